@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * walk - the native heap walk: every object of a CPython process as sink events.
+ *
+ * Runs in a forked copy of the target, in a frozen copy made by the loader, or
+ * in place with the GIL held.  Runs no Python code, takes no reference, uses no
+ * allocator of the target, writes to no page of the target.
+ */
+#ifndef PYMEM_AGENT_HEAP_WALK_H
+#define PYMEM_AGENT_HEAP_WALK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/arena.h"
+#include "formats/sink.h"
+
+struct cpython;			/* agent/cpython/binding.h */
+
+struct walk_options {
+	bool values;		/* previews; else hashes and names only */
+	uint32_t value_limit;	/* characters */
+	uint32_t sample_limit;	/* size check */
+	uint64_t seed;		/* key of content hashes */
+	bool in_copy;		/* writes land in a private copy: size check and malloc statistics
+				 * may call into the interpreter after the walk */
+	const char *skip_types;	/* as pymem_start.skip_types; may be NULL */
+	const char *probes;	/* text of user probes; may be NULL */
+};
+
+/*
+ * Where the walk is: written all the time by the walk, read by the crash
+ * handler and the watchdog (async-signal-safe, plain loads).
+ */
+struct walk_position {
+	volatile uint64_t object;	/* being traversed, 0 = none */
+	const char *volatile type_name;	/* its qualified type name, NUL-terminated, ours */
+	const char *volatile phase;	/* static text */
+	volatile uint64_t objects, edges;
+};
+extern struct walk_position walk_position;
+
+struct walk_stats {
+	uint64_t objects, edges, bytes;
+	uint64_t walk_ns;
+	uint64_t sweeps;
+	uint64_t references_counted, references_explained;
+	size_t arena_bytes;
+};
+
+/*
+ * Walks the whole heap and feeds `sink` (everything but the `end` event and the
+ * facts that only the capture knows: those are the caller's).  `py` comes from
+ * cpython_bind + cpython_probe.  Returns 0, or a negative errno with one
+ * sentence in err.
+ */
+int walk_run(const struct cpython *py, struct arena *arena, const struct walk_options *options,
+	     struct snap_sink *sink, struct walk_stats *ret, char *err, size_t err_size);
+
+#endif

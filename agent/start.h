@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * start - the one contract between pymem-load and libpymemagent.so: the start
+ * configuration and the control messages.  Both sides are built from one tree,
+ * but an agent kept from an earlier capture may be older: magic, version and
+ * size are checked first.
+ *
+ * How a capture starts
+ *  - Injected: the loader makes the channels in the target, finds the block
+ *    `pymem_start_block` in the agent's file image by its magic (it lies in the
+ *    section .pymem_start), fills it in, writes the image into a memfd and has
+ *    the target dlopen it.  The constructor sees configured == 1.
+ *  - Kept (--keep-agent): the loader calls the one exported function,
+ *    pymem_agent_start(const struct pymem_start *), in the target.
+ *  - Environment (LD_PRELOAD, or plain dlopen): PYMEM_* variables; no block.
+ *
+ * Channels.  control: SOCK_SEQPACKET both ways, one message a packet (or two
+ * O_DIRECT pipes, control_fd to write and command_fd to read).  stream: the
+ * snapshot's bytes, SOCK_STREAM or a pipe.  The loader has moved the target's
+ * ends to fd numbers >= 1000 where the limit allows, CLOEXEC.  The agent closes
+ * them when the job ends.
+ */
+#ifndef PYMEM_AGENT_START_H
+#define PYMEM_AGENT_START_H
+
+#include <stdint.h>
+
+#define PYMEM_START_MAGIC "\x89PYMEM-START\r\n\x1a"	/* 16 bytes with the NUL */
+#define PYMEM_START_VERSION 1u
+#define PYMEM_AGENT_EXPORT "pymem_agent_start"
+
+enum pymem_start_flags {
+	PYMEM_START_NO_FORK = 1u << 0,	/* walk in place with the GIL held */
+	PYMEM_START_NO_VALUES = 1u << 1,
+	PYMEM_START_IN_COPY = 1u << 2,	/* Plan B: we are already in a frozen copy: no thread,
+					 * no GIL; walk on the calling thread, then _exit */
+	PYMEM_START_KEEP = 1u << 3,	/* stay loaded (informational) */
+	PYMEM_START_CONSISTENT = 1u << 4, /* Plan B: no thread held the GIL at the clone */
+};
+
+/* All integers little endian host order; no padding holes. */
+struct pymem_start {
+	char magic[16];
+	uint32_t version, size;
+	uint32_t configured;		/* 0 in the file; 1 once the loader filled it in */
+	uint32_t flags;			/* enum pymem_start_flags */
+	uint64_t nonce;			/* returned in every message */
+	int32_t control_fd, command_fd, stream_fd;
+	uint32_t loader_pid;		/* informational; in the loader's pid namespace */
+	uint32_t gil_timeout_ms;	/* 0 = 5000 */
+	uint32_t child_timeout_s;	/* watchdog of the copy, 0 = 600 */
+	uint32_t value_limit;		/* characters of a preview, 0 = 64 */
+	uint32_t sample_limit;		/* objects of the size check, 0 = 10000 */
+	uint64_t max_memory;		/* bytes the copy may dirty, 0 = no limit of its own */
+	uint64_t seed;			/* random: key of content hashes, never stored */
+	uint64_t stopped_ns;		/* how long the hijacked thread was stopped so far */
+	uint64_t stack_addr, stack_size; /* memory for the worker's stack, mapped by the loader
+					 * so that it can be unmapped after; 0 = agent maps */
+	char skip_types[1024];		/* NUL-separated qualified type names whose tp_traverse
+					 * crashed or hung in an earlier try; "" ends the list */
+	char probes[16384];		/* text of --probes, NUL-terminated; "" = built-in ones only */
+};
+
+/* ---- control messages: fixed head, then `text_size` bytes of text ---- */
+
+enum pymem_msg_type {
+	/* agent -> loader */
+	PYMEM_MSG_HELLO = 1,	/* worker runs. a: agent's start version, b: worker tid,
+				 * c: pid as the target sees it, d: dlopen-able ("0") */
+	PYMEM_MSG_PHASE = 2,	/* text: what it does now ("waiting for the GIL") */
+	PYMEM_MSG_FORKED = 3,	/* a: child pid (target's view), b: gil_wait_ns, c: gil_held_ns,
+				 * d: fork_ns */
+	PYMEM_MSG_CRASH = 4,	/* from the copy: a: signal, b: object, c: fault address;
+				 * text: qualified type name being walked ("" = none) */
+	PYMEM_MSG_WALKED = 5,	/* from the copy: a: objects, b: edges, c: walk_ns,
+				 * d: private dirty bytes of the copy */
+	PYMEM_MSG_CHILD = 6,	/* copy reaped: a: wait status */
+	PYMEM_MSG_FAILED = 7,	/* the job failed. a: enum pymem_fail; text: one sentence */
+	PYMEM_MSG_DONE = 8,	/* job over, nothing held any more; a: gil_held_ns in place
+				 * mode. The worker thread ends right after */
+	/* loader -> agent */
+	PYMEM_MSG_CANCEL = 64,	/* stop as soon as possible: kill the copy, send DONE or FAILED */
+};
+
+enum pymem_fail {
+	PYMEM_FAIL_NOT_PYTHON = 1,	/* no CPython in this process, or probes disagree */
+	PYMEM_FAIL_UNSUPPORTED = 2,	/* a CPython we refuse: the sentence says which */
+	PYMEM_FAIL_NOT_READY = 3,	/* not initialised yet, or finalizing */
+	PYMEM_FAIL_GIL = 4,		/* not obtained in time; a Plan B retry makes sense */
+	PYMEM_FAIL_COLLECTING = 5,	/* a collection ran whenever we looked */
+	PYMEM_FAIL_FORK = 6,		/* clone failed; b: errno. --no-fork may work */
+	PYMEM_FAIL_MEMORY = 7,
+	PYMEM_FAIL_STREAM = 8,		/* channel closed or recycled by the app */
+	PYMEM_FAIL_BUSY = 9,		/* another capture is running in this process */
+	PYMEM_FAIL_WALK = 10,
+	PYMEM_FAIL_CANCELLED = 11,
+};
+
+struct pymem_msg {
+	uint32_t type;		/* enum pymem_msg_type */
+	uint32_t text_size;	/* <= 3072, bytes after this head */
+	uint64_t nonce;
+	uint64_t a, b, c, d;
+};
+#define PYMEM_MSG_TEXT_MAX 3072u
+
+/*
+ * The exported entry.  Copies *start, begins the job on a new detached thread
+ * and returns at once: 0, or a negative errno (-EBUSY: a job is running;
+ * -EPROTO: version mismatch; -EAGAIN: no thread could be made).
+ */
+int pymem_agent_start(const struct pymem_start *start);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inject - brings the agent into a process and takes it out again, harming
+ * nothing.  The only door between the command (main, receive, report) and the
+ * ptrace machinery below.
+ *
+ * Every function bounds its own time, leaves the target running whatever
+ * happens, and returns 0 or -1 with *err filled: a code, one sentence that
+ * names cause and remedy.
+ */
+#ifndef PYMEM_LOADER_INJECT_INJECT_H
+#define PYMEM_LOADER_INJECT_INJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "agent/start.h"
+
+enum load_error_code {
+	LOAD_OK = 0,
+	LOAD_E_GONE,		/* no such process, or it ended meanwhile */
+	LOAD_E_NOT_PYTHON,
+	LOAD_E_UNSUPPORTED,	/* 32-bit, kernel thread, musl static, ... */
+	LOAD_E_PERMISSION,	/* text says which rule refused */
+	LOAD_E_TRACED,		/* text names the tracer */
+	LOAD_E_NO_SAFE_POINT,	/* Plan B may work */
+	LOAD_E_STATE,		/* stopped, vfork, zombie, D state */
+	LOAD_E_CALL,		/* the injected call failed: dlopen's own words */
+	LOAD_E_TIMEOUT,
+	LOAD_E_BUSY,		/* another loader is at it */
+	LOAD_E_SYSTEM,		/* an unexpected errno */
+};
+
+struct load_error {
+	enum load_error_code code;
+	int sys;		/* errno, or 0 */
+	char text[512];
+};
+
+struct inject_options {
+	const void *agent;	/* bytes of libpymemagent.so */
+	size_t agent_size;
+	struct pymem_start start; /* flags, limits, probes; inject fills nonce and fds in */
+	unsigned stop_timeout_ms;	/* 0 = 200 */
+	unsigned call_timeout_ms;	/* 0 = 3000 */
+	unsigned safe_point_ms;		/* wall time to look for a safe point, 0 = 1000 */
+	void (*log)(void *arg, const char *line);	/* --debug; may be NULL */
+	void *log_arg;
+};
+
+/* An agent (or a frozen copy) in a target, with our ends of its channels. */
+struct injection {
+	pid_t pid;
+	int pidfd;		/* -1 if the kernel has none */
+	int control_fd;		/* our end: read messages */
+	int command_fd;		/* our end: write PYMEM_MSG_CANCEL (may equal control_fd) */
+	int stream_fd;		/* our end: read the snapshot */
+	uint64_t nonce;
+	uint64_t handle;	/* dlopen handle in the target, 0 = reused a kept agent */
+	uint64_t stack_addr, stack_size;	/* worker stack mapped in the target */
+	uint64_t stopped_ns;	/* total time the hijacked thread was not its own */
+	pid_t copy_pid;		/* Plan B: the frozen copy, else 0 */
+	uint64_t fork_ns;	/* Plan B: the pause */
+	bool consistent;	/* Plan B: no thread held the GIL */
+	void *priv;		/* inject's own */
+};
+
+/* Plan A: safe point, remote dlopen (or call of a kept agent), channels. */
+int inject_agent(pid_t pid, const struct inject_options *options, struct injection *ret,
+		 struct load_error *err);
+/* Plan B: one raw clone in the target, the agent runs in the copy, traced by us. */
+int inject_external(pid_t pid, const struct inject_options *options, struct injection *ret,
+		    struct load_error *err);
+/*
+ * Plan A, after DONE: waits for the worker thread to be gone, second short stop,
+ * dlclose, munmap of the stack, verification from /proc.  `keep`: only the
+ * stack is unmapped.  Plan B: kills and reaps the copy without a trace.
+ * Adds to injection->stopped_ns.
+ */
+int inject_eject(struct injection *injection, const struct inject_options *options, bool keep,
+		 struct load_error *err);
+/* Closes our ends and frees; does not touch the target. */
+void injection_close(struct injection *injection);
+
+#endif
