@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: MIT
+"""What every end-to-end test shares: where the programs are, which
+interpreters there are, how a target is started, and how /proc is compared
+before and after a capture.
+
+    from harness import *
+
+    class T(Case):
+        def test_it(self):
+            for python in interpreters():
+                with self.subTest(python=python.name), Target(python, CODE) as t:
+                    before = ProcState(t.pid)
+                    run_load("-q", "-f", path, str(t.pid))
+                    self.assert_untouched(before)
+
+    if __name__ == "__main__":
+        main()
+"""
+import glob
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.environ.get("PYMEM_BUILD") or os.path.join(ROOT, "build")
+LOAD = os.path.join(BUILD, "bin", "pymem-load")
+VIEW = os.path.join(BUILD, "bin", "pymem-view")
+AGENT = os.path.join(BUILD, "lib", "libpymemagent.so")
+TORTURE = os.environ.get("PYMEM_TORTURE") == "1"
+LONG = TORTURE or os.environ.get("PYMEM_LONG") == "1"
+
+
+class Python:
+    """One interpreter found on this machine."""
+
+    def __init__(self, path):
+        self.path = path
+        code = ("import sys,platform,sysconfig;print(platform.python_implementation(),"
+                "'.'.join(map(str,sys.version_info[:3])),"
+                "sysconfig.get_config_var('Py_GIL_DISABLED') or 0,"
+                "int(hasattr(sys,'gettotalrefcount')),"
+                "sysconfig.get_paths()['include'])")
+        out = subprocess.run([path, "-S", "-E", "-c", code], stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, timeout=30, check=True)
+        impl, version, ft, debug, include = out.stdout.decode().split(None, 4)
+        self.implementation = impl
+        self.version = tuple(int(x) for x in version.split("."))
+        self.free_threaded = ft == "1"
+        self.debug = debug == "1"
+        self.include = include.strip()
+        self.name = "%s (%s%s%s)" % (path, version, "t" if self.free_threaded else "",
+                                     "d" if self.debug else "")
+
+    @property
+    def has_headers(self):
+        return os.path.exists(os.path.join(self.include, "Python.h"))
+
+    def __repr__(self):
+        return self.name
+
+
+def _candidates():
+    """Every file that may be an interpreter: PYMEM_TEST_PYTHONS, pyenv, Debian's."""
+    for path in os.environ.get("PYMEM_TEST_PYTHONS", "").split(os.pathsep):
+        if path:
+            yield path
+    if os.environ.get("PYMEM_TEST_ONLY") == "1":
+        return
+    roots = [os.environ.get("PYENV_ROOT"), os.path.expanduser("~/.pyenv")]
+    for root in roots:
+        if root:
+            for path in sorted(glob.glob(os.path.join(root, "versions", "*", "bin", "python"))):
+                yield path
+    for path in sorted(glob.glob("/usr/bin/python3*") + glob.glob("/usr/local/bin/python3*")):
+        name = os.path.basename(path)
+        if name == "python3" or name[7:].replace(".", "").isdigit():
+            yield path
+    found = shutil.which("python3")
+    if found and "shims" not in found:
+        yield found
+
+
+_found = None
+
+
+def interpreters():
+    """All CPython >= 3.6 found, each real file once, oldest first."""
+    global _found
+    if _found is None:
+        seen, _found = set(), []
+        for path in _candidates():
+            real = os.path.realpath(path)
+            if real in seen or not os.access(real, os.X_OK):
+                continue
+            seen.add(real)
+            try:
+                python = Python(path)
+            except (subprocess.SubprocessError, OSError, ValueError):
+                continue
+            if python.implementation == "CPython" and python.version >= (3, 6):
+                _found.append(python)
+        _found.sort(key=lambda p: (p.version, p.path))
+    return list(_found)
+
+
+def some_interpreters(count=3):
+    """A few of them for slow tests: the oldest, the newest, Debian's or a middle one."""
+    found = interpreters()
+    if len(found) <= count:
+        return found
+    picked = [found[0], found[-1]]
+    rest = sorted((p for p in found if p not in picked),
+                  key=lambda p: p.path != "/usr/bin/python3")
+    return sorted(picked + rest[:count - 2], key=lambda p: (p.version, p.path))
+
+
+class Target:
+    """A Python process under test.  CODE runs after a prelude that gives it
+    ready() (tells the parent it is set up) and serve() (answers expressions and
+    statements sent by ask() and tell(), on the pipe, until it is closed)."""
+
+    PRELUDE = r'''
+import sys, os, json
+def _out(obj):
+    _w.write(json.dumps(obj) + "\n"); _w.flush()
+_r = os.fdopen(int(os.environ.pop("PYMEM_T_R")), "r")
+_w = os.fdopen(int(os.environ.pop("PYMEM_T_W")), "w")
+def ready(obj=True):
+    _out(obj)
+def serve():
+    for line in iter(_r.readline, ""):
+        kind, text = json.loads(line)
+        try:
+            if kind == "eval":
+                _out(["ok", eval(text, globals())])
+            else:
+                exec(text, globals()); _out(["ok", None])
+        except BaseException as e:
+            _out(["error", "%s: %s" % (type(e).__name__, e)])
+'''
+
+    def __init__(self, python, code, args=(), env=None, user=None, prefix=(), wait=True,
+                 **popen):
+        self.python = python
+        to_child, from_parent = os.pipe()
+        to_parent, from_child = os.pipe()
+        environ = dict(os.environ if env is None else env)
+        environ["PYMEM_T_R"], environ["PYMEM_T_W"] = str(to_child), str(from_child)
+        environ.pop("PYTHONSTARTUP", None)
+        self.dir = tempfile.mkdtemp(prefix="pymem-target-")
+        os.chmod(self.dir, 0o755)
+        self.script = os.path.join(self.dir, "target.py")
+        with open(self.script, "w") as f:
+            f.write(self.PRELUDE + code)
+        path = python.path if isinstance(python, Python) else python
+        argv = list(prefix) + [path, self.script] + list(args)
+        self.proc = subprocess.Popen(argv, env=environ, pass_fds=(to_child, from_child),
+                                     stdin=subprocess.DEVNULL, **popen)
+        os.close(to_child)
+        os.close(from_child)
+        self.w = os.fdopen(from_parent, "w")
+        self.r = os.fdopen(to_parent, "r")
+        self.pid = self.proc.pid
+        self.greeting = self._line() if wait else None
+
+    def _line(self):
+        line = self.r.readline()
+        if not line:
+            raise RuntimeError("target ended (status %r)" % self.proc.poll())
+        return json.loads(line)
+
+    def _send(self, kind, text):
+        self.w.write(json.dumps([kind, text]) + "\n")
+        self.w.flush()
+        status, value = self._line()
+        if status != "ok":
+            raise RuntimeError("target said " + value)
+        return value
+
+    def ask(self, expression):
+        """The value of an expression in the target (through JSON)."""
+        return self._send("eval", expression)
+
+    def tell(self, statements):
+        self._send("exec", statements)
+
+    @property
+    def alive(self):
+        return self.proc.poll() is None
+
+    def close(self):
+        for f in (self.w, self.r):
+            try:
+                f.close()
+            except OSError:
+                pass
+        if self.proc.poll() is None:
+            try:
+                self.proc.wait(timeout=0.5)
+            except subprocess.TimeoutExpired:
+                self.proc.kill()
+                self.proc.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+
+def _read(path):
+    with open(path, "rb") as f:
+        return f.read().decode("utf-8", "replace")
+
+
+class ProcState:
+    """What /proc shows of a process that a capture must leave as it was."""
+
+    STATUS = ("TracerPid", "SigBlk", "SigIgn", "SigCgt", "SigPnd", "ShdPnd", "Threads",
+              "NoNewPrivs", "Seccomp")
+
+    def __init__(self, pid):
+        self.pid = pid
+        base = "/proc/%d" % pid
+        self.tids = sorted(os.listdir(base + "/task"), key=int)
+        self.status = {}
+        for tid in self.tids:
+            lines = dict(l.split(":", 1) for l in _read(
+                "%s/task/%s/status" % (base, tid)).splitlines() if ":" in l)
+            self.status[tid] = {k: lines.get(k, "").strip() for k in self.STATUS}
+        self.fds = {}
+        for fd in os.listdir(base + "/fd"):
+            try:
+                self.fds[fd] = os.readlink("%s/fd/%s" % (base, fd))
+            except OSError:
+                pass
+        self.maps = []
+        for line in _read(base + "/maps").splitlines():
+            parts = line.split(None, 5)
+            self.maps.append((parts[0], parts[1], parts[5] if len(parts) > 5 else ""))
+        self.children = self._children()
+        self.stopped = _read(base + "/stat").rpartition(")")[2].split()[0] in "Tt"
+
+    def _children(self):
+        found = []
+        for tid in self.tids:
+            try:
+                found += _read("/proc/%d/task/%s/children" % (self.pid, tid)).split()
+            except OSError:
+                pass
+        return sorted(found)
+
+    def differences(self, after, maps=True):
+        """What changed, as sentences; empty = untouched."""
+        out = []
+        for what in ("tids", "status", "fds", "children", "stopped"):
+            a, b = getattr(self, what), getattr(after, what)
+            if a != b:
+                out.append("%s: before %r, after %r" % (what, a, b))
+        if maps:
+            a, b = set(self.maps), set(after.maps)
+            gone, new = sorted(a - b), sorted(b - a)
+            if gone or new:
+                out.append("maps: gone %r, new %r" % (gone, new))
+        return out
+
+
+class Case(unittest.TestCase):
+    maxDiff = 4000
+
+    def setUp(self):
+        self.tmp = tempfile.mkdtemp(prefix="pymem-test-")
+        self.addCleanup(shutil.rmtree, self.tmp, True)
+
+    def path(self, name):
+        return os.path.join(self.tmp, name)
+
+    def assert_untouched(self, before, maps=True, timeout=2.0):
+        """/proc shows the process as before; waits a moment for the kernel to
+        catch up (an exiting thread stays listed for some microseconds)."""
+        deadline = time.monotonic() + timeout
+        while True:
+            found = before.differences(ProcState(before.pid), maps)
+            if not found:
+                return
+            if time.monotonic() > deadline:
+                self.fail("the target is not as before: " + "; ".join(found))
+            time.sleep(0.02)
+
+
+def run(argv, timeout=120, **kw):
+    return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          stdin=subprocess.DEVNULL, timeout=timeout, **kw)
+
+
+def run_load(*args, timeout=120, **kw):
+    """pymem-load ARGS; returns the completed process (bytes)."""
+    return run([LOAD] + [str(a) for a in args], timeout=timeout, **kw)
+
+
+def run_view(*args, timeout=120, **kw):
+    return run([VIEW] + [str(a) for a in args], timeout=timeout, **kw)
+
+
+def wait_for(condition, timeout=10.0, what="the condition"):
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError("waited %.0f s for %s" % (timeout, what))
+        time.sleep(0.01)
+
+
+def skip_all(reason):
+    """Ends the whole file as skipped, for CTest (SKIP_RETURN_CODE)."""
+    print("SKIPPED: " + reason)
+    sys.exit(77)
+
+
+def main():
+    print("interpreters: " + ", ".join(p.name for p in interpreters()), flush=True)
+    unittest.main(verbosity=2)
