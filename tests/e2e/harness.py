@@ -159,6 +159,7 @@ def serve():
         self.script = os.path.join(self.dir, "target.py")
         with open(self.script, "w") as f:
             f.write(self.PRELUDE + code)
+        self.place()
         path = python.path if isinstance(python, Python) else python
         argv = list(prefix) + [path, self.script] + list(args)
         self.proc = subprocess.Popen(argv, env=environ, pass_fds=(to_child, from_child),
@@ -169,6 +170,9 @@ def serve():
         self.r = os.fdopen(to_parent, "r")
         self.pid = self.proc.pid
         self.greeting = self._line() if wait else None
+
+    def place(self):
+        """Called when self.script is written, before the process starts."""
 
     def _line(self):
         line = self.r.readline()

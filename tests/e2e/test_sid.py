@@ -75,10 +75,11 @@ class ChrootTarget(Target):
 
     def __init__(self, path, code):
         inside = "/" + os.path.relpath(path, SID)
-        super().__init__(inside, code, prefix=["chroot", SID], wait=False)
+        super().__init__(inside, code, prefix=["chroot", SID])
+
+    def place(self):
         os.makedirs(SID + self.dir, exist_ok=True)
         shutil.copy(self.script, SID + self.script)
-        self.greeting = self._line()
 
     def close(self):
         super().close()
