@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The real terminal, through ncurses (wide).
+ *
+ * The surface is compared with nothing: every cell is given to curses, whose
+ * own difference to the screen decides what is sent.
+ *
+ * Leaving: endwin() in destroy; and for signals that end the program, a handler
+ * that only writes the strings prepared at start and restores the termios, both
+ * async-signal-safe, then lets the signal do what it does.  SIGTSTP and SIGWINCH
+ * are curses' own handlers (curs_initscr(3X)).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <langinfo.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define NCURSES_WIDECHAR 1
+#define NCURSES_NOMACROS 1
+#include <curses.h>
+#include <term.h>
+
+#include "viewer/screen/screen.h"
+#include "viewer/screen/terminal.h"
+
+struct curses_terminal {
+	struct terminal terminal;
+	SCREEN *screen;
+	FILE *in;		/* /dev/tty, or stdin */
+	int in_fd;
+	bool pairs[9][9];	/* colour pairs that exist, by fg + 1, bg + 1 */
+};
+
+/* What the signal handler needs, prepared beforehand. */
+static struct {
+	int fd;
+	struct termios termios;
+	char leave[256];
+	size_t size;
+} restore;
+
+static const int fatal[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGSEGV, SIGBUS, SIGABRT, SIGFPE,
+			     SIGILL, SIGXCPU };
+
+static void on_fatal(int sig)
+{
+	ssize_t n = write(restore.fd, restore.leave, restore.size);
+	(void)n;
+	tcsetattr(restore.fd, TCSANOW, &restore.termios);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static void add_leave(const char *capability)
+{
+	char name[16];
+	snprintf(name, sizeof(name), "%s", capability);
+	const char *s = tigetstr(name);
+	if (!s || s == (const char *)-1)
+		return;
+	size_t n = strlen(s);
+	if (restore.size + n > sizeof(restore.leave))
+		return;
+	memcpy(restore.leave + restore.size, s, n);
+	restore.size += n;
+}
+
+static void guard(const struct termios *before)
+{
+	static const char *const capabilities[] = { "sgr0", "cnorm", "rmkx", "rmcup" };
+	static const char mouse_off[] = "\033[?1000l\033[?1006l";
+	restore.fd = STDOUT_FILENO;
+	restore.termios = *before;
+	restore.size = 0;
+	for (size_t i = 0; i < sizeof(capabilities) / sizeof(*capabilities); i++)
+		add_leave(capabilities[i]);
+	if (restore.size + sizeof(mouse_off) <= sizeof(restore.leave)) {
+		memcpy(restore.leave + restore.size, mouse_off, sizeof(mouse_off) - 1);
+		restore.size += sizeof(mouse_off) - 1;
+	}
+	struct sigaction action = { .sa_handler = on_fatal, .sa_flags = (int)SA_RESETHAND };
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(*fatal); i++)
+		sigaction(fatal[i], &action, NULL);
+}
+
+static void unguard(void)
+{
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(*fatal); i++)
+		signal(fatal[i], SIG_DFL);
+}
+
+static void curses_size(struct terminal *t, int *width_ret, int *height_ret)
+{
+	(void)t;
+	*width_ret = getmaxx(stdscr);
+	*height_ret = getmaxy(stdscr);
+}
+
+static int curses_fd(struct terminal *t)
+{
+	return ((struct curses_terminal *)t)->in_fd;
+}
+
+static const struct {
+	wint_t code;
+	uint32_t key;
+} translations[] = {
+	{ KEY_UP, KEY_IS_UP }, { KEY_DOWN, KEY_IS_DOWN }, { KEY_LEFT, KEY_IS_LEFT },
+	{ KEY_RIGHT, KEY_IS_RIGHT }, { KEY_PPAGE, KEY_IS_PAGE_UP },
+	{ KEY_NPAGE, KEY_IS_PAGE_DOWN }, { KEY_HOME, KEY_IS_HOME }, { KEY_END, KEY_IS_END },
+	{ KEY_BACKSPACE, KEY_IS_BACKSPACE }, { KEY_DC, KEY_IS_DELETE },
+	{ KEY_BTAB, KEY_IS_BACKTAB }, { KEY_ENTER, KEY_IS_ENTER },
+	{ KEY_RESIZE, KEY_IS_RESIZE },
+	{ KEY_F(1), KEY_IS_F1 }, { KEY_F(2), KEY_IS_F2 }, { KEY_F(3), KEY_IS_F3 },
+	{ KEY_F(4), KEY_IS_F4 }, { KEY_F(5), KEY_IS_F5 }, { KEY_F(6), KEY_IS_F6 },
+	{ KEY_F(7), KEY_IS_F7 }, { KEY_F(8), KEY_IS_F8 }, { KEY_F(9), KEY_IS_F9 },
+	{ KEY_F(10), KEY_IS_F10 },
+};
+
+static struct event mouse_event(void)
+{
+	MEVENT m;
+	struct event e = { .key = KEY_IS_NONE };
+	if (getmouse(&m) != OK)
+		return e;
+	e.y = m.y;
+	e.x = m.x;
+	if (m.bstate & BUTTON4_PRESSED)
+		e.key = KEY_IS_WHEEL_UP;
+	else if (m.bstate & BUTTON5_PRESSED)
+		e.key = KEY_IS_WHEEL_DOWN;
+	else if (m.bstate & (BUTTON1_PRESSED | BUTTON1_CLICKED | BUTTON1_DOUBLE_CLICKED))
+		e.key = KEY_IS_CLICK;
+	e.twice = (m.bstate & BUTTON1_DOUBLE_CLICKED) != 0;
+	return e;
+}
+
+static struct event function_key(wint_t code)
+{
+	if (code == KEY_MOUSE)
+		return mouse_event();
+	for (size_t i = 0; i < sizeof(translations) / sizeof(*translations); i++)
+		if (translations[i].code == code)
+			return (struct event){ .key = translations[i].key };
+	return (struct event){ .key = KEY_IS_NONE };
+}
+
+static struct event curses_read(struct terminal *t)
+{
+	struct curses_terminal *c = (struct curses_terminal *)t;
+	wint_t code;
+	errno = 0;
+	int rc = wget_wch(stdscr, &code);
+	if (rc == ERR) {
+		bool gone = feof(c->in) || errno == EIO;
+		return (struct event){ .key = gone ? KEY_IS_EOF : KEY_IS_NONE };
+	}
+	if (rc == KEY_CODE_YES)
+		return function_key(code);
+	uint32_t key = (uint32_t)code;
+	if (key == '\r' || key == '\n')
+		key = KEY_IS_ENTER;
+	else if (key == 0x7f || key == 0x08)
+		key = KEY_IS_BACKSPACE;
+	return (struct event){ .key = key };
+}
+
+static bool curses_interrupted(struct terminal *t)
+{
+	for (;;) {
+		struct event e = curses_read(t);
+		if (e.key == KEY_IS_NONE || e.key == KEY_IS_EOF)
+			return false;
+		if (e.key == KEY_IS_ESC)
+			return true;
+		if (e.key == KEY_IS_RESIZE) {
+			unget_wch(KEY_RESIZE);
+			return false;
+		}
+	}
+}
+
+static short pair_of(struct curses_terminal *c, struct look look)
+{
+	int f = look.fg + 1, b = look.bg + 1;
+	short pair = (short)(f * 9 + b);
+	if (!c->pairs[f][b]) {
+		init_pair(pair, look.fg, look.bg);
+		c->pairs[f][b] = true;
+	}
+	return pair;
+}
+
+static attr_t attributes(uint8_t flags)
+{
+	return (flags & LOOK_BOLD ? A_BOLD : 0) | (flags & LOOK_DIM ? A_DIM : 0) |
+	       (flags & LOOK_REVERSE ? A_REVERSE : 0) |
+	       (flags & LOOK_UNDERLINE ? A_UNDERLINE : 0);
+}
+
+static void show_row(struct curses_terminal *c, const struct surface *s, int y)
+{
+	const struct cell *row = &s->cells[(size_t)y * (size_t)s->width];
+	for (int x = 0; x < s->width; x++) {
+		if (row[x].ch == 0)
+			continue;
+		struct look look = style_look((enum style)row[x].style, row[x].selected,
+					      s->color);
+		wchar_t text[2] = { (wchar_t)row[x].ch, 0 };
+		cchar_t cc;
+		short pair = s->color ? pair_of(c, look) : 0;
+		setcchar(&cc, text, attributes(look.flags), pair, NULL);
+		mvwadd_wch(stdscr, y, x, &cc);
+	}
+}
+
+static void curses_show(struct terminal *t, const struct surface *s)
+{
+	werase(stdscr);
+	for (int y = 0; y < s->height && y < getmaxy(stdscr); y++)
+		show_row((struct curses_terminal *)t, s, y);
+	wrefresh(stdscr);
+}
+
+static void curses_destroy(struct terminal *t)
+{
+	struct curses_terminal *c = (struct curses_terminal *)t;
+	endwin();
+	unguard();
+	delscreen(c->screen);
+	if (c->in != stdin)
+		fclose(c->in);
+	free(c);
+}
+
+static const struct terminal_ops curses_ops = {
+	.size = curses_size,
+	.fd = curses_fd,
+	.read = curses_read,
+	.interrupted = curses_interrupted,
+	.show = curses_show,
+	.destroy = curses_destroy,
+};
+
+static bool want_color(const struct screen_options *o)
+{
+	if (o->color == SCREEN_COLOR_NEVER)
+		return false;
+	const char *no = getenv("NO_COLOR");	/* no-color.org: set and not empty */
+	if (o->color == SCREEN_COLOR_AUTO && no && *no)
+		return false;
+	if (!has_colors() || COLORS < 8 || COLOR_PAIRS < 81)
+		return false;
+	start_color();
+	return use_default_colors() == OK;
+}
+
+static void prepare(struct curses_terminal *c, const struct screen_options *o)
+{
+	cbreak();
+	noecho();
+	nonl();
+	keypad(stdscr, TRUE);
+	nodelay(stdscr, TRUE);
+	meta(stdscr, TRUE);
+	set_escdelay(25);
+	curs_set(0);
+	c->terminal.color = want_color(o);
+	c->terminal.utf8 = o->charset == SCREEN_CHARSET_UTF8 ||
+			   (o->charset == SCREEN_CHARSET_AUTO &&
+			    strcmp(nl_langinfo(CODESET), "UTF-8") == 0);
+	if (!o->no_mouse) {
+		mousemask(BUTTON1_PRESSED | BUTTON1_CLICKED | BUTTON1_DOUBLE_CLICKED |
+			  BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
+		mouseinterval(0);
+	}
+}
+
+static FILE *open_input(void)
+{
+	return isatty(STDIN_FILENO) ? stdin : fopen("/dev/tty", "r+e");
+}
+
+bool screen_possible(void)
+{
+	const char *term = getenv("TERM");
+	if (!isatty(STDOUT_FILENO) || !term || !*term)
+		return false;
+	int rc;
+	return setupterm(term, STDOUT_FILENO, &rc) == OK && tigetstr((char[]){ "cup" }) != NULL;
+}
+
+struct terminal *terminal_curses(const struct screen_options *o, const char **why)
+{
+	struct termios before;
+	struct curses_terminal *c = calloc(1, sizeof(*c));
+	*why = "out of memory";
+	if (!c)
+		return NULL;
+	*why = "no terminal to draw on";
+	c->in = isatty(STDOUT_FILENO) ? open_input() : NULL;
+	if (!c->in || tcgetattr(STDOUT_FILENO, &before) < 0)
+		goto fail;
+	c->in_fd = fileno(c->in);
+	*why = "the terminal type (TERM) is unknown to terminfo";
+	c->screen = newterm(NULL, stdout, c->in);
+	if (!c->screen)
+		goto fail;
+	set_term(c->screen);
+	c->terminal.ops = &curses_ops;
+	prepare(c, o);
+	guard(&before);
+	return &c->terminal;
+fail:
+	if (c->in && c->in != stdin)
+		fclose(c->in);
+	free(c);
+	return NULL;
+}
