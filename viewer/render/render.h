@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * render - tables as text for people, JSON and CSV for programs.
+ *
+ * JSON (schema 1): {"schema":1,"report":NAME,"processes":[{"pid":N,"python":"3.11.7",
+ * "file":"...","complete":true,"rows":[{key:value,...}]}]}; integers in bytes and
+ * nanoseconds, ratios as numbers, unknown as null.
+ */
+#ifndef PYMEM_VIEWER_RENDER_RENDER_H
+#define PYMEM_VIEWER_RENDER_RENDER_H
+
+#include <stdio.h>
+
+#include "viewer/report/report.h"
+#include "viewer/session.h"
+
+struct renderer {
+	const char *name;	/* of --format */
+	void (*begin)(FILE *out, const struct report *report);
+	/* index: of the process, from 0 */
+	void (*table)(FILE *out, const struct report *report, const struct process *process,
+		      unsigned index, const struct table *table);
+	void (*end)(FILE *out, const struct report *report);
+};
+
+extern const struct renderer render_text, render_json, render_csv;
+const struct renderer *renderer_find(const char *name);
+
+/* A cell as people read it; buf is used when needed. Screens use it too. */
+#define CELL_TEXT_SIZE 40
+const char *cell_human(const struct table *table, size_t row, size_t column,
+		       char buf[CELL_TEXT_SIZE]);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * describe - nodes, edges, values and paths in a Python programmer's words.
+ *
+ *	module cache.STORE['sessions'][3].user
+ *	local x in f (file.py:12) of thread MainThread
+ *	closure x of function f
+ *
+ * All output is escaped (escape.h).
+ */
+#ifndef PYMEM_VIEWER_REPORT_DESCRIBE_H
+#define PYMEM_VIEWER_REPORT_DESCRIBE_H
+
+#include "viewer/analysis/analysis.h"
+#include "viewer/report/escape.h"
+
+/* Type name of a node, or what a synthetic node is: "(modules)", "thread MainThread",
+ * "frame f (file.py:12)". */
+void describe_node(struct text *out, const struct heap *heap, uint32_t node);
+/* Preview of an object's value as Python would write it: 'text', b'..', 12, 1.5, True, None;
+ * short tuples composed from their elements; names of functions, types, modules; "" when none. */
+void describe_value(struct text *out, const struct heap *heap, uint32_t object, size_t limit);
+/* The edge as a suffix: ".attr", "['key']", "[3]", "local x", "closure x", "__class__"... */
+void describe_edge(struct text *out, const struct heap *heap, uint32_t from, uint32_t slot);
+/* Shortest path from its root to node as one expression; __dict__ hops collapsed. */
+void describe_path(struct text *out, const struct analysis *analysis, uint32_t node);
+/* The same along any chain of nodes (chain[0] a group, or any node to start from). */
+void describe_chain(struct text *out, const struct heap *heap, const uint32_t *chain,
+		    uint32_t count);
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * report - a question put to a heap, and its answer as rows with typed columns.
+ *
+ * A report is a const ops table in a file of its own; report_all lists them.
+ * run() appends rows to a struct table; every renderer (text, JSON, CSV, a
+ * screen) shows any table.  Adding a report: write report/NAME.c, add its ops to
+ * report_all in report.c, document its columns in pymem-view.1.
+ *
+ * Text cells hold target text *escaped* by escape.h already: printable, valid
+ * UTF-8, no control or direction-changing characters.
+ */
+#ifndef PYMEM_VIEWER_REPORT_REPORT_H
+#define PYMEM_VIEWER_REPORT_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "viewer/analysis/analysis.h"
+#include "viewer/model/heap.h"
+
+enum cell_type {
+	CELL_TEXT,
+	CELL_COUNT,		/* integer */
+	CELL_BYTES,		/* integer; people see 1.25 MB */
+	CELL_COUNT_DIFF,	/* signed; people see +3 */
+	CELL_BYTES_DIFF,	/* signed */
+	CELL_RATIO,		/* double 0..1; people see 12.3 % */
+	CELL_ADDRESS,		/* people see 0x..., JSON a number */
+	CELL_NS,		/* nanoseconds; people see 1.25 ms */
+	CELL_BOOL,
+};
+
+struct column {
+	const char *key;	/* JSON key and CSV heading, --sort's name: never changes */
+	const char *title;	/* for people */
+	enum cell_type type;
+	bool hidden;		/* JSON and CSV only */
+};
+
+struct cell {
+	bool unknown;		/* shown as "-"; JSON null */
+	union {
+		uint64_t u64;
+		int64_t i64;
+		double ratio;
+		size_t text;	/* offset in the table's text */
+	};
+};
+
+/* What a row is about, so that a screen can go on from it. */
+struct row_ref {
+	uint32_t node;		/* HEAP_NONE = no node */
+	uint32_t type;		/* type id, 0 = no type */
+};
+
+struct table {
+	const struct column *columns;
+	size_t ncolumns;
+	struct vec cells;	/* struct cell, row by row */
+	struct vec refs;	/* struct row_ref per row */
+	struct vec text;	/* NUL-terminated texts */
+	size_t rows;
+	size_t total;		/* rows there were before filter and limit */
+	struct vec notes;	/* offsets (size_t) of texts: sentences for people below the rows */
+	const char *error;	/* static text: why there are no rows, or NULL */
+};
+
+struct report_params {
+	size_t limit;		/* rows, 0 = the report's own default */
+	bool all;		/* no limit */
+	const char *sort;	/* column key, NULL = the report's order; "-key" = ascending for
+				 * numbers, descending for text */
+	const char *filter;	/* substring any text cell must hold (ASCII case ignored), or NULL */
+	const char *type;	/* type name, or NULL */
+	uint64_t object;	/* address, 0 = none */
+};
+
+struct report_context {
+	struct heap *heap;
+	struct analysis *analysis;	/* NULL unless NEEDS_ANALYSIS */
+	struct heap *old;		/* NULL unless compared */
+	struct analysis *old_analysis;
+	const struct progress *progress;
+};
+
+enum report_needs {
+	NEEDS_ANALYSIS = 1u << 0,
+	NEEDS_OLD = 1u << 1,
+	NEEDS_NODE = 1u << 2,	/* --object or --type */
+};
+
+struct report {
+	const char *name;	/* of --report, and JSON "report" */
+	const char *title;
+	unsigned needs;		/* enum report_needs */
+	size_t limit;		/* default number of rows for people, 0 = all */
+	const struct column *columns;
+	size_t ncolumns;
+	/* Appends all rows in the report's natural order; filter, sort and limit are applied
+	 * by report_run. But a report with very many candidates may use params->limit and
+	 * sort to keep only the rows that can be shown; it then sets table->total.
+	 * 0, -ENOMEM, -ECANCELED, -ENOENT (table->error says what was not found). */
+	int (*run)(const struct report_context *, const struct report_params *, struct table *);
+};
+
+extern const struct report *const report_all[];	/* NULL-terminated */
+const struct report *report_find(const char *name);
+
+/* run, then filter, sort, limit. table is initialised here; free with table_free in
+ * any case. */
+int report_run(const struct report *report, const struct report_context *context,
+	       const struct report_params *params, struct table *table);
+
+/* Index of a column key, or -1. */
+int table_column(const struct table *table, const char *key);
+static inline const struct cell *table_cell(const struct table *t, size_t row, size_t column)
+{
+	return &VEC(t->cells, struct cell)[row * t->ncolumns + column];
+}
+static inline const struct row_ref *table_ref(const struct table *t, size_t row)
+{
+	return &VEC(t->refs, struct row_ref)[row];
+}
+static inline const char *table_text(const struct table *t, const struct cell *cell)
+{
+	return VEC(t->text, const char) + cell->text;
+}
+void table_init(struct table *table, const struct report *report);
+void table_free(struct table *table);
+
+/* For reports: one row at a time. Errors are kept in the builder; row_end returns them. */
+struct row {
+	struct table *table;
+	size_t column;
+	int err;
+};
+void row_begin(struct row *row, struct table *table, uint32_t node, uint32_t type);
+void row_text(struct row *row, const char *escaped);
+void row_u64(struct row *row, uint64_t value);	/* COUNT, BYTES, ADDRESS, NS, BOOL */
+void row_i64(struct row *row, int64_t value);	/* the _DIFF types */
+void row_ratio(struct row *row, double value);
+void row_unknown(struct row *row);
+int row_end(struct row *row);
+/* A sentence below the rows. */
+int table_note(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
