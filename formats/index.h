@@ -30,6 +30,12 @@ void snap_indexer_destroy(struct snap_indexer *indexer);
 int snap_indexer_feed(struct snap_indexer *indexer, const void *data, size_t size);
 void snap_indexer_state(const struct snap_indexer *indexer, struct snap_index_state *ret);
 /*
+ * Forgets the bytes after `whole` (an unfinished or broken block at the end of a
+ * truncated stream), so that what is fed next stands at offset `whole`: the
+ * receiver's FACTS.  Clears `bad`.  0 or a negative errno.
+ */
+int snap_indexer_cut(struct snap_indexer *indexer);
+/*
  * INDEX block and trailer for what was fed (cut at `whole`). *data_ret is
  * malloc'ed, the caller frees.  0 or a negative errno.
  */
