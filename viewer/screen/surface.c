@@ -9,7 +9,7 @@
 
 #include "viewer/screen/glyph.h"
 
-static struct cell *at(const struct surface *s, int y, int x)
+static struct surface_cell *at(const struct surface *s, int y, int x)
 {
 	return &s->cells[(size_t)y * (size_t)s->width + (size_t)x];
 }
@@ -20,7 +20,7 @@ int surface_resize(struct surface *s, int width, int height)
 		width = 1;
 	if (height < 1)
 		height = 1;
-	struct cell *cells = calloc((size_t)width * (size_t)height, sizeof(*cells));
+	struct surface_cell *cells = calloc((size_t)width * (size_t)height, sizeof(*cells));
 	if (!cells)
 		return -1;
 	free(s->cells);
@@ -40,7 +40,7 @@ void surface_deinit(struct surface *s)
 void surface_clear(struct surface *s)
 {
 	for (int i = 0; i < s->width * s->height; i++)
-		s->cells[i] = (struct cell){ .ch = ' ' };
+		s->cells[i] = (struct surface_cell){ .ch = ' ' };
 }
 
 /* Blanks the other half of a wide character that is about to be cut. */
@@ -58,7 +58,7 @@ static void put(struct surface *s, int y, int x, enum style style, uint32_t c, i
 		return;
 	for (int i = 0; i < columns; i++) {
 		unpair(s, y, x + i);
-		*at(s, y, x + i) = (struct cell){ .ch = ' ', .style = (uint8_t)style };
+		*at(s, y, x + i) = (struct surface_cell){ .ch = ' ', .style = (uint8_t)style };
 	}
 	at(s, y, x)->ch = c;
 	if (columns == 2)
@@ -287,7 +287,7 @@ void surface_dump_looks(const struct surface *s, FILE *out)
 	int nseen = 0;
 	for (int y = 0; y < s->height; y++) {
 		for (int x = 0; x < s->width; x++) {
-			const struct cell *c = at(s, y, x);
+			const struct surface_cell *c = at(s, y, x);
 			struct look look = style_look((enum style)c->style, c->selected,
 						      s->color);
 			putc(letter_of(look, seen, &nseen, 52), out);

@@ -17,7 +17,7 @@
 
 #include "viewer/screen/style.h"
 
-struct cell {
+struct surface_cell {
 	uint32_t ch;		/* 0 = right half of the wide character before */
 	uint8_t style;		/* enum style */
 	bool selected;
@@ -26,7 +26,7 @@ struct cell {
 struct surface {
 	int width, height;
 	bool ascii, color;
-	struct cell *cells;	/* height rows of width */
+	struct surface_cell *cells;	/* height rows of width */
 };
 
 struct rect { int y, x, height, width; };

@@ -205,7 +205,7 @@ static attr_t attributes(uint8_t flags)
 
 static void show_row(struct curses_terminal *c, const struct surface *s, int y)
 {
-	const struct cell *row = &s->cells[(size_t)y * (size_t)s->width];
+	const struct surface_cell *row = &s->cells[(size_t)y * (size_t)s->width];
 	for (int x = 0; x < s->width; x++) {
 		if (row[x].ch == 0)
 			continue;

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: MIT
+/*
+ * How a grid looks.  Numbers get the width they need, text shares the rest.
+ * When that leaves too little for the text, columns of numbers are left out
+ * from the right, but never the one that is sorted by.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "viewer/report/escape.h"
+#include "viewer/screen/glyph.h"
+#include "viewer/screen/grid.h"
+
+enum { TEXT_MIN = 14, TEXT_LOOK = 200, BAR_WIDTH = 10, GAP = 1 };
+
+const char *grid_format(const struct grid *g, size_t column, const struct grid_cell *cell,
+			char *buf, size_t size)
+{
+	char human[HUMAN_SIZE];
+	const char *s = human;
+	if (cell->unknown) {
+		s = "-";
+	} else {
+		switch (g->columns[column].type) {
+		case CELL_COUNT: human_count(human, cell->u64); break;
+		case CELL_BYTES: human_bytes_u64(human, cell->u64); break;
+		case CELL_COUNT_DIFF: human_count_diff(human, cell->i64); break;
+		case CELL_BYTES_DIFF: human_bytes_diff(human, cell->i64); break;
+		case CELL_RATIO: snprintf(human, sizeof(human), "%.1f %%",
+					  cell->ratio * 100); break;
+		case CELL_ADDRESS: snprintf(human, sizeof(human), "0x%" PRIx64,
+					    cell->u64); break;
+		case CELL_NS: human_ns(human, cell->u64); break;
+		case CELL_BOOL: s = cell->u64 ? "yes" : "no"; break;
+		case CELL_TEXT: s = ""; break;
+		}
+	}
+	snprintf(buf, size, "%s", s);
+	return buf;
+}
+
+static bool is_text(const struct grid *g, size_t c)
+{
+	return g->columns[c].type == CELL_TEXT;
+}
+
+static struct grid_cell cell_at(struct grid *g, size_t shown, size_t column)
+{
+	struct grid_cell cell = { 0 };
+	size_t row = g->order ? g->order[shown] : shown;
+	g->source->cell(g->arg, row, column, &cell);
+	return cell;
+}
+
+/* Updates seen[] from the rows about to be drawn. */
+static void measure(struct grid *g, const struct surface *s, int rows)
+{
+	for (size_t c = 0; c < g->ncolumns; c++) {
+		int title = (int)strlen(g->columns[c].title) + 2;
+		if (is_text(g, c))
+			g->seen[c] = title;	/* text columns may shrink again */
+		else if (g->seen[c] < title)
+			g->seen[c] = title;
+	}
+	for (size_t i = g->top; i < g->shown && i < g->top + (size_t)rows; i++) {
+		if (grid_heading(g, i))
+			continue;
+		for (size_t c = 0; c < g->ncolumns; c++) {
+			struct grid_cell cell = cell_at(g, i, c);
+			char buf[64];
+			int n = is_text(g, c) && cell.text ?
+				glyph_columns(cell.text, cell.size, s->ascii, TEXT_LOOK) +
+				cell.indent + (int)cell.nspark :
+				(int)strlen(grid_format(g, c, &cell, buf, sizeof(buf)));
+			if (n > g->seen[c])
+				g->seen[c] = n;
+		}
+	}
+}
+
+static size_t text_columns(const struct grid *g)
+{
+	size_t n = 0;
+	for (size_t c = 0; c < g->ncolumns; c++)
+		n += is_text(g, c) && !g->columns[c].hidden;
+	return n;
+}
+
+static int numbers_width(const struct grid *g)
+{
+	int n = 0;
+	for (size_t c = 0; c < g->ncolumns; c++)
+		if (!is_text(g, c) && g->width[c])
+			n += g->width[c] + GAP;
+	return n;
+}
+
+/* Leaves out numbers from the right until the text has room. */
+static void drop_columns(struct grid *g, int width, int wanted)
+{
+	for (int c = (int)g->ncolumns - 1; c >= 0; c--) {
+		if (numbers_width(g) + wanted <= width)
+			return;
+		if (!is_text(g, (size_t)c) && c != g->sort)
+			g->width[c] = 0;
+	}
+}
+
+/* Shares `room` among the text columns: each what it needs, the greediest cut first. */
+static void share_text(struct grid *g, int room)
+{
+	size_t n = text_columns(g), left = n;
+	bool done[GRID_MAX_COLUMNS] = { false };
+	room -= (int)n * GAP;
+	while (left > 0) {
+		int fair = room / (int)left;
+		bool moved = false;
+		for (size_t c = 0; c < g->ncolumns; c++) {
+			if (!is_text(g, c) || g->columns[c].hidden || done[c] ||
+			    g->seen[c] > fair)
+				continue;
+			g->width[c] = g->seen[c];
+			room -= g->seen[c];
+			done[c] = moved = true;
+			left--;
+		}
+		if (moved)
+			continue;
+		for (size_t c = 0; c < g->ncolumns; c++) {
+			if (!is_text(g, c) || g->columns[c].hidden || done[c])
+				continue;
+			g->width[c] = room / (int)left < 1 ? 1 : room / (int)left;
+			room -= g->width[c];
+			left--;
+		}
+	}
+	for (size_t c = 0; c < g->ncolumns && room > 0; c++) {
+		if (is_text(g, c) && !g->columns[c].hidden) {
+			g->width[c] += room;	/* the first text column takes what is left */
+			break;
+		}
+	}
+}
+
+static void layout(struct grid *g, struct rect r)
+{
+	for (size_t c = 0; c < g->ncolumns; c++)
+		g->width[c] = g->columns[c].hidden || is_text(g, c) ? 0 : g->seen[c];
+	int texts = (int)text_columns(g);
+	int wanted = texts * (r.width < 60 ? TEXT_MIN : TEXT_MIN + 4);
+	drop_columns(g, r.width, wanted);
+	int left = r.width - numbers_width(g);
+	g->bar_width = g->bar >= 0 && left >= wanted + BAR_WIDTH + 10 ? BAR_WIDTH : 0;
+	share_text(g, left - (g->bar_width ? g->bar_width + GAP : 0));
+	int x = r.x, bar_after = -1;
+	for (size_t c = 0; c < g->ncolumns; c++)
+		if (is_text(g, c) && g->width[c] && bar_after < 0)
+			bar_after = (int)c;
+	for (size_t c = 0; c < g->ncolumns; c++) {
+		g->x[c] = x;
+		x += g->width[c] ? g->width[c] + GAP : 0;
+		if (g->bar_width && (int)c == bar_after) {
+			g->bar_x = x;
+			x += g->bar_width + GAP;
+		}
+	}
+}
+
+static void draw_titles(struct grid *g, struct surface *s, struct rect r)
+{
+	surface_fill(s, r.y, r.x, r.width, STYLE_HEAD, ' ');
+	for (size_t c = 0; c < g->ncolumns; c++) {
+		if (!g->width[c])
+			continue;
+		bool sorted = g->sort == (int)c && !g->fixed_order;
+		const char *mark = !sorted ? "" : s->ascii ? (g->descending ? " v" : " ^") :
+				   g->descending ? " \xe2\x96\xbc" : " \xe2\x96\xb2";
+		char title[64];
+		snprintf(title, sizeof(title), "%s%s", g->columns[c].title, mark);
+		enum style style = sorted ? STYLE_HEAD_SORT : STYLE_HEAD;
+		if (is_text(g, c))
+			surface_puts(s, r.y, g->x[c], g->width[c], style, title);
+		else
+			surface_right(s, r.y, g->x[c], g->width[c], style, title);
+	}
+}
+
+static double bar_value(const struct grid *g, const struct grid_cell *cell)
+{
+	enum cell_type type = g->columns[g->bar].type;
+	if (cell->unknown)
+		return 0;
+	if (type == CELL_RATIO)
+		return cell->ratio;
+	if (type == CELL_COUNT_DIFF || type == CELL_BYTES_DIFF)
+		return cell->i64 < 0 ? -(double)cell->i64 : (double)cell->i64;
+	return (double)cell->u64;
+}
+
+static void draw_bar(struct grid *g, struct surface *s, int y, size_t shown)
+{
+	struct grid_cell cell = cell_at(g, shown, (size_t)g->bar);
+	double value = bar_value(g, &cell);
+	bool diff = g->columns[g->bar].type == CELL_COUNT_DIFF ||
+		    g->columns[g->bar].type == CELL_BYTES_DIFF;
+	enum style style = !diff ? STYLE_BAR : cell.i64 > 0 ? STYLE_MORE : STYLE_LESS;
+	if (g->bar_total > 0)
+		surface_bar(s, y, g->bar_x, g->bar_width, style, value / g->bar_total);
+}
+
+static void draw_text_cell(struct grid *g, struct surface *s, int y, size_t c,
+			   const struct grid_cell *cell)
+{
+	int x = g->x[c], width = g->width[c];
+	if (cell->spark) {
+		surface_spark(s, y, x, width, cell->style, cell->spark, cell->nspark);
+		return;
+	}
+	if (cell->unknown || !cell->text)
+		return;
+	int indent = cell->indent < width ? cell->indent : width - 1;
+	surface_text(s, y, x + indent, width - indent, cell->style, cell->text, cell->size);
+}
+
+static void draw_row(struct grid *g, struct surface *s, int y, size_t shown, struct rect r)
+{
+	const char *heading = grid_heading(g, shown);
+	if (heading) {
+		surface_puts(s, y, r.x, r.width, STYLE_STRONG, heading);
+		return;
+	}
+	for (size_t c = 0; c < g->ncolumns; c++) {
+		if (!g->width[c])
+			continue;
+		struct grid_cell cell = cell_at(g, shown, c);
+		if (is_text(g, c)) {
+			draw_text_cell(g, s, y, c, &cell);
+			continue;
+		}
+		char buf[64];
+		bool diff = g->columns[c].type == CELL_COUNT_DIFF ||
+			    g->columns[c].type == CELL_BYTES_DIFF;
+		enum style style = diff && !cell.unknown && cell.i64 > 0 ? STYLE_MORE :
+				   diff && !cell.unknown && cell.i64 < 0 ? STYLE_LESS :
+				   cell.style;
+		surface_right(s, y, g->x[c], g->width[c], style,
+			      grid_format(g, c, &cell, buf, sizeof(buf)));
+	}
+	if (g->bar_width)
+		draw_bar(g, s, y, shown);
+	if (shown == g->cursor)
+		surface_select(s, y, r.x, r.width);
+}
+
+/* Keeps the cursor on screen, with the heading above it when it is the first row. */
+static void scroll(struct grid *g, int rows)
+{
+	size_t page = rows > 0 ? (size_t)rows : 1;
+	size_t want = g->cursor;
+	while (want > 0 && g->cursor - want < 2 && grid_heading(g, want - 1))
+		want--;
+	if (g->top > want)
+		g->top = want;
+	if (g->cursor >= g->top + page)
+		g->top = g->cursor - page + 1;
+	if (g->shown <= page)
+		g->top = 0;
+	else if (g->top > g->shown - page)
+		g->top = g->shown - page;
+}
+
+/* The largest value of the bar's column, when no total is set: among what is visible
+ * and what was visible before. */
+static void measure_bar(struct grid *g, int rows)
+{
+	if (g->bar < 0)
+		return;
+	for (size_t i = g->top; i < g->shown && i < g->top + (size_t)rows; i++) {
+		if (grid_heading(g, i))
+			continue;
+		struct grid_cell cell = cell_at(g, i, (size_t)g->bar);
+		double value = bar_value(g, &cell);
+		if (value > g->bar_total)
+			g->bar_total = value;
+	}
+}
+
+void grid_draw(struct grid *g, struct surface *s, struct rect r)
+{
+	int rows = r.height - 1;
+	if (rows < 0)
+		return;
+	scroll(g, rows);
+	measure(g, s, rows);
+	measure_bar(g, rows);
+	layout(g, r);
+	draw_titles(g, s, r);
+	g->body = (struct rect){ r.y + 1, r.x, rows, r.width };
+	for (int i = 0; i < rows && g->top + (size_t)i < g->shown; i++)
+		draw_row(g, s, r.y + 1 + i, g->top + (size_t)i, g->body);
+	if (g->shown == 0 && rows > 0)
+		surface_puts(s, r.y + 1, r.x + 1, r.width - 2, STYLE_DIM,
+			     g->filter[0] ? "no row contains the filter's text" : g->empty);
+}
