@@ -94,7 +94,7 @@
 	X(visit_objects, "PyUnstable_GC_VisitObjects", 0x030c, 0x0400, SYM_OPTIONAL)
 
 struct cpython_symbols {
-#define X(field, symbol, since, until, need) void *field;
+#define X(field, ...) void *field;
 	CPYTHON_SYMBOLS(X)
 #undef X
 };
