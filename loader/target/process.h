@@ -19,7 +19,7 @@ struct process {
 	pid_t pid;		/* as asked for, in our pid namespace */
 	pid_t tgid;		/* != pid when a thread's id was given */
 	pid_t ppid;
-	pid_t tracer;		/* 0 = none; -1 = one outside our pid namespace */
+	pid_t tracer;		/* 0 = none, or one that our pid namespace can't see */
 	char comm[32];		/* raw bytes of the target's choice */
 	char state;		/* R S D T t Z X I of the leader */
 	uid_t uid[4];		/* real, effective, saved, filesystem */

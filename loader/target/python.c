@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+/*
+ * python - see python.h.
+ *
+ * A module is an interpreter if it exports both PyType_Type and Py_GetVersion
+ * (all of CPython 3.x does, static or shared, stripped or not; an extension
+ * module imports them).  The version's text lies in the static buffer that
+ * Py_GetVersion fills at start-up (Python/getversion.c): it has no symbol, but
+ * is easily told in the module's writable data.  Py_Version (3.11+,
+ * Include/pylifecycle.h) is the exact number.
+ */
+#include "loader/target/python.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "loader/target/memory.h"
+
+#define SCAN_CHUNK 65536
+#define SCAN_LIMIT ((uint64_t)16 << 20)
+
+/* "3.11.2 (" or "3.13.0rc2+ (": length of the number, 0 if it isn't one. */
+static size_t version_length(const char *p, const char *end)
+{
+	const char *s = p;
+	if (end - s < 8 || s[0] != '3' || s[1] != '.' || !isdigit((unsigned char)s[2]))
+		return 0;
+	for (s += 2; s < end && isdigit((unsigned char)*s); s++)
+		;
+	if (s >= end || *s++ != '.' || s >= end || !isdigit((unsigned char)*s))
+		return 0;
+	while (s < end && s - p < 24 && (isalnum((unsigned char)*s) || *s == '+'))
+		s++;
+	return end - s >= 2 && s[0] == ' ' && s[1] == '(' ? (size_t)(s - p) : 0;
+}
+
+static bool take_version(struct python *py, const char *p, const char *end)
+{
+	if (!version_length(p, end))
+		return false;
+	size_t n = 0;
+	while (p < end && n < sizeof(py->version) - 1 && *p >= ' ' && *p < 127)
+		py->version[n++] = *p++;
+	while (n && py->version[n - 1] == ' ')
+		n--;
+	py->version[n] = 0;
+	return true;
+}
+
+static bool scan_range(struct python *py, int mem, uint64_t start, uint64_t end)
+{
+	char *buf = malloc(SCAN_CHUNK);
+	bool found = false;
+	if (end - start > SCAN_LIMIT)
+		end = start + SCAN_LIMIT;
+	/* chunks overlap by the length of a version text; buffers are 8-aligned or not */
+	for (uint64_t at = start; buf && !found && at < end; at += SCAN_CHUNK - 256) {
+		size_t want = end - at < SCAN_CHUNK ? (size_t)(end - at) : SCAN_CHUNK;
+		size_t n = memory_read_some(mem, at, buf, want);
+		for (char *p = buf; n && (p = memchr(p, '3', n - (size_t)(p - buf))); p++) {
+			if ((found = (p == buf || !p[-1]) && take_version(py, p, buf + n)))
+				break;
+		}
+	}
+	free(buf);
+	return found;
+}
+
+static void read_version(struct target *t, const struct module *m)
+{
+	uint64_t number = elf_address(&m->elf, "Py_Version"), value;
+	if (number && memory_read_u64(t->mem, number, &value) && value >> 24 == 3)
+		t->python.hex = (unsigned)value;
+	for (size_t i = 0; i < t->maps.count; i++) {
+		const struct map *map = &t->maps.list[i];
+		if (map->w && map->start >= m->elf.base && map->start < m->elf.end &&
+		    scan_range(&t->python, t->mem, map->start, map->end))
+			break;
+	}
+	unsigned minor, micro;
+	if (!t->python.hex && sscanf(t->python.version, "3.%u.%u", &minor, &micro) == 2 &&
+	    minor < 256 && micro < 256)
+		t->python.hex = 3u << 24 | minor << 16 | micro << 8 | 0xf0;
+	if (!t->python.version[0] && t->python.hex)
+		snprintf(t->python.version, sizeof(t->python.version), "3.%u.%u",
+			 t->python.hex >> 16 & 255, t->python.hex >> 8 & 255);
+}
+
+void python_find(struct target *t)
+{
+	const struct module *chosen = NULL;
+	t->python = (struct python){ 0 };
+	for (int i = 0; i < t->module_count; i++) {
+		const struct module *m = &t->modules[i];
+		if (!elf_address(&m->elf, "PyType_Type") ||
+		    !elf_address(&m->elf, "Py_GetVersion"))
+			continue;
+		t->python.copies++;
+		if (!chosen || m == t->exe)
+			chosen = m;
+	}
+	if (!chosen)
+		return;
+	t->python.found = true;
+	t->python.path = chosen->path;
+	t->python.runtime = elf_address(&chosen->elf, "_PyRuntime");
+	t->python.current = elf_address(&chosen->elf, "_PyThreadState_UncheckedGet");
+	read_version(t, chosen);
+}
+
+const char *python_absence(const struct target *t)
+{
+	for (int i = 0; i < t->module_count; i++) {
+		const char *name = strrchr(t->modules[i].path, '/');
+		name = name ? name + 1 : t->modules[i].path;
+		if (!strncmp(name, "pypy", 4) || !strncmp(name, "libpypy", 7))
+			return "it runs PyPy, whose heap is laid out differently";
+		if (!strncmp(name, "python2", 7) || !strncmp(name, "libpython2", 10))
+			return "it runs Python 2";
+	}
+	return "neither its program nor a library it loaded exports CPython's API";
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+/*
+ * target - see target.h.
+ *
+ * Modules are found in the map (a file mapped from its offset 0 with an ELF
+ * header), the program and its dynamic loader by the auxiliary vector
+ * (AT_ENTRY, AT_BASE), the C library by what it exports.
+ */
+#include "loader/target/target.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "loader/inject/cpu.h"
+#include "loader/target/calls.h"
+#include "loader/target/diagnose.h"
+#include "loader/target/memory.h"
+#include "loader/target/python.h"
+
+
+
+static uint64_t auxv_value(const struct target *t, uint64_t key)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/auxv", t->pid, t->process.live_tid);
+	size_t size = 0;
+	char *data = proc_read(path, 65536, &size);
+	uint64_t value = 0;
+	for (size_t i = 0; data && i + 16 <= size; i += 16) {
+		uint64_t pair[2];
+		memcpy(pair, data + i, sizeof(pair));
+		if (pair[0] == key)
+			value = pair[1];
+	}
+	free(data);
+	return value;
+}
+
+/* Executable mappings of the module that starts at maps.list[index]. */
+static struct range text_of(const struct target *t, size_t index, uint64_t end)
+{
+	struct range text = { 0, 0 };
+	const struct map *first = &t->maps.list[index];
+	for (size_t i = index; i < t->maps.count && t->maps.list[i].start < end; i++) {
+		const struct map *m = &t->maps.list[i];
+		if (!m->x || m->inode != first->inode || m->dev != first->dev)
+			continue;
+		if (!text.start)
+			text.start = m->start;
+		text.end = m->end;
+	}
+	return text;
+}
+
+static bool add_module(struct target *t, size_t index)
+{
+	const struct map *m = &t->maps.list[index];
+	struct elf elf;
+	if (m->offset || !m->inode || !m->r || m->path[0] != '/' ||
+	    t->module_count == MODULE_LIMIT || !elf_open(t->mem, m->start, &elf) ||
+	    elf.machine != cpu_elf_machine)
+		return true;
+	struct range text = text_of(t, index, elf.end);
+	if (!text.start)
+		return true;	/* mapped as data: a file somebody reads */
+	if (!(t->module_count & (t->module_count + 1))) {
+		size_t room = (size_t)t->module_count * 2 + 2;
+		struct module *more = realloc(t->modules, room * sizeof(*more));
+		if (!more)
+			return false;
+		t->modules = more;
+	}
+	t->modules[t->module_count++] = (struct module){ .elf = elf, .text = text,
+		.path = m->path };
+	return true;
+}
+
+static bool is_loader_name(const char *name)
+{
+	return !strncmp(name, "ld-linux", 8) || !strncmp(name, "ld64.so", 7) ||
+		!strncmp(name, "ld.so", 5) || !strncmp(name, "ld-2.", 5) ||
+		!strncmp(name, "ld-musl", 7);
+}
+
+static void classify(struct target *t, struct module *m, uint64_t entry, uint64_t interp)
+{
+	const char *name = strrchr(m->path, '/') + 1;
+	if (!interp && is_loader_name(m->elf.soname[0] ? m->elf.soname : name))
+		interp = m->elf.base;	/* started as `ld.so program` */
+	if (m->elf.base == interp) {
+		m->kind = MODULE_LDSO;
+		t->ldso = m;
+	} else if (entry >= m->elf.base && entry < m->elf.end) {
+		m->kind = MODULE_EXE;
+		t->exe = m;
+	} else if (!strcmp(m->elf.soname, "libc.so.6") &&
+		   elf_address(&m->elf, "gnu_get_libc_version")) {
+		m->kind = MODULE_LIBC;
+		t->libc = m;
+		t->libc_kind = LIBC_GLIBC;
+	} else if (!strcmp(m->elf.soname, "libdl.so.2")) {
+		m->kind = MODULE_LIBDL;
+	} else if (!strcmp(m->elf.soname, "libpthread.so.0")) {
+		m->kind = MODULE_LIBPTHREAD;
+	}
+	m->allocator = m->kind != MODULE_LDSO && m->kind != MODULE_LIBC &&
+		elf_address(&m->elf, "malloc") && elf_address(&m->elf, "free");
+}
+
+static int find_modules(struct target *t, struct load_error *err)
+{
+	for (size_t i = 0; i < t->maps.count; i++)
+		if (!add_module(t, i))
+			return load_fail(err, LOAD_E_SYSTEM, ENOMEM, "out of memory");
+	uint64_t entry = auxv_value(t, AT_ENTRY), interp = auxv_value(t, AT_BASE);
+	for (int i = 0; i < t->module_count; i++)
+		classify(t, &t->modules[i], entry, interp);
+	if (!t->libc && t->ldso && elf_address(&t->ldso->elf, "dlopen") &&
+	    elf_address(&t->ldso->elf, "malloc")) {
+		t->libc = t->ldso;	/* musl: both in one */
+		t->libc_kind = LIBC_MUSL;
+	}
+	const struct map *vdso = maps_named(&t->maps, "[vdso]");
+	if (vdso)
+		t->vdso = (struct range){ vdso->start, vdso->end };
+	return 0;
+}
+
+/* Class byte of the program's ELF header; 0 = unreadable. */
+static int program_class(const struct target *t)
+{
+	char path[64];
+	unsigned char ident[EI_NIDENT] = { 0 };
+	snprintf(path, sizeof(path), "/proc/%d/exe", t->pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	ssize_t n = read(fd, ident, sizeof(ident));
+	close(fd);
+	return n == sizeof(ident) && !memcmp(ident, ELFMAG, SELFMAG) ? ident[EI_CLASS] : 0;
+}
+
+static int check_kind(const struct target *t, bool any_process, struct load_error *err)
+{
+	if (program_class(t) == ELFCLASS32)
+		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
+			"process %d is a 32-bit program; only 64-bit ones are supported", t->pid);
+	if (!t->python.found && !any_process)
+		return load_fail(err, LOAD_E_NOT_PYTHON, 0,
+			"process %d (%s) doesn't run CPython: %s", t->pid, t->process.comm,
+			python_absence(t));
+	if (!t->ldso || !t->libc)
+		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
+			"process %d is statically linked: without a dynamic loader nothing can "
+			"be loaded into it", t->pid);
+	return 0;
+}
+
+static int open_memory(struct target *t, struct load_error *err)
+{
+	t->mem = memory_open(t->pid, t->process.live_tid);
+	if (t->mem >= 0) {
+		int error = maps_read(t->pid, t->process.live_tid, &t->maps);
+		if (!error)
+			return 0;
+		close(t->mem);
+		t->mem = error;
+	}
+	if (t->mem == -ENOENT || t->mem == -ESRCH)
+		return load_fail(err, LOAD_E_GONE, -t->mem, "process %d has just ended", t->pid);
+	if (t->mem == -EACCES || t->mem == -EPERM)
+		return diagnose_refusal(&t->process, -t->mem, err);
+	return load_fail(err, LOAD_E_SYSTEM, -t->mem, "the memory of process %d can't be read: %s",
+			 t->pid, strerror(-t->mem));
+}
+
+static int inspect(struct target *t, bool any_process, struct load_error *err)
+{
+	if (open_memory(t, err))
+		return -1;
+	if (find_modules(t, err))
+		return -1;
+	python_find(t);
+	if (check_kind(t, any_process, err))
+		return -1;
+	return calls_find(t, err);
+}
+
+int target_open(pid_t pid, bool any_process, struct target *ret, struct load_error *err)
+{
+	struct target t = { .pid = pid, .pidfd = -1, .mem = -1 };
+	/* first of all: the number can't be reused while this is open */
+	if (pid > 0)
+		t.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	*ret = t;
+	if (process_read(pid, &ret->process, err) || diagnose_state(&ret->process, err) ||
+	    inspect(ret, any_process, err)) {
+		/* an ended process explains every other failure */
+		struct load_error now;
+		if (err && err->code == LOAD_E_SYSTEM && target_check(ret, &now))
+			*err = now;
+		target_close(ret);
+		return -1;
+	}
+	return 0;
+}
+
+void target_close(struct target *t)
+{
+	if (t->pidfd >= 0)
+		close(t->pidfd);
+	if (t->mem >= 0)
+		close(t->mem);
+	maps_free(&t->maps);
+	free(t->modules);
+	free(t->code);
+	*t = (struct target){ .pid = t->pid, .pidfd = -1, .mem = -1 };
+}
+
+int target_check(const struct target *t, struct load_error *err)
+{
+	struct process now;
+	if (process_read(t->pid, &now, err))
+		return -1;
+	if (now.starttime != t->process.starttime)
+		return load_fail(err, LOAD_E_GONE, 0,
+			"process %d has ended and its number was given to another", t->pid);
+	if (!now.live_tid)
+		return load_fail(err, LOAD_E_GONE, 0, "process %d has ended", t->pid);
+	return 0;
+}
+
+const struct module *target_module(const struct target *t, uint64_t addr)
+{
+	for (int i = 0; i < t->module_count; i++)
+		if (range_has(t->modules[i].text, addr))
+			return &t->modules[i];
+	return NULL;
+}
+
+uint64_t target_find_agent(pid_t pid, pid_t tid)
+{
+	struct maps maps;
+	uint64_t found = 0;
+	if (maps_read(pid, tid, &maps))
+		return 0;
+	for (size_t i = 0; !found && i < maps.count; i++)
+		if (calls_is_agent_path(maps.list[i].path))
+			found = maps.list[i].start;
+	maps_free(&maps);
+	return found;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * target - everything pymem-load knows of a process before it touches it:
+ * identity, memory map, the modules that matter and the addresses in them.
+ *
+ * Made once, before anything is stopped, so that the stop stays short.  Reading
+ * needs the same right as ptrace; where it is refused, diagnose.h says by what.
+ */
+#ifndef PYMEM_LOADER_TARGET_TARGET_H
+#define PYMEM_LOADER_TARGET_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "loader/error.h"
+#include "loader/target/elf.h"
+#include "loader/target/maps.h"
+#include "loader/target/process.h"
+
+struct range {
+	uint64_t start, end;	/* [start, end); empty if equal */
+};
+
+static inline bool range_has(struct range r, uint64_t addr)
+{
+	return addr >= r.start && addr < r.end;
+}
+
+enum module_kind {
+	MODULE_OTHER,
+	MODULE_EXE,
+	MODULE_LDSO,
+	MODULE_LIBC,
+	MODULE_LIBDL,
+	MODULE_LIBPTHREAD,
+};
+
+struct module {
+	enum module_kind kind;
+	struct elf elf;
+	struct range text;	/* its executable mappings, first to last */
+	const char *path;	/* the target's name of it; lives in target.maps */
+	bool allocator;		/* defines malloc and is neither libc nor ld.so */
+};
+
+enum libc_kind { LIBC_UNKNOWN, LIBC_GLIBC, LIBC_MUSL };
+
+struct python {
+	bool found;
+	char version[80];	/* "3.11.2 (main, ...": printable, "" = not readable (yet) */
+	unsigned hex;		/* 0x030b02f0; 0 = unknown */
+	const char *path;	/* module that holds the interpreter */
+	uint64_t runtime;	/* _PyRuntime, 0 = before 3.7 or not exported */
+	uint64_t current;	/* function _PyThreadState_UncheckedGet, 0 = absent */
+	int copies;		/* modules that define an interpreter */
+};
+
+#define MODULE_LIMIT 8192
+#define TARGET_RESTORERS 8
+#define TARGET_UNSAFE 8
+
+/* Addresses in the target's C library and dynamic loader; 0 = absent. */
+struct target_calls {
+	uint64_t dlopen, dlclose, dlerror, errno_location;
+	bool internal_dlopen;	/* __libc_dlopen_mode: other flags */
+	uint64_t gadget;	/* syscall; ret */
+	uint64_t restorer;	/* mov $15, %rax; syscall */
+	uint64_t restorers[TARGET_RESTORERS];	/* every one found */
+	int restorer_count;
+	uint64_t loader_locks[4];	/* recursive mutexes of ld.so: all must be free */
+	int loader_lock_count;
+	struct range unsafe[TARGET_UNSAFE];	/* allocator and thread creation code */
+	int unsafe_count;
+	uint64_t kept_start;	/* pymem_agent_start of an agent that stayed, 0 = none */
+	uint64_t kept_handle;	/* its struct link_map, 0 = unknown */
+	struct range kept;	/* where it lies */
+};
+
+struct target {
+	pid_t pid;
+	struct process process;
+	int pidfd;		/* -1: the kernel has none (before 5.3) */
+	int mem;
+	struct maps maps;
+	struct module *modules;
+	int module_count;
+	struct module *exe, *ldso, *libc;	/* NULL = not found */
+	enum libc_kind libc_kind;
+	struct range vdso;
+	uint8_t *code;		/* libc's text, for looking at call sites */
+	struct range code_range;
+	struct target_calls calls;
+	struct python python;
+};
+
+/*
+ * Inspects pid.  0, or -1 with *err set: gone, no permission (and by which rule),
+ * traced, kernel thread, zombie, 32-bit, not CPython (unless any_process: then
+ * ret->python.found may be false)...  The caller closes a target that was opened.
+ */
+int target_open(pid_t pid, bool any_process, struct target *ret, struct load_error *err);
+void target_close(struct target *target);
+
+/* Is it still the same process (pid, start time) and not a zombie? -1 with *err. */
+int target_check(const struct target *target, struct load_error *err);
+
+/* The module whose mappings hold addr, or NULL. */
+const struct module *target_module(const struct target *target, uint64_t addr);
+
+/*
+ * Is there an agent in the target's memory now (read anew from its maps)?
+ * Returns the address of its first mapping, 0 = none.
+ */
+uint64_t target_find_agent(pid_t pid, pid_t tid);
+
+#endif

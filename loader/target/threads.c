@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+/*
+ * threads - see threads.h.  Which system calls the kernel restarts after an
+ * interruption was measured by attaching to a thread in each: signal(7),
+ * "Interruption of system calls", lists the others.
+ */
+#include "loader/target/threads.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+
+#include "loader/target/process.h"
+
+/* Restarted exactly; nothing else of theirs is in a lock of the C library. */
+static const long restarted[] = {
+	SYS_read, SYS_readv, SYS_pread64, SYS_write, SYS_accept4, SYS_recvfrom, SYS_recvmsg,
+	SYS_wait4, SYS_waitid, SYS_flock, SYS_fcntl, SYS_ppoll, SYS_pselect6, SYS_clock_nanosleep,
+	SYS_nanosleep, SYS_accept, SYS_connect, SYS_sendto, SYS_sendmsg, SYS_rt_sigsuspend,
+#ifdef SYS_poll
+	SYS_poll, SYS_select, SYS_pause,
+#endif
+};
+
+/* An attach alone makes them return EINTR. */
+static const long interrupted[] = {
+	SYS_epoll_pwait, SYS_rt_sigtimedwait, SYS_semtimedop, SYS_io_getevents,
+	SYS_semop, SYS_msgsnd, SYS_io_uring_enter, 441 /* epoll_pwait2 */,
+#ifdef SYS_epoll_wait
+	SYS_epoll_wait,
+#endif
+};
+
+static bool in(const long *list, size_t count, long nr)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i] == nr)
+			return true;
+	return false;
+}
+
+static enum thread_rank rank_futex(const unsigned long long arg[6], bool seccomp)
+{
+	switch (arg[1] & FUTEX_CMD_MASK) {
+	case FUTEX_WAIT_BITSET:
+		return seccomp && arg[3] ? THREAD_WAITS_OTHER : THREAD_WAITS_CONDITION;
+	case FUTEX_WAIT:
+	case FUTEX_LOCK_PI:
+		return THREAD_NEVER;	/* lll_lock: a lock of malloc, stdio... */
+	default:
+		return THREAD_RUNS;	/* wake-ups are over at once */
+	}
+}
+
+enum thread_rank threads_rank(long nr, const unsigned long long arg[6], bool seccomp)
+{
+	if (nr < 0)
+		return THREAD_RUNS;
+	if (nr == SYS_futex)
+		return rank_futex(arg, seccomp);
+	if (in(interrupted, sizeof(interrupted) / sizeof(interrupted[0]), nr))
+		return THREAD_INTERRUPTED;
+	bool restart_block = nr == SYS_nanosleep || nr == SYS_clock_nanosleep;
+#ifdef SYS_poll
+	restart_block |= nr == SYS_poll && (int)arg[2] > 0;
+#endif
+	if (in(restarted, sizeof(restarted) / sizeof(restarted[0]), nr))
+		return seccomp && restart_block ? THREAD_WAITS_OTHER : THREAD_WAITS_INPUT;
+	return THREAD_WAITS_OTHER;
+}
+
+/* False = the thread is gone or must not be used. */
+static bool look(pid_t pid, pid_t tid, bool seccomp, struct thread *ret)
+{
+	char path[64];
+	struct thread t = { .tid = tid, .syscall = -1, .rank = THREAD_RUNS };
+	t.state = process_thread_state(pid, tid);
+	if (!t.state || t.state == 'Z' || t.state == 'X' || t.state == 'D' || t.state == 't')
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
+	char *text = proc_read(path, 512, NULL);
+	unsigned long long arg[6] = { 0 };
+	long nr;
+	if (text && sscanf(text, "%ld %llx %llx %llx %llx %llx %llx", &nr, &arg[0], &arg[1],
+			   &arg[2], &arg[3], &arg[4], &arg[5]) == 7) {
+		t.syscall = nr;
+		t.rank = threads_rank(nr, arg, seccomp);
+	}
+	free(text);
+	*ret = t;
+	return t.rank != THREAD_NEVER;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+	const struct thread *x = a, *y = b;
+	if (x->rank != y->rank)
+		return x->rank < y->rank ? -1 : 1;
+	return x->tid < y->tid ? -1 : x->tid > y->tid;
+}
+
+int threads_order(pid_t pid, bool seccomp, struct thread list[THREADS_MAX])
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	DIR *dir = opendir(path);
+	if (!dir)
+		return -errno;
+	int count = 0, best = 0;
+	for (struct dirent *e; count < THREADS_MAX && best < 16 && (e = readdir(dir));) {
+		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
+		if (tid <= 0 || !look(pid, tid, seccomp, &list[count]))
+			continue;
+		best += list[count].rank == THREAD_WAITS_CONDITION;
+		count++;
+	}
+	closedir(dir);
+	qsort(list, (size_t)count, sizeof(*list), by_rank);
+	return count;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * threads - in which order to try a target's threads as the one to borrow.
+ *
+ * Looked up in /proc/PID/task/TID/{stat,syscall} before anything is stopped.
+ * Best is a thread that waits where the kernel restarts the wait exactly and no
+ * lock of the C library can be held by it; worst one in epoll_wait and the other
+ * calls that an attach alone ends with EINTR.
+ */
+#ifndef PYMEM_LOADER_TARGET_THREADS_H
+#define PYMEM_LOADER_TARGET_THREADS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum thread_rank {
+	THREAD_WAITS_CONDITION,	/* futex(FUTEX_WAIT_BITSET): GIL, condition, semaphore */
+	THREAD_WAITS_INPUT,	/* poll, read, accept, nanosleep, wait...: restarted exactly */
+	THREAD_RUNS,		/* user code (or a short system call) */
+	THREAD_WAITS_OTHER,	/* another system call */
+	THREAD_INTERRUPTED,	/* epoll_wait and such: would see EINTR */
+	THREAD_NEVER,		/* D, zombie, waits for a lock of the C library */
+};
+
+struct thread {
+	pid_t tid;
+	enum thread_rank rank;
+	long syscall;		/* its system call, -1 = none */
+	char state;
+};
+
+#define THREADS_MAX 512
+
+/*
+ * Fills list (best first, THREAD_NEVER left out) with at most THREADS_MAX
+ * threads; returns the number, 0 if there is none, or a negative errno.  With
+ * `seccomp`, waits that need restart_syscall rank behind: a filter may lack it.
+ */
+int threads_order(pid_t pid, bool seccomp, struct thread list[THREADS_MAX]);
+/* Rank by system call number and arguments alone (nr -1: in user code). */
+enum thread_rank threads_rank(long nr, const unsigned long long arg[6], bool seccomp);
+
+#endif
