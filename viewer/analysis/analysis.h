@@ -12,7 +12,7 @@
  * Weak references hold nothing and take no part.  Nothing recurses.  Memory is
  * taken in mappings and given back between the phases.
  *
- * Dominator children and referrers are built when first asked for
+ * Dominator children are built when first asked for, referrers each time
  * (analysis_children, analysis_referrers): the only functions here that change
  * an analysis after analysis_run, so call them from one thread.
  */
@@ -39,8 +39,8 @@ struct analysis {
 	/* made on demand */
 	struct vec child_row, child;	/* dominator tree: u32 row per node + 1, u32 nodes,
 					 * largest retained first */
-	struct vec back_row_base, back_row, back; /* referrers: rows as heap's; u32 nodes,
-						   * weak referrers and type edges included */
+	struct vec sorted;		/* bit per node: its children are in order already */
+	struct vec referrer;		/* u32: answer of the last analysis_referrers */
 };
 
 /*
@@ -71,8 +71,9 @@ static inline uint32_t analysis_retained_count(const struct analysis *a, uint32_
 /* Nodes immediately dominated by node, largest retained first. 0, -ENOMEM, -ECANCELED. */
 int analysis_children(struct analysis *analysis, uint32_t node, const struct progress *progress,
 		      struct heap_span *ret);
-/* Objects and synthetic nodes that refer to node (each once per reference, ascending id;
- * weak ones too: ask heap_target). 0, -ENOMEM, -ECANCELED. */
+/* Objects and synthetic nodes that refer to node, each once, ascending id; weak ones and
+ * instances of a type included. One pass over all edges (10 ms per 10 million objects), so
+ * nothing is kept for it; the span is valid until the next call. 0, -ENOMEM, -ECANCELED. */
 int analysis_referrers(struct analysis *analysis, uint32_t node, const struct progress *progress,
 		       struct heap_span *ret);
 /* Steps from the root in the dominator tree. */

@@ -34,7 +34,7 @@ struct addrmap_line {
 struct addrmap_chunk {
 	uint64_t number;	/* address >> 20 */
 	uint32_t rank;		/* of its first object */
-	uint32_t lines;		/* where its lines begin, in chunks */
+	uint32_t pad;
 };
 
 struct addrmap {

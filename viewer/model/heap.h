@@ -97,7 +97,7 @@ struct heap_shape {
 struct heap_big { uint64_t value; uint32_t id, pad; };
 
 struct heap_fact {
-	uint32_t key, text;	/* offsets in text; key is NUL-terminated */
+	uint32_t key, text;	/* offsets in fact_text; both NUL-terminated */
 	uint32_t size, kind;
 	uint64_t u64;
 };
@@ -111,7 +111,9 @@ struct heap {
 	uint32_t complete;	/* END was seen */
 	uint64_t slots;		/* entries of target */
 	uint64_t edges;		/* strong edges between objects, type edges included */
-	uint64_t weak_edges, dangling, duplicates; /* dropped: the same address twice */
+	uint64_t weak_edges;
+	uint64_t dangling;	/* references to what isn't in the snapshot */
+	uint64_t dropped;	/* objects dropped: address met before, or impossible */
 	uint64_t size;		/* bytes of all objects */
 	uint64_t references_counted;	/* sum of refcounts of objects that aren't immortal */
 	uint64_t references_explained;	/* of those, met by a found reference */
@@ -124,10 +126,8 @@ struct heap {
 	struct vec row_base;	/* u64 per 65536 objects */
 	struct vec row;		/* u32 per object + 1: offset from its base */
 	struct vec target;	/* u32 per slot */
-	struct vec indegree;	/* u32 per object: counted references found; freed by reach.c
-				 * once `surplus` is made */
-	struct vec surplus_id;	/* u32, ascending: objects whose refcount differs from what was
-				 * found; and by how much: */
+	struct vec surplus_id;	/* u32, ascending: objects whose refcount differs from the
+				 * number of references found; and by how much: */
 	struct vec surplus_by;	/* int64_t */
 	struct vec size_big, refcount_big; /* struct heap_big, ascending id */
 	struct vec weak_slot;	/* u64, ascending */
@@ -150,6 +150,7 @@ struct heap {
 	struct vec size_check;	/* struct snap_size_check */
 	struct vec error;	/* struct snap_error */
 	struct vec fact;	/* struct heap_fact */
+	struct vec fact_text;	/* bytes */
 
 	void *file;		/* sidecar mapping the vecs point into, or NULL */
 	size_t file_size;
@@ -292,7 +293,10 @@ const char *heap_fact_text(const struct heap *heap, const char *key, size_t *siz
 
 /* ---- synthetic nodes ---- */
 
-static inline uint32_t heap_root(const struct heap *heap) { return heap->objects; }
+static inline uint32_t heap_root(const struct heap *heap)
+{
+	return heap->objects;
+}
 static inline uint32_t heap_group(const struct heap *heap, enum heap_synth_kind group)
 {
 	return heap->objects + group;

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT
+/*
+ * reach - breadth-first search from the roots (reach.h).
+ *
+ * The queue is the order of discovery, at most one entry per node.  Low
+ * priority edges wait in a second queue as (node, holder) pairs and are looked at
+ * only when the first is empty; by then the node may have a better holder.
+ */
+#include "viewer/analysis/reach.h"
+
+#include <errno.h>
+
+struct reach {
+	struct heap *heap;
+	const struct progress *progress;
+	uint32_t *parent;
+	struct vec queue;	/* u32 nodes, filled once, never shifted */
+	uint32_t head, tail;
+	struct vec low;		/* u32 pairs node, holder */
+	size_t low_head;
+	uint64_t next_report;
+};
+
+static bool low_group(uint32_t kind)
+{
+	switch (kind) {
+	case HEAP_SYNTH_INTERPRETER: case HEAP_SYNTH_STATIC_TYPES: case HEAP_SYNTH_C_STATIC:
+	case HEAP_SYNTH_OTHER: case HEAP_SYNTH_INTERNED: case HEAP_SYNTH_ATEXIT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool low_object(const struct heap *heap, uint32_t node)
+{
+	unsigned kind = node < heap->objects ? heap_kind(heap, node) : SNAP_KIND_OBJECT;
+
+	return kind == SNAP_KIND_FRAME || kind == SNAP_KIND_TRACEBACK;
+}
+
+static int push_low(struct reach *r, uint32_t node, uint32_t holder)
+{
+	uint32_t pair[2] = { node, holder };
+
+	return vec_append(&r->low, pair, sizeof(pair));
+}
+
+static void push(struct reach *r, uint32_t node, uint32_t holder)
+{
+	r->parent[node] = holder;
+	VEC(r->queue, uint32_t)[r->tail++] = node;
+}
+
+static int visit_synth(struct reach *r, uint32_t node)
+{
+	const struct heap *heap = r->heap;
+	bool low = low_group(heap_synth(heap, node)->kind);
+	struct heap_span refs = heap_refs(heap, node);
+
+	for (uint32_t i = 0; i < refs.count; i++) {
+		uint32_t to = refs.target[i];
+
+		if (to >= heap->nodes || r->parent[to] != HEAP_NONE)
+			continue;
+		if (!low && !low_object(heap, to))
+			push(r, to, node);
+		else if (push_low(r, to, node))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int visit(struct reach *r, uint32_t node)
+{
+	const struct heap *heap = r->heap;
+
+	if (node >= heap->objects)
+		return visit_synth(r, node);
+	struct heap_span refs = heap_refs(heap, node);
+	uint32_t type = heap_type_edge(heap, node);
+	for (uint32_t i = 0; i < refs.count; i++) {
+		uint32_t to = refs.target[i];
+
+		if (to >= heap->nodes || r->parent[to] != HEAP_NONE)
+			continue;
+		if (!low_object(heap, to))
+			push(r, to, node);
+		else if (push_low(r, to, node))
+			return -ENOMEM;
+	}
+	if (type < heap->nodes && r->parent[type] == HEAP_NONE)
+		return push_low(r, type, node);
+	return 0;
+}
+
+/* Until both queues are empty. */
+static int drain(struct reach *r)
+{
+	for (;;) {
+		int err = 0;
+
+		while (r->head < r->tail && !err) {
+			if (r->head >= r->next_report) {
+				r->next_report += 16 * PROGRESS_EVERY;
+				err = progress_step(r->progress, "paths", r->head, r->heap->nodes);
+			}
+			if (!err)
+				err = visit(r, VEC(r->queue, uint32_t)[r->head++]);
+		}
+		if (err)
+			return err;
+		if (r->low_head >= VEC_COUNT(r->low, uint32_t))
+			break;
+		const uint32_t *pair = VEC(r->low, uint32_t) + r->low_head;
+		r->low_head += 2;
+		if (r->parent[pair[0]] == HEAP_NONE)
+			push(r, pair[0], pair[1]);
+	}
+	r->low.size = r->low_head = 0;
+	return 0;
+}
+
+/* Makes members those of a group and searches from them. */
+static int adopt(struct reach *r, enum heap_synth_kind group, const struct vec *members)
+{
+	uint32_t node = heap_group(r->heap, group);
+
+	if (heap_adopt(r->heap, group, members->data, (uint32_t)VEC_COUNT(*members, uint32_t)))
+		return -ENOMEM;
+	for (size_t i = 0; i < VEC_COUNT(*members, uint32_t); i++) {
+		uint32_t member = VEC(*members, uint32_t)[i];
+
+		if (r->parent[member] == HEAP_NONE)
+			push(r, member, node);
+	}
+	return drain(r);
+}
+
+static int adopt_immortal(struct reach *r)
+{
+	const struct heap *heap = r->heap;
+	struct vec members = { 0 };
+	int err = 0;
+
+	for (uint32_t o = 0; o < heap->objects && !err; o++)
+		if (r->parent[o] == HEAP_NONE &&
+		    heap_class_of(heap, o)->flags & SNAP_OBJ_IMMORTAL)
+			err = vec_push_u32(&members, o);
+	if (!err)
+		err = adopt(r, HEAP_SYNTH_IMMORTAL, &members);
+	vec_free(&members);
+	return err;
+}
+
+static int adopt_unknown(struct reach *r)
+{
+	const struct heap *heap = r->heap;
+	const uint32_t *id = VEC(heap->surplus_id, uint32_t);
+	const int64_t *by = VEC(heap->surplus_by, int64_t);
+	struct vec members = { 0 };
+	int err = 0;
+
+	for (size_t i = 0; i < VEC_COUNT(heap->surplus_id, uint32_t) && !err; i++)
+		if (by[i] > 0 && r->parent[id[i]] == HEAP_NONE)
+			err = vec_push_u32(&members, id[i]);
+	if (!err)
+		err = adopt(r, HEAP_SYNTH_UNKNOWN, &members);
+	vec_free(&members);
+	return err;
+}
+
+/* ---- garbage ---- */
+
+static void mark_referred(const struct reach *r, uint64_t *referred, uint32_t from, uint32_t to)
+{
+	if (to < r->heap->objects && to != from && r->parent[to] == HEAP_NONE)
+		referred[to >> 6] |= 1ull << (to & 63);
+}
+
+static int find_referred(const struct reach *r, struct vec *referred)
+{
+	const struct heap *heap = r->heap;
+
+	if (vec_alloc(referred, ((size_t)heap->objects / 64 + 1) * sizeof(uint64_t)))
+		return -ENOMEM;
+	for (uint32_t o = 0; o < heap->objects; o++) {
+		if (r->parent[o] != HEAP_NONE)
+			continue;
+		struct heap_span refs = heap_refs(heap, o);
+		for (uint32_t i = 0; i < refs.count; i++)
+			mark_referred(r, referred->data, o, refs.target[i]);
+		mark_referred(r, referred->data, o, heap_type_edge(heap, o));
+	}
+	return 0;
+}
+
+/* Searches from each object nobody reached yet, that passes the test of `pass`. */
+static int garbage_pass(struct reach *r, int pass, const uint64_t *referred, struct vec *members)
+{
+	const struct heap *heap = r->heap;
+	uint32_t group = heap_group(heap, HEAP_SYNTH_GARBAGE);
+
+	for (uint32_t o = 0; o < heap->objects; o++) {
+		if (r->parent[o] != HEAP_NONE)
+			continue;
+		if (pass == 0 && referred[o >> 6] >> (o & 63) & 1)
+			continue;
+		if (pass == 1 && heap_kind(heap, o) != SNAP_KIND_OBJECT)
+			continue;
+		if (vec_push_u32(members, o))
+			return -ENOMEM;
+		push(r, o, group);
+		if (pass == 0)
+			continue;
+		int err = drain(r);
+		if (err)
+			return err;
+	}
+	return drain(r);
+}
+
+static int adopt_garbage(struct reach *r)
+{
+	struct vec referred = { 0 }, members = { 0 };
+	int err = 0;
+
+	if (r->tail < r->heap->nodes)
+		err = find_referred(r, &referred);
+	for (int pass = 0; pass < 3 && !err && r->tail < r->heap->nodes; pass++)
+		err = garbage_pass(r, pass, referred.data, &members);
+	if (!err)
+		err = heap_adopt(r->heap, HEAP_SYNTH_GARBAGE, members.data,
+				 (uint32_t)VEC_COUNT(members, uint32_t));
+	vec_free(&referred);
+	vec_free(&members);
+	return err;
+}
+
+static int search(struct reach *r)
+{
+	uint32_t root = heap_root(r->heap);
+	int err;
+
+	push(r, root, root);
+	err = drain(r);
+	if (!err)
+		err = adopt_immortal(r);
+	if (!err)
+		err = adopt_unknown(r);
+	if (!err)
+		err = adopt_garbage(r);
+	r->parent[root] = HEAP_NONE;
+	return err;
+}
+
+/* An earlier run's members would only be found again: start from none. */
+static void forget_groups(struct heap *heap)
+{
+	static const enum heap_synth_kind groups[] = {
+		HEAP_SYNTH_IMMORTAL, HEAP_SYNTH_UNKNOWN, HEAP_SYNTH_GARBAGE,
+	};
+	struct heap_synth *synth = heap->synth.data;
+	uint32_t end = 0;
+
+	for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++)
+		synth[groups[g]].count = 0;
+	for (uint32_t i = 0; i < heap->nodes - heap->objects; i++)
+		if (synth[i].count && synth[i].first + synth[i].count > end)
+			end = synth[i].first + synth[i].count;
+	heap->synth_target.size = end * sizeof(uint32_t);
+	heap->synth_label.size = end * sizeof(struct heap_synth_label);
+}
+
+int reach_run(struct heap *heap, const struct progress *progress, struct vec *parent)
+{
+	struct reach r = { .heap = heap, .progress = progress };
+	int err = -ENOMEM;
+
+	forget_groups(heap);
+	if (!vec_alloc(parent, heap->nodes * sizeof(uint32_t)) &&
+	    !vec_alloc(&r.queue, heap->nodes * sizeof(uint32_t))) {
+		r.parent = parent->data;
+		for (uint32_t n = 0; n < heap->nodes; n++)
+			r.parent[n] = HEAP_NONE;
+		err = search(&r);
+	}
+	vec_free(&r.queue);
+	vec_free(&r.low);
+	if (err)
+		vec_free(parent);
+	return err;
+}

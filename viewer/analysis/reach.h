@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reach - breadth-first search from the roots; the homeless get a group.
+ *
+ * Noisy holders come last: a node that can be reached without going through
+ * interpreter fields, static types, C statics, interned strings, frame and
+ * traceback objects or an instance's type edge gets a path without them.
+ *
+ * What the known roots don't reach is put, in this order, under
+ *	(immortal)		never freed, held by nobody we know
+ *	(unknown C references)	its refcount is higher than the references found: somebody's C
+ *				code holds it
+ *	(unreachable garbage)	the rest: first what no other unreached object refers to, then
+ *				one of each remaining cycle (instances first, lowest id first)
+ */
+#ifndef PYMEM_VIEWER_ANALYSIS_REACH_H
+#define PYMEM_VIEWER_ANALYSIS_REACH_H
+
+#include "viewer/analysis/progress.h"
+#include "viewer/model/heap.h"
+
+/* Fills parent (empty vec -> u32 per node; root: HEAP_NONE, every other node: its holder on
+ * a shortest path). Finds the members of the last three groups anew (heap_adopt).
+ * 0, -ENOMEM, -ECANCELED. */
+int reach_run(struct heap *heap, const struct progress *progress, struct vec *parent);
+
+#endif

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: MIT
+/*
+ * build - turns arrival-ordered columns into the heap's arrays (load.h).
+ *
+ * Ids are ranks of addresses.  A walk that sweeps memory upwards delivers
+ * objects in that order already; then columns stay where they are and packed
+ * references are resolved in place.  Otherwise each column is scattered into a
+ * new one, one at a time.  References are counted per referent on the way, and
+ * compared with the refcounts at the end: what is left over is the surplus.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "viewer/model/load_internal.h"
+#include "viewer/model/values.h"
+
+struct weak_entry { uint64_t slot; uint32_t target, pad; };
+
+struct build {
+	struct loader *loader;
+	struct heap *heap;
+	struct vec id;		/* u32 per arrival; empty when the order is right already */
+	struct vec indegree;	/* u32 per object */
+	struct vec weak;	/* struct weak_entry */
+};
+
+static uint32_t id_of(const struct build *b, uint32_t arrival)
+{
+	return b->id.size ? VEC(b->id, uint32_t)[arrival] : arrival;
+}
+
+static int make_ids(struct build *b)
+{
+	uint32_t objects = b->heap->objects;
+
+	if (!b->loader->ascending) {
+		if (vec_alloc(&b->id, objects * sizeof(uint32_t)))
+			return -ENOMEM;
+		for (uint32_t i = 0; i < objects; i++)
+			VEC(b->id, uint32_t)[i] =
+				addrmap_id(&b->heap->addrs, packed_get(&b->loader->addr, i));
+	}
+	vec_free(&b->loader->addr.low);
+	vec_free(&b->loader->addr.high);
+	return 0;
+}
+
+static int permute(const struct build *b, struct vec *column)
+{
+	struct vec out = { 0 };
+	uint32_t objects = b->heap->objects;
+
+	vec_trim(column);
+	if (!b->id.size)
+		return 0;
+	if (vec_alloc(&out, column->size))
+		return -ENOMEM;
+	const uint32_t *id = VEC(b->id, uint32_t), *from = VEC(*column, uint32_t);
+	uint32_t *to = out.data;
+	for (uint32_t i = 0; i < objects; i++)
+		to[id[i]] = from[i];
+	vec_move(column, &out);
+	return 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	uint32_t x = ((const struct heap_big *)a)->id, y = ((const struct heap_big *)b)->id;
+
+	return x < y ? -1 : x > y;
+}
+
+static void permute_big(const struct build *b, struct vec *big)
+{
+	struct heap_big *table = big->data;
+	size_t count = VEC_COUNT(*big, struct heap_big);
+
+	for (size_t i = 0; i < count; i++)
+		table[i].id = id_of(b, table[i].id);
+	if (count)
+		qsort(table, count, sizeof(*table), by_id);
+}
+
+/* Degrees become row offsets. */
+static int make_rows(struct build *b)
+{
+	struct heap *heap = b->heap;
+	struct vec *degree = &b->loader->degree;
+	uint32_t objects = heap->objects;
+	uint64_t sum = 0, base = 0;
+
+	vec_move(&heap->row, degree);
+	if (vec_push_u32(&heap->row, 0) ||
+	    vec_alloc(&heap->row_base, (((size_t)objects >> 16) + 1) * sizeof(uint64_t)))
+		return -ENOMEM;
+	uint32_t *row = heap->row.data;
+	for (uint32_t o = 0; o <= objects; o++) {
+		uint32_t count = o < objects ? row[o] : 0;
+
+		if ((o & 0xffff) == 0) {
+			base = sum;
+			VEC(heap->row_base, uint64_t)[o >> 16] = base;
+		}
+		if (sum - base > UINT32_MAX)
+			return -EFBIG;
+		row[o] = (uint32_t)(sum - base);
+		sum += count;
+	}
+	heap->slots = sum;
+	vec_trim(&heap->row);
+	return 0;
+}
+
+static bool slot_weak(const struct heap *heap, const struct heap_shape *shape, uint32_t slot)
+{
+	if (slot < shape->nfixed)
+		return VEC(heap->label, struct snap_label)[shape->first + slot].kind ==
+		       SNAP_LABEL_WEAK;
+	return shape->tail == SNAP_TAIL_WEAK;
+}
+
+/* Weak entries of one object, its references being resolved already. */
+static int take_weak(struct build *b, uint32_t object)
+{
+	struct heap *heap = b->heap;
+	const struct heap_shape *shape =
+		&VEC(heap->shape, struct heap_shape)[heap_class_of(heap, object)->shape];
+	uint64_t row = heap_row(heap, object), end = heap_row(heap, object + 1);
+	uint32_t *target = heap->target.data;
+
+	for (uint64_t s = row; s < end; s++) {
+		struct weak_entry entry = { .slot = s, .target = target[s] };
+
+		if (target[s] >= heap->objects || !slot_weak(heap, shape, (uint32_t)(s - row)))
+			continue;
+		VEC(b->indegree, uint32_t)[target[s]]--;
+		target[s] = HEAP_WEAK;
+		heap->weak_edges++;
+		heap->edges--;
+		if (vec_append(&b->weak, &entry, sizeof(entry)))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int resolve(struct build *b)
+{
+	struct heap *heap = b->heap;
+	struct packed *refs = &b->loader->ref;
+	uint32_t *indegree = VEC(b->indegree, uint32_t);
+	uint64_t from = 0;
+	bool in_place = !b->id.size && !refs->high.size;
+
+	if (!in_place && vec_alloc(&heap->target, heap->slots * sizeof(uint32_t)))
+		return -ENOMEM;
+	uint32_t *target = in_place ? refs->low.data : heap->target.data;
+	for (uint32_t i = 0; i < heap->objects; i++) {
+		uint32_t id = id_of(b, i);
+		uint64_t end = heap_row(heap, id + 1);
+
+		for (uint64_t s = heap_row(heap, id); s < end; s++) {
+			uint64_t packed = packed_get(refs, from++);
+			uint32_t to = packed ? addrmap_id(&heap->addrs, packed) : HEAP_ABSENT;
+
+			if (to < heap->objects) {
+				indegree[to]++;
+				heap->edges++;
+			} else if (packed) {
+				to = HEAP_DANGLING;
+				heap->dangling++;
+			}
+			target[s] = to;
+		}
+	}
+	if (in_place)
+		vec_move(&heap->target, &refs->low);
+	vec_free(&refs->low);
+	vec_free(&refs->high);
+	vec_trim(&heap->target);
+	return 0;
+}
+
+static int by_slot(const void *a, const void *b)
+{
+	uint64_t x = ((const struct weak_entry *)a)->slot, y = ((const struct weak_entry *)b)->slot;
+
+	return x < y ? -1 : x > y;
+}
+
+static int split_weak(struct build *b)
+{
+	struct heap *heap = b->heap;
+	size_t count;
+
+	for (uint32_t o = 0; o < heap->objects; o++)
+		if (heap_class_of(heap, o)->weak && take_weak(b, o))
+			return -ENOMEM;
+	count = VEC_COUNT(b->weak, struct weak_entry);
+	if (count)
+		qsort(b->weak.data, count, sizeof(struct weak_entry), by_slot);
+	for (size_t i = 0; i < count; i++) {
+		const struct weak_entry *entry = VEC(b->weak, struct weak_entry) + i;
+
+		if (vec_append(&heap->weak_slot, &entry->slot, sizeof(uint64_t)) ||
+		    vec_push_u32(&heap->weak_target, entry->target))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void find_types(struct build *b)
+{
+	struct heap *heap = b->heap;
+	struct heap_type *type = heap->type.data;
+
+	for (uint32_t t = 1; t <= heap->types; t++) {
+		type[t].node = heap_find(heap, type[t].addr);
+		if (type[t].node == HEAP_NONE || !(type[t].flags & SNAP_TYPE_OWNED))
+			continue;
+		VEC(b->indegree, uint32_t)[type[t].node] += (uint32_t)type[t].count;
+		heap->edges += type[t].count;
+	}
+}
+
+static int find_surplus(struct build *b)
+{
+	struct heap *heap = b->heap;
+
+	for (uint32_t o = 0; o < heap->objects; o++) {
+		uint64_t count = heap_refcount(heap, o), found = VEC(b->indegree, uint32_t)[o];
+		int64_t by = (int64_t)(count - found);
+
+		if (!count)	/* immortal */
+			continue;
+		heap->references_counted += count;
+		heap->references_explained += found < count ? found : count;
+		if (by && (vec_push_u32(&heap->surplus_id, o) ||
+			   vec_append(&heap->surplus_by, &by, sizeof(by))))
+			return -ENOMEM;
+	}
+	vec_trim(&heap->surplus_id);
+	vec_trim(&heap->surplus_by);
+	return 0;
+}
+
+static int build_columns(struct build *b)
+{
+	struct heap *heap = b->heap;
+
+	if (make_ids(b) || permute(b, &heap->klass) || permute(b, &heap->size32) ||
+	    permute(b, &heap->refcount32) || permute(b, &b->loader->degree))
+		return -ENOMEM;
+	permute_big(b, &heap->size_big);
+	permute_big(b, &heap->refcount_big);
+	return make_rows(b);
+}
+
+static int build_all(struct build *b)
+{
+	struct heap *heap = b->heap;
+	uint64_t nodes = (uint64_t)heap->objects + HEAP_SYNTH_GROUP_COUNT + heap->threads +
+			 heap->frames;
+	int err;
+
+	if (nodes > HEAP_MAX_NODES)
+		return -EFBIG;
+	heap->nodes = (uint32_t)nodes;
+	if (addrmap_rank(&heap->addrs))
+		return -ENOMEM;
+	err = build_columns(b);
+	if (err)
+		return err;
+	if (vec_alloc(&b->indegree, heap->objects * sizeof(uint32_t)))
+		return -ENOMEM;
+	err = resolve(b);
+	vec_free(&b->id);
+	if (err || split_weak(b))
+		return -ENOMEM;
+	find_types(b);
+	if (build_synth(b->loader, b->indegree.data) || find_surplus(b))
+		return -ENOMEM;
+	vec_free(&b->indegree);
+	return values_build(heap, &b->loader->values);
+}
+
+int build_arrays(struct loader *loader)
+{
+	struct build b = { .loader = loader, .heap = loader->heap };
+	int err = build_all(&b);
+
+	vec_free(&b.id);
+	vec_free(&b.indegree);
+	vec_free(&b.weak);
+	vec_free(&loader->class_hash);
+	return err;
+}

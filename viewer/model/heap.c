@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT
+/*
+ * heap - access to the model's arrays (heap.h).
+ *
+ * Arrays may come from a sidecar file, so lookups by an id that was read from
+ * them check it against the table's length where a wrong one could go astray.
+ */
+#include "viewer/model/heap.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "viewer/model/arrays.h"
+
+struct heap *heap_create(void)
+{
+	return calloc(1, sizeof(struct heap));
+}
+
+void heap_destroy(struct heap *heap)
+{
+	if (!heap)
+		return;
+	for (size_t i = 0; i < heap_array_count; i++)
+		vec_free(heap_array(heap, i));
+	if (heap->file)
+		munmap(heap->file, heap->file_size);
+	free(heap);
+}
+
+/* ---- big values ---- */
+
+static uint64_t big_find(const struct vec *big, uint32_t id)
+{
+	const struct heap_big *table = VEC(*big, struct heap_big);
+	size_t lo = 0, hi = VEC_COUNT(*big, struct heap_big);
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (table[mid].id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo < VEC_COUNT(*big, struct heap_big) && table[lo].id == id)
+		return table[lo].value;
+	return UINT32_MAX;
+}
+
+uint64_t heap_size_slow(const struct heap *heap, uint32_t object)
+{
+	return big_find(&heap->size_big, object);
+}
+
+uint64_t heap_refcount_slow(const struct heap *heap, uint32_t object)
+{
+	return big_find(&heap->refcount_big, object);
+}
+
+int64_t heap_surplus(const struct heap *heap, uint32_t object)
+{
+	const uint32_t *ids = VEC(heap->surplus_id, uint32_t);
+	size_t lo = 0, count = VEC_COUNT(heap->surplus_id, uint32_t), hi = count;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (ids[mid] < object)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < count && ids[lo] == object ? VEC(heap->surplus_by, int64_t)[lo] : 0;
+}
+
+uint64_t heap_address(const struct heap *heap, uint32_t node)
+{
+	return node < heap->objects ? addrmap_address(&heap->addrs, node) : 0;
+}
+
+uint32_t heap_find(const struct heap *heap, uint64_t address)
+{
+	return addrmap_find(&heap->addrs, address);
+}
+
+/* ---- edges ---- */
+
+static uint32_t weak_find(const struct heap *heap, uint64_t slot)
+{
+	const uint64_t *slots = VEC(heap->weak_slot, uint64_t);
+	size_t lo = 0, count = VEC_COUNT(heap->weak_slot, uint64_t), hi = count;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (slots[mid] < slot)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < count && slots[lo] == slot ? VEC(heap->weak_target, uint32_t)[lo] : HEAP_NONE;
+}
+
+uint32_t heap_target(const struct heap *heap, uint32_t node, uint32_t slot, bool *weak_ret)
+{
+	struct heap_span refs = heap_refs(heap, node);
+	uint32_t to = slot < refs.count ? refs.target[slot] : HEAP_NONE;
+	bool weak = to == HEAP_WEAK && node < heap->objects;
+
+	if (weak)
+		to = weak_find(heap, heap_row(heap, node) + slot);
+	if (weak_ret)
+		*weak_ret = weak;
+	return to < heap->nodes ? to : HEAP_NONE;
+}
+
+static void tail_label(const struct heap *heap, uint32_t node, uint32_t slot, uint32_t i,
+		       unsigned tail, struct heap_label *ret)
+{
+	switch (tail) {
+	case SNAP_TAIL_INDEX:
+		ret->kind = SNAP_LABEL_INDEX;
+		ret->index = i;
+		break;
+	case SNAP_TAIL_PAIRS:
+		ret->kind = i & 1 ? SNAP_LABEL_VALUE : SNAP_LABEL_KEY;
+		if (i & 1)
+			ret->key = heap_target(heap, node, slot - 1, NULL);
+		break;
+	case SNAP_TAIL_ELEMENT:
+		ret->kind = SNAP_LABEL_ELEMENT;
+		break;
+	case SNAP_TAIL_WEAK:
+		ret->kind = SNAP_LABEL_WEAK;
+		break;
+	case SNAP_TAIL_STACK:
+		ret->kind = SNAP_LABEL_STACK;
+		break;
+	default:
+		ret->kind = SNAP_LABEL_OTHER;
+	}
+}
+
+static void synth_label(const struct heap *heap, uint32_t node, uint32_t slot,
+			struct heap_label *ret)
+{
+	const struct heap_synth *s = heap_synth(heap, node);
+
+	if (slot < s->count) {
+		const struct heap_synth_label *label =
+			&VEC(heap->synth_label, struct heap_synth_label)[s->first + slot];
+
+		ret->root_kind = label->kind;
+		ret->flags = label->flags;
+		ret->name = label->name;
+	}
+}
+
+void heap_label(const struct heap *heap, uint32_t node, uint32_t slot, struct heap_label *ret)
+{
+	*ret = (struct heap_label){ .key = HEAP_NONE };
+	if (node >= heap->objects) {
+		synth_label(heap, node, slot, ret);
+		return;
+	}
+	if (slot == HEAP_NONE) {
+		ret->kind = SNAP_LABEL_TYPE;
+		return;
+	}
+	uint32_t shape_id = heap_class_of(heap, node)->shape;
+	const struct heap_shape *shape = &VEC(heap->shape, struct heap_shape)[shape_id];
+	if (slot >= shape->nfixed) {
+		tail_label(heap, node, slot, slot - shape->nfixed, shape->tail, ret);
+		return;
+	}
+	const struct snap_label *label = &VEC(heap->label, struct snap_label)[shape->first + slot];
+	ret->kind = label->kind;
+	ret->name = label->name;
+	if (label->kind == SNAP_LABEL_VALUE && slot)
+		ret->key = heap_target(heap, node, slot - 1, NULL);
+	if (label->kind == SNAP_LABEL_INDEX)
+		ret->index = slot;
+}
+
+uint32_t heap_slot(const struct heap *heap, uint32_t from, uint32_t to)
+{
+	struct heap_span refs = heap_refs(heap, from);
+
+	for (uint32_t i = 0; i < refs.count; i++)
+		if (refs.target[i] == to)
+			return i;
+	for (uint32_t i = 0; i < refs.count && from < heap->objects; i++)
+		if (refs.target[i] == HEAP_WEAK && heap_target(heap, from, i, NULL) == to)
+			return i;
+	return HEAP_NONE;
+}
+
+/* ---- text ---- */
+
+const char *heap_string(const struct heap *heap, uint32_t id, size_t *size_ret)
+{
+	const uint32_t *at = VEC(heap->string, uint32_t);
+
+	if (size_ret)
+		*size_ret = 0;
+	if (!id || (size_t)id + 1 >= VEC_COUNT(heap->string, uint32_t))
+		return "";
+	if (at[id] >= at[id + 1] || at[id + 1] > heap->text.size)
+		return "";
+	if (size_ret)
+		*size_ret = at[id + 1] - at[id] - 1;
+	return VEC(heap->text, const char) + at[id];
+}
+
+const char *heap_type_name(const struct heap *heap, uint32_t type)
+{
+	if (!type || type > heap->types)
+		return "";
+	return heap_string(heap, heap_type(heap, type)->name, NULL);
+}
+
+uint32_t heap_type_find(const struct heap *heap, const char *name)
+{
+	uint32_t found = 0, matches = 0;
+
+	for (uint32_t t = 1; t <= heap->types; t++)
+		if (!strcmp(heap_type_name(heap, t), name))
+			return t;
+	for (uint32_t t = 1; t <= heap->types; t++) {
+		const char *dot = strrchr(heap_type_name(heap, t), '.');
+
+		if (dot && !strcmp(dot + 1, name)) {
+			found = t;
+			matches++;
+		}
+	}
+	return matches == 1 ? found : 0;
+}
+
+/* ---- facts ---- */
+
+static const struct heap_fact *fact_find(const struct heap *heap, const char *key)
+{
+	const struct heap_fact *facts = VEC(heap->fact, struct heap_fact);
+
+	for (size_t i = VEC_COUNT(heap->fact, struct heap_fact); i-- > 0;)
+		if (facts[i].key < heap->fact_text.size &&
+		    !strcmp(VEC(heap->fact_text, const char) + facts[i].key, key))
+			return &facts[i];
+	return NULL;
+}
+
+uint64_t heap_fact_u64(const struct heap *heap, const char *key, uint64_t otherwise)
+{
+	const struct heap_fact *fact = fact_find(heap, key);
+
+	return fact && fact->kind == SNAP_FACT_U64 ? fact->u64 : otherwise;
+}
+
+const char *heap_fact_text(const struct heap *heap, const char *key, size_t *size_ret)
+{
+	const struct heap_fact *fact = fact_find(heap, key);
+
+	if (!fact || fact->kind != SNAP_FACT_TEXT ||
+	    (uint64_t)fact->text + fact->size >= heap->fact_text.size)
+		return NULL;
+	if (size_ret)
+		*size_ret = fact->size;
+	return VEC(heap->fact_text, const char) + fact->text;
+}
+
+/* ---- synthetic nodes ---- */
+
+const char *heap_group_name(enum heap_synth_kind group)
+{
+	static const char *const names[HEAP_SYNTH_GROUP_COUNT] = {
+		[HEAP_SYNTH_ROOT] = "(root)",
+		[HEAP_SYNTH_MODULES] = "(modules)",
+		[HEAP_SYNTH_THREADS] = "(threads)",
+		[HEAP_SYNTH_INTERPRETER] = "(interpreter)",
+		[HEAP_SYNTH_ATEXIT] = "(atexit)",
+		[HEAP_SYNTH_STATIC_TYPES] = "(static types)",
+		[HEAP_SYNTH_C_STATIC] = "(C statics)",
+		[HEAP_SYNTH_OTHER] = "(other roots)",
+		[HEAP_SYNTH_INTERNED] = "(interned strings)",
+		[HEAP_SYNTH_IMMORTAL] = "(immortal)",
+		[HEAP_SYNTH_UNKNOWN] = "(unknown C references)",
+		[HEAP_SYNTH_GARBAGE] = "(unreachable garbage)",
+	};
+
+	return group < HEAP_SYNTH_GROUP_COUNT ? names[group] : "";
+}
+
+int heap_adopt(struct heap *heap, enum heap_synth_kind group, const uint32_t *ids, uint32_t count)
+{
+	struct heap_synth *s = VEC(heap->synth, struct heap_synth) + group;
+	uint32_t first = (uint32_t)VEC_COUNT(heap->synth_target, uint32_t);
+
+	if (vec_append(&heap->synth_target, ids, (size_t)count * sizeof(uint32_t)))
+		return -ENOMEM;
+	if (vec_append(&heap->synth_label, NULL, (size_t)count * sizeof(struct heap_synth_label))) {
+		heap->synth_target.size = (size_t)first * sizeof(uint32_t);
+		return -ENOMEM;
+	}
+	s->first = first;
+	s->count = count;
+	return 0;
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+/*
+ * synth - the nodes above the objects: root, groups, threads, frames.
+ *
+ * Each root of the snapshot becomes an edge from the node that holds it: its
+ * frame, its thread, or its kind's group.  The virtual root has an edge to each
+ * group, (threads) to each thread, a thread to its frames (outermost last).
+ * Borrowed roots hold what they show (a static type, a frame's globals), but for
+ * interned strings, which the interpreter drops when nobody else holds them;
+ * borrowed ones don't count in refcounts.  A conservative root is taken as a
+ * counted reference only where the object has one that nothing else explains.
+ *
+ * Two passes over the edges: count per node, then fill.
+ */
+#include <errno.h>
+
+#include "viewer/model/load_internal.h"
+
+struct synth {
+	struct heap *heap;
+	uint32_t *indegree;
+	bool fill;
+};
+
+static void add_edge(struct synth *s, uint32_t from, uint32_t to, struct heap_synth_label label)
+{
+	struct heap *heap = s->heap;
+	struct heap_synth *node = VEC(heap->synth, struct heap_synth) + (from - heap->objects);
+
+	if (s->fill) {
+		VEC(heap->synth_target, uint32_t)[node->first + node->count] = to;
+		VEC(heap->synth_label, struct heap_synth_label)[node->first + node->count] = label;
+	}
+	node->count++;
+}
+
+static uint32_t thread_node(const struct heap *heap, uint32_t thread)
+{
+	return heap->objects + HEAP_SYNTH_GROUP_COUNT + thread - 1;
+}
+
+static uint32_t frame_node(const struct heap *heap, uint32_t frame)
+{
+	return heap->objects + HEAP_SYNTH_GROUP_COUNT + heap->threads + frame - 1;
+}
+
+static uint32_t holder(const struct heap *heap, const struct snap_root *root)
+{
+	static const uint8_t group[SNAP_ROOT_KIND_COUNT] = {
+		[SNAP_ROOT_OTHER] = HEAP_SYNTH_OTHER,
+		[SNAP_ROOT_MODULE] = HEAP_SYNTH_MODULES,
+		[SNAP_ROOT_INTERPRETER] = HEAP_SYNTH_INTERPRETER,
+		[SNAP_ROOT_STATIC_TYPE] = HEAP_SYNTH_STATIC_TYPES,
+		[SNAP_ROOT_INTERNED] = HEAP_SYNTH_INTERNED,
+		[SNAP_ROOT_THREAD] = HEAP_SYNTH_THREADS,
+		[SNAP_ROOT_LOCAL] = HEAP_SYNTH_THREADS,
+		[SNAP_ROOT_STACK] = HEAP_SYNTH_THREADS,
+		[SNAP_ROOT_FRAME] = HEAP_SYNTH_THREADS,
+		[SNAP_ROOT_EXCEPTION] = HEAP_SYNTH_THREADS,
+		[SNAP_ROOT_C_STATIC] = HEAP_SYNTH_C_STATIC,
+		[SNAP_ROOT_ATEXIT] = HEAP_SYNTH_ATEXIT,
+	};
+	uint8_t g = root->kind < SNAP_ROOT_KIND_COUNT ? group[root->kind] : HEAP_SYNTH_OTHER;
+
+	if (root->frame && root->frame <= heap->frames)
+		return frame_node(heap, root->frame);
+	if (g == HEAP_SYNTH_THREADS && root->thread && root->thread <= heap->threads)
+		return thread_node(heap, root->thread);
+	return heap->objects + g;
+}
+
+static void count_root(struct synth *s, const struct snap_root *root, uint32_t object)
+{
+	const struct heap *heap = s->heap;
+
+	if (root->flags & SNAP_ROOT_BORROWED)
+		return;
+	if (root->flags & SNAP_ROOT_CONSERVATIVE &&
+	    heap_refcount(heap, object) <= s->indegree[object])
+		return;
+	s->indegree[object]++;
+}
+
+static void add_roots(struct synth *s, const struct vec *roots, bool conservative)
+{
+	struct heap *heap = s->heap;
+	const struct snap_root *root = roots->data;
+
+	for (size_t i = 0; i < VEC_COUNT(*roots, struct snap_root); i++) {
+		struct heap_synth_label label = { root[i].kind, root[i].flags, root[i].name };
+		uint32_t object = heap_find(heap, root[i].target);
+
+		if (conservative != !!(root[i].flags & SNAP_ROOT_CONSERVATIVE))
+			continue;
+		if (object == HEAP_NONE) {
+			heap->dangling += s->fill;
+			continue;
+		}
+		if (s->fill)
+			count_root(s, &root[i], object);
+		if (root[i].kind == SNAP_ROOT_INTERNED && root[i].flags & SNAP_ROOT_BORROWED)
+			continue;
+		add_edge(s, holder(heap, &root[i]), object, label);
+	}
+}
+
+static void add_edges(struct synth *s, const struct vec *roots)
+{
+	struct heap *heap = s->heap;
+	const struct heap_synth_label none = { 0 };
+
+	for (uint32_t g = 1; g < HEAP_SYNTH_GROUP_COUNT; g++)
+		add_edge(s, heap->objects, heap->objects + g, none);
+	for (uint32_t t = 1; t <= heap->threads; t++)
+		add_edge(s, heap->objects + HEAP_SYNTH_THREADS, thread_node(heap, t), none);
+	for (uint32_t f = 1; f <= heap->frames; f++) {
+		uint32_t thread = VEC(heap->frame, struct snap_frame)[f].thread;
+
+		add_edge(s, thread && thread <= heap->threads ? thread_node(heap, thread) :
+			 heap->objects + HEAP_SYNTH_THREADS, frame_node(heap, f), none);
+	}
+	add_roots(s, roots, false);
+	add_roots(s, roots, true);
+}
+
+static int make_nodes(struct heap *heap)
+{
+	struct heap_synth *node;
+
+	if (vec_alloc(&heap->synth, (heap->nodes - heap->objects) * sizeof(struct heap_synth)))
+		return -ENOMEM;
+	node = heap->synth.data;
+	for (uint32_t g = 0; g < HEAP_SYNTH_GROUP_COUNT; g++)
+		node[g].kind = g;
+	for (uint32_t t = 1; t <= heap->threads; t++)
+		node[thread_node(heap, t) - heap->objects] =
+			(struct heap_synth){ .kind = HEAP_SYNTH_THREAD, .ref = t };
+	for (uint32_t f = 1; f <= heap->frames; f++)
+		node[frame_node(heap, f) - heap->objects] =
+			(struct heap_synth){ .kind = HEAP_SYNTH_FRAME, .ref = f };
+	return 0;
+}
+
+int build_synth(struct loader *loader, uint32_t *indegree)
+{
+	struct heap *heap = loader->heap;
+	struct synth s = { .heap = heap, .indegree = indegree };
+	uint64_t total = 0;
+
+	if (make_nodes(heap))
+		return -ENOMEM;
+	add_edges(&s, &loader->roots);
+	for (uint32_t i = 0; i < heap->nodes - heap->objects; i++) {
+		struct heap_synth *node = VEC(heap->synth, struct heap_synth) + i;
+
+		node->first = (uint32_t)total;
+		total += node->count;
+		node->count = 0;
+	}
+	if (total > UINT32_MAX || vec_alloc(&heap->synth_target, total * sizeof(uint32_t)) ||
+	    vec_alloc(&heap->synth_label, total * sizeof(struct heap_synth_label)))
+		return -ENOMEM;
+	s.fill = true;
+	add_edges(&s, &loader->roots);
+	vec_free(&loader->roots);
+	return 0;
+}
