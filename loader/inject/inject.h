@@ -17,27 +17,7 @@
 #include <sys/types.h>
 
 #include "agent/start.h"
-
-enum load_error_code {
-	LOAD_OK = 0,
-	LOAD_E_GONE,		/* no such process, or it ended meanwhile */
-	LOAD_E_NOT_PYTHON,
-	LOAD_E_UNSUPPORTED,	/* 32-bit, kernel thread, musl static, ... */
-	LOAD_E_PERMISSION,	/* text says which rule refused */
-	LOAD_E_TRACED,		/* text names the tracer */
-	LOAD_E_NO_SAFE_POINT,	/* Plan B may work */
-	LOAD_E_STATE,		/* stopped, vfork, zombie, D state */
-	LOAD_E_CALL,		/* the injected call failed: dlopen's own words */
-	LOAD_E_TIMEOUT,
-	LOAD_E_BUSY,		/* another loader is at it */
-	LOAD_E_SYSTEM,		/* an unexpected errno */
-};
-
-struct load_error {
-	enum load_error_code code;
-	int sys;		/* errno, or 0 */
-	char text[512];
-};
+#include "loader/error.h"
 
 struct inject_options {
 	const void *agent;	/* bytes of libpymemagent.so */
@@ -81,6 +61,11 @@ int inject_external(pid_t pid, const struct inject_options *options, struct inje
  */
 int inject_eject(struct injection *injection, const struct inject_options *options, bool keep,
 		 struct load_error *err);
+/*
+ * Takes out an agent that an earlier injection left loaded (`keep`): one short
+ * stop, dlclose, verification.  0 also when there is none; never while a job runs.
+ */
+int inject_remove(pid_t pid, const struct inject_options *options, struct load_error *err);
 /* Closes our ends and frees; does not touch the target. */
 void injection_close(struct injection *injection);
 
