@@ -42,6 +42,13 @@ int live_start(struct live *live, const char *viewer, const char *compare, const
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
+	const int again = fcntl(file, F_DUPFD_CLOEXEC, 3);
+	if (again < 0) {
+		const int e = errno;
+		close(pair[0]);
+		close(pair[1]);
+		return -e;
+	}
 	const pid_t pid = fork();
 	if (pid == 0)
 		become_viewer(viewer, compare, name, pair[1]);
@@ -49,11 +56,12 @@ int live_start(struct live *live, const char *viewer, const char *compare, const
 	close(pair[1]);
 	if (pid < 0) {
 		close(pair[0]);
+		close(again);
 		return -err;
 	}
 	shutdown(pair[0], SHUT_RD);
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
-	*live = (struct live){ .fd = pair[0], .viewer = pid, .file = file,
+	*live = (struct live){ .fd = pair[0], .viewer = pid, .file = again,
 			       .sent = start, .have = start };
 	return 0;
 }
@@ -62,7 +70,9 @@ static void live_drop(struct live *live)
 {
 	if (live->fd >= 0)
 		close(live->fd);
-	live->fd = -1;
+	if (live->file >= 0)
+		close(live->file);
+	live->fd = live->file = -1;
 }
 
 bool live_pending(const struct live *live)
@@ -96,23 +106,30 @@ void live_pump(struct live *live, uint64_t have)
 	}
 }
 
+/* Sends what waits, for at most `ms` milliseconds without progress (-1: for ever). */
+static void drain(struct live *live, int ms)
+{
+	while (live_pending(live)) {
+		struct pollfd p = { .fd = live->fd, .events = POLLOUT };
+		const int n = poll(&p, 1, ms);
+		if (n == 0 || (n < 0 && errno != EINTR))
+			break;
+		live_pump(live, live->have);
+	}
+}
+
 void live_restart(struct live *live, uint64_t start)
 {
-	/* Bytes of the failed try that were not sent yet are gone from the file.
-	 * Blocks are whole on disk but may have been cut on the socket: the viewer's
-	 * parser finds the next header by its magic (resync). */
+	drain(live, 10000);
+	if (live_pending(live))
+		live_drop(live);
 	live->sent = start;
 	live->have = start;
 }
 
 void live_finish(struct live *live)
 {
-	while (live_pending(live)) {
-		struct pollfd p = { .fd = live->fd, .events = POLLOUT };
-		if (poll(&p, 1, -1) < 0 && errno != EINTR)
-			break;
-		live_pump(live, live->have);
-	}
+	drain(live, -1);
 	live_drop(live);
 }
 

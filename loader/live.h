@@ -29,7 +29,7 @@
 struct live {
 	int fd;			/* our end, non-blocking; -1 = no viewer (any more) */
 	pid_t viewer;		/* its pid, 0 = none was started */
-	int file;		/* where the bytes are read again; not owned */
+	int file;		/* where the bytes are read again; our own duplicate */
 	uint64_t sent, have;	/* offsets in file: sent so far, written so far */
 };
 
@@ -37,7 +37,7 @@ struct live {
 
 /*
  * Starts `viewer` (a path) on a new socket; file: descriptor of the output,
- * readable; bytes from offset `start` on will be sent.  compare: an older
+ * readable (duplicated here); bytes from offset `start` on will be sent.  compare: an older
  * snapshot or NULL.  name: the output's final name.  0 or a negative errno.
  */
 int live_start(struct live *live, const char *viewer, const char *compare, const char *name,
@@ -46,7 +46,11 @@ int live_start(struct live *live, const char *viewer, const char *compare, const
 void live_pump(struct live *live, uint64_t have);
 /* True while bytes are waiting: poll live->fd for POLLOUT and pump again. */
 bool live_pending(const struct live *live);
-/* A new try was begun: the output was cut to `start` and is written again from there. */
+/*
+ * A new try begins: the output is about to be cut to `start` and written again
+ * from there.  What waits is sent first (nothing walks now: at most 10 s, then
+ * the viewer gets end of file).
+ */
 void live_restart(struct live *live, uint64_t start);
 /*
  * No more bytes will come: sends the rest (waiting as long as the viewer

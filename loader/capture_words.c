@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* capture_words - see capture_words.h. */
+#include "loader/capture_words.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "loader/target/process.h"
+#include "loader/text.h"
+
+/* What helps against the agent's own failures; NULL: its sentence says all. */
+static const char *const fail_remedies[] = {
+	[PYMEM_FAIL_NOT_READY] = "try again when the program has started, or --method=external",
+	[PYMEM_FAIL_GIL] = "a longer --gil-timeout or --method=external may work",
+	[PYMEM_FAIL_COLLECTING] = "try again, or --method=external",
+	[PYMEM_FAIL_FORK] = "--no-fork walks in the process itself, without a copy",
+	[PYMEM_FAIL_BUSY] = "wait for the other capture to end",
+};
+
+static const char *remedy_of(uint32_t fail)
+{
+	return fail < sizeof fail_remedies / sizeof *fail_remedies ? fail_remedies[fail] : NULL;
+}
+
+/* Its main thread does the talking, so it is told apart from the others by name. */
+static void thread_name(pid_t pid, int tid, char *ret, size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/comm", (int)pid, tid);
+	char *text = proc_read(path, 256, NULL);
+	if (text)
+		text[strcspn(text, "\n")] = '\0';
+	text_printable(ret, size, text ? text : "?", text ? strlen(text) : 1);
+	free(text);
+}
+
+/*
+ * The threads that wait for the GIL sleep on a futex; the one that has it runs,
+ * or sits in some other system call.  Without reading the interpreter's memory
+ * that is all there is to see: so only a thread that is running is named, and
+ * only when there is exactly one.
+ */
+void capture_words_gil_holder(pid_t pid, char *ret, size_t size)
+{
+	char path[64], name[64];
+	int running = 0, found = 0;
+
+	*ret = '\0';
+	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+	DIR *dir = opendir(path);
+	if (!dir)
+		return;
+	for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+		const int tid = atoi(e->d_name);
+		if (tid <= 0 || process_thread_state(pid, tid) != 'R')
+			continue;
+		running++;
+		found = tid;
+	}
+	closedir(dir);
+	if (running != 1)
+		return;
+	thread_name(pid, found, name, sizeof name);
+	snprintf(ret, size, "thread %d (%s)", found, name);
+}
+
+static void gil_words(const struct capture_job *job, char *ret, size_t size)
+{
+	char holder[128], t[24];
+
+	capture_words_gil_holder(job->pid, holder, sizeof holder);
+	snprintf(ret, size, "the GIL was not obtained within %s%s%s; a longer --gil-timeout "
+		 "or --method=external may work",
+		 text_time(t, job->options->gil_timeout_ns),
+		 holder[0] ? ": it seems to be held by " : "", holder);
+}
+
+static void crash_words(const struct receive_result *got, char *ret, size_t size)
+{
+	char type[300];
+
+	text_printable(type, sizeof type, got->crash_type, strlen(got->crash_type));
+	snprintf(ret, size, "the copy was ended by signal %" PRIu64 " (%s) while it walked %s%s; "
+		 "the process itself is untouched", got->crash_signal,
+		 strsignal((int)got->crash_signal), *type ? "an object of type " :
+		 "objects", type);
+}
+
+static void child_words(const struct receive_result *got, char *ret, size_t size)
+{
+	const int status = got->child_status;
+
+	if (WIFSIGNALED(status))
+		snprintf(ret, size, "the copy was killed by signal %d (%s) before it was done%s; "
+			 "the process itself is untouched", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)), WTERMSIG(status) == SIGKILL ?
+			 ", perhaps because memory ran out" : "");
+	else
+		snprintf(ret, size, "the copy ended with status %d before it was done; the "
+			 "process itself is untouched", WEXITSTATUS(status));
+}
+
+/* Why we stopped it. False: we didn't. */
+static bool stop_words(const struct receive_result *got, const struct capture_job *job,
+		       char *ret, size_t size)
+{
+	char a[24];
+	const char *reason = job->part->error ? strerror(-job->part->error) : "unknown reason";
+
+	switch (got->stop) {
+	case RECEIVE_FINISHED:
+		return false;
+	case RECEIVE_NO_HELLO:
+		snprintf(ret, size, "the agent was loaded but did not start within 2 s; is the "
+			 "process stopped or the machine overloaded?");
+		break;
+	case RECEIVE_GIL:
+		gil_words(job, ret, size);
+		break;
+	case RECEIVE_TIMEOUT:
+		snprintf(ret, size, "not done after %s (--timeout)%s%s",
+			 text_time(a, job->options->timeout_ns),
+			 got->phase[0] ? ", while " : "", got->phase);
+		break;
+	case RECEIVE_CANCELLED:
+		snprintf(ret, size, "cancelled");
+		break;
+	case RECEIVE_MEMORY:
+		snprintf(ret, size, "the copy was killed because only %s of memory were left in "
+			 "%.300s; --no-fork needs less", text_bytes(a, got->free_bytes),
+			 got->where);
+		break;
+	case RECEIVE_OUTPUT:
+		snprintf(ret, size, "cannot write the snapshot: %s", reason);
+		break;
+	case RECEIVE_STREAM:
+		snprintf(ret, size, "what the agent sent is not a snapshot this program knows: "
+			 "are both of one version?");
+		break;
+	}
+	return true;
+}
+
+void capture_words_error(const struct load_error *error, const struct receive_result *got,
+			 const struct capture_job *job, char *ret, size_t size)
+{
+	if (job->part->error) {
+		snprintf(ret, size, "cannot write the snapshot: %s", strerror(-job->part->error));
+	} else if (error && error->code != LOAD_OK) {
+		text_printable(ret, size, error->text, strlen(error->text));
+	} else if (error) {
+		snprintf(ret, size, "cancelled");
+	} else if (stop_words(got, job, ret, size)) {
+		return;
+	} else if (got->gone) {
+		snprintf(ret, size, "the process ended during the capture");
+	} else if (got->crashed) {
+		crash_words(got, ret, size);
+	} else if (got->failed) {
+		const char *remedy = remedy_of(got->fail);
+		snprintf(ret, size, "%s%s%s", got->fail_text[0] ? got->fail_text :
+			 "the agent failed without a reason", remedy ? "; " : "",
+			 remedy ? remedy : "");
+	} else if (got->child && got->child_status != 0) {
+		child_words(got, ret, size);
+	} else {
+		snprintf(ret, size, "the agent hung up before the end of the snapshot");
+	}
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pymem-load - takes a snapshot of a running CPython's heap.
+ *
+ * main reads the command line and leads to one of: a command that is started
+ * with the agent in it (launch), a dry run, one capture of one or several
+ * processes (session), or captures again and again (every).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "loader/agent_file.h"
+#include "loader/every.h"
+#include "loader/launch.h"
+#include "loader/options.h"
+#include "loader/progress.h"
+#include "loader/session.h"
+
+static int cancel_pipe[2] = { -1, -1 };
+static volatile sig_atomic_t cancel_signal;
+
+static void on_signal(int sig)
+{
+	const int err = errno;
+
+	cancel_signal = sig;
+	if (write(cancel_pipe[1], "x", 1) < 0)
+		cancel_signal = sig;	/* the pipe is full: it is readable already */
+	errno = err;
+}
+
+/*
+ * SIGINT, SIGTERM, SIGHUP: the capture under way is undone in an orderly way;
+ * one that was ignored by whoever started us (nohup) stays so.
+ */
+static int catch_signals(void)
+{
+	static const int caught[] = { SIGINT, SIGTERM, SIGHUP };
+	const struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	struct sigaction old;
+
+	if (pipe2(cancel_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -1;
+	for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) {
+		if (sigaction(caught[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(caught[i], &action, NULL);
+	}
+	signal(SIGPIPE, SIG_IGN);
+	return 0;
+}
+
+/* Closed standard descriptors would be taken by files of ours and written to. */
+static void fill_standard_fds(void)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) < 0)
+			_exit(1);
+	}
+}
+
+static int fail(const char *text)
+{
+	fprintf(stderr, "pymem-load: %s\n", text);
+	return 1;
+}
+
+/* The file of --probes, which must fit the start block. NULL: error is filled. */
+static char *read_probes(const char *path, char error[512])
+{
+	enum { ROOM = sizeof ((struct pymem_start *)0)->probes };
+	char *text = calloc(1, ROOM + 1);
+	FILE *f = fopen(path, "re");
+
+	if (!f || !text) {
+		snprintf(error, 512, "cannot read the probes in %.300s: %s", path,
+			 strerror(errno));
+	} else {
+		const size_t n = fread(text, 1, ROOM, f);
+		if (!ferror(f) && n < ROOM && !memchr(text, '\0', n)) {
+			fclose(f);
+			return text;
+		}
+		snprintf(error, 512, "the probes in %.300s are %s", path, ferror(f) ?
+			 "not readable" : n == ROOM ? "longer than 16383 bytes" : "not text");
+	}
+	if (f)
+		fclose(f);
+	free(text);
+	return NULL;
+}
+
+static int run_session(struct session *s)
+{
+	const struct load_options *o = s->options;
+	char error[512];
+
+	if (o->snapshot && access(o->snapshot, R_OK) < 0) {
+		snprintf(error, sizeof error, "cannot read the snapshot %.300s to compare with: "
+			 "%s", o->snapshot, strerror(errno));
+		return fail(error);
+	}
+	if (session_init(s) < 0)
+		return fail("out of memory");
+	int status;
+	if (o->dry_run)
+		status = session_dry_run(s);
+	else if (o->every_ns)
+		status = every_run(s);
+	else if (session_plan(s) == 0 && !o->json)
+		status = 1;
+	else
+		status = session_capture(s, 1, o->keep_agent, true);
+	session_deinit(s);
+	return status;
+}
+
+static int run(const struct load_options *o)
+{
+	static struct agent_file agent;
+	char error[512];
+	char *probes = NULL;
+
+	if (!o->dry_run && agent_file_find(&agent, error) < 0)
+		return fail(error);
+	if (o->command)
+		return launch(o, &agent, error) < 0 ? fail(error) : 0;
+	if (!o->dry_run && agent_file_read(&agent, error) < 0)
+		return fail(error);
+	if (o->probes && !(probes = read_probes(o->probes, error)))
+		return fail(error);
+	if (catch_signals() < 0)
+		return fail("cannot make a pipe");
+	struct session session = { .options = o, .agent = &agent, .probes = probes,
+				   .cancel_fd = cancel_pipe[0] };
+	int status = run_session(&session);
+	if (cancel_signal && status != 0)
+		status = 128 + cancel_signal;
+	free(probes);
+	agent_file_free(&agent);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct load_options options;
+	char error[512];
+
+	fill_standard_fds();
+	switch (options_parse(argc, argv, &options, error)) {
+	case OPTIONS_HELP:
+		options_help(stdout);
+		return fflush(stdout) == 0 ? 0 : 1;
+	case OPTIONS_VERSION:
+		printf("pymem-load " PYMEM_VERSION "\n");
+		return fflush(stdout) == 0 ? 0 : 1;
+	case OPTIONS_WRONG:
+		fprintf(stderr, "pymem-load: %s\nTry 'pymem-load --help'.\n", error);
+		return 2;
+	case OPTIONS_RUN:
+		break;
+	}
+	progress_open(options.quiet || options.json, options.debug);
+	const int status = run(&options);
+	options_free(&options);
+	return status;
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/* receive - see receive.h. */
+#include "loader/receive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "loader/text.h"
+
+#define SECOND UINT64_C(1000000000)
+
+enum { STREAM_CHUNK = 256 << 10 };
+
+struct receive {
+	const struct injection *in;
+	struct part *part;
+	const struct receive_options *options;
+	struct receive_result *ret;
+	uint64_t started, deadline;	/* deadline: of the whole job */
+	uint64_t gil_from;		/* since when the GIL is waited for, 0 = not */
+	uint64_t stop_by;		/* after a cancel or DONE: leave then; 0 = not yet */
+	uint64_t next_watch, next_progress;
+	bool control_open, stream_open;
+	char buf[STREAM_CHUNK];
+};
+
+uint64_t receive_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
+}
+
+static void debug(const struct receive *r, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void debug(const struct receive *r, const char *format, ...)
+{
+	char line[1024];
+	va_list args;
+
+	if (!r->options->log)
+		return;
+	va_start(args, format);
+	vsnprintf(line, sizeof line, format, args);
+	va_end(args);
+	r->options->log(r->options->log_arg, line);
+}
+
+static uint64_t or_default(uint64_t v, uint64_t standard)
+{
+	return v ? v : standard;
+}
+
+/* Asks the agent to stop, once; from now on its end is awaited for the grace time. */
+static void stop(struct receive *r, enum receive_stop why)
+{
+	if (r->stop_by && r->ret->stop)
+		return;
+	if (r->ret->stop == RECEIVE_FINISHED)
+		r->ret->stop = why;
+	/* A frozen copy (Plan B) listens to nobody while it walks: ejecting kills it. */
+	r->stop_by = receive_now() + (r->options->in_copy ? 0 :
+				      or_default(r->options->grace_ns, 3 * SECOND));
+	const struct pymem_msg cancel = { .type = PYMEM_MSG_CANCEL, .nonce = r->in->nonce };
+	ssize_t n = send(r->in->command_fd, &cancel, sizeof cancel, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n < 0 && errno == ENOTSOCK)		/* the pipes of an old kernel */
+		n = write(r->in->command_fd, &cancel, sizeof cancel);
+	debug(r, "cancel sent (reason %d): %s", (int)why, n < 0 ? strerror(errno) : "ok");
+}
+
+static void on_failed(struct receive_result *ret, const struct pymem_msg *m, const char *text)
+{
+	ret->failed = true;
+	ret->fail = (uint32_t)m->a;
+	ret->fail_b = m->b;
+	text_printable(ret->fail_text, sizeof ret->fail_text, text, m->text_size);
+}
+
+static void on_crash(struct receive_result *ret, const struct pymem_msg *m, const char *text)
+{
+	ret->crashed = true;
+	ret->crash_signal = m->a;
+	ret->crash_object = m->b;
+	ret->crash_address = m->c;
+	const size_t n = m->text_size < sizeof ret->crash_type ? m->text_size :
+			 sizeof ret->crash_type - 1;
+	memcpy(ret->crash_type, text, n);
+	ret->crash_type[n] = '\0';
+}
+
+static void on_forked(struct receive_result *ret, const struct pymem_msg *m)
+{
+	ret->forked = true;
+	ret->child_pid = m->a;
+	ret->gil_wait_ns = m->b;
+	ret->gil_held_ns = m->c;
+	ret->fork_ns = m->d;
+}
+
+static void on_walked(struct receive_result *ret, const struct pymem_msg *m)
+{
+	ret->walked = true;
+	ret->objects = m->a;
+	ret->edges = m->b;
+	ret->walk_ns = m->c;
+	ret->child_dirty_bytes = m->d;
+}
+
+/* The job is over in the target: only bytes under way are waited for. */
+static void on_end(struct receive *r)
+{
+	r->ret->idle = true;
+	r->gil_from = 0;
+	if (!r->stop_by)
+		r->stop_by = receive_now() + or_default(r->options->grace_ns, 3 * SECOND);
+}
+
+static void on_message(struct receive *r, const struct pymem_msg *m, const char *text)
+{
+	struct receive_result *ret = r->ret;
+
+	switch (m->type) {
+	case PYMEM_MSG_HELLO:
+		ret->hello = true;
+		ret->agent_version = m->a;
+		ret->worker_tid = m->b;
+		r->gil_from = r->options->in_copy ? 0 : receive_now();
+		break;
+	case PYMEM_MSG_PHASE:
+		text_printable(ret->phase, sizeof ret->phase, text, m->text_size);
+		r->next_progress = 0;
+		break;
+	case PYMEM_MSG_FORKED:
+		on_forked(ret, m);
+		r->gil_from = 0;
+		break;
+	case PYMEM_MSG_CRASH:
+		on_crash(ret, m, text);
+		break;
+	case PYMEM_MSG_WALKED:
+		on_walked(ret, m);
+		break;
+	case PYMEM_MSG_CHILD:
+		ret->child = true;
+		ret->child_status = (int)m->a;
+		break;
+	case PYMEM_MSG_FAILED:
+		on_failed(ret, m, text);
+		on_end(r);
+		break;
+	case PYMEM_MSG_DONE:
+		ret->done = true;
+		if (m->a)
+			ret->gil_held_ns = m->a;
+		on_end(r);
+		break;
+	default:	/* a newer agent's: not ours to understand */
+		break;
+	}
+}
+
+static void read_control(struct receive *r)
+{
+	struct {
+		struct pymem_msg head;
+		char text[PYMEM_MSG_TEXT_MAX + 1];
+	} packet;
+	const ssize_t n = read(r->in->control_fd, &packet, sizeof packet);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0) {
+		debug(r, "control channel closed by the agent%s%s", n < 0 ? ": " : "",
+		      n < 0 ? strerror(errno) : "");
+		r->control_open = false;
+		return;
+	}
+	const struct pymem_msg *m = &packet.head;
+	if ((size_t)n < sizeof *m || m->text_size > PYMEM_MSG_TEXT_MAX ||
+	    (size_t)n < sizeof *m + m->text_size || m->nonce != r->in->nonce) {
+		debug(r, "a packet of %zd bytes is no message of this agent: ignored", n);
+		return;
+	}
+	debug(r, "message %" PRIu32 " a=%" PRIu64 " b=%" PRIu64 " c=%" PRIu64 " d=%" PRIu64
+	      " text %" PRIu32, m->type, m->a, m->b, m->c, m->d, m->text_size);
+	on_message(r, m, packet.text);
+}
+
+static void read_stream(struct receive *r)
+{
+	const ssize_t n = read(r->in->stream_fd, r->buf, sizeof r->buf);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0) {
+		debug(r, "stream closed after %" PRIu64 " bytes", r->part->state.bytes);
+		r->stream_open = false;
+		return;
+	}
+	const int e = part_feed(r->part, r->buf, (size_t)n);
+	if (e < 0 && r->ret->stop == RECEIVE_FINISHED) {
+		debug(r, "stream refused: %s", strerror(-e));
+		stop(r, r->part->error ? RECEIVE_OUTPUT : RECEIVE_STREAM);
+	}
+}
+
+/* Kills the copy before the target's own memory limit is in danger. */
+static void watch_memory(struct receive *r, uint64_t now)
+{
+	struct headroom h;
+
+	if (!r->options->watch || now < r->next_watch || r->ret->stop)
+		return;
+	r->next_watch = now + SECOND / 20;
+	headroom_read(r->options->watch, &h);
+	if (h.free >= r->options->headroom_min)
+		return;
+	r->ret->free_bytes = h.free;
+	memcpy(r->ret->where, h.where, sizeof r->ret->where);
+	stop(r, RECEIVE_MEMORY);
+}
+
+static void check_clock(struct receive *r, uint64_t now)
+{
+	const uint64_t gil = or_default(r->options->gil_timeout_ns, 5 * SECOND);
+
+	if (r->ret->stop || r->ret->idle)
+		return;
+	if (!r->ret->hello && now > r->started + or_default(r->options->hello_ns, 2 * SECOND))
+		stop(r, RECEIVE_NO_HELLO);
+	else if (r->gil_from && r->part->state.bytes == 0 && now > r->gil_from + gil + SECOND)
+		stop(r, RECEIVE_GIL);
+	else if (now > r->deadline)
+		stop(r, RECEIVE_TIMEOUT);
+}
+
+static void tell_progress(struct receive *r, uint64_t now)
+{
+	if (!r->options->progress || now < r->next_progress)
+		return;
+	r->next_progress = now + SECOND / 10;
+	r->options->progress(r->options->progress_arg, r->ret->phase, r->part->state.objects,
+			     r->part->state.bytes);
+}
+
+enum { SLOT_CONTROL, SLOT_STREAM, SLOT_CANCEL, SLOT_TARGET, SLOT_LIVE, SLOTS };
+
+/* The target is gone: what is in the channels is still read, but not waited for long. */
+static void on_target_gone(struct receive *r)
+{
+	if (r->ret->gone)
+		return;
+	debug(r, "the target ended");
+	r->ret->gone = true;
+	if (!r->stop_by || r->stop_by > receive_now() + SECOND)
+		r->stop_by = receive_now() + SECOND;
+}
+
+static void step(struct receive *r)
+{
+	struct live *live = r->part->live;
+	const bool live_waits = live && live_pending(live);
+	struct pollfd p[SLOTS] = {
+		[SLOT_CONTROL] = { r->control_open ? r->in->control_fd : -1, POLLIN, 0 },
+		[SLOT_STREAM] = { r->stream_open ? r->in->stream_fd : -1, POLLIN, 0 },
+		[SLOT_CANCEL] = { r->ret->stop ? -1 : r->options->cancel_fd, POLLIN, 0 },
+		[SLOT_TARGET] = { r->ret->gone ? -1 : r->in->pidfd, POLLIN, 0 },
+		[SLOT_LIVE] = { live_waits ? live->fd : -1, POLLOUT, 0 },
+	};
+
+	const int n = poll(p, SLOTS, 50);
+	if (n > 0) {
+		if (p[SLOT_CONTROL].revents)
+			read_control(r);
+		if (p[SLOT_STREAM].revents)
+			read_stream(r);
+		if (p[SLOT_LIVE].revents)
+			live_pump(live, live->have);
+		if (p[SLOT_CANCEL].revents)
+			stop(r, RECEIVE_CANCELLED);
+		if (p[SLOT_TARGET].revents)
+			on_target_gone(r);
+	}
+	const uint64_t now = receive_now();
+	watch_memory(r, now);
+	check_clock(r, now);
+	tell_progress(r, now);
+}
+
+/* Both channels at their end, or the patience of stop_by is over. */
+static bool over(const struct receive *r)
+{
+	if (!r->control_open && !r->stream_open)
+		return true;
+	if (r->ret->idle && !r->stream_open)
+		return true;
+	return r->stop_by && receive_now() > r->stop_by;
+}
+
+void receive_run(const struct injection *injection, struct part *part,
+		 const struct receive_options *options, struct receive_result *ret)
+{
+	struct receive r = {
+		.in = injection, .part = part, .options = options, .ret = ret,
+		.started = receive_now(), .control_open = true, .stream_open = true,
+	};
+
+	*ret = (struct receive_result){ 0 };
+	r.deadline = r.started + or_default(options->timeout_ns, 600 * SECOND);
+	while (!over(&r))
+		step(&r);
+	/* A channel that broke off without a word: the worker or the whole target
+	 * is gone.  Nothing of ours runs there any more. */
+	if (!r.control_open)
+		ret->idle = true;
+	r.next_progress = 0;
+	tell_progress(&r, receive_now());
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* report - see report.h. */
+#include "loader/report.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "loader/text.h"
+
+static void times(FILE *out, const struct capture_result *r)
+{
+	char a[24], b[24], c[24], d[24];
+
+	if (strcmp(r->method, "external") == 0)
+		fprintf(out, "  pause: fork %s\n", text_time(a, r->fork_ns));
+	else if (strcmp(r->method, "in-place") == 0)
+		fprintf(out, "  pause: GIL held %s (after a wait of %s)%s%s\n",
+			text_time(a, r->gil_held_ns), text_time(b, r->gil_wait_ns),
+			r->preloaded ? "" : ", one thread stopped ",
+			r->preloaded ? "" : text_time(c, r->stopped_ns));
+	else
+		fprintf(out, "  pause: GIL held %s, of it fork %s (after a wait of %s)%s%s\n",
+			text_time(a, r->gil_held_ns), text_time(b, r->fork_ns),
+			text_time(c, r->gil_wait_ns), r->preloaded ? "" :
+			", one thread stopped ", r->preloaded ? "" :
+			text_time(d, r->stopped_ns));
+}
+
+static void walk(FILE *out, const struct capture_result *r)
+{
+	char a[32], b[32], c[24], d[24];
+
+	fprintf(out, "  %s objects", text_count(a, r->objects));
+	if (r->edges)
+		fprintf(out, ", %s references", text_count(b, r->edges));
+	fprintf(out, ", %s", text_bytes(c, r->bytes));
+	if (r->walk_ns)
+		fprintf(out, ", walked in %s", text_time(d, r->walk_ns));
+	if (r->walk_ns && r->objects)
+		fprintf(out, " (%.0f ns and %.1f bytes an object)",
+			(double)r->walk_ns / (double)r->objects,
+			(double)r->bytes / (double)r->objects);
+	fputs("\n", out);
+	if (r->child_dirty_bytes)
+		fprintf(out, "  the copy took %s of memory of its own\n",
+			text_bytes(c, r->child_dirty_bytes));
+}
+
+void report_text(FILE *out, const struct capture_result *r, const char *file)
+{
+	fprintf(out, "%d (%s)", (int)r->pid, r->name[0] ? r->name : "?");
+	if (r->python[0])
+		fprintf(out, ", Python %s", r->python);
+	fprintf(out, ": %s", capture_status_name(r->status));
+	if (r->method[0])
+		fprintf(out, " (%s%s)", r->method, r->preloaded ? ", through its own agent" : "");
+	fputs("\n", out);
+	if (r->error[0])
+		fprintf(out, "  %s\n", r->error);
+	if (r->status != CAPTURE_FAILED) {
+		times(out, r);
+		walk(out, r);
+	}
+	if (r->skipped[0])
+		fprintf(out, "  references left out (they crashed the copy): %s\n", r->skipped);
+	if (r->note[0])
+		fprintf(out, "  note: %s\n", r->note);
+	if (file && r->status != CAPTURE_FAILED)
+		fprintf(out, "  written to %s\n", strcmp(file, "-") == 0 ? "standard output" :
+			file);
+}
+
+static void number(FILE *out, const char *key, uint64_t v)
+{
+	fprintf(out, ",\"%s\":%" PRIu64, key, v);
+}
+
+static void text(FILE *out, const char *key, const char *v)
+{
+	fprintf(out, ",\"%s\":", key);
+	if (v && *v)
+		text_json(out, v);
+	else
+		fputs("null", out);
+}
+
+static void json_one(FILE *out, const struct capture_result *r, const char *file)
+{
+	fprintf(out, "{\"pid\":%d", (int)r->pid);
+	text(out, "file", r->status == CAPTURE_FAILED ? NULL : file);
+	text(out, "status", capture_status_name(r->status));
+	text(out, "error", r->error);
+	text(out, "method", r->method);
+	number(out, "stopped_ns", r->stopped_ns);
+	number(out, "gil_wait_ns", r->gil_wait_ns);
+	number(out, "gil_held_ns", r->gil_held_ns);
+	number(out, "fork_ns", r->fork_ns);
+	number(out, "walk_ns", r->walk_ns);
+	number(out, "objects", r->objects);
+	number(out, "edges", r->edges);
+	number(out, "bytes", r->bytes);
+	number(out, "child_dirty_bytes", r->child_dirty_bytes);
+	text(out, "python", r->python);
+	text(out, "note", r->note);
+	text(out, "skipped_types", r->skipped);
+	number(out, "retries", r->retries);
+	number(out, "predicted_pause_ns", r->predicted_pause_ns);
+	fprintf(out, ",\"consistent\":%s,\"cancelled\":%s,\"preloaded\":%s}",
+		r->consistent ? "true" : "false", r->cancelled ? "true" : "false",
+		r->preloaded ? "true" : "false");
+}
+
+void report_json(FILE *out, const struct capture_result *results, const char *const *files,
+		 size_t count)
+{
+	fputs("{\"schema\":1,\"snapshots\":[", out);
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0)
+			fputs(",", out);
+		json_one(out, &results[i], files[i]);
+	}
+	fputs("]}\n", out);
+}
+
+int report_status(const struct capture_result *results, size_t count)
+{
+	size_t complete = 0, failed = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		complete += results[i].status == CAPTURE_COMPLETE;
+		failed += results[i].status == CAPTURE_FAILED;
+	}
+	return complete == count ? 0 : failed == count ? 1 : 3;
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/* session - see session.h. */
+#include "loader/session.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "loader/progress.h"
+#include "loader/references.h"
+#include "loader/report.h"
+#include "loader/show.h"
+#include "loader/side_by_side.h"
+#include "loader/text.h"
+
+int session_init(struct session *s)
+{
+	s->count = s->options->pid_count;
+	s->plans = calloc(s->count, sizeof *s->plans);
+	s->results = calloc(s->count, sizeof *s->results);
+	s->parts = calloc(s->count, sizeof *s->parts);
+	s->output.fd = -1;
+	s->live = LIVE_NONE;
+	s->has_viewer = agent_file_viewer(s->viewer) == 0;
+	if (s->plans && s->results && s->parts)
+		return 0;
+	session_deinit(s);
+	return -1;
+}
+
+void session_deinit(struct session *s)
+{
+	free(s->plans);
+	free(s->results);
+	free(s->parts);
+	s->plans = NULL;
+	s->results = NULL;
+	s->parts = NULL;
+}
+
+static void complain(const struct capture_result *r)
+{
+	progress_wipe();
+	fprintf(stderr, "pymem-load: %d: %s\n", (int)r->pid, r->error);
+}
+
+static bool to_stdout(const struct session *s)
+{
+	return s->options->output && strcmp(s->options->output, "-") == 0;
+}
+
+/* True if people read what we print on the way. */
+static bool talks(const struct session *s)
+{
+	return !s->options->quiet && !s->options->json;
+}
+
+static void plan_one(struct session *s, size_t i)
+{
+	struct capture_result *r = &s->results[i];
+	struct plan *plan = &s->plans[i];
+	struct load_error err = { 0 };
+	const pid_t pid = s->options->pids[i];
+
+	*r = (struct capture_result){ .pid = pid, .status = CAPTURE_FAILED };
+	if (plan_make(pid, s->options, plan, &err) < 0) {
+		text_printable(r->error, sizeof r->error, err.text, strlen(err.text));
+		plan->pid = 0;
+		return;
+	}
+	snprintf(r->name, sizeof r->name, "%s", plan->name);
+	snprintf(r->python, sizeof r->python, "%s", plan->python);
+	r->predicted_pause_ns = plan->pause_ns;
+	snprintf(r->error, sizeof r->error, "%s", plan->refusal);
+}
+
+size_t session_plan(struct session *s)
+{
+	size_t good = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		plan_one(s, i);
+		const bool go = s->plans[i].pid && !s->plans[i].refusal[0];
+		if (s->plans[i].pid && talks(s))
+			plan_print(&s->plans[i], s->options->dry_run ? stdout : stderr);
+		if (!go)
+			complain(&s->results[i]);
+		good += go;
+	}
+	return good;
+}
+
+static void plan_json(const struct plan *p, const struct capture_result *r)
+{
+	printf("{\"pid\":%d,\"python\":", (int)r->pid);
+	text_json(stdout, r->python);
+	printf(",\"method\":");
+	text_json(stdout, !p->pid ? "" : p->in_place ? "in-place" :
+		  p->method == LOAD_METHOD_EXTERNAL ? "external" : "agent");
+	printf(",\"predicted_pause_ns\":%" PRIu64 ",\"copy_bytes\":%" PRIu64
+	       ",\"need_bytes\":%" PRIu64 ",\"free_bytes\":%" PRIu64 ",\"rss\":%" PRIu64
+	       ",\"warnings\":[", p->pause_ns, p->copy_bytes, p->need_bytes, p->headroom.free,
+	       p->rss);
+	for (unsigned i = 0; i < p->warning_count; i++) {
+		fputs(i ? "," : "", stdout);
+		text_json(stdout, p->warnings[i]);
+	}
+	printf("],\"refused\":");
+	if (r->error[0])
+		text_json(stdout, r->error);
+	else
+		fputs("null", stdout);
+	fputs("}", stdout);
+}
+
+int session_dry_run(struct session *s)
+{
+	const size_t good = session_plan(s);
+
+	if (s->options->json) {
+		fputs("{\"schema\":1,\"plans\":[", stdout);
+		for (size_t i = 0; i < s->count; i++) {
+			fputs(i ? "," : "", stdout);
+			plan_json(&s->plans[i], &s->results[i]);
+		}
+		fputs("]}\n", stdout);
+	}
+	return good == s->count ? 0 : 1;
+}
+
+/* The viewer opens when there is something to see. */
+static void open_live(struct session *s, uint64_t bytes)
+{
+	if (!s->want_live || bytes == 0)
+		return;
+	s->want_live = false;
+	progress_mute();
+	if (live_start(&s->live, s->viewer, s->options->snapshot, s->output.name, s->output.fd,
+		       s->live_start) < 0) {
+		s->live = LIVE_NONE;
+		progress_unmute();
+		return;
+	}
+	live_pump(&s->live, s->live_start + s->parts[0].written);
+}
+
+struct progress_arg {
+	struct session *session;
+	char label[64];
+};
+
+static void on_progress(void *arg, const char *phase, uint64_t objects, uint64_t bytes)
+{
+	const struct progress_arg *a = arg;
+
+	open_live(a->session, bytes);
+	progress_show(a->label, phase, objects, bytes);
+}
+
+static struct capture_job job_for(struct session *s, size_t i, bool keep,
+				  struct progress_arg *arg)
+{
+	const bool planned = s->plans[i].pid && !s->plans[i].refusal[0];
+
+	snprintf(arg->label, sizeof arg->label, "%d", (int)s->options->pids[i]);
+	arg->session = s;
+	return (struct capture_job){
+		.pid = s->options->pids[i], .options = s->options, .agent = s->agent,
+		.plan = planned ? &s->plans[i] : NULL, .probes = s->probes,
+		.part = &s->parts[i], .keep = keep, .cancel_fd = s->cancel_fd,
+		.progress = on_progress, .progress_arg = arg,
+		.log = s->options->debug ? progress_log : NULL, .log_arg = arg->label,
+	};
+}
+
+/* Puts the parts one after another into the output. */
+static void join(struct session *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		struct capture_result *r = &s->results[i];
+		if (r->status == CAPTURE_FAILED)
+			continue;
+		const int e = output_append(s->output.fd, s->parts[i].fd);
+		if (e == 0)
+			continue;
+		/* A part that is half there would swallow the ones after it. */
+		for (size_t k = 0; k < s->count; k++) {
+			r = &s->results[k];
+			if (r->status == CAPTURE_FAILED)
+				continue;
+			r->status = CAPTURE_FAILED;
+			snprintf(r->error, sizeof r->error, "cannot write the snapshot: %s",
+				 strerror(-e));
+		}
+		return;
+	}
+}
+
+static void run_many(struct session *s, bool keep)
+{
+	struct capture_job *jobs = calloc(s->count, sizeof *jobs);
+	struct progress_arg *args = calloc(s->count, sizeof *args);
+	char error[512];
+
+	for (size_t i = 0; i < s->count && jobs && args; i++) {
+		const int fd = output_scratch(to_stdout(s) ? NULL : s->output.name, error);
+		part_init(&s->parts[i], fd, true, NULL);
+		jobs[i] = job_for(s, i, keep, &args[i]);
+		if (fd >= 0 || !jobs[i].plan)
+			continue;
+		jobs[i].plan = NULL;
+		snprintf(s->results[i].error, sizeof s->results[i].error, "%s", error);
+	}
+	if (jobs && args) {
+		side_by_side_run(jobs, s->count, s->results);
+		join(s);
+		for (size_t i = 0; i < s->count; i++) {
+			if (s->parts[i].fd >= 0)
+				close(s->parts[i].fd);
+			part_deinit(&s->parts[i]);
+		}
+	}
+	free(jobs);
+	free(args);
+}
+
+static void run_one(struct session *s, bool keep)
+{
+	struct progress_arg arg;
+
+	part_init(&s->parts[0], s->output.fd, s->output.seekable, &s->live);
+	s->live_start = s->parts[0].start;
+	const struct capture_job job = job_for(s, 0, keep, &arg);
+	if (job.plan)
+		capture_run(&job, &s->results[0]);
+	live_pump(&s->live, s->parts[0].start + s->parts[0].written);
+	part_deinit(&s->parts[0]);
+}
+
+static bool any_kept(const struct session *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		if (s->results[i].status != CAPTURE_FAILED && !s->results[i].cancelled)
+			return true;
+	}
+	return false;
+}
+
+/* The captures are over: the file gets its name, or goes. */
+static void close_output(struct session *s)
+{
+	char error[512];
+
+	s->file[0] = '\0';
+	if (!any_kept(s)) {
+		output_discard(&s->output);
+		for (size_t i = 0; i < s->count; i++)
+			s->results[i].status = CAPTURE_FAILED;
+		return;
+	}
+	if (output_commit(&s->output, error) == 0) {
+		snprintf(s->file, sizeof s->file, "%s", s->output.name);
+		return;
+	}
+	for (size_t i = 0; i < s->count; i++) {
+		s->results[i].status = CAPTURE_FAILED;
+		snprintf(s->results[i].error, sizeof s->results[i].error, "%s", error);
+	}
+}
+
+static void print_results(struct session *s)
+{
+	const char *const file = s->file[0] ? s->file : NULL;
+
+	progress_wipe();
+	if (s->options->json) {
+		const char **files = calloc(s->count, sizeof *files);
+		for (size_t i = 0; i < s->count && files; i++)
+			files[i] = file;
+		if (files)
+			report_json(stdout, s->results, files, s->count);
+		free(files);
+	}
+	for (size_t i = 0; i < s->count; i++) {
+		const struct capture_result *r = &s->results[i];
+		/* What could not even be planned was told at once. */
+		if (r->error[0] && s->plans[i].pid && !s->plans[i].refusal[0])
+			complain(r);
+		if (talks(s) && r->status != CAPTURE_FAILED)
+			report_text(to_stdout(s) ? stderr : stdout, r, file);
+	}
+	fflush(stdout);
+}
+
+static void said(void *arg, const char *line)
+{
+	(void)arg;
+	progress_wipe();
+	fprintf(stderr, "%s\n", line);
+}
+
+static void draw_references(struct session *s)
+{
+	if (!s->file[0] || (!s->options->references && !s->options->name_count))
+		return;
+	if (!s->has_viewer)
+		said(NULL, "pymem-load: no pictures: pymem-view was not found");
+	else
+		references_draw(s->options, s->viewer, s->file, said, NULL);
+}
+
+static void show(struct session *s, bool live_was)
+{
+	const char *compare = s->options->snapshot;
+
+	if (!s->file[0] || to_stdout(s) || !talks(s))
+		return;
+	if (!s->has_viewer) {
+		fprintf(stderr, "pymem-load: pymem-view was not found (beside this program or "
+			"on PATH): no report\n");
+		return;
+	}
+	if (live_was)
+		return;
+	if (show_interactive())
+		show_viewer(s->viewer, s->file, compare);
+	else
+		show_reports(s->viewer, s->file, compare);
+}
+
+int session_capture(struct session *s, uint64_t number, bool keep, bool showing)
+{
+	char error[512];
+
+	if (output_open(&s->output, s->options->output, number, (int)s->options->pids[0],
+			error) < 0) {
+		fprintf(stderr, "pymem-load: %s\n", error);
+		return 1;
+	}
+	s->live = LIVE_NONE;
+	s->want_live = showing && talks(s) && s->count == 1 && s->has_viewer &&
+		       s->output.seekable && !s->options->debug && show_interactive();
+	if (s->count == 1)
+		run_one(s, keep);
+	else
+		run_many(s, keep);
+	close_output(s);
+	const bool live_was = s->live.viewer > 0;
+	if (live_was) {
+		live_finish(&s->live);
+		live_wait(&s->live);
+		progress_unmute();
+	}
+	print_results(s);
+	draw_references(s);
+	if (showing)
+		show(s, live_was);
+	return report_status(s->results, s->count);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* show - see show.h. */
+#include "loader/show.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+bool show_interactive(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && *term &&
+	       strcmp(term, "dumb") != 0;
+}
+
+static int run(const char *const *argv)
+{
+	int status = -1;
+
+	fflush(stdout);
+	const pid_t pid = fork();
+	if (pid == 0) {
+		signal(SIGINT, SIG_DFL);
+		signal(SIGTERM, SIG_DFL);
+		signal(SIGHUP, SIG_DFL);
+		signal(SIGPIPE, SIG_DFL);
+		execv(argv[0], (char *const *)(uintptr_t)argv);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return 127;
+	}
+	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 127;
+}
+
+int show_viewer(const char *viewer, const char *file, const char *compare)
+{
+	const char *const plain[] = { viewer, "--", file, NULL };
+	const char *const diff[] = { viewer, "--compare", compare, "--", file, NULL };
+
+	return run(compare ? diff : plain);
+}
+
+int show_reports(const char *viewer, const char *file, const char *compare)
+{
+	const char *const overview[] = { viewer, "--report", "overview", "--", file, NULL };
+	const char *const types[] = { viewer, "--report", "types", "--limit", "15", "--",
+				      file, NULL };
+	const char *const suspects[] = { viewer, "--report", "suspects", "--limit", "5", "--",
+					 file, NULL };
+	const char *const diff[] = { viewer, "--report", "diff", "--limit", "20", "--compare",
+				     compare, "--", file, NULL };
+	int status = run(overview);
+
+	if (status == 0 || status == 3) {
+		run(suspects);
+		run(types);
+		if (compare)
+			status = run(diff);
+	}
+	return status;
+}
