@@ -66,6 +66,8 @@ void app_remove_page(struct app *app, int at);
 /* Work that may take long begins and is over: around calls that use app->progress. */
 void app_work_begin(struct app *app);
 void app_work_end(struct app *app);
+/* What app->progress is made of: to be set once. */
+struct progress app_progress(struct app *app);
 /* Draws the frame and the view on the surface and shows it. */
 void app_draw(struct app *app);
 /* Lets streams flow for at most timeout_ms; true when something changed. */

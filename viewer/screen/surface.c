@@ -141,6 +141,37 @@ int surface_printf(struct surface *s, int y, int x, int width, enum style style,
 	return surface_text(s, y, x, width, style, buf, strlen(buf));
 }
 
+/* Bytes of text that fill one line: up to the last space that leaves half of it full. */
+static size_t line_break(const struct surface *s, const char *text, size_t size, int width)
+{
+	size_t at = 0, space = 0;
+	int used = 0;
+	while (at < size) {
+		struct glyph g = glyph_next(text + at, size - at, s->ascii);
+		if (used + g.columns > width)
+			return space ? space : at ? at : g.bytes;
+		used += g.columns;
+		at += g.bytes;
+		if (text[at - 1] == ' ' && used > width / 2)
+			space = at;
+	}
+	return size;
+}
+
+int surface_wrap(struct surface *s, struct rect r, enum style style, const char *text,
+		 size_t size)
+{
+	int line = 0;
+	for (size_t at = 0; at < size && line < r.height; line++) {
+		size_t n = line_break(s, text + at, size - at, r.width);
+		if (line == r.height - 1)
+			n = size - at;
+		surface_text(s, r.y + line, r.x, r.width, style, text + at, n);
+		at += n;
+	}
+	return line;
+}
+
 void surface_fill(struct surface *s, int y, int x, int width, enum style style, uint32_t c)
 {
 	for (int i = 0; i < width; i++)

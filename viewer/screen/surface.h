@@ -51,6 +51,11 @@ void surface_right(struct surface *s, int y, int x, int width, enum style style,
 int surface_printf(struct surface *s, int y, int x, int width, enum style style,
 		   const char *format, ...) __attribute__((format(printf, 6, 7)));
 
+/* Breaks text into lines within r, at spaces where there are some; returns the lines used.
+ * What does not fit ends with an ellipsis. */
+int surface_wrap(struct surface *s, struct rect r, enum style style, const char *text,
+		 size_t size);
+
 /* Fills width cells with c. */
 void surface_fill(struct surface *s, int y, int x, int width, enum style style, uint32_t c);
 /* Changes the style of cells without touching their characters. */

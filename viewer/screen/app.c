@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+/* The loop: draw, wait for a key or a stream, act. */
+#include "viewer/screen/app.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "viewer/live/feed.h"
+#include "viewer/screen/live_pages.h"
+
+uint64_t app_now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void app_say(struct app *app, enum style style, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	vsnprintf(app->message, sizeof(app->message), format, args);
+	va_end(args);
+	app->message_style = style;
+}
+
+int app_insert_page(struct app *app, struct page *page, int at)
+{
+	struct page **pages = realloc(app->pages, (size_t)(app->npages + 1) * sizeof(*pages));
+	if (!pages)
+		return -1;
+	app->pages = pages;
+	memmove(pages + at + 1, pages + at, (size_t)(app->npages - at) * sizeof(*pages));
+	pages[at] = page;
+	if (app->npages++ && at <= app->current)
+		app->current++;
+	return 0;
+}
+
+void app_remove_page(struct app *app, int at)
+{
+	page_destroy(app->pages[at]);
+	app->npages--;
+	memmove(app->pages + at, app->pages + at + 1,
+		(size_t)(app->npages - at) * sizeof(*app->pages));
+	if (app->current > at || (app->current == at && at == app->npages))
+		app->current--;
+	if (app->current < 0)
+		app->current = 0;
+}
+
+static void load_view(struct app *app)
+{
+	struct page *page = app_page(app);
+	struct view *view = page ? page_view(page) : NULL;
+	if (!view || view->loaded)
+		return;
+	view->loaded = true;
+	if (!view->ops->load)
+		return;
+	app_work_begin(app);
+	view->error = view->ops->load(view);
+	app_work_end(app);
+	if (view->error == -ECANCELED)
+		app_say(app, STYLE_WARN, "stopped");
+}
+
+bool app_pump(struct app *app, int timeout_ms)
+{
+	struct pollfd fds[FEED_MAX_POLL];
+	if (!app->feed)
+		return false;
+	int n = feed_poll(app->feed, fds, FEED_MAX_POLL);
+	int due = feed_timeout(app->feed);
+	if (due >= 0 && (timeout_ms < 0 || due < timeout_ms))
+		timeout_ms = due;
+	int ready = poll(fds, (nfds_t)n, timeout_ms);
+	return ready >= 0 && feed_serve(app->feed, fds, n);
+}
+
+/* Waits for a key or something from a stream; KEY_IS_NONE in the latter case. */
+static struct event wait_event(struct app *app)
+{
+	struct terminal *t = app->terminal;
+	struct pollfd fds[FEED_MAX_POLL + 1];
+	struct event e = t->ops->read(t);
+	if (e.key != KEY_IS_NONE || t->ops->fd(t) < 0)
+		return e;
+	fds[0] = (struct pollfd){ .fd = t->ops->fd(t), .events = POLLIN };
+	int n = app->feed ? feed_poll(app->feed, fds + 1, FEED_MAX_POLL) : 0;
+	int timeout = app->feed ? feed_timeout(app->feed) : -1;
+	int ready = poll(fds, (nfds_t)n + 1, timeout);
+	if (ready >= 0 && app->feed)
+		feed_serve(app->feed, fds + 1, n);
+	if (ready > 0 && (fds[0].revents & (POLLHUP | POLLERR)) && !(fds[0].revents & POLLIN))
+		return (struct event){ .key = KEY_IS_EOF };
+	return t->ops->read(t);
+}
+
+static void fit(struct app *app)
+{
+	int width, height;
+	app->terminal->ops->size(app->terminal, &width, &height);
+	if (width != app->surface.width || height != app->surface.height)
+		surface_resize(&app->surface, width, height);
+}
+
+static void loop(struct app *app)
+{
+	uint64_t drawn = 0;
+	while (!app->quit) {
+		fit(app);
+		load_view(app);
+		live_pages_settle(app);
+		/* With streams flowing, 20 pictures a second are enough. */
+		if (!app->feed || app->terminal->scripted || app_now_ns() - drawn > 50000000u) {
+			app_draw(app);
+			drawn = app_now_ns();
+		}
+		struct event e = wait_event(app);
+		if (e.key != KEY_IS_NONE) {
+			drawn = 0;
+			app_event(app, &e);
+		}
+	}
+}
+
+/* The pages: one a process, then the comparisons, then the streams' own. */
+static int make_pages(struct app *app)
+{
+	struct session *s = &app->session;
+	for (uint32_t i = 0; i < s->count; i++) {
+		struct page *page = page_create(app, PAGE_PROCESS, s->process[i]);
+		if (!page || app_insert_page(app, page, app->npages) < 0)
+			return -1;
+		app->partial |= !s->process[i]->heap->complete;
+	}
+	for (uint32_t i = 0; i < s->count; i++) {
+		if (!s->process[i]->old)
+			continue;
+		struct page *page = page_create(app, PAGE_DIFF, s->process[i]);
+		if (!page || app_insert_page(app, page, app->npages) < 0)
+			return -1;
+	}
+	app->current = 0;
+	return 0;
+}
+
+/* Opens the files, with the terminal already up so that progress shows. */
+static int open_files(struct app *app, char *err, size_t size)
+{
+	const struct screen_options *o = app->options;
+	int rc = 0;
+	app_work_begin(app);
+	for (size_t i = 0; i < o->nfiles && rc == 0; i++)
+		rc = session_open(&app->session, o->files[i], false, &app->progress, err, size);
+	if (rc == 0 && o->compare)
+		rc = session_open(&app->session, o->compare, true, &app->progress, err, size);
+	app_work_end(app);
+	if (rc == 0 && o->compare)
+		session_pair(&app->session);
+	if (rc == 0 && make_pages(app) < 0) {
+		snprintf(err, size, "out of memory");
+		rc = -1;
+	}
+	return rc;
+}
+
+static void set_locale(const struct screen_options *o)
+{
+	setlocale(LC_CTYPE, "");
+	/* Widths come from the locale: a script asks for UTF-8 whatever the locale is. */
+	if (o->charset == SCREEN_CHARSET_UTF8 || (o->script && o->charset == SCREEN_CHARSET_AUTO))
+		if (!setlocale(LC_CTYPE, "C.UTF-8"))
+			setlocale(LC_CTYPE, "en_US.UTF-8");
+}
+
+static int begin(struct app *app, char *err, size_t size)
+{
+	const struct screen_options *o = app->options;
+	const char *why = NULL;
+	set_locale(o);
+	app->terminal = o->script ? terminal_script(o) : terminal_curses(o, &why);
+	if (!app->terminal) {
+		if (o->script)
+			snprintf(err, size, "cannot read the script %s: %s", o->script,
+				 strerror(errno));
+		else
+			snprintf(err, size, "%s", why);
+		return -1;
+	}
+	app->surface.color = app->terminal->color;
+	app->surface.ascii = !app->terminal->utf8;
+	fit(app);
+	if (!app->surface.cells) {
+		snprintf(err, size, "out of memory");
+		return -1;
+	}
+	if (open_files(app, err, size) < 0)
+		return -1;
+	return live_pages_begin(app, err, size);
+}
+
+static void start_at(struct app *app)
+{
+	const char *type = app->options->type;
+	struct page *page = app_page(app);
+	if (!type || !page || !page->process)
+		return;
+	uint32_t id = heap_type_find(page->process->heap, type);
+	if (id)
+		page_open_type(page, id);
+	else
+		app_say(app, STYLE_WARN, "no type of that name in the snapshot");
+}
+
+static void end(struct app *app)
+{
+	live_pages_end(app);
+	for (int i = 0; i < app->npages; i++)
+		page_destroy(app->pages[i]);
+	free(app->pages);
+	session_free(&app->session);
+	surface_deinit(&app->surface);
+	if (app->terminal)
+		app->terminal->ops->destroy(app->terminal);
+}
+
+int screen_run(const struct screen_options *options)
+{
+	struct app app = { .options = options };
+	char err[512] = "";
+	session_init(&app.session);
+	app.session.no_sidecar = options->no_sidecar;
+	app.progress = app_progress(&app);
+	int rc = begin(&app, err, sizeof(err));
+	if (rc == 0) {
+		start_at(&app);
+		loop(&app);
+	}
+	end(&app);
+	if (rc < 0) {
+		fprintf(stderr, "pymem-view: %s\n", err);
+		return 1;
+	}
+	return app.failures ? 1 : app.partial ? 3 : 0;
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+/* Keys and clicks: prompts first, then the view and its list, then the frame. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "viewer/screen/app.h"
+
+static struct view *current_view(struct app *app)
+{
+	struct page *page = app_page(app);
+	return page ? page_view(page) : NULL;
+}
+
+static struct grid *current_grid(struct app *app)
+{
+	struct view *view = current_view(app);
+	return view && view->loaded && !view->error ? view->grid : NULL;
+}
+
+static void find(struct app *app, int step)
+{
+	struct grid *g = current_grid(app);
+	if (!g)
+		return;
+	if (!g->search[0]) {
+		prompt_open(&app->prompt, PROMPT_SEARCH, "");
+		app->prompt.from = g->cursor;
+		return;
+	}
+	app_work_begin(app);
+	if (!grid_find(g, g->cursor, step, false, &app->progress))
+		app_say(app, STYLE_WARN, "not found: %s", g->search);
+	app_work_end(app);
+}
+
+static void search_changed(struct app *app, struct grid *g)
+{
+	snprintf(g->search, sizeof(g->search), "%.*s", (int)sizeof(g->search) - 1,
+		 app->prompt.text);
+	app->message[0] = 0;
+	app_work_begin(app);
+	if (!g->search[0])
+		g->cursor = app->prompt.from;
+	else if (!grid_find(g, app->prompt.from, 1, true, &app->progress))
+		app_say(app, STYLE_WARN, "not found: %s", g->search);
+	app_work_end(app);
+}
+
+static void filter_now(struct app *app, struct grid *g, const char *text)
+{
+	app_work_begin(app);
+	int err = grid_filter(g, text, &app->progress);
+	app_work_end(app);
+	if (err)
+		app_say(app, STYLE_WARN, err == -ECANCELED ? "stopped" : "out of memory");
+}
+
+/* Lists beyond this are filtered when the text is complete, not at each key. */
+enum { FILTER_AT_ONCE = 200000 };
+
+static void prompt_changed(struct app *app)
+{
+	struct grid *g = current_grid(app);
+	if (!g)
+		return;
+	if (app->prompt.kind == PROMPT_SEARCH)
+		search_changed(app, g);
+	else if (app->prompt.kind == PROMPT_FILTER && g->source->rows(g->arg) <= FILTER_AT_ONCE)
+		filter_now(app, g, app->prompt.text);
+}
+
+static void prompt_accepted(struct app *app, enum prompt_kind kind)
+{
+	struct grid *g = current_grid(app);
+	if (kind == PROMPT_COMMAND)
+		app_command(app, app->prompt.text);
+	else if (kind == PROMPT_ADDRESS)
+		app_open_address(app, app->prompt.text);
+	else if (kind == PROMPT_FILTER && g && strcmp(g->filter, app->prompt.text) != 0)
+		filter_now(app, g, app->prompt.text);
+}
+
+static void prompt_cancelled(struct app *app, enum prompt_kind kind)
+{
+	struct grid *g = current_grid(app);
+	app->message[0] = 0;
+	if (kind == PROMPT_SEARCH && g) {
+		g->search[0] = 0;
+		g->cursor = app->prompt.from < g->shown ? app->prompt.from : g->cursor;
+	}
+	if (kind == PROMPT_FILTER && g)
+		filter_now(app, g, "");
+}
+
+static void prompt_key(struct app *app, const struct event *e)
+{
+	enum prompt_kind kind = app->prompt.kind;
+	switch (prompt_event(&app->prompt, e)) {
+	case PROMPT_CHANGED: prompt_changed(app); break;
+	case PROMPT_ACCEPTED: prompt_accepted(app, kind); break;
+	case PROMPT_CANCELLED: prompt_cancelled(app, kind); break;
+	case PROMPT_UNUSED: break;
+	}
+}
+
+static void open_prompt(struct app *app, enum prompt_kind kind)
+{
+	struct grid *g = current_grid(app);
+	if ((kind == PROMPT_SEARCH || kind == PROMPT_FILTER) && !g) {
+		app_say(app, STYLE_WARN, "nothing to search here");
+		return;
+	}
+	prompt_open(&app->prompt, kind, kind == PROMPT_FILTER && g ? g->filter : "");
+	app->prompt.from = g ? g->cursor : 0;
+}
+
+void app_open_address(struct app *app, const char *text)
+{
+	struct page *page = app_page(app);
+	char *rest;
+	errno = 0;
+	unsigned long long address = strtoull(text, &rest, 0);
+	if (!page || !page->process)
+		return;
+	if (errno || rest == text || *rest) {
+		app_say(app, STYLE_ERROR, "not an address: %.80s", text);
+		return;
+	}
+	uint32_t node = heap_find(page->process->heap, address);
+	if (node == HEAP_NONE)
+		app_say(app, STYLE_WARN, "no object begins at 0x%llx", address);
+	else
+		page_open_node(page, node);
+}
+
+static void step_page(struct app *app, int step)
+{
+	int to = app->current + step;
+	if (app->npages < 2)
+		return;
+	app->current = (to + app->npages) % app->npages;
+}
+
+static void reload(struct app *app)
+{
+	struct view *view = current_view(app);
+	if (view) {
+		view->loaded = false;
+		view->error = 0;
+	}
+}
+
+static void back(struct app *app)
+{
+	struct page *page = app_page(app);
+	struct grid *g = current_grid(app);
+	if (g && g->filter[0])
+		filter_now(app, g, "");
+	else if (page)
+		page_pop(page);
+}
+
+static bool tab_key(struct app *app, uint32_t key)
+{
+	struct page *page = app_page(app);
+	int to = -1;
+	for (int i = 0; page && i < page->ntabs; i++)
+		if (page->tabs[i].key == key)
+			to = i;
+	if (page && key == KEY_IS_TAB)
+		to = (page->tab + 1) % page->ntabs;
+	if (page && key == KEY_IS_BACKTAB)
+		to = (page->tab + page->ntabs - 1) % page->ntabs;
+	if (to >= 0)
+		page_tab(page, to);
+	return to >= 0;
+}
+
+static void help(struct app *app)
+{
+	struct page *page = app_page(app);
+	if (!page)
+		return;
+	if (page->depth && strcmp(page->drilled[page->depth - 1]->crumb, "Help") == 0)
+		page_pop(page);
+	else
+		page_push(page, view_help_create(page, NULL));
+}
+
+/* Keys of the frame itself. */
+static void frame_key(struct app *app, const struct event *e)
+{
+	if (tab_key(app, e->key))
+		return;
+	switch (key_as_motion(e->key)) {
+	case KEY_IS_LEFT: step_page(app, -1); return;
+	case KEY_IS_RIGHT: step_page(app, 1); return;
+	default: break;
+	}
+	switch (e->key) {
+	case 'q': case KEY_IS_F10: app->quit = true; break;
+	case '?': case KEY_IS_F1: help(app); break;
+	case '/': case KEY_IS_F3: open_prompt(app, PROMPT_SEARCH); break;
+	case '\\': case KEY_IS_F4: open_prompt(app, PROMPT_FILTER); break;
+	case ':': open_prompt(app, PROMPT_COMMAND); break;
+	case '@': open_prompt(app, PROMPT_ADDRESS); break;
+	case 'n': find(app, 1); break;
+	case 'N': find(app, -1); break;
+	case KEY_IS_BACKSPACE: back(app); break;
+	case KEY_IS_ESC: if (current_grid(app)) filter_now(app, current_grid(app), ""); break;
+	case 'R': case KEY_IS_F5: reload(app); break;
+	case 'g': app_graph(app, NULL, NULL); break;
+	default: break;
+	}
+}
+
+static bool view_event(struct app *app, const struct event *e)
+{
+	struct view *view = current_view(app);
+	if (!view || !view->loaded || view->error)
+		return false;
+	if (view->ops->event && view->ops->event(view, e))
+		return true;
+	if (!view->grid)
+		return false;
+	app_work_begin(app);
+	enum grid_result result = grid_event(view->grid, e, &app->progress);
+	app_work_end(app);
+	if (result == GRID_ENTER && view->ops->enter)
+		view->ops->enter(view);
+	return result != GRID_IGNORED;
+}
+
+/* A click on a tab or a key of the bar is that key. */
+static bool click_frame(struct app *app, const struct event *e)
+{
+	for (int i = 0; i < app->nhits; i++) {
+		const struct hit *h = &app->hits[i];
+		if (e->y != h->y || e->x < h->x || e->x >= h->x + h->width)
+			continue;
+		app_event(app, &(struct event){ .key = h->key });
+		return true;
+	}
+	return false;
+}
+
+void app_event(struct app *app, const struct event *e)
+{
+	switch (e->key) {
+	case KEY_IS_EOF: app->quit = true; return;
+	case KEY_IS_COMMAND: app_command(app, e->text); return;
+	case KEY_IS_RESIZE: case KEY_IS_REDRAW: return;
+	default: break;
+	}
+	if (app->surface.width < APP_MIN_WIDTH || app->surface.height < APP_MIN_HEIGHT) {
+		if (e->key == 'q')
+			app->quit = true;
+		return;
+	}
+	app->message[0] = 0;
+	if (e->key == KEY_IS_CLICK && click_frame(app, e))
+		return;
+	if (app->prompt.kind != PROMPT_NONE)
+		prompt_key(app, e);
+	else if (!view_event(app, e))
+		frame_key(app, e);
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+#include "viewer/screen/icicle.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "viewer/report/describe.h"
+
+int icicle_init(struct icicle *ic, struct analysis *analysis, const struct progress *progress)
+{
+	if (!ic->blocks)
+		ic->blocks = calloc(ICICLE_MAX_BLOCKS, sizeof(*ic->blocks));
+	if (!ic->blocks)
+		return -ENOMEM;
+	ic->analysis = analysis;
+	ic->progress = progress;
+	ic->zoom[0] = heap_root(analysis->heap);
+	ic->depth = 1;
+	ic->count = ic->chosen = 0;
+	ic->width = 0;
+	struct heap_span span;
+	return analysis_children(analysis, ic->zoom[0], progress, &span);
+}
+
+void icicle_deinit(struct icicle *ic)
+{
+	free(ic->blocks);
+	ic->blocks = NULL;
+	text_free(&ic->text);
+}
+
+static void add(struct icicle *ic, struct icicle_block block)
+{
+	if (ic->count < ICICLE_MAX_BLOCKS)
+		ic->blocks[ic->count++] = block;
+}
+
+/* Puts a block's children below it. Widths are cut from the exact shares, so that
+ * a parent's children never reach beyond it. */
+static void hang(struct icicle *ic, int parent)
+{
+	const struct icicle_block p = ic->blocks[parent];
+	struct heap_span children;
+	if (p.node == HEAP_NONE || p.level + 1 >= ic->rows ||
+	    analysis_children(ic->analysis, p.node, ic->progress, &children) < 0)
+		return;
+	double all = (double)analysis_retained(ic->analysis, p.node), before = 0;
+	for (uint32_t i = 0; i < children.count && all > 0; i++) {
+		double mine = (double)analysis_retained(ic->analysis, children.target[i]);
+		int x0 = p.x + (int)(before / all * p.width);
+		int x1 = p.x + (int)((before + mine) / all * p.width);
+		if (mine / all * p.width < 1) {	/* largest first: all that follow are small */
+			double rest = 0;
+			for (uint32_t k = i; k < children.count && k < i + 100000; k++)
+				rest += (double)analysis_retained(ic->analysis,
+								  children.target[k]);
+			x1 = p.x + (int)((before + rest) / all * p.width);
+			if (x1 > x0)
+				add(ic, (struct icicle_block){ HEAP_NONE, children.count - i,
+					(int16_t)(p.level + 1), (int16_t)x0,
+					(int16_t)(x1 - x0), (int16_t)parent });
+			return;
+		}
+		if (x1 > x0)
+			add(ic, (struct icicle_block){ children.target[i], 0,
+				(int16_t)(p.level + 1), (int16_t)x0, (int16_t)(x1 - x0),
+				(int16_t)parent });
+		before += mine;
+	}
+}
+
+static void lay_out(struct icicle *ic, int rows, int width)
+{
+	uint32_t top = ic->zoom[ic->depth - 1];
+	if (ic->laid == top && ic->rows == rows && ic->width == width && ic->count)
+		return;
+	uint32_t chosen = ic->count ? ic->blocks[ic->chosen].node : HEAP_NONE;
+	ic->rows = rows < ICICLE_MAX_LEVELS ? rows : ICICLE_MAX_LEVELS;
+	ic->width = width;
+	ic->laid = top;
+	ic->count = 0;
+	add(ic, (struct icicle_block){ top, 0, 0, 0, (int16_t)width, -1 });
+	for (int i = 0; i < ic->count; i++)
+		hang(ic, i);
+	ic->chosen = 0;
+	for (int i = 0; i < ic->count; i++)
+		if (chosen != HEAP_NONE && ic->blocks[i].node == chosen)
+			ic->chosen = i;
+}
+
+static void block_text(struct icicle *ic, const struct icicle_block *b)
+{
+	char n[HUMAN_SIZE];
+	text_clear(&ic->text);
+	if (b->node == HEAP_NONE) {
+		text_printf(&ic->text, "%s others", human_count(n, b->others));
+		return;
+	}
+	describe_node(&ic->text, ic->analysis->heap, b->node);
+	text_printf(&ic->text, " %s",
+		    human_bytes_u64(n, analysis_retained(ic->analysis, b->node)));
+}
+
+/* Neighbours get different styles; the same block keeps its own. */
+static enum style block_style(const struct icicle_block *b, int index)
+{
+	static const enum style styles[] = { STYLE_PART1, STYLE_PART2, STYLE_PART3, STYLE_PART4 };
+	if (b->node == HEAP_NONE)
+		return STYLE_DIM;
+	return styles[(unsigned)index % 4];
+}
+
+static void draw_block(struct icicle *ic, struct surface *s, int i, bool chosen)
+{
+	const struct icicle_block *b = &ic->blocks[i];
+	int y = ic->y + b->level, x = ic->x + b->x;
+	surface_fill(s, y, x, b->width, block_style(b, i), ' ');
+	block_text(ic, b);
+	/* One cell stays free so that neighbours can be told apart without colour. */
+	if (b->width > 2)
+		surface_puts(s, y, x, b->width - 1, block_style(b, i), text_str(&ic->text));
+	surface_fill(s, y, x + b->width - 1, 1, block_style(b, i), '|');
+	if (chosen)
+		surface_select(s, y, x, b->width);
+}
+
+void icicle_draw(struct icicle *ic, struct surface *s, struct rect r)
+{
+	if (r.height < 3)
+		return;
+	lay_out(ic, r.height - 2, r.width);
+	ic->y = r.y;
+	ic->x = r.x;
+	for (int i = 0; i < ic->count; i++)
+		draw_block(ic, s, i, i == ic->chosen);
+	block_text(ic, &ic->blocks[ic->chosen]);
+	if (ic->blocks[ic->chosen].node != HEAP_NONE) {
+		text_add(&ic->text, "  ");
+		describe_path(&ic->text, ic->analysis, ic->blocks[ic->chosen].node);
+	}
+	struct rect below = { r.y + r.height - 2, r.x + 1, 2, r.width - 2 };
+	surface_wrap(s, below, STYLE_LABEL, text_str(&ic->text), text_len(&ic->text));
+}
+
+/* The block of the level nearest to column x; -1 = none. */
+static int nearest(const struct icicle *ic, int level, int x)
+{
+	int best = -1, distance = 1 << 20;
+	for (int i = 0; i < ic->count; i++) {
+		const struct icicle_block *b = &ic->blocks[i];
+		int d = x < b->x ? b->x - x : x >= b->x + b->width ? x - b->x - b->width + 1 : 0;
+		if (b->level == level && d < distance) {
+			best = i;
+			distance = d;
+		}
+	}
+	return best;
+}
+
+static int sibling(const struct icicle *ic, int step)
+{
+	int i = ic->chosen + step;
+	bool same = i >= 0 && i < ic->count &&
+		    ic->blocks[i].level == ic->blocks[ic->chosen].level;
+	return same ? i : ic->chosen;
+}
+
+static int below(const struct icicle *ic)
+{
+	for (int i = ic->chosen + 1; i < ic->count; i++)
+		if (ic->blocks[i].parent == ic->chosen)
+			return i;
+	return ic->chosen;
+}
+
+static void zoom_in(struct icicle *ic)
+{
+	uint32_t node = ic->blocks[ic->chosen].node;
+	if (node == HEAP_NONE || ic->depth == ICICLE_MAX_ZOOM || node == ic->zoom[ic->depth - 1])
+		return;
+	ic->zoom[ic->depth++] = node;
+}
+
+bool icicle_event(struct icicle *ic, const struct event *e)
+{
+	if (!ic->count)
+		return false;
+	switch (e->key) {
+	case KEY_IS_LEFT: ic->chosen = sibling(ic, -1); return true;
+	case KEY_IS_RIGHT: ic->chosen = sibling(ic, 1); return true;
+	case KEY_IS_UP: case 'w': case 'k':
+		if (ic->blocks[ic->chosen].parent >= 0)
+			ic->chosen = ic->blocks[ic->chosen].parent;
+		return true;
+	case KEY_IS_DOWN: case 's': case 'j': ic->chosen = below(ic); return true;
+	case 'H': ic->chosen = 0; return true;
+	case '+': case '=': case ' ': zoom_in(ic); return true;
+	case '-':
+		if (ic->depth > 1)
+			ic->depth--;
+		return true;
+	case KEY_IS_CLICK: {
+		int i = nearest(ic, e->y - ic->y, e->x - ic->x);
+		if (i >= 0)
+			ic->chosen = i;
+		return i >= 0;
+	}
+	default: return false;
+	}
+}
+
+bool icicle_chosen(const struct icicle *ic, int y, int x)
+{
+	return ic->count && nearest(ic, y - ic->y, x - ic->x) == ic->chosen;
+}
+
+uint32_t icicle_node(const struct icicle *ic)
+{
+	return ic->count ? ic->blocks[ic->chosen].node : HEAP_NONE;
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The instances of a type, largest retained first.  All of them are there,
+ * however many: the list is their ids, and cells are made when seen.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "viewer/report/describe.h"
+#include "viewer/screen/app.h"
+#include "viewer/screen/rank.h"
+
+struct instances_view {
+	struct view view;
+	struct grid grid;
+	uint32_t type;
+	uint32_t *ids;
+	size_t count;
+	struct text text;		/* of the cell asked for last */
+};
+
+enum { COL_VALUE, COL_HELD, COL_SIZE, COL_RETAINED, COL_OBJECTS, COL_REFCOUNT, COL_ADDRESS };
+
+static const struct column columns[] = {
+	[COL_VALUE] = { "value", "Value", CELL_TEXT, false },
+	[COL_HELD] = { "held", "Held by", CELL_TEXT, false },
+	[COL_SIZE] = { "size", "Size", CELL_BYTES, false },
+	[COL_RETAINED] = { "retained", "Retained", CELL_BYTES, false },
+	[COL_OBJECTS] = { "objects", "Objects", CELL_COUNT, false },
+	[COL_REFCOUNT] = { "refcount", "Refs", CELL_COUNT, false },
+	[COL_ADDRESS] = { "address", "Address", CELL_ADDRESS, false },
+};
+
+static struct instances_view *self(struct view *view)
+{
+	return (struct instances_view *)view;
+}
+
+static size_t rows(void *arg)
+{
+	return ((struct instances_view *)arg)->count;
+}
+
+static void text_cell(struct instances_view *v, uint32_t id, size_t column,
+		      struct grid_cell *ret)
+{
+	const struct process *p = v->view.page->process;
+	text_clear(&v->text);
+	if (column == COL_VALUE) {
+		describe_value(&v->text, p->heap, id, 80);
+		ret->style = STYLE_VALUE;
+		if (text_len(&v->text) == 0) {
+			text_printf(&v->text, "%s", "");
+			ret->unknown = true;
+		}
+	} else if (p->analysis) {
+		describe_path(&v->text, p->analysis, id);
+		ret->style = STYLE_LABEL;
+	} else {
+		ret->unknown = true;
+	}
+	ret->text = text_str(&v->text);
+	ret->size = text_len(&v->text);
+}
+
+static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
+{
+	struct instances_view *v = arg;
+	const struct process *p = v->view.page->process;
+	uint32_t id = v->ids[row];
+	switch (column) {
+	case COL_VALUE: case COL_HELD: text_cell(v, id, column, ret); break;
+	case COL_SIZE: ret->u64 = heap_size(p->heap, id); break;
+	case COL_RETAINED:
+		ret->unknown = !p->analysis;
+		ret->u64 = p->analysis ? analysis_retained(p->analysis, id) : 0;
+		break;
+	case COL_OBJECTS:
+		ret->unknown = !p->analysis;
+		ret->u64 = p->analysis ? analysis_retained_count(p->analysis, id) : 0;
+		break;
+	case COL_REFCOUNT:
+		ret->unknown = heap_class_of(p->heap, id)->flags & SNAP_OBJ_IMMORTAL;
+		ret->u64 = heap_refcount(p->heap, id);
+		break;
+	case COL_ADDRESS: ret->u64 = heap_address(p->heap, id); break;
+	default: break;
+	}
+}
+
+static const struct grid_source source = { rows, cell, NULL };
+
+static uint64_t weight(const void *arg, uint32_t id)
+{
+	const struct process *p = arg;
+	return p->analysis ? analysis_retained(p->analysis, id) : heap_size(p->heap, id);
+}
+
+static int collect(struct instances_view *v, const struct progress *progress)
+{
+	const struct heap *heap = v->view.page->process->heap;
+	uint64_t most = heap_type(heap, v->type)->count;
+	v->ids = malloc((most + 1) * sizeof(*v->ids));
+	if (!v->ids)
+		return -ENOMEM;
+	for (uint32_t id = 0; id < heap->objects && v->count < most; id++) {
+		if (heap_type_of(heap, id) == v->type)
+			v->ids[v->count++] = id;
+		if (id % PROGRESS_EVERY == 0) {
+			int err = progress_step(progress, "collecting instances", id,
+						heap->objects);
+			if (err)
+				return err;
+		}
+	}
+	return rank_ids(v->ids, v->count, weight, v->view.page->process, progress);
+}
+
+static int load(struct view *view)
+{
+	struct instances_view *v = self(view);
+	struct app *app = view->page->app;
+	free(v->ids);
+	v->ids = NULL;
+	v->count = 0;
+	int err = session_analyse(&app->session, view->page->process, &app->progress);
+	if (err == -ENOMEM)
+		return err;	/* stopped: shown without what is retained */
+	err = collect(v, &app->progress);
+	if (err)
+		return err;
+	view->grid = &v->grid;
+	return grid_refresh(&v->grid, &app->progress);
+}
+
+static void draw(struct view *view, struct surface *s, struct rect r)
+{
+	struct instances_view *v = self(view);
+	const struct heap *heap = view->page->process->heap;
+	char count[HUMAN_SIZE], size[HUMAN_SIZE];
+	const struct heap_type *type = heap_type(heap, v->type);
+	text_clear(&v->text);
+	text_escape(&v->text, heap_type_name(heap, v->type),
+		    strlen(heap_type_name(heap, v->type)), 200, 0);
+	text_printf(&v->text, ": %s objects, %s", human_count(count, type->count),
+		    human_bytes_u64(size, type->size));
+	surface_puts(s, r.y, r.x + 1, r.width - 2, STYLE_STRONG, text_str(&v->text));
+	struct rect list = { r.y + 1, r.x, r.height - 1, r.width };
+	grid_draw(&v->grid, s, list);
+}
+
+static struct row_ref subject(struct view *view)
+{
+	struct instances_view *v = self(view);
+	size_t row = grid_row(&v->grid);
+	return (struct row_ref){ row == SIZE_MAX ? HEAP_NONE : v->ids[row], v->type };
+}
+
+static void enter(struct view *view)
+{
+	page_open_node(view->page, subject(view).node);
+}
+
+static void destroy(struct view *view)
+{
+	struct instances_view *v = self(view);
+	grid_deinit(&v->grid);
+	text_free(&v->text);
+	free(v->ids);
+	free(v);
+}
+
+static const struct hint hints[] = {
+	{ KEY_IS_ENTER, "Enter", "open" }, { 0, NULL, NULL },
+};
+
+static const struct view_ops ops = {
+	.load = load, .draw = draw, .enter = enter, .subject = subject, .destroy = destroy,
+	.hints = hints,
+};
+
+struct view *view_instances_create(struct page *page, uint32_t type)
+{
+	struct instances_view *v = calloc(1, sizeof(*v));
+	if (!v)
+		return NULL;
+	const char *name = heap_type_name(page->process->heap, type);
+	v->view = (struct view){ .ops = &ops, .page = page };
+	v->type = type;
+	text_escape(&v->text, name, strlen(name), 40, 0);
+	snprintf(v->view.crumb, sizeof(v->view.crumb), "%s", text_str(&v->text));
+	grid_init(&v->grid, &source, v, columns, sizeof(columns) / sizeof(*columns));
+	v->grid.bar = COL_RETAINED;
+	return &v->view;
+}

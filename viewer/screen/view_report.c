@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Any report as a screen: its rows in a grid, what the selected row says in full
+ * when its column was too narrow, and the report's notes.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "viewer/report/escape.h"
+#include "viewer/screen/app.h"
+#include "viewer/screen/glyph.h"
+
+enum { ROW_LIMIT = 200000, DETAIL_LINES = 3 };
+
+struct report_view {
+	struct view view;
+	const struct report *report;
+	uint32_t type, node;		/* narrowed to; 0 / HEAP_NONE */
+	struct table table;
+	bool made;			/* table holds something */
+	struct grid grid;
+};
+
+static struct report_view *self(struct view *view)
+{
+	return (struct report_view *)view;
+}
+
+static size_t report_rows(void *arg)
+{
+	return ((struct report_view *)arg)->table.rows;
+}
+
+static void report_cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
+{
+	const struct report_view *v = arg;
+	const struct cell *cell = table_cell(&v->table, row, column);
+	ret->unknown = cell->unknown;
+	ret->u64 = cell->u64;
+	if (cell->unknown || v->table.columns[column].type != CELL_TEXT)
+		return;
+	ret->text = table_text(&v->table, cell);
+	ret->size = strlen(ret->text);
+	ret->style = STYLE_NORMAL;
+}
+
+static const struct grid_source report_source = { report_rows, report_cell, NULL };
+
+/* The column worth a bar: a share, else the first bytes; -1 = none. */
+static int bar_column(const struct table *t)
+{
+	static const char *const wanted[] = { "share", "size_diff", "retained", "size" };
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+		int c = table_column(t, wanted[i]);
+		if (c >= 0 && !t->columns[c].hidden)
+			return c;
+	}
+	for (size_t c = 0; c < t->ncolumns; c++)
+		if (t->columns[c].type == CELL_BYTES && !t->columns[c].hidden)
+			return (int)c;
+	return -1;
+}
+
+static double largest(const struct table *t, int column)
+{
+	double max = 0;
+	for (size_t row = 0; row < t->rows; row++) {
+		const struct cell *cell = table_cell(t, row, (size_t)column);
+		enum cell_type type = t->columns[column].type;
+		double value = cell->unknown ? 0 : type == CELL_RATIO ? cell->ratio :
+			       type == CELL_BYTES_DIFF || type == CELL_COUNT_DIFF ?
+			       (double)cell->i64 : (double)cell->u64;
+		value = value < 0 ? -value : value;
+		max = value > max ? value : max;
+	}
+	return max;
+}
+
+static void forget(struct report_view *v)
+{
+	if (v->made)
+		table_free(&v->table);
+	v->made = false;
+	grid_deinit(&v->grid);
+}
+
+static int report_load(struct view *view)
+{
+	struct report_view *v = self(view);
+	struct app *app = view->page->app;
+	struct process *process = view->page->process;
+	struct report_context context;
+	int sort = v->grid.sort;
+	char filter[sizeof(v->grid.filter)];
+	memcpy(filter, v->grid.filter, sizeof(filter));
+	bool again = v->made, descending = v->grid.descending;
+	forget(v);
+	int err = session_context(&app->session, process, v->report, &app->progress, &context);
+	if (err)
+		return err;
+	struct report_params params = { .limit = ROW_LIMIT };
+	if (v->type)
+		params.type = heap_type_name(process->heap, v->type);
+	if (v->node != HEAP_NONE)
+		params.object = heap_address(process->heap, v->node);
+	err = report_run(v->report, &context, &params, &v->table);
+	v->made = true;
+	if (err && err != -ENOENT)
+		return err;
+	grid_init(&v->grid, &report_source, v, v->table.columns, v->table.ncolumns);
+	if (v->table.error)
+		v->grid.empty = v->table.error;
+	v->grid.bar = bar_column(&v->table);
+	if (v->grid.bar >= 0)
+		v->grid.bar_total = v->table.columns[v->grid.bar].type == CELL_RATIO ? 1 :
+				    largest(&v->table, v->grid.bar);
+	if (again) {
+		v->grid.sort = sort;
+		v->grid.descending = descending;
+		memcpy(v->grid.filter, filter, sizeof(filter));
+	}
+	view->grid = &v->grid;
+	return grid_refresh(&v->grid, &app->progress);
+}
+
+/* The selected row's longest text that its column cuts off; NULL when all fit. */
+static const char *cut_text(struct report_view *v, const struct surface *s)
+{
+	size_t row = grid_row(&v->grid);
+	const char *longest = NULL;
+	int most = 0;
+	for (size_t c = 0; row != SIZE_MAX && c < v->table.ncolumns; c++) {
+		const struct cell *cell = table_cell(&v->table, row, c);
+		if (v->table.columns[c].type != CELL_TEXT || cell->unknown)
+			continue;
+		const char *text = table_text(&v->table, cell);
+		int n = glyph_columns(text, strlen(text), s->ascii, 1000);
+		if (n > v->grid.width[c] && n > most) {
+			most = n;
+			longest = text;
+		}
+	}
+	return longest;
+}
+
+static size_t note_count(const struct report_view *v)
+{
+	return VEC_COUNT(v->table.notes, size_t);
+}
+
+/* Lines the notes take, at most `most`. */
+static int draw_notes(struct report_view *v, struct surface *s, struct rect r, int most)
+{
+	int used = 0;
+	for (size_t i = 0; i < note_count(v) && used < most; i++) {
+		const char *note = VEC(v->table.text, const char) +
+				   VEC(v->table.notes, size_t)[i];
+		struct rect line = { r.y + used, r.x + 1, most - used, r.width - 2 };
+		used += surface_wrap(s, line, STYLE_DIM, note, strlen(note));
+	}
+	return used;
+}
+
+static int notes_height(struct report_view *v, struct surface *s, int width)
+{
+	int lines = 0;
+	for (size_t i = 0; i < note_count(v); i++) {
+		const char *note = VEC(v->table.text, const char) +
+				   VEC(v->table.notes, size_t)[i];
+		lines += glyph_columns(note, strlen(note), s->ascii, 4000) / (width - 2) + 1;
+	}
+	return lines;
+}
+
+static void report_draw(struct view *view, struct surface *s, struct rect r)
+{
+	struct report_view *v = self(view);
+	if (view->page->ntabs > 1 && view->page->depth == 0 && r.height > 8) {
+		surface_puts(s, r.y, r.x + 1, r.width - 2, STYLE_DIM, v->report->title);
+		r.y++;
+		r.height--;
+	}
+	int notes = r.height > 8 ? notes_height(v, s, r.width) : 0;
+	notes = notes > r.height / 3 ? r.height / 3 : notes;
+	int detail = r.height - notes > 10 ? DETAIL_LINES : 0;
+	struct rect list = r;
+	list.height -= notes + detail;
+	grid_draw(&v->grid, s, list);
+	const char *cut = detail ? cut_text(v, s) : NULL;
+	if (cut) {
+		struct rect below = { r.y + list.height, r.x + 1, detail, r.width - 2 };
+		surface_wrap(s, below, STYLE_LABEL, cut, strlen(cut));
+	}
+	struct rect bottom = { r.y + list.height + detail, r.x, notes, r.width };
+	if (notes)
+		draw_notes(v, s, bottom, notes);
+}
+
+static struct row_ref report_subject(struct view *view)
+{
+	struct report_view *v = self(view);
+	size_t row = v->made && !view->error ? grid_row(&v->grid) : SIZE_MAX;
+	if (row == SIZE_MAX)
+		return (struct row_ref){ HEAP_NONE, 0 };
+	return *table_ref(&v->table, row);
+}
+
+static void report_enter(struct view *view)
+{
+	struct row_ref ref = report_subject(view);
+	if (ref.node != HEAP_NONE)
+		page_open_node(view->page, ref.node);
+	else if (ref.type)
+		page_open_type(view->page, ref.type);
+}
+
+static void report_destroy(struct view *view)
+{
+	forget(self(view));
+	free(view);
+}
+
+static const struct hint hints[] = {
+	{ KEY_IS_ENTER, "Enter", "open" }, { 0, NULL, NULL },
+};
+
+static const struct view_ops ops = {
+	.load = report_load,
+	.draw = report_draw,
+	.enter = report_enter,
+	.subject = report_subject,
+	.destroy = report_destroy,
+	.hints = hints,
+};
+
+struct view *view_report_of(struct page *page, const struct report *report, uint32_t type,
+			    uint32_t node)
+{
+	struct report_view *v = calloc(1, sizeof(*v));
+	if (!v)
+		return NULL;
+	v->view = (struct view){ .ops = &ops, .page = page };
+	v->report = report;
+	v->type = type;
+	v->node = node;
+	v->grid.sort = -1;
+	snprintf(v->view.crumb, sizeof(v->view.crumb), "%s", report->name);
+	return &v->view;
+}
+
+struct view *view_report_create(struct page *page, const void *report_name)
+{
+	const struct report *report = report_find(report_name);
+	return report ? view_report_of(page, report, 0, HEAP_NONE) : NULL;
+}
