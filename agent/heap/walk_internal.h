@@ -120,6 +120,8 @@ struct walk {
 	uint32_t next_thread, next_frame; /* ids handed out so far */
 	uint32_t shape_index, shape_pairs, shape_element, shape_other;
 
+	uint64_t interned;		/* dict of interned strings: its references are not
+					 * counted (roots.c finds it); 0 = none */
 	struct walk_type *type_type;	/* of PyType_Type */
 	void *statics, *roots, *frames, *values, *native, *memory, *sizecheck; /* private */
 };

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * allocators - what the two allocators under Python hold and waste, read from
+ * their own bookkeeping.  No call into them: in the copy a thread that no longer
+ * exists may own any lock.  Facts are emitted only when the structures found are
+ * consistent; an unknown allocator gives a text fact saying so.
+ */
+#ifndef PYMEM_AGENT_HEAP_ALLOCATORS_H
+#define PYMEM_AGENT_HEAP_ALLOCATORS_H
+
+struct walk;
+
+/*
+ * pymalloc (Objects/obmalloc.c).  Pools are found by their headers in anonymous
+ * memory, arenas through the table that pools index.  Facts:
+ *  pymalloc.pools, .pool_size	pools in use, bytes of each
+ *  pymalloc.arenas, .arena_size, .free_pools
+ *  pymalloc.used_blocks, .used_bytes, .free_blocks, .free_bytes (in used pools)
+ *  pymalloc.class.N.{used,free}	blocks of N bytes
+ */
+void pymalloc_facts(struct walk *w);
+
+/*
+ * glibc malloc (malloc/malloc.c, malloc/arena.c).  Facts:
+ *  malloc.known		1: the figures below are complete as far as we can tell
+ *  malloc.used_chunks, .used_bytes	including what tcache and fastbins keep
+ *  malloc.free_chunks, .free_bytes	in bins
+ *  malloc.top_bytes		never used yet, at the end of the arenas
+ *  malloc.arenas, .mapped_chunks, .mapped_bytes
+ */
+void malloc_facts(struct walk *w);
+
+#endif
