@@ -26,6 +26,10 @@
  * 0 to go on, or a negative errno to stop; the producer then stops and passes
  * that value on.  A NULL function pointer means "not interested".
  *
+ * Saved and read back, the events of each kind come in the order they were sent,
+ * but kinds may be interleaved differently: definitions move ahead of what uses
+ * them, and a value stays right behind its object.
+ *
  * Addresses are those of the target, 8 bytes, never dereferenced by consumers.
  * Sizes are bytes.  Text from the target is bytes, meant as UTF-8, possibly
  * with encoded surrogates (WTF-8) and never trusted.
@@ -35,6 +39,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* Limits of what a snapshot stores. */
+enum {
+	SNAP_TEXT_MAX = 65536,	/* bytes of a string, a fact or a value's preview; the writer
+				 * cuts longer strings and facts, refuses longer previews */
+	SNAP_KEY_MAX = 255,	/* bytes of a fact's key */
+	SNAP_SHAPE_MAX = 65535,	/* fixed labels of a shape */
+};
 
 /*
  * What an edge is, as a Python programmer would say it.  On disk: never

@@ -36,7 +36,10 @@ struct snap_writer *snap_writer_init(void *mem, size_t size, snap_write_fn write
 /* The sink to feed. `end` flushes everything and writes the END block. */
 struct snap_sink *snap_writer_sink(struct snap_writer *writer);
 
-/* Pushes out all complete and partial blocks (before a long phase; after PROGRESS). */
+/*
+ * Pushes out all complete and partial blocks, e.g. before a long phase.  Not between an
+ * object and its value.  Progress events are written at once and need no flush.
+ */
 int snap_writer_flush(struct snap_writer *writer);
 
 struct snap_writer_totals {
@@ -46,9 +49,10 @@ struct snap_writer_totals {
 void snap_writer_totals(const struct snap_writer *writer, struct snap_writer_totals *ret);
 
 /*
- * One FACTS block as bytes, without a writer: what the receiver, or the parent
- * of the copy, knows only after END.  Appends to buf; returns its size, or a
- * negative errno (-ENOSPC: capacity too small).  Allocates nothing.
+ * FACTS blocks as bytes, without a writer: what the receiver, or the parent
+ * of the copy, knows only after END.  Written to buf; returns their size, or a
+ * negative errno (-ENOSPC: capacity too small, allow 512 bytes more than the texts and 80
+ * a fact; -E2BIG: a key or text beyond the limits of sink.h).  Allocates nothing.
  */
 long snap_facts_block(void *buf, size_t capacity, const struct snap_fact *facts, size_t count);
 
