@@ -26,7 +26,8 @@ struct inject_options {
 	unsigned stop_timeout_ms;	/* 0 = 200 */
 	unsigned call_timeout_ms;	/* 0 = 3000 */
 	unsigned safe_point_ms;		/* wall time to look for a safe point, 0 = 1000 */
-	void (*log)(void *arg, const char *line);	/* --debug; may be NULL */
+	bool any_process;	/* tests: the target needn't be a CPython */
+	void (*log)(void *arg, const char *line);	/* --debug; may be NULL; no newline */
 	void *log_arg;
 };
 
@@ -35,11 +36,14 @@ struct injection {
 	pid_t pid;
 	int pidfd;		/* -1 if the kernel has none */
 	int control_fd;		/* our end: read messages */
-	int command_fd;		/* our end: write PYMEM_MSG_CANCEL (may equal control_fd) */
+	int command_fd;		/* our end: write PYMEM_MSG_CANCEL (may equal control_fd:
+				 * a socket then; a pipe if they differ) */
 	int stream_fd;		/* our end: read the snapshot */
 	uint64_t nonce;
-	uint64_t handle;	/* dlopen handle in the target, 0 = reused a kept agent */
-	uint64_t stack_addr, stack_size;	/* worker stack mapped in the target */
+	uint64_t handle;	/* dlopen handle in the target, 0 = unknown */
+	bool reused;		/* an agent that an earlier capture kept was started again */
+	uint32_t worker_tid;	/* the caller sets it from HELLO.b (target's view); 0 = unknown */
+	uint64_t stack_addr, stack_size;	/* mapped in the target for the worker */
 	uint64_t stopped_ns;	/* total time the hijacked thread was not its own */
 	pid_t copy_pid;		/* Plan B: the frozen copy, else 0 */
 	uint64_t fork_ns;	/* Plan B: the pause */
@@ -47,10 +51,17 @@ struct injection {
 	void *priv;		/* inject's own */
 };
 
-/* Plan A: safe point, remote dlopen (or call of a kept agent), channels. */
+/*
+ * Plan A: safe point, remote dlopen (or call of a kept agent), channels.  When it
+ * returns the target runs freely and the agent's HELLO is on its way.  The
+ * injection holds a lock on the process until injection_close.
+ */
 int inject_agent(pid_t pid, const struct inject_options *options, struct injection *ret,
 		 struct load_error *err);
-/* Plan B: one raw clone in the target, the agent runs in the copy, traced by us. */
+/*
+ * Plan B: one raw clone in the target, the agent runs in the copy, traced by a
+ * helper process of ours until the copy ends (or injection_close).
+ */
 int inject_external(pid_t pid, const struct inject_options *options, struct injection *ret,
 		    struct load_error *err);
 /*

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: MIT
+/* errand - see errand.h. */
+#include "loader/inject/errand.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PACKET_LOG = 'L', PACKET_RESULT = 'R' };
+
+struct packet {
+	char kind;
+	union {
+		char line[512];
+		struct errand_result result;
+	};
+};
+
+uint64_t errand_now(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* ---- in the helper ---- */
+
+static void send_line(struct errand *s, const char *text)
+{
+	struct packet p = { .kind = PACKET_LOG };
+	double ms = (double)(errand_now() - s->epoch) / 1e6;
+	int n = snprintf(p.line, sizeof(p.line), "%9.3f ms  %s", ms, text);
+	size_t size = n < (int)sizeof(p.line) ? (size_t)n : sizeof(p.line) - 1;
+	send(s->channel, &p, offsetof(struct packet, line) + size + 1,
+	     MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void errand_log(struct errand *s, const char *format, ...)
+{
+	if (!s->options->log)
+		return;
+	char text[400];
+	va_list ap;
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	send_line(s, text);
+}
+
+#ifdef PYMEM_FAULTS
+/* PYMEM_FAULT=kill:N|fail:N|kill:NAME|fail:NAME; name: the step's first word. */
+static bool fault_here(unsigned step, const char *name, bool *kill_ret)
+{
+	const char *spec = getenv("PYMEM_FAULT");
+	if (!spec || (strncmp(spec, "kill:", 5) && strncmp(spec, "fail:", 5)))
+		return false;
+	*kill_ret = spec[0] == 'k';
+	char *end;
+	unsigned long number = strtoul(spec + 5, &end, 10);
+	if (!*end)
+		return number == step;
+	size_t length = strlen(spec + 5);
+	return !strncmp(name, spec + 5, length) && (!name[length] || name[length] == ' ');
+}
+#endif
+
+int errand_step(struct errand *s, struct load_error *err, const char *format, ...)
+{
+	char name[300], text[400];
+	va_list ap;
+	va_start(ap, format);
+	vsnprintf(name, sizeof(name), format, ap);
+	va_end(ap);
+	s->step++;
+	if (s->options->log) {
+		snprintf(text, sizeof(text), "step %u: %s", s->step, name);
+		send_line(s, text);
+	}
+#ifdef PYMEM_FAULTS
+	bool deadly;
+	if (fault_here(s->step, name, &deadly)) {
+		if (deadly) {
+			kill(getppid(), SIGKILL);
+			kill(getpid(), SIGKILL);
+		}
+		return load_fail(err, LOAD_E_SYSTEM, EIO, "fault injected at step %u (%s)",
+				 s->step, name);
+	}
+#else
+	(void)err;
+#endif
+	return 0;
+}
+
+int errand_send(struct errand *s)
+{
+	struct packet p = { .kind = PACKET_RESULT };
+	p.result = s->result;
+	p.result.control = s->fds[0] >= 0;
+	p.result.stream = s->fds[1] >= 0;
+	p.result.command = s->fds[2] >= 0;
+	int fds[3], count = 0;
+	for (int i = 0; i < 3; i++)
+		if (s->fds[i] >= 0)
+			fds[count++] = s->fds[i];
+	union {
+		char bytes[CMSG_SPACE(sizeof(fds))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec iov = { &p, sizeof(p) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	if (count) {
+		m.msg_control = control.bytes;
+		m.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)count);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)count);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * (size_t)count);
+	}
+	return sendmsg(s->channel, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+bool errand_abandoned(const struct errand *s)
+{
+	char byte;
+	if (getppid() != s->loader)
+		return true;
+	ssize_t n = recv(s->channel, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+	return n >= 0 || (errno != EAGAIN && errno != EINTR);
+}
+
+/*
+ * Lets go of everything else the loader has open: the streams of captures that
+ * go on beside this one must end when the loader closes them.
+ */
+static void close_others(const struct errand *s)
+{
+	const int keep[] = { s->channel, s->target->mem, s->target->pidfd, s->lock };
+	int low = 3;
+	for (;;) {
+		int next = INT_MAX;
+		for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++)
+			if (keep[i] >= low && keep[i] < next)
+				next = keep[i];
+		if (next > low)
+			close_range((unsigned)low, next == INT_MAX ? ~0u : (unsigned)next - 1, 0);
+		if (next == INT_MAX)
+			return;
+		low = next + 1;
+	}
+}
+
+static void helper_main(struct errand *s, errand_work work)
+{
+	sigset_t all;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	signal(SIGCHLD, SIG_DFL);	/* ignored: stops of tracees wouldn't be waited for */
+	prctl(PR_SET_NAME, "pymem-tracer");
+	close_others(s);
+	struct load_error err = { 0 };
+	s->result.status = work(s, &err);
+	s->result.error = err;
+	errand_send(s);
+	_exit(0);
+}
+
+/* ---- in the loader ---- */
+
+/* Takes the fds out of a result packet, in the order control, stream, command. */
+static void take_fds(struct errand *s, struct msghdr *m)
+{
+	int fds[3] = { -1, -1, -1 };
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+		size_t size = c->cmsg_len - CMSG_LEN(0);
+		memcpy(fds, CMSG_DATA(c), size < sizeof(fds) ? size : sizeof(fds));
+	}
+	const bool have[3] = { s->result.control, s->result.stream, s->result.command };
+	int next = 0;
+	for (int i = 0; i < 3; i++)
+		if (have[i])
+			s->fds[i] = fds[next++];
+}
+
+/* One packet, waiting until deadline: 1 result, 0 log line, -1 end, -2 too late. */
+static int receive(struct errand *s, uint64_t deadline)
+{
+	struct packet p;
+	union {
+		char bytes[CMSG_SPACE(3 * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	uint64_t now = errand_now();
+	struct pollfd poll_fd = { s->channel, POLLIN, 0 };
+	int left = deadline > now ? (int)((deadline - now + 999999) / 1000000) : 0;
+	int ready = poll(&poll_fd, 1, left);
+	if (ready < 0)
+		return errno == EINTR ? 0 : -1;
+	if (!ready)
+		return -2;
+	struct iovec iov = { &p, sizeof(p) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes) };
+	ssize_t n = recvmsg(s->channel, &m, MSG_CMSG_CLOEXEC);
+	if (n <= 0)
+		return -1;
+	if (p.kind == PACKET_LOG) {
+		p.line[sizeof(p.line) - 1] = 0;
+		if (s->options->log)
+			s->options->log(s->options->log_arg, p.line);
+		return 0;
+	}
+	if (n != (ssize_t)sizeof(p))
+		return -1;
+	s->result = p.result;
+	take_fds(s, &m);
+	return 1;
+}
+
+static void reap(struct errand *s)
+{
+	while (s->helper > 0 && waitpid(s->helper, NULL, 0) < 0 && errno == EINTR)
+		;
+	s->helper = 0;
+	close(s->channel);
+	s->channel = -1;
+}
+
+int errand_run(struct errand *s, errand_work work, unsigned timeout_ms, bool stay,
+		struct load_error *err)
+{
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return load_fail(err, LOAD_E_SYSTEM, errno, "no socket pair: %s",
+				 strerror(errno));
+	s->epoch = s->epoch ? s->epoch : errand_now();
+	s->fds[0] = s->fds[1] = s->fds[2] = -1;
+	s->loader = getpid();
+	s->helper = fork();
+	if (!s->helper) {
+		close(pair[0]);
+		s->channel = pair[1];
+		helper_main(s, work);
+	}
+	int sys = errno;
+	close(pair[1]);
+	s->channel = pair[0];
+	if (s->helper < 0) {
+		close(pair[0]);
+		return load_fail(err, LOAD_E_SYSTEM, sys, "no helper process: %s",
+				 strerror(sys));
+	}
+	uint64_t deadline = errand_now() + (uint64_t)timeout_ms * 1000000;
+	int got;
+	while ((got = receive(s, deadline)) == 0)
+		;
+	if (got == 1 && !s->result.status && stay)
+		return 0;
+	if (got != 1)
+		kill(s->helper, SIGKILL);
+	reap(s);
+	if (got == -2)
+		return load_fail(err, LOAD_E_TIMEOUT, 0,
+			"the injection took more than %u ms and was given up", timeout_ms);
+	if (got != 1)
+		return load_fail(err, LOAD_E_SYSTEM, 0, "the tracing helper ended unexpectedly");
+	if (s->result.status && err)
+		*err = s->result.error;
+	return s->result.status;
+}
+
+bool errand_finish(struct errand *s, unsigned timeout_ms)
+{
+	if (s->helper <= 0)
+		return false;
+	send(s->channel, "q", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	uint64_t deadline = errand_now() + (uint64_t)timeout_ms * 1000000;
+	int got;
+	while ((got = receive(s, deadline)) == 0)
+		;
+	if (got != 1)
+		kill(s->helper, SIGKILL);
+	reap(s);
+	return got == 1;
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+/* remote_call - see remote_call.h. */
+#include "loader/inject/remote_call.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "loader/target/memory.h"
+
+#define CALL_STACK ((uint64_t)256 << 10)
+#define SYSCALL_TIMEOUT_NS 2000000000ull
+
+/*
+ * Is [start, end) one stretch of writable memory of the stack that sp is in?
+ * Reading it first keeps a write from running into another mapping.
+ */
+static bool stack_has(const struct tracee *t, uint64_t start, uint64_t end)
+{
+	uint8_t probe[CPU_FRAME_MAX + 4096];
+	const struct map *m = maps_find(&t->errand->target->maps, end);
+	struct maps fresh = { 0 };
+	bool good = false;
+	if (end - start > sizeof(probe))
+		return false;
+	if (!m || !m->w) {	/* a stack made since we looked */
+		if (maps_read(t->pid, t->tid, &fresh))
+			return false;
+		m = maps_find(&fresh, end);
+	}
+	/* a growing main stack may reach below what its mapping was then */
+	if (m && m->w && !m->shared && (start >= m->start || !strcmp(m->path, "[stack]")))
+		good = tracee_read(t, start, probe, (size_t)(end - start));
+	maps_free(&fresh);
+	return good;
+}
+
+static void place_frame(struct remote *r, uint64_t top)
+{
+	struct tracee *t = r->tracee;
+	uint8_t buf[CPU_FRAME_MAX];
+	uint64_t addr;
+	size_t size = cpu_frame_build(&t->state, top, t->errand->target->calls.restorer, buf,
+				      &addr);
+	if (size && stack_has(t, addr, top) && tracee_write(t, addr, buf, size))
+		r->frame = addr;
+}
+
+void remote_init(struct remote *r, struct tracee *t)
+{
+	*r = (struct remote){ .tracee = t };
+	place_frame(r, cpu_sp(&t->state.regs) - cpu_red_zone());
+	if (!r->frame)
+		errand_log(t->errand, "no room for an emergency frame on the stack of %d",
+			    t->tid);
+}
+
+static int lost(struct remote *r, enum tracee_event event, struct load_error *err)
+{
+	struct tracee *t = r->tracee;
+	if (event == TRACEE_ENDED)
+		return load_fail(err, LOAD_E_GONE, 0, "process %d ended meanwhile", t->pid);
+	if (event == TRACEE_EXEC) {
+		t->saved = false;	/* nothing of what was saved exists any more */
+		return load_fail(err, LOAD_E_GONE, 0,
+				 "process %d started another program meanwhile", t->pid);
+	}
+	if (event == TRACEE_TIMEOUT)
+		return load_fail(err, LOAD_E_TIMEOUT, 0,
+			"a call made in process %d didn't return in time; it is left to finish",
+			t->pid);
+	return load_fail(err, LOAD_E_SYSTEM, 0, "thread %d of process %d stopped unexpectedly",
+			 t->tid, t->pid);
+}
+
+/* Runs to the next system call stop; other stops are gone through. */
+static int to_syscall_stop(struct remote *r, uint64_t deadline, bool *cloned,
+			   struct load_error *err)
+{
+	for (;;) {
+		int error = tracee_resume(r->tracee, PTRACE_SYSCALL);
+		if (error)
+			return lost(r, TRACEE_ENDED, err);
+		enum tracee_event event = tracee_wait(r->tracee, deadline);
+		if (event == TRACEE_SYSCALL)
+			return 0;
+		if (event == TRACEE_CLONE && cloned)
+			*cloned = true;
+		else if (event != TRACEE_STOP)
+			return lost(r, event, err);
+	}
+}
+
+int remote_syscall(struct remote *r, long nr, const uint64_t arg[6], int64_t *ret,
+		   struct load_error *err)
+{
+	struct tracee *t = r->tracee;
+	struct user_regs_struct regs = t->state.regs;
+	uint64_t deadline = errand_now() + SYSCALL_TIMEOUT_NS;
+	uint64_t sp = r->frame ? r->frame : cpu_sp(&regs) - cpu_red_zone() - 8;
+	bool cloned = false;
+	cpu_set_syscall(&regs, t->errand->target->calls.gadget, sp, nr, arg);
+	r->syscalls++;
+	t->changed = true;
+	int error = cpu_set_regs(t->tid, &regs);
+	if (error)
+		return lost(r, TRACEE_ENDED, err);
+	if (to_syscall_stop(r, deadline, &cloned, err) ||
+	    to_syscall_stop(r, deadline, &cloned, err))
+		return -1;
+	if ((error = cpu_get_regs(t->tid, &regs)))
+		return lost(r, TRACEE_ENDED, err);
+	*ret = cpu_syscall_result(&regs);
+	return 0;
+}
+
+/* A result that is an error of the target's kernel, told in words. */
+static int check(int64_t result, const char *what, struct load_error *err)
+{
+	if (result >= 0 || result < -4095)
+		return 0;
+	return load_fail(err, LOAD_E_CALL, (int)-result, "%s failed in the target: %s", what,
+			 strerror((int)-result));
+}
+
+static int protect_guards(struct remote *r, uint64_t page, struct load_error *err)
+{
+	const uint64_t guard[2] = { r->region, r->worker + r->worker_size };
+	int64_t ret;
+	for (int i = 0; i < (r->worker_size ? 2 : 1); i++)
+		if (remote_sys(r, &ret, err, SYS_mprotect, guard[i], page, PROT_NONE) ||
+		    check(ret, "mprotect", err))
+			return -1;
+	return 0;
+}
+
+static int map_stub(struct remote *r, uint64_t page, struct load_error *err)
+{
+	int64_t ret;
+	size_t size, marker;
+	const uint8_t *code = cpu_stub(&size, &marker);
+	if (remote_sys(r, &ret, err, SYS_mmap, r->stub, page, PROT_READ | PROT_EXEC,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, ~0ull, 0) ||
+	    check(ret, "mapping executable memory", err))
+		return -1;
+	if (!tracee_poke(r->tracee, r->stub, code, size))
+		return load_fail(err, LOAD_E_SYSTEM, errno,
+				 "the call stub could not be written: %s", strerror(errno));
+	return 0;
+}
+
+int remote_map(struct remote *r, uint64_t worker_size, struct load_error *err)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t low = worker_size ? page + worker_size + page : page;
+	uint64_t size = low + CALL_STACK + page;
+	int64_t ret;
+	if (remote_sys(r, &ret, err, SYS_mmap, 0, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ull, 0) ||
+	    check(ret, "mmap", err))
+		return -1;
+	r->region = (uint64_t)ret;
+	r->region_size = size;
+	r->worker = worker_size ? r->region + page : r->region;
+	r->worker_size = worker_size;
+	r->call_part = worker_size ? r->worker + worker_size + page : r->region;
+	r->stub = r->region + size - page;
+	r->top = r->stub;
+	if (!r->frame) {	/* from here on our own stack holds it */
+		place_frame(r, r->top);
+		r->top = r->frame ? r->frame : r->top;
+	}
+	return protect_guards(r, page, err) || map_stub(r, page, err) ? -1 : 0;
+}
+
+int remote_unmap(struct remote *r, bool all, struct load_error *err)
+{
+	int64_t ret;
+	uint64_t end = r->region + r->region_size;
+	uint64_t start = all || !r->worker_size ? r->region : r->call_part;
+	if (!r->region || start == end)
+		return 0;
+	if (r->frame >= start && r->frame < end)
+		r->frame = 0;	/* the pages under it go: the window is this one call */
+	if (remote_sys(r, &ret, err, SYS_munmap, start, end - start) ||
+	    check(ret, "munmap", err))
+		return -1;
+	r->region_size = start - r->region;
+	if (!r->region_size)
+		r->region = 0;
+	return 0;
+}
+
+uint64_t remote_push(struct remote *r, const void *data, size_t size)
+{
+	uint64_t addr = (r->top - size) & ~(uint64_t)15;
+	if (addr < r->call_part + CALL_STACK / 2 || !tracee_write(r->tracee, addr, data, size))
+		return 0;
+	r->top = addr;
+	return addr;
+}
+
+int remote_call_start(struct remote *r, uint64_t function, const uint64_t arg[4], int request,
+		      struct load_error *err)
+{
+	struct tracee *t = r->tracee;
+	struct user_regs_struct regs = t->state.regs;
+	struct cpu_call call = { .function = function };
+	memcpy(call.arg, arg, sizeof(call.arg));
+	uint64_t top = r->top, block = remote_push(r, &call, sizeof(call));
+	uint64_t stack = r->top - 64;
+	r->top = top;		/* the block is dead once the call has returned */
+	if (!block)
+		return load_fail(err, LOAD_E_SYSTEM, 0, "the call block could not be written");
+	cpu_set_call(&regs, r->stub, stack, block, r->frame ? cpu_frame_context(r->frame) : 0,
+		     t->errand->target->calls.errno_location);
+	r->calls++;
+	t->changed = true;
+	if (cpu_set_regs(t->tid, &regs) || tracee_resume(t, request))
+		return lost(r, TRACEE_ENDED, err);
+	return 0;
+}
+
+/* Waits for the marker's exit; the system calls of the function itself go by. */
+static int wait_marker(struct remote *r, uint64_t deadline, struct load_error *err)
+{
+	size_t size, marker;
+	cpu_stub(&size, &marker);
+	for (bool entry = true;; entry = !entry) {
+		enum tracee_event event = tracee_wait(r->tracee, deadline);
+		if (event == TRACEE_FAULT) {
+			struct user_regs_struct regs = { 0 };
+			cpu_get_regs(r->tracee->tid, &regs);
+			return load_fail(err, LOAD_E_CALL, 0,
+				"the injected call crashed at %#llx; the thread was put back, "
+				"but the library it was in may be left in disorder",
+				(unsigned long long)cpu_pc(&regs));
+		}
+		if (event == TRACEE_STOP) {
+			entry = !entry;
+		} else if (event != TRACEE_SYSCALL) {
+			return lost(r, event, err);
+		} else if (!entry) {
+			struct user_regs_struct regs;
+			if (!cpu_get_regs(r->tracee->tid, &regs) &&
+			    cpu_pc(&regs) == r->stub + marker)
+				return 0;
+		}
+		if (tracee_resume(r->tracee, PTRACE_SYSCALL))
+			return lost(r, TRACEE_ENDED, err);
+	}
+}
+
+int remote_call(struct remote *r, uint64_t function, const uint64_t arg[4],
+		unsigned timeout_ms, uint64_t *ret, struct load_error *err)
+{
+	uint64_t deadline = errand_now() + (uint64_t)timeout_ms * 1000000;
+	uint64_t block = (r->top - sizeof(struct cpu_call)) & ~(uint64_t)15;
+	if (remote_call_start(r, function, arg, PTRACE_SYSCALL, err) ||
+	    wait_marker(r, deadline, err))
+		return -1;
+	if (!tracee_read(r->tracee, block + offsetof(struct cpu_call, result), ret,
+			 sizeof(*ret)))
+		return load_fail(err, LOAD_E_SYSTEM, errno, "the call's result can't be read");
+	return 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * remote_call - makes a saved, stopped thread run system calls and function calls.
+ *
+ * Nothing in the target's code is overwritten.  A system call runs at a
+ * `syscall; ret` of its own C library, with the stack pointer at an emergency
+ * frame: if we die, `ret` goes to the C library's signal restorer, and its
+ * rt_sigreturn puts back every register, the vector state and the signal mask.
+ * Function calls run on a stack of our own, through a short stub on a page of
+ * our own, which ends in a marker system call (where we stop it) and behind it
+ * in the same rt_sigreturn.  So at no instant does the target depend on us.
+ *
+ * The stub's page is mapped read + execute and filled by PTRACE_POKEDATA: never
+ * writable and executable, as PR_SET_MDWE and its like demand.
+ *
+ * The region, from low to high: guard page, the agent's worker stack, guard
+ * page, call stack with our data at its top, the stub's page.
+ */
+#ifndef PYMEM_LOADER_INJECT_REMOTE_CALL_H
+#define PYMEM_LOADER_INJECT_REMOTE_CALL_H
+
+#include "loader/inject/tracer.h"
+
+struct remote {
+	struct tracee *tracee;
+	uint64_t frame;		/* emergency frame, 0 = there was no room for one yet */
+	uint64_t region, region_size;	/* 0 = not mapped */
+	uint64_t worker, worker_size;	/* usable part of the worker's stack */
+	uint64_t call_part;	/* from here on: call stack, data, stub */
+	uint64_t top;		/* data grows down from the top; calls run below */
+	uint64_t stub;
+	unsigned calls, syscalls;
+};
+
+/* Writes the emergency frame below the thread's stack, if that has room. */
+void remote_init(struct remote *remote, struct tracee *tracee);
+/*
+ * One system call; its result (or -errno) in *ret.  -1 with *err if it could not
+ * be run: the target ended, was replaced, or didn't answer within the time.
+ */
+int remote_syscall(struct remote *remote, long nr, const uint64_t arg[6], int64_t *ret,
+		   struct load_error *err);
+/* Shorthand: int64_t remote_sys(r, &ret, err, nr, args...) with up to 6 arguments. */
+#define remote_sys(remote, ret, err, nr, ...) \
+	remote_syscall(remote, nr, (const uint64_t[6]){ __VA_ARGS__ }, ret, err)
+
+/* Maps the region (worker_size 0: none for a worker). */
+int remote_map(struct remote *remote, uint64_t worker_size, struct load_error *err);
+/* Unmaps the call part, or (all) everything. */
+int remote_unmap(struct remote *remote, bool all, struct load_error *err);
+/* Copies data into the region; its address there, 0 if it doesn't fit. */
+uint64_t remote_push(struct remote *remote, const void *data, size_t size);
+/* Calls a function with up to four arguments within timeout_ms. */
+int remote_call(struct remote *remote, uint64_t function, const uint64_t arg[4],
+		unsigned timeout_ms, uint64_t *ret, struct load_error *err);
+/* Sets the call up and starts it; does not wait (the copy's walk never returns). */
+int remote_call_start(struct remote *remote, uint64_t function, const uint64_t arg[4],
+		      int request, struct load_error *err);
+
+#endif

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: MIT
+/* tracer - see tracer.h. */
+#include "loader/inject/tracer.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "loader/target/diagnose.h"
+#include "loader/target/memory.h"
+
+#define SIGNAL_BIT(n) (1ull << ((n) - 1))
+/*
+ * Faults of our own call.  Were they blocked, the kernel would reset the
+ * program's handler to the default to deliver them (force_sig_info_to_task).
+ */
+#define FAULT_SIGNALS (SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | \
+		       SIGNAL_BIT(SIGFPE))
+#define KERNEL_SIGSET 8
+
+/* ---- waiting ---- */
+
+/* The next wait status of the thread, or 0 at the deadline, -1 = no such child. */
+static int next_status(pid_t tid, uint64_t deadline, int *status)
+{
+	sigset_t chld;
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);	/* blocked in the helper: none gets lost */
+	for (;;) {
+		pid_t got = waitpid(tid, status, __WALL | WNOHANG);
+		if (got == tid)
+			return 1;
+		if (got < 0 && errno != EINTR)
+			return -1;
+		uint64_t now = errand_now();
+		if (now >= deadline)
+			return 0;
+		uint64_t left = deadline - now;
+		if (left > 20000000)
+			left = 20000000;	/* SIGCHLD isn't queued: look again anyway */
+		struct timespec ts = { 0, (long)left };
+		sigtimedwait(&chld, NULL, &ts);
+	}
+}
+
+static bool is_fault(int sig)
+{
+	return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE ||
+		sig == SIGTRAP;
+}
+
+/* A signal that the kernel made for what the thread itself just did? */
+static bool is_own_fault(const struct tracee *t, int sig)
+{
+	siginfo_t info;
+	if (!is_fault(sig) || ptrace(PTRACE_GETSIGINFO, t->tid, NULL, &info))
+		return false;
+	return info.si_code > 0;
+}
+
+static void hold(struct tracee *t, int sig)
+{
+	errand_log(t->errand, "thread %d: signal %d arrived, kept for later", t->tid, sig);
+	if (t->held_count < TRACEE_HELD_MAX)
+		t->held[t->held_count++] = sig;
+}
+
+/* One stop of the tracee: an event, or -1 = of no interest, go on waiting. */
+static int classify(struct tracee *t, int status, int *resume_signal)
+{
+	*resume_signal = 0;
+	if (WIFEXITED(status) || WIFSIGNALED(status)) {
+		t->ended = true;
+		t->attached = t->stopped = false;
+		return TRACEE_ENDED;
+	}
+	t->stopped = true;
+	int sig = WSTOPSIG(status), event = status >> 16;
+	switch (event) {
+	case PTRACE_EVENT_STOP:
+		t->stop_signal = sig;
+		return TRACEE_STOP;
+	case PTRACE_EVENT_EXEC:
+		return TRACEE_EXEC;
+	case PTRACE_EVENT_CLONE:
+	case PTRACE_EVENT_FORK: {
+		unsigned long child = 0;
+		ptrace(PTRACE_GETEVENTMSG, t->tid, NULL, &child);
+		t->clone_child = (pid_t)child;
+		return TRACEE_CLONE;
+	}
+	default:
+		break;
+	}
+	if (sig == (SIGTRAP | 0x80))
+		return TRACEE_SYSCALL;
+	if (t->pass_signals || !t->changed) {
+		*resume_signal = sig;
+		return -1;
+	}
+	if (is_own_fault(t, sig))
+		return TRACEE_FAULT;
+	hold(t, sig);
+	return -1;
+}
+
+/* How to go on after something of no interest: as it was running before. */
+enum tracee_event tracee_wait(struct tracee *t, uint64_t deadline)
+{
+	for (;;) {
+		int status, sig;
+		int got = next_status(t->tid, deadline, &status);
+		if (!got)
+			return TRACEE_TIMEOUT;
+		if (got < 0) {
+			t->ended = true;
+			t->attached = t->stopped = false;
+			return TRACEE_ENDED;
+		}
+		int event = classify(t, status, &sig);
+		if (event >= 0)
+			return (enum tracee_event)event;
+		t->stopped = false;
+		int request = t->changed && !t->pass_signals ? PTRACE_SYSCALL : PTRACE_CONT;
+		ptrace(request, t->tid, NULL, (void *)(long)sig);
+	}
+}
+
+int tracee_resume(struct tracee *t, int request)
+{
+	if (ptrace(request, t->tid, NULL, NULL))
+		return -errno;
+	t->stopped = false;
+	return 0;
+}
+
+int tracee_to_event_stop(struct tracee *t, unsigned timeout_ms)
+{
+	uint64_t deadline = errand_now() + (uint64_t)timeout_ms * 1000000;
+	if (ptrace(PTRACE_INTERRUPT, t->tid, NULL, NULL) || tracee_resume(t, PTRACE_CONT))
+		return -errno;
+	for (;;) {
+		enum tracee_event event = tracee_wait(t, deadline);
+		if (event == TRACEE_STOP)
+			return 0;
+		if (event == TRACEE_TIMEOUT || event == TRACEE_ENDED || event == TRACEE_EXEC)
+			return event == TRACEE_TIMEOUT ? -ETIMEDOUT : -ESRCH;
+		if (tracee_resume(t, PTRACE_CONT))
+			return -errno;
+	}
+}
+
+/* ---- memory ---- */
+
+bool tracee_read(const struct tracee *t, uint64_t addr, void *buf, size_t size)
+{
+	return memory_read(t->mem, addr, buf, size);
+}
+
+bool tracee_poke(const struct tracee *t, uint64_t addr, const void *buf, size_t size)
+{
+	for (size_t done = 0; done < size; done += sizeof(long)) {
+		long word;
+		size_t n = size - done < sizeof(word) ? size - done : sizeof(word);
+		if (n < sizeof(word)) {
+			errno = 0;
+			word = ptrace(PTRACE_PEEKDATA, t->tid, (void *)(addr + done), NULL);
+			if (errno)
+				return false;
+		}
+		memcpy(&word, (const char *)buf + done, n);
+		if (ptrace(PTRACE_POKEDATA, t->tid, (void *)(addr + done), (void *)word))
+			return false;
+	}
+	return true;
+}
+
+bool tracee_write(const struct tracee *t, uint64_t addr, const void *buf, size_t size)
+{
+	struct iovec from = { (void *)(uintptr_t)buf, size };
+	struct iovec to = { (void *)(uintptr_t)addr, size };
+	if (syscall(SYS_process_vm_writev, t->tid, &from, 1ul, &to, 1ul, 0ul) == (long)size)
+		return true;
+	return tracee_poke(t, addr, buf, size);
+}
+
+/* ---- attach, save, restore, detach ---- */
+
+static int seize_failed(struct tracee *t, int sys, struct load_error *err)
+{
+	struct process now;
+	if (sys == ESRCH)
+		return load_fail(err, LOAD_E_GONE, sys, "thread %d of process %d has ended",
+				 t->tid, t->pid);
+	if (process_read(t->pid, &now, err))
+		return -1;
+	return diagnose_refusal(&now, sys, err);
+}
+
+int tracee_seize(struct tracee *t, struct errand *errand, pid_t tid, unsigned timeout_ms,
+		 struct load_error *err)
+{
+	memset(t, 0, offsetof(struct tracee, state));
+	t->errand = errand;
+	t->pid = errand->target->pid;
+	t->tid = tid;
+	t->held_count = 0;
+	t->stopped_at = t->stopped_ns = 0;
+	t->mem = memory_open(t->pid, tid);
+	if (t->mem < 0)
+		return seize_failed(t, -t->mem, err);
+	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
+	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)options)) {
+		int sys = errno;
+		close(t->mem);
+		return seize_failed(t, sys, err);
+	}
+	t->attached = true;
+	t->stopped_at = errand_now();
+	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL))
+		return seize_failed(t, errno, err);
+	enum tracee_event event = tracee_wait(t, errand_now() + timeout_ms * 1000000ull);
+	if (event == TRACEE_STOP) {
+		t->group_stop = t->stop_signal != SIGTRAP;
+		return 0;
+	}
+	if (event == TRACEE_TIMEOUT)
+		return load_fail(err, LOAD_E_STATE, 0,
+			"thread %d of process %d didn't stop within %u ms: it is in an "
+			"uninterruptible system call (state %c)", tid, t->pid, timeout_ms,
+			process_thread_state(t->pid, tid));
+	return load_fail(err, LOAD_E_GONE, 0, "process %d %s meanwhile", t->pid,
+			 event == TRACEE_EXEC ? "started another program" : "ended");
+}
+
+int tracee_save(struct tracee *t, struct load_error *err)
+{
+	int error = cpu_save(t->tid, &t->state);
+	if (error)
+		return load_fail(err, error == -EMEDIUMTYPE ? LOAD_E_UNSUPPORTED : LOAD_E_SYSTEM,
+				 -error, "the registers of thread %d can't be read: %s", t->tid,
+				 strerror(-error));
+	if (ptrace(PTRACE_GETSIGMASK, t->tid, (void *)KERNEL_SIGSET, &t->state.sigmask))
+		return load_fail(err, LOAD_E_SYSTEM, errno,
+				 "the signal mask of thread %d can't be read: %s", t->tid,
+				 strerror(errno));
+	uint64_t all = ~0ull & ~(FAULT_SIGNALS & ~t->state.sigmask);
+	if (ptrace(PTRACE_SETSIGMASK, t->tid, (void *)KERNEL_SIGSET, &all))
+		return load_fail(err, LOAD_E_SYSTEM, errno,
+				 "the signals of thread %d can't be blocked: %s", t->tid,
+				 strerror(errno));
+	t->saved = true;
+	return 0;
+}
+
+/* Registers, vector state and mask, at an event stop. Goes on after failures. */
+static int put_back(struct tracee *t)
+{
+	int first = 0, error;
+	if (t->changed) {
+		if ((error = cpu_set_regs(t->tid, &t->state.regs)))
+			first = error;
+		if ((error = cpu_restore_xstate(t->tid, &t->state)) && !first)
+			first = error;
+		if (!first)
+			t->changed = false;
+	}
+	if (ptrace(PTRACE_SETSIGMASK, t->tid, (void *)KERNEL_SIGSET, &t->state.sigmask) && !first)
+		first = -errno;
+	return first;
+}
+
+static void send_held(struct tracee *t)
+{
+	for (int i = 0; i < t->held_count; i++)
+		syscall(SYS_tgkill, t->pid, t->tid, t->held[i]);
+	t->held_count = 0;
+}
+
+int tracee_release(struct tracee *t, struct load_error *err)
+{
+	int error = 0;
+	if (t->attached && t->saved && t->stopped)
+		error = put_back(t);
+	if (t->attached) {
+		send_held(t);
+		if (ptrace(PTRACE_DETACH, t->tid, NULL, NULL) == 0)
+			t->attached = false;
+	}
+	if (t->stopped_at) {
+		t->stopped_ns += errand_now() - t->stopped_at;
+		t->stopped_at = 0;
+	}
+	if (t->mem >= 0)
+		close(t->mem);
+	t->mem = -1;
+	t->stopped = t->saved = false;
+	if (error)
+		return load_fail(err, LOAD_E_SYSTEM, -error,
+			"the registers of thread %d could not be put back: %s", t->tid,
+			strerror(-error));
+	return 0;
+}

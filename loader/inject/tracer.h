@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tracer - stops one thread of a target and sets it free again, exactly as it
+ * was.  All of it runs in the helper process of an errand; every wait is bounded.
+ *
+ * Rules kept (ptrace(2); kernel/ptrace.c, kernel/signal.c):
+ *  - PTRACE_SEIZE + PTRACE_INTERRUPT: no SIGSTOP is sent, none can be lost.
+ *  - A thread is saved and restored only at a PTRACE_EVENT_STOP, where the
+ *    kernel has yet to decide about restarting the interrupted system call: what
+ *    is saved there holds the restart code, and giving it back restarts exactly.
+ *  - PTRACE_O_EXITKILL is never set on the target, no breakpoint is ever set.
+ *  - A signal that arrives meanwhile is kept and sent again before the detach.
+ */
+#ifndef PYMEM_LOADER_INJECT_TRACER_H
+#define PYMEM_LOADER_INJECT_TRACER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "loader/inject/cpu.h"
+#include "loader/inject/errand.h"
+
+#define TRACEE_HELD_MAX 16
+
+struct tracee {
+	struct errand *errand;
+	pid_t pid, tid;
+	int mem;		/* reads its memory */
+	bool attached;
+	bool stopped;		/* in a ptrace stop now */
+	bool saved;		/* state holds what it must get back */
+	bool changed;		/* its registers aren't its own at the moment */
+	bool group_stop;	/* it was stopped (SIGSTOP, Ctrl-Z) when we came */
+	int stop_signal;	/* of the last event stop: SIGTRAP, or that of a group stop */
+	bool ended;		/* it has exited or been killed */
+	bool pass_signals;	/* a copy: its signals are its own, deliver them */
+	pid_t clone_child;	/* from PTRACE_EVENT_CLONE */
+	struct cpu_state state;
+	int held[TRACEE_HELD_MAX];	/* signals to send again */
+	int held_count;
+	uint64_t stopped_at;	/* ns */
+	uint64_t stopped_ns;	/* sum of all stops */
+};
+
+/* Why tracee_wait came back. */
+enum tracee_event {
+	TRACEE_STOP,		/* PTRACE_EVENT_STOP */
+	TRACEE_SYSCALL,		/* entry or exit of a system call */
+	TRACEE_CLONE,		/* PTRACE_EVENT_CLONE: clone_child is set */
+	TRACEE_FAULT,		/* a synchronous signal (SIGSEGV...) hit our own call */
+	TRACEE_EXEC,		/* the program was replaced */
+	TRACEE_ENDED,
+	TRACEE_TIMEOUT,
+};
+
+/*
+ * Seizes a thread and stops it within timeout_ms.  0; or -1 with *err:
+ * LOAD_E_GONE, LOAD_E_PERMISSION/LOAD_E_TRACED, LOAD_E_STATE (it doesn't answer:
+ * uninterruptible sleep), and then it may stay attached until tracee_abandon or
+ * the end of this process.
+ */
+int tracee_seize(struct tracee *tracee, struct errand *errand, pid_t tid,
+		 unsigned timeout_ms, struct load_error *err);
+/* Saves everything needed to give it back; blocks its signals. At an EVENT_STOP. */
+int tracee_save(struct tracee *tracee, struct load_error *err);
+/*
+ * Puts a saved thread back to how it was and lets it go.  Always detaches what
+ * can be detached; -1 only if something could not be put back.
+ */
+int tracee_release(struct tracee *tracee, struct load_error *err);
+
+/* Resumes with a ptrace request (PTRACE_CONT, PTRACE_SYSCALL). 0 or -errno. */
+int tracee_resume(struct tracee *tracee, int request);
+/* Waits for the next event that matters, until the deadline (errand_now clock). */
+enum tracee_event tracee_wait(struct tracee *tracee, uint64_t deadline);
+/* From any ptrace stop to a PTRACE_EVENT_STOP without running user code. */
+int tracee_to_event_stop(struct tracee *tracee, unsigned timeout_ms);
+
+bool tracee_read(const struct tracee *tracee, uint64_t addr, void *buf, size_t size);
+/* Ordinary writable memory. */
+bool tracee_write(const struct tracee *tracee, uint64_t addr, const void *buf, size_t size);
+/* Any private memory, also read-only and executable (PTRACE_POKEDATA). */
+bool tracee_poke(const struct tracee *tracee, uint64_t addr, const void *buf, size_t size);
+
+#endif
