@@ -144,6 +144,16 @@ void snap_indexer_state(const struct snap_indexer *x, struct snap_index_state *r
 	*ret = x->state;
 }
 
+int snap_indexer_cut(struct snap_indexer *x)
+{
+	x->count = (size_t)x->state.blocks;
+	x->have = 0;
+	x->skip = 0;
+	x->state.bytes = x->state.whole;
+	x->state.bad = false;
+	return x->opened ? 0 : -ENODATA;
+}
+
 /* The value of an entry in column c; `previous` is the entry before, or NULL. */
 static uint64_t cell(const struct entry *e, const struct entry *previous, unsigned c)
 {
