@@ -87,6 +87,8 @@
 	X(none, "_Py_NoneStruct", SYM_ALWAYS, SYM_REQUIRED) \
 	/* asked after the walk only, in the copy */ \
 	X(sizeof_object, "_PySys_GetSizeOf", SYM_ALWAYS, SYM_OPTIONAL) \
+	X(err_clear, "PyErr_Clear", SYM_ALWAYS, SYM_OPTIONAL) \
+	X(buffer_release, "PyBuffer_Release", SYM_ALWAYS, SYM_OPTIONAL) \
 	X(set_allocator, "PyMem_SetAllocator", SYM_ALWAYS, SYM_OPTIONAL) \
 	X(get_allocator, "PyMem_GetAllocator", SYM_ALWAYS, SYM_OPTIONAL) \
 	/* free-threaded builds only */ \

@@ -263,6 +263,14 @@ static bool page_live(const struct memory *memory, uint64_t page)
 		memory->leaves[leaf][page / 64 % LEAF_WORDS] >> page % 64 & 1;
 }
 
+bool memory_page_live(struct walk *w, uint64_t addr, uint64_t size)
+{
+	for (uint64_t at = addr; at < addr + size; at += 1u << PAGE_SHIFT)
+		if (page_live(w->memory, at >> PAGE_SHIFT))
+			return true;
+	return false;
+}
+
 /* Live pages of [page, end) that are in memory; pagemap < 0: all are. */
 static uint64_t count_live(const struct memory *memory, int pagemap, uint64_t page,
 			   uint64_t end)

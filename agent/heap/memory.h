@@ -48,6 +48,9 @@ struct memory {
 /* The mapping that holds addr, or NULL. */
 struct memory_map *memory_find(struct walk *w, uint64_t addr);
 
+/* Does [addr, addr + size) hold (part of) a live object, as reported so far? */
+bool memory_page_live(struct walk *w, uint64_t addr, uint64_t size);
+
 /* Says that a thread's stack lies in the mapping of addr (before memory_facts). */
 void memory_note_stack(struct walk *w, uint64_t addr);
 

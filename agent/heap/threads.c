@@ -71,6 +71,7 @@ static uint64_t native_id(struct walk *w, const struct frame_layout *lay,
 {
 	char comm[32];
 	uint64_t id = 0, attr;
+	uint32_t tid;
 
 	if (lay->ts_native_id != FRAME_NONE)
 		id = peek64(info->tstate + lay->ts_native_id);
@@ -80,11 +81,10 @@ static uint64_t native_id(struct walk *w, const struct frame_layout *lay,
 	if (attr && values_u64(w, attr, &id))
 		return id;
 #ifdef __x86_64__
-	if (peek_plausible(info->ident) && walk_readable(w, info->ident, PTHREAD_TID + 8)) {
-		id = peek32(info->ident + PTHREAD_TID);
-		if (task_name(w, id, comm, sizeof(comm)))
-			return id;
-	}
+	if (peek_plausible(info->ident) &&
+	    peek_safe(info->ident + PTHREAD_TID, &tid, sizeof(tid)) &&
+	    task_name(w, tid, comm, sizeof(comm)))
+		return tid;
 #endif
 	return 0;
 }
