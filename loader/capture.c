@@ -29,12 +29,6 @@ struct capture {
 	bool injected;
 };
 
-const char *capture_status_name(uint32_t status)
-{
-	return status == CAPTURE_COMPLETE ? "complete" :
-	       status == CAPTURE_PARTIAL ? "partial" : "failed";
-}
-
 static void say(const struct capture *c, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

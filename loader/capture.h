@@ -57,7 +57,4 @@ struct capture_job {
 /* Runs the job and fills *ret; never fails otherwise. */
 void capture_run(const struct capture_job *job, struct capture_result *ret);
 
-/* "complete", "partial", "failed" */
-const char *capture_status_name(uint32_t status);
-
 #endif

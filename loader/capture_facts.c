@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "loader/capture_words.h"
+
 enum { FACTS_MAX = 24 };
 
 struct fact_list {
@@ -38,7 +40,7 @@ int capture_facts_finish(struct part *part, const struct capture_result *r)
 
 	add_text(&list, "loader.version", PYMEM_VERSION);
 	add_number(&list, "capture.time", (uint64_t)time(NULL));
-	add_text(&list, "capture.status", capture_status_name(r->status));
+	add_text(&list, "capture.status", capture_words_status(r->status));
 	add_text(&list, "capture.method", r->method);
 	add_text(&list, "capture.error", r->error);
 	add_text(&list, "capture.note", r->note);

@@ -13,6 +13,12 @@
 #include "loader/target/process.h"
 #include "loader/text.h"
 
+const char *capture_words_status(uint32_t status)
+{
+	return status == CAPTURE_COMPLETE ? "complete" :
+	       status == CAPTURE_PARTIAL ? "partial" : "failed";
+}
+
 /* What helps against the agent's own failures; NULL: its sentence says all. */
 static const char *const fail_remedies[] = {
 	[PYMEM_FAIL_NOT_READY] = "try again when the program has started, or --method=external",

@@ -11,6 +11,9 @@
 #include "loader/capture.h"
 #include "loader/receive.h"
 
+/* Of an enum capture_status: "complete", "partial", "failed". */
+const char *capture_words_status(uint32_t status);
+
 /*
  * error: the injection failed with it; NULL: it was injected, and got and the
  * job's part say how it went on.  The sentence is printable.

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "loader/capture_words.h"
 #include "loader/text.h"
 
 static void times(FILE *out, const struct capture_result *r)
@@ -51,7 +52,7 @@ void report_text(FILE *out, const struct capture_result *r, const char *file)
 	fprintf(out, "%d (%s)", (int)r->pid, r->name[0] ? r->name : "?");
 	if (r->python[0])
 		fprintf(out, ", Python %s", r->python);
-	fprintf(out, ": %s", capture_status_name(r->status));
+	fprintf(out, ": %s", capture_words_status(r->status));
 	if (r->method[0])
 		fprintf(out, " (%s%s)", r->method, r->preloaded ? ", through its own agent" : "");
 	fputs("\n", out);
@@ -88,7 +89,7 @@ static void json_one(FILE *out, const struct capture_result *r, const char *file
 {
 	fprintf(out, "{\"pid\":%d", (int)r->pid);
 	text(out, "file", r->status == CAPTURE_FAILED ? NULL : file);
-	text(out, "status", capture_status_name(r->status));
+	text(out, "status", capture_words_status(r->status));
 	text(out, "error", r->error);
 	text(out, "method", r->method);
 	number(out, "stopped_ns", r->stopped_ns);
