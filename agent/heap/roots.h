@@ -55,7 +55,4 @@ uint64_t roots_module_value(struct walk *w, const struct roots_interp *interp,
 /* Is this dict the table of interned strings: every value is its own key? */
 bool roots_is_interned(struct walk *w, uint64_t dict);
 
-/* Types that are no heap objects, once all types are known. */
-void roots_static_types(struct walk *w);
-
 #endif
