@@ -1,0 +1,319 @@
+# ctest: labels=e2e;ptrace timeout=180
+# SPDX-License-Identifier: MIT
+"""pymem-load when things go wrong: one clear sentence, the right exit status, and
+neither the target nor an earlier file harmed."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+from harness import *
+
+IDLE = "ready()\nserve()\n"
+BIG = """
+class Node:
+    __slots__ = ("next", "value")
+ALL = []
+for i in range(int(sys.argv[1])):
+    n = Node(); n.value = (i, str(i)); n.next = ALL[-1] if ALL else None
+    ALL.append(n)
+ready(len(ALL))
+serve()
+"""
+NOBODY = 65534
+
+
+def as_nobody(argv):
+    return ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"] + argv
+
+
+def is_root():
+    return os.geteuid() == 0
+
+
+class Errors(Case):
+    def setUp(self):
+        super().setUp()
+        self.python = interpreters()[-1]
+
+    def load(self, *args, **kw):
+        return run_load(*args, cwd=self.tmp, **kw)
+
+    def expect(self, done, status, *words):
+        text = done.stderr.decode()
+        self.assertEqual(done.returncode, status, text)
+        lines = [l for l in text.splitlines() if l.startswith("pymem-load:")]
+        self.assertTrue(lines, text)
+        for word in words:
+            self.assertRegex(text, word)
+
+    def nothing_written(self):
+        left = [os.path.join(d, f) for d, _, fs in os.walk(self.tmp) for f in fs]
+        self.assertEqual(left, [])
+
+    def test_usage(self):
+        for args in ([], ["--bogus", "1"], ["abc"], ["-s", "x", "1"], ["1", "1"], ["0"],
+                     ["--json", "-f", "-", "1"], ["--method", "x", "1"], ["--"]):
+            done = self.load(*args)
+            self.expect(done, 2)
+            self.assertIn(b"--help", done.stderr)
+            self.assertEqual(done.stdout, b"")
+        self.nothing_written()
+
+    def test_help_and_version(self):
+        done = self.load("--help")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        for option in ("--json", "--snapshot", "-ss NAME", "--gil-timeout", "--every"):
+            self.assertIn(option.encode(), done.stdout)
+        for line in done.stdout.decode().splitlines():
+            self.assertLessEqual(len(line), 80, line)
+        done = self.load("--version")
+        self.assertRegex(done.stdout, rb"^pymem-load \d+\.\d+\.\d+\n$")
+
+    def test_no_such_process(self):
+        child = subprocess.Popen(["true"])
+        child.wait()
+        self.expect(self.load(child.pid), 1, r"\b%d\b" % child.pid, "no (such )?process")
+        self.nothing_written()
+
+    def test_not_python(self):
+        child = subprocess.Popen(["sleep", "100"])
+        try:
+            before = ProcState(child.pid)
+            self.expect(self.load(child.pid), 1, "[Pp]ython")
+            self.assertEqual(before.differences(ProcState(child.pid)), [])
+        finally:
+            child.kill()
+            child.wait()
+        self.nothing_written()
+
+    def test_zombie(self):
+        child = subprocess.Popen(["true"])
+        wait_for(lambda: _read(child.pid).rpartition(")")[2].split()[0] == "Z")
+        self.expect(self.load(child.pid), 1, "ended|zombie")
+        child.wait()
+
+    def test_kernel_thread(self):
+        if not os.path.exists("/proc/2/comm") or os.path.exists("/proc/2/exe"):
+            self.skipTest("no kernel threads to be seen here")
+        self.expect(self.load(2), 1, "kernel")
+
+    def test_missing_agent(self):
+        with Target(self.python, IDLE) as t:
+            env = dict(os.environ, PYMEM_AGENT="/no/such/agent.so")
+            self.expect(self.load(t.pid, env=env), 1, "/no/such/agent.so", "PYMEM_AGENT")
+            env["PYMEM_AGENT"] = __file__
+            self.expect(self.load(t.pid, env=env), 1, "cannot use the agent")
+        self.nothing_written()
+
+    def test_unwritable_output(self):
+        with Target(self.python, IDLE) as t:
+            before = ProcState(t.pid)
+            self.expect(self.load("-f", "no/such/dir/x.pymem", t.pid), 1, "no/such/dir", "-f FILE")
+            self.expect(self.load("-f", self.tmp, t.pid), 1, "folder")
+            self.expect(self.load("-f", "/dev/full", t.pid), 1, "No space left")
+            self.assert_untouched(before)
+            self.expect(self.load("--snapshot", "none.pymem", t.pid), 1, "none.pymem")
+        self.nothing_written()
+
+    def test_disk_full(self):
+        if not is_root():
+            self.skipTest("needs root, to mount a small file system")
+        with Target(self.python, BIG, ["60000"]) as t:
+            before = ProcState(t.pid)
+            small = self.path("small")
+            os.mkdir(small)
+            script = ("mount -t tmpfs -o size=64k none %s && cd %s && %s -q -f x.pymem %d; "
+                      "s=$?; ls -A; exit $s" % (small, small, LOAD, t.pid))
+            done = run(["unshare", "-m", "sh", "-c", script])
+            self.expect(done, 1, "No space left")
+            self.assertEqual(done.stdout, b"", "something was left behind")
+            self.assert_untouched(before)
+
+    def test_other_user(self):
+        if not is_root() or not shutil.which("setpriv"):
+            self.skipTest("needs root and setpriv")
+        os.chmod(self.tmp, 0o777)
+        with Target(self.python, IDLE) as t:
+            before = ProcState(t.pid)
+            done = run(as_nobody([LOAD, "-f", "x.pymem", str(t.pid)]), cwd=self.tmp)
+            self.expect(done, 1, "user|root|CAP_SYS_PTRACE")
+            self.assertEqual(before.differences(ProcState(t.pid)), [])
+        self.nothing_written()
+
+    def test_owner_without_privileges(self):
+        if not is_root() or not shutil.which("setpriv"):
+            self.skipTest("needs root and setpriv")
+        if not os.access("/usr/bin/python3", os.X_OK):
+            self.skipTest("no interpreter that any user may run")
+        os.chmod(self.tmp, 0o777)
+        with Target("/usr/bin/python3", IDLE, prefix=as_nobody([])) as t:
+            before = ProcState(t.pid)
+            done = run(as_nobody([LOAD, "--json", "-f", "x.pymem", str(t.pid)]), cwd=self.tmp)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assert_untouched(before)
+        self.assertEqual(os.stat(self.path("x.pymem")).st_uid, NOBODY)
+
+    def test_traced(self):
+        if not shutil.which("strace"):
+            self.skipTest("no strace")
+        with Target(self.python, IDLE) as t:
+            tracer = subprocess.Popen(["strace", "-qqq", "-o", "/dev/null", "-p", str(t.pid)],
+                                      stderr=subprocess.DEVNULL)
+            try:
+                wait_for(lambda: ProcState(t.pid).status[str(t.pid)]["TracerPid"] != "0")
+                self.expect(self.load("-f", "x.pymem", t.pid), 1, "traced",
+                            r"strace|%d" % tracer.pid)
+            finally:
+                tracer.terminate()
+                tracer.wait()
+            self.assertEqual(t.ask("1 + 1"), 2)
+        self.nothing_written()
+
+    def test_target_dies_during_the_walk(self):
+        for how in ("SIGKILL", "exit", "exec"):
+            with self.subTest(how=how), Target(self.python, BIG, ["400000"]) as t:
+                name = how + ".pymem"
+                load = subprocess.Popen([LOAD, "-d", "--json", "-f", name, str(t.pid)],
+                                        cwd=self.tmp, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE)
+                log = b""
+                for line in load.stderr:
+                    log += line
+                    if b"message 3 " in line:	# FORKED
+                        break
+                if how == "SIGKILL":
+                    os.kill(t.pid, signal.SIGKILL)
+                else:
+                    t.w.write(json.dumps(["exec", "os._exit(0)" if how == "exit" else
+                                          "os.execv('/bin/sleep', ['sleep', '60'])"]) + "\n")
+                    t.w.flush()
+                out, rest = load.communicate(timeout=30)
+                (snap,) = json.loads(out)["snapshots"]
+                self.assertIn(snap["status"], ("partial", "failed", "complete"),
+                              (log + rest)[-1500:])
+                if snap["status"] == "complete":
+                    continue	# the walk was faster than the signal
+                self.assertTrue(snap["error"])
+                if snap["status"] == "partial":
+                    self.assertEqual(load.returncode, 3)
+                    done = run_view("--report", "types", self.path(name))
+                    self.assertEqual(done.returncode, 3)
+                    self.assertIn(b"Node", done.stdout)
+                else:
+                    self.assertEqual(load.returncode, 1)
+                    self.assertFalse(os.path.exists(self.path(name)))
+
+    def test_cancelled(self):
+        for sig in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(signal=sig), Target(self.python, BIG, ["400000"]) as t:
+                before = ProcState(t.pid)
+                load = subprocess.Popen([LOAD, "-d", "-f", "c.pymem", str(t.pid)],
+                                        cwd=self.tmp, stderr=subprocess.PIPE,
+                                        stdout=subprocess.DEVNULL)
+                for line in load.stderr:
+                    if b"message 3 " in line:	# FORKED
+                        break
+                load.send_signal(sig)
+                rest = load.communicate(timeout=30)[1]
+                if load.returncode == 0:
+                    os.unlink(self.path("c.pymem"))	# it was done by then
+                else:
+                    self.assertEqual(load.returncode, 128 + sig)
+                    self.assertIn(b"cancelled", rest)
+                self.assert_untouched(before)
+                self.assertEqual(t.ask("len(ALL)"), 400000)
+            self.nothing_written()
+
+    def test_timeout_keeps_what_came(self):
+        with Target(self.python, BIG, ["400000"]) as t:
+            before = ProcState(t.pid)
+            done = self.load("--json", "--timeout", "60ms", "-f", "t.pymem", t.pid)
+            self.assert_untouched(before)
+        (snap,) = json.loads(done.stdout)["snapshots"]
+        if snap["status"] != "complete":
+            self.assertIn("--timeout", snap["error"])
+            self.assertEqual(done.returncode, 3 if snap["status"] == "partial" else 1)
+
+    def test_gil_is_not_given(self):
+        code = "import ctypes\nlibc = ctypes.PyDLL(None)\nready()\nlibc.usleep(6000000)\nserve()\n"
+        with Target(self.python, code) as t:
+            time.sleep(0.3)
+            done = self.load("--json", "--method=agent", "--gil-timeout", "0.5", "-f",
+                             "g.pymem", t.pid)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(b"GIL", done.stderr)
+            done = self.load("--json", "--gil-timeout", "0.5", "-f", "g.pymem", t.pid)
+            (snap,) = json.loads(done.stdout)["snapshots"]
+            self.assertEqual((snap["status"], snap["method"]), ("complete", "external"),
+                             done.stderr)
+            self.assertEqual(t.ask("1 + 1"), 2)
+
+    def test_low_memory_is_refused(self):
+        root = _memory_cgroup()
+        if not root:
+            self.skipTest("no memory cgroup can be made here")
+        with Target(self.python, BIG, ["200000"]) as t:
+            group = _MemoryGroup(root, t.pid)
+            try:
+                group.leave(16 << 20)
+                before = ProcState(t.pid)
+                done = self.load("-f", "x.pymem", t.pid)
+                self.expect(done, 1, "--no-fork", "cgroup")
+                self.assertEqual(before.differences(ProcState(t.pid)), [])
+                self.assertEqual(t.ask("len(ALL)"), 200000)
+            finally:
+                t.close()
+                group.close()
+        self.nothing_written()
+
+
+def _read(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        return f.read()
+
+
+def _memory_cgroup():
+    """A folder in which a memory cgroup can be made, and its flavour; or None."""
+    if not is_root():
+        return None
+    if os.access("/sys/fs/cgroup/memory/memory.limit_in_bytes", os.R_OK):
+        return "/sys/fs/cgroup/memory"
+    try:
+        with open("/sys/fs/cgroup/cgroup.subtree_control") as f:
+            return "/sys/fs/cgroup" if "memory" in f.read().split() else None
+    except OSError:
+        return None
+
+
+class _MemoryGroup:
+    def __init__(self, root, pid):
+        self.dir = os.path.join(root, "pymem-test-%d" % pid)
+        os.mkdir(self.dir)
+        self.put("cgroup.procs", pid)
+        # Pages stay charged to the old group: only the limit's arithmetic matters.
+        self.v1 = os.path.exists(os.path.join(self.dir, "memory.limit_in_bytes"))
+
+    def put(self, name, value):
+        with open(os.path.join(self.dir, name), "w") as f:
+            f.write(str(value))
+
+    def leave(self, size):
+        usage = "memory.usage_in_bytes" if self.v1 else "memory.current"
+        with open(os.path.join(self.dir, usage)) as f:
+            used = int(f.read())
+        self.put("memory.limit_in_bytes" if self.v1 else "memory.max", used + size)
+
+    def close(self):
+        for _ in range(100):
+            try:
+                os.rmdir(self.dir)
+                return
+            except OSError:
+                time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    main()
