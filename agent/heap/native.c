@@ -4,15 +4,13 @@
 
 #include <string.h>
 
-#include "agent/heap/memory.h"
+#include "agent/heap/numpy.h"
 #include "agent/heap/probes.h"
-#include "agent/heap/roots.h"
 #include "agent/heap/walk_internal.h"
 
 enum {
 	WAITING = 1 << 20,	/* objects that may wait for a call */
 	PYBUF_FULL_RO = 0x011c,	/* PyBUF_INDIRECT | PyBUF_FORMAT, Include/object.h */
-	NDIM_MAX = 64,
 };
 
 /* Py_buffer (Include/pybuffer.h, object.h before 3.11). */
@@ -29,8 +27,6 @@ struct waiting {
 
 struct native {
 	uint32_t source;	/* string id of "buffer" */
-	bool elsize64;		/* numpy 2: PyArray_Descr.elsize is 8 bytes at 40 */
-	bool numpy_known;
 	struct waiting *waiting;
 	uint32_t count;
 };
@@ -124,62 +120,6 @@ static void native_ctypes(struct walk *w, struct walk_type *type, uint64_t obj)
 		emit(w, obj, data, peek64(base + 24), owner, SNAP_BUFFER_VIEW);
 }
 
-/* ---- numpy ---- */
-
-/* PyArray_Descr: elsize is an int at 32 in numpy 1, npy_intp at 40 in numpy 2. */
-static uint64_t numpy_elsize(struct walk *w, uint64_t descr)
-{
-	struct native *native = w->native;
-	char version[16] = "";
-	const struct roots *roots = w->roots;
-
-	if (!native->numpy_known && roots && roots->count) {
-		uint64_t text = roots_module_value(w, &roots->interps[0], "numpy",
-						   "__version__");
-
-		if (text)
-			walk_str_text(w, text, version, sizeof(version));
-		native->elsize64 = version[0] != '\0' && strncmp(version, "1.", 2) != 0;
-		native->numpy_known = true;
-	}
-	return native->elsize64 ? peek64(descr + 40 + extra(w)) :
-		peek32(descr + 32 + extra(w));
-}
-
-/*
- * PyArrayObject_fields: data, int nd, dimensions, strides, base, descr, int flags
- * (numpy/ndarraytypes.h).  A view may start in the middle and step backwards, so
- * its bytes are those between the outermost elements.
- */
-static void native_ndarray(struct walk *w, struct walk_type *type, uint64_t obj)
-{
-	uint64_t base = obj + w->lay->head, data = peek64(base), length;
-	uint64_t dims = peek64(base + 16), strides = peek64(base + 24);
-	uint32_t nd = peek32(base + 8), flags = peek32(base + 48);
-	uint64_t owner = peek64(base + 32), descr = peek64(base + 40), low = data, high;
-
-	if (nd > NDIM_MAX || !walk_is_object(w, descr) ||
-	    (nd && (!walk_readable(w, dims, 8 * nd) || !walk_readable(w, strides, 8 * nd))))
-		return;
-	high = data + numpy_elsize(w, descr);
-	for (uint32_t i = 0; i < nd; i++) {
-		int64_t n = (int64_t)peek64(dims + 8 * i);
-		int64_t step = (int64_t)peek64(strides + 8 * i);
-
-		if (n <= 0)
-			return;
-		if (step < 0)
-			low += (uint64_t)((n - 1) * step);
-		else
-			high += (uint64_t)((n - 1) * step);
-	}
-	length = high - low;
-	if (flags & 4)				/* NPY_ARRAY_OWNDATA */
-		emit(w, obj, low, length, 0, SNAP_BUFFER_OWNER | counted(type));
-	else
-		emit(w, obj, low, length, owner, SNAP_BUFFER_VIEW);
-}
-
 /* ---- the buffer protocol ---- */
 
 static void native_wait(struct walk *w, struct walk_type *type, uint64_t obj)
@@ -250,7 +190,7 @@ static const struct {
 	{ "memoryview", native_memoryview },
 	{ "mmap.mmap", native_mmap },
 	{ "_ctypes._CData", native_ctypes },
-	{ "numpy.ndarray", native_ndarray },
+	{ "numpy.ndarray", numpy_native },
 	/* their bytes are in the object itself, or in a bytes object they refer to */
 	{ "bytes", NULL }, { "_io.BytesIO", NULL }, { "_io._BytesIOBuffer", NULL },
 	{ "managedbuffer", NULL }, { "pickle.PickleBuffer", NULL },
@@ -313,6 +253,8 @@ void native_type_hook(struct walk *w, struct walk_type *type)
 	if (probes_type_hook(w, type))
 		return;
 	if (find_layout(w, type, &fn)) {
+		if (fn == numpy_native)
+			numpy_edges_hook(w, type);
 		if (fn != native_bytearray || !cpython_since(w->py, 15))
 			type->native = fn;
 		return;
