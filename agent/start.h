@@ -12,7 +12,19 @@
  *    the target dlopen it.  The constructor sees configured == 1.
  *  - Kept (--keep-agent): the loader calls the one exported function,
  *    pymem_agent_start(const struct pymem_start *), in the target.
- *  - Environment (LD_PRELOAD, or plain dlopen): PYMEM_* variables; no block.
+ *  - Environment (LD_PRELOAD, or plain dlopen): PYMEM_* variables; no block
+ *    (agent/trigger/config.h).
+ *  - Control socket: an agent configured with PYMEM_CONTROL=DIR listens on
+ *    DIR/<pid>.sock (pid as the process itself sees it: the innermost NSpid),
+ *    SOCK_SEQPACKET.  DIR is 0700 and the agent's user's; only that user and
+ *    root are answered (SO_PEERCRED).  The client connects, checks in the same
+ *    way that the peer's pid is the one it means, and sends one packet: a whole
+ *    struct pymem_start (magic, version, size, nonce, flags NO_FORK, NO_VALUES, and
+ *    the limits count; fds and stack in it don't) with two or three fds by
+ *    SCM_RIGHTS: control (a SOCK_SEQPACKET socket, or the writing end of a pipe),
+ *    stream, and command if control is a pipe.  The answer is one packet of four
+ *    bytes: an int32, 0 or a negative errno as pymem_agent_start gives it.  On 0
+ *    everything else comes over the channels, as after an injection.
  *
  * Channels.  control: SOCK_SEQPACKET both ways, one message a packet (or two
  * O_DIRECT pipes, control_fd to write and command_fd to read).  stream: the
@@ -70,11 +82,13 @@ enum pymem_msg_type {
 	PYMEM_MSG_PHASE = 2,	/* text: what it does now ("waiting for the GIL") */
 	PYMEM_MSG_FORKED = 3,	/* a: child pid (target's view), b: gil_wait_ns, c: gil_held_ns,
 				 * d: fork_ns */
-	PYMEM_MSG_CRASH = 4,	/* from the copy: a: signal, b: object, c: fault address;
-				 * text: qualified type name being walked ("" = none) */
+	PYMEM_MSG_CRASH = 4,	/* from the copy: a: signal (SIGALRM: it hung), b: object,
+				 * c: fault address; text: qualified type name being walked
+				 * ("" = none: not in an object) */
 	PYMEM_MSG_WALKED = 5,	/* from the copy: a: objects, b: edges, c: walk_ns,
-				 * d: private dirty bytes of the copy */
-	PYMEM_MSG_CHILD = 6,	/* copy reaped: a: wait status */
+				 * d: private dirty bytes of the copy, its own tables included
+				 * (0 in place: there is none, or unknown) */
+	PYMEM_MSG_CHILD = 6,	/* copy reaped: a: wait status, as wait4 gives it */
 	PYMEM_MSG_FAILED = 7,	/* the job failed. a: enum pymem_fail; text: one sentence */
 	PYMEM_MSG_DONE = 8,	/* job over, nothing held any more; a: gil_held_ns in place
 				 * mode. The worker thread ends right after */
@@ -107,7 +121,9 @@ struct pymem_msg {
 /*
  * The exported entry.  Copies *start, begins the job on a new detached thread
  * and returns at once: 0, or a negative errno (-EBUSY: a job is running;
- * -EPROTO: version mismatch; -EAGAIN: no thread could be made).
+ * -EPROTO: version mismatch; -EAGAIN: no thread could be made).  The fds are the
+ * agent's from then on, except after -EBUSY and -EPROTO, when it has not touched
+ * them.
  */
 int pymem_agent_start(const struct pymem_start *start);
 

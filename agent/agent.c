@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * agent - libpymemagent.so's way in: the constructor and the one exported
+ * function, both described in start.h.
+ *
+ * The constructor runs under the dynamic loader's lock, on a thread that was
+ * stopped in the middle of something else (injected) or before the program began
+ * (LD_PRELOAD).  It does the least possible: in a process that it has no business
+ * in, a few loads and a scan of the environment; else it starts one thread.
+ *
+ * One job at a time (busy.h).
+ */
+#include "agent/start.h"
+
+#include <string.h>
+
+#include "agent/busy.h"
+#include "agent/libc_arena.h"
+#include "agent/snap/capture.h"
+#include "agent/sys.h"
+#include "agent/trigger/trigger.h"
+#include "agent/worker.h"
+
+/* The loader finds this by its magic in the file and fills it in (start.h). */
+__attribute__((section(".pymem_start"), used, aligned(16)))
+volatile struct pymem_start pymem_start_block = {
+	.magic = PYMEM_START_MAGIC,
+	.version = PYMEM_START_VERSION,
+	.size = sizeof(struct pymem_start),
+};
+
+static struct {
+	struct pymem_start start;
+	struct capture capture;
+	struct worker worker;
+} job;
+
+static void job_run(void *arg)
+{
+	(void)arg;
+	capture_run(&job.capture);
+}
+
+/* Last act on the worker, even when CPython ended the thread under us. */
+static void job_over(void *arg)
+{
+	(void)arg;
+	capture_close(&job.capture);
+	busy_release();
+}
+
+static int job_begin(const struct pymem_start *start)
+{
+	int rc;
+
+	if (!busy_claim())
+		return -EBUSY;
+	memcpy(&job.start, start, sizeof(job.start));
+	job.worker.run = job_run;
+	job.worker.over = job_over;
+	job.worker.name = "pymem-agent";
+	job.worker.stack = (void *)(uintptr_t)start->stack_addr;
+	job.worker.stack_size = start->stack_size;
+	capture_open(&job.capture, &job.start, CAPTURE_WORKER);
+	rc = worker_start(&job.worker);
+	if (rc) {
+		capture_fail(&job.capture, PYMEM_FAIL_MEMORY, -rc,
+			     "the agent's thread could not be made");
+		job_over(NULL);
+	}
+	return rc;
+}
+
+static int start_check(const struct pymem_start *start)
+{
+	return memcmp(start->magic, PYMEM_START_MAGIC, sizeof(start->magic)) ||
+	       start->version != PYMEM_START_VERSION ||
+	       start->size != sizeof(*start) ? -EPROTO : 0;
+}
+
+__attribute__((visibility("default")))
+int pymem_agent_start(const struct pymem_start *start)
+{
+	const int rc = start_check(start);
+
+	if (rc)
+		return rc;
+	libc_arena_learn();
+	return job_begin(start);
+}
+
+__attribute__((noreturn)) static void run_in_copy(const struct pymem_start *start)
+{
+	static struct capture capture;
+
+	capture_open(&capture, start, CAPTURE_IN_COPY);
+	capture_run(&capture);
+	sys_exit_group(CAPTURE_EXIT_FAILED);
+}
+
+__attribute__((constructor)) static void agent_loaded(void)
+{
+	const struct pymem_start *start =
+		(const struct pymem_start *)(uintptr_t)&pymem_start_block;
+
+	if (!pymem_start_block.configured) {
+		trigger_init();
+		return;
+	}
+	if (start_check(start))
+		return;
+	if (start->flags & PYMEM_START_IN_COPY)
+		run_in_copy(start);
+	libc_arena_learn();
+	job_begin(start);
+}
+
+__attribute__((destructor)) static void agent_unloaded(void)
+{
+	trigger_exit();
+	worker_unmap(&job.worker);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * child - the life of the copy.
+ *
+ * A disposable process with one thread and nobody else's locks to wait for.  It
+ * uses system calls, its own mappings and reads of memory; no libc state, no
+ * allocator, no call that needs a thread which does not exist here.
+ */
+#ifndef PYMEM_AGENT_SNAP_CHILD_H
+#define PYMEM_AGENT_SNAP_CHILD_H
+
+#include "agent/snap/capture.h"
+
+/*
+ * Address space set aside in the process for its copy, which unmaps it: where a limit
+ * (RLIMIT_AS) is all used up, the copy must map its tables somewhere.
+ */
+struct child_reserve { void *mem; size_t size; };
+extern struct child_reserve child_reserve;
+
+/*
+ * First code of the copy after the clone.  In order: die with the thread that
+ * made us; close every inherited fd but ours (or peers of the application's
+ * sockets, pipes, locks and epoll sets would wait for us); be the OOM killer's
+ * first choice; leave the CPU to the application; our own handlers for fatal
+ * signals and a watchdog; no core dumps; then walk.
+ */
+__attribute__((noreturn)) void child_main(struct capture *c);
+
+/* From the guards on: also for a copy that the loader made and holds. */
+__attribute__((noreturn)) void child_walk(struct capture *c);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* control - see control.h. */
+#include "agent/snap/control.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include "agent/sys.h"
+
+static bool fd_identity(int fd, uint64_t *device, uint64_t *inode, bool *is_socket)
+{
+	struct stat st;
+
+	memset(&st, 0, sizeof(st));
+#ifdef SYS_newfstatat
+	if (sys_failed(sys4(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH)))
+		return false;
+#else
+	if (sys_failed(sys2(SYS_fstat, fd, &st)))
+		return false;
+#endif
+	*device = st.st_dev;
+	*inode = st.st_ino;
+	*is_socket = S_ISSOCK(st.st_mode);
+	return true;
+}
+
+void owned_fd_set(struct owned_fd *own, int fd)
+{
+	own->fd = fd;
+	if (fd < 0 || !fd_identity(fd, &own->device, &own->inode, &own->socket))
+		own->fd = -1;
+}
+
+bool owned_fd_ok(const struct owned_fd *own)
+{
+	uint64_t device, inode;
+	bool is_socket;
+
+	return own->fd >= 0 && fd_identity(own->fd, &device, &inode, &is_socket) &&
+	       device == own->device && inode == own->inode;
+}
+
+void owned_fd_close(struct owned_fd *own)
+{
+	if (owned_fd_ok(own))
+		sys_close(own->fd);
+	own->fd = -1;
+}
+
+void control_open(struct control *control, int control_fd, int command_fd, uint64_t nonce)
+{
+	owned_fd_set(&control->out, control_fd);
+	if (command_fd < 0 && control->out.socket)
+		command_fd = control_fd;
+	owned_fd_set(&control->in, command_fd);
+	control->nonce = nonce;
+}
+
+void control_one_way(struct control *control)
+{
+	control->in.fd = -1;
+}
+
+void control_close(struct control *control)
+{
+	bool shared = control->in.fd == control->out.fd;
+
+	owned_fd_close(&control->out);
+	if (shared)
+		control->in.fd = -1;
+	owned_fd_close(&control->in);
+}
+
+void control_send(const struct control *control, uint32_t type, uint64_t a, uint64_t b,
+		  uint64_t c, uint64_t d, const char *text)
+{
+	struct pymem_msg head = { .type = type, .nonce = control->nonce,
+				  .a = a, .b = b, .c = c, .d = d };
+	struct iovec part[2] = { { &head, sizeof(head) }, { NULL, 0 } };
+	size_t size = text ? strlen(text) : 0;
+
+	if (!owned_fd_ok(&control->out))
+		return;
+	if (size > PYMEM_MSG_TEXT_MAX)
+		size = PYMEM_MSG_TEXT_MAX;
+	head.text_size = (uint32_t)size;
+	part[1].iov_base = (void *)(uintptr_t)text;
+	part[1].iov_len = size;
+	if (control->out.socket) {
+		struct msghdr msg = { .msg_iov = part, .msg_iovlen = size ? 2 : 1 };
+
+		sys3(SYS_sendmsg, control->out.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} else {
+		sys3(SYS_writev, control->out.fd, part, size ? 2 : 1);
+	}
+}
+
+void control_fail(const struct control *control, uint32_t reason, int64_t errno_value,
+		  const char *sentence)
+{
+	control_send(control, PYMEM_MSG_FAILED, reason, (uint64_t)errno_value, 0, 0, sentence);
+}
+
+/* Reads one command; true when it means stop. */
+static bool control_read(const struct control *control)
+{
+	char buf[sizeof(struct pymem_msg) + 256];
+	struct pymem_msg msg;
+	long n = sys_read(control->in.fd, buf, sizeof(buf));
+
+	if (n == -EINTR || n == -EAGAIN)
+		return false;
+	if (n < (long)sizeof(msg))
+		return true;	/* EOF, an error, or not our protocol */
+	memcpy(&msg, buf, sizeof(msg));
+	return msg.type == PYMEM_MSG_CANCEL && msg.nonce == control->nonce;
+}
+
+bool control_cancelled(const struct control *control, int timeout_ms)
+{
+	struct pollfd p = { .fd = control->in.fd, .events = POLLIN };
+	struct timespec t = { .tv_sec = timeout_ms / 1000,
+			      .tv_nsec = (long)(timeout_ms % 1000) * 1000000 };
+	long n;
+
+	if (control->in.fd < 0) {
+		if (timeout_ms > 0)
+			sys_sleep_ms((unsigned)timeout_ms);
+		return false;
+	}
+	if (!owned_fd_ok(&control->in))
+		return true;
+	n = sys5(SYS_ppoll, &p, 1, &t, NULL, 0);
+	return n > 0 && control_read(control);
+}

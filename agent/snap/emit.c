@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* emit - see emit.h. */
+#include "agent/snap/emit.h"
+
+#include <string.h>
+
+#include "agent/arena.h"
+#include "agent/cpython/cpython_internal.h"
+#include "agent/heap/walk.h"
+#include "agent/sys.h"
+#include "agent/text.h"
+#include "formats/writer.h"
+
+static int fact_u64(struct snap_sink *sink, const char *key, uint64_t value)
+{
+	const struct snap_fact fact = { .key = key, .kind = SNAP_FACT_U64, .u64 = value };
+
+	return sink->ops->fact(sink, &fact);
+}
+
+static int fact_text(struct snap_sink *sink, const char *key, const char *text, size_t size)
+{
+	const struct snap_fact fact = { .key = key, .kind = SNAP_FACT_TEXT,
+					.text = text, .size = size };
+
+	return size ? sink->ops->fact(sink, &fact) : 0;
+}
+
+/* A text file of the captured process; newline and NULs at the end cut, other NULs
+ * (command line) made spaces. */
+static int fact_file(struct snap_sink *sink, const char *key, const char *path)
+{
+	char buf[4096];
+	long n = sys_read_file(path, buf, sizeof(buf));
+
+	while (n > 0 && (buf[n - 1] == '\0' || buf[n - 1] == '\n'))
+		n--;
+	for (long i = 0; i < n; i++) {
+		if (buf[i] == '\0')
+			buf[i] = ' ';
+	}
+	return n > 0 ? fact_text(sink, key, buf, (size_t)n) : 0;
+}
+
+static const char *emit_method(const struct capture *c)
+{
+	return c->context == CAPTURE_IN_COPY ? "external" :
+	       c->start->flags & PYMEM_START_NO_FORK ? "in-place" : "agent";
+}
+
+/* Who and what, before the walk. */
+static int emit_identity(const struct capture *c, struct snap_sink *sink)
+{
+	const bool in_copy = !(c->start->flags & PYMEM_START_NO_FORK);
+	const char *method = emit_method(c);
+	char exe[4096], version[32];
+	struct text t;
+	long n;
+	int rc = fact_u64(sink, "pid", (uint64_t)c->pid);
+
+	text_init(&t, version, sizeof(version));
+	text_u64(&t, c->py->version >> 16);
+	text_str(&t, ".");
+	text_u64(&t, c->py->version >> 8 & 0xff);
+	text_str(&t, ".");
+	text_u64(&t, c->py->version & 0xff);
+	rc = rc ? rc : fact_text(sink, "python.version", version, t.used);
+	rc = rc ? rc : fact_text(sink, "python.build", c->py->version_text,
+				 strlen(c->py->version_text));
+	n = sys4(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", exe, sizeof(exe));
+	if (n > 0)
+		rc = rc ? rc : fact_text(sink, "executable", exe, (size_t)n);
+	rc = rc ? rc : fact_file(sink, "cmdline", "/proc/self/cmdline");
+	rc = rc ? rc : fact_u64(sink, "uid", (uint64_t)sys0(SYS_geteuid));
+	rc = rc ? rc : fact_u64(sink, "time_ns", sys_clock_ns(CLOCK_REALTIME));
+	rc = rc ? rc : fact_text(sink, "agent.version", PYMEM_VERSION, strlen(PYMEM_VERSION));
+	rc = rc ? rc : fact_text(sink, "method", method, strlen(method));
+	rc = rc ? rc : fact_u64(sink, "values", !(c->start->flags & PYMEM_START_NO_VALUES));
+	if (c->context == CAPTURE_IN_COPY)
+		rc = rc ? rc : fact_u64(sink, "consistent",
+					!!(c->start->flags & PYMEM_START_CONSISTENT));
+	else if (in_copy)
+		rc = rc ? rc : fact_u64(sink, "gil_wait_ns", c->gil_wait_ns);
+	return rc;
+}
+
+static int emit_totals(struct snap_sink *sink, const struct walk_stats *stats,
+		       const struct emit_result *result, size_t own_bytes)
+{
+	int rc = fact_u64(sink, "walk_ns", result->walk_ns);
+
+	rc = rc ? rc : fact_u64(sink, "walk.sweeps", stats->sweeps);
+	rc = rc ? rc : fact_u64(sink, "walk.mapped_bytes", own_bytes);
+	if (result->dirty_bytes)
+		rc = rc ? rc : fact_u64(sink, "child_dirty_bytes", result->dirty_bytes);
+	return rc;
+}
+
+uint64_t emit_dirty_bytes(void)
+{
+	static const char field[] = "Private_Dirty:";
+	char buf[4096];
+	const char *s;
+	uint64_t kib;
+
+	if (sys_read_file("/proc/self/smaps_rollup", buf, sizeof(buf)) <= 0)
+		return 0;
+	s = strstr(buf, field);
+	if (!s)
+		return 0;
+	for (s += sizeof(field) - 1; *s == ' '; s++)
+		;
+	return text_parse_u64(&s, &kib) ? kib << 10 : 0;
+}
+
+uint32_t emit_reason(int rc)
+{
+	switch (-rc) {
+	case EPIPE:
+	case ECONNRESET:
+	case EBADF:
+	case ETIMEDOUT:
+	case ENOSPC:
+	case EDQUOT:
+	case EFBIG:
+	case EIO:
+		return PYMEM_FAIL_STREAM;
+	case ENOTSUP:
+		return PYMEM_FAIL_UNSUPPORTED;
+	case ENOMEM:
+		return PYMEM_FAIL_MEMORY;
+	default:
+		return PYMEM_FAIL_WALK;
+	}
+}
+
+static void emit_sentence(char *err, size_t size, const char *what, int rc)
+{
+	struct text t;
+
+	if (err[0])
+		return;
+	text_init(&t, err, size);
+	text_str(&t, what);
+	text_str(&t, " (errno ");
+	text_u64(&t, (uint64_t)-rc);
+	text_str(&t, ")");
+}
+
+static int emit_walk(struct capture *c, struct arena *arena, struct snap_sink *sink,
+		     bool in_copy, struct emit_result *ret, char *err, size_t err_size)
+{
+	const struct pymem_start *start = c->start;
+	const struct walk_options options = {
+		.values = !(start->flags & PYMEM_START_NO_VALUES),
+		.value_limit = start->value_limit ? start->value_limit : 64,
+		.sample_limit = start->sample_limit ? start->sample_limit : 10000,
+		.seed = start->seed,
+		.in_copy = in_copy,
+		.skip_types = start->skip_types,
+		.probes = start->probes,
+	};
+	const uint64_t began = sys_now_ns();
+	struct walk_stats stats = { 0 };
+	int rc = emit_identity(c, sink);
+
+	if (!rc)
+		rc = walk_run(c->py, arena, &options, sink, &stats, err, err_size);
+	ret->walk_ns = sys_now_ns() - began;
+	ret->objects = stats.objects;
+	ret->edges = stats.edges;
+	ret->dirty_bytes = in_copy ? emit_dirty_bytes() : 0;
+	if (!rc)
+		rc = emit_totals(sink, &stats, ret, arena->mapped);
+	return rc ? rc : sink->ops->end(sink);
+}
+
+int emit_snapshot(struct capture *c, bool in_copy, struct emit_result *ret, char *err,
+		  size_t err_size)
+{
+	const size_t size = snap_writer_memory();
+	struct snap_writer *writer = NULL;
+	struct arena arena;
+	void *mem;
+	int rc;
+
+	memset(ret, 0, sizeof(*ret));
+	rc = cpython_probe(c->py, err, err_size);
+	if (!rc && cpython_collecting(c->py))
+		rc = -EAGAIN;
+	if (rc)
+		return rc;
+	arena_init(&arena, c->start->max_memory);
+	mem = arena_map(&arena, size);
+	rc = -ENOMEM;
+	if (mem)
+		writer = snap_writer_init(mem, size, stream_write, &c->stream, &rc);
+	if (writer)
+		rc = emit_walk(c, &arena, snap_writer_sink(writer), in_copy, ret, err,
+			       err_size);
+	if (rc)
+		emit_sentence(err, err_size, !writer ? "no memory for the writer" :
+			      "the walk stopped", rc);
+	if (!in_copy)
+		arena_release(&arena);
+	return rc;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * emit - drives one walk into the snapshot writer: facts, walk, facts, end.
+ *
+ * The same in the copy and in place.  All memory comes from one arena and is
+ * given back (in place) or dies with the copy.
+ */
+#ifndef PYMEM_AGENT_SNAP_EMIT_H
+#define PYMEM_AGENT_SNAP_EMIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/snap/capture.h"
+
+struct emit_result {
+	uint64_t objects, edges, walk_ns;
+	uint64_t dirty_bytes;	/* private dirty memory of the copy; 0 in place */
+};
+
+/*
+ * The snapshot of c->py, the heap being still, into c->stream.  0, or a negative
+ * errno with one sentence in err; -EAGAIN: a collection is going on, nothing was
+ * written.
+ */
+int emit_snapshot(struct capture *c, bool in_copy, struct emit_result *ret, char *err,
+		  size_t err_size);
+
+/* enum pymem_fail for what emit_snapshot returned. */
+uint32_t emit_reason(int rc);
+
+/* Private dirty bytes of this process (smaps_rollup), 0 = unknown. */
+uint64_t emit_dirty_bytes(void);
+
+#endif

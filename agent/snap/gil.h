@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gil - finds a moment at which the heap of the interpreter is whole, and acts
+ * in it.
+ *
+ * Four ways, by what the interpreter is:
+ *
+ *  with a GIL	PyGILState_Ensure on our own thread, as any extension's thread
+ *		would; act; release first thing.
+ *  the caller has it	act at once (at exit, on MemoryError).
+ *  3.6 before threads	CPython 3.6 makes its GIL with the first thread.  Asking
+ *		for it from outside while the main thread runs crashes the target:
+ *		that thread does not know that there is a lock now.  Nothing needs
+ *		to be locked, though: either the main thread is inside a blocking
+ *		call (_PyThreadState_Current == NULL: it has "released" the lock
+ *		that isn't there); then we clone from our thread, and the copy
+ *		checks that the word was still NULL at that instant.  The check is
+ *		exact: the main thread's first act on the way back is to write that
+ *		word, and fork write-protects pages, so either the copy sees the
+ *		write or the main thread waits for the end of the fork.  Or it is
+ *		running Python: then a pending call makes the clone on that thread
+ *		between two instructions.
+ *  free-threaded	inside PyUnstable_GC_VisitObjects, which stops the world:
+ *		clone in its first callback.
+ *
+ * Sources: Python/ceval.c (PyEval_SaveThread, PyEval_RestoreThread,
+ * PyEval_InitThreads, Py_AddPendingCall), Python/pystate.c (PyGILState_Ensure)
+ * of 3.6; Python/gc_free_threading.c (PyUnstable_GC_VisitObjects) of 3.13.
+ */
+#ifndef PYMEM_AGENT_SNAP_GIL_H
+#define PYMEM_AGENT_SNAP_GIL_H
+
+#include "agent/snap/capture.h"
+
+/* Runs at the moment found. Returns 0, or -1 after capture_fail. */
+typedef int gil_action(struct capture *c);
+
+/*
+ * Runs action once, at such a moment; returns its result, or -1 after
+ * capture_fail when no moment was found in time, or CANCEL came.  Sets
+ * gil_wait_ns and gil_held_ns.
+ */
+int gil_with(struct capture *c, gil_action *action);
+
+/*
+ * Takes the GIL again while the copy walks, and keeps it until the copy has ended
+ * (fork.c lets it go): stops an application that would otherwise be killed for
+ * want of memory before the snapshot is whole.  Does nothing where there is no GIL
+ * to take, or when it is held already.
+ */
+void gil_hold(struct capture *c);
+void gil_let_go(struct capture *c);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* config - see config.h. */
+#include "agent/trigger/config.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "agent/sys.h"
+#include "agent/text.h"
+
+/* Not those by which a process is ended or stopped: we would swallow them. */
+static const struct { const char *name; int number; } signals[] = {
+	{ "HUP", SIGHUP }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "ALRM", SIGALRM },
+	{ "CONT", SIGCONT }, { "URG", SIGURG }, { "XCPU", SIGXCPU }, { "XFSZ", SIGXFSZ },
+	{ "VTALRM", SIGVTALRM }, { "PROF", SIGPROF }, { "WINCH", SIGWINCH },
+	{ "IO", SIGIO }, { "PWR", SIGPWR },
+};
+
+/* First real-time signal that glibc leaves to applications, and the last one. */
+enum { CONFIG_RTMIN = 34, CONFIG_RTMAX = 64 };
+
+static bool parse_signal(const char *s, struct trigger_config *c)
+{
+	uint64_t n = 0;
+
+	if (strncmp(s, "SIG", 3) == 0)
+		s += 3;
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		if (strcmp(s, signals[i].name) == 0) {
+			c->signal = signals[i].number;
+			return true;
+		}
+	}
+	if (strncmp(s, "RTMIN", 5) == 0) {
+		s += 5;
+		if (*s && (*s++ != '+' || !text_parse_u64(&s, &n)))
+			return false;
+		n += CONFIG_RTMIN;
+		c->signal = (int)n;
+		return !*s && n <= CONFIG_RTMAX;
+	}
+	if (!text_parse_u64(&s, &n) || *s)
+		return false;
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		if (signals[i].number == (int)n)
+			c->signal = (int)n;
+	}
+	if (n >= CONFIG_RTMIN && n <= CONFIG_RTMAX)
+		c->signal = (int)n;
+	return c->signal != 0;
+}
+
+static bool parse_interval(const char *s, struct trigger_config *c)
+{
+	static const struct { const char *unit; uint64_t ns; } units[] = {
+		{ "", 1000000000 }, { "s", 1000000000 }, { "ms", 1000000 },
+		{ "m", 60000000000 }, { "min", 60000000000 }, { "h", 3600000000000 },
+		{ "d", 86400000000000 },
+	};
+	uint64_t n;
+
+	if (!text_parse_u64(&s, &n))
+		return false;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(s, units[i].unit) == 0)
+			return !__builtin_mul_overflow(n, units[i].ns, &c->interval_ns) &&
+			       c->interval_ns >= 100000000 &&
+			       c->interval_ns < (1ULL << 62);
+	}
+	return false;
+}
+
+static bool parse_rss(const char *s, struct trigger_config *c)
+{
+	static const char letters[] = "KMGT";
+	const char *letter;
+	uint64_t n;
+
+	if (!text_parse_u64(&s, &n) || !n)
+		return false;
+	if (strcmp(s, "%") == 0) {
+		c->rss_percent = (uint32_t)n;
+		return n <= 100;
+	}
+	if (*s && (letter = strchr(letters, *s & ~0x20))) {
+		const unsigned shift = 10u * (unsigned)(letter - letters + 1);
+
+		if (n >> (63 - shift))
+			return false;
+		n <<= shift;
+		s++;
+		if (*s == 'i')
+			s++;
+	}
+	if (*s == 'B')
+		s++;
+	c->rss_bytes = n;
+	return !*s;
+}
+
+static bool parse_keep(const char *s, struct trigger_config *c)
+{
+	uint64_t n;
+
+	if (!text_parse_u64(&s, &n) || *s || !n || n > CONFIG_KEEP_MAX)
+		return false;
+	c->keep = (uint32_t)n;
+	return true;
+}
+
+static bool parse_flag(const char *s, bool *ret)
+{
+	static const char *const yes[] = { "1", "yes", "on", "true" };
+	static const char *const no[] = { "", "0", "no", "off", "false" };
+
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++) {
+		if (strcmp(s, no[i]) == 0)
+			return *ret = false, true;
+	}
+	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+		if (strcmp(s, yes[i]) == 0)
+			return *ret = true, true;
+	}
+	return false;
+}
+
+static bool parse_at_exit(const char *s, struct trigger_config *c)
+{
+	return parse_flag(s, &c->at_exit);
+}
+
+static bool parse_memory_error(const char *s, struct trigger_config *c)
+{
+	return parse_flag(s, &c->on_memory_error);
+}
+
+static bool parse_values(const char *s, struct trigger_config *c)
+{
+	return parse_flag(s, &c->values);
+}
+
+/* Relative paths are meant from where the program started. */
+static bool parse_path(const char *s, char *ret, size_t size)
+{
+	struct text t;
+
+	text_init(&t, ret, size);
+	if (*s && *s != '/') {
+		char cwd[1024];
+		const long n = sys2(SYS_getcwd, cwd, sizeof(cwd));
+
+		if (n <= 0)
+			return false;
+		text_str(&t, cwd);
+		text_str(&t, "/");
+	}
+	text_str(&t, s);
+	return !t.cut;
+}
+
+static bool parse_output(const char *s, struct trigger_config *c)
+{
+	for (const char *p = s; *p; p++) {
+		if (*p == '%' && (!*++p || !strchr("pt%", *p)))
+			return false;
+	}
+	return parse_path(s, c->output, sizeof(c->output));
+}
+
+static bool parse_socket(const char *s, struct trigger_config *c)
+{
+	return parse_path(s, c->socket, sizeof(c->socket));
+}
+
+static bool parse_control(const char *s, struct trigger_config *c)
+{
+	return parse_path(s, c->control, sizeof(c->control));
+}
+
+static const struct {
+	const char *name;
+	bool (*parse)(const char *s, struct trigger_config *c);	/* NULL: not for the agent */
+	const char *wanted;
+} variables[] = {
+	{ "OUTPUT", parse_output, "a path, in which only %p, %t and %% mean something" },
+	{ "SOCKET", parse_socket, "the path of a unix socket, at most 107 bytes long" },
+	{ "SIGNAL", parse_signal, "a signal such as USR2 or RTMIN+3" },
+	{ "INTERVAL", parse_interval, "a time such as 60s, 5m or 1h, at least 100ms" },
+	{ "RSS_LIMIT", parse_rss, "a size such as 2G, or a share such as 80%" },
+	{ "AT_EXIT", parse_at_exit, "1 or 0" },
+	{ "ON_MEMORY_ERROR", parse_memory_error, "1 or 0" },
+	{ "CONTROL", parse_control, "a directory with a path of at most 87 bytes" },
+	{ "VALUES", parse_values, "1 or 0" },
+	{ "KEEP", parse_keep, "a number of files from 1 to 64" },
+	/* of the commands and the tests */
+	{ "AGENT", NULL, NULL }, { "BUILD", NULL, NULL }, { "FAULT", NULL, NULL },
+	{ "LONG", NULL, NULL }, { "SID", NULL, NULL }, { "TORTURE", NULL, NULL },
+	{ "VIEW", NULL, NULL }, { "LOAD", NULL, NULL }, { "PYTHONS", NULL, NULL },
+};
+
+static void config_complain(char *err, size_t size, const char *name, size_t length,
+			    const char *value, const char *wanted)
+{
+	struct text t;
+
+	text_init(&t, err, size);
+	text_bytes(&t, name, length);
+	if (wanted) {
+		text_str(&t, "='");
+		for (; *value && t.used < 120; value++)
+			text_bytes(&t, *value >= ' ' && *value < 127 ? value : "?", 1);
+		text_str(&t, "' is wrong: it takes ");
+		text_str(&t, wanted);
+	} else {
+		text_str(&t, " is not known and has no effect");
+	}
+}
+
+/* One variable: 1 taken, 0 not for us, -1 wrong. */
+static int config_one(const char *entry, struct trigger_config *c, char *err, size_t size)
+{
+	static const char test[] = "TEST_";
+	const char *name = entry + 6, *equals = strchr(name, '=');
+	size_t length;
+
+	if (!equals)
+		return 0;
+	length = (size_t)(equals - name);
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+		if (strlen(variables[i].name) != length ||
+		    memcmp(name, variables[i].name, length))
+			continue;
+		if (!variables[i].parse)
+			return 0;
+		if (variables[i].parse(equals + 1, c))
+			return 1;
+		config_complain(err, size, entry, length + 6, equals + 1,
+				variables[i].wanted);
+		return -1;
+	}
+	if (strncmp(name, test, sizeof(test) - 1) != 0)
+		config_complain(err, size, entry, length + 6, NULL, NULL);
+	return 0;
+}
+
+/* Do the parts make a whole? */
+static const char *config_lacks(const struct trigger_config *c)
+{
+	const bool shots = c->signal || c->interval_ns || c->rss_bytes || c->rss_percent ||
+			   c->at_exit || c->on_memory_error;
+
+	if (shots && !c->output[0] && !c->socket[0])
+		return "neither PYMEM_OUTPUT nor PYMEM_SOCKET says where snapshots go";
+	if (!shots && !c->control[0])
+		return "no trigger is set (PYMEM_SIGNAL, PYMEM_INTERVAL, PYMEM_RSS_LIMIT, "
+		       "PYMEM_AT_EXIT, PYMEM_ON_MEMORY_ERROR, PYMEM_CONTROL)";
+	return NULL;
+}
+
+int config_read(char *const *env, struct trigger_config *ret, char *err, size_t err_size)
+{
+	const char *lack;
+	bool any = false;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->values = true;
+	err[0] = '\0';
+	for (; env && *env; env++) {
+		int rc;
+
+		if (strncmp(*env, "PYMEM_", 6) != 0)
+			continue;
+		rc = config_one(*env, ret, err, err_size);
+		if (rc < 0)
+			return rc;
+		any |= rc > 0;
+	}
+	if (!any)
+		return 0;
+	lack = config_lacks(ret);
+	if (lack) {
+		struct text t;
+
+		text_init(&t, err, err_size);
+		text_str(&t, lack);
+		return -1;
+	}
+	return 1;
+}

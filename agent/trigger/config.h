@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config - the PYMEM_* environment, read once.
+ *
+ *	PYMEM_OUTPUT=PATH	where snapshots go; %p pid, %t UTC time
+ *				(YYYYMMDDHHMMSS), %% a percent sign
+ *	PYMEM_KEEP=N		only the newest N files of this process are kept
+ *	PYMEM_SOCKET=PATH	a unix socket somebody listens on (pymem-view --listen)
+ *	PYMEM_SIGNAL=USR2	take one on this signal
+ *	PYMEM_INTERVAL=60s	... every so often (ms s m h; a plain number is seconds)
+ *	PYMEM_RSS_LIMIT=2G	... when resident memory crosses this, or 80% of the
+ *				memory limit of the control group or machine
+ *	PYMEM_AT_EXIT=1		... before the interpreter tears down
+ *	PYMEM_ON_MEMORY_ERROR=1	... when an allocation of the interpreter fails
+ *	PYMEM_CONTROL=DIR	listen in DIR for pymem-load (start.h, "Control socket")
+ *	PYMEM_VALUES=0		names and types, but no previews of values
+ *
+ * Nothing is read later than the constructor: the application may change its
+ * environment.
+ */
+#ifndef PYMEM_AGENT_TRIGGER_CONFIG_H
+#define PYMEM_AGENT_TRIGGER_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct trigger_config {
+	char output[1024];	/* absolute pattern; "" = no files */
+	char socket[108];	/* absolute; "" = none */
+	char control[88];	/* absolute directory; "" = no control socket */
+	int signal;		/* 0 = none */
+	uint64_t interval_ns;	/* 0 = none */
+	uint64_t rss_bytes;	/* 0 = none, or see rss_percent */
+	uint32_t rss_percent;
+	uint32_t keep;		/* 0 = all */
+	bool at_exit, on_memory_error, values;
+};
+
+/*
+ * 1: something is asked for; 0: no PYMEM_ variable of ours is set; -1: a mistake,
+ * err is one sentence about it.  err is also set (and 1 or 0 returned) when a
+ * PYMEM_ variable is not known.  Allocates nothing.
+ */
+int config_read(char *const *env, struct trigger_config *ret, char *err, size_t err_size);
+
+enum { CONFIG_KEEP_MAX = 64 };
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* hooks - see hooks.h. */
+#include "agent/trigger/hooks.h"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "agent/snap/child.h"
+#include "agent/sys.h"
+#include "agent/trigger/limit.h"
+#include "agent/trigger/shot.h"
+
+/*
+ * What we use of the C API; weak, so that the agent loads without it.  The
+ * prototypes are the same in all versions.
+ */
+struct object;
+struct method_def { const char *name; void *function; int flags; const char *doc; };
+enum { METH_NOARGS_FLAG = 4 };
+struct mem_allocator {		/* PyMemAllocatorEx */
+	void *ctx;
+	void *(*malloc)(void *ctx, size_t size);
+	void *(*calloc)(void *ctx, size_t count, size_t size);
+	void *(*realloc)(void *ctx, void *mem, size_t size);
+	void (*free)(void *ctx, void *mem);
+};
+struct arena_allocator {	/* PyObjectArenaAllocator */
+	void *ctx;
+	void *(*alloc)(void *ctx, size_t size);
+	void (*free)(void *ctx, void *mem, size_t size);
+};
+
+#define WEAK __attribute__((weak))
+extern int Py_AddPendingCall(int (*call)(void *), void *arg) WEAK;
+extern struct object *PyImport_ImportModule(const char *name) WEAK;
+extern struct object *PyObject_GetAttrString(struct object *o, const char *name) WEAK;
+extern struct object *PyObject_CallFunctionObjArgs(struct object *f, ...) WEAK;
+extern struct object *PyCFunction_NewEx(struct method_def *def, struct object *self,
+					struct object *module) WEAK;
+extern struct object *Py_BuildValue(const char *format, ...) WEAK;
+extern void Py_DecRef(struct object *o) WEAK;
+extern void PyErr_Clear(void) WEAK;
+extern int PyGILState_Check(void) WEAK;
+extern void *PyEval_SaveThread(void) WEAK;
+extern void PyEval_RestoreThread(void *state) WEAK;
+extern void PyMem_GetAllocator(int domain, struct mem_allocator *ret) WEAK;
+extern void PyMem_SetAllocator(int domain, struct mem_allocator *allocator) WEAK;
+extern void PyObject_GetArenaAllocator(struct arena_allocator *ret) WEAK;
+extern void PyObject_SetArenaAllocator(struct arena_allocator *allocator) WEAK;
+
+enum { DOMAINS = 3, DOMAIN_RAW = 0, QUIET_S = 600, PENDING_TRIES = 1000 };
+
+static struct {
+	const struct trigger_config *config;
+	struct mem_allocator below[DOMAINS];
+	struct arena_allocator arena_below;
+	uint64_t memory;	/* of the machine: no larger request counts */
+	volatile uint64_t quiet_until;
+} hooks;
+
+/* ---- at exit ---- */
+
+static struct object *hooks_at_exit(struct object *self, struct object *args)
+{
+	(void)self;
+	(void)args;
+	/* a snapshot that is being taken needs the GIL we have: let it finish */
+	while (shot_take(hooks.config, "exit", CAPTURE_HOLDING, NULL) == -EBUSY) {
+		void *state = PyEval_SaveThread();
+
+		sys_sleep_ms(10);
+		PyEval_RestoreThread(state);
+	}
+	return Py_BuildValue("");
+}
+
+static struct method_def at_exit_def = {
+	"pymem_at_exit", NULL, METH_NOARGS_FLAG, "Takes a pymem snapshot (PYMEM_AT_EXIT)."
+};
+
+static void hooks_register_exit(void)
+{
+	struct object *module = PyImport_ImportModule("atexit");
+	struct object *add = module ? PyObject_GetAttrString(module, "register") : NULL;
+	struct object *function, *done = NULL;
+
+	at_exit_def.function = (void *)hooks_at_exit;
+	function = PyCFunction_NewEx(&at_exit_def, NULL, NULL);
+	if (add && function)
+		done = PyObject_CallFunctionObjArgs(add, function, NULL);
+	if (!done) {
+		PyErr_Clear();
+		shot_say("PYMEM_AT_EXIT could not be registered", NULL);
+	}
+	Py_DecRef(done);
+	Py_DecRef(function);
+	Py_DecRef(add);
+	Py_DecRef(module);
+}
+
+/* ---- on MemoryError ---- */
+
+static void hooks_no_memory(size_t size)
+{
+	const uint64_t now = sys_now_ns();
+
+	if (size > hooks.memory || now < hooks.quiet_until || !PyGILState_Check())
+		return;
+	hooks.quiet_until = now + QUIET_S * 1000000000ull;
+	shot_take(hooks.config, "memory error", CAPTURE_HOLDING, NULL);
+}
+
+/*
+ * One set of wrappers per domain.  The context stays that of the allocator below: a
+ * thread that reads the table while it is replaced gets a pair that works.
+ */
+#define DOMAIN_WRAPPERS(n) \
+	static void *hooks_malloc##n(void *ctx, size_t size) \
+	{ \
+		void *mem = hooks.below[n].malloc(ctx, size); \
+		if (__builtin_expect(!mem, 0)) \
+			hooks_no_memory(size); \
+		return mem; \
+	} \
+	static void *hooks_calloc##n(void *ctx, size_t count, size_t size) \
+	{ \
+		void *mem = hooks.below[n].calloc(ctx, count, size); \
+		size_t all; \
+		if (__builtin_expect(!mem, 0) && !__builtin_mul_overflow(count, size, &all)) \
+			hooks_no_memory(all); \
+		return mem; \
+	} \
+	static void *hooks_realloc##n(void *ctx, void *old, size_t size) \
+	{ \
+		void *mem = hooks.below[n].realloc(ctx, old, size); \
+		if (__builtin_expect(!mem, 0)) \
+			hooks_no_memory(size); \
+		return mem; \
+	} \
+	static void hooks_free##n(void *ctx, void *mem) \
+	{ \
+		hooks.below[n].free(ctx, mem); \
+	}
+DOMAIN_WRAPPERS(0)
+DOMAIN_WRAPPERS(1)
+DOMAIN_WRAPPERS(2)
+
+static const struct mem_allocator wrappers[DOMAINS] = {
+	{ NULL, hooks_malloc0, hooks_calloc0, hooks_realloc0, hooks_free0 },
+	{ NULL, hooks_malloc1, hooks_calloc1, hooks_realloc1, hooks_free1 },
+	{ NULL, hooks_malloc2, hooks_calloc2, hooks_realloc2, hooks_free2 },
+};
+
+static void *hooks_arena_alloc(void *ctx, size_t size)
+{
+	void *mem = hooks.arena_below.alloc(ctx, size);
+
+	if (!mem)
+		hooks_no_memory(size);
+	return mem;
+}
+
+static void hooks_arena_free(void *ctx, void *mem, size_t size)
+{
+	hooks.arena_below.free(ctx, mem, size);
+}
+
+static void hooks_wrap_allocators(void)
+{
+	struct arena_allocator arena;
+
+	for (int domain = 0; domain < DOMAINS; domain++) {
+		struct mem_allocator own = wrappers[domain];
+
+		PyMem_GetAllocator(domain, &hooks.below[domain]);
+		own.ctx = hooks.below[domain].ctx;
+		/* the others only where they are malloc as well (PYTHONMALLOC=malloc):
+		 * pymalloc asks the raw domain itself */
+		if (domain == DOMAIN_RAW ||
+		    hooks.below[domain].malloc == hooks.below[DOMAIN_RAW].malloc)
+			PyMem_SetAllocator(domain, &own);
+	}
+	PyObject_GetArenaAllocator(&hooks.arena_below);
+	arena = (struct arena_allocator){ hooks.arena_below.ctx, hooks_arena_alloc,
+					  hooks_arena_free };
+	PyObject_SetArenaAllocator(&arena);
+}
+
+/* A sixteenth of a limited address space, for the tables of the copy. */
+static void hooks_set_aside(void)
+{
+	struct rlimit limit;
+	uint64_t size;
+	long mem;
+
+	if (sys4(SYS_prlimit64, 0, RLIMIT_AS, NULL, &limit) < 0 ||
+	    limit.rlim_cur == RLIM_INFINITY)
+		return;
+	size = limit.rlim_cur / 16;
+	if (size < 48u << 20)
+		size = 48u << 20;
+	if (size > limit.rlim_cur / 4)
+		size = limit.rlim_cur / 4;
+	size &= ~4095ull;
+	mem = sys6(SYS_mmap, 0, (long)size, PROT_NONE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (!sys_failed(mem))
+		child_reserve = (struct child_reserve){ (void *)mem, size };
+}
+
+/* ---- installing ---- */
+
+static int hooks_pending(void *arg)
+{
+	(void)arg;
+	if (hooks.config->at_exit)
+		hooks_register_exit();
+	if (hooks.config->on_memory_error) {
+		hooks_set_aside();
+		hooks_wrap_allocators();
+	}
+	return 0;
+}
+
+void hooks_install(const struct trigger_config *config)
+{
+	uint64_t used;
+	int tries = 0;
+
+	if (!config->at_exit && !config->on_memory_error)
+		return;
+	hooks.config = config;
+	limit_room(&hooks.memory, &used);
+	while (Py_AddPendingCall(hooks_pending, NULL) < 0 && tries++ < PENDING_TRIES)
+		sys_sleep_ms(1);	/* the queue holds 32 calls */
+}

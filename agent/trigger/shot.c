@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* shot - see shot.h. */
+#include "agent/trigger/shot.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "agent/busy.h"
+#include "agent/sys.h"
+#include "agent/text.h"
+#include "agent/trigger/output.h"
+#include "formats/writer.h"
+
+/* One at a time, guarded by busy_claim(). */
+static struct {
+	struct pymem_start start;
+	struct output output;
+	int message_fd;		/* our end of the capture's control channel */
+	char error[PYMEM_MSG_TEXT_MAX + 1];
+	char crashed[256];	/* type whose traversal crashed, "" = none */
+} shot = { .output = { .file = -1, .socket = -1 }, .message_fd = -1 };
+
+void shot_say(const char *sentence, const char *detail)
+{
+	char buf[1024];
+	struct text t;
+
+	text_init(&t, buf, sizeof(buf) - 1);
+	text_str(&t, "pymem: ");
+	text_str(&t, sentence);
+	if (detail && detail[0]) {
+		text_str(&t, ": ");
+		text_str(&t, detail);
+	}
+	buf[t.used++] = '\n';
+	sys_write(2, buf, t.used);
+}
+
+static void shot_message(const struct pymem_msg *msg, const char *text)
+{
+	struct text t;
+
+	if (msg->type == PYMEM_MSG_FAILED) {
+		text_init(&t, shot.error, sizeof(shot.error));
+		text_str(&t, text);
+	} else if (msg->type == PYMEM_MSG_CRASH) {
+		text_init(&t, shot.crashed, sizeof(shot.crashed));
+		text_str(&t, text);
+		text_init(&t, shot.error, sizeof(shot.error));
+		text_str(&t, "the walk crashed (signal ");
+		text_u64(&t, msg->a);
+		text_str(&t, ") in an object of type ");
+		text_str(&t, text[0] ? text : "unknown");
+	}
+}
+
+/* Reads what the capture had to say; the messages of one fit in the socket. */
+static void shot_listen(void)
+{
+	static char buf[sizeof(struct pymem_msg) + PYMEM_MSG_TEXT_MAX + 1];
+	struct pymem_msg msg;
+	long n;
+
+	while ((n = sys_read(shot.message_fd, buf, sizeof(buf) - 1)) >= (long)sizeof(msg)) {
+		memcpy(&msg, buf, sizeof(msg));
+		buf[n] = '\0';
+		shot_message(&msg, buf + sizeof(msg));
+	}
+}
+
+static void shot_prepare(const struct trigger_config *config, int control_fd)
+{
+	struct pymem_start *s = &shot.start;
+
+	memset(s, 0, offsetof(struct pymem_start, skip_types));
+	s->version = PYMEM_START_VERSION;
+	s->size = sizeof(*s);
+	s->flags = config->values ? 0 : PYMEM_START_NO_VALUES;
+	s->control_fd = control_fd;
+	s->command_fd = -1;
+	s->stream_fd = shot.output.file >= 0 ? shot.output.file : shot.output.socket;
+	sys3(SYS_getrandom, &s->seed, sizeof(s->seed), 0);
+	shot.error[0] = shot.crashed[0] = '\0';
+}
+
+/* What is known only after the copy was made and has ended. */
+static int shot_append_facts(const struct capture *c, const char *why)
+{
+	const struct snap_fact facts[] = {
+		{ .key = "trigger", .kind = SNAP_FACT_TEXT, .text = why, .size = strlen(why) },
+		{ .key = "gil_held_ns", .kind = SNAP_FACT_U64, .u64 = c->gil_held_ns },
+		{ .key = "fork_ns", .kind = SNAP_FACT_U64, .u64 = c->fork_ns },
+	};
+	static char buf[4096];
+	const long n = snap_facts_block(buf, sizeof(buf), facts, sizeof(facts) / sizeof(facts[0]));
+
+	return n < 0 ? (int)n : output_append(&shot.output, buf, (size_t)n);
+}
+
+/* One capture into the open output. 0 when the stream is whole. */
+static int shot_capture(const struct trigger_config *config, const char *why,
+			enum capture_context context, void (*waiting)(struct capture *c))
+{
+	struct capture capture;
+	int pair[2], rc;
+
+	rc = (int)sys4(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+		       pair);
+	if (rc < 0)
+		return rc;
+	shot.message_fd = output_high_fd(pair[0]);
+	shot_prepare(config, output_high_fd(pair[1]));
+	capture_open(&capture, &shot.start, context);
+	control_one_way(&capture.control);
+	if (shot.output.file >= 0 && shot.output.socket >= 0)
+		owned_fd_set(&capture.stream.fd[1], shot.output.socket);
+	capture.waiting = waiting;
+	rc = capture_run(&capture);
+	shot_listen();
+	if (!rc)
+		rc = shot_append_facts(&capture, why);
+	control_close(&capture.control);	/* the stream's fds are the output's */
+	sys_close(shot.message_fd);
+	shot.message_fd = -1;
+	return rc;
+}
+
+/* The type that crashed joins the list of those not to be traversed. */
+static bool shot_skip_crashed(void)
+{
+	char *list = shot.start.skip_types;
+	const size_t length = strlen(shot.crashed);
+
+	if (!length || length + 2 > sizeof(shot.start.skip_types))
+		return false;
+	memcpy(list, shot.crashed, length + 1);
+	list[length + 1] = '\0';
+	return true;
+}
+
+static int shot_try(const struct trigger_config *config, const char *why,
+		    enum capture_context context, void (*waiting)(struct capture *c))
+{
+	int rc = output_open(config, &shot.output);
+
+	if (rc < 0) {
+		shot_say("no snapshot", "its file or socket cannot be opened");
+		return rc;
+	}
+	rc = shot_capture(config, why, context, waiting);
+	if (!rc) {
+		rc = output_commit(config, &shot.output);
+		if (rc)
+			shot_say("no snapshot", "the file could not be completed");
+		return rc;
+	}
+	output_abandon(&shot.output);
+	return -EIO;
+}
+
+int shot_take(const struct trigger_config *config, const char *why,
+	      enum capture_context context, void (*waiting)(struct capture *c))
+{
+	int rc;
+
+	if (!busy_claim())
+		return -EBUSY;
+	memset(shot.start.skip_types, 0, sizeof(shot.start.skip_types));
+	memset(shot.start.probes, 0, sizeof(shot.start.probes));
+	memcpy(shot.start.magic, PYMEM_START_MAGIC, sizeof(shot.start.magic));
+	shot.crashed[0] = '\0';
+	rc = shot_try(config, why, context, waiting);
+	if (rc == -EIO && shot_skip_crashed())
+		rc = shot_try(config, why, context, waiting);
+	if (rc == -EIO)
+		shot_say("no snapshot", shot.error);
+	busy_release();
+	return rc;
+}
+
+void shot_forget(void)
+{
+	output_forget(&shot.output);
+	if (shot.message_fd >= 0) {
+		sys_close(shot.message_fd);
+		if (shot.start.control_fd >= 0)
+			sys_close(shot.start.control_fd);
+	}
+	shot.message_fd = -1;
+}

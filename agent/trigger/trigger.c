@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* trigger - see trigger.h. */
+#include "agent/trigger/trigger.h"
+
+#include <unistd.h>
+
+#include "agent/libc_arena.h"
+#include "agent/sys.h"
+#include "agent/text.h"
+#include "agent/trigger/output.h"
+#include "agent/trigger/shot.h"
+#include "agent/trigger/watch.h"
+
+extern int Py_IsInitialized(void) __attribute__((weak));
+/* libc's; the handlers go when the library with this handle is unloaded. */
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+			     void *handle);
+extern void *__dso_handle;
+
+static struct trigger_config config;
+static bool armed;
+
+/* In a child the application forked: our thread isn't here; begin again. */
+static void trigger_forked(void)
+{
+	if (!armed)
+		return;
+	shot_forget();
+	watch_forget();
+	if (watch_start(&config) < 0)
+		armed = false;
+}
+
+static bool trigger_configure(void)
+{
+	char err[512];
+	const int rc = config_read(environ, &config, err, sizeof(err));
+	long bad;
+
+	if (rc < 0) {
+		shot_say(err, "no snapshots will be taken");
+		return false;
+	}
+	if (err[0])
+		shot_say(err, NULL);
+	if (rc == 0)
+		return false;
+	bad = output_check(&config);
+	if (bad < 0) {
+		shot_say("PYMEM_OUTPUT: no file can be made there, no snapshots will be taken",
+			 config.output);
+		return false;
+	}
+	return true;
+}
+
+void trigger_init(void)
+{
+	if (!Py_IsInitialized || !trigger_configure())
+		return;
+	libc_arena_learn();
+	if (watch_start(&config) < 0) {
+		shot_say("no thread could be made, no snapshots will be taken", NULL);
+		return;
+	}
+	armed = true;
+	__register_atfork(NULL, NULL, trigger_forked, &__dso_handle);
+}
+
+void trigger_exit(void)
+{
+	if (armed)
+		watch_exit();
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* watch - see watch.h. */
+#include "agent/trigger/watch.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+
+#include "agent/cpython/binding.h"
+#include "agent/libc.h"
+#include "agent/sys.h"
+#include "agent/trigger/door.h"
+#include "agent/trigger/hooks.h"
+#include "agent/trigger/limit.h"
+#include "agent/trigger/shot.h"
+#include "agent/worker.h"
+
+enum {
+	WATCH_AFTER_FORK_MS = 20,	/* until PyOS_AfterFork_Child has run, by far */
+	WATCH_EAGER_NS = 500000,	/* between looks for the interpreter at first */
+	WATCH_GIVE_UP_S = 300,		/* a program that links libpython and never starts it */
+};
+
+static struct {
+	const struct trigger_config *config;
+	struct worker worker;
+	struct sigaction before;	/* of PYMEM_SIGNAL */
+	volatile int wanted;		/* the signal came */
+	bool handling, forked;
+	uint64_t interval_due;
+} watch;
+
+/* ---- the signal ---- */
+
+static void watch_signal(int sig, siginfo_t *info, void *context)
+{
+	const int own = watch.worker.tid;
+
+	watch.wanted = 1;
+	if (sys_gettid() == own)
+		return;
+	sys3(SYS_tgkill, sys_getpid(), own, sig);
+	if (watch.before.sa_flags & SA_SIGINFO) {
+		if (watch.before.sa_sigaction)
+			watch.before.sa_sigaction(sig, info, context);
+	} else if (watch.before.sa_handler != SIG_DFL && watch.before.sa_handler != SIG_IGN) {
+		watch.before.sa_handler(sig);
+	}
+}
+
+static void watch_handle(int sig)
+{
+	struct sigaction action = { .sa_sigaction = watch_signal,
+				    .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
+
+	sigemptyset(&action.sa_mask);
+	if (!sig || watch.handling || sigaction(sig, &action, &watch.before))
+		return;
+	watch.handling = true;
+}
+
+/* ---- the thread ---- */
+
+/* False when the interpreter never comes, or is none of ours. */
+static bool watch_interpreter(void)
+{
+	extern int Py_IsInitialized(void) __attribute__((weak));
+	const uint64_t began = sys_now_ns();
+	char err[256] = "";
+
+	while (!Py_IsInitialized()) {
+		const uint64_t waited = sys_now_ns() - began;
+		struct timespec t = { .tv_nsec = WATCH_EAGER_NS };
+
+		if (waited > WATCH_GIVE_UP_S * 1000000000ull)
+			return false;
+		if (waited > 2000000000)	/* not a python that starts: look less often */
+			t.tv_nsec = 100000000;
+		sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &t, NULL);
+	}
+	if (cpython_bind(err, sizeof(err)))
+		return true;
+	shot_say("no snapshots will be taken", err);
+	return false;
+}
+
+/* Nanoseconds to the next thing to do by time; UINT64_MAX = none. */
+static uint64_t watch_next(uint64_t now)
+{
+	uint64_t next = UINT64_MAX;
+
+	if (watch.config->interval_ns)
+		next = watch.interval_due > now ? watch.interval_due - now : 0;
+	if (limit_active()) {
+		const uint64_t due = limit_due(now);
+
+		if (due < next)
+			next = due;
+	}
+	return next;
+}
+
+static void watch_sleep(void)
+{
+	struct pollfd p = { .fd = door_fd(), .events = POLLIN };
+	const uint64_t next = watch_next(sys_now_ns());
+	const struct timespec t = { .tv_sec = (time_t)(next / 1000000000u),
+				    .tv_nsec = (long)(next % 1000000000u) };
+	const uint64_t bit = watch.config->signal ? 1ULL << (watch.config->signal - 1) : 0;
+	const uint64_t mask = ~bit;
+
+	if (watch.wanted)
+		return;
+	if (sys5(SYS_ppoll, &p, p.fd >= 0, next == UINT64_MAX ? NULL : &t, &mask, 8) > 0)
+		door_answer();
+}
+
+static void watch_act(void)
+{
+	const struct trigger_config *config = watch.config;
+	uint64_t now;
+
+	if (__sync_lock_test_and_set(&watch.wanted, 0))
+		shot_take(config, "signal", CAPTURE_WORKER, NULL);
+	if (limit_active() && limit_crossed())
+		shot_take(config, "rss limit", CAPTURE_WORKER, limit_waiting);
+	now = sys_now_ns();
+	if (config->interval_ns && now >= watch.interval_due) {
+		shot_take(config, "interval", CAPTURE_WORKER, NULL);
+		now = sys_now_ns();
+		do	/* a slow snapshot skips beats, it does not pile them up */
+			watch.interval_due += config->interval_ns;
+		while (watch.interval_due <= now);
+	}
+}
+
+static bool watch_needed(const struct trigger_config *config)
+{
+	return config->signal || config->interval_ns || limit_active() || door_fd() >= 0;
+}
+
+/* Code of ours is in signal handlers and queues now: never unload it. */
+static void watch_stay(void)
+{
+	Dl_info info;
+
+	if (dladdr(&watch, &info) && info.dli_fname)
+		dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+static void watch_run(void *arg)
+{
+	const struct trigger_config *config = watch.config;
+
+	(void)arg;
+	if (watch.forked)
+		sys_sleep_ms(WATCH_AFTER_FORK_MS);
+	else
+		watch_stay();
+	if (!watch_interpreter())
+		return;
+	if (!watch.forked)
+		hooks_install(config);
+	limit_begin(config);
+	door_open(config->control);
+	watch.interval_due = sys_now_ns() + config->interval_ns;
+	while (watch_needed(config) && !cpython_finalizing(cpython_bind((char[256]){ 0 }, 256))) {
+		watch_sleep();
+		watch_act();
+	}
+}
+
+int watch_start(const struct trigger_config *config)
+{
+	watch.config = config;
+	watch.worker.run = watch_run;
+	watch.worker.name = "pymem-watch";
+	watch.wanted = 0;
+	watch_handle(config->signal);
+	return worker_start(&watch.worker);
+}
+
+void watch_forget(void)
+{
+	watch.forked = true;
+	watch.worker.tid = 0;
+	door_forget();
+}
+
+void watch_exit(void)
+{
+	door_remove();
+}

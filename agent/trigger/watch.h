@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watch - the thread that waits for triggers, and the signal handler that wakes
+ * it.
+ *
+ * The thread sleeps in ppoll with no fds (or the control socket's), a timeout
+ * only when an interval or a memory limit asks for one, and PYMEM_SIGNAL unblocked
+ * just there.  The handler, on whatever thread it runs, sets a word and sends the
+ * same signal to our thread; then it calls the handler that was there before it.
+ *
+ * The signal: our handler is installed once, in the constructor, unless the signal is
+ * already ignored or handled, in which case a former handler is called after ours.
+ * If the application (signal.signal) sets its own later, that replaces ours: its
+ * handler wins, nothing of it is stolen, and the trigger is off.  Python code sees
+ * getsignal() == None for the signal until then.
+ */
+#ifndef PYMEM_AGENT_TRIGGER_WATCH_H
+#define PYMEM_AGENT_TRIGGER_WATCH_H
+
+#include "agent/trigger/config.h"
+
+/* Starts the thread (and, the first time, handles the signal). config is kept. */
+int watch_start(const struct trigger_config *config);
+/* In a forked child, before watch_start: what belongs to the parent's thread. */
+void watch_forget(void);
+/* At exit of the process: removes the control socket's file. */
+void watch_exit(void);
+
+#endif
