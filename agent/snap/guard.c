@@ -57,6 +57,9 @@ __attribute__((noreturn)) static void guard_die(int sig, uint64_t fault)
 	if (!__sync_lock_test_and_set(&guard.fired, 1)) {
 		const char *type = walk_position.type_name;
 
+		if (walk_position.phase)
+			control_send(&guard.capture->control, PYMEM_MSG_PHASE, 0, 0, 0, 0,
+				     walk_position.phase);
 		control_send(&guard.capture->control, PYMEM_MSG_CRASH, (uint64_t)sig,
 			     walk_position.object, fault, 0,
 			     walk_position.object && type ? type : "");

@@ -2,6 +2,7 @@
 /* hooks - see hooks.h. */
 #include "agent/trigger/hooks.h"
 
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -48,7 +49,7 @@ extern void PyMem_SetAllocator(int domain, struct mem_allocator *allocator) WEAK
 extern void PyObject_GetArenaAllocator(struct arena_allocator *ret) WEAK;
 extern void PyObject_SetArenaAllocator(struct arena_allocator *allocator) WEAK;
 
-enum { DOMAINS = 3, DOMAIN_RAW = 0, QUIET_S = 600, PENDING_TRIES = 1000 };
+enum { DOMAINS = 3, DOMAIN_RAW = 0, QUIET_S = 600, PENDING_TRIES = 2000 };
 
 static struct {
 	const struct trigger_config *config;
@@ -56,6 +57,7 @@ static struct {
 	struct arena_allocator arena_below;
 	uint64_t memory;	/* of the machine: no larger request counts */
 	volatile uint64_t quiet_until;
+	volatile int state;	/* enum hooks_state */
 } hooks;
 
 /* ---- at exit ---- */
@@ -78,7 +80,8 @@ static struct method_def at_exit_def = {
 	"pymem_at_exit", NULL, METH_NOARGS_FLAG, "Takes a pymem snapshot (PYMEM_AT_EXIT)."
 };
 
-static void hooks_register_exit(void)
+/* False when the interpreter can't import yet (3.6 and 3.7 say early that they are up). */
+static bool hooks_register_exit(void)
 {
 	struct object *module = PyImport_ImportModule("atexit");
 	struct object *add = module ? PyObject_GetAttrString(module, "register") : NULL;
@@ -88,14 +91,13 @@ static void hooks_register_exit(void)
 	function = PyCFunction_NewEx(&at_exit_def, NULL, NULL);
 	if (add && function)
 		done = PyObject_CallFunctionObjArgs(add, function, NULL);
-	if (!done) {
+	if (!done)
 		PyErr_Clear();
-		shot_say("PYMEM_AT_EXIT could not be registered", NULL);
-	}
 	Py_DecRef(done);
 	Py_DecRef(function);
 	Py_DecRef(add);
 	Py_DecRef(module);
+	return done != NULL;
 }
 
 /* ---- on MemoryError ---- */
@@ -210,27 +212,40 @@ static void hooks_set_aside(void)
 
 /* ---- installing ---- */
 
+enum hooks_state { HOOKS_QUEUED = 1, HOOKS_AGAIN, HOOKS_DONE };
+
 static int hooks_pending(void *arg)
 {
 	(void)arg;
-	if (hooks.config->at_exit)
-		hooks_register_exit();
+	if (hooks.config->at_exit && !hooks_register_exit()) {
+		hooks.state = HOOKS_AGAIN;
+		return 0;
+	}
 	if (hooks.config->on_memory_error) {
 		hooks_set_aside();
 		hooks_wrap_allocators();
 	}
+	hooks.state = HOOKS_DONE;
 	return 0;
 }
 
 void hooks_install(const struct trigger_config *config)
 {
 	uint64_t used;
-	int tries = 0;
 
 	if (!config->at_exit && !config->on_memory_error)
 		return;
 	hooks.config = config;
 	limit_room(&hooks.memory, &used);
-	while (Py_AddPendingCall(hooks_pending, NULL) < 0 && tries++ < PENDING_TRIES)
-		sys_sleep_ms(1);	/* the queue holds 32 calls */
+	hooks.state = HOOKS_AGAIN;
+	for (int tries = 0; tries < PENDING_TRIES && hooks.state != HOOKS_DONE; tries++) {
+		if (hooks.state == HOOKS_AGAIN) {
+			hooks.state = HOOKS_QUEUED;
+			if (Py_AddPendingCall(hooks_pending, NULL) < 0)	/* 32 calls wait */
+				hooks.state = HOOKS_AGAIN;
+		}
+		sys_sleep_ms(1);
+	}
+	if (hooks.state == HOOKS_AGAIN)
+		shot_say("PYMEM_AT_EXIT could not be registered", NULL);
 }

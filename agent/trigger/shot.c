@@ -17,6 +17,7 @@ static struct {
 	struct output output;
 	int message_fd;		/* our end of the capture's control channel */
 	char error[PYMEM_MSG_TEXT_MAX + 1];
+	char phase[128];
 	char crashed[256];	/* type whose traversal crashed, "" = none */
 } shot = { .output = { .file = -1, .socket = -1 }, .message_fd = -1 };
 
@@ -40,7 +41,10 @@ static void shot_message(const struct pymem_msg *msg, const char *text)
 {
 	struct text t;
 
-	if (msg->type == PYMEM_MSG_FAILED) {
+	if (msg->type == PYMEM_MSG_PHASE) {
+		text_init(&t, shot.phase, sizeof(shot.phase));
+		text_str(&t, text);
+	} else if (msg->type == PYMEM_MSG_FAILED) {
 		text_init(&t, shot.error, sizeof(shot.error));
 		text_str(&t, text);
 	} else if (msg->type == PYMEM_MSG_CRASH) {
@@ -49,8 +53,8 @@ static void shot_message(const struct pymem_msg *msg, const char *text)
 		text_init(&t, shot.error, sizeof(shot.error));
 		text_str(&t, "the walk crashed (signal ");
 		text_u64(&t, msg->a);
-		text_str(&t, ") in an object of type ");
-		text_str(&t, text[0] ? text : "unknown");
+		text_str(&t, text[0] ? ") in an object of type " : ") in phase ");
+		text_str(&t, text[0] ? text : shot.phase);
 	}
 }
 
