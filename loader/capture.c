@@ -25,6 +25,7 @@ struct capture {
 	struct inject_options inject;
 	enum load_method method;	/* of the present try */
 	struct load_error error;	/* why nothing could be injected */
+	struct load_error left;		/* why an agent could not be taken out */
 	struct receive_result got;
 	bool injected;
 };
@@ -113,25 +114,36 @@ static void receive(struct capture *c, const struct injection *in)
 	receive_run(in, c->job->part, &ro, &c->got);
 }
 
-/* Takes the agent out, or the copy away; what fails there is worth a note. */
+/* Takes the agent out, or the copy away; what fails there is kept for the note. */
 static void eject(struct capture *c, struct injection *in)
 {
-	struct load_error err = { 0 };
 	const bool keep = c->job->keep && c->method == LOAD_METHOD_AGENT;
+	struct load_error err = { 0 };
 
-	if (c->got.gone)
+	in->worker_tid = (uint32_t)c->got.worker_tid;
+	if (c->got.gone || inject_eject(in, &c->inject, keep, &err) == 0)
 		return;
-	if (inject_eject(in, &c->inject, keep, &err) == 0)
-		return;
-	char text[600], line[700];
-	if (err.code == LOAD_E_GONE) {
+	say(c, "not ejected: %s", err.text);
+	if (err.code == LOAD_E_GONE)
 		c->got.gone = true;
+	else
+		c->left = err;
+}
+
+/*
+ * An agent that could not be taken out at its time (its thread waited for the
+ * GIL, say) may have ended meanwhile: once more, then it's told.
+ */
+static void clear_away(struct capture *c)
+{
+	struct load_error err = { 0 };
+	char text[600];
+
+	if (c->left.code == LOAD_OK || c->got.gone)
 		return;
-	}
-	snprintf(line, sizeof line, "the agent stays loaded (it does nothing and is used by the "
-		 "next capture): %s", text_printable(text, sizeof text, err.text,
-						     strlen(err.text)));
-	note(c->ret, line);
+	if (inject_remove(c->job->pid, &c->inject, &err) == 0 || err.code == LOAD_E_GONE)
+		return;
+	note(c->ret, text_printable(text, sizeof text, c->left.text, strlen(c->left.text)));
 }
 
 /* One try with c->method: inject, listen, eject. False: nothing was injected. */
@@ -288,6 +300,7 @@ void capture_run(const struct capture_job *job, struct capture_result *ret)
 	ret->predicted_pause_ns = job->plan->pause_ns;
 	fill_inject(&c);
 	run_tries(&c);
+	clear_away(&c);
 	judge(&c);
 	if (ret->status != CAPTURE_FAILED) {
 		const int r = capture_facts_finish(job->part, ret);
