@@ -29,13 +29,23 @@ struct version_row {
 	uint64_t immortal_mask, immortal_value;
 };
 
+/* sizeof(PyTypeObject), for what getsizeof says of static types. */
+struct type_size_row {
+	uint32_t since;
+	uint16_t size;
+};
+
+static const struct type_size_row type_size_rows[] = {
+	{ 0x0306, 400 }, { 0x0308, 416 }, { 0x0309, 408 }, { 0x030c, 416 },
+	{ 0x030f, 424 },
+};
+
 #define STR_OLD 48, 72, 48, 56, 40, 64, 2, 7, 2
 #define STR_312 40, 56, 40, 48, NONE, NONE, 2, 0xff, 2
 #define KEYS_OLD NONE, NONE, NONE, 32, 40
 #define KEYS_311 8, 9, 10, 24, 32
 #define MORTAL 0, 0
-#define IMMORTAL_312 0xffffffffULL, 0xffffffffULL
-#define IMMORTAL_314 0xffffffffULL, 0x80000000ULL
+#define IMMORTAL_312 0xffffffffULL, 0x80000000ULL
 
 static const struct version_row version_rows[] = {
 	{ 0x0306, STR_OLD, KEYS_OLD, 0, false, false, false,
@@ -46,8 +56,6 @@ static const struct version_row version_rows[] = {
 	  LAYOUT_PREFIX_FLAGS, LAYOUT_MANAGED_312, IMMORTAL_312 },
 	{ 0x030d, STR_312, KEYS_311, 8, true, true, true,
 	  LAYOUT_PREFIX_NOT_STATIC, LAYOUT_MANAGED_313, IMMORTAL_312 },
-	{ 0x030e, STR_312, KEYS_311, 8, true, true, true,
-	  LAYOUT_PREFIX_NOT_STATIC, LAYOUT_MANAGED_313, IMMORTAL_314 },
 };
 
 static const struct version_row *row_of(uint32_t version)
@@ -132,6 +140,9 @@ void layout_fill(struct layout *lay, uint32_t version, uint16_t head)
 	lay->refcnt = (uint16_t)(head - 16);
 	lay->managed_dict = 24;
 	fill_type(lay, d);
+	for (size_t i = 0; i < sizeof(type_size_rows) / sizeof(type_size_rows[0]); i++)
+		if (type_size_rows[i].since <= version >> 8)
+			lay->type_size = type_size_rows[i].size + d;
 	fill_str(lay, row, d);
 	fill_containers(lay, row, d);
 	lay->size_rule = row->size_rule;

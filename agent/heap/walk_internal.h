@@ -41,11 +41,12 @@ struct walk_slot {
 	uint32_t offset;
 	uint8_t kind;		/* enum snap_label_kind */
 	uint8_t flags;		/* enum walk_slot_flags */
+	uint8_t gate;		/* with WALK_SLOT_GATE: offset of a byte, 0 = slot unused */
 	uint32_t name;		/* string id */
 };
 enum walk_slot_flags {
-	WALK_SLOT_OWNED = 1,	/* holds a counted reference even if tp_traverse is silent */
-	WALK_SLOT_CHECK = 2,	/* may hold something else: walk_is_object() first */
+	WALK_SLOT_CHECK = 1,	/* may hold something else: walk_is_object() first */
+	WALK_SLOT_GATE = 2,	/* only there when the byte at `gate` is not 0 */
 };
 
 /* One Python type, as the walk needs it; made when first seen, kept to the end. */
@@ -81,6 +82,7 @@ struct walk_type {
 	uint32_t shape_values;	/* ... with the attribute names of cached_keys after them */
 	uint8_t tail;		/* enum snap_tail */
 	void *size_method;	/* struct PyMethodDef of a C __sizeof__ */
+	uint64_t size_owner;	/* ... the class that defines it */
 	void *values_data, *native_data, *edges_data; /* of the hooks' owners */
 	uint64_t count, bytes;
 };
@@ -91,6 +93,7 @@ struct walk_range {
 	uint64_t offset;
 	uint8_t perms;		/* r=1 w=2 x=4 s=8 */
 	bool file;		/* backed by a file */
+	bool image;		/* part of a program or library: private file mapping or its bss */
 	bool special;		/* [vvar], [vsyscall], device: never read */
 	const char *path;	/* NUL-terminated, ours; "" = anonymous */
 };
@@ -113,6 +116,16 @@ struct walk {
 	const uint64_t *refs_direct;	/* set by an edges function instead of appending: the
 					 * references in place (a list's items), nrefs of them */
 
+	/* depth-first mode: newly marked objects */
+	bool depth_first;
+	bool checked;			/* references are doubtful: walk_is_object() each */
+	bool marking_off;		/* ... so walk_ref() must not mark them yet */
+	bool closures_last;		/* tuples of cells that no function claimed are due */
+	uint64_t *stack;
+	uint32_t nstack, stack_capacity;
+
+	uint64_t outer;		/* bytes of the object's size that lie elsewhere (item arrays) */
+
 	struct walk_range *ranges;
 	uint32_t nranges, last_range;
 
@@ -123,15 +136,20 @@ struct walk {
 	uint64_t interned;		/* dict of interned strings: its references are not
 					 * counted (roots.c finds it); 0 = none */
 	struct walk_type *type_type;	/* of PyType_Type */
-	void *statics, *roots, *frames, *values, *native, *memory, *sizecheck; /* private */
+	void *closures, *statics;	/* private to their parts */
+	void *roots, *frames, *values, *native, *numpy, *probes, *memory, *sizecheck;
 };
 
 /* ---- marking ---- */
 
+/* Depth-first mode (the last sweeps): remembers a newly marked object. */
+void walk_push(struct walk *w, uint64_t addr);
+
 /* Queues an address that the interpreter surely holds as an object. Cheap. */
 static inline void walk_mark(struct walk *w, uint64_t addr)
 {
-	marks_set(&w->marks, addr);
+	if (marks_set(&w->marks, addr) && __builtin_expect(w->depth_first, 0))
+		walk_push(w, addr);
 }
 
 /* Is addr readable for size bytes, by the maps read when the walk began? */
@@ -158,7 +176,7 @@ static inline void walk_ref(struct walk *w, uint64_t target)
 {
 	if (__builtin_expect(w->nrefs == w->refs_capacity, 0))
 		walk_refs_grow(w);
-	if (target)
+	if (target && !w->marking_off)
 		walk_mark(w, target);
 	if (w->nrefs < w->refs_capacity)
 		w->refs[w->nrefs++] = target;
@@ -251,6 +269,10 @@ bool frames_type_hook(struct walk *w, struct walk_type *type);
 void values_type_hook(struct walk *w, struct walk_type *type);
 /* native.c: sets type->native where instances may hold native memory. */
 void native_type_hook(struct walk *w, struct walk_type *type);
+/* native.c: asks those that had to wait for the end of the sweeps. Phase 5, first. */
+void native_finish(struct walk *w);
+/* roots.c: a root for each static type, once all types are known. Phase 5, first. */
+void roots_static_types(struct walk *w);
 /* memory.c: called for each object with the bytes it occupies: its address and
  * size, and separate item arrays or tables (addr, size). Inline fast path is theirs. */
 void memory_live(struct walk *w, uint64_t addr, uint64_t size);

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: MIT
+/*
+ * edges - the references of an object, labelled.
+ *
+ * The exact builtin containers have a walker each.  Everything else is put
+ * together from three parts, in the order of the shape's labels:
+ *
+ *	slots	    members and __slots__ of the class and its bases (tp_members), and
+ *		    what fields.c knows of C types
+ *	attributes  the instance's __dict__, or the values kept outside of one
+ *	tail	    the builtin base's items (class C(dict), class C(list) ...), and
+ *		    what tp_traverse reports beyond all these
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "agent/heap/dicts.h"
+#include "agent/heap/edges.h"
+#include "agent/heap/instances.h"
+#include "agent/heap/tables.h"
+
+enum { SLOTS_MAX = 512, T_OBJECT = 6, T_OBJECT_EX = 16, RELATIVE_OFFSET = 8 };
+
+/* ---- exact builtin containers ---- */
+
+static uint32_t edges_leaf(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	(void)w, (void)type, (void)obj;
+	return 0;
+}
+
+static void refs_in_place(struct walk *w, uint64_t items, uint64_t n)
+{
+	if (n > UINT32_MAX)
+		n = UINT32_MAX;
+	w->refs_direct = (const uint64_t *)(uintptr_t)items;
+	w->nrefs = (uint32_t)n;
+	if (w->marking_off)
+		return;
+	for (uint64_t i = 0; i < n; i++)
+		if (w->refs_direct[i])
+			walk_mark(w, w->refs_direct[i]);
+}
+
+static uint32_t edges_tuple(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	(void)type;
+	refs_in_place(w, obj + w->lay->tuple_items, peek64(obj + w->lay->head));
+	return w->shape_index;
+}
+
+static uint32_t edges_list(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	(void)type;
+	refs_in_place(w, peek64(obj + w->lay->list_items), peek64(obj + w->lay->head));
+	return w->shape_index;
+}
+
+static void set_items(struct walk *w, uint64_t obj)
+{
+	uint64_t entry = peek64(obj + w->lay->set_table);
+	uint64_t end = entry + (peek64(obj + w->lay->set_mask) + 1) * 16;
+
+	for (; entry < end; entry += 16) {
+		uint64_t key = peek64(entry);
+
+		/* a deleted entry holds the dummy, with the hash no object has */
+		if (key && peek64(entry + 8) != UINT64_MAX)
+			walk_ref(w, key);
+	}
+}
+
+static uint32_t edges_set(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	(void)type;
+	set_items(w, obj);
+	return w->shape_element;
+}
+
+static void dict_pairs(struct walk *w, const struct dict_table *t)
+{
+	uint64_t entry = t->entries, end = entry + t->nentries * t->stride;
+
+	for (; entry < end; entry += t->stride) {
+		uint64_t key = peek64(entry), value = peek64(entry + 8);
+
+		if (!key || !value)
+			continue;
+		walk_ref(w, key);
+		walk_ref(w, value);
+	}
+}
+
+/* The shape of a split dict: values labelled with the shared keys' names. */
+static uint32_t split_shape(struct walk *w, const struct dict_table *t)
+{
+	struct keys_shape *cached = &w->tables->keys[(t->keys >> 4) % TABLES_KEYS_CACHE];
+	struct snap_label *labels;
+	uint32_t n = (uint32_t)t->nentries;
+
+	if (cached->keys == t->keys && cached->nentries == n)
+		return cached->shape;
+	labels = arena_alloc(w->arena, (n + 1) * sizeof(*labels));
+	if (!labels) {
+		walk_check(w, -ENOMEM);
+		return 0;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t key = peek64(t->entries + (uint64_t)i * t->stride);
+
+		labels[i] = (struct snap_label){ SNAP_LABEL_VALUE,
+						 key ? walk_string_of(w, key) : 0 };
+		if (key)
+			walk_mark(w, key);	/* the class owns it; kept if it is no more */
+	}
+	cached->shape = walk_shape(w, labels, n, SNAP_TAIL_OTHER);
+	cached->keys = t->keys;
+	cached->nentries = n;
+	return cached->shape;
+}
+
+static uint32_t edges_dict(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	struct dict_table t;
+	uint32_t shape;
+
+	(void)type;
+	dict_table(w->lay, obj, &t);
+	if (!t.values) {
+		dict_pairs(w, &t);
+		return w->shape_pairs;
+	}
+	if (t.embedded)		/* the instance owns the values and shows them */
+		return w->shape_pairs;
+	shape = split_shape(w, &t);
+	for (uint64_t i = 0; i < t.nentries; i++)
+		walk_ref(w, peek64(t.values + i * 8));
+	return shape;
+}
+
+/* An OrderedDict's nodes own a reference to each key besides the table's. */
+static void odict_nodes(struct walk *w, uint64_t obj)
+{
+	uint64_t limit = peek64(obj + w->lay->dict_used);
+	uint64_t node = peek64(obj + w->lay->dict_values + 8 + 32);
+
+	for (; node && limit; node = peek64(node + 16), limit--) {
+		walk_ref(w, peek64(node));
+		walk_ref(w, 0);
+	}
+}
+
+/* ---- everything else ---- */
+
+static void slot_refs(struct walk *w, const struct walk_type *type, uint64_t obj)
+{
+	for (uint32_t i = 0; i < type->nslots; i++) {
+		const struct walk_slot *slot = &type->slots[i];
+		uint64_t ref = peek64(obj + slot->offset);
+
+		if ((slot->flags & WALK_SLOT_GATE) && !peek8(obj + slot->gate))
+			ref = 0;
+		if (ref && (slot->flags & WALK_SLOT_CHECK) && !walk_is_object(w, ref))
+			ref = 0;
+		walk_ref(w, ref);
+	}
+}
+
+/* The items of the builtin base. True when these are all there is. */
+static bool base_refs(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	struct dict_table t;
+	uint64_t items;
+
+	switch (type->tail) {
+	case SNAP_TAIL_PAIRS:
+		dict_table(w->lay, obj, &t);
+		if (!t.values)
+			dict_pairs(w, &t);
+		break;
+	case SNAP_TAIL_INDEX:
+		if (type->kind == SNAP_KIND_DEQUE)
+			break;		/* its tp_traverse goes over the blocks in order */
+		items = type->kind == SNAP_KIND_TUPLE ? obj + w->lay->tuple_items :
+			peek64(obj + w->lay->list_items);
+		for (uint64_t n = peek64(obj + w->lay->head); n; n--, items += 8)
+			walk_ref(w, peek64(items));
+		break;
+	case SNAP_TAIL_ELEMENT:
+		set_items(w, obj);
+		break;
+	default:
+		break;
+	}
+	if (type->native_base == CPYTHON_ADDR(w->py, odict_type))
+		odict_nodes(w, obj);
+	return !type->traverse;
+}
+
+static uint32_t edges_object(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	uint32_t shape = type->shape, n;
+	uint64_t dict, values;
+
+	slot_refs(w, type, obj);
+	if (type->dictoffset || type->managed_dict) {
+		dict = instance_attributes(w, type, obj, &values, &n);
+		if (values) {
+			shape = type->shape_values;
+			walk_ref(w, dict);
+			for (uint32_t i = 0; i < type->nkeys; i++)
+				walk_ref(w, i < n ? peek64(values + i * 8ULL) : 0);
+		} else if (dict) {
+			shape = type->shape_dict;
+			walk_ref(w, dict);
+		}
+	}
+	if (!base_refs(w, type, obj))
+		walk_traverse(w, type, obj);
+	return shape;
+}
+
+/* A weak reference: the referent is not owned, the callback is. */
+static uint32_t edges_weakref(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	uint64_t target = peek64(obj + w->lay->head);
+	uint32_t shape = edges_object(w, type, obj);
+
+	/* slot 0 is wr_object, see fields.c; a dead one points to None */
+	if (type->nslots && target == CPYTHON_ADDR(w->py, none))
+		w->refs[0] = 0;
+	return shape;
+}
+
+/*
+ * A code object's lazily made bytes and tuples: a struct of four pointers outside
+ * of it (_PyCoCached, pycore_code.h, 3.12+).
+ */
+static uint32_t edges_code(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	uint32_t shape = edges_object(w, type, obj), at;
+	uint64_t cached;
+
+	if (!cpython_since(w->py, 12))
+		return shape;
+	at = (cpython_since(w->py, 13) ? 160u : 152u) + w->lay->head - 16u;
+	cached = peek64(obj + at);
+	if (cached && walk_readable(w, cached, 32))
+		for (unsigned i = 0; i < 4; i++)
+			if (walk_is_object(w, peek64(cached + i * 8)))
+				walk_ref(w, peek64(cached + i * 8));
+	return shape;
+}
+
+/* ---- the plan of a type ---- */
+
+static void add_slot(struct walk_slot *slots, uint32_t *n, struct walk_slot slot)
+{
+	for (uint32_t i = 0; i < *n; i++)
+		if (slots[i].offset == slot.offset)
+			return;
+	if (*n < SLOTS_MAX)
+		slots[(*n)++] = slot;
+}
+
+/* Object members of one class: __slots__, or a C type's tp_members. */
+static void add_members(struct walk *w, struct walk_type *type, uint64_t class_,
+			struct walk_slot *slots, uint32_t *n)
+{
+	uint64_t member = peek64(class_ + w->lay->tp_members);
+
+	for (; member && peek64(member); member += 40) {
+		uint32_t kind = peek32(member + 8);
+		uint64_t offset = peek64(member + 16);
+		const char *name = peek_ptr(peek64(member));
+
+		if ((kind != T_OBJECT && kind != T_OBJECT_EX) || offset > type->basicsize + 8192 ||
+		    (peek32(member + 24) & RELATIVE_OFFSET))
+			continue;
+		add_slot(slots, n, (struct walk_slot){ .offset = (uint32_t)offset,
+				.kind = SNAP_LABEL_ATTR, .name = walk_cstring(w, name) });
+	}
+}
+
+/* Base first, so that a subclass's labels begin like its base's. */
+static void collect_slots(struct walk *w, struct walk_type *type)
+{
+	struct walk_slot slots[SLOTS_MAX];
+	uint64_t chain[64];
+	uint32_t depth = 0, n = 0;
+
+	for (uint64_t c = type->addr; c && depth < 64; c = peek64(c + w->lay->tp_base))
+		chain[depth++] = c;
+	while (depth-- > 0) {
+		if (chain[depth] == CPYTHON_ADDR(w->py, type_type))
+			continue;
+		fields_add(w, type, chain[depth], slots, &n, SLOTS_MAX);
+		add_members(w, type, chain[depth], slots, &n);
+	}
+	type->slots = arena_alloc(w->arena, (n + 1) * sizeof(*slots));
+	if (!type->slots) {
+		walk_check(w, -ENOMEM);
+		return;
+	}
+	memcpy(type->slots, slots, n * sizeof(*slots));
+	type->nslots = n;
+}
+
+/* Struct sequences (time.struct_time): members name items of the tuple itself. */
+static void fold_structseq(struct walk *w, struct walk_type *type)
+{
+	uint32_t last = 0, first = w->lay->tuple_items;
+	struct walk_slot *slots;
+
+	for (uint32_t i = 0; i < type->nslots; i++)
+		if (type->slots[i].offset >= first && type->slots[i].offset >= last)
+			last = type->slots[i].offset;
+	if (!last)
+		return;
+	slots = arena_alloc(w->arena, ((last - first) / 8 + 1) * sizeof(*slots));
+	if (!slots) {
+		walk_check(w, -ENOMEM);
+		return;
+	}
+	for (uint32_t at = first; at <= last; at += 8) {
+		struct walk_slot *slot = &slots[(at - first) / 8];
+
+		*slot = (struct walk_slot){ .offset = at, .kind = SNAP_LABEL_OTHER };
+		for (uint32_t i = 0; i < type->nslots; i++)
+			if (type->slots[i].offset == at)
+				*slot = type->slots[i];
+	}
+	type->slots = slots;
+	type->nslots = (last - first) / 8 + 1;
+	type->tail = SNAP_TAIL_OTHER;
+}
+
+static void plan_shapes(struct walk *w, struct walk_type *type)
+{
+	uint32_t n = type->nslots;
+	struct snap_label *labels = arena_alloc(w->arena,
+						(n + type->nkeys + 2) * sizeof(*labels));
+	struct dict_table t;
+
+	if (!labels) {
+		walk_check(w, -ENOMEM);
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		labels[i] = (struct snap_label){ type->slots[i].kind, type->slots[i].name };
+	type->shape = walk_shape(w, labels, n, type->tail);
+	labels[n].kind = SNAP_LABEL_DICT;
+	if (type->dictoffset || type->managed_dict)
+		type->shape_dict = walk_shape(w, labels, n + 1, type->tail);
+	if (!type->managed_dict || !type->cached_keys)
+		return;
+	dict_keys_table(w->lay, type->cached_keys, &t);
+	for (uint32_t i = 0; i < type->nkeys; i++) {
+		uint64_t key = peek64(t.entries + (uint64_t)i * t.stride);
+
+		labels[n + 1 + i] = (struct snap_label){ SNAP_LABEL_ATTR,
+							 key ? walk_string_of(w, key) : 0 };
+	}
+	type->shape_values = walk_shape(w, labels, n + 1 + type->nkeys, type->tail);
+}
+
+/* Bases whose references the slots and tail tell completely: no tp_traverse needed. */
+static bool base_complete(struct walk *w, struct walk_type *type)
+{
+	const struct cpython_symbols *s = &w->py->sym;
+	const void *const complete[] = {
+		s->object_type, s->dict_type, s->odict_type, s->list_type, s->tuple_type,
+		s->set_type, s->frozenset_type, s->function_type, s->cell_type, s->method_type,
+		s->weakref_type, s->weakproxy_type, s->weakcallable_type,
+	};
+
+	for (size_t i = 0; i < sizeof(complete) / sizeof(complete[0]); i++)
+		if (complete[i] && type->native_base == (uintptr_t)complete[i])
+			return true;
+	return !strcmp(type->name_text, "collections.defaultdict");
+}
+
+static void plan_tail(struct walk_type *type)
+{
+	switch (type->kind) {
+	case SNAP_KIND_DICT: type->tail = SNAP_TAIL_PAIRS; break;
+	case SNAP_KIND_LIST: case SNAP_KIND_TUPLE: type->tail = SNAP_TAIL_INDEX; break;
+	case SNAP_KIND_SET: type->tail = SNAP_TAIL_ELEMENT; break;
+	default: type->tail = SNAP_TAIL_OTHER; break;
+	}
+}
+
+static walk_edges_fn *edges_exact(const struct walk_type *type)
+{
+	if (!type->exact)
+		return NULL;
+	switch (type->kind) {
+	case SNAP_KIND_DICT: return edges_dict;
+	case SNAP_KIND_LIST: return edges_list;
+	case SNAP_KIND_TUPLE: return edges_tuple;
+	case SNAP_KIND_SET: return edges_set;
+	case SNAP_KIND_INT: case SNAP_KIND_BOOL: case SNAP_KIND_FLOAT: case SNAP_KIND_STR:
+	case SNAP_KIND_BYTES: case SNAP_KIND_BYTEARRAY: case SNAP_KIND_NONE:
+		return edges_leaf;
+	default: return NULL;
+	}
+}
+
+void edges_plan(struct walk *w, struct walk_type *type)
+{
+	type->edges = edges_exact(type);
+	if (type->edges)
+		return;
+	plan_tail(type);
+	collect_slots(w, type);
+	if (type->kind == SNAP_KIND_TUPLE)
+		fold_structseq(w, type);
+	if (base_complete(w, type))
+		type->traverse = 0;
+	if (type->kind == SNAP_KIND_DEQUE)
+		type->tail = SNAP_TAIL_INDEX;
+	plan_shapes(w, type);
+	if (type->kind == SNAP_KIND_TYPE)
+		type->edges = edges_of_type;
+	else if (type->kind == SNAP_KIND_CODE)
+		type->edges = edges_code;
+	else if (type->kind == SNAP_KIND_WEAKREF)
+		type->edges = edges_weakref;
+	else
+		type->edges = edges_object;
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ranges - the mappings of this process when the walk began, and the test
+ * whether a doubtful word is the address of an object.
+ *
+ * /proc/self/maps is read with raw system calls into the arena.  What we map
+ * ourselves later is not in the list, so our tables are never taken for Python's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "agent/heap/ranges.h"
+#include "agent/heap/tables.h"
+
+enum { MAPS_FIRST = 1 << 18, MAPS_MAX = 1 << 28 };
+
+/* The whole file in arena memory, NUL-terminated; NULL when it can't be read. */
+static char *read_maps(struct walk *w, size_t *capacity_ret)
+{
+	for (size_t capacity = MAPS_FIRST; capacity <= MAPS_MAX; capacity *= 2) {
+		long fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
+		char *buf = arena_map(w->arena, capacity);
+		size_t size = 0;
+		long n = 0;
+
+		if (fd < 0 || !buf)
+			return NULL;
+		while (size < capacity - 1 &&
+		       (n = syscall(SYS_read, fd, buf + size, capacity - 1 - size)) > 0)
+			size += (size_t)n;
+		syscall(SYS_close, fd);
+		*capacity_ret = capacity;
+		if (size < capacity - 1)
+			return buf;
+		arena_unmap(w->arena, buf, capacity);
+	}
+	return NULL;
+}
+
+static const char *read_hex(const char *p, uint64_t *ret)
+{
+	uint64_t v = 0;
+
+	for (;; p++) {
+		if (*p >= '0' && *p <= '9')
+			v = v << 4 | (uint64_t)(*p - '0');
+		else if (*p >= 'a' && *p <= 'f')
+			v = v << 4 | (uint64_t)(*p - 'a' + 10);
+		else
+			break;
+	}
+	*ret = v;
+	return p;
+}
+
+/* One line "start-end perms offset dev inode   path"; the path stays in the buffer. */
+static void parse_line(char *line, struct walk_range *r)
+{
+	const char *p = read_hex(line, &r->start);
+
+	p = read_hex(p + 1, &r->end);
+	for (p++, r->perms = 0; *p && *p != ' '; p++)
+		r->perms |= *p == 'r' ? 1 : *p == 'w' ? 2 : *p == 'x' ? 4 : *p == 's' ? 8 : 0;
+	p = read_hex(p + (*p == ' '), &r->offset);
+	for (int field = 0; field < 2 && *p; field++)
+		for (p += *p == ' '; *p && *p != ' '; p++)
+			;
+	while (*p == ' ')
+		p++;
+	r->path = p;
+	r->file = p[0] == '/';
+	r->image = r->file && !(r->perms & 8);
+	r->special = !strncmp(p, "[v", 2) || !strncmp(p, "/dev/", 5) || !(r->perms & 1);
+}
+
+/* The anonymous end of a library's data: writable, right after its file mapping. */
+static void mark_bss(struct walk_range *r, uint32_t index)
+{
+	const struct walk_range *before = r - 1;
+
+	if (index && !r->path[0] && before->end == r->start && before->file && before->image &&
+	    (r->perms & 3) == 3 && (before->perms & 2))
+		r->image = true;
+}
+
+int ranges_read(struct walk *w)
+{
+	size_t capacity = 0, lines = 0;
+	char *buf = read_maps(w, &capacity), *next;
+
+	if (!buf)
+		return -EIO;
+	for (const char *p = buf; *p; p++)
+		lines += *p == '\n';
+	w->ranges = arena_map(w->arena, (lines + 1) * sizeof(*w->ranges));
+	if (!w->ranges)
+		return -ENOMEM;
+	for (char *p = buf; *p && w->nranges < lines; p = next) {
+		next = strchr(p, '\n');
+		if (!next)
+			break;
+		*next++ = 0;
+		parse_line(p, &w->ranges[w->nranges]);
+		mark_bss(&w->ranges[w->nranges], w->nranges);
+		w->nranges++;
+	}
+	return w->nranges ? 0 : -EIO;
+}
+
+const struct walk_range *walk_range_of(struct walk *w, uint64_t addr)
+{
+	const struct walk_range *r = &w->ranges[w->last_range];
+	uint32_t lo = 0, hi = w->nranges;
+
+	if (addr >= r->start && addr < r->end)
+		return r;
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (w->ranges[mid].end <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo == w->nranges || addr < w->ranges[lo].start)
+		return NULL;
+	w->last_range = lo;
+	return &w->ranges[lo];
+}
+
+bool walk_readable(struct walk *w, uint64_t addr, uint64_t size)
+{
+	const struct walk_range *r;
+	uint64_t end = addr + size;
+
+	if (end < addr)
+		return false;
+	while ((r = walk_range_of(w, addr)) && !r->special) {
+		if (end <= r->end)
+			return true;
+		addr = r->end;		/* goes on in the next mapping */
+	}
+	return false;
+}
+
+/* Readable, private, and word aligned. */
+static bool plausible(struct walk *w, uint64_t addr, uint64_t size)
+{
+	return marks_in_range(addr) && walk_readable(w, addr, size) &&
+		!(w->ranges[w->last_range].perms & 8);
+}
+
+static bool is_type(struct walk *w, uint64_t type)
+{
+	const struct layout *lay = w->lay;
+	uint64_t meta, flags;
+
+	if (type == CPYTHON_ADDR(w->py, type_type))
+		return true;
+	if (!plausible(w, type, lay->type_size))
+		return false;
+	meta = peek64(type + lay->type);
+	if (meta != CPYTHON_ADDR(w->py, type_type)) {
+		if (!plausible(w, meta, lay->type_size) || meta == type)
+			return false;
+		if (!(peek64(meta + lay->tp_flags) >> 31 & 1))
+			return false;
+	}
+	flags = peek64(type + lay->tp_flags);
+	return (flags >> 12 & 1) && peek64(type + lay->tp_basicsize) >= lay->head &&
+		peek64(type + lay->tp_basicsize) < 1 << 20;
+}
+
+/* The gc header is either off the lists or soundly linked. */
+static bool gc_sound(struct walk *w, uint64_t obj)
+{
+	const struct layout *lay = w->lay;
+	uint64_t g = obj - lay->gc_head, next, prev;
+
+	if (!walk_readable(w, g, 16))
+		return false;
+	next = peek64(g) & ~3ULL;
+	prev = peek64(g + 8) & ~3ULL;
+	if (!next)
+		return true;
+	if (lay->gc_head != 16 && (int64_t)peek64(g + 16) == -2)
+		return true;		/* 3.6, 3.7: untracked by gc_refs, links stale */
+	return walk_readable(w, next, 16) && walk_readable(w, prev, 16) &&
+		(peek64(next + 8) & ~3ULL) == g && (peek64(prev) & ~3ULL) == g;
+}
+
+/* Builtin containers have insides that must be sound before they are walked. */
+static bool inside_sound(struct walk *w, uint64_t obj, uint64_t flags)
+{
+	const struct layout *lay = w->lay;
+
+	if (flags >> 28 & 1) {		/* str */
+		uint64_t length, data;
+		uint32_t kind;
+
+		return walk_readable(w, obj, lay->str_full_size) &&
+			(!walk_str_data(w, obj, &length, &kind, &data) ||
+			 (length < 1ULL << 40 && walk_readable(w, data, length * kind)));
+	}
+	if (flags >> 26 & 1 || flags >> 27 & 1) {	/* tuple, bytes */
+		uint64_t size = peek64(obj + lay->head);
+
+		return size < 1ULL << 40 &&
+			walk_readable(w, obj, lay->head + size * (flags >> 26 & 1 ? 8 : 1));
+	}
+	if (flags >> 25 & 1) {		/* list */
+		uint64_t size = peek64(obj + lay->head), items = peek64(obj + lay->list_items);
+
+		return size <= peek64(obj + lay->list_allocated) && size < 1ULL << 40 &&
+			(!size || walk_readable(w, items, size * 8));
+	}
+	if (flags >> 29 & 1) {		/* dict */
+		uint64_t keys = peek64(obj + lay->dict_keys);
+
+		return walk_readable(w, keys, lay->keys_indices + 8u) &&
+			peek64(keys) - 1 < 1ULL << 32 &&
+			peek64(keys + lay->keys_nentries) < 1ULL << 40;
+	}
+	return true;
+}
+
+bool walk_is_object(struct walk *w, uint64_t addr)
+{
+	const struct layout *lay = w->lay;
+	uint64_t type, flags, refcnt;
+
+	if (!plausible(w, addr, lay->head + 8u))
+		return false;
+	refcnt = peek64(addr + lay->refcnt);
+	if (lay->immortal_mask)
+		refcnt &= 0xffffffffULL;
+	if (refcnt == 0 || refcnt > 1ULL << 40)
+		return false;
+	type = peek64(addr + lay->type);
+	if (!is_type(w, type))
+		return false;
+	flags = peek64(type + lay->tp_flags);
+	if (!walk_readable(w, addr, peek64(type + lay->tp_basicsize)))
+		return false;
+	if (flags >> 31 & 1) {		/* a type object: static ones have no gc header */
+		if (!(peek64(addr + lay->tp_flags) >> 9 & 1))
+			return is_type(w, addr);
+	}
+	if ((flags >> 14 & 1) && !gc_sound(w, addr))
+		return false;
+	return inside_sound(w, addr, flags);
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+/*
+ * statics - C variables that hold Python objects.
+ *
+ * Every aligned word of the writable data of every loaded program and library
+ * that is the address of an object by all tests (walk_is_object) becomes a root
+ * named after the library, marked conservative: it looks like a reference and is
+ * not proven.  The interpreter's own data hold caches and free lists too, so of
+ * those only what nothing else led to is reported.
+ */
+#include "agent/heap/statics.h"
+
+#include <string.h>
+
+#include "agent/heap/sweep.h"
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* Types and immortal objects need no holder. */
+static bool worth_a_root(const struct walk *w, uint64_t obj)
+{
+	const struct layout *lay = w->lay;
+
+	if (peek64(walk_typeof(w, obj) + lay->tp_flags) >> 31 & 1)
+		return peek64(obj + lay->tp_flags) >> 9 & 1;
+	return !lay->immortal_mask ||
+		(peek64(obj + lay->refcnt) & lay->immortal_mask) < lay->immortal_value;
+}
+
+static void scan_range(struct walk *w, const struct walk_range *r, uint32_t name, bool own)
+{
+	for (uint64_t at = r->start; at < r->end && !w->err; at += 8) {
+		uint64_t word = peek64(at);
+		bool known;
+
+		if (!marks_in_range(word) || word < 0x10000)
+			continue;
+		known = marks_test(&w->marks, word);
+		if ((known && own) || (!known && !walk_is_object(w, word)))
+			continue;
+		if (worth_a_root(w, word))
+			walk_root(w, SNAP_ROOT_C_STATIC, SNAP_ROOT_CONSERVATIVE, 0, 0, name, word);
+		else
+			walk_mark(w, word);
+	}
+}
+
+void statics_scan(struct walk *w)
+{
+	const struct walk_range *python = walk_range_of(w, CPYTHON_ADDR(w->py, type_type));
+	const char *path = "", *python_path = "";
+
+	/* type objects lie in data; bss has no name, the mapping before it does */
+	for (uint32_t i = 0; i < w->nranges; i++) {
+		if (w->ranges[i].path[0])
+			path = w->ranges[i].path;
+		if (&w->ranges[i] == python)
+			python_path = path;
+	}
+	w->checked = true;
+	for (uint32_t i = 0; i < w->nranges && !w->err; i++) {
+		const struct walk_range *r = &w->ranges[i];
+
+		if (r->path[0])
+			path = r->path;
+		if (!r->image || (r->perms & 3) != 3)
+			continue;
+		scan_range(w, r, walk_cstring(w, base_name(path)), !strcmp(path, python_path));
+	}
+	sweep_run(w);
+	w->checked = false;
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+/*
+ * walk_driver - the heap walk without ptrace, for tests: a shared object that a
+ * Python test loads with ctypes.PyDLL (so that the GIL is held) and asks to walk
+ * its own process into a file, in place or in a raw-cloned copy.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/cpython/cpython_internal.h"
+#include "agent/heap/walk.h"
+#include "formats/writer.h"
+
+enum driver_flags {
+	DRIVER_COPY = 1,	/* walk in a copy, as a capture does */
+	DRIVER_NO_VALUES = 2,
+	DRIVER_NO_SINK = 4,	/* throw all events away: the walk alone, for timing */
+	DRIVER_NO_OUTPUT = 8,	/* encode and compress, but write nothing */
+};
+
+int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret, char *err,
+		 size_t err_size);
+
+static int write_all(void *arg, const void *data, size_t size)
+{
+	int fd = *(const int *)arg;
+
+	for (size_t done = 0; done < size && fd >= 0;) {
+		ssize_t n = write(fd, (const char *)data + done, size - done);
+
+		if (n < 0)
+			return -errno;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+static int run(const char *path, unsigned flags, struct walk_stats *stats, char *err,
+	       size_t err_size)
+{
+	static const struct snap_sink_ops nothing;
+	struct snap_sink none = { &nothing }, *sink = &none;
+	struct walk_options options = { .values = !(flags & DRIVER_NO_VALUES),
+		.value_limit = 64, .sample_limit = 10000, .seed = 42,
+		.in_copy = flags & DRIVER_COPY };
+	struct snap_fact pid = { .key = "pid", .kind = SNAP_FACT_U64,
+		.u64 = (uint64_t)getpid() };
+	struct snap_writer *writer = NULL;
+	struct cpython *py;
+	struct arena arena;
+	int fd = -1, rc;
+
+	arena_init(&arena, 0);
+	py = cpython_bind(err, err_size);
+	if (!py)
+		return -ENOTSUP;
+	rc = cpython_probe(py, err, err_size);
+	if (rc < 0)
+		return rc;
+	if (!(flags & (DRIVER_NO_SINK | DRIVER_NO_OUTPUT)))
+		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (!(flags & DRIVER_NO_SINK)) {
+		size_t size = snap_writer_memory();
+
+		writer = snap_writer_init(arena_map(&arena, size), size, write_all, &fd, &rc);
+		if (!writer)
+			return rc;
+		sink = snap_writer_sink(writer);
+		sink->ops->fact(sink, &pid);
+	}
+	rc = walk_run(py, &arena, &options, sink, stats, err, err_size);
+	if (rc == 0 && sink->ops->end)
+		rc = sink->ops->end(sink);
+	if (fd >= 0)
+		close(fd);
+	arena_release(&arena);
+	return rc;
+}
+
+/* What the copy leaves for its parent, in shared memory. */
+struct result {
+	int rc;
+	char err[512];
+	struct walk_stats stats;
+};
+
+int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret, char *err,
+		 size_t err_size)
+{
+	struct result result = { .rc = -EIO };
+	int pipe_fd[2], status = 0;
+	long pid;
+
+	err[0] = 0;
+	if (!(flags & DRIVER_COPY))
+		return run(path, flags, stats_ret, err, err_size);
+	if (pipe(pipe_fd) < 0)
+		return -errno;
+	pid = syscall(SYS_clone, 0UL, NULL, NULL, NULL, NULL);
+	if (pid == 0) {
+		result.rc = run(path, flags, &result.stats, result.err, sizeof(result.err));
+		if (write(pipe_fd[1], &result, sizeof(result)) != (ssize_t)sizeof(result))
+			_exit(2);
+		_exit(0);
+	}
+	close(pipe_fd[1]);
+	if (read(pipe_fd[0], &result, sizeof(result)) != (ssize_t)sizeof(result))
+		snprintf(result.err, sizeof(result.err), "the copy died");
+	close(pipe_fd[0]);
+	while (waitpid((pid_t)pid, &status, __WCLONE) < 0 && errno == EINTR)
+		;
+	if (WIFSIGNALED(status))
+		snprintf(result.err, sizeof(result.err), "the copy died of signal %d, walking "
+			 "a %s", WTERMSIG(status), "object");
+	*stats_ret = result.stats;
+	snprintf(err, err_size, "%s", result.err);
+	return result.rc;
+}
