@@ -17,10 +17,20 @@
 /* Type name of a node, or what a synthetic node is: "(modules)", "thread MainThread",
  * "frame f (file.py:12)". */
 void describe_node(struct text *out, const struct heap *heap, uint32_t node);
+/* Their parts. */
+void describe_type(struct text *out, const struct heap *heap, uint32_t type);
+void describe_thread(struct text *out, const struct heap *heap, uint32_t thread);
+/* "f (file.py:12)" */
+void describe_frame(struct text *out, const struct heap *heap, uint32_t frame);
+/* String of the table, cut at 200 characters. */
+void describe_string(struct text *out, const struct heap *heap, uint32_t string);
 /* Preview of an object's value as Python would write it: 'text', b'..', 12, 1.5, True, None;
- * short tuples composed from their elements; names of functions, types, modules; "" when none. */
+ * short tuples composed from their elements; names of functions, types, modules; "[3 items]";
+ * "" when nothing is known. limit: characters, 0 = all there are. */
 void describe_value(struct text *out, const struct heap *heap, uint32_t object, size_t limit);
-/* The edge as a suffix: ".attr", "['key']", "[3]", "local x", "closure x", "__class__"... */
+/* The edge as a suffix: ".attr", "['key']", "[3]", " local x", " closure x", ".__class__"...
+ * "" when nothing is known of it. */
+void describe_label(struct text *out, const struct heap *heap, const struct heap_label *label);
 void describe_edge(struct text *out, const struct heap *heap, uint32_t from, uint32_t slot);
 /* Shortest path from its root to node as one expression; __dict__ hops collapsed. */
 void describe_path(struct text *out, const struct analysis *analysis, uint32_t node);

@@ -96,6 +96,9 @@ struct report {
 	const char *title;
 	unsigned needs;		/* enum report_needs */
 	size_t limit;		/* default number of rows for people, 0 = all */
+	size_t limit_data;	/* the same for programs (JSON, CSV), 0 = all */
+	bool rows_are_steps;	/* --limit counts something larger than rows: run heeds it alone */
+	bool single;		/* one row: people read it as lines of title and value */
 	const struct column *columns;
 	size_t ncolumns;
 	/* Appends all rows in the report's natural order; filter, sort and limit are applied

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: MIT
+/*
+ * suspects - where memory accumulates (suspects.h).
+ *
+ * A chain of like nodes (a linked list) keeps nearly all of its memory at every
+ * step; its accumulation point is its first link, not the last of a thousand
+ * steps: runs whose types repeat with a period of up to three are cut there.
+ */
+#include "viewer/analysis/suspects.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define DROP_RATIO 0.7
+#define MAX_STEPS 1000u
+#define RUN_STEPS 24u		/* so many equal steps make a chain */
+#define SAMPLES 10000u
+#define SHARE_OF_PATHS 0.8
+
+struct finder {
+	struct analysis *a;
+	const struct heap *heap;
+	const struct progress *progress;
+	uint64_t threshold;	/* bytes */
+	struct vec *ret;
+	struct vec todo;	/* u32 nodes to walk down from */
+	struct vec tops;	/* struct top_node */
+};
+
+struct top_node { uint32_t node; bool taken; };
+
+static bool synthetic(const struct heap *heap, uint32_t node)
+{
+	return node >= heap->objects;
+}
+
+/* ---- single ---- */
+
+/* First step of the run of like types that the walk ends with; length when there is none. */
+static uint32_t run_start(const struct heap *heap, const uint32_t *walk, uint32_t length)
+{
+	for (uint32_t period = 1; period <= 3; period++) {
+		uint32_t i = length;
+
+		while (i > period && heap_type_of(heap, walk[i - 1]) ==
+				     heap_type_of(heap, walk[i - 1 - period]))
+			i--;
+		if (length - i >= RUN_STEPS)
+			return i - period;
+	}
+	return length;
+}
+
+/* What most of a node's children are, by type. */
+static int find_members(struct finder *f, struct suspect *s)
+{
+	struct vec sums = { 0 };
+	struct heap_span children;
+	int err = analysis_children(f->a, s->point, f->progress, &children);
+
+	if (!err)
+		err = vec_alloc(&sums, ((size_t)f->heap->types + 1) * 2 * sizeof(uint64_t));
+	if (err)
+		return err;
+	uint64_t *sum = sums.data;
+	for (uint32_t i = 0; i < children.count; i++) {
+		uint32_t type = heap_type_of(f->heap, children.target[i]);
+
+		sum[2 * type] += analysis_retained(f->a, children.target[i]);
+		sum[2 * type + 1]++;
+	}
+	for (uint32_t t = 1; t <= f->heap->types; t++)
+		if (sum[2 * t] > s->member_retained) {
+			s->member_retained = sum[2 * t];
+			s->member_count = sum[2 * t + 1];
+			s->member_type = t;
+		}
+	vec_free(&sums);
+	return 0;
+}
+
+static int add_single(struct finder *f, uint32_t top, uint32_t point)
+{
+	struct suspect s = {
+		.point = point, .top = top, .retained = analysis_retained(f->a, point),
+	};
+	int err = find_members(f, &s);
+
+	return err ? err : vec_append(f->ret, &s, sizeof(s));
+}
+
+/* No child keeps 70 %: those that pass the threshold go on alone. */
+static int split(struct finder *f, uint32_t top, uint32_t node, struct heap_span children)
+{
+	uint64_t rest = analysis_retained(f->a, node);
+	uint32_t big = 0;
+
+	while (big < children.count &&
+	       analysis_retained(f->a, children.target[big]) >= f->threshold)
+		rest -= analysis_retained(f->a, children.target[big++]);
+	for (uint32_t i = 0; i < big; i++)
+		if (vec_push_u32(&f->todo, children.target[i]))
+			return -ENOMEM;
+	return big && rest < f->threshold ? 0 : add_single(f, top, node);
+}
+
+static int walk_down(struct finder *f, uint32_t top)
+{
+	uint32_t walk[MAX_STEPS], length = 0, node = top;
+	struct heap_span children;
+
+	for (;;) {
+		int err = analysis_children(f->a, node, f->progress, &children);
+
+		if (err)
+			return err;
+		walk[length++] = node;
+		if (!children.count || length == MAX_STEPS)
+			break;
+		uint64_t kept = analysis_retained(f->a, children.target[0]);
+		if ((double)kept < DROP_RATIO * (double)analysis_retained(f->a, node))
+			break;
+		/* a long chain loses a little at every step */
+		if (2 * kept < analysis_retained(f->a, top))
+			break;
+		node = children.target[0];
+	}
+	uint32_t start = run_start(f->heap, walk, length);
+	if (start < length)
+		return add_single(f, top, walk[start]);
+	return split(f, top, node, children);
+}
+
+static int find_tops(struct finder *f)
+{
+	for (uint32_t o = 0; o < f->heap->objects; o++) {
+		uint32_t idom = analysis_idom(f->a, o);
+		struct top_node top = { .node = o };
+
+		if (idom == HEAP_NONE || !synthetic(f->heap, idom))
+			continue;
+		if (o % PROGRESS_EVERY == 0 && progress_step(f->progress, "suspects", o,
+							     f->heap->objects))
+			return -ECANCELED;
+		top.taken = analysis_retained(f->a, o) >= f->threshold;
+		if (vec_append(&f->tops, &top, sizeof(top)) ||
+		    (top.taken && vec_push_u32(&f->todo, o)))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int find_singles(struct finder *f)
+{
+	while (f->todo.size) {
+		uint32_t top = VEC(f->todo, uint32_t)[VEC_COUNT(f->todo, uint32_t) - 1];
+		int err;
+
+		f->todo.size -= sizeof(uint32_t);
+		err = walk_down(f, top);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* ---- groups ---- */
+
+struct group { uint64_t retained, count; uint32_t type, largest; };
+
+struct seen { uint32_t node, count, depth; };
+
+static struct seen *seen_slot(struct vec *table, uint32_t node)
+{
+	struct seen *slots = table->data;
+	size_t mask = VEC_COUNT(*table, struct seen) - 1;
+	size_t i = (node * 0x9e3779b97f4a7c15ull >> 32) & mask;
+
+	while (slots[i].count && slots[i].node != node)
+		i = (i + 1) & mask;
+	return &slots[i];
+}
+
+/* Counts the holders on a member's path; false when the table is getting full. */
+static bool count_path(const struct finder *f, struct vec *table, size_t *used, uint32_t member)
+{
+	uint32_t path[64];
+	uint32_t length = analysis_path(f->a, member, path, 64);
+	uint32_t kept = length < 64 ? length : 64, skipped = length - kept;
+
+	for (uint32_t i = 0; i + 1 < kept; i++) {
+		struct seen *slot = seen_slot(table, path[i]);
+
+		if (!slot->count) {
+			if (++*used > VEC_COUNT(*table, struct seen) / 2)
+				return false;
+			slot->node = path[i];
+			slot->depth = skipped + i;
+		}
+		slot->count++;
+	}
+	return true;
+}
+
+/* Deepest node on most paths of the group's members; HEAP_NONE when there is none. */
+static int find_holder(struct finder *f, struct suspect *s)
+{
+	const struct top_node *tops = f->tops.data;
+	uint64_t stride = s->member_count / SAMPLES + 1, n = 0, samples = 0;
+	struct vec table = { 0 };
+	size_t used = 0;
+	uint32_t depth = 0;
+
+	if (vec_alloc(&table, (1u << 20) * sizeof(struct seen)))
+		return -ENOMEM;
+	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++) {
+		if (tops[i].taken || heap_type_of(f->heap, tops[i].node) != s->member_type ||
+		    n++ % stride)
+			continue;
+		if (!count_path(f, &table, &used, tops[i].node))
+			break;
+		samples++;
+	}
+	for (size_t i = 0; i < VEC_COUNT(table, struct seen); i++) {
+		const struct seen *seen = VEC(table, struct seen) + i;
+
+		if ((double)seen->count >= SHARE_OF_PATHS * (double)samples && seen->count &&
+		    !synthetic(f->heap, seen->node) && seen->depth >= depth) {
+			depth = seen->depth;
+			s->point = seen->node;
+		}
+	}
+	vec_free(&table);
+	return 0;
+}
+
+static int add_group(struct finder *f, const struct group *g)
+{
+	struct suspect s = {
+		.group = true, .point = HEAP_NONE, .top = g->largest, .retained = g->retained,
+		.member_type = g->type, .member_count = g->count, .member_retained = g->retained,
+	};
+	int err = find_holder(f, &s);
+
+	return err ? err : vec_append(f->ret, &s, sizeof(s));
+}
+
+static int find_groups(struct finder *f)
+{
+	const struct top_node *tops = f->tops.data;
+	struct vec groups = { 0 };
+	int err = vec_alloc(&groups, ((size_t)f->heap->types + 1) * sizeof(struct group));
+
+	if (err)
+		return err;
+	struct group *g = groups.data;
+	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++) {
+		struct group *at = &g[heap_type_of(f->heap, tops[i].node)];
+		uint64_t retained = analysis_retained(f->a, tops[i].node);
+
+		if (tops[i].taken)
+			continue;
+		if (!at->count || retained > analysis_retained(f->a, at->largest))
+			at->largest = tops[i].node;
+		at->type = heap_type_of(f->heap, tops[i].node);
+		at->count++;
+		at->retained += retained;
+	}
+	for (uint32_t t = 1; t <= f->heap->types && !err; t++)
+		if (g[t].count && g[t].retained >= f->threshold)
+			err = add_group(f, &g[t]);
+	vec_free(&groups);
+	return err;
+}
+
+/* ---- all ---- */
+
+static int compare(const void *a, const void *b)
+{
+	const struct suspect *x = a, *y = b;
+
+	if (x->retained != y->retained)
+		return x->retained > y->retained ? -1 : 1;
+	return x->point < y->point ? -1 : x->point > y->point;
+}
+
+/* Nothing passes: the largest top node is still what to look at first. */
+static int find_largest(struct finder *f)
+{
+	const struct top_node *tops = f->tops.data;
+	uint32_t largest = HEAP_NONE;
+
+	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++)
+		if (largest == HEAP_NONE || analysis_retained(f->a, tops[i].node) >
+					    analysis_retained(f->a, largest))
+			largest = tops[i].node;
+	return largest == HEAP_NONE ? 0 : walk_down(f, largest);
+}
+
+int suspects_find(struct analysis *analysis, double threshold, const struct progress *progress,
+		  struct vec *ret)
+{
+	struct finder f = { .a = analysis, .heap = analysis->heap, .progress = progress,
+			    .threshold = (uint64_t)(threshold * (double)analysis->heap->size),
+			    .ret = ret };
+	int err = find_tops(&f);
+
+	if (!err)
+		err = find_singles(&f);
+	if (!err)
+		err = find_groups(&f);
+	if (!err && !ret->size)
+		err = find_largest(&f);
+	if (ret->size)
+		qsort(ret->data, VEC_COUNT(*ret, struct suspect), sizeof(struct suspect), compare);
+	vec_free(&f.todo);
+	vec_free(&f.tops);
+	return err;
+}

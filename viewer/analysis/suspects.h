@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * suspects - where memory accumulates: the few nodes an engineer should look at.
+ *
+ * After Eclipse MAT's leak suspects.  "Top" nodes are objects whose immediate
+ * dominator is synthetic (the root, a group, a thread, a frame).
+ *  - single: a top node that retains at least the threshold.  From it one walks
+ *    to the largest child while that keeps 70 % of its parent: the end is the
+ *    accumulation point.  Where no child keeps 70 % but some still pass the threshold,
+ *    each of those is followed by itself.
+ *  - group: the remaining top nodes, by type, where together they pass the
+ *    threshold.  The deepest node on 80 % of their shortest paths is their holder.
+ */
+#ifndef PYMEM_VIEWER_ANALYSIS_SUSPECTS_H
+#define PYMEM_VIEWER_ANALYSIS_SUSPECTS_H
+
+#include "viewer/analysis/analysis.h"
+
+#define SUSPECTS_THRESHOLD 0.10		/* of all objects' bytes */
+
+struct suspect {
+	bool group;
+	uint32_t point;		/* single: accumulation point; group: common holder or HEAP_NONE */
+	uint32_t top;		/* single: the top node above it; group: largest member */
+	uint64_t retained;	/* single: by the point; group: by all members */
+	uint32_t member_type;	/* what most of it is: by type, the point's largest children */
+	uint64_t member_count, member_retained;
+};
+
+/* Appends struct suspect to ret, largest first; at least the largest single one when none
+ * passes the threshold. 0, -ENOMEM, -ECANCELED. */
+int suspects_find(struct analysis *analysis, double threshold, const struct progress *progress,
+		  struct vec *ret);
+
+#endif

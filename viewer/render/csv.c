@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+/*
+ * csv - tables for spreadsheets (RFC 4180, LF line ends).
+ *
+ * The first column is the pid.  A text that a spreadsheet would take for a
+ * formula (it begins with = + - @ or a tab) gets a ' in front.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "viewer/render/render.h"
+
+static void put_text(FILE *out, const char *text)
+{
+	bool formula = text[0] && strchr("=+-@\t\r", text[0]);
+	bool quote = formula || strpbrk(text, ",\"\n\r;") || text[0] == ' ';
+
+	if (!quote) {
+		fputs(text, out);
+		return;
+	}
+	fputs(formula ? "\"'" : "\"", out);
+	for (; *text; text++) {
+		if (*text == '"')
+			fputc('"', out);
+		fputc(*text, out);
+	}
+	fputc('"', out);
+}
+
+static void put_cell(FILE *out, const struct table *table, size_t row, size_t column)
+{
+	const struct cell *cell = table_cell(table, row, column);
+
+	if (cell->unknown)
+		return;
+	switch (table->columns[column].type) {
+	case CELL_TEXT:
+		put_text(out, table_text(table, cell));
+		break;
+	case CELL_COUNT_DIFF: case CELL_BYTES_DIFF:
+		fprintf(out, "%" PRId64, cell->i64);
+		break;
+	case CELL_RATIO:
+		fprintf(out, "%.6f", cell->ratio);
+		break;
+	default:
+		fprintf(out, "%" PRIu64, cell->u64);
+	}
+}
+
+static void begin(FILE *out, const struct report *report)
+{
+	/* the overview has a pid column of its own */
+	fputs("process", out);
+	for (size_t c = 0; c < report->ncolumns; c++)
+		fprintf(out, ",%s", report->columns[c].key);
+	fputc('\n', out);
+}
+
+static void put_table(FILE *out, const struct report *report, const struct process *process,
+		      unsigned index, const struct table *table)
+{
+	(void)report;
+	(void)index;
+	for (size_t r = 0; r < table->rows; r++) {
+		fprintf(out, "%" PRIu64, process_pid(process));
+		for (size_t c = 0; c < table->ncolumns; c++) {
+			fputc(',', out);
+			put_cell(out, table, r, c);
+		}
+		fputc('\n', out);
+	}
+}
+
+static void end(FILE *out, const struct report *report)
+{
+	(void)out;
+	(void)report;
+}
+
+const struct renderer render_csv = { "csv", begin, put_table, end };

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+/*
+ * text - tables for people without a screen: aligned columns.
+ *
+ * Widths are those of the widest cell; the last text column isn't padded.  A
+ * text column but the last is cut at 60 columns.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "viewer/render/render.h"
+#include "viewer/report/escape.h"
+
+#define TEXT_MAX 60
+#define GAP "  "
+
+/* Columns a text takes; bytes_ret: how much of it fits max columns. */
+static int text_width(const char *text, int max, size_t *bytes_ret)
+{
+	size_t size = strlen(text), at = 0, len;
+	int width = 0;
+
+	for (; at < size; at += len) {
+		int32_t c = utf8_decode(text + at, size - at, &len);
+		int w = c < 0x300 ? 1 : wcwidth((wchar_t)c);
+
+		w = w < 0 ? 1 : w;
+		if (max && width + w > max)
+			break;
+		width += w;
+	}
+	if (bytes_ret)
+		*bytes_ret = at;
+	return width;
+}
+
+static bool right_aligned(const struct column *column)
+{
+	return column->type != CELL_TEXT && column->type != CELL_BOOL;
+}
+
+static void put_padded(FILE *out, const char *text, int width, bool right, bool last)
+{
+	size_t bytes;
+	int used = text_width(text, last ? 0 : width, &bytes), pad = width - used;
+
+	if (pad < 0)
+		pad = 0;
+	if (right)
+		fprintf(out, "%*s", pad, "");
+	fwrite(text, 1, bytes, out);
+	if (!right && !last)
+		fprintf(out, "%*s", pad, "");
+}
+
+static int last_shown(const struct table *table)
+{
+	int last = -1;
+
+	for (size_t c = 0; c < table->ncolumns; c++)
+		if (!table->columns[c].hidden)
+			last = (int)c;
+	return last;
+}
+
+static int column_width(const struct table *table, size_t column)
+{
+	char buf[CELL_TEXT_SIZE];
+	int width = text_width(table->columns[column].title, 0, NULL);
+
+	for (size_t r = 0; r < table->rows; r++) {
+		int w = text_width(cell_human(table, r, column, buf), 0, NULL);
+
+		width = w > width ? w : width;
+	}
+	if (table->columns[column].type == CELL_TEXT && width > TEXT_MAX)
+		width = TEXT_MAX;
+	return width;
+}
+
+static void put_rows(FILE *out, const struct table *table)
+{
+	int *widths = calloc(table->ncolumns, sizeof(*widths)), last = last_shown(table);
+	char buf[CELL_TEXT_SIZE];
+
+	for (size_t c = 0; widths && c < table->ncolumns; c++)
+		widths[c] = column_width(table, c);
+	for (size_t r = 0; widths && r <= table->rows; r++) {
+		bool first = true;
+
+		for (size_t c = 0; c < table->ncolumns; c++) {
+			const struct column *column = &table->columns[c];
+
+			if (column->hidden)
+				continue;
+			fputs(first ? "" : GAP, out);
+			first = false;
+			put_padded(out, r ? cell_human(table, r - 1, c, buf) : column->title,
+				   widths[c], right_aligned(column), (int)c == last);
+		}
+		fputc('\n', out);
+	}
+	free(widths);
+}
+
+static void put_single(FILE *out, const struct table *table)
+{
+	char buf[CELL_TEXT_SIZE];
+	int width = 0;
+
+	for (size_t c = 0; c < table->ncolumns; c++) {
+		int w = text_width(table->columns[c].title, 0, NULL);
+
+		width = !table->columns[c].hidden && w > width ? w : width;
+	}
+	for (size_t r = 0; r < table->rows; r++)
+		for (size_t c = 0; c < table->ncolumns; c++) {
+			if (table->columns[c].hidden)
+				continue;
+			put_padded(out, table->columns[c].title, width, false, false);
+			fprintf(out, GAP "%s\n", cell_human(table, r, c, buf));
+		}
+}
+
+static void put_title(FILE *out, const struct report *report, const struct process *process)
+{
+	struct text text = { 0 };
+
+	fprintf(out, "%s: process %" PRIu64, report->title, process_pid(process));
+	if (process->old && report->needs & NEEDS_OLD)
+		fprintf(out, " compared with %" PRIu64, process_pid(process->old));
+	text_escape(&text, process->file, strlen(process->file), 300, 0);
+	fprintf(out, " (%s)\n", text_str(&text));
+	text_free(&text);
+	if (process->problem[0])
+		fprintf(out, "INCOMPLETE: %s\n", process->problem);
+	else if (!process->heap->complete)
+		fputs("INCOMPLETE: the snapshot is truncated\n", out);
+}
+
+static void put_table(FILE *out, const struct report *report, const struct process *process,
+		      unsigned index, const struct table *table)
+{
+	char shown[HUMAN_SIZE], total[HUMAN_SIZE];
+
+	if (index)
+		fputc('\n', out);
+	put_title(out, report, process);
+	if (table->error)
+		fprintf(out, "%s\n", table->error);
+	else if (report->single)
+		put_single(out, table);
+	else if (table->rows)
+		put_rows(out, table);
+	else
+		fputs("nothing to show\n", out);
+	if (table->rows < table->total)
+		fprintf(out, "%s of %s rows\n", human_count(shown, table->rows),
+			human_count(total, table->total));
+	for (size_t i = 0; i < VEC_COUNT(table->notes, size_t); i++)
+		fprintf(out, "%s\n", VEC(table->text, const char) + VEC(table->notes, size_t)[i]);
+}
+
+static void begin(FILE *out, const struct report *report)
+{
+	(void)out;
+	(void)report;
+}
+
+const struct renderer render_text = { "text", begin, put_table, begin };

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/*
+ * by_name - types of equal name added up (by_name.h).
+ *
+ * Sort by name, merge neighbours, sort by size.  Retained sizes of same-named
+ * types add up, which may count bytes twice when instances of one hold
+ * instances of the other: an upper bound then.
+ */
+#include "viewer/report/by_name.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *name_of(const struct heap *heap, const void *entry)
+{
+	return heap_type_name(heap, ((const struct named_type *)entry)->type);
+}
+
+static int compare_names(const void *a, const void *b, void *arg)
+{
+	return strcmp(name_of(arg, a), name_of(arg, b));
+}
+
+static int compare_sizes(const void *a, const void *b, void *arg)
+{
+	const struct named_type *x = a, *y = b;
+
+	if (x->size != y->size)
+		return x->size > y->size ? -1 : 1;
+	return compare_names(a, b, arg);
+}
+
+static void merge(struct by_name *names, const struct heap *heap)
+{
+	struct named_type *t = names->types.data;
+	size_t count = by_name_count(names), kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (kept && !strcmp(name_of(heap, &t[kept - 1]), name_of(heap, &t[i]))) {
+			if (t[i].size > t[kept - 1].size)
+				t[kept - 1].type = t[i].type;
+			t[kept - 1].count += t[i].count;
+			t[kept - 1].size += t[i].size;
+			t[kept - 1].retained += t[i].retained;
+			t[kept - 1].approximate |= t[i].approximate;
+		} else {
+			t[kept++] = t[i];
+		}
+	}
+	names->types.size = kept * sizeof(*t);
+}
+
+void by_name_sort_names(struct by_name *names, const struct heap *heap)
+{
+	struct heap *arg = (struct heap *)(uintptr_t)heap;
+
+	if (names->types.size)
+		qsort_r(names->types.data, by_name_count(names), sizeof(struct named_type),
+			compare_names, arg);
+}
+
+int by_name_build(struct by_name *names, const struct heap *heap, const struct analysis *analysis)
+{
+	for (uint32_t t = 1; t <= heap->types; t++) {
+		const struct heap_type *type = heap_type(heap, t);
+		struct named_type entry = {
+			.count = type->count, .size = type->size, .type = t,
+			.approximate = !!(type->flags & SNAP_TYPE_APPROX),
+		};
+
+		if (analysis)
+			entry.retained = VEC(analysis->type, struct analysis_type)[t].retained;
+		if (type->count && vec_append(&names->types, &entry, sizeof(entry)))
+			return -ENOMEM;
+	}
+	if (!names->types.size)
+		return 0;
+	by_name_sort_names(names, heap);
+	merge(names, heap);
+	qsort_r(names->types.data, by_name_count(names), sizeof(struct named_type),
+		compare_sizes, (struct heap *)(uintptr_t)heap);
+	return 0;
+}
+
+void by_name_free(struct by_name *names)
+{
+	vec_free(&names->types);
+}
+
+const struct named_type *by_name_find(const struct by_name *names, const struct heap *heap,
+				      const char *name)
+{
+	size_t lo = 0, hi = by_name_count(names);
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int c = strcmp(name_of(heap, by_name_at(names, mid)), name);
+
+		if (!c)
+			return by_name_at(names, mid);
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: MIT
+/*
+ * describe - nodes, values and single edges in words (describe.h).
+ */
+#include "viewer/report/describe.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NAME_LIMIT 200		/* characters of one name */
+#define TUPLE_ELEMENTS 4
+
+void describe_string(struct text *out, const struct heap *heap, uint32_t string)
+{
+	size_t size;
+	const char *text = heap_string(heap, string, &size);
+
+	text_escape(out, text, size, NAME_LIMIT, 0);
+}
+
+static const char *file_base(const char *path, size_t *size)
+{
+	for (size_t i = *size; i > 0; i--)
+		if (path[i - 1] == '/') {
+			*size -= i;
+			return path + i;
+		}
+	return path;
+}
+
+void describe_frame(struct text *out, const struct heap *heap, uint32_t frame)
+{
+	const struct snap_frame *f = &VEC(heap->frame, struct snap_frame)[frame];
+	size_t size;
+	const char *file = heap_string(heap, f->file, &size);
+
+	if (f->function)
+		describe_string(out, heap, f->function);
+	else
+		text_add(out, "?");
+	file = file_base(file, &size);
+	if (!size)
+		return;
+	text_add(out, " (");
+	text_escape(out, file, size, NAME_LIMIT, 0);
+	if (f->line)
+		text_printf(out, ":%u", f->line);
+	text_add(out, ")");
+}
+
+void describe_thread(struct text *out, const struct heap *heap, uint32_t thread)
+{
+	const struct snap_thread *t = &VEC(heap->thread, struct snap_thread)[thread];
+
+	text_add(out, "thread ");
+	if (t->name)
+		describe_string(out, heap, t->name);
+	else if (t->native_id)
+		text_printf(out, "%llu", (unsigned long long)t->native_id);
+	else
+		text_printf(out, "#%u", thread);
+}
+
+void describe_type(struct text *out, const struct heap *heap, uint32_t type)
+{
+	if (type && type <= heap->types)
+		describe_string(out, heap, heap_type(heap, type)->name);
+}
+
+void describe_node(struct text *out, const struct heap *heap, uint32_t node)
+{
+	if (node < heap->objects) {
+		describe_type(out, heap, heap_type_of(heap, node));
+		return;
+	}
+	const struct heap_synth *s = heap_synth(heap, node);
+	if (s->kind == HEAP_SYNTH_THREAD) {
+		describe_thread(out, heap, s->ref);
+	} else if (s->kind == HEAP_SYNTH_FRAME) {
+		text_add(out, "frame ");
+		describe_frame(out, heap, s->ref);
+	} else {
+		text_add(out, heap_group_name(s->kind));
+	}
+}
+
+/* ---- values ---- */
+
+static size_t characters(const char *text, size_t size)
+{
+	size_t count = 0, len;
+
+	for (size_t at = 0; at < size; at += len, count++)
+		utf8_decode(text + at, size - at, &len);
+	return count;
+}
+
+static void describe_str(struct text *out, const struct heap_value *v, size_t limit)
+{
+	if (!v->size && v->length) {
+		text_printf(out, "<str of %llu>", (unsigned long long)v->length);
+		return;
+	}
+	size_t have = characters(v->text, v->size);
+	text_add(out, "'");
+	text_escape(out, v->text, v->size, limit, '\'');
+	if (have < v->length && (!limit || have <= limit))
+		text_add(out, "...");
+	text_add(out, "'");
+}
+
+static void describe_bytes(struct text *out, const struct heap_value *v, size_t limit)
+{
+	size_t shown = limit && v->size > limit ? limit : v->size;
+
+	if (!v->size && v->length) {
+		text_printf(out, "<bytes of %llu>", (unsigned long long)v->length);
+		return;
+	}
+	text_add(out, "b'");
+	for (size_t i = 0; i < shown; i++) {
+		unsigned char c = (unsigned char)v->text[i];
+
+		if (c >= 0x20 && c < 0x7f && c != '\'' && c != '\\')
+			text_add_bytes(out, v->text + i, 1);
+		else
+			text_printf(out, "\\x%02x", c);
+	}
+	text_add(out, shown < v->length ? "...'" : "'");
+}
+
+static void describe_float(struct text *out, const struct heap_value *v)
+{
+	char buf[40];
+	double d;
+
+	if (v->size != sizeof(d))
+		return;
+	memcpy(&d, v->text, sizeof(d));
+	if (isnan(d) || isinf(d)) {
+		text_add(out, isnan(d) ? "nan" : d < 0 ? "-inf" : "inf");
+		return;
+	}
+	for (int precision = 15; precision <= 17; precision++) {
+		double back;
+
+		snprintf(buf, sizeof(buf), "%.*g", precision, d);
+		if (sscanf(buf, "%lf", &back) == 1 && back == d)
+			break;
+	}
+	text_add(out, buf);
+	if (!strpbrk(buf, ".e"))
+		text_add(out, ".0");
+}
+
+/* False when nothing is known. */
+static bool describe_scalar(struct text *out, const struct heap *heap, uint32_t object,
+			    size_t limit)
+{
+	struct heap_value v;
+
+	if (heap_kind(heap, object) == SNAP_KIND_NONE) {
+		text_add(out, "None");
+		return true;
+	}
+	if (!heap_value(heap, object, &v))
+		return false;
+	switch (v.kind) {
+	case SNAP_VALUE_STR:
+		describe_str(out, &v, limit);
+		return true;
+	case SNAP_VALUE_BYTES:
+		describe_bytes(out, &v, limit);
+		return true;
+	case SNAP_VALUE_FLOAT:
+		describe_float(out, &v);
+		return v.size == 8;
+	case SNAP_VALUE_BOOL:
+		text_add(out, v.size && v.text[0] ? "True" : "False");
+		return v.size == 1;
+	default:
+		text_escape(out, v.text, v.size, limit ? limit : NAME_LIMIT, 0);
+		return v.size > 0;
+	}
+}
+
+static void describe_tuple(struct text *out, const struct heap *heap, uint32_t object,
+			   size_t limit)
+{
+	struct heap_span refs = heap_refs(heap, object);
+	uint32_t shown = refs.count < TUPLE_ELEMENTS ? refs.count : TUPLE_ELEMENTS;
+
+	text_add(out, "(");
+	for (uint32_t i = 0; i < shown; i++) {
+		uint32_t to = refs.target[i];
+
+		if (i)
+			text_add(out, ", ");
+		if (to >= heap->objects || !describe_scalar(out, heap, to, limit)) {
+			text_add(out, "<");
+			if (to < heap->objects)
+				describe_node(out, heap, to);
+			text_add(out, ">");
+		}
+	}
+	text_add(out, refs.count > shown ? ", ...)" : refs.count == 1 ? ",)" : ")");
+}
+
+static void describe_items(struct text *out, const struct heap *heap, uint32_t object)
+{
+	const struct heap_shape *shape =
+		&VEC(heap->shape, struct heap_shape)[heap_class_of(heap, object)->shape];
+	struct heap_span refs = heap_refs(heap, object);
+	unsigned kind = heap_kind(heap, object);
+	bool pairs = shape->tail == SNAP_TAIL_PAIRS, list = kind == SNAP_KIND_LIST;
+	char buf[HUMAN_SIZE];
+	uint32_t items = 0;
+
+	for (uint32_t i = kind == SNAP_KIND_DICT ? 0 : shape->nfixed; i < refs.count; i++)
+		items += refs.target[i] != HEAP_ABSENT;
+	if (pairs)
+		items /= 2;
+	text_printf(out, "%c%s item%s%c", list ? '[' : '{', human_count(buf, items),
+		    items == 1 ? "" : "s", list ? ']' : '}');
+}
+
+void describe_value(struct text *out, const struct heap *heap, uint32_t object, size_t limit)
+{
+	if (object >= heap->objects || describe_scalar(out, heap, object, limit))
+		return;
+	switch (heap_kind(heap, object)) {
+	case SNAP_KIND_TUPLE:
+		describe_tuple(out, heap, object, limit);
+		break;
+	case SNAP_KIND_LIST: case SNAP_KIND_DICT: case SNAP_KIND_SET:
+		describe_items(out, heap, object);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- edges ---- */
+
+static void describe_key(struct text *out, const struct heap *heap, uint32_t key)
+{
+	size_t before = text_len(out);
+
+	text_add(out, "[");
+	if (key < heap->objects)
+		describe_value(out, heap, key, 60);
+	if (text_len(out) == before + 1) {
+		text_add(out, "<");
+		if (key < heap->objects)
+			describe_node(out, heap, key);
+		text_add(out, ">");
+	}
+	text_add(out, "]");
+}
+
+static void named(struct text *out, const struct heap *heap, const char *prefix, uint32_t name)
+{
+	text_add(out, prefix);
+	if (name)
+		describe_string(out, heap, name);
+}
+
+void describe_label(struct text *out, const struct heap *heap, const struct heap_label *label)
+{
+	switch (label->kind) {
+	case SNAP_LABEL_ATTR:
+		named(out, heap, ".", label->name);
+		break;
+	case SNAP_LABEL_KEY:
+		text_add(out, ".keys()");
+		break;
+	case SNAP_LABEL_VALUE:
+		describe_key(out, heap, label->key);
+		break;
+	case SNAP_LABEL_INDEX:
+		text_printf(out, "[%llu]", (unsigned long long)label->index);
+		break;
+	case SNAP_LABEL_ELEMENT:
+		text_add(out, "{element}");
+		break;
+	case SNAP_LABEL_LOCAL:
+		named(out, heap, " local ", label->name);
+		break;
+	case SNAP_LABEL_CELL:
+		named(out, heap, " closure ", label->name);
+		break;
+	case SNAP_LABEL_TYPE:
+		text_add(out, ".__class__");
+		break;
+	case SNAP_LABEL_WEAK:
+		named(out, heap, label->name ? " weak " : " weak reference", label->name);
+		break;
+	case SNAP_LABEL_STACK:
+		text_add(out, " temporary");
+		break;
+	case SNAP_LABEL_DICT:
+		text_add(out, ".__dict__");
+		break;
+	default:
+		named(out, heap, label->name ? "." : "", label->name);
+	}
+}
+
+void describe_edge(struct text *out, const struct heap *heap, uint32_t from, uint32_t slot)
+{
+	struct heap_label label;
+
+	heap_label(heap, from, slot, &label);
+	if (from >= heap->objects)
+		describe_string(out, heap, label.name);
+	else
+		describe_label(out, heap, &label);
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+/* human - numbers made readable (escape.h). */
+#include <stdio.h>
+#include <string.h>
+
+#include "viewer/report/escape.h"
+
+static const char *scaled(char buf[HUMAN_SIZE], uint64_t bytes, const char *sign)
+{
+	static const char *const units[] = { "B", "KB", "MB", "GB", "TB", "PB", "EB" };
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	/* 1023.995 would print as 1024.00 */
+	while (value >= 1023.995 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		value /= 1024;
+		unit++;
+	}
+	if (unit == 0)
+		snprintf(buf, HUMAN_SIZE, "%s%u B", sign, (unsigned)bytes);
+	else
+		snprintf(buf, HUMAN_SIZE, "%s%.2f %s", sign, value, units[unit]);
+	return buf;
+}
+
+static uint64_t magnitude(int64_t value)
+{
+	return value < 0 ? -(uint64_t)value : (uint64_t)value;
+}
+
+const char *human_bytes_u64(char buf[HUMAN_SIZE], uint64_t bytes)
+{
+	return scaled(buf, bytes, "");
+}
+
+const char *human_bytes(char buf[HUMAN_SIZE], int64_t bytes)
+{
+	return scaled(buf, magnitude(bytes), bytes < 0 ? "-" : "");
+}
+
+const char *human_bytes_diff(char buf[HUMAN_SIZE], int64_t bytes)
+{
+	return scaled(buf, magnitude(bytes), bytes < 0 ? "-" : bytes > 0 ? "+" : "");
+}
+
+static const char *grouped(char buf[HUMAN_SIZE], uint64_t count, const char *sign)
+{
+	char digits[24];
+	int n = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)count), out = 0;
+
+	out = snprintf(buf, HUMAN_SIZE, "%s", sign);
+	for (int i = 0; i < n; i++) {
+		if (i && (n - i) % 3 == 0)
+			buf[out++] = ',';
+		buf[out++] = digits[i];
+	}
+	buf[out] = '\0';
+	return buf;
+}
+
+const char *human_count(char buf[HUMAN_SIZE], uint64_t count)
+{
+	return grouped(buf, count, "");
+}
+
+const char *human_count_diff(char buf[HUMAN_SIZE], int64_t count)
+{
+	return grouped(buf, magnitude(count), count < 0 ? "-" : count > 0 ? "+" : "");
+}
+
+const char *human_ns(char buf[HUMAN_SIZE], uint64_t ns)
+{
+	static const char *const units[] = { "ns", "us", "ms", "s" };
+	double value = (double)ns;
+	int unit = 0;
+
+	while (value >= 1000 && unit < 3) {
+		value /= 1000;
+		unit++;
+	}
+	snprintf(buf, HUMAN_SIZE, unit ? "%.2f %s" : "%.0f %s", value, units[unit]);
+	return buf;
+}

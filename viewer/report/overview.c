@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+/* overview - one row: what this process is, how large, how well understood. */
+#include "viewer/analysis/suspects.h"
+#include "viewer/report/common.h"
+#include "viewer/report/suspect_text.h"
+
+static const struct column columns[] = {
+	{ "pid", "Process", CELL_COUNT, true },
+	{ "python", "Python", CELL_TEXT, false },
+	{ "command", "Command", CELL_TEXT, false },
+	{ "complete", "Complete", CELL_BOOL, false },
+	{ "objects", "Objects", CELL_COUNT, false },
+	{ "edges", "References between them", CELL_COUNT, false },
+	{ "size", "Size of all objects", CELL_BYTES, false },
+	{ "rss", "Resident memory", CELL_BYTES, false },
+	{ "references_counted", "References counted", CELL_COUNT, false },
+	{ "references_explained", "References explained", CELL_COUNT, false },
+	{ "explained_share", "Share explained", CELL_RATIO, false },
+	{ "native_size", "Native buffers", CELL_BYTES, false },
+	{ "unknown_retained", "Held by unknown C references", CELL_BYTES, false },
+	{ "garbage_retained", "Unreachable garbage", CELL_BYTES, false },
+	{ "types", "Types", CELL_COUNT, false },
+	{ "threads", "Threads", CELL_COUNT, false },
+	{ "weak_edges", "Weak references", CELL_COUNT, true },
+	{ "dangling", "References to unknown objects", CELL_COUNT, false },
+	{ "dropped", "Objects dropped", CELL_COUNT, true },
+	{ "errors", "Objects not walked", CELL_COUNT, false },
+	{ "sizes_checked", "Sizes checked", CELL_COUNT, false },
+	{ "sizes_mismatched", "Sizes that differ", CELL_COUNT, false },
+	{ "gil_held_ns", "GIL held", CELL_NS, false },
+	{ "walk_ns", "Walk", CELL_NS, false },
+};
+
+uint64_t heap_rss(const struct heap *heap)
+{
+	uint64_t rss = 0;
+
+	for (size_t i = 0; i < VEC_COUNT(heap->map, struct snap_map); i++)
+		rss += VEC(heap->map, struct snap_map)[i].rss;
+	return rss ? rss : heap_fact_u64(heap, "rss", 0);
+}
+
+uint64_t heap_native(const struct heap *heap)
+{
+	const struct snap_buffer *b = heap->buffer.data;
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < VEC_COUNT(heap->buffer, struct snap_buffer); i++)
+		if (b[i].flags & SNAP_BUFFER_OWNER && !(b[i].flags & SNAP_BUFFER_COUNTED))
+			size += b[i].length;
+	return size;
+}
+
+static void row_fact_text(struct row *row, struct text *scratch, const struct heap *heap,
+			  const char *key)
+{
+	size_t size = 0;
+	const char *text = heap_fact_text(heap, key, &size);
+
+	if (text)
+		row_raw(row, scratch, text, size);
+	else
+		row_unknown(row);
+}
+
+static void row_fact(struct row *row, const struct heap *heap, const char *key)
+{
+	uint64_t value = heap_fact_u64(heap, key, UINT64_MAX);
+
+	if (value == UINT64_MAX)
+		row_unknown(row);
+	else
+		row_u64(row, value);
+}
+
+static void row_checks(struct row *row, const struct heap *heap)
+{
+	const struct snap_size_check *check = heap->size_check.data;
+	uint64_t checked = 0, mismatched = 0;
+
+	for (size_t i = 0; i < VEC_COUNT(heap->size_check, struct snap_size_check); i++) {
+		checked += check[i].checked;
+		mismatched += check[i].mismatched;
+	}
+	row_u64(row, checked);
+	row_u64(row, mismatched);
+}
+
+static void row_counts(struct row *row, const struct report_context *c)
+{
+	const struct heap *heap = c->heap;
+	const struct analysis *a = c->analysis;
+	uint64_t rss = heap_rss(heap);
+
+	row_u64(row, heap->objects);
+	row_u64(row, heap->edges);
+	row_u64(row, heap->size);
+	if (rss)
+		row_u64(row, rss);
+	else
+		row_unknown(row);
+	row_u64(row, heap->references_counted);
+	row_u64(row, heap->references_explained);
+	row_ratio(row, ratio_of(heap->references_explained, heap->references_counted));
+	row_u64(row, heap_native(heap));
+	row_u64(row, analysis_retained(a, heap_group(heap, HEAP_SYNTH_UNKNOWN)));
+	row_u64(row, analysis_retained(a, heap_group(heap, HEAP_SYNTH_GARBAGE)));
+	row_u64(row, heap->types);
+	row_u64(row, heap->threads);
+	row_u64(row, heap->weak_edges);
+	row_u64(row, heap->dangling);
+	row_u64(row, heap->dropped);
+	row_u64(row, VEC_COUNT(heap->error, struct snap_error));
+}
+
+static int add_suspects(const struct report_context *c, struct text *scratch, struct table *table)
+{
+	struct vec suspects = { 0 };
+	char buf[HUMAN_SIZE];
+	int err = suspects_find(c->analysis, SUSPECTS_THRESHOLD, c->progress, &suspects);
+
+	for (size_t i = 0; i < VEC_COUNT(suspects, struct suspect) && i < 3 && !err; i++) {
+		const struct suspect *s = VEC(suspects, struct suspect) + i;
+
+		text_clear(scratch);
+		suspect_text(scratch, c->analysis, s);
+		err = table_note(table, "suspect %zu: %s (%.1f %%): %s", i + 1,
+				 human_bytes_u64(buf, s->retained),
+				 100 * ratio_of(s->retained, c->heap->size), text_str(scratch));
+	}
+	vec_free(&suspects);
+	return err;
+}
+
+static int run(const struct report_context *context, const struct report_params *params,
+	       struct table *table)
+{
+	const struct heap *heap = context->heap;
+	struct text scratch = { 0 };
+	struct row row;
+	int err;
+
+	(void)params;
+	row_begin(&row, table, HEAP_NONE, 0);
+	row_fact(&row, heap, "pid");
+	row_fact_text(&row, &scratch, heap, "python.version");
+	row_fact_text(&row, &scratch, heap, "command");
+	row_u64(&row, heap->complete);
+	row_counts(&row, context);
+	row_checks(&row, heap);
+	row_fact(&row, heap, "gil_held_ns");
+	row_fact(&row, heap, "walk_ns");
+	err = row_end(&row);
+	if (!err)
+		err = add_suspects(context, &scratch, table);
+	if (!err && !heap->complete)
+		err = table_note(table, "the snapshot is truncated: objects and roots are missing, "
+				 "so what is called unreachable may not be");
+	text_free(&scratch);
+	return err;
+}
+
+const struct report report_overview = {
+	.name = "overview", .title = "Overview", .needs = NEEDS_ANALYSIS, .single = true,
+	.columns = columns, .ncolumns = COUNT_OF(columns), .run = run,
+};

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+/*
+ * paths - how an object is held: the steps of a shortest path from its root.
+ *
+ * With --object, that object's; with --type, those of the instances that retain
+ * most (--limit of them, default 5).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "viewer/report/common.h"
+
+#define MAX_STEPS 1000u
+#define INSTANCES 5
+
+static const struct column columns[] = {
+	{ "object", "Object", CELL_ADDRESS, false },
+	{ "step", "Step", CELL_COUNT, false },
+	{ "edge", "Edge", CELL_TEXT, false },
+	{ "address", "Address", CELL_ADDRESS, true },
+	{ "type", "Type", CELL_TEXT, false },
+	{ "value", "Value", CELL_TEXT, false },
+	{ "retained", "Retained", CELL_BYTES, false },
+	{ "dominator", "Dominator", CELL_BOOL, false },
+	{ "path", "Path", CELL_TEXT, false },
+};
+
+static bool dominates(const struct analysis *a, uint32_t holder, uint32_t node)
+{
+	for (uint32_t steps = 0; node != HEAP_NONE && steps < a->heap->nodes; steps++) {
+		if (node == holder)
+			return true;
+		node = analysis_idom(a, node);
+	}
+	return false;
+}
+
+static int add_step(const struct report_context *c, const uint32_t *nodes, uint32_t i,
+		    uint32_t object, uint32_t step, struct text *scratch, struct table *table)
+{
+	const struct heap *heap = c->heap;
+	uint32_t from = i ? nodes[i - 1] : heap_root(heap), node = nodes[i];
+	struct row row;
+
+	row_begin(&row, table, node, heap_type_of(heap, node));
+	row_address(&row, heap, object);
+	row_u64(&row, step);
+	text_clear(scratch);
+	describe_edge(scratch, heap, from, heap_slot(heap, from, node));
+	row_text(&row, text_str(scratch));
+	row_address(&row, heap, node);
+	row_node(&row, scratch, heap, node);
+	row_value(&row, scratch, heap, node);
+	row_u64(&row, analysis_retained(c->analysis, node));
+	row_u64(&row, dominates(c->analysis, node, object));
+	if (node == object)
+		row_path(&row, scratch, c->analysis, node);
+	else
+		row_text(&row, "");
+	return row_end(&row);
+}
+
+static int add_path(const struct report_context *c, uint32_t object, struct text *scratch,
+		    struct table *table)
+{
+	uint32_t *nodes = malloc(MAX_STEPS * sizeof(*nodes));
+	uint32_t length, shown;
+	int err = 0;
+
+	if (!nodes)
+		return -ENOMEM;
+	length = analysis_path(c->analysis, object, nodes, MAX_STEPS);
+	shown = length < MAX_STEPS ? length : MAX_STEPS;
+	for (uint32_t i = 0; i < shown && !err; i++)
+		err = add_step(c, nodes, i, object, length - shown + i, scratch, table);
+	if (!err && length > shown)
+		err = table_note(table, "the first %u of %u steps are left out", length - shown,
+				 length);
+	free(nodes);
+	return err;
+}
+
+static int add_instances(const struct report_context *c, const struct report_params *params,
+			 uint32_t type, struct text *scratch, struct table *table)
+{
+	struct top top = { .limit = params->limit ? params->limit : INSTANCES };
+	const char *name = heap_type_name(c->heap, type);
+	int err = 0;
+
+	for (uint32_t o = 0; o < c->heap->objects && !err; o++)
+		if (!strcmp(heap_type_name(c->heap, heap_type_of(c->heap, o)), name))
+			err = top_offer(&top, analysis_retained(c->analysis, o), o);
+	top_sort(&top);
+	for (size_t i = 0; i < VEC_COUNT(top.heap, struct top_entry) && !err; i++)
+		err = add_path(c, VEC(top.heap, struct top_entry)[i].id, scratch, table);
+	top_free(&top);
+	return err;
+}
+
+static int run(const struct report_context *context, const struct report_params *params,
+	       struct table *table)
+{
+	struct text scratch = { 0 };
+	uint32_t node, type;
+	int err = 0;
+
+	if (params->object) {
+		node = params_node(context->heap, params, table);
+		if (node != HEAP_NONE)
+			err = add_path(context, node, &scratch, table);
+	} else if (params->type) {
+		type = params_type(context->heap, params, table);
+		if (type)
+			err = add_instances(context, params, type, &scratch, table);
+	} else {
+		table->error = "name an object with --object or a type with --type";
+	}
+	text_free(&scratch);
+	return err;
+}
+
+const struct report report_paths = {
+	.name = "paths", .title = "Paths to roots", .needs = NEEDS_ANALYSIS | NEEDS_NODE,
+	.rows_are_steps = true, .columns = columns, .ncolumns = COUNT_OF(columns), .run = run,
+};

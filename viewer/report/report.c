@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+/* report - the list of reports, and running one (report.h). */
+#include "viewer/report/report.h"
+
+#include <string.h>
+
+#include "viewer/report/table.h"
+
+extern const struct report report_overview, report_suspects, report_types, report_objects,
+	report_dominators, report_paths, report_referrers, report_referents, report_threads,
+	report_diff, report_growth, report_duplicates, report_waste, report_budget, report_native,
+	report_hidden, report_sizes, report_roots, report_errors;
+
+const struct report *const report_all[] = {
+	&report_overview, &report_suspects, &report_types, &report_objects, &report_dominators,
+	&report_paths, &report_referrers, &report_referents, &report_threads, &report_diff,
+	&report_growth, &report_duplicates, &report_waste, &report_budget, &report_native,
+	&report_hidden, &report_sizes, &report_roots, &report_errors, NULL,
+};
+
+const struct report *report_find(const char *name)
+{
+	for (size_t i = 0; report_all[i]; i++)
+		if (!strcmp(report_all[i]->name, name))
+			return report_all[i];
+	return NULL;
+}
+
+int report_run(const struct report *report, const struct report_context *context,
+	       const struct report_params *params, struct table *table)
+{
+	struct report_params effective = *params;
+	int err;
+
+	if (params->all)
+		effective.limit = 0;
+	else if (!params->limit)
+		effective.limit = report->limit;
+	table_init(table, report);
+	if (report->needs & NEEDS_OLD && !context->old) {
+		table->error = "nothing to compare with: name an older snapshot with --compare";
+		return 0;
+	}
+	err = report->run(context, &effective, table);
+	if (err)
+		return err;
+	return table_arrange(table, &effective, report->rows_are_steps ? 0 : effective.limit);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* suspect_text - a suspect in words; for the report, the overview and screens. */
+#ifndef PYMEM_VIEWER_REPORT_SUSPECT_TEXT_H
+#define PYMEM_VIEWER_REPORT_SUSPECT_TEXT_H
+
+#include "viewer/analysis/suspects.h"
+#include "viewer/report/escape.h"
+
+/* "module cache.STORE['sessions']" */
+void suspect_path(struct text *out, const struct analysis *analysis, const struct suspect *s);
+/* "module cache.STORE['sessions'] -> dict -> 1,204,331 Session" */
+void suspect_text(struct text *out, const struct analysis *analysis, const struct suspect *s);
+
+#endif

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+/* suspects - where memory accumulates, in one sentence each (analysis/suspects.h). */
+#include "viewer/analysis/suspects.h"
+#include "viewer/report/common.h"
+#include "viewer/report/suspect_text.h"
+
+static const struct column columns[] = {
+	{ "path", "Path", CELL_TEXT, false },
+	{ "type", "Type", CELL_TEXT, false },
+	{ "retained", "Retained", CELL_BYTES, false },
+	{ "share", "Share", CELL_RATIO, false },
+	{ "text", "What", CELL_TEXT, true },
+	{ "kind", "Kind", CELL_TEXT, true },
+	{ "address", "Address", CELL_ADDRESS, false },
+	{ "member_type", "Of", CELL_TEXT, false },
+	{ "member_count", "Count", CELL_COUNT, false },
+	{ "member_retained", "Retained by those", CELL_BYTES, true },
+};
+
+void suspect_path(struct text *out, const struct analysis *a, const struct suspect *s)
+{
+	const struct heap *heap = a->heap;
+
+	if (s->point != HEAP_NONE) {
+		describe_path(out, a, s->point);
+		return;
+	}
+	text_add(out, "scattered ");
+	describe_type(out, heap, s->member_type);
+	text_add(out, ", e.g. ");
+	describe_path(out, a, s->top);
+}
+
+static void short_type(struct text *out, const struct heap *heap, uint32_t type)
+{
+	size_t size;
+	const char *name = heap_string(heap, heap_type(heap, type)->name, &size);
+
+	for (size_t i = size; i > 0; i--)
+		if (name[i - 1] == '.') {
+			name += i;
+			size -= i;
+			break;
+		}
+	text_escape(out, name, size, 100, 0);
+}
+
+void suspect_text(struct text *out, const struct analysis *a, const struct suspect *s)
+{
+	const struct heap *heap = a->heap;
+	char buf[HUMAN_SIZE];
+
+	suspect_path(out, a, s);
+	if (!s->group && s->point < heap->objects) {
+		text_add(out, " -> ");
+		short_type(out, heap, heap_type_of(heap, s->point));
+	}
+	if (s->member_type && s->member_count) {
+		text_printf(out, " -> %s ", human_count(buf, s->member_count));
+		short_type(out, heap, s->member_type);
+	}
+}
+
+static int add_row(const struct report_context *c, const struct suspect *s, struct text *scratch,
+		   struct table *table)
+{
+	const struct heap *heap = c->heap;
+	uint32_t node = s->point != HEAP_NONE ? s->point : s->top;
+	uint32_t type = s->group ? s->member_type : heap_type_of(heap, node);
+	struct row row;
+
+	row_begin(&row, table, node, type);
+	text_clear(scratch);
+	suspect_path(scratch, c->analysis, s);
+	row_text(&row, text_str(scratch));
+	row_type(&row, scratch, heap, type);
+	row_u64(&row, s->retained);
+	row_ratio(&row, ratio_of(s->retained, heap->size));
+	text_clear(scratch);
+	suspect_text(scratch, c->analysis, s);
+	row_text(&row, text_str(scratch));
+	row_text(&row, s->group ? "group" : "single");
+	row_address(&row, heap, node);
+	row_type(&row, scratch, heap, s->member_type);
+	row_u64(&row, s->member_count);
+	row_u64(&row, s->member_retained);
+	return row_end(&row);
+}
+
+static int run(const struct report_context *context, const struct report_params *params,
+	       struct table *table)
+{
+	struct vec suspects = { 0 };
+	struct text scratch = { 0 };
+	int err = suspects_find(context->analysis, SUSPECTS_THRESHOLD, context->progress,
+				&suspects);
+
+	(void)params;
+	for (size_t i = 0; i < VEC_COUNT(suspects, struct suspect) && !err; i++)
+		err = add_row(context, VEC(suspects, struct suspect) + i, &scratch, table);
+	vec_free(&suspects);
+	text_free(&scratch);
+	return err;
+}
+
+const struct report report_suspects = {
+	.name = "suspects", .title = "Leak suspects", .needs = NEEDS_ANALYSIS, .limit = 20,
+	.columns = columns, .ncolumns = COUNT_OF(columns), .run = run,
+};
