@@ -12,7 +12,6 @@
 
 #include "loader/target/memory.h"
 
-#define CALL_STACK ((uint64_t)256 << 10)
 #define SYSCALL_TIMEOUT_NS 2000000000ull
 
 /*
@@ -46,8 +45,10 @@ static void place_frame(struct remote *r, uint64_t top)
 	uint64_t addr;
 	size_t size = cpu_frame_build(&t->state, top, t->errand->target->calls.restorer, buf,
 				      &addr);
-	if (size && stack_has(t, addr, top) && tracee_write(t, addr, buf, size))
-		r->frame = addr;
+	if (!size || !stack_has(t, addr - 64, top) || !tracee_write(t, addr, buf, size))
+		return;
+	r->frame = addr;
+	r->context = cpu_frame_context(addr);
 }
 
 void remote_init(struct remote *r, struct tracee *t)
@@ -57,6 +58,11 @@ void remote_init(struct remote *r, struct tracee *t)
 	if (!r->frame)
 		errand_log(t->errand, "no room for an emergency frame on the stack of %d",
 			    t->tid);
+}
+
+void remote_init_copy(struct remote *r, struct tracee *copy, uint64_t exit_word)
+{
+	*r = (struct remote){ .tracee = copy, .frame = exit_word };
 }
 
 static int lost(struct remote *r, enum tracee_event event, struct load_error *err)
@@ -95,6 +101,36 @@ static int to_syscall_stop(struct remote *r, uint64_t deadline, bool *cloned,
 	}
 }
 
+int remote_clone(struct remote *r, int64_t *ret, uint64_t *exit_word_ret,
+		 struct load_error *err)
+{
+	struct tracee *t = r->tracee;
+	uint64_t leave = t->errand->target->calls.exit, word = r->frame - 16;
+	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
+	const long clone_options = options | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK;
+	if (!r->frame || !leave || !tracee_write(t, word, &leave, sizeof(leave)))
+		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
+			"a copy of process %d can't be made safely: no room on its stack, or no "
+			"_exit in its C library", t->pid);
+	if (ptrace(PTRACE_SETOPTIONS, t->tid, NULL, (void *)clone_options))
+		return load_fail(err, LOAD_E_SYSTEM, errno, "PTRACE_SETOPTIONS: %s",
+				 strerror(errno));
+	t->clone_child = 0;
+	int status = remote_sys(r, ret, err, SYS_clone, 0, word);
+	if (t->stopped)
+		ptrace(PTRACE_SETOPTIONS, t->tid, NULL, (void *)options);
+	*exit_word_ret = word;
+	if (status)
+		return -1;
+	if (*ret < 0)
+		return load_fail(err, LOAD_E_CALL, (int)-*ret,
+			"process %d can't be copied: clone failed: %s", t->pid,
+			strerror((int)-*ret));
+	if (!t->clone_child)
+		return load_fail(err, LOAD_E_SYSTEM, 0, "the copy isn't traced");
+	return 0;
+}
+
 int remote_syscall(struct remote *r, long nr, const uint64_t arg[6], int64_t *ret,
 		   struct load_error *err)
 {
@@ -105,14 +141,12 @@ int remote_syscall(struct remote *r, long nr, const uint64_t arg[6], int64_t *re
 	bool cloned = false;
 	cpu_set_syscall(&regs, t->errand->target->calls.gadget, sp, nr, arg);
 	r->syscalls++;
-	t->changed = true;
-	int error = cpu_set_regs(t->tid, &regs);
-	if (error)
+	if (tracee_redirect(t, &regs))
 		return lost(r, TRACEE_ENDED, err);
 	if (to_syscall_stop(r, deadline, &cloned, err) ||
 	    to_syscall_stop(r, deadline, &cloned, err))
 		return -1;
-	if ((error = cpu_get_regs(t->tid, &regs)))
+	if (cpu_get_regs(t->tid, &regs))
 		return lost(r, TRACEE_ENDED, err);
 	*ret = cpu_syscall_result(&regs);
 	return 0;
@@ -153,11 +187,12 @@ static int map_stub(struct remote *r, uint64_t page, struct load_error *err)
 	return 0;
 }
 
-int remote_map(struct remote *r, uint64_t worker_size, struct load_error *err)
+int remote_map(struct remote *r, uint64_t worker_size, uint64_t call_size,
+	       struct load_error *err)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	uint64_t low = worker_size ? page + worker_size + page : page;
-	uint64_t size = low + CALL_STACK + page;
+	uint64_t size = low + call_size + page;
 	int64_t ret;
 	if (remote_sys(r, &ret, err, SYS_mmap, 0, size, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ull, 0) ||
@@ -169,6 +204,7 @@ int remote_map(struct remote *r, uint64_t worker_size, struct load_error *err)
 	r->worker_size = worker_size;
 	r->call_part = worker_size ? r->worker + worker_size + page : r->region;
 	r->stub = r->region + size - page;
+	r->bottom = r->stub - call_size / 2;
 	r->top = r->stub;
 	if (!r->frame) {	/* from here on our own stack holds it */
 		place_frame(r, r->top);
@@ -198,73 +234,84 @@ int remote_unmap(struct remote *r, bool all, struct load_error *err)
 uint64_t remote_push(struct remote *r, const void *data, size_t size)
 {
 	uint64_t addr = (r->top - size) & ~(uint64_t)15;
-	if (addr < r->call_part + CALL_STACK / 2 || !tracee_write(r->tracee, addr, data, size))
+	if (addr < r->bottom || !tracee_write(r->tracee, addr, data, size))
 		return 0;
 	r->top = addr;
 	return addr;
 }
 
-int remote_call_start(struct remote *r, uint64_t function, const uint64_t arg[4], int request,
+int remote_call_start(struct remote *r, uint64_t function, const uint64_t arg[4],
 		      struct load_error *err)
 {
 	struct tracee *t = r->tracee;
 	struct user_regs_struct regs = t->state.regs;
 	struct cpu_call call = { .function = function };
 	memcpy(call.arg, arg, sizeof(call.arg));
-	uint64_t top = r->top, block = remote_push(r, &call, sizeof(call));
+	uint64_t top = r->top;
+	r->block = remote_push(r, &call, sizeof(call));
 	uint64_t stack = r->top - 64;
 	r->top = top;		/* the block is dead once the call has returned */
-	if (!block)
+	r->inside = false;
+	if (!r->block)
 		return load_fail(err, LOAD_E_SYSTEM, 0, "the call block could not be written");
-	cpu_set_call(&regs, r->stub, stack, block, r->frame ? cpu_frame_context(r->frame) : 0,
+	cpu_set_call(&regs, r->stub, stack, r->block, r->context,
 		     t->errand->target->calls.errno_location);
 	r->calls++;
-	t->changed = true;
-	if (cpu_set_regs(t->tid, &regs) || tracee_resume(t, request))
+	if (tracee_redirect(t, &regs) || tracee_resume(t, PTRACE_SYSCALL))
 		return lost(r, TRACEE_ENDED, err);
 	return 0;
 }
 
-/* Waits for the marker's exit; the system calls of the function itself go by. */
-static int wait_marker(struct remote *r, uint64_t deadline, struct load_error *err)
+static int crashed(struct remote *r, struct load_error *err)
+{
+	struct user_regs_struct regs = { 0 };
+	cpu_get_regs(r->tracee->tid, &regs);
+	return load_fail(err, LOAD_E_CALL, 0,
+		"the injected call crashed at %#llx; the thread was put back, but the library it "
+		"was in may be left in disorder", (unsigned long long)cpu_pc(&regs));
+}
+
+/* At a system call stop: is it the exit of the stub's marker? */
+static bool at_marker(struct remote *r)
 {
 	size_t size, marker;
+	struct user_regs_struct regs;
+	r->inside = !r->inside;
 	cpu_stub(&size, &marker);
-	for (bool entry = true;; entry = !entry) {
+	return !r->inside && !cpu_get_regs(r->tracee->tid, &regs) &&
+		cpu_pc(&regs) == r->stub + marker;
+}
+
+int remote_call_poll(struct remote *r, uint64_t deadline, uint64_t *ret,
+		     struct load_error *err)
+{
+	for (;;) {
 		enum tracee_event event = tracee_wait(r->tracee, deadline);
-		if (event == TRACEE_FAULT) {
-			struct user_regs_struct regs = { 0 };
-			cpu_get_regs(r->tracee->tid, &regs);
-			return load_fail(err, LOAD_E_CALL, 0,
-				"the injected call crashed at %#llx; the thread was put back, "
-				"but the library it was in may be left in disorder",
-				(unsigned long long)cpu_pc(&regs));
-		}
-		if (event == TRACEE_STOP) {
-			entry = !entry;
-		} else if (event != TRACEE_SYSCALL) {
+		if (event == TRACEE_TIMEOUT)
+			return 0;
+		if (event == TRACEE_FAULT)
+			return crashed(r, err);
+		if (event == TRACEE_SYSCALL && at_marker(r))
+			break;
+		if (event != TRACEE_SYSCALL && event != TRACEE_STOP && event != TRACEE_CLONE)
 			return lost(r, event, err);
-		} else if (!entry) {
-			struct user_regs_struct regs;
-			if (!cpu_get_regs(r->tracee->tid, &regs) &&
-			    cpu_pc(&regs) == r->stub + marker)
-				return 0;
-		}
 		if (tracee_resume(r->tracee, PTRACE_SYSCALL))
 			return lost(r, TRACEE_ENDED, err);
 	}
+	uint64_t from = r->block + offsetof(struct cpu_call, result);
+	if (!tracee_read(r->tracee, from, ret, sizeof(*ret)))
+		return load_fail(err, LOAD_E_SYSTEM, errno, "the call's result can't be read");
+	return 1;
 }
 
 int remote_call(struct remote *r, uint64_t function, const uint64_t arg[4],
 		unsigned timeout_ms, uint64_t *ret, struct load_error *err)
 {
 	uint64_t deadline = errand_now() + (uint64_t)timeout_ms * 1000000;
-	uint64_t block = (r->top - sizeof(struct cpu_call)) & ~(uint64_t)15;
-	if (remote_call_start(r, function, arg, PTRACE_SYSCALL, err) ||
-	    wait_marker(r, deadline, err))
+	if (remote_call_start(r, function, arg, err))
 		return -1;
-	if (!tracee_read(r->tracee, block + offsetof(struct cpu_call, result), ret,
-			 sizeof(*ret)))
-		return load_fail(err, LOAD_E_SYSTEM, errno, "the call's result can't be read");
-	return 0;
+	int got = remote_call_poll(r, deadline, ret, err);
+	if (!got)
+		return lost(r, TRACEE_TIMEOUT, err);
+	return got > 0 ? 0 : -1;
 }

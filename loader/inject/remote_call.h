@@ -23,12 +23,16 @@
 
 struct remote {
 	struct tracee *tracee;
-	uint64_t frame;		/* emergency frame, 0 = there was no room for one yet */
+	uint64_t frame;		/* where `ret` leads if we die: the emergency frame, or (in a
+				 * copy) the address of _exit; 0 = there was no room yet */
+	uint64_t context;	/* the emergency frame's context, 0 in a copy */
 	uint64_t region, region_size;	/* 0 = not mapped */
 	uint64_t worker, worker_size;	/* usable part of the worker's stack */
 	uint64_t call_part;	/* from here on: call stack, data, stub */
-	uint64_t top;		/* data grows down from the top; calls run below */
+	uint64_t bottom, top;	/* data grows down from the top; calls run below */
 	uint64_t stub;
+	uint64_t block;		/* of the call going on */
+	bool inside;		/* that call: between entry and exit of a system call */
 	unsigned calls, syscalls;
 };
 
@@ -44,8 +48,20 @@ int remote_syscall(struct remote *remote, long nr, const uint64_t arg[6], int64_
 #define remote_sys(remote, ret, err, nr, ...) \
 	remote_syscall(remote, nr, (const uint64_t[6]){ __VA_ARGS__ }, ret, err)
 
-/* Maps the region (worker_size 0: none for a worker). */
-int remote_map(struct remote *remote, uint64_t worker_size, struct load_error *err);
+/* The same for a copy of the process: if we die it calls _exit, at once. */
+void remote_init_copy(struct remote *remote, struct tracee *copy, uint64_t exit_word);
+/*
+ * A clone without flags (legal at any instruction): the copy, traced and not yet
+ * run, is in tracee->clone_child; its number in the target's namespace in *ret.
+ * The copy's stack pointer is *exit_word_ret: whoever lets it go ends it.
+ */
+int remote_clone(struct remote *remote, int64_t *ret, uint64_t *exit_word_ret,
+		 struct load_error *err);
+
+/* Maps the region; call_size: of the call stack; worker_size 0: none for a worker. */
+int remote_map(struct remote *remote, uint64_t worker_size, uint64_t call_size,
+	       struct load_error *err);
+#define REMOTE_CALL_STACK ((uint64_t)256 << 10)
 /* Unmaps the call part, or (all) everything. */
 int remote_unmap(struct remote *remote, bool all, struct load_error *err);
 /* Copies data into the region; its address there, 0 if it doesn't fit. */
@@ -53,8 +69,14 @@ uint64_t remote_push(struct remote *remote, const void *data, size_t size);
 /* Calls a function with up to four arguments within timeout_ms. */
 int remote_call(struct remote *remote, uint64_t function, const uint64_t arg[4],
 		unsigned timeout_ms, uint64_t *ret, struct load_error *err);
-/* Sets the call up and starts it; does not wait (the copy's walk never returns). */
+/* Sets the call up and starts it, to be waited for in steps by remote_call_poll. */
 int remote_call_start(struct remote *remote, uint64_t function, const uint64_t arg[4],
-		      int request, struct load_error *err);
+		      struct load_error *err);
+/*
+ * Lets a started call run until the deadline: 1 = it returned, result in *ret;
+ * 0 = not yet; -1 with *err.
+ */
+int remote_call_poll(struct remote *remote, uint64_t deadline, uint64_t *ret,
+		     struct load_error *err);
 
 #endif

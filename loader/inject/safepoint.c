@@ -159,6 +159,7 @@ const char *safepoint_name(enum safepoint point)
 		[UNSAFE_ALLOCATOR] = "in the memory allocator",
 		[UNSAFE_SIGNAL] = "in a signal handler",
 		[UNSAFE_RSEQ] = "in a restartable sequence",
+		[UNSAFE_GIL] = "at an instant when a thread holds the GIL",
 		[UNSAFE_PLACE] = "at a place that can't be judged",
 	};
 	return names[point];

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -14,6 +16,7 @@
 
 #include "loader/target/diagnose.h"
 #include "loader/target/memory.h"
+#include "loader/target/threads.h"
 
 #define SIGNAL_BIT(n) (1ull << ((n) - 1))
 /*
@@ -250,29 +253,73 @@ int tracee_save(struct tracee *t, struct load_error *err)
 		return load_fail(err, LOAD_E_SYSTEM, errno,
 				 "the signal mask of thread %d can't be read: %s", t->tid,
 				 strerror(errno));
-	uint64_t all = ~0ull & ~(FAULT_SIGNALS & ~t->state.sigmask);
-	if (ptrace(PTRACE_SETSIGMASK, t->tid, (void *)KERNEL_SIGSET, &all))
-		return load_fail(err, LOAD_E_SYSTEM, errno,
-				 "the signals of thread %d can't be blocked: %s", t->tid,
-				 strerror(errno));
 	t->saved = true;
 	return 0;
 }
 
-/* Registers, vector state and mask, at an event stop. Goes on after failures. */
+int tracee_redirect(struct tracee *t, const struct user_regs_struct *regs)
+{
+	int error = cpu_set_regs(t->tid, regs);
+	if (error)
+		return error;
+	t->changed = true;
+	uint64_t all = ~0ull & ~(FAULT_SIGNALS & ~t->state.sigmask);
+	if (!t->masked && ptrace(PTRACE_SETSIGMASK, t->tid, (void *)KERNEL_SIGSET, &all))
+		return -errno;
+	t->masked = true;
+	return 0;
+}
+
+/* Is a signal waiting that the thread doesn't block? Then EINTR was due anyway. */
+static bool signal_is_due(const struct tracee *t)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", t->pid, t->tid);
+	char *status = proc_read(path, 65536, NULL);
+	uint64_t pending = ~0ull;
+	if (status)
+		pending = proc_field(status, "SigPnd", 16, 0) |
+			proc_field(status, "ShdPnd", 16, 0);
+	free(status);
+	return t->held_count || (pending & ~t->state.sigmask);
+}
+
+/*
+ * A wait without a time limit that the kernel doesn't restart (epoll_wait) is
+ * started again by us, exactly.  One with a limit would get its whole time
+ * again: it sees EINTR, as documented.
+ */
+static bool rewind_wait(struct tracee *t)
+{
+	long nr = cpu_syscall(&t->state.regs);
+	unsigned long long arg[6];
+	for (int i = 0; i < 6; i++)
+		arg[i] = cpu_syscall_arg(&t->state.regs, i);
+	if (nr < 0 || cpu_syscall_result(&t->state.regs) != -EINTR ||
+	    !threads_endless_wait(nr, arg) || signal_is_due(t))
+		return false;
+	cpu_rewind_syscall(&t->state.regs);
+	return true;
+}
+
+/*
+ * At an event stop.  The general registers come last: as long as they lead to
+ * the emergency frame, our death at any point puts everything back.  Goes on
+ * after failures.
+ */
 static int put_back(struct tracee *t)
 {
 	int first = 0, error;
-	if (t->changed) {
-		if ((error = cpu_set_regs(t->tid, &t->state.regs)))
-			first = error;
-		if ((error = cpu_restore_xstate(t->tid, &t->state)) && !first)
-			first = error;
-		if (!first)
-			t->changed = false;
-	}
-	if (ptrace(PTRACE_SETSIGMASK, t->tid, (void *)KERNEL_SIGSET, &t->state.sigmask) && !first)
-		first = -errno;
+	if (t->changed)
+		first = cpu_restore_xstate(t->tid, &t->state);
+	if (t->masked &&
+	    ptrace(PTRACE_SETSIGMASK, t->tid, (void *)KERNEL_SIGSET, &t->state.sigmask))
+		first = first ? first : -errno;
+	bool rewound = rewind_wait(t);
+	if ((t->changed || rewound) && (error = cpu_set_regs(t->tid, &t->state.regs)))
+		first = first ? first : error;
+	if (!first)
+		t->changed = t->masked = false;
 	return first;
 }
 

@@ -31,6 +31,7 @@ struct tracee {
 	bool stopped;		/* in a ptrace stop now */
 	bool saved;		/* state holds what it must get back */
 	bool changed;		/* its registers aren't its own at the moment */
+	bool masked;		/* nor is its signal mask */
 	bool group_stop;	/* it was stopped (SIGSTOP, Ctrl-Z) when we came */
 	int stop_signal;	/* of the last event stop: SIGTRAP, or that of a group stop */
 	bool ended;		/* it has exited or been killed */
@@ -62,8 +63,14 @@ enum tracee_event {
  */
 int tracee_seize(struct tracee *tracee, struct errand *errand, pid_t tid,
 		 unsigned timeout_ms, struct load_error *err);
-/* Saves everything needed to give it back; blocks its signals. At an EVENT_STOP. */
+/* Saves everything needed to give it back. At an EVENT_STOP; changes nothing. */
 int tracee_save(struct tracee *tracee, struct load_error *err);
+/*
+ * Gives a saved thread registers of ours and (once) blocks its signals, in this
+ * order: with the registers leading to an emergency frame, dying in between
+ * leaves nothing blocked.  0 or -errno.
+ */
+int tracee_redirect(struct tracee *tracee, const struct user_regs_struct *regs);
 /*
  * Puts a saved thread back to how it was and lets it go.  Always detaches what
  * can be detached; -1 only if something could not be put back.

@@ -319,6 +319,41 @@ size_t cpu_find_restorer(const uint8_t *code, size_t size, size_t from)
 }
 
 /*
+ * Code before may be endbr64 and a frame set up; then mov rel32(%rip), %rax
+ * (48 8b 05), or lea rel32(%rip), %rax (48 8d 05) and mov disp(%rax), %rax
+ * (48 8b 40 / 48 8b 80); then ret.
+ */
+uint64_t cpu_loaded_address(const uint8_t *code, size_t size, uint64_t addr)
+{
+	for (size_t i = 0; i + 16 <= size && i < 24; i++) {
+		int32_t relative, offset = 0;
+		if (code[i] != 0x48 || code[i + 2] != 0x05 ||
+		    (code[i + 1] != 0x8b && code[i + 1] != 0x8d))
+			continue;
+		size_t next = i + 7;
+		memcpy(&relative, code + i + 3, sizeof(relative));
+		uint64_t target = addr + next + (uint64_t)(int64_t)relative;
+		if (code[i + 1] == 0x8d) {
+			if (code[next] != 0x48 || code[next + 1] != 0x8b)
+				return 0;
+			if (code[next + 2] == 0x80) {
+				memcpy(&offset, code + next + 3, sizeof(offset));
+				next += 7;
+			} else if (code[next + 2] == 0x40) {
+				offset = (int8_t)code[next + 3];
+				next += 4;
+			} else {
+				return 0;
+			}
+		}
+		if (code[next] == 0x5d || code[next] == 0xc9)	/* pop %rbp, leave */
+			next++;
+		return code[next] == 0xc3 ? target + (uint64_t)(int64_t)offset : 0;
+	}
+	return 0;
+}
+
+/*
  * call rel32 is e8 + 4; call r/m64 is [41] ff /2 with up to 5 bytes of operand.
  * Misses nothing, and may take other bytes for a call: the safe side.
  */

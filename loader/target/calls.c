@@ -51,6 +51,7 @@ static void find_dlopen(struct target *t)
 		c->dlclose = in_any(t, "__libc_dlclose");
 		c->internal_dlopen = c->dlopen != 0;
 	}
+	c->exit = in_any(t, "_exit");
 	c->errno_location = in_any(t, "__errno_location");
 	if (!c->errno_location)
 		c->errno_location = in_any(t, "___errno_location");

@@ -61,7 +61,7 @@ struct python {
 
 /* Addresses in the target's C library and dynamic loader; 0 = absent. */
 struct target_calls {
-	uint64_t dlopen, dlclose, dlerror, errno_location;
+	uint64_t dlopen, dlclose, dlerror, errno_location, exit;
 	bool internal_dlopen;	/* __libc_dlopen_mode: other flags */
 	uint64_t gadget;	/* syscall; ret */
 	uint64_t restorer;	/* mov $15, %rax; syscall */

@@ -72,6 +72,25 @@ enum thread_rank threads_rank(long nr, const unsigned long long arg[6], bool sec
 	return THREAD_WAITS_OTHER;
 }
 
+bool threads_endless_wait(long nr, const unsigned long long arg[6])
+{
+	switch (nr) {
+#ifdef SYS_epoll_wait
+	case SYS_epoll_wait:
+#endif
+	case SYS_epoll_pwait:
+		return (int)arg[3] < 0;
+	case 441:		/* epoll_pwait2 */
+		return !arg[3];
+	case SYS_rt_sigtimedwait:
+		return !arg[2];
+	case SYS_io_getevents:
+		return !arg[4];
+	default:
+		return false;
+	}
+}
+
 /* False = the thread is gone or must not be used. */
 static bool look(pid_t pid, pid_t tid, bool seccomp, struct thread *ret)
 {

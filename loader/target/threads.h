@@ -40,5 +40,7 @@ struct thread {
 int threads_order(pid_t pid, bool seccomp, struct thread list[THREADS_MAX]);
 /* Rank by system call number and arguments alone (nr -1: in user code). */
 enum thread_rank threads_rank(long nr, const unsigned long long arg[6], bool seccomp);
+/* A wait without time limit that an attach ends with EINTR, but can be begun anew. */
+bool threads_endless_wait(long nr, const unsigned long long arg[6]);
 
 #endif

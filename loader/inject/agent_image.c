@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+/* agent_image - see agent_image.h. */
+#include "loader/inject/agent_image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "loader/target/calls.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008u
+#endif
+
+int agent_image_init(struct agent_image *image, const struct inject_options *options,
+		     struct load_error *err)
+{
+	static const char magic[16] = PYMEM_START_MAGIC;
+	*image = (struct agent_image){ .remote_fd = -1 };
+	const char *data = options->agent, *at = data, *found = NULL;
+	size_t size = options->agent_size;
+	while ((at = memmem(at, size - (size_t)(at - data), magic, sizeof(magic)))) {
+		struct pymem_start block;
+		if (size - (size_t)(at - data) < sizeof(block))
+			break;
+		memcpy(&block, at, sizeof(block));
+		if (block.size == sizeof(block) && block.version == PYMEM_START_VERSION) {
+			found = at;
+			break;
+		}
+		at++;
+	}
+	if (!found)
+		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
+			"the agent file isn't libpymemagent.so of this version (no start block)");
+	image->data = malloc(size);
+	if (!image->data)
+		return load_fail(err, LOAD_E_SYSTEM, ENOMEM, "out of memory");
+	memcpy(image->data, data, size);
+	image->size = size;
+	image->block = (size_t)(found - data);
+	return 0;
+}
+
+void agent_image_free(struct agent_image *image)
+{
+	free(image->data);
+	*image = (struct agent_image){ .remote_fd = -1 };
+}
+
+void agent_image_configure(struct agent_image *image, const struct pymem_start *start)
+{
+	struct pymem_start copy = *start;
+	memcpy(copy.magic, PYMEM_START_MAGIC, sizeof(copy.magic));
+	copy.version = PYMEM_START_VERSION;
+	copy.size = sizeof(copy);
+	copy.configured = 1;
+	memcpy((char *)image->data + image->block, &copy, sizeof(copy));
+}
+
+static int write_all(int fd, const void *data, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t n = pwrite(fd, (const char *)data + done, size - done, (off_t)done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+/*
+ * What the target calls itself in the /proc it sees: that /proc may belong to
+ * any of the pid namespaces it is in, or be missing.  0 = no usable /proc.
+ */
+static pid_t name_in_own_proc(const struct tracee *t, const struct process *p)
+{
+	char path[96];
+	struct statfs fs;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/root/proc", t->pid, t->tid);
+	if (statfs(path, &fs) || fs.f_type != PROC_SUPER_MAGIC)
+		return 0;
+	for (int i = p->nspid_count - 1; i >= 0; i--) {
+		struct process seen = { .starttime = 0 };
+		char stat[160];
+		snprintf(stat, sizeof(stat), "%s/%d/stat", path, p->nspid[i]);
+		char *text = proc_read(stat, 4096, NULL);
+		char *field = text ? strrchr(text, ')') : NULL;
+		for (int k = 2; field && k < 22; k++) {
+			field = strchr(field, ' ');
+			field = field ? field + 1 : NULL;
+		}
+		if (field)
+			seen.starttime = strtoull(field, NULL, 10);
+		free(text);
+		if (seen.starttime && seen.starttime == p->starttime)
+			return p->nspid[i];
+	}
+	return 0;
+}
+
+/*
+ * glibc takes a library for loaded if the name is the same, without looking at
+ * the file (elf/dl-load.c _dl_map_object compares l_name): spell the path so
+ * that it differs between captures even if the numbers don't.
+ */
+static void unique_path(struct agent_image *image, pid_t self, int fd, uint64_t nonce)
+{
+	size_t n = (size_t)snprintf(image->path, sizeof(image->path), "/proc/%d", self);
+	for (int bit = 0; bit < 16; bit++)
+		n += (size_t)snprintf(image->path + n, sizeof(image->path) - n, "%s",
+				      nonce >> bit & 1 ? "/." : "/");
+	snprintf(image->path + n, sizeof(image->path) - n, "/fd/%d", fd);
+}
+
+static int make_memfd(struct remote *r, int64_t *fd, struct load_error *err)
+{
+	static const char name[] = CALLS_AGENT_NAME;
+	uint64_t addr = remote_push(r, name, sizeof(name));
+	if (!addr)
+		return load_fail(err, LOAD_E_SYSTEM, errno, "the target can't be written to");
+	if (remote_sys(r, fd, err, SYS_memfd_create, addr, MFD_CLOEXEC | MFD_NOEXEC_SEAL))
+		return -1;
+	if (*fd == -EINVAL &&	/* before 6.3 */
+	    remote_sys(r, fd, err, SYS_memfd_create, addr, MFD_CLOEXEC))
+		return -1;
+	return 0;
+}
+
+static int place_memfd(struct agent_image *image, struct remote *r, pid_t self,
+		       uint64_t nonce, struct load_error *err)
+{
+	struct tracee *t = r->tracee;
+	int64_t fd;
+	if (make_memfd(r, &fd, err))
+		return -1;
+	if (fd < 0)
+		return 1;
+	image->remote_fd = (int)fd;
+	char path[96];
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", t->pid, t->tid, (int)fd);
+	int ours = open(path, O_RDWR | O_CLOEXEC);
+	int error = ours < 0 ? -errno : write_all(ours, image->data, image->size);
+	if (ours >= 0)
+		close(ours);
+	if (error) {
+		errand_log(t->errand, "memfd can't be written: %s", strerror(-error));
+		return agent_image_remove(image, r, err) ? -1 : 1;
+	}
+	unique_path(image, self, (int)fd, nonce);
+	return 0;
+}
+
+/* One directory of the target's root; 0 = the file is there, else -errno. */
+static int try_directory(struct agent_image *image, const struct tracee *t, const char *dir,
+			 uint64_t nonce)
+{
+	const struct process *p = &t->errand->target->process;
+	char root[64];
+	struct statvfs fs;
+	bool cwd = !dir[0];
+	snprintf(root, sizeof(root), "/proc/%d/task/%d/%s", t->pid, t->tid,
+		 cwd ? "cwd" : "root");
+	snprintf(image->path, sizeof(image->path), "%s/.pymem-agent-%016llx.so",
+		 cwd ? "." : dir, (unsigned long long)nonce);
+	snprintf(image->host_path, sizeof(image->host_path), "%s/%s", root,
+		 image->path + (cwd ? 2 : 0));
+	int fd = open(image->host_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		      0600);
+	if (fd < 0)
+		return -errno;
+	int error = 0;
+	if (fstatvfs(fd, &fs) || fs.f_flag & ST_NOEXEC)
+		error = -EACCES;
+	if (!error)
+		error = write_all(fd, image->data, image->size);
+	if (!error && geteuid() == 0 && fchown(fd, p->uid[3], p->gid[3]))
+		error = -errno;
+	close(fd);
+	if (error)
+		unlink(image->host_path);
+	return error;
+}
+
+static int place_file(struct agent_image *image, struct remote *r, uint64_t nonce,
+		      struct load_error *err)
+{
+	static const char *const dirs[] = { "/tmp", "/var/tmp", "/dev/shm", "/run", "" };
+	int error = -ENOENT;
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		error = try_directory(image, r->tracee, dirs[i], nonce);
+		if (!error) {
+			errand_log(r->tracee->errand, "agent placed as %s", image->host_path);
+			return 0;
+		}
+	}
+	image->host_path[0] = 0;
+	return load_fail(err, LOAD_E_CALL, -error,
+		"the agent can't be brought into process %d: it sees no /proc, and no directory "
+		"of its root can hold an executable file (%s)", r->tracee->pid, strerror(-error));
+}
+
+int agent_image_place(struct agent_image *image, struct remote *r, struct load_error *err)
+{
+	struct tracee *t = r->tracee;
+	struct process own;
+	uint64_t nonce = ((struct pymem_start *)((char *)image->data + image->block))->nonce;
+	/* a copy has another pid than the process it was made from */
+	if (process_read(t->pid, &own, err))
+		return -1;
+	pid_t self = name_in_own_proc(t, &own);
+	if (self) {
+		int placed = place_memfd(image, r, self, nonce, err);
+		if (placed <= 0)
+			return placed;
+	}
+	errand_log(t->errand, "no memfd or no /proc in the target: a file instead");
+	return place_file(image, r, nonce, err);
+}
+
+int agent_image_remove(struct agent_image *image, struct remote *r, struct load_error *err)
+{
+	int64_t ret;
+	if (image->host_path[0])
+		unlink(image->host_path);
+	image->host_path[0] = 0;
+	int fd = image->remote_fd;
+	image->remote_fd = -1;
+	return fd < 0 ? 0 : remote_sys(r, &ret, err, SYS_close, (uint64_t)fd);
+}

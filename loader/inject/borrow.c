@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+/*
+ * borrow - see borrow.h.
+ *
+ * Threads are listed anew every round: what they do changes.  Between refusals
+ * the target runs on for 0.2-2 ms, at random, so as not to beat in time with
+ * what it does.
+ */
+#include "loader/inject/borrow.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "loader/target/calls.h"
+#include "loader/target/threads.h"
+
+#define TRIES_A_ROUND 8
+#define UNRESPONSIVE_MAX 64
+
+struct search {
+	struct errand *errand;
+	struct borrow *borrow;
+	struct tracee *tracee;
+	struct load_error *err;
+	pid_t unresponsive[UNRESPONSIVE_MAX];	/* still seized, until the helper ends */
+	int unresponsive_count;
+	unsigned short seed[3];
+};
+
+static void pause_a_little(struct search *s)
+{
+	long ns = 200000 + (long)(erand48(s->seed) * 1800000);
+	struct timespec ts = { 0, ns };
+	nanosleep(&ts, NULL);
+}
+
+static bool is_unresponsive(const struct search *s, pid_t tid)
+{
+	for (int i = 0; i < s->unresponsive_count; i++)
+		if (s->unresponsive[i] == tid)
+			return true;
+	return false;
+}
+
+static void refuse(struct search *s, enum safepoint point)
+{
+	s->borrow->last = point;
+	tracee_release(s->tracee, NULL);
+	s->borrow->stopped_ns += s->tracee->stopped_ns;
+	errand_log(s->errand, "thread %d refused: %s", s->tracee->tid, safepoint_name(point));
+}
+
+static int refuse_stopped(struct search *s)
+{
+	int sig = s->tracee->stop_signal;
+	tracee_release(s->tracee, NULL);
+	return load_fail(s->err, LOAD_E_STATE, 0,
+		"process %d is stopped (%s): nothing can run in it until it is continued; "
+		"--method=external captures it as it is", s->errand->target->pid,
+		sigabbrev_np(sig) ? sigabbrev_np(sig) : "job control");
+}
+
+/* 1 = borrowed, 0 = not this one, -1 = none at all. */
+static int try_thread(struct search *s, pid_t tid)
+{
+	const struct inject_options *o = s->errand->options;
+	unsigned timeout = o->stop_timeout_ms ? o->stop_timeout_ms : 200;
+	struct tracee *t = s->tracee;
+	s->borrow->tries++;
+	if (errand_step(s->errand, s->err, "seize thread %d", tid))
+		return -1;
+	if (tracee_seize(t, s->errand, tid, timeout, s->err)) {
+		if (s->err->code == LOAD_E_STATE &&
+		    s->unresponsive_count < UNRESPONSIVE_MAX)
+			s->unresponsive[s->unresponsive_count++] = tid;
+		return s->err->code == LOAD_E_STATE || s->err->code == LOAD_E_GONE ? 0 : -1;
+	}
+	if (t->group_stop && !s->borrow->stopped_too)
+		return refuse_stopped(s);
+	if (errand_step(s->errand, s->err, "save thread %d", tid) || tracee_save(t, s->err)) {
+		tracee_release(t, NULL);
+		return -1;
+	}
+	enum safepoint point = s->borrow->judge(t);
+	if (point == SAFE) {
+		errand_log(s->errand, "thread %d borrowed, in %s %ld", tid,
+			   cpu_syscall(&t->state.regs) < 0 ? "user code" : "system call",
+			   cpu_syscall(&t->state.regs));
+		return 1;
+	}
+	refuse(s, point);
+	return 0;
+}
+
+static int give_up(struct search *s)
+{
+	const struct target *target = s->errand->target;
+	if (target_check(target, s->err))
+		return -1;
+	if (!s->borrow->tries || (int)s->borrow->tries == s->unresponsive_count)
+		return load_fail(s->err, LOAD_E_STATE, 0,
+			"no thread of process %d can be stopped: all are in uninterruptible "
+			"system calls (state D), or end", target->pid);
+	pid_t owner = calls_loader_busy(target, target->mem);
+	if (s->borrow->last == UNSAFE_LOADER && owner)
+		return load_fail(s->err, LOAD_E_NO_SAFE_POINT, 0,
+			"process %d is busy in the dynamic loader (its thread %d holds the "
+			"lock): an agent can't be loaded now", target->pid, owner);
+	return load_fail(s->err, LOAD_E_NO_SAFE_POINT, 0,
+		"no thread of process %d was found at a place where a call is safe, in %u tries "
+		"(the last was %s)", target->pid, s->borrow->tries,
+		safepoint_name(s->borrow->last));
+}
+
+static int one_round(struct search *s, uint64_t deadline)
+{
+	const struct target *target = s->errand->target;
+	struct thread list[THREADS_MAX];
+	int count = threads_order(target->pid, target->process.seccomp != 0, list);
+	int used = 0;
+	for (int i = 0; i < count && used < TRIES_A_ROUND; i++) {
+		if (is_unresponsive(s, list[i].tid))
+			continue;
+		used++;
+		int got = try_thread(s, list[i].tid);
+		if (got)
+			return got;
+		if (errand_now() > deadline)
+			break;
+		pause_a_little(s);
+	}
+	return 0;
+}
+
+int borrow_thread(struct errand *errand, struct borrow *borrow, struct tracee *tracee,
+		  struct load_error *err)
+{
+	struct load_error own;
+	struct search s = { .errand = errand, .borrow = borrow, .tracee = tracee,
+		.err = err ? err : &own };
+	unsigned ms = errand->options->safe_point_ms ? errand->options->safe_point_ms : 1000;
+	uint64_t start = errand_now(), deadline = start + (uint64_t)ms * 1000000;
+	memcpy(s.seed, &start, sizeof(s.seed));
+	do {
+		int got = one_round(&s, deadline);
+		if (got)
+			return got > 0 ? 0 : -1;
+		if (target_check(errand->target, s.err))
+			return -1;
+		pause_a_little(&s);
+	} while (errand_now() < deadline);
+	return give_up(&s);
+}

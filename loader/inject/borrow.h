@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* borrow - finds a thread of the target that can be borrowed, and stops it. */
+#ifndef PYMEM_LOADER_INJECT_BORROW_H
+#define PYMEM_LOADER_INJECT_BORROW_H
+
+#include "loader/inject/safepoint.h"
+
+typedef enum safepoint (*borrow_judge)(const struct tracee *tracee);
+
+struct borrow {
+	borrow_judge judge;
+	bool stopped_too;	/* also a process that is stopped (SIGSTOP, Ctrl-Z) */
+	unsigned tries;		/* out: threads looked at */
+	uint64_t stopped_ns;	/* out: for how long those that were refused were stopped */
+	enum safepoint last;	/* out: why the last one was refused */
+};
+
+/*
+ * Tries one thread after the other, best first, at most options->safe_point_ms
+ * long; a refused one is let go at once.  0: *tracee is stopped and saved.  -1
+ * with *err: LOAD_E_NO_SAFE_POINT, LOAD_E_STATE (stopped, or none answers)...
+ */
+int borrow_thread(struct errand *errand, struct borrow *borrow, struct tracee *tracee,
+		  struct load_error *err);
+
+#endif

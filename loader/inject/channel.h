@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * channel - the two connections between the agent and us, made inside the
+ * target and fetched from there.
+ *
+ * A socket pair is made in the target and our end taken by pidfd_getfd(2), which
+ * looks at no namespace.  Where that is refused or missing (before 5.6; a seccomp
+ * filter around us), pipes, whose ends open through /proc/PID/fd/N on any kernel.
+ * Never a listening socket of any kind.  The target's ends are moved to numbers
+ * from 1000 on, out of the way of closefrom loops that stop earlier, and are
+ * close-on-exec.
+ */
+#ifndef PYMEM_LOADER_INJECT_CHANNEL_H
+#define PYMEM_LOADER_INJECT_CHANNEL_H
+
+#include "loader/inject/remote_call.h"
+
+/*
+ * Fills errand->fds (ours) and errand->result.remote_fd, remote_inode (theirs).
+ * pidfd: of the process that the tracee is in, -1 = none.
+ */
+int channel_open(struct remote *remote, int pidfd, struct load_error *err);
+/* Closes the target's ends, after a failure. Only what still is what we made. */
+int channel_close_remote(struct remote *remote, const struct errand_result *ends,
+			 struct load_error *err);
+/* Inode of a process's descriptor's file, 0 = it has none of that number. */
+uint64_t channel_inode(pid_t pid, int fd);
+
+#endif

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT
+/*
+ * inject - see inject.h.  This file keeps the books: the target's description
+ * and the lock live from the injection to injection_close, the tracing itself
+ * is done by errands (errand.h).
+ */
+#include "loader/inject/inject.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "loader/inject/channel.h"
+#include "loader/inject/errand.h"
+#include "loader/inject/external.h"
+#include "loader/inject/lock.h"
+#include "loader/inject/plan_a.h"
+#include "loader/target/target.h"
+
+#define AGENT_THREAD "pymem-agent"
+#define WORKER_WAIT_MS 2000
+
+struct private {
+	struct target target;
+	struct errand errand;
+	int lock;
+};
+
+static uint64_t random_number(void)
+{
+	uint64_t n = 0;
+	while (!n)
+		if (getrandom(&n, sizeof(n), 0) != sizeof(n))
+			n = errand_now() ^ (uint64_t)getpid() << 32;
+	return n;
+}
+
+/* Longest an errand may take: every wait in it, and then some. */
+static unsigned errand_limit(const struct inject_options *o)
+{
+	unsigned call = o->call_timeout_ms ? o->call_timeout_ms : 3000;
+	unsigned stop = o->stop_timeout_ms ? o->stop_timeout_ms : 200;
+	unsigned safe = o->safe_point_ms ? o->safe_point_ms : 1000;
+	return safe + 2 * call + 10 * stop + 10000;
+}
+
+static struct private *open_private(pid_t pid, const struct inject_options *o,
+				    struct load_error *err)
+{
+	struct private *p = calloc(1, sizeof(*p));
+	if (!p) {
+		load_fail(err, LOAD_E_SYSTEM, ENOMEM, "out of memory");
+		return NULL;
+	}
+	if (target_open(pid, o->any_process, &p->target, err)) {
+		free(p);
+		return NULL;
+	}
+	p->lock = lock_process(pid, err);
+	if (p->lock < 0) {
+		target_close(&p->target);
+		free(p);
+		return NULL;
+	}
+	p->errand = (struct errand){ .options = o, .target = &p->target, .channel = -1,
+		.lock = p->lock, .fds = { -1, -1, -1 } };
+	p->errand.result.remote_fd[0] = p->errand.result.remote_fd[1] =
+		p->errand.result.remote_fd[2] = -1;
+	p->errand.result.injection.nonce = random_number();
+	return p;
+}
+
+static void close_private(struct private *p)
+{
+	if (!p)
+		return;
+	errand_finish(&p->errand, 3000);
+	for (int i = 0; i < 3; i++)
+		if (p->errand.fds[i] >= 0)
+			close(p->errand.fds[i]);
+	if (p->lock >= 0)
+		close(p->lock);
+	target_close(&p->target);
+	free(p);
+}
+
+/* Hands the fds and numbers of a finished errand to the caller. */
+static void deliver(struct private *p, struct injection *ret)
+{
+	struct errand *e = &p->errand;
+	*ret = e->result.injection;
+	ret->pid = p->target.pid;
+	ret->pidfd = p->target.pidfd;
+	ret->control_fd = e->fds[0];
+	ret->stream_fd = e->fds[1];
+	ret->command_fd = e->fds[2] >= 0 ? e->fds[2] : e->fds[0];
+	e->fds[0] = e->fds[1] = e->fds[2] = -1;
+	ret->priv = p;
+}
+
+int inject_agent(pid_t pid, const struct inject_options *options, struct injection *ret,
+		 struct load_error *err)
+{
+	struct agent_image image;
+	struct private *p = open_private(pid, options, err);
+	if (!p)
+		return -1;
+	if (agent_image_init(&image, options, err)) {
+		close_private(p);
+		return -1;
+	}
+	struct plan_a plan = { .image = &image };
+	p->errand.input = &plan;
+	int status = errand_run(&p->errand, plan_a_load, errand_limit(options), false, err);
+	agent_image_free(&image);
+	if (status) {
+		close_private(p);
+		return -1;
+	}
+	deliver(p, ret);
+	return 0;
+}
+
+int inject_external(pid_t pid, const struct inject_options *options, struct injection *ret,
+		    struct load_error *err)
+{
+	struct agent_image image;
+	struct private *p = open_private(pid, options, err);
+	if (!p)
+		return -1;
+	if (agent_image_init(&image, options, err)) {
+		close_private(p);
+		return -1;
+	}
+	struct plan_a plan = { .image = &image };
+	p->errand.input = &plan;
+	int status = errand_run(&p->errand, external_run, errand_limit(options) + 20000, true,
+				err);
+	agent_image_free(&image);
+	if (status) {
+		close_private(p);
+		return -1;
+	}
+	deliver(p, ret);
+	return 0;
+}
+
+/* ---- taking it out ---- */
+
+/* Is this thread of the target the agent's worker? */
+static bool is_worker(pid_t pid, pid_t tid, uint32_t worker_tid)
+{
+	char path[64];
+	bool is = false;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
+	char *status = proc_read(path, 65536, NULL);
+	if (!status)
+		return false;
+	if (worker_tid) {	/* as the target itself counts: the last of NSpid */
+		char *s = strstr(status, "\nNSpid:");
+		size_t line = s ? strcspn(s + 1, "\n") : 0;
+		for (size_t i = 7; s && i < line; i++) {
+			char *end;
+			uint32_t n = (uint32_t)strtoul(s + i, &end, 10);
+			i = (size_t)(end - s);
+			if (i >= line)
+				is = n == worker_tid;
+		}
+	} else {
+		is = !strncmp(status, "Name:\t" AGENT_THREAD "\n", 6 + sizeof(AGENT_THREAD));
+	}
+	free(status);
+	return is;
+}
+
+static bool worker_lives(const struct injection *in)
+{
+	char path[32];
+	snprintf(path, sizeof(path), "/proc/%d/task", in->pid);
+	DIR *dir = opendir(path);
+	bool lives = false;
+	for (struct dirent *d; dir && !lives && (d = readdir(dir));) {
+		pid_t tid = (pid_t)strtol(d->d_name, NULL, 10);
+		lives = tid > 0 && is_worker(in->pid, tid, in->worker_tid);
+	}
+	if (dir)
+		closedir(dir);
+	return lives;
+}
+
+static int wait_worker_gone(const struct injection *in, struct load_error *err)
+{
+	uint64_t deadline = errand_now() + WORKER_WAIT_MS * 1000000ull;
+	while (worker_lives(in)) {
+		if (errand_now() > deadline)
+			return load_fail(err, LOAD_E_TIMEOUT, 0,
+				"the agent's thread in process %d is still there (does it wait "
+				"for the GIL?): the agent stays loaded and will end by itself",
+				in->pid);
+		nanosleep(&(struct timespec){ 0, 500000 }, NULL);
+	}
+	return 0;
+}
+
+/* What /proc must no longer show. */
+static int verify_gone(const struct private *p, struct load_error *err)
+{
+	const struct target *t = &p->target;
+	if (target_find_agent(t->pid, t->process.live_tid))
+		return load_fail(err, LOAD_E_CALL, 0,
+			"the agent is still mapped in process %d: its dynamic loader kept it",
+			t->pid);
+	const struct errand_result *r = &p->errand.result;
+	for (int i = 0; i < 3; i++)
+		if (r->remote_fd[i] >= 0 && r->remote_inode[i] &&
+		    channel_inode(t->pid, r->remote_fd[i]) == r->remote_inode[i])
+			return load_fail(err, LOAD_E_CALL, 0,
+				"descriptor %d of the capture is still open in process %d",
+				r->remote_fd[i], t->pid);
+	return 0;
+}
+
+/* The target as it was described may have changed: only its life is checked. */
+static int run_eject(struct private *p, struct plan_a *plan, struct injection *in,
+		     struct load_error *err)
+{
+	struct errand e = p->errand;
+	e.input = plan;
+	e.result.injection.stopped_ns = 0;
+	int status = errand_run(&e, plan_a_eject, errand_limit(e.options), false, err);
+	if (in)
+		in->stopped_ns += e.result.injection.stopped_ns;
+	return status;
+}
+
+static int eject_agent(struct private *p, struct injection *in, bool keep,
+		       struct load_error *err)
+{
+	struct load_error gone;
+	if (target_check(&p->target, &gone))
+		return 0;	/* nothing is left to be taken out */
+	if (wait_worker_gone(in, err))
+		return -1;
+	struct plan_a plan = { .handle = keep ? 0 : in->handle, .region = in->stack_addr,
+		.region_size = in->stack_size, .ends = &p->errand.result };
+	if (run_eject(p, &plan, in, err))
+		return target_check(&p->target, &gone) ? 0 : -1;
+	return keep ? 0 : verify_gone(p, err);
+}
+
+int inject_eject(struct injection *in, const struct inject_options *options, bool keep,
+		 struct load_error *err)
+{
+	struct private *p = in->priv;
+	if (!p)
+		return 0;
+	p->errand.options = options;
+	if (!in->copy_pid)
+		return eject_agent(p, in, keep, err);
+	/* the helper kills the copy and reaps it in the target */
+	if (!errand_finish(&p->errand, 5000))
+		return load_fail(err, LOAD_E_TIMEOUT, 0,
+			"the copy of process %d could not be cleared away in time", in->pid);
+	in->stopped_ns += p->errand.result.injection.stopped_ns;
+	if (p->errand.result.status)
+		*err = p->errand.result.error;
+	return p->errand.result.status;
+}
+
+int inject_remove(pid_t pid, const struct inject_options *options, struct load_error *err)
+{
+	struct private *p = open_private(pid, options, err);
+	if (!p)
+		return -1;
+	int status = 0;
+	struct injection in = { .pid = pid };
+	struct plan_a plan = { .handle = p->target.calls.kept_handle };
+	if (worker_lives(&in))
+		status = load_fail(err, LOAD_E_BUSY, EBUSY,
+				   "another capture of process %d is running", pid);
+	else if (plan.handle)
+		status = run_eject(p, &plan, NULL, err) || verify_gone(p, err) ? -1 : 0;
+	else if (p->target.calls.kept.end)
+		status = load_fail(err, LOAD_E_CALL, 0,
+			"the agent in process %d can't be found in its list of libraries", pid);
+	close_private(p);
+	return status;
+}
+
+void injection_close(struct injection *in)
+{
+	if (in->control_fd >= 0)
+		close(in->control_fd);
+	if (in->command_fd >= 0 && in->command_fd != in->control_fd)
+		close(in->command_fd);
+	if (in->stream_fd >= 0)
+		close(in->stream_fd);
+	in->control_fd = in->command_fd = in->stream_fd = in->pidfd = -1;
+	close_private(in->priv);
+	in->priv = NULL;
+}

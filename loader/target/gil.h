@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gil - does a thread hold the GIL of the main interpreter right now?
+ *
+ * Read from the target's memory, where the interpreter keeps it:
+ *  - up to 3.11 the current thread state is one variable of the runtime, NULL
+ *    while nobody holds the GIL (Python/pystate.c, Python/ceval_gil.h).  Its
+ *    address is what _PyThreadState_UncheckedGet loads.
+ *  - from 3.12 on the GIL belongs to the interpreter (PyInterpreterState.ceval.gil);
+ *    3.13 and later say where in _Py_DebugOffsets (Include/internal/
+ *    pycore_debug_offsets.h), for 3.12 the place is known.
+ * What can't be found out is unknown, never guessed.
+ */
+#ifndef PYMEM_LOADER_TARGET_GIL_H
+#define PYMEM_LOADER_TARGET_GIL_H
+
+#include "loader/target/target.h"
+
+enum gil_state { GIL_UNKNOWN, GIL_FREE, GIL_HELD };
+
+/* mem: of the target or of a copy of it. */
+enum gil_state gil_state(const struct target *target, int mem);
+const char *gil_state_name(enum gil_state state);
+
+#endif

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mini_agent - an agent for tests of the injection alone: keeps the contract of
+ * agent/start.h (start block, worker on the given stack, HELLO, stream, DONE,
+ * CANCEL, pymem_agent_start, IN_COPY), but only sends a known text, so that it
+ * works in any process.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "agent/start.h"
+
+__attribute__((section(".pymem_start"), used))
+struct pymem_start pymem_start_block = {
+	.magic = PYMEM_START_MAGIC,
+	.version = PYMEM_START_VERSION,
+	.size = sizeof(struct pymem_start),
+};
+
+static atomic_int running;
+static struct pymem_start job;
+
+static void say(uint32_t type, uint64_t a, uint64_t b)
+{
+	struct pymem_msg m = { .type = type, .nonce = job.nonce, .a = a, .b = b };
+	if (write(job.control_fd, &m, sizeof(m)) < 0)
+		return;
+}
+
+static void stream(void)
+{
+	char text[4096];
+	memset(text, 'p', sizeof(text));
+	for (int i = 0; i < 16; i++)
+		if (write(job.stream_fd, text, sizeof(text)) < 0)
+			return;
+}
+
+static void run(void)
+{
+	say(PYMEM_MSG_HELLO, PYMEM_START_VERSION, (uint64_t)syscall(SYS_gettid));
+	stream();
+	close(job.stream_fd);
+	if (job.skip_types[0] == '!') {	/* test: stay until cancelled */
+		struct pymem_msg m;
+		while (read(job.command_fd, &m, sizeof(m)) < 0 && errno == EINTR)
+			;
+	}
+	say(PYMEM_MSG_DONE, 0, 0);
+	close(job.control_fd);
+	if (job.command_fd != job.control_fd)
+		close(job.command_fd);
+}
+
+static void *worker(void *unused)
+{
+	(void)unused;
+	sigset_t all;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	prctl(PR_SET_NAME, "pymem-agent");
+	run();
+	atomic_store(&running, 0);
+	return NULL;
+}
+
+__attribute__((visibility("default")))
+int pymem_agent_start(const struct pymem_start *start)
+{
+	int expected = 0;
+	if (start->version != PYMEM_START_VERSION || start->size != sizeof(*start))
+		return -EPROTO;
+	if (!atomic_compare_exchange_strong(&running, &expected, 1))
+		return -EBUSY;
+	job = *start;
+	pthread_t thread;
+	pthread_attr_t attr;
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (job.stack_addr)
+		pthread_attr_setstack(&attr, (void *)(uintptr_t)job.stack_addr, job.stack_size);
+	int error = pthread_create(&thread, &attr, worker, NULL);
+	pthread_attr_destroy(&attr);
+	if (error)
+		atomic_store(&running, 0);
+	return -error;
+}
+
+__attribute__((constructor))
+static void load(void)
+{
+	if (!pymem_start_block.configured)
+		return;
+	if (pymem_start_block.flags & PYMEM_START_IN_COPY) {
+		job = pymem_start_block;
+		run();
+		_exit(0);
+	}
+	pymem_agent_start(&pymem_start_block);
+}
