@@ -16,7 +16,7 @@
  * writable data (or state) whose entries contain the pools that index them:
  *
  *	struct arena_object { address, pool_address, u32 free, u32 total,
- *			      freepools, next, prev }		56 bytes
+ *			      freepools, next, prev }		48 bytes
  */
 #include <string.h>
 
@@ -26,7 +26,7 @@
 #include "agent/heap/walk_internal.h"
 
 enum {
-	POOL_HEAD = 48, CLASSES = 64, ARENA_ENTRY = 56, SAMPLES = 8,
+	POOL_HEAD = 48, CLASSES = 64, ARENA_ENTRY = 48, SAMPLES = 8,
 	ARENAS_MAX = 1 << 22,
 };
 

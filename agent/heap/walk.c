@@ -109,6 +109,9 @@ static void walk_phases(struct walk *w)
 	sweep_run(w);
 	walk_phase(w, "searching C variables");
 	statics_scan(w);
+	walk_phase(w, "asking for native memory");
+	native_finish(w);
+	roots_static_types(w);
 	walk_phase(w, "gathering memory facts");
 	memory_facts(w);
 	if (w->options->in_copy) {
