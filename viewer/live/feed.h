@@ -11,8 +11,10 @@
  *
  * Who may send: the socket is 0600, and a peer must have our uid or be root
  * (SO_PEERCRED).  A peer is dropped, with one sentence, when its bytes are no
- * snapshot, when the first block isn't there FEED_HELLO_MS after it connected,
- * when nothing comes for FEED_IDLE_MS, or when it would be one too many.
+ * snapshot, when that cannot be told yet `hello_ms` after it connected, when
+ * nothing comes for `idle_ms`, when it is slower than `min_rate` on average over
+ * more than `idle_ms`, or when it would be one too many.  What it had sent of a
+ * snapshot stays, marked as truncated.  The inherited stream has no deadlines.
  */
 #ifndef PYMEM_VIEWER_LIVE_FEED_H
 #define PYMEM_VIEWER_LIVE_FEED_H
@@ -26,12 +28,13 @@
 #include "viewer/model/heap.h"
 #include "viewer/model/load.h"
 
-enum {
-	FEED_HELLO_MS = 10000,
-	FEED_IDLE_MS = 120000,
-	FEED_MAX_STREAMS = 64,
-	FEED_MAX_POLL = FEED_MAX_STREAMS + 1,
+enum { FEED_MAX_STREAMS = 64, FEED_MAX_POLL = FEED_MAX_STREAMS + 1 };
+
+struct feed_limits {
+	uint32_t hello_ms, idle_ms;
+	uint32_t min_rate;		/* bytes a second */
 };
+extern const struct feed_limits feed_default_limits;	/* 10 s, 120 s, 1 KiB/s */
 
 struct feed;
 
@@ -58,8 +61,9 @@ struct feed_ops {
 	void (*note)(void *arg, const char *sentence);
 };
 
-/* NULL when out of memory. ops and arg must outlive it. */
-struct feed *feed_create(const struct feed_ops *ops, void *arg);
+/* NULL when out of memory. limits NULL: the default ones. ops and arg must outlive it. */
+struct feed *feed_create(const struct feed_limits *limits, const struct feed_ops *ops,
+			 void *arg);
 /* Ends all streams (each open process through `ended`), removes the socket. NULL is fine. */
 void feed_destroy(struct feed *feed);
 

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "viewer/live/feed.h"
+#include "viewer/live/follow_text.h"
 #include "viewer/screen/live_pages.h"
 
 uint64_t app_now_ns(void)
@@ -234,6 +235,9 @@ static void end(struct app *app)
 
 int screen_run(const struct screen_options *options)
 {
+	bool live = options->listen || options->live_fd >= 0;
+	if (live && !options->script && !screen_possible())
+		return follow_text(options->live_fd, options->listen, stdout);
 	struct app app = { .options = options };
 	char err[512] = "";
 	session_init(&app.session);

@@ -25,6 +25,7 @@
 enum { APP_MIN_WIDTH = 40, APP_MIN_HEIGHT = 8, APP_MAX_HITS = 48 };
 
 struct feed;			/* live/feed.h: where streams come from */
+struct live;			/* live_pages.c */
 
 /* A piece of the frame that presses a key when clicked. */
 struct hit { int y, x, width; uint32_t key; };
@@ -37,6 +38,7 @@ struct app {
 	struct page **pages;
 	int npages, current;
 	struct feed *feed;		/* NULL: nothing live */
+	struct live *live;
 	struct prompt prompt;
 	struct progress progress;	/* to give to long work */
 	uint64_t progress_drawn_ns;	/* when the box was drawn last */

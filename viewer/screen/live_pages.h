@@ -2,13 +2,22 @@
 /*
  * live_pages - what arrives, as pages: a stream's page while it comes, a
  * process's page afterwards, and one page of growth over all of them.
+ *
+ * Callbacks of the feed only note what happened (they may come in the middle of
+ * other work); live_pages_settle, between events, does what follows from it.
+ * The newest LIVE_KEEP snapshots are kept; older ones are let go, their numbers
+ * stay in the history.
  */
 #ifndef PYMEM_VIEWER_LIVE_PAGES_H
 #define PYMEM_VIEWER_LIVE_PAGES_H
 
 #include <stddef.h>
 
+#include "viewer/live/history.h"
+
 struct app;
+
+enum { LIVE_KEEP = 16 };
 
 /* Starts following and listening as app->options say. 0, or -1 with a sentence in err. */
 int live_pages_begin(struct app *app, char *err, size_t size);
@@ -16,5 +25,10 @@ int live_pages_begin(struct app *app, char *err, size_t size);
  * their number within limits. Called between events. */
 void live_pages_settle(struct app *app);
 void live_pages_end(struct app *app);
+
+/* What came so far, by type or by path signature; NULL when nothing is live. */
+const struct history *live_history(const struct app *app, bool paths);
+/* Changes whenever the history does. */
+unsigned live_version(const struct app *app);
 
 #endif

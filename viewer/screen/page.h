@@ -28,7 +28,7 @@ struct page {
 	struct app *app;
 	enum page_kind kind;
 	struct process *process;	/* PAGE_PROCESS, PAGE_DIFF; NULL otherwise */
-	struct stream *stream;		/* PAGE_STREAM: live/stream.h */
+	struct incoming *incoming;	/* PAGE_STREAM, while it arrives: live/feed.h */
 	const struct tab *tabs;
 	int ntabs, tab;
 	struct view *tab_view[PAGE_MAX_TABS];
@@ -37,7 +37,7 @@ struct page {
 	char title[128];		/* printable */
 };
 
-/* NULL when out of memory. process or stream may be NULL where the kind has none. */
+/* NULL when out of memory. process may be NULL where the kind has none. */
 struct page *page_create(struct app *app, enum page_kind kind, struct process *process);
 void page_destroy(struct page *page);	/* NULL is fine */
 /* Forgets all views (the page's contents changed) and takes the tabs of the kind. */

@@ -44,7 +44,8 @@ struct screen_options {
 };
 
 /*
- * Runs until the user quits or the script ends.  Returns the program's exit
+ * Runs until the user quits or the script ends.  A live stream or a listener without a
+ * terminal is told as lines of text on stdout (live/follow_text.h).  Returns the program's exit
  * code: 0, 1 (failed, or an :assert of the script did not hold: said on
  * stderr), 3 (a snapshot was truncated).  Calls setlocale; leaves the terminal
  * as it was.  Not reentrant.

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* build - nodes and edges of a picture, chosen from the heap. */
+#ifndef PYMEM_VIEWER_GRAPH_BUILD_H
+#define PYMEM_VIEWER_GRAPH_BUILD_H
+
+#include "viewer/graph/graph.h"
+
+struct graph_node {
+	uint32_t node;		/* HEAP_NONE: stands for `more` further ones */
+	uint64_t more;
+	int depth;
+	bool start;
+};
+
+struct graph_edge {
+	int from, to;		/* indices of nodes */
+	uint32_t slot;		/* of the referring object; HEAP_NONE = no label */
+	bool labelled, weak, dominator, more;
+};
+
+struct graph {
+	struct analysis *analysis;
+	const struct graph_request *request;
+	struct graph_node *nodes;
+	struct graph_edge *edges;
+	int nnodes, nedges, edge_capacity;
+	bool full;		/* GRAPH_MAX_NODES were not enough */
+};
+
+/* 0, -ENOMEM, -ECANCELED. Free with graph_free in any case. */
+int graph_build(struct graph *graph, struct analysis *analysis,
+		const struct graph_request *request, const struct progress *progress);
+void graph_free(struct graph *graph);
+
+#endif

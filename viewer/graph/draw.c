@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The parent's side: temporary file, child, clock, result.  The child's side is
+ * in draw_child.c.
+ */
+#include "viewer/graph/draw.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "viewer/graph/draw_child.h"
+
+const struct draw_limits draw_default_limits = { 60000, 2ull << 30 };
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* A name beside file for what is not complete yet; malloc'ed. Its descriptor in *fd_ret. */
+static char *temporary(const char *file, int *fd_ret, char *err, size_t size)
+{
+	char *path = NULL;
+	if (asprintf(&path, "%s.XXXXXX", file) < 0) {
+		snprintf(err, size, "out of memory");
+		return NULL;
+	}
+	*fd_ret = mkostemp(path, O_CLOEXEC);
+	if (*fd_ret >= 0)
+		return path;
+	snprintf(err, size, "cannot write %s: %s", file, strerror(errno));
+	free(path);
+	return NULL;
+}
+
+static int publish(const char *path, const char *file, char *err, size_t size)
+{
+	if (rename(path, file) == 0)
+		return 0;
+	snprintf(err, size, "cannot write %s: %s", file, strerror(errno));
+	return -1;
+}
+
+int draw_save(const char *file, const char *data, size_t data_size, char *err, size_t size)
+{
+	int fd;
+	char *path = temporary(file, &fd, err, size);
+	if (!path)
+		return -1;
+	int rc = 0;
+	for (size_t done = 0; done < data_size && rc == 0;) {
+		ssize_t n = write(fd, data + done, data_size - done);
+		if (n > 0)
+			done += (size_t)n;
+		else if (n < 0 && errno != EINTR)
+			rc = -1;
+	}
+	if (close(fd) < 0)
+		rc = -1;
+	if (rc < 0)
+		snprintf(err, size, "cannot write %s: %s", file, strerror(errno));
+	else
+		rc = publish(path, file, err, size);
+	if (rc < 0)
+		unlink(path);
+	free(path);
+	return rc;
+}
+
+struct watch {
+	pid_t pid;
+	int fd;			/* the child's words */
+	char words[512];
+	size_t nwords;
+	const char *verdict;	/* why it was killed, or NULL */
+};
+
+static void hear(struct watch *w)
+{
+	char buf[512];
+	ssize_t n = read(w->fd, buf, sizeof(buf));
+	if (n <= 0) {
+		close(w->fd);
+		w->fd = -1;
+		return;
+	}
+	size_t room = sizeof(w->words) - 1 - w->nwords;
+	size_t take = (size_t)n < room ? (size_t)n : room;
+	memcpy(w->words + w->nwords, buf, take);
+	w->nwords += take;
+	w->words[w->nwords] = 0;
+}
+
+/* Until the child closes its pipe (ends), the time is over or the user stops it. */
+static void watch(struct watch *w, uint32_t timeout_ms, const struct progress *progress)
+{
+	uint64_t began = now_ms();
+	while (w->fd >= 0) {
+		struct pollfd p = { .fd = w->fd, .events = POLLIN };
+		if (poll(&p, 1, 50) > 0)
+			hear(w);
+		uint64_t spent = now_ms() - began;
+		if (w->fd >= 0 && spent > timeout_ms)
+			w->verdict = "it took too long";
+		else if (progress_step(progress, "drawing", spent, timeout_ms))
+			w->verdict = "stopped";
+		if (w->verdict) {
+			kill(w->pid, SIGKILL);
+			break;
+		}
+	}
+}
+
+static int judge(const struct watch *w, int status, const char *path, char *err, size_t size)
+{
+	struct stat st;
+	if (w->verdict)
+		snprintf(err, size, "the graph could not be drawn: %s", w->verdict);
+	else if (WIFSIGNALED(status))
+		snprintf(err, size, "Graphviz ended by signal %d (%s)%s%.200s",
+			 WTERMSIG(status), strsignal(WTERMSIG(status)),
+			 w->nwords ? ": " : "", w->words);
+	else if (WEXITSTATUS(status) != 0)
+		snprintf(err, size, "%.300s", w->nwords ? w->words : "Graphviz failed");
+	else if (stat(path, &st) < 0 || st.st_size == 0)
+		snprintf(err, size, "Graphviz wrote nothing");
+	else
+		return 0;
+	return -1;
+}
+
+int draw_dot(const char *dot, const char *engine, const char *format, const char *file,
+	     const struct draw_limits *limits, const struct progress *progress, char *err,
+	     size_t size)
+{
+	int out, pipes[2], rc = -1, status = 0;
+	if (!limits)
+		limits = &draw_default_limits;
+	char *path = temporary(file, &out, err, size);
+	if (!path)
+		return -1;
+	close(out);
+	if (pipe2(pipes, O_CLOEXEC) < 0) {
+		snprintf(err, size, "cannot make a pipe: %s", strerror(errno));
+		goto remove;
+	}
+	struct watch w = { .fd = pipes[0] };
+	w.pid = fork();
+	if (w.pid == 0)
+		draw_child(dot, engine, format, path, limits, pipes[1]);
+	close(pipes[1]);
+	if (w.pid < 0) {
+		snprintf(err, size, "cannot fork: %s", strerror(errno));
+		close(pipes[0]);
+		goto remove;
+	}
+	watch(&w, limits->timeout_ms, progress);
+	while (waitpid(w.pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (w.fd >= 0)
+		close(w.fd);
+	rc = judge(&w, status, path, err, size);
+	if (rc == 0)
+		rc = publish(path, file, err, size);
+remove:
+	if (rc < 0)
+		unlink(path);
+	free(path);
+	return rc;
+}

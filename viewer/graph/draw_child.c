@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+/*
+ * In the child.  libgvc and libcgraph are opened by name; their plugins are
+ * given to libgvc as built-ins when they lie where its package puts them, so
+ * that a missing or stale plugin registry (config6a) does no harm; otherwise
+ * libgvc looks for itself.
+ *
+ * Messages come through agseterrf in fragments ("Error", ": ", text): they are
+ * gathered, and the first lines are told to the parent.
+ */
+#include "viewer/graph/draw_child.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <graphviz/gvc.h>
+#include <graphviz/gvcext.h>
+#include <link.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static int words = -1;
+static char gathered[400];
+
+static _Noreturn void fail(const char *what)
+{
+	char text[512];
+	int n = snprintf(text, sizeof(text), "Graphviz: %s%s%.350s", what,
+			 gathered[0] ? ": " : "", gathered);
+	ssize_t written = write(words, text, (size_t)n < sizeof(text) ? (size_t)n :
+							 sizeof(text) - 1);
+	(void)written;
+	_exit(1);
+}
+
+/* Control characters (the messages quote the input) do not go further. */
+static int gather(char *fragment)
+{
+	size_t n = strlen(gathered);
+	for (; *fragment && n < sizeof(gathered) - 1; fragment++) {
+		bool plain = *fragment >= 0x20 && *fragment < 0x7f;
+		gathered[n++] = plain ? *fragment : ' ';
+	}
+	gathered[n] = 0;
+	return 0;
+}
+
+/* Bytes mapped now: the limit comes on top (RLIMIT_AS counts everything). */
+static uint64_t mapped(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+	if (f) {
+		if (fscanf(f, "%lu", &pages) != 1)
+			pages = 0;
+		fclose(f);
+	}
+	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void limit(const struct draw_limits *limits)
+{
+	uint64_t bytes = mapped() + limits->memory;
+	rlim_t seconds = limits->timeout_ms / 1000 + 2;
+	setrlimit(RLIMIT_AS, &(struct rlimit){ bytes, bytes });
+	setrlimit(RLIMIT_CPU, &(struct rlimit){ seconds, seconds });
+	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+	nice(5);
+}
+
+/* The terminal and its signals are the parent's. */
+static void leave_terminal(void)
+{
+	for (int sig = 1; sig < NSIG; sig++)
+		if (sig != SIGKILL && sig != SIGSTOP)
+			signal(sig, SIG_DFL);
+	signal(SIGINT, SIG_IGN);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int fd = 0; fd < 3 && null >= 0; fd++)
+		dup2(null, fd);
+}
+
+/* The functions used, by the prototypes of the headers. */
+static struct {
+	__typeof__(&gvContextPlugins) gvContextPlugins;
+	__typeof__(&gvContext) gvContext;
+	__typeof__(&gvLayout) gvLayout;
+	__typeof__(&gvRenderFilename) gvRenderFilename;
+	__typeof__(&agmemread) agmemread;
+	__typeof__(&agseterrf) agseterrf;
+	__typeof__(&agseterr) agseterr;
+} gv;
+
+#define BIND(library, name)							\
+	do {									\
+		void *symbol_ = dlsym(library, #name);				\
+		if (!symbol_)							\
+			fail("its library lacks " #name);			\
+		memcpy(&gv.name, &symbol_, sizeof(symbol_));			\
+	} while (0)
+
+static void *bind(void)
+{
+	void *gvc = dlopen("libgvc.so.6", RTLD_NOW | RTLD_GLOBAL);
+	if (!gvc)
+		gvc = dlopen("libgvc.so", RTLD_NOW | RTLD_GLOBAL);
+	if (!gvc)
+		fail("libgvc is not installed (Debian: libgvc6); "
+		     "a .dot file can be written without it");
+	BIND(gvc, gvContextPlugins);
+	BIND(gvc, gvContext);
+	BIND(gvc, gvLayout);
+	BIND(gvc, gvRenderFilename);
+	BIND(gvc, agmemread);		/* of libcgraph, which libgvc depends on */
+	BIND(gvc, agseterrf);
+	BIND(gvc, agseterr);
+	return gvc;
+}
+
+static const struct { const char *file, *symbol; } plugins[] = {
+	{ "libgvplugin_dot_layout.so.6", "gvplugin_dot_layout_LTX_library" },
+	{ "libgvplugin_neato_layout.so.6", "gvplugin_neato_layout_LTX_library" },
+	{ "libgvplugin_core.so.6", "gvplugin_core_LTX_library" },
+	{ "libgvplugin_pango.so.6", "gvplugin_pango_LTX_library" },
+};
+enum { NPLUGINS = sizeof(plugins) / sizeof(*plugins) };
+
+/* Fills table with the plugins beside libgvc; false when one is not there. */
+static bool load_plugins(void *gvc, lt_symlist_t table[NPLUGINS + 1])
+{
+	struct link_map *map = NULL;
+	char path[4200];
+	if (dlinfo(gvc, RTLD_DI_LINKMAP, &map) < 0 || !map || !strrchr(map->l_name, '/'))
+		return false;
+	int directory = (int)(strrchr(map->l_name, '/') - map->l_name);
+	for (int i = 0; i < NPLUGINS; i++) {
+		snprintf(path, sizeof(path), "%.*s/graphviz/%s", directory, map->l_name,
+			 plugins[i].file);
+		void *library = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+		void *symbol = library ? dlsym(library, plugins[i].symbol) : NULL;
+		if (!symbol)
+			return false;
+		table[i] = (lt_symlist_t){ plugins[i].symbol, symbol };
+	}
+	table[NPLUGINS] = (lt_symlist_t){ 0 };
+	return true;
+}
+
+_Noreturn void draw_child(const char *dot, const char *engine, const char *format,
+			  const char *path, const struct draw_limits *limits, int words_fd)
+{
+	static lt_symlist_t table[NPLUGINS + 1];
+	words = words_fd;
+	leave_terminal();
+	limit(limits);
+	void *library = bind();
+	gv.agseterrf(gather);
+	gv.agseterr(AGERR);
+	GVC_t *context = load_plugins(library, table) ? gv.gvContextPlugins(table, 0) :
+							gv.gvContext();
+	if (!context)
+		fail("no context");
+	Agraph_t *graph = gv.agmemread(dot);
+	if (!graph)
+		fail("cannot read the graph");
+	if (gv.gvLayout(context, graph, engine) != 0)
+		fail("cannot lay the graph out");
+	if (gv.gvRenderFilename(context, graph, format, path) != 0)
+		fail("cannot draw the graph");
+	_exit(0);
+}

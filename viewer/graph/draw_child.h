@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* draw_child - what the drawing process does. */
+#ifndef PYMEM_VIEWER_GRAPH_DRAW_CHILD_H
+#define PYMEM_VIEWER_GRAPH_DRAW_CHILD_H
+
+#include "viewer/graph/draw.h"
+
+/* Draws and exits: 0, or 1 with a sentence written to words_fd. */
+_Noreturn void draw_child(const char *dot, const char *engine, const char *format,
+			  const char *path, const struct draw_limits *limits, int words_fd);
+
+#endif

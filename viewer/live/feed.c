@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: MIT
+/* Streams and what they carry; the listening socket is in feed_socket.c. */
+#include "viewer/live/feed.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "viewer/live/feed_internal.h"
+#include "viewer/report/escape.h"
+
+const struct feed_limits feed_default_limits = { 10000, 120000, 1024 };
+
+/* Bytes taken from one stream before the next one's turn. */
+enum { PIECE = 1 << 20 };
+
+uint64_t feed_now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void feed_note(struct feed *feed, const char *format, ...)
+{
+	char text[400];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	feed->ops->note(feed->arg, text);
+}
+
+static void on_progress(void *arg, const struct snap_progress *p)
+{
+	struct incoming *in = arg;
+	struct text t = { 0 };
+	size_t size = 0;
+	const struct heap *heap = loader_peek(in->loader, NULL, NULL);
+	const char *phase = heap_string(heap, p->phase, &size);
+	text_escape(&t, phase, size, 40, 0);
+	snprintf(in->phase, sizeof(in->phase), "%s", text_str(&t));
+	text_free(&t);
+	in->done = p->done;
+	in->estimate = p->estimate;
+}
+
+static struct snap_sink *on_begin(void *arg, uint32_t ordinal)
+{
+	struct stream *stream = arg;
+	struct incoming *in = calloc(1, sizeof(*in));
+	if (!in)
+		return NULL;
+	in->loader = loader_create();
+	if (!in->loader) {
+		free(in);
+		return NULL;
+	}
+	in->ordinal = ordinal;
+	in->began_ns = feed_now_ns();
+	stream->in = in;
+	stream->snapshots++;
+	tap_init(&stream->tap, loader_sink(in->loader), on_progress, in);
+	stream->feed->ops->began(stream->feed->arg, in);
+	return &stream->tap.sink;
+}
+
+/* Makes the heap of what came, and hands it over. */
+static void finish_incoming(struct stream *stream, bool complete, const char *problem)
+{
+	struct incoming *in = stream->in;
+	if (!in)
+		return;
+	stream->in = NULL;
+	in->over = true;
+	in->complete = complete;
+	if (problem)
+		snprintf(in->problem, sizeof(in->problem), "%s", problem);
+	int err = loader_finish(in->loader, complete, &in->heap);
+	if (err) {
+		in->heap = NULL;
+		snprintf(in->problem, sizeof(in->problem),
+			 "the snapshot cannot be shown: %s", strerror(-err));
+	}
+	loader_destroy(in->loader);
+	in->loader = NULL;
+	stream->feed->ops->ended(stream->feed->arg, in);
+	heap_destroy(in->heap);
+	free(in);
+}
+
+static int on_finish(void *arg, uint32_t ordinal, int complete, const struct snap_problem *problem)
+{
+	(void)ordinal;
+	finish_incoming(arg, complete && !problem, problem ? problem->text : NULL);
+	return 0;
+}
+
+static const struct snap_parser_ops parser_ops = { .begin = on_begin, .finish = on_finish };
+
+struct feed *feed_create(const struct feed_limits *limits, const struct feed_ops *ops, void *arg)
+{
+	struct feed *feed = calloc(1, sizeof(*feed));
+	if (!feed)
+		return NULL;
+	feed->buffer = malloc(PIECE);
+	if (!feed->buffer) {
+		free(feed);
+		return NULL;
+	}
+	feed->limits = limits ? *limits : feed_default_limits;
+	feed->ops = ops;
+	feed->arg = arg;
+	feed->listener = -1;
+	return feed;
+}
+
+int feed_add_stream(struct feed *feed, int fd, bool inherited, long pid)
+{
+	int slot = 0;
+	while (slot < FEED_MAX_STREAMS && feed->streams[slot])
+		slot++;
+	struct stream *stream = slot < FEED_MAX_STREAMS ? calloc(1, sizeof(*stream)) : NULL;
+	if (!stream)
+		return slot < FEED_MAX_STREAMS ? -ENOMEM : -EMFILE;
+	*stream = (struct stream){ .feed = feed, .fd = fd, .inherited = inherited, .pid = pid };
+	stream->parser = snap_parser_create(NULL, &parser_ops, stream);
+	if (!stream->parser) {
+		free(stream);
+		return -ENOMEM;
+	}
+	stream->began_ns = stream->heard_ns = feed_now_ns();
+	feed->streams[slot] = stream;
+	return 0;
+}
+
+int feed_add(struct feed *feed, int fd)
+{
+	return feed_add_stream(feed, fd, true, 0);
+}
+
+/* Ends a stream. why: what to say of an unfinished snapshot; NULL = the parser's words. */
+static void close_stream(struct feed *feed, int slot, const char *why)
+{
+	struct stream *stream = feed->streams[slot];
+	struct snap_problem problem = { 0 };
+	feed->streams[slot] = NULL;
+	if (why)
+		finish_incoming(stream, false, why);
+	else if (snap_parser_finish(stream->parser, &problem) < 0)
+		finish_incoming(stream, false, problem.text);
+	finish_incoming(stream, false, "the stream ended before the snapshot did");
+	snap_parser_destroy(stream->parser);
+	close(stream->fd);
+	free(stream);
+}
+
+static void drop(struct feed *feed, int slot, const char *why)
+{
+	char who[64];
+	struct stream *stream = feed->streams[slot];
+	if (stream->pid)
+		snprintf(who, sizeof(who), "sender %ld", stream->pid);
+	else
+		snprintf(who, sizeof(who), "the stream");
+	feed_note(feed, "%s dropped: %s", who, why);
+	close_stream(feed, slot, why);
+}
+
+void feed_destroy(struct feed *feed)
+{
+	if (!feed)
+		return;
+	for (int i = 0; i < FEED_MAX_STREAMS; i++)
+		if (feed->streams[i])
+			close_stream(feed, i, "the viewer ended");
+	feed_close_socket(feed);
+	free(feed->buffer);
+	free(feed);
+}
+
+int feed_poll(const struct feed *feed, struct pollfd *fds, int max)
+{
+	int n = 0;
+	if (feed->listener >= 0 && n < max)
+		fds[n++] = (struct pollfd){ .fd = feed->listener, .events = POLLIN };
+	for (int i = 0; i < FEED_MAX_STREAMS && n < max; i++)
+		if (feed->streams[i])
+			fds[n++] = (struct pollfd){ .fd = feed->streams[i]->fd,
+						    .events = POLLIN };
+	return n;
+}
+
+/* When the stream is overdue, and for what reason. */
+static uint64_t deadline(const struct feed *feed, const struct stream *s, const char **why)
+{
+	const uint64_t ms = 1000000;
+	if (s->inherited)
+		return UINT64_MAX;
+	if (!s->snapshots) {
+		*why = "no snapshot began in time";
+		return s->began_ns + feed->limits.hello_ms * ms;
+	}
+	uint64_t idle = s->heard_ns + feed->limits.idle_ms * ms;
+	uint64_t slow = s->began_ns + feed->limits.idle_ms * ms +
+			s->bytes * 1000 / (feed->limits.min_rate + 1) * ms;
+	*why = idle < slow ? "nothing came for too long" : "it sends too slowly";
+	return idle < slow ? idle : slow;
+}
+
+int feed_timeout(const struct feed *feed)
+{
+	uint64_t next = UINT64_MAX, now = feed_now_ns();
+	const char *why;
+	for (int i = 0; i < FEED_MAX_STREAMS; i++) {
+		uint64_t at = feed->streams[i] ? deadline(feed, feed->streams[i], &why) :
+						 UINT64_MAX;
+		next = at < next ? at : next;
+	}
+	if (next == UINT64_MAX)
+		return -1;
+	uint64_t left = next > now ? (next - now) / 1000000 + 1 : 0;
+	return left > 3600000 ? 3600000 : (int)left;
+}
+
+/* One read. False: the stream is over or was dropped. */
+static bool take(struct feed *feed, int slot)
+{
+	struct stream *stream = feed->streams[slot];
+	struct snap_problem problem = { 0 };
+	ssize_t n = read(stream->fd, feed->buffer, PIECE);
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return true;
+	if (n <= 0) {
+		if (!stream->snapshots && !stream->inherited && stream->bytes)
+			drop(feed, slot, "it closed before a snapshot began");
+		else
+			close_stream(feed, slot, n < 0 ? strerror(errno) : NULL);
+		return false;
+	}
+	stream->heard_ns = feed_now_ns();
+	stream->bytes += (uint64_t)n;
+	if (snap_parser_feed(stream->parser, feed->buffer, (size_t)n, &problem) < 0) {
+		drop(feed, slot, problem.text[0] ? problem.text : "its bytes are no snapshot");
+		return false;
+	}
+	if (stream->in)
+		stream->in->bytes += (uint64_t)n;
+	return true;
+}
+
+static bool drop_overdue(struct feed *feed)
+{
+	bool any = false;
+	uint64_t now = feed_now_ns();
+	for (int i = 0; i < FEED_MAX_STREAMS; i++) {
+		const char *why = "";
+		if (feed->streams[i] && deadline(feed, feed->streams[i], &why) <= now) {
+			drop(feed, i, why);
+			any = true;
+		}
+	}
+	return any;
+}
+
+static int slot_of(const struct feed *feed, int fd)
+{
+	for (int i = 0; i < FEED_MAX_STREAMS; i++)
+		if (feed->streams[i] && feed->streams[i]->fd == fd)
+			return i;
+	return -1;
+}
+
+bool feed_serve(struct feed *feed, const struct pollfd *fds, int n)
+{
+	bool any = false;
+	for (int i = 0; i < n; i++) {
+		int slot = fds[i].revents ? slot_of(feed, fds[i].fd) : -1;
+		if (slot < 0)
+			continue;
+		take(feed, slot);
+		any = true;
+	}
+	for (int i = 0; i < n; i++)	/* after the reads: fds may be reused */
+		if (fds[i].revents && fds[i].fd == feed->listener)
+			any |= feed_accept(feed);
+	return drop_overdue(feed) || any;
+}
+
+int feed_open_streams(const struct feed *feed)
+{
+	int n = 0;
+	for (int i = 0; i < FEED_MAX_STREAMS; i++)
+		n += feed->streams[i] != NULL;
+	return n;
+}
+
+bool feed_listens(const struct feed *feed)
+{
+	return feed->listener >= 0;
+}

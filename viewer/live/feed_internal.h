@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* feed_internal - what feed.c and feed_socket.c share. */
+#ifndef PYMEM_VIEWER_LIVE_FEED_INTERNAL_H
+#define PYMEM_VIEWER_LIVE_FEED_INTERNAL_H
+
+#include <sys/types.h>
+
+#include "viewer/live/feed.h"
+#include "viewer/live/tap.h"
+
+/* One connection. */
+struct stream {
+	struct feed *feed;
+	int fd;
+	bool inherited;
+	long pid;		/* of the peer, 0 = unknown */
+	struct snap_parser *parser;
+	struct tap tap;
+	struct incoming *in;	/* arriving now, or NULL */
+	uint64_t began_ns, heard_ns, bytes;
+	uint32_t snapshots;	/* begun on it */
+};
+
+struct feed {
+	struct feed_limits limits;
+	const struct feed_ops *ops;
+	void *arg;
+	void *buffer;
+	struct stream *streams[FEED_MAX_STREAMS];
+	int listener;		/* -1 = none */
+	char path[108];
+	dev_t dev;		/* of the socket we made, so that only it is removed */
+	ino_t ino;
+};
+
+uint64_t feed_now_ns(void);
+void feed_note(struct feed *feed, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Takes fd over on success. 0, -ENOMEM, -EMFILE (too many streams). */
+int feed_add_stream(struct feed *feed, int fd, bool inherited, long pid);
+/* Accepts one waiting peer or turns it away; true when there was one. */
+bool feed_accept(struct feed *feed);
+void feed_close_socket(struct feed *feed);
+
+#endif

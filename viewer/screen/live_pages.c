@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+#include "viewer/screen/live_pages.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "viewer/live/feed.h"
+#include "viewer/report/escape.h"
+#include "viewer/screen/app.h"
+
+/* A snapshot that came, until its page is made. */
+struct arrival {
+	struct arrival *next;
+	struct page *page;	/* its stream page */
+	struct heap *heap;	/* NULL: could not be made */
+	bool complete;
+	char problem[320];
+};
+
+struct live {
+	struct arrival *first, **last;
+	struct history types, paths;
+	unsigned version;
+};
+
+const struct history *live_history(const struct app *app, bool paths)
+{
+	return !app->live ? NULL : paths ? &app->live->paths : &app->live->types;
+}
+
+unsigned live_version(const struct app *app)
+{
+	return app->live ? app->live->version : 0;
+}
+
+static void on_began(void *arg, struct incoming *in)
+{
+	struct app *app = arg;
+	struct page *page = page_create(app, PAGE_STREAM, NULL);
+	in->owner = page;
+	if (!page || app_insert_page(app, page, app->npages) < 0) {
+		page_destroy(page);
+		in->owner = NULL;
+		return;
+	}
+	page->incoming = in;
+}
+
+static void on_ended(void *arg, struct incoming *in)
+{
+	struct app *app = arg;
+	struct page *page = in->owner;
+	struct arrival *a = page ? calloc(1, sizeof(*a)) : NULL;
+	if (!a) {
+		app_say(app, STYLE_ERROR, "a snapshot was lost: out of memory");
+		return;
+	}
+	page->incoming = NULL;
+	a->page = page;
+	a->heap = in->heap;
+	a->complete = in->complete;
+	memcpy(a->problem, in->problem, sizeof(a->problem));
+	in->heap = NULL;
+	*app->live->last = a;
+	app->live->last = &a->next;
+}
+
+static void on_note(void *arg, const char *sentence)
+{
+	app_say(arg, STYLE_WARN, "%s", sentence);
+}
+
+static const struct feed_ops feed_ops = { on_began, on_ended, on_note };
+
+int live_pages_begin(struct app *app, char *err, size_t size)
+{
+	const struct screen_options *o = app->options;
+	if (o->live_fd < 0 && !o->listen)
+		return 0;
+	app->live = calloc(1, sizeof(*app->live));
+	app->feed = feed_create(NULL, &feed_ops, app);
+	if (!app->live || !app->feed) {
+		snprintf(err, size, "out of memory");
+		return -1;
+	}
+	app->live->last = &app->live->first;
+	if (o->listen) {
+		struct page *growth = page_create(app, PAGE_GROWTH, NULL);
+		if (!growth || app_insert_page(app, growth, 0) < 0) {
+			page_destroy(growth);
+			snprintf(err, size, "out of memory");
+			return -1;
+		}
+		app->current = 0;
+		if (feed_listen(app->feed, o->listen, err, size) < 0)
+			return -1;
+	}
+	if (o->live_fd >= 0 && feed_add(app->feed, o->live_fd) < 0) {
+		snprintf(err, size, "out of memory");
+		return -1;
+	}
+	return 0;
+}
+
+static void record_types(struct app *app, const struct heap *heap, uint64_t pid)
+{
+	struct history *h = &app->live->types;
+	struct text name = { 0 };
+	history_begin(h, pid);
+	for (uint32_t i = 1; i <= heap->types; i++) {
+		const struct heap_type *type = heap_type(heap, i);
+		size_t size;
+		const char *raw = heap_string(heap, type->name, &size);
+		if (!type->count)
+			continue;
+		text_clear(&name);
+		text_escape(&name, raw, size, 200, 0);
+		history_add(h, pid, text_str(&name), type->count, type->size);
+	}
+	history_end(h, pid);
+	text_free(&name);
+}
+
+/* The newest snapshot of the same process, to compare with. */
+static struct process *previous(const struct app *app, uint64_t pid)
+{
+	struct process *found = NULL;
+	for (int i = 0; i < app->npages; i++) {
+		struct process *p = app->pages[i]->process;
+		if (app->pages[i]->kind == PAGE_PROCESS && p && process_pid(p) == pid)
+			found = p;
+	}
+	return found;
+}
+
+static int page_index(const struct app *app, const struct page *page)
+{
+	for (int i = 0; i < app->npages; i++)
+		if (app->pages[i] == page)
+			return i;
+	return -1;
+}
+
+/* Turns the arrival's stream page into one of its process. */
+static void make_process_page(struct app *app, struct arrival *a)
+{
+	const struct screen_options *o = app->options;
+	const char *name = !o->listen && o->live_name ? o->live_name : "live";
+	struct process *old = previous(app, heap_fact_u64(a->heap, "pid", 0));
+	struct process *process = session_add(&app->session, a->heap, name);
+	if (!process) {
+		app_say(app, STYLE_ERROR, "a snapshot was lost: out of memory");
+		heap_destroy(a->heap);
+		return;
+	}
+	snprintf(process->problem, sizeof(process->problem), "%s", a->problem);
+	if (o->listen)
+		process->old = old;
+	app->partial |= !a->complete;
+	page_reset(a->page, PAGE_PROCESS, process);
+	if (a->problem[0])
+		app_say(app, STYLE_WARN, "pid %" PRIu64 ": %s", process_pid(process),
+			a->problem);
+	if (o->listen) {
+		record_types(app, process->heap, process_pid(process));
+		live_record_paths(app, &app->live->paths, process);
+	}
+	app->live->version++;
+}
+
+static void settle_one(struct app *app, struct arrival *a)
+{
+	int at = page_index(app, a->page);
+	if (at < 0) {
+		heap_destroy(a->heap);
+	} else if (!a->heap) {
+		app_say(app, STYLE_ERROR, "%s", a->problem);
+		app->partial = true;
+		app_remove_page(app, at);
+	} else {
+		make_process_page(app, a);
+	}
+	free(a);
+}
+
+/* Lets go of the oldest snapshots beyond LIVE_KEEP, but not of the one looked at. */
+static void trim(struct app *app)
+{
+	int kept = 0;
+	for (int i = 0; i < app->npages; i++)
+		kept += app->pages[i]->kind == PAGE_PROCESS;
+	for (int i = 0; i < app->npages && kept > LIVE_KEEP; i++) {
+		struct process *process = app->pages[i]->process;
+		if (app->pages[i]->kind != PAGE_PROCESS || i == app->current)
+			continue;
+		for (int k = 0; k < app->npages; k++)	/* its successor loses its past */
+			if (app->pages[k]->process && app->pages[k]->process->old == process)
+				page_reset(app->pages[k], PAGE_PROCESS,
+					   app->pages[k]->process);
+		app_remove_page(app, i--);
+		session_remove(&app->session, process);
+		kept--;
+	}
+}
+
+void live_pages_settle(struct app *app)
+{
+	if (!app->live)
+		return;
+	while (app->live->first) {
+		struct arrival *a = app->live->first;
+		app->live->first = a->next;
+		if (!app->live->first)
+			app->live->last = &app->live->first;
+		settle_one(app, a);
+	}
+	if (app->options->listen)
+		trim(app);
+}
+
+void live_pages_end(struct app *app)
+{
+	feed_destroy(app->feed);
+	app->feed = NULL;
+	if (!app->live)
+		return;
+	while (app->live->first) {
+		struct arrival *a = app->live->first;
+		app->live->first = a->next;
+		heap_destroy(a->heap);
+		free(a);
+	}
+	history_free(&app->live->types);
+	history_free(&app->live->paths);
+	free(app->live);
+	app->live = NULL;
+}
