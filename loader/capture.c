@@ -11,9 +11,11 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "loader/capture_facts.h"
 #include "loader/capture_words.h"
+#include "loader/control.h"
 #include "loader/receive.h"
 #include "loader/text.h"
 
@@ -28,6 +30,7 @@ struct capture {
 	struct load_error left;		/* why an agent could not be taken out */
 	struct receive_result got;
 	bool injected;
+	bool preloaded;			/* the present try goes through the target's own agent */
 };
 
 static void say(const struct capture *c, const char *format, ...)
@@ -146,6 +149,24 @@ static void clear_away(struct capture *c)
 	note(c->ret, text_printable(text, sizeof text, c->left.text, strlen(c->left.text)));
 }
 
+static int inject(struct capture *c, struct injection *in)
+{
+	const pid_t pid = c->job->pid;
+
+	if (c->method == LOAD_METHOD_EXTERNAL)
+		return inject_external(pid, &c->inject, in, &c->error);
+	const int fd = c->job->plan->preloaded ? control_connect(pid) : -1;
+	if (fd >= 0) {
+		const int r = control_start(fd, pid, &c->inject.start, in, &c->error);
+		close(fd);
+		c->preloaded = r == 0;
+		if (r == 0 || c->error.code == LOAD_E_BUSY)
+			return r;
+		say(c, "not through its own agent: %s", c->error.text);
+	}
+	return inject_agent(pid, &c->inject, in, &c->error);
+}
+
 /* One try with c->method: inject, listen, eject. False: nothing was injected. */
 static bool try_once(struct capture *c)
 {
@@ -156,22 +177,27 @@ static bool try_once(struct capture *c)
 	say(c, "%s", external ? "trying a frozen copy" : "trying the agent");
 	c->got = (struct receive_result){ 0 };
 	c->error = (struct load_error){ 0 };
-	c->injected = (external ? inject_external : inject_agent)(c->job->pid, &c->inject, &in,
-								  &c->error) == 0;
+	c->preloaded = false;
+	c->injected = inject(c, &in) == 0;
 	if (!c->injected) {
 		say(c, "not injected: %s", c->error.text);
 		return false;
 	}
 	strcpy(c->ret->method, external ? "external" :
 	       c->job->options->no_fork ? "in-place" : "agent");
+	c->ret->preloaded = c->preloaded;
 	const int r = part_begin(c->job->part);
 	if (r == 0)
 		receive(c, &in);
 	else if (!c->job->part->error)
 		c->job->part->error = r;
+	c->ret->consistent = external ? in.consistent : true;
+	if (c->preloaded) {
+		control_close(&in);
+		return true;
+	}
 	eject(c, &in);
 	c->ret->stopped_ns += in.stopped_ns;
-	c->ret->consistent = external ? in.consistent : true;
 	if (external)
 		c->ret->fork_ns = in.fork_ns;
 	injection_close(&in);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "loader/control.h"
 #include "loader/target/target.h"
 #include "loader/text.h"
 
@@ -96,6 +97,8 @@ static void check_overcommit(struct plan *plan)
 /* Which way is tried first, and why. */
 static void choose(struct plan *plan, const struct load_options *o, const struct target *target)
 {
+	const bool stopped = target && target->process.state == 'T';
+
 	plan->in_place = o->no_fork;
 	plan->method = o->method;
 	if (o->method == LOAD_METHOD_EXTERNAL) {
@@ -103,12 +106,13 @@ static void choose(struct plan *plan, const struct load_options *o, const struct
 	} else if (o->method == LOAD_METHOD_AGENT || o->no_fork) {
 		plan->method = LOAD_METHOD_AGENT;
 		plan->why = "asked for";
-	} else if (target->process.state == 'T') {
+	} else if (stopped) {
 		plan->method = LOAD_METHOD_EXTERNAL;
 		plan->why = "the process is stopped and stays so";
 	} else {
 		plan->method = LOAD_METHOD_AGENT;
-		plan->why = target->calls.kept_start ? "an agent is there already" :
+		plan->why = plan->preloaded ? "the process carries the agent and answers" :
+			    target->calls.kept_start ? "an agent is there already" :
 			    "the process can run the agent";
 	}
 }
@@ -184,23 +188,51 @@ static void check_exec(struct plan *plan, const struct load_options *o)
 		     o->exec);
 }
 
+static void take_target(struct plan *plan, const struct target *target)
+{
+	const struct process *p = &target->process;
+
+	text_printable(plan->name, sizeof plan->name, p->comm, strnlen(p->comm, sizeof p->comm));
+	snprintf(plan->python, sizeof plan->python, "%s", target->python.version);
+	plan->python[strcspn(plan->python, " ")] = '\0';
+	if (target->python.copies > 1)
+		warn(plan, "the process holds %d Python interpreters' libraries; the first is used",
+		     target->python.copies);
+}
+
+/* All there is to know where nothing may be read but /proc/PID/status. */
+static void take_name(struct plan *plan)
+{
+	struct process p;
+	struct load_error err;
+
+	if (process_read(plan->pid, &p, &err) == 0)
+		text_printable(plan->name, sizeof plan->name, p.comm,
+			       strnlen(p.comm, sizeof p.comm));
+}
+
 int plan_make(pid_t pid, const struct load_options *options, struct plan *ret,
 	      struct load_error *err)
 {
 	struct target target;
 
 	*ret = (struct plan){ .pid = pid };
-	if (target_open(pid, false, &target, err) < 0)
+	if (options->method != LOAD_METHOD_EXTERNAL) {
+		const int fd = control_connect(pid);
+		ret->preloaded = fd >= 0;
+		if (fd >= 0)
+			close(fd);
+	}
+	const bool opened = target_open(pid, false, &target, err) == 0;
+	if (!opened && !ret->preloaded)
 		return -1;
-	text_printable(ret->name, sizeof ret->name, target.process.comm,
-		       strnlen(target.process.comm, sizeof target.process.comm));
-	snprintf(ret->python, sizeof ret->python, "%s", target.python.version);
-	ret->python[strcspn(ret->python, " ")] = '\0';
-	choose(ret, options, &target);
-	if (target.python.copies > 1)
-		warn(ret, "the process holds %d Python interpreters' libraries; the first is used",
-		     target.python.copies);
-	target_close(&target);
+	if (opened)
+		take_target(ret, &target);
+	else
+		take_name(ret);
+	choose(ret, options, opened ? &target : NULL);
+	if (opened)
+		target_close(&target);
 	read_memory(ret);
 	headroom_open(&ret->watch, "", pid);
 	headroom_read(&ret->watch, &ret->headroom);
