@@ -45,13 +45,15 @@ static const struct type_size_row type_size_rows[] = {
 #define KEYS_OLD NONE, NONE, NONE, 32, 40
 #define KEYS_311 8, 9, 10, 24, 32
 #define MORTAL 0, 0
+/* deep-frozen objects start with 999999999 (pycore_global_objects.h) and are counted */
+#define FROZEN_311 UINT64_MAX, 900000000ULL
 #define IMMORTAL_312 0xffffffffULL, 0x80000000ULL
 
 static const struct version_row version_rows[] = {
 	{ 0x0306, STR_OLD, KEYS_OLD, 0, false, false, false,
 	  LAYOUT_PREFIX_TRACKABLE, LAYOUT_MANAGED_NONE, MORTAL },
 	{ 0x030b, STR_OLD, KEYS_311, 0, false, true, false,
-	  LAYOUT_PREFIX_FLAGS, LAYOUT_MANAGED_311, MORTAL },
+	  LAYOUT_PREFIX_FLAGS, LAYOUT_MANAGED_311, FROZEN_311 },
 	{ 0x030c, STR_312, KEYS_311, 0, true, true, true,
 	  LAYOUT_PREFIX_FLAGS, LAYOUT_MANAGED_312, IMMORTAL_312 },
 	{ 0x030d, STR_312, KEYS_311, 8, true, true, true,

@@ -128,7 +128,8 @@ static uint32_t edges_dict(struct walk *w, struct walk_type *type, uint64_t obj)
 	dict_table(w->lay, obj, &t);
 	if (!t.values) {
 		dict_pairs(w, &t);
-		return w->shape_pairs;
+		return obj == w->interned ? walk_shape(w, NULL, 0, SNAP_TAIL_WEAK) :
+			w->shape_pairs;
 	}
 	if (t.embedded)		/* the instance owns the values and shows them */
 		return w->shape_pairs;
