@@ -69,12 +69,48 @@ static const char *probe_types(struct cpython *py)
 	return NULL;
 }
 
+/*
+ * sys.modules as a field of the interpreter.  PyImport_GetModuleDict goes through the
+ * current thread state and crashes when there is none: in 3.6-3.11 that is the
+ * whole process between two holders of the GIL, later each thread without one.
+ */
+static uint64_t find_modules(struct cpython *py)
+{
+	union { void *p; uint64_t (*fn)(void); } head = {
+		py->sym.interp_main ? py->sym.interp_main : py->sym.interp_head
+	};
+	const uint64_t interp = head.fn();
+	uint64_t words[64];
+
+	for (uint64_t at = 0; at < 256 << 10; at += sizeof(words)) {
+		if (!peek_safe(interp + at, words, sizeof(words)))
+			break;
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+			if (peek_plausible(words[i]) && probe_kind(py, words[i], 29) &&
+			    cpython_dict_get(py, words[i], "builtins") &&
+			    cpython_dict_get(py, words[i], "_frozen_importlib"))
+				return words[i];
+		}
+	}
+	return 0;
+}
+
+static uint64_t current_modules(struct cpython *py)
+{
+	union { void *p; uint64_t (*fn)(void); } get = { py->sym.module_dict };
+	union { void *p; uint64_t (*fn)(void); } current = {
+		py->sym.tstate_unchecked ? py->sym.tstate_unchecked :
+		py->sym.tstate_unchecked_new
+	};
+
+	return current.p && current.fn() ? get.fn() : find_modules(py);
+}
+
 /* sys.modules, and in it dicts, modules and strings as we believe they are. */
 static const char *probe_modules(struct cpython *py, uint64_t *spec_ret)
 {
-	union { void *p; uint64_t (*fn)(void); } get = { py->sym.module_dict };
 	const struct layout *lay = &py->lay;
-	uint64_t modules = get.fn(), importlib, dict, spec;
+	uint64_t modules = current_modules(py), importlib, dict, spec;
 
 	if (!probe_kind(py, modules, 29))
 		return "sys.modules is no dict";

@@ -110,19 +110,20 @@ static bool lonely_queue(struct capture *c, gil_action *action)
 	return false;
 }
 
-/* The main thread is in a blocking call: act beside it, the copy checks. */
+/*
+ * The main thread is in a blocking call: act beside it, the copy checks.  As
+ * copy_wait: 1 when the check failed.
+ */
 static int lonely_beside(struct capture *c, gil_action *action)
 {
 	int rc;
 
 	c->must_be_zero = c->py->sym.tstate_current;
 	rc = action(c);
-	if (!rc && c->copy && copy_wait(c) == 0) {
-		c->must_be_zero = NULL;
-		return 0;
-	}
+	if (!rc)
+		rc = copy_wait(c);
 	c->must_be_zero = NULL;
-	return rc ? rc : 1;
+	return rc;
 }
 
 static int gil_lonely(struct capture *c, gil_action *action)

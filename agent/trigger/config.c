@@ -219,7 +219,7 @@ static void config_complain(char *err, size_t size, const char *name, size_t len
 /* One variable: 1 taken, 0 not for us, -1 wrong. */
 static int config_one(const char *entry, struct trigger_config *c, char *err, size_t size)
 {
-	static const char test[] = "TEST_";
+	static const char *const foreign[] = { "TEST_", "T_", "SID_" };	/* of the tests */
 	const char *name = entry + 6, *equals = strchr(name, '=');
 	size_t length;
 
@@ -238,8 +238,11 @@ static int config_one(const char *entry, struct trigger_config *c, char *err, si
 				variables[i].wanted);
 		return -1;
 	}
-	if (strncmp(name, test, sizeof(test) - 1) != 0)
-		config_complain(err, size, entry, length + 6, NULL, NULL);
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+		if (strncmp(name, foreign[i], strlen(foreign[i])) == 0)
+			return 0;
+	}
+	config_complain(err, size, entry, length + 6, NULL, NULL);
 	return 0;
 }
 

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""Plays pymem-load towards an agent that listens on its control socket
+(PYMEM_CONTROL, agent/start.h): everything of a capture but ptrace.
+
+    with Target(python, CODE, env=preload(PYMEM_CONTROL=dir)) as t:
+        capture = ask_agent(dir, t.pid)
+        capture.finish()        # reads messages and stream to the end
+        capture.messages        # [(name, a, b, c, d, text)]
+        capture.data            # the snapshot's bytes
+"""
+import os
+import select
+import socket
+import struct
+import time
+
+from harness import AGENT
+
+MAGIC = b"\x89PYMEM-START\r\n\x1a\0"
+START = struct.Struct("<16sIIIIQiiiIIIIIQQQQQ1024s16384s")
+MESSAGE = struct.Struct("<IIQQQQQ")
+NAMES = {1: "hello", 2: "phase", 3: "forked", 4: "crash", 5: "walked", 6: "child",
+         7: "failed", 8: "done"}
+NO_FORK, NO_VALUES = 1, 2
+CANCEL = 64
+NONCE = 0x1234567890abcdef
+
+
+def preload(**variables):
+    """An environment in which the agent is preloaded and configured."""
+    env = {k: v for k, v in os.environ.items()
+           if not k.startswith("PYMEM_") or k in ("PYMEM_BUILD",)}
+    env["LD_PRELOAD"] = AGENT
+    env.update({k: str(v) for k, v in variables.items()})
+    return env
+
+
+def wait_for(condition, seconds=10, step=0.01):
+    """condition()'s first true value, or None after that many seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(step)
+    return None
+
+
+class Capture:
+    def __init__(self, control, stream):
+        self.control, self.stream = control, stream
+        self.messages, self.data = [], bytearray()
+        self.stream_open = self.control_open = True
+
+    def cancel(self):
+        self.control.send(MESSAGE.pack(CANCEL, 0, NONCE, 0, 0, 0, 0))
+
+    def pump(self, timeout=0.1, read_stream=True):
+        """Takes what has arrived."""
+        fds = ([self.control] if self.control_open else []) + \
+              ([self.stream] if self.stream_open and read_stream else [])
+        for ready in select.select(fds, [], [], timeout)[0]:
+            if ready is self.control:
+                packet = self.control.recv(8192)
+                if not packet:
+                    self.control_open = False
+                    continue
+                kind, _, nonce, a, b, c, d = MESSAGE.unpack_from(packet)
+                assert nonce == NONCE, hex(nonce)
+                text = packet[MESSAGE.size:].decode()
+                self.messages.append((NAMES[kind], a, b, c, d, text))
+            else:
+                chunk = self.stream.recv(1 << 20)
+                self.stream_open = bool(chunk)
+                self.data += chunk
+
+    def message(self, name):
+        return next((m for m in self.messages if m[0] == name), None)
+
+    def wait_message(self, name, seconds=15, read_stream=True):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self.message(name) and \
+                (self.control_open or self.stream_open):
+            self.pump(0.05, read_stream)
+        return self.message(name)
+
+    def finish(self, seconds=60):
+        end = time.monotonic() + seconds
+        while (self.control_open or self.stream_open) and time.monotonic() < end:
+            self.pump()
+        self.close()
+        return self
+
+    def close(self):
+        self.control.close()
+        self.stream.close()
+        self.control_open = self.stream_open = False
+
+    @property
+    def names(self):
+        return [m[0] for m in self.messages]
+
+
+def ask_agent(directory, pid, flags=0, gil_timeout_ms=0, child_timeout_s=0, skip=(),
+              max_memory=0, raw=None):
+    """Asks the agent of pid for a capture; a Capture, or a negative errno."""
+    path = os.path.join(directory, "%d.sock" % pid)
+    if not wait_for(lambda: os.path.exists(path)):
+        raise AssertionError("the agent does not listen on " + path)
+    ours, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    receive, stream = socket.socketpair()
+    start = START.pack(MAGIC, 1, START.size, 1, flags, NONCE, -1, -1, -1, os.getpid(),
+                       gil_timeout_ms, child_timeout_s, 0, 0, max_memory, 1, 0, 0, 0,
+                       b"".join(s.encode() + b"\0" for s in skip), b"")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+        door.settimeout(10)
+        door.connect(path)
+        socket.send_fds(door, [raw if raw is not None else start],
+                        [control.fileno(), stream.fileno()])
+        answer = door.recv(64)
+    control.close()
+    stream.close()
+    status = struct.unpack("<i", answer)[0] if len(answer) == 4 else None
+    if status == 0:
+        return Capture(ours, receive)
+    ours.close()
+    receive.close()
+    return status
