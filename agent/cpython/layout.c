@@ -152,5 +152,5 @@ void layout_fill(struct layout *lay, uint32_t version, uint16_t head)
 	lay->type_dict_in_interp = row->type_dict_in_interp;
 	lay->immortal_mask = row->immortal_mask;
 	lay->immortal_value = row->immortal_value;
-	lay->refcnt_mask = row->immortal_mask ? 0xffffffffULL : UINT64_MAX;
+	lay->refcnt_mask = row->since >= 0x030c ? 0xffffffffULL : UINT64_MAX;
 }

@@ -43,6 +43,28 @@ static uint64_t read_int(const struct walk *w, uint64_t obj)
 	return value;
 }
 
+/*
+ * Gives the reference to the result back, as Py_DECREF would: a cached small int
+ * would count one too many for ever.  A new int is left to the arena.
+ */
+static void give_back(const struct walk *w, uint64_t obj)
+{
+	const struct layout *lay = w->lay;
+	uint64_t count = peek64(obj + lay->refcnt);
+	uint32_t low = (uint32_t)count - 1;
+
+	if (lay->immortal_mask && (count & lay->immortal_mask) >= lay->immortal_value)
+		return;
+	if ((count & lay->refcnt_mask) < 2)
+		return;
+	if (lay->refcnt_mask == UINT64_MAX) {
+		count--;
+		memcpy((void *)(uintptr_t)(obj + lay->refcnt), &count, sizeof(count));
+	} else {
+		memcpy((void *)(uintptr_t)(obj + lay->refcnt), &low, sizeof(low));
+	}
+}
+
 static uint64_t size_call(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	union {
@@ -61,6 +83,8 @@ static uint64_t size_call(struct walk *w, struct walk_type *type, uint64_t obj)
 		allocator_enter(w->py, &swap, w->arena);
 	result = flags & 0x200 ? fn.fast(obj, type->size_owner, NULL, 0, 0) : fn.noargs(obj, 0);
 	size = result ? read_int(w, result) : 0;
+	if (result)
+		give_back(w, result);
 	if (!w->options->in_copy)
 		allocator_leave(w->py, &swap);
 	walk_position.object = 0;
