@@ -142,42 +142,12 @@ bool roots_is_interned(struct walk *w, uint64_t dict)
 	return n == INTERNED_SAMPLE;
 }
 
-static void emit_interned(struct walk *w, uint64_t dict)
+void roots_interned(struct walk *w, uint64_t dict)
 {
 	if (w->interned)
 		return;
 	w->interned = dict;
 	walk_root(w, SNAP_ROOT_INTERNED, 0, 0, 0, walk_cstring(w, "interned strings"), dict);
-}
-
-/*
- * <= 3.11: a static variable of Objects/unicodeobject.c, in the writable data of
- * the image that also holds PyType_Type.
- */
-static void find_interned_static(struct walk *w)
-{
-	uint64_t type_type = CPYTHON_ADDR(w->py, type_type);
-	uint64_t dict_type = CPYTHON_ADDR(w->py, dict_type), end = 0;
-
-	for (uint32_t i = 0; i < w->nranges && !w->interned; i++) {
-		const struct walk_range *range = &w->ranges[i];
-
-		if (type_type >= range->start && type_type < range->end)
-			end = range->start;
-		if (!end || range->start != end || (range->perms & 3) != 3)
-			continue;
-		end = range->end;	/* .bss may be a mapping of its own */
-		for (uint64_t at = range->start; at + 8 <= range->end; at += 8) {
-			uint64_t word = peek64(at);
-
-			if (peek_plausible(word) && (word & 7) == 0 &&
-			    walk_readable(w, word, 64) && walk_typeof(w, word) == dict_type &&
-			    walk_is_object(w, word) && roots_is_interned(w, word)) {
-				emit_interned(w, word);
-				break;
-			}
-		}
-	}
 }
 
 /* 3.12+: in the interpreter's state, or (3.12) the runtime's. */
@@ -191,7 +161,7 @@ static void find_interned_state(struct walk *w, uint64_t start, uint64_t size)
 		if (peek_plausible(word) && (word & 7) == 0 && walk_readable(w, word, 64) &&
 		    walk_typeof(w, word) == dict_type && walk_is_object(w, word) &&
 		    roots_is_interned(w, word))
-			emit_interned(w, word);
+			roots_interned(w, word);
 	}
 }
 
@@ -222,9 +192,8 @@ void roots_walk(struct walk *w)
 	if (cpython_since(w->py, 12)) {
 		for (uint32_t i = 0; i < roots->count; i++)
 			find_interned_state(w, roots->interps[i].state, roots->interps[i].size);
-	} else {
-		find_interned_static(w);
 	}
+	roots_image(w);
 	for (uint32_t i = 0; i < roots->count && !w->err; i++) {
 		struct roots_interp *interp = &roots->interps[i];
 

@@ -52,6 +52,13 @@ uint64_t roots_module(struct walk *w, const struct roots_interp *interp, const c
 uint64_t roots_module_value(struct walk *w, const struct roots_interp *interp,
 			    const char *module, const char *name);
 
+/* roots_image.c: what the static variables of the interpreter own: the table of
+ * interned strings (<= 3.11) and the type attribute cache (<= 3.9). */
+void roots_image(struct walk *w);
+
+/* Emits the root of the table of interned strings, once. */
+void roots_interned(struct walk *w, uint64_t dict);
+
 /* Is this dict the table of interned strings: every value is its own key? */
 bool roots_is_interned(struct walk *w, uint64_t dict);
 
