@@ -44,9 +44,11 @@ static void job_run(void *arg)
 /* Last act on the worker, even when CPython ended the thread under us. */
 static void job_over(void *arg)
 {
+	struct capture ended = job.capture;
+
 	(void)arg;
-	capture_close(&job.capture);
-	busy_release();
+	busy_release();		/* whoever sees the channels close may ask again at once */
+	capture_close(&ended);
 }
 
 static int job_begin(const struct pymem_start *start)

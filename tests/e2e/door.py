@@ -35,7 +35,7 @@ def preload(**variables):
     return env
 
 
-def wait_for(condition, seconds=10, step=0.01):
+def until(condition, seconds=10, step=0.01):
     """condition()'s first true value, or None after that many seconds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -44,6 +44,31 @@ def wait_for(condition, seconds=10, step=0.01):
             return value
         time.sleep(step)
     return None
+
+
+def blocks(data):
+    """Types of the whole blocks of a snapshot, in order (SNAPSHOT.md, framing only);
+    ("objects", n) gives their rows.  A broken head raises ValueError."""
+    data = bytes(data)
+    if len(data) < 44 or data[8:18] != b"\x89PYMEM\r\n\x1a\n":
+        raise ValueError("no snapshot")
+    at, found = 44, []
+    while at + 48 <= len(data) and data[at + 8:at + 12] == b"BLK1":
+        kind, frame_size = data[at + 12], struct.unpack_from("<I", data, at + 20)[0]
+        count = struct.unpack_from("<I", data, at + 32)[0]
+        at += 48 + frame_size
+        if at > len(data):
+            break
+        found.append((kind, count))
+    return found
+
+
+def is_complete(data):
+    return any(kind == 16 for kind, _ in blocks(data))
+
+
+def object_count(data):
+    return sum(count for kind, count in blocks(data) if kind == 5)
 
 
 class Capture:
@@ -105,7 +130,7 @@ def ask_agent(directory, pid, flags=0, gil_timeout_ms=0, child_timeout_s=0, skip
               max_memory=0, raw=None):
     """Asks the agent of pid for a capture; a Capture, or a negative errno."""
     path = os.path.join(directory, "%d.sock" % pid)
-    if not wait_for(lambda: os.path.exists(path)):
+    if not until(lambda: os.path.exists(path)):
         raise AssertionError("the agent does not listen on " + path)
     ours, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     receive, stream = socket.socketpair()

@@ -1,0 +1,452 @@
+# ctest: labels=e2e timeout=300
+# SPDX-License-Identifier: MIT
+"""The copy-on-write copy: invisible to the application, holding nothing of it,
+disposable.  The agent is preloaded and asked over its control socket, so that
+everything but ptrace is the same as in a capture by pymem-load."""
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from door import *
+from harness import *
+
+HEAP = "heap = [{'n': i, 's': str(i)} for i in range(60000)]\n"
+
+EXTENSION = r'''
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+/* A type whose tp_traverse misbehaves, but only in another process than the one
+ * that made it: the collector of the target itself must be able to run. */
+typedef struct { PyObject_HEAD int how; } Bad;
+static pid_t home;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int bad_traverse(PyObject *self, visitproc visit, void *arg)
+{
+	if (getpid() == home)
+		return 0;
+	switch (((Bad *)self)->how) {
+	case 1: *(volatile int *)8 = 1; break;
+	case 2: for (;;) __asm__ volatile(""); break;
+	case 3: pthread_mutex_lock(&lock); break;
+	case 4: abort();
+	}
+	return 0;
+}
+static void *hold(void *arg)
+{
+	pthread_mutex_lock(&lock);
+	for (;;) pause();
+	return NULL;
+}
+static PyObject *bad_new(PyTypeObject *type, PyObject *args, PyObject *kw)
+{
+	Bad *self;
+	int how;
+	if (!PyArg_ParseTuple(args, "i", &how))
+		return NULL;
+	home = getpid();
+	self = (Bad *)type->tp_alloc(type, 0);
+	if (self)
+		self->how = how;
+	if (how == 3) {
+		pthread_t t;
+		pthread_create(&t, NULL, hold, NULL);
+		usleep(20000);
+	}
+	return (PyObject *)self;
+}
+static void bad_dealloc(PyObject *self)
+{
+	PyObject_GC_UnTrack(self);
+	Py_TYPE(self)->tp_free(self);
+}
+static PyTypeObject BadType = {
+	PyVarObject_HEAD_INIT(NULL, 0)
+	.tp_name = "badext.Bad", .tp_basicsize = sizeof(Bad),
+	.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+	.tp_new = bad_new, .tp_dealloc = bad_dealloc, .tp_traverse = bad_traverse,
+	.tp_free = PyObject_GC_Del,
+};
+static struct PyModuleDef def = { PyModuleDef_HEAD_INIT, "badext", NULL, -1 };
+PyMODINIT_FUNC PyInit_badext(void)
+{
+	PyObject *m = PyModule_Create(&def);
+	if (!m || PyType_Ready(&BadType) < 0)
+		return NULL;
+	Py_INCREF(&BadType);
+	PyModule_AddObject(m, "Bad", (PyObject *)&BadType);
+	return m;
+}
+'''
+
+
+def children_of(pid):
+    found = []
+    for tid in os.listdir("/proc/%d/task" % pid):
+        try:
+            with open("/proc/%d/task/%s/children" % (pid, tid)) as f:
+                found += [int(x) for x in f.read().split()]
+        except OSError:
+            pass
+    return found
+
+
+def running(pid):
+    """Exists and is no zombie."""
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+class Fork(Case):
+    def target(self, python, code, **popen):
+        env = preload(PYMEM_CONTROL=self.tmp)
+        return Target(python, code, env=env, **popen)
+
+    def ask(self, t, **options):
+        capture = ask_agent(self.tmp, t.pid, **options)
+        self.assertIsInstance(capture, Capture, "refused: %r" % (capture,))
+        self.addCleanup(capture.close)
+        return capture
+
+    def stalled(self, t, **options):
+        """A capture whose copy lives as long as we like: its stream isn't read."""
+        capture = self.ask(t, **options)
+        forked = capture.wait_message("forked", read_stream=False)
+        self.assertIsNotNone(forked, capture.messages)
+        self.assertTrue(until(lambda: children_of(t.pid)))
+        return capture, forked[1]
+
+    def assert_whole(self, capture):
+        self.assertTrue(is_complete(capture.data), capture.messages)
+        self.assertGreater(object_count(capture.data), 120000)
+        self.assertEqual(capture.message("child")[1], 0)
+        self.assertEqual(capture.names[-1], "done")
+
+    def test_every_interpreter_untouched(self):
+        """Complete, and /proc shows the target as before: threads, fds, masks, maps,
+        children.  (The preloaded agent's own stack is mapped once.)"""
+        for python in interpreters():
+            with self.subTest(python=python.name), \
+                    self.target(python, HEAP + "ready()\nserve()\n") as t:
+                self.ask(t).finish()
+                before = ProcState(t.pid)
+                for _ in range(3):
+                    capture = self.ask(t).finish()
+                    self.assert_whole(capture)
+                    walked = capture.message("walked")
+                    self.assertEqual(walked[1], object_count(capture.data))
+                self.assert_untouched(before)
+                self.assertEqual(t.ask("len(heap)"), 60000)
+
+    def test_pause_is_the_fork(self):
+        """The GIL is held for little more than the clone takes."""
+        for python in some_interpreters():
+            if python.version < (3, 7):
+                continue
+            with self.subTest(python=python.name), \
+                    self.target(python, "import threading\n" + HEAP * 3 +
+                                "ready()\nserve()\n") as t:
+                best = None
+                for _ in range(5):
+                    _, _, wait, held, fork, _ = self.ask(t).finish().message("forked")
+                    best = min(best or 1 << 60, held - fork)
+                self.assertLess(best, 2000000)
+
+    def test_wait_sees_nothing(self):
+        cases = {
+            "os.wait loop": """
+import threading
+seen = []
+def loop():
+    import time
+    while True:
+        try:
+            seen.append(os.wait()[0])
+        except ChildProcessError:
+            time.sleep(0.002)
+threading.Thread(target=loop, daemon=True).start()
+""",
+            "SIGCHLD handler": """
+import signal
+seen = []
+signal.signal(signal.SIGCHLD, lambda *a: seen.append(a[0]))
+""",
+            "SIGCHLD ignored": """
+import signal
+seen = []
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+""",
+        }
+        for name, code in cases.items():
+            for python in some_interpreters(2):
+                with self.subTest(case=name, python=python.name), \
+                        self.target(python, HEAP + code + "ready()\nserve()\n") as t:
+                    for _ in range(3):
+                        self.assert_whole(self.ask(t).finish())
+                    self.assertEqual(t.ask("seen"), [])
+                    self.assertEqual(children_of(t.pid), [])
+
+    def test_copy_is_modest(self):
+        """Its name, its fds, its place in the OOM killer's list, no core dumps."""
+        with self.target(some_interpreters(1)[0], HEAP + "ready()\nserve()\n") as t:
+            capture, copy = self.stalled(t)
+            base = "/proc/%d/" % copy
+            self.assertTrue(until(lambda: len(os.listdir(base + "fd")) == 2))
+            with open(base + "comm") as f:
+                self.assertEqual(f.read().strip(), "pymem-snap")
+            with open(base + "oom_score_adj") as f:
+                self.assertEqual(f.read().strip(), "1000")
+            with open(base + "limits") as f:
+                core = next(l for l in f if l.startswith("Max core"))
+            self.assertEqual(core.split()[4:6], ["1", "1"])
+            self.assertGreater(os.getpriority(os.PRIO_PROCESS, copy), 0)
+            capture.finish()
+            self.assert_whole(capture)
+
+    def test_nothing_is_kept_open(self):
+        """What the application closes while the copy lives is really closed."""
+        code = HEAP + """
+import socket, fcntl
+a, b = socket.socketpair()
+r, w = os.pipe()
+lock = open(os.environ["LOCKFILE"], "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+s = socket.create_connection(("127.0.0.1", int(os.environ["PORT"])))
+ready()
+serve()
+"""
+        server = socket.socket()
+        server.bind(("127.0.0.1", 0))
+        server.listen(1)
+        self.addCleanup(server.close)
+        env = preload(PYMEM_CONTROL=self.tmp, LOCKFILE=self.path("lock"),
+                      PORT=server.getsockname()[1])
+        with Target(some_interpreters(1)[0], code, env=env) as t:
+            peer, _ = server.accept()
+            self.addCleanup(peer.close)
+            capture, copy = self.stalled(t)
+            time.sleep(0.05)
+            t.tell("s.close(); lock.close(); os.close(w); b.close()")
+            peer.settimeout(0.1)
+            self.assertEqual(peer.recv(1), b"")
+            with open(self.path("lock")) as f:
+                fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.assertEqual(t.ask("[len(os.read(r, 1)), len(a.recv(1))]"), [0, 0])
+            self.assertTrue(running(copy))
+            capture.finish()
+            self.assert_whole(capture)
+
+    def test_target_ends_during_the_walk(self):
+        """Exit, exec, kill: the copy is gone within a second, what arrived is a valid
+        beginning of a snapshot."""
+        ways = {
+            "exit": lambda t: t.w.write('["exec", "os._exit(3)"]\n') or t.w.flush(),
+            "exec": lambda t: t.w.write('["exec", "os.execv(\'/bin/sleep\', '
+                                        '[\'sleep\', \'30\'])"]\n') or t.w.flush(),
+            "kill": lambda t: os.kill(t.pid, signal.SIGKILL),
+        }
+        for name, way in ways.items():
+            with self.subTest(way=name), \
+                    self.target(some_interpreters(1)[0], HEAP + "ready()\nserve()\n") as t:
+                capture, copy = self.stalled(t)
+                way(t)
+                self.assertTrue(until(lambda: not running(copy), 1.0))
+                capture.finish()
+                self.assertFalse(is_complete(capture.data))
+                blocks(capture.data)
+                t.proc.kill()
+
+    def test_cancel(self):
+        with self.target(some_interpreters(1)[0], HEAP + "ready()\nserve()\n") as t:
+            capture, copy = self.stalled(t)
+            capture.cancel()
+            self.assertIsNotNone(capture.wait_message("done", read_stream=False))
+            self.assertEqual(capture.message("failed")[1], 11)
+            self.assertFalse(running(copy))
+            capture.close()
+            self.assert_whole(self.ask(t).finish())
+
+    def test_receiver_dies(self):
+        with self.target(some_interpreters(1)[0], HEAP + "ready()\nserve()\n") as t:
+            before = ProcState(t.pid)
+            capture, copy = self.stalled(t)
+            capture.close()
+            self.assertTrue(until(lambda: not running(copy), 1.0))
+            self.assertTrue(until(lambda: not children_of(t.pid), 1.0))
+            self.assert_untouched(before, maps=False)
+            self.assert_whole(self.ask(t).finish())
+
+    def test_one_at_a_time(self):
+        with self.target(some_interpreters(1)[0], HEAP + "ready()\nserve()\n") as t:
+            capture, _ = self.stalled(t)
+            self.assertEqual(ask_agent(self.tmp, t.pid), -16)
+            capture.finish()
+            self.assert_whole(capture)
+
+    def test_application_closes_our_fds(self):
+        """os.closerange over everything, and the numbers used again: no byte of ours in
+        the application's files, and it lives."""
+        code = HEAP + """
+def grab():
+    fds = [int(fd) for fd in os.listdir("/proc/self/fd")]
+    os.closerange(1000, 1100)
+    for i in range(100):
+        f = os.open(os.environ["VICTIM"], os.O_RDWR | os.O_CREAT)
+        os.dup2(f, 1000 + i); os.close(f)
+ready()
+serve()
+"""
+        env = preload(PYMEM_CONTROL=self.tmp, VICTIM=self.path("victim"))
+        with Target(some_interpreters(1)[0], code, env=env) as t:
+            capture, copy = self.stalled(t)
+            t.tell("grab()")
+            capture.finish(20)
+            self.assertEqual(os.path.getsize(self.path("victim")), 0)
+            self.assertTrue(t.alive)
+            self.assertTrue(until(lambda: not children_of(t.pid), 5))
+            self.assertEqual(t.ask("len(heap)"), 60000)
+
+    def test_gil_held_by_an_extension(self):
+        """The GIL isn't had: cancelled, the late worker goes away, nothing is left."""
+        code = HEAP + """
+import ctypes, threading
+def hold(s):
+    ctypes.PyDLL(None).usleep(int(s * 1e6))
+ready()
+serve()
+"""
+        for python in some_interpreters(2):
+            with self.subTest(python=python.name), self.target(python, code) as t:
+                self.ask(t).finish()
+                before = ProcState(t.pid)
+                t.w.write('["exec", "hold(1.5)"]\n')
+                t.w.flush()
+                time.sleep(0.2)
+                capture = self.ask(t, gil_timeout_ms=500)
+                time.sleep(0.5)
+                self.assertIsNone(capture.message("forked"))
+                capture.cancel()
+                capture.finish()
+                self.assertIn(capture.message("failed")[1], (4, 11))
+                self.assertEqual(t._line(), ["ok", None])
+                self.assert_untouched(before)
+                self.assert_whole(self.ask(t).finish())
+
+    def test_during_a_collection(self):
+        """A finalizer that sleeps inside gc.collect(): tried again until it is over."""
+        code = HEAP + """
+import gc, threading, time
+class Slow:
+    def __del__(self): time.sleep(0.3)
+def collect():
+    a = Slow(); a.self = a; del a
+    gc.collect()
+ready()
+serve()
+"""
+        for python in some_interpreters(2):
+            with self.subTest(python=python.name), self.target(python, code) as t:
+                t.tell("threading.Thread(target=collect).start(); time.sleep(0.05)")
+                capture = self.ask(t).finish()
+                self.assert_whole(capture)
+
+    def test_busy_process(self):
+        """A CPU-bound main thread and 20 more; results stay right."""
+        code = HEAP + """
+import json, threading, time
+stop = False
+bad = []
+def work():
+    want = json.dumps(heap[:50])
+    while not stop:
+        if json.dumps(json.loads(want)) != want: bad.append(1)
+for _ in range(20): threading.Thread(target=work, daemon=True).start()
+ready()
+serve()
+"""
+        for python in some_interpreters(2):
+            with self.subTest(python=python.name), self.target(python, code) as t:
+                for _ in range(3):
+                    self.assert_whole(self.ask(t).finish())
+                t.tell("stop = True")
+                self.assertEqual(t.ask("bad"), [])
+
+    def test_ten_captures_leave_no_memory(self):
+        with self.target(some_interpreters(1)[0], HEAP + "ready()\nserve()\n") as t:
+            def mapped():
+                with open("/proc/%d/statm" % t.pid) as f:
+                    return int(f.read().split()[0])
+            for _ in range(2):
+                self.ask(t).finish()
+            before = mapped()
+            for _ in range(10):
+                self.ask(t).finish()
+            self.assertEqual(mapped(), before)
+
+    def test_own_crash_handlers_do_not_run(self):
+        """faulthandler of the application stays silent when the copy crashes; the
+        malicious cases below count on it too."""
+        for python in some_interpreters(2):
+            if not python.has_headers:
+                print("no headers for " + python.name)
+                continue
+            self.misbehave(python, 1, 11, prelude="import faulthandler\n"
+                           "faulthandler.enable(open(os.environ['LOG'], 'w'))\n")
+
+    def test_traverse_that_hangs(self):
+        self.misbehave_on_one(2, 14)
+
+    def test_traverse_that_waits_for_a_lock(self):
+        self.misbehave_on_one(3, 14)
+
+    def test_traverse_that_aborts(self):
+        self.misbehave_on_one(4, 6)
+
+    def misbehave_on_one(self, how, sig):
+        pythons = [p for p in some_interpreters() if p.has_headers]
+        if not pythons:
+            self.skipTest("no interpreter with headers")
+        self.misbehave(pythons[-1], how, sig)
+
+    def misbehave(self, python, how, sig, prelude=""):
+        source, module = self.path("badext.c"), self.path("badext.so")
+        with open(source, "w") as f:
+            f.write(EXTENSION)
+        subprocess.run(["cc", "-shared", "-fPIC", "-pthread", "-w", "-I" + python.include,
+                        "-o", module, source], check=True)
+        code = prelude + HEAP + """
+sys.path.insert(0, os.environ["EXT"])
+import badext
+bad = badext.Bad(%d)
+ready()
+serve()
+""" % how
+        env = preload(PYMEM_CONTROL=self.tmp, EXT=self.tmp, LOG=self.path("log"))
+        with self.subTest(python=python.name, how=how), Target(python, code, env=env) as t:
+            # a short limit makes the watchdog's patience short: half of it
+            capture = self.ask(t, child_timeout_s=4 if sig == 14 else 0).finish()
+            crash = capture.message("crash")
+            self.assertIsNotNone(crash, capture.messages)
+            self.assertEqual((crash[1], crash[5]), (sig, "badext.Bad"))
+            self.assertFalse(is_complete(capture.data))
+            self.assertEqual(capture.names[-1], "done")
+            self.assertEqual(children_of(t.pid), [])
+            if prelude:
+                self.assertEqual(os.path.getsize(self.path("log")), 0)
+            again = self.ask(t, skip=["badext.Bad"]).finish()
+            self.assert_whole(again)
+            self.assertEqual(t.ask("len(heap)"), 60000)
+
+
+if __name__ == "__main__":
+    main()
