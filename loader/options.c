@@ -29,7 +29,7 @@ struct option_row {
 
 static const struct option_row option_rows[] = {
 	{ 0, NULL, NULL, "Output" },
-	{ 'f', "output-file", "FILE", "write the snapshot to FILE; \"-\" is standard output" },
+	{ 'f', "output-file", "FILE", "write to FILE; \"-\" is standard output" },
 	{ 'q', "quiet", NULL, "capture only: no viewer, no report, no progress" },
 	{ 'd', "debug", NULL, "log every step, with times, on standard error" },
 	{ OPT_JSON, "json", NULL, "print the capture report as one JSON object" },
@@ -42,7 +42,7 @@ static const struct option_row option_rows[] = {
 	{ 0, NULL, NULL, "Capture" },
 	{ OPT_METHOD, "method", "HOW", "auto (default), agent or external" },
 	{ OPT_NO_FORK, "no-fork", NULL,
-	  "walk in the process itself, paused as long as that takes" },
+	  "walk in the process itself, paused meanwhile" },
 	{ OPT_NO_VALUES, "no-values", NULL, "leave all values (previews) out" },
 	{ OPT_VALUES, "values", "N", "characters of a preview (default 64)" },
 	{ OPT_PROBES, "probes", "FILE", "more native memory probes" },

@@ -105,6 +105,7 @@ static void on_forked(struct receive_result *ret, const struct pymem_msg *m)
 	ret->gil_wait_ns = m->b;
 	ret->gil_held_ns = m->c;
 	ret->fork_ns = m->d;
+	strcpy(ret->phase, "walking");	/* until the agent says something better */
 }
 
 static void on_walked(struct receive_result *ret, const struct pymem_msg *m)

@@ -80,6 +80,7 @@ class Errors(Case):
 
     def test_not_python(self):
         child = subprocess.Popen(["sleep", "100"])
+        wait_for(lambda: "(sleep) S" in _read(child.pid))
         try:
             before = ProcState(child.pid)
             self.expect(self.load(child.pid), 1, "[Pp]ython")
@@ -174,7 +175,7 @@ class Errors(Case):
 
     def test_target_dies_during_the_walk(self):
         for how in ("SIGKILL", "exit", "exec"):
-            with self.subTest(how=how), Target(self.python, BIG, ["400000"]) as t:
+            with self.subTest(how=how), Target(self.python, BIG, ["1000000"]) as t:
                 name = how + ".pymem"
                 load = subprocess.Popen([LOAD, "-d", "--json", "-f", name, str(t.pid)],
                                         cwd=self.tmp, stdout=subprocess.PIPE,
@@ -208,7 +209,7 @@ class Errors(Case):
 
     def test_cancelled(self):
         for sig in (signal.SIGINT, signal.SIGTERM):
-            with self.subTest(signal=sig), Target(self.python, BIG, ["400000"]) as t:
+            with self.subTest(signal=sig), Target(self.python, BIG, ["1000000"]) as t:
                 before = ProcState(t.pid)
                 load = subprocess.Popen([LOAD, "-d", "-f", "c.pymem", str(t.pid)],
                                         cwd=self.tmp, stderr=subprocess.PIPE,
@@ -224,11 +225,11 @@ class Errors(Case):
                     self.assertEqual(load.returncode, 128 + sig)
                     self.assertIn(b"cancelled", rest)
                 self.assert_untouched(before)
-                self.assertEqual(t.ask("len(ALL)"), 400000)
+                self.assertEqual(t.ask("len(ALL)"), 1000000)
             self.nothing_written()
 
     def test_timeout_keeps_what_came(self):
-        with Target(self.python, BIG, ["400000"]) as t:
+        with Target(self.python, BIG, ["1000000"]) as t:
             before = ProcState(t.pid)
             done = self.load("--json", "--timeout", "60ms", "-f", "t.pymem", t.pid)
             self.assert_untouched(before)
@@ -238,18 +239,33 @@ class Errors(Case):
             self.assertEqual(done.returncode, 3 if snap["status"] == "partial" else 1)
 
     def test_gil_is_not_given(self):
-        code = "import ctypes\nlibc = ctypes.PyDLL(None)\nready()\nlibc.usleep(6000000)\nserve()\n"
-        with Target(self.python, code) as t:
-            time.sleep(0.3)
-            done = self.load("--json", "--method=agent", "--gil-timeout", "0.5", "-f",
-                             "g.pymem", t.pid)
-            self.assertEqual(done.returncode, 1)
-            self.assertIn(b"GIL", done.stderr)
-            done = self.load("--json", "--gil-timeout", "0.5", "-f", "g.pymem", t.pid)
-            (snap,) = json.loads(done.stdout)["snapshots"]
-            self.assertEqual((snap["status"], snap["method"]), ("complete", "external"),
-                             done.stderr)
-            self.assertEqual(t.ask("1 + 1"), 2)
+        fifo = self.path("fifo")
+        os.mkfifo(fifo)
+        # A C call that keeps the GIL until a byte comes.
+        code = """
+import ctypes
+libc = ctypes.PyDLL(None)
+fd = os.open(%r, os.O_RDWR)
+room = ctypes.create_string_buffer(8)
+ready()
+libc.read(fd, room, 1)
+serve()
+""" % fifo
+        for method, status in (("agent", "failed"), ("auto", "complete")):
+            with self.subTest(method=method), Target(self.python, code) as t:
+                time.sleep(0.3)
+                done = self.load("--json", "--method", method, "--gil-timeout", "0.5", "-f",
+                                 "g.pymem", t.pid)
+                with open(fifo, "w") as f:
+                    f.write("x")
+                (snap,) = json.loads(done.stdout)["snapshots"]
+                self.assertEqual(snap["status"], status, done.stderr)
+                if status == "failed":
+                    self.expect(done, 1, "GIL")
+                else:
+                    self.assertEqual(snap["method"], "external")
+                self.assertEqual(t.ask("1 + 1"), 2)
+                wait_for(lambda: len(ProcState(t.pid).tids) == 1, what="the worker's end")
 
     def test_low_memory_is_refused(self):
         root = _memory_cgroup()
