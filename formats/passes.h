@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * passes - an input that an export reads more than once.
+ */
+#ifndef PYMEM_FORMATS_PASSES_H
+#define PYMEM_FORMATS_PASSES_H
+
+#include "formats/reader.h"
+
+/*
+ * Opens the file at path, or standard input for "-".  What cannot seek is copied to an
+ * unlinked temporary file in $TMPDIR or /tmp.  A file descriptor at the start of the input,
+ * or -1 with *problem filled (SNAP_E_IO).
+ */
+int passes_open(const char *path, struct snap_problem *problem);
+/* Reads all of it through the parser, from the start. As snap_read_fd, not strict. */
+int passes_read(int fd, const struct snap_parser_ops *ops, void *arg,
+		struct snap_problem *problem);
+
+#endif
