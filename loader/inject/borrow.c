@@ -120,7 +120,10 @@ static int one_round(struct search *s, uint64_t deadline)
 	struct thread list[THREADS_MAX];
 	int count = threads_order(target->pid, target->process.seccomp != 0, list);
 	int used = 0;
+	const unsigned most = s->borrow->max_tries;
 	for (int i = 0; i < count && used < TRIES_A_ROUND; i++) {
+		if (most && s->borrow->tries >= most)
+			break;
 		if (is_unresponsive(s, list[i].tid))
 			continue;
 		used++;
@@ -150,6 +153,7 @@ int borrow_thread(struct errand *errand, struct borrow *borrow, struct tracee *t
 		if (target_check(errand->target, s.err))
 			return -1;
 		pause_a_little(&s);
-	} while (errand_now() < deadline);
+	} while (errand_now() < deadline &&
+		 (!borrow->max_tries || borrow->tries < borrow->max_tries));
 	return give_up(&s);
 }

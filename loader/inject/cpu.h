@@ -94,10 +94,16 @@ size_t cpu_find_gadget(const uint8_t *code, size_t size);
 /* First rt_sigreturn trampoline at or after `from`, or (size_t)-1. */
 size_t cpu_find_restorer(const uint8_t *code, size_t size, size_t from);
 /*
- * For a function at addr that just loads a variable and returns it: the
- * variable's address, 0 if it isn't such a function.
+ * For a function at addr that just loads a variable and returns it: where that
+ * is, namely at (indirect ? *(uint64_t *)address : address) + offset.
  */
-uint64_t cpu_loaded_address(const uint8_t *code, size_t size, uint64_t addr);
+struct cpu_load {
+	uint64_t address;
+	bool indirect;
+	int64_t offset;
+};
+bool cpu_loaded_variable(const uint8_t *code, size_t size, uint64_t addr,
+			 struct cpu_load *ret);
 /* Does a call instruction end at code + offset? */
 bool cpu_after_call(const uint8_t *code, size_t offset);
 

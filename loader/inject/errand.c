@@ -131,13 +131,16 @@ int errand_send(struct errand *s)
 	return sendmsg(s->channel, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-bool errand_abandoned(const struct errand *s)
+bool errand_abandoned(struct errand *s)
 {
 	char byte;
-	if (getppid() != s->loader)
-		return true;
-	ssize_t n = recv(s->channel, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
-	return n >= 0 || (errno != EAGAIN && errno != EINTR);
+	if (!s->told && getppid() != s->loader)
+		s->told = true;
+	if (!s->told) {
+		ssize_t n = recv(s->channel, &byte, 1, MSG_DONTWAIT);
+		s->told = n >= 0 || (errno != EAGAIN && errno != EINTR);
+	}
+	return s->told;
 }
 
 /*
@@ -214,6 +217,8 @@ static int receive(struct errand *s, uint64_t deadline)
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
 		.msg_controllen = sizeof(control.bytes) };
 	ssize_t n = recvmsg(s->channel, &m, MSG_CMSG_CLOEXEC);
+	if (n < 0 && (errno == ECONNRESET || errno == EINTR))
+		return 0;	/* it ended before it read our word; what it sent comes next */
 	if (n <= 0)
 		return -1;
 	if (p.kind == PACKET_LOG) {

@@ -47,6 +47,7 @@ struct errand {
 	int fds[3];		/* to be handed over; -1 = none */
 	pid_t helper;		/* in the loader */
 	pid_t loader;		/* in the helper */
+	bool told;		/* in the helper: the loader wants it to end, or is gone */
 	int lock;		/* fd that both keep open, or -1 */
 	uint64_t epoch;		/* ns */
 	unsigned step;
@@ -66,7 +67,7 @@ int errand_run(struct errand *errand, errand_work work, unsigned timeout_ms, boo
 /* In the helper: sends the result so far with the fds; work goes on. */
 int errand_send(struct errand *errand);
 /* In the helper: has the loader gone or told us to end? Never blocks. */
-bool errand_abandoned(const struct errand *errand);
+bool errand_abandoned(struct errand *errand);
 /*
  * In the loader, for a helper that stayed: tells it to end, waits for at most
  * timeout_ms, kills it if need be.  True if its last result came (in

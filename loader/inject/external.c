@@ -32,7 +32,6 @@ struct copy {
 	int pidfd;
 	pid_t pid;		/* as we see it */
 	int64_t inner;		/* as the target sees it: what it must wait for */
-	int status;		/* wait status once ended */
 };
 
 /* ---- the right instant ---- */
@@ -41,7 +40,7 @@ struct copy {
 static enum safepoint judge_best(const struct tracee *t)
 {
 	enum safepoint point = safepoint_call(t);
-	if (point == SAFE && gil_state(t->errand->target, t->mem) != GIL_FREE)
+	if (point == SAFE && gil_state(t->errand->target, t->mem) == GIL_HELD)
 		point = UNSAFE_GIL;
 	return point;
 }
@@ -49,12 +48,12 @@ static enum safepoint judge_best(const struct tracee *t)
 /* In falling order of how well the copy will do; each gets its share of the time. */
 static const struct {
 	borrow_judge judge;
-	unsigned ms;
+	unsigned ms, tries;
 } instants[] = {
-	{ judge_best, 300 },
-	{ safepoint_call, 300 },
-	{ safepoint_allocator, 200 },
-	{ safepoint_syscall, 1000 },
+	{ judge_best, 200, 12 },
+	{ safepoint_call, 300, 200 },
+	{ safepoint_allocator, 200, 100 },
+	{ safepoint_syscall, 1000, 0 },
 };
 
 static int borrow_instant(struct errand *e, struct tracee *t, struct load_error *err)
@@ -64,7 +63,8 @@ static int borrow_instant(struct errand *e, struct tracee *t, struct load_error 
 	int status = -1;
 	e->options = &options;
 	for (size_t i = 0; status && i < sizeof(instants) / sizeof(instants[0]); i++) {
-		struct borrow borrow = { .judge = instants[i].judge, .stopped_too = true };
+		struct borrow borrow = { .judge = instants[i].judge, .stopped_too = true,
+			.max_tries = instants[i].tries };
 		options.safe_point_ms = instants[i].ms;
 		*err = (struct load_error){ 0 };
 		status = borrow_thread(e, &borrow, t, err);
@@ -207,10 +207,10 @@ static int start_walk(struct copy *c, const char *path, struct load_error *err)
 		return -1;
 	while (errand_now() < deadline) {
 		int got = remote_call_poll(&c->remote, errand_now() + 1000000, &handle, err);
+		if (agent_speaks(e))
+			return 0;	/* it may already be through, and have ended */
 		if (got < 0)
 			return -1;
-		if (agent_speaks(e))
-			return 0;
 		if (got)
 			return handle ? load_fail(err, LOAD_E_CALL, 0,
 				"the agent came back from the copy without a word") :
@@ -252,7 +252,7 @@ static void kill_copy(struct copy *c)
 		while (waitpid(c->pid, &status, __WALL) == c->pid && !WIFEXITED(status) &&
 		       !WIFSIGNALED(status))
 			;
-		c->status = status;
+		c->tracee.end_status = status;
 		c->tracee.ended = true;
 	}
 	if (c->tracee.mem >= 0)
@@ -404,6 +404,6 @@ int external_run(struct errand *e, struct load_error *err)
 	attend(e, &copy);
 	kill_copy(&copy);
 	e->result.copy_ended = true;
-	e->result.copy_status = copy.status;
+	e->result.copy_status = copy.tracee.end_status;
 	return reap_copy(e, &copy, err);
 }

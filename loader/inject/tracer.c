@@ -80,6 +80,7 @@ static int classify(struct tracee *t, int status, int *resume_signal)
 	*resume_signal = 0;
 	if (WIFEXITED(status) || WIFSIGNALED(status)) {
 		t->ended = true;
+		t->end_status = status;
 		t->attached = t->stopped = false;
 		return TRACEE_ENDED;
 	}

@@ -35,6 +35,7 @@ struct tracee {
 	bool group_stop;	/* it was stopped (SIGSTOP, Ctrl-Z) when we came */
 	int stop_signal;	/* of the last event stop: SIGTRAP, or that of a group stop */
 	bool ended;		/* it has exited or been killed */
+	int end_status;		/* its wait status then */
 	bool pass_signals;	/* a copy: its signals are its own, deliver them */
 	pid_t clone_child;	/* from PTRACE_EVENT_CLONE */
 	struct cpu_state state;

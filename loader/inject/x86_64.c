@@ -318,39 +318,55 @@ size_t cpu_find_restorer(const uint8_t *code, size_t size, size_t from)
 	return (size_t)-1;
 }
 
-/*
- * Code before may be endbr64 and a frame set up; then mov rel32(%rip), %rax
- * (48 8b 05), or lea rel32(%rip), %rax (48 8d 05) and mov disp(%rax), %rax
- * (48 8b 40 / 48 8b 80); then ret.
- */
-uint64_t cpu_loaded_address(const uint8_t *code, size_t size, uint64_t addr)
+/* mov disp(%rax), %rax at p: its length and displacement; 0 = it isn't one. */
+static size_t load_from_rax(const uint8_t *p, int64_t *offset)
 {
-	for (size_t i = 0; i + 16 <= size && i < 24; i++) {
-		int32_t relative, offset = 0;
+	int32_t wide;
+	if (p[0] != 0x48 || p[1] != 0x8b)
+		return 0;
+	switch (p[2]) {
+	case 0x00:
+		*offset = 0;
+		return 3;
+	case 0x40:
+		*offset = (int8_t)p[3];
+		return 4;
+	case 0x80:
+		memcpy(&wide, p + 3, sizeof(wide));
+		*offset = wide;
+		return 7;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Behind endbr64 or a frame's set-up: mov rel32(%rip), %rax (48 8b 05: the
+ * variable, or through the global offset table its base), or lea rel32(%rip),
+ * %rax (48 8d 05: the base); then mov disp(%rax), %rax if it was a base; ret.
+ */
+bool cpu_loaded_variable(const uint8_t *code, size_t size, uint64_t addr,
+			 struct cpu_load *ret)
+{
+	for (size_t i = 0; i + 24 <= size && i < 24; i++) {
+		int32_t relative;
 		if (code[i] != 0x48 || code[i + 2] != 0x05 ||
 		    (code[i + 1] != 0x8b && code[i + 1] != 0x8d))
 			continue;
 		size_t next = i + 7;
 		memcpy(&relative, code + i + 3, sizeof(relative));
-		uint64_t target = addr + next + (uint64_t)(int64_t)relative;
-		if (code[i + 1] == 0x8d) {
-			if (code[next] != 0x48 || code[next + 1] != 0x8b)
-				return 0;
-			if (code[next + 2] == 0x80) {
-				memcpy(&offset, code + next + 3, sizeof(offset));
-				next += 7;
-			} else if (code[next + 2] == 0x40) {
-				offset = (int8_t)code[next + 3];
-				next += 4;
-			} else {
-				return 0;
-			}
-		}
+		struct cpu_load load = { .address = addr + next + (uint64_t)(int64_t)relative };
+		size_t second = load_from_rax(code + next, &load.offset);
+		if (!second && code[i + 1] == 0x8d)
+			return false;
+		load.indirect = second && code[i + 1] == 0x8b;
+		next += second;
 		if (code[next] == 0x5d || code[next] == 0xc9)	/* pop %rbp, leave */
 			next++;
-		return code[next] == 0xc3 ? target + (uint64_t)(int64_t)offset : 0;
+		*ret = load;
+		return code[next] == 0xc3;
 	}
-	return 0;
+	return false;
 }
 
 /*
