@@ -13,9 +13,10 @@ static const struct hint common_hints[] = {
 	{ '\\', "\\", "filter" },
 	{ '>', "< >", "sort" },
 	{ 'g', "g", "graph" },
-	{ '?', "?", "help" },
-	{ 'q', "q", "quit" },
 };
+
+/* Always there, at the right. */
+static const struct hint last_hints[] = { { '?', "?", "help" }, { 'q', "q", "quit" } };
 
 static void hit(struct app *app, int y, int x, int width, uint32_t key)
 {
@@ -63,13 +64,13 @@ static void draw_title(struct app *app, struct page *page)
 static void draw_tabs(struct app *app, struct page *page, int y)
 {
 	struct surface *s = &app->surface;
-	int x = 1;
+	int x = 0;
 	bool narrow = s->width < 100;
 	for (int i = 0; i < page->ntabs && x < s->width; i++) {
 		char text[48];
 		const struct tab *tab = &page->tabs[i];
 		snprintf(text, sizeof(text), "%c%s%s", (int)tab->key, narrow ? "" : " ",
-			 tab->title);
+			 narrow ? tab->brief : tab->title);
 		int n = surface_puts(s, y, x, s->width - x,
 				     i == page->tab ? STYLE_TAB_ON : STYLE_TAB, text);
 		hit(app, y, x, n, tab->key);
@@ -109,34 +110,43 @@ static void draw_status(struct app *app, int y)
 	surface_right(s, y, s->width - 24, 23, STYLE_DIM, right);
 }
 
-static int draw_hint(struct app *app, int y, int x, const struct hint *h)
+static int hint_width(const struct hint *h)
+{
+	return (int)strlen(h->name) + 1 + (int)strlen(h->text);
+}
+
+/* Draws a hint at x unless it would reach `end`; returns where the next one goes. */
+static int draw_hint(struct app *app, int y, int x, int end, const struct hint *h)
 {
 	struct surface *s = &app->surface;
-	int need = (int)strlen(h->name) + (int)strlen(h->text) + 1;
-	if (x + need > s->width)
+	if (x + hint_width(h) > end)
 		return x;
-	int n = surface_puts(s, y, x, s->width - x, STYLE_KEY, h->name);
-	n += surface_puts(s, y, x + n, s->width - x - n, STYLE_KEY_TEXT, h->text);
+	int n = surface_puts(s, y, x, end - x, STYLE_KEY, h->name) + 1;
+	n += surface_puts(s, y, x + n, end - x - n, STYLE_KEY_TEXT, h->text);
 	hit(app, y, x, n, h->key);
-	return x + n + 1;
+	return x + n + 2;
 }
 
 static void draw_keys(struct app *app, struct view *view, int y)
 {
-	int x = 0;
+	int x = 0, end = app->surface.width;
 	if (app->prompt.kind != PROMPT_NONE) {
 		static const struct hint editing[] = {
 			{ KEY_IS_ENTER, "Enter", "accept" }, { KEY_IS_ESC, "Esc", "cancel" },
 		};
 		for (int i = 0; i < 2; i++)
-			x = draw_hint(app, y, x, &editing[i]);
+			x = draw_hint(app, y, x, end, &editing[i]);
 		return;
 	}
+	end -= hint_width(&last_hints[0]) + 2 + hint_width(&last_hints[1]);
+	int right = draw_hint(app, y, end, app->surface.width, &last_hints[0]);
+	draw_hint(app, y, right, app->surface.width, &last_hints[1]);
+	end -= 2;
 	static const struct hint pages = { KEY_IS_RIGHT, "<- ->", "pages" };
 	for (const struct hint *h = view ? view->ops->hints : NULL; h && h->name; h++)
-		x = draw_hint(app, y, x, h);
+		x = draw_hint(app, y, x, end, h);
 	if (app->npages > 1)
-		x = draw_hint(app, y, x, &pages);
+		x = draw_hint(app, y, x, end, &pages);
 	for (size_t i = 0; i < sizeof(common_hints) / sizeof(*common_hints); i++) {
 		const struct hint *h = &common_hints[i];
 		bool lists = h->key == '/' || h->key == '\\' || h->key == '>';
@@ -144,7 +154,7 @@ static void draw_keys(struct app *app, struct view *view, int y)
 			continue;
 		if (h->key == 'g' && (!view || !view->ops->subject))
 			continue;
-		x = draw_hint(app, y, x, h);
+		x = draw_hint(app, y, x, end, h);
 	}
 }
 

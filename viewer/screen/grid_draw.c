@@ -220,7 +220,12 @@ static void draw_text_cell(struct grid *g, struct surface *s, int y, size_t c,
 	if (cell->unknown || !cell->text)
 		return;
 	int indent = cell->indent < width ? cell->indent : width - 1;
-	surface_text(s, y, x + indent, width - indent, cell->style, cell->text, cell->size);
+	if (cell->keep_end)
+		surface_right_text(s, y, x + indent, width - indent, cell->style, cell->text,
+				   cell->size);
+	else
+		surface_text(s, y, x + indent, width - indent, cell->style, cell->text,
+			     cell->size);
 }
 
 static void draw_row(struct grid *g, struct surface *s, int y, size_t shown, struct rect r)

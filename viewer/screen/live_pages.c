@@ -165,7 +165,6 @@ static void make_process_page(struct app *app, struct arrival *a)
 			a->problem);
 	if (o->listen) {
 		record_types(app, process->heap, process_pid(process));
-		live_record_paths(app, &app->live->paths, process);
 	}
 	app->live->version++;
 }

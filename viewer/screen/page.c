@@ -10,29 +10,29 @@
 #include "viewer/screen/app.h"
 
 static const struct tab process_tabs[] = {
-	{ '1', "Overview", view_overview_create, NULL },
-	{ '2', "Types", view_report_create, "types" },
-	{ '3', "Suspects", view_report_create, "suspects" },
-	{ '4', "Dominators", view_tree_create, NULL },
-	{ '5', "Threads", view_report_create, "threads" },
-	{ '6', "Budget", view_report_create, "budget" },
-	{ '7', "Duplicates", view_report_create, "duplicates" },
-	{ '8', "Native", view_report_create, "native" },
-	{ '9', "More", view_reports_create, NULL },
+	{ '1', "Overview", "Overview", view_overview_create, NULL },
+	{ '2', "Types", "Types", view_report_create, "types" },
+	{ '3', "Suspects", "Suspects", view_report_create, "suspects" },
+	{ '4', "Dominators", "Dominators", view_tree_create, NULL },
+	{ '5', "Threads", "Threads", view_report_create, "threads" },
+	{ '6', "Budget", "Budget", view_report_create, "budget" },
+	{ '7', "Duplicates", "Dupes", view_report_create, "duplicates" },
+	{ '8', "Native", "Native", view_report_create, "native" },
+	{ '9', "More", "More", view_reports_create, NULL },
 };
 
 static const struct tab diff_tabs[] = {
-	{ '1', "Diff", view_report_create, "diff" },
-	{ '2', "Growth", view_report_create, "growth" },
+	{ '1', "Diff", "Diff", view_report_create, "diff" },
+	{ '2', "Growth", "Growth", view_report_create, "growth" },
 };
 
 static const struct tab stream_tabs[] = {
-	{ '1', "Arriving", view_stream_create, NULL },
+	{ '1', "Arriving", "Arriving", view_stream_create, NULL },
 };
 
 static const struct tab growth_tabs[] = {
-	{ '1', "Growth by type", view_growth_create, NULL },
-	{ '2', "Growth by path", view_growth_create, "paths" },
+	{ '1', "Growth by type", "By type", view_growth_create, NULL },
+	{ '2', "Growth by path", "By path", view_growth_create, "paths" },
 };
 
 static const struct {

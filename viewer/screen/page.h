@@ -17,7 +17,7 @@
 
 struct tab {
 	uint32_t key;
-	const char *title;
+	const char *title, *brief;	/* brief: where there is little room */
 	struct view *(*create)(struct page *, const void *arg);
 	const void *arg;
 };

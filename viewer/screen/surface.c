@@ -110,10 +110,19 @@ int surface_puts(struct surface *s, int y, int x, int width, enum style style, c
 void surface_right(struct surface *s, int y, int x, int width, enum style style,
 		   const char *text)
 {
-	size_t size = strlen(text);
+	int columns = glyph_columns(text, strlen(text), s->ascii, 1 << 20);
+	if (columns <= width)
+		x += width - columns;
+	surface_right_text(s, y, x, columns <= width ? columns : width, style, text,
+			   strlen(text));
+}
+
+void surface_right_text(struct surface *s, int y, int x, int width, enum style style,
+			const char *text, size_t size)
+{
 	int columns = glyph_columns(text, size, s->ascii, 1 << 20);
 	if (columns <= width) {
-		surface_text(s, y, x + width - columns, columns, style, text, size);
+		surface_text(s, y, x, width, style, text, size);
 		return;
 	}
 	if (width <= 0)

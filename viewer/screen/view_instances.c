@@ -58,6 +58,7 @@ static void text_cell(struct instances_view *v, uint32_t id, size_t column,
 	} else if (p->analysis) {
 		describe_path(&v->text, p->analysis, id);
 		ret->style = STYLE_LABEL;
+		ret->keep_end = true;
 	} else {
 		ret->unknown = true;
 	}

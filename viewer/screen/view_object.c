@@ -138,6 +138,13 @@ static void edge_text(struct object_view *v, size_t row)
 		if (slot != HEAP_NONE)
 			heap_target(heap, v->referrers[i], slot, &weak);
 	}
+	else if (part == PART_DOMINATED) {
+		uint32_t slot = heap_slot(heap, v->node, v->dominated.target[i]);
+		if (slot != HEAP_NONE)
+			describe_edge(&v->text, heap, v->node, slot);
+		else
+			text_add(&v->text, "(indirectly)");
+	}
 	if (weak)
 		text_add(&v->text, " (weak)");
 }
@@ -152,10 +159,8 @@ static void object_text(struct object_view *v, uint32_t node)
 	describe_node(&v->text, heap, node);
 	if (!heap_is_object(heap, node))
 		return;
-	size_t before = text_len(&v->text);
 	text_add(&v->text, " ");
 	describe_value(&v->text, heap, node, 60);
-	(void)before;
 }
 
 static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
@@ -177,7 +182,7 @@ static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 			     STYLE_ROOT : STYLE_NORMAL;
 		break;
 	case COL_SIZE:
-		ret->unknown = node == HEAP_NONE;
+		ret->unknown = node == HEAP_NONE || !heap_is_object(heap_of(v), node);
 		ret->u64 = ret->unknown ? 0 : heap_size(heap_of(v), node);
 		break;
 	case COL_RETAINED:

@@ -161,7 +161,7 @@ static void head_line(struct overview *v)
 	text_printf(&v->text, ", pid %" PRIu64 ": %s objects, %s", process_pid(p),
 		    human_count(n, heap->objects), human_bytes_u64(b, heap->size));
 	if (heap->references_counted)
-		text_printf(&v->text, "; %.1f %% of references explained",
+		text_printf(&v->text, ", %.1f %% of refs explained",
 			    100.0 * (double)heap->references_explained /
 			    (double)heap->references_counted);
 }

@@ -177,7 +177,8 @@ static int notes_height(struct report_view *v, struct surface *s, int width)
 static void report_draw(struct view *view, struct surface *s, struct rect r)
 {
 	struct report_view *v = self(view);
-	if (view->page->ntabs > 1 && view->page->depth == 0 && r.height > 8) {
+	const char *tab = view->page->tabs[view->page->tab].title;
+	if (view->page->depth == 0 && r.height > 8 && strcmp(tab, v->report->title) != 0) {
 		surface_puts(s, r.y, r.x + 1, r.width - 2, STYLE_DIM, v->report->title);
 		r.y++;
 		r.height--;

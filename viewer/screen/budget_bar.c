@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Pieces in the order of the report, each with its share of the whole.  The
+ * legend names them in the same order and style; what has no room in it is
+ * still in the bar, and the screen Budget lists everything.
+ */
+#include "viewer/screen/budget_bar.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "viewer/report/escape.h"
+#include "viewer/screen/glyph.h"
+
+enum { MAX_PIECES = 16 };
+
+struct piece { const char *name; double bytes; };
+
+static const enum style styles[] = {
+	STYLE_PART1, STYLE_PART2, STYLE_PART3, STYLE_PART4, STYLE_PART5, STYLE_PART6,
+	STYLE_PART7,
+};
+static const char letters[] = "abcdefghijklmnop";
+
+static int take_pieces(const struct table *t, struct piece *pieces, double *total_ret)
+{
+	int name = table_column(t, "part"), bytes = table_column(t, "size");
+	int n = 0;
+	*total_ret = 0;
+	if (name < 0 || bytes < 0)
+		return 0;
+	for (size_t row = 0; row < t->rows && n < MAX_PIECES; row++) {
+		const struct cell *cell = table_cell(t, row, (size_t)bytes);
+		const char *text = table_text(t, table_cell(t, row, (size_t)name));
+		if (cell->unknown || cell->u64 == 0 || strcmp(text, "total") == 0)
+			continue;
+		pieces[n++] = (struct piece){ text, (double)cell->u64 };
+		*total_ret += (double)cell->u64;
+	}
+	return n;
+}
+
+static void draw_bar(struct surface *s, struct rect r, const struct piece *pieces, int n,
+		     double total)
+{
+	double before = 0;
+	for (int i = 0; i < n; i++) {
+		int x0 = (int)(before / total * r.width);
+		before += pieces[i].bytes;
+		int x1 = i == n - 1 ? r.width : (int)(before / total * r.width);
+		surface_fill(s, r.y, r.x + x0, x1 - x0, styles[i % 7],
+			     (unsigned char)letters[i]);
+	}
+}
+
+static int draw_legend(struct surface *s, struct rect r, const struct piece *pieces, int n,
+		       double total)
+{
+	int x = 0, y = 1;
+	for (int i = 0; i < n; i++) {
+		char text[96], bytes[HUMAN_SIZE];
+		snprintf(text, sizeof(text), "%s %s (%.0f %%)", pieces[i].name,
+			 human_bytes_u64(bytes, (uint64_t)pieces[i].bytes),
+			 100 * pieces[i].bytes / total);
+		int need = glyph_columns(text, strlen(text), s->ascii, 200) + 2;
+		if (x + need > r.width && x > 0) {
+			x = 0;
+			y++;
+		}
+		if (y >= r.height)
+			return r.height;
+		surface_fill(s, r.y + y, r.x + x, 1, styles[i % 7], (unsigned char)letters[i]);
+		surface_puts(s, r.y + y, r.x + x + 2, r.width - x - 2, STYLE_NORMAL, text);
+		x += need + 2;
+	}
+	return y + 1;
+}
+
+int budget_bar_draw(struct surface *s, struct rect r, const struct table *budget)
+{
+	struct piece pieces[MAX_PIECES];
+	double total;
+	int n = budget->columns ? take_pieces(budget, pieces, &total) : 0;
+	if (n == 0 || r.height < 2 || r.width < 20)
+		return 0;
+	draw_bar(s, r, pieces, n, total);
+	return draw_legend(s, r, pieces, n, total);
+}
