@@ -12,6 +12,7 @@
 #define PYMEM_VIEWER_REPORT_DESCRIBE_H
 
 #include "viewer/analysis/analysis.h"
+#include "viewer/analysis/growth.h"
 #include "viewer/report/escape.h"
 
 /* Type name of a node, or what a synthetic node is: "(modules)", "thread MainThread",
@@ -37,5 +38,8 @@ void describe_path(struct text *out, const struct analysis *analysis, uint32_t n
 /* The same along any chain of nodes (chain[0] a group, or any node to start from). */
 void describe_chain(struct text *out, const struct heap *heap, const uint32_t *chain,
 		    uint32_t count);
+/* A path signature (growth.h): chain[0] = the last step's, ... up to the first. */
+void describe_signature(struct text *out, const struct analysis *analysis,
+			const struct growth *growth, const uint32_t *chain, uint32_t count);
 
 #endif

@@ -144,7 +144,7 @@ static int run(const struct report_context *context, const struct report_params 
 	row_begin(&row, table, HEAP_NONE, 0);
 	row_fact(&row, heap, "pid");
 	row_fact_text(&row, &scratch, heap, "python.version");
-	row_fact_text(&row, &scratch, heap, "command");
+	row_fact_text(&row, &scratch, heap, "cmdline");
 	row_u64(&row, heap->complete);
 	row_counts(&row, context);
 	row_checks(&row, heap);

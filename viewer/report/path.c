@@ -222,6 +222,22 @@ static void add_head(struct path *p)
 	segment_end(p, begin);
 }
 
+/* The head of an object held by a synthetic node: found from the top. */
+static void head_of(struct path *p, const struct analysis *a, uint32_t object)
+{
+	uint32_t nodes[8];
+	uint32_t length = analysis_path(a, object, nodes, 8);
+
+	if (length > 8)
+		length = 8;
+	p->chain = nodes;
+	p->count = length;
+	add_head(p);
+	while (p->at + 1 < p->count && !p->text.err)
+		add_edge(p);
+	p->chain = NULL;
+}
+
 /* ---- putting it together ---- */
 
 static void write_segments(struct path *p, struct text *out, uint64_t left_out)
@@ -255,6 +271,66 @@ void describe_chain(struct text *out, const struct heap *heap, const uint32_t *c
 	add_head(&p);
 	while (p.at + 1 < p.count && !p.text.err)
 		add_edge(&p);
+	write_segments(&p, out, 0);
+	vec_free(&p.segment);
+	text_free(&p.text);
+}
+
+/* A place that stands for many: its label without key or index. */
+static void add_merged(struct path *p, const struct heap_label *label)
+{
+	size_t begin = segment_begin(p);
+
+	text_add(&p->text, label->kind == SNAP_LABEL_KEY ? ".keys()" :
+		 label->kind == SNAP_LABEL_ELEMENT ? "{element}" : "[*]");
+	segment_end(p, begin);
+	p->at++;
+}
+
+static void signature_step(struct path *p, const struct signature *s)
+{
+	struct heap_label label;
+
+	heap_label(p->heap, p->chain[p->at], heap_slot(p->heap, p->chain[p->at],
+						       p->chain[p->at + 1]), &label);
+	if (s->merged)
+		add_merged(p, &label);
+	else
+		add_edge(p);
+}
+
+void describe_signature(struct text *out, const struct analysis *a, const struct growth *growth,
+			const uint32_t *chain, uint32_t count)
+{
+	const struct signature *s = VEC(growth->signature, struct signature);
+	struct path p = { .heap = a->heap };
+
+	/* each step has an example of its own; so has its holder */
+	for (uint32_t i = count; i-- > 0;) {
+		uint32_t nodes[3] = { 0, s[chain[i]].example, 0 };
+
+		nodes[0] = analysis_parent(a, nodes[1]);
+		p.chain = nodes;
+		p.count = 2;
+		p.at = 0;
+		if (nodes[0] == HEAP_NONE || (nodes[1] >= p.heap->objects && i))
+			continue;
+		if (nodes[0] >= p.heap->objects || i == count - 1) {
+			head_of(&p, a, nodes[1]);
+			continue;
+		}
+		if (i > 0 && !s[chain[i]].merged && !s[chain[i - 1]].merged) {
+			uint32_t next = s[chain[i - 1]].example;
+
+			if (analysis_parent(a, next) == nodes[1]) {
+				nodes[2] = next;
+				p.count = 3;
+			}
+		}
+		signature_step(&p, &s[chain[i]]);
+		if (p.at == 2)
+			i--;	/* the hop through __dict__ took both */
+	}
 	write_segments(&p, out, 0);
 	vec_free(&p.segment);
 	text_free(&p.text);

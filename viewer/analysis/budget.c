@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+/* budget - where the resident memory went (budget.h). */
+#include "viewer/analysis/budget.h"
+
+#include <errno.h>
+
+/* Kinds that are shown by themselves; the rest is "other". */
+#define KINDS(X) \
+	X(SNAP_KIND_OBJECT, "instances") X(SNAP_KIND_STR, "str") X(SNAP_KIND_BYTES, "bytes") \
+	X(SNAP_KIND_BYTEARRAY, "bytearray") X(SNAP_KIND_INT, "int") X(SNAP_KIND_FLOAT, "float") \
+	X(SNAP_KIND_TUPLE, "tuple") X(SNAP_KIND_LIST, "list") X(SNAP_KIND_DICT, "dict") \
+	X(SNAP_KIND_SET, "set") X(SNAP_KIND_TYPE, "type") X(SNAP_KIND_FUNCTION, "function") \
+	X(SNAP_KIND_CODE, "code") X(SNAP_KIND_DEQUE, "deque")
+
+static const char *const kind_titles[SNAP_KIND_COUNT] = {
+#define X(kind, name) [kind] = "live objects: " name,
+	KINDS(X)
+#undef X
+};
+static const char *const kind_keys[SNAP_KIND_COUNT] = {
+#define X(kind, name) [kind] = "objects." name,
+	KINDS(X)
+#undef X
+};
+
+static const struct { const char *key, *title; } items[BUDGET_ITEM_COUNT] = {
+	[BUDGET_OBJECTS] = { "objects.other", "live objects: other" },
+	[BUDGET_NATIVE] = { "native", "native buffers of objects" },
+	[BUDGET_POOL_FREE] = { "pymalloc.free_blocks", "pymalloc: free blocks in pools" },
+	[BUDGET_ARENA_FREE] = { "pymalloc.free_pools", "pymalloc: free pools in arenas" },
+	[BUDGET_MALLOC_FREE] = { "malloc.free", "malloc: free chunks" },
+	[BUDGET_MALLOC_TOP] = { "malloc.top", "malloc: unused end of arenas" },
+	[BUDGET_UNEXPLAINED] = { "unexplained", "other C allocations, unexplained" },
+	[BUDGET_FILES] = { "files", "code, libraries and their data" },
+	[BUDGET_STACKS] = { "stacks", "stacks" },
+	[BUDGET_SHARED] = { "shared", "shared memory" },
+	[BUDGET_SPECIAL] = { "special", "special mappings" },
+	[BUDGET_AGENT] = { "agent", "pymem's own" },
+};
+
+const char *budget_title(const struct budget_entry *entry)
+{
+	if (entry->item == BUDGET_OBJECTS && kind_titles[entry->kind])
+		return kind_titles[entry->kind];
+	return items[entry->item].title;
+}
+
+const char *budget_key(const struct budget_entry *entry)
+{
+	if (entry->item == BUDGET_OBJECTS && kind_keys[entry->kind])
+		return kind_keys[entry->kind];
+	return items[entry->item].key;
+}
+
+struct maker {
+	const struct heap *heap;
+	struct budget *budget;
+	uint64_t left;		/* of anonymous memory and heap */
+	int err;
+};
+
+static void add(struct maker *m, struct budget_entry entry)
+{
+	if (!m->err && (entry.size || entry.clipped))
+		m->err = vec_append(&m->budget->entries, &entry, sizeof(entry));
+}
+
+/* A part of anonymous memory: at most what is left. */
+static void take(struct maker *m, enum budget_item item, uint32_t kind, uint64_t size,
+		 uint64_t count)
+{
+	struct budget_entry entry = { item, kind, size, count, 0 };
+
+	if (size > m->left) {
+		entry.clipped = size - m->left;
+		entry.size = m->left;
+	}
+	m->left -= entry.size;
+	add(m, entry);
+}
+
+static void take_objects(struct maker *m)
+{
+	const struct heap *heap = m->heap;
+	uint64_t size[SNAP_KIND_COUNT] = { 0 }, count[SNAP_KIND_COUNT] = { 0 };
+
+	for (uint32_t o = 0; o < heap->objects; o++) {
+		unsigned kind = heap_kind(heap, o);
+
+		if (heap_class_of(heap, o)->flags & SNAP_OBJ_STATIC)
+			continue;
+		if (kind >= SNAP_KIND_COUNT || !kind_titles[kind])
+			kind = SNAP_KIND_NONE;	/* untitled: "other" */
+		size[kind] += heap_size(heap, o);
+		count[kind]++;
+	}
+	for (uint32_t k = 0; k < SNAP_KIND_COUNT; k++)
+		if (count[k])
+			take(m, BUDGET_OBJECTS, k, size[k], count[k]);
+}
+
+static void take_native(struct maker *m)
+{
+	const struct snap_buffer *b = m->heap->buffer.data;
+	uint64_t size = 0, count = 0;
+
+	for (size_t i = 0; i < VEC_COUNT(m->heap->buffer, struct snap_buffer); i++)
+		if (b[i].flags & SNAP_BUFFER_OWNER && !(b[i].flags & SNAP_BUFFER_COUNTED)) {
+			size += b[i].length;
+			count++;
+		}
+	take(m, BUDGET_NATIVE, 0, size, count);
+}
+
+static void take_free(struct maker *m)
+{
+	const struct heap *heap = m->heap;
+
+	take(m, BUDGET_POOL_FREE, 0, heap_fact_u64(heap, "pymalloc.free_bytes", 0),
+	     heap_fact_u64(heap, "pymalloc.free_blocks", 0));
+	take(m, BUDGET_ARENA_FREE, 0, heap_fact_u64(heap, "pymalloc.free_pools", 0) *
+	     heap_fact_u64(heap, "pymalloc.pool_size", 0),
+	     heap_fact_u64(heap, "pymalloc.free_pools", 0));
+	take(m, BUDGET_MALLOC_FREE, 0, heap_fact_u64(heap, "malloc.free_bytes", 0),
+	     heap_fact_u64(heap, "malloc.free_chunks", 0));
+	take(m, BUDGET_MALLOC_TOP, 0, heap_fact_u64(heap, "malloc.top_bytes", 0),
+	     heap_fact_u64(heap, "malloc.arenas", 0));
+}
+
+static enum budget_item item_of(const struct snap_map *map)
+{
+	switch (map->class_) {
+	case SNAP_MAP_STACK:
+		return BUDGET_STACKS;
+	case SNAP_MAP_FILE:
+		return BUDGET_FILES;
+	case SNAP_MAP_SHARED:
+		return BUDGET_SHARED;
+	case SNAP_MAP_SPECIAL:
+		return BUDGET_SPECIAL;
+	case SNAP_MAP_AGENT:
+		return BUDGET_AGENT;
+	default:
+		return BUDGET_OBJECTS;	/* heap and anonymous: to be divided */
+	}
+}
+
+int budget_make(const struct heap *heap, struct budget *ret)
+{
+	struct maker m = { .heap = heap, .budget = ret };
+	struct budget_entry class_[BUDGET_ITEM_COUNT] = { 0 };
+	const struct snap_map *map = heap->map.data;
+
+	*ret = (struct budget){ 0 };
+	for (size_t i = 0; i < VEC_COUNT(heap->map, struct snap_map); i++) {
+		struct budget_entry *entry = &class_[item_of(&map[i])];
+
+		entry->size += map[i].rss;
+		entry->count++;
+		ret->rss += map[i].rss;
+		ret->swap += map[i].swap;
+	}
+	m.left = class_[BUDGET_OBJECTS].size;
+	if (ret->rss) {
+		take_objects(&m);
+		take_native(&m);
+		take_free(&m);
+		add(&m, (struct budget_entry){ .item = BUDGET_UNEXPLAINED, .size = m.left });
+		for (int i = BUDGET_FILES; i < BUDGET_ITEM_COUNT; i++) {
+			class_[i].item = (enum budget_item)i;
+			add(&m, class_[i]);
+		}
+	}
+	if (m.err)
+		budget_free(ret);
+	return m.err;
+}
+
+void budget_free(struct budget *budget)
+{
+	vec_free(&budget->entries);
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT
+/*
+ * growth - objects by path signature (growth.h).
+ *
+ * One walk over the tree of shortest paths, holders before what they hold.  A
+ * holder's references are gone through once, so that the label of each child is
+ * known without looking for it.
+ */
+#include "viewer/analysis/growth.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define FOLD_STEPS 4
+
+struct builder {
+	const struct analysis *a;
+	const struct heap *heap;
+	const struct progress *progress;
+	struct growth *growth;
+	struct vec queue;	/* u32 nodes */
+	struct vec of;		/* u32 per node: index of its signature + 1; 0 = not yet */
+	struct vec type_hash;	/* u64 per type */
+};
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15ull;
+	return hash ^ hash >> 31;
+}
+
+static uint64_t hash_bytes(uint64_t hash, const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3ull;
+	return mix(hash, size);
+}
+
+static uint64_t hash_string(const struct heap *heap, uint64_t hash, uint32_t string)
+{
+	size_t size;
+	const char *text = heap_string(heap, string, &size);
+
+	return hash_bytes(hash, text, size);
+}
+
+/* ---- labels ---- */
+
+static bool namespace_(const struct builder *b, uint32_t dict)
+{
+	const struct heap *heap = b->heap;
+	uint32_t parent = analysis_parent(b->a, dict);
+	struct heap_label label;
+
+	if (heap_refs(heap, dict).count <= 2 * GROWTH_SMALL_DICT)
+		return true;
+	if (parent >= heap->objects || heap_kind(heap, parent) == SNAP_KIND_DICT ||
+	    heap_kind(heap, parent) == SNAP_KIND_LIST)
+		return false;
+	heap_label(heap, parent, heap_slot(heap, parent, dict), &label);
+	return label.kind == SNAP_LABEL_DICT;
+}
+
+static uint64_t hash_label(const struct builder *b, const struct heap_label *label, bool keys,
+			   uint32_t *merged)
+{
+	const struct heap *heap = b->heap;
+	struct heap_value v;
+	uint64_t hash = mix(label->kind, 1);
+
+	*merged = label->kind == SNAP_LABEL_INDEX || label->kind == SNAP_LABEL_VALUE ||
+		  label->kind == SNAP_LABEL_KEY || label->kind == SNAP_LABEL_ELEMENT;
+	if (label->kind == SNAP_LABEL_VALUE && keys && label->key < heap->objects &&
+	    heap_value(heap, label->key, &v) && v.size) {
+		*merged = 0;
+		return hash_bytes(hash, v.text, v.size);
+	}
+	return label->name ? hash_string(heap, hash, label->name) : hash;
+}
+
+static uint64_t hash_synth(const struct heap *heap, uint32_t node)
+{
+	const struct heap_synth *s = heap_synth(heap, node);
+	uint64_t hash = mix(s->kind, 2);
+
+	if (s->kind == HEAP_SYNTH_THREAD)
+		return hash_string(heap, hash, VEC(heap->thread, struct snap_thread)[s->ref].name);
+	if (s->kind == HEAP_SYNTH_FRAME) {
+		const struct snap_frame *f = &VEC(heap->frame, struct snap_frame)[s->ref];
+
+		return hash_string(heap, hash_string(heap, hash, f->function), f->file);
+	}
+	return hash;
+}
+
+/* ---- signatures ---- */
+
+static uint32_t *slot_of(const struct growth *g, uint64_t hash)
+{
+	uint32_t *table = g->table.data;
+	size_t mask = VEC_COUNT(g->table, uint32_t) - 1, i = (hash >> 20) & mask;
+
+	while (table[i] && VEC(g->signature, struct signature)[table[i] - 1].hash != hash)
+		i = (i + 1) & mask;
+	return &table[i];
+}
+
+static int table_grow(struct growth *g)
+{
+	size_t count = VEC_COUNT(g->signature, struct signature);
+	size_t slots = VEC_COUNT(g->table, uint32_t) * 4;
+	struct vec old = g->table;
+
+	g->table = (struct vec){ 0 };
+	if (vec_alloc(&g->table, (slots ? slots : 16384) * sizeof(uint32_t))) {
+		g->table = old;
+		return -ENOMEM;
+	}
+	vec_free(&old);
+	for (size_t i = 0; i < count; i++)
+		*slot_of(g, VEC(g->signature, struct signature)[i].hash) = (uint32_t)i + 1;
+	return 0;
+}
+
+const struct signature *growth_find(const struct growth *growth, uint64_t hash)
+{
+	uint32_t at = growth->table.size ? *slot_of(growth, hash) : 0;
+
+	return at ? VEC(growth->signature, struct signature) + at - 1 : NULL;
+}
+
+/* A step that repeats one up to four above is the same place in a longer chain. */
+static uint32_t fold(const struct builder *b, uint32_t parent, uint64_t label, uint32_t type)
+{
+	const struct signature *s = b->growth->signature.data;
+
+	for (int i = 0; i < FOLD_STEPS && parent; i++, parent = s[parent].parent)
+		if (s[parent].label == label && s[parent].type == type &&
+		    s[parent].example < b->heap->objects)
+			return parent;
+	return UINT32_MAX;
+}
+
+static int intern(struct builder *b, const struct signature *s, uint32_t *ret)
+{
+	struct growth *g = b->growth;
+	size_t count = VEC_COUNT(g->signature, struct signature);
+	int err = 0;
+
+	if (2 * (count + 1) > VEC_COUNT(g->table, uint32_t))
+		err = table_grow(g);
+	if (err)
+		return err;
+	uint32_t *slot = slot_of(g, s->hash);
+	if (!*slot && count >= GROWTH_MAX_SIGNATURES) {
+		g->truncated = true;
+		*ret = s->parent;
+		return 0;
+	}
+	if (!*slot) {
+		if (vec_append(&g->signature, s, sizeof(*s)))
+			return -ENOMEM;
+		*slot = (uint32_t)count + 1;
+	}
+	*ret = *slot - 1;
+	return 0;
+}
+
+static int place(struct builder *b, uint32_t node, uint32_t parent, uint64_t label,
+		 uint32_t merged)
+{
+	uint32_t type = heap_type_of(b->heap, node), at;
+	struct signature s = { .label = label, .parent = parent, .type = type, .example = node,
+			       .merged = merged };
+	int err = 0;
+
+	at = node < b->heap->objects ? fold(b, parent, label, type) : UINT32_MAX;
+	if (at == UINT32_MAX) {
+		s.hash = mix(mix(VEC(b->growth->signature, struct signature)[parent].hash, label),
+			     VEC(b->type_hash, uint64_t)[type]);
+		err = intern(b, &s, &at);
+	}
+	if (err)
+		return err;
+	struct signature *found = (struct signature *)b->growth->signature.data + at;
+	if (node < b->heap->objects) {
+		found->count++;
+		found->size += heap_size(b->heap, node);
+	}
+	VEC(b->of, uint32_t)[node] = at + 1;
+	return vec_push_u32(&b->queue, node);
+}
+
+/* ---- the walk ---- */
+
+static bool is_child(const struct builder *b, uint32_t node, uint32_t to)
+{
+	return to < b->heap->nodes && analysis_parent(b->a, to) == node &&
+	       !VEC(b->of, uint32_t)[to];
+}
+
+static int visit(struct builder *b, uint32_t node)
+{
+	const struct heap *heap = b->heap;
+	struct heap_span refs = heap_refs(heap, node);
+	uint32_t parent = VEC(b->of, uint32_t)[node] - 1, type = heap_type_edge(heap, node), merged;
+	bool keys = node < heap->objects && heap_kind(heap, node) == SNAP_KIND_DICT &&
+		    namespace_(b, node);
+	int err = 0;
+
+	for (uint32_t i = 0; i < refs.count && !err; i++) {
+		struct heap_label label;
+		uint32_t to = refs.target[i];
+
+		if (!is_child(b, node, to))
+			continue;
+		heap_label(heap, node, i, &label);
+		uint64_t hash = hash_label(b, &label, keys, &merged);
+		if (node >= heap->objects)
+			hash = mix(hash, label.root_kind);
+		if (to >= heap->objects)
+			hash = hash_synth(heap, to);
+		err = place(b, to, parent, hash, merged);
+	}
+	if (!err && is_child(b, node, type))
+		err = place(b, type, parent, mix(SNAP_LABEL_TYPE, 1), 0);
+	return err;
+}
+
+static int walk(struct builder *b)
+{
+	uint32_t root = heap_root(b->heap);
+	struct signature top = { .hash = 1, .example = root };
+	int err = vec_append(&b->growth->signature, &top, sizeof(top));
+
+	VEC(b->of, uint32_t)[root] = 1;
+	if (!err)
+		err = vec_push_u32(&b->queue, root);
+	for (size_t i = 0; i < VEC_COUNT(b->queue, uint32_t) && !err; i++) {
+		if (i % (4 * PROGRESS_EVERY) == 0)
+			err = progress_step(b->progress, "path signatures", i, b->heap->nodes);
+		if (!err)
+			err = visit(b, VEC(b->queue, uint32_t)[i]);
+	}
+	return err;
+}
+
+static void add_totals(struct growth *g)
+{
+	struct signature *s = g->signature.data;
+	size_t count = VEC_COUNT(g->signature, struct signature);
+
+	for (size_t i = 0; i < count; i++)
+		s[i].total = s[i].size;
+	for (size_t i = count; i-- > 1;)
+		s[s[i].parent].total += s[i].total;
+}
+
+int growth_build(const struct analysis *analysis, const struct progress *progress,
+		 struct growth *ret)
+{
+	const struct heap *heap = analysis->heap;
+	struct builder b = { .a = analysis, .heap = heap, .progress = progress, .growth = ret };
+	int err;
+
+	*ret = (struct growth){ 0 };
+	err = vec_alloc(&b.of, (size_t)heap->nodes * sizeof(uint32_t));
+	if (!err)
+		err = vec_alloc(&b.type_hash, ((size_t)heap->types + 1) * sizeof(uint64_t));
+	for (uint32_t t = 1; t <= heap->types && !err; t++)
+		VEC(b.type_hash, uint64_t)[t] = hash_string(heap, 7, heap_type(heap, t)->name);
+	if (!err)
+		err = walk(&b);
+	if (!err)
+		add_totals(ret);
+	vec_free(&b.queue);
+	vec_free(&b.of);
+	vec_free(&b.type_hash);
+	return err;
+}
+
+void growth_free(struct growth *growth)
+{
+	vec_free(&growth->signature);
+	vec_free(&growth->table);
+}

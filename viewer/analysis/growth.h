@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * growth - objects by path signature: what can be compared between snapshots
+ * although addresses are reused.
+ *
+ * The tree of shortest paths is merged: nodes that are reached by equal labels
+ * over equal types are one signature.  Dict keys count as labels in namespaces
+ * and in small dicts; indexes and the keys of large dicts don't.  A list whose
+ * links repeat (label and type as one to four steps above) is one signature, not
+ * a million.  Each signature has a 64-bit hash of its labels' and types' text, the
+ * same in every snapshot.
+ */
+#ifndef PYMEM_VIEWER_ANALYSIS_GROWTH_H
+#define PYMEM_VIEWER_ANALYSIS_GROWTH_H
+
+#include "viewer/analysis/analysis.h"
+
+#define GROWTH_SMALL_DICT 64u		/* items: keys are labels up to here */
+#define GROWTH_MAX_SIGNATURES (1u << 22)
+
+struct signature {
+	uint64_t hash;
+	uint64_t count, size;	/* objects, bytes of their own */
+	uint64_t total;		/* bytes of these and of all signatures below */
+	uint64_t label;		/* hash of the last label */
+	uint32_t parent;	/* index; the root's is itself, 0 */
+	uint32_t type;		/* type id */
+	uint32_t example;	/* a node of it */
+	uint32_t merged;	/* 1: the last label stands for any key or index */
+};
+
+struct growth {
+	struct vec signature;	/* struct signature; parents first; [0] = root */
+	struct vec table;	/* u32 index + 1 by hash */
+	bool truncated;		/* too many: some objects count for their holder's signature */
+};
+
+/* 0, -ENOMEM, -ECANCELED. Free with growth_free (also after a failure). */
+int growth_build(const struct analysis *analysis, const struct progress *progress,
+		 struct growth *ret);
+void growth_free(struct growth *growth);
+/* NULL: no such signature. */
+const struct signature *growth_find(const struct growth *growth, uint64_t hash);
+
+#endif

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+/*
+ * waste - memory that containers reserve and don't use (waste.h).
+ *
+ * Table sizes: Objects/dictobject.c (a power of two, two thirds usable; an index
+ * of 1, 2 or 4 bytes per slot and an entry per usable slot), Objects/setobject.c
+ * (a power of two of 16-byte entries, filled to three fifths, 8 of them inside
+ * the object).
+ */
+#include "viewer/analysis/waste.h"
+
+#include <errno.h>
+
+#define DICT_ENTRY 24u
+#define DICT_KEYS_HEADER 40u
+#define SET_ENTRY 16u
+#define SET_SMALL 8u
+#define POINTER 8u
+
+struct finder {
+	const struct heap *heap;
+	struct vec sums;	/* struct waste per kind and type */
+};
+
+static void add(struct finder *f, enum waste_kind kind, uint32_t type, uint32_t object,
+		uint64_t wasted)
+{
+	struct waste *sum = VEC(f->sums, struct waste) +
+			    (size_t)type * WASTE_KIND_COUNT + kind;
+
+	sum->kind = kind;
+	sum->type = type;
+	sum->count++;
+	sum->size += heap_size(f->heap, object);
+	sum->wasted += wasted;
+	if (wasted > sum->worst || sum->count == 1) {
+		sum->worst = wasted;
+		sum->example = object;
+	}
+}
+
+/* Bytes of the smallest keys table for that many items. */
+static uint64_t dict_table(uint64_t items)
+{
+	uint64_t slots = 8;
+
+	while (slots * 2 / 3 < items)
+		slots *= 2;
+	uint64_t index = slots <= 0xff ? 1 : slots <= 0xffff ? 2 : slots <= 0xffffffff ? 4 : 8;
+	return DICT_KEYS_HEADER + slots * index + slots * 2 / 3 * DICT_ENTRY;
+}
+
+static uint64_t over(uint64_t have, uint64_t need)
+{
+	return have > need ? have - need : 0;
+}
+
+/* GC header (16) is part of a container's size but not of tp_basicsize. */
+static uint64_t fixed_size(const struct heap *heap, uint32_t type)
+{
+	const struct heap_type *t = heap_type(heap, type);
+
+	return t->basicsize + (t->flags & SNAP_TYPE_GC ? 16 : 0);
+}
+
+static uint64_t count_items(struct heap_span refs, uint32_t first, uint32_t step)
+{
+	uint64_t items = 0;
+
+	for (uint32_t i = first; i < refs.count; i += step)
+		items += refs.target[i] != HEAP_ABSENT;
+	return items;
+}
+
+static void look_at_dict(struct finder *f, uint32_t object, uint32_t type)
+{
+	const struct heap *heap = f->heap;
+	const struct heap_class *klass = heap_class_of(heap, object);
+	const struct heap_shape *shape = &VEC(heap->shape, struct heap_shape)[klass->shape];
+	uint64_t table = over(heap_size(heap, object), fixed_size(heap, type));
+	/* a split dict's values stand without their keys: nothing to compare */
+	if (shape->tail != SNAP_TAIL_PAIRS || shape->nfixed || !table)
+		return;
+	uint64_t items = count_items(heap_refs(heap, object), 1, 2);
+	uint64_t wasted = items ? over(table, dict_table(items)) : table;
+	if (!items)
+		add(f, WASTE_EMPTY_DICT, type, object, wasted);
+	else if (wasted)
+		add(f, WASTE_SPARSE_DICT, type, object, wasted);
+}
+
+static void look_at_list(struct finder *f, uint32_t object, uint32_t type)
+{
+	const struct heap *heap = f->heap;
+	uint64_t items = heap_refs(heap, object).count;
+	uint64_t table = over(heap_size(heap, object), fixed_size(heap, type));
+	uint64_t wasted = over(table, items * POINTER);
+
+	if (heap_type(heap, type)->flags & SNAP_TYPE_HEAP)
+		return;		/* subclasses have more than items */
+	if (wasted)
+		add(f, items ? WASTE_SPARSE_LIST : WASTE_EMPTY_LIST, type, object, wasted);
+}
+
+static void look_at_set(struct finder *f, uint32_t object, uint32_t type)
+{
+	const struct heap *heap = f->heap;
+	uint64_t items = count_items(heap_refs(heap, object), 0, 1), slots = SET_SMALL;
+	uint64_t table = over(heap_size(heap, object), fixed_size(heap, type));
+
+	if (heap_type(heap, type)->flags & SNAP_TYPE_HEAP || !table)
+		return;
+	while (slots * 3 / 5 < items)
+		slots *= 2;
+	uint64_t wasted = over(table, slots > SET_SMALL ? slots * SET_ENTRY : 0);
+	if (wasted)
+		add(f, items ? WASTE_SPARSE_SET : WASTE_EMPTY_SET, type, object, wasted);
+}
+
+/* An instance with a dict of its own: __slots__ would take a pointer per attribute. */
+static void look_at_instance(struct finder *f, uint32_t object, uint32_t type)
+{
+	const struct heap *heap = f->heap;
+	struct heap_span refs = heap_refs(heap, object);
+
+	for (uint32_t i = 0; i < refs.count; i++) {
+		struct heap_label label;
+
+		if (refs.target[i] >= heap->objects ||
+		    heap_kind(heap, refs.target[i]) != SNAP_KIND_DICT)
+			continue;
+		heap_label(heap, object, i, &label);
+		if (label.kind != SNAP_LABEL_DICT)
+			continue;
+		uint64_t items = count_items(heap_refs(heap, refs.target[i]), 1, 2);
+		uint64_t wasted = over(heap_size(heap, refs.target[i]), items * POINTER);
+		if (wasted)
+			add(f, WASTE_INSTANCE_DICT, type, object, wasted);
+		return;
+	}
+}
+
+static void look_at(struct finder *f, uint32_t object)
+{
+	uint32_t type = heap_type_of(f->heap, object);
+
+	switch (heap_type(f->heap, type)->kind) {
+	case SNAP_KIND_DICT:
+		look_at_dict(f, object, type);
+		break;
+	case SNAP_KIND_LIST:
+		look_at_list(f, object, type);
+		break;
+	case SNAP_KIND_SET:
+		look_at_set(f, object, type);
+		break;
+	case SNAP_KIND_OBJECT:
+		if (heap_type(f->heap, type)->flags & SNAP_TYPE_PYTHON)
+			look_at_instance(f, object, type);
+		break;
+	default:
+		break;
+	}
+}
+
+int waste_find(const struct heap *heap, const struct progress *progress, struct vec *ret)
+{
+	struct finder f = { .heap = heap };
+	size_t sums = ((size_t)heap->types + 1) * WASTE_KIND_COUNT;
+	int err = vec_alloc(&f.sums, sums * sizeof(struct waste));
+
+	for (uint32_t o = 0; o < heap->objects && !err; o++) {
+		if (o % (16 * PROGRESS_EVERY) == 0)
+			err = progress_step(progress, "waste", o, heap->objects);
+		look_at(&f, o);
+	}
+	for (size_t i = 0; i < sums && !err; i++)
+		if (VEC(f.sums, struct waste)[i].count)
+			err = vec_append(ret, VEC(f.sums, struct waste) + i, sizeof(struct waste));
+	vec_free(&f.sums);
+	return err;
+}
