@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "loader/target/process.h"
@@ -22,7 +23,6 @@ const char *capture_words_status(uint32_t status)
 /* What helps against the agent's own failures; NULL: its sentence says all. */
 static const char *const fail_remedies[] = {
 	[PYMEM_FAIL_NOT_READY] = "try again when the program has started, or --method=external",
-	[PYMEM_FAIL_GIL] = "a longer --gil-timeout or --method=external may work",
 	[PYMEM_FAIL_COLLECTING] = "try again, or --method=external",
 	[PYMEM_FAIL_FORK] = "--no-fork walks in the process itself, without a copy",
 	[PYMEM_FAIL_BUSY] = "wait for the other capture to end",
@@ -33,7 +33,6 @@ static const char *remedy_of(uint32_t fail)
 	return fail < sizeof fail_remedies / sizeof *fail_remedies ? fail_remedies[fail] : NULL;
 }
 
-/* Its main thread does the talking, so it is told apart from the others by name. */
 static void thread_name(pid_t pid, int tid, char *ret, size_t size)
 {
 	char path[64];
@@ -46,16 +45,28 @@ static void thread_name(pid_t pid, int tid, char *ret, size_t size)
 	free(text);
 }
 
+/* Number of the system call that a thread waits in; -1: it runs, or can't be told. */
+static long system_call(pid_t pid, int tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", (int)pid, tid);
+	char *text = proc_read(path, 256, NULL);
+	const long number = text && text[0] >= '0' && text[0] <= '9' ? atol(text) : -1;
+	free(text);
+	return number;
+}
+
 /*
- * The threads that wait for the GIL sleep on a futex; the one that has it runs,
- * or sits in some other system call.  Without reading the interpreter's memory
- * that is all there is to see: so only a thread that is running is named, and
- * only when there is exactly one.
+ * The threads that wait for the GIL sleep on a futex, as the agent's does; the
+ * one that has it runs, or sits in some other system call (as those do that
+ * gave it up to wait for something).  So a thread is named only when it is the only
+ * one that runs, or the only one that isn't on a futex.
  */
 void capture_words_gil_holder(pid_t pid, char *ret, size_t size)
 {
 	char path[64], name[64];
-	int running = 0, found = 0;
+	int running = 0, other = 0, runner = 0, sitter = 0;
 
 	*ret = '\0';
 	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
@@ -64,13 +75,20 @@ void capture_words_gil_holder(pid_t pid, char *ret, size_t size)
 		return;
 	for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
 		const int tid = atoi(e->d_name);
-		if (tid <= 0 || process_thread_state(pid, tid) != 'R')
+		thread_name(pid, tid, name, sizeof name);
+		if (tid <= 0 || strcmp(name, "pymem-agent") == 0)
 			continue;
-		running++;
-		found = tid;
+		if (process_thread_state(pid, tid) == 'R') {
+			running++;
+			runner = tid;
+		} else if (system_call(pid, tid) != SYS_futex) {
+			other++;
+			sitter = tid;
+		}
 	}
 	closedir(dir);
-	if (running != 1)
+	const int found = running == 1 ? runner : running == 0 && other == 1 ? sitter : 0;
+	if (!found)
 		return;
 	thread_name(pid, found, name, sizeof name);
 	snprintf(ret, size, "thread %d (%s)", found, name);
@@ -168,6 +186,8 @@ void capture_words_error(const struct load_error *error, const struct receive_re
 		snprintf(ret, size, "the process ended during the capture");
 	} else if (got->crashed) {
 		crash_words(got, ret, size);
+	} else if (got->failed && got->fail == PYMEM_FAIL_GIL) {
+		gil_words(job, ret, size);
 	} else if (got->failed) {
 		const char *remedy = remedy_of(got->fail);
 		snprintf(ret, size, "%s%s%s", got->fail_text[0] ? got->fail_text :

@@ -306,10 +306,9 @@ static void make_getopt(char shorts[64], struct option longs[ROWS + 1])
 
 /*
  * -ss NAME, -ss=NAME and -ssNAME become the long option (-s takes a number, so
- * none of them means anything else).  Stops at "--".  The new strings live as
- * long as the process: argv's own do too.
+ * none of them means anything else).  Stops at "--".
  */
-static int spell_out(int argc, char **argv)
+static int spell_out(int argc, char **argv, struct load_options *o)
 {
 	static const char name[] = "--show-specific-references";
 
@@ -320,6 +319,7 @@ static int spell_out(int argc, char **argv)
 		char *text = NULL;
 		if (asprintf(&text, *rest ? "%s=%s" : "%s%s", name, rest) < 0)
 			return -1;
+		o->spelled[o->spelled_count++] = text;
 		argv[i] = text;
 	}
 	return 0;
@@ -389,7 +389,8 @@ enum options_verdict options_parse(int argc, char **argv, struct load_options *r
 		.timeout_ns = 600ull * 1000000000, .gil_timeout_ns = 5ull * 1000000000,
 	};
 	ret->pids = calloc((size_t)argc + 1, sizeof *ret->pids);
-	if (!ret->pids || spell_out(argc, argv) < 0) {
+	ret->spelled = calloc((size_t)argc + 1, sizeof *ret->spelled);
+	if (!ret->pids || !ret->spelled || spell_out(argc, argv, ret) < 0) {
 		wrong(error, "out of memory");
 		options_free(ret);
 		return OPTIONS_WRONG;
@@ -403,6 +404,11 @@ enum options_verdict options_parse(int argc, char **argv, struct load_options *r
 
 void options_free(struct load_options *options)
 {
+	for (size_t i = 0; i < options->spelled_count; i++)
+		free(options->spelled[i]);
+	free(options->spelled);
 	free((void *)(uintptr_t)options->pids);
 	options->pids = NULL;
+	options->spelled = NULL;
+	options->spelled_count = 0;
 }

@@ -5,7 +5,7 @@
  * GNU getopt_long rules: short and long options, abbreviations of long ones,
  * "--".  What comes after "--" is a command to start; before it, PIDs.  The
  * two-letter option -ss of memory_analyzer is understood as well as its long
- * form.  All strings point into argv.
+ * form.  Strings point into argv; both must outlive the options.
  */
 #ifndef PYMEM_LOADER_OPTIONS_H
 #define PYMEM_LOADER_OPTIONS_H
@@ -22,6 +22,8 @@ enum load_method { LOAD_METHOD_AUTO, LOAD_METHOD_AGENT, LOAD_METHOD_EXTERNAL };
 struct load_options {
 	const pid_t *pids;	/* in the order given; freed by options_free */
 	size_t pid_count;
+	char **spelled;		/* words of argv that were replaced; freed by options_free */
+	size_t spelled_count;
 	char **command;		/* NULL, or a NULL-terminated argv */
 
 	const char *output;	/* -f; NULL = default name, "-" = standard output */
