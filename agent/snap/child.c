@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "agent/snap/emit.h"
+#include "agent/snap/gil.h"
 #include "agent/snap/guard.h"
 #include "agent/sys.h"
 #include "agent/text.h"
@@ -153,6 +154,8 @@ void child_main(struct capture *c)
 		sys_exit_group(CAPTURE_EXIT_FAILED);
 	if (c->must_be_zero && *c->must_be_zero)
 		sys_exit_group(CAPTURE_EXIT_AGAIN);
+	if (c->must_be_zero)
+		gil_adopt(c);
 	sys5(SYS_prctl, PR_SET_NAME, "pymem-snap", 0, 0, 0);
 	if (c->control.in.fd != c->control.out.fd)
 		c->control.in.fd = -1;	/* the process reads commands, not we */

@@ -147,6 +147,21 @@ static void emit_sentence(char *err, size_t size, const char *what, int rc)
 	text_str(&t, ")");
 }
 
+/*
+ * May the walk ask the interpreter, once it has walked?  Only in a copy, and with a
+ * current thread state, without which most of its functions crash (a copy made by
+ * the loader may have caught a moment at which nobody held the GIL).
+ */
+static bool emit_may_ask(const struct capture *c, bool in_copy)
+{
+	const struct cpython_symbols *sym = &c->py->sym;
+	void *(*current)(void) = (void *(*)(void))(sym->tstate_unchecked ?
+						   sym->tstate_unchecked :
+						   sym->tstate_unchecked_new);
+
+	return in_copy && current && current();
+}
+
 static int emit_walk(struct capture *c, struct arena *arena, struct snap_sink *sink,
 		     bool in_copy, struct emit_result *ret, char *err, size_t err_size)
 {
@@ -156,7 +171,7 @@ static int emit_walk(struct capture *c, struct arena *arena, struct snap_sink *s
 		.value_limit = start->value_limit ? start->value_limit : 64,
 		.sample_limit = start->sample_limit ? start->sample_limit : 10000,
 		.seed = start->seed,
-		.in_copy = in_copy,
+		.in_copy = emit_may_ask(c, in_copy),
 		.skip_types = start->skip_types,
 		.probes = start->probes,
 	};

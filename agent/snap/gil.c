@@ -126,6 +126,14 @@ static int lonely_beside(struct capture *c, gil_action *action)
 	return rc;
 }
 
+void gil_adopt(struct capture *c)
+{
+	void *(*head)(void) = (void *(*)(void))c->py->sym.interp_head;
+	void *(*threads)(void *) = (void *(*)(void *))c->py->sym.interp_threads;
+
+	*(void **)c->py->sym.tstate_current = threads(head());
+}
+
 static int gil_lonely(struct capture *c, gil_action *action)
 {
 	const volatile uint64_t *current = c->py->sym.tstate_current;

@@ -43,6 +43,13 @@ typedef int gil_action(struct capture *c);
 int gil_with(struct capture *c, gil_action *action);
 
 /*
+ * In the copy of a 3.6 whose main thread was in a blocking call: makes that thread's
+ * state the current one, as PyEval_RestoreThread would, so that questions to the
+ * interpreter (size check) find one.  Writes one word of the copy.
+ */
+void gil_adopt(struct capture *c);
+
+/*
  * Takes the GIL again while the copy walks, and keeps it until the copy has ended
  * (fork.c lets it go): stops an application that would otherwise be killed for
  * want of memory before the snapshot is whole.  Does nothing where there is no GIL

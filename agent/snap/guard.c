@@ -91,6 +91,9 @@ static void guard_over_limits(uint64_t now)
 	const uint64_t most = guard.capture->start->max_memory;
 
 	if (now - guard.began_ns > guard.limit_ns) {
+		/* not proven to hang, for want of CPU; but it is where the time went */
+		if (guard.mark.object && now - guard.still_since > guard.limit_ns / 4)
+			guard_die(SIGALRM, 0);
 		capture_fail(guard.capture, PYMEM_FAIL_WALK, ETIMEDOUT,
 			     "the walk did not end within the time allowed to the copy");
 		sys_exit_group(CAPTURE_EXIT_FAILED);

@@ -4,6 +4,7 @@
 disposable.  The agent is preloaded and asked over its control socket, so that
 everything but ptrace is the same as in a capture by pymem-load."""
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -126,6 +127,11 @@ class Fork(Case):
         self.assertTrue(until(lambda: children_of(t.pid)))
         return capture, forked[1]
 
+    def settled(self, t, threads=2):
+        """The state of /proc once the worker of an earlier capture is gone."""
+        self.assertTrue(until(lambda: len(os.listdir("/proc/%d/task" % t.pid)) == threads))
+        return ProcState(t.pid)
+
     def assert_whole(self, capture):
         self.assertTrue(is_complete(capture.data), capture.messages)
         self.assertGreater(object_count(capture.data), 120000)
@@ -139,7 +145,7 @@ class Fork(Case):
             with self.subTest(python=python.name), \
                     self.target(python, HEAP + "ready()\nserve()\n") as t:
                 self.ask(t).finish()
-                before = ProcState(t.pid)
+                before = self.settled(t)
                 for _ in range(3):
                     capture = self.ask(t).finish()
                     self.assert_whole(capture)
@@ -249,10 +255,12 @@ serve()
     def test_target_ends_during_the_walk(self):
         """Exit, exec, kill: the copy is gone within a second, what arrived is a valid
         beginning of a snapshot."""
+        def post(t, statement):  # no answer will come
+            t.w.write(json.dumps(["exec", statement]) + "\n")
+            t.w.flush()
         ways = {
-            "exit": lambda t: t.w.write('["exec", "os._exit(3)"]\n') or t.w.flush(),
-            "exec": lambda t: t.w.write('["exec", "os.execv(\'/bin/sleep\', '
-                                        '[\'sleep\', \'30\'])"]\n') or t.w.flush(),
+            "exit": lambda t: post(t, "os._exit(3)"),
+            "exec": lambda t: post(t, "os.execv('/bin/sleep', ['sleep', '30'])"),
             "kill": lambda t: os.kill(t.pid, signal.SIGKILL),
         }
         for name, way in ways.items():
@@ -328,8 +336,8 @@ serve()
         for python in some_interpreters(2):
             with self.subTest(python=python.name), self.target(python, code) as t:
                 self.ask(t).finish()
-                before = ProcState(t.pid)
-                t.w.write('["exec", "hold(1.5)"]\n')
+                before = self.settled(t)
+                t.w.write(json.dumps(["exec", "hold(1.5)"]) + "\n")
                 t.w.flush()
                 time.sleep(0.2)
                 capture = self.ask(t, gil_timeout_ms=500)
@@ -434,7 +442,7 @@ serve()
         env = preload(PYMEM_CONTROL=self.tmp, EXT=self.tmp, LOG=self.path("log"))
         with self.subTest(python=python.name, how=how), Target(python, code, env=env) as t:
             # a short limit makes the watchdog's patience short: half of it
-            capture = self.ask(t, child_timeout_s=4 if sig == 14 else 0).finish()
+            capture = self.ask(t, child_timeout_s=8 if sig == 14 else 0).finish()
             crash = capture.message("crash")
             self.assertIsNotNone(crash, capture.messages)
             self.assertEqual((crash[1], crash[5]), (sig, "badext.Bad"))
