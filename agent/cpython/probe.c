@@ -163,6 +163,22 @@ static const char *probe_heap_type(struct cpython *py, uint64_t spec)
  * content: an entry begins with the type and has its dict 16 or 24 bytes on.
  * (pycore_typeobject.h: static_builtin_state, managed_static_type_state)
  */
+static bool static_at(const struct cpython *py, uint64_t first, uint16_t stride)
+{
+	const uint64_t types[] = {
+		CPYTHON_ADDR(py, type_type), CPYTHON_ADDR(py, long_type),
+		CPYTHON_ADDR(py, dict_type), CPYTHON_ADDR(py, list_type),
+	};
+	uint64_t index, word;
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (!peek_safe64(types[i] + py->lay.tp_subclasses, &index) || !index ||
+		    index > 65535 || !peek_safe64(first + (index - 1) * stride, &word) ||
+		    word != types[i])
+			return false;
+	return true;
+}
+
 static bool static_entry(struct cpython *py, const uint64_t *words, size_t i, uint64_t at)
 {
 	struct layout *lay = &py->lay;
@@ -176,6 +192,8 @@ static bool static_entry(struct cpython *py, const uint64_t *words, size_t i, ui
 
 		if (!probe_exact(py, words[i + off / 8], CPYTHON_ADDR(py, dict_type)))
 			continue;
+		if (!static_at(py, at - (index - 1) * stride, stride))
+			continue;	/* only looks like it */
 		lay->static_dict = off;
 		lay->static_subclasses = (uint16_t)(off + 8);
 		lay->static_stride = stride;

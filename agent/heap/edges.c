@@ -143,7 +143,7 @@ static uint32_t edges_dict(struct walk *w, struct walk_type *type, uint64_t obj)
 static void odict_nodes(struct walk *w, uint64_t obj)
 {
 	uint64_t limit = peek64(obj + w->lay->dict_used);
-	uint64_t node = peek64(obj + w->lay->dict_values + 8 + 32);
+	uint64_t node = peek64(obj + w->lay->dict_values + 8);	/* od_first */
 
 	for (; node && limit; node = peek64(node + 16), limit--) {
 		walk_ref(w, peek64(node));
@@ -276,6 +276,7 @@ static void add_members(struct walk *w, struct walk_type *type, uint64_t class_,
 		const char *name = peek_ptr(peek64(member));
 
 		if ((kind != T_OBJECT && kind != T_OBJECT_EX) || offset > type->basicsize + 8192 ||
+		    (type->dictoffset > 0 && offset == (uint64_t)type->dictoffset) ||
 		    (peek32(member + 24) & RELATIVE_OFFSET))
 			continue;
 		add_slot(slots, n, (struct walk_slot){ .offset = (uint32_t)offset,

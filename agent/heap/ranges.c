@@ -153,6 +153,37 @@ static bool plausible(struct walk *w, uint64_t addr, uint64_t size)
 		!(w->ranges[w->last_range].perms & 8);
 }
 
+/*
+ * A count that a living object can have.  Freed memory begins with a pointer of
+ * the allocator's: a small number too where the program is linked at a fixed
+ * address.
+ */
+static bool refcount_sane(struct walk *w, uint64_t obj)
+{
+	uint64_t refcnt = peek64(obj + w->lay->refcnt);
+
+	if (cpython_since(w->py, 14))		/* u32 count, u16 overflow, u16 flags */
+		return (uint32_t)refcnt && !(refcnt >> 32 & 0xffff);
+	return refcnt && refcnt < 1ULL << 40 &&
+		(refcnt < 0x10000 || refcnt == 0xffffffff || !walk_readable(w, refcnt, 1));
+}
+
+/* The gc header is soundly linked; or off the lists, if that may be. */
+static bool gc_sound(struct walk *w, uint64_t obj, bool tracked)
+{
+	const struct layout *lay = w->lay;
+	uint64_t g = obj - lay->gc_head, next, prev;
+
+	if (!walk_readable(w, g, 16))
+		return false;
+	next = peek64(g) & ~3ULL;
+	prev = peek64(g + 8) & ~3ULL;
+	if (!next || (lay->gc_head != 16 && (int64_t)peek64(g + 16) == -2))
+		return !tracked;	/* -2: 3.6, 3.7: untracked, links stale */
+	return walk_readable(w, next, 16) && walk_readable(w, prev, 16) &&
+		(peek64(next + 8) & ~3ULL) == g && (peek64(prev) & ~3ULL) == g;
+}
+
 static bool is_type(struct walk *w, uint64_t type)
 {
 	const struct layout *lay = w->lay;
@@ -170,26 +201,10 @@ static bool is_type(struct walk *w, uint64_t type)
 			return false;
 	}
 	flags = peek64(type + lay->tp_flags);
+	if (!refcount_sane(w, type) || ((flags >> 9 & 1) && !gc_sound(w, type, true)))
+		return false;		/* classes are tracked as long as they live */
 	return (flags >> 12 & 1) && peek64(type + lay->tp_basicsize) >= lay->head &&
 		peek64(type + lay->tp_basicsize) < 1 << 20;
-}
-
-/* The gc header is either off the lists or soundly linked. */
-static bool gc_sound(struct walk *w, uint64_t obj)
-{
-	const struct layout *lay = w->lay;
-	uint64_t g = obj - lay->gc_head, next, prev;
-
-	if (!walk_readable(w, g, 16))
-		return false;
-	next = peek64(g) & ~3ULL;
-	prev = peek64(g + 8) & ~3ULL;
-	if (!next)
-		return true;
-	if (lay->gc_head != 16 && (int64_t)peek64(g + 16) == -2)
-		return true;		/* 3.6, 3.7: untracked by gc_refs, links stale */
-	return walk_readable(w, next, 16) && walk_readable(w, prev, 16) &&
-		(peek64(next + 8) & ~3ULL) == g && (peek64(prev) & ~3ULL) == g;
 }
 
 /* Builtin containers have insides that must be sound before they are walked. */
@@ -230,14 +245,11 @@ static bool inside_sound(struct walk *w, uint64_t obj, uint64_t flags)
 bool walk_is_object(struct walk *w, uint64_t addr)
 {
 	const struct layout *lay = w->lay;
-	uint64_t type, flags, refcnt;
+	uint64_t type, flags;
 
 	if (!plausible(w, addr, lay->head + 8u))
 		return false;
-	refcnt = peek64(addr + lay->refcnt);
-	if (lay->immortal_mask)
-		refcnt &= 0xffffffffULL;
-	if (refcnt == 0 || refcnt > 1ULL << 40)
+	if (!refcount_sane(w, addr))
 		return false;
 	type = peek64(addr + lay->type);
 	if (!is_type(w, type))
@@ -249,7 +261,7 @@ bool walk_is_object(struct walk *w, uint64_t addr)
 		if (!(peek64(addr + lay->tp_flags) >> 9 & 1))
 			return is_type(w, addr);
 	}
-	if ((flags >> 14 & 1) && !gc_sound(w, addr))
+	if ((flags >> 14 & 1) && !gc_sound(w, addr, false))
 		return false;
 	return inside_sound(w, addr, flags);
 }

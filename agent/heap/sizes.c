@@ -84,12 +84,13 @@ static uint64_t size_dict(struct walk *w, struct walk_type *type, uint64_t obj)
 
 static uint64_t size_odict(struct walk *w, struct walk_type *type, uint64_t obj)
 {
+	/* od_first, od_last, od_fast_nodes, od_fast_nodes_size */
 	uint64_t at = obj + w->lay->dict_values + 8, size = size_dict(w, type, obj);
-	uint64_t fast = 8 * peek64(at + 8), nodes = 0;
+	uint64_t fast = 8 * peek64(at + 24), nodes = 0;
 
-	if (peek64(at + 32))
+	if (peek64(at))
 		nodes = ODICT_NODE * peek64(obj + w->lay->dict_used);
-	outer(w, peek64(at), fast);
+	outer(w, peek64(at + 16), fast);
 	w->outer += nodes;
 	return size + fast + nodes;
 }

@@ -141,6 +141,8 @@ static size_t qualified_name(struct walk *w, uint64_t type, char *buf, size_t si
 		uint64_t module = dict_get_interned(w, walk_type_dict(w, type),
 						    w->tables->name_module);
 
+		if (!module)	/* C code may have used a key that is not interned */
+			module = walk_dict_get(w, walk_type_dict(w, type), "__module__");
 		n = walk_str_text(w, module, buf, size / 2);
 		if (n)
 			buf[n++] = '.';

@@ -17,12 +17,14 @@
 #include "agent/cpython/cpython_internal.h"
 #include "agent/heap/walk.h"
 #include "formats/writer.h"
+#include "walk_trace.h"
 
 enum driver_flags {
 	DRIVER_COPY = 1,	/* walk in a copy, as a capture does */
 	DRIVER_NO_VALUES = 2,
 	DRIVER_NO_SINK = 4,	/* throw all events away: the walk alone, for timing */
 	DRIVER_NO_OUTPUT = 8,	/* encode and compress, but write nothing */
+	DRIVER_TRACE = 16,	/* lines of text (walk_trace.h) instead of a snapshot */
 };
 
 int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret, char *err,
@@ -52,6 +54,7 @@ static int run(const char *path, unsigned flags, struct walk_stats *stats, char 
 		.in_copy = flags & DRIVER_COPY };
 	struct snap_fact pid = { .key = "pid", .kind = SNAP_FACT_U64,
 		.u64 = (uint64_t)getpid() };
+	static struct walk_trace trace;
 	struct snap_writer *writer = NULL;
 	struct cpython *py;
 	struct arena arena;
@@ -66,7 +69,10 @@ static int run(const char *path, unsigned flags, struct walk_stats *stats, char 
 		return rc;
 	if (!(flags & (DRIVER_NO_SINK | DRIVER_NO_OUTPUT)))
 		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (!(flags & DRIVER_NO_SINK)) {
+	if (flags & DRIVER_TRACE) {
+		walk_trace_init(&trace, fd);
+		sink = &trace.sink;
+	} else if (!(flags & DRIVER_NO_SINK)) {
 		size_t size = snap_writer_memory();
 
 		writer = snap_writer_init(arena_map(&arena, size), size, write_all, &fd, &rc);
