@@ -268,6 +268,20 @@ int session_open(struct session *session, const char *file, bool old,
 	return rc;
 }
 
+void session_remove(struct session *session, struct process *process)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < session->count; i++) {
+		if (session->process[i]->old == process)
+			session->process[i]->old = NULL;
+		if (session->process[i] != process)
+			session->process[kept++] = session->process[i];
+	}
+	session->count = kept;
+	process_free(process);
+}
+
 /* ---- pairs ---- */
 
 void session_pair(struct session *session)
@@ -296,7 +310,7 @@ static void save_sidecar(struct session *session, const struct process *of)
 	struct sidecar_process *list;
 	uint32_t count = 0;
 
-	if (session->no_sidecar || of->from_sidecar || !strcmp(of->file, "-"))
+	if (session->no_sidecar || of->live || of->from_sidecar || !strcmp(of->file, "-"))
 		return;
 	list = calloc((size_t)session->count + session->old_count, sizeof(*list));
 	for (uint32_t i = 0; list && i < session->count + session->old_count; i++) {

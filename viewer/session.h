@@ -23,6 +23,7 @@ struct process {
 	uint32_t ordinal;		/* in its file, from 0 */
 	char problem[320];		/* "" or why it is incomplete: one sentence, printable */
 	bool from_sidecar;
+	bool live;			/* came on a stream: no file that a sidecar could belong to */
 };
 
 struct session {
@@ -45,6 +46,8 @@ int session_open(struct session *session, const char *file, bool old,
 		 const struct progress *progress, char *err, size_t err_size);
 /* Appends a process that was made elsewhere (live streams): takes heap over. NULL: no memory. */
 struct process *session_add(struct session *session, struct heap *heap, const char *file);
+/* Frees a process of the session; those compared with it are compared with nothing then. */
+void session_remove(struct session *session, struct process *process);
 /* Pairs new and old: equal pids; when there is none, first with first. */
 void session_pair(struct session *session);
 /* Runs the analysis of a process (and writes the sidecar) unless done. 0, -ENOMEM, -ECANCELED. */
