@@ -11,6 +11,7 @@
 
 #include "viewer/live/feed.h"
 #include "viewer/live/history.h"
+#include "viewer/live/record.h"
 #include "viewer/report/escape.h"
 
 enum { GROWN = 5 };
@@ -37,24 +38,6 @@ static void stamp(FILE *out)
 	localtime_r(&now, &tm);
 	strftime(text, sizeof(text), "%H:%M:%S", &tm);
 	fprintf(out, "%s ", text);
-}
-
-static void record(struct follow *f, const struct heap *heap, uint64_t pid)
-{
-	struct text name = { 0 };
-	history_begin(&f->history, pid);
-	for (uint32_t i = 1; i <= heap->types; i++) {
-		const struct heap_type *type = heap_type(heap, i);
-		size_t size;
-		const char *raw = heap_string(heap, type->name, &size);
-		if (!type->count)
-			continue;
-		text_clear(&name);
-		text_escape(&name, raw, size, 200, 0);
-		history_add(&f->history, pid, text_str(&name), type->count, type->size);
-	}
-	history_end(&f->history, pid);
-	text_free(&name);
 }
 
 /* Newest minus the one before. */
@@ -112,7 +95,7 @@ static void on_ended(void *arg, struct incoming *in)
 		human_bytes_u64(bytes, in->heap->size),
 		in->complete ? "complete" : "truncated", in->problem[0] ? ": " : "",
 		in->problem);
-	record(f, in->heap, pid);
+	record_types(&f->history, in->heap, pid);
 	print_grown(f, pid);
 	fflush(f->out);
 }

@@ -153,6 +153,15 @@ static int make_pages(struct app *app)
 	return 0;
 }
 
+static int open_file(struct app *app, const char *file, bool old, char *err, size_t size)
+{
+	char why[400];
+	int rc = session_open(&app->session, file, old, &app->progress, why, sizeof(why));
+	if (rc < 0)
+		snprintf(err, size, "%s: %s", file, why);
+	return rc;
+}
+
 /* Opens the files, with the terminal already up so that progress shows. */
 static int open_files(struct app *app, char *err, size_t size)
 {
@@ -160,9 +169,9 @@ static int open_files(struct app *app, char *err, size_t size)
 	int rc = 0;
 	app_work_begin(app);
 	for (size_t i = 0; i < o->nfiles && rc == 0; i++)
-		rc = session_open(&app->session, o->files[i], false, &app->progress, err, size);
+		rc = open_file(app, o->files[i], false, err, size);
 	if (rc == 0 && o->compare)
-		rc = session_open(&app->session, o->compare, true, &app->progress, err, size);
+		rc = open_file(app, o->compare, true, err, size);
 	app_work_end(app);
 	if (rc == 0 && o->compare)
 		session_pair(&app->session);

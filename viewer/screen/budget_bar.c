@@ -22,22 +22,30 @@ static const enum style styles[] = {
 };
 static const char letters[] = "abcdefghijklmnop";
 
+/* Live objects are one piece, whatever their kinds; the other rows one each. */
 static int take_pieces(const struct table *t, struct piece *pieces, double *total_ret)
 {
-	int name = table_column(t, "part"), bytes = table_column(t, "size");
-	int n = 0;
+	int key = table_column(t, "category"), name = table_column(t, "title");
+	int bytes = table_column(t, "size"), n = 1;
 	*total_ret = 0;
-	if (name < 0 || bytes < 0)
+	if (key < 0 || name < 0 || bytes < 0)
 		return 0;
+	pieces[0] = (struct piece){ "live objects", 0 };
 	for (size_t row = 0; row < t->rows && n < MAX_PIECES; row++) {
 		const struct cell *cell = table_cell(t, row, (size_t)bytes);
-		const char *text = table_text(t, table_cell(t, row, (size_t)name));
-		if (cell->unknown || cell->u64 == 0 || strcmp(text, "total") == 0)
+		const char *category = table_text(t, table_cell(t, row, (size_t)key));
+		if (cell->unknown || cell->u64 == 0)
 			continue;
-		pieces[n++] = (struct piece){ text, (double)cell->u64 };
 		*total_ret += (double)cell->u64;
+		if (strncmp(category, "objects", 7) == 0)
+			pieces[0].bytes += (double)cell->u64;
+		else
+			pieces[n++] = (struct piece){
+				table_text(t, table_cell(t, row, (size_t)name)),
+				(double)cell->u64
+			};
 	}
-	return n;
+	return *total_ret > 0 ? n : 0;
 }
 
 static void draw_bar(struct surface *s, struct rect r, const struct piece *pieces, int n,

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "viewer/screen/live_pages.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "viewer/live/feed.h"
-#include "viewer/report/escape.h"
+#include "viewer/live/record.h"
 #include "viewer/screen/app.h"
 
 /* A snapshot that came, until its page is made. */
@@ -104,23 +105,19 @@ int live_pages_begin(struct app *app, char *err, size_t size)
 	return 0;
 }
 
-static void record_types(struct app *app, const struct heap *heap, uint64_t pid)
+/* What the growth page shows. Paths need the analysis, which Esc may stop. */
+static void record(struct app *app, struct process *process)
 {
-	struct history *h = &app->live->types;
-	struct text name = { 0 };
-	history_begin(h, pid);
-	for (uint32_t i = 1; i <= heap->types; i++) {
-		const struct heap_type *type = heap_type(heap, i);
-		size_t size;
-		const char *raw = heap_string(heap, type->name, &size);
-		if (!type->count)
-			continue;
-		text_clear(&name);
-		text_escape(&name, raw, size, 200, 0);
-		history_add(h, pid, text_str(&name), type->count, type->size);
-	}
-	history_end(h, pid);
-	text_free(&name);
+	uint64_t pid = process_pid(process);
+	record_types(&app->live->types, process->heap, pid);
+	app_work_begin(app);
+	int err = session_analyse(&app->session, process, &app->progress);
+	if (!err)
+		err = record_paths(&app->live->paths, process->analysis, pid, &app->progress);
+	app_work_end(app);
+	if (err)
+		app_say(app, STYLE_WARN, "no growth by path for this snapshot: %s",
+			err == -ECANCELED ? "stopped" : "out of memory");
 }
 
 /* The newest snapshot of the same process, to compare with. */
@@ -155,6 +152,7 @@ static void make_process_page(struct app *app, struct arrival *a)
 		heap_destroy(a->heap);
 		return;
 	}
+	process->live = true;
 	snprintf(process->problem, sizeof(process->problem), "%s", a->problem);
 	if (o->listen)
 		process->old = old;
@@ -163,9 +161,8 @@ static void make_process_page(struct app *app, struct arrival *a)
 	if (a->problem[0])
 		app_say(app, STYLE_WARN, "pid %" PRIu64 ": %s", process_pid(process),
 			a->problem);
-	if (o->listen) {
-		record_types(app, process->heap, process_pid(process));
-	}
+	if (o->listen)
+		record(app, process);
 	app->live->version++;
 }
 

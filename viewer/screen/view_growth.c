@@ -96,7 +96,7 @@ static void draw(struct view *view, struct surface *s, struct rect r)
 	else
 		surface_printf(s, r.y, r.x + 1, r.width - 2, STYLE_DIM,
 			       "newest minus first snapshot of each process, by %s",
-			       v->paths ? "how it is held" : "type");
+			       v->paths ? "the largest paths" : "type");
 	struct rect list = { r.y + 1, r.x, r.height - 1, r.width };
 	grid_draw(&v->grid, s, list);
 }
