@@ -6,6 +6,7 @@ everything but ptrace is the same as in a capture by pymem-load."""
 import fcntl
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -124,7 +125,8 @@ class Fork(Case):
         capture = self.ask(t, **options)
         forked = capture.wait_message("forked", read_stream=False)
         self.assertIsNotNone(forked, capture.messages)
-        self.assertTrue(until(lambda: children_of(t.pid)))
+        self.assertTrue(select.select([capture.stream], [], [], 10)[0])
+        self.assertTrue(children_of(t.pid))
         return capture, forked[1]
 
     def settled(self, t, threads=2):
