@@ -27,14 +27,14 @@ struct segment { size_t text; uint64_t times; };
 
 static void segment_end(struct path *p, size_t begin)
 {
-	struct segment *last = (struct segment *)p->segment.data +
-			       VEC_COUNT(p->segment, struct segment) - 1;
+	size_t count = VEC_COUNT(p->segment, struct segment);
+	struct segment *last = count ? (struct segment *)p->segment.data + count - 1 : NULL;
 	const char *text = VEC(p->text.buf, const char);
 	struct segment fresh = { begin, 1 };
 
 	if (p->text.err || begin >= p->text.buf.size)
 		return;
-	if (VEC_COUNT(p->segment, struct segment) > 1 && !strcmp(text + last->text, text + begin)) {
+	if (count > 1 && !strcmp(text + last->text, text + begin)) {
 		last->times++;
 		p->text.buf.size = begin;
 		return;
