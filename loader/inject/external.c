@@ -18,7 +18,7 @@
 
 #include "loader/inject/borrow.h"
 #include "loader/inject/channel.h"
-#include "loader/target/calls.h"
+#include "loader/inject/copy_state.h"
 #include "loader/target/gil.h"
 #include "loader/target/memory.h"
 
@@ -144,19 +144,6 @@ static int close_inherited(struct copy *c, struct load_error *err)
 	return status;
 }
 
-/* The threads that held them don't exist in the copy. */
-static void reset_loader_locks(struct copy *c)
-{
-	const struct target *target = c->tracee.errand->target;
-	const uint32_t free_lock[4] = { 0 };	/* lock, count, owner, users */
-	if (!calls_loader_busy(target, c->tracee.mem))
-		return;
-	errand_log(c->tracee.errand, "the dynamic loader's lock is reset in the copy");
-	for (int i = 0; i < target->calls.loader_lock_count; i++)
-		tracee_write(&c->tracee, target->calls.loader_locks[i], free_lock,
-			     sizeof(free_lock));
-}
-
 static void fill_copy_start(struct copy *c, struct pymem_start *start)
 {
 	struct errand *e = c->tracee.errand;
@@ -232,7 +219,9 @@ static int prepare(struct copy *c, struct agent_image *image, struct load_error 
 		return -1;
 	if (errand_step(e, err, "copy: channels") || channel_open(&c->remote, c->pidfd, err))
 		return -1;
-	reset_loader_locks(c);
+	copy_free_loader(&c->remote);
+	if (errand_step(e, err, "copy: GIL") || copy_take_gil(&c->remote, err))
+		return -1;
 	fill_copy_start(c, &start);
 	agent_image_configure(image, &start);
 	if (errand_step(e, err, "copy: image") || agent_image_place(image, &c->remote, err))

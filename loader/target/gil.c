@@ -91,6 +91,16 @@ static enum gil_state by_interpreters(const struct target *t, int mem, const str
 	return interpreter ? GIL_UNKNOWN : all;
 }
 
+static bool find_places(const struct target *t, int mem, struct places *ret)
+{
+	if (!t->python.runtime || t->python.hex < 0x030c0000)
+		return false;
+	if (t->python.hex >= 0x030d0000)
+		return read_places(mem, t->python.runtime, ret);
+	*ret = places_3_12;
+	return true;
+}
+
 enum gil_state gil_state(const struct target *t, int mem)
 {
 	struct places places;
@@ -98,13 +108,28 @@ enum gil_state gil_state(const struct target *t, int mem)
 		return GIL_UNKNOWN;
 	if (t->python.hex < 0x030c0000)
 		return by_current(t, mem);
-	if (!t->python.runtime)
-		return GIL_UNKNOWN;
-	if (t->python.hex < 0x030d0000)
-		return by_interpreters(t, mem, &places_3_12);
-	if (!read_places(mem, t->python.runtime, &places))
+	if (!find_places(t, mem, &places))
 		return GIL_UNKNOWN;
 	return by_interpreters(t, mem, &places);
+}
+
+int gil_locks(const struct target *t, int mem, uint64_t *ret, int max)
+{
+	struct places p;
+	uint64_t interpreter, gil;
+	int count = 0;
+	if (!find_places(t, mem, &p) ||
+	    !memory_read_u64(mem, t->python.runtime + p.head, &interpreter))
+		return 0;
+	while (interpreter && count < max) {
+		if (!memory_read_u64(mem, interpreter + p.gil, &gil) ||
+		    one_gil(mem, gil, &p) == GIL_UNKNOWN)
+			return 0;
+		ret[count++] = gil + p.locked;
+		if (!memory_read_u64(mem, interpreter + p.next, &interpreter))
+			break;
+	}
+	return count;
 }
 
 const char *gil_state_name(enum gil_state state)

@@ -20,6 +20,12 @@ enum gil_state { GIL_UNKNOWN, GIL_FREE, GIL_HELD };
 
 /* mem: of the target or of a copy of it. */
 enum gil_state gil_state(const struct target *target, int mem);
+/*
+ * From 3.12 on: addresses of the `locked` words of all interpreters' GILs (int,
+ * 1 = held), for a copy in which no holder exists.  How many, at most max; 0 =
+ * not known, or an older version.
+ */
+int gil_locks(const struct target *target, int mem, uint64_t *ret, int max);
 const char *gil_state_name(enum gil_state state);
 
 #endif

@@ -105,6 +105,7 @@ void python_find(struct target *t)
 		return;
 	t->python.found = true;
 	t->python.path = chosen->path;
+	t->python.elf = chosen->elf;
 	t->python.runtime = elf_address(&chosen->elf, "_PyRuntime");
 	t->python.current = elf_address(&chosen->elf, "_PyThreadState_UncheckedGet");
 	read_version(t, chosen);

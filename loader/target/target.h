@@ -50,6 +50,7 @@ struct python {
 	char version[80];	/* "3.11.2 (main, ...": printable, "" = not readable (yet) */
 	unsigned hex;		/* 0x030b02f0; 0 = unknown */
 	const char *path;	/* module that holds the interpreter */
+	struct elf elf;		/* its symbols */
 	uint64_t runtime;	/* _PyRuntime, 0 = before 3.7 or not exported */
 	uint64_t current;	/* function _PyThreadState_UncheckedGet, 0 = absent */
 	int copies;		/* modules that define an interpreter */
