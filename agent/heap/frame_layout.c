@@ -133,9 +133,10 @@ static const struct tstate_field ts315[] = { TS_313(24) };
 	.fo_overwritten = over, .fo_data = data, .fo_builtins = NONE, .fo_globals = NONE, .fo_valuestack = NONE, \
 	.fo_gen = NONE, .fo_excs = NONE, .owner_generator = 1, .owner_object = 2
 
-#define CODE_OLD(base, nlocals_at, lines_at) \
-	.co_firstlineno = (base) + 36, .co_stacksize = (base) + 28, \
-	.co_nlocals = nlocals_at, .co_filename = (base) + 96, .co_name = (base) + 104, \
+/* The ints come first: one more of them since 3.8. */
+#define CODE_OLD(base, ints, lines_at) \
+	.co_nlocals = ints, .co_stacksize = (ints) + 4, .co_firstlineno = (ints) + 12, \
+	.co_filename = (base) + 96, .co_name = (base) + 104, \
 	.co_qualname = NONE, .co_lines = lines_at, .co_varnames = (base) + 64, \
 	.co_freevars = (base) + 72, .co_cellvars = (base) + 80, .co_names = NONE, \
 	.co_kinds = NONE, .co_nplus = NONE, .co_code = NONE

@@ -1,0 +1,188 @@
+# ctest: labels=e2e timeout=300
+# SPDX-License-Identifier: MIT
+"""The walk tells the truth: compares what it finds in a zoo of every kind of
+object (tests/targets/zoo.py) with what the zoo itself says, on every interpreter."""
+import json
+import os
+import subprocess
+import unittest
+
+import harness
+from harness import BUILD, ROOT, Case, interpreters, skip_all
+import walktrace
+
+DRIVER = os.path.join(BUILD, "lib", "walk_driver.so")
+ZOO = os.path.join(ROOT, "tests", "targets", "zoo.py")
+KINDS = {"attr": walktrace.ATTR, "key": walktrace.KEY, "value": walktrace.VALUE,
+         "index": walktrace.INDEX, "element": walktrace.ELEMENT, "local": walktrace.LOCAL,
+         "cell": walktrace.CELL, "weak": walktrace.WEAK, "dict": walktrace.DICT}
+VALUES = {"str": 1, "bytes": 2, "int": 3, "float": 4, "bool": 5, "name": 6}
+
+_cache = {}
+
+
+def zoo(python, tmp):
+    """(what the zoo says, what the walk found), once for each interpreter."""
+    if python.path not in _cache:
+        trace, expected = os.path.join(tmp, "trace"), os.path.join(tmp, "expected")
+        p = subprocess.run([python.path, "-X", "utf8", ZOO, DRIVER, trace, expected],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+        if p.returncode:
+            raise AssertionError("%s: %d\n%s" % (python, p.returncode, p.stderr.decode()))
+        with open(expected) as f:
+            _cache[python.path] = json.load(f), walktrace.Trace(trace)
+    return _cache[python.path]
+
+
+class Zoo(Case):
+    def compare(self, check):
+        """Runs check(said, found), a generator of differences, on every interpreter."""
+        for python in interpreters():
+            if python.free_threaded:
+                continue
+            with self.subTest(python=python.name):
+                said, found = zoo(python, self.tmp)
+                wrong = list(check(said, found))
+                self.assertEqual([], wrong[:20], "%d differences" % len(wrong))
+
+    def test_present(self):
+        def check(said, found):
+            self.assertFalse(found.errors, found.errors)
+            for addr, name in said["present"]:
+                if addr not in found.objects:
+                    yield "%s %x is missing" % (name, addr)
+        self.compare(check)
+
+    def test_labels(self):
+        def check(said, found):
+            for holder, kind, name, target, type_ in said["edges"]:
+                if holder not in found.objects or target not in found.objects:
+                    yield "%s: %x or %x missing" % (type_, holder, target)
+                elif kind is None:
+                    if target not in found.objects[holder].refs:
+                        yield "%s does not refer to %x" % (type_, target)
+                elif not found.has(holder, KINDS[kind], name, target):
+                    yield "%s has no %s %s: %r" % (
+                        type_, kind, name, [l for l in found.labels(holder)
+                                            if l[2] == target] or found.labels(holder)[:12])
+        self.compare(check)
+
+    def test_attributes(self):
+        def check(said, found):
+            for holder, name, target, type_ in said["attrs"]:
+                dicts = [t for k, n, t in found.labels(holder) if k == walktrace.DICT]
+                if not (found.has(holder, walktrace.ATTR, name, target) or
+                        any(found.has(d, walktrace.VALUE, name, target) for d in dicts)):
+                    yield "%s.%s: %r" % (type_, name, found.labels(holder)[:20])
+        self.compare(check)
+
+    def test_sizes(self):
+        def check(said, found):
+            for addr, size, name in said["sizes"]:
+                o = found.objects.get(addr)
+                if not o or (o.size != size and not o.flags & walktrace.SIZE_APPROX):
+                    yield "%s %x: %r, not %d" % (name, addr, o and o.size, size)
+        self.compare(check)
+
+    def test_sizes_checked(self):
+        def check(said, found):
+            checked = sum(c.checked for c in found.checks)
+            if checked < 10000:
+                yield "only %d sizes were checked" % checked
+            for c in found.checks:
+                if c.mismatched:
+                    yield c
+        self.compare(check)
+
+    def test_values(self):
+        def check(said, found):
+            for addr, kind, text in said["values"]:
+                v = found.values.get(addr)
+                if not v or v.kind != VALUES[kind] or v.text != bytes.fromhex(text):
+                    yield "%s %r: %r" % (kind, bytes.fromhex(text), v)
+        self.compare(check)
+
+    def test_buffers(self):
+        def check(said, found):
+            by_object = {b.object: b for b in found.buffers}
+            for addr, length, owner, counted in said["buffers"]:
+                if tuple(said["version"]) >= (3, 15) and counted:
+                    continue    # a bytearray's memory is a bytes object there
+                b = by_object.get(addr)
+                if not b or b.length != length or b.owner != owner or \
+                        bool(b.flags & 4) != counted or bool(b.flags & 2) != bool(owner):
+                    yield "%x: %r, expected %r" % (addr, b, (length, owner, counted))
+        self.compare(check)
+
+    def test_roots(self):
+        def check(said, found):
+            roots = {(r.kind, r.name, r.target) for r in found.roots}
+            unnamed = {(r.kind, r.target) for r in found.roots}
+            for kind, name, target in said["roots"]:
+                if (kind, name, target) not in roots and (name or (kind, target) not in unnamed):
+                    yield "%s %s %x" % (kind, name, target)
+        self.compare(check)
+
+    def test_threads_and_frames(self):
+        def check(said, found):
+            names = {t.name: i for i, t in found.threads.items()}
+            frames = {(f.thread, f.depth): f for f in found.frames.values()}
+            if said["native"] and found.threads[names["zoo-thread"]].native != said["native"]:
+                yield "native id of zoo-thread"
+            if not found.threads[names["MainThread"]].flags & 1:
+                yield "MainThread is not the main thread"
+            for name, depth, function, file, line in said["frames"]:
+                f = frames.get((names.get(name), depth))
+                if not f or (f.function, f.file, f.line) != (function, file, line):
+                    yield "%s %d %s %s:%d: %r" % (name, depth, function, file, line, f)
+            for name in ("MainThread", "zoo-thread"):
+                if len([f for f in said["frames"] if f[0] == name]) != \
+                        len([f for f in found.frames.values() if f.thread == names[name]]):
+                    yield "number of frames of " + name
+        self.compare(check)
+
+    def test_locals(self):
+        def check(said, found):
+            names = {t.name: i for i, t in found.threads.items()}
+            have = {(r.thread, found.frames[r.frame].function.split(".")[-1], r.name, r.target)
+                    for r in found.roots if r.kind == "local"}
+            for thread, function, name, target in said["locals"]:
+                if (names.get(thread), function, name, target) not in have:
+                    yield "%s in %s of %s" % (name, function, thread)
+        self.compare(check)
+
+    def test_explained(self):
+        """Nearly every reference counted by the interpreter was found."""
+        def check(said, found):
+            total, explained, surplus = found.explained()
+            share = explained / max(total, 1)
+            print("%s: %d references, %.3f %% explained" % (
+                ".".join(map(str, said["version"])), total, 100 * share), flush=True)
+            if share < 0.99:
+                worst = sorted(surplus.items(), key=lambda s: -s[1])[:10]
+                yield "only %.3f %%: %r" % (100 * share, [
+                    (found.type_name(a), n) for a, n in worst])
+        self.compare(check)
+
+    def test_nothing_found_twice(self):
+        """References found beyond the counts: labels must not invent any."""
+        def check(said, found):
+            counted = found.counted(conservative=False)
+            total = deficit = 0
+            worst = []
+            for addr, o in found.objects.items():
+                if o.flags & walktrace.IMMORTAL:
+                    continue
+                total += o.refcount
+                if counted[addr] > o.refcount:
+                    deficit += counted[addr] - o.refcount
+                    worst.append((counted[addr] - o.refcount, found.type_name(addr), hex(addr)))
+            if deficit > total * 0.005:
+                yield deficit, total, sorted(worst, reverse=True)[:10]
+        self.compare(check)
+
+
+if __name__ == "__main__":
+    if not os.path.exists(DRIVER):
+        skip_all("the walk driver was not built")
+    harness.main()
