@@ -297,13 +297,15 @@ static int deliver_end(struct decoder *d, union row *row, uint32_t id,
 
 	(void)id;
 	d->ended = true;
+	if (d->sink->ops->end && decode_stopped(problem, d->sink->ops->end(d->sink)) != 0)
+		return -1;
 	if (!d->damaged && (want->objects != have->objects || want->edges != have->edges ||
 			    want->object_bytes != have->object_bytes ||
 			    want->strings != have->strings || want->types != have->types ||
 			    want->shapes != have->shapes || want->threads != have->threads ||
 			    want->frames != have->frames || want->roots != have->roots))
 		return decode_corrupt(problem, "its totals differ from what was read");
-	return decode_stopped(problem, d->sink->ops->end ? d->sink->ops->end(d->sink) : 0);
+	return 0;
 }
 
 static deliver_fn *const deliver[BLOCK_TYPE_COUNT] = {
