@@ -274,7 +274,8 @@ static bool map_file(const char *snapshot, struct mapping *m)
 	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
 	    !(st.st_mode & (S_IWGRP | S_IWOTH)) && st.st_size >= (off_t)sizeof(struct header)) {
 		m->size = (size_t)st.st_size;
-		m->data = mmap(NULL, m->size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+		m->data = mmap(NULL, m->size, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_NORESERVE, fd, 0);
 		if (m->data == MAP_FAILED)
 			m->data = NULL;
 	}

@@ -4,6 +4,9 @@
  *
  * Types of the same name (a class made again and again) are one row.
  */
+#include <errno.h>
+#include <string.h>
+
 #include "viewer/report/common.h"
 #include "viewer/report/by_name.h"
 
@@ -22,14 +25,16 @@ static int run(const struct report_context *context, const struct report_params 
 	const struct heap *heap = context->heap;
 	struct text scratch = { 0 };
 	struct by_name names = { 0 };
+	uint32_t only = 0;
 	int err = by_name_build(&names, heap, context->analysis);
 
-	(void)params;
+	if (params->type && !(only = params_type(heap, params, table)))
+		err = err ? err : -ENOENT;
 	for (size_t i = 0; i < by_name_count(&names) && !err; i++) {
 		const struct named_type *t = by_name_at(&names, i);
 		struct row row;
 
-		if (!t->count)
+		if (only && strcmp(heap_type_name(heap, only), heap_type_name(heap, t->type)))
 			continue;
 		row_begin(&row, table, HEAP_NONE, t->type);
 		row_type(&row, &scratch, heap, t->type);
@@ -42,7 +47,7 @@ static int run(const struct report_context *context, const struct report_params 
 	}
 	by_name_free(&names);
 	text_free(&scratch);
-	return err;
+	return err == -ENOENT ? 0 : err;
 }
 
 const struct report report_types = {

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+/*
+ * pymem-view - looks at snapshots: on a terminal through the screens, otherwise
+ * as reports on stdout.  Only here and in options.c is anything said on stderr.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "formats/export_jsonl.h"
+#include "viewer/graph/graph.h"
+#include "viewer/options.h"
+#include "viewer/render/render.h"
+#include "viewer/report/escape.h"
+#include "viewer/session.h"
+
+enum { EXIT_FAILED = 1, EXIT_PARTIAL = 3 };
+
+static void complain(const char *file, const char *what)
+{
+	struct text text = { 0 };
+
+	text_escape(&text, file, strlen(file), 0, 0);
+	fprintf(stderr, "pymem-view: %s: %s\n", text_str(&text), what);
+	text_free(&text);
+}
+
+/* ---- progress: a line on stderr when that is a terminal and it takes long ---- */
+
+struct meter { struct timespec began; bool shown; };
+
+static bool meter_report(void *arg, const char *phase, uint64_t done, uint64_t total)
+{
+	struct meter *meter = arg;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec - meter->began.tv_sec < 1)
+		return false;
+	if (total)
+		fprintf(stderr, "\r%s: %3u %%\033[K", phase, (unsigned)(100.0 * (double)done /
+								     (double)total));
+	else
+		fprintf(stderr, "\r%s\033[K", phase);
+	meter->shown = true;
+	return false;
+}
+
+static void meter_end(const struct meter *meter)
+{
+	if (meter->shown)
+		fputs("\r\033[K", stderr);
+}
+
+/* ---- reports ---- */
+
+static int say_error(const struct process *process, int err)
+{
+	complain(process->file, err == -ENOMEM ? "out of memory" : strerror(-err));
+	return EXIT_FAILED;
+}
+
+static int print_report(struct session *session, const struct report *report,
+			const struct options *o, const struct renderer *renderer,
+			const struct progress *progress, bool blank)
+{
+	struct report_params params = o->params;
+	int code = 0;
+
+	if (!params.limit && renderer != &render_text) {
+		params.limit = report->limit_data;
+		params.all |= !report->limit_data;
+	}
+	renderer->begin(stdout, report);
+	for (uint32_t i = 0; i < session->count; i++) {
+		struct process *process = session->process[i];
+		struct report_context context;
+		struct table table = { 0 };
+		int err = session_context(session, process, report, progress, &context);
+
+		if (!err)
+			err = report_run(report, &context, &params, &table);
+		if (err)
+			code = say_error(process, err);
+		else
+			renderer->table(stdout, report, process, i + blank, &table);
+		if (!err && table.error && report->needs & NEEDS_NODE) {
+			complain(process->file, table.error);
+			code = EXIT_FAILED;
+		}
+		table_free(&table);
+	}
+	renderer->end(stdout, report);
+	return code;
+}
+
+static int print_reports(struct session *session, const struct options *o,
+			 const struct progress *progress)
+{
+	static const char *const shown[] = { "overview", "types" };
+	const struct renderer *renderer = renderer_find(o->format ? o->format : "text");
+	int code = 0;
+
+	if (o->report)
+		return print_report(session, o->report, o, renderer, progress, false);
+	if (renderer != &render_text)	/* one document */
+		return print_report(session, report_find("overview"), o, renderer, progress, false);
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]) && !code; i++)
+		code = print_report(session, report_find(shown[i]), o, renderer, progress, i > 0);
+	if (!code && session->old_count)
+		code = print_report(session, report_find("diff"), o, renderer, progress, true);
+	return code;
+}
+
+/* ---- graph, export ---- */
+
+static int draw(struct session *session, const struct options *o, const struct progress *progress)
+{
+	struct process *process = session->process[0];
+	char err[256] = "";
+	int code = session_analyse(session, process, progress);
+
+	if (code)
+		return say_error(process, code);
+	if (graph_command(process->analysis, o->graph, o->of, o->depth, o->output, progress,
+			  err, sizeof(err))) {
+		complain(o->output, err);
+		return EXIT_FAILED;
+	}
+	return 0;
+}
+
+/* Writes to a temporary file that becomes the output once it is whole. */
+static int export_to(const char *snapshot, const char *output, struct snap_problem *problem)
+{
+	char temporary[4096];
+	int fd, n = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", output);
+	FILE *out;
+
+	if (n < 0 || (size_t)n >= sizeof(temporary) || (fd = mkostemp(temporary, O_CLOEXEC)) < 0) {
+		snprintf(problem->text, sizeof(problem->text), "cannot write %s", strerror(errno));
+		return -1;
+	}
+	out = fdopen(fd, "w");
+	int rc = out ? snap_export_jsonl(snapshot, out, problem) : -1;
+	if (out && fclose(out) && !rc) {
+		snprintf(problem->text, sizeof(problem->text), "cannot write: %s", strerror(errno));
+		rc = -1;
+	}
+	if (!rc && rename(temporary, output)) {
+		snprintf(problem->text, sizeof(problem->text), "cannot rename: %s", strerror(errno));
+		rc = -1;
+	}
+	if (rc)
+		unlink(temporary);
+	return rc;
+}
+
+static int export_file(const struct options *o)
+{
+	struct snap_problem problem = { 0 };
+	int rc = strcmp(o->output, "-") ? export_to(o->screen.files[0], o->output, &problem) :
+		 snap_export_jsonl(o->screen.files[0], stdout, &problem);
+
+	if (!rc && !strcmp(o->output, "-") && fflush(stdout)) {
+		snprintf(problem.text, sizeof(problem.text), "cannot write: %s", strerror(errno));
+		rc = -1;
+	}
+	if (!rc)
+		return 0;
+	complain(o->screen.files[0], problem.text);
+	return EXIT_FAILED;
+}
+
+/* ---- all ---- */
+
+static int open_all(struct session *session, const struct options *o,
+		    const struct progress *progress)
+{
+	char err[512] = "";
+	int code = 0;
+
+	for (size_t i = 0; i < o->screen.nfiles; i++)
+		if (session_open(session, o->screen.files[i], false, progress, err, sizeof(err))) {
+			complain(o->screen.files[i], err);
+			code = EXIT_FAILED;
+		}
+	if (o->screen.compare &&
+	    session_open(session, o->screen.compare, true, progress, err, sizeof(err))) {
+		complain(o->screen.compare, err);
+		return EXIT_FAILED;
+	}
+	session_pair(session);
+	return session->count ? (code ? EXIT_PARTIAL : 0) : EXIT_FAILED;
+}
+
+static int say_incomplete(struct process *const *processes, uint32_t count)
+{
+	int code = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct process *p = processes[i];
+		char what[400];
+
+		if (p->heap->complete && !p->problem[0])
+			continue;
+		snprintf(what, sizeof(what), "INCOMPLETE: %s", p->problem[0] ? p->problem :
+			 "the snapshot is truncated");
+		complain(p->file, what);
+		code = EXIT_PARTIAL;
+	}
+	return code;
+}
+
+static int run_session(const struct options *o)
+{
+	struct meter meter = { 0 };
+	struct progress progress = { meter_report, &meter };
+	struct session session;
+	int code, partial = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &meter.began);
+	session_init(&session);
+	session.no_sidecar = o->screen.no_sidecar;
+	code = open_all(&session, o, isatty(STDERR_FILENO) ? &progress : NULL);
+	if (session.count && code != EXIT_FAILED) {
+		partial = code;
+		code = o->graph ? draw(&session, o, isatty(STDERR_FILENO) ? &progress : NULL) :
+		       print_reports(&session, o, isatty(STDERR_FILENO) ? &progress : NULL);
+	}
+	meter_end(&meter);
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "pymem-view: cannot write: %s\n", strerror(errno));
+		code = EXIT_FAILED;
+	}
+	int incomplete = say_incomplete(session.process, session.count);
+	int incomplete_old = say_incomplete(session.old, session.old_count);
+	session_free(&session);
+	return code ? code : partial ? partial : incomplete ? incomplete : incomplete_old;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	int code;
+
+	setlocale(LC_CTYPE, "");
+	if (!options_parse(argc, argv, &options, &code))
+		return code;
+	if (options.export_format)
+		return export_file(&options);
+	bool interactive = options.screen.script || options.screen.listen ||
+			   options.screen.live_fd >= 0;
+	if (!options.report && !options.format && !options.graph &&
+	    (interactive || screen_possible())) {
+		if (options.screen.live_fd >= 0 && options.screen.nfiles) {
+			options.screen.live_name = options.screen.files[0];
+			options.screen.nfiles = 0;
+		}
+		return screen_run(&options.screen);
+	}
+	return run_session(&options);
+}

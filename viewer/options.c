@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+/* options - pymem-view's command line (options.h). */
+#include "viewer/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "viewer/graph/graph.h"
+#include "viewer/render/render.h"
+
+enum {
+	OPT_REPORT = 256, OPT_FORMAT, OPT_LIMIT, OPT_ALL, OPT_SORT, OPT_FILTER, OPT_TYPE,
+	OPT_OBJECT, OPT_COMPARE, OPT_GRAPH, OPT_OF, OPT_DEPTH, OPT_EXPORT, OPT_LISTEN,
+	OPT_LIVE_FD, OPT_SCRIPT, OPT_SIZE, OPT_COLOR, OPT_ASCII, OPT_UTF8, OPT_NO_MOUSE,
+	OPT_NO_SIDECAR, OPT_VERSION,
+};
+
+static const struct option long_options[] = {
+	{ "report", required_argument, NULL, OPT_REPORT },
+	{ "format", required_argument, NULL, OPT_FORMAT },
+	{ "limit", required_argument, NULL, OPT_LIMIT },
+	{ "all", no_argument, NULL, OPT_ALL },
+	{ "sort", required_argument, NULL, OPT_SORT },
+	{ "filter", required_argument, NULL, OPT_FILTER },
+	{ "type", required_argument, NULL, OPT_TYPE },
+	{ "object", required_argument, NULL, OPT_OBJECT },
+	{ "compare", required_argument, NULL, OPT_COMPARE },
+	{ "graph", required_argument, NULL, OPT_GRAPH },
+	{ "of", required_argument, NULL, OPT_OF },
+	{ "depth", required_argument, NULL, OPT_DEPTH },
+	{ "export", required_argument, NULL, OPT_EXPORT },
+	{ "output", required_argument, NULL, 'o' },
+	{ "listen", required_argument, NULL, OPT_LISTEN },
+	{ "live-fd", required_argument, NULL, OPT_LIVE_FD },
+	{ "script", required_argument, NULL, OPT_SCRIPT },
+	{ "screen-size", required_argument, NULL, OPT_SIZE },
+	{ "color", required_argument, NULL, OPT_COLOR },
+	{ "ascii", no_argument, NULL, OPT_ASCII },
+	{ "utf8", no_argument, NULL, OPT_UTF8 },
+	{ "no-mouse", no_argument, NULL, OPT_NO_MOUSE },
+	{ "no-sidecar", no_argument, NULL, OPT_NO_SIDECAR },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+static const char usage[] =
+	"usage: pymem-view [options] FILE...          (- = standard input)\n"
+	"       pymem-view [options] --listen SOCKET\n"
+	"\n"
+	"Shows snapshots made by pymem-load: on a terminal interactively, else as text.\n"
+	"\n"
+	"  --report NAME        print one report instead:\n";
+
+static const char usage_rest[] =
+	"  --format FORMAT      text (default), json, csv\n"
+	"  --limit N, --all     rows to print\n"
+	"  --sort COLUMN        sort by a column's key; -COLUMN reverses\n"
+	"  --filter TEXT        only rows with TEXT in them\n"
+	"  --type NAME          only this type; or: paths of its largest instances\n"
+	"  --object ADDRESS     only this object: paths, referrers, referents, dominators\n"
+	"  --compare OLD        compare with an older snapshot\n"
+	"  --graph KIND         draw refs, backrefs, dominators or treemap\n"
+	"    --of NAME|ADDRESS  of a type's largest instances, or of one object\n"
+	"    --depth N          this many steps (default 3)\n"
+	"  --export jsonl       write everything as JSON, one line per object\n"
+	"  -o, --output FILE    where the graph (.png .svg .dot .pdf) or export goes\n"
+	"  --listen SOCKET      show snapshots as they are sent to a unix socket\n"
+	"  --script FILE        keys and :commands from FILE, no terminal needed\n"
+	"  --screen-size WxH    of the script's screen (default 80x24)\n"
+	"  --color WHEN         auto, always, never; NO_COLOR is heeded\n"
+	"  --ascii, --utf8      characters to draw with\n"
+	"  --no-mouse           leave the mouse to the terminal\n"
+	"  --no-sidecar         neither use nor write FILE.pmx, which makes re-opening fast\n"
+	"  --version, -h, --help\n"
+	"\n"
+	"Exit code: 0 done, 1 failed, 2 usage, 3 a snapshot is incomplete.\n";
+
+static void print_usage(FILE *out)
+{
+	fputs(usage, out);
+	for (size_t i = 0; report_all[i]; i++)
+		fprintf(out, "      %-12s %s\n", report_all[i]->name, report_all[i]->title);
+	fputs(usage_rest, out);
+}
+
+static bool parse_u64(const char *text, uint64_t *ret)
+{
+	char *end;
+
+	errno = 0;
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	unsigned long long value = strtoull(text, &end, 0);
+	if (errno || *end)
+		return false;
+	*ret = value;
+	return true;
+}
+
+static bool number(const char *option, const char *text, uint64_t most, uint64_t *ret)
+{
+	if (parse_u64(text, ret) && *ret <= most)
+		return true;
+	fprintf(stderr, "pymem-view: --%s needs a number, not '%s'\n", option, text);
+	return false;
+}
+
+static bool choose_report(struct options *o, const char *name)
+{
+	o->report = report_find(name);
+	if (o->report)
+		return true;
+	fprintf(stderr, "pymem-view: no report '%s'; there are:", name);
+	for (size_t i = 0; report_all[i]; i++)
+		fprintf(stderr, " %s", report_all[i]->name);
+	fputc('\n', stderr);
+	return false;
+}
+
+static bool choose(const char *option, const char *value, const char *const *words, int *ret)
+{
+	for (int i = 0; words[i]; i++)
+		if (!strcmp(words[i], value)) {
+			*ret = i;
+			return true;
+		}
+	fprintf(stderr, "pymem-view: --%s must be one of:", option);
+	for (int i = 0; words[i]; i++)
+		fprintf(stderr, " %s", words[i]);
+	fputc('\n', stderr);
+	return false;
+}
+
+static bool screen_size(struct options *o, const char *text)
+{
+	if (sscanf(text, "%dx%d", &o->screen.width, &o->screen.height) == 2 &&
+	    o->screen.width > 0 && o->screen.height > 0 && o->screen.width <= 1000 &&
+	    o->screen.height <= 1000)
+		return true;
+	fprintf(stderr, "pymem-view: --screen-size needs WIDTHxHEIGHT, not '%s'\n", text);
+	return false;
+}
+
+/* Options of the interactive viewer. */
+static bool take_screen(struct options *o, int option, const char *value)
+{
+	static const char *const colors[] = { "auto", "never", "always", NULL };
+	uint64_t n = 0;
+	int i = 0;
+	bool good = true;
+
+	switch (option) {
+	case OPT_COMPARE: o->screen.compare = value; break;
+	case OPT_LISTEN: o->screen.listen = value; break;
+	case OPT_SCRIPT: o->screen.script = value; break;
+	case OPT_ASCII: o->screen.charset = SCREEN_CHARSET_ASCII; break;
+	case OPT_UTF8: o->screen.charset = SCREEN_CHARSET_UTF8; break;
+	case OPT_NO_MOUSE: o->screen.no_mouse = true; break;
+	case OPT_NO_SIDECAR: o->screen.no_sidecar = true; break;
+	case OPT_SIZE: return screen_size(o, value);
+	case OPT_LIVE_FD:
+		good = number("live-fd", value, INT_MAX, &n);
+		o->screen.live_fd = (int)n;
+		break;
+	case OPT_COLOR:
+		good = choose("color", value, colors, &i);
+		o->screen.color = (enum screen_color)i;
+		break;
+	default:
+		return false;
+	}
+	return good;
+}
+
+/* Options of reports, graphs and exports; anything else goes to the screen's. */
+static bool take(struct options *o, int option, const char *value)
+{
+	static const char *const exports[] = { "jsonl", NULL };
+	enum graph_kind kind;
+	uint64_t n = 0;
+	int i;
+
+	switch (option) {
+	case OPT_REPORT: return choose_report(o, value);
+	case OPT_SORT: o->params.sort = value; return true;
+	case OPT_FILTER: o->params.filter = value; return true;
+	case OPT_TYPE: o->params.type = o->screen.type = value; return true;
+	case OPT_ALL: o->params.all = true; return true;
+	case OPT_OF: o->of = value; return true;
+	case OPT_EXPORT: o->export_format = value; return choose("export", value, exports, &i);
+	case 'o': o->output = value; return true;
+	case OPT_OBJECT: return number("object", value, UINT64_MAX, &o->params.object);
+	case OPT_LIMIT:
+		if (!number("limit", value, SIZE_MAX, &n))
+			return false;
+		o->params.limit = n;
+		o->params.all |= n == 0;
+		return true;
+	case OPT_DEPTH:
+		if (!number("depth", value, 100, &n))
+			return false;
+		o->depth = (unsigned)n;
+		return true;
+	case OPT_FORMAT:
+		o->format = value;
+		if (renderer_find(value))
+			return true;
+		fprintf(stderr, "pymem-view: no format '%s'; there are: text json csv\n", value);
+		return false;
+	case OPT_GRAPH:
+		o->graph = value;
+		if (graph_kind_find(value, &kind))
+			return true;
+		fprintf(stderr, "pymem-view: no graph '%s'; there are: refs backrefs dominators "
+			"treemap\n", value);
+		return false;
+	default:
+		return take_screen(o, option, value);
+	}
+}
+
+static bool check_sort(const struct options *o)
+{
+	const char *key = o->params.sort;
+
+	if (!o->report || !key)
+		return true;
+	key += key[0] == '-';
+	for (size_t c = 0; c < o->report->ncolumns; c++)
+		if (!strcmp(o->report->columns[c].key, key))
+			return true;
+	fprintf(stderr, "pymem-view: %s has no column '%s'; it has:", o->report->name, key);
+	for (size_t c = 0; c < o->report->ncolumns; c++)
+		fprintf(stderr, " %s", o->report->columns[c].key);
+	fputc('\n', stderr);
+	return false;
+}
+
+/* What belongs together; false after having said what doesn't. */
+static bool check(const struct options *o)
+{
+	const char *wrong = NULL;
+
+	if (!o->screen.nfiles && !o->screen.listen && o->screen.live_fd < 0)
+		wrong = "which snapshot?  pymem-view FILE, or --help";
+	else if ((o->graph || o->export_format) && !o->output)
+		wrong = "where to?  -o FILE";
+	else if (o->export_format && o->screen.nfiles != 1)
+		wrong = "--export takes one file";
+	else if (o->graph && (o->report || o->export_format))
+		wrong = "--graph, --report and --export exclude each other";
+	else if (o->export_format && o->report)
+		wrong = "--export and --report exclude each other";
+	else if (o->report && o->report->needs & NEEDS_OLD && !o->screen.compare)
+		wrong = "this report needs --compare OLD";
+	else if (o->report && o->report->needs & NEEDS_NODE && !o->params.object &&
+		 !(o->params.type && !strcmp(o->report->name, "paths")))
+		wrong = "this report needs --object ADDRESS (paths: or --type NAME)";
+	if (wrong)
+		fprintf(stderr, "pymem-view: %s\n", wrong);
+	return !wrong && check_sort(o);
+}
+
+bool options_parse(int argc, char **argv, struct options *ret, int *exit_ret)
+{
+	int option;
+
+	*ret = (struct options){ .screen = { .live_fd = -1 } };
+	*exit_ret = 2;
+	while ((option = getopt_long(argc, argv, "o:h", long_options, NULL)) != -1) {
+		if (option == 'h') {
+			print_usage(stdout);
+			*exit_ret = 0;
+			return false;
+		}
+		if (option == OPT_VERSION) {
+			puts("pymem-view " PYMEM_VERSION);
+			*exit_ret = 0;
+			return false;
+		}
+		if (option == '?' || !take(ret, option, optarg))
+			return false;
+	}
+	ret->screen.files = argv + optind;
+	ret->screen.nfiles = (size_t)(argc - optind);
+	return check(ret);
+}

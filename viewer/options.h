@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* options - pymem-view's command line. */
+#ifndef PYMEM_VIEWER_OPTIONS_H
+#define PYMEM_VIEWER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "viewer/report/report.h"
+#include "viewer/screen/screen.h"
+
+struct options {
+	struct screen_options screen;	/* files, compare, live, listen, script, ... */
+	const struct report *report;	/* NULL: none asked for */
+	const char *format;		/* "text", "json", "csv"; NULL: not given */
+	struct report_params params;
+	const char *graph, *of;		/* --graph KIND --of NAME|ADDR, or NULL */
+	unsigned depth;
+	const char *export_format;	/* --export FORMAT, or NULL */
+	const char *output;		/* -o FILE, or NULL */
+};
+
+/* Fills *ret; strings point into argv. True: go on. False: end with *exit_ret (0 after --help
+ * and --version, 2 after a usage error; both have been said). */
+bool options_parse(int argc, char **argv, struct options *ret, int *exit_ret);
+
+#endif
