@@ -8,8 +8,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include "loader/child.h"
 
 /* In the child: becomes the viewer, with fd inherited. Never returns. */
 static void become_viewer(const char *viewer, const char *compare, const char *name, int fd)
@@ -61,7 +62,7 @@ int live_start(struct live *live, const char *viewer, const char *compare, const
 	}
 	shutdown(pair[0], SHUT_RD);
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
-	*live = (struct live){ .fd = pair[0], .viewer = pid, .file = again,
+	*live = (struct live){ .fd = pair[0], .viewer = pid, .file = again, .status = -1,
 			       .sent = start, .have = start };
 	return 0;
 }
@@ -106,21 +107,31 @@ void live_pump(struct live *live, uint64_t have)
 	}
 }
 
-/* Sends what waits, for at most `ms` milliseconds without progress (-1: for ever). */
-static void drain(struct live *live, int ms)
+/* Sends what waits; gives up after `limit` rounds of 100 ms without progress (0: never). */
+static void drain(struct live *live, int limit)
 {
+	int idle = 0;
+
 	while (live_pending(live)) {
 		struct pollfd p = { .fd = live->fd, .events = POLLOUT };
-		const int n = poll(&p, 1, ms);
-		if (n == 0 || (n < 0 && errno != EINTR))
+		const int n = poll(&p, 1, 100);
+		if (n > 0) {
+			idle = 0;
+			live_pump(live, live->have);
+			continue;
+		}
+		if (child_wait(live->viewer, false, &live->status)) {
+			live->viewer = 0;
+			live_drop(live);
+		}
+		if (limit && ++idle >= limit)
 			break;
-		live_pump(live, live->have);
 	}
 }
 
 void live_restart(struct live *live, uint64_t start)
 {
-	drain(live, 10000);
+	drain(live, 100);
 	if (live_pending(live))
 		live_drop(live);
 	live->sent = start;
@@ -129,21 +140,15 @@ void live_restart(struct live *live, uint64_t start)
 
 void live_finish(struct live *live)
 {
-	drain(live, -1);
+	drain(live, 0);
 	live_drop(live);
 }
 
 int live_wait(struct live *live)
 {
-	int status = -1;
-
 	live_drop(live);
-	if (live->viewer <= 0)
-		return -1;
-	while (waitpid(live->viewer, &status, 0) < 0) {
-		if (errno != EINTR)
-			return -1;
-	}
+	if (live->viewer > 0)
+		child_wait(live->viewer, true, &live->status);
 	live->viewer = 0;
-	return status;
+	return live->status;
 }

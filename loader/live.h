@@ -28,12 +28,13 @@
 
 struct live {
 	int fd;			/* our end, non-blocking; -1 = no viewer (any more) */
-	pid_t viewer;		/* its pid, 0 = none was started */
+	pid_t viewer;		/* its pid, 0 = none was started, or it ended */
+	int status;		/* its wait status once it has ended, else -1 */
 	int file;		/* where the bytes are read again; our own duplicate */
 	uint64_t sent, have;	/* offsets in file: sent so far, written so far */
 };
 
-#define LIVE_NONE ((struct live){ .fd = -1, .file = -1 })
+#define LIVE_NONE ((struct live){ .fd = -1, .file = -1, .status = -1 })
 
 /*
  * Starts `viewer` (a path) on a new socket; file: descriptor of the output,

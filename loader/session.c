@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "loader/progress.h"
@@ -313,7 +314,7 @@ static void draw_references(struct session *s)
 		references_draw(s->options, s->viewer, s->file, said, NULL);
 }
 
-static void show(struct session *s, bool live_was)
+static void show(struct session *s, bool seen)
 {
 	const char *compare = s->options->snapshot;
 
@@ -324,7 +325,7 @@ static void show(struct session *s, bool live_was)
 			"on PATH): no report\n");
 		return;
 	}
-	if (live_was)
+	if (seen)
 		return;
 	if (show_interactive())
 		show_viewer(s->viewer, s->file, compare);
@@ -349,7 +350,7 @@ int session_capture(struct session *s, uint64_t number, bool keep, bool showing)
 	else
 		run_many(s, keep);
 	close_output(s);
-	const bool live_was = s->live.viewer > 0;
+	const bool live_was = s->live.viewer > 0 || s->live.status >= 0;
 	if (live_was) {
 		live_finish(&s->live);
 		live_wait(&s->live);
@@ -357,7 +358,11 @@ int session_capture(struct session *s, uint64_t number, bool keep, bool showing)
 	}
 	print_results(s);
 	draw_references(s);
+	/* A viewer that could not run, or not live, is given the finished file. */
+	const bool seen = live_was && !(WIFEXITED(s->live.status) &&
+					WEXITSTATUS(s->live.status) != 0 &&
+					WEXITSTATUS(s->live.status) != 3);
 	if (showing)
-		show(s, live_was);
+		show(s, seen);
 	return report_status(s->results, s->count);
 }

@@ -2,7 +2,6 @@
 /* show - see show.h. */
 #include "loader/show.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,6 +9,8 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "loader/child.h"
 
 bool show_interactive(void)
 {
@@ -33,11 +34,9 @@ static int run(const char *const *argv)
 		execv(argv[0], (char *const *)(uintptr_t)argv);
 		_exit(127);
 	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return 127;
-	}
-	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 127;
+	if (pid > 0)
+		child_wait(pid, true, &status);
+	return pid > 0 && status >= 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 127;
 }
 
 int show_viewer(const char *viewer, const char *file, const char *compare)

@@ -351,6 +351,37 @@ class Terminal(Case):
         self.assertTrue(sent, "never saw %r in %r" % (until, out[-2000:]))
         return status, out
 
+    def test_stream_handed_to_the_viewer(self):
+        """What a viewer gets is the file, byte for byte, however slowly it reads."""
+        viewer = self.path("viewer")
+        with open(viewer, "w") as f:
+            f.write("#!%s\n" % sys.executable + """
+import os, sys, time
+fd = int(sys.argv[sys.argv.index("--live-fd") + 1])
+print("VIEWER-STARTS", sys.argv[-1], os.path.exists(sys.argv[-1]), flush=True)
+time.sleep(1.5)
+data = b""
+while True:
+    piece = os.read(fd, 65536)
+    if not piece:
+        break
+    data += piece
+with open("got", "wb") as f:
+    f.write(data)
+sys.stdin.readline()
+""")
+        os.chmod(viewer, 0o755)
+        os.environ["PYMEM_VIEW"] = viewer
+        self.addCleanup(os.environ.pop, "PYMEM_VIEW")
+        with Target(interpreters()[-1], HEAP, ["300000"]) as t:
+            before = ProcState(t.pid)
+            status, out = self.on_terminal([LOAD, "-f", "live.pymem", str(t.pid)], b"\n",
+                                           "VIEWER-STARTS live.pymem")
+            self.assertEqual(status, 0, out[-2000:])
+            self.assert_untouched(before)
+        with open(self.path("got"), "rb") as a, open(self.path("live.pymem"), "rb") as b:
+            self.assertEqual(a.read(), b.read())
+
     def test_viewer_opens_live(self):
         with Target(interpreters()[-1], HEAP, ["50000"]) as t:
             before = ProcState(t.pid)
