@@ -138,10 +138,11 @@ enum flavour { GENERATOR, COROUTINE, ASYNC_GENERATOR };
 
 static const struct {
 	const char *frame, *code, *origin;
+	uint8_t origin_kind;
 } names[3] = {
-	[GENERATOR] = { "gi_frame", "gi_code", "finalizer" },
-	[COROUTINE] = { "cr_frame", "cr_code", "cr_origin" },
-	[ASYNC_GENERATOR] = { "ag_frame", "ag_code", "finalizer" },
+	[GENERATOR] = { "gi_frame", "gi_code", NULL, 0 },
+	[COROUTINE] = { "cr_frame", "cr_code", "cr_origin", SNAP_LABEL_ATTR },
+	[ASYNC_GENERATOR] = { "ag_frame", "ag_code", "finalizer", SNAP_LABEL_OTHER },
 };
 
 static enum flavour flavour_of(const struct walk *w, const struct walk_type *type)
@@ -206,7 +207,8 @@ static uint32_t generator_edges_new(struct walk *w, struct walk_type *type, uint
 	field(&e, SNAP_LABEL_ATTR, "__name__", lay->g_name);
 	field(&e, SNAP_LABEL_ATTR, "__qualname__", lay->g_qualname);
 	handled_exception(&e, lay);
-	field(&e, SNAP_LABEL_OTHER, names[flavour].origin, lay->g_origin);
+	if (flavour != GENERATOR)	/* never set in plain generators */
+		field(&e, names[flavour].origin_kind, names[flavour].origin, lay->g_origin);
 	field(&e, SNAP_LABEL_ATTR, names[flavour].code, lay->g_code);
 	if (!alive) {	/* 3.12+: the code outlives the frame */
 		if (code && lay->g_code == FRAME_NONE)
