@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: MIT
+/*
+ * torture - a program that notices whatever an injection does to it.
+ *
+ *	torture MODE [NUMBER] [FILE]
+ *
+ * Prints "ready", works until its standard input ends, then prints "ok N" (N
+ * rounds of work done, everything right) or "bad: what".  Modes:
+ *  malloc T      T threads allocate, fill, check, free
+ *  dlopen T FILE T threads load and unload a library
+ *  sigprof T     malloc as above, interrupted by SIGPROF at 1 kHz
+ *  idle T        T threads wait on a condition
+ *  deep N        recursion N deep, with work at the bottom
+ *  small T       T threads of 16 KiB stacks, working
+ *  registers     vector, mask, x87 registers, mxcsr, red zone, errno
+ *  rseq          a restartable sequence that counts
+ *  signals       100 Hz SIGALRM and a storm of SIGUSR1 to itself: all are counted
+ *  dispositions  SIGTRAP ignored, SIGSEGV caught and blocked, alternate stack
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+static atomic_bool stop;
+static atomic_ulong rounds;
+static char bad[200];
+static atomic_bool failed;
+static const char *library;
+
+static void complain(const char *what)
+{
+	if (!atomic_exchange(&failed, true))
+		snprintf(bad, sizeof(bad), "%s", what);
+	atomic_store(&stop, true);
+}
+
+/* ---- malloc ---- */
+
+static void *storm(void *arg)
+{
+	enum { SLOTS = 64 };
+	unsigned char *slot[SLOTS] = { NULL };
+	size_t size[SLOTS] = { 0 };
+	uint32_t seed = (uint32_t)(uintptr_t)arg * 2654435761u + 1;
+	while (!atomic_load(&stop)) {
+		seed = seed * 1664525 + 1013904223;
+		unsigned i = seed >> 8 & (SLOTS - 1);
+		if (slot[i]) {
+			unsigned char want = (unsigned char)(size[i] * 7 + i);
+			if (slot[i][0] != want || slot[i][size[i] - 1] != want)
+				complain("memory changed");
+			free(slot[i]);
+		}
+		size[i] = 1 + (seed >> 16 & 0xfff) * ((seed >> 28) == 0 ? 64 : 1);
+		slot[i] = malloc(size[i]);
+		if (!slot[i]) {
+			complain("malloc failed");
+			break;
+		}
+		memset(slot[i], (unsigned char)(size[i] * 7 + i), size[i]);
+		atomic_fetch_add(&rounds, 1);
+	}
+	for (int i = 0; i < SLOTS; i++)
+		free(slot[i]);
+	return NULL;
+}
+
+/* ---- dlopen ---- */
+
+static void *load_loop(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&stop)) {
+		void *handle = dlopen(library, RTLD_NOW);
+		if (!handle) {
+			complain(dlerror());
+			break;
+		}
+		if (!dlsym(handle, "pymem_agent_start"))
+			complain("dlsym failed");
+		dlclose(handle);
+		atomic_fetch_add(&rounds, 1);
+	}
+	return NULL;
+}
+
+/* ---- waiting ---- */
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+
+static void *wait_loop(void *arg)
+{
+	(void)arg;
+	pthread_mutex_lock(&mutex);
+	while (!atomic_load(&stop))
+		pthread_cond_wait(&condition, &mutex);
+	pthread_mutex_unlock(&mutex);
+	return NULL;
+}
+
+/* ---- recursion ---- */
+
+static uint64_t deep(unsigned n)
+{
+	volatile uint64_t here[4] = { n, n * 3, ~(uint64_t)n, 1 };
+	uint64_t below;
+	if (!n) {
+		for (unsigned i = 0; i < 20000 && !atomic_load(&stop); i++)
+			here[3] = here[3] * 31 + 7;
+		atomic_fetch_add(&rounds, 1);
+		return 1;
+	}
+	below = deep(n - 1);
+	if (here[0] != n || here[1] != (uint64_t)n * 3 || here[2] != ~(uint64_t)n)
+		complain("stack changed");
+	return below + 1;
+}
+
+static unsigned depth;
+
+static void *deep_loop(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&stop))
+		if (deep(depth) != (uint64_t)depth + 1)
+			complain("wrong depth");
+	return NULL;
+}
+
+/* ---- registers ---- */
+
+#ifdef __x86_64__
+/* 0 = everything survived a long loop in user mode. */
+static int spin_avx512(void)
+{
+	uint64_t in[8] = { 1, 2, 3, 4, 5, 6, 7, 8 }, z[8], y[4], x[2];
+	uint64_t mask = 0xa5a5;
+	__asm__ volatile(
+		"vmovdqu64 %[in], %%zmm16\n vmovdqu %[in], %%ymm1\n movdqu %[in], %%xmm2\n"
+		"kmovq %[mask], %%k3\n mov $300000, %%ecx\n 1: dec %%ecx\n jnz 1b\n"
+		"vmovdqu64 %%zmm16, %[z]\n vmovdqu %%ymm1, %[y]\n vmovdqu %%xmm2, %[x]\n"
+		"kmovq %%k3, %[mask]\n vzeroupper\n"
+		: [z] "=m"(z), [y] "=m"(y), [x] "=m"(x), [mask] "+r"(mask)
+		: [in] "m"(in) : "rcx", "xmm1", "xmm2", "cc");
+	return memcmp(z, in, 64) || memcmp(y, in, 32) || memcmp(x, in, 16) || mask != 0xa5a5;
+}
+
+static int spin_sse(void)
+{
+	uint64_t in[2] = { 0x1122334455667788, 99 }, x[2];
+	uint64_t flags, red;
+	double st;
+	uint32_t before, after;
+	__asm__ volatile("stmxcsr %0" : "=m"(before));
+	__asm__ volatile(
+		"movdqu %[in], %%xmm2\n fldpi\n movq $0x5a5a, -64(%%rsp)\n std\n"
+		"mov $300000, %%ecx\n 1: dec %%ecx\n jnz 1b\n"
+		"pushfq\n pop %[flags]\n cld\n mov -64(%%rsp), %[red]\n fstpl %[st]\n"
+		"movdqu %%xmm2, %[x]\n"
+		: [x] "=m"(x), [flags] "=&r"(flags), [red] "=&r"(red), [st] "=m"(st)
+		: [in] "m"(in) : "rcx", "xmm2", "cc", "memory");
+	__asm__ volatile("stmxcsr %0" : "=m"(after));
+	return memcmp(x, in, 16) || !(flags & 0x400) || red != 0x5a5a || before != after ||
+		st < 3.14159 || st > 3.1416;
+}
+
+static void *register_loop(void *arg)
+{
+	(void)arg;
+	__builtin_cpu_init();
+	bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+	while (!atomic_load(&stop)) {
+		errno = 4711;
+		if (wide && spin_avx512())
+			complain("a vector or mask register changed");
+		if (spin_sse())
+			complain("xmm, x87, mxcsr, the red zone or DF changed");
+		if (errno != 4711)
+			complain("errno changed");
+		atomic_fetch_add(&rounds, 1);
+	}
+	return NULL;
+}
+#else
+static void *register_loop(void *arg)
+{
+	return deep_loop(arg);
+}
+#endif
+
+/* ---- signals ---- */
+
+static atomic_ulong alarms, users, sent;
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+	atomic_fetch_add(&alarms, 1);
+}
+
+static void on_user(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)info;
+	(void)context;
+	atomic_fetch_add(&users, 1);
+}
+
+static void *signal_loop(void *arg)
+{
+	(void)arg;
+	const int sig = SIGRTMIN + 3;	/* queued: every one counts */
+	struct sigaction action = { .sa_sigaction = on_user, .sa_flags = SA_SIGINFO };
+	sigaction(sig, &action, NULL);
+	while (!atomic_load(&stop)) {
+		union sigval value = { .sival_int = 1 };
+		if (!sigqueue(getpid(), sig, value))
+			atomic_fetch_add(&sent, 1);
+		if (atomic_fetch_add(&rounds, 1) % 64 == 0)
+			usleep(500);
+	}
+	for (int i = 0; i < 1000 && atomic_load(&users) != atomic_load(&sent); i++)
+		usleep(1000);
+	if (atomic_load(&users) != atomic_load(&sent))
+		complain("signals were lost or doubled");
+	return NULL;
+}
+
+static void start_timer(int which, long microseconds, int sig, void (*handler)(int))
+{
+	struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART };
+	struct itimerval timer = { { 0, microseconds }, { 0, microseconds } };
+	sigaction(sig, &action, NULL);
+	setitimer(which, &timer, NULL);
+}
+
+/* ---- dispositions ---- */
+
+static void on_fault(int sig)
+{
+	(void)sig;
+	complain("a fault was delivered");
+}
+
+static char alternate[65536];
+
+static void *disposition_loop(void *arg)
+{
+	(void)arg;
+	sigset_t set, now;
+	stack_t stack = { .ss_sp = alternate, .ss_size = sizeof(alternate) }, seen;
+	struct sigaction fault = { .sa_handler = on_fault }, got;
+	sigaltstack(&stack, NULL);
+	signal(SIGTRAP, SIG_IGN);
+	sigaction(SIGSEGV, &fault, NULL);
+	sigaction(SIGBUS, &fault, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGSEGV);
+	sigaddset(&set, SIGTRAP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	while (!atomic_load(&stop)) {
+		for (volatile int i = 0; i < 200000; i++)
+			;
+		sigaction(SIGTRAP, NULL, &got);
+		if (got.sa_handler != SIG_IGN)
+			complain("SIGTRAP is no longer ignored");
+		sigaction(SIGSEGV, NULL, &got);
+		if (got.sa_handler != on_fault)
+			complain("the SIGSEGV handler is gone");
+		pthread_sigmask(SIG_BLOCK, NULL, &now);
+		if (!sigismember(&now, SIGSEGV) || !sigismember(&now, SIGTRAP) ||
+		    sigismember(&now, SIGUSR1))
+			complain("the signal mask changed");
+		sigaltstack(NULL, &seen);
+		if (seen.ss_sp != alternate || seen.ss_flags)
+			complain("the alternate stack changed");
+		atomic_fetch_add(&rounds, 1);
+	}
+	return NULL;
+}
+
+/* ---- a restartable sequence ---- */
+
+#if defined(__x86_64__) && defined(SYS_rseq)
+static struct {
+	uint32_t cpu_id_start, cpu_id;
+	uint64_t section;
+	uint32_t flags;
+} __attribute__((aligned(32))) rseq_area;
+
+/*
+ * A long sequence: r counts inside, the count is committed by its last
+ * instruction.  If it is interrupted the kernel goes to the abort handler; if
+ * its protection were lost the commit would happen after an interruption, with
+ * a stale copy (checked against a second counter kept by the abort handler).
+ */
+static void *rseq_loop(void *arg)
+{
+	(void)arg;
+	syscall(SYS_rseq, &rseq_area, sizeof(rseq_area), 0, 0x53053053);
+	unsigned long commits = 0, aborts = 0, tries = 0;
+	while (!atomic_load(&stop)) {
+		unsigned long old = commits;
+		tries++;
+		__asm__ volatile(
+			".pushsection .data.rseq_cs, \"aw\"\n .balign 32\n"
+			"3: .long 0, 0\n .quad 1f, (2f - 1f), 4f\n .popsection\n"
+			"lea 3b(%%rip), %%rax\n mov %%rax, %[section]\n"
+			"1: mov $20000, %%ecx\n 5: dec %%ecx\n jnz 5b\n"
+			"incq %[commits]\n"
+			"2: jmp 6f\n"
+			".long 0x53053053\n"
+			"4: incq %[aborts]\n"
+			"6:\n"
+			: [section] "=m"(rseq_area.section), [commits] "+m"(commits),
+			  [aborts] "+m"(aborts)
+			: : "rax", "rcx", "cc", "memory");
+		if (commits + aborts != tries || commits > old + 1)
+			complain("a restartable sequence was neither committed nor aborted");
+		atomic_fetch_add(&rounds, 1);
+	}
+	return NULL;
+}
+#else
+static void *rseq_loop(void *arg)
+{
+	return deep_loop(arg);
+}
+#endif
+
+/* ---- main ---- */
+
+static const struct {
+	const char *name;
+	void *(*work)(void *);
+	size_t stack;
+} modes[] = {
+	{ "malloc", storm, 0 },
+	{ "dlopen", load_loop, 0 },
+	{ "sigprof", storm, 0 },
+	{ "idle", wait_loop, 65536 },
+	{ "deep", deep_loop, (size_t)256 << 20 },
+	{ "small", deep_loop, 16384 },
+	{ "registers", register_loop, 0 },
+	{ "rseq", rseq_loop, 0 },
+	{ "signals", signal_loop, 0 },
+	{ "dispositions", disposition_loop, 0 },
+};
+
+static void *watch_input(void *arg)
+{
+	char byte;
+	(void)arg;
+	ssize_t n;
+	while ((n = read(0, &byte, 1)) > 0 || (n < 0 && errno == EINTR))
+		;
+	atomic_store(&stop, true);
+	pthread_mutex_lock(&mutex);
+	pthread_cond_broadcast(&condition);
+	pthread_mutex_unlock(&mutex);
+	return NULL;
+}
+
+static void spawn(pthread_t *thread, void *(*work)(void *), size_t stack, uintptr_t arg)
+{
+	pthread_attr_t attr;
+	pthread_attr_init(&attr);
+	if (stack)
+		pthread_attr_setstacksize(&attr, stack);
+	if (pthread_create(thread, &attr, work, (void *)arg)) {
+		printf("bad: no thread\n");
+		exit(3);
+	}
+	pthread_attr_destroy(&attr);
+}
+
+/* One thread only: the main thread works itself and looks at its input in between. */
+static void *work_alone(void *arg)
+{
+	(void)arg;
+	struct pollfd p = { 0, POLLIN, 0 };
+	while (!atomic_load(&stop)) {
+		unsigned char *block[50];
+		for (int i = 0; i < 50; i++) {
+			size_t size = 16 + (size_t)(i * 37 % 3000);
+			block[i] = malloc(size);
+			memset(block[i], i, size);
+		}
+		for (int i = 0; i < 50; i++) {
+			if (block[i][0] != i || block[i][15] != i)
+				complain("memory changed");
+			free(block[i]);
+		}
+		if (atomic_fetch_add(&rounds, 1) % 200 == 0 && poll(&p, 1, 0) > 0)
+			atomic_store(&stop, true);
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	size_t mode = 0, count = sizeof(modes) / sizeof(modes[0]);
+	int number = argc > 2 ? atoi(argv[2]) : 1;
+	library = argc > 3 ? argv[3] : NULL;
+	while (mode < count && (argc < 2 || strcmp(argv[1], modes[mode].name)))
+		mode++;
+	if (mode == count)
+		return 2;
+	bool alone = modes[mode].work == storm && number == 1;
+	depth = modes[mode].stack == 16384 ? 20 : modes[mode].stack ? (unsigned)number : 10;
+	int threads = modes[mode].work == deep_loop && modes[mode].stack != 16384 ? 1 : number;
+	pthread_t input, *worker = calloc((size_t)threads, sizeof(*worker));
+	if (!strcmp(argv[1], "sigprof"))
+		start_timer(ITIMER_PROF, 1000, SIGPROF, on_alarm);
+	if (!strcmp(argv[1], "signals"))
+		start_timer(ITIMER_REAL, 10000, SIGALRM, on_alarm);
+	printf("ready\n");
+	fflush(stdout);
+	if (alone) {
+		work_alone(NULL);
+	} else {
+		for (int i = 0; i < threads; i++)
+			spawn(&worker[i], modes[mode].work, modes[mode].stack, (uintptr_t)i);
+		spawn(&input, watch_input, 0, 0);
+		for (int i = 0; i < threads; i++)
+			pthread_join(worker[i], NULL);
+	}
+	if (atomic_load(&failed))
+		printf("bad: %s\n", bad);
+	else
+		printf("ok %lu\n", atomic_load(&rounds));
+	fflush(stdout);
+	return atomic_load(&failed) ? 3 : 0;
+}
