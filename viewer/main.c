@@ -119,12 +119,27 @@ static int print_reports(struct session *session, const struct options *o,
 
 /* ---- graph, export ---- */
 
+/* The process asked for with --pid, else the first; NULL: there's none of that pid. */
+static struct process *process_to_draw(struct session *session, uint64_t pid)
+{
+	if (!pid)
+		return session->process[0];
+	for (uint32_t i = 0; i < session->count; i++)
+		if (process_pid(session->process[i]) == pid)
+			return session->process[i];
+	return NULL;
+}
+
 static int draw(struct session *session, const struct options *o, const struct progress *progress)
 {
-	struct process *process = session->process[0];
+	struct process *process = process_to_draw(session, o->pid);
 	char err[256] = "";
-	int code = session_analyse(session, process, progress);
 
+	if (!process) {
+		complain(o->screen.files[0], "there is no process of that --pid in it");
+		return EXIT_FAILED;
+	}
+	const int code = session_analyse(session, process, progress);
 	if (code)
 		return say_error(process, code);
 	if (graph_command(process->analysis, o->graph, o->of, o->depth, o->output, progress,

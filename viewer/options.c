@@ -13,7 +13,7 @@
 
 enum {
 	OPT_REPORT = 256, OPT_FORMAT, OPT_LIMIT, OPT_ALL, OPT_SORT, OPT_FILTER, OPT_TYPE,
-	OPT_OBJECT, OPT_COMPARE, OPT_GRAPH, OPT_OF, OPT_DEPTH, OPT_EXPORT, OPT_LISTEN,
+	OPT_OBJECT, OPT_COMPARE, OPT_GRAPH, OPT_OF, OPT_PID, OPT_DEPTH, OPT_EXPORT, OPT_LISTEN,
 	OPT_LIVE_FD, OPT_SCRIPT, OPT_SIZE, OPT_COLOR, OPT_ASCII, OPT_UTF8, OPT_NO_MOUSE,
 	OPT_NO_SIDECAR, OPT_VERSION,
 };
@@ -30,6 +30,7 @@ static const struct option long_options[] = {
 	{ "compare", required_argument, NULL, OPT_COMPARE },
 	{ "graph", required_argument, NULL, OPT_GRAPH },
 	{ "of", required_argument, NULL, OPT_OF },
+	{ "pid", required_argument, NULL, OPT_PID },
 	{ "depth", required_argument, NULL, OPT_DEPTH },
 	{ "export", required_argument, NULL, OPT_EXPORT },
 	{ "output", required_argument, NULL, 'o' },
@@ -66,6 +67,7 @@ static const char usage_rest[] =
 	"  --graph KIND         draw refs, backrefs, dominators or treemap\n"
 	"    --of NAME|ADDRESS  of a type's largest instances, or of one object\n"
 	"    --depth N          this many steps (default 3)\n"
+	"    --pid N            of this process, if the file has several\n"
 	"  --export jsonl       write everything as JSON, one line per object\n"
 	"  -o, --output FILE    where the graph (.png .svg .dot .pdf) or export goes\n"
 	"  --listen SOCKET      show snapshots as they are sent to a unix socket\n"
@@ -200,6 +202,7 @@ static bool take(struct options *o, int option, const char *value)
 		o->params.limit = n;
 		o->params.all |= n == 0;
 		return true;
+	case OPT_PID: return number("pid", value, UINT64_MAX, &o->pid);
 	case OPT_DEPTH:
 		if (!number("depth", value, 100, &n))
 			return false;

@@ -16,6 +16,7 @@ struct options {
 	const char *format;		/* "text", "json", "csv"; NULL: not given */
 	struct report_params params;
 	const char *graph, *of;		/* --graph KIND --of NAME|ADDR, or NULL */
+	uint64_t pid;			/* --pid: which process of the file to draw, 0 = the first */
 	unsigned depth;
 	const char *export_format;	/* --export FORMAT, or NULL */
 	const char *output;		/* -o FILE, or NULL */
