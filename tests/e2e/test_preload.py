@@ -1,0 +1,442 @@
+# ctest: labels=e2e timeout=300
+# SPDX-License-Identifier: MIT
+"""LD_PRELOAD: the agent arms itself in CPython processes only, and every trigger
+takes whole snapshots without harming the program."""
+import glob
+import json
+import os
+import re
+import resource
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+
+from door import *
+from harness import *
+
+HEAP = "heap = [{'n': i, 's': str(i)} for i in range(20000)]\n"
+BASE = "import os, sys, time, signal\n" + HEAP
+
+
+class Preload(Case):
+    def env(self, name="%p-%t.pymem", **variables):
+        return preload(PYMEM_OUTPUT=self.path(name), **variables)
+
+    def files(self, pattern="*.pymem"):
+        return sorted(glob.glob(self.path(pattern)))
+
+    def wait_files(self, count=1, seconds=20, pattern="*.pymem"):
+        self.assertTrue(until(lambda: len(self.files(pattern)) >= count, seconds),
+                        "files: %r" % os.listdir(self.tmp))
+        return self.files(pattern)
+
+    def assert_whole(self, path, objects=40000):
+        with open(path, "rb") as f:
+            data = f.read()
+        self.assertTrue(is_complete(data), path)
+        self.assertGreater(object_count(data), objects)
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+
+    def run_python(self, python, code, env, **kw):
+        done = run([python.path, "-c", code], env=env, **kw)
+        return done
+
+    # ---- each trigger on every interpreter ----
+
+    def test_at_exit(self):
+        for python in interpreters():
+            with self.subTest(python=python.name):
+                env = self.env("exit-%p.pymem", PYMEM_AT_EXIT=1)
+                done = self.run_python(python, BASE + "print('fine')\nsys.exit(3)", env)
+                self.assertEqual((done.returncode, done.stdout, done.stderr),
+                                 (3, b"fine\n", b""))
+                path, = self.files("exit-*.pymem")
+                self.assert_whole(path)
+                os.unlink(path)
+                self.assertEqual(os.listdir(self.tmp), [])
+
+    def test_signal(self):
+        for python in interpreters():
+            with self.subTest(python=python.name), \
+                    Target(python, BASE + "ready()\nserve()\n",
+                           env=self.env("sig-%p-%t.pymem", PYMEM_SIGNAL="USR2")) as t:
+                for n in (1, 2):
+                    t.proc.send_signal(signal.SIGUSR2)
+                    self.wait_files(n, pattern="sig-%d-*.pymem" % t.pid)
+                for path in self.files("sig-%d-*.pymem" % t.pid):
+                    self.assert_whole(path)
+                self.assertEqual(t.ask("len(heap)"), 20000)
+
+    def test_signal_while_busy_and_blocked(self):
+        """A CPU-bound main thread, and one in a system call that must not see EINTR."""
+        codes = ("ready()\nwhile True: json.dumps(heap[:100])\n",
+                 "ready()\nt = time.monotonic(); time.sleep(2)\n"
+                 "_out(round(time.monotonic() - t, 1))\nserve()\n")
+        for python in some_interpreters():
+            for code in codes:
+                with self.subTest(python=python.name, code=code), \
+                        Target(python, BASE + code,
+                               env=self.env("busy-%p.pymem", PYMEM_SIGNAL="RTMIN+5")) as t:
+                    time.sleep(0.2)
+                    t.proc.send_signal(signal.SIGRTMIN + 5)
+                    path, = self.wait_files(pattern="busy-%d.pymem" % t.pid)
+                    self.assert_whole(path)
+                    self.assertTrue(t.alive)
+                    if "sleep" in code:
+                        self.assertEqual(t._line(), 2.0)
+
+    def test_interval_and_keep(self):
+        for python in interpreters():
+            with self.subTest(python=python.name), \
+                    Target(python, BASE + "ready()\nserve()\n",
+                           env=self.env("i-%p-%t.pymem", PYMEM_INTERVAL="300ms",
+                                        PYMEM_KEEP=2)) as t:
+                pattern = "i-%d-*.pymem" % t.pid
+                seen = set()
+                self.assertTrue(until(lambda: seen.update(self.files(pattern)) or
+                                      len(seen) >= 4, 30))
+                self.assertLessEqual(len(self.files(pattern)), 3)
+                self.assertGreaterEqual(len(self.files(pattern)), 1)
+                t.tell("heap.append(1)")
+
+    def test_rss_limit(self):
+        for python in interpreters():
+            with self.subTest(python=python.name), \
+                    Target(python, BASE + "ready()\nserve()\n",
+                           env=self.env("rss-%p-%t.pymem", PYMEM_RSS_LIMIT="150M")) as t:
+                pattern = "rss-%d-*.pymem" % t.pid
+                time.sleep(0.3)
+                self.assertEqual(self.files(pattern), [])
+                t.tell("big = bytearray(200 << 20)")
+                self.wait_files(1, pattern=pattern)
+                time.sleep(0.3)
+                self.assertEqual(len(self.files(pattern)), 1)   # once per crossing
+                self.assert_whole(self.files(pattern)[0])
+
+    def test_rss_limit_again(self):
+        """Falls below the line and crosses it again: a second one."""
+        python = some_interpreters(1)[0]
+        with Target(python, BASE + "ready()\nserve()\n",
+                    env=self.env(PYMEM_RSS_LIMIT="150M")) as t:
+            t.tell("big = bytearray(200 << 20)")
+            self.wait_files(1)
+            t.tell("del big")
+            time.sleep(4.5)
+            t.tell("big = bytearray(200 << 20)")
+            self.wait_files(2)
+
+    def test_memory_error(self):
+        code = BASE + """
+import resource
+time.sleep(0.3)
+def size():
+    return int(open("/proc/self/statm").read().split()[0]) * 4096
+resource.setrlimit(resource.RLIMIT_AS, (size() + (64 << 20),) * 2)
+hog = []
+try:
+    while True:
+        hog.append(bytearray(1 << 20))
+except MemoryError:
+    n = len(hog)
+    del hog
+    print("caught", n > 20)
+"""
+        for python in interpreters():
+            with self.subTest(python=python.name):
+                env = self.env("me-%p.pymem", PYMEM_ON_MEMORY_ERROR=1)
+                limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))
+                done = self.run_python(python, code, env, preexec_fn=limit)
+                self.assertEqual(done.stdout, b"caught True\n", done.stderr)
+                path, = self.files("me-*.pymem")
+                self.assert_whole(path)
+                os.unlink(path)
+
+    def test_memory_error_of_small_objects(self):
+        """pymalloc's arenas fail, not a single large block."""
+        code = BASE + """
+import resource
+time.sleep(0.3)
+def size():
+    return int(open("/proc/self/statm").read().split()[0]) * 4096
+resource.setrlimit(resource.RLIMIT_AS, (size() + (48 << 20),) * 2)
+hog = None
+try:
+    while True:
+        hog = (hog, object())
+except MemoryError:
+    while hog: hog = hog[0]
+    print("caught")
+"""
+        for python in some_interpreters():
+            with self.subTest(python=python.name):
+                env = self.env("ms-%p.pymem", PYMEM_ON_MEMORY_ERROR=1)
+                limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))
+                done = self.run_python(python, code, env, preexec_fn=limit)
+                self.assertEqual(done.stdout, b"caught\n", done.stderr)
+                path, = self.files("ms-*.pymem")
+                self.assert_whole(path, 200000)
+                os.unlink(path)
+
+    def test_socket(self):
+        """PYMEM_SOCKET, alone and with PYMEM_OUTPUT: the same bytes on both."""
+        for python in some_interpreters():
+            with self.subTest(python=python.name):
+                path = self.path("listen")
+                server = socket.socket(socket.AF_UNIX)
+                server.bind(path)
+                server.listen(4)
+                received = []
+
+                def serve():
+                    peer, _ = server.accept()
+                    data = bytearray()
+                    while True:
+                        chunk = peer.recv(1 << 20)
+                        if not chunk:
+                            break
+                        data.extend(chunk)
+                    received.append(bytes(data))
+                thread = threading.Thread(target=serve)
+                thread.start()
+                env = self.env("both-%p.pymem", PYMEM_AT_EXIT=1, PYMEM_SOCKET=path)
+                done = self.run_python(python, BASE, env)
+                self.assertEqual((done.returncode, done.stderr), (0, b""))
+                thread.join(20)
+                server.close()
+                os.unlink(path)
+                file, = self.files("both-*.pymem")
+                with open(file, "rb") as f:
+                    self.assertEqual(f.read(), received[0])
+                self.assert_whole(file)
+                os.unlink(file)
+
+    def test_nobody_listens(self):
+        env = preload(PYMEM_AT_EXIT=1, PYMEM_SOCKET=self.path("nobody"))
+        done = self.run_python(some_interpreters(1)[0], BASE + "print(1)", env)
+        self.assertEqual((done.returncode, done.stdout), (0, b"1\n"))
+        self.assertEqual(done.stderr.count(b"\n"), 1)
+
+    # ---- process trees ----
+
+    def test_non_python_children(self):
+        """sh, ls, cat: no thread, no file, no line, nothing mapped but the library."""
+        env = self.env(PYMEM_AT_EXIT=1, PYMEM_SIGNAL="USR2", PYMEM_INTERVAL="100ms")
+        done = run(["sh", "-c", "ls / >/dev/null; grep Threads /proc/self/status; "
+                                "cat /proc/self/status | grep SigCgt"], env=env)
+        self.assertEqual(done.stderr, b"")
+        self.assertIn(b"Threads:\t1\n", done.stdout)
+        self.assertIn(b"SigCgt:\t0000000000000000\n", done.stdout)
+        self.assertEqual(os.listdir(self.tmp), [])
+
+    def test_unset_is_inert(self):
+        """Preloaded but not configured: a python without a second thread."""
+        python = some_interpreters(1)[0]
+        done = self.run_python(python, "print(open('/proc/self/status').read())", preload())
+        self.assertIn(b"Threads:\t1\n", done.stdout)
+        self.assertEqual(done.stderr, b"")
+
+    def test_tree(self):
+        """sh -c → python → fork, multiprocessing fork and spawn, subprocess, posix_spawn:
+        each python takes its own."""
+        code = BASE + """
+import multiprocessing as mp, subprocess
+def child(q):
+    os.kill(os.getpid(), signal.SIGUSR2)
+    time.sleep(1.5)
+if __name__ == "__main__":
+    pids = []
+    pid = os.fork()
+    if pid == 0:
+        child(None); os._exit(0)
+    pids.append(pid)
+    for method in ("fork", "spawn"):
+        p = mp.get_context(method).Process(target=child, args=(None,))
+        p.start(); pids.append(p.pid)
+    sub = ("import os, time, signal; time.sleep(.3); os.kill(os.getpid(), signal.SIGUSR2); "
+           "time.sleep(1.5)")
+    p = subprocess.Popen([sys.executable, "-c", sub]); pids.append(p.pid)
+    if hasattr(os, "posix_spawn"):
+        pids.append(os.posix_spawn(sys.executable, [sys.executable, "-c", sub], os.environ))
+    subprocess.call(["true"])
+    print(*pids, flush=True)
+    time.sleep(4)
+"""
+        for python in some_interpreters():
+            with self.subTest(python=python.name):
+                script = self.path("tree.py")
+                with open(script, "w") as f:
+                    f.write(code)
+                env = self.env("tree-%p.pymem", PYMEM_SIGNAL="USR2", PYTHONWARNINGS="ignore")
+                done = run(["sh", "-c", "%s %s; exit $?" % (python.path, script)], env=env)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                for pid in done.stdout.split():
+                    path = self.path("tree-%s.pymem" % pid.decode())
+                    self.assertTrue(os.path.exists(path), (pid, os.listdir(self.tmp),
+                                                           done.stderr))
+                    self.assertTrue(is_complete(open(path, "rb").read()))
+                    os.unlink(path)
+                self.assertEqual(self.files(), [])
+
+    def test_gunicorn(self):
+        """A pre-fork server: each worker answers its own signal, requests go on."""
+        gunicorn = next((p for p in ("/usr/bin/gunicorn", "/usr/bin/gunicorn3")
+                         if os.path.exists(p)), None)
+        if not gunicorn:
+            self.skipTest("Debian's gunicorn is not installed")
+        with open(self.path("app.py"), "w") as f:
+            f.write("heap = [{'n': i} for i in range(20000)]\n"
+                    "def app(environ, start):\n"
+                    "    start('200 OK', [])\n    return [b'%d' % len(heap)]\n")
+        address = self.path("http")
+        server = subprocess.Popen(
+            ["/usr/bin/python3", gunicorn, "-w", "2", "-b", "unix:" + address, "app:app"],
+            cwd=self.tmp, env=self.env("g-%p.pymem", PYMEM_SIGNAL="RTMIN+1"),
+            stderr=subprocess.DEVNULL)
+        try:
+            def workers():
+                with open("/proc/%d/task/%d/children" % (server.pid, server.pid)) as f:
+                    return f.read().split() if os.path.exists(address) else []
+            self.assertTrue(until(lambda: len(workers()) == 2))
+            time.sleep(1)
+            for pid in workers():
+                os.kill(int(pid), signal.SIGRTMIN + 1)
+            for path in self.wait_files(2, pattern="g-*.pymem"):
+                self.assert_whole(path, 20000)
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(address)
+                s.send(b"GET / HTTP/1.0\r\n\r\n")
+                self.assertTrue(s.recv(4096).startswith(b"HTTP/1"))
+        finally:
+            server.terminate()
+            server.wait(10)
+
+    # ---- signals of the application ----
+
+    def test_signal_chain(self):
+        """A handler that was there first is called after ours; one that the program
+        sets later replaces ours."""
+        python = some_interpreters(1)[0]
+        with Target(python, BASE + "ready()\nserve()\n",
+                    env=self.env("c-%p-%t.pymem", PYMEM_SIGNAL="USR1")) as t:
+            t.tell("got = []\nsignal.signal(signal.SIGUSR1, lambda *a: got.append(1))")
+            t.proc.send_signal(signal.SIGUSR1)
+            time.sleep(0.5)
+            self.assertEqual(t.ask("got"), [1])
+            self.assertEqual(self.files("c-*.pymem"), [])
+
+    # ---- misconfiguration ----
+
+    def test_misconfiguration(self):
+        """One line on stderr, exit status and output of the program unchanged."""
+        out = self.path("x.pymem")
+        wrong = [
+            dict(PYMEM_OUTPUT=out, PYMEM_INTERVAL="soon"),
+            dict(PYMEM_OUTPUT=out, PYMEM_INTERVAL="-5"),
+            dict(PYMEM_OUTPUT=out, PYMEM_SIGNAL="KILL"),
+            dict(PYMEM_OUTPUT=out, PYMEM_RSS_LIMIT="120%"),
+            dict(PYMEM_OUTPUT=out, PYMEM_RSS_LIMIT="lots"),
+            dict(PYMEM_OUTPUT=out, PYMEM_AT_EXIT="maybe"),
+            dict(PYMEM_OUTPUT=out, PYMEM_AT_EXIT="1", PYMEM_KEEP="0"),
+            dict(PYMEM_OUTPUT=out, PYMEM_AT_EXIT="1", PYMEM_TYPO="1"),
+            dict(PYMEM_OUTPUT="/nonexistent/dir/x", PYMEM_AT_EXIT="1"),
+            dict(PYMEM_OUTPUT=self.path("%q"), PYMEM_AT_EXIT="1"),
+            dict(PYMEM_AT_EXIT="1"),
+            dict(PYMEM_OUTPUT=out),
+            dict(PYMEM_SOCKET="/" + "x" * 200, PYMEM_AT_EXIT="1"),
+            dict(PYMEM_CONTROL="/proc"),
+        ]
+        python = interpreters()[-1]
+        for variables in wrong:
+            with self.subTest(**variables):
+                done = self.run_python(python, "import time; time.sleep(.2); print(42)",
+                                       preload(**variables))
+                self.assertEqual((done.returncode, done.stdout), (0, b"42\n"))
+                self.assertRegex(done.stderr, rb"^pymem: [^\n]*\n$")
+                if "PYMEM_TYPO" in variables:
+                    self.assertIn(b"PYMEM_TYPO", done.stderr)
+                    self.assertTrue(os.path.exists(out))
+                    os.unlink(out)
+                self.assertEqual(os.listdir(self.tmp), [])
+
+    def test_output_becomes_unwritable(self):
+        """The directory goes away later: a line per attempt, the program runs on."""
+        os.mkdir(self.path("d"))
+        python = some_interpreters(1)[0]
+        with Target(python, BASE + "ready()\nserve()\n", stderr=subprocess.PIPE,
+                    env=self.env("d/%t.pymem", PYMEM_SIGNAL="USR2")) as t:
+            os.rmdir(self.path("d"))
+            t.proc.send_signal(signal.SIGUSR2)
+            self.assertTrue(t.proc.stderr.readline().startswith(b"pymem: no snapshot"))
+            self.assertEqual(t.ask("1 + 1"), 2)
+            t.proc.stderr.close()
+
+    # ---- the control socket ----
+
+    def test_control_directory_is_private(self):
+        os.mkdir(self.path("c"), 0o777)
+        os.chmod(self.path("c"), 0o777)
+        done = self.run_python(some_interpreters(1)[0], "import time; time.sleep(.2)",
+                               preload(PYMEM_CONTROL=self.path("c")))
+        self.assertIn(b"mode 0700", done.stderr)
+        self.assertEqual(os.listdir(self.path("c")), [])
+
+    def test_control_is_made_and_removed(self):
+        with Target(some_interpreters(1)[0], BASE + "ready()\nserve()\n",
+                    env=preload(PYMEM_CONTROL=self.path("new"))) as t:
+            capture = ask_agent(self.path("new"), t.pid).finish()
+            self.assertTrue(is_complete(capture.data))
+            self.assertEqual(stat.S_IMODE(os.stat(self.path("new")).st_mode), 0o700)
+        self.assertTrue(until(lambda: not os.listdir(self.path("new")), 2))
+
+    def test_control_refuses_garbage(self):
+        with Target(some_interpreters(1)[0], BASE + "ready()\nserve()\n",
+                    env=preload(PYMEM_CONTROL=self.tmp)) as t:
+            self.assertEqual(ask_agent(self.tmp, t.pid, raw=b"x" * START.size), -71)
+            self.assertEqual(ask_agent(self.tmp, t.pid, raw=b"short"), -71)
+            path = self.path("%d.sock" % t.pid)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
+                silent.connect(path)        # says nothing: dropped after a second
+                capture = ask_agent(self.tmp, t.pid).finish()
+                self.assertTrue(is_complete(capture.data))
+            fds = len(os.listdir("/proc/%d/fd" % t.pid))
+            self.assertTrue(until(lambda: len(os.listdir("/proc/%d/fd" % t.pid)) <= fds, 3))
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs another user")
+    def test_control_refuses_another_user(self):
+        os.chmod(self.tmp, 0o711)
+        directory = self.path("c")
+        env = preload(PYMEM_CONTROL=directory)
+        with Target(some_interpreters(1)[0], BASE + "ready()\nserve()\n", env=env,
+                    stderr=subprocess.PIPE) as t:
+            path = "%s/%d.sock" % (directory, t.pid)
+            self.assertTrue(until(lambda: os.path.exists(path)))
+            os.chmod(directory, 0o711)      # the kernel's check is not the only one
+            os.chmod(path, 0o777)
+            code = ("import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET);"
+                    "s.connect(%r); print(s.recv(10))" % path)
+            done = run(["/usr/bin/python3", "-c", code], user=65534)
+            self.assertEqual(done.stdout, b"b''\n", done.stderr)
+            self.assertIn(b"another user", t.proc.stderr.readline())
+            t.proc.stderr.close()
+
+    def test_forked_child_listens_itself(self):
+        with Target(some_interpreters(1)[0], BASE + """
+pid = os.fork()
+if pid == 0:
+    time.sleep(20); os._exit(0)
+ready(pid)
+serve()
+""", env=preload(PYMEM_CONTROL=self.tmp, PYTHONWARNINGS="ignore")) as t:
+            for pid in (t.greeting, t.pid):
+                capture = ask_agent(self.tmp, pid).finish()
+                self.assertTrue(is_complete(capture.data))
+                self.assertEqual(capture.message("hello")[3], pid)
+            os.kill(t.greeting, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
