@@ -207,6 +207,22 @@ static bool is_type(struct walk *w, uint64_t type)
 		peek64(type + lay->tp_basicsize) < 1 << 20;
 }
 
+/* Digits of 30 bits, the highest not zero. */
+static bool int_sound(struct walk *w, uint64_t obj)
+{
+	const struct layout *lay = w->lay;
+	uint64_t word = peek64(obj + lay->head), n;
+	uint32_t top;
+
+	n = lay->long_tagged ? word >> 3 : (int64_t)word < 0 ? 0 - word : word;
+	if (!n)
+		return true;
+	if (n > 1u << 30 || !walk_readable(w, obj + lay->long_digits, n * 4))
+		return false;
+	top = peek32(obj + lay->long_digits + (n - 1) * 4);
+	return top && top < 1u << 30;
+}
+
 /* Builtin containers have insides that must be sound before they are walked. */
 static bool inside_sound(struct walk *w, uint64_t obj, uint64_t flags)
 {
@@ -220,6 +236,8 @@ static bool inside_sound(struct walk *w, uint64_t obj, uint64_t flags)
 			(!walk_str_data(w, obj, &length, &kind, &data) ||
 			 (length < 1ULL << 40 && walk_readable(w, data, length * kind)));
 	}
+	if (flags >> 24 & 1)
+		return int_sound(w, obj);
 	if (flags >> 26 & 1 || flags >> 27 & 1) {	/* tuple, bytes */
 		uint64_t size = peek64(obj + lay->head);
 
@@ -242,6 +260,18 @@ static bool inside_sound(struct walk *w, uint64_t obj, uint64_t flags)
 	return true;
 }
 
+bool ranges_is_tracked(struct walk *w, uint64_t addr)
+{
+	uint64_t type = peek64(addr + w->lay->type);
+
+	if (!(peek64(type + w->lay->tp_flags) >> 14 & 1))
+		return false;
+	if ((peek64(type + w->lay->tp_flags) >> 31 & 1) &&
+	    !(peek64(addr + w->lay->tp_flags) >> 9 & 1))
+		return true;
+	return gc_sound(w, addr, true);
+}
+
 bool walk_is_object(struct walk *w, uint64_t addr)
 {
 	const struct layout *lay = w->lay;
@@ -261,7 +291,10 @@ bool walk_is_object(struct walk *w, uint64_t addr)
 		if (!(peek64(addr + lay->tp_flags) >> 9 & 1))
 			return is_type(w, addr);
 	}
-	if ((flags >> 14 & 1) && !gc_sound(w, addr, false))
+	/* instances of class statements are tracked as long as they live */
+	if ((flags >> 14 & 1) &&
+	    !gc_sound(w, addr, (flags >> 9 & 1) &&
+		      peek64(type + lay->tp_dealloc) == lay->subtype_dealloc))
 		return false;
 	return inside_sound(w, addr, flags);
 }
