@@ -287,7 +287,7 @@ static int decompress(struct snap_parser *p, const struct block_head *head, cons
 {
 	size_t size;
 
-	if (!buffer_reserve(&p->raw, head->raw_size))
+	if (!buffer_reserve(&p->raw, (size_t)head->raw_size + 1))
 		return decode_problem(problem, SNAP_E_NOMEM, ENOMEM, "out of memory");
 	size = ZSTD_decompressDCtx(p->zstd, p->raw.data, head->raw_size, frame,
 				   head->frame_size);
