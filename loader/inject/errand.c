@@ -74,6 +74,22 @@ static bool fault_here(unsigned step, const char *name, bool *kill_ret)
 }
 #endif
 
+#ifdef PYMEM_FAULTS
+static void die_all(void)
+{
+	kill(getppid(), SIGKILL);
+	kill(getpid(), SIGKILL);
+}
+
+void errand_point(struct errand *s, const char *name)
+{
+	bool deadly;
+	s->step++;
+	if (fault_here(s->step, name, &deadly) && deadly)
+		die_all();
+}
+#endif
+
 int errand_step(struct errand *s, struct load_error *err, const char *format, ...)
 {
 	char name[300], text[400];
@@ -89,10 +105,8 @@ int errand_step(struct errand *s, struct load_error *err, const char *format, ..
 #ifdef PYMEM_FAULTS
 	bool deadly;
 	if (fault_here(s->step, name, &deadly)) {
-		if (deadly) {
-			kill(getppid(), SIGKILL);
-			kill(getpid(), SIGKILL);
-		}
+		if (deadly)
+			die_all();
 		return load_fail(err, LOAD_E_SYSTEM, EIO, "fault injected at step %u (%s)",
 				 s->step, name);
 	}

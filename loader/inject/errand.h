@@ -78,6 +78,19 @@ bool errand_finish(struct errand *errand, unsigned timeout_ms);
 /* One step: 0, or -1 if a fault was ordered here (err filled). */
 int errand_step(struct errand *errand, struct load_error *err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/*
+ * A point between two kernel calls of a step: counted and named as a step is,
+ * but only where PYMEM_FAULTS is compiled in, and it can't fail: PYMEM_FAULT=kill:N.
+ */
+#ifdef PYMEM_FAULTS
+void errand_point(struct errand *errand, const char *name);
+#else
+static inline void errand_point(struct errand *errand, const char *name)
+{
+	(void)errand;
+	(void)name;
+}
+#endif
 void errand_log(struct errand *errand, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

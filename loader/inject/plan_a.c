@@ -128,22 +128,32 @@ static int load(struct remote *r, struct agent_image *image, struct load_error *
 	return 0;
 }
 
-/* After load: give back what the agent doesn't need. */
-static int tidy(struct remote *r, struct agent_image *image, struct load_error *err)
-{
-	struct errand *e = r->tracee->errand;
-	if (errand_step(e, err, "remove image") || agent_image_remove(image, r, err))
-		return -1;
-	if (errand_step(e, err, "unmap the call part") || remote_unmap(r, false, err))
-		return -1;
-	return 0;
-}
-
 /* Is the thread where more system calls can be made in it? */
 static bool usable(const struct tracee *t, const struct load_error *err)
 {
 	return t->attached && t->stopped && t->saved && !t->ended &&
 		err->code != LOAD_E_TIMEOUT && err->code != LOAD_E_GONE;
+}
+
+/*
+ * After load: give back what the agent doesn't need.  The agent runs: from here
+ * on only the end of the target is a failure.
+ */
+static int tidy(struct remote *r, struct agent_image *image, struct load_error *err)
+{
+	struct errand *e = r->tracee->errand;
+	errand_step(e, NULL, "remove image");
+	int status = agent_image_remove(image, r, err);
+	if (!status || usable(r->tracee, err)) {
+		errand_step(e, NULL, "unmap the call part");
+		status = remote_unmap(r, false, err);
+	}
+	if (status && usable(r->tracee, err)) {
+		errand_log(e, "left behind: %s", err->text);
+		*err = (struct load_error){ 0 };
+		status = 0;
+	}
+	return status;
 }
 
 static void undo(struct remote *r, struct agent_image *image)
@@ -196,10 +206,10 @@ int plan_a_load(struct errand *e, struct load_error *err)
 	e->result.injection.stopped_ns = borrow.stopped_ns;
 	remote_init(&r, &t);
 	int status = load(&r, plan->image, err);
-	if (!status)
-		status = tidy(&r, plan->image, err);
-	if (status && usable(&t, err) && !e->result.injection.handle)
+	if (status && usable(&t, err))
 		undo(&r, plan->image);
+	else if (!status)
+		status = tidy(&r, plan->image, err);
 	e->result.region = r.region;
 	e->result.region_size = r.region_size;
 	e->result.injection.stack_addr = r.region;

@@ -143,9 +143,13 @@ int remote_syscall(struct remote *r, long nr, const uint64_t arg[6], int64_t *re
 	r->syscalls++;
 	if (tracee_redirect(t, &regs))
 		return lost(r, TRACEE_ENDED, err);
-	if (to_syscall_stop(r, deadline, &cloned, err) ||
-	    to_syscall_stop(r, deadline, &cloned, err))
+	errand_point(t->errand, "syscall-set");
+	if (to_syscall_stop(r, deadline, &cloned, err))
 		return -1;
+	errand_point(t->errand, "syscall-entry");
+	if (to_syscall_stop(r, deadline, &cloned, err))
+		return -1;
+	errand_point(t->errand, "syscall-exit");
 	if (cpu_get_regs(t->tid, &regs))
 		return lost(r, TRACEE_ENDED, err);
 	*ret = cpu_syscall_result(&regs);
@@ -257,8 +261,12 @@ int remote_call_start(struct remote *r, uint64_t function, const uint64_t arg[4]
 	cpu_set_call(&regs, r->stub, stack, r->block, r->context,
 		     t->errand->target->calls.errno_location);
 	r->calls++;
-	if (tracee_redirect(t, &regs) || tracee_resume(t, PTRACE_SYSCALL))
+	if (tracee_redirect(t, &regs))
 		return lost(r, TRACEE_ENDED, err);
+	errand_point(t->errand, "call-set");
+	if (tracee_resume(t, PTRACE_SYSCALL))
+		return lost(r, TRACEE_ENDED, err);
+	errand_point(t->errand, "call-running");
 	return 0;
 }
 
@@ -289,6 +297,7 @@ int remote_call_poll(struct remote *r, uint64_t deadline, uint64_t *ret,
 		enum tracee_event event = tracee_wait(r->tracee, deadline);
 		if (event == TRACEE_TIMEOUT)
 			return 0;
+		errand_point(r->tracee->errand, "call-stop");
 		if (event == TRACEE_FAULT)
 			return crashed(r, err);
 		if (event == TRACEE_SYSCALL && at_marker(r))

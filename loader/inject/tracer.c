@@ -264,6 +264,7 @@ int tracee_redirect(struct tracee *t, const struct user_regs_struct *regs)
 	if (error)
 		return error;
 	t->changed = true;
+	errand_point(t->errand, "redirected");
 	uint64_t all = ~0ull & ~(FAULT_SIGNALS & ~t->state.sigmask);
 	if (!t->masked && ptrace(PTRACE_SETSIGMASK, t->tid, (void *)KERNEL_SIGSET, &all))
 		return -errno;
@@ -313,12 +314,15 @@ static int put_back(struct tracee *t)
 	int first = 0, error;
 	if (t->changed)
 		first = cpu_restore_xstate(t->tid, &t->state);
+	errand_point(t->errand, "restored-xstate");
 	if (t->masked &&
 	    ptrace(PTRACE_SETSIGMASK, t->tid, (void *)KERNEL_SIGSET, &t->state.sigmask))
 		first = first ? first : -errno;
+	errand_point(t->errand, "restored-mask");
 	bool rewound = rewind_wait(t);
 	if ((t->changed || rewound) && (error = cpu_set_regs(t->tid, &t->state.regs)))
 		first = first ? first : error;
+	errand_point(t->errand, "restored");
 	if (!first)
 		t->changed = t->masked = false;
 	return first;
