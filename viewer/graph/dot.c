@@ -58,6 +58,15 @@ void dot_label(struct text *out, const struct analysis *a, uint32_t node)
 		    human_bytes_u64(y, analysis_retained(a, node)));
 }
 
+void dot_short_label(struct text *out, const struct analysis *a, uint32_t node)
+{
+	struct text t = { 0 };
+	describe_node(&t, a->heap, node);
+	const char *point = heap_is_object(a->heap, node) ? strrchr(text_str(&t), '.') : NULL;
+	add_limited(out, point && point[1] ? point + 1 : text_str(&t), 20);
+	text_free(&t);
+}
+
 static double share_of(const struct analysis *a, uint32_t node)
 {
 	uint64_t all = analysis_retained(a, heap_root(a->heap));
@@ -133,7 +142,10 @@ static void dot_edge(struct text *out, const struct graph *g, const struct graph
 void dot_graph(struct text *out, const struct graph *g)
 {
 	text_add(out, "digraph pymem {\n"
-		 "\tgraph [charset=\"UTF-8\"];\n"
+		 "\tgraph [charset=\"UTF-8\"");
+	if (g->request->kind != GRAPH_BACKREFS)	/* these fan out: rows read better than columns */
+		text_add(out, ", rankdir=LR");
+	text_add(out, "];\n"
 		 "\tnode [shape=box, style=filled, fillcolor=white, fontname=\"sans-serif\", "
 		 "fontsize=10];\n"
 		 "\tedge [fontname=\"sans-serif\", fontsize=9];\n");

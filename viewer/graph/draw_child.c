@@ -68,7 +68,7 @@ static void limit(const struct draw_limits *limits)
 	setrlimit(RLIMIT_AS, &(struct rlimit){ bytes, bytes });
 	setrlimit(RLIMIT_CPU, &(struct rlimit){ seconds, seconds });
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
-	nice(5);
+	setpriority(PRIO_PROCESS, 0, 5);
 }
 
 /* The terminal and its signals are the parent's. */

@@ -6,11 +6,13 @@
  * that areas at every depth are shares of the same whole.
  */
 #include <errno.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "viewer/graph/dot.h"
 
-enum { MAX_AREAS = 300, CHILDREN = 24 };
+enum { MAX_AREAS = 400, CHILDREN = 60 };
 
 struct area {
 	uint32_t node;
@@ -62,13 +64,31 @@ static int divide(struct treemap *t, int at, const struct progress *progress)
 	return 0;
 }
 
+/* Labels don't shrink with their area: small areas get small letters, tiny ones none (a
+ * tooltip says in SVG what they are). */
+static void label(struct text *out, const struct treemap *t, const struct area *a,
+		  uint64_t bytes, const char *what)
+{
+	char size[HUMAN_SIZE];
+	double share = (double)bytes / (double)t->areas[0].bytes;
+	double points = 70 * sqrt(share);
+	text_printf(out, "area=%.4f, fontsize=%.1f, label=\"", 1000 * share,
+		    points < 5 ? 5 : points > 14 ? 14 : points);
+	if (share > 0.002) {
+		dot_short_label(out, t->analysis, a->node);
+		text_printf(out, "%s\\n%s", what, human_bytes_u64(size, bytes));
+	}
+	text_add(out, "\", tooltip=\"");
+	dot_label(out, t->analysis, a->node);
+	text_printf(out, "%s\"", what);
+}
+
 static void leaf(struct text *out, const struct treemap *t, const struct area *a, int i,
 		 int depth)
 {
-	text_printf(out, "%*sa%d [area=%.4f, label=\"", depth + 1, "", i,
-		    1000.0 * (double)a->bytes / (double)t->areas[0].bytes);
-	dot_label(out, t->analysis, a->node);
-	text_add(out, "\", fillcolor=\"");
+	text_printf(out, "%*sa%d [", depth + 1, "", i);
+	label(out, t, a, a->bytes, "");
+	text_add(out, ", fillcolor=\"");
 	dot_fill(out, (double)a->bytes / (double)t->areas[0].bytes * 4);
 	text_add(out, "\"];\n");
 }
@@ -76,14 +96,16 @@ static void leaf(struct text *out, const struct treemap *t, const struct area *a
 static void rest(struct text *out, const struct treemap *t, const struct area *a, int i,
 		 int depth)
 {
-	char n[HUMAN_SIZE], b[HUMAN_SIZE];
+	char what[HUMAN_SIZE + 40], n[HUMAN_SIZE];
 	if (a->rest == 0)
 		return;
-	text_printf(out, "%*sr%d [area=%.4f, label=\"", depth + 1, "", i,
-		    1000.0 * (double)a->rest / (double)t->areas[0].bytes);
 	if (a->others)
-		text_printf(out, "%s others\\n", human_count(n, a->others));
-	text_printf(out, "%s\"];\n", human_bytes_u64(b, a->rest));
+		snprintf(what, sizeof(what), " and %s others", human_count(n, a->others));
+	else
+		snprintf(what, sizeof(what), " itself");
+	text_printf(out, "%*sr%d [", depth + 1, "", i);
+	label(out, t, a, a->rest, what);
+	text_add(out, "];\n");
 }
 
 static void open_cluster(struct text *out, const struct treemap *t, int i, int depth)

@@ -12,7 +12,7 @@
 #include "viewer/screen/glyph.h"
 #include "viewer/screen/grid.h"
 
-enum { TEXT_MIN = 14, TEXT_LOOK = 200, BAR_WIDTH = 10, GAP = 1 };
+enum { TEXT_MIN = 14, TEXT_LOOK = 200, TEXT_WANTED = 36, BAR_WIDTH = 10, GAP = 1 };
 
 const char *grid_format(const struct grid *g, size_t column, const struct grid_cell *cell,
 			char *buf, size_t size)
@@ -107,11 +107,46 @@ static void drop_columns(struct grid *g, int width, int wanted)
 	}
 }
 
+/* What a text column beside the first one must have. */
+static int least(const struct grid *g, size_t c)
+{
+	return (g->seen[c] < TEXT_MIN + 4 ? g->seen[c] : TEXT_MIN + 4) + GAP;
+}
+
+/* Leaves out texts from the right, so that the first one can be read. */
+static void drop_texts(struct grid *g, int room)
+{
+	int first = -1, others = 0;
+	for (size_t c = 0; c < g->ncolumns; c++) {
+		if (!is_text(g, c) || g->columns[c].hidden)
+			continue;
+		if (first < 0)
+			first = (int)c;
+		else
+			others += least(g, c);
+	}
+	if (first < 0)
+		return;
+	int want = g->seen[first] < TEXT_WANTED ? g->seen[first] : TEXT_WANTED;
+	for (int c = (int)g->ncolumns - 1; c > first && room - others < want; c--) {
+		if (!is_text(g, (size_t)c) || g->columns[c].hidden || c == g->sort)
+			continue;
+		others -= least(g, (size_t)c);
+		g->width[c] = -1;
+	}
+}
+
 /* Shares `room` among the text columns: each what it needs, the greediest cut first. */
 static void share_text(struct grid *g, int room)
 {
-	size_t n = text_columns(g), left = n;
+	size_t n = 0;
 	bool done[GRID_MAX_COLUMNS] = { false };
+	for (size_t c = 0; c < g->ncolumns; c++) {
+		done[c] = g->width[c] < 0;
+		g->width[c] = done[c] ? 0 : g->width[c];
+		n += is_text(g, c) && !g->columns[c].hidden && !done[c];
+	}
+	size_t left = n;
 	room -= (int)n * GAP;
 	while (left > 0) {
 		int fair = room / (int)left;
@@ -152,6 +187,7 @@ static void layout(struct grid *g, struct rect r)
 	drop_columns(g, r.width, wanted);
 	int left = r.width - numbers_width(g);
 	g->bar_width = g->bar >= 0 && left >= wanted + BAR_WIDTH + 10 ? BAR_WIDTH : 0;
+	drop_texts(g, left);
 	share_text(g, left - (g->bar_width ? g->bar_width + GAP : 0));
 	int x = r.x, bar_after = -1;
 	for (size_t c = 0; c < g->ncolumns; c++)

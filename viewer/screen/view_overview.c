@@ -25,13 +25,13 @@ struct overview {
 	struct text text;
 };
 
-enum { COL_WHAT, COL_COUNT, COL_SIZE, COL_RETAINED };
+enum { COL_WHAT, COL_RETAINED, COL_SIZE, COL_COUNT };
 
 static const struct column columns[] = {
 	[COL_WHAT] = { "what", "What is big", CELL_TEXT, false },
-	[COL_COUNT] = { "count", "Count", CELL_COUNT, false },
-	[COL_SIZE] = { "size", "Size", CELL_BYTES, false },
 	[COL_RETAINED] = { "retained", "Retained", CELL_BYTES, false },
+	[COL_SIZE] = { "size", "Size", CELL_BYTES, false },
+	[COL_COUNT] = { "count", "Count", CELL_COUNT, false },
 };
 
 static struct overview *self(struct view *view)
@@ -82,7 +82,7 @@ static int what_column(const struct table *t)
 
 static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 {
-	static const char *const keys[] = { "", "count", "size", "retained" };
+	static const char *const keys[] = { "", "retained", "size", "count" };
 	struct overview *v = arg;
 	size_t at;
 	const struct table *t = table_of(v, row, &at);

@@ -125,20 +125,33 @@ static int insert(struct tree_view *v, size_t at, const struct tree_row *new, si
 	return 0;
 }
 
+/* Children without the groups that hold nothing (the last ones). */
+static int children_of(struct tree_view *v, uint32_t node, struct heap_span *ret)
+{
+	struct analysis *a = analysis_of(v);
+	int err = analysis_children(a, node, &v->view.page->app->progress, ret);
+	while (!err && ret->count) {
+		uint32_t last = ret->target[ret->count - 1];
+		if (heap_is_object(a->heap, last) || analysis_retained_count(a, last))
+			break;
+		ret->count--;
+	}
+	return err;
+}
+
 /* Inserts children [from, from + CHILDREN_AT_ONCE) of node at row `at`. */
 static int insert_children(struct tree_view *v, size_t at, uint32_t node, uint32_t from,
 			   uint16_t depth)
 {
-	const struct progress *progress = &v->view.page->app->progress;
 	struct tree_row new[CHILDREN_AT_ONCE + 1];
 	struct heap_span children, grand;
 	size_t n = 0;
-	int err = analysis_children(analysis_of(v), node, progress, &children);
+	int err = children_of(v, node, &children);
 	if (err)
 		return err;
 	while (from < children.count && n < CHILDREN_AT_ONCE) {
 		uint32_t child = children.target[from++];
-		err = analysis_children(analysis_of(v), child, progress, &grand);
+		err = children_of(v, child, &grand);
 		if (err)
 			return err;
 		new[n++] = (struct tree_row){ .node = child, .depth = depth,
@@ -166,8 +179,7 @@ static int unfold(struct tree_view *v, size_t at)
 	if (row->more) {	/* replace this row with what it stands for */
 		struct heap_span children;
 		struct tree_row was = *row;
-		int err = analysis_children(analysis_of(v), was.node,
-					    &v->view.page->app->progress, &children);
+		int err = children_of(v, was.node, &children);
 		if (err)
 			return err;
 		memmove(row, row + 1, (v->count - at - 1) * sizeof(*row));
