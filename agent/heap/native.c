@@ -207,7 +207,7 @@ static bool is_python(const struct walk *w, uint64_t type)
 /* tp_name of a type: "module.Name" unless a class statement made it. */
 static bool type_name(const struct walk *w, uint64_t type, char *buf, size_t size)
 {
-	return peek_safe_text(peek64(type + w->lay->tp_name), buf, size);
+	return walk_tp_name(w, type, buf, size);
 }
 
 /* Looks the base chain up; true: a layout or an exception was found. */

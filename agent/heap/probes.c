@@ -338,8 +338,7 @@ bool probes_type_hook(struct walk *w, struct walk_type *type)
 	if (!probes)
 		return false;
 	for (uint64_t t = type->addr; t && !probe; t = peek64(t + w->lay->tp_base))
-		if (peek_safe_text(peek64(t + w->lay->tp_name), name, sizeof(name)) &&
-		    strchr(name, '.'))
+		if (walk_tp_name(w, t, name, sizeof(name)) && strchr(name, '.'))
 			probe = find(probes, name);
 	if (!probe)
 		return false;

@@ -97,14 +97,14 @@ static void scan_map(struct walk *w, struct pymalloc *state, const struct memory
 
 /* ---- arenas ---- */
 
+/* The table's memory is known to be readable. */
 static bool table_fits(const struct pymalloc *state, uint64_t table)
 {
 	for (uint32_t i = 0; i < state->samples; i++) {
-		uint64_t address;
+		uint64_t address = peek64(table +
+					  (uint64_t)ARENA_ENTRY * state->sample_index[i]);
 
-		if (!peek_safe64(table + (uint64_t)ARENA_ENTRY * state->sample_index[i],
-				 &address) ||
-		    address > state->sample[i] ||
+		if (address > state->sample[i] ||
 		    state->sample[i] - address >= state->arena_size || !address)
 			return false;
 	}

@@ -7,4 +7,10 @@
 /* Reads /proc/self/maps into w->ranges. 0, -ENOMEM, or -EIO. */
 int ranges_read(struct walk *w);
 
+/*
+ * Of an address that walk_is_object() accepted: is it proven, by its neighbours on
+ * a collector's list pointing back at it (or by being a static type)?
+ */
+bool ranges_is_tracked(struct walk *w, uint64_t addr);
+
 #endif

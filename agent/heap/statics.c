@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "agent/heap/ranges.h"
 #include "agent/heap/sweep.h"
 
 static const char *base_name(const char *path)
@@ -32,6 +33,14 @@ static bool worth_a_root(const struct walk *w, uint64_t obj)
 		(peek64(obj + lay->refcnt) & lay->immortal_mask) < lay->immortal_value;
 }
 
+bool statics_good(struct walk *w, uint64_t addr)
+{
+	if (marks_test(&w->marks, addr))
+		return true;
+	return walk_is_object(w, addr) &&
+		(w->options->in_copy || ranges_is_tracked(w, addr));
+}
+
 static void scan_range(struct walk *w, const struct walk_range *r, uint32_t name, bool own)
 {
 	for (uint64_t at = r->start; at < r->end && !w->err; at += 8) {
@@ -41,7 +50,7 @@ static void scan_range(struct walk *w, const struct walk_range *r, uint32_t name
 		if (!marks_in_range(word) || word < 0x10000)
 			continue;
 		known = marks_test(&w->marks, word);
-		if ((known && own) || (!known && !walk_is_object(w, word)))
+		if ((known && own) || (!known && !statics_good(w, word)))
 			continue;
 		if (worth_a_root(w, word))
 			walk_root(w, SNAP_ROOT_C_STATIC, SNAP_ROOT_CONSERVATIVE, 0, 0, name, word);

@@ -15,6 +15,7 @@
 
 #include "agent/heap/edges.h"
 #include "agent/heap/sizes.h"
+#include "agent/heap/statics.h"
 #include "agent/heap/tables.h"
 
 enum { PASSES = 8, PROGRESS_EVERY = 1 << 18, UNTRACKED_36 = -2 };
@@ -110,7 +111,7 @@ static void check_refs(struct walk *w, struct snap_object *event)
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t ref = event->refs[i];
 
-		w->refs[i] = marks_test(&w->marks, ref) || walk_is_object(w, ref) ? ref : 0;
+		w->refs[i] = statics_good(w, ref) ? ref : 0;
 		if (w->refs[i])
 			marks_set(&w->marks, ref);
 	}

@@ -216,6 +216,19 @@ struct walk_type *walk_type(struct walk *w, uint64_t type);
 /* Iterates the records in order of id; NULL beyond the last. */
 struct walk_type *walk_type_by_id(struct walk *w, uint32_t id);
 
+/* tp_name of a type that instances were met of, cut to size-1 bytes. */
+static inline bool walk_tp_name(const struct walk *w, uint64_t type, char *buf, size_t size)
+{
+	const char *name = peek_ptr(peek64(type + w->lay->tp_name));
+	size_t n = name ? __builtin_strlen(name) : 0;
+
+	if (n >= size)
+		n = size - 1;
+	__builtin_memcpy(buf, name ? name : "", n);
+	buf[n] = 0;
+	return name != NULL;
+}
+
 /* Static builtin types of 3.12+ keep their dict in the interpreter. 0 = none. */
 uint64_t walk_type_dict(const struct walk *w, uint64_t type);
 bool walk_is_subtype(const struct walk *w, uint64_t type, uint64_t base);
