@@ -108,6 +108,11 @@ static void add_random_starts(struct lists *l)
 	struct walk *w = l->w;
 	uint64_t pages = 0, state = 0x2545f4914f6cdd1dULL, pick, g;
 
+	/* In place other threads run, those that don't hold the GIL (and the loader's
+	 * own last steps): a page of the list may be unmapped by now, and looking at
+	 * it would kill the target. */
+	if (!w->options->in_copy)
+		return;
 	for (uint32_t i = 0; i < w->nranges; i++)
 		if (may_hold_objects(&w->ranges[i]))
 			pages += (w->ranges[i].end - w->ranges[i].start) / PAGE;
