@@ -137,7 +137,7 @@ static uint64_t arena_table(struct walk *w, const struct pymalloc *state)
 
 		if (type_type >= range->start && type_type < range->end)
 			end = range->start;
-		if (end && range->start == end && (range->perms & 3) == 3) {
+		if (end && range->start == end && range->image && (range->perms & 3) == 3) {
 			end = range->end;
 			table = find_table(w, state, range->start, range->end);
 		}

@@ -6,6 +6,7 @@
  * /proc/self/maps is read with raw system calls into the arena.  What we map
  * ourselves later is not in the list, so our tables are never taken for Python's.
  */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -76,14 +77,56 @@ static void parse_line(char *line, struct walk_range *r)
 	r->special = !strncmp(p, "[v", 2) || !strncmp(p, "/dev/", 5) || !(r->perms & 1);
 }
 
-/* The anonymous end of a library's data: writable, right after its file mapping. */
-static void mark_bss(struct walk_range *r, uint32_t index)
+/* Where the image mapped at `start` ends by its program headers, 0 = unknown. */
+static uint64_t image_end(uint64_t start)
 {
-	const struct walk_range *before = r - 1;
+	Elf64_Ehdr head;
+	Elf64_Phdr segment;
+	uint64_t bias = 0, end = 0;
 
-	if (index && !r->path[0] && before->end == r->start && before->file && before->image &&
-	    (r->perms & 3) == 3 && (before->perms & 2))
-		r->image = true;
+	if (!peek_safe(start, &head, sizeof(head)) || memcmp(head.e_ident, ELFMAG, SELFMAG) ||
+	    head.e_phentsize != sizeof(segment))
+		return 0;
+	for (unsigned i = 0; i < head.e_phnum; i++) {
+		if (!peek_safe(start + head.e_phoff + i * sizeof(segment), &segment,
+			       sizeof(segment)))
+			return 0;
+		if (segment.p_type != PT_LOAD)
+			continue;
+		if (segment.p_offset == 0)
+			bias = start - segment.p_vaddr;
+		if (segment.p_vaddr + segment.p_memsz > end)
+			end = segment.p_vaddr + segment.p_memsz;
+	}
+	return end ? (bias + end + 4095) & ~4095ULL : 0;
+}
+
+/*
+ * The anonymous end of a library's data: writable, right after its file mapping.
+ * Memory that the program mapped itself may follow without a gap, and the kernel
+ * shows both as one: then the range is split.  Returns how many ranges there are.
+ */
+static uint32_t mark_bss(struct walk *w, struct walk_range *r, uint32_t index)
+{
+	const struct walk_range *first = r - 1;
+	uint64_t end = 0;
+
+	if (!index || r->path[0] || first->end != r->start || !first->image ||
+	    (r->perms & 3) != 3 || !(first->perms & 2))
+		return 1;
+	while (first > w->ranges && first->offset && !strcmp(first[-1].path, first->path))
+		first--;
+	if (!first->offset)
+		end = image_end(first->start);
+	if (end <= r->start)
+		return 1;
+	r->image = true;
+	if (end >= r->end)
+		return 1;
+	r[1] = r[0];
+	r[1].image = false;
+	r[0].end = r[1].start = end;
+	return 2;
 }
 
 int ranges_read(struct walk *w)
@@ -95,17 +138,16 @@ int ranges_read(struct walk *w)
 		return -EIO;
 	for (const char *p = buf; *p; p++)
 		lines += *p == '\n';
-	w->ranges = arena_map(w->arena, (lines + 1) * sizeof(*w->ranges));
+	w->ranges = arena_map(w->arena, (2 * lines + 1) * sizeof(*w->ranges));
 	if (!w->ranges)
 		return -ENOMEM;
-	for (char *p = buf; *p && w->nranges < lines; p = next) {
+	for (char *p = buf; *p && w->nranges < 2 * lines; p = next) {
 		next = strchr(p, '\n');
 		if (!next)
 			break;
 		*next++ = 0;
 		parse_line(p, &w->ranges[w->nranges]);
-		mark_bss(&w->ranges[w->nranges], w->nranges);
-		w->nranges++;
+		w->nranges += mark_bss(w, &w->ranges[w->nranges], w->nranges);
 	}
 	return w->nranges ? 0 : -EIO;
 }

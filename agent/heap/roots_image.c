@@ -94,7 +94,7 @@ void roots_image(struct walk *w)
 
 		if (type_type >= range->start && type_type < range->end)
 			end = range->start;
-		if (!end || range->start != end || (range->perms & 3) != 3)
+		if (!end || range->start != end || !range->image || (range->perms & 3) != 3)
 			continue;
 		end = range->end;	/* .bss may be a mapping of its own */
 		if (!w->interned) {
