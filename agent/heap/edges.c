@@ -253,6 +253,25 @@ static uint32_t edges_code(struct walk *w, struct walk_type *type, uint64_t obj)
 	return shape;
 }
 
+/*
+ * functools.lru_cache: the wrapper's ring of elements owns each of them (its
+ * tp_traverse tells only their keys and results).  The wrapper begins with the
+ * ring's root, an element itself: {head, prev, next, ...} (_functoolsmodule.c).
+ */
+static uint32_t edges_lru_cache(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	uint32_t shape = edges_object(w, type, obj), head = w->lay->head;
+	uint64_t link = peek64(obj + head + 8), before = obj;
+
+	while (link && link != obj && walk_readable(w, link, head + 16u) &&
+	       peek64(link + head) == before && !w->err) {
+		walk_ref(w, link);
+		before = link;
+		link = peek64(link + head + 8);
+	}
+	return shape;
+}
+
 /* ---- the plan of a type ---- */
 
 static void add_slot(struct walk_slot *slots, uint32_t *n, struct walk_slot slot)
@@ -424,6 +443,9 @@ void edges_plan(struct walk *w, struct walk_type *type)
 	plan_shapes(w, type);
 	if (type->kind == SNAP_KIND_TYPE)
 		type->edges = edges_of_type;
+	else if (cpython_since(w->py, 7) &&
+		 !strcmp(type->name_text, "functools._lru_cache_wrapper"))
+		type->edges = edges_lru_cache;
 	else if (type->kind == SNAP_KIND_CODE)
 		type->edges = edges_code;
 	else if (type->kind == SNAP_KIND_WEAKREF)
