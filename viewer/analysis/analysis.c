@@ -38,25 +38,23 @@ static int add_retained(struct analysis *a, const struct dominators *d)
 	const uint32_t *vertex = VEC(d->vertex, uint32_t), *idom = VEC(a->idom, uint32_t);
 	uint32_t nodes = a->heap->nodes;
 
-	if (vec_alloc(&a->retained, nodes * sizeof(uint64_t)) ||
-	    vec_alloc(&a->retained_count, nodes * sizeof(uint32_t)))
+	if (vec_alloc(&a->retained, nodes * sizeof(uint64_t)))
 		return -ENOMEM;
 	uint64_t *retained = a->retained.data;
-	uint32_t *count = a->retained_count.data;
-	for (uint32_t n = 0; n < nodes; n++) {
+	for (uint32_t n = 0; n < nodes; n++)
 		retained[n] = heap_size(a->heap, n);
-		count[n] = n < a->heap->objects;
-	}
-	for (uint32_t v = d->count; v-- > 1;) {
+	for (uint32_t v = d->count; v-- > 1;)
 		retained[idom[vertex[v]]] += retained[vertex[v]];
-		count[idom[vertex[v]]] += count[vertex[v]];
-	}
 	return 0;
 }
 
-/* ---- retained by type ---- */
+/* ---- counts, and both by type: one walk over the dominator tree ---- */
 
-struct tree { uint32_t *first, *next; };
+/*
+ * first is needed until a node is entered, its count only from then on: one array
+ * (retained_count) serves both.
+ */
+struct tree { uint32_t *first, *next, *count, *open; };
 
 static void link_tree(const struct analysis *a, struct tree tree)
 {
@@ -72,58 +70,64 @@ static void link_tree(const struct analysis *a, struct tree tree)
 	}
 }
 
-static void enter(struct analysis *a, uint32_t node, uint32_t *open)
+/* Its first child, or HEAP_NONE. */
+static uint32_t enter(const struct analysis *a, struct tree tree, uint32_t node)
 {
-	uint32_t type = heap_type_of(a->heap, node);
-	struct analysis_type *sum = VEC(a->type, struct analysis_type) + type;
+	uint32_t child = tree.first[node];
 
-	if (open[type]++ || !type)
-		return;
-	sum->retained += analysis_retained(a, node);
-	sum->retained_count += analysis_retained_count(a, node);
+	tree.open[heap_type_of(a->heap, node)]++;
+	tree.count[node] = node < a->heap->objects;
+	return child;
 }
 
-static void walk_tree(struct analysis *a, struct tree tree, uint32_t *open)
+static void leave(struct analysis *a, struct tree tree, uint32_t node)
 {
-	const uint32_t *idom = VEC(a->idom, uint32_t);
-	uint32_t root = heap_root(a->heap), node = root;
+	uint32_t type = heap_type_of(a->heap, node), idom = analysis_idom(a, node);
+	struct analysis_type *sum = VEC(a->type, struct analysis_type) + type;
 
-	enter(a, node, open);
+	if (idom != HEAP_NONE)
+		tree.count[idom] += tree.count[node];
+	if (--tree.open[type] || !type)
+		return;		/* inside another instance of its type */
+	sum->retained += analysis_retained(a, node);
+	sum->retained_count += tree.count[node];
+}
+
+static void walk_tree(struct analysis *a, struct tree tree)
+{
+	uint32_t root = heap_root(a->heap), node = root, child;
+
 	for (;;) {
-		if (tree.first[node] != HEAP_NONE) {
-			node = tree.first[node];
-			enter(a, node, open);
-			continue;
-		}
+		while ((child = enter(a, tree, node)) != HEAP_NONE)
+			node = child;
 		for (;;) {
-			open[heap_type_of(a->heap, node)]--;
+			leave(a, tree, node);
 			if (node == root)
 				return;
 			if (tree.next[node] != HEAP_NONE)
 				break;
-			node = idom[node];
+			node = analysis_idom(a, node);
 		}
 		node = tree.next[node];
-		enter(a, node, open);
 	}
 }
 
 static int add_types(struct analysis *a)
 {
 	size_t types = (size_t)a->heap->types + 1, nodes = a->heap->nodes;
-	struct vec first = { 0 }, next = { 0 }, open = { 0 };
+	struct vec next = { 0 }, open = { 0 };
 	int err = -ENOMEM;
 
-	if (!vec_alloc(&first, nodes * 4) && !vec_alloc(&next, nodes * 4) &&
+	if (!vec_alloc(&a->retained_count, nodes * 4) && !vec_alloc(&next, nodes * 4) &&
 	    !vec_alloc(&open, types * 4) &&
 	    !vec_alloc(&a->type, types * sizeof(struct analysis_type))) {
-		struct tree tree = { first.data, next.data };
+		struct tree tree = { a->retained_count.data, next.data, a->retained_count.data,
+				     open.data };
 
 		link_tree(a, tree);
-		walk_tree(a, tree, open.data);
+		walk_tree(a, tree);
 		err = 0;
 	}
-	vec_free(&first);
 	vec_free(&next);
 	vec_free(&open);
 	return err;

@@ -25,8 +25,9 @@
 #include "viewer/model/heap.h"
 
 struct analysis_type {
-	uint64_t retained;	/* bytes that would go with all instances of the type */
-	uint64_t retained_count; /* objects, the instances included */
+	uint64_t retained;	/* sum of its instances' retained bytes, each byte once; what two
+				 * instances hold together is not in it */
+	uint64_t retained_count; /* the same in objects, the instances included */
 };
 
 struct analysis {

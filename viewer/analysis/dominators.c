@@ -5,8 +5,8 @@
  * Phases and what they hold, bytes per node (E' = edges that aren't tree edges):
  *	search	number, vertex, parent		12
  *	preds	+ row, predecessors		16 + 4 E'; number is freed after
- *	semi	+ anc/label pairs, semi		24 + 4 E'
- *	nca	parent becomes idom in place	8
+ *	semi	+ anc/label pairs		20 + 4 E'; semi takes row's place
+ *	nca	parent becomes idom in place	12
  * Predecessors along tree edges tell nothing (the parent is the first candidate
  * anyway), so they are left out: about half of a Python heap's edges.
  *
@@ -25,8 +25,9 @@ struct work {
 	const struct progress *progress;
 	struct vec number;	/* u32 per node; HEAP_NONE = not reached */
 	struct vec vertex, parent; /* u32 per number */
-	struct vec row_base, row, pred;
-	struct vec link, semi;
+	struct vec row_base, row, pred; /* row[v]: end of v's predecessors; once v is done,
+					 * its semidominator */
+	struct vec link;
 	struct vec stack;
 	uint32_t count;
 };
@@ -210,7 +211,7 @@ static int semidominators(struct work *w)
 {
 	const uint32_t *parent = VEC(w->parent, uint32_t), *pred = VEC(w->pred, uint32_t);
 	struct link *link = w->link.data;
-	uint32_t *semi = w->semi.data;
+	uint32_t *semi = w->row.data;	/* v's end of predecessors is read before it goes */
 
 	for (uint32_t v = w->count; v-- > 1;) {
 		uint32_t least = parent[v], candidate;
@@ -236,7 +237,7 @@ static int semidominators(struct work *w)
 static void nearest_ancestors(struct work *w)
 {
 	uint32_t *idom = w->parent.data;
-	const uint32_t *semi = w->semi.data;
+	const uint32_t *semi = w->row.data;
 
 	for (uint32_t v = 1; v < w->count; v++) {
 		uint32_t d = idom[v];
@@ -261,9 +262,11 @@ static int run(struct work *w)
 	vec_free(&w->number);
 	if (err)
 		return err;
-	if (vec_alloc(&w->link, w->count * sizeof(struct link)) || vec_alloc(&w->semi, bytes))
+	if (vec_alloc(&w->link, w->count * sizeof(struct link)))
 		return -ENOMEM;
 	err = semidominators(w);
+	vec_free(&w->link);
+	vec_free(&w->pred);
 	if (!err)
 		nearest_ancestors(w);
 	return err;
@@ -282,7 +285,7 @@ int dominators_run(const struct heap *heap, const struct progress *progress,
 		vec_move(&ret->idom, &w.parent);
 	}
 	struct vec *vecs[] = { &w.number, &w.vertex, &w.parent, &w.row_base, &w.row, &w.pred,
-			       &w.link, &w.semi, &w.stack };
+			       &w.link, &w.stack };
 	for (size_t i = 0; i < sizeof(vecs) / sizeof(vecs[0]); i++)
 		vec_free(vecs[i]);
 	return err;

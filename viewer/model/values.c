@@ -13,6 +13,7 @@
 
 #define BLOCK 64u
 #define HAS_HASH 0x80u
+#define SIZE_IS_LENGTH 0x40u
 
 static size_t put_varint(uint8_t *out, uint64_t value)
 {
@@ -48,13 +49,16 @@ int values_add(struct vec *raw, uint64_t packed, const struct snap_value *value)
 	size_t n = 8;
 
 	memcpy(head, &packed, 8);
-	head[n++] = (value->kind & 0x7f) | (value->hash ? HAS_HASH : 0);
+	bool whole = value->size == value->length;
+	head[n++] = (uint8_t)((value->kind & 0x3f) | (value->hash ? HAS_HASH : 0) |
+			      (whole ? SIZE_IS_LENGTH : 0));
 	n += put_varint(head + n, value->length);
 	if (value->hash) {
 		memcpy(head + n, &value->hash, 8);
 		n += 8;
 	}
-	n += put_varint(head + n, value->size);
+	if (!whole)
+		n += put_varint(head + n, value->size);
 	if (vec_reserve(raw, n + value->size))
 		return -ENOMEM;
 	memcpy((char *)raw->data + raw->size, head, n);
@@ -67,12 +71,12 @@ int values_add(struct vec *raw, uint64_t packed, const struct snap_value *value)
 /* The part of a record after its id; NULL = damaged. */
 static const uint8_t *parse(const uint8_t *p, const uint8_t *end, struct heap_value *ret)
 {
-	uint64_t size;
+	uint64_t size = 0;
 
 	if (p >= end)
 		return NULL;
 	uint8_t kind = *p++;
-	ret->kind = kind & 0x7f;
+	ret->kind = kind & 0x3f;
 	p = get_varint(p, end, &ret->length);
 	ret->hash = 0;
 	if (p && kind & HAS_HASH) {
@@ -81,7 +85,8 @@ static const uint8_t *parse(const uint8_t *p, const uint8_t *end, struct heap_va
 		memcpy(&ret->hash, p, 8);
 		p += 8;
 	}
-	if (p)
+	size = ret->length;
+	if (p && !(kind & SIZE_IS_LENGTH))
 		p = get_varint(p, end, &size);
 	if (!p || size > (uint64_t)(end - p) || size > UINT32_MAX)
 		return NULL;

@@ -1,0 +1,2 @@
+# The viewer's unit tests.
+pymem_unit(viewer_dominators SOURCES viewer_dominators.c LIBS pymem_viewer)
