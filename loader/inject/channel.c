@@ -97,8 +97,11 @@ static int open_pipe(struct remote *r, int index, int theirs, int flags,
 		return -1;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", t->pid, t->tid, pair[!theirs]);
 	int mode = theirs ? O_RDONLY : O_WRONLY;
-	int ours = open(path, mode | O_CLOEXEC | flags);
+	int ours = open(path, mode | O_CLOEXEC);
 	int sys = errno;
+	/* open() refuses O_DIRECT on a pipe; packets are made by the writer's flag */
+	if (ours >= 0 && flags && !theirs)
+		fcntl(ours, F_SETFL, flags);
 	if (close_one(r, pair[!theirs], err))
 		return -1;
 	if (ours < 0) {

@@ -19,6 +19,7 @@
 #include "loader/inject/borrow.h"
 #include "loader/inject/channel.h"
 #include "loader/inject/copy_state.h"
+#include "loader/inject/guard.h"
 #include "loader/target/gil.h"
 #include "loader/target/memory.h"
 
@@ -79,6 +80,22 @@ static int borrow_instant(struct errand *e, struct tracee *t, struct load_error 
 
 /* ---- the copy ---- */
 
+/*
+ * A target with a filter: it isn't asked while we trace the thread, if we have
+ * CAP_SYS_ADMIN.  The kernel turns it on again when the thread is let go, also
+ * by our death.
+ */
+static bool suspend_seccomp(struct tracee *t)
+{
+	long options = t->options | (long)PTRACE_O_SUSPEND_SECCOMP;
+	if (!t->errand->target->process.seccomp ||
+	    ptrace(PTRACE_SETOPTIONS, t->tid, NULL, (void *)options))
+		return false;
+	t->options = options;
+	errand_log(t->errand, "seccomp is suspended for %d while it is traced", t->tid);
+	return true;
+}
+
 /* Takes over the frozen copy: it must be killed if we die. */
 static int adopt(struct copy *c, struct errand *e, const struct tracee *parent,
 		 uint64_t exit_word, struct load_error *err)
@@ -92,12 +109,9 @@ static int adopt(struct copy *c, struct errand *e, const struct tracee *parent,
 	t->mem = -1;
 	if (tracee_wait(t, errand_now() + 1000000000ull) != TRACEE_STOP)
 		return load_fail(err, LOAD_E_TIMEOUT, 0, "the copy didn't start stopped");
-	long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
-	if (e->target->process.seccomp &&	/* needs CAP_SYS_ADMIN */
-	    !ptrace(PTRACE_SETOPTIONS, c->pid, NULL,
-		    (void *)(options | (long)PTRACE_O_SUSPEND_SECCOMP)))
-		errand_log(e, "the copy's seccomp filter is suspended");
-	else if (ptrace(PTRACE_SETOPTIONS, c->pid, NULL, (void *)options))
+	t->options = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
+	if (!suspend_seccomp(t) &&
+	    ptrace(PTRACE_SETOPTIONS, c->pid, NULL, (void *)t->options))
 		return load_fail(err, LOAD_E_SYSTEM, errno, "PTRACE_SETOPTIONS: %s",
 				 strerror(errno));
 	t->mem = memory_open(c->pid, c->pid);
@@ -276,6 +290,8 @@ static int make_copy(struct errand *e, struct copy *c, struct load_error *err)
 	uint64_t word = 0;
 	if (borrow_instant(e, &t, err))
 		return -1;
+	if (!suspend_seccomp(&t) && guard_seccomp(&t, false, err))
+		return finish_parent(&t, -1, err);
 	enum gil_state gil = gil_state(e->target, t.mem);
 	e->result.injection.consistent = gil == GIL_FREE;
 	remote_init(&r, &t);
@@ -309,6 +325,7 @@ static int reap_copy(struct errand *e, const struct copy *c, struct load_error *
 		struct load_error gone;
 		return target_check(e->target, &gone) ? 0 : -1;
 	}
+	suspend_seccomp(&t);
 	remote_init(&r, &t);
 	int status = errand_step(e, err, "reap the copy");
 	if (!status)

@@ -17,6 +17,7 @@
 
 #include "loader/inject/borrow.h"
 #include "loader/inject/channel.h"
+#include "loader/inject/guard.h"
 #include "loader/target/calls.h"
 #include "loader/target/memory.h"
 
@@ -204,6 +205,8 @@ int plan_a_load(struct errand *e, struct load_error *err)
 	if (borrow_thread(e, &borrow, &t, err))
 		return -1;
 	e->result.injection.stopped_ns = borrow.stopped_ns;
+	if (guard_seccomp(&t, true, err))
+		return give_back(&t, -1, err);
 	remote_init(&r, &t);
 	int status = load(&r, plan->image, err);
 	if (status && usable(&t, err))

@@ -106,8 +106,7 @@ int remote_clone(struct remote *r, int64_t *ret, uint64_t *exit_word_ret,
 {
 	struct tracee *t = r->tracee;
 	uint64_t leave = t->errand->target->calls.exit, word = r->frame - 16;
-	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
-	const long clone_options = options | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK;
+	const long clone_options = t->options | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK;
 	if (!r->frame || !leave || !tracee_write(t, word, &leave, sizeof(leave)))
 		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
 			"a copy of process %d can't be made safely: no room on its stack, or no "
@@ -118,7 +117,7 @@ int remote_clone(struct remote *r, int64_t *ret, uint64_t *exit_word_ret,
 	t->clone_child = 0;
 	int status = remote_sys(r, ret, err, SYS_clone, 0, word);
 	if (t->stopped)
-		ptrace(PTRACE_SETOPTIONS, t->tid, NULL, (void *)options);
+		ptrace(PTRACE_SETOPTIONS, t->tid, NULL, (void *)t->options);
 	*exit_word_ret = word;
 	if (status)
 		return -1;

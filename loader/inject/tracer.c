@@ -219,8 +219,8 @@ int tracee_seize(struct tracee *t, struct errand *errand, pid_t tid, unsigned ti
 	t->mem = memory_open(t->pid, tid);
 	if (t->mem < 0)
 		return seize_failed(t, -t->mem, err);
-	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
-	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)options)) {
+	t->options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
+	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)t->options)) {
 		int sys = errno;
 		close(t->mem);
 		return seize_failed(t, sys, err);

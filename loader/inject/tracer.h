@@ -27,6 +27,7 @@ struct tracee {
 	struct errand *errand;
 	pid_t pid, tid;
 	int mem;		/* reads its memory */
+	long options;		/* PTRACE_O_* now set */
 	bool attached;
 	bool stopped;		/* in a ptrace stop now */
 	bool saved;		/* state holds what it must get back */
