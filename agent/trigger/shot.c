@@ -46,7 +46,8 @@ static void shot_message(const struct pymem_msg *msg, const char *text)
 		text_str(&t, text);
 	} else if (msg->type == PYMEM_MSG_FAILED) {
 		text_init(&t, shot.error, sizeof(shot.error));
-		text_str(&t, text);
+		if (msg->a != PYMEM_FAIL_NOT_READY)	/* it is ending: nobody's mistake */
+			text_str(&t, text);
 	} else if (msg->type == PYMEM_MSG_CRASH) {
 		text_init(&t, shot.crashed, sizeof(shot.crashed));
 		text_str(&t, text);
@@ -176,7 +177,7 @@ int shot_take(const struct trigger_config *config, const char *why,
 	rc = shot_try(config, why, context, waiting);
 	if (rc == -EIO && shot_skip_crashed())
 		rc = shot_try(config, why, context, waiting);
-	if (rc == -EIO)
+	if (rc == -EIO && shot.error[0])
 		shot_say("no snapshot", shot.error);
 	busy_release();
 	return rc;
