@@ -7,10 +7,10 @@
  * group, (threads) to each thread, a thread to its frames (outermost last).
  * Borrowed roots hold what they show (a static type, a frame's globals), but for
  * interned strings, which the interpreter drops when nobody else holds them;
- * borrowed ones don't count in refcounts.  A conservative root is taken as a
- * counted reference only where the object has one that nothing else explains.
+ * borrowed ones don't count in refcounts.  A conservative root is believed only
+ * where the object has a reference that nothing else explains.
  *
- * Two passes over the edges: count per node, then fill.
+ * Two passes over the edges: count per node (and judge), then fill.
  */
 #include <errno.h>
 
@@ -69,42 +69,53 @@ static uint32_t holder(const struct heap *heap, const struct snap_root *root)
 	return heap->objects + g;
 }
 
-static void count_root(struct synth *s, const struct snap_root *root, uint32_t object)
+/*
+ * Counts the reference a root stands for. False: a conservative root that is
+ * none, since the object's other references explain its whole refcount (a stale
+ * word in a C structure, say); it must not hold anything.
+ */
+static bool count_root(struct synth *s, const struct snap_root *root, uint32_t object)
 {
 	const struct heap *heap = s->heap;
 
 	if (root->flags & SNAP_ROOT_BORROWED)
-		return;
+		return true;
 	if (root->flags & SNAP_ROOT_CONSERVATIVE &&
+	    !(heap_class_of(heap, object)->flags & SNAP_OBJ_IMMORTAL) &&
 	    heap_refcount(heap, object) <= s->indegree[object])
-		return;
+		return false;
 	s->indegree[object]++;
+	return true;
 }
 
-static void add_roots(struct synth *s, const struct vec *roots, bool conservative)
+static void add_roots(struct synth *s, struct vec *roots, bool conservative)
 {
 	struct heap *heap = s->heap;
-	const struct snap_root *root = roots->data;
+	struct snap_root *root = roots->data;
 
 	for (size_t i = 0; i < VEC_COUNT(*roots, struct snap_root); i++) {
 		struct heap_synth_label label = { root[i].kind, root[i].flags, root[i].name };
-		uint32_t object = heap_find(heap, root[i].target);
+		uint32_t object;
 
-		if (conservative != !!(root[i].flags & SNAP_ROOT_CONSERVATIVE))
+		if (!root[i].target ||
+		    conservative != !!(root[i].flags & SNAP_ROOT_CONSERVATIVE))
 			continue;
+		object = heap_find(heap, root[i].target);
 		if (object == HEAP_NONE) {
 			heap->dangling += s->fill;
 			continue;
 		}
-		if (s->fill)
-			count_root(s, &root[i], object);
+		if (!s->fill && !count_root(s, &root[i], object)) {
+			root[i].target = 0;
+			continue;
+		}
 		if (root[i].kind == SNAP_ROOT_INTERNED && root[i].flags & SNAP_ROOT_BORROWED)
 			continue;
 		add_edge(s, holder(heap, &root[i]), object, label);
 	}
 }
 
-static void add_edges(struct synth *s, const struct vec *roots)
+static void add_edges(struct synth *s, struct vec *roots)
 {
 	struct heap *heap = s->heap;
 	const struct heap_synth_label none = { 0 };
