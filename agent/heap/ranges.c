@@ -173,6 +173,23 @@ const struct walk_range *walk_range_of(struct walk *w, uint64_t addr)
 	return &w->ranges[lo];
 }
 
+/*
+ * In place other threads run that don't hold the GIL: memory that is no object's
+ * may be unmapped since the maps were read, and the doubtful word looked at now
+ * would kill the target.  So the kernel is asked.  (Not for images: they stay.)
+ */
+static bool still_there(const struct walk_range *r, uint64_t addr, uint64_t end)
+{
+	char byte;
+
+	if (r->image)
+		return true;
+	for (; addr < end; addr = (addr | 4095) + 1)
+		if (!peek_safe(addr, &byte, 1))
+			return false;
+	return true;
+}
+
 bool walk_readable(struct walk *w, uint64_t addr, uint64_t size)
 {
 	const struct walk_range *r;
@@ -181,6 +198,10 @@ bool walk_readable(struct walk *w, uint64_t addr, uint64_t size)
 	if (end < addr)
 		return false;
 	while ((r = walk_range_of(w, addr)) && !r->special) {
+		const uint64_t stop = end < r->end ? end : r->end;
+
+		if (!w->options->in_copy && !still_there(r, addr, stop))
+			return false;
 		if (end <= r->end)
 			return true;
 		addr = r->end;		/* goes on in the next mapping */
