@@ -49,20 +49,11 @@ int show_viewer(const char *viewer, const char *file, const char *compare)
 
 int show_reports(const char *viewer, const char *file, const char *compare)
 {
-	const char *const overview[] = { viewer, "--report", "overview", "--", file, NULL };
-	const char *const types[] = { viewer, "--report", "types", "--limit", "15", "--",
-				      file, NULL };
-	const char *const suspects[] = { viewer, "--report", "suspects", "--limit", "5", "--",
-					 file, NULL };
-	const char *const diff[] = { viewer, "--report", "diff", "--limit", "20", "--compare",
+	/* One run: overview (with the first suspects), types, and differences. */
+	const char *const plain[] = { viewer, "--format", "text", "--limit", "15", "--", file,
+				      NULL };
+	const char *const diff[] = { viewer, "--format", "text", "--limit", "15", "--compare",
 				     compare, "--", file, NULL };
-	int status = run(overview);
 
-	if (status == 0 || status == 3) {
-		run(suspects);
-		run(types);
-		if (compare)
-			status = run(diff);
-	}
-	return status;
+	return run(compare ? diff : plain);
 }

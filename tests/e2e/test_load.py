@@ -29,7 +29,7 @@ KEYS = {"pid", "file", "status", "error", "method", "stopped_ns", "gil_wait_ns",
 
 def pids_of(path):
     """The processes in a snapshot, in order, and whether each is whole."""
-    done = run_view("--report", "overview", "--format", "json", path)
+    done = run_view("--no-sidecar", "--report", "overview", "--format", "json", path)
     return [(p["pid"], p["complete"]) for p in json.loads(done.stdout)["processes"]]
 
 
