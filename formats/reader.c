@@ -140,7 +140,7 @@ static int end_process(struct snap_parser *p, struct snap_problem *problem)
 		return 0;
 	if (decoder_finish(&p->decoder, &late) != 0) {
 		late.offset = p->offset;
-		if (late.code != SNAP_E_CORRUPT) {
+		if (late.code == SNAP_E_SINK) {
 			*problem = late;
 			return -1;
 		}
