@@ -61,20 +61,29 @@ static void draw_title(struct app *app, struct page *page)
 		draw_crumbs(app, page, x + 2, right - x - 3);
 }
 
+/* "1 Overview", or "1Over" where the full titles don't fit. */
+static void tab_text(char text[48], const struct tab *tab, bool narrow)
+{
+	snprintf(text, 48, "%c%s%s", (int)tab->key, narrow ? "" : " ",
+		 narrow ? tab->brief : tab->title);
+}
+
 static void draw_tabs(struct app *app, struct page *page, int y)
 {
 	struct surface *s = &app->surface;
-	int x = 0;
-	bool narrow = s->width < 100;
+	char text[48];
+	int x = 0, need = 0;
+	for (int i = 0; i < page->ntabs; i++) {
+		tab_text(text, &page->tabs[i], false);
+		need += (int)strlen(text) + 2;
+	}
+	bool narrow = need - 2 > s->width;
 	for (int i = 0; i < page->ntabs && x < s->width; i++) {
-		char text[48];
-		const struct tab *tab = &page->tabs[i];
-		snprintf(text, sizeof(text), "%c%s%s", (int)tab->key, narrow ? "" : " ",
-			 narrow ? tab->brief : tab->title);
+		tab_text(text, &page->tabs[i], narrow);
 		int n = surface_puts(s, y, x, s->width - x,
 				     i == page->tab ? STYLE_TAB_ON : STYLE_TAB, text);
-		hit(app, y, x, n, tab->key);
-		x += n + (narrow ? 1 : 3);
+		hit(app, y, x, n, page->tabs[i].key);
+		x += n + (narrow ? 1 : 2);
 	}
 }
 

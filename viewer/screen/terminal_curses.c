@@ -33,7 +33,8 @@ struct curses_terminal {
 	SCREEN *screen;
 	FILE *in;		/* /dev/tty, or stdin */
 	int in_fd;
-	bool pairs[9][9];	/* colour pairs that exist, by fg + 1, bg + 1 */
+	short pairs[9][9];	/* colour pairs made so far, by fg + 1, bg + 1; 0 = none */
+	short npairs;
 };
 
 /* What the signal handler needs, prepared beforehand. */
@@ -187,13 +188,12 @@ static bool curses_interrupted(struct terminal *t)
 
 static short pair_of(struct curses_terminal *c, struct look look)
 {
-	int f = look.fg + 1, b = look.bg + 1;
-	short pair = (short)(f * 9 + b);
-	if (!c->pairs[f][b]) {
-		init_pair(pair, look.fg, look.bg);
-		c->pairs[f][b] = true;
+	short *pair = &c->pairs[look.fg + 1][look.bg + 1];
+	if (!*pair && c->npairs + 1 < COLOR_PAIRS) {
+		*pair = ++c->npairs;
+		init_pair(*pair, look.fg, look.bg);
 	}
-	return pair;
+	return *pair;
 }
 
 static attr_t attributes(uint8_t flags)
@@ -254,7 +254,7 @@ static bool want_color(const struct screen_options *o)
 	const char *no = getenv("NO_COLOR");	/* no-color.org: set and not empty */
 	if (o->color == SCREEN_COLOR_AUTO && no && *no)
 		return false;
-	if (!has_colors() || COLORS < 8 || COLOR_PAIRS < 81)
+	if (!has_colors() || COLORS < 8 || COLOR_PAIRS < 32)
 		return false;
 	start_color();
 	return use_default_colors() == OK;

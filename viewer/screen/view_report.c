@@ -133,7 +133,9 @@ static const char *cut_text(struct report_view *v, const struct surface *s)
 	int most = 0;
 	for (size_t c = 0; row != SIZE_MAX && c < v->table.ncolumns; c++) {
 		const struct cell *cell = table_cell(&v->table, row, c);
-		if (v->table.columns[c].type != CELL_TEXT || cell->unknown)
+		const struct column *column = &v->table.columns[c];
+		if (column->type != CELL_TEXT || cell->unknown ||
+		    (column->hidden && strcmp(column->key, "text") != 0))
 			continue;
 		const char *text = table_text(&v->table, cell);
 		int n = glyph_columns(text, strlen(text), s->ascii, 1000);
