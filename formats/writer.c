@@ -279,7 +279,7 @@ static inline struct snap_writer *writer_of(struct snap_sink *sink)
 /* What every event function asks first. */
 static inline int usable(const struct snap_writer *w)
 {
-	return w->ended ? -EINVAL : w->err;
+	return w->err ? w->err : w->ended ? -EINVAL : 0;
 }
 
 static int on_object(struct snap_sink *sink, const struct snap_object *o)
