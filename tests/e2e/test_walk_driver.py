@@ -1,0 +1,105 @@
+# ctest: labels=e2e timeout=400
+# SPDX-License-Identifier: MIT
+"""The whole heap of every interpreter, in place and in a copy: each object that the
+interpreter lists or reaches is there with its type and size, and each referent
+is a reference.  What may differ is named in the checks, with the reason."""
+import collections
+import json
+import os
+import subprocess
+import unittest
+
+import walktrace
+from harness import BUILD, LONG, ROOT, Case, interpreters, main, skip_all
+
+DRIVER = os.path.join(BUILD, "lib", "walk_driver.so")
+TARGET = os.path.join(ROOT, "tests", "targets", "whole_heap.py")
+EXPLAINED = 0.99
+
+
+def read_expected(path):
+    rows = {}
+    with open(path) as f:
+        for line in f:
+            addr, rest = line.split(" ", 1)
+            name, end = json.JSONDecoder().raw_decode(rest)
+            size, *refs = rest[end:].split()
+            rows[int(addr, 16)] = name, int(size), [int(r, 16) for r in refs]
+    return rows
+
+
+def walkable():
+    return [p for p in interpreters() if not p.free_threaded]
+
+
+class WholeHeap(Case):
+    def walk(self, python, flags):
+        trace, expected = os.path.join(self.tmp, "trace"), os.path.join(self.tmp, "expected")
+        p = subprocess.run([python.path, "-X", "utf8", TARGET, DRIVER, trace, expected,
+                            str(flags | walktrace.TRACE)], timeout=120,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.assertEqual(0, p.returncode, "%s: %s" % (python, p.stderr.decode()))
+        return read_expected(expected), walktrace.Trace(trace)
+
+    def compare(self, said, found):
+        wrong = collections.Counter()
+        for addr, (name, size, refs) in said.items():
+            if addr not in found.objects:
+                wrong["missing " + name] += 1
+                continue
+            o = found.objects[addr]
+            t = found.types[o.type]
+            if t.name != name:
+                wrong["%s is called %s" % (name, t.name)] += 1
+            if o.flags & walktrace.SIZE_APPROX:
+                # only the class whose __sizeof__ is Python may be approximate
+                if not name.endswith(".Sized") and not self.approximate_in_place(name):
+                    wrong["size of %s approximate" % name] += 1
+            elif o.size != size:
+                wrong["size of %s" % name] += 1
+            have = collections.Counter(o.refs)
+            have[t.addr] += bool(t.flags & walktrace.TYPE_OWNED)
+            for ref, times in collections.Counter(refs).items():
+                # frames are left out by the target: they change while it asks
+                if have[ref] < times and ref in said:
+                    wrong["%s lacks a reference to %s" % (name, said[ref][0])] += 1
+        return wrong
+
+    in_place = False
+
+    def approximate_in_place(self, name):
+        # 3.14 and later make ints from a free list, so no C __sizeof__ is called in place
+        return self.in_place and self.minor >= 14
+
+    def check(self, flags, pythons):
+        for python in pythons:
+            with self.subTest(python=python.name):
+                self.minor, self.in_place = python.version[1], not flags & walktrace.COPY
+                said, found = self.walk(python, flags)
+                self.assertGreater(len(said), 20000)
+                self.assertEqual([], found.errors)
+                self.assertEqual([], self.compare(said, found).most_common(20))
+                self.check_explained(found)
+
+    def check_explained(self, found):
+        """Almost all reference counts are explained by references found."""
+        edges = found.counted(conservative=False)
+        counted = explained = 0
+        for addr, o in found.objects.items():
+            if not o.flags & walktrace.IMMORTAL:
+                counted += o.refcount
+                explained += min(o.refcount, edges[addr])
+        self.assertGreaterEqual(explained / counted, EXPLAINED)
+
+    def test_in_place(self):
+        pythons = walkable()
+        self.check(0, pythons if LONG else pythons[::4])
+
+    def test_in_copy(self):
+        self.check(walktrace.COPY, walkable())
+
+
+if __name__ == "__main__":
+    if not os.path.exists(DRIVER):
+        skip_all("walk_driver.so was not built")
+    main()
