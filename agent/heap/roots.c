@@ -165,6 +165,23 @@ static void find_interned_state(struct walk *w, uint64_t start, uint64_t size)
 	}
 }
 
+uint64_t roots_skip(const struct walk *w, uint64_t addr)
+{
+	const struct roots *roots = w->roots;
+
+	if (!roots)
+		return 0;
+	if (addr >= roots->cache_start && addr < roots->cache_end)
+		return roots->cache_end;
+	for (uint32_t i = 0; i < roots->count; i++) {
+		uint64_t state = roots->interps[i].state;
+
+		if (addr >= state && addr < state + roots->interps[i].size)
+			return (state + roots->interps[i].size + 7) & ~7ull;
+	}
+	return 0;
+}
+
 /* ---- types ---- */
 
 void roots_static_types(struct walk *w)

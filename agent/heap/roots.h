@@ -37,6 +37,7 @@ struct roots {
 	uint32_t count;
 	uint64_t *tstates;	/* thread states of all interpreters */
 	uint32_t tstate_count;
+	uint64_t cache_start, cache_end;	/* the static type cache, <= 3.9 */
 };
 
 /* roots_interp.c: finds sys.modules, then emits the interpreter's own roots. */
@@ -58,6 +59,14 @@ void roots_image(struct walk *w);
 
 /* Emits the root of the table of interned strings, once. */
 void roots_interned(struct walk *w, uint64_t dict);
+
+/* roots_interp.c: is the word at `at` (an object) in an array of free objects? The
+ * array does not go beyond [start, end). */
+bool roots_is_freelist(struct walk *w, uint64_t at, uint64_t start, uint64_t end);
+
+/* If addr lies in what was read exactly (an interpreter's state, the type cache),
+ * the end of that; else 0. */
+uint64_t roots_skip(const struct walk *w, uint64_t addr);
 
 /* Is this dict the table of interned strings: every value is its own key? */
 bool roots_is_interned(struct walk *w, uint64_t dict);

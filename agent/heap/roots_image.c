@@ -58,6 +58,7 @@ static uint32_t entry_run(struct walk *w, uint64_t at, uint64_t end)
 /* A used entry at `at`: the run it is in is the cache if it is long enough. */
 static uint64_t emit_cache(struct walk *w, uint64_t at, uint64_t end)
 {
+	struct roots *roots = w->roots;
 	uint32_t n = entry_run(w, at, end), name = walk_cstring(w, "type attribute cache");
 
 	if (n < CACHE_RUN)
@@ -65,7 +66,9 @@ static uint64_t emit_cache(struct walk *w, uint64_t at, uint64_t end)
 	for (uint32_t i = 0; i < n && !w->err; i++)
 		walk_root(w, SNAP_ROOT_INTERPRETER, 0, 0, 0, name,
 			  peek64(at + (uint64_t)i * CACHE_STRIDE + 8));
-	return at + (uint64_t)n * CACHE_STRIDE;
+	roots->cache_start = at;
+	roots->cache_end = at + (uint64_t)n * CACHE_STRIDE;
+	return roots->cache_end;
 }
 
 static void find_cache(struct walk *w, const struct walk_range *range)

@@ -167,6 +167,61 @@ static bool is_atexit_list(struct walk *w, uint64_t word)
 	return true;
 }
 
+/*
+ * An array of free objects kept for reuse: list, dict, tuple...  The slots beyond
+ * its current fill still point to objects that live again; nothing is owned.  Known
+ * by its neighbours: several words around that point to objects of one such type.
+ */
+bool roots_is_freelist(struct walk *w, uint64_t at, uint64_t start, uint64_t end)
+{
+	const struct cpython *py = w->py;
+	uint64_t type = walk_typeof(w, peek64(at));
+	int same = 0;
+
+	if (type != CPYTHON_ADDR(py, list_type) && type != CPYTHON_ADDR(py, dict_type) &&
+	    type != CPYTHON_ADDR(py, tuple_type) && type != CPYTHON_ADDR(py, frame_type) &&
+	    type != CPYTHON_ADDR(py, method_type) && type != CPYTHON_ADDR(py, cfunction_type))
+		return false;
+	for (uint64_t near = at - 32; near <= at + 32; near += 8) {
+		uint64_t word;
+
+		if (near == at || near < start || near + 8 > end)
+			continue;
+		word = peek64(near);
+		if (peek_plausible(word) && (word & 7) == 0 && walk_readable(w, word, 32) &&
+		    walk_typeof(w, word) == type)
+			same++;
+	}
+	return same >= 3;
+}
+
+/*
+ * 3.12+: the state of a static type: {type, ints, tp_dict, tp_subclasses,
+ * tp_weaklist}.  These are references of the type.  Returns its words, 0: it isn't.
+ */
+static uint32_t static_type_words(struct walk *w, uint64_t at, uint64_t left)
+{
+	uint64_t type = peek64(at), dict;
+
+	if (!cpython_since(w->py, 12) || left < 56 ||
+	    !(peek64(walk_typeof(w, type) + w->lay->tp_flags) >> 31 & 1))
+		return 0;
+	dict = walk_type_dict(w, type);
+	for (uint32_t i = 2; dict && i < 4; i++)
+		if (peek64(at + 8 * i) == dict)
+			return i + 3;
+	return 0;
+}
+
+/* 3.13+: the cache of functions by version, {function, code}, owns nothing. */
+static uint32_t version_cache_words(struct walk *w, uint64_t at)
+{
+	uint64_t type = walk_typeof(w, peek64(at));
+
+	return cpython_since(w->py, 12) && (type == CPYTHON_ADDR(w->py, function_type) ||
+					    type == CPYTHON_ADDR(w->py, code_type));
+}
+
 /* ---- the scan ---- */
 
 /* End of a part of the state that is somebody else's: a thread state inside the
@@ -206,6 +261,9 @@ static uint32_t emit_word(struct walk *w, const struct roots_interp *interp,
 	if (!peek_plausible(word) || (word & 7) || !walk_is_object(w, word) ||
 	    word == w->interned)
 		return 1;
+	n = static_type_words(w, at, left) + version_cache_words(w, at);
+	if (n)
+		return n;
 	if (left >= 24 && is_codecs(w, at)) {
 		root(w, 0, "codec search path", word);
 		root(w, 0, "codec search cache", peek64(at + 8));
@@ -222,6 +280,8 @@ static uint32_t emit_word(struct walk *w, const struct roots_interp *interp,
 			root(w, 0, known[i].name, word);
 			return 1;
 		}
+	if (roots_is_freelist(w, at, interp->state, interp->state + interp->size))
+		return 1;
 	if (is_atexit_list(w, word))
 		walk_root(w, SNAP_ROOT_ATEXIT, 0, 0, 0, walk_cstring(w, "callbacks"), word);
 	else

@@ -5,14 +5,16 @@
  * Every aligned word of the writable data of every loaded program and library
  * that is the address of an object by all tests (walk_is_object) becomes a root
  * named after the library, marked conservative: it looks like a reference and is
- * not proven.  The interpreter's own data hold caches and free lists too, so of
- * those only what nothing else led to is reported.
+ * not proven.  Left out are the bodies of objects that lie there themselves, and
+ * what roots.c has read exactly: interpreter states and the type cache.
  */
 #include "agent/heap/statics.h"
 
 #include <string.h>
 
+#include "agent/heap/instances.h"
 #include "agent/heap/ranges.h"
+#include "agent/heap/roots.h"
 #include "agent/heap/sweep.h"
 
 static const char *base_name(const char *path)
@@ -22,12 +24,15 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* Types and immortal objects need no holder. */
-static bool worth_a_root(const struct walk *w, uint64_t obj)
+/*
+ * Immortal objects need no holder.  The interpreter's tables point to its own
+ * static types without counting; an extension's variable owns what it holds.
+ */
+static bool worth_a_root(const struct walk *w, uint64_t obj, bool own)
 {
 	const struct layout *lay = w->lay;
 
-	if (peek64(walk_typeof(w, obj) + lay->tp_flags) >> 31 & 1)
+	if (own && (peek64(walk_typeof(w, obj) + lay->tp_flags) >> 31 & 1))
 		return peek64(obj + lay->tp_flags) >> 9 & 1;
 	return !lay->immortal_mask ||
 		(peek64(obj + lay->refcnt) & lay->immortal_mask) < lay->immortal_value;
@@ -41,18 +46,39 @@ bool statics_good(struct walk *w, uint64_t addr)
 		(w->options->in_copy || ranges_is_tracked(w, addr));
 }
 
+/* Bytes of a known object at addr, whose references were emitted; 0: none there. */
+static uint64_t body(struct walk *w, uint64_t addr)
+{
+	const struct walk_type *type;
+	uint64_t items;
+
+	if (!marks_test(&w->marks, addr) || !walk_readable(w, addr, w->lay->head + 8u))
+		return 0;
+	if (peek64(walk_typeof(w, addr) + w->lay->tp_flags) >> 31 & 1)
+		return w->lay->type_size;
+	type = walk_type(w, walk_typeof(w, addr));
+	items = type->itemsize ? instance_items(w, type, addr) * type->itemsize : 0;
+	return (type->basicsize + items + 7) & ~7ULL;
+}
+
 static void scan_range(struct walk *w, const struct walk_range *r, uint32_t name, bool own)
 {
-	for (uint64_t at = r->start; at < r->end && !w->err; at += 8) {
-		uint64_t word = peek64(at);
-		bool known;
+	for (uint64_t at = r->start; at < r->end && !w->err;) {
+		uint64_t word, skip = roots_skip(w, at);
 
-		if (!marks_in_range(word) || word < 0x10000)
+		if (!skip && (skip = body(w, at)))
+			skip += at;
+		if (skip) {
+			at = skip;
 			continue;
-		known = marks_test(&w->marks, word);
-		if ((known && own) || (!known && !statics_good(w, word)))
+		}
+		word = peek64(at);
+		at += 8;
+		if (!marks_in_range(word) || word < 0x10000 || !statics_good(w, word))
 			continue;
-		if (worth_a_root(w, word))
+		if (own && roots_is_freelist(w, at - 8, r->start, r->end))
+			continue;
+		if (worth_a_root(w, word, own))
 			walk_root(w, SNAP_ROOT_C_STATIC, SNAP_ROOT_CONSERVATIVE, 0, 0, name, word);
 		else
 			walk_mark(w, word);
