@@ -52,10 +52,19 @@ static void push(struct reach *r, uint32_t node, uint32_t holder)
 	VEC(r->queue, uint32_t)[r->tail++] = node;
 }
 
+/* A temporary, or a word that only looks like a reference. */
+static bool low_label(const struct heap_synth_label *label)
+{
+	return label->kind == SNAP_ROOT_STACK || label->flags & SNAP_ROOT_CONSERVATIVE;
+}
+
 static int visit_synth(struct reach *r, uint32_t node)
 {
 	const struct heap *heap = r->heap;
-	bool low = low_group(heap_synth(heap, node)->kind);
+	const struct heap_synth *s = heap_synth(heap, node);
+	const struct heap_synth_label *label =
+		VEC(heap->synth_label, struct heap_synth_label) + s->first;
+	bool low = low_group(s->kind);
 	struct heap_span refs = heap_refs(heap, node);
 
 	for (uint32_t i = 0; i < refs.count; i++) {
@@ -63,7 +72,7 @@ static int visit_synth(struct reach *r, uint32_t node)
 
 		if (to >= heap->nodes || r->parent[to] != HEAP_NONE)
 			continue;
-		if (!low && !low_object(heap, to))
+		if (!low && !low_label(&label[i]) && !low_object(heap, to))
 			push(r, to, node);
 		else if (push_low(r, to, node))
 			return -ENOMEM;

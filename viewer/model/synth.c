@@ -70,6 +70,18 @@ static uint32_t holder(const struct heap *heap, const struct snap_root *root)
 }
 
 /*
+ * Kinds with a free list in the interpreter's state (Objects/listobject.c,
+ * tupleobject.c, dictobject.c, floatobject.c, genobject.c, frameobject.c): it keeps
+ * the addresses of objects that were handed out since, so that an unnamed word there
+ * says nothing about them, and believing it would explain leaks away.
+ */
+static bool has_free_list(unsigned kind)
+{
+	return kind == SNAP_KIND_LIST || kind == SNAP_KIND_TUPLE || kind == SNAP_KIND_DICT ||
+	       kind == SNAP_KIND_FLOAT || kind == SNAP_KIND_FRAME || kind == SNAP_KIND_GENERATOR;
+}
+
+/*
  * Counts the reference a root stands for. False: a conservative root that is
  * none, since the object's other references explain its whole refcount (a stale
  * word in a C structure, say); it must not hold anything.
@@ -80,6 +92,9 @@ static bool count_root(struct synth *s, const struct snap_root *root, uint32_t o
 
 	if (root->flags & SNAP_ROOT_BORROWED)
 		return true;
+	if (root->flags & SNAP_ROOT_CONSERVATIVE && root->kind == SNAP_ROOT_INTERPRETER &&
+	    has_free_list(heap_kind(heap, object)))
+		return false;
 	if (root->flags & SNAP_ROOT_CONSERVATIVE &&
 	    !(heap_class_of(heap, object)->flags & SNAP_OBJ_IMMORTAL) &&
 	    heap_refcount(heap, object) <= s->indegree[object])
