@@ -1,1 +1,7 @@
 pymem_unit(agent_life SOURCES agent_life.c LIBS agent_core)
+pymem_unit(agent_lines SOURCES agent_lines.c LIBS agent_core)
+pymem_unit(agent_hash SOURCES agent_hash.c LIBS agent_core)
+pymem_unit(agent_probe_expr SOURCES agent_probe_expr.c LIBS agent_core)
+pymem_unit(agent_marks SOURCES agent_marks.c LIBS agent_core)
+pymem_unit(agent_tables SOURCES agent_tables.c LIBS agent_core)
+pymem_unit(agent_cpython SOURCES agent_cpython.c LIBS agent_core)

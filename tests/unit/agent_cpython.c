@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+/* Units of what the agent knows of CPython: tables, safe reads, calls, refusals. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <cmocka.h>
+
+#include "agent/cpython/layout_internal.h"
+#include "agent/cpython/peek.h"
+
+static void tables_cover_each_version(void **state)
+{
+	struct layout lay;
+
+	(void)state;
+	for (uint32_t minor = 6; minor <= 16; minor++) {
+		memset(&lay, 0, sizeof(lay));
+		layout_fill(&lay, 0x030000 | minor << 8, 16);
+		assert_int_equal(8, lay.type);
+		assert_int_equal(16, lay.head);
+		assert_int_equal(168, lay.tp_flags);
+		assert_int_equal(minor >= 12 ? 40 : 48, lay.str_ascii_size);
+		assert_int_equal(minor >= 12 ? 64 : 80, lay.str_full_size);
+		assert_int_equal(minor >= 11 ? 32 : 40, lay.keys_indices);
+		assert_int_equal(minor >= 12, lay.long_tagged);
+		assert_int_equal(minor >= 11, lay.immortal_value != 0);
+		assert_int_equal(minor >= 13 ? 8 : 0, lay.values_items);
+		assert_int_equal(minor <= 10, lay.keys_kind == 0xffff);
+	}
+}
+
+static void a_longer_head_moves_the_fields_of_objects(void **state)
+{
+	struct layout plain = { 0 }, traced = { 0 };
+
+	(void)state;
+	layout_fill(&plain, 0x030700, 16);
+	layout_fill(&traced, 0x030700, 32);
+	assert_int_equal(24, traced.type);
+	assert_int_equal(16, traced.refcnt);
+	assert_int_equal(plain.tp_name + 16, traced.tp_name);
+	assert_int_equal(plain.dict_keys + 16, traced.dict_keys);
+	assert_int_equal(plain.keys_nentries, traced.keys_nentries);	/* no object */
+}
+
+static void safe_reads_stop_at_holes(void **state)
+{
+	char *mem = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char buf[64];
+	uint64_t word = 42, end;
+
+	(void)state;
+	assert_true(mem != MAP_FAILED);
+	assert_int_equal(0, munmap(mem + 4096, 4096));
+	end = (uintptr_t)mem + 4096;
+	memset(mem, 'x', 4096);
+	assert_true(peek_safe64(end - 8, &word));
+	assert_int_equal(0x7878787878787878ULL, word);
+	word = 42;
+	assert_false(peek_safe64(end - 4, &word));
+	assert_false(peek_safe64(0, &word));
+	assert_false(peek_safe64(1ULL << 62, &word));
+	assert_int_equal(42, word);
+	assert_false(peek_safe_text(end - 8, buf, sizeof(buf)));
+	memcpy(mem + 4088, "seven\0", 6);
+	assert_true(peek_safe_text(end - 8, buf, sizeof(buf)));
+	assert_string_equal("seven", buf);
+	assert_true(peek_safe_text((uintptr_t)mem, buf, sizeof(buf)));
+	assert_int_equal(sizeof(buf) - 1, strlen(buf));
+	munmap(mem, 4096);
+}
+
+static long weigh(int a, unsigned b, long c, double d)
+{
+	return a + (long)b * 10 + c * 100 + (long)d * 1000;
+}
+
+static void calls_follow_their_signature(void **state)
+{
+	union { long (*fn)(int, unsigned, long, double); void *p; } u = { .fn = weigh };
+	double d = 7;
+	uint64_t args[4] = { (uint64_t)-3, 5, 6, 0 }, ret = 0;
+
+	(void)state;
+	memcpy(&args[3], &d, sizeof(d));
+	assert_int_equal(0, cpython_call(u.p, "l:iuld", args, &ret));
+	assert_int_equal(7647, ret);
+	assert_true(cpython_call(u.p, "l:x", args, &ret) < 0);
+	assert_true(cpython_call(u.p, "iuld", args, &ret) < 0);
+	assert_true(cpython_call(u.p, "l:v", args, &ret) < 0);
+	assert_true(cpython_call(u.p, "l:iiiiiiiii", args, &ret) < 0);
+	assert_true(cpython_call(NULL, "l:", args, &ret) < 0);
+}
+
+static void a_process_without_python_is_told_so(void **state)
+{
+	char err[256] = "";
+
+	(void)state;
+	assert_null(cpython_bind(err, sizeof(err)));
+	assert_string_equal("this process has not loaded CPython", err);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tables_cover_each_version),
+		cmocka_unit_test(a_longer_head_moves_the_fields_of_objects),
+		cmocka_unit_test(safe_reads_stop_at_holes),
+		cmocka_unit_test(calls_follow_their_signature),
+		cmocka_unit_test(a_process_without_python_is_told_so),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
