@@ -6,7 +6,9 @@
  * when it is full, half of it is thrown away at random and from then on half as
  * many objects are taken: every 2^level-th on average, at random distances, so
  * most objects cost one decrement, and the sample has from one to two times the
- * wanted number (all objects when there are fewer).
+ * wanted number (all objects when there are fewer).  They are taken in runs of
+ * neighbours: asking writes to an object (its reference count), so each page that
+ * holds one costs the copy a page of its own, 40 MB for 10,000 scattered ones.
  *
  * After the sweeps, in the copy only, each one's size is asked of
  * _PySys_GetSizeOf, which calls __sizeof__; types whose __sizeof__ is Python code
@@ -17,6 +19,8 @@
 
 #include "agent/heap/walk_internal.h"
 
+enum { RUN = 32 };		/* objects of a run; some 64 bytes each: half a page */
+
 struct sample {
 	uint64_t obj, size;
 	struct walk_type *type;
@@ -26,6 +30,7 @@ struct sizecheck {
 	struct sample *samples;
 	uint32_t count, capacity;
 	uint32_t level;
+	uint32_t run;		/* taken of the present run */
 	uint64_t skip;		/* objects to let pass before the next is taken */
 	uint64_t random;
 };
@@ -67,11 +72,16 @@ static struct sizecheck *begin(struct walk *w)
 static void halve(struct sizecheck *check)
 {
 	uint32_t kept = 0;
+	bool keep = false;
 
-	for (uint32_t i = 0; i < check->count; i++)
-		if (next_random(check) >> 63)
+	for (uint32_t i = 0; i < check->count; i++) {
+		if (i % RUN == 0)
+			keep = next_random(check) >> 63;
+		if (keep)
 			check->samples[kept++] = check->samples[i];
+	}
 	check->count = kept;
+	check->run = 0;
 	check->level++;
 }
 
@@ -90,9 +100,11 @@ static __attribute__((noinline)) void take(struct walk *w, struct walk_type *typ
 		halve(check);
 	check->samples[check->count++] =
 		(struct sample){ .obj = obj, .size = size, .type = type };
-	/* uniform in [0, 2^(level + 1) - 2]: 2^level - 1 on average */
-	check->skip = check->level ?
-		next_random(check) % ((2ull << check->level) - 1) : 0;
+	if (!check->level || ++check->run < RUN)
+		return;			/* skip is 0: the next one too */
+	/* runs to skip, uniform in [0, 2^(level + 1) - 2]: 2^level - 1 on average */
+	check->run = 0;
+	check->skip = RUN * (next_random(check) % ((2ull << check->level) - 1));
 }
 
 void sizecheck_sample(struct walk *w, struct walk_type *type, uint64_t obj, uint64_t size)
