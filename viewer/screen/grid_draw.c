@@ -170,19 +170,20 @@ static void share_text(struct grid *g, int room)
 			left--;
 		}
 	}
-	for (size_t c = 0; c < g->ncolumns && room > 0; c++) {
-		if (is_text(g, c) && !g->columns[c].hidden) {
-			g->width[c] += room;	/* the first text column takes what is left */
-			break;
-		}
-	}
+	int widest = -1;	/* takes what is left: the first of those that need most */
+	for (size_t c = 0; c < g->ncolumns && room > 0; c++)
+		if (is_text(g, c) && !g->columns[c].hidden && g->width[c] > 0 &&
+		    (widest < 0 || g->seen[c] > g->seen[widest]))
+			widest = (int)c;
+	if (widest >= 0)
+		g->width[widest] += room;
 }
 
 static void layout(struct grid *g, struct rect r)
 {
 	for (size_t c = 0; c < g->ncolumns; c++)
 		g->width[c] = g->columns[c].hidden || is_text(g, c) ? 0 : g->seen[c];
-	int texts = (int)text_columns(g);
+	int texts = text_columns(g) > 2 ? 2 : (int)text_columns(g);	/* further ones may go */
 	int wanted = texts * (r.width < 60 ? TEXT_MIN : TEXT_MIN + 4);
 	drop_columns(g, r.width, wanted);
 	int left = r.width - numbers_width(g);

@@ -43,6 +43,9 @@ struct screen_options;
  */
 struct terminal *terminal_curses(const struct screen_options *options, const char **why);
 
+/* Whether NO_COLOR asks for none: set, and not empty (no-color.org). */
+bool terminal_no_color(void);
+
 /* A script's. NULL when the script cannot be read (errno). */
 struct terminal *terminal_script(const struct screen_options *options);
 /* Changes the size of a script's screen; no effect on others. */

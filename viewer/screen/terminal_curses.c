@@ -247,16 +247,20 @@ static const struct terminal_ops curses_ops = {
 	.destroy = curses_destroy,
 };
 
+bool terminal_no_color(void)
+{
+	const char *no = getenv("NO_COLOR");
+	return no && *no;
+}
+
 static bool want_color(const struct screen_options *o)
 {
 	if (o->color == SCREEN_COLOR_NEVER)
 		return false;
-	const char *no = getenv("NO_COLOR");	/* no-color.org: set and not empty */
-	if (o->color == SCREEN_COLOR_AUTO && no && *no)
+	if (o->color == SCREEN_COLOR_AUTO && terminal_no_color())
 		return false;
-	if (!has_colors() || COLORS < 8 || COLOR_PAIRS < 32)
-		return false;
-	start_color();
+	if (!has_colors() || start_color() != OK || COLORS < 8 || COLOR_PAIRS < 32)
+		return false;	/* start_color(3X) sets COLORS and COLOR_PAIRS */
 	return use_default_colors() == OK;
 }
 

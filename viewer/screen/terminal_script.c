@@ -119,7 +119,8 @@ struct terminal *terminal_script(const struct screen_options *o)
 	}
 	s->terminal = (struct terminal){
 		.ops = &script_ops,
-		.color = o->color != SCREEN_COLOR_NEVER,
+		.color = o->color == SCREEN_COLOR_ALWAYS ||
+			 (o->color == SCREEN_COLOR_AUTO && !terminal_no_color()),
 		.utf8 = o->charset != SCREEN_CHARSET_ASCII,
 		.scripted = true,
 	};

@@ -55,6 +55,14 @@ struct view {
 /* Frees view through its ops; NULL is fine. */
 void view_destroy(struct view *view);
 
+/*
+ * Runs a report about the page's process into table (to be freed by the caller in any case).
+ * When Esc stops the analysis, a report that says something without it is made
+ * without. 0, -ENOMEM, -ECANCELED, -ENOENT (table->error says what is missing).
+ */
+int view_run_report(struct page *page, const struct report *report,
+		    const struct report_params *params, struct table *table);
+
 /* Constructors: NULL when out of memory. page outlives the view. */
 struct view *view_overview_create(struct page *page, const void *unused);
 struct view *view_report_create(struct page *page, const void *report_name);

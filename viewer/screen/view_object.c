@@ -346,7 +346,8 @@ static void numbers_line(struct object_view *v, struct text *t)
 	if (heap_is_object(heap, v->node))
 		text_printf(t, "size %s", human_bytes_u64(x, heap_size(heap, v->node)));
 	if (a) {
-		text_printf(t, "  retains %s", human_bytes_u64(x, analysis_retained(a, v->node)));
+		text_printf(t, "%sretains %s", text_len(t) ? "  " : "",
+			    human_bytes_u64(x, analysis_retained(a, v->node)));
 		text_printf(t, " in %s objects",
 			    human_count(x, analysis_retained_count(a, v->node)));
 	}

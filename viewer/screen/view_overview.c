@@ -21,7 +21,7 @@ struct overview {
 	struct view view;
 	struct grid grid;
 	struct table suspects, types, budget;
-	bool made;
+	bool made, stopped;
 	struct text text;
 };
 
@@ -57,8 +57,8 @@ static const char *heading(void *arg, size_t row)
 	if (row == 0)
 		return "Suspects: what holds much more than others";
 	if (row == 1 && !v->suspects.rows)
-		return v->view.page->process->analysis ? "  none stands out" :
-							 "  not known: the analysis was stopped";
+		return v->stopped ? "  not known: the analysis was stopped" :
+				    "  none stands out";
 	return row == 1 + suspect_rows(v) ? "Largest types" : NULL;
 }
 
@@ -115,37 +115,36 @@ static void forget(struct overview *v)
 
 static int make(struct overview *v, const char *name, size_t limit, struct table *table)
 {
-	struct app *app = v->view.page->app;
-	const struct report *report = report_find(name);
-	struct report_context context;
 	struct report_params params = { .limit = limit };
-	if (!report)
-		return 0;
-	int err = session_context(&app->session, v->view.page->process, report, &app->progress,
-				  &context);
-	if (err)
-		return err;
-	err = report_run(report, &context, &params, table);
+	int err = view_run_report(v->view.page, report_find(name), &params, table);
 	return err == -ENOENT ? 0 : err;
+}
+
+/* The types without what they retain: the analysis was just stopped. */
+static int make_plain_types(struct overview *v)
+{
+	struct report_context context = { .heap = v->view.page->process->heap };
+	struct report_params params = { .limit = TYPES };
+	return report_run(report_find("types"), &context, &params, &v->types);
 }
 
 static int load(struct view *view)
 {
 	struct overview *v = self(view);
 	forget(v);
-	memset(&v->suspects, 0, sizeof(v->suspects));
 	memset(&v->types, 0, sizeof(v->types));
 	memset(&v->budget, 0, sizeof(v->budget));
 	v->made = true;
 	int err = make(v, "suspects", SUSPECTS, &v->suspects);
-	if (err == -ENOMEM)
-		return err;	/* stopped: the rest is shown all the same */
-	if (make(v, "types", TYPES, &v->types) == -ENOMEM ||
-	    make(v, "budget", 64, &v->budget) == -ENOMEM)
-		return -ENOMEM;
+	v->stopped = err == -ECANCELED;
+	if (err && !v->stopped)
+		return err;
+	err = v->stopped ? make_plain_types(v) : make(v, "types", TYPES, &v->types);
+	if (!err)
+		err = make(v, "budget", 64, &v->budget);
 	view->grid = &v->grid;
 	v->grid.fixed_order = true;
-	return grid_refresh(&v->grid, NULL);
+	return err ? err : grid_refresh(&v->grid, NULL);
 }
 
 static void head_line(struct overview *v)

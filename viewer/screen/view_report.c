@@ -86,26 +86,35 @@ static void forget(struct report_view *v)
 	grid_deinit(&v->grid);
 }
 
+int view_run_report(struct page *page, const struct report *report,
+		    const struct report_params *params, struct table *table)
+{
+	struct app *app = page->app;
+	struct report_context context;
+	table_init(table, report);
+	int err = session_context(&app->session, page->process, report, &app->progress, &context);
+	bool without = err == -ECANCELED && strcmp(report->name, "types") == 0;
+	if (err && !without)
+		return err;
+	return report_run(report, &context, params, table);
+}
+
 static int report_load(struct view *view)
 {
 	struct report_view *v = self(view);
 	struct app *app = view->page->app;
 	struct process *process = view->page->process;
-	struct report_context context;
 	int sort = v->grid.sort;
 	char filter[sizeof(v->grid.filter)];
 	memcpy(filter, v->grid.filter, sizeof(filter));
 	bool again = v->made, descending = v->grid.descending;
 	forget(v);
-	int err = session_context(&app->session, process, v->report, &app->progress, &context);
-	if (err)
-		return err;
 	struct report_params params = { .limit = ROW_LIMIT };
 	if (v->type)
 		params.type = heap_type_name(process->heap, v->type);
 	if (v->node != HEAP_NONE)
 		params.object = heap_address(process->heap, v->node);
-	err = report_run(v->report, &context, &params, &v->table);
+	int err = view_run_report(view->page, v->report, &params, &v->table);
 	v->made = true;
 	if (err && err != -ENOENT)
 		return err;

@@ -1,0 +1,206 @@
+# ctest: labels=e2e;tui timeout=120
+# SPDX-License-Identifier: MIT
+"""The viewer on a real terminal: tmux, polled until the screen shows what it should."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+from harness import BUILD, VIEW
+
+MAKE = os.path.join(BUILD, "bin", "make_snapshot")
+
+
+class Terminal:
+    """A tmux server of its own with one window."""
+
+    def __init__(self, directory, command, width=100, height=30, env=""):
+        self.socket = os.path.join(directory, "tmux%d" % time.monotonic_ns())
+        shell = "env -u NO_COLOR LANG=C.UTF-8 %s %s; echo \"exit=$?\"; stty -a; exec cat" % (
+            env, command)
+        self.run("-f", "/dev/null", "new-session", "-d", "-x", str(width), "-y", str(height),
+                 shell)
+
+    def run(self, *args):
+        return subprocess.run(["tmux", "-u", "-S", self.socket, *args], check=True,
+                              stdout=subprocess.PIPE, encoding="utf-8", timeout=20).stdout
+
+    def keys(self, *keys):
+        self.run("send-keys", *keys)
+
+    def resize(self, width, height):
+        self.run("resize-window", "-x", str(width), "-y", str(height))
+
+    def screen(self, *args):
+        return self.run("capture-pane", "-p", *args)
+
+    def until(self, *wanted, absent=()):
+        """Waits for all of the texts; fails with the screen after 20 seconds."""
+        end = time.monotonic() + 20
+        while True:
+            shown = self.screen()
+            if all(w in shown for w in wanted) and not any(a in shown for a in absent):
+                return shown
+            if time.monotonic() > end:
+                raise AssertionError("waited for %r in\n%s" % (wanted, shown))
+            time.sleep(0.05)
+
+    def pane_pid(self):
+        return int(self.run("display-message", "-p", "#{pane_pid}"))
+
+    def viewer_pid(self):
+        """The viewer's pid: the shell's child."""
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            with open("/proc/%d/task/%d/children" % ((self.pane_pid(),) * 2)) as f:
+                for pid in f.read().split():
+                    with open("/proc/%s/comm" % pid) as comm:
+                        if comm.read().startswith("pymem-view"):
+                            return int(pid)
+            time.sleep(0.02)
+        raise AssertionError("no viewer")
+
+    def close(self):
+        subprocess.run(["tmux", "-S", self.socket, "kill-server"], stderr=subprocess.DEVNULL)
+
+
+@unittest.skipUnless(shutil.which("tmux"), "tmux is not installed")
+class Tmux(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="pymem-tmux-")
+        self.addCleanup(directory.cleanup)
+        self.dir = directory.name
+
+    def make(self, kind):
+        path = os.path.join(self.dir, kind + ".pymem")
+        subprocess.run([MAKE, kind, path], check=True)
+        return path
+
+    def start(self, *args, **more):
+        command = " ".join([VIEW, "--no-sidecar", *args])
+        terminal = Terminal(self.dir, command, **more)
+        self.addCleanup(terminal.close)
+        return terminal
+
+    def assert_restored(self, terminal):
+        shown = terminal.until("exit=", "icanon", absent=["-icanon"])
+        self.assertNotIn("Overview", shown)		# the alternate screen is left
+        self.assertRegex(shown, r"[^-]echo\b")
+        self.assertEqual(terminal.run("display-message", "-p", "#{alternate_on} #{cursor_flag} "
+                                      "#{mouse_any_flag}").split(), ["0", "1", "0"])
+        return shown
+
+    def test_find_the_leak(self):
+        t = self.start(self.make("shop"))
+        t.until("Suspects", "STORE['sessions']", "q quit")
+        t.keys("Enter")
+        t.until("why it is alive", "['STORE']", "retains 24.27 KB")
+        t.keys("BSpace")
+        t.until("What is big")
+        t.keys("q")
+        self.assertIn("exit=0", self.assert_restored(t))
+
+    def test_colours_and_none(self):
+        t = self.start(self.make("shop"))
+        t.until("What is big")
+        self.assertRegex(t.screen("-e"), "\x1b\\[[0-9;]*4[0-7]m")
+        t.keys("q")
+        t = self.start(self.make("shop"), env="NO_COLOR=1")
+        t.until("What is big")
+        self.assertNotRegex(t.screen("-e"), "\x1b\\[[0-9;]*[34][0-7]m")
+        t.keys("q")
+
+    def test_resize(self):
+        t = self.start(self.make("shop"))
+        t.until("9 More")
+        t.resize(40, 10)
+        t.until("What is big", absent=["9 More"])
+        t.resize(30, 6)
+        t.until("too small")
+        t.resize(140, 40)
+        shown = t.until("9 More", "q quit")
+        self.assertTrue(shown.rstrip("\n").split("\n")[-1].endswith("q quit"))
+
+    def test_terms(self):
+        for term in ("screen-256color", "vt100", "xterm", "linux"):
+            with self.subTest(term=term):
+                t = self.start(self.make("shop"), env="TERM=" + term)
+                t.until("What is big")
+                t.keys("2")
+                t.until("shop.models.Session", "1 of 10")
+                t.keys("q")
+                t.until("exit=0")
+        t = self.start(self.make("shop"), env="TERM=dumb")
+        t.until("exit=")	# text instead: no way to place a cursor
+
+    def test_escape_is_fast_and_arrows_work(self):
+        t = self.start(self.make("shop"))
+        t.until("What is big")
+        t.keys("2", "Down", "Down")
+        t.until("3 of 10")
+        t.keys("\\", "m", "o", "d", "e", "l")
+        t.until("filter: model", absent=["builtins"])
+        t.keys("Escape")
+        t.until("of 10")
+        t.keys("PageDown")
+        t.until("10 of 10")
+        t.keys("Home")
+        t.until("1 of 10")
+
+    def test_hostile_names_leave_the_terminal_alone(self):
+        t = self.start(self.make("hostile"), width=80, height=24)
+        for keys in ("1", "2", "3", "4", "*", "i", "2", "Enter", "Enter", "5", "7"):
+            t.keys(keys)
+            t.until("q quit", "hostile.pymem")
+        title = t.run("display-message", "-p", "#{pane_title}")
+        self.assertNotIn("owned", title)
+        t.keys("q")
+        self.assert_restored(t)
+
+    def test_signals_restore_the_terminal(self):
+        for sig in (signal.SIGTERM, signal.SIGSEGV, signal.SIGINT, signal.SIGHUP, signal.SIGABRT):
+            with self.subTest(signal=sig.name):
+                t = self.start(self.make("shop"))
+                t.until("What is big")
+                os.kill(t.viewer_pid(), sig)
+                self.assert_restored(t)
+
+    def test_stop_and_continue(self):
+        t = Terminal(self.dir, "bash --norc --noprofile -i")
+        self.addCleanup(t.close)
+        t.keys("PS1='ready> '; %s --no-sidecar %s" % (VIEW, self.make("shop")), "Enter")
+        t.until("What is big")
+        t.keys("C-z")
+        t.until("Stopped", "ready>", absent=["What is big"])
+        self.assertEqual(t.run("display-message", "-p", "#{alternate_on}").strip(), "0")
+        t.keys("fg", "Enter")
+        t.until("What is big", "q quit")
+        t.keys("2")
+        t.until("1 of 10")
+        t.keys("q")
+        t.until("ready>", absent=["1 of 10"])
+
+    def test_standard_input_is_a_snapshot(self):
+        """Keys come from the terminal, not from the pipe."""
+        t = self.start("-", "<", self.make("shop"))
+        t.until("What is big")
+        t.keys("2")
+        t.until("1 of 10")
+        t.keys("q")
+        t.until("exit=0")
+
+    def test_mouse(self):
+        t = self.start(self.make("shop"), env="TERM=xterm-256color")
+        shown = t.until("2 Types")
+        column = shown.split("\n")[1].index("2 Types") + 2
+        t.keys("-l", "\x1b[<0;%d;2M\x1b[<0;%d;2m" % (column, column))
+        t.until("1 of 10")
+
+
+if __name__ == "__main__":
+    unittest.main()
