@@ -116,7 +116,7 @@ static inline void put_varint(uint8_t **pos, uint64_t v)
 	*pos = bytes_put_varint(*pos, v);
 }
 
-/* The columns with one small number per object; nearly always all below 128. */
+/* The columns with one number per object; all but the type are nearly always below 128. */
 static inline void put_numbers(struct object_columns *c, const struct snap_object *o,
 			       uint32_t nrefs)
 {
@@ -127,15 +127,14 @@ static inline void put_numbers(struct object_columns *c, const struct snap_objec
 	const uint64_t flags = o->flags ^ like->flags;
 	uint8_t **const pos = c->pos;
 
-	if (__builtin_expect((o->type | shape | size | o->refcount | flags | count) < 128, 1)) {
-		put_byte(&pos[OBJECT_TYPE], o->type);
+	put_varint(&pos[OBJECT_TYPE], o->type);
+	if (__builtin_expect((shape | size | o->refcount | flags | count) < 128, 1)) {
 		put_byte(&pos[OBJECT_SHAPE], shape);
 		put_byte(&pos[OBJECT_SIZE], size);
 		put_byte(&pos[OBJECT_REFCOUNT], o->refcount);
 		put_byte(&pos[OBJECT_FLAGS], flags);
 		put_byte(&pos[OBJECT_NREFS], count);
 	} else {
-		put_varint(&pos[OBJECT_TYPE], o->type);
 		put_varint(&pos[OBJECT_SHAPE], shape);
 		put_varint(&pos[OBJECT_SIZE], size);
 		put_varint(&pos[OBJECT_REFCOUNT], o->refcount);

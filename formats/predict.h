@@ -106,7 +106,11 @@ static inline uint8_t *predict_put_ref(uint8_t *out, uint64_t own, uint64_t *las
 		out = bytes_put_varint(out, 1);
 		return bytes_put_varint(out, ref);
 	}
-	return bytes_put_varint(out, (same <= near ? same << 1 | 1 : near << 1) + 2);
+	/* The smaller, without a branch: which one it is cannot be predicted. */
+	const uint64_t choose = same <= near;
+	const uint64_t least = near ^ ((near ^ same) & -choose);
+
+	return bytes_put_varint(out, (least << 1 | choose) + 2);
 }
 
 static inline bool predict_get_ref(struct bytes_cursor *in, uint64_t own, uint64_t *last,
