@@ -123,9 +123,9 @@ static void predict_pause(struct plan *plan)
 	const double huge = (double)plan->huge / GIB;
 
 	if (plan->in_place)
-		plan->pause_ns = (uint64_t)((small + huge) * 1.2e9 + 20e6);
+		plan->pause_ns = (uint64_t)((small + huge) * 2.2e9 + 40e6);
 	else
-		plan->pause_ns = (uint64_t)(small * 16e6 + huge * 1e6 + 1e6);
+		plan->pause_ns = (uint64_t)(small * 25e6 + huge * 1.5e6 + 1.5e6);
 }
 
 static void predict_memory(struct plan *plan)

@@ -6,12 +6,13 @@
  * the limits of the user, of every ancestor cgroup and of the machine, and
  * refuses in one sentence where the target would be in danger.
  *
- * Figures of the prediction (measured on Linux 6.18, x86-64; on a slow machine
- * they are more): fork copies the page tables: 16 ms per GiB of anonymous
- * memory in 4 KiB pages, 1 ms per GiB in huge pages; walking in place takes about
- * 1.2 s per GiB of small objects.  A copy's own memory is about 2 % of the
- * heap; the application's writes while the copy lives cost it pages too
- * (measured: up to a fifth of the heap, if it touches everything).
+ * Figures of the prediction (Linux 6.18, x86-64, two virtual CPUs; a busy or slow
+ * machine needs more): fork copies the page tables, 14 to 35 ms were measured
+ * per GiB of anonymous memory in 4 KiB pages and about 1 ms per GiB in huge ones;
+ * walking in place took 110 to 200 ns an object, 2.2 s per GiB of small ones.
+ * A copy's own memory was 10 MB and 2 to 3 % of the heap; the application's writes
+ * while the copy lives cost it pages too (up to a fifth of the heap, if it
+ * touches everything).
  */
 #ifndef PYMEM_LOADER_PLAN_H
 #define PYMEM_LOADER_PLAN_H
