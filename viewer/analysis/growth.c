@@ -68,8 +68,9 @@ static uint64_t hash_label(const struct builder *b, const struct heap_label *lab
 	struct heap_value v;
 	uint64_t hash = mix(label->kind, 1);
 
-	*merged = label->kind == SNAP_LABEL_INDEX || label->kind == SNAP_LABEL_VALUE ||
-		  label->kind == SNAP_LABEL_KEY || label->kind == SNAP_LABEL_ELEMENT;
+	*merged = label->kind == SNAP_LABEL_INDEX || label->kind == SNAP_LABEL_KEY ||
+		  label->kind == SNAP_LABEL_ELEMENT ||
+		  (label->kind == SNAP_LABEL_VALUE && !label->name);
 	if (label->kind == SNAP_LABEL_VALUE && keys && label->key < heap->objects &&
 	    heap_value(heap, label->key, &v) && v.size) {
 		*merged = 0;

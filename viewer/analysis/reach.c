@@ -10,6 +10,8 @@
 
 #include <errno.h>
 
+#include "viewer/analysis/garbage.h"
+
 struct reach {
 	struct heap *heap;
 	const struct progress *progress;
@@ -179,69 +181,33 @@ static int adopt_unknown(struct reach *r)
 	return err;
 }
 
-/* ---- garbage ---- */
-
-static void mark_referred(const struct reach *r, uint64_t *referred, uint32_t from, uint32_t to)
-{
-	if (to < r->heap->objects && to != from && r->parent[to] == HEAP_NONE)
-		referred[to >> 6] |= 1ull << (to & 63);
-}
-
-static int find_referred(const struct reach *r, struct vec *referred)
-{
-	const struct heap *heap = r->heap;
-
-	if (vec_alloc(referred, ((size_t)heap->objects / 64 + 1) * sizeof(uint64_t)))
-		return -ENOMEM;
-	for (uint32_t o = 0; o < heap->objects; o++) {
-		if (r->parent[o] != HEAP_NONE)
-			continue;
-		struct heap_span refs = heap_refs(heap, o);
-		for (uint32_t i = 0; i < refs.count; i++)
-			mark_referred(r, referred->data, o, refs.target[i]);
-		mark_referred(r, referred->data, o, heap_type_edge(heap, o));
-	}
-	return 0;
-}
-
-/* Searches from each object nobody reached yet, that passes the test of `pass`. */
-static int garbage_pass(struct reach *r, int pass, const uint64_t *referred, struct vec *members)
-{
-	const struct heap *heap = r->heap;
-	uint32_t group = heap_group(heap, HEAP_SYNTH_GARBAGE);
-
-	for (uint32_t o = 0; o < heap->objects; o++) {
-		if (r->parent[o] != HEAP_NONE)
-			continue;
-		if (pass == 0 && referred[o >> 6] >> (o & 63) & 1)
-			continue;
-		if (pass == 1 && heap_kind(heap, o) != SNAP_KIND_OBJECT)
-			continue;
-		if (vec_push_u32(members, o))
-			return -ENOMEM;
-		push(r, o, group);
-		if (pass == 0)
-			continue;
-		int err = drain(r);
-		if (err)
-			return err;
-	}
-	return drain(r);
-}
-
+/*
+ * Garbage: in the order in which a depth-first search among it finishes, from the last,
+ * each node not reached yet lies where nothing else unreached leads to (Kosaraju's
+ * observation): one node for each such group of objects.
+ */
 static int adopt_garbage(struct reach *r)
 {
-	struct vec referred = { 0 }, members = { 0 };
+	uint32_t group = heap_group(r->heap, HEAP_SYNTH_GARBAGE);
+	struct vec order = { 0 }, members = { 0 };
 	int err = 0;
 
 	if (r->tail < r->heap->nodes)
-		err = find_referred(r, &referred);
-	for (int pass = 0; pass < 3 && !err && r->tail < r->heap->nodes; pass++)
-		err = garbage_pass(r, pass, referred.data, &members);
+		err = garbage_order(r->heap, r->parent, r->progress, &order);
+	for (size_t i = VEC_COUNT(order, uint32_t); i-- > 0 && !err;) {
+		uint32_t node = VEC(order, uint32_t)[i];
+
+		if (r->parent[node] != HEAP_NONE)
+			continue;
+		err = vec_push_u32(&members, node);
+		push(r, node, group);
+		if (!err)
+			err = drain(r);
+	}
 	if (!err)
 		err = heap_adopt(r->heap, HEAP_SYNTH_GARBAGE, members.data,
 				 (uint32_t)VEC_COUNT(members, uint32_t));
-	vec_free(&referred);
+	vec_free(&order);
 	vec_free(&members);
 	return err;
 }

@@ -10,8 +10,8 @@
  *	(immortal)		never freed, held by nobody we know
  *	(unknown C references)	its refcount is higher than the references found: somebody's C
  *				code holds it
- *	(unreachable garbage)	the rest: first what no other unreached object refers to, then
- *				one of each remaining cycle (instances first, lowest id first)
+ *	(unreachable garbage)	the rest: what no other unreached object leads to, and one object,
+ *				an instance if there is one, of each cycle nothing leads to
  */
 #ifndef PYMEM_VIEWER_ANALYSIS_REACH_H
 #define PYMEM_VIEWER_ANALYSIS_REACH_H

@@ -179,7 +179,7 @@ void heap_label(const struct heap *heap, uint32_t node, uint32_t slot, struct he
 	const struct snap_label *label = &VEC(heap->label, struct snap_label)[shape->first + slot];
 	ret->kind = label->kind;
 	ret->name = label->name;
-	if (label->kind == SNAP_LABEL_VALUE && slot)
+	if (label->kind == SNAP_LABEL_VALUE && slot && !label->name)
 		ret->key = heap_target(heap, node, slot - 1, NULL);
 	if (label->kind == SNAP_LABEL_INDEX)
 		ret->index = slot;

@@ -256,7 +256,8 @@ struct heap_label {
 	uint8_t root_kind;	/* enum snap_root_kind, synthetic parents only */
 	uint8_t flags;		/* enum snap_root_flags, synthetic parents only */
 	uint32_t name;		/* string id, 0 = none */
-	uint32_t key;		/* VALUE: node of the key object, or HEAP_NONE */
+	uint32_t key;		/* VALUE: node of the key object; HEAP_NONE: name is the key (a
+				 * split dict: the class owns the keys) or it is unknown */
 	uint64_t index;		/* INDEX: position */
 };
 /* slot HEAP_NONE: the type edge. */

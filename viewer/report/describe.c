@@ -259,6 +259,16 @@ static void describe_key(struct text *out, const struct heap *heap, uint32_t key
 	text_add(out, "]");
 }
 
+static void describe_named_key(struct text *out, const struct heap *heap, uint32_t name)
+{
+	size_t size;
+	const char *text = heap_string(heap, name, &size);
+
+	text_add(out, "['");
+	text_escape(out, text, size, NAME_LIMIT, '\'');
+	text_add(out, "']");
+}
+
 static void named(struct text *out, const struct heap *heap, const char *prefix, uint32_t name)
 {
 	text_add(out, prefix);
@@ -276,7 +286,10 @@ void describe_label(struct text *out, const struct heap *heap, const struct heap
 		text_add(out, ".keys()");
 		break;
 	case SNAP_LABEL_VALUE:
-		describe_key(out, heap, label->key);
+		if (label->name && label->key == HEAP_NONE)
+			describe_named_key(out, heap, label->name);
+		else
+			describe_key(out, heap, label->key);
 		break;
 	case SNAP_LABEL_INDEX:
 		text_printf(out, "[%llu]", (unsigned long long)label->index);

@@ -74,6 +74,19 @@ static bool is_dict_edge(const struct heap *heap, const struct heap_label *label
 		!strcmp(heap_string(heap, label->name, NULL), "__dict__"));
 }
 
+/* The text of a str key. */
+static bool key_text(const struct heap *heap, const struct heap_label *label,
+		     struct heap_value *ret)
+{
+	size_t size;
+
+	if (label->key < heap->objects)
+		return heap_value(heap, label->key, ret) && ret->kind == SNAP_VALUE_STR;
+	ret->text = heap_string(heap, label->name, &size);
+	ret->size = (uint32_t)size;
+	return size > 0;
+}
+
 /* obj -> __dict__ -> value of an identifier key: ".key". False: not that. */
 static bool collapse_dict(struct path *p, const struct heap_label *label)
 {
@@ -85,8 +98,7 @@ static bool collapse_dict(struct path *p, const struct heap_label *label)
 		return false;
 	uint32_t dict = p->chain[p->at + 1];
 	heap_label(heap, dict, heap_slot(heap, dict, p->chain[p->at + 2]), &next);
-	if (next.kind != SNAP_LABEL_VALUE || next.key >= heap->objects ||
-	    !heap_value(heap, next.key, &key) || key.kind != SNAP_VALUE_STR ||
+	if (next.kind != SNAP_LABEL_VALUE || !key_text(heap, &next, &key) ||
 	    !identifier(key.text, key.size))
 		return false;
 	size_t begin = segment_begin(p);
