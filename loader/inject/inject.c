@@ -103,54 +103,7 @@ static void deliver(struct private *p, struct injection *ret)
 	ret->priv = p;
 }
 
-int inject_agent(pid_t pid, const struct inject_options *options, struct injection *ret,
-		 struct load_error *err)
-{
-	struct agent_image image;
-	struct private *p = open_private(pid, options, err);
-	if (!p)
-		return -1;
-	if (agent_image_init(&image, options, err)) {
-		close_private(p);
-		return -1;
-	}
-	struct plan_a plan = { .image = &image };
-	p->errand.input = &plan;
-	int status = errand_run(&p->errand, plan_a_load, errand_limit(options), false, err);
-	agent_image_free(&image);
-	if (status) {
-		close_private(p);
-		return -1;
-	}
-	deliver(p, ret);
-	return 0;
-}
-
-int inject_external(pid_t pid, const struct inject_options *options, struct injection *ret,
-		    struct load_error *err)
-{
-	struct agent_image image;
-	struct private *p = open_private(pid, options, err);
-	if (!p)
-		return -1;
-	if (agent_image_init(&image, options, err)) {
-		close_private(p);
-		return -1;
-	}
-	struct plan_a plan = { .image = &image };
-	p->errand.input = &plan;
-	int status = errand_run(&p->errand, external_run, errand_limit(options) + 20000, true,
-				err);
-	agent_image_free(&image);
-	if (status) {
-		close_private(p);
-		return -1;
-	}
-	deliver(p, ret);
-	return 0;
-}
-
-/* ---- taking it out ---- */
+/* ---- bringing it in ---- */
 
 /* Is this thread of the target the agent's worker? */
 static bool is_worker(pid_t pid, pid_t tid, uint32_t worker_tid)
@@ -192,6 +145,66 @@ static bool worker_lives(const struct injection *in)
 		closedir(dir);
 	return lives;
 }
+
+/* What a killed loader left; nothing, as long as a worker may be using it. */
+static void find_leftover(const struct private *p, struct leftover *ret)
+{
+	const struct injection unknown = { .pid = p->target.pid };
+	*ret = (struct leftover){ .region_count = 0 };
+	if (!worker_lives(&unknown))
+		leftover_find(&p->target, ret);
+}
+
+int inject_agent(pid_t pid, const struct inject_options *options, struct injection *ret,
+		 struct load_error *err)
+{
+	struct agent_image image;
+	struct private *p = open_private(pid, options, err);
+	if (!p)
+		return -1;
+	if (agent_image_init(&image, options, err)) {
+		close_private(p);
+		return -1;
+	}
+	struct leftover leftover;
+	find_leftover(p, &leftover);
+	struct plan_a plan = { .image = &image, .leftover = &leftover };
+	p->errand.input = &plan;
+	int status = errand_run(&p->errand, plan_a_load, errand_limit(options), false, err);
+	agent_image_free(&image);
+	if (status) {
+		close_private(p);
+		return -1;
+	}
+	deliver(p, ret);
+	return 0;
+}
+
+int inject_external(pid_t pid, const struct inject_options *options, struct injection *ret,
+		    struct load_error *err)
+{
+	struct agent_image image;
+	struct private *p = open_private(pid, options, err);
+	if (!p)
+		return -1;
+	if (agent_image_init(&image, options, err)) {
+		close_private(p);
+		return -1;
+	}
+	struct plan_a plan = { .image = &image };
+	p->errand.input = &plan;
+	int status = errand_run(&p->errand, external_run, errand_limit(options) + 20000, true,
+				err);
+	agent_image_free(&image);
+	if (status) {
+		close_private(p);
+		return -1;
+	}
+	deliver(p, ret);
+	return 0;
+}
+
+/* ---- taking it out ---- */
 
 static int wait_worker_gone(const struct injection *in, struct load_error *err)
 {
@@ -279,11 +292,13 @@ int inject_remove(pid_t pid, const struct inject_options *options, struct load_e
 		return -1;
 	int status = 0;
 	struct injection in = { .pid = pid };
-	struct plan_a plan = { .handle = p->target.calls.kept_handle };
+	struct leftover leftover;
+	find_leftover(p, &leftover);
+	struct plan_a plan = { .handle = p->target.calls.kept_handle, .leftover = &leftover };
 	if (worker_lives(&in))
 		status = load_fail(err, LOAD_E_BUSY, EBUSY,
 				   "another capture of process %d is running", pid);
-	else if (plan.handle)
+	else if (plan.handle || leftover.region_count || leftover.memfd_count)
 		status = run_eject(p, &plan, NULL, err) || verify_gone(p, err) ? -1 : 0;
 	else if (p->target.calls.kept.end)
 		status = load_fail(err, LOAD_E_CALL, 0,

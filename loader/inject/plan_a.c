@@ -21,7 +21,6 @@
 #include "loader/target/calls.h"
 #include "loader/target/memory.h"
 
-#define WORKER_STACK ((uint64_t)1 << 20)
 #define INTERNAL_DLOPEN 0x80000000u	/* __RTLD_DLOPEN of __libc_dlopen_mode */
 
 static unsigned call_timeout(const struct errand *e)
@@ -110,8 +109,9 @@ static int load(struct remote *r, struct agent_image *image, struct load_error *
 	struct errand *e = r->tracee->errand;
 	struct pymem_start start;
 	if (errand_step(e, err, "frame") ||
-	    errand_step(e, err, "map the region") || remote_map(r, WORKER_STACK, REMOTE_CALL_STACK, err))
+	    errand_step(e, err, "map the region") || remote_map(r, REMOTE_WORKER_STACK, REMOTE_CALL_STACK, err))
 		return -1;
+	tracee_write(r->tracee, r->worker, LEFTOVER_MARK, sizeof(LEFTOVER_MARK));
 	if (errand_step(e, err, "channels") || channel_open(r, e->target->pidfd, err))
 		return -1;
 	fill_start(r, &start);
@@ -208,7 +208,9 @@ int plan_a_load(struct errand *e, struct load_error *err)
 	if (guard_seccomp(&t, true, err))
 		return give_back(&t, -1, err);
 	remote_init(&r, &t);
-	int status = load(&r, plan->image, err);
+	int status = leftover_remove(plan->leftover, &r, err);
+	if (!status)
+		status = load(&r, plan->image, err);
 	if (status && usable(&t, err))
 		undo(&r, plan->image);
 	else if (!status)
@@ -220,28 +222,43 @@ int plan_a_load(struct errand *e, struct load_error *err)
 	return give_back(&t, status, err);
 }
 
-static int eject(struct remote *r, const struct plan_a *plan, struct load_error *err)
+static int close_library(struct remote *r, uint64_t handle, struct load_error *err)
 {
 	struct errand *e = r->tracee->errand;
-	const uint64_t arg[4] = { plan->handle };
-	int64_t unmapped;
+	const uint64_t arg[4] = { handle };
 	uint64_t ret;
-	if (plan->handle) {
-		if (errand_step(e, err, "map the region") || remote_map(r, 0, REMOTE_CALL_STACK, err) ||
-		    errand_step(e, err, "dlclose") ||
-		    remote_call(r, e->target->calls.dlclose, arg, call_timeout(e), &ret, err))
-			return -1;
-		if ((int)ret)
-			load_fail(err, LOAD_E_CALL, 0, "dlclose of the agent failed");
+	if (errand_step(e, err, "map the region") || remote_map(r, 0, REMOTE_CALL_STACK, err) ||
+	    errand_step(e, err, "dlclose") ||
+	    remote_call(r, e->target->calls.dlclose, arg, call_timeout(e), &ret, err))
+		return -1;
+	return (int)ret ? load_fail(err, LOAD_E_CALL, 0, "dlclose of the agent failed") : 0;
+}
+
+static int unmap_worker(struct remote *r, const struct plan_a *plan, struct load_error *err)
+{
+	int64_t ret;
+	errand_step(r->tracee->errand, NULL, "unmap the worker's stack");
+	return remote_sys(r, &ret, err, SYS_munmap, plan->region, plan->region_size);
+}
+
+/* Every part is tried, whatever became of the others; the first error is told. */
+static int eject(struct remote *r, const struct plan_a *plan, struct load_error *err)
+{
+	struct load_error part[5] = { 0 };
+	if (plan->leftover)
+		leftover_remove(plan->leftover, r, &part[0]);
+	if (plan->handle && usable(r->tracee, &part[0]))
+		close_library(r, plan->handle, &part[1]);
+	if (plan->ends && usable(r->tracee, &part[1]))
+		channel_close_remote(r, plan->ends, &part[2]);
+	if (plan->region_size && usable(r->tracee, &part[1]))
+		unmap_worker(r, plan, &part[3]);
+	if (usable(r->tracee, &part[1])) {
+		errand_step(r->tracee->errand, NULL, "unmap the region");
+		remote_unmap(r, true, &part[4]);
 	}
-	if (plan->ends && channel_close_remote(r, plan->ends, err))
-		return -1;
-	if (plan->region_size &&
-	    (errand_step(e, err, "unmap the worker's stack") ||
-	     remote_sys(r, &unmapped, err, SYS_munmap, plan->region, plan->region_size)))
-		return -1;
-	if (errand_step(e, err, "unmap the region") || remote_unmap(r, true, err))
-		return -1;
+	for (int i = 0; i < 5 && !err->code; i++)
+		*err = part[i];
 	return err->code ? -1 : 0;
 }
 
@@ -257,9 +274,5 @@ int plan_a_eject(struct errand *e, struct load_error *err)
 	e->result.injection.stopped_ns = borrow.stopped_ns;
 	remote_init(&r, &t);
 	int status = eject(&r, plan, err);
-	if (status && usable(&t, err)) {
-		struct load_error ignored = { 0 };
-		remote_unmap(&r, true, &ignored);
-	}
 	return give_back(&t, status, err);
 }

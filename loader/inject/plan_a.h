@@ -5,12 +5,14 @@
 
 #include "loader/inject/agent_image.h"
 #include "loader/inject/errand.h"
+#include "loader/inject/leftover.h"
 
 /* Input of the errands below (errand->input). */
 struct plan_a {
 	struct agent_image *image;	/* load */
 	uint64_t handle;		/* eject: dlclose this; 0 = don't */
 	uint64_t region, region_size;	/* eject: unmap */
+	const struct leftover *leftover;	/* to be given back; eject: may be NULL */
 	const struct errand_result *ends;	/* eject: descriptors to close, NULL = none */
 };
 

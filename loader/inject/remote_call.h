@@ -62,6 +62,7 @@ int remote_clone(struct remote *remote, int64_t *ret, uint64_t *exit_word_ret,
 int remote_map(struct remote *remote, uint64_t worker_size, uint64_t call_size,
 	       struct load_error *err);
 #define REMOTE_CALL_STACK ((uint64_t)256 << 10)
+#define REMOTE_WORKER_STACK ((uint64_t)1 << 20)
 /* Unmaps the call part, or (all) everything. */
 int remote_unmap(struct remote *remote, bool all, struct load_error *err);
 /* Copies data into the region; its address there, 0 if it doesn't fit. */

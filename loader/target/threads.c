@@ -95,7 +95,7 @@ bool threads_endless_wait(long nr, const unsigned long long arg[6])
 static bool look(pid_t pid, pid_t tid, bool seccomp, struct thread *ret)
 {
 	char path[64];
-	struct thread t = { .tid = tid, .syscall = -1, .rank = THREAD_RUNS };
+	struct thread t = { .tid = tid, .syscall = -1, .rank = THREAD_RUNS, .main = tid == pid };
 	t.state = process_thread_state(pid, tid);
 	if (!t.state || t.state == 'Z' || t.state == 'X' || t.state == 'D' || t.state == 't')
 		return false;
@@ -113,9 +113,16 @@ static bool look(pid_t pid, pid_t tid, bool seccomp, struct thread *ret)
 	return t.rank != THREAD_NEVER;
 }
 
+/*
+ * Among good ones the main thread goes first: its malloc uses the main arena,
+ * where another thread's first one would map an arena for it, for ever.
+ */
 static int by_rank(const void *a, const void *b)
 {
 	const struct thread *x = a, *y = b;
+	if (x->main != y->main && x->rank <= THREAD_WAITS_INPUT &&
+	    y->rank <= THREAD_WAITS_INPUT)
+		return x->main ? -1 : 1;
 	if (x->rank != y->rank)
 		return x->rank < y->rank ? -1 : 1;
 	return x->tid < y->tid ? -1 : x->tid > y->tid;

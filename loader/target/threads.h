@@ -28,6 +28,7 @@ struct thread {
 	enum thread_rank rank;
 	long syscall;		/* its system call, -1 = none */
 	char state;
+	bool main;
 };
 
 #define THREADS_MAX 512

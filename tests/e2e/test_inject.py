@@ -1,0 +1,249 @@
+# ctest: labels=e2e;ptrace timeout=300
+# SPDX-License-Identifier: MIT
+"""The injection by itself: a target must not notice it, whatever it is doing."""
+from harness import *
+from injection import *
+
+BUSY = r'''
+import json, select
+data = {"a": [1, 2, 3, {"b": "c" * 50}], "x": list(range(100))}
+count = 0
+ready()
+while not select.select([_r], [], [], 0)[0]:
+    for _ in range(20):
+        assert json.loads(json.dumps(data)) == data
+        b"".join(str(i).encode() for i in range(200)).decode()
+        count += 1
+serve()
+'''
+IDLE = "ready()\nserve()\n"
+THREADS = r'''
+import threading, json, time
+stop = threading.Event()
+counts = [0] * 50
+def work(i):
+    while not stop.is_set():
+        json.loads(json.dumps({"i": [i] * 20}))
+        counts[i] += 1
+        stop.wait(0.02)
+for i in range(50):
+    threading.Thread(target=work, args=(i,), daemon=True).start()
+ready()
+serve()
+'''
+ROUNDS = 200 if TORTURE else 4
+
+
+class Interpreters(Case):
+    def captured(self, python, code, *options):
+        with Target(python, code) as t:
+            time.sleep(0.05)
+            before = ProcState(t.pid)
+            status, rounds, _ = drive(t.pid, "-n", ROUNDS, *options)
+            self.assertTrue(t.alive)
+            self.assertEqual([r for r in rounds if not good(r)], [], python.name)
+            self.assertEqual(len(rounds), ROUNDS)
+            self.assertEqual(status, 0)
+            self.assert_untouched(before, maps=code is IDLE)
+            self.assertEqual(t.ask("sum(range(1000)), len(json.dumps([1]))"), [499500, 3])
+            return rounds
+
+    def test_busy(self):
+        for python in interpreters():
+            with self.subTest(python=python.name):
+                self.captured(python, BUSY)
+
+    def test_idle(self):
+        for python in interpreters():
+            with self.subTest(python=python.name):
+                self.captured(python, IDLE)
+
+    def test_fifty_threads(self):
+        for python in interpreters():
+            with self.subTest(python=python.name):
+                self.captured(python, THREADS)
+
+    def test_copy_of_busy(self):
+        for python in interpreters():
+            with self.subTest(python=python.name):
+                self.captured(python, BUSY, "-x")
+
+    def test_copy_of_idle_is_consistent(self):
+        for python in interpreters():
+            with self.subTest(python=python.name):
+                rounds = self.captured(python, IDLE, "-x")
+                if not python.free_threaded:
+                    self.assertTrue(all(r["consistent"] for r in rounds), rounds)
+
+
+class Kept(Case):
+    def test_kept_agent_is_used_again_and_taken_out(self):
+        for python in some_interpreters():
+            with self.subTest(python=python.name), Target(python, IDLE) as t:
+                before = ProcState(t.pid)
+                _, (first,), _ = drive(t.pid, "-k")
+                self.assertTrue(good(first) and not first["reused"], first)
+                with open("/proc/%d/maps" % t.pid) as f:
+                    self.assertIn("/memfd:pymem", f.read())
+                _, rounds, _ = drive(t.pid, "-k", "-n", 3)
+                self.assertTrue(all(good(r) and r["reused"] for r in rounds), rounds)
+                status, (removed,), _ = drive(t.pid, "-r")
+                self.assertEqual(status, 0, removed)
+                self.assert_untouched(before)
+
+    def test_kept_agent_goes_with_the_next_capture(self):
+        with Target(interpreters()[-1], IDLE) as t:
+            before = ProcState(t.pid)
+            drive(t.pid, "-k")
+            _, (again,), _ = drive(t.pid)
+            self.assertTrue(good(again) and again["reused"], again)
+            self.assert_untouched(before)
+
+    def test_nothing_to_take_out(self):
+        with Target(interpreters()[-1], IDLE) as t:
+            status, _, _ = drive(t.pid, "-r")
+            self.assertEqual(status, 0)
+
+    def test_loader_that_vanishes_after_hello(self):
+        with Target(interpreters()[-1], IDLE) as t:
+            before = ProcState(t.pid)
+            _, (cut,), _ = drive(t.pid, "-c", "-w")
+            self.assertTrue(cut["injected"], cut)
+            self.assertTrue(t.alive)
+            self.assertEqual(t.ask("1 + 1"), 2)
+            wait_for(lambda: len(os.listdir("/proc/%d/task" % t.pid)) == len(before.tids),
+                     what="the worker to end")
+            drive(t.pid, "-r")
+            self.assert_untouched(before)
+
+
+class Together(Case):
+    def test_two_loaders_at_once(self):
+        """One wins, the other says so; the target doesn't notice."""
+        with Target(interpreters()[-1], THREADS) as t:
+            running = [subprocess.Popen([DRIVER, "-n", "8", MINI, str(t.pid)],
+                                        stdout=subprocess.PIPE) for _ in range(3)]
+            results = []
+            for p in running:
+                out, _ = p.communicate(timeout=60)
+                results += [json.loads(line) for line in out.splitlines()]
+            self.assertTrue(any(good(r) for r in results))
+            for r in results:
+                if not good(r):
+                    self.assertIn("another", r["error"])
+                    self.assertEqual(r["code"], 10, r)
+            self.assertTrue(t.alive)
+            self.assertEqual(t.ask("1 + 1"), 2)
+
+
+class Waits(Case):
+    """System calls that an injection interrupts go on as if nothing had been."""
+    SAME = {"nanosleep": 0, "clock_nanosleep": 0, "poll": 0, "select": 0, "condition": 0,
+            "semaphore": 0, "read": 1, "recv": 1, "timerfd": 8, "wait": 0, "flock": 0,
+            "epoll": 1, "sigwait": 0, "epoll_signal": 0, "pause": 0}
+
+    def told(self, name, *options):
+        with Program("torture_waits", name) as p:
+            time.sleep(0.15)
+            status, rounds, log = drive(p.pid, "-a", *options)
+            self.assertTrue(all(good(r) for r in rounds), (name, rounds))
+            words = p.finish().split()
+            self.assertEqual(words[0], name)
+            return int(words[1]), int(words[2]), float(words[3])
+
+    def each(self, *options):
+        for name, expected in self.SAME.items():
+            with self.subTest(call=name):
+                result, error, ms = self.told(name, *options)
+                self.assertEqual((result, error if result < 0 else 0), (expected, 0))
+                self.assertGreater(ms, 590)
+                self.assertLess(ms, 900)
+
+    def test_agent(self):
+        self.each()
+
+    def test_copy(self):
+        self.each("-x")
+
+    def test_epoll_with_a_limit_sees_eintr_at_most(self):
+        result, error, ms = self.told("epoll_timeout")
+        self.assertIn((result, error if result < 0 else 0), ((0, 0), (-1, 4)))
+        self.assertLess(ms, 900)
+
+
+@unittest.skipUnless(has_faults(), "built without PYMEM_FAULTS")
+class Faults(Case):
+    """The loader dies, or fails, at every point of its protocol."""
+    NAMES = ("seize", "save", "frame", "map", "channels", "image", "dlopen", "remove",
+             "unmap", "back", "restore")
+    COPY = ("seize", "save", "clone", "copy:")
+
+    def survives_every_kill(self, mode, *options):
+        with Program("torture", *mode) as p:
+            time.sleep(0.3)     # it prints "ready" before its threads are set up
+            step, masks = 1, self.masks(p.pid)
+            while True:
+                status, rounds, _ = drive(p.pid, "-a", *options, fault="kill:%d" % step)
+                self.assertTrue(p.alive, "died at step %d" % step)
+                if status != -9:
+                    break
+                wait_for(lambda: self.masks(p.pid) == masks, what="the masks, step %d" % step)
+                step += 1
+            self.assertTrue(good(rounds[0]), rounds)
+            self.assertGreater(step, 40)
+            drive(p.pid, "-a", "-r")
+            with open("/proc/%d/maps" % p.pid) as f:
+                self.assertNotIn("/memfd:pymem", f.read())
+            wait_for(lambda: self.state(p.pid) not in "tT", what="it to run")
+            self.assertRegex(p.finish(), "^ok ")
+
+    def masks(self, pid):
+        found = set()
+        for tid in os.listdir("/proc/%d/task" % pid):
+            try:
+                with open("/proc/%d/task/%s/status" % (pid, tid)) as f:
+                    found |= {l for l in f if l.startswith(("SigBlk", "SigIgn", "SigCgt",
+                                                            "TracerPid"))}
+            except OSError:
+                pass
+        return found
+
+    def state(self, pid):
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rpartition(")")[2].split()[0]
+
+    def test_killed_with_registers_in_use(self):
+        self.survives_every_kill(("registers", 1))
+
+    def test_killed_with_dispositions(self):
+        self.survives_every_kill(("dispositions", 1))
+
+    def test_killed_beside_a_signal_storm(self):
+        self.survives_every_kill(("signals", 1))
+
+    def test_killed_while_making_a_copy(self):
+        self.survives_every_kill(("registers", 1), "-x")
+
+    def failures(self, names, *options):
+        with Program("torture", "registers", 1) as p:
+            time.sleep(0.3)
+            before = ProcState(p.pid)
+            for name in names:
+                status, (result,), _ = drive(p.pid, "-a", *options, fault="fail:" + name)
+                self.assertTrue(p.alive, name)
+                if not good(result):
+                    self.assertIn("fault injected", result["error"], name)
+                else:
+                    self.assertIn(name, ("remove", "unmap", "back", "restore"))
+                self.assert_untouched(before)
+            self.assertRegex(p.finish(), "^ok ")
+
+    def test_failed_steps_leave_nothing(self):
+        self.failures(self.NAMES)
+
+    def test_failed_steps_of_a_copy_leave_nothing(self):
+        self.failures(self.COPY, "-x")
+
+
+if __name__ == "__main__":
+    main()

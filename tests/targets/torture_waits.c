@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+/*
+ * torture_waits - one system call that lasts 600 ms, told exactly.
+ *
+ *	torture_waits NAME
+ *
+ * One thread.  Prints "ready", makes the call named, then "NAME result errno
+ * milliseconds".  What ends the wait comes from a child process after 600 ms,
+ * where it isn't a time limit.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MS 600
+
+static int ends[2];
+static pid_t child;
+
+static double now(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
+}
+
+static struct timespec later(clockid_t clock)
+{
+	struct timespec ts;
+	clock_gettime(clock, &ts);
+	ts.tv_nsec += MS * 1000000L;
+	ts.tv_sec += ts.tv_nsec / 1000000000;
+	ts.tv_nsec %= 1000000000;
+	return ts;
+}
+
+/* After 600 ms: a byte into the pipe or socket, or a signal, then the end. */
+static void start_child(int sig)
+{
+	child = fork();
+	if (child)
+		return;
+	usleep(MS * 1000);
+	if (sig)
+		kill(getppid(), sig);
+	else if (write(ends[1], "x", 1) < 0)
+		_exit(1);
+	_exit(0);
+}
+
+static int do_nanosleep(void)
+{
+	struct timespec ts = { 0, MS * 1000000L };
+	return nanosleep(&ts, NULL);
+}
+
+static int do_clock_nanosleep(void)
+{
+	struct timespec ts = later(CLOCK_MONOTONIC);
+	return clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
+static int do_poll(void)
+{
+	struct pollfd p = { ends[0], POLLIN, 0 };
+	return poll(&p, 1, MS);
+}
+
+static int do_select(void)
+{
+	struct timeval tv = { 0, MS * 1000 };
+	return select(0, NULL, NULL, NULL, &tv);
+}
+
+static int do_condition(void)
+{
+	pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
+	pthread_cond_t c = PTHREAD_COND_INITIALIZER;
+	struct timespec ts = later(CLOCK_REALTIME);
+	pthread_mutex_lock(&m);
+	return pthread_cond_timedwait(&c, &m, &ts) == ETIMEDOUT ? 0 : -1;
+}
+
+static int do_semaphore(void)
+{
+	sem_t s;
+	struct timespec ts = later(CLOCK_REALTIME);
+	sem_init(&s, 0, 0);
+	return sem_timedwait(&s, &ts) == -1 && errno == ETIMEDOUT ? (errno = 0, 0) : -1;
+}
+
+static int do_read(void)
+{
+	char byte;
+	start_child(0);
+	return (int)read(ends[0], &byte, 1);
+}
+
+static int do_recv(void)
+{
+	char byte;
+	socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+	start_child(0);
+	return (int)recv(ends[0], &byte, 1, 0);
+}
+
+static int do_timerfd(void)
+{
+	char buf[8];
+	struct itimerspec ts = { { 0, 0 }, { 0, MS * 1000000L } };
+	int fd = timerfd_create(CLOCK_MONOTONIC, 0);
+	timerfd_settime(fd, 0, &ts, NULL);
+	return (int)read(fd, buf, sizeof(buf));
+}
+
+static int do_wait(void)
+{
+	int status;
+	start_child(0);
+	return waitpid(child, &status, 0) == child && !status ? 0 : -1;
+}
+
+static int do_flock(void)
+{
+	char path[] = "/tmp/torture-waits-XXXXXX";
+	int fd = mkstemp(path), other = open(path, O_RDWR);
+	flock(fd, LOCK_EX);
+	child = fork();
+	if (!child) {
+		usleep(MS * 1000);
+		flock(fd, LOCK_UN);
+		_exit(0);
+	}
+	close(fd);
+	unlink(path);
+	return flock(other, LOCK_EX);
+}
+
+static int on_epoll(int timeout)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int fd = epoll_create1(0);
+	epoll_ctl(fd, EPOLL_CTL_ADD, ends[0], &event);
+	return epoll_wait(fd, &event, 1, timeout);
+}
+
+static int do_epoll(void)
+{
+	start_child(0);
+	return on_epoll(-1);
+}
+
+static int do_epoll_timeout(void)
+{
+	return on_epoll(MS);
+}
+
+static int do_sigwait(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	start_child(SIGUSR1);
+	return sigwaitinfo(&set, NULL) == SIGUSR1 ? 0 : -1;
+}
+
+static volatile sig_atomic_t handled;
+
+static void on_signal(int sig)
+{
+	handled = sig;
+}
+
+/* A real signal during epoll_wait must still end it with EINTR. */
+static int do_epoll_signal(void)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	sigaction(SIGUSR1, &action, NULL);
+	start_child(SIGUSR1);
+	return on_epoll(-1) == -1 && errno == EINTR && handled ? (errno = 0, 0) : -1;
+}
+
+static int do_pause(void)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	sigaction(SIGUSR1, &action, NULL);
+	start_child(SIGUSR1);
+	return pause() == -1 && errno == EINTR && handled ? (errno = 0, 0) : -1;
+}
+
+static const struct {
+	const char *name;
+	int (*call)(void);
+} calls[] = {
+	{ "nanosleep", do_nanosleep }, { "clock_nanosleep", do_clock_nanosleep },
+	{ "poll", do_poll }, { "select", do_select }, { "condition", do_condition },
+	{ "semaphore", do_semaphore }, { "read", do_read }, { "recv", do_recv },
+	{ "timerfd", do_timerfd }, { "wait", do_wait }, { "flock", do_flock },
+	{ "epoll", do_epoll }, { "epoll_timeout", do_epoll_timeout },
+	{ "sigwait", do_sigwait }, { "epoll_signal", do_epoll_signal }, { "pause", do_pause },
+};
+
+int main(int argc, char **argv)
+{
+	if (argc != 2 || pipe(ends))
+		return 2;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		if (strcmp(argv[1], calls[i].name))
+			continue;
+		printf("ready\n");
+		fflush(stdout);
+		double start = now();
+		errno = 0;
+		int result = calls[i].call();
+		int error = errno;
+		printf("%s %d %d %.1f\n", argv[1], result, error, now() - start);
+		return 0;
+	}
+	return 2;
+}
