@@ -3,6 +3,7 @@
 #include "loader/capture_words.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -190,6 +191,10 @@ void capture_words_error(const struct load_error *error, const struct receive_re
 		gil_words(job, ret, size);
 	} else if (got->failed) {
 		const char *remedy = remedy_of(got->fail);
+		if (remedy && strstr(got->fail_text, "--no-fork"))
+			remedy = NULL;	/* it is named already */
+		if (got->fail == PYMEM_FAIL_MEMORY && got->fail_b == EAGAIN)
+			remedy = "is a limit of tasks reached (pids.max, ulimit -u)?";
 		snprintf(ret, size, "%s%s%s", got->fail_text[0] ? got->fail_text :
 			 "the agent failed without a reason", remedy ? "; " : "",
 			 remedy ? remedy : "");
