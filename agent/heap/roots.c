@@ -147,7 +147,7 @@ void roots_interned(struct walk *w, uint64_t dict)
 	if (w->interned)
 		return;
 	w->interned = dict;
-	walk_root(w, SNAP_ROOT_INTERNED, 0, 0, 0, walk_cstring(w, "interned strings"), dict);
+	walk_root(w, SNAP_ROOT_INTERNED, 0, 0, 0, walk_cstring(w, "strings"), dict);
 }
 
 /* 3.12+: in the interpreter's state, or (3.12) the runtime's. */

@@ -146,6 +146,32 @@ static void emit_atexit(struct walk *w, uint64_t at, uint32_t n)
 	}
 }
 
+/*
+ * 3.9-3.11: strings of the interpreter's own identifiers: a count, then a pointer
+ * to an array of str (Include/internal/pycore_unicodeobject.h, unicode_ids).
+ */
+static bool emit_identifiers(struct walk *w, uint64_t at)
+{
+	uint64_t n = peek64(at), array = peek64(at + 8), found = 0;
+
+	if (n < 16 || n > 1 << 16 || cpython_since(w->py, 12) || !peek_plausible(array) ||
+	    !walk_readable(w, array, 8 * n))
+		return false;
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t word = peek64(array + 8 * i);
+
+		if (word && !is_exact(w, word, CPYTHON_ADDR(w->py, unicode_type)))
+			return false;
+		found += word != 0;
+	}
+	if (found < 16)
+		return false;
+	for (uint64_t i = 0; i < n; i++)
+		walk_root(w, SNAP_ROOT_INTERPRETER, 0, 0, 0, walk_cstring(w, "identifiers"),
+			  peek64(array + 8 * i));
+	return true;
+}
+
 /* 3.14+: a list of (function, args, kwargs) tuples. */
 static bool is_atexit_list(struct walk *w, uint64_t word)
 {
@@ -258,6 +284,8 @@ static uint32_t emit_word(struct walk *w, const struct roots_interp *interp,
 		emit_atexit(w, at, n);
 		return 2;
 	}
+	if (left >= 16 && emit_identifiers(w, at))
+		return 2;
 	if (!peek_plausible(word) || (word & 7) || !walk_is_object(w, word) ||
 	    word == w->interned)
 		return 1;

@@ -26,14 +26,18 @@ static const char *base_name(const char *path)
 
 /*
  * Immortal objects need no holder.  The interpreter's tables point to its own
- * static types without counting; an extension's variable owns what it holds.
+ * static types without counting, but for the variables PyExc_X up to 3.10
+ * (Objects/exceptions.c); an extension's variable owns what it holds.
  */
 static bool worth_a_root(const struct walk *w, uint64_t obj, bool own)
 {
 	const struct layout *lay = w->lay;
 
-	if (own && (peek64(walk_typeof(w, obj) + lay->tp_flags) >> 31 & 1))
-		return peek64(obj + lay->tp_flags) >> 9 & 1;
+	if (own && (peek64(walk_typeof(w, obj) + lay->tp_flags) >> 31 & 1)) {
+		uint64_t flags = peek64(obj + lay->tp_flags);	/* heap type, exception */
+
+		return (flags >> 9 & 1) || ((flags >> 30 & 1) && !cpython_since(w->py, 11));
+	}
 	return !lay->immortal_mask ||
 		(peek64(obj + lay->refcnt) & lay->immortal_mask) < lay->immortal_value;
 }
@@ -61,13 +65,26 @@ static uint64_t body(struct walk *w, uint64_t addr)
 	return (type->basicsize + items + 7) & ~7ULL;
 }
 
+/*
+ * An object that is itself a C variable (small integers up to 3.8, PyModuleDef)
+ * begins with one reference that stands for the variable; types: roots.c.
+ */
+static void static_object(struct walk *w, uint64_t obj, uint32_t name)
+{
+	if (!(peek64(walk_typeof(w, obj) + w->lay->tp_flags) >> 31 & 1) &&
+	    worth_a_root(w, obj, true))
+		walk_root(w, SNAP_ROOT_C_STATIC, 0, 0, 0, name, obj);
+}
+
 static void scan_range(struct walk *w, const struct walk_range *r, uint32_t name, bool own)
 {
 	for (uint64_t at = r->start; at < r->end && !w->err;) {
 		uint64_t word, skip = roots_skip(w, at);
 
-		if (!skip && (skip = body(w, at)))
+		if (!skip && (skip = body(w, at))) {
+			static_object(w, at, name);
 			skip += at;
+		}
 		if (skip) {
 			at = skip;
 			continue;
