@@ -150,7 +150,8 @@ bool block_get_trailer(const void *buf, struct block_trailer *ret)
 {
 	const uint8_t *p = buf;
 
-	if (memcmp(p + 8, BLOCK_TRAILER_MAGIC, 8) != 0 || !is_sealed(p, BLOCK_TRAILER_SIZE))
+	if (memcmp(p + 8, BLOCK_TRAILER_MAGIC, 8) != 0 ||
+	    !is_sealed(p, BLOCK_TRAILER_SIZE))
 		return false;
 	*ret = (struct block_trailer){
 		.to_index = bytes_get_u64(p + 16),

@@ -55,11 +55,11 @@ enum block_type {
 
 /* On disk. Bits not named here make a reader refuse the block. */
 enum block_flags {
-	BLOCK_CRITICAL = 1u << 0,	/* a reader that does not know the type must refuse */
-	BLOCK_HAS_VALUES = 1u << 1,	/* OBJECTS: a VALUES block for it follows, before the
-					 * next OBJECTS block and before END */
-	BLOCK_CONTINUED = 1u << 2,	/* OBJECTS (of one object), REFS: not all references;
-					 * a REFS block with more of them follows at once */
+	BLOCK_CRITICAL = 1u << 0, /* a reader that does not know the type must refuse */
+	BLOCK_HAS_VALUES = 1u << 1, /* OBJECTS: a VALUES block for it follows, before the
+				     * next OBJECTS block and before END */
+	BLOCK_CONTINUED = 1u << 2, /* OBJECTS (of one object), REFS: not all references;
+				    * a REFS block with more of them follows at once */
 	BLOCK_KNOWN_FLAGS = 7,
 };
 
@@ -74,10 +74,10 @@ struct block_head {
 
 struct block_file_head {
 	uint16_t major, minor;
-	uint64_t incompat, compat;	/* feature bits: unknown incompat ones are refused */
+	uint64_t incompat, compat; /* feature bits: unknown incompat ones are refused */
 };
 
-/* At the very end of a process: how far back things are, from the trailer's first byte. */
+/* At the very end of a process: how far back things are from the trailer's start. */
 struct block_trailer {
 	uint64_t to_index;	/* bytes back to the INDEX block */
 	uint64_t to_head;	/* bytes back to the file header of the process */
@@ -93,8 +93,8 @@ void block_put_file_head(void *buf, const struct block_file_head *head);
 void block_put_head(void *buf, const struct block_head *head);
 void block_put_trailer(void *buf, const struct block_trailer *trailer);
 
-/* Each is false when the bytes (as many as the structure's size) are not one: wrong magic,
- * size or CRC.  Nothing is stored then. */
+/* Each is false when the bytes (as many as the structure's size) are not one: wrong
+ * magic, size or CRC.  Nothing is stored then. */
 bool block_get_file_head(const void *buf, struct block_file_head *ret);
 bool block_get_head(const void *buf, struct block_head *ret);
 bool block_get_trailer(const void *buf, struct block_trailer *ret);

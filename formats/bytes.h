@@ -89,7 +89,7 @@ static inline uint64_t bytes_unzigzag(uint64_t v)
 static inline uint8_t *bytes_put_varint(uint8_t *p, uint64_t v)
 {
 	const unsigned log2 = 63 ^ (unsigned)__builtin_clzll(v | 1);
-	const unsigned size = (9 * log2 + 73) / 64;	/* log2 / 7 + 1 as far as 56 bits */
+	const unsigned size = (9 * log2 + 73) / 64; /* log2 / 7 + 1 as far as 56 bits */
 
 	if (__builtin_expect(size > 8, 0)) {
 		*p = 0;

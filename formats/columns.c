@@ -12,8 +12,9 @@ enum { VARINT_32 = 5, VARINT_64 = BYTES_VARINT_MAX };
 /* Bytes per object or value at most, 0 = the column has a size of its own. */
 static const uint8_t object_widths[OBJECT_COLUMN_COUNT] = {
 	[OBJECT_ADDR] = PREDICT_REF_MAX, [OBJECT_TYPE] = VARINT_32,
-	[OBJECT_SHAPE] = VARINT_32, [OBJECT_SIZE] = VARINT_64, [OBJECT_REFCOUNT] = VARINT_64,
-	[OBJECT_FLAGS] = VARINT_32, [OBJECT_NREFS] = VARINT_32,
+	[OBJECT_SHAPE] = VARINT_32, [OBJECT_SIZE] = VARINT_64,
+	[OBJECT_REFCOUNT] = VARINT_64, [OBJECT_FLAGS] = VARINT_32,
+	[OBJECT_NREFS] = VARINT_32,
 };
 static const uint8_t value_widths[VALUE_COLUMN_COUNT] = {
 	[VALUE_GAP] = VARINT_32, [VALUE_KIND] = 1, [VALUE_LENGTH] = VARINT_64,
@@ -116,7 +117,7 @@ static inline void put_varint(uint8_t **pos, uint64_t v)
 	*pos = bytes_put_varint(*pos, v);
 }
 
-/* The columns with one number per object; all but the type are nearly always below 128. */
+/* The columns with one number per object; but for the type, nearly always below 128. */
 static inline void put_numbers(struct object_columns *c, const struct snap_object *o,
 			       uint32_t nrefs)
 {
@@ -165,7 +166,8 @@ uint32_t columns_put_object(struct object_columns *c, const struct snap_object *
 	return edges;
 }
 
-void columns_put_value(struct value_columns *c, uint32_t index, const struct snap_value *v)
+void columns_put_value(struct value_columns *c, uint32_t index,
+		       const struct snap_value *v)
 {
 	uint8_t **const pos = c->pos;
 
@@ -185,7 +187,8 @@ void columns_put_value(struct value_columns *c, uint32_t index, const struct sna
 }
 
 /* Moves columns together; `size` gives the size of each region. */
-static uint32_t pack(uint8_t *base, uint8_t *const *pos, unsigned n, size_t (*size)(unsigned))
+static uint32_t pack(uint8_t *base, uint8_t *const *pos, unsigned n,
+		     size_t (*size)(unsigned))
 {
 	uint8_t *to = base + 4 * (size_t)n;
 	const uint8_t *from = to;

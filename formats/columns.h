@@ -18,9 +18,9 @@
 #include "formats/sink.h"
 
 enum {
-	COLUMNS_OBJECTS = 32768,	/* objects in a block, at most */
-	COLUMNS_REFS_MAX = 65536,	/* references of one object in its OBJECTS block */
-	COLUMNS_REFS_SIZE = 1 << 20,	/* bytes of the references' column */
+	COLUMNS_OBJECTS = 32768, /* objects in a block, at most */
+	COLUMNS_REFS_MAX = 65536, /* references of one object in its OBJECTS block */
+	COLUMNS_REFS_SIZE = 1 << 20, /* bytes of the references' column */
 	COLUMNS_TEXT_SIZE = 1 << 20,
 };
 
@@ -35,7 +35,7 @@ struct object_columns {
 	uint8_t *pos[OBJECT_COLUMN_COUNT];	/* where the next value goes */
 	uint8_t *refs_end;			/* references may not begin beyond */
 	uint32_t count;
-	bool written;		/* the block is out, only the last object's value is awaited */
+	bool written; /* the block is out, only the last object's value is awaited */
 	uint64_t first;		/* ordinal of the block's first object */
 	uint64_t last_addr;
 	uint8_t *base;
@@ -68,7 +68,8 @@ static inline bool columns_have_room(const struct object_columns *c,
 {
 	const size_t room = (size_t)(c->refs_end - c->pos[OBJECT_REFS]);
 
-	return c->count < COLUMNS_OBJECTS && !c->written && v->pos[VALUE_TEXT] < v->text_end &&
+	return c->count < COLUMNS_OBJECTS && !c->written &&
+	       v->pos[VALUE_TEXT] < v->text_end &&
 	       (size_t)nrefs * PREDICT_REF_MAX <= room;
 }
 
@@ -77,7 +78,8 @@ static inline bool columns_have_room(const struct object_columns *c,
 uint32_t columns_put_object(struct object_columns *c, const struct snap_object *o,
 			    uint32_t nrefs);
 /* Adds the value of the block's object number `index`. */
-void columns_put_value(struct value_columns *c, uint32_t index, const struct snap_value *v);
+void columns_put_value(struct value_columns *c, uint32_t index,
+		       const struct snap_value *v);
 
 /* The block's content and its size; once, before reset. */
 const uint8_t *columns_objects_pack(struct object_columns *c, uint32_t *size_ret);

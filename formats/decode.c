@@ -75,11 +75,12 @@ static bool next_gap(struct values *v)
 	return true;
 }
 
-static int open_values(struct values *v, const struct block_head *head, const uint8_t *raw,
-		       struct snap_problem *problem)
+static int open_values(struct values *v, const struct block_head *head,
+		       const uint8_t *raw, struct snap_problem *problem)
 {
 	*v = (struct values){ .any = true, .left = head->count };
-	if (!layout_open(&v->reader, &layouts[BLOCK_VALUES], head->columns, raw, head->raw_size))
+	if (!layout_open(&v->reader, &layouts[BLOCK_VALUES], head->columns, raw,
+			 head->raw_size))
 		return decode_corrupt(problem, "its columns do not add up");
 	v->column = v->reader.columns;
 	return next_gap(v) ? 0 : decode_corrupt(problem, "a column ends early");
@@ -109,8 +110,8 @@ static bool get_value(struct values *v, struct snap_value *ret)
 }
 
 /* Delivers the value of object number `index`, if it has one. */
-static int deliver_value(struct decoder *d, struct values *v, uint32_t index, uint64_t addr,
-			 struct snap_problem *problem)
+static int deliver_value(struct decoder *d, struct values *v, uint32_t index,
+			 uint64_t addr, struct snap_problem *problem)
 {
 	struct snap_value value;
 
@@ -124,7 +125,8 @@ static int deliver_value(struct decoder *d, struct values *v, uint32_t index, ui
 		return decode_corrupt(problem, "a column of its values ends early");
 	d->counts.values++;
 	value.addr = addr;
-	if (value.kind < SNAP_VALUE_STR || value.kind > SNAP_VALUE_NAME || !d->sink->ops->value)
+	if (value.kind < SNAP_VALUE_STR || value.kind > SNAP_VALUE_NAME ||
+	    !d->sink->ops->value)
 		return 0;
 	return decode_stopped(problem, d->sink->ops->value(d->sink, &value));
 }
@@ -132,7 +134,8 @@ static int deliver_value(struct decoder *d, struct values *v, uint32_t index, ui
 /* ---- objects ---- */
 
 /* Reads everything of an object but its references. */
-static bool get_object(struct decoder *d, struct bytes_cursor *column, struct snap_object *ret)
+static bool get_object(struct decoder *d, struct bytes_cursor *column,
+		       struct snap_object *ret)
 {
 	uint64_t type, shape, size, refcount, flags, nrefs;
 	struct predict_type *like;
@@ -163,13 +166,14 @@ static bool get_object(struct decoder *d, struct bytes_cursor *column, struct sn
 }
 
 /* Reads n references, the first being number `from` of the object. */
-static bool get_refs(struct bytes_cursor *in, uint64_t addr, uint64_t *last, uint32_t from,
-		     uint32_t n, uint64_t *refs, uint64_t *edges)
+static bool get_refs(struct bytes_cursor *in, uint64_t addr, uint64_t *last,
+		     uint32_t from, uint32_t n, uint64_t *refs, uint64_t *edges)
 {
 	uint64_t present = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (!predict_get_ref(in, addr >> 3, &last[predict_slot(from + i)], &refs[i]))
+		if (!predict_get_ref(in, addr >> 3, &last[predict_slot(from + i)],
+				     &refs[i]))
 			return false;
 		present += refs[i] != 0;
 	}
@@ -215,7 +219,8 @@ static int next_object(struct decoder *d, struct bytes_cursor *column, uint32_t 
 	struct snap_object o = { 0 };
 
 	if (!get_object(d, column, &o))
-		return decode_corrupt(problem, "a column ends early or a number is too large");
+		return decode_corrupt(problem,
+				      "a column ends early or a number is too large");
 	if (o.nrefs > bytes_left(&column[OBJECT_REFS]))
 		return decode_corrupt(problem, "more references than the block holds");
 	if (check_object(d, &o, problem) != 0)
@@ -223,21 +228,25 @@ static int next_object(struct decoder *d, struct bytes_cursor *column, uint32_t 
 	if (!reserve_refs(d, o.nrefs))
 		return no_memory(problem);
 	o.refs = (uint64_t *)d->refs.data;
-	if (!get_refs(&column[OBJECT_REFS], o.addr, predict_slots(d->predict, o.type, o.shape),
-		      0, o.nrefs, (uint64_t *)d->refs.data, &d->counts.edges))
-		return decode_corrupt(problem, "the references end early or are no addresses");
+	if (!get_refs(&column[OBJECT_REFS], o.addr,
+		      predict_slots(d->predict, o.type, o.shape), 0, o.nrefs,
+		      (uint64_t *)d->refs.data, &d->counts.edges))
+		return decode_corrupt(problem,
+				      "the references end early or are no addresses");
 	if (deliver_object(d, &o, problem) != 0)
 		return -1;
 	return deliver_value(d, values, index, o.addr, problem);
 }
 
 /* Delivers a whole OBJECTS block. */
-static int deliver_objects(struct decoder *d, const struct block_head *head, const uint8_t *raw,
-			   struct values *values, struct snap_problem *problem)
+static int deliver_objects(struct decoder *d, const struct block_head *head,
+			   const uint8_t *raw, struct values *values,
+			   struct snap_problem *problem)
 {
 	struct layout_reader reader;
 
-	if (!layout_open(&reader, &layouts[BLOCK_OBJECTS], head->columns, raw, head->raw_size))
+	if (!layout_open(&reader, &layouts[BLOCK_OBJECTS], head->columns, raw,
+			 head->raw_size))
 		return decode_corrupt(problem, "its columns do not add up");
 	predict_reset(d->predict);
 	for (uint32_t i = 0; i < head->count; i++)
@@ -251,8 +260,8 @@ static int deliver_objects(struct decoder *d, const struct block_head *head, con
 }
 
 /* Reads the one object of a continued block, with the references that are there. */
-static int begin_long(struct decoder *d, const struct block_head *head, const uint8_t *raw,
-		      struct snap_problem *problem)
+static int begin_long(struct decoder *d, const struct block_head *head,
+		      const uint8_t *raw, struct snap_problem *problem)
 {
 	struct snap_object *const o = &d->held_object;
 	struct layout_reader reader;
@@ -261,18 +270,21 @@ static int begin_long(struct decoder *d, const struct block_head *head, const ui
 
 	if (head->count != 1)
 		return decode_corrupt(problem, "a continued block must hold one object");
-	if (!layout_open(&reader, &layouts[BLOCK_OBJECTS], head->columns, raw, head->raw_size))
+	if (!layout_open(&reader, &layouts[BLOCK_OBJECTS], head->columns, raw,
+			 head->raw_size))
 		return decode_corrupt(problem, "its columns do not add up");
 	predict_reset(d->predict);
 	if (!get_object(d, reader.columns, o))
-		return decode_corrupt(problem, "a column ends early or a number is too large");
+		return decode_corrupt(problem,
+				      "a column ends early or a number is too large");
 	if (o->nrefs > d->max_refs)
-		return decode_problem(problem, SNAP_E_LIMIT, 0, "an object has %u references",
-				      o->nrefs);
+		return decode_problem(problem, SNAP_E_LIMIT, 0,
+				      "an object has %u references", o->nrefs);
 	if (check_object(d, o, problem) != 0)
 		return -1;
 	last = predict_slots(d->predict, o->type, o->shape);
-	for (d->held_refs = 0; bytes_left(in) > 0 && d->held_refs < o->nrefs; d->held_refs++) {
+	for (d->held_refs = 0; bytes_left(in) > 0 && d->held_refs < o->nrefs;
+	     d->held_refs++) {
 		const uint32_t i = (uint32_t)d->held_refs;
 
 		if (!reserve_refs(d, d->held_refs + 1))
@@ -296,7 +308,8 @@ static int on_refs(struct decoder *d, const struct block_head *head, const uint8
 
 	if (!d->continued || head->first != d->held_head.first)
 		return decode_corrupt(problem, "references of no object");
-	if (!layout_open(&reader, &layouts[BLOCK_REFS], head->columns, raw, head->raw_size))
+	if (!layout_open(&reader, &layouts[BLOCK_REFS], head->columns, raw,
+			 head->raw_size))
 		return decode_corrupt(problem, "its columns do not add up");
 	if (head->count > bytes_left(&reader.columns[0]) ||
 	    head->count > d->held_object.nrefs - d->held_refs)
@@ -304,8 +317,9 @@ static int on_refs(struct decoder *d, const struct block_head *head, const uint8
 	if (!reserve_refs(d, d->held_refs + head->count))
 		return no_memory(problem);
 	refs = (uint64_t *)d->refs.data + d->held_refs;
-	if (!get_refs(&reader.columns[0], d->held_object.addr, last, (uint32_t)d->held_refs,
-		      head->count, refs, &d->counts.edges) || !layout_at_end(&reader))
+	if (!get_refs(&reader.columns[0], d->held_object.addr, last,
+		      (uint32_t)d->held_refs, head->count, refs, &d->counts.edges) ||
+	    !layout_at_end(&reader))
 		return decode_corrupt(problem, "the references do not fill the column");
 	d->held_refs += head->count;
 	d->continued = head->flags & BLOCK_CONTINUED;
@@ -315,7 +329,8 @@ static int on_refs(struct decoder *d, const struct block_head *head, const uint8
 }
 
 /* Delivers the long object; one whose references were lost is marked so. */
-static int deliver_long(struct decoder *d, struct values *values, struct snap_problem *problem)
+static int deliver_long(struct decoder *d, struct values *values,
+			struct snap_problem *problem)
 {
 	struct snap_object o = d->held_object;
 
@@ -330,7 +345,8 @@ static int deliver_long(struct decoder *d, struct values *values, struct snap_pr
 	if (values->any && (values->left > 0 || !layout_at_end(&values->reader)))
 		return decode_corrupt(problem, "values without an object");
 	if (d->held_refs < d->held_object.nrefs)
-		return decode_corrupt(problem, "references of the object before it are missing");
+		return decode_corrupt(problem,
+				      "references of the object before it are missing");
 	return 0;
 }
 
@@ -354,12 +370,13 @@ static int release_bare(struct decoder *d, struct snap_problem *problem)
 	if (release(d, &none, problem) != 0)
 		return -1;
 	if (missing)
-		return decode_corrupt(problem, "values of the objects before it are missing");
+		return decode_corrupt(problem,
+				      "values of the objects before it are missing");
 	return 0;
 }
 
-static int on_objects(struct decoder *d, const struct block_head *head, struct buffer *raw,
-		      struct snap_problem *problem)
+static int on_objects(struct decoder *d, const struct block_head *head,
+		      struct buffer *raw, struct snap_problem *problem)
 {
 	const bool wait = head->flags & BLOCK_HAS_VALUES && d->sink->ops->value;
 	const struct buffer spare = d->held_raw;
@@ -368,7 +385,8 @@ static int on_objects(struct decoder *d, const struct block_head *head, struct b
 	if (decode_first(d, head, &d->counts.objects, problem) != 0)
 		return -1;
 	if (head->count > d->max_objects - d->counts.objects)
-		return decode_problem(problem, SNAP_E_LIMIT, 0, "more objects than allowed");
+		return decode_problem(problem, SNAP_E_LIMIT, 0,
+				      "more objects than allowed");
 	if (head->flags & BLOCK_CONTINUED) {
 		if (begin_long(d, head, raw->data, problem) != 0)
 			return -1;
@@ -395,8 +413,8 @@ static int on_values(struct decoder *d, const struct block_head *head, const uin
 }
 
 /* The block itself; what it ends has been let go of. */
-static int take_block(struct decoder *d, const struct block_head *head, struct buffer *raw,
-		      struct snap_problem *problem)
+static int take_block(struct decoder *d, const struct block_head *head,
+		      struct buffer *raw, struct snap_problem *problem)
 {
 	switch (head->type) {
 	case BLOCK_OBJECTS:
@@ -428,7 +446,8 @@ int decoder_block(struct decoder *d, const struct block_head *head, struct buffe
 	return take_block(d, head, raw, problem) != 0 ? -1 : before != 0;
 }
 
-int decoder_lost(struct decoder *d, const struct block_head *head, struct snap_problem *problem)
+int decoder_lost(struct decoder *d, const struct block_head *head,
+		 struct snap_problem *problem)
 {
 	d->damaged = true;
 	if (head->type == BLOCK_OBJECTS) {

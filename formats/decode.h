@@ -58,10 +58,11 @@ void decoder_begin(struct decoder *d, struct snap_sink *sink);
 int decoder_block(struct decoder *d, const struct block_head *head, struct buffer *raw,
 		  struct snap_problem *problem);
 /* A block whose header was good was lost: its ids get placeholders. 0 or -1. */
-int decoder_lost(struct decoder *d, const struct block_head *head, struct snap_problem *problem);
+int decoder_lost(struct decoder *d, const struct block_head *head,
+		 struct snap_problem *problem);
 /* Input of the process is over: lets go of what is held. 0 or -1. */
 int decoder_finish(struct decoder *d, struct snap_problem *problem);
-/* Whether anybody would see the events of this block: else it need not be decompressed. */
+/* Whether anybody sees the events of this block; else it need not be decompressed. */
 bool decoder_wants(const struct decoder *d, const struct block_head *head);
 
 #endif

@@ -71,7 +71,8 @@ static int send_placeholder(struct decoder *d, unsigned type, uint32_t id)
 	}
 }
 
-int decode_fill(struct decoder *d, unsigned type, uint64_t last, struct snap_problem *problem)
+int decode_fill(struct decoder *d, unsigned type, uint64_t last,
+		struct snap_problem *problem)
 {
 	uint64_t *const count = defined_count(d, type);
 
@@ -88,13 +89,15 @@ int decode_fill(struct decoder *d, unsigned type, uint64_t last, struct snap_pro
 	return 0;
 }
 
-int decode_defined(struct decoder *d, unsigned type, uint32_t id, struct snap_problem *problem)
+int decode_defined(struct decoder *d, unsigned type, uint32_t id,
+		   struct snap_problem *problem)
 {
 	if (__builtin_expect(id <= *defined_count(d, type), 1))
 		return 0;
 	if (d->damaged)
 		return decode_fill(d, type, id, problem);
-	return decode_problem(problem, SNAP_E_CORRUPT, 0, "id %u of %s is used, not defined", id,
+	return decode_problem(problem, SNAP_E_CORRUPT, 0,
+			      "id %u of %s is used, not defined", id,
 			      block_type_name(type));
 }
 
@@ -111,7 +114,8 @@ int decode_first(struct decoder *d, const struct block_head *head, uint64_t *cou
 	if (layouts[head->type].has_ids)
 		return decode_fill(d, head->type, head->first, problem);
 	if (head->first > d->max_objects)
-		return decode_problem(problem, SNAP_E_LIMIT, 0, "more objects than allowed");
+		return decode_problem(problem, SNAP_E_LIMIT, 0,
+				      "more objects than allowed");
 	*count = head->first;
 	return 0;
 }
@@ -160,9 +164,14 @@ static int deliver_fact(struct decoder *d, union row *row, uint32_t id,
 		return 0;
 	memcpy(key, r->key, r->key_size);
 	key[r->key_size] = '\0';
-	return decode_stopped(problem, SEND(d, fact, &(struct snap_fact){
-		.key = key, .kind = r->kind, .u64 = r->u64, .text = r->text, .size = r->size,
-	}));
+	return decode_stopped(problem, SEND(d, fact,
+					    &(struct snap_fact){
+						    .key = key,
+						    .kind = r->kind,
+						    .u64 = r->u64,
+						    .text = r->text,
+						    .size = r->size,
+					    }));
 }
 
 static int deliver_string(struct decoder *d, union row *row, uint32_t id,
@@ -299,11 +308,12 @@ static int deliver_end(struct decoder *d, union row *row, uint32_t id,
 	d->ended = true;
 	if (d->sink->ops->end && decode_stopped(problem, d->sink->ops->end(d->sink)) != 0)
 		return -1;
-	if (!d->damaged && (want->objects != have->objects || want->edges != have->edges ||
-			    want->object_bytes != have->object_bytes ||
-			    want->strings != have->strings || want->types != have->types ||
-			    want->shapes != have->shapes || want->threads != have->threads ||
-			    want->frames != have->frames || want->roots != have->roots))
+	if (!d->damaged &&
+	    (want->objects != have->objects || want->edges != have->edges ||
+	     want->object_bytes != have->object_bytes || want->strings != have->strings ||
+	     want->types != have->types || want->shapes != have->shapes ||
+	     want->threads != have->threads || want->frames != have->frames ||
+	     want->roots != have->roots))
 		return decode_corrupt(problem, "its totals differ from what was read");
 	return 0;
 }
@@ -332,9 +342,11 @@ static int next_row(struct decoder *d, struct layout_reader *reader, unsigned ty
 	union row row = { 0 };
 
 	if (!layout_next(reader, &row, (struct snap_label *)d->labels.data))
-		return decode_corrupt(problem, "a column ends early or a number is too large");
+		return decode_corrupt(problem,
+				      "a column ends early or a number is too large");
 	if (count && *count >= UINT32_MAX)
-		return decode_problem(problem, SNAP_E_LIMIT, 0, "more ids than 32 bits hold");
+		return decode_problem(problem, SNAP_E_LIMIT, 0,
+				      "more ids than 32 bits hold");
 	if (deliver[type](d, &row, count ? (uint32_t)*count + 1 : 0, problem) != 0)
 		return -1;
 	if (count)
@@ -355,7 +367,8 @@ int decode_rows(struct decoder *d, const struct block_head *head, const uint8_t 
 		return decode_corrupt(problem, "its columns do not add up");
 	if (head->type == BLOCK_END && head->count != 1)
 		return decode_corrupt(problem, "it must have one row");
-	if (!buffer_reserve(&d->labels, layout_labels_left(&reader) * sizeof(struct snap_label)))
+	if (!buffer_reserve(&d->labels,
+			    layout_labels_left(&reader) * sizeof(struct snap_label)))
 		return decode_problem(problem, SNAP_E_NOMEM, 0, "out of memory");
 	for (uint32_t i = 0; i < head->count; i++)
 		if (next_row(d, &reader, head->type, problem) != 0)

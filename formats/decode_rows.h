@@ -15,10 +15,12 @@ int decode_corrupt(struct snap_problem *problem, const char *text);
 int decode_stopped(struct snap_problem *problem, int sink_result);
 
 /* Ids of a block type (STRINGS, TYPES, ...) up to `last` get placeholder definitions. */
-int decode_fill(struct decoder *d, unsigned type, uint64_t last, struct snap_problem *problem);
+int decode_fill(struct decoder *d, unsigned type, uint64_t last,
+		struct snap_problem *problem);
 /* 0 when id is defined (or 0, or could be filled in because blocks were lost). */
-int decode_defined(struct decoder *d, unsigned type, uint32_t id, struct snap_problem *problem);
-/* The block must begin where the one before of its type ended; *count is brought there. */
+int decode_defined(struct decoder *d, unsigned type, uint32_t id,
+		   struct snap_problem *problem);
+/* The block must begin where the last one of its type ended; *count is brought there. */
 int decode_first(struct decoder *d, const struct block_head *head, uint64_t *count,
 		 struct snap_problem *problem);
 /* Delivers all rows of a block. */

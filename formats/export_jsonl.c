@@ -123,7 +123,8 @@ static struct snap_sink *begin(void *arg, uint32_t ordinal)
 	return &e->sink;
 }
 
-static int finish(void *arg, uint32_t ordinal, int complete, const struct snap_problem *problem)
+static int finish(void *arg, uint32_t ordinal, int complete,
+		  const struct snap_problem *problem)
 {
 	struct export *const e = arg;
 
@@ -178,7 +179,8 @@ int snap_export_jsonl(const char *path, FILE *out, struct snap_problem *problem)
 	result = run_passes(&e, fd, problem);
 	if (result == 0 && (fflush(out) != 0 || ferror(out))) {
 		*problem = (struct snap_problem){ .code = SNAP_E_IO, .sys = errno };
-		snprintf(problem->text, sizeof(problem->text), "write: %s", strerror(errno));
+		snprintf(problem->text, sizeof(problem->text), "write: %s",
+			 strerror(errno));
 		result = -1;
 	}
 	close(fd);

@@ -15,10 +15,10 @@
 #include "formats/reader.h"
 
 /*
- * Writes the snapshot in the file at path ("-": standard input) to out.  Input that cannot
- * be read twice is first copied to an unlinked temporary file.  Truncated and damaged
- * snapshots are exported as far as they go; the process's line then says so.  0, or -1
- * with *problem filled.
+ * Writes the snapshot in the file at path ("-": standard input) to out.  Input that
+ * cannot be read twice is first copied to an unlinked temporary file.  Truncated and
+ * damaged snapshots are exported as far as they go; the process's line then says so.  0,
+ * or -1 with *problem filled.
  */
 int snap_export_jsonl(const char *path, FILE *out, struct snap_problem *problem);
 

@@ -18,7 +18,9 @@ static bool row_of(const struct snap_fact *fact, struct layout_fact *ret)
 {
 	const size_t size = fact->kind == SNAP_FACT_TEXT ? fact->size : 0;
 
-	*ret = (struct layout_fact){ .key = fact->key, .text = fact->text, .kind = fact->kind };
+	*ret = (struct layout_fact){ .key = fact->key,
+				     .text = fact->text,
+				     .kind = fact->kind };
 	while (ret->key_size <= SNAP_KEY_MAX && fact->key[ret->key_size] != '\0')
 		ret->key_size++;
 	if (ret->key_size > SNAP_KEY_MAX || size > SNAP_TEXT_MAX)
@@ -34,8 +36,8 @@ static size_t text_bytes(const struct layout_fact *row)
 }
 
 /* As many of the facts as one block takes; their number in *used_ret. */
-static long one_block(uint8_t *buf, size_t capacity, const struct snap_fact *facts, size_t count,
-		      size_t *used_ret)
+static long one_block(uint8_t *buf, size_t capacity, const struct snap_fact *facts,
+		      size_t count, size_t *used_ret)
 {
 	const struct layout *const layout = &layouts[BLOCK_FACTS];
 	uint8_t *const frame = buf + BLOCK_HEAD_SIZE;
@@ -52,10 +54,12 @@ static long one_block(uint8_t *buf, size_t capacity, const struct snap_fact *fac
 			break;
 		bytes += text_bytes(&rows[n]);
 	}
-	if (BLOCK_HEAD_SIZE + BLOCK_STORE_EXTRA + layout_bound(layout, n, bytes) > capacity)
+	if (BLOCK_HEAD_SIZE + BLOCK_STORE_EXTRA + layout_bound(layout, n, bytes) >
+	    capacity)
 		return -ENOSPC;
 	head.count = n;
-	head.raw_size = (uint32_t)layout_encode(layout, rows, n, frame + BLOCK_STORE_EXTRA);
+	head.raw_size =
+		(uint32_t)layout_encode(layout, rows, n, frame + BLOCK_STORE_EXTRA);
 	head.frame_size =
 		(uint32_t)block_store(frame, frame + BLOCK_STORE_EXTRA, head.raw_size);
 	head.frame_crc = crc32c(0, frame, head.frame_size);
@@ -64,13 +68,14 @@ static long one_block(uint8_t *buf, size_t capacity, const struct snap_fact *fac
 	return BLOCK_HEAD_SIZE + (long)head.frame_size;
 }
 
-long snap_facts_block(void *buf, size_t capacity, const struct snap_fact *facts, size_t count)
+long snap_facts_block(void *buf, size_t capacity, const struct snap_fact *facts,
+		      size_t count)
 {
 	size_t done = 0, used, at = 0;
 
 	while (done < count) {
-		const long size = one_block((uint8_t *)buf + at, capacity - at, facts + done,
-					    count - done, &used);
+		const long size = one_block((uint8_t *)buf + at, capacity - at,
+					    facts + done, count - done, &used);
 
 		if (size < 0)
 			return size;

@@ -48,7 +48,8 @@ static struct entry *add_entry(struct snap_indexer *x)
 {
 	if (x->count == x->capacity) {
 		const size_t capacity = x->capacity ? 2 * x->capacity : 256;
-		struct entry *const entries = realloc(x->entries, capacity * sizeof(*entries));
+		struct entry *const entries =
+			realloc(x->entries, capacity * sizeof(*entries));
 
 		if (!entries)
 			return NULL;
@@ -108,7 +109,8 @@ int snap_indexer_feed(struct snap_indexer *x, const void *data, size_t size)
 	const uint8_t *p = data;
 
 	while (size > 0) {
-		const size_t want = (x->opened ? BLOCK_HEAD_SIZE : BLOCK_FILE_HEAD_SIZE) - x->have;
+		const size_t want =
+			(x->opened ? BLOCK_HEAD_SIZE : BLOCK_FILE_HEAD_SIZE) - x->have;
 		size_t n = size;
 		int err = 0;
 
@@ -184,8 +186,9 @@ static size_t encode(const struct snap_indexer *x, uint8_t *raw)
 		const uint8_t *const start = p;
 
 		for (size_t i = 0; i < x->state.blocks; i++)
-			p = bytes_put_varint(p, cell(&x->entries[i],
-						     i > 0 ? &x->entries[i - 1] : NULL, c));
+			p = bytes_put_varint(p,
+					     cell(&x->entries[i],
+						  i > 0 ? &x->entries[i - 1] : NULL, c));
 		bytes_put_u32(raw + 4 * (size_t)c, (uint32_t)(p - start));
 	}
 	return (size_t)(p - raw);
@@ -194,7 +197,8 @@ static size_t encode(const struct snap_indexer *x, uint8_t *raw)
 int snap_indexer_finish(struct snap_indexer *x, void **data_ret, size_t *size_ret)
 {
 	const unsigned columns = layouts[BLOCK_INDEX].ncolumns;
-	const size_t bound = columns * (4 + BYTES_VARINT_MAX * (size_t)x->state.blocks) + 16;
+	const size_t bound =
+		columns * (4 + BYTES_VARINT_MAX * (size_t)x->state.blocks) + 16;
 	const size_t room = ZSTD_compressBound(bound);
 	struct block_head head = {
 		.type = BLOCK_INDEX, .columns = (uint16_t)columns,

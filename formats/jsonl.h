@@ -35,7 +35,7 @@ struct export {
 	struct process *current;
 	struct tables tables;
 	struct json json;
-	bool object_open;		/* an object's line waits for its value and its end */
+	bool object_open; /* an object's line waits for its value and its end */
 	uint64_t object_addr;
 };
 

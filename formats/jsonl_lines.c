@@ -61,7 +61,8 @@ static double float_of(const char *text)
 	return value;
 }
 
-/* A float as Python prints it, as nearly as 17 digits say it: the shortest that reads back. */
+/* A float as Python prints it, as nearly as 17 digits say it: the shortest that reads
+ * back. */
 static void put_float(struct json *j, double value)
 {
 	char text[40];
@@ -127,24 +128,27 @@ static void put_key(struct export *e, uint64_t addr)
 }
 
 static const char *const kind_names[SNAP_LABEL_KIND_COUNT] = {
-	[SNAP_LABEL_OTHER] = "other", [SNAP_LABEL_ATTR] = "attr", [SNAP_LABEL_KEY] = "key",
-	[SNAP_LABEL_VALUE] = "value", [SNAP_LABEL_INDEX] = "index",
-	[SNAP_LABEL_ELEMENT] = "other", [SNAP_LABEL_LOCAL] = "local",
-	[SNAP_LABEL_CELL] = "cell", [SNAP_LABEL_TYPE] = "type", [SNAP_LABEL_WEAK] = "weak",
+	[SNAP_LABEL_OTHER] = "other", [SNAP_LABEL_ATTR] = "attr",
+	[SNAP_LABEL_KEY] = "key", [SNAP_LABEL_VALUE] = "value",
+	[SNAP_LABEL_INDEX] = "index", [SNAP_LABEL_ELEMENT] = "other",
+	[SNAP_LABEL_LOCAL] = "local", [SNAP_LABEL_CELL] = "cell",
+	[SNAP_LABEL_TYPE] = "type", [SNAP_LABEL_WEAK] = "weak",
 	[SNAP_LABEL_STACK] = "other", [SNAP_LABEL_DICT] = "attr",
 };
 
 /* What stands before a label's name. */
 static const char *const prefixes[SNAP_LABEL_KIND_COUNT] = {
-	[SNAP_LABEL_OTHER] = "", [SNAP_LABEL_ATTR] = ".", [SNAP_LABEL_KEY] = "key ",
-	[SNAP_LABEL_VALUE] = "[", [SNAP_LABEL_INDEX] = "[", [SNAP_LABEL_ELEMENT] = "element",
+	[SNAP_LABEL_OTHER] = "", [SNAP_LABEL_ATTR] = ".",
+	[SNAP_LABEL_KEY] = "key ", [SNAP_LABEL_VALUE] = "[",
+	[SNAP_LABEL_INDEX] = "[", [SNAP_LABEL_ELEMENT] = "element",
 	[SNAP_LABEL_LOCAL] = "local ", [SNAP_LABEL_CELL] = "closure ",
-	[SNAP_LABEL_TYPE] = "__class__", [SNAP_LABEL_WEAK] = "weak", [SNAP_LABEL_STACK] = "stack",
-	[SNAP_LABEL_DICT] = ".__dict__",
+	[SNAP_LABEL_TYPE] = "__class__", [SNAP_LABEL_WEAK] = "weak",
+	[SNAP_LABEL_STACK] = "stack", [SNAP_LABEL_DICT] = ".__dict__",
 };
 
 /* index: of the reference within the tail; key: address of the key that precedes it. */
-static void member_label(struct export *e, struct snap_label label, uint64_t index, uint64_t key)
+static void member_label(struct export *e, struct snap_label label, uint64_t index,
+			 uint64_t key)
 {
 	json_key(&e->json, "label");
 	json_string_begin(&e->json);
@@ -182,8 +186,8 @@ static void member_label(struct export *e, struct snap_label label, uint64_t ind
 	json_string_end(&e->json);
 }
 
-static void put_ref(struct export *e, uint64_t to, struct snap_label label, uint64_t index,
-		    uint64_t key)
+static void put_ref(struct export *e, uint64_t to, struct snap_label label,
+		    uint64_t index, uint64_t key)
 {
 	json_open(&e->json, '{');
 	json_member_u64(&e->json, "to", to);
@@ -287,7 +291,9 @@ static void write_float(struct json *j, const char *text, size_t size)
 	const double value = size == sizeof(value) ? float_of(text) : NAN;
 
 	if (!isfinite(value)) {
-		json_word(j, isnan(value) ? "\"nan\"" : value > 0 ? "\"inf\"" : "\"-inf\"");
+		json_word(j, isnan(value) ? "\"nan\""
+			     : value > 0  ? "\"inf\""
+					  : "\"-inf\"");
 		return;
 	}
 	json_word(j, "");
@@ -295,15 +301,16 @@ static void write_float(struct json *j, const char *text, size_t size)
 }
 
 static const char *const value_kinds[] = {
-	[SNAP_VALUE_STR] = "str", [SNAP_VALUE_BYTES] = "bytes", [SNAP_VALUE_INT] = "int",
-	[SNAP_VALUE_FLOAT] = "float", [SNAP_VALUE_BOOL] = "bool", [SNAP_VALUE_NAME] = "name",
+	[SNAP_VALUE_STR] = "str", [SNAP_VALUE_BYTES] = "bytes",
+	[SNAP_VALUE_INT] = "int", [SNAP_VALUE_FLOAT] = "float",
+	[SNAP_VALUE_BOOL] = "bool", [SNAP_VALUE_NAME] = "name",
 };
 
 static void member_value(struct json *j, const struct snap_value *v)
 {
 	if (v->size == 0 && (v->length > 0 || v->kind == SNAP_VALUE_FLOAT ||
 			     v->kind == SNAP_VALUE_BOOL))
-		return;		/* values were left out; only the length and hash are known */
+		return; /* values were left out; only the length and hash are known */
 	json_key(j, "value");
 	switch (v->kind) {
 	case SNAP_VALUE_BYTES:
@@ -378,9 +385,11 @@ static int take_shape(struct snap_sink *sink, const struct snap_shape *shape)
 }
 
 static const char *const object_kinds[SNAP_KIND_COUNT] = {
-	"object", "int", "bool", "float", "str", "bytes", "bytearray", "tuple", "list", "dict",
-	"set", "type", "module", "function", "method", "code", "frame", "generator", "cell",
-	"weakref", "builtin", "none", "exception", "traceback", "deque", "memoryview",
+	"object", "int", "bool", "float", "str", "bytes",
+	"bytearray", "tuple", "list", "dict", "set", "type",
+	"module", "function", "method", "code", "frame", "generator",
+	"cell", "weakref", "builtin", "none", "exception", "traceback",
+	"deque", "memoryview",
 };
 
 static int write_type(struct snap_sink *sink, const struct snap_type *t)
@@ -433,8 +442,8 @@ static int write_frame(struct snap_sink *sink, const struct snap_frame *f)
 }
 
 static const char *const root_kinds[SNAP_ROOT_KIND_COUNT] = {
-	"other", "module", "interpreter", "static_type", "interned", "thread", "local", "stack",
-	"frame", "exception", "c_static", "atexit",
+	"other", "module", "interpreter", "static_type", "interned", "thread",
+	"local", "stack", "frame", "exception", "c_static", "atexit",
 };
 static const char *const root_flags[] = { "borrowed", "conservative" };
 
@@ -462,14 +471,16 @@ static int write_map(struct snap_sink *sink, const struct snap_map *m)
 	struct export *const e = export_of(sink);
 	struct json *const j = &e->json;
 	const char perms[5] = { m->perms & 1 ? 'r' : '-', m->perms & 2 ? 'w' : '-',
-				m->perms & 4 ? 'x' : '-', m->perms & 8 ? 's' : 'p', '\0' };
+				m->perms & 4 ? 'x' : '-', m->perms & 8 ? 's' : 'p',
+				'\0' };
 
 	begin_line(e, "map");
 	json_member_u64(j, "start", m->start);
 	json_member_u64(j, "end", m->end);
 	json_member_u64(j, "offset", m->offset);
 	member_string(e, "name", m->name);
-	json_member_text(j, "class", map_classes[m->class_], strlen(map_classes[m->class_]));
+	json_member_text(j, "class", map_classes[m->class_],
+			 strlen(map_classes[m->class_]));
 	json_member_text(j, "perms", perms, 4);
 	json_member_u64(j, "rss", m->rss);
 	json_member_u64(j, "pss", m->pss);
@@ -523,10 +534,18 @@ static int write_error(struct snap_sink *sink, const struct snap_error *error)
 }
 
 const struct snap_sink_ops jsonl_write_ops = {
-	.string = take_string, .type = write_type, .shape = take_shape,
-	.object = write_object, .value = write_value, .thread = write_thread,
-	.frame = write_frame, .root = write_root, .map = write_map, .buffer = write_buffer,
-	.size_check = write_check, .error = write_error,
+	.string = take_string,
+	.type = write_type,
+	.shape = take_shape,
+	.object = write_object,
+	.value = write_value,
+	.thread = write_thread,
+	.frame = write_frame,
+	.root = write_root,
+	.map = write_map,
+	.buffer = write_buffer,
+	.size_check = write_check,
+	.error = write_error,
 };
 
 /* ---- the process's line ---- */

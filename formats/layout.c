@@ -4,9 +4,11 @@
 
 #include <string.h>
 
-#define UINT(s, f) { #f, LAYOUT_UINT, sizeof(((struct s *)0)->f), offsetof(struct s, f), 0 }
-#define DELTA(s, f) { #f, LAYOUT_DELTA, sizeof(((struct s *)0)->f), offsetof(struct s, f), 0 }
-#define BYTES(s, f, n) { #f, LAYOUT_BYTES, 0, offsetof(struct s, f), offsetof(struct s, n) }
+#define FIELD(s, f) sizeof(((struct s *)0)->f), offsetof(struct s, f)
+#define UINT(s, f) { #f, LAYOUT_UINT, FIELD(s, f), 0 }
+#define DELTA(s, f) { #f, LAYOUT_DELTA, FIELD(s, f), 0 }
+#define BYTES(s, f, n) \
+	{ #f, LAYOUT_BYTES, 0, offsetof(struct s, f), offsetof(struct s, n) }
 #define CUSTOM(name) { name, LAYOUT_CUSTOM, 0, 0, 0 }
 
 static const struct layout_column facts[] = {
@@ -33,8 +35,8 @@ static const struct layout_column shapes[] = {
 };
 
 static const struct layout_column objects[] = {
-	CUSTOM("addr"), CUSTOM("type"), CUSTOM("shape"), CUSTOM("size"), CUSTOM("refcount"),
-	CUSTOM("flags"), CUSTOM("nrefs"), CUSTOM("refs"),
+	CUSTOM("addr"), CUSTOM("type"), CUSTOM("shape"), CUSTOM("size"),
+	CUSTOM("refcount"), CUSTOM("flags"), CUSTOM("nrefs"), CUSTOM("refs"),
 };
 
 static const struct layout_column refs[] = { CUSTOM("refs") };
@@ -84,20 +86,23 @@ static const struct layout_column errors[] = {
 };
 
 static const struct layout_column progress[] = {
-	UINT(snap_progress, phase), UINT(snap_progress, objects), UINT(snap_progress, edges),
-	UINT(snap_progress, done), UINT(snap_progress, estimate),
+	UINT(snap_progress, phase), UINT(snap_progress, objects),
+	UINT(snap_progress, edges), UINT(snap_progress, done),
+	UINT(snap_progress, estimate),
 };
 
 static const struct layout_column end[] = {
-	UINT(layout_end, objects), UINT(layout_end, edges), UINT(layout_end, object_bytes),
-	UINT(layout_end, values), UINT(layout_end, strings), UINT(layout_end, types),
-	UINT(layout_end, shapes), UINT(layout_end, threads), UINT(layout_end, frames),
-	UINT(layout_end, roots), UINT(layout_end, blocks),
+	UINT(layout_end, objects), UINT(layout_end, edges),
+	UINT(layout_end, object_bytes), UINT(layout_end, values),
+	UINT(layout_end, strings), UINT(layout_end, types),
+	UINT(layout_end, shapes), UINT(layout_end, threads),
+	UINT(layout_end, frames), UINT(layout_end, roots),
+	UINT(layout_end, blocks),
 };
 
 static const struct layout_column index_columns[] = {
-	CUSTOM("distance"), CUSTOM("type"), CUSTOM("flags"), CUSTOM("first"), CUSTOM("count"),
-	CUSTOM("raw_size"), CUSTOM("frame_crc"),
+	CUSTOM("distance"), CUSTOM("type"), CUSTOM("flags"), CUSTOM("first"),
+	CUSTOM("count"), CUSTOM("raw_size"), CUSTOM("frame_crc"),
 };
 
 #define COLUMNS(table) .columns = (table), .ncolumns = sizeof(table) / sizeof(*(table))
@@ -226,7 +231,8 @@ static uint8_t *encode_cell(const struct layout_column *column, const char *row,
 	return out;
 }
 
-size_t layout_encode(const struct layout *layout, const void *rows, uint32_t count, uint8_t *out)
+size_t layout_encode(const struct layout *layout, const void *rows, uint32_t count,
+		     uint8_t *out)
 {
 	uint8_t *p = out + 4 * (size_t)layout->ncolumns;
 
@@ -248,8 +254,8 @@ size_t layout_bound(const struct layout *layout, uint32_t count, size_t extra)
 	       BYTES_VARINT_MAX;
 }
 
-bool layout_open(struct layout_reader *reader, const struct layout *layout, unsigned columns,
-		 const uint8_t *raw, size_t size)
+bool layout_open(struct layout_reader *reader, const struct layout *layout,
+		 unsigned columns, const uint8_t *raw, size_t size)
 {
 	struct bytes_cursor all = { raw, raw + size };
 	const uint8_t *const table = bytes_take(&all, 4 * (size_t)columns);
@@ -264,12 +270,14 @@ bool layout_open(struct layout_reader *reader, const struct layout *layout, unsi
 		if (!start)
 			return false;
 		if (c < layout->ncolumns)
-			reader->columns[c] = (struct bytes_cursor){ start, start + column_size };
+			reader->columns[c] =
+				(struct bytes_cursor){ start, start + column_size };
 	}
 	return bytes_left(&all) == 0;
 }
 
-static bool decode_bytes(const struct layout_column *column, struct bytes_cursor *in, char *row)
+static bool decode_bytes(const struct layout_column *column, struct bytes_cursor *in,
+			 char *row)
 {
 	const uint8_t *const p = bytes_take(in, counted(column, row));
 
@@ -279,8 +287,8 @@ static bool decode_bytes(const struct layout_column *column, struct bytes_cursor
 	return true;
 }
 
-static bool decode_labels(const struct layout_column *column, struct bytes_cursor *in, char *row,
-			  struct snap_label *labels)
+static bool decode_labels(const struct layout_column *column, struct bytes_cursor *in,
+			  char *row, struct snap_label *labels)
 {
 	const uint32_t n = counted(column, row);
 	const uint8_t *kinds = NULL;

@@ -25,12 +25,12 @@
 #define LAYOUT_COLUMNS_MAX 13	/* of the blocks this version knows */
 
 enum layout_encoding {
-	LAYOUT_UINT,		/* varint */
-	LAYOUT_DELTA,		/* varint of zigzag(value - value of the row before), 0 first */
-	LAYOUT_BYTES,		/* the bytes of all rows; sizes are in another column */
-	LAYOUT_KINDS,		/* the labels' kinds, a byte each */
-	LAYOUT_NAMES,		/* the labels' names, a varint each */
-	LAYOUT_CUSTOM,		/* written and read by code of its own */
+	LAYOUT_UINT, /* varint */
+	LAYOUT_DELTA, /* varint of zigzag(value - value of the row before), 0 first */
+	LAYOUT_BYTES, /* the bytes of all rows; sizes are in another column */
+	LAYOUT_KINDS, /* the labels' kinds, a byte each */
+	LAYOUT_NAMES, /* the labels' names, a varint each */
+	LAYOUT_CUSTOM, /* written and read by code of its own */
 };
 
 struct layout_column {
@@ -38,7 +38,7 @@ struct layout_column {
 	uint8_t encoding;	/* enum layout_encoding */
 	uint8_t width;		/* bytes of the field: 1, 4 or 8 */
 	uint16_t offset;	/* of the field, or of the pointer to bytes or labels */
-	uint16_t size_offset;	/* BYTES, KINDS, NAMES: of the uint32_t that counts them */
+	uint16_t size_offset; /* BYTES, KINDS, NAMES: of the uint32_t that counts them */
 };
 
 struct layout {
@@ -46,7 +46,7 @@ struct layout {
 	uint8_t ncolumns;
 	uint16_t row_size;	/* of the struct a row is, 0 = custom */
 	bool has_ids;		/* rows have ids: block's `first` + row + 1 */
-	uint32_t needs;		/* 1 << type of each block type that defines ids used here */
+	uint32_t needs; /* 1 << type of each block type that defines ids used here */
 };
 
 /* By enum block_type; an entry without columns is no block type. */
@@ -74,7 +74,8 @@ struct layout_end {
  * Encodes `count` rows at `rows` (structs of row_size) into out; returns the size.
  * Room needed: layout_bound.
  */
-size_t layout_encode(const struct layout *layout, const void *rows, uint32_t count, uint8_t *out);
+size_t layout_encode(const struct layout *layout, const void *rows, uint32_t count,
+		     uint8_t *out);
 /* Most bytes layout_encode needs for count rows; extra: bytes of their texts, and ten for
  * each label. */
 size_t layout_bound(const struct layout *layout, uint32_t count, size_t extra);
@@ -87,8 +88,8 @@ struct layout_reader {
 };
 
 /* Splits raw; false when sizes do not add up or known columns are missing. */
-bool layout_open(struct layout_reader *reader, const struct layout *layout, unsigned columns,
-		 const uint8_t *raw, size_t size);
+bool layout_open(struct layout_reader *reader, const struct layout *layout,
+		 unsigned columns, const uint8_t *raw, size_t size);
 /*
  * Decodes the next row into *row; bytes are left in place.  labels has room for
  * layout_labels_left() entries (may be NULL when the block has none).  False when a

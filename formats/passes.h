@@ -9,8 +9,8 @@
 
 /*
  * Opens the file at path, or standard input for "-".  What cannot seek is copied to an
- * unlinked temporary file in $TMPDIR or /tmp.  A file descriptor at the start of the input,
- * or -1 with *problem filled (SNAP_E_IO).
+ * unlinked temporary file in $TMPDIR or /tmp.  A file descriptor at the start of the
+ * input, or -1 with *problem filled (SNAP_E_IO).
  */
 int passes_open(const char *path, struct snap_problem *problem);
 /* Reads all of it through the parser, from the start. As snap_read_fd, not strict. */

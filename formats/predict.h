@@ -9,8 +9,9 @@
  * that share a line spoil each other's predictions, never the result.
  *
  * A reference is a varint: 0 = absent; 1 = escape, the address follows as a varint (it is
- * not a multiple of 8); else, less 2: bit 0 says which base (0 the object's own address, 1
- * the last reference of that slot), the rest is zigzag(reference - base), in units of 8.
+ * not a multiple of 8); else, less 2: bit 0 says which base (0 the object's own address,
+ * 1 the last reference of that slot), the rest is zigzag(reference - base), in units
+ * of 8.
  */
 #ifndef PYMEM_FORMATS_PREDICT_H
 #define PYMEM_FORMATS_PREDICT_H
@@ -76,7 +77,8 @@ static inline uint8_t *predict_put_addr(struct predict *p, uint8_t *out, uint64_
 	return out;
 }
 
-static inline bool predict_get_addr(struct predict *p, struct bytes_cursor *in, uint64_t *ret)
+static inline bool predict_get_addr(struct predict *p, struct bytes_cursor *in,
+				    uint64_t *ret)
 {
 	uint64_t code;
 
@@ -94,10 +96,12 @@ static inline bool predict_get_addr(struct predict *p, struct bytes_cursor *in, 
 }
 
 /* Appends a reference; own is the object's address >> 3, last the slot's. */
-static inline uint8_t *predict_put_ref(uint8_t *out, uint64_t own, uint64_t *last, uint64_t ref)
+static inline uint8_t *predict_put_ref(uint8_t *out, uint64_t own, uint64_t *last,
+				       uint64_t ref)
 {
 	const uint64_t units = ref >> 3;
-	const uint64_t near = bytes_zigzag(units - own), same = bytes_zigzag(units - *last);
+	const uint64_t near = bytes_zigzag(units - own),
+		       same = bytes_zigzag(units - *last);
 
 	if (__builtin_expect(ref == 0, 0))
 		return bytes_put_varint(out, 0);

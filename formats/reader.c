@@ -72,7 +72,8 @@ struct snap_parser *snap_parser_create(const struct snap_parser_options *options
 	p->ops = ops;
 	p->arg = arg;
 	p->zstd = ZSTD_createDCtx();
-	if (decoder_init(&p->decoder, p->options.max_objects, p->options.max_refs) && p->zstd)
+	if (decoder_init(&p->decoder, p->options.max_objects, p->options.max_refs) &&
+	    p->zstd)
 		return p;
 	snap_parser_destroy(p);
 	return NULL;
@@ -110,9 +111,10 @@ static void name_block(struct snap_parser *p, const struct block_head *head,
 {
 	const struct snap_problem inner = *problem;
 
-	problem_at(problem, inner.code, inner.sys, p->offset, "block %llu (%s) at byte %llu: %.160s",
-		   (unsigned long long)p->blocks, block_type_name(head->type),
-		   (unsigned long long)p->offset, inner.text);
+	problem_at(problem, inner.code, inner.sys, p->offset,
+		   "block %llu (%s) at byte %llu: %.160s", (unsigned long long)p->blocks,
+		   block_type_name(head->type), (unsigned long long)p->offset,
+		   inner.text);
 }
 
 static bool recoverable(const struct snap_parser *p, const struct snap_problem *problem)
@@ -156,7 +158,8 @@ static int end_process(struct snap_parser *p, struct snap_problem *problem)
 				: 0;
 	if (result == 0)
 		return 0;
-	return problem_at(problem, SNAP_E_SINK, result, p->offset, "the consumer stopped");
+	return problem_at(problem, SNAP_E_SINK, result, p->offset,
+			  "the consumer stopped");
 }
 
 static int begin_process(struct snap_parser *p, struct snap_problem *problem)
@@ -206,23 +209,27 @@ static int check_version(struct snap_parser *p, const struct block_file_head *he
 			 struct snap_problem *problem)
 {
 	if (head->major != BLOCK_MAJOR)
-		return problem_at(problem, SNAP_E_VERSION, 0, p->offset,
-				  "format version %u.%u is not known to this program (it reads %u)",
-				  head->major, head->minor, BLOCK_MAJOR);
+		return problem_at(
+			problem, SNAP_E_VERSION, 0, p->offset,
+			"format version %u.%u is not known to this program (it reads %u)",
+			head->major, head->minor, BLOCK_MAJOR);
 	if (head->incompat != 0)
-		return problem_at(problem, SNAP_E_VERSION, 0, p->offset,
-				  "the snapshot needs feature bit %d, which this program lacks",
-				  lowest_bit(head->incompat));
+		return problem_at(
+			problem, SNAP_E_VERSION, 0, p->offset,
+			"the snapshot needs feature bit %d, which this program lacks",
+			lowest_bit(head->incompat));
 	return 0;
 }
 
 /* A header that is damaged: the blocks carry their own checks, so go on with them. */
-static int take_file_head(struct snap_parser *p, const uint8_t *at, struct snap_problem *problem)
+static int take_file_head(struct snap_parser *p, const uint8_t *at,
+			  struct snap_problem *problem)
 {
 	struct block_file_head head;
 	const bool good = block_get_file_head(at, &head);
 
-	if (end_process(p, problem) != 0 || (good && check_version(p, &head, problem) != 0) ||
+	if (end_process(p, problem) != 0 ||
+	    (good && check_version(p, &head, problem) != 0) ||
 	    begin_process(p, problem) != 0)
 		return -1;
 	if (!good) {
@@ -244,9 +251,11 @@ static int check_head(struct snap_parser *p, const struct block_head *head,
 	const bool known = head->type < BLOCK_TYPE_COUNT && layouts[head->type].columns;
 
 	if (!known && head->flags & BLOCK_CRITICAL)
-		return decode_problem(problem, SNAP_E_VERSION, 0,
-				      "type %u is not known to this program and must not be "
-				      "skipped", head->type);
+		return decode_problem(
+			problem, SNAP_E_VERSION, 0,
+			"type %u is not known to this program and must not be "
+			"skipped",
+			head->type);
 	if (known && head->flags & ~BLOCK_KNOWN_FLAGS)
 		return decode_problem(problem, SNAP_E_VERSION, 0,
 				      "flag bit %d is not known to this program",
@@ -267,8 +276,8 @@ static int check_sequence(struct snap_parser *p, const struct block_head *head,
 	if (head->sequence == 0)
 		return 0;
 	if (head->sequence <= last)
-		return decode_problem(problem, SNAP_E_CORRUPT, 0, "number %u comes after %u",
-				      head->sequence, last);
+		return decode_problem(problem, SNAP_E_CORRUPT, 0,
+				      "number %u comes after %u", head->sequence, last);
 	p->sequence = head->sequence;
 	p->blocks = head->sequence;
 	if (head->sequence == last + 1 || p->decoder.damaged)
@@ -282,8 +291,8 @@ static int check_sequence(struct snap_parser *p, const struct block_head *head,
 	return 0;
 }
 
-static int decompress(struct snap_parser *p, const struct block_head *head, const uint8_t *frame,
-		      struct snap_problem *problem)
+static int decompress(struct snap_parser *p, const struct block_head *head,
+		      const uint8_t *frame, struct snap_problem *problem)
 {
 	size_t size;
 
@@ -295,13 +304,14 @@ static int decompress(struct snap_parser *p, const struct block_head *head, cons
 		return decode_problem(problem, SNAP_E_CORRUPT, 0, "its zstd frame: %s",
 				      ZSTD_getErrorName(size));
 	if (size != head->raw_size)
-		return decode_corrupt(problem, "its zstd frame is shorter than announced");
+		return decode_corrupt(problem,
+				      "its zstd frame is shorter than announced");
 	return 0;
 }
 
 /* Checks and decodes one whole block. As decoder_block. */
-static int take_frame(struct snap_parser *p, const struct block_head *head, const uint8_t *frame,
-		      struct snap_problem *problem)
+static int take_frame(struct snap_parser *p, const struct block_head *head,
+		      const uint8_t *frame, struct snap_problem *problem)
 {
 	if (crc32c(0, frame, head->frame_size) != head->frame_crc)
 		return decode_corrupt(problem, "checksum mismatch");
@@ -318,13 +328,15 @@ static int lose_block(struct snap_parser *p, const struct block_head *head,
 		      struct snap_problem *problem)
 {
 	note(p, problem);
-	if (head->type >= BLOCK_TYPE_COUNT || decoder_lost(&p->decoder, head, problem) == 0)
+	if (head->type >= BLOCK_TYPE_COUNT ||
+	    decoder_lost(&p->decoder, head, problem) == 0)
 		return 0;
 	return recoverable(p, problem) ? 0 : -1;
 }
 
 /* 1: more input needed; 0: went on; -1: stop; -2: this is no block, search. */
-static int take_block(struct snap_parser *p, const uint8_t *at, struct snap_problem *problem)
+static int take_block(struct snap_parser *p, const uint8_t *at,
+		      struct snap_problem *problem)
 {
 	struct block_head head;
 	int result;
@@ -411,7 +423,8 @@ static int get_lost(struct snap_parser *p, struct snap_problem *problem)
 	if (problem->code == SNAP_OK)
 		problem_at(problem, SNAP_E_CORRUPT, 0, p->offset,
 			   "block %llu at byte %llu: its header is damaged",
-			   (unsigned long long)p->blocks + 1, (unsigned long long)p->offset);
+			   (unsigned long long)p->blocks + 1,
+			   (unsigned long long)p->offset);
 	if (!p->open) {
 		/* Between processes: there is nobody to tell but the caller. */
 		return -1;
@@ -508,7 +521,8 @@ int snap_parser_feed(struct snap_parser *p, const void *data, size_t size,
 		const size_t n = size < READ_SIZE ? size : READ_SIZE;
 
 		if (p->input.capacity - p->end < n && !make_room(p, n)) {
-			problem_at(problem, SNAP_E_NOMEM, ENOMEM, p->offset, "out of memory");
+			problem_at(problem, SNAP_E_NOMEM, ENOMEM, p->offset,
+				   "out of memory");
 			return stop(p, problem);
 		}
 		memcpy(p->input.data + p->end, from, n);
@@ -535,14 +549,17 @@ int snap_parser_finish(struct snap_parser *p, struct snap_problem *problem)
 			problem_at(problem, SNAP_E_TRUNCATED, 0, 0,
 				   "the input ends within the file header");
 		else
-			problem_at(problem, SNAP_E_MAGIC, 0, 0, "this is not a pymem snapshot");
+			problem_at(problem, SNAP_E_MAGIC, 0, 0,
+				   "this is not a pymem snapshot");
 		return stop(p, problem);
 	}
 	if (left > 0 && p->first.code == SNAP_OK)
 		problem_at(&p->first, SNAP_E_TRUNCATED, 0, p->offset,
 			   "truncated within block %llu, which begins at byte %llu",
-			   (unsigned long long)p->blocks + 1, (unsigned long long)p->offset);
-	if (p->options.strict && p->open && (p->first.code != SNAP_OK || !p->decoder.ended)) {
+			   (unsigned long long)p->blocks + 1,
+			   (unsigned long long)p->offset);
+	if (p->options.strict && p->open &&
+	    (p->first.code != SNAP_OK || !p->decoder.ended)) {
 		if (p->first.code == SNAP_OK)
 			problem_at(&p->first, SNAP_E_TRUNCATED, 0, p->offset,
 				   "truncated after block %llu: END is missing",
@@ -554,7 +571,8 @@ int snap_parser_finish(struct snap_parser *p, struct snap_problem *problem)
 }
 
 int snap_read_fd(int fd, const struct snap_parser_options *options,
-		 const struct snap_parser_ops *ops, void *arg, struct snap_problem *problem)
+		 const struct snap_parser_ops *ops, void *arg,
+		 struct snap_problem *problem)
 {
 	struct snap_parser *const p = snap_parser_create(options, ops, arg);
 	int result = 0;
@@ -563,7 +581,8 @@ int snap_read_fd(int fd, const struct snap_parser_options *options,
 		return problem_at(problem, SNAP_E_NOMEM, ENOMEM, 0, "out of memory");
 	while (result == 0) {
 		if (!make_room(p, READ_SIZE)) {
-			problem_at(problem, SNAP_E_NOMEM, ENOMEM, p->offset, "out of memory");
+			problem_at(problem, SNAP_E_NOMEM, ENOMEM, p->offset,
+				   "out of memory");
 			result = stop(p, problem);
 			break;
 		}

@@ -83,7 +83,8 @@ int tables_shape(struct tables *t, const struct snap_shape *shape)
 	t->shapes[shape->id - 1] =
 		(struct tables_shape){ t->nlabels, shape->nfixed, shape->tail };
 	if (shape->nfixed > 0)
-		memcpy(labels + t->nlabels, shape->fixed, shape->nfixed * sizeof(*labels));
+		memcpy(labels + t->nlabels, shape->fixed,
+		       shape->nfixed * sizeof(*labels));
 	t->nlabels += shape->nfixed;
 	t->nshapes = shape->id;
 	return 0;
@@ -106,9 +107,12 @@ const struct snap_type *tables_find_type(const struct tables *t, uint32_t id)
 struct snap_label tables_label(const struct tables *t, uint32_t shape, uint32_t i)
 {
 	static const uint8_t kinds[SNAP_TAIL_COUNT] = {
-		[SNAP_TAIL_OTHER] = SNAP_LABEL_OTHER, [SNAP_TAIL_INDEX] = SNAP_LABEL_INDEX,
-		[SNAP_TAIL_PAIRS] = SNAP_LABEL_KEY, [SNAP_TAIL_ELEMENT] = SNAP_LABEL_ELEMENT,
-		[SNAP_TAIL_WEAK] = SNAP_LABEL_WEAK, [SNAP_TAIL_STACK] = SNAP_LABEL_STACK,
+		[SNAP_TAIL_OTHER] = SNAP_LABEL_OTHER,
+		[SNAP_TAIL_INDEX] = SNAP_LABEL_INDEX,
+		[SNAP_TAIL_PAIRS] = SNAP_LABEL_KEY,
+		[SNAP_TAIL_ELEMENT] = SNAP_LABEL_ELEMENT,
+		[SNAP_TAIL_WEAK] = SNAP_LABEL_WEAK,
+		[SNAP_TAIL_STACK] = SNAP_LABEL_STACK,
 	};
 	const struct tables_shape *s;
 

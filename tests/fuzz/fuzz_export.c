@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_export - any snapshot into the JSON export; what comes out must be ASCII lines that
- * begin and end as objects.
+ * fuzz_export - any snapshot into the JSON export; what comes out must be ASCII lines
+ * that begin and end as objects.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +23,8 @@ static void check(const char *text, size_t size)
 
 		if (c >= 0x7f || (c < ' ' && c != '\n'))
 			abort();
-		if (c == '\n' && (text[i - 1] != '}' || (i + 1 < size && text[i + 1] != '{')))
+		if (c == '\n' &&
+		    (text[i - 1] != '}' || (i + 1 < size && text[i + 1] != '{')))
 			abort();
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_reader - any bytes into the reader; every byte of every event is looked at, and the
- * promises of sink.h are checked: ids dense and defined before use.
+ * fuzz_reader - any bytes into the reader; every byte of every event is looked at, and
+ * the promises of sink.h are checked: ids dense and defined before use.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +53,8 @@ static int string(struct snap_sink *s, uint32_t id, const char *text, size_t siz
 
 static int type(struct snap_sink *s, const struct snap_type *e)
 {
-	expect(e->id == ++of(s)->types && e->name <= of(s)->strings && e->kind < SNAP_KIND_COUNT);
+	expect(e->id == ++of(s)->types && e->name <= of(s)->strings &&
+	       e->kind < SNAP_KIND_COUNT);
 	look(of(s), e, sizeof(*e));
 	return 0;
 }
@@ -158,7 +159,8 @@ static struct snap_sink *begin(void *arg, uint32_t ordinal)
 	return &c->sink;
 }
 
-static int finish(void *arg, uint32_t ordinal, int complete, const struct snap_problem *problem)
+static int finish(void *arg, uint32_t ordinal, int complete,
+		  const struct snap_problem *problem)
 {
 	struct consumer *const c = arg;
 
@@ -180,7 +182,8 @@ static void feed(const uint8_t *data, size_t size, int strict)
 	};
 	struct snap_problem problem = { 0 };
 	struct consumer consumer = { 0 };
-	struct snap_parser *const p = snap_parser_create(&options, &parser_ops, &consumer);
+	struct snap_parser *const p =
+		snap_parser_create(&options, &parser_ops, &consumer);
 	int result = p ? 0 : -1;
 
 	for (size_t at = 0; at < size && result == 0;) {

@@ -10,11 +10,14 @@
 const char *const gen_leak_names[GEN_LEAK_COUNT] = { "none", "module", "lru", "closure" };
 
 const char *const gen_keys[16] = {
-	"id", "name", "email", "tags", "score", "handler", "ROWS", "PEOPLE", "STORE", "sessions",
-	"CALLBACKS", "ring", "chain", "app", "app.cache", "sys",
+	"id", "name", "email", "tags", "score", "handler",
+	"ROWS", "PEOPLE", "STORE", "sessions", "CALLBACKS", "ring",
+	"chain", "app", "app.cache", "sys",
 };
-enum { KEY_HANDLER = 5, KEY_ROWS, KEY_PEOPLE, KEY_STORE, KEY_SESSIONS, KEY_CALLBACKS, KEY_RING, KEY_CHAIN,
-       KEY_APP, KEY_CACHE, KEY_SYS };
+enum {
+	KEY_HANDLER = 5, KEY_ROWS, KEY_PEOPLE, KEY_STORE, KEY_SESSIONS, KEY_CALLBACKS,
+	KEY_RING, KEY_CHAIN, KEY_APP, KEY_CACHE, KEY_SYS
+};
 
 enum { LIST_PART = 1000000 };	/* a list longer than this becomes a list of lists */
 
@@ -52,26 +55,36 @@ uint64_t gen_alloc(struct gen *g, uint64_t size)
 #define SEND(g, event, ...) \
 	((g)->err = (g)->err ? (g)->err : (g)->sink->ops->event((g)->sink, ##__VA_ARGS__))
 
-void gen_object(struct gen *g, uint64_t addr, uint32_t type, uint32_t shape, uint64_t size,
-		uint64_t refcount, const uint64_t *refs, uint32_t nrefs)
+void gen_object(struct gen *g, uint64_t addr, uint32_t type, uint32_t shape,
+		uint64_t size, uint64_t refcount, const uint64_t *refs, uint32_t nrefs)
 {
-	const bool leaf = type == T_STR || type == T_INT || type == T_FLOAT || type == T_NONE ||
-			  type == T_BOOL;
+	const bool leaf = type == T_STR || type == T_INT || type == T_FLOAT ||
+			  type == T_NONE || type == T_BOOL;
 	const struct snap_object o = {
-		.addr = addr, .size = size, .refcount = refcount, .type = type, .shape = shape,
-		.flags = leaf ? 0 : SNAP_OBJ_GC_TRACKED, .nrefs = nrefs, .refs = refs,
+		.addr = addr,
+		.size = size,
+		.refcount = refcount,
+		.type = type,
+		.shape = shape,
+		.flags = leaf ? 0 : SNAP_OBJ_GC_TRACKED,
+		.nrefs = nrefs,
+		.refs = refs,
 	};
 
 	g->objects++;
 	SEND(g, object, &o);
 }
 
-static void value(struct gen *g, uint64_t addr, uint8_t kind, uint64_t length, const void *text,
-		  size_t size)
+static void value(struct gen *g, uint64_t addr, uint8_t kind, uint64_t length,
+		  const void *text, size_t size)
 {
 	if (!g->options->no_values)
-		SEND(g, value, &(struct snap_value){ .addr = addr, .kind = kind, .length = length,
-						     .size = (uint32_t)size, .text = text });
+		SEND(g, value,
+		     &(struct snap_value){ .addr = addr,
+					   .kind = kind,
+					   .length = length,
+					   .size = (uint32_t)size,
+					   .text = text });
 }
 
 static void str_at(struct gen *g, uint64_t addr, const char *text, uint64_t refcount)
@@ -160,13 +173,17 @@ static uint32_t string(struct gen *g, const char *text)
 
 static void fact_text(struct gen *g, const char *key, const char *text)
 {
-	SEND(g, fact, &(struct snap_fact){ .key = key, .kind = SNAP_FACT_TEXT, .text = text,
-					   .size = strlen(text) });
+	SEND(g, fact,
+	     &(struct snap_fact){ .key = key,
+				  .kind = SNAP_FACT_TEXT,
+				  .text = text,
+				  .size = strlen(text) });
 }
 
 static void fact_u64(struct gen *g, const char *key, uint64_t number)
 {
-	SEND(g, fact, &(struct snap_fact){ .key = key, .kind = SNAP_FACT_U64, .u64 = number });
+	SEND(g, fact,
+	     &(struct snap_fact){ .key = key, .kind = SNAP_FACT_U64, .u64 = number });
 }
 
 static void facts(struct gen *g)
@@ -183,15 +200,22 @@ static void type(struct gen *g, const char *name, uint8_t kind, uint32_t flags,
 	const uint32_t id = ++g->types;
 
 	g->type_addr[id] = gen_alloc(g, 1064);
-	SEND(g, type, &(struct snap_type){
-		.id = id, .name = string(g, name), .addr = g->type_addr[id], .flags = flags,
-		.kind = kind, .basicsize = basicsize, .itemsize = itemsize,
-	});
+	SEND(g, type,
+	     &(struct snap_type){
+		     .id = id,
+		     .name = string(g, name),
+		     .addr = g->type_addr[id],
+		     .flags = flags,
+		     .kind = kind,
+		     .basicsize = basicsize,
+		     .itemsize = itemsize,
+	     });
 }
 
 static void types(struct gen *g)
 {
-	const uint32_t own = SNAP_TYPE_HEAP | SNAP_TYPE_GC | SNAP_TYPE_PYTHON | SNAP_TYPE_OWNED;
+	const uint32_t own =
+		SNAP_TYPE_HEAP | SNAP_TYPE_GC | SNAP_TYPE_PYTHON | SNAP_TYPE_OWNED;
 	char name[64];
 
 	type(g, "builtins.type", SNAP_KIND_TYPE, SNAP_TYPE_GC, 928, 40);
@@ -283,20 +307,21 @@ static void finish_list(struct gen *g, struct gen_list *list)
 	struct gen_list parts = { .addr = list->addr };
 
 	if (list->count <= LIST_PART) {
-		gen_object(g, list->addr, T_LIST, S_LIST, 56 + 8 * list->count, 1, list->items,
-			   (uint32_t)list->count);
+		gen_object(g, list->addr, T_LIST, S_LIST, 56 + 8 * list->count, 1,
+			   list->items, (uint32_t)list->count);
 	} else {
 		for (size_t at = 0; at < list->count; at += LIST_PART) {
 			const size_t left = list->count - at;
-			const uint32_t n = (uint32_t)(left < LIST_PART ? left : LIST_PART);
+			const uint32_t n =
+				(uint32_t)(left < LIST_PART ? left : LIST_PART);
 			const uint64_t addr = gen_alloc(g, 72);
 
 			gen_object(g, addr, T_LIST, S_LIST, 56 + 8 * (uint64_t)n, 1,
 				   list->items + at, n);
 			gen_append(g, &parts, addr);
 		}
-		gen_object(g, list->addr, T_LIST, S_LIST, 56 + 8 * parts.count, 1, parts.items,
-			   (uint32_t)parts.count);
+		gen_object(g, list->addr, T_LIST, S_LIST, 56 + 8 * parts.count, 1,
+			   parts.items, (uint32_t)parts.count);
 		free(parts.items);
 	}
 	free(list->items);
@@ -313,7 +338,8 @@ static void module(struct gen *g, enum gen_hub module, enum gen_hub dict_hub)
 {
 	const uint64_t refs[1] = { gen_hub(g, dict_hub) };
 
-	gen_object(g, g->hub[module], T_MODULE, S_MODULE, 72, g->hub_count[module], refs, 1);
+	gen_object(g, g->hub[module], T_MODULE, S_MODULE, 72, g->hub_count[module], refs,
+		   1);
 }
 
 /* Who holds the leaked sessions. */
@@ -342,18 +368,21 @@ static void finish_handler(struct gen *g)
 
 	gen_object(g, cell, T_CELL, S_CELL, 40, 1, &content, 1);
 	gen_object(g, cells, T_TUPLE, S_LIST, 48, 1, &cell, 1);
-	gen_object(g, g->hub[HUB_HANDLER], T_FUNCTION, S_FUNCTION, 144,
-		   g->hub_count[HUB_HANDLER],
-		   (uint64_t[]){ gen_hub(g, HUB_CODE), gen_hub(g, HUB_APP_DICT), cells, 0 }, 4);
+	gen_object(
+		g, g->hub[HUB_HANDLER], T_FUNCTION, S_FUNCTION, 144,
+		g->hub_count[HUB_HANDLER],
+		(uint64_t[]){ gen_hub(g, HUB_CODE), gen_hub(g, HUB_APP_DICT), cells, 0 },
+		4);
 }
 
 static void finish_hubs(struct gen *g, const struct gen_list *store)
 {
 	const bool lru = g->options->leak == GEN_LEAK_LRU;
 	const uint64_t app[] = {
-		gen_key(g, KEY_ROWS), g->rows.addr, gen_key(g, KEY_PEOPLE), g->people.addr,
-		gen_key(g, KEY_CALLBACKS), g->callbacks.addr, gen_key(g, KEY_CHAIN),
-		g->chain ? g->chain : gen_hub(g, HUB_NONE),
+		gen_key(g, KEY_ROWS), g->rows.addr,
+		gen_key(g, KEY_PEOPLE), g->people.addr,
+		gen_key(g, KEY_CALLBACKS), g->callbacks.addr,
+		gen_key(g, KEY_CHAIN), g->chain ? g->chain : gen_hub(g, HUB_NONE),
 		gen_key(g, KEY_HANDLER), gen_hub(g, HUB_HANDLER),
 	};
 	const uint64_t modules[] = {
@@ -390,13 +419,14 @@ static void finish_leaves(struct gen *g)
 	gen_object(g, g->hub[HUB_NONE], T_NONE, 0, 16, g->hub_count[HUB_NONE], NULL, 0);
 	gen_object(g, g->hub[HUB_TRUE], T_BOOL, 0, 28, g->hub_count[HUB_TRUE], NULL, 0);
 	for (uint32_t i = 1; i <= g->types; i++)
-		gen_object(g, g->type_addr[i], T_TYPE, 0, 1064, 1 + g->type_count[i], NULL, 0);
+		gen_object(g, g->type_addr[i], T_TYPE, 0, 1064, 1 + g->type_count[i],
+			   NULL, 0);
 }
 
 /* ---- threads, roots, the rest ---- */
 
-static void root(struct gen *g, uint8_t kind, uint32_t thread, uint32_t frame, const char *name,
-		 uint64_t target)
+static void root(struct gen *g, uint8_t kind, uint32_t thread, uint32_t frame,
+		 const char *name, uint64_t target)
 {
 	SEND(g, root, &(struct snap_root){ .kind = kind, .thread = thread, .frame = frame,
 					   .name = string(g, name), .target = target });
@@ -405,20 +435,29 @@ static void root(struct gen *g, uint8_t kind, uint32_t thread, uint32_t frame, c
 static void frame(struct gen *g, uint32_t id, uint32_t thread, uint32_t depth,
 		  const char *function, uint32_t line)
 {
-	SEND(g, frame, &(struct snap_frame){
-		.id = id, .thread = thread, .depth = depth, .function = string(g, function),
-		.file = string(g, "/srv/app/main.py"), .line = line, .code = g->hub[HUB_CODE],
-	});
+	SEND(g, frame,
+	     &(struct snap_frame){
+		     .id = id,
+		     .thread = thread,
+		     .depth = depth,
+		     .function = string(g, function),
+		     .file = string(g, "/srv/app/main.py"),
+		     .line = line,
+		     .code = g->hub[HUB_CODE],
+	     });
 }
 
 static void threads(struct gen *g)
 {
 	for (uint32_t id = 1; id <= 2; id++)
-		SEND(g, thread, &(struct snap_thread){
-			.id = id, .name = string(g, id == 1 ? "MainThread" : "worker-1"),
-			.native_id = g->options->pid + id - 1, .ident = 0x7f2200000000 + id * 0x1000,
-			.flags = id == 1 ? SNAP_THREAD_MAIN | SNAP_THREAD_GIL : 0,
-		});
+		SEND(g, thread,
+		     &(struct snap_thread){
+			     .id = id,
+			     .name = string(g, id == 1 ? "MainThread" : "worker-1"),
+			     .native_id = g->options->pid + id - 1,
+			     .ident = 0x7f2200000000 + id * 0x1000,
+			     .flags = id == 1 ? SNAP_THREAD_MAIN | SNAP_THREAD_GIL : 0,
+		     });
 	frame(g, 1, 1, 0, "handle", 42);
 	frame(g, 2, 1, 1, "serve", 30);
 	frame(g, 3, 1, 2, "<module>", 99);
@@ -471,7 +510,8 @@ static bool init(struct gen *g, struct snap_sink *sink, const struct gen_options
 
 static void fill(struct gen *g)
 {
-	const uint32_t percent = g->options->leak == GEN_LEAK_NONE ? 0 : g->options->leak_percent;
+	const uint32_t percent =
+		g->options->leak == GEN_LEAK_NONE ? 0 : g->options->leak_percent;
 	const uint64_t want = g->options->objects;
 
 	while (g->err == 0 && g->objects + 400 + g->types < want) {

@@ -18,7 +18,13 @@
 
 #include "formats/sink.h"
 
-enum gen_leak { GEN_LEAK_NONE, GEN_LEAK_MODULE, GEN_LEAK_LRU, GEN_LEAK_CLOSURE, GEN_LEAK_COUNT };
+enum gen_leak {
+	GEN_LEAK_NONE,
+	GEN_LEAK_MODULE,
+	GEN_LEAK_LRU,
+	GEN_LEAK_CLOSURE,
+	GEN_LEAK_COUNT
+};
 extern const char *const gen_leak_names[GEN_LEAK_COUNT];
 
 struct gen_options {
@@ -51,13 +57,36 @@ enum gen_hub {
 };
 
 enum gen_type {
-	T_TYPE = 1, T_STR, T_INT, T_FLOAT, T_DICT, T_LIST, T_TUPLE, T_NONE, T_BOOL, T_MODULE,
-	T_FUNCTION, T_CELL, T_CODE, T_LRU_NODE, T_SESSION, T_WEAKREF,
-	T_FIRST_CLASS	/* app.models.Class0, ... */
+	T_TYPE = 1,
+	T_STR,
+	T_INT,
+	T_FLOAT,
+	T_DICT,
+	T_LIST,
+	T_TUPLE,
+	T_NONE,
+	T_BOOL,
+	T_MODULE,
+	T_FUNCTION,
+	T_CELL,
+	T_CODE,
+	T_LRU_NODE,
+	T_SESSION,
+	T_WEAKREF,
+	T_FIRST_CLASS /* app.models.Class0, ... */
 };
 
-enum gen_shape { S_LIST = 1, S_DICT, S_NODE, S_SESSION, S_FUNCTION, S_CELL, S_MODULE, S_WEAK,
-		 S_CLASS };
+enum gen_shape {
+	S_LIST = 1,
+	S_DICT,
+	S_NODE,
+	S_SESSION,
+	S_FUNCTION,
+	S_CELL,
+	S_MODULE,
+	S_WEAK,
+	S_CLASS
+};
 
 struct gen {
 	struct snap_sink *sink;
@@ -85,8 +114,8 @@ uint64_t gen_random(struct gen *g, uint64_t below);
 /* Address for an object of `size` bytes. */
 uint64_t gen_alloc(struct gen *g, uint64_t size);
 /* Sends an object. */
-void gen_object(struct gen *g, uint64_t addr, uint32_t type, uint32_t shape, uint64_t size,
-		uint64_t refcount, const uint64_t *refs, uint32_t nrefs);
+void gen_object(struct gen *g, uint64_t addr, uint32_t type, uint32_t shape,
+		uint64_t size, uint64_t refcount, const uint64_t *refs, uint32_t nrefs);
 /* A new str with some text, sent with its value; an int; a float. */
 uint64_t gen_str(struct gen *g, const char *text);
 uint64_t gen_int(struct gen *g, uint64_t value);

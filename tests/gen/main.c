@@ -34,7 +34,8 @@ static int finish(struct output *out)
 
 	if (err)
 		return err;
-	if (out->file && (fwrite(data, 1, size, out->file) != size || fflush(out->file) != 0))
+	if (out->file &&
+	    (fwrite(data, 1, size, out->file) != size || fflush(out->file) != 0))
 		err = errno ? -errno : -EIO;
 	free(data);
 	return err;
@@ -64,9 +65,12 @@ static int generate(const struct gen_options *options, struct output *out)
 		err = finish(out);
 	if (err == 0) {
 		snap_writer_totals(writer, &totals);
-		fprintf(stderr, "%llu objects, %llu references, %llu bytes, %.2f bytes/object, "
-			"%.1f ns/object\n", (unsigned long long)totals.objects,
-			(unsigned long long)totals.edges, (unsigned long long)totals.bytes_out,
+		fprintf(stderr,
+			"%llu objects, %llu references, %llu bytes, %.2f bytes/object, "
+			"%.1f ns/object\n",
+			(unsigned long long)totals.objects,
+			(unsigned long long)totals.edges,
+			(unsigned long long)totals.bytes_out,
 			(double)totals.bytes_out / (double)totals.objects,
 			(now() - start) * 1e9 / (double)totals.objects);
 	}
@@ -75,11 +79,15 @@ static int generate(const struct gen_options *options, struct output *out)
 }
 
 static const char usage[] =
-	"usage: pymem-gen [-n OBJECTS] [-s SEED] [-p PID] [-t CLASSES] [-l LEAK[:PERCENT]]\n"
+	"usage: pymem-gen [-n OBJECTS] [-s SEED] [-p PID] [-t CLASSES] [-l "
+	"LEAK[:PERCENT]]\n"
 	"                 [-V] [-a] [-o FILE]\n"
-	"Writes the snapshot of a made-up heap. OBJECTS may end in k or M. LEAK: who holds the\n"
-	"leaked app.cache.Session objects: module (app.cache: the dict entry 'sessions'),\n"
-	"lru (a node of a ring), closure. -V: no values. -a: append to FILE (several processes).\n"
+	"Writes the snapshot of a made-up heap. OBJECTS may end in k or M. LEAK: who "
+	"holds the\n"
+	"leaked app.cache.Session objects: module (app.cache: the dict entry "
+	"'sessions'),\n"
+	"lru (a node of a ring), closure. -V: no values. -a: append to FILE (several "
+	"processes).\n"
 	"-o /dev/null or without -o: writes nothing, tells sizes and times only.\n";
 
 static enum gen_leak parse_leak(const char *text, uint32_t *percent)
@@ -90,7 +98,8 @@ static enum gen_leak parse_leak(const char *text, uint32_t *percent)
 		if (strlen(gen_leak_names[i]) != length ||
 		    strncmp(text, gen_leak_names[i], length) != 0)
 			continue;
-		*percent = text[length] ? (uint32_t)strtoul(text + length + 1, NULL, 10) : 30;
+		*percent = text[length] ? (uint32_t)strtoul(text + length + 1, NULL, 10)
+					: 30;
 		return (enum gen_leak)i;
 	}
 	return GEN_LEAK_COUNT;

@@ -121,7 +121,8 @@ static int encode(const struct recording *r, bool values, void *memory, uint64_t
 	struct snap_writer *const w =
 		snap_writer_init(memory, snap_writer_memory(), count_bytes, bytes, &err);
 	struct snap_sink *const sink = w ? snap_writer_sink(w) : NULL;
-	const struct snap_value *v = r->values, *const end = v + (values ? r->nvalues : 0);
+	const struct snap_value *v = r->values, *const end =
+							v + (values ? r->nvalues : 0);
 
 	for (uint32_t i = 1; i <= r->types && err == 0; i++)
 		err = sink->ops->type(sink, &(struct snap_type){ .id = i });
@@ -151,8 +152,9 @@ static int run(const struct recording *r, bool values)
 
 		best = took < best ? took : best;
 	}
-	printf("encode %-8s %6.1f ns/object  %5.2f bytes/object\n", values ? "values" : "",
-	       best * 1e9 / (double)r->count, (double)bytes / (double)r->count);
+	printf("encode %-8s %6.1f ns/object  %5.2f bytes/object\n",
+	       values ? "values" : "", best * 1e9 / (double)r->count,
+	       (double)bytes / (double)r->count);
 	free(memory);
 	return 0;
 }
@@ -170,8 +172,10 @@ int main(int argc, char **argv)
 	struct snap_sink deaf = { &nothing };
 	const int fd = argc == 2 ? open(argv[1], O_RDONLY) : -1;
 
-	if (fd < 0 || snap_read_fd(fd, NULL, &parser_ops, &r, &problem) != 0 || r.count == 0) {
-		fprintf(stderr, "usage: pymem-recode FILE (of one process)\n%s\n", problem.text);
+	if (fd < 0 || snap_read_fd(fd, NULL, &parser_ops, &r, &problem) != 0 ||
+	    r.count == 0) {
+		fprintf(stderr, "usage: pymem-recode FILE (of one process)\n%s\n",
+			problem.text);
 		return 2;
 	}
 	link_up(&r);

@@ -43,7 +43,8 @@ static void person(struct gen *g)
 
 	snprintf(text, sizeof(text), "Person %u", (unsigned)gen_random(g, 100000));
 	refs[0] = gen_str(g, text);
-	snprintf(text, sizeof(text), "p%u@example.com", (unsigned)gen_random(g, 1u << 30));
+	snprintf(text, sizeof(text), "p%u@example.com",
+		 (unsigned)gen_random(g, 1u << 30));
 	refs[1] = gen_random(g, 8) ? gen_str(g, text) : 0;
 	refs[2] = gen_hub(g, gen_random(g, 3) ? HUB_ROOT_NODE : HUB_NONE);
 	refs[3] = gen_int(g, gen_random(g, 1000));
@@ -60,14 +61,15 @@ static void node(struct gen *g)
 	char text[64];
 
 	snprintf(text, sizeof(text), "key:%llu", (unsigned long long)g->unit);
-	refs[0] = g->ring.count ? g->ring.items[g->ring.count - 1] : g->hub[HUB_ROOT_NODE];
+	refs[0] =
+		g->ring.count ? g->ring.items[g->ring.count - 1] : g->hub[HUB_ROOT_NODE];
 	refs[1] = next;
 	refs[2] = gen_str(g, text);
 	refs[3] = gen_hub(g, HUB_NONE);
 	if (g->ring.count == 0)
 		g->hub_count[HUB_ROOT_NODE]++;
 	g->type_count[T_LRU_NODE]++;
-	gen_object(g, self, T_LRU_NODE, S_NODE, 64, 3, refs, 4);	/* neighbours, list */
+	gen_object(g, self, T_LRU_NODE, S_NODE, 64, 3, refs, 4); /* neighbours, list */
 	gen_append(g, &g->ring, self);
 	g->ring_prev = next;
 }
@@ -75,8 +77,11 @@ static void node(struct gen *g)
 void gen_close_ring(struct gen *g)
 {
 	const uint64_t refs[4] = {
-		g->ring.count ? g->ring.items[g->ring.count - 1] : gen_hub(g, HUB_ROOT_NODE),
-		gen_hub(g, HUB_ROOT_NODE), gen_hub(g, HUB_NONE), gen_hub(g, HUB_NONE),
+		g->ring.count ? g->ring.items[g->ring.count - 1]
+			      : gen_hub(g, HUB_ROOT_NODE),
+		gen_hub(g, HUB_ROOT_NODE),
+		gen_hub(g, HUB_NONE),
+		gen_hub(g, HUB_NONE),
 	};
 
 	g->type_count[T_LRU_NODE]++;
@@ -105,8 +110,10 @@ static void closure(struct gen *g)
 	gen_object(g, list, T_LIST, S_LIST, 64, 1, &number, 1);
 	gen_object(g, cell, T_CELL, S_CELL, 40, 1, &list, 1);
 	gen_object(g, cells, T_TUPLE, S_LIST, 48, 1, &cell, 1);
-	gen_object(g, function, T_FUNCTION, S_FUNCTION, 144, 1,
-		   (uint64_t[]){ gen_hub(g, HUB_CODE), gen_hub(g, HUB_APP_DICT), cells, 0 }, 4);
+	gen_object(
+		g, function, T_FUNCTION, S_FUNCTION, 144, 1,
+		(uint64_t[]){ gen_hub(g, HUB_CODE), gen_hub(g, HUB_APP_DICT), cells, 0 },
+		4);
 	gen_append(g, &g->callbacks, function);
 }
 
@@ -116,7 +123,8 @@ void gen_session(struct gen *g)
 	uint64_t items[4];
 	char text[64];
 
-	snprintf(text, sizeof(text), "session-%08llx", (unsigned long long)g->sessions.count);
+	snprintf(text, sizeof(text), "session-%08llx",
+		 (unsigned long long)g->sessions.count);
 	items[0] = gen_key(g, KEY_NAME);
 	items[1] = gen_str(g, text);
 	items[2] = gen_key(g, KEY_SCORE);
@@ -131,7 +139,8 @@ void gen_session(struct gen *g)
 void gen_unit(struct gen *g)
 {
 	static void (*const kinds[10])(struct gen *) = {
-		record, record, record, record, person, person, person, node, link, closure,
+		record, record, record, record, person,
+		person, person, node, link, closure,
 	};
 
 	kinds[gen_random(g, 10)](g);

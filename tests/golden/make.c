@@ -42,8 +42,10 @@ static void begin(struct out *out, FILE *file)
 	struct snap_writer *w;
 	int err = 0;
 
-	*out = (struct out){ .file = file, .indexer = snap_indexer_create(),
-			     .memory = aligned_alloc(64, (snap_writer_memory() + 63) & ~63ul) };
+	*out = (struct out){ .file = file,
+			     .indexer = snap_indexer_create(),
+			     .memory = aligned_alloc(64, (snap_writer_memory() + 63) &
+								 ~63ul) };
 	w = snap_writer_init(out->memory, snap_writer_memory(), write_bytes, out, &err);
 	check(err);
 	out->sink = snap_writer_sink(w);
@@ -77,15 +79,22 @@ static uint32_t string(struct out *out, const char *text)
 static void facts(struct out *out, uint64_t pid)
 {
 	SEND(out, fact, &(struct snap_fact){ .key = "pid", .u64 = pid });
-	SEND(out, fact, &(struct snap_fact){ .key = "python.version", .kind = SNAP_FACT_TEXT,
-					     .text = "3.11.7", .size = 6 });
-	SEND(out, fact, &(struct snap_fact){ .key = "command", .kind = SNAP_FACT_TEXT,
-					     .text = "caf\xc3\xa9 \xff\"\\\n", .size = 10 });
+	SEND(out, fact,
+	     &(struct snap_fact){ .key = "python.version",
+				  .kind = SNAP_FACT_TEXT,
+				  .text = "3.11.7",
+				  .size = 6 });
+	SEND(out, fact,
+	     &(struct snap_fact){ .key = "command",
+				  .kind = SNAP_FACT_TEXT,
+				  .text = "caf\xc3\xa9 \xff\"\\\n",
+				  .size = 10 });
 	SEND(out, fact, &(struct snap_fact){ .key = "walk_ns", .u64 = 1 });
 	SEND(out, fact, &(struct snap_fact){ .key = "walk_ns", .u64 = UINT64_MAX });
 }
 
-static void type(struct out *out, uint32_t id, const char *name, uint8_t kind, uint32_t flags)
+static void type(struct out *out, uint32_t id, const char *name, uint8_t kind,
+		 uint32_t flags)
 {
 	SEND(out, type, &(struct snap_type){
 		.id = id, .name = string(out, name), .addr = 0x555500000000 + id * 0x400,
@@ -114,7 +123,9 @@ static void shapes(struct out *out)
 	struct snap_label labels[SNAP_LABEL_KIND_COUNT];
 
 	for (uint8_t i = 0; i < SNAP_LABEL_KIND_COUNT; i++)
-		labels[i] = (struct snap_label){ i, i % 3 == 1 ? string(out, "n\xc3\xa4me") : 0 };
+		labels[i] =
+			(struct snap_label){ i, i % 3 == 1 ? string(out, "n\xc3\xa4me")
+							   : 0 };
 	SEND(out, shape, &(struct snap_shape){ .id = 1, .nfixed = SNAP_LABEL_KIND_COUNT,
 					       .fixed = labels });
 	for (uint8_t i = 0; i < SNAP_TAIL_COUNT; i++)
@@ -122,8 +133,8 @@ static void shapes(struct out *out)
 						       .fixed = labels + 6, .tail = i });
 }
 
-static void object(struct out *out, uint64_t addr, uint32_t t, uint32_t shape, uint32_t nrefs,
-		   const uint64_t *refs)
+static void object(struct out *out, uint64_t addr, uint32_t t, uint32_t shape,
+		   uint32_t nrefs, const uint64_t *refs)
 {
 	SEND(out, object, &(struct snap_object){
 		.addr = addr, .size = 16 + addr % 100, .refcount = addr % 5, .type = t,
@@ -131,12 +142,16 @@ static void object(struct out *out, uint64_t addr, uint32_t t, uint32_t shape, u
 		.refs = refs });
 }
 
-static void value(struct out *out, uint64_t addr, uint8_t kind, const void *text, size_t size,
-		  uint64_t length, uint64_t hash)
+static void value(struct out *out, uint64_t addr, uint8_t kind, const void *text,
+		  size_t size, uint64_t length, uint64_t hash)
 {
-	SEND(out, value, &(struct snap_value){ .addr = addr, .kind = kind, .length = length,
-					       .hash = hash, .size = (uint32_t)size,
-					       .text = text });
+	SEND(out, value,
+	     &(struct snap_value){ .addr = addr,
+				   .kind = kind,
+				   .length = length,
+				   .hash = hash,
+				   .size = (uint32_t)size,
+				   .text = text });
 }
 
 #define KEY(i) (UINT64_C(0x7f0000000000) + 0x40 * (i))
@@ -155,11 +170,13 @@ static int keys(struct out *out)
 		{ STR, SNAP_VALUE_STR, "it's", 4, 4, 0 },
 		{ STR, SNAP_VALUE_STR, "it's \"both\"", 11, 11, 0 },
 		{ STR, SNAP_VALUE_STR, "tab\tnewline\nback\\slash\x01\x7f", 24, 24, 0 },
-		{ STR, SNAP_VALUE_STR, "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x8d", 14, 8, 0 },
+		{ STR, SNAP_VALUE_STR, "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x8d", 14, 8,
+		  0 },
 		{ STR, SNAP_VALUE_STR, "lone \xed\xa0\x80 bad \xff\xc3", 15, 13, 0 },
-		{ STR, SNAP_VALUE_STR, "the beginning of so", 19, 5000, 0x1234567890abcdef },
+		{ STR, SNAP_VALUE_STR, "the beginning of so", 19, 5000,
+		  0x1234567890abcdef },
 		{ STR, SNAP_VALUE_STR, "", 0, 0, 0 },
-		{ STR, SNAP_VALUE_STR, "", 0, 77, 0xfeed },	/* values were off */
+		{ STR, SNAP_VALUE_STR, "", 0, 77, 0xfeed }, /* values were off */
 		{ BYTES, SNAP_VALUE_BYTES, "raw\0\xff'\n", 7, 7, 0 },
 		{ BYTES, SNAP_VALUE_BYTES, "cut", 3, 9, 0xbeef },
 		{ INT, SNAP_VALUE_INT, "-42", 3, 6, 0 },
@@ -181,7 +198,9 @@ static int keys(struct out *out)
 
 static int floats(struct out *out, int at)
 {
-	static const double all[] = { 0.0, -1.5, 0.1, 1e300, 3, INFINITY, -INFINITY, NAN };
+	static const double all[] = {
+		0.0, -1.5, 0.1, 1e300, 3, INFINITY, -INFINITY, NAN
+	};
 	const int n = sizeof(all) / sizeof(*all);
 
 	for (int i = 0; i < n; i++) {
@@ -200,7 +219,8 @@ static void objects(struct out *out)
 		refs[i] = i % 2 ? KEY(30 + i) : KEY(i / 2);
 	object(out, 0x7f1000000000, DICT, 2 + SNAP_TAIL_PAIRS, 60, refs);
 	for (uint64_t i = 0; i < SNAP_TAIL_COUNT; i++)
-		object(out, 0x7f2000000000 + i * 80, TUPLE, (uint32_t)(2 + i), 6, refs + i);
+		object(out, 0x7f2000000000 + i * 80, TUPLE, (uint32_t)(2 + i), 6,
+		       refs + i);
 	refs[3] = refs[4] = 0;
 	object(out, 0x7f3000000000, OWNED, 1, SNAP_LABEL_KIND_COUNT, refs);
 	object(out, 0x7f3000000100, OWNED, 1, 3, refs);
@@ -220,23 +240,50 @@ static void rest(struct out *out)
 	SEND(out, thread, &(struct snap_thread){ .id = 1, .name = name, .native_id = 77,
 		.ident = 0x7f0011223344, .interpreter = 0, .flags = 3 });
 	SEND(out, thread, &(struct snap_thread){ .id = 2 });
-	SEND(out, frame, &(struct snap_frame){ .id = 1, .thread = 1, .depth = 0, .function = name,
-		.file = name, .line = 42, .code = KEY(1), .object = 0 });
-	SEND(out, frame, &(struct snap_frame){ .id = 2, .thread = 2, .depth = 1, .line = 7,
-		.code = KEY(0), .object = KEY(3) });
+	SEND(out, frame,
+	     &(struct snap_frame){ .id = 1,
+				   .thread = 1,
+				   .depth = 0,
+				   .function = name,
+				   .file = name,
+				   .line = 42,
+				   .code = KEY(1),
+				   .object = 0 });
+	SEND(out, frame,
+	     &(struct snap_frame){ .id = 2,
+				   .thread = 2,
+				   .depth = 1,
+				   .line = 7,
+				   .code = KEY(0),
+				   .object = KEY(3) });
 	for (uint8_t i = 0; i < SNAP_ROOT_KIND_COUNT; i++)
-		SEND(out, root, &(struct snap_root){ .kind = i, .flags = i & 3, .thread = i % 3,
-			.frame = i % 2, .name = i % 4 ? name : 0, .target = KEY(i) });
+		SEND(out, root,
+		     &(struct snap_root){ .kind = i,
+					  .flags = i & 3,
+					  .thread = i % 3,
+					  .frame = i % 2,
+					  .name = i % 4 ? name : 0,
+					  .target = KEY(i) });
 	for (uint8_t i = 0; i <= SNAP_MAP_AGENT; i++)
-		SEND(out, map, &(struct snap_map){ .start = KEY(i), .end = KEY(i + 1), .offset = i,
-			.name = name, .class_ = i, 
-			.perms = (i + 2) & 15, .rss = 4096, .pss = 2048,
-			.private_dirty = 1, .anonymous = 2, .swap = 3, .live = 4,
-			.object_bytes = 5 });
+		SEND(out, map,
+		     &(struct snap_map){ .start = KEY(i),
+					 .end = KEY(i + 1),
+					 .offset = i,
+					 .name = name,
+					 .class_ = i,
+					 .perms = (i + 2) & 15,
+					 .rss = 4096,
+					 .pss = 2048,
+					 .private_dirty = 1,
+					 .anonymous = 2,
+					 .swap = 3,
+					 .live = 4,
+					 .object_bytes = 5 });
 	SEND(out, buffer, &(struct snap_buffer){ .object = KEY(1), .data = 0x7f9900000000,
 		.length = 1ull << 40, .owner = KEY(2), .source = name, .flags = 7 });
 	SEND(out, size_check, &(struct snap_size_check){ STR, 1000, 3, 50, 60 });
-	SEND(out, error, &(struct snap_error){ .addr = KEY(4), .type = OWNED, .text = name });
+	SEND(out, error,
+	     &(struct snap_error){ .addr = KEY(4), .type = OWNED, .text = name });
 	SEND(out, error, &(struct snap_error){ .text = name });
 	SEND(out, progress, &(struct snap_progress){ name, 1, 2, 3, 4 });
 }

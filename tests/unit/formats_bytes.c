@@ -68,7 +68,8 @@ static void test_varint(void **state)
 		check_varint(v, border);
 	for (unsigned bit = 0; bit < 64; bit++)
 		for (int add = -2; add <= 2; add++)
-			check_varint((UINT64_C(1) << bit) + (uint64_t)(int64_t)add, border);
+			check_varint((UINT64_C(1) << bit) + (uint64_t)(int64_t)add,
+				     border);
 	check_varint(UINT64_MAX, border);
 }
 
@@ -152,7 +153,8 @@ static void test_crc32c(void **state)
 		const uint32_t whole = crc32c(0, data, n);
 
 		assert_int_equal(whole, crc32c_portable(0, data, n));
-		assert_int_equal(crc32c(crc32c(0, data, n / 3), data + n / 3, n - n / 3), whole);
+		assert_int_equal(crc32c(crc32c(0, data, n / 3), data + n / 3, n - n / 3),
+				 whole);
 	}
 }
 
@@ -186,9 +188,19 @@ static void test_references(void **state)
 
 static void test_addresses(void **state)
 {
-	static const uint64_t addrs[] = { 0, 8, 1, UINT64_MAX, UINT64_MAX - 7, 16, 0x7f0000000010,
-					  0x7f0000000000, 3, 1ull << 63, 0 };
-	struct predict *const put = calloc(1, sizeof(*put)), *const get = calloc(1, sizeof(*get));
+	static const uint64_t addrs[] = { 0,
+					  8,
+					  1,
+					  UINT64_MAX,
+					  UINT64_MAX - 7,
+					  16,
+					  0x7f0000000010,
+					  0x7f0000000000,
+					  3,
+					  1ull << 63,
+					  0 };
+	struct predict *const put = calloc(1, sizeof(*put)), *const get = calloc(
+								     1, sizeof(*get));
 	uint8_t buf[200], *end = buf;
 	struct bytes_cursor c;
 	uint64_t back;

@@ -81,8 +81,8 @@ static void is_prefix(struct event_log *got, struct event_log *sent)
 	}
 }
 
-/* Objects come without their values when only the VALUES block is cut off, so what was read
- * is compared with what was sent when there are none. */
+/* Objects come without their values when only the VALUES block is cut off, so what was
+ * read is compared with what was sent when there are none. */
 static void check_truncations(const struct random_options *options)
 {
 	struct bytes bytes = { 0 };
@@ -209,8 +209,9 @@ static void forge_begin(struct forge *f, const struct block_file_head *head)
 	bytes_append(&f->out, buf, sizeof(buf));
 }
 
-/* Appends a block whose columns hold the given bytes, each column preceded by its size. */
-static void forge_raw(struct forge *f, struct block_head head, const void *raw, size_t size)
+/* Appends a block with the given content: sizes of columns, columns. */
+static void forge_raw(struct forge *f, struct block_head head, const void *raw,
+		      size_t size)
 {
 	uint8_t frame[4096], buf[BLOCK_HEAD_SIZE];
 
@@ -255,8 +256,8 @@ static void forge_expect(struct forge *f, enum snap_error_code code, const char 
 	for (int strict = 0; strict < 2; strict++) {
 		read_all(f->out.data, f->out.size, strict, &outcome);
 		if (outcome.problem.code != code || !strstr(outcome.problem.text, text))
-			fail_msg("got %d \"%s\", expected %d \"%s\"", outcome.problem.code,
-				 outcome.problem.text, code, text);
+			fail_msg("got %d \"%s\", expected %d \"%s\"",
+				 outcome.problem.code, outcome.problem.text, code, text);
 		event_log_free(&outcome.log);
 	}
 	bytes_free(&f->out);
@@ -278,7 +279,8 @@ static void test_versions(void **state)
 	forge_begin(&f, &(struct block_file_head){ .major = 1, .incompat = 1u << 5 });
 	forge_expect(&f, SNAP_E_VERSION, "feature bit 5");
 	/* Unknown compatible features and minor versions are no problem. */
-	forge_begin(&f, &(struct block_file_head){ .major = 1, .minor = 9, .compat = ~0ull });
+	forge_begin(&f,
+		    &(struct block_file_head){ .major = 1, .minor = 9, .compat = ~0ull });
 	forge_expect(&f, SNAP_E_TRUNCATED, "END is missing");
 }
 
@@ -347,7 +349,7 @@ static void test_columns(void **state)
 	forge_row(&f, HEAD(OBJECTS, .count = 1000000), ROW(17, 1, 0, 0, 0, 0, 0, -2));
 	forge_expect(&f, SNAP_E_CORRUPT, "ends early");
 	forge_begin(&f, NULL);
-	forge_row(&f, HEAD(TYPES), ROW(0, 0, INT64_MAX, 0, 0, 0));	/* flags: 32 bits */
+	forge_row(&f, HEAD(TYPES), ROW(0, 0, INT64_MAX, 0, 0, 0)); /* flags: 32 bits */
 	forge_expect(&f, SNAP_E_CORRUPT, "too large");
 	forge_begin(&f, NULL);
 	forge_raw(&f, HEAD(TYPES, .columns = 6, .count = 1), "\xff\xff\xff\xff", 4);
@@ -366,11 +368,14 @@ static void test_continuation(void **state)
 	forge_row(&f, HEAD(VALUES), ROW(0, 1, 0, 0, -2, -2));
 	forge_expect(&f, SNAP_E_CORRUPT, "values of no objects");
 	forge_types(&f);	/* 2 references, 1 here, then END */
-	forge_row(&f, HEAD(OBJECTS, .flags = BLOCK_CONTINUED), ROW(17, 1, 0, 0, 0, 0, 4, 3));
+	forge_row(&f, HEAD(OBJECTS, .flags = BLOCK_CONTINUED),
+		  ROW(17, 1, 0, 0, 0, 0, 4, 3));
 	forge_row(&f, HEAD(END), ROW(1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2));
-	forge_expect(&f, SNAP_E_CORRUPT, "references of the object before it are missing");
+	forge_expect(&f, SNAP_E_CORRUPT,
+		     "references of the object before it are missing");
 	forge_types(&f);	/* more references than announced */
-	forge_row(&f, HEAD(OBJECTS, .flags = BLOCK_CONTINUED), ROW(17, 1, 0, 0, 0, 0, 2, 3));
+	forge_row(&f, HEAD(OBJECTS, .flags = BLOCK_CONTINUED),
+		  ROW(17, 1, 0, 0, 0, 0, 2, 3));
 	forge_row(&f, HEAD(REFS), ROW(3));
 	forge_expect(&f, SNAP_E_CORRUPT, "more references than its object has");
 }

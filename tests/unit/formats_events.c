@@ -75,8 +75,8 @@ static int log_type(struct snap_sink *sink, const struct snap_type *e)
 {
 	struct event_log *const log = log_of(sink);
 
-	fprintf(log->file[LOG_TYPES], "%u %u %" PRIx64 " %x %u %" PRIu64 " %" PRIu64 "\n", e->id,
-		e->name, e->addr, e->flags, e->kind, e->basicsize, e->itemsize);
+	fprintf(log->file[LOG_TYPES], "%u %u %" PRIx64 " %x %u %" PRIu64 " %" PRIu64 "\n",
+		e->id, e->name, e->addr, e->flags, e->kind, e->basicsize, e->itemsize);
 	return FORWARD(log, type, e);
 }
 
@@ -86,7 +86,8 @@ static int log_shape(struct snap_sink *sink, const struct snap_shape *e)
 
 	fprintf(log->file[LOG_SHAPES], "%u %u:", e->id, e->tail);
 	for (uint32_t i = 0; i < e->nfixed; i++)
-		fprintf(log->file[LOG_SHAPES], " %u/%u", e->fixed[i].kind, e->fixed[i].name);
+		fprintf(log->file[LOG_SHAPES], " %u/%u", e->fixed[i].kind,
+			e->fixed[i].name);
 	fputc('\n', log->file[LOG_SHAPES]);
 	return FORWARD(log, shape, e);
 }
@@ -111,7 +112,8 @@ static int log_value(struct snap_sink *sink, const struct snap_value *e)
 	FILE *const f = log->file[LOG_OBJECTS];
 
 	log->values++;
-	fprintf(f, "=%" PRIx64 " %u %" PRIu64 " %" PRIx64, e->addr, e->kind, e->length, e->hash);
+	fprintf(f, "=%" PRIx64 " %u %" PRIu64 " %" PRIx64, e->addr, e->kind, e->length,
+		e->hash);
 	put_text(f, e->text, e->size);
 	fputc('\n', f);
 	return FORWARD(log, value, e);
@@ -121,8 +123,8 @@ static int log_thread(struct snap_sink *sink, const struct snap_thread *e)
 {
 	struct event_log *const log = log_of(sink);
 
-	fprintf(log->file[LOG_THREADS], "%u %u %" PRIu64 " %" PRIx64 " %" PRIu64 " %x\n", e->id,
-		e->name, e->native_id, e->ident, e->interpreter, e->flags);
+	fprintf(log->file[LOG_THREADS], "%u %u %" PRIu64 " %" PRIx64 " %" PRIu64 " %x\n",
+		e->id, e->name, e->native_id, e->ident, e->interpreter, e->flags);
 	return FORWARD(log, thread, e);
 }
 
@@ -130,8 +132,9 @@ static int log_frame(struct snap_sink *sink, const struct snap_frame *e)
 {
 	struct event_log *const log = log_of(sink);
 
-	fprintf(log->file[LOG_FRAMES], "%u %u %u %u %u %u %" PRIx64 " %" PRIx64 "\n", e->id,
-		e->thread, e->depth, e->function, e->file, e->line, e->code, e->object);
+	fprintf(log->file[LOG_FRAMES], "%u %u %u %u %u %u %" PRIx64 " %" PRIx64 "\n",
+		e->id, e->thread, e->depth, e->function, e->file, e->line, e->code,
+		e->object);
 	return FORWARD(log, frame, e);
 }
 
@@ -149,8 +152,8 @@ static int log_map(struct snap_sink *sink, const struct snap_map *e)
 	struct event_log *const log = log_of(sink);
 
 	fprintf(log->file[LOG_MAPS],
-		"%" PRIx64 "-%" PRIx64 " %" PRIx64 " %u %u %u %" PRIu64 " %" PRIu64 " %" PRIu64
-		" %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+		"%" PRIx64 "-%" PRIx64 " %" PRIx64 " %u %u %u %" PRIu64 " %" PRIu64
+		" %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
 		e->start, e->end, e->offset, e->name, e->class_, e->perms, e->rss, e->pss,
 		e->private_dirty, e->anonymous, e->swap, e->live, e->object_bytes);
 	return FORWARD(log, map, e);
@@ -160,8 +163,9 @@ static int log_buffer(struct snap_sink *sink, const struct snap_buffer *e)
 {
 	struct event_log *const log = log_of(sink);
 
-	fprintf(log->file[LOG_BUFFERS], "%" PRIx64 " %" PRIx64 " %" PRIu64 " %" PRIx64 " %u %x\n",
-		e->object, e->data, e->length, e->owner, e->source, e->flags);
+	fprintf(log->file[LOG_BUFFERS],
+		"%" PRIx64 " %" PRIx64 " %" PRIu64 " %" PRIx64 " %u %x\n", e->object,
+		e->data, e->length, e->owner, e->source, e->flags);
 	return FORWARD(log, buffer, e);
 }
 
@@ -169,8 +173,9 @@ static int log_check(struct snap_sink *sink, const struct snap_size_check *e)
 {
 	struct event_log *const log = log_of(sink);
 
-	fprintf(log->file[LOG_CHECKS], "%u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
-		e->type, e->checked, e->mismatched, e->ours, e->theirs);
+	fprintf(log->file[LOG_CHECKS],
+		"%u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", e->type,
+		e->checked, e->mismatched, e->ours, e->theirs);
 	return FORWARD(log, size_check, e);
 }
 
@@ -186,8 +191,9 @@ static int log_progress(struct snap_sink *sink, const struct snap_progress *e)
 {
 	struct event_log *const log = log_of(sink);
 
-	fprintf(log->file[LOG_PROGRESS], "%u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
-		e->phase, e->objects, e->edges, e->done, e->estimate);
+	fprintf(log->file[LOG_PROGRESS],
+		"%u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", e->phase,
+		e->objects, e->edges, e->done, e->estimate);
 	return FORWARD(log, progress, e);
 }
 
@@ -200,10 +206,21 @@ static int log_end(struct snap_sink *sink)
 }
 
 static const struct snap_sink_ops log_ops = {
-	.fact = log_fact, .string = log_string, .type = log_type, .shape = log_shape,
-	.object = log_object, .value = log_value, .thread = log_thread, .frame = log_frame,
-	.root = log_root, .map = log_map, .buffer = log_buffer, .size_check = log_check,
-	.error = log_error, .progress = log_progress, .end = log_end,
+	.fact = log_fact,
+	.string = log_string,
+	.type = log_type,
+	.shape = log_shape,
+	.object = log_object,
+	.value = log_value,
+	.thread = log_thread,
+	.frame = log_frame,
+	.root = log_root,
+	.map = log_map,
+	.buffer = log_buffer,
+	.size_check = log_check,
+	.error = log_error,
+	.progress = log_progress,
+	.end = log_end,
 };
 
 void event_log_init(struct event_log *log, struct snap_sink *next)
@@ -239,7 +256,8 @@ void event_logs_equal(struct event_log *a, struct event_log *b)
 			continue;
 		size_t at = 0;
 
-		while (at < a->size[i] && at < b->size[i] && a->text[i][at] == b->text[i][at])
+		while (at < a->size[i] && at < b->size[i] &&
+		       a->text[i][at] == b->text[i][at])
 			at++;
 		fail_msg("log %d differs at byte %zu of %zu / %zu:\n%.80s\n%.80s", i, at,
 			 a->size[i], b->size[i], a->text[i] + (at < 40 ? 0 : at - 40),
@@ -354,8 +372,10 @@ static void send_shape(struct producer *p)
 {
 	struct snap_label labels[40];
 	struct snap_shape shape = {
-		.id = ++p->shapes, .nfixed = (uint32_t)random_below(&p->random, 40),
-		.fixed = labels, .tail = (uint8_t)random_below(&p->random, SNAP_TAIL_COUNT),
+		.id = ++p->shapes,
+		.nfixed = (uint32_t)random_below(&p->random, 40),
+		.fixed = labels,
+		.tail = (uint8_t)random_below(&p->random, SNAP_TAIL_COUNT),
 	};
 
 	for (uint32_t i = 0; i < shape.nfixed; i++)
@@ -381,11 +401,16 @@ static void send_value(struct producer *p, uint64_t addr)
 static void send_object(struct producer *p, uint32_t nrefs)
 {
 	struct snap_object o = {
-		.addr = any_addr(p), .size = any_number(&p->random),
+		.addr = any_addr(p),
+		.size = any_number(&p->random),
 		.refcount = any_number(&p->random),
-		.type = 1 + any_id(p, p->types - 1), .shape = any_id(p, p->shapes),
-		.flags = (uint32_t)(random_below(&p->random, 20) ? 1 : random_next(&p->random)),
-		.nrefs = nrefs, .refs = p->refs,
+		.type = 1 + any_id(p, p->types - 1),
+		.shape = any_id(p, p->shapes),
+		.flags = (uint32_t)(random_below(&p->random, 20)
+					    ? 1
+					    : random_next(&p->random)),
+		.nrefs = nrefs,
+		.refs = p->refs,
 	};
 
 	for (uint32_t i = 0; i < nrefs; i++)
@@ -464,11 +489,16 @@ static void send_rest(struct producer *p)
 		.flags = (uint32_t)random_below(r, 8),
 	};
 	struct snap_size_check check = {
-		.type = any_id(p, p->types), .checked = any_number(r),
-		.mismatched = any_number(r), .ours = any_number(r), .theirs = any_number(r),
+		.type = any_id(p, p->types),
+		.checked = any_number(r),
+		.mismatched = any_number(r),
+		.ours = any_number(r),
+		.theirs = any_number(r),
 	};
 	struct snap_error error = {
-		.addr = any_addr(p), .type = any_id(p, p->types), .text = any_id(p, p->strings),
+		.addr = any_addr(p),
+		.type = any_id(p, p->types),
+		.text = any_id(p, p->strings),
 	};
 
 	SEND(p, buffer, &buffer);

@@ -22,7 +22,8 @@ static struct snap_indexer *index_of(const struct bytes *b, size_t size, size_t 
 	assert_non_null(x);
 	for (size_t at = 0; at < size; at += piece)
 		assert_int_equal(snap_indexer_feed(x, b->data + at,
-						   piece < size - at ? piece : size - at), 0);
+						   piece < size - at ? piece : size - at),
+				 0);
 	return x;
 }
 
@@ -54,8 +55,9 @@ static void test_state(void **state)
 	struct block_head head;
 
 	(void)state;
-	random_snapshot(&b, &(struct random_options){ .seed = 1, .objects = 100, .max_refs = 4 },
-			NULL);
+	random_snapshot(
+		&b, &(struct random_options){ .seed = 1, .objects = 100, .max_refs = 4 },
+		NULL);
 	for (size_t i = 0; i < b.size; i++) {
 		assert_int_equal(snap_indexer_feed(x, b.data + i, 1), 0);
 		snap_indexer_state(x, &s);
@@ -84,8 +86,9 @@ static void test_truncated(void **state)
 	struct bytes b = { 0 };
 
 	(void)state;
-	random_snapshot(&b, &(struct random_options){ .seed = 2, .objects = 50, .max_refs = 3 },
-			NULL);
+	random_snapshot(
+		&b, &(struct random_options){ .seed = 2, .objects = 50, .max_refs = 3 },
+		NULL);
 	for (size_t size = BLOCK_FILE_HEAD_SIZE; size < b.size; size += 7) {
 		struct snap_indexer *const x = index_of(&b, size, 64);
 		struct bytes closed = { 0 };
@@ -98,13 +101,14 @@ static void test_truncated(void **state)
 		snap_indexer_state(x, &s);
 		bytes_append(&closed, b.data, (size_t)s.whole);
 		append_index(&closed, (size_t)s.whole, x);
-		assert_true(block_get_trailer(closed.data + closed.size - BLOCK_TRAILER_SIZE,
-					      &trailer));
+		assert_true(block_get_trailer(
+			closed.data + closed.size - BLOCK_TRAILER_SIZE, &trailer));
 		assert_int_equal(trailer.to_head, closed.size - BLOCK_TRAILER_SIZE);
 		assert_int_equal(trailer.to_head - trailer.to_index, s.whole);
 		event_log_init(&log, NULL);
 		parser = snap_parser_create(NULL, &event_log_ops, &log);
-		assert_int_equal(snap_parser_feed(parser, closed.data, closed.size, &problem), 0);
+		assert_int_equal(
+			snap_parser_feed(parser, closed.data, closed.size, &problem), 0);
 		assert_int_equal(snap_parser_finish(parser, &problem), 0);
 		assert_int_equal(log.problem.code, SNAP_E_TRUNCATED);
 		snap_parser_destroy(parser);
@@ -174,7 +178,8 @@ static void test_concatenated(void **state)
 
 	(void)state;
 	indexed_snapshot(&all, 1);
-	random_snapshot(&one, &(struct random_options){ .seed = 2, .objects = 100 }, NULL);
+	random_snapshot(&one, &(struct random_options){ .seed = 2, .objects = 100 },
+			NULL);
 	bytes_append(&all, one.data, one.size - 60);
 	bytes_free(&one);
 	indexed_snapshot(&one, 3);

@@ -79,9 +79,12 @@ static void test_long_objects(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
 		for (int no_values = 0; no_values < 2; no_values++)
-			check(&(struct random_options){ .seed = i + 1, .objects = 50,
-							.max_refs = 20, .long_refs = counts[i],
-							.no_values = no_values }, 0);
+			check(&(struct random_options){ .seed = i + 1,
+							.objects = 50,
+							.max_refs = 20,
+							.long_refs = counts[i],
+							.no_values = no_values },
+			      0);
 }
 
 /* A sink that wants no values gets the same objects. */
@@ -94,9 +97,11 @@ static void test_without_values(void **state)
 	struct snap_parser *parser;
 
 	(void)state;
-	random_snapshot(&bytes, &(struct random_options){ .seed = 3, .objects = 500,
-							  .max_refs = 5, .long_refs = 200000 },
-			&sent);
+	random_snapshot(
+		&bytes,
+		&(struct random_options){
+			.seed = 3, .objects = 500, .max_refs = 5, .long_refs = 200000 },
+		&sent);
 	event_log_init(&got, NULL);
 	ops = *got.sink.ops;
 	ops.value = NULL;

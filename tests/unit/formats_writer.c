@@ -52,18 +52,22 @@ static void finish(struct fixture *f)
 static void test_memory(void **state)
 {
 	int err = 0;
-	uint8_t *const memory = aligned_alloc(64, (snap_writer_memory() + 127) & ~(size_t)63);
+	uint8_t *const memory =
+		aligned_alloc(64, (snap_writer_memory() + 127) & ~(size_t)63);
 	struct bytes out = { 0 };
 
 	(void)state;
 	assert_non_null(memory);
 	assert_true(snap_writer_memory() < 16 << 20);
-	assert_null(snap_writer_init(memory, snap_writer_memory() - 1, bytes_append, &out, &err));
+	assert_null(snap_writer_init(memory, snap_writer_memory() - 1, bytes_append, &out,
+				     &err));
 	assert_int_equal(err, -EINVAL);
-	assert_null(snap_writer_init(memory + 8, snap_writer_memory(), bytes_append, &out, &err));
+	assert_null(snap_writer_init(memory + 8, snap_writer_memory(), bytes_append, &out,
+				     &err));
 	assert_int_equal(err, -EINVAL);
 	failing_after = 0;
-	assert_null(snap_writer_init(memory, snap_writer_memory(), write_or_fail, &out, &err));
+	assert_null(snap_writer_init(memory, snap_writer_memory(), write_or_fail, &out,
+				     &err));
 	assert_int_equal(err, -ENOSPC);
 	free(memory);
 	bytes_free(&out);
@@ -78,19 +82,24 @@ static void test_ids(void **state)
 	failing_after = 1000;
 	begin(&f);
 	assert_int_equal(SEND(&f, string, 2, "x", 1), -EINVAL);
-	assert_int_equal(SEND(&f, type, &(struct snap_type){ .id = 1, .name = 1 }), -EINVAL);
+	assert_int_equal(SEND(&f, type, &(struct snap_type){ .id = 1, .name = 1 }),
+			 -EINVAL);
 	assert_int_equal(SEND(&f, type, &(struct snap_type){ .id = 2 }), -EINVAL);
 	assert_int_equal(SEND(&f, object, &(struct snap_object){ .type = 1 }), -EINVAL);
 	assert_int_equal(SEND(&f, type, &(struct snap_type){ .id = 1 }), 0);
 	assert_int_equal(SEND(&f, object, &(struct snap_object){ .type = 0 }), -EINVAL);
 	assert_int_equal(SEND(&f, object, &(struct snap_object){ .type = 1, .shape = 1 }),
 			 -EINVAL);
-	assert_int_equal(SEND(&f, shape, &(struct snap_shape){ .id = 1, .nfixed = 1,
-							       .fixed = &label }), -EINVAL);
-	assert_int_equal(SEND(&f, shape, &(struct snap_shape){ .id = 1, .nfixed = 1u << 20 }),
-			 -E2BIG);
+	assert_int_equal(
+		SEND(&f, shape,
+		     &(struct snap_shape){ .id = 1, .nfixed = 1, .fixed = &label }),
+		-EINVAL);
+	assert_int_equal(
+		SEND(&f, shape, &(struct snap_shape){ .id = 1, .nfixed = 1u << 20 }),
+		-E2BIG);
 	assert_int_equal(SEND(&f, root, &(struct snap_root){ .frame = 1 }), -EINVAL);
-	assert_int_equal(SEND(&f, frame, &(struct snap_frame){ .id = 1, .thread = 1 }), -EINVAL);
+	assert_int_equal(SEND(&f, frame, &(struct snap_frame){ .id = 1, .thread = 1 }),
+			 -EINVAL);
 	assert_int_equal(SEND(&f, error, &(struct snap_error){ .text = 1 }), -EINVAL);
 	assert_int_equal(SEND(&f, end), 0);
 	assert_int_equal(SEND(&f, end), -EINVAL);
@@ -101,14 +110,17 @@ static void test_ids(void **state)
 static void test_values(void **state)
 {
 	struct fixture f;
-	struct snap_value value = { .addr = 16, .kind = SNAP_VALUE_STR, .size = 1, .text = "x" };
+	struct snap_value value = {
+		.addr = 16, .kind = SNAP_VALUE_STR, .size = 1, .text = "x"
+	};
 
 	(void)state;
 	failing_after = 1000;
 	begin(&f);
 	assert_int_equal(SEND(&f, type, &(struct snap_type){ .id = 1 }), 0);
 	assert_int_equal(SEND(&f, value, &value), -EINVAL);	/* of no object */
-	assert_int_equal(SEND(&f, object, &(struct snap_object){ .addr = 8, .type = 1 }), 0);
+	assert_int_equal(SEND(&f, object, &(struct snap_object){ .addr = 8, .type = 1 }),
+			 0);
 	assert_int_equal(SEND(&f, value, &value), -EINVAL);	/* of another one */
 	value.addr = 8;
 	value.size = SNAP_TEXT_MAX + 1;
@@ -125,7 +137,9 @@ static void test_values(void **state)
 /* Whenever writing fails, the error comes out of an event, and out of every later one. */
 static void test_write_errors(void **state)
 {
-	const struct random_options options = { .seed = 4, .objects = 2000, .max_refs = 4 };
+	const struct random_options options = { .seed = 4,
+						.objects = 2000,
+						.max_refs = 4 };
 	struct fixture f;
 	int result = -1, writes = 1;
 
@@ -159,7 +173,8 @@ static void test_flush(void **state)
 	assert_int_equal(SEND(&f, type, &(struct snap_type){ .id = 1, .name = 1 }), 0);
 	for (uint64_t i = 1; i <= 10; i++)
 		assert_int_equal(SEND(&f, object,
-				      &(struct snap_object){ .addr = i << 4, .type = 1 }), 0);
+				      &(struct snap_object){ .addr = i << 4, .type = 1 }),
+				 0);
 	assert_int_equal(f.out.size, BLOCK_FILE_HEAD_SIZE);
 	assert_int_equal(snap_writer_flush(f.writer), 0);
 	event_log_init(&log, NULL);
@@ -208,8 +223,12 @@ static void test_long_text(void **state)
 	failing_after = 1000;
 	begin(&f);
 	assert_int_equal(SEND(&f, string, 1, text, SNAP_TEXT_MAX + 10), 0);
-	assert_int_equal(SEND(&f, fact, &(struct snap_fact){
-		.key = "k", .kind = SNAP_FACT_TEXT, .text = text, .size = SNAP_TEXT_MAX + 10 }), 0);
+	assert_int_equal(SEND(&f, fact,
+			      &(struct snap_fact){ .key = "k",
+						   .kind = SNAP_FACT_TEXT,
+						   .text = text,
+						   .size = SNAP_TEXT_MAX + 10 }),
+			 0);
 	for (uint32_t i = 2; i < 20; i++)
 		assert_int_equal(SEND(&f, string, i, text, SNAP_TEXT_MAX), 0);
 	assert_int_equal(SEND(&f, end), 0);
@@ -260,13 +279,17 @@ static void test_facts_block(void **state)
 	memset(text, 'y', sizeof(text));
 	for (int i = 0; i < 100; i++) {
 		snprintf(keys[i], sizeof(keys[i]), "key.%d", i);
-		facts[i] = (struct snap_fact){ .key = keys[i], .kind = (uint8_t)(i & 1),
-					       .u64 = (uint64_t)i << 40, .text = text,
-					       .size = i == 51 || i == 53 ? sizeof(text) : 5 };
+		facts[i] = (struct snap_fact){ .key = keys[i],
+					       .kind = (uint8_t)(i & 1),
+					       .u64 = (uint64_t)i << 40,
+					       .text = text,
+					       .size = i == 51 || i == 53 ? sizeof(text)
+									  : 5 };
 	}
 	size = snap_facts_block(buf, sizeof(buf), facts, 100);
 	assert_true(size > 0);
-	random_snapshot(&bytes, &(struct random_options){ .seed = 1, .objects = 5 }, NULL);
+	random_snapshot(&bytes, &(struct random_options){ .seed = 1, .objects = 5 },
+			NULL);
 	bytes_append(&bytes, buf, (size_t)size);
 	read_facts(&bytes, &log);
 	assert_true(log.complete);
