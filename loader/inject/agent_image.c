@@ -80,48 +80,58 @@ static int write_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
-/*
- * What the target calls itself in the /proc it sees: that /proc may belong to
- * any of the pid namespaces it is in, or be missing.  0 = no usable /proc.
- */
-static pid_t name_in_own_proc(const struct tracee *t, const struct process *p)
+/* Start time of a process by a path to its stat file; 0 = unreadable. */
+static uint64_t start_time(const char *path)
 {
-	char path[96];
-	struct statfs fs;
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/root/proc", t->pid, t->tid);
-	if (statfs(path, &fs) || fs.f_type != PROC_SUPER_MAGIC)
-		return 0;
-	for (int i = p->nspid_count - 1; i >= 0; i--) {
-		struct process seen = { .starttime = 0 };
-		char stat[160];
-		snprintf(stat, sizeof(stat), "%s/%d/stat", path, p->nspid[i]);
-		char *text = proc_read(stat, 4096, NULL);
-		char *field = text ? strrchr(text, ')') : NULL;
-		for (int k = 2; field && k < 22; k++) {
-			field = strchr(field, ' ');
-			field = field ? field + 1 : NULL;
-		}
-		if (field)
-			seen.starttime = strtoull(field, NULL, 10);
-		free(text);
-		if (seen.starttime && seen.starttime == p->starttime)
-			return p->nspid[i];
+	char *text = proc_read(path, 4096, NULL);
+	char *field = text ? strrchr(text, ')') : NULL;
+	for (int i = 2; field && i < 22; i++) {
+		field = strchr(field, ' ');
+		field = field ? field + 1 : NULL;
 	}
-	return 0;
+	uint64_t time = field ? strtoull(field, NULL, 10) : 0;
+	free(text);
+	return time;
+}
+
+/*
+ * What the thread calls itself in the /proc it sees: that /proc may belong to any
+ * of the pid namespaces it is in, or be missing.  False = no usable /proc.
+ */
+static bool name_in_own_proc(const struct tracee *t, pid_t *pid_ret, pid_t *tid_ret)
+{
+	char root[96], path[160];
+	struct statfs fs;
+	struct process p, thread;
+	snprintf(root, sizeof(root), "/proc/%d/task/%d/root/proc", t->pid, t->tid);
+	if (statfs(root, &fs) || fs.f_type != PROC_SUPER_MAGIC ||
+	    process_read(t->pid, &p, NULL) || process_read(t->tid, &thread, NULL))
+		return false;
+	for (int i = p.nspid_count - 1; i >= 0 && i < thread.nspid_count; i--) {
+		snprintf(path, sizeof(path), "%s/%d/stat", root, p.nspid[i]);
+		if (start_time(path) != p.starttime)
+			continue;
+		*pid_ret = p.nspid[i];
+		*tid_ret = thread.nspid[i];
+		return true;
+	}
+	return false;
 }
 
 /*
  * glibc takes a library for loaded if the name is the same, without looking at
  * the file (elf/dl-load.c _dl_map_object compares l_name): spell the path so
- * that it differs between captures even if the numbers don't.
+ * that it differs between captures even if the numbers don't.  By the thread,
+ * since the descriptors of a leader that has ended can't be reached.
  */
-static void unique_path(struct agent_image *image, pid_t self, int fd, uint64_t nonce)
+static void unique_path(struct agent_image *image, pid_t pid, pid_t tid, int fd,
+			uint64_t nonce)
 {
-	size_t n = (size_t)snprintf(image->path, sizeof(image->path), "/proc/%d", self);
+	size_t n = (size_t)snprintf(image->path, sizeof(image->path), "/proc/%d", pid);
 	for (int bit = 0; bit < 16; bit++)
 		n += (size_t)snprintf(image->path + n, sizeof(image->path) - n, "%s",
 				      nonce >> bit & 1 ? "/." : "/");
-	snprintf(image->path + n, sizeof(image->path) - n, "/fd/%d", fd);
+	snprintf(image->path + n, sizeof(image->path) - n, "/task/%d/fd/%d", tid, fd);
 }
 
 static int make_memfd(struct remote *r, int64_t *fd, struct load_error *err)
@@ -138,9 +148,13 @@ static int make_memfd(struct remote *r, int64_t *fd, struct load_error *err)
 	return 0;
 }
 
-static int place_memfd(struct agent_image *image, struct remote *r, pid_t self,
-		       uint64_t nonce, struct load_error *err)
+/* 1 = it can't be done this way. */
+static int place_memfd(struct agent_image *image, struct remote *r, uint64_t nonce,
+		       struct load_error *err)
 {
+	pid_t own_pid, own_tid;
+	if (!name_in_own_proc(r->tracee, &own_pid, &own_tid))
+		return 1;
 	struct tracee *t = r->tracee;
 	int64_t fd;
 	if (make_memfd(r, &fd, err))
@@ -158,7 +172,7 @@ static int place_memfd(struct agent_image *image, struct remote *r, pid_t self,
 		errand_log(t->errand, "memfd can't be written: %s", strerror(-error));
 		return agent_image_remove(image, r, err) ? -1 : 1;
 	}
-	unique_path(image, self, (int)fd, nonce);
+	unique_path(image, own_pid, own_tid, (int)fd, nonce);
 	return 0;
 }
 
@@ -214,17 +228,11 @@ static int place_file(struct agent_image *image, struct remote *r, uint64_t nonc
 int agent_image_place(struct agent_image *image, struct remote *r, struct load_error *err)
 {
 	struct tracee *t = r->tracee;
-	struct process own;
-	uint64_t nonce = ((struct pymem_start *)((char *)image->data + image->block))->nonce;
-	/* a copy has another pid than the process it was made from */
-	if (process_read(t->pid, &own, err))
-		return -1;
-	pid_t self = name_in_own_proc(t, &own);
-	if (self) {
-		int placed = place_memfd(image, r, self, nonce, err);
-		if (placed <= 0)
-			return placed;
-	}
+	const char *block = (const char *)image->data + image->block;
+	uint64_t nonce = ((const struct pymem_start *)(const void *)block)->nonce;
+	int placed = place_memfd(image, r, nonce, err);
+	if (placed <= 0)
+		return placed;
 	errand_log(t->errand, "no memfd or no /proc in the target: a file instead");
 	return place_file(image, r, nonce, err);
 }

@@ -13,11 +13,11 @@
 
 #define HIGH_FD 1000
 
-uint64_t channel_inode(pid_t pid, int fd)
+uint64_t channel_inode(pid_t pid, pid_t tid, int fd)
 {
 	char path[64];
 	struct stat st;
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", pid, tid, fd);
 	return stat(path, &st) ? 0 : st.st_ino;
 }
 
@@ -57,7 +57,8 @@ static int settle(struct remote *r, int index, int fd, struct load_error *err)
 	if (high >= 0 && close_one(r, fd, err))
 		return -1;
 	res->remote_fd[index] = high >= 0 ? (int)high : fd;
-	res->remote_inode[index] = channel_inode(r->tracee->pid, res->remote_fd[index]);
+	res->remote_inode[index] = channel_inode(r->tracee->pid, r->tracee->tid,
+						 res->remote_fd[index]);
 	return 0;
 }
 
@@ -147,7 +148,7 @@ int channel_close_remote(struct remote *r, const struct errand_result *ends,
 	for (int i = 0; i < 3; i++) {
 		int fd = ends->remote_fd[i];
 		if (fd < 0 || !ends->remote_inode[i] ||
-		    channel_inode(r->tracee->pid, fd) != ends->remote_inode[i])
+		    channel_inode(r->tracee->pid, r->tracee->tid, fd) != ends->remote_inode[i])
 			continue;
 		if (close_one(r, fd, err))
 			return -1;

@@ -23,7 +23,10 @@ int channel_open(struct remote *remote, int pidfd, struct load_error *err);
 /* Closes the target's ends, after a failure. Only what still is what we made. */
 int channel_close_remote(struct remote *remote, const struct errand_result *ends,
 			 struct load_error *err);
-/* Inode of a process's descriptor's file, 0 = it has none of that number. */
-uint64_t channel_inode(pid_t pid, int fd);
+/*
+ * Inode of the file that is descriptor fd of a process, 0 = it has none of that
+ * number.  tid: a live thread of it.
+ */
+uint64_t channel_inode(pid_t pid, pid_t tid, int fd);
 
 #endif

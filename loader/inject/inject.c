@@ -231,7 +231,7 @@ static int verify_gone(const struct private *p, struct load_error *err)
 	const struct errand_result *r = &p->errand.result;
 	for (int i = 0; i < 3; i++)
 		if (r->remote_fd[i] >= 0 && r->remote_inode[i] &&
-		    channel_inode(t->pid, r->remote_fd[i]) == r->remote_inode[i])
+		    channel_inode(t->pid, t->process.live_tid, r->remote_fd[i]) == r->remote_inode[i])
 			return load_fail(err, LOAD_E_CALL, 0,
 				"descriptor %d of the capture is still open in process %d",
 				r->remote_fd[i], t->pid);

@@ -36,13 +36,13 @@ static uint64_t region_end(const struct target *t, const struct maps *maps, size
 	return end;
 }
 
-static void find_memfds(pid_t pid, struct leftover *ret)
+static void find_memfds(pid_t pid, pid_t tid, struct leftover *ret)
 {
 	char path[64], link[128];
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", pid, tid);
 	DIR *dir = opendir(path);
 	for (struct dirent *d; dir && (d = readdir(dir));) {
-		snprintf(path, sizeof(path), "/proc/%d/fd/%.10s", pid, d->d_name);
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%.10s", pid, tid, d->d_name);
 		ssize_t n = readlink(path, link, sizeof(link) - 1);
 		link[n < 0 ? 0 : n] = 0;
 		if (!strcmp(link, "/memfd:" CALLS_AGENT_NAME " (deleted)") &&
@@ -66,7 +66,7 @@ void leftover_find(const struct target *t, struct leftover *ret)
 				(struct range){ maps.list[i].start, end };
 	}
 	maps_free(&maps);
-	find_memfds(t->pid, ret);
+	find_memfds(t->pid, t->process.live_tid, ret);
 }
 
 int leftover_remove(const struct leftover *l, struct remote *r, struct load_error *err)

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PF_KTHREAD 0x00200000u	/* include/linux/sched.h */
+
 char *proc_read(const char *path, size_t limit, size_t *size_ret)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -111,12 +113,14 @@ static int parse_stat(char *text, struct process *p)
 	p->comm[n] = 0;
 	char *field = close + 2;
 	p->state = *field;
-	for (int i = 3; i < 22 && field; i++) {	/* field 22: starttime */
+	for (int i = 4; i <= 22 && field; i++) {	/* field 22: starttime */
 		field = strchr(field, ' ');
 		if (field)
 			field++;
-		if (i == 3 && field)
+		if (i == 4 && field)
 			p->ppid = (pid_t)strtol(field, NULL, 10);
+		if (i == 9 && field)
+			p->kthread = strtoul(field, NULL, 10) & PF_KTHREAD;
 	}
 	if (!field)
 		return -1;
@@ -166,11 +170,6 @@ static pid_t find_live_thread(const struct process *p)
 	return live;
 }
 
-static bool has_no_memory(const char *status, const struct process *p)
-{
-	return p->state != 'Z' && p->state != 'X' && !find_field(status, "VmSize");
-}
-
 static void parse_status(const char *s, struct process *p)
 {
 	p->tgid = (pid_t)proc_field(s, "Tgid", 10, (uint64_t)p->pid);
@@ -180,7 +179,6 @@ static void parse_status(const char *s, struct process *p)
 	read_nspid(s, p);
 	p->seccomp = (int)proc_field(s, "Seccomp", 10, 0);
 	p->no_new_privs = proc_field(s, "NoNewPrivs", 10, 0) != 0;
-	p->kthread = proc_field(s, "Kthread", 10, 0) != 0 || has_no_memory(s, p);
 	p->threads = (unsigned)proc_field(s, "Threads", 10, 1);
 	const char *features = find_field(s, "x86_Thread_features");
 	if (features) {

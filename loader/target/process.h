@@ -28,7 +28,7 @@ struct process {
 	int nspid_count;	/* >= 1 */
 	int seccomp;		/* 0, 1 strict, 2 filter */
 	bool no_new_privs;
-	bool kthread;		/* the kernel says so (>= 6.9) or it has no memory at all */
+	bool kthread;
 	bool shadow_stack;	/* x86 user shadow stack is on */
 	unsigned threads;
 	uint64_t starttime;	/* clock ticks after boot: with pid, an identity */

@@ -149,6 +149,11 @@ static int program_class(const struct target *t)
 
 static int check_kind(const struct target *t, bool any_process, struct load_error *err)
 {
+	if (diagnose_vfork_child(&t->process))
+		return load_fail(err, LOAD_E_STATE, 0,
+			"process %d has been made by vfork and still uses the memory of process "
+			"%d: capture that one, or wait until it has started its program", t->pid,
+			t->process.ppid);
 	if (program_class(t) == ELFCLASS32)
 		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
 			"process %d is a 32-bit program; only 64-bit ones are supported", t->pid);
@@ -168,8 +173,10 @@ static int open_memory(struct target *t, struct load_error *err)
 	t->mem = memory_open(t->pid, t->process.live_tid);
 	if (t->mem >= 0) {
 		int error = maps_read(t->pid, t->process.live_tid, &t->maps);
-		if (!error)
+		if (!error && t->maps.count)
 			return 0;
+		if (!error)
+			error = -ESRCH;	/* its memory is gone already */
 		close(t->mem);
 		t->mem = error;
 	}
@@ -181,6 +188,14 @@ static int open_memory(struct target *t, struct load_error *err)
 			 t->pid, strerror(-t->mem));
 }
 
+/* The file of an address space that an exec or the end took away reads nothing. */
+static bool memory_is_gone(const struct target *t)
+{
+	uint32_t word;
+	return t->mem >= 0 && t->module_count &&
+		!memory_read_u32(t->mem, t->modules[0].elf.base, &word);
+}
+
 static int inspect(struct target *t, bool any_process, struct load_error *err)
 {
 	if (open_memory(t, err))
@@ -188,9 +203,12 @@ static int inspect(struct target *t, bool any_process, struct load_error *err)
 	if (find_modules(t, err))
 		return -1;
 	python_find(t);
-	if (check_kind(t, any_process, err))
-		return -1;
-	return calls_find(t, err);
+	if (!check_kind(t, any_process, err) && !calls_find(t, err))
+		return 0;
+	if (memory_is_gone(t))
+		load_fail(err, LOAD_E_GONE, 0,
+			  "process %d ended or started another program meanwhile", t->pid);
+	return -1;
 }
 
 int target_open(pid_t pid, bool any_process, struct target *ret, struct load_error *err)

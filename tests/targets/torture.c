@@ -15,6 +15,7 @@
  *  registers     vector, mask, x87 registers, mxcsr, red zone, errno
  *  rseq          a restartable sequence that counts
  *  signals       100 Hz SIGALRM and a storm of SIGUSR1 to itself: all are counted
+ *  vfork T       one thread is in vfork for 2 s, its child sleeps; T others wait
  *  dispositions  SIGTRAP ignored, SIGSEGV caught and blocked, alternate stack
  */
 #include <dlfcn.h>
@@ -341,6 +342,24 @@ static void *rseq_loop(void *arg)
 }
 #endif
 
+/* A child that uses our memory and does nothing but sleep. */
+static void *vfork_loop(void *arg)
+{
+	static atomic_int first;
+	if (atomic_fetch_add(&first, 1))
+		return wait_loop(arg);
+	const struct timespec two = { 2, 0 };
+	pid_t child = vfork();
+	if (!child) {
+		syscall(SYS_nanosleep, &two, NULL);
+		_exit(0);
+	}
+	if (child < 0)
+		complain("vfork failed");
+	atomic_fetch_add(&rounds, 1);
+	return NULL;
+}
+
 /* ---- main ---- */
 
 static const struct {
@@ -358,6 +377,7 @@ static const struct {
 	{ "rseq", rseq_loop, 0 },
 	{ "signals", signal_loop, 0 },
 	{ "dispositions", disposition_loop, 0 },
+	{ "vfork", vfork_loop, 0 },
 };
 
 static void *watch_input(void *arg)

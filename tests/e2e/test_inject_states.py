@@ -1,0 +1,457 @@
+# ctest: labels=e2e;ptrace timeout=300
+# SPDX-License-Identifier: MIT
+"""Targets in every state and confinement that this machine can stage: captured,
+or refused in one sentence that names the cause, and untouched either way."""
+import ctypes
+
+from harness import *
+from injection import *
+
+GONE, NOT_PYTHON, UNSUPPORTED, PERMISSION, TRACED, NO_SAFE_POINT, STATE, CALL = range(1, 9)
+IDLE = "ready()\nserve()\n"
+ROOT_USER = os.geteuid() == 0
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+def state_of(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        return f.read().rpartition(")")[2].split()[0]
+
+
+def newest():
+    return interpreters()[-1]
+
+
+def debian():
+    """An interpreter that lies where everybody may read it."""
+    found = [p for p in interpreters() if p.path.startswith("/usr/")]
+    if not found:
+        raise unittest.SkipTest("no interpreter under /usr")
+    return found[0]
+
+
+class StatesCase(Case):
+    def refused(self, pid, code, text, *options, prefix=()):
+        status, (result,), _ = drive(pid, *options, prefix=prefix)
+        self.assertEqual(status, 1)
+        self.assertEqual(result["code"], code, result)
+        self.assertRegex(result["error"], text)
+
+    def captured(self, pid, *options, prefix=()):
+        status, (result,), log = drive(pid, *options, prefix=prefix)
+        self.assertTrue(good(result), (result, log[-2000:]))
+        return result
+
+
+class Refusals(StatesCase):
+    def test_no_such_process(self):
+        with subprocess.Popen(["true"]) as p:
+            p.wait()
+        self.refused(p.pid, GONE, "no process %d" % p.pid)
+
+    def test_kernel_thread(self):
+        kernel = [int(d) for d in os.listdir("/proc") if d.isdigit() and self.flags(d) >> 21 & 1]
+        if not kernel:
+            self.skipTest("no kernel thread is visible")
+        self.refused(kernel[0], UNSUPPORTED, "kernel thread")
+
+    def flags(self, pid):
+        try:
+            with open("/proc/%s/stat" % pid) as f:
+                return int(f.read().rpartition(")")[2].split()[6])
+        except OSError:
+            return 0
+
+    def test_zombie(self):
+        p = subprocess.Popen(["true"])
+        wait_for(lambda: state_of(p.pid) == "Z")
+        self.refused(p.pid, GONE, "zombie")
+        p.wait()
+
+    def test_not_python(self):
+        with subprocess.Popen(["sleep", "30"]) as p:
+            time.sleep(0.05)
+            self.refused(p.pid, NOT_PYTHON, "doesn't run CPython")
+            p.kill()
+
+    def test_thread_number(self):
+        code = "import threading,time\nthreading.Thread(target=time.sleep, args=(30,), " \
+               "daemon=True).start()\n" + IDLE
+        with Target(newest(), code) as t:
+            tid = max(int(x) for x in os.listdir("/proc/%d/task" % t.pid))
+            self.refused(tid, UNSUPPORTED, "is a thread of process %d" % t.pid)
+
+    def test_static_program(self):
+        source = self.path("s.c")
+        with open(source, "w") as f:
+            f.write("#include <unistd.h>\nint main(void){sleep(30);return 0;}\n")
+        if subprocess.call(["cc", "-static", "-o", self.path("s"), source],
+                           stderr=subprocess.DEVNULL):
+            self.skipTest("no static C library")
+        with subprocess.Popen([self.path("s")]) as p:
+            time.sleep(0.1)
+            self.refused(p.pid, UNSUPPORTED, "statically linked", "-a")
+            p.kill()
+
+    def test_32_bit_program(self):
+        source = self.path("s.c")
+        with open(source, "w") as f:
+            f.write("#include <unistd.h>\nint main(void){sleep(30);return 0;}\n")
+        if subprocess.call(["cc", "-m32", "-o", self.path("s"), source],
+                           stderr=subprocess.DEVNULL):
+            self.skipTest("no 32-bit compiler")
+        with subprocess.Popen([self.path("s")]) as p:
+            time.sleep(0.1)
+            self.refused(p.pid, UNSUPPORTED, "32-bit", "-a")
+            p.kill()
+
+    def test_already_traced(self):
+        tracer = ("import ctypes,sys,time\nl=ctypes.CDLL(None,use_errno=True)\n"
+                  "l.ptrace.argtypes=[ctypes.c_long]*4\n"
+                  "assert l.ptrace(0x4206,int(sys.argv[1]),0,0)==0\n"
+                  "print('on',flush=True)\ntime.sleep(30)\n")
+        with Target(newest(), IDLE) as t:
+            with subprocess.Popen([sys.executable, "-c", tracer, str(t.pid)],
+                                  stdout=subprocess.PIPE) as other:
+                self.assertEqual(other.stdout.readline(), b"on\n")
+                for options in ((), ("-x",)):
+                    self.refused(t.pid, TRACED, "already traced by process %d" % other.pid,
+                                 *options)
+                other.kill()
+            self.assertEqual(t.ask("1 + 1"), 2)
+
+    @unittest.skipUnless(ROOT_USER, "needs root to become others")
+    def test_another_user(self):
+        with Target(debian(), IDLE) as t:
+            self.refused(t.pid, PERMISSION, "belongs to user 0 and you are user 65534",
+                         prefix=NOBODY)
+            self.assertEqual(t.ask("1 + 1"), 2)
+
+    @unittest.skipUnless(ROOT_USER, "needs root to become others")
+    def test_not_dumpable(self):
+        code = "import ctypes\nctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\n" + IDLE
+        with Target(debian(), code, prefix=NOBODY) as t:
+            self.refused(t.pid, PERMISSION, "isn't dumpable", prefix=NOBODY)
+            self.captured(t.pid)            # root may
+
+    def test_vfork_child(self):
+        with Program("torture", "vfork", 2) as p:
+            time.sleep(0.2)
+            children = ProcState(p.pid).children
+            self.assertEqual(len(children), 1)
+            self.refused(int(children[0]), STATE, "made by vfork", "-a")
+            self.captured(p.pid, "-a")      # another thread of the parent serves
+            time.sleep(2)
+            self.assertRegex(p.finish(), "^ok ")
+
+
+class States(StatesCase):
+    def test_stopped(self):
+        with Target(newest(), IDLE) as t:
+            before = ProcState(t.pid)
+            os.kill(t.pid, signal.SIGSTOP)
+            wait_for(lambda: state_of(t.pid) == "T")
+            self.refused(t.pid, STATE, r"is stopped \(STOP\)")
+            self.assertEqual(state_of(t.pid), "T")
+            self.captured(t.pid, "-x")
+            wait_for(lambda: state_of(t.pid) == "T")
+            os.kill(t.pid, signal.SIGCONT)
+            self.assertEqual(t.ask("1 + 1"), 2)
+            self.assert_untouched(before)
+
+    def test_stop_in_the_middle(self):
+        """A SIGSTOP that comes while a thread is borrowed takes effect after it."""
+        with Target(newest(), IDLE) as t:
+            p = subprocess.Popen([DRIVER, "-n", "30", MINI, str(t.pid)],
+                                 stdout=subprocess.PIPE)
+            for _ in range(10):
+                time.sleep(0.015)
+                os.kill(t.pid, signal.SIGSTOP)
+                wait_for(lambda: state_of(t.pid) in "Tt")
+                time.sleep(0.005)
+                os.kill(t.pid, signal.SIGCONT)
+            out, _ = p.communicate(timeout=120)
+            for line in out.splitlines():
+                result = json.loads(line)
+                self.assertTrue(good(result) or result["code"] in (STATE, NO_SAFE_POINT, 9),
+                                result)
+            self.assertEqual(t.ask("1 + 1"), 2)
+            os.kill(t.pid, signal.SIGSTOP)
+            wait_for(lambda: state_of(t.pid) == "T")
+            os.kill(t.pid, signal.SIGCONT)
+
+    def test_zombie_leader(self):
+        code = r'''
+import ctypes, threading, time
+beats = [0]
+def beat():
+    while True:
+        time.sleep(0.01)
+        beats[0] += 1
+def answer():
+    serve()
+    import os; os._exit(0)
+threading.Thread(target=beat).start()
+threading.Thread(target=answer).start()
+ready()
+ctypes.CDLL(None).syscall(60, 0)
+'''
+        with Target(newest(), code) as t:
+            wait_for(lambda: state_of(t.pid) == "Z")
+            for options in ((), ("-x",)):
+                self.captured(t.pid, *options)
+            before = t.ask("beats[0]")
+            time.sleep(0.1)
+            self.assertGreater(t.ask("beats[0]"), before)
+
+    def test_gil_held_by_c_code(self):
+        code = "import ctypes\nready()\nctypes.PyDLL(None).usleep(30000000)\n"
+        for python in some_interpreters():
+            with self.subTest(python=python.name), Target(python, code) as t:
+                time.sleep(0.1)
+                result = self.captured(t.pid, "-x")
+                self.assertFalse(result["consistent"])
+                self.assertTrue(t.alive)
+
+    def test_loader_lock_held(self):
+        with open(self.path("slow.c"), "w") as f:
+            f.write("#include <unistd.h>\n__attribute__((constructor)) static void f(void)"
+                    "{usleep(5000000);}\n")
+        if subprocess.call(["cc", "-shared", "-fPIC", "-o", self.path("slow.so"),
+                            self.path("slow.c")]):
+            self.skipTest("no compiler")
+        code = "import ctypes, sys\nready()\nctypes.CDLL(%r)\nserve()\n" % self.path("slow.so")
+        with Target(newest(), code) as t:
+            time.sleep(0.2)
+            self.refused(t.pid, NO_SAFE_POINT, "dynamic loader", "-s", 300)
+            self.captured(t.pid, "-x", "-s", 300)
+            self.assertEqual(t.ask("1 + 1"), 2)
+
+    def test_deleted_program(self):
+        copy = self.path("python-copy")
+        shutil.copy(os.path.realpath(debian().path), copy)
+        python = Python(copy)
+        with Target(python, IDLE) as t:
+            os.unlink(copy)
+            before = ProcState(t.pid)
+            self.captured(t.pid)
+            self.captured(t.pid, "-x")
+            self.assert_untouched(before)
+
+    def test_no_writable_and_executable_memory(self):
+        """PR_SET_MDWE, as systemd's MemoryDenyWriteExecute= sets it."""
+        code = ("import ctypes\nl = ctypes.CDLL(None)\n"
+                "mdwe = l.prctl(65, 1, 0, 0, 0)\nready(mdwe)\nserve()\n")
+        with Target(newest(), code) as t:
+            if t.greeting:
+                self.skipTest("the kernel has no PR_SET_MDWE")
+            before = ProcState(t.pid)
+            self.captured(t.pid)
+            self.captured(t.pid, "-x")
+            self.assert_untouched(before)
+
+    def test_few_descriptors(self):
+        code = ("import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n" +
+                IDLE)
+        with Target(newest(), code) as t:
+            before = ProcState(t.pid)
+            self.captured(t.pid)
+            self.assert_untouched(before)
+
+    def test_target_that_ends_or_execs_meanwhile(self):
+        code = r'''
+import os, sys, threading, time
+delay = float(sys.argv[1])
+def end():
+    time.sleep(delay)
+    if sys.argv[2] == "exit":
+        os._exit(0)
+    os.execv("/bin/sleep", ["sleep", "5"])
+threading.Thread(target=end).start()
+ready()
+while True:
+    time.sleep(0.001)
+'''
+        for how in ("exit", "exec"):
+            for i in range(40 if TORTURE else 8):
+                with Target(newest(), code, args=(str(0.03 + i * 0.0015), how)) as t:
+                    time.sleep(0.02)
+                    _, rounds, log = drive(t.pid, "-n", 3, *(("-x",) if i % 2 else ()))
+                    self.assertEqual(len(rounds), 3, log)
+                    for r in rounds:
+                        self.assertIn(r["code"], (0, GONE, NOT_PYTHON, 11, 8, 9), r)
+                    if how == "exec" and t.alive:
+                        self.assertNotIn("TracerPid:\t0\n".replace("0", str(os.getpid())),
+                                         open("/proc/%d/status" % t.pid).read())
+
+
+class Seccomp(StatesCase):
+    """Filters that kill, and filters that refuse."""
+    CODE = r'''
+import ctypes, struct, sys
+def ins(code, jt, jf, k):
+    return struct.pack("HBBI", code, jt, jf, k)
+number, action = int(sys.argv[1]), int(sys.argv[2], 0)
+program = [ins(0x20, 0, 0, 0), ins(0x15, 0, 1, number), ins(6, 0, 0, action),
+           ins(6, 0, 0, 0x7fff0000)]
+code = ctypes.create_string_buffer(b"".join(program))
+head = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 4, ctypes.addressof(code)))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, head, 0, 0) == 0
+ready()
+serve()
+'''
+    KILL, ERRNO = "0x80000000", "0x50001"
+    MEMFD, SOCKETPAIR, CLONE = "319", "53", "56"
+
+    def setUp(self):
+        super().setUp()
+        if os.uname().machine != "x86_64":
+            self.skipTest("system call numbers of x86-64")
+
+    @unittest.skipUnless(ROOT_USER, "reading a filter needs CAP_SYS_ADMIN")
+    def test_filter_that_kills(self):
+        with Target(newest(), self.CODE, args=(self.MEMFD, self.KILL)) as t:
+            before = ProcState(t.pid)
+            self.refused(t.pid, STATE, "would kill it for a call of memfd_create")
+            self.captured(t.pid, "-x")
+            self.assert_untouched(before)
+            self.assertEqual(t.ask("1 + 1"), 2)
+
+    @unittest.skipUnless(ROOT_USER, "reading a filter needs CAP_SYS_ADMIN")
+    def test_filter_that_kills_clone(self):
+        with Target(newest(), self.CODE, args=(self.CLONE, self.KILL)) as t:
+            self.refused(t.pid, STATE, "would kill it for a call of clone")
+            self.captured(t.pid, "-x")
+            self.assertEqual(t.ask("1 + 1"), 2)
+
+    def test_filter_that_refuses(self):
+        if not ROOT_USER:
+            self.skipTest("reading a filter needs CAP_SYS_ADMIN")
+        for number in (self.MEMFD, self.SOCKETPAIR):
+            with self.subTest(number=number), \
+                    Target(newest(), self.CODE, args=(number, self.ERRNO)) as t:
+                before = ProcState(t.pid)
+                self.captured(t.pid)
+                self.captured(t.pid, "-w")      # the pipes carry a cancel, too
+                self.assert_untouched(before)
+
+    @unittest.skipUnless(ROOT_USER, "needs root to become others")
+    def test_filter_that_cannot_be_read(self):
+        with Target(debian(), self.CODE, args=(self.MEMFD, self.KILL),
+                    prefix=NOBODY) as t:
+            self.refused(t.pid, STATE, "seccomp filter that can't be read", prefix=NOBODY)
+            self.assertEqual(t.ask("1 + 1"), 2)
+
+
+@unittest.skipUnless(ROOT_USER, "needs root to make namespaces")
+class Containers(StatesCase):
+    def inner(self, t):
+        """The process that unshare --fork made."""
+        pid = t.pid
+        while True:
+            with open("/proc/%d/comm" % pid) as f:
+                if f.read().startswith("python"):
+                    return pid
+            children = ProcState(pid).children
+            self.assertEqual(len(children), 1)
+            pid = int(children[0])
+
+    def both_ways(self, t, *options, prefix=()):
+        pid = self.inner(t)
+        before = ProcState(pid)
+        self.captured(pid, *options, prefix=prefix)
+        self.captured(pid, "-x", *options, prefix=prefix)
+        self.assert_untouched(before)
+        self.assertEqual(t.ask("1 + 1"), 2)
+
+    def make_root(self, proc):
+        """A shell line that builds a root in a new mount namespace and enters it."""
+        root = self.path("root")
+        os.mkdir(root, 0o755)
+        os.chmod(self.tmp, 0o755)
+        lines = ["set -e", "mount --make-rprivate /", "mount -t tmpfs none %s" % root]
+        tops = ["usr", "lib", "lib64", "bin", "root" if newest().path.startswith("/root")
+                else "opt", "tmp"]
+        for top in tops:
+            if os.path.isdir("/" + top) and top != "tmp":
+                lines.append("mkdir -p %s/%s; mount --rbind /%s %s/%s" %
+                             (root, top, top, root, top))
+        lines.append("mkdir -p %s/tmp; chmod 1777 %s/tmp" % (root, root))
+        if proc:
+            lines.append("mkdir %s/proc; mount -t proc none %s/proc" % (root, root))
+        return root, lines
+
+    def chrooted(self, extra=(), proc=False):
+        root, lines = self.make_root(proc)
+        script = self.path("enter.sh")
+        # the test's own directory (with the target's script) stays visible
+        lines += list(extra)
+        lines += ["d=$(dirname $2); mkdir -p %s$d; cp $2 %s$2" % (root, root)]
+        lines += ["mount -o remount,ro %s" % root if "ro" in extra else "true"]
+        lines += ["exec chroot %s \"$@\"" % root]
+        with open(script, "w") as f:
+            f.write("\n".join(l for l in lines if l != "ro") + "\n")
+        return ["unshare", "-m", "sh", script]
+
+    def test_all_namespaces(self):
+        with Target(newest(), IDLE, prefix=["unshare", "-Urmpfni", "--mount-proc"]) as t:
+            self.both_ways(t)
+
+    def test_pid_namespace_with_the_outer_proc(self):
+        """/proc of the outer namespace: the target's own number means another there."""
+        with Target(newest(), IDLE, prefix=["unshare", "-pf"]) as t:
+            self.both_ways(t)
+
+    def test_owner_of_a_user_namespace(self):
+        with Target(debian(), IDLE,
+                    prefix=NOBODY + ["unshare", "-Urmpfn", "--mount-proc"]) as t:
+            os.chmod(t.dir, 0o755)
+            self.both_ways(t, prefix=NOBODY)
+
+    def test_own_process_of_an_ordinary_user(self):
+        with Target(debian(), IDLE, prefix=NOBODY) as t:
+            self.both_ways(t, prefix=NOBODY)
+
+    def test_chroot_without_proc(self):
+        with Target(newest(), IDLE, prefix=self.chrooted()) as t:
+            self.both_ways(t)
+
+    def test_chroot_with_proc_and_read_only_root(self):
+        with Target(newest(), IDLE, prefix=self.chrooted(extra=("ro",), proc=True)) as t:
+            self.both_ways(t)
+
+    def test_chroot_without_proc_and_noexec_tmp(self):
+        root = self.path("root")
+        extra = ["mkdir -p %s/dev/shm %s/var/tmp" % (root, root),
+                 "mount -t tmpfs -o noexec none %s/tmp" % root,
+                 "mount -t tmpfs none %s/dev/shm" % root]
+        with Target(newest(), IDLE, prefix=self.chrooted(extra)) as t:
+            self.both_ways(t)
+            left = [n for d in ("tmp", "var/tmp", "dev/shm", "") for n in os.listdir(
+                "/proc/%d/root/%s" % (self.inner(t), d)) if "pymem" in n and "agent" in n]
+            self.assertEqual(left, [])
+
+    def test_chroot_with_no_place_at_all(self):
+        root = self.path("root")
+        extra = ["mount -t tmpfs -o noexec none %s/tmp" % root, "ro"]
+        with Target(newest(), IDLE, prefix=self.chrooted(extra)) as t:
+            pid = self.inner(t)
+            before = ProcState(pid)
+            self.refused(pid, CALL, "no directory of its root can hold")
+            self.assert_untouched(before)
+
+    def test_memfd_noexec(self):
+        path = "/proc/sys/vm/memfd_noexec"
+        if not os.path.exists(path):
+            self.skipTest("the kernel has no vm.memfd_noexec")
+        # the setting belongs to the pid namespace (kernel 6.3 and later)
+        line = "echo 2 > %s && exec \"$@\"" % path
+        with Target(newest(), "import sys\nready(open('%s').read())\nserve()\n" % path,
+                    prefix=["unshare", "-mpf", "--mount-proc", "sh", "-c", line, "sh"]) as t:
+            self.assertEqual(t.greeting.strip(), "2")
+            self.both_ways(t)
+
+
+if __name__ == "__main__":
+    main()
