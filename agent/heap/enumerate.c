@@ -3,8 +3,8 @@
  * enumerate - the collector's lists, walked from many places at once.
  *
  * A linked list of millions of objects in no address order costs a cache miss a
- * step.  So K cursors run in turn, each prefetching its next node: one from every
- * list's head, the others from objects found by looking at random pages, each
+ * step.  So K cursors run in turn, each prefetching its next node, from many
+ * starts: every list's head, and objects found by looking at random pages, each
  * proven to be a member (its neighbours point back at it).  A cursor ends at a
  * list head or at an object that is marked already, which is where another one
  * began; so by induction every node is reached, and no start needs to be known
@@ -12,11 +12,12 @@
  */
 #include "agent/heap/enumerate.h"
 
-#include <stdio.h>
+#include <string.h>
 
 enum {
-	CURSORS = 64,		/* measured: 32 to 64 are best */
-	PAGES_MAX = 2048,	/* random pages looked at for starts */
+	CURSORS = 64,		/* at a time; measured: 32 to 64 are best */
+	STARTS = 1024,		/* known in all: the longest stretch is then short */
+	PAGES_MAX = 4096,	/* random pages looked at for starts */
 	PAGE = 4096,
 };
 
@@ -31,7 +32,9 @@ struct lists {
 	uint64_t heads[LAYOUT_HEADS * LAYOUT_INTERPS];
 	uint32_t nheads;
 	uint64_t low, high;	/* of the heads */
-	struct cursor cursors[CURSORS + LAYOUT_HEADS * LAYOUT_INTERPS];
+	struct cursor starts[STARTS + LAYOUT_HEADS * LAYOUT_INTERPS];
+	uint32_t nstarts;		/* not taken by a cursor yet */
+	struct cursor cursors[CURSORS];
 	uint32_t ncursors;
 	uint32_t broken;
 };
@@ -57,24 +60,38 @@ static void add_head(struct lists *l, uint64_t head)
 	l->heads[l->nheads++] = head;
 }
 
-/* A member of some list: linked both ways, and an object behind it. */
-static bool is_member(struct lists *l, uint64_t g)
+/*
+ * A word that may be anywhere.  In place other threads run, those that don't hold
+ * the GIL (and the loader's own last steps): memory that is no object's may be
+ * unmapped any time, and looking at it would kill the target, so the kernel reads.
+ */
+static bool word_at(const struct lists *l, uint64_t addr, uint64_t *ret)
 {
-	struct walk *w = l->w;
-	uint64_t next = LINK(peek64(g)), prev = LINK(peek64(g + 8));
+	if (!l->w->options->in_copy)
+		return peek_safe64(addr, ret);
+	if (!walk_readable(l->w, addr, 8))
+		return false;
+	*ret = peek64(addr);
+	return true;
+}
+
+/* A member of some list: linked both ways, and an object behind it. */
+static bool is_member(const struct lists *l, uint64_t g, const uint64_t link[2])
+{
+	uint64_t next = LINK(link[0]), prev = LINK(link[1]), back, forth;
 
 	if (!peek_plausible(next) || !peek_plausible(prev) || is_head(l, g))
 		return false;
-	if (!walk_readable(w, next, 16) || LINK(peek64(next + 8)) != g ||
-	    !walk_readable(w, prev, 16) || LINK(peek64(prev)) != g)
+	if (!word_at(l, next + 8, &back) || LINK(back) != g ||
+	    !word_at(l, prev, &forth) || LINK(forth) != g)
 		return false;
-	return walk_is_object(w, g + w->lay->gc_head);
+	return walk_is_object(l->w, g + l->w->lay->gc_head);
 }
 
 static void start(struct lists *l, uint64_t g, uint64_t before)
 {
 	if (!is_head(l, g) && marks_set(&l->w->marks, g + l->w->lay->gc_head))
-		l->cursors[l->ncursors++] = (struct cursor){ g, before };
+		l->starts[l->nstarts++] = (struct cursor){ g, before };
 }
 
 /* xorshift64: no library call, no state of the target's. */
@@ -93,13 +110,23 @@ static bool may_hold_objects(const struct walk_range *r)
 }
 
 /* First member on a page, or 0. Objects are 16 bytes apart (8 in 3.6, 3.7). */
-static uint64_t member_on_page(struct lists *l, uint64_t page)
+static uint64_t member_on_page(const struct lists *l, uint64_t page)
 {
 	uint64_t step = l->w->lay->gc_head == 16 ? 16 : 8;
+	const char *bytes = peek_ptr(page);
+	char copy[PAGE];
+	uint64_t link[2];
 
-	for (uint64_t g = page; g < page + PAGE - 64; g += step)
-		if (is_member(l, g))
-			return g;
+	if (!l->w->options->in_copy) {
+		if (!peek_safe(page, copy, sizeof(copy)))
+			return 0;
+		bytes = copy;
+	}
+	for (uint64_t at = 0; at < PAGE - 64; at += step) {
+		memcpy(link, bytes + at, sizeof(link));
+		if (is_member(l, page + at, link))
+			return page + at;
+	}
 	return 0;
 }
 
@@ -107,16 +134,13 @@ static void add_random_starts(struct lists *l)
 {
 	struct walk *w = l->w;
 	uint64_t pages = 0, state = 0x2545f4914f6cdd1dULL, pick, g;
+	/* in place each look is a system call */
+	const uint32_t most = w->options->in_copy ? STARTS : STARTS / 4;
 
-	/* In place other threads run, those that don't hold the GIL (and the loader's
-	 * own last steps): a page of the list may be unmapped by now, and looking at
-	 * it would kill the target. */
-	if (!w->options->in_copy)
-		return;
 	for (uint32_t i = 0; i < w->nranges; i++)
 		if (may_hold_objects(&w->ranges[i]))
 			pages += (w->ranges[i].end - w->ranges[i].start) / PAGE;
-	for (uint32_t n = 0; pages > 256 && n < PAGES_MAX && l->ncursors < CURSORS; n++) {
+	for (uint32_t n = 0; n < PAGES_MAX && n < pages / 4 && l->nstarts < most; n++) {
 		pick = next_random(&state) % pages;
 		for (uint32_t i = 0; i < w->nranges; i++) {
 			const struct walk_range *r = &w->ranges[i];
@@ -155,10 +179,14 @@ static bool step(struct lists *l, struct cursor *c)
 
 static void run(struct lists *l)
 {
+	while (l->ncursors < CURSORS && l->nstarts)
+		l->cursors[l->ncursors++] = l->starts[--l->nstarts];
 	while (l->ncursors) {
 		for (uint32_t i = 0; i < l->ncursors;) {
 			if (step(l, &l->cursors[i]))
 				i++;
+			else if (l->nstarts)
+				l->cursors[i] = l->starts[--l->nstarts];
 			else
 				l->cursors[i] = l->cursors[--l->ncursors];
 		}

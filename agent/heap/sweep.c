@@ -18,7 +18,7 @@
 #include "agent/heap/statics.h"
 #include "agent/heap/tables.h"
 
-enum { PASSES = 8, PROGRESS_EVERY = 1 << 18, UNTRACKED_36 = -2 };
+enum { PASSES = 8, AHEAD = 4 /* words of 512 bytes of memory */, PROGRESS_EVERY = 1 << 18, UNTRACKED_36 = -2 };
 
 void walk_push(struct walk *w, uint64_t addr)
 {
@@ -223,6 +223,14 @@ static void sweep_word(struct walk *w, struct marks_leaf *leaf, uint32_t word, u
 	}
 }
 
+/* A byte of the bitmap is a cache line of objects: fetches those of one word. */
+static inline void prefetch_word(uint64_t todo, uint64_t at)
+{
+	for (; todo; todo >>= 8, at += 64)
+		if (todo & 0xff)
+			__builtin_prefetch((const void *)(uintptr_t)at);
+}
+
 static uint64_t sweep_pass(struct walk *w)
 {
 	uint64_t before = w->stats.objects, reported = before;
@@ -230,11 +238,16 @@ static uint64_t sweep_pass(struct walk *w)
 	for (uint32_t i = 0; i < w->marks.count && !w->err; i++) {
 		uint32_t index = w->marks.order[i];
 		struct marks_leaf *leaf = w->marks.directory[index];
+		uint64_t base = (uint64_t)index << MARKS_LEAF_SHIFT;
 
 		for (uint32_t word = 0; word < MARKS_LEAF_WORDS; word++) {
+			uint32_t ahead = (word + AHEAD) & (MARKS_LEAF_WORDS - 1);
+
+			prefetch_word(leaf->mark[ahead] & ~leaf->done[ahead],
+				      base + ahead * 512ULL);
 			if (!(leaf->mark[word] & ~leaf->done[word]))
 				continue;
-			sweep_word(w, leaf, word, (uint64_t)index << MARKS_LEAF_SHIFT);
+			sweep_word(w, leaf, word, base);
 			if (w->stats.objects - reported < PROGRESS_EVERY)
 				continue;
 			reported = w->stats.objects;
