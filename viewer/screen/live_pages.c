@@ -24,6 +24,7 @@ struct live {
 	struct arrival *first, **last;
 	struct history types, paths;
 	unsigned version;
+	bool compared;		/* diff pages were made */
 };
 
 const struct history *live_history(const struct app *app, bool paths)
@@ -201,6 +202,26 @@ static void trim(struct app *app)
 	}
 }
 
+/* Diff pages, once everything that streams in is there: only then is it known who
+ * pairs with whom. */
+static void compare(struct app *app)
+{
+	if (app->live->compared || !app->options->compare || app->options->listen ||
+	    !app->session.count || feed_open_streams(app->feed))
+		return;
+	app->live->compared = true;
+	session_pair(&app->session);
+	for (uint32_t i = 0; i < app->session.count; i++) {
+		if (!app->session.process[i]->old)
+			continue;
+		struct page *page = page_create(app, PAGE_DIFF, app->session.process[i]);
+		if (page && app_insert_page(app, page, app->npages) == 0)
+			continue;
+		page_destroy(page);
+		app_say(app, STYLE_ERROR, "no comparison: out of memory");
+	}
+}
+
 void live_pages_settle(struct app *app)
 {
 	if (!app->live)
@@ -212,6 +233,7 @@ void live_pages_settle(struct app *app)
 			app->live->last = &app->live->first;
 		settle_one(app, a);
 	}
+	compare(app);
 	if (app->options->listen)
 		trim(app);
 }
