@@ -1,0 +1,202 @@
+# ctest: labels=e2e;ptrace timeout=300
+# SPDX-License-Identifier: MIT
+"""The truth as a user gets it, through pymem-load and pymem-view: leaks in C are
+named, native memory is counted once, the budget closes, and nothing runs in the
+target."""
+import json
+import os
+import shutil
+import subprocess
+import unittest
+
+import harness
+from harness import LOAD, ROOT, VIEW, Case, Target, interpreters, run_load, run_view, \
+    skip_all, some_interpreters
+
+LEAKY = os.path.join(ROOT, "tests", "targets", "leaky_ext.c")
+
+LEAKING = r'''
+import leaky_ext
+class Leaked(object):
+    pass
+class Held(object):
+    pass
+for i in range(5000):
+    leaky_ext.leak(Leaked())
+leaky_ext.keep(Held())
+ready()
+serve()
+'''
+
+ARRAYS = r'''
+import numpy
+MB = 1 << 20
+owners = [numpy.ones(100 * MB // 8) for i in range(4)]
+owners.append(numpy.ones((5000, 2621)))     # 100 MB less 8 KB
+owned = sum(a.nbytes for a in owners)
+views = [a[10:-10] for a in owners] + [owners[4].T, owners[4][::-1, ::2]]
+objects = numpy.array([object() for i in range(1000)], dtype=object)
+ready(owned)
+serve()
+'''
+
+TRAPS = r'''
+import gc, sys, threading
+threading.Thread(target=int).start()    # 3.6 has no interpreter lock before
+COUNTS = {}
+def count(what):
+    COUNTS[what] = COUNTS.get(what, 0) + 1
+def trap(name, result):
+    def method(self, *args):
+        count(name)
+        return result
+    return method
+class Trapped(object):
+    __sizeof__ = trap("__sizeof__", 1)
+    __repr__ = trap("__repr__", "r")
+    __str__ = trap("__str__", "s")
+    __eq__ = trap("__eq__", True)
+    __hash__ = trap("__hash__", 1)
+    __len__ = trap("__len__", 0)
+    __bool__ = trap("__bool__", True)
+    __iter__ = trap("__iter__", None)
+    __getattr__ = trap("__getattr__", None)
+    __buffer__ = trap("__buffer__", None)
+    __dir__ = trap("__dir__", [])
+    def __getattribute__(self, name):
+        count("__getattribute__")
+        return object.__getattribute__(self, name)
+class TrappedList(list):
+    __sizeof__ = trap("list.__sizeof__", 1)
+    __getitem__ = trap("list.__getitem__", 1)
+    __len__ = trap("list.__len__", 0)
+class TrappedDict(dict):
+    __sizeof__ = trap("dict.__sizeof__", 1)
+    __getitem__ = trap("dict.__getitem__", 1)
+    keys = trap("dict.keys", [])
+class Meta(type):
+    def __getattribute__(cls, name):
+        count("meta.__getattribute__")
+        return type.__getattribute__(cls, name)
+class WithMeta(metaclass=Meta):
+    pass
+zoo = [Trapped(), TrappedList([1]), TrappedDict(a=1), WithMeta()] * 10
+gc.disable()
+gc.callbacks.append(lambda phase, info: count("gc.callback"))
+if hasattr(sys, "addaudithook"):
+    sys.addaudithook(lambda event, args: count("audit"))
+def state():
+    return [dict(COUNTS), sys.getallocatedblocks(), list(gc.get_count())]
+ready()
+sys.setprofile(lambda frame, event, arg: count("profile"))
+serve()
+'''
+
+
+def report(path, name):
+    """The rows of a report, of the only process."""
+    p = run_view("--report", name, "--format", "json", "--all", path)
+    if p.returncode:
+        raise AssertionError(p.stderr.decode())
+    return json.loads(p.stdout.decode())["processes"][0]["rows"]
+
+
+class Truth(Case):
+    def capture(self, target, *options):
+        path = self.path("snapshot.pymem")
+        p = run_load("-q", "-f", path, *(list(options) + [target.pid]))
+        self.assertEqual(0, p.returncode, p.stderr.decode())
+        return path
+
+    def test_leaking_extension_is_named_first(self):
+        compiler = shutil.which("cc") or shutil.which("gcc")
+        tried = 0
+        for python in interpreters():
+            if not python.has_headers or not compiler or python.free_threaded:
+                print("no headers of %s: not tried" % python, flush=True)
+                continue
+            subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-I", python.include, LEAKY,
+                            "-o", self.path("leaky_ext.so")], check=True)
+            tried += 1
+            with self.subTest(python=python.name), \
+                    Target(python, LEAKING, env=dict(os.environ, PYTHONPATH=self.tmp)) as t:
+                rows = report(self.capture(t), "hidden")
+                self.assertEqual("__main__.Leaked", rows[0]["type"])
+                # the last of them may still lie on a frame's unused value stack
+                self.assertIn(rows[0]["surplus"], (4999, 5000))
+                self.assertNotIn("__main__.Held", [r["type"] for r in rows])
+        if not tried:
+            self.skipTest("no interpreter with headers, or no compiler")
+
+    def test_numpy_memory_is_counted_once(self):
+        found = [p for p in interpreters() if subprocess.run(
+            [p.path, "-c", "import numpy"], stderr=subprocess.DEVNULL).returncode == 0]
+        if not found:
+            self.skipTest("no interpreter with numpy")
+        with Target(found[0], ARRAYS) as t:
+            path = self.capture(t)
+            arrays = [r for r in report(path, "types") if r["type"] == "numpy.ndarray"][0]
+            overview = report(path, "overview")[0]
+            budget = report(path, "budget")
+            maps = report(path, "maps")
+            self.assertGreaterEqual(arrays["size"], t.greeting)
+            self.assertLess(arrays["size"], t.greeting * 1.01)
+            total = sum(r["size"] for r in budget)
+            rss = sum(m["rss"] for m in maps)
+            self.assertLess(abs(total - rss), rss * 0.03)
+            self.assertLess(abs(overview["rss"] - rss), rss * 0.03)
+            # arrays are instances whose size includes their memory
+            instances = [r for r in budget if r["category"] == "objects.instances"][0]
+            self.assertGreaterEqual(instances["size"], t.greeting)
+            self.assertLess(instances["size"], t.greeting * 1.02)
+            arrays = [r for r in report(path, "native") if r["type"] == "numpy.ndarray"]
+            owned = [r for r in arrays if r["role"] == "owner" and r["size"] > 1 << 20]
+            views = [r for r in arrays if r["role"] == "view" and r["size"] > 1 << 20]
+            self.assertEqual(t.greeting, sum(r["size"] for r in owned))
+            self.assertEqual(7, len(views))
+            for view in views:
+                self.assertIn(view["owner"], [r["address"] for r in owned])
+
+    def test_no_code_runs_in_the_target(self):
+        for python in some_interpreters(4):
+            for options in ((), ("--no-fork",)):
+                with self.subTest(python=python.name, options=options), \
+                        Target(python, TRAPS) as t:
+                    for i in range(3):
+                        before = t.ask("state()")
+                    again = t.ask("state()")
+                    self.capture(t, *options)
+                    after = t.ask("state()")
+                    for name in set(before[0]) | set(after[0]):
+                        self.assertEqual(again[0].get(name, 0) - before[0].get(name, 0),
+                                         after[0].get(name, 0) - again[0].get(name, 0), name)
+                    self.assertEqual(again[1] - before[1], after[1] - again[1], "blocks")
+                    self.assertEqual([b - a for a, b in zip(before[2], again[2])],
+                                     [b - a for a, b in zip(again[2], after[2])], "gc counts")
+
+    def test_explained(self):
+        """Libraries that real programs load."""
+        for modules, share in ((("asyncio", "json", "dataclasses", "http.server", "sqlite3",
+                                 "xml.etree.ElementTree", "decimal"), 0.99),
+                               (("numpy", "pandas"), 0.98), (("sqlalchemy",), 0.99),
+                               (("django.db.models", "django.http"), 0.99)):
+            for python in some_interpreters(9):
+                code = "".join("import %s\n" % m for m in modules)
+                if subprocess.run([python.path, "-c", code], stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL).returncode:
+                    continue
+                with self.subTest(python=python.name, modules=modules), \
+                        Target(python, code + "ready()\nserve()\n") as t:
+                    path = self.capture(t)
+                    row = report(path, "overview")[0]
+                    print("%s with %s: %.3f %% explained" % (
+                        python.name, modules[0], 100 * row["explained_share"]), flush=True)
+                    self.assertGreaterEqual(row["explained_share"], share,
+                                            report(path, "hidden")[:8])
+                    self.assertEqual(0, row["sizes_mismatched"], report(path, "sizes"))
+
+
+if __name__ == "__main__":
+    if not os.path.exists(LOAD) or not os.path.exists(VIEW):
+        skip_all("pymem-load and pymem-view were not built")
+    harness.main()
