@@ -301,13 +301,14 @@ static void judge(struct capture *c)
 	struct capture_result *ret = c->ret;
 	struct part *part = c->job->part;
 
-	ret->cancelled = cancelled(c) || c->got.stop == RECEIVE_CANCELLED;
 	if (part->state.ended && !part->error)
 		ret->status = CAPTURE_COMPLETE;
 	else if (part->written > 0 && part->state.blocks > 0 && !part->error)
 		ret->status = CAPTURE_PARTIAL;
 	else
 		ret->status = CAPTURE_FAILED;
+	ret->cancelled = ret->status != CAPTURE_COMPLETE &&
+			 (cancelled(c) || c->got.stop == RECEIVE_CANCELLED);
 	if (ret->status != CAPTURE_COMPLETE)
 		capture_words_error(c->injected ? NULL : &c->error, &c->got, c->job, ret->error,
 				    sizeof ret->error);

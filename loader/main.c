@@ -107,14 +107,14 @@ static int run_session(struct session *s)
 	if (session_init(s) < 0)
 		return fail("out of memory");
 	int status;
-	if (o->dry_run)
+	if (o->dry_run) {
 		status = session_dry_run(s);
-	else if (o->every_ns)
+	} else if (o->every_ns) {
 		status = every_run(s);
-	else if (session_plan(s) == 0 && !o->json)
-		status = 1;
-	else
+	} else {
+		session_plan(s);
 		status = session_capture(s, 1, o->keep_agent, true);
+	}
 	session_deinit(s);
 	return status;
 }

@@ -175,6 +175,8 @@ static int run(const char *const *argv)
 		dup2(null, STDOUT_FILENO);
 		signal(SIGINT, SIG_DFL);
 		signal(SIGTERM, SIG_DFL);
+		signal(SIGHUP, SIG_DFL);
+		signal(SIGPIPE, SIG_DFL);
 		execvp(argv[0], (char *const *)(uintptr_t)argv);
 		_exit(127);
 	}

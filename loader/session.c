@@ -60,6 +60,11 @@ static bool talks(const struct session *s)
 	return !s->options->quiet && !s->options->json;
 }
 
+static bool planned(const struct session *s, size_t i)
+{
+	return s->plans[i].pid && !s->plans[i].refusal[0];
+}
+
 static void plan_one(struct session *s, size_t i)
 {
 	struct capture_result *r = &s->results[i];
@@ -85,7 +90,7 @@ size_t session_plan(struct session *s)
 
 	for (size_t i = 0; i < s->count; i++) {
 		plan_one(s, i);
-		const bool go = s->plans[i].pid && !s->plans[i].refusal[0];
+		const bool go = planned(s, i);
 		if (s->plans[i].pid && talks(s))
 			plan_print(&s->plans[i], s->options->dry_run ? stdout : stderr);
 		if (!go)
@@ -165,13 +170,11 @@ static void on_progress(void *arg, const char *phase, uint64_t objects, uint64_t
 static struct capture_job job_for(struct session *s, size_t i, bool keep,
 				  struct progress_arg *arg)
 {
-	const bool planned = s->plans[i].pid && !s->plans[i].refusal[0];
-
 	snprintf(arg->label, sizeof arg->label, "%d", (int)s->options->pids[i]);
 	arg->session = s;
 	return (struct capture_job){
 		.pid = s->options->pids[i], .options = s->options, .agent = s->agent,
-		.plan = planned ? &s->plans[i] : NULL, .probes = s->probes,
+		.plan = planned(s, i) ? &s->plans[i] : NULL, .probes = s->probes,
 		.part = &s->parts[i], .keep = keep, .cancel_fd = s->cancel_fd,
 		.progress = on_progress, .progress_arg = arg,
 		.log = s->options->debug ? progress_log : NULL, .log_arg = arg->label,
@@ -289,7 +292,7 @@ static void print_results(struct session *s)
 	for (size_t i = 0; i < s->count; i++) {
 		const struct capture_result *r = &s->results[i];
 		/* What could not even be planned was told at once. */
-		if (r->error[0] && s->plans[i].pid && !s->plans[i].refusal[0])
+		if (r->error[0] && planned(s, i))
 			complain(r);
 		if (talks(s) && r->status != CAPTURE_FAILED)
 			report_text(to_stdout(s) ? stderr : stdout, r, file);
@@ -333,16 +336,55 @@ static void show(struct session *s, bool seen)
 		show_reports(s->viewer, s->file, compare);
 }
 
+/* Nothing can be written: that is every capture's failure. */
+static void fail_all(struct session *s, const char *error)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		struct capture_result *r = &s->results[i];
+		if (planned(s, i))
+			snprintf(r->error, sizeof r->error, "%s", error);
+		r->status = CAPTURE_FAILED;
+	}
+	s->file[0] = '\0';
+}
+
+static bool any_planned(const struct session *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		if (planned(s, i))
+			return true;
+	}
+	return false;
+}
+
+/* True if the viewer saw it all on the way. */
+static bool close_live(struct session *s)
+{
+	const int *status = &s->live.status;
+
+	if (s->live.viewer <= 0 && *status < 0)
+		return false;
+	live_finish(&s->live);
+	live_wait(&s->live);
+	progress_unmute();
+	/* A viewer that could not run, or not live, is given the finished file. */
+	return !(*status >= 0 && WIFEXITED(*status) && WEXITSTATUS(*status) != 0 &&
+		 WEXITSTATUS(*status) != 3);
+}
+
 int session_capture(struct session *s, uint64_t number, bool keep, bool showing)
 {
-	char error[512];
+	char error[512] = "";
 
-	if (output_open(&s->output, s->options->output, number, (int)s->options->pids[0],
-			error) < 0) {
-		fprintf(stderr, "pymem-load: %s\n", error);
+	s->live = LIVE_NONE;
+	s->want_live = false;
+	s->file[0] = '\0';
+	if (!any_planned(s) || output_open(&s->output, s->options->output, number,
+					   (int)s->options->pids[0], error) < 0) {
+		fail_all(s, error);
+		print_results(s);
 		return 1;
 	}
-	s->live = LIVE_NONE;
 	s->want_live = showing && talks(s) && s->count == 1 && s->has_viewer &&
 		       s->output.seekable && !s->options->debug && show_interactive();
 	if (s->count == 1)
@@ -350,18 +392,9 @@ int session_capture(struct session *s, uint64_t number, bool keep, bool showing)
 	else
 		run_many(s, keep);
 	close_output(s);
-	const bool live_was = s->live.viewer > 0 || s->live.status >= 0;
-	if (live_was) {
-		live_finish(&s->live);
-		live_wait(&s->live);
-		progress_unmute();
-	}
+	const bool seen = close_live(s);
 	print_results(s);
 	draw_references(s);
-	/* A viewer that could not run, or not live, is given the finished file. */
-	const bool seen = live_was && !(WIFEXITED(s->live.status) &&
-					WEXITSTATUS(s->live.status) != 0 &&
-					WEXITSTATUS(s->live.status) != 3);
 	if (showing)
 		show(s, seen);
 	return report_status(s->results, s->count);

@@ -72,7 +72,7 @@ static int try_thread(struct search *s, pid_t tid)
 	if (errand_step(s->errand, s->err, "seize thread %d", tid))
 		return -1;
 	if (tracee_seize(t, s->errand, tid, timeout, s->err)) {
-		if (s->err->code == LOAD_E_STATE &&
+		if (s->err->code == LOAD_E_STATE && t->attached &&
 		    s->unresponsive_count < UNRESPONSIVE_MAX)
 			s->unresponsive[s->unresponsive_count++] = tid;
 		return s->err->code == LOAD_E_STATE || s->err->code == LOAD_E_GONE ? 0 : -1;

@@ -199,7 +199,7 @@ bool tracee_write(const struct tracee *t, uint64_t addr, const void *buf, size_t
 static int seize_failed(struct tracee *t, int sys, struct load_error *err)
 {
 	struct process now;
-	if (sys == ESRCH)
+	if (sys == ESRCH || sys == ENOENT)
 		return load_fail(err, LOAD_E_GONE, sys, "thread %d of process %d has ended",
 				 t->tid, t->pid);
 	if (process_read(t->pid, &now, err))
@@ -234,6 +234,7 @@ int tracee_seize(struct tracee *t, struct errand *errand, pid_t tid, unsigned ti
 		t->group_stop = t->stop_signal != SIGTRAP;
 		return 0;
 	}
+	tracee_release(t, NULL);	/* if it is stopped at all */
 	if (event == TRACEE_TIMEOUT)
 		return load_fail(err, LOAD_E_STATE, 0,
 			"thread %d of process %d didn't stop within %u ms: it is in an "
