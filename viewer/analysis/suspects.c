@@ -89,6 +89,21 @@ static int add_single(struct finder *f, uint32_t top, uint32_t point)
 	return err ? err : vec_append(f->ret, &s, sizeof(s));
 }
 
+/* Whether the first `big` children are like elements of a container. */
+static bool elements(const struct heap *heap, uint32_t node, struct heap_span children,
+		     uint32_t big)
+{
+	unsigned kind = heap_kind(heap, node);
+	uint32_t type = big ? heap_type_of(heap, children.target[0]) : 0;
+
+	for (uint32_t i = 1; i < big; i++)
+		if (heap_type_of(heap, children.target[i]) != type)
+			return false;
+	return big > 1 && (kind == SNAP_KIND_LIST || kind == SNAP_KIND_TUPLE ||
+			   kind == SNAP_KIND_SET || kind == SNAP_KIND_DEQUE ||
+			   heap_type(heap, type)->kind == SNAP_KIND_OBJECT);
+}
+
 /* No child keeps 70 %: those that pass the threshold go on alone. */
 static int split(struct finder *f, uint32_t top, uint32_t node, struct heap_span children)
 {
@@ -98,6 +113,8 @@ static int split(struct finder *f, uint32_t top, uint32_t node, struct heap_span
 	while (big < children.count &&
 	       analysis_retained(f->a, children.target[big]) >= f->threshold)
 		rest -= analysis_retained(f->a, children.target[big++]);
+	if (elements(f->heap, node, children, big))
+		return add_single(f, top, node);
 	for (uint32_t i = 0; i < big; i++)
 		if (vec_push_u32(&f->todo, children.target[i]))
 			return -ENOMEM;
@@ -202,6 +219,14 @@ static bool count_path(const struct finder *f, struct vec *table, size_t *used, 
 	return true;
 }
 
+/* Objects, and the groups whose members nobody else holds. */
+static bool may_hold(const struct heap *heap, uint32_t node)
+{
+	uint32_t kind = synthetic(heap, node) ? heap_synth(heap, node)->kind : HEAP_SYNTH_ROOT;
+
+	return !synthetic(heap, node) || kind == HEAP_SYNTH_UNKNOWN || kind == HEAP_SYNTH_GARBAGE;
+}
+
 /* Deepest node on most paths of the group's members; HEAP_NONE when there is none. */
 static int find_holder(struct finder *f, struct suspect *s)
 {
@@ -225,7 +250,7 @@ static int find_holder(struct finder *f, struct suspect *s)
 		const struct seen *seen = VEC(table, struct seen) + i;
 
 		if ((double)seen->count >= SHARE_OF_PATHS * (double)samples && seen->count &&
-		    !synthetic(f->heap, seen->node) && seen->depth >= depth) {
+		    may_hold(f->heap, seen->node) && seen->depth >= depth) {
 			depth = seen->depth;
 			s->point = seen->node;
 		}
@@ -278,7 +303,10 @@ static int find_groups(struct finder *f)
 static int compare(const void *a, const void *b)
 {
 	const struct suspect *x = a, *y = b;
+	int scattered_x = x->point == HEAP_NONE, scattered_y = y->point == HEAP_NONE;
 
+	if (scattered_x != scattered_y)
+		return scattered_x - scattered_y;
 	if (x->retained != y->retained)
 		return x->retained > y->retained ? -1 : 1;
 	return x->point < y->point ? -1 : x->point > y->point;

@@ -7,9 +7,12 @@
  *  - single: a top node that retains at least the threshold.  From it one walks
  *    to the largest child while that keeps 70 % of its parent: the end is the
  *    accumulation point.  Where no child keeps 70 % but some still pass the threshold,
- *    each of those is followed by itself.
+ *    each of those is followed by itself, unless they are the like elements of a
+ *    container: then that is the point.
  *  - group: the remaining top nodes, by type, where together they pass the
- *    threshold.  The deepest node on 80 % of their shortest paths is their holder.
+ *    threshold.  The deepest node on 80 % of their shortest paths is their holder: an
+ *    object, or (unknown C references), (unreachable garbage).  Groups without one
+ *    come last: modules' dicts, types and functions are such in every process.
  */
 #ifndef PYMEM_VIEWER_ANALYSIS_SUSPECTS_H
 #define PYMEM_VIEWER_ANALYSIS_SUSPECTS_H

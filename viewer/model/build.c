@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "viewer/model/arrays.h"
 #include "viewer/model/load_internal.h"
 #include "viewer/model/values.h"
 
@@ -283,10 +284,24 @@ static int build_all(struct build *b)
 	return values_build(heap, &b->loader->values);
 }
 
+/* Arrays that stayed empty get an address too, so that offset 0 in them is defined. */
+static int map_empty(struct heap *heap)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < heap_array_count && !err; i++)
+		if (!heap_array(heap, i)->data)
+			err = vec_reserve(heap_array(heap, i), 1);
+	return err;
+}
+
 int build_arrays(struct loader *loader)
 {
 	struct build b = { .loader = loader, .heap = loader->heap };
 	int err = build_all(&b);
+
+	if (!err)
+		err = map_empty(loader->heap);
 
 	vec_free(&b.id);
 	vec_free(&b.indegree);

@@ -333,6 +333,7 @@ static int add_zeroth(struct heap *heap)
 	    vec_append(&heap->shape, NULL, sizeof(struct heap_shape)) ||
 	    vec_append(&heap->thread, NULL, sizeof(struct snap_thread)) ||
 	    vec_append(&heap->frame, NULL, sizeof(struct snap_frame)) ||
+	    vec_reserve(&heap->label, 1) || vec_reserve(&heap->classes, 1) ||
 	    vec_append(&heap->string, none, sizeof(none)))
 		return -ENOMEM;
 	return 0;

@@ -322,7 +322,7 @@ static bool open_process(const char *snapshot, const struct record *record,
 
 		good = section->offset % ALIGN == 0 && section->offset <= m.size &&
 		       section->bytes <= m.size - section->offset;
-		if (good && section->bytes)
+		if (good)
 			*array_of(heap, a, s) = (struct vec){
 				.data = m.data + section->offset, .size = section->bytes };
 	}
