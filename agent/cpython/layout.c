@@ -147,6 +147,7 @@ void layout_fill(struct layout *lay, uint32_t version, uint16_t head)
 			lay->type_size = type_size_rows[i].size + d;
 	fill_str(lay, row, d);
 	fill_containers(lay, row, d);
+	lay->dict_owns_embedded = version >= 0x030e00;
 	lay->size_rule = row->size_rule;
 	lay->managed = row->managed;
 	lay->type_dict_in_interp = row->type_dict_in_interp;

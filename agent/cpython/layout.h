@@ -74,6 +74,7 @@ struct layout {
 	/* code, function, cell, method ... are found by tp_members names */
 	enum layout_size_rule size_rule;
 	enum layout_managed managed;
+	bool dict_owns_embedded;	/* 3.14+: of inline values shown by a dict, the dict tells */
 	bool type_dict_in_interp;	/* 3.12+: static builtin types keep tp_dict elsewhere */
 	/* reference counts */
 	uint64_t immortal_mask, immortal_value; /* immortal if (word & mask) >= value, value != 0 */

@@ -131,7 +131,7 @@ static uint32_t edges_dict(struct walk *w, struct walk_type *type, uint64_t obj)
 		return obj == w->interned ? walk_shape(w, NULL, 0, SNAP_TAIL_WEAK) :
 			w->shape_pairs;
 	}
-	if (t.embedded)		/* the instance owns the values and shows them */
+	if (t.embedded && !w->lay->dict_owns_embedded)	/* the instance shows them */
 		return w->shape_pairs;
 	shape = split_shape(w, &t);
 	for (uint64_t i = 0; i < t.nentries; i++)

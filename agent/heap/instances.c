@@ -6,7 +6,9 @@
  *	3.11	MANAGED_DICT: values pointer at -32, dict pointer at -24
  *	3.12	MANAGED_DICT: one word at -24, bit 0 set: values at word + 1, else dict
  *	3.13+	MANAGED_DICT: dict at -24; INLINE_VALUES: a header {capacity, size,
- *		embedded, valid} and the values after the basic size
+ *		embedded, valid} and the values after the basic size.  While a dict
+ *		shows these, the instance reports them to the collector in 3.13, the
+ *		dict does from 3.14 on (gh-130327)
  */
 #include "agent/heap/dicts.h"
 #include "agent/heap/instances.h"
@@ -53,6 +55,8 @@ uint64_t instance_attributes(const struct walk *w, const struct walk_type *type,
 		return word & 1 ? 0 : word;
 	case LAYOUT_MANAGED_313:
 		word &= ~7ULL;
+		if (word && w->lay->dict_owns_embedded)
+			return word;
 		if (type->inline_values && peek8(obj + type->basicsize + 3)) {
 			uint32_t capacity = peek8(obj + type->basicsize);
 

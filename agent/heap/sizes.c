@@ -41,6 +41,18 @@ uint64_t sizes_object(struct walk *w, struct walk_type *type, uint64_t obj)
 	return type->basicsize + type->itemsize * peek64(obj + w->lay->head);
 }
 
+/*
+ * Where the method may not be called: only of types known to have one does the
+ * word after the head count items; in others (generators, code) it is a pointer.
+ */
+static uint64_t size_approx(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	if (type->kind == SNAP_KIND_TUPLE || type->kind == SNAP_KIND_BYTES ||
+	    type->kind == SNAP_KIND_INT)
+		return type->basicsize + type->itemsize * instance_items(w, type, obj);
+	return type->basicsize;
+}
+
 static uint64_t size_int(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	uint64_t n = instance_items(w, type, obj);
@@ -202,14 +214,17 @@ static uint64_t size_type(struct walk *w, struct walk_type *type, uint64_t obj)
 struct size_row {
 	size_t symbol;		/* of the class that owns __sizeof__ */
 	walk_size_fn *size;
+	uint16_t until;		/* first version where it is otherwise; 0 = none yet */
 };
 
-#define SIZE(field, fn) { offsetof(struct cpython_symbols, field), fn }
+#define SIZE(field, fn) { offsetof(struct cpython_symbols, field), fn, 0 }
+#define SIZE_UNTIL(field, fn, until) { offsetof(struct cpython_symbols, field), fn, until }
 static const struct size_row size_rows[] = {
 	SIZE(object_type, sizes_object), SIZE(long_type, size_int),
 	SIZE(unicode_type, size_str), SIZE(list_type, size_list), SIZE(dict_type, size_dict),
 	SIZE(odict_type, size_odict), SIZE(set_type, size_set), SIZE(frozenset_type, size_set),
-	SIZE(type_type, size_type), SIZE(bytearray_type, size_bytearray),
+	SIZE(type_type, size_type),
+	SIZE_UNTIL(bytearray_type, size_bytearray, 0x030f),
 };
 
 static walk_size_fn *native_size(const struct walk *w, uint64_t owner)
@@ -218,7 +233,8 @@ static walk_size_fn *native_size(const struct walk *w, uint64_t owner)
 		uint64_t addr;
 
 		memcpy(&addr, (const char *)&w->py->sym + size_rows[i].symbol, sizeof(addr));
-		if (addr == owner)
+		if (addr == owner && (!size_rows[i].until ||
+				      w->py->version >> 8 < size_rows[i].until))
 			return size_rows[i].size;
 	}
 	if (!strcmp(peek_ptr(peek64(owner + w->lay->tp_name)), "collections.deque"))
@@ -260,6 +276,7 @@ void sizes_plan(struct walk *w, struct walk_type *type)
 		if (sizes_call_plan(w, type, method))
 			return;
 	}
+	type->size = size_approx;
 	type->size_approx = true;
 	type->flags |= SNAP_TYPE_APPROX;
 }

@@ -142,7 +142,7 @@ static void note_memory(struct walk *w, const struct walk_type *type,
 
 	if (type->size_method) {	/* the C method may have counted anything */
 		limit = type->basicsize + type->prefix;
-		if (inside > limit && !type->itemsize)
+		if (inside > limit)
 			inside = limit;
 	}
 	memory_live(w, event->addr - (type->prefix_asks ? 0 : type->prefix), inside);
