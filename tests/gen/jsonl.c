@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* pymem-jsonl FILE - the JSON export on standard output, without the viewer. */
+/* pymem-jsonl FILE - the JSON export on standard output, without the viewer; with -c the
+ * .heapsnapshot of its first process. */
 #include <stdio.h>
+#include <string.h>
 
+#include "formats/export_heapsnapshot.h"
 #include "formats/export_jsonl.h"
 
 int main(int argc, char **argv)
 {
 	struct snap_problem problem = { 0 };
+	const int chrome = argc == 3 && strcmp(argv[1], "-c") == 0;
+	int result;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: pymem-jsonl FILE\n");
+	if (argc != 2 + chrome) {
+		fprintf(stderr, "usage: pymem-jsonl [-c] FILE\n");
 		return 2;
 	}
-	if (snap_export_jsonl(argv[1], stdout, &problem) != 0) {
+	result = chrome ? snap_export_heapsnapshot(argv[2], 0, stdout, &problem)
+			: snap_export_jsonl(argv[1], stdout, &problem);
+	if (result != 0)
 		fprintf(stderr, "pymem-jsonl: %s\n", problem.text);
-		return 1;
-	}
-	return 0;
+	return result != 0;
 }

@@ -22,6 +22,11 @@ def export(path):
     return [json.loads(line) for line in out.decode("ascii").splitlines()]
 
 
+def chrome(path):
+    out = subprocess.run([JSONL, "-c", path], stdout=subprocess.PIPE, check=True).stdout
+    return json.loads(out.decode("ascii"))
+
+
 def expected(path):
     packed = path.replace(".pymem", ".jsonl.zst")
     out = subprocess.run(["zstd", "-dcq", packed], stdout=subprocess.PIPE, check=True).stdout
@@ -61,6 +66,50 @@ class Golden(unittest.TestCase):
             data[len(data) // 2] ^= 16
             with self.assertRaises((snapshot.Corrupt, subprocess.CalledProcessError)):
                 snapshot.read(bytes(data))
+
+    def test_chrome(self):
+        """The .heapsnapshot has the same objects and references, and what its readers ask."""
+        for path in self.each():
+            with open(path, "rb") as file:
+                process = snapshot.read(file.read())[0]
+            self.check_chrome(chrome(path), process)
+
+    def check_chrome(self, heap, process):
+        fields = heap["snapshot"]["meta"]["node_fields"]
+        kinds = heap["snapshot"]["meta"]["edge_types"][0]
+        width, flat = len(fields), heap["nodes"]
+        nodes = [dict(zip(fields, flat[i:i + width])) for i in range(0, len(flat), width)]
+        edges = list(zip(*[iter(heap["edges"])] * 3))
+        self.assertEqual(len(nodes), heap["snapshot"]["node_count"])
+        self.assertEqual(len(edges), heap["snapshot"]["edge_count"])
+        self.assertEqual(len({node["id"] for node in nodes}), len(nodes))
+        for array in "nodes", "edges":
+            self.assertTrue(all(0 <= cell < 2**32 for cell in heap[array]))
+        retained = {to // width for kind, _, to in edges if kinds[kind] != "weak"}
+        self.assertEqual(len(retained), len(nodes) - 1)     # all but the root
+        first = len(nodes) - len(process.objects)
+        position = sum(node["edge_count"] for node in nodes[:first])
+        numbers = {o["address"]: first + i for i, o in enumerate(process.objects)}
+        for o, node in zip(process.objects, nodes[first:]):
+            self.assertEqual(node["self_size"], min(o["size"], 2**32 - 1))
+            own = edges[position:position + node["edge_count"]]
+            position += node["edge_count"]
+            refs = [r for r in process.references(o) if r["to"] in numbers]
+            self.assertEqual([to // width for _, _, to in own],
+                             [numbers[r["to"]] for r in refs])
+            for (kind, name, _), ref in zip(own, refs):
+                self.check_name(heap["strings"], kinds[kind], name, ref)
+        self.assertEqual(position, len(edges))
+
+    def check_name(self, strings, kind, name, ref):
+        if ref["kind"] == "index":
+            self.assertEqual((kind, "[%d]" % name), ("element", ref["label"]))
+        elif ref["kind"] == "attr" and ref["label"] != ".__dict__":
+            self.assertEqual((kind, "." + strings[name]), ("property", ref["label"]))
+        elif ref["kind"] == "weak":
+            self.assertEqual(kind, "weak")
+        elif ref["label"] == "['plain']":
+            self.assertEqual((kind, strings[name]), ("property", "plain"))
 
 
 if __name__ == "__main__":
