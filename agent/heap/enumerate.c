@@ -121,6 +121,8 @@ static uint64_t member_on_page(const struct lists *l, uint64_t page)
 		if (!peek_safe(page, copy, sizeof(copy)))
 			return 0;
 		bytes = copy;
+	} else if (!walk_readable(l->w, page, PAGE)) {
+		return 0;
 	}
 	for (uint64_t at = 0; at < PAGE - 64; at += step) {
 		memcpy(link, bytes + at, sizeof(link));

@@ -206,12 +206,12 @@ static const struct frame_layout rows[] = {
 	}, {
 		.minor = 14, TSTATE(72, NONE, 152, 160, 120, 304, ts313), FRAME_313,
 		.f_owner = 74, .f_items = 80, .tagged = true, .stack_pointer = true,
-		FRAME_STRUCT(48, 56, 64, 72), CODE_NEW(68, 72, 64, 200),
+		FRAME_STRUCT(48, 56, 64, 72), CODE_NEW(68, 72, 64, 208),
 		GENERATOR_NEW(16, NONE, 0), .fn_qualname = 40,
 	}, {
 		.minor = 15, TSTATE(72, NONE, 176, 184, 144, 328, ts315), FRAME_313,
 		.f_owner = 74, .f_items = 80, .tagged = true, .stack_pointer = true,
-		FRAME_STRUCT(48, 56, 64, 72), CODE_NEW(68, 72, 64, 200),
+		FRAME_STRUCT(48, 56, 64, 72), CODE_NEW(68, 72, 64, 208),
 		GENERATOR_NEW(16, NONE, 0), .fn_qualname = 40,
 	},
 };

@@ -16,7 +16,7 @@
 #include "agent/heap/ranges.h"
 #include "agent/heap/tables.h"
 
-enum { MAPS_FIRST = 1 << 18, MAPS_MAX = 1 << 28 };
+enum { MAPS_FIRST = 1 << 18, MAPS_MAX = 1 << 28, PAGE = 4096, GUARD_SPAN = 64 * PAGE };
 
 /* The whole file in arena memory, NUL-terminated; NULL when it can't be read. */
 static char *read_maps(struct walk *w, size_t *capacity_ret)
@@ -139,7 +139,8 @@ int ranges_read(struct walk *w)
 	for (const char *p = buf; *p; p++)
 		lines += *p == '\n';
 	w->ranges = arena_map(w->arena, (2 * lines + 1) * sizeof(*w->ranges));
-	if (!w->ranges)
+	w->pages_ok = arena_map(w->arena, WALK_PAGES_OK * sizeof(*w->pages_ok));
+	if (!w->ranges || !w->pages_ok)
 		return -ENOMEM;
 	for (char *p = buf; *p && w->nranges < 2 * lines; p = next) {
 		next = strchr(p, '\n');
@@ -190,6 +191,30 @@ static bool still_there(const struct walk_range *r, uint64_t addr, uint64_t end)
 	return true;
 }
 
+/*
+ * In a copy nothing changes, but a mapping may have guard pages in it that the
+ * maps do not show (MADV_GUARD_INSTALL, the stacks of glibc 2.42): the kernel is
+ * asked once for each page.  What is longer than GUARD_SPAN is asked at its ends.
+ */
+static bool no_guard(struct walk *w, const struct walk_range *r, uint64_t addr, uint64_t end)
+{
+	uint64_t step = end - addr > GUARD_SPAN ? end - addr - 1 : PAGE;
+	char byte;
+
+	if (r->image)
+		return true;
+	for (uint64_t at = addr; at < end; at = step == PAGE ? (at | (PAGE - 1)) + 1 : at + step) {
+		uint64_t *slot = &w->pages_ok[at / PAGE % WALK_PAGES_OK];
+
+		if (*slot == at / PAGE)
+			continue;
+		if (!peek_safe(at, &byte, 1))
+			return false;
+		*slot = at / PAGE;
+	}
+	return true;
+}
+
 bool walk_readable(struct walk *w, uint64_t addr, uint64_t size)
 {
 	const struct walk_range *r;
@@ -200,7 +225,8 @@ bool walk_readable(struct walk *w, uint64_t addr, uint64_t size)
 	while ((r = walk_range_of(w, addr)) && !r->special) {
 		const uint64_t stop = end < r->end ? end : r->end;
 
-		if (!w->options->in_copy && !still_there(r, addr, stop))
+		if (!(w->options->in_copy ? no_guard(w, r, addr, stop) :
+		      still_there(r, addr, stop)))
 			return false;
 		if (end <= r->end)
 			return true;

@@ -111,12 +111,22 @@ static void identify(struct walk *w, const struct roots_interp *interp,
 
 /* ---- what it holds ---- */
 
-static bool is_field(const struct frame_layout *lay, uint64_t offset)
+static bool is_named(const struct frame_layout *lay, uint64_t offset)
 {
 	for (const struct tstate_field *f = lay->ts_fields; f->name; f++)
 		if (f->offset == offset)
 			return true;
-	return offset == lay->ts_frame;
+	return false;
+}
+
+/* Is the word known, or owned by the entry of exceptions being handled? */
+static bool is_field(const struct frame_layout *lay, uint64_t tstate, uint64_t offset)
+{
+	uint64_t base = lay->ts_exc_info == FRAME_NONE ? 0 :
+		peek64(tstate + lay->ts_exc_info) - tstate;
+
+	return offset == lay->ts_frame || is_named(lay, offset) || (base && offset >= base &&
+					   offset < base + 8u * lay->exc_words);
 }
 
 static void thread_fields(struct walk *w, const struct frame_layout *lay, uint64_t tstate,
@@ -131,7 +141,7 @@ static void thread_fields(struct walk *w, const struct frame_layout *lay, uint64
 	for (uint64_t at = 24; at + 8 <= lay->ts_size && !w->err; at += 8) {
 		uint64_t word = peek64(tstate + at);
 
-		if (word && !is_field(lay, at) && walk_is_object(w, word))
+		if (word && !is_field(lay, tstate, at) && walk_is_object(w, word))
 			walk_root(w, SNAP_ROOT_THREAD, SNAP_ROOT_CONSERVATIVE, thread, 0,
 				  walk_cstring(w, "thread state"), word);
 	}
@@ -139,7 +149,8 @@ static void thread_fields(struct walk *w, const struct frame_layout *lay, uint64
 
 /*
  * The stack of exceptions being handled: entries outside the thread state lie in
- * generators, which own the references.
+ * generators, which own the references.  The one inside is a named field, unless
+ * this release has it elsewhere.
  */
 static void handled_exceptions(struct walk *w, const struct frame_layout *lay, uint64_t tstate,
 			       uint32_t thread)
@@ -152,14 +163,16 @@ static void handled_exceptions(struct walk *w, const struct frame_layout *lay, u
 	item = peek64(tstate + lay->ts_exc_info);
 	for (int n = 0; item && n < EXC_CHAIN_MAX; n++) {
 		uint64_t value;
+		bool inside;
 
 		if (!peek_plausible(item) || !walk_readable(w, item, next_at + 8))
 			return;
 		value = peek64(item + value_at);
-		if ((item < tstate || item >= tstate + lay->ts_size) && value &&
-		    walk_is_object(w, value))
-			walk_root(w, SNAP_ROOT_EXCEPTION, SNAP_ROOT_BORROWED, thread, 0,
-				  walk_cstring(w, "handled exception"), value);
+		inside = item >= tstate && item < tstate + lay->ts_size;
+		if (value && walk_is_object(w, value) &&
+		    !(inside && is_named(lay, item + value_at - tstate)))
+			walk_root(w, SNAP_ROOT_EXCEPTION, inside ? 0 : SNAP_ROOT_BORROWED, thread,
+				  0, walk_cstring(w, "handled exception"), value);
 		item = peek64(item + next_at);
 	}
 }

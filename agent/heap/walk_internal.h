@@ -98,6 +98,8 @@ struct walk_range {
 	const char *path;	/* NUL-terminated, ours; "" = anonymous */
 };
 
+enum { WALK_PAGES_OK = 8192 };
+
 struct walk {
 	const struct cpython *py;
 	const struct layout *lay;	/* = &py->lay */
@@ -128,6 +130,7 @@ struct walk {
 
 	struct walk_range *ranges;
 	uint32_t nranges, last_range;
+	uint64_t *pages_ok;		/* WALK_PAGES_OK page numbers found readable */
 
 	struct walk_tables *tables;	/* strings.c, shapes.c, types.c: interning */
 	uint32_t next_thread, next_frame; /* ids handed out so far */
