@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "formats/export_heapsnapshot.h"
 #include "formats/export_jsonl.h"
 #include "viewer/graph/graph.h"
 #include "viewer/options.h"
@@ -150,8 +151,16 @@ static int draw(struct session *session, const struct options *o, const struct p
 	return 0;
 }
 
+/* Formats other than jsonl hold one process: the first. */
+static int export_as(const struct options *o, FILE *out, struct snap_problem *problem)
+{
+	if (!strcmp(o->export_format, "heapsnapshot"))
+		return snap_export_heapsnapshot(o->screen.files[0], 0, out, problem);
+	return snap_export_jsonl(o->screen.files[0], out, problem);
+}
+
 /* Writes to a temporary file that becomes the output once it is whole. */
-static int export_to(const char *snapshot, const char *output, struct snap_problem *problem)
+static int export_to(const struct options *o, const char *output, struct snap_problem *problem)
 {
 	char temporary[4096];
 	int fd, n = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", output);
@@ -162,7 +171,7 @@ static int export_to(const char *snapshot, const char *output, struct snap_probl
 		return -1;
 	}
 	out = fdopen(fd, "w");
-	int rc = out ? snap_export_jsonl(snapshot, out, problem) : -1;
+	int rc = out ? export_as(o, out, problem) : -1;
 	if (out && fclose(out) && !rc) {
 		snprintf(problem->text, sizeof(problem->text), "cannot write: %s", strerror(errno));
 		rc = -1;
@@ -179,8 +188,8 @@ static int export_to(const char *snapshot, const char *output, struct snap_probl
 static int export_file(const struct options *o)
 {
 	struct snap_problem problem = { 0 };
-	int rc = strcmp(o->output, "-") ? export_to(o->screen.files[0], o->output, &problem) :
-		 snap_export_jsonl(o->screen.files[0], stdout, &problem);
+	int rc = strcmp(o->output, "-") ? export_to(o, o->output, &problem) :
+		 export_as(o, stdout, &problem);
 
 	if (!rc && !strcmp(o->output, "-") && fflush(stdout)) {
 		snprintf(problem.text, sizeof(problem.text), "cannot write: %s", strerror(errno));

@@ -69,6 +69,7 @@ static const char usage_rest[] =
 	"    --depth N          this many steps (default 3)\n"
 	"    --pid N            of this process, if the file has several\n"
 	"  --export jsonl       write everything as JSON, one line per object\n"
+	"  --export heapsnapshot  write the (first) process for Chrome DevTools or memlab\n"
 	"  -o, --output FILE    where the graph (.png .svg .dot .pdf) or export goes\n"
 	"  --listen SOCKET      show snapshots as they are sent to a unix socket\n"
 	"  --script FILE        keys and :commands from FILE, no terminal needed\n"
@@ -181,7 +182,7 @@ static bool take_screen(struct options *o, int option, const char *value)
 /* Options of reports, graphs and exports; anything else goes to the screen's. */
 static bool take(struct options *o, int option, const char *value)
 {
-	static const char *const exports[] = { "jsonl", NULL };
+	static const char *const exports[] = { "jsonl", "heapsnapshot", NULL };
 	enum graph_kind kind;
 	uint64_t n = 0;
 	int i;
