@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Placeholders made for one gap: enough for what a few lost blocks held. */
-#define FILL_MAX (1u << 22)
+#define FILL_MAX (1u << 20)
 
 int decode_problem(struct snap_problem *problem, enum snap_error_code code, int sys,
 		   const char *format, ...)

@@ -57,7 +57,8 @@ static void run_chrome(int fd)
 	if (!out)
 		return;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (snap_export_heapsnapshot(path, 0, out, &problem) != 0 && problem.text[0] == '\0')
+	if (snap_export_heapsnapshot(path, 0, out, &problem) != 0 &&
+	    problem.text[0] == '\0')
 		abort();
 	fclose(out);
 }
