@@ -18,6 +18,7 @@
 #include "agent/libc_arena.h"
 #include "agent/snap/capture.h"
 #include "agent/sys.h"
+#include "agent/text.h"
 #include "agent/trigger/trigger.h"
 #include "agent/worker.h"
 
@@ -33,11 +34,39 @@ static struct {
 	struct pymem_start start;
 	struct capture capture;
 	struct worker worker;
+	int borrowed;		/* thread that the loader stopped to load us, 0 = none */
 } job;
+
+enum { RELEASE_STEP_US = 200, RELEASE_TRIES = 500 };
+
+/*
+ * Waits, a tenth of a second at most, until the loader has let go of the thread it
+ * borrowed.  A fork before that would make its way out of dlopen wait for the
+ * whole copying of page tables: it needs the same lock (mmap_lock) for every page it
+ * touches, and would be stopped that much longer.
+ */
+static void job_await_release(int tid)
+{
+	static const char field[] = "TracerPid:\t0\n";
+	const struct timespec step = { .tv_nsec = RELEASE_STEP_US * 1000 };
+	char path[64], buf[2048];
+	struct text t;
+
+	text_init(&t, path, sizeof(path));
+	text_str(&t, "/proc/self/task/");
+	text_u64(&t, (uint64_t)tid);
+	text_str(&t, "/status");
+	for (int tries = 0; tid && tries < RELEASE_TRIES; tries++) {
+		if (sys_read_file(path, buf, sizeof(buf)) <= 0 || strstr(buf, field))
+			return;
+		sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &step, NULL);
+	}
+}
 
 static void job_run(void *arg)
 {
 	(void)arg;
+	job_await_release(job.borrowed);
 	capture_run(&job.capture);
 }
 
@@ -88,6 +117,7 @@ int pymem_agent_start(const struct pymem_start *start)
 	if (rc)
 		return rc;
 	libc_arena_learn();
+	job.borrowed = sys_gettid();	/* a kept agent: called on a borrowed thread */
 	return job_begin(start);
 }
 
@@ -114,6 +144,7 @@ __attribute__((constructor)) static void agent_loaded(void)
 	if (start->flags & PYMEM_START_IN_COPY)
 		run_in_copy(start);
 	libc_arena_learn();
+	job.borrowed = sys_gettid();
 	job_begin(start);
 }
 
