@@ -61,6 +61,7 @@ struct values {
 	struct layout_reader reader;
 	uint32_t left;			/* not yet delivered */
 	uint64_t next;			/* object the next one belongs to */
+	bool bad;			/* the rest cannot be read */
 };
 
 static bool next_gap(struct values *v)
@@ -109,7 +110,10 @@ static bool get_value(struct values *v, struct snap_value *ret)
 	return true;
 }
 
-/* Delivers the value of object number `index`, if it has one. */
+/*
+ * Delivers the value of object number `index`, if it has one.  Values that cannot be read
+ * are no reason to lose objects: the rest of them is dropped, check_values reports it.
+ */
 static int deliver_value(struct decoder *d, struct values *v, uint32_t index,
 			 uint64_t addr, struct snap_problem *problem)
 {
@@ -117,18 +121,31 @@ static int deliver_value(struct decoder *d, struct values *v, uint32_t index,
 
 	if (v->left == 0 || v->next != index)
 		return 0;
-	if (!get_value(v, &value))
-		return decode_corrupt(problem, "a column of its values ends early");
 	v->left--;
 	v->next++;
-	if (!next_gap(v))
-		return decode_corrupt(problem, "a column of its values ends early");
+	v->bad = !get_value(v, &value) || !next_gap(v);
+	if (v->bad) {
+		v->left = 0;
+		return 0;
+	}
 	d->counts.values++;
 	value.addr = addr;
 	if (value.kind < SNAP_VALUE_STR || value.kind > SNAP_VALUE_NAME ||
 	    !d->sink->ops->value)
 		return 0;
 	return decode_stopped(problem, d->sink->ops->value(d->sink, &value));
+}
+
+/* After the last object. */
+static int check_values(const struct values *v, struct snap_problem *problem)
+{
+	if (!v->any)
+		return 0;
+	if (v->bad)
+		return decode_corrupt(problem, "a column of its values ends early");
+	if (v->left > 0 || !layout_at_end(&v->reader))
+		return decode_corrupt(problem, "values without an object");
+	return 0;
 }
 
 /* ---- objects ---- */
@@ -254,9 +271,7 @@ static int deliver_objects(struct decoder *d, const struct block_head *head,
 			return -1;
 	if (!layout_at_end(&reader))
 		return decode_corrupt(problem, "a column is longer than its rows");
-	if (values->any && (values->left > 0 || !layout_at_end(&values->reader)))
-		return decode_corrupt(problem, "values without an object");
-	return 0;
+	return check_values(values, problem);
 }
 
 /* Reads the one object of a continued block, with the references that are there. */
@@ -342,8 +357,8 @@ static int deliver_long(struct decoder *d, struct values *values,
 	if (deliver_object(d, &o, problem) != 0 ||
 	    deliver_value(d, values, 0, o.addr, problem) != 0)
 		return -1;
-	if (values->any && (values->left > 0 || !layout_at_end(&values->reader)))
-		return decode_corrupt(problem, "values without an object");
+	if (check_values(values, problem) != 0)
+		return -1;
 	if (d->held_refs < d->held_object.nrefs)
 		return decode_corrupt(problem,
 				      "references of the object before it are missing");

@@ -22,15 +22,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "formats/intern.h"
-#include "formats/json.h"
-#include "formats/keys.h"
+#include "formats/graph.h"
 #include "formats/passes.h"
-#include "formats/tables.h"
 
 enum {
 	FIELDS = 7,		/* of a node */
-	NAME_MAX_BYTES = 200,
+	NAME_MAX_BYTES = GRAPH_NAME_MAX,
 	TEXTS_MAX_BYTES = 400 << 20,
 };
 
@@ -55,256 +52,15 @@ static const char *const kind_names[SNAP_ROOT_KIND_COUNT] = {
 	"(frames)",	      "(exceptions)",	 "(C static data)",   "(atexit)",
 };
 
-struct root {
-	uint32_t object, name;	/* ordinal; text number */
-	uint8_t kind;
-};
-
-struct export {
-	struct snap_sink sink;
-	const struct snap_sink_ops *ops;
-	uint32_t wanted;		/* process */
-	bool found;
-	struct tables tables;
-	struct keys keys;
-	struct ordinals objects;
-	struct intern texts;
-
-	uint64_t *first_edge;		/* by object; one more at the end */
-	uint32_t *edges;		/* target; the highest bit: weak */
-	size_t nedges, edges_capacity;
-	uint8_t *reached;
-	uint32_t *queue;
-	struct root *roots;
-	size_t nroots, roots_capacity;
-	uint32_t unreachable;		/* objects no root reaches */
-
-	struct json json;
-	uint32_t current; /* ordinal of the object whose node is not written yet */
-	bool pending;
-	struct snap_object object;	/* that object; without references */
-};
-
-#define WEAK_BIT 0x80000000u
-
-static struct export *export_of(struct snap_sink *sink)
-{
-	return (struct export *)sink;
-}
-
-/* ---- definitions ---- */
-
-static int take_string(struct snap_sink *sink, uint32_t id, const char *text, size_t size)
-{
-	return tables_string(&export_of(sink)->tables, id, text, size);
-}
-
-static int take_type(struct snap_sink *sink, const struct snap_type *type)
-{
-	return tables_type(&export_of(sink)->tables, type);
-}
-
-static int take_shape(struct snap_sink *sink, const struct snap_shape *shape)
-{
-	return tables_shape(&export_of(sink)->tables, shape);
-}
-
-/* ---- pass 1: numbers ---- */
-
-static int number_object(struct snap_sink *sink, const struct snap_object *o)
-{
-	struct export *const e = export_of(sink);
-
-	if (ordinals_add(&e->objects, o->addr) >= WEAK_BIT - SYNTHETIC_COUNT)
-		return -EOVERFLOW;
-	for (uint32_t i = 0; i < o->nrefs; i++)
-		if (o->refs[i] &&
-		    tables_label(&e->tables, o->shape, i).kind == SNAP_LABEL_KEY &&
-		    !keys_add(&e->keys, o->refs[i]))
-			return -ENOMEM;
-	return 0;
-}
-
-static const struct snap_sink_ops number_ops = {
-	.shape = take_shape, .object = number_object,
-};
-
-/* ---- pass 2: the graph ---- */
-
-/* References whose object is in the snapshot, and the one to the type if it is owned. */
-typedef int edge_fn(struct export *e, uint32_t target, struct snap_label label,
-		    uint32_t index, uint64_t key);
-
-static int each_edge(struct export *e, const struct snap_object *o, edge_fn *found)
-{
-	const struct snap_type *const type = tables_find_type(&e->tables, o->type);
-	const uint32_t nfixed = o->shape ? e->tables.shapes[o->shape - 1].nfixed : 0;
-	uint64_t key = 0;
-	uint32_t target;
-	int err = 0;
-
-	for (uint32_t i = 0; i < o->nrefs && err == 0; i++) {
-		const struct snap_label label = tables_label(&e->tables, o->shape, i);
-
-		if (label.kind == SNAP_LABEL_KEY)
-			key = o->refs[i];
-		target = o->refs[i] ? ordinals_find(&e->objects, o->refs[i])
-				    : ORDINALS_NONE;
-		if (target != ORDINALS_NONE)
-			err = found(e, target, label, i < nfixed ? i : i - nfixed, key);
-	}
-	if (err == 0 && type && type->flags & SNAP_TYPE_OWNED) {
-		target = ordinals_find(&e->objects, type->addr);
-		if (target != ORDINALS_NONE)
-			err = found(e, target, (struct snap_label){ SNAP_LABEL_TYPE, 0 },
-				    0, 0);
-	}
-	return err;
-}
-
-static int gather_edge(struct export *e, uint32_t target, struct snap_label label,
-		       uint32_t index, uint64_t key)
-{
-	(void)index;
-	(void)key;
-	if (e->nedges == e->edges_capacity) {
-		const size_t capacity =
-			e->edges_capacity ? e->edges_capacity * 3 / 2 : 65536;
-		uint32_t *const edges = realloc(e->edges, capacity * sizeof(*edges));
-
-		if (!edges)
-			return -ENOMEM;
-		e->edges = edges;
-		e->edges_capacity = capacity;
-	}
-	e->edges[e->nedges++] = target | (label.kind == SNAP_LABEL_WEAK ? WEAK_BIT : 0);
-	return 0;
-}
-
-/* False when the object repeats an address: only the first one counts. */
-static bool is_next(struct export *e, const struct snap_object *o)
-{
-	if (e->current >= e->objects.count || e->objects.addrs[e->current] != o->addr)
-		return false;
-	e->current++;
-	return true;
-}
-
-static int gather_object(struct snap_sink *sink, const struct snap_object *o)
-{
-	struct export *const e = export_of(sink);
-	struct key *const key = keys_find(&e->keys, o->addr);
-
-	if (!is_next(e, o))
-		return 0;
-	if (key)
-		key->type = o->type;
-	e->first_edge[e->current - 1] = e->nedges;
-	return each_edge(e, o, gather_edge);
-}
-
-static int gather_value(struct snap_sink *sink, const struct snap_value *v)
-{
-	struct export *const e = export_of(sink);
-	struct key *const key = keys_find(&e->keys, v->addr);
-
-	return key && !keys_describe(&e->keys, key, v) ? -ENOMEM : 0;
-}
-
-static int gather_root(struct snap_sink *sink, const struct snap_root *r)
-{
-	struct export *const e = export_of(sink);
-	const uint32_t object = ordinals_find(&e->objects, r->target);
-	size_t size;
-	const char *const text = tables_text(&e->tables, r->name, &size);
-
-	if (object == ORDINALS_NONE)
-		return 0;
-	if (e->nroots == e->roots_capacity) {
-		const size_t capacity = 2 * e->nroots + 1024;
-		struct root *const roots = realloc(e->roots, capacity * sizeof(*roots));
-
-		if (!roots)
-			return -ENOMEM;
-		e->roots = roots;
-		e->roots_capacity = capacity;
-	}
-	e->roots[e->nroots] = (struct root){
-		object,
-		intern_add(&e->texts, text,
-			   size < NAME_MAX_BYTES ? size : NAME_MAX_BYTES),
-		r->kind,
-	};
-	return e->roots[e->nroots++].name == INTERN_FAILED ? -ENOMEM : 0;
-}
-
-static const struct snap_sink_ops gather_ops = {
-	.string = take_string, .type = take_type, .shape = take_shape,
-	.object = gather_object, .value = gather_value, .root = gather_root,
-};
-
-/* ---- between: what is reachable ---- */
-
-static size_t reach(struct export *e, uint32_t object, size_t queued)
-{
-	if (!e->reached[object]) {
-		e->reached[object] = 1;
-		e->queue[queued++] = object;
-	}
-	return queued;
-}
-
-/* Everything reachable from what is queued. */
-static size_t flood(struct export *e, size_t next, size_t queued)
-{
-	for (; next < queued; next++) {
-		const uint32_t object = e->queue[next];
-
-		for (uint64_t i = e->first_edge[object]; i < e->first_edge[object + 1];
-		     i++)
-			if (!(e->edges[i] & WEAK_BIT))
-				queued = reach(e, e->edges[i], queued);
-	}
-	return queued;
-}
-
-/*
- * Marks objects 1 that a root reaches, 2 where an edge from "(unreachable)" is needed. Of
- * unreachable groups, that edge leads to the member that comes first in the snapshot.
- */
-static int find_reachable(struct export *e)
-{
-	const size_t n = e->objects.count;
-	size_t queued = 0;
-
-	e->reached = calloc(n + 1, 1);
-	e->queue = malloc((n + 1) * sizeof(*e->queue));
-	if (!e->reached || !e->queue)
-		return -ENOMEM;
-	for (size_t i = 0; i < e->nroots; i++)
-		queued = reach(e, e->roots[i].object, queued);
-	queued = flood(e, 0, queued);
-	for (uint32_t i = 0; i < n; i++) {
-		if (e->reached[i])
-			continue;
-		e->unreachable++;
-		queued = flood(e, queued, reach(e, i, queued));
-		e->reached[i] = 2;
-	}
-	free(e->queue);
-	e->queue = NULL;
-	return 0;
-}
-
 /* ---- pass 3: nodes ---- */
 
-static void put_number(struct export *e, uint64_t value)
+static void put_number(struct heapsnapshot *e, uint64_t value)
 {
 	json_u64(&e->json, value > UINT32_MAX ? UINT32_MAX : value);
 }
 
-static void put_node(struct export *e, enum node_type type, uint32_t name, uint64_t id,
-		     uint64_t size, uint64_t edges)
+static void put_node(struct heapsnapshot *e, enum node_type type, uint32_t name,
+		     uint64_t id, uint64_t size, uint64_t edges)
 {
 	put_number(e, type);
 	put_number(e, name);
@@ -316,7 +72,7 @@ static void put_node(struct export *e, enum node_type type, uint32_t name, uint6
 	putc_unlocked('\n', e->json.file);
 }
 
-static int put_synthetic(struct export *e, uint32_t number, const char *name,
+static int put_synthetic(struct heapsnapshot *e, uint32_t number, const char *name,
 			 uint64_t edges)
 {
 	const uint32_t text = intern_add(&e->texts, name, strlen(name));
@@ -325,7 +81,7 @@ static int put_synthetic(struct export *e, uint32_t number, const char *name,
 	return text == INTERN_FAILED ? -ENOMEM : 0;
 }
 
-static uint64_t roots_of_kind(const struct export *e, unsigned kind)
+static uint64_t roots_of_kind(const struct heapsnapshot *e, unsigned kind)
 {
 	uint64_t n = 0;
 
@@ -334,7 +90,7 @@ static uint64_t roots_of_kind(const struct export *e, unsigned kind)
 	return n;
 }
 
-static int put_synthetics(struct export *e)
+static int put_synthetics(struct heapsnapshot *e)
 {
 	int err = put_synthetic(e, SYNTHETIC_ROOT, "", 1);
 
@@ -368,7 +124,7 @@ static enum node_type node_type(const struct snap_type *type)
 }
 
 /* At most NAME_MAX_BYTES, not cutting a UTF-8 sequence. */
-static uint32_t add_text(struct export *e, const char *text, size_t size)
+static uint32_t add_text(struct heapsnapshot *e, const char *text, size_t size)
 {
 	if (size > NAME_MAX_BYTES) {
 		size = NAME_MAX_BYTES;
@@ -378,7 +134,7 @@ static uint32_t add_text(struct export *e, const char *text, size_t size)
 	return intern_add(&e->texts, text, size);
 }
 
-static uint32_t add_type_name(struct export *e, uint32_t type)
+static uint32_t add_type_name(struct heapsnapshot *e, uint32_t type)
 {
 	const struct snap_type *const t = tables_find_type(&e->tables, type);
 	size_t size;
@@ -388,7 +144,7 @@ static uint32_t add_type_name(struct export *e, uint32_t type)
 }
 
 /* Writes the node that waited for its value, which may be its name. */
-static int finish_node(struct export *e, const struct snap_value *value)
+static int finish_node(struct heapsnapshot *e, const struct snap_value *value)
 {
 	const struct snap_type *const type = tables_find_type(&e->tables, e->object.type);
 	const enum node_type kind = node_type(type);
@@ -413,10 +169,10 @@ static int finish_node(struct export *e, const struct snap_value *value)
 
 static int node_object(struct snap_sink *sink, const struct snap_object *o)
 {
-	struct export *const e = export_of(sink);
+	struct heapsnapshot *const e = heapsnapshot_of(sink);
 	const int err = finish_node(e, NULL);
 
-	if (err || !is_next(e, o))
+	if (err || !graph_is_next(e, o))
 		return err;
 	e->object = *o;
 	e->pending = true;
@@ -425,7 +181,7 @@ static int node_object(struct snap_sink *sink, const struct snap_object *o)
 
 static int node_value(struct snap_sink *sink, const struct snap_value *v)
 {
-	struct export *const e = export_of(sink);
+	struct heapsnapshot *const e = heapsnapshot_of(sink);
 
 	return e->pending && v->addr == e->object.addr ? finish_node(e, v) : 0;
 }
@@ -435,7 +191,8 @@ static const struct snap_sink_ops node_ops = { .object = node_object,
 
 /* ---- pass 4: edges ---- */
 
-static void put_edge(struct export *e, enum edge_type type, uint64_t name, uint64_t node)
+static void put_edge(struct heapsnapshot *e, enum edge_type type, uint64_t name,
+		     uint64_t node)
 {
 	put_number(e, type);
 	put_number(e, name);
@@ -445,7 +202,7 @@ static void put_edge(struct export *e, enum edge_type type, uint64_t name, uint6
 
 /* A dict key as the name of a property; false when it is no str or its text is unknown.
  */
-static bool key_name(struct export *e, uint64_t addr, uint32_t *ret)
+static bool key_name(struct heapsnapshot *e, uint64_t addr, uint32_t *ret)
 {
 	const struct key *const key = keys_find(&e->keys, addr);
 
@@ -456,7 +213,7 @@ static bool key_name(struct export *e, uint64_t addr, uint32_t *ret)
 }
 
 /* Name of an internal edge to the value of a key that is no str. */
-static uint32_t other_key_name(struct export *e, uint64_t addr)
+static uint32_t other_key_name(struct heapsnapshot *e, uint64_t addr)
 {
 	const struct key *const key = keys_find(&e->keys, addr);
 	char text[64];
@@ -469,7 +226,7 @@ static uint32_t other_key_name(struct export *e, uint64_t addr)
 	return intern_add(&e->texts, text, (size_t)size);
 }
 
-static int write_edge(struct export *e, uint32_t target, struct snap_label label,
+static int write_edge(struct heapsnapshot *e, uint32_t target, struct snap_label label,
 		      uint32_t index, uint64_t key)
 {
 	static const enum edge_type types[SNAP_LABEL_KIND_COUNT] = {
@@ -514,15 +271,15 @@ static int write_edge(struct export *e, uint32_t target, struct snap_label label
 
 static int edge_object(struct snap_sink *sink, const struct snap_object *o)
 {
-	struct export *const e = export_of(sink);
+	struct heapsnapshot *const e = heapsnapshot_of(sink);
 
-	return is_next(e, o) ? each_edge(e, o, write_edge) : 0;
+	return graph_is_next(e, o) ? graph_each_edge(e, o, write_edge) : 0;
 }
 
 static const struct snap_sink_ops edge_ops = { .object = edge_object };
 
 /* Edges of the synthetic nodes, in their order; as many as put_synthetics said. */
-static void put_synthetic_edges(struct export *e)
+static void put_synthetic_edges(struct heapsnapshot *e)
 {
 	uint32_t element = 0;
 
@@ -561,7 +318,7 @@ static const char head[] =
 	"\"sample_fields\":[\"timestamp_us\",\"last_assigned_id\"],\n"
 	"\"location_fields\":[\"object_index\",\"script_id\",\"line\",\"column\"]},\n";
 
-static void put_head(struct export *e, uint64_t nodes, uint64_t edges)
+static void put_head(struct heapsnapshot *e, uint64_t nodes, uint64_t edges)
 {
 	json_put_ascii(&e->json, head);
 	fprintf(e->json.file,
@@ -569,7 +326,7 @@ static void put_head(struct export *e, uint64_t nodes, uint64_t edges)
 		"\"nodes\":[", (unsigned long long)nodes, (unsigned long long)edges);
 }
 
-static void put_texts(struct export *e)
+static void put_texts(struct heapsnapshot *e)
 {
 	size_t size;
 
@@ -590,26 +347,17 @@ static void put_texts(struct export *e)
 static struct snap_sink *begin(void *arg, uint32_t ordinal)
 {
 	static const struct snap_sink_ops nothing;
-	struct export *const e = arg;
+	struct heapsnapshot *const e = arg;
 
 	e->sink.ops = ordinal == e->wanted ? e->ops : &nothing;
 	if (ordinal == e->wanted) {
 		e->found = true;
 		e->current = 0;
 		e->pending = false;
-		if (e->ops == &number_ops || e->ops == &gather_ops)
+		if (e->ops == &graph_number_ops || e->ops == &graph_gather_ops)
 			tables_deinit(&e->tables);
 	}
 	return &e->sink;
-}
-
-static int pass(struct export *e, int fd, const struct snap_sink_ops *ops,
-		struct snap_problem *problem)
-{
-	static const struct snap_parser_ops parser_ops = { .begin = begin };
-
-	e->ops = ops;
-	return passes_read(fd, &parser_ops, e, problem);
 }
 
 static int fail(struct snap_problem *problem, enum snap_error_code code, int err,
@@ -620,24 +368,38 @@ static int fail(struct snap_problem *problem, enum snap_error_code code, int err
 	return -1;
 }
 
-static int gather(struct export *e, int fd, struct snap_problem *problem)
+static int pass(struct heapsnapshot *e, int fd, const struct snap_sink_ops *ops,
+		struct snap_problem *problem)
 {
-	if (pass(e, fd, &number_ops, problem) != 0)
+	static const struct snap_parser_ops parser_ops = { .begin = begin };
+
+	e->ops = ops;
+	if (passes_read(fd, &parser_ops, e, problem) != 0)
+		return -1;
+	/* What comes later was laid out for exactly these objects. */
+	if (ops != &graph_number_ops && e->current != e->objects.count)
+		return fail(problem, SNAP_E_IO, 0, "the input changed while it was read");
+	return 0;
+}
+
+static int gather(struct heapsnapshot *e, int fd, struct snap_problem *problem)
+{
+	if (pass(e, fd, &graph_number_ops, problem) != 0)
 		return -1;
 	if (!e->found)
 		return fail(problem, SNAP_E_LIMIT, 0, "the snapshot has no such process");
 	e->first_edge = malloc((e->objects.count + 1) * sizeof(*e->first_edge));
 	if (!e->first_edge)
 		return fail(problem, SNAP_E_NOMEM, ENOMEM, "out of memory");
-	if (pass(e, fd, &gather_ops, problem) != 0)
+	if (pass(e, fd, &graph_gather_ops, problem) != 0)
 		return -1;
 	e->first_edge[e->objects.count] = e->nedges;
-	if (find_reachable(e) != 0)
+	if (graph_find_reachable(e) != 0)
 		return fail(problem, SNAP_E_NOMEM, ENOMEM, "out of memory");
 	return 0;
 }
 
-static int write_all(struct export *e, int fd, struct snap_problem *problem)
+static int write_all(struct heapsnapshot *e, int fd, struct snap_problem *problem)
 {
 	const uint64_t nodes = e->objects.count + (uint64_t)SYNTHETIC_COUNT;
 	const uint64_t edges =
@@ -664,23 +426,10 @@ static int write_all(struct export *e, int fd, struct snap_problem *problem)
 	return 0;
 }
 
-static void deinit(struct export *e)
-{
-	tables_deinit(&e->tables);
-	keys_deinit(&e->keys);
-	ordinals_deinit(&e->objects);
-	intern_deinit(&e->texts);
-	free(e->first_edge);
-	free(e->edges);
-	free(e->reached);
-	free(e->queue);
-	free(e->roots);
-}
-
 int snap_export_heapsnapshot(const char *path, uint32_t ordinal, FILE *out,
 			     struct snap_problem *problem)
 {
-	struct export e = { .wanted = ordinal, .json.file = out };
+	struct heapsnapshot e = { .wanted = ordinal, .json.file = out };
 	const int fd = passes_open(path, problem);
 	int result;
 
@@ -690,6 +439,6 @@ int snap_export_heapsnapshot(const char *path, uint32_t ordinal, FILE *out,
 	if (result == 0)
 		result = write_all(&e, fd, problem);
 	close(fd);
-	deinit(&e);
+	graph_deinit(&e);
 	return result;
 }
