@@ -16,6 +16,7 @@ enum {
 	LEAF_WORDS = 1 << (LEAF_SHIFT - PAGE_SHIFT - 6),
 	LEAVES = 1 << (47 - LEAF_SHIFT),
 	SMAPS_BUFFER = 64 * 1024,
+	THREAD_TOP = 256 * 1024,	/* a thread's descriptor and TLS are at its stack's end */
 	PAGEMAP_CHUNK = 512,		/* pages asked about at once */
 };
 #define NO_PAGE UINT64_MAX
@@ -205,7 +206,7 @@ void memory_note_stack(struct walk *w, uint64_t addr)
 {
 	struct memory_map *map = memory_find(w, addr);
 
-	if (map && map->class_ == SNAP_MAP_ANON)
+	if (map && map->class_ == SNAP_MAP_ANON && map->end - addr < THREAD_TOP)
 		map->class_ = SNAP_MAP_STACK;
 }
 

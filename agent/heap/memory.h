@@ -51,7 +51,10 @@ struct memory_map *memory_find(struct walk *w, uint64_t addr);
 /* Does [addr, addr + size) hold (part of) a live object, as reported so far? */
 bool memory_page_live(struct walk *w, uint64_t addr, uint64_t size);
 
-/* Says that a thread's stack lies in the mapping of addr (before memory_facts). */
+/*
+ * Says that addr is a thread's descriptor (pthread_t): its stack is the mapping that
+ * ends just above, unless the kernel merged that with others.  Before memory_facts.
+ */
 void memory_note_stack(struct walk *w, uint64_t addr);
 
 #endif

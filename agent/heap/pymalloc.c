@@ -19,15 +19,17 @@
  *			      freepools, next, prev }		48 bytes
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/heap/allocators.h"
 #include "agent/heap/memory.h"
+#include "agent/heap/procfs.h"
 #include "agent/heap/roots.h"
 #include "agent/heap/walk_internal.h"
 
 enum {
 	POOL_HEAD = 48, CLASSES = 64, ARENA_ENTRY = 48, SAMPLES = 8,
-	ARENAS_MAX = 1 << 22,
+	ARENAS_MAX = 1 << 22, PAGEMAP_CHUNK = 512,
 };
 
 struct pymalloc {
@@ -35,6 +37,9 @@ struct pymalloc {
 	uint64_t pools, used[CLASSES], free[CLASSES];
 	uint64_t sample[SAMPLES];	/* pools of different arenas */
 	uint32_t sample_index[SAMPLES], samples, max_index;
+	int pagemap;			/* of ourselves; < 0: not readable */
+	uint64_t first, known;		/* pages whose entries are in info */
+	uint64_t info[PAGEMAP_CHUNK];
 };
 
 struct pool {
@@ -78,13 +83,35 @@ static void note_sample(struct pymalloc *state, uint64_t addr, uint32_t index)
 	state->sample_index[state->samples++] = index;
 }
 
+/*
+ * Is the page in memory?  One that isn't was never used, or is swapped out and had
+ * better stay there.  Without pagemap: only pages that hold objects.
+ */
+static bool resident(struct walk *w, struct pymalloc *state, uint64_t addr)
+{
+	uint64_t page = addr >> 12;
+
+	if (state->pagemap < 0)
+		return memory_page_live(w, addr, state->pool_size);
+	if (page < state->first || page >= state->first + state->known) {
+		ssize_t n = pread(state->pagemap, state->info, sizeof(state->info),
+				  (off_t)(page * 8));
+
+		state->first = page;
+		state->known = n > 0 ? (uint64_t)n / 8 : 0;
+		if (!state->known)
+			return memory_page_live(w, addr, state->pool_size);
+	}
+	return state->info[page - state->first] >> 63;
+}
+
 static void scan_map(struct walk *w, struct pymalloc *state, const struct memory_map *map)
 {
 	uint64_t addr = (map->start + state->pool_size - 1) & ~(state->pool_size - 1);
 	struct pool pool;
 
 	for (; addr + state->pool_size <= map->end; addr += state->pool_size) {
-		if (!memory_page_live(w, addr, state->pool_size) ||
+		if (!resident(w, state, addr) || !walk_readable(w, addr, POOL_HEAD) ||
 		    !read_pool(state, addr, &pool))
 			continue;
 		state->pools++;
@@ -219,12 +246,15 @@ void pymalloc_facts(struct walk *w)
 		.arena_size = large ? 1 << 20 : 1 << 18,
 		/* the gc header tells the builds that align to 8 (bpo-27987) */
 		.alignment = w->lay->gc_head == 24 ? 8 : 16,
+		.pagemap = w->options->in_copy ? procfs_open_file(0, "pagemap") : -1,
 	};
 
 	for (size_t i = 0; memory && i < memory->count; i++)
 		if (memory->maps[i].class_ == SNAP_MAP_ANON &&
 		    (memory->maps[i].perms & 3) == 3)
 			scan_map(w, &state, &memory->maps[i]);
+	if (state.pagemap >= 0)
+		close(state.pagemap);
 	if (!state.pools) {
 		walk_fact_text(w, "pymalloc.note", "not in use", 10);
 		return;

@@ -105,7 +105,7 @@ static void identify(struct walk *w, const struct roots_interp *interp,
 		info->name = walk_string_of(w, name);
 	if (!info->name && task_name(w, info->native, comm, sizeof(comm)))
 		info->name = walk_cstring(w, comm);
-	if (info->ident)
+	if (info->ident && !info->main)
 		memory_note_stack(w, info->ident);
 }
 

@@ -151,6 +151,47 @@ class Zoo(Case):
                     yield "%s in %s of %s" % (name, function, thread)
         self.compare(check)
 
+    def test_memory_facts(self):
+        """pymalloc's blocks are those the interpreter counts; pages add up."""
+        def check(said, found):
+            used = int(found.facts.get("pymalloc.used_blocks", 0))
+            # the interpreter counts blocks of more than 512 bytes too: a few per cent
+            if not said["blocks"] * 0.94 < used < said["blocks"] + 100:
+                yield "%d blocks, not %d" % (used, said["blocks"])
+            objects = sum(o.size for o in found.objects.values())
+            placed = sum(m.object_bytes for m in found.maps)
+            if abs(objects - placed) > objects * 0.25:
+                yield "%d bytes of objects, %d in mappings" % (objects, placed)
+            for m in found.maps:
+                if m.live > m.rss or m.rss > m.end - m.start:
+                    yield m
+            if not int(found.facts["malloc.known"]):
+                yield "malloc's heap was not understood"
+            heap = sum(m.end - m.start for m in found.maps if m.name == "[heap]")
+            known = sum(int(found.facts["malloc." + what])
+                        for what in ("used_bytes", "free_bytes", "top_bytes"))
+            if known < heap * 0.99:
+                yield "malloc: %d bytes of a heap of %d" % (known, heap)
+            if int(found.facts["memory.unmapped_object_bytes"]):
+                yield "objects outside of all mappings"
+        self.compare(check)
+
+    def test_no_values(self):
+        """Without values there is no text but names; equal contents still group."""
+        python = interpreters()[-1]
+        trace, expected = self.path("trace"), self.path("expected")
+        subprocess.run([python.path, "-X", "utf8", ZOO, DRIVER, trace, expected, "19"],
+                       stderr=subprocess.DEVNULL, check=True, timeout=120)
+        found = walktrace.Trace(trace)
+        texts = {v.text for v in found.values.values() if v.kind in (1, 2, 3, 4)}
+        for secret in (b"plain text", b"x" * 64, b"raw\0bytes", str(1 << 40).encode()):
+            self.assertNotIn(secret, texts)
+        self.assertIn(b"thread_local_list", texts)
+        self.assertTrue(all(t.replace(b"_", b"a").isalnum() for t in texts if t))
+        hashes = [v.hash for v in found.values.values() if v.kind == 1 and not v.text]
+        self.assertGreater(len(hashes), 1000)
+        self.assertNotIn(0, hashes)
+
     def test_explained(self):
         """Nearly every reference counted by the interpreter was found."""
         def check(said, found):

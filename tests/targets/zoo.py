@@ -3,7 +3,7 @@
 what a programmer would say of them (who refers to whom, and by what name; local
 variables; values; buffers), then has the walk driver write what it finds.
 
-    python zoo.py walk_driver.so trace.txt expected.json
+    python zoo.py walk_driver.so trace.txt expected.json [driver flags]
 
 Runs on CPython 3.6 and later.  test_truth.py compares the two files.
 """
@@ -538,9 +538,12 @@ def walk():
     for frame in EXPECTED["frames"]:
         if frame[0] == "MainThread" and frame[1] == 0:
             frame[4] = number
+    driver = ctypes.PyDLL(sys.argv[1])
+    flags = int(sys.argv[4]) if len(sys.argv) > 4 else 17
+    EXPECTED["blocks"] = sys.getallocatedblocks()
     with open(sys.argv[3], "w") as f:
         json.dump(EXPECTED, f)
-    rc = ctypes.PyDLL(sys.argv[1]).walk_to_file(path, 17, stats, err, 512)  # THE_CALL
+    rc = driver.walk_to_file(path, flags, stats, err, 512)  # THE_CALL
     if rc:
         sys.stderr.write("walk: %d %s\n" % (rc, err.value.decode()))
     return rc
