@@ -68,7 +68,10 @@ static int put(struct part *part, const void *data, size_t size)
 	part->written += size;
 	if (part->live)
 		live_pump(part->live, part->start + part->written);
-	return 0;
+	/* A viewer may go; where the output itself is relayed its end is ours. */
+	if (part->live && part->live->spool && part->live->error)
+		part->error = part->live->error;
+	return part->error;
 }
 
 static int hold(struct part *part, const void *data, size_t size)

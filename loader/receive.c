@@ -222,8 +222,10 @@ static void watch_memory(struct receive *r, uint64_t now)
 
 	if (!r->options->watch || now < r->next_watch || r->ret->stop)
 		return;
-	r->next_watch = now + SECOND / 20;
 	headroom_read(r->options->watch, &h);
+	/* Often, where it gets tight: an application that writes takes 1 GB/s. */
+	r->next_watch = now + (h.free / 4 < r->options->headroom_min ? SECOND / 200 :
+			       SECOND / 20);
 	if (h.free >= r->options->headroom_min)
 		return;
 	r->ret->free_bytes = h.free;
@@ -279,7 +281,7 @@ static void step(struct receive *r)
 		[SLOT_LIVE] = { live_waits ? live->fd : -1, POLLOUT, 0 },
 	};
 
-	const int n = poll(p, SLOTS, 50);
+	const int n = poll(p, SLOTS, r->options->watch ? 10 : 50);
 	if (n > 0) {
 		if (p[SLOT_CONTROL].revents)
 			read_control(r);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -232,17 +233,52 @@ static void run_many(struct session *s, bool keep)
 	free(args);
 }
 
+/*
+ * A pipe or a terminal's program may be slow: then a scratch file takes the bytes
+ * at once and they are passed on as they are taken.  Where there is no room for
+ * one, the output is written to directly.
+ */
+static int open_spool(struct session *s)
+{
+	char error[512];
+	struct stat st;
+
+	if (s->output.seekable || (fstat(s->output.fd, &st) == 0 && S_ISREG(st.st_mode)))
+		return -1;
+	const int fd = output_scratch(NULL, error);
+	if (fd >= 0 && live_relay(&s->live, s->output.fd, fd, s->cancel_fd) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
 static void run_one(struct session *s, bool keep)
 {
+	struct capture_result *r = &s->results[0];
+	struct part *part = &s->parts[0];
 	struct progress_arg arg;
+	const int spool = open_spool(s);
 
-	part_init(&s->parts[0], s->output.fd, s->output.seekable, &s->live);
-	s->live_start = s->parts[0].start;
+	part_init(part, spool >= 0 ? spool : s->output.fd, spool >= 0 || s->output.seekable,
+		  &s->live);
+	s->live_start = part->start;
 	const struct capture_job job = job_for(s, 0, keep, &arg);
 	if (job.plan)
-		capture_run(&job, &s->results[0]);
-	live_pump(&s->live, s->parts[0].start + s->parts[0].written);
-	part_deinit(&s->parts[0]);
+		capture_run(&job, r);
+	live_pump(&s->live, part->start + part->written);
+	if (spool >= 0) {
+		const int e = live_finish(&s->live);
+		if (e < 0 && r->status != CAPTURE_FAILED) {
+			r->status = CAPTURE_FAILED;
+			r->cancelled = e == -EINTR;
+			snprintf(r->error, sizeof r->error, "cannot write the snapshot: %s",
+				 e == -EINTR ? "cancelled" : strerror(-e));
+		}
+		s->live = LIVE_NONE;
+		close(spool);
+	}
+	part_deinit(part);
 }
 
 static bool any_kept(const struct session *s)

@@ -100,6 +100,38 @@ class Load(Case):
         self.assertEqual(pids_of(self.path("s.pymem")), [(t.pid, True)])
         self.assertEqual(os.listdir(self.tmp), ["s.pymem"])
 
+    def test_slow_reader_holds_nobody_up(self):
+        with Target(self.python, HEAP, ["300000"]) as t:
+            before = ProcState(t.pid)
+            load = subprocess.Popen([LOAD, "-d", "-q", "-f", "-", str(t.pid)],
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            for line in load.stderr:
+                if b"message 8 " in line:	# DONE: nothing of the target is needed any more
+                    break
+            else:
+                self.fail("the capture waited for its reader")
+            self.assert_untouched(before)
+            data = load.stdout.read()
+            load.communicate()
+            self.assertEqual(load.returncode, 0)
+        self.assertGreater(len(data), 200000)
+        with open(self.path("s.pymem"), "wb") as f:
+            f.write(data)
+        self.assertEqual(pids_of(self.path("s.pymem")), [(t.pid, True)])
+
+    def test_reader_that_goes_away(self):
+        with Target(self.python, HEAP, ["300000"]) as t:
+            before = ProcState(t.pid)
+            load = subprocess.Popen([LOAD, "-q", "-f", "-", str(t.pid)],
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            load.stdout.read(10)
+            load.stdout.close()
+            errors = load.stderr.read()
+            load.stderr.close()
+            self.assertEqual(load.wait(timeout=30), 1)
+            self.assertIn(b"Broken pipe", errors)
+            self.assert_untouched(before)
+
     def test_several_side_by_side(self):
         with Target(self.python, HEAP, ["30000"]) as a, Target(self.python, HEAP) as b, \
                 Target(self.python, HEAP, ["10"]) as c:
