@@ -9,6 +9,9 @@
  *	            so the memory used is about RSS/64 each
  *
  * Objects start at multiples of 8.  Bits in order are objects in address order.
+ * A leaf also tells which of its parts (256 KiB of addresses, one page of bitmap)
+ * were marked in since a sweep last cleared that: the others need no look, and no
+ * page of memory for their bits.
  */
 #ifndef PYMEM_AGENT_HEAP_MARKS_H
 #define PYMEM_AGENT_HEAP_MARKS_H
@@ -23,11 +26,14 @@ enum {
 	MARKS_LEAF_SHIFT = 26,		/* bytes of address space in a leaf: 64 MiB */
 	MARKS_LEAF_WORDS = 1 << (MARKS_LEAF_SHIFT - 3 - 6),
 	MARKS_DIRECTORY = 1 << (47 - MARKS_LEAF_SHIFT),
+	MARKS_PART_WORDS = 512,
+	MARKS_PARTS = MARKS_LEAF_WORDS / MARKS_PART_WORDS,
 };
 
 struct marks_leaf {
 	uint64_t mark[MARKS_LEAF_WORDS];
 	uint64_t done[MARKS_LEAF_WORDS];
+	uint64_t pending[MARKS_PARTS / 64];	/* parts with new marks */
 };
 
 struct marks {
@@ -36,13 +42,19 @@ struct marks {
 	uint32_t *order;		/* indexes of existing leaves, ascending */
 	uint32_t count, capacity;
 	bool failed;			/* memory ran out: marks were lost */
-	uint64_t added;			/* bits set since the last look, see sweep */
 };
 
 /* 0 or -ENOMEM. Everything belongs to the arena. */
 int marks_init(struct marks *marks, struct arena *arena);
 /* Slow path: the leaf of addr, made if absent; NULL when memory ran out. */
 struct marks_leaf *marks_grow(struct marks *marks, uint64_t addr);
+
+static inline void marks_pend(struct marks_leaf *leaf, uint32_t word)
+{
+	uint32_t part = word / MARKS_PART_WORDS;
+
+	leaf->pending[part / 64] |= 1ULL << (part % 64);
+}
 
 static inline bool marks_in_range(uint64_t addr)
 {
@@ -54,6 +66,7 @@ static inline bool marks_set(struct marks *marks, uint64_t addr)
 {
 	struct marks_leaf *leaf;
 	uint64_t bit, *word;
+	uint32_t at;
 
 	if (__builtin_expect(!marks_in_range(addr), 0))
 		return false;
@@ -63,11 +76,13 @@ static inline bool marks_set(struct marks *marks, uint64_t addr)
 		if (!leaf)
 			return false;
 	}
-	word = &leaf->mark[(addr >> 9) & (MARKS_LEAF_WORDS - 1)];
+	at = (addr >> 9) & (MARKS_LEAF_WORDS - 1);
+	word = &leaf->mark[at];
 	bit = 1ULL << ((addr >> 3) & 63);
 	if (*word & bit)
 		return false;
 	*word |= bit;
+	marks_pend(leaf, at);
 	return true;
 }
 

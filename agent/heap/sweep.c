@@ -216,6 +216,7 @@ static void sweep_word(struct walk *w, struct marks_leaf *leaf, uint32_t word, u
 
 		if (put_off(w, obj)) {
 			skipped |= 1ULL << bit;
+			marks_pend(leaf, word);
 			continue;
 		}
 		leaf->done[word] |= 1ULL << bit;
@@ -231,28 +232,44 @@ static inline void prefetch_word(uint64_t todo, uint64_t at)
 			__builtin_prefetch((const void *)(uintptr_t)at);
 }
 
+static void sweep_part(struct walk *w, struct marks_leaf *leaf, uint32_t part, uint64_t base)
+{
+	uint32_t word = part * MARKS_PART_WORDS, end = word + MARKS_PART_WORDS;
+
+	for (; word < end && !w->err; word++) {
+		uint32_t ahead = word + AHEAD;
+
+		if (ahead < end)
+			prefetch_word(leaf->mark[ahead] & ~leaf->done[ahead],
+				      base + ahead * 512ULL);
+		if (leaf->mark[word] & ~leaf->done[word])
+			sweep_word(w, leaf, word, base);
+	}
+}
+
+/* Parts of a leaf in order; one that gets marks while another is swept counts too. */
+static void sweep_leaf(struct walk *w, struct marks_leaf *leaf, uint64_t base)
+{
+	for (uint32_t part = 0; part < MARKS_PARTS && !w->err; part++) {
+		if (!(leaf->pending[part / 64] >> (part % 64) & 1))
+			continue;
+		leaf->pending[part / 64] &= ~(1ULL << (part % 64));
+		sweep_part(w, leaf, part, base);
+		if (w->stats.objects - w->reported < PROGRESS_EVERY)
+			continue;
+		w->reported = w->stats.objects;
+		send_progress(w);
+	}
+}
+
 static uint64_t sweep_pass(struct walk *w)
 {
-	uint64_t before = w->stats.objects, reported = before;
+	uint64_t before = w->stats.objects;
 
 	for (uint32_t i = 0; i < w->marks.count && !w->err; i++) {
 		uint32_t index = w->marks.order[i];
-		struct marks_leaf *leaf = w->marks.directory[index];
-		uint64_t base = (uint64_t)index << MARKS_LEAF_SHIFT;
 
-		for (uint32_t word = 0; word < MARKS_LEAF_WORDS; word++) {
-			uint32_t ahead = (word + AHEAD) & (MARKS_LEAF_WORDS - 1);
-
-			prefetch_word(leaf->mark[ahead] & ~leaf->done[ahead],
-				      base + ahead * 512ULL);
-			if (!(leaf->mark[word] & ~leaf->done[word]))
-				continue;
-			sweep_word(w, leaf, word, base);
-			if (w->stats.objects - reported < PROGRESS_EVERY)
-				continue;
-			reported = w->stats.objects;
-			send_progress(w);
-		}
+		sweep_leaf(w, w->marks.directory[index], (uint64_t)index << MARKS_LEAF_SHIFT);
 	}
 	w->stats.sweeps++;
 	return w->stats.objects - before;

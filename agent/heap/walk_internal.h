@@ -107,6 +107,7 @@ struct walk {
 	const struct walk_options *options;
 	struct snap_sink *sink;
 	struct walk_stats stats;
+	uint64_t reported;		/* objects at the last progress event */
 	int err;			/* first failure, negative errno; once set, stop soon */
 
 	struct marks marks;
