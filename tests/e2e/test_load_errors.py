@@ -288,6 +288,45 @@ serve()
         self.nothing_written()
 
 
+    def test_memory_runs_out_during_the_walk(self):
+        """An application that writes all over its heap while the copy lives, in a cgroup
+        with little room: the copy goes, the application stays."""
+        root = _memory_cgroup()
+        if not root:
+            self.skipTest("no memory cgroup can be made here")
+        code = BIG.replace("ready(", """
+import threading
+room = bytearray(96 << 20)
+writing = False
+def write():
+    n = 0
+    while True:
+        if not writing:
+            time.sleep(0.01)
+            continue
+        n = (n + 1) & 255
+        for at in range(0, len(room), 4096):
+            room[at] = n
+import time
+threading.Thread(target=write, daemon=True).start()
+ready(""")
+        group = _MemoryGroup(root, os.getpid() + 100000000, adopt=False)
+        enter = ["sh", "-c", 'echo $$ >%s/cgroup.procs; exec "$@"' % group.dir, "sh"]
+        try:
+            with Target(self.python, code, ["600000"], prefix=enter) as t:
+                group.leave(110 << 20)
+                before = ProcState(t.pid)
+                t.tell("writing = True")
+                done = self.load("--json", "-f", "x.pymem", t.pid)
+                (snap,) = json.loads(done.stdout)["snapshots"]
+                if snap["status"] != "complete":	# the walk may win
+                    self.assertRegex(snap["error"], "memory|killed")
+                self.assertEqual(t.ask("len(ALL)"), 600000)
+                self.assert_untouched(before)
+        finally:
+            group.close()
+
+
 def _read(pid):
     with open("/proc/%d/stat" % pid) as f:
         return f.read()
@@ -307,10 +346,11 @@ def _memory_cgroup():
 
 
 class _MemoryGroup:
-    def __init__(self, root, pid):
+    def __init__(self, root, pid, adopt=True):
         self.dir = os.path.join(root, "pymem-test-%d" % pid)
         os.mkdir(self.dir)
-        self.put("cgroup.procs", pid)
+        if adopt:
+            self.put("cgroup.procs", pid)
         # Pages stay charged to the old group: only the limit's arithmetic matters.
         self.v1 = os.path.exists(os.path.join(self.dir, "memory.limit_in_bytes"))
 
