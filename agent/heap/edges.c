@@ -128,7 +128,7 @@ static uint32_t edges_dict(struct walk *w, struct walk_type *type, uint64_t obj)
 	dict_table(w->lay, obj, &t);
 	if (!t.values) {
 		dict_pairs(w, &t);
-		return obj == w->interned ? walk_shape(w, NULL, 0, SNAP_TAIL_WEAK) :
+		return walk_is_interned(w, obj) ? walk_shape(w, NULL, 0, SNAP_TAIL_WEAK) :
 			w->shape_pairs;
 	}
 	if (t.embedded && !w->lay->dict_owns_embedded)	/* the instance shows them */

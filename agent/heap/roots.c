@@ -144,9 +144,13 @@ bool roots_is_interned(struct walk *w, uint64_t dict)
 
 void roots_interned(struct walk *w, uint64_t dict)
 {
-	if (w->interned)
+	int i = 0;
+
+	while (i < WALK_INTERNED && w->interned[i] && w->interned[i] != dict)
+		i++;
+	if (i == WALK_INTERNED || w->interned[i] == dict)
 		return;
-	w->interned = dict;
+	w->interned[i] = dict;
 	walk_root(w, SNAP_ROOT_INTERNED, 0, 0, 0, walk_cstring(w, "strings"), dict);
 }
 
@@ -155,13 +159,15 @@ static void find_interned_state(struct walk *w, uint64_t start, uint64_t size)
 {
 	uint64_t dict_type = CPYTHON_ADDR(w->py, dict_type);
 
-	for (uint64_t at = start; at + 8 <= start + size && !w->interned; at += 8) {
+	for (uint64_t at = start; at + 8 <= start + size; at += 8) {
 		uint64_t word = peek64(at);
 
 		if (peek_plausible(word) && (word & 7) == 0 && walk_readable(w, word, 64) &&
 		    walk_typeof(w, word) == dict_type && walk_is_object(w, word) &&
-		    roots_is_interned(w, word))
+		    roots_is_interned(w, word)) {
 			roots_interned(w, word);
+			return;
+		}
 	}
 }
 

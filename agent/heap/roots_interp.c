@@ -24,7 +24,7 @@ static bool is_module(struct walk *w, uint64_t obj)
 static bool is_sys_modules(struct walk *w, uint64_t word)
 {
 	return is_exact(w, word, CPYTHON_ADDR(w->py, dict_type)) &&
-		word != w->interned && is_module(w, walk_dict_get(w, word, "sys")) &&
+		!walk_is_interned(w, word) && is_module(w, walk_dict_get(w, word, "sys")) &&
 		is_module(w, walk_dict_get(w, word, "builtins"));
 }
 
@@ -221,21 +221,38 @@ bool roots_is_freelist(struct walk *w, uint64_t at, uint64_t start, uint64_t end
 	return same >= 3;
 }
 
+/* A subinterpreter has dicts of its own for static types: tp_dict, tp_subclasses. */
+static void sub_type(struct walk *w, uint64_t type, uint64_t at)
+{
+	uint64_t dict = peek64(at), subclasses = peek64(at + 8);
+	char text[128];
+	uint32_t name;
+
+	if (walk_type_dict(w, type) == dict || !walk_tp_name(w, type, text, sizeof(text)))
+		return;
+	name = walk_cstring(w, text);
+	walk_root(w, SNAP_ROOT_STATIC_TYPE, 0, 0, 0, name, dict);
+	if (is_exact(w, subclasses, CPYTHON_ADDR(w->py, dict_type)))
+		walk_root(w, SNAP_ROOT_STATIC_TYPE, 0, 0, 0, name, subclasses);
+}
+
 /*
  * 3.12+: the state of a static type: {type, ints, tp_dict, tp_subclasses,
- * tp_weaklist}.  These are references of the type.  Returns its words, 0: it isn't.
+ * tp_weaklist}.  In the main interpreter these are references of the type.  Returns its words, 0: it isn't.
  */
 static uint32_t static_type_words(struct walk *w, uint64_t at, uint64_t left)
 {
-	uint64_t type = peek64(at), dict;
+	uint64_t type = peek64(at), dict_type = CPYTHON_ADDR(w->py, dict_type);
 
 	if (!cpython_since(w->py, 12) || left < 56 ||
-	    !(peek64(walk_typeof(w, type) + w->lay->tp_flags) >> 31 & 1))
+	    !(peek64(walk_typeof(w, type) + w->lay->tp_flags) >> 31 & 1) ||
+	    (peek64(type + w->lay->tp_flags) >> 9 & 1) || peek64(at + 8) >> 33)
 		return 0;
-	dict = walk_type_dict(w, type);
-	for (uint32_t i = 2; dict && i < 4; i++)
-		if (peek64(at + 8 * i) == dict)
+	for (uint32_t i = 2; i < 4; i++)
+		if (is_exact(w, peek64(at + 8 * i), dict_type)) {
+			sub_type(w, type, at + 8 * i);
 			return i + 3;
+		}
 	return 0;
 }
 
@@ -287,7 +304,7 @@ static uint32_t emit_word(struct walk *w, const struct roots_interp *interp,
 	if (left >= 16 && emit_identifiers(w, at))
 		return 2;
 	if (!peek_plausible(word) || (word & 7) || !walk_is_object(w, word) ||
-	    word == w->interned)
+	    walk_is_interned(w, word))
 		return 1;
 	n = static_type_words(w, at, left) + version_cache_words(w, at);
 	if (n)

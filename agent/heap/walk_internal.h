@@ -98,7 +98,7 @@ struct walk_range {
 	const char *path;	/* NUL-terminated, ours; "" = anonymous */
 };
 
-enum { WALK_PAGES_OK = 8192 };
+enum { WALK_PAGES_OK = 8192, WALK_INTERNED = 8 };
 
 struct walk {
 	const struct cpython *py;
@@ -137,8 +137,9 @@ struct walk {
 	uint32_t next_thread, next_frame; /* ids handed out so far */
 	uint32_t shape_index, shape_pairs, shape_element, shape_other;
 
-	uint64_t interned;		/* dict of interned strings: its references are not
-					 * counted (roots.c finds it); 0 = none */
+	uint64_t interned[WALK_INTERNED]; /* dicts of interned strings: their references are
+					 * not counted (roots.c finds them, one of each
+					 * interpreter in 3.13+); 0 = none */
 	struct walk_type *type_type;	/* of PyType_Type */
 	void *closures, *statics;	/* private to their parts */
 	void *roots, *frames, *values, *native, *numpy, *probes, *memory, *sizecheck;
@@ -166,6 +167,15 @@ const struct walk_range *walk_range_of(struct walk *w, uint64_t addr);
  * consistent gc header.  Never faults.  May rarely say yes to stale memory.
  */
 bool walk_is_object(struct walk *w, uint64_t addr);
+
+/* Is this dict a table of interned strings? */
+static inline bool walk_is_interned(const struct walk *w, uint64_t dict)
+{
+	for (int i = 0; i < WALK_INTERNED && w->interned[i]; i++)
+		if (w->interned[i] == dict)
+			return true;
+	return false;
+}
 
 static inline uint64_t walk_typeof(const struct walk *w, uint64_t obj)
 {
