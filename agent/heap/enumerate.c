@@ -16,8 +16,8 @@
 
 enum {
 	CURSORS = 64,		/* at a time; measured: 32 to 64 are best */
-	STARTS = 1024,		/* known in all: the longest stretch is then short */
-	PAGES_MAX = 4096,	/* random pages looked at for starts */
+	STARTS = 512,		/* known in all: the longest stretch is then short */
+	PAGES_MAX = 2048,	/* random pages looked at for starts */
 	PAGE = 4096,
 };
 
@@ -142,7 +142,7 @@ static void add_random_starts(struct lists *l)
 	for (uint32_t i = 0; i < w->nranges; i++)
 		if (may_hold_objects(&w->ranges[i]))
 			pages += (w->ranges[i].end - w->ranges[i].start) / PAGE;
-	for (uint32_t n = 0; n < PAGES_MAX && n < pages / 4 && l->nstarts < most; n++) {
+	for (uint32_t n = 0; n < PAGES_MAX && n < pages / 16 && l->nstarts < most; n++) {
 		pick = next_random(&state) % pages;
 		for (uint32_t i = 0; i < w->nranges; i++) {
 			const struct walk_range *r = &w->ranges[i];
