@@ -338,7 +338,10 @@ static void print_results(struct session *s)
 
 static void said(void *arg, const char *line)
 {
-	(void)arg;
+	const struct session *s = arg;
+
+	if (!talks(s) && strncmp(line, "wrote ", 6) == 0)
+		return;
 	progress_wipe();
 	fprintf(stderr, "%s\n", line);
 }
@@ -348,9 +351,9 @@ static void draw_references(struct session *s)
 	if (!s->file[0] || (!s->options->references && !s->options->name_count))
 		return;
 	if (!s->has_viewer)
-		said(NULL, "pymem-load: no pictures: pymem-view was not found");
+		said(s, "pymem-load: no pictures: pymem-view was not found");
 	else
-		references_draw(s->options, s->viewer, s->file, said, NULL);
+		references_draw(s->options, s->viewer, s->file, said, s);
 }
 
 static void show(struct session *s, bool seen)
