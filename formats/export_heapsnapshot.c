@@ -251,7 +251,7 @@ static int write_edge(struct heapsnapshot *e, uint32_t target, struct snap_label
 		put_edge(e, type, index, node);
 		return 0;
 	}
-	if (label.kind == SNAP_LABEL_VALUE) {
+	if (label.kind == SNAP_LABEL_VALUE && !label.name) {
 		if (!key_name(e, key, &name)) {
 			type = EDGE_INTERNAL;
 			name = other_key_name(e, key);

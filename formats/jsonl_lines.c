@@ -127,6 +127,15 @@ static void put_key(struct export *e, uint64_t addr)
 	json_put_ascii(&e->json, ">");
 }
 
+/* The repr of a str key that the dict shares: only its name is in the label. */
+static void put_shared_key(struct export *e, uint32_t name)
+{
+	size_t size;
+	const char *const text = tables_text(&e->tables, name, &size);
+
+	json_put_str_repr(&e->json, text, size, false);
+}
+
 static const char *const kind_names[SNAP_LABEL_KIND_COUNT] = {
 	[SNAP_LABEL_OTHER] = "other", [SNAP_LABEL_ATTR] = "attr",
 	[SNAP_LABEL_KEY] = "key", [SNAP_LABEL_VALUE] = "value",
@@ -158,7 +167,10 @@ static void member_label(struct export *e, struct snap_label label, uint64_t ind
 		put_key(e, key);
 		break;
 	case SNAP_LABEL_VALUE:
-		put_key(e, key);
+		if (label.name)
+			put_shared_key(e, label.name);
+		else
+			put_key(e, key);
 		json_put_ascii(&e->json, "]");
 		break;
 	case SNAP_LABEL_INDEX:

@@ -56,7 +56,9 @@ enum snap_label_kind {
 	SNAP_LABEL_OTHER = 0,	/* a reference nothing more is known about; name may say what */
 	SNAP_LABEL_ATTR = 1,	/* .name: attribute, slot or C member; name is an identifier */
 	SNAP_LABEL_KEY = 2,	/* a key of a dict */
-	SNAP_LABEL_VALUE = 3,	/* the value of the dict key that precedes it: ['key'] */
+	SNAP_LABEL_VALUE = 3,	/* the value of the dict key that precedes it: ['key']; with a
+				 * name, of the key of that name, which the dict does not hold
+				 * itself (instances share their keys through the class) */
 	SNAP_LABEL_INDEX = 4,	/* [i], i counted from the start of the tail */
 	SNAP_LABEL_ELEMENT = 5,	/* a member of a set or another unordered container */
 	SNAP_LABEL_LOCAL = 6,	/* local variable `name` of a frame */
