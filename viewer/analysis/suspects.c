@@ -312,6 +312,16 @@ static int compare(const void *a, const void *b)
 	return x->point < y->point ? -1 : x->point > y->point;
 }
 
+static bool all_scattered(const struct vec *suspects)
+{
+	const struct suspect *s = suspects->data;
+
+	for (size_t i = 0; i < VEC_COUNT(*suspects, struct suspect); i++)
+		if (s[i].point != HEAP_NONE)
+			return false;
+	return true;
+}
+
 /* Nothing passes: the largest top node is still what to look at first. */
 static int find_largest(struct finder *f)
 {
@@ -337,7 +347,7 @@ int suspects_find(struct analysis *analysis, double threshold, const struct prog
 		err = find_singles(&f);
 	if (!err)
 		err = find_groups(&f);
-	if (!err && !ret->size)
+	if (!err && all_scattered(ret))
 		err = find_largest(&f);
 	if (ret->size)
 		qsort(ret->data, VEC_COUNT(*ret, struct suspect), sizeof(struct suspect), compare);

@@ -17,8 +17,8 @@
 	X(addrs.order, 4) \
 	X(addrs.hash, 4) \
 	X(klass, 4) \
-	X(size32, 4) \
-	X(refcount32, 4) \
+	X(size16, 2) \
+	X(refcount8, 1) \
 	X(row_base, 8) \
 	X(row, 4) \
 	X(target, 4) \

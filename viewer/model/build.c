@@ -46,20 +46,28 @@ static int make_ids(struct build *b)
 	return 0;
 }
 
-static int permute(const struct build *b, struct vec *column)
+/* Moves elements of 1, 2 or 4 bytes. */
+static void scatter(const uint32_t *id, const void *from, void *to, size_t width, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (width == 4)
+			((uint32_t *)to)[id[i]] = ((const uint32_t *)from)[i];
+		else if (width == 2)
+			((uint16_t *)to)[id[i]] = ((const uint16_t *)from)[i];
+		else
+			((uint8_t *)to)[id[i]] = ((const uint8_t *)from)[i];
+}
+
+static int permute(const struct build *b, struct vec *column, size_t width)
 {
 	struct vec out = { 0 };
-	uint32_t objects = b->heap->objects;
 
 	vec_trim(column);
 	if (!b->id.size)
 		return 0;
 	if (vec_alloc(&out, column->size))
 		return -ENOMEM;
-	const uint32_t *id = VEC(b->id, uint32_t), *from = VEC(*column, uint32_t);
-	uint32_t *to = out.data;
-	for (uint32_t i = 0; i < objects; i++)
-		to[id[i]] = from[i];
+	scatter(VEC(b->id, uint32_t), column->data, out.data, width, b->heap->objects);
 	vec_move(column, &out);
 	return 0;
 }
@@ -248,8 +256,8 @@ static int build_columns(struct build *b)
 {
 	struct heap *heap = b->heap;
 
-	if (make_ids(b) || permute(b, &heap->klass) || permute(b, &heap->size32) ||
-	    permute(b, &heap->refcount32) || permute(b, &b->loader->degree))
+	if (make_ids(b) || permute(b, &heap->klass, 4) || permute(b, &heap->size16, 2) ||
+	    permute(b, &heap->refcount8, 1) || permute(b, &b->loader->degree, 4))
 		return -ENOMEM;
 	permute_big(b, &heap->size_big);
 	permute_big(b, &heap->refcount_big);

@@ -113,8 +113,8 @@ bool check_heap(const struct heap *heap)
 {
 	return heap->objects <= HEAP_MAX_NODES &&
 	       counts(&heap->klass, 4, heap->objects) &&
-	       counts(&heap->size32, 4, heap->objects) &&
-	       counts(&heap->refcount32, 4, heap->objects) &&
+	       counts(&heap->size16, 2, heap->objects) &&
+	       counts(&heap->refcount8, 1, heap->objects) &&
 	       counts(&heap->string, 4, (uint64_t)heap->strings + 2) &&
 	       counts(&heap->weak_target, 4, VEC_COUNT(heap->weak_slot, uint64_t)) &&
 	       counts(&heap->surplus_by, 8, VEC_COUNT(heap->surplus_id, uint32_t)) &&

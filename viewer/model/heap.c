@@ -47,7 +47,7 @@ static uint64_t big_find(const struct vec *big, uint32_t id)
 	}
 	if (lo < VEC_COUNT(*big, struct heap_big) && table[lo].id == id)
 		return table[lo].value;
-	return UINT32_MAX;
+	return 0;	/* a damaged sidecar */
 }
 
 uint64_t heap_size_slow(const struct heap *heap, uint32_t object)

@@ -18,9 +18,9 @@
  * object; it is implicit (heap_type_edge).
  *
  * What is equal for many objects - type, shape, flags - is interned as a
- * "class" so that an object costs 4 (class) + 4 (size) + 4 (refcount) + 4 (row)
- * bytes and 4 per reference.  Sizes and counts that need more than 32 bits are
- * in side tables.
+ * "class" so that an object costs 4 (class) + 2 (size) + 1 (refcount) + 4 (row)
+ * bytes and 4 per reference.  The few sizes and counts that need more bits are in
+ * side tables.
  *
  * Lifetime: loaded by load.h (or mapped from a sidecar), then constant, except
  * that analysis/reach.c appends the members of the last root groups once
@@ -121,8 +121,8 @@ struct heap {
 
 	struct addrmap addrs;
 	struct vec klass;	/* u32 per object: index in classes */
-	struct vec size32;	/* u32 per object; UINT32_MAX = look in size_big */
-	struct vec refcount32;	/* u32 per object; UINT32_MAX = look in refcount_big */
+	struct vec size16;	/* u16 per object; UINT16_MAX = look in size_big */
+	struct vec refcount8;	/* u8 per object; UINT8_MAX = look in refcount_big */
 	struct vec row_base;	/* u64 per 65536 objects */
 	struct vec row;		/* u32 per object + 1: offset from its base */
 	struct vec target;	/* u32 per slot */
@@ -201,8 +201,8 @@ static inline uint64_t heap_size(const struct heap *heap, uint32_t node)
 {
 	if (node >= heap->objects)
 		return 0;
-	uint32_t size = VEC(heap->size32, uint32_t)[node];
-	return size != UINT32_MAX ? size : heap_size_slow(heap, node);
+	uint16_t size = VEC(heap->size16, uint16_t)[node];
+	return size != UINT16_MAX ? size : heap_size_slow(heap, node);
 }
 
 /* 0 for immortal objects and synthetic nodes. */
@@ -210,8 +210,8 @@ static inline uint64_t heap_refcount(const struct heap *heap, uint32_t node)
 {
 	if (node >= heap->objects)
 		return 0;
-	uint32_t count = VEC(heap->refcount32, uint32_t)[node];
-	return count != UINT32_MAX ? count : heap_refcount_slow(heap, node);
+	uint8_t count = VEC(heap->refcount8, uint8_t)[node];
+	return count != UINT8_MAX ? count : heap_refcount_slow(heap, node);
 }
 
 /* References found missing (> 0: more references than found; < 0: fewer). */

@@ -183,16 +183,29 @@ static int class_intern(struct loader *loader, const struct snap_object *o, uint
 	return 0;
 }
 
-/* Appends a number to its 32-bit column, or beside it when it needs more. */
-static int push_number(struct vec *column, struct vec *big, uint64_t value, uint32_t arrival)
+static int push_big(struct vec *big, uint64_t value, uint32_t arrival)
 {
 	struct heap_big entry = { .value = value, .id = arrival };
 
-	if (value < UINT32_MAX)
-		return vec_push_u32(column, (uint32_t)value);
-	if (vec_append(big, &entry, sizeof(entry)))
+	return vec_append(big, &entry, sizeof(entry));
+}
+
+static int push_size(struct heap *heap, uint64_t value)
+{
+	uint16_t size = value < UINT16_MAX ? (uint16_t)value : UINT16_MAX;
+
+	if (size == UINT16_MAX && push_big(&heap->size_big, value, heap->objects))
 		return -ENOMEM;
-	return vec_push_u32(column, UINT32_MAX);
+	return vec_append(&heap->size16, &size, sizeof(size));
+}
+
+static int push_refcount(struct heap *heap, uint64_t value)
+{
+	uint8_t count = value < UINT8_MAX ? (uint8_t)value : UINT8_MAX;
+
+	if (count == UINT8_MAX && push_big(&heap->refcount_big, value, heap->objects))
+		return -ENOMEM;
+	return vec_append(&heap->refcount8, &count, sizeof(count));
 }
 
 static int push_refs(struct loader *loader, const struct snap_object *o)
@@ -241,10 +254,9 @@ static int on_object(struct snap_sink *sink, const struct snap_object *o)
 	if (!err)
 		err = vec_push_u32(&heap->klass, klass);
 	if (!err)
-		err = push_number(&heap->size32, &heap->size_big, o->size, heap->objects);
+		err = push_size(heap, o->size);
 	if (!err)
-		err = push_number(&heap->refcount32, &heap->refcount_big,
-				  o->flags & SNAP_OBJ_IMMORTAL ? 0 : o->refcount, heap->objects);
+		err = push_refcount(heap, o->flags & SNAP_OBJ_IMMORTAL ? 0 : o->refcount);
 	if (!err)
 		err = vec_push_u32(&loader->degree, o->nrefs);
 	if (!err)
