@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "agent/heap/greenlet.h"
 #include "agent/heap/numpy.h"
 #include "agent/heap/probes.h"
 #include "agent/heap/walk_internal.h"
@@ -181,20 +182,22 @@ void native_finish(struct walk *w)
 
 /* ---- which type has what ---- */
 
-static const struct {
+static const struct layout_row {
 	const char *name;
 	walk_object_fn *fn;
+	void (*hook)(struct walk *, struct walk_type *);	/* once per type, or NULL */
 } layouts[] = {
-	{ "bytearray", native_bytearray },
-	{ "array.array", native_array },
-	{ "memoryview", native_memoryview },
-	{ "mmap.mmap", native_mmap },
-	{ "_ctypes._CData", native_ctypes },
-	{ "numpy.ndarray", numpy_native },
+	{ "bytearray", native_bytearray, NULL },
+	{ "array.array", native_array, NULL },
+	{ "memoryview", native_memoryview, NULL },
+	{ "mmap.mmap", native_mmap, NULL },
+	{ "_ctypes._CData", native_ctypes, NULL },
+	{ "numpy.ndarray", numpy_native, numpy_edges_hook },
+	{ "greenlet.greenlet", NULL, greenlet_edges_hook },
 	/* their bytes are in the object itself, or in a bytes object they refer to */
-	{ "bytes", NULL }, { "_io.BytesIO", NULL }, { "_io._BytesIOBuffer", NULL },
-	{ "managedbuffer", NULL }, { "pickle.PickleBuffer", NULL },
-	{ "_pickle.PickleBuffer", NULL },
+	{ "bytes", NULL, NULL }, { "_io.BytesIO", NULL, NULL }, { "_io._BytesIOBuffer", NULL, NULL },
+	{ "managedbuffer", NULL, NULL }, { "pickle.PickleBuffer", NULL, NULL },
+	{ "_pickle.PickleBuffer", NULL, NULL },
 };
 
 /* Made by a class statement: a heap type with the deallocator of those. */
@@ -210,8 +213,8 @@ static bool type_name(const struct walk *w, uint64_t type, char *buf, size_t siz
 	return walk_tp_name(w, type, buf, size);
 }
 
-/* Looks the base chain up; true: a layout or an exception was found. */
-static bool find_layout(struct walk *w, const struct walk_type *type, walk_object_fn **ret)
+/* Looks the base chain up; NULL: nothing is known of the type. */
+static const struct layout_row *find_layout(struct walk *w, const struct walk_type *type)
 {
 	char name[64];
 
@@ -219,12 +222,10 @@ static bool find_layout(struct walk *w, const struct walk_type *type, walk_objec
 		if (is_python(w, t) || !type_name(w, t, name, sizeof(name)))
 			continue;
 		for (size_t i = 0; i < sizeof(layouts) / sizeof(*layouts); i++)
-			if (!strcmp(name, layouts[i].name)) {
-				*ret = layouts[i].fn;
-				return true;
-			}
+			if (!strcmp(name, layouts[i].name))
+				return &layouts[i];
 	}
-	return false;
+	return NULL;
 }
 
 /* Is bf_getbuffer that of a C type, not a __buffer__ method in Python? */
@@ -240,7 +241,7 @@ static bool buffer_in_c(struct walk *w, const struct walk_type *type)
 void native_type_hook(struct walk *w, struct walk_type *type)
 {
 	struct native *native = w->native;
-	walk_object_fn *fn = NULL;
+	const struct layout_row *row;
 
 	if (!native) {
 		native = arena_alloc(w->arena, sizeof(*native));
@@ -252,11 +253,12 @@ void native_type_hook(struct walk *w, struct walk_type *type)
 	}
 	if (probes_type_hook(w, type))
 		return;
-	if (find_layout(w, type, &fn)) {
-		if (fn == numpy_native)
-			numpy_edges_hook(w, type);
-		if (fn != native_bytearray || !cpython_since(w->py, 15))
-			type->native = fn;
+	row = find_layout(w, type);
+	if (row) {
+		if (row->hook)
+			row->hook(w, type);
+		if (row->fn != native_bytearray || !cpython_since(w->py, 15))
+			type->native = row->fn;
 		return;
 	}
 	if (w->options->in_copy && buffer_in_c(w, type))

@@ -142,7 +142,7 @@ struct walk {
 					 * interpreter in 3.13+); 0 = none */
 	struct walk_type *type_type;	/* of PyType_Type */
 	void *closures, *statics;	/* private to their parts */
-	void *roots, *frames, *values, *native, *numpy, *probes, *memory, *sizecheck;
+	void *roots, *frames, *values, *native, *numpy, *greenlet, *probes, *memory, *sizecheck;
 };
 
 /* ---- marking ---- */

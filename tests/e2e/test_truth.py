@@ -18,6 +18,33 @@ KINDS = {"attr": walktrace.ATTR, "key": walktrace.KEY, "value": walktrace.VALUE,
          "cell": walktrace.CELL, "weak": walktrace.WEAK, "dict": walktrace.DICT}
 VALUES = {"str": 1, "bytes": 2, "int": 3, "float": 4, "bool": 5, "name": 6}
 
+GREENLETS = r"""
+import ctypes, json, sys
+import gevent, gevent.event
+class Marker(object):
+    pass
+event = gevent.event.Event()
+said = []
+def inner(given):
+    inner_local = Marker()
+    said.append(["inner_local", id(inner_local)])
+    event.wait()
+    return inner_local
+def worker(number):
+    outer_local = [Marker(), number]
+    said.append(["outer_local", id(outer_local)])
+    return inner(outer_local)
+greenlets = [gevent.spawn(worker, i) for i in range(20)]
+gevent.sleep(0)
+with open(sys.argv[3], "w") as f:
+    json.dump(said, f)
+stats, err = (ctypes.c_uint64 * 32)(), ctypes.create_string_buffer(512)
+rc = ctypes.PyDLL(sys.argv[1]).walk_to_file(sys.argv[2].encode(), 17, stats, err, 512)
+event.set()
+gevent.joinall(greenlets)
+sys.exit(rc)
+"""
+
 _cache = {}
 
 
@@ -175,6 +202,31 @@ class Zoo(Case):
             if int(found.facts["memory.unmapped_object_bytes"]):
                 yield "objects outside of all mappings"
         self.compare(check)
+
+    def test_greenlets(self):
+        """Variables of suspended greenlets, by name."""
+        tried = 0
+        for python in interpreters():
+            if subprocess.run([python.path, "-c", "import gevent"],
+                              stderr=subprocess.DEVNULL).returncode:
+                continue
+            tried += 1
+            trace, expected, script = (self.path(n) for n in ("trace", "expected", "t.py"))
+            with open(script, "w") as f:
+                f.write(GREENLETS)
+            subprocess.run([python.path, script, DRIVER, trace, expected], check=True,
+                           timeout=120)
+            with open(expected) as f:
+                said = json.load(f)
+            found = walktrace.Trace(trace)
+            have = {(n, t) for a, o in found.objects.items()
+                    if "reenlet" in found.type_name(a) or found.type_name(a).endswith("frame")
+                    for k, n, t in found.labels(a) if k == walktrace.LOCAL}
+            self.assertEqual(40, len(said))
+            for name, target in said:
+                self.assertIn((name, target), have)
+        if not tried:
+            self.skipTest("no interpreter with gevent")
 
     def test_no_values(self):
         """Without values there is no text but names; equal contents still group."""
