@@ -29,17 +29,23 @@
 
 /* ---- waiting ---- */
 
-/* The next wait status of the thread, or 0 at the deadline, -1 = no such child. */
-static int next_status(pid_t tid, uint64_t deadline, int *status)
+/*
+ * The next wait status of the thread, or 0 at the deadline, -1 = no such child.
+ * A thread that replaces the program takes over the process's number: it's then
+ * waited for under that.
+ */
+static int next_status(struct tracee *t, uint64_t deadline, int *status)
 {
 	sigset_t chld;
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);	/* blocked in the helper: none gets lost */
 	for (;;) {
-		pid_t got = waitpid(tid, status, __WALL | WNOHANG);
-		if (got == tid)
+		pid_t got = waitpid(t->tid, status, __WALL | WNOHANG);
+		if (got == t->tid)
 			return 1;
-		if (got < 0 && errno != EINTR)
+		if (got < 0 && errno == ECHILD && t->tid != t->pid)
+			t->tid = t->pid;
+		else if (got < 0 && errno != EINTR)
 			return -1;
 		uint64_t now = errand_now();
 		if (now >= deadline)
@@ -119,7 +125,7 @@ enum tracee_event tracee_wait(struct tracee *t, uint64_t deadline)
 {
 	for (;;) {
 		int status, sig;
-		int got = next_status(t->tid, deadline, &status);
+		int got = next_status(t, deadline, &status);
 		if (!got)
 			return TRACEE_TIMEOUT;
 		if (got < 0) {
@@ -227,8 +233,8 @@ int tracee_seize(struct tracee *t, struct errand *errand, pid_t tid, unsigned ti
 	}
 	t->attached = true;
 	t->stopped_at = errand_now();
-	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL))
-		return seize_failed(t, errno, err);
+	/* fails if it just ended, or became the process's leader by an exec: wait tells */
+	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
 	enum tracee_event event = tracee_wait(t, errand_now() + timeout_ms * 1000000ull);
 	if (event == TRACEE_STOP) {
 		t->group_stop = t->stop_signal != SIGTRAP;
