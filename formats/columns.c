@@ -148,16 +148,18 @@ static inline void put_numbers(struct object_columns *c, const struct snap_objec
 uint32_t columns_put_object(struct object_columns *c, const struct snap_object *o,
 			    uint32_t nrefs)
 {
-	uint64_t *const last = predict_slots(c->predict, o->type, o->shape);
+	struct predict_slot *const slots = predict_slots(c->predict, o->type, o->shape);
 	const uint64_t own = o->addr >> 3;
 	const uint64_t *const refs = o->refs;
 	uint8_t *out = c->pos[OBJECT_REFS];
+	uint64_t previous = own;
 	uint32_t edges = 0;
 
 	put_numbers(c, o, nrefs);
 	c->pos[OBJECT_ADDR] = predict_put_addr(c->predict, c->pos[OBJECT_ADDR], o->addr);
 	for (uint32_t i = 0; i < o->nrefs; i++) {
-		out = predict_put_ref(out, own, &last[predict_slot(i)], refs[i]);
+		out = predict_put_ref(out, own, &previous, &slots[predict_slot_of(i)],
+				      refs[i]);
 		edges += refs[i] != 0;
 	}
 	c->pos[OBJECT_REFS] = out;

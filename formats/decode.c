@@ -182,15 +182,26 @@ static bool get_object(struct decoder *d, struct bytes_cursor *column,
 	return true;
 }
 
+/* What the references of an object in a block are read with. */
+struct refs {
+	uint64_t own, previous;		/* >> 3 */
+	struct predict_slot *slots;
+};
+
+static struct refs refs_of(const struct snap_object *o, struct predict_slot *slots)
+{
+	return (struct refs){ o->addr >> 3, o->addr >> 3, slots };
+}
+
 /* Reads n references, the first being number `from` of the object. */
-static bool get_refs(struct bytes_cursor *in, uint64_t addr, uint64_t *last,
-		     uint32_t from, uint32_t n, uint64_t *refs, uint64_t *edges)
+static bool get_refs(struct bytes_cursor *in, struct refs *r, uint32_t from, uint32_t n,
+		     uint64_t *refs, uint64_t *edges)
 {
 	uint64_t present = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (!predict_get_ref(in, addr >> 3, &last[predict_slot(from + i)],
-				     &refs[i]))
+		if (!predict_get_ref(in, r->own, &r->previous,
+				     &r->slots[predict_slot_of(from + i)], &refs[i]))
 			return false;
 		present += refs[i] != 0;
 	}
@@ -234,6 +245,7 @@ static int next_object(struct decoder *d, struct bytes_cursor *column, uint32_t 
 		       struct values *values, struct snap_problem *problem)
 {
 	struct snap_object o = { 0 };
+	struct refs refs;
 
 	if (!get_object(d, column, &o))
 		return decode_corrupt(problem,
@@ -245,9 +257,9 @@ static int next_object(struct decoder *d, struct bytes_cursor *column, uint32_t 
 	if (!reserve_refs(d, o.nrefs))
 		return no_memory(problem);
 	o.refs = (uint64_t *)d->refs.data;
-	if (!get_refs(&column[OBJECT_REFS], o.addr,
-		      predict_slots(d->predict, o.type, o.shape), 0, o.nrefs,
-		      (uint64_t *)d->refs.data, &d->counts.edges))
+	refs = refs_of(&o, predict_slots(d->predict, o.type, o.shape));
+	if (!get_refs(&column[OBJECT_REFS], &refs, 0, o.nrefs, (uint64_t *)d->refs.data,
+		      &d->counts.edges))
 		return decode_corrupt(problem,
 				      "the references end early or are no addresses");
 	if (deliver_object(d, &o, problem) != 0)
@@ -281,7 +293,7 @@ static int begin_long(struct decoder *d, const struct block_head *head,
 	struct snap_object *const o = &d->held_object;
 	struct layout_reader reader;
 	struct bytes_cursor *const in = &reader.columns[OBJECT_REFS];
-	uint64_t *last;
+	struct refs refs;
 
 	if (head->count != 1)
 		return decode_corrupt(problem, "a continued block must hold one object");
@@ -297,14 +309,14 @@ static int begin_long(struct decoder *d, const struct block_head *head,
 				      "an object has %u references", o->nrefs);
 	if (check_object(d, o, problem) != 0)
 		return -1;
-	last = predict_slots(d->predict, o->type, o->shape);
+	refs = refs_of(o, predict_slots(d->predict, o->type, o->shape));
 	for (d->held_refs = 0; bytes_left(in) > 0 && d->held_refs < o->nrefs;
 	     d->held_refs++) {
 		const uint32_t i = (uint32_t)d->held_refs;
 
 		if (!reserve_refs(d, d->held_refs + 1))
 			return no_memory(problem);
-		if (!get_refs(in, o->addr, last, i, 1, (uint64_t *)d->refs.data + i,
+		if (!get_refs(in, &refs, i, 1, (uint64_t *)d->refs.data + i,
 			      &d->counts.edges))
 			return decode_corrupt(problem, "the references are no addresses");
 	}
@@ -317,7 +329,8 @@ static int begin_long(struct decoder *d, const struct block_head *head,
 static int on_refs(struct decoder *d, const struct block_head *head, const uint8_t *raw,
 		   struct snap_problem *problem)
 {
-	uint64_t last[PREDICT_SLOTS] = { 0 };
+	struct predict_slot slots[PREDICT_SLOTS] = { 0 };
+	struct refs reading = refs_of(&d->held_object, slots);
 	struct layout_reader reader;
 	uint64_t *refs;
 
@@ -332,7 +345,7 @@ static int on_refs(struct decoder *d, const struct block_head *head, const uint8
 	if (!reserve_refs(d, d->held_refs + head->count))
 		return no_memory(problem);
 	refs = (uint64_t *)d->refs.data + d->held_refs;
-	if (!get_refs(&reader.columns[0], d->held_object.addr, last,
+	if (!get_refs(&reader.columns[0], &reading,
 		      (uint32_t)d->held_refs, head->count, refs, &d->counts.edges) ||
 	    !layout_at_end(&reader))
 		return decode_corrupt(problem, "the references do not fill the column");

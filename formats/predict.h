@@ -9,9 +9,11 @@
  * that share a line spoil each other's predictions, never the result.
  *
  * A reference is a varint: 0 = absent; 1 = escape, the address follows as a varint (it is
- * not a multiple of 8); else, less 2: bit 0 says which base (0 the object's own address,
- * 1 the last reference of that slot), the rest is zigzag(reference - base), in units
- * of 8.
+ * not a multiple of 8); else, less 2: bits 0 and 1 say which base, the rest is
+ * zigzag(reference - base), in units of 8.  Bases: the reference before in the same
+ * object (neighbours were often made together), the last reference of that slot in an
+ * object of that type and shape, the one before it that was another, the object's own
+ * address.
  */
 #ifndef PYMEM_FORMATS_PREDICT_H
 #define PYMEM_FORMATS_PREDICT_H
@@ -26,7 +28,7 @@
 enum {
 	PREDICT_LINES = 1024,
 	PREDICT_SLOTS = 8,
-	PREDICT_REF_MAX = 1 + BYTES_VARINT_MAX,	/* longest encoded reference or address */
+	PREDICT_REF_MAX = 1 + BYTES_VARINT_MAX, /* longest encoded reference or address */
 };
 
 struct predict_type {
@@ -34,10 +36,16 @@ struct predict_type {
 	uint32_t shape, flags, nrefs;
 };
 
+/* All in units of 8 bytes. */
+struct predict_slot {
+	uint64_t last;		/* what the slot referred to last */
+	uint64_t before;	/* and what before that, something else */
+};
+
 struct predict {
-	uint64_t addr;		/* of the object before, >> 3 */
+	uint64_t addr; /* of the object before, >> 3 */
 	struct predict_type types[PREDICT_LINES];
-	uint64_t last[PREDICT_LINES][PREDICT_SLOTS];	/* last reference, >> 3 */
+	struct predict_slot slots[PREDICT_LINES][PREDICT_SLOTS];
 };
 
 static inline void predict_reset(struct predict *p)
@@ -50,13 +58,14 @@ static inline struct predict_type *predict_type(struct predict *p, uint32_t type
 	return &p->types[type % PREDICT_LINES];
 }
 
-static inline uint64_t *predict_slots(struct predict *p, uint32_t type, uint32_t shape)
+static inline struct predict_slot *predict_slots(struct predict *p, uint32_t type,
+						 uint32_t shape)
 {
-	return p->last[(type + 61 * shape) % PREDICT_LINES];
+	return p->slots[(type + 61 * shape) % PREDICT_LINES];
 }
 
 /* References 0 to 7 have a slot each, later ones share the last two by parity. */
-static inline unsigned predict_slot(uint32_t i)
+static inline unsigned predict_slot_of(uint32_t i)
 {
 	return i < PREDICT_SLOTS ? i : PREDICT_SLOTS - 2 + (i & 1);
 }
@@ -95,32 +104,45 @@ static inline bool predict_get_addr(struct predict *p, struct bytes_cursor *in,
 	return p->addr >> 61 == 0;
 }
 
-/* Appends a reference; own is the object's address >> 3, last the slot's. */
-static inline uint8_t *predict_put_ref(uint8_t *out, uint64_t own, uint64_t *last,
-				       uint64_t ref)
+static inline void predict_remember(struct predict_slot *slot, uint64_t units)
+{
+	slot->before = units != slot->last ? slot->last : slot->before;
+	slot->last = units;
+}
+
+/*
+ * Appends a reference.  own is the object's address >> 3; *previous the reference before
+ * in this object and block, >> 3, to begin with own.  The smallest code is found without
+ * a branch: which base it is cannot be predicted.
+ */
+static inline uint8_t *predict_put_ref(uint8_t *out, uint64_t own, uint64_t *previous,
+				       struct predict_slot *slot, uint64_t ref)
 {
 	const uint64_t units = ref >> 3;
-	const uint64_t near = bytes_zigzag(units - own),
-		       same = bytes_zigzag(units - *last);
+	const uint64_t a = bytes_zigzag(units - *previous) << 2;
+	const uint64_t b = bytes_zigzag(units - slot->last) << 2 | 1;
+	const uint64_t c = bytes_zigzag(units - slot->before) << 2 | 2;
+	const uint64_t d = bytes_zigzag(units - own) << 2 | 3;
+	const uint64_t ab = a < b ? a : b, cd = c < d ? c : d;
 
 	if (__builtin_expect(ref == 0, 0))
 		return bytes_put_varint(out, 0);
-	*last = units;
+	predict_remember(slot, units);
+	*previous = units;
 	if (__builtin_expect(ref & 7, 0)) {
 		out = bytes_put_varint(out, 1);
 		return bytes_put_varint(out, ref);
 	}
-	/* The smaller, without a branch: which one it is cannot be predicted. */
-	const uint64_t choose = same <= near;
-	const uint64_t least = near ^ ((near ^ same) & -choose);
-
-	return bytes_put_varint(out, (least << 1 | choose) + 2);
+	return bytes_put_varint(out, (ab < cd ? ab : cd) + 2);
 }
 
-static inline bool predict_get_ref(struct bytes_cursor *in, uint64_t own, uint64_t *last,
+/* Reads what predict_put_ref wrote. False when it runs over the end or is no address. */
+static inline bool predict_get_ref(struct bytes_cursor *in, uint64_t own,
+				   uint64_t *previous, struct predict_slot *slot,
 				   uint64_t *ret)
 {
-	uint64_t code;
+	const uint64_t bases[4] = { *previous, slot->last, slot->before, own };
+	uint64_t code, units;
 
 	if (!bytes_varint(in, &code))
 		return false;
@@ -130,13 +152,15 @@ static inline bool predict_get_ref(struct bytes_cursor *in, uint64_t own, uint64
 			return true;
 		if (!bytes_varint(in, ret))
 			return false;
-		*last = *ret >> 3;
-		return true;
+		units = *ret >> 3;
+	} else {
+		code -= 2;
+		units = bases[code & 3] + bytes_unzigzag(code >> 2);
+		*ret = units << 3;
 	}
-	code -= 2;
-	*last = (code & 1 ? *last : own) + bytes_unzigzag(code >> 1);
-	*ret = *last << 3;
-	return *last >> 61 == 0;
+	predict_remember(slot, units);
+	*previous = units;
+	return units >> 61 == 0;
 }
 
 #endif

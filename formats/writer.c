@@ -238,7 +238,8 @@ static int flush_objects(struct snap_writer *w)
 /* Writes the references from `from` on as REFS blocks. */
 static int put_refs(struct snap_writer *w, const struct snap_object *o, uint32_t from)
 {
-	uint64_t last[PREDICT_SLOTS];
+	const uint64_t own = o->addr >> 3;
+	struct predict_slot slots[PREDICT_SLOTS];
 
 	while (from < o->nrefs && w->err == 0) {
 		const uint32_t left = o->nrefs - from,
@@ -250,10 +251,11 @@ static int put_refs(struct snap_writer *w, const struct snap_object *o, uint32_t
 			.flags = left > n ? BLOCK_CONTINUED : 0,
 		};
 		uint8_t *p = w->scratch + 4;
+		uint64_t previous = own;
 
-		memset(last, 0, sizeof(last));
+		memset(slots, 0, sizeof(slots));
 		for (uint32_t i = from; i < from + n; i++)
-			p = predict_put_ref(p, o->addr >> 3, &last[predict_slot(i)],
+			p = predict_put_ref(p, own, &previous, &slots[predict_slot_of(i)],
 					    o->refs[i]);
 		bytes_put_u32(w->scratch, (uint32_t)(p - w->scratch - 4));
 		head.raw_size = (uint32_t)(p - w->scratch);

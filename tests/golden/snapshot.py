@@ -156,18 +156,25 @@ class Process:
             kinds = c[2].take(n)
             self.shapes.append((tail, [(k, self.strings[c[3].uint()]) for k in kinds]))
 
-    def reference(self, column, own, slots, i):
-        slot = i if i < 8 else 6 + i % 2
-        code = column.uint()
-        if code == 0:
-            return 0
-        if code == 1:
-            address = column.uint()
-            slots[slot] = address >> 3
-            return address
-        base = slots[slot] if (code - 2) & 1 else own >> 3
-        slots[slot] = (base + unzigzag((code - 2) >> 1)) & M64
-        return slots[slot] << 3
+    def references_of(self, column, own, pairs, first):
+        """References from number `first` on, for ever; pairs: [last, before] by slot."""
+        previous, i = own >> 3, first
+        while True:
+            pair = pairs[i if i < 8 else 6 + i % 2]
+            i += 1
+            code = column.uint()
+            if code == 0:
+                yield 0
+                continue
+            if code == 1:
+                address = column.uint()
+            else:
+                base = (previous, pair[0], pair[1], own >> 3)[(code - 2) & 3]
+                address = ((base + unzigzag((code - 2) >> 2)) & M64) << 3
+            previous = address >> 3
+            if previous != pair[0]:
+                pair[0], pair[1] = previous, pair[0]
+            yield address
 
     def block_objects(self, head, c):
         assert head.first == len(self.objects)
@@ -186,11 +193,10 @@ class Process:
             nrefs = (nrefs + unzigzag(c[6].uint())) & M64
             lines[type_ % 1024] = size, shape, flags, nrefs
             row = (type_ + 61 * shape) % 2**32 % 1024
-            slots = table.setdefault(row, [0] * 8)
-            refs, i = [], 0
-            while i < nrefs and not (head.flags & 4 and c[7].pos == len(c[7].data)):
-                refs.append(self.reference(c[7], address, slots, i))
-                i += 1
+            pairs = table.setdefault(row, [[0, 0] for _ in range(8)])
+            more, refs = self.references_of(c[7], address, pairs, 0), []
+            while len(refs) < nrefs and not (head.flags & 4 and c[7].pos == len(c[7].data)):
+                refs.append(next(more))
             o = {"address": address, "type": type_, "size": size, "refcount": refcount,
                  "refs": refs, "flags": flags, "shape": shape, "value": None}
             self.edges += sum(1 for r in refs if r)
@@ -201,9 +207,10 @@ class Process:
 
     def block_refs(self, head, c):
         assert head.first + 1 == len(self.objects)
-        o, slots = self.objects[-1], [0] * 8
+        o, pairs = self.objects[-1], [[0, 0] for _ in range(8)]
+        more = self.references_of(c[0], o["address"], pairs, len(o["refs"]))
         for _ in range(head.count):
-            ref = self.reference(c[0], o["address"], slots, len(o["refs"]))
+            ref = next(more)
             self.edges += ref != 0
             o["refs"].append(ref)
 

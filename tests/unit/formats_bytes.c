@@ -158,16 +158,18 @@ static void test_crc32c(void **state)
 	}
 }
 
-static void check_ref(uint64_t addr, uint64_t last, uint64_t ref)
+static void check_ref(uint64_t addr, uint64_t last, uint64_t before, uint64_t ref)
 {
 	uint8_t buf[32];
-	uint64_t put_last = last >> 3, get_last = last >> 3, back = ~ref;
-	uint8_t *const end = predict_put_ref(buf, addr >> 3, &put_last, ref);
+	struct predict_slot put = { last >> 3, before >> 3 }, get = put;
+	uint64_t put_previous = before >> 3, get_previous = put_previous, back = ~ref;
+	uint8_t *const end = predict_put_ref(buf, addr >> 3, &put_previous, &put, ref);
 	struct bytes_cursor c = { buf, end };
 
 	assert_true(end - buf <= PREDICT_REF_MAX);
-	assert_true(predict_get_ref(&c, addr >> 3, &get_last, &back));
-	assert_true(back == ref && put_last == get_last && c.pos == end);
+	assert_true(predict_get_ref(&c, addr >> 3, &get_previous, &get, &back));
+	assert_true(back == ref && c.pos == end && put_previous == get_previous &&
+		    put.last == get.last && put.before == get.before);
 }
 
 static void test_references(void **state)
@@ -183,7 +185,9 @@ static void test_references(void **state)
 	for (size_t a = 0; a < n; a++)
 		for (size_t l = 0; l < n; l++)
 			for (size_t r = 0; r < n; r++)
-				check_ref(interesting[a], interesting[l], interesting[r]);
+				for (size_t b = 0; b < n; b++)
+					check_ref(interesting[a], interesting[l],
+						  interesting[b], interesting[r]);
 }
 
 static void test_addresses(void **state)
