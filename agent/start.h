@@ -86,8 +86,8 @@ enum pymem_msg_type {
 				 * c: fault address; text: qualified type name being walked
 				 * ("" = none: not in an object) */
 	PYMEM_MSG_WALKED = 5,	/* from the copy: a: objects, b: edges, c: walk_ns,
-				 * d: private dirty bytes of the copy, its own tables included
-				 * (0 in place: there is none, or unknown) */
+				 * d: private bytes of the copy, dirty or clean, its own tables
+				 * included (0 in place: there is none, or unknown) */
 	PYMEM_MSG_CHILD = 6,	/* copy reaped: a: wait status, as wait4 gives it */
 	PYMEM_MSG_FAILED = 7,	/* the job failed. a: enum pymem_fail; text: one sentence */
 	PYMEM_MSG_DONE = 8,	/* job over, nothing held any more; a: gil_held_ns in place

@@ -73,15 +73,23 @@ static int capture_in_place(struct capture *c)
 	return 0;
 }
 
+static int copy_make_and_wait(struct capture *c)
+{
+	const int rc = copy_make(c);
+
+	return rc ? rc : copy_wait(c);
+}
+
 /* At a good moment, again while that moment is inside a collection. */
 static int capture_moments(struct capture *c)
 {
-	const bool in_place = c->start->flags & PYMEM_START_NO_FORK;
+	gil_action *const action = c->start->flags & PYMEM_START_NO_FORK ? capture_in_place :
+				   c->stand_still ? copy_make_and_wait : copy_make;
 	unsigned pause_ms = 1;
 	int rc, tries = 0;
 
 	for (;;) {
-		rc = gil_with(c, in_place ? capture_in_place : copy_make);
+		rc = gil_with(c, action);
 		if (rc < 0)
 			return rc;
 		if (c->copy)

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "agent/cpython/peek.h"
 #include "agent/snap/emit.h"
 #include "agent/snap/gil.h"
 #include "agent/snap/guard.h"
@@ -174,6 +175,7 @@ void child_walk(struct capture *c)
 	char err[256] = "";
 	int rc;
 
+	peek_be_alone();
 	guard_install(c);
 	rc = emit_snapshot(c, true, &result, err, sizeof(err));
 	guard_off();

@@ -96,21 +96,26 @@ static int emit_totals(struct snap_sink *sink, const struct walk_stats *stats,
 	return rc;
 }
 
+/* Pages that the copy has to itself.  Clean ones count: a page that was copied because
+ * it was pinned, not written, is one (child_dirty_bytes means "memory it costs"). */
 uint64_t emit_dirty_bytes(void)
 {
-	static const char field[] = "Private_Dirty:";
+	static const char *const fields[] = { "Private_Dirty:", "Private_Clean:" };
+	uint64_t kib, sum = 0;
 	char buf[4096];
-	const char *s;
-	uint64_t kib;
 
 	if (sys_read_file("/proc/self/smaps_rollup", buf, sizeof(buf)) <= 0)
 		return 0;
-	s = strstr(buf, field);
-	if (!s)
-		return 0;
-	for (s += sizeof(field) - 1; *s == ' '; s++)
-		;
-	return text_parse_u64(&s, &kib) ? kib << 10 : 0;
+	for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		const char *s = strstr(buf, fields[i]);
+
+		if (!s)
+			return 0;
+		for (s += strlen(fields[i]); *s == ' '; s++)
+			;
+		sum += text_parse_u64(&s, &kib) ? kib << 10 : 0;
+	}
+	return sum;
 }
 
 uint32_t emit_reason(int rc)
@@ -190,6 +195,22 @@ static int emit_walk(struct capture *c, struct arena *arena, struct snap_sink *s
 	return rc ? rc : sink->ops->end(sink);
 }
 
+/*
+ * In a copy: the questions asked after the walk (size check) allocate objects, and so
+ * may start a collection, which writes to every object and would copy every page.
+ * A first threshold of 0 means "never" in all versions; it follows the first list's head
+ * (struct gc_generation, Include/internal/pycore_gc.h; Modules/gcmodule.c).
+ */
+static void emit_never_collect(const struct layout *lay)
+{
+	for (uint32_t i = 0; i < lay->gc_count; i++) {
+		if (lay->gc[i].heads[0])
+			*(int *)(uintptr_t)(lay->gc[i].heads[0] + lay->gc_head) = 0;
+	}
+	if (lay->collecting)
+		*(int *)(uintptr_t)lay->collecting = 1;
+}
+
 int emit_snapshot(struct capture *c, bool in_copy, struct emit_result *ret, char *err,
 		  size_t err_size)
 {
@@ -205,6 +226,8 @@ int emit_snapshot(struct capture *c, bool in_copy, struct emit_result *ret, char
 		rc = -EAGAIN;
 	if (rc)
 		return rc;
+	if (in_copy)
+		emit_never_collect(&c->py->lay);
 	arena_init(&arena, c->start->max_memory);
 	mem = arena_map(&arena, size);
 	rc = -ENOMEM;

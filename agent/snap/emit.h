@@ -16,7 +16,7 @@
 
 struct emit_result {
 	uint64_t objects, edges, walk_ns;
-	uint64_t dirty_bytes;	/* private dirty memory of the copy; 0 in place */
+	uint64_t dirty_bytes;	/* memory that the copy has to itself; 0 in place */
 };
 
 /*
@@ -30,7 +30,7 @@ int emit_snapshot(struct capture *c, bool in_copy, struct emit_result *ret, char
 /* enum pymem_fail for what emit_snapshot returned. */
 uint32_t emit_reason(int rc);
 
-/* Private dirty bytes of this process (smaps_rollup), 0 = unknown. */
+/* Bytes of memory this process has to itself (smaps_rollup), 0 = unknown. */
 uint64_t emit_dirty_bytes(void);
 
 #endif

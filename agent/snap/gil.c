@@ -223,18 +223,42 @@ int gil_with(struct capture *c, gil_action *action)
 	return gil_ordinary(c, action);
 }
 
+/* Without a GIL to take, the main thread is kept in a pending call. */
+static volatile bool lonely_held;
+
+static int lonely_stand(void *arg)
+{
+	(void)arg;
+	while (lonely_held)
+		sys_sleep_ms(1);
+	return 0;
+}
+
+static bool lonely_hold(const struct capture *c)
+{
+	int (*add)(int (*)(void *), void *) =
+		(int (*)(int (*)(void *), void *))c->py->sym.add_pending_call;
+
+	lonely_held = true;
+	return add(lonely_stand, NULL) == 0;
+}
+
 void gil_hold(struct capture *c)
 {
 	if (c->held || c->context != CAPTURE_WORKER || cpython_free_threaded(c->py) ||
-	    gil_is_lonely(c) || cpython_finalizing(c->py))
+	    cpython_finalizing(c->py))
 		return;
+	if (gil_is_lonely(c)) {
+		c->held = c->held_lonely = lonely_hold(c);
+		return;
+	}
 	c->hold_state = cpython_gil_ensure(c->py);
 	c->held = true;
 }
 
 void gil_let_go(struct capture *c)
 {
-	if (c->held)
+	if (c->held && !c->held_lonely)
 		cpython_gil_release(c->py, c->hold_state);
-	c->held = false;
+	lonely_held = c->held = c->held_lonely = false;
 }

@@ -64,10 +64,12 @@ static struct {
 
 static struct object *hooks_at_exit(struct object *self, struct object *args)
 {
+	static const struct shot at_exit = { "exit", CAPTURE_HOLDING, NULL, false };
+
 	(void)self;
 	(void)args;
 	/* a snapshot that is being taken needs the GIL we have: let it finish */
-	while (shot_take(hooks.config, "exit", CAPTURE_HOLDING, NULL) == -EBUSY) {
+	while (shot_take(hooks.config, &at_exit) == -EBUSY) {
 		void *state = PyEval_SaveThread();
 
 		sys_sleep_ms(10);
@@ -104,12 +106,13 @@ static bool hooks_register_exit(void)
 
 static void hooks_no_memory(size_t size)
 {
+	static const struct shot no_memory = { "memory error", CAPTURE_HOLDING, NULL, false };
 	const uint64_t now = sys_now_ns();
 
 	if (size > hooks.memory || now < hooks.quiet_until || !PyGILState_Check())
 		return;
 	hooks.quiet_until = now + QUIET_S * 1000000000ull;
-	shot_take(hooks.config, "memory error", CAPTURE_HOLDING, NULL);
+	shot_take(hooks.config, &no_memory);
 }
 
 /*

@@ -9,12 +9,15 @@
 #include "agent/sys.h"
 #include "agent/text.h"
 
-enum { LIMIT_FASTEST_MS = 20, LIMIT_SLOWEST_MS = 2000 };
+enum { LIMIT_FASTEST_MS = 20, LIMIT_SLOWEST_MS = 2000,
+	LIMIT_WALK_NS_PER_BYTE = 4, LIMIT_MARGIN = 4 };
 
 static struct {
 	bool active, above;
 	uint64_t line;		/* bytes of resident memory */
 	uint64_t due;		/* next look */
+	uint64_t seen, seen_at;	/* resident bytes at the last look, and when */
+	uint64_t rate;		/* bytes per second between the last two looks */
 	uint64_t room_at_fork;
 	int copy;		/* of the capture room_at_fork belongs to */
 } limit;
@@ -198,6 +201,10 @@ bool limit_crossed(void)
 	if (now < limit.due)
 		return false;
 	rss = resident_bytes();
+	limit.rate = limit.seen && rss > limit.seen && now > limit.seen_at ?
+		     (rss - limit.seen) * 1000 / ((now - limit.seen_at) / 1000000 + 1) : 0;
+	limit.seen = rss;
+	limit.seen_at = now;
 	if (limit.above) {
 		if (rss < line - line / 10)
 			limit.above = false;
@@ -225,6 +232,13 @@ static uint64_t room_left(void)
 
 	limit_room(&most, &used);
 	return most > used ? most - used : 0;
+}
+
+bool limit_hurries(void)
+{
+	const uint64_t walk_ns = limit.seen * LIMIT_WALK_NS_PER_BYTE;
+
+	return limit.rate && room_left() / limit.rate < LIMIT_MARGIN * walk_ns / 1000000000u + 1;
 }
 
 void limit_waiting(struct capture *c)

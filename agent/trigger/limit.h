@@ -13,9 +13,12 @@
  * process can fill memory, but at least every 2 s and at most every 20 ms.
  *
  * While the copy walks, an application that goes on filling memory could be
- * killed, and the copy first.  So when half of the room that there was at the fork
- * is gone, our thread takes the GIL and keeps it until the copy has ended: a pause
- * of a process that is about to die, for a snapshot that is whole.
+ * killed, and the copy first; and a garbage collection of its own writes to every
+ * object and so copies every page.  So the interpreter stands still while the copy
+ * walks (a pause of the walk, for a snapshot that is whole) when at the rate of the
+ * last looks the room would be gone within four times the walk (4 ns a byte); or
+ * from when half of the room that there was at the fork is gone; or in a second
+ * try, after a first copy was killed.
  */
 #ifndef PYMEM_AGENT_TRIGGER_LIMIT_H
 #define PYMEM_AGENT_TRIGGER_LIMIT_H
@@ -32,7 +35,9 @@ bool limit_active(void);
 uint64_t limit_due(uint64_t now);
 /* Looks, if it is time. True once per crossing. */
 bool limit_crossed(void);
-/* For shot_take: see above. */
+/* After limit_crossed: is there a race with memory? See above. */
+bool limit_hurries(void);
+/* For shot.waiting: see above. */
 void limit_waiting(struct capture *c);
 
 /* ---- for tests ---- */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* shot - see shot.h. */
+/* shot - see taking.h. */
 #include "agent/trigger/shot.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "agent/busy.h"
 #include "agent/sys.h"
@@ -19,7 +21,8 @@ static struct {
 	char error[PYMEM_MSG_TEXT_MAX + 1];
 	char phase[128];
 	char crashed[256];	/* type whose traversal crashed, "" = none */
-} shot = { .output = { .file = -1, .socket = -1 }, .message_fd = -1 };
+	bool killed;		/* the copy, by SIGKILL */
+} taking = { .output = { .file = -1, .socket = -1 }, .message_fd = -1 };
 
 void shot_say(const char *sentence, const char *detail)
 {
@@ -42,20 +45,20 @@ static void shot_message(const struct pymem_msg *msg, const char *text)
 	struct text t;
 
 	if (msg->type == PYMEM_MSG_PHASE) {
-		text_init(&t, shot.phase, sizeof(shot.phase));
+		text_init(&t, taking.phase, sizeof(taking.phase));
 		text_str(&t, text);
 	} else if (msg->type == PYMEM_MSG_FAILED) {
-		text_init(&t, shot.error, sizeof(shot.error));
+		text_init(&t, taking.error, sizeof(taking.error));
 		if (msg->a != PYMEM_FAIL_NOT_READY)	/* it is ending: nobody's mistake */
 			text_str(&t, text);
 	} else if (msg->type == PYMEM_MSG_CRASH) {
-		text_init(&t, shot.crashed, sizeof(shot.crashed));
+		text_init(&t, taking.crashed, sizeof(taking.crashed));
 		text_str(&t, text);
-		text_init(&t, shot.error, sizeof(shot.error));
+		text_init(&t, taking.error, sizeof(taking.error));
 		text_str(&t, "the walk crashed (signal ");
 		text_u64(&t, msg->a);
 		text_str(&t, text[0] ? ") in an object of type " : ") in phase ");
-		text_str(&t, text[0] ? text : shot.phase);
+		text_str(&t, text[0] ? text : taking.phase);
 	}
 }
 
@@ -66,7 +69,7 @@ static void shot_listen(void)
 	struct pymem_msg msg;
 	long n;
 
-	while ((n = sys_read(shot.message_fd, buf, sizeof(buf) - 1)) >= (long)sizeof(msg)) {
+	while ((n = sys_read(taking.message_fd, buf, sizeof(buf) - 1)) >= (long)sizeof(msg)) {
 		memcpy(&msg, buf, sizeof(msg));
 		buf[n] = '\0';
 		shot_message(&msg, buf + sizeof(msg));
@@ -75,7 +78,7 @@ static void shot_listen(void)
 
 static void shot_prepare(const struct trigger_config *config, int control_fd)
 {
-	struct pymem_start *s = &shot.start;
+	struct pymem_start *s = &taking.start;
 
 	memset(s, 0, offsetof(struct pymem_start, skip_types));
 	s->version = PYMEM_START_VERSION;
@@ -83,9 +86,10 @@ static void shot_prepare(const struct trigger_config *config, int control_fd)
 	s->flags = config->values ? 0 : PYMEM_START_NO_VALUES;
 	s->control_fd = control_fd;
 	s->command_fd = -1;
-	s->stream_fd = shot.output.file >= 0 ? shot.output.file : shot.output.socket;
+	s->stream_fd = taking.output.file >= 0 ? taking.output.file : taking.output.socket;
 	sys3(SYS_getrandom, &s->seed, sizeof(s->seed), 0);
-	shot.error[0] = shot.crashed[0] = '\0';
+	taking.error[0] = taking.crashed[0] = '\0';
+	taking.killed = false;
 }
 
 /* What is known only after the copy was made and has ended. */
@@ -99,12 +103,11 @@ static int shot_append_facts(const struct capture *c, const char *why)
 	static char buf[4096];
 	const long n = snap_facts_block(buf, sizeof(buf), facts, sizeof(facts) / sizeof(facts[0]));
 
-	return n < 0 ? (int)n : output_append(&shot.output, buf, (size_t)n);
+	return n < 0 ? (int)n : output_append(&taking.output, buf, (size_t)n);
 }
 
 /* One capture into the open output. 0 when the stream is whole. */
-static int shot_capture(const struct trigger_config *config, const char *why,
-			enum capture_context context, void (*waiting)(struct capture *c))
+static int shot_capture(const struct trigger_config *config, const struct shot *how)
 {
 	struct capture capture;
 	int pair[2], rc;
@@ -113,83 +116,85 @@ static int shot_capture(const struct trigger_config *config, const char *why,
 		       pair);
 	if (rc < 0)
 		return rc;
-	shot.message_fd = output_high_fd(pair[0]);
+	taking.message_fd = output_high_fd(pair[0]);
 	shot_prepare(config, output_high_fd(pair[1]));
-	capture_open(&capture, &shot.start, context);
+	capture_open(&capture, &taking.start, how->context);
 	control_one_way(&capture.control);
-	if (shot.output.file >= 0 && shot.output.socket >= 0)
-		owned_fd_set(&capture.stream.fd[1], shot.output.socket);
-	capture.waiting = waiting;
+	if (taking.output.file >= 0 && taking.output.socket >= 0)
+		owned_fd_set(&capture.stream.fd[1], taking.output.socket);
+	capture.waiting = how->waiting;
+	capture.stand_still = how->stand_still;
 	rc = capture_run(&capture);
+	taking.killed = WIFSIGNALED(capture.status) && WTERMSIG(capture.status) == SIGKILL;
 	shot_listen();
 	if (!rc)
-		rc = shot_append_facts(&capture, why);
+		rc = shot_append_facts(&capture, how->why);
 	control_close(&capture.control);	/* the stream's fds are the output's */
-	sys_close(shot.message_fd);
-	shot.message_fd = -1;
+	sys_close(taking.message_fd);
+	taking.message_fd = -1;
 	return rc;
 }
 
 /* The type that crashed joins the list of those not to be traversed. */
 static bool shot_skip_crashed(void)
 {
-	char *list = shot.start.skip_types;
-	const size_t length = strlen(shot.crashed);
+	char *list = taking.start.skip_types;
+	const size_t length = strlen(taking.crashed);
 
-	if (!length || length + 2 > sizeof(shot.start.skip_types))
+	if (!length || length + 2 > sizeof(taking.start.skip_types))
 		return false;
-	memcpy(list, shot.crashed, length + 1);
+	memcpy(list, taking.crashed, length + 1);
 	list[length + 1] = '\0';
 	return true;
 }
 
-static int shot_try(const struct trigger_config *config, const char *why,
-		    enum capture_context context, void (*waiting)(struct capture *c))
+static int shot_try(const struct trigger_config *config, const struct shot *how)
 {
-	int rc = output_open(config, &shot.output);
+	int rc = output_open(config, &taking.output);
 
 	if (rc < 0) {
 		shot_say("no snapshot", "its file or socket cannot be opened");
 		return rc;
 	}
-	rc = shot_capture(config, why, context, waiting);
+	rc = shot_capture(config, how);
 	if (!rc) {
-		rc = output_commit(config, &shot.output);
+		rc = output_commit(config, &taking.output);
 		if (rc)
 			shot_say("no snapshot", "the file could not be completed");
 		return rc;
 	}
-	output_abandon(&shot.output);
+	output_abandon(&taking.output);
 	return -EIO;
 }
 
-int shot_take(const struct trigger_config *config, const char *why,
-	      enum capture_context context, void (*waiting)(struct capture *c))
+int shot_take(const struct trigger_config *config, const struct shot *how)
 {
+	struct shot again = *how;
 	int rc;
 
 	if (!busy_claim())
 		return -EBUSY;
-	memset(shot.start.skip_types, 0, sizeof(shot.start.skip_types));
-	memset(shot.start.probes, 0, sizeof(shot.start.probes));
-	memcpy(shot.start.magic, PYMEM_START_MAGIC, sizeof(shot.start.magic));
-	shot.crashed[0] = '\0';
-	rc = shot_try(config, why, context, waiting);
-	if (rc == -EIO && shot_skip_crashed())
-		rc = shot_try(config, why, context, waiting);
-	if (rc == -EIO && shot.error[0])
-		shot_say("no snapshot", shot.error);
+	memset(taking.start.skip_types, 0, sizeof(taking.start.skip_types));
+	memset(taking.start.probes, 0, sizeof(taking.start.probes));
+	memcpy(taking.start.magic, PYMEM_START_MAGIC, sizeof(taking.start.magic));
+	rc = shot_try(config, how);
+	if (rc == -EIO && (shot_skip_crashed() || taking.killed)) {
+		again.stand_still |= taking.killed;
+		rc = shot_try(config, &again);
+	}
+	if (rc == -EIO && taking.error[0])
+		shot_say("no snapshot", taking.error);
 	busy_release();
 	return rc;
 }
 
 void shot_forget(void)
 {
-	output_forget(&shot.output);
-	if (shot.message_fd >= 0) {
-		sys_close(shot.message_fd);
-		if (shot.start.control_fd >= 0)
-			sys_close(shot.start.control_fd);
+	output_forget(&taking.output);
+	if (taking.message_fd >= 0) {
+		sys_close(taking.message_fd);
+		if (taking.start.control_fd >= 0)
+			sys_close(taking.start.control_fd);
 	}
-	shot.message_fd = -1;
+	taking.message_fd = -1;
 }

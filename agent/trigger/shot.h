@@ -12,13 +12,19 @@
 #include "agent/snap/capture.h"
 #include "agent/trigger/config.h"
 
+struct shot {
+	const char *why;		/* recorded as the fact "trigger" */
+	enum capture_context context;
+	void (*waiting)(struct capture *c);	/* called while the copy walks; NULL = not */
+	bool stand_still;		/* capture.h */
+};
+
 /*
- * Takes one on the calling thread and waits for it to be on the disk.  `why` is
- * recorded as the fact "trigger".  `waiting` (or NULL) is called now and then while
- * the copy walks.  0, -EBUSY when another capture runs, -EIO when it failed.
+ * Takes one on the calling thread and waits for it to be on the disk.  A copy that
+ * was killed (for want of memory, then) is made once more with the interpreter
+ * standing still.  0, -EBUSY when another capture runs, -EIO when it failed.
  */
-int shot_take(const struct trigger_config *config, const char *why,
-	      enum capture_context context, void (*waiting)(struct capture *c));
+int shot_take(const struct trigger_config *config, const struct shot *how);
 
 /* In a child the application forked: drops what its parent's shot had open. */
 void shot_forget(void);

@@ -117,16 +117,22 @@ static void watch_sleep(void)
 
 static void watch_act(void)
 {
+	static const struct shot on_signal = { "signal", CAPTURE_WORKER, NULL, false };
+	static const struct shot on_interval = { "interval", CAPTURE_WORKER, NULL, false };
 	const struct trigger_config *config = watch.config;
 	uint64_t now;
 
 	if (__sync_lock_test_and_set(&watch.wanted, 0))
-		shot_take(config, "signal", CAPTURE_WORKER, NULL);
-	if (limit_active() && limit_crossed())
-		shot_take(config, "rss limit", CAPTURE_WORKER, limit_waiting);
+		shot_take(config, &on_signal);
+	if (limit_active() && limit_crossed()) {
+		const struct shot on_limit = { "rss limit", CAPTURE_WORKER, limit_waiting,
+					       limit_hurries() };
+
+		shot_take(config, &on_limit);
+	}
 	now = sys_now_ns();
 	if (config->interval_ns && now >= watch.interval_due) {
-		shot_take(config, "interval", CAPTURE_WORKER, NULL);
+		shot_take(config, &on_interval);
 		now = sys_now_ns();
 		do	/* a slow snapshot skips beats, it does not pile them up */
 			watch.interval_due += config->interval_ns;

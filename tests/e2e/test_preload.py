@@ -22,6 +22,41 @@ HEAP = "heap = [{'n': i, 's': str(i)} for i in range(20000)]\n"
 BASE = "import os, sys, time, signal\n" + HEAP
 
 
+class MemoryGroup:
+    """A control group of its own with a memory limit; usable is False where none
+    can be made."""
+
+    def __init__(self, limit):
+        v1, v2 = "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
+        self.path, self.usable = None, False
+        try:
+            if os.path.exists(v1 + "/memory.limit_in_bytes"):
+                self.path = "%s/pymem-test-%d" % (v1, os.getpid())
+                os.mkdir(self.path)
+                self.write("memory.limit_in_bytes", limit)
+                self.usable = True
+            elif "memory" in open(v2 + "/cgroup.subtree_control").read():
+                self.path = "%s/pymem-test-%d" % (v2, os.getpid())
+                os.mkdir(self.path)
+                self.write("memory.max", limit)
+                self.write("memory.swap.max", 0)
+                self.usable = True
+        except OSError:
+            pass
+
+    def write(self, name, value):
+        with open(os.path.join(self.path, name), "w") as f:
+            f.write(str(value))
+
+    def enter(self):
+        self.write("cgroup.procs", os.getpid())
+
+    def remove(self):
+        if self.path and os.path.isdir(self.path):
+            until(lambda: not open(self.path + "/cgroup.procs").read(), 5)
+            os.rmdir(self.path)
+
+
 class Preload(Case):
     def env(self, name="%p-%t.pymem", **variables):
         return preload(PYMEM_OUTPUT=self.path(name), **variables)
@@ -128,6 +163,29 @@ class Preload(Case):
             time.sleep(4.5)
             t.tell("big = bytearray(200 << 20)")
             self.wait_files(2)
+
+    def test_hog_in_a_control_group(self):
+        """Fills its memory as fast as it can and is killed for it: the snapshot was
+        taken early enough to be whole."""
+        hogs = {
+            "objects": "hog = []\nwhile True: hog.append({'a': [1, 2, 3], 'n': len(hog)})\n",
+            "buffers": "hog = []\nwhile True: hog.append(b'x' * 100000); time.sleep(1e-5)\n",
+        }
+        for python in some_interpreters():
+            for name, hog in hogs.items():
+                group = MemoryGroup(400 << 20)
+                self.addCleanup(group.remove)
+                if not group.usable:
+                    self.skipTest("no control group can be made")
+                with self.subTest(python=python.name, hog=name):
+                    env = self.env("hog-%p-%t.pymem", PYMEM_RSS_LIMIT="70%")
+                    done = run([python.path, "-c", BASE + hog], env=env,
+                               preexec_fn=group.enter)
+                    self.assertEqual(done.returncode, -signal.SIGKILL, done.stderr)
+                    path, = self.files("hog-*")
+                    self.assert_whole(path)
+                    os.unlink(path)
+                group.remove()
 
     def test_memory_error(self):
         code = BASE + """
