@@ -331,6 +331,18 @@ static uint64_t first_frame(struct walk *w, uint64_t tstate)
 	return frame;
 }
 
+/*
+ * 3.12+: a frame between the caller and an __init__, which drops its result.  It has
+ * no function (None), and no traceback shows it; what it holds is the thread's.
+ */
+static bool is_trampoline(struct walk *w, uint64_t frame)
+{
+	const struct frame_layout *lay = ((struct frames *)w->frames)->lay;
+
+	return lay->f_func != FRAME_NONE &&
+		frames_reference(w, frame + lay->f_func) == CPYTHON_ADDR(w->py, none);
+}
+
 uint32_t frames_thread(struct walk *w, uint64_t tstate, uint32_t thread)
 {
 	const struct frames *frames = w->frames;
@@ -348,10 +360,12 @@ uint32_t frames_thread(struct walk *w, uint64_t tstate, uint32_t thread)
 		}
 		run.code = frames_frame_code(w, frame);
 		if (run.code) {
-			run.id = ++w->next_frame;
 			run.info = frames_code(w, run.code);
 			run.flags = variable_flags(w, frame);
-			emit_frame(w, &run, depth++);
+			if (!is_trampoline(w, frame)) {
+				run.id = ++w->next_frame;
+				emit_frame(w, &run, depth++);
+			}
 			root_specials(w, &run);
 			root_variables(w, &run);
 			root_stack(w, &run);

@@ -515,6 +515,20 @@ def running_generator(call):
     yield call()
 
 
+class Entered(object):
+    """Its __init__ runs in the evaluation loop of its caller (3.12 on), once warm."""
+
+    def __init__(self, call):
+        init_local = [call]
+        EXPECTED["locals"].append(["MainThread", "__init__", "init_local",
+                                   id(keep(init_local))])
+        self.result = call()
+
+
+def enter(call):
+    return Entered(call)
+
+
 def deep(depth, call):
     deep_local = Fresh()
     EXPECTED["locals"].append(["MainThread", "deep", "deep_local", id(keep(deep_local))])
@@ -524,7 +538,10 @@ def deep(depth, call):
         raise MyError("being handled")
     except MyError as handled:
         EXPECTED["roots"].append(["exception", None, id(keep(handled))])
-        return next(running_generator(call))
+        for i in range(100):
+            enter(int)
+            del EXPECTED["locals"][-1]
+        return next(running_generator(lambda: enter(call).result))
 
 
 def walk():
