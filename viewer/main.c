@@ -44,8 +44,8 @@ static bool meter_report(void *arg, const char *phase, uint64_t done, uint64_t t
 	if (now.tv_sec - meter->began.tv_sec < 1)
 		return false;
 	if (total)
-		fprintf(stderr, "\r%s: %3u %%\033[K", phase, (unsigned)(100.0 * (double)done /
-								     (double)total));
+		fprintf(stderr, "\r%s: %3u %%\033[K", phase,
+			(unsigned)(100.0 * (double)done / (double)total));
 	else
 		fprintf(stderr, "\r%s\033[K", phase);
 	meter->shown = true;
@@ -110,11 +110,14 @@ static int print_reports(struct session *session, const struct options *o,
 	if (o->report)
 		return print_report(session, o->report, o, renderer, progress, false);
 	if (renderer != &render_text)	/* one document */
-		return print_report(session, report_find("overview"), o, renderer, progress, false);
+		return print_report(session, report_find("overview"), o, renderer,
+				    progress, false);
 	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]) && !code; i++)
-		code = print_report(session, report_find(shown[i]), o, renderer, progress, i > 0);
+		code = print_report(session, report_find(shown[i]), o, renderer, progress,
+				    i > 0);
 	if (!code && session->old_count)
-		code = print_report(session, report_find("diff"), o, renderer, progress, true);
+		code = print_report(session, report_find("diff"), o, renderer, progress,
+				    true);
 	return code;
 }
 
@@ -131,7 +134,8 @@ static struct process *process_to_draw(struct session *session, uint64_t pid)
 	return NULL;
 }
 
-static int draw(struct session *session, const struct options *o, const struct progress *progress)
+static int draw(struct session *session, const struct options *o,
+		const struct progress *progress)
 {
 	struct process *process = process_to_draw(session, o->pid);
 	char err[256] = "";
@@ -143,8 +147,8 @@ static int draw(struct session *session, const struct options *o, const struct p
 	const int code = session_analyse(session, process, progress);
 	if (code)
 		return say_error(process, code);
-	if (graph_command(process->analysis, o->graph, o->of, o->depth, o->output, progress,
-			  err, sizeof(err))) {
+	if (graph_command(process->analysis, o->graph, o->of, o->depth, o->output,
+			  progress, err, sizeof(err))) {
 		complain(o->output, err);
 		return EXIT_FAILED;
 	}
@@ -160,24 +164,29 @@ static int export_as(const struct options *o, FILE *out, struct snap_problem *pr
 }
 
 /* Writes to a temporary file that becomes the output once it is whole. */
-static int export_to(const struct options *o, const char *output, struct snap_problem *problem)
+static int export_to(const struct options *o, const char *output,
+		     struct snap_problem *problem)
 {
 	char temporary[4096];
 	int fd, n = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", output);
 	FILE *out;
 
-	if (n < 0 || (size_t)n >= sizeof(temporary) || (fd = mkostemp(temporary, O_CLOEXEC)) < 0) {
-		snprintf(problem->text, sizeof(problem->text), "cannot write %s", strerror(errno));
+	if (n < 0 || (size_t)n >= sizeof(temporary) ||
+	    (fd = mkostemp(temporary, O_CLOEXEC)) < 0) {
+		snprintf(problem->text, sizeof(problem->text), "cannot write %s",
+			 strerror(errno));
 		return -1;
 	}
 	out = fdopen(fd, "w");
 	int rc = out ? export_as(o, out, problem) : -1;
 	if (out && fclose(out) && !rc) {
-		snprintf(problem->text, sizeof(problem->text), "cannot write: %s", strerror(errno));
+		snprintf(problem->text, sizeof(problem->text), "cannot write: %s",
+			 strerror(errno));
 		rc = -1;
 	}
 	if (!rc && rename(temporary, output)) {
-		snprintf(problem->text, sizeof(problem->text), "cannot rename: %s", strerror(errno));
+		snprintf(problem->text, sizeof(problem->text), "cannot rename: %s",
+			 strerror(errno));
 		rc = -1;
 	}
 	if (rc)
@@ -192,7 +201,8 @@ static int export_file(const struct options *o)
 		 export_as(o, stdout, &problem);
 
 	if (!rc && !strcmp(o->output, "-") && fflush(stdout)) {
-		snprintf(problem.text, sizeof(problem.text), "cannot write: %s", strerror(errno));
+		snprintf(problem.text, sizeof(problem.text), "cannot write: %s",
+			 strerror(errno));
 		rc = -1;
 	}
 	if (!rc)
@@ -210,7 +220,8 @@ static int open_all(struct session *session, const struct options *o,
 	int code = 0;
 
 	for (size_t i = 0; i < o->screen.nfiles; i++)
-		if (session_open(session, o->screen.files[i], false, progress, err, sizeof(err))) {
+		if (session_open(session, o->screen.files[i], false, progress, err,
+				 sizeof(err))) {
 			complain(o->screen.files[i], err);
 			code = EXIT_FAILED;
 		}
@@ -233,8 +244,8 @@ static int say_incomplete(struct process *const *processes, uint32_t count)
 
 		if (p->heap->complete && !p->problem[0])
 			continue;
-		snprintf(what, sizeof(what), "INCOMPLETE: %s", p->problem[0] ? p->problem :
-			 "the snapshot is truncated");
+		snprintf(what, sizeof(what), "INCOMPLETE: %s",
+			 p->problem[0] ? p->problem : "the snapshot is truncated");
 		complain(p->file, what);
 		code = EXIT_PARTIAL;
 	}
@@ -254,8 +265,10 @@ static int run_session(const struct options *o)
 	code = open_all(&session, o, isatty(STDERR_FILENO) ? &progress : NULL);
 	if (session.count && code != EXIT_FAILED) {
 		partial = code;
-		code = o->graph ? draw(&session, o, isatty(STDERR_FILENO) ? &progress : NULL) :
-		       print_reports(&session, o, isatty(STDERR_FILENO) ? &progress : NULL);
+		code = o->graph ? draw(&session, o,
+				       isatty(STDERR_FILENO) ? &progress : NULL)
+				: print_reports(&session, o,
+						isatty(STDERR_FILENO) ? &progress : NULL);
 	}
 	meter_end(&meter);
 	if (fflush(stdout) || ferror(stdout)) {

@@ -12,10 +12,30 @@
 #include "viewer/render/render.h"
 
 enum {
-	OPT_REPORT = 256, OPT_FORMAT, OPT_LIMIT, OPT_ALL, OPT_SORT, OPT_FILTER, OPT_TYPE,
-	OPT_OBJECT, OPT_COMPARE, OPT_GRAPH, OPT_OF, OPT_PID, OPT_DEPTH, OPT_EXPORT, OPT_LISTEN,
-	OPT_LIVE_FD, OPT_SCRIPT, OPT_SIZE, OPT_COLOR, OPT_ASCII, OPT_UTF8, OPT_NO_MOUSE,
-	OPT_NO_SIDECAR, OPT_VERSION,
+	OPT_REPORT = 256,
+	OPT_FORMAT,
+	OPT_LIMIT,
+	OPT_ALL,
+	OPT_SORT,
+	OPT_FILTER,
+	OPT_TYPE,
+	OPT_OBJECT,
+	OPT_COMPARE,
+	OPT_GRAPH,
+	OPT_OF,
+	OPT_PID,
+	OPT_DEPTH,
+	OPT_EXPORT,
+	OPT_LISTEN,
+	OPT_LIVE_FD,
+	OPT_SCRIPT,
+	OPT_SIZE,
+	OPT_COLOR,
+	OPT_ASCII,
+	OPT_UTF8,
+	OPT_NO_MOUSE,
+	OPT_NO_SIDECAR,
+	OPT_VERSION,
 };
 
 static const struct option long_options[] = {
@@ -62,14 +82,16 @@ static const char usage_rest[] =
 	"  --sort COLUMN        sort by a column's key; -COLUMN reverses\n"
 	"  --filter TEXT        only rows with TEXT in them\n"
 	"  --type NAME          only this type; or: paths of its largest instances\n"
-	"  --object ADDRESS     only this object: paths, referrers, referents, dominators\n"
+	"  --object ADDRESS     only this object: paths, referrers, referents, "
+	"dominators\n"
 	"  --compare OLD        compare with an older snapshot\n"
 	"  --graph KIND         draw refs, backrefs, dominators or treemap\n"
 	"    --of NAME|ADDRESS  of a type's largest instances, or of one object\n"
 	"    --depth N          this many steps (default 3)\n"
 	"    --pid N            of this process, if the file has several\n"
 	"  --export jsonl       write everything as JSON, one line per object\n"
-	"  --export heapsnapshot  write the (first) process for Chrome DevTools or memlab\n"
+	"  --export heapsnapshot  write the (first) process for Chrome DevTools or "
+	"memlab\n"
 	"  -o, --output FILE    where the graph (.png .svg .dot .pdf) or export goes\n"
 	"  --listen SOCKET      show snapshots as they are sent to a unix socket\n"
 	"  --script FILE        keys and :commands from FILE, no terminal needed\n"
@@ -77,7 +99,8 @@ static const char usage_rest[] =
 	"  --color WHEN         auto, always, never; NO_COLOR is heeded\n"
 	"  --ascii, --utf8      characters to draw with\n"
 	"  --no-mouse           leave the mouse to the terminal\n"
-	"  --no-sidecar         neither use nor write FILE.pmx, which makes re-opening fast\n"
+	"  --no-sidecar         neither use nor write FILE.pmx, which makes re-opening "
+	"fast\n"
 	"  --version, -h, --help\n"
 	"\n"
 	"Exit code: 0 done, 1 failed, 2 usage, 3 a snapshot is incomplete.\n";
@@ -86,7 +109,8 @@ static void print_usage(FILE *out)
 {
 	fputs(usage, out);
 	for (size_t i = 0; report_all[i]; i++)
-		fprintf(out, "      %-12s %s\n", report_all[i]->name, report_all[i]->title);
+		fprintf(out, "      %-12s %s\n", report_all[i]->name,
+			report_all[i]->title);
 	fputs(usage_rest, out);
 }
 
@@ -124,7 +148,8 @@ static bool choose_report(struct options *o, const char *name)
 	return false;
 }
 
-static bool choose(const char *option, const char *value, const char *const *words, int *ret)
+static bool choose(const char *option, const char *value, const char *const *words,
+		   int *ret)
 {
 	for (int i = 0; words[i]; i++)
 		if (!strcmp(words[i], value)) {
@@ -194,7 +219,9 @@ static bool take(struct options *o, int option, const char *value)
 	case OPT_TYPE: o->params.type = o->screen.type = value; return true;
 	case OPT_ALL: o->params.all = true; return true;
 	case OPT_OF: o->of = value; return true;
-	case OPT_EXPORT: o->export_format = value; return choose("export", value, exports, &i);
+	case OPT_EXPORT:
+		o->export_format = value;
+		return choose("export", value, exports, &i);
 	case 'o': o->output = value; return true;
 	case OPT_OBJECT: return number("object", value, UINT64_MAX, &o->params.object);
 	case OPT_LIMIT:
@@ -213,14 +240,17 @@ static bool take(struct options *o, int option, const char *value)
 		o->format = value;
 		if (renderer_find(value))
 			return true;
-		fprintf(stderr, "pymem-view: no format '%s'; there are: text json csv\n", value);
+		fprintf(stderr, "pymem-view: no format '%s'; there are: text json csv\n",
+			value);
 		return false;
 	case OPT_GRAPH:
 		o->graph = value;
 		if (graph_kind_find(value, &kind))
 			return true;
-		fprintf(stderr, "pymem-view: no graph '%s'; there are: refs backrefs dominators "
-			"treemap\n", value);
+		fprintf(stderr,
+			"pymem-view: no graph '%s'; there are: refs backrefs dominators "
+			"treemap\n",
+			value);
 		return false;
 	default:
 		return take_screen(o, option, value);
@@ -237,7 +267,8 @@ static bool check_sort(const struct options *o)
 	for (size_t c = 0; c < o->report->ncolumns; c++)
 		if (!strcmp(o->report->columns[c].key, key))
 			return true;
-	fprintf(stderr, "pymem-view: %s has no column '%s'; it has:", o->report->name, key);
+	fprintf(stderr, "pymem-view: %s has no column '%s'; it has:", o->report->name,
+		key);
 	for (size_t c = 0; c < o->report->ncolumns; c++)
 		fprintf(stderr, " %s", o->report->columns[c].key);
 	fputc('\n', stderr);

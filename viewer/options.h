@@ -16,13 +16,15 @@ struct options {
 	const char *format;		/* "text", "json", "csv"; NULL: not given */
 	struct report_params params;
 	const char *graph, *of;		/* --graph KIND --of NAME|ADDR, or NULL */
-	uint64_t pid;			/* --pid: which process of the file to draw, 0 = the first */
+	uint64_t pid;			/* --pid: which process of the file to draw, 0 =
+					 * the first */
 	unsigned depth;
 	const char *export_format;	/* --export FORMAT, or NULL */
 	const char *output;		/* -o FILE, or NULL */
 };
 
-/* Fills *ret; strings point into argv. True: go on. False: end with *exit_ret (0 after --help
+/* Fills *ret; strings point into argv. True: go on. False: end with *exit_ret (0 after
+ * --help
  * and --version, 2 after a usage error; both have been said). */
 bool options_parse(int argc, char **argv, struct options *ret, int *exit_ret);
 

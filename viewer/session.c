@@ -114,7 +114,8 @@ static void say_problem(struct process *process, const struct snap_problem *prob
 	text_free(&text);
 }
 
-static int on_finish(void *arg, uint32_t ordinal, int complete, const struct snap_problem *problem)
+static int on_finish(void *arg, uint32_t ordinal, int complete,
+		     const struct snap_problem *problem)
 {
 	struct reading *r = arg;
 	struct process *process;
@@ -135,7 +136,8 @@ static int on_finish(void *arg, uint32_t ordinal, int complete, const struct sna
 	process->ordinal = ordinal;
 	say_problem(process, problem);
 	if (!complete && !process->problem[0])
-		snprintf(process->problem, sizeof(process->problem), "the snapshot is truncated");
+		snprintf(process->problem, sizeof(process->problem),
+			 "the snapshot is truncated");
 	return 0;
 }
 
@@ -190,9 +192,11 @@ static int read_stream(struct reading *r, int fd, char *err, size_t err_size)
 	snap_parser_destroy(parser);
 	free(buf);
 	if (r->err)
-		snprintf(err, err_size, "%s", r->err == -ECANCELED ? "cancelled" :
-			 r->err == -EFBIG ? "too large: more than 2^32 objects or 4 GiB of names" :
-			 strerror(-r->err));
+		snprintf(err, err_size, "%s",
+			 r->err == -ECANCELED ? "cancelled"
+			 : r->err == -EFBIG
+				 ? "too large: more than 2^32 objects or 4 GiB of names"
+				 : strerror(-r->err));
 	else if (failed)
 		snprintf(err, err_size, "%s", problem.text);
 	return failed;
@@ -201,7 +205,8 @@ static int read_stream(struct reading *r, int fd, char *err, size_t err_size)
 /* Reads fd. -1 with err when nothing came of it. */
 static int read_file(struct reading *r, int fd, char *err, size_t err_size)
 {
-	uint32_t *count = r->old ? &r->session->old_count : &r->session->count, before = *count;
+	uint32_t *count = r->old ? &r->session->old_count : &r->session->count,
+		 before = *count;
 	struct process **list;
 	int failed = read_stream(r, fd, err, err_size);
 
@@ -238,7 +243,8 @@ static bool open_sidecar(struct session *session, const char *file, bool old)
 		process->analysis = found[i].analysis;
 		process->ordinal = i;
 		process->from_sidecar = true;
-		snprintf(process->problem, sizeof(process->problem), "%s", found[i].problem);
+		snprintf(process->problem, sizeof(process->problem), "%s",
+			 found[i].problem);
 	}
 	free(found);
 	return count > 0;
@@ -247,7 +253,9 @@ static bool open_sidecar(struct session *session, const char *file, bool old)
 int session_open(struct session *session, const char *file, bool old,
 		 const struct progress *progress, char *err, size_t err_size)
 {
-	struct reading r = { .session = session, .file = file, .old = old, .progress = progress };
+	struct reading r = {
+		.session = session, .file = file, .old = old, .progress = progress
+	};
 	bool is_stdin = !strcmp(file, "-");
 	struct stat st;
 	int fd, rc;
@@ -256,7 +264,8 @@ int session_open(struct session *session, const char *file, bool old,
 		return 0;
 	fd = is_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) || S_ISDIR(st.st_mode)) {
-		snprintf(err, err_size, "%s", fd < 0 ? strerror(errno) : "is a directory");
+		snprintf(err, err_size, "%s",
+			 fd < 0 ? strerror(errno) : "is a directory");
 		if (fd >= 0)
 			close(fd);
 		return -1;
@@ -325,7 +334,8 @@ static void save_sidecar(struct session *session, const struct process *of)
 		}
 		list[count].heap = p->heap;
 		list[count].analysis = p->analysis;
-		snprintf(list[count].problem, sizeof(list[count].problem), "%s", p->problem);
+		snprintf(list[count].problem, sizeof(list[count].problem), "%s",
+			 p->problem);
 		count++;
 	}
 	if (count)
@@ -346,17 +356,21 @@ int session_analyse(struct session *session, struct process *process,
 	return err;
 }
 
-int session_context(struct session *session, struct process *process, const struct report *report,
-		    const struct progress *progress, struct report_context *ret)
+int session_context(struct session *session, struct process *process,
+		    const struct report *report, const struct progress *progress,
+		    struct report_context *ret)
 {
 	int err = 0;
 
 	if (report->needs & NEEDS_ANALYSIS)
 		err = session_analyse(session, process, progress);
-	if (!err && report->needs & NEEDS_OLD && report->needs & NEEDS_ANALYSIS && process->old)
+	if (!err && report->needs & NEEDS_OLD && report->needs & NEEDS_ANALYSIS &&
+	    process->old)
 		err = session_analyse(session, process->old, progress);
 	*ret = (struct report_context){
-		.heap = process->heap, .analysis = process->analysis, .progress = progress,
+		.heap = process->heap,
+		.analysis = process->analysis,
+		.progress = progress,
 		.old = process->old ? process->old->heap : NULL,
 		.old_analysis = process->old ? process->old->analysis : NULL,
 	};

@@ -18,12 +18,15 @@
 struct process {
 	struct heap *heap;		/* owned */
 	struct analysis *analysis;	/* owned; NULL until session_analyse */
-	struct process *old;		/* compared with: one of session->old's, or NULL */
+	struct process *old;		/* compared with: one of session->old's, or
+					 * NULL */
 	const char *file;		/* as given; owned by the session */
 	uint32_t ordinal;		/* in its file, from 0 */
-	char problem[320];		/* "" or why it is incomplete: one sentence, printable */
+	char problem[320];		/* "" or why it is incomplete: one sentence,
+					 * printable */
 	bool from_sidecar;
-	bool live;			/* came on a stream: no file that a sidecar could belong to */
+	bool live;			/* came on a stream: no file that a sidecar could
+					 * belong to */
 };
 
 struct session {
@@ -44,19 +47,23 @@ void session_free(struct session *session);
  */
 int session_open(struct session *session, const char *file, bool old,
 		 const struct progress *progress, char *err, size_t err_size);
-/* Appends a process that was made elsewhere (live streams): takes heap over. NULL: no memory. */
+/* Appends a process that was made elsewhere (live streams): takes heap over. NULL: no
+ * memory. */
 struct process *session_add(struct session *session, struct heap *heap, const char *file);
-/* Frees a process of the session; those compared with it are compared with nothing then. */
+/* Frees a process of the session; those compared with it are compared with nothing
+ * then. */
 void session_remove(struct session *session, struct process *process);
 /* Pairs new and old: equal pids; when there is none, first with first. */
 void session_pair(struct session *session);
-/* Runs the analysis of a process (and writes the sidecar) unless done. 0, -ENOMEM, -ECANCELED. */
+/* Runs the analysis of a process (and writes the sidecar) unless done. 0, -ENOMEM,
+ * -ECANCELED. */
 int session_analyse(struct session *session, struct process *process,
 		    const struct progress *progress);
 /* Context for a report about a process; runs the analyses the report needs.
  * 0, -ENOMEM, -ECANCELED. */
-int session_context(struct session *session, struct process *process, const struct report *report,
-		    const struct progress *progress, struct report_context *ret);
+int session_context(struct session *session, struct process *process,
+		    const struct report *report, const struct progress *progress,
+		    struct report_context *ret);
 
 uint64_t process_pid(const struct process *process);	/* 0 = unknown */
 

@@ -28,7 +28,10 @@ static uint64_t address(uint32_t i)
 
 /* ---- random heaps ---- */
 
-struct shape_of_graph { uint32_t objects, degree, roots, types; bool owned, weak, shuffled, chain; };
+struct shape_of_graph {
+	uint32_t objects, degree, roots, types;
+	bool owned, weak, shuffled, chain;
+};
 
 static void random_object(struct make *m, const struct shape_of_graph *g, uint32_t i,
 			  uint32_t weak_shape)
@@ -43,8 +46,9 @@ static void random_object(struct make *m, const struct shape_of_graph *g, uint32
 		if (rng(50) == 0)
 			refs[r] = address(g->objects + rng(100));	/* dangling */
 	}
-	make_object(m, address(i), 1 + rng(g->types), g->weak && rng(3) == 0 ? weak_shape : 0,
-		    1 + rng(100), rng(4), refs, n);
+	make_object(m, address(i), 1 + rng(g->types),
+		    g->weak && rng(3) == 0 ? weak_shape : 0, 1 + rng(100), rng(4), refs,
+		    n);
 }
 
 static struct heap *random_heap(const struct shape_of_graph *g)
@@ -69,8 +73,8 @@ static struct heap *random_heap(const struct shape_of_graph *g)
 	for (uint32_t i = 0; i < g->objects; i++)
 		random_object(&m, g, order[i], weak_shape);
 	for (uint32_t i = 0; i < g->roots; i++)
-		make_root(&m, rng(2) ? SNAP_ROOT_MODULE : SNAP_ROOT_INTERPRETER, "r", 0, 0,
-			  address(rng(g->objects)));
+		make_root(&m, rng(2) ? SNAP_ROOT_MODULE : SNAP_ROOT_INTERPRETER, "r", 0,
+			  0, address(rng(g->objects)));
 	return make_end(&m);
 }
 
@@ -78,7 +82,8 @@ static struct heap *random_heap(const struct shape_of_graph *g)
 
 struct plain { uint32_t n, root; uint32_t *first, *to; };
 
-static void plain_edges(const struct heap *heap, uint32_t node, struct plain *g, uint32_t *count)
+static void plain_edges(const struct heap *heap, uint32_t node, struct plain *g,
+			uint32_t *count)
 {
 	struct heap_span refs = heap_refs(heap, node);
 
@@ -221,8 +226,8 @@ static void lt_run(const struct plain *g, uint32_t *idom)
 	uint32_t *memory = malloc(9 * (size_t)g->n * sizeof(uint32_t));
 	struct lt t = { 0 };
 
-	uint32_t **arrays[] = { &t.vertex, &t.number, &t.parent, &t.semi, &t.label, &t.anc,
-				&t.bucket, &t.next, &t.dom };
+	uint32_t **arrays[] = { &t.vertex, &t.number, &t.parent, &t.semi, &t.label,
+				&t.anc,	   &t.bucket, &t.next,	 &t.dom };
 	for (size_t i = 0; i < 9; i++)
 		*arrays[i] = memory + i * g->n;
 	t.n = 0;
@@ -287,7 +292,8 @@ static void compare_types(const struct heap *heap, const struct analysis *a)
 			}
 		}
 		assert_int_equal(VEC(a->type, struct analysis_type)[t].retained, sum);
-		assert_int_equal(VEC(a->type, struct analysis_type)[t].retained_count, count);
+		assert_int_equal(VEC(a->type, struct analysis_type)[t].retained_count,
+				 count);
 	}
 }
 
@@ -298,7 +304,8 @@ static void compare_paths(const struct heap *heap, const struct analysis *a,
 	for (uint32_t v = 0; v < g->n; v++) {
 		uint32_t steps = 0, found = v == g->root, p = analysis_parent(a, v);
 
-		for (uint32_t e = found ? 0 : g->first[p]; !found && e < g->first[p + 1]; e++)
+		for (uint32_t e = found ? 0 : g->first[p]; !found && e < g->first[p + 1];
+		     e++)
 			found = g->to[e] == v;
 		assert_true(found);
 		for (uint32_t n = v; n != g->root; n = analysis_parent(a, n))
@@ -351,9 +358,14 @@ static void test_large(void **state)
 	for (uint32_t seed = 1; seed <= 8; seed++) {
 		rng_state = seed * 77;
 		struct shape_of_graph g = {
-			.objects = 500 + rng(1500), .degree = 1 + rng(3), .roots = 1 + rng(20),
-			.types = 1 + rng(20), .owned = seed & 1, .weak = seed & 2,
-			.shuffled = seed & 4, .chain = seed % 3 == 0,
+			.objects = 500 + rng(1500),
+			.degree = 1 + rng(3),
+			.roots = 1 + rng(20),
+			.types = 1 + rng(20),
+			.owned = seed & 1,
+			.weak = seed & 2,
+			.shuffled = seed & 4,
+			.chain = seed % 3 == 0,
 		};
 		check_graph(&g);
 	}
@@ -399,8 +411,9 @@ static void test_children(void **state)
 		for (uint32_t i = 0; i < children.count; i++) {
 			assert_int_equal(analysis_idom(a, children.target[i]), v);
 			if (i)
-				assert_true(analysis_retained(a, children.target[i - 1]) >=
-					    analysis_retained(a, children.target[i]));
+				assert_true(
+					analysis_retained(a, children.target[i - 1]) >=
+					analysis_retained(a, children.target[i]));
 		}
 		total += children.count;
 	}
@@ -437,7 +450,9 @@ static void test_cancel(void **state)
 {
 	(void)state;
 	for (int at = 0; at < 100; at++) {
-		struct shape_of_graph g = { .objects = 300, .degree = 2, .roots = 5, .types = 3 };
+		struct shape_of_graph g = {
+			.objects = 300, .degree = 2, .roots = 5, .types = 3
+		};
 		struct canceller c = { at };
 		struct progress progress = { cancel, &c };
 		struct analysis *a = NULL;

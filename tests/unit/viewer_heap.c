@@ -29,8 +29,10 @@ static uint64_t addr(unsigned i)
  * 7 weakly refers to 4; 8 is held by a thread's local; 9 has a hidden reference;
  * 10 <-> 11 are garbage.
  */
-struct world { struct make m; uint32_t str, dict, list, module, thing, dict_edge, pairs, index,
-	       split, weak; };
+struct world {
+	struct make m;
+	uint32_t str, dict, list, module, thing, dict_edge, pairs, index, split, weak;
+};
 
 static void define(struct world *w)
 {
@@ -42,7 +44,8 @@ static void define(struct world *w)
 	w->dict = make_type(&w->m, "builtins.dict", 0x2000, SNAP_KIND_DICT, SNAP_TYPE_GC);
 	w->list = make_type(&w->m, "builtins.list", 0x3000, SNAP_KIND_LIST, SNAP_TYPE_GC);
 	w->module = make_type(&w->m, "builtins.module", 0x4000, SNAP_KIND_MODULE, 0);
-	w->thing = make_type(&w->m, "app.Thing", addr(9), SNAP_KIND_OBJECT, SNAP_TYPE_OWNED);
+	w->thing =
+		make_type(&w->m, "app.Thing", addr(9), SNAP_KIND_OBJECT, SNAP_TYPE_OWNED);
 	w->dict_edge = make_shape(&w->m, dict_edge, 1, SNAP_TAIL_OTHER);
 	w->pairs = make_shape(&w->m, NULL, 0, SNAP_TAIL_PAIRS);
 	w->index = make_shape(&w->m, NULL, 0, SNAP_TAIL_INDEX);
@@ -60,11 +63,17 @@ static void add(struct world *w, unsigned i)
 	};
 
 	switch (i) {
-	case 0: make_object(&w->m, addr(0), w->module, w->dict_edge, 72, 1, to[0], 1); break;
+	case 0:
+		make_object(&w->m, addr(0), w->module, w->dict_edge, 72, 1, to[0], 1);
+		break;
 	case 1: make_object(&w->m, addr(1), w->dict, w->pairs, 232, 1, to[1], 2); break;
 	case 2: make_str(&w->m, addr(2), w->str, "STORE"); break;
-	case 3: make_object(&w->m, addr(3), w->list, w->index, 5ull << 32, 1, to[3], 2); break;
-	case 4: make_object(&w->m, addr(4), w->thing, w->dict_edge, 48, 1, to[4], 1); break;
+	case 3:
+		make_object(&w->m, addr(3), w->list, w->index, 5ull << 32, 1, to[3], 2);
+		break;
+	case 4:
+		make_object(&w->m, addr(4), w->thing, w->dict_edge, 48, 1, to[4], 1);
+		break;
 	case 5: make_object(&w->m, addr(5), w->dict, w->split, 104, 1, to[5], 1); break;
 	case 6: make_str(&w->m, addr(6), w->str, "Eve \033[2J"); break;
 	case 7: make_object(&w->m, addr(7), w->thing, w->weak, 72, 1, to[7], 1); break;
@@ -291,7 +300,8 @@ static void test_sidecar(void **state)
 	analysis_destroy(found->analysis);
 	heap_destroy(found->heap);
 	free(found);
-	assert_int_equal(chmod(sidecar, 0622), 0);	/* others may write it: not trusted */
+	assert_int_equal(chmod(sidecar, 0622), 0);	/* others may write it: not
+							 * trusted */
 	assert_int_equal(sidecar_open(snapshot, &found), 0);
 	assert_int_equal(chmod(sidecar, 0600), 0);
 	assert_int_equal(truncate(snapshot, 3), 0);	/* another snapshot */

@@ -43,22 +43,27 @@ static inline struct heap *make_end(struct make *m)
 
 static inline uint32_t make_string(struct make *m, const char *text)
 {
-	assert_int_equal(m->sink->ops->string(m->sink, ++m->strings, text, strlen(text)), 0);
+	assert_int_equal(m->sink->ops->string(m->sink, ++m->strings, text, strlen(text)),
+			 0);
 	return m->strings;
 }
 
-static inline uint32_t make_type(struct make *m, const char *name, uint64_t addr, unsigned kind,
-				 unsigned flags)
+static inline uint32_t make_type(struct make *m, const char *name, uint64_t addr,
+				 unsigned kind, unsigned flags)
 {
-	struct snap_type type = { .id = ++m->types, .name = make_string(m, name), .addr = addr,
-				  .flags = flags, .kind = (uint8_t)kind, .basicsize = 16 };
+	struct snap_type type = { .id = ++m->types,
+				  .name = make_string(m, name),
+				  .addr = addr,
+				  .flags = flags,
+				  .kind = (uint8_t)kind,
+				  .basicsize = 16 };
 
 	assert_int_equal(m->sink->ops->type(m->sink, &type), 0);
 	return type.id;
 }
 
-static inline uint32_t make_shape(struct make *m, const struct snap_label *fixed, uint32_t n,
-				  enum snap_tail tail)
+static inline uint32_t make_shape(struct make *m, const struct snap_label *fixed,
+				  uint32_t n, enum snap_tail tail)
 {
 	struct snap_shape shape = { .id = ++m->shapes, .nfixed = n, .fixed = fixed,
 				    .tail = (uint8_t)tail };
@@ -67,20 +72,29 @@ static inline uint32_t make_shape(struct make *m, const struct snap_label *fixed
 	return shape.id;
 }
 
-static inline void make_object(struct make *m, uint64_t addr, uint32_t type, uint32_t shape,
-			       uint64_t size, uint64_t refcount, const uint64_t *refs,
-			       uint32_t nrefs)
+static inline void make_object(struct make *m, uint64_t addr, uint32_t type,
+			       uint32_t shape, uint64_t size, uint64_t refcount,
+			       const uint64_t *refs, uint32_t nrefs)
 {
-	struct snap_object o = { .addr = addr, .size = size, .refcount = refcount, .type = type,
-				 .shape = shape, .nrefs = nrefs, .refs = refs };
+	struct snap_object o = { .addr = addr,
+				 .size = size,
+				 .refcount = refcount,
+				 .type = type,
+				 .shape = shape,
+				 .nrefs = nrefs,
+				 .refs = refs };
 
 	assert_int_equal(m->sink->ops->object(m->sink, &o), 0);
 }
 
-static inline void make_str(struct make *m, uint64_t addr, uint32_t type, const char *text)
+static inline void make_str(struct make *m, uint64_t addr, uint32_t type,
+			    const char *text)
 {
-	struct snap_value v = { .addr = addr, .kind = SNAP_VALUE_STR, .length = strlen(text),
-				.size = (uint32_t)strlen(text), .text = text };
+	struct snap_value v = { .addr = addr,
+				.kind = SNAP_VALUE_STR,
+				.length = strlen(text),
+				.size = (uint32_t)strlen(text),
+				.text = text };
 
 	make_object(m, addr, type, 0, 49 + strlen(text), 1, NULL, 0);
 	assert_int_equal(m->sink->ops->value(m->sink, &v), 0);

@@ -11,7 +11,8 @@
 
 #include "viewer/report/escape.h"
 
-static void check_escape(const char *bytes, size_t size, size_t limit, const char *expected)
+static void check_escape(const char *bytes, size_t size, size_t limit,
+			 const char *expected)
 {
 	struct text text = { 0 };
 
@@ -33,7 +34,8 @@ static void test_escape(void **state)
 	ESCAPES("\033[31mred\a", "\\x1b[31mred\\x07");
 	ESCAPES("\n\r\t\0z", "\\n\\r\\t\\x00z");
 	ESCAPES("\x7f\xc2\x80\xc2\x9b", "\\x7f\\x80\\x9b");
-	ESCAPES("caf\xc3\xa9 \xe4\xb8\xad \xf0\x9f\x98\x80", "caf\xc3\xa9 \xe4\xb8\xad \xf0\x9f\x98\x80");
+	ESCAPES("caf\xc3\xa9 \xe4\xb8\xad \xf0\x9f\x98\x80",
+		"caf\xc3\xa9 \xe4\xb8\xad \xf0\x9f\x98\x80");
 	ESCAPES("\xe2\x80\xae" "evil", "\\u202eevil");
 	ESCAPES("\xe2\x81\xa6\xe2\x80\x8b\xef\xbb\xbf", "\\u2066\\u200b\\ufeff");
 	ESCAPES("\xed\xa0\x80", "\\ud800");			/* WTF-8 surrogate */
@@ -71,8 +73,8 @@ static void test_random(void **state)
 		text_escape(&text, bytes, size, 0, 0);
 		const char *out = text_str(&text);
 		for (size_t at = 0; at < text_len(&text); at += len)
-			assert_true(codepoint_printable(utf8_decode(out + at,
-								    text_len(&text) - at, &len)));
+			assert_true(codepoint_printable(
+				utf8_decode(out + at, text_len(&text) - at, &len)));
 		text_free(&text);
 	}
 }

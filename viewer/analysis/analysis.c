@@ -19,7 +19,8 @@
 
 static int take_idoms(struct analysis *a, struct dominators *d)
 {
-	const uint32_t *vertex = VEC(d->vertex, uint32_t), *number = VEC(d->idom, uint32_t);
+	const uint32_t *vertex = VEC(d->vertex, uint32_t),
+		       *number = VEC(d->idom, uint32_t);
 	uint32_t nodes = a->heap->nodes;
 
 	if (vec_alloc(&a->idom, nodes * sizeof(uint32_t)))
@@ -121,8 +122,8 @@ static int add_types(struct analysis *a)
 	if (!vec_alloc(&a->retained_count, nodes * 4) && !vec_alloc(&next, nodes * 4) &&
 	    !vec_alloc(&open, types * 4) &&
 	    !vec_alloc(&a->type, types * sizeof(struct analysis_type))) {
-		struct tree tree = { a->retained_count.data, next.data, a->retained_count.data,
-				     open.data };
+		struct tree tree = { a->retained_count.data, next.data,
+				     a->retained_count.data, open.data };
 
 		link_tree(a, tree);
 		walk_tree(a, tree);
@@ -154,7 +155,8 @@ static int run(struct analysis *a, struct heap *heap, const struct progress *pro
 	return err ? err : add_types(a);
 }
 
-int analysis_run(struct heap *heap, const struct progress *progress, struct analysis **ret)
+int analysis_run(struct heap *heap, const struct progress *progress,
+		 struct analysis **ret)
 {
 	struct analysis *a = calloc(1, sizeof(*a));
 	int err;
@@ -174,8 +176,9 @@ void analysis_destroy(struct analysis *a)
 {
 	if (!a)
 		return;
-	struct vec *vecs[] = { &a->bfs_parent, &a->idom, &a->retained, &a->retained_count,
-			       &a->type, &a->child_row, &a->child, &a->sorted, &a->referrer };
+	struct vec *vecs[] = { &a->bfs_parent,	   &a->idom,   &a->retained,
+			       &a->retained_count, &a->type,   &a->child_row,
+			       &a->child,	   &a->sorted, &a->referrer };
 	for (size_t i = 0; i < sizeof(vecs) / sizeof(vecs[0]); i++)
 		vec_free(vecs[i]);
 	free(a);
@@ -235,8 +238,10 @@ int analysis_children(struct analysis *a, uint32_t node, const struct progress *
 	if (err)
 		return err;
 	const uint32_t *row = VEC(a->child_row, uint32_t);
-	uint32_t *child = VEC(a->child, uint32_t) + row[node], count = row[node + 1] - row[node];
-	uint64_t *sorted = VEC(a->sorted, uint64_t) + node / 64, bit = 1ull << (node & 63);
+	uint32_t *child = VEC(a->child, uint32_t) + row[node],
+		 count = row[node + 1] - row[node];
+	uint64_t *sorted = VEC(a->sorted, uint64_t) + node / 64,
+		 bit = 1ull << (node & 63);
 	if (!(*sorted & bit)) {
 		qsort_r(child, count, sizeof(*child), by_retained, a->retained.data);
 		*sorted |= bit;
@@ -271,7 +276,8 @@ int analysis_referrers(struct analysis *a, uint32_t node, const struct progress 
 		if (refers(heap, n, node) && vec_push_u32(&a->referrer, n))
 			return -ENOMEM;
 	}
-	*ret = (struct heap_span){ a->referrer.data, (uint32_t)VEC_COUNT(a->referrer, uint32_t) };
+	ret->target = a->referrer.data;
+	ret->count = (uint32_t)VEC_COUNT(a->referrer, uint32_t);
 	return 0;
 }
 

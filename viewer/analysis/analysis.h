@@ -25,22 +25,24 @@
 #include "viewer/model/heap.h"
 
 struct analysis_type {
-	uint64_t retained;	/* sum of its instances' retained bytes, each byte once; what two
-				 * instances hold together is not in it */
+	uint64_t retained; /* sum of its instances' retained bytes, each byte once; what
+			    * two instances hold together is not in it */
 	uint64_t retained_count; /* the same in objects, the instances included */
 };
 
 struct analysis {
 	const struct heap *heap;
-	struct vec bfs_parent;	/* u32 per node: holder on a shortest path from the root; root: NONE */
+	struct vec bfs_parent;	/* u32 per node: holder on a shortest path from the root;
+				 * root: NONE */
 	struct vec idom;	/* u32 per node: immediate dominator; root: HEAP_NONE */
 	struct vec retained;	/* u64 per node, bytes, its own included */
 	struct vec retained_count; /* u32 per node, objects, itself included */
 	struct vec type;	/* struct analysis_type per type id */
 	/* made on demand */
-	struct vec child_row, child;	/* dominator tree: u32 row per node + 1, u32 nodes,
-					 * largest retained first */
-	struct vec sorted;		/* bit per node: its children are in order already */
+	struct vec child_row, child; /* dominator tree: u32 row per node + 1, u32 nodes,
+				      * largest retained first */
+	struct vec sorted;		/* bit per node: its children are in order
+					 * already */
 	struct vec referrer;		/* u32: answer of the last analysis_referrers */
 };
 
@@ -49,7 +51,8 @@ struct analysis {
  * must outlive the result. Returns 0, -ENOMEM or -ECANCELED; *ret is written
  * only on success. Free with analysis_destroy.
  */
-int analysis_run(struct heap *heap, const struct progress *progress, struct analysis **ret);
+int analysis_run(struct heap *heap, const struct progress *progress,
+		 struct analysis **ret);
 void analysis_destroy(struct analysis *analysis);	/* NULL is fine */
 
 static inline uint32_t analysis_idom(const struct analysis *a, uint32_t node)
@@ -70,13 +73,15 @@ static inline uint32_t analysis_retained_count(const struct analysis *a, uint32_
 }
 
 /* Nodes immediately dominated by node, largest retained first. 0, -ENOMEM, -ECANCELED. */
-int analysis_children(struct analysis *analysis, uint32_t node, const struct progress *progress,
-		      struct heap_span *ret);
+int analysis_children(struct analysis *analysis, uint32_t node,
+		      const struct progress *progress, struct heap_span *ret);
 /* Objects and synthetic nodes that refer to node, each once, ascending id; weak ones and
- * instances of a type included. One pass over all edges (10 ms per 10 million objects), so
- * nothing is kept for it; the span is valid until the next call. 0, -ENOMEM, -ECANCELED. */
-int analysis_referrers(struct analysis *analysis, uint32_t node, const struct progress *progress,
-		       struct heap_span *ret);
+ * instances of a type included. One pass over all edges (10 ms per 10 million objects),
+ * so
+ * nothing is kept for it; the span is valid until the next call. 0, -ENOMEM,
+ * -ECANCELED. */
+int analysis_referrers(struct analysis *analysis, uint32_t node,
+		       const struct progress *progress, struct heap_span *ret);
 /* Steps from the root in the dominator tree. */
 uint32_t analysis_depth(const struct analysis *analysis, uint32_t node);
 /*
@@ -84,7 +89,7 @@ uint32_t analysis_depth(const struct analysis *analysis, uint32_t node);
  * virtual root, ..., last = node. Returns the full length (which may exceed
  * capacity: then only the last `capacity` nodes are stored).
  */
-uint32_t analysis_path(const struct analysis *analysis, uint32_t node, uint32_t *nodes_ret,
-		       uint32_t capacity);
+uint32_t analysis_path(const struct analysis *analysis, uint32_t node,
+		       uint32_t *nodes_ret, uint32_t capacity);
 
 #endif

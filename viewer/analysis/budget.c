@@ -105,7 +105,8 @@ static void take_native(struct maker *m)
 	uint64_t size = 0, count = 0;
 
 	for (size_t i = 0; i < VEC_COUNT(m->heap->buffer, struct snap_buffer); i++)
-		if (b[i].flags & SNAP_BUFFER_OWNER && !(b[i].flags & SNAP_BUFFER_COUNTED)) {
+		if (b[i].flags & SNAP_BUFFER_OWNER &&
+		    !(b[i].flags & SNAP_BUFFER_COUNTED)) {
 			size += b[i].length;
 			count++;
 		}
@@ -165,7 +166,8 @@ int budget_make(const struct heap *heap, struct budget *ret)
 		take_objects(&m);
 		take_native(&m);
 		take_free(&m);
-		add(&m, (struct budget_entry){ .item = BUDGET_UNEXPLAINED, .size = m.left });
+		add(&m,
+		    (struct budget_entry){ .item = BUDGET_UNEXPLAINED, .size = m.left });
 		for (int i = BUDGET_FILES; i < BUDGET_ITEM_COUNT; i++) {
 			class_[i].item = (enum budget_item)i;
 			add(&m, class_[i]);

@@ -14,7 +14,8 @@
 #include "viewer/model/heap.h"
 
 enum budget_item {
-	BUDGET_OBJECTS,		/* live objects on the heap, by kind: one entry per kind */
+	BUDGET_OBJECTS,		/* live objects on the heap, by kind: one entry per
+				 * kind */
 	BUDGET_NATIVE,		/* native buffers that objects own */
 	BUDGET_POOL_FREE,	/* free blocks in pymalloc's used pools */
 	BUDGET_ARENA_FREE,	/* free pools inside pymalloc's arenas */
@@ -37,7 +38,8 @@ struct budget_entry {
 };
 
 struct budget {
-	uint64_t rss;		/* sum of all entries' sizes; 0 = no mappings in the snapshot */
+	uint64_t rss;		/* sum of all entries' sizes; 0 = no mappings in the
+				 * snapshot */
 	uint64_t swap;
 	struct vec entries;	/* struct budget_entry */
 };

@@ -25,8 +25,8 @@ struct work {
 	const struct progress *progress;
 	struct vec number;	/* u32 per node; HEAP_NONE = not reached */
 	struct vec vertex, parent; /* u32 per number */
-	struct vec row_base, row, pred; /* row[v]: end of v's predecessors; once v is done,
-					 * its semidominator */
+	struct vec row_base, row, pred; /* row[v]: end of v's predecessors; once v is
+					 * done, its semidominator */
 	struct vec link;
 	struct vec stack;
 	uint32_t count;
@@ -104,8 +104,11 @@ static void pred_edge(struct work *w, uint32_t from, uint32_t to, bool fill)
 
 	if (v == from || VEC(w->parent, uint32_t)[v] == from)
 		return;
-	if (fill)
-		VEC(w->pred, uint32_t)[VEC(w->row_base, uint64_t)[v >> 16] + row[v]] = from;
+	if (fill) {
+		uint64_t base = VEC(w->row_base, uint64_t)[v >> 16];
+
+		VEC(w->pred, uint32_t)[base + row[v]] = from;
+	}
 	row[v]++;
 }
 
@@ -120,8 +123,8 @@ static int pred_pass(struct work *w, bool fill)
 		if (from == HEAP_NONE)
 			continue;
 		if (n % (16 * PROGRESS_EVERY) == 0 &&
-		    progress_step(w->progress, "predecessors", n / 2 + (fill ? heap->nodes / 2 : 0),
-				  heap->nodes))
+		    progress_step(w->progress, "predecessors",
+				  n / 2 + (fill ? heap->nodes / 2 : 0), heap->nodes))
 			return -ECANCELED;
 		struct heap_span refs = heap_refs(heap, n);
 		for (uint32_t i = 0; i < refs.count; i++)
@@ -211,7 +214,8 @@ static int semidominators(struct work *w)
 {
 	const uint32_t *parent = VEC(w->parent, uint32_t), *pred = VEC(w->pred, uint32_t);
 	struct link *link = w->link.data;
-	uint32_t *semi = w->row.data;	/* v's end of predecessors is read before it goes */
+	uint32_t *semi = w->row.data;	/* v's end of predecessors is read before it
+					 * goes */
 
 	for (uint32_t v = w->count; v-- > 1;) {
 		uint32_t least = parent[v], candidate;
@@ -284,8 +288,8 @@ int dominators_run(const struct heap *heap, const struct progress *progress,
 		vec_move(&ret->vertex, &w.vertex);
 		vec_move(&ret->idom, &w.parent);
 	}
-	struct vec *vecs[] = { &w.number, &w.vertex, &w.parent, &w.row_base, &w.row, &w.pred,
-			       &w.link, &w.stack };
+	struct vec *vecs[] = { &w.number, &w.vertex, &w.parent, &w.row_base,
+			       &w.row,	  &w.pred,   &w.link,	&w.stack };
 	for (size_t i = 0; i < sizeof(vecs) / sizeof(vecs[0]); i++)
 		vec_free(vecs[i]);
 	return err;

@@ -19,10 +19,12 @@
 struct dominators {
 	uint32_t count;		/* nodes reached: all of the heap, after reach_run */
 	struct vec vertex;	/* u32: node of a number */
-	struct vec idom;	/* u32: number of the immediate dominator, < own number; [0] = 0 */
+	struct vec idom;	/* u32: number of the immediate dominator, < own number;
+				 * [0] = 0 */
 };
 
-/* 0, -ENOMEM, -EFBIG, -ECANCELED; ret is emptied on failure. Free with dominators_free. */
+/* 0, -ENOMEM, -EFBIG, -ECANCELED; ret is emptied on failure. Free with
+ * dominators_free. */
 int dominators_run(const struct heap *heap, const struct progress *progress,
 		   struct dominators *ret);
 void dominators_free(struct dominators *dominators);

@@ -71,7 +71,8 @@ static int add_values(const struct heap *heap, struct vec *entries)
 	return err;
 }
 
-static uint64_t digest_tuple(const struct heap *heap, uint32_t object, struct heap_span refs)
+static uint64_t digest_tuple(const struct heap *heap, uint32_t object,
+			     struct heap_span refs)
 {
 	uint64_t hash = mix(heap_type_of(heap, object), refs.count);
 	struct heap_value v;
@@ -79,13 +80,14 @@ static uint64_t digest_tuple(const struct heap *heap, uint32_t object, struct he
 	for (uint32_t i = 0; i < refs.count; i++) {
 		uint32_t to = refs.target[i];
 
-		if (to < heap->objects && heap_value(heap, to, &v) && v.kind != SNAP_VALUE_NAME &&
-		    (v.hash || v.size || !v.length))
+		if (to < heap->objects && heap_value(heap, to, &v) &&
+		    v.kind != SNAP_VALUE_NAME && (v.hash || v.size || !v.length))
 			hash = mix(hash, digest_value(heap_type_of(heap, to), &v));
 		else if (to < heap->objects)
 			hash = mix(hash, 1ull << 40 | to);
 		else
-			hash = mix(hash, 1ull << 41 | object);	/* unknown: equal to none */
+			hash = mix(hash, 1ull << 41 | object);	/* unknown: equal to
+								 * none */
 	}
 	return hash;
 }
@@ -141,7 +143,8 @@ static int sort_entries(struct vec *entries)
 }
 
 /* Neighbours agree in 44 bits; the few with different low bits are told apart here. */
-static int add_group(const struct heap *heap, struct entry *e, size_t count, struct vec *ret)
+static int add_group(const struct heap *heap, struct entry *e, size_t count,
+		     struct vec *ret)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct duplicate d = { .example = e[i].id };
@@ -174,7 +177,8 @@ static int find_groups(const struct heap *heap, struct vec *entries, struct vec 
 	size_t count = VEC_COUNT(*entries, struct entry), end;
 
 	for (size_t i = 0; i < count; i = end) {
-		for (end = i + 1; end < count && e[end].digest >> 20 == e[i].digest >> 20;)
+		for (end = i + 1;
+		     end < count && e[end].digest >> 20 == e[i].digest >> 20;)
 			end++;
 		if (end - i > 1 && add_group(heap, e + i, end - i, ret))
 			return -ENOMEM;
@@ -182,7 +186,8 @@ static int find_groups(const struct heap *heap, struct vec *entries, struct vec 
 	return 0;
 }
 
-int duplicates_find(const struct heap *heap, const struct progress *progress, struct vec *ret)
+int duplicates_find(const struct heap *heap, const struct progress *progress,
+		    struct vec *ret)
 {
 	struct vec entries = { 0 };
 	int err = progress_step(progress, "duplicates", 0, heap->objects);

@@ -18,6 +18,7 @@ struct duplicate {
 
 /* Appends struct duplicate for every group of two or more, any order. Objects in static
  * memory are left out. 0, -ENOMEM, -ECANCELED. */
-int duplicates_find(const struct heap *heap, const struct progress *progress, struct vec *ret);
+int duplicates_find(const struct heap *heap, const struct progress *progress,
+		    struct vec *ret);
 
 #endif

@@ -39,7 +39,8 @@ static int push(struct search *s, uint32_t node)
 /* Goes one step on from the top of the stack. */
 static int step(struct search *s)
 {
-	struct entry *top = (struct entry *)(void *)((char *)s->stack.data + s->stack.size) - 1;
+	struct entry *top =
+		(struct entry *)(void *)((char *)s->stack.data + s->stack.size) - 1;
 	struct heap_span refs = heap_refs(s->heap, top->node);
 	uint32_t node = top->node;
 

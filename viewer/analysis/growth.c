@@ -19,7 +19,8 @@ struct builder {
 	const struct progress *progress;
 	struct growth *growth;
 	struct vec queue;	/* u32 nodes */
-	struct vec of;		/* u32 per node: index of its signature + 1; 0 = not yet */
+	struct vec of;		/* u32 per node: index of its signature + 1; 0 = not
+				 * yet */
 	struct vec type_hash;	/* u64 per type */
 };
 
@@ -61,8 +62,8 @@ static bool namespace_(const struct builder *b, uint32_t dict)
 	return label.kind == SNAP_LABEL_DICT;
 }
 
-static uint64_t hash_label(const struct builder *b, const struct heap_label *label, bool keys,
-			   uint32_t *merged)
+static uint64_t hash_label(const struct builder *b, const struct heap_label *label,
+			   bool keys, uint32_t *merged)
 {
 	const struct heap *heap = b->heap;
 	struct heap_value v;
@@ -85,7 +86,8 @@ static uint64_t hash_synth(const struct heap *heap, uint32_t node)
 	uint64_t hash = mix(s->kind, 2);
 
 	if (s->kind == HEAP_SYNTH_THREAD)
-		return hash_string(heap, hash, VEC(heap->thread, struct snap_thread)[s->ref].name);
+		return hash_string(heap, hash,
+				   VEC(heap->thread, struct snap_thread)[s->ref].name);
 	if (s->kind == HEAP_SYNTH_FRAME) {
 		const struct snap_frame *f = &VEC(heap->frame, struct snap_frame)[s->ref];
 
@@ -118,8 +120,8 @@ static int table_grow(struct growth *g)
 		return -ENOMEM;
 	}
 	vec_free(&old);
-	for (size_t i = 0; i < count; i++)
-		*slot_of(g, VEC(g->signature, struct signature)[i].hash) = (uint32_t)i + 1;
+	for (uint32_t i = 0; i < count; i++)
+		*slot_of(g, VEC(g->signature, struct signature)[i].hash) = i + 1;
 	return 0;
 }
 
@@ -131,7 +133,8 @@ const struct signature *growth_find(const struct growth *growth, uint64_t hash)
 }
 
 /* A step that repeats one up to four above is the same place in a longer chain. */
-static uint32_t fold(const struct builder *b, uint32_t parent, uint64_t label, uint32_t type)
+static uint32_t fold(const struct builder *b, uint32_t parent, uint64_t label,
+		     uint32_t type)
 {
 	const struct signature *s = b->growth->signature.data;
 
@@ -171,13 +174,17 @@ static int place(struct builder *b, uint32_t node, uint32_t parent, uint64_t lab
 		 uint32_t merged)
 {
 	uint32_t type = heap_type_of(b->heap, node), at;
-	struct signature s = { .label = label, .parent = parent, .type = type, .example = node,
+	struct signature s = { .label = label,
+			       .parent = parent,
+			       .type = type,
+			       .example = node,
 			       .merged = merged };
 	int err = 0;
 
 	at = node < b->heap->objects ? fold(b, parent, label, type) : UINT32_MAX;
 	if (at == UINT32_MAX) {
-		s.hash = mix(mix(VEC(b->growth->signature, struct signature)[parent].hash, label),
+		s.hash = mix(mix(VEC(b->growth->signature, struct signature)[parent].hash,
+				 label),
 			     VEC(b->type_hash, uint64_t)[type]);
 		err = intern(b, &s, &at);
 	}
@@ -204,7 +211,8 @@ static int visit(struct builder *b, uint32_t node)
 {
 	const struct heap *heap = b->heap;
 	struct heap_span refs = heap_refs(heap, node);
-	uint32_t parent = VEC(b->of, uint32_t)[node] - 1, type = heap_type_edge(heap, node), merged;
+	uint32_t parent = VEC(b->of, uint32_t)[node] - 1,
+		 type = heap_type_edge(heap, node), merged;
 	bool keys = node < heap->objects && heap_kind(heap, node) == SNAP_KIND_DICT &&
 		    namespace_(b, node);
 	int err = 0;
@@ -239,7 +247,8 @@ static int walk(struct builder *b)
 		err = vec_push_u32(&b->queue, root);
 	for (size_t i = 0; i < VEC_COUNT(b->queue, uint32_t) && !err; i++) {
 		if (i % (4 * PROGRESS_EVERY) == 0)
-			err = progress_step(b->progress, "path signatures", i, b->heap->nodes);
+			err = progress_step(b->progress, "path signatures", i,
+					    b->heap->nodes);
 		if (!err)
 			err = visit(b, VEC(b->queue, uint32_t)[i]);
 	}
@@ -261,15 +270,21 @@ int growth_build(const struct analysis *analysis, const struct progress *progres
 		 struct growth *ret)
 {
 	const struct heap *heap = analysis->heap;
-	struct builder b = { .a = analysis, .heap = heap, .progress = progress, .growth = ret };
+	struct builder b = {
+		.a = analysis, .heap = heap, .progress = progress, .growth = ret
+	};
 	int err;
 
 	*ret = (struct growth){ 0 };
 	err = vec_alloc(&b.of, (size_t)heap->nodes * sizeof(uint32_t));
 	if (!err)
-		err = vec_alloc(&b.type_hash, ((size_t)heap->types + 1) * sizeof(uint64_t));
-	for (uint32_t t = 1; t <= heap->types && !err; t++)
-		VEC(b.type_hash, uint64_t)[t] = hash_string(heap, 7, heap_type(heap, t)->name);
+		err = vec_alloc(&b.type_hash,
+				((size_t)heap->types + 1) * sizeof(uint64_t));
+	for (uint32_t t = 1; t <= heap->types && !err; t++) {
+		uint64_t *hash = VEC(b.type_hash, uint64_t) + t;
+
+		*hash = hash_string(heap, 7, heap_type(heap, t)->name);
+	}
 	if (!err)
 		err = walk(&b);
 	if (!err)

@@ -32,7 +32,8 @@ struct signature {
 struct growth {
 	struct vec signature;	/* struct signature; parents first; [0] = root */
 	struct vec table;	/* u32 index + 1 by hash */
-	bool truncated;		/* too many: some objects count for their holder's signature */
+	bool truncated;		/* too many: some objects count for their holder's
+				 * signature */
 };
 
 /* 0, -ENOMEM, -ECANCELED. Free with growth_free (also after a failure). */

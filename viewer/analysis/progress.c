@@ -7,7 +7,8 @@
 int progress_step(const struct progress *progress, const char *phase, uint64_t done,
 		  uint64_t total)
 {
-	if (progress && progress->report && progress->report(progress->arg, phase, done, total))
+	if (progress && progress->report &&
+	    progress->report(progress->arg, phase, done, total))
 		return -ECANCELED;
 	return 0;
 }

@@ -26,7 +26,9 @@ struct reach {
 static bool low_group(uint32_t kind)
 {
 	switch (kind) {
-	case HEAP_SYNTH_INTERPRETER: case HEAP_SYNTH_STATIC_TYPES: case HEAP_SYNTH_C_STATIC:
+	case HEAP_SYNTH_INTERPRETER:
+	case HEAP_SYNTH_STATIC_TYPES:
+	case HEAP_SYNTH_C_STATIC:
 	case HEAP_SYNTH_OTHER: case HEAP_SYNTH_INTERNED: case HEAP_SYNTH_ATEXIT:
 		return true;
 	default:
@@ -114,7 +116,8 @@ static int drain(struct reach *r)
 		while (r->head < r->tail && !err) {
 			if (r->head >= r->next_report) {
 				r->next_report += 16 * PROGRESS_EVERY;
-				err = progress_step(r->progress, "paths", r->head, r->heap->nodes);
+				err = progress_step(r->progress, "paths", r->head,
+						    r->heap->nodes);
 			}
 			if (!err)
 				err = visit(r, VEC(r->queue, uint32_t)[r->head++]);
@@ -137,7 +140,8 @@ static int adopt(struct reach *r, enum heap_synth_kind group, const struct vec *
 {
 	uint32_t node = heap_group(r->heap, group);
 
-	if (heap_adopt(r->heap, group, members->data, (uint32_t)VEC_COUNT(*members, uint32_t)))
+	if (heap_adopt(r->heap, group, members->data,
+		       (uint32_t)VEC_COUNT(*members, uint32_t)))
 		return -ENOMEM;
 	for (size_t i = 0; i < VEC_COUNT(*members, uint32_t); i++) {
 		uint32_t member = VEC(*members, uint32_t)[i];

@@ -8,10 +8,13 @@
  *
  * What the known roots don't reach is put, in this order, under
  *	(immortal)		never freed, held by nobody we know
- *	(unknown C references)	its refcount is higher than the references found: somebody's C
+ *	(unknown C references)	its refcount is higher than the references found:
+ *	somebody's C
  *				code holds it
- *	(unreachable garbage)	the rest: what no other unreached object leads to, and one object,
- *				an instance if there is one, of each cycle nothing leads to
+ *	(unreachable garbage)	the rest: what no other unreached object leads to, and one
+ *	object,
+ *				an instance if there is one, of each cycle nothing leads
+ *				to
  */
 #ifndef PYMEM_VIEWER_ANALYSIS_REACH_H
 #define PYMEM_VIEWER_ANALYSIS_REACH_H
@@ -19,7 +22,8 @@
 #include "viewer/analysis/progress.h"
 #include "viewer/model/heap.h"
 
-/* Fills parent (empty vec -> u32 per node; root: HEAP_NONE, every other node: its holder on
+/* Fills parent (empty vec -> u32 per node; root: HEAP_NONE, every other node: its holder
+ * on
  * a shortest path). Finds the members of the last three groups anew (heap_adopt).
  * 0, -ENOMEM, -ECANCELED. */
 int reach_run(struct heap *heap, const struct progress *progress, struct vec *parent);

@@ -36,7 +36,8 @@ static bool synthetic(const struct heap *heap, uint32_t node)
 
 /* ---- single ---- */
 
-/* First step of the run of like types that the walk ends with; length when there is none. */
+/* First step of the run of like types that the walk ends with; length when there is
+ * none. */
 static uint32_t run_start(const struct heap *heap, const uint32_t *walk, uint32_t length)
 {
 	for (uint32_t period = 1; period <= 3; period++) {
@@ -59,7 +60,8 @@ static int find_members(struct finder *f, struct suspect *s)
 	int err = analysis_children(f->a, s->point, f->progress, &children);
 
 	if (!err)
-		err = vec_alloc(&sums, ((size_t)f->heap->types + 1) * 2 * sizeof(uint64_t));
+		err = vec_alloc(&sums,
+				((size_t)f->heap->types + 1) * 2 * sizeof(uint64_t));
 	if (err)
 		return err;
 	uint64_t *sum = sums.data;
@@ -199,7 +201,8 @@ static struct seen *seen_slot(struct vec *table, uint32_t node)
 }
 
 /* Counts the holders on a member's path; false when the table is getting full. */
-static bool count_path(const struct finder *f, struct vec *table, size_t *used, uint32_t member)
+static bool count_path(const struct finder *f, struct vec *table, size_t *used,
+		       uint32_t member)
 {
 	uint32_t path[64];
 	uint32_t length = analysis_path(f->a, member, path, 64);
@@ -222,9 +225,11 @@ static bool count_path(const struct finder *f, struct vec *table, size_t *used, 
 /* Objects, and the groups whose members nobody else holds. */
 static bool may_hold(const struct heap *heap, uint32_t node)
 {
-	uint32_t kind = synthetic(heap, node) ? heap_synth(heap, node)->kind : HEAP_SYNTH_ROOT;
+	uint32_t kind =
+		synthetic(heap, node) ? heap_synth(heap, node)->kind : HEAP_SYNTH_ROOT;
 
-	return !synthetic(heap, node) || kind == HEAP_SYNTH_UNKNOWN || kind == HEAP_SYNTH_GARBAGE;
+	return !synthetic(heap, node) || kind == HEAP_SYNTH_UNKNOWN ||
+	       kind == HEAP_SYNTH_GARBAGE;
 }
 
 /* Deepest node on most paths of the group's members; HEAP_NONE when there is none. */
@@ -239,8 +244,8 @@ static int find_holder(struct finder *f, struct suspect *s)
 	if (vec_alloc(&table, (1u << 20) * sizeof(struct seen)))
 		return -ENOMEM;
 	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++) {
-		if (tops[i].taken || heap_type_of(f->heap, tops[i].node) != s->member_type ||
-		    n++ % stride)
+		if (tops[i].taken ||
+		    heap_type_of(f->heap, tops[i].node) != s->member_type || n++ % stride)
 			continue;
 		if (!count_path(f, &table, &used, tops[i].node))
 			break;
@@ -249,8 +254,9 @@ static int find_holder(struct finder *f, struct suspect *s)
 	for (size_t i = 0; i < VEC_COUNT(table, struct seen); i++) {
 		const struct seen *seen = VEC(table, struct seen) + i;
 
-		if ((double)seen->count >= SHARE_OF_PATHS * (double)samples && seen->count &&
-		    may_hold(f->heap, seen->node) && seen->depth >= depth) {
+		if ((double)seen->count >= SHARE_OF_PATHS * (double)samples &&
+		    seen->count && may_hold(f->heap, seen->node) &&
+		    seen->depth >= depth) {
 			depth = seen->depth;
 			s->point = seen->node;
 		}
@@ -262,8 +268,13 @@ static int find_holder(struct finder *f, struct suspect *s)
 static int add_group(struct finder *f, const struct group *g)
 {
 	struct suspect s = {
-		.group = true, .point = HEAP_NONE, .top = g->largest, .retained = g->retained,
-		.member_type = g->type, .member_count = g->count, .member_retained = g->retained,
+		.group = true,
+		.point = HEAP_NONE,
+		.top = g->largest,
+		.retained = g->retained,
+		.member_type = g->type,
+		.member_count = g->count,
+		.member_retained = g->retained,
 	};
 	int err = find_holder(f, &s);
 
@@ -335,11 +346,14 @@ static int find_largest(struct finder *f)
 	return largest == HEAP_NONE ? 0 : walk_down(f, largest);
 }
 
-int suspects_find(struct analysis *analysis, double threshold, const struct progress *progress,
-		  struct vec *ret)
+int suspects_find(struct analysis *analysis, double threshold,
+		  const struct progress *progress, struct vec *ret)
 {
-	struct finder f = { .a = analysis, .heap = analysis->heap, .progress = progress,
-			    .threshold = (uint64_t)(threshold * (double)analysis->heap->size),
+	struct finder f = { .a = analysis,
+			    .heap = analysis->heap,
+			    .progress = progress,
+			    .threshold =
+				    (uint64_t)(threshold * (double)analysis->heap->size),
 			    .ret = ret };
 	int err = find_tops(&f);
 
@@ -350,7 +364,8 @@ int suspects_find(struct analysis *analysis, double threshold, const struct prog
 	if (!err && all_scattered(ret))
 		err = find_largest(&f);
 	if (ret->size)
-		qsort(ret->data, VEC_COUNT(*ret, struct suspect), sizeof(struct suspect), compare);
+		qsort(ret->data, VEC_COUNT(*ret, struct suspect), sizeof(struct suspect),
+		      compare);
 	vec_free(&f.todo);
 	vec_free(&f.tops);
 	return err;

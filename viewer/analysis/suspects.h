@@ -23,16 +23,18 @@
 
 struct suspect {
 	bool group;
-	uint32_t point;		/* single: accumulation point; group: common holder or HEAP_NONE */
+	uint32_t point;		/* single: accumulation point; group: common holder or
+				 * HEAP_NONE */
 	uint32_t top;		/* single: the top node above it; group: largest member */
 	uint64_t retained;	/* single: by the point; group: by all members */
-	uint32_t member_type;	/* what most of it is: by type, the point's largest children */
+	uint32_t member_type;	/* what most of it is: by type, the point's largest
+				 * children */
 	uint64_t member_count, member_retained;
 };
 
 /* Appends struct suspect to ret, largest first; at least the largest single one when none
  * passes the threshold. 0, -ENOMEM, -ECANCELED. */
-int suspects_find(struct analysis *analysis, double threshold, const struct progress *progress,
-		  struct vec *ret);
+int suspects_find(struct analysis *analysis, double threshold,
+		  const struct progress *progress, struct vec *ret);
 
 #endif

@@ -46,7 +46,7 @@ static uint64_t dict_table(uint64_t items)
 
 	while (slots * 2 / 3 < items)
 		slots *= 2;
-	uint64_t index = slots <= 0xff ? 1 : slots <= 0xffff ? 2 : slots <= 0xffffffff ? 4 : 8;
+	uint64_t index = slots <= 0xff ? 1 : slots <= 0xffff ? 2 : 4;
 	return DICT_KEYS_HEADER + slots * index + slots * 2 / 3 * DICT_ENTRY;
 }
 
@@ -76,7 +76,8 @@ static void look_at_dict(struct finder *f, uint32_t object, uint32_t type)
 {
 	const struct heap *heap = f->heap;
 	const struct heap_class *klass = heap_class_of(heap, object);
-	const struct heap_shape *shape = &VEC(heap->shape, struct heap_shape)[klass->shape];
+	const struct heap_shape *shape =
+		&VEC(heap->shape, struct heap_shape)[klass->shape];
 	uint64_t table = over(heap_size(heap, object), fixed_size(heap, type));
 	/* a split dict's values stand without their keys: nothing to compare */
 	if (shape->tail != SNAP_TAIL_PAIRS || shape->nfixed || !table)
@@ -99,7 +100,8 @@ static void look_at_list(struct finder *f, uint32_t object, uint32_t type)
 	if (heap_type(heap, type)->flags & SNAP_TYPE_HEAP)
 		return;		/* subclasses have more than items */
 	if (wasted)
-		add(f, items ? WASTE_SPARSE_LIST : WASTE_EMPTY_LIST, type, object, wasted);
+		add(f, items ? WASTE_SPARSE_LIST : WASTE_EMPTY_LIST, type, object,
+		    wasted);
 }
 
 static void look_at_set(struct finder *f, uint32_t object, uint32_t type)
@@ -176,7 +178,8 @@ int waste_find(const struct heap *heap, const struct progress *progress, struct 
 	}
 	for (size_t i = 0; i < sums && !err; i++)
 		if (VEC(f.sums, struct waste)[i].count)
-			err = vec_append(ret, VEC(f.sums, struct waste) + i, sizeof(struct waste));
+			err = vec_append(ret, VEC(f.sums, struct waste) + i,
+					 sizeof(struct waste));
 	vec_free(&f.sums);
 	return err;
 }

@@ -18,15 +18,18 @@ enum waste_kind {
 	WASTE_SPARSE_LIST,	/* over-allocated list */
 	WASTE_EMPTY_SET,
 	WASTE_SPARSE_SET,
-	WASTE_INSTANCE_DICT,	/* instances whose __dict__ is larger than __slots__ would be */
+	WASTE_INSTANCE_DICT,	/* instances whose __dict__ is larger than __slots__
+				 * would be */
 	WASTE_KIND_COUNT
 };
 
 struct waste {
-	uint64_t count, size, wasted;	/* bytes: of the containers; of those, not needed */
+	uint64_t count, size, wasted;	/* bytes: of the containers; of those, not
+					 * needed */
 	uint64_t worst;			/* most wasted by one: */
 	uint32_t example;
-	uint32_t type;			/* of the container; INSTANCE_DICT: of the instances */
+	uint32_t type;			/* of the container; INSTANCE_DICT: of the
+					 * instances */
 	enum waste_kind kind;
 };
 

@@ -66,7 +66,8 @@ static uint32_t chunk_add(struct addrmap *map, uint64_t number, int *err)
 		return 0;
 	if (count == 0) {	/* number 0 is "none" */
 		if (vec_append(&map->chunks, NULL, sizeof(chunk)) ||
-		    vec_append(&map->lines, NULL, ADDRMAP_LINES * sizeof(struct addrmap_line)))
+		    vec_append(&map->lines, NULL,
+			       ADDRMAP_LINES * sizeof(struct addrmap_line)))
 			goto nomem;
 		count = 1;
 	}
@@ -104,13 +105,15 @@ uint64_t addrmap_pack(struct addrmap *map, uint64_t address, int *err)
 	return (uint64_t)chunk << ADDRMAP_GRANULE_BITS | granule;
 }
 
-static struct addrmap_line *line_of(const struct addrmap *map, uint64_t packed, uint32_t *bit)
+static struct addrmap_line *line_of(const struct addrmap *map, uint64_t packed,
+				    uint32_t *bit)
 {
 	uint32_t granule = packed & GRANULE_MASK;
 
 	*bit = granule % ADDRMAP_LINE_BITS;
 	return VEC(map->lines, struct addrmap_line) +
-	       (packed >> ADDRMAP_GRANULE_BITS) * ADDRMAP_LINES + granule / ADDRMAP_LINE_BITS;
+	       (packed >> ADDRMAP_GRANULE_BITS) * ADDRMAP_LINES +
+	       granule / ADDRMAP_LINE_BITS;
 }
 
 bool addrmap_set(struct addrmap *map, uint64_t packed)
@@ -128,7 +131,8 @@ bool addrmap_set(struct addrmap *map, uint64_t packed)
 static int by_number(const void *a, const void *b, void *arg)
 {
 	const struct addrmap_chunk *chunks = arg;
-	uint64_t x = chunks[*(const uint32_t *)a].number, y = chunks[*(const uint32_t *)b].number;
+	uint64_t x = chunks[*(const uint32_t *)a].number,
+		 y = chunks[*(const uint32_t *)b].number;
 
 	return x < y ? -1 : x > y;
 }
@@ -158,7 +162,8 @@ int addrmap_rank(struct addrmap *map)
 		return -ENOMEM;
 	for (uint32_t i = 1; i < chunks; i++)
 		VEC(map->order, uint32_t)[i - 1] = i;
-	qsort_r(map->order.data, chunks - 1, sizeof(uint32_t), by_number, map->chunks.data);
+	qsort_r(map->order.data, chunks - 1, sizeof(uint32_t), by_number,
+		map->chunks.data);
 	for (size_t i = 0; i < chunks - 1; i++)
 		rank = chunk_rank(map, VEC(map->order, uint32_t)[i], rank);
 	vec_trim(&map->lines);
@@ -200,7 +205,8 @@ uint64_t addrmap_address(const struct addrmap *map, uint32_t id)
 
 	if (!hi)
 		return 0;
-	while (hi - lo > 1) {	/* last chunk whose rank <= id; empty chunks share ranks */
+	while (hi - lo > 1) {	/* last chunk whose rank <= id; empty chunks share
+				 * ranks */
 		size_t mid = lo + (hi - lo) / 2;
 
 		if (chunks[order[mid]].rank <= id)
@@ -219,7 +225,8 @@ uint64_t addrmap_address(const struct addrmap *map, uint32_t id)
 		else
 			h = mid;
 	}
-	uint64_t granule = l * ADDRMAP_LINE_BITS + line_select(&lines[l], id - lines[l].rank);
+	uint64_t granule =
+		l * ADDRMAP_LINE_BITS + line_select(&lines[l], id - lines[l].rank);
 	return chunks[order[lo]].number << ADDRMAP_CHUNK_SHIFT | granule << 3;
 }
 

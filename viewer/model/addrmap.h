@@ -40,8 +40,10 @@ struct addrmap_chunk {
 struct addrmap {
 	struct vec lines;	/* struct addrmap_line, ADDRMAP_LINES per chunk number */
 	struct vec chunks;	/* struct addrmap_chunk by chunk number; [0] unused */
-	struct vec order;	/* u32 chunk numbers by ascending address; after addrmap_rank */
-	struct vec hash;	/* u32, open addressing, power of two; chunk number or 0 */
+	struct vec order;	/* u32 chunk numbers by ascending address; after
+				 * addrmap_rank */
+	struct vec hash;	/* u32, open addressing, power of two; chunk number or
+				 * 0 */
 	uint32_t last;		/* chunk of the last lookup while loading */
 };
 
@@ -60,7 +62,8 @@ static inline uint32_t addrmap_id(const struct addrmap *map, uint64_t packed)
 	uint32_t granule = packed & ((1u << ADDRMAP_GRANULE_BITS) - 1);
 	uint32_t line = granule / ADDRMAP_LINE_BITS, bit = granule % ADDRMAP_LINE_BITS;
 	const struct addrmap_line *l = VEC(map->lines, struct addrmap_line) +
-				       (packed >> ADDRMAP_GRANULE_BITS) * ADDRMAP_LINES + line;
+				       (packed >> ADDRMAP_GRANULE_BITS) * ADDRMAP_LINES +
+				       line;
 	uint64_t word = l->bits[bit >> 6], mask = 1ull << (bit & 63);
 	if (!(word & mask))
 		return UINT32_MAX;

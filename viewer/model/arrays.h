@@ -56,7 +56,8 @@ static const struct heap_array heap_array_list[] = {
 #undef X
 };
 
-static const size_t heap_array_count = sizeof(heap_array_list) / sizeof(heap_array_list[0]);
+static const size_t heap_array_count =
+	sizeof(heap_array_list) / sizeof(heap_array_list[0]);
 
 static inline struct vec *heap_array(struct heap *heap, size_t i)
 {

@@ -20,7 +20,8 @@ struct weak_entry { uint64_t slot; uint32_t target, pad; };
 struct build {
 	struct loader *loader;
 	struct heap *heap;
-	struct vec id;		/* u32 per arrival; empty when the order is right already */
+	struct vec id;		/* u32 per arrival; empty when the order is right
+				 * already */
 	struct vec indegree;	/* u32 per object */
 	struct vec weak;	/* struct weak_entry */
 };
@@ -37,9 +38,9 @@ static int make_ids(struct build *b)
 	if (!b->loader->ascending) {
 		if (vec_alloc(&b->id, objects * sizeof(uint32_t)))
 			return -ENOMEM;
+		uint32_t *id = b->id.data;
 		for (uint32_t i = 0; i < objects; i++)
-			VEC(b->id, uint32_t)[i] =
-				addrmap_id(&b->heap->addrs, packed_get(&b->loader->addr, i));
+			id[i] = addrmap_id(&b->heap->addrs, packed_get(&b->loader->addr, i));
 	}
 	vec_free(&b->loader->addr.low);
 	vec_free(&b->loader->addr.high);
@@ -47,7 +48,8 @@ static int make_ids(struct build *b)
 }
 
 /* Moves elements of 1, 2 or 4 bytes. */
-static void scatter(const uint32_t *id, const void *from, void *to, size_t width, uint32_t count)
+static void scatter(const uint32_t *id, const void *from, void *to, size_t width,
+		    uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
 		if (width == 4)
@@ -74,7 +76,8 @@ static int permute(const struct build *b, struct vec *column, size_t width)
 
 static int by_id(const void *a, const void *b)
 {
-	uint32_t x = ((const struct heap_big *)a)->id, y = ((const struct heap_big *)b)->id;
+	uint32_t x = ((const struct heap_big *)a)->id,
+		 y = ((const struct heap_big *)b)->id;
 
 	return x < y ? -1 : x > y;
 }
@@ -120,7 +123,8 @@ static int make_rows(struct build *b)
 	return 0;
 }
 
-static bool slot_weak(const struct heap *heap, const struct heap_shape *shape, uint32_t slot)
+static bool slot_weak(const struct heap *heap, const struct heap_shape *shape,
+		      uint32_t slot)
 {
 	if (slot < shape->nfixed)
 		return VEC(heap->label, struct snap_label)[shape->first + slot].kind ==
@@ -140,7 +144,8 @@ static int take_weak(struct build *b, uint32_t object)
 	for (uint64_t s = row; s < end; s++) {
 		struct weak_entry entry = { .slot = s, .target = target[s] };
 
-		if (target[s] >= heap->objects || !slot_weak(heap, shape, (uint32_t)(s - row)))
+		if (target[s] >= heap->objects ||
+		    !slot_weak(heap, shape, (uint32_t)(s - row)))
 			continue;
 		VEC(b->indegree, uint32_t)[target[s]]--;
 		target[s] = HEAP_WEAK;
@@ -169,7 +174,8 @@ static int resolve(struct build *b)
 
 		for (uint64_t s = heap_row(heap, id); s < end; s++) {
 			uint64_t packed = packed_get(refs, from++);
-			uint32_t to = packed ? addrmap_id(&heap->addrs, packed) : HEAP_ABSENT;
+			uint32_t to =
+				packed ? addrmap_id(&heap->addrs, packed) : HEAP_ABSENT;
 
 			if (to < heap->objects) {
 				indegree[to]++;
@@ -191,7 +197,8 @@ static int resolve(struct build *b)
 
 static int by_slot(const void *a, const void *b)
 {
-	uint64_t x = ((const struct weak_entry *)a)->slot, y = ((const struct weak_entry *)b)->slot;
+	uint64_t x = ((const struct weak_entry *)a)->slot,
+		 y = ((const struct weak_entry *)b)->slot;
 
 	return x < y ? -1 : x > y;
 }
@@ -236,7 +243,8 @@ static int find_surplus(struct build *b)
 	struct heap *heap = b->heap;
 
 	for (uint32_t o = 0; o < heap->objects; o++) {
-		uint64_t count = heap_refcount(heap, o), found = VEC(b->indegree, uint32_t)[o];
+		uint64_t count = heap_refcount(heap, o),
+			 found = VEC(b->indegree, uint32_t)[o];
 		int64_t by = (int64_t)(count - found);
 
 		if (!count)	/* immortal */
@@ -267,8 +275,8 @@ static int build_columns(struct build *b)
 static int build_all(struct build *b)
 {
 	struct heap *heap = b->heap;
-	uint64_t nodes = (uint64_t)heap->objects + HEAP_SYNTH_GROUP_COUNT + heap->threads +
-			 heap->frames;
+	uint64_t nodes = (uint64_t)heap->objects + HEAP_SYNTH_GROUP_COUNT +
+			 heap->threads + heap->frames;
 	int err;
 
 	if (nodes > HEAP_MAX_NODES)

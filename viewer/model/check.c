@@ -65,22 +65,24 @@ static bool check_classes(const struct heap *heap)
 static bool check_synth(const struct heap *heap)
 {
 	const struct heap_synth *s = heap->synth.data;
-	uint64_t nodes = (uint64_t)heap->objects + HEAP_SYNTH_GROUP_COUNT + heap->threads +
-			 heap->frames;
+	uint64_t nodes = (uint64_t)heap->objects + HEAP_SYNTH_GROUP_COUNT +
+			 heap->threads + heap->frames;
 	size_t edges = VEC_COUNT(heap->synth_target, uint32_t);
 
 	if (nodes != heap->nodes || nodes > HEAP_MAX_NODES ||
 	    !counts(&heap->synth, sizeof(*s), nodes - heap->objects) ||
 	    !counts(&heap->synth_label, sizeof(struct heap_synth_label), edges) ||
-	    !counts(&heap->thread, sizeof(struct snap_thread), (uint64_t)heap->threads + 1) ||
+	    !counts(&heap->thread, sizeof(struct snap_thread),
+		    (uint64_t)heap->threads + 1) ||
 	    !counts(&heap->frame, sizeof(struct snap_frame), (uint64_t)heap->frames + 1))
 		return false;
 	for (uint32_t i = 0; i < nodes - heap->objects; i++) {
 		uint32_t refs = s[i].kind == HEAP_SYNTH_THREAD ? heap->threads :
 				s[i].kind == HEAP_SYNTH_FRAME ? heap->frames : UINT32_MAX;
 
-		if (s[i].first > edges || s[i].count > edges - s[i].first || s[i].ref > refs ||
-		    s[i].kind > HEAP_SYNTH_FRAME || (i < HEAP_SYNTH_GROUP_COUNT && s[i].kind != i))
+		if (s[i].first > edges || s[i].count > edges - s[i].first ||
+		    s[i].ref > refs || s[i].kind > HEAP_SYNTH_FRAME ||
+		    (i < HEAP_SYNTH_GROUP_COUNT && s[i].kind != i))
 			return false;
 	}
 	return ids_below(&heap->synth_target, heap->nodes, UINT32_MAX);
@@ -129,10 +131,11 @@ bool check_analysis(const struct analysis *a)
 {
 	const struct heap *heap = a->heap;
 
-	return counts(&a->bfs_parent, 4, heap->nodes) && counts(&a->idom, 4, heap->nodes) &&
-	       counts(&a->retained, 8, heap->nodes) &&
+	return counts(&a->bfs_parent, 4, heap->nodes) &&
+	       counts(&a->idom, 4, heap->nodes) && counts(&a->retained, 8, heap->nodes) &&
 	       counts(&a->retained_count, 4, heap->nodes) &&
-	       counts(&a->type, sizeof(struct analysis_type), (uint64_t)heap->types + 1) &&
+	       counts(&a->type, sizeof(struct analysis_type),
+		      (uint64_t)heap->types + 1) &&
 	       ids_below(&a->bfs_parent, heap->nodes, HEAP_NONE) &&
 	       ids_below(&a->idom, heap->nodes, HEAP_NONE);
 }

@@ -101,10 +101,12 @@ static uint32_t weak_find(const struct heap *heap, uint64_t slot)
 		else
 			hi = mid;
 	}
-	return lo < count && slots[lo] == slot ? VEC(heap->weak_target, uint32_t)[lo] : HEAP_NONE;
+	return lo < count && slots[lo] == slot ? VEC(heap->weak_target, uint32_t)[lo]
+					       : HEAP_NONE;
 }
 
-uint32_t heap_target(const struct heap *heap, uint32_t node, uint32_t slot, bool *weak_ret)
+uint32_t heap_target(const struct heap *heap, uint32_t node, uint32_t slot,
+		     bool *weak_ret)
 {
 	struct heap_span refs = heap_refs(heap, node);
 	uint32_t to = slot < refs.count ? refs.target[slot] : HEAP_NONE;
@@ -159,7 +161,8 @@ static void synth_label(const struct heap *heap, uint32_t node, uint32_t slot,
 	}
 }
 
-void heap_label(const struct heap *heap, uint32_t node, uint32_t slot, struct heap_label *ret)
+void heap_label(const struct heap *heap, uint32_t node, uint32_t slot,
+		struct heap_label *ret)
 {
 	*ret = (struct heap_label){ .key = HEAP_NONE };
 	if (node >= heap->objects) {
@@ -176,7 +179,8 @@ void heap_label(const struct heap *heap, uint32_t node, uint32_t slot, struct he
 		tail_label(heap, node, slot, slot - shape->nfixed, shape->tail, ret);
 		return;
 	}
-	const struct snap_label *label = &VEC(heap->label, struct snap_label)[shape->first + slot];
+	const struct snap_label *label =
+		&VEC(heap->label, struct snap_label)[shape->first + slot];
 	ret->kind = label->kind;
 	ret->name = label->name;
 	if (label->kind == SNAP_LABEL_VALUE && slot && !label->name)
@@ -294,14 +298,16 @@ const char *heap_group_name(enum heap_synth_kind group)
 	return group < HEAP_SYNTH_GROUP_COUNT ? names[group] : "";
 }
 
-int heap_adopt(struct heap *heap, enum heap_synth_kind group, const uint32_t *ids, uint32_t count)
+int heap_adopt(struct heap *heap, enum heap_synth_kind group, const uint32_t *ids,
+	       uint32_t count)
 {
 	struct heap_synth *s = VEC(heap->synth, struct heap_synth) + group;
 	uint32_t first = (uint32_t)VEC_COUNT(heap->synth_target, uint32_t);
 
 	if (vec_append(&heap->synth_target, ids, (size_t)count * sizeof(uint32_t)))
 		return -ENOMEM;
-	if (vec_append(&heap->synth_label, NULL, (size_t)count * sizeof(struct heap_synth_label))) {
+	if (vec_append(&heap->synth_label, NULL,
+		       (size_t)count * sizeof(struct heap_synth_label))) {
 		heap->synth_target.size = (size_t)first * sizeof(uint32_t);
 		return -ENOMEM;
 	}

@@ -55,7 +55,8 @@ enum heap_synth_kind {
 	HEAP_SYNTH_OTHER,		/* (other roots) */
 	HEAP_SYNTH_INTERNED,		/* (interned strings) */
 	HEAP_SYNTH_IMMORTAL,		/* (immortal): not reached from the above */
-	HEAP_SYNTH_UNKNOWN,		/* (unknown C references): surplus of references */
+	HEAP_SYNTH_UNKNOWN,		/* (unknown C references): surplus of
+					 * references */
 	HEAP_SYNTH_GARBAGE,		/* (unreachable garbage) */
 	HEAP_SYNTH_GROUP_COUNT,		/* groups are the nodes objects + kind */
 	HEAP_SYNTH_THREAD = HEAP_SYNTH_GROUP_COUNT,
@@ -65,7 +66,8 @@ enum heap_synth_kind {
 /* A synthetic node: node id = objects + index. */
 struct heap_synth {
 	uint32_t kind;		/* enum heap_synth_kind */
-	uint32_t ref;		/* thread or frame id (1-based as in the snapshot), else 0 */
+	uint32_t ref;		/* thread or frame id (1-based as in the snapshot), else
+				 * 0 */
 	uint32_t first, count;	/* its entries in synth_target / synth_label */
 };
 
@@ -107,7 +109,8 @@ struct heap_fact {
 struct heap {
 	/* counts; in the sidecar's header too */
 	uint32_t objects, nodes;
-	uint32_t types, shapes, strings, threads, frames; /* highest ids; tables have +1 entries */
+	uint32_t types, shapes, strings, threads, frames; /* highest ids; tables have +1
+							   * entries */
 	uint32_t complete;	/* END was seen */
 	uint64_t slots;		/* entries of target */
 	uint64_t edges;		/* strong edges between objects, type edges included */
@@ -115,7 +118,8 @@ struct heap {
 	uint64_t dangling;	/* references to what isn't in the snapshot */
 	uint64_t dropped;	/* objects dropped: address met before, or impossible */
 	uint64_t size;		/* bytes of all objects */
-	uint64_t references_counted;	/* sum of refcounts of objects that aren't immortal */
+	uint64_t references_counted;	/* sum of refcounts of objects that aren't
+					 * immortal */
 	uint64_t references_explained;	/* of those, met by a found reference */
 	uint64_t values;	/* previews */
 
@@ -132,7 +136,8 @@ struct heap {
 	struct vec size_big, refcount_big; /* struct heap_big, ascending id */
 	struct vec weak_slot;	/* u64, ascending */
 	struct vec weak_target;	/* u32 */
-	struct vec value_block;	/* u64 per 64 objects + 1: offset in value_data (values.h) */
+	struct vec value_block;	/* u64 per 64 objects + 1: offset in value_data
+				 * (values.h) */
 	struct vec value_data;
 	struct vec classes;	/* struct heap_class */
 	struct vec type;	/* struct heap_type, [0] unused */
@@ -168,10 +173,12 @@ static inline bool heap_is_object(const struct heap *heap, uint32_t node)
 
 static inline uint64_t heap_row(const struct heap *heap, uint32_t object)
 {
-	return VEC(heap->row_base, uint64_t)[object >> 16] + VEC(heap->row, uint32_t)[object];
+	return VEC(heap->row_base, uint64_t)[object >> 16] +
+	       VEC(heap->row, uint32_t)[object];
 }
 
-static inline const struct heap_class *heap_class_of(const struct heap *heap, uint32_t object)
+static inline const struct heap_class *heap_class_of(const struct heap *heap,
+						     uint32_t object)
 {
 	return &VEC(heap->classes, struct heap_class)[VEC(heap->klass, uint32_t)[object]];
 }
@@ -233,8 +240,10 @@ static inline struct heap_span heap_refs(const struct heap *heap, uint32_t node)
 		return (struct heap_span){ VEC(heap->target, uint32_t) + row,
 					   (uint32_t)(heap_row(heap, node + 1) - row) };
 	}
-	const struct heap_synth *s = &VEC(heap->synth, struct heap_synth)[node - heap->objects];
-	return (struct heap_span){ VEC(heap->synth_target, uint32_t) + s->first, s->count };
+	const struct heap_synth *s =
+		&VEC(heap->synth, struct heap_synth)[node - heap->objects];
+	return (struct heap_span){ VEC(heap->synth_target, uint32_t) + s->first,
+				   s->count };
 }
 
 /* The implicit edge to the type object, or HEAP_NONE. */
@@ -248,7 +257,8 @@ static inline uint32_t heap_type_edge(const struct heap *heap, uint32_t node)
 
 /* Node behind entry `slot` of a node's references: also weak ones; HEAP_NONE for absent
  * and dangling entries. *weak_ret may be NULL. */
-uint32_t heap_target(const struct heap *heap, uint32_t node, uint32_t slot, bool *weak_ret);
+uint32_t heap_target(const struct heap *heap, uint32_t node, uint32_t slot,
+		     bool *weak_ret);
 
 /* The label of an edge, resolved. */
 struct heap_label {
@@ -256,18 +266,21 @@ struct heap_label {
 	uint8_t root_kind;	/* enum snap_root_kind, synthetic parents only */
 	uint8_t flags;		/* enum snap_root_flags, synthetic parents only */
 	uint32_t name;		/* string id, 0 = none */
-	uint32_t key;		/* VALUE: node of the key object; HEAP_NONE: name is the key (a
-				 * split dict: the class owns the keys) or it is unknown */
+	uint32_t key; /* VALUE: node of the key object; HEAP_NONE: name is the key (a
+		       * split dict: the class owns the keys) or it is unknown */
 	uint64_t index;		/* INDEX: position */
 };
 /* slot HEAP_NONE: the type edge. */
-void heap_label(const struct heap *heap, uint32_t node, uint32_t slot, struct heap_label *ret);
-/* First slot of `from` that refers to `to`; HEAP_NONE = none, or only the type edge does. */
+void heap_label(const struct heap *heap, uint32_t node, uint32_t slot,
+		struct heap_label *ret);
+/* First slot of `from` that refers to `to`; HEAP_NONE = none, or only the type edge
+ * does. */
 uint32_t heap_slot(const struct heap *heap, uint32_t from, uint32_t to);
 
 /* ---- text ---- */
 
-/* String by id: NUL-terminated, raw target bytes (escape before showing). size_ret may be NULL. */
+/* String by id: NUL-terminated, raw target bytes (escape before showing). size_ret may
+ * be NULL. */
 const char *heap_string(const struct heap *heap, uint32_t id, size_t *size_ret);
 /* Raw name of a type id; "" for 0. */
 const char *heap_type_name(const struct heap *heap, uint32_t type);
@@ -309,6 +322,7 @@ static inline const struct heap_synth *heap_synth(const struct heap *heap, uint3
 /* "(modules)", ... for the groups; "" for threads and frames. */
 const char *heap_group_name(enum heap_synth_kind group);
 /* Makes ids the members of a group that has none yet. 0 or -ENOMEM. */
-int heap_adopt(struct heap *heap, enum heap_synth_kind group, const uint32_t *ids, uint32_t count);
+int heap_adopt(struct heap *heap, enum heap_synth_kind group, const uint32_t *ids,
+	       uint32_t count);
 
 #endif

@@ -83,7 +83,8 @@ static int on_shape(struct snap_sink *sink, const struct snap_shape *shape)
 	heap->shapes = shape->id;
 	if (!shape->nfixed)
 		return 0;
-	return vec_append(&heap->label, shape->fixed, shape->nfixed * sizeof(struct snap_label));
+	return vec_append(&heap->label, shape->fixed,
+			  shape->nfixed * sizeof(struct snap_label));
 }
 
 static int on_thread(struct snap_sink *sink, const struct snap_thread *thread)
@@ -115,7 +116,8 @@ static int on_frame(struct snap_sink *sink, const struct snap_frame *frame)
 static bool shape_weak(const struct heap *heap, uint32_t id)
 {
 	const struct heap_shape *shape = &VEC(heap->shape, struct heap_shape)[id];
-	const struct snap_label *label = VEC(heap->label, struct snap_label) + shape->first;
+	const struct snap_label *label =
+		VEC(heap->label, struct snap_label) + shape->first;
 
 	for (uint32_t i = 0; i < shape->nfixed; i++)
 		if (label[i].kind == SNAP_LABEL_WEAK)
@@ -125,7 +127,8 @@ static bool shape_weak(const struct heap *heap, uint32_t id)
 
 static uint32_t class_slot(uint32_t type, uint32_t shape, uint32_t flags, size_t slots)
 {
-	uint64_t h = (type * 0x9e3779b97f4a7c15ull ^ shape) * 0xff51afd7ed558ccdull ^ flags;
+	uint64_t h =
+		(type * 0x9e3779b97f4a7c15ull ^ shape) * 0xff51afd7ed558ccdull ^ flags;
 
 	return (uint32_t)((h * 0x9e3779b97f4a7c15ull) >> 40) & (uint32_t)(slots - 1);
 }
@@ -143,7 +146,8 @@ static int class_grow(struct loader *loader)
 		return -ENOMEM;
 	uint32_t *table = hash.data;
 	for (size_t c = 0; c < classes; c++) {
-		uint32_t slot = class_slot(all[c].type, all[c].shape, all[c].flags, slots);
+		uint32_t slot =
+			class_slot(all[c].type, all[c].shape, all[c].flags, slots);
 
 		while (table[slot])
 			slot = (slot + 1) & (uint32_t)(slots - 1);
@@ -175,7 +179,8 @@ static int class_intern(struct loader *loader, const struct snap_object *o, uint
 			return 0;
 		}
 	}
-	struct heap_class fresh = { o->type, o->shape, o->flags, shape_weak(heap, o->shape) };
+	struct heap_class fresh = { o->type, o->shape, o->flags,
+				    shape_weak(heap, o->shape) };
 	if (vec_append(&heap->classes, &fresh, sizeof(fresh)))
 		return -ENOMEM;
 	table[slot] = (uint32_t)classes + 1;
@@ -296,12 +301,14 @@ static int on_map(struct snap_sink *sink, const struct snap_map *map)
 
 static int on_buffer(struct snap_sink *sink, const struct snap_buffer *buffer)
 {
-	return vec_append(&((struct loader *)sink)->heap->buffer, buffer, sizeof(*buffer));
+	return vec_append(&((struct loader *)sink)->heap->buffer, buffer,
+			  sizeof(*buffer));
 }
 
 static int on_size_check(struct snap_sink *sink, const struct snap_size_check *check)
 {
-	return vec_append(&((struct loader *)sink)->heap->size_check, check, sizeof(*check));
+	return vec_append(&((struct loader *)sink)->heap->size_check, check,
+			  sizeof(*check));
 }
 
 static int on_error(struct snap_sink *sink, const struct snap_error *error)
@@ -371,8 +378,9 @@ void loader_destroy(struct loader *loader)
 	if (!loader)
 		return;
 	struct vec *vecs[] = {
-		&loader->addr.low, &loader->addr.high, &loader->ref.low, &loader->ref.high,
-		&loader->degree, &loader->values, &loader->roots, &loader->class_hash,
+		&loader->addr.low, &loader->addr.high,	&loader->ref.low,
+		&loader->ref.high, &loader->degree,	&loader->values,
+		&loader->roots,	   &loader->class_hash,
 	};
 	for (size_t i = 0; i < sizeof(vecs) / sizeof(vecs[0]); i++)
 		vec_free(vecs[i]);

@@ -32,7 +32,8 @@ static inline uint64_t packed_get(const struct packed *column, size_t i)
 {
 	uint64_t low = VEC(column->low, uint32_t)[i];
 
-	return column->high.size ? low | (uint64_t)VEC(column->high, uint8_t)[i] << 32 : low;
+	return column->high.size ? low | (uint64_t)VEC(column->high, uint8_t)[i] << 32
+				 : low;
 }
 
 /* Turns the loader's columns into the heap's arrays. 0, -ENOMEM, -EFBIG. */

@@ -75,7 +75,8 @@ static int identify(const char *snapshot, struct header *h)
 	tail = malloc(TAIL_BYTES);
 	if (tail && !fstat(fd, &st) && S_ISREG(st.st_mode))
 		n = pread(fd, tail, TAIL_BYTES,
-			  st.st_size > (off_t)TAIL_BYTES ? st.st_size - (off_t)TAIL_BYTES : 0);
+			  st.st_size > (off_t)TAIL_BYTES ? st.st_size - (off_t)TAIL_BYTES
+							 : 0);
 	if (n >= 0) {
 		h->snapshot_size = (uint64_t)st.st_size;
 		h->snapshot_mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u +
@@ -173,12 +174,15 @@ static void lay_out(struct header *h, struct record *records,
 
 	for (uint32_t p = 0; p < h->processes; p++) {
 		counts_from(&records[p].counts, processes[p].heap);
-		memcpy(records[p].problem, processes[p].problem, sizeof(records[p].problem));
+		memcpy(records[p].problem, processes[p].problem,
+		       sizeof(records[p].problem));
 		for (size_t s = 0; s < SECTIONS; s++) {
 			struct section *section = &records[p].section[s];
 
 			section->offset = at;
-			section->bytes = array_of(processes[p].heap, processes[p].analysis, s)->size;
+			section->bytes =
+				array_of(processes[p].heap, processes[p].analysis, s)
+					->size;
 			at = aligned(at + section->bytes);
 		}
 	}
@@ -187,7 +191,8 @@ static void lay_out(struct header *h, struct record *records,
 }
 
 static int write_sections(int fd, uint64_t at, const struct header *h,
-			  const struct record *records, const struct sidecar_process *processes)
+			  const struct record *records,
+			  const struct sidecar_process *processes)
 {
 	static const char zeroes[ALIGN];
 	int err = 0;
@@ -231,7 +236,8 @@ static int path_of(char path[PATH_MAX], const char *snapshot, const char *suffix
 	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-int sidecar_save(const char *snapshot, const struct sidecar_process *processes, uint32_t count)
+int sidecar_save(const char *snapshot, const struct sidecar_process *processes,
+		 uint32_t count)
 {
 	char path[PATH_MAX], temporary[PATH_MAX];
 	struct header h = { 0 };
@@ -272,7 +278,8 @@ static bool map_file(const char *snapshot, struct mapping *m)
 	if (fd < 0)
 		return false;
 	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-	    !(st.st_mode & (S_IWGRP | S_IWOTH)) && st.st_size >= (off_t)sizeof(struct header)) {
+	    !(st.st_mode & (S_IWGRP | S_IWOTH)) &&
+	    st.st_size >= (off_t)sizeof(struct header)) {
 		m->size = (size_t)st.st_size;
 		m->data = mmap(NULL, m->size, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_NORESERVE, fd, 0);
@@ -290,13 +297,15 @@ static const struct record *check_header(const struct mapping *m, const char *sn
 	struct header wanted = { 0 };
 
 	fill_header(&wanted, h->processes);
-	if (memcmp(h->magic, wanted.magic, sizeof(h->magic)) || h->version != wanted.version ||
-	    h->sections != wanted.sections || h->heap_bytes != wanted.heap_bytes ||
-	    h->file_size != m->size || !h->processes || h->processes > MAX_PROCESSES ||
+	if (memcmp(h->magic, wanted.magic, sizeof(h->magic)) ||
+	    h->version != wanted.version || h->sections != wanted.sections ||
+	    h->heap_bytes != wanted.heap_bytes || h->file_size != m->size ||
+	    !h->processes || h->processes > MAX_PROCESSES ||
 	    m->size - sizeof(*h) < h->processes * sizeof(*records))
 		return NULL;
 	if (h->checksum != checksum(h, records) || identify(snapshot, &wanted) ||
-	    h->snapshot_size != wanted.snapshot_size || h->snapshot_tail != wanted.snapshot_tail ||
+	    h->snapshot_size != wanted.snapshot_size ||
+	    h->snapshot_tail != wanted.snapshot_tail ||
 	    h->snapshot_mtime_ns != wanted.snapshot_mtime_ns)
 		return NULL;
 	return records;
@@ -323,8 +332,9 @@ static bool open_process(const char *snapshot, const struct record *record,
 		good = section->offset % ALIGN == 0 && section->offset <= m.size &&
 		       section->bytes <= m.size - section->offset;
 		if (good)
-			*array_of(heap, a, s) = (struct vec){
-				.data = m.data + section->offset, .size = section->bytes };
+			*array_of(heap, a, s) =
+				(struct vec){ .data = m.data + section->offset,
+					      .size = section->bytes };
 	}
 	if (good && check_heap(heap) && check_analysis(a)) {
 		memcpy(ret->problem, record->problem, sizeof(ret->problem));
@@ -352,7 +362,8 @@ uint32_t sidecar_open(const char *snapshot, struct sidecar_process **ret)
 		count = ((const struct header *)(const void *)m.data)->processes;
 		*ret = calloc(count, sizeof(**ret));
 	}
-	while (*ret && opened < count && open_process(snapshot, &records[opened], *ret + opened))
+	while (*ret && opened < count &&
+	       open_process(snapshot, &records[opened], *ret + opened))
 		opened++;
 	munmap(m.data, m.size);
 	if (*ret && opened < count) {

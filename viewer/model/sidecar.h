@@ -33,6 +33,7 @@ struct sidecar_process {
  * (or NULL), the heaps and analyses belong to the caller. */
 uint32_t sidecar_open(const char *snapshot, struct sidecar_process **ret);
 /* 0, or a negative errno: nothing was left behind then. */
-int sidecar_save(const char *snapshot, const struct sidecar_process *processes, uint32_t count);
+int sidecar_save(const char *snapshot, const struct sidecar_process *processes,
+		 uint32_t count);
 
 #endif

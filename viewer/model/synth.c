@@ -22,14 +22,18 @@ struct synth {
 	bool fill;
 };
 
-static void add_edge(struct synth *s, uint32_t from, uint32_t to, struct heap_synth_label label)
+static void add_edge(struct synth *s, uint32_t from, uint32_t to,
+		     struct heap_synth_label label)
 {
 	struct heap *heap = s->heap;
-	struct heap_synth *node = VEC(heap->synth, struct heap_synth) + (from - heap->objects);
+	struct heap_synth *node =
+		VEC(heap->synth, struct heap_synth) + (from - heap->objects);
 
 	if (s->fill) {
-		VEC(heap->synth_target, uint32_t)[node->first + node->count] = to;
-		VEC(heap->synth_label, struct heap_synth_label)[node->first + node->count] = label;
+		uint32_t at = node->first + node->count;
+
+		VEC(heap->synth_target, uint32_t)[at] = to;
+		VEC(heap->synth_label, struct heap_synth_label)[at] = label;
 	}
 	node->count++;
 }
@@ -60,7 +64,8 @@ static uint32_t holder(const struct heap *heap, const struct snap_root *root)
 		[SNAP_ROOT_C_STATIC] = HEAP_SYNTH_C_STATIC,
 		[SNAP_ROOT_ATEXIT] = HEAP_SYNTH_ATEXIT,
 	};
-	uint8_t g = root->kind < SNAP_ROOT_KIND_COUNT ? group[root->kind] : HEAP_SYNTH_OTHER;
+	uint8_t g =
+		root->kind < SNAP_ROOT_KIND_COUNT ? group[root->kind] : HEAP_SYNTH_OTHER;
 
 	if (root->frame && root->frame <= heap->frames)
 		return frame_node(heap, root->frame);
@@ -77,8 +82,9 @@ static uint32_t holder(const struct heap *heap, const struct snap_root *root)
  */
 static bool has_free_list(unsigned kind)
 {
-	return kind == SNAP_KIND_LIST || kind == SNAP_KIND_TUPLE || kind == SNAP_KIND_DICT ||
-	       kind == SNAP_KIND_FLOAT || kind == SNAP_KIND_FRAME || kind == SNAP_KIND_GENERATOR;
+	return kind == SNAP_KIND_LIST || kind == SNAP_KIND_TUPLE ||
+	       kind == SNAP_KIND_DICT || kind == SNAP_KIND_FLOAT ||
+	       kind == SNAP_KIND_FRAME || kind == SNAP_KIND_GENERATOR;
 }
 
 /*
@@ -109,7 +115,8 @@ static void add_roots(struct synth *s, struct vec *roots, bool conservative)
 	struct snap_root *root = roots->data;
 
 	for (size_t i = 0; i < VEC_COUNT(*roots, struct snap_root); i++) {
-		struct heap_synth_label label = { root[i].kind, root[i].flags, root[i].name };
+		struct heap_synth_label label = { root[i].kind, root[i].flags,
+						  root[i].name };
 		uint32_t object;
 
 		if (!root[i].target ||
@@ -124,7 +131,8 @@ static void add_roots(struct synth *s, struct vec *roots, bool conservative)
 			root[i].target = 0;
 			continue;
 		}
-		if (root[i].kind == SNAP_ROOT_INTERNED && root[i].flags & SNAP_ROOT_BORROWED)
+		if (root[i].kind == SNAP_ROOT_INTERNED &&
+		    root[i].flags & SNAP_ROOT_BORROWED)
 			continue;
 		add_edge(s, holder(heap, &root[i]), object, label);
 	}
@@ -138,12 +146,16 @@ static void add_edges(struct synth *s, struct vec *roots)
 	for (uint32_t g = 1; g < HEAP_SYNTH_GROUP_COUNT; g++)
 		add_edge(s, heap->objects, heap->objects + g, none);
 	for (uint32_t t = 1; t <= heap->threads; t++)
-		add_edge(s, heap->objects + HEAP_SYNTH_THREADS, thread_node(heap, t), none);
+		add_edge(s, heap->objects + HEAP_SYNTH_THREADS, thread_node(heap, t),
+			 none);
 	for (uint32_t f = 1; f <= heap->frames; f++) {
 		uint32_t thread = VEC(heap->frame, struct snap_frame)[f].thread;
 
-		add_edge(s, thread && thread <= heap->threads ? thread_node(heap, thread) :
-			 heap->objects + HEAP_SYNTH_THREADS, frame_node(heap, f), none);
+		add_edge(s,
+			 thread && thread <= heap->threads
+				 ? thread_node(heap, thread)
+				 : heap->objects + HEAP_SYNTH_THREADS,
+			 frame_node(heap, f), none);
 	}
 	add_roots(s, roots, false);
 	add_roots(s, roots, true);
@@ -153,7 +165,8 @@ static int make_nodes(struct heap *heap)
 {
 	struct heap_synth *node;
 
-	if (vec_alloc(&heap->synth, (heap->nodes - heap->objects) * sizeof(struct heap_synth)))
+	if (vec_alloc(&heap->synth,
+		      (heap->nodes - heap->objects) * sizeof(struct heap_synth)))
 		return -ENOMEM;
 	node = heap->synth.data;
 	for (uint32_t g = 0; g < HEAP_SYNTH_GROUP_COUNT; g++)
@@ -183,7 +196,8 @@ int build_synth(struct loader *loader, uint32_t *indegree)
 		total += node->count;
 		node->count = 0;
 	}
-	if (total > UINT32_MAX || vec_alloc(&heap->synth_target, total * sizeof(uint32_t)) ||
+	if (total > UINT32_MAX ||
+	    vec_alloc(&heap->synth_target, total * sizeof(uint32_t)) ||
 	    vec_alloc(&heap->synth_label, total * sizeof(struct heap_synth_label)))
 		return -ENOMEM;
 	s.fill = true;

@@ -171,7 +171,8 @@ int values_build(struct heap *heap, struct vec *raw)
 }
 
 /* Bounds of a block's records; false = none or damaged. */
-static bool block_bounds(const struct heap *heap, uint32_t block, uint64_t *from, uint64_t *to)
+static bool block_bounds(const struct heap *heap, uint32_t block, uint64_t *from,
+			 uint64_t *to)
 {
 	const uint64_t *blocks = VEC(heap->value_block, uint64_t);
 
@@ -204,8 +205,8 @@ bool heap_value(const struct heap *heap, uint32_t object, struct heap_value *ret
 	return false;
 }
 
-bool values_next(const struct heap *heap, struct values_cursor *cursor, uint32_t *object_ret,
-		 struct heap_value *ret)
+bool values_next(const struct heap *heap, struct values_cursor *cursor,
+		 uint32_t *object_ret, struct heap_value *ret)
 {
 	const uint8_t *data = heap->value_data.data;
 	uint64_t from, to;

@@ -58,8 +58,9 @@ static void begin(FILE *out, const struct report *report)
 	fputc('\n', out);
 }
 
-static void put_table(FILE *out, const struct report *report, const struct process *process,
-		      unsigned index, const struct table *table)
+static void put_table(FILE *out, const struct report *report,
+		      const struct process *process, unsigned index,
+		      const struct table *table)
 {
 	(void)report;
 	(void)index;

@@ -94,8 +94,9 @@ static void put_process(FILE *out, const struct process *process)
 	}
 }
 
-static void put_table(FILE *out, const struct report *report, const struct process *process,
-		      unsigned index, const struct table *table)
+static void put_table(FILE *out, const struct report *report,
+		      const struct process *process, unsigned index,
+		      const struct table *table)
 {
 	(void)report;
 	fputs(index ? ",\n" : "\n", out);
@@ -109,7 +110,8 @@ static void put_table(FILE *out, const struct report *report, const struct proce
 	fprintf(out, ",\"total\":%zu,\"notes\":[", table->total);
 	for (size_t i = 0; i < VEC_COUNT(table->notes, size_t); i++) {
 		fputs(i ? "," : "", out);
-		put_string(out, VEC(table->text, const char) + VEC(table->notes, size_t)[i]);
+		put_string(out,
+			   VEC(table->text, const char) + VEC(table->notes, size_t)[i]);
 	}
 	fputs("],\"rows\":[", out);
 	for (size_t r = 0; r < table->rows; r++) {

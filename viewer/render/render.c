@@ -9,7 +9,8 @@
 
 const struct renderer *renderer_find(const char *name)
 {
-	static const struct renderer *const all[] = { &render_text, &render_json, &render_csv };
+	static const struct renderer *const all[] = { &render_text, &render_json,
+						      &render_csv };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (!strcmp(all[i]->name, name))

@@ -18,8 +18,9 @@ struct renderer {
 	const char *name;	/* of --format */
 	void (*begin)(FILE *out, const struct report *report);
 	/* index: of the process, from 0 */
-	void (*table)(FILE *out, const struct report *report, const struct process *process,
-		      unsigned index, const struct table *table);
+	void (*table)(FILE *out, const struct report *report,
+		      const struct process *process, unsigned index,
+		      const struct table *table);
 	void (*end)(FILE *out, const struct report *report);
 };
 

@@ -97,7 +97,8 @@ static void put_rows(FILE *out, const struct table *table)
 				continue;
 			fputs(first ? "" : GAP, out);
 			first = false;
-			put_padded(out, r ? cell_human(table, r - 1, c, buf) : column->title,
+			put_padded(out,
+				   r ? cell_human(table, r - 1, c, buf) : column->title,
 				   widths[c], right_aligned(column), (int)c == last);
 		}
 		fputc('\n', out);
@@ -124,7 +125,8 @@ static void put_single(FILE *out, const struct table *table)
 		}
 }
 
-static void put_title(FILE *out, const struct report *report, const struct process *process)
+static void put_title(FILE *out, const struct report *report,
+		      const struct process *process)
 {
 	struct text text = { 0 };
 
@@ -140,8 +142,9 @@ static void put_title(FILE *out, const struct report *report, const struct proce
 		fputs("INCOMPLETE: the snapshot is truncated\n", out);
 }
 
-static void put_table(FILE *out, const struct report *report, const struct process *process,
-		      unsigned index, const struct table *table)
+static void put_table(FILE *out, const struct report *report,
+		      const struct process *process, unsigned index,
+		      const struct table *table)
 {
 	char shown[HUMAN_SIZE], total[HUMAN_SIZE];
 
@@ -160,7 +163,8 @@ static void put_table(FILE *out, const struct report *report, const struct proce
 		fprintf(out, "%s of %s rows\n", human_count(shown, table->rows),
 			human_count(total, table->total));
 	for (size_t i = 0; i < VEC_COUNT(table->notes, size_t); i++)
-		fprintf(out, "%s\n", VEC(table->text, const char) + VEC(table->notes, size_t)[i]);
+		fprintf(out, "%s\n",
+			VEC(table->text, const char) + VEC(table->notes, size_t)[i]);
 }
 
 static void begin(FILE *out, const struct report *report)

@@ -44,18 +44,22 @@ static int run(const struct report_context *context, const struct report_params 
 	(void)params;
 	if (err)
 		return err;
-	for (size_t i = 0; i < VEC_COUNT(budget.entries, struct budget_entry) && !err; i++) {
-		const struct budget_entry *entry = VEC(budget.entries, struct budget_entry) + i;
+	for (size_t i = 0; i < VEC_COUNT(budget.entries, struct budget_entry) && !err;
+	     i++) {
+		const struct budget_entry *entry =
+			VEC(budget.entries, struct budget_entry) + i;
 
 		err = add_row(&budget, entry, table);
 		if (!err && entry->clipped)
 			err = table_note(table, "%s: %s more are not resident",
-					 budget_title(entry), human_bytes_u64(buf, entry->clipped));
+					 budget_title(entry),
+					 human_bytes_u64(buf, entry->clipped));
 	}
 	if (!budget.rss)
 		table->error = "the snapshot holds no mappings";
 	else if (!err)
-		err = table_note(table, "resident memory: %s", human_bytes_u64(buf, budget.rss));
+		err = table_note(table, "resident memory: %s",
+				 human_bytes_u64(buf, budget.rss));
 	if (!err && budget.swap)
 		err = table_note(table, "swapped out besides: %s",
 				 human_bytes_u64(buf, budget.swap));
@@ -88,8 +92,8 @@ static const struct column map_columns[] = {
 	{ "name", "Name", CELL_TEXT, false },
 };
 
-static int add_map(const struct heap *heap, const struct snap_map *map, struct text *scratch,
-		   struct table *table)
+static int add_map(const struct heap *heap, const struct snap_map *map,
+		   struct text *scratch, struct table *table)
 {
 	static const char *const classes[] = {
 		[SNAP_MAP_HEAP] = "heap", [SNAP_MAP_ANON] = "anonymous",
@@ -117,8 +121,8 @@ static int add_map(const struct heap *heap, const struct snap_map *map, struct t
 	return row_end(&row);
 }
 
-static int run_maps(const struct report_context *context, const struct report_params *params,
-		    struct table *table)
+static int run_maps(const struct report_context *context,
+		    const struct report_params *params, struct table *table)
 {
 	const struct heap *heap = context->heap;
 	struct text scratch = { 0 };

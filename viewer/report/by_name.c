@@ -56,11 +56,12 @@ void by_name_sort_names(struct by_name *names, const struct heap *heap)
 	struct heap *arg = (struct heap *)(uintptr_t)heap;
 
 	if (names->types.size)
-		qsort_r(names->types.data, by_name_count(names), sizeof(struct named_type),
-			compare_names, arg);
+		qsort_r(names->types.data, by_name_count(names),
+			sizeof(struct named_type), compare_names, arg);
 }
 
-int by_name_build(struct by_name *names, const struct heap *heap, const struct analysis *analysis)
+int by_name_build(struct by_name *names, const struct heap *heap,
+		  const struct analysis *analysis)
 {
 	for (uint32_t t = 1; t <= heap->types; t++) {
 		const struct heap_type *type = heap_type(heap, t);
@@ -70,7 +71,8 @@ int by_name_build(struct by_name *names, const struct heap *heap, const struct a
 		};
 
 		if (analysis)
-			entry.retained = VEC(analysis->type, struct analysis_type)[t].retained;
+			entry.retained =
+				VEC(analysis->type, struct analysis_type)[t].retained;
 		if (type->count && vec_append(&names->types, &entry, sizeof(entry)))
 			return -ENOMEM;
 	}
@@ -88,8 +90,8 @@ void by_name_free(struct by_name *names)
 	vec_free(&names->types);
 }
 
-const struct named_type *by_name_find(const struct by_name *names, const struct heap *heap,
-				      const char *name)
+const struct named_type *by_name_find(const struct by_name *names,
+				      const struct heap *heap, const char *name)
 {
 	size_t lo = 0, hi = by_name_count(names);
 

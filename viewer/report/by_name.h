@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* by_name - types of equal name added up: a program may make the same class many times. */
+/* by_name - types of equal name added up: a program may make the same class many
+ * times. */
 #ifndef PYMEM_VIEWER_REPORT_BY_NAME_H
 #define PYMEM_VIEWER_REPORT_BY_NAME_H
 
@@ -10,14 +11,17 @@ struct named_type {
 	uint32_t type;		/* id of one of them */
 	uint32_t approximate;	/* some sizes are the base formula */
 };
-struct by_name { struct vec types; };	/* struct named_type, by size descending, then name */
+struct by_name { struct vec types; };	/* struct named_type, by size descending, then
+					 * name */
 
 /* 0 or -ENOMEM. analysis may be NULL. */
-int by_name_build(struct by_name *names, const struct heap *heap, const struct analysis *analysis);
+int by_name_build(struct by_name *names, const struct heap *heap,
+		  const struct analysis *analysis);
 void by_name_free(struct by_name *names);
-/* Entry of that name (as heap_type_name gives it), or NULL; after by_name_sort_names only. */
-const struct named_type *by_name_find(const struct by_name *names, const struct heap *heap,
-				      const char *name);
+/* Entry of that name (as heap_type_name gives it), or NULL; after by_name_sort_names
+ * only. */
+const struct named_type *by_name_find(const struct by_name *names,
+				      const struct heap *heap, const char *name);
 void by_name_sort_names(struct by_name *names, const struct heap *heap);
 
 static inline size_t by_name_count(const struct by_name *names)

@@ -8,28 +8,32 @@
 #define VALUE_LIMIT 60
 #define SCRATCH_MAX (1u << 20)
 
-void row_node(struct row *row, struct text *scratch, const struct heap *heap, uint32_t node)
+void row_node(struct row *row, struct text *scratch, const struct heap *heap,
+	      uint32_t node)
 {
 	text_clear(scratch);
 	describe_node(scratch, heap, node);
 	row_text(row, text_str(scratch));
 }
 
-void row_type(struct row *row, struct text *scratch, const struct heap *heap, uint32_t type)
+void row_type(struct row *row, struct text *scratch, const struct heap *heap,
+	      uint32_t type)
 {
 	text_clear(scratch);
 	describe_type(scratch, heap, type);
 	row_text(row, text_str(scratch));
 }
 
-void row_value(struct row *row, struct text *scratch, const struct heap *heap, uint32_t node)
+void row_value(struct row *row, struct text *scratch, const struct heap *heap,
+	       uint32_t node)
 {
 	text_clear(scratch);
 	describe_value(scratch, heap, node, VALUE_LIMIT);
 	row_text(row, text_str(scratch));
 }
 
-void row_path(struct row *row, struct text *scratch, const struct analysis *a, uint32_t node)
+void row_path(struct row *row, struct text *scratch, const struct analysis *a,
+	      uint32_t node)
 {
 	text_clear(scratch);
 	describe_path(scratch, a, node);
@@ -43,7 +47,8 @@ void row_raw(struct row *row, struct text *scratch, const char *bytes, size_t si
 	row_text(row, text_str(scratch));
 }
 
-void row_string(struct row *row, struct text *scratch, const struct heap *heap, uint32_t string)
+void row_string(struct row *row, struct text *scratch, const struct heap *heap,
+		uint32_t string)
 {
 	size_t size;
 	const char *text = heap_string(heap, string, &size);
@@ -70,7 +75,8 @@ uint32_t params_type(const struct heap *heap, const struct report_params *params
 	uint32_t type = params->type ? heap_type_find(heap, params->type) : 0;
 
 	if (!type)
-		table->error = "no such type in the snapshot, or its short name is not unique";
+		table->error =
+			"no such type in the snapshot, or its short name is not unique";
 	return type;
 }
 

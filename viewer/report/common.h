@@ -9,13 +9,18 @@
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Cells described in place; scratch is cleared first. */
-void row_node(struct row *row, struct text *scratch, const struct heap *heap, uint32_t node);
-void row_type(struct row *row, struct text *scratch, const struct heap *heap, uint32_t type);
-void row_value(struct row *row, struct text *scratch, const struct heap *heap, uint32_t node);
-void row_path(struct row *row, struct text *scratch, const struct analysis *a, uint32_t node);
+void row_node(struct row *row, struct text *scratch, const struct heap *heap,
+	      uint32_t node);
+void row_type(struct row *row, struct text *scratch, const struct heap *heap,
+	      uint32_t type);
+void row_value(struct row *row, struct text *scratch, const struct heap *heap,
+	       uint32_t node);
+void row_path(struct row *row, struct text *scratch, const struct analysis *a,
+	      uint32_t node);
 /* Escaped raw bytes. */
 void row_raw(struct row *row, struct text *scratch, const char *bytes, size_t size);
-void row_string(struct row *row, struct text *scratch, const struct heap *heap, uint32_t string);
+void row_string(struct row *row, struct text *scratch, const struct heap *heap,
+		uint32_t string);
 /* Address of an object; unknown for synthetic nodes. */
 void row_address(struct row *row, const struct heap *heap, uint32_t node);
 /* Resident memory by the maps, else by the fact "rss"; 0 = unknown. */

@@ -225,7 +225,8 @@ static void describe_items(struct text *out, const struct heap *heap, uint32_t o
 		    items == 1 ? "" : "s", list ? ']' : '}');
 }
 
-void describe_value(struct text *out, const struct heap *heap, uint32_t object, size_t limit)
+void describe_value(struct text *out, const struct heap *heap, uint32_t object,
+		    size_t limit)
 {
 	if (object >= heap->objects || describe_scalar(out, heap, object, limit))
 		return;
@@ -269,14 +270,16 @@ static void describe_named_key(struct text *out, const struct heap *heap, uint32
 	text_add(out, "']");
 }
 
-static void named(struct text *out, const struct heap *heap, const char *prefix, uint32_t name)
+static void named(struct text *out, const struct heap *heap, const char *prefix,
+		  uint32_t name)
 {
 	text_add(out, prefix);
 	if (name)
 		describe_string(out, heap, name);
 }
 
-void describe_label(struct text *out, const struct heap *heap, const struct heap_label *label)
+void describe_label(struct text *out, const struct heap *heap,
+		    const struct heap_label *label)
 {
 	switch (label->kind) {
 	case SNAP_LABEL_ATTR:
@@ -320,7 +323,8 @@ void describe_label(struct text *out, const struct heap *heap, const struct heap
 	}
 }
 
-void describe_edge(struct text *out, const struct heap *heap, uint32_t from, uint32_t slot)
+void describe_edge(struct text *out, const struct heap *heap, uint32_t from,
+		   uint32_t slot)
 {
 	struct heap_label label;
 

@@ -25,14 +25,20 @@ void describe_thread(struct text *out, const struct heap *heap, uint32_t thread)
 void describe_frame(struct text *out, const struct heap *heap, uint32_t frame);
 /* String of the table, cut at 200 characters. */
 void describe_string(struct text *out, const struct heap *heap, uint32_t string);
-/* Preview of an object's value as Python would write it: 'text', b'..', 12, 1.5, True, None;
- * short tuples composed from their elements; names of functions, types, modules; "[3 items]";
+/* Preview of an object's value as Python would write it: 'text', b'..', 12, 1.5, True,
+ * None;
+ * short tuples composed from their elements; names of functions, types, modules; "[3
+ * items]";
  * "" when nothing is known. limit: characters, 0 = all there are. */
-void describe_value(struct text *out, const struct heap *heap, uint32_t object, size_t limit);
-/* The edge as a suffix: ".attr", "['key']", "[3]", " local x", " closure x", ".__class__"...
+void describe_value(struct text *out, const struct heap *heap, uint32_t object,
+		    size_t limit);
+/* The edge as a suffix: ".attr", "['key']", "[3]", " local x", " closure x",
+ * ".__class__"...
  * "" when nothing is known of it. */
-void describe_label(struct text *out, const struct heap *heap, const struct heap_label *label);
-void describe_edge(struct text *out, const struct heap *heap, uint32_t from, uint32_t slot);
+void describe_label(struct text *out, const struct heap *heap,
+		    const struct heap_label *label);
+void describe_edge(struct text *out, const struct heap *heap, uint32_t from,
+		   uint32_t slot);
 /* Shortest path from its root to node as one expression; __dict__ hops collapsed. */
 void describe_path(struct text *out, const struct analysis *analysis, uint32_t node);
 /* The same along any chain of nodes (chain[0] a group, or any node to start from). */
@@ -40,6 +46,7 @@ void describe_chain(struct text *out, const struct heap *heap, const uint32_t *c
 		    uint32_t count);
 /* A path signature (growth.h): chain[0] = the last step's, ... up to the first. */
 void describe_signature(struct text *out, const struct analysis *analysis,
-			const struct growth *growth, const uint32_t *chain, uint32_t count);
+			const struct growth *growth, const uint32_t *chain,
+			uint32_t count);
 
 #endif

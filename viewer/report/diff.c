@@ -65,8 +65,8 @@ static int make_pairs(const struct report_context *c, const struct by_name *fres
 	return 0;
 }
 
-static int add_row(const struct report_context *c, const struct pair *p, struct text *scratch,
-		   struct table *table)
+static int add_row(const struct report_context *c, const struct pair *p,
+		   struct text *scratch, struct table *table)
 {
 	struct row row;
 

@@ -40,7 +40,8 @@ static int offer_all(const struct report_context *c, struct top *top)
 	int err = 0;
 
 	for (uint32_t n = 0; n < heap->nodes && !err; n++) {
-		if (n >= heap->objects && heap_synth(heap, n)->kind < HEAP_SYNTH_GROUP_COUNT)
+		if (n >= heap->objects &&
+		    heap_synth(heap, n)->kind < HEAP_SYNTH_GROUP_COUNT)
 			continue;
 		err = top_offer(top, analysis_retained(c->analysis, n), n);
 	}
@@ -66,12 +67,15 @@ static int run(const struct report_context *context, const struct report_params 
 	uint32_t node = HEAP_NONE;
 	int err;
 
-	if (params->object && (node = params_node(context->heap, params, table)) == HEAP_NONE)
+	if (params->object &&
+	    (node = params_node(context->heap, params, table)) == HEAP_NONE)
 		return 0;
-	err = node == HEAP_NONE ? offer_all(context, &top) : offer_children(context, node, &top);
+	err = node == HEAP_NONE ? offer_all(context, &top)
+				: offer_children(context, node, &top);
 	top_sort(&top);
 	for (size_t i = 0; i < VEC_COUNT(top.heap, struct top_entry) && !err; i++)
-		err = add_row(context, VEC(top.heap, struct top_entry)[i].id, &scratch, table);
+		err = add_row(context, VEC(top.heap, struct top_entry)[i].id, &scratch,
+			      table);
 	table->total = top.offered;
 	top_free(&top);
 	text_free(&scratch);

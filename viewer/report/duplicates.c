@@ -47,7 +47,8 @@ static int run(const struct report_context *context, const struct report_params 
 	}
 	top_sort(&top);
 	for (size_t i = 0; i < VEC_COUNT(top.heap, struct top_entry) && !err; i++)
-		err = add_row(context, &d[VEC(top.heap, struct top_entry)[i].id], &scratch, table);
+		err = add_row(context, &d[VEC(top.heap, struct top_entry)[i].id],
+			      &scratch, table);
 	table->total = top.offered;
 	if (!err)
 		err = table_note(table, "wasted by all duplicates: %s",

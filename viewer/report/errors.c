@@ -11,8 +11,8 @@ static const struct column error_columns[] = {
 	{ "text", "Why", CELL_TEXT, false },
 };
 
-static int run_errors(const struct report_context *context, const struct report_params *params,
-		      struct table *table)
+static int run_errors(const struct report_context *context,
+		      const struct report_params *params, struct table *table)
 {
 	const struct heap *heap = context->heap;
 	const struct snap_error *error = heap->error.data;
@@ -49,8 +49,8 @@ static const struct column size_columns[] = {
 	{ "theirs", "The interpreter's", CELL_BYTES, false },
 };
 
-static int run_sizes(const struct report_context *context, const struct report_params *params,
-		     struct table *table)
+static int run_sizes(const struct report_context *context,
+		     const struct report_params *params, struct table *table)
 {
 	const struct heap *heap = context->heap;
 	const struct snap_size_check *check = heap->size_check.data;
@@ -58,7 +58,8 @@ static int run_sizes(const struct report_context *context, const struct report_p
 	int err = 0;
 
 	(void)params;
-	for (size_t i = 0; i < VEC_COUNT(heap->size_check, struct snap_size_check) && !err; i++) {
+	for (size_t i = 0;
+	     i < VEC_COUNT(heap->size_check, struct snap_size_check) && !err; i++) {
 		struct row row;
 
 		row_begin(&row, table, HEAP_NONE, check[i].type);

@@ -62,7 +62,8 @@ void text_printf(struct text *text, const char *format, ...)
 	int n = vsnprintf(buf, sizeof(buf), format, args);
 	va_end(args);
 	if (n > 0)
-		text_add_bytes(text, buf, (size_t)n < sizeof(buf) ? (size_t)n : sizeof(buf) - 1);
+		text_add_bytes(text, buf,
+			       (size_t)n < sizeof(buf) ? (size_t)n : sizeof(buf) - 1);
 }
 
 /* ---- UTF-8 ---- */
@@ -71,8 +72,12 @@ int32_t utf8_decode(const char *bytes, size_t size, size_t *len_ret)
 {
 	static const int32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	const unsigned char *p = (const unsigned char *)bytes;
-	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 :
-		     p[0] < 0xf5 ? 4 : 0;
+	size_t len = p[0] < 0x80   ? 1
+		     : p[0] < 0xc2 ? 0
+		     : p[0] < 0xe0 ? 2
+		     : p[0] < 0xf0 ? 3
+		     : p[0] < 0xf5 ? 4
+				   : 0;
 	int32_t c = len == 1 ? p[0] : p[0] & (0x7f >> len);
 
 	*len_ret = 1;
@@ -91,15 +96,17 @@ int32_t utf8_decode(const char *bytes, size_t size, size_t *len_ret)
 
 int codepoint_printable(int32_t c)
 {
-	static const struct { int32_t from, to; } hidden[] = {
-		{ 0x00, 0x1f }, { 0x7f, 0x9f }, { 0xad, 0xad }, { 0x34f, 0x34f },
-		{ 0x600, 0x605 }, { 0x61c, 0x61c }, { 0x6dd, 0x6dd }, { 0x70f, 0x70f },
-		{ 0x890, 0x891 }, { 0x8e2, 0x8e2 }, { 0x115f, 0x1160 }, { 0x17b4, 0x17b5 },
-		{ 0x180b, 0x180f }, { 0x200b, 0x200f }, { 0x2028, 0x202e },
-		{ 0x2060, 0x206f }, { 0x3164, 0x3164 }, { 0xd800, 0xf8ff },
-		{ 0xfdd0, 0xfdef }, { 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff },
-		{ 0xffa0, 0xffa0 }, { 0xfff0, 0xfffb }, { 0xfffe, 0xffff },
-		{ 0x110bd, 0x110cd }, { 0x13430, 0x1345f }, { 0x1bca0, 0x1bcaf },
+	static const struct { int32_t from, to;
+	} hidden[] = {
+		{ 0x00, 0x1f },	      { 0x7f, 0x9f },	     { 0xad, 0xad },
+		{ 0x34f, 0x34f },     { 0x600, 0x605 },	     { 0x61c, 0x61c },
+		{ 0x6dd, 0x6dd },     { 0x70f, 0x70f },	     { 0x890, 0x891 },
+		{ 0x8e2, 0x8e2 },     { 0x115f, 0x1160 },    { 0x17b4, 0x17b5 },
+		{ 0x180b, 0x180f },   { 0x200b, 0x200f },    { 0x2028, 0x202e },
+		{ 0x2060, 0x206f },   { 0x3164, 0x3164 },    { 0xd800, 0xf8ff },
+		{ 0xfdd0, 0xfdef },   { 0xfe00, 0xfe0f },    { 0xfeff, 0xfeff },
+		{ 0xffa0, 0xffa0 },   { 0xfff0, 0xfffb },    { 0xfffe, 0xffff },
+		{ 0x110bd, 0x110cd }, { 0x13430, 0x1345f },  { 0x1bca0, 0x1bcaf },
 		{ 0x1d173, 0x1d17a }, { 0xe0000, 0x10ffff },
 	};
 
@@ -129,7 +136,8 @@ static void escape_char(struct text *text, int32_t c, unsigned char byte, char q
 		text_printf(text, "\\U%08x", (unsigned)c);
 }
 
-void text_escape(struct text *text, const char *bytes, size_t size, size_t limit, char quote)
+void text_escape(struct text *text, const char *bytes, size_t size, size_t limit,
+		 char quote)
 {
 	size_t plain = 0, at = 0, len = 1;
 
@@ -140,7 +148,8 @@ void text_escape(struct text *text, const char *bytes, size_t size, size_t limit
 			return;
 		}
 		int32_t c = utf8_decode(bytes + at, size - at, &len);
-		if (c >= 0 && c != '\\' && !(quote && c == quote) && codepoint_printable(c))
+		if (c >= 0 && c != '\\' && !(quote && c == quote) &&
+		    codepoint_printable(c))
 			continue;
 		text_add_bytes(text, bytes + plain, at - plain);
 		escape_char(text, c, (unsigned char)bytes[at], quote);

@@ -28,13 +28,17 @@ const char *text_str(const struct text *text);
 size_t text_len(const struct text *text);
 void text_add(struct text *text, const char *ascii);
 void text_add_bytes(struct text *text, const char *bytes, size_t size);	/* unescaped */
-void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_printf(struct text *text, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Appends escaped target text, at most limit characters of input (0 = no limit), then an
- * ellipsis "..." when cut. quote: 0, or '\'' / '"' which is escaped too (not written around). */
-void text_escape(struct text *text, const char *bytes, size_t size, size_t limit, char quote);
+ * ellipsis "..." when cut. quote: 0, or '\'' / '"' which is escaped too (not written
+ * around). */
+void text_escape(struct text *text, const char *bytes, size_t size, size_t limit,
+		 char quote);
 
-/* Code point at bytes; its length in *len_ret (1 and -1 for an invalid byte). WTF-8 surrogates
+/* Code point at bytes; its length in *len_ret (1 and -1 for an invalid byte). WTF-8
+ * surrogates
  * are given as they are. */
 int32_t utf8_decode(const char *bytes, size_t size, size_t *len_ret);
 /* Whether a code point may be shown as it is. */

@@ -56,27 +56,33 @@ static int64_t count_diff(const struct signature *s, const struct growth *old)
 	return (int64_t)(s->count - (before ? before->count : 0));
 }
 
-static int find_grown(const struct growth *fresh, const struct growth *old, struct vec *ret)
+static int find_grown(const struct growth *fresh, const struct growth *old,
+		      struct vec *ret)
 {
 	const struct signature *s = fresh->signature.data;
 	int err = 0;
 
-	for (uint32_t i = 1; i < VEC_COUNT(fresh->signature, struct signature) && !err; i++) {
+	for (uint32_t i = 1; i < VEC_COUNT(fresh->signature, struct signature) && !err;
+	     i++) {
 		const struct signature *before = growth_find(old, s[i].hash);
 		struct grown g = {
-			.index = i, .count_diff = count_diff(&s[i], old),
+			.index = i,
+			.count_diff = count_diff(&s[i], old),
 			.size_diff = (int64_t)(s[i].size - (before ? before->size : 0)),
-			.total_diff = (int64_t)(s[i].total - (before ? before->total : 0)),
+			.total_diff =
+				(int64_t)(s[i].total - (before ? before->total : 0)),
 		};
 		bool object = s[i].count > 0;
 		/* same count, but one of them grew in place (a list's or dict's table) */
 		bool grew = g.count_diff > 0 || (g.count_diff == 0 && g.size_diff > 0);
 
-		if (object && grew && (!s[i].parent || count_diff(&s[s[i].parent], old) <= 0))
+		if (object && grew &&
+		    (!s[i].parent || count_diff(&s[s[i].parent], old) <= 0))
 			err = vec_append(ret, &g, sizeof(g));
 	}
 	if (ret->size)
-		qsort(ret->data, VEC_COUNT(*ret, struct grown), sizeof(struct grown), by_growth);
+		qsort(ret->data, VEC_COUNT(*ret, struct grown), sizeof(struct grown),
+		      by_growth);
 	return err;
 }
 
@@ -114,9 +120,11 @@ static int run(const struct report_context *context, const struct report_params 
 	if (!err)
 		err = find_grown(&fresh, &old, &grown);
 	for (size_t i = 0; i < VEC_COUNT(grown, struct grown) && !err; i++)
-		err = add_row(context, &fresh, VEC(grown, struct grown) + i, &scratch, table);
+		err = add_row(context, &fresh, VEC(grown, struct grown) + i, &scratch,
+			      table);
 	if (!err && (fresh.truncated || old.truncated))
-		err = table_note(table, "too many different paths: some are counted where their "
+		err = table_note(table,
+				 "too many different paths: some are counted where their "
 				 "holder is");
 	growth_free(&fresh);
 	growth_free(&old);

@@ -6,9 +6,10 @@
 #include "viewer/analysis/growth.h"
 #include "viewer/report/escape.h"
 
-/* "module cache.STORE['sessions'][*].user"; "[*]" stands for any index or key. index: of the
+/* "module cache.STORE['sessions'][*].user"; "[*]" stands for any index or key. index: of
+ * the
  * signature in growth->signature. */
-void growth_path(struct text *out, const struct analysis *analysis, const struct growth *growth,
-		 uint32_t index);
+void growth_path(struct text *out, const struct analysis *analysis,
+		 const struct growth *growth, uint32_t index);
 
 #endif

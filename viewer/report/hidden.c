@@ -105,7 +105,8 @@ static int run(const struct report_context *context, const struct report_params 
 		if (sum[t].surplus || sum[t].missing)
 			err = add_row(context, &sum[t], total, &scratch, table);
 	if (!err)
-		err = table_note(table, "%.3f %% of %llu counted references are explained",
+		err = table_note(table,
+				 "%.3f %% of %llu counted references are explained",
 				 100 * ratio_of(heap->references_explained,
 						heap->references_counted),
 				 (unsigned long long)heap->references_counted);
@@ -115,6 +116,11 @@ static int run(const struct report_context *context, const struct report_params 
 }
 
 const struct report report_hidden = {
-	.name = "hidden", .title = "Hidden references", .needs = NEEDS_ANALYSIS, .limit = 40,
-	.columns = columns, .ncolumns = COUNT_OF(columns), .run = run,
+	.name = "hidden",
+	.title = "Hidden references",
+	.needs = NEEDS_ANALYSIS,
+	.limit = 40,
+	.columns = columns,
+	.ncolumns = COUNT_OF(columns),
+	.run = run,
 };

@@ -46,7 +46,8 @@ const char *human_bytes_diff(char buf[HUMAN_SIZE], int64_t bytes)
 static const char *grouped(char buf[HUMAN_SIZE], uint64_t count, const char *sign)
 {
 	char digits[24];
-	int n = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)count), out = 0;
+	int n = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)count),
+	    out = 0;
 
 	out = snprintf(buf, HUMAN_SIZE, "%s", sign);
 	for (int i = 0; i < n; i++) {

@@ -24,7 +24,8 @@ static const struct column columns[] = {
 static int by_length(const void *a, const void *b)
 {
 	const struct snap_buffer *const *x = a, *const *y = b;
-	int view_x = !!((*x)->flags & SNAP_BUFFER_VIEW), view_y = !!((*y)->flags & SNAP_BUFFER_VIEW);
+	int view_x = !!((*x)->flags & SNAP_BUFFER_VIEW),
+	    view_y = !!((*y)->flags & SNAP_BUFFER_VIEW);
 
 	if (view_x != view_y)
 		return view_x - view_y;
@@ -82,7 +83,8 @@ static int run(const struct report_context *context, const struct report_params 
 	if (!err && count)
 		qsort(order.data, count, sizeof(struct snap_buffer *), by_length);
 	for (size_t i = 0; i < count && !err; i++)
-		err = add_row(context, VEC(order, const struct snap_buffer *)[i], &scratch, table);
+		err = add_row(context, VEC(order, const struct snap_buffer *)[i],
+			      &scratch, table);
 	if (!err)
 		err = table_note(table, "owned outside of objects' sizes: %s",
 				 human_bytes_u64(buf, heap_native(context->heap)));

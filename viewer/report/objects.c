@@ -27,9 +27,11 @@ enum key { KEY_RETAINED, KEY_SIZE, KEY_REFCOUNT, KEY_SURPLUS, KEY_COUNT, KEY_ADD
 
 static enum key key_of(const char *sort)
 {
-	static const struct { const char *name; enum key key; } keys[] = {
-		{ "size", KEY_SIZE }, { "refcount", KEY_REFCOUNT }, { "surplus", KEY_SURPLUS },
-		{ "count", KEY_COUNT }, { "address", KEY_ADDRESS },
+	static const struct { const char *name; enum key key;
+	} keys[] = {
+		{ "size", KEY_SIZE },	    { "refcount", KEY_REFCOUNT },
+		{ "surplus", KEY_SURPLUS }, { "count", KEY_COUNT },
+		{ "address", KEY_ADDRESS },
 	};
 
 	for (size_t i = 0; sort && i < COUNT_OF(keys); i++)
@@ -59,8 +61,9 @@ static uint64_t value_of(const struct report_context *c, enum key key, uint32_t 
 	}
 }
 
-static int select_objects(const struct report_context *c, const struct report_params *params,
-			  uint32_t type, struct top *top)
+static int select_objects(const struct report_context *c,
+			  const struct report_params *params, uint32_t type,
+			  struct top *top)
 {
 	enum key key = key_of(params->sort);
 	uint64_t flip = params->sort && params->sort[0] == '-' ? UINT64_MAX : 0;
@@ -121,7 +124,8 @@ static int run(const struct report_context *context, const struct report_params 
 	}
 	err = select_objects(context, params, type, &top);
 	for (size_t i = 0; i < VEC_COUNT(top.heap, struct top_entry) && !err; i++)
-		err = add_row(context, VEC(top.heap, struct top_entry)[i].id, &scratch, table);
+		err = add_row(context, VEC(top.heap, struct top_entry)[i].id, &scratch,
+			      table);
 	table->total = top.offered;
 	top_free(&top);
 	text_free(&scratch);

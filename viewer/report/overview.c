@@ -113,20 +113,23 @@ static void row_counts(struct row *row, const struct report_context *c)
 	row_u64(row, VEC_COUNT(heap->error, struct snap_error));
 }
 
-static int add_suspects(const struct report_context *c, struct text *scratch, struct table *table)
+static int add_suspects(const struct report_context *c, struct text *scratch,
+			struct table *table)
 {
 	struct vec suspects = { 0 };
 	char buf[HUMAN_SIZE];
 	int err = suspects_find(c->analysis, SUSPECTS_THRESHOLD, c->progress, &suspects);
 
-	for (size_t i = 0; i < VEC_COUNT(suspects, struct suspect) && i < 3 && !err; i++) {
+	for (size_t i = 0; i < VEC_COUNT(suspects, struct suspect) && i < 3 && !err;
+	     i++) {
 		const struct suspect *s = VEC(suspects, struct suspect) + i;
 
 		text_clear(scratch);
 		suspect_text(scratch, c->analysis, s);
 		err = table_note(table, "suspect %zu: %s (%.1f %%): %s", i + 1,
 				 human_bytes_u64(buf, s->retained),
-				 100 * ratio_of(s->retained, c->heap->size), text_str(scratch));
+				 100 * ratio_of(s->retained, c->heap->size),
+				 text_str(scratch));
 	}
 	vec_free(&suspects);
 	return err;
@@ -154,8 +157,10 @@ static int run(const struct report_context *context, const struct report_params 
 	if (!err)
 		err = add_suspects(context, &scratch, table);
 	if (!err && !heap->complete)
-		err = table_note(table, "the snapshot is truncated: objects and roots are missing, "
-				 "so what is called unreachable may not be");
+		err = table_note(
+			table,
+			"the snapshot is truncated: objects and roots are missing, "
+			"so what is called unreachable may not be");
 	text_free(&scratch);
 	return err;
 }

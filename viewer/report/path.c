@@ -12,7 +12,8 @@
 
 #include "viewer/report/describe.h"
 
-#define HEAD_NODES 2000u	/* of a longer path, these many from each end are looked at */
+#define HEAD_NODES 2000u	/* of a longer path, these many from each end are looked
+				 * at */
 #define SHOWN_SEGMENTS 24u	/* of the result, these many from each end */
 
 struct path {
@@ -28,7 +29,8 @@ struct segment { size_t text; uint64_t times; };
 static void segment_end(struct path *p, size_t begin)
 {
 	size_t count = VEC_COUNT(p->segment, struct segment);
-	struct segment *last = count ? (struct segment *)p->segment.data + count - 1 : NULL;
+	struct segment *last =
+		count ? (struct segment *)p->segment.data + count - 1 : NULL;
 	const char *text = VEC(p->text.buf, const char);
 	struct segment fresh = { begin, 1 };
 
@@ -151,10 +153,12 @@ static void head_frame(struct path *p, uint32_t frame_node, uint32_t object)
 
 static uint32_t frame_thread(const struct heap *heap, uint32_t frame_node)
 {
-	return VEC(heap->frame, struct snap_frame)[heap_synth(heap, frame_node)->ref].thread;
+	return VEC(heap->frame, struct snap_frame)[heap_synth(heap, frame_node)->ref]
+		.thread;
 }
 
-/* (threads) -> thread -> [frame ->] object. Returns nodes used up, the object's position. */
+/* (threads) -> thread -> [frame ->] object. Returns nodes used up, the object's
+ * position. */
 static uint32_t head_thread(struct path *p, uint32_t i)
 {
 	const struct heap *heap = p->heap;
@@ -182,8 +186,9 @@ static uint32_t head_thread(struct path *p, uint32_t i)
 		if (label.name)
 			describe_string(&p->text, heap, label.name);
 		else
-			text_add(&p->text, label.root_kind == SNAP_ROOT_EXCEPTION ? "exception" :
-				 "state");
+			text_add(&p->text, label.root_kind == SNAP_ROOT_EXCEPTION
+						   ? "exception"
+						   : "state");
 	}
 	if (thread && thread <= heap->threads && i + 1 < p->count) {
 		text_add(&p->text, " of ");
@@ -195,10 +200,14 @@ static uint32_t head_thread(struct path *p, uint32_t i)
 static void head_group(struct path *p, uint32_t group, uint32_t object)
 {
 	static const char *const words[HEAP_SYNTH_GROUP_COUNT] = {
-		[HEAP_SYNTH_MODULES] = "module ", [HEAP_SYNTH_INTERPRETER] = "interpreter ",
-		[HEAP_SYNTH_ATEXIT] = "atexit ", [HEAP_SYNTH_STATIC_TYPES] = "type ",
-		[HEAP_SYNTH_C_STATIC] = "C static ", [HEAP_SYNTH_OTHER] = "root ",
-		[HEAP_SYNTH_INTERNED] = "interned ", [HEAP_SYNTH_IMMORTAL] = "immortal ",
+		[HEAP_SYNTH_MODULES] = "module ",
+		[HEAP_SYNTH_INTERPRETER] = "interpreter ",
+		[HEAP_SYNTH_ATEXIT] = "atexit ",
+		[HEAP_SYNTH_STATIC_TYPES] = "type ",
+		[HEAP_SYNTH_C_STATIC] = "C static ",
+		[HEAP_SYNTH_OTHER] = "root ",
+		[HEAP_SYNTH_INTERNED] = "interned ",
+		[HEAP_SYNTH_IMMORTAL] = "immortal ",
 		[HEAP_SYNTH_UNKNOWN] = "unknown C reference to ",
 		[HEAP_SYNTH_GARBAGE] = "unreachable ",
 	};
@@ -207,7 +216,8 @@ static void head_group(struct path *p, uint32_t group, uint32_t object)
 	struct heap_label label;
 
 	heap_label(heap, group, heap_slot(heap, group, object), &label);
-	text_add(&p->text, kind < HEAP_SYNTH_GROUP_COUNT && words[kind] ? words[kind] : "");
+	text_add(&p->text,
+		 kind < HEAP_SYNTH_GROUP_COUNT && words[kind] ? words[kind] : "");
 	if (label.name)
 		describe_string(&p->text, heap, label.name);
 	else
@@ -311,8 +321,9 @@ static void signature_step(struct path *p, const struct signature *s)
 		add_edge(p);
 }
 
-void describe_signature(struct text *out, const struct analysis *a, const struct growth *growth,
-			const uint32_t *chain, uint32_t count)
+void describe_signature(struct text *out, const struct analysis *a,
+			const struct growth *growth, const uint32_t *chain,
+			uint32_t count)
 {
 	const struct signature *s = VEC(growth->signature, struct signature);
 	struct path p = { .heap = a->heap };
@@ -359,7 +370,8 @@ static void describe_long(struct text *out, const struct analysis *a, uint32_t n
 		at = analysis_parent(a, at);
 	analysis_path(a, at, nodes, HEAD_NODES);
 	describe_chain(out, a->heap, nodes, HEAD_NODES);
-	text_printf(out, " ... (%s more steps) ... ", human_count(buf, length - 2 * HEAD_NODES));
+	text_printf(out, " ... (%s more steps) ... ",
+		    human_count(buf, length - 2 * HEAD_NODES));
 	analysis_path(a, node, nodes, HEAD_NODES);
 	describe_chain(out, a->heap, nodes, HEAD_NODES);
 }

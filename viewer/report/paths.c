@@ -37,7 +37,8 @@ static bool dominates(const struct analysis *a, uint32_t holder, uint32_t node)
 }
 
 static int add_step(const struct report_context *c, const uint32_t *nodes, uint32_t i,
-		    uint32_t object, uint32_t step, struct text *scratch, struct table *table)
+		    uint32_t object, uint32_t step, struct text *scratch,
+		    struct table *table)
 {
 	const struct heap *heap = c->heap;
 	uint32_t from = i ? nodes[i - 1] : heap_root(heap), node = nodes[i];
@@ -75,14 +76,15 @@ static int add_path(const struct report_context *c, uint32_t object, struct text
 	for (uint32_t i = 0; i < shown && !err; i++)
 		err = add_step(c, nodes, i, object, length - shown + i, scratch, table);
 	if (!err && length > shown)
-		err = table_note(table, "the first %u of %u steps are left out", length - shown,
-				 length);
+		err = table_note(table, "the first %u of %u steps are left out",
+				 length - shown, length);
 	free(nodes);
 	return err;
 }
 
-static int add_instances(const struct report_context *c, const struct report_params *params,
-			 uint32_t type, struct text *scratch, struct table *table)
+static int add_instances(const struct report_context *c,
+			 const struct report_params *params, uint32_t type,
+			 struct text *scratch, struct table *table)
 {
 	struct top top = { .limit = params->limit ? params->limit : INSTANCES };
 	const char *name = heap_type_name(c->heap, type);
@@ -121,6 +123,11 @@ static int run(const struct report_context *context, const struct report_params 
 }
 
 const struct report report_paths = {
-	.name = "paths", .title = "Paths to roots", .needs = NEEDS_ANALYSIS | NEEDS_NODE,
-	.rows_are_steps = true, .columns = columns, .ncolumns = COUNT_OF(columns), .run = run,
+	.name = "paths",
+	.title = "Paths to roots",
+	.needs = NEEDS_ANALYSIS | NEEDS_NODE,
+	.rows_are_steps = true,
+	.columns = columns,
+	.ncolumns = COUNT_OF(columns),
+	.run = run,
 };

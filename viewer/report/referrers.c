@@ -41,8 +41,8 @@ static int add_row(const struct report_context *c, struct edge edge, uint32_t sh
 	return row_end(&row);
 }
 
-static int run_referrers(const struct report_context *context, const struct report_params *params,
-			 struct table *table)
+static int run_referrers(const struct report_context *context,
+			 const struct report_params *params, struct table *table)
 {
 	uint32_t node = params_node(context->heap, params, table);
 	struct text scratch = { 0 };
@@ -55,7 +55,8 @@ static int run_referrers(const struct report_context *context, const struct repo
 	for (uint32_t i = 0; i < from.count && !err; i++) {
 		struct edge edge = { from.target[i], 0, node };
 
-		if (params->limit && !params->filter && !params->sort && i >= params->limit)
+		if (params->limit && !params->filter && !params->sort &&
+		    i >= params->limit)
 			break;
 		edge.slot = heap_slot(context->heap, edge.from, node);
 		err = add_row(context, edge, edge.from, &scratch, table);
@@ -66,8 +67,8 @@ static int run_referrers(const struct report_context *context, const struct repo
 	return err;
 }
 
-static int run_referents(const struct report_context *context, const struct report_params *params,
-			 struct table *table)
+static int run_referents(const struct report_context *context,
+			 const struct report_params *params, struct table *table)
 {
 	const struct heap *heap = context->heap;
 	uint32_t node = params_node(heap, params, table), type;
@@ -80,14 +81,16 @@ static int run_referents(const struct report_context *context, const struct repo
 	for (uint32_t i = 0; i < refs.count && !err; i++) {
 		struct edge edge = { node, i, heap_target(heap, node, i, NULL) };
 
-		if (params->limit && !params->filter && !params->sort && i >= params->limit)
+		if (params->limit && !params->filter && !params->sort &&
+		    i >= params->limit)
 			break;
 		if (edge.to != HEAP_NONE)
 			err = add_row(context, edge, edge.to, &scratch, table);
 	}
 	type = heap_type_edge(heap, node);
 	if (!err && type < heap->nodes)
-		err = add_row(context, (struct edge){ node, HEAP_NONE, type }, type, &scratch, table);
+		err = add_row(context, (struct edge){ node, HEAP_NONE, type }, type,
+			      &scratch, table);
 	text_free(&scratch);
 	return err;
 }

@@ -7,15 +7,19 @@
 #include "viewer/report/table.h"
 
 extern const struct report report_overview, report_suspects, report_types, report_objects,
-	report_dominators, report_paths, report_referrers, report_referents, report_threads,
-	report_diff, report_growth, report_duplicates, report_waste, report_budget, report_native,
-	report_hidden, report_sizes, report_roots, report_errors, report_maps;
+	report_dominators, report_paths, report_referrers, report_referents,
+	report_threads, report_diff, report_growth, report_duplicates, report_waste,
+	report_budget, report_native, report_hidden, report_sizes, report_roots,
+	report_errors, report_maps;
 
 const struct report *const report_all[] = {
-	&report_overview, &report_suspects, &report_types, &report_objects, &report_dominators,
-	&report_paths, &report_referrers, &report_referents, &report_threads, &report_diff,
-	&report_growth, &report_duplicates, &report_waste, &report_budget, &report_native,
-	&report_hidden, &report_sizes, &report_roots, &report_errors, &report_maps, NULL,
+	&report_overview,  &report_suspects,   &report_types,
+	&report_objects,   &report_dominators, &report_paths,
+	&report_referrers, &report_referents,  &report_threads,
+	&report_diff,	   &report_growth,     &report_duplicates,
+	&report_waste,	   &report_budget,     &report_native,
+	&report_hidden,	   &report_sizes,      &report_roots,
+	&report_errors,	   &report_maps,       NULL,
 };
 
 const struct report *report_find(const char *name)
@@ -38,11 +42,13 @@ int report_run(const struct report *report, const struct report_context *context
 		effective.limit = report->limit;
 	table_init(table, report);
 	if (report->needs & NEEDS_OLD && !context->old) {
-		table->error = "nothing to compare with: name an older snapshot with --compare";
+		table->error =
+			"nothing to compare with: name an older snapshot with --compare";
 		return 0;
 	}
 	err = report->run(context, &effective, table);
 	if (err)
 		return err;
-	return table_arrange(table, &effective, report->rows_are_steps ? 0 : effective.limit);
+	return table_arrange(table, &effective,
+			     report->rows_are_steps ? 0 : effective.limit);
 }

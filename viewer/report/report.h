@@ -33,7 +33,8 @@ enum cell_type {
 };
 
 struct column {
-	const char *key;	/* JSON key and CSV heading, --sort's name: never changes */
+	const char *key;	/* JSON key and CSV heading, --sort's name: never
+				 * changes */
 	const char *title;	/* for people */
 	enum cell_type type;
 	bool hidden;		/* JSON and CSV only */
@@ -63,16 +64,18 @@ struct table {
 	struct vec text;	/* NUL-terminated texts */
 	size_t rows;
 	size_t total;		/* rows there were before filter and limit */
-	struct vec notes;	/* offsets (size_t) of texts: sentences for people below the rows */
+	struct vec notes;	/* offsets (size_t) of texts: sentences for people below
+				 * the rows */
 	const char *error;	/* static text: why there are no rows, or NULL */
 };
 
 struct report_params {
 	size_t limit;		/* rows, 0 = the report's own default */
 	bool all;		/* no limit */
-	const char *sort;	/* column key, NULL = the report's order; "-key" = ascending for
-				 * numbers, descending for text */
-	const char *filter;	/* substring any text cell must hold (ASCII case ignored), or NULL */
+	const char *sort; /* column key, NULL = the report's order; "-key" = ascending for
+			   * numbers, descending for text */
+	const char *filter;	/* substring any text cell must hold (ASCII case
+				 * ignored), or NULL */
 	const char *type;	/* type name, or NULL */
 	uint64_t object;	/* address, 0 = none */
 };
@@ -97,15 +100,18 @@ struct report {
 	unsigned needs;		/* enum report_needs */
 	size_t limit;		/* default number of rows for people, 0 = all */
 	size_t limit_data;	/* the same for programs (JSON, CSV), 0 = all */
-	bool rows_are_steps;	/* --limit counts something larger than rows: run heeds it alone */
+	bool rows_are_steps;	/* --limit counts something larger than rows: run heeds
+				 * it alone */
 	bool single;		/* one row: people read it as lines of title and value */
 	const struct column *columns;
 	size_t ncolumns;
-	/* Appends all rows in the report's natural order; filter, sort and limit are applied
+	/* Appends all rows in the report's natural order; filter, sort and limit are
+	 * applied
 	 * by report_run. But a report with very many candidates may use params->limit and
 	 * sort to keep only the rows that can be shown; it then sets table->total.
 	 * 0, -ENOMEM, -ECANCELED, -ENOENT (table->error says what was not found). */
-	int (*run)(const struct report_context *, const struct report_params *, struct table *);
+	int (*run)(const struct report_context *, const struct report_params *,
+		   struct table *);
 };
 
 extern const struct report *const report_all[];	/* NULL-terminated */
@@ -118,7 +124,8 @@ int report_run(const struct report *report, const struct report_context *context
 
 /* Index of a column key, or -1. */
 int table_column(const struct table *table, const char *key);
-static inline const struct cell *table_cell(const struct table *t, size_t row, size_t column)
+static inline const struct cell *table_cell(const struct table *t, size_t row,
+					    size_t column)
 {
 	return &VEC(t->cells, struct cell)[row * t->ncolumns + column];
 }
@@ -133,7 +140,8 @@ static inline const char *table_text(const struct table *t, const struct cell *c
 void table_init(struct table *table, const struct report *report);
 void table_free(struct table *table);
 
-/* For reports: one row at a time. Errors are kept in the builder; row_end returns them. */
+/* For reports: one row at a time. Errors are kept in the builder; row_end returns
+ * them. */
 struct row {
 	struct table *table;
 	size_t column;
@@ -147,6 +155,7 @@ void row_ratio(struct row *row, double value);
 void row_unknown(struct row *row);
 int row_end(struct row *row);
 /* A sentence below the rows. */
-int table_note(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int table_note(struct table *table, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* roots - what holds everything: the groups, threads and frames, with what they retain. */
+/* roots - what holds everything: the groups, threads and frames, with what they
+ * retain. */
 #include "viewer/report/common.h"
 
 static const struct column columns[] = {
@@ -13,7 +14,8 @@ static const struct column columns[] = {
 
 static uint64_t count_borrowed(const struct heap *heap, const struct heap_synth *s)
 {
-	const struct heap_synth_label *label = VEC(heap->synth_label, struct heap_synth_label);
+	const struct heap_synth_label *label =
+		VEC(heap->synth_label, struct heap_synth_label);
 	uint64_t count = 0;
 
 	for (uint32_t i = 0; i < s->count; i++)
@@ -41,11 +43,13 @@ static int run(const struct report_context *context, const struct report_params 
 		row_u64(&row, count_borrowed(heap, s));
 		row_u64(&row, analysis_retained(context->analysis, n));
 		row_u64(&row, analysis_retained_count(context->analysis, n));
-		row_ratio(&row, ratio_of(analysis_retained(context->analysis, n), heap->size));
+		row_ratio(&row,
+			  ratio_of(analysis_retained(context->analysis, n), heap->size));
 		err = row_end(&row);
 	}
 	if (!err)
-		err = table_note(table, "an object held from two groups is retained by neither");
+		err = table_note(table,
+				 "an object held from two groups is retained by neither");
 	text_free(&scratch);
 	return err;
 }

@@ -7,8 +7,10 @@
 #include "viewer/report/escape.h"
 
 /* "module cache.STORE['sessions']" */
-void suspect_path(struct text *out, const struct analysis *analysis, const struct suspect *s);
+void suspect_path(struct text *out, const struct analysis *analysis,
+		  const struct suspect *s);
 /* "module cache.STORE['sessions'] -> dict -> 1,204,331 Session" */
-void suspect_text(struct text *out, const struct analysis *analysis, const struct suspect *s);
+void suspect_text(struct text *out, const struct analysis *analysis,
+		  const struct suspect *s);
 
 #endif

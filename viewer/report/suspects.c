@@ -61,8 +61,8 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 	}
 }
 
-static int add_row(const struct report_context *c, const struct suspect *s, struct text *scratch,
-		   struct table *table)
+static int add_row(const struct report_context *c, const struct suspect *s,
+		   struct text *scratch, struct table *table)
 {
 	const struct heap *heap = c->heap;
 	uint32_t node = s->point != HEAP_NONE ? s->point : s->top;
@@ -97,13 +97,19 @@ static int run(const struct report_context *context, const struct report_params 
 
 	(void)params;
 	for (size_t i = 0; i < VEC_COUNT(suspects, struct suspect) && !err; i++)
-		err = add_row(context, VEC(suspects, struct suspect) + i, &scratch, table);
+		err = add_row(context, VEC(suspects, struct suspect) + i, &scratch,
+			      table);
 	vec_free(&suspects);
 	text_free(&scratch);
 	return err;
 }
 
 const struct report report_suspects = {
-	.name = "suspects", .title = "Leak suspects", .needs = NEEDS_ANALYSIS, .limit = 20,
-	.columns = columns, .ncolumns = COUNT_OF(columns), .run = run,
+	.name = "suspects",
+	.title = "Leak suspects",
+	.needs = NEEDS_ANALYSIS,
+	.limit = 20,
+	.columns = columns,
+	.ncolumns = COUNT_OF(columns),
+	.run = run,
 };

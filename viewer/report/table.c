@@ -126,7 +126,8 @@ struct order {
 	int sign;
 };
 
-static int compare_cells(const struct order *o, const struct cell *x, const struct cell *y)
+static int compare_cells(const struct order *o, const struct cell *x,
+			 const struct cell *y)
 {
 	if (x->unknown || y->unknown)
 		return (int)x->unknown - (int)y->unknown;
@@ -177,7 +178,8 @@ static int reorder(struct table *table, const size_t *order, size_t count)
 
 	for (size_t i = 0; i < count; i++) {
 		if (vec_append(&cells, table_cell(table, order[i], 0), width) ||
-		    vec_append(&refs, table_ref(table, order[i]), sizeof(struct row_ref))) {
+		    vec_append(&refs, table_ref(table, order[i]),
+			       sizeof(struct row_ref))) {
 			vec_free(&cells);
 			vec_free(&refs);
 			return -ENOMEM;
@@ -204,7 +206,8 @@ int table_arrange(struct table *table, const struct report_params *params, size_
 	if (!err && params->sort) {
 		bool reverse = params->sort[0] == '-';
 		int column = table_column(table, params->sort + reverse);
-		struct order o = { table, column < 0 ? 0 : (size_t)column, reverse ? -1 : 1 };
+		struct order o = { table, column < 0 ? 0 : (size_t)column,
+				   reverse ? -1 : 1 };
 
 		if (column >= 0 && count)
 			qsort_r(order.data, count, sizeof(size_t), compare_rows, &o);

@@ -94,7 +94,8 @@ static int frame_row(const struct printer *p, uint32_t node)
 }
 
 /* depth: of the frame, UINT32_MAX = held by the thread itself. */
-static int held_row(const struct printer *p, uint32_t holder, uint32_t slot, uint32_t depth)
+static int held_row(const struct printer *p, uint32_t holder, uint32_t slot,
+		    uint32_t depth)
 {
 	static const char *const words[SNAP_ROOT_KIND_COUNT] = {
 		[SNAP_ROOT_LOCAL] = "local", [SNAP_ROOT_STACK] = "temporary",
@@ -130,7 +131,8 @@ static int frame_rows(const struct printer *p, uint32_t node)
 {
 	const struct heap *heap = p->c->heap;
 	struct heap_span refs = heap_refs(heap, node);
-	uint32_t depth = VEC(heap->frame, struct snap_frame)[heap_synth(heap, node)->ref].depth;
+	uint32_t depth =
+		VEC(heap->frame, struct snap_frame)[heap_synth(heap, node)->ref].depth;
 	int err = frame_row(p, node);
 
 	for (uint32_t i = 0; i < refs.count && !err; i++)
@@ -171,7 +173,8 @@ static int run(const struct report_context *context, const struct report_params 
 
 		p.thread = 0;
 		if (node < heap->objects)
-			err = held_row(&p, heap_group(heap, HEAP_SYNTH_THREADS), i, UINT32_MAX);
+			err = held_row(&p, heap_group(heap, HEAP_SYNTH_THREADS), i,
+				       UINT32_MAX);
 		else if (heap_synth(heap, node)->kind == HEAP_SYNTH_THREAD)
 			err = thread_rows(&p, node);
 		else

@@ -34,7 +34,8 @@ static int run(const struct report_context *context, const struct report_params 
 		const struct named_type *t = by_name_at(&names, i);
 		struct row row;
 
-		if (only && strcmp(heap_type_name(heap, only), heap_type_name(heap, t->type)))
+		if (only &&
+		    strcmp(heap_type_name(heap, only), heap_type_name(heap, t->type)))
 			continue;
 		row_begin(&row, table, HEAP_NONE, t->type);
 		row_type(&row, &scratch, heap, t->type);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* waste - empty and over-allocated containers, costly instance dicts (analysis/waste.h). */
+/* waste - empty and over-allocated containers, costly instance dicts
+ * (analysis/waste.h). */
 #include <stdlib.h>
 
 #include "viewer/analysis/waste.h"
@@ -24,8 +25,8 @@ static int by_wasted(const void *a, const void *b)
 	return x->type < y->type ? -1 : x->type > y->type;
 }
 
-static int add_row(const struct report_context *c, const struct waste *w, struct text *scratch,
-		   struct table *table)
+static int add_row(const struct report_context *c, const struct waste *w,
+		   struct text *scratch, struct table *table)
 {
 	static const char *const words[WASTE_KIND_COUNT] = {
 		[WASTE_EMPTY_DICT] = "empty dict with a table",
@@ -58,7 +59,8 @@ static int run(const struct report_context *context, const struct report_params 
 
 	(void)params;
 	if (found.size)
-		qsort(found.data, VEC_COUNT(found, struct waste), sizeof(struct waste), by_wasted);
+		qsort(found.data, VEC_COUNT(found, struct waste), sizeof(struct waste),
+		      by_wasted);
 	for (size_t i = 0; i < VEC_COUNT(found, struct waste) && !err; i++)
 		err = add_row(context, VEC(found, struct waste) + i, &scratch, table);
 	vec_free(&found);
@@ -67,6 +69,11 @@ static int run(const struct report_context *context, const struct report_params 
 }
 
 const struct report report_waste = {
-	.name = "waste", .title = "Wasted by containers", .needs = NEEDS_ANALYSIS, .limit = 40,
-	.columns = columns, .ncolumns = COUNT_OF(columns), .run = run,
+	.name = "waste",
+	.title = "Wasted by containers",
+	.needs = NEEDS_ANALYSIS,
+	.limit = 40,
+	.columns = columns,
+	.ncolumns = COUNT_OF(columns),
+	.run = run,
 };
