@@ -50,7 +50,8 @@ static int copy(int from, int to)
 /* Nobody else can open it: it has no name, or loses it at once. */
 static int temporary_file(void)
 {
-	const char *const dir = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
+	const char *const given = getenv("TMPDIR");
+	const char *const dir = given ? given : "/tmp";
 	char name[4096];
 	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 

@@ -118,6 +118,47 @@ static void test_truncated(void **state)
 	bytes_free(&b);
 }
 
+/* Cut behind the last whole block, facts of the receiver's, INDEX: as it does. */
+static void test_cut(void **state)
+{
+	const struct snap_fact fact = { .key = "receiver", .u64 = 7 };
+	struct bytes b = { 0 }, closed = { 0 };
+	struct snap_index_state s;
+	struct snap_problem problem = { 0 };
+	struct snap_parser *parser;
+	struct snap_indexer *x;
+	struct event_log log;
+	char facts[1024];
+	long size;
+
+	(void)state;
+	random_snapshot(&b, &(struct random_options){ .seed = 2, .objects = 50 }, NULL);
+	x = index_of(&b, b.size - 5, 64);
+	assert_int_equal(snap_indexer_cut(x), 0);
+	snap_indexer_state(x, &s);
+	assert_int_equal(s.bytes, s.whole);
+	bytes_append(&closed, b.data, (size_t)s.whole);
+	size = snap_facts_block(facts, sizeof(facts), &fact, 1);
+	assert_true(size > 0);
+	bytes_append(&closed, facts, (size_t)size);
+	assert_int_equal(snap_indexer_feed(x, facts, (size_t)size), 0);
+	append_index(&closed, closed.size, x);
+	event_log_init(&log, NULL);
+	parser = snap_parser_create(NULL, &event_log_ops, &log);
+	assert_int_equal(snap_parser_feed(parser, closed.data, closed.size, &problem), 0);
+	assert_int_equal(snap_parser_finish(parser, &problem), 0);
+	event_log_flush(&log);
+	assert_int_equal(log.problem.code, SNAP_E_TRUNCATED);
+	assert_non_null(memmem(log.text[LOG_FACTS], log.size[LOG_FACTS], "receiver 0 7\n", 13));
+	snap_parser_destroy(parser);
+	event_log_free(&log);
+	bytes_free(&closed);
+	bytes_free(&b);
+	x = snap_indexer_create();
+	assert_true(snap_indexer_cut(x) < 0);	/* not even a file header */
+	snap_indexer_destroy(x);
+}
+
 static void test_bad(void **state)
 {
 	struct bytes b = { 0 };
@@ -258,6 +299,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_state),
 		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_concatenated),
 		cmocka_unit_test(test_read_fd),
