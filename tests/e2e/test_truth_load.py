@@ -157,6 +157,41 @@ class Truth(Case):
             for view in views:
                 self.assertIn(view["owner"], [r["address"] for r in owned])
 
+    def test_probes(self):
+        """Probes of the user: a field, and a function called in the copy."""
+        probes = self.path("my.probes")
+        with open(probes, "w") as f:
+            f.write("""# two kinds of probes, and a flaw
+                probe field.test
+                  type = __main__.Handle
+                  data = [[obj + 16]] - 1     # what the first slot refers to: its count less one
+                  length = 4000 + 96
+                probe call.test
+                  type = builtins.bytearray
+                  library = libc.so
+                  symbol = malloc_usable_size
+                  signature = L:p
+                  arguments = [obj + 32]
+                  data = [obj + 32]
+                  length = result
+                probe flawed.test
+                  type = builtins.int
+                  data = [obj
+                  length = 1
+                """)
+        # 3.15 keeps a bytearray's memory elsewhere
+        python = [p for p in interpreters() if p.version < (3, 15)][-1]
+        code = ("class Handle(object):\n    __slots__ = ('first',)\n"
+                "handle = Handle()\nhandle.first = object()\nKEEP = [handle.first]\n"
+                "data = bytearray(100000)\nready()\nserve()\n")
+        with Target(python, code) as t:
+            path = self.capture(t, "--probes", probes)
+            by_source = {r["source"]: r for r in report(path, "native")}
+            self.assertEqual(4096, by_source["field.test"]["size"])
+            self.assertIn(by_source["call.test"]["size"], range(100001, 100100))
+            errors = json.dumps(report(path, "errors"))
+            self.assertIn("probe flawed.test: an expression can't be understood", errors)
+
     def test_no_code_runs_in_the_target(self):
         for python in some_interpreters(4):
             for options in ((), ("--no-fork",)):
