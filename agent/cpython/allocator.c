@@ -86,9 +86,11 @@ static void bump_free(void *ctx, void *ptr)
 	(void)ctx, (void)ptr;	/* whatever it was, nobody needs it back */
 }
 
-static const struct allocator_ex ours = { NULL, bump, bump_zeroed, marked_again, bump_free };
+static const struct allocator_ex ours = { NULL, bump, bump_zeroed, marked_again,
+					  bump_free };
 
-void allocator_enter(const struct cpython *py, struct allocator_swap *swap, struct arena *arena)
+void allocator_enter(const struct cpython *py, struct allocator_swap *swap,
+		     struct arena *arena)
 {
 	struct allocator_ex mine = ours;
 

@@ -30,7 +30,8 @@ struct allocator_swap {
  * allocator_leave, which puts the old allocator back.  Objects made in between
  * must not be used after.
  */
-void allocator_enter(const struct cpython *py, struct allocator_swap *swap, struct arena *arena);
+void allocator_enter(const struct cpython *py, struct allocator_swap *swap,
+		     struct arena *arena);
 void allocator_leave(const struct cpython *py, struct allocator_swap *swap);
 
 /* In the copy: all allocators, for ever.  Freed memory is not used again. */

@@ -85,7 +85,8 @@ static bool find_interpreter(void **handle_ret, char *err, size_t err_size)
 		snprintf(err, err_size, "this process has loaded %u CPython libraries; "
 			 "pymem can't tell their objects apart", search.found);
 	else if (search.pypy)
-		snprintf(err, err_size, "this process runs PyPy; pymem reads CPython only");
+		snprintf(err, err_size,
+			 "this process runs PyPy; pymem reads CPython only");
 	else
 		snprintf(err, err_size, "this process has not loaded CPython");
 	return false;
@@ -142,8 +143,10 @@ struct cpython *cpython_bind(char *err, size_t err_size)
 	snprintf(py->version_text, sizeof(py->version_text), "%s", version.fn());
 	py->version = parse_version(py->version_text);
 	if (py->version < 0x030600 || py->version >= 0x040000) {
-		snprintf(err, err_size, "Python %.20s is not supported: pymem reads CPython "
-			 "3.6 and later", py->version_text);
+		snprintf(err, err_size,
+			 "Python %.20s is not supported: pymem reads CPython "
+			 "3.6 and later",
+			 py->version_text);
 		return NULL;
 	}
 	if (!find_symbols(py, handle, err, err_size))

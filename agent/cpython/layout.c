@@ -19,7 +19,8 @@ enum { NONE = 0xffff };
 /* What changes from version to version; a row holds until the next one. */
 struct version_row {
 	uint32_t since;		/* 0x0306 = 3.6 */
-	uint16_t str_ascii, str_compact, str_utf8_length, str_utf8, str_wstr, str_wstr_length;
+	uint16_t str_ascii, str_compact, str_utf8_length, str_utf8, str_wstr,
+		str_wstr_length;
 	uint8_t str_kind_shift, str_ready_bit, str_intern_bits;
 	uint16_t keys_log2_size, keys_log2_index, keys_kind, keys_nentries, keys_indices;
 	uint16_t values_items;

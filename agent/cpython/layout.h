@@ -24,7 +24,7 @@ enum { LAYOUT_HEADS = 4, LAYOUT_INTERPS = 64 };
 
 /* The collector's lists of one interpreter (3.6-3.8: of the process). */
 struct layout_gc {
-	uint64_t heads[LAYOUT_HEADS];	/* addresses of the list heads; 0 = no such list */
+	uint64_t heads[LAYOUT_HEADS]; /* addresses of the list heads; 0 = no such list */
 	uint64_t interp;		/* PyInterpreterState; 0 = all of them */
 };
 
@@ -45,11 +45,12 @@ struct layout {
 	/* PyObject, PyVarObject */
 	uint16_t refcnt, type;		/* of ob_refcnt, ob_type */
 	uint16_t head;			/* sizeof(PyObject) = offset of ob_size */
-	uint16_t gc_head;		/* bytes of the gc header, just before the object */
+	uint16_t gc_head; /* bytes of the gc header, just before the object */
 	uint16_t managed_dict;		/* the managed dict pointer is at object - this */
 	/* PyTypeObject */
 	uint16_t tp_name, tp_basicsize, tp_itemsize, tp_dealloc, tp_flags, tp_traverse;
-	uint16_t tp_weaklistoffset, tp_methods, tp_members, tp_base, tp_dict, tp_dictoffset;
+	uint16_t tp_weaklistoffset, tp_methods, tp_members, tp_base, tp_dict,
+		tp_dictoffset;
 	uint16_t tp_is_gc, tp_bases, tp_mro, tp_cache, tp_subclasses, tp_as_buffer;
 	uint16_t type_size;		/* sizeof(PyTypeObject) */
 	/* PyHeapTypeObject */
@@ -58,35 +59,39 @@ struct layout {
 	uint16_t tuple_items, list_items, list_allocated, bytes_data;
 	uint16_t set_mask, set_table, set_small, set_sizeof;
 	uint16_t dict_used, dict_keys, dict_values;
-	uint16_t values_items;		/* from what ma_values points to, to the first value */
+	uint16_t values_items; /* from what ma_values points to, to the first value */
 	/* PyDictKeysObject, from its own address */
-	uint16_t keys_log2_size, keys_log2_index, keys_kind; /* 0xffff: by dk_size (<= 3.10) */
+	/* 0xffff: by dk_size (<= 3.10) */
+	uint16_t keys_log2_size, keys_log2_index, keys_kind;
 	uint16_t keys_nentries, keys_indices;
 	/* str */
-	uint16_t str_length, str_hash, str_state, str_ascii_size, str_compact_size, str_full_size;
+	uint16_t str_length, str_hash, str_state, str_ascii_size, str_compact_size,
+		str_full_size;
 	uint16_t str_utf8_length, str_utf8, str_wstr, str_wstr_length; /* 0xffff: none */
-	uint8_t str_kind_shift, str_compact_bit, str_ascii_bit, str_ready_bit; /* ready 0xff: none */
+	/* bit numbers in the state; ready 0xff: there is none */
+	uint8_t str_kind_shift, str_compact_bit, str_ascii_bit, str_ready_bit;
 	uint8_t str_intern_bits;	/* width of the interned state in bit 0.. */
 	/* int */
 	uint16_t long_digits;
-	bool long_tagged;		/* 3.12+: digit count in bits 3.. of the word at head */
+	bool long_tagged; /* 3.12+: digit count in bits 3.. of the word at head */
 	bool long_zero_digit;		/* sys.getsizeof(0) counts one digit */
 	/* code, function, cell, method ... are found by tp_members names */
 	enum layout_size_rule size_rule;
 	enum layout_managed managed;
-	bool dict_owns_embedded;	/* 3.14+: of inline values shown by a dict, the dict tells */
-	bool type_dict_in_interp;	/* 3.12+: static builtin types keep tp_dict elsewhere */
+	bool dict_owns_embedded; /* 3.14+: the dict tells of inline values it shows */
+	bool type_dict_in_interp; /* 3.12+: static builtin types keep tp_dict elsewhere */
 	/* reference counts */
-	uint64_t immortal_mask, immortal_value; /* immortal if (word & mask) >= value, value != 0 */
+	/* immortal if (word & mask) >= value, value != 0 */
+	uint64_t immortal_mask, immortal_value;
 	uint64_t refcnt_mask;
 	/* the collector */
 	struct layout_gc gc[LAYOUT_INTERPS];
 	uint32_t gc_count;
-	uint64_t collecting;		/* address of the int that says a collection runs; 0 unknown */
+	uint64_t collecting; /* address of the int that says one runs; 0 unknown */
 	uint64_t known_tracked;		/* an object that must be on one of the lists */
 	/* learnt from a class made by a class statement */
 	uint64_t subtype_traverse, subtype_dealloc;
-	/* 3.12+: state array of static builtin types in the interpreter; 0 = none found */
+	/* 3.12+: the interpreter's array for static builtin types; 0 = not found */
 	uint64_t static_types;		/* address of the entry of index 1 */
 	uint16_t static_stride, static_dict, static_subclasses;
 	uint64_t static_count;

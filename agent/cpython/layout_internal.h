@@ -5,7 +5,7 @@
 
 #include "agent/cpython/cpython_internal.h"
 
-/* The table's idea for this version and size of PyObject (16, or 32 with a longer head). */
+/* What the tables say for this version and sizeof(PyObject): 16, or 32. */
 void layout_fill(struct layout *lay, uint32_t version, uint16_t head);
 
 /* Finds the collector's lists (probe_gc.c). 0, or -ENOTSUP with a sentence. */

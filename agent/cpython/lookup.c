@@ -42,7 +42,8 @@ bool cpython_str_equals(const struct cpython *py, uint64_t str, const char *text
 		return false;
 	if (!(state >> lay->str_ascii_bit & 1) || !(state >> lay->str_compact_bit & 1))
 		return false;
-	return peek_safe(str + lay->str_ascii_size, buf, size) && !memcmp(buf, text, size);
+	return peek_safe(str + lay->str_ascii_size, buf, size) &&
+	       !memcmp(buf, text, size);
 }
 
 /* Entries of a key table: where they begin, how wide they are. */
@@ -101,7 +102,7 @@ uint32_t cpython_member_offset(const struct cpython *py, uint64_t type, const ch
 
 	if (!peek_safe64(type + py->lay.tp_members, &at))
 		return 0;
-	for (; at; at += 40) {		/* struct PyMemberDef is 40 bytes in all versions */
+	for (; at; at += 40) { /* struct PyMemberDef is 40 bytes in all versions */
 		if (!peek_safe(at, &member, sizeof(member)) || !member.name ||
 		    !peek_safe_text(member.name, text, sizeof(text)))
 			return 0;

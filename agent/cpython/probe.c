@@ -16,8 +16,10 @@
 
 static int refuse(const struct cpython *py, char *err, size_t err_size, const char *what)
 {
-	snprintf(err, err_size, "the memory layout of this CPython (%u.%u.%u) is not understood: "
-		 "%s", py->version >> 16, py->version >> 8 & 0xff, py->version & 0xff, what);
+	snprintf(err, err_size,
+		 "the memory layout of this CPython (%u.%u.%u) is not understood: "
+		 "%s",
+		 py->version >> 16, py->version >> 8 & 0xff, py->version & 0xff, what);
 	return -ENOTSUP;
 }
 
@@ -141,8 +143,10 @@ static const char *probe_heap_type(struct cpython *py, uint64_t spec)
 	if (!peek_safe64(CPYTHON_ADDR(py, type_type) + lay->tp_basicsize, &basic) ||
 	    basic < 512 || basic > 4096)
 		return "the size of a type";
-	for (uint16_t at = (uint16_t)(lay->tp_subclasses + 8); at + 32u <= basic; at += 8) {
-		if (!peek_safe64(spec + at, &first) || !peek_safe64(spec + at + 16, &third))
+	for (uint16_t at = (uint16_t)(lay->tp_subclasses + 8); at + 32u <= basic;
+	     at += 8) {
+		if (!peek_safe64(spec + at, &first) ||
+		    !peek_safe64(spec + at + 16, &third))
 			break;
 		if (!cpython_str_equals(py, first, "ModuleSpec") ||
 		    !cpython_str_equals(py, third, "ModuleSpec"))
@@ -229,8 +233,10 @@ int cpython_probe(struct cpython *py, char *err, size_t err_size)
 
 	py->probed = false;
 	if (py->free_threaded) {
-		snprintf(err, err_size, "this is a free-threaded CPython (%u.%u): pymem can't "
-			 "walk those", py->version >> 16, py->version >> 8 & 0xff);
+		snprintf(err, err_size,
+			 "this is a free-threaded CPython (%u.%u): pymem can't "
+			 "walk those",
+			 py->version >> 16, py->version >> 8 & 0xff);
 		return -ENOTSUP;
 	}
 	if (!head)

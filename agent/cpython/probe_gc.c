@@ -72,7 +72,7 @@ static bool triple(const char *bytes, uint64_t at, uint16_t stride)
 {
 	uint64_t link[2];
 
-	for (int i = 0; i < 3; i++) {		/* cheap looks first: most places fail here */
+	for (int i = 0; i < 3; i++) { /* cheap looks first: most places fail here */
 		memcpy(link, bytes + i * stride, sizeof(link));
 		if (!peek_plausible(LINK(link[0])) || !peek_plausible(LINK(link[1])))
 			return false;
@@ -148,8 +148,8 @@ static uint64_t find_permanent(uint64_t head0, uint16_t stride)
 	return 0;
 }
 
-static void add_lists(struct layout *lay, uint64_t head0, uint16_t stride, uint64_t permanent,
-		      uint64_t interp)
+static void add_lists(struct layout *lay, uint64_t head0, uint16_t stride,
+		      uint64_t permanent, uint64_t interp)
 {
 	struct layout_gc *gc = &lay->gc[lay->gc_count++];
 
@@ -174,7 +174,8 @@ static void find_collecting(struct cpython *py, uint64_t head0)
 			return;
 		if (!probe_exact(py, word[0], list) || !probe_exact(py, word[1], list))
 			continue;
-		if (peek_safe(at - back, &value, sizeof(value)) && (value == 0 || value == 1))
+		if (peek_safe(at - back, &value, sizeof(value)) &&
+		    (value == 0 || value == 1))
 			py->lay.collecting = at - back;
 		return;
 	}
@@ -185,8 +186,8 @@ static uint64_t search_all(const struct cpython *py, uint64_t interp, uint16_t s
 {
 	uint64_t found, word;
 
-	if (py->sym.gc_generation0 && peek_safe64(CPYTHON_ADDR(py, gc_generation0), &word) &&
-	    linked_at(word))
+	if (py->sym.gc_generation0 &&
+	    peek_safe64(CPYTHON_ADDR(py, gc_generation0), &word) && linked_at(word))
 		return word;
 	if (!cpython_since(py, 9) && py->sym.runtime)
 		return search(py, CPYTHON_ADDR(py, runtime), stride);
@@ -207,16 +208,20 @@ int probe_gc(struct cpython *py, char *err, size_t err_size)
 
 	lay->gc_head = find_gc_head(py);
 	if (!lay->gc_head) {
-		snprintf(err, err_size, "the garbage collector's header of this CPython (%.40s) "
-			 "is not understood", py->version_text);
+		snprintf(err, err_size,
+			 "the garbage collector's header of this CPython (%.40s) "
+			 "is not understood",
+			 py->version_text);
 		return -ENOTSUP;
 	}
 	stride = stride_of(lay->gc_head);
 	interp = main_of.p ? main_of.fn() : head.fn();
 	head0 = search_all(py, interp, stride);
 	if (!head0) {
-		snprintf(err, err_size, "the garbage collector's lists of this CPython (%.40s) "
-			 "were not found", py->version_text);
+		snprintf(err, err_size,
+			 "the garbage collector's lists of this CPython (%.40s) "
+			 "were not found",
+			 py->version_text);
 		return -ENOTSUP;
 	}
 	permanent = cpython_since(py, 7) ? find_permanent(head0, stride) : 0;
@@ -228,9 +233,11 @@ int probe_gc(struct cpython *py, char *err, size_t err_size)
 	for (uint64_t i = first; i && lay->gc_count < LAYOUT_INTERPS; i = next.fn(i)) {
 		uint64_t shift = i - interp;
 
-		if (i != interp && linked_at(head0 + shift) && linked_at(head0 + shift + stride) &&
+		if (i != interp && linked_at(head0 + shift) &&
+		    linked_at(head0 + shift + stride) &&
 		    linked_at(head0 + shift + 2 * stride))
-			add_lists(lay, head0 + shift, stride, permanent ? permanent + shift : 0, i);
+			add_lists(lay, head0 + shift, stride,
+				  permanent ? permanent + shift : 0, i);
 	}
 	return 0;
 }
@@ -239,6 +246,6 @@ bool cpython_collecting(const struct cpython *py)
 {
 	int value;
 
-	return py->lay.collecting && peek_safe(py->lay.collecting, &value, sizeof(value)) &&
-		value != 0;
+	return py->lay.collecting &&
+	       peek_safe(py->lay.collecting, &value, sizeof(value)) && value != 0;
 }

@@ -34,11 +34,13 @@
 	X(gil_release, "PyGILState_Release", SYM_ALWAYS, SYM_REQUIRED) \
 	X(gil_check, "PyGILState_Check", SYM_ALWAYS, SYM_OPTIONAL) \
 	X(eval_init_threads, "PyEval_InitThreads", 0x0306, 0x030d, SYM_OPTIONAL) \
-	X(eval_threads_initialized, "PyEval_ThreadsInitialized", 0x0306, 0x030d, SYM_OPTIONAL) \
+	X(eval_threads_initialized, "PyEval_ThreadsInitialized", 0x0306, 0x030d, \
+	  SYM_OPTIONAL) \
 	X(add_pending_call, "Py_AddPendingCall", SYM_ALWAYS, SYM_OPTIONAL) \
 	X(tstate_current, "_PyThreadState_Current", 0x0306, 0x0307, SYM_OPTIONAL) \
 	X(tstate_unchecked, "_PyThreadState_UncheckedGet", 0x0306, 0x030d, SYM_OPTIONAL) \
-	X(tstate_unchecked_new, "PyThreadState_GetUnchecked", 0x030d, 0x0400, SYM_OPTIONAL) \
+	X(tstate_unchecked_new, "PyThreadState_GetUnchecked", 0x030d, 0x0400, \
+	  SYM_OPTIONAL) \
 	/* interpreters and threads: plain reads of linked lists */ \
 	X(interp_head, "PyInterpreterState_Head", SYM_ALWAYS, SYM_REQUIRED) \
 	X(interp_next, "PyInterpreterState_Next", SYM_ALWAYS, SYM_REQUIRED) \

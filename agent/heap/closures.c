@@ -70,7 +70,8 @@ static bool is_exact(struct walk *w, uint64_t obj, uint64_t type)
 static uint32_t free_names(struct walk *w, const struct closures *c, uint64_t code,
 			   struct snap_label *labels)
 {
-	uint64_t tuple = CPYTHON_ADDR(w->py, tuple_type), bytes = CPYTHON_ADDR(w->py, bytes_type);
+	uint64_t tuple = CPYTHON_ADDR(w->py, tuple_type),
+		 bytes = CPYTHON_ADDR(w->py, bytes_type);
 	uint64_t names = 0, kinds = 0;
 	uint32_t n = 0;
 
@@ -89,12 +90,14 @@ static uint32_t free_names(struct walk *w, const struct closures *c, uint64_t co
 
 		if (kinds && !(peek8(kinds + w->lay->bytes_data + i) & KIND_FREE))
 			continue;
-		labels[n++] = (struct snap_label){ SNAP_LABEL_CELL, walk_string_of(w, name) };
+		labels[n++] = (struct snap_label){ SNAP_LABEL_CELL,
+						   walk_string_of(w, name) };
 	}
 	return n;
 }
 
-static const struct closure_shape *shape_of(struct walk *w, struct closures *c, uint64_t code)
+static const struct closure_shape *shape_of(struct walk *w, struct closures *c,
+					    uint64_t code)
 {
 	struct closure_shape *shape = &c->cache[(code >> 4) % CLOSURE_CACHE];
 	struct snap_label labels[CELLS_MAX];

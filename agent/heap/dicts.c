@@ -60,8 +60,8 @@ static bool key_is(const struct walk *w, uint64_t key, const char *text, size_t 
 
 	if (!(peek64(walk_typeof(w, key) + w->lay->tp_flags) >> 28 & 1))
 		return false;
-	return walk_str_data(w, key, &length, &kind, &data) && kind == 1 && length == size &&
-		!memcmp(peek_ptr(data), text, size);
+	return walk_str_data(w, key, &length, &kind, &data) && kind == 1 &&
+	       length == size && !memcmp(peek_ptr(data), text, size);
 }
 
 uint64_t walk_dict_get(const struct walk *w, uint64_t dict, const char *key)

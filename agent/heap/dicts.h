@@ -11,7 +11,7 @@ struct dict_table {
 	uint64_t nentries;
 	uint64_t values;	/* split: address of values[0]; else 0 */
 	uint32_t stride;	/* bytes from entry to entry: 16 or 24 */
-	bool embedded;		/* 3.13+: the values lie in the instance, which owns them */
+	bool embedded; /* 3.13+: the values lie in the instance, which owns them */
 };
 
 /* Entry slots of a key table of 2^n index slots, as USABLE_FRACTION says. */
@@ -43,7 +43,8 @@ static inline void dict_keys_table(const struct layout *lay, uint64_t keys,
 	}
 }
 
-static inline void dict_table(const struct layout *lay, uint64_t dict, struct dict_table *t)
+static inline void dict_table(const struct layout *lay, uint64_t dict,
+			      struct dict_table *t)
 {
 	uint64_t values = peek64(dict + lay->dict_values);
 

@@ -111,7 +111,7 @@ static uint32_t split_shape(struct walk *w, const struct dict_table *t)
 		labels[i] = (struct snap_label){ SNAP_LABEL_VALUE,
 						 key ? walk_string_of(w, key) : 0 };
 		if (key)
-			walk_mark(w, key);	/* the class owns it; kept if it is no more */
+			walk_mark(w, key); /* the class owns it; kept if it is no more */
 	}
 	cached->shape = walk_shape(w, labels, n, SNAP_TAIL_OTHER);
 	cached->keys = t->keys;
@@ -181,7 +181,7 @@ static bool base_refs(struct walk *w, struct walk_type *type, uint64_t obj)
 		break;
 	case SNAP_TAIL_INDEX:
 		if (type->kind == SNAP_KIND_DEQUE)
-			break;		/* its tp_traverse goes over the blocks in order */
+			break; /* its tp_traverse goes over the blocks in order */
 		items = type->kind == SNAP_KIND_TUPLE ? obj + w->lay->tuple_items :
 			peek64(obj + w->lay->list_items);
 		for (uint64_t n = peek64(obj + w->lay->head); n; n--, items += 8)
@@ -294,7 +294,8 @@ static void add_members(struct walk *w, struct walk_type *type, uint64_t class_,
 		uint64_t offset = peek64(member + 16);
 		const char *name = peek_ptr(peek64(member));
 
-		if ((kind != T_OBJECT && kind != T_OBJECT_EX) || offset > type->basicsize + 8192 ||
+		if ((kind != T_OBJECT && kind != T_OBJECT_EX) ||
+		    offset > type->basicsize + 8192 ||
 		    (type->dictoffset > 0 && offset == (uint64_t)type->dictoffset) ||
 		    (peek32(member + 24) & RELATIVE_OFFSET))
 			continue;
@@ -368,7 +369,8 @@ static void plan_shapes(struct walk *w, struct walk_type *type)
 		return;
 	}
 	for (uint32_t i = 0; i < n; i++)
-		labels[i] = (struct snap_label){ type->slots[i].kind, type->slots[i].name };
+		labels[i] = (struct snap_label){ type->slots[i].kind,
+						 type->slots[i].name };
 	type->shape = walk_shape(w, labels, n, type->tail);
 	labels[n].kind = SNAP_LABEL_DICT;
 	if (type->dictoffset || type->managed_dict)
@@ -380,7 +382,8 @@ static void plan_shapes(struct walk *w, struct walk_type *type)
 		uint64_t key = peek64(t.entries + (uint64_t)i * t.stride);
 
 		labels[n + 1 + i] = (struct snap_label){ SNAP_LABEL_ATTR,
-							 key ? walk_string_of(w, key) : 0 };
+							 key ? walk_string_of(w, key)
+							     : 0 };
 	}
 	type->shape_values = walk_shape(w, labels, n + 1 + type->nkeys, type->tail);
 }
@@ -390,9 +393,10 @@ static bool base_complete(struct walk *w, struct walk_type *type)
 {
 	const struct cpython_symbols *s = &w->py->sym;
 	const void *const complete[] = {
-		s->object_type, s->dict_type, s->odict_type, s->list_type, s->tuple_type,
-		s->set_type, s->frozenset_type, s->function_type, s->cell_type, s->method_type,
-		s->weakref_type, s->weakproxy_type, s->weakcallable_type,
+		s->object_type, s->dict_type, s->odict_type, s->list_type,
+		s->tuple_type, s->set_type, s->frozenset_type, s->function_type,
+		s->cell_type, s->method_type, s->weakref_type, s->weakproxy_type,
+		s->weakcallable_type,
 	};
 
 	for (size_t i = 0; i < sizeof(complete) / sizeof(complete[0]); i++)

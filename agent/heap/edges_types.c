@@ -96,7 +96,8 @@ static uint32_t shape_of_types(struct walk *w, struct walk_type *type)
 			.kind = field_names[n] ? SNAP_LABEL_ATTR : SNAP_LABEL_DICT,
 			.name = field_names[n] ? walk_cstring(w, field_names[n]) : 0 };
 	for (uint32_t i = 0; i < type->nslots && i < 64; i++)
-		labels[n++] = (struct snap_label){ type->slots[i].kind, type->slots[i].name };
+		labels[n++] = (struct snap_label){ type->slots[i].kind,
+						   type->slots[i].name };
 	shapes->fixed = walk_shape(w, labels, n, SNAP_TAIL_OTHER);
 	type->edges_data = shapes;
 	return shapes->fixed;

@@ -146,7 +146,8 @@ static void add_random_starts(struct lists *l)
 		pick = next_random(&state) % pages;
 		for (uint32_t i = 0; i < w->nranges; i++) {
 			const struct walk_range *r = &w->ranges[i];
-			uint64_t size = may_hold_objects(r) ? (r->end - r->start) / PAGE : 0;
+			uint64_t size = may_hold_objects(r) ? (r->end - r->start) / PAGE
+							    : 0;
 
 			if (pick >= size) {
 				pick -= size;
@@ -223,9 +224,11 @@ void enumerate_lists(struct walk *w)
 	for (uint32_t i = 0; i < w->lay->gc_count; i++)
 		mark_frozen(w, w->lay->gc[i].heads[3]);
 	if (l->broken)
-		walk_error(w, 0, NULL, "the collector's lists are damaged in places; objects "
+		walk_error(w, 0, NULL,
+			   "the collector's lists are damaged in places; objects "
 			   "beyond are only found by reference");
 	if (!marks_test(&w->marks, w->lay->known_tracked))
-		walk_error(w, 0, NULL, "the collector's lists lack sys.modules; objects are only "
+		walk_error(w, 0, NULL,
+			   "the collector's lists lack sys.modules; objects are only "
 			   "found by reference");
 }

@@ -25,18 +25,20 @@ uint64_t instance_items(const struct walk *w, const struct walk_type *type, uint
 	return n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
 }
 
-static uint64_t plain_dict(const struct walk *w, const struct walk_type *type, uint64_t obj)
+static uint64_t plain_dict(const struct walk *w, const struct walk_type *type,
+			   uint64_t obj)
 {
 	uint64_t at = obj + (uint64_t)type->dictoffset;
 
 	if (type->dictoffset < 0)
-		at += (type->basicsize + type->itemsize * instance_items(w, type, obj) + 7) &
-			~7ULL;
+		at += (type->basicsize + type->itemsize * instance_items(w, type, obj) +
+		       7) &
+		      ~7ULL;
 	return peek64(at);
 }
 
-uint64_t instance_attributes(const struct walk *w, const struct walk_type *type, uint64_t obj,
-			     uint64_t *values_ret, uint32_t *n_ret)
+uint64_t instance_attributes(const struct walk *w, const struct walk_type *type,
+			     uint64_t obj, uint64_t *values_ret, uint32_t *n_ret)
 {
 	const struct layout *lay = w->lay;
 	uint64_t word;
@@ -71,8 +73,8 @@ uint64_t instance_attributes(const struct walk *w, const struct walk_type *type,
 }
 
 /* i-th name of a class's shared keys equals text? */
-static uint64_t value_by_name(struct walk *w, const struct walk_type *type, uint64_t values,
-			      uint32_t n, const char *name)
+static uint64_t value_by_name(struct walk *w, const struct walk_type *type,
+			      uint64_t values, uint32_t n, const char *name)
 {
 	struct dict_table t;
 	char text[256];

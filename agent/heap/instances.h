@@ -7,11 +7,11 @@
 
 /*
  * The attributes of obj: *values_ret = address of values[0] and *n_ret their
- * number when they lie outside of any dict, else 0; returns the dict, or 0.  In 3.13+ both can be
- * there: the dict then shows values that the instance owns.
+ * number when they lie outside of any dict, else 0; returns the dict, or 0.  In 3.13+
+ * both can be there: the dict then shows values that the instance owns.
  */
-uint64_t instance_attributes(const struct walk *w, const struct walk_type *type, uint64_t obj,
-			     uint64_t *values_ret, uint32_t *n_ret);
+uint64_t instance_attributes(const struct walk *w, const struct walk_type *type,
+			     uint64_t obj, uint64_t *values_ret, uint32_t *n_ret);
 
 /* Items of a variable-size object: |ob_size|, an int's digits. */
 uint64_t instance_items(const struct walk *w, const struct walk_type *type, uint64_t obj);

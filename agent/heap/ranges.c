@@ -22,7 +22,8 @@ enum { MAPS_FIRST = 1 << 18, MAPS_MAX = 1 << 28, PAGE = 4096, GUARD_SPAN = 64 * 
 static char *read_maps(struct walk *w, size_t *capacity_ret)
 {
 	for (size_t capacity = MAPS_FIRST; capacity <= MAPS_MAX; capacity *= 2) {
-		long fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
+		long fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/maps",
+				  O_RDONLY | O_CLOEXEC);
 		char *buf = arena_map(w->arena, capacity);
 		size_t size = 0;
 		long n = 0;
@@ -64,7 +65,11 @@ static void parse_line(char *line, struct walk_range *r)
 
 	p = read_hex(p + 1, &r->end);
 	for (p++, r->perms = 0; *p && *p != ' '; p++)
-		r->perms |= *p == 'r' ? 1 : *p == 'w' ? 2 : *p == 'x' ? 4 : *p == 's' ? 8 : 0;
+		r->perms |= *p == 'r'	? 1
+			    : *p == 'w' ? 2
+			    : *p == 'x' ? 4
+			    : *p == 's' ? 8
+					: 0;
 	p = read_hex(p + (*p == ' '), &r->offset);
 	for (int field = 0; field < 2 && *p; field++)
 		for (p += *p == ' '; *p && *p != ' '; p++)
@@ -84,8 +89,8 @@ static uint64_t image_end(uint64_t start)
 	Elf64_Phdr segment;
 	uint64_t bias = 0, end = 0;
 
-	if (!peek_safe(start, &head, sizeof(head)) || memcmp(head.e_ident, ELFMAG, SELFMAG) ||
-	    head.e_phentsize != sizeof(segment))
+	if (!peek_safe(start, &head, sizeof(head)) ||
+	    memcmp(head.e_ident, ELFMAG, SELFMAG) || head.e_phentsize != sizeof(segment))
 		return 0;
 	for (unsigned i = 0; i < head.e_phnum; i++) {
 		if (!peek_safe(start + head.e_phoff + i * sizeof(segment), &segment,
@@ -196,14 +201,16 @@ static bool still_there(const struct walk_range *r, uint64_t addr, uint64_t end)
  * maps do not show (MADV_GUARD_INSTALL, the stacks of glibc 2.42): the kernel is
  * asked once for each page.  What is longer than GUARD_SPAN is asked at its ends.
  */
-static bool no_guard(struct walk *w, const struct walk_range *r, uint64_t addr, uint64_t end)
+static bool no_guard(struct walk *w, const struct walk_range *r, uint64_t addr,
+		     uint64_t end)
 {
 	uint64_t step = end - addr > GUARD_SPAN ? end - addr - 1 : PAGE;
 	char byte;
 
 	if (r->image)
 		return true;
-	for (uint64_t at = addr; at < end; at = step == PAGE ? (at | (PAGE - 1)) + 1 : at + step) {
+	for (uint64_t at = addr; at < end;
+	     at = step == PAGE ? (at | (PAGE - 1)) + 1 : at + step) {
 		uint64_t *slot = &w->pages_ok[at / PAGE % WALK_PAGES_OK];
 
 		if (*slot == at / PAGE)
@@ -254,7 +261,7 @@ static bool refcount_sane(struct walk *w, uint64_t obj)
 	if (cpython_since(w->py, 14))		/* u32 count, u16 overflow, u16 flags */
 		return (uint32_t)refcnt && !(refcnt >> 32 & 0xffff);
 	return refcnt && refcnt < 1ULL << 40 &&
-		(refcnt < 0x10000 || refcnt == 0xffffffff || !walk_readable(w, refcnt, 1));
+	       (refcnt < 0x10000 || refcnt == 0xffffffff || !walk_readable(w, refcnt, 1));
 }
 
 /* The gc header is soundly linked; or off the lists, if that may be. */
@@ -331,10 +338,12 @@ static bool inside_sound(struct walk *w, uint64_t obj, uint64_t flags)
 		uint64_t size = peek64(obj + lay->head);
 
 		return size < 1ULL << 40 &&
-			walk_readable(w, obj, lay->head + size * (flags >> 26 & 1 ? 8 : 1));
+		       walk_readable(w, obj,
+				     lay->head + size * (flags >> 26 & 1 ? 8 : 1));
 	}
 	if (flags >> 25 & 1) {		/* list */
-		uint64_t size = peek64(obj + lay->head), items = peek64(obj + lay->list_items);
+		uint64_t size = peek64(obj + lay->head),
+			 items = peek64(obj + lay->list_items);
 
 		return size <= peek64(obj + lay->list_allocated) && size < 1ULL << 40 &&
 			(!size || walk_readable(w, items, size * 8));

@@ -17,8 +17,8 @@ static bool same_shape(const struct table_slot *slot, const void *key, size_t si
 	return slot->size == size && !memcmp(peek_ptr(slot->key), key, size);
 }
 
-static void fill_key(struct shape_key *key, const struct snap_label *fixed, uint32_t nfixed,
-		     uint8_t tail)
+static void fill_key(struct shape_key *key, const struct snap_label *fixed,
+		     uint32_t nfixed, uint8_t tail)
 {
 	key->nfixed = nfixed;
 	key->tail = tail;
@@ -32,7 +32,8 @@ uint32_t walk_shape(struct walk *w, const struct snap_label *fixed, uint32_t nfi
 		    uint8_t tail)
 {
 	struct walk_tables *t = w->tables;
-	size_t size = sizeof(struct shape_key) + nfixed * sizeof(((struct shape_key *)0)->fixed[0]);
+	size_t size = sizeof(struct shape_key) +
+		      nfixed * sizeof(((struct shape_key *)0)->fixed[0]);
 	struct shape_key *key;
 	struct table_slot *slot;
 	struct snap_shape shape;
@@ -55,7 +56,8 @@ uint32_t walk_shape(struct walk *w, const struct snap_label *fixed, uint32_t nfi
 		}
 		return slot->id;
 	}
-	*slot = (struct table_slot){ hash, (uintptr_t)key, (uint32_t)size, ++t->next_shape };
+	*slot = (struct table_slot){ hash, (uintptr_t)key, (uint32_t)size,
+				     ++t->next_shape };
 	t->shapes.count++;
 	shape = (struct snap_shape){ slot->id, nfixed, fixed, tail };
 	WALK_SEND(w, shape, &shape);

@@ -74,7 +74,8 @@ static uint64_t size_list(struct walk *w, struct walk_type *type, uint64_t obj)
 static uint64_t size_dict(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	const struct layout *lay = w->lay;
-	uint64_t keys = peek64(obj + lay->dict_keys), values = peek64(obj + lay->dict_values);
+	uint64_t keys = peek64(obj + lay->dict_keys),
+		 values = peek64(obj + lay->dict_values);
 	uint64_t size = type->basicsize, bytes;
 
 	if (values) {
@@ -118,11 +119,12 @@ static uint64_t size_set(struct walk *w, struct walk_type *type, uint64_t obj)
 	return type->basicsize + bytes;
 }
 
-static uint64_t size_str_extra(struct walk *w, uint64_t obj, uint32_t state, uint64_t length,
-			       uint64_t data)
+static uint64_t size_str_extra(struct walk *w, uint64_t obj, uint32_t state,
+			       uint64_t length, uint64_t data)
 {
 	const struct layout *lay = w->lay;
-	bool ascii = (state >> lay->str_ascii_bit & 1) && (state >> lay->str_compact_bit & 1);
+	bool ascii = (state >> lay->str_ascii_bit & 1) &&
+		     (state >> lay->str_compact_bit & 1);
 	bool ready = lay->str_ready_bit == 0xff || (state >> lay->str_ready_bit & 1);
 	uint64_t extra = 0, p;
 
@@ -218,11 +220,19 @@ struct size_row {
 };
 
 #define SIZE(field, fn) { offsetof(struct cpython_symbols, field), fn, 0 }
-#define SIZE_UNTIL(field, fn, until) { offsetof(struct cpython_symbols, field), fn, until }
+#define SIZE_UNTIL(field, fn, until)                                                     \
+	{                                                                                \
+		offsetof(struct cpython_symbols, field), fn, until                       \
+	}
 static const struct size_row size_rows[] = {
-	SIZE(object_type, sizes_object), SIZE(long_type, size_int),
-	SIZE(unicode_type, size_str), SIZE(list_type, size_list), SIZE(dict_type, size_dict),
-	SIZE(odict_type, size_odict), SIZE(set_type, size_set), SIZE(frozenset_type, size_set),
+	SIZE(object_type, sizes_object),
+	SIZE(long_type, size_int),
+	SIZE(unicode_type, size_str),
+	SIZE(list_type, size_list),
+	SIZE(dict_type, size_dict),
+	SIZE(odict_type, size_odict),
+	SIZE(set_type, size_set),
+	SIZE(frozenset_type, size_set),
 	SIZE(type_type, size_type),
 	SIZE_UNTIL(bytearray_type, size_bytearray, 0x030f),
 };
@@ -232,7 +242,8 @@ static walk_size_fn *native_size(const struct walk *w, uint64_t owner)
 	for (size_t i = 0; i < sizeof(size_rows) / sizeof(size_rows[0]); i++) {
 		uint64_t addr;
 
-		memcpy(&addr, (const char *)&w->py->sym + size_rows[i].symbol, sizeof(addr));
+		memcpy(&addr, (const char *)&w->py->sym + size_rows[i].symbol,
+		       sizeof(addr));
 		if (addr == owner && (!size_rows[i].until ||
 				      w->py->version >> 8 < size_rows[i].until))
 			return size_rows[i].size;

@@ -20,8 +20,10 @@
 #include "agent/heap/tables.h"
 
 enum {
-	ML_VARARGS_MASK = 0x008f, ML_NOARGS = 0x0004, ML_METHOD_FAST = 0x0282,
-	DESCR_METHOD = 24,	/* PyMethodDescrObject.d_method, from a 16-byte head + 0 */
+	ML_VARARGS_MASK = 0x008f,
+	ML_NOARGS = 0x0004,
+	ML_METHOD_FAST = 0x0282,
+	DESCR_METHOD = 24, /* PyMethodDescrObject.d_method, from a 16-byte head + 0 */
 };
 
 /* An int result of a few digits, without the API. */
@@ -70,7 +72,8 @@ static uint64_t size_call(struct walk *w, struct walk_type *type, uint64_t obj)
 	union {
 		uint64_t p;
 		uint64_t (*noargs)(uint64_t, uint64_t);
-		uint64_t (*fast)(uint64_t, uint64_t, const uint64_t *, uint64_t, uint64_t);
+		uint64_t (*fast)(uint64_t, uint64_t, const uint64_t *, uint64_t,
+				 uint64_t);
 	} fn;
 	uint64_t def = (uintptr_t)type->size_method, result, size;
 	uint32_t flags = peek32(def + 16);
@@ -81,7 +84,8 @@ static uint64_t size_call(struct walk *w, struct walk_type *type, uint64_t obj)
 	walk_position.object = obj;
 	if (!w->options->in_copy)
 		allocator_enter(w->py, &swap, w->arena);
-	result = flags & 0x200 ? fn.fast(obj, type->size_owner, NULL, 0, 0) : fn.noargs(obj, 0);
+	result = flags & 0x200 ? fn.fast(obj, type->size_owner, NULL, 0, 0)
+			       : fn.noargs(obj, 0);
 	size = result ? read_int(w, result) : 0;
 	if (result)
 		give_back(w, result);
@@ -102,7 +106,7 @@ static bool trusted(struct walk *w, uint64_t fn)
 	if (w->options->in_copy)
 		return true;
 	if (strstr(range->path, "/lib-dynload/"))
-		return !cpython_since(w->py, 14);	/* 3.14: ints come from a free list */
+		return !cpython_since(w->py, 14); /* 3.14: ints come from a free list */
 	range = walk_range_of(w, CPYTHON_ADDR(w->py, get_version));
 	ours = range ? range->path : "";
 	range = walk_range_of(w, fn);
@@ -121,7 +125,8 @@ bool sizes_call_plan(struct walk *w, struct walk_type *type, uint64_t method)
 	if (!def || !walk_readable(w, def, 32))
 		return false;
 	flags = peek32(def + 16);
-	if ((flags & ML_VARARGS_MASK) != ML_NOARGS && (flags & ML_METHOD_FAST) != ML_METHOD_FAST)
+	if ((flags & ML_VARARGS_MASK) != ML_NOARGS &&
+	    (flags & ML_METHOD_FAST) != ML_METHOD_FAST)
 		return false;
 	if (!trusted(w, peek64(def + 8)) || type->opaque)
 		return false;

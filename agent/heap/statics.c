@@ -36,7 +36,8 @@ static bool worth_a_root(const struct walk *w, uint64_t obj, bool own)
 	if (own && (peek64(walk_typeof(w, obj) + lay->tp_flags) >> 31 & 1)) {
 		uint64_t flags = peek64(obj + lay->tp_flags);	/* heap type, exception */
 
-		return (flags >> 9 & 1) || ((flags >> 30 & 1) && !cpython_since(w->py, 11));
+		return (flags >> 9 & 1) ||
+		       ((flags >> 30 & 1) && !cpython_since(w->py, 11));
 	}
 	return !lay->immortal_mask ||
 		(peek64(obj + lay->refcnt) & lay->immortal_mask) < lay->immortal_value;
@@ -76,7 +77,8 @@ static void static_object(struct walk *w, uint64_t obj, uint32_t name)
 		walk_root(w, SNAP_ROOT_C_STATIC, 0, 0, 0, name, obj);
 }
 
-static void scan_range(struct walk *w, const struct walk_range *r, uint32_t name, bool own)
+static void scan_range(struct walk *w, const struct walk_range *r, uint32_t name,
+		       bool own)
 {
 	for (uint64_t at = r->start; at < r->end && !w->err;) {
 		uint64_t word, skip = roots_skip(w, at);
@@ -96,7 +98,8 @@ static void scan_range(struct walk *w, const struct walk_range *r, uint32_t name
 		if (own && roots_is_freelist(w, at - 8, r->start, r->end))
 			continue;
 		if (worth_a_root(w, word, own))
-			walk_root(w, SNAP_ROOT_C_STATIC, SNAP_ROOT_CONSERVATIVE, 0, 0, name, word);
+			walk_root(w, SNAP_ROOT_C_STATIC, SNAP_ROOT_CONSERVATIVE, 0, 0,
+				  name, word);
 		else
 			walk_mark(w, word);
 	}
@@ -104,7 +107,8 @@ static void scan_range(struct walk *w, const struct walk_range *r, uint32_t name
 
 void statics_scan(struct walk *w)
 {
-	const struct walk_range *python = walk_range_of(w, CPYTHON_ADDR(w->py, type_type));
+	const struct walk_range *python = walk_range_of(w,
+							CPYTHON_ADDR(w->py, type_type));
 	const char *path = "", *python_path = "";
 
 	/* type objects lie in data; bss has no name, the mapping before it does */
@@ -122,7 +126,8 @@ void statics_scan(struct walk *w)
 			path = r->path;
 		if (!r->image || (r->perms & 3) != 3)
 			continue;
-		scan_range(w, r, walk_cstring(w, base_name(path)), !strcmp(path, python_path));
+		scan_range(w, r, walk_cstring(w, base_name(path)),
+			   !strcmp(path, python_path));
 	}
 	sweep_run(w);
 	w->checked = false;

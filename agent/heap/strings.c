@@ -80,7 +80,8 @@ uint32_t walk_string(struct walk *w, const char *text, size_t size)
 	if (!size)
 		return 0;
 	if (size > STRING_MAX) {	/* not in the middle of a character */
-		for (size = STRING_MAX; size && ((unsigned char)text[size] & 0xc0) == 0x80;)
+		for (size = STRING_MAX;
+		     size && ((unsigned char)text[size] & 0xc0) == 0x80;)
 			size--;
 	}
 	if (!table_reserve(w, &t->strings))
@@ -95,7 +96,8 @@ uint32_t walk_string(struct walk *w, const char *text, size_t size)
 		return 0;
 	}
 	memcpy(copy, text, size);
-	*slot = (struct table_slot){ hash, (uintptr_t)copy, (uint32_t)size, ++t->next_string };
+	*slot = (struct table_slot){ hash, (uintptr_t)copy, (uint32_t)size,
+				     ++t->next_string };
 	t->strings.count++;
 	WALK_SEND(w, string, slot->id, copy, size);
 	return slot->id;
@@ -106,8 +108,8 @@ uint32_t walk_cstring(struct walk *w, const char *text)
 	return walk_string(w, text, strlen(text));
 }
 
-bool walk_str_data(const struct walk *w, uint64_t obj, uint64_t *length_ret, uint32_t *kind_ret,
-		   uint64_t *data_ret)
+bool walk_str_data(const struct walk *w, uint64_t obj, uint64_t *length_ret,
+		   uint32_t *kind_ret, uint64_t *data_ret)
 {
 	const struct layout *lay = w->lay;
 	uint32_t state = peek32(obj + lay->str_state);

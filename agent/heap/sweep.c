@@ -18,7 +18,12 @@
 #include "agent/heap/statics.h"
 #include "agent/heap/tables.h"
 
-enum { PASSES = 8, AHEAD = 4 /* words of 512 bytes of memory */, PROGRESS_EVERY = 1 << 18, UNTRACKED_36 = -2 };
+enum {
+	PASSES = 8,		/* then depth first */
+	AHEAD = 4,		/* words of 512 bytes of memory */
+	PROGRESS_EVERY = 1 << 18,
+	UNTRACKED_36 = -2,
+};
 
 void walk_push(struct walk *w, uint64_t addr)
 {
@@ -32,7 +37,8 @@ void walk_push(struct walk *w, uint64_t addr)
 		}
 		if (w->stack) {
 			memcpy(bigger, w->stack, w->nstack * sizeof(*bigger));
-			arena_unmap(w->arena, w->stack, w->stack_capacity * sizeof(*bigger));
+			arena_unmap(w->arena, w->stack,
+				    w->stack_capacity * sizeof(*bigger));
 		}
 		w->stack = bigger;
 		w->stack_capacity = capacity;
@@ -41,7 +47,8 @@ void walk_push(struct walk *w, uint64_t addr)
 }
 
 /* Type objects that are not heap types lie in a library, without a gc header. */
-static bool has_gc_header(const struct walk *w, const struct walk_type *type, uint64_t obj)
+static bool has_gc_header(const struct walk *w, const struct walk_type *type,
+			  uint64_t obj)
 {
 	return (type->flags & SNAP_TYPE_GC) &&
 		(type->kind != SNAP_KIND_TYPE ||
@@ -88,7 +95,8 @@ static uint32_t object_flags(struct walk *w, const struct walk_type *type, uint6
 }
 
 /* What sys.getsizeof adds to __sizeof__. */
-static uint32_t prefix_of(const struct walk *w, const struct walk_type *type, uint64_t obj)
+static uint32_t prefix_of(const struct walk *w, const struct walk_type *type,
+			  uint64_t obj)
 {
 	union { uint64_t p; int (*fn)(uint64_t); } is_gc = { type->is_gc };
 
@@ -206,7 +214,8 @@ static bool put_off(const struct walk *w, uint64_t obj)
 }
 
 /* The objects of one word of the bitmap; bits may be added while it goes on. */
-static void sweep_word(struct walk *w, struct marks_leaf *leaf, uint32_t word, uint64_t base)
+static void sweep_word(struct walk *w, struct marks_leaf *leaf, uint32_t word,
+		       uint64_t base)
 {
 	uint64_t skipped = 0, todo;
 
@@ -232,7 +241,8 @@ static inline void prefetch_word(uint64_t todo, uint64_t at)
 			__builtin_prefetch((const void *)(uintptr_t)at);
 }
 
-static void sweep_part(struct walk *w, struct marks_leaf *leaf, uint32_t part, uint64_t base)
+static void sweep_part(struct walk *w, struct marks_leaf *leaf, uint32_t part,
+		       uint64_t base)
 {
 	uint32_t word = part * MARKS_PART_WORDS, end = word + MARKS_PART_WORDS;
 
@@ -269,7 +279,8 @@ static uint64_t sweep_pass(struct walk *w)
 	for (uint32_t i = 0; i < w->marks.count && !w->err; i++) {
 		uint32_t index = w->marks.order[i];
 
-		sweep_leaf(w, w->marks.directory[index], (uint64_t)index << MARKS_LEAF_SHIFT);
+		sweep_leaf(w, w->marks.directory[index],
+			   (uint64_t)index << MARKS_LEAF_SHIFT);
 	}
 	w->stats.sweeps++;
 	return w->stats.objects - before;

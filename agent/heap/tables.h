@@ -35,7 +35,8 @@ struct walk_tables {
 	struct walk_type **by_id;			/* index = id */
 	uint32_t by_id_capacity;
 	struct keys_shape keys[TABLES_KEYS_CACHE];
-	uint64_t name_sizeof, name_module, name_del;	/* interned str objects, 0 = unknown */
+	/* interned str objects, 0 = unknown */
+	uint64_t name_sizeof, name_module, name_del;
 	struct walk_type broken;			/* returned when memory ran out */
 	char scratch[4096];
 };

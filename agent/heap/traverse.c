@@ -126,8 +126,10 @@ bool traverse_allowed(const struct walk_type *type, uint64_t obj)
 
 void walk_traverse(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	union { uint64_t p; int (*fn)(uint64_t, int (*)(void *, void *), void *); } traverse = {
-		type->traverse };
+	union {
+		uint64_t p;
+		int (*fn)(uint64_t, int (*)(void *, void *), void *);
+	} traverse = { type->traverse };
 	uint32_t known = w->nrefs, end;
 
 	if (!traverse_allowed(type, obj))

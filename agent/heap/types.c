@@ -26,20 +26,34 @@ struct kind_row {
 
 #define KIND(field, kind) { offsetof(struct cpython_symbols, field), kind }
 static const struct kind_row kind_rows[] = {
-	KIND(bool_type, SNAP_KIND_BOOL), KIND(long_type, SNAP_KIND_INT),
-	KIND(float_type, SNAP_KIND_FLOAT), KIND(unicode_type, SNAP_KIND_STR),
-	KIND(bytes_type, SNAP_KIND_BYTES), KIND(bytearray_type, SNAP_KIND_BYTEARRAY),
-	KIND(tuple_type, SNAP_KIND_TUPLE), KIND(list_type, SNAP_KIND_LIST),
-	KIND(dict_type, SNAP_KIND_DICT), KIND(set_type, SNAP_KIND_SET),
-	KIND(frozenset_type, SNAP_KIND_SET), KIND(type_type, SNAP_KIND_TYPE),
-	KIND(module_type, SNAP_KIND_MODULE), KIND(function_type, SNAP_KIND_FUNCTION),
-	KIND(method_type, SNAP_KIND_METHOD), KIND(code_type, SNAP_KIND_CODE),
-	KIND(frame_type, SNAP_KIND_FRAME), KIND(gen_type, SNAP_KIND_GENERATOR),
-	KIND(coro_type, SNAP_KIND_GENERATOR), KIND(async_gen_type, SNAP_KIND_GENERATOR),
-	KIND(cell_type, SNAP_KIND_CELL), KIND(weakref_type, SNAP_KIND_WEAKREF),
-	KIND(weakproxy_type, SNAP_KIND_WEAKREF), KIND(weakcallable_type, SNAP_KIND_WEAKREF),
-	KIND(cfunction_type, SNAP_KIND_BUILTIN), KIND(base_exception, SNAP_KIND_EXCEPTION),
-	KIND(traceback_type, SNAP_KIND_TRACEBACK), KIND(memoryview_type, SNAP_KIND_MEMORYVIEW),
+	KIND(bool_type, SNAP_KIND_BOOL),
+	KIND(long_type, SNAP_KIND_INT),
+	KIND(float_type, SNAP_KIND_FLOAT),
+	KIND(unicode_type, SNAP_KIND_STR),
+	KIND(bytes_type, SNAP_KIND_BYTES),
+	KIND(bytearray_type, SNAP_KIND_BYTEARRAY),
+	KIND(tuple_type, SNAP_KIND_TUPLE),
+	KIND(list_type, SNAP_KIND_LIST),
+	KIND(dict_type, SNAP_KIND_DICT),
+	KIND(set_type, SNAP_KIND_SET),
+	KIND(frozenset_type, SNAP_KIND_SET),
+	KIND(type_type, SNAP_KIND_TYPE),
+	KIND(module_type, SNAP_KIND_MODULE),
+	KIND(function_type, SNAP_KIND_FUNCTION),
+	KIND(method_type, SNAP_KIND_METHOD),
+	KIND(code_type, SNAP_KIND_CODE),
+	KIND(frame_type, SNAP_KIND_FRAME),
+	KIND(gen_type, SNAP_KIND_GENERATOR),
+	KIND(coro_type, SNAP_KIND_GENERATOR),
+	KIND(async_gen_type, SNAP_KIND_GENERATOR),
+	KIND(cell_type, SNAP_KIND_CELL),
+	KIND(weakref_type, SNAP_KIND_WEAKREF),
+	KIND(weakproxy_type, SNAP_KIND_WEAKREF),
+	KIND(weakcallable_type, SNAP_KIND_WEAKREF),
+	KIND(cfunction_type, SNAP_KIND_BUILTIN),
+	KIND(base_exception, SNAP_KIND_EXCEPTION),
+	KIND(traceback_type, SNAP_KIND_TRACEBACK),
+	KIND(memoryview_type, SNAP_KIND_MEMORYVIEW),
 };
 
 /* base_exception is a variable that holds the type; the others are the types. */
@@ -90,7 +104,8 @@ static uint64_t dict_get_interned(const struct walk *w, uint64_t dict, uint64_t 
 	return 0;
 }
 
-uint64_t types_lookup(const struct walk *w, uint64_t type, uint64_t name, uint64_t *owner_ret)
+uint64_t types_lookup(const struct walk *w, uint64_t type, uint64_t name,
+		      uint64_t *owner_ret)
 {
 	uint64_t mro = peek64(type + w->lay->tp_mro), n;
 
@@ -146,7 +161,8 @@ static size_t qualified_name(struct walk *w, uint64_t type, char *buf, size_t si
 		n = walk_str_text(w, module, buf, size / 2);
 		if (n)
 			buf[n++] = '.';
-		length = walk_str_text(w, peek64(type + w->lay->ht_qualname), buf + n, size - n);
+		length = walk_str_text(w, peek64(type + w->lay->ht_qualname), buf + n,
+				       size - n);
 		if (length)
 			return n + length;
 	} else if (!strchr(name, '.')) {
@@ -195,8 +211,10 @@ static bool is_python_layer(const struct walk *w, uint64_t type)
 	const struct layout *lay = w->lay;
 	uint64_t flags = peek64(type + lay->tp_flags);
 
-	return (flags >> 9 & 1) && peek64(type + lay->tp_dealloc) == lay->subtype_dealloc &&
-		(peek64(type + lay->tp_traverse) == lay->subtype_traverse || !(flags >> 14 & 1));
+	return (flags >> 9 & 1) &&
+	       peek64(type + lay->tp_dealloc) == lay->subtype_dealloc &&
+	       (peek64(type + lay->tp_traverse) == lay->subtype_traverse ||
+		!(flags >> 14 & 1));
 }
 
 static uint64_t native_base(const struct walk *w, uint64_t type)
@@ -387,7 +405,8 @@ int tables_init(struct walk *w)
 	t->name_sizeof = key_object(w, walk_type_dict(w, object), "__sizeof__");
 	t->name_module = key_object(w, walk_type_dict(w, CPYTHON_ADDR(w->py, type_type)),
 				    "__module__");
-	t->name_del = key_object(w, walk_type_dict(w, CPYTHON_ADDR(w->py, gen_type)), "__del__");
+	t->name_del = key_object(w, walk_type_dict(w, CPYTHON_ADDR(w->py, gen_type)),
+				 "__del__");
 	w->shape_index = walk_shape(w, &none, 0, SNAP_TAIL_INDEX);
 	w->shape_pairs = walk_shape(w, &none, 0, SNAP_TAIL_PAIRS);
 	w->shape_element = walk_shape(w, &none, 0, SNAP_TAIL_ELEMENT);

@@ -28,8 +28,8 @@ void walk_phase(struct walk *w, const char *phase)
 	WALK_SEND(w, progress, &event);
 }
 
-void walk_root(struct walk *w, uint8_t kind, uint8_t flags, uint32_t thread, uint32_t frame,
-	       uint32_t name, uint64_t target)
+void walk_root(struct walk *w, uint8_t kind, uint8_t flags, uint32_t thread,
+	       uint32_t frame, uint32_t name, uint64_t target)
 {
 	struct snap_root event = { .kind = kind, .flags = flags, .thread = thread,
 		.frame = frame, .name = name, .target = target };
@@ -120,8 +120,9 @@ static void walk_phases(struct walk *w)
 	}
 }
 
-int walk_run(const struct cpython *py, struct arena *arena, const struct walk_options *options,
-	     struct snap_sink *sink, struct walk_stats *ret, char *err, size_t err_size)
+int walk_run(const struct cpython *py, struct arena *arena,
+	     const struct walk_options *options, struct snap_sink *sink,
+	     struct walk_stats *ret, char *err, size_t err_size)
 {
 	struct walk *w = arena_alloc(arena, sizeof(*w));
 	uint64_t began = now_ns();
@@ -138,8 +139,9 @@ int walk_run(const struct cpython *py, struct arena *arena, const struct walk_op
 		allocator_replace(py, arena);
 	rc = set_up(w);
 	if (rc < 0) {
-		snprintf(err, err_size, rc == -ENOMEM ? "no memory for the walk's tables" :
-			 "/proc/self/maps can't be read");
+		snprintf(err, err_size,
+			 rc == -ENOMEM ? "no memory for the walk's tables"
+				       : "/proc/self/maps can't be read");
 		return rc;
 	}
 	send_identity(w);

@@ -23,8 +23,8 @@ struct walk_options {
 	uint32_t value_limit;	/* characters */
 	uint32_t sample_limit;	/* size check */
 	uint64_t seed;		/* key of content hashes */
-	bool in_copy;		/* writes land in a private copy: size check and malloc statistics
-				 * may call into the interpreter after the walk */
+	bool in_copy; /* writes land in a private copy: size check and malloc statistics
+		       * may call into the interpreter after the walk */
 	const char *skip_types;	/* as pymem_start.skip_types; may be NULL */
 	const char *probes;	/* text of user probes; may be NULL */
 };
@@ -35,7 +35,7 @@ struct walk_options {
  */
 struct walk_position {
 	volatile uint64_t object;	/* being traversed, 0 = none */
-	const char *volatile type_name;	/* its qualified type name, NUL-terminated, ours */
+	const char *volatile type_name;	/* its qualified name, NUL-terminated, ours */
 	const char *volatile phase;	/* static text */
 	volatile uint64_t objects, edges;
 };
@@ -55,7 +55,8 @@ struct walk_stats {
  * cpython_bind + cpython_probe.  Returns 0, or a negative errno with one
  * sentence in err.
  */
-int walk_run(const struct cpython *py, struct arena *arena, const struct walk_options *options,
-	     struct snap_sink *sink, struct walk_stats *ret, char *err, size_t err_size);
+int walk_run(const struct cpython *py, struct arena *arena,
+	     const struct walk_options *options, struct snap_sink *sink,
+	     struct walk_stats *ret, char *err, size_t err_size);
 
 #endif

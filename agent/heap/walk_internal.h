@@ -41,7 +41,7 @@ struct walk_slot {
 	uint32_t offset;
 	uint8_t kind;		/* enum snap_label_kind */
 	uint8_t flags;		/* enum walk_slot_flags */
-	uint8_t gate;		/* with WALK_SLOT_GATE: offset of a byte, 0 = slot unused */
+	uint8_t gate; /* with WALK_SLOT_GATE: offset of a byte, 0 = slot unused */
 	uint32_t name;		/* string id */
 };
 enum walk_slot_flags {
@@ -61,13 +61,14 @@ struct walk_type {
 	uint64_t tp_flags;
 	uint64_t basicsize, itemsize;
 	uint64_t traverse, is_gc; /* addresses of C functions, 0 = none */
-	uint64_t native_base;	/* nearest base whose instances have a C layout of its own */
+	uint64_t native_base;	/* nearest base that has a C layout of its own */
 	walk_edges_fn *edges;
 	walk_size_fn *size;
 	walk_object_fn *values;	/* NULL = none; set by values_type_hook() */
 	walk_object_fn *native;	/* NULL = none; set by native_type_hook() */
 	uint32_t prefix;	/* bytes sys.getsizeof adds */
-	bool prefix_asks;	/* ... only if tp_is_gc agrees (<= 3.10), or not for static types */
+	bool prefix_asks;	/* ... only if tp_is_gc agrees (<= 3.10), or for
+				 * heap types among type objects */
 	bool size_approx;	/* __sizeof__ could not be used: SNAP_OBJ_SIZE_APPROX */
 	bool opaque;		/* do not traverse: on the skip list */
 	struct walk_slot *slots; /* members and slots, base first */
@@ -79,7 +80,7 @@ struct walk_type {
 	uint32_t nkeys;		/* names in cached_keys */
 	uint32_t shape;		/* of the slots with a tail fitting the base */
 	uint32_t shape_dict;	/* ... with the DICT label after them */
-	uint32_t shape_values;	/* ... with the attribute names of cached_keys after them */
+	uint32_t shape_values;	/* ... with the names of cached_keys after that */
 	uint8_t tail;		/* enum snap_tail */
 	void *size_method;	/* struct PyMethodDef of a C __sizeof__ */
 	uint64_t size_owner;	/* ... the class that defines it */
@@ -93,7 +94,7 @@ struct walk_range {
 	uint64_t offset;
 	uint8_t perms;		/* r=1 w=2 x=4 s=8 */
 	bool file;		/* backed by a file */
-	bool image;		/* part of a program or library: private file mapping or its bss */
+	bool image; /* part of a program or library: private file mapping or its bss */
 	bool special;		/* [vvar], [vsyscall], device: never read */
 	const char *path;	/* NUL-terminated, ours; "" = anonymous */
 };
@@ -108,26 +109,26 @@ struct walk {
 	struct snap_sink *sink;
 	struct walk_stats stats;
 	uint64_t reported;		/* objects at the last progress event */
-	int err;			/* first failure, negative errno; once set, stop soon */
+	int err; /* first failure, negative errno; once set, stop soon */
 
 	struct marks marks;
-	struct marks frozen;		/* marks only: objects of the permanent generation */
+	struct marks frozen; /* marks only: objects of the permanent generation */
 
 	/* references of the object being emitted */
 	uint64_t *refs;
 	uint32_t nrefs, refs_capacity;
-	const uint64_t *refs_direct;	/* set by an edges function instead of appending: the
-					 * references in place (a list's items), nrefs of them */
+	const uint64_t *refs_direct; /* set by an edges function instead of appending:
+				      * nrefs references in place (a list's items) */
 
 	/* depth-first mode: newly marked objects */
 	bool depth_first;
-	bool checked;			/* references are doubtful: walk_is_object() each */
+	bool checked; /* references are doubtful: walk_is_object() each */
 	bool marking_off;		/* ... so walk_ref() must not mark them yet */
-	bool closures_last;		/* tuples of cells that no function claimed are due */
+	bool closures_last; /* tuples of cells that no function claimed are due */
 	uint64_t *stack;
 	uint32_t nstack, stack_capacity;
 
-	uint64_t outer;		/* bytes of the object's size that lie elsewhere (item arrays) */
+	uint64_t outer; /* bytes of the object's size that lie elsewhere (item arrays) */
 
 	struct walk_range *ranges;
 	uint32_t nranges, last_range;
@@ -137,12 +138,13 @@ struct walk {
 	uint32_t next_thread, next_frame; /* ids handed out so far */
 	uint32_t shape_index, shape_pairs, shape_element, shape_other;
 
-	uint64_t interned[WALK_INTERNED]; /* dicts of interned strings: their references are
-					 * not counted (roots.c finds them, one of each
-					 * interpreter in 3.13+); 0 = none */
+	uint64_t interned[WALK_INTERNED]; /* dicts of interned strings: their references
+					   * are not counted (roots.c finds them, one of
+					   * each interpreter in 3.13+); 0 = none */
 	struct walk_type *type_type;	/* of PyType_Type */
 	void *closures, *statics;	/* private to their parts */
-	void *roots, *frames, *values, *native, *numpy, *greenlet, *probes, *memory, *sizecheck;
+	void *roots, *frames, *values, *native, *numpy, *greenlet, *probes, *memory,
+		*sizecheck;
 };
 
 /* ---- marking ---- */
@@ -214,8 +216,8 @@ uint32_t walk_string_of(struct walk *w, uint64_t obj);
  * NUL-terminated; returns its length, 0 when obj is no str. */
 size_t walk_str_text(struct walk *w, uint64_t obj, char *buf, size_t size);
 /* Length in characters, item size 1/2/4 and data address of a str; false: no data. */
-bool walk_str_data(const struct walk *w, uint64_t obj, uint64_t *length_ret, uint32_t *kind_ret,
-		   uint64_t *data_ret);
+bool walk_str_data(const struct walk *w, uint64_t obj, uint64_t *length_ret,
+		   uint32_t *kind_ret, uint64_t *data_ret);
 
 /* ---- shapes and types ---- */
 
@@ -231,7 +233,8 @@ struct walk_type *walk_type(struct walk *w, uint64_t type);
 struct walk_type *walk_type_by_id(struct walk *w, uint32_t id);
 
 /* tp_name of a type that instances were met of, cut to size-1 bytes. */
-static inline bool walk_tp_name(const struct walk *w, uint64_t type, char *buf, size_t size)
+static inline bool walk_tp_name(const struct walk *w, uint64_t type, char *buf,
+				size_t size)
 {
 	const char *name = peek_ptr(peek64(type + w->lay->tp_name));
 	size_t n = name ? __builtin_strlen(name) : 0;
@@ -260,14 +263,14 @@ bool walk_dict_begin(const struct walk *w, uint64_t dict, struct walk_dict_iter 
 bool walk_dict_next(struct walk_dict_iter *iter, uint64_t *key_ret, uint64_t *value_ret);
 /* Value of a str key, 0 = absent. Linear. */
 uint64_t walk_dict_get(const struct walk *w, uint64_t dict, const char *key);
-/* The attribute of a Python instance (inline values, managed dict, __dict__), 0 = absent. */
+/* The attribute of a Python instance (values, managed or plain dict), 0 = absent. */
 uint64_t walk_attr(struct walk *w, uint64_t obj, const char *name);
 
 /* ---- emitting ---- */
 
 /* Marks target and emits a root; target 0 is ignored. */
-void walk_root(struct walk *w, uint8_t kind, uint8_t flags, uint32_t thread, uint32_t frame,
-	       uint32_t name, uint64_t target);
+void walk_root(struct walk *w, uint8_t kind, uint8_t flags, uint32_t thread,
+	       uint32_t frame, uint32_t name, uint64_t target);
 /* An error event: what could not be walked, and why (a literal or our own text). */
 void walk_error(struct walk *w, uint64_t obj, struct walk_type *type, const char *text);
 void walk_fact_u64(struct walk *w, const char *key, uint64_t value);
@@ -307,7 +310,8 @@ void memory_live(struct walk *w, uint64_t addr, uint64_t size);
 void memory_begin(struct walk *w);
 void memory_facts(struct walk *w);
 /* sizecheck.c: sees each emitted object (sampling), and compares in phase 6. */
-void sizecheck_sample(struct walk *w, struct walk_type *type, uint64_t obj, uint64_t size);
+void sizecheck_sample(struct walk *w, struct walk_type *type, uint64_t obj,
+		      uint64_t size);
 void sizecheck_run(struct walk *w);
 
 #endif

@@ -27,8 +27,8 @@ enum driver_flags {
 	DRIVER_TRACE = 16,	/* lines of text (walk_trace.h) instead of a snapshot */
 };
 
-int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret, char *err,
-		 size_t err_size);
+int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret,
+		 char *err, size_t err_size);
 
 static int write_all(void *arg, const void *data, size_t size)
 {
@@ -75,7 +75,8 @@ static int run(const char *path, unsigned flags, struct walk_stats *stats, char 
 	} else if (!(flags & DRIVER_NO_SINK)) {
 		size_t size = snap_writer_memory();
 
-		writer = snap_writer_init(arena_map(&arena, size), size, write_all, &fd, &rc);
+		writer = snap_writer_init(arena_map(&arena, size), size, write_all, &fd,
+					  &rc);
 		if (!writer)
 			return rc;
 		sink = snap_writer_sink(writer);
@@ -97,8 +98,8 @@ struct result {
 	struct walk_stats stats;
 };
 
-int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret, char *err,
-		 size_t err_size)
+int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret,
+		 char *err, size_t err_size)
 {
 	struct result result = { .rc = -EIO };
 	int pipe_fd[2], status = 0;
@@ -111,7 +112,8 @@ int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret,
 		return -errno;
 	pid = syscall(SYS_clone, 0UL, NULL, NULL, NULL, NULL);
 	if (pid == 0) {
-		result.rc = run(path, flags, &result.stats, result.err, sizeof(result.err));
+		result.rc = run(path, flags, &result.stats, result.err,
+				sizeof(result.err));
 		if (write(pipe_fd[1], &result, sizeof(result)) != (ssize_t)sizeof(result))
 			_exit(2);
 		_exit(0);
@@ -123,8 +125,10 @@ int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret,
 	while (waitpid((pid_t)pid, &status, __WCLONE) < 0 && errno == EINTR)
 		;
 	if (WIFSIGNALED(status))
-		snprintf(result.err, sizeof(result.err), "the copy died of signal %d, walking "
-			 "a %s", WTERMSIG(status), "object");
+		snprintf(result.err, sizeof(result.err),
+			 "the copy died of signal %d, walking "
+			 "a %s",
+			 WTERMSIG(status), "object");
 	*stats_ret = result.stats;
 	snprintf(err, err_size, "%s", result.err);
 	return result.rc;

@@ -66,8 +66,9 @@ static int on_string(struct snap_sink *s, uint32_t id, const char *text, size_t 
 
 static int on_type(struct snap_sink *s, const struct snap_type *t)
 {
-	return put(s, "T %u %u %lx %u %u %lu %lu\n", t->id, t->name, (unsigned long)t->addr,
-		   t->flags, t->kind, (unsigned long)t->basicsize, (unsigned long)t->itemsize);
+	return put(s, "T %u %u %lx %u %u %lu %lu\n", t->id, t->name,
+		   (unsigned long)t->addr, t->flags, t->kind, (unsigned long)t->basicsize,
+		   (unsigned long)t->itemsize);
 }
 
 static int on_shape(struct snap_sink *s, const struct snap_shape *h)
@@ -80,8 +81,8 @@ static int on_shape(struct snap_sink *s, const struct snap_shape *h)
 
 static int on_object(struct snap_sink *s, const struct snap_object *o)
 {
-	put(s, "O %lx %u %u %u %lu %lu", (unsigned long)o->addr, o->type, o->shape, o->flags,
-	    (unsigned long)o->size, (unsigned long)o->refcount);
+	put(s, "O %lx %u %u %u %lu %lu", (unsigned long)o->addr, o->type, o->shape,
+	    o->flags, (unsigned long)o->size, (unsigned long)o->refcount);
 	for (uint32_t i = 0; i < o->nrefs; i++)
 		put(s, " %lx", (unsigned long)o->refs[i]);
 	return put(s, "\n");
@@ -89,34 +90,36 @@ static int on_object(struct snap_sink *s, const struct snap_object *o)
 
 static int on_value(struct snap_sink *s, const struct snap_value *v)
 {
-	put(s, "V %lx %u %lu %lx ", (unsigned long)v->addr, v->kind, (unsigned long)v->length,
-	    (unsigned long)v->hash);
+	put(s, "V %lx %u %lu %lx ", (unsigned long)v->addr, v->kind,
+	    (unsigned long)v->length, (unsigned long)v->hash);
 	return put_hex(s, v->text, v->size);
 }
 
 static int on_thread(struct snap_sink *s, const struct snap_thread *t)
 {
-	return put(s, "N %u %u %lu %lu %lu %u\n", t->id, t->name, (unsigned long)t->native_id,
-		   (unsigned long)t->ident, (unsigned long)t->interpreter, t->flags);
+	return put(s, "N %u %u %lu %lu %lu %u\n", t->id, t->name,
+		   (unsigned long)t->native_id, (unsigned long)t->ident,
+		   (unsigned long)t->interpreter, t->flags);
 }
 
 static int on_frame(struct snap_sink *s, const struct snap_frame *f)
 {
-	return put(s, "F %u %u %u %u %u %u %lx %lx\n", f->id, f->thread, f->depth, f->function,
-		   f->file, f->line, (unsigned long)f->code, (unsigned long)f->object);
+	return put(s, "F %u %u %u %u %u %u %lx %lx\n", f->id, f->thread, f->depth,
+		   f->function, f->file, f->line, (unsigned long)f->code,
+		   (unsigned long)f->object);
 }
 
 static int on_root(struct snap_sink *s, const struct snap_root *r)
 {
-	return put(s, "R %u %u %u %u %u %lx\n", r->kind, r->flags, r->thread, r->frame, r->name,
-		   (unsigned long)r->target);
+	return put(s, "R %u %u %u %u %u %lx\n", r->kind, r->flags, r->thread, r->frame,
+		   r->name, (unsigned long)r->target);
 }
 
 static int on_buffer(struct snap_sink *s, const struct snap_buffer *b)
 {
 	return put(s, "B %lx %lx %lu %lx %u %u\n", (unsigned long)b->object,
-		   (unsigned long)b->data, (unsigned long)b->length, (unsigned long)b->owner,
-		   b->source, b->flags);
+		   (unsigned long)b->data, (unsigned long)b->length,
+		   (unsigned long)b->owner, b->source, b->flags);
 }
 
 static int on_size_check(struct snap_sink *s, const struct snap_size_check *c)
@@ -128,11 +131,11 @@ static int on_size_check(struct snap_sink *s, const struct snap_size_check *c)
 
 static int on_map(struct snap_sink *s, const struct snap_map *m)
 {
-	return put(s, "M %lx %lx %u %u %u %lu %lu %lu %lu %lu %lu\n", (unsigned long)m->start,
-		   (unsigned long)m->end, m->name, m->class_, m->perms, (unsigned long)m->rss,
-		   (unsigned long)m->pss, (unsigned long)m->private_dirty,
-		   (unsigned long)m->anonymous, (unsigned long)m->live,
-		   (unsigned long)m->object_bytes);
+	return put(s, "M %lx %lx %u %u %u %lu %lu %lu %lu %lu %lu\n",
+		   (unsigned long)m->start, (unsigned long)m->end, m->name, m->class_,
+		   m->perms, (unsigned long)m->rss, (unsigned long)m->pss,
+		   (unsigned long)m->private_dirty, (unsigned long)m->anonymous,
+		   (unsigned long)m->live, (unsigned long)m->object_bytes);
 }
 
 static int on_error(struct snap_sink *s, const struct snap_error *e)

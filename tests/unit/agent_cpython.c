@@ -49,7 +49,8 @@ static void a_longer_head_moves_the_fields_of_objects(void **state)
 
 static void safe_reads_stop_at_holes(void **state)
 {
-	char *mem = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *mem = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
 	char buf[64];
 	uint64_t word = 42, end;
 

@@ -94,7 +94,8 @@ static void equal_strings_share_an_id(void **state)
 	}
 	assert_int_equal(5000, b->counter.strings);
 	/* a NUL is a character like another */
-	assert_int_not_equal(walk_string(&b->w, "a\0b", 3), walk_string(&b->w, "a\0c", 3));
+	assert_int_not_equal(walk_string(&b->w, "a\0b", 3),
+			     walk_string(&b->w, "a\0c", 3));
 }
 
 static void long_strings_are_cut_between_characters(void **state)
@@ -141,8 +142,8 @@ struct fake_str {
 	uint8_t data[64];
 };
 
-static void check_text(struct bench *b, uint32_t kind, bool ascii, const void *data, size_t length,
-		       const char *expected)
+static void check_text(struct bench *b, uint32_t kind, bool ascii, const void *data,
+		       size_t length, const char *expected)
 {
 	static uint64_t fake_type[64];
 	struct fake_str str = { .type = (uintptr_t)fake_type, .length = length };
@@ -160,7 +161,8 @@ static void check_text(struct bench *b, uint32_t kind, bool ascii, const void *d
 	fake_type[168 / 8] = 1ULL << 28;
 	str.state = kind << 2 | 1u << 5 | (ascii ? 1u << 6 : 0);
 	memcpy(ascii ? (void *)&str.utf8_length : (void *)str.data, data, length * kind);
-	assert_int_equal(strlen(expected), walk_str_text(&b->w, (uintptr_t)&str, buf, sizeof(buf)));
+	assert_int_equal(strlen(expected),
+			 walk_str_text(&b->w, (uintptr_t)&str, buf, sizeof(buf)));
 	assert_string_equal(expected, buf);
 	/* a smaller buffer cuts between characters */
 	walk_str_text(&b->w, (uintptr_t)&str, buf, 4);
@@ -182,10 +184,12 @@ static void text_of_every_kind(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(equal_strings_share_an_id, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(long_strings_are_cut_between_characters, set_up,
+		cmocka_unit_test_setup_teardown(equal_strings_share_an_id, set_up,
 						tear_down),
-		cmocka_unit_test_setup_teardown(equal_shapes_share_an_id, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(long_strings_are_cut_between_characters,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(equal_shapes_share_an_id, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(text_of_every_kind, set_up, tear_down),
 	};
 
