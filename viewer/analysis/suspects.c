@@ -52,8 +52,8 @@ static uint32_t run_start(const struct heap *heap, const uint32_t *walk, uint32_
 	return length;
 }
 
-/* What most of a node's children are, by type. */
-static int find_members(struct finder *f, struct suspect *s)
+/* What most of a node's children are, by type; those that retain `most` are left out. */
+static int find_members(struct finder *f, struct suspect *s, uint64_t most)
 {
 	struct vec sums = { 0 };
 	struct heap_span children;
@@ -67,8 +67,11 @@ static int find_members(struct finder *f, struct suspect *s)
 	uint64_t *sum = sums.data;
 	for (uint32_t i = 0; i < children.count; i++) {
 		uint32_t type = heap_type_of(f->heap, children.target[i]);
+		uint64_t retained = analysis_retained(f->a, children.target[i]);
 
-		sum[2 * type] += analysis_retained(f->a, children.target[i]);
+		if (retained >= most)
+			continue;
+		sum[2 * type] += retained;
 		sum[2 * type + 1]++;
 	}
 	for (uint32_t t = 1; t <= f->heap->types; t++)
@@ -81,12 +84,12 @@ static int find_members(struct finder *f, struct suspect *s)
 	return 0;
 }
 
-static int add_single(struct finder *f, uint32_t top, uint32_t point)
+/* retained: by point, without what goes on alone: children that retain `most`. */
+static int add_single(struct finder *f, uint32_t top, uint32_t point, uint64_t retained,
+		      uint64_t most)
 {
-	struct suspect s = {
-		.point = point, .top = top, .retained = analysis_retained(f->a, point),
-	};
-	int err = find_members(f, &s);
+	struct suspect s = { .point = point, .top = top, .retained = retained };
+	int err = find_members(f, &s, most);
 
 	return err ? err : vec_append(f->ret, &s, sizeof(s));
 }
@@ -116,11 +119,12 @@ static int split(struct finder *f, uint32_t top, uint32_t node, struct heap_span
 	       analysis_retained(f->a, children.target[big]) >= f->threshold)
 		rest -= analysis_retained(f->a, children.target[big++]);
 	if (elements(f->heap, node, children, big))
-		return add_single(f, top, node);
+		return add_single(f, top, node, analysis_retained(f->a, node), UINT64_MAX);
 	for (uint32_t i = 0; i < big; i++)
 		if (vec_push_u32(&f->todo, children.target[i]))
 			return -ENOMEM;
-	return big && rest < f->threshold ? 0 : add_single(f, top, node);
+	return big && rest < f->threshold ? 0 :
+	       add_single(f, top, node, rest, big ? f->threshold : UINT64_MAX);
 }
 
 static int walk_down(struct finder *f, uint32_t top)
@@ -146,7 +150,8 @@ static int walk_down(struct finder *f, uint32_t top)
 	}
 	uint32_t start = run_start(f->heap, walk, length);
 	if (start < length)
-		return add_single(f, top, walk[start]);
+		return add_single(f, top, walk[start], analysis_retained(f->a, walk[start]),
+				  UINT64_MAX);
 	return split(f, top, node, children);
 }
 

@@ -26,7 +26,8 @@ struct suspect {
 	uint32_t point;		/* single: accumulation point; group: common holder or
 				 * HEAP_NONE */
 	uint32_t top;		/* single: the top node above it; group: largest member */
-	uint64_t retained;	/* single: by the point; group: by all members */
+	uint64_t retained;	/* single: by the point, without what other suspects below it
+				 * retain; group: by all members */
 	uint32_t member_type;	/* what most of it is: by type, the point's largest
 				 * children */
 	uint64_t member_count, member_retained;
