@@ -34,6 +34,7 @@ static struct {
 	struct pymem_start start;
 	struct capture capture;
 	struct worker worker;
+	bool ran;		/* to its end: CPython did not end the thread */
 	int borrowed;		/* thread that the loader stopped to load us, 0 = none */
 } job;
 
@@ -66,17 +67,22 @@ static void job_await_release(int tid)
 static void job_run(void *arg)
 {
 	(void)arg;
+	job.ran = false;
 	job_await_release(job.borrowed);
 	capture_run(&job.capture);
+	job.ran = true;
 }
 
 /* Last act on the worker, even when CPython ended the thread under us. */
 static void job_over(void *arg)
 {
 	struct capture ended = job.capture;
+	const bool ran = job.ran;
 
 	(void)arg;
-	busy_release();		/* whoever sees the channels close may ask again at once */
+	busy_release();		/* whoever hears DONE, or sees the channels close, may ask again */
+	if (ran)
+		capture_done(&ended);
 	capture_close(&ended);
 }
 
@@ -97,6 +103,7 @@ static int job_begin(const struct pymem_start *start)
 	if (rc) {
 		capture_fail(&job.capture, PYMEM_FAIL_MEMORY, -rc,
 			     "the agent's thread could not be made");
+		job.ran = true;
 		job_over(NULL);
 	}
 	return rc;

@@ -42,12 +42,13 @@ static int capture_bind(struct capture *c)
 	c->py = cpython_bind(err, sizeof(err));
 	if (!c->py)
 		return capture_fail(c, PYMEM_FAIL_NOT_PYTHON, 0, err);
-	if (!cpython_initialized(c->py))
-		return capture_fail(c, PYMEM_FAIL_NOT_READY, 0,
-				    "the interpreter is not initialised yet");
+	/* one that is shutting down no longer counts as initialised */
 	if (cpython_finalizing(c->py) && c->context == CAPTURE_WORKER)
 		return capture_fail(c, PYMEM_FAIL_NOT_READY, 0,
 				    "the interpreter is shutting down");
+	if (!cpython_initialized(c->py) && !cpython_finalizing(c->py))
+		return capture_fail(c, PYMEM_FAIL_NOT_READY, 0,
+				    "the interpreter is not initialised yet");
 	return 0;
 }
 
@@ -117,8 +118,10 @@ int capture_run(struct capture *c)
 		return -1;
 	}
 	rc = capture_bind(c);
-	if (!rc)
-		rc = capture_moments(c);
+	return rc ? rc : capture_moments(c);
+}
+
+void capture_done(const struct capture *c)
+{
 	control_send(&c->control, PYMEM_MSG_DONE, c->gil_held_ns, 0, 0, 0, NULL);
-	return rc;
 }

@@ -64,6 +64,8 @@ void capture_open(struct capture *c, const struct pymem_start *start,
 /* The whole capture; every outcome is told through the control channel. 0, or -1 when
  * there is no whole snapshot in the stream. */
 int capture_run(struct capture *c);
+/* Says DONE: whoever hears it may ask for the next capture at once. */
+void capture_done(const struct capture *c);
 /* Closes the channels. */
 void capture_close(struct capture *c);
 

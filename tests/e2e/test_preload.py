@@ -182,7 +182,7 @@ class Preload(Case):
                     done = run([python.path, "-c", BASE + hog], env=env,
                                preexec_fn=group.enter)
                     self.assertEqual(done.returncode, -signal.SIGKILL, done.stderr)
-                    path, = self.files("hog-*")
+                    path, = self.files("hog-*.pymem")
                     self.assert_whole(path)
                     os.unlink(path)
                 group.remove()
