@@ -16,6 +16,7 @@ enum { LABELS_MAX = 16 };
 struct edges {
 	struct walk *w;
 	uint64_t obj;			/* its fields' base: address + extra */
+	bool named;			/* the shape is known already: labels are not needed */
 	struct snap_label labels[LABELS_MAX];
 	uint32_t count;
 };
@@ -23,7 +24,7 @@ struct edges {
 static void edge(struct edges *e, uint8_t kind, const char *name, uint64_t target)
 {
 	walk_ref(e->w, target);
-	if (e->count < LABELS_MAX) {
+	if (!e->named && e->count < LABELS_MAX) {
 		e->labels[e->count].kind = kind;
 		e->labels[e->count].name = walk_cstring(e->w, name);
 		e->count++;
@@ -92,6 +93,7 @@ static uint32_t frame_edges_old(struct walk *w, struct walk_type *type, uint64_t
 	if (!code)
 		return 0;
 	info = frames_code(w, code);
+	e.named = info->frame_shape != 0;
 	field(&e, SNAP_LABEL_ATTR, "f_back", lay->fo_back);
 	field(&e, SNAP_LABEL_ATTR, "f_code", lay->f_code);
 	field(&e, SNAP_LABEL_ATTR, "f_builtins", lay->fo_builtins);
@@ -167,11 +169,13 @@ static void handled_exception(struct edges *e, const struct frame_layout *lay)
 
 static uint32_t generator_edges_old(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	const struct frames *frames = w->frames;
+	struct frames *frames = w->frames;
 	const struct frame_layout *lay = frames->lay;
 	struct edges e = { .w = w, .obj = obj + frames->extra };
 	enum flavour flavour = flavour_of(w, type);
+	uint32_t *shape = &frames->generator_shape[flavour];
 
+	e.named = *shape != 0;
 	field(&e, SNAP_LABEL_ATTR, names[flavour].frame, lay->g_frame);
 	field(&e, SNAP_LABEL_ATTR, names[flavour].code, lay->g_code);
 	field(&e, SNAP_LABEL_ATTR, "__name__", lay->g_name);
@@ -181,7 +185,9 @@ static uint32_t generator_edges_old(struct walk *w, struct walk_type *type, uint
 		field(&e, SNAP_LABEL_ATTR, "cr_origin", lay->g_origin);
 	if (flavour == ASYNC_GENERATOR)
 		field(&e, SNAP_LABEL_OTHER, "finalizer", lay->ag_finalizer);
-	return walk_shape(w, e.labels, e.count, SNAP_TAIL_OTHER);
+	if (!*shape)
+		*shape = walk_shape(w, e.labels, e.count, SNAP_TAIL_OTHER);
+	return *shape;
 }
 
 /* Does the generator still have a frame with variables? */
@@ -202,8 +208,9 @@ static uint32_t generator_edges_new(struct walk *w, struct walk_type *type, uint
 	enum flavour flavour = flavour_of(w, type);
 	uint64_t frame = e.obj + lay->g_frame, code = frames_frame_code(w, frame);
 	bool alive = code && has_frame(frames, w, e.obj);
-	struct frame_code *info;
+	struct frame_code *info = alive ? frames_code(w, code) : NULL;
 
+	e.named = alive && info->generator_shape[flavour];
 	field(&e, SNAP_LABEL_ATTR, "__name__", lay->g_name);
 	field(&e, SNAP_LABEL_ATTR, "__qualname__", lay->g_qualname);
 	handled_exception(&e, lay);
@@ -215,7 +222,6 @@ static uint32_t generator_edges_new(struct walk *w, struct walk_type *type, uint
 			edge(&e, SNAP_LABEL_ATTR, names[flavour].code, code);
 		return walk_shape(w, e.labels, e.count, SNAP_TAIL_OTHER);
 	}
-	info = frames_code(w, code);
 	edge(&e, SNAP_LABEL_ATTR, names[flavour].code, code);
 	tagged(&e, SNAP_LABEL_OTHER, "function", frame + lay->f_func);
 	edge(&e, SNAP_LABEL_OTHER, "f_locals", peek64(frame + lay->f_locals));

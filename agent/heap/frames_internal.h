@@ -24,6 +24,7 @@ struct frames {
 	const struct frame_layout *lay;
 	uint64_t extra;			/* bytes a PyObject is larger than usual */
 	struct frame_code *codes[FRAMES_CODES];
+	uint32_t generator_shape[3];	/* <= 3.10, by flavour */
 	struct frame_code none;		/* when memory ran out: no variables */
 };
 
