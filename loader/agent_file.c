@@ -44,12 +44,14 @@ int agent_file_find(struct agent_file *ret, char error[512])
 	if (env && *env) {
 		if (access(env, R_OK) == 0 && realpath(env, ret->path))
 			return 0;
-		snprintf(error, 512, "cannot read the agent %.400s (named by PYMEM_AGENT): %s",
-			 env, strerror(errno));
+		snprintf(error, 512,
+			 "cannot read the agent %.400s (named by PYMEM_AGENT): %s", env,
+			 strerror(errno));
 		return -1;
 	}
 	if (own_folder(dir) < 0) {
-		snprintf(error, 512, "cannot tell where this program is (/proc/self/exe): "
+		snprintf(error, 512,
+			 "cannot tell where this program is (/proc/self/exe): "
 			 "name the agent with PYMEM_AGENT=/path/" AGENT_NAME);
 		return -1;
 	}
@@ -58,8 +60,10 @@ int agent_file_find(struct agent_file *ret, char error[512])
 		if (access(path, R_OK) == 0 && realpath(path, ret->path))
 			return 0;
 	}
-	snprintf(error, 512, AGENT_NAME " is not in %.300s/../" PYMEM_LIBDIR ": install it "
-		 "there, or name it with PYMEM_AGENT=/path/" AGENT_NAME, dir);
+	snprintf(error, 512,
+		 AGENT_NAME " is not in %.300s/../" PYMEM_LIBDIR ": install it "
+			    "there, or name it with PYMEM_AGENT=/path/" AGENT_NAME,
+		 dir);
 	return -1;
 }
 
@@ -139,7 +143,8 @@ int agent_file_read(struct agent_file *file, char error[512])
 	if (fd >= 0)
 		close(fd);
 	agent_file_free(file);
-	snprintf(error, 512, "cannot use the agent %.400s: %s", file->path, strerror(err));
+	snprintf(error, 512, "cannot use the agent %.400s: %s", file->path,
+		 strerror(err));
 	return -1;
 }
 

@@ -30,7 +30,7 @@ struct capture {
 	struct load_error left;		/* why an agent could not be taken out */
 	struct receive_result got;
 	bool injected;
-	bool preloaded;			/* the present try goes through the target's own agent */
+	bool preloaded; /* the present try goes through the target's own agent */
 };
 
 static void say(const struct capture *c, const char *format, ...)
@@ -55,8 +55,8 @@ static void note(struct capture_result *ret, const char *text)
 	const size_t used = strlen(ret->note);
 
 	if (*text && used + 3 < sizeof ret->note)
-		snprintf(ret->note + used, sizeof ret->note - used, "%s%s", used ? "; " : "",
-			 text);
+		snprintf(ret->note + used, sizeof ret->note - used, "%s%s",
+			 used ? "; " : "", text);
 }
 
 static void fill_start(struct capture *c)
@@ -146,7 +146,8 @@ static void clear_away(struct capture *c)
 		return;
 	if (inject_remove(c->job->pid, &c->inject, &err) == 0 || err.code == LOAD_E_GONE)
 		return;
-	note(c->ret, text_printable(text, sizeof text, c->left.text, strlen(c->left.text)));
+	note(c->ret,
+	     text_printable(text, sizeof text, c->left.text, strlen(c->left.text)));
 }
 
 static int inject(struct capture *c, struct injection *in)
@@ -231,7 +232,8 @@ static bool skip_crashed(struct capture *c)
 	const char *type = c->got.crash_type;
 	size_t used = 0;
 
-	if (!c->got.crashed || !*type || c->got.stop || c->got.gone || c->job->part->error)
+	if (!c->got.crashed || !*type || c->got.stop || c->got.gone ||
+	    c->job->part->error)
 		return false;
 	while (list[used]) {
 		if (strcmp(list + used, type) == 0)
@@ -245,7 +247,8 @@ static bool skip_crashed(struct capture *c)
 	char text[600];
 	text_printable(text, sizeof text, type, strlen(type));
 	const size_t n = strlen(c->ret->skipped);
-	snprintf(c->ret->skipped + n, sizeof c->ret->skipped - n, "%s%s", n ? ", " : "", text);
+	snprintf(c->ret->skipped + n, sizeof c->ret->skipped - n, "%s%s", n ? ", " : "",
+		 text);
 	c->ret->retries++;
 	say(c, "the walk crashed on %s: again without its references", text);
 	return true;
@@ -255,8 +258,9 @@ static bool skip_crashed(struct capture *c)
 static bool copy_may_work(const struct capture *c)
 {
 	static const bool by_error[] = {
-		[LOAD_E_NO_SAFE_POINT] = true, [LOAD_E_STATE] = true, [LOAD_E_CALL] = true,
-		[LOAD_E_TIMEOUT] = true, [LOAD_E_SYSTEM] = false,
+		[LOAD_E_NO_SAFE_POINT] = true, [LOAD_E_STATE] = true,
+		[LOAD_E_CALL] = true,	       [LOAD_E_TIMEOUT] = true,
+		[LOAD_E_SYSTEM] = false,
 	};
 	static const bool by_fail[] = {
 		[PYMEM_FAIL_NOT_READY] = true, [PYMEM_FAIL_GIL] = true,
@@ -264,7 +268,8 @@ static bool copy_may_work(const struct capture *c)
 	};
 	const struct load_options *o = c->job->options;
 
-	if (o->method != LOAD_METHOD_AUTO || o->no_fork || c->method == LOAD_METHOD_EXTERNAL)
+	if (o->method != LOAD_METHOD_AUTO || o->no_fork ||
+	    c->method == LOAD_METHOD_EXTERNAL)
 		return false;
 	if (!c->injected)
 		return c->error.code < sizeof by_error / sizeof *by_error &&
@@ -310,10 +315,11 @@ static void judge(struct capture *c)
 	ret->cancelled = ret->status != CAPTURE_COMPLETE &&
 			 (cancelled(c) || c->got.stop == RECEIVE_CANCELLED);
 	if (ret->status != CAPTURE_COMPLETE)
-		capture_words_error(c->injected ? NULL : &c->error, &c->got, c->job, ret->error,
-				    sizeof ret->error);
+		capture_words_error(c->injected ? NULL : &c->error, &c->got, c->job,
+				    ret->error, sizeof ret->error);
 	if (!ret->consistent && ret->status != CAPTURE_FAILED)
-		note(ret, "best effort: a thread may have been changing objects when the copy "
+		note(ret,
+		     "best effort: a thread may have been changing objects when the copy "
 		     "was made");
 }
 
@@ -334,7 +340,8 @@ void capture_run(const struct capture_job *job, struct capture_result *ret)
 		if (r < 0) {
 			job->part->error = r;
 			ret->status = CAPTURE_FAILED;
-			capture_words_error(NULL, &c.got, job, ret->error, sizeof ret->error);
+			capture_words_error(NULL, &c.got, job, ret->error,
+					    sizeof ret->error);
 		}
 	}
 	ret->bytes = job->part->written;

@@ -31,7 +31,8 @@ static void add_text(struct fact_list *list, const char *key, const char *text)
 {
 	if (*text && list->count < FACTS_MAX)
 		list->facts[list->count++] = (struct snap_fact){
-			.key = key, .kind = SNAP_FACT_TEXT, .text = text, .size = strlen(text) };
+			.key = key, .kind = SNAP_FACT_TEXT,
+			.text = text, .size = strlen(text) };
 }
 
 int capture_facts_finish(struct part *part, const struct capture_result *r)

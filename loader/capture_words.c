@@ -23,7 +23,8 @@ const char *capture_words_status(uint32_t status)
 
 /* What helps against the agent's own failures; NULL: its sentence says all. */
 static const char *const fail_remedies[] = {
-	[PYMEM_FAIL_NOT_READY] = "try again when the program has started, or --method=external",
+	[PYMEM_FAIL_NOT_READY] =
+		"try again when the program has started, or --method=external",
 	[PYMEM_FAIL_COLLECTING] = "try again, or --method=external",
 	[PYMEM_FAIL_FORK] = "--no-fork walks in the process itself, without a copy",
 	[PYMEM_FAIL_BUSY] = "wait for the other capture to end",
@@ -31,7 +32,8 @@ static const char *const fail_remedies[] = {
 
 static const char *remedy_of(uint32_t fail)
 {
-	return fail < sizeof fail_remedies / sizeof *fail_remedies ? fail_remedies[fail] : NULL;
+	return fail < sizeof fail_remedies / sizeof *fail_remedies ? fail_remedies[fail]
+								   : NULL;
 }
 
 static void thread_name(pid_t pid, int tid, char *ret, size_t size)
@@ -100,7 +102,8 @@ static void gil_words(const struct capture_job *job, char *ret, size_t size)
 	char holder[128], t[24];
 
 	capture_words_gil_holder(job->pid, holder, sizeof holder);
-	snprintf(ret, size, "the GIL was not obtained within %s%s%s; a longer --gil-timeout "
+	snprintf(ret, size,
+		 "the GIL was not obtained within %s%s%s; a longer --gil-timeout "
 		 "or --method=external may work",
 		 text_time(t, job->options->gil_timeout_ns),
 		 holder[0] ? ": it seems to be held by " : "", holder);
@@ -111,10 +114,11 @@ static void crash_words(const struct receive_result *got, char *ret, size_t size
 	char type[300];
 
 	text_printable(type, sizeof type, got->crash_type, strlen(got->crash_type));
-	snprintf(ret, size, "the copy was ended by signal %" PRIu64 " (%s) while it walked %s%s; "
-		 "the process itself is untouched", got->crash_signal,
-		 strsignal((int)got->crash_signal), *type ? "an object of type " :
-		 "objects", type);
+	snprintf(ret, size,
+		 "the copy was ended by signal %" PRIu64 " (%s) while it walked %s%s; "
+		 "the process itself is untouched",
+		 got->crash_signal, strsignal((int)got->crash_signal),
+		 *type ? "an object of type " : "objects", type);
 }
 
 static void child_words(const struct receive_result *got, char *ret, size_t size)
@@ -122,13 +126,17 @@ static void child_words(const struct receive_result *got, char *ret, size_t size
 	const int status = got->child_status;
 
 	if (WIFSIGNALED(status))
-		snprintf(ret, size, "the copy was killed by signal %d (%s) before it was done%s; "
-			 "the process itself is untouched", WTERMSIG(status),
-			 strsignal(WTERMSIG(status)), WTERMSIG(status) == SIGKILL ?
-			 ", perhaps because memory ran out" : "");
+		snprintf(ret, size,
+			 "the copy was killed by signal %d (%s) before it was done%s; "
+			 "the process itself is untouched",
+			 WTERMSIG(status), strsignal(WTERMSIG(status)),
+			 WTERMSIG(status) == SIGKILL ? ", perhaps because memory ran out"
+						     : "");
 	else
-		snprintf(ret, size, "the copy ended with status %d before it was done; the "
-			 "process itself is untouched", WEXITSTATUS(status));
+		snprintf(ret, size,
+			 "the copy ended with status %d before it was done; the "
+			 "process itself is untouched",
+			 WEXITSTATUS(status));
 }
 
 /* Why we stopped it. False: we didn't. */
@@ -136,13 +144,15 @@ static bool stop_words(const struct receive_result *got, const struct capture_jo
 		       char *ret, size_t size)
 {
 	char a[24];
-	const char *reason = job->part->error ? strerror(-job->part->error) : "unknown reason";
+	const char *reason = job->part->error ? strerror(-job->part->error)
+					      : "unknown reason";
 
 	switch (got->stop) {
 	case RECEIVE_FINISHED:
 		return false;
 	case RECEIVE_NO_HELLO:
-		snprintf(ret, size, "the agent was loaded but did not start within 2 s; is the "
+		snprintf(ret, size,
+			 "the agent was loaded but did not start within 2 s; is the "
 			 "process stopped or the machine overloaded?");
 		break;
 	case RECEIVE_GIL:
@@ -157,15 +167,17 @@ static bool stop_words(const struct receive_result *got, const struct capture_jo
 		snprintf(ret, size, "cancelled");
 		break;
 	case RECEIVE_MEMORY:
-		snprintf(ret, size, "the copy was killed because only %s of memory were left in "
-			 "%.300s; --no-fork needs less", text_bytes(a, got->free_bytes),
-			 got->where);
+		snprintf(ret, size,
+			 "the copy was killed because only %s of memory were left in "
+			 "%.300s; --no-fork needs less",
+			 text_bytes(a, got->free_bytes), got->where);
 		break;
 	case RECEIVE_OUTPUT:
 		snprintf(ret, size, "cannot write the snapshot: %s", reason);
 		break;
 	case RECEIVE_STREAM:
-		snprintf(ret, size, "what the agent sent is not a snapshot this program knows: "
+		snprintf(ret, size,
+			 "what the agent sent is not a snapshot this program knows: "
 			 "are both of one version?");
 		break;
 	}
@@ -176,7 +188,8 @@ void capture_words_error(const struct load_error *error, const struct receive_re
 			 const struct capture_job *job, char *ret, size_t size)
 {
 	if (job->part->error) {
-		snprintf(ret, size, "cannot write the snapshot: %s", strerror(-job->part->error));
+		snprintf(ret, size, "cannot write the snapshot: %s",
+			 strerror(-job->part->error));
 	} else if (error && error->code != LOAD_OK) {
 		text_printable(ret, size, error->text, strlen(error->text));
 	} else if (error) {

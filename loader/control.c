@@ -54,7 +54,8 @@ static int connect_in(const char *dir, pid_t inner)
 
 	if (folder < 0)
 		return -1;
-	snprintf(to.sun_path, sizeof to.sun_path, "/proc/self/fd/%d/%d.sock", folder, (int)inner);
+	snprintf(to.sun_path, sizeof to.sun_path, "/proc/self/fd/%d/%d.sock", folder,
+		 (int)inner);
 	const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	const bool ok = fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0;
 	close(folder);
@@ -71,7 +72,8 @@ static bool peer_is(int fd, pid_t pid)
 	struct ucred peer;
 	socklen_t size = sizeof peer;
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid == pid;
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+	       peer.pid == pid;
 }
 
 int control_connect(pid_t pid)
@@ -107,8 +109,11 @@ static int send_start(int fd, const struct pymem_start *start, const int ends[2]
 		struct cmsghdr head;
 		char room[CMSG_SPACE(2 * sizeof(int))];
 	} control = { .room = { 0 } };
-	struct iovec io = { .iov_base = (void *)(uintptr_t)start, .iov_len = sizeof *start };
-	struct msghdr message = { .msg_iov = &io, .msg_iovlen = 1, .msg_control = control.room,
+	struct iovec io = { .iov_base = (void *)(uintptr_t)start,
+			    .iov_len = sizeof *start };
+	struct msghdr message = { .msg_iov = &io,
+				  .msg_iovlen = 1,
+				  .msg_control = control.room,
 				  .msg_controllen = sizeof control.room };
 	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
 
@@ -144,11 +149,14 @@ static int refused(int answer, pid_t pid, struct load_error *err)
 				 "another capture of process %d is running", (int)pid);
 	case -EPROTO:
 		return load_fail(err, LOAD_E_UNSUPPORTED, EPROTO,
-				 "the agent in process %d is of another version", (int)pid);
+				 "the agent in process %d is of another version",
+				 (int)pid);
 	case -ETIMEDOUT:
-		return load_fail(err, LOAD_E_TIMEOUT, ETIMEDOUT,
-				 "the agent in process %d did not answer within %d ms: is the "
-				 "process stopped?", (int)pid, ANSWER_MS);
+		return load_fail(
+			err, LOAD_E_TIMEOUT, ETIMEDOUT,
+			"the agent in process %d did not answer within %d ms: is the "
+			"process stopped?",
+			(int)pid, ANSWER_MS);
 	default:
 		return load_fail(err, LOAD_E_SYSTEM, -answer,
 				 "the agent in process %d refused: %s", (int)pid,
@@ -156,8 +164,8 @@ static int refused(int answer, pid_t pid, struct load_error *err)
 	}
 }
 
-int control_start(int fd, pid_t pid, const struct pymem_start *start, struct injection *ret,
-		  struct load_error *err)
+int control_start(int fd, pid_t pid, const struct pymem_start *start,
+		  struct injection *ret, struct load_error *err)
 {
 	struct pymem_start block = *start;
 	int messages[2], stream[2];
@@ -165,7 +173,8 @@ int control_start(int fd, pid_t pid, const struct pymem_start *start, struct inj
 	if (getrandom(&block.nonce, sizeof block.nonce, 0) != sizeof block.nonce)
 		return load_fail(err, LOAD_E_SYSTEM, errno, "no random number");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, messages) < 0)
-		return load_fail(err, LOAD_E_SYSTEM, errno, "no socket: %s", strerror(errno));
+		return load_fail(err, LOAD_E_SYSTEM, errno, "no socket: %s",
+				 strerror(errno));
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream) < 0) {
 		load_fail(err, LOAD_E_SYSTEM, errno, "no socket: %s", strerror(errno));
 		close(messages[0]);
@@ -182,8 +191,11 @@ int control_start(int fd, pid_t pid, const struct pymem_start *start, struct inj
 		return refused(answer, pid, err);
 	}
 	*ret = (struct injection){
-		.pid = pid, .pidfd = (int)syscall(SYS_pidfd_open, pid, 0),
-		.control_fd = messages[0], .command_fd = messages[0], .stream_fd = stream[0],
+		.pid = pid,
+		.pidfd = (int)syscall(SYS_pidfd_open, pid, 0),
+		.control_fd = messages[0],
+		.command_fd = messages[0],
+		.stream_fd = stream[0],
 		.nonce = block.nonce,
 	};
 	if (ret->pidfd < 0)

@@ -28,8 +28,8 @@ int control_connect(pid_t pid);
  * its own (control_close) and nothing that inject_eject would do.  0, or -1 with
  * *err: LOAD_E_BUSY, LOAD_E_TIMEOUT, LOAD_E_UNSUPPORTED (another version), LOAD_E_SYSTEM.
  */
-int control_start(int fd, pid_t pid, const struct pymem_start *start, struct injection *ret,
-		  struct load_error *err);
+int control_start(int fd, pid_t pid, const struct pymem_start *start,
+		  struct injection *ret, struct load_error *err);
 /* Closes what control_start gave. */
 void control_close(struct injection *injection);
 

@@ -74,8 +74,10 @@ static void take_out(const struct session *s)
 		return;
 	const struct inject_options options = { .agent = s->agent->data,
 						.agent_size = s->agent->size };
-	if (inject_remove(s->options->pids[0], &options, &err) < 0 && err.code != LOAD_E_GONE)
-		fprintf(stderr, "pymem-load: the agent stays loaded (it does nothing): %s\n",
+	if (inject_remove(s->options->pids[0], &options, &err) < 0 &&
+	    err.code != LOAD_E_GONE)
+		fprintf(stderr,
+			"pymem-load: the agent stays loaded (it does nothing): %s\n",
 			err.text);
 }
 
@@ -91,7 +93,8 @@ static int loop(struct session *s)
 		if (n > 1 && !wait_until(s, next))
 			break;
 		next += o->every_ns;
-		if (next < receive_now())	/* a capture took longer: don't hurry after it */
+		if (next <
+		    receive_now()) /* a capture took longer: don't hurry after it */
 			next = receive_now() + o->every_ns;
 		if (ended(s) && n > 1)
 			break;

@@ -37,7 +37,8 @@ static ssize_t slurp(const char *path, char *buf, size_t size)
 	return (ssize_t)used;
 }
 
-/* A number in dir/name; "max" and v1's "unlimited" are UINT64_MAX. False: no such file. */
+/* A number in dir/name; "max" and v1's "unlimited" are UINT64_MAX. False: no such file.
+ */
 static bool number_in(const char *dir, const char *name, uint64_t *ret)
 {
 	char path[800], buf[64];
@@ -77,7 +78,8 @@ static void unescape(char *s)
 
 	while (*s) {
 		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] && s[3]) {
-			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 |
+					(s[3] - '0'));
 			s += 4;
 		} else {
 			*out++ = *s++;
@@ -92,7 +94,8 @@ static bool listed(const char *list, const char *word)
 	const size_t n = strlen(word);
 
 	for (const char *p = list; p && *p;) {
-		if (strncmp(p, word, n) == 0 && (p[n] == ',' || p[n] == '\0' || p[n] == '\n'))
+		if (strncmp(p, word, n) == 0 &&
+		    (p[n] == ',' || p[n] == '\0' || p[n] == '\n'))
 			return true;
 		p = strchr(p, ',');
 		if (p)
@@ -106,8 +109,8 @@ static bool listed(const char *list, const char *word)
  * controller among its super options.  mount and base (the hierarchy's folder
  * that is seen there): 512 bytes each.
  */
-static bool find_mount(FILE *mounts, const char *fstype, const char *controller, char *mount,
-		       char *base)
+static bool find_mount(FILE *mounts, const char *fstype, const char *controller,
+		       char *mount, char *base)
 {
 	char line[4096];
 
@@ -118,7 +121,8 @@ static bool find_mount(FILE *mounts, const char *fstype, const char *controller,
 		if (!dash || sscanf(line, "%*s %*s %*s %511s %511s", base, mount) != 2 ||
 		    sscanf(dash, " - %63s %*s %1023s", type, options) != 2)
 			continue;
-		if (strcmp(type, fstype) != 0 || (controller && !listed(options, controller)))
+		if (strcmp(type, fstype) != 0 ||
+		    (controller && !listed(options, controller)))
 			continue;
 		unescape(base);
 		unescape(mount);
@@ -146,8 +150,8 @@ static void add_chain(struct headroom_watch *w, const char *mount, const char *b
 
 	/* A path that isn't below what is mounted here can't be followed: only the
 	 * mount itself, which is an ancestor or the process's own group. */
-	const bool below = strncmp(path, base, n) == 0 && (path[n] == '/' || path[n] == '\0') &&
-			   !strstr(path, "/..");
+	const bool below = strncmp(path, base, n) == 0 &&
+			   (path[n] == '/' || path[n] == '\0') && !strstr(path, "/..");
 	const size_t top = (size_t)snprintf(dir, sizeof dir, "%s%s", w->root, mount);
 	if (top >= sizeof dir || strlen(dir) + strlen(path) >= sizeof w->levels[0].dir)
 		return;
@@ -215,7 +219,8 @@ static void read_memory(const struct headroom_level *level, const char *root,
 	char path[800], stat[16384];
 	uint64_t limit = UINT64_MAX, high, used, group;
 
-	if (!number_in(level->dir, level->v2 ? "memory.max" : "memory.limit_in_bytes", &limit))
+	if (!number_in(level->dir, level->v2 ? "memory.max" : "memory.limit_in_bytes",
+		       &limit))
 		return;
 	if (level->v2 && number_in(level->dir, "memory.high", &high) && high < limit)
 		limit = high;
@@ -243,7 +248,9 @@ void headroom_read(const struct headroom_watch *watch, struct headroom *ret)
 {
 	char path[400], info[8192];
 
-	*ret = (struct headroom){ .free = UINT64_MAX, .limit = UINT64_MAX, .tasks = UINT64_MAX };
+	*ret = (struct headroom){ .free = UINT64_MAX,
+				  .limit = UINT64_MAX,
+				  .tasks = UINT64_MAX };
 	strcpy(ret->where, "this machine");
 	snprintf(path, sizeof path, "%s/proc/meminfo", watch->root);
 	if (slurp(path, info, sizeof info) > 0) {

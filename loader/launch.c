@@ -57,14 +57,17 @@ static int offer_output(const struct load_options *o, char error[512])
 		return 0;
 	if (!name) {
 		if (mkdir("pymem_out", 0700) < 0 && errno != EEXIST) {
-			snprintf(error, 512, "cannot make the folder pymem_out here: %s; choose "
-				 "another place with -f FILE", strerror(errno));
+			snprintf(error, 512,
+				 "cannot make the folder pymem_out here: %s; choose "
+				 "another place with -f FILE",
+				 strerror(errno));
 			return -1;
 		}
 		name = "pymem_out/pymem-snapshot-%t-%p.pymem";
 	}
 	if (strcmp(name, "-") == 0) {
-		snprintf(error, 512, "-f - cannot be combined with a command: its standard "
+		snprintf(error, 512,
+			 "-f - cannot be combined with a command: its standard "
 			 "output is its own; name a file");
 		return -1;
 	}
@@ -73,7 +76,8 @@ static int offer_output(const struct load_options *o, char error[512])
 	} else if (getcwd(cwd, sizeof cwd)) {
 		snprintf(path, sizeof path, "%s/%s", cwd, name);
 	} else {
-		snprintf(error, 512, "cannot tell the current folder: %s", strerror(errno));
+		snprintf(error, 512, "cannot tell the current folder: %s",
+			 strerror(errno));
 		return -1;
 	}
 	return offer("PYMEM_OUTPUT", path);
@@ -84,9 +88,11 @@ int launch(const struct load_options *o, const struct agent_file *agent, char er
 	char number[32];
 
 	if (strpbrk(agent->path, " :")) {
-		snprintf(error, 512, "the path of the agent, %.300s, has a space or a colon, "
+		snprintf(error, 512,
+			 "the path of the agent, %.300s, has a space or a colon, "
 			 "which LD_PRELOAD cannot hold: move it, or name another with "
-			 "PYMEM_AGENT", agent->path);
+			 "PYMEM_AGENT",
+			 agent->path);
 		return -1;
 	}
 	if (offer_output(o, error) < 0)

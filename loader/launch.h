@@ -13,6 +13,7 @@
  * among them or the options, a snapshot is taken when the program ends.
  * Returns only on failure: -1 and one sentence.
  */
-int launch(const struct load_options *options, const struct agent_file *agent, char error[512]);
+int launch(const struct load_options *options, const struct agent_file *agent,
+	   char error[512]);
 
 #endif

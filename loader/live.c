@@ -14,7 +14,8 @@
 #include "loader/child.h"
 
 /* In the child: becomes the viewer, with fd inherited. Never returns. */
-static void become_viewer(const char *viewer, const char *compare, const char *name, int fd)
+static void become_viewer(const char *viewer, const char *compare, const char *name,
+			  int fd)
 {
 	char number[16];
 	snprintf(number, sizeof number, "%d", fd);
@@ -38,8 +39,8 @@ static void become_viewer(const char *viewer, const char *compare, const char *n
 	_exit(127);
 }
 
-int live_start(struct live *live, const char *viewer, const char *compare, const char *name,
-	       int file, uint64_t start)
+int live_start(struct live *live, const char *viewer, const char *compare,
+	       const char *name, int file, uint64_t start)
 {
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
@@ -62,8 +63,14 @@ int live_start(struct live *live, const char *viewer, const char *compare, const
 		return -err;
 	}
 	shutdown(pair[0], SHUT_RD);
-	*live = (struct live){ .fd = pair[0], .viewer = pid, .file = again, .status = -1,
-			       .socket = true, .cancel_fd = -1, .sent = start, .have = start };
+	*live = (struct live){ .fd = pair[0],
+			       .viewer = pid,
+			       .file = again,
+			       .status = -1,
+			       .socket = true,
+			       .cancel_fd = -1,
+			       .sent = start,
+			       .have = start };
 	return 0;
 }
 
@@ -163,7 +170,8 @@ static bool cancelled(const struct live *live)
 	return poll(&p, 1, 0) > 0;
 }
 
-/* Sends what waits; gives up after `limit` rounds of 100 ms without progress (0: never). */
+/* Sends what waits; gives up after `limit` rounds of 100 ms without progress (0: never).
+ */
 static void drain(struct live *live, int limit)
 {
 	int idle = 0;

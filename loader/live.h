@@ -44,11 +44,11 @@ struct live {
 
 /*
  * Starts `viewer` (a path) on a new socket; file: descriptor of the output,
- * readable (duplicated here); bytes from offset `start` on will be sent.  compare: an older
- * snapshot or NULL.  name: the output's final name.  0 or a negative errno.
+ * readable (duplicated here); bytes from offset `start` on will be sent.  compare: an
+ * older snapshot or NULL.  name: the output's final name.  0 or a negative errno.
  */
-int live_start(struct live *live, const char *viewer, const char *compare, const char *name,
-	       int file, uint64_t start);
+int live_start(struct live *live, const char *viewer, const char *compare,
+	       const char *name, int file, uint64_t start);
 /*
  * Relays to an open descriptor instead (both are duplicated); file is a scratch
  * file.  The descriptor's flags stay as they are: it is shared with others.

@@ -41,7 +41,8 @@ static void on_signal(int sig)
 static int catch_signals(void)
 {
 	static const int caught[] = { SIGINT, SIGTERM, SIGHUP };
-	const struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	const struct sigaction action = { .sa_handler = on_signal,
+					  .sa_flags = SA_RESTART };
 	struct sigaction old;
 
 	if (pipe2(cancel_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
@@ -58,7 +59,8 @@ static int catch_signals(void)
 static void fill_standard_fds(void)
 {
 	for (int fd = 0; fd <= 2; fd++) {
-		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) < 0)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", O_RDWR) < 0)
 			_exit(1);
 	}
 }
@@ -85,8 +87,10 @@ static char *read_probes(const char *path, char error[512])
 			fclose(f);
 			return text;
 		}
-		snprintf(error, 512, "the probes in %.300s are %s", path, ferror(f) ?
-			 "not readable" : n == ROOM ? "longer than 16383 bytes" : "not text");
+		snprintf(error, 512, "the probes in %.300s are %s", path,
+			 ferror(f)   ? "not readable"
+			 : n == ROOM ? "longer than 16383 bytes"
+				     : "not text");
 	}
 	if (f)
 		fclose(f);
@@ -100,8 +104,10 @@ static int run_session(struct session *s)
 	char error[512];
 
 	if (o->snapshot && access(o->snapshot, R_OK) < 0) {
-		snprintf(error, sizeof error, "cannot read the snapshot %.300s to compare with: "
-			 "%s", o->snapshot, strerror(errno));
+		snprintf(error, sizeof error,
+			 "cannot read the snapshot %.300s to compare with: "
+			 "%s",
+			 o->snapshot, strerror(errno));
 		return fail(error);
 	}
 	if (session_init(s) < 0)

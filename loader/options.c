@@ -33,27 +33,31 @@ static const struct option_row option_rows[] = {
 	{ 'q', "quiet", NULL, "capture only: no viewer, no report, no progress" },
 	{ 'd', "debug", NULL, "log every step, with times, on standard error" },
 	{ OPT_JSON, "json", NULL, "print the capture report as one JSON object" },
-	{ OPT_SNAPSHOT, "snapshot", "FILE", "compare with this older snapshot (diff pages)" },
+	{ OPT_SNAPSHOT, "snapshot", "FILE",
+	  "compare with this older snapshot (diff pages)" },
 	{ 's', "show-references", "N", "draw the references of the N biggest types" },
 	{ OPT_NAME, "show-specific-references", "NAME",
 	  "(or -ss NAME) the same for a type; repeatable" },
-	{ OPT_UPLOAD, "upload", "COMMAND", "run COMMAND once per picture, with its path" },
-	{ OPT_NO_UPLOAD, "no-upload", NULL, "upload nothing (nothing is unless --upload)" },
+	{ OPT_UPLOAD, "upload", "COMMAND",
+	  "run COMMAND once per picture, with its path" },
+	{ OPT_NO_UPLOAD, "no-upload", NULL,
+	  "upload nothing (nothing is unless --upload)" },
 	{ 0, NULL, NULL, "Capture" },
 	{ OPT_METHOD, "method", "HOW", "auto (default), agent or external" },
-	{ OPT_NO_FORK, "no-fork", NULL,
-	  "walk in the process itself, paused meanwhile" },
+	{ OPT_NO_FORK, "no-fork", NULL, "walk in the process itself, paused meanwhile" },
 	{ OPT_NO_VALUES, "no-values", NULL, "leave all values (previews) out" },
 	{ OPT_VALUES, "values", "N", "characters of a preview (default 64)" },
 	{ OPT_PROBES, "probes", "FILE", "more native memory probes" },
-	{ OPT_KEEP_AGENT, "keep-agent", NULL, "leave the agent loaded for the next capture" },
+	{ OPT_KEEP_AGENT, "keep-agent", NULL,
+	  "leave the agent loaded for the next capture" },
 	{ 'e', "exec", "FILE", "the target's python binary (checked, not needed)" },
 	{ OPT_EVERY, "every", "TIME", "capture again and again: 60s, 10m, 1h" },
 	{ OPT_COUNT, "count", "N", "with --every: stop after N captures" },
 	{ 0, NULL, NULL, "Safety" },
 	{ OPT_DRY_RUN, "dry-run", NULL, "say what would be done, touch nothing" },
 	{ OPT_MAX_PAUSE, "max-pause", "MS", "refuse when a longer pause is predicted" },
-	{ OPT_MAX_MEMORY, "max-memory", "SIZE", "refuse, or stop, when the copy needs more" },
+	{ OPT_MAX_MEMORY, "max-memory", "SIZE",
+	  "refuse, or stop, when the copy needs more" },
 	{ OPT_TIMEOUT, "timeout", "S", "give up after S seconds (default 600)" },
 	{ OPT_GIL_TIMEOUT, "gil-timeout", "S", "wait S seconds for the GIL (default 5)" },
 	{ 0, NULL, NULL, "Other" },
@@ -144,7 +148,8 @@ int options_time(const char *text, uint64_t *ret)
 	return -1;
 }
 
-static int wrong(char error[512], const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int wrong(char error[512], const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 static int wrong(char error[512], const char *format, ...)
 {
@@ -164,8 +169,8 @@ static int parse_count(const char *what, const char *text, uint64_t max, uint64_
 	errno = 0;
 	const unsigned long long v = strtoull(text, &end, 10);
 	if (end == text || *end || errno || *text == '-' || v > max)
-		return wrong(error, "%s wants a whole number from 0 to %llu, not '%s'", what,
-			     (unsigned long long)max, text);
+		return wrong(error, "%s wants a whole number from 0 to %llu, not '%s'",
+			     what, (unsigned long long)max, text);
 	*ret = v;
 	return 0;
 }
@@ -173,8 +178,8 @@ static int parse_count(const char *what, const char *text, uint64_t max, uint64_
 static int parse_time(const char *what, const char *text, uint64_t *ret, char error[512])
 {
 	if (options_time(text, ret) < 0 || *ret == 0)
-		return wrong(error, "%s wants a time such as 5, 500ms or 2m, not '%s'", what,
-			     text);
+		return wrong(error, "%s wants a time such as 5, 500ms or 2m, not '%s'",
+			     what, text);
 	return 0;
 }
 
@@ -259,13 +264,15 @@ static int take(struct load_options *o, int code, const char *arg, char error[51
 		char *end;
 		const double ms = strtod(arg, &end);
 		if (end == arg || *end || !(ms > 0 && ms < 1e9))
-			return wrong(error, "--max-pause wants milliseconds, not '%s'", arg);
+			return wrong(error, "--max-pause wants milliseconds, not '%s'",
+				     arg);
 		o->max_pause_ns = (uint64_t)(ms * 1e6);
 		return 0;
 	}
 	case OPT_MAX_MEMORY:
 		if (options_size(arg, &o->max_memory) < 0 || o->max_memory == 0)
-			return wrong(error, "--max-memory wants a size such as 200M, not '%s'",
+			return wrong(error,
+				     "--max-memory wants a size such as 200M, not '%s'",
 				     arg);
 		return 0;
 	case OPT_TIMEOUT:
@@ -292,8 +299,9 @@ static void make_getopt(char shorts[64], struct option longs[ROWS + 1])
 		const struct option_row *row = &option_rows[i];
 		if (row->code == 0)
 			continue;
-		longs[l++] = (struct option){ row->name,
-			row->argument ? required_argument : no_argument, NULL, row->code };
+		longs[l++] = (struct option){
+			row->name, row->argument ? required_argument : no_argument,
+			NULL, row->code };
 		if (row->code < 256) {
 			shorts[s++] = (char)row->code;
 			if (row->argument)
@@ -373,8 +381,10 @@ static int parse_all(int argc, char **argv, struct load_options *o, char error[5
 		if (code == '?' && optopt > 0 && optopt < 256)
 			return wrong(error, "unknown option '-%c'", optopt);
 		if (code == '?')
-			return wrong(error, "unknown, ambiguous or misused option '%s'", said);
-		if ((code == 1 ? parse_pid(o, optarg, error) : take(o, code, optarg, error)) < 0)
+			return wrong(error, "unknown, ambiguous or misused option '%s'",
+				     said);
+		if ((code == 1 ? parse_pid(o, optarg, error)
+			       : take(o, code, optarg, error)) < 0)
 			return -1;
 	}
 	if (optind <= argc && optind > 0 && strcmp(argv[optind - 1], "--") == 0)

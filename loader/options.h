@@ -22,7 +22,7 @@ enum load_method { LOAD_METHOD_AUTO, LOAD_METHOD_AGENT, LOAD_METHOD_EXTERNAL };
 struct load_options {
 	const pid_t *pids;	/* in the order given; freed by options_free */
 	size_t pid_count;
-	char **spelled;		/* words of argv that were replaced; freed by options_free */
+	char **spelled; /* words of argv that were replaced; freed by options_free */
 	size_t spelled_count;
 	char **command;		/* NULL, or a NULL-terminated argv */
 

@@ -60,7 +60,8 @@ static void folder_of(char *dst, size_t size, const char *path)
 	if (!slash)
 		snprintf(dst, size, ".");
 	else
-		snprintf(dst, size, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+		snprintf(dst, size, "%.*s", slash == path ? 1 : (int)(slash - path),
+			 path);
 }
 
 static int open_temporary(struct output *out, char error[512])
@@ -73,10 +74,11 @@ static int open_temporary(struct output *out, char error[512])
 		uint64_t r = 0;
 		if (getrandom(&r, sizeof r, 0) != sizeof r)
 			r = (uint64_t)getpid() << 32 ^ (uint64_t)tries;
-		snprintf(out->temporary, sizeof out->temporary, "%.*s.pymem-%016" PRIx64 ".part",
+		snprintf(out->temporary, sizeof out->temporary,
+			 "%.*s.pymem-%016" PRIx64 ".part",
 			 slash ? (int)(slash - out->name + 1) : 0, out->name, r);
-		out->fd = open(out->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-			       0600);
+		out->fd = open(out->temporary,
+			       O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (out->fd >= 0) {
 			out->seekable = true;
 			return 0;
@@ -84,8 +86,9 @@ static int open_temporary(struct output *out, char error[512])
 		if (errno != EEXIST)
 			break;
 	}
-	snprintf(error, 512, "cannot write in %.350s: %s; choose another place with -f FILE",
-		 dir, strerror(errno));
+	snprintf(error, 512,
+		 "cannot write in %.350s: %s; choose another place with -f FILE", dir,
+		 strerror(errno));
 	return -1;
 }
 
@@ -93,7 +96,8 @@ static int make_name(struct output *out, const char *name, uint64_t number, int 
 		     char error[512])
 {
 	if (name) {
-		if (!*name || expand(out->name, sizeof out->name, name, number, pid) < 0) {
+		if (!*name ||
+		    expand(out->name, sizeof out->name, name, number, pid) < 0) {
 			snprintf(error, 512, "the name of the output file is %s",
 				 *name ? "too long" : "empty");
 			return -1;
@@ -133,16 +137,19 @@ int output_open(struct output *ret, const char *name, uint64_t number, int pid,
 		ret->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 		if (ret->fd >= 0 && !isatty(ret->fd))
 			return 0;
-		snprintf(error, 512, ret->fd < 0 ? "standard output is closed" :
-			 "refusing to write a snapshot to a terminal: redirect it, or name "
-			 "a file with -f FILE");
+		snprintf(error, 512,
+			 ret->fd < 0 ? "standard output is closed"
+				     : "refusing to write a snapshot to a terminal: "
+				       "redirect it, or name "
+				       "a file with -f FILE");
 		output_discard(ret);
 		return -1;
 	}
 	if (make_name(ret, name, number, pid, error) < 0)
 		return -1;
 	if (stat(ret->name, &st) == 0 && S_ISDIR(st.st_mode)) {
-		snprintf(error, 512, "%.400s is a folder: name a file with -f", ret->name);
+		snprintf(error, 512, "%.400s is a folder: name a file with -f",
+			 ret->name);
 		return -1;
 	}
 	if (!ret->chosen && stat(ret->name, &st) == 0 && !S_ISREG(st.st_mode))
@@ -159,7 +166,7 @@ static int place_new(struct output *out)
 	snprintf(stem, sizeof stem, "%.*s", (int)n, out->name);
 	for (int i = 2; link(out->temporary, out->name) < 0; i++) {
 		if (errno == EPERM || errno == ENOSYS || errno == EOPNOTSUPP)
-			return rename(out->temporary, out->name);	/* no links there */
+			return rename(out->temporary, out->name); /* no links there */
 		if (errno != EEXIST || i > 1000)
 			return -1;
 		if (snprintf(out->name, sizeof out->name, "%s-%d.pymem", stem, i) >=
@@ -176,7 +183,7 @@ static int sync_folder(const char *name)
 	folder_of(dir, sizeof dir, name);
 	const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return 0;	/* a folder one may write but not read: nothing to be done */
+		return 0; /* a folder one may write but not read: nothing to be done */
 	const int r = fsync(fd);
 	const int err = errno;
 	close(fd);
@@ -203,12 +210,14 @@ int output_commit(struct output *out, char error[512])
 	}
 	const int err = errno;
 	if (r < 0) {
-		snprintf(error, 512, "cannot %s %.400s: %s", step, out->name, strerror(err));
+		snprintf(error, 512, "cannot %s %.400s: %s", step, out->name,
+			 strerror(err));
 		output_discard(out);
 		return -1;
 	}
 	if (close(out->fd) < 0 && errno != EINTR) {
-		snprintf(error, 512, "cannot write %.400s: %s", out->name, strerror(errno));
+		snprintf(error, 512, "cannot write %.400s: %s", out->name,
+			 strerror(errno));
 		r = -1;
 	}
 	out->fd = -1;

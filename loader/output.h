@@ -40,7 +40,8 @@ int output_commit(struct output *output, char error[512]);
 /* Not to be kept: removes the temporary file. */
 void output_discard(struct output *output);
 
-/* An unnamed file, mode 0600, in the folder of `beside` (or in TMPDIR, /tmp). fd or -1. */
+/* An unnamed file, mode 0600, in the folder of `beside` (or in TMPDIR, /tmp). fd or -1.
+ */
 int output_scratch(const char *beside, char error[512]);
 /* Writes all; 0 or a negative errno. */
 int output_write(int fd, const void *data, uint64_t size);

@@ -29,7 +29,7 @@ struct part {
 	struct snap_index_state state;
 	char *held;		/* bytes of the unfinished block */
 	size_t held_size, held_capacity;
-	int error;		/* negative errno of the output, sticky: nothing more is written */
+	int error; /* negative errno of the output, sticky: nothing more is written */
 	struct live *live;	/* or NULL */
 };
 

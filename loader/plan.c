@@ -16,7 +16,8 @@
 #define GIB 1073741824.0
 #define MIB (UINT64_C(1) << 20)
 
-static void warn(struct plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void warn(struct plan *plan, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 static void warn(struct plan *plan, const char *format, ...)
 {
@@ -25,7 +26,8 @@ static void warn(struct plan *plan, const char *format, ...)
 	if (plan->warning_count == PLAN_WARNINGS)
 		return;
 	va_start(args, format);
-	vsnprintf(plan->warnings[plan->warning_count++], sizeof plan->warnings[0], format, args);
+	vsnprintf(plan->warnings[plan->warning_count++], sizeof plan->warnings[0], format,
+		  args);
 	va_end(args);
 }
 
@@ -66,11 +68,19 @@ static void read_memory(struct plan *plan)
 	text = proc_read(path, 65536, NULL);
 	if (text) {
 		plan->rss = proc_field(text, "VmRSS", 10, 0) * 1024;
-		plan->anonymous = proc_field(text, "RssAnon", 10, plan->rss / 1024) * 1024;
+		plan->anonymous = proc_field(text, "RssAnon", 10, plan->rss / 1024) *
+				  1024;
 	}
 	free(text);
 	plan->estimated = true;
 }
+
+static const char overcommit_warning[] =
+	"vm.overcommit_memory is 2 and the commit limit is near: the kernel will "
+	"probably refuse the fork (nothing happens then); --no-fork does without";
+static const char oom_group_warning[] =
+	"memory.oom.group is set: if the cgroup ran out of memory, the kernel would "
+	"kill all of it; the copy is watched and killed long before";
 
 /* vm.overcommit_memory 2: fork is charged for every writable private page. */
 static void check_overcommit(struct plan *plan)
@@ -85,9 +95,7 @@ static void check_overcommit(struct plan *plan)
 		const uint64_t limit = proc_field(info, "CommitLimit", 10, 0);
 		const uint64_t used = proc_field(info, "Committed_AS", 10, 0);
 		if (used + proc_field(status, "VmData", 10, 0) > limit)
-			warn(plan, "vm.overcommit_memory is 2 and the commit limit is near: the "
-			     "kernel will probably refuse the fork (nothing happens then); "
-			     "--no-fork does without");
+			warn(plan, "%s", overcommit_warning);
 	}
 	free(mode);
 	free(info);
@@ -95,7 +103,8 @@ static void check_overcommit(struct plan *plan)
 }
 
 /* Which way is tried first, and why. */
-static void choose(struct plan *plan, const struct load_options *o, const struct target *target)
+static void choose(struct plan *plan, const struct load_options *o,
+		   const struct target *target)
 {
 	const bool stopped = target && target->process.state == 'T';
 
@@ -111,9 +120,9 @@ static void choose(struct plan *plan, const struct load_options *o, const struct
 		plan->why = "the process is stopped and stays so";
 	} else {
 		plan->method = LOAD_METHOD_AGENT;
-		plan->why = plan->preloaded ? "the process carries the agent and answers" :
-			    target->calls.kept_start ? "an agent is there already" :
-			    "the process can run the agent";
+		plan->why = plan->preloaded ? "the process carries the agent and answers"
+			    : target->calls.kept_start ? "an agent is there already"
+						       : "the process can run the agent";
 	}
 }
 
@@ -152,23 +161,27 @@ void plan_predict(struct plan *plan, const struct load_options *o)
 	predict_pause(plan);
 	predict_memory(plan);
 	if (o->max_pause_ns && plan->pause_ns > o->max_pause_ns)
-		refuse(plan, "a pause of %s is predicted, more than --max-pause allows (%s)",
+		refuse(plan,
+		       "a pause of %s is predicted, more than --max-pause allows (%s)",
 		       text_time(a, plan->pause_ns), text_time(b, o->max_pause_ns));
 	if (o->max_memory && plan->copy_bytes > o->max_memory)
-		refuse(plan, "the copy will need about %s, more than --max-memory allows (%s)",
+		refuse(plan,
+		       "the copy will need about %s, more than --max-memory allows (%s)",
 		       text_bytes(a, plan->copy_bytes), text_bytes(b, o->max_memory));
 	if (h->free < plan->need_bytes)
-		refuse(plan, "only %s of memory are left in %s, and %s are wanted so that the "
+		refuse(plan,
+		       "only %s of memory are left in %s, and %s are wanted so that the "
 		       "process is not in danger; free some, raise the limit%s",
 		       text_bytes(a, h->free), h->where, text_bytes(b, plan->need_bytes),
-		       plan->in_place ? "" : ", or use --no-fork (which pauses the process for "
-		       "the whole walk)");
+		       plan->in_place
+			       ? ""
+			       : ", or use --no-fork (which pauses the process for "
+				 "the whole walk)");
 	if (h->oom_group && !plan->in_place)
-		warn(plan, "memory.oom.group is set: if the cgroup ran out of memory, the kernel "
-		     "would kill all of it; the copy is watched and killed long before");
+		warn(plan, "%s", oom_group_warning);
 	if (h->tasks < 3)
-		warn(plan, "the cgroup's pids.max leaves room for %" PRIu64 " more tasks; a thread "
-		     "and a copy are wanted", h->tasks);
+		warn(plan, "the cgroup's pids.max leaves room for %" PRIu64 " tasks, "
+			   "a thread and a copy are wanted", h->tasks);
 }
 
 /* -e FILE: only checked. The addresses come from the running process itself. */
@@ -184,7 +197,8 @@ static void check_exec(struct plan *plan, const struct load_options *o)
 		warn(plan, "--exec: cannot read %.180s; it isn't needed", o->exec);
 	else if (stat(path, &theirs) == 0 &&
 		 (ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino))
-		warn(plan, "--exec: the process runs another file than %.160s; its own is used",
+		warn(plan,
+		     "--exec: the process runs another file than %.160s; its own is used",
 		     o->exec);
 }
 
@@ -192,11 +206,13 @@ static void take_target(struct plan *plan, const struct target *target)
 {
 	const struct process *p = &target->process;
 
-	text_printable(plan->name, sizeof plan->name, p->comm, strnlen(p->comm, sizeof p->comm));
+	text_printable(plan->name, sizeof plan->name, p->comm,
+		       strnlen(p->comm, sizeof p->comm));
 	snprintf(plan->python, sizeof plan->python, "%s", target->python.version);
 	plan->python[strcspn(plan->python, " ")] = '\0';
 	if (target->python.copies > 1)
-		warn(plan, "the process holds %d Python interpreters' libraries; the first is used",
+		warn(plan,
+		     "the process holds %d interpreters' libraries; the first is used",
 		     target->python.copies);
 }
 

@@ -73,6 +73,6 @@ void progress_log(void *arg, const char *line)
 	if (!progress.debug || progress.muted)
 		return;
 	text_printable(text, sizeof text, line, strlen(line));
-	fprintf(stderr, "[%8.3f ms] %s%s%s\n", (double)t / 1e6, arg ? (const char *)arg : "",
-		arg ? ": " : "", text);
+	fprintf(stderr, "[%8.3f ms] %s%s%s\n", (double)t / 1e6,
+		arg ? (const char *)arg : "", arg ? ": " : "", text);
 }

@@ -13,7 +13,8 @@
 /* quiet: no line; debug: log lines are printed (and the line isn't drawn). */
 void progress_open(bool quiet, bool debug);
 /* Draws: label = "1234" or "2 of 3"; phase: printable. */
-void progress_show(const char *label, const char *phase, uint64_t objects, uint64_t bytes);
+void progress_show(const char *label, const char *phase, uint64_t objects,
+		   uint64_t bytes);
 /* Wipes the line; further calls draw it again. */
 void progress_wipe(void);
 /* Stops drawing for good (the viewer has the terminal now). */

@@ -26,7 +26,7 @@ struct receive {
 	struct receive_result *ret;
 	uint64_t started, deadline;	/* deadline: of the whole job */
 	uint64_t gil_from;		/* since when the GIL is waited for, 0 = not */
-	uint64_t stop_by;		/* after a cancel or DONE: leave then; 0 = not yet */
+	uint64_t stop_by; /* after a cancel or DONE: leave then; 0 = not yet */
 	uint64_t next_watch, next_progress;
 	bool control_open, stream_open;
 	char buf[STREAM_CHUNK];
@@ -71,14 +71,17 @@ static void stop(struct receive *r, enum receive_stop why)
 	/* A frozen copy (Plan B) listens to nobody while it walks: ejecting kills it. */
 	r->stop_by = receive_now() + (r->options->in_copy ? 0 :
 				      or_default(r->options->grace_ns, 3 * SECOND));
-	const struct pymem_msg cancel = { .type = PYMEM_MSG_CANCEL, .nonce = r->in->nonce };
-	ssize_t n = send(r->in->command_fd, &cancel, sizeof cancel, MSG_NOSIGNAL | MSG_DONTWAIT);
+	const struct pymem_msg cancel = { .type = PYMEM_MSG_CANCEL,
+					  .nonce = r->in->nonce };
+	ssize_t n = send(r->in->command_fd, &cancel, sizeof cancel,
+			 MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n < 0 && errno == ENOTSOCK)		/* the pipes of an old kernel */
 		n = write(r->in->command_fd, &cancel, sizeof cancel);
 	debug(r, "cancel sent (reason %d): %s", (int)why, n < 0 ? strerror(errno) : "ok");
 }
 
-static void on_failed(struct receive_result *ret, const struct pymem_msg *m, const char *text)
+static void on_failed(struct receive_result *ret, const struct pymem_msg *m,
+		      const char *text)
 {
 	ret->failed = true;
 	ret->fail = (uint32_t)m->a;
@@ -86,7 +89,8 @@ static void on_failed(struct receive_result *ret, const struct pymem_msg *m, con
 	text_printable(ret->fail_text, sizeof ret->fail_text, text, m->text_size);
 }
 
-static void on_crash(struct receive_result *ret, const struct pymem_msg *m, const char *text)
+static void on_crash(struct receive_result *ret, const struct pymem_msg *m,
+		     const char *text)
 {
 	ret->crashed = true;
 	ret->crash_signal = m->a;
@@ -192,8 +196,10 @@ static void read_control(struct receive *r)
 		debug(r, "a packet of %zd bytes is no message of this agent: ignored", n);
 		return;
 	}
-	debug(r, "message %" PRIu32 " a=%" PRIu64 " b=%" PRIu64 " c=%" PRIu64 " d=%" PRIu64
-	      " text %" PRIu32, m->type, m->a, m->b, m->c, m->d, m->text_size);
+	debug(r,
+	      "message %" PRIu32 " a=%" PRIu64 " b=%" PRIu64 " c=%" PRIu64 " d=%" PRIu64
+	      " text %" PRIu32,
+	      m->type, m->a, m->b, m->c, m->d, m->text_size);
 	on_message(r, m, packet.text);
 }
 
@@ -239,9 +245,11 @@ static void check_clock(struct receive *r, uint64_t now)
 
 	if (r->ret->stop || r->ret->idle)
 		return;
-	if (!r->ret->hello && now > r->started + or_default(r->options->hello_ns, 2 * SECOND))
+	if (!r->ret->hello &&
+	    now > r->started + or_default(r->options->hello_ns, 2 * SECOND))
 		stop(r, RECEIVE_NO_HELLO);
-	else if (r->gil_from && r->part->state.bytes == 0 && now > r->gil_from + gil + SECOND)
+	else if (r->gil_from && r->part->state.bytes == 0 &&
+		 now > r->gil_from + gil + SECOND)
 		stop(r, RECEIVE_GIL);
 	else if (now > r->deadline)
 		stop(r, RECEIVE_TIMEOUT);
@@ -252,8 +260,8 @@ static void tell_progress(struct receive *r, uint64_t now)
 	if (!r->options->progress || now < r->next_progress)
 		return;
 	r->next_progress = now + SECOND / 10;
-	r->options->progress(r->options->progress_arg, r->ret->phase, r->part->state.objects,
-			     r->part->state.bytes);
+	r->options->progress(r->options->progress_arg, r->ret->phase,
+			     r->part->state.objects, r->part->state.bytes);
 }
 
 enum { SLOT_CONTROL, SLOT_STREAM, SLOT_CANCEL, SLOT_TARGET, SLOT_LIVE, SLOTS };

@@ -23,15 +23,15 @@
 
 struct receive_options {
 	uint64_t hello_ns;	/* first message within this, 0 = 2 s */
-	uint64_t gil_timeout_ns;	/* GIL within this after the first message, 0 = 5 s */
+	uint64_t gil_timeout_ns; /* GIL within this after the first message, 0 = 5 s */
 	uint64_t timeout_ns;	/* whole job, 0 = 600 s */
 	uint64_t grace_ns;	/* end after a cancel, 0 = 3 s */
 	bool in_copy;		/* Plan B: no GIL is waited for, end of file is the end */
 	int cancel_fd;		/* readable = cancel; -1 = none */
-	const struct headroom_watch *watch;	/* polled while the copy walks; NULL = not */
+	const struct headroom_watch *watch; /* polled while the copy walks; NULL = not */
 	uint64_t headroom_min;	/* bytes: below, the copy is killed */
 	void (*progress)(void *arg, const char *phase, uint64_t objects, uint64_t bytes);
-	void *progress_arg;	/* progress: NULL = nobody cares; called some 10 times a second */
+	void *progress_arg;	/* progress: 10 times a second; NULL = nobody cares */
 	void (*log)(void *arg, const char *line);	/* NULL = no --debug */
 	void *log_arg;
 };
@@ -44,7 +44,7 @@ enum receive_stop {
 	RECEIVE_TIMEOUT,	/* --timeout */
 	RECEIVE_CANCELLED,	/* cancel_fd */
 	RECEIVE_MEMORY,		/* headroom_min */
-	RECEIVE_OUTPUT,		/* the output could not be written; part->error says why */
+	RECEIVE_OUTPUT,		/* it could not be written; part->error says why */
 	RECEIVE_STREAM,		/* what came is no snapshot */
 };
 
@@ -52,7 +52,7 @@ struct receive_result {
 	enum receive_stop stop;
 	bool hello, forked, walked, done, failed, crashed, child;
 	bool gone;		/* the target ended, or became another program */
-	bool idle;		/* the agent said that its job is over: it may be ejected */
+	bool idle; /* the agent said that its job is over: it may be ejected */
 	uint64_t agent_version, worker_tid;
 	uint64_t child_pid, gil_wait_ns, gil_held_ns, fork_ns;
 	uint64_t objects, edges, walk_ns, child_dirty_bytes;

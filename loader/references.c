@@ -154,7 +154,8 @@ struct drawing {
 	int missing;
 };
 
-static void tell(const struct drawing *d, const char *what, const char *name, const char *why)
+static void tell(const struct drawing *d, const char *what, const char *name,
+		 const char *why)
 {
 	char line[PATH_MAX + 400], safe[PATH_MAX];
 
@@ -203,7 +204,8 @@ static void upload(const struct drawing *d, const char *picture)
 	const int status = run(call);
 	free(script);
 	if (status != 0) {
-		snprintf(why, sizeof why, "the upload command ended with status %d", status);
+		snprintf(why, sizeof why, "the upload command ended with status %d",
+			 status);
 		tell(d, "not uploaded:", picture, why);
 	}
 }
@@ -214,7 +216,8 @@ static void file_part(char *dst, size_t size, const char *type)
 	const char *dot = strrchr(type, '.');
 	size_t n = 0;
 
-	for (const char *s = dot && dot[1] ? dot + 1 : type; *s && n + 1 < size && n < 80; s++) {
+	for (const char *s = dot && dot[1] ? dot + 1 : type; *s && n + 1 < size && n < 80;
+	     s++) {
 		const bool plain = (*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') ||
 				   (*s >= 'A' && *s <= 'Z') || *s == '_';
 		dst[n++] = plain ? *s : '_';
@@ -229,14 +232,17 @@ static void draw_one(struct drawing *d, uint64_t pid, const char *type, bool bac
 
 	snprintf(folder, sizeof folder, "%s", d->file);
 	file_part(part, sizeof part, type);
-	if (snprintf(picture, sizeof picture, "%s/%sref_%" PRIu64 "_%s.png", dirname(folder),
-		     back ? "back" : "", pid, part) >= (int)sizeof picture)
+	if (snprintf(picture, sizeof picture, "%s/%sref_%" PRIu64 "_%s.png",
+		     dirname(folder), back ? "back" : "", pid,
+		     part) >= (int)sizeof picture)
 		return;
 	snprintf(number, sizeof number, "%" PRIu64, pid);
 	unlink(picture);	/* an older one must not be taken for this one */
 	const char *const argv[] = {
-		d->viewer, "--graph", back ? "backrefs" : "refs", "--of", type, "--pid", number,
-		"-o", picture, "--", d->file, NULL,
+		d->viewer, "--graph", back ? "backrefs" : "refs",
+		"--of",	   type,      "--pid",
+		number,	   "-o",      picture,
+		"--",	   d->file,   NULL,
 	};
 	const int status = run(argv);
 	if (stat(picture, &st) == 0 && st.st_size > 0 && (status == 0 || status == 3)) {
@@ -290,17 +296,20 @@ static void draw_process(struct drawing *d, struct totals *t)
 	}
 }
 
-int references_draw(const struct load_options *options, const char *viewer, const char *file,
-		    void (*said)(void *arg, const char *line), void *arg)
+int references_draw(const struct load_options *options, const char *viewer,
+		    const char *file, void (*said)(void *arg, const char *line),
+		    void *arg)
 {
-	static const struct snap_parser_ops ops = { .begin = on_begin, .finish = on_finish };
+	static const struct snap_parser_ops ops = { .begin = on_begin,
+						    .finish = on_finish };
 	struct drawing d = { options, viewer, file, said, arg, 0 };
 	struct reading reading = { NULL, NULL };
 	struct snap_problem problem = { 0 };
 
 	reading.last = &reading.first;
 	const int fd = open(file, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || (snap_read_fd(fd, NULL, &ops, &reading, &problem) < 0 && !reading.first)) {
+	if (fd < 0 ||
+	    (snap_read_fd(fd, NULL, &ops, &reading, &problem) < 0 && !reading.first)) {
 		tell(&d, "cannot read", file, fd < 0 ? strerror(errno) : problem.text);
 		if (fd >= 0)
 			close(fd);

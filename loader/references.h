@@ -16,7 +16,8 @@
  * the options' upload command; each one that was not is told with the reason.
  * Returns how many were not, or -1 when the snapshot couldn't be read.
  */
-int references_draw(const struct load_options *options, const char *viewer, const char *file,
-		    void (*said)(void *arg, const char *line), void *arg);
+int references_draw(const struct load_options *options, const char *viewer,
+		    const char *file, void (*said)(void *arg, const char *line),
+		    void *arg);
 
 #endif

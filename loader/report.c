@@ -20,11 +20,12 @@ static void times(FILE *out, const struct capture_result *r)
 			r->preloaded ? "" : ", one thread stopped ",
 			r->preloaded ? "" : text_time(c, r->stopped_ns));
 	else
-		fprintf(out, "  pause: GIL held %s, of it fork %s (after a wait of %s)%s%s\n",
+		fprintf(out,
+			"  pause: GIL held %s, of it fork %s (after a wait of %s)%s%s\n",
 			text_time(a, r->gil_held_ns), text_time(b, r->fork_ns),
-			text_time(c, r->gil_wait_ns), r->preloaded ? "" :
-			", one thread stopped ", r->preloaded ? "" :
-			text_time(d, r->stopped_ns));
+			text_time(c, r->gil_wait_ns),
+			r->preloaded ? "" : ", one thread stopped ",
+			r->preloaded ? "" : text_time(d, r->stopped_ns));
 }
 
 static void walk(FILE *out, const struct capture_result *r)
@@ -54,7 +55,8 @@ void report_text(FILE *out, const struct capture_result *r, const char *file)
 		fprintf(out, ", Python %s", r->python);
 	fprintf(out, ": %s", capture_words_status(r->status));
 	if (r->method[0])
-		fprintf(out, " (%s%s)", r->method, r->preloaded ? ", through its own agent" : "");
+		fprintf(out, " (%s%s)", r->method,
+			r->preloaded ? ", through its own agent" : "");
 	fputs("\n", out);
 	if (r->error[0])
 		fprintf(out, "  %s\n", r->error);
@@ -63,12 +65,13 @@ void report_text(FILE *out, const struct capture_result *r, const char *file)
 		walk(out, r);
 	}
 	if (r->skipped[0])
-		fprintf(out, "  references left out (they crashed the copy): %s\n", r->skipped);
+		fprintf(out, "  references left out (they crashed the copy): %s\n",
+			r->skipped);
 	if (r->note[0])
 		fprintf(out, "  note: %s\n", r->note);
 	if (file && r->status != CAPTURE_FAILED)
-		fprintf(out, "  written to %s\n", strcmp(file, "-") == 0 ? "standard output" :
-			file);
+		fprintf(out, "  written to %s\n",
+			strcmp(file, "-") == 0 ? "standard output" : file);
 }
 
 static void number(FILE *out, const char *key, uint64_t v)
@@ -111,8 +114,8 @@ static void json_one(FILE *out, const struct capture_result *r, const char *file
 		r->preloaded ? "true" : "false");
 }
 
-void report_json(FILE *out, const struct capture_result *results, const char *const *files,
-		 size_t count)
+void report_json(FILE *out, const struct capture_result *results,
+		 const char *const *files, size_t count)
 {
 	fputs("{\"schema\":1,\"snapshots\":[", out);
 	for (size_t i = 0; i < count; i++) {

@@ -110,8 +110,8 @@ static void plan_json(const struct plan *p, const struct capture_result *r)
 		  p->method == LOAD_METHOD_EXTERNAL ? "external" : "agent");
 	printf(",\"predicted_pause_ns\":%" PRIu64 ",\"copy_bytes\":%" PRIu64
 	       ",\"need_bytes\":%" PRIu64 ",\"free_bytes\":%" PRIu64 ",\"rss\":%" PRIu64
-	       ",\"warnings\":[", p->pause_ns, p->copy_bytes, p->need_bytes, p->headroom.free,
-	       p->rss);
+	       ",\"warnings\":[",
+	       p->pause_ns, p->copy_bytes, p->need_bytes, p->headroom.free, p->rss);
 	for (unsigned i = 0; i < p->warning_count; i++) {
 		fputs(i ? "," : "", stdout);
 		text_json(stdout, p->warnings[i]);
@@ -146,8 +146,8 @@ static void open_live(struct session *s, uint64_t bytes)
 		return;
 	s->want_live = false;
 	progress_mute();
-	if (live_start(&s->live, s->viewer, s->options->snapshot, s->output.name, s->output.fd,
-		       s->live_start) < 0) {
+	if (live_start(&s->live, s->viewer, s->options->snapshot, s->output.name,
+		       s->output.fd, s->live_start) < 0) {
 		s->live = LIVE_NONE;
 		progress_unmute();
 		return;
@@ -198,8 +198,8 @@ static void join(struct session *s)
 			if (r->status == CAPTURE_FAILED)
 				continue;
 			r->status = CAPTURE_FAILED;
-			snprintf(r->error, sizeof r->error, "cannot write the snapshot: %s",
-				 strerror(-e));
+			snprintf(r->error, sizeof r->error,
+				 "cannot write the snapshot: %s", strerror(-e));
 		}
 		return;
 	}
@@ -212,7 +212,8 @@ static void run_many(struct session *s, bool keep)
 	char error[512];
 
 	for (size_t i = 0; i < s->count && jobs && args; i++) {
-		const int fd = output_scratch(to_stdout(s) ? NULL : s->output.name, error);
+		const int fd = output_scratch(to_stdout(s) ? NULL : s->output.name,
+					      error);
 		part_init(&s->parts[i], fd, true, NULL);
 		jobs[i] = job_for(s, i, keep, &args[i]);
 		if (fd >= 0 || !jobs[i].plan)
@@ -260,8 +261,8 @@ static void run_one(struct session *s, bool keep)
 	struct progress_arg arg;
 	const int spool = open_spool(s);
 
-	part_init(part, spool >= 0 ? spool : s->output.fd, spool >= 0 || s->output.seekable,
-		  &s->live);
+	part_init(part, spool >= 0 ? spool : s->output.fd,
+		  spool >= 0 || s->output.seekable, &s->live);
 	s->live_start = part->start;
 	const struct capture_job job = job_for(s, 0, keep, &arg);
 	if (job.plan)
@@ -272,7 +273,8 @@ static void run_one(struct session *s, bool keep)
 		if (e < 0 && r->status != CAPTURE_FAILED) {
 			r->status = CAPTURE_FAILED;
 			r->cancelled = e == -EINTR;
-			snprintf(r->error, sizeof r->error, "cannot write the snapshot: %s",
+			snprintf(r->error, sizeof r->error,
+				 "cannot write the snapshot: %s",
 				 e == -EINTR ? "cancelled" : strerror(-e));
 		}
 		s->live = LIVE_NONE;
@@ -363,7 +365,8 @@ static void show(struct session *s, bool seen)
 	if (!s->file[0] || to_stdout(s) || !talks(s))
 		return;
 	if (!s->has_viewer) {
-		fprintf(stderr, "pymem-load: pymem-view was not found (beside this program or "
+		fprintf(stderr,
+			"pymem-load: pymem-view was not found (beside this program or "
 			"on PATH): no report\n");
 		return;
 	}

@@ -50,10 +50,10 @@ int show_viewer(const char *viewer, const char *file, const char *compare)
 int show_reports(const char *viewer, const char *file, const char *compare)
 {
 	/* One run: overview (with the first suspects), types, and differences. */
-	const char *const plain[] = { viewer, "--format", "text", "--limit", "15", "--", file,
-				      NULL };
-	const char *const diff[] = { viewer, "--format", "text", "--limit", "15", "--compare",
-				     compare, "--", file, NULL };
+	const char *const plain[] = { viewer, "--format", "text", "--limit",
+				      "15",   "--",	  file,	  NULL };
+	const char *const diff[] = { viewer,	  "--format", "text", "--limit", "15",
+				     "--compare", compare,    "--",   file,	 NULL };
 
 	return run(compare ? diff : plain);
 }

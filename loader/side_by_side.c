@@ -55,14 +55,16 @@ static _Noreturn void work(const struct capture_job *job, int fd)
 	_exit(0);
 }
 
-static void failed(struct capture_result *ret, const struct capture_job *job, const char *why)
+static void failed(struct capture_result *ret, const struct capture_job *job,
+		   const char *why)
 {
 	*ret = (struct capture_result){ .pid = job->pid, .status = CAPTURE_FAILED };
 	snprintf(ret->name, sizeof ret->name, "%s", job->plan->name);
 	snprintf(ret->error, sizeof ret->error, "%s", why);
 }
 
-static void start(struct worker *w, const struct capture_job *job, struct capture_result *result)
+static void start(struct worker *w, const struct capture_job *job,
+		  struct capture_result *result)
 {
 	int pair[2] = { -1, -1 };
 
@@ -134,7 +136,8 @@ void side_by_side_run(const struct capture_job *jobs, size_t count,
 	}
 	while (open > 0) {
 		for (size_t i = 0; i < count; i++)
-			polls[i] = (struct pollfd){ .fd = workers[i].fd, .events = POLLIN };
+			polls[i] = (struct pollfd){ .fd = workers[i].fd,
+						    .events = POLLIN };
 		if (poll(polls, count, -1) < 0)
 			continue;
 		for (size_t i = 0; i < count; i++) {

@@ -80,7 +80,8 @@ static void machine_only(void **state)
 static void v2_tightest_ancestor_wins(void **state)
 {
 	(void)state;
-	put("/proc/self/mountinfo", "31 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+	put("/proc/self/mountinfo",
+	    "31 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
 	put("/proc/7/cgroup", "0::/a/b\n");
 	put("/sys/fs/cgroup/a/b/memory.max", "max\n");
 	put("/sys/fs/cgroup/a/b/memory.high", "max\n");
@@ -150,8 +151,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(machine_only, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(v2_tightest_ancestor_wins, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(v1_unlimited_is_no_limit, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(v2_tightest_ancestor_wins, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(v1_unlimited_is_no_limit, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(seen_from_a_container, set_up, tear_down),
 	};
 

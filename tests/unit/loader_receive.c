@@ -60,11 +60,15 @@ static void make_snapshot(uint32_t objects)
 	const struct snap_fact pid = { .key = "pid", .kind = SNAP_FACT_U64, .u64 = 42 };
 	assert_int_equal(s->ops->fact(s, &pid), 0);
 	assert_int_equal(s->ops->string(s, 1, "builtins.int", 12), 0);
-	const struct snap_type type = { .id = 1, .name = 1, .addr = 64, .kind = SNAP_KIND_INT };
+	const struct snap_type type = {
+		.id = 1, .name = 1, .addr = 64, .kind = SNAP_KIND_INT
+	};
 	assert_int_equal(s->ops->type(s, &type), 0);
 	for (uint32_t i = 0; i < objects; i++) {
-		const struct snap_object o = { .addr = 4096 + 32 * (uint64_t)i, .size = 28,
-					       .refcount = 1 + i % 3, .type = 1 };
+		const struct snap_object o = { .addr = 4096 + 32 * (uint64_t)i,
+					       .size = 28,
+					       .refcount = 1 + i % 3,
+					       .type = 1 };
 		assert_int_equal(s->ops->object(s, &o), 0);
 	}
 	assert_int_equal(s->ops->end(s), 0);
@@ -80,10 +84,16 @@ struct agent {
 	bool cancelled;
 };
 
-static void message(struct agent *a, uint32_t type, uint64_t va, uint64_t vb, const char *text)
+static void message(struct agent *a, uint32_t type, uint64_t va, uint64_t vb,
+		    const char *text)
 {
 	char packet[sizeof(struct pymem_msg) + PYMEM_MSG_TEXT_MAX];
-	struct pymem_msg m = { .type = type, .nonce = NONCE, .a = va, .b = vb, .c = 7, .d = 9,
+	struct pymem_msg m = { .type = type,
+			       .nonce = NONCE,
+			       .a = va,
+			       .b = vb,
+			       .c = 7,
+			       .d = 9,
 			       .text_size = (uint32_t)strlen(text) };
 
 	memcpy(packet, &m, sizeof m);
@@ -210,13 +220,18 @@ static void play(struct stage *s, void (*how)(struct agent *), int file)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, c), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, d), 0);
-	s->in = (struct injection){ .pid = getpid(), .pidfd = -1, .control_fd = c[0],
-				    .command_fd = c[0], .stream_fd = d[0], .nonce = NONCE };
+	s->in = (struct injection){ .pid = getpid(),
+				    .pidfd = -1,
+				    .control_fd = c[0],
+				    .command_fd = c[0],
+				    .stream_fd = d[0],
+				    .nonce = NONCE };
 	s->agent = (struct agent){ .control = c[1], .stream = d[1], .play = how };
 	s->file = file;
 	part_init(&s->part, file, true, NULL);
 	assert_int_equal(part_begin(&s->part), 0);
-	assert_int_equal(pthread_create(&s->agent.thread, NULL, agent_main, &s->agent), 0);
+	assert_int_equal(pthread_create(&s->agent.thread, NULL, agent_main, &s->agent),
+			 0);
 	receive_run(&s->in, &s->part, &s->options, &s->got);
 	close(c[0]);
 	close(d[0]);
@@ -225,8 +240,10 @@ static void play(struct stage *s, void (*how)(struct agent *), int file)
 
 static struct stage fresh(void)
 {
-	return (struct stage){ .options = { .cancel_fd = -1, .hello_ns = 300 * MS,
-					    .gil_timeout_ns = 100 * MS, .grace_ns = 100 * MS } };
+	return (struct stage){ .options = { .cancel_fd = -1,
+					    .hello_ns = 300 * MS,
+					    .gil_timeout_ns = 100 * MS,
+					    .grace_ns = 100 * MS } };
 }
 
 static int scratch(void)
@@ -258,7 +275,8 @@ static int count_fact(struct snap_sink *sink, const struct snap_fact *f)
 	return 0;
 }
 
-static const struct snap_sink_ops count_ops = { .object = count_object, .fact = count_fact };
+static const struct snap_sink_ops count_ops = { .object = count_object,
+						.fact = count_fact };
 
 static struct snap_sink *count_begin(void *arg, uint32_t ordinal)
 {
@@ -267,7 +285,8 @@ static struct snap_sink *count_begin(void *arg, uint32_t ordinal)
 	return &((struct counted *)arg)->sink;
 }
 
-static int count_finish(void *arg, uint32_t ordinal, int complete, const struct snap_problem *p)
+static int count_finish(void *arg, uint32_t ordinal, int complete,
+			const struct snap_problem *p)
 {
 	(void)ordinal;
 	if (p)
@@ -301,7 +320,8 @@ static void complete_capture(void **state)
 	(void)state;
 	play(&s, good, scratch());
 	assert_int_equal(s.got.stop, RECEIVE_FINISHED);
-	assert_true(s.got.hello && s.got.forked && s.got.walked && s.got.done && s.got.idle);
+	assert_true(s.got.hello && s.got.forked && s.got.walked && s.got.done &&
+		    s.got.idle);
 	assert_int_equal(s.got.gil_wait_ns, 1000);
 	assert_int_equal(s.got.objects, 5000);
 	assert_string_equal(s.got.phase, "sweeping\\x1b[2J");
@@ -468,7 +488,8 @@ int main(void)
 	};
 
 	make_snapshot(200000);
-	const int failed = cmocka_run_group_tests_name("loader_receive", tests, NULL, NULL);
+	const int failed = cmocka_run_group_tests_name("loader_receive", tests, NULL,
+						       NULL);
 	free(snapshot.data);
 	return failed;
 }

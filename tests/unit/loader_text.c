@@ -20,7 +20,8 @@ static void printable_escapes_what_hides(void **state)
 
 	(void)state;
 	assert_string_equal(text_printable(buf, sizeof buf, "plain", 5), "plain");
-	assert_string_equal(text_printable(buf, sizeof buf, "a\x1b[2Jb", 6), "a\\x1b[2Jb");
+	assert_string_equal(text_printable(buf, sizeof buf, "a\x1b[2Jb", 6),
+			    "a\\x1b[2Jb");
 	assert_string_equal(text_printable(buf, sizeof buf, "nul\0in", 6), "nul\\x00in");
 	assert_string_equal(text_printable(buf, sizeof buf, "\xff\xc3", 2), "\\xff\\xc3");
 	assert_string_equal(text_printable(buf, sizeof buf, "\xe2\x80\xae" "x", 4),
@@ -29,8 +30,9 @@ static void printable_escapes_what_hides(void **state)
 	assert_string_equal(text_printable(buf, sizeof buf, "\xed\xa0\x80", 3),
 			    "\\xed\\xa0\\x80");
 	assert_string_equal(text_printable(buf, sizeof buf, "\xc0\xaf", 2), "\\xc0\\xaf");
-	assert_string_equal(text_printable(buf, sizeof buf, "\xc3\xa9\xf0\x9f\x98\x80", 6),
-			    "\xc3\xa9\xf0\x9f\x98\x80");
+	assert_string_equal(
+		text_printable(buf, sizeof buf, "\xc3\xa9\xf0\x9f\x98\x80", 6),
+		"\xc3\xa9\xf0\x9f\x98\x80");
 }
 
 static void printable_cuts_whole_characters(void **state)
@@ -112,7 +114,8 @@ static void sizes_and_times(void **state)
 }
 
 /* Parses words separated by blanks. */
-static enum options_verdict parse(const char *line, struct load_options *o, char error[512])
+static enum options_verdict parse(const char *line, struct load_options *o,
+				  char error[512])
 {
 	static char text[512];
 	char *argv[40] = { NULL };
@@ -148,16 +151,20 @@ static void options_are_understood(void **state)
 	assert_string_equal(o.names[2], "Bar");
 	options_free(&o);
 
-	assert_int_equal(parse("pymem-load --no-values --every 1m -- python -q a.py 12", &o,
-			       error), OPTIONS_RUN);
+	assert_int_equal(parse("pymem-load --no-values --every 1m -- python -q a.py 12",
+			       &o, error),
+			 OPTIONS_RUN);
 	assert_int_equal(o.pid_count, 0);
 	assert_string_equal(o.command[0], "python");
 	assert_string_equal(o.command[1], "-q");
 	assert_false(o.quiet);
 	options_free(&o);
 
-	assert_int_equal(parse("pymem-load --max-pause 1.5 --max-memory 1G --method=external "
-			       "--gil-timeout 250ms 1", &o, error), OPTIONS_RUN);
+	assert_int_equal(
+		parse("pymem-load --max-pause 1.5 --max-memory 1G --method=external "
+		      "--gil-timeout 250ms 1",
+		      &o, error),
+		OPTIONS_RUN);
 	assert_int_equal(o.max_pause_ns, 1500000);
 	assert_int_equal(o.max_memory, 1 << 30);
 	assert_int_equal(o.gil_timeout_ns, 250000000);
@@ -204,9 +211,12 @@ static void wrong_usage_is_told(void **state)
 	}
 }
 
-static struct plan plan_of(uint64_t anonymous, uint64_t huge, uint64_t left, uint64_t limit)
+static struct plan plan_of(uint64_t anonymous, uint64_t huge, uint64_t left,
+			   uint64_t limit)
 {
-	struct plan p = { .pid = 1, .rss = anonymous, .anonymous = anonymous, .huge = huge };
+	struct plan p = {
+		.pid = 1, .rss = anonymous, .anonymous = anonymous, .huge = huge
+	};
 
 	p.headroom = (struct headroom){ .free = left, .limit = limit, .tasks = 100,
 					.where = "cgroup /x" };
