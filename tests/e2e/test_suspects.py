@@ -125,6 +125,12 @@ del node
 ready(); serve()
 ''', ["unreachable __main__.Node.kept", "list", "40,000 Session"]),
 
+    "two holders": (r'''
+queue = leak()
+index = {s.user: s for s in queue}
+ready(); serve()
+''', ["module __main__.queue", "40,000 Session", "shared below module __main__"]),
+
     "linked list": (r'''
 class Link:
     __slots__ = ("next", "payload")

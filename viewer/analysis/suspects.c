@@ -15,6 +15,7 @@
 #define MAX_STEPS 1000u
 #define RUN_STEPS 24u		/* so many equal steps make a chain */
 #define SAMPLES 10000u
+#define FEW_MEMBERS 10u		/* so few have no holder of their own */
 #define SHARE_OF_PATHS 0.8
 
 struct finder {
@@ -32,6 +33,88 @@ struct top_node { uint32_t node; bool taken; };
 static bool synthetic(const struct heap *heap, uint32_t node)
 {
 	return node >= heap->objects;
+}
+
+/* ---- holders: the deepest node on most of some nodes' shortest paths ---- */
+
+struct seen { uint32_t node, count, depth; };
+
+struct sample {
+	struct vec table;	/* struct seen, open addressing */
+	size_t used;
+	uint64_t nodes;		/* how many were added */
+};
+
+static int sample_begin(struct sample *sample)
+{
+	return vec_alloc(&sample->table, (1u << 18) * sizeof(struct seen));
+}
+
+static void sample_end(struct sample *sample)
+{
+	vec_free(&sample->table);
+}
+
+static struct seen *seen_slot(struct vec *table, uint32_t node)
+{
+	struct seen *slots = table->data;
+	size_t mask = VEC_COUNT(*table, struct seen) - 1;
+	size_t i = (node * 0x9e3779b97f4a7c15ull >> 32) & mask;
+
+	while (slots[i].count && slots[i].node != node)
+		i = (i + 1) & mask;
+	return &slots[i];
+}
+
+/* Counts the holders on a node's path; false when the table is getting full. */
+static bool sample_add(const struct finder *f, struct sample *sample, uint32_t node)
+{
+	uint32_t path[64];
+	uint32_t length = analysis_path(f->a, node, path, 64);
+	uint32_t kept = length < 64 ? length : 64, skipped = length - kept;
+
+	if (sample->used + kept > VEC_COUNT(sample->table, struct seen) / 2)
+		return false;
+	for (uint32_t i = 0; i + 1 < kept; i++) {
+		struct seen *slot = seen_slot(&sample->table, path[i]);
+
+		if (!slot->count) {
+			sample->used++;
+			slot->node = path[i];
+			slot->depth = skipped + i;
+		}
+		slot->count++;
+	}
+	sample->nodes++;
+	return true;
+}
+
+/* Objects, and the groups whose members nobody else holds. */
+static bool may_hold(const struct heap *heap, uint32_t node)
+{
+	uint32_t kind = synthetic(heap, node) ? heap_synth(heap, node)->kind :
+			HEAP_SYNTH_ROOT;
+
+	return !synthetic(heap, node) || kind == HEAP_SYNTH_UNKNOWN ||
+	       kind == HEAP_SYNTH_GARBAGE;
+}
+
+/* HEAP_NONE when there is none. */
+static uint32_t sample_deepest(const struct finder *f, const struct sample *sample)
+{
+	uint32_t depth = 0, holder = HEAP_NONE;
+
+	for (size_t i = 0; i < VEC_COUNT(sample->table, struct seen); i++) {
+		const struct seen *seen = VEC(sample->table, struct seen) + i;
+
+		if (seen->count && seen->depth >= depth &&
+		    (double)seen->count >= SHARE_OF_PATHS * (double)sample->nodes &&
+		    may_hold(f->heap, seen->node)) {
+			depth = seen->depth;
+			holder = seen->node;
+		}
+	}
+	return holder;
 }
 
 /* ---- single ---- */
@@ -84,13 +167,38 @@ static int find_members(struct finder *f, struct suspect *s, uint64_t most)
 	return 0;
 }
 
+/* Who most of the members' shortest paths go through, when that isn't the point. */
+static int find_member_holder(struct finder *f, struct suspect *s)
+{
+	struct sample sample = { 0 };
+	struct heap_span children;
+	int err = analysis_children(f->a, s->point, f->progress, &children);
+	uint32_t stride = children.count / SAMPLES + 1;
+
+	if (!err)
+		err = sample_begin(&sample);
+	for (uint32_t i = 0; i < children.count && !err; i += stride)
+		if (heap_type_of(f->heap, children.target[i]) == s->member_type &&
+		    !sample_add(f, &sample, children.target[i]))
+			break;
+	if (!err && sample.nodes >= FEW_MEMBERS)
+		s->holder = sample_deepest(f, &sample);
+	if (s->holder == s->point)
+		s->holder = HEAP_NONE;
+	sample_end(&sample);
+	return err;
+}
+
 /* retained: by point, without what goes on alone: children that retain `most`. */
 static int add_single(struct finder *f, uint32_t top, uint32_t point, uint64_t retained,
 		      uint64_t most)
 {
-	struct suspect s = { .point = point, .top = top, .retained = retained };
+	struct suspect s = { .point = point, .top = top, .retained = retained,
+			     .holder = HEAP_NONE };
 	int err = find_members(f, &s, most);
 
+	if (!err)
+		err = find_member_holder(f, &s);
 	return err ? err : vec_append(f->ret, &s, sizeof(s));
 }
 
@@ -192,82 +300,23 @@ static int find_singles(struct finder *f)
 
 struct group { uint64_t retained, count; uint32_t type, largest; };
 
-struct seen { uint32_t node, count, depth; };
-
-static struct seen *seen_slot(struct vec *table, uint32_t node)
-{
-	struct seen *slots = table->data;
-	size_t mask = VEC_COUNT(*table, struct seen) - 1;
-	size_t i = (node * 0x9e3779b97f4a7c15ull >> 32) & mask;
-
-	while (slots[i].count && slots[i].node != node)
-		i = (i + 1) & mask;
-	return &slots[i];
-}
-
-/* Counts the holders on a member's path; false when the table is getting full. */
-static bool count_path(const struct finder *f, struct vec *table, size_t *used,
-		       uint32_t member)
-{
-	uint32_t path[64];
-	uint32_t length = analysis_path(f->a, member, path, 64);
-	uint32_t kept = length < 64 ? length : 64, skipped = length - kept;
-
-	for (uint32_t i = 0; i + 1 < kept; i++) {
-		struct seen *slot = seen_slot(table, path[i]);
-
-		if (!slot->count) {
-			if (++*used > VEC_COUNT(*table, struct seen) / 2)
-				return false;
-			slot->node = path[i];
-			slot->depth = skipped + i;
-		}
-		slot->count++;
-	}
-	return true;
-}
-
-/* Objects, and the groups whose members nobody else holds. */
-static bool may_hold(const struct heap *heap, uint32_t node)
-{
-	uint32_t kind =
-		synthetic(heap, node) ? heap_synth(heap, node)->kind : HEAP_SYNTH_ROOT;
-
-	return !synthetic(heap, node) || kind == HEAP_SYNTH_UNKNOWN ||
-	       kind == HEAP_SYNTH_GARBAGE;
-}
-
-/* Deepest node on most paths of the group's members; HEAP_NONE when there is none. */
-static int find_holder(struct finder *f, struct suspect *s)
+/* Deepest node on most paths of the group's members. */
+static int find_group_holder(struct finder *f, struct suspect *s)
 {
 	const struct top_node *tops = f->tops.data;
-	uint64_t stride = s->member_count / SAMPLES + 1, n = 0, samples = 0;
-	struct vec table = { 0 };
-	size_t used = 0;
-	uint32_t depth = 0;
+	uint64_t stride = s->member_count / SAMPLES + 1, n = 0;
+	struct sample sample = { 0 };
+	int err = sample_begin(&sample);
 
-	if (vec_alloc(&table, (1u << 20) * sizeof(struct seen)))
-		return -ENOMEM;
-	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++) {
-		if (tops[i].taken ||
-		    heap_type_of(f->heap, tops[i].node) != s->member_type || n++ % stride)
-			continue;
-		if (!count_path(f, &table, &used, tops[i].node))
+	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node) && !err; i++)
+		if (!tops[i].taken && n++ % stride == 0 &&
+		    heap_type_of(f->heap, tops[i].node) == s->member_type &&
+		    !sample_add(f, &sample, tops[i].node))
 			break;
-		samples++;
-	}
-	for (size_t i = 0; i < VEC_COUNT(table, struct seen); i++) {
-		const struct seen *seen = VEC(table, struct seen) + i;
-
-		if ((double)seen->count >= SHARE_OF_PATHS * (double)samples &&
-		    seen->count && may_hold(f->heap, seen->node) &&
-		    seen->depth >= depth) {
-			depth = seen->depth;
-			s->point = seen->node;
-		}
-	}
-	vec_free(&table);
-	return 0;
+	if (!err)
+		s->point = sample_deepest(f, &sample);
+	sample_end(&sample);
+	return err;
 }
 
 static int add_group(struct finder *f, const struct group *g)
@@ -275,13 +324,14 @@ static int add_group(struct finder *f, const struct group *g)
 	struct suspect s = {
 		.group = true,
 		.point = HEAP_NONE,
+		.holder = HEAP_NONE,
 		.top = g->largest,
 		.retained = g->retained,
 		.member_type = g->type,
 		.member_count = g->count,
 		.member_retained = g->retained,
 	};
-	int err = find_holder(f, &s);
+	int err = find_group_holder(f, &s);
 
 	return err ? err : vec_append(f->ret, &s, sizeof(s));
 }

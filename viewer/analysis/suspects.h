@@ -25,6 +25,8 @@ struct suspect {
 	bool group;
 	uint32_t point;		/* single: accumulation point; group: common holder or
 				 * HEAP_NONE */
+	uint32_t holder;	/* single: a node below the point through which most members are
+				 * reached, although others hold them too; else HEAP_NONE */
 	uint32_t top;		/* single: the top node above it; group: largest member */
 	uint64_t retained;	/* single: by the point, without what other suspects below it
 				 * retain; group: by all members */

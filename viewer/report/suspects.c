@@ -17,12 +17,18 @@ static const struct column columns[] = {
 	{ "member_retained", "Retained by those", CELL_BYTES, true },
 };
 
+/* Where its members are seen: what to look at first. */
+static uint32_t suspect_node(const struct suspect *s)
+{
+	return s->holder != HEAP_NONE ? s->holder : s->point != HEAP_NONE ? s->point : s->top;
+}
+
 void suspect_path(struct text *out, const struct analysis *a, const struct suspect *s)
 {
 	const struct heap *heap = a->heap;
 
 	if (s->point != HEAP_NONE) {
-		describe_path(out, a, s->point);
+		describe_path(out, a, suspect_node(s));
 		return;
 	}
 	text_add(out, "scattered ");
@@ -53,11 +59,15 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 	suspect_path(out, a, s);
 	if (!s->group && s->point < heap->objects) {
 		text_add(out, " -> ");
-		short_type(out, heap, heap_type_of(heap, s->point));
+		short_type(out, heap, heap_type_of(heap, suspect_node(s)));
 	}
 	if (s->member_type && s->member_count) {
 		text_printf(out, " -> %s ", human_count(buf, s->member_count));
 		short_type(out, heap, s->member_type);
+	}
+	if (s->holder != HEAP_NONE) {
+		text_add(out, ", shared below ");
+		describe_path(out, a, s->point);
 	}
 }
 
@@ -65,7 +75,7 @@ static int add_row(const struct report_context *c, const struct suspect *s,
 		   struct text *scratch, struct table *table)
 {
 	const struct heap *heap = c->heap;
-	uint32_t node = s->point != HEAP_NONE ? s->point : s->top;
+	uint32_t node = suspect_node(s);
 	uint32_t type = s->group ? s->member_type : heap_type_of(heap, node);
 	struct row row;
 
