@@ -59,6 +59,10 @@ static int capture_in_place(struct capture *c)
 	char err[256] = "";
 	int rc;
 
+	if (gil_strangers(c->py))
+		return capture_fail(c, PYMEM_FAIL_UNSUPPORTED, 0,
+			"another interpreter of the process has a GIL of its own and can't be "
+			"held still in place");
 	c->stream.check = true;
 	c->stream.stall_ms = 5000;	/* the GIL is held: no longer wait for a receiver */
 	c->stream.control = &c->control;
