@@ -48,10 +48,23 @@ static void free_gils(struct remote *r)
 	}
 }
 
+/* Up to 3.6 a variable, the thread that ends the interpreter; then a function. */
+static int is_ending(struct remote *r, uint64_t *ret, struct load_error *err)
+{
+	static const char *const functions[] = { "Py_IsFinalizing", "_Py_IsFinalizing", NULL };
+	const struct tracee *t = r->tracee;
+	uint64_t variable = elf_address(&t->errand->target->python.elf, "_Py_Finalizing");
+	if (call_first(r, functions, 0, 0, ret, err))
+		return -1;
+	*ret = (uint32_t)*ret;	/* an int */
+	if (!*ret && variable && !tracee_read(t, variable, ret, sizeof(*ret)))
+		*ret = 0;
+	return 0;
+}
+
 int copy_take_gil(struct remote *r, struct load_error *err)
 {
 	static const char *const initialized[] = { "Py_IsInitialized", NULL };
-	static const char *const finalizing[] = { "Py_IsFinalizing", "_Py_IsFinalizing", NULL };
 	static const char *const current[] = { "PyThreadState_GetUnchecked",
 		"_PyThreadState_UncheckedGet", NULL };
 	static const char *const ensure[] = { "PyGILState_Ensure", NULL };
@@ -63,14 +76,14 @@ int copy_take_gil(struct remote *r, struct load_error *err)
 	if (!r->tracee->errand->target->python.found)
 		return 0;
 	if (call_first(r, initialized, 0, 0, &ready, err) ||
-	    call_first(r, finalizing, 0, 0, &ending, err))
+	    is_ending(r, &ending, err))
 		return -1;
-	if ((!(int)ready && !(int)ending) || call_first(r, current, 0, 0, &value, err))
+	if ((!(int)ready && !ending) || call_first(r, current, 0, 0, &value, err))
 		return err->code ? -1 : 0;
 	if (value)
 		return 0;
 	free_gils(r);
-	if (!(int)ending) {
+	if (!ending) {
 		errand_log(r->tracee->errand, "the copy takes the GIL");
 		return call_first(r, ensure, 0, 0, &value, err);
 	}
