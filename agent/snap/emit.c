@@ -7,6 +7,7 @@
 #include "agent/arena.h"
 #include "agent/cpython/cpython_internal.h"
 #include "agent/heap/walk.h"
+#include "agent/snap/gil.h"
 #include "agent/sys.h"
 #include "agent/text.h"
 #include "formats/writer.h"
@@ -52,6 +53,7 @@ static const char *emit_method(const struct capture *c)
 static int emit_identity(const struct capture *c, struct snap_sink *sink)
 {
 	const bool in_copy = !(c->start->flags & PYMEM_START_NO_FORK);
+	const unsigned strangers = gil_strangers(c->py);
 	const char *method = emit_method(c);
 	char exe[4096], version[32];
 	struct text t;
@@ -81,6 +83,8 @@ static int emit_identity(const struct capture *c, struct snap_sink *sink)
 					!!(c->start->flags & PYMEM_START_CONSISTENT));
 	else if (in_copy)
 		rc = rc ? rc : fact_u64(sink, "gil_wait_ns", c->gil_wait_ns);
+	if (strangers)
+		rc = rc ? rc : fact_u64(sink, "interpreters.not_stopped", strangers);
 	return rc;
 }
 

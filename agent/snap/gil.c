@@ -2,7 +2,10 @@
 /* gil - see gil.h. */
 #include "agent/snap/gil.h"
 
+#include <string.h>
+
 #include "agent/cpython/cpython_internal.h"
+#include "agent/cpython/peek.h"
 #include "agent/libc.h"
 #include "agent/sys.h"
 
@@ -166,6 +169,45 @@ static int gil_lonely(struct capture *c, gil_action *action)
 		lonely_stay();
 	return capture_fail(c, PYMEM_FAIL_GIL, 0,
 			    "the main thread came to no instruction boundary in time");
+}
+
+/* ---- interpreters with a GIL of their own ---- */
+
+/*
+ * Offset of ceval.gil in PyInterpreterState, from _Py_DebugOffsets at the start of
+ * _PyRuntime (Include/internal/pycore_runtime.h of 3.13, pycore_debug_offsets.h of
+ * 3.14: one field more before it); 0 = not known.
+ */
+static uint64_t gil_offset(const struct cpython *py)
+{
+	const uint64_t runtime = CPYTHON_ADDR(py, runtime);
+	const uint64_t at = cpython_since(py, 14) ? 120 : 112;
+	uint64_t cookie, offset;
+
+	if (!cpython_since(py, 13) || !runtime || !peek_safe64(runtime, &cookie) ||
+	    memcmp(&cookie, "xdebugpy", 8) || !peek_safe64(runtime + at, &offset))
+		return 0;
+	return offset < 1u << 20 ? offset : 0;
+}
+
+unsigned gil_strangers(const struct cpython *py)
+{
+	uint64_t (*main_of)(void) = (uint64_t (*)(void))py->sym.interp_main;
+	uint64_t (*head)(void) = (uint64_t (*)(void))py->sym.interp_head;
+	uint64_t (*next)(uint64_t) = (uint64_t (*)(uint64_t))py->sym.interp_next;
+	const uint64_t offset = gil_offset(py);
+	uint64_t own, other;
+	unsigned count = 0;
+
+	if (!cpython_since(py, 12) || py->free_threaded || !main_of)
+		return 0;
+	for (uint64_t interp = head(); interp; interp = next(interp)) {
+		if (interp != main_of() &&
+		    (!offset || !peek_safe64(main_of() + offset, &own) ||
+		     !peek_safe64(interp + offset, &other) || own != other))
+			count++;
+	}
+	return count;
 }
 
 /* ---- free-threaded ---- */

@@ -43,6 +43,16 @@ typedef int gil_action(struct capture *c);
 int gil_with(struct capture *c, gil_action *action);
 
 /*
+ * How many interpreters of this process were not held still: since 3.12 one may
+ * have a GIL of its own, which a thread can't hold beside the main one's.  Their
+ * objects are walked all the same, but may have been changing: the snapshot says
+ * so (fact "interpreters.not_stopped"), and in place it is refused.  3.12 does not
+ * tell whose GIL is whose: there every other interpreter counts.  Under the GIL or in
+ * the copy.
+ */
+unsigned gil_strangers(const struct cpython *py);
+
+/*
  * In the copy of a 3.6 whose main thread was in a blocking call: makes that thread's
  * state the current one, as PyEval_RestoreThread would, so that questions to the
  * interpreter (size check) find one.  Writes one word of the copy.

@@ -391,6 +391,37 @@ serve()
                 t.tell("stop = True")
                 self.assertEqual(t.ask("bad"), [])
 
+    def test_interpreters_with_their_own_gil(self):
+        """One that runs all the time: the capture is whole or costs the copy only, and in
+        place it is refused with a sentence."""
+        code = HEAP + """
+import threading, time
+try:
+    import _interpreters as sub
+except ImportError:
+    import _xxsubinterpreters as sub
+other = sub.create()
+run = getattr(sub, "exec", None) or sub.run_string
+threading.Thread(target=run, args=(other, "while True: x = [[i] for i in range(1000)]"), daemon=True).start()
+time.sleep(0.2)
+ready()
+serve()
+"""
+        for python in interpreters():
+            if python.version < (3, 12):
+                continue
+            with self.subTest(python=python.name), self.target(python, code) as t:
+                for _ in range(5):
+                    capture = self.ask(t).finish()
+                    self.assertEqual(capture.names[-1], "done")
+                    self.assertEqual(t.ask("len(heap)"), 60000)
+                    if not capture.message("crash"):
+                        self.assert_whole(capture)
+                capture = self.ask(t, flags=NO_FORK).finish()
+                self.assertEqual(capture.message("failed")[1], 2)
+                self.assertIn("GIL of its own", capture.message("failed")[5])
+                t.proc.kill()
+
     def test_ten_captures_leave_no_memory(self):
         with self.target(some_interpreters(1)[0], HEAP + "ready()\nserve()\n") as t:
             def mapped():
