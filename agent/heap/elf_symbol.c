@@ -36,7 +36,8 @@ static uint64_t find_dynamic(uint64_t image, struct tables *tables)
 	Elf64_Ehdr head;
 	Elf64_Phdr segment;
 
-	if (!peek_safe(image, &head, sizeof(head)) || memcmp(head.e_ident, ELFMAG, SELFMAG) ||
+	if (!peek_safe(image, &head, sizeof(head)) ||
+	    memcmp(head.e_ident, ELFMAG, SELFMAG) ||
 	    head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_phnum > SEGMENTS_MAX ||
 	    head.e_phentsize != sizeof(segment))
 		return 0;
@@ -64,7 +65,8 @@ static bool read_dynamic(uint64_t dynamic, struct tables *tables)
 	Elf64_Dyn entry;
 
 	for (int i = 0; i < DYNAMIC_MAX; i++) {
-		if (!peek_safe(dynamic + (unsigned)i * sizeof(entry), &entry, sizeof(entry)))
+		if (!peek_safe(dynamic + (unsigned)i * sizeof(entry), &entry,
+			       sizeof(entry)))
 			return false;
 		if (entry.d_tag == DT_NULL)
 			break;
@@ -97,8 +99,8 @@ static uint32_t symbol_count(const struct tables *tables)
 			last = bucket;
 	if (last < head[1])
 		return 0;
-	while (last < SYMBOLS_MAX && peek_safe(chains + 4ull * (last - head[1]), &link, 4) &&
-	       !(link & 1))
+	while (last < SYMBOLS_MAX &&
+	       peek_safe(chains + 4ull * (last - head[1]), &link, 4) && !(link & 1))
 		last++;
 	return last + 1;
 }

@@ -16,7 +16,7 @@ enum { LABELS_MAX = 16 };
 struct edges {
 	struct walk *w;
 	uint64_t obj;			/* its fields' base: address + extra */
-	bool named;			/* the shape is known already: labels are not needed */
+	bool named;			/* the shape is known: no labels needed */
 	struct snap_label labels[LABELS_MAX];
 	uint32_t count;
 };
@@ -53,8 +53,8 @@ static void variables(struct edges *e, uint64_t frame, const struct frame_code *
 		walk_ref(e->w, frames_reference(e->w, items + 8ull * i));
 	if (frames_stack_depth(e->w, frame, info, &depth))
 		for (uint32_t i = 0; i < depth; i++)
-			walk_ref(e->w, frames_reference(e->w,
-							items + 8ull * (info->count + i)));
+			walk_ref(e->w, frames_reference(
+					       e->w, items + 8ull * (info->count + i)));
 }
 
 /* The shape: collected labels, the variables', STACK for the rest. */
@@ -103,7 +103,8 @@ static uint32_t frame_edges_old(struct walk *w, struct walk_type *type, uint64_t
 	if (lay->fo_excs != FRAME_NONE) {
 		field(&e, SNAP_LABEL_OTHER, "handled exception type", lay->fo_excs);
 		field(&e, SNAP_LABEL_OTHER, "handled exception", lay->fo_excs + 8);
-		field(&e, SNAP_LABEL_OTHER, "handled exception traceback", lay->fo_excs + 16);
+		field(&e, SNAP_LABEL_OTHER, "handled exception traceback",
+		      lay->fo_excs + 16);
 	}
 	variables(&e, obj, info);
 	return finish(&e, info, &info->frame_shape);
@@ -123,7 +124,8 @@ static uint32_t frame_edges_new(struct walk *w, struct walk_type *type, uint64_t
 	field(&e, SNAP_LABEL_OTHER, "extra locals", lay->fo_extra);
 	field(&e, SNAP_LABEL_OTHER, "locals cache", lay->fo_cache);
 	field(&e, SNAP_LABEL_OTHER, "overwritten locals", lay->fo_overwritten);
-	if (frame != e.obj + lay->fo_data || peek8(frame + lay->f_owner) != lay->owner_object ||
+	if (frame != e.obj + lay->fo_data ||
+	    peek8(frame + lay->f_owner) != lay->owner_object ||
 	    !(code = frames_frame_code(w, frame)))
 		return walk_shape(w, e.labels, e.count, SNAP_TAIL_OTHER);
 	info = frames_code(w, code);
@@ -151,7 +153,8 @@ static enum flavour flavour_of(const struct walk *w, const struct walk_type *typ
 {
 	if (type->addr == CPYTHON_ADDR(w->py, coro_type))
 		return COROUTINE;
-	return type->addr == CPYTHON_ADDR(w->py, async_gen_type) ? ASYNC_GENERATOR : GENERATOR;
+	return type->addr == CPYTHON_ADDR(w->py, async_gen_type) ? ASYNC_GENERATOR
+								 : GENERATOR;
 }
 
 static void handled_exception(struct edges *e, const struct frame_layout *lay)
@@ -161,7 +164,8 @@ static void handled_exception(struct edges *e, const struct frame_layout *lay)
 	if (lay->exc_words == 3) {
 		field(e, SNAP_LABEL_OTHER, "handled exception type", lay->g_exc);
 		field(e, SNAP_LABEL_OTHER, "handled exception", lay->g_exc + 8);
-		field(e, SNAP_LABEL_OTHER, "handled exception traceback", lay->g_exc + 16);
+		field(e, SNAP_LABEL_OTHER, "handled exception traceback",
+		      lay->g_exc + 16);
 	} else {
 		field(e, SNAP_LABEL_OTHER, "handled exception", lay->g_exc);
 	}
@@ -215,7 +219,8 @@ static uint32_t generator_edges_new(struct walk *w, struct walk_type *type, uint
 	field(&e, SNAP_LABEL_ATTR, "__qualname__", lay->g_qualname);
 	handled_exception(&e, lay);
 	if (flavour != GENERATOR)	/* never set in plain generators */
-		field(&e, names[flavour].origin_kind, names[flavour].origin, lay->g_origin);
+		field(&e, names[flavour].origin_kind, names[flavour].origin,
+		      lay->g_origin);
 	field(&e, SNAP_LABEL_ATTR, names[flavour].code, lay->g_code);
 	if (!alive) {	/* 3.12+: the code outlives the frame */
 		if (code && lay->g_code == FRAME_NONE)
@@ -234,10 +239,12 @@ bool frames_type_hook(struct walk *w, struct walk_type *type)
 {
 	const struct frames *frames = w->frames;
 
-	if (!frames || (type->kind != SNAP_KIND_FRAME && type->kind != SNAP_KIND_GENERATOR))
+	if (!frames ||
+	    (type->kind != SNAP_KIND_FRAME && type->kind != SNAP_KIND_GENERATOR))
 		return false;
 	if (type->kind == SNAP_KIND_FRAME)
-		type->edges = frames->lay->frame_is_object ? frame_edges_old : frame_edges_new;
+		type->edges =
+			frames->lay->frame_is_object ? frame_edges_old : frame_edges_new;
 	else
 		type->edges = frames->lay->frame_is_object ?
 			generator_edges_old : generator_edges_new;

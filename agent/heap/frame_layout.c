@@ -116,7 +116,8 @@ static const struct tstate_field ts315[] = { TS_313(24) };
 /* ---- the rows ---- */
 
 #define TSTATE(frame, cframe, id, native, exc, bytes, fields) \
-	.ts_interp = 16, .ts_frame = frame, .ts_cframe_frame = cframe, .ts_thread_id = id, \
+	.ts_interp = 16, .ts_frame = frame, .ts_cframe_frame = cframe, \
+	.ts_thread_id = id, \
 	.ts_native_id = native, .ts_exc_info = exc, .ts_size = bytes, .ts_fields = fields
 
 /* 3.6-3.10: the frame is an object. */
@@ -129,8 +130,10 @@ static const struct tstate_field ts315[] = { TS_313(24) };
 
 /* 3.11+: the object refers to a struct. */
 #define FRAME_STRUCT(extra, cache, over, data) \
-	.fo_back = 16, .fo_frame = 24, .fo_trace = 32, .fo_extra = extra, .fo_cache = cache, \
-	.fo_overwritten = over, .fo_data = data, .fo_builtins = NONE, .fo_globals = NONE, .fo_valuestack = NONE, \
+	.fo_back = 16, .fo_frame = 24, .fo_trace = 32, .fo_extra = extra, \
+	.fo_cache = cache, \
+	.fo_overwritten = over, .fo_data = data, .fo_builtins = NONE, \
+	.fo_globals = NONE, .fo_valuestack = NONE, \
 	.fo_gen = NONE, .fo_excs = NONE, .owner_generator = 1, .owner_object = 2
 
 /* The ints come first: one more of them since 3.8. */
@@ -145,7 +148,8 @@ static const struct tstate_field ts315[] = { TS_313(24) };
 	.co_firstlineno = first, .co_stacksize = stack, .co_nlocals = 80, \
 	.co_filename = 112, .co_name = 120, .co_qualname = 128, .co_lines = 136, \
 	.co_varnames = NONE, .co_freevars = NONE, .co_cellvars = NONE, .co_names = 96, \
-	.co_kinds = 104, .co_nplus = nplus, .co_code = instructions, .lines = LINES_LOCATIONS
+	.co_kinds = 104, .co_nplus = nplus, .co_code = instructions, \
+	.lines = LINES_LOCATIONS
 
 #define GENERATOR_OLD(code, exc, origin, finalizer) \
 	.g_frame = 16, .g_code = code, .g_name = (code) + 16, .g_qualname = (code) + 24, \
@@ -155,7 +159,8 @@ static const struct tstate_field ts315[] = { TS_313(24) };
 #define GENERATOR_NEW(base, code, finished) \
 	.g_frame = (base) + 56, .g_code = code, .g_name = (base) + 8, \
 	.g_qualname = (base) + 16, .g_exc = (base) + 24, .exc_words = 1, \
-	.g_origin = (base) + 40, .g_state = (base) + 51, .g_finished = finished, .ag_finalizer = NONE
+	.g_origin = (base) + 40, .g_state = (base) + 51, .g_finished = finished, \
+	.ag_finalizer = NONE
 
 #define FRAME_313 \
 	.f_previous = 8, .f_code = 0, .f_func = 16, .f_locals = 40, .f_object = 48, \
@@ -163,34 +168,42 @@ static const struct tstate_field ts315[] = { TS_313(24) };
 
 static const struct frame_layout rows[] = {
 	{
-		.minor = 6, TSTATE(24, NONE, 152, NONE, NONE, 2272, ts36), FRAME_OBJECT(376),
+		.minor = 6, TSTATE(24, NONE, 152, NONE, NONE, 2272, ts36),
+		FRAME_OBJECT(376),
 		.f_instr = 120, .lasti_scale = 1, .f_stacktop = 72, .stack_pointer = true,
 		.fo_trace = 80, .fo_gen = 112, .fo_excs = 88, CODE_OLD(0, 24, 112),
-		.lines = LINES_LNOTAB, GENERATOR_OLD(32, NONE, NONE, 64), .fn_qualname = 104,
+		.lines = LINES_LNOTAB, GENERATOR_OLD(32, NONE, NONE, 64),
+		.fn_qualname = 104,
 	}, {
-		.minor = 7, TSTATE(24, NONE, 176, NONE, 144, 280, ts37), FRAME_OBJECT(360),
+		.minor = 7, TSTATE(24, NONE, 176, NONE, 144, 280, ts37),
+		FRAME_OBJECT(360),
 		.f_instr = 104, .lasti_scale = 1, .f_stacktop = 72, .stack_pointer = true,
 		.fo_trace = 80, .fo_gen = 96, .fo_excs = NONE, CODE_OLD(0, 24, 112),
 		.lines = LINES_LNOTAB, GENERATOR_OLD(32, 64, 96, 96), .fn_qualname = 104,
 	}, {
-		.minor = 8, TSTATE(24, NONE, 176, NONE, 144, 264, ts38), FRAME_OBJECT(360),
+		.minor = 8, TSTATE(24, NONE, 176, NONE, 144, 264, ts38),
+		FRAME_OBJECT(360),
 		.f_instr = 104, .lasti_scale = 1, .f_stacktop = 72, .stack_pointer = true,
 		.fo_trace = 80, .fo_gen = 96, .fo_excs = NONE, CODE_OLD(8, 28, 120),
 		.lines = LINES_LNOTAB, GENERATOR_OLD(32, 64, 96, 96), .fn_qualname = 104,
 	}, {
-		.minor = 9, TSTATE(24, NONE, 176, NONE, 144, 264, ts38), FRAME_OBJECT(360),
+		.minor = 9, TSTATE(24, NONE, 176, NONE, 144, 264, ts38),
+		FRAME_OBJECT(360),
 		.f_instr = 104, .lasti_scale = 1, .f_stacktop = 72, .stack_pointer = true,
 		.fo_trace = 80, .fo_gen = 96, .fo_excs = NONE, CODE_OLD(8, 28, 120),
 		.lines = LINES_LNOTAB, GENERATOR_OLD(32, 64, 96, 96), .fn_qualname = 104,
 	}, {
-		.minor = 10, TSTATE(24, NONE, 176, NONE, 144, 280, ts38), FRAME_OBJECT(352),
+		.minor = 10, TSTATE(24, NONE, 176, NONE, 144, 280, ts38),
+		FRAME_OBJECT(352),
 		.f_instr = 96, .lasti_scale = 2, .f_stacktop = 80, .stack_depth = true,
 		.fo_trace = 72, .fo_gen = 88, .fo_excs = NONE, CODE_OLD(8, 28, 120),
 		.lines = LINES_310, GENERATOR_OLD(24, 56, 88, 88), .fn_qualname = 40,
 	}, {
 		.minor = 11, TSTATE(56, 8, 152, 160, 120, 360, ts311),
-		.f_previous = 48, .f_code = 32, .f_func = 0, .f_locals = 24, .f_object = 40,
-		.f_instr = 56, .f_stacktop = 64, .f_owner = 69, .f_items = 72, .owner_shim = 3,
+		.f_previous = 48, .f_code = 32, .f_func = 0, .f_locals = 24,
+		.f_object = 40,
+		.f_instr = 56, .f_stacktop = 64, .f_owner = 69, .f_items = 72,
+		.owner_shim = 3,
 		FRAME_STRUCT(NONE, NONE, NONE, 48), CODE_NEW(72, 76, 68, 184),
 		GENERATOR_NEW(24, 16, 1), .fn_qualname = 40,
 	}, {

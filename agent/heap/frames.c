@@ -52,7 +52,8 @@ static void variables_new(struct walk *w, struct frame_code *info)
 	const struct frames *frames = w->frames;
 	const struct frame_layout *lay = frames->lay;
 	uint64_t base = info->code + frames->extra;
-	uint64_t names = peek64(base + lay->co_names), kinds = peek64(base + lay->co_kinds);
+	uint64_t names = peek64(base + lay->co_names),
+		 kinds = peek64(base + lay->co_kinds);
 	uint32_t n = peek32(base + lay->co_nplus);
 
 	if (n > tuple_size(w, names) || n > tuple_size(w, kinds))
@@ -190,7 +191,8 @@ uint64_t frames_items(struct walk *w, uint64_t frame)
 {
 	const struct frames *frames = w->frames;
 
-	return frame + frames->lay->f_items + (frames->lay->frame_is_object ? frames->extra : 0);
+	return frame + frames->lay->f_items +
+	       (frames->lay->frame_is_object ? frames->extra : 0);
 }
 
 bool frames_stack_depth(struct walk *w, uint64_t frame, const struct frame_code *info,
@@ -224,8 +226,8 @@ struct running {
 	uint8_t flags;		/* of the variables' roots */
 };
 
-static void root_word(struct walk *w, const struct running *run, uint8_t kind, uint8_t flags,
-		      uint32_t name, uint64_t word)
+static void root_word(struct walk *w, const struct running *run, uint8_t kind,
+		      uint8_t flags, uint32_t name, uint64_t word)
 {
 	const struct frames *frames = w->frames;
 
@@ -266,10 +268,12 @@ static void root_stack(struct walk *w, const struct running *run)
 	if (!walk_readable(w, stack, 8ull * run->info->stacksize))
 		return;
 	for (uint32_t i = 0; i < run->info->stacksize; i++) {
-		uint64_t word = peek64(stack + 8ull * i), target = untag(frames->lay, word);
+		uint64_t word = peek64(stack + 8ull * i),
+			 target = untag(frames->lay, word);
 
 		if (target && walk_is_object(w, target))
-			root_word(w, run, SNAP_ROOT_STACK, SNAP_ROOT_CONSERVATIVE, name, word);
+			root_word(w, run, SNAP_ROOT_STACK, SNAP_ROOT_CONSERVATIVE, name,
+				  word);
 	}
 }
 
@@ -284,8 +288,8 @@ static void root_specials(struct walk *w, const struct running *run)
 	if (lay->frame_is_object) {
 		uint64_t gen = peek64(run->frame + frames->extra + lay->fo_gen);
 
-		walk_root(w, SNAP_ROOT_FRAME, gen ? SNAP_ROOT_BORROWED : 0, run->thread, run->id,
-			  walk_cstring(w, "frame"), run->frame);
+		walk_root(w, SNAP_ROOT_FRAME, gen ? SNAP_ROOT_BORROWED : 0, run->thread,
+			  run->id, walk_cstring(w, "frame"), run->frame);
 	} else if (!generator) {
 		root_field(w, run, lay->f_code, "code");
 		root_field(w, run, lay->f_func, "function");
@@ -299,10 +303,10 @@ static void emit_frame(struct walk *w, const struct running *run, uint32_t depth
 	const struct frames *frames = w->frames;
 	const struct frame_layout *lay = frames->lay;
 	uint64_t base = run->code + frames->extra;
+	uint16_t name = lay->co_qualname != FRAME_NONE ? lay->co_qualname : lay->co_name;
 	struct snap_frame event = {
 		.id = run->id, .thread = run->thread, .depth = depth, .code = run->code,
-		.function = walk_string_of(w, peek64(base + (lay->co_qualname != FRAME_NONE ?
-			lay->co_qualname : lay->co_name))),
+		.function = walk_string_of(w, peek64(base + name)),
 		.file = walk_string_of(w, peek64(base + lay->co_filename)),
 		.line = frames_line(w, run->frame, run->code),
 		.object = lay->frame_is_object ? run->frame :
@@ -327,7 +331,8 @@ static uint64_t first_frame(struct walk *w, uint64_t tstate)
 	uint64_t frame = peek64(tstate + lay->ts_frame);
 
 	if (frame && lay->ts_cframe_frame != FRAME_NONE)
-		frame = walk_readable(w, frame, 24) ? peek64(frame + lay->ts_cframe_frame) : 0;
+		frame = walk_readable(w, frame, 24) ? peek64(frame + lay->ts_cframe_frame)
+						    : 0;
 	return frame;
 }
 

@@ -72,11 +72,13 @@ static bool greenlet_stack(struct walk *w, const struct walk_type *type, uint64_
 	for (uint64_t at = w->lay->head; at + 8 <= type->basicsize && at < 256; at += 8) {
 		uint64_t state = peek64(obj + at);
 
-		if (peek_plausible(state) && (state & 7) == 0 && walk_readable(w, state, 64) &&
-		    !marks_test(&w->marks, state) && find_stack(w, state, STATE_WORDS, ret))
+		if (peek_plausible(state) && (state & 7) == 0 &&
+		    walk_readable(w, state, 64) && !marks_test(&w->marks, state) &&
+		    find_stack(w, state, STATE_WORDS, ret))
 			return true;
 	}
-	return find_stack(w, obj + w->lay->head, (type->basicsize - w->lay->head) / 8, ret);
+	return find_stack(w, obj + w->lay->head, (type->basicsize - w->lay->head) / 8,
+			  ret);
 }
 
 /* ---- what its frames hold ---- */
@@ -116,7 +118,8 @@ static void add_frame(struct collect *c, uint64_t frame, const struct frame_code
 	    frames_reference(c->w, frame + lay->f_func));
 	add(c, SNAP_LABEL_OTHER, walk_cstring(c->w, "f_locals"),
 	    peek64(frame + lay->f_locals));
-	add(c, SNAP_LABEL_ATTR, walk_cstring(c->w, "gr_frame"), peek64(frame + lay->f_object));
+	add(c, SNAP_LABEL_ATTR, walk_cstring(c->w, "gr_frame"),
+	    peek64(frame + lay->f_object));
 	for (uint32_t i = 0; i < info->count; i++)
 		add(c, info->labels[i].kind, info->labels[i].name,
 		    frames_reference(c->w, items + 8ull * i));
@@ -130,7 +133,8 @@ static void add_frames(struct collect *c, uint64_t chunk, uint64_t top)
 	uint64_t at = chunk + CHUNK_HEAD;
 
 	/* the first word of the first chunk is left unused */
-	if (at + 16 < top && !frames_is_code(c->w, frames_reference(c->w, at + lay->f_code)))
+	if (at + 16 < top &&
+	    !frames_is_code(c->w, frames_reference(c->w, at + lay->f_code)))
 		at += 8;
 	while (at + lay->f_items < top) {
 		uint64_t code = frames_reference(c->w, at + lay->f_code);
@@ -157,7 +161,8 @@ static void add_chunks(struct collect *c, const struct stack *stack)
 			return;
 		chunk = previous;
 		top = chunk + CHUNK_HEAD + 8 * peek64(chunk + 16);
-		if (peek64(chunk + 8) < top - chunk || !walk_readable(c->w, chunk, top - chunk))
+		if (peek64(chunk + 8) < top - chunk ||
+		    !walk_readable(c->w, chunk, top - chunk))
 			return;
 	}
 }
@@ -177,7 +182,8 @@ static uint32_t greenlet_edges(struct walk *w, struct walk_type *type, uint64_t 
 	/* the labels of what was reported before are not at hand: name the dict */
 	for (; c.count < w->nrefs; c.count++) {
 		uint64_t target = w->refs[c.count];
-		bool dict = target && walk_typeof(w, target) == CPYTHON_ADDR(w->py, dict_type);
+		bool dict = target &&
+			    walk_typeof(w, target) == CPYTHON_ADDR(w->py, dict_type);
 
 		labels[c.count].kind = dict ? SNAP_LABEL_DICT : SNAP_LABEL_OTHER;
 		labels[c.count].name = 0;
@@ -191,7 +197,8 @@ void greenlet_edges_hook(struct walk *w, struct walk_type *type)
 	if (!cpython_since(w->py, 11) || !w->frames)
 		return;
 	if (!w->greenlet)
-		w->greenlet = arena_alloc(w->arena, LABELS_MAX * sizeof(struct snap_label));
+		w->greenlet =
+			arena_alloc(w->arena, LABELS_MAX * sizeof(struct snap_label));
 	if (!w->greenlet)
 		return;
 	memcpy(&type->edges_data, &type->edges, sizeof(type->edges_data));

@@ -54,7 +54,8 @@ static int64_t signed_varint(const unsigned char *t, size_t size, size_t at)
  * 128.  Kinds 0-9 stay on the line, 10-12 step by 0-2, 13 and 14 step by a
  * signed varint, 15 has no line.
  */
-static uint32_t locations(const unsigned char *t, size_t size, uint32_t first, int64_t addr)
+static uint32_t locations(const unsigned char *t, size_t size, uint32_t first,
+			  int64_t addr)
 {
 	int64_t line = first, end = 0;
 

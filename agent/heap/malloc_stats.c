@@ -44,8 +44,8 @@ static bool walk_chunks(uint64_t pos, uint64_t end, struct chunks *ret)
 
 		size = word & ~(uint64_t)FLAGS;
 		next = pos + size;
-		if (size < 16 || size % 16 || next > end || next < pos || (word & IS_MMAPPED) ||
-		    ++n > CHUNKS_MAX)
+		if (size < 16 || size % 16 || next > end || next < pos ||
+		    (word & IS_MMAPPED) || ++n > CHUNKS_MAX)
 			return false;
 		if (next + 16 > end) {		/* the top chunk, or fenceposts */
 			sum.top += size;
@@ -94,7 +94,8 @@ static bool main_arena(struct walk *w, const struct memory *memory, struct chunk
 }
 
 /* A heap of another arena at this 64 MiB boundary? Its chunks are added to sum. */
-static bool other_arena(struct walk *w, uint64_t heap, struct chunks *sum, uint64_t *arenas)
+static bool other_arena(struct walk *w, uint64_t heap, struct chunks *sum,
+			uint64_t *arenas)
 {
 	uint64_t state, previous, size, start, stop;
 	struct chunks part;
@@ -104,8 +105,8 @@ static bool other_arena(struct walk *w, uint64_t heap, struct chunks *sum, uint6
 	state = peek64(heap);
 	previous = peek64(heap + 8);
 	size = peek64(heap + 16);
-	if (!peek_plausible(state) || size < 4096 || size > HEAP_ALIGNMENT || size % 4096 ||
-	    !walk_readable(w, heap, size))
+	if (!peek_plausible(state) || size < 4096 || size > HEAP_ALIGNMENT ||
+	    size % 4096 || !walk_readable(w, heap, size))
 		return false;
 	start = heap + 32;
 	stop = heap + 64;

@@ -16,7 +16,7 @@ enum {
 	LEAF_WORDS = 1 << (LEAF_SHIFT - PAGE_SHIFT - 6),
 	LEAVES = 1 << (47 - LEAF_SHIFT),
 	SMAPS_BUFFER = 64 * 1024,
-	THREAD_TOP = 256 * 1024,	/* a thread's descriptor and TLS are at its stack's end */
+	THREAD_TOP = 256 * 1024,	/* a stack ends with descriptor and TLS */
 	PAGEMAP_CHUNK = 512,		/* pages asked about at once */
 };
 #define NO_PAGE UINT64_MAX
@@ -210,7 +210,8 @@ void memory_note_stack(struct walk *w, uint64_t addr)
 		map->class_ = SNAP_MAP_STACK;
 }
 
-static void mark_pages(struct walk *w, struct memory *memory, uint64_t first, uint64_t last)
+static void mark_pages(struct walk *w, struct memory *memory, uint64_t first,
+		       uint64_t last)
 {
 	for (uint64_t page = first; page <= last; page++) {
 		uint64_t leaf = page >> (LEAF_SHIFT - PAGE_SHIFT);
@@ -304,7 +305,8 @@ static uint64_t count_live(const struct memory *memory, int pagemap, uint64_t pa
 static void without_copy(const struct memory *memory, const struct memory_map *map,
 			 uint64_t *pss, uint64_t *private_dirty)
 {
-	uint64_t files = map->rss - (map->anonymous < map->rss ? map->anonymous : map->rss);
+	uint64_t files =
+		map->rss - (map->anonymous < map->rss ? map->anonymous : map->rss);
 	uint64_t anon = map->rss - files, now, then;
 
 	*pss = map->pss;

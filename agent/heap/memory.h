@@ -37,8 +37,8 @@ struct memory_map {
 struct memory {
 	struct memory_map *maps;		/* address order */
 	size_t count, capacity;
-	uint32_t pid;				/* whose mappings these are, 0 = our own */
-	struct memory_map *hot;			/* mapping of the last object, never NULL */
+	uint32_t pid;				/* whose these are, 0 = our own */
+	struct memory_map *hot;			/* of the last object, never NULL */
 	uint64_t hot_page;			/* ... and its page, marked already */
 	struct memory_map *cache[MEMORY_CACHE];	/* by address >> 21 */
 	uint64_t **leaves;			/* page bitmap by address >> 30 */

@@ -62,7 +62,9 @@ static void emit(struct walk *w, uint64_t obj, uint64_t data, uint64_t length,
 
 static uint32_t counted(const struct walk_type *type)
 {
-	return type->size_approx || (type->flags & SNAP_TYPE_APPROX) ? 0 : SNAP_BUFFER_COUNTED;
+	return type->size_approx || (type->flags & SNAP_TYPE_APPROX)
+		       ? 0
+		       : SNAP_BUFFER_COUNTED;
 }
 
 /* ---- layouts ---- */
@@ -112,7 +114,8 @@ static void native_mmap(struct walk *w, struct walk_type *type, uint64_t obj)
 /* b_ptr, b_needsfree, b_base, b_size, ...: Modules/_ctypes/ctypes.h. */
 static void native_ctypes(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	uint64_t base = obj + w->lay->head, data = peek64(base), owner = peek64(base + 16);
+	uint64_t base = obj + w->lay->head, data = peek64(base),
+		 owner = peek64(base + 16);
 	bool inside = data >= obj && data < obj + type->basicsize;
 
 	if (peek32(base + 8) && !inside)
@@ -185,7 +188,7 @@ void native_finish(struct walk *w)
 static const struct layout_row {
 	const char *name;
 	walk_object_fn *fn;
-	void (*hook)(struct walk *, struct walk_type *);	/* once per type, or NULL */
+	void (*hook)(struct walk *, struct walk_type *);	/* once a type, or NULL */
 } layouts[] = {
 	{ "bytearray", native_bytearray, NULL },
 	{ "array.array", native_array, NULL },
@@ -195,8 +198,11 @@ static const struct layout_row {
 	{ "numpy.ndarray", numpy_native, numpy_edges_hook },
 	{ "greenlet.greenlet", NULL, greenlet_edges_hook },
 	/* their bytes are in the object itself, or in a bytes object they refer to */
-	{ "bytes", NULL, NULL }, { "_io.BytesIO", NULL, NULL }, { "_io._BytesIOBuffer", NULL, NULL },
-	{ "managedbuffer", NULL, NULL }, { "pickle.PickleBuffer", NULL, NULL },
+	{ "bytes", NULL, NULL },
+	{ "_io.BytesIO", NULL, NULL },
+	{ "_io._BytesIOBuffer", NULL, NULL },
+	{ "managedbuffer", NULL, NULL },
+	{ "pickle.PickleBuffer", NULL, NULL },
 	{ "_pickle.PickleBuffer", NULL, NULL },
 };
 

@@ -62,7 +62,8 @@ static bool read_array(struct walk *w, uint64_t obj, struct array *ret)
 	ret->flags = peek32(at + 64);
 	ret->length = 0;
 	if (!numpy || nd > NDIM_MAX || !walk_is_object(w, ret->descr) ||
-	    (nd && (!walk_readable(w, dims, 8 * nd) || !walk_readable(w, strides, 8 * nd))))
+	    (nd &&
+	     (!walk_readable(w, dims, 8 * nd) || !walk_readable(w, strides, 8 * nd))))
 		return false;
 	high = ret->low + (numpy->elsize64 ? peek64(ret->descr + w->lay->head + 24u) :
 			   peek32(ret->descr + w->lay->head + 16u));
@@ -116,8 +117,10 @@ static uint32_t plain_shape(struct walk *w, struct numpy *numpy)
 	struct snap_label labels[2];
 
 	if (!numpy->shape) {
-		labels[0] = (struct snap_label){ SNAP_LABEL_ATTR, walk_cstring(w, "base") };
-		labels[1] = (struct snap_label){ SNAP_LABEL_ATTR, walk_cstring(w, "dtype") };
+		labels[0] =
+			(struct snap_label){ SNAP_LABEL_ATTR, walk_cstring(w, "base") };
+		labels[1] =
+			(struct snap_label){ SNAP_LABEL_ATTR, walk_cstring(w, "dtype") };
 		numpy->shape = walk_shape(w, labels, 2, SNAP_TAIL_INDEX);
 	}
 	return numpy->shape;

@@ -44,9 +44,9 @@ static size_t word(struct cursor *c, const char **ret)
 {
 	accept(c, ' ');
 	*ret = c->pos;
-	while (c->pos < c->end &&
-	       ((*c->pos >= 'a' && *c->pos <= 'z') || (*c->pos >= '0' && *c->pos <= '9') ||
-		(*c->pos >= 'A' && *c->pos <= 'Z') || *c->pos == '_'))
+	while (c->pos < c->end && ((*c->pos >= 'a' && *c->pos <= 'z') ||
+				   (*c->pos >= '0' && *c->pos <= '9') ||
+				   (*c->pos >= 'A' && *c->pos <= 'Z') || *c->pos == '_'))
 		c->pos++;
 	return (size_t)(c->pos - *ret);
 }
@@ -68,9 +68,10 @@ static uint64_t number(struct cursor *c, const char *text, size_t size)
 	}
 	for (size_t i = 0; i < size; i++) {
 		char ch = text[i];
-		unsigned digit = ch >= '0' && ch <= '9' ? (unsigned)(ch - '0') :
-			(ch | 32) >= 'a' && (ch | 32) <= 'f' ? (unsigned)((ch | 32) - 'a') + 10 :
-			99;
+		unsigned digit = ch >= '0' && ch <= '9' ? (unsigned)(ch - '0')
+				 : (ch | 32) >= 'a' && (ch | 32) <= 'f'
+					 ? (unsigned)((ch | 32) - 'a') + 10
+					 : 99;
 
 		if (digit >= base)
 			fail(c, PROBE_SYNTAX);
@@ -205,7 +206,8 @@ static uint64_t atom(struct cursor *c)
 		v = sum(c);
 		expect(c, ')');
 	} else if ((size = word(c, &text))) {
-		v = *text >= '0' && *text <= '9' ? number(c, text, size) : named(c, text, size);
+		v = *text >= '0' && *text <= '9' ? number(c, text, size)
+						 : named(c, text, size);
 	} else {
 		fail(c, PROBE_SYNTAX);
 		v = 0;
@@ -238,8 +240,8 @@ static uint64_t sum(struct cursor *c)
 	return v;
 }
 
-enum probe_status probe_eval(const char *text, size_t size, const struct probe_scope *scope,
-			     uint64_t *ret)
+enum probe_status probe_eval(const char *text, size_t size,
+			     const struct probe_scope *scope, uint64_t *ret)
 {
 	struct cursor c = { .pos = text, .end = text + size, .scope = scope };
 	uint64_t v = sum(&c);

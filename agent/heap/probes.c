@@ -207,7 +207,8 @@ void probes_begin(struct walk *w)
 
 /* ---- running ---- */
 
-static enum probe_status eval(struct text text, const struct probe_scope *scope, uint64_t *ret)
+static enum probe_status eval(struct text text, const struct probe_scope *scope,
+			      uint64_t *ret)
 {
 	return probe_eval(text.pos, text.size, scope, ret);
 }
@@ -219,7 +220,8 @@ static void emit(struct walk *w, const struct probe *probe, struct probe_scope *
 
 	if (probe->when.size && (eval(probe->when, scope, &when) || !when))
 		return;
-	if (eval(probe->data, scope, &scope->data) || eval(probe->length, scope, &scope->length))
+	if (eval(probe->data, scope, &scope->data) ||
+	    eval(probe->length, scope, &scope->length))
 		return;
 	if (probe->owner.size && eval(probe->owner, scope, &owner))
 		return;
@@ -228,7 +230,8 @@ static void emit(struct walk *w, const struct probe *probe, struct probe_scope *
 	flags = owner && owner != scope->obj ? SNAP_BUFFER_VIEW : SNAP_BUFFER_OWNER;
 	if (probe->counted)
 		flags |= SNAP_BUFFER_COUNTED;
-	native_emit(w, scope->obj, scope->data, scope->length, owner, probe->source, flags);
+	native_emit(w, scope->obj, scope->data, scope->length, owner, probe->source,
+		    flags);
 }
 
 static void native_probe(struct walk *w, struct walk_type *type, uint64_t obj)
@@ -332,7 +335,8 @@ static struct probe *find(struct probes *probes, const char *name)
 bool probes_type_hook(struct walk *w, struct walk_type *type)
 {
 	struct probes *probes = w->probes;
-	struct probe *probe = probes && type->name_text ? find(probes, type->name_text) : NULL;
+	struct probe *probe =
+		probes && type->name_text ? find(probes, type->name_text) : NULL;
 	char name[NAME_MAX_];
 
 	if (!probes)

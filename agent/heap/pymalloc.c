@@ -62,12 +62,13 @@ static bool read_pool(const struct pymalloc *state, uint64_t addr, struct pool *
 	pool->block = (pool->class_ + 1) * state->alignment;
 	capacity = (state->pool_size - POOL_HEAD) / pool->block;
 	return pool->count > 0 && pool->count <= capacity &&
-		pool->last == state->pool_size - pool->block &&
-		pool->next >= POOL_HEAD + pool->block &&
-		pool->next <= pool->last + pool->block &&
-		(pool->next - POOL_HEAD) % pool->block == 0 &&
-		(!free_block || (free_block > addr && free_block < addr + state->pool_size)) &&
-		peek_plausible(peek64(addr + 16)) && peek_plausible(peek64(addr + 24));
+	       pool->last == state->pool_size - pool->block &&
+	       pool->next >= POOL_HEAD + pool->block &&
+	       pool->next <= pool->last + pool->block &&
+	       (pool->next - POOL_HEAD) % pool->block == 0 &&
+	       (!free_block ||
+		(free_block > addr && free_block < addr + state->pool_size)) &&
+	       peek_plausible(peek64(addr + 16)) && peek_plausible(peek64(addr + 24));
 }
 
 static void note_sample(struct pymalloc *state, uint64_t addr, uint32_t index)
@@ -146,8 +147,8 @@ static uint64_t find_table(struct walk *w, const struct pymalloc *state, uint64_
 	for (uint64_t at = start; at + 8 <= end; at += 8) {
 		uint64_t word = peek64(at);
 
-		if (peek_plausible(word) && (word & 7) == 0 && walk_readable(w, word, need) &&
-		    table_fits(state, word))
+		if (peek_plausible(word) && (word & 7) == 0 &&
+		    walk_readable(w, word, need) && table_fits(state, word))
 			return word;
 	}
 	return 0;
@@ -164,7 +165,8 @@ static uint64_t arena_table(struct walk *w, const struct pymalloc *state)
 
 		if (type_type >= range->start && type_type < range->end)
 			end = range->start;
-		if (end && range->start == end && range->image && (range->perms & 3) == 3) {
+		if (end && range->start == end && range->image &&
+		    (range->perms & 3) == 3) {
 			end = range->end;
 			table = find_table(w, state, range->start, range->end);
 		}
@@ -180,7 +182,8 @@ static void arena_facts(struct walk *w, const struct pymalloc *state)
 	uint64_t table = arena_table(w, state), arenas = 0, free_pools = 0;
 
 	if (!table) {
-		walk_fact_text(w, "pymalloc.note", "the table of arenas was not found", 33);
+		walk_fact_text(w, "pymalloc.note", "the table of arenas was not found",
+			       33);
 		return;
 	}
 	for (uint32_t i = 0; i <= state->max_index; i++) {

@@ -79,7 +79,8 @@ static void find_threads(struct walk *w, struct roots *roots)
 	if (!roots->tstates)
 		return;
 	for (uint32_t i = 0; i < roots->count; i++) {
-		uint64_t tstate = call1(w->py->sym.interp_threads, roots->interps[i].state);
+		uint64_t tstate =
+			call1(w->py->sym.interp_threads, roots->interps[i].state);
 
 		while (tstate && roots->tstate_count < THREADS_MAX) {
 			roots->tstates[roots->tstate_count++] = tstate;
@@ -135,7 +136,8 @@ bool roots_is_interned(struct walk *w, uint64_t dict)
 	    !walk_dict_begin(w, dict, &iter))
 		return false;
 	while (n < INTERNED_SAMPLE && walk_dict_next(&iter, &key, &value)) {
-		if (key != value || walk_typeof(w, key) != CPYTHON_ADDR(w->py, unicode_type))
+		if (key != value ||
+		    walk_typeof(w, key) != CPYTHON_ADDR(w->py, unicode_type))
 			return false;
 		n++;
 	}
@@ -162,9 +164,9 @@ static void find_interned_state(struct walk *w, uint64_t start, uint64_t size)
 	for (uint64_t at = start; at + 8 <= start + size; at += 8) {
 		uint64_t word = peek64(at);
 
-		if (peek_plausible(word) && (word & 7) == 0 && walk_readable(w, word, 64) &&
-		    walk_typeof(w, word) == dict_type && walk_is_object(w, word) &&
-		    roots_is_interned(w, word)) {
+		if (peek_plausible(word) && (word & 7) == 0 &&
+		    walk_readable(w, word, 64) && walk_typeof(w, word) == dict_type &&
+		    walk_is_object(w, word) && roots_is_interned(w, word)) {
 			roots_interned(w, word);
 			return;
 		}
@@ -196,7 +198,8 @@ void roots_static_types(struct walk *w)
 
 	for (uint32_t id = 1; (type = walk_type_by_id(w, id)) && !w->err; id++)
 		if (!(type->flags & SNAP_TYPE_HEAP) && type->addr)
-			walk_root(w, SNAP_ROOT_STATIC_TYPE, 0, 0, 0, type->name, type->addr);
+			walk_root(w, SNAP_ROOT_STATIC_TYPE, 0, 0, 0, type->name,
+				  type->addr);
 }
 
 void roots_walk(struct walk *w)
@@ -209,12 +212,14 @@ void roots_walk(struct walk *w)
 	}
 	w->roots = roots;
 	if (!frames_begin(w))
-		walk_error(w, 0, NULL, "frames of this version are unknown: no local variables");
+		walk_error(w, 0, NULL,
+			   "frames of this version are unknown: no local variables");
 	find_interps(w, roots);
 	find_threads(w, roots);
 	if (cpython_since(w->py, 12)) {
 		for (uint32_t i = 0; i < roots->count; i++)
-			find_interned_state(w, roots->interps[i].state, roots->interps[i].size);
+			find_interned_state(w, roots->interps[i].state,
+					    roots->interps[i].size);
 	}
 	roots_image(w);
 	for (uint32_t i = 0; i < roots->count && !w->err; i++) {

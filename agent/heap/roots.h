@@ -48,7 +48,8 @@ void roots_interp_emit(struct walk *w, const struct roots_interp *interp);
 void roots_threads(struct walk *w, const struct roots_interp *interp);
 
 /* A module of that interpreter by its name in sys.modules; 0 = none. */
-uint64_t roots_module(struct walk *w, const struct roots_interp *interp, const char *name);
+uint64_t roots_module(struct walk *w, const struct roots_interp *interp,
+		      const char *name);
 /* ... and a value of its dict. */
 uint64_t roots_module_value(struct walk *w, const struct roots_interp *interp,
 			    const char *module, const char *name);

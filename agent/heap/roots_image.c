@@ -59,7 +59,8 @@ static uint32_t entry_run(struct walk *w, uint64_t at, uint64_t end)
 static uint64_t emit_cache(struct walk *w, uint64_t at, uint64_t end)
 {
 	struct roots *roots = w->roots;
-	uint32_t n = entry_run(w, at, end), name = walk_cstring(w, "type attribute cache");
+	uint32_t n = entry_run(w, at, end),
+		 name = walk_cstring(w, "type attribute cache");
 
 	if (n < CACHE_RUN)
 		return at + 8;
@@ -97,7 +98,8 @@ void roots_image(struct walk *w)
 
 		if (type_type >= range->start && type_type < range->end)
 			end = range->start;
-		if (!end || range->start != end || !range->image || (range->perms & 3) != 3)
+		if (!end || range->start != end || !range->image ||
+		    (range->perms & 3) != 3)
 			continue;
 		end = range->end;	/* .bss may be a mapping of its own */
 		if (!w->interned[0]) {

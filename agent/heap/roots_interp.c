@@ -24,8 +24,9 @@ static bool is_module(struct walk *w, uint64_t obj)
 static bool is_sys_modules(struct walk *w, uint64_t word)
 {
 	return is_exact(w, word, CPYTHON_ADDR(w->py, dict_type)) &&
-		!walk_is_interned(w, word) && is_module(w, walk_dict_get(w, word, "sys")) &&
-		is_module(w, walk_dict_get(w, word, "builtins"));
+	       !walk_is_interned(w, word) &&
+	       is_module(w, walk_dict_get(w, word, "sys")) &&
+	       is_module(w, walk_dict_get(w, word, "builtins"));
 }
 
 /*
@@ -34,7 +35,8 @@ static bool is_sys_modules(struct walk *w, uint64_t word)
  */
 void roots_interp_find(struct walk *w, struct roots_interp *interp)
 {
-	for (uint64_t at = interp->state; at + 8 <= interp->state + interp->size; at += 8) {
+	for (uint64_t at = interp->state; at + 8 <= interp->state + interp->size;
+	     at += 8) {
 		uint64_t word = peek64(at);
 
 		if (is_sys_modules(w, word)) {
@@ -53,7 +55,8 @@ struct known {			/* objects whose role follows from a module's dict */
 
 enum { KNOWN = 10 };
 
-static void find_known(struct walk *w, const struct roots_interp *interp, struct known *known)
+static void find_known(struct walk *w, const struct roots_interp *interp,
+		       struct known *known)
 {
 	uint64_t sys = roots_module(w, interp, "sys");
 	uint64_t builtins = roots_module(w, interp, "builtins");
@@ -63,9 +66,11 @@ static void find_known(struct walk *w, const struct roots_interp *interp, struct
 	known[1] = (struct known){ sys ? peek64(sys + w->lay->head) : 0, "sys.__dict__" };
 	known[2] = (struct known){ builtins ? peek64(builtins + w->lay->head) : 0,
 				   "builtins.__dict__" };
-	known[3] = (struct known){ roots_module(w, interp, "_frozen_importlib"), "importlib" };
-	known[4] = (struct known){ roots_module_value(w, interp, "builtins", "__import__"),
-				   "__import__" };
+	known[3] = (struct known){ roots_module(w, interp, "_frozen_importlib"),
+				   "importlib" };
+	known[4] =
+		(struct known){ roots_module_value(w, interp, "builtins", "__import__"),
+				"__import__" };
 	known[5] = (struct known){ roots_module_value(w, interp, "gc", "garbage"),
 				   "gc.garbage" };
 	known[6] = (struct known){ roots_module_value(w, interp, "gc", "callbacks"),
@@ -110,8 +115,9 @@ static uint32_t atexit_count(struct walk *w, uint64_t at)
 	uint64_t array = peek64(at);
 	uint32_t n = peek32(at + 8), capacity = peek32(at + 12);
 
-	if (!n || n > capacity || capacity > ATEXIT_MAX || capacity % 16 || capacity < 32 ||
-	    !peek_plausible(array) || !walk_readable(w, array, 8ull * capacity))
+	if (!n || n > capacity || capacity > ATEXIT_MAX || capacity % 16 ||
+	    capacity < 32 || !peek_plausible(array) ||
+	    !walk_readable(w, array, 8ull * capacity))
 		return 0;
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t entry = peek64(array + 8ull * i);
@@ -167,8 +173,8 @@ static bool emit_identifiers(struct walk *w, uint64_t at)
 	if (found < 16)
 		return false;
 	for (uint64_t i = 0; i < n; i++)
-		walk_root(w, SNAP_ROOT_INTERPRETER, 0, 0, 0, walk_cstring(w, "identifiers"),
-			  peek64(array + 8 * i));
+		walk_root(w, SNAP_ROOT_INTERPRETER, 0, 0, 0,
+			  walk_cstring(w, "identifiers"), peek64(array + 8 * i));
 	return true;
 }
 
@@ -177,7 +183,8 @@ static bool is_atexit_list(struct walk *w, uint64_t word)
 {
 	uint64_t tuple_type = CPYTHON_ADDR(w->py, tuple_type), items, n;
 
-	if (!cpython_since(w->py, 14) || !is_exact(w, word, CPYTHON_ADDR(w->py, list_type)))
+	if (!cpython_since(w->py, 14) ||
+	    !is_exact(w, word, CPYTHON_ADDR(w->py, list_type)))
 		return false;
 	n = peek64(word + w->lay->head);
 	items = peek64(word + w->lay->list_items);
@@ -205,8 +212,10 @@ bool roots_is_freelist(struct walk *w, uint64_t at, uint64_t start, uint64_t end
 	int same = 0;
 
 	if (type != CPYTHON_ADDR(py, list_type) && type != CPYTHON_ADDR(py, dict_type) &&
-	    type != CPYTHON_ADDR(py, tuple_type) && type != CPYTHON_ADDR(py, frame_type) &&
-	    type != CPYTHON_ADDR(py, method_type) && type != CPYTHON_ADDR(py, cfunction_type))
+	    type != CPYTHON_ADDR(py, tuple_type) &&
+	    type != CPYTHON_ADDR(py, frame_type) &&
+	    type != CPYTHON_ADDR(py, method_type) &&
+	    type != CPYTHON_ADDR(py, cfunction_type))
 		return false;
 	for (uint64_t near = at - 32; near <= at + 32; near += 8) {
 		uint64_t word;
@@ -214,8 +223,8 @@ bool roots_is_freelist(struct walk *w, uint64_t at, uint64_t start, uint64_t end
 		if (near == at || near < start || near + 8 > end)
 			continue;
 		word = peek64(near);
-		if (peek_plausible(word) && (word & 7) == 0 && walk_readable(w, word, 32) &&
-		    walk_typeof(w, word) == type)
+		if (peek_plausible(word) && (word & 7) == 0 &&
+		    walk_readable(w, word, 32) && walk_typeof(w, word) == type)
 			same++;
 	}
 	return same >= 3;
@@ -238,7 +247,8 @@ static void sub_type(struct walk *w, uint64_t type, uint64_t at)
 
 /*
  * 3.12+: the state of a static type: {type, ints, tp_dict, tp_subclasses,
- * tp_weaklist}.  In the main interpreter these are references of the type.  Returns its words, 0: it isn't.
+ * tp_weaklist}.  In the main interpreter these are references of the type.
+ * Returns its words, 0: it isn't.
  */
 static uint32_t static_type_words(struct walk *w, uint64_t at, uint64_t left)
 {
@@ -328,7 +338,8 @@ static uint32_t emit_word(struct walk *w, const struct roots_interp *interp,
 	if (roots_is_freelist(w, at, interp->state, interp->state + interp->size))
 		return 1;
 	if (is_atexit_list(w, word))
-		walk_root(w, SNAP_ROOT_ATEXIT, 0, 0, 0, walk_cstring(w, "callbacks"), word);
+		walk_root(w, SNAP_ROOT_ATEXIT, 0, 0, 0, walk_cstring(w, "callbacks"),
+			  word);
 	else
 		root(w, SNAP_ROOT_CONSERVATIVE, "interpreter", word);
 	return 1;

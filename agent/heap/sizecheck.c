@@ -61,7 +61,8 @@ static struct sizecheck *begin(struct walk *w)
 	if (w->options->in_copy && w->py->sym.sizeof_object)
 		check = arena_alloc(w->arena, sizeof(*check));
 	if (check) {
-		check->samples = arena_map(w->arena, 2ull * limit * sizeof(*check->samples));
+		check->samples =
+			arena_map(w->arena, 2ull * limit * sizeof(*check->samples));
 		check->capacity = 2 * limit;
 		check->random = w->options->seed;
 	}
@@ -121,7 +122,8 @@ void sizecheck_sample(struct walk *w, struct walk_type *type, uint64_t obj, uint
 
 static bool askable(const struct walk_type *type)
 {
-	return !(type->flags & (SNAP_TYPE_APPROX | SNAP_TYPE_OPAQUE)) && !type->size_approx;
+	return !(type->flags & (SNAP_TYPE_APPROX | SNAP_TYPE_OPAQUE)) &&
+	       !type->size_approx;
 }
 
 static void compare(struct walk *w, const struct sizecheck *check, struct tally *tallies,
@@ -176,8 +178,11 @@ void sizecheck_run(struct walk *w)
 	for (uint32_t id = 1; (type = walk_type_by_id(w, id)) && !w->err; id++) {
 		const struct tally *tally = &tallies[id];
 		struct snap_size_check event = {
-			.type = id, .checked = tally->checked, .mismatched = tally->mismatched,
-			.ours = tally->ours, .theirs = tally->theirs,
+			.type = id,
+			.checked = tally->checked,
+			.mismatched = tally->mismatched,
+			.ours = tally->ours,
+			.theirs = tally->theirs,
 		};
 
 		checked += tally->checked;

@@ -125,8 +125,8 @@ static bool is_field(const struct frame_layout *lay, uint64_t tstate, uint64_t o
 	uint64_t base = lay->ts_exc_info == FRAME_NONE ? 0 :
 		peek64(tstate + lay->ts_exc_info) - tstate;
 
-	return offset == lay->ts_frame || is_named(lay, offset) || (base && offset >= base &&
-					   offset < base + 8u * lay->exc_words);
+	return offset == lay->ts_frame || is_named(lay, offset) ||
+	       (base && offset >= base && offset < base + 8u * lay->exc_words);
 }
 
 static void thread_fields(struct walk *w, const struct frame_layout *lay, uint64_t tstate,
@@ -136,7 +136,8 @@ static void thread_fields(struct walk *w, const struct frame_layout *lay, uint64
 		uint64_t word = peek64(tstate + f->offset);
 
 		if (word && walk_is_object(w, word))
-			walk_root(w, f->kind, 0, thread, 0, walk_cstring(w, f->name), word);
+			walk_root(w, f->kind, 0, thread, 0, walk_cstring(w, f->name),
+				  word);
 	}
 	for (uint64_t at = 24; at + 8 <= lay->ts_size && !w->err; at += 8) {
 		uint64_t word = peek64(tstate + at);
@@ -152,8 +153,8 @@ static void thread_fields(struct walk *w, const struct frame_layout *lay, uint64
  * generators, which own the references.  The one inside is a named field, unless
  * this release has it elsewhere.
  */
-static void handled_exceptions(struct walk *w, const struct frame_layout *lay, uint64_t tstate,
-			       uint32_t thread)
+static void handled_exceptions(struct walk *w, const struct frame_layout *lay,
+			       uint64_t tstate, uint32_t thread)
 {
 	uint64_t item, value_at = lay->exc_words == 3 ? 8 : 0;
 	uint64_t next_at = lay->exc_words == 3 ? 24 : 8;
@@ -171,8 +172,8 @@ static void handled_exceptions(struct walk *w, const struct frame_layout *lay, u
 		inside = item >= tstate && item < tstate + lay->ts_size;
 		if (value && walk_is_object(w, value) &&
 		    !(inside && is_named(lay, item + value_at - tstate)))
-			walk_root(w, SNAP_ROOT_EXCEPTION, inside ? 0 : SNAP_ROOT_BORROWED, thread,
-				  0, walk_cstring(w, "handled exception"), value);
+			walk_root(w, SNAP_ROOT_EXCEPTION, inside ? 0 : SNAP_ROOT_BORROWED,
+				  thread, 0, walk_cstring(w, "handled exception"), value);
 		item = peek64(item + next_at);
 	}
 }

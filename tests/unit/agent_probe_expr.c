@@ -35,7 +35,9 @@ static uint64_t value(const char *text, const struct probe_scope *scope)
 
 static void test_arithmetic(void **state)
 {
-	struct probe_scope scope = { .data = 3, .length = 4, .result = 5, .out = { 7, 8, 9, 10 } };
+	struct probe_scope scope = {
+		.data = 3, .length = 4, .result = 5, .out = { 7, 8, 9, 10 }
+	};
 
 	(void)state;
 	assert_int_equal(value("1+2*3", &scope), 7);
@@ -48,8 +50,9 @@ static void test_arithmetic(void **state)
 
 static void test_memory(void **state)
 {
-	struct node inner = { .width = -5, .height = 6 }, node = { .tag = 0x1122334455667788,
-		.width = 640, .height = 480, .child = &inner };
+	struct node inner = { .width = -5, .height = 6 }, node = {
+		.tag = 0x1122334455667788, .width = 640, .height = 480, .child = &inner
+	};
 	struct probe_scope scope = scope_of(&node);
 
 	(void)state;
@@ -62,7 +65,8 @@ static void test_memory(void **state)
 
 static void test_unreadable(void **state)
 {
-	static const char *const texts[] = { "[0]", "[8]:i8", "[[obj + 24]]", "[0-8]", "1 + [16]" };
+	static const char *const texts[] = { "[0]", "[8]:i8", "[[obj + 24]]", "[0-8]",
+					     "1 + [16]" };
 	struct node node = { .tag = 1 };
 	struct probe_scope scope = scope_of(&node);
 	uint64_t v;
@@ -79,8 +83,23 @@ static void test_unreadable(void **state)
 static void test_syntax(void **state)
 {
 	static const char *const texts[] = {
-		"", " ", "1 +", "(1", "[1", "1)", "name", "[obj]:u7", "12x", "0xg", "1 2",
-		"malloc(", "malloc", "chunks(1", "out4", "*", "((((((((((((((((((((((((((((((((((1",
+		"",
+		" ",
+		"1 +",
+		"(1",
+		"[1",
+		"1)",
+		"name",
+		"[obj]:u7",
+		"12x",
+		"0xg",
+		"1 2",
+		"malloc(",
+		"malloc",
+		"chunks(1",
+		"out4",
+		"*",
+		"((((((((((((((((((((((((((((((((((1",
 	};
 	struct node node = { .tag = 1 };
 	struct probe_scope scope = scope_of(&node);
@@ -88,7 +107,8 @@ static void test_syntax(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-		assert_int_equal(probe_eval(texts[i], strlen(texts[i]), &scope, &v), PROBE_SYNTAX);
+		assert_int_equal(probe_eval(texts[i], strlen(texts[i]), &scope, &v),
+				 PROBE_SYNTAX);
 }
 
 /* chunks() adds up what malloc gave to a tree, each node once. */
