@@ -77,6 +77,12 @@ static uint32_t edges_set(struct walk *w, struct walk_type *type, uint64_t obj)
 	return w->shape_element;
 }
 
+/* Entries {key, value} are pairs already: sent in place, deleted ones as absent. */
+static void dict_pairs_in_place(struct walk *w, const struct dict_table *t)
+{
+	refs_in_place(w, t->entries, t->nentries * 2);
+}
+
 static void dict_pairs(struct walk *w, const struct dict_table *t)
 {
 	uint64_t entry = t->entries, end = entry + t->nentries * t->stride;
@@ -127,7 +133,10 @@ static uint32_t edges_dict(struct walk *w, struct walk_type *type, uint64_t obj)
 	(void)type;
 	dict_table(w->lay, obj, &t);
 	if (!t.values) {
-		dict_pairs(w, &t);
+		if (t.stride == 16)
+			dict_pairs_in_place(w, &t);
+		else
+			dict_pairs(w, &t);
 		return walk_is_interned(w, obj) ? walk_shape(w, NULL, 0, SNAP_TAIL_WEAK) :
 			w->shape_pairs;
 	}

@@ -242,6 +242,24 @@ bool walk_readable(struct walk *w, uint64_t addr, uint64_t size)
 	return false;
 }
 
+bool walk_text(struct walk *w, uint64_t addr, char *buf, size_t size)
+{
+	const struct walk_range *r = walk_range_of(w, addr);
+	size_t most;
+
+	if (!r || r->special)
+		return false;
+	if (!r->image)
+		return peek_safe_text(addr, buf, size);
+	most = r->end - addr < size ? r->end - addr : size;
+	most = strnlen(peek_ptr(addr), most);
+	if (most == size)
+		most--;
+	memcpy(buf, peek_ptr(addr), most);
+	buf[most] = 0;
+	return true;
+}
+
 /* Readable, private, and word aligned. */
 static bool plausible(struct walk *w, uint64_t addr, uint64_t size)
 {

@@ -17,8 +17,8 @@ struct values {
 	char buf[4 * VALUES_LIMIT_MAX + 16];
 };
 
-static void send(struct walk *w, uint64_t obj, uint8_t kind, uint64_t length, uint64_t hash,
-		 const char *text, uint32_t size)
+static void send(struct walk *w, uint64_t obj, uint8_t kind, uint64_t length,
+		 uint64_t hash, const char *text, uint32_t size)
 {
 	struct snap_value value = {
 		.addr = obj, .kind = kind, .length = length, .hash = hash,
@@ -38,7 +38,8 @@ static bool is_identifier(const char *text, uint64_t size)
 		unsigned char c = (unsigned char)text[i];
 		unsigned char letter = c | 32;
 
-		if (!((letter >= 'a' && letter <= 'z') || (c >= '0' && c <= '9') || c == '_'))
+		if (!((letter >= 'a' && letter <= 'z') || (c >= '0' && c <= '9') ||
+		      c == '_'))
 			return false;
 	}
 	return true;
@@ -53,13 +54,13 @@ static void send_ascii(struct walk *w, uint64_t obj, const char *text, uint64_t 
 	if (values->text && length <= values->limit)
 		send(w, obj, SNAP_VALUE_STR, length, 0, text, (uint32_t)length);
 	else if (values->text)
-		send(w, obj, SNAP_VALUE_STR, length, heap_hash(values->seed, text, length), text,
-		     values->limit);
+		send(w, obj, SNAP_VALUE_STR, length,
+		     heap_hash(values->seed, text, length), text, values->limit);
 	else if (interned && is_identifier(text, length))
 		send(w, obj, SNAP_VALUE_STR, length, 0, text, (uint32_t)length);
 	else
-		send(w, obj, SNAP_VALUE_STR, length, heap_hash(values->seed, text, length),
-		     NULL, 0);
+		send(w, obj, SNAP_VALUE_STR, length,
+		     heap_hash(values->seed, text, length), NULL, 0);
 }
 
 /* Up to `count` characters of 1, 2 or 4 bytes as (W)UTF-8; returns the bytes. */
@@ -128,8 +129,10 @@ static void value_str(struct walk *w, struct walk_type *type, uint64_t obj)
 static void send_bytes(struct walk *w, uint64_t obj, uint64_t data, uint64_t length)
 {
 	struct values *values = w->values;
-	uint64_t shown = !values->text ? 0 : length < values->limit ? length : values->limit;
+	uint64_t shown = length < values->limit ? length : values->limit;
 
+	if (!values->text)
+		shown = 0;
 	send(w, obj, SNAP_VALUE_BYTES, length,
 	     shown < length ? heap_hash(values->seed, peek_ptr(data), length) : 0,
 	     peek_ptr(data), (uint32_t)shown);
@@ -165,7 +168,7 @@ static struct digits int_digits(const struct walk *w, uint64_t obj)
 	struct digits d = { .data = obj + w->lay->long_digits };
 	uint64_t word = peek64(obj + w->lay->head);
 
-	if (w->lay->long_tagged) {	/* 0 positive, 1 zero, 2 negative; count above bit 3 */
+	if (w->lay->long_tagged) {	/* 0, 1 zero, 2 negative; then a count */
 		d.negative = (word & 3) == 2;
 		d.count = (word & 3) == 1 ? 0 : word >> 3;
 	} else {
@@ -207,7 +210,8 @@ static unsigned nibble(const struct digits *d, uint64_t index)
 	return pair >> bit % 30 & 15;
 }
 
-static void value_big_int(struct walk *w, uint64_t obj, const struct digits *d, uint64_t bits)
+static void value_big_int(struct walk *w, uint64_t obj, const struct digits *d,
+			  uint64_t bits)
 {
 	struct values *values = w->values;
 	uint64_t nibbles = (bits + 3) / 4, hash = 0;
@@ -221,7 +225,8 @@ static void value_big_int(struct walk *w, uint64_t obj, const struct digits *d, 
 	for (uint64_t i = 0; i < shown; i++)
 		*p++ = "0123456789abcdef"[nibble(d, nibbles - 1 - i)];
 	if (shown < nibbles || !values->text)
-		hash = heap_hash(values->seed + d->negative, peek_ptr(d->data), 4 * d->count);
+		hash = heap_hash(values->seed + d->negative, peek_ptr(d->data),
+				 4 * d->count);
 	send(w, obj, SNAP_VALUE_INT, bits, hash, values->buf,
 	     values->text ? (uint32_t)(p - values->buf) : 0);
 }
@@ -265,8 +270,8 @@ static void value_int(struct walk *w, struct walk_type *type, uint64_t obj)
 	if (!values->text) {
 		uint64_t key[2] = { v, d.negative };
 
-		send(w, obj, SNAP_VALUE_INT, bits, heap_hash(values->seed, key, sizeof(key)),
-		     NULL, 0);
+		send(w, obj, SNAP_VALUE_INT, bits,
+		     heap_hash(values->seed, key, sizeof(key)), NULL, 0);
 		return;
 	}
 	size = put_decimal(buf + sizeof(buf), v, d.negative);
@@ -291,7 +296,8 @@ static void value_float(struct walk *w, struct walk_type *type, uint64_t obj)
 	if (values->text)
 		send(w, obj, SNAP_VALUE_FLOAT, 8, 0, text, 8);
 	else
-		send(w, obj, SNAP_VALUE_FLOAT, 8, heap_hash(values->seed, text, 8), NULL, 0);
+		send(w, obj, SNAP_VALUE_FLOAT, 8, heap_hash(values->seed, text, 8), NULL,
+		     0);
 }
 
 /* ---- names ---- */
@@ -371,7 +377,10 @@ static void name_builtin(struct walk *w, struct walk_type *type, uint64_t obj)
 		n = walk_str_text(w, module, buf, sizeof(buf) / 2);
 	if (n)
 		buf[n++] = '.';
-	if (!peek_safe64(def, &name) || !peek_safe_text(name, buf + n, sizeof(buf) - n))
+	if (!walk_readable(w, def, 8))
+		return;
+	name = peek64(def);	/* ml_name */
+	if (!walk_text(w, name, buf + n, sizeof(buf) - n))
 		return;
 	send_name(w, obj, buf, n + strlen(buf + n));
 }
@@ -430,8 +439,9 @@ void values_type_hook(struct walk *w, struct walk_type *type)
 	if (!values)
 		return;
 	if ((fn == value_int || fn == value_bool) && type->itemsize != 4)
-		fn = NULL;	/* digits of 15 bits: a build nobody has seen on 64-bit Linux */
-	if (!values->frame && (fn == name_function || fn == name_code || fn == name_generator))
+		fn = NULL;	/* 15-bit digits: not on 64-bit Linux */
+	if (!values->frame &&
+	    (fn == name_function || fn == name_code || fn == name_generator))
 		fn = NULL;
 	if (is_descriptor(w, type->addr))
 		fn = name_descriptor;

@@ -161,6 +161,8 @@ static inline void walk_mark(struct walk *w, uint64_t addr)
 
 /* Is addr readable for size bytes, by the maps read when the walk began? */
 bool walk_readable(struct walk *w, uint64_t addr, uint64_t size);
+/* Copies a C string that may be anywhere, cut to size-1 bytes; false: not readable. */
+bool walk_text(struct walk *w, uint64_t addr, char *buf, size_t size);
 /* The range that holds addr, or NULL. */
 const struct walk_range *walk_range_of(struct walk *w, uint64_t addr);
 /*
