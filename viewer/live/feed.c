@@ -121,12 +121,11 @@ struct feed *feed_create(const struct feed_limits *limits, const struct feed_ops
 
 int feed_add_stream(struct feed *feed, int fd, bool inherited, long pid)
 {
-	int slot = 0;
-	while (slot < FEED_MAX_STREAMS && feed->streams[slot])
-		slot++;
-	struct stream *stream = slot < FEED_MAX_STREAMS ? calloc(1, sizeof(*stream)) : NULL;
+	if (feed->nstreams == FEED_MAX_STREAMS)
+		return -EMFILE;
+	struct stream *stream = calloc(1, sizeof(*stream));
 	if (!stream)
-		return slot < FEED_MAX_STREAMS ? -ENOMEM : -EMFILE;
+		return -ENOMEM;
 	*stream = (struct stream){ .feed = feed, .fd = fd, .inherited = inherited, .pid = pid };
 	stream->parser = snap_parser_create(NULL, &parser_ops, stream);
 	if (!stream->parser) {
@@ -134,7 +133,7 @@ int feed_add_stream(struct feed *feed, int fd, bool inherited, long pid)
 		return -ENOMEM;
 	}
 	stream->began_ns = stream->heard_ns = feed_now_ns();
-	feed->streams[slot] = stream;
+	feed->streams[feed->nstreams++] = stream;
 	return 0;
 }
 
@@ -148,7 +147,9 @@ static void close_stream(struct feed *feed, int slot, const char *why)
 {
 	struct stream *stream = feed->streams[slot];
 	struct snap_problem problem = { 0 };
-	feed->streams[slot] = NULL;
+	feed->nstreams--;
+	memmove(feed->streams + slot, feed->streams + slot + 1,
+		(size_t)(feed->nstreams - slot) * sizeof(*feed->streams));
 	if (why)
 		finish_incoming(stream, false, why);
 	else if (snap_parser_finish(stream->parser, &problem) < 0)
@@ -175,9 +176,8 @@ void feed_destroy(struct feed *feed)
 {
 	if (!feed)
 		return;
-	for (int i = 0; i < FEED_MAX_STREAMS; i++)
-		if (feed->streams[i])
-			close_stream(feed, i, "the viewer ended");
+	while (feed->nstreams)
+		close_stream(feed, 0, "the viewer ended");
 	feed_close_socket(feed);
 	free(feed->buffer);
 	free(feed);
@@ -188,10 +188,8 @@ int feed_poll(const struct feed *feed, struct pollfd *fds, int max)
 	int n = 0;
 	if (feed->listener >= 0 && n < max)
 		fds[n++] = (struct pollfd){ .fd = feed->listener, .events = POLLIN };
-	for (int i = 0; i < FEED_MAX_STREAMS && n < max; i++)
-		if (feed->streams[i])
-			fds[n++] = (struct pollfd){ .fd = feed->streams[i]->fd,
-						    .events = POLLIN };
+	for (int i = 0; i < feed->nstreams && n < max; i++)
+		fds[n++] = (struct pollfd){ .fd = feed->streams[i]->fd, .events = POLLIN };
 	return n;
 }
 
@@ -216,9 +214,8 @@ int feed_timeout(const struct feed *feed)
 {
 	uint64_t next = UINT64_MAX, now = feed_now_ns();
 	const char *why;
-	for (int i = 0; i < FEED_MAX_STREAMS; i++) {
-		uint64_t at = feed->streams[i] ? deadline(feed, feed->streams[i], &why) :
-						 UINT64_MAX;
+	for (int i = 0; i < feed->nstreams; i++) {
+		uint64_t at = deadline(feed, feed->streams[i], &why);
 		next = at < next ? at : next;
 	}
 	if (next == UINT64_MAX)
@@ -257,9 +254,9 @@ static bool drop_overdue(struct feed *feed)
 {
 	bool any = false;
 	uint64_t now = feed_now_ns();
-	for (int i = 0; i < FEED_MAX_STREAMS; i++) {
+	for (int i = feed->nstreams - 1; i >= 0; i--) {
 		const char *why = "";
-		if (feed->streams[i] && deadline(feed, feed->streams[i], &why) <= now) {
+		if (deadline(feed, feed->streams[i], &why) <= now) {
 			drop(feed, i, why);
 			any = true;
 		}
@@ -269,8 +266,8 @@ static bool drop_overdue(struct feed *feed)
 
 static int slot_of(const struct feed *feed, int fd)
 {
-	for (int i = 0; i < FEED_MAX_STREAMS; i++)
-		if (feed->streams[i] && feed->streams[i]->fd == fd)
+	for (int i = 0; i < feed->nstreams; i++)
+		if (feed->streams[i]->fd == fd)
 			return i;
 	return -1;
 }
@@ -293,10 +290,7 @@ bool feed_serve(struct feed *feed, const struct pollfd *fds, int n)
 
 int feed_open_streams(const struct feed *feed)
 {
-	int n = 0;
-	for (int i = 0; i < FEED_MAX_STREAMS; i++)
-		n += feed->streams[i] != NULL;
-	return n;
+	return feed->nstreams;
 }
 
 bool feed_listens(const struct feed *feed)

@@ -26,7 +26,9 @@ struct feed {
 	const struct feed_ops *ops;
 	void *arg;
 	void *buffer;
-	struct stream *streams[FEED_MAX_STREAMS];
+	struct stream *streams[FEED_MAX_STREAMS];	/* oldest first: so snapshots of one
+							 * process come out in their order */
+	int nstreams;
 	int listener;		/* -1 = none */
 	char path[108];
 	dev_t dev;		/* of the socket we made, so that only it is removed */

@@ -91,7 +91,7 @@ static struct event wait_event(struct app *app)
 	struct terminal *t = app->terminal;
 	struct pollfd fds[FEED_MAX_POLL + 1];
 	struct event e = t->ops->read(t);
-	if (e.key != KEY_IS_NONE || t->ops->fd(t) < 0)
+	if (e.key != KEY_IS_NONE)
 		return e;
 	fds[0] = (struct pollfd){ .fd = t->ops->fd(t), .events = POLLIN };
 	int n = app->feed ? feed_poll(app->feed, fds + 1, FEED_MAX_POLL) : 0;
@@ -99,7 +99,8 @@ static struct event wait_event(struct app *app)
 	int ready = poll(fds, (nfds_t)n + 1, timeout);
 	if (ready >= 0 && app->feed)
 		feed_serve(app->feed, fds + 1, n);
-	if (ready > 0 && (fds[0].revents & (POLLHUP | POLLERR)) && !(fds[0].revents & POLLIN))
+	if (ready > 0 && !t->scripted && (fds[0].revents & (POLLHUP | POLLERR)) &&
+	    !(fds[0].revents & POLLIN))
 		return (struct event){ .key = KEY_IS_EOF };
 	return t->ops->read(t);
 }

@@ -79,13 +79,6 @@ static void measure(struct grid *g, const struct surface *s, int rows)
 	}
 }
 
-static size_t text_columns(const struct grid *g)
-{
-	size_t n = 0;
-	for (size_t c = 0; c < g->ncolumns; c++)
-		n += is_text(g, c) && !g->columns[c].hidden;
-	return n;
-}
 
 static int numbers_width(const struct grid *g)
 {
@@ -179,15 +172,30 @@ static void share_text(struct grid *g, int room)
 		g->width[widest] += room;
 }
 
+/* What the texts should have before numbers take the room: the first one what it needs,
+ * within reason, a second one a little, further ones less; but not all there is. */
+static int text_wanted(const struct grid *g, int width)
+{
+	int most = width < 60 ? TEXT_MIN : TEXT_WANTED, wanted = 0, n = 0;
+	for (size_t c = 0; c < g->ncolumns; c++) {
+		if (!is_text(g, c) || g->columns[c].hidden)
+			continue;
+		int room = n == 0 ? most : n == 1 ? TEXT_MIN + 4 : TEXT_MIN / 2;
+		wanted += (g->seen[c] < room ? g->seen[c] : room) + GAP;
+		n++;
+	}
+	return wanted < width * 7 / 10 ? wanted : width * 7 / 10;
+}
+
 static void layout(struct grid *g, struct rect r)
 {
 	for (size_t c = 0; c < g->ncolumns; c++)
 		g->width[c] = g->columns[c].hidden || is_text(g, c) ? 0 : g->seen[c];
-	int texts = text_columns(g) > 2 ? 2 : (int)text_columns(g);	/* further ones may go */
-	int wanted = texts * (r.width < 60 ? TEXT_MIN : TEXT_MIN + 4);
+	int wanted = text_wanted(g, r.width);
 	drop_columns(g, r.width, wanted);
 	int left = r.width - numbers_width(g);
-	g->bar_width = g->bar >= 0 && left >= wanted + BAR_WIDTH + 10 ? BAR_WIDTH : 0;
+	int before_bar = wanted < TEXT_WANTED ? wanted : TEXT_WANTED;
+	g->bar_width = g->bar >= 0 && left >= before_bar + BAR_WIDTH ? BAR_WIDTH : 0;
 	drop_texts(g, left);
 	share_text(g, left - (g->bar_width ? g->bar_width + GAP : 0));
 	int x = r.x, bar_after = -1;

@@ -18,7 +18,7 @@ struct terminal;
 struct terminal_ops {
 	/* Current size in cells. */
 	void (*size)(struct terminal *, int *width_ret, int *height_ret);
-	/* The fd that becomes readable when a key came; -1 = never blocks. */
+	/* The fd that becomes readable when a key came. */
 	int (*fd)(struct terminal *);
 	/* Takes one event without blocking; KEY_IS_NONE when there is none. */
 	struct event (*read)(struct terminal *);

@@ -2,22 +2,27 @@
 /*
  * A script: one line after another, `:command`, `# comment`, or keys as
  * key_parse() reads them.  There is no time in it: every key finds the screen
- * that the previous one left.
+ * that the previous one left.  It may come through a pipe, line by line, while
+ * snapshots arrive.
  */
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "viewer/screen/screen.h"
 #include "viewer/screen/terminal.h"
 
 struct script {
 	struct terminal terminal;
-	FILE *file;
-	char *line;
-	size_t capacity;
-	const char *rest;	/* keys of the line not read yet */
+	int fd;
+	char *buffer;		/* bytes read; lines are cut off its start */
+	size_t size, capacity, taken; /* taken: bytes of the line being used */
+	bool eof;
+	const char *line;	/* the line being used, in buffer, NUL-terminated */
+	const char *rest;	/* keys of it not read yet */
 	int number;
 	int width, height;
 	bool resized;
@@ -37,19 +42,52 @@ static void script_size(struct terminal *t, int *width_ret, int *height_ret)
 
 static int script_fd(struct terminal *t)
 {
-	(void)t;
-	return -1;
+	return script_of(t)->fd;
 }
 
+/* Reads what is there without waiting; false when nothing more is to be had now. */
+static bool more(struct script *s)
+{
+	struct pollfd p = { .fd = s->fd, .events = POLLIN };
+	if (s->eof || poll(&p, 1, 0) <= 0)
+		return false;
+	if (s->capacity - s->size < 4096) {
+		char *buffer = realloc(s->buffer, s->capacity + 65536);
+		if (!buffer) {
+			s->eof = true;
+			return true;
+		}
+		s->buffer = buffer;
+		s->capacity += 65536;
+	}
+	ssize_t n = read(s->fd, s->buffer + s->size, s->capacity - s->size - 2);
+	if (n > 0)
+		s->size += (size_t)n;
+	else if (n == 0 || errno != EINTR)
+		s->eof = true;
+	if (s->eof && s->size && s->buffer[s->size - 1] != '\n')
+		s->buffer[s->size++] = '\n';
+	return true;
+}
+
+/* Takes the next whole line; false when it isn't there (yet). */
 static bool next_line(struct script *s)
 {
-	ssize_t n = getline(&s->line, &s->capacity, s->file);
-	if (n < 0)
+	memmove(s->buffer, s->buffer + s->taken, s->size - s->taken);
+	s->size -= s->taken;
+	s->taken = 0;
+	s->line = s->rest = NULL;
+	char *end = memchr(s->buffer, '\n', s->size);
+	while (!end && more(s))
+		end = memchr(s->buffer, '\n', s->size);
+	if (!end)
 		return false;
+	s->taken = (size_t)(end - s->buffer) + 1;
+	*end = 0;
+	if (end > s->buffer && end[-1] == '\r')
+		end[-1] = 0;
 	s->number++;
-	while (n > 0 && (s->line[n - 1] == '\n' || s->line[n - 1] == '\r'))
-		s->line[--n] = 0;
-	s->rest = s->line;
+	s->line = s->rest = s->buffer;
 	return true;
 }
 
@@ -63,7 +101,7 @@ static struct event script_read(struct terminal *t)
 	uint32_t key;
 	while (!s->rest || !key_parse(&s->rest, &key)) {
 		if (!next_line(s))
-			return (struct event){ .key = KEY_IS_EOF };
+			return (struct event){ .key = s->eof ? KEY_IS_EOF : KEY_IS_NONE };
 		if (s->line[0] == '#')
 			s->rest = NULL;
 		if (s->line[0] == ':' && s->line[1]) {
@@ -89,9 +127,9 @@ static void script_show(struct terminal *t, const struct surface *surface)
 static void script_destroy(struct terminal *t)
 {
 	struct script *s = script_of(t);
-	if (s->file != stdin)
-		fclose(s->file);
-	free(s->line);
+	if (s->fd != STDIN_FILENO)
+		close(s->fd);
+	free(s->buffer);
 	free(s);
 }
 
@@ -110,9 +148,12 @@ struct terminal *terminal_script(const struct screen_options *o)
 	if (!s)
 		return NULL;
 	bool use_stdin = strcmp(o->script, "-") == 0;
-	s->file = use_stdin ? stdin : fopen(o->script, "re");
-	if (!s->file) {
+	s->fd = use_stdin ? STDIN_FILENO : open(o->script, O_RDONLY | O_CLOEXEC);
+	s->capacity = 65536;
+	s->buffer = malloc(s->capacity);
+	if (s->fd < 0 || !s->buffer) {
 		int saved = errno;
+		free(s->buffer);
 		free(s);
 		errno = saved;
 		return NULL;

@@ -16,13 +16,13 @@ struct growth_view {
 	char pid[24];
 };
 
-enum { COL_NAME, COL_PID, COL_SPARK, COL_COUNT_NOW, COL_COUNT_DIFF, COL_BYTES_NOW,
+enum { COL_NAME, COL_SPARK, COL_PID, COL_COUNT_NOW, COL_COUNT_DIFF, COL_BYTES_NOW,
        COL_BYTES_DIFF };
 
 static const struct column columns[] = {
 	[COL_NAME] = { "name", "What", CELL_TEXT, false },
-	[COL_PID] = { "pid", "Process", CELL_TEXT, false },
 	[COL_SPARK] = { "bytes", "Bytes over time", CELL_TEXT, false },
+	[COL_PID] = { "pid", "Process", CELL_TEXT, false },
 	[COL_COUNT_NOW] = { "count", "Count", CELL_COUNT, false },
 	[COL_COUNT_DIFF] = { "count_diff", "Count diff", CELL_COUNT_DIFF, false },
 	[COL_BYTES_NOW] = { "size", "Size", CELL_BYTES, false },
