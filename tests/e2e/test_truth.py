@@ -48,27 +48,31 @@ sys.exit(rc)
 _cache = {}
 
 
-def zoo(python, tmp):
+def zoo(python, tmp, flags=walktrace.TRACE | walktrace.COPY):
     """(what the zoo says, what the walk found), once for each interpreter."""
-    if python.path not in _cache:
+    key = python.path, flags
+    if key not in _cache:
         trace, expected = os.path.join(tmp, "trace"), os.path.join(tmp, "expected")
-        p = subprocess.run([python.path, "-X", "utf8", ZOO, DRIVER, trace, expected],
+        p = subprocess.run([python.path, "-X", "utf8", ZOO, DRIVER, trace, expected,
+                            str(flags)],
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
         if p.returncode:
             raise AssertionError("%s: %d\n%s" % (python, p.returncode, p.stderr.decode()))
         with open(expected) as f:
-            _cache[python.path] = json.load(f), walktrace.Trace(trace)
-    return _cache[python.path]
+            _cache[key] = json.load(f), walktrace.Trace(trace)
+    return _cache[key]
 
 
 class Zoo(Case):
+    flags = walktrace.TRACE | walktrace.COPY
+
     def compare(self, check):
         """Runs check(said, found), a generator of differences, on every interpreter."""
         for python in interpreters():
             if python.free_threaded:
                 continue
             with self.subTest(python=python.name):
-                said, found = zoo(python, self.tmp)
+                said, found = zoo(python, self.tmp, self.flags)
                 wrong = list(check(said, found))
                 self.assertEqual([], wrong[:20], "%d differences" % len(wrong))
 
@@ -274,6 +278,23 @@ class Zoo(Case):
             if deficit > total * (0.01 if said["version"][:2] == [3, 11] else 0.005):
                 yield deficit, total, sorted(worst, reverse=True)[:10]
         self.compare(check)
+
+
+class InPlace(Zoo):
+    """The same without a copy, under the interpreter lock: --no-fork."""
+
+    flags = walktrace.TRACE
+
+    def test_sizes_checked(self):
+        self.skipTest("the interpreter is asked in a copy only")
+
+    def test_memory_facts(self):
+        self.skipTest("malloc's heap is looked at in a copy only")
+
+    def test_greenlets(self):
+        self.skipTest("no different")
+
+    test_no_values = test_greenlets
 
 
 if __name__ == "__main__":
