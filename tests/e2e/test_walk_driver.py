@@ -4,6 +4,7 @@
 interpreter lists or reaches is there with its type and size, and each referent
 is a reference.  What may differ is named in the checks, with the reason."""
 import collections
+import errno
 import json
 import os
 import subprocess
@@ -15,6 +16,13 @@ from harness import BUILD, LONG, ROOT, Case, interpreters, main, skip_all
 DRIVER = os.path.join(BUILD, "lib", "walk_driver.so")
 TARGET = os.path.join(ROOT, "tests", "targets", "whole_heap.py")
 EXPLAINED = 0.99
+# Walks a plain interpreter; prints the result and the error's text.
+SMALL = """
+import ctypes, sys
+stats, error = ctypes.create_string_buffer(256), ctypes.create_string_buffer(600)
+walk = ctypes.PyDLL(sys.argv[1]).walk_to_file
+print(walk(sys.argv[2].encode(), int(sys.argv[3]), stats, error, 600), error.value.decode())
+"""
 
 
 def read_expected(path):
@@ -90,6 +98,30 @@ class WholeHeap(Case):
                 counted += o.refcount
                 explained += min(o.refcount, edges[addr])
         self.assertGreaterEqual(explained / counted, EXPLAINED)
+
+    def test_little_memory(self):
+        """A walk that may map too little says so, whenever it runs out."""
+        python = walkable()[-1]
+        outcomes = set()
+        for mebibytes in (1, 17, 34, 36, 38, 40, 48, 128):
+            for copy in (0, walktrace.COPY):
+                flags = walktrace.TRACE | copy | mebibytes << 8
+                p = subprocess.run([python.path, "-X", "utf8", "-c", SMALL, DRIVER,
+                                    os.path.join(self.tmp, "small"), str(flags)],
+                                   stdout=subprocess.PIPE, timeout=60)
+                self.assertEqual(0, p.returncode, "%d MiB" % mebibytes)
+                rc, _, text = p.stdout.decode().partition(" ")
+                self.assertIn(int(rc), (0, -errno.ENOMEM))
+                self.assertEqual("memory" in text, rc != "0", text)
+                outcomes.add(rc)
+        self.assertEqual(2, len(outcomes))
+
+    def test_full_disk(self):
+        python = walkable()[-1]
+        p = subprocess.run([python.path, "-X", "utf8", "-c", SMALL, DRIVER, "/dev/full",
+                            str(walktrace.TRACE)], stdout=subprocess.PIPE, timeout=60)
+        self.assertEqual(0, p.returncode)
+        self.assertTrue(p.stdout.startswith(b"%d " % -errno.ENOSPC), p.stdout)
 
     def test_in_place(self):
         pythons = walkable()

@@ -27,6 +27,8 @@ enum driver_flags {
 	DRIVER_TRACE = 16,	/* lines of text (walk_trace.h) instead of a snapshot */
 };
 
+enum { DRIVER_LIMIT_SHIFT = 8 };	/* flags above: MiB the walk may map, 0 = any */
+
 int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret,
 		 char *err, size_t err_size);
 
@@ -60,7 +62,7 @@ static int run(const char *path, unsigned flags, struct walk_stats *stats, char 
 	struct arena arena;
 	int fd = -1, rc;
 
-	arena_init(&arena, 0);
+	arena_init(&arena, (size_t)(flags >> DRIVER_LIMIT_SHIFT) << 20);
 	py = cpython_bind(err, err_size);
 	if (!py)
 		return -ENOTSUP;
