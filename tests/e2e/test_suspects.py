@@ -171,6 +171,60 @@ class Suspects(Case):
         self.addCleanup(shutil.rmtree, self.dir, True)
 
 
+class Growth(Case):
+    CODE = r'''
+import collections
+class Session:
+    def __init__(self, i):
+        self.user = "user-%d" % i
+        self.data = [i, i + 1]
+class Link:
+    pass
+STORE = {"sessions": {}}
+STEADY = [Session(i) for i in range(3000)]
+head, n = None, 0
+def grow():
+    global head, n
+    for i in range(2000):
+        STORE["sessions"][n] = Session(n)
+        n += 1
+        link = Link()
+        link.next = head
+        head = link
+grow()
+ready(); serve()
+'''
+
+    def rows(self, report, *args):
+        done = run_view("--no-sidecar", "--report", report, "--format", "json", *args)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout.decode())["processes"][0]["rows"]
+
+    def test_growth(self):
+        """What grew is named by its place; what stayed, is not."""
+        for python in some_interpreters(3):
+            old, new = self.path("old"), self.path("new")
+            with self.subTest(python=python.name), Target(python, self.CODE) as target:
+                run_load("-q", "-f", old, target.pid)
+                target.tell("grow()")
+                run_load("-q", "-f", new, target.pid)
+                types = {r["type"]: r for r in self.rows("diff", "--compare", old, new)}
+                self.assertEqual(types["__main__.Session"]["count_diff"], 2000)
+                self.assertEqual(types["__main__.Link"]["count_diff"], 2000)
+                places = {r["type"]: r for r in self.rows("growth", "--compare", old, new)
+                          if r["count_diff"]}
+                session = places["__main__.Session"]
+                self.assertEqual(session["path"], "module __main__.STORE['sessions'][*]")
+                self.assertEqual(session["count_diff"], 2000)
+                self.assertGreater(session["total_diff"], 2000 * 100)
+                link = places["__main__.Link"]
+                self.assertIn("module __main__.head", link["path"])
+                self.assertGreaterEqual(link["count_diff"], 1998)
+                self.assertEqual([r for r in places.values() if "STEADY" in r["path"]], [])
+                back = {r["type"]: r for r in self.rows("diff", "--compare", new, old)}
+                self.assertEqual(back["__main__.Session"]["count_diff"], -2000)
+
+
 def add_case(name, everywhere):
     def test(self):
         for python in (interpreters() if everywhere or LONG else some_interpreters(2)):

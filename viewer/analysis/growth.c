@@ -132,14 +132,19 @@ const struct signature *growth_find(const struct growth *growth, uint64_t hash)
 	return at ? VEC(growth->signature, struct signature) + at - 1 : NULL;
 }
 
-/* A step that repeats one up to four above is the same place in a longer chain. */
+/* A step that repeats one up to four above, it and its holder's, is the same place in a
+ * longer chain. */
 static uint32_t fold(const struct builder *b, uint32_t parent, uint64_t label,
 		     uint32_t type)
 {
 	const struct signature *s = b->growth->signature.data;
 
+	const struct signature *holder = &s[parent];
+
 	for (int i = 0; i < FOLD_STEPS && parent; i++, parent = s[parent].parent)
 		if (s[parent].label == label && s[parent].type == type &&
+		    s[s[parent].parent].type == holder->type &&
+		    s[s[parent].parent].label == holder->label &&
 		    s[parent].example < b->heap->objects)
 			return parent;
 	return UINT32_MAX;

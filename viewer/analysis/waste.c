@@ -23,7 +23,7 @@ struct finder {
 };
 
 static void add(struct finder *f, enum waste_kind kind, uint32_t type, uint32_t object,
-		uint64_t wasted)
+		uint64_t size, uint64_t wasted)
 {
 	struct waste *sum = VEC(f->sums, struct waste) +
 			    (size_t)type * WASTE_KIND_COUNT + kind;
@@ -31,7 +31,7 @@ static void add(struct finder *f, enum waste_kind kind, uint32_t type, uint32_t 
 	sum->kind = kind;
 	sum->type = type;
 	sum->count++;
-	sum->size += heap_size(f->heap, object);
+	sum->size += size;
 	sum->wasted += wasted;
 	if (wasted > sum->worst || sum->count == 1) {
 		sum->worst = wasted;
@@ -72,35 +72,46 @@ static uint64_t count_items(struct heap_span refs, uint32_t first, uint32_t step
 	return items;
 }
 
+/* A dict's items: values of pairs, or all of a split dict's values. */
+static uint64_t dict_items(const struct heap *heap, uint32_t dict)
+{
+	const struct heap_class *klass = heap_class_of(heap, dict);
+	const struct heap_shape *shape =
+		&VEC(heap->shape, struct heap_shape)[klass->shape];
+	bool pairs = shape->tail == SNAP_TAIL_PAIRS && !shape->nfixed;
+
+	return pairs ? count_items(heap_refs(heap, dict), 1, 2) :
+	       count_items(heap_refs(heap, dict), 0, 1);
+}
+
 static void look_at_dict(struct finder *f, uint32_t object, uint32_t type)
 {
 	const struct heap *heap = f->heap;
 	const struct heap_class *klass = heap_class_of(heap, object);
-	const struct heap_shape *shape =
-		&VEC(heap->shape, struct heap_shape)[klass->shape];
-	uint64_t table = over(heap_size(heap, object), fixed_size(heap, type));
-	/* a split dict's values stand without their keys: nothing to compare */
-	if (shape->tail != SNAP_TAIL_PAIRS || shape->nfixed || !table)
+	uint32_t tail = VEC(heap->shape, struct heap_shape)[klass->shape].tail;
+	uint64_t size = heap_size(heap, object), items = dict_items(heap, object);
+	uint64_t table = over(size, fixed_size(heap, type));
+
+	/* a split dict has a part of its class's table in its size */
+	if (tail != SNAP_TAIL_PAIRS || !table)
 		return;
-	uint64_t items = count_items(heap_refs(heap, object), 1, 2);
 	uint64_t wasted = items ? over(table, dict_table(items)) : table;
 	if (!items)
-		add(f, WASTE_EMPTY_DICT, type, object, wasted);
+		add(f, WASTE_EMPTY_DICT, type, object, size, wasted);
 	else if (wasted)
-		add(f, WASTE_SPARSE_DICT, type, object, wasted);
+		add(f, WASTE_SPARSE_DICT, type, object, size, wasted);
 }
 
 static void look_at_list(struct finder *f, uint32_t object, uint32_t type)
 {
 	const struct heap *heap = f->heap;
-	uint64_t items = heap_refs(heap, object).count;
-	uint64_t table = over(heap_size(heap, object), fixed_size(heap, type));
-	uint64_t wasted = over(table, items * POINTER);
+	uint64_t items = heap_refs(heap, object).count, size = heap_size(heap, object);
+	uint64_t wasted = over(over(size, fixed_size(heap, type)), items * POINTER);
 
 	if (heap_type(heap, type)->flags & SNAP_TYPE_HEAP)
 		return;		/* subclasses have more than items */
 	if (wasted)
-		add(f, items ? WASTE_SPARSE_LIST : WASTE_EMPTY_LIST, type, object,
+		add(f, items ? WASTE_SPARSE_LIST : WASTE_EMPTY_LIST, type, object, size,
 		    wasted);
 }
 
@@ -108,7 +119,8 @@ static void look_at_set(struct finder *f, uint32_t object, uint32_t type)
 {
 	const struct heap *heap = f->heap;
 	uint64_t items = count_items(heap_refs(heap, object), 0, 1), slots = SET_SMALL;
-	uint64_t table = over(heap_size(heap, object), fixed_size(heap, type));
+	uint64_t size = heap_size(heap, object);
+	uint64_t table = over(size, fixed_size(heap, type));
 
 	if (heap_type(heap, type)->flags & SNAP_TYPE_HEAP || !table)
 		return;
@@ -116,13 +128,13 @@ static void look_at_set(struct finder *f, uint32_t object, uint32_t type)
 		slots *= 2;
 	uint64_t wasted = over(table, slots > SET_SMALL ? slots * SET_ENTRY : 0);
 	if (wasted)
-		add(f, items ? WASTE_SPARSE_SET : WASTE_EMPTY_SET, type, object, wasted);
+		add(f, items ? WASTE_SPARSE_SET : WASTE_EMPTY_SET, type, object, size,
+		    wasted);
 }
 
-/* An instance with a dict of its own: __slots__ would take a pointer per attribute. */
-static void look_at_instance(struct finder *f, uint32_t object, uint32_t type)
+/* Its __dict__; HEAP_NONE when it has none (or keeps its values inside). */
+static uint32_t instance_dict(const struct heap *heap, uint32_t object)
 {
-	const struct heap *heap = f->heap;
 	struct heap_span refs = heap_refs(heap, object);
 
 	for (uint32_t i = 0; i < refs.count; i++) {
@@ -132,14 +144,24 @@ static void look_at_instance(struct finder *f, uint32_t object, uint32_t type)
 		    heap_kind(heap, refs.target[i]) != SNAP_KIND_DICT)
 			continue;
 		heap_label(heap, object, i, &label);
-		if (label.kind != SNAP_LABEL_DICT)
-			continue;
-		uint64_t items = count_items(heap_refs(heap, refs.target[i]), 1, 2);
-		uint64_t wasted = over(heap_size(heap, refs.target[i]), items * POINTER);
-		if (wasted)
-			add(f, WASTE_INSTANCE_DICT, type, object, wasted);
-		return;
+		if (label.kind == SNAP_LABEL_DICT)
+			return refs.target[i];
 	}
+	return HEAP_NONE;
+}
+
+/* __slots__ would take a pointer per attribute. */
+static void look_at_instance(struct finder *f, uint32_t object, uint32_t type)
+{
+	const struct heap *heap = f->heap;
+	uint32_t dict = instance_dict(heap, object);
+
+	if (dict == HEAP_NONE)
+		return;
+	uint64_t size = heap_size(heap, dict);
+	uint64_t wasted = over(size, dict_items(heap, dict) * POINTER);
+	if (wasted)
+		add(f, WASTE_INSTANCE_DICT, type, object, size, wasted);
 }
 
 static void look_at(struct finder *f, uint32_t object)

@@ -24,7 +24,7 @@ enum waste_kind {
 };
 
 struct waste {
-	uint64_t count, size, wasted;	/* bytes: of the containers; of those, not
+	uint64_t count, size, wasted;	/* bytes: of the containers (dicts); of those, not
 					 * needed */
 	uint64_t worst;			/* most wasted by one: */
 	uint32_t example;
