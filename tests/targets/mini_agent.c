@@ -97,7 +97,8 @@ int pymem_agent_start(const struct pymem_start *start)
 __attribute__((constructor))
 static void load(void)
 {
-	if (!pymem_start_block.configured)
+	/* volatile: clang would run this at compile time, when it isn't configured yet */
+	if (!*(volatile uint32_t *)&pymem_start_block.configured)
 		return;
 	if (pymem_start_block.flags & PYMEM_START_IN_COPY) {
 		job = pymem_start_block;
