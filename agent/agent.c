@@ -44,10 +44,12 @@ enum { RELEASE_STEP_US = 200, RELEASE_TRIES = 500 };
  * Waits, a tenth of a second at most, until the loader has let go of the thread it
  * borrowed.  A fork before that would make its way out of dlopen wait for the
  * whole copying of page tables: it needs the same lock (mmap_lock) for every page it
- * touches, and would be stopped that much longer.
+ * touches, and would be stopped that much longer.  Where we see no /proc, the text of
+ * the mappings (pymem_start.maps_addr) is what the loader writes last.
  */
-static void job_await_release(int tid)
+static void job_await_release(int tid, uint64_t maps_addr)
 {
+	const volatile uint64_t *maps = (const volatile uint64_t *)(uintptr_t)maps_addr;
 	static const char field[] = "TracerPid:\t0\n";
 	const struct timespec step = { .tv_nsec = RELEASE_STEP_US * 1000 };
 	char path[64], buf[2048];
@@ -58,7 +60,8 @@ static void job_await_release(int tid)
 	text_u64(&t, (uint64_t)tid);
 	text_str(&t, "/status");
 	for (int tries = 0; tid && tries < RELEASE_TRIES; tries++) {
-		if (sys_read_file(path, buf, sizeof(buf)) <= 0 || strstr(buf, field))
+		if (maps ? *maps != 0 : sys_read_file(path, buf, sizeof(buf)) <= 0 ||
+		    strstr(buf, field))
 			return;
 		sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &step, NULL);
 	}
@@ -68,7 +71,7 @@ static void job_run(void *arg)
 {
 	(void)arg;
 	job.ran = false;
-	job_await_release(job.borrowed);
+	job_await_release(job.borrowed, job.start.maps_addr);
 	capture_run(&job.capture);
 	job.ran = true;
 }

@@ -68,6 +68,10 @@ struct pymem_start {
 	uint64_t stopped_ns;		/* how long the hijacked thread was stopped so far */
 	uint64_t stack_addr, stack_size; /* memory for the worker's stack, mapped by the loader
 					 * so that it can be unmapped after; 0 = agent maps */
+	uint64_t maps_addr, maps_size;	/* a target that sees no /proc: memory in it where the
+					 * loader puts a uint64_t length and as many bytes of
+					 * the text of its /proc/PID/maps before the thread it
+					 * borrowed goes on; 0 = the agent reads its own */
 	char skip_types[1024];		/* NUL-separated qualified type names whose tp_traverse
 					 * crashed or hung in an earlier try; "" ends the list */
 	char probes[16384];		/* text of --probes, NUL-terminated; "" = built-in ones only */

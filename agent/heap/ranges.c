@@ -18,6 +18,18 @@
 
 enum { MAPS_FIRST = 1 << 18, MAPS_MAX = 1 << 28, PAGE = 4096, GUARD_SPAN = 64 * PAGE };
 
+/* The text that the loader gave us; NULL when there's none. */
+static char *given_maps(struct walk *w, size_t *capacity_ret)
+{
+	const size_t size = w->options->maps_size;
+	char *buf = size ? arena_map(w->arena, size + 1) : NULL;
+
+	if (buf)
+		memcpy(buf, w->options->maps, size);
+	*capacity_ret = size + 1;
+	return buf;
+}
+
 /* The whole file in arena memory, NUL-terminated; NULL when it can't be read. */
 static char *read_maps(struct walk *w, size_t *capacity_ret)
 {
@@ -28,7 +40,9 @@ static char *read_maps(struct walk *w, size_t *capacity_ret)
 		size_t size = 0;
 		long n = 0;
 
-		if (fd < 0 || !buf)
+		if (fd < 0)
+			return given_maps(w, capacity_ret);
+		if (!buf)
 			return NULL;
 		while (size < capacity - 1 &&
 		       (n = syscall(SYS_read, fd, buf + size, capacity - 1 - size)) > 0)

@@ -27,6 +27,8 @@ struct walk_options {
 		       * may call into the interpreter after the walk */
 	const char *skip_types;	/* as pymem_start.skip_types; may be NULL */
 	const char *probes;	/* text of user probes; may be NULL */
+	const char *maps;	/* text of /proc/self/maps, where that can't be read; or NULL */
+	size_t maps_size;
 };
 
 /*

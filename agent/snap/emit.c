@@ -12,6 +12,8 @@
 #include "agent/text.h"
 #include "formats/writer.h"
 
+enum { EMIT_UNTOUCHED = 64 << 20 };	/* bytes of tables reserved, hardly used */
+
 static int fact_u64(struct snap_sink *sink, const char *key, uint64_t value)
 {
 	const struct snap_fact fact = { .key = key, .kind = SNAP_FACT_U64, .u64 = value };
@@ -171,10 +173,24 @@ static bool emit_may_ask(const struct capture *c, bool in_copy)
 	return in_copy && current && current();
 }
 
+/* The text of our mappings that the loader left us; NULL = none. */
+static const char *emit_maps(const struct pymem_start *start, size_t *size_ret)
+{
+	const char *mem = (const char *)(uintptr_t)start->maps_addr;
+	uint64_t size = 0;
+
+	if (mem)
+		memcpy(&size, mem, sizeof(size));
+	*size_ret = mem && size <= start->maps_size - sizeof(size) ? (size_t)size : 0;
+	return *size_ret ? mem + sizeof(size) : NULL;
+}
+
 static int emit_walk(struct capture *c, struct arena *arena, struct snap_sink *sink,
 		     bool in_copy, struct emit_result *ret, char *err, size_t err_size)
 {
 	const struct pymem_start *start = c->start;
+	size_t maps_size;
+	const char *maps = emit_maps(start, &maps_size);
 	const struct walk_options options = {
 		.values = !(start->flags & PYMEM_START_NO_VALUES),
 		.value_limit = start->value_limit ? start->value_limit : 64,
@@ -183,6 +199,8 @@ static int emit_walk(struct capture *c, struct arena *arena, struct snap_sink *s
 		.in_copy = emit_may_ask(c, in_copy),
 		.skip_types = start->skip_types,
 		.probes = start->probes,
+		.maps = maps,
+		.maps_size = maps_size,
 	};
 	const uint64_t began = sys_now_ns();
 	struct walk_stats stats = { 0 };
@@ -232,7 +250,10 @@ int emit_snapshot(struct capture *c, bool in_copy, struct emit_result *ret, char
 		return rc;
 	if (in_copy)
 		emit_never_collect(&c->py->lay);
-	arena_init(&arena, c->start->max_memory);
+	/* The guard of a copy measures what it dirties.  In place only mappings can be
+	 * counted, of which the walk's directories are hardly ever touched. */
+	arena_init(&arena, in_copy || !c->start->max_memory ? 0 :
+			   c->start->max_memory + EMIT_UNTOUCHED);
 	mem = arena_map(&arena, size);
 	rc = -ENOMEM;
 	if (mem)

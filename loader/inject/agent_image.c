@@ -21,6 +21,8 @@
 #define MFD_NOEXEC_SEAL 0x0008u
 #endif
 
+enum { MAPS_TEXT_MAX = 16 << 20, MAPS_TEXT_GROWTH = 16 << 10 };
+
 int agent_image_init(struct agent_image *image, const struct inject_options *options,
 		     struct load_error *err)
 {
@@ -116,6 +118,48 @@ static bool name_in_own_proc(const struct tracee *t, pid_t *pid_ret, pid_t *tid_
 		return true;
 	}
 	return false;
+}
+
+bool agent_image_has_proc(const struct tracee *tracee)
+{
+	pid_t pid, tid;
+	return name_in_own_proc(tracee, &pid, &tid);
+}
+
+static char *maps_text(const struct tracee *t, size_t *size_ret)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/maps", t->pid, t->tid);
+	return proc_read(path, MAPS_TEXT_MAX, size_ret);
+}
+
+uint64_t agent_maps_reserve(const struct tracee *tracee, struct pymem_start *start,
+			    uint64_t addr, uint64_t size)
+{
+	size_t now = 0;
+	start->maps_addr = start->maps_size = 0;
+	if (agent_image_has_proc(tracee))
+		return 0;
+	free(maps_text(tracee, &now));
+	uint64_t want = (sizeof(uint64_t) + now + MAPS_TEXT_GROWTH + 4095) & ~4095ull;
+	if (!now || want > size)
+		return 0;
+	start->maps_addr = addr;
+	start->maps_size = want;
+	return want;
+}
+
+void agent_maps_write(const struct tracee *tracee, const struct pymem_start *start)
+{
+	size_t size = 0;
+	char *text = start->maps_addr ? maps_text(tracee, &size) : NULL;
+	uint64_t length = size;
+	if (text && length <= start->maps_size - sizeof(length) &&
+	    tracee_write(tracee, start->maps_addr + sizeof(length), text, size))
+		tracee_write(tracee, start->maps_addr, &length, sizeof(length));
+	else if (start->maps_addr)
+		errand_log(tracee->errand, "the mappings can't be told to the agent");
+	free(text);
 }
 
 /*

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -175,6 +176,22 @@ static void fill_copy_start(struct copy *c, struct pymem_start *start)
 	start->stopped_ns = e->result.injection.stopped_ns;
 }
 
+/* For a target without a /proc: the text of its mappings, in memory of the copy. */
+static int tell_maps(struct copy *c, struct pymem_start *start, struct load_error *err)
+{
+	const uint64_t room = (uint64_t)16 << 20;
+	int64_t ret;
+	start->maps_addr = start->maps_size = 0;
+	if (agent_image_has_proc(&c->tracee))
+		return 0;
+	if (remote_sys(&c->remote, &ret, err, SYS_mmap, 0, room, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ull, 0))
+		return -1;
+	if (ret > 0 && agent_maps_reserve(&c->tracee, start, (uint64_t)ret, room))
+		agent_maps_write(&c->tracee, start);
+	return 0;
+}
+
 /* Has the agent said something (its HELLO)? It is left for the loader to read. */
 static bool agent_speaks(const struct errand *e)
 {
@@ -237,6 +254,8 @@ static int prepare(struct copy *c, struct agent_image *image, struct load_error 
 	if (errand_step(e, err, "copy: GIL") || copy_take_gil(&c->remote, err))
 		return -1;
 	fill_copy_start(c, &start);
+	if (tell_maps(c, &start, err))
+		return -1;
 	agent_image_configure(image, &start);
 	if (errand_step(e, err, "copy: image") || agent_image_place(image, &c->remote, err))
 		return -1;

@@ -94,8 +94,11 @@ static void fill_start(struct remote *r, struct pymem_start *start)
 	start->control_fd = fd[0];
 	start->stream_fd = fd[1];
 	start->command_fd = fd[2] >= 0 ? fd[2] : fd[0];
-	start->stack_addr = r->worker;
-	start->stack_size = r->worker_size;
+	/* the lowest page carries LEFTOVER_MARK */
+	uint64_t page = 4096, taken = agent_maps_reserve(r->tracee, start, r->worker + page,
+							 r->worker_size / 2);
+	start->stack_addr = r->worker + (taken ? page + taken : 0);
+	start->stack_size = r->worker_size - (start->stack_addr - r->worker);
 	start->stopped_ns = errand_now() - r->tracee->stopped_at;
 	memcpy(start->magic, PYMEM_START_MAGIC, sizeof(start->magic));
 	start->version = PYMEM_START_VERSION;
@@ -115,9 +118,11 @@ static int load(struct remote *r, struct agent_image *image, struct load_error *
 	if (errand_step(e, err, "channels") || channel_open(r, e->target->pidfd, err))
 		return -1;
 	fill_start(r, &start);
-	if (e->target->calls.kept_start)
+	if (e->target->calls.kept_start) {
+		agent_maps_write(r->tracee, &start);
 		return errand_step(e, err, "start the kept agent") ||
 			start_kept(r, &start, err) ? -1 : 0;
+	}
 	agent_image_configure(image, &start);
 	if (errand_step(e, err, "image") || agent_image_place(image, r, err))
 		return -1;
@@ -126,6 +131,7 @@ static int load(struct remote *r, struct agent_image *image, struct load_error *
 	    call_dlopen(r, image->path, &handle, err))
 		return -1;
 	e->result.injection.handle = handle;
+	agent_maps_write(r->tracee, &start);
 	return 0;
 }
 

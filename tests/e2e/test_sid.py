@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Captures of Debian sid's CPythons (3.14, 3.15, another glibc) from outside a
 debootstrapped chroot: a container-like target with an own root, where the
-agent's file is not visible.  Opt-in: tests/run --sid (PYMEM_SID=1).  The chroot
+agent's file is not visible and that has no /proc.  Opt-in: tests/run --sid (PYMEM_SID=1).  The chroot
 is kept in PYMEM_SID_ROOT (default: below the user's cache folder) between runs."""
 import glob
 
@@ -119,6 +119,16 @@ class Sid(Case):
             self.assertLess(missing, 400 + len(answers) // 100)
             self.assertLess(len(wrong), 20, wrong[:20])
 
+    def check_external(self, path):
+        with ChrootTarget(path, CODE) as target:
+            before = ProcState(target.pid)
+            done = run_load("-q", "--method=external", "-f", self.path("b.pymem"), target.pid)
+            self.assertEqual(done.returncode, 0, done.stderr.decode())
+            self.assert_untouched(before)
+            rows = json.loads(run_view(self.path("b.pymem"), "--report", "types", "--type",
+                                       "__main__.Foo", "--format", "json").stdout)
+            self.assertEqual(rows["processes"][0]["rows"][0]["count"], 1000)
+
     def test_each(self):
         make_root()
         found = pythons()
@@ -127,6 +137,7 @@ class Sid(Case):
         for path in found:
             with self.subTest(python=path):
                 self.check(path)
+                self.check_external(path)
 
 
 if __name__ == "__main__":
