@@ -148,6 +148,7 @@ static int door_request(int fd)
 	start.command_fd = count > 2 ? fds[2] : -1;
 	start.flags &= PYMEM_START_NO_FORK | PYMEM_START_NO_VALUES | PYMEM_START_KEEP;
 	start.stack_addr = start.stack_size = 0;
+	start.maps_addr = start.maps_size = 0;
 	start.skip_types[sizeof(start.skip_types) - 1] = '\0';
 	start.skip_types[sizeof(start.skip_types) - 2] = '\0';
 	start.probes[sizeof(start.probes) - 1] = '\0';
