@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
  * Pieces in the order of the report, each with its share of the whole.  The
- * legend names them in the same order and style; what has no room in it is
- * still in the bar, and the screen Budget lists everything.
+ * legend names live objects and then the largest, with the same letter and style; what has no
+ * room in it is still in the bar, and the screen Budget lists everything.
  */
 #include "viewer/screen/budget_bar.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "viewer/report/escape.h"
@@ -14,13 +15,34 @@
 
 enum { MAX_PIECES = 16 };
 
-struct piece { const char *name; double bytes; };
+struct piece {
+	const char *name;
+	double bytes;
+	int place;		/* in the bar */
+};
 
 static const enum style styles[] = {
 	STYLE_PART1, STYLE_PART2, STYLE_PART3, STYLE_PART4, STYLE_PART5, STYLE_PART6,
 	STYLE_PART7,
 };
 static const char letters[] = "abcdefghijklmnop";
+
+static int add_piece(struct piece *pieces, int n, const char *name, double bytes)
+{
+	pieces[n] = (struct piece){ name, bytes, n };
+	return 1;
+}
+
+/* Live objects before all others. */
+static int larger_first(const void *a, const void *b)
+{
+	const struct piece *x = a, *y = b;
+	if (!x->place || !y->place)
+		return x->place - y->place;
+	if (x->bytes != y->bytes)
+		return x->bytes < y->bytes ? 1 : -1;
+	return x->place - y->place;
+}
 
 /* Live objects are one piece, whatever their kinds; the other rows one each. */
 static int take_pieces(const struct table *t, struct piece *pieces, double *total_ret)
@@ -30,7 +52,7 @@ static int take_pieces(const struct table *t, struct piece *pieces, double *tota
 	*total_ret = 0;
 	if (key < 0 || name < 0 || bytes < 0)
 		return 0;
-	pieces[0] = (struct piece){ "live objects", 0 };
+	pieces[0] = (struct piece){ "live objects", 0, 0 };
 	for (size_t row = 0; row < t->rows && n < MAX_PIECES; row++) {
 		const struct cell *cell = table_cell(t, row, (size_t)bytes);
 		const char *category = table_text(t, table_cell(t, row, (size_t)key));
@@ -40,10 +62,8 @@ static int take_pieces(const struct table *t, struct piece *pieces, double *tota
 		if (strncmp(category, "objects", 7) == 0)
 			pieces[0].bytes += (double)cell->u64;
 		else
-			pieces[n++] = (struct piece){
-				table_text(t, table_cell(t, row, (size_t)name)),
-				(double)cell->u64
-			};
+			n += add_piece(pieces, n, table_text(t, table_cell(t, row, (size_t)name)),
+				       (double)cell->u64);
 	}
 	return *total_ret > 0 ? n : 0;
 }
@@ -61,10 +81,12 @@ static void draw_bar(struct surface *s, struct rect r, const struct piece *piece
 	}
 }
 
-static int draw_legend(struct surface *s, struct rect r, const struct piece *pieces, int n,
+/* Sorts the pieces. */
+static int draw_legend(struct surface *s, struct rect r, struct piece *pieces, int n,
 		       double total)
 {
 	int x = 0, y = 1;
+	qsort(pieces, (size_t)n, sizeof(*pieces), larger_first);
 	for (int i = 0; i < n; i++) {
 		char text[96], bytes[HUMAN_SIZE];
 		snprintf(text, sizeof(text), "%s %s (%.0f %%)", pieces[i].name,
@@ -77,7 +99,9 @@ static int draw_legend(struct surface *s, struct rect r, const struct piece *pie
 		}
 		if (y >= r.height)
 			return r.height;
-		surface_fill(s, r.y + y, r.x + x, 1, styles[i % 7], (unsigned char)letters[i]);
+		int place = pieces[i].place;
+		surface_fill(s, r.y + y, r.x + x, 1, styles[place % 7],
+			     (unsigned char)letters[place]);
 		surface_puts(s, r.y + y, r.x + x + 2, r.width - x - 2, STYLE_NORMAL, text);
 		x += need + 2;
 	}

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "viewer/report/escape.h"
 #include "viewer/screen/glyph.h"
@@ -254,6 +255,21 @@ static void draw_bar(struct grid *g, struct surface *s, int y, size_t shown)
 		surface_bar(s, y, g->bar_x, g->bar_width, style, value / g->bar_total);
 }
 
+/* Shows where the searched text is. */
+static void mark_match(const struct grid *g, struct surface *s, int y, int x, int width,
+		       const struct grid_cell *cell)
+{
+	size_t n = strlen(g->search), at = 0;
+	while (at + n <= cell->size && strncasecmp(cell->text + at, g->search, n) != 0)
+		at++;
+	if (at + n > cell->size)
+		return;
+	int before = glyph_columns(cell->text, at, s->ascii, width);
+	int columns = glyph_columns(cell->text + at, n, s->ascii, width);
+	if (before + columns <= width)
+		surface_restyle(s, y, x + before, columns, STYLE_MATCH);
+}
+
 static void draw_text_cell(struct grid *g, struct surface *s, int y, size_t c,
 			   const struct grid_cell *cell)
 {
@@ -271,6 +287,8 @@ static void draw_text_cell(struct grid *g, struct surface *s, int y, size_t c,
 	else
 		surface_text(s, y, x + indent, width - indent, cell->style, cell->text,
 			     cell->size);
+	if (g->search[0] && !cell->keep_end)
+		mark_match(g, s, y, x + indent, width - indent, cell);
 }
 
 static void draw_row(struct grid *g, struct surface *s, int y, size_t shown, struct rect r)

@@ -65,7 +65,12 @@ static void name_page(struct page *page)
 		if (!p->heap->complete)
 			text_add(&t, " (truncated)");
 	} else {
-		text_add(&t, page->kind == PAGE_GROWTH ? "growth" : "arriving");
+		const char *file = page->app->options->live_name;
+		text_add(&t, page->kind == PAGE_GROWTH ? "growth" : "live");
+		if (page->kind == PAGE_STREAM && file) {
+			text_add(&t, "  ");
+			text_escape(&t, base_name(file), strlen(base_name(file)), 64, 0);
+		}
 	}
 	snprintf(page->title, sizeof(page->title), "%s", text_str(&t));
 	text_free(&t);
@@ -167,6 +172,18 @@ void page_open_type(struct page *page, uint32_t type)
 {
 	if (type && page->process)
 		page_push(page, view_instances_create(page, type));
+}
+
+void view_name(struct view *view, const char *text, const char *suffix)
+{
+	size_t n = strlen(text);
+	if (n > 48) {
+		for (n = 48; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80;)
+			n--;
+		snprintf(view->crumb, sizeof(view->crumb), "%.*s...%s", (int)n, text, suffix);
+	} else {
+		snprintf(view->crumb, sizeof(view->crumb), "%s%s", text, suffix);
+	}
 }
 
 void view_destroy(struct view *view)

@@ -52,6 +52,9 @@ struct view {
 	char crumb[96];			/* in the breadcrumb; printable */
 };
 
+/* Sets the view's name in the breadcrumb: text cut at a character, then suffix. */
+void view_name(struct view *view, const char *text, const char *suffix);
+
 /* Frees view through its ops; NULL is fine. */
 void view_destroy(struct view *view);
 

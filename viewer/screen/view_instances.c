@@ -190,8 +190,8 @@ struct view *view_instances_create(struct page *page, uint32_t type)
 	const char *name = heap_type_name(page->process->heap, type);
 	v->view = (struct view){ .ops = &ops, .page = page };
 	v->type = type;
-	text_escape(&v->text, name, strlen(name), 40, 0);
-	snprintf(v->view.crumb, sizeof(v->view.crumb), "%s", text_str(&v->text));
+	text_escape(&v->text, name, strlen(name), 100, 0);
+	view_name(&v->view, text_str(&v->text), "");
 	grid_init(&v->grid, &source, v, columns, sizeof(columns) / sizeof(*columns));
 	v->grid.bar = COL_RETAINED;
 	return &v->view;

@@ -502,11 +502,10 @@ struct view *view_object_create(struct page *page, uint32_t node)
 	v->view = (struct view){ .ops = &ops, .page = page };
 	v->node = node;
 	describe_node(&v->text, heap, node);
+	char address[24] = "";
 	if (heap_is_object(heap, node))
-		snprintf(v->view.crumb, sizeof(v->view.crumb), "%.40s 0x%" PRIx64,
-			 text_str(&v->text), heap_address(heap, node));
-	else
-		snprintf(v->view.crumb, sizeof(v->view.crumb), "%.60s", text_str(&v->text));
+		snprintf(address, sizeof(address), " 0x%" PRIx64, heap_address(heap, node));
+	view_name(&v->view, text_str(&v->text), address);
 	grid_init(&v->grid, &source, v, columns, sizeof(columns) / sizeof(*columns));
 	return &v->view;
 }
