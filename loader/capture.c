@@ -106,6 +106,7 @@ static void receive(struct capture *c, const struct injection *in)
 		.timeout_ns = o->timeout_ns,
 		.in_copy = c->method == LOAD_METHOD_EXTERNAL,
 		.cancel_fd = c->job->cancel_fd,
+		.gil_holder = capture_words_gil_holder,
 		.watch = &c->job->plan->watch,
 		.headroom_min = c->job->plan->keep_bytes,
 		.progress = c->job->progress,

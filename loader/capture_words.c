@@ -2,17 +2,17 @@
 /* capture_words - see capture_words.h. */
 #include "loader/capture_words.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "loader/target/gil_holder.h"
 #include "loader/target/process.h"
+#include "loader/target/target.h"
 #include "loader/text.h"
 
 const char *capture_words_status(uint32_t status)
@@ -48,65 +48,34 @@ static void thread_name(pid_t pid, int tid, char *ret, size_t size)
 	free(text);
 }
 
-/* Number of the system call that a thread waits in; -1: it runs, or can't be told. */
-static long system_call(pid_t pid, int tid)
-{
-	char path[64];
-
-	snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", (int)pid, tid);
-	char *text = proc_read(path, 256, NULL);
-	const long number = text && text[0] >= '0' && text[0] <= '9' ? atol(text) : -1;
-	free(text);
-	return number;
-}
-
-/*
- * The threads that wait for the GIL sleep on a futex, as the agent's does; the
- * one that has it runs, or sits in some other system call (as those do that
- * gave it up to wait for something).  So a thread is named only when it is the only
- * one that runs, or the only one that isn't on a futex.
- */
 void capture_words_gil_holder(pid_t pid, char *ret, size_t size)
 {
-	char path[64], name[64];
-	int running = 0, other = 0, runner = 0, sitter = 0;
+	struct target target;
+	struct load_error err;
+	char name[64];
 
 	*ret = '\0';
-	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
-	DIR *dir = opendir(path);
-	if (!dir)
+	if (target_open(pid, false, &target, &err) < 0)
 		return;
-	for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
-		const int tid = atoi(e->d_name);
-		thread_name(pid, tid, name, sizeof name);
-		if (tid <= 0 || strcmp(name, "pymem-agent") == 0)
-			continue;
-		if (process_thread_state(pid, tid) == 'R') {
-			running++;
-			runner = tid;
-		} else if (system_call(pid, tid) != SYS_futex) {
-			other++;
-			sitter = tid;
-		}
-	}
-	closedir(dir);
-	const int found = running == 1 ? runner : running == 0 && other == 1 ? sitter : 0;
-	if (!found)
+	const pid_t holder = gil_holder(&target);
+	target_close(&target);
+	if (!holder)
 		return;
-	thread_name(pid, found, name, sizeof name);
-	snprintf(ret, size, "thread %d (%s)", found, name);
+	thread_name(pid, holder, name, sizeof name);
+	snprintf(ret, size, "thread %d (%s)", (int)holder, name);
 }
 
-static void gil_words(const struct capture_job *job, char *ret, size_t size)
+static void gil_words(const struct receive_result *got, const struct capture_job *job,
+		      char *ret, size_t size)
 {
-	char holder[128], t[24];
+	const char *holder = got->gil_holder;
+	char t[24];
 
-	capture_words_gil_holder(job->pid, holder, sizeof holder);
 	snprintf(ret, size,
 		 "the GIL was not obtained within %s%s%s; a longer --gil-timeout "
 		 "or --method=external may work",
 		 text_time(t, job->options->gil_timeout_ns),
-		 holder[0] ? ": it seems to be held by " : "", holder);
+		 holder[0] ? ": it is held by " : "", holder);
 }
 
 static void crash_words(const struct receive_result *got, char *ret, size_t size)
@@ -156,7 +125,7 @@ static bool stop_words(const struct receive_result *got, const struct capture_jo
 			 "process stopped or the machine overloaded?");
 		break;
 	case RECEIVE_GIL:
-		gil_words(job, ret, size);
+		gil_words(got, job, ret, size);
 		break;
 	case RECEIVE_TIMEOUT:
 		snprintf(ret, size, "not done after %s (--timeout)%s%s",
@@ -201,7 +170,7 @@ void capture_words_error(const struct load_error *error, const struct receive_re
 	} else if (got->crashed) {
 		crash_words(got, ret, size);
 	} else if (got->failed && got->fail == PYMEM_FAIL_GIL) {
-		gil_words(job, ret, size);
+		gil_words(got, job, ret, size);
 	} else if (got->failed) {
 		const char *remedy = remedy_of(got->fail);
 		if (remedy && strstr(got->fail_text, "--no-fork"))

@@ -21,10 +21,7 @@ const char *capture_words_status(uint32_t status);
 void capture_words_error(const struct load_error *error, const struct receive_result *got,
 			 const struct capture_job *job, char *ret, size_t size);
 
-/*
- * Who holds the GIL of pid, as far as it can be told from outside: "thread 123
- * (worker)", or "" when unknown.
- */
+/* Who holds the GIL of pid, from its memory: "thread 123 (worker)", "" when unknown. */
 void capture_words_gil_holder(pid_t pid, char *ret, size_t size);
 
 #endif

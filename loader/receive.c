@@ -80,6 +80,14 @@ static void stop(struct receive *r, enum receive_stop why)
 	debug(r, "cancel sent (reason %d): %s", (int)why, n < 0 ? strerror(errno) : "ok");
 }
 
+/* Asked at once: a moment later somebody else may have it. */
+static void ask_holder(struct receive *r)
+{
+	if (r->options->gil_holder && !r->ret->gil_holder[0])
+		r->options->gil_holder(r->in->pid, r->ret->gil_holder,
+				       sizeof r->ret->gil_holder);
+}
+
 static void on_failed(struct receive_result *ret, const struct pymem_msg *m,
 		      const char *text)
 {
@@ -161,6 +169,8 @@ static void on_message(struct receive *r, const struct pymem_msg *m, const char 
 		break;
 	case PYMEM_MSG_FAILED:
 		on_failed(ret, m, text);
+		if (ret->fail == PYMEM_FAIL_GIL)
+			ask_holder(r);
 		on_end(r);
 		break;
 	case PYMEM_MSG_DONE:
@@ -239,6 +249,15 @@ static void watch_memory(struct receive *r, uint64_t now)
 	stop(r, RECEIVE_MEMORY);
 }
 
+/* A thread that waits for the GIL can't answer: its end isn't waited for long. */
+static void stop_gil(struct receive *r, uint64_t now)
+{
+	ask_holder(r);
+	stop(r, RECEIVE_GIL);
+	if (r->stop_by > now + SECOND / 2)
+		r->stop_by = now + SECOND / 2;
+}
+
 static void check_clock(struct receive *r, uint64_t now)
 {
 	const uint64_t gil = or_default(r->options->gil_timeout_ns, 5 * SECOND);
@@ -248,9 +267,8 @@ static void check_clock(struct receive *r, uint64_t now)
 	if (!r->ret->hello &&
 	    now > r->started + or_default(r->options->hello_ns, 2 * SECOND))
 		stop(r, RECEIVE_NO_HELLO);
-	else if (r->gil_from && r->part->state.bytes == 0 &&
-		 now > r->gil_from + gil + SECOND)
-		stop(r, RECEIVE_GIL);
+	else if (r->gil_from && !r->part->state.bytes && now > r->gil_from + gil + SECOND)
+		stop_gil(r, now);
 	else if (now > r->deadline)
 		stop(r, RECEIVE_TIMEOUT);
 }

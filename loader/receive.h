@@ -29,6 +29,8 @@ struct receive_options {
 	bool in_copy;		/* Plan B: no GIL is waited for, end of file is the end */
 	int cancel_fd;		/* readable = cancel; -1 = none */
 	const struct headroom_watch *watch; /* polled while the copy walks; NULL = not */
+	/* Names the holder of the GIL when it isn't obtained; NULL = nobody asks. */
+	void (*gil_holder)(pid_t pid, char *ret, size_t size);
 	uint64_t headroom_min;	/* bytes: below, the copy is killed */
 	void (*progress)(void *arg, const char *phase, uint64_t objects, uint64_t bytes);
 	void *progress_arg;	/* progress: 10 times a second; NULL = nobody cares */
@@ -62,6 +64,7 @@ struct receive_result {
 	uint64_t crash_signal, crash_object, crash_address;
 	char fail_text[512];	/* printable */
 	char crash_type[512];	/* raw, for skip_types; NUL-terminated */
+	char gil_holder[128];	/* at the time of the failure; printable, "" = unknown */
 	char phase[128];	/* the last one heard of; printable */
 	uint64_t free_bytes;	/* RECEIVE_MEMORY: what was left */
 	char where[600];	/* RECEIVE_MEMORY: of what */

@@ -10,18 +10,23 @@
 #define INTERPRETERS_MAX 256
 
 /* Up to 3.11: the variable that _PyThreadState_UncheckedGet returns. */
-static enum gil_state by_current(const struct target *t, int mem)
+static bool read_current(const struct target *t, int mem, uint64_t *ret)
 {
 	uint8_t code[64];
 	struct cpu_load load;
-	uint64_t current;
 	if (!t->python.current || !memory_read(mem, t->python.current, code, sizeof(code)) ||
 	    !cpu_loaded_variable(code, sizeof(code), t->python.current, &load))
-		return GIL_UNKNOWN;
+		return false;
 	uint64_t variable = load.address;
 	if (load.indirect && !memory_read_u64(mem, variable, &variable))
-		return GIL_UNKNOWN;
-	if (!memory_read_u64(mem, variable + (uint64_t)load.offset, &current))
+		return false;
+	return memory_read_u64(mem, variable + (uint64_t)load.offset, ret);
+}
+
+static enum gil_state by_current(const struct target *t, int mem)
+{
+	uint64_t current;
+	if (!read_current(t, mem, &current))
 		return GIL_UNKNOWN;
 	return current ? GIL_HELD : GIL_FREE;
 }
@@ -130,6 +135,23 @@ int gil_locks(const struct target *t, int mem, uint64_t *ret, int max)
 			break;
 	}
 	return count;
+}
+
+uint64_t gil_thread_state(const struct target *t, int mem)
+{
+	uint64_t locks[INTERPRETERS_MAX], holder = 0;
+	int32_t locked;
+	if (!t->python.hex)
+		return 0;
+	if (t->python.hex < 0x030c0000)
+		return read_current(t, mem, &holder) ? holder : 0;
+	const int count = gil_locks(t, mem, locks, INTERPRETERS_MAX);
+	for (int i = 0; i < count; i++) {
+		if (!memory_read(mem, locks[i], &locked, sizeof(locked)) || locked != 1)
+			continue;
+		return memory_read_u64(mem, locks[i] - 8, &holder) ? holder : 0;
+	}
+	return 0;
 }
 
 const char *gil_state_name(enum gil_state state)

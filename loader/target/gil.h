@@ -26,6 +26,12 @@ enum gil_state gil_state(const struct target *target, int mem);
  * not known, or an older version.
  */
 int gil_locks(const struct target *target, int mem, uint64_t *ret, int max);
+/*
+ * PyThreadState of who holds a GIL now (the first interpreter's that is held), 0 =
+ * nobody, or unknown.  In struct _gil_runtime_state last_holder stands before
+ * locked, and while the lock is held it is the holder (Python/ceval_gil.c).
+ */
+uint64_t gil_thread_state(const struct target *target, int mem);
 const char *gil_state_name(enum gil_state state);
 
 #endif

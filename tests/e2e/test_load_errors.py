@@ -263,7 +263,7 @@ serve()
                 (snap,) = json.loads(done.stdout)["snapshots"]
                 self.assertEqual(snap["status"], status, done.stderr)
                 if status == "failed":
-                    self.expect(done, 1, "GIL")
+                    self.expect(done, 1, r"GIL.* held by thread %d \(" % t.pid)
                 else:
                     self.assertEqual(snap["method"], "external")
                 self.assertEqual(t.ask("1 + 1"), 2)

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gil_holder - see gil_holder.h.
+ *
+ * A PyThreadState holds thread_id, which is pthread_self() (Python/thread_pthread.h);
+ * its place differs between versions.  glibc's struct pthread on x86-64 begins with
+ * a tcbhead_t, whose word at 16 (`self`) points to itself, and has the tid behind
+ * header (704 bytes) and list (16): since 2.11 at 720 (nptl/descr.h,
+ * sysdeps/x86_64/nptl/tls.h).  So the word of the thread state that points to such a
+ * structure, of a thread that exists, is found without knowing its place.
+ */
+#include "loader/target/gil_holder.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "loader/target/gil.h"
+#include "loader/target/memory.h"
+#include "loader/target/process.h"
+
+enum { STATE_WORDS = 64, SELF = 16, TID = 720 };
+
+/* The innermost id of one of our threads. */
+static pid_t inner_tid(pid_t pid, pid_t tid)
+{
+	char path[64];
+	pid_t inner = tid;
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/status", (int)pid, (int)tid);
+	char *text = proc_read(path, 65536, NULL);
+	const char *line = text ? strstr(text, "\nNSpid:") : NULL;
+	if (line) {
+		const char *last = line + 7;
+		for (const char *s = last; *s && *s != '\n'; s++) {
+			if (*s == '\t' || *s == ' ')
+				last = s + 1;
+		}
+		inner = (pid_t)strtol(last, NULL, 10);
+	}
+	free(text);
+	return inner;
+}
+
+/* Our id of the thread that calls itself `inner`, 0 = there is none. */
+static pid_t outer_tid(pid_t pid, pid_t inner)
+{
+	char path[64];
+	pid_t found = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+	DIR *dir = opendir(path);
+	for (struct dirent *e; dir && !found && (e = readdir(dir));) {
+		const pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
+		if (tid > 0 && inner_tid(pid, tid) == inner)
+			found = tid;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+pid_t gil_holder(const struct target *t)
+{
+	uint64_t words[STATE_WORDS], self;
+	uint32_t tid;
+	const uint64_t state = gil_thread_state(t, t->mem);
+
+	if (!state || !memory_read(t->mem, state, words, sizeof words))
+		return 0;
+	for (int i = 0; i < STATE_WORDS; i++) {
+		const uint64_t at = words[i];
+		if (at < 65536 || at % 16 || !memory_read_u64(t->mem, at + SELF, &self) ||
+		    self != at || !memory_read_u32(t->mem, at + TID, &tid) || !tid)
+			continue;
+		const pid_t found = outer_tid(t->pid, (pid_t)tid);
+		if (found)
+			return found;
+	}
+	return 0;
+}
