@@ -224,7 +224,12 @@ static int wait_worker_gone(const struct injection *in, struct load_error *err)
 static int verify_gone(const struct private *p, struct load_error *err)
 {
 	const struct target *t = &p->target;
-	if (target_find_agent(t->pid, t->process.live_tid))
+	bool mapped = target_find_agent(t->pid, t->process.live_tid) != 0;
+	if (mapped && t->libc_kind == LIBC_MUSL)
+		return load_fail(err, LOAD_E_CALL, 0,
+			"the agent stays in process %d, idle: its C library, musl, never unloads "
+			"anything", t->pid);
+	if (mapped)
 		return load_fail(err, LOAD_E_CALL, 0,
 			"the agent is still mapped in process %d: its dynamic loader kept it",
 			t->pid);

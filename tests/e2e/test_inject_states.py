@@ -285,6 +285,26 @@ while True:
                                          open("/proc/%d/status" % t.pid).read())
 
 
+class Musl(StatesCase):
+    def test_another_c_library(self):
+        if not shutil.which("musl-gcc"):
+            self.skipTest("no musl-gcc")
+        source = os.path.join(HERE, os.pardir, "targets", "torture.c")
+        program = self.path("torture-musl")
+        subprocess.check_call(["musl-gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-o", program,
+                               source], stderr=subprocess.DEVNULL)
+        for mode in (("idle", 4), ("malloc", 4)):
+            with self.subTest(mode=mode), Program(program, *mode) as p:
+                time.sleep(0.2)
+                _, (first, second), _ = drive(p.pid, "-a", "-n", 2)
+                for r in (first, second):
+                    self.assertTrue(r["injected"] and r["done"], r)
+                    self.assertRegex(r["error"], "musl, never unloads")
+                self.assertTrue(second["reused"])
+                self.captured(p.pid, "-a", "-x")
+                self.assertRegex(p.finish(), "^ok ")
+
+
 class Seccomp(StatesCase):
     """Filters that kill, and filters that refuse."""
     CODE = r'''
