@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "agent/cpython/cpython_internal.h"
+#include "agent/cpython/peek.h"
 #include "agent/heap/walk.h"
 #include "formats/writer.h"
 #include "walk_trace.h"
@@ -114,6 +115,7 @@ int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret,
 		return -errno;
 	pid = syscall(SYS_clone, 0UL, NULL, NULL, NULL, NULL);
 	if (pid == 0) {
+		peek_be_alone();
 		result.rc = run(path, flags, &result.stats, result.err,
 				sizeof(result.err));
 		if (write(pipe_fd[1], &result, sizeof(result)) != (ssize_t)sizeof(result))
