@@ -267,6 +267,7 @@ void output_forget(struct output *output)
 	if (output->socket >= 0)
 		sys_close(output->socket);
 	output->file = output->socket = -1;
+	output->part[0] = '\0';
 }
 
 int output_commit(const struct trigger_config *config, struct output *output)

@@ -22,6 +22,7 @@ static struct {
 	char phase[128];
 	char crashed[256];	/* type whose traversal crashed, "" = none */
 	bool killed;		/* the copy, by SIGKILL */
+	volatile bool ending;	/* the process runs its destructors */
 } taking = { .output = { .file = -1, .socket = -1 }, .message_fd = -1 };
 
 void shot_say(const char *sentence, const char *detail)
@@ -150,8 +151,13 @@ static bool shot_skip_crashed(void)
 
 static int shot_try(const struct trigger_config *config, const struct shot *how)
 {
-	int rc = output_open(config, &taking.output);
+	char err[128];
+	const struct cpython *py = cpython_bind(err, sizeof(err));
+	int rc;
 
+	if (taking.ending || (py && how->context == CAPTURE_WORKER && cpython_finalizing(py)))
+		return -ESHUTDOWN;
+	rc = output_open(config, &taking.output);
 	if (rc < 0) {
 		shot_say("no snapshot", "its file or socket cannot be opened");
 		return rc;
@@ -186,6 +192,14 @@ int shot_take(const struct trigger_config *config, const struct shot *how)
 		shot_say("no snapshot", taking.error);
 	busy_release();
 	return rc;
+}
+
+void shot_exit(void)
+{
+	taking.ending = true;
+	__sync_synchronize();
+	if (taking.output.part[0])
+		sys3(SYS_unlinkat, AT_FDCWD, taking.output.part, 0);
 }
 
 void shot_forget(void)

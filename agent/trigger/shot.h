@@ -29,6 +29,9 @@ int shot_take(const struct trigger_config *config, const struct shot *how);
 /* In a child the application forked: drops what its parent's shot had open. */
 void shot_forget(void);
 
+/* At exit of the process: the copy dies with it, and what it wrote is of no use. */
+void shot_exit(void);
+
 /* One line "pymem: sentence" on stderr. */
 void shot_say(const char *sentence, const char *detail);
 

@@ -19,12 +19,14 @@ extern void *__dso_handle;
 
 static struct trigger_config config;
 static bool armed;
+static int owner;		/* process that is armed */
 
 /* In a child the application forked: our thread isn't here; begin again. */
 static void trigger_forked(void)
 {
 	if (!armed)
 		return;
+	owner = sys_getpid();
 	shot_forget();
 	watch_forget();
 	if (watch_start(&config) < 0)
@@ -64,11 +66,14 @@ void trigger_init(void)
 		return;
 	}
 	armed = true;
+	owner = sys_getpid();
 	__register_atfork(NULL, NULL, trigger_forked, &__dso_handle);
 }
 
 void trigger_exit(void)
 {
-	if (armed)
-		watch_exit();
+	if (!armed || owner != sys_getpid())	/* a child by vfork ends: not ours to clean */
+		return;
+	shot_exit();
+	watch_exit();
 }

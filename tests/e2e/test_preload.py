@@ -420,6 +420,21 @@ if __name__ == "__main__":
                     os.unlink(out)
                 self.assertEqual(os.listdir(self.tmp), [])
 
+    def test_exit_during_a_snapshot(self):
+        """The program ends while one is being taken, at any moment of it: its exit
+        status is its own, and no half of a file stays."""
+        code = BASE + ("import threading\n"
+                       "threading.Thread(target=time.sleep, args=(9,), daemon=True).start()\n"
+                       "time.sleep(0.05); os.kill(os.getpid(), signal.SIGUSR2)\n"
+                       "time.sleep(float(sys.argv[1])); sys.exit(5)\n")
+        for python in interpreters():
+            with self.subTest(python=python.name):
+                for seconds in ("0", "0.0005", "0.002", "0.005", "0.02"):
+                    done = run([python.path, "-c", code, seconds],
+                               env=self.env("x-%p.pymem", PYMEM_SIGNAL="USR2"))
+                    self.assertEqual((done.returncode, done.stderr), (5, b""))
+                self.assertEqual(self.files("*.part"), [])
+
     def test_output_becomes_unwritable(self):
         """The directory goes away later: a line per attempt, the program runs on."""
         os.mkdir(self.path("d"))
