@@ -14,8 +14,9 @@ import subprocess
 import tempfile
 import unicodedata
 import unittest
+from random import Random
 
-from harness import BUILD, ROOT, VIEW
+from harness import BUILD, LONG, ROOT, VIEW
 
 GOLDEN = os.path.join(ROOT, "tests", "screens", "golden")
 MAKE = os.path.join(BUILD, "bin", "make_snapshot")
@@ -239,6 +240,34 @@ class Screens(unittest.TestCase):
                      ":assert R tries again", "R", ":assert (modules)"], *files)
         self.script([":interrupt 1", "d", ":interrupt 1", ":type Session", ":assert 60 objects",
                      "R", ":assert STORE['sessions'][3]"], *files)
+
+    def test_any_keys(self):
+        """Random keys, clicks, sizes and stops: no crash, no broken cell."""
+        keys = ("j k <Enter> <Enter> <Enter> <Backspace> <Tab> <BackTab> 1 2 3 4 5 6 7 8 9 "
+                "<PageDown> <PageUp> G H <lt> > I / \\ n N o p t i * <Space> + - R <Esc> ? h l m "
+                "@0x7f10000000f0<Enter> <Left> <Right> <Up> <Down> <WheelDown>").split()
+        files = [self.path(kind) for kind in ("shop", "hostile", "cut", "later")]
+        out = os.path.join(self.dir.name, "random")
+        for seed in range(40 if LONG else 5):
+            random = Random(seed)
+            lines = []
+            for _ in range(150):
+                x = random.random()
+                if x < 0.05:
+                    lines.append(":resize %dx%d" % (random.randint(1, 160), random.randint(1, 60)))
+                elif x < 0.12:
+                    lines.append(":click %d %d" % (random.randint(0, 160), random.randint(0, 60)))
+                elif x < 0.14:
+                    lines.append(":interrupt %d" % random.randint(1, 5))
+                elif x < 0.25:
+                    lines.append(":save-display " + out)
+                else:
+                    lines.append("".join(random.choices(keys, k=random.randint(1, 4))))
+            lines += ["<Esc><Esc>", ":resize 80x24", ":save-display " + out]
+            with self.subTest(seed=seed):
+                self.script(lines, *files, "--compare", self.path("shop"), code=3)
+                with open(out, encoding="utf-8") as f:
+                    self.check_cells(f.read(), "80x24")
 
     def test_failed_assertion(self):
         err = self.script(["2", ":assert no such text"], self.path("shop"), code=1)

@@ -152,10 +152,8 @@ static int select_rows(struct grid *g, size_t n, const struct progress *progress
 {
 	g->shown = 0;
 	for (size_t row = 0; row < n; row++) {
-		bool keep = !g->filter[0] || row_holds(g, row, g->filter);
-		if (!keep && g->source->heading && g->source->heading(g->arg, row))
-			keep = true;
-		if (keep)
+		bool title = g->source->heading && g->source->heading(g->arg, row);
+		if (title || !g->filter[0] || row_holds(g, row, g->filter))
 			g->order[g->shown++] = (uint32_t)row;
 		if (row % PROGRESS_EVERY == 0) {
 			int err = progress_step(progress, "filtering", row, n);

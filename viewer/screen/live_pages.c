@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "viewer/live/feed.h"
 #include "viewer/live/record.h"
@@ -141,11 +142,26 @@ static int page_index(const struct app *app, const struct page *page)
 	return -1;
 }
 
+/* What to call a snapshot that came: the file it is written to, or its number and time. */
+static void name_arrival(const struct app *app, char *name, size_t size)
+{
+	struct tm tm;
+	time_t now = time(NULL);
+	if (!app->options->listen && app->options->live_name) {
+		snprintf(name, size, "%s", app->options->live_name);
+		return;
+	}
+	localtime_r(&now, &tm);
+	snprintf(name, size, "#%u at %02d:%02d:%02d", app->live->version + 1, tm.tm_hour,
+		 tm.tm_min, tm.tm_sec);
+}
+
 /* Turns the arrival's stream page into one of its process. */
 static void make_process_page(struct app *app, struct arrival *a)
 {
 	const struct screen_options *o = app->options;
-	const char *name = !o->listen && o->live_name ? o->live_name : "live";
+	char name[4096];
+	name_arrival(app, name, sizeof(name));
 	struct process *old = previous(app, heap_fact_u64(a->heap, "pid", 0));
 	struct process *process = session_add(&app->session, a->heap, name);
 	if (!process) {

@@ -101,13 +101,51 @@ static void draw(struct view *view, struct surface *s, struct rect r)
 	grid_draw(&v->grid, s, list);
 }
 
+/* The newest page of a process; -1 = it is gone. */
+static int newest_page(const struct app *app, uint64_t pid)
+{
+	for (int i = app->npages - 1; i >= 0; i--)
+		if (app->pages[i]->kind == PAGE_PROCESS &&
+		    process_pid(app->pages[i]->process) == pid)
+			return i;
+	return -1;
+}
+
+/* Opens what grew on the page of its process: the type's instances, or the comparison
+ * by path with the snapshot before. */
+static void enter(struct view *view)
+{
+	struct growth_view *v = (struct growth_view *)view;
+	struct app *app = view->page->app;
+	size_t row = grid_row(&v->grid);
+	const struct series *s = row == SIZE_MAX ? NULL : history_of(v)->series[row];
+	int at = s ? newest_page(app, s->pid) : -1;
+	if (at < 0) {
+		app_say(app, STYLE_WARN, "no snapshot of that process is kept");
+		return;
+	}
+	struct page *page = app->pages[at];
+	uint32_t type = v->paths ? 0 : heap_type_find(page->process->heap, s->name);
+	app->current = at;
+	if (type)
+		page_open_type(page, type);
+	else if (v->paths && page->process->old)
+		page_push(page, view_report_of(page, report_find("growth"), 0, HEAP_NONE));
+}
+
 static void destroy(struct view *view)
 {
 	grid_deinit(&((struct growth_view *)view)->grid);
 	free(view);
 }
 
-static const struct view_ops ops = { .load = load, .draw = draw, .destroy = destroy };
+static const struct hint hints[] = {
+	{ KEY_IS_ENTER, "Enter", "open" }, { 0, NULL, NULL },
+};
+
+static const struct view_ops ops = {
+	.load = load, .draw = draw, .enter = enter, .destroy = destroy, .hints = hints,
+};
 
 struct view *view_growth_create(struct page *page, const void *paths)
 {

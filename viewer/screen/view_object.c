@@ -255,7 +255,8 @@ static int make_referrers(struct object_view *v, struct analysis *a,
 	v->referrers = malloc(((size_t)back.count + 1) * sizeof(*v->referrers));
 	if (!v->referrers)
 		return -ENOMEM;
-	memcpy(v->referrers, back.target, back.count * sizeof(*v->referrers));
+	if (back.count)
+		memcpy(v->referrers, back.target, back.count * sizeof(*v->referrers));
 	qsort(v->referrers, back.count, sizeof(*v->referrers), compare_ids);
 	for (uint32_t i = 0; i < back.count; i++)
 		if (i == 0 || v->referrers[i] != v->referrers[v->nreferrers - 1])
