@@ -100,7 +100,7 @@ static bool other_arena(struct walk *w, uint64_t heap, struct chunks *sum,
 	uint64_t state, previous, size, start, stop;
 	struct chunks part;
 
-	if (!walk_readable(w, heap, 4096))
+	if (!memory_resident(w, heap) || !walk_readable(w, heap, 4096))
 		return false;
 	state = peek64(heap);
 	previous = peek64(heap + 8);
@@ -130,7 +130,8 @@ static void mapped_chunks(struct walk *w, const struct memory_map *map, uint64_t
 {
 	uint64_t at = map->start;
 
-	while (at + 16 <= map->end && walk_readable(w, at, 16)) {
+	while (at + 16 <= map->end && memory_resident(w, at) &&
+	       walk_readable(w, at, 16)) {
 		uint64_t word = peek64(at + 8), size = word & ~(uint64_t)FLAGS;
 
 		if (peek64(at) || (word & FLAGS) != IS_MMAPPED || !size || size % 4096 ||

@@ -32,6 +32,8 @@ enum {
 	ARENAS_MAX = 1 << 22, PAGEMAP_CHUNK = 512,
 };
 
+#define SPARSE (4ull << 30)
+
 struct pymalloc {
 	uint64_t pool_size, arena_size, alignment;
 	uint64_t pools, used[CLASSES], free[CLASSES];
@@ -106,13 +108,23 @@ static bool resident(struct walk *w, struct pymalloc *state, uint64_t addr)
 	return state->info[page - state->first] >> 63;
 }
 
+/* Reserved address space with little in it: pagemap would take long to read. */
+static bool is_sparse(const struct memory_map *map)
+{
+	return map->end - map->start > SPARSE && map->rss < (map->end - map->start) / 64;
+}
+
 static void scan_map(struct walk *w, struct pymalloc *state, const struct memory_map *map)
 {
+	bool sparse = is_sparse(map);
 	uint64_t addr = (map->start + state->pool_size - 1) & ~(state->pool_size - 1);
 	struct pool pool;
 
 	for (; addr + state->pool_size <= map->end; addr += state->pool_size) {
-		if (!resident(w, state, addr) || !walk_readable(w, addr, POOL_HEAD) ||
+		if (sparse && (addr = memory_skip(w, addr)) + state->pool_size > map->end)
+			return;
+		if (!(sparse ? memory_page_live(w, addr, state->pool_size) :
+		      resident(w, state, addr)) || !walk_readable(w, addr, POOL_HEAD) ||
 		    !read_pool(state, addr, &pool))
 			continue;
 		state->pools++;
