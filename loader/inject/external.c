@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -238,10 +239,23 @@ static int start_walk(struct copy *c, const char *path, struct load_error *err)
 			 "the agent didn't start in the copy within %u ms", timeout);
 }
 
+/* By its name a dead copy is known to the next loader, should nobody reap it. */
+static int name_copy(struct copy *c, struct load_error *err)
+{
+	static const char name[] = LEFTOVER_COPY_NAME;
+	int64_t ret;
+	uint64_t addr = c->remote.frame - 32;	/* below the exit word: nobody's any more */
+	if (!tracee_write(&c->tracee, addr, name, sizeof(name)))
+		return 0;
+	return remote_sys(&c->remote, &ret, err, SYS_prctl, PR_SET_NAME, addr);
+}
+
 static int prepare(struct copy *c, struct agent_image *image, struct load_error *err)
 {
 	struct errand *e = c->tracee.errand;
 	struct pymem_start start;
+	if (name_copy(c, err))
+		return -1;
 	volunteer_for_oom(c);
 	if (errand_step(e, err, "copy: close descriptors") || close_inherited(c, err))
 		return -1;

@@ -303,7 +303,7 @@ int inject_remove(pid_t pid, const struct inject_options *options, struct load_e
 	if (worker_lives(&in))
 		status = load_fail(err, LOAD_E_BUSY, EBUSY,
 				   "another capture of process %d is running", pid);
-	else if (plan.handle || leftover.region_count || leftover.memfd_count)
+	else if (plan.handle || leftover_any(&leftover))
 		status = run_eject(p, &plan, NULL, err) || verify_gone(p, err) ? -1 : 0;
 	else if (p->target.calls.kept.end)
 		status = load_fail(err, LOAD_E_CALL, 0,

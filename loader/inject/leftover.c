@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "loader/target/calls.h"
@@ -53,6 +54,50 @@ static void find_memfds(pid_t pid, pid_t tid, struct leftover *ret)
 		closedir(dir);
 }
 
+/* Is a child a dead copy? Its number as the target sees it, else 0. */
+static pid_t dead_copy(pid_t child, int depth)
+{
+	struct process p;
+	char path[32];
+	int signal = -1;
+	if (process_read(child, &p, NULL) || p.state != 'Z' || p.nspid_count <= depth ||
+	    (strcmp(p.comm, LEFTOVER_COPY_NAME) && strcmp(p.comm, "pymem-snap")))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/stat", child);
+	char *text = proc_read(path, 4096, NULL);
+	char *field = text ? strrchr(text, ')') : NULL;
+	for (int i = 2; field && i < 38; i++) {	/* field 38: exit_signal */
+		field = strchr(field, ' ');
+		field = field ? field + 1 : NULL;
+	}
+	if (field)
+		signal = atoi(field);
+	free(text);
+	return signal ? 0 : p.nspid[depth];
+}
+
+static void find_zombies(const struct target *t, struct leftover *ret)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task", t->pid);
+	DIR *dir = opendir(path);
+	for (struct dirent *d; dir && (d = readdir(dir));) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%.10s/children", t->pid, d->d_name);
+		char *list = d->d_name[0] == '.' ? NULL : proc_read(path, 1 << 20, NULL), *end;
+		for (char *p = list; p && ret->zombie_count < LEFTOVER_MAX; p = end) {
+			pid_t child = (pid_t)strtol(p, &end, 10);
+			if (end == p)
+				break;
+			pid_t inner = dead_copy(child, t->process.nspid_count - 1);
+			if (inner)
+				ret->zombie[ret->zombie_count++] = inner;
+		}
+		free(list);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 void leftover_find(const struct target *t, struct leftover *ret)
 {
 	struct maps maps;
@@ -67,6 +112,7 @@ void leftover_find(const struct target *t, struct leftover *ret)
 	}
 	maps_free(&maps);
 	find_memfds(t->pid, t->process.live_tid, ret);
+	find_zombies(t, ret);
 }
 
 int leftover_remove(const struct leftover *l, struct remote *r, struct load_error *err)
@@ -79,9 +125,13 @@ int leftover_remove(const struct leftover *l, struct remote *r, struct load_erro
 	for (int i = 0; i < l->memfd_count; i++)
 		if (remote_sys(r, &ret, err, SYS_close, (uint64_t)l->memfd[i]))
 			return -1;
-	if (l->region_count || l->memfd_count)
-		errand_log(r->tracee->errand,
-			   "given back what a killed loader left: %d regions, %d files",
-			   l->region_count, l->memfd_count);
+	for (int i = 0; i < l->zombie_count; i++)
+		if (remote_sys(r, &ret, err, SYS_wait4, (uint64_t)l->zombie[i], 0,
+			       __WCLONE | WNOHANG, 0))
+			return -1;
+	if (leftover_any(l))
+		errand_log(r->tracee->errand, "given back what a killed loader left: "
+			   "%d regions, %d files, %d dead copies", l->region_count,
+			   l->memfd_count, l->zombie_count);
 	return 0;
 }
