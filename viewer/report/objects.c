@@ -120,7 +120,10 @@ static int run(const struct report_context *context, const struct report_params 
 	if (params->object) {
 		uint32_t node = params_node(context->heap, params, table);
 
-		return node == HEAP_NONE ? 0 : add_row(context, node, &scratch, table);
+		if (node != HEAP_NONE)
+			err = add_row(context, node, &scratch, table);
+		text_free(&scratch);
+		return err;
 	}
 	err = select_objects(context, params, type, &top);
 	for (size_t i = 0; i < VEC_COUNT(top.heap, struct top_entry) && !err; i++)
