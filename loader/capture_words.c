@@ -83,6 +83,12 @@ static void crash_words(const struct receive_result *got, char *ret, size_t size
 	char type[300];
 
 	text_printable(type, sizeof type, got->crash_type, strlen(got->crash_type));
+	if (got->crash_signal == SIGALRM) {
+		snprintf(ret, size,
+			 "the copy hung while it walked %s%s; the process itself is "
+			 "untouched", *type ? "an object of type " : "objects", type);
+		return;
+	}
 	snprintf(ret, size,
 		 "the copy was ended by signal %" PRIu64 " (%s) while it walked %s%s; "
 		 "the process itself is untouched",

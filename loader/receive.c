@@ -345,7 +345,10 @@ void receive_run(const struct injection *injection, struct part *part,
 	};
 
 	*ret = (struct receive_result){ 0 };
-	r.deadline = r.started + or_default(options->timeout_ns, 600 * SECOND);
+	/* The copy has the same limit and may name the type it hung on: it is let speak
+	 * first, where the limit is in seconds, as the copy's is. */
+	const uint64_t limit = or_default(options->timeout_ns, 600 * SECOND);
+	r.deadline = r.started + limit + (limit >= 2 * SECOND ? 2 * SECOND : 0);
 	while (!over(&r))
 		step(&r);
 	/* A channel that broke off without a word: the worker or the whole target
