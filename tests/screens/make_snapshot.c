@@ -22,8 +22,23 @@
 enum { MAX_REFS = 256, MAX_OBJECTS = 4000 };
 
 enum type {
-	T_TYPE = 1, T_STR, T_INT, T_DICT, T_LIST, T_MODULE, T_TUPLE, T_BYTEARRAY, T_SESSION, T_USER,
-	T_EXTRA, T_ODD1, T_ODD2, T_ODD3, T_ODD4, T_ODD5, T_COUNT
+	T_TYPE = 1,
+	T_STR,
+	T_INT,
+	T_DICT,
+	T_LIST,
+	T_MODULE,
+	T_TUPLE,
+	T_BYTEARRAY,
+	T_SESSION,
+	T_USER,
+	T_EXTRA,
+	T_ODD1,
+	T_ODD2,
+	T_ODD3,
+	T_ODD4,
+	T_ODD5,
+	T_COUNT
 };
 enum shape { S_LIST = 1, S_DICT, S_MODULE, S_SESSION, S_USER };
 
@@ -46,13 +61,21 @@ static struct {
 static char long_name[10001];
 
 static const char *const type_names[T_COUNT] = {
-	[T_TYPE] = "builtins.type", [T_STR] = "builtins.str", [T_INT] = "builtins.int",
-	[T_DICT] = "builtins.dict", [T_LIST] = "builtins.list", [T_MODULE] = "builtins.module",
-	[T_TUPLE] = "builtins.tuple", [T_BYTEARRAY] = "builtins.bytearray",
-	[T_SESSION] = "shop.models.Session", [T_USER] = "shop.models.User",
+	[T_TYPE] = "builtins.type",
+	[T_STR] = "builtins.str",
+	[T_INT] = "builtins.int",
+	[T_DICT] = "builtins.dict",
+	[T_LIST] = "builtins.list",
+	[T_MODULE] = "builtins.module",
+	[T_TUPLE] = "builtins.tuple",
+	[T_BYTEARRAY] = "builtins.bytearray",
+	[T_SESSION] = "shop.models.Session",
+	[T_USER] = "shop.models.User",
 	[T_EXTRA] = "shop.audit.Record",
-	[T_ODD1] = "__main__.\033[2J\033[1;1Hgone", [T_ODD2] = "__main__.\u202eesrever\u2066x",
-	[T_ODD3] = "__main__.\u5e83\u3044\u578b\U0001f40d", [T_ODD4] = "__main__.e\u0301\u200b\u200d\xff\xc3",
+	[T_ODD1] = "__main__.\033[2J\033[1;1Hgone",
+	[T_ODD2] = "__main__.\u202eesrever\u2066x",
+	[T_ODD3] = "__main__.\u5e83\u3044\u578b\U0001f40d",
+	[T_ODD4] = "__main__.e\u0301\u200b\u200d\xff\xc3",
 	[T_ODD5] = long_name,
 };
 
@@ -231,23 +254,28 @@ static void other(struct process *p)
 static void send_types(void)
 {
 	static const uint8_t kinds[T_COUNT] = {
-		[T_TYPE] = SNAP_KIND_TYPE, [T_STR] = SNAP_KIND_STR, [T_INT] = SNAP_KIND_INT,
-		[T_DICT] = SNAP_KIND_DICT, [T_LIST] = SNAP_KIND_LIST,
-		[T_MODULE] = SNAP_KIND_MODULE, [T_TUPLE] = SNAP_KIND_TUPLE,
-		[T_BYTEARRAY] = SNAP_KIND_BYTEARRAY,
+		[T_TYPE] = SNAP_KIND_TYPE,   [T_STR] = SNAP_KIND_STR,
+		[T_INT] = SNAP_KIND_INT,     [T_DICT] = SNAP_KIND_DICT,
+		[T_LIST] = SNAP_KIND_LIST,   [T_MODULE] = SNAP_KIND_MODULE,
+		[T_TUPLE] = SNAP_KIND_TUPLE, [T_BYTEARRAY] = SNAP_KIND_BYTEARRAY,
 	};
 	for (uint32_t i = 1; i < T_COUNT; i++) {
 		bool python = i >= T_SESSION;
 		struct snap_type t = {
-			.id = i, .name = string(type_names[i]), .addr = 0x600000 + i * 0x400ull,
-			.flags = SNAP_TYPE_GC | (python ? SNAP_TYPE_PYTHON | SNAP_TYPE_HEAP : 0),
-			.kind = kinds[i], .basicsize = 32,
+			.id = i,
+			.name = string(type_names[i]),
+			.addr = 0x600000 + i * 0x400ull,
+			.flags = SNAP_TYPE_GC |
+				 (python ? SNAP_TYPE_PYTHON | SNAP_TYPE_HEAP : 0),
+			.kind = kinds[i],
+			.basicsize = 32,
 		};
 		check(g.sink->ops->type(g.sink, &t), "type");
 	}
 }
 
-static void send_shape(enum shape id, const struct snap_label *fixed, uint32_t n, uint8_t tail)
+static void send_shape(enum shape id, const struct snap_label *fixed, uint32_t n,
+		       uint8_t tail)
 {
 	struct snap_shape s = { .id = id, .nfixed = n, .fixed = fixed, .tail = tail };
 	check(g.sink->ops->shape(g.sink, &s), "shape");
@@ -270,20 +298,29 @@ static void send_shapes(void)
 static void send_object(const struct object *o)
 {
 	struct snap_object e = {
-		.addr = o->addr, .size = o->size, .refcount = o->refcount, .type = o->type,
-		.shape = o->shape, .nrefs = o->nrefs, .refs = o->refs,
+		.addr = o->addr,
+		.size = o->size,
+		.refcount = o->refcount,
+		.type = o->type,
+		.shape = o->shape,
+		.nrefs = o->nrefs,
+		.refs = o->refs,
 	};
 	check(g.sink->ops->object(g.sink, &e), "object");
 	if (o->type != T_STR && o->type != T_INT)
 		return;
 	struct snap_value v = {
-		.addr = o->addr, .kind = o->type == T_STR ? SNAP_VALUE_STR : SNAP_VALUE_INT,
-		.length = o->length, .size = (uint32_t)strlen(o->value), .text = o->value,
+		.addr = o->addr,
+		.kind = o->type == T_STR ? SNAP_VALUE_STR : SNAP_VALUE_INT,
+		.length = o->length,
+		.size = (uint32_t)strlen(o->value),
+		.text = o->value,
 	};
 	check(g.sink->ops->value(g.sink, &v), "value");
 }
 
-static void send_root(uint8_t kind, const char *name, uint32_t frame, struct object *target)
+static void send_root(uint8_t kind, const char *name, uint32_t frame,
+		      struct object *target)
 {
 	struct snap_root r = { .kind = kind, .thread = frame ? 1 : 0, .frame = frame,
 			       .name = string(name), .target = target->addr };
@@ -293,14 +330,20 @@ static void send_root(uint8_t kind, const char *name, uint32_t frame, struct obj
 
 static void send_threads(void)
 {
-	struct snap_thread t = { .id = 1, .name = string("MainThread"), .native_id = 4242,
-				 .ident = 0x7f00, .flags = SNAP_THREAD_MAIN | SNAP_THREAD_GIL };
+	struct snap_thread t = { .id = 1,
+				 .name = string("MainThread"),
+				 .native_id = 4242,
+				 .ident = 0x7f00,
+				 .flags = SNAP_THREAD_MAIN | SNAP_THREAD_GIL };
 	check(g.sink->ops->thread(g.sink, &t), "thread");
 	static const char *const functions[] = { "handle", "serve" };
 	for (uint32_t i = 0; i < 2; i++) {
-		struct snap_frame f = { .id = i + 1, .thread = 1, .depth = i,
+		struct snap_frame f = { .id = i + 1,
+					.thread = 1,
+					.depth = i,
 					.function = string(functions[i]),
-					.file = string("/srv/shop/app.py"), .line = 40 - 20 * i };
+					.file = string("/srv/shop/app.py"),
+					.line = 40 - 20 * i };
 		check(g.sink->ops->frame(g.sink, &f), "frame");
 	}
 }
@@ -308,10 +351,16 @@ static void send_threads(void)
 static void send_map(uint64_t start, uint64_t size, uint64_t rss, uint8_t class_,
 		     const char *name, uint64_t live, uint64_t objects)
 {
-	struct snap_map m = { .start = start, .end = start + size, .class_ = class_, .perms = 3,
-			      .name = string(name), .rss = rss, .pss = rss,
+	struct snap_map m = { .start = start,
+			      .end = start + size,
+			      .class_ = class_,
+			      .perms = 3,
+			      .name = string(name),
+			      .rss = rss,
+			      .pss = rss,
 			      .private_dirty = class_ == SNAP_MAP_FILE ? 0 : rss,
-			      .anonymous = class_ == SNAP_MAP_FILE ? 0 : rss, .live = live,
+			      .anonymous = class_ == SNAP_MAP_FILE ? 0 : rss,
+			      .live = live,
 			      .object_bytes = objects };
 	check(g.sink->ops->map(g.sink, &m), "map");
 }
@@ -323,7 +372,8 @@ static void send_memory(const struct process *p)
 		bytes += g.object[i].size;
 	send_map(0x500000, 0x100000, 0x80000, SNAP_MAP_HEAP, "[heap]", 0x1000, 0);
 	send_map(0x7f1000000000, 0x100000, 0x40000, SNAP_MAP_ANON, "", 0x20000, bytes);
-	send_map(0x7f2000000000, 0x200000, 0x100000, SNAP_MAP_FILE, "/usr/lib/libc.so.6", 0, 0);
+	send_map(0x7f2000000000, 0x200000, 0x100000, SNAP_MAP_FILE, "/usr/lib/libc.so.6",
+		 0, 0);
 	send_map(0x7ffd00000000, 0x21000, 0x9000, SNAP_MAP_STACK, "[stack]", 0, 0);
 	if (p->buffer) {
 		struct snap_buffer b = { .object = p->buffer->addr, .data = 0x510000,
@@ -376,7 +426,9 @@ static uint64_t build(const char *kind, struct process *p)
 		shop(p, 60, 3);
 	if (strcmp(kind, "cut") == 0)
 		g.limit = 2600;
-	return strcmp(kind, "other") == 0 ? 77 : strcmp(kind, "hostile") == 0 ? 666 : 4242;
+	return strcmp(kind, "other") == 0   ? 77 :
+	       strcmp(kind, "hostile") == 0 ? 666 :
+					      4242;
 }
 
 int main(int argc, char **argv)
@@ -391,7 +443,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	uint64_t pid = build(argv[1], &p);
-	struct snap_writer *writer = snap_writer_init(memory, size, write_bytes, file, &err);
+	struct snap_writer *writer =
+		snap_writer_init(memory, size, write_bytes, file, &err);
 	if (!writer)
 		check(err, "writer");
 	g.sink = snap_writer_sink(writer);

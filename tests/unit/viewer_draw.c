@@ -50,7 +50,8 @@ static int tear_down(void **state)
 }
 
 static int draw(const char *dot, const char *engine, const char *format,
-		const struct draw_limits *limits, const struct progress *progress, char err[400])
+		const struct draw_limits *limits, const struct progress *progress,
+		char err[400])
 {
 	err[0] = 0;
 	return draw_dot(dot, engine, format, file, limits, progress, err, 400);
@@ -69,8 +70,10 @@ static void test_pictures(void **state)
 	struct stat st;
 	assert_int_equal(stat(file, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
-	assert_int_equal(draw("digraph g { subgraph cluster_a { x [area=2]; y [area=1]; } }",
-			      "patchwork", "svg", NULL, NULL, err), 0);
+	assert_int_equal(
+		draw("digraph g { subgraph cluster_a { x [area=2]; y [area=1]; } }",
+		     "patchwork", "svg", NULL, NULL, err),
+		0);
 	f = fopen(file, "re");
 	assert_int_equal(fread(head, 1, 5, f), 5);
 	fclose(f);
@@ -87,8 +90,10 @@ static void test_bad_input_is_told(void **state)
 	assert_non_null(strstr(err, "Graphviz"));
 	assert_non_null(strstr(err, "syntax error"));
 	assert_null(strchr(err, '\n'));
-	assert_int_equal(draw("digraph g { a }", "no-such-engine", "png", NULL, NULL, err), -1);
-	assert_int_equal(draw("digraph g { a }", "dot", "no-such-format", NULL, NULL, err), -1);
+	assert_int_equal(
+		draw("digraph g { a }", "no-such-engine", "png", NULL, NULL, err), -1);
+	assert_int_equal(
+		draw("digraph g { a }", "dot", "no-such-format", NULL, NULL, err), -1);
 	assert_only(NULL);
 }
 
@@ -151,8 +156,9 @@ static void test_unwritable(void **state)
 {
 	(void)state;
 	char err[400];
-	assert_int_equal(draw_dot("digraph g { a }", "dot", "png", "/nonexistent/x.png", NULL, NULL,
-				  err, sizeof(err)), -1);
+	assert_int_equal(draw_dot("digraph g { a }", "dot", "png", "/nonexistent/x.png",
+				  NULL, NULL, err, sizeof(err)),
+			 -1);
 	assert_non_null(strstr(err, "cannot write"));
 	assert_int_equal(draw_save("/nonexistent/x.dot", "x", 1, err, sizeof(err)), -1);
 }

@@ -162,8 +162,18 @@ static void test_any_keys(void **state)
 {
 	(void)state;
 	static const uint32_t keys[] = {
-		KEY_IS_UP, KEY_IS_DOWN, KEY_IS_PAGE_UP, KEY_IS_PAGE_DOWN, KEY_IS_HOME,
-		KEY_IS_END, '<', '>', 'I', KEY_IS_WHEEL_UP, KEY_IS_WHEEL_DOWN, KEY_IS_CLICK,
+		KEY_IS_UP,
+		KEY_IS_DOWN,
+		KEY_IS_PAGE_UP,
+		KEY_IS_PAGE_DOWN,
+		KEY_IS_HOME,
+		KEY_IS_END,
+		'<',
+		'>',
+		'I',
+		KEY_IS_WHEEL_UP,
+		KEY_IS_WHEEL_DOWN,
+		KEY_IS_CLICK,
 	};
 	struct rows r = { .count = 57, .headings = true };
 	struct surface s = { 0 };

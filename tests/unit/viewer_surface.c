@@ -50,7 +50,8 @@ static void test_glyphs_spelled_out(void **state)
 		      "\\xff\\xc3(\\xed\\xa0\\x80\\xc0\\x80");
 	assert_glyphs("\u202e\u2066\u200b\ufeff\u00ad\xc2\x85", false,
 		      "\\u202e\\u2066\\u200b\\ufeff\\xad\\x85");
-	assert_glyphs("\u05d0\u0627", false, "\\u05d0\\u0627");	/* right to left letters */
+	assert_glyphs("\u05d0\u0627", false,
+		      "\\u05d0\\u0627"); /* right to left letters */
 	assert_glyphs("e\u0301", false, "e\\u0301");
 	assert_glyphs("\U0001f1e9\U0001f3fb\ue000\U000f0000", false,
 		      "\\U0001f1e9\\U0001f3fb\\ue000\\U000f0000");
@@ -89,7 +90,8 @@ static void assert_grid(const struct surface *s)
 static void random_text(char *buf, size_t size)
 {
 	static const char *const pieces[] = {
-		"a", "\u5e83", "\U0001f40d", "\033", "\xff", "\u202e", "e\u0301", "\xe5\xb9", " ",
+		"a",	  "\u5e83",  "\U0001f40d", "\033", "\xff",
+		"\u202e", "e\u0301", "\xe5\xb9",   " ",
 	};
 	buf[0] = 0;
 	while (strlen(buf) + 8 < size && rnd(30))
@@ -110,7 +112,8 @@ static void test_surface_survives_any_text(void **state)
 						strlen(text));
 			assert_true(used <= (width > 0 ? width : 0));
 		}
-		surface_fill(&s, (int)rnd(9) - 1, (int)rnd(27) - 2, (int)rnd(5), STYLE_BAR, '#');
+		surface_fill(&s, (int)rnd(9) - 1, (int)rnd(27) - 2, (int)rnd(5),
+			     STYLE_BAR, '#');
 		if (i % 100 == 0) {
 			surface_right(&s, 2, 3, (int)rnd(20), STYLE_NORMAL, text);
 			struct rect r = { 1, 1, 3, 1 + (int)rnd(20) };

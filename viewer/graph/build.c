@@ -20,7 +20,8 @@ struct best {
 	uint64_t total;		/* neighbours there are */
 };
 
-static void offer(struct best *best, uint32_t node, uint32_t slot, uint64_t weight, bool weak)
+static void offer(struct best *best, uint32_t node, uint32_t slot, uint64_t weight,
+		  bool weak)
 {
 	best->total++;
 	unsigned at = best->count;
@@ -45,7 +46,8 @@ static void offer(struct best *best, uint32_t node, uint32_t slot, uint64_t weig
 }
 
 /* Keys that the value's label names already are left out. */
-static bool is_named_key(const struct heap *heap, uint32_t node, uint32_t slot, uint32_t key)
+static bool is_named_key(const struct heap *heap, uint32_t node, uint32_t slot,
+			 uint32_t key)
 {
 	struct heap_label label;
 	struct heap_value value;
@@ -83,7 +85,7 @@ static int best_referrers(struct graph *g, uint32_t node, struct best *best,
 	for (uint32_t i = 0; i < back.count; i++) {
 		uint32_t from = back.target[i];
 		if (i > 0 && back.target[i - 1] == from)
-			continue;	/* ascending: further references of the same object */
+			continue; /* ascending: further references of the same object */
 		offer(best, from, HEAP_NONE, analysis_retained(g->analysis, from), false);
 		if (i % PROGRESS_EVERY == PROGRESS_EVERY - 1 &&
 		    progress_step(progress, "choosing referrers", i, back.count))
@@ -130,7 +132,8 @@ static int add_edge(struct graph *g, struct graph_edge edge)
 {
 	if (g->nedges == g->edge_capacity) {
 		int capacity = g->edge_capacity ? g->edge_capacity * 2 : 256;
-		struct graph_edge *edges = realloc(g->edges, (size_t)capacity * sizeof(*edges));
+		struct graph_edge *edges =
+			realloc(g->edges, (size_t)capacity * sizeof(*edges));
 		if (!edges)
 			return -ENOMEM;
 		g->edges = edges;
@@ -153,10 +156,11 @@ static int link_neighbour(struct graph *g, int at, const struct best *best, unsi
 							 g->nodes[at].depth + 1, false });
 	}
 	int from = back ? other : at, to = back ? at : other;
-	bool dominator = analysis_idom(g->analysis, g->nodes[to].node) == g->nodes[from].node;
+	bool dominator =
+		analysis_idom(g->analysis, g->nodes[to].node) == g->nodes[from].node;
 	bool direct = best->slot[i] != HEAP_NONE || g->request->kind != GRAPH_DOMINATORS;
-	return add_edge(g, (struct graph_edge){ from, to, best->slot[i], direct, best->weak[i],
-						dominator, false });
+	return add_edge(g, (struct graph_edge){ from, to, best->slot[i], direct,
+						best->weak[i], dominator, false });
 }
 
 static int add_more(struct graph *g, int at, uint64_t more)
@@ -164,10 +168,10 @@ static int add_more(struct graph *g, int at, uint64_t more)
 	bool back = g->request->kind == GRAPH_BACKREFS;
 	if (g->nnodes >= GRAPH_MAX_NODES + 100)
 		return 0;
-	int other = add_node(g, (struct graph_node){ HEAP_NONE, more, g->nodes[at].depth + 1,
-						     false });
-	return add_edge(g, (struct graph_edge){ back ? other : at, back ? at : other, HEAP_NONE,
-						false, false, false, true });
+	int other = add_node(
+		g, (struct graph_node){ HEAP_NONE, more, g->nodes[at].depth + 1, false });
+	return add_edge(g, (struct graph_edge){ back ? other : at, back ? at : other,
+						HEAP_NONE, false, false, false, true });
 }
 
 /* Modules and what lies above them end the search for referrers. */
@@ -179,7 +183,8 @@ static bool ends(const struct graph *g, const struct graph_node *n)
 		return true;
 	if (g->request->kind != GRAPH_BACKREFS || n->start)
 		return false;
-	return !heap_is_object(heap, n->node) || heap_kind(heap, n->node) == SNAP_KIND_MODULE;
+	return !heap_is_object(heap, n->node) ||
+	       heap_kind(heap, n->node) == SNAP_KIND_MODULE;
 }
 
 static int expand(struct graph *g, int at, const struct progress *progress)
@@ -198,8 +203,8 @@ static int expand(struct graph *g, int at, const struct progress *progress)
 	return err;
 }
 
-int graph_build(struct graph *g, struct analysis *analysis, const struct graph_request *request,
-		const struct progress *progress)
+int graph_build(struct graph *g, struct analysis *analysis,
+		const struct graph_request *request, const struct progress *progress)
 {
 	*g = (struct graph){ .analysis = analysis, .request = request };
 	g->nodes = calloc(GRAPH_MAX_NODES + 101, sizeof(*g->nodes));
@@ -207,7 +212,8 @@ int graph_build(struct graph *g, struct analysis *analysis, const struct graph_r
 		return -ENOMEM;
 	for (unsigned i = 0; i < request->nstarts; i++)
 		if (find_node(g, request->starts[i]) < 0)
-			add_node(g, (struct graph_node){ request->starts[i], 0, 0, true });
+			add_node(g,
+				 (struct graph_node){ request->starts[i], 0, 0, true });
 	int err = 0;
 	for (int at = 0; at < g->nnodes && !err; at++)
 		if (!ends(g, &g->nodes[at]))

@@ -51,7 +51,8 @@ int graph_type_starts(struct analysis *a, uint32_t type, struct graph_request *r
 			at--;
 		else
 			request->nstarts++;
-		for (; at > 0 && analysis_retained(a, request->starts[at - 1]) < weight; at--)
+		for (; at > 0 && analysis_retained(a, request->starts[at - 1]) < weight;
+		     at--)
 			request->starts[at] = request->starts[at - 1];
 		request->starts[at] = id;
 	}
@@ -59,8 +60,8 @@ int graph_type_starts(struct analysis *a, uint32_t type, struct graph_request *r
 }
 
 /* An address starts with a digit; Python names cannot. */
-static int start_at_address(struct analysis *a, const char *of, struct graph_request *request,
-			    char *err, size_t size)
+static int start_at_address(struct analysis *a, const char *of,
+			    struct graph_request *request, char *err, size_t size)
 {
 	char *rest;
 	errno = 0;
@@ -117,13 +118,15 @@ static int write_text(struct analysis *a, const struct graph_request *request,
 	return rc;
 }
 
-int graph_to_file(struct analysis *a, const struct graph_request *request, const char *file,
-		  const struct progress *progress, char *err, size_t size)
+int graph_to_file(struct analysis *a, const struct graph_request *request,
+		  const char *file, const struct progress *progress, char *err,
+		  size_t size)
 {
 	struct text dot = { 0 };
 	const char *format = format_of(file);
 	if (!format) {
-		snprintf(err, size, "the file's name must end in .png, .svg, .dot or .pdf");
+		snprintf(err, size,
+			 "the file's name must end in .png, .svg, .dot or .pdf");
 		return -1;
 	}
 	int rc = write_text(a, request, progress, &dot);
@@ -136,18 +139,20 @@ int graph_to_file(struct analysis *a, const struct graph_request *request, const
 		rc = draw_save(file, text_str(&dot), text_len(&dot), err, size);
 	else
 		rc = draw_dot(text_str(&dot),
-			      request->kind == GRAPH_TREEMAP ? "patchwork" : "dot", format,
-			      file, NULL, progress, err, size);
+			      request->kind == GRAPH_TREEMAP ? "patchwork" : "dot",
+			      format, file, NULL, progress, err, size);
 	text_free(&dot);
 	return rc;
 }
 
 int graph_command(struct analysis *a, const char *kind, const char *of, unsigned depth,
-		  const char *file, const struct progress *progress, char *err, size_t size)
+		  const char *file, const struct progress *progress, char *err,
+		  size_t size)
 {
 	struct graph_request request = { .depth = depth };
 	if (!graph_kind_find(kind, &request.kind)) {
-		snprintf(err, size, "no such graph: %.40s (refs, backrefs, dominators, treemap)",
+		snprintf(err, size,
+			 "no such graph: %.40s (refs, backrefs, dominators, treemap)",
 			 kind);
 		return -1;
 	}

@@ -62,7 +62,8 @@ void dot_short_label(struct text *out, const struct analysis *a, uint32_t node)
 {
 	struct text t = { 0 };
 	describe_node(&t, a->heap, node);
-	const char *point = heap_is_object(a->heap, node) ? strrchr(text_str(&t), '.') : NULL;
+	const char *point =
+		heap_is_object(a->heap, node) ? strrchr(text_str(&t), '.') : NULL;
 	add_limited(out, point && point[1] ? point + 1 : text_str(&t), 20);
 	text_free(&t);
 }
@@ -85,7 +86,8 @@ static bool has_del(const struct heap *heap, uint32_t node)
 	       (heap_type(heap, heap_type_of(heap, node))->flags & SNAP_TYPE_HAS_DEL);
 }
 
-static void node_style(struct text *out, const struct graph *g, const struct graph_node *n)
+static void node_style(struct text *out, const struct graph *g,
+		       const struct graph_node *n)
 {
 	const struct heap *heap = g->analysis->heap;
 	bool object = heap_is_object(heap, n->node);
@@ -101,7 +103,8 @@ static void node_style(struct text *out, const struct graph *g, const struct gra
 	if (has_del(heap, n->node))
 		text_add(out, ", color=red, style=\"filled,dotted\", peripheries=2");
 	if (object)
-		text_printf(out, ", tooltip=\"0x%" PRIx64 "\"", heap_address(heap, n->node));
+		text_printf(out, ", tooltip=\"0x%" PRIx64 "\"",
+			    heap_address(heap, n->node));
 }
 
 static void dot_node(struct text *out, const struct graph *g, int i)
@@ -111,9 +114,12 @@ static void dot_node(struct text *out, const struct graph *g, int i)
 	text_printf(out, "\tn%d [label=\"", i);
 	if (n->node == HEAP_NONE) {
 		const char *what = g->request->kind == GRAPH_BACKREFS ? "backreferences" :
-				   g->request->kind == GRAPH_REFS ? "references" : "objects";
-		text_printf(out, "%s more %s\", shape=plaintext, style=\"\", fontcolor=red];\n",
-			    human_count(count, n->more), what);
+				   g->request->kind == GRAPH_REFS     ? "references" :
+									"objects";
+		text_printf(
+			out,
+			"%s more %s\", shape=plaintext, style=\"\", fontcolor=red];\n",
+			human_count(count, n->more), what);
 		return;
 	}
 	dot_label(out, g->analysis, n->node);
@@ -134,8 +140,11 @@ static void dot_edge(struct text *out, const struct graph *g, const struct graph
 		describe_edge(&label, g->analysis->heap, g->nodes[e->from].node, e->slot);
 	text_add(out, "label=\"");
 	add_limited(out, text_str(&label), VALUE_LIMIT);
-	text_printf(out, "\", style=%s];\n", e->weak ? "dotted" : !e->labelled ? "dashed" :
-					     e->dominator ? "bold" : "solid");
+	text_printf(out, "\", style=%s];\n",
+		    e->weak	 ? "dotted" :
+		    !e->labelled ? "dashed" :
+		    e->dominator ? "bold" :
+				   "solid");
 	text_free(&label);
 }
 
@@ -143,12 +152,14 @@ void dot_graph(struct text *out, const struct graph *g)
 {
 	text_add(out, "digraph pymem {\n"
 		 "\tgraph [charset=\"UTF-8\"");
-	if (g->request->kind != GRAPH_BACKREFS)	/* these fan out: rows read better than columns */
+	/* All others fan out: rows read better than columns. */
+	if (g->request->kind != GRAPH_BACKREFS)
 		text_add(out, ", rankdir=LR");
 	text_add(out, "];\n"
-		 "\tnode [shape=box, style=filled, fillcolor=white, fontname=\"sans-serif\", "
-		 "fontsize=10];\n"
-		 "\tedge [fontname=\"sans-serif\", fontsize=9];\n");
+		      "\tnode [shape=box, style=filled, fillcolor=white, "
+		      "fontname=\"sans-serif\", "
+		      "fontsize=10];\n"
+		      "\tedge [fontname=\"sans-serif\", fontsize=9];\n");
 	for (int i = 0; i < g->nnodes; i++)
 		dot_node(out, g, i);
 	for (int i = 0; i < g->nedges; i++)

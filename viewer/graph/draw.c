@@ -28,7 +28,8 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* A name beside file for what is not complete yet; malloc'ed. Its descriptor in *fd_ret. */
+/* A name beside file for what is not complete yet; malloc'ed. Its descriptor in
+ * *fd_ret. */
 static char *temporary(const char *file, int *fd_ret, char *err, size_t size)
 {
 	char *path = NULL;
@@ -52,7 +53,8 @@ static int publish(const char *path, const char *file, char *err, size_t size)
 	return -1;
 }
 
-int draw_save(const char *file, const char *data, size_t data_size, char *err, size_t size)
+int draw_save(const char *file, const char *data, size_t data_size, char *err,
+	      size_t size)
 {
 	int fd;
 	char *path = temporary(file, &fd, err, size);
@@ -122,7 +124,8 @@ static void watch(struct watch *w, uint32_t timeout_ms, const struct progress *p
 	}
 }
 
-static int judge(const struct watch *w, int status, const char *path, char *err, size_t size)
+static int judge(const struct watch *w, int status, const char *path, char *err,
+		 size_t size)
 {
 	struct stat st;
 	if (w->verdict)

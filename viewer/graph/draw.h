@@ -23,14 +23,16 @@ extern const struct draw_limits draw_default_limits;	/* 60 s, 2 GiB */
 
 /*
  * Draws dot with the layout engine ("dot", "patchwork") in format ("png", "svg",
- * "pdf") into file, replacing it when done.  limits NULL: the default ones.  0, or -1 with a
- * sentence in err.  One thread only (it forks).
+ * "pdf") into file, replacing it when done.  limits NULL: the default ones.  0, or -1
+ * with a sentence in err.  One thread only (it forks).
  */
 int draw_dot(const char *dot, const char *engine, const char *format, const char *file,
 	     const struct draw_limits *limits, const struct progress *progress, char *err,
 	     size_t size);
 
-/* Writes size bytes to file (0600), complete or not at all. 0, or -1 with a sentence in err. */
-int draw_save(const char *file, const char *data, size_t data_size, char *err, size_t size);
+/* Writes size bytes to file (0600), complete or not at all. 0, or -1 with a sentence in
+ * err. */
+int draw_save(const char *file, const char *data, size_t data_size, char *err,
+	      size_t size);
 
 #endif

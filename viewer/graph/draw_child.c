@@ -150,7 +150,8 @@ static bool load_plugins(void *gvc, lt_symlist_t table[NPLUGINS + 1])
 }
 
 _Noreturn void draw_child(const char *dot, const char *engine, const char *format,
-			  const char *path, const struct draw_limits *limits, int words_fd)
+			  const char *path, const struct draw_limits *limits,
+			  int words_fd)
 {
 	static lt_symlist_t table[NPLUGINS + 1];
 	words = words_fd;

@@ -7,6 +7,7 @@
 
 /* Draws and exits: 0, or 1 with a sentence written to words_fd. */
 _Noreturn void draw_child(const char *dot, const char *engine, const char *format,
-			  const char *path, const struct draw_limits *limits, int words_fd);
+			  const char *path, const struct draw_limits *limits,
+			  int words_fd);
 
 #endif

@@ -22,7 +22,12 @@
 
 #include "viewer/analysis/analysis.h"
 
-enum { GRAPH_MAX_NODES = 400, GRAPH_MAX_STARTS = 8, GRAPH_DEPTH = 3, GRAPH_TOO_MANY = 10 };
+enum {
+	GRAPH_MAX_NODES = 400,
+	GRAPH_MAX_STARTS = 8,
+	GRAPH_DEPTH = 3,
+	GRAPH_TOO_MANY = 10
+};
 
 enum graph_kind { GRAPH_REFS, GRAPH_BACKREFS, GRAPH_DOMINATORS, GRAPH_TREEMAP };
 
@@ -43,11 +48,12 @@ const char *graph_kind_name(enum graph_kind kind);
  * type's name its three largest instances by retained size.  0, or -1 with a
  * sentence in err.
  */
-int graph_find_starts(struct analysis *analysis, const char *of, struct graph_request *request,
-		      const struct progress *progress, char *err, size_t size);
+int graph_find_starts(struct analysis *analysis, const char *of,
+		      struct graph_request *request, const struct progress *progress,
+		      char *err, size_t size);
 /* The same for a type id. */
-int graph_type_starts(struct analysis *analysis, uint32_t type, struct graph_request *request,
-		      const struct progress *progress);
+int graph_type_starts(struct analysis *analysis, uint32_t type,
+		      struct graph_request *request, const struct progress *progress);
 
 /*
  * Builds the graph and writes it to file: the extension chooses png, svg, dot or
@@ -55,13 +61,15 @@ int graph_type_starts(struct analysis *analysis, uint32_t type, struct graph_req
  * 0, or -1 with a sentence in err (cancelled by progress: "stopped").
  */
 int graph_to_file(struct analysis *analysis, const struct graph_request *request,
-		  const char *file, const struct progress *progress, char *err, size_t size);
+		  const char *file, const struct progress *progress, char *err,
+		  size_t size);
 
 /*
  * The command line's --graph KIND --of NAME|ADDR --depth N -o FILE in one call. depth 0 =
  * the default. of NULL: the whole heap (dominators and treemap only).
  */
-int graph_command(struct analysis *analysis, const char *kind, const char *of, unsigned depth,
-		  const char *file, const struct progress *progress, char *err, size_t size);
+int graph_command(struct analysis *analysis, const char *kind, const char *of,
+		  unsigned depth, const char *file, const struct progress *progress,
+		  char *err, size_t size);
 
 #endif

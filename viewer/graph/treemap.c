@@ -110,7 +110,8 @@ static void rest(struct text *out, const struct treemap *t, const struct area *a
 
 static void open_cluster(struct text *out, const struct treemap *t, int i, int depth)
 {
-	text_printf(out, "%*ssubgraph cluster_%d {\n%*slabel=\"", depth, "", i, depth + 1, "");
+	text_printf(out, "%*ssubgraph cluster_%d {\n%*slabel=\"", depth, "", i, depth + 1,
+		    "");
 	dot_label(out, t->analysis, t->areas[i].node);
 	text_add(out, "\";\n");
 }
@@ -149,8 +150,9 @@ int dot_treemap(struct text *out, struct analysis *analysis, uint32_t start,
 	if (!t)
 		return -ENOMEM;
 	t->analysis = analysis;
-	t->areas[t->count++] = (struct area){ .node = start, .parent = -1,
-					      .bytes = analysis_retained(analysis, start) };
+	t->areas[t->count++] = (struct area){
+		.node = start, .parent = -1, .bytes = analysis_retained(analysis, start)
+	};
 	int err = 0;
 	while (!err && t->count < MAX_AREAS) {
 		int at = largest(t);

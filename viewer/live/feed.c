@@ -93,16 +93,19 @@ static void finish_incoming(struct stream *stream, bool complete, const char *pr
 	free(in);
 }
 
-static int on_finish(void *arg, uint32_t ordinal, int complete, const struct snap_problem *problem)
+static int on_finish(void *arg, uint32_t ordinal, int complete,
+		     const struct snap_problem *problem)
 {
 	(void)ordinal;
 	finish_incoming(arg, complete && !problem, problem ? problem->text : NULL);
 	return 0;
 }
 
-static const struct snap_parser_ops parser_ops = { .begin = on_begin, .finish = on_finish };
+static const struct snap_parser_ops parser_ops = { .begin = on_begin,
+						   .finish = on_finish };
 
-struct feed *feed_create(const struct feed_limits *limits, const struct feed_ops *ops, void *arg)
+struct feed *feed_create(const struct feed_limits *limits, const struct feed_ops *ops,
+			 void *arg)
 {
 	struct feed *feed = calloc(1, sizeof(*feed));
 	if (!feed)
@@ -126,7 +129,9 @@ int feed_add_stream(struct feed *feed, int fd, bool inherited, long pid)
 	struct stream *stream = calloc(1, sizeof(*stream));
 	if (!stream)
 		return -ENOMEM;
-	*stream = (struct stream){ .feed = feed, .fd = fd, .inherited = inherited, .pid = pid };
+	*stream = (struct stream){
+		.feed = feed, .fd = fd, .inherited = inherited, .pid = pid
+	};
 	stream->parser = snap_parser_create(NULL, &parser_ops, stream);
 	if (!stream->parser) {
 		free(stream);
@@ -142,7 +147,8 @@ int feed_add(struct feed *feed, int fd)
 	return feed_add_stream(feed, fd, true, 0);
 }
 
-/* Ends a stream. why: what to say of an unfinished snapshot; NULL = the parser's words. */
+/* Ends a stream. why: what to say of an unfinished snapshot; NULL = the parser's
+ * words. */
 static void close_stream(struct feed *feed, int slot, const char *why)
 {
 	struct stream *stream = feed->streams[slot];
@@ -189,12 +195,14 @@ int feed_poll(const struct feed *feed, struct pollfd *fds, int max)
 	if (feed->listener >= 0 && n < max)
 		fds[n++] = (struct pollfd){ .fd = feed->listener, .events = POLLIN };
 	for (int i = 0; i < feed->nstreams && n < max; i++)
-		fds[n++] = (struct pollfd){ .fd = feed->streams[i]->fd, .events = POLLIN };
+		fds[n++] =
+			(struct pollfd){ .fd = feed->streams[i]->fd, .events = POLLIN };
 	return n;
 }
 
 /* When the stream is overdue, and for what reason. */
-static uint64_t deadline(const struct feed *feed, const struct stream *s, const char **why)
+static uint64_t deadline(const struct feed *feed, const struct stream *s,
+			 const char **why)
 {
 	const uint64_t ms = 1000000;
 	if (s->inherited)
@@ -242,7 +250,8 @@ static bool take(struct feed *feed, int slot)
 	stream->heard_ns = feed_now_ns();
 	stream->bytes += (uint64_t)n;
 	if (snap_parser_feed(stream->parser, feed->buffer, (size_t)n, &problem) < 0) {
-		drop(feed, slot, problem.text[0] ? problem.text : "its bytes are no snapshot");
+		drop(feed, slot,
+		     problem.text[0] ? problem.text : "its bytes are no snapshot");
 		return false;
 	}
 	if (stream->in)

@@ -45,7 +45,7 @@ struct incoming {
 	uint64_t began_ns;		/* CLOCK_MONOTONIC */
 	uint32_t ordinal;		/* in its stream */
 	bool over, complete;
-	struct heap *heap;		/* once over; NULL: could not be made (problem says why) */
+	struct heap *heap; /* once over; NULL: could not be made (problem says why) */
 	char problem[320];		/* "" or one printable sentence */
 	char phase[48];			/* what the sender does now; printable */
 	uint64_t done, estimate;	/* of that phase, 0 = unknown */
@@ -64,7 +64,8 @@ struct feed_ops {
 /* NULL when out of memory. limits NULL: the default ones. ops and arg must outlive it. */
 struct feed *feed_create(const struct feed_limits *limits, const struct feed_ops *ops,
 			 void *arg);
-/* Ends all streams (each open process through `ended`), removes the socket. NULL is fine. */
+/* Ends all streams (each open process through `ended`), removes the socket. NULL is
+ * fine. */
 void feed_destroy(struct feed *feed);
 
 /* Follows fd, which the feed then owns. 0, or a negative errno. */

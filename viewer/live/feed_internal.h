@@ -26,8 +26,8 @@ struct feed {
 	const struct feed_ops *ops;
 	void *arg;
 	void *buffer;
-	struct stream *streams[FEED_MAX_STREAMS];	/* oldest first: so snapshots of one
-							 * process come out in their order */
+	struct stream *streams[FEED_MAX_STREAMS]; /* oldest first: so snapshots of one
+						   * process come out in their order */
 	int nstreams;
 	int listener;		/* -1 = none */
 	char path[108];
@@ -36,7 +36,8 @@ struct feed {
 };
 
 uint64_t feed_now_ns(void);
-void feed_note(struct feed *feed, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void feed_note(struct feed *feed, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Takes fd over on success. 0, -ENOMEM, -EMFILE (too many streams). */
 int feed_add_stream(struct feed *feed, int fd, bool inherited, long pid);
 /* Accepts one waiting peer or turns it away; true when there was one. */

@@ -107,6 +107,7 @@ void feed_close_socket(struct feed *feed)
 		return;
 	close(feed->listener);
 	feed->listener = -1;
-	if (lstat(feed->path, &st) == 0 && st.st_dev == feed->dev && st.st_ino == feed->ino)
+	if (lstat(feed->path, &st) == 0 && st.st_dev == feed->dev &&
+	    st.st_ino == feed->ino)
 		unlink(feed->path);
 }

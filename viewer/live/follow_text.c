@@ -48,7 +48,8 @@ static double step_of(const struct series *s, const double *values)
 
 static int by_step(const void *a, const void *b)
 {
-	const struct series *x = *(struct series *const *)a, *y = *(struct series *const *)b;
+	const struct series *x = *(struct series *const *)a,
+			    *y = *(struct series *const *)b;
 	double dx = step_of(x, x->bytes), dy = step_of(y, y->bytes);
 	return dx < dy ? 1 : dx > dy ? -1 : strcmp(x->name, y->name);
 }
@@ -59,15 +60,18 @@ static void print_grown(const struct follow *f, uint64_t pid)
 	struct series **list = malloc((h->count + 1) * sizeof(*list));
 	size_t n = 0;
 	for (size_t i = 0; list && i < h->count; i++)
-		if (h->series[i]->pid == pid && step_of(h->series[i], h->series[i]->bytes) > 0)
+		if (h->series[i]->pid == pid &&
+		    step_of(h->series[i], h->series[i]->bytes) > 0)
 			list[n++] = h->series[i];
 	if (list)
 		qsort(list, n, sizeof(*list), by_step);
 	for (size_t i = 0; i < n && i < GROWN; i++) {
 		char count[HUMAN_SIZE], bytes[HUMAN_SIZE];
 		fprintf(f->out, "    %s  %s  %s\n", list[i]->name,
-			human_count_diff(count, (int64_t)step_of(list[i], list[i]->count)),
-			human_bytes_diff(bytes, (int64_t)step_of(list[i], list[i]->bytes)));
+			human_count_diff(count,
+					 (int64_t)step_of(list[i], list[i]->count)),
+			human_bytes_diff(bytes,
+					 (int64_t)step_of(list[i], list[i]->bytes)));
 	}
 	free(list);
 }

@@ -36,7 +36,8 @@ static int by_size(const void *pa, const void *pb, void *arg)
 }
 
 static void add_paths(struct history *h, const struct analysis *analysis,
-		      const struct growth *growth, const uint32_t *order, size_t n, uint64_t pid)
+		      const struct growth *growth, const uint32_t *order, size_t n,
+		      uint64_t pid)
 {
 	const struct signature *s = growth->signature.data;
 	struct text name = { 0 };

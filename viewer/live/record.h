@@ -11,8 +11,8 @@ enum { RECORD_MAX_PATHS = 4000 };
 
 /* Every type. */
 void record_types(struct history *history, const struct heap *heap, uint64_t pid);
-/* The largest path signatures (analysis/growth.h), by their own bytes. 0, -ENOMEM, -ECANCELED
- * (then nothing was recorded). */
+/* The largest path signatures (analysis/growth.h), by their own bytes. 0, -ENOMEM,
+ * -ECANCELED (then nothing was recorded). */
 int record_paths(struct history *history, const struct analysis *analysis, uint64_t pid,
 		 const struct progress *progress);
 

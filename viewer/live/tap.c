@@ -48,15 +48,27 @@ static int pass_end(struct snap_sink *sink)
 }
 
 static const struct snap_sink_ops ops = {
-	.fact = pass_fact, .string = pass_string, .type = pass_type, .shape = pass_shape,
-	.object = pass_object, .value = pass_value, .thread = pass_thread, .frame = pass_frame,
-	.root = pass_root, .map = pass_map, .buffer = pass_buffer,
-	.size_check = pass_size_check, .error = pass_error, .progress = pass_progress,
+	.fact = pass_fact,
+	.string = pass_string,
+	.type = pass_type,
+	.shape = pass_shape,
+	.object = pass_object,
+	.value = pass_value,
+	.thread = pass_thread,
+	.frame = pass_frame,
+	.root = pass_root,
+	.map = pass_map,
+	.buffer = pass_buffer,
+	.size_check = pass_size_check,
+	.error = pass_error,
+	.progress = pass_progress,
 	.end = pass_end,
 };
 
 void tap_init(struct tap *tap, struct snap_sink *next,
 	      void (*progress)(void *arg, const struct snap_progress *), void *arg)
 {
-	*tap = (struct tap){ .sink = { &ops }, .next = next, .progress = progress, .arg = arg };
+	*tap = (struct tap){
+		.sink = { &ops }, .next = next, .progress = progress, .arg = arg
+	};
 }

@@ -33,7 +33,8 @@ void app_say(struct app *app, enum style style, const char *format, ...)
 
 int app_insert_page(struct app *app, struct page *page, int at)
 {
-	struct page **pages = realloc(app->pages, (size_t)(app->npages + 1) * sizeof(*pages));
+	struct page **pages =
+		realloc(app->pages, (size_t)(app->npages + 1) * sizeof(*pages));
 	if (!pages)
 		return -1;
 	app->pages = pages;
@@ -121,7 +122,8 @@ static void loop(struct app *app)
 		load_view(app);
 		live_pages_settle(app);
 		/* With streams flowing, 20 pictures a second are enough. */
-		if (!app->feed || app->terminal->scripted || app_now_ns() - drawn > 50000000u) {
+		if (!app->feed || app->terminal->scripted ||
+		    app_now_ns() - drawn > 50000000u) {
 			app_draw(app);
 			drawn = app_now_ns();
 		}
@@ -187,7 +189,8 @@ static void set_locale(const struct screen_options *o)
 {
 	setlocale(LC_CTYPE, "");
 	/* Widths come from the locale: a script asks for UTF-8 whatever the locale is. */
-	if (o->charset == SCREEN_CHARSET_UTF8 || (o->script && o->charset == SCREEN_CHARSET_AUTO))
+	if (o->charset == SCREEN_CHARSET_UTF8 ||
+	    (o->script && o->charset == SCREEN_CHARSET_AUTO))
 		if (!setlocale(LC_CTYPE, "C.UTF-8"))
 			setlocale(LC_CTYPE, "en_US.UTF-8");
 }

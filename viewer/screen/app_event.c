@@ -68,7 +68,8 @@ static void prompt_changed(struct app *app)
 		return;
 	if (app->prompt.kind == PROMPT_SEARCH)
 		search_changed(app, g);
-	else if (app->prompt.kind == PROMPT_FILTER && g->source->rows(g->arg) <= FILTER_AT_ONCE)
+	else if (app->prompt.kind == PROMPT_FILTER &&
+		 g->source->rows(g->arg) <= FILTER_AT_ONCE)
 		filter_now(app, g, app->prompt.text);
 }
 
@@ -210,7 +211,10 @@ static void frame_key(struct app *app, const struct event *e)
 	case 'n': find(app, 1); break;
 	case 'N': find(app, -1); break;
 	case KEY_IS_BACKSPACE: back(app); break;
-	case KEY_IS_ESC: if (current_grid(app)) filter_now(app, current_grid(app), ""); break;
+	case KEY_IS_ESC:
+		if (current_grid(app))
+			filter_now(app, current_grid(app), "");
+		break;
 	case 'R': case KEY_IS_F5: reload(app); break;
 	case 'g': app_graph(app, NULL, NULL); break;
 	default: break;

@@ -55,8 +55,8 @@ static void draw_title(struct app *app, struct page *page)
 	int right = s->width - (int)strlen(count);
 	surface_puts(s, 0, right, s->width - right, STYLE_TITLE, count);
 	int room = right - 2;
-	int x = 1 + surface_puts(s, 0, 1, room > 60 ? room / 2 : room * 2 / 5, STYLE_TITLE,
-				 page ? page->title : "pymem");
+	int x = 1 + surface_puts(s, 0, 1, room > 60 ? room / 2 : room * 2 / 5,
+				 STYLE_TITLE, page ? page->title : "pymem");
 	if (page)
 		draw_crumbs(app, page, x + 2, right - x - 3);
 }
@@ -94,9 +94,11 @@ static void draw_status(struct app *app, int y)
 		const char *sign = prompt_sign(app->prompt.kind);
 		int n = surface_puts(s, y, 0, s->width, STYLE_PROMPT, sign);
 		surface_right(s, y, n, 0, STYLE_PROMPT, "");
-		int columns = glyph_columns(app->prompt.text, app->prompt.size, s->ascii, 4096);
+		int columns =
+			glyph_columns(app->prompt.text, app->prompt.size, s->ascii, 4096);
 		if (columns >= s->width - n - 1)
-			surface_right(s, y, n, s->width - n - 1, STYLE_PROMPT, app->prompt.text);
+			surface_right(s, y, n, s->width - n - 1, STYLE_PROMPT,
+				      app->prompt.text);
 		else
 			n += surface_puts(s, y, n, s->width - n - 1, STYLE_PROMPT,
 					  app->prompt.text);
@@ -114,7 +116,8 @@ static void draw_status(struct app *app, int y)
 		return;
 	char left[200], right[64];
 	snprintf(left, sizeof(left), "%s%s", g->filter[0] ? "filter: " : "", g->filter);
-	snprintf(right, sizeof(right), "%zu of %zu", g->shown ? g->cursor + 1 : 0, g->shown);
+	snprintf(right, sizeof(right), "%zu of %zu", g->shown ? g->cursor + 1 : 0,
+		 g->shown);
 	surface_puts(s, y, 0, s->width - 24, STYLE_DIM, left);
 	surface_right(s, y, s->width - 24, 23, STYLE_DIM, right);
 }
@@ -141,7 +144,8 @@ static void draw_keys(struct app *app, struct view *view, int y)
 	int x = 0, end = app->surface.width;
 	if (app->prompt.kind != PROMPT_NONE) {
 		static const struct hint editing[] = {
-			{ KEY_IS_ENTER, "Enter", "accept" }, { KEY_IS_ESC, "Esc", "cancel" },
+			{ KEY_IS_ENTER, "Enter", "accept" },
+			{ KEY_IS_ESC, "Esc", "cancel" },
 		};
 		for (int i = 0; i < 2; i++)
 			x = draw_hint(app, y, x, end, &editing[i]);
@@ -159,7 +163,8 @@ static void draw_keys(struct app *app, struct view *view, int y)
 	for (size_t i = 0; i < sizeof(common_hints) / sizeof(*common_hints); i++) {
 		const struct hint *h = &common_hints[i];
 		bool lists = h->key == '/' || h->key == '\\' || h->key == '>';
-		if (lists && (!view || !view->grid || (h->key == '>' && view->grid->fixed_order)))
+		if (lists &&
+		    (!view || !view->grid || (h->key == '>' && view->grid->fixed_order)))
 			continue;
 		if (h->key == 'g' && (!view || !view->ops->subject))
 			continue;
@@ -170,7 +175,8 @@ static void draw_keys(struct app *app, struct view *view, int y)
 static void draw_failed(struct app *app, const struct view *view, struct rect r)
 {
 	const char *why = view->error == -ECANCELED ? "Stopped." :
-			  view->error == -ENOMEM ? "Out of memory." : strerror(-view->error);
+			  view->error == -ENOMEM    ? "Out of memory." :
+						      strerror(-view->error);
 	surface_puts(&app->surface, r.y + 1, r.x + 2, r.width - 4, STYLE_WARN, why);
 	surface_puts(&app->surface, r.y + 2, r.x + 2, r.width - 4, STYLE_NORMAL,
 		     "R tries again.");
@@ -217,7 +223,8 @@ void app_draw(struct app *app)
 	app->terminal->ops->show(app->terminal, &app->surface);
 }
 
-static void draw_progress(struct app *app, const char *phase, uint64_t done, uint64_t total)
+static void draw_progress(struct app *app, const char *phase, uint64_t done,
+			  uint64_t total)
 {
 	struct surface *s = &app->surface;
 	int width = s->width < 64 ? s->width - 4 : 60;
@@ -242,7 +249,8 @@ static bool on_progress(void *arg, const char *phase, uint64_t done, uint64_t to
 	uint64_t now = app_now_ns();
 	if (app->terminal->scripted)
 		return app->terminal->ops->interrupted(app->terminal);
-	if (now - app->progress_began_ns < 200000000u || now - app->progress_drawn_ns < 100000000u)
+	if (now - app->progress_began_ns < 200000000u ||
+	    now - app->progress_drawn_ns < 100000000u)
 		return false;
 	app->progress_drawn_ns = now;
 	if (app->feed)

@@ -26,7 +26,8 @@ static bool open_with_desktop(const char *file)
 		for (int sig = 1; sig < NSIG; sig++)
 			if (sig != SIGKILL && sig != SIGSTOP)
 				signal(sig, SIG_DFL);
-		if (!freopen("/dev/null", "r", stdin) || !freopen("/dev/null", "w", stdout) ||
+		if (!freopen("/dev/null", "r", stdin) ||
+		    !freopen("/dev/null", "w", stdout) ||
 		    !freopen("/dev/null", "w", stderr))
 			_exit(1);
 		execlp("xdg-open", "xdg-open", file, (char *)NULL);
@@ -43,23 +44,27 @@ static void safe_name(char *out, size_t size, const char *name)
 {
 	size_t n = 0;
 	for (; *name && n < size - 1; name++) {
-		bool plain = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') ||
-			     (*name >= '0' && *name <= '9') || *name == '.' || *name == '_';
+		bool plain = (*name >= 'a' && *name <= 'z') ||
+			     (*name >= 'A' && *name <= 'Z') ||
+			     (*name >= '0' && *name <= '9') || *name == '.' ||
+			     *name == '_';
 		out[n++] = plain ? *name : '-';
 	}
 	out[n] = 0;
 }
 
 static void default_file(const struct app *app, const struct page *page,
-			 const struct graph_request *request, struct row_ref ref, char *out,
-			 size_t size)
+			 const struct graph_request *request, struct row_ref ref,
+			 char *out, size_t size)
 {
 	const struct heap *heap = page->process->heap;
 	const char *dir = app->options->graph_dir;
 	char name[80];
-	safe_name(name, sizeof(name), ref.type ? heap_type_name(heap, ref.type) : "roots");
-	int n = snprintf(out, size, "%s%s%s_%" PRIu64 "_%s", dir ? dir : "", dir ? "/" : "",
-			 graph_kind_name(request->kind), process_pid(page->process), name);
+	safe_name(name, sizeof(name),
+		  ref.type ? heap_type_name(heap, ref.type) : "roots");
+	int n = snprintf(out, size, "%s%s%s_%" PRIu64 "_%s", dir ? dir : "",
+			 dir ? "/" : "", graph_kind_name(request->kind),
+			 process_pid(page->process), name);
 	if (ref.node != HEAP_NONE && heap_is_object(heap, ref.node) && n > 0 &&
 	    (size_t)n < size)
 		n += snprintf(out + n, size - (size_t)n, "_%" PRIx64,
@@ -121,7 +126,8 @@ void app_graph(struct app *app, const char *kind, const char *file)
 		return;
 	}
 	/* Of a root or a node of the dominator tree: what it keeps alive. */
-	bool synthetic = ref.node != HEAP_NONE && !heap_is_object(page->process->heap, ref.node);
+	bool synthetic =
+		ref.node != HEAP_NONE && !heap_is_object(page->process->heap, ref.node);
 	if (synthetic)
 		request.kind = GRAPH_DOMINATORS;
 	if (kind && !graph_kind_find(kind, &request.kind)) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Pieces in the order of the report, each with its share of the whole.  The
- * legend names live objects and then the largest, with the same letter and style; what has no
- * room in it is still in the bar, and the screen Budget lists everything.
+ * legend names live objects and then the largest, with the same letter and style; what
+ * has no room in it is still in the bar, and the screen Budget lists everything.
  */
 #include "viewer/screen/budget_bar.h"
 
@@ -62,7 +62,8 @@ static int take_pieces(const struct table *t, struct piece *pieces, double *tota
 		if (strncmp(category, "objects", 7) == 0)
 			pieces[0].bytes += (double)cell->u64;
 		else
-			n += add_piece(pieces, n, table_text(t, table_cell(t, row, (size_t)name)),
+			n += add_piece(pieces, n,
+				       table_text(t, table_cell(t, row, (size_t)name)),
 				       (double)cell->u64);
 	}
 	return *total_ret > 0 ? n : 0;
@@ -102,7 +103,8 @@ static int draw_legend(struct surface *s, struct rect r, struct piece *pieces, i
 		int place = pieces[i].place;
 		surface_fill(s, r.y + y, r.x + x, 1, styles[place % 7],
 			     (unsigned char)letters[place]);
-		surface_puts(s, r.y + y, r.x + x + 2, r.width - x - 2, STYLE_NORMAL, text);
+		surface_puts(s, r.y + y, r.x + x + 2, r.width - x - 2, STYLE_NORMAL,
+			     text);
 		x += need + 2;
 	}
 	return y + 1;

@@ -173,7 +173,8 @@ static void report(struct app *app, const char *name)
 static void type(struct app *app, const char *name)
 {
 	struct page *page = app_page(app);
-	uint32_t id = page && page->process ? heap_type_find(page->process->heap, name) : 0;
+	uint32_t id =
+		page && page->process ? heap_type_find(page->process->heap, name) : 0;
 	if (id)
 		page_open_type(page, id);
 	else
@@ -194,10 +195,20 @@ static void graph(struct app *app, const char *argument)
 }
 
 static const struct command commands[] = {
-	{ "q", quit }, { "quit", quit }, { "go", go }, { "type", type }, { "report", report },
-	{ "graph", graph }, { "save-display", save_display }, { "save-looks", save_looks },
-	{ "resize", resize }, { "assert", assert_text }, { "assert-not", assert_no_text },
-	{ "wait", wait_for }, { "click", click }, { "click-text", click_text },
+	{ "q", quit },
+	{ "quit", quit },
+	{ "go", go },
+	{ "type", type },
+	{ "report", report },
+	{ "graph", graph },
+	{ "save-display", save_display },
+	{ "save-looks", save_looks },
+	{ "resize", resize },
+	{ "assert", assert_text },
+	{ "assert-not", assert_no_text },
+	{ "wait", wait_for },
+	{ "click", click },
+	{ "click-text", click_text },
 	{ "interrupt", interrupt },
 };
 
@@ -208,7 +219,8 @@ void app_command(struct app *app, const char *line)
 	size_t n = strcspn(line, " ");
 	const char *argument = line + n + strspn(line + n, " ");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
-		if (strlen(commands[i].name) == n && strncmp(line, commands[i].name, n) == 0) {
+		if (strlen(commands[i].name) == n &&
+		    strncmp(line, commands[i].name, n) == 0) {
 			commands[i].run(app, argument);
 			return;
 		}

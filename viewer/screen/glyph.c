@@ -11,18 +11,23 @@ struct range { uint32_t first, last; };
 
 /* Strong right-to-left letters and every character that directs text. */
 static const struct range rtl[] = {
-	{ 0x0590, 0x08ff }, { 0x200e, 0x200f }, { 0x202a, 0x202e }, { 0x2066, 0x2069 },
-	{ 0xfb1d, 0xfdff }, { 0xfe70, 0xfeff }, { 0x10800, 0x10fff }, { 0x1e800, 0x1efff },
+	{ 0x0590, 0x08ff },   { 0x200e, 0x200f },   { 0x202a, 0x202e },
+	{ 0x2066, 0x2069 },   { 0xfb1d, 0xfdff },   { 0xfe70, 0xfeff },
+	{ 0x10800, 0x10fff }, { 0x1e800, 0x1efff },
 };
 
 /* What ASCII terminals get for the symbols the viewer itself and people use. */
-static const struct { uint32_t c; const char *text; } transcribed[] = {
+static const struct {
+	uint32_t c;
+	const char *text;
+} transcribed[] = {
 	{ 0x2026, "..." }, { 0x2192, "->" }, { 0x2190, "<-" }, { 0x203a, ">" },
-	{ 0x00d7, "x" }, { 0x2265, ">=" }, { 0x2264, "<=" }, { 0x00b5, "u" },
-	{ 0x2013, "-" }, { 0x2014, "-" }, { 0x2212, "-" }, { 0x00b7, "." },
-	{ 0x2018, "'" }, { 0x2019, "'" }, { 0x201c, "\"" }, { 0x201d, "\"" },
-	{ 0x2502, "|" }, { 0x2500, "-" }, { 0x2588, "#" }, { 0x25b8, ">" }, { 0x25be, "v" },
-	{ 0x251c, "|" }, { 0x2514, "`" }, { 0x2191, "^" }, { 0x2193, "v" }, { 0x2022, "*" },
+	{ 0x00d7, "x" },   { 0x2265, ">=" }, { 0x2264, "<=" }, { 0x00b5, "u" },
+	{ 0x2013, "-" },   { 0x2014, "-" },  { 0x2212, "-" },  { 0x00b7, "." },
+	{ 0x2018, "'" },   { 0x2019, "'" },  { 0x201c, "\"" }, { 0x201d, "\"" },
+	{ 0x2502, "|" },   { 0x2500, "-" },  { 0x2588, "#" },  { 0x25b8, ">" },
+	{ 0x25be, "v" },   { 0x251c, "|" },  { 0x2514, "`" },  { 0x2191, "^" },
+	{ 0x2193, "v" },   { 0x2022, "*" },
 };
 
 static bool in_ranges(uint32_t c, const struct range *r, size_t n)
@@ -88,7 +93,9 @@ static void spell(struct glyph *g, char letter, uint32_t value, int digits)
 
 static void spell_char(struct glyph *g, uint32_t c)
 {
-	static const char short_forms[][2] = { { '\n', 'n' }, { '\t', 't' }, { '\r', 'r' } };
+	static const char short_forms[][2] = { { '\n', 'n' },
+					       { '\t', 't' },
+					       { '\r', 'r' } };
 	for (size_t i = 0; i < sizeof(short_forms) / sizeof(*short_forms); i++) {
 		if (c == (unsigned char)short_forms[i][0]) {
 			g->escaped = true;

@@ -38,7 +38,8 @@ int glyph_columns(const char *text, size_t size, bool ascii, int limit);
 /* Encodes c as UTF-8 into out (4 bytes); returns the length. */
 int glyph_encode(uint32_t c, char out[4]);
 
-/* Columns of one character that stands alone in a cell: 1 or 2; 0 = not fit for a cell. */
+/* Columns of one character that stands alone in a cell: 1 or 2; 0 = not fit for a
+ * cell. */
 int glyph_width(uint32_t c);
 
 #endif

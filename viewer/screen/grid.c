@@ -109,7 +109,8 @@ static int compare_text(const struct grid *g, uint32_t a, uint32_t b)
 	copy[n] = 0;
 	cell = (struct grid_cell){ 0 };
 	g->source->cell(g->arg, b, (size_t)g->sort, &cell);
-	int d = strncasecmp(copy, cell.text ? cell.text : "", n < cell.size ? n : cell.size);
+	int d = strncasecmp(copy, cell.text ? cell.text : "",
+			    n < cell.size ? n : cell.size);
 	return d ? d : (n > cell.size) - (n < cell.size);
 }
 
@@ -240,7 +241,8 @@ static void move(struct grid *g, long n)
 		g->cursor = (size_t)found;
 }
 
-static int sort_by(struct grid *g, int column, bool descending, const struct progress *progress)
+static int sort_by(struct grid *g, int column, bool descending,
+		   const struct progress *progress)
 {
 	size_t row = grid_row(g);
 	g->sort = column;
@@ -275,7 +277,8 @@ static enum grid_result click(struct grid *g, const struct event *e,
 {
 	if (e->y == g->body.y - 1 && !g->fixed_order) {
 		for (int c = 0; c < (int)g->ncolumns; c++) {
-			if (g->width[c] == 0 || e->x < g->x[c] || e->x >= g->x[c] + g->width[c])
+			if (g->width[c] == 0 || e->x < g->x[c] ||
+			    e->x >= g->x[c] + g->width[c])
 				continue;
 			bool again = g->sort == c;
 			bool descending = again ? !g->descending :
@@ -345,7 +348,8 @@ bool grid_find(struct grid *g, size_t from, int step, bool here,
 	size_t at = from < g->shown ? from : 0;
 	for (size_t i = 0; i < g->shown; i++) {
 		if (i > 0 || !here)
-			at = step > 0 ? (at + 1) % g->shown : (at + g->shown - 1) % g->shown;
+			at = step > 0 ? (at + 1) % g->shown :
+					(at + g->shown - 1) % g->shown;
 		if (i % PROGRESS_EVERY == PROGRESS_EVERY - 1 &&
 		    progress_step(progress, "searching", i, g->shown))
 			return false;

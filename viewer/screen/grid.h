@@ -65,7 +65,8 @@ struct grid {
 	/* from the last drawing */
 	struct rect body;	/* rows only, without the column titles */
 	int x[GRID_MAX_COLUMNS], width[GRID_MAX_COLUMNS]; /* width 0 = not shown */
-	int seen[GRID_MAX_COLUMNS]; /* widest text met, so that columns don't jump about */
+	int seen[GRID_MAX_COLUMNS]; /* widest text met, so that columns don't jump about
+				     */
 	int bar_x, bar_width;
 };
 
@@ -108,7 +109,7 @@ bool grid_find(struct grid *grid, size_t from, int step, bool here,
 void grid_draw(struct grid *grid, struct surface *s, struct rect r);
 
 /* A cell as people read it, into buf (size bytes): grid_draw's own format. */
-const char *grid_format(const struct grid *grid, size_t column, const struct grid_cell *cell,
-			char *buf, size_t size);
+const char *grid_format(const struct grid *grid, size_t column,
+			const struct grid_cell *cell, char *buf, size_t size);
 
 #endif

@@ -164,7 +164,7 @@ static void share_text(struct grid *g, int room)
 			left--;
 		}
 	}
-	int widest = -1;	/* takes what is left: the first of those that need most */
+	int widest = -1; /* takes what is left: the first of those that need most */
 	for (size_t c = 0; c < g->ncolumns && room > 0; c++)
 		if (is_text(g, c) && !g->columns[c].hidden && g->width[c] > 0 &&
 		    (widest < 0 || g->seen[c] > g->seen[widest]))
@@ -220,8 +220,10 @@ static void draw_titles(struct grid *g, struct surface *s, struct rect r)
 		if (!g->width[c])
 			continue;
 		bool sorted = g->sort == (int)c && !g->fixed_order;
-		const char *mark = !sorted ? "" : s->ascii ? (g->descending ? " v" : " ^") :
-				   g->descending ? " \xe2\x96\xbc" : " \xe2\x96\xb2";
+		const char *mark = !sorted	 ? "" :
+				   s->ascii	 ? (g->descending ? " v" : " ^") :
+				   g->descending ? " \xe2\x96\xbc" :
+						   " \xe2\x96\xb2";
 		char title[64];
 		snprintf(title, sizeof(title), "%s%s", g->columns[c].title, mark);
 		enum style style = sorted ? STYLE_HEAD_SORT : STYLE_HEAD;
@@ -282,8 +284,8 @@ static void draw_text_cell(struct grid *g, struct surface *s, int y, size_t c,
 		return;
 	int indent = cell->indent < width ? cell->indent : width - 1;
 	if (cell->keep_end)
-		surface_right_text(s, y, x + indent, width - indent, cell->style, cell->text,
-				   cell->size);
+		surface_right_text(s, y, x + indent, width - indent, cell->style,
+				   cell->text, cell->size);
 	else
 		surface_text(s, y, x + indent, width - indent, cell->style, cell->text,
 			     cell->size);
@@ -291,7 +293,8 @@ static void draw_text_cell(struct grid *g, struct surface *s, int y, size_t c,
 		mark_match(g, s, y, x + indent, width - indent, cell);
 }
 
-static void draw_row(struct grid *g, struct surface *s, int y, size_t shown, struct rect r)
+static void draw_row(struct grid *g, struct surface *s, int y, size_t shown,
+		     struct rect r)
 {
 	const char *heading = grid_heading(g, shown);
 	if (heading) {
@@ -369,5 +372,6 @@ void grid_draw(struct grid *g, struct surface *s, struct rect r)
 		draw_row(g, s, r.y + 1 + i, g->top + (size_t)i, g->body);
 	if (g->shown == 0 && rows > 0)
 		surface_puts(s, r.y + 1, r.x + 1, r.width - 2, STYLE_DIM,
-			     g->filter[0] ? "no row contains the filter's text" : g->empty);
+			     g->filter[0] ? "no row contains the filter's text" :
+					    g->empty);
 }

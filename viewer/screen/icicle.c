@@ -7,7 +7,8 @@
 
 #include "viewer/report/describe.h"
 
-int icicle_init(struct icicle *ic, struct analysis *analysis, const struct progress *progress)
+int icicle_init(struct icicle *ic, struct analysis *analysis,
+		const struct progress *progress)
 {
 	if (!ic->blocks)
 		ic->blocks = calloc(ICICLE_MAX_BLOCKS, sizeof(*ic->blocks));
@@ -50,16 +51,17 @@ static void hang(struct icicle *ic, int parent)
 		double mine = (double)analysis_retained(ic->analysis, children.target[i]);
 		int x0 = p.x + (int)(before / all * p.width);
 		int x1 = p.x + (int)((before + mine) / all * p.width);
-		if (mine / all * p.width < 1) {	/* largest first: all that follow are small */
+		if (mine / all * p.width < 1) {	/* largest first: so are all others */
 			double rest = 0;
 			for (uint32_t k = i; k < children.count && k < i + 100000; k++)
 				rest += (double)analysis_retained(ic->analysis,
 								  children.target[k]);
 			x1 = p.x + (int)((before + rest) / all * p.width);
 			if (x1 > x0)
-				add(ic, (struct icicle_block){ HEAP_NONE, children.count - i,
-					(int16_t)(p.level + 1), (int16_t)x0,
-					(int16_t)(x1 - x0), (int16_t)parent });
+				add(ic, (struct icicle_block){
+						HEAP_NONE, children.count - i,
+						(int16_t)(p.level + 1), (int16_t)x0,
+						(int16_t)(x1 - x0), (int16_t)parent });
 			return;
 		}
 		if (x1 > x0)
@@ -105,7 +107,8 @@ static void block_text(struct icicle *ic, const struct icicle_block *b)
 /* Neighbours get different styles; the same block keeps its own. */
 static enum style block_style(const struct icicle_block *b, int index)
 {
-	static const enum style styles[] = { STYLE_PART1, STYLE_PART2, STYLE_PART3, STYLE_PART4 };
+	static const enum style styles[] = { STYLE_PART1, STYLE_PART2, STYLE_PART3,
+					     STYLE_PART4 };
 	if (b->node == HEAP_NONE)
 		return STYLE_DIM;
 	return styles[(unsigned)index % 4];
@@ -119,7 +122,8 @@ static void draw_block(struct icicle *ic, struct surface *s, int i, bool chosen)
 	block_text(ic, b);
 	/* One cell stays free so that neighbours can be told apart without colour. */
 	if (b->width > 2)
-		surface_puts(s, y, x, b->width - 1, block_style(b, i), text_str(&ic->text));
+		surface_puts(s, y, x, b->width - 1, block_style(b, i),
+			     text_str(&ic->text));
 	surface_fill(s, y, x + b->width - 1, 1, block_style(b, i), '|');
 	if (chosen)
 		surface_select(s, y, x, b->width);
@@ -149,7 +153,9 @@ static int nearest(const struct icicle *ic, int level, int x)
 	int best = -1, distance = 1 << 20;
 	for (int i = 0; i < ic->count; i++) {
 		const struct icicle_block *b = &ic->blocks[i];
-		int d = x < b->x ? b->x - x : x >= b->x + b->width ? x - b->x - b->width + 1 : 0;
+		int d = x < b->x	     ? b->x - x :
+			x >= b->x + b->width ? x - b->x - b->width + 1 :
+					       0;
 		if (b->level == level && d < distance) {
 			best = i;
 			distance = d;
@@ -177,7 +183,8 @@ static int below(const struct icicle *ic)
 static void zoom_in(struct icicle *ic)
 {
 	uint32_t node = ic->blocks[ic->chosen].node;
-	if (node == HEAP_NONE || ic->depth == ICICLE_MAX_ZOOM || node == ic->zoom[ic->depth - 1])
+	if (node == HEAP_NONE || ic->depth == ICICLE_MAX_ZOOM ||
+	    node == ic->zoom[ic->depth - 1])
 		return;
 	ic->zoom[ic->depth++] = node;
 }

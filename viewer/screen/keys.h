@@ -33,7 +33,7 @@ struct event {
 	uint32_t key;		/* enum key or a code point */
 	int y, x;		/* of the mouse */
 	bool twice;		/* a double click */
-	const char *text;	/* KEY_IS_COMMAND: without the colon; valid until the next read */
+	const char *text;	/* KEY_IS_COMMAND: without the colon; until the next read */
 };
 
 /*

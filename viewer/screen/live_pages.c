@@ -115,7 +115,8 @@ static void record(struct app *app, struct process *process)
 	app_work_begin(app);
 	int err = session_analyse(&app->session, process, &app->progress);
 	if (!err)
-		err = record_paths(&app->live->paths, process->analysis, pid, &app->progress);
+		err = record_paths(&app->live->paths, process->analysis, pid,
+				   &app->progress);
 	app_work_end(app);
 	if (err)
 		app_say(app, STYLE_WARN, "no growth by path for this snapshot: %s",
@@ -142,7 +143,8 @@ static int page_index(const struct app *app, const struct page *page)
 	return -1;
 }
 
-/* What to call a snapshot that came: the file it is written to, or its number and time. */
+/* What to call a snapshot that came: the file it is written to, or its number and
+ * time. */
 static void name_arrival(const struct app *app, char *name, size_t size)
 {
 	struct tm tm;
@@ -209,7 +211,8 @@ static void trim(struct app *app)
 		if (app->pages[i]->kind != PAGE_PROCESS || i == app->current)
 			continue;
 		for (int k = 0; k < app->npages; k++)	/* its successor loses its past */
-			if (app->pages[k]->process && app->pages[k]->process->old == process)
+			if (app->pages[k]->process &&
+			    app->pages[k]->process->old == process)
 				page_reset(app->pages[k], PAGE_PROCESS,
 					   app->pages[k]->process);
 		app_remove_page(app, i--);

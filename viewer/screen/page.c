@@ -58,7 +58,8 @@ static void name_page(struct page *page)
 	if (p) {
 		text_printf(&t, "pid %" PRIu64, process_pid(p));
 		if (page->kind == PAGE_DIFF && p->old)
-			text_printf(&t, " compared with pid %" PRIu64, process_pid(p->old));
+			text_printf(&t, " compared with pid %" PRIu64,
+				    process_pid(p->old));
 		text_add(&t, "  ");
 		const char *file = p->file ? base_name(p->file) : "";
 		text_escape(&t, file, strlen(file), 64, 0);
@@ -124,7 +125,8 @@ struct view *page_view(struct page *page)
 	if (!*slot) {
 		*slot = tab->create(page, tab->arg);
 		if (*slot)
-			snprintf((*slot)->crumb, sizeof((*slot)->crumb), "%s", tab->title);
+			snprintf((*slot)->crumb, sizeof((*slot)->crumb), "%s",
+				 tab->title);
 	}
 	return *slot;
 }
@@ -180,7 +182,8 @@ void view_name(struct view *view, const char *text, const char *suffix)
 	if (n > 48) {
 		for (n = 48; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80;)
 			n--;
-		snprintf(view->crumb, sizeof(view->crumb), "%.*s...%s", (int)n, text, suffix);
+		snprintf(view->crumb, sizeof(view->crumb), "%.*s...%s", (int)n, text,
+			 suffix);
 	} else {
 		snprintf(view->crumb, sizeof(view->crumb), "%s%s", text, suffix);
 	}

@@ -10,7 +10,13 @@
 
 #include "viewer/screen/keys.h"
 
-enum prompt_kind { PROMPT_NONE, PROMPT_SEARCH, PROMPT_FILTER, PROMPT_COMMAND, PROMPT_ADDRESS };
+enum prompt_kind {
+	PROMPT_NONE,
+	PROMPT_SEARCH,
+	PROMPT_FILTER,
+	PROMPT_COMMAND,
+	PROMPT_ADDRESS
+};
 
 struct prompt {
 	enum prompt_kind kind;

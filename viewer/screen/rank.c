@@ -61,7 +61,7 @@ int rank_ids(uint32_t *ids, size_t n, uint64_t (*weight)(const void *, uint32_t)
 	free(out);
 	for (unsigned k = 0; k < CLASSES && !err && start[k] < RANK_EXACT; k++)
 		if (start[k + 1] - start[k] <= 4 * (size_t)RANK_EXACT)
-			qsort_r(ids + start[k], start[k + 1] - start[k], sizeof(*ids), compare,
-				&c);
+			qsort_r(ids + start[k], start[k + 1] - start[k], sizeof(*ids),
+				compare, &c);
 	return err;
 }

@@ -18,8 +18,8 @@
 
 enum { RANK_EXACT = 1000000 };
 
-/* Reorders ids, heaviest first, equal ones by ascending id. 0, -ENOMEM or -ECANCELED (then
- * ids holds all ids still, in some order). */
+/* Reorders ids, heaviest first, equal ones by ascending id. 0, -ENOMEM or -ECANCELED
+ * (then ids holds all ids still, in some order). */
 int rank_ids(uint32_t *ids, size_t n, uint64_t (*weight)(const void *arg, uint32_t id),
 	     const void *arg, const struct progress *progress);
 

@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 enum screen_color {
-	SCREEN_COLOR_AUTO,	/* colour unless NO_COLOR is set or the terminal has none */
+	SCREEN_COLOR_AUTO, /* colour unless NO_COLOR is set or the terminal has none */
 	SCREEN_COLOR_NEVER,
 	SCREEN_COLOR_ALWAYS,
 };
@@ -31,8 +31,8 @@ struct screen_options {
 	size_t nfiles;
 	const char *compare;	/* older snapshot to compare with, or NULL */
 	int live_fd;		/* stream to follow; closed at its end */
-	const char *live_name;	/* what to call it (the file it is also written to), or NULL */
-	const char *listen;	/* path of the unix socket to make and listen on, or NULL */
+	const char *live_name;	/* the file it is also written to, or NULL */
+	const char *listen; /* path of the unix socket to make and listen on, or NULL */
 	const char *script;	/* file of keys and :commands ("-" = stdin), or NULL */
 	int width, height;	/* of the script's screen; 0 = 80x24 */
 	enum screen_color color;
@@ -45,8 +45,8 @@ struct screen_options {
 
 /*
  * Runs until the user quits or the script ends.  A live stream or a listener without a
- * terminal is told as lines of text on stdout (live/follow_text.h).  Returns the program's exit
- * code: 0, 1 (failed, or an :assert of the script did not hold: said on
+ * terminal is told as lines of text on stdout (live/follow_text.h).  Returns the
+ * program's exit code: 0, 1 (failed, or an :assert of the script did not hold: said on
  * stderr), 3 (a snapshot was truncated).  Calls setlocale; leaves the terminal
  * as it was.  Not reentrant.
  */

@@ -20,7 +20,8 @@ int surface_resize(struct surface *s, int width, int height)
 		width = 1;
 	if (height < 1)
 		height = 1;
-	struct surface_cell *cells = calloc((size_t)width * (size_t)height, sizeof(*cells));
+	struct surface_cell *cells =
+		calloc((size_t)width * (size_t)height, sizeof(*cells));
 	if (!cells)
 		return -1;
 	free(s->cells);
@@ -52,20 +53,23 @@ static void unpair(struct surface *s, int y, int x)
 		at(s, y, x + 1)->ch = ' ';
 }
 
-static void put(struct surface *s, int y, int x, enum style style, uint32_t c, int columns)
+static void put(struct surface *s, int y, int x, enum style style, uint32_t c,
+		int columns)
 {
 	if (y < 0 || y >= s->height || x < 0 || x + columns > s->width)
 		return;
 	for (int i = 0; i < columns; i++) {
 		unpair(s, y, x + i);
-		*at(s, y, x + i) = (struct surface_cell){ .ch = ' ', .style = (uint8_t)style };
+		*at(s, y, x + i) =
+			(struct surface_cell){ .ch = ' ', .style = (uint8_t)style };
 	}
 	at(s, y, x)->ch = c;
 	if (columns == 2)
 		at(s, y, x + 1)->ch = 0;
 }
 
-static int put_glyph(struct surface *s, int y, int x, enum style style, const struct glyph *g)
+static int put_glyph(struct surface *s, int y, int x, enum style style,
+		     const struct glyph *g)
 {
 	if (g->nchars == 1) {
 		put(s, y, x, style, g->chars[0], g->columns);
@@ -102,7 +106,8 @@ int surface_text(struct surface *s, int y, int x, int width, enum style style,
 	return used;
 }
 
-int surface_puts(struct surface *s, int y, int x, int width, enum style style, const char *text)
+int surface_puts(struct surface *s, int y, int x, int width, enum style style,
+		 const char *text)
 {
 	return surface_text(s, y, x, width, style, text, strlen(text));
 }
@@ -151,7 +156,8 @@ int surface_printf(struct surface *s, int y, int x, int width, enum style style,
 }
 
 /* Bytes of text that fill one line: up to the last space that leaves half of it full. */
-static size_t line_break(const struct surface *s, const char *text, size_t size, int width)
+static size_t line_break(const struct surface *s, const char *text, size_t size,
+			 int width)
 {
 	size_t at = 0, space = 0;
 	int used = 0;
@@ -181,7 +187,8 @@ int surface_wrap(struct surface *s, struct rect r, enum style style, const char 
 	return line;
 }
 
-void surface_fill(struct surface *s, int y, int x, int width, enum style style, uint32_t c)
+void surface_fill(struct surface *s, int y, int x, int width, enum style style,
+		  uint32_t c)
 {
 	for (int i = 0; i < width; i++)
 		put(s, y, x + i, style, c, 1);
@@ -201,7 +208,8 @@ void surface_select(struct surface *s, int y, int x, int width)
 			at(s, y, x + i)->selected = true;
 }
 
-void surface_bar(struct surface *s, int y, int x, int width, enum style style, double share)
+void surface_bar(struct surface *s, int y, int x, int width, enum style style,
+		 double share)
 {
 	if (!(share > 0) || width <= 0)
 		return;
@@ -232,7 +240,8 @@ void surface_spark(struct surface *s, int y, int x, int width, enum style style,
 		max = values[i] > max ? values[i] : max;
 	for (size_t i = first; i < n; i++) {
 		int level = max > 0 && values[i] > 0 ? (int)(values[i] / max * 7.999) : 0;
-		uint32_t c = s->ascii ? (unsigned char)levels[level] : 0x2581u + (uint32_t)level;
+		uint32_t c = s->ascii ? (unsigned char)levels[level] :
+					0x2581u + (uint32_t)level;
 		put(s, y, x + (int)(i - first), style, c, 1);
 	}
 }
@@ -307,7 +316,8 @@ static bool same(struct look a, struct look b)
 /* The letter of a look, given out in order of appearance. */
 static char letter_of(struct look look, struct look *seen, int *nseen, int limit)
 {
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	static const char letters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 	if (plain(look))
 		return '.';
 	int i = 0;

@@ -45,7 +45,8 @@ int surface_text(struct surface *s, int y, int x, int width, enum style style,
 /* As surface_text, of a C string. */
 int surface_puts(struct surface *s, int y, int x, int width, enum style style,
 		 const char *text);
-/* As surface_puts, but flush right in width columns, and the start is cut off when needed. */
+/* As surface_puts, but flush right in width columns, and the start is cut off when
+ * needed. */
 void surface_right(struct surface *s, int y, int x, int width, enum style style,
 		   const char *text);
 /* As surface_text, but when too long the start is cut off. */
@@ -54,13 +55,14 @@ void surface_right_text(struct surface *s, int y, int x, int width, enum style s
 int surface_printf(struct surface *s, int y, int x, int width, enum style style,
 		   const char *format, ...) __attribute__((format(printf, 6, 7)));
 
-/* Breaks text into lines within r, at spaces where there are some; returns the lines used.
- * What does not fit ends with an ellipsis. */
+/* Breaks text into lines within r, at spaces where there are some; returns the lines
+ * used. What does not fit ends with an ellipsis. */
 int surface_wrap(struct surface *s, struct rect r, enum style style, const char *text,
 		 size_t size);
 
 /* Fills width cells with c. */
-void surface_fill(struct surface *s, int y, int x, int width, enum style style, uint32_t c);
+void surface_fill(struct surface *s, int y, int x, int width, enum style style,
+		  uint32_t c);
 /* Changes the style of cells without touching their characters. */
 void surface_restyle(struct surface *s, int y, int x, int width, enum style style);
 /* Marks a row of cells as the selected one. */
@@ -70,7 +72,8 @@ void surface_select(struct surface *s, int y, int x, int width);
  * A bar of `share` (0..1) of width columns: eighth blocks, or # in ASCII.  A
  * share above 0 shows at least the smallest step.
  */
-void surface_bar(struct surface *s, int y, int x, int width, enum style style, double share);
+void surface_bar(struct surface *s, int y, int x, int width, enum style style,
+		 double share);
 /* A sparkline of n values, the last `width` of them, scaled to [0, max]. */
 void surface_spark(struct surface *s, int y, int x, int width, enum style style,
 		   const double *values, size_t n);
@@ -78,7 +81,8 @@ void surface_spark(struct surface *s, int y, int x, int width, enum style style,
 /* An empty box with a border; the inside is cleared. */
 void surface_box(struct surface *s, struct rect r, enum style style);
 
-/* One row as UTF-8, trailing blanks cut, with NUL; returns its length. size: bytes of buf. */
+/* One row as UTF-8, trailing blanks cut, with NUL; returns its length. size: bytes of
+ * buf. */
 size_t surface_row(const struct surface *s, int y, char *buf, size_t size);
 /* True when some row contains text. */
 bool surface_contains(const struct surface *s, const char *text);

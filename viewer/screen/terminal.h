@@ -22,7 +22,8 @@ struct terminal_ops {
 	int (*fd)(struct terminal *);
 	/* Takes one event without blocking; KEY_IS_NONE when there is none. */
 	struct event (*read)(struct terminal *);
-	/* True when Esc or ^C was pressed while something long runs; other keys are dropped. */
+	/* True when Esc or ^C was pressed while something long runs; other keys are
+	 * dropped. */
 	bool (*interrupted)(struct terminal *);
 	void (*show)(struct terminal *, const struct surface *);
 	void (*destroy)(struct terminal *);

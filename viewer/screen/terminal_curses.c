@@ -33,7 +33,7 @@ struct curses_terminal {
 	SCREEN *screen;
 	FILE *in;		/* /dev/tty, or stdin */
 	int in_fd;
-	short pairs[9][9];	/* colour pairs made so far, by fg + 1, bg + 1; 0 = none */
+	short pairs[9][9]; /* colour pairs made so far, by fg + 1, bg + 1; 0 = none */
 	short npairs;
 };
 
@@ -45,8 +45,8 @@ static struct {
 	size_t size;
 } restore;
 
-static const int fatal[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGSEGV, SIGBUS, SIGABRT, SIGFPE,
-			     SIGILL, SIGXCPU };
+static const int fatal[] = { SIGHUP, SIGINT,  SIGQUIT, SIGTERM, SIGSEGV,
+			     SIGBUS, SIGABRT, SIGFPE,  SIGILL,	SIGXCPU };
 
 static void on_fatal(int sig)
 {
@@ -84,7 +84,8 @@ static void guard(const struct termios *before)
 		memcpy(restore.leave + restore.size, mouse_off, sizeof(mouse_off) - 1);
 		restore.size += sizeof(mouse_off) - 1;
 	}
-	struct sigaction action = { .sa_handler = on_fatal, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction action = { .sa_handler = on_fatal,
+				    .sa_flags = (int)SA_RESETHAND };
 	for (size_t i = 0; i < sizeof(fatal) / sizeof(*fatal); i++)
 		sigaction(fatal[i], &action, NULL);
 }
@@ -111,15 +112,28 @@ static const struct {
 	wint_t code;
 	uint32_t key;
 } translations[] = {
-	{ KEY_UP, KEY_IS_UP }, { KEY_DOWN, KEY_IS_DOWN }, { KEY_LEFT, KEY_IS_LEFT },
-	{ KEY_RIGHT, KEY_IS_RIGHT }, { KEY_PPAGE, KEY_IS_PAGE_UP },
-	{ KEY_NPAGE, KEY_IS_PAGE_DOWN }, { KEY_HOME, KEY_IS_HOME }, { KEY_END, KEY_IS_END },
-	{ KEY_BACKSPACE, KEY_IS_BACKSPACE }, { KEY_DC, KEY_IS_DELETE },
-	{ KEY_BTAB, KEY_IS_BACKTAB }, { KEY_ENTER, KEY_IS_ENTER },
+	{ KEY_UP, KEY_IS_UP },
+	{ KEY_DOWN, KEY_IS_DOWN },
+	{ KEY_LEFT, KEY_IS_LEFT },
+	{ KEY_RIGHT, KEY_IS_RIGHT },
+	{ KEY_PPAGE, KEY_IS_PAGE_UP },
+	{ KEY_NPAGE, KEY_IS_PAGE_DOWN },
+	{ KEY_HOME, KEY_IS_HOME },
+	{ KEY_END, KEY_IS_END },
+	{ KEY_BACKSPACE, KEY_IS_BACKSPACE },
+	{ KEY_DC, KEY_IS_DELETE },
+	{ KEY_BTAB, KEY_IS_BACKTAB },
+	{ KEY_ENTER, KEY_IS_ENTER },
 	{ KEY_RESIZE, KEY_IS_RESIZE },
-	{ KEY_F(1), KEY_IS_F1 }, { KEY_F(2), KEY_IS_F2 }, { KEY_F(3), KEY_IS_F3 },
-	{ KEY_F(4), KEY_IS_F4 }, { KEY_F(5), KEY_IS_F5 }, { KEY_F(6), KEY_IS_F6 },
-	{ KEY_F(7), KEY_IS_F7 }, { KEY_F(8), KEY_IS_F8 }, { KEY_F(9), KEY_IS_F9 },
+	{ KEY_F(1), KEY_IS_F1 },
+	{ KEY_F(2), KEY_IS_F2 },
+	{ KEY_F(3), KEY_IS_F3 },
+	{ KEY_F(4), KEY_IS_F4 },
+	{ KEY_F(5), KEY_IS_F5 },
+	{ KEY_F(6), KEY_IS_F6 },
+	{ KEY_F(7), KEY_IS_F7 },
+	{ KEY_F(8), KEY_IS_F8 },
+	{ KEY_F(9), KEY_IS_F9 },
 	{ KEY_F(10), KEY_IS_F10 },
 };
 
@@ -296,7 +310,8 @@ bool screen_possible(void)
 	if (!isatty(STDOUT_FILENO) || !term || !*term)
 		return false;
 	int rc;
-	return setupterm(term, STDOUT_FILENO, &rc) == OK && tigetstr((char[]){ "cup" }) != NULL;
+	return setupterm(term, STDOUT_FILENO, &rc) == OK &&
+	       tigetstr((char[]){ "cup" }) != NULL;
 }
 
 struct terminal *terminal_curses(const struct screen_options *o, const char **why)

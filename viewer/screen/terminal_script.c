@@ -106,7 +106,8 @@ static struct event script_read(struct terminal *t)
 			s->rest = NULL;
 		if (s->line[0] == ':' && s->line[1]) {
 			s->rest = NULL;
-			return (struct event){ .key = KEY_IS_COMMAND, .text = s->line + 1 };
+			return (struct event){ .key = KEY_IS_COMMAND,
+					       .text = s->line + 1 };
 		}
 	}
 	return (struct event){ .key = key };

@@ -33,20 +33,21 @@ struct view_ops {
 	 */
 	int (*load)(struct view *);
 	void (*draw)(struct view *, struct surface *, struct rect);
-	/* True when the event was used. Motions and sorting of the grid are done before. */
+	/* True when the event was used. Motions and sorting of the grid are done before.
+	 */
 	bool (*event)(struct view *, const struct event *);
 	/* Enter, or a click on the selected row. */
 	void (*enter)(struct view *);
 	/* What the cursor is on; NONE / 0 when nothing. May be NULL. */
 	struct row_ref (*subject)(struct view *);
 	void (*destroy)(struct view *);
-	const struct hint *hints;	/* the view's own, NULL-name terminated; may be NULL */
+	const struct hint *hints; /* the view's own, NULL-name terminated; may be NULL */
 };
 
 struct view {
 	const struct view_ops *ops;
 	struct page *page;
-	struct grid *grid;		/* its list, for search, filter, sorting; NULL = none */
+	struct grid *grid; /* its list, for search, filter, sorting; NULL = none */
 	bool loaded;
 	int error;			/* of load */
 	char crumb[96];			/* in the breadcrumb; printable */
@@ -59,8 +60,8 @@ void view_name(struct view *view, const char *text, const char *suffix);
 void view_destroy(struct view *view);
 
 /*
- * Runs a report about the page's process into table (to be freed by the caller in any case).
- * When Esc stops the analysis, a report that says something without it is made
+ * Runs a report about the page's process into table (to be freed by the caller in any
+ * case). When Esc stops the analysis, a report that says something without it is made
  * without. 0, -ENOMEM, -ECANCELED, -ENOENT (table->error says what is missing).
  */
 int view_run_report(struct page *page, const struct report *report,

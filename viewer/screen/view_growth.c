@@ -130,7 +130,8 @@ static void enter(struct view *view)
 	if (type)
 		page_open_type(page, type);
 	else if (v->paths && page->process->old)
-		page_push(page, view_report_of(page, report_find("growth"), 0, HEAP_NONE));
+		page_push(page,
+			  view_report_of(page, report_find("growth"), 0, HEAP_NONE));
 }
 
 static void destroy(struct view *view)

@@ -17,12 +17,15 @@ static const struct column columns[] = {
 };
 
 /* A NULL text makes a heading. */
-static const struct { const char *key, *text; } lines[] = {
+static const struct {
+	const char *key, *text;
+} lines[] = {
 	{ "Moving", NULL },
 	{ "up down  w s  k j", "one row" },
 	{ "PgUp PgDn", "one screen" },
 	{ "H Home  G End", "top, bottom" },
-	{ "left right  a d  h l", "previous, next page: one page a process, then comparisons" },
+	{ "left right  a d  h l",
+	  "previous, next page: one page a process, then comparisons" },
 	{ "1 ... 9  Tab", "the screens of a page" },
 	{ "Enter, click", "open what the cursor is on: type, object, suspect" },
 	{ "Backspace", "back" },

@@ -21,7 +21,15 @@ struct instances_view {
 	struct text text;		/* of the cell asked for last */
 };
 
-enum { COL_VALUE, COL_HELD, COL_SIZE, COL_RETAINED, COL_OBJECTS, COL_REFCOUNT, COL_ADDRESS };
+enum {
+	COL_VALUE,
+	COL_HELD,
+	COL_SIZE,
+	COL_RETAINED,
+	COL_OBJECTS,
+	COL_REFCOUNT,
+	COL_ADDRESS
+};
 
 static const struct column columns[] = {
 	[COL_VALUE] = { "value", "Value", CELL_TEXT, false },
@@ -178,7 +186,11 @@ static const struct hint hints[] = {
 };
 
 static const struct view_ops ops = {
-	.load = load, .draw = draw, .enter = enter, .subject = subject, .destroy = destroy,
+	.load = load,
+	.draw = draw,
+	.enter = enter,
+	.subject = subject,
+	.destroy = destroy,
 	.hints = hints,
 };
 

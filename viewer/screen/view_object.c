@@ -29,7 +29,7 @@ struct object_view {
 	uint32_t path[MAX_PATH];
 	uint32_t path_length;		/* stored */
 	uint32_t path_total;
-	uint32_t *slots;		/* fields shown: slot, or HEAP_NONE for the type edge */
+	uint32_t *slots; /* fields shown: slot, or HEAP_NONE for the type edge */
 	size_t nslots;
 	bool by_weight;			/* fields largest first */
 	uint32_t *referrers;		/* distinct, a copy */
@@ -208,7 +208,8 @@ static bool hidden_key(const struct heap *heap, uint32_t node, uint32_t slot)
 	if (label.kind != SNAP_LABEL_KEY)
 		return false;
 	uint32_t key = heap_target(heap, node, slot, NULL);
-	return key != HEAP_NONE && heap_is_object(heap, key) && heap_value(heap, key, &value);
+	return key != HEAP_NONE && heap_is_object(heap, key) &&
+	       heap_value(heap, key, &value);
 }
 
 static int make_fields(struct object_view *v, const struct progress *progress)
@@ -276,12 +277,13 @@ static void make_headings(struct object_view *v)
 	if (!v->path_length)
 		snprintf(v->heading[PART_PATH], 96, "Path from a root: not known");
 	else if (v->path_total > v->path_length)
-		snprintf(v->heading[PART_PATH], 96, "Path from a root (last %u of %u steps)",
-			 v->path_length, v->path_total);
+		snprintf(v->heading[PART_PATH], 96,
+			 "Path from a root (last %u of %u steps)", v->path_length,
+			 v->path_total);
 	else
 		snprintf(v->heading[PART_PATH], 96, "Path from a root: why it is alive");
-	snprintf(v->heading[PART_FIELDS], 96, "Refers to (%s)%s", human_count(n, v->nslots),
-		 v->by_weight ? ", largest first" : "");
+	snprintf(v->heading[PART_FIELDS], 96, "Refers to (%s)%s",
+		 human_count(n, v->nslots), v->by_weight ? ", largest first" : "");
 	snprintf(v->heading[PART_REFERRERS], 96, "Referred to by (%s)",
 		 human_count(n, v->nreferrers));
 	snprintf(v->heading[PART_DOMINATED], 96, "Keeps alive alone (%s)",
@@ -357,7 +359,8 @@ static void numbers_line(struct object_view *v, struct text *t)
 	uint32_t flags = heap_class_of(heap, v->node)->flags;
 	int64_t surplus = heap_surplus(heap, v->node);
 	if (!(flags & SNAP_OBJ_IMMORTAL))
-		text_printf(t, "  refcount %s", human_count(x, heap_refcount(heap, v->node)));
+		text_printf(t, "  refcount %s",
+			    human_count(x, heap_refcount(heap, v->node)));
 	if (surplus > 0)
 		text_printf(t, " (%s from outside Python objects)",
 			    human_count(x, (uint64_t)surplus));
@@ -372,7 +375,8 @@ static int draw_header(struct object_view *v, struct surface *s, struct rect r)
 	int y = r.y, x;
 	text_clear(&v->text);
 	describe_node(&v->text, heap, v->node);
-	x = r.x + 1 + surface_puts(s, y, r.x + 1, r.width - 22, STYLE_STRONG, text_str(&v->text));
+	x = r.x + 1 +
+	    surface_puts(s, y, r.x + 1, r.width - 22, STYLE_STRONG, text_str(&v->text));
 	if (heap_is_object(heap, v->node))
 		surface_printf(s, y, x + 1, r.width - x - 2, STYLE_DIM, "at 0x%" PRIx64,
 			       heap_address(heap, v->node));
@@ -381,7 +385,8 @@ static int draw_header(struct object_view *v, struct surface *s, struct rect r)
 	if (heap_is_object(heap, v->node))
 		describe_value(&v->text, heap, v->node, 400);
 	if (text_len(&v->text))
-		surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_VALUE, text_str(&v->text));
+		surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_VALUE,
+			     text_str(&v->text));
 	text_clear(&v->text);
 	numbers_line(v, &v->text);
 	surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_NORMAL, text_str(&v->text));
@@ -389,7 +394,8 @@ static int draw_header(struct object_view *v, struct surface *s, struct rect r)
 		text_clear(&v->text);
 		describe_path(&v->text, a, v->node);
 		struct rect lines = { y, r.x + 1, 2, r.width - 2 };
-		y += surface_wrap(s, lines, STYLE_LABEL, text_str(&v->text), text_len(&v->text));
+		y += surface_wrap(s, lines, STYLE_LABEL, text_str(&v->text),
+				  text_len(&v->text));
 	}
 	return y - r.y;
 }
@@ -409,7 +415,9 @@ static uint64_t slot_weight(const void *arg, uint32_t slot)
 	uint32_t node = slot == HEAP_NONE ? heap_type_edge(heap, v->node) :
 			heap_target(heap, v->node, slot, NULL);
 	const struct analysis *a = v->view.page->process->analysis;
-	return node == HEAP_NONE ? 0 : a ? analysis_retained(a, node) : heap_size(heap, node);
+	return node == HEAP_NONE ? 0 :
+	       a		 ? analysis_retained(a, node) :
+				   heap_size(heap, node);
 }
 
 /* Fields in their own order, or largest first. */
@@ -448,11 +456,14 @@ static bool event(struct view *view, const struct event *e)
 	case 'o': toggle_order(v); return true;
 	case KEY_IS_TAB: next_part(v, 1); return true;
 	case KEY_IS_BACKTAB: next_part(v, -1); return true;
-	case 't': page_open_type(view->page, heap_type_of(heap_of(v), v->node)); return true;
+	case 't':
+		page_open_type(view->page, heap_type_of(heap_of(v), v->node));
+		return true;
 	case 'p':
 		if (view->page->process->analysis)
-			page_open_node(view->page,
-				       analysis_parent(view->page->process->analysis, v->node));
+			page_open_node(
+				view->page,
+				analysis_parent(view->page->process->analysis, v->node));
 		return true;
 	default: return false;
 	}
@@ -485,8 +496,12 @@ static void destroy(struct view *view)
 }
 
 static const struct hint hints[] = {
-	{ KEY_IS_ENTER, "Enter", "open" }, { KEY_IS_TAB, "Tab", "section" },
-	{ 'p', "p", "holder" }, { 'o', "o", "order" }, { 't', "t", "type" }, { 0, NULL, NULL },
+	{ KEY_IS_ENTER, "Enter", "open" },
+	{ KEY_IS_TAB, "Tab", "section" },
+	{ 'p', "p", "holder" },
+	{ 'o', "o", "order" },
+	{ 't', "t", "type" },
+	{ 0, NULL, NULL },
 };
 
 static const struct view_ops ops = {
@@ -505,7 +520,8 @@ struct view *view_object_create(struct page *page, uint32_t node)
 	describe_node(&v->text, heap, node);
 	char address[24] = "";
 	if (heap_is_object(heap, node))
-		snprintf(address, sizeof(address), " 0x%" PRIx64, heap_address(heap, node));
+		snprintf(address, sizeof(address), " 0x%" PRIx64,
+			 heap_address(heap, node));
 	view_name(&v->view, text_str(&v->text), address);
 	grid_init(&v->grid, &source, v, columns, sizeof(columns) / sizeof(*columns));
 	return &v->view;

@@ -156,7 +156,8 @@ static void head_line(struct overview *v)
 	const char *python = heap_fact_text(heap, "python.version", &size);
 	text_clear(&v->text);
 	text_add(&v->text, "Python ");
-	text_escape(&v->text, python ? python : "?", python ? strcspn(python, " ") : 1, 32, 0);
+	text_escape(&v->text, python ? python : "?", python ? strcspn(python, " ") : 1,
+		    32, 0);
 	text_printf(&v->text, ", pid %" PRIu64 ": %s objects, %s", process_pid(p),
 		    human_count(n, heap->objects), human_bytes_u64(b, heap->size));
 	if (heap->references_counted)
@@ -183,8 +184,9 @@ static int draw_head(struct overview *v, struct surface *s, struct rect r)
 
 static void draw(struct view *view, struct surface *s, struct rect r)
 {
-	static const char next[] = "Next: Enter opens the selected line, 3 explains the suspects, "
-				   "2 lists all types, 4 shows who keeps what alive.";
+	static const char next[] =
+		"Next: Enter opens the selected line, 3 explains the suspects, "
+		"2 lists all types, 4 shows who keeps what alive.";
 	struct overview *v = self(view);
 	int used = draw_head(v, s, r);
 	int tail = r.height - used > 10 ? 2 : 0;
@@ -198,8 +200,10 @@ static void draw(struct view *view, struct surface *s, struct rect r)
 	const char *text = next;
 	enum style style = STYLE_DIM;
 	if (t == &v->suspects && at < t->rows) {
-		const char *path = table_text(t, table_cell(t, at, (size_t)what_column(t)));
-		if (glyph_columns(path, strlen(path), s->ascii, 1000) > v->grid.width[0] - 2) {
+		const char *path =
+			table_text(t, table_cell(t, at, (size_t)what_column(t)));
+		if (glyph_columns(path, strlen(path), s->ascii, 1000) >
+		    v->grid.width[0] - 2) {
 			text = path;	/* in full, where the column cuts it off */
 			style = STYLE_LABEL;
 		}
@@ -241,12 +245,18 @@ static void destroy(struct view *view)
 }
 
 static const struct hint hints[] = {
-	{ KEY_IS_ENTER, "Enter", "open" }, { '2', "2", "types" }, { '3', "3", "suspects" },
+	{ KEY_IS_ENTER, "Enter", "open" },
+	{ '2', "2", "types" },
+	{ '3', "3", "suspects" },
 	{ 0, NULL, NULL },
 };
 
 static const struct view_ops ops = {
-	.load = load, .draw = draw, .enter = enter, .subject = subject, .destroy = destroy,
+	.load = load,
+	.draw = draw,
+	.enter = enter,
+	.subject = subject,
+	.destroy = destroy,
 	.hints = hints,
 };
 

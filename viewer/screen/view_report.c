@@ -92,7 +92,8 @@ int view_run_report(struct page *page, const struct report *report,
 	struct app *app = page->app;
 	struct report_context context;
 	table_init(table, report);
-	int err = session_context(&app->session, page->process, report, &app->progress, &context);
+	int err = session_context(&app->session, page->process, report, &app->progress,
+				  &context);
 	bool without = err == -ECANCELED && strcmp(report->name, "types") == 0;
 	if (err && !without)
 		return err;
@@ -180,7 +181,8 @@ static int notes_height(struct report_view *v, struct surface *s, int width)
 	for (size_t i = 0; i < note_count(v); i++) {
 		const char *note = VEC(v->table.text, const char) +
 				   VEC(v->table.notes, size_t)[i];
-		lines += glyph_columns(note, strlen(note), s->ascii, 4000) / (width - 2) + 1;
+		lines += glyph_columns(note, strlen(note), s->ascii, 4000) / (width - 2) +
+			 1;
 	}
 	return lines;
 }
@@ -189,7 +191,8 @@ static void report_draw(struct view *view, struct surface *s, struct rect r)
 {
 	struct report_view *v = self(view);
 	const char *tab = view->page->tabs[view->page->tab].title;
-	if (view->page->depth == 0 && r.height > 8 && strcmp(tab, v->report->title) != 0) {
+	if (view->page->depth == 0 && r.height > 8 &&
+	    strcmp(tab, v->report->title) != 0) {
 		surface_puts(s, r.y, r.x + 1, r.width - 2, STYLE_DIM, v->report->title);
 		r.y++;
 		r.height--;

@@ -58,7 +58,8 @@ static void enter(struct view *view)
 	struct reports_view *v = (struct reports_view *)view;
 	size_t row = grid_row(&v->grid);
 	if (row != SIZE_MAX)
-		page_push(view->page, view_report_of(view->page, v->shown[row], 0, HEAP_NONE));
+		page_push(view->page,
+			  view_report_of(view->page, v->shown[row], 0, HEAP_NONE));
 }
 
 static void destroy(struct view *view)

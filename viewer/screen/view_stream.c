@@ -102,8 +102,8 @@ static void draw(struct view *view, struct surface *s, struct rect r)
 	surface_printf(s, r.y, r.x + 1, r.width - 2, STYLE_STRONG,
 		       "Arriving: %s objects of %s, snapshot %s%s%s",
 		       human_count(a, objects), human_bytes_u64(b, bytes),
-		       human_bytes_u64(c, in ? in->bytes : 0), in && in->phase[0] ? "  " : "",
-		       in ? in->phase : "");
+		       human_bytes_u64(c, in ? in->bytes : 0),
+		       in && in->phase[0] ? "  " : "", in ? in->phase : "");
 	if (in && in->estimate)
 		surface_bar(s, r.y + 1, r.x + 1, r.width - 2, STYLE_BAR,
 			    (double)in->done / (double)in->estimate);

@@ -17,7 +17,7 @@ enum { CHILDREN_AT_ONCE = 200, MAX_INDENT = 24 };
 
 struct tree_row {
 	uint32_t node;
-	uint32_t more;		/* > 0: a row that stands for that many further children */
+	uint32_t more; /* > 0: a row that stands for that many further children */
 	uint16_t depth;
 	bool expanded, leaf;
 };
@@ -57,7 +57,8 @@ static size_t rows(void *arg)
 	return ((struct tree_view *)arg)->count;
 }
 
-static void tree_text(struct tree_view *v, const struct tree_row *row, struct grid_cell *ret)
+static void tree_text(struct tree_view *v, const struct tree_row *row,
+		      struct grid_cell *ret)
 {
 	const struct heap *heap = v->view.page->process->heap;
 	bool ascii = v->view.page->app->surface.ascii;
@@ -66,8 +67,9 @@ static void tree_text(struct tree_view *v, const struct tree_row *row, struct gr
 	if (row->more) {
 		text_printf(&v->text, "  ... %s more", human_count(n, row->more));
 	} else {
-		text_add(&v->text, row->leaf ? "  " : row->expanded ?
-			 (ascii ? "- " : "\xe2\x96\xbe ") : (ascii ? "+ " : "\xe2\x96\xb8 "));
+		text_add(&v->text, row->leaf	 ? "  " :
+				   row->expanded ? (ascii ? "- " : "\xe2\x96\xbe ") :
+						   (ascii ? "+ " : "\xe2\x96\xb8 "));
 		describe_node(&v->text, heap, row->node);
 		if (heap_is_object(heap, row->node)) {
 			text_add(&v->text, " ");
@@ -77,7 +79,8 @@ static void tree_text(struct tree_view *v, const struct tree_row *row, struct gr
 	ret->text = text_str(&v->text);
 	ret->size = text_len(&v->text);
 	ret->indent = row->depth < MAX_INDENT ? row->depth : MAX_INDENT;
-	ret->style = !row->more && !heap_is_object(heap, row->node) ? STYLE_ROOT : STYLE_NORMAL;
+	ret->style = !row->more && !heap_is_object(heap, row->node) ? STYLE_ROOT :
+								      STYLE_NORMAL;
 }
 
 static double share_of(const struct analysis *a, uint32_t node)
@@ -184,7 +187,8 @@ static int unfold(struct tree_view *v, size_t at)
 			return err;
 		memmove(row, row + 1, (v->count - at - 1) * sizeof(*row));
 		v->count--;
-		return insert_children(v, at, was.node, children.count - was.more, was.depth);
+		return insert_children(v, at, was.node, children.count - was.more,
+				       was.depth);
 	}
 	if (row->expanded || row->leaf)
 		return 0;
@@ -234,8 +238,8 @@ static void follow(struct tree_view *v, size_t at)
 	int err = 0;
 	for (int steps = 0; steps < 64 && !err; steps++) {
 		err = unfold(v, at);
-		if (err || at + 1 >= v->count || v->rows[at + 1].depth <= v->rows[at].depth ||
-		    v->rows[at + 1].more)
+		if (err || at + 1 >= v->count ||
+		    v->rows[at + 1].depth <= v->rows[at].depth || v->rows[at + 1].more)
 			break;
 		uint64_t mine = analysis_retained(analysis_of(v), v->rows[at].node);
 		uint64_t child = analysis_retained(analysis_of(v), v->rows[at + 1].node);
@@ -335,8 +339,11 @@ static void destroy(struct view *view)
 }
 
 static const struct hint hints[] = {
-	{ ' ', "Space", "expand" }, { '*', "*", "follow" }, { KEY_IS_ENTER, "Enter", "open" },
-	{ 'i', "i", "icicle" }, { 0, NULL, NULL },
+	{ ' ', "Space", "expand" },
+	{ '*', "*", "follow" },
+	{ KEY_IS_ENTER, "Enter", "open" },
+	{ 'i', "i", "icicle" },
+	{ 0, NULL, NULL },
 };
 
 static const struct view_ops ops = {
