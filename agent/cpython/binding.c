@@ -132,10 +132,13 @@ static uint32_t parse_version(const char *text)
 
 struct cpython *cpython_bind(char *err, size_t err_size)
 {
+	static bool bound;	/* the table is in use by others from then on */
 	struct cpython *py = &the_cpython;
 	union { void *p; const char *(*fn)(void); } version;
 	void *handle;
 
+	if (bound)
+		return py;
 	if (!find_interpreter(&handle, err, err_size))
 		return NULL;
 	memset(py, 0, sizeof(*py));
@@ -152,6 +155,8 @@ struct cpython *cpython_bind(char *err, size_t err_size)
 	if (!find_symbols(py, handle, err, err_size))
 		return NULL;
 	py->free_threaded = py->sym.ft_marker != NULL;
+	__sync_synchronize();
+	bound = true;
 	return py;
 }
 

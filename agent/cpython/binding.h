@@ -23,7 +23,8 @@ struct cpython;
 /*
  * Finds CPython in this process (RTLD_DEFAULT, else every loaded object that
  * defines Py_GetVersion; RTLD_LOCAL libpython included) and fills the table.
- * The result lives in static memory of the agent.
+ * The result lives in static memory of the agent, and is the same for all later calls;
+ * the first one must not be made by two threads at once.
  * Returns NULL with one sentence in err when there is none (PyPy, not Python,
  * two interpreters), or a version we do not support.
  */
