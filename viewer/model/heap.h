@@ -74,6 +74,7 @@ struct heap_synth {
 struct heap_synth_label {
 	uint8_t kind;		/* enum snap_root_kind */
 	uint8_t flags;		/* enum snap_root_flags */
+	uint16_t pad;
 	uint32_t name;		/* string id */
 };
 

@@ -30,6 +30,17 @@ static int packed_push(struct packed *column, uint64_t packed)
 	return vec_push_u32(&column->low, (uint32_t)packed);
 }
 
+/*
+ * One more element, zeroed; NULL: out of memory.  Structs that have holes are filled
+ * member by member: the arrays go into the sidecar, stale stack bytes must not.
+ */
+static void *append_zeroed(struct vec *vec, size_t size)
+{
+	if (vec_append(vec, NULL, size))
+		return NULL;
+	return (char *)vec->data + vec->size - size;
+}
+
 /* ---- definitions ---- */
 
 static int on_string(struct snap_sink *sink, uint32_t id, const char *text, size_t size)
@@ -81,10 +92,13 @@ static int on_shape(struct snap_sink *sink, const struct snap_shape *shape)
 	if (vec_append(&heap->shape, &s, sizeof(s)))
 		return -ENOMEM;
 	heap->shapes = shape->id;
-	if (!shape->nfixed)
-		return 0;
-	return vec_append(&heap->label, shape->fixed,
-			  shape->nfixed * sizeof(struct snap_label));
+	struct snap_label *label = append_zeroed(&heap->label,
+						 shape->nfixed * sizeof(*label));
+	for (uint32_t i = 0; label && i < shape->nfixed; i++) {
+		label[i].kind = shape->fixed[i].kind;
+		label[i].name = shape->fixed[i].name;
+	}
+	return label ? 0 : -ENOMEM;
 }
 
 static int on_thread(struct snap_sink *sink, const struct snap_thread *thread)
@@ -93,8 +107,15 @@ static int on_thread(struct snap_sink *sink, const struct snap_thread *thread)
 
 	if (thread->id != heap->threads + 1)
 		return -EPROTO;
-	if (vec_append(&heap->thread, thread, sizeof(*thread)))
+	struct snap_thread *t = append_zeroed(&heap->thread, sizeof(*t));
+	if (!t)
 		return -ENOMEM;
+	t->id = thread->id;
+	t->name = thread->name;
+	t->native_id = thread->native_id;
+	t->ident = thread->ident;
+	t->interpreter = thread->interpreter;
+	t->flags = thread->flags;
 	heap->threads = thread->id;
 	return 0;
 }
@@ -105,8 +126,17 @@ static int on_frame(struct snap_sink *sink, const struct snap_frame *frame)
 
 	if (frame->id != heap->frames + 1)
 		return -EPROTO;
-	if (vec_append(&heap->frame, frame, sizeof(*frame)))
+	struct snap_frame *f = append_zeroed(&heap->frame, sizeof(*f));
+	if (!f)
 		return -ENOMEM;
+	f->id = frame->id;
+	f->thread = frame->thread;
+	f->depth = frame->depth;
+	f->function = frame->function;
+	f->file = frame->file;
+	f->line = frame->line;
+	f->code = frame->code;
+	f->object = frame->object;
 	heap->frames = frame->id;
 	return 0;
 }
@@ -296,7 +326,24 @@ static int on_root(struct snap_sink *sink, const struct snap_root *root)
 
 static int on_map(struct snap_sink *sink, const struct snap_map *map)
 {
-	return vec_append(&((struct loader *)sink)->heap->map, map, sizeof(*map));
+	struct snap_map *m = append_zeroed(&((struct loader *)sink)->heap->map, sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	m->start = map->start;
+	m->end = map->end;
+	m->offset = map->offset;
+	m->name = map->name;
+	m->class_ = map->class_;
+	m->perms = map->perms;
+	m->rss = map->rss;
+	m->pss = map->pss;
+	m->private_dirty = map->private_dirty;
+	m->anonymous = map->anonymous;
+	m->swap = map->swap;
+	m->live = map->live;
+	m->object_bytes = map->object_bytes;
+	return 0;
 }
 
 static int on_buffer(struct snap_sink *sink, const struct snap_buffer *buffer)
@@ -307,8 +354,17 @@ static int on_buffer(struct snap_sink *sink, const struct snap_buffer *buffer)
 
 static int on_size_check(struct snap_sink *sink, const struct snap_size_check *check)
 {
-	return vec_append(&((struct loader *)sink)->heap->size_check, check,
-			  sizeof(*check));
+	struct snap_size_check *c =
+		append_zeroed(&((struct loader *)sink)->heap->size_check, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->type = check->type;
+	c->checked = check->checked;
+	c->mismatched = check->mismatched;
+	c->ours = check->ours;
+	c->theirs = check->theirs;
+	return 0;
 }
 
 static int on_error(struct snap_sink *sink, const struct snap_error *error)

@@ -115,8 +115,8 @@ static void add_roots(struct synth *s, struct vec *roots, bool conservative)
 	struct snap_root *root = roots->data;
 
 	for (size_t i = 0; i < VEC_COUNT(*roots, struct snap_root); i++) {
-		struct heap_synth_label label = { root[i].kind, root[i].flags,
-						  root[i].name };
+		struct heap_synth_label label = { .kind = root[i].kind, .flags = root[i].flags,
+						   .name = root[i].name };
 		uint32_t object;
 
 		if (!root[i].target ||
