@@ -4,7 +4,8 @@
  *
  * Runs in a forked copy of the target, in a frozen copy made by the loader, or
  * in place with the GIL held.  Runs no Python code, takes no reference, uses no
- * allocator of the target, writes to no page of the target.
+ * allocator of the target, writes to no page of the target; with one exception in
+ * place, for the length of a call of a C type's __sizeof__ (sizes_call.c).
  */
 #ifndef PYMEM_AGENT_HEAP_WALK_H
 #define PYMEM_AGENT_HEAP_WALK_H
@@ -47,7 +48,6 @@ struct walk_stats {
 	uint64_t objects, edges, bytes;
 	uint64_t walk_ns;
 	uint64_t sweeps;
-	uint64_t references_counted, references_explained;
 	size_t arena_bytes;
 };
 

@@ -14,9 +14,10 @@
  *	5 facts	    memory_facts(): smaps, allocators; threads' names ...
  *	6 check	    sizecheck_run(): in the copy only
  *
- * Rules for every part: no call into the interpreter before phase 5, no write
- * to memory that isn't ours, addresses are uint64_t, doubtful addresses go
- * through walk_is_object() or peek_safe() first.
+ * Rules for every part: no call into the interpreter before phase 5 but for
+ * tp_traverse, tp_is_gc and C types' __sizeof__ (sizes_call.c); no write to memory
+ * that isn't ours; addresses are uint64_t; doubtful addresses go through
+ * walk_is_object() or peek_safe() first.
  */
 #ifndef PYMEM_AGENT_HEAP_WALK_INTERNAL_H
 #define PYMEM_AGENT_HEAP_WALK_INTERNAL_H
