@@ -257,7 +257,7 @@ void native_type_hook(struct walk *w, struct walk_type *type)
 		native->source = walk_cstring(w, "buffer");
 		probes_begin(w);
 	}
-	if (probes_type_hook(w, type))
+	if (type->opaque || probes_type_hook(w, type))
 		return;
 	row = find_layout(w, type);
 	if (row) {

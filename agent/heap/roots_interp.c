@@ -217,7 +217,7 @@ bool roots_is_freelist(struct walk *w, uint64_t at, uint64_t start, uint64_t end
 	    type != CPYTHON_ADDR(py, method_type) &&
 	    type != CPYTHON_ADDR(py, cfunction_type))
 		return false;
-	for (uint64_t near = at - 32; near <= at + 32; near += 8) {
+	for (uint64_t near = at - 64; near <= at + 64; near += 8) {
 		uint64_t word;
 
 		if (near == at || near < start || near + 8 > end)
@@ -227,7 +227,7 @@ bool roots_is_freelist(struct walk *w, uint64_t at, uint64_t start, uint64_t end
 		    walk_readable(w, word, 32) && walk_typeof(w, word) == type)
 			same++;
 	}
-	return same >= 3;
+	return same >= 6;	/* the fork handlers are three lists in a row */
 }
 
 /* A subinterpreter has dicts of its own for static types: tp_dict, tp_subclasses. */

@@ -109,7 +109,8 @@ void statics_scan(struct walk *w)
 {
 	const struct walk_range *python = walk_range_of(w,
 							CPYTHON_ADDR(w->py, type_type));
-	const char *path = "", *python_path = "";
+	const struct walk_range *agent = walk_range_of(w, (uintptr_t)&walk_position);
+	const char *path = "", *python_path = "", *agent_path = "";
 
 	/* type objects lie in data; bss has no name, the mapping before it does */
 	for (uint32_t i = 0; i < w->nranges; i++) {
@@ -117,6 +118,8 @@ void statics_scan(struct walk *w)
 			path = w->ranges[i].path;
 		if (&w->ranges[i] == python)
 			python_path = path;
+		if (&w->ranges[i] == agent)
+			agent_path = path;
 	}
 	w->checked = true;
 	for (uint32_t i = 0; i < w->nranges && !w->err; i++) {
@@ -124,8 +127,8 @@ void statics_scan(struct walk *w)
 
 		if (r->path[0])
 			path = r->path;
-		if (!r->image || (r->perms & 3) != 3)
-			continue;
+		if (!r->image || (r->perms & 3) != 3 || !strcmp(path, agent_path))
+			continue;	/* our own tables know many objects, too */
 		scan_range(w, r, walk_cstring(w, base_name(path)),
 			   !strcmp(path, python_path));
 	}
