@@ -64,31 +64,61 @@ static void folder_of(char *dst, size_t size, const char *path)
 			 path);
 }
 
+/* Makes a name up beside the output's that cannot be guessed. */
+static void temporary_name(struct output *out, int tries)
+{
+	const char *slash = strrchr(out->name, '/');
+	uint64_t r = 0;
+
+	if (getrandom(&r, sizeof r, 0) != sizeof r)
+		r = (uint64_t)getpid() << 32 ^ (uint64_t)tries;
+	snprintf(out->temporary, sizeof out->temporary, "%.*s.pymem-%016" PRIx64 ".part",
+		 slash ? (int)(slash - out->name + 1) : 0, out->name, r);
+}
+
 static int open_temporary(struct output *out, char error[512])
 {
 	char dir[PATH_MAX];
-	const char *slash = strrchr(out->name, '/');
 
 	folder_of(dir, sizeof dir, out->name);
-	for (int tries = 0; tries < 100; tries++) {
-		uint64_t r = 0;
-		if (getrandom(&r, sizeof r, 0) != sizeof r)
-			r = (uint64_t)getpid() << 32 ^ (uint64_t)tries;
-		snprintf(out->temporary, sizeof out->temporary,
-			 "%.*s.pymem-%016" PRIx64 ".part",
-			 slash ? (int)(slash - out->name + 1) : 0, out->name, r);
+	out->seekable = true;
+	out->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	out->unnamed = out->fd >= 0;
+	for (int tries = 0; out->fd < 0 && tries < 100; tries++) {
+		temporary_name(out, tries);
 		out->fd = open(out->temporary,
 			       O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (out->fd >= 0) {
-			out->seekable = true;
+		if (out->fd < 0 && errno != EEXIST)
+			break;
+	}
+	if (out->fd >= 0)
+		return 0;
+	out->temporary[0] = '\0';
+	snprintf(error, 512,
+		 "cannot write in %.350s: %s; choose another place with -f FILE", dir,
+		 strerror(errno));
+	return -1;
+}
+
+/* Gives an unnamed file its temporary name (proc(5): /proc/PID/fd can be linked). */
+static int name_temporary(struct output *out)
+{
+	char self[64];
+
+	snprintf(self, sizeof self, "/proc/self/fd/%d", out->fd);
+	for (int tries = 0; tries < 100; tries++) {
+		temporary_name(out, tries);
+		if (linkat(AT_FDCWD, self, AT_FDCWD, out->temporary, AT_SYMLINK_FOLLOW) ==
+		    0) {
+			out->unnamed = false;
 			return 0;
 		}
 		if (errno != EEXIST)
 			break;
 	}
-	snprintf(error, 512,
-		 "cannot write in %.350s: %s; choose another place with -f FILE", dir,
-		 strerror(errno));
+	const int err = errno;
+	out->temporary[0] = '\0';
+	errno = err;
 	return -1;
 }
 
@@ -196,8 +226,10 @@ int output_commit(struct output *out, char error[512])
 	const char *step = "write";
 	int r = 0;
 
-	if (out->temporary[0]) {
+	if (out->temporary[0] || out->unnamed) {
 		if (fsync(out->fd) < 0) {
+			r = -1;
+		} else if (step = "name", out->unnamed && name_temporary(out) < 0) {
 			r = -1;
 		} else if (step = "name", (out->chosen ? place_new(out) :
 			   rename(out->temporary, out->name)) < 0) {

@@ -2,11 +2,12 @@
 /*
  * output - the file a snapshot is written to.
  *
- * A regular file is written under a temporary name in the same folder (mode
- * 0600, a name that cannot be guessed), and gets its own name only when it is
- * complete and on the disk: fsync, rename, fsync of the folder.  So a file of
- * that name is never a half-written one.  Standard output, pipes and devices
- * are written to directly.
+ * A regular file is written without a name in the same folder (O_TMPFILE; where the
+ * file system can't, under a name that cannot be guessed; mode 0600), and gets
+ * its own name only when it is complete and on the disk: fsync, rename, fsync of
+ * the folder.  So a file of that name is never a half-written one, and a loader
+ * that is killed leaves nothing behind.  Standard output, pipes and devices are
+ * written to directly.
  */
 #ifndef PYMEM_LOADER_OUTPUT_H
 #define PYMEM_LOADER_OUTPUT_H
@@ -20,7 +21,8 @@ struct output {
 	bool seekable;		/* false: bytes once written cannot be taken back */
 	bool chosen;		/* the name was made up by us: never replaces a file */
 	char name[PATH_MAX];	/* as the user will know it; "-" = standard output */
-	char temporary[PATH_MAX + 32];	/* "" = written directly */
+	bool unnamed;		/* O_TMPFILE: gets its temporary name at the end */
+	char temporary[PATH_MAX + 32];	/* "" = written directly, or unnamed yet */
 };
 
 /*

@@ -230,6 +230,27 @@ class Errors(Case):
                 self.assertEqual(t.ask("len(ALL)"), 1000000)
             self.nothing_written()
 
+    def test_loader_is_killed(self):
+        """Nothing of a capture goes on without its loader, and the next one clears up."""
+        with Target(self.python, BIG, ["1000000"]) as t:
+            before = ProcState(t.pid)
+            load = subprocess.Popen([LOAD, "-d", "-f", "k.pymem", str(t.pid)], cwd=self.tmp,
+                                    stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+            for line in load.stderr:
+                if b"message 3 " in line:	# FORKED
+                    break
+            load.kill()
+            load.communicate()
+            wait_for(lambda: ProcState(t.pid).tids == before.tids, what="the worker's end")
+            wait_for(lambda: not ProcState(t.pid).children, what="the copy's end")
+            self.nothing_written()
+            done = self.load("--json", "-f", "n.pymem", t.pid)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(t.ask("len(ALL)"), 1000000)
+            after = ProcState(t.pid)
+            self.assertEqual([m for m in after.maps if "pymem" in m[2]], [])
+            self.assertEqual((after.fds, after.tids), (before.fds, before.tids))
+
     def test_timeout_keeps_what_came(self):
         with Target(self.python, BIG, ["1000000"]) as t:
             before = ProcState(t.pid)
