@@ -118,9 +118,10 @@ static enum options_verdict parse(const char *line, struct load_options *o,
 				  char error[512])
 {
 	static char text[512];
-	char *argv[40] = { NULL };
+	static char *argv[40];
 	int argc = 0;
 
+	memset(argv, 0, sizeof argv);	/* static: the options point into it */
 	snprintf(text, sizeof text, "%s", line);
 	for (char *w = strtok(text, " "); w; w = strtok(NULL, " "))
 		argv[argc++] = w;
