@@ -31,7 +31,7 @@ def make():
     return handler
 handler = make()
 ready(); serve()
-''', ["module __main__.handler", "c", "cache", "list", "40,000 Session"]),
+''', ["module __main__.handler closure cache -> list -> 40,000 Session"]),
 
     "lru_cache": (r'''
 @functools.lru_cache(maxsize=None)

@@ -4,7 +4,8 @@
  *
  * The head says where it begins (module, local variable, thread, ...), then each
  * edge adds a suffix.  The hop through an instance's or module's __dict__ to
- * the value of an identifier key is one attribute.  A run of equal suffixes (a
+ * the value of an identifier key is one attribute; a closure's tuple and cell are
+ * "closure x".  A run of equal suffixes (a
  * linked list) is written once with its length.
  */
 #include <stdlib.h>
@@ -111,6 +112,34 @@ static bool collapse_dict(struct path *p, const struct heap_label *label)
 	return true;
 }
 
+static void edge_label(const struct path *p, uint32_t at, struct heap_label *ret)
+{
+	heap_label(p->heap, p->chain[at],
+		   heap_slot(p->heap, p->chain[at], p->chain[at + 1]), ret);
+}
+
+/*
+ * function.__closure__, its cell, the cell's contents: "closure x" says it all.
+ * True for the first and the last of the three.
+ */
+static bool part_of_closure(const struct path *p, const struct heap_label *label)
+{
+	const char *name = heap_string(p->heap, label->name, NULL);
+	struct heap_label other;
+
+	if (label->kind != SNAP_LABEL_ATTR)
+		return false;
+	if (!strcmp(name, "__closure__") && p->at + 2 < p->count) {
+		edge_label(p, p->at + 1, &other);
+		return other.kind == SNAP_LABEL_CELL;
+	}
+	if (!strcmp(name, "cell_contents") && p->at > 0) {
+		edge_label(p, p->at - 1, &other);
+		return other.kind == SNAP_LABEL_CELL;
+	}
+	return false;
+}
+
 static void add_edge(struct path *p)
 {
 	const struct heap *heap = p->heap;
@@ -120,6 +149,10 @@ static void add_edge(struct path *p)
 	heap_label(heap, from, heap_slot(heap, from, to), &label);
 	if (collapse_dict(p, &label))
 		return;
+	if (part_of_closure(p, &label)) {
+		p->at++;
+		return;
+	}
 	size_t begin = segment_begin(p);
 	size_t before = p->text.buf.size;
 	describe_label(&p->text, heap, &label);
