@@ -224,6 +224,20 @@ class Screens(unittest.TestCase):
             ":click-text ?", ":assert What it does",
         ], self.path("shop"))
 
+    def test_pictures_beside_the_snapshot(self):
+        """Columns for pymem-load's pictures, but only where there are some."""
+        folder = os.path.join(self.dir.name, "pictures")
+        os.mkdir(folder)
+        path = os.path.join(folder, "shop.pymem")
+        subprocess.run([MAKE, "shop", path], check=True)
+        size = ["--screen-size", "140x24"]
+        self.script(["2", ":assert-not References"], *size, path)
+        for name in ("ref_4242_Session", "backref_4242_Session", "ref_77_str", "ref_4242_x\033"):
+            open(os.path.join(folder, name + ".png"), "w").close()
+        self.script(["2", ":assert References", ":assert Backwards References",
+                     ":assert ref_4242_Session.png", ":assert backref_4242_Session.png",
+                     ":assert-not ref_77"], *size, path)
+
     def test_commands(self):
         self.script([":type Session", ":assert 60 objects", ":go 0x7f1000000000", ":assert at 0x7f10",
                      ":report roots", ":assert MainThread", "@0x7f1000000000<Enter>",

@@ -138,6 +138,14 @@ class Tmux(unittest.TestCase):
         t = self.start(self.make("shop"), env="TERM=dumb")
         t.until("exit=")	# text instead: no way to place a cursor
 
+    def test_other_locales(self):
+        for env in ("LC_ALL=C", "LC_ALL=POSIX", "LC_ALL=xx_XX.nonsense"):
+            with self.subTest(env=env):
+                t = self.start(self.make("hostile"), env=env)
+                shown = t.until("What is big")
+                self.assertTrue(shown.isascii(), shown)
+                t.keys("q")
+
     def test_escape_is_fast_and_arrows_work(self):
         t = self.start(self.make("shop"))
         t.until("What is big")

@@ -210,11 +210,6 @@ static void trim(struct app *app)
 		struct process *process = app->pages[i]->process;
 		if (app->pages[i]->kind != PAGE_PROCESS || i == app->current)
 			continue;
-		for (int k = 0; k < app->npages; k++)	/* its successor loses its past */
-			if (app->pages[k]->process &&
-			    app->pages[k]->process->old == process)
-				page_reset(app->pages[k], PAGE_PROCESS,
-					   app->pages[k]->process);
 		app_remove_page(app, i--);
 		session_remove(&app->session, process);
 		kept--;

@@ -5,6 +5,6 @@ list(APPEND VIEWER_SOURCES
 	screen/grid.c screen/grid_draw.c screen/rank.c screen/prompt.c
 	screen/app.c screen/app_event.c screen/app_frame.c screen/app_graph.c
 	screen/command.c screen/page.c screen/live_pages.c screen/budget_bar.c
-	screen/icicle.c screen/view_overview.c screen/view_report.c screen/view_reports.c
+	screen/icicle.c screen/pictures.c screen/view_overview.c screen/view_report.c screen/view_reports.c
 	screen/view_instances.c screen/view_object.c screen/view_tree.c
 	screen/view_stream.c screen/view_growth.c screen/view_help.c)

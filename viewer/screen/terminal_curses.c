@@ -37,16 +37,19 @@ struct curses_terminal {
 	short npairs;
 };
 
-/* What the signal handler needs, prepared beforehand. */
+static const int fatal[] = {
+	SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU,
+};
+enum { NFATAL = sizeof(fatal) / sizeof(*fatal) };
+
+/* What the signal handler needs, prepared beforehand; and what was before us. */
 static struct {
 	int fd;
 	struct termios termios;
 	char leave[256];
 	size_t size;
+	struct sigaction actions[NFATAL];
 } restore;
-
-static const int fatal[] = { SIGHUP, SIGINT,  SIGQUIT, SIGTERM, SIGSEGV,
-			     SIGBUS, SIGABRT, SIGFPE,  SIGILL,	SIGXCPU };
 
 static void on_fatal(int sig)
 {
@@ -84,16 +87,21 @@ static void guard(const struct termios *before)
 		memcpy(restore.leave + restore.size, mouse_off, sizeof(mouse_off) - 1);
 		restore.size += sizeof(mouse_off) - 1;
 	}
-	struct sigaction action = { .sa_handler = on_fatal,
-				    .sa_flags = (int)SA_RESETHAND };
-	for (size_t i = 0; i < sizeof(fatal) / sizeof(*fatal); i++)
-		sigaction(fatal[i], &action, NULL);
+	struct sigaction action = {
+		.sa_handler = on_fatal,
+		.sa_flags = (int)SA_RESETHAND,
+	};
+	for (size_t i = 0; i < NFATAL; i++) {
+		sigaction(fatal[i], NULL, &restore.actions[i]);
+		if (restore.actions[i].sa_handler != SIG_IGN)	/* nohup stays nohup */
+			sigaction(fatal[i], &action, NULL);
+	}
 }
 
 static void unguard(void)
 {
-	for (size_t i = 0; i < sizeof(fatal) / sizeof(*fatal); i++)
-		signal(fatal[i], SIG_DFL);
+	for (size_t i = 0; i < NFATAL; i++)
+		sigaction(fatal[i], &restore.actions[i], NULL);
 }
 
 static void curses_size(struct terminal *t, int *width_ret, int *height_ret)

@@ -11,6 +11,7 @@
 #include "viewer/report/escape.h"
 #include "viewer/screen/app.h"
 #include "viewer/screen/glyph.h"
+#include "viewer/screen/pictures.h"
 
 enum { ROW_LIMIT = 200000, DETAIL_LINES = 3 };
 
@@ -20,6 +21,8 @@ struct report_view {
 	uint32_t type, node;		/* narrowed to; 0 / HEAP_NONE */
 	struct table table;
 	bool made;			/* table holds something */
+	struct pictures pictures;	/* of the types, where pymem-load drew some */
+	struct column columns[GRID_MAX_COLUMNS];	/* the table's, and two for these */
 	struct grid grid;
 };
 
@@ -33,9 +36,24 @@ static size_t report_rows(void *arg)
 	return ((struct report_view *)arg)->table.rows;
 }
 
+static void picture_cell(const struct report_view *v, size_t row, bool back,
+			 struct grid_cell *ret)
+{
+	const struct process *p = v->view.page->process;
+	const char *type = heap_type_name(p->heap, table_ref(&v->table, row)->type);
+	ret->text = pictures_of(&v->pictures, type, process_pid(p), back);
+	ret->unknown = !ret->text;
+	ret->size = ret->text ? strlen(ret->text) : 0;
+	ret->style = STYLE_LABEL;
+}
+
 static void report_cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 {
 	const struct report_view *v = arg;
+	if (column >= v->table.ncolumns) {
+		picture_cell(v, row, column == v->table.ncolumns + 1, ret);
+		return;
+	}
 	const struct cell *cell = table_cell(&v->table, row, column);
 	ret->unknown = cell->unknown;
 	ret->u64 = cell->u64;
@@ -78,8 +96,28 @@ static double largest(const struct table *t, int column)
 	return max;
 }
 
+/* The table's columns; for the types also those of the pictures, if there are any. */
+static size_t make_columns(struct report_view *v)
+{
+	const struct process *p = v->view.page->process;
+	size_t n = v->table.ncolumns;
+	if (n > GRID_MAX_COLUMNS - 2)
+		n = GRID_MAX_COLUMNS - 2;
+	memcpy(v->columns, v->table.columns, n * sizeof(*v->columns));
+	if (strcmp(v->report->name, "types") != 0)
+		return n;
+	pictures_find(&v->pictures, p->file, process_pid(p));
+	if (!v->pictures.count || n < v->table.ncolumns)
+		return n;
+	v->columns[n] = (struct column){ "references", "References", CELL_TEXT, false };
+	v->columns[n + 1] =
+		(struct column){ "backrefs", "Backwards References", CELL_TEXT, false };
+	return n + 2;
+}
+
 static void forget(struct report_view *v)
 {
+	pictures_free(&v->pictures);
 	if (v->made)
 		table_free(&v->table);
 	v->made = false;
@@ -119,7 +157,7 @@ static int report_load(struct view *view)
 	v->made = true;
 	if (err && err != -ENOENT)
 		return err;
-	grid_init(&v->grid, &report_source, v, v->table.columns, v->table.ncolumns);
+	grid_init(&v->grid, &report_source, v, v->columns, make_columns(v));
 	if (v->table.error)
 		v->grid.empty = v->table.error;
 	v->grid.bar = bar_column(&v->table);
