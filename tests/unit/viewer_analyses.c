@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT
+/* Duplicates, waste, the budget, suspects and growth, on heaps whose answers are known. */
+#include "tests/unit/viewer_make.h"
+
+#include <stdio.h>
+
+#include "viewer/analysis/budget.h"
+#include "viewer/analysis/duplicates.h"
+#include "viewer/analysis/growth.h"
+#include "viewer/analysis/suspects.h"
+#include "viewer/analysis/waste.h"
+#include "viewer/report/growth_text.h"
+#include "viewer/report/suspect_text.h"
+
+enum { BASE = 0x10000 };
+
+static uint64_t addr(uint32_t i)
+{
+	return BASE + 64ull * i;
+}
+
+struct world { struct make m; uint32_t str, dict, list, set, tuple, module, thing, pairs, index,
+	       elements, dict_edge; };
+
+static void define(struct world *w)
+{
+	static const struct snap_label edge[] = { { SNAP_LABEL_DICT, 0 } };
+
+	make_begin(&w->m);
+	w->str = make_type(&w->m, "builtins.str", 1 << 20, SNAP_KIND_STR, 0);
+	w->dict = make_type(&w->m, "builtins.dict", 2 << 20, SNAP_KIND_DICT, SNAP_TYPE_GC);
+	w->list = make_type(&w->m, "builtins.list", 3 << 20, SNAP_KIND_LIST, SNAP_TYPE_GC);
+	w->set = make_type(&w->m, "builtins.set", 4 << 20, SNAP_KIND_SET, SNAP_TYPE_GC);
+	w->tuple = make_type(&w->m, "builtins.tuple", 5 << 20, SNAP_KIND_TUPLE, SNAP_TYPE_GC);
+	w->module = make_type(&w->m, "builtins.module", 6 << 20, SNAP_KIND_MODULE, 0);
+	w->thing = make_type(&w->m, "app.Thing", 7 << 20, SNAP_KIND_OBJECT, SNAP_TYPE_PYTHON);
+	w->pairs = make_shape(&w->m, NULL, 0, SNAP_TAIL_PAIRS);
+	w->index = make_shape(&w->m, NULL, 0, SNAP_TAIL_INDEX);
+	w->elements = make_shape(&w->m, NULL, 0, SNAP_TAIL_ELEMENT);
+	w->dict_edge = make_shape(&w->m, edge, 1, SNAP_TAIL_OTHER);
+}
+
+/* ---- duplicates ---- */
+
+static const struct duplicate *find(const struct vec *found, uint32_t example)
+{
+	for (size_t i = 0; i < VEC_COUNT(*found, struct duplicate); i++)
+		if (VEC(*found, struct duplicate)[i].example == example)
+			return VEC(*found, struct duplicate) + i;
+	return NULL;
+}
+
+static void test_duplicates(void **state)
+{
+	struct world w = { 0 };
+	struct vec found = { 0 };
+	uint64_t pair[] = { addr(0), addr(3) }, same[] = { addr(1), addr(3) };
+	uint64_t other[] = { addr(3), addr(0) };
+
+	(void)state;
+	define(&w);
+	make_str(&w.m, addr(0), w.str, "twice");
+	make_str(&w.m, addr(1), w.str, "twice");
+	make_str(&w.m, addr(2), w.str, "Twice");
+	make_str(&w.m, addr(3), w.str, "");
+	make_object(&w.m, addr(4), w.tuple, w.index, 56, 1, pair, 2);
+	make_object(&w.m, addr(5), w.tuple, w.index, 56, 1, same, 2);	/* equal values */
+	make_object(&w.m, addr(6), w.tuple, w.index, 56, 1, other, 2);
+	make_object(&w.m, addr(7), w.tuple, w.index, 40, 1, NULL, 0);	/* empty: never */
+	make_object(&w.m, addr(8), w.tuple, w.index, 40, 1, NULL, 0);
+	struct heap *heap = make_end(&w.m);
+	assert_int_equal(duplicates_find(heap, NULL, &found), 0);
+	assert_int_equal(VEC_COUNT(found, struct duplicate), 2);
+	const struct duplicate *text = find(&found, 0), *tuple = find(&found, 4);
+	assert_true(text && text->count == 2 && text->wasted == 54 && text->size == 108);
+	assert_true(tuple && tuple->count == 2 && tuple->wasted == 56);
+	vec_free(&found);
+	heap_destroy(heap);
+}
+
+/* Thousands of values, some equal: the same groups as counting one by one. */
+static void test_many_duplicates(void **state)
+{
+	struct world w = { 0 };
+	struct vec found = { 0 };
+	uint64_t wasted = 0;
+	char text[32];
+
+	(void)state;
+	define(&w);
+	for (uint32_t i = 0; i < 5000; i++) {
+		snprintf(text, sizeof(text), "value %u", i % 1700);
+		make_str(&w.m, addr(i), w.str, text);
+	}
+	struct heap *heap = make_end(&w.m);
+	assert_int_equal(duplicates_find(heap, NULL, &found), 0);
+	assert_int_equal(VEC_COUNT(found, struct duplicate), 1700);
+	for (size_t i = 0; i < VEC_COUNT(found, struct duplicate); i++) {
+		const struct duplicate *d = VEC(found, struct duplicate) + i;
+
+		assert_int_equal(d->count, d->example < 1600 ? 3 : 2);
+		wasted += d->wasted;
+	}
+	uint64_t expected = 0;
+	for (uint32_t i = 1700; i < 5000; i++)
+		expected += 49 + (uint64_t)snprintf(text, sizeof(text), "value %u", i % 1700);
+	assert_int_equal(wasted, expected);
+	vec_free(&found);
+	heap_destroy(heap);
+}
+
+/* ---- waste ---- */
+
+static const struct waste *waste_of(const struct vec *found, enum waste_kind kind)
+{
+	for (size_t i = 0; i < VEC_COUNT(*found, struct waste); i++)
+		if (VEC(*found, struct waste)[i].kind == kind)
+			return VEC(*found, struct waste) + i;
+	return NULL;
+}
+
+static void test_waste(void **state)
+{
+	struct world w = { 0 };
+	struct vec found = { 0 };
+	uint64_t one[] = { addr(0), addr(0) }, dict[] = { addr(2) };
+
+	(void)state;
+	define(&w);	/* basicsize 16, and 16 for the collector's header */
+	make_str(&w.m, addr(0), w.str, "k");
+	make_object(&w.m, addr(1), w.dict, w.pairs, 32 + 4000, 1, NULL, 0);	/* emptied */
+	make_object(&w.m, addr(2), w.dict, w.pairs, 32 + 4000, 1, one, 2);
+	make_object(&w.m, addr(3), w.list, w.index, 32 + 8 * 10, 1, one, 2);
+	make_object(&w.m, addr(4), w.list, w.index, 32 + 8 * 2, 1, one, 2);	/* full */
+	make_object(&w.m, addr(5), w.set, w.elements, 32 + 16 * 1024, 1, one, 1);
+	make_object(&w.m, addr(6), w.thing, w.dict_edge, 48, 1, dict, 1);
+	struct heap *heap = make_end(&w.m);
+	assert_int_equal(waste_find(heap, NULL, &found), 0);
+	assert_int_equal(VEC_COUNT(found, struct waste), 5);
+	assert_int_equal(waste_of(&found, WASTE_EMPTY_DICT)->wasted, 4000);
+	assert_int_equal(waste_of(&found, WASTE_SPARSE_DICT)->wasted, 4000 - 40 - 8 - 5 * 24);
+	assert_int_equal(waste_of(&found, WASTE_SPARSE_LIST)->wasted, 64);
+	assert_int_equal(waste_of(&found, WASTE_SPARSE_LIST)->count, 1);
+	assert_int_equal(waste_of(&found, WASTE_SPARSE_SET)->wasted, 16 * 1024);
+	assert_int_equal(waste_of(&found, WASTE_INSTANCE_DICT)->wasted, 32 + 4000 - 8);
+	vec_free(&found);
+	heap_destroy(heap);
+}
+
+/* ---- budget ---- */
+
+static void check_budget(uint64_t heap_rss, uint64_t native)
+{
+	static const uint64_t owned = 1000;
+	struct world w = { 0 };
+	struct budget budget;
+	uint64_t sum = 0, clipped = 0;
+
+	define(&w);
+	make_object(&w.m, addr(0), w.list, w.index, 3000, 1, NULL, 0);
+	struct snap_map maps[] = {
+		{ .start = BASE, .class_ = SNAP_MAP_HEAP, .rss = heap_rss, .swap = 5 },
+		{ .start = 1, .class_ = SNAP_MAP_FILE, .rss = 7000 },
+		{ .start = 2, .class_ = SNAP_MAP_STACK, .rss = 400 },
+	};
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(w.m.sink->ops->map(w.m.sink, &maps[i]), 0);
+	struct snap_buffer buffers[] = {
+		{ .object = addr(0), .length = native, .flags = SNAP_BUFFER_OWNER },
+		{ .object = addr(0), .length = owned,
+		  .flags = SNAP_BUFFER_OWNER | SNAP_BUFFER_COUNTED },
+		{ .object = addr(0), .length = native, .flags = SNAP_BUFFER_VIEW },
+	};
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(w.m.sink->ops->buffer(w.m.sink, &buffers[i]), 0);
+	make_fact(&w.m, "malloc.free_bytes", 100);
+	struct heap *heap = make_end(&w.m);
+	assert_int_equal(budget_make(heap, &budget), 0);
+	for (size_t i = 0; i < VEC_COUNT(budget.entries, struct budget_entry); i++) {
+		sum += VEC(budget.entries, struct budget_entry)[i].size;
+		clipped += VEC(budget.entries, struct budget_entry)[i].clipped;
+	}
+	assert_int_equal(budget.rss, heap_rss + 7400);
+	assert_int_equal(sum, budget.rss);
+	assert_int_equal(budget.swap, 5);
+	uint64_t claimed = 3000 + native + 100;
+	assert_int_equal(clipped, claimed > heap_rss ? claimed - heap_rss : 0);
+	budget_free(&budget);
+	heap_destroy(heap);
+}
+
+static void test_budget(void **state)
+{
+	(void)state;
+	check_budget(10000, 2000);
+	check_budget(10000, 1 << 20);	/* a buffer that was never touched */
+	check_budget(1000, 0);		/* swapped out */
+	check_budget(0, 0);
+}
+
+/* ---- suspects and growth ---- */
+
+/* module m.ITEMS = [Thing, ...], its things linked by .next too when chained. */
+static struct heap *make_items(uint32_t count, bool chained)
+{
+	struct world w = { 0 };
+	uint64_t *refs = calloc(count, sizeof(*refs));
+	uint64_t dict[] = { addr(1) }, item[] = { addr(2), addr(3) };
+
+	define(&w);
+	struct snap_label next[] = { { SNAP_LABEL_ATTR, make_string(&w.m, "next") } };
+	uint32_t link = make_shape(&w.m, next, 1, SNAP_TAIL_OTHER);
+	make_object(&w.m, addr(0), w.module, w.dict_edge, 72, 1, dict, 1);
+	make_object(&w.m, addr(1), w.dict, w.pairs, 232, 1, item, 2);
+	make_str(&w.m, addr(2), w.str, "ITEMS");
+	for (uint32_t i = 0; i < count; i++)
+		refs[i] = addr(4 + i);
+	if (chained)
+		make_object(&w.m, addr(3), w.list, w.index, 64, 1, refs, 1);
+	else
+		make_object(&w.m, addr(3), w.list, w.index, 56 + 8 * count, 1, refs, count);
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t to = chained && i + 1 < count ? addr(5 + i) : 0;
+
+		make_object(&w.m, addr(4 + i), w.thing, link, 48, 1, &to, 1);
+	}
+	make_root(&w.m, SNAP_ROOT_MODULE, "m", 0, 0, addr(0));
+	free(refs);
+	return make_end(&w.m);
+}
+
+static void check_suspect(bool chained, const char *expected)
+{
+	struct heap *heap = make_items(3000, chained);
+	struct vec found = { 0 };
+	struct text text = { 0 };
+	struct analysis *a = NULL;
+
+	assert_int_equal(analysis_run(heap, NULL, &a), 0);
+	assert_int_equal(suspects_find(a, SUSPECTS_THRESHOLD, NULL, &found), 0);
+	assert_int_equal(VEC_COUNT(found, struct suspect), 1);
+	suspect_text(&text, a, VEC(found, struct suspect));
+	assert_string_equal(text_str(&text), expected);
+	text_free(&text);
+	vec_free(&found);
+	analysis_destroy(a);
+	heap_destroy(heap);
+}
+
+static void test_suspects(void **state)
+{
+	(void)state;
+	check_suspect(false, "module m.ITEMS -> list -> 3,000 Thing");
+	/* the list of one is where it begins, not the thousandth link */
+	check_suspect(true, "module m.ITEMS[0] -> Thing -> 1 Thing");
+}
+
+static void check_growth(bool chained, const char *path)
+{
+	struct heap *heap = make_items(3000, chained);
+	struct growth growth = { 0 };
+	struct text text = { 0 };
+	struct analysis *a = NULL;
+	uint64_t objects = 0, most = 0;
+	uint32_t largest = 0;
+
+	assert_int_equal(analysis_run(heap, NULL, &a), 0);
+	assert_int_equal(growth_build(a, NULL, &growth), 0);
+	const struct signature *s = growth.signature.data;
+	uint32_t count = (uint32_t)VEC_COUNT(growth.signature, struct signature);
+	for (uint32_t i = 0; i < count; i++) {
+		objects += s[i].count;
+		if (s[i].count > most) {
+			most = s[i].count;
+			largest = i;
+		}
+		assert_ptr_equal(growth_find(&growth, s[i].hash), &s[i]);
+	}
+	assert_int_equal(objects, heap->objects);
+	assert_true(most >= 2998);
+	assert_true(count < 40);
+	growth_path(&text, a, &growth, largest);
+	assert_string_equal(text_str(&text), path);
+	text_free(&text);
+	growth_free(&growth);
+	analysis_destroy(a);
+	heap_destroy(heap);
+}
+
+static void test_growth(void **state)
+{
+	(void)state;
+	check_growth(false, "module m.ITEMS[*]");
+	check_growth(true, "module m.ITEMS[*](.next x 2)");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_duplicates), cmocka_unit_test(test_many_duplicates),
+		cmocka_unit_test(test_waste), cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_suspects), cmocka_unit_test(test_growth),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
