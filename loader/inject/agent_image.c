@@ -43,7 +43,8 @@ int agent_image_init(struct agent_image *image, const struct inject_options *opt
 	}
 	if (!found)
 		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
-			"the agent file isn't libpymemagent.so of this version (no start block)");
+				 "the agent file isn't libpymemagent.so of this version "
+				 "(no start block)");
 	image->data = malloc(size);
 	if (!image->data)
 		return load_fail(err, LOAD_E_SYSTEM, ENOMEM, "out of memory");
@@ -72,7 +73,8 @@ void agent_image_configure(struct agent_image *image, const struct pymem_start *
 static int write_all(int fd, const void *data, size_t size)
 {
 	for (size_t done = 0; done < size;) {
-		ssize_t n = pwrite(fd, (const char *)data + done, size - done, (off_t)done);
+		ssize_t n =
+			pwrite(fd, (const char *)data + done, size - done, (off_t)done);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -183,7 +185,8 @@ static int make_memfd(struct remote *r, int64_t *fd, struct load_error *err)
 	static const char name[] = CALLS_AGENT_NAME;
 	uint64_t addr = remote_push(r, name, sizeof(name));
 	if (!addr)
-		return load_fail(err, LOAD_E_SYSTEM, errno, "the target can't be written to");
+		return load_fail(err, LOAD_E_SYSTEM, errno,
+				 "the target can't be written to");
 	if (remote_sys(r, fd, err, SYS_memfd_create, addr, MFD_CLOEXEC | MFD_NOEXEC_SEAL))
 		return -1;
 	if (*fd == -EINVAL &&	/* before 6.3 */
@@ -221,8 +224,8 @@ static int place_memfd(struct agent_image *image, struct remote *r, uint64_t non
 }
 
 /* One directory of the target's root; 0 = the file is there, else -errno. */
-static int try_directory(struct agent_image *image, const struct tracee *t, const char *dir,
-			 uint64_t nonce)
+static int try_directory(struct agent_image *image, const struct tracee *t,
+			 const char *dir, uint64_t nonce)
 {
 	const struct process *p = &t->errand->target->process;
 	char root[64];
@@ -234,8 +237,8 @@ static int try_directory(struct agent_image *image, const struct tracee *t, cons
 		 cwd ? "." : dir, (unsigned long long)nonce);
 	snprintf(image->host_path, sizeof(image->host_path), "%s/%s", root,
 		 image->path + (cwd ? 2 : 0));
-	int fd = open(image->host_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		      0600);
+	int fd = open(image->host_path,
+		      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	int error = 0;
@@ -259,14 +262,16 @@ static int place_file(struct agent_image *image, struct remote *r, uint64_t nonc
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
 		error = try_directory(image, r->tracee, dirs[i], nonce);
 		if (!error) {
-			errand_log(r->tracee->errand, "agent placed as %s", image->host_path);
+			errand_log(r->tracee->errand, "agent placed as %s",
+				   image->host_path);
 			return 0;
 		}
 	}
 	image->host_path[0] = 0;
 	return load_fail(err, LOAD_E_CALL, -error,
-		"the agent can't be brought into process %d: it sees no /proc, and no directory "
-		"of its root can hold an executable file (%s)", r->tracee->pid, strerror(-error));
+			 "the agent can't be brought into process %d: it sees no /proc, "
+			 "and no directory of its root can hold an executable file (%s)",
+			 r->tracee->pid, strerror(-error));
 }
 
 int agent_image_place(struct agent_image *image, struct remote *r, struct load_error *err)
@@ -281,7 +286,8 @@ int agent_image_place(struct agent_image *image, struct remote *r, struct load_e
 	return place_file(image, r, nonce, err);
 }
 
-int agent_image_remove(struct agent_image *image, struct remote *r, struct load_error *err)
+int agent_image_remove(struct agent_image *image, struct remote *r,
+		       struct load_error *err)
 {
 	int64_t ret;
 	if (image->host_path[0])

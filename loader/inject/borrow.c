@@ -49,7 +49,8 @@ static void refuse(struct search *s, enum safepoint point)
 	s->borrow->last = point;
 	tracee_release(s->tracee, NULL);
 	s->borrow->stopped_ns += s->tracee->stopped_ns;
-	errand_log(s->errand, "thread %d refused: %s", s->tracee->tid, safepoint_name(point));
+	errand_log(s->errand, "thread %d refused: %s", s->tracee->tid,
+		   safepoint_name(point));
 }
 
 static int refuse_stopped(struct search *s)
@@ -57,9 +58,10 @@ static int refuse_stopped(struct search *s)
 	int sig = s->tracee->stop_signal;
 	tracee_release(s->tracee, NULL);
 	return load_fail(s->err, LOAD_E_STATE, 0,
-		"process %d is stopped (%s): nothing can run in it until it is continued; "
-		"--method=external captures it as it is", s->errand->target->pid,
-		sigabbrev_np(sig) ? sigabbrev_np(sig) : "job control");
+			 "process %d is stopped (%s): nothing can run in it until it is "
+			 "continued; --method=external captures it as it is",
+			 s->errand->target->pid,
+			 sigabbrev_np(sig) ? sigabbrev_np(sig) : "job control");
 }
 
 /* 1 = borrowed, 0 = not this one, -1 = none at all. */
@@ -75,11 +77,13 @@ static int try_thread(struct search *s, pid_t tid)
 		if (s->err->code == LOAD_E_STATE && t->attached &&
 		    s->unresponsive_count < UNRESPONSIVE_MAX)
 			s->unresponsive[s->unresponsive_count++] = tid;
-		return s->err->code == LOAD_E_STATE || s->err->code == LOAD_E_GONE ? 0 : -1;
+		return s->err->code == LOAD_E_STATE || s->err->code == LOAD_E_GONE ? 0
+										   : -1;
 	}
 	if (t->group_stop && !s->borrow->stopped_too)
 		return refuse_stopped(s);
-	if (errand_step(s->errand, s->err, "save thread %d", tid) || tracee_save(t, s->err)) {
+	if (errand_step(s->errand, s->err, "save thread %d", tid) ||
+	    tracee_save(t, s->err)) {
 		tracee_release(t, NULL);
 		return -1;
 	}
@@ -101,17 +105,19 @@ static int give_up(struct search *s)
 		return -1;
 	if (!s->borrow->tries || (int)s->borrow->tries == s->unresponsive_count)
 		return load_fail(s->err, LOAD_E_STATE, 0,
-			"no thread of process %d can be stopped: all are in uninterruptible "
-			"system calls (state D), or end", target->pid);
+				 "no thread of process %d can be stopped: all are in "
+				 "uninterruptible system calls (state D), or end",
+				 target->pid);
 	pid_t owner = calls_loader_busy(target, target->mem);
 	if (s->borrow->last == UNSAFE_LOADER && owner)
 		return load_fail(s->err, LOAD_E_NO_SAFE_POINT, 0,
-			"process %d is busy in the dynamic loader (its thread %d holds the "
-			"lock): an agent can't be loaded now", target->pid, owner);
+				 "process %d is busy in the dynamic loader (its thread "
+				 "%d holds the lock): an agent can't be loaded now",
+				 target->pid, owner);
 	return load_fail(s->err, LOAD_E_NO_SAFE_POINT, 0,
-		"no thread of process %d was found at a place where a call is safe, in %u tries "
-		"(the last was %s)", target->pid, s->borrow->tries,
-		safepoint_name(s->borrow->last));
+			 "no thread of process %d was found at a place where a call is "
+			 "safe, in %u tries (the last was %s)",
+			 target->pid, s->borrow->tries, safepoint_name(s->borrow->last));
 }
 
 static int one_round(struct search *s, uint64_t deadline)
@@ -143,7 +149,8 @@ int borrow_thread(struct errand *errand, struct borrow *borrow, struct tracee *t
 	struct load_error own;
 	struct search s = { .errand = errand, .borrow = borrow, .tracee = tracee,
 		.err = err ? err : &own };
-	unsigned ms = errand->options->safe_point_ms ? errand->options->safe_point_ms : 1000;
+	unsigned ms =
+		errand->options->safe_point_ms ? errand->options->safe_point_ms : 1000;
 	uint64_t start = errand_now(), deadline = start + (uint64_t)ms * 1000000;
 	memcpy(s.seed, &start, sizeof(s.seed));
 	do {

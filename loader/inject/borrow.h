@@ -12,7 +12,7 @@ struct borrow {
 	bool stopped_too;	/* also a process that is stopped (SIGSTOP, Ctrl-Z) */
 	unsigned max_tries;	/* 0 = as many as the time allows */
 	unsigned tries;		/* out: threads looked at */
-	uint64_t stopped_ns;	/* out: for how long those that were refused were stopped */
+	uint64_t stopped_ns;	/* out: how long refused threads were stopped */
 	enum safepoint last;	/* out: why the last one was refused */
 };
 

@@ -35,7 +35,8 @@ static int make_pair(struct remote *r, long nr, uint64_t a, uint64_t b, int pair
 	int64_t ret;
 	uint64_t addr = remote_push(r, none, sizeof(none));
 	if (!addr)
-		return load_fail(err, LOAD_E_SYSTEM, errno, "the target can't be written to");
+		return load_fail(err, LOAD_E_SYSTEM, errno,
+				 "the target can't be written to");
 	int failed = nr == SYS_pipe2 ? remote_sys(r, &ret, err, nr, addr, a) :
 		remote_sys(r, &ret, err, nr, AF_UNIX, a, b, addr);
 	if (failed)
@@ -67,7 +68,8 @@ static int open_socket(struct remote *r, int pidfd, int index, int type,
 		       struct load_error *err)
 {
 	int pair[2];
-	int failed = make_pair(r, SYS_socketpair, (uint64_t)(type | SOCK_CLOEXEC), 0, pair, err);
+	int failed = make_pair(r, SYS_socketpair, (uint64_t)(type | SOCK_CLOEXEC), 0,
+			       pair, err);
 	if (failed)
 		return failed;
 	int ours = (int)syscall(SYS_pidfd_getfd, pidfd, pair[0], 0);
@@ -96,7 +98,8 @@ static int open_pipe(struct remote *r, int index, int theirs, int flags,
 				 strerror(failed));
 	if (failed)
 		return -1;
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", t->pid, t->tid, pair[!theirs]);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", t->pid, t->tid,
+		 pair[!theirs]);
 	int mode = theirs ? O_RDONLY : O_WRONLY;
 	int ours = open(path, mode | O_CLOEXEC);
 	int sys = errno;
@@ -136,8 +139,11 @@ int channel_open(struct remote *r, int pidfd, struct load_error *err)
 		if (channel_close_remote(r, &e->result, err))
 			return -1;
 		forget(e);
-		failed = open_pipe(r, 0, 1, O_DIRECT, err) || open_pipe(r, 1, 1, 0, err) ||
-			open_pipe(r, 2, 0, O_DIRECT, err) ? -1 : 0;
+		failed = open_pipe(r, 0, 1, O_DIRECT, err) ||
+					 open_pipe(r, 1, 1, 0, err) ||
+					 open_pipe(r, 2, 0, O_DIRECT, err)
+				 ? -1
+				 : 0;
 	}
 	return failed;
 }
@@ -148,7 +154,8 @@ int channel_close_remote(struct remote *r, const struct errand_result *ends,
 	for (int i = 0; i < 3; i++) {
 		int fd = ends->remote_fd[i];
 		if (fd < 0 || !ends->remote_inode[i] ||
-		    channel_inode(r->tracee->pid, r->tracee->tid, fd) != ends->remote_inode[i])
+		    channel_inode(r->tracee->pid, r->tracee->tid, fd) !=
+			    ends->remote_inode[i])
 			continue;
 		if (close_one(r, fd, err))
 			return -1;

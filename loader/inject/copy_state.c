@@ -51,7 +51,8 @@ static void free_gils(struct remote *r)
 /* Up to 3.6 a variable, the thread that ends the interpreter; then a function. */
 static int is_ending(struct remote *r, uint64_t *ret, struct load_error *err)
 {
-	static const char *const functions[] = { "Py_IsFinalizing", "_Py_IsFinalizing", NULL };
+	static const char *const functions[] = { "Py_IsFinalizing", "_Py_IsFinalizing",
+						 NULL };
 	const struct tracee *t = r->tracee;
 	uint64_t variable = elf_address(&t->errand->target->python.elf, "_Py_Finalizing");
 	if (call_first(r, functions, 0, 0, ret, err))

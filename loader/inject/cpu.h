@@ -73,7 +73,7 @@ void cpu_set_syscall(struct user_regs_struct *regs, uint64_t gadget, uint64_t sp
  */
 void cpu_set_call(struct user_regs_struct *regs, uint64_t stub, uint64_t stack_top,
 		  uint64_t block, uint64_t frame, uint64_t errno_location);
-/* The stub's code; size in bytes. Offset of its marker system call's return in *marker. */
+/* The stub's code; size in bytes; *marker: offset of its marker call's return. */
 const uint8_t *cpu_stub(size_t *size, size_t *marker);
 
 /*

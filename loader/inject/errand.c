@@ -109,8 +109,8 @@ int errand_step(struct errand *s, struct load_error *err, const char *format, ..
 	if (fault_here(s->step, name, &deadly)) {
 		if (deadly)
 			die_all();
-		return load_fail(err, LOAD_E_SYSTEM, EIO, "fault injected at step %u (%s)",
-				 s->step, name);
+		return load_fail(err, LOAD_E_SYSTEM, EIO,
+				 "fault injected at step %u (%s)", s->step, name);
 	}
 #else
 	(void)err;
@@ -173,7 +173,8 @@ static void close_others(const struct errand *s)
 			if (keep[i] >= low && keep[i] < next)
 				next = keep[i];
 		if (next > low)
-			close_range((unsigned)low, next == INT_MAX ? ~0u : (unsigned)next - 1, 0);
+			close_range((unsigned)low,
+				    next == INT_MAX ? ~0u : (unsigned)next - 1, 0);
 		if (next == INT_MAX)
 			return;
 		low = next + 1;
@@ -196,7 +197,7 @@ static void helper_main(struct errand *s, errand_work work)
 	sigset_t all;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	signal(SIGCHLD, SIG_DFL);	/* ignored: stops of tracees wouldn't be waited for */
+	signal(SIGCHLD, SIG_DFL); /* ignored: stops of tracees wouldn't be waited for */
 	prctl(PR_SET_NAME, "pymem-tracer");
 	close_others(s);
 	hurry();
@@ -242,11 +243,13 @@ static int receive(struct errand *s, uint64_t deadline)
 	if (!ready)
 		return -2;
 	struct iovec iov = { &p, sizeof(p) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes) };
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control.bytes,
+			    .msg_controllen = sizeof(control.bytes) };
 	ssize_t n = recvmsg(s->channel, &m, MSG_CMSG_CLOEXEC);
 	if (n < 0 && (errno == ECONNRESET || errno == EINTR))
-		return 0;	/* it ended before it read our word; what it sent comes next */
+		return 0; /* it ended before it read our word; what it sent comes next */
 	if (n <= 0)
 		return -1;
 	if (p.kind == PACKET_LOG) {
@@ -306,9 +309,11 @@ int errand_run(struct errand *s, errand_work work, unsigned timeout_ms, bool sta
 	reap(s);
 	if (got == -2)
 		return load_fail(err, LOAD_E_TIMEOUT, 0,
-			"the injection took more than %u ms and was given up", timeout_ms);
+				 "the injection took more than %u ms and was given up",
+				 timeout_ms);
 	if (got != 1)
-		return load_fail(err, LOAD_E_SYSTEM, 0, "the tracing helper ended unexpectedly");
+		return load_fail(err, LOAD_E_SYSTEM, 0,
+				 "the tracing helper ended unexpectedly");
 	if (s->result.status && err)
 		*err = s->result.error;
 	return s->result.status;

@@ -47,7 +47,7 @@ struct errand {
 	int fds[3];		/* to be handed over; -1 = none */
 	pid_t helper;		/* in the loader */
 	pid_t loader;		/* in the helper */
-	bool told;		/* in the helper: the loader wants it to end, or is gone */
+	bool told;		/* in the helper: to end; or the loader is gone */
 	int lock;		/* fd that both keep open, or -1 */
 	uint64_t epoch;		/* ns */
 	unsigned step;

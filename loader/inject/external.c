@@ -207,7 +207,8 @@ static int load_failed_text(struct copy *c, struct load_error *err)
 	uint64_t message = 0;
 	char text[300] = "";
 	if (calls->dlerror && !calls->internal_dlopen &&
-	    !remote_call(&c->remote, calls->dlerror, none, 1000, &message, err) && message)
+	    !remote_call(&c->remote, calls->dlerror, none, 1000, &message, err) &&
+	    message)
 		memory_read_string(c->tracee.mem, message, text, sizeof(text));
 	return load_fail(err, LOAD_E_CALL, 0, "the copy could not load the agent: %s",
 			 text[0] ? text : "dlopen failed without a reason");
@@ -218,14 +219,18 @@ static int start_walk(struct copy *c, const char *path, struct load_error *err)
 {
 	struct errand *e = c->tracee.errand;
 	const struct target_calls *calls = &e->target->calls;
-	uint64_t flags = RTLD_NOW | RTLD_LOCAL | (calls->internal_dlopen ? 0x80000000u : 0);
-	const uint64_t arg[4] = { remote_push(&c->remote, path, strlen(path) + 1), flags };
-	unsigned timeout = e->options->call_timeout_ms ? e->options->call_timeout_ms : 3000;
+	uint64_t flags =
+		RTLD_NOW | RTLD_LOCAL | (calls->internal_dlopen ? 0x80000000u : 0);
+	const uint64_t arg[4] = { remote_push(&c->remote, path, strlen(path) + 1),
+				  flags };
+	unsigned timeout =
+		e->options->call_timeout_ms ? e->options->call_timeout_ms : 3000;
 	uint64_t deadline = errand_now() + timeout * 1000000ull, handle;
 	if (!arg[0] || remote_call_start(&c->remote, calls->dlopen, arg, err))
 		return -1;
 	while (errand_now() < deadline) {
-		int got = remote_call_poll(&c->remote, errand_now() + 1000000, &handle, err);
+		int got = remote_call_poll(&c->remote, errand_now() + 1000000, &handle,
+					   err);
 		if (agent_speaks(e))
 			return 0;	/* it may already be through, and have ended */
 		if (got < 0)
@@ -244,7 +249,7 @@ static int name_copy(struct copy *c, struct load_error *err)
 {
 	static const char name[] = LEFTOVER_COPY_NAME;
 	int64_t ret;
-	uint64_t addr = c->remote.frame - 32;	/* below the exit word: nobody's any more */
+	uint64_t addr = c->remote.frame - 32; /* below the exit word: nobody's any more */
 	if (!tracee_write(&c->tracee, addr, name, sizeof(name)))
 		return 0;
 	return remote_sys(&c->remote, &ret, err, SYS_prctl, PR_SET_NAME, addr);
@@ -262,7 +267,8 @@ static int prepare(struct copy *c, struct agent_image *image, struct load_error 
 	if (errand_step(e, err, "copy: map the region") ||
 	    remote_map(&c->remote, 0, COPY_STACK, err))
 		return -1;
-	if (errand_step(e, err, "copy: channels") || channel_open(&c->remote, c->pidfd, err))
+	if (errand_step(e, err, "copy: channels") ||
+	    channel_open(&c->remote, c->pidfd, err))
 		return -1;
 	copy_free_loader(&c->remote);
 	if (errand_step(e, err, "copy: GIL") || copy_take_gil(&c->remote, err))
@@ -271,7 +277,8 @@ static int prepare(struct copy *c, struct agent_image *image, struct load_error 
 	if (tell_maps(c, &start, err))
 		return -1;
 	agent_image_configure(image, &start);
-	if (errand_step(e, err, "copy: image") || agent_image_place(image, &c->remote, err))
+	if (errand_step(e, err, "copy: image") ||
+	    agent_image_place(image, &c->remote, err))
 		return -1;
 	if (errand_step(e, err, "copy: dlopen %s", image->path) ||
 	    start_walk(c, image->path, err))
@@ -305,7 +312,8 @@ static int finish_parent(struct tracee *t, int status, struct load_error *err)
 	struct load_error late = { 0 };
 	struct errand *e = t->errand;
 	if (t->stopped && t->changed && !t->ended && tracee_to_event_stop(t, 500))
-		load_fail(&late, LOAD_E_TIMEOUT, 0, "thread %d didn't stop again", t->tid);
+		load_fail(&late, LOAD_E_TIMEOUT, 0, "thread %d didn't stop again",
+			  t->tid);
 	if (!late.code)
 		tracee_release(t, &late);
 	e->result.injection.stopped_ns += t->stopped_ns;
@@ -343,7 +351,8 @@ static int make_copy(struct errand *e, struct copy *c, struct load_error *err)
 	errand_step(e, NULL, "clone: let the target go");
 	if (finish_parent(&t, status, err))
 		return -1;
-	errand_log(e, "copy %d made, pause %.3f ms", t.clone_child, (double)t.stopped_ns / 1e6);
+	errand_log(e, "copy %d made, pause %.3f ms", t.clone_child,
+		   (double)t.stopped_ns / 1e6);
 	return errand_step(e, err, "copy: adopt") || adopt(c, e, &t, word, err) ? -1 : 0;
 }
 

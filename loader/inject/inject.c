@@ -125,7 +125,8 @@ static bool is_worker(pid_t pid, pid_t tid, uint32_t worker_tid)
 				is = n == worker_tid;
 		}
 	} else {
-		is = !strncmp(status, "Name:\t" AGENT_THREAD "\n", 6 + sizeof(AGENT_THREAD));
+		is = !strncmp(status, "Name:\t" AGENT_THREAD "\n",
+			      6 + sizeof(AGENT_THREAD));
 	}
 	free(status);
 	return is;
@@ -170,7 +171,8 @@ int inject_agent(pid_t pid, const struct inject_options *options, struct injecti
 	find_leftover(p, &leftover);
 	struct plan_a plan = { .image = &image, .leftover = &leftover };
 	p->errand.input = &plan;
-	int status = errand_run(&p->errand, plan_a_load, errand_limit(options), false, err);
+	int status =
+		errand_run(&p->errand, plan_a_load, errand_limit(options), false, err);
 	agent_image_free(&image);
 	if (status) {
 		close_private(p);
@@ -180,8 +182,8 @@ int inject_agent(pid_t pid, const struct inject_options *options, struct injecti
 	return 0;
 }
 
-int inject_external(pid_t pid, const struct inject_options *options, struct injection *ret,
-		    struct load_error *err)
+int inject_external(pid_t pid, const struct inject_options *options,
+		    struct injection *ret, struct load_error *err)
 {
 	struct agent_image image;
 	struct private *p = open_private(pid, options, err);
@@ -193,8 +195,8 @@ int inject_external(pid_t pid, const struct inject_options *options, struct inje
 	}
 	struct plan_a plan = { .image = &image };
 	p->errand.input = &plan;
-	int status = errand_run(&p->errand, external_run, errand_limit(options) + 20000, true,
-				err);
+	int status = errand_run(&p->errand, external_run, errand_limit(options) + 20000,
+				true, err);
 	agent_image_free(&image);
 	if (status) {
 		close_private(p);
@@ -212,9 +214,10 @@ static int wait_worker_gone(const struct injection *in, struct load_error *err)
 	while (worker_lives(in)) {
 		if (errand_now() > deadline)
 			return load_fail(err, LOAD_E_TIMEOUT, 0,
-				"the agent's thread in process %d is still there (does it wait "
-				"for the GIL?): the agent stays loaded and will end by itself",
-				in->pid);
+					 "the agent's thread in process %d is still "
+					 "there (does it wait for the GIL?): the agent "
+					 "stays loaded and will end by itself",
+					 in->pid);
 		nanosleep(&(struct timespec){ 0, 500000 }, NULL);
 	}
 	return 0;
@@ -227,19 +230,23 @@ static int verify_gone(const struct private *p, struct load_error *err)
 	bool mapped = target_find_agent(t->pid, t->process.live_tid) != 0;
 	if (mapped && t->libc_kind == LIBC_MUSL)
 		return load_fail(err, LOAD_E_CALL, 0,
-			"the agent stays in process %d, idle: its C library, musl, never unloads "
-			"anything", t->pid);
+				 "the agent stays in process %d, idle: its C library, "
+				 "musl, never unloads anything",
+				 t->pid);
 	if (mapped)
 		return load_fail(err, LOAD_E_CALL, 0,
-			"the agent is still mapped in process %d: its dynamic loader kept it",
-			t->pid);
+				 "the agent is still mapped in process %d: its dynamic "
+				 "loader kept it",
+				 t->pid);
 	const struct errand_result *r = &p->errand.result;
 	for (int i = 0; i < 3; i++)
 		if (r->remote_fd[i] >= 0 && r->remote_inode[i] &&
-		    channel_inode(t->pid, t->process.live_tid, r->remote_fd[i]) == r->remote_inode[i])
+		    channel_inode(t->pid, t->process.live_tid, r->remote_fd[i]) ==
+			    r->remote_inode[i])
 			return load_fail(err, LOAD_E_CALL, 0,
-				"descriptor %d of the capture is still open in process %d",
-				r->remote_fd[i], t->pid);
+					 "descriptor %d of the capture is still open in "
+					 "process %d",
+					 r->remote_fd[i], t->pid);
 	return 0;
 }
 
@@ -282,8 +289,10 @@ int inject_eject(struct injection *in, const struct inject_options *options, boo
 		return eject_agent(p, in, keep, err);
 	/* the helper kills the copy and reaps it in the target */
 	if (!errand_finish(&p->errand, 5000))
-		return load_fail(err, LOAD_E_TIMEOUT, 0,
-			"the copy of process %d could not be cleared away in time", in->pid);
+		return load_fail(
+			err, LOAD_E_TIMEOUT, 0,
+			"the copy of process %d could not be cleared away in time",
+			in->pid);
 	in->stopped_ns += p->errand.result.injection.stopped_ns;
 	if (p->errand.result.status)
 		*err = p->errand.result.error;
@@ -299,15 +308,18 @@ int inject_remove(pid_t pid, const struct inject_options *options, struct load_e
 	struct injection in = { .pid = pid };
 	struct leftover leftover;
 	find_leftover(p, &leftover);
-	struct plan_a plan = { .handle = p->target.calls.kept_handle, .leftover = &leftover };
+	struct plan_a plan = { .handle = p->target.calls.kept_handle,
+			       .leftover = &leftover };
 	if (worker_lives(&in))
 		status = load_fail(err, LOAD_E_BUSY, EBUSY,
 				   "another capture of process %d is running", pid);
 	else if (plan.handle || leftover_any(&leftover))
 		status = run_eject(p, &plan, NULL, err) || verify_gone(p, err) ? -1 : 0;
 	else if (p->target.calls.kept.end)
-		status = load_fail(err, LOAD_E_CALL, 0,
-			"the agent in process %d can't be found in its list of libraries", pid);
+		status = load_fail(
+			err, LOAD_E_CALL, 0,
+			"the agent in process %d can't be found in its list of libraries",
+			pid);
 	close_private(p);
 	return status;
 }

@@ -22,12 +22,12 @@
 struct inject_options {
 	const void *agent;	/* bytes of libpymemagent.so */
 	size_t agent_size;
-	struct pymem_start start; /* flags, limits, probes; inject fills nonce and fds in */
+	struct pymem_start start; /* flags, limits, probes; inject fills the rest in */
 	unsigned stop_timeout_ms;	/* 0 = 200 */
 	unsigned call_timeout_ms;	/* 0 = 3000 */
 	unsigned safe_point_ms;		/* wall time to look for a safe point, 0 = 1000 */
 	bool any_process;	/* tests: the target needn't be a CPython */
-	void (*log)(void *arg, const char *line);	/* --debug; may be NULL; no newline */
+	void (*log)(void *arg, const char *line); /* --debug; may be NULL; no newline */
 	void *log_arg;
 };
 
@@ -41,8 +41,8 @@ struct injection {
 	int stream_fd;		/* our end: read the snapshot */
 	uint64_t nonce;
 	uint64_t handle;	/* dlopen handle in the target, 0 = unknown */
-	bool reused;		/* an agent that an earlier capture kept was started again */
-	uint32_t worker_tid;	/* the caller sets it from HELLO.b (target's view); 0 = unknown */
+	bool reused;		/* an agent that an earlier capture kept runs again */
+	uint32_t worker_tid;	/* the caller sets it from HELLO.b; 0 = unknown */
 	uint64_t stack_addr, stack_size;	/* mapped in the target for the worker */
 	uint64_t stopped_ns;	/* total time the hijacked thread was not its own */
 	pid_t copy_pid;		/* Plan B: the frozen copy, else 0 */
@@ -62,21 +62,22 @@ int inject_agent(pid_t pid, const struct inject_options *options, struct injecti
  * Plan B: one raw clone in the target, the agent runs in the copy, traced by a
  * helper process of ours until the copy ends (or injection_close).
  */
-int inject_external(pid_t pid, const struct inject_options *options, struct injection *ret,
-		    struct load_error *err);
+int inject_external(pid_t pid, const struct inject_options *options,
+		    struct injection *ret, struct load_error *err);
 /*
  * Plan A, after DONE: waits for the worker thread to be gone, second short stop,
  * dlclose, munmap of the stack, verification from /proc.  `keep`: only the
  * stack is unmapped.  Plan B: kills and reaps the copy without a trace.
  * Adds to injection->stopped_ns.
  */
-int inject_eject(struct injection *injection, const struct inject_options *options, bool keep,
-		 struct load_error *err);
+int inject_eject(struct injection *injection, const struct inject_options *options,
+		 bool keep, struct load_error *err);
 /*
  * Takes out an agent that an earlier injection left loaded (`keep`): one short
  * stop, dlclose, verification.  0 also when there is none; never while a job runs.
  */
-int inject_remove(pid_t pid, const struct inject_options *options, struct load_error *err);
+int inject_remove(pid_t pid, const struct inject_options *options,
+		  struct load_error *err);
 /* Closes our ends and frees; does not touch the target. */
 void injection_close(struct injection *injection);
 

@@ -23,8 +23,10 @@ static uint64_t region_end(const struct target *t, const struct maps *maps, size
 {
 	const struct map *m = &maps->list[i];
 	char mark[sizeof(LEFTOVER_MARK)];
-	if (i + 2 >= maps->count || m->r || m[1].end - m[1].start != REMOTE_WORKER_STACK ||
-	    !anonymous(m, m->start, false, false) || !anonymous(m + 1, m->end, true, false) ||
+	if (i + 2 >= maps->count || m->r ||
+	    m[1].end - m[1].start != REMOTE_WORKER_STACK ||
+	    !anonymous(m, m->start, false, false) ||
+	    !anonymous(m + 1, m->end, true, false) ||
 	    !anonymous(m + 2, m[1].end, false, false) || m[2].r ||
 	    !memory_read(t->mem, m[1].start, mark, sizeof(mark)) ||
 	    memcmp(mark, LEFTOVER_MARK, sizeof(mark)))
@@ -43,7 +45,8 @@ static void find_memfds(pid_t pid, pid_t tid, struct leftover *ret)
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", pid, tid);
 	DIR *dir = opendir(path);
 	for (struct dirent *d; dir && (d = readdir(dir));) {
-		snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%.10s", pid, tid, d->d_name);
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%.10s", pid, tid,
+			 d->d_name);
 		ssize_t n = readlink(path, link, sizeof(link) - 1);
 		link[n < 0 ? 0 : n] = 0;
 		if (!strcmp(link, "/memfd:" CALLS_AGENT_NAME " (deleted)") &&
@@ -82,8 +85,10 @@ static void find_zombies(const struct target *t, struct leftover *ret)
 	snprintf(path, sizeof(path), "/proc/%d/task", t->pid);
 	DIR *dir = opendir(path);
 	for (struct dirent *d; dir && (d = readdir(dir));) {
-		snprintf(path, sizeof(path), "/proc/%d/task/%.10s/children", t->pid, d->d_name);
-		char *list = d->d_name[0] == '.' ? NULL : proc_read(path, 1 << 20, NULL), *end;
+		snprintf(path, sizeof(path), "/proc/%d/task/%.10s/children", t->pid,
+			 d->d_name);
+		char *list = d->d_name[0] == '.' ? NULL : proc_read(path, 1 << 20, NULL),
+		     *end;
 		for (char *p = list; p && ret->zombie_count < LEFTOVER_MAX; p = end) {
 			pid_t child = (pid_t)strtol(p, &end, 10);
 			if (end == p)

@@ -40,20 +40,24 @@ int lock_process(pid_t pid, struct load_error *err)
 	snprintf(path, sizeof(path), "/proc/%d", pid);
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return load_fail(err, errno == ENOENT ? LOAD_E_GONE : LOAD_E_SYSTEM, errno,
-				 errno == ENOENT ? "there is no process %d" :
-				 "/proc/%d can't be opened", pid);
+		return load_fail(err, errno == ENOENT ? LOAD_E_GONE : LOAD_E_SYSTEM,
+				 errno,
+				 errno == ENOENT ? "there is no process %d"
+						 : "/proc/%d can't be opened",
+				 pid);
 	if (!flock(fd, LOCK_EX | LOCK_NB))
 		return fd;
 	int sys = errno;
 	pid_t other = sys == EWOULDBLOCK ? holder(fd) : 0;
 	close(fd);
 	if (sys != EWOULDBLOCK)
-		return load_fail(err, LOAD_E_SYSTEM, sys, "/proc/%d can't be locked: %s", pid,
-				 strerror(sys));
+		return load_fail(err, LOAD_E_SYSTEM, sys, "/proc/%d can't be locked: %s",
+				 pid, strerror(sys));
 	if (other)
-		return load_fail(err, LOAD_E_BUSY, sys,
-			"another pymem-load (process %d) is capturing process %d", other, pid);
-	return load_fail(err, LOAD_E_BUSY, sys, "another pymem-load is capturing process %d",
-			 pid);
+		return load_fail(
+			err, LOAD_E_BUSY, sys,
+			"another pymem-load (process %d) is capturing process %d", other,
+			pid);
+	return load_fail(err, LOAD_E_BUSY, sys,
+			 "another pymem-load is capturing process %d", pid);
 }

@@ -36,7 +36,8 @@ static int dlopen_failed(struct remote *r, struct load_error *err)
 	uint64_t message = 0;
 	const uint64_t none[4] = { 0 };
 	if (e->target->calls.dlerror && !e->target->calls.internal_dlopen &&
-	    remote_call(r, e->target->calls.dlerror, none, call_timeout(e), &message, err))
+	    remote_call(r, e->target->calls.dlerror, none, call_timeout(e), &message,
+			err))
 		return -1;
 	if (message)
 		memory_read_string(r->tracee->mem, message, text, sizeof(text));
@@ -51,8 +52,10 @@ static int call_dlopen(struct remote *r, const char *path, uint64_t *handle,
 	const struct target_calls *c = &e->target->calls;
 	uint64_t name = remote_push(r, path, strlen(path) + 1);
 	if (!name)
-		return load_fail(err, LOAD_E_SYSTEM, errno, "the target can't be written to");
-	uint64_t flags = RTLD_NOW | RTLD_LOCAL | (c->internal_dlopen ? INTERNAL_DLOPEN : 0);
+		return load_fail(err, LOAD_E_SYSTEM, errno,
+				 "the target can't be written to");
+	uint64_t flags =
+		RTLD_NOW | RTLD_LOCAL | (c->internal_dlopen ? INTERNAL_DLOPEN : 0);
 	const uint64_t arg[4] = { name, flags };
 	if (remote_call(r, c->dlopen, arg, call_timeout(e), handle, err))
 		return -1;
@@ -65,7 +68,8 @@ static int start_kept(struct remote *r, const struct pymem_start *start,
 	struct errand *e = r->tracee->errand;
 	uint64_t addr = remote_push(r, start, sizeof(*start)), ret;
 	if (!addr)
-		return load_fail(err, LOAD_E_SYSTEM, errno, "the target can't be written to");
+		return load_fail(err, LOAD_E_SYSTEM, errno,
+				 "the target can't be written to");
 	const uint64_t arg[4] = { addr };
 	if (remote_call(r, e->target->calls.kept_start, arg, call_timeout(e), &ret, err))
 		return -1;
@@ -77,11 +81,12 @@ static int start_kept(struct remote *r, const struct pymem_start *start,
 			"another capture of process %d is running", e->target->pid);
 	if (result == -EPROTO)
 		return load_fail(err, LOAD_E_UNSUPPORTED, EPROTO,
-			"process %d still holds an agent of another pymem version, which that "
-			"version has to take out", e->target->pid);
+				 "process %d still holds an agent of another pymem "
+				 "version, which that version has to take out",
+				 e->target->pid);
 	if (result)
-		return load_fail(err, LOAD_E_CALL, -result, "the agent could not start: %s",
-				 strerror(-result));
+		return load_fail(err, LOAD_E_CALL, -result,
+				 "the agent could not start: %s", strerror(-result));
 	return 0;
 }
 
@@ -95,8 +100,9 @@ static void fill_start(struct remote *r, struct pymem_start *start)
 	start->stream_fd = fd[1];
 	start->command_fd = fd[2] >= 0 ? fd[2] : fd[0];
 	/* the lowest page carries LEFTOVER_MARK */
-	uint64_t page = 4096, taken = agent_maps_reserve(r->tracee, start, r->worker + page,
-							 r->worker_size / 2);
+	uint64_t page = 4096,
+		 taken = agent_maps_reserve(r->tracee, start, r->worker + page,
+					    r->worker_size / 2);
 	start->stack_addr = r->worker + (taken ? page + taken : 0);
 	start->stack_size = r->worker_size - (start->stack_addr - r->worker);
 	start->stopped_ns = errand_now() - r->tracee->stopped_at;
@@ -111,8 +117,8 @@ static int load(struct remote *r, struct agent_image *image, struct load_error *
 {
 	struct errand *e = r->tracee->errand;
 	struct pymem_start start;
-	if (errand_step(e, err, "frame") ||
-	    errand_step(e, err, "map the region") || remote_map(r, REMOTE_WORKER_STACK, REMOTE_CALL_STACK, err))
+	if (errand_step(e, err, "frame") || errand_step(e, err, "map the region") ||
+	    remote_map(r, REMOTE_WORKER_STACK, REMOTE_CALL_STACK, err))
 		return -1;
 	tracee_write(r->tracee, r->worker, LEFTOVER_MARK, sizeof(LEFTOVER_MARK));
 	if (errand_step(e, err, "channels") || channel_open(r, e->target->pidfd, err))
@@ -185,12 +191,14 @@ static int give_back(struct tracee *t, int status, struct load_error *err)
 	struct errand *e = t->errand;
 	errand_step(e, NULL, "back to an event stop");
 	if (t->stopped && t->changed && !t->ended && tracee_to_event_stop(t, 500))
-		load_fail(&late, LOAD_E_TIMEOUT, 0, "thread %d didn't stop again", t->tid);
+		load_fail(&late, LOAD_E_TIMEOUT, 0, "thread %d didn't stop again",
+			  t->tid);
 	errand_step(e, NULL, "restore and detach");
 	if (!late.code)
 		tracee_release(t, &late);
 	e->result.injection.stopped_ns += t->stopped_ns;
-	errand_log(e, "thread %d was stopped for %.3f ms", t->tid, (double)t->stopped_ns / 1e6);
+	errand_log(e, "thread %d was stopped for %.3f ms", t->tid,
+		   (double)t->stopped_ns / 1e6);
 	if (status || !late.code)
 		return status;
 	*err = late;
@@ -203,8 +211,8 @@ int plan_a_load(struct errand *e, struct load_error *err)
 	struct borrow borrow = { .judge = safepoint_call };
 	struct tracee t;
 	struct remote r;
-	if (!e->target->calls.kept_start && target_find_agent(e->target->pid,
-							      e->target->process.live_tid))
+	if (!e->target->calls.kept_start &&
+	    target_find_agent(e->target->pid, e->target->process.live_tid))
 		return load_fail(err, LOAD_E_BUSY, EBUSY,
 			"another pymem-load is loading its agent into process %d",
 			e->target->pid);
@@ -233,14 +241,16 @@ static int close_library(struct remote *r, uint64_t handle, struct load_error *e
 	struct errand *e = r->tracee->errand;
 	const uint64_t arg[4] = { handle };
 	uint64_t ret;
-	if (errand_step(e, err, "map the region") || remote_map(r, 0, REMOTE_CALL_STACK, err) ||
-	    errand_step(e, err, "dlclose") ||
+	if (errand_step(e, err, "map the region") ||
+	    remote_map(r, 0, REMOTE_CALL_STACK, err) || errand_step(e, err, "dlclose") ||
 	    remote_call(r, e->target->calls.dlclose, arg, call_timeout(e), &ret, err))
 		return -1;
-	return (int)ret ? load_fail(err, LOAD_E_CALL, 0, "dlclose of the agent failed") : 0;
+	return (int)ret ? load_fail(err, LOAD_E_CALL, 0, "dlclose of the agent failed")
+			: 0;
 }
 
-static int unmap_worker(struct remote *r, const struct plan_a *plan, struct load_error *err)
+static int unmap_worker(struct remote *r, const struct plan_a *plan,
+			struct load_error *err)
 {
 	int64_t ret;
 	errand_step(r->tracee->errand, NULL, "unmap the worker's stack");
@@ -271,8 +281,9 @@ static int eject(struct remote *r, const struct plan_a *plan, struct load_error 
 int plan_a_eject(struct errand *e, struct load_error *err)
 {
 	const struct plan_a *plan = e->input;
-	struct borrow borrow = { .judge = plan->handle ? safepoint_call : safepoint_syscall,
-		.stopped_too = !plan->handle };
+	struct borrow borrow = { .judge = plan->handle ? safepoint_call
+						       : safepoint_syscall,
+				 .stopped_too = !plan->handle };
 	struct tracee t;
 	struct remote r;
 	if (borrow_thread(e, &borrow, &t, err))

@@ -43,8 +43,8 @@ static void place_frame(struct remote *r, uint64_t top)
 	struct tracee *t = r->tracee;
 	uint8_t buf[CPU_FRAME_MAX];
 	uint64_t addr;
-	size_t size = cpu_frame_build(&t->state, top, t->errand->target->calls.restorer, buf,
-				      &addr);
+	size_t size = cpu_frame_build(&t->state, top, t->errand->target->calls.restorer,
+				      buf, &addr);
 	if (!size || !stack_has(t, addr - 64, top) || !tracee_write(t, addr, buf, size))
 		return;
 	r->frame = addr;
@@ -69,7 +69,8 @@ static int lost(struct remote *r, enum tracee_event event, struct load_error *er
 {
 	struct tracee *t = r->tracee;
 	if (event == TRACEE_ENDED)
-		return load_fail(err, LOAD_E_GONE, 0, "process %d ended meanwhile", t->pid);
+		return load_fail(err, LOAD_E_GONE, 0, "process %d ended meanwhile",
+				 t->pid);
 	if (event == TRACEE_EXEC) {
 		t->saved = false;	/* nothing of what was saved exists any more */
 		return load_fail(err, LOAD_E_GONE, 0,
@@ -77,10 +78,11 @@ static int lost(struct remote *r, enum tracee_event event, struct load_error *er
 	}
 	if (event == TRACEE_TIMEOUT)
 		return load_fail(err, LOAD_E_TIMEOUT, 0,
-			"a call made in process %d didn't return in time; it is left to finish",
-			t->pid);
-	return load_fail(err, LOAD_E_SYSTEM, 0, "thread %d of process %d stopped unexpectedly",
-			 t->tid, t->pid);
+				 "a call made in process %d didn't return in time; it is "
+				 "left to finish",
+				 t->pid);
+	return load_fail(err, LOAD_E_SYSTEM, 0,
+			 "thread %d of process %d stopped unexpectedly", t->tid, t->pid);
 }
 
 /* Runs to the next system call stop; other stops are gone through. */
@@ -109,8 +111,9 @@ int remote_clone(struct remote *r, int64_t *ret, uint64_t *exit_word_ret,
 	const long clone_options = t->options | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK;
 	if (!r->frame || !leave || !tracee_write(t, word, &leave, sizeof(leave)))
 		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
-			"a copy of process %d can't be made safely: no room on its stack, or no "
-			"_exit in its C library", t->pid);
+				 "a copy of process %d can't be made safely: no room on "
+				 "its stack, or no _exit in its C library",
+				 t->pid);
 	if (ptrace(PTRACE_SETOPTIONS, t->tid, NULL, (void *)clone_options))
 		return load_fail(err, LOAD_E_SYSTEM, errno, "PTRACE_SETOPTIONS: %s",
 				 strerror(errno));
@@ -160,8 +163,8 @@ static int check(int64_t result, const char *what, struct load_error *err)
 {
 	if (result >= 0 || result < -4095)
 		return 0;
-	return load_fail(err, LOAD_E_CALL, (int)-result, "%s failed in the target: %s", what,
-			 strerror((int)-result));
+	return load_fail(err, LOAD_E_CALL, (int)-result, "%s failed in the target: %s",
+			 what, strerror((int)-result));
 }
 
 static int protect_guards(struct remote *r, uint64_t page, struct load_error *err)
@@ -186,7 +189,8 @@ static int map_stub(struct remote *r, uint64_t page, struct load_error *err)
 		return -1;
 	if (!tracee_poke(r->tracee, r->stub, code, size))
 		return load_fail(err, LOAD_E_SYSTEM, errno,
-				 "the call stub could not be written: %s", strerror(errno));
+				 "the call stub could not be written: %s",
+				 strerror(errno));
 	return 0;
 }
 
@@ -256,7 +260,8 @@ int remote_call_start(struct remote *r, uint64_t function, const uint64_t arg[4]
 	r->top = top;		/* the block is dead once the call has returned */
 	r->inside = false;
 	if (!r->block)
-		return load_fail(err, LOAD_E_SYSTEM, 0, "the call block could not be written");
+		return load_fail(err, LOAD_E_SYSTEM, 0,
+				 "the call block could not be written");
 	cpu_set_call(&regs, r->stub, stack, r->block, r->context,
 		     t->errand->target->calls.errno_location);
 	r->calls++;
@@ -274,8 +279,9 @@ static int crashed(struct remote *r, struct load_error *err)
 	struct user_regs_struct regs = { 0 };
 	cpu_get_regs(r->tracee->tid, &regs);
 	return load_fail(err, LOAD_E_CALL, 0,
-		"the injected call crashed at %#llx; the thread was put back, but the library it "
-		"was in may be left in disorder", (unsigned long long)cpu_pc(&regs));
+			 "the injected call crashed at %#llx; the thread was put back, "
+			 "but the library it was in may be left in disorder",
+			 (unsigned long long)cpu_pc(&regs));
 }
 
 /* At a system call stop: is it the exit of the stub's marker? */
@@ -301,14 +307,16 @@ int remote_call_poll(struct remote *r, uint64_t deadline, uint64_t *ret,
 			return crashed(r, err);
 		if (event == TRACEE_SYSCALL && at_marker(r))
 			break;
-		if (event != TRACEE_SYSCALL && event != TRACEE_STOP && event != TRACEE_CLONE)
+		if (event != TRACEE_SYSCALL && event != TRACEE_STOP &&
+		    event != TRACEE_CLONE)
 			return lost(r, event, err);
 		if (tracee_resume(r->tracee, PTRACE_SYSCALL))
 			return lost(r, TRACEE_ENDED, err);
 	}
 	uint64_t from = r->block + offsetof(struct cpu_call, result);
 	if (!tracee_read(r->tracee, from, ret, sizeof(*ret)))
-		return load_fail(err, LOAD_E_SYSTEM, errno, "the call's result can't be read");
+		return load_fail(err, LOAD_E_SYSTEM, errno,
+				 "the call's result can't be read");
 	return 1;
 }
 

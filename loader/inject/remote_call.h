@@ -23,8 +23,8 @@
 
 struct remote {
 	struct tracee *tracee;
-	uint64_t frame;		/* where `ret` leads if we die: the emergency frame, or (in a
-				 * copy) the address of _exit; 0 = there was no room yet */
+	uint64_t frame;		/* where `ret` leads if we die: the emergency frame, or
+				 * (in a copy) the address of _exit; 0 = no room yet */
 	uint64_t context;	/* the emergency frame's context, 0 in a copy */
 	uint64_t region, region_size;	/* 0 = not mapped */
 	uint64_t worker, worker_size;	/* usable part of the worker's stack */

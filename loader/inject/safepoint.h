@@ -28,7 +28,7 @@ enum safepoint {
 	UNSAFE_ALLOCATOR,	/* in malloc or thread creation, or may be */
 	UNSAFE_SIGNAL,		/* in a signal handler */
 	UNSAFE_RSEQ,		/* in a restartable sequence */
-	UNSAFE_GIL,		/* safe, but a thread holds the GIL (Plan B would rather not) */
+	UNSAFE_GIL,		/* safe, but a thread holds the GIL (for Plan B) */
 	UNSAFE_PLACE,		/* vdso, our own code, foreign mode, unreadable stack */
 };
 

@@ -52,7 +52,7 @@ static int next_status(struct tracee *t, uint64_t deadline, int *status)
 			return 0;
 		uint64_t left = deadline - now;
 		if (left > 20000000)
-			left = 20000000;	/* SIGCHLD isn't queued: look again anyway */
+			left = 20000000; /* SIGCHLD isn't queued: look again anyway */
 		struct timespec ts = { 0, (long)left };
 		sigtimedwait(&chld, NULL, &ts);
 	}
@@ -75,7 +75,8 @@ static bool is_own_fault(const struct tracee *t, int sig)
 
 static void hold(struct tracee *t, int sig)
 {
-	errand_log(t->errand, "thread %d: signal %d arrived, kept for later", t->tid, sig);
+	errand_log(t->errand, "thread %d: signal %d arrived, kept for later", t->tid,
+		   sig);
 	if (t->held_count < TRACEE_HELD_MAX)
 		t->held[t->held_count++] = sig;
 }
@@ -137,7 +138,8 @@ enum tracee_event tracee_wait(struct tracee *t, uint64_t deadline)
 		if (event >= 0)
 			return (enum tracee_event)event;
 		t->stopped = false;
-		int request = t->changed && !t->pass_signals ? PTRACE_SYSCALL : PTRACE_CONT;
+		int request =
+			t->changed && !t->pass_signals ? PTRACE_SYSCALL : PTRACE_CONT;
 		ptrace(request, t->tid, NULL, (void *)(long)sig);
 	}
 }
@@ -159,7 +161,8 @@ int tracee_to_event_stop(struct tracee *t, unsigned timeout_ms)
 		enum tracee_event event = tracee_wait(t, deadline);
 		if (event == TRACEE_STOP)
 			return 0;
-		if (event == TRACEE_TIMEOUT || event == TRACEE_ENDED || event == TRACEE_EXEC)
+		if (event == TRACEE_TIMEOUT || event == TRACEE_ENDED ||
+		    event == TRACEE_EXEC)
 			return event == TRACEE_TIMEOUT ? -ETIMEDOUT : -ESRCH;
 		if (tracee_resume(t, PTRACE_CONT))
 			return -errno;
@@ -180,7 +183,8 @@ bool tracee_poke(const struct tracee *t, uint64_t addr, const void *buf, size_t 
 		size_t n = size - done < sizeof(word) ? size - done : sizeof(word);
 		if (n < sizeof(word)) {
 			errno = 0;
-			word = ptrace(PTRACE_PEEKDATA, t->tid, (void *)(addr + done), NULL);
+			word = ptrace(PTRACE_PEEKDATA, t->tid, (void *)(addr + done),
+				      NULL);
 			if (errno)
 				return false;
 		}
@@ -195,7 +199,8 @@ bool tracee_write(const struct tracee *t, uint64_t addr, const void *buf, size_t
 {
 	struct iovec from = { (void *)(uintptr_t)buf, size };
 	struct iovec to = { (void *)(uintptr_t)addr, size };
-	if (syscall(SYS_process_vm_writev, t->tid, &from, 1ul, &to, 1ul, 0ul) == (long)size)
+	if (syscall(SYS_process_vm_writev, t->tid, &from, 1ul, &to, 1ul, 0ul) ==
+	    (long)size)
 		return true;
 	return tracee_poke(t, addr, buf, size);
 }
@@ -206,8 +211,8 @@ static int seize_failed(struct tracee *t, int sys, struct load_error *err)
 {
 	struct process now;
 	if (sys == ESRCH || sys == ENOENT)
-		return load_fail(err, LOAD_E_GONE, sys, "thread %d of process %d has ended",
-				 t->tid, t->pid);
+		return load_fail(err, LOAD_E_GONE, sys,
+				 "thread %d of process %d has ended", t->tid, t->pid);
 	if (process_read(t->pid, &now, err))
 		return -1;
 	return diagnose_refusal(&now, sys, err);
@@ -233,7 +238,7 @@ int tracee_seize(struct tracee *t, struct errand *errand, pid_t tid, unsigned ti
 	}
 	t->attached = true;
 	t->stopped_at = errand_now();
-	/* fails if it just ended, or became the process's leader by an exec: wait tells */
+	/* fails if it just ended, or became the leader by an exec: the wait tells */
 	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
 	enum tracee_event event = tracee_wait(t, errand_now() + timeout_ms * 1000000ull);
 	if (event == TRACEE_STOP) {
@@ -254,9 +259,10 @@ int tracee_save(struct tracee *t, struct load_error *err)
 {
 	int error = cpu_save(t->tid, &t->state);
 	if (error)
-		return load_fail(err, error == -EMEDIUMTYPE ? LOAD_E_UNSUPPORTED : LOAD_E_SYSTEM,
-				 -error, "the registers of thread %d can't be read: %s", t->tid,
-				 strerror(-error));
+		return load_fail(
+			err, error == -EMEDIUMTYPE ? LOAD_E_UNSUPPORTED : LOAD_E_SYSTEM,
+			-error, "the registers of thread %d can't be read: %s", t->tid,
+			strerror(-error));
 	if (ptrace(PTRACE_GETSIGMASK, t->tid, (void *)KERNEL_SIGSET, &t->state.sigmask))
 		return load_fail(err, LOAD_E_SYSTEM, errno,
 				 "the signal mask of thread %d can't be read: %s", t->tid,

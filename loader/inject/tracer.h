@@ -34,7 +34,7 @@ struct tracee {
 	bool changed;		/* its registers aren't its own at the moment */
 	bool masked;		/* nor is its signal mask */
 	bool group_stop;	/* it was stopped (SIGSTOP, Ctrl-Z) when we came */
-	int stop_signal;	/* of the last event stop: SIGTRAP, or that of a group stop */
+	int stop_signal; /* of the last event stop: SIGTRAP, or of a group stop */
 	bool ended;		/* it has exited or been killed */
 	int end_status;		/* its wait status then */
 	bool pass_signals;	/* a copy: its signals are its own, deliver them */
@@ -88,8 +88,10 @@ int tracee_to_event_stop(struct tracee *tracee, unsigned timeout_ms);
 
 bool tracee_read(const struct tracee *tracee, uint64_t addr, void *buf, size_t size);
 /* Ordinary writable memory. */
-bool tracee_write(const struct tracee *tracee, uint64_t addr, const void *buf, size_t size);
+bool tracee_write(const struct tracee *tracee, uint64_t addr, const void *buf,
+		  size_t size);
 /* Any private memory, also read-only and executable (PTRACE_POKEDATA). */
-bool tracee_poke(const struct tracee *tracee, uint64_t addr, const void *buf, size_t size);
+bool tracee_poke(const struct tracee *tracee, uint64_t addr, const void *buf,
+		 size_t size);
 
 #endif

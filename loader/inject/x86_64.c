@@ -35,7 +35,9 @@ int cpu_get_regs(pid_t tid, struct user_regs_struct *regs)
 	struct iovec iov = { regs, sizeof(*regs) };
 	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &iov))
 		return -errno;
-	return iov.iov_len == sizeof(*regs) ? 0 : -EMEDIUMTYPE; /* a 32-bit thread's is shorter */
+	return iov.iov_len == sizeof(*regs)
+		       ? 0
+		       : -EMEDIUMTYPE; /* a 32-bit thread's is shorter */
 }
 
 int cpu_set_regs(pid_t tid, const struct user_regs_struct *regs)
@@ -254,7 +256,7 @@ static void frame_registers(const struct user_regs_struct *r, struct frame_conte
 		c->ip -= 2;
 		break;
 	case ERESTART_RESTARTBLOCK:
-		c->ax = (uint64_t)-EINTR;	/* rt_sigreturn forgets the restart block */
+		c->ax = (uint64_t)-EINTR; /* rt_sigreturn forgets the restart block */
 		break;
 	default:
 		break;
@@ -276,7 +278,7 @@ size_t cpu_frame_build(const struct cpu_state *s, uint64_t top, uint64_t restore
 	uint64_t addr = (top - size) & ~(uint64_t)63;
 	memset(buf, 0, size);
 	struct frame f = { .pretcode = restorer };
-	f.context.flags = 7;	/* UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
+	f.context.flags = 7; /* UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
 	f.context.ss_flags = -1; /* invalid: the thread's alternate stack is left alone */
 	f.context.fpstate = addr + head;
 	f.context.sigmask = s->sigmask;
@@ -309,7 +311,9 @@ size_t cpu_find_gadget(const uint8_t *code, size_t size)
 
 size_t cpu_find_restorer(const uint8_t *code, size_t size, size_t from)
 {
-	static const uint8_t long_form[] = { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 };
+	static const uint8_t long_form[] = {
+		0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05
+	};
 	static const uint8_t short_form[] = { 0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05 };
 	for (size_t i = from; i + sizeof(long_form) <= size; i++)
 		if (!memcmp(code + i, long_form, sizeof(long_form)) ||
@@ -355,7 +359,8 @@ bool cpu_loaded_variable(const uint8_t *code, size_t size, uint64_t addr,
 			continue;
 		size_t next = i + 7;
 		memcpy(&relative, code + i + 3, sizeof(relative));
-		struct cpu_load load = { .address = addr + next + (uint64_t)(int64_t)relative };
+		struct cpu_load load = { .address = addr + next +
+						    (uint64_t)(int64_t)relative };
 		size_t second = load_from_rax(code + next, &load.offset);
 		if (!second && code[i + 1] == 0x8d)
 			return false;

@@ -28,14 +28,16 @@
 
 bool calls_is_agent_path(const char *path)
 {
-	return !strcmp(path, "/memfd:" CALLS_AGENT_NAME) || strstr(path, "/.pymem-agent-");
+	return !strcmp(path, "/memfd:" CALLS_AGENT_NAME) ||
+	       strstr(path, "/.pymem-agent-");
 }
 
 static uint64_t in_any(const struct target *t, const char *name)
 {
 	uint64_t addr = 0;
 	for (int i = 0; !addr && i < t->module_count; i++)
-		if (t->modules[i].kind != MODULE_OTHER && t->modules[i].kind != MODULE_EXE)
+		if (t->modules[i].kind != MODULE_OTHER &&
+		    t->modules[i].kind != MODULE_EXE)
 			addr = elf_address(&t->modules[i].elf, name);
 	return addr;
 }
@@ -62,7 +64,8 @@ static uint8_t *read_code(const struct target *t, struct range r, size_t *size)
 	if (r.end <= r.start || r.end - r.start > CODE_MAX)
 		return NULL;
 	uint8_t *code = malloc((size_t)(r.end - r.start));
-	*size = code ? memory_read_some(t->mem, r.start, code, (size_t)(r.end - r.start)) : 0;
+	*size = code ? memory_read_some(t->mem, r.start, code, (size_t)(r.end - r.start))
+		     : 0;
 	if (code && !*size) {
 		free(code);
 		return NULL;
@@ -70,7 +73,8 @@ static uint8_t *read_code(const struct target *t, struct range r, size_t *size)
 	return code;
 }
 
-static void find_gadgets(struct target *t, const uint8_t *code, size_t size, uint64_t base)
+static void find_gadgets(struct target *t, const uint8_t *code, size_t size,
+			 uint64_t base)
 {
 	struct target_calls *c = &t->calls;
 	size_t at = c->gadget ? (size_t)-1 : cpu_find_gadget(code, size);
@@ -99,7 +103,8 @@ static void scan_code(struct target *t)
 		find_gadgets(t, code, size, m->text.start);
 		if (m == t->libc) {
 			t->code = code;
-			t->code_range = (struct range){ m->text.start, m->text.start + size };
+			t->code_range =
+				(struct range){ m->text.start, m->text.start + size };
 		} else {
 			free(code);
 		}
@@ -149,7 +154,8 @@ pid_t calls_loader_busy(const struct target *t, int mem)
 {
 	for (int i = 0; i < t->calls.loader_lock_count; i++) {
 		pthread_mutex_t m;
-		if (memory_read(mem, t->calls.loader_locks[i], &m, sizeof(m)) && m.__data.__lock)
+		if (memory_read(mem, t->calls.loader_locks[i], &m, sizeof(m)) &&
+		    m.__data.__lock)
 			return m.__data.__owner ? m.__data.__owner : -1;
 	}
 	return 0;
@@ -164,9 +170,12 @@ static void add_unsafe(struct target *t, uint64_t start, uint64_t end)
 /* The allocator of one module, by its exports. */
 static void add_malloc_range(struct target *t, const struct module *m)
 {
-	static const char *const names[] = { "malloc", "free", "calloc", "realloc", "memalign",
-		"aligned_alloc", "valloc", "pvalloc", "posix_memalign", "malloc_usable_size",
-		"malloc_trim" };
+	static const char *const names[] = { "malloc",	       "free",
+					     "calloc",	       "realloc",
+					     "memalign",       "aligned_alloc",
+					     "valloc",	       "pvalloc",
+					     "posix_memalign", "malloc_usable_size",
+					     "malloc_trim" };
 	uint64_t low = UINT64_MAX, high = 0;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct elf_symbol s;
@@ -231,11 +240,14 @@ int calls_find(struct target *t, struct load_error *err)
 	find_unsafe(t);
 	find_kept_agent(t);
 	if (!t->calls.dlopen)
-		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
-			"the C library of process %d has no dlopen that can be called", t->pid);
+		return load_fail(
+			err, LOAD_E_UNSUPPORTED, 0,
+			"the C library of process %d has no dlopen that can be called",
+			t->pid);
 	if (!t->calls.gadget || !t->calls.restorer || !t->code)
 		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
-			"the code of process %d's C library can't be read or isn't understood",
-			t->pid);
+				 "the code of process %d's C library can't be read or "
+				 "isn't understood",
+				 t->pid);
 	return 0;
 }

@@ -71,16 +71,19 @@ static void lsm_hint(const struct process *p, char *buf, size_t size)
 	free(list);
 }
 
-static int refuse_yama(const struct process *p, int scope, int sys, struct load_error *err)
+static int refuse_yama(const struct process *p, int scope, int sys,
+		       struct load_error *err)
 {
 	if (scope >= 3)
 		return load_fail(err, LOAD_E_PERMISSION, sys,
-			"kernel.yama.ptrace_scope is 3: until the next reboot nobody may trace a "
-			"process, not even root; start the program with LD_PRELOAD instead");
+				 "kernel.yama.ptrace_scope is 3: until the next reboot "
+				 "nobody may trace a process, not even root; start the "
+				 "program with LD_PRELOAD instead");
 	if (scope == 2)
 		return load_fail(err, LOAD_E_PERMISSION, sys,
-			"kernel.yama.ptrace_scope is 2: only a process with CAP_SYS_PTRACE may "
-			"trace %d: run as root", p->pid);
+				 "kernel.yama.ptrace_scope is 2: only a process with "
+				 "CAP_SYS_PTRACE may trace %d: run as root",
+				 p->pid);
 	return load_fail(err, LOAD_E_PERMISSION, sys,
 		"kernel.yama.ptrace_scope is 1: only an ancestor of %d or a process with "
 		"CAP_SYS_PTRACE may trace it: run as root, or set it to 0 with "
@@ -99,53 +102,63 @@ int diagnose_refusal(const struct process *p, int sys, struct load_error *err)
 		return refuse_yama(p, scope, sys, err);
 	if (!cap && !same)
 		return load_fail(err, LOAD_E_PERMISSION, sys,
-			"process %d belongs to user %u and you are user %u: run as that user or "
-			"as root", p->pid, p->uid[1], me);
+				 "process %d belongs to user %u and you are user %u: run "
+				 "as that user or as root",
+				 p->pid, p->uid[1], me);
 	if (!cap && undumpable(p))
-		return load_fail(err, LOAD_E_PERMISSION, sys,
+		return load_fail(
+			err, LOAD_E_PERMISSION, sys,
 			"process %d isn't dumpable (it changed its user id, has file "
-			"capabilities or asked for it): only root (CAP_SYS_PTRACE) may look "
-			"into it", p->pid);
+			"capabilities or asked for it): only root (CAP_SYS_PTRACE) may "
+			"look into it",
+			p->pid);
 	if (!cap && scope)
 		return refuse_yama(p, scope, sys, err);
 	if (foreign_user_namespace(p))
-		return load_fail(err, LOAD_E_PERMISSION, sys,
+		return load_fail(
+			err, LOAD_E_PERMISSION, sys,
 			"process %d lives in another user namespace, where you have no "
-			"CAP_SYS_PTRACE: run as the user that made the container, or as root "
-			"of the host", p->pid);
+			"CAP_SYS_PTRACE: run as the user that made the container, or as "
+			"root of the host",
+			p->pid);
 	if (own_seccomp())
-		return load_fail(err, LOAD_E_PERMISSION, sys,
-			"tracing %d was refused (%s); a seccomp filter confines pymem-load "
-			"itself: run it with --cap-add=SYS_PTRACE, or from the host", p->pid,
-			strerror(sys));
+		return load_fail(
+			err, LOAD_E_PERMISSION, sys,
+			"tracing %d was refused (%s); a seccomp filter confines "
+			"pymem-load itself: run it with --cap-add=SYS_PTRACE, or from "
+			"the host",
+			p->pid, strerror(sys));
 	if (p->state == 't')
 		return load_fail(err, LOAD_E_TRACED, sys,
-			"process %d is already traced, by a process that can't be seen from "
-			"here (another pid namespace)", p->pid);
+				 "process %d is already traced, by a process that can't "
+				 "be seen from here (another pid namespace)",
+				 p->pid);
 	char hint[400];
 	lsm_hint(p, hint, sizeof(hint));
-	return load_fail(err, LOAD_E_PERMISSION, sys, "tracing %d was refused (%s): %s", p->pid,
-			 strerror(sys), hint);
+	return load_fail(err, LOAD_E_PERMISSION, sys, "tracing %d was refused (%s): %s",
+			 p->pid, strerror(sys), hint);
 }
 
 static int refuse_traced(const struct process *p, struct load_error *err)
 {
 	char name[64];
-	return load_fail(err, LOAD_E_TRACED, EPERM,
-			 "process %d is already traced by process %d (%s): a process can have "
-			 "only one tracer, end that one first", p->pid, p->tracer,
-			 process_name(p->tracer, name, sizeof(name)));
+	return load_fail(
+		err, LOAD_E_TRACED, EPERM,
+		"process %d is already traced by process %d (%s): a process can have "
+		"only one tracer, end that one first",
+		p->pid, p->tracer, process_name(p->tracer, name, sizeof(name)));
 }
 
 int diagnose_state(const struct process *p, struct load_error *err)
 {
 	if (!p->live_tid)
 		return load_fail(err, LOAD_E_GONE, 0,
-			"process %d is a zombie: it has ended and waits for its parent (%d) to "
-			"collect it", p->pid, p->ppid);
+				 "process %d is a zombie: it has ended and waits for its "
+				 "parent (%d) to collect it",
+				 p->pid, p->ppid);
 	if (p->kthread)
-		return load_fail(err, LOAD_E_UNSUPPORTED, 0, "process %d is a kernel thread",
-				 p->pid);
+		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
+				 "process %d is a kernel thread", p->pid);
 	if (p->tgid != p->pid)
 		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
 				 "%d is a thread of process %d: give that number", p->pid,

@@ -37,7 +37,8 @@ static void read_dynamic(struct elf *e)
 		}
 	}
 	if (soname && e->strtab && soname < e->strsize)
-		memory_read_string(e->mem, e->strtab + soname, e->soname, sizeof(e->soname));
+		memory_read_string(e->mem, e->strtab + soname, e->soname,
+				   sizeof(e->soname));
 }
 
 bool elf_open(int mem, uint64_t base, struct elf *ret)
@@ -45,9 +46,10 @@ bool elf_open(int mem, uint64_t base, struct elf *ret)
 	Elf64_Ehdr h;
 	Elf64_Phdr ph[PHDR_MAX];
 	struct elf e = { .mem = mem, .base = base };
-	if (!memory_read(mem, base, &h, sizeof(h)) || memcmp(h.e_ident, ELFMAG, SELFMAG) ||
-	    h.e_ident[EI_CLASS] != ELFCLASS64 || h.e_ident[EI_DATA] != ELFDATA2LSB ||
-	    h.e_phentsize != sizeof(ph[0]) || !h.e_phnum || h.e_phnum > PHDR_MAX ||
+	if (!memory_read(mem, base, &h, sizeof(h)) ||
+	    memcmp(h.e_ident, ELFMAG, SELFMAG) || h.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    h.e_ident[EI_DATA] != ELFDATA2LSB || h.e_phentsize != sizeof(ph[0]) ||
+	    !h.e_phnum || h.e_phnum > PHDR_MAX ||
 	    !memory_read(mem, base + h.e_phoff, ph, h.e_phnum * sizeof(ph[0])))
 		return false;
 	e.type = h.e_type;
@@ -85,7 +87,8 @@ static bool match(const struct elf *e, uint32_t index, const char *name,
 	Elf64_Sym s;
 	char text[128];
 	size_t length = strlen(name) + 1;
-	if (!memory_read(e->mem, e->symtab + (uint64_t)index * sizeof(s), &s, sizeof(s)) ||
+	if (!memory_read(e->mem, e->symtab + (uint64_t)index * sizeof(s), &s,
+			 sizeof(s)) ||
 	    s.st_shndx == SHN_UNDEF || !s.st_value || s.st_name >= e->strsize ||
 	    length > sizeof(text) ||
 	    !memory_read(e->mem, e->strtab + s.st_name, text, length) ||
@@ -112,7 +115,8 @@ static bool gnu_lookup(const struct elf *e, const char *name, struct elf_symbol 
 	    index < head[1])
 		return false;
 	for (uint32_t n = 0; n < CHAIN_MAX; n++, index++) {
-		if (!memory_read_u32(e->mem, chains + (uint64_t)(index - head[1]) * 4, &value))
+		if (!memory_read_u32(e->mem, chains + (uint64_t)(index - head[1]) * 4,
+				     &value))
 			return false;
 		if ((value | 1) == (h | 1) && match(e, index, name, ret))
 			return true;

@@ -14,7 +14,8 @@ static bool read_current(const struct target *t, int mem, uint64_t *ret)
 {
 	uint8_t code[64];
 	struct cpu_load load;
-	if (!t->python.current || !memory_read(mem, t->python.current, code, sizeof(code)) ||
+	if (!t->python.current ||
+	    !memory_read(mem, t->python.current, code, sizeof(code)) ||
 	    !cpu_loaded_variable(code, sizeof(code), t->python.current, &load))
 		return false;
 	uint64_t variable = load.address;
@@ -79,7 +80,8 @@ static enum gil_state one_gil(int mem, uint64_t gil, const struct places *p)
 }
 
 /* Free only if every interpreter's is. */
-static enum gil_state by_interpreters(const struct target *t, int mem, const struct places *p)
+static enum gil_state by_interpreters(const struct target *t, int mem,
+				      const struct places *p)
 {
 	uint64_t interpreter, gil;
 	enum gil_state all = GIL_UNKNOWN;

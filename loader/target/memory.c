@@ -20,7 +20,8 @@ size_t memory_read_some(int fd, uint64_t addr, void *buf, size_t size)
 {
 	size_t done = 0;
 	while (done < size) {
-		ssize_t n = pread(fd, (char *)buf + done, size - done, (off_t)(addr + done));
+		ssize_t n =
+			pread(fd, (char *)buf + done, size - done, (off_t)(addr + done));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)

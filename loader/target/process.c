@@ -193,9 +193,10 @@ static int read_failed(pid_t pid, struct load_error *err)
 	if (errno == ENOENT || errno == ESRCH)
 		return load_fail(err, LOAD_E_GONE, errno, "there is no process %d", pid);
 	if (errno == EACCES || errno == EPERM)
-		return load_fail(err, LOAD_E_PERMISSION, errno,
-				 "/proc/%d can't be read (%s): is /proc mounted with hidepid?",
-				 pid, strerror(errno));
+		return load_fail(
+			err, LOAD_E_PERMISSION, errno,
+			"/proc/%d can't be read (%s): is /proc mounted with hidepid?",
+			pid, strerror(errno));
 	return load_fail(err, LOAD_E_SYSTEM, errno, "/proc/%d can't be read: %s", pid,
 			 strerror(errno));
 }

@@ -32,7 +32,7 @@ struct process {
 	bool shadow_stack;	/* x86 user shadow stack is on */
 	unsigned threads;
 	uint64_t starttime;	/* clock ticks after boot: with pid, an identity */
-	pid_t live_tid;		/* a thread that still runs (= pid unless the leader ended), 0 none */
+	pid_t live_tid;		/* a thread that still runs (pid if it does), 0 = none */
 };
 
 /*

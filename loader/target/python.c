@@ -59,8 +59,10 @@ static bool scan_range(struct python *py, int mem, uint64_t start, uint64_t end)
 	for (uint64_t at = start; buf && !found && at < end; at += SCAN_CHUNK - 256) {
 		size_t want = end - at < SCAN_CHUNK ? (size_t)(end - at) : SCAN_CHUNK;
 		size_t n = memory_read_some(mem, at, buf, want);
-		for (char *p = buf; n && (p = memchr(p, '3', n - (size_t)(p - buf))); p++) {
-			if ((found = (p == buf || !p[-1]) && take_version(py, p, buf + n)))
+		for (char *p = buf; n && (p = memchr(p, '3', n - (size_t)(p - buf)));
+		     p++) {
+			if ((found = (p == buf || !p[-1]) &&
+				     take_version(py, p, buf + n)))
 				break;
 		}
 	}

@@ -34,32 +34,59 @@
 
 /* The bare copy: clone and, at the end, wait4; the rest runs in the copy. */
 static const struct seccomp_call copy_calls[] = {
-	CALL(clone, 0), CALL(wait4, 1, 0, 0), CALL(rt_sigreturn, 0),
-	CALL(mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, ~0ull, 0),
+	CALL(clone, 0),
+	CALL(wait4, 1, 0, 0),
+	CALL(rt_sigreturn, 0),
+	CALL(mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, ~0ull,
+	     0),
 };
 
 /* What the borrowed thread, dlopen, the worker and its own copy do. */
 static const struct seccomp_call agent_calls[] = {
-	CALL(mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, ~0ull, 0),
+	CALL(mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, ~0ull,
+	     0),
 	CALL(mmap, 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, ~0ull, 0),
 	CALL(mmap, 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, 3, 0),
-	CALL(mprotect, 4096, 4096, PROT_NONE), CALL(mprotect, 4096, 4096, PROT_READ),
-	CALL(munmap, 4096, 4096), CALL(memfd_create, 4096, 1),
+	CALL(mprotect, 4096, 4096, PROT_NONE),
+	CALL(mprotect, 4096, 4096, PROT_READ),
+	CALL(munmap, 4096, 4096),
+	CALL(memfd_create, 4096, 1),
 	CALL(socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, 4096),
-	CALL(fcntl, 3, F_DUPFD_CLOEXEC, 1000), CALL(close, 3), CALL(rt_sigreturn, 0),
-	CALL(openat, (uint64_t)AT_FDCWD, 4096, O_RDONLY | O_CLOEXEC), CALL(read, 3, 4096, 832),
-	CALL(pread64, 3, 4096, 784, 64), CALL(fstat, 3, 4096),
-	CALL(newfstatat, 3, 4096, 4096, 0x1000), CALL(brk, 0), CALL(madvise, 4096, 4096, 4),
-	CALL(clone, THREAD_FLAGS), CALL(clone3, 4096, 88), CALL(clone, CLONE_UNTRACED),
-	CALL(set_robust_list, 4096, 24), CALL(rseq, 4096, 32, 0, 0x53053053),
-	CALL(rt_sigprocmask, 2, 4096, 0, 8), CALL(rt_sigaction, SIGSEGV, 4096, 4096, 8),
-	CALL(prctl, 15, 4096), CALL(prctl, 1, 9), CALL(gettid, 0), CALL(getpid, 0),
-	CALL(getppid, 0), CALL(sched_setaffinity, 0, 128, 4096),
-	CALL(sched_setscheduler, 0, 0, 4096), CALL(setpriority, 0, 0, 19),
-	CALL(futex, 4096, 128, 0), CALL(poll, 4096, 1, 100), CALL(write, 3, 4096, 100),
-	CALL(sendto, 3, 4096, 100, MSG_NOSIGNAL), CALL(wait4, 1, 4096, 0x80000000u),
-	CALL(close_range, 3, ~0u, 0), CALL(clock_nanosleep, 0, 0, 4096),
-	CALL(sigaltstack, 4096, 0), CALL(exit, 0), CALL(exit_group, 0),
+	CALL(fcntl, 3, F_DUPFD_CLOEXEC, 1000),
+	CALL(close, 3),
+	CALL(rt_sigreturn, 0),
+	CALL(openat, (uint64_t)AT_FDCWD, 4096, O_RDONLY | O_CLOEXEC),
+	CALL(read, 3, 4096, 832),
+	CALL(pread64, 3, 4096, 784, 64),
+	CALL(fstat, 3, 4096),
+	CALL(newfstatat, 3, 4096, 4096, 0x1000),
+	CALL(brk, 0),
+	CALL(madvise, 4096, 4096, 4),
+	CALL(clone, THREAD_FLAGS),
+	CALL(clone3, 4096, 88),
+	CALL(clone, CLONE_UNTRACED),
+	CALL(set_robust_list, 4096, 24),
+	CALL(rseq, 4096, 32, 0, 0x53053053),
+	CALL(rt_sigprocmask, 2, 4096, 0, 8),
+	CALL(rt_sigaction, SIGSEGV, 4096, 4096, 8),
+	CALL(prctl, 15, 4096),
+	CALL(prctl, 1, 9),
+	CALL(gettid, 0),
+	CALL(getpid, 0),
+	CALL(getppid, 0),
+	CALL(sched_setaffinity, 0, 128, 4096),
+	CALL(sched_setscheduler, 0, 0, 4096),
+	CALL(setpriority, 0, 0, 19),
+	CALL(futex, 4096, 128, 0),
+	CALL(poll, 4096, 1, 100),
+	CALL(write, 3, 4096, 100),
+	CALL(sendto, 3, 4096, 100, MSG_NOSIGNAL),
+	CALL(wait4, 1, 4096, 0x80000000u),
+	CALL(close_range, 3, ~0u, 0),
+	CALL(clock_nanosleep, 0, 0, 4096),
+	CALL(sigaltstack, 4096, 0),
+	CALL(exit, 0),
+	CALL(exit_group, 0),
 };
 
 /* ---- the filter machine ---- */
@@ -116,7 +143,8 @@ uint32_t seccomp_run(const struct sock_filter *code, size_t count,
 				*to = sizeof(*data);
 			else if (BPF_MODE(f->code) == BPF_MEM && f->k < BPF_MEMWORDS)
 				*to = memory[f->k];
-			else if (BPF_MODE(f->code) != BPF_ABS || !load_word(data, f->k, to))
+			else if (BPF_MODE(f->code) != BPF_ABS ||
+				 !load_word(data, f->k, to))
 				return SECCOMP_RET_KILL_PROCESS;
 			break;
 		case BPF_ST: case BPF_STX:
@@ -212,8 +240,9 @@ static uint64_t filter_count(const char *path, int *mode)
 
 bool seccomp_is_container(const struct process *process)
 {
-	static const char *const runtimes[] = { "docker", "kubepods", "libpod", "containerd",
-		"crio", "/lxc", "machine.slice" };
+	static const char *const runtimes[] = { "docker",	"kubepods", "libpod",
+						"containerd",	"crio",	    "/lxc",
+						"machine.slice" };
 	char path[64];
 	int ours, theirs;
 	snprintf(path, sizeof(path), "/proc/%d/status", process->pid);

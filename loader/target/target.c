@@ -29,7 +29,8 @@
 static uint64_t auxv_value(const struct target *t, uint64_t key)
 {
 	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/auxv", t->pid, t->process.live_tid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/auxv", t->pid,
+		 t->process.live_tid);
 	size_t size = 0;
 	char *data = proc_read(path, 65536, &size);
 	uint64_t value = 0;
@@ -144,27 +145,33 @@ static int program_class(const struct target *t)
 		return 0;
 	ssize_t n = read(fd, ident, sizeof(ident));
 	close(fd);
-	return n == sizeof(ident) && !memcmp(ident, ELFMAG, SELFMAG) ? ident[EI_CLASS] : 0;
+	return n == sizeof(ident) && !memcmp(ident, ELFMAG, SELFMAG) ? ident[EI_CLASS]
+								     : 0;
 }
 
 static int check_kind(const struct target *t, bool any_process, struct load_error *err)
 {
 	if (diagnose_vfork_child(&t->process))
-		return load_fail(err, LOAD_E_STATE, 0,
-			"process %d has been made by vfork and still uses the memory of process "
-			"%d: capture that one, or wait until it has started its program", t->pid,
-			t->process.ppid);
+		return load_fail(
+			err, LOAD_E_STATE, 0,
+			"process %d has been made by vfork and still uses the memory of "
+			"process %d: capture that one, or wait until it has started its "
+			"program",
+			t->pid, t->process.ppid);
 	if (program_class(t) == ELFCLASS32)
-		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
-			"process %d is a 32-bit program; only 64-bit ones are supported", t->pid);
+		return load_fail(
+			err, LOAD_E_UNSUPPORTED, 0,
+			"process %d is a 32-bit program; only 64-bit ones are supported",
+			t->pid);
 	if (!t->python.found && !any_process)
 		return load_fail(err, LOAD_E_NOT_PYTHON, 0,
-			"process %d (%s) doesn't run CPython: %s", t->pid, t->process.comm,
-			python_absence(t));
+				 "process %d (%s) doesn't run CPython: %s", t->pid,
+				 t->process.comm, python_absence(t));
 	if (!t->ldso || !t->libc)
 		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
-			"process %d is statically linked: without a dynamic loader nothing can "
-			"be loaded into it", t->pid);
+				 "process %d is statically linked: without a dynamic "
+				 "loader nothing can be loaded into it",
+				 t->pid);
 	return 0;
 }
 
@@ -181,11 +188,13 @@ static int open_memory(struct target *t, struct load_error *err)
 		t->mem = error;
 	}
 	if (t->mem == -ENOENT || t->mem == -ESRCH)
-		return load_fail(err, LOAD_E_GONE, -t->mem, "process %d has just ended", t->pid);
+		return load_fail(err, LOAD_E_GONE, -t->mem, "process %d has just ended",
+				 t->pid);
 	if (t->mem == -EACCES || t->mem == -EPERM)
 		return diagnose_refusal(&t->process, -t->mem, err);
-	return load_fail(err, LOAD_E_SYSTEM, -t->mem, "the memory of process %d can't be read: %s",
-			 t->pid, strerror(-t->mem));
+	return load_fail(err, LOAD_E_SYSTEM, -t->mem,
+			 "the memory of process %d can't be read: %s", t->pid,
+			 strerror(-t->mem));
 }
 
 /* The file of an address space that an exec or the end took away reads nothing. */
@@ -207,7 +216,8 @@ static int inspect(struct target *t, bool any_process, struct load_error *err)
 		return 0;
 	if (memory_is_gone(t))
 		load_fail(err, LOAD_E_GONE, 0,
-			  "process %d ended or started another program meanwhile", t->pid);
+			  "process %d ended or started another program meanwhile",
+			  t->pid);
 	return -1;
 }
 
@@ -248,8 +258,10 @@ int target_check(const struct target *t, struct load_error *err)
 	if (process_read(t->pid, &now, err))
 		return -1;
 	if (now.starttime != t->process.starttime)
-		return load_fail(err, LOAD_E_GONE, 0,
-			"process %d has ended and its number was given to another", t->pid);
+		return load_fail(
+			err, LOAD_E_GONE, 0,
+			"process %d has ended and its number was given to another",
+			t->pid);
 	if (!now.live_tid)
 		return load_fail(err, LOAD_E_GONE, 0, "process %d has ended", t->pid);
 	return 0;

@@ -47,7 +47,7 @@ enum libc_kind { LIBC_UNKNOWN, LIBC_GLIBC, LIBC_MUSL };
 
 struct python {
 	bool found;
-	char version[80];	/* "3.11.2 (main, ...": printable, "" = not readable (yet) */
+	char version[80];	/* "3.11.2 (main, ...": printable, "" = unknown yet */
 	unsigned hex;		/* 0x030b02f0; 0 = unknown */
 	const char *path;	/* module that holds the interpreter */
 	struct elf elf;		/* its symbols */

@@ -17,11 +17,12 @@
 
 /* Restarted exactly; nothing else of theirs is in a lock of the C library. */
 static const long restarted[] = {
-	SYS_read, SYS_readv, SYS_pread64, SYS_write, SYS_accept4, SYS_recvfrom, SYS_recvmsg,
-	SYS_wait4, SYS_waitid, SYS_flock, SYS_fcntl, SYS_ppoll, SYS_pselect6, SYS_clock_nanosleep,
-	SYS_nanosleep, SYS_accept, SYS_connect, SYS_sendto, SYS_sendmsg, SYS_rt_sigsuspend,
+	SYS_read,     SYS_readv,   SYS_pread64,	 SYS_write,	      SYS_accept4,
+	SYS_recvfrom, SYS_recvmsg, SYS_wait4,	 SYS_waitid,	      SYS_flock,
+	SYS_fcntl,    SYS_ppoll,   SYS_pselect6, SYS_clock_nanosleep, SYS_nanosleep,
+	SYS_accept,   SYS_connect, SYS_sendto,	 SYS_sendmsg,	      SYS_rt_sigsuspend,
 #ifdef SYS_poll
-	SYS_poll, SYS_select, SYS_pause,
+	SYS_poll,     SYS_select,  SYS_pause,
 #endif
 };
 
@@ -95,16 +96,19 @@ bool threads_endless_wait(long nr, const unsigned long long arg[6])
 static bool look(pid_t pid, pid_t tid, bool seccomp, struct thread *ret)
 {
 	char path[64];
-	struct thread t = { .tid = tid, .syscall = -1, .rank = THREAD_RUNS, .main = tid == pid };
+	struct thread t = {
+		.tid = tid, .syscall = -1, .rank = THREAD_RUNS, .main = tid == pid
+	};
 	t.state = process_thread_state(pid, tid);
-	if (!t.state || t.state == 'Z' || t.state == 'X' || t.state == 'D' || t.state == 't')
+	if (!t.state || t.state == 'Z' || t.state == 'X' || t.state == 'D' ||
+	    t.state == 't')
 		return false;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
 	char *text = proc_read(path, 512, NULL);
 	unsigned long long arg[6] = { 0 };
 	long nr;
-	if (text && sscanf(text, "%ld %llx %llx %llx %llx %llx %llx", &nr, &arg[0], &arg[1],
-			   &arg[2], &arg[3], &arg[4], &arg[5]) == 7) {
+	if (text && sscanf(text, "%ld %llx %llx %llx %llx %llx %llx", &nr, &arg[0],
+			   &arg[1], &arg[2], &arg[3], &arg[4], &arg[5]) == 7) {
 		t.syscall = nr;
 		t.rank = threads_rank(nr, arg, seccomp);
 	}

@@ -16,7 +16,7 @@
 
 enum thread_rank {
 	THREAD_WAITS_CONDITION,	/* futex(FUTEX_WAIT_BITSET): GIL, condition, semaphore */
-	THREAD_WAITS_INPUT,	/* poll, read, accept, nanosleep, wait...: restarted exactly */
+	THREAD_WAITS_INPUT,	/* poll, read, nanosleep, wait...: restarted exactly */
 	THREAD_RUNS,		/* user code (or a short system call) */
 	THREAD_WAITS_OTHER,	/* another system call */
 	THREAD_INTERRUPTED,	/* epoll_wait and such: would see EINTR */

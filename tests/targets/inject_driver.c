@@ -43,7 +43,8 @@ static void *read_file(const char *path, size_t *size)
 	return data;
 }
 
-static void on_message(struct injection *in, const char *buf, struct outcome *o, bool wait)
+static void on_message(struct injection *in, const char *buf, struct outcome *o,
+		       bool wait)
 {
 	struct pymem_msg m;
 	memcpy(&m, buf, sizeof(m));
@@ -52,7 +53,8 @@ static void on_message(struct injection *in, const char *buf, struct outcome *o,
 	if (m.type == PYMEM_MSG_HELLO) {
 		o->hello = true;
 		in->worker_tid = (uint32_t)m.b;
-		struct pymem_msg cancel = { .type = PYMEM_MSG_CANCEL, .nonce = in->nonce };
+		struct pymem_msg cancel = { .type = PYMEM_MSG_CANCEL,
+					    .nonce = in->nonce };
 		if (wait && write(in->command_fd, &cancel, sizeof(cancel)) < 0)
 			perror("cancel");
 	}
@@ -141,8 +143,9 @@ int main(int argc, char **argv)
 	if (wait)
 		strcpy(options.start.skip_types, "!");
 	for (int i = 0; i < rounds; i++) {
-		struct injection in = { .control_fd = -1, .stream_fd = -1, .command_fd = -1,
-			.pidfd = -1 };
+		struct injection in = {
+			.control_fd = -1, .stream_fd = -1, .command_fd = -1, .pidfd = -1
+		};
 		struct outcome o = { 0 };
 		struct load_error err = { 0 };
 		if (remove) {

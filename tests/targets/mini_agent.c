@@ -86,7 +86,8 @@ int pymem_agent_start(const struct pymem_start *start)
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	if (job.stack_addr)
-		pthread_attr_setstack(&attr, (void *)(uintptr_t)job.stack_addr, job.stack_size);
+		pthread_attr_setstack(&attr, (void *)(uintptr_t)job.stack_addr,
+				      job.stack_size);
 	int error = pthread_create(&thread, &attr, worker, NULL);
 	pthread_attr_destroy(&attr);
 	if (error)

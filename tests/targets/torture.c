@@ -150,13 +150,16 @@ static int spin_avx512(void)
 	uint64_t in[8] = { 1, 2, 3, 4, 5, 6, 7, 8 }, z[8], y[4], x[2];
 	uint64_t mask = 0xa5a5;
 	__asm__ volatile(
-		"vmovdqu64 %[in], %%zmm16\n vmovdqu %[in], %%ymm1\n movdqu %[in], %%xmm2\n"
+		"vmovdqu64 %[in], %%zmm16\n vmovdqu %[in], %%ymm1\n movdqu %[in], "
+		"%%xmm2\n"
 		"kmovq %[mask], %%k3\n mov $300000, %%ecx\n 1: dec %%ecx\n jnz 1b\n"
 		"vmovdqu64 %%zmm16, %[z]\n vmovdqu %%ymm1, %[y]\n vmovdqu %%xmm2, %[x]\n"
 		"kmovq %%k3, %[mask]\n vzeroupper\n"
 		: [z] "=m"(z), [y] "=m"(y), [x] "=m"(x), [mask] "+r"(mask)
-		: [in] "m"(in) : "rcx", "xmm1", "xmm2", "cc");
-	return memcmp(z, in, 64) || memcmp(y, in, 32) || memcmp(x, in, 16) || mask != 0xa5a5;
+		: [in] "m"(in)
+		: "rcx", "xmm1", "xmm2", "cc");
+	return memcmp(z, in, 64) || memcmp(y, in, 32) || memcmp(x, in, 16) ||
+	       mask != 0xa5a5;
 }
 
 static int spin_sse(void)
@@ -174,15 +177,16 @@ static int spin_sse(void)
 		: [x] "=m"(x), [flags] "=&r"(flags), [red] "=&r"(red), [st] "=m"(st)
 		: [in] "m"(in) : "rcx", "xmm2", "cc", "memory");
 	__asm__ volatile("stmxcsr %0" : "=m"(after));
-	return memcmp(x, in, 16) || !(flags & 0x400) || red != 0x5a5a || before != after ||
-		st < 3.14159 || st > 3.1416;
+	return memcmp(x, in, 16) || !(flags & 0x400) || red != 0x5a5a ||
+	       before != after || st < 3.14159 || st > 3.1416;
 }
 
 static void *register_loop(void *arg)
 {
 	(void)arg;
 	__builtin_cpu_init();
-	bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+	bool wide =
+		__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
 	while (!atomic_load(&stop)) {
 		errno = 4711;
 		if (wide && spin_avx512())
@@ -330,7 +334,8 @@ static void *rseq_loop(void *arg)
 			  [aborts] "+m"(aborts)
 			: : "rax", "rcx", "cc", "memory");
 		if (commits + aborts != tries || commits > old + 1)
-			complain("a restartable sequence was neither committed nor aborted");
+			complain("a restartable sequence was neither committed nor "
+				 "aborted");
 		atomic_fetch_add(&rounds, 1);
 	}
 	return NULL;
@@ -440,8 +445,11 @@ int main(int argc, char **argv)
 	if (mode == count)
 		return 2;
 	bool alone = modes[mode].work == storm && number == 1;
-	depth = modes[mode].stack == 16384 ? 20 : modes[mode].stack ? (unsigned)number : 10;
-	int threads = modes[mode].work == deep_loop && modes[mode].stack != 16384 ? 1 : number;
+	depth = modes[mode].stack == 16384 ? 20
+		: modes[mode].stack	   ? (unsigned)number
+					   : 10;
+	int threads =
+		modes[mode].work == deep_loop && modes[mode].stack != 16384 ? 1 : number;
 	pthread_t input, *worker = calloc((size_t)threads, sizeof(*worker));
 	if (!strcmp(argv[1], "sigprof"))
 		start_timer(ITIMER_PROF, 1000, SIGPROF, on_alarm);
@@ -453,7 +461,8 @@ int main(int argc, char **argv)
 		work_alone(NULL);
 	} else {
 		for (int i = 0; i < threads; i++)
-			spawn(&worker[i], modes[mode].work, modes[mode].stack, (uintptr_t)i);
+			spawn(&worker[i], modes[mode].work, modes[mode].stack,
+			      (uintptr_t)i);
 		spawn(&input, watch_input, 0, 0);
 		for (int i = 0; i < threads; i++)
 			pthread_join(worker[i], NULL);

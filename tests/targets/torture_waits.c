@@ -207,12 +207,22 @@ static const struct {
 	const char *name;
 	int (*call)(void);
 } calls[] = {
-	{ "nanosleep", do_nanosleep }, { "clock_nanosleep", do_clock_nanosleep },
-	{ "poll", do_poll }, { "select", do_select }, { "condition", do_condition },
-	{ "semaphore", do_semaphore }, { "read", do_read }, { "recv", do_recv },
-	{ "timerfd", do_timerfd }, { "wait", do_wait }, { "flock", do_flock },
-	{ "epoll", do_epoll }, { "epoll_timeout", do_epoll_timeout },
-	{ "sigwait", do_sigwait }, { "epoll_signal", do_epoll_signal }, { "pause", do_pause },
+	{ "nanosleep", do_nanosleep },
+	{ "clock_nanosleep", do_clock_nanosleep },
+	{ "poll", do_poll },
+	{ "select", do_select },
+	{ "condition", do_condition },
+	{ "semaphore", do_semaphore },
+	{ "read", do_read },
+	{ "recv", do_recv },
+	{ "timerfd", do_timerfd },
+	{ "wait", do_wait },
+	{ "flock", do_flock },
+	{ "epoll", do_epoll },
+	{ "epoll_timeout", do_epoll_timeout },
+	{ "sigwait", do_sigwait },
+	{ "epoll_signal", do_epoll_signal },
+	{ "pause", do_pause },
 };
 
 int main(int argc, char **argv)

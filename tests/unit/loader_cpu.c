@@ -148,9 +148,11 @@ static void loads_are_recognised(void **unused)
 	(void)unused;
 	struct cpu_load l;
 	const uint8_t direct[32] = { 0x48, 0x8b, 0x05, 0x10, 0, 0, 0, 0xc3 };
-	const uint8_t table[32] = { 0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x8b, 0x05, 0xf0, 0xff, 0xff,
-		0xff, 0x48, 0x8b, 0x80, 0x40, 0x02, 0, 0, 0xc3 };
-	const uint8_t address[32] = { 0x48, 0x8d, 0x05, 1, 0, 0, 0, 0x48, 0x8b, 0x40, 8, 0xc3 };
+	const uint8_t table[32] = { 0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x8b, 0x05,
+				    0xf0, 0xff, 0xff, 0xff, 0x48, 0x8b, 0x80,
+				    0x40, 0x02, 0,    0,    0xc3 };
+	const uint8_t address[32] = { 0x48, 0x8d, 0x05, 1,    0, 0,
+				      0,    0x48, 0x8b, 0x40, 8, 0xc3 };
 	const uint8_t other[32] = { 0x48, 0x83, 0xec, 0x08, 0xe8, 1, 2, 3, 4, 0xc3 };
 	assert_true(cpu_loaded_variable(direct, 32, 1000, &l));
 	assert_true(l.address == 1000 + 7 + 16 && !l.indirect && l.offset == 0);
@@ -164,8 +166,8 @@ static void loads_are_recognised(void **unused)
 static void gadgets_are_found(void **unused)
 {
 	(void)unused;
-	const uint8_t code[] = { 0x90, 0x0f, 0x05, 0x90, 0x0f, 0x05, 0xc3, 0x48, 0xc7, 0xc0,
-		0x0f, 0, 0, 0, 0x0f, 0x05, 0x90 };
+	const uint8_t code[] = { 0x90, 0x0f, 0x05, 0x90, 0x0f, 0x05, 0xc3, 0x48, 0xc7,
+				 0xc0, 0x0f, 0,	   0,	 0,    0x0f, 0x05, 0x90 };
 	assert_int_equal(cpu_find_gadget(code, sizeof(code)), 4);
 	assert_int_equal(cpu_find_gadget(code, 6), (size_t)-1);
 	assert_int_equal(cpu_find_restorer(code, sizeof(code), 0), 7);
@@ -186,7 +188,8 @@ static void start_block_is_filled(void **unused)
 	struct load_error err;
 	assert_int_equal(agent_image_init(&image, &options, &err), -1);
 	memcpy(file.block.magic, PYMEM_START_MAGIC, 16);
-	memcpy(file.before + 3, PYMEM_START_MAGIC, 16);	/* the magic alone isn't the block */
+	memcpy(file.before + 3, PYMEM_START_MAGIC,
+	       16); /* the magic alone isn't the block */
 	file.block.version = PYMEM_START_VERSION;
 	file.block.size = sizeof(struct pymem_start);
 	assert_int_equal(agent_image_init(&image, &options, &err), 0);
@@ -208,16 +211,19 @@ static void start_block_is_filled(void **unused)
 
 static uint32_t run(const struct sock_filter *code, size_t count, int nr, uint64_t arg0)
 {
-	struct seccomp_data data = { .nr = nr, .arch = AUDIT_ARCH_X86_64, .args = { arg0 } };
+	struct seccomp_data data = { .nr = nr,
+				     .arch = AUDIT_ARCH_X86_64,
+				     .args = { arg0 } };
 	return seccomp_run(code, count, &data);
 }
 
 static void filters_are_run(void **unused)
 {
 	(void)unused;
-	const struct sock_filter deny[] = { LOAD_NR,
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 319, 0, 1), RETURN(SECCOMP_RET_KILL_PROCESS),
-		RETURN(SECCOMP_RET_ALLOW) };
+	const struct sock_filter deny[] = {
+		LOAD_NR, BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 319, 0, 1),
+		RETURN(SECCOMP_RET_KILL_PROCESS), RETURN(SECCOMP_RET_ALLOW)
+	};
 	assert_int_equal(run(deny, 4, 319, 0), SECCOMP_RET_KILL_PROCESS);
 	assert_int_equal(run(deny, 4, 318, 0), SECCOMP_RET_ALLOW);
 	const struct sock_filter by_arg[] = {
@@ -227,8 +233,11 @@ static void filters_are_run(void **unused)
 		BPF_STMT(BPF_LD | BPF_MEM, 3), BPF_STMT(BPF_ALU | BPF_SUB | BPF_X, 0),
 		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 8), BPF_STMT(BPF_RET | BPF_A, 0) };
 	assert_int_equal(run(by_arg, 9, 0, 0x12345), 0x123);
-	const struct sock_filter jumps[] = { LOAD_NR, BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0),
-		RETURN(1), BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 10, 1, 0), RETURN(2), RETURN(3) };
+	const struct sock_filter jumps[] = {
+		LOAD_NR,   BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0),
+		RETURN(1), BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 10, 1, 0),
+		RETURN(2), RETURN(3)
+	};
 	assert_int_equal(run(jumps, 6, 9, 0), 2);
 	assert_int_equal(run(jumps, 6, 10, 0), 3);
 }
@@ -241,7 +250,8 @@ static void malformed_filters_kill(void **unused)
 	const struct sock_filter no_end[] = { LOAD_NR };
 	const struct sock_filter far[] = { BPF_JUMP(BPF_JMP | BPF_JA, 1000000, 0, 0),
 		RETURN(SECCOMP_RET_ALLOW) };
-	const struct sock_filter memory[] = { BPF_STMT(BPF_ST, 1000), RETURN(SECCOMP_RET_ALLOW) };
+	const struct sock_filter memory[] = { BPF_STMT(BPF_ST, 1000),
+					      RETURN(SECCOMP_RET_ALLOW) };
 	const struct sock_filter zero[] = { BPF_STMT(BPF_ALU | BPF_DIV | BPF_K, 0),
 		RETURN(SECCOMP_RET_ALLOW) };
 	assert_int_equal(run(outside, 2, 0, 0), SECCOMP_RET_KILL_PROCESS);

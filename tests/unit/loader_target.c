@@ -111,8 +111,8 @@ static void maps_agree_with_mmap(void **state)
 {
 	(void)state;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	char *area = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			  -1, 0);
+	char *area = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(area, MAP_FAILED);
 	mprotect(area + page, page, PROT_NONE);
 	struct maps maps;
@@ -181,7 +181,8 @@ static void calls_are_found_where_they_are(void **state)
 	struct load_error err = { 0 };
 	assert_int_equal(target_open(getpid(), true, &t, &err), 0);
 	const struct target_calls *c = &t.calls;
-	assert_true(range_has(t.libc->text, c->gadget) || range_has(t.ldso->text, c->gadget));
+	assert_true(range_has(t.libc->text, c->gadget) ||
+		    range_has(t.ldso->text, c->gadget));
 	const uint8_t *code = (const uint8_t *)(uintptr_t)c->gadget;
 	assert_int_equal(code[0], 0x0f);
 	assert_int_equal(code[1], 0x05);
@@ -246,8 +247,11 @@ static void malformed_elf_is_refused(void **state)
 			    { .p_type = PT_DYNAMIC, .p_vaddr = 1024 } };
 	memcpy(image + sizeof(h), p, sizeof(p));
 	/* a hash table whose chains lead nowhere */
-	Elf64_Dyn d[] = { { DT_SYMTAB, { 2048 } }, { DT_STRTAB, { 3072 } },
-			  { DT_STRSZ, { 16 } }, { DT_HASH, { 3500 } }, { DT_NULL, { 0 } } };
+	Elf64_Dyn d[] = { { DT_SYMTAB, { 2048 } },
+			  { DT_STRTAB, { 3072 } },
+			  { DT_STRSZ, { 16 } },
+			  { DT_HASH, { 3500 } },
+			  { DT_NULL, { 0 } } };
 	memcpy(image + 1024, d, sizeof(d));
 	uint32_t table[] = { 1, 4, 2, 2, 2, 2, 2 };
 	memcpy(image + 3500, table, sizeof(table));
@@ -266,7 +270,8 @@ static void malformed_elf_is_refused(void **state)
 static void threads_are_ranked(void **state)
 {
 	(void)state;
-	const unsigned long long gil[6] = { 1, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0, 0 };
+	const unsigned long long gil[6] = { 1, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0,
+					    0 };
 	const unsigned long long timed[6] = { 1, FUTEX_WAIT_BITSET, 0, 4096 };
 	const unsigned long long lock[6] = { 1, FUTEX_WAIT | FUTEX_PRIVATE_FLAG };
 	const unsigned long long endless[6] = { 3, 4096, 1, (unsigned long long)-1 };
@@ -277,8 +282,10 @@ static void threads_are_ranked(void **state)
 	assert_int_equal(threads_rank(SYS_futex, timed, true), THREAD_WAITS_OTHER);
 	assert_int_equal(threads_rank(SYS_futex, lock, false), THREAD_NEVER);
 	assert_int_equal(threads_rank(SYS_read, zero, false), THREAD_WAITS_INPUT);
-	assert_int_equal(threads_rank(SYS_clock_nanosleep, zero, true), THREAD_WAITS_OTHER);
-	assert_int_equal(threads_rank(SYS_epoll_pwait, endless, false), THREAD_INTERRUPTED);
+	assert_int_equal(threads_rank(SYS_clock_nanosleep, zero, true),
+			 THREAD_WAITS_OTHER);
+	assert_int_equal(threads_rank(SYS_epoll_pwait, endless, false),
+			 THREAD_INTERRUPTED);
 	assert_int_equal(threads_rank(SYS_munmap, zero, false), THREAD_WAITS_OTHER);
 	assert_int_equal(threads_rank(-1, zero, false), THREAD_RUNS);
 	assert_true(threads_endless_wait(SYS_epoll_pwait, endless));
