@@ -33,7 +33,12 @@ struct arena_allocator {	/* PyObjectArenaAllocator */
 
 #define WEAK __attribute__((weak))
 extern int Py_AddPendingCall(int (*call)(void *), void *arg) WEAK;
-extern struct object *PyImport_ImportModule(const char *name) WEAK;
+extern struct object *PyImport_GetModuleDict(void) WEAK;		/* borrowed */
+extern struct object *PyDict_GetItemString(struct object *o, const char *key) WEAK; /* borrowed */
+extern int PyDict_SetItemString(struct object *o, const char *key, struct object *value) WEAK;
+extern int PyObject_SetAttrString(struct object *o, const char *name,
+				  struct object *value) WEAK;
+extern struct object *PyObject_CallFunction(struct object *f, const char *format, ...) WEAK;
 extern struct object *PyObject_GetAttrString(struct object *o, const char *name) WEAK;
 extern struct object *PyObject_CallFunctionObjArgs(struct object *f, ...) WEAK;
 extern struct object *PyCFunction_NewEx(struct method_def *def, struct object *self,
@@ -82,11 +87,58 @@ static struct method_def at_exit_def = {
 	"pymem_at_exit", NULL, METH_NOARGS_FLAG, "Takes a pymem snapshot (PYMEM_AT_EXIT)."
 };
 
-/* False when the interpreter can't import yet (3.6 and 3.7 say early that they are up). */
+static struct object *hooks_get(const char *module, const char *name)
+{
+	struct object *found = PyDict_GetItemString(PyImport_GetModuleDict(), module);
+
+	return found ? PyObject_GetAttrString(found, name) : NULL;
+}
+
+/* _imp.FUNCTION(argument); NULL with an exception, or without one if there is no _imp. */
+static struct object *hooks_imp(const char *function, struct object *argument)
+{
+	struct object *f = argument ? hooks_get("_imp", function) : NULL;
+	struct object *result = f ? PyObject_CallFunctionObjArgs(f, argument, NULL) : NULL;
+
+	Py_DecRef(f);
+	return result;
+}
+
+/*
+ * The atexit module as an import would make it, but without importing: a pending call
+ * may come in the middle of importlib's own code on this thread, which is not made to be
+ * entered twice (it then fails with KeyError in _blocking_on).  False when it
+ * can't be made yet.
+ */
+static bool hooks_make_atexit(void)
+{
+	struct object *loader = hooks_get("_frozen_importlib", "BuiltinImporter");
+	struct object *make = hooks_get("_frozen_importlib", "ModuleSpec");
+	struct object *origin = Py_BuildValue("s", "built-in"), *package = Py_BuildValue("s", "");
+	struct object *spec = NULL, *module = NULL, *done = NULL;
+
+	if (loader && make && origin && package)
+		spec = PyObject_CallFunction(make, "sO", "atexit", loader);
+	if (spec && !PyObject_SetAttrString(spec, "origin", origin))
+		module = hooks_imp("create_builtin", spec);
+	if (module && !PyObject_SetAttrString(module, "__spec__", spec) &&
+	    !PyObject_SetAttrString(module, "__loader__", loader) &&
+	    !PyObject_SetAttrString(module, "__package__", package))
+		done = hooks_imp("exec_builtin", module);
+	if (done)
+		PyDict_SetItemString(PyImport_GetModuleDict(), "atexit", module);
+	struct object *const all[] = { loader, make, origin, package, spec, module, done };
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		Py_DecRef(all[i]);
+	return done != NULL;
+}
+
+/* False when it is too early: 3.6 and 3.7 say soon that they are initialised. */
 static bool hooks_register_exit(void)
 {
-	struct object *module = PyImport_ImportModule("atexit");
-	struct object *add = module ? PyObject_GetAttrString(module, "register") : NULL;
+	const bool there = PyDict_GetItemString(PyImport_GetModuleDict(), "atexit") ||
+			   hooks_make_atexit();
+	struct object *add = there ? hooks_get("atexit", "register") : NULL;
 	struct object *function, *done = NULL;
 
 	at_exit_def.function = (void *)hooks_at_exit;
@@ -98,7 +150,6 @@ static bool hooks_register_exit(void)
 	Py_DecRef(done);
 	Py_DecRef(function);
 	Py_DecRef(add);
-	Py_DecRef(module);
 	return done != NULL;
 }
 

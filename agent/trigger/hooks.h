@@ -6,9 +6,10 @@
  * Both are installed by one pending call, so on the main thread between two
  * instructions, which needs no GIL of ours and works before 3.6 has made its.
  *
- * At exit: a C function is registered with the atexit module (which is imported if
- * the program hasn't).  It is the first to be registered and so the last to be
- * called: the program's own exit functions have run, nothing is torn down yet.
+ * At exit: a C function is registered with the atexit module (which is made, as an
+ * import would, if the program hasn't imported it).  It is the first to be
+ * registered and so the last to be called: the program's own exit functions have
+ * run, nothing is torn down yet.
  * os._exit, an uncaught signal and multiprocessing's children, which leave by
  * os._exit, do not come by there.
  *

@@ -13,6 +13,8 @@
 #include "agent/trigger/output.h"
 #include "formats/writer.h"
 
+enum { SHOT_PATIENCE_S = 120 };
+
 /* One at a time, guarded by busy_claim(). */
 static struct {
 	struct pymem_start start;
@@ -77,7 +79,8 @@ static void shot_listen(void)
 	}
 }
 
-static void shot_prepare(const struct trigger_config *config, int control_fd)
+static void shot_prepare(const struct trigger_config *config, const struct shot *how,
+			 int control_fd)
 {
 	struct pymem_start *s = &taking.start;
 
@@ -88,6 +91,8 @@ static void shot_prepare(const struct trigger_config *config, int control_fd)
 	s->control_fd = control_fd;
 	s->command_fd = -1;
 	s->stream_fd = taking.output.file >= 0 ? taking.output.file : taking.output.socket;
+	if (how->context == CAPTURE_HOLDING)	/* the program waits: not for ever */
+		s->child_timeout_s = SHOT_PATIENCE_S;
 	sys3(SYS_getrandom, &s->seed, sizeof(s->seed), 0);
 	taking.error[0] = taking.crashed[0] = '\0';
 	taking.killed = false;
@@ -118,7 +123,7 @@ static int shot_capture(const struct trigger_config *config, const struct shot *
 	if (rc < 0)
 		return rc;
 	taking.message_fd = output_high_fd(pair[0]);
-	shot_prepare(config, output_high_fd(pair[1]));
+	shot_prepare(config, how, output_high_fd(pair[1]));
 	capture_open(&capture, &taking.start, how->context);
 	control_one_way(&capture.control);
 	if (taking.output.file >= 0 && taking.output.socket >= 0)

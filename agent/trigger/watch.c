@@ -16,7 +16,7 @@
 #include "agent/worker.h"
 
 enum {
-	WATCH_AFTER_FORK_MS = 20,	/* until PyOS_AfterFork_Child has run, by far */
+	WATCH_AFTER_FORK_MS = 100,	/* until PyOS_AfterFork_Child has run, by far */
 	WATCH_EAGER_NS = 500000,	/* between looks for the interpreter at first */
 	WATCH_GIVE_UP_S = 300,		/* a program that links libpython and never starts it */
 };
