@@ -159,26 +159,41 @@ static void add_lists(struct layout *lay, uint64_t head0, uint16_t stride,
 	gc->interp = interp;
 }
 
+static void try_collecting(struct cpython *py, uint64_t at)
+{
+	int value;
+
+	if (peek_safe(at, &value, sizeof(value)) && (value == 0 || value == 1))
+		py->lay.collecting = at;
+}
+
 /*
  * The int `collecting` lies just before the object pointers `garbage` and
- * `callbacks` (two lists) in 3.7-3.14; in 3.15 one word earlier.
+ * `callbacks` (two lists) in 3.7-3.14; in 3.15 one word earlier.  Up to 3.12 these
+ * may be NULL until somebody imports gc: then by offset (pycore_gc.h and before it
+ * pycore_pymem.h, mem.h).
  */
-static void find_collecting(struct cpython *py, uint64_t head0)
+static void find_collecting(struct cpython *py, uint64_t head0, uint16_t stride)
 {
-	uint64_t list = CPYTHON_ADDR(py, list_type), word[2];
+	uint64_t list = CPYTHON_ADDR(py, list_type), word[2], after;
 	unsigned back = cpython_since(py, 15) ? 16 : 8;
-	int value;
 
 	for (uint64_t at = head0 + 72; at < head0 + 400; at += 4) {
 		if (!peek_safe(at, word, sizeof(word)))
 			return;
 		if (!probe_exact(py, word[0], list) || !probe_exact(py, word[1], list))
 			continue;
-		if (peek_safe(at - back, &value, sizeof(value)) &&
-		    (value == 0 || value == 1))
-			py->lay.collecting = at - back;
+		try_collecting(py, at - back);
 		return;
 	}
+	if (!cpython_since(py, 7) || cpython_since(py, 14))
+		return;
+	/* heads, pointer to generation 0, permanent generation, statistics */
+	after = head0 + 4ULL * stride + (stride == 48 ? 16 : 8) + 72;
+	if (peek_safe(after + 8, word, sizeof(word)) &&
+	    (!word[0] || probe_exact(py, word[0], list)) &&
+	    (!word[1] || probe_exact(py, word[1], list)))
+		try_collecting(py, after);
 }
 
 /* Where to look: bases in order of likelihood, by version. */
@@ -226,7 +241,7 @@ int probe_gc(struct cpython *py, char *err, size_t err_size)
 	}
 	permanent = cpython_since(py, 7) ? find_permanent(head0, stride) : 0;
 	add_lists(lay, head0, stride, permanent, cpython_since(py, 9) ? interp : 0);
-	find_collecting(py, head0);
+	find_collecting(py, head0, stride);
 	if (!cpython_since(py, 9))
 		return 0;
 	first = head.fn();

@@ -25,6 +25,26 @@ print(walk(sys.argv[2].encode(), int(sys.argv[3]), stats, error, 600), error.val
 """
 
 
+# Asks whether a collection runs: before, in one, and after; with and without gc's
+# module, whose import makes objects that help to find the answer.
+COLLECTING = """
+import ctypes, sys
+ask = ctypes.PyDLL(sys.argv[1]).driver_collecting
+class Asks:
+    def __del__(self):
+        print(ask(), end=" ")
+if "gc" not in sys.modules:
+    print(ask(), end=" ")
+import gc
+print(ask(), end=" ")
+a = Asks()
+a.a = a
+del a
+gc.collect()
+print(ask())
+"""
+
+
 def read_expected(path):
     rows = {}
     with open(path) as f:
@@ -98,6 +118,17 @@ class WholeHeap(Case):
                 counted += o.refcount
                 explained += min(o.refcount, edges[addr])
         self.assertGreaterEqual(explained / counted, EXPLAINED)
+
+    def test_collecting(self):
+        for python in walkable():
+            if python.version < (3, 7):
+                continue        # 3.6 keeps it in a static variable
+            with self.subTest(python=python.name):
+                p = subprocess.run([python.path, "-S", "-X", "utf8", "-c", COLLECTING, DRIVER],
+                                   stdout=subprocess.PIPE, timeout=60, check=True)
+                answers = p.stdout.split()
+                self.assertEqual([b"0", b"1", b"0"], answers[-3:])
+                self.assertEqual({b"0"}, set(answers[:-3]) or {b"0"})
 
     def test_little_memory(self):
         """A walk that may map too little says so, whenever it runs out."""

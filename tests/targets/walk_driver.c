@@ -33,6 +33,8 @@ enum { DRIVER_LIMIT_SHIFT = 8 };	/* flags above: MiB the walk may map, 0 = any *
 int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret,
 		 char *err, size_t err_size);
 
+int driver_collecting(void);
+
 static int write_all(void *arg, const void *data, size_t size)
 {
 	int fd = *(const int *)arg;
@@ -92,6 +94,17 @@ static int run(const char *path, unsigned flags, struct walk_stats *stats, char 
 		close(fd);
 	arena_release(&arena);
 	return rc;
+}
+
+/* 1: a garbage collection runs, 0: none, or negative: could not be told. */
+int driver_collecting(void)
+{
+	char err[256];
+	struct cpython *py = cpython_bind(err, sizeof(err));
+
+	if (!py || cpython_probe(py, err, sizeof(err)) < 0 || !py->lay.collecting)
+		return -1;
+	return cpython_collecting(py);
 }
 
 /* What the copy leaves for its parent, in shared memory. */
