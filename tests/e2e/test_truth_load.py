@@ -192,6 +192,32 @@ class Truth(Case):
             errors = json.dumps(report(path, "errors"))
             self.assertIn("probe flawed.test: an expression can't be understood", errors)
 
+    def test_built_in_probes(self):
+        """Pillow's images and lxml's documents, where these packages are."""
+        cases = (
+            ("import PIL.Image", "im = PIL.Image.new('RGB', (1000, 500))",
+             "pillow.image", 2000000, 2000000),
+            # a node of libxml2 has 120 bytes, its text node and attribute as many
+            ("import lxml.etree", "doc = lxml.etree.fromstring('<a>' + "
+             "''.join('<b x=\"%d\">text</b>' % i for i in range(1000)) + '</a>')",
+             "lxml.document", 300000, 800000),
+        )
+        tried = 0
+        for python in interpreters():
+            for load, make, source, least, most in cases:
+                if subprocess.run([python.path, "-c", load],
+                                  stderr=subprocess.DEVNULL).returncode:
+                    continue
+                tried += 1
+                with self.subTest(python=python.name, source=source), \
+                        Target(python, "%s\n%s\nready()\nserve()\n" % (load, make)) as t:
+                    rows = [r for r in report(self.capture(t), "native")
+                            if r["source"] == source]
+                    self.assertEqual(1, len(rows))
+                    self.assertTrue(least <= rows[0]["size"] <= most, rows)
+        if not tried:
+            self.skipTest("no interpreter with Pillow or lxml")
+
     def test_no_code_runs_in_the_target(self):
         for python in some_interpreters(4):
             for options in ((), ("--no-fork",)):
