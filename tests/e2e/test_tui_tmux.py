@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -201,6 +202,40 @@ class Tmux(unittest.TestCase):
         t.until("1 of 10")
         t.keys("q")
         t.until("exit=0")
+
+    def test_live(self):
+        """A stream on a terminal: counts grow, then the overview; nothing stays stale."""
+        fifo = os.path.join(self.dir, "fifo")
+        os.mkfifo(fifo)
+        with open(self.make("shop"), "rb") as f:
+            data = f.read()
+        t = self.start("--live-fd", "9", "name.pymem", "9<", fifo)
+        with open(fifo, "wb", buffering=0) as out:
+            for at in range(0, len(data) - 200, 500):
+                out.write(data[at:min(at + 500, len(data) - 200)])
+                time.sleep(0.01)
+            t.until("live  name.pymem", "Arriving", "shop.models.Session")
+            out.write(data[len(data) - 200:])
+        t.until("What is big", "pid 4242", "STORE['sessions']")
+        t.keys("q")
+        t.until("exit=0")
+
+    def test_listening(self):
+        path = os.path.join(self.dir, "socket")
+        t = self.start("--listen", path)
+        t.until("no snapshot has arrived yet")
+        with open(self.make("shop"), "rb") as f:
+            data = f.read()
+        for _ in range(2):
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(path)
+                s.sendall(data)
+        t.until("[1/3]", "shop.models.Session")
+        t.keys("Right")
+        t.until("What is big", "[2/3]")
+        t.keys("q")
+        t.until("exit=0")
+        self.assertFalse(os.path.exists(path))
 
     def test_mouse(self):
         t = self.start(self.make("shop"), env="TERM=xterm-256color")

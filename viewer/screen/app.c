@@ -15,6 +15,8 @@
 #include "viewer/live/follow_text.h"
 #include "viewer/screen/live_pages.h"
 
+enum { FRAME_MS = 50 };
+
 uint64_t app_now_ns(void)
 {
 	struct timespec t;
@@ -86,8 +88,9 @@ bool app_pump(struct app *app, int timeout_ms)
 	return ready >= 0 && feed_serve(app->feed, fds, n);
 }
 
-/* Waits for a key or something from a stream; KEY_IS_NONE in the latter case. */
-static struct event wait_event(struct app *app)
+/* Waits for a key or something from a stream, at most timeout ms (-1 = as long as it
+ * takes); KEY_IS_NONE when it was no key. */
+static struct event wait_event(struct app *app, int timeout)
 {
 	struct terminal *t = app->terminal;
 	struct pollfd fds[FEED_MAX_POLL + 1];
@@ -96,7 +99,9 @@ static struct event wait_event(struct app *app)
 		return e;
 	fds[0] = (struct pollfd){ .fd = t->ops->fd(t), .events = POLLIN };
 	int n = app->feed ? feed_poll(app->feed, fds + 1, FEED_MAX_POLL) : 0;
-	int timeout = app->feed ? feed_timeout(app->feed) : -1;
+	int due = app->feed ? feed_timeout(app->feed) : -1;
+	if (due >= 0 && (timeout < 0 || due < timeout))
+		timeout = due;
 	int ready = poll(fds, (nfds_t)n + 1, timeout);
 	if (ready >= 0 && app->feed)
 		feed_serve(app->feed, fds + 1, n);
@@ -121,13 +126,15 @@ static void loop(struct app *app)
 		fit(app);
 		load_view(app);
 		live_pages_settle(app);
-		/* With streams flowing, 20 pictures a second are enough. */
-		if (!app->feed || app->terminal->scripted ||
-		    app_now_ns() - drawn > 50000000u) {
+		/* With streams flowing, 20 pictures a second are enough; but the last
+		 * state is always drawn. */
+		bool draw = !app->feed || app->terminal->scripted ||
+			    app_now_ns() - drawn > FRAME_MS * 1000000ull;
+		if (draw) {
 			app_draw(app);
 			drawn = app_now_ns();
 		}
-		struct event e = wait_event(app);
+		struct event e = wait_event(app, draw ? -1 : FRAME_MS);
 		if (e.key != KEY_IS_NONE) {
 			drawn = 0;
 			app_event(app, &e);

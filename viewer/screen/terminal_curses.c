@@ -7,7 +7,7 @@
  *
  * Leaving: endwin() in destroy; and for signals that end the program, a handler
  * that only writes the strings prepared at start and restores the termios, both
- * async-signal-safe, then lets the signal do what it does.  SIGTSTP and SIGWINCH
+ * async-signal-safe and on a stack of its own, then lets the signal do what it does.  SIGTSTP and SIGWINCH
  * are curses' own handlers (curs_initscr(3X)).
  */
 #include <errno.h>
@@ -89,8 +89,10 @@ static void guard(const struct termios *before)
 	}
 	struct sigaction action = {
 		.sa_handler = on_fatal,
-		.sa_flags = (int)SA_RESETHAND,
+		.sa_flags = (int)SA_RESETHAND | SA_ONSTACK,
 	};
+	static char stack[32768];	/* the usual one may have run out */
+	sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = sizeof(stack) }, NULL);
 	for (size_t i = 0; i < NFATAL; i++) {
 		sigaction(fatal[i], NULL, &restore.actions[i]);
 		if (restore.actions[i].sa_handler != SIG_IGN)	/* nohup stays nohup */
