@@ -49,14 +49,14 @@ static void say(const struct capture *c, const char *format, ...)
 	c->job->log(c->job->log_arg, line);
 }
 
-/* Adds a sentence to the note. */
+/* Adds a sentence to the note, cut to its room. */
 static void note(struct capture_result *ret, const char *text)
 {
-	const size_t used = strlen(ret->note);
+	const size_t used = strlen(ret->note), room = sizeof ret->note - used;
 
-	if (*text && used + 3 < sizeof ret->note)
-		snprintf(ret->note + used, sizeof ret->note - used, "%s%s",
-			 used ? "; " : "", text);
+	if (*text && room > 3)
+		snprintf(ret->note + used, room, "%s%.*s", used ? "; " : "",
+			 (int)room - 3, text);
 }
 
 static void fill_start(struct capture *c)
