@@ -143,7 +143,7 @@ static void predict_memory(struct plan *plan)
 
 	plan->copy_bytes = plan->anonymous / 50 + 12 * MIB;
 	plan->need_bytes = plan->in_place ? plan->copy_bytes + 8 * MIB :
-			   plan->anonymous / (h->oom_group ? 3 : 10) + 32 * MIB;
+			   plan->anonymous / (h->oom_group ? 3 : 10) + 24 * MIB;
 	/* Where the copy is killed: 5 % of the limit, but never so much that a
 	 * capture which was just let in would be ended at once. */
 	plan->keep_bytes = h->limit / 20;
