@@ -20,6 +20,7 @@ enum {
 	PAGEMAP_CHUNK = 512,		/* pages asked about at once */
 };
 #define NO_PAGE UINT64_MAX
+#define OWN_MAPS "smaps of the target not readable: these are of its copy, without file pages"
 
 /* ---- reading smaps ---- */
 
@@ -159,6 +160,7 @@ void memory_begin(struct walk *w)
 	memory->hot = &memory->nowhere;
 	memory->hot_page = NO_PAGE;
 	memory->pagemap = -1;
+	memory->copied = w->options->in_copy;
 	memory->leaves = arena_map(w->arena, LEAVES * sizeof(*memory->leaves));
 	if (read_maps(w, memory, pid) < 0 && pid)
 		read_maps(w, memory, 0);
@@ -337,7 +339,7 @@ static void without_copy(const struct memory *memory, const struct memory_map *m
 
 	*pss = map->pss;
 	*private_dirty = map->private_dirty;
-	if (!memory->pid || !anon || files * 8 > map->rss || map->pss >= anon)
+	if (!memory->copied || !anon || files * 8 > map->rss || map->pss >= anon)
 		return;
 	now = map->pss;
 	then = (uint64_t)((unsigned __int128)anon * now / (anon - now));
@@ -389,6 +391,8 @@ void memory_facts(struct walk *w)
 	}
 	if (pagemap >= 0)
 		close(pagemap);
+	if (memory->copied && !memory->pid)
+		walk_fact_text(w, "memory.note", OWN_MAPS, sizeof(OWN_MAPS) - 1);
 	walk_fact_u64(w, "memory.rss", rss);
 	walk_fact_u64(w, "memory.swap", swap);
 	walk_fact_u64(w, "memory.object_bytes", objects);

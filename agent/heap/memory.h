@@ -37,6 +37,7 @@ struct memory_map {
 struct memory {
 	struct memory_map *maps;		/* address order */
 	size_t count, capacity;
+	bool copied;				/* we are a copy: one sharer more */
 	uint32_t pid;				/* whose these are, 0 = our own */
 	struct memory_map *hot;			/* of the last object, never NULL */
 	uint64_t hot_page;			/* ... and its page, marked already */

@@ -75,6 +75,12 @@ static void find_known(struct walk *w, const struct roots_interp *interp,
 				   "gc.garbage" };
 	known[6] = (struct known){ roots_module_value(w, interp, "gc", "callbacks"),
 				   "gc.callbacks" };
+	known[8] = (struct known){ roots_module_value(w, interp, "_warnings", "filters"),
+				   "warnings filters" };
+	known[9] = (struct known){
+		roots_module_value(w, interp, "_warnings", "_onceregistry"),
+		"warnings once registry"
+	};
 	known[7] = (struct known){ CPYTHON_ADDR(w->py, none), "None" };
 }
 
