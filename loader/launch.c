@@ -100,12 +100,8 @@ int launch(const struct load_options *o, const struct agent_file *agent, char er
 	int r = preload(agent->path);
 	if (o->no_values)
 		r |= offer("PYMEM_VALUES", "0");
-	else if (o->value_limit) {
-		snprintf(number, sizeof number, "%" PRIu32, o->value_limit);
-		r |= offer("PYMEM_VALUES", number);
-	}
 	if (o->every_ns) {
-		snprintf(number, sizeof number, "%.9gs", (double)o->every_ns / 1e9);
+		snprintf(number, sizeof number, "%" PRIu64 "ms", o->every_ns / 1000000);
 		r |= offer("PYMEM_INTERVAL", number);
 	}
 	if (!has_trigger())
@@ -114,6 +110,9 @@ int launch(const struct load_options *o, const struct agent_file *agent, char er
 		snprintf(error, 512, "cannot set the environment: %s", strerror(errno));
 		return -1;
 	}
+	/* Ours, not the agent's: it would wonder at them. */
+	unsetenv("PYMEM_AGENT");
+	unsetenv("PYMEM_VIEW");
 	execvp(o->command[0], o->command);
 	snprintf(error, 512, "cannot run %.300s: %s", o->command[0], strerror(errno));
 	return -1;

@@ -333,6 +333,18 @@ static int spell_out(int argc, char **argv, struct load_options *o)
 	return 0;
 }
 
+/* What a command that takes its own snapshots can't be given. NULL: nothing of it. */
+static const char *not_for_command(const struct load_options *o)
+{
+	return o->snapshot ? "--snapshot" : o->references ? "--show-references" :
+	       o->name_count ? "--show-specific-references" : o->json ? "--json" :
+	       o->dry_run ? "--dry-run" : o->keep_agent ? "--keep-agent" :
+	       o->no_fork ? "--no-fork" : o->method != LOAD_METHOD_AUTO ? "--method" :
+	       o->max_pause_ns ? "--max-pause" : o->max_memory ? "--max-memory" :
+	       o->probes ? "--probes" : o->exec ? "--exec" : o->count ? "--count" :
+	       o->value_limit ? "--values" : o->upload ? "--upload" : NULL;
+}
+
 /* Rules between options. */
 static int check(const struct load_options *o, char error[512])
 {
@@ -342,6 +354,9 @@ static int check(const struct load_options *o, char error[512])
 		return wrong(error, "give process ids or a command, not both");
 	if (o->command && !*o->command)
 		return wrong(error, "no command after \"--\"");
+	if (o->command && not_for_command(o))
+		return wrong(error, "%s goes with process ids, not with a command",
+			     not_for_command(o));
 	if (o->no_fork && o->method == LOAD_METHOD_EXTERNAL)
 		return wrong(error, "--no-fork and --method=external exclude each other: "
 			     "that method works on a copy");

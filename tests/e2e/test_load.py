@@ -332,6 +332,16 @@ class Launch(Case):
                 pid = int(done.stdout)
                 self.assertEqual(pids_of(self.path("%d.pymem" % pid)), [(pid, True)])
 
+    def test_every_so_often(self):
+        done = run_load("--every", "300ms", "--no-values", "-f", "e-%t-%p.pymem", "--",
+                        interpreters()[-1].path, "-c",
+                        "import time; x = 'needle-in-heap'; time.sleep(3)", cwd=self.tmp)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        names = glob.glob(self.path("e-*.pymem"))
+        self.assertGreaterEqual(len(names), 2)
+        for name in names:
+            self.assertEqual([c for _, c in pids_of(name)], [True])
+
     def test_other_programs_run_as_always(self):
         done = run_load("--", "sh", "-c", "echo $LD_PRELOAD; exit 5", cwd=self.tmp)
         self.assertEqual(done.returncode, 5)

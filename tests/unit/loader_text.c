@@ -199,6 +199,8 @@ static void wrong_usage_is_told(void **state)
 		{ "pymem-load --every 1s 7 8", "one process" },
 		{ "pymem-load -s 1 -f - 7", "from a file" },
 		{ "pymem-load --values x 7", "whole number" },
+		{ "pymem-load --json -- ls", "--json goes with process ids" },
+		{ "pymem-load --values 9 -- ls", "--values goes with process ids" },
 	};
 	struct load_options o;
 	char error[512];
