@@ -20,7 +20,7 @@ enum {
 	PAGEMAP_CHUNK = 512,		/* pages asked about at once */
 };
 #define NO_PAGE UINT64_MAX
-#define OWN_MAPS "the smaps of the target are not readable: its copy's, without file pages"
+#define OWN_MAPS "smaps of the target not readable: its copy's, without file pages"
 
 /* ---- reading smaps ---- */
 
