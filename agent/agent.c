@@ -83,7 +83,8 @@ static void job_over(void *arg)
 	const bool ran = job.ran;
 
 	(void)arg;
-	busy_release();		/* whoever hears DONE, or sees the channels close, may ask again */
+	/* whoever hears DONE, or sees the channels close, may ask again */
+	busy_release();
 	if (ran)
 		capture_done(&ended);
 	capture_close(&ended);

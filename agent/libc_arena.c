@@ -10,13 +10,13 @@
 #include "agent/cpython/peek.h"
 
 enum {
-	ARENA_STATE_WORDS = 300,	/* more than sizeof(struct malloc_state) / 8 = 275 */
+	ARENA_STATE_WORDS = 300, /* more than sizeof(struct malloc_state) / 8 = 275 */
 	ARENA_EMPTY_BINS = 16,		/* so many list heads must point to themselves */
 	ARENA_TLS_REACH = 512,		/* bytes of TLS looked at on each side of errno */
 };
 
 static struct {
-	ptrdiff_t offset;	/* of thread_arena, from the thread pointer; 0 = unknown */
+	ptrdiff_t offset; /* of thread_arena, from the thread pointer; 0 = unknown */
 	uint64_t arena;
 } learnt;
 
@@ -51,7 +51,7 @@ static bool search_tls(void)
 	uint64_t word[2 * ARENA_TLS_REACH / 8];
 	unsigned found = 0;
 
-	if (!peek_safe(from, word, sizeof(word))) {	/* the block is near the end of a mapping */
+	if (!peek_safe(from, word, sizeof(word))) {	/* near the end of a mapping */
 		for (unsigned i = 0; i < 2 * ARENA_TLS_REACH / 8; i++)
 			if (!peek_safe64(from + i * 8, &word[i]))
 				word[i] = 0;

@@ -28,7 +28,7 @@
 
 #include <stdbool.h>
 
-/* On the thread that loads us, where malloc may be called. True when the place was found. */
+/* On the thread that loads us, where malloc may be called. True: the place is found. */
 bool libc_arena_learn(void);
 /* On our own thread, before its first malloc. */
 void libc_arena_join(void);

@@ -106,7 +106,8 @@ __attribute__((noreturn)) static inline void sys_exit_group(int status)
 
 static inline void sys_sleep_ms(unsigned ms)
 {
-	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
+	struct timespec t = { .tv_sec = ms / 1000,
+			      .tv_nsec = (long)(ms % 1000) * 1000000 };
 
 	sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &t, &t);
 }

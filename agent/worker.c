@@ -44,7 +44,8 @@ static void *worker_main(void *arg)
 	worker->tid = sys_gettid();
 	libc_arena_join();
 	worker_ordinary(worker->name);
-	hooked = !pthread_key_create(&key, worker_exit) && !pthread_setspecific(key, worker);
+	hooked = !pthread_key_create(&key, worker_exit) &&
+		 !pthread_setspecific(key, worker);
 	worker->run(worker->arg);
 	if (hooked) {
 		pthread_setspecific(key, NULL);

@@ -21,11 +21,11 @@ enum { WORKER_STACK = 1 << 20 };
 
 struct worker {
 	void (*run)(void *arg);
-	void (*over)(void *arg);	/* always called, on the ending thread; may be NULL */
+	void (*over)(void *arg); /* always called, on the ending thread; may be NULL */
 	void *arg;
 	void *stack;		/* given by the loader; NULL: one of our own */
 	size_t stack_size;
-	void *own_stack;	/* mapped when first needed, and kept for the next thread */
+	void *own_stack; /* mapped when first needed, and kept for the next thread */
 	const char *name;	/* of the thread, at most 15 characters */
 	volatile int tid;	/* of the running or last thread */
 };

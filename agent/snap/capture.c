@@ -61,16 +61,17 @@ static int capture_in_place(struct capture *c)
 
 	if (gil_strangers(c->py))
 		return capture_fail(c, PYMEM_FAIL_UNSUPPORTED, 0,
-			"another interpreter of the process has a GIL of its own and can't be "
-			"held still in place");
+			"another interpreter of the process has a GIL of its own and "
+			"can't be held still in place");
 	c->stream.check = true;
-	c->stream.stall_ms = 5000;	/* the GIL is held: no longer wait for a receiver */
+	c->stream.stall_ms = 5000; /* the GIL is held: no longer wait for a receiver */
 	c->stream.control = &c->control;
 	rc = emit_snapshot(c, false, &result, err, sizeof(err));
 	if (rc == -EAGAIN)
 		return 1;
 	if (rc == -ECANCELED)
-		return capture_fail(c, PYMEM_FAIL_CANCELLED, 0, "cancelled during the walk");
+		return capture_fail(c, PYMEM_FAIL_CANCELLED, 0,
+				    "cancelled during the walk");
 	if (rc < 0)
 		return capture_fail(c, emit_reason(rc), -rc, err);
 	control_send(&c->control, PYMEM_MSG_WALKED, result.objects, result.edges,
@@ -88,7 +89,8 @@ static int copy_make_and_wait(struct capture *c)
 /* At a good moment, again while that moment is inside a collection. */
 static int capture_moments(struct capture *c)
 {
-	gil_action *const action = c->start->flags & PYMEM_START_NO_FORK ? capture_in_place :
+	const bool in_place = c->start->flags & PYMEM_START_NO_FORK;
+	gil_action *const action = in_place ? capture_in_place :
 				   c->stand_still ? copy_make_and_wait : copy_make;
 	unsigned pause_ms = 1;
 	int rc, tries = 0;

@@ -46,13 +46,13 @@ struct capture {
 	const volatile uint64_t *must_be_zero;	/* checked by the copy, see gil.c */
 	uint64_t gil_wait_ns, gil_held_ns, fork_ns;
 	uint32_t failed;	/* enum pymem_fail, 0 = none so far */
-	bool stand_still;	/* keep the interpreter still until the copy has ended: a pause
-				 * of the walk, where memory has no room for what the application
-				 * would write meanwhile */
+	bool stand_still;	/* keep the interpreter still until the copy has ended: a
+				 * pause of the walk, where memory has no room for what
+				 * the application would write meanwhile */
 	bool held;		/* gil_hold took the GIL ... */
 	bool held_lonely;	/* ... or, in 3.6 before it has one, the main thread */
 	int hold_state;
-	void (*waiting)(struct capture *c);	/* called while the copy walks; NULL = not */
+	void (*waiting)(struct capture *c); /* called while the copy walks; NULL = not */
 };
 
 /* How the copy ends when it has nothing to say by message. */

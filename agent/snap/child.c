@@ -38,6 +38,7 @@ static void close_listed(const int *keep, unsigned count)
 {
 	const int dir = sys_open("/proc/self/fd", O_RDONLY | O_DIRECTORY, 0);
 	char buf[4096] __attribute__((aligned(8)));
+	struct linux_dirent64 *entry;
 	bool closed = true;
 
 	while (dir >= 0 && closed) {
@@ -46,8 +47,10 @@ static void close_listed(const int *keep, unsigned count)
 		closed = false;
 		sys3(SYS_lseek, dir, 0, SEEK_SET);
 		while ((n = sys3(SYS_getdents64, dir, buf, sizeof(buf))) > 0) {
-			for (at = 0; at < n; at += ((struct linux_dirent64 *)(buf + at))->reclen) {
-				const char *s = ((struct linux_dirent64 *)(buf + at))->name;
+			for (at = 0; at < n; at += entry->reclen) {
+				entry = (struct linux_dirent64 *)(buf + at);
+
+				const char *s = entry->name;
 				bool ours = false;
 				uint64_t fd;
 

@@ -102,7 +102,8 @@ void control_send(const struct control *control, uint32_t type, uint64_t a, uint
 void control_fail(const struct control *control, uint32_t reason, int64_t errno_value,
 		  const char *sentence)
 {
-	control_send(control, PYMEM_MSG_FAILED, reason, (uint64_t)errno_value, 0, 0, sentence);
+	control_send(control, PYMEM_MSG_FAILED, reason, (uint64_t)errno_value, 0, 0,
+		     sentence);
 }
 
 /* Reads one command; true when it means stop. */

@@ -39,7 +39,8 @@ struct control {
 	uint64_t nonce;
 };
 
-void control_open(struct control *control, int control_fd, int command_fd, uint64_t nonce);
+void control_open(struct control *control, int control_fd, int command_fd,
+		  uint64_t nonce);
 /* No commands come: what would be read are our own messages. */
 void control_one_way(struct control *control);
 /* Closes both ends. */

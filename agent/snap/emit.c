@@ -21,7 +21,8 @@ static int fact_u64(struct snap_sink *sink, const char *key, uint64_t value)
 	return sink->ops->fact(sink, &fact);
 }
 
-static int fact_text(struct snap_sink *sink, const char *key, const char *text, size_t size)
+static int fact_text(struct snap_sink *sink, const char *key, const char *text,
+		     size_t size)
 {
 	const struct snap_fact fact = { .key = key, .kind = SNAP_FACT_TEXT,
 					.text = text, .size = size };
@@ -77,9 +78,11 @@ static int emit_identity(const struct capture *c, struct snap_sink *sink)
 	rc = rc ? rc : fact_file(sink, "cmdline", "/proc/self/cmdline");
 	rc = rc ? rc : fact_u64(sink, "uid", (uint64_t)sys0(SYS_geteuid));
 	rc = rc ? rc : fact_u64(sink, "time_ns", sys_clock_ns(CLOCK_REALTIME));
-	rc = rc ? rc : fact_text(sink, "agent.version", PYMEM_VERSION, strlen(PYMEM_VERSION));
+	rc = rc ? rc : fact_text(sink, "agent.version", PYMEM_VERSION,
+				 strlen(PYMEM_VERSION));
 	rc = rc ? rc : fact_text(sink, "method", method, strlen(method));
-	rc = rc ? rc : fact_u64(sink, "values", !(c->start->flags & PYMEM_START_NO_VALUES));
+	rc = rc ? rc : fact_u64(sink, "values",
+				!(c->start->flags & PYMEM_START_NO_VALUES));
 	if (c->context == CAPTURE_IN_COPY)
 		rc = rc ? rc : fact_u64(sink, "consistent",
 					!!(c->start->flags & PYMEM_START_CONSISTENT));

@@ -116,7 +116,8 @@ int copy_wait(struct capture *c)
 	c->copy = 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == CAPTURE_EXIT_AGAIN && !cancelled)
 		return 1;
-	control_send(&c->control, PYMEM_MSG_CHILD, (uint64_t)(uint32_t)status, 0, 0, 0, NULL);
+	control_send(&c->control, PYMEM_MSG_CHILD, (uint64_t)(uint32_t)status, 0, 0, 0,
+		     NULL);
 	if (cancelled)
 		return capture_fail(c, PYMEM_FAIL_CANCELLED, 0, "cancelled");
 	return WIFEXITED(status) && WEXITSTATUS(status) == CAPTURE_EXIT_OK ? 0 : -1;

@@ -24,7 +24,8 @@ static int gil_cancelled(struct capture *c)
 
 static int gil_finalizing(struct capture *c)
 {
-	return capture_fail(c, PYMEM_FAIL_NOT_READY, 0, "the interpreter is shutting down");
+	return capture_fail(c, PYMEM_FAIL_NOT_READY, 0,
+			    "the interpreter is shutting down");
 }
 
 /* ---- an interpreter with a GIL ---- */
@@ -256,7 +257,7 @@ int gil_with(struct capture *c, gil_action *action)
 	if (cpython_free_threaded(c->py)) {
 		if (!c->py->sym.visit_objects)
 			return capture_fail(c, PYMEM_FAIL_UNSUPPORTED, 0,
-				"free-threaded CPython without PyUnstable_GC_VisitObjects");
+				"a free-threaded CPython that can't be stopped");
 		stopped_action = action;
 		return gil_ordinary(c, gil_stop_world_action);
 	}

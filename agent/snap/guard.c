@@ -129,7 +129,8 @@ static void guard_tick(int sig, siginfo_t *info, void *context)
 		guard_die(sig, 0);
 }
 
-static void guard_handle(int sig, void (*handler)(int, siginfo_t *, void *), uint64_t mask)
+static void guard_handle(int sig, void (*handler)(int, siginfo_t *, void *),
+			 uint64_t mask)
 {
 	const struct kernel_sigaction action = {
 		.handler = handler, .mask = mask, .restorer = guard_return,
@@ -142,7 +143,8 @@ static void guard_handle(int sig, void (*handler)(int, siginfo_t *, void *), uin
 static void guard_timer(long ms)
 {
 	const struct itimerval every = {
-		.it_interval = { .tv_usec = ms * 1000 }, .it_value = { .tv_usec = ms * 1000 },
+		.it_interval = { .tv_usec = ms * 1000 },
+		.it_value = { .tv_usec = ms * 1000 },
 	};
 
 	sys3(SYS_setitimer, ITIMER_REAL, &every, NULL);
@@ -152,7 +154,8 @@ void guard_install(struct capture *c)
 {
 	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS,
 				     SIGTRAP };
-	const uint32_t limit_s = c->start->child_timeout_s ? c->start->child_timeout_s : 600;
+	const uint32_t asked_s = c->start->child_timeout_s;
+	const uint32_t limit_s = asked_s ? asked_s : 600;
 	const stack_t stack = { .ss_sp = guard_stack, .ss_size = sizeof(guard_stack) };
 	const uint64_t alarm_bit = 1ULL << (SIGALRM - 1);
 	uint64_t open = alarm_bit;

@@ -56,7 +56,8 @@ static int stream_put(const struct stream *stream, const struct owned_fd *own,
 				 MSG_NOSIGNAL | (patient ? 0 : MSG_DONTWAIT), 0, 0);
 		else if (patient || !(n = stream_wait(stream, own->fd)))
 			/* a pipe takes PIPE_BUF at once when poll says so */
-			n = sys_write(own->fd, data, patient || size < 4096 ? size : 4096);
+			n = sys_write(own->fd, data,
+				      patient || size < 4096 ? size : 4096);
 		if (n == -EAGAIN)
 			n = stream_wait(stream, own->fd);
 		else if (n > 0) {

@@ -179,7 +179,8 @@ static bool parse_control(const char *s, struct trigger_config *c)
 
 static const struct {
 	const char *name;
-	bool (*parse)(const char *s, struct trigger_config *c);	/* NULL: not for the agent */
+	/* NULL: not for the agent */
+	bool (*parse)(const char *s, struct trigger_config *c);
 	const char *wanted;
 } variables[] = {
 	{ "OUTPUT", parse_output, "a path, in which only %p, %t and %% mean something" },
@@ -249,14 +250,15 @@ static int config_one(const char *entry, struct trigger_config *c, char *err, si
 /* Do the parts make a whole? */
 static const char *config_lacks(const struct trigger_config *c)
 {
-	const bool shots = c->signal || c->interval_ns || c->rss_bytes || c->rss_percent ||
-			   c->at_exit || c->on_memory_error;
+	const bool shots = c->signal || c->interval_ns || c->rss_bytes ||
+			   c->rss_percent || c->at_exit || c->on_memory_error;
 
 	if (shots && !c->output[0] && !c->socket[0])
 		return "neither PYMEM_OUTPUT nor PYMEM_SOCKET says where snapshots go";
 	if (!shots && !c->control[0])
-		return "no trigger is set (PYMEM_SIGNAL, PYMEM_INTERVAL, PYMEM_RSS_LIMIT, "
-		       "PYMEM_AT_EXIT, PYMEM_ON_MEMORY_ERROR, PYMEM_CONTROL)";
+		return "no trigger is set (PYMEM_SIGNAL, PYMEM_INTERVAL, "
+		       "PYMEM_RSS_LIMIT, PYMEM_AT_EXIT, PYMEM_ON_MEMORY_ERROR, "
+		       "PYMEM_CONTROL)";
 	return NULL;
 }
 

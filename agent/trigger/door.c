@@ -15,7 +15,7 @@
 #include "agent/trigger/output.h"
 #include "agent/trigger/shot.h"
 
-enum { DOOR_PATIENCE_MS = 1000, DOOR_FDS = 3 };
+enum { DOOR_PATIENCE_S = 1, DOOR_FDS = 3 };
 
 static struct {
 	struct owned_fd listener;
@@ -62,10 +62,12 @@ void door_open(const char *dir)
 	text_u64(&t, (uint64_t)sys_getpid());
 	text_str(&t, ".sock");
 	if (!door_private(dir)) {
-		shot_say("PYMEM_CONTROL: the directory must be ours alone (mode 0700)", dir);
+		shot_say("PYMEM_CONTROL: the directory must be ours alone (mode 0700)",
+			 dir);
 		return;
 	}
-	fd = (int)sys3(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = (int)sys3(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		       0);
 	fd = output_high_fd(fd);
 	if (fd < 0 || t.cut || door_listen(fd) < 0) {
 		shot_say("PYMEM_CONTROL: no socket can be made", door.address.sun_path);
@@ -160,8 +162,7 @@ static int door_request(int fd)
 
 void door_answer(void)
 {
-	const struct timespec patience = { .tv_sec = DOOR_PATIENCE_MS / 1000,
-					   .tv_nsec = DOOR_PATIENCE_MS % 1000 * 1000000L };
+	const struct timespec patience = { .tv_sec = DOOR_PATIENCE_S };
 	int fd = output_high_fd((int)sys4(SYS_accept4, door.listener.fd, NULL, NULL,
 					  SOCK_CLOEXEC | SOCK_NONBLOCK));
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -173,8 +174,8 @@ void door_answer(void)
 		shot_say("PYMEM_CONTROL: a request of another user was refused", NULL);
 	} else if (sys5(SYS_ppoll, &p, 1, &patience, NULL, 0) > 0) {
 		rc = door_request(fd);
-		sys6(SYS_sendto, fd, SYS_ARG(&rc), sizeof(rc), MSG_NOSIGNAL | MSG_DONTWAIT, 0,
-		     0);
+		sys6(SYS_sendto, fd, SYS_ARG(&rc), sizeof(rc),
+		     MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0);
 	}
 	sys_close(fd);
 }

@@ -34,11 +34,14 @@ struct arena_allocator {	/* PyObjectArenaAllocator */
 #define WEAK __attribute__((weak))
 extern int Py_AddPendingCall(int (*call)(void *), void *arg) WEAK;
 extern struct object *PyImport_GetModuleDict(void) WEAK;		/* borrowed */
-extern struct object *PyDict_GetItemString(struct object *o, const char *key) WEAK; /* borrowed */
-extern int PyDict_SetItemString(struct object *o, const char *key, struct object *value) WEAK;
+/* borrowed */
+extern struct object *PyDict_GetItemString(struct object *o, const char *key) WEAK;
+extern int PyDict_SetItemString(struct object *o, const char *key,
+				struct object *value) WEAK;
 extern int PyObject_SetAttrString(struct object *o, const char *name,
 				  struct object *value) WEAK;
-extern struct object *PyObject_CallFunction(struct object *f, const char *format, ...) WEAK;
+extern struct object *PyObject_CallFunction(struct object *f, const char *format,
+					    ...) WEAK;
 extern struct object *PyObject_GetAttrString(struct object *o, const char *name) WEAK;
 extern struct object *PyObject_CallFunctionObjArgs(struct object *f, ...) WEAK;
 extern struct object *PyCFunction_NewEx(struct method_def *def, struct object *self,
@@ -98,8 +101,10 @@ static struct object *hooks_get(const char *module, const char *name)
 static struct object *hooks_imp(const char *function, struct object *argument)
 {
 	struct object *f = argument ? hooks_get("_imp", function) : NULL;
-	struct object *result = f ? PyObject_CallFunctionObjArgs(f, argument, NULL) : NULL;
+	struct object *result = NULL;
 
+	if (f)
+		result = PyObject_CallFunctionObjArgs(f, argument, NULL);
 	Py_DecRef(f);
 	return result;
 }
@@ -114,7 +119,8 @@ static bool hooks_make_atexit(void)
 {
 	struct object *loader = hooks_get("_frozen_importlib", "BuiltinImporter");
 	struct object *make = hooks_get("_frozen_importlib", "ModuleSpec");
-	struct object *origin = Py_BuildValue("s", "built-in"), *package = Py_BuildValue("s", "");
+	struct object *origin = Py_BuildValue("s", "built-in");
+	struct object *package = Py_BuildValue("s", "");
 	struct object *spec = NULL, *module = NULL, *done = NULL;
 
 	if (loader && make && origin && package)
@@ -127,7 +133,8 @@ static bool hooks_make_atexit(void)
 		done = hooks_imp("exec_builtin", module);
 	if (done)
 		PyDict_SetItemString(PyImport_GetModuleDict(), "atexit", module);
-	struct object *const all[] = { loader, make, origin, package, spec, module, done };
+	struct object *const all[] = { loader, make, origin, package, spec, module,
+				       done };
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		Py_DecRef(all[i]);
 	return done != NULL;
@@ -157,7 +164,8 @@ static bool hooks_register_exit(void)
 
 static void hooks_no_memory(size_t size)
 {
-	static const struct shot no_memory = { "memory error", CAPTURE_HOLDING, NULL, false };
+	static const struct shot no_memory = { "memory error", CAPTURE_HOLDING, NULL,
+					       false };
 	const uint64_t now = sys_now_ns();
 
 	if (size > hooks.memory || now < hooks.quiet_until || !PyGILState_Check())
@@ -182,7 +190,8 @@ static void hooks_no_memory(size_t size)
 	{ \
 		void *mem = hooks.below[n].calloc(ctx, count, size); \
 		size_t all; \
-		if (__builtin_expect(!mem, 0) && !__builtin_mul_overflow(count, size, &all)) \
+		if (__builtin_expect(!mem, 0) && \
+		    !__builtin_mul_overflow(count, size, &all)) \
 			hooks_no_memory(all); \
 		return mem; \
 	} \
@@ -295,7 +304,8 @@ void hooks_install(const struct trigger_config *config)
 	for (int tries = 0; tries < PENDING_TRIES && hooks.state != HOOKS_DONE; tries++) {
 		if (hooks.state == HOOKS_AGAIN) {
 			hooks.state = HOOKS_QUEUED;
-			if (Py_AddPendingCall(hooks_pending, NULL) < 0)	/* 32 calls wait */
+			/* refused while 32 calls wait */
+			if (Py_AddPendingCall(hooks_pending, NULL) < 0)
 				hooks.state = HOOKS_AGAIN;
 		}
 		sys_sleep_ms(1);

@@ -30,7 +30,7 @@
 
 #include "agent/trigger/config.h"
 
-/* From any thread, without the GIL, once the interpreter is initialised. config is kept. */
+/* Any thread, without the GIL, when the interpreter is initialised. config is kept. */
 void hooks_install(const struct trigger_config *config);
 
 #endif

@@ -201,8 +201,9 @@ bool limit_crossed(void)
 	if (now < limit.due)
 		return false;
 	rss = resident_bytes();
-	limit.rate = limit.seen && rss > limit.seen && now > limit.seen_at ?
-		     (rss - limit.seen) * 1000 / ((now - limit.seen_at) / 1000000 + 1) : 0;
+	limit.rate = limit.seen && rss > limit.seen ?
+		     (rss - limit.seen) * 1000 / ((now - limit.seen_at) / 1000000 + 1) :
+		     0;
 	limit.seen = rss;
 	limit.seen_at = now;
 	if (limit.above) {
@@ -238,7 +239,8 @@ bool limit_hurries(void)
 {
 	const uint64_t walk_ns = limit.seen * LIMIT_WALK_NS_PER_BYTE;
 
-	return limit.rate && room_left() / limit.rate < LIMIT_MARGIN * walk_ns / 1000000000u + 1;
+	return limit.rate &&
+	       room_left() / limit.rate < LIMIT_MARGIN * walk_ns / 1000000000u + 1;
 }
 
 void limit_waiting(struct capture *c)

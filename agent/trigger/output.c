@@ -22,7 +22,9 @@ static struct {
 /* Civil date of a day count since 1970-01-01 (proleptic Gregorian calendar). */
 static void civil_date(uint64_t days, uint64_t *y, uint64_t *m, uint64_t *d)
 {
-	static const unsigned char length[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	static const unsigned char length[] = {
+		31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
+	};
 	uint64_t year = 1970, month = 0;
 
 	for (;; year++) {
@@ -58,8 +60,8 @@ static void text_time(struct text *t, uint64_t seconds)
 	text_padded(t, seconds % 60, 2);
 }
 
-bool output_name(const char *pattern, int pid, uint64_t seconds, unsigned sequence, char *ret,
-		 size_t size)
+bool output_name(const char *pattern, int pid, uint64_t seconds, unsigned sequence,
+		 char *ret, size_t size)
 {
 	struct text t;
 
@@ -122,7 +124,7 @@ int output_check(const struct trigger_config *config)
 		return 0;
 	directory_of(config->output, dir, sizeof(dir));
 	if (strchr(dir, '%'))
-		return 0;	/* depends on the process or the time: seen when it is written */
+		return 0; /* depends on the process or the time: seen when written */
 	return (int)sys3(SYS_faccessat, AT_FDCWD, dir, W_OK | X_OK);
 }
 
@@ -164,7 +166,8 @@ static int open_socket(const struct trigger_config *config, struct output *o)
 
 	text_init(&t, to.sun_path, sizeof(to.sun_path));
 	text_str(&t, config->socket);
-	o->socket = (int)sys3(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	o->socket = (int)sys3(SYS_socket, AF_UNIX,
+			      SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (o->socket < 0)
 		return o->socket;
 	o->socket = output_high_fd(o->socket);
@@ -197,7 +200,8 @@ static int append_to(int fd, const char *data, size_t size, bool is_socket)
 {
 	while (size) {
 		const long n = is_socket ?
-			sys6(SYS_sendto, fd, SYS_ARG(data), (long)size, MSG_NOSIGNAL, 0, 0) :
+			sys6(SYS_sendto, fd, SYS_ARG(data), (long)size, MSG_NOSIGNAL,
+			     0, 0) :
 			sys_write(fd, data, size);
 
 		if (n == -EINTR)
@@ -242,7 +246,8 @@ static void rotate(const struct trigger_config *config, const char *path)
 		kept.first = (kept.first + 1) % CONFIG_KEEP_MAX;
 		kept.count--;
 	}
-	text_init(&t, kept.path[(kept.first + kept.count) % CONFIG_KEEP_MAX], OUTPUT_PATH);
+	text_init(&t, kept.path[(kept.first + kept.count) % CONFIG_KEEP_MAX],
+		  OUTPUT_PATH);
 	text_str(&t, path);
 	kept.count++;
 }
@@ -290,7 +295,8 @@ int output_commit(const struct trigger_config *config, struct output *output)
 
 void output_abandon(struct output *output)
 {
-	if (output->file >= 0 && sys3(SYS_lseek, output->file, 0, SEEK_CUR) < OUTPUT_WORTH)
+	if (output->file >= 0 &&
+	    sys3(SYS_lseek, output->file, 0, SEEK_CUR) < OUTPUT_WORTH)
 		sys3(SYS_unlinkat, AT_FDCWD, output->part, 0);
 	output_forget(output);
 }

@@ -47,7 +47,7 @@ void output_abandon(struct output *output);
 void output_forget(struct output *output);
 
 /* The name a pattern gives for pid at this UTC time; false: too long. For tests too. */
-bool output_name(const char *pattern, int pid, uint64_t seconds, unsigned sequence, char *ret,
-		 size_t size);
+bool output_name(const char *pattern, int pid, uint64_t seconds, unsigned sequence,
+		 char *ret, size_t size);
 
 #endif

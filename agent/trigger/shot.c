@@ -52,7 +52,7 @@ static void shot_message(const struct pymem_msg *msg, const char *text)
 		text_str(&t, text);
 	} else if (msg->type == PYMEM_MSG_FAILED) {
 		text_init(&t, taking.error, sizeof(taking.error));
-		if (msg->a != PYMEM_FAIL_NOT_READY)	/* it is ending: nobody's mistake */
+		if (msg->a != PYMEM_FAIL_NOT_READY) /* it is ending: nobody's mistake */
 			text_str(&t, text);
 	} else if (msg->type == PYMEM_MSG_CRASH) {
 		text_init(&t, taking.crashed, sizeof(taking.crashed));
@@ -69,10 +69,11 @@ static void shot_message(const struct pymem_msg *msg, const char *text)
 static void shot_listen(void)
 {
 	static char buf[sizeof(struct pymem_msg) + PYMEM_MSG_TEXT_MAX + 1];
+	const long least = sizeof(struct pymem_msg);
 	struct pymem_msg msg;
 	long n;
 
-	while ((n = sys_read(taking.message_fd, buf, sizeof(buf) - 1)) >= (long)sizeof(msg)) {
+	while ((n = sys_read(taking.message_fd, buf, sizeof(buf) - 1)) >= least) {
 		memcpy(&msg, buf, sizeof(msg));
 		buf[n] = '\0';
 		shot_message(&msg, buf + sizeof(msg));
@@ -90,7 +91,8 @@ static void shot_prepare(const struct trigger_config *config, const struct shot 
 	s->flags = config->values ? 0 : PYMEM_START_NO_VALUES;
 	s->control_fd = control_fd;
 	s->command_fd = -1;
-	s->stream_fd = taking.output.file >= 0 ? taking.output.file : taking.output.socket;
+	s->stream_fd = taking.output.file >= 0 ? taking.output.file :
+		       taking.output.socket;
 	if (how->context == CAPTURE_HOLDING)	/* the program waits: not for ever */
 		s->child_timeout_s = SHOT_PATIENCE_S;
 	sys3(SYS_getrandom, &s->seed, sizeof(s->seed), 0);
@@ -102,12 +104,14 @@ static void shot_prepare(const struct trigger_config *config, const struct shot 
 static int shot_append_facts(const struct capture *c, const char *why)
 {
 	const struct snap_fact facts[] = {
-		{ .key = "trigger", .kind = SNAP_FACT_TEXT, .text = why, .size = strlen(why) },
+		{ .key = "trigger", .kind = SNAP_FACT_TEXT, .text = why,
+		  .size = strlen(why) },
 		{ .key = "gil_held_ns", .kind = SNAP_FACT_U64, .u64 = c->gil_held_ns },
 		{ .key = "fork_ns", .kind = SNAP_FACT_U64, .u64 = c->fork_ns },
 	};
 	static char buf[4096];
-	const long n = snap_facts_block(buf, sizeof(buf), facts, sizeof(facts) / sizeof(facts[0]));
+	const long n = snap_facts_block(buf, sizeof(buf), facts,
+					sizeof(facts) / sizeof(facts[0]));
 
 	return n < 0 ? (int)n : output_append(&taking.output, buf, (size_t)n);
 }
@@ -118,8 +122,8 @@ static int shot_capture(const struct trigger_config *config, const struct shot *
 	struct capture capture;
 	int pair[2], rc;
 
-	rc = (int)sys4(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
-		       pair);
+	rc = (int)sys4(SYS_socketpair, AF_UNIX,
+		       SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair);
 	if (rc < 0)
 		return rc;
 	taking.message_fd = output_high_fd(pair[0]);
@@ -131,7 +135,8 @@ static int shot_capture(const struct trigger_config *config, const struct shot *
 	capture.waiting = how->waiting;
 	capture.stand_still = how->stand_still;
 	rc = capture_run(&capture);
-	taking.killed = WIFSIGNALED(capture.status) && WTERMSIG(capture.status) == SIGKILL;
+	taking.killed = WIFSIGNALED(capture.status) &&
+			WTERMSIG(capture.status) == SIGKILL;
 	shot_listen();
 	if (!rc)
 		rc = shot_append_facts(&capture, how->why);
@@ -160,7 +165,8 @@ static int shot_try(const struct trigger_config *config, const struct shot *how)
 	const struct cpython *py = cpython_bind(err, sizeof(err));
 	int rc;
 
-	if (taking.ending || (py && how->context == CAPTURE_WORKER && cpython_finalizing(py)))
+	if (taking.ending ||
+	    (py && how->context == CAPTURE_WORKER && cpython_finalizing(py)))
 		return -ESHUTDOWN;
 	rc = output_open(config, &taking.output);
 	if (rc < 0) {

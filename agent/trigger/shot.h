@@ -15,7 +15,7 @@
 struct shot {
 	const char *why;		/* recorded as the fact "trigger" */
 	enum capture_context context;
-	void (*waiting)(struct capture *c);	/* called while the copy walks; NULL = not */
+	void (*waiting)(struct capture *c); /* called while the copy walks; NULL = not */
 	bool stand_still;		/* capture.h */
 };
 

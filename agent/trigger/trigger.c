@@ -13,8 +13,8 @@
 
 extern int Py_IsInitialized(void) __attribute__((weak));
 /* libc's; the handlers go when the library with this handle is unloaded. */
-extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
-			     void *handle);
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void),
+			     void (*child)(void), void *handle);
 extern void *__dso_handle;
 
 static struct trigger_config config;
@@ -49,8 +49,8 @@ static bool trigger_configure(void)
 		return false;
 	bad = output_check(&config);
 	if (bad < 0) {
-		shot_say("PYMEM_OUTPUT: no file can be made there, no snapshots will be taken",
-			 config.output);
+		shot_say("PYMEM_OUTPUT: no file can be made there, no snapshots will be "
+			 "taken", config.output);
 		return false;
 	}
 	return true;
@@ -72,8 +72,8 @@ void trigger_init(void)
 
 void trigger_exit(void)
 {
-	if (!armed || owner != sys_getpid())	/* a child by vfork ends: not ours to clean */
-		return;
+	if (!armed || owner != sys_getpid())
+		return;		/* a child by vfork ends: not ours to clean */
 	shot_exit();
 	watch_exit();
 }

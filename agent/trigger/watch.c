@@ -18,7 +18,7 @@
 enum {
 	WATCH_AFTER_FORK_MS = 100,	/* until PyOS_AfterFork_Child has run, by far */
 	WATCH_EAGER_NS = 500000,	/* between looks for the interpreter at first */
-	WATCH_GIVE_UP_S = 300,		/* a program that links libpython and never starts it */
+	WATCH_GIVE_UP_S = 300, /* a program that links libpython and never starts it */
 };
 
 static struct {
@@ -28,6 +28,7 @@ static struct {
 	volatile int wanted;		/* the signal came */
 	bool handling, forked;
 	uint64_t interval_due;
+	const struct cpython *py;
 } watch;
 
 /* ---- the signal ---- */
@@ -43,7 +44,8 @@ static void watch_signal(int sig, siginfo_t *info, void *context)
 	if (watch.before.sa_flags & SA_SIGINFO) {
 		if (watch.before.sa_sigaction)
 			watch.before.sa_sigaction(sig, info, context);
-	} else if (watch.before.sa_handler != SIG_DFL && watch.before.sa_handler != SIG_IGN) {
+	} else if (watch.before.sa_handler != SIG_DFL &&
+		   watch.before.sa_handler != SIG_IGN) {
 		watch.before.sa_handler(sig);
 	}
 }
@@ -74,11 +76,12 @@ static bool watch_interpreter(void)
 
 		if (waited > WATCH_GIVE_UP_S * 1000000000ull)
 			return false;
-		if (waited > 2000000000)	/* not a python that starts: look less often */
+		if (waited > 2000000000) /* not a python that starts: look less often */
 			t.tv_nsec = 100000000;
 		sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &t, NULL);
 	}
-	if (cpython_bind(err, sizeof(err)))
+	watch.py = cpython_bind(err, sizeof(err));
+	if (watch.py)
 		return true;
 	shot_say("no snapshots will be taken", err);
 	return false;
@@ -106,8 +109,8 @@ static void watch_sleep(void)
 	const uint64_t next = watch_next(sys_now_ns());
 	const struct timespec t = { .tv_sec = (time_t)(next / 1000000000u),
 				    .tv_nsec = (long)(next % 1000000000u) };
-	const uint64_t bit = watch.config->signal ? 1ULL << (watch.config->signal - 1) : 0;
-	const uint64_t mask = ~bit;
+	const int sig = watch.config->signal;
+	const uint64_t mask = sig ? ~(1ULL << (sig - 1)) : ~0ULL;
 
 	if (watch.wanted)
 		return;
@@ -118,7 +121,7 @@ static void watch_sleep(void)
 static void watch_act(void)
 {
 	static const struct shot on_signal = { "signal", CAPTURE_WORKER, NULL, false };
-	static const struct shot on_interval = { "interval", CAPTURE_WORKER, NULL, false };
+	static const struct shot on_time = { "interval", CAPTURE_WORKER, NULL, false };
 	const struct trigger_config *config = watch.config;
 	uint64_t now;
 
@@ -132,7 +135,7 @@ static void watch_act(void)
 	}
 	now = sys_now_ns();
 	if (config->interval_ns && now >= watch.interval_due) {
-		shot_take(config, &on_interval);
+		shot_take(config, &on_time);
 		now = sys_now_ns();
 		do	/* a slow snapshot skips beats, it does not pile them up */
 			watch.interval_due += config->interval_ns;
@@ -170,7 +173,7 @@ static void watch_run(void *arg)
 	limit_begin(config);
 	door_open(config->control);
 	watch.interval_due = sys_now_ns() + config->interval_ns;
-	while (watch_needed(config) && !cpython_finalizing(cpython_bind((char[256]){ 0 }, 256))) {
+	while (watch_needed(config) && !cpython_finalizing(watch.py)) {
 		watch_sleep();
 		watch_act();
 	}

@@ -98,8 +98,12 @@ static void test_config_good(void **state)
 
 static void test_config_values(void **state)
 {
-	static const struct { const char *var; bool good; uint64_t ns, bytes; int sig, percent; }
-	cases[] = {
+	static const struct {
+		const char *var;
+		bool good;
+		uint64_t ns, bytes;
+		int sig, percent;
+	} cases[] = {
 		{ "PYMEM_INTERVAL=5", true, 5000000000, 0, 0, 0 },
 		{ "PYMEM_INTERVAL=250ms", true, 250000000, 0, 0, 0 },
 		{ "PYMEM_INTERVAL=2h", true, 7200000000000, 0, 0, 0 },
@@ -195,7 +199,7 @@ static void test_output_rotates(void **state)
 		assert_int_equal(output_check(&c), 0);
 		assert_int_equal(output_open(&c, &o), 0);
 		assert_true(o.file >= OUTPUT_FD_MIN);
-		assert_int_equal(stat(o.path, &st), -1);	/* not before it is whole */
+		assert_int_equal(stat(o.path, &st), -1); /* not before it is whole */
 		assert_int_equal(output_append(&o, "abc", 3), 0);
 		assert_int_equal(output_commit(&c, &o), 0);
 		assert_int_equal(stat(c.output, &st), 0);
@@ -427,7 +431,7 @@ static void test_worker(void **state)
 		assert_int_equal(before, after);
 		assert_int_equal(count, count_after);
 	}
-	for (int i = 0; i < 1000 && syscall(SYS_tgkill, getpid(), worker.tid, 0) == 0; i++)
+	for (int i = 0; i < 1000 && !syscall(SYS_tgkill, getpid(), worker.tid, 0); i++)
 		usleep(1000);
 	worker_unmap(&worker);
 	mapped(&count_after);
@@ -452,7 +456,7 @@ static void test_other_threads_unharmed(void **state)
 		void *block;
 
 		for (int i = 0; i < 8; i++)
-			assert_int_equal(pthread_create(&thread[i], NULL, use_malloc, NULL), 0);
+			assert_false(pthread_create(&thread[i], NULL, use_malloc, NULL));
 		for (int i = 0; i < 8; i++) {
 			pthread_join(thread[i], &block);
 			free(block);
