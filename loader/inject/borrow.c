@@ -18,6 +18,7 @@
 
 #define TRIES_A_ROUND 8
 #define UNRESPONSIVE_MAX 64
+#define REFUSALS_MAX 8
 
 struct search {
 	struct errand *errand;
@@ -26,6 +27,7 @@ struct search {
 	struct load_error *err;
 	pid_t unresponsive[UNRESPONSIVE_MAX];	/* still seized, until the helper ends */
 	int unresponsive_count;
+	int refusals;
 	unsigned short seed[3];
 };
 
@@ -64,6 +66,26 @@ static int refuse_stopped(struct search *s)
 			 sigabbrev_np(sig) ? sigabbrev_np(sig) : "job control");
 }
 
+/*
+ * 0 = try another, -1 = give up.  A refusal may pass: the leader of a process of
+ * which another thread is at its exec is dead until that one takes its place.
+ */
+static int seize_failed(struct search *s, pid_t tid)
+{
+	switch (s->err->code) {
+	case LOAD_E_GONE:
+		return 0;
+	case LOAD_E_STATE:
+		if (s->tracee->attached && s->unresponsive_count < UNRESPONSIVE_MAX)
+			s->unresponsive[s->unresponsive_count++] = tid;
+		return 0;
+	case LOAD_E_PERMISSION:
+		return ++s->refusals > REFUSALS_MAX ? -1 : 0;
+	default:
+		return -1;
+	}
+}
+
 /* 1 = borrowed, 0 = not this one, -1 = none at all. */
 static int try_thread(struct search *s, pid_t tid)
 {
@@ -73,12 +95,13 @@ static int try_thread(struct search *s, pid_t tid)
 	s->borrow->tries++;
 	if (errand_step(s->errand, s->err, "seize thread %d", tid))
 		return -1;
-	if (tracee_seize(t, s->errand, tid, timeout, s->err)) {
-		if (s->err->code == LOAD_E_STATE && t->attached &&
-		    s->unresponsive_count < UNRESPONSIVE_MAX)
-			s->unresponsive[s->unresponsive_count++] = tid;
-		return s->err->code == LOAD_E_STATE || s->err->code == LOAD_E_GONE ? 0
-										   : -1;
+	if (tracee_seize(t, s->errand, tid, timeout, s->err))
+		return seize_failed(s, tid);
+	if (!target_same_memory(s->errand->target)) {
+		tracee_release(t, NULL);
+		return load_fail(s->err, LOAD_E_GONE, 0,
+				 "process %d started another program meanwhile",
+				 s->errand->target->pid);
 	}
 	if (t->group_stop && !s->borrow->stopped_too)
 		return refuse_stopped(s);
@@ -103,6 +126,8 @@ static int give_up(struct search *s)
 	const struct target *target = s->errand->target;
 	if (target_check(target, s->err))
 		return -1;
+	if (s->err->code == LOAD_E_PERMISSION && s->borrow->last == SAFE)
+		return -1;	/* none could be tried at all */
 	if (!s->borrow->tries || (int)s->borrow->tries == s->unresponsive_count)
 		return load_fail(s->err, LOAD_E_STATE, 0,
 				 "no thread of process %d can be stopped: all are in "

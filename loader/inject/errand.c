@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "loader/target/diagnose.h"
+
 enum { PACKET_LOG = 'L', PACKET_RESULT = 'R' };
 
 struct packet {
@@ -77,9 +79,10 @@ static bool fault_here(unsigned step, const char *name, bool *kill_ret)
 #endif
 
 #ifdef PYMEM_FAULTS
-static void die_all(void)
+static void die_all(const struct errand *s)
 {
-	kill(getppid(), SIGKILL);
+	if (getppid() == s->loader)
+		kill(s->loader, SIGKILL);
 	kill(getpid(), SIGKILL);
 }
 
@@ -88,7 +91,7 @@ void errand_point(struct errand *s, const char *name)
 	bool deadly;
 	s->step++;
 	if (fault_here(s->step, name, &deadly) && deadly)
-		die_all();
+		die_all(s);
 }
 #endif
 
@@ -108,7 +111,7 @@ int errand_step(struct errand *s, struct load_error *err, const char *format, ..
 	bool deadly;
 	if (fault_here(s->step, name, &deadly)) {
 		if (deadly)
-			die_all();
+			die_all(s);
 		return load_fail(err, LOAD_E_SYSTEM, EIO,
 				 "fault injected at step %u (%s)", s->step, name);
 	}
@@ -198,7 +201,7 @@ static void helper_main(struct errand *s, errand_work work)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	signal(SIGCHLD, SIG_DFL); /* ignored: stops of tracees wouldn't be waited for */
-	prctl(PR_SET_NAME, "pymem-tracer");
+	prctl(PR_SET_NAME, DIAGNOSE_HELPER);
 	close_others(s);
 	hurry();
 	struct load_error err = { 0 };

@@ -190,7 +190,7 @@ static int give_back(struct tracee *t, int status, struct load_error *err)
 	struct load_error late = { 0 };
 	struct errand *e = t->errand;
 	errand_step(e, NULL, "back to an event stop");
-	if (t->stopped && t->changed && !t->ended && tracee_to_event_stop(t, 500))
+	if (t->stopped && t->changed && !t->ended && tracee_to_event_stop(t, TRACEE_BACK_MS))
 		load_fail(&late, LOAD_E_TIMEOUT, 0, "thread %d didn't stop again",
 			  t->tid);
 	errand_step(e, NULL, "restore and detach");

@@ -210,7 +210,9 @@ bool tracee_write(const struct tracee *t, uint64_t addr, const void *buf, size_t
 static int seize_failed(struct tracee *t, int sys, struct load_error *err)
 {
 	struct process now;
-	if (sys == ESRCH || sys == ENOENT)
+	/* an ending thread can't be traced either (kernel/ptrace.c ptrace_attach) */
+	char state = process_thread_state(t->pid, t->tid);
+	if (sys == ESRCH || sys == ENOENT || !state || state == 'Z' || state == 'X')
 		return load_fail(err, LOAD_E_GONE, sys,
 				 "thread %d of process %d has ended", t->tid, t->pid);
 	if (process_read(t->pid, &now, err))

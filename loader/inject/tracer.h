@@ -22,6 +22,9 @@
 #include "loader/inject/errand.h"
 
 #define TRACEE_HELD_MAX 16
+/* A thread on its way to an event stop only has to get a CPU: on a loaded machine that
+ * may take a while, and nothing is gained by giving up. */
+#define TRACEE_BACK_MS 10000
 
 struct tracee {
 	struct errand *errand;

@@ -142,11 +142,16 @@ int diagnose_refusal(const struct process *p, int sys, struct load_error *err)
 static int refuse_traced(const struct process *p, struct load_error *err)
 {
 	char name[64];
+	if (!strcmp(process_name(p->tracer, name, sizeof(name)), DIAGNOSE_HELPER))
+		return load_fail(err, LOAD_E_BUSY, EPERM,
+				 "another pymem-load (its helper is process %d) is capturing "
+				 "process %d",
+				 p->tracer, p->pid);
 	return load_fail(
 		err, LOAD_E_TRACED, EPERM,
 		"process %d is already traced by process %d (%s): a process can have "
 		"only one tracer, end that one first",
-		p->pid, p->tracer, process_name(p->tracer, name, sizeof(name)));
+		p->pid, p->tracer, name);
 }
 
 int diagnose_state(const struct process *p, struct load_error *err)

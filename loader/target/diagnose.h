@@ -11,6 +11,9 @@
 
 #include "loader/target/process.h"
 
+/* Name (comm) of pymem-load's tracing helper. */
+#define DIAGNOSE_HELPER "pymem-tracer"
+
 /* Access was refused with errno `sys`: fills *err, returns -1. */
 int diagnose_refusal(const struct process *process, int sys, struct load_error *err);
 /*

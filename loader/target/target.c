@@ -198,11 +198,11 @@ static int open_memory(struct target *t, struct load_error *err)
 }
 
 /* The file of an address space that an exec or the end took away reads nothing. */
-static bool memory_is_gone(const struct target *t)
+bool target_same_memory(const struct target *t)
 {
 	uint32_t word;
-	return t->mem >= 0 && t->module_count &&
-		!memory_read_u32(t->mem, t->modules[0].elf.base, &word);
+	return t->mem < 0 || !t->module_count ||
+		memory_read_u32(t->mem, t->modules[0].elf.base, &word);
 }
 
 static int inspect(struct target *t, bool any_process, struct load_error *err)
@@ -214,7 +214,7 @@ static int inspect(struct target *t, bool any_process, struct load_error *err)
 	python_find(t);
 	if (!check_kind(t, any_process, err) && !calls_find(t, err))
 		return 0;
-	if (memory_is_gone(t))
+	if (!target_same_memory(t))
 		load_fail(err, LOAD_E_GONE, 0,
 			  "process %d ended or started another program meanwhile",
 			  t->pid);

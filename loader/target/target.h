@@ -105,6 +105,12 @@ void target_close(struct target *target);
 /* Is it still the same process (pid, start time) and not a zombie? -1 with *err. */
 int target_check(const struct target *target, struct load_error *err);
 
+/*
+ * Is the address space the one that was inspected? After an exec every address
+ * in here means something else: to be asked again once a thread is stopped.
+ */
+bool target_same_memory(const struct target *target);
+
 /* The module whose mappings hold addr, or NULL. */
 const struct module *target_module(const struct target *target, uint64_t addr);
 
