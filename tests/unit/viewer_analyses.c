@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Duplicates, waste, the budget, suspects and growth, on heaps whose answers are known. */
+/* Duplicates, waste, the budget, suspects and growth, on heaps with known answers. */
 #include "tests/unit/viewer_make.h"
 
 #include <stdio.h>
@@ -19,8 +19,11 @@ static uint64_t addr(uint32_t i)
 	return BASE + 64ull * i;
 }
 
-struct world { struct make m; uint32_t str, dict, list, set, tuple, module, thing, pairs, index,
-	       elements, dict_edge; };
+struct world {
+	struct make m;
+	uint32_t str, dict, list, set, tuple, module, thing, pairs, index, elements,
+		dict_edge;
+};
 
 static void define(struct world *w)
 {
@@ -28,12 +31,16 @@ static void define(struct world *w)
 
 	make_begin(&w->m);
 	w->str = make_type(&w->m, "builtins.str", 1 << 20, SNAP_KIND_STR, 0);
-	w->dict = make_type(&w->m, "builtins.dict", 2 << 20, SNAP_KIND_DICT, SNAP_TYPE_GC);
-	w->list = make_type(&w->m, "builtins.list", 3 << 20, SNAP_KIND_LIST, SNAP_TYPE_GC);
+	w->dict =
+		make_type(&w->m, "builtins.dict", 2 << 20, SNAP_KIND_DICT, SNAP_TYPE_GC);
+	w->list =
+		make_type(&w->m, "builtins.list", 3 << 20, SNAP_KIND_LIST, SNAP_TYPE_GC);
 	w->set = make_type(&w->m, "builtins.set", 4 << 20, SNAP_KIND_SET, SNAP_TYPE_GC);
-	w->tuple = make_type(&w->m, "builtins.tuple", 5 << 20, SNAP_KIND_TUPLE, SNAP_TYPE_GC);
+	w->tuple = make_type(&w->m, "builtins.tuple", 5 << 20, SNAP_KIND_TUPLE,
+			     SNAP_TYPE_GC);
 	w->module = make_type(&w->m, "builtins.module", 6 << 20, SNAP_KIND_MODULE, 0);
-	w->thing = make_type(&w->m, "app.Thing", 7 << 20, SNAP_KIND_OBJECT, SNAP_TYPE_PYTHON);
+	w->thing = make_type(&w->m, "app.Thing", 7 << 20, SNAP_KIND_OBJECT,
+			     SNAP_TYPE_PYTHON);
 	w->pairs = make_shape(&w->m, NULL, 0, SNAP_TAIL_PAIRS);
 	w->index = make_shape(&w->m, NULL, 0, SNAP_TAIL_INDEX);
 	w->elements = make_shape(&w->m, NULL, 0, SNAP_TAIL_ELEMENT);
@@ -103,7 +110,8 @@ static void test_many_duplicates(void **state)
 	}
 	uint64_t expected = 0;
 	for (uint32_t i = 1700; i < 5000; i++)
-		expected += 49 + (uint64_t)snprintf(text, sizeof(text), "value %u", i % 1700);
+		expected +=
+			49 + (uint64_t)snprintf(text, sizeof(text), "value %u", i % 1700);
 	assert_int_equal(wasted, expected);
 	vec_free(&found);
 	heap_destroy(heap);
@@ -128,7 +136,8 @@ static void test_waste(void **state)
 	(void)state;
 	define(&w);	/* basicsize 16, and 16 for the collector's header */
 	make_str(&w.m, addr(0), w.str, "k");
-	make_object(&w.m, addr(1), w.dict, w.pairs, 32 + 4000, 1, NULL, 0);	/* emptied */
+	/* emptied */
+	make_object(&w.m, addr(1), w.dict, w.pairs, 32 + 4000, 1, NULL, 0);
 	make_object(&w.m, addr(2), w.dict, w.pairs, 32 + 4000, 1, one, 2);
 	make_object(&w.m, addr(3), w.list, w.index, 32 + 8 * 10, 1, one, 2);
 	make_object(&w.m, addr(4), w.list, w.index, 32 + 8 * 2, 1, one, 2);	/* full */
@@ -138,7 +147,8 @@ static void test_waste(void **state)
 	assert_int_equal(waste_find(heap, NULL, &found), 0);
 	assert_int_equal(VEC_COUNT(found, struct waste), 5);
 	assert_int_equal(waste_of(&found, WASTE_EMPTY_DICT)->wasted, 4000);
-	assert_int_equal(waste_of(&found, WASTE_SPARSE_DICT)->wasted, 4000 - 40 - 8 - 5 * 24);
+	assert_int_equal(waste_of(&found, WASTE_SPARSE_DICT)->wasted,
+			 4000 - 40 - 8 - 5 * 24);
 	assert_int_equal(waste_of(&found, WASTE_SPARSE_LIST)->wasted, 64);
 	assert_int_equal(waste_of(&found, WASTE_SPARSE_LIST)->count, 1);
 	assert_int_equal(waste_of(&found, WASTE_SPARSE_SET)->wasted, 16 * 1024);
@@ -218,7 +228,8 @@ static struct heap *make_items(uint32_t count, bool chained)
 	if (chained)
 		make_object(&w.m, addr(3), w.list, w.index, 64, 1, refs, 1);
 	else
-		make_object(&w.m, addr(3), w.list, w.index, 56 + 8 * count, 1, refs, count);
+		make_object(&w.m, addr(3), w.list, w.index, 56 + 8 * count, 1, refs,
+			    count);
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t to = chained && i + 1 < count ? addr(5 + i) : 0;
 

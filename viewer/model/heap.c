@@ -14,6 +14,8 @@
 
 #include "viewer/model/arrays.h"
 
+#define SLOT_CACHE_MIN 2048u	/* references: fewer are searched one by one */
+
 struct heap *heap_create(void)
 {
 	return calloc(1, sizeof(struct heap));
@@ -25,6 +27,7 @@ void heap_destroy(struct heap *heap)
 		return;
 	for (size_t i = 0; i < heap_array_count; i++)
 		vec_free(heap_array(heap, i));
+	vec_free(&heap->slot_cache);
 	if (heap->file)
 		munmap(heap->file, heap->file_size);
 	free(heap);
@@ -189,9 +192,65 @@ void heap_label(const struct heap *heap, uint32_t node, uint32_t slot,
 		ret->index = slot;
 }
 
+static int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * Asked about a large node again, its references get sorted: paths to each of
+ * a list's million elements would be quadratic otherwise.  False: not cached.
+ */
+static bool slot_cached(struct heap *heap, uint32_t from, struct heap_span refs)
+{
+	if (heap->slot_cache_of == from + 1)
+		return true;
+	if (heap->slot_asked != from + 1) {
+		heap->slot_asked = from + 1;
+		return false;
+	}
+	heap->slot_cache_of = 0;
+	vec_free(&heap->slot_cache);
+	if (vec_alloc(&heap->slot_cache, refs.count * sizeof(uint64_t)))
+		return false;
+	uint64_t *entry = heap->slot_cache.data;
+	for (uint32_t i = 0; i < refs.count; i++)
+		entry[i] = (uint64_t)refs.target[i] << 32 | i;
+	qsort(entry, refs.count, sizeof(*entry), compare_u64);
+	heap->slot_cache_of = from + 1;
+	return true;
+}
+
+/* First slot with that target, from the cache; HEAP_NONE = none. */
+static uint32_t slot_find(const struct heap *heap, uint32_t to)
+{
+	const uint64_t *entry = VEC(heap->slot_cache, uint64_t);
+	size_t lo = 0, count = VEC_COUNT(heap->slot_cache, uint64_t), hi = count;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (entry[mid] >> 32 < to)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < count && entry[lo] >> 32 == to ? (uint32_t)entry[lo] : HEAP_NONE;
+}
+
 uint32_t heap_slot(const struct heap *heap, uint32_t from, uint32_t to)
 {
 	struct heap_span refs = heap_refs(heap, from);
+
+	if (refs.count >= SLOT_CACHE_MIN &&
+	    slot_cached((struct heap *)(uintptr_t)heap, from, refs)) {
+		uint32_t slot = slot_find(heap, to);
+
+		if (slot != HEAP_NONE)
+			return slot;
+	}
 
 	for (uint32_t i = 0; i < refs.count; i++)
 		if (refs.target[i] == to)

@@ -24,7 +24,8 @@
  *
  * Lifetime: loaded by load.h (or mapped from a sidecar), then constant, except
  * that analysis/reach.c appends the members of the last root groups once
- * (heap_adopt).  Read-only use from several threads is fine.
+ * (heap_adopt).  Read-only use from several threads is fine, but for heap_slot and
+ * what calls it (paths): it remembers the references of the last large node.
  */
 #ifndef PYMEM_VIEWER_MODEL_HEAP_H
 #define PYMEM_VIEWER_MODEL_HEAP_H
@@ -157,6 +158,10 @@ struct heap {
 	struct vec error;	/* struct snap_error */
 	struct vec fact;	/* struct heap_fact */
 	struct vec fact_text;	/* bytes */
+
+	struct vec slot_cache;	/* heap_slot's: u64 target << 32 | slot, sorted */
+	uint32_t slot_cache_of;	/* the node they are of, + 1 */
+	uint32_t slot_asked;	/* large node that heap_slot was asked about last, + 1 */
 
 	void *file;		/* sidecar mapping the vecs point into, or NULL */
 	size_t file_size;

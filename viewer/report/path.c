@@ -13,7 +13,7 @@
 
 #include "viewer/report/describe.h"
 
-#define HEAD_NODES 2000u	/* of a longer path, these many from each end are looked
+#define HEAD_NODES 250u	/* of a longer path, these many from each end are looked
 				 * at */
 #define SHOWN_SEGMENTS 24u	/* of the result, these many from each end */
 
@@ -26,6 +26,26 @@ struct path {
 };
 
 struct segment { size_t text; uint64_t times; };
+
+/* Both buffers are kept from path to path: reports ask for a million of them. */
+static _Thread_local struct { struct vec segment; struct text text; } spare;
+
+static void borrow(struct path *p)
+{
+	p->segment = spare.segment;
+	p->text = spare.text;
+	memset(&spare, 0, sizeof(spare));
+	p->segment.size = 0;
+	text_clear(&p->text);
+}
+
+static void give_back(struct path *p)
+{
+	vec_free(&spare.segment);
+	text_free(&spare.text);
+	spare.segment = p->segment;
+	spare.text = p->text;
+}
 
 static void segment_end(struct path *p, size_t begin)
 {
@@ -323,12 +343,12 @@ void describe_chain(struct text *out, const struct heap *heap, const uint32_t *c
 
 	if (!count)
 		return;
+	borrow(&p);
 	add_head(&p);
 	while (p.at + 1 < p.count && !p.text.err)
 		add_edge(&p);
 	write_segments(&p, out, 0);
-	vec_free(&p.segment);
-	text_free(&p.text);
+	give_back(&p);
 }
 
 /* A place that stands for many: its label without key or index. */
@@ -361,6 +381,7 @@ void describe_signature(struct text *out, const struct analysis *a,
 	const struct signature *s = VEC(growth->signature, struct signature);
 	struct path p = { .heap = a->heap };
 
+	borrow(&p);
 	/* each step has an example of its own; so has its holder */
 	for (uint32_t i = count; i-- > 0;) {
 		uint32_t nodes[3] = { 0, s[chain[i]].example, 0 };
@@ -388,8 +409,7 @@ void describe_signature(struct text *out, const struct analysis *a,
 			i--;	/* the hop through __dict__ took both */
 	}
 	write_segments(&p, out, 0);
-	vec_free(&p.segment);
-	text_free(&p.text);
+	give_back(&p);
 }
 
 /* A path longer than 2 * HEAD_NODES: its two ends. */
