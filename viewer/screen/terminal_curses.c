@@ -320,8 +320,11 @@ bool screen_possible(void)
 	if (!isatty(STDOUT_FILENO) || !term || !*term)
 		return false;
 	int rc;
-	return setupterm(term, STDOUT_FILENO, &rc) == OK &&
-	       tigetstr((char[]){ "cup" }) != NULL;
+	if (setupterm(term, STDOUT_FILENO, &rc) != OK)
+		return false;
+	bool able = tigetstr((char[]){ "cup" }) != NULL;
+	del_curterm(cur_term);	/* newterm(3X) makes its own */
+	return able;
 }
 
 struct terminal *terminal_curses(const struct screen_options *o, const char **why)
