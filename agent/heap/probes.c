@@ -199,7 +199,6 @@ void probes_begin(struct walk *w)
 	w->probes = probes;
 	if (!probes)
 		return;
-	probes->stack = arena_map(w->arena, PROBE_STACK * sizeof(*probes->stack));
 	if (w->options->probes)		/* the user's come first: they win */
 		parse(w, probes, w->options->probes);
 	parse(w, probes, probes_builtin);
@@ -346,6 +345,8 @@ bool probes_type_hook(struct walk *w, struct walk_type *type)
 			probe = find(probes, name);
 	if (!probe)
 		return false;
+	if (!probes->stack)		/* only now: most heaps have no such type */
+		probes->stack = arena_map(w->arena, PROBE_STACK * sizeof(*probes->stack));
 	type->native_data = probe;
 	type->native = native_probe;
 	return true;

@@ -73,20 +73,34 @@ static void find_interps(struct walk *w, struct roots *roots)
 	}
 }
 
-static void find_threads(struct walk *w, struct roots *roots)
+/* Counts the thread states, and keeps them when there is room for them. */
+static void list_threads(struct walk *w, struct roots *roots, uint32_t capacity)
 {
-	roots->tstates = arena_map(w->arena, THREADS_MAX * sizeof(*roots->tstates));
-	if (!roots->tstates)
-		return;
+	roots->tstate_count = 0;
 	for (uint32_t i = 0; i < roots->count; i++) {
-		uint64_t tstate =
-			call1(w->py->sym.interp_threads, roots->interps[i].state);
+		uint64_t tstate = call1(w->py->sym.interp_threads,
+					roots->interps[i].state);
 
 		while (tstate && roots->tstate_count < THREADS_MAX) {
-			roots->tstates[roots->tstate_count++] = tstate;
+			if (roots->tstate_count < capacity)
+				roots->tstates[roots->tstate_count] = tstate;
+			roots->tstate_count++;
 			tstate = call1(w->py->sym.tstate_next, tstate);
 		}
 	}
+}
+
+static void find_threads(struct walk *w, struct roots *roots)
+{
+	uint32_t n;
+
+	list_threads(w, roots, 0);
+	n = roots->tstate_count;
+	roots->tstates = arena_map(w->arena, (n + 1) * sizeof(*roots->tstates));
+	if (roots->tstates)
+		list_threads(w, roots, n);
+	if (!roots->tstates || roots->tstate_count > n)	/* none, or a new one just now */
+		roots->tstate_count = roots->tstates ? n : 0;
 }
 
 /* ---- modules ---- */
