@@ -264,9 +264,15 @@ class ProcState:
         base = "/proc/%d" % pid
         self.tids = sorted(os.listdir(base + "/task"), key=int)
         self.status = {}
-        for tid in self.tids:
-            lines = dict(l.split(":", 1) for l in _read(
-                "%s/task/%s/status" % (base, tid)).splitlines() if ":" in l)
+        for tid in list(self.tids):
+            try:
+                text = _read("%s/task/%s/status" % (base, tid))
+            except (FileNotFoundError, ProcessLookupError):
+                if tid == str(pid):
+                    raise
+                self.tids.remove(tid)	# it ended meanwhile
+                continue
+            lines = dict(l.split(":", 1) for l in text.splitlines() if ":" in l)
             self.status[tid] = {k: lines.get(k, "").strip() for k in self.STATUS}
         self.fds = {}
         for fd in os.listdir(base + "/fd"):
