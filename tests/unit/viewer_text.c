@@ -115,6 +115,10 @@ static void test_counts(void **state)
 	assert_string_equal(human_count_diff(buf, 0), "0");
 	assert_string_equal(human_ns(buf, 7920000), "7.92 ms");
 	assert_string_equal(human_ns(buf, 12), "12 ns");
+	assert_string_equal(human_share(buf, 0.1234), "12.3 %");
+	assert_string_equal(human_share(buf, 1), "100.0 %");
+	assert_string_equal(human_share(buf, 0.99992), "99.9920 %");
+	assert_string_equal(human_share(buf, 0.99999999), "99.9999 %");
 }
 
 int main(void)

@@ -38,8 +38,7 @@ const char *cell_human(const struct table *table, size_t row, size_t column,
 		return human_bytes_diff(buf, cell->i64);
 	case CELL_RATIO:
 		/* not quite all is not all */
-		snprintf(buf, CELL_TEXT_SIZE, cell->ratio > 0.9994 && cell->ratio < 1 ?
-			 "%.4f %%" : "%.1f %%", 100 * cell->ratio);
+		human_share(buf, cell->ratio);
 		return buf;
 	case CELL_ADDRESS:
 		snprintf(buf, CELL_TEXT_SIZE, "0x%" PRIx64, cell->u64);

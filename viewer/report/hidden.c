@@ -90,6 +90,7 @@ static int run(const struct report_context *context, const struct report_params 
 	struct text scratch = { 0 };
 	struct vec sums = { 0 };
 	uint64_t total = 0;
+	char share[HUMAN_SIZE];
 
 	(void)params;
 	if (vec_alloc(&sums, ((size_t)heap->types + 1) * sizeof(struct sum)))
@@ -105,10 +106,9 @@ static int run(const struct report_context *context, const struct report_params 
 		if (sum[t].surplus || sum[t].missing)
 			err = add_row(context, &sum[t], total, &scratch, table);
 	if (!err)
-		err = table_note(table,
-				 "%.3f %% of %llu counted references are explained",
-				 100 * ratio_of(heap->references_explained,
-						heap->references_counted),
+		err = table_note(table, "%s of %llu counted references are explained",
+				 human_share(share, ratio_of(heap->references_explained,
+							     heap->references_counted)),
 				 (unsigned long long)heap->references_counted);
 	vec_free(&sums);
 	text_free(&scratch);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* human - numbers made readable (escape.h). */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,6 +68,17 @@ const char *human_count(char buf[HUMAN_SIZE], uint64_t count)
 const char *human_count_diff(char buf[HUMAN_SIZE], int64_t count)
 {
 	return grouped(buf, magnitude(count), count < 0 ? "-" : count > 0 ? "+" : "");
+}
+
+const char *human_share(char buf[HUMAN_SIZE], double ratio)
+{
+	double percent = 100 * ratio;
+
+	if (percent > 99.94 && percent < 100)
+		snprintf(buf, HUMAN_SIZE, "%.4f %%", floor(percent * 1e4) / 1e4);
+	else
+		snprintf(buf, HUMAN_SIZE, "%.1f %%", percent);
+	return buf;
 }
 
 const char *human_ns(char buf[HUMAN_SIZE], uint64_t ns)

@@ -161,9 +161,9 @@ static void head_line(struct overview *v)
 	text_printf(&v->text, ", pid %" PRIu64 ": %s objects, %s", process_pid(p),
 		    human_count(n, heap->objects), human_bytes_u64(b, heap->size));
 	if (heap->references_counted)
-		text_printf(&v->text, ", %.1f %% of refs explained",
-			    100.0 * (double)heap->references_explained /
-			    (double)heap->references_counted);
+		text_printf(&v->text, ", %s of refs explained",
+			    human_share(n, (double)heap->references_explained /
+					   (double)heap->references_counted));
 }
 
 static int draw_head(struct overview *v, struct surface *s, struct rect r)
