@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include "agent/cpython/binding.h"
 #include "agent/snap/child.h"
 #include "agent/sys.h"
 #include "agent/trigger/limit.h"
@@ -47,6 +48,7 @@ extern struct object *PyObject_CallFunctionObjArgs(struct object *f, ...) WEAK;
 extern struct object *PyCFunction_NewEx(struct method_def *def, struct object *self,
 					struct object *module) WEAK;
 extern struct object *Py_BuildValue(const char *format, ...) WEAK;
+extern void Py_IncRef(struct object *o) WEAK;
 extern void Py_DecRef(struct object *o) WEAK;
 extern void PyErr_Clear(void) WEAK;
 extern int PyGILState_Check(void) WEAK;
@@ -65,6 +67,7 @@ static struct {
 	struct arena_allocator arena_below;
 	uint64_t memory;	/* of the machine: no larger request counts */
 	volatile uint64_t quiet_until;
+	bool one_atexit;	/* 3.10+: the exit functions are the interpreter's own */
 	volatile int state;	/* enum hooks_state */
 } hooks;
 
@@ -112,10 +115,12 @@ static struct object *hooks_imp(const char *function, struct object *argument)
 /*
  * The atexit module as an import would make it, but without importing: a pending call
  * may come in the middle of importlib's own code on this thread, which is not made to be
- * entered twice (it then fails with KeyError in _blocking_on).  False when it
- * can't be made yet.
+ * entered twice (it then fails with KeyError in _blocking_on).  Up to 3.9 a second
+ * atexit module would push out the functions of the first, so ours must be the one
+ * that the program gets: it goes into sys.modules.  Later all share one list, and
+ * sys.modules is left alone.  The new reference, or NULL.
  */
-static bool hooks_make_atexit(void)
+static struct object *hooks_make_atexit(void)
 {
 	struct object *loader = hooks_get("_frozen_importlib", "BuiltinImporter");
 	struct object *make = hooks_get("_frozen_importlib", "ModuleSpec");
@@ -131,23 +136,34 @@ static bool hooks_make_atexit(void)
 	    !PyObject_SetAttrString(module, "__loader__", loader) &&
 	    !PyObject_SetAttrString(module, "__package__", package))
 		done = hooks_imp("exec_builtin", module);
-	if (done)
+	if (done && !hooks.one_atexit)
 		PyDict_SetItemString(PyImport_GetModuleDict(), "atexit", module);
-	struct object *const all[] = { loader, make, origin, package, spec, module,
-				       done };
+	struct object *const all[] = { loader, make, origin, package, spec, done,
+				       done ? NULL : module };
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		Py_DecRef(all[i]);
-	return done != NULL;
+	return done ? module : NULL;
 }
 
-/* False when it is too early: 3.6 and 3.7 say soon that they are initialised. */
+/*
+ * False when it is too early.  3.6 and 3.7 say that they are initialised before
+ * importlib is, whose set-up goes over sys.modules and fails for good when that
+ * changes meanwhile; __main__ is made after it in all versions
+ * (Python/pylifecycle.c: initmain, add_main_module).
+ */
 static bool hooks_register_exit(void)
 {
-	const bool there = PyDict_GetItemString(PyImport_GetModuleDict(), "atexit") ||
-			   hooks_make_atexit();
-	struct object *add = there ? hooks_get("atexit", "register") : NULL;
-	struct object *function, *done = NULL;
+	struct object *const modules = PyImport_GetModuleDict();
+	struct object *module, *add, *function, *done = NULL;
 
+	if (!PyDict_GetItemString(modules, "__main__"))
+		return false;
+	module = PyDict_GetItemString(modules, "atexit");
+	if (module)
+		Py_IncRef(module);
+	else
+		module = hooks_make_atexit();
+	add = module ? PyObject_GetAttrString(module, "register") : NULL;
 	at_exit_def.function = (void *)hooks_at_exit;
 	function = PyCFunction_NewEx(&at_exit_def, NULL, NULL);
 	if (add && function)
@@ -157,6 +173,7 @@ static bool hooks_register_exit(void)
 	Py_DecRef(done);
 	Py_DecRef(function);
 	Py_DecRef(add);
+	Py_DecRef(module);
 	return done != NULL;
 }
 
@@ -292,13 +309,14 @@ static int hooks_pending(void *arg)
 	return 0;
 }
 
-void hooks_install(const struct trigger_config *config)
+void hooks_install(const struct trigger_config *config, const struct cpython *py)
 {
 	uint64_t used;
 
 	if (!config->at_exit && !config->on_memory_error)
 		return;
 	hooks.config = config;
+	hooks.one_atexit = cpython_version(py) >= 0x030a00;
 	limit_room(&hooks.memory, &used);
 	hooks.state = HOOKS_AGAIN;
 	for (int tries = 0; tries < PENDING_TRIES && hooks.state != HOOKS_DONE; tries++) {

@@ -28,9 +28,10 @@
 #ifndef PYMEM_AGENT_TRIGGER_HOOKS_H
 #define PYMEM_AGENT_TRIGGER_HOOKS_H
 
+#include "agent/cpython/binding.h"
 #include "agent/trigger/config.h"
 
 /* Any thread, without the GIL, when the interpreter is initialised. config is kept. */
-void hooks_install(const struct trigger_config *config);
+void hooks_install(const struct trigger_config *config, const struct cpython *py);
 
 #endif

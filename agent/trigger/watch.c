@@ -169,7 +169,7 @@ static void watch_run(void *arg)
 	if (!watch_interpreter())
 		return;
 	if (!watch.forked)
-		hooks_install(config);
+		hooks_install(config, watch.py);
 	limit_begin(config);
 	door_open(config->control);
 	watch.interval_due = sys_now_ns() + config->interval_ns;

@@ -127,13 +127,16 @@ class Capture:
 
 
 def ask_agent(directory, pid, flags=0, gil_timeout_ms=0, child_timeout_s=0, skip=(),
-              max_memory=0, raw=None):
-    """Asks the agent of pid for a capture; a Capture, or a negative errno."""
+              max_memory=0, raw=None, narrow=False):
+    """Asks the agent of pid for a capture; a Capture, or a negative errno.  narrow: the
+    stream holds next to nothing that isn't read."""
     path = os.path.join(directory, "%d.sock" % pid)
     if not until(lambda: os.path.exists(path)):
         raise AssertionError("the agent does not listen on " + path)
     ours, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     receive, stream = socket.socketpair()
+    if narrow:
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     start = START.pack(MAGIC, 1, START.size, 1, flags, NONCE, -1, -1, -1, os.getpid(),
                        gil_timeout_ms, child_timeout_s, 0, 0, max_memory, 1, 0, 0, 0, 0, 0,
                        b"".join(s.encode() + b"\0" for s in skip), b"")

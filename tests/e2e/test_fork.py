@@ -122,7 +122,7 @@ class Fork(Case):
 
     def stalled(self, t, **options):
         """A capture whose copy lives as long as we like: its stream isn't read."""
-        capture = self.ask(t, **options)
+        capture = self.ask(t, narrow=True, **options)
         forked = capture.wait_message("forked", read_stream=False)
         self.assertIsNotNone(forked, capture.messages)
         self.assertTrue(select.select([capture.stream], [], [], 10)[0])

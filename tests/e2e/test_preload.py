@@ -94,6 +94,17 @@ class Preload(Case):
                 os.unlink(path)
                 self.assertEqual(os.listdir(self.tmp), [])
 
+    def test_arming_does_not_disturb_the_start(self):
+        """The exit hook is put in while the interpreter is still importing its own
+        modules: again and again, at whatever moment that is."""
+        for python in interpreters():
+            with self.subTest(python=python.name):
+                env = preload(PYMEM_AT_EXIT=1, PYMEM_SOCKET=self.path("nobody"))
+                for _ in range(60 if LONG else 12):
+                    done = self.run_python(python, "print(1)", env)
+                    self.assertEqual((done.returncode, done.stdout), (0, b"1\n"),
+                                     done.stderr)
+
     def test_signal(self):
         for python in interpreters():
             with self.subTest(python=python.name), \
