@@ -122,6 +122,8 @@ class Errors(Case):
     def test_disk_full(self):
         if not is_root():
             self.skipTest("needs root, to mount a small file system")
+        if run(["unshare", "-m", "mount", "-t", "tmpfs", "none", self.tmp]).returncode:
+            self.skipTest("no mount namespace of its own is allowed here")
         with Target(self.python, BIG, ["60000"]) as t:
             before = ProcState(t.pid)
             small = self.path("small")
