@@ -28,8 +28,7 @@ const char *grid_format(const struct grid *g, size_t column, const struct grid_c
 		case CELL_BYTES: human_bytes_u64(human, cell->u64); break;
 		case CELL_COUNT_DIFF: human_count_diff(human, cell->i64); break;
 		case CELL_BYTES_DIFF: human_bytes_diff(human, cell->i64); break;
-		case CELL_RATIO: snprintf(human, sizeof(human), "%.1f %%",
-					  cell->ratio * 100); break;
+		case CELL_RATIO: human_share(human, cell->ratio); break;
 		case CELL_ADDRESS: snprintf(human, sizeof(human), "0x%" PRIx64,
 					    cell->u64); break;
 		case CELL_NS: human_ns(human, cell->u64); break;
