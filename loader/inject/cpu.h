@@ -56,6 +56,8 @@ uint64_t cpu_sp(const struct user_regs_struct *regs);
 long cpu_syscall(const struct user_regs_struct *regs);
 uint64_t cpu_syscall_arg(const struct user_regs_struct *regs, int index);
 int64_t cpu_syscall_result(const struct user_regs_struct *regs);
+/* At the exit of a system call that started a thread or process: its number, else 0. */
+int64_t cpu_created(const struct user_regs_struct *regs);
 /* A thread in a mode that we can't call into (32-bit code). */
 bool cpu_foreign_mode(const struct user_regs_struct *regs);
 /*

@@ -311,7 +311,8 @@ static int finish_parent(struct tracee *t, int status, struct load_error *err)
 {
 	struct load_error late = { 0 };
 	struct errand *e = t->errand;
-	if (t->stopped && t->changed && !t->ended && tracee_to_event_stop(t, TRACEE_BACK_MS))
+	if (t->stopped && t->changed && !t->ended &&
+	    tracee_to_event_stop(t, TRACEE_BACK_MS))
 		load_fail(&late, LOAD_E_TIMEOUT, 0, "thread %d didn't stop again",
 			  t->tid);
 	if (!late.code)

@@ -151,9 +151,13 @@ static bool worker_lives(const struct injection *in)
 static void find_leftover(const struct private *p, struct leftover *ret)
 {
 	const struct injection unknown = { .pid = p->target.pid };
-	*ret = (struct leftover){ .region_count = 0 };
-	if (!worker_lives(&unknown))
-		leftover_find(&p->target, ret);
+	leftover_find(&p->target, ret);
+	if (!leftover_any(ret) && !p->target.calls.kept.end)
+		return;
+	/* a worker gives itself its name first of all: one just made has it soon */
+	nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
+	if (worker_lives(&unknown))
+		*ret = (struct leftover){ .region_count = 0 };
 }
 
 int inject_agent(pid_t pid, const struct inject_options *options, struct injection *ret,
@@ -208,10 +212,17 @@ int inject_external(pid_t pid, const struct inject_options *options,
 
 /* ---- taking it out ---- */
 
+/*
+ * By the number that its creation returned: the worker of an agent that was only
+ * just loaded has no name yet.
+ */
 static int wait_worker_gone(const struct injection *in, struct load_error *err)
 {
+	const struct private *p = in->priv;
+	const struct injection worker = { .pid = in->pid,
+		.worker_tid = p->errand.result.injection.worker_tid };
 	uint64_t deadline = errand_now() + WORKER_WAIT_MS * 1000000ull;
-	while (worker_lives(in)) {
+	while (worker_lives(&worker)) {
 		if (errand_now() > deadline)
 			return load_fail(err, LOAD_E_TIMEOUT, 0,
 					 "the agent's thread in process %d is still "

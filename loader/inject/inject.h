@@ -42,7 +42,7 @@ struct injection {
 	uint64_t nonce;
 	uint64_t handle;	/* dlopen handle in the target, 0 = unknown */
 	bool reused;		/* an agent that an earlier capture kept runs again */
-	uint32_t worker_tid;	/* the caller sets it from HELLO.b; 0 = unknown */
+	uint32_t worker_tid;	/* as the target counts (= HELLO.b); 0 = none was seen */
 	uint64_t stack_addr, stack_size;	/* mapped in the target for the worker */
 	uint64_t stopped_ns;	/* total time the hijacked thread was not its own */
 	pid_t copy_pid;		/* Plan B: the frozen copy, else 0 */

@@ -190,7 +190,8 @@ static int give_back(struct tracee *t, int status, struct load_error *err)
 	struct load_error late = { 0 };
 	struct errand *e = t->errand;
 	errand_step(e, NULL, "back to an event stop");
-	if (t->stopped && t->changed && !t->ended && tracee_to_event_stop(t, TRACEE_BACK_MS))
+	if (t->stopped && t->changed && !t->ended &&
+	    tracee_to_event_stop(t, TRACEE_BACK_MS))
 		load_fail(&late, LOAD_E_TIMEOUT, 0, "thread %d didn't stop again",
 			  t->tid);
 	errand_step(e, NULL, "restore and detach");
@@ -229,6 +230,7 @@ int plan_a_load(struct errand *e, struct load_error *err)
 		undo(&r, plan->image);
 	else if (!status)
 		status = tidy(&r, plan->image, err);
+	e->result.injection.worker_tid = (uint32_t)r.created;
 	e->result.region = r.region;
 	e->result.region_size = r.region_size;
 	e->result.injection.stack_addr = r.region;

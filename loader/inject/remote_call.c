@@ -290,9 +290,12 @@ static bool at_marker(struct remote *r)
 	size_t size, marker;
 	struct user_regs_struct regs;
 	r->inside = !r->inside;
+	if (r->inside || cpu_get_regs(r->tracee->tid, &regs))
+		return false;
+	if (cpu_created(&regs))
+		r->created = cpu_created(&regs);
 	cpu_stub(&size, &marker);
-	return !r->inside && !cpu_get_regs(r->tracee->tid, &regs) &&
-		cpu_pc(&regs) == r->stub + marker;
+	return cpu_pc(&regs) == r->stub + marker;
 }
 
 int remote_call_poll(struct remote *r, uint64_t deadline, uint64_t *ret,

@@ -96,6 +96,13 @@ int64_t cpu_syscall_result(const struct user_regs_struct *regs)
 	return (int64_t)regs->rax;
 }
 
+int64_t cpu_created(const struct user_regs_struct *regs)
+{
+	const long nr = (long)regs->orig_rax;
+	const int64_t result = (int64_t)regs->rax;
+	return (nr == SYS_clone || nr == SYS_clone3) && result > 0 ? result : 0;
+}
+
 bool cpu_foreign_mode(const struct user_regs_struct *regs)
 {
 	return regs->cs != CS_64BIT;

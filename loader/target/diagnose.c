@@ -144,8 +144,8 @@ static int refuse_traced(const struct process *p, struct load_error *err)
 	char name[64];
 	if (!strcmp(process_name(p->tracer, name, sizeof(name)), DIAGNOSE_HELPER))
 		return load_fail(err, LOAD_E_BUSY, EPERM,
-				 "another pymem-load (its helper is process %d) is capturing "
-				 "process %d",
+				 "another pymem-load (its helper is process %d) is "
+				 "capturing process %d",
 				 p->tracer, p->pid);
 	return load_fail(
 		err, LOAD_E_TRACED, EPERM,

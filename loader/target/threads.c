@@ -118,15 +118,17 @@ static bool look(pid_t pid, pid_t tid, bool seccomp, struct thread *ret)
 }
 
 /*
- * Among good ones the main thread goes first: its malloc uses the main arena,
- * where another thread's first one would map an arena for it, for ever.
+ * The main thread goes first unless it is in a bad wait: dlopen's malloc uses the
+ * main arena there, where another thread's first one would map an arena for it,
+ * for ever.  (A wait that was just interrupted looks like running.)
  */
 static int by_rank(const void *a, const void *b)
 {
 	const struct thread *x = a, *y = b;
-	if (x->main != y->main && x->rank <= THREAD_WAITS_INPUT &&
-	    y->rank <= THREAD_WAITS_INPUT)
-		return x->main ? -1 : 1;
+	if (x->main && x->rank <= THREAD_RUNS)
+		return -1;
+	if (y->main && y->rank <= THREAD_RUNS)
+		return 1;
 	if (x->rank != y->rank)
 		return x->rank < y->rank ? -1 : 1;
 	return x->tid < y->tid ? -1 : x->tid > y->tid;

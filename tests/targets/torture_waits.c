@@ -5,7 +5,7 @@
  *	torture_waits NAME
  *
  * One thread.  Prints "ready", makes the call named, then "NAME result errno
- * milliseconds".  What ends the wait comes from a child process after 600 ms,
+ * milliseconds", and ends with its standard input.  What ends the wait comes from a child process after 600 ms,
  * where it isn't a time limit.
  */
 #include <errno.h>
@@ -239,6 +239,10 @@ int main(int argc, char **argv)
 		int result = calls[i].call();
 		int error = errno;
 		printf("%s %d %d %.1f\n", argv[1], result, error, now() - start);
+		fflush(stdout);
+		char byte;	/* there until the test is done with us */
+		for (errno = 0; read(0, &byte, 1) > 0 || errno == EINTR;)
+			errno = 0;
 		return 0;
 	}
 	return 2;
