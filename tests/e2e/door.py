@@ -64,7 +64,8 @@ def blocks(data):
 
 
 def is_complete(data):
-    return any(kind == 16 for kind, _ in blocks(data))
+    """END was seen; no bytes at all are an incomplete snapshot, not a broken one."""
+    return bool(data) and any(kind == 16 for kind, _ in blocks(data))
 
 
 def object_count(data):
