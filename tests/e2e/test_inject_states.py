@@ -391,8 +391,9 @@ class Containers(StatesCase):
         os.mkdir(root, 0o755)
         os.chmod(self.tmp, 0o755)
         lines = ["set -e", "mount --make-rprivate /", "mount -t tmpfs none %s" % root]
-        tops = ["usr", "lib", "lib64", "bin", "root" if newest().path.startswith("/root")
-                else "opt", "tmp"]
+        own = os.path.realpath(newest().path).split("/")[1]
+        tops = ["usr", "lib", "lib64", "bin", "tmp"]
+        tops += [own] if own not in tops else []
         for top in tops:
             if os.path.isdir("/" + top) and top != "tmp":
                 lines.append("mkdir -p %s/%s; mount --rbind /%s %s/%s" %

@@ -5,8 +5,8 @@
  *	torture_waits NAME
  *
  * One thread.  Prints "ready", makes the call named, then "NAME result errno
- * milliseconds", and ends with its standard input.  What ends the wait comes from a child process after 600 ms,
- * where it isn't a time limit.
+ * milliseconds", and ends with its standard input.  What ends the wait comes
+ * from a child process after 600 ms, where it isn't a time limit.
  */
 #include <errno.h>
 #include <fcntl.h>
