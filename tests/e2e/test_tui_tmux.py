@@ -130,7 +130,10 @@ class Tmux(unittest.TestCase):
     def test_terms(self):
         for term in ("screen-256color", "vt100", "xterm", "linux"):
             with self.subTest(term=term):
-                t = self.start(self.make("shop"), env="TERM=" + term)
+                # for the console ncurses loads libgpm, which leaks ten bytes
+                env = "TERM=linux ASAN_OPTIONS=detect_leaks=0" if term == "linux" else \
+                    "TERM=" + term
+                t = self.start(self.make("shop"), env=env)
                 t.until("What is big")
                 t.keys("2")
                 t.until("shop.models.Session", "1 of 10")

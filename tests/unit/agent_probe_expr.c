@@ -111,6 +111,17 @@ static void test_syntax(void **state)
 				 PROBE_SYNTAX);
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+#define FOREIGN_MALLOC 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FOREIGN_MALLOC 1
+#endif
+#endif
+#ifndef FOREIGN_MALLOC
+#define FOREIGN_MALLOC 0	/* 1: malloc isn't glibc's, whose chunk heads are read */
+#endif
+
 /* chunks() adds up what malloc gave to a tree, each node once. */
 static void test_chunks(void **state)
 {
@@ -120,6 +131,10 @@ static void test_chunks(void **state)
 	uint64_t one;
 
 	(void)state;
+	if (FOREIGN_MALLOC) {
+		free(root);
+		skip();
+	}
 	scope.stack = stack;
 	one = value("malloc(obj)", &scope);
 	assert_in_range(one, sizeof(*root), sizeof(*root) + 32);
