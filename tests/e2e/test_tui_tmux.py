@@ -223,6 +223,22 @@ class Tmux(unittest.TestCase):
         t.keys("q")
         t.until("exit=0")
 
+    def test_live_end_after_a_pause(self):
+        """The end alone is an event, and the last one: all of the overview follows it."""
+        fifo = os.path.join(self.dir, "fifo")
+        os.mkfifo(fifo)
+        with open(self.make("shop"), "rb") as f:
+            data = f.read()
+        for cut in (0, 200):
+            t = self.start("--live-fd", "9", "name.pymem", "9<", fifo)
+            with open(fifo, "wb", buffering=0) as out:
+                out.write(data[:len(data) - cut])
+                t.until("live  name.pymem", "Arriving", "shop.models.Session")
+                time.sleep(0.2)  # longer than the viewer puts off a picture
+            t.until("What is big", "pid 4242")
+            t.keys("q")
+            t.until("exit=%d" % (3 if cut else 0))
+
     def test_listening(self):
         path = os.path.join(self.dir, "socket")
         t = self.start("--listen", path)

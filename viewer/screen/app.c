@@ -124,8 +124,9 @@ static void loop(struct app *app)
 	uint64_t drawn = 0;
 	while (!app->quit) {
 		fit(app);
-		load_view(app);
+		/* First what came, as it may replace the page's view; then its contents. */
 		live_pages_settle(app);
+		load_view(app);
 		/* With streams flowing, 20 pictures a second are enough; but the last
 		 * state is always drawn. */
 		bool draw = !app->feed || app->terminal->scripted ||
@@ -134,7 +135,9 @@ static void loop(struct app *app)
 			app_draw(app);
 			drawn = app_now_ns();
 		}
-		struct event e = wait_event(app, draw ? -1 : FRAME_MS);
+		/* Loading kept the streams flowing: what ended then is not settled yet. */
+		int timeout = live_pages_pending(app) ? 0 : draw ? -1 : FRAME_MS;
+		struct event e = wait_event(app, timeout);
 		if (e.key != KEY_IS_NONE) {
 			drawn = 0;
 			app_event(app, &e);

@@ -252,6 +252,11 @@ void live_pages_settle(struct app *app)
 		trim(app);
 }
 
+bool live_pages_pending(const struct app *app)
+{
+	return app->live && app->live->first;
+}
+
 void live_pages_end(struct app *app)
 {
 	feed_destroy(app->feed);

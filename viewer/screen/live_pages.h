@@ -11,6 +11,7 @@
 #ifndef PYMEM_VIEWER_LIVE_PAGES_H
 #define PYMEM_VIEWER_LIVE_PAGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "viewer/live/history.h"
@@ -22,8 +23,11 @@ enum { LIVE_KEEP = 16 };
 /* Starts following and listening as app->options say. 0, or -1 with a sentence in err. */
 int live_pages_begin(struct app *app, char *err, size_t size);
 /* Work put off while streams flowed: turns finished streams into pages, keeps
- * their number within limits. Called between events. */
+ * their number within limits. Called between events, and before the current view is
+ * loaded: it may give the page another one. */
 void live_pages_settle(struct app *app);
+/* Whether live_pages_settle has something to do: the caller must not block then. */
+bool live_pages_pending(const struct app *app);
 void live_pages_end(struct app *app);
 
 /* What came so far, by type or by path signature; NULL when nothing is live. */
