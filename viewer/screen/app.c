@@ -124,7 +124,7 @@ static void loop(struct app *app)
 	uint64_t drawn = 0;
 	while (!app->quit) {
 		fit(app);
-		/* First what came, as it may replace the page's view; then its contents. */
+		/* First: what came may replace the view that is then loaded. */
 		live_pages_settle(app);
 		load_view(app);
 		/* With streams flowing, 20 pictures a second are enough; but the last
