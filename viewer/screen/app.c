@@ -135,7 +135,7 @@ static void loop(struct app *app)
 			app_draw(app);
 			drawn = app_now_ns();
 		}
-		/* Loading kept the streams flowing: what ended then is not settled yet. */
+		/* Loading lets streams flow: what ended meanwhile isn't settled yet. */
 		int timeout = live_pages_pending(app) ? 0 : draw ? -1 : FRAME_MS;
 		struct event e = wait_event(app, timeout);
 		if (e.key != KEY_IS_NONE) {
