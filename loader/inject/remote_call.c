@@ -3,6 +3,7 @@
 #include "loader/inject/remote_call.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -62,7 +63,7 @@ void remote_init(struct remote *r, struct tracee *t)
 
 void remote_init_copy(struct remote *r, struct tracee *copy, uint64_t exit_word)
 {
-	*r = (struct remote){ .tracee = copy, .frame = exit_word };
+	*r = (struct remote){ .tracee = copy, .frame = exit_word, .copy = true };
 }
 
 static int lost(struct remote *r, enum tracee_event event, struct load_error *err)
@@ -284,14 +285,47 @@ static int crashed(struct remote *r, struct load_error *err)
 			 (unsigned long long)cpu_pc(&regs));
 }
 
+/*
+ * At the entry of a system call in a copy: a wait for a lock of the C library (the
+ * GIL's mutex, malloc's...: futex(2) FUTEX_WAIT for the value 2, without a time
+ * limit, as glibc's lll_lock_wait and musl's __lock do).  Whoever held it did not
+ * come along into the copy, so nobody will ever release it: we do.  The larger the
+ * heap, the likelier: a thread that meets the fork with the GIL's mutex in its hands
+ * waits in a page fault until the fork is over.
+ *
+ * In a pthread_mutex_t the owner's number goes too, since pthread_mutex_lock asserts
+ * that a free mutex has none; it stands behind lock and count, before the number of
+ * users and the kind (struct __pthread_mutex_s, 64-bit).
+ */
+static void open_orphaned_lock(struct remote *r, const struct user_regs_struct *regs)
+{
+	const uint64_t lock = cpu_syscall_arg(regs, 0);
+	const int32_t unlocked = 0;
+	int32_t mutex[5];
+	const uint64_t op = cpu_syscall_arg(regs, 1) & ~(uint64_t)FUTEX_PRIVATE_FLAG;
+	if (cpu_syscall(regs) != SYS_futex || op != FUTEX_WAIT ||
+	    (uint32_t)cpu_syscall_arg(regs, 2) != 2 || cpu_syscall_arg(regs, 3))
+		return;
+	errand_log(r->tracee->errand, "the copy opens a lock that nobody holds any more");
+	tracee_write(r->tracee, lock, &unlocked, sizeof(unlocked));
+	if (tracee_read(r->tracee, lock, mutex, sizeof(mutex)) && mutex[2] > 0 &&
+	    mutex[3] >= 0 && mutex[3] < 1 << 20 && (uint32_t)mutex[4] < 1 << 10)
+		tracee_write(r->tracee, lock + 2 * sizeof(*mutex), &unlocked,
+			     sizeof(unlocked));
+}
+
 /* At a system call stop: is it the exit of the stub's marker? */
 static bool at_marker(struct remote *r)
 {
 	size_t size, marker;
 	struct user_regs_struct regs;
 	r->inside = !r->inside;
-	if (r->inside || cpu_get_regs(r->tracee->tid, &regs))
+	if ((r->inside && !r->copy) || cpu_get_regs(r->tracee->tid, &regs))
 		return false;
+	if (r->inside) {
+		open_orphaned_lock(r, &regs);
+		return false;
+	}
 	if (cpu_created(&regs))
 		r->created = cpu_created(&regs);
 	cpu_stub(&size, &marker);

@@ -32,6 +32,7 @@ struct remote {
 	uint64_t bottom, top;	/* data grows down from the top; calls run below */
 	uint64_t stub;
 	uint64_t block;		/* of the call going on */
+	bool copy;		/* single-threaded and disposable */
 	bool inside;		/* that call: between entry and exit of a system call */
 	int64_t created;	/* thread that a call started, as the target counts; 0 */
 	unsigned calls, syscalls;
