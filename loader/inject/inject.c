@@ -160,17 +160,25 @@ static void find_leftover(const struct private *p, struct leftover *ret)
 		*ret = (struct leftover){ .region_count = 0 };
 }
 
+/* open_private and the agent's image, which the caller frees; NULL with *err. */
+static struct private *open_with_image(pid_t pid, const struct inject_options *options,
+				       struct agent_image *image, struct load_error *err)
+{
+	struct private *p = open_private(pid, options, err);
+	if (p && agent_image_init(image, options, err)) {
+		close_private(p);
+		p = NULL;
+	}
+	return p;
+}
+
 int inject_agent(pid_t pid, const struct inject_options *options, struct injection *ret,
 		 struct load_error *err)
 {
 	struct agent_image image;
-	struct private *p = open_private(pid, options, err);
+	struct private *p = open_with_image(pid, options, &image, err);
 	if (!p)
 		return -1;
-	if (agent_image_init(&image, options, err)) {
-		close_private(p);
-		return -1;
-	}
 	struct leftover leftover;
 	find_leftover(p, &leftover);
 	struct plan_a plan = { .image = &image, .leftover = &leftover };
@@ -190,13 +198,9 @@ int inject_external(pid_t pid, const struct inject_options *options,
 		    struct injection *ret, struct load_error *err)
 {
 	struct agent_image image;
-	struct private *p = open_private(pid, options, err);
+	struct private *p = open_with_image(pid, options, &image, err);
 	if (!p)
 		return -1;
-	if (agent_image_init(&image, options, err)) {
-		close_private(p);
-		return -1;
-	}
 	struct plan_a plan = { .image = &image };
 	p->errand.input = &plan;
 	int status = errand_run(&p->errand, external_run, errand_limit(options) + 20000,
