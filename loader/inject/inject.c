@@ -105,58 +105,60 @@ static void deliver(struct private *p, struct injection *ret)
 
 /* ---- bringing it in ---- */
 
-/* Is this thread of the target the agent's worker? */
+/* Is this thread of the target the agent's worker? What can't be seen may be. */
 static bool is_worker(pid_t pid, pid_t tid, uint32_t worker_tid)
 {
 	char path[64];
-	bool is = false;
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
-	char *status = proc_read(path, 65536, NULL);
-	if (!status)
-		return false;
-	if (worker_tid) {	/* as the target itself counts: the last of NSpid */
-		char *s = strstr(status, "\nNSpid:");
-		size_t line = s ? strcspn(s + 1, "\n") : 0;
-		for (size_t i = 7; s && i < line; i++) {
-			char *end;
-			uint32_t n = (uint32_t)strtoul(s + i, &end, 10);
-			i = (size_t)(end - s);
-			if (i >= line)
-				is = n == worker_tid;
-		}
-	} else {
-		is = !strncmp(status, "Name:\t" AGENT_THREAD "\n",
-			      6 + sizeof(AGENT_THREAD));
+	if (worker_tid) {	/* as the target itself counts */
+		pid_t inner = process_thread_inner(pid, tid);
+		return inner < 0 || (uint32_t)inner == worker_tid;
 	}
-	free(status);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", pid, tid);
+	char *name = proc_read(path, 64, NULL);
+	const bool is = name && !strcmp(name, AGENT_THREAD "\n");
+	free(name);
 	return is;
 }
 
-static bool worker_lives(const struct injection *in)
+static bool worker_is_listed(const struct injection *in)
 {
 	char path[32];
 	snprintf(path, sizeof(path), "/proc/%d/task", in->pid);
 	DIR *dir = opendir(path);
-	bool lives = false;
-	for (struct dirent *d; dir && !lives && (d = readdir(dir));) {
+	if (!dir)
+		return errno != ENOENT && errno != ESRCH;
+	bool found = false;
+	for (struct dirent *d; !found && (d = readdir(dir));) {
 		pid_t tid = (pid_t)strtol(d->d_name, NULL, 10);
-		lives = tid > 0 && is_worker(in->pid, tid, in->worker_tid);
+		found = tid > 0 && is_worker(in->pid, tid, in->worker_tid);
 	}
-	if (dir)
-		closedir(dir);
-	return lives;
+	closedir(dir);
+	return found;
+}
+
+/*
+ * Where the target counts as we do its number tells at once.  Else all threads are
+ * looked through, twice: a listing that takes several calls may miss one when
+ * others end meanwhile (fs/proc/base.c first_tid).
+ */
+static bool worker_lives(const struct private *p, uint32_t worker_tid)
+{
+	const struct injection worker = { .pid = p->target.pid,
+		.worker_tid = worker_tid };
+	if (worker_tid && p->target.process.nspid_count == 1)
+		return is_worker(worker.pid, (pid_t)worker_tid, worker_tid);
+	return worker_is_listed(&worker) || worker_is_listed(&worker);
 }
 
 /* What a killed loader left; nothing, as long as a worker may be using it. */
 static void find_leftover(const struct private *p, struct leftover *ret)
 {
-	const struct injection unknown = { .pid = p->target.pid };
 	leftover_find(&p->target, ret);
 	if (!leftover_any(ret) && !p->target.calls.kept.end)
 		return;
 	/* a worker gives itself its name first of all: one just made has it soon */
 	nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
-	if (worker_lives(&unknown))
+	if (worker_lives(p, 0))
 		*ret = (struct leftover){ .region_count = 0 };
 }
 
@@ -223,10 +225,10 @@ int inject_external(pid_t pid, const struct inject_options *options,
 static int wait_worker_gone(const struct injection *in, struct load_error *err)
 {
 	const struct private *p = in->priv;
-	const struct injection worker = { .pid = in->pid,
-		.worker_tid = p->errand.result.injection.worker_tid };
+	const uint32_t created = p->errand.result.injection.worker_tid;
+	const uint32_t worker = created ? created : in->worker_tid;
 	uint64_t deadline = errand_now() + WORKER_WAIT_MS * 1000000ull;
-	while (worker_lives(&worker)) {
+	while (worker_lives(p, worker)) {
 		if (errand_now() > deadline)
 			return load_fail(err, LOAD_E_TIMEOUT, 0,
 					 "the agent's thread in process %d is still "
@@ -320,12 +322,11 @@ int inject_remove(pid_t pid, const struct inject_options *options, struct load_e
 	if (!p)
 		return -1;
 	int status = 0;
-	struct injection in = { .pid = pid };
 	struct leftover leftover;
 	find_leftover(p, &leftover);
 	struct plan_a plan = { .handle = p->target.calls.kept_handle,
 			       .leftover = &leftover };
-	if (worker_lives(&in))
+	if (worker_lives(p, 0))
 		status = load_fail(err, LOAD_E_BUSY, EBUSY,
 				   "another capture of process %d is running", pid);
 	else if (plan.handle || leftover_any(&leftover))

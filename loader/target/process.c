@@ -226,6 +226,19 @@ int process_read(pid_t pid, struct process *ret, struct load_error *err)
 	return 0;
 }
 
+pid_t process_thread_inner(pid_t pid, pid_t tid)
+{
+	struct process thread = { .pid = tid };
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
+	char *status = proc_read(path, 65536, NULL);
+	if (!status)
+		return errno == ENOENT || errno == ESRCH ? 0 : -errno;
+	read_nspid(status, &thread);
+	free(status);
+	return process_inner_pid(&thread);
+}
+
 pid_t process_inner_pid(const struct process *process)
 {
 	return process->nspid[process->nspid_count - 1];

@@ -53,6 +53,11 @@ char *proc_read(const char *path, size_t limit, size_t *size_ret);
 uint64_t proc_field(const char *status, const char *key, int base, uint64_t fallback);
 /* State letter of one thread from /proc/PID/task/TID/stat; 0 = gone. */
 char process_thread_state(pid_t pid, pid_t tid);
+/*
+ * The number by which a thread knows itself: the last of NSpid (proc_pid_status(5)).
+ * 0 = the thread is gone, or a negative errno: it may live, but can't be looked at.
+ */
+pid_t process_thread_inner(pid_t pid, pid_t tid);
 /* Name (comm) of any pid into buf, "?" if it can't be read. Returns buf. */
 const char *process_name(pid_t pid, char *buf, size_t size);
 

@@ -424,6 +424,18 @@ class Containers(StatesCase):
         with Target(newest(), IDLE, prefix=["unshare", "-pf"]) as t:
             self.both_ways(t)
 
+    def test_worker_that_is_slow_to_end(self):
+        """Its code and stack stay until it is gone, whatever its number: in a new pid
+        namespace that has a single digit."""
+        for prefix in ([], ["unshare", "-pf"]):
+            with self.subTest(prefix=prefix), Target(newest(), IDLE, prefix=prefix) as t:
+                pid = self.inner(t)
+                before = ProcState(pid)
+                for _ in range(2):
+                    self.captured(pid, "-l")
+                    self.assertEqual(t.ask("1 + 1"), 2)
+                self.assert_untouched(before)
+
     def test_owner_of_a_user_namespace(self):
         with Target(debian(), IDLE,
                     prefix=NOBODY + ["unshare", "-Urmpfn", "--mount-proc"]) as t:

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -54,10 +55,13 @@ static void run(void)
 		while (read(job.command_fd, &m, sizeof(m)) < 0 && errno == EINTR)
 			;
 	}
+	const bool linger = job.skip_types[0] == '?';
 	say(PYMEM_MSG_DONE, 0, 0);
 	close(job.control_fd);
 	if (job.command_fd != job.control_fd)
 		close(job.command_fd);
+	if (linger)		/* test: a thread that is slow to end */
+		usleep(400000);
 }
 
 static void *worker(void *unused)
