@@ -2,9 +2,10 @@
 /*
  * child - the life of the copy.
  *
- * A disposable process with one thread and nobody else's locks to wait for.  It
- * uses system calls, its own mappings and reads of memory; no libc state, no
- * allocator, no call that needs a thread which does not exist here.
+ * A disposable process with one thread, or one more that writes (relay.h), and nobody
+ * else's locks to wait for.  It uses system calls, its own mappings and reads of
+ * memory; no libc state, no allocator, no call that needs a thread which does not exist
+ * here.
  */
 #ifndef PYMEM_AGENT_SNAP_CHILD_H
 #define PYMEM_AGENT_SNAP_CHILD_H

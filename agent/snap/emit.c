@@ -8,6 +8,8 @@
 #include "agent/cpython/cpython_internal.h"
 #include "agent/heap/walk.h"
 #include "agent/snap/gil.h"
+#include "agent/snap/relay.h"
+#include "agent/snap/spawn.h"
 #include "agent/sys.h"
 #include "agent/text.h"
 #include "formats/writer.h"
@@ -100,6 +102,8 @@ static int emit_totals(struct snap_sink *sink, const struct walk_stats *stats,
 
 	rc = rc ? rc : fact_u64(sink, "walk.sweeps", stats->sweeps);
 	rc = rc ? rc : fact_u64(sink, "walk.mapped_bytes", own_bytes);
+	if (result->cpu_ns)
+		rc = rc ? rc : fact_u64(sink, "walk.cpu_ns", result->cpu_ns);
 	if (result->dirty_bytes)
 		rc = rc ? rc : fact_u64(sink, "child_dirty_bytes", result->dirty_bytes);
 	return rc;
@@ -188,7 +192,31 @@ static const char *emit_maps(const struct pymem_start *start, size_t *size_ret)
 	return *size_ret ? mem + sizeof(size) : NULL;
 }
 
-static int emit_walk(struct capture *c, struct arena *arena, struct snap_sink *sink,
+/* The way of the events to the writer. */
+struct emit_path {
+	struct snap_sink *sink;
+	struct relay *relay;	/* NULL: straight */
+};
+
+/*
+ * By way of a thread of the copy's own where there is a CPU for it.  A copy made by the
+ * loader may be of a process whose seccomp filter kills who makes a thread; one made by
+ * the worker, a thread itself, is not.
+ */
+static struct emit_path emit_path(const struct capture *c, struct arena *arena,
+				  struct snap_sink *writer, bool in_copy)
+{
+	struct emit_path path = { .sink = writer };
+
+	if (in_copy && spawn_has_cpus() &&
+	    (c->context != CAPTURE_IN_COPY || !spawn_confined()))
+		path.relay = relay_start(arena, writer);
+	if (path.relay)
+		path.sink = relay_sink(path.relay);
+	return path;
+}
+
+static int emit_walk(struct capture *c, struct arena *arena, const struct emit_path *path,
 		     bool in_copy, struct emit_result *ret, char *err, size_t err_size)
 {
 	const struct pymem_start *start = c->start;
@@ -207,11 +235,15 @@ static int emit_walk(struct capture *c, struct arena *arena, struct snap_sink *s
 	};
 	const uint64_t began = sys_now_ns();
 	struct walk_stats stats = { 0 };
+	struct snap_sink *const sink = path->sink;
 	int rc = emit_identity(c, sink);
 
 	if (!rc)
 		rc = walk_run(c->py, arena, &options, sink, &stats, err, err_size);
+	if (!rc && path->relay)
+		rc = relay_drain(path->relay);
 	ret->walk_ns = sys_now_ns() - began;
+	ret->cpu_ns = in_copy ? sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID) : 0;
 	ret->objects = stats.objects;
 	ret->edges = stats.edges;
 	ret->dirty_bytes = in_copy ? emit_dirty_bytes() : 0;
@@ -241,6 +273,7 @@ int emit_snapshot(struct capture *c, bool in_copy, struct emit_result *ret, char
 {
 	const size_t size = snap_writer_memory();
 	struct snap_writer *writer = NULL;
+	struct emit_path path;
 	struct arena arena;
 	void *mem;
 	int rc;
@@ -261,9 +294,10 @@ int emit_snapshot(struct capture *c, bool in_copy, struct emit_result *ret, char
 	rc = -ENOMEM;
 	if (mem)
 		writer = snap_writer_init(mem, size, stream_write, &c->stream, &rc);
-	if (writer)
-		rc = emit_walk(c, &arena, snap_writer_sink(writer), in_copy, ret, err,
-			       err_size);
+	if (writer) {
+		path = emit_path(c, &arena, snap_writer_sink(writer), in_copy);
+		rc = emit_walk(c, &arena, &path, in_copy, ret, err, err_size);
+	}
 	if (rc)
 		emit_sentence(err, err_size, !writer ? "no memory for the writer" :
 			      "the walk stopped", rc);

@@ -2,7 +2,8 @@
 /*
  * emit - drives one walk into the snapshot writer: facts, walk, facts, end.
  *
- * The same in the copy and in place.  All memory comes from one arena and is
+ * The same in the copy and in place, but that a copy writes on a second thread
+ * (relay.h) where there is a CPU for it.  All memory comes from one arena and is
  * given back (in place) or dies with the copy.
  */
 #ifndef PYMEM_AGENT_SNAP_EMIT_H
@@ -16,6 +17,7 @@
 
 struct emit_result {
 	uint64_t objects, edges, walk_ns;
+	uint64_t cpu_ns;	/* that the copy has used so far, all threads; 0 in place */
 	uint64_t dirty_bytes;	/* memory that the copy has to itself; 0 in place */
 };
 

@@ -44,6 +44,7 @@ struct guard_mark {		/* what moves while the walk gets on */
 static struct {
 	struct capture *capture;
 	volatile int fired;
+	int walker;		/* the thread that walks */
 	uint64_t began_ns, limit_ns, hang_ns;
 	struct guard_mark mark;
 	uint64_t still_since, still_delay;	/* when mark was taken: clock, time waited
@@ -55,14 +56,15 @@ static char guard_stack[GUARD_STACK] __attribute__((aligned(64)));
 __attribute__((noreturn)) static void guard_die(int sig, uint64_t fault)
 {
 	if (!__sync_lock_test_and_set(&guard.fired, 1)) {
+		const bool walking = sys_gettid() == guard.walker;
+		const uint64_t object = walking ? walk_position.object : 0;
 		const char *type = walk_position.type_name;
 
 		if (walk_position.phase)
 			control_send(&guard.capture->control, PYMEM_MSG_PHASE, 0, 0, 0, 0,
 				     walk_position.phase);
 		control_send(&guard.capture->control, PYMEM_MSG_CRASH, (uint64_t)sig,
-			     walk_position.object, fault, 0,
-			     walk_position.object && type ? type : "");
+			     object, fault, 0, object && type ? type : "");
 	}
 	sys_exit_group(CAPTURE_EXIT_FAILED);
 }
@@ -161,6 +163,7 @@ void guard_install(struct capture *c)
 	uint64_t open = alarm_bit;
 
 	guard.capture = c;
+	guard.walker = sys_gettid();
 	guard.began_ns = guard.still_since = sys_now_ns();
 	guard.still_delay = guard_delay_ns();
 	guard.limit_ns = (uint64_t)limit_s * 1000000000u;

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* spawn - see spawn.h. */
+#include "agent/snap/spawn.h"
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include "agent/sys.h"
+
+/* In the new thread: calls what lies on top of its stack, function then argument. */
+long spawn_clone(unsigned long flags, void *stack);	/* the assembly below */
+#if defined(__x86_64__)
+__asm__(".text\n.hidden spawn_clone\n.globl spawn_clone\n"
+	".type spawn_clone,@function\n"
+	"spawn_clone:\n"
+	"\txor %edx, %edx\n"
+	"\txor %r10d, %r10d\n"
+	"\txor %r8d, %r8d\n"
+	"\tmov $56, %eax\n"
+	"\tsyscall\n"
+	"\ttest %eax, %eax\n"
+	"\tjz 1f\n"
+	"\tret\n"
+	"1:\txor %ebp, %ebp\n"
+	"\tpop %rax\n"
+	"\tpop %rdi\n"
+	"\tcall *%rax\n"
+	"\txor %edi, %edi\n"
+	"\tmov $60, %eax\n"
+	"\tsyscall\n"
+	"\tud2\n"
+	".size spawn_clone,.-spawn_clone\n");
+#elif defined(__aarch64__)
+__asm__(".text\n.hidden spawn_clone\n.globl spawn_clone\n"
+	".type spawn_clone,@function\n"
+	"spawn_clone:\n"
+	"\tmov x2, xzr\n"
+	"\tmov x3, xzr\n"
+	"\tmov x4, xzr\n"
+	"\tmov x8, 220\n"
+	"\tsvc 0\n"
+	"\tcbz x0, 1f\n"
+	"\tret\n"
+	"1:\tmov x29, xzr\n"
+	"\tldp x9, x0, [sp], 16\n"
+	"\tblr x9\n"
+	"\tmov x0, xzr\n"
+	"\tmov x8, 93\n"
+	"\tsvc 0\n"
+	"\tbrk 0\n"
+	".size spawn_clone,.-spawn_clone\n");
+#endif
+
+enum {
+	THREAD = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+		 CLONE_SYSVSEM | CLONE_UNTRACED,
+	PROCESS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_UNTRACED | SIGCHLD,
+};
+
+/* Faults alone reach the thread: blocked, they would end the copy without a word. */
+static uint64_t spawn_mask(void)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS,
+				      SIGTRAP };
+	uint64_t mask = ~0ull;
+
+	for (unsigned i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		mask &= ~(1ull << (faults[i] - 1));
+	return mask;
+}
+
+static int spawn(unsigned long flags, void *stack, size_t stack_size,
+		 void (*run)(void *), void *arg)
+{
+	uint64_t *const top = (uint64_t *)((char *)stack + stack_size) - 4;
+
+	top[0] = (uint64_t)(uintptr_t)run;	/* what spawn_clone pops */
+	top[1] = (uint64_t)(uintptr_t)arg;
+	return (int)spawn_clone(flags, top);
+}
+
+int spawn_thread(void *stack, size_t stack_size, void (*run)(void *), void *arg)
+{
+	const uint64_t mask = spawn_mask();
+	uint64_t old = 0;
+	int tid;
+
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &old, 8);
+	tid = spawn(THREAD, stack, stack_size, run, arg);
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, 8);
+	return tid < 0 ? tid : 0;
+}
+
+int spawn_process(void *stack, size_t stack_size, void (*run)(void *), void *arg)
+{
+	return spawn(PROCESS, stack, stack_size, run, arg);
+}
+
+bool spawn_has_cpus(void)
+{
+	uint64_t mask[128];
+	const long n = sys3(SYS_sched_getaffinity, 0, sizeof(mask), mask);
+	int cpus = 0;
+
+	for (long i = 0; i < n / 8; i++)
+		cpus += __builtin_popcountll(mask[i]);
+	return cpus > 1;
+}
+
+bool spawn_confined(void)
+{
+	return sys5(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) != 0;
+}
+
+void futex_wait(const _Atomic(uint32_t) *word, uint32_t value)
+{
+	sys4(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL);
+}
+
+void futex_wake(const _Atomic(uint32_t) *word)
+{
+	sys3(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1);
+}

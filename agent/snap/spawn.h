@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spawn - a second thread, or a second process, of the copy, made without libc.
+ *
+ * The copy has one thread, whose libc state is that of a thread of the captured
+ * process; pthread_create would allocate and lock there.  So: the raw clone system
+ * call, on a stack of our own.  What is spawned shares the memory, the descriptors and
+ * the thread pointer of its maker, so one of the two at most may use thread-local
+ * storage (errno, the interpreter's current thread state) at a time; system calls
+ * (agent/sys.h), memcpy and computing are free.
+ */
+#ifndef PYMEM_AGENT_SNAP_SPAWN_H
+#define PYMEM_AGENT_SNAP_SPAWN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Runs run(arg) on a thread of this process, in stack_size bytes at stack (both
+ * multiples of 16), with all signals blocked but those a fault raises.  It ends when
+ * run returns, or with the process.  0, or a negative errno: no thread.
+ */
+int spawn_thread(void *stack, size_t stack_size, void (*run)(void *), void *arg);
+
+/*
+ * ... in a process of its own that shares our memory: a child of ours, which sends
+ * SIGCHLD; signal handlers and mask start as copies of ours.  Returns its pid, or a
+ * negative errno.
+ */
+int spawn_process(void *stack, size_t stack_size, void (*run)(void *), void *arg);
+
+/* May this process run on more than one CPU? */
+bool spawn_has_cpus(void);
+/* Does a seccomp filter judge this process's system calls? */
+bool spawn_confined(void);
+
+/* Sleeps while *word == value; may return early. */
+void futex_wait(const _Atomic(uint32_t) *word, uint32_t value);
+void futex_wake(const _Atomic(uint32_t) *word);
+
+#endif
