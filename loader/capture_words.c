@@ -68,14 +68,14 @@ void capture_words_gil_holder(pid_t pid, char *ret, size_t size)
 static void gil_words(const struct receive_result *got, const struct capture_job *job,
 		      char *ret, size_t size)
 {
-	const char *holder = got->gil_holder;
+	const char *holder = got->gil_holder, *text = got->failed ? got->fail_text : "";
 	char t[24];
 
 	snprintf(ret, size,
-		 "the GIL was not obtained within %s%s%s; a longer --gil-timeout "
+		 "the GIL was not obtained within %s%s%s%s%s; a longer --gil-timeout "
 		 "or --method=external may work",
 		 text_time(t, job->options->gil_timeout_ns),
-		 holder[0] ? ": it is held by " : "", holder);
+		 holder[0] ? ": it is held by " : "", holder, text[0] ? ": " : "", text);
 }
 
 static void crash_words(const struct receive_result *got, char *ret, size_t size)

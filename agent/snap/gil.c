@@ -154,7 +154,8 @@ static int gil_lonely(struct capture *c, gil_action *action)
 			if (rc <= 0)
 				return rc;
 		}
-		if (!queued && (*current || action != copy_make))
+		/* a call that waits behind a long sleep could not be taken back */
+		if (!queued && *current)
 			queued = lonely_queue(c, action);
 		if (queued && lonely.state == LONELY_DONE) {
 			lonely.state = 0;
@@ -168,6 +169,10 @@ static int gil_lonely(struct capture *c, gil_action *action)
 	}
 	if (queued)
 		lonely_stay();
+	if (!queued && action != copy_make)
+		return capture_fail(c, PYMEM_FAIL_GIL, 0,
+			"the only thread of this CPython 3.6 waits in a system call, where "
+			"nothing can hold it still for a walk in place; a copy can be made");
 	return capture_fail(c, PYMEM_FAIL_GIL, 0,
 			    "the main thread came to no instruction boundary in time");
 }

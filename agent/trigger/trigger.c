@@ -12,9 +12,10 @@
 #include "agent/trigger/watch.h"
 
 extern int Py_IsInitialized(void) __attribute__((weak));
-/* libc's; the handlers go when the library with this handle is unloaded. */
+/* glibc's; the handlers go when the library with this handle is unloaded.  musl has
+ * none: there a child of the application takes no snapshots by itself. */
 extern int __register_atfork(void (*prepare)(void), void (*parent)(void),
-			     void (*child)(void), void *handle);
+			     void (*child)(void), void *handle) __attribute__((weak));
 extern void *__dso_handle;
 
 static struct trigger_config config;
@@ -67,7 +68,8 @@ void trigger_init(void)
 	}
 	armed = true;
 	owner = sys_getpid();
-	__register_atfork(NULL, NULL, trigger_forked, &__dso_handle);
+	if (__register_atfork)
+		__register_atfork(NULL, NULL, trigger_forked, &__dso_handle);
 }
 
 void trigger_exit(void)

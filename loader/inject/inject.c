@@ -162,6 +162,21 @@ static void find_leftover(const struct private *p, struct leftover *ret)
 		*ret = (struct leftover){ .region_count = 0 };
 }
 
+/*
+ * We have the lock, so no loader is at work: a worker that lives was given up by one
+ * while it waited for the GIL, which nothing can call it away from.
+ */
+static int check_orphan(const struct private *p, struct load_error *err)
+{
+	if (!p->target.calls.kept.end || !worker_lives(p, 0))
+		return 0;
+	return load_fail(err, LOAD_E_STATE, EBUSY,
+			 "in process %d the thread of a capture that was given up still "
+			 "waits for the GIL, and ends when it gets it; until then "
+			 "--method=external works",
+			 p->target.pid);
+}
+
 /* open_private and the agent's image, which the caller frees; NULL with *err. */
 static struct private *open_with_image(pid_t pid, const struct inject_options *options,
 				       struct agent_image *image, struct load_error *err)
@@ -185,8 +200,10 @@ int inject_agent(pid_t pid, const struct inject_options *options, struct injecti
 	find_leftover(p, &leftover);
 	struct plan_a plan = { .image = &image, .leftover = &leftover };
 	p->errand.input = &plan;
-	int status =
-		errand_run(&p->errand, plan_a_load, errand_limit(options), false, err);
+	int status = check_orphan(p, err);
+	if (!status)
+		status = errand_run(&p->errand, plan_a_load, errand_limit(options), false,
+				    err);
 	agent_image_free(&image);
 	if (status) {
 		close_private(p);

@@ -28,6 +28,16 @@ class Binary(unittest.TestCase):
         self.assertTrue(versions)
         self.assertLessEqual(max(tuple(map(int, v.split("."))) for v in versions), NEWEST_GLIBC)
 
+    def test_needs_nothing_that_musl_lacks(self):
+        libc = "/lib/ld-musl-x86_64.so.1"
+        if not os.path.exists(libc):
+            self.skipTest("no musl")
+        has = {line.split()[-1] for line in run("nm", "-D", "--defined-only", libc).splitlines()}
+        needs = {line.split()[1].split("@")[0] for line in
+                 run("nm", "-D", "--undefined-only", AGENT).splitlines()
+                 if line.split()[0] == "U"}
+        self.assertEqual(needs - has, set())
+
     def test_exports_one_symbol(self):
         names = [line.split()[-1] for line in run("nm", "-D", "--defined-only", AGENT).splitlines()]
         self.assertEqual(["pymem_agent_start"], names)

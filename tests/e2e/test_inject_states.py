@@ -303,6 +303,12 @@ class Musl(StatesCase):
                 self.assertTrue(second["reused"])
                 self.captured(p.pid, "-a", "-x")
                 self.assertRegex(p.finish(), "^ok ")
+        with Program(program, "idle", 4) as p:
+            for options in (("-a",), ("-a", "-x")):     # the real agent loads there, too
+                _, (r,), _ = drive(p.pid, *options, agent=AGENT)
+                self.assertTrue(r["injected"] and r["hello"], r)
+            self.assertIn("has not loaded CPython", r["error"])
+            self.assertRegex(p.finish(), "^ok ")
 
 
 class Seccomp(StatesCase):
