@@ -41,6 +41,19 @@ static const struct type_size_row type_size_rows[] = {
 	{ 0x030f, 424 },
 };
 
+/*
+ * Versions whose PyObject_VisitManagedDict always visits the dict of an instance, and
+ * leaves inline values to it (gh-130327; Objects/dictobject.c); before, the values
+ * were the instance's even when a dict showed them.
+ */
+struct version_span {
+	uint32_t since, until;
+};
+
+static const struct version_span dict_owns_embedded[] = {
+	{ 0x030d0d, 0x030e00 }, { 0x030e04, UINT32_MAX },
+};
+
 #define STR_OLD 48, 72, 48, 56, 40, 64, 2, 7, 2
 #define STR_312 40, 56, 40, 48, NONE, NONE, 2, 0xff, 2
 #define KEYS_OLD NONE, NONE, NONE, 32, 40
@@ -133,6 +146,14 @@ static void fill_containers(struct layout *lay, const struct version_row *row, u
 	lay->long_zero_digit = row->long_zero_digit;
 }
 
+static bool in_spans(uint32_t version, const struct version_span *spans, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (version >= spans[i].since && version < spans[i].until)
+			return true;
+	return false;
+}
+
 void layout_fill(struct layout *lay, uint32_t version, uint16_t head)
 {
 	const struct version_row *row = row_of(version);
@@ -148,7 +169,9 @@ void layout_fill(struct layout *lay, uint32_t version, uint16_t head)
 			lay->type_size = type_size_rows[i].size + d;
 	fill_str(lay, row, d);
 	fill_containers(lay, row, d);
-	lay->dict_owns_embedded = version >= 0x030e00;
+	lay->dict_owns_embedded =
+		in_spans(version, dict_owns_embedded,
+			 sizeof(dict_owns_embedded) / sizeof(dict_owns_embedded[0]));
 	lay->size_rule = row->size_rule;
 	lay->managed = row->managed;
 	lay->type_dict_in_interp = row->type_dict_in_interp;

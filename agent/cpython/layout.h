@@ -78,7 +78,9 @@ struct layout {
 	/* code, function, cell, method ... are found by tp_members names */
 	enum layout_size_rule size_rule;
 	enum layout_managed managed;
-	bool dict_owns_embedded; /* 3.14+: the dict tells of inline values it shows */
+	bool dict_owns_embedded; /* 3.13.13, 3.14.4+: the dict, not the instance, tells
+				  * of inline values that both show */
+	bool counts_objects; /* Py_TRACE_REFS or Py_REF_DEBUG: a new object is recorded */
 	bool type_dict_in_interp; /* 3.12+: static builtin types keep tp_dict elsewhere */
 	/* reference counts */
 	/* immortal if (word & mask) >= value, value != 0 */

@@ -130,6 +130,21 @@ static const char *probe_modules(struct cpython *py, uint64_t *spec_ret)
 	return NULL;
 }
 
+/*
+ * Builds that keep a list of all objects (Py_TRACE_REFS) or a sum of all reference
+ * counts (Py_REF_DEBUG) have functions in sys that tell of it (Python/sysmodule.c).
+ */
+static void probe_debug(struct cpython *py)
+{
+	static const char *const names[] = { "getobjects", "gettotalrefcount" };
+	uint64_t sys = cpython_dict_get(py, py->lay.known_tracked, "sys"), dict;
+
+	if (!sys || !peek_safe64(sys + py->lay.head, &dict) || !probe_kind(py, dict, 29))
+		return;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		py->lay.counts_objects |= cpython_dict_get(py, dict, names[i]) != 0;
+}
+
 /* A class made by a class statement shows subtype_* and the heap type's names. */
 static const char *probe_heap_type(struct cpython *py, uint64_t spec)
 {
@@ -246,6 +261,7 @@ int cpython_probe(struct cpython *py, char *err, size_t err_size)
 	if ((what = probe_types(py)) || (what = probe_modules(py, &spec)) ||
 	    (what = probe_heap_type(py, spec)))
 		return refuse(py, err, err_size, what);
+	probe_debug(py);
 	probe_static_types(py);
 	rc = probe_gc(py, err, err_size);
 	if (rc < 0)

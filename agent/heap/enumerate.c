@@ -9,6 +9,11 @@
  * list head or at an object that is marked already, which is where another one
  * began; so by induction every node is reached, and no start needs to be known
  * to belong to a certain list.
+ *
+ * With Py_TRACE_REFS (up to 3.12) every object begins with two more links, of the
+ * list of all objects (Include/object.h, _PyObject_HEAD_EXTRA; Objects/object.c,
+ * _Py_AddToAllObjects): neighbours that agree prove nothing there, so such a build is
+ * walked from the heads alone.
  */
 #include "agent/heap/enumerate.h"
 
@@ -139,6 +144,8 @@ static void add_random_starts(struct lists *l)
 	/* in place each look is a system call */
 	const uint32_t most = w->options->in_copy ? STARTS : STARTS / 4;
 
+	if (w->lay->refcnt)	/* Py_TRACE_REFS: see above */
+		return;
 	for (uint32_t i = 0; i < w->nranges; i++)
 		if (may_hold_objects(&w->ranges[i]))
 			pages += (w->ranges[i].end - w->ranges[i].start) / PAGE;

@@ -105,6 +105,9 @@ static bool trusted(struct walk *w, uint64_t fn)
 		return false;
 	if (w->options->in_copy)
 		return true;
+	if (w->lay->counts_objects)	/* a result that isn't freed by the rules would
+					 * stay on the list of objects, for a fatal error */
+		return false;
 	if (strstr(range->path, "/lib-dynload/"))
 		return !cpython_since(w->py, 14); /* 3.14: ints come from a free list */
 	range = walk_range_of(w, CPYTHON_ADDR(w->py, get_version));

@@ -45,15 +45,16 @@ class Python:
         code = ("import sys,platform,sysconfig;print(platform.python_implementation(),"
                 "'.'.join(map(str,sys.version_info[:3])),"
                 "sysconfig.get_config_var('Py_GIL_DISABLED') or 0,"
-                "int(hasattr(sys,'gettotalrefcount')),"
+                "int(hasattr(sys,'gettotalrefcount')),int(hasattr(sys,'getobjects')),"
                 "sysconfig.get_paths()['include'])")
         out = subprocess.run([path, "-S", "-E", "-c", code], stdout=subprocess.PIPE,
                              stderr=subprocess.DEVNULL, timeout=30, check=True)
-        impl, version, ft, debug, include = out.stdout.decode().split(None, 4)
+        impl, version, ft, debug, traces, include = out.stdout.decode().split(None, 5)
         self.implementation = impl
         self.version = tuple(int(x) for x in version.split("."))
         self.free_threaded = ft == "1"
         self.debug = debug == "1"
+        self.traces = traces == "1"	# Py_TRACE_REFS
         self.include = include.strip()
         self.name = "%s (%s%s%s)" % (path, version, "t" if self.free_threaded else "",
                                      "d" if self.debug else "")
