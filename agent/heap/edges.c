@@ -17,6 +17,7 @@
 #include "agent/heap/dicts.h"
 #include "agent/heap/edges.h"
 #include "agent/heap/instances.h"
+#include "agent/heap/names.h"
 #include "agent/heap/tables.h"
 
 enum { SLOTS_MAX = 512, T_OBJECT = 6, T_OBJECT_EX = 16, RELATIVE_OFFSET = 8 };
@@ -162,12 +163,26 @@ static void odict_nodes(struct walk *w, uint64_t obj)
 
 /* ---- everything else ---- */
 
+uint64_t edges_slot(struct walk *w, const struct walk_slot *slot, uint64_t obj)
+{
+	uint64_t block = obj;
+
+	if (slot->via) {
+		block = peek64(obj + slot->via);
+		if (!peek_plausible(block) || (block & 7) ||
+		    !walk_readable(w, block + slot->offset, 8))
+			return 0;
+	}
+	return peek64(block + slot->offset);
+}
+
 static void slot_refs(struct walk *w, const struct walk_type *type, uint64_t obj)
 {
 	for (uint32_t i = 0; i < type->nslots; i++) {
 		const struct walk_slot *slot = &type->slots[i];
-		uint64_t ref = peek64(obj + slot->offset);
+		uint64_t ref;
 
+		ref = slot->flags & WALK_SLOT_TRAVERSED ? 0 : edges_slot(w, slot, obj);
 		if ((slot->flags & WALK_SLOT_GATE) && !peek8(obj + slot->gate))
 			ref = 0;
 		if (ref && (slot->flags & WALK_SLOT_CHECK) && !walk_is_object(w, ref))
@@ -182,21 +197,22 @@ static bool base_refs(struct walk *w, struct walk_type *type, uint64_t obj)
 	struct dict_table t;
 	uint64_t items;
 
-	switch (type->tail) {
-	case SNAP_TAIL_PAIRS:
+	switch (type->kind) {
+	case SNAP_KIND_DICT:
 		dict_table(w->lay, obj, &t);
 		if (!t.values)
 			dict_pairs(w, &t);
 		break;
-	case SNAP_TAIL_INDEX:
-		if (type->kind == SNAP_KIND_DEQUE)
-			break; /* its tp_traverse goes over the blocks in order */
+	case SNAP_KIND_LIST:
+	case SNAP_KIND_TUPLE:
+		if (type->tail != SNAP_TAIL_INDEX)
+			break;		/* a struct sequence */
 		items = type->kind == SNAP_KIND_TUPLE ? obj + w->lay->tuple_items :
 			peek64(obj + w->lay->list_items);
 		for (uint64_t n = peek64(obj + w->lay->head); n; n--, items += 8)
 			walk_ref(w, peek64(items));
 		break;
-	case SNAP_TAIL_ELEMENT:
+	case SNAP_KIND_SET:
 		set_items(w, obj);
 		break;
 	default:
@@ -207,26 +223,42 @@ static bool base_refs(struct walk *w, struct walk_type *type, uint64_t obj)
 	return !type->traverse;
 }
 
-static uint32_t edges_object(struct walk *w, struct walk_type *type, uint64_t obj)
+/* Slots and attributes, in the order of the labels. */
+static uint32_t own_refs(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	uint32_t shape = type->shape, n;
 	uint64_t dict, values;
+	uint32_t n;
 
 	slot_refs(w, type, obj);
-	if (type->dictoffset || type->managed_dict) {
-		dict = instance_attributes(w, type, obj, &values, &n);
-		if (values) {
-			shape = type->shape_values;
-			walk_ref(w, dict);
-			for (uint32_t i = 0; i < type->nkeys; i++)
-				walk_ref(w, i < n ? peek64(values + i * 8ULL) : 0);
-		} else if (dict) {
-			shape = type->shape_dict;
-			walk_ref(w, dict);
-		}
-	}
-	if (!base_refs(w, type, obj))
+	if (!type->dictoffset && !type->managed_dict)
+		return type->shape;
+	dict = instance_attributes(w, type, obj, &values, &n);
+	if (!values && !dict)
+		return type->shape;
+	walk_ref(w, dict);
+	if (!values)
+		return type->shape_dict;
+	for (uint32_t i = 0; i < type->nkeys; i++)
+		walk_ref(w, i < n ? peek64(values + i * 8ULL) : 0);
+	return type->shape_values;
+}
+
+static uint32_t edges_object(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	uint32_t shape, known, fixed;
+
+	do {
+		w->nrefs = 0;
+		shape = own_refs(w, type, obj);
+		fixed = w->nrefs;
+		if (base_refs(w, type, obj))
+			return shape;
+		known = w->nrefs;
 		walk_traverse(w, type, obj);
+		names_claim(w, type, obj, 0, known);
+	} while (w->nrefs > known && names_learn(w, type, obj, known));
+	if (w->nrefs > known && type->rest && known == fixed)
+		return names_rest_shape(w, type, shape, known, w->nrefs - known);
 	return shape;
 }
 
@@ -243,41 +275,45 @@ static uint32_t edges_weakref(struct walk *w, struct walk_type *type, uint64_t o
 }
 
 /*
- * A code object's lazily made bytes and tuples: a struct of four pointers outside
- * of it (_PyCoCached, pycore_code.h, 3.12+).
+ * functools.lru_cache: the wrapper's ring of elements owns each of them, and each
+ * owns its key and result (names.c); the wrapper's tp_traverse tells of these as its
+ * own.  The wrapper begins with the ring's root, an element itself: {head, prev,
+ * next, ...} (_functoolsmodule.c).
  */
-static uint32_t edges_code(struct walk *w, struct walk_type *type, uint64_t obj)
+static uint32_t lru_links(struct walk *w, uint64_t obj, bool contents)
 {
-	uint32_t shape = edges_object(w, type, obj), at;
-	uint64_t cached;
-
-	if (!cpython_since(w->py, 12))
-		return shape;
-	at = (cpython_since(w->py, 13) ? 160u : 152u) + w->lay->head - 16u;
-	cached = peek64(obj + at);
-	if (cached && walk_readable(w, cached, 32))
-		for (unsigned i = 0; i < 4; i++)
-			if (walk_is_object(w, peek64(cached + i * 8)))
-				walk_ref(w, peek64(cached + i * 8));
-	return shape;
-}
-
-/*
- * functools.lru_cache: the wrapper's ring of elements owns each of them (its
- * tp_traverse tells only their keys and results).  The wrapper begins with the
- * ring's root, an element itself: {head, prev, next, ...} (_functoolsmodule.c).
- */
-static uint32_t edges_lru_cache(struct walk *w, struct walk_type *type, uint64_t obj)
-{
-	uint32_t shape = edges_object(w, type, obj), head = w->lay->head;
+	uint32_t head = w->lay->head, n = 0;
 	uint64_t link = peek64(obj + head + 8), before = obj;
 
-	while (link && link != obj && walk_readable(w, link, head + 16u) &&
-	       peek64(link + head) == before && !w->err) {
+	for (; link && link != obj && walk_readable(w, link, head + 40u) &&
+	       peek64(link + head) == before && !w->err; n++) {
 		walk_ref(w, link);
+		if (contents) {
+			walk_ref(w, peek64(link + head + 24));
+			walk_ref(w, peek64(link + head + 32));
+			walk_ref(w, walk_typeof(w, link));
+		}
 		before = link;
 		link = peek64(link + head + 8);
 	}
+	return n;
+}
+
+static uint32_t edges_lru_cache(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	uint32_t shape = own_refs(w, type, obj), known = w->nrefs, links, rest;
+
+	links = lru_links(w, obj, true);
+	rest = w->nrefs;
+	walk_traverse(w, type, obj);
+	names_claim(w, type, obj, 0, rest);
+	if (w->err)
+		return shape;
+	for (uint32_t i = 0; i < links; i++)	/* drops what the elements own */
+		w->refs[known + i] = w->refs[known + 4 * i];
+	memmove(&w->refs[known + links], &w->refs[rest],
+		(w->nrefs - rest) * sizeof(w->refs[0]));
+	w->nrefs -= rest - known - links;
 	return shape;
 }
 
@@ -286,7 +322,7 @@ static uint32_t edges_lru_cache(struct walk *w, struct walk_type *type, uint64_t
 static void add_slot(struct walk_slot *slots, uint32_t *n, struct walk_slot slot)
 {
 	for (uint32_t i = 0; i < *n; i++)
-		if (slots[i].offset == slot.offset)
+		if (slots[i].offset == slot.offset && slots[i].via == slot.via)
 			return;
 	if (*n < SLOTS_MAX)
 		slots[(*n)++] = slot;
@@ -327,6 +363,7 @@ static void collect_slots(struct walk *w, struct walk_type *type)
 			continue;
 		fields_add(w, type, chain[depth], slots, &n, SLOTS_MAX);
 		add_members(w, type, chain[depth], slots, &n);
+		names_add(w, type, chain[depth], slots, &n, SLOTS_MAX);
 	}
 	type->slots = arena_alloc(w->arena, (n + 1) * sizeof(*slots));
 	if (!type->slots) {
@@ -366,7 +403,7 @@ static void fold_structseq(struct walk *w, struct walk_type *type)
 	type->tail = SNAP_TAIL_OTHER;
 }
 
-static void plan_shapes(struct walk *w, struct walk_type *type)
+void edges_plan_shapes(struct walk *w, struct walk_type *type)
 {
 	uint32_t n = type->nslots;
 	struct snap_label *labels = arena_alloc(w->arena,
@@ -453,14 +490,12 @@ void edges_plan(struct walk *w, struct walk_type *type)
 		type->traverse = 0;
 	if (type->kind == SNAP_KIND_DEQUE)
 		type->tail = SNAP_TAIL_INDEX;
-	plan_shapes(w, type);
+	edges_plan_shapes(w, type);
 	if (type->kind == SNAP_KIND_TYPE)
 		type->edges = edges_of_type;
 	else if (cpython_since(w->py, 7) &&
 		 !strcmp(type->name_text, "functools._lru_cache_wrapper"))
 		type->edges = edges_lru_cache;
-	else if (type->kind == SNAP_KIND_CODE)
-		type->edges = edges_code;
 	else if (type->kind == SNAP_KIND_WEAKREF)
 		type->edges = edges_weakref;
 	else

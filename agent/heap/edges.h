@@ -12,6 +12,11 @@ void edges_plan(struct walk *w, struct walk_type *type);
 void fields_add(struct walk *w, struct walk_type *type, uint64_t base,
 		struct walk_slot *slots, uint32_t *nslots, uint32_t capacity);
 
+/* The word of a slot in obj, unchecked; 0 where there is no such block. */
+uint64_t edges_slot(struct walk *w, const struct walk_slot *slot, uint64_t obj);
+/* Labels of the slots, and shapes from them; again whenever slots were added. */
+void edges_plan_shapes(struct walk *w, struct walk_type *type);
+
 /* edges_types.c */
 uint32_t edges_of_type(struct walk *w, struct walk_type *type, uint64_t obj);
 void edges_types_init(struct walk *w);

@@ -6,9 +6,12 @@
  * process); the names, the slots tuple, the shared keys of instances and the
  * subclasses are read here.  Objects/typeobject.c, Include/cpython/object.h.
  */
+#include <errno.h>
+
 #include "agent/heap/dicts.h"
 #include "agent/heap/edges.h"
 #include "agent/heap/instances.h"
+#include "agent/heap/names.h"
 #include "agent/heap/tables.h"
 
 /* Fields of a type object in label order; those up to HEAP_FIRST in every type. */
@@ -18,8 +21,11 @@ enum {
 	FIELD_HEAP_FIRST = FIELD_NAME,
 };
 
+enum { SLOTS_SHOWN = 64, KEYS_SHOWN = 128 };
+
+/* Of the types of one metatype: by how many names their instances share. */
 struct type_shapes {
-	uint32_t fixed;
+	uint32_t shape[KEYS_SHOWN + 1];		/* 0 = not made yet */
 };
 
 static const char *const field_names[FIELD_COUNT] = {
@@ -64,50 +70,76 @@ static uint64_t subclasses(const struct walk *w, uint64_t type)
 	return entry ? peek64(entry + w->lay->static_subclasses) : 0;
 }
 
-/* The names that instances share, owned by the class's key table. */
-static void cached_key_refs(struct walk *w, uint64_t keys)
+/* The names that instances share, owned by the class's key table: how many. */
+static uint32_t cached_key_refs(struct walk *w, uint64_t keys)
 {
 	struct dict_table t;
+	uint32_t n = 0;
 
 	if (!keys)
-		return;
+		return 0;
 	dict_keys_table(w->lay, keys, &t);
 	for (uint64_t i = 0; i < t.nentries; i++) {
 		uint64_t key = peek64(t.entries + i * t.stride);
 
-		if (key)
+		if (key) {
 			walk_ref(w, key);
+			n++;
+		}
 	}
+	return n;
 }
 
-static uint32_t shape_of_types(struct walk *w, struct walk_type *type)
+static uint32_t make_shape(struct walk *w, const struct walk_type *type, uint32_t keys)
 {
-	struct snap_label labels[FIELD_COUNT + 64];
-	struct type_shapes *shapes = type->edges_data;
-	uint32_t n = 0;
+	struct snap_label labels[FIELD_COUNT + SLOTS_SHOWN + KEYS_SHOWN];
+	uint32_t n = 0, shared = walk_cstring(w, "shared attribute name");
 
-	if (shapes)
-		return shapes->fixed;
-	shapes = arena_alloc(w->arena, sizeof(*shapes));
-	if (!shapes)
-		return 0;
 	for (; n < FIELD_COUNT; n++)
 		labels[n] = (struct snap_label){
 			.kind = field_names[n] ? SNAP_LABEL_ATTR : SNAP_LABEL_DICT,
 			.name = field_names[n] ? walk_cstring(w, field_names[n]) : 0 };
-	for (uint32_t i = 0; i < type->nslots && i < 64; i++)
+	for (uint32_t i = 0; i < type->nslots && i < SLOTS_SHOWN; i++)
 		labels[n++] = (struct snap_label){ type->slots[i].kind,
 						   type->slots[i].name };
-	shapes->fixed = walk_shape(w, labels, n, SNAP_TAIL_OTHER);
-	type->edges_data = shapes;
-	return shapes->fixed;
+	while (keys--)
+		labels[n++] = (struct snap_label){ SNAP_LABEL_OTHER, shared };
+	return walk_shape(w, labels, n, SNAP_TAIL_OTHER);
+}
+
+static uint32_t shape_of_types(struct walk *w, struct walk_type *type, uint32_t keys)
+{
+	struct type_shapes *shapes = type->edges_data;
+
+	if (!shapes)
+		shapes = type->edges_data = arena_alloc(w->arena, sizeof(*shapes));
+	if (!shapes) {
+		walk_check(w, -ENOMEM);
+		return 0;
+	}
+	if (keys > KEYS_SHOWN)
+		keys = KEYS_SHOWN;
+	if (!shapes->shape[keys])
+		shapes->shape[keys] = make_shape(w, type, keys);
+	return shapes->shape[keys];
+}
+
+/* Fields that a metatype's own slots tell of: the class's, when it is a heap type. */
+static void slot_refs(struct walk *w, const struct walk_type *type, uint64_t obj)
+{
+	for (uint32_t i = 0; i < type->nslots && i < SLOTS_SHOWN; i++) {
+		const struct walk_slot *slot = &type->slots[i];
+
+		walk_ref(w, is_static_type(w, obj) || slot->flags ? 0 :
+			 edges_slot(w, slot, obj));
+	}
 }
 
 uint32_t edges_of_type(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	const struct layout *lay = w->lay;
 	bool heap = !is_static_type(w, obj);
-	uint32_t shape = shape_of_types(w, type);
+	uint32_t keys, known;
 
 	walk_ref(w, peek64(obj + lay->tp_base));
 	walk_ref(w, peek64(obj + lay->tp_bases));
@@ -119,11 +151,12 @@ uint32_t edges_of_type(struct walk *w, struct walk_type *type, uint64_t obj)
 	walk_ref(w, heap ? peek64(obj + lay->ht_qualname) : 0);
 	walk_ref(w, heap ? peek64(obj + lay->ht_slots) : 0);
 	walk_ref(w, heap && lay->ht_module ? peek64(obj + lay->ht_module) : 0);
-	for (uint32_t i = 0; i < type->nslots && i < 64; i++)
-		walk_ref(w, heap ? peek64(obj + type->slots[i].offset) : 0);
+	slot_refs(w, type, obj);
 	if (!heap)
-		return shape;
-	cached_key_refs(w, peek64(obj + lay->ht_cached_keys));
+		return shape_of_types(w, type, 0);
+	keys = cached_key_refs(w, peek64(obj + lay->ht_cached_keys));
+	known = w->nrefs;
 	walk_traverse(w, type, obj);
-	return shape;
+	names_claim(w, type, obj, FIELD_COUNT, known);
+	return shape_of_types(w, type, keys);
 }

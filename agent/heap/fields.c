@@ -133,7 +133,7 @@ static void add_row(struct walk *w, const struct field_row *row, struct walk_slo
 	uint32_t shift = w->lay->head - 16u;
 
 	for (uint32_t i = 0; i < *n; i++)
-		if (slots[i].offset == row->offset + shift)
+		if (slots[i].offset == row->offset + shift && !slots[i].via)
 			return;
 	slots[(*n)++] = (struct walk_slot){
 		.offset = row->offset + shift, .kind = row->kind, .flags = row->flags,

@@ -39,6 +39,7 @@ struct walk_tables {
 	uint64_t name_sizeof, name_module, name_del;
 	struct walk_type broken;			/* returned when memory ran out */
 	char scratch[4096];
+	struct snap_label labels[512];			/* scratch of names.c */
 };
 
 /* Room for one more; false when memory ran out. */

@@ -40,6 +40,7 @@ typedef void walk_object_fn(struct walk *w, struct walk_type *type, uint64_t obj
 /* A reference at a fixed offset of each instance: a slot or a C member. */
 struct walk_slot {
 	uint32_t offset;
+	uint16_t via;		/* not 0: offset of a pointer to the block that has it */
 	uint8_t kind;		/* enum snap_label_kind */
 	uint8_t flags;		/* enum walk_slot_flags */
 	uint8_t gate; /* with WALK_SLOT_GATE: offset of a byte, 0 = slot unused */
@@ -48,6 +49,7 @@ struct walk_slot {
 enum walk_slot_flags {
 	WALK_SLOT_CHECK = 1,	/* may hold something else: walk_is_object() first */
 	WALK_SLOT_GATE = 2,	/* only there when the byte at `gate` is not 0 */
+	WALK_SLOT_TRAVERSED = 4, /* a name for what tp_traverse tells, if it does */
 };
 
 /* One Python type, as the walk needs it; made when first seen, kept to the end. */
@@ -83,6 +85,8 @@ struct walk_type {
 	uint32_t shape_dict;	/* ... with the DICT label after them */
 	uint32_t shape_values;	/* ... with the names of cached_keys after that */
 	uint8_t tail;		/* enum snap_tail */
+	uint8_t learned;	/* slots that names.c added */
+	uint32_t rest;		/* string id: what else tp_traverse tells; 0 = unknown */
 	void *size_method;	/* struct PyMethodDef of a C __sizeof__ */
 	uint64_t size_owner;	/* ... the class that defines it */
 	void *values_data, *native_data, *edges_data; /* of the hooks' owners */
