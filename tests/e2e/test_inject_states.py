@@ -213,6 +213,14 @@ ctypes.CDLL(None).syscall(60, 0)
                 self.assertFalse(result["consistent"])
                 self.assertTrue(t.alive)
 
+    def test_locks_that_other_threads_hold(self):
+        """They did not come along into the copy, which opens the locks for itself."""
+        with Program("torture", "locks") as p:
+            time.sleep(0.1)
+            for _ in range(3):
+                self.captured(p.pid, "-a", "-x", "-o")
+            self.assertRegex(p.finish(), "^ok ")
+
     def test_loader_lock_held(self):
         with open(self.path("slow.c"), "w") as f:
             f.write("#include <unistd.h>\n__attribute__((constructor)) static void f(void)"

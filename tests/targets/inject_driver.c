@@ -2,11 +2,11 @@
 /*
  * inject_driver - drives loader/inject alone, for the tests:
  *
- *	inject_driver [-x] [-k] [-a] [-v] [-n COUNT] [-wl] [-s MS] AGENT PID
+ *	inject_driver [-x] [-k] [-a] [-v] [-n COUNT] [-wlo] [-s MS] AGENT PID
  *
  * -x Plan B, -k keep the agent, -a any process (not only CPython), -v log to
  * stderr, -n repeat, -w the agent waits for a cancel (mini_agent), -l its thread
- * is slow to end, -r take out a kept agent, -c cut the connection after HELLO, -s
+ * is slow to end, -o it takes the locks of `torture locks`, -r take out a kept agent, -c cut the connection after HELLO, -s
  * safe point time.
  * Prints one JSON line per round; exit 0 if every round was captured.
  */
@@ -118,7 +118,7 @@ int main(int argc, char **argv)
 	struct inject_options options = { 0 };
 	bool external = false, keep = false, wait = false, remove = false, cut = false;
 	int rounds = 1, opt, failures = 0;
-	while ((opt = getopt(argc, argv, "xkavn:wlrcs:")) != -1) {
+	while ((opt = getopt(argc, argv, "xkavn:wlorcs:")) != -1) {
 		switch (opt) {
 		case 'x': external = true; break;
 		case 'k': keep = true; break;
@@ -127,6 +127,7 @@ int main(int argc, char **argv)
 		case 'n': rounds = atoi(optarg); break;
 		case 'w': wait = true; break;
 		case 'l': strcpy(options.start.skip_types, "?"); break;
+		case 'o': strcpy(options.start.skip_types, "%"); break;
 		case 'r': remove = true; break;
 		case 'c': cut = true; break;
 		case 's': options.safe_point_ms = (unsigned)atoi(optarg); break;

@@ -5,12 +5,14 @@
  * CANCEL, pymem_agent_start, IN_COPY), but only sends a known text, so that it
  * works in any process.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -45,8 +47,22 @@ static void stream(void)
 			return;
 }
 
+/* Test: what a thread of the target holds, which the copy has not. */
+static void take_locks(void)
+{
+	pthread_mutex_t *held = dlsym(RTLD_DEFAULT, "torture_mutex");
+	for (int i = 0; i < 2 && held; i++) {
+		pthread_mutex_lock(held);
+		pthread_mutex_unlock(held);
+	}
+	flockfile(stderr);
+	funlockfile(stderr);
+}
+
 static void run(void)
 {
+	if (job.skip_types[0] == '%')
+		take_locks();
 	say(PYMEM_MSG_HELLO, PYMEM_START_VERSION, (uint64_t)syscall(SYS_gettid));
 	stream();
 	close(job.stream_fd);

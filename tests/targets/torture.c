@@ -15,6 +15,7 @@
  *  registers     vector, mask, x87 registers, mxcsr, red zone, errno
  *  rseq          a restartable sequence that counts
  *  signals       100 Hz SIGALRM and a storm of SIGUSR1 to itself: all are counted
+ *  locks         a thread holds a mutex (torture_mutex) and stderr's lock for good
  *  vfork T       one thread is in vfork for 2 s, its child sleeps; T others wait
  *  dispositions  SIGTRAP ignored, SIGSEGV caught and blocked, alternate stack
  */
@@ -347,6 +348,28 @@ static void *rseq_loop(void *arg)
 }
 #endif
 
+/* ---- locks ---- */
+
+/* mini_agent takes it, too */
+__attribute__((visibility("default")))
+pthread_mutex_t torture_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void *hold_locks(void *arg)
+{
+	(void)arg;
+	pthread_mutex_lock(&torture_mutex);
+	flockfile(stderr);
+	while (!atomic_load(&stop)) {
+		usleep(1000);
+		atomic_fetch_add(&rounds, 1);
+	}
+	if (pthread_mutex_trylock(&torture_mutex) != EBUSY)
+		complain("somebody opened the lock");
+	funlockfile(stderr);
+	pthread_mutex_unlock(&torture_mutex);
+	return NULL;
+}
+
 /* A child that uses our memory and does nothing but sleep. */
 static void *vfork_loop(void *arg)
 {
@@ -382,6 +405,7 @@ static const struct {
 	{ "rseq", rseq_loop, 0 },
 	{ "signals", signal_loop, 0 },
 	{ "dispositions", disposition_loop, 0 },
+	{ "locks", hold_locks, 0 },
 	{ "vfork", vfork_loop, 0 },
 };
 
