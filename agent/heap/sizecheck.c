@@ -126,6 +126,21 @@ static bool askable(const struct walk_type *type)
 	       !type->size_approx;
 }
 
+/*
+ * One reference more: asking about one object replaces cache entries, and some of
+ * these hold the last reference to a name that is in the sample too.  Builds with
+ * Py_TRACE_REFS end the process when an object dies twice.  Immortal counts stay.
+ */
+static void keep_alive(const struct walk *w, uint64_t obj)
+{
+	uint32_t count = peek32(obj + w->lay->refcnt);
+
+	if (count >= 1u << 30)
+		return;
+	count++;
+	memcpy((void *)(uintptr_t)(obj + w->lay->refcnt), &count, sizeof(count));
+}
+
 static void compare(struct walk *w, const struct sizecheck *check, struct tally *tallies,
 		    uint32_t types)
 {
@@ -134,6 +149,9 @@ static void compare(struct walk *w, const struct sizecheck *check, struct tally 
 
 	memcpy(&size_of, &w->py->sym.sizeof_object, sizeof(size_of));
 	memcpy(&clear, &w->py->sym.err_clear, sizeof(clear));
+	for (uint32_t i = 0; i < check->count; i++)
+		if (askable(check->samples[i].type))
+			keep_alive(w, check->samples[i].obj);
 	for (uint32_t i = 0; i < check->count; i++) {
 		const struct sample *sample = &check->samples[i];
 		struct tally *tally = &tallies[sample->type->id];
