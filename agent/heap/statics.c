@@ -77,6 +77,19 @@ static void static_object(struct walk *w, uint64_t obj, uint32_t name)
 		walk_root(w, SNAP_ROOT_C_STATIC, 0, 0, 0, name, obj);
 }
 
+/*
+ * Py_TRACE_REFS up to 3.12: objects begin with the links of the list of all objects,
+ * whose head is a variable (Objects/object.c, refchain).  They hold nothing alive.
+ */
+static bool is_trace_link(struct walk *w, uint64_t at)
+{
+	const uint64_t next = peek64(at), prev = peek64(at + 8);
+
+	return marks_in_range(next) && marks_in_range(prev) &&
+	       walk_readable(w, next, 16) && walk_readable(w, prev, 16) &&
+	       peek64(next + 8) == at && peek64(prev) == at;
+}
+
 static void scan_range(struct walk *w, const struct walk_range *r, uint32_t name,
 		       bool own)
 {
@@ -89,6 +102,10 @@ static void scan_range(struct walk *w, const struct walk_range *r, uint32_t name
 		}
 		if (skip) {
 			at = skip;
+			continue;
+		}
+		if (w->lay->refcnt && at + 16 <= r->end && is_trace_link(w, at)) {
+			at += 16;
 			continue;
 		}
 		word = peek64(at);
