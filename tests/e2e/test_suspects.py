@@ -171,6 +171,95 @@ class Suspects(Case):
         self.addCleanup(shutil.rmtree, self.dir, True)
 
 
+# a heap whose largest part is no leak; the leak is beside it and smaller
+BESIDE = r'''
+BASE = {"row%d" % i: {"id": i, "name": "n%d" % i} for i in range(20000)}
+'''
+
+# name: code, the text of a suspect that must be among the first three, and its kind
+NAMED = {
+    "smaller one beside": (r'''
+class Api:
+    pass
+api = Api()
+api._cache = {i: {"response": "x" * 100} for i in range(5000)}
+ready(); serve()
+''', "module __main__.api._cache -> dict -> 5,000 dict", "single"),
+
+    "collected by atexit": (r'''
+import atexit
+class Resource:
+    def close(self):
+        pass
+for i in range(12000):
+    r = Resource()
+    r.name = "resource %d" % i
+    atexit.register(r.close)
+ready(); serve()
+''', "(atexit) -> 12,000 method", "group"),
+
+    "garbage": (r'''
+gc.disable()
+class Node:
+    def __init__(self, i):
+        self.me, self.data = self, "x%d" % i * 30
+for i in range(10000):
+    Node(i)
+ready(); serve()
+''', "(unreachable garbage) -> 10,000 Node", "group"),
+
+    "one function in many threads": (r'''
+def work(buffer):
+    event.wait()
+event = threading.Event()
+for i in range(20):
+    threading.Thread(target=work, args=(bytearray(100000),), daemon=True).start()
+time.sleep(0.5)
+ready(); serve()
+''', "local variables of work (target.py) in 20 frames -> 20 bytearray", "frames"),
+
+    "deep recursion": (r'''
+sys.setrecursionlimit(100000)
+threading.stack_size(256 << 20)
+def deep(n):
+    text = "frame %d" % n * 50
+    if n:
+        return deep(n - 1)
+    ready(); serve()
+thread = threading.Thread(target=deep, args=(3999,))
+thread.start()
+thread.join()
+''', "local variables of deep (target.py) in 4,000 frames -> 4,000 str", "frames"),
+
+    "chain": (r'''
+last = None
+for i in range(5000):
+    e = RuntimeError("x%d" % i * 30)
+    e.__context__, last = last, e
+del e
+ready(); serve()
+''', "module __main__.last -> RuntimeError -> chain of 5,000 RuntimeError", "chain"),
+}
+
+
+class Named(Case):
+    def test_named(self):
+        """What is not the largest, or spread over many holders, is named all the same."""
+        for name, (code, text, kind) in NAMED.items():
+            for python in some_interpreters(2):
+                if name == "collected by atexit" and python.version < (3, 8):
+                    continue	# its list is in memory that nothing leads to
+                with self.subTest(name=name, python=python.name):
+                    path = self.path("named")
+                    with Target(python, "import time\n" + COMMON + BESIDE + code) as target:
+                        run_load("-q", "-f", path, target.pid)
+                    done = run_view("--no-sidecar", "--report", "suspects", "--format",
+                                    "json", path)
+                    rows = json.loads(done.stdout.decode())["processes"][0]["rows"][:3]
+                    self.assertIn((text, kind), [(r["text"], r["kind"]) for r in rows],
+                                  rows)
+
+
 class Growth(Case):
     CODE = r'''
 import collections
@@ -199,6 +288,31 @@ ready(); serve()
         done = run_view("--no-sidecar", "--report", report, "--format", "json", *args)
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout.decode())["processes"][0]["rows"]
+
+    THREADS = r'''
+import threading
+event = threading.Event()
+def work(buffer):
+    event.wait()
+def grow():
+    for i in range(10):
+        threading.Thread(target=work, args=(bytearray(50000),), daemon=True).start()
+grow()
+ready(); serve()
+'''
+
+    def test_threads(self):
+        """Threads that have a number in their names are one place."""
+        for python in some_interpreters(2):
+            old, new = self.path("old"), self.path("new")
+            with self.subTest(python=python.name), Target(python, self.THREADS) as target:
+                run_load("-q", "-f", old, target.pid)
+                target.tell("grow()")
+                run_load("-q", "-f", new, target.pid)
+                first = self.rows("growth", "--compare", old, new)[0]
+                self.assertIn("local buffer in work (target.py:", first["path"])
+                self.assertEqual((first["type"], first["count"], first["count_diff"]),
+                                 ("builtins.bytearray", 20, 10), first)
 
     def test_growth(self):
         """What grew is named by its place; what stayed, is not."""

@@ -263,7 +263,7 @@ static void test_suspects(void **state)
 	(void)state;
 	check_suspect(false, "module m.ITEMS -> list -> 3,000 Thing");
 	/* the list of one is where it begins, not the thousandth link */
-	check_suspect(true, "module m.ITEMS[0] -> Thing -> 1 Thing");
+	check_suspect(true, "module m.ITEMS[0] -> Thing -> chain of 3,000 Thing");
 }
 
 static void check_growth(bool chained, const char *path)

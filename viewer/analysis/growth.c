@@ -45,6 +45,22 @@ static uint64_t hash_string(const struct heap *heap, uint64_t hash, uint32_t str
 	return hash_bytes(hash, text, size);
 }
 
+/* Threads made for a job have a number in their names; their places are the same. */
+static uint64_t hash_numbered(const struct heap *heap, uint64_t hash, uint32_t string)
+{
+	const char *text = heap_string(heap, string, NULL);
+	bool in_number = false;
+
+	for (; *text; text++) {
+		bool digit = *text >= '0' && *text <= '9';
+
+		if (!digit || !in_number)
+			hash = hash_bytes(hash, digit ? "0" : text, 1);
+		in_number = digit;
+	}
+	return hash;
+}
+
 /* ---- labels ---- */
 
 static bool namespace_(const struct builder *b, uint32_t dict)
@@ -86,8 +102,8 @@ static uint64_t hash_synth(const struct heap *heap, uint32_t node)
 	uint64_t hash = mix(s->kind, 2);
 
 	if (s->kind == HEAP_SYNTH_THREAD)
-		return hash_string(heap, hash,
-				   VEC(heap->thread, struct snap_thread)[s->ref].name);
+		return hash_numbered(heap, hash, VEC(heap->thread,
+						     struct snap_thread)[s->ref].name);
 	if (s->kind == HEAP_SYNTH_FRAME) {
 		const struct snap_frame *f = &VEC(heap->frame, struct snap_frame)[s->ref];
 

@@ -9,6 +9,7 @@
 #include "viewer/analysis/reach.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "viewer/analysis/garbage.h"
 
@@ -62,6 +63,41 @@ static bool low_label(const struct heap_synth_label *label)
 	return label->kind == SNAP_ROOT_STACK || label->flags & SNAP_ROOT_CONSERVATIVE;
 }
 
+/*
+ * Of several modules that hold the same thing at the same distance (it was imported
+ * from one into others), one with a plain name is what a reader knows: 0; one in a
+ * package: 1; one that is private, or in a private package: 2.
+ */
+static int module_rank(const struct heap *heap, const struct heap_synth_label *label)
+{
+	const char *name = heap_string(heap, label->name, NULL);
+
+	if (!strcmp(name, "__main__"))
+		return 0;
+	if (*name == '_' || strstr(name, "._"))
+		return 2;
+	return strchr(name, '.') != NULL;
+}
+
+/* The modules in the order of their ranks; reached once, none is left for visit_synth. */
+static void visit_modules(struct reach *r, uint32_t node)
+{
+	const struct heap *heap = r->heap;
+	const struct heap_synth *s = heap_synth(heap, node);
+	const struct heap_synth_label *label =
+		VEC(heap->synth_label, struct heap_synth_label) + s->first;
+	struct heap_span refs = heap_refs(heap, node);
+
+	for (int rank = 0; rank <= 2; rank++)
+		for (uint32_t i = 0; i < refs.count; i++) {
+			uint32_t to = refs.target[i];
+
+			if (to < heap->nodes && r->parent[to] == HEAP_NONE &&
+			    module_rank(heap, &label[i]) == rank)
+				push(r, to, node);
+		}
+}
+
 static int visit_synth(struct reach *r, uint32_t node)
 {
 	const struct heap *heap = r->heap;
@@ -70,6 +106,9 @@ static int visit_synth(struct reach *r, uint32_t node)
 		VEC(heap->synth_label, struct heap_synth_label) + s->first;
 	bool low = low_group(s->kind);
 	struct heap_span refs = heap_refs(heap, node);
+
+	if (s->kind == HEAP_SYNTH_MODULES)
+		visit_modules(r, node);
 
 	for (uint32_t i = 0; i < refs.count; i++) {
 		uint32_t to = refs.target[i];

@@ -10,8 +10,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define DROP_RATIO 0.7
+#define MINOR_PART 5u		/* of the threshold: what is named after the suspects */
 #define MAX_STEPS 1000u
 #define RUN_STEPS 24u		/* so many equal steps make a chain */
 #define SAMPLES 10000u
@@ -23,6 +25,7 @@ struct finder {
 	const struct heap *heap;
 	const struct progress *progress;
 	uint64_t threshold;	/* bytes */
+	uint64_t minor;		/* bytes */
 	struct vec *ret;
 	struct vec todo;	/* u32 nodes to walk down from */
 	struct vec tops;	/* struct top_node */
@@ -96,7 +99,7 @@ static bool may_hold(const struct heap *heap, uint32_t node)
 			HEAP_SYNTH_ROOT;
 
 	return !synthetic(heap, node) || kind == HEAP_SYNTH_UNKNOWN ||
-	       kind == HEAP_SYNTH_GARBAGE;
+	       kind == HEAP_SYNTH_GARBAGE || kind == HEAP_SYNTH_ATEXIT;
 }
 
 /* HEAP_NONE when there is none. */
@@ -133,6 +136,24 @@ static uint32_t run_start(const struct heap *heap, const uint32_t *walk, uint32_
 			return i - period;
 	}
 	return length;
+}
+
+/* Objects of the point's type on the way down from it, largest child after child. */
+static int count_chain(struct finder *f, struct suspect *s)
+{
+	struct heap_span children = { 0 };
+	int err = 0;
+
+	s->member_type = heap_type_of(f->heap, s->point);
+	for (uint32_t node = s->point;; node = children.target[0]) {
+		if (heap_type_of(f->heap, node) == s->member_type) {
+			s->member_count++;
+			s->member_retained += heap_size(f->heap, node);
+		}
+		err = analysis_children(f->a, node, f->progress, &children);
+		if (err || !children.count)
+			return err;
+	}
 }
 
 /* What most of a node's children are, by type; those that retain `most` are left out. */
@@ -189,6 +210,16 @@ static int find_member_holder(struct finder *f, struct suspect *s)
 	return err;
 }
 
+static int add_chain(struct finder *f, uint32_t top, uint32_t point)
+{
+	struct suspect s = { .chain = true, .point = point, .top = top,
+			     .retained = analysis_retained(f->a, point),
+			     .holder = HEAP_NONE };
+	int err = count_chain(f, &s);
+
+	return err ? err : vec_append(f->ret, &s, sizeof(s));
+}
+
 /* retained: by point, without what goes on alone: children that retain `most`. */
 static int add_single(struct finder *f, uint32_t top, uint32_t point, uint64_t retained,
 		      uint64_t most)
@@ -217,22 +248,60 @@ static bool elements(const struct heap *heap, uint32_t node, struct heap_span ch
 			   heap_type(heap, type)->kind == SNAP_KIND_OBJECT);
 }
 
+/* A namespace: its children have names of their own, they are no elements. */
+static bool named_parts(const struct finder *f, uint32_t node)
+{
+	uint32_t parent = analysis_parent(f->a, node);
+	struct heap_label label;
+
+	switch (heap_kind(f->heap, node)) {
+	case SNAP_KIND_MODULE: case SNAP_KIND_TYPE:
+		return true;
+	case SNAP_KIND_DICT:
+		if (parent >= f->heap->objects)
+			return false;
+		heap_label(f->heap, parent, heap_slot(f->heap, parent, node), &label);
+		return label.kind == SNAP_LABEL_DICT;
+	default:
+		return false;
+	}
+}
+
+/* From how many bytes on a child is worth a line of its own. */
+static uint64_t goes_on(const struct finder *f, uint32_t node)
+{
+	return named_parts(f, node) ? f->minor : f->threshold;
+}
+
 /* No child keeps 70 %: those that pass the threshold go on alone. */
 static int split(struct finder *f, uint32_t top, uint32_t node, struct heap_span children)
 {
-	uint64_t rest = analysis_retained(f->a, node);
+	uint64_t rest = analysis_retained(f->a, node), least = goes_on(f, node);
 	uint32_t big = 0;
 
 	while (big < children.count &&
-	       analysis_retained(f->a, children.target[big]) >= f->threshold)
+	       analysis_retained(f->a, children.target[big]) >= least)
 		rest -= analysis_retained(f->a, children.target[big++]);
-	if (elements(f->heap, node, children, big))
+	if (least != f->minor && elements(f->heap, node, children, big))
 		return add_single(f, top, node, analysis_retained(f->a, node), UINT64_MAX);
 	for (uint32_t i = 0; i < big; i++)
 		if (vec_push_u32(&f->todo, children.target[i]))
 			return -ENOMEM;
 	return big && rest < f->threshold ? 0 :
-	       add_single(f, top, node, rest, big ? f->threshold : UINT64_MAX);
+	       add_single(f, top, node, rest, big ? least : UINT64_MAX);
+}
+
+/* The walk goes on with a node's first child: what else is large below it goes on alone. */
+static int push_siblings(struct finder *f, uint32_t node)
+{
+	struct heap_span children;
+	int err = analysis_children(f->a, node, f->progress, &children);
+	uint64_t least = goes_on(f, node);
+
+	for (uint32_t i = 1; i < children.count && !err &&
+	     analysis_retained(f->a, children.target[i]) >= least; i++)
+		err = vec_push_u32(&f->todo, children.target[i]);
+	return err;
 }
 
 static int walk_down(struct finder *f, uint32_t top)
@@ -257,9 +326,11 @@ static int walk_down(struct finder *f, uint32_t top)
 		node = children.target[0];
 	}
 	uint32_t start = run_start(f->heap, walk, length);
+	for (uint32_t i = 0; i + 1 < length && i < start; i++)
+		if (push_siblings(f, walk[i]))
+			return -ENOMEM;
 	if (start < length)
-		return add_single(f, top, walk[start], analysis_retained(f->a, walk[start]),
-				  UINT64_MAX);
+		return add_chain(f, top, walk[start]);
 	return split(f, top, node, children);
 }
 
@@ -296,6 +367,115 @@ static int find_singles(struct finder *f)
 	return 0;
 }
 
+/* ---- local variables of one function, in one frame or thousands ---- */
+
+struct local { uint32_t function, file, frame, type; uint64_t retained; size_t top; };
+
+static int by_function(const void *a, const void *b)
+{
+	const struct local *x = a, *y = b;
+
+	if (x->function != y->function)
+		return x->function < y->function ? -1 : 1;
+	if (x->file != y->file)
+		return x->file < y->file ? -1 : 1;
+	return x->frame < y->frame ? -1 : x->frame > y->frame;
+}
+
+/* The tops that a frame holds, sorted by its function. */
+static int find_locals(const struct finder *f, struct vec *ret)
+{
+	const struct top_node *tops = f->tops.data;
+
+	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++) {
+		uint32_t holder = analysis_parent(f->a, tops[i].node);
+
+		if (tops[i].taken || holder == HEAP_NONE || !synthetic(f->heap, holder) ||
+		    heap_synth(f->heap, holder)->kind != HEAP_SYNTH_FRAME)
+			continue;
+		const struct snap_frame *frame = VEC(f->heap->frame, struct snap_frame) +
+						 heap_synth(f->heap, holder)->ref;
+		struct local local = {
+			frame->function, frame->file, holder,
+			heap_type_of(f->heap, tops[i].node),
+			analysis_retained(f->a, tops[i].node), i
+		};
+		if (vec_append(ret, &local, sizeof(local)))
+			return -ENOMEM;
+	}
+	if (ret->size)
+		qsort(ret->data, VEC_COUNT(*ret, struct local), sizeof(struct local),
+		      by_function);
+	return 0;
+}
+
+/* What most of the locals are, by type; sums has room for two of each type. */
+static void locals_members(const struct local *local, size_t count, struct suspect *s,
+			   uint64_t *sums)
+{
+	for (size_t i = 0; i < count; i++) {
+		sums[2 * local[i].type] += local[i].retained;
+		sums[2 * local[i].type + 1]++;
+	}
+	for (size_t i = 0; i < count; i++) {
+		const uint64_t *sum = &sums[2 * local[i].type];
+
+		if (sum[0] > s->member_retained) {
+			s->member_retained = sum[0];
+			s->member_count = sum[1];
+			s->member_type = local[i].type;
+		}
+	}
+	for (size_t i = 0; i < count; i++)
+		memset(&sums[2 * local[i].type], 0, 2 * sizeof(*sums));
+}
+
+static int add_locals(struct finder *f, const struct local *local, size_t count,
+		      uint64_t *sums)
+{
+	struct top_node *tops = f->tops.data;
+	struct suspect s = { .group = true, .frames = 1, .point = local->frame,
+			     .holder = HEAP_NONE, .top = tops[local->top].node };
+	uint64_t largest = local->retained;
+
+	for (size_t i = 0; i < count; i++) {
+		s.retained += local[i].retained;
+		s.frames += i && local[i].frame != local[i - 1].frame;
+		if (local[i].retained > largest) {
+			largest = local[i].retained;
+			s.top = tops[local[i].top].node;
+			s.point = local[i].frame;
+		}
+	}
+	if (s.retained < (s.frames > 1 ? f->minor : f->threshold))
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		tops[local[i].top].taken = true;
+	locals_members(local, count, &s, sums);
+	return vec_append(f->ret, &s, sizeof(s));
+}
+
+static int find_frames(struct finder *f)
+{
+	struct vec locals = { 0 }, sums = { 0 };
+	int err = find_locals(f, &locals);
+	const struct local *local = locals.data;
+	size_t count = VEC_COUNT(locals, struct local), end;
+
+	if (!err)
+		err = vec_alloc(&sums,
+				((size_t)f->heap->types + 1) * 2 * sizeof(uint64_t));
+	for (size_t i = 0; i < count && !err; i = end) {
+		for (end = i + 1; end < count && local[end].function == local[i].function &&
+				  local[end].file == local[i].file; end++)
+			;
+		err = add_locals(f, local + i, end - i, sums.data);
+	}
+	vec_free(&locals);
+	vec_free(&sums);
+	return err;
+}
+
 /* ---- groups ---- */
 
 struct group { uint64_t retained, count; uint32_t type, largest; };
@@ -319,6 +499,15 @@ static int find_group_holder(struct finder *f, struct suspect *s)
 	return err;
 }
 
+/* The members of a group that has a holder are named with it. */
+static void take_group(struct finder *f, uint32_t type)
+{
+	struct top_node *tops = f->tops.data;
+
+	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++)
+		tops[i].taken |= heap_type_of(f->heap, tops[i].node) == type;
+}
+
 static int add_group(struct finder *f, const struct group *g)
 {
 	struct suspect s = {
@@ -333,6 +522,10 @@ static int add_group(struct finder *f, const struct group *g)
 	};
 	int err = find_group_holder(f, &s);
 
+	if (!err && s.point != HEAP_NONE)
+		take_group(f, g->type);
+	else if (g->retained < f->threshold)
+		return err;
 	return err ? err : vec_append(f->ret, &s, sizeof(s));
 }
 
@@ -358,10 +551,23 @@ static int find_groups(struct finder *f)
 		at->retained += retained;
 	}
 	for (uint32_t t = 1; t <= f->heap->types && !err; t++)
-		if (g[t].count && g[t].retained >= f->threshold)
+		if (g[t].count && g[t].retained >= f->minor)
 			err = add_group(f, &g[t]);
 	vec_free(&groups);
 	return err;
+}
+
+/* ---- what is left and not small ---- */
+
+static int find_minor(struct finder *f)
+{
+	const struct top_node *tops = f->tops.data;
+
+	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++)
+		if (!tops[i].taken && analysis_retained(f->a, tops[i].node) >= f->minor &&
+		    vec_push_u32(&f->todo, tops[i].node))
+			return -ENOMEM;
+	return find_singles(f);
 }
 
 /* ---- all ---- */
@@ -410,12 +616,17 @@ int suspects_find(struct analysis *analysis, double threshold,
 			    .threshold =
 				    (uint64_t)(threshold * (double)analysis->heap->size),
 			    .ret = ret };
+	f.minor = f.threshold / MINOR_PART;
 	int err = find_tops(&f);
 
 	if (!err)
 		err = find_singles(&f);
 	if (!err)
+		err = find_frames(&f);
+	if (!err)
 		err = find_groups(&f);
+	if (!err)
+		err = find_minor(&f);
 	if (!err && all_scattered(ret))
 		err = find_largest(&f);
 	if (ret->size)

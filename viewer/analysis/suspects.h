@@ -8,11 +8,20 @@
  *    to the largest child while that keeps 70 % of its parent: the end is the
  *    accumulation point.  Where no child keeps 70 % but some still pass the threshold,
  *    each of those is followed by itself, unless they are the like elements of a
- *    container: then that is the point.
+ *    container: then that is the point.  In a namespace (a module, a class, their dict) a
+ *    fifth of the threshold is enough: it is its names one wants to read, not its own.
+ *    So it is with the other children of the nodes the walk came through.
+ *  - frames: the local variables of one function that nothing smaller holds, where
+ *    together they pass the threshold, or a fifth of it when they are in several
+ *    frames: deep recursion, a function hanging in a hundred threads.
  *  - group: the remaining top nodes, by type, where together they pass the
- *    threshold.  The deepest node on 80 % of their shortest paths is their holder: an
- *    object, or (unknown C references), (unreachable garbage).  Groups without one
+ *    threshold, or a fifth of it and have a holder: the deepest node on 80 % of their
+ *    shortest paths, if that is an object or one of the groups (unknown C references),
+ *    (unreachable garbage), (atexit).  Groups without one
  *    come last: modules' dicts, types and functions are such in every process.
+ *  - minor: top nodes not in one of the above (or in a group without a holder) that
+ *    retain a fifth of the threshold are followed down like a single one: a leak is small
+ *    before it is large.
  */
 #ifndef PYMEM_VIEWER_ANALYSIS_SUSPECTS_H
 #define PYMEM_VIEWER_ANALYSIS_SUSPECTS_H
@@ -23,8 +32,11 @@
 
 struct suspect {
 	bool group;
+	bool chain;		/* single: the point is the first of a chain (a linked list):
+				 * member_count objects of its type */
+	uint32_t frames;	/* group: so many frames of one function, else 0 */
 	uint32_t point;		/* single: accumulation point; group: common holder or
-				 * HEAP_NONE */
+				 * HEAP_NONE; frames: the one with the largest member */
 	uint32_t holder;	/* single: a node below the point through which most members are
 				 * reached, although others hold them too; else HEAP_NONE */
 	uint32_t top;		/* single: the top node above it; group: largest member */

@@ -29,7 +29,8 @@ static const char *file_base(const char *path, size_t *size)
 	return path;
 }
 
-void describe_frame(struct text *out, const struct heap *heap, uint32_t frame)
+static void describe_code(struct text *out, const struct heap *heap, uint32_t frame,
+			  bool line)
 {
 	const struct snap_frame *f = &VEC(heap->frame, struct snap_frame)[frame];
 	size_t size;
@@ -44,9 +45,19 @@ void describe_frame(struct text *out, const struct heap *heap, uint32_t frame)
 		return;
 	text_add(out, " (");
 	text_escape(out, file, size, NAME_LIMIT, 0);
-	if (f->line)
+	if (line && f->line)
 		text_printf(out, ":%u", f->line);
 	text_add(out, ")");
+}
+
+void describe_frame(struct text *out, const struct heap *heap, uint32_t frame)
+{
+	describe_code(out, heap, frame, true);
+}
+
+void describe_function(struct text *out, const struct heap *heap, uint32_t frame)
+{
+	describe_code(out, heap, frame, false);
 }
 
 void describe_thread(struct text *out, const struct heap *heap, uint32_t thread)

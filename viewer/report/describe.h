@@ -23,6 +23,8 @@ void describe_type(struct text *out, const struct heap *heap, uint32_t type);
 void describe_thread(struct text *out, const struct heap *heap, uint32_t thread);
 /* "f (file.py:12)" */
 void describe_frame(struct text *out, const struct heap *heap, uint32_t frame);
+/* "f (file.py)" */
+void describe_function(struct text *out, const struct heap *heap, uint32_t frame);
 /* String of the table, cut at 200 characters. */
 void describe_string(struct text *out, const struct heap *heap, uint32_t string);
 /* Preview of an object's value as Python would write it: 'text', b'..', 12, 1.5, True,

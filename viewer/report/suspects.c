@@ -20,20 +20,45 @@ static const struct column columns[] = {
 /* Where its members are seen: what to look at first. */
 static uint32_t suspect_node(const struct suspect *s)
 {
+	if (s->frames)
+		return s->top;
 	return s->holder != HEAP_NONE ? s->holder : s->point != HEAP_NONE ? s->point : s->top;
+}
+
+/* "local variables of f (file.py) in 1,000 frames" */
+static void frames_path(struct text *out, const struct heap *heap,
+			const struct suspect *s)
+{
+	const struct snap_frame *frame =
+		VEC(heap->frame, struct snap_frame) + heap_synth(heap, s->point)->ref;
+	char buf[HUMAN_SIZE];
+
+	text_add(out, "local variables of ");
+	if (s->frames == 1) {
+		describe_frame(out, heap, heap_synth(heap, s->point)->ref);
+		text_add(out, " of ");
+		describe_thread(out, heap, frame->thread);
+		return;
+	}
+	describe_function(out, heap, heap_synth(heap, s->point)->ref);
+	text_printf(out, " in %s frames", human_count(buf, s->frames));
 }
 
 void suspect_path(struct text *out, const struct analysis *a, const struct suspect *s)
 {
 	const struct heap *heap = a->heap;
 
+	if (s->frames) {
+		frames_path(out, heap, s);
+		return;
+	}
 	if (s->point != HEAP_NONE) {
 		describe_path(out, a, suspect_node(s));
 		return;
 	}
-	text_add(out, "scattered ");
+	text_add(out, "no single holder: many ");
 	describe_type(out, heap, s->member_type);
-	text_add(out, ", e.g. ");
+	text_add(out, ", the largest ");
 	describe_path(out, a, s->top);
 }
 
@@ -62,7 +87,8 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 		short_type(out, heap, heap_type_of(heap, suspect_node(s)));
 	}
 	if (s->member_type && s->member_count) {
-		text_printf(out, " -> %s ", human_count(buf, s->member_count));
+		text_printf(out, " -> %s%s ", s->chain ? "chain of " : "",
+			    human_count(buf, s->member_count));
 		short_type(out, heap, s->member_type);
 	}
 	if (s->holder != HEAP_NONE) {
@@ -89,7 +115,8 @@ static int add_row(const struct report_context *c, const struct suspect *s,
 	text_clear(scratch);
 	suspect_text(scratch, c->analysis, s);
 	row_text(&row, text_str(scratch));
-	row_text(&row, s->group ? "group" : "single");
+	row_text(&row, s->frames ? "frames" : s->chain ? "chain" :
+		       s->group ? "group" : "single");
 	row_address(&row, heap, node);
 	row_type(&row, scratch, heap, s->member_type);
 	row_u64(&row, s->member_count);
