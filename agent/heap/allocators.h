@@ -8,7 +8,18 @@
 #ifndef PYMEM_AGENT_HEAP_ALLOCATORS_H
 #define PYMEM_AGENT_HEAP_ALLOCATORS_H
 
+#include <stdint.h>
+
 struct walk;
+
+/* Called with the address and the bytes of an allocated block. */
+typedef void allocators_visit_fn(struct walk *w, uint64_t block, uint64_t size);
+
+/* Each block that pymalloc has given out, as far as its pools are in memory. */
+void pymalloc_blocks(struct walk *w, allocators_visit_fn *visit);
+/* Each larger block of glibc's malloc; in a copy only.  What its caches keep is among
+ * them. */
+void malloc_blocks(struct walk *w, allocators_visit_fn *visit);
 
 /*
  * pymalloc (Objects/obmalloc.c).  Pools are found by their headers in anonymous

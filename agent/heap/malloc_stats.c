@@ -21,13 +21,16 @@
 
 enum {
 	PREV_INUSE = 1, IS_MMAPPED = 2, FLAGS = 7, CHUNK_MIN = 32,
+	VISIT_MIN = 512,	/* smaller ones are pymalloc's */
 	STATE_MIN = 0x800, STATE_MAX = 0xa00,	/* sizes of malloc_state to try */
 };
 #define HEAP_ALIGNMENT (64ull << 20)
 #define CHUNKS_MAX (1ull << 25)			/* then we stop looking: too slow */
 
 struct chunks {
+	allocators_visit_fn *visit;	/* for each chunk in use, or NULL */
 	uint64_t used, used_bytes, free, free_bytes, top;
+	uint64_t arenas, mapped, mapped_bytes;
 };
 
 /*
@@ -64,6 +67,21 @@ static bool walk_chunks(uint64_t pos, uint64_t end, struct chunks *ret)
 	return false;
 }
 
+/* Chunks of a chain that is sound. */
+static void visit_chunks(struct walk *w, uint64_t pos, uint64_t end,
+			 allocators_visit_fn *visit)
+{
+	while (pos + 16 <= end && !w->err) {
+		uint64_t size = peek64(pos + 8) & ~(uint64_t)FLAGS, next = pos + size;
+
+		if (next + 16 > end)
+			return;
+		if (size >= VISIT_MIN && (peek64(next + 8) & PREV_INUSE))
+			visit(w, pos + 16, size - 8);
+		pos = next;
+	}
+}
+
 static void add(struct chunks *sum, const struct chunks *part)
 {
 	sum->used += part->used;
@@ -87,6 +105,9 @@ static bool main_arena(struct walk *w, const struct memory *memory, struct chunk
 		for (int at = 0; range && at < 64; at += 16)
 			if (walk_chunks(range->start + (unsigned)at, range->end, &part)) {
 				add(sum, &part);
+				if (sum->visit)
+					visit_chunks(w, range->start + (unsigned)at,
+						     range->end, sum->visit);
 				return true;
 			}
 	}
@@ -119,42 +140,40 @@ static bool other_arena(struct walk *w, uint64_t heap, struct chunks *sum,
 	for (uint64_t at = start; at <= stop && at + CHUNK_MIN < heap + size; at += 16)
 		if (walk_chunks(at, heap + size, &part)) {
 			add(sum, &part);
+			if (sum->visit)
+				visit_chunks(w, at, heap + size, sum->visit);
 			*arenas += !previous;
 			return true;
 		}
 	return false;
 }
 
-static void mapped_chunks(struct walk *w, const struct memory_map *map, uint64_t *count,
-			  uint64_t *bytes)
+static void mapped_chunks(struct walk *w, const struct memory_map *map,
+			  struct chunks *sum)
 {
 	uint64_t at = map->start;
 
 	while (at + 16 <= map->end && memory_resident(w, at) &&
-	       walk_readable(w, at, 16)) {
+	       walk_readable(w, at, 16) && !w->err) {
 		uint64_t word = peek64(at + 8), size = word & ~(uint64_t)FLAGS;
 
 		if (peek64(at) || (word & FLAGS) != IS_MMAPPED || !size || size % 4096 ||
 		    size > map->end - at)
 			return;
-		++*count;
-		*bytes += size;
+		sum->mapped++;
+		sum->mapped_bytes += size;
+		if (sum->visit)
+			sum->visit(w, at + 16, size - 16);
 		at += size;
 	}
 }
 
-void malloc_facts(struct walk *w)
+/* All arenas and mapped chunks; false: the main arena's chain is not understood. */
+static bool all_chunks(struct walk *w, struct chunks *sum)
 {
 	const struct memory *memory = w->memory;
-	uint64_t arenas = 0, mapped = 0, mapped_bytes = 0;
-	struct chunks sum = { 0 };
-	bool known;
+	bool known = main_arena(w, memory, sum);
 
-	if (!w->options->in_copy) {	/* other threads allocate while we look */
-		walk_fact_u64(w, "malloc.known", 0);
-		return;
-	}
-	known = main_arena(w, memory, &sum);
 	for (size_t i = 0; i < memory->count && !w->err; i++) {
 		const struct memory_map *map = &memory->maps[i];
 		uint64_t heap = (map->start + HEAP_ALIGNMENT - 1) & ~(HEAP_ALIGNMENT - 1);
@@ -162,16 +181,37 @@ void malloc_facts(struct walk *w)
 		if ((map->class_ != SNAP_MAP_ANON && map->class_ != SNAP_MAP_STACK) ||
 		    (map->perms & 3) != 3)
 			continue;
-		mapped_chunks(w, map, &mapped, &mapped_bytes);
+		mapped_chunks(w, map, sum);
 		for (; heap < map->end; heap += HEAP_ALIGNMENT)
-			other_arena(w, heap, &sum, &arenas);
+			other_arena(w, heap, sum, &sum->arenas);
 	}
+	return known;
+}
+
+void malloc_blocks(struct walk *w, allocators_visit_fn *visit)
+{
+	struct chunks sum = { .visit = visit };
+
+	if (w->options->in_copy)	/* other threads allocate while we look */
+		all_chunks(w, &sum);
+}
+
+void malloc_facts(struct walk *w)
+{
+	struct chunks sum = { 0 };
+	bool known;
+
+	if (!w->options->in_copy) {
+		walk_fact_u64(w, "malloc.known", 0);
+		return;
+	}
+	known = all_chunks(w, &sum);
 	walk_fact_u64(w, "malloc.known", known);
-	walk_fact_u64(w, "malloc.mapped_chunks", mapped);
-	walk_fact_u64(w, "malloc.mapped_bytes", mapped_bytes);
+	walk_fact_u64(w, "malloc.mapped_chunks", sum.mapped);
+	walk_fact_u64(w, "malloc.mapped_bytes", sum.mapped_bytes);
 	if (!known)
 		return;
-	walk_fact_u64(w, "malloc.arenas", arenas + 1);
+	walk_fact_u64(w, "malloc.arenas", sum.arenas + 1);
 	walk_fact_u64(w, "malloc.used_chunks", sum.used);
 	walk_fact_u64(w, "malloc.used_bytes", sum.used_bytes);
 	walk_fact_u64(w, "malloc.free_chunks", sum.free);

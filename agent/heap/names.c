@@ -7,6 +7,7 @@
 
 #include "agent/heap/dicts.h"
 #include "agent/heap/edges.h"
+#include "agent/heap/numpy.h"
 #include "agent/heap/tables.h"
 
 enum { LEARN_MAX = 64, FIELD_NAME_MAX = 64, TAG_BITS = 7 };
@@ -79,11 +80,14 @@ void names_add(struct walk *w, struct walk_type *type, uint64_t base,
 	uint16_t version = (uint16_t)(w->py->version >> 8);
 	const char *name = peek_ptr(peek64(base + w->lay->tp_name));
 	struct walk_slot slot;
+	char numpy2[64] = "numpy2.";
 
 	/* a class made by a class statement may have any name */
 	if ((peek64(base + w->lay->tp_flags) >> 9 & 1) &&
 	    peek64(base + w->lay->tp_traverse) == w->lay->subtype_traverse)
 		return;
+	if (!strncmp(name, "numpy.", 6) && strlen(name) < 56 && numpy_is_2(w))
+		name = strcpy(numpy2 + 7, name + 6) - 7;
 	for (size_t i = 0; i < names_count; i++) {
 		const struct names_row *row = &names_table[i];
 

@@ -218,6 +218,20 @@ const struct names_row names_table[] = {
 	  "names@40 handle_start_ns@48 handle_end_ns@56 handle_start@64 "
 	  "handle_data@72 handle_end@80 handle_comment@88 handle_pi@96 "
 	  "handle_doctype@104 handle_close@112", NULL },
+	/* numpy, not of the standard library: ndarraytypes.h, ufuncobject.h; the types take
+	 * no part in garbage collection.  "numpy2.": those of numpy 2 */
+	{ "numpy.ndarray|numpy2.ndarray", ALL, "!base@48 !dtype@56 !mem_handler@88",
+	  "[]" },
+	{ "numpy.dtype", ALL, "!type@16 !base@40>0 !shape@40>8 !fields@48 !names@56 "
+	  "!metadata@72", NULL },
+	{ "numpy2.dtype", ALL, "!type@16 !metadata@56 !base@88>0 !shape@88>8 "
+	  "!fields@96 !names@104", NULL },
+	{ "numpy.ufunc|numpy2.ufunc", ALL, "!obj@96 !userloops@104 "
+	  "!identity_value@208 !_loops@224", NULL },
+	/* Cython's functions, whose tp_traverse forgets the annotations (0.29) */
+	{ "cython_function_or_method|fused_cython_function|"
+	  "_cython_0_29_32.cython_function_or_method", ALL, "!__annotations__@176",
+	  NULL },
 	/* Modules/_ctypes */
 	{ "_ctypes.CField", ALL, "proto@40", NULL },
 	{ "_ctypes.CThunkObject", ALL, "converters@80 callable@88 restype@96", NULL },

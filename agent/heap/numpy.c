@@ -6,14 +6,22 @@
 
 #include "agent/heap/native.h"
 #include "agent/heap/roots.h"
+#include "agent/heap/values.h"
 #include "agent/heap/walk_internal.h"
 
-enum { NDIM_MAX = 64, OWNDATA = 4, TYPE_OBJECT = 17 };
+enum { NDIM_MAX = 64, OWNDATA = 4, TYPE_OBJECT = 17, DEPTH_MAX = 8, PLACES = 256 };
+
+/* Where in an array's element its objects are. */
+struct places {
+	uint64_t descr;			/* the dtype these are of, 0 = none yet */
+	uint32_t count;
+	uint64_t at[PLACES];
+};
 
 struct numpy {
 	uint32_t source;	/* string id of "numpy" */
 	bool elsize64;
-	uint32_t shape;		/* of plain arrays: base, dtype, items */
+	struct places places;	/* of the last dtype with objects */
 };
 
 struct array {
@@ -43,6 +51,13 @@ static struct numpy *numpy_of(struct walk *w)
 	numpy->elsize64 = version[0] != '\0' && version[0] != '0' &&
 		strncmp(version, "1.", 2) != 0;
 	return numpy;
+}
+
+bool numpy_is_2(struct walk *w)
+{
+	const struct numpy *numpy = numpy_of(w);
+
+	return numpy && numpy->elsize64;
 }
 
 /*
@@ -101,29 +116,98 @@ void numpy_native(struct walk *w, struct walk_type *type, uint64_t obj)
 
 /* ---- references ---- */
 
-static void elements(struct walk *w, const struct array *array)
+/* Fields of a dtype: see numpy.h; numpy 2 has longer ones. */
+static uint64_t elsize_of(const struct walk *w, const struct numpy *numpy, uint64_t descr)
 {
-	uint64_t n = array->length / 8;
+	uint64_t at = descr + w->lay->head - 16u;
 
-	if (peek32(array->descr + w->lay->head + 12u) != TYPE_OBJECT ||
-	    !(array->flags & OWNDATA) || !walk_readable(w, array->low, array->length))
-		return;
-	for (uint64_t i = 0; i < n; i++)
-		walk_ref(w, peek64(array->low + 8 * i));
+	return numpy->elsize64 ? peek64(at + 40) : peek32(at + 32);
 }
 
-static uint32_t plain_shape(struct walk *w, struct numpy *numpy)
+static uint64_t subarray_of(const struct walk *w, const struct numpy *numpy,
+			    uint64_t descr)
 {
-	struct snap_label labels[2];
+	return peek64(descr + w->lay->head - 16u + (numpy->elsize64 ? 88 : 40));
+}
 
-	if (!numpy->shape) {
-		labels[0] =
-			(struct snap_label){ SNAP_LABEL_ATTR, walk_cstring(w, "base") };
-		labels[1] =
-			(struct snap_label){ SNAP_LABEL_ATTR, walk_cstring(w, "dtype") };
-		numpy->shape = walk_shape(w, labels, 2, SNAP_TAIL_INDEX);
+static uint64_t fields_of(const struct walk *w, const struct numpy *numpy, uint64_t descr)
+{
+	return peek64(descr + w->lay->head - 16u + (numpy->elsize64 ? 96 : 48));
+}
+
+static void add_places(struct walk *w, struct numpy *numpy, uint64_t descr, uint64_t at,
+		       int depth);
+
+/* {name: (dtype, offset) or (dtype, offset, title)}; a title is a second key. */
+static void add_fields(struct walk *w, struct numpy *numpy, uint64_t fields, uint64_t at,
+		       int depth)
+{
+	struct walk_dict_iter iter;
+	uint64_t key, value, offset, seen = 0;
+
+	if (!walk_is_object(w, fields) || !walk_dict_begin(w, fields, &iter))
+		return;
+	while (walk_dict_next(&iter, &key, &value)) {
+		uint64_t items = value + w->lay->tuple_items;
+
+		if (value == seen ||
+		    walk_typeof(w, value) != CPYTHON_ADDR(w->py, tuple_type) ||
+		    peek64(value + w->lay->head) < 2 ||
+		    !values_u64(w, peek64(items + 8), &offset))
+			continue;
+		seen = value;
+		add_places(w, numpy, peek64(items), at + offset, depth + 1);
 	}
-	return numpy->shape;
+}
+
+static void add_places(struct walk *w, struct numpy *numpy, uint64_t descr, uint64_t at,
+		       int depth)
+{
+	struct places *places = &numpy->places;
+	uint64_t size = elsize_of(w, numpy, descr), part, sub;
+
+	if (depth > DEPTH_MAX || places->count == PLACES)
+		return;
+	if (peek32(descr + w->lay->head + 12u) == TYPE_OBJECT) {
+		places->at[places->count++] = at;
+		return;
+	}
+	sub = subarray_of(w, numpy, descr);
+	if (sub && walk_readable(w, sub, 8) && walk_is_object(w, peek64(sub))) {
+		part = elsize_of(w, numpy, peek64(sub));
+		for (uint64_t i = 0; part && i + part <= size && i / part < PLACES;
+		     i += part)
+			add_places(w, numpy, peek64(sub), at + i, depth + 1);
+	} else if (fields_of(w, numpy, descr)) {
+		add_fields(w, numpy, fields_of(w, numpy, descr), at, depth);
+	}
+}
+
+/* May elements of this dtype hold objects? NPY_ITEM_REFCOUNT is bit 0 of its flags. */
+static bool holds_objects(const struct walk *w, const struct numpy *numpy, uint64_t descr)
+{
+	uint64_t at = descr + w->lay->head - 16u;
+
+	return (numpy->elsize64 ? peek64(at + 32) : peek8(at + 27)) & 1;
+}
+
+static void elements(struct walk *w, struct numpy *numpy, const struct array *array)
+{
+	uint64_t size = elsize_of(w, numpy, array->descr);
+	struct places *places = &numpy->places;
+
+	if (!(array->flags & OWNDATA) || !size || !holds_objects(w, numpy, array->descr) ||
+	    !walk_readable(w, array->low, array->length))
+		return;
+	if (places->descr != array->descr) {
+		places->count = 0;
+		places->descr = array->descr;
+		add_places(w, numpy, array->descr, 0, 0);
+	}
+	for (uint64_t at = 0; at + size <= array->length && !w->err; at += size)
+		for (uint32_t i = 0; i < places->count; i++)
+			if (places->at[i] + 8 <= size)
+				walk_ref(w, peek64(array->low + at + places->at[i]));
 }
 
 static uint32_t numpy_edges(struct walk *w, struct walk_type *type, uint64_t obj)
@@ -132,19 +216,11 @@ static uint32_t numpy_edges(struct walk *w, struct walk_type *type, uint64_t obj
 	struct numpy *numpy = numpy_of(w);
 	struct array array;
 	uint32_t shape;
-	bool known;
 
 	memcpy(&others, &type->edges_data, sizeof(others));
-	shape = others(w, type, obj);
-	if (!numpy)
-		return shape;
-	known = read_array(w, obj, &array);
-	if (!w->nrefs)
-		shape = plain_shape(w, numpy);
-	walk_ref(w, array.base);
-	walk_ref(w, array.descr);
-	if (known)
-		elements(w, &array);
+	shape = others(w, type, obj);	/* base, dtype ...: names_table.c */
+	if (numpy && read_array(w, obj, &array))
+		elements(w, numpy, &array);
 	return shape;
 }
 

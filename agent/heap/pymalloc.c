@@ -30,6 +30,7 @@
 enum {
 	POOL_HEAD = 48, CLASSES = 64, ARENA_ENTRY = 48, SAMPLES = 8,
 	ARENAS_MAX = 1 << 22, PAGEMAP_CHUNK = 512,
+	MAX_BLOCKS = 16384 / 8,
 };
 
 #define SPARSE (4ull << 30)
@@ -42,6 +43,7 @@ struct pymalloc {
 	int pagemap;			/* of ourselves; < 0: not readable */
 	uint64_t first, known;		/* pages whose entries are in info */
 	uint64_t info[PAGEMAP_CHUNK];
+	allocators_visit_fn *visit;	/* NULL: count the blocks */
 };
 
 struct pool {
@@ -114,6 +116,34 @@ static bool is_sparse(const struct memory_map *map)
 	return map->end - map->start > SPARSE && map->rss < (map->end - map->start) / 64;
 }
 
+static void count_pool(struct walk *w, struct pymalloc *state, uint64_t addr,
+		       const struct pool *pool)
+{
+	(void)w;
+	state->pools++;
+	state->used[pool->class_] += pool->count;
+	state->free[pool->class_] +=
+		(state->pool_size - POOL_HEAD) / pool->block - pool->count;
+	note_sample(state, addr, pool->arena);
+}
+
+/* Calls what was asked for with each block in use: not free, and not never used. */
+static void each_block(struct walk *w, struct pymalloc *state, uint64_t addr,
+		       const struct pool *pool)
+{
+	uint64_t unused[MAX_BLOCKS / 64] = { 0 }, at = peek64(addr + 8), n = 0;
+
+	for (; at > addr && at < addr + state->pool_size && n < MAX_BLOCKS; n++) {
+		uint64_t index = (at - addr - POOL_HEAD) / pool->block;
+
+		unused[index / 64] |= 1ULL << (index % 64);
+		at = peek64(at);
+	}
+	for (uint64_t i = 0; POOL_HEAD + i * pool->block < pool->next && !w->err; i++)
+		if (!(unused[i / 64] >> (i % 64) & 1))
+			state->visit(w, addr + POOL_HEAD + i * pool->block, pool->block);
+}
+
 static void scan_map(struct walk *w, struct pymalloc *state, const struct memory_map *map)
 {
 	bool sparse = is_sparse(map);
@@ -127,11 +157,7 @@ static void scan_map(struct walk *w, struct pymalloc *state, const struct memory
 		      resident(w, state, addr)) || !walk_readable(w, addr, POOL_HEAD) ||
 		    !read_pool(state, addr, &pool))
 			continue;
-		state->pools++;
-		state->used[pool.class_] += pool.count;
-		state->free[pool.class_] +=
-			(state->pool_size - POOL_HEAD) / pool.block - pool.count;
-		note_sample(state, addr, pool.arena);
+		(state->visit ? each_block : count_pool)(w, state, addr, &pool);
 	}
 }
 
@@ -252,24 +278,39 @@ static void emit(struct walk *w, const struct pymalloc *state)
 	walk_fact_u64(w, "pymalloc.free_bytes", unused_bytes);
 }
 
-void pymalloc_facts(struct walk *w)
+static void scan(struct walk *w, struct pymalloc *state, allocators_visit_fn *visit)
 {
 	bool large = cpython_since(w->py, 10);
 	const struct memory *memory = w->memory;
-	struct pymalloc state = {
+
+	*state = (struct pymalloc){
 		.pool_size = large ? 16384 : 4096,
 		.arena_size = large ? 1 << 20 : 1 << 18,
 		/* the gc header tells the builds that align to 8 (bpo-27987) */
 		.alignment = w->lay->gc_head == 24 ? 8 : 16,
 		.pagemap = w->options->in_copy ? procfs_open_file(0, "pagemap") : -1,
+		.visit = visit,
 	};
-
-	for (size_t i = 0; memory && i < memory->count; i++)
+	for (size_t i = 0; memory && i < memory->count && !w->err; i++)
 		if (memory->maps[i].class_ == SNAP_MAP_ANON &&
 		    (memory->maps[i].perms & 3) == 3)
-			scan_map(w, &state, &memory->maps[i]);
-	if (state.pagemap >= 0)
-		close(state.pagemap);
+			scan_map(w, state, &memory->maps[i]);
+	if (state->pagemap >= 0)
+		close(state->pagemap);
+}
+
+void pymalloc_blocks(struct walk *w, allocators_visit_fn *visit)
+{
+	struct pymalloc state;
+
+	scan(w, &state, visit);
+}
+
+void pymalloc_facts(struct walk *w)
+{
+	struct pymalloc state;
+
+	scan(w, &state, NULL);
 	if (!state.pools) {
 		walk_fact_text(w, "pymalloc.note", "not in use", 10);
 		return;

@@ -11,6 +11,7 @@
 
 #include "agent/cpython/allocator.h"
 #include "agent/heap/enumerate.h"
+#include "agent/heap/leftovers.h"
 #include "agent/heap/ranges.h"
 #include "agent/heap/statics.h"
 #include "agent/heap/sweep.h"
@@ -109,6 +110,8 @@ static void walk_phases(struct walk *w)
 	sweep_run(w);
 	walk_phase(w, "searching C variables");
 	statics_scan(w);
+	walk_phase(w, "searching allocated blocks");
+	leftovers_scan(w);
 	walk_phase(w, "asking for native memory");
 	native_finish(w);
 	roots_static_types(w);

@@ -24,6 +24,12 @@ class Held(object):
 for i in range(5000):
     leaky_ext.leak(Leaked())
 leaky_ext.keep(Held())
+# of objects that the collector does not know, nothing but the allocator knows
+for i in range(500):
+    leaky_ext.leak("leaked text %d" % i)
+    leaky_ext.leak(1 << 100 + i)
+for i in range(20):
+    leaky_ext.leak(b"%d" % i * 50000)
 ready()
 serve()
 '''
@@ -120,13 +126,33 @@ class Truth(Case):
             tried += 1
             with self.subTest(python=python.name), \
                     Target(python, LEAKING, env=dict(os.environ, PYTHONPATH=self.tmp)) as t:
-                rows = report(self.capture(t), "hidden")
+                path = self.capture(t)
+                rows = report(path, "hidden")
                 self.assertEqual("__main__.Leaked", rows[0]["type"])
                 # the last of them may still lie on a frame's unused value stack
                 self.assertIn(rows[0]["surplus"], (4999, 5000))
                 self.assertNotIn("__main__.Held", [r["type"] for r in rows])
+                self.check_leaves(path)
         if not tried:
             self.skipTest("no interpreter with headers, or no compiler")
+
+    def check_leaves(self, path):
+        """Leaked objects that nothing refers to, and the collector doesn't know."""
+        p = run_view(path, "--export", "jsonl", "-o", "-")
+        self.assertEqual(0, p.returncode, p.stderr.decode())
+        texts, numbers, large = set(), 0, 0
+        for line in p.stdout.decode("utf-8", "replace").splitlines():
+            row = json.loads(line)
+            if "refs" not in row:
+                continue
+            if str(row.get("value")).startswith("leaked text ") and "%" not in row["value"]:
+                texts.add(row["value"])
+            numbers += row["type"] == "builtins.int" and row["size"] >= 36
+            large += row["type"] == "builtins.bytes" and row["size"] > 50000
+        self.assertEqual(500, len(texts))
+        # a number that became much smaller than its block is not told from garbage
+        self.assertGreaterEqual(numbers, 480)
+        self.assertGreaterEqual(large, 20)
 
     def test_numpy_memory_is_counted_once(self):
         found = [p for p in interpreters() if subprocess.run(

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* leftovers - see leftovers.h */
+#include "agent/heap/leftovers.h"
+
+#include "agent/heap/allocators.h"
+#include "agent/heap/instances.h"
+#include "agent/heap/sweep.h"
+#include "agent/heap/tables.h"
+
+enum { STEP = 16, LARGE = 512, REFCOUNT_MAX = 1 << 28 };
+
+/* Bytes in the object itself, by its type's formula; 0 = can't be told. */
+static uint64_t inside(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	uint64_t size;
+
+	if (type->size_method)
+		return type->itemsize ? 0 : type->basicsize;
+	w->outer = 0;
+	size = type->size(w, type, obj);
+	return size > w->outer ? size - w->outer : 0;
+}
+
+/*
+ * A block is cut to measure, but where realloc made less of it: pymalloc leaves a
+ * block as it is if three quarters stay in use (Objects/obmalloc.c, pymalloc_realloc).
+ */
+static bool fits(uint64_t need, uint64_t block)
+{
+	if (need > block)
+		return false;
+	return need + STEP > block ||
+	       (block > LARGE ? need >= block / 2 : need * 4 >= block * 3);
+}
+
+/* Where its type's instances begin in a block. */
+static uint64_t begin_of(const struct walk *w, uint64_t type)
+{
+	uint64_t flags = peek64(type + w->lay->tp_flags), begin = 0;
+
+	if (flags >> 14 & 1)
+		begin = w->lay->gc_head;
+	if (w->lay->managed != LAYOUT_MANAGED_NONE && (flags >> 3 & 3))
+		begin += 16;
+	return begin;
+}
+
+/* Cheap tests first: the count, then a type that is an object known before. */
+static bool may_be(struct walk *w, uint64_t obj, uint64_t begin)
+{
+	uint64_t count = peek64(obj + w->lay->refcnt) & w->lay->refcnt_mask, type;
+
+	if (count - 1 >= REFCOUNT_MAX)
+		return false;
+	type = walk_typeof(w, obj);
+	return peek_plausible(type) && (type & 7) == 0 && marks_test(&w->marks, type) &&
+	       (peek64(walk_typeof(w, type) + w->lay->tp_flags) >> 31 & 1) &&
+	       begin_of(w, type) == begin;
+}
+
+/* Is one of the first eight words of the block the start of an object we know? */
+static bool known(const struct walk *w, uint64_t block, unsigned starts)
+{
+	const struct marks_leaf *leaf = w->marks.directory[block >> MARKS_LEAF_SHIFT];
+	uint32_t at = (block >> 9) & (MARKS_LEAF_WORDS - 1), shift = (block >> 3) & 63;
+	uint64_t bits;
+
+	if (!leaf)
+		return false;
+	bits = leaf->mark[at] >> shift;
+	if (shift > 56 && at + 1 < MARKS_LEAF_WORDS)
+		bits |= leaf->mark[at + 1] << (64 - shift);
+	return bits & starts;
+}
+
+static void look(struct walk *w, uint64_t block, uint64_t size)
+{
+	uint64_t gc = w->lay->gc_head;
+	const uint64_t begins[] = { 0, gc, 16, gc + 16 };
+	unsigned starts = 1u | 1u << gc / 8 | 1u << 2 | 1u << (gc / 8 + 2);
+	struct walk_type *type;
+
+	if (!marks_in_range(block) || known(w, block, starts))
+		return;
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t obj = block + begins[i];
+
+		if (begins[i] + w->lay->head > size || !may_be(w, obj, begins[i]) ||
+		    !walk_is_object(w, obj))
+			continue;
+		type = walk_type(w, walk_typeof(w, obj));
+		if (fits(begins[i] + inside(w, type, obj), size)) {
+			walk_mark(w, obj);
+			return;
+		}
+	}
+}
+
+void leftovers_scan(struct walk *w)
+{
+	if (!w->options->in_copy || !w->memory || w->err)
+		return;
+	pymalloc_blocks(w, look);
+	malloc_blocks(w, look);
+	w->checked = true;
+	sweep_run(w);
+	w->checked = false;
+}

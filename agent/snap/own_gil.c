@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+/* own_gil - see own_gil.h. */
+#include "agent/snap/own_gil.h"
+
+#include <sched.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "agent/cpython/cpython_internal.h"
+#include "agent/cpython/peek.h"
+#include "agent/libc.h"
+#include "agent/sys.h"
+
+enum {
+	POLL_US = 50,
+	HEAD_TRIES = 200,	/* for the lock of the list: at most some milliseconds */
+	INTERPS_MAX = 4096,	/* more is a damaged list */
+	TSTATE_INTERP = 16,	/* struct _ts: prev, next, interp, eval_breaker (3.13+) */
+	TSTATE_BREAKER = 24,
+	DROP_REQUEST = 1,	/* _PY_GIL_DROP_REQUEST_BIT of eval_breaker */
+	CEVAL_BREAKER_312 = -16, /* from ceval.gil, in 3.12: int eval_breaker, ... */
+	CEVAL_REQUEST_312 = -12, /* ... int gil_drop_request */
+	MUTEX_TYPE = 0xff,	/* of a mutex's kind: 0 for an ordinary one (nptl) */
+	GIL_SPAN = 1 << 20,	/* an interpreter's own GIL lies inside of it */
+};
+
+/* struct _gil_runtime_state of a build with GILs. */
+struct gil {
+	unsigned long interval;		/* microseconds */
+	uint64_t last_holder;		/* PyThreadState */
+	int locked;			/* 1; 0 = free; -1 = not made yet */
+	unsigned long switch_number;
+	pthread_cond_t cond;		/* the GIL is free */
+	pthread_mutex_t mutex;
+	pthread_cond_t switch_cond;	/* somebody else has it now */
+	pthread_mutex_t switch_mutex;
+};
+
+/* Where things are; all 0 = not known. */
+struct places {
+	uint64_t head;		/* address of the list's head; its lock is a word before */
+	uint64_t pointer;	/* ceval.gil, from an interpreter's address */
+	uint64_t own;		/* _gil, likewise */
+};
+
+/* Stands for a PyThreadState: who wants a GIL of ours sets a bit in our eval_breaker. */
+static uint64_t holder[512];
+
+static uint64_t holder_address(void)
+{
+	return (uint64_t)(uintptr_t)holder;
+}
+
+static uint64_t call_address(void *symbol)
+{
+	uint64_t (*fn)(void) = (uint64_t (*)(void))symbol;
+
+	return fn ? fn() : 0;
+}
+
+static uint64_t next_interp(const struct cpython *py, uint64_t interp)
+{
+	uint64_t (*next)(uint64_t) = (uint64_t (*)(uint64_t))py->sym.interp_next;
+
+	return next(interp);
+}
+
+static uint64_t current_tstate(const struct cpython *py)
+{
+	return call_address(py->sym.tstate_unchecked ? py->sym.tstate_unchecked :
+			    py->sym.tstate_unchecked_new);
+}
+
+/*
+ * From 3.13 on _Py_DebugOffsets, words of 8 bytes: 5 is runtime_state.interpreters_head;
+ * of interpreter_state's the GIL's five (ceval_gil, gil_runtime_state, ..._enabled,
+ * ..._locked, ..._holder) stand at a place that differs between versions, and are known
+ * by their distances.
+ */
+static bool read_offsets(uint64_t runtime, struct places *ret)
+{
+	uint64_t w[40];
+
+	if (!peek_safe(runtime, w, sizeof(w)) || memcmp(w, "xdebugpy", 8) || w[2])
+		return false;
+	for (unsigned i = 9; i + 4 < sizeof(w) / sizeof(w[0]); i++) {
+		if (w[i + 2] || w[i + 4] != w[i + 1] + offsetof(struct gil, last_holder) ||
+		    w[i + 3] != w[i + 1] + offsetof(struct gil, locked))
+			continue;
+		*ret = (struct places){ .head = runtime + w[5], .pointer = w[i],
+					.own = w[i + 1] };
+		return true;
+	}
+	return false;
+}
+
+/* 3.12: pycore_runtime.h, pycore_interp.h; _gil is where the main GIL's pointer points. */
+static bool read_312(uint64_t runtime, uint64_t main, struct places *ret)
+{
+	uint64_t gil;
+
+	*ret = (struct places){ .head = runtime + 40, .pointer = 384 };
+	if (!peek_safe64(main + ret->pointer, &gil) || gil < main || gil - main > GIL_SPAN)
+		return false;
+	ret->own = gil - main;
+	return true;
+}
+
+/* Are mutexes where we think, and the rest what it can be? */
+static bool gil_sound(uint64_t at)
+{
+	struct gil gil;
+
+	return at && at % 8 == 0 && peek_safe(at, &gil, sizeof(gil)) && gil.interval &&
+	       gil.interval < 100000000 && (gil.locked == 0 || gil.locked == 1) &&
+	       !(gil.mutex.__data.__kind & MUTEX_TYPE) &&
+	       !(gil.switch_mutex.__data.__kind & MUTEX_TYPE);
+}
+
+static bool find_places(const struct cpython *py, struct places *ret)
+{
+	const uint64_t runtime = CPYTHON_ADDR(py, runtime);
+	const uint64_t main = call_address(py->sym.interp_main);
+	uint64_t gil, word;
+
+	if (!cpython_since(py, 12) || py->free_threaded || !runtime || !main)
+		return false;
+	if (!(cpython_since(py, 13) ? read_offsets(runtime, ret) :
+	      read_312(runtime, main, ret)))
+		return false;
+	return peek_safe64(ret->head + 8, &word) && word == main &&
+	       peek_safe64(main + ret->pointer, &gil) && gil == main + ret->own &&
+	       gil_sound(gil);
+}
+
+/* The GIL that the calling thread holds, if everything there is as it must be. */
+static uint64_t prove(const struct cpython *py, const struct places *places)
+{
+	const uint64_t tstate = current_tstate(py);
+	uint64_t interp, gil;
+	const struct gil *g;
+
+	if (!tstate || !peek_safe64(tstate + TSTATE_INTERP, &interp) ||
+	    !peek_safe64(interp + places->pointer, &gil) || !gil_sound(gil))
+		return 0;
+	g = (const struct gil *)(uintptr_t)gil;
+	return g->locked == 1 && g->last_holder == tstate ? gil : 0;
+}
+
+/* ---- the lock of the list of interpreters ---- */
+
+/* 3.12: a PyThread_type_lock; later a PyMutex, one byte: bit 0 locked, 1 has waiters. */
+static bool head_try(const struct cpython *py, const struct places *places)
+{
+	int (*acquire)(void *, long long, int) =
+		(int (*)(void *, long long, int))py->sym.lock_acquire;
+	uint8_t *byte = (uint8_t *)(uintptr_t)(places->head - 8), old;
+
+	if (!cpython_since(py, 13))
+		return acquire(*(void **)(uintptr_t)(places->head - 8), 0, 0) == 1;
+	old = __atomic_load_n(byte, __ATOMIC_RELAXED);
+	return !(old & 1) && __atomic_compare_exchange_n(byte, &old, old | 1, false,
+							 __ATOMIC_ACQUIRE,
+							 __ATOMIC_RELAXED);
+}
+
+static void head_unlock(const struct cpython *py, const struct places *places)
+{
+	void (*release)(void *) = (void (*)(void *))py->sym.lock_release;
+	void (*unlock)(void *) = (void (*)(void *))py->sym.mutex_unlock;
+	uint8_t *byte = (uint8_t *)(uintptr_t)(places->head - 8), one = 1;
+
+	if (!cpython_since(py, 13))
+		release(*(void **)(uintptr_t)(places->head - 8));
+	else if (!__atomic_compare_exchange_n(byte, &one, 0, false, __ATOMIC_RELEASE,
+					      __ATOMIC_RELAXED))
+		unlock(byte);	/* wakes a waiter */
+}
+
+static void rest(unsigned us)
+{
+	const struct timespec t = { .tv_nsec = us * 1000 };
+
+	sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &t, NULL);
+}
+
+static bool head_lock(const struct cpython *py, const struct places *places, int tries)
+{
+	for (int i = 0; tries < 0 || i < tries; i++) {
+		if (head_try(py, places))
+			return true;
+		rest(i < 20 ? 1 : POLL_US);
+	}
+	return false;
+}
+
+static bool head_known(const struct cpython *py)
+{
+	return cpython_since(py, 13) ? py->sym.mutex_unlock != NULL :
+	       py->sym.lock_acquire && py->sym.lock_release;
+}
+
+/* ---- one GIL ---- */
+
+/* Asks the holder to drop it at its next chance, or takes that back. */
+static void request(const struct cpython *py, const struct places *places,
+		    uint64_t interp, struct gil *gil, bool wanted)
+{
+	const uint64_t tstate = __atomic_load_n(&gil->last_holder, __ATOMIC_RELAXED);
+	uint64_t *breaker = (uint64_t *)(uintptr_t)(tstate + TSTATE_BREAKER);
+	const uint64_t at = interp + places->pointer;
+
+	if (!cpython_since(py, 13)) {
+		__atomic_store_n((int *)(uintptr_t)(at + CEVAL_REQUEST_312), wanted,
+				 __ATOMIC_RELAXED);
+		if (wanted)
+			__atomic_store_n((int *)(uintptr_t)(at + CEVAL_BREAKER_312), 1,
+					 __ATOMIC_RELAXED);
+	} else if (tstate && wanted) {
+		__atomic_fetch_or(breaker, DROP_REQUEST, __ATOMIC_RELAXED);
+	} else if (tstate) {
+		__atomic_fetch_and(breaker, ~(uint64_t)DROP_REQUEST, __ATOMIC_RELAXED);
+	}
+}
+
+/* As at the end of take_gil; the mutex is held. */
+static void become_holder(struct gil *gil, uint64_t tstate, int locked)
+{
+	pthread_mutex_lock(&gil->switch_mutex);
+	__atomic_store_n(&gil->locked, locked, __ATOMIC_RELAXED);
+	__atomic_store_n(&gil->last_holder, tstate, __ATOMIC_RELAXED);
+	gil->switch_number++;
+	pthread_cond_signal(&gil->switch_cond);
+	pthread_mutex_unlock(&gil->switch_mutex);
+}
+
+static bool is_ours(const struct gil *gil)
+{
+	return __atomic_load_n(&gil->locked, __ATOMIC_RELAXED) == 1 &&
+	       __atomic_load_n(&gil->last_holder, __ATOMIC_RELAXED) == holder_address();
+}
+
+typedef bool visit_fn(const struct cpython *py, const struct places *places,
+		      uint64_t interp, struct gil *gil);
+
+static bool take_if_free(const struct cpython *py, const struct places *places,
+			 uint64_t interp, struct gil *gil)
+{
+	(void)py, (void)places, (void)interp;
+	if (is_ours(gil))
+		return true;
+	if (pthread_mutex_trylock(&gil->mutex))
+		return false;
+	if (!__atomic_load_n(&gil->locked, __ATOMIC_RELAXED))
+		become_holder(gil, holder_address(), 1);
+	pthread_mutex_unlock(&gil->mutex);
+	return is_ours(gil);
+}
+
+static bool take_or_ask(const struct cpython *py, const struct places *places,
+			uint64_t interp, struct gil *gil)
+{
+	if (take_if_free(py, places, interp, gil))
+		return true;
+	if (pthread_mutex_trylock(&gil->mutex))
+		return false;
+	/* while the mutex is ours a holder can't leave, so its state is not freed */
+	if (__atomic_load_n(&gil->locked, __ATOMIC_RELAXED) == 1)
+		request(py, places, interp, gil, true);
+	pthread_mutex_unlock(&gil->mutex);
+	return false;
+}
+
+/* As drop_gil; or, of a GIL that isn't ours, takes our request back. */
+static bool let_go(const struct cpython *py, const struct places *places, uint64_t interp,
+		   struct gil *gil)
+{
+	pthread_mutex_lock(&gil->mutex);
+	if (is_ours(gil)) {
+		become_holder(gil, 0, 0);
+		pthread_cond_signal(&gil->cond);
+	} else {
+		if (__atomic_load_n(&gil->locked, __ATOMIC_RELAXED) == 1)
+			request(py, places, interp, gil, false);
+		pthread_mutex_lock(&gil->switch_mutex);
+		pthread_cond_signal(&gil->switch_cond);
+		pthread_mutex_unlock(&gil->switch_mutex);
+	}
+	pthread_mutex_unlock(&gil->mutex);
+	return true;
+}
+
+/* ---- all of them ---- */
+
+/*
+ * visit(each GIL but `mine`), under the lock of the list.  How many interpreters it
+ * was false for, or UINT32_MAX when the lock was not to be had within `tries`.
+ */
+static unsigned for_each(const struct cpython *py, const struct places *places,
+			 uint64_t mine, visit_fn *visit, int tries)
+{
+	unsigned missing = 0, seen = 0;
+	uint64_t main, gil;
+
+	if (!head_lock(py, places, tries))
+		return UINT32_MAX;
+	main = call_address(py->sym.interp_main);
+	for (uint64_t i = call_address(py->sym.interp_head); i && seen < INTERPS_MAX;
+	     i = next_interp(py, i), seen++) {
+		if (!peek_safe64(i + places->pointer, &gil) || !gil || gil == mine)
+			continue;	/* 0: being made, by a thread of another one */
+		if ((gil != i + places->own && gil != main + places->own) ||
+		    !gil_sound(gil) || !visit(py, places, i, (struct gil *)(uintptr_t)gil))
+			missing++;
+	}
+	head_unlock(py, places);
+	return missing;
+}
+
+static struct {			/* between take and release; one thread at a time */
+	struct places places;
+	uint64_t mine;
+} taken;
+
+unsigned own_gil_take(const struct cpython *py, uint64_t limit_ns)
+{
+	const uint64_t began = sys_now_ns();
+	unsigned missing;
+
+	taken.mine = 0;
+	if (!cpython_since(py, 12) || py->free_threaded ||
+	    call_address(py->sym.interp_head) == call_address(py->sym.interp_main))
+		return 0;	/* the newest is the oldest */
+	if (!head_known(py) || !find_places(py, &taken.places))
+		return 1;
+	taken.mine = prove(py, &taken.places);
+	if (!taken.mine)
+		return 1;
+	memset(holder, 0, sizeof(holder));
+	missing = for_each(py, &taken.places, taken.mine, take_if_free, HEAD_TRIES);
+	while (missing && sys_now_ns() - began < limit_ns) {
+		missing = for_each(py, &taken.places, taken.mine, take_or_ask, HEAD_TRIES);
+		if (missing)
+			rest(POLL_US);
+	}
+	return missing;
+}
+
+void own_gil_release(const struct cpython *py)
+{
+	if (!taken.mine)
+		return;
+	for_each(py, &taken.places, taken.mine, let_go, -1);
+	taken.mine = 0;
+}
+
+unsigned own_gil_running(const struct cpython *py)
+{
+	struct places places;
+	const bool known = find_places(py, &places);
+	const uint64_t tstate = current_tstate(py);
+	uint64_t interp, gil, mine = 0;
+	unsigned running = 0, seen = 0;
+
+	if (!cpython_since(py, 12) || py->free_threaded)
+		return 0;
+	if (tstate && peek_safe64(tstate + TSTATE_INTERP, &interp))
+		mine = interp;
+	for (uint64_t i = call_address(py->sym.interp_head); i && seen < INTERPS_MAX;
+	     i = next_interp(py, i), seen++) {
+		const struct gil *g;
+
+		if (i == mine)
+			continue;
+		if (!known) {
+			running++;
+			continue;
+		}
+		if (!peek_safe64(i + places.pointer, &gil) || !gil)
+			continue;
+		g = (const struct gil *)(uintptr_t)gil;
+		if (!gil_sound(gil) || (g->locked == 1 && !is_ours(g) &&
+					(!tstate || g->last_holder != tstate)))
+			running++;
+	}
+	return running;
+}

@@ -1,0 +1,185 @@
+# ctest: labels=e2e;ptrace timeout=300
+# SPDX-License-Identifier: MIT
+"""Several interpreters in one process: with GILs of their own (3.12+) computing, idle
+and asleep, and the older kind that shares one.  A capture holds them all still, shows
+the objects of each, leaves nothing, and their results stay right."""
+from harness import *
+
+# In each interpreter: a heap of its own, then what it does until the file STOP exists.
+INNER = r'''
+import hashlib, os, time
+class Kept:
+    def __init__(self, i):
+        self.number = i
+        self.link = None
+KIND = type("Only%(n)d", (Kept,), {})
+ring = [KIND(i) for i in range(500)]
+for i, k in enumerate(ring):
+    k.link = ring[i - 1]
+def busy():
+    rounds, digest = 0, b""
+    while not (rounds %% 2000 == 0 and os.path.exists(%(stop)r)):
+        data = {str(j): [rounds, j] for j in range(20)}
+        digest = hashlib.blake2b(digest + repr(data).encode()).digest()
+        for k in ring[:20]:
+            k.number += 1
+        rounds += 1
+    return rounds, digest.hex(), sum(k.number for k in ring)
+def sleepy():
+    while not os.path.exists(%(stop)r):
+        time.sleep(0.002)
+        ring.append(ring.pop(0))
+    return sorted(k.number for k in ring) == list(range(500))
+def hog():
+    return sum(range(2 * 10**8)) == 10**8 * (2 * 10**8 - 1)
+def report(result):
+    with open(%(out)r, "w") as f:
+        f.write(repr(result))
+'''
+
+CODE = r'''
+import threading, time
+try:
+    import _interpreters as I
+except ImportError:
+    import _xxsubinterpreters as I
+inner, work, out, stop = sys.argv[1], sys.argv[2].split(","), sys.argv[3], sys.argv[4]
+def create():
+    if sys.argv[5] == "shared":
+        return I.create("legacy") if sys.version_info >= (3, 13) else \
+            I.create(isolated=False) if sys.version_info >= (3, 10) else I.create()
+    return I.create()
+ids, threads = [], []
+for n, what in enumerate(work):
+    i = create()
+    ids.append(i)
+    I.run_string(i, inner % {"n": n, "stop": stop, "out": out + str(n)})
+    if what != "idle":
+        t = threading.Thread(target=I.run_string, args=(i, "report(%s())" % what))
+        t.start()
+        threads.append(t)
+def churn(seconds):
+    """Interpreters that come and go."""
+    end, made = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        i = I.create()
+        I.run_string(i, "x = [list() for _ in range(1000)]")
+        I.destroy(i)
+        made += 1
+    return made
+def finish():
+    open(stop, "w").close()
+    for t in threads:
+        t.join()
+time.sleep(0.1)
+ready()
+serve()
+'''
+
+
+def expected(rounds):
+    """What busy() must come to after so many rounds, computed here."""
+    import hashlib
+    digest = b""
+    for r in range(rounds):
+        data = {str(j): [r, j] for j in range(20)}
+        digest = hashlib.blake2b(digest + repr(data).encode()).digest()
+    return rounds, digest.hex(), sum(range(500)) + 20 * rounds
+
+
+def since(minor):
+    return [p for p in interpreters() if p.version >= (3, minor) and not p.free_threaded]
+
+
+class Subinterpreters(Case):
+    def target(self, python, work, kind="own"):
+        return Target(python, CODE, args=[INNER, ",".join(work), self.path("out"),
+                                          self.path("stop"), kind])
+
+    def finish(self, target, work):
+        target.tell("finish()")
+        for n, what in enumerate(work):
+            if what == "idle":
+                continue
+            with open(self.path("out%d" % n)) as f:
+                result = eval(f.read())
+            if what == "busy":
+                self.assertGreater(result[0], 100)
+                self.assertEqual(expected(result[0]), tuple(result))
+            else:
+                self.assertTrue(result)
+
+    def capture(self, target, *options):
+        out = self.path("sub.pymem")
+        done = run_load("-q", "-f", out, *options, target.pid)
+        self.assertEqual(done.returncode, 0, done.stderr.decode())
+        lines = run_view(out, "--export", "jsonl", "-o", self.path("sub.jsonl"))
+        self.assertEqual(lines.returncode, 0, lines.stderr.decode())
+        with open(self.path("sub.jsonl"), encoding="utf-8", errors="replace") as f:
+            rows = [json.loads(line) for line in f]
+        self.last_facts = rows[0]["process"]["facts"]
+        return rows
+
+    def check(self, rows, work, not_stopped=0):
+        names = [r["type"] for r in rows if "address" in r and "refs" in r]
+        objects = {r["address"]: r["type"] for r in rows if "address" in r and "refs" in r}
+        for n in range(len(work)):
+            self.assertEqual(500, names.count("__main__.Only%d" % n))
+        named = [r["root"] for r in rows if "root" in r and r["root"]["name"] == "__main__"]
+        self.assertGreaterEqual(len({r["to"] for r in named if r["to"] in objects}),
+                                len(work))
+        facts = rows[0]["process"]["facts"]
+        self.assertEqual(not_stopped, facts.get("interpreters.not_stopped", 0))
+
+    def test_own_gils_are_all_held(self):
+        work = ["busy", "sleepy", "idle", "busy", "busy"]
+        for python in since(12):
+            with self.subTest(python=python.name), self.target(python, work) as target:
+                before = ProcState(target.pid)
+                for _ in range(20 if LONG else 5):
+                    self.check(self.capture(target), work)
+                    self.assert_untouched(before)
+                self.check(self.capture(target, "--no-fork"), work)
+                self.assert_untouched(before)
+                self.finish(target, work)
+
+    def test_one_that_does_not_stop(self):
+        """A C function that keeps its GIL: said in the snapshot, refused in place, and
+        the thread that was asked for the GIL doesn't wait for ever for who asked."""
+        work = ["busy", "hog"]
+        for python in since(12):
+            with self.subTest(python=python.name), self.target(python, work) as target:
+                self.check(self.capture(target, "--gil-timeout", "0.3"), work, 1)
+                done = run_load("-q", "-f", self.path("no.pymem"), "--no-fork",
+                                "--gil-timeout", "0.3", target.pid)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn(b"GIL of its own", done.stderr)
+                self.finish(target, work)
+
+    def test_interpreters_that_come_and_go(self):
+        work = ["busy", "idle"]
+        for python in since(12):
+            with self.subTest(python=python.name), self.target(python, work) as target:
+                target.tell("result = []; t = threading.Thread(target=lambda: "
+                            "result.append(churn(%d))); t.start()" % (20 if LONG else 3))
+                while target.ask("t.is_alive()"):
+                    self.check(self.capture(target), work,
+                               self.last_facts.get("interpreters.not_stopped", 0))
+                self.assertGreater(target.ask("result[0]"), 5)
+                self.finish(target, work)
+
+    def test_shared_gil(self):
+        """The older kind, whose GIL is the main interpreter's."""
+        work = ["busy", "sleepy", "idle"]
+        for python in since(9):
+            with self.subTest(python=python.name), \
+                    self.target(python, work, "shared") as target:
+                before = ProcState(target.pid)
+                self.check(self.capture(target), work)
+                self.check(self.capture(target, "--no-fork"), work)
+                self.assert_untouched(before)
+                self.finish(target, work)
+
+
+if __name__ == "__main__":
+    main()
