@@ -421,23 +421,62 @@ static int write_all(struct heapsnapshot *e, int fd, struct snap_problem *proble
 	if (pass(e, fd, &edge_ops, problem) != 0)
 		return -1;
 	put_texts(e);
-	if (fflush(e->json.file) != 0 || ferror(e->json.file))
-		return fail(problem, SNAP_E_IO, errno, strerror(errno));
 	return 0;
 }
 
-int snap_export_heapsnapshot(const char *path, uint32_t ordinal, FILE *out,
-			     struct snap_problem *problem)
+/* ---- which process ---- */
+
+static int on_fact(struct snap_sink *sink, const struct snap_fact *fact)
 {
-	struct heapsnapshot e = { .wanted = ordinal, .json.file = out };
+	struct heapsnapshot *const e = (struct heapsnapshot *)sink;
+
+	if (!e->found && fact->kind != SNAP_FACT_TEXT && fact->u64 == e->pid &&
+	    strcmp(fact->key, "pid") == 0) {
+		e->found = true;
+		e->wanted = e->processes - 1;
+	}
+	return 0;
+}
+
+static struct snap_sink *count(void *arg, uint32_t ordinal)
+{
+	static const struct snap_sink_ops facts = { .fact = on_fact };
+	struct heapsnapshot *const e = arg;
+
+	e->processes = ordinal + 1;
+	e->sink.ops = &facts;
+	return &e->sink;
+}
+
+static int find(struct heapsnapshot *e, int fd, struct snap_problem *problem)
+{
+	static const struct snap_parser_ops parser_ops = { .begin = count };
+
+	if (passes_read(fd, &parser_ops, e, problem) != 0)
+		return -1;
+	if (e->pid && !e->found)
+		return fail(problem, SNAP_E_LIMIT, 0, "there is no process of that pid in it");
+	e->found = false;
+	return 0;
+}
+
+int snap_export_heapsnapshot(const char *path, uint64_t pid, FILE *out,
+			     uint32_t *processes_ret, struct snap_problem *problem)
+{
+	struct heapsnapshot e = { .pid = pid, .json.file = out };
 	const int fd = passes_open(path, problem);
 	int result;
 
 	if (fd < 0)
 		return -1;
-	result = gather(&e, fd, problem);
+	result = find(&e, fd, problem);
+	*processes_ret = e.processes;
+	if (result == 0)
+		result = gather(&e, fd, problem);
 	if (result == 0)
 		result = write_all(&e, fd, problem);
+	if (result == 0 || problem->code == SNAP_E_SINK)
+		result = passes_blame(out, problem) != 0 ? -1 : result;
 	close(fd);
 	graph_deinit(&e);
 	return result;

@@ -24,11 +24,12 @@
 #include "formats/reader.h"
 
 /*
- * Writes process number `ordinal` (0 = the first) of the snapshot at path ("-": standard
- * input) to out.  0, or -1 with *problem filled; SNAP_E_LIMIT when there is no such
- * process or it has more nodes or references than the format can number.
+ * Writes the process with that pid (0: the first) of the snapshot at path ("-": standard
+ * input) to out; *processes_ret gets how many the snapshot has.  0, or -1 with *problem
+ * filled; SNAP_E_LIMIT when there is no such process or it has more nodes or references
+ * than the format can number; SNAP_E_SINK when out cannot be written.
  */
-int snap_export_heapsnapshot(const char *path, uint32_t ordinal, FILE *out,
-			     struct snap_problem *problem);
+int snap_export_heapsnapshot(const char *path, uint64_t pid, FILE *out,
+			     uint32_t *processes_ret, struct snap_problem *problem);
 
 #endif

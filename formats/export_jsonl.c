@@ -177,12 +177,8 @@ int snap_export_jsonl(const char *path, FILE *out, struct snap_problem *problem)
 	if (fd < 0)
 		return -1;
 	result = run_passes(&e, fd, problem);
-	if (result == 0 && (fflush(out) != 0 || ferror(out))) {
-		*problem = (struct snap_problem){ .code = SNAP_E_IO, .sys = errno };
-		snprintf(problem->text, sizeof(problem->text), "write: %s",
-			 strerror(errno));
-		result = -1;
-	}
+	if (result == 0 || problem->code == SNAP_E_SINK)
+		result = passes_blame(out, problem) != 0 ? -1 : result;
 	close(fd);
 	deinit(&e);
 	return result;

@@ -27,6 +27,8 @@ struct heapsnapshot {
 	struct snap_sink sink;
 	const struct snap_sink_ops *ops;
 	uint32_t wanted;		/* process */
+	uint32_t processes;		/* in the snapshot; of the one looked for: */
+	uint64_t pid;			/* 0: the first */
 	bool found;
 	struct tables tables;
 	struct keys keys;

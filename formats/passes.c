@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,4 +102,20 @@ int passes_read(int fd, const struct snap_parser_ops *ops, void *arg,
 	if (lseek(fd, 0, SEEK_SET) != 0)
 		return io_problem(problem, "seek");
 	return snap_read_fd(fd, NULL, ops, arg, problem);
+}
+
+int passes_blame(FILE *out, struct snap_problem *problem)
+{
+	const bool memory = problem->code == SNAP_E_SINK && problem->sys == -ENOMEM;
+
+	errno = 0;
+	if (fflush(out) == 0 && !ferror(out) && !memory)
+		return 0;
+	*problem = (struct snap_problem){ .code = SNAP_E_SINK, .sys = errno };
+	snprintf(problem->text, sizeof(problem->text), "%s",
+		 memory ? "out of memory" : "cannot write");
+	if (!memory && problem->sys)
+		snprintf(problem->text, sizeof(problem->text), "cannot write: %s",
+			 strerror(problem->sys));
+	return -1;
 }

@@ -98,6 +98,17 @@ static char *read_probes(const char *path, char error[512])
 	return NULL;
 }
 
+/* The exit status once all is on standard output: a report nobody got isn't done. */
+static int flushed(int status)
+{
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "pymem-load: cannot write to standard output%s%s\n",
+		errno ? ": " : "", errno ? strerror(errno) : "");
+	return status ? status : 1;
+}
+
 static int run_session(struct session *s)
 {
 	const struct load_options *o = s->options;
@@ -160,10 +171,10 @@ int main(int argc, char **argv)
 	switch (options_parse(argc, argv, &options, error)) {
 	case OPTIONS_HELP:
 		options_help(stdout);
-		return fflush(stdout) == 0 ? 0 : 1;
+		return flushed(0);
 	case OPTIONS_VERSION:
 		printf("pymem-load " PYMEM_VERSION "\n");
-		return fflush(stdout) == 0 ? 0 : 1;
+		return flushed(0);
 	case OPTIONS_WRONG:
 		fprintf(stderr, "pymem-load: %s\nTry 'pymem-load --help'.\n", error);
 		return 2;
@@ -171,7 +182,7 @@ int main(int argc, char **argv)
 		break;
 	}
 	progress_open(options.quiet || options.json, options.debug);
-	const int status = run(&options);
+	const int status = flushed(run(&options));
 	options_free(&options);
 	return status;
 }

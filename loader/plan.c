@@ -193,6 +193,7 @@ static void check_exec(struct plan *plan, const struct load_options *o)
 	snprintf(path, sizeof path, "/proc/%d/exe", (int)plan->pid);
 	if (!o->exec)
 		return;
+	const unsigned before = plan->warning_count;
 	if (stat(o->exec, &ours) < 0)
 		warn(plan, "--exec: cannot read %.180s; it isn't needed", o->exec);
 	else if (stat(path, &theirs) == 0 &&
@@ -200,6 +201,7 @@ static void check_exec(struct plan *plan, const struct load_options *o)
 		warn(plan,
 		     "--exec: the process runs another file than %.160s; its own is used",
 		     o->exec);
+	plan->wrong_exec = plan->warning_count > before;
 }
 
 static void take_target(struct plan *plan, const struct target *target)

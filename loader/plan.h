@@ -46,6 +46,7 @@ struct plan {
 	struct headroom_watch watch;
 	char warnings[PLAN_WARNINGS][256];
 	unsigned warning_count;
+	bool wrong_exec;	/* the last warning is about --exec */
 	char refusal[768];	/* "" = go on */
 };
 

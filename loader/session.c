@@ -94,6 +94,9 @@ size_t session_plan(struct session *s)
 		const bool go = planned(s, i);
 		if (s->plans[i].pid && talks(s))
 			plan_print(&s->plans[i], s->options->dry_run ? stdout : stderr);
+		else if (s->plans[i].pid && s->plans[i].wrong_exec)
+			fprintf(stderr, "pymem-load: %d: %s\n", (int)s->plans[i].pid,
+				s->plans[i].warnings[s->plans[i].warning_count - 1]);
 		if (!go)
 			complain(&s->results[i]);
 		good += go;

@@ -66,6 +66,12 @@ static int say_error(const struct process *process, int err)
 	return EXIT_FAILED;
 }
 
+/* Whether it is a failure that there's no such type or object. */
+static bool asked_for_one(const struct report *report, const struct report_params *params)
+{
+	return report->needs & NEEDS_NODE || params->type;
+}
+
 static int print_report(struct session *session, const struct report *report,
 			const struct options *o, const struct renderer *renderer,
 			const struct progress *progress, bool blank)
@@ -90,7 +96,7 @@ static int print_report(struct session *session, const struct report *report,
 			code = say_error(process, err);
 		else
 			renderer->table(stdout, report, process, i + blank, &table);
-		if (!err && table.error && report->needs & NEEDS_NODE) {
+		if (!err && table.error && asked_for_one(report, &params)) {
 			complain(process->file, table.error);
 			code = EXIT_FAILED;
 		}
@@ -155,12 +161,31 @@ static int draw(struct session *session, const struct options *o,
 	return 0;
 }
 
-/* Formats other than jsonl hold one process: the first. */
+/* Formats other than jsonl hold one process: the first, or that of --pid. */
 static int export_as(const struct options *o, FILE *out, struct snap_problem *problem)
 {
-	if (!strcmp(o->export_format, "heapsnapshot"))
-		return snap_export_heapsnapshot(o->screen.files[0], 0, out, problem);
+	uint32_t processes = 0;
+
+	if (!strcmp(o->export_format, "heapsnapshot")) {
+		int rc = snap_export_heapsnapshot(o->screen.files[0], o->pid, out,
+						  &processes, problem);
+
+		if (!rc && !o->pid && processes > 1)
+			fprintf(stderr,
+				"pymem-view: it holds %u processes and the format one: this "
+				"is the first, --pid N chooses another\n", processes);
+		return rc;
+	}
 	return snap_export_jsonl(o->screen.files[0], out, problem);
+}
+
+static int output_failed(struct snap_problem *problem)
+{
+	problem->code = SNAP_E_SINK;
+	problem->sys = errno;
+	snprintf(problem->text, sizeof(problem->text), "cannot write: %s",
+		 strerror(errno));
+	return -1;
 }
 
 /* Writes to a temporary file that becomes the output once it is whole. */
@@ -172,23 +197,14 @@ static int export_to(const struct options *o, const char *output,
 	FILE *out;
 
 	if (n < 0 || (size_t)n >= sizeof(temporary) ||
-	    (fd = mkostemp(temporary, O_CLOEXEC)) < 0) {
-		snprintf(problem->text, sizeof(problem->text), "cannot write %s",
-			 strerror(errno));
-		return -1;
-	}
+	    (fd = mkostemp(temporary, O_CLOEXEC)) < 0)
+		return output_failed(problem);
 	out = fdopen(fd, "w");
-	int rc = out ? export_as(o, out, problem) : -1;
-	if (out && fclose(out) && !rc) {
-		snprintf(problem->text, sizeof(problem->text), "cannot write: %s",
-			 strerror(errno));
-		rc = -1;
-	}
-	if (!rc && rename(temporary, output)) {
-		snprintf(problem->text, sizeof(problem->text), "cannot rename: %s",
-			 strerror(errno));
-		rc = -1;
-	}
+	int rc = out ? export_as(o, out, problem) : output_failed(problem);
+	if (out && fclose(out) && !rc)
+		rc = output_failed(problem);
+	if (!rc && rename(temporary, output))
+		rc = output_failed(problem);
 	if (rc)
 		unlink(temporary);
 	return rc;
@@ -200,14 +216,10 @@ static int export_file(const struct options *o)
 	int rc = strcmp(o->output, "-") ? export_to(o, o->output, &problem) :
 		 export_as(o, stdout, &problem);
 
-	if (!rc && !strcmp(o->output, "-") && fflush(stdout)) {
-		snprintf(problem.text, sizeof(problem.text), "cannot write: %s",
-			 strerror(errno));
-		rc = -1;
-	}
 	if (!rc)
 		return 0;
-	complain(o->screen.files[0], problem.text);
+	complain(problem.code == SNAP_E_SINK ? o->output : o->screen.files[0],
+		 problem.text);
 	return EXIT_FAILED;
 }
 

@@ -90,7 +90,8 @@ static const char usage_rest[] =
 	"    --depth N          this many steps (default 3)\n"
 	"    --pid N            of this process, if the file has several\n"
 	"  --export FORMAT      jsonl: everything, one JSON line per object;\n"
-	"                       heapsnapshot: for Chrome's DevTools and memlab\n"
+	"                       heapsnapshot: a process for Chrome's DevTools and "
+	"memlab\n"
 	"  -o, --output FILE    where the graph (.png .svg .dot .pdf) or export goes\n"
 	"  --listen SOCKET      show snapshots as they are sent to a unix socket\n"
 	"  --script FILE        keys and :commands from FILE, no terminal needed\n"
@@ -131,7 +132,10 @@ static bool number(const char *option, const char *text, uint64_t most, uint64_t
 {
 	if (parse_u64(text, ret) && *ret <= most)
 		return true;
-	fprintf(stderr, "pymem-view: --%s needs a number, not '%s'\n", option, text);
+	fprintf(stderr, "pymem-view: --%s needs a number", option);
+	if (most < INT_MAX)
+		fprintf(stderr, " up to %u", (unsigned)most);
+	fprintf(stderr, ", not '%s'\n", text);
 	return false;
 }
 
@@ -285,10 +289,21 @@ static bool check(const struct options *o)
 		wrong = "where to?  -o FILE";
 	else if (o->export_format && o->screen.nfiles != 1)
 		wrong = "--export takes one file";
-	else if (o->graph && (o->report || o->export_format))
+	else if (!!o->graph + !!o->report + !!o->export_format > 1)
 		wrong = "--graph, --report and --export exclude each other";
-	else if (o->export_format && o->report)
-		wrong = "--export and --report exclude each other";
+	else if (o->output && !o->graph && !o->export_format)
+		wrong = "-o goes with --graph and --export; reports go to standard output";
+	else if (o->graph && !o->of && strstr(o->graph, "refs"))
+		wrong = "this graph needs --of NAME or ADDRESS";
+	else if ((o->of || o->depth) && !o->graph)
+		wrong = "--of and --depth go with --graph";
+	else if (o->pid && !o->graph &&
+		 (!o->export_format || strcmp(o->export_format, "heapsnapshot")))
+		wrong = "--pid goes with --graph and --export heapsnapshot";
+	else if ((o->screen.listen || o->screen.script) &&
+		 (o->graph || o->report || o->export_format || o->format))
+		wrong = "--listen and --script are for the screen: no --report, --format, "
+			"--graph or --export";
 	else if (o->report && o->report->needs & NEEDS_OLD && !o->screen.compare)
 		wrong = "this report needs --compare OLD";
 	else if (o->report && o->report->needs & NEEDS_NODE && !o->params.object &&
@@ -297,6 +312,15 @@ static bool check(const struct options *o)
 	if (wrong)
 		fprintf(stderr, "pymem-view: %s\n", wrong);
 	return !wrong && check_sort(o);
+}
+
+/* Exit code once what was asked for is on stdout. */
+static int said(void)
+{
+	if (fflush(stdout) == 0)
+		return 0;
+	fprintf(stderr, "pymem-view: cannot write: %s\n", strerror(errno));
+	return 1;
 }
 
 bool options_parse(int argc, char **argv, struct options *ret, int *exit_ret)
@@ -308,12 +332,12 @@ bool options_parse(int argc, char **argv, struct options *ret, int *exit_ret)
 	while ((option = getopt_long(argc, argv, "o:h", long_options, NULL)) != -1) {
 		if (option == 'h') {
 			print_usage(stdout);
-			*exit_ret = 0;
+			*exit_ret = said();
 			return false;
 		}
 		if (option == OPT_VERSION) {
 			puts("pymem-view " PYMEM_VERSION);
-			*exit_ret = 0;
+			*exit_ret = said();
 			return false;
 		}
 		if (option == '?' || !take(ret, option, optarg))

@@ -52,12 +52,13 @@ static void run_chrome(int fd)
 {
 	struct snap_problem problem = { 0 };
 	FILE *const out = fopen("/dev/null", "w");
+	uint32_t processes = 0;
 	char path[40];
 
 	if (!out)
 		return;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (snap_export_heapsnapshot(path, 0, out, &problem) != 0 &&
+	if (snap_export_heapsnapshot(path, 0, out, &processes, &problem) != 0 &&
 	    problem.text[0] == '\0')
 		abort();
 	fclose(out);

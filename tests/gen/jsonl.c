@@ -11,13 +11,15 @@ int main(int argc, char **argv)
 {
 	struct snap_problem problem = { 0 };
 	const int chrome = argc == 3 && strcmp(argv[1], "-c") == 0;
+	uint32_t processes = 0;
 	int result;
 
 	if (argc != 2 + chrome) {
 		fprintf(stderr, "usage: pymem-jsonl [-c] FILE\n");
 		return 2;
 	}
-	result = chrome ? snap_export_heapsnapshot(argv[2], 0, stdout, &problem)
+	result = chrome ? snap_export_heapsnapshot(argv[2], 0, stdout, &processes,
+						      &problem)
 			: snap_export_jsonl(argv[1], stdout, &problem);
 	if (result != 0)
 		fprintf(stderr, "pymem-jsonl: %s\n", problem.text);

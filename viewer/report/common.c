@@ -75,8 +75,8 @@ uint32_t params_type(const struct heap *heap, const struct report_params *params
 	uint32_t type = params->type ? heap_type_find(heap, params->type) : 0;
 
 	if (!type)
-		table->error =
-			"no such type in the snapshot, or its short name is not unique";
+		table->error = "no type of that name in the snapshot, or several that "
+			       "end in it: give the whole name, with its module";
 	return type;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * diff - types, new minus old: growth is positive.
+ * diff - types that changed, new minus old: growth is positive.
  *
  * Types are matched by name: addresses are reused and classes come and go.
  */
@@ -31,6 +31,11 @@ static int64_t size_diff(const struct pair *p)
 static int64_t count_diff(const struct pair *p)
 {
 	return (int64_t)((p->fresh ? p->fresh->count : 0) - (p->old ? p->old->count : 0));
+}
+
+static bool changed(const struct pair *p)
+{
+	return count_diff(p) || size_diff(p);
 }
 
 static int by_change(const void *a, const void *b)
@@ -104,7 +109,9 @@ static int run(const struct report_context *context, const struct report_params 
 	if (!err && count)
 		qsort(pairs.data, count, sizeof(struct pair), by_change);
 	for (size_t i = 0; i < count && !err; i++)
-		err = add_row(context, VEC(pairs, struct pair) + i, &scratch, table);
+		if (changed(VEC(pairs, struct pair) + i))
+			err = add_row(context, VEC(pairs, struct pair) + i, &scratch,
+				      table);
 	by_name_free(&fresh);
 	by_name_free(&old);
 	vec_free(&pairs);

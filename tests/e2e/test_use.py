@@ -1,0 +1,172 @@
+# ctest: labels=e2e;ptrace timeout=180
+# SPDX-License-Identifier: MIT
+"""The two programs as a demanding user has them: exports that other programs must
+read, output that cannot be written, options that don't go together."""
+from harness import *
+
+MAKE = os.path.join(BUILD, "bin", "make_snapshot")
+FULL = "/dev/full"
+
+CODE = r'''
+class Item:
+    def __init__(self, i):
+        self.name, self.n = "item %d" % i, [i, float(i)]
+MARK = "<%s is the mark>" % sys.argv[1]
+ITEMS = {i: Item(i) for i in range(500)}
+LOOP = []
+LOOP.append(LOOP)
+ready(); serve()
+'''
+
+
+def check_heapsnapshot(test, text):
+    """What Chrome's loader and memlab rely on, from the format's own description of
+    itself.  Returns the names of all nodes that the root reaches."""
+    doc = json.loads(text)
+    meta, nodes, edges, strings = (doc["snapshot"]["meta"], doc["nodes"], doc["edges"],
+                                   doc["strings"])
+    nf, ef = meta["node_fields"], meta["edge_fields"]
+    width, ewidth = len(nf), len(ef)
+    count = doc["snapshot"]["node_count"]
+    test.assertEqual(len(nodes), count * width)
+    test.assertEqual(len(edges), doc["snapshot"]["edge_count"] * ewidth)
+    column = {name: nodes[i::width] for i, name in enumerate(nf)}
+    test.assertEqual(len(set(column["id"])), count)
+    test.assertEqual(sum(column["edge_count"]), doc["snapshot"]["edge_count"])
+    test.assertLess(max(column["name"]), len(strings))
+    test.assertLess(max(column["type"]), len(meta["node_types"][0]))
+    etype, ename, to = (edges[ef.index(f)::ewidth]
+                        for f in ("type", "name_or_index", "to_node"))
+    types = meta["edge_types"][0]
+    test.assertTrue(all(t % width == 0 and t < len(nodes) for t in to))
+    test.assertTrue(all(types[k] in ("element", "hidden") or n < len(strings)
+                        for k, n in zip(etype, ename)))
+    first, at = [], 0
+    for n in column["edge_count"]:
+        first.append(at)
+        at += n
+    seen, queue = {0}, [0]
+    for node in queue:
+        for e in range(first[node], first[node] + column["edge_count"][node]):
+            if types[etype[e]] != "weak" and to[e] // width not in seen:
+                seen.add(to[e] // width)
+                queue.append(to[e] // width)
+    test.assertEqual(len(seen), count)
+    return [strings[column["name"][n]] for n in queue]
+
+
+class Use(Case):
+    def fails(self, code, *words, **kw):
+        """These words fail with that exit code and one line on standard error."""
+        done = subprocess.run([str(w) for w in words], stderr=subprocess.PIPE, timeout=60,
+                              **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **kw})
+        err = done.stderr.decode()
+        self.assertEqual(done.returncode, code, err)
+        self.assertEqual(len(err.strip().splitlines()), 1, err)
+        return err
+
+    def shop(self, kind="shop"):
+        subprocess.run([MAKE, kind, self.path(kind)], check=True, timeout=30)
+        return self.path(kind)
+
+    def test_export_of_a_second_process(self):
+        """--export heapsnapshot writes the process of --pid; else the first, and says so."""
+        python = some_interpreters(2)[-1]
+        both = self.path("both")
+        with Target(python, CODE, ["one"]) as a, Target(python, CODE, ["two"]) as b:
+            run_load("-q", "-f", both, a.pid, b.pid)
+            for pid, mark in ((a.pid, "<one is the mark>"), (b.pid, "<two is the mark>")):
+                out = self.path("%d.heapsnapshot" % pid)
+                done = run_view("--export", "heapsnapshot", "--pid", pid, "-o", out, both)
+                self.assertEqual((done.returncode, done.stderr), (0, b""))
+                with open(out, encoding="utf-8") as f:
+                    names = check_heapsnapshot(self, f.read())
+                self.assertEqual([n for n in names if n.endswith("e mark>") and "%s" not in n], [mark])
+                self.assertGreaterEqual(names.count("__main__.Item"), 500)
+        done = run_view("--export", "heapsnapshot", "-o", "-", both)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn(b"2 processes", done.stderr)
+        self.assertIn(b"--pid", done.stderr)
+        names = check_heapsnapshot(self, done.stdout.decode())
+        self.assertIn("<one is the mark>", names)
+        self.assertIn("no process of that pid",
+                      self.fails(1, VIEW, "--export", "heapsnapshot", "--pid", 1, "-o",
+                                 self.path("none"), both))
+        self.assertFalse(os.path.exists(self.path("none")))
+
+    def test_export_that_cannot_be_written(self):
+        """The output is blamed, by its name, not the snapshot."""
+        snapshot = self.shop()
+        for kind in ("jsonl", "heapsnapshot"):
+            with open(FULL, "wb") as full:
+                self.assertIn("-: cannot write: No space left",
+                              self.fails(1, VIEW, "--export", kind, "-o", "-", snapshot,
+                                         stdout=full))
+            out = "/nonexistent/x"
+            self.assertIn(out + ": cannot write: No such file",
+                          self.fails(1, VIEW, "--export", kind, "-o", out, snapshot))
+
+    def test_reports_that_cannot_be_written(self):
+        snapshot = self.shop()
+        python = some_interpreters(1)[0]
+        with open(FULL, "wb") as full:
+            for words in ([VIEW, "--help"], [VIEW, "--version"], [LOAD, "--help"],
+                          [LOAD, "--version"], [VIEW, "--report", "types", snapshot]):
+                self.assertIn("No space left", self.fails(1, *words, stdout=full))
+            with Target(python, CODE, ["x"]) as target:
+                self.assertIn("standard output",
+                              self.fails(1, LOAD, "--json", "-q", "-f", self.path("kept"),
+                                         target.pid, stdout=full))
+                self.assertEqual(run_view("--report", "overview", self.path("kept"))
+                                 .returncode, 0)
+
+    def test_options_that_do_not_go_together(self):
+        snapshot = self.shop()
+        for words, said in (
+                (["--report", "types", "-o", "x"], "-o goes with"),
+                (["--graph", "refs", "-o", "x.png"], "--of"),
+                (["--of", "Item"], "--graph"),
+                (["--report", "types", "--pid", "1"], "--pid"),
+                (["--export", "jsonl", "--pid", "1", "-o", "x"], "--pid"),
+                (["--report", "types", "--script", "/dev/null"], "--script"),
+                (["--listen", self.path("socket"), "--report", "types"], "--listen"),
+                (["--report", "types", "--graph", "treemap", "-o", "x.png"], "exclude"),
+                (["--graph", "refs", "--depth", "101", "--of", "Item", "-o", "x.png"],
+                 "up to 100")):
+            self.assertIn(said, self.fails(2, VIEW, *words, snapshot, cwd=self.tmp))
+        self.assertEqual(os.listdir(self.tmp), ["shop"])
+
+    def test_no_such_type(self):
+        """A script sees it in the exit code."""
+        snapshot = self.shop()
+        for report in ("types", "objects", "paths"):
+            self.assertIn("no type of that name",
+                          self.fails(1, VIEW, "--no-sidecar", "--report", report, "--type",
+                                     "NoSuchType", snapshot, stdout=subprocess.DEVNULL))
+
+    def test_diff_has_what_changed(self):
+        rows = json.loads(run_view("--no-sidecar", "--report", "diff", "--format", "json",
+                                   "--compare", self.shop(), self.shop("later"))
+                          .stdout.decode())["processes"][0]["rows"]
+        self.assertTrue(rows)
+        for row in rows:
+            self.assertTrue(row["count_diff"] or row["size_diff"], row)
+        same = json.loads(run_view("--no-sidecar", "--report", "diff", "--format", "json",
+                                   "--compare", self.shop(), self.shop())
+                          .stdout.decode())["processes"][0]["rows"]
+        self.assertEqual(same, [])
+
+    def test_wrong_exec_is_told(self):
+        """Even by -q: whoever names a binary wants to know that it is another."""
+        python = some_interpreters(1)[0]
+        with Target(python, CODE, ["x"]) as target:
+            said = run_load("-q", "-e", "/bin/true", "-f", self.path("a"), target.pid)
+            self.assertEqual(said.returncode, 0)
+            self.assertIn(b"another file than /bin/true", said.stderr)
+            exe = os.readlink("/proc/%d/exe" % target.pid)
+            said = run_load("-q", "-e", exe, "-f", self.path("b"), target.pid)
+            self.assertEqual((said.returncode, said.stderr), (0, b""))
+
+
+if __name__ == "__main__":
+    main()
