@@ -35,6 +35,7 @@ LIBC_OLD(pthread_create);
 LIBC_OLD(pthread_getspecific);
 LIBC_OLD(pthread_key_create);
 LIBC_OLD(pthread_key_delete);
+LIBC_OLD(pthread_mutex_trylock);
 LIBC_OLD(pthread_setspecific);
 #endif
 

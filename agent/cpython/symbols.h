@@ -36,6 +36,9 @@
 	X(eval_init_threads, "PyEval_InitThreads", 0x0306, 0x030d, SYM_OPTIONAL) \
 	X(eval_threads_initialized, "PyEval_ThreadsInitialized", 0x0306, 0x030d, \
 	  SYM_OPTIONAL) \
+	X(lock_acquire, "PyThread_acquire_lock_timed", 0x030c, 0x030d, SYM_OPTIONAL) \
+	X(lock_release, "PyThread_release_lock", 0x030c, 0x030d, SYM_OPTIONAL) \
+	X(mutex_unlock, "PyMutex_Unlock", 0x030d, 0x0400, SYM_OPTIONAL) \
 	X(add_pending_call, "Py_AddPendingCall", SYM_ALWAYS, SYM_OPTIONAL) \
 	X(tstate_current, "_PyThreadState_Current", 0x0306, 0x0307, SYM_OPTIONAL) \
 	X(tstate_unchecked, "_PyThreadState_UncheckedGet", 0x0306, 0x030d, SYM_OPTIONAL) \

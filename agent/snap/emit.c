@@ -7,7 +7,7 @@
 #include "agent/arena.h"
 #include "agent/cpython/cpython_internal.h"
 #include "agent/heap/walk.h"
-#include "agent/snap/gil.h"
+#include "agent/snap/own_gil.h"
 #include "agent/snap/relay.h"
 #include "agent/snap/spawn.h"
 #include "agent/sys.h"
@@ -58,7 +58,7 @@ static const char *emit_method(const struct capture *c)
 static int emit_identity(const struct capture *c, struct snap_sink *sink)
 {
 	const bool in_copy = !(c->start->flags & PYMEM_START_NO_FORK);
-	const unsigned strangers = gil_strangers(c->py);
+	const unsigned strangers = in_copy ? own_gil_running(c->py) : c->not_stopped;
 	const char *method = emit_method(c);
 	char exe[4096], version[32];
 	struct text t;

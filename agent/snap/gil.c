@@ -2,11 +2,9 @@
 /* gil - see gil.h. */
 #include "agent/snap/gil.h"
 
-#include <string.h>
-
 #include "agent/cpython/cpython_internal.h"
-#include "agent/cpython/peek.h"
 #include "agent/libc.h"
+#include "agent/snap/own_gil.h"
 #include "agent/sys.h"
 
 static uint64_t gil_timeout_ns(const struct capture *c)
@@ -30,13 +28,30 @@ static int gil_finalizing(struct capture *c)
 
 /* ---- an interpreter with a GIL ---- */
 
-static int gil_ordinary(struct capture *c, gil_action *action)
+/*
+ * The other interpreters' GILs are waited for with the first one held, so only for a
+ * moment; then all are let go, and asked for again after a while that gets longer.
+ */
+enum { OTHERS_MS = 25, OTHERS_RUN = 2 };
+
+/* The caller holds a GIL. OTHERS_RUN: some interpreter did not stop, and action was
+ * not called, unless it is to be called anyway. */
+static int gil_others(struct capture *c, gil_action *action, bool anyway)
 {
-	const uint64_t asked = sys_now_ns();
+	int rc = OTHERS_RUN;
+
+	c->not_stopped = own_gil_take(c->py, OTHERS_MS * 1000000ull);
+	if (!c->not_stopped || anyway)
+		rc = action(c);
+	own_gil_release(c->py);
+	return rc;
+}
+
+static int gil_try(struct capture *c, gil_action *action, bool last, uint64_t asked)
+{
 	uint64_t got;
 	int state, rc;
 
-	control_send(&c->control, PYMEM_MSG_PHASE, 0, 0, 0, 0, "waiting for the GIL");
 	state = cpython_gil_ensure(c->py);
 	got = sys_now_ns();
 	c->gil_wait_ns += got - asked;
@@ -45,10 +60,28 @@ static int gil_ordinary(struct capture *c, gil_action *action)
 	else if (cpython_finalizing(c->py))
 		rc = gil_finalizing(c);
 	else
-		rc = action(c);
+		rc = gil_others(c, action, last);
 	cpython_gil_release(c->py, state);
 	c->gil_held_ns = sys_now_ns() - got;
 	return rc;
+}
+
+static int gil_ordinary(struct capture *c, gil_action *action)
+{
+	const uint64_t limit = sys_now_ns() + gil_timeout_ns(c);
+	uint64_t asked = sys_now_ns();
+	int rc;
+
+	control_send(&c->control, PYMEM_MSG_PHASE, 0, 0, 0, 0, "waiting for the GIL");
+	for (int pause_ms = OTHERS_MS;; pause_ms *= 2) {
+		rc = gil_try(c, action, asked + (uint64_t)pause_ms * 1000000 > limit,
+			     asked);
+		if (rc != OTHERS_RUN)
+			return rc;
+		asked = sys_now_ns();
+		if (control_cancelled(&c->control, pause_ms))
+			return gil_cancelled(c);
+	}
 }
 
 /* ---- CPython 3.6 that has not made its GIL yet ---- */
@@ -177,95 +210,13 @@ static int gil_lonely(struct capture *c, gil_action *action)
 			    "the main thread came to no instruction boundary in time");
 }
 
-/* ---- interpreters with a GIL of their own ---- */
-
-/*
- * Offset of ceval.gil in PyInterpreterState, from _Py_DebugOffsets at the start of
- * _PyRuntime (Include/internal/pycore_runtime.h of 3.13, pycore_debug_offsets.h of
- * 3.14: one field more before it); 0 = not known.
- */
-static uint64_t gil_offset(const struct cpython *py)
-{
-	const uint64_t runtime = CPYTHON_ADDR(py, runtime);
-	const uint64_t at = cpython_since(py, 14) ? 120 : 112;
-	uint64_t cookie, offset;
-
-	if (!cpython_since(py, 13) || !runtime || !peek_safe64(runtime, &cookie) ||
-	    memcmp(&cookie, "xdebugpy", 8) || !peek_safe64(runtime + at, &offset))
-		return 0;
-	return offset < 1u << 20 ? offset : 0;
-}
-
-unsigned gil_strangers(const struct cpython *py)
-{
-	uint64_t (*main_of)(void) = (uint64_t (*)(void))py->sym.interp_main;
-	uint64_t (*head)(void) = (uint64_t (*)(void))py->sym.interp_head;
-	uint64_t (*next)(uint64_t) = (uint64_t (*)(uint64_t))py->sym.interp_next;
-	const uint64_t offset = gil_offset(py);
-	uint64_t own, other;
-	unsigned count = 0;
-
-	if (!cpython_since(py, 12) || py->free_threaded || !main_of)
-		return 0;
-	for (uint64_t interp = head(); interp; interp = next(interp)) {
-		if (interp != main_of() &&
-		    (!offset || !peek_safe64(main_of() + offset, &own) ||
-		     !peek_safe64(interp + offset, &other) || own != other))
-			count++;
-	}
-	return count;
-}
-
-/* ---- free-threaded ---- */
-
-struct stopped_world {
-	struct capture *capture;
-	gil_action *action;
-	int result;
-	bool done;
-};
-
-static int stopped_call(void *object, void *arg)
-{
-	struct stopped_world *world = arg;
-
-	(void)object;
-	if (!world->done) {
-		world->done = true;
-		world->result = world->action(world->capture);
-	}
-	return 0;	/* stop visiting */
-}
-
-static int gil_stop_world(struct capture *c, gil_action *action)
-{
-	void (*visit)(int (*)(void *, void *), void *) =
-		(void (*)(int (*)(void *, void *), void *))c->py->sym.visit_objects;
-	struct stopped_world world = { .capture = c, .action = action };
-
-	visit(stopped_call, &world);
-	return world.result;
-}
-
-static gil_action *stopped_action;	/* one job at a time */
-
-static int gil_stop_world_action(struct capture *c)
-{
-	return gil_stop_world(c, stopped_action);
-}
-
 int gil_with(struct capture *c, gil_action *action)
 {
 	c->gil_held_ns = 0;
-	if (c->context != CAPTURE_WORKER)
+	if (c->context == CAPTURE_IN_COPY)
 		return action(c);
-	if (cpython_free_threaded(c->py)) {
-		if (!c->py->sym.visit_objects)
-			return capture_fail(c, PYMEM_FAIL_UNSUPPORTED, 0,
-				"a free-threaded CPython that can't be stopped");
-		stopped_action = action;
-		return gil_ordinary(c, gil_stop_world_action);
-	}
+	if (c->context == CAPTURE_HOLDING)
+		return gil_others(c, action, true);
 	if (gil_is_lonely(c))
 		return gil_lonely(c, action);
 	return gil_ordinary(c, action);
@@ -293,8 +244,7 @@ static bool lonely_hold(const struct capture *c)
 
 void gil_hold(struct capture *c)
 {
-	if (c->held || c->context != CAPTURE_WORKER || cpython_free_threaded(c->py) ||
-	    cpython_finalizing(c->py))
+	if (c->held || c->context != CAPTURE_WORKER || cpython_finalizing(c->py))
 		return;
 	if (gil_is_lonely(c)) {
 		c->held = c->held_lonely = lonely_hold(c);

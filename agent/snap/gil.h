@@ -3,7 +3,7 @@
  * gil - finds a moment at which the heap of the interpreter is whole, and acts
  * in it.
  *
- * Four ways, by what the interpreter is:
+ * Three ways, by what the interpreter is:
  *
  *  with a GIL	PyGILState_Ensure on our own thread, as any extension's thread
  *		would; act; release first thing.
@@ -20,12 +20,15 @@
  *		write or the main thread waits for the end of the fork.  Or it is
  *		running Python: then a pending call makes the clone on that thread
  *		between two instructions.
- *  free-threaded	inside PyUnstable_GC_VisitObjects, which stops the world:
- *		clone in its first callback.
+ *
+ * Interpreters with a GIL of their own are held as well (own_gil.h): all within a
+ * moment, else everything is let go and tried again, with longer and longer pauses,
+ * until --gil-timeout is over.  Then a copy is made all the same and tells how many it
+ * caught running (fact "interpreters.not_stopped"); in place that is refused.
  *
  * Sources: Python/ceval.c (PyEval_SaveThread, PyEval_RestoreThread,
  * PyEval_InitThreads, Py_AddPendingCall), Python/pystate.c (PyGILState_Ensure)
- * of 3.6; Python/gc_free_threading.c (PyUnstable_GC_VisitObjects) of 3.13.
+ * of 3.6.
  */
 #ifndef PYMEM_AGENT_SNAP_GIL_H
 #define PYMEM_AGENT_SNAP_GIL_H
@@ -41,16 +44,6 @@ typedef int gil_action(struct capture *c);
  * gil_wait_ns and gil_held_ns.
  */
 int gil_with(struct capture *c, gil_action *action);
-
-/*
- * How many interpreters of this process were not held still: since 3.12 one may
- * have a GIL of its own, which a thread can't hold beside the main one's.  Their
- * objects are walked all the same, but may have been changing: the snapshot says
- * so (fact "interpreters.not_stopped"), and in place it is refused.  3.12 does not
- * tell whose GIL is whose: there every other interpreter counts.  Under the GIL or in
- * the copy.
- */
-unsigned gil_strangers(const struct cpython *py);
 
 /*
  * In the copy of a 3.6 whose main thread was in a blocking call: makes that thread's
