@@ -71,6 +71,26 @@ static inline void text_hex(struct text *t, uint64_t v)
 	text_number(t, v, 16, 1);
 }
 
+/* Hexadecimal digits at *s, which is moved behind them; false when there are none. */
+static inline bool text_parse_hex(const char **s, uint64_t *ret)
+{
+	const char *const began = *s;
+	uint64_t v = 0;
+
+	for (;; ++*s) {
+		const char c = **s;
+
+		if (c >= '0' && c <= '9')
+			v = v << 4 | (uint64_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			v = v << 4 | (uint64_t)(c - 'a' + 10);
+		else
+			break;
+	}
+	*ret = v;
+	return *s != began;
+}
+
 /*
  * Decimal digits at *s, which is moved behind them.  False, and *s unmoved, when
  * there are none or the number is too large.

@@ -153,7 +153,7 @@ static int read_maps(struct walk *w, struct memory *memory, uint32_t pid)
 void memory_begin(struct walk *w)
 {
 	struct memory *memory = arena_alloc(w->arena, sizeof(*memory));
-	uint32_t pid = procfs_target(w->options->in_copy);
+	uint32_t pid = procfs_target(w->options->copy_of);
 
 	if (!memory)
 		return;

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static size_t put_text(char *buf, size_t pos, size_t size, const char *text)
@@ -144,18 +143,16 @@ static ssize_t read_link(uint32_t pid, char *buf, size_t size)
 	return readlink(path, buf, size);
 }
 
-uint32_t procfs_target(bool in_copy)
+uint32_t procfs_target(uint32_t copy_of)
 {
 	char ours[512], theirs[512];
-	uint32_t parent;
 	ssize_t n;
 
-	if (!in_copy)
+	if (!copy_of)
 		return 0;
-	parent = (uint32_t)syscall(SYS_getppid);
 	n = read_link(0, ours, sizeof(ours));
-	if (n <= 0 || read_link(parent, theirs, sizeof(theirs)) != n ||
+	if (n <= 0 || read_link(copy_of, theirs, sizeof(theirs)) != n ||
 	    memcmp(ours, theirs, (size_t)n) != 0)
 		return 0;
-	return parent;
+	return copy_of;
 }

@@ -44,9 +44,9 @@ uint64_t procfs_hex(char **text);
 uint64_t procfs_dec(char **text);
 
 /*
- * The process whose memory the walk describes: the parent when we are its copy
- * (checked: it runs the same program), else 0 = ourselves.
+ * The process whose memory the walk describes: copy_of (walk.h), when it runs the same
+ * program (it may be gone, its pid another's), else 0 = ourselves.
  */
-uint32_t procfs_target(bool in_copy);
+uint32_t procfs_target(uint32_t copy_of);
 
 #endif

@@ -63,7 +63,7 @@ static bool task_name(struct walk *w, uint64_t tid, char *buf, size_t size)
 	while (n)
 		file[pos++] = digits[--n];
 	memcpy(file + pos, "/comm", 6);
-	return procfs_read(procfs_target(w->options->in_copy), file, buf, size) > 0;
+	return procfs_read(procfs_target(w->options->copy_of), file, buf, size) > 0;
 }
 
 static uint64_t native_id(struct walk *w, const struct frame_layout *lay,
@@ -92,7 +92,7 @@ static uint64_t native_id(struct walk *w, const struct frame_layout *lay,
 static void identify(struct walk *w, const struct roots_interp *interp,
 		     const struct frame_layout *lay, struct thread_info *info)
 {
-	uint32_t pid = procfs_target(w->options->in_copy);
+	uint32_t pid = procfs_target(w->options->copy_of);
 	uint64_t name;
 	char comm[32];
 

@@ -26,6 +26,7 @@ struct walk_options {
 	uint64_t seed;		/* key of content hashes */
 	bool in_copy; /* writes land in a private copy: size check and malloc statistics
 		       * may call into the interpreter after the walk */
+	uint32_t copy_of;	/* pid of the process this is a copy of; 0 = of none */
 	const char *skip_types;	/* as pymem_start.skip_types; may be NULL */
 	const char *probes;	/* text of user probes; may be NULL */
 	const char *maps;	/* text of /proc/self/maps, where that can't be read; or NULL */

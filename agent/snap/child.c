@@ -12,6 +12,8 @@
 #include "agent/snap/emit.h"
 #include "agent/snap/gil.h"
 #include "agent/snap/guard.h"
+#include "agent/snap/spawn.h"
+#include "agent/snap/walker.h"
 #include "agent/sys.h"
 #include "agent/text.h"
 
@@ -172,13 +174,14 @@ void child_main(struct capture *c)
 	child_walk(c);
 }
 
-void child_walk(struct capture *c)
+/* A walk_fn for walker_run. */
+static void child_walk_here(void *arg)
 {
+	struct capture *const c = arg;
 	struct emit_result result;
 	char err[256] = "";
 	int rc;
 
-	peek_be_alone();
 	guard_install(c);
 	rc = emit_snapshot(c, true, &result, err, sizeof(err));
 	guard_off();
@@ -186,16 +189,26 @@ void child_walk(struct capture *c)
 		if (c->context == CAPTURE_IN_COPY)
 			capture_fail(c, PYMEM_FAIL_COLLECTING, 0,
 				     "a garbage collection was going on at the clone");
-		sys_exit_group(CAPTURE_EXIT_AGAIN);
+		walker_exit(CAPTURE_EXIT_AGAIN);
 	}
 	if (rc < 0) {
 		if (rc != -EPIPE)
 			capture_fail(c, emit_reason(rc), -rc, err);
-		sys_exit_group(CAPTURE_EXIT_FAILED);
+		walker_exit(CAPTURE_EXIT_FAILED);
 	}
 	control_send(&c->control, PYMEM_MSG_WALKED, result.objects, result.edges,
 		     result.walk_ns, result.dirty_bytes, NULL);
 	if (c->context == CAPTURE_IN_COPY)
 		control_send(&c->control, PYMEM_MSG_DONE, 0, 0, 0, 0, NULL);
-	sys_exit_group(CAPTURE_EXIT_OK);
+	walker_exit(CAPTURE_EXIT_OK);
+}
+
+void child_walk(struct capture *c)
+{
+	peek_be_alone();
+	/* what the filter of a copy made by the loader does to clone is not known */
+	if (c->context != CAPTURE_IN_COPY || !spawn_confined())
+		walker_run(child_walk_here, c);
+	child_walk_here(c);
+	__builtin_unreachable();
 }

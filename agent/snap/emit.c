@@ -228,6 +228,7 @@ static int emit_walk(struct capture *c, struct arena *arena, const struct emit_p
 		.sample_limit = start->sample_limit ? start->sample_limit : 10000,
 		.seed = start->seed,
 		.in_copy = emit_may_ask(c, in_copy),
+		.copy_of = in_copy ? (uint32_t)c->pid : 0,
 		.skip_types = start->skip_types,
 		.probes = start->probes,
 		.maps = maps,

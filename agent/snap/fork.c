@@ -9,8 +9,9 @@
  * seccomp profiles refuse it.
  *
  * What remains visible: the kernel adds the copy's CPU time and peak memory to
- * RUSAGE_CHILDREN when it is reaped (kernel/exit.c, wait_task_zombie); there is no
- * way to reap without that, and not reaping would leave a zombie.
+ * RUSAGE_CHILDREN when it is reaped (kernel/exit.c, wait_task_zombie).  There is no
+ * way to reap without that, and not reaping would leave a zombie; so the copy has
+ * another process do the work (walker.h) and has next to nothing to add.
  */
 #include <linux/sched.h>
 #include <signal.h>

@@ -10,6 +10,7 @@
 
 #include "agent/heap/walk.h"
 #include "agent/snap/emit.h"
+#include "agent/snap/walker.h"
 #include "agent/sys.h"
 #include "agent/text.h"
 
@@ -58,15 +59,17 @@ __attribute__((noreturn)) static void guard_die(int sig, uint64_t fault)
 	if (!__sync_lock_test_and_set(&guard.fired, 1)) {
 		const bool walking = sys_gettid() == guard.walker;
 		const uint64_t object = walking ? walk_position.object : 0;
+		const char *const phase = walking ? walk_position.phase :
+					  "writing the snapshot";
 		const char *type = walk_position.type_name;
 
-		if (walk_position.phase)
+		if (phase)
 			control_send(&guard.capture->control, PYMEM_MSG_PHASE, 0, 0, 0, 0,
-				     walk_position.phase);
+				     phase);
 		control_send(&guard.capture->control, PYMEM_MSG_CRASH, (uint64_t)sig,
 			     object, fault, 0, object && type ? type : "");
 	}
-	sys_exit_group(CAPTURE_EXIT_FAILED);
+	walker_exit(CAPTURE_EXIT_FAILED);
 }
 
 static void guard_fatal(int sig, siginfo_t *info, void *context)
@@ -98,12 +101,12 @@ static void guard_over_limits(uint64_t now)
 			guard_die(SIGALRM, 0);
 		capture_fail(guard.capture, PYMEM_FAIL_WALK, ETIMEDOUT,
 			     "the walk did not end within the time allowed to the copy");
-		sys_exit_group(CAPTURE_EXIT_FAILED);
+		walker_exit(CAPTURE_EXIT_FAILED);
 	}
 	if (most && emit_dirty_bytes() > most) {
 		capture_fail(guard.capture, PYMEM_FAIL_MEMORY, ENOMEM,
 			     "the copy came to need more memory than it was allowed");
-		sys_exit_group(CAPTURE_EXIT_FAILED);
+		walker_exit(CAPTURE_EXIT_FAILED);
 	}
 }
 

@@ -56,7 +56,9 @@ __asm__(".text\n.hidden spawn_clone\n.globl spawn_clone\n"
 enum {
 	THREAD = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
 		 CLONE_SYSVSEM | CLONE_UNTRACED,
-	PROCESS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_UNTRACED | SIGCHLD,
+	PROCESS = CLONE_VM | CLONE_VFORK | CLONE_FS | CLONE_FILES | CLONE_UNTRACED |
+		  SIGCHLD,
+	FRAMES = 4096,		/* bytes; generous */
 };
 
 /* Faults alone reach the thread: blocked, they would end the copy without a word. */
@@ -71,14 +73,14 @@ static uint64_t spawn_mask(void)
 	return mask;
 }
 
-static int spawn(unsigned long flags, void *stack, size_t stack_size,
-		 void (*run)(void *), void *arg)
+/* top: 16-byte aligned; what is above it stays as it is. */
+static int spawn(unsigned long flags, void *top, void (*run)(void *), void *arg)
 {
-	uint64_t *const top = (uint64_t *)((char *)stack + stack_size) - 4;
+	uint64_t *const words = (uint64_t *)top - 2;
 
-	top[0] = (uint64_t)(uintptr_t)run;	/* what spawn_clone pops */
-	top[1] = (uint64_t)(uintptr_t)arg;
-	return (int)spawn_clone(flags, top);
+	words[0] = (uint64_t)(uintptr_t)run;	/* what spawn_clone pops */
+	words[1] = (uint64_t)(uintptr_t)arg;
+	return (int)spawn_clone(flags, words);
 }
 
 int spawn_thread(void *stack, size_t stack_size, void (*run)(void *), void *arg)
@@ -88,14 +90,17 @@ int spawn_thread(void *stack, size_t stack_size, void (*run)(void *), void *arg)
 	int tid;
 
 	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &old, 8);
-	tid = spawn(THREAD, stack, stack_size, run, arg);
+	tid = spawn(THREAD, (char *)stack + stack_size, run, arg);
 	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, 8);
 	return tid < 0 ? tid : 0;
 }
 
-int spawn_process(void *stack, size_t stack_size, void (*run)(void *), void *arg)
+int spawn_process(void (*run)(void *), void *arg)
 {
-	return spawn(PROCESS, stack, stack_size, run, arg);
+	/* clear of this frame and of the one of spawn_clone's caller below it */
+	char *const below = (char *)__builtin_frame_address(0) - FRAMES;
+
+	return spawn(PROCESS, (void *)((uintptr_t)below & ~(uintptr_t)15), run, arg);
 }
 
 bool spawn_has_cpus(void)

@@ -4,10 +4,10 @@
  *
  * The copy has one thread, whose libc state is that of a thread of the captured
  * process; pthread_create would allocate and lock there.  So: the raw clone system
- * call, on a stack of our own.  What is spawned shares the memory, the descriptors and
- * the thread pointer of its maker, so one of the two at most may use thread-local
- * storage (errno, the interpreter's current thread state) at a time; system calls
- * (agent/sys.h), memcpy and computing are free.
+ * call.  What is spawned shares the memory, the descriptors and the thread pointer of
+ * its maker, so one of the two at most may use thread-local storage (errno, the
+ * interpreter's current thread state) at a time; system calls (agent/sys.h), memcpy and
+ * computing are free.
  */
 #ifndef PYMEM_AGENT_SNAP_SPAWN_H
 #define PYMEM_AGENT_SNAP_SPAWN_H
@@ -25,11 +25,13 @@
 int spawn_thread(void *stack, size_t stack_size, void (*run)(void *), void *arg);
 
 /*
- * ... in a process of its own that shares our memory: a child of ours, which sends
- * SIGCHLD; signal handlers and mask start as copies of ours.  Returns its pid, or a
- * negative errno.
+ * Runs run(arg) in a process of its own that shares our memory and goes on using our
+ * stack, and meanwhile suspends the caller (clone(2), CLONE_VFORK); it must not return
+ * to anything but the end of run.  A child of ours, which sends SIGCHLD; its signal
+ * handlers and mask start as copies of ours.  Returns its pid once it has let go of the
+ * memory, or a negative errno.
  */
-int spawn_process(void *stack, size_t stack_size, void (*run)(void *), void *arg);
+int spawn_process(void (*run)(void *), void *arg);
 
 /* May this process run on more than one CPU? */
 bool spawn_has_cpus(void);

@@ -209,7 +209,10 @@ signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         with self.target(some_interpreters(1)[0], HEAP + "ready()\nserve()\n") as t:
             capture, copy = self.stalled(t)
             base = "/proc/%d/" % copy
-            self.assertTrue(until(lambda: len(os.listdir(base + "fd")) == 2))
+            # the stream, the messages, and its own peak of memory to be reset
+            self.assertTrue(until(lambda: len(os.listdir(base + "fd")) == 3))
+            links = [os.readlink(base + "fd/" + fd) for fd in os.listdir(base + "fd")]
+            self.assertEqual(sum("clear_refs" in link for link in links), 1)
             with open(base + "comm") as f:
                 self.assertEqual(f.read().strip(), "pymem-snap")
             with open(base + "oom_score_adj") as f:
@@ -220,6 +223,32 @@ signal.signal(signal.SIGCHLD, signal.SIG_IGN)
             self.assertGreater(os.getpriority(os.PRIO_PROCESS, copy), 0)
             capture.finish()
             self.assert_whole(capture)
+
+    def test_resource_usage_of_children(self):
+        """The walk's CPU time and memory don't show up in the application's figures."""
+        code = HEAP + """
+import resource
+more = [{str(i): (i,)} for i in range(200000)]
+def used():
+    u = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return [u.ru_utime + u.ru_stime, u.ru_maxrss, u.ru_minflt + u.ru_majflt]
+ready()
+serve()
+"""
+        for python in some_interpreters(3):
+            with self.subTest(python=python.name), self.target(python, code) as t:
+                before = t.ask("used()")
+                with open("/proc/%d/statm" % t.pid) as f:
+                    own_kib = int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+                for _ in range(3):
+                    capture = self.ask(t).finish()
+                    self.assert_whole(capture)
+                after = t.ask("used()")
+                self.assertEqual(before, [0, 0, 0])
+                # what the kernel adds for a child that did nothing but start another
+                self.assertLess(after[0], 0.05)
+                self.assertLess(after[1], own_kib / 4)
+                self.assertLess(after[2], 500)
 
     def test_nothing_is_kept_open(self):
         """What the application closes while the copy lives is really closed."""

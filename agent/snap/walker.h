@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * walker - the process that walks, beside the one the application will reap.
+ *
+ * Whoever reaps a process has its CPU time, its page faults and its peak of memory added
+ * to its own RUSAGE_CHILDREN (kernel/exit.c, wait_task_zombie), and the worker has to
+ * reap the copy.  So the copy itself does next to nothing: it starts the walker, a
+ * process that shares its memory and is the child of the copy only.  As the copy ignores
+ * SIGCHLD, the kernel buries the walker without adding anything to anybody
+ * (do_notify_parent).  At the end the walker gives back the memory, and the copy resets
+ * the peak.  What is left in the application's RUSAGE_CHILDREN is the copy's own: some
+ * milliseconds at most, and a few MiB of peak where no child had more.
+ *
+ * The walker dies with the copy (PR_SET_PDEATHSIG).
+ */
+#ifndef PYMEM_AGENT_SNAP_WALKER_H
+#define PYMEM_AGENT_SNAP_WALKER_H
+
+/*
+ * Runs walk(arg), which must end by walker_exit, in a walker, on the stack of the caller,
+ * and ends the copy as the walker ended (killed, if it was killed).  Returns only when no
+ * walker can be had: -errno, nothing was run.  In the copy, all signals blocked.
+ */
+int walker_run(void (*walk)(void *), void *arg);
+
+/* Ends the walker, or the copy that walks itself, with that status. */
+__attribute__((noreturn)) void walker_exit(int status);
+
+#endif
