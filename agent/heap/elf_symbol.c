@@ -9,11 +9,6 @@
 
 enum { SEGMENTS_MAX = 64, DYNAMIC_MAX = 256, SYMBOLS_MAX = 1 << 22 };
 
-struct tables {
-	uint64_t base;			/* load bias */
-	uint64_t symbols, strings, gnu_hash, hash;
-};
-
 static const char *file_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -30,7 +25,7 @@ static uint64_t find_library(struct walk *w, const char *library)
 	return 0;
 }
 
-static uint64_t find_dynamic(uint64_t image, struct tables *tables)
+static uint64_t find_dynamic(uint64_t image, struct elf_tables *tables)
 {
 	uint64_t dynamic = 0;
 	Elf64_Ehdr head;
@@ -55,12 +50,12 @@ static uint64_t find_dynamic(uint64_t image, struct tables *tables)
 }
 
 /* ld.so stores addresses in the table in place; elsewhere they are offsets. */
-static uint64_t relocated(const struct tables *tables, uint64_t value)
+static uint64_t relocated(const struct elf_tables *tables, uint64_t value)
 {
 	return value < tables->base ? tables->base + value : value;
 }
 
-static bool read_dynamic(uint64_t dynamic, struct tables *tables)
+static bool read_dynamic(uint64_t dynamic, struct elf_tables *tables)
 {
 	Elf64_Dyn entry;
 
@@ -83,7 +78,7 @@ static bool read_dynamic(uint64_t dynamic, struct tables *tables)
 }
 
 /* The hash tables know how many symbols there are: GNU's by its last chain. */
-static uint32_t symbol_count(const struct tables *tables)
+static uint32_t symbol_count(const struct elf_tables *tables)
 {
 	uint32_t head[4], last = 0, bucket, link = 0;
 	uint64_t buckets, chains;
@@ -105,20 +100,29 @@ static uint32_t symbol_count(const struct tables *tables)
 	return last + 1;
 }
 
+bool elf_tables(uint64_t image, struct elf_tables *ret)
+{
+	uint64_t dynamic;
+
+	*ret = (struct elf_tables){ 0 };
+	dynamic = find_dynamic(image, ret);
+	if (!dynamic || !read_dynamic(dynamic, ret))
+		return false;
+	ret->count = symbol_count(ret);
+	return true;
+}
+
 uint64_t elf_symbol(struct walk *w, const char *library, const char *symbol)
 {
-	struct tables tables = { 0 };
 	uint64_t image = find_library(w, library);
-	uint64_t dynamic = image ? find_dynamic(image, &tables) : 0;
 	size_t size = strlen(symbol) + 1;
+	struct elf_tables tables;
 	char name[256];
-	uint32_t count;
 	Elf64_Sym sym;
 
-	if (!dynamic || size > sizeof(name) || !read_dynamic(dynamic, &tables))
+	if (!image || size > sizeof(name) || !elf_tables(image, &tables))
 		return 0;
-	count = symbol_count(&tables);
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < tables.count; i++)
 		if (peek_safe(tables.symbols + i * sizeof(sym), &sym, sizeof(sym)) &&
 		    sym.st_shndx != SHN_UNDEF && ELF64_ST_TYPE(sym.st_info) == STT_FUNC &&
 		    peek_safe(tables.strings + sym.st_name, name, size) &&

@@ -7,9 +7,21 @@
 #ifndef PYMEM_AGENT_HEAP_ELF_SYMBOL_H
 #define PYMEM_AGENT_HEAP_ELF_SYMBOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct walk;
+
+/* The dynamic symbols of a mapped file: addresses in this process. */
+struct elf_tables {
+	uint64_t base;			/* load bias: address minus st_value */
+	uint64_t symbols, strings;	/* Elf64_Sym[count], text */
+	uint64_t gnu_hash, hash;	/* 0 = there is none */
+	uint32_t count;
+};
+
+/* Reads where the tables of the ELF file mapped at image are; false: there are none. */
+bool elf_tables(uint64_t image, struct elf_tables *ret);
 
 /*
  * Address of the function `symbol` defined by the first mapped file whose name

@@ -12,17 +12,11 @@
 
 #include <string.h>
 
+#include "agent/heap/elf_names.h"
 #include "agent/heap/instances.h"
 #include "agent/heap/ranges.h"
 #include "agent/heap/roots.h"
 #include "agent/heap/sweep.h"
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
 
 /*
  * Immortal objects need no holder.  The interpreter's tables point to its own
@@ -70,11 +64,12 @@ static uint64_t body(struct walk *w, uint64_t addr)
  * An object that is itself a C variable (small integers up to 3.8, PyModuleDef)
  * begins with one reference that stands for the variable; types: roots.c.
  */
-static void static_object(struct walk *w, uint64_t obj, uint32_t name)
+static void static_object(struct walk *w, uint64_t obj, const struct elf_names *names)
 {
 	if (!(peek64(walk_typeof(w, obj) + w->lay->tp_flags) >> 31 & 1) &&
 	    worth_a_root(w, obj, true))
-		walk_root(w, SNAP_ROOT_C_STATIC, 0, 0, 0, name, obj);
+		walk_root(w, SNAP_ROOT_C_STATIC, 0, 0, 0, elf_names_of(w, names, obj),
+			  obj);
 }
 
 /*
@@ -90,14 +85,14 @@ static bool is_trace_link(struct walk *w, uint64_t at)
 	       peek64(next + 8) == at && peek64(prev) == at;
 }
 
-static void scan_range(struct walk *w, const struct walk_range *r, uint32_t name,
-		       bool own)
+static void scan_range(struct walk *w, const struct walk_range *r,
+		       const struct elf_names *names, bool own)
 {
 	for (uint64_t at = r->start; at < r->end && !w->err;) {
 		uint64_t word, skip = roots_skip(w, at);
 
 		if (!skip && (skip = body(w, at))) {
-			static_object(w, at, name);
+			static_object(w, at, names);
 			skip += at;
 		}
 		if (skip) {
@@ -116,7 +111,7 @@ static void scan_range(struct walk *w, const struct walk_range *r, uint32_t name
 			continue;
 		if (worth_a_root(w, word, own))
 			walk_root(w, SNAP_ROOT_C_STATIC, SNAP_ROOT_CONSERVATIVE, 0, 0,
-				  name, word);
+				  elf_names_of(w, names, at - 8), word);
 		else
 			walk_mark(w, word);
 	}
@@ -127,7 +122,9 @@ void statics_scan(struct walk *w)
 	const struct walk_range *python = walk_range_of(w,
 							CPYTHON_ADDR(w->py, type_type));
 	const struct walk_range *agent = walk_range_of(w, (uintptr_t)&walk_position);
-	const char *path = "", *python_path = "", *agent_path = "";
+	const char *path = "", *python_path = "", *agent_path = "", *loaded = NULL;
+	struct elf_names names = { 0 };
+	uint64_t image = 0;
 
 	/* type objects lie in data; bss has no name, the mapping before it does */
 	for (uint32_t i = 0; i < w->nranges; i++) {
@@ -142,12 +139,17 @@ void statics_scan(struct walk *w)
 	for (uint32_t i = 0; i < w->nranges && !w->err; i++) {
 		const struct walk_range *r = &w->ranges[i];
 
-		if (r->path[0])
+		if (r->path[0]) {
 			path = r->path;
+			if (!r->offset)
+				image = r->start;
+		}
 		if (!r->image || (r->perms & 3) != 3 || !strcmp(path, agent_path))
 			continue;	/* our own tables know many objects, too */
-		scan_range(w, r, walk_cstring(w, base_name(path)),
-			   !strcmp(path, python_path));
+		if (loaded != path && (!loaded || strcmp(loaded, path)))
+			elf_names_load(w, &names, image, path);
+		loaded = path;
+		scan_range(w, r, &names, !strcmp(path, python_path));
 	}
 	sweep_run(w);
 	w->checked = false;

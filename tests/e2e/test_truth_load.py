@@ -140,15 +140,20 @@ class Truth(Case):
         """Leaked objects that nothing refers to, and the collector doesn't know."""
         p = run_view(path, "--export", "jsonl", "-o", "-")
         self.assertEqual(0, p.returncode, p.stderr.decode())
-        texts, numbers, large = set(), 0, 0
+        texts, numbers, large, held = set(), 0, 0, []
         for line in p.stdout.decode("utf-8", "replace").splitlines():
             row = json.loads(line)
+            if row.get("root", {}).get("kind") == "c_static":
+                held.append(row["root"]["name"])
             if "refs" not in row:
                 continue
             if str(row.get("value")).startswith("leaked text ") and "%" not in row["value"]:
                 texts.add(row["value"])
             numbers += row["type"] == "builtins.int" and row["size"] >= 36
             large += row["type"] == "builtins.bytes" and row["size"] > 50000
+        # the variable, and offsets of those that have no symbol
+        self.assertIn("leaky_ext.so:kept", held)
+        self.assertTrue(all(":" in name or "+0x" in name for name in held), held)
         self.assertEqual(500, len(texts))
         # a number that became much smaller than its block is not told from garbage
         self.assertGreaterEqual(numbers, 480)
