@@ -14,6 +14,7 @@
 #include "viewer/live/feed.h"
 #include "viewer/live/follow_text.h"
 #include "viewer/screen/live_pages.h"
+#include "viewer/screen/terminal_wait.h"
 
 enum { FRAME_MS = 50 };
 
@@ -94,15 +95,15 @@ static struct event wait_event(struct app *app, int timeout)
 {
 	struct terminal *t = app->terminal;
 	struct pollfd fds[FEED_MAX_POLL + 1];
-	struct event e = t->ops->read(t);
-	if (e.key != KEY_IS_NONE)
-		return e;
+	struct event e;
 	fds[0] = (struct pollfd){ .fd = t->ops->fd(t), .events = POLLIN };
 	int n = app->feed ? feed_poll(app->feed, fds + 1, FEED_MAX_POLL) : 0;
 	int due = app->feed ? feed_timeout(app->feed) : -1;
 	if (due >= 0 && (timeout < 0 || due < timeout))
 		timeout = due;
-	int ready = poll(fds, (nfds_t)n + 1, timeout);
+	int ready = terminal_wait(t, fds, (nfds_t)n + 1, timeout, &e);
+	if (e.key != KEY_IS_NONE)
+		return e;
 	if (ready >= 0 && app->feed)
 		feed_serve(app->feed, fds + 1, n);
 	if (ready > 0 && !t->scripted && (fds[0].revents & (POLLHUP | POLLERR)) &&

@@ -1,7 +1,7 @@
 # The screens.
 list(APPEND VIEWER_SOURCES
 	screen/glyph.c screen/style.c screen/surface.c screen/keys.c
-	screen/terminal_curses.c screen/terminal_script.c
+	screen/terminal_curses.c screen/terminal_script.c screen/terminal_wait.c
 	screen/grid.c screen/grid_draw.c screen/rank.c screen/prompt.c
 	screen/app.c screen/app_event.c screen/app_frame.c screen/app_graph.c
 	screen/command.c screen/page.c screen/live_pages.c screen/budget_bar.c
