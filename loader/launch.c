@@ -100,6 +100,11 @@ int launch(const struct load_options *o, const struct agent_file *agent, char er
 	int r = preload(agent->path);
 	if (o->no_values)
 		r |= offer("PYMEM_VALUES", "0");
+	if (o->value_limit) {	/* there 1 is a yes */
+		snprintf(number, sizeof number, "%u",
+			 o->value_limit > 1 ? o->value_limit : 2);
+		r |= offer("PYMEM_VALUES", number);
+	}
 	if (o->every_ns) {
 		snprintf(number, sizeof number, "%" PRIu64 "ms", o->every_ns / 1000000);
 		r |= offer("PYMEM_INTERVAL", number);

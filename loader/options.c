@@ -255,7 +255,8 @@ static int take(struct load_options *o, int code, const char *arg, char error[51
 	case OPT_METHOD:
 		return parse_method(arg, &o->method, error);
 	case OPT_VALUES:
-		if (parse_count("--values", arg, 65536, &v, error) < 0)
+		/* VALUES_LIMIT_MAX of the agent */
+		if (parse_count("--values", arg, 4096, &v, error) < 0)
 			return -1;
 		o->value_limit = (uint32_t)v;
 		o->no_values = v == 0;
@@ -342,7 +343,7 @@ static const char *not_for_command(const struct load_options *o)
 	       o->no_fork ? "--no-fork" : o->method != LOAD_METHOD_AUTO ? "--method" :
 	       o->max_pause_ns ? "--max-pause" : o->max_memory ? "--max-memory" :
 	       o->probes ? "--probes" : o->exec ? "--exec" : o->count ? "--count" :
-	       o->value_limit ? "--values" : o->upload ? "--upload" : NULL;
+	       o->upload ? "--upload" : NULL;
 }
 
 /* Rules between options. */

@@ -136,7 +136,17 @@ static bool parse_memory_error(const char *s, struct trigger_config *c)
 
 static bool parse_values(const char *s, struct trigger_config *c)
 {
-	return parse_flag(s, &c->values);
+	bool wanted = true;
+	uint64_t n;
+
+	if (parse_flag(s, &wanted)) {
+		c->values = wanted ? CONFIG_VALUES : 0;
+		return true;
+	}
+	if (!text_parse_u64(&s, &n) || *s || n < 2 || n > CONFIG_VALUES_MAX)
+		return false;
+	c->values = (uint32_t)n;
+	return true;
 }
 
 /* Relative paths are meant from where the program started. */
@@ -191,7 +201,7 @@ static const struct {
 	{ "AT_EXIT", parse_at_exit, "1 or 0" },
 	{ "ON_MEMORY_ERROR", parse_memory_error, "1 or 0" },
 	{ "CONTROL", parse_control, "a directory with a path of at most 87 bytes" },
-	{ "VALUES", parse_values, "1 or 0" },
+	{ "VALUES", parse_values, "1, 0, or a number of characters up to 4096" },
 	{ "KEEP", parse_keep, "a number of files from 1 to 64" },
 	/* of the commands and the tests */
 	{ "AGENT", NULL, NULL }, { "BUILD", NULL, NULL }, { "FAULT", NULL, NULL },
@@ -268,7 +278,7 @@ int config_read(char *const *env, struct trigger_config *ret, char *err, size_t 
 	bool any = false;
 
 	memset(ret, 0, sizeof(*ret));
-	ret->values = true;
+	ret->values = CONFIG_VALUES;
 	err[0] = '\0';
 	for (; env && *env; env++) {
 		int rc;

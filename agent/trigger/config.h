@@ -13,7 +13,8 @@
  *	PYMEM_AT_EXIT=1		... before the interpreter tears down
  *	PYMEM_ON_MEMORY_ERROR=1	... when an allocation of the interpreter fails
  *	PYMEM_CONTROL=DIR	listen in DIR for pymem-load (start.h, "Control socket")
- *	PYMEM_VALUES=0		names and types, but no previews of values
+ *	PYMEM_VALUES=0		names and types, but no previews of values; N from 2 on:
+ *				previews of so many characters
  *
  * Nothing is read later than the constructor: the application may change its
  * environment.
@@ -34,7 +35,8 @@ struct trigger_config {
 	uint64_t rss_bytes;	/* 0 = none, or see rss_percent */
 	uint32_t rss_percent;
 	uint32_t keep;		/* 0 = all */
-	bool at_exit, on_memory_error, values;
+	uint32_t values;	/* characters of a preview, 0 = none */
+	bool at_exit, on_memory_error;
 };
 
 /*
@@ -44,6 +46,6 @@ struct trigger_config {
  */
 int config_read(char *const *env, struct trigger_config *ret, char *err, size_t err_size);
 
-enum { CONFIG_KEEP_MAX = 64 };
+enum { CONFIG_KEEP_MAX = 64, CONFIG_VALUES = 64, CONFIG_VALUES_MAX = 4096 };
 
 #endif

@@ -89,6 +89,7 @@ static void shot_prepare(const struct trigger_config *config, const struct shot 
 	s->version = PYMEM_START_VERSION;
 	s->size = sizeof(*s);
 	s->flags = config->values ? 0 : PYMEM_START_NO_VALUES;
+	s->value_limit = config->values;
 	s->control_fd = control_fd;
 	s->command_fd = -1;
 	s->stream_fd = taking.output.file >= 0 ? taking.output.file :

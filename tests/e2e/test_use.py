@@ -156,6 +156,25 @@ class Use(Case):
                           .stdout.decode())["processes"][0]["rows"]
         self.assertEqual(same, [])
 
+    def test_values_of_a_command(self):
+        """--values N reaches the command's own snapshots, as PYMEM_VALUES=N."""
+        python = some_interpreters(1)[0]
+        code = "text = 'start' + 'x' * 500 + 'end'"
+        for words, env, length in ((["--values", "200"], {}, 200),
+                                   ([], {"PYMEM_VALUES": "20"}, 20), ([], {}, 64)):
+            path = self.path("values.pymem")
+            done = subprocess.run([LOAD, "-f", path] + words + ["--", python.path, "-c", code],
+                                  env=dict(os.environ, **env), timeout=60,
+                                  stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
+            lines = run_view("--export", "jsonl", "-o", "-", path).stdout.decode()
+            values = [o.get("value") for o in map(json.loads, lines.splitlines())
+                      if o.get("type") == "builtins.str"]
+            values = [str(v) for v in values if "startxxx" in str(v)]
+            self.assertIn(length, [max(len(v) for v in [p.strip("'") for p in values])],
+                          values)
+        self.assertIn(b"from 0 to 4096", run_load("--values", 4097, 1).stderr)
+
     def test_wrong_exec_is_told(self):
         """Even by -q: whoever names a binary wants to know that it is another."""
         python = some_interpreters(1)[0]

@@ -146,6 +146,32 @@ static void test_config_values(void **state)
 	}
 }
 
+static void test_config_previews(void **state)
+{
+	static const struct {
+		const char *var;
+		int rc;
+		uint32_t values;
+	} cases[] = {
+		{ "PYMEM_KEEP=1", 1, 64 },	   { "PYMEM_VALUES=no", 1, 0 },
+		{ "PYMEM_VALUES=1", 1, 64 },	   { "PYMEM_VALUES=2", 1, 2 },
+		{ "PYMEM_VALUES=4096", 1, 4096 },  { "PYMEM_VALUES=4097", -1, 0 },
+		{ "PYMEM_VALUES=-1", -1, 0 },	   { "PYMEM_VALUES=20x", -1, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *const env[] = { "PYMEM_OUTPUT=/tmp/x", "PYMEM_AT_EXIT=1",
+					    cases[i].var, NULL };
+		struct trigger_config c;
+		char err[256];
+
+		assert_int_equal(configure(env, &c, err), cases[i].rc);
+		if (cases[i].rc > 0)
+			assert_int_equal(c.values, cases[i].values);
+	}
+}
+
 static void test_config_wholes(void **state)
 {
 	static const char *const nothing[] = { "A=B", "PYMEM_TORTURE=1", NULL };
@@ -482,6 +508,7 @@ int main(void)
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_config_good),
 		cmocka_unit_test(test_config_values),
+		cmocka_unit_test(test_config_previews),
 		cmocka_unit_test(test_config_wholes),
 		cmocka_unit_test(test_output_name),
 		cmocka_unit_test(test_output_rotates),
