@@ -135,6 +135,28 @@ static int add_suspects(const struct report_context *c, struct text *scratch,
 	return err;
 }
 
+/* What the capture itself was not sure of. */
+static int add_doubts(const struct heap *heap, struct table *table)
+{
+	const uint64_t running = heap_fact_u64(heap, "interpreters.not_stopped", 0);
+	int err = 0;
+
+	if (running)
+		err = table_note(table,
+			"%llu of the process's interpreters could not be held still: what "
+			"they were changing at that moment may be wrong here",
+			(unsigned long long)running);
+	if (!err && !heap_fact_u64(heap, "consistent", 1))
+		err = table_note(table,
+			"a thread held the GIL when the process was copied: what it was "
+			"changing at that moment may be wrong here");
+	if (!err && !heap->complete)
+		err = table_note(table,
+			"the snapshot is truncated: objects and roots are missing, "
+			"so what is called unreachable may not be");
+	return err;
+}
+
 static int run(const struct report_context *context, const struct report_params *params,
 	       struct table *table)
 {
@@ -156,11 +178,8 @@ static int run(const struct report_context *context, const struct report_params 
 	err = row_end(&row);
 	if (!err)
 		err = add_suspects(context, &scratch, table);
-	if (!err && !heap->complete)
-		err = table_note(
-			table,
-			"the snapshot is truncated: objects and roots are missing, "
-			"so what is called unreachable may not be");
+	if (!err)
+		err = add_doubts(heap, table);
 	text_free(&scratch);
 	return err;
 }
