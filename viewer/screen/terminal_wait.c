@@ -6,7 +6,6 @@
  * between that look and poll would be noticed only at the next key: so it is held back
  * from before the look until ppoll(2) lets it in.
  */
-#define _GNU_SOURCE
 #include "viewer/screen/terminal_wait.h"
 
 #include <signal.h>
