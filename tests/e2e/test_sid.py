@@ -4,8 +4,10 @@
 debootstrapped chroot: a container-like target with an own root, where the
 agent's file is not visible and that has no /proc.  Opt-in: tests/run --sid (PYMEM_SID=1).  The chroot
 is kept in PYMEM_SID_ROOT (default: below the user's cache folder) between runs."""
+import collections
 import glob
 
+import test_subinterpreters
 from harness import *
 
 if os.environ.get("PYMEM_SID") != "1":
@@ -15,6 +17,7 @@ if os.geteuid() != 0:
 if not shutil.which("debootstrap"):
     skip_all("debootstrap is not installed")
 
+CODE_SUB = test_subinterpreters.CODE
 SID = os.environ.get("PYMEM_SID_ROOT") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "pymem-sid")
 
@@ -70,12 +73,15 @@ def pythons():
                   if os.path.basename(p)[9:].isdigit())
 
 
+Inside = collections.namedtuple("Inside", "name")
+
+
 class ChrootTarget(Target):
     """A target whose script lies inside the chroot."""
 
-    def __init__(self, path, code):
+    def __init__(self, path, code, args=()):
         inside = "/" + os.path.relpath(path, SID)
-        super().__init__(inside, code, prefix=["chroot", SID])
+        super().__init__(inside, code, args=args, prefix=["chroot", SID])
 
     def place(self):
         os.makedirs(SID + self.dir, exist_ok=True)
@@ -84,6 +90,29 @@ class ChrootTarget(Target):
     def close(self):
         super().close()
         shutil.rmtree(SID + self.dir, ignore_errors=True)
+
+
+class SidSubinterpreters(test_subinterpreters.Subinterpreters):
+    """The same tests, on the interpreters in the chroot."""
+
+    def setUp(self):
+        super().setUp()
+        make_root()
+        os.makedirs(SID + self.tmp)	# the same path inside and outside
+        self.addCleanup(shutil.rmtree, SID + self.tmp, True)
+
+    def path(self, name):
+        inside = name.startswith(("out", "stop"))
+        return os.path.join(SID + self.tmp if inside else self.tmp, name)
+
+    def since(self, minor):
+        return [Inside(path) for path in pythons()]
+
+    def args(self, work, kind="own"):
+        return [a[len(SID):] if a.startswith(SID) else a for a in super().args(work, kind)]
+
+    def target(self, python, work, kind="own"):
+        return ChrootTarget(python.name, CODE_SUB, args=self.args(work, kind))
 
 
 class Sid(Case):
