@@ -246,17 +246,23 @@ static uint32_t own_refs(struct walk *w, struct walk_type *type, uint64_t obj)
 static uint32_t edges_object(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	uint32_t shape, known, fixed;
+	bool again = true;
 
 	do {
 		w->nrefs = 0;
 		shape = own_refs(w, type, obj);
 		fixed = w->nrefs;
-		if (base_refs(w, type, obj))
+		if (base_refs(w, type, obj)) {
+			if (type->guess && names_guess(w, type, obj))
+				continue;
 			return shape;
+		}
 		known = w->nrefs;
 		walk_traverse(w, type, obj);
 		names_claim(w, type, obj, 0, known);
-	} while (w->nrefs > known && names_learn(w, type, obj, known));
+		again = (w->nrefs > known && names_learn(w, type, obj, known)) ||
+			(type->guess && names_guess(w, type, obj));
+	} while (again);
 	if (w->nrefs > known && type->rest && known == fixed)
 		return names_rest_shape(w, type, shape, known, w->nrefs - known);
 	return shape;
@@ -483,6 +489,7 @@ void edges_plan(struct walk *w, struct walk_type *type)
 	if (type->edges)
 		return;
 	plan_tail(type);
+	type->guess = names_must_guess(w, type);
 	collect_slots(w, type);
 	if (type->kind == SNAP_KIND_TUPLE)
 		fold_structseq(w, type);

@@ -194,6 +194,9 @@ static uint32_t greenlet_edges(struct walk *w, struct walk_type *type, uint64_t 
 
 void greenlet_edges_hook(struct walk *w, struct walk_type *type)
 {
+	/* tp_is_gc says no of a greenlet that runs or waits, only so that it is not
+	 * collected; it has its gc header, and its tp_traverse reads no stack */
+	type->traverse_always = true;
 	if (!cpython_since(w->py, 11) || !w->frames)
 		return;
 	if (!w->greenlet)

@@ -10,7 +10,11 @@
 #include "agent/heap/numpy.h"
 #include "agent/heap/tables.h"
 
-enum { LEARN_MAX = 64, FIELD_NAME_MAX = 64, TAG_BITS = 7 };
+enum {
+	LEARN_MAX = 64, TAG_BITS = 7,
+	GUESSES = 256,		/* instances of a type that are looked at */
+	GUESS_SIZE = 1024,
+};
 
 /* ---- the table ---- */
 
@@ -35,12 +39,13 @@ static const char *number(const char *at, uint32_t *ret)
 static const char *parse(struct walk *w, const char *at, struct walk_slot *ret)
 {
 	uint32_t shift = w->lay->head - 16u, offset;
-	bool hidden = *at == '!';
-	const char *name = at + hidden;
+	bool hidden = *at == '!', borrowed = *at == '~';
+	const char *name = at + (hidden || borrowed);
 
 	at = strchr(name, '@');
-	*ret = (struct walk_slot){ .kind = SNAP_LABEL_ATTR,
-		.flags = hidden ? WALK_SLOT_CHECK : WALK_SLOT_TRAVERSED,
+	*ret = (struct walk_slot){
+		.kind = borrowed ? SNAP_LABEL_WEAK : SNAP_LABEL_ATTR,
+		.flags = hidden || borrowed ? WALK_SLOT_CHECK : WALK_SLOT_TRAVERSED,
 		.name = walk_string(w, name, (size_t)(at - name)) };
 	at = number(at + 1, &offset);
 	if (*at == '>') {
@@ -94,6 +99,7 @@ void names_add(struct walk *w, struct walk_type *type, uint64_t base,
 		if (version < row->since || version >= row->until ||
 		    !one_of(row->types, name))
 			continue;
+		type->guess = false;	/* the table knows them all */
 		for (const char *at = row->fields; *at;) {
 			at = parse(w, at, &slot);
 			add(slots, nslots, capacity, slot);
@@ -143,11 +149,14 @@ static bool is_slot(const struct walk_type *type, uint64_t offset)
 	return false;
 }
 
-static uint32_t offset_name(struct walk *w, uint64_t offset)
+/* "+40", or "+40?" when it is a guess. */
+static uint32_t offset_name(struct walk *w, uint64_t offset, bool guess)
 {
 	char text[24], *at = text + sizeof(text);
 	size_t size;
 
+	if (guess)
+		*--at = '?';
 	do
 		*--at = (char)('0' + offset % 10);
 	while (offset /= 10);
@@ -156,7 +165,7 @@ static uint32_t offset_name(struct walk *w, uint64_t offset)
 	return walk_string(w, at, size);
 }
 
-static bool learn(struct walk *w, struct walk_type *type, uint64_t offset)
+static bool learn(struct walk *w, struct walk_type *type, uint64_t offset, uint8_t flags)
 {
 	struct walk_slot *slots = arena_alloc(w->arena,
 					      (type->nslots + 2) * sizeof(*slots));
@@ -167,21 +176,26 @@ static bool learn(struct walk *w, struct walk_type *type, uint64_t offset)
 	}
 	memcpy(slots, type->slots, type->nslots * sizeof(*slots));
 	slots[type->nslots++] = (struct walk_slot){ .offset = (uint32_t)offset,
-		.kind = SNAP_LABEL_OTHER, .flags = WALK_SLOT_TRAVERSED,
-		.name = offset_name(w, offset - (w->lay->head - 16u)) };
+		.kind = SNAP_LABEL_OTHER, .flags = flags,
+		.name = offset_name(w, offset - (w->lay->head - 16u),
+				    flags & WALK_SLOT_CHECK) };
 	type->slots = slots;
 	type->learned++;
 	return true;
+}
+
+static uint64_t fields_end(const struct walk *w, const struct walk_type *type)
+{
+	return type->native_base == type->addr ? type->basicsize :
+		peek64(type->native_base + w->lay->tp_basicsize);
 }
 
 /* The field of obj's own C structure that holds ref; 0 = none that is not known. */
 static uint64_t field_of(struct walk *w, const struct walk_type *type, uint64_t obj,
 			 uint64_t ref)
 {
-	uint64_t end = type->basicsize;
+	uint64_t end = fields_end(w, type);
 
-	if (type->native_base != type->addr)
-		end = peek64(type->native_base + w->lay->tp_basicsize);
 	for (uint64_t at = w->lay->head; at + 8 <= end; at += 8)
 		if ((peek64(obj + at) & ~(uint64_t)TAG_BITS) == ref &&
 		    !is_slot(type, at))
@@ -198,7 +212,36 @@ bool names_learn(struct walk *w, struct walk_type *type, uint64_t obj, uint32_t 
 	for (uint32_t k = known; k < w->nrefs && type->learned < LEARN_MAX; k++) {
 		uint64_t at = field_of(w, type, obj, w->refs[k]);
 
-		if (at && learn(w, type, at))
+		if (at && learn(w, type, at, WALK_SLOT_TRAVERSED))
+			learned = true;
+	}
+	if (learned)
+		edges_plan_shapes(w, type);
+	return learned && !w->err;
+}
+
+bool names_must_guess(const struct walk *w, const struct walk_type *type)
+{
+	uint64_t base = type->native_base;
+
+	return base && !(peek64(base + w->lay->tp_flags) >> 14 & 1) &&
+	       (type->kind == SNAP_KIND_OBJECT || type->kind == SNAP_KIND_BUILTIN) &&
+	       fields_end(w, type) > w->lay->head;
+}
+
+bool names_guess(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	uint64_t end = fields_end(w, type), weak, word;
+	bool learned = false;
+
+	if (type->count > GUESSES || type->learned == LEARN_MAX || end > GUESS_SIZE)
+		return false;
+	weak = peek64(type->addr + w->lay->tp_weaklistoffset);
+	for (uint64_t at = w->lay->head; at + 8 <= end; at += 8) {
+		word = peek64(obj + at);
+		if (at != weak && word != obj && peek_plausible(word) && !(word & 7) &&
+		    !is_slot(type, at) && walk_is_object(w, word) &&
+		    learn(w, type, at, WALK_SLOT_CHECK))
 			learned = true;
 	}
 	if (learned)

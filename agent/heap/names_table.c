@@ -68,7 +68,8 @@ const struct names_row names_table[] = {
 	  NULL },
 	{ "functools._lru_cache_wrapper", SINCE(10), "kwd_mark@112 "
 	  "lru_list_elem_type@120 cache_info_type@128", NULL },
-	{ "functools._lru_list_elem", ALL, "!key@40 !result@48", NULL },
+	{ "functools._lru_list_elem", ALL, "~prev@16 ~next@24 !key@40 !result@48",
+	  NULL },
 	{ "functools.KeyWrapper", ALL, "cmp@16", NULL },
 	/* Modules/itertoolsmodule.c */
 	{ "itertools._grouper", ALL, "parent@16 tgtkey@24", NULL },
@@ -105,6 +106,8 @@ const struct names_row names_table[] = {
 	{ "dict_itemiterator", ALL, "result@40", NULL },
 	{ "dict_reversekeyiterator|dict_reversevalueiterator|"
 	  "dict_reverseitemiterator", ALL, "dict@16 result@40", NULL },
+	{ "line_iterator|positions_iterator", ALL, "!code@16", NULL },
+	{ "formatteriterator|fieldnameiterator", ALL, "!str@16 ~markup@24", NULL },
 	{ "callable_iterator", ALL, "callable@16 sentinel@24", NULL },
 	{ "enumerate", ALL, "iterator@24 result@32 index@40", NULL },
 	{ "filter", ALL, "function@16 iterator@24", NULL },
@@ -150,7 +153,7 @@ const struct names_row names_table[] = {
 	/* Modules: the others */
 	{ "_abc._abc_data", SINCE(9), "_abc_registry@16 _abc_cache@24 "
 	  "_abc_negative_cache@32", NULL },
-	{ "_csv.Dialect", SINCE(10), "lineterminator@40", NULL },
+	{ "_csv.Dialect", ALL, "!lineterminator@40", NULL },
 	{ "_csv.reader", ALL, "input_iter@16 fields@32", NULL },
 	{ "_csv.writer", ALL, "write@16 error_obj@64", NULL },
 	{ "_json.Scanner", ALL, "memo@64", NULL },
@@ -173,6 +176,7 @@ const struct names_row names_table[] = {
 	{ "_struct.Struct", SINCE(10), "format@40", NULL },
 	{ "unpack_iterator|_struct.unpack_iterator", ALL, "struct@16 buffer@32",
 	  NULL },
+	{ "_thread._localdummy", ALL, "~localdict@16", NULL },
 	{ "_thread._local", UNTIL(13), "!key@16 args@24 kw@32 dummies@48", NULL },
 	{ "_thread._local", SINCE(13), "args@16 kw@24 localdicts@40 "
 	  "thread_watchdogs@48", NULL },
@@ -181,11 +185,30 @@ const struct names_row names_table[] = {
 	{ "operator.attrgetter", ALL, "attrs@24", NULL },
 	{ "operator.itemgetter", ALL, "items@24", NULL },
 	{ "operator.methodcaller", ALL, "!name@16 args@24 kwds@32", NULL },
-	{ "re.Match", SINCE(7), "regs@32", NULL },
+	{ "re.Match|_sre.SRE_Match", ALL, "!regs@32", NULL },
+	{ "_sre.SRE_Scanner", UNTIL(10), "!string@56", NULL },
 	{ "re.Pattern", SINCE(10), "groupindex@32 indexgroup@40", NULL },
 	{ "pyexpat.xmlparser", ALL, "", "handler" },
+	{ "_ssl._SSLSocket", UNTIL(10), "!context@32 !owner@48 !server_hostname@56",
+	  NULL },
 	{ "ssl.SSLContext|_ssl._SSLContext", ALL, "sni_callback@40", NULL },
+	{ "posix.ScandirIterator", UNTIL(13), "~object@72 !cleanup@80", NULL },
+	{ "posix.ScandirIterator", SINCE(13), "~object@88 !cleanup@96", NULL },
+	{ "select.poll", ALL, "!dict@16", NULL },
+	{ "zlib.Compress|zlib.Decompress", ALL, "!unused_data@128 !unconsumed_tail@136 "
+	  "!zdict@152", NULL },
+	{ "zoneinfo.ZoneInfo", UNTIL(12), "!std_utcoff@96 !std_dstoff@104 !std_tzname@112 "
+	  "!dst_utcoff@128 !dst_dstoff@136 !dst_tzname@144", NULL },
 	/* Modules/_sqlite */
+	{ "sqlite3.Connection", UNTIL(10), "!isolation_level@48 !cache@80 !statements@88 "
+	  "!cursors@96", NULL },
+	{ "sqlite3.Connection", UNTIL(8), "!function_pinboard@128 !collations@136", NULL },
+	{ "sqlite3.Connection", FROM_TO(8, 10), "!collations@152", NULL },
+	{ "sqlite3.Cursor", UNTIL(10), "!statement@72 !next_row@96", NULL },
+	{ "sqlite3.Cursor", UNTIL(8), "!row_cast_map@32", NULL },
+	{ "sqlite3.Statement", UNTIL(10), "!sql@32", NULL },
+	{ "sqlite3.Cache", UNTIL(10), "!mapping@24 ~factory@32 ~first@40 ~last@48", NULL },
+	{ "sqlite3Node", UNTIL(10), "!key@16 !data@24 ~prev@40 ~next@48", NULL },
 	{ "sqlite3.Connection", FROM_TO(10, 11), "isolation_level@48 cache@80 "
 	  "statements@88 cursors@96 collations@152", NULL },
 	{ "sqlite3.Connection", FROM_TO(11, 12), "statement_cache@64 cursors@72 "
@@ -228,11 +251,16 @@ const struct names_row names_table[] = {
 	  "!fields@96 !names@104", NULL },
 	{ "numpy.ufunc|numpy2.ufunc", ALL, "!obj@96 !userloops@104 "
 	  "!identity_value@208 !_loops@224", NULL },
+	/* numpy.f2py's functions and modules, fortranobject.h */
+	{ "fortran", ALL, "!dict@32", NULL },
+	/* cffi, _cffi_backend.c: CTypeDescrObject */
+	{ "_cffi_backend.CType", ALL, "!ct_unique_key@56", NULL },
 	/* Cython's functions, whose tp_traverse forgets the annotations (0.29) */
 	{ "cython_function_or_method|fused_cython_function|"
 	  "_cython_0_29_32.cython_function_or_method", ALL, "!__annotations__@176",
 	  NULL },
-	/* Modules/_ctypes */
+	/* Modules/_ctypes; what lies in the memory of the values is not counted */
+	{ "_ctypes._CData", ALL, "", NULL },
 	{ "_ctypes.CField", ALL, "proto@40", NULL },
 	{ "_ctypes.CThunkObject", ALL, "converters@80 callable@88 restype@96", NULL },
 	{ "_ctypes.DictRemover", ALL, "key@16 dict@24", NULL },

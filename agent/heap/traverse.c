@@ -121,7 +121,7 @@ bool traverse_allowed(const struct walk_type *type, uint64_t obj)
 
 	if (!type->traverse || type->opaque || !(type->flags & SNAP_TYPE_GC))
 		return false;
-	return !type->is_gc || is_gc.fn(obj);
+	return !type->is_gc || type->traverse_always || is_gc.fn(obj);
 }
 
 void walk_traverse(struct walk *w, struct walk_type *type, uint64_t obj)

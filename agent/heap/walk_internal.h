@@ -74,6 +74,8 @@ struct walk_type {
 				 * heap types among type objects */
 	bool size_approx;	/* __sizeof__ could not be used: SNAP_OBJ_SIZE_APPROX */
 	bool opaque;		/* do not traverse: on the skip list */
+	bool traverse_always;	/* whatever tp_is_gc says */
+	bool guess;		/* fields that hold objects are taken for references */
 	struct walk_slot *slots; /* members and slots, base first */
 	uint32_t nslots;
 	int64_t dictoffset;	/* 0 = none; negative: from the end */

@@ -24,6 +24,9 @@ class Held(object):
 for i in range(5000):
     leaky_ext.leak(Leaked())
 leaky_ext.keep(Held())
+class Boxed(object):
+    pass
+boxes = [leaky_ext.box(Boxed()) for i in range(10)]
 # of objects that the collector does not know, nothing but the allocator knows
 for i in range(500):
     leaky_ext.leak("leaked text %d" % i)
@@ -132,6 +135,7 @@ class Truth(Case):
                 # the last of them may still lie on a frame's unused value stack
                 self.assertIn(rows[0]["surplus"], (4999, 5000))
                 self.assertNotIn("__main__.Held", [r["type"] for r in rows])
+                self.assertNotIn("__main__.Boxed", [r["type"] for r in rows])
                 self.check_leaves(path)
         if not tried:
             self.skipTest("no interpreter with headers, or no compiler")
@@ -140,7 +144,7 @@ class Truth(Case):
         """Leaked objects that nothing refers to, and the collector doesn't know."""
         p = run_view(path, "--export", "jsonl", "-o", "-")
         self.assertEqual(0, p.returncode, p.stderr.decode())
-        texts, numbers, large, held = set(), 0, 0, []
+        texts, numbers, large, held, boxed = set(), 0, 0, [], []
         for line in p.stdout.decode("utf-8", "replace").splitlines():
             row = json.loads(line)
             if row.get("root", {}).get("kind") == "c_static":
@@ -149,8 +153,12 @@ class Truth(Case):
                 continue
             if str(row.get("value")).startswith("leaked text ") and "%" not in row["value"]:
                 texts.add(row["value"])
+            if row["type"] == "leaky_ext.Box":
+                boxed += [ref["label"] for ref in row["refs"]]
             numbers += row["type"] == "builtins.int" and row["size"] >= 36
             large += row["type"] == "builtins.bytes" and row["size"] > 50000
+        # a field of a type without tp_traverse
+        self.assertEqual(["+24?"] * 10, boxed)
         # the variable, and offsets of those that have no symbol
         self.assertIn("leaky_ext.so:kept", held)
         self.assertTrue(all(":" in name or "+0x" in name for name in held), held)
