@@ -90,6 +90,15 @@ static void job_over(void *arg)
 	capture_close(&ended);
 }
 
+/* By this number the loader knows when the thread is gone, whatever it can say. */
+static void job_tell_thread(const struct pymem_start *start)
+{
+	volatile int32_t *to = (volatile int32_t *)(uintptr_t)start->tid_addr;
+
+	if (to)
+		*to = job.worker.made;
+}
+
 static int job_begin(const struct pymem_start *start)
 {
 	int rc;
@@ -97,6 +106,7 @@ static int job_begin(const struct pymem_start *start)
 	if (!busy_claim())
 		return -EBUSY;
 	memcpy(&job.start, start, sizeof(job.start));
+	job.borrowed = start->borrowed_tid ? (int)start->borrowed_tid : sys_gettid();
 	job.worker.run = job_run;
 	job.worker.over = job_over;
 	job.worker.name = "pymem-agent";
@@ -109,6 +119,8 @@ static int job_begin(const struct pymem_start *start)
 			     "the agent's thread could not be made");
 		job.ran = true;
 		job_over(NULL);
+	} else {
+		job_tell_thread(start);
 	}
 	return rc;
 }
@@ -128,7 +140,6 @@ int pymem_agent_start(const struct pymem_start *start)
 	if (rc)
 		return rc;
 	libc_arena_learn();
-	job.borrowed = sys_gettid();	/* a kept agent: called on a borrowed thread */
 	return job_begin(start);
 }
 
@@ -155,7 +166,6 @@ __attribute__((constructor)) static void agent_loaded(void)
 	if (start->flags & PYMEM_START_IN_COPY)
 		run_in_copy(start);
 	libc_arena_learn();
-	job.borrowed = sys_gettid();
 	job_begin(start);
 }
 

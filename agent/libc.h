@@ -32,6 +32,7 @@ LIBC_OLD(dlopen);
 LIBC_OLD(dlsym);
 LIBC_OLD(pthread_attr_setstack);
 LIBC_OLD(pthread_create);
+LIBC_OLD(pthread_getcpuclockid);
 LIBC_OLD(pthread_getspecific);
 LIBC_OLD(pthread_key_create);
 LIBC_OLD(pthread_key_delete);

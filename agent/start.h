@@ -38,7 +38,7 @@
 #include <stdint.h>
 
 #define PYMEM_START_MAGIC "\x89PYMEM-START\r\n\x1a"	/* 16 bytes with the NUL */
-#define PYMEM_START_VERSION 1u
+#define PYMEM_START_VERSION 2u
 #define PYMEM_AGENT_EXPORT "pymem_agent_start"
 
 enum pymem_start_flags {
@@ -72,6 +72,12 @@ struct pymem_start {
 					 * loader puts a uint64_t length and as many bytes of
 					 * the text of its /proc/PID/maps before the thread it
 					 * borrowed goes on; 0 = the agent reads its own */
+	uint64_t tid_addr;		/* where the agent puts, as an int32_t and before it
+					 * returns, the number of the thread it made, as the
+					 * target counts; 0 = nowhere */
+	uint32_t borrowed_tid;		/* number of the borrowed thread in the /proc that the
+					 * target sees; 0 = as the target itself counts */
+	uint32_t reserved;		/* 0 */
 	char skip_types[1024];		/* NUL-separated qualified type names whose tp_traverse
 					 * crashed or hung in an earlier try; "" ends the list */
 	char probes[16384];		/* text of --probes, NUL-terminated; "" = built-in ones only */

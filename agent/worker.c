@@ -84,6 +84,18 @@ static int worker_stack(struct worker *worker, void **stack_ret, size_t *size_re
 	return 0;
 }
 
+/*
+ * The number of a thread that may not have run yet: its CPU clock's name is made of
+ * it (clock_getcpuclockid(3); linux/posix-timers.h).  Its descriptor lies on our
+ * stack, so it can be looked at even when the thread is over already.
+ */
+static int thread_number(pthread_t thread)
+{
+	clockid_t clock;
+
+	return pthread_getcpuclockid(thread, &clock) ? 0 : ~(clock >> 3);
+}
+
 int worker_start(struct worker *worker)
 {
 	uint64_t all = ~0ULL, old = 0;
@@ -101,6 +113,7 @@ int worker_start(struct worker *worker)
 	if (!rc) {
 		sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, &old, 8);
 		rc = -pthread_create(&thread, &attr, worker_main, worker);
+		worker->made = rc ? 0 : thread_number(thread);
 		sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, 8);
 	}
 	pthread_attr_destroy(&attr);

@@ -27,7 +27,8 @@ struct worker {
 	size_t stack_size;
 	void *own_stack; /* mapped when first needed, and kept for the next thread */
 	const char *name;	/* of the thread, at most 15 characters */
-	volatile int tid;	/* of the running or last thread */
+	volatile int tid;	/* of the running or last thread, set by itself */
+	int made;		/* the same, known once worker_start returns; 0: it is over */
 };
 
 /*

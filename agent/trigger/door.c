@@ -151,6 +151,7 @@ static int door_request(int fd)
 	start.flags &= PYMEM_START_NO_FORK | PYMEM_START_NO_VALUES | PYMEM_START_KEEP;
 	start.stack_addr = start.stack_size = 0;
 	start.maps_addr = start.maps_size = 0;
+	start.tid_addr = start.borrowed_tid = 0;
 	start.skip_types[sizeof(start.skip_types) - 1] = '\0';
 	start.skip_types[sizeof(start.skip_types) - 2] = '\0';
 	start.probes[sizeof(start.probes) - 1] = '\0';

@@ -2,6 +2,7 @@
 /* agent_image - see agent_image.h. */
 #include "loader/inject/agent_image.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -22,6 +23,41 @@
 #endif
 
 enum { MAPS_TEXT_MAX = 16 << 20, MAPS_TEXT_GROWTH = 16 << 10 };
+
+/*
+ * Bytes of a library that are ever mapped, all that its dynamic loader reads: the
+ * rest (symbols, section headers) need not be copied while a thread is stopped.
+ */
+static size_t mapped_size(const char *data, size_t size)
+{
+	Elf64_Ehdr h;
+	size_t end = 0;
+	if (size < sizeof(h))
+		return size;
+	memcpy(&h, data, sizeof(h));
+	if (memcmp(h.e_ident, ELFMAG, SELFMAG) || h.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    h.e_phentsize != sizeof(Elf64_Phdr) || h.e_phoff > size ||
+	    h.e_phnum * sizeof(Elf64_Phdr) > size - h.e_phoff)
+		return size;
+	for (size_t i = 0; i < h.e_phnum; i++) {
+		Elf64_Phdr p;
+		memcpy(&p, data + h.e_phoff + i * sizeof(p), sizeof(p));
+		if (p.p_offset > size || p.p_filesz > size - p.p_offset)
+			return size;
+		if (p.p_offset + p.p_filesz > end)
+			end = p.p_offset + p.p_filesz;
+	}
+	return end > sizeof(h) ? end : size;
+}
+
+/* A file that is cut off there says that it has no sections. */
+static void cut_sections(char *data)
+{
+	Elf64_Ehdr h;
+	memcpy(&h, data, sizeof(h));
+	h.e_shoff = h.e_shnum = h.e_shstrndx = 0;
+	memcpy(data, &h, sizeof(h));
+}
 
 int agent_image_init(struct agent_image *image, const struct inject_options *options,
 		     struct load_error *err)
@@ -45,10 +81,16 @@ int agent_image_init(struct agent_image *image, const struct inject_options *opt
 		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
 				 "the agent file isn't libpymemagent.so of this version "
 				 "(no start block)");
+	const size_t whole = size;
+	size = mapped_size(data, whole);
+	if ((size_t)(found - data) + sizeof(struct pymem_start) > size)
+		size = whole;
 	image->data = malloc(size);
 	if (!image->data)
 		return load_fail(err, LOAD_E_SYSTEM, ENOMEM, "out of memory");
 	memcpy(image->data, data, size);
+	if (size < whole)
+		cut_sections(image->data);
 	image->size = size;
 	image->block = (size_t)(found - data);
 	return 0;
@@ -102,7 +144,7 @@ static uint64_t start_time(const char *path)
  * What the thread calls itself in the /proc it sees: that /proc may belong to any
  * of the pid namespaces it is in, or be missing.  False = no usable /proc.
  */
-static bool name_in_own_proc(const struct tracee *t, pid_t *pid_ret, pid_t *tid_ret)
+static bool look_in_own_proc(const struct tracee *t, pid_t *pid_ret, pid_t *tid_ret)
 {
 	char root[96], path[160];
 	struct statfs fs;
@@ -120,6 +162,28 @@ static bool name_in_own_proc(const struct tracee *t, pid_t *pid_ret, pid_t *tid_
 		return true;
 	}
 	return false;
+}
+
+/* Looked at once for each thread: it's stopped meanwhile. */
+static bool name_in_own_proc(const struct tracee *t, pid_t *pid_ret, pid_t *tid_ret)
+{
+	static struct {
+		pid_t of, pid, tid;
+		bool has;
+	} last;
+	if (last.of != t->tid) {
+		last.has = look_in_own_proc(t, &last.pid, &last.tid);
+		last.of = t->tid;
+	}
+	*pid_ret = last.pid;
+	*tid_ret = last.tid;
+	return last.has;
+}
+
+pid_t agent_image_own_tid(const struct tracee *tracee)
+{
+	pid_t pid, tid;
+	return name_in_own_proc(tracee, &pid, &tid) ? tid : 0;
 }
 
 bool agent_image_has_proc(const struct tracee *tracee)

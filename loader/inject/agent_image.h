@@ -35,6 +35,8 @@ void agent_image_free(struct agent_image *image);
  * given to the agent) and write it (agent_maps_write, once all is mapped).
  */
 bool agent_image_has_proc(const struct tracee *tracee);
+/* The number of the thread in that /proc; 0 = there is none. */
+pid_t agent_image_own_tid(const struct tracee *tracee);
 /* Of the memory [addr, addr + size) in the target takes what the text needs; returns
  * how much that is, 0 = nothing: it has its own /proc or there isn't room. */
 uint64_t agent_maps_reserve(const struct tracee *tracee, struct pymem_start *start,

@@ -86,6 +86,17 @@ static int seize_failed(struct search *s, pid_t tid)
 	}
 }
 
+/* Is it still at what a killed loader had it do? */
+static bool is_used(const struct tracee *t)
+{
+	const struct target *target = t->errand->target;
+	for (int i = 0; i < target->used_count; i++)
+		if (range_has(target->used[i], cpu_sp(&t->state.regs)) ||
+		    range_has(target->used[i], cpu_pc(&t->state.regs)))
+			return true;
+	return false;
+}
+
 /* 1 = borrowed, 0 = not this one, -1 = none at all. */
 static int try_thread(struct search *s, pid_t tid)
 {
@@ -110,7 +121,7 @@ static int try_thread(struct search *s, pid_t tid)
 		tracee_release(t, NULL);
 		return -1;
 	}
-	enum safepoint point = s->borrow->judge(t);
+	enum safepoint point = is_used(t) ? UNSAFE_PLACE : s->borrow->judge(t);
 	if (point == SAFE) {
 		errand_log(s->errand, "thread %d borrowed, in %s %ld", tid,
 			   cpu_syscall(&t->state.regs) < 0 ? "user code" : "system call",

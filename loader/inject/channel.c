@@ -11,6 +11,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "loader/inject/leftover.h"
+#include "loader/inject/remote_run.h"
+
 #define HIGH_FD 1000
 
 uint64_t channel_inode(pid_t pid, pid_t tid, int fd)
@@ -27,62 +30,118 @@ static int close_one(struct remote *r, int fd, struct load_error *err)
 	return remote_sys(r, &ret, err, SYS_close, (uint64_t)fd);
 }
 
-/* A pair of descriptors made by a call that writes two ints. >0: the call's errno. */
-static int make_pair(struct remote *r, long nr, uint64_t a, uint64_t b, int pair[2],
+/* A pipe in the target, the `index`-th pair. >0: the call's errno. */
+static int make_pipe(struct remote *r, int index, int flags, int pair[2],
 		     struct load_error *err)
 {
-	const int none[2] = { -1, -1 };
 	int64_t ret;
-	uint64_t addr = remote_push(r, none, sizeof(none));
+	uint64_t addr = leftover_pair_addr(r, index);
 	if (!addr)
 		return load_fail(err, LOAD_E_SYSTEM, errno,
 				 "the target can't be written to");
-	int failed = nr == SYS_pipe2 ? remote_sys(r, &ret, err, nr, addr, a) :
-		remote_sys(r, &ret, err, nr, AF_UNIX, a, b, addr);
-	if (failed)
+	if (remote_sys(r, &ret, err, SYS_pipe2, addr, (uint64_t)(O_CLOEXEC | flags)))
 		return -1;
 	if (ret < 0)
 		return (int)-ret;
 	if (!tracee_read(r->tracee, addr, pair, 2 * sizeof(int)))
 		return load_fail(err, LOAD_E_SYSTEM, errno, "the target can't be read");
+	leftover_note_pair(r, index, pair);
 	return 0;
+}
+
+static void remember(struct remote *r, int index, int fd)
+{
+	struct errand_result *res = &r->tracee->errand->result;
+	res->remote_fd[index] = fd;
+	res->remote_inode[index] = channel_inode(r->tracee->pid, r->tracee->tid, fd);
 }
 
 /* Moves the target's end up and remembers it as end `index`. */
 static int settle(struct remote *r, int index, int fd, struct load_error *err)
 {
-	struct errand_result *res = &r->tracee->errand->result;
 	int64_t high;
 	if (remote_sys(r, &high, err, SYS_fcntl, (uint64_t)fd, F_DUPFD_CLOEXEC, HIGH_FD))
 		return -1;
 	if (high >= 0 && close_one(r, fd, err))
 		return -1;
-	res->remote_fd[index] = high >= 0 ? (int)high : fd;
-	res->remote_inode[index] = channel_inode(r->tracee->pid, r->tracee->tid,
-						 res->remote_fd[index]);
+	remember(r, index, high >= 0 ? (int)high : fd);
+	return 0;
+}
+
+static int close_pair(struct remote *r, const int pair[2], struct load_error *err)
+{
+	return close_one(r, pair[0], err) || close_one(r, pair[1], err) ? -1 : 0;
+}
+
+/* The two socket pairs, in the target. >0: the call's errno, and there is none. */
+static int make_sockets(struct remote *r, int pair[2][2], struct load_error *err)
+{
+	static const int type[2] = { SOCK_SEQPACKET, SOCK_STREAM };
+	struct cpu_op ops[2];
+	for (int i = 0; i < 2; i++) {
+		uint64_t addr = leftover_pair_addr(r, i);
+		if (!addr)
+			return load_fail(err, LOAD_E_SYSTEM, errno,
+					 "the target can't be written to");
+		ops[i] = (struct cpu_op){ SYS_socketpair, { AF_UNIX,
+			(uint64_t)(type[i] | SOCK_CLOEXEC), 0, addr }, 0 };
+	}
+	if (remote_batch(r, ops, 2, err))
+		return -1;
+	for (int i = 0; i < 2; i++)
+		if (ops[i].result >= 0 &&
+		    !tracee_read(r->tracee, ops[i].arg[3], pair[i], 2 * sizeof(int)))
+			return load_fail(err, LOAD_E_SYSTEM, errno,
+					 "the target can't be read");
+	for (int i = 0; i < 2; i++)
+		if (ops[i].result < 0 && ops[!i].result >= 0 &&
+		    close_pair(r, pair[!i], err))
+			return -1;
+	const int64_t failed = ops[0].result < 0 ? ops[0].result : ops[1].result;
+	return failed < 0 ? (int)-failed : 0;
+}
+
+/* Our ends; if one can't be had, none: >0, its errno. */
+static int take_ours(struct errand *e, int pidfd, int pair[2][2])
+{
+	for (int i = 0; i < 2; i++) {
+		e->fds[i] = (int)syscall(SYS_pidfd_getfd, pidfd, pair[i][0], 0);
+		if (e->fds[i] < 0)
+			return errno ? errno : EIO;
+	}
 	return 0;
 }
 
 /* >0: can't be done this way. */
-static int open_socket(struct remote *r, int pidfd, int index, int type,
-		       struct load_error *err)
+static int open_sockets(struct remote *r, int pidfd, struct load_error *err)
 {
-	int pair[2];
-	int failed = make_pair(r, SYS_socketpair, (uint64_t)(type | SOCK_CLOEXEC), 0,
-			       pair, err);
+	struct errand *e = r->tracee->errand;
+	struct cpu_op ops[4];
+	unsigned count = 0;
+	int pair[2][2] = { { -1, -1 }, { -1, -1 } };
+	int failed = make_sockets(r, pair, err);
 	if (failed)
 		return failed;
-	int ours = (int)syscall(SYS_pidfd_getfd, pidfd, pair[0], 0);
-	int sys = errno;
-	if (close_one(r, pair[0], err))
+	leftover_note_pair(r, 0, pair[0]);
+	leftover_note_pair(r, 1, pair[1]);
+	failed = take_ours(e, pidfd, pair);
+	for (int i = 0; i < 2; i++)
+		ops[count++] = (struct cpu_op){ SYS_close, { (uint64_t)pair[i][0] }, 0 };
+	for (int i = 0; i < 2; i++)
+		ops[count++] = (struct cpu_op){ failed ? SYS_close : SYS_fcntl,
+			{ (uint64_t)pair[i][1], F_DUPFD_CLOEXEC, HIGH_FD }, 0 };
+	if (remote_batch(r, ops, count, err))
 		return -1;
-	if (ours < 0) {
-		if (close_one(r, pair[1], err))
+	if (failed)
+		return failed;
+	for (int i = 0; i < 2; i++) {
+		const int64_t high = ops[2 + i].result;
+		const struct cpu_op low = { SYS_close, { (uint64_t)pair[i][1] }, 0 };
+		remember(r, i, high >= 0 ? (int)high : pair[i][1]);
+		if (high >= 0 && remote_later(r, &low, err))
 			return -1;
-		return sys ? sys : EIO;
 	}
-	r->tracee->errand->fds[index] = ours;
-	return settle(r, index, pair[1], err);
+	return 0;
 }
 
 /* `theirs`: 1 = the target writes, 0 = the target reads. */
@@ -92,7 +151,7 @@ static int open_pipe(struct remote *r, int index, int theirs, int flags,
 	int pair[2];
 	char path[64];
 	const struct tracee *t = r->tracee;
-	int failed = make_pair(r, SYS_pipe2, (uint64_t)(O_CLOEXEC | flags), 0, pair, err);
+	int failed = make_pipe(r, index, flags, pair, err);
 	if (failed > 0)
 		return load_fail(err, LOAD_E_CALL, failed, "no pipe in the target: %s",
 				 strerror(failed));
@@ -131,13 +190,9 @@ int channel_open(struct remote *r, int pidfd, struct load_error *err)
 {
 	struct errand *e = r->tracee->errand;
 	forget(e);
-	int failed = pidfd < 0 ? ENOSYS : open_socket(r, pidfd, 0, SOCK_SEQPACKET, err);
-	if (!failed)
-		failed = open_socket(r, pidfd, 1, SOCK_STREAM, err);
+	int failed = pidfd < 0 ? ENOSYS : open_sockets(r, pidfd, err);
 	if (failed > 0) {
 		errand_log(e, "no socket pair (%s): pipes instead", strerror(failed));
-		if (channel_close_remote(r, &e->result, err))
-			return -1;
 		forget(e);
 		failed = open_pipe(r, 0, 1, O_DIRECT, err) ||
 					 open_pipe(r, 1, 1, 0, err) ||

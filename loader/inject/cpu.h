@@ -30,14 +30,23 @@ struct cpu_state {
 };
 
 /*
- * One call through the stub.  The block lies in the target; the stub reads
- * function and arguments from it, saves and restores errno around the call, and
- * writes the result.
+ * One run of the stub: a call, then system calls.  The block lies in the target, the
+ * operations right behind it; the stub saves and restores errno around the call,
+ * writes the results, sets done, and waits for the tracer for `spins` rounds.
  */
 struct cpu_call {
 	uint64_t arg[4];
-	uint64_t function;
+	uint64_t function;	/* 0 = no call */
 	uint64_t result;
+	uint64_t spins;		/* 1: the tracer stops it at the marker itself */
+	uint64_t done;
+};
+
+/* One system call of a run. */
+struct cpu_op {
+	int64_t nr;
+	uint64_t arg[6];
+	int64_t result;		/* or -errno */
 };
 
 extern const uint16_t cpu_elf_machine;
@@ -56,8 +65,6 @@ uint64_t cpu_sp(const struct user_regs_struct *regs);
 long cpu_syscall(const struct user_regs_struct *regs);
 uint64_t cpu_syscall_arg(const struct user_regs_struct *regs, int index);
 int64_t cpu_syscall_result(const struct user_regs_struct *regs);
-/* At the exit of a system call that started a thread or process: its number, else 0. */
-int64_t cpu_created(const struct user_regs_struct *regs);
 /* A thread in a mode that we can't call into (32-bit code). */
 bool cpu_foreign_mode(const struct user_regs_struct *regs);
 /*
@@ -70,11 +77,12 @@ void cpu_rewind_syscall(struct user_regs_struct *regs);
 void cpu_set_syscall(struct user_regs_struct *regs, uint64_t gadget, uint64_t sp, long nr,
 		     const uint64_t arg[6]);
 /*
- * Registers to run the stub: stack top, address of the struct cpu_call, of the
- * emergency frame's context (0 = none) and of __errno_location (0 = none).
+ * Registers to run the stub: stack top, address of the struct cpu_call, number of
+ * operations behind it, address of the emergency frame's context (0 = none) and of
+ * __errno_location (0 = none).
  */
 void cpu_set_call(struct user_regs_struct *regs, uint64_t stub, uint64_t stack_top,
-		  uint64_t block, uint64_t frame, uint64_t errno_location);
+		  uint64_t block, unsigned ops, uint64_t frame, uint64_t errno_location);
 /* The stub's code; size in bytes; *marker: offset of its marker call's return. */
 const uint8_t *cpu_stub(size_t *size, size_t *marker);
 

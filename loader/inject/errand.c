@@ -62,19 +62,26 @@ void errand_log(struct errand *s, const char *format, ...)
 }
 
 #ifdef PYMEM_FAULTS
-/* PYMEM_FAULT=kill:N|fail:N|kill:NAME|fail:NAME; name: the step's first word. */
-static bool fault_here(unsigned step, const char *name, bool *kill_ret)
+/* PYMEM_FAULT, as errand.h says; name: the step's first word. */
+static bool fault_here(const struct errand *s, const char *name, bool *kill_ret)
 {
 	const char *spec = getenv("PYMEM_FAULT");
 	if (!spec || (strncmp(spec, "kill:", 5) && strncmp(spec, "fail:", 5)))
 		return false;
 	*kill_ret = spec[0] == 'k';
+	spec += 5;
 	char *end;
-	unsigned long number = strtoul(spec + 5, &end, 10);
+	unsigned long number = strtoul(spec, &end, 10);
+	if (*end == '/') {
+		if (number != s->ordinal)
+			return false;
+		spec = end + 1;
+		number = strtoul(spec, &end, 10);
+	}
 	if (!*end)
-		return number == step;
-	size_t length = strlen(spec + 5);
-	return !strncmp(name, spec + 5, length) && (!name[length] || name[length] == ' ');
+		return number == s->step;
+	size_t length = strlen(spec);
+	return !strncmp(name, spec, length) && (!name[length] || name[length] == ' ');
 }
 #endif
 
@@ -90,7 +97,7 @@ void errand_point(struct errand *s, const char *name)
 {
 	bool deadly;
 	s->step++;
-	if (fault_here(s->step, name, &deadly) && deadly)
+	if (fault_here(s, name, &deadly) && deadly)
 		die_all(s);
 }
 #endif
@@ -109,7 +116,7 @@ int errand_step(struct errand *s, struct load_error *err, const char *format, ..
 	}
 #ifdef PYMEM_FAULTS
 	bool deadly;
-	if (fault_here(s->step, name, &deadly)) {
+	if (fault_here(s, name, &deadly)) {
 		if (deadly)
 			die_all(s);
 		return load_fail(err, LOAD_E_SYSTEM, EIO,
@@ -193,6 +200,7 @@ static void hurry(void)
 	const struct sched_param first = { .sched_priority = 1 };
 	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first))
 		setpriority(PRIO_PROCESS, 0, -10);
+	prctl(PR_SET_TIMERSLACK, 1);
 }
 
 static void helper_main(struct errand *s, errand_work work)

@@ -15,7 +15,7 @@
  * Every step of the protocol has a name: it's logged with its time, and with
  * PYMEM_FAULTS compiled in, PYMEM_FAULT=kill:N or fail:N ends loader and helper,
  * or makes the step fail, at step N (N counts from 1 in an errand; also
- * kill:NAME, fail:NAME).
+ * kill:NAME, fail:NAME; kill:2/N: in the errand that takes the agent out).
  */
 #ifndef PYMEM_LOADER_INJECT_ERRAND_H
 #define PYMEM_LOADER_INJECT_ERRAND_H
@@ -50,7 +50,7 @@ struct errand {
 	bool told;		/* in the helper: to end; or the loader is gone */
 	int lock;		/* fd that both keep open, or -1 */
 	uint64_t epoch;		/* ns */
-	unsigned step;
+	unsigned step, ordinal;	/* ordinal: 1 brings in, 2 takes out */
 	void *input;		/* the work's own parameters */
 };
 

@@ -107,6 +107,7 @@ static int adopt(struct copy *c, struct errand *e, const struct tracee *parent,
 	t->errand = e;
 	t->pid = t->tid = c->pid = parent->clone_child;
 	t->attached = true;
+	t->request = PTRACE_CONT;
 	t->held_count = 0;
 	t->mem = -1;
 	if (tracee_wait(t, errand_now() + 1000000000ull) != TRACEE_STOP)
@@ -347,7 +348,7 @@ static int make_copy(struct errand *e, struct copy *c, struct load_error *err)
 	e->result.injection.fork_ns = errand_now() - start;
 	struct load_error ignored;
 	if (mapped && r.region && t.stopped)
-		remote_unmap(&r, true, &ignored);
+		remote_unmap(&r, &ignored);
 	c->pid = t.clone_child;
 	errand_step(e, NULL, "clone: let the target go");
 	if (finish_parent(&t, status, err))

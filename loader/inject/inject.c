@@ -67,7 +67,7 @@ static struct private *open_private(pid_t pid, const struct inject_options *o,
 		free(p);
 		return NULL;
 	}
-	p->errand = (struct errand){ .options = o, .target = &p->target, .channel = -1,
+	p->errand = (struct errand){ .ordinal = 1, .options = o, .target = &p->target, .channel = -1,
 		.lock = p->lock, .fds = { -1, -1, -1 } };
 	p->errand.result.remote_fd[0] = p->errand.result.remote_fd[1] =
 		p->errand.result.remote_fd[2] = -1;
@@ -151,24 +151,24 @@ static bool worker_lives(const struct private *p, uint32_t worker_tid)
 }
 
 /* What a killed loader left; nothing, as long as a worker may be using it. */
-static void find_leftover(const struct private *p, struct leftover *ret)
+static void find_leftover(struct private *p, struct leftover *ret)
 {
 	leftover_find(&p->target, ret);
-	if (!leftover_any(ret) && !p->target.calls.kept.end)
-		return;
-	/* a worker gives itself its name first of all: one just made has it soon */
-	nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
-	if (worker_lives(p, 0))
-		*ret = (struct leftover){ .region_count = 0 };
+	for (int i = 0; i < ret->region_count && i < TARGET_USED; i++)
+		p->target.used[p->target.used_count++] = ret->region[i];
+	const bool any = leftover_any(ret) || p->target.calls.kept.end;
+	if (any && (ret->worker || worker_lives(p, 0)))
+		*ret = (struct leftover){ .worker = true };
 }
 
 /*
  * We have the lock, so no loader is at work: a worker that lives was given up by one
  * while it waited for the GIL, which nothing can call it away from.
  */
-static int check_orphan(const struct private *p, struct load_error *err)
+static int check_orphan(const struct private *p, const struct leftover *l,
+			struct load_error *err)
 {
-	if (!p->target.calls.kept.end || !worker_lives(p, 0))
+	if (!p->target.calls.kept.end || !l->worker)
 		return 0;
 	return load_fail(err, LOAD_E_STATE, EBUSY,
 			 "in process %d the thread of a capture that was given up still "
@@ -197,10 +197,10 @@ int inject_agent(pid_t pid, const struct inject_options *options, struct injecti
 	if (!p)
 		return -1;
 	struct leftover leftover;
-	find_leftover(p, &leftover);
 	struct plan_a plan = { .image = &image, .leftover = &leftover };
 	p->errand.input = &plan;
-	int status = check_orphan(p, err);
+	find_leftover(p, &leftover);
+	int status = check_orphan(p, &leftover, err);
 	if (!status)
 		status = errand_run(&p->errand, plan_a_load, errand_limit(options), false,
 				    err);
@@ -221,6 +221,8 @@ int inject_external(pid_t pid, const struct inject_options *options,
 	if (!p)
 		return -1;
 	struct plan_a plan = { .image = &image };
+	struct leftover leftover;
+	find_leftover(p, &leftover);	/* its threads aren't borrowed, that's all */
 	p->errand.input = &plan;
 	int status = errand_run(&p->errand, external_run, errand_limit(options) + 20000,
 				true, err);
@@ -290,6 +292,7 @@ static int run_eject(struct private *p, struct plan_a *plan, struct injection *i
 {
 	struct errand e = p->errand;
 	e.input = plan;
+	e.ordinal = 2;
 	e.result.injection.stopped_ns = 0;
 	int status = errand_run(&e, plan_a_eject, errand_limit(e.options), false, err);
 	if (in)
@@ -333,26 +336,35 @@ int inject_eject(struct injection *in, const struct inject_options *options, boo
 	return p->errand.result.status;
 }
 
+/* The kept agent and what else there is; nobody is at work. */
+static int remove_all(struct private *p, struct leftover *leftover,
+		      struct load_error *err)
+{
+	struct plan_a plan = { .handle = p->target.calls.kept_handle,
+			       .leftover = leftover };
+	if (plan.handle || leftover_any(leftover))
+		return run_eject(p, &plan, NULL, err) || verify_gone(p, err) ? -1 : 0;
+	if (!p->target.calls.kept.end)
+		return 0;
+	return load_fail(
+		err, LOAD_E_CALL, 0,
+		"the agent in process %d can't be found in its list of libraries",
+		p->target.pid);
+}
+
 int inject_remove(pid_t pid, const struct inject_options *options, struct load_error *err)
 {
 	struct private *p = open_private(pid, options, err);
+	struct leftover leftover;
 	if (!p)
 		return -1;
-	int status = 0;
-	struct leftover leftover;
+	int status;
 	find_leftover(p, &leftover);
-	struct plan_a plan = { .handle = p->target.calls.kept_handle,
-			       .leftover = &leftover };
-	if (worker_lives(p, 0))
+	if (leftover.worker)
 		status = load_fail(err, LOAD_E_BUSY, EBUSY,
 				   "another capture of process %d is running", pid);
-	else if (plan.handle || leftover_any(&leftover))
-		status = run_eject(p, &plan, NULL, err) || verify_gone(p, err) ? -1 : 0;
-	else if (p->target.calls.kept.end)
-		status = load_fail(
-			err, LOAD_E_CALL, 0,
-			"the agent in process %d can't be found in its list of libraries",
-			pid);
+	else
+		status = remove_all(p, &leftover, err);
 	close_private(p);
 	return status;
 }

@@ -3,55 +3,219 @@
 #include "loader/inject/leftover.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "loader/inject/channel.h"
 #include "loader/target/calls.h"
 #include "loader/target/memory.h"
 
-static bool anonymous(const struct map *m, uint64_t start, bool w, bool x)
+#define LOOK_MS 200
+#define AWAIT_MS 3000
+
+/* ---- the note ---- */
+
+#define NOTE(member) offsetof(struct leftover_note, member)
+
+void leftover_mark(struct remote *r)
 {
-	return m->start == start && !m->inode && !m->shared && m->w == w && m->x == x;
+	struct leftover_note note = { .mark = LEFTOVER_MARK };
+	memset(note.pair, 0xff, sizeof(note.pair));
+	note.borrowed = process_thread_inner(r->tracee->pid, r->tracee->tid);
+	tracee_write(r->tracee, r->worker, &note, sizeof(note));
 }
 
-/* Do the mappings from list[i] on, after a guard page, look like a region? Its end. */
-static uint64_t region_end(const struct target *t, const struct maps *maps, size_t i)
+void leftover_note_borrowed(struct remote *r)
 {
+	const int32_t inner = process_thread_inner(r->tracee->pid, r->tracee->tid);
+	tracee_write(r->tracee, r->worker + NOTE(borrowed), &inner, sizeof(inner));
+}
+
+uint64_t leftover_pair_addr(struct remote *r, int index)
+{
+	static const int none[2] = { -1, -1 };
+	if (r->worker_size)
+		return r->worker + NOTE(pair) + (uint64_t)index * sizeof(none);
+	return remote_push(r, none, sizeof(none));	/* a copy leaves nothing */
+}
+
+void leftover_note_pair(struct remote *r, int index, const int pair[2])
+{
+	const struct tracee *t = r->tracee;
+	uint64_t inode[2];
+	if (!r->worker_size)
+		return;
+	for (int i = 0; i < 2; i++)
+		inode[i] = channel_inode(t->pid, t->tid, pair[i]);
+	tracee_write(t, r->worker + NOTE(inode) + (uint64_t)index * sizeof(inode), inode,
+		     sizeof(inode));
+}
+
+uint64_t leftover_thread_word(const struct remote *r)
+{
+	return r->worker + NOTE(thread);
+}
+
+uint32_t leftover_thread(const struct remote *r)
+{
+	uint32_t tid = 0;
+	return tracee_read(r->tracee, leftover_thread_word(r), &tid, sizeof(tid)) ? tid : 0;
+}
+
+/* ---- finding ---- */
+
+static bool anonymous(const struct map *m, bool w, bool x)
+{
+	return !m->inode && !m->shared && m->r && m->w == w && m->x == x;
+}
+
+/*
+ * Is list[i] the page with the stub of a region?  Below it lies the call stack, which
+ * is writable; the rest is known by the note.  (Its guard pages are made a little
+ * later: it may be one mapping still, and one with a neighbour below.)
+ */
+static bool find_region(const struct target *t, const struct maps *maps, size_t i,
+			struct range *ret)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	const struct map *m = &maps->list[i];
 	char mark[sizeof(LEFTOVER_MARK)];
-	if (i + 2 >= maps->count || m->r ||
-	    m[1].end - m[1].start != REMOTE_WORKER_STACK ||
-	    !anonymous(m, m->start, false, false) ||
-	    !anonymous(m + 1, m->end, true, false) ||
-	    !anonymous(m + 2, m[1].end, false, false) || m[2].r ||
-	    !memory_read(t->mem, m[1].start, mark, sizeof(mark)) ||
-	    memcmp(mark, LEFTOVER_MARK, sizeof(mark)))
-		return 0;
-	uint64_t end = m[2].end;
-	if (i + 4 < maps->count && anonymous(m + 3, end, true, false) &&
-	    m[3].end - m[3].start == REMOTE_CALL_STACK &&
-	    anonymous(m + 4, m[3].end, false, true))
-		end = m[4].end;
-	return end;
+	if (!i || m->end - m->start != page || !anonymous(m, false, true) ||
+	    m[-1].end != m->start || !anonymous(m - 1, true, false))
+		return false;
+	ret->start = m->start - REMOTE_CALL_STACK - REMOTE_WORKER_STACK - 2 * page;
+	ret->end = m->end;
+	return memory_read(t->mem, ret->start + page, mark, sizeof(mark)) &&
+	       !memcmp(mark, LEFTOVER_MARK, sizeof(mark));
 }
 
-static void find_memfds(pid_t pid, pid_t tid, struct leftover *ret)
+static void add_file(struct leftover *ret, int fd, uint64_t inode)
 {
-	char path[64], link[128];
+	for (int i = 0; i < ret->file_count; i++)
+		if (ret->file[i].fd == fd)
+			return;
+	if (ret->file_count < LEFTOVER_MAX)
+		ret->file[ret->file_count++] = (struct leftover_file){ fd, inode };
+}
+
+/* A pair that was made, but not noted any more. */
+static void find_pair(pid_t pid, pid_t tid, const int32_t pair[2], struct leftover *ret)
+{
+	char path[64];
+	struct stat st[2];
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", pid, tid, pair[i]);
+		if (pair[i] < 0 || stat(path, &st[i]))
+			return;
+	}
+	const bool pipes = S_ISFIFO(st[0].st_mode) && S_ISFIFO(st[1].st_mode) &&
+		st[0].st_ino == st[1].st_ino;
+	const bool sockets = S_ISSOCK(st[0].st_mode) && S_ISSOCK(st[1].st_mode) &&
+		st[1].st_ino == st[0].st_ino + 1;
+	for (int i = 0; i < 2 && (pipes || sockets); i++)
+		add_file(ret, pair[i], st[i].st_ino);
+}
+
+/* Is descriptor fd of the target the agent's memfd, or something noted? */
+static void look_at_fd(const char *path, int fd, const struct leftover_note *notes,
+		       int count, struct leftover *ret)
+{
+	char link[128];
+	struct stat st;
+	ssize_t n = readlink(path, link, sizeof(link) - 1);
+	link[n < 0 ? 0 : n] = 0;
+	if (stat(path, &st))
+		return;
+	bool ours = !strcmp(link, "/memfd:" CALLS_AGENT_NAME " (deleted)");
+	for (int i = 0; i < count && (S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode)); i++)
+		for (int k = 0; k < LEFTOVER_PAIRS * 2; k++)
+			ours |= notes[i].inode[k / 2][k % 2] == st.st_ino;
+	if (ours)
+		add_file(ret, fd, st.st_ino);
+}
+
+/* Stack pointer of a thread that waits in the kernel; 0 = it runs, who knows where. */
+static uint64_t stack_pointer(pid_t pid, pid_t tid)
+{
+	char path[64];
+	unsigned long long v[9];
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
+	char *text = proc_read(path, 512, NULL);
+	int n = text ? sscanf(text, "%lli %llx %llx %llx %llx %llx %llx %llx %llx",
+			      (long long *)&v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6],
+			      &v[7], &v[8]) : 0;
+	free(text);
+	return n == 9 ? v[7] : n == 3 ? v[1] : 0;
+}
+
+static bool in_region(const struct leftover *l, uint64_t addr)
+{
+	for (int i = 0; i < l->region_count; i++)
+		if (range_has(l->region[i], addr))
+			return true;
+	return false;
+}
+
+/* Who may still be at work in a region. */
+static void find_threads(const struct target *t, const struct leftover_note *notes,
+			 int count, struct leftover *ret)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task", t->pid);
+	DIR *dir = count ? opendir(path) : NULL;
+	for (struct dirent *d; dir && (d = readdir(dir));) {
+		pid_t tid = (pid_t)strtol(d->d_name, NULL, 10);
+		int32_t inner = tid > 0 ? process_thread_inner(t->pid, tid) : 0;
+		for (int i = 0; i < count && inner > 0; i++) {
+			ret->worker |= notes[i].thread == inner;
+			uint64_t sp = notes[i].borrowed == inner ?
+				stack_pointer(t->pid, tid) : 1;
+			if ((!sp || in_region(ret, sp)) &&
+			    ret->borrowed_count < LEFTOVER_MAX)
+				ret->borrowed[ret->borrowed_count++] = tid;
+		}
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static int read_notes(const struct target *t, const struct leftover *l,
+		      struct leftover_note notes[LEFTOVER_MAX])
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	int count = 0;
+	for (int i = 0; i < l->region_count; i++)
+		if (memory_read(t->mem, l->region[i].start + page, &notes[count],
+				sizeof(notes[0])))
+			count++;
+	return count;
+}
+
+static void find_files(const struct target *t, struct leftover *ret)
+{
+	const pid_t pid = t->pid, tid = t->process.live_tid;
+	struct leftover_note notes[LEFTOVER_MAX];
+	char path[64];
+	const int count = read_notes(t, ret, notes);
+	find_threads(t, notes, count, ret);
+	for (int i = 0; i < count; i++)
+		for (int k = 0; k < LEFTOVER_PAIRS; k++)
+			if (!notes[i].inode[k][0])
+				find_pair(pid, tid, notes[i].pair[k], ret);
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", pid, tid);
 	DIR *dir = opendir(path);
 	for (struct dirent *d; dir && (d = readdir(dir));) {
 		snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%.10s", pid, tid,
 			 d->d_name);
-		ssize_t n = readlink(path, link, sizeof(link) - 1);
-		link[n < 0 ? 0 : n] = 0;
-		if (!strcmp(link, "/memfd:" CALLS_AGENT_NAME " (deleted)") &&
-		    ret->memfd_count < LEFTOVER_MAX)
-			ret->memfd[ret->memfd_count++] = atoi(d->d_name);
+		if (d->d_name[0] != '.')
+			look_at_fd(path, atoi(d->d_name), notes, count, ret);
 	}
 	if (dir)
 		closedir(dir);
@@ -110,33 +274,66 @@ void leftover_find(const struct target *t, struct leftover *ret)
 	if (maps_read(t->pid, t->process.live_tid, &maps))
 		return;
 	for (size_t i = 0; i < maps.count && ret->region_count < LEFTOVER_MAX; i++) {
-		uint64_t end = region_end(t, &maps, i);
-		if (end)
-			ret->region[ret->region_count++] =
-				(struct range){ maps.list[i].start, end };
+		struct range found;
+		if (find_region(t, &maps, i, &found))
+			ret->region[ret->region_count++] = found;
 	}
 	maps_free(&maps);
-	find_memfds(t->pid, t->process.live_tid, ret);
+	find_files(t, ret);
 	find_zombies(t, ret);
+}
+
+/* ---- giving back ---- */
+
+/* 1 = it's out, or gone; 0 = it is in there; -1 = it can't be looked at now. */
+static int look_at_thread(const struct leftover *l, struct errand *e, pid_t tid)
+{
+	struct tracee t;
+	struct load_error err = { 0 };
+	if (errand_step(e, &err, "look at thread %d", tid) ||
+	    tracee_seize(&t, e, tid, LOOK_MS, &err))
+		return err.code == LOAD_E_GONE ? 1 : -1;
+	int out = tracee_save(&t, &err) ? -1 :
+		!in_region(l, cpu_sp(&t.state.regs)) && !in_region(l, cpu_pc(&t.state.regs));
+	tracee_release(&t, NULL);
+	return out;
+}
+
+int leftover_await(const struct leftover *l, struct errand *e, struct load_error *err)
+{
+	const uint64_t deadline = errand_now() + AWAIT_MS * 1000000ull;
+	for (int i = 0; l && i < l->borrowed_count; i++)
+		while (look_at_thread(l, e, l->borrowed[i]) != 1) {
+			if (errand_now() > deadline)
+				return load_fail(err, LOAD_E_STATE, EBUSY,
+					"thread %d of process %d is still at what a killed "
+					"pymem-load began in it", l->borrowed[i],
+					e->target->pid);
+			nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
+		}
+	return 0;
 }
 
 int leftover_remove(const struct leftover *l, struct remote *r, struct load_error *err)
 {
 	int64_t ret;
-	for (int i = 0; i < l->region_count; i++)
-		if (remote_sys(r, &ret, err, SYS_munmap, l->region[i].start,
-			       l->region[i].end - l->region[i].start))
-			return -1;
-	for (int i = 0; i < l->memfd_count; i++)
-		if (remote_sys(r, &ret, err, SYS_close, (uint64_t)l->memfd[i]))
+	for (int i = 0; i < l->file_count; i++)
+		if (channel_inode(r->tracee->pid, r->tracee->tid, l->file[i].fd) ==
+		    l->file[i].inode &&
+		    remote_sys(r, &ret, err, SYS_close, (uint64_t)l->file[i].fd))
 			return -1;
 	for (int i = 0; i < l->zombie_count; i++)
 		if (remote_sys(r, &ret, err, SYS_wait4, (uint64_t)l->zombie[i], 0,
 			       __WCLONE | WNOHANG, 0))
 			return -1;
+	/* last of all, with the notes of what there is */
+	for (int i = 0; i < l->region_count; i++)
+		if (remote_sys(r, &ret, err, SYS_munmap, l->region[i].start,
+			       l->region[i].end - l->region[i].start))
+			return -1;
 	if (leftover_any(l))
 		errand_log(r->tracee->errand, "given back what a killed loader left: "
 			   "%d regions, %d files, %d dead copies", l->region_count,
-			   l->memfd_count, l->zombie_count);
+			   l->file_count, l->zombie_count);
 	return 0;
 }

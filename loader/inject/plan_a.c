@@ -3,8 +3,8 @@
  * plan_a - see plan_a.h.
  *
  * The stop, in order: emergency frame; region; channels; image; dlopen (whose
- * constructor starts the worker and returns); call part unmapped, memfd closed;
- * registers back; detach.  A failure on the way is undone in reverse, unless the
+ * constructor starts the worker and returns), memfd closed; registers back; detach.
+ * The region stays until the agent is taken out, which needs its stack and stub.  A failure on the way is undone in reverse, unless the
  * target ended or a call didn't return: then the thread finishes by itself and
  * goes back through the emergency frame.
  */
@@ -18,6 +18,7 @@
 #include "loader/inject/borrow.h"
 #include "loader/inject/channel.h"
 #include "loader/inject/guard.h"
+#include "loader/inject/remote_run.h"
 #include "loader/target/calls.h"
 #include "loader/target/memory.h"
 
@@ -45,20 +46,24 @@ static int dlopen_failed(struct remote *r, struct load_error *err)
 			 text[0] ? text : "dlopen failed without a reason");
 }
 
-static int call_dlopen(struct remote *r, const char *path, uint64_t *handle,
+/* The memfd, if it's one, is closed in the same go. */
+static int call_dlopen(struct remote *r, struct agent_image *image, uint64_t *handle,
 		       struct load_error *err)
 {
 	struct errand *e = r->tracee->errand;
 	const struct target_calls *c = &e->target->calls;
-	uint64_t name = remote_push(r, path, strlen(path) + 1);
+	const bool memfd = image->remote_fd >= 0;
+	struct cpu_op close_it = { SYS_close, { (uint64_t)image->remote_fd }, 0 };
+	uint64_t name = remote_push(r, image->path, strlen(image->path) + 1);
 	if (!name)
 		return load_fail(err, LOAD_E_SYSTEM, errno,
 				 "the target can't be written to");
 	uint64_t flags =
 		RTLD_NOW | RTLD_LOCAL | (c->internal_dlopen ? INTERNAL_DLOPEN : 0);
 	const uint64_t arg[4] = { name, flags };
-	if (remote_call(r, c->dlopen, arg, call_timeout(e), handle, err))
+	if (remote_run(r, c->dlopen, arg, &close_it, memfd, call_timeout(e), handle, err))
 		return -1;
+	image->remote_fd = -1;
 	return *handle ? 0 : dlopen_failed(r, err);
 }
 
@@ -105,6 +110,8 @@ static void fill_start(struct remote *r, struct pymem_start *start)
 					    r->worker_size / 2);
 	start->stack_addr = r->worker + (taken ? page + taken : 0);
 	start->stack_size = r->worker_size - (start->stack_addr - r->worker);
+	start->tid_addr = leftover_thread_word(r);
+	start->borrowed_tid = (uint32_t)agent_image_own_tid(r->tracee);
 	start->stopped_ns = errand_now() - r->tracee->stopped_at;
 	memcpy(start->magic, PYMEM_START_MAGIC, sizeof(start->magic));
 	start->version = PYMEM_START_VERSION;
@@ -120,7 +127,7 @@ static int load(struct remote *r, struct agent_image *image, struct load_error *
 	if (errand_step(e, err, "frame") || errand_step(e, err, "map the region") ||
 	    remote_map(r, REMOTE_WORKER_STACK, REMOTE_CALL_STACK, err))
 		return -1;
-	tracee_write(r->tracee, r->worker, LEFTOVER_MARK, sizeof(LEFTOVER_MARK));
+	leftover_mark(r);
 	if (errand_step(e, err, "channels") || channel_open(r, e->target->pidfd, err))
 		return -1;
 	fill_start(r, &start);
@@ -134,7 +141,7 @@ static int load(struct remote *r, struct agent_image *image, struct load_error *
 		return -1;
 	uint64_t handle;
 	if (errand_step(e, err, "dlopen %s", image->path) ||
-	    call_dlopen(r, image->path, &handle, err))
+	    call_dlopen(r, image, &handle, err))
 		return -1;
 	e->result.injection.handle = handle;
 	agent_maps_write(r->tracee, &start);
@@ -148,25 +155,13 @@ static bool usable(const struct tracee *t, const struct load_error *err)
 		err->code != LOAD_E_TIMEOUT && err->code != LOAD_E_GONE;
 }
 
-/*
- * After load: give back what the agent doesn't need.  The agent runs: from here
- * on only the end of the target is a failure.
- */
-static int tidy(struct remote *r, struct agent_image *image, struct load_error *err)
+/* The agent runs.  The rest of the region serves when we come back. */
+static int settle(struct remote *r, struct agent_image *image, struct load_error *err)
 {
 	struct errand *e = r->tracee->errand;
+	e->result.injection.worker_tid = leftover_thread(r);
 	errand_step(e, NULL, "remove image");
-	int status = agent_image_remove(image, r, err);
-	if (!status || usable(r->tracee, err)) {
-		errand_step(e, NULL, "unmap the call part");
-		status = remote_unmap(r, false, err);
-	}
-	if (status && usable(r->tracee, err)) {
-		errand_log(e, "left behind: %s", err->text);
-		*err = (struct load_error){ 0 };
-		status = 0;
-	}
-	return status;
+	return agent_image_remove(image, r, err);
 }
 
 static void undo(struct remote *r, struct agent_image *image)
@@ -174,12 +169,13 @@ static void undo(struct remote *r, struct agent_image *image)
 	struct errand *e = r->tracee->errand;
 	struct load_error ignored = { 0 };
 	errand_log(e, "undoing");
-	if (image)
+	remote_flush(r, &ignored);
+	if (image && !ignored.code)
 		agent_image_remove(image, r, &ignored);
 	if (!ignored.code)
 		channel_close_remote(r, &e->result, &ignored);
 	if (!ignored.code)
-		remote_unmap(r, true, &ignored);
+		remote_unmap(r, &ignored);
 	if (!ignored.code)
 		e->result.region = e->result.region_size = 0;
 }
@@ -217,7 +213,7 @@ int plan_a_load(struct errand *e, struct load_error *err)
 		return load_fail(err, LOAD_E_BUSY, EBUSY,
 			"another pymem-load is loading its agent into process %d",
 			e->target->pid);
-	if (borrow_thread(e, &borrow, &t, err))
+	if (leftover_await(plan->leftover, e, err) || borrow_thread(e, &borrow, &t, err))
 		return -1;
 	e->result.injection.stopped_ns = borrow.stopped_ns;
 	if (guard_seccomp(&t, true, err))
@@ -229,8 +225,7 @@ int plan_a_load(struct errand *e, struct load_error *err)
 	if (status && usable(&t, err))
 		undo(&r, plan->image);
 	else if (!status)
-		status = tidy(&r, plan->image, err);
-	e->result.injection.worker_tid = (uint32_t)r.created;
+		status = settle(&r, plan->image, err);
 	e->result.region = r.region;
 	e->result.region_size = r.region_size;
 	e->result.injection.stack_addr = r.region;
@@ -243,14 +238,17 @@ static int close_library(struct remote *r, uint64_t handle, struct load_error *e
 	struct errand *e = r->tracee->errand;
 	const uint64_t arg[4] = { handle };
 	uint64_t ret;
-	if (errand_step(e, err, "map the region") ||
-	    remote_map(r, 0, REMOTE_CALL_STACK, err) || errand_step(e, err, "dlclose") ||
+	if (!r->region && (errand_step(e, err, "map the region") ||
+			   remote_map(r, 0, REMOTE_CALL_STACK, err)))
+		return -1;
+	if (errand_step(e, err, "dlclose") ||
 	    remote_call(r, e->target->calls.dlclose, arg, call_timeout(e), &ret, err))
 		return -1;
 	return (int)ret ? load_fail(err, LOAD_E_CALL, 0, "dlclose of the agent failed")
 			: 0;
 }
 
+/* The region of the capture, if it could not be used for the call. */
 static int unmap_worker(struct remote *r, const struct plan_a *plan,
 			struct load_error *err)
 {
@@ -265,15 +263,19 @@ static int eject(struct remote *r, const struct plan_a *plan, struct load_error 
 	struct load_error part[5] = { 0 };
 	if (plan->leftover)
 		leftover_remove(plan->leftover, r, &part[0]);
+	const bool adopted = plan->region_size &&
+		remote_adopt(r, plan->region, plan->region_size);
+	if (adopted)
+		leftover_note_borrowed(r);
 	if (plan->handle && usable(r->tracee, &part[0]))
 		close_library(r, plan->handle, &part[1]);
 	if (plan->ends && usable(r->tracee, &part[1]))
 		channel_close_remote(r, plan->ends, &part[2]);
-	if (plan->region_size && usable(r->tracee, &part[1]))
+	if (plan->region_size && !adopted && usable(r->tracee, &part[1]))
 		unmap_worker(r, plan, &part[3]);
 	if (usable(r->tracee, &part[1])) {
 		errand_step(r->tracee->errand, NULL, "unmap the region");
-		remote_unmap(r, true, &part[4]);
+		remote_unmap(r, &part[4]);
 	}
 	for (int i = 0; i < 5 && !err->code; i++)
 		*err = part[i];
@@ -288,7 +290,7 @@ int plan_a_eject(struct errand *e, struct load_error *err)
 				 .stopped_too = !plan->handle };
 	struct tracee t;
 	struct remote r;
-	if (borrow_thread(e, &borrow, &t, err))
+	if (leftover_await(plan->leftover, e, err) || borrow_thread(e, &borrow, &t, err))
 		return -1;
 	e->result.injection.stopped_ns = borrow.stopped_ns;
 	remote_init(&r, &t);

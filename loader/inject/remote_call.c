@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "loader/inject/remote_run.h"
 #include "loader/target/memory.h"
 
 #define SYSCALL_TIMEOUT_NS 2000000000ull
@@ -66,7 +67,7 @@ void remote_init_copy(struct remote *r, struct tracee *copy, uint64_t exit_word)
 	*r = (struct remote){ .tracee = copy, .frame = exit_word, .copy = true };
 }
 
-static int lost(struct remote *r, enum tracee_event event, struct load_error *err)
+int remote_lost(struct remote *r, enum tracee_event event, struct load_error *err)
 {
 	struct tracee *t = r->tracee;
 	if (event == TRACEE_ENDED)
@@ -93,14 +94,14 @@ static int to_syscall_stop(struct remote *r, uint64_t deadline, bool *cloned,
 	for (;;) {
 		int error = tracee_resume(r->tracee, PTRACE_SYSCALL);
 		if (error)
-			return lost(r, TRACEE_ENDED, err);
+			return remote_lost(r, TRACEE_ENDED, err);
 		enum tracee_event event = tracee_wait(r->tracee, deadline);
 		if (event == TRACEE_SYSCALL)
 			return 0;
 		if (event == TRACEE_CLONE && cloned)
 			*cloned = true;
 		else if (event != TRACEE_STOP)
-			return lost(r, event, err);
+			return remote_lost(r, event, err);
 	}
 }
 
@@ -145,7 +146,7 @@ int remote_syscall(struct remote *r, long nr, const uint64_t arg[6], int64_t *re
 	cpu_set_syscall(&regs, t->errand->target->calls.gadget, sp, nr, arg);
 	r->syscalls++;
 	if (tracee_redirect(t, &regs))
-		return lost(r, TRACEE_ENDED, err);
+		return remote_lost(r, TRACEE_ENDED, err);
 	errand_point(t->errand, "syscall-set");
 	if (to_syscall_stop(r, deadline, &cloned, err))
 		return -1;
@@ -154,7 +155,7 @@ int remote_syscall(struct remote *r, long nr, const uint64_t arg[6], int64_t *re
 		return -1;
 	errand_point(t->errand, "syscall-exit");
 	if (cpu_get_regs(t->tid, &regs))
-		return lost(r, TRACEE_ENDED, err);
+		return remote_lost(r, TRACEE_ENDED, err);
 	*ret = cpu_syscall_result(&regs);
 	return 0;
 }
@@ -168,74 +169,103 @@ static int check(int64_t result, const char *what, struct load_error *err)
 			 what, strerror((int)-result));
 }
 
+/* Nothing depends on them but how an overflow of the worker's stack would end. */
 static int protect_guards(struct remote *r, uint64_t page, struct load_error *err)
 {
 	const uint64_t guard[2] = { r->region, r->worker + r->worker_size };
-	int64_t ret;
-	for (int i = 0; i < (r->worker_size ? 2 : 1); i++)
-		if (remote_sys(r, &ret, err, SYS_mprotect, guard[i], page, PROT_NONE) ||
-		    check(ret, "mprotect", err))
+	for (int i = 0; i < (r->worker_size ? 2 : 1); i++) {
+		const struct cpu_op op = { SYS_mprotect, { guard[i], page, PROT_NONE }, 0 };
+		if (remote_later(r, &op, err))
 			return -1;
+	}
 	return 0;
 }
 
-static int map_stub(struct remote *r, uint64_t page, struct load_error *err)
+static int map_stub(struct remote *r, uint64_t stub, uint64_t page,
+		    struct load_error *err)
 {
 	int64_t ret;
 	size_t size, marker;
 	const uint8_t *code = cpu_stub(&size, &marker);
-	if (remote_sys(r, &ret, err, SYS_mmap, r->stub, page, PROT_READ | PROT_EXEC,
+	if (remote_sys(r, &ret, err, SYS_mmap, stub, page, PROT_READ | PROT_EXEC,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, ~0ull, 0) ||
 	    check(ret, "mapping executable memory", err))
 		return -1;
-	if (!tracee_poke(r->tracee, r->stub, code, size))
+	if (!tracee_poke(r->tracee, stub, code, size))
 		return load_fail(err, LOAD_E_SYSTEM, errno,
 				 "the call stub could not be written: %s",
 				 strerror(errno));
+	r->stub = stub;
 	return 0;
+}
+
+/* Where the parts of a mapped region are; its stub may not be there yet. */
+static uint64_t lay_out(struct remote *r, uint64_t region, uint64_t worker_size,
+			uint64_t call_size)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	r->region = region;
+	r->worker = worker_size ? region + page : region;
+	r->worker_size = worker_size;
+	uint64_t call_part = worker_size ? r->worker + worker_size + page : region;
+	uint64_t stub = call_part + call_size + (worker_size ? 0 : page);
+	r->region_size = stub + page - region;
+	r->bottom = stub - call_size / 2;
+	r->top = stub;
+	return stub;
+}
+
+static void need_frame(struct remote *r)
+{
+	if (r->frame)
+		return;		/* else our own stack holds it from here on */
+	place_frame(r, r->top);
+	r->top = r->frame ? r->frame : r->top;
 }
 
 int remote_map(struct remote *r, uint64_t worker_size, uint64_t call_size,
 	       struct load_error *err)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t low = worker_size ? page + worker_size + page : page;
-	uint64_t size = low + call_size + page;
+	uint64_t size = lay_out(r, 0, worker_size, call_size) + page;
 	int64_t ret;
+	r->region = r->region_size = 0;
 	if (remote_sys(r, &ret, err, SYS_mmap, 0, size, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ull, 0) ||
 	    check(ret, "mmap", err))
 		return -1;
-	r->region = (uint64_t)ret;
-	r->region_size = size;
-	r->worker = worker_size ? r->region + page : r->region;
-	r->worker_size = worker_size;
-	r->call_part = worker_size ? r->worker + worker_size + page : r->region;
-	r->stub = r->region + size - page;
-	r->bottom = r->stub - call_size / 2;
-	r->top = r->stub;
-	if (!r->frame) {	/* from here on our own stack holds it */
-		place_frame(r, r->top);
-		r->top = r->frame ? r->frame : r->top;
-	}
-	return protect_guards(r, page, err) || map_stub(r, page, err) ? -1 : 0;
+	uint64_t stub = lay_out(r, (uint64_t)ret, worker_size, call_size);
+	need_frame(r);
+	return map_stub(r, stub, page, err) || protect_guards(r, page, err) ? -1 : 0;
 }
 
-int remote_unmap(struct remote *r, bool all, struct load_error *err)
+bool remote_adopt(struct remote *r, uint64_t region, uint64_t size)
+{
+	uint8_t there[CPU_STUB_MAX];
+	size_t code_size, marker;
+	const uint8_t *code = cpu_stub(&code_size, &marker);
+	uint64_t stub = lay_out(r, region, REMOTE_WORKER_STACK, REMOTE_CALL_STACK);
+	if (r->region_size != size || !tracee_read(r->tracee, stub, there, code_size) ||
+	    memcmp(there, code, code_size)) {
+		r->region = r->region_size = r->worker_size = 0;
+		return false;
+	}
+	r->stub = stub;
+	need_frame(r);
+	return true;
+}
+
+int remote_unmap(struct remote *r, struct load_error *err)
 {
 	int64_t ret;
-	uint64_t end = r->region + r->region_size;
-	uint64_t start = all || !r->worker_size ? r->region : r->call_part;
-	if (!r->region || start == end)
+	if (!r->region)
 		return 0;
-	if (r->frame >= start && r->frame < end)
+	if (r->frame - r->region < r->region_size)
 		r->frame = 0;	/* the pages under it go: the window is this one call */
-	if (remote_sys(r, &ret, err, SYS_munmap, start, end - start) ||
+	if (remote_sys(r, &ret, err, SYS_munmap, r->region, r->region_size) ||
 	    check(ret, "munmap", err))
 		return -1;
-	r->region_size = start - r->region;
-	if (!r->region_size)
-		r->region = 0;
+	r->region = r->region_size = r->stub = 0;
 	return 0;
 }
 
@@ -253,7 +283,7 @@ int remote_call_start(struct remote *r, uint64_t function, const uint64_t arg[4]
 {
 	struct tracee *t = r->tracee;
 	struct user_regs_struct regs = t->state.regs;
-	struct cpu_call call = { .function = function };
+	struct cpu_call call = { .function = function, .spins = 1 };
 	memcpy(call.arg, arg, sizeof(call.arg));
 	uint64_t top = r->top;
 	r->block = remote_push(r, &call, sizeof(call));
@@ -263,19 +293,19 @@ int remote_call_start(struct remote *r, uint64_t function, const uint64_t arg[4]
 	if (!r->block)
 		return load_fail(err, LOAD_E_SYSTEM, 0,
 				 "the call block could not be written");
-	cpu_set_call(&regs, r->stub, stack, r->block, r->context,
+	cpu_set_call(&regs, r->stub, stack, r->block, 0, r->context,
 		     t->errand->target->calls.errno_location);
 	r->calls++;
 	if (tracee_redirect(t, &regs))
-		return lost(r, TRACEE_ENDED, err);
+		return remote_lost(r, TRACEE_ENDED, err);
 	errand_point(t->errand, "call-set");
 	if (tracee_resume(t, PTRACE_SYSCALL))
-		return lost(r, TRACEE_ENDED, err);
+		return remote_lost(r, TRACEE_ENDED, err);
 	errand_point(t->errand, "call-running");
 	return 0;
 }
 
-static int crashed(struct remote *r, struct load_error *err)
+int remote_crashed(struct remote *r, struct load_error *err)
 {
 	struct user_regs_struct regs = { 0 };
 	cpu_get_regs(r->tracee->tid, &regs);
@@ -320,14 +350,12 @@ static bool at_marker(struct remote *r)
 	size_t size, marker;
 	struct user_regs_struct regs;
 	r->inside = !r->inside;
-	if ((r->inside && !r->copy) || cpu_get_regs(r->tracee->tid, &regs))
+	if (cpu_get_regs(r->tracee->tid, &regs))
 		return false;
 	if (r->inside) {
 		open_orphaned_lock(r, &regs);
 		return false;
 	}
-	if (cpu_created(&regs))
-		r->created = cpu_created(&regs);
 	cpu_stub(&size, &marker);
 	return cpu_pc(&regs) == r->stub + marker;
 }
@@ -341,14 +369,14 @@ int remote_call_poll(struct remote *r, uint64_t deadline, uint64_t *ret,
 			return 0;
 		errand_point(r->tracee->errand, "call-stop");
 		if (event == TRACEE_FAULT)
-			return crashed(r, err);
+			return remote_crashed(r, err);
 		if (event == TRACEE_SYSCALL && at_marker(r))
 			break;
 		if (event != TRACEE_SYSCALL && event != TRACEE_STOP &&
 		    event != TRACEE_CLONE)
-			return lost(r, event, err);
+			return remote_lost(r, event, err);
 		if (tracee_resume(r->tracee, PTRACE_SYSCALL))
-			return lost(r, TRACEE_ENDED, err);
+			return remote_lost(r, TRACEE_ENDED, err);
 	}
 	uint64_t from = r->block + offsetof(struct cpu_call, result);
 	if (!tracee_read(r->tracee, from, ret, sizeof(*ret)))
@@ -361,10 +389,12 @@ int remote_call(struct remote *r, uint64_t function, const uint64_t arg[4],
 		unsigned timeout_ms, uint64_t *ret, struct load_error *err)
 {
 	uint64_t deadline = errand_now() + (uint64_t)timeout_ms * 1000000;
+	if (!r->copy)
+		return remote_run(r, function, arg, NULL, 0, timeout_ms, ret, err);
 	if (remote_call_start(r, function, arg, err))
 		return -1;
 	int got = remote_call_poll(r, deadline, ret, err);
 	if (!got)
-		return lost(r, TRACEE_TIMEOUT, err);
+		return remote_lost(r, TRACEE_TIMEOUT, err);
 	return got > 0 ? 0 : -1;
 }

@@ -21,6 +21,8 @@
 
 #include "loader/inject/tracer.h"
 
+#define REMOTE_LATER_MAX 4
+
 struct remote {
 	struct tracee *tracee;
 	uint64_t frame;		/* where `ret` leads if we die: the emergency frame, or
@@ -28,18 +30,22 @@ struct remote {
 	uint64_t context;	/* the emergency frame's context, 0 in a copy */
 	uint64_t region, region_size;	/* 0 = not mapped */
 	uint64_t worker, worker_size;	/* usable part of the worker's stack */
-	uint64_t call_part;	/* from here on: call stack, data, stub */
 	uint64_t bottom, top;	/* data grows down from the top; calls run below */
-	uint64_t stub;
+	uint64_t stub;		/* 0 = not there yet */
 	uint64_t block;		/* of the call going on */
 	bool copy;		/* single-threaded and disposable */
-	bool inside;		/* that call: between entry and exit of a system call */
-	int64_t created;	/* thread that a call started, as the target counts; 0 */
+	bool inside;		/* a copy's call: between entry and exit of a system call */
 	unsigned calls, syscalls;
+	struct cpu_op later[REMOTE_LATER_MAX];	/* go with the next run */
+	unsigned later_count;
 };
 
 /* Writes the emergency frame below the thread's stack, if that has room. */
 void remote_init(struct remote *remote, struct tracee *tracee);
+/* *err for an event that ends a call (LOAD_E_GONE, LOAD_E_TIMEOUT...), or for a
+ * synchronous signal in it (LOAD_E_CALL); -1. */
+int remote_lost(struct remote *remote, enum tracee_event event, struct load_error *err);
+int remote_crashed(struct remote *remote, struct load_error *err);
 /*
  * One system call; its result (or -errno) in *ret.  -1 with *err if it could not
  * be run: the target ended, was replaced, or didn't answer within the time.
@@ -65,14 +71,17 @@ int remote_map(struct remote *remote, uint64_t worker_size, uint64_t call_size,
 	       struct load_error *err);
 #define REMOTE_CALL_STACK ((uint64_t)256 << 10)
 #define REMOTE_WORKER_STACK ((uint64_t)1 << 20)
-/* Unmaps the call part, or (all) everything. */
-int remote_unmap(struct remote *remote, bool all, struct load_error *err);
+/* Takes over the region with a worker's stack that an earlier stop mapped; false: it
+ * isn't (all of) that any more. */
+bool remote_adopt(struct remote *remote, uint64_t region, uint64_t size);
+/* Unmaps the region. */
+int remote_unmap(struct remote *remote, struct load_error *err);
 /* Copies data into the region; its address there, 0 if it doesn't fit. */
 uint64_t remote_push(struct remote *remote, const void *data, size_t size);
-/* Calls a function with up to four arguments within timeout_ms. */
+/* Calls a function with up to four arguments within timeout_ms (see remote_run.h). */
 int remote_call(struct remote *remote, uint64_t function, const uint64_t arg[4],
 		unsigned timeout_ms, uint64_t *ret, struct load_error *err);
-/* Sets the call up and starts it, to be waited for in steps by remote_call_poll. */
+/* In a copy: sets the call up and starts it, to be waited for by remote_call_poll. */
 int remote_call_start(struct remote *remote, uint64_t function, const uint64_t arg[4],
 		      struct load_error *err);
 /*

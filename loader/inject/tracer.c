@@ -92,6 +92,7 @@ static int classify(struct tracee *t, int status, int *resume_signal)
 		return TRACEE_ENDED;
 	}
 	t->stopped = true;
+	t->at_event = status >> 16 == PTRACE_EVENT_STOP;
 	int sig = WSTOPSIG(status), event = status >> 16;
 	switch (event) {
 	case PTRACE_EVENT_STOP:
@@ -138,9 +139,7 @@ enum tracee_event tracee_wait(struct tracee *t, uint64_t deadline)
 		if (event >= 0)
 			return (enum tracee_event)event;
 		t->stopped = false;
-		int request =
-			t->changed && !t->pass_signals ? PTRACE_SYSCALL : PTRACE_CONT;
-		ptrace(request, t->tid, NULL, (void *)(long)sig);
+		ptrace(t->request, t->tid, NULL, (void *)(long)sig);
 	}
 }
 
@@ -149,13 +148,17 @@ int tracee_resume(struct tracee *t, int request)
 	if (ptrace(request, t->tid, NULL, NULL))
 		return -errno;
 	t->stopped = false;
+	t->request = request;
 	return 0;
 }
 
 int tracee_to_event_stop(struct tracee *t, unsigned timeout_ms)
 {
 	uint64_t deadline = errand_now() + (uint64_t)timeout_ms * 1000000;
-	if (ptrace(PTRACE_INTERRUPT, t->tid, NULL, NULL) || tracee_resume(t, PTRACE_CONT))
+	if (t->stopped && t->at_event)
+		return 0;
+	if (ptrace(PTRACE_INTERRUPT, t->tid, NULL, NULL) ||
+	    (t->stopped && tracee_resume(t, PTRACE_CONT)))
 		return -errno;
 	for (;;) {
 		enum tracee_event event = tracee_wait(t, deadline);
@@ -227,6 +230,7 @@ int tracee_seize(struct tracee *t, struct errand *errand, pid_t tid, unsigned ti
 	t->errand = errand;
 	t->pid = errand->target->pid;
 	t->tid = tid;
+	t->request = PTRACE_CONT;
 	t->held_count = 0;
 	t->stopped_at = t->stopped_ns = 0;
 	t->mem = memory_open(t->pid, tid);

@@ -33,6 +33,8 @@ struct tracee {
 	long options;		/* PTRACE_O_* now set */
 	bool attached;
 	bool stopped;		/* in a ptrace stop now */
+	bool at_event;		/* and that is a PTRACE_EVENT_STOP */
+	int request;		/* by which it was resumed */
 	bool saved;		/* state holds what it must get back */
 	bool changed;		/* its registers aren't its own at the moment */
 	bool masked;		/* nor is its signal mask */
@@ -86,7 +88,8 @@ int tracee_release(struct tracee *tracee, struct load_error *err);
 int tracee_resume(struct tracee *tracee, int request);
 /* Waits for the next event that matters, until the deadline (errand_now clock). */
 enum tracee_event tracee_wait(struct tracee *tracee, uint64_t deadline);
-/* From any ptrace stop to a PTRACE_EVENT_STOP without running user code. */
+/* To a PTRACE_EVENT_STOP: from another ptrace stop without running user code, or out
+ * of running.  0, -ETIMEDOUT, -ESRCH (it is gone). */
 int tracee_to_event_stop(struct tracee *tracee, unsigned timeout_ms);
 
 bool tracee_read(const struct tracee *tracee, uint64_t addr, void *buf, size_t size);

@@ -96,13 +96,6 @@ int64_t cpu_syscall_result(const struct user_regs_struct *regs)
 	return (int64_t)regs->rax;
 }
 
-int64_t cpu_created(const struct user_regs_struct *regs)
-{
-	const long nr = (long)regs->orig_rax;
-	const int64_t result = (int64_t)regs->rax;
-	return (nr == SYS_clone || nr == SYS_clone3) && result > 0 ? result : 0;
-}
-
 bool cpu_foreign_mode(const struct user_regs_struct *regs)
 {
 	return regs->cs != CS_64BIT;
@@ -132,11 +125,14 @@ void cpu_set_syscall(struct user_regs_struct *regs, uint64_t gadget, uint64_t sp
 }
 
 /*
- * The stub.  rbx = struct cpu_call, r12 = context of the emergency frame (or 0),
- * r13 = __errno_location (or 0); all three survive calls.  The real `call`
- * keeps a shadow stack balanced.  The marker is read(-1, 0, 0): allowed by every
- * seccomp filter, without effect.  Behind it, for a tracer that died: switch to
- * the frame and rt_sigreturn.
+ * The stub.  rbx = struct cpu_call, rbp = number of struct cpu_op behind it, r12 =
+ * context of the emergency frame (or 0), r13 = __errno_location (or 0); calls keep
+ * all four.  The real `call` keeps a shadow stack balanced.
+ *
+ * Then the block is marked as done, and the thread waits for us in the marker:
+ * read(-1, 0, 0), allowed by every seccomp filter, without effect, no wait that a
+ * restart of the interrupted system call would depend on; `spins` times.  Behind it,
+ * for a tracer that died: switch to the frame and rt_sigreturn.
  */
 static const uint8_t stub[] = {
 	0x4d, 0x31, 0xff,		/* xor %r15, %r15 */
@@ -150,26 +146,52 @@ static const uint8_t stub[] = {
 	0x48, 0x8b, 0x53, 0x10,		/* mov 16(%rbx), %rdx */
 	0x48, 0x8b, 0x4b, 0x18,		/* mov 24(%rbx), %rcx */
 	0x48, 0x8b, 0x43, 0x20,		/* mov 32(%rbx), %rax */
+	0x48, 0x85, 0xc0,		/* test %rax, %rax */
+	0x74, 0x06,			/* jz 2f */
 	0xff, 0xd0,			/* call *%rax */
 	0x48, 0x89, 0x43, 0x28,		/* mov %rax, 40(%rbx) */
-	0x4d, 0x85, 0xff,		/* test %r15, %r15 */
-	0x74, 0x03,			/* jz 2f */
+	0x4d, 0x85, 0xff,		/* 2: test %r15, %r15 */
+	0x74, 0x03,			/* jz 3f */
 	0x45, 0x89, 0x37,		/* mov %r14d, (%r15) */
-	0x31, 0xc0,			/* 2: xor %eax, %eax */
+	0x4c, 0x8d, 0x6b, 0x40,		/* 3: lea 64(%rbx), %r13 */
+	0x48, 0x85, 0xed,		/* 4: test %rbp, %rbp */
+	0x74, 0x2b,			/* jz 5f */
+	0x49, 0x8b, 0x45, 0x00,		/* mov (%r13), %rax */
+	0x49, 0x8b, 0x7d, 0x08,		/* mov 8(%r13), %rdi */
+	0x49, 0x8b, 0x75, 0x10,		/* mov 16(%r13), %rsi */
+	0x49, 0x8b, 0x55, 0x18,		/* mov 24(%r13), %rdx */
+	0x4d, 0x8b, 0x55, 0x20,		/* mov 32(%r13), %r10 */
+	0x4d, 0x8b, 0x45, 0x28,		/* mov 40(%r13), %r8 */
+	0x4d, 0x8b, 0x4d, 0x30,		/* mov 48(%r13), %r9 */
+	0x0f, 0x05,			/* syscall */
+	0x49, 0x89, 0x45, 0x38,		/* mov %rax, 56(%r13) */
+	0x49, 0x83, 0xc5, 0x40,		/* add $64, %r13 */
+	0x48, 0xff, 0xcd,		/* dec %rbp */
+	0xeb, 0xd0,			/* jmp 4b */
+	0x4c, 0x8b, 0x73, 0x30,		/* 5: mov 48(%rbx), %r14 */
+	0x48, 0xc7, 0x43, 0x38, 1, 0, 0, 0,	/* movq $1, 56(%rbx) */
+	0x31, 0xc0,			/* 6: xor %eax, %eax */
 	0xbf, 0xff, 0xff, 0xff, 0xff,	/* mov $-1, %edi */
 	0x31, 0xf6,			/* xor %esi, %esi */
 	0x31, 0xd2,			/* xor %edx, %edx */
 	0x0f, 0x05,			/* syscall */
-#define STUB_MARKER 63			/* address after the marker */
+#define STUB_MARKER 0x84		/* address after the marker */
+	0x49, 0xff, 0xce,		/* dec %r14 */
+	0x7f, 0xee,			/* jg 6b */
 	0x4c, 0x89, 0xe4,		/* mov %r12, %rsp */
 	0xb8, 0x0f, 0x00, 0x00, 0x00,	/* mov $15, %eax */
 	0x0f, 0x05,			/* syscall: rt_sigreturn */
 	0x0f, 0x0b,			/* ud2 */
 };
-_Static_assert(sizeof(stub) == STUB_MARKER + 12, "marker offset");
+_Static_assert(sizeof(stub) == STUB_MARKER + 17, "marker offset");
 _Static_assert(sizeof(stub) <= CPU_STUB_MAX, "stub size");
 _Static_assert(offsetof(struct cpu_call, function) == 32 &&
-	       offsetof(struct cpu_call, result) == 40, "the stub knows the block");
+	       offsetof(struct cpu_call, result) == 40 &&
+	       offsetof(struct cpu_call, spins) == 48 &&
+	       offsetof(struct cpu_call, done) == 56 && sizeof(struct cpu_call) == 64,
+	       "the stub knows the block");
+_Static_assert(offsetof(struct cpu_op, arg) == 8 && sizeof(struct cpu_op) == 64 &&
+	       offsetof(struct cpu_op, result) == 56, "and the operations");
 
 const uint8_t *cpu_stub(size_t *size, size_t *marker)
 {
@@ -179,11 +201,11 @@ const uint8_t *cpu_stub(size_t *size, size_t *marker)
 }
 
 void cpu_set_call(struct user_regs_struct *regs, uint64_t stub_addr, uint64_t stack_top,
-		  uint64_t block, uint64_t frame, uint64_t errno_location)
+		  uint64_t block, unsigned ops, uint64_t frame, uint64_t errno_location)
 {
 	regs->rip = stub_addr;
 	regs->rsp = stack_top & ~(uint64_t)15;	/* aligned before the call instruction */
-	regs->rbp = 0;
+	regs->rbp = ops;
 	regs->rbx = block;
 	regs->r12 = frame;
 	regs->r13 = errno_location;

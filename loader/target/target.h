@@ -53,6 +53,7 @@ struct python {
 	struct elf elf;		/* its symbols */
 	uint64_t runtime;	/* _PyRuntime, 0 = before 3.7 or not exported */
 	uint64_t current;	/* function _PyThreadState_UncheckedGet, 0 = absent */
+	bool free_threaded;	/* a build without a GIL (3.13+, Py_GIL_DISABLED) */
 	int copies;		/* modules that define an interpreter */
 };
 
@@ -77,6 +78,8 @@ struct target_calls {
 	struct range kept;	/* where it lies */
 };
 
+#define TARGET_USED 16
+
 struct target {
 	pid_t pid;
 	struct process process;
@@ -92,6 +95,8 @@ struct target {
 	struct range code_range;
 	struct target_calls calls;
 	struct python python;
+	struct range used[TARGET_USED];	/* where loaders before us let threads run; */
+	int used_count;			/* a thread in there must not be borrowed */
 };
 
 /*

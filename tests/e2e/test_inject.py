@@ -178,25 +178,28 @@ class Faults(Case):
              "unmap", "back", "restore")
     COPY = ("seize", "save", "clone", "copy:")
 
-    def survives_every_kill(self, mode, *options):
+    def survives_every_kill(self, mode, *options, errand=1, least=30):
         with Program("torture", *mode) as p:
             time.sleep(0.3)     # it prints "ready" before its threads are set up
             step, masks = 1, self.masks(p.pid)
+            fds = ProcState(p.pid).fds
             while True:
-                status, rounds, _ = drive(p.pid, "-a", *options, fault="kill:%d" % step)
+                status, rounds, _ = drive(p.pid, "-a", *options,
+                                          fault="kill:%d/%d" % (errand, step))
                 self.assertTrue(p.alive, "died at step %d" % step)
                 if status != -9:
                     break
                 wait_for(lambda: self.masks(p.pid) == masks, what="the masks, step %d" % step)
                 step += 1
             self.assertTrue(good(rounds[0]), rounds)
-            self.assertGreater(step, 40)
+            self.assertGreater(step, least)
             for child in ProcState(p.pid).children:     # copies: none became a program
                 self.assertEqual(self.state(child), "Z")
             for _ in range(step // 16 + 1):     # it gives back at most 16 of each at once
                 drive(p.pid, "-a", "-r")
             with open("/proc/%d/maps" % p.pid) as f:
                 self.assertNotIn("/memfd:pymem", f.read())
+            self.assertEqual(ProcState(p.pid).fds, fds)
             # a copy that died before it had a name can't be known again
             self.assertLess(len(ProcState(p.pid).children), 16)
             wait_for(lambda: self.state(p.pid) not in "tT", what="it to run")
@@ -225,6 +228,9 @@ class Faults(Case):
 
     def test_killed_beside_a_signal_storm(self):
         self.survives_every_kill(("signals", 1))
+
+    def test_killed_while_the_agent_is_taken_out(self):
+        self.survives_every_kill(("registers", 1), errand=2, least=12)
 
     def test_killed_while_making_a_copy(self):
         self.survives_every_kill(("registers", 1), "-x")

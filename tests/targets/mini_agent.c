@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/start.h"
@@ -110,8 +111,11 @@ int pymem_agent_start(const struct pymem_start *start)
 				      job.stack_size);
 	int error = pthread_create(&thread, &attr, worker, NULL);
 	pthread_attr_destroy(&attr);
+	clockid_t clock;
 	if (error)
 		atomic_store(&running, 0);
+	else if (start->tid_addr && !pthread_getcpuclockid(thread, &clock))
+		*(int32_t *)(uintptr_t)start->tid_addr = ~(clock >> 3);
 	return -error;
 }
 
