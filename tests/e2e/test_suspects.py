@@ -260,6 +260,22 @@ class Named(Case):
                                   rows)
 
 
+    def test_container_of_shared_members(self):
+        """A list whose members hold each other is one suspect with them, not two."""
+        code = ("import random\nrandom.seed(1)\nnodes = [[] for i in range(50000)]\n"
+                "for n in nodes:\n    n.extend(random.choice(nodes) for _ in range(5))\n"
+                "ready(); serve()\n")
+        path = self.path("shared")
+        with Target(some_interpreters(1)[0], code) as target:
+            run_load("-q", "-f", path, target.pid)
+        done = run_view("--no-sidecar", "--report", "suspects", "--format", "json", path)
+        rows = json.loads(done.stdout.decode())["processes"][0]["rows"]
+        rows = [r for r in rows if r["path"] == "module __main__.nodes"]
+        self.assertEqual(len(rows), 1, rows)
+        self.assertGreater(rows[0]["member_count"], 49000)
+        self.assertGreater(rows[0]["retained"], 50000 * (56 + 5 * 8 + 8))
+
+
 class Growth(Case):
     CODE = r'''
 import collections

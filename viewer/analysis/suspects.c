@@ -551,7 +551,7 @@ static int find_groups(struct finder *f)
 		at->retained += retained;
 	}
 	for (uint32_t t = 1; t <= f->heap->types && !err; t++)
-		if (g[t].count && g[t].retained >= f->minor)
+		if (g[t].count > 1 && g[t].retained >= f->minor)
 			err = add_group(f, &g[t]);
 	vec_free(&groups);
 	return err;
@@ -582,6 +582,29 @@ static int compare(const void *a, const void *b)
 	if (x->retained != y->retained)
 		return x->retained > y->retained ? -1 : 1;
 	return x->point < y->point ? -1 : x->point > y->point;
+}
+
+/* A container whose members are a suspect of their own, being held elsewhere too, belongs
+ * to that. */
+static void merge_holders(struct vec *suspects)
+{
+	struct suspect *s = suspects->data;
+	size_t count = VEC_COUNT(*suspects, struct suspect), kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct suspect *with = NULL;
+
+		for (size_t j = 0; j < count && !s[i].group && !with; j++)
+			if (j != i && s[j].holder == s[i].point)
+				with = &s[j];
+		if (with)
+			with->retained += s[i].retained;
+		s[i].merged = with != NULL;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (!s[i].merged)
+			s[kept++] = s[i];
+	suspects->size = kept * sizeof(*s);
 }
 
 static bool all_scattered(const struct vec *suspects)
@@ -629,6 +652,7 @@ int suspects_find(struct analysis *analysis, double threshold,
 		err = find_minor(&f);
 	if (!err && all_scattered(ret))
 		err = find_largest(&f);
+	merge_holders(ret);
 	if (ret->size)
 		qsort(ret->data, VEC_COUNT(*ret, struct suspect), sizeof(struct suspect),
 		      compare);

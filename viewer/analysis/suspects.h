@@ -32,6 +32,7 @@
 
 struct suspect {
 	bool group;
+	bool merged;		/* used while they are found */
 	bool chain;		/* single: the point is the first of a chain (a linked list):
 				 * member_count objects of its type */
 	uint32_t frames;	/* group: so many frames of one function, else 0 */

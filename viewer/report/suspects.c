@@ -5,16 +5,16 @@
 #include "viewer/report/suspect_text.h"
 
 static const struct column columns[] = {
-	{ "path", "Path", CELL_TEXT, false },
-	{ "type", "Type", CELL_TEXT, false },
+	{ "path", "Path", CELL_TEXT, true },
+	{ "type", "Type", CELL_TEXT, true },
 	{ "retained", "Retained", CELL_BYTES, false },
 	{ "share", "Share", CELL_RATIO, false },
-	{ "text", "What", CELL_TEXT, true },
 	{ "kind", "Kind", CELL_TEXT, true },
 	{ "address", "Address", CELL_ADDRESS, false },
-	{ "member_type", "Of", CELL_TEXT, false },
-	{ "member_count", "Count", CELL_COUNT, false },
+	{ "member_type", "Of", CELL_TEXT, true },
+	{ "member_count", "Count", CELL_COUNT, true },
 	{ "member_retained", "Retained by those", CELL_BYTES, true },
+	{ "text", "What", CELL_TEXT, false },
 };
 
 /* Where its members are seen: what to look at first. */
@@ -46,19 +46,15 @@ static void frames_path(struct text *out, const struct heap *heap,
 
 void suspect_path(struct text *out, const struct analysis *a, const struct suspect *s)
 {
-	const struct heap *heap = a->heap;
-
 	if (s->frames) {
-		frames_path(out, heap, s);
+		frames_path(out, a->heap, s);
 		return;
 	}
 	if (s->point != HEAP_NONE) {
 		describe_path(out, a, suspect_node(s));
 		return;
 	}
-	text_add(out, "no single holder: many ");
-	describe_type(out, heap, s->member_type);
-	text_add(out, ", the largest ");
+	text_add(out, "no common holder, e.g. ");
 	describe_path(out, a, s->top);
 }
 
@@ -81,6 +77,13 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 	const struct heap *heap = a->heap;
 	char buf[HUMAN_SIZE];
 
+	if (s->point == HEAP_NONE) {
+		text_printf(out, "%s ", human_count(buf, s->member_count));
+		short_type(out, heap, s->member_type);
+		text_add(out, " with ");
+		suspect_path(out, a, s);
+		return;
+	}
 	suspect_path(out, a, s);
 	if (!s->group && s->point < heap->objects) {
 		text_add(out, " -> ");
@@ -112,15 +115,15 @@ static int add_row(const struct report_context *c, const struct suspect *s,
 	row_type(&row, scratch, heap, type);
 	row_u64(&row, s->retained);
 	row_ratio(&row, ratio_of(s->retained, heap->size));
-	text_clear(scratch);
-	suspect_text(scratch, c->analysis, s);
-	row_text(&row, text_str(scratch));
 	row_text(&row, s->frames ? "frames" : s->chain ? "chain" :
 		       s->group ? "group" : "single");
 	row_address(&row, heap, node);
 	row_type(&row, scratch, heap, s->member_type);
 	row_u64(&row, s->member_count);
 	row_u64(&row, s->member_retained);
+	text_clear(scratch);
+	suspect_text(scratch, c->analysis, s);
+	row_text(&row, text_str(scratch));
 	return row_end(&row);
 }
 
