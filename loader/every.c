@@ -75,7 +75,8 @@ static void take_out(const struct session *s)
 	const struct inject_options options = { .agent = s->agent->data,
 						.agent_size = s->agent->size };
 	if (inject_remove(s->options->pids[0], &options, &err) < 0 &&
-	    err.code != LOAD_E_GONE)
+	    err.code != LOAD_E_GONE && err.code != LOAD_E_UNSUPPORTED &&
+	    err.code != LOAD_E_NOT_PYTHON)	/* these never had it */
 		fprintf(stderr,
 			"pymem-load: the agent stays loaded (it does nothing): %s\n",
 			err.text);

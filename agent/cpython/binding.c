@@ -154,7 +154,15 @@ struct cpython *cpython_bind(char *err, size_t err_size)
 	}
 	if (!find_symbols(py, handle, err, err_size))
 		return NULL;
-	py->free_threaded = py->sym.ft_marker != NULL;
+	if (py->sym.ft_marker) {
+		snprintf(err, err_size,
+			 "this is a free-threaded build of CPython, whose objects pymem can't "
+			 "read: run the program with the ordinary build (python%u.%u, not "
+			 "python%u.%ut)",
+			 py->version >> 16, py->version >> 8 & 0xff, py->version >> 16,
+			 py->version >> 8 & 0xff);
+		return NULL;
+	}
 	__sync_synchronize();
 	bound = true;
 	return py;
@@ -163,11 +171,6 @@ struct cpython *cpython_bind(char *err, size_t err_size)
 uint32_t cpython_version(const struct cpython *py)
 {
 	return py->version;
-}
-
-bool cpython_free_threaded(const struct cpython *py)
-{
-	return py->free_threaded;
 }
 
 /* Calls a symbol of type int (void). */

@@ -26,13 +26,12 @@ struct cpython;
  * The result lives in static memory of the agent, and is the same for all later calls;
  * the first one must not be made by two threads at once.
  * Returns NULL with one sentence in err when there is none (PyPy, not Python,
- * two interpreters), or a version we do not support.
+ * two interpreters), or a version or a kind (free-threaded) we do not support.
  */
 struct cpython *cpython_bind(char *err, size_t err_size);
 
 /* Version as 0x030b07 (3.11.7). */
 uint32_t cpython_version(const struct cpython *py);
-bool cpython_free_threaded(const struct cpython *py);
 
 /* Life-cycle questions, no GIL needed. */
 bool cpython_initialized(const struct cpython *py);

@@ -13,7 +13,6 @@
 struct cpython {
 	uint32_t version;		/* 0x030b07 = 3.11.7 */
 	char version_text[256];		/* Py_GetVersion() */
-	bool free_threaded;
 	bool probed;
 	struct cpython_symbols sym;
 	struct layout lay;

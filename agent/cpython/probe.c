@@ -247,13 +247,6 @@ int cpython_probe(struct cpython *py, char *err, size_t err_size)
 	int rc;
 
 	py->probed = false;
-	if (py->free_threaded) {
-		snprintf(err, err_size,
-			 "this is a free-threaded CPython (%u.%u): pymem can't "
-			 "walk those",
-			 py->version >> 16, py->version >> 8 & 0xff);
-		return -ENOTSUP;
-	}
 	if (!head)
 		return refuse(py, err, err_size, "the head of an object");
 	memset(&py->lay, 0, sizeof(py->lay));

@@ -257,10 +257,17 @@ int probe_gc(struct cpython *py, char *err, size_t err_size)
 	return 0;
 }
 
+/* From 3.9 on each interpreter collects for itself, and has a word of its own. */
 bool cpython_collecting(const struct cpython *py)
 {
-	int value;
+	const struct layout *lay = &py->lay;
 
-	return py->lay.collecting &&
-	       peek_safe(py->lay.collecting, &value, sizeof(value)) && value != 0;
+	for (uint32_t i = 0; i < lay->gc_count && lay->collecting; i++) {
+		const uint64_t at = lay->collecting + lay->gc[i].interp - lay->gc[0].interp;
+		int value;
+
+		if (peek_safe(at, &value, sizeof(value)) && value != 0)
+			return true;
+	}
+	return false;
 }

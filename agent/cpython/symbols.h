@@ -97,8 +97,7 @@
 	X(set_allocator, "PyMem_SetAllocator", SYM_ALWAYS, SYM_OPTIONAL) \
 	X(get_allocator, "PyMem_GetAllocator", SYM_ALWAYS, SYM_OPTIONAL) \
 	/* free-threaded builds only */ \
-	X(ft_marker, "_Py_MergeZeroLocalRefcount", 0x030d, 0x0400, SYM_OPTIONAL) \
-	X(visit_objects, "PyUnstable_GC_VisitObjects", 0x030c, 0x0400, SYM_OPTIONAL)
+	X(ft_marker, "_Py_MergeZeroLocalRefcount", 0x030d, 0x0400, SYM_OPTIONAL)
 
 struct cpython_symbols {
 #define X(field, ...) void *field;

@@ -233,7 +233,7 @@ const struct frame_layout *frame_layout_of(const struct cpython *py)
 {
 	unsigned minor = py->version >> 8 & 0xff;
 
-	if (py->version >> 16 != 3 || py->free_threaded)
+	if (py->version >> 16 != 3)
 		return NULL;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		if (rows[i].minor == minor)

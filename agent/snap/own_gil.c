@@ -123,7 +123,7 @@ static bool find_places(const struct cpython *py, struct places *ret)
 	const uint64_t main = call_address(py->sym.interp_main);
 	uint64_t gil, word;
 
-	if (!cpython_since(py, 12) || py->free_threaded || !runtime || !main)
+	if (!cpython_since(py, 12) || !runtime || !main)
 		return false;
 	if (!(cpython_since(py, 13) ? read_offsets(runtime, ret) :
 	      read_312(runtime, main, ret)))
@@ -145,6 +145,19 @@ static uint64_t prove(const struct cpython *py, const struct places *places)
 		return 0;
 	g = (const struct gil *)(uintptr_t)gil;
 	return g->locked == 1 && g->last_holder == tstate ? gil : 0;
+}
+
+uint64_t own_gil_holder(const struct cpython *py)
+{
+	struct places places;
+	struct gil gil;
+
+	if (!cpython_since(py, 12))
+		return py->sym.tstate_unchecked ? current_tstate(py) : OWN_GIL_UNKNOWN;
+	if (!find_places(py, &places) ||
+	    !peek_safe(call_address(py->sym.interp_main) + places.own, &gil, sizeof(gil)))
+		return OWN_GIL_UNKNOWN;
+	return gil.locked == 1 ? gil.last_holder : 0;
 }
 
 /* ---- the lock of the list of interpreters ---- */
@@ -328,7 +341,7 @@ unsigned own_gil_take(const struct cpython *py, uint64_t limit_ns)
 	unsigned missing;
 
 	taken.mine = 0;
-	if (!cpython_since(py, 12) || py->free_threaded ||
+	if (!cpython_since(py, 12) ||
 	    call_address(py->sym.interp_head) == call_address(py->sym.interp_main))
 		return 0;	/* the newest is the oldest */
 	if (!head_known(py) || !find_places(py, &taken.places))
@@ -362,7 +375,7 @@ unsigned own_gil_running(const struct cpython *py)
 	uint64_t interp, gil, mine = 0;
 	unsigned running = 0, seen = 0;
 
-	if (!cpython_since(py, 12) || py->free_threaded)
+	if (!cpython_since(py, 12))
 		return 0;
 	if (tstate && peek_safe64(tstate + TSTATE_INTERP, &interp))
 		mine = interp;

@@ -109,6 +109,8 @@ void python_find(struct target *t)
 	t->python.path = chosen->path;
 	t->python.elf = chosen->elf;
 	t->python.runtime = elf_address(&chosen->elf, "_PyRuntime");
+	/* counts references in two halves (Include/object.h, Py_GIL_DISABLED) */
+	t->python.free_threaded = elf_address(&chosen->elf, "_Py_MergeZeroLocalRefcount");
 	t->python.current = elf_address(&chosen->elf, "_PyThreadState_UncheckedGet");
 	read_version(t, chosen);
 }
