@@ -20,7 +20,8 @@
 #include "agent/heap/names.h"
 #include "agent/heap/tables.h"
 
-enum { SLOTS_MAX = 512, T_OBJECT = 6, T_OBJECT_EX = 16, RELATIVE_OFFSET = 8 };
+enum { SLOTS_USUAL = 512, LINEAGE_USUAL = 64, LINEAGE_MAX = 100000 };
+enum { T_OBJECT = 6, T_OBJECT_EX = 16, RELATIVE_OFFSET = 8 };
 
 /* ---- exact builtin containers ---- */
 
@@ -325,18 +326,22 @@ static uint32_t edges_lru_cache(struct walk *w, struct walk_type *type, uint64_t
 
 /* ---- the plan of a type ---- */
 
-static void add_slot(struct walk_slot *slots, uint32_t *n, struct walk_slot slot)
+/* The slots of a type while they are collected. */
+struct slot_list { struct walk_slot *slots; uint32_t n, capacity; };
+
+static void add_slot(struct slot_list *list, struct walk_slot slot)
 {
-	for (uint32_t i = 0; i < *n; i++)
-		if (slots[i].offset == slot.offset && slots[i].via == slot.via)
+	for (uint32_t i = 0; i < list->n; i++)
+		if (list->slots[i].offset == slot.offset &&
+		    list->slots[i].via == slot.via)
 			return;
-	if (*n < SLOTS_MAX)
-		slots[(*n)++] = slot;
+	if (list->n < list->capacity)
+		list->slots[list->n++] = slot;
 }
 
 /* Object members of one class: __slots__, or a C type's tp_members. */
 static void add_members(struct walk *w, struct walk_type *type, uint64_t class_,
-			struct walk_slot *slots, uint32_t *n)
+			struct slot_list *list)
 {
 	uint64_t member = peek64(class_ + w->lay->tp_members);
 
@@ -350,34 +355,70 @@ static void add_members(struct walk *w, struct walk_type *type, uint64_t class_,
 		    (type->dictoffset > 0 && offset == (uint64_t)type->dictoffset) ||
 		    (peek32(member + 24) & RELATIVE_OFFSET))
 			continue;
-		add_slot(slots, n, (struct walk_slot){ .offset = (uint32_t)offset,
+		add_slot(list, (struct walk_slot){ .offset = (uint32_t)offset,
 				.kind = SNAP_LABEL_ATTR, .name = walk_cstring(w, name) });
 	}
 }
 
+/* A class with its bases, itself first, and a bound of its members. */
+struct lineage { uint64_t *chain; uint32_t depth, members; };
+
+static void measure(const struct walk *w, const struct walk_type *type,
+		    struct lineage *ret)
+{
+	for (uint64_t c = type->addr; c && ret->depth < LINEAGE_MAX;
+	     c = peek64(c + w->lay->tp_base), ret->depth++)
+		for (uint64_t m = peek64(c + w->lay->tp_members); m && peek64(m); m += 40)
+			ret->members++;
+}
+
 /* Base first, so that a subclass's labels begin like its base's. */
+static void collect_from(struct walk *w, struct walk_type *type, struct lineage *from,
+			 struct slot_list *list)
+{
+	uint32_t depth = 0;
+
+	for (uint64_t c = type->addr; c && depth < from->depth;
+	     c = peek64(c + w->lay->tp_base))
+		from->chain[depth++] = c;
+	while (depth-- > 0) {
+		uint64_t class_ = from->chain[depth];
+
+		if (class_ == CPYTHON_ADDR(w->py, type_type))
+			continue;
+		fields_add(w, type, class_, list->slots, &list->n, list->capacity);
+		add_members(w, type, class_, list);
+		names_add(w, type, class_, list->slots, &list->n, list->capacity);
+	}
+}
+
+/* Nearly all types fit what lies on the stack; what is larger stays in the arena. */
 static void collect_slots(struct walk *w, struct walk_type *type)
 {
-	struct walk_slot slots[SLOTS_MAX];
-	uint64_t chain[64];
-	uint32_t depth = 0, n = 0;
+	struct walk_slot slots[SLOTS_USUAL];
+	uint64_t chain[LINEAGE_USUAL];
+	struct lineage from = { .chain = chain };
+	struct slot_list list = { slots, 0, SLOTS_USUAL };
 
-	for (uint64_t c = type->addr; c && depth < 64; c = peek64(c + w->lay->tp_base))
-		chain[depth++] = c;
-	while (depth-- > 0) {
-		if (chain[depth] == CPYTHON_ADDR(w->py, type_type))
-			continue;
-		fields_add(w, type, chain[depth], slots, &n, SLOTS_MAX);
-		add_members(w, type, chain[depth], slots, &n);
-		names_add(w, type, chain[depth], slots, &n, SLOTS_MAX);
+	measure(w, type, &from);
+	if (from.depth > LINEAGE_USUAL)
+		from.chain = arena_alloc(w->arena, from.depth * sizeof(*chain));
+	if (from.members > SLOTS_USUAL / 2) {
+		list.capacity = from.members + SLOTS_USUAL;
+		if (list.capacity > SNAP_SHAPE_MAX / 2)
+			list.capacity = SNAP_SHAPE_MAX / 2;
+		list.slots = arena_alloc(w->arena, list.capacity * sizeof(*slots));
 	}
-	type->slots = arena_alloc(w->arena, (n + 1) * sizeof(*slots));
+	if (from.chain && list.slots) {
+		collect_from(w, type, &from, &list);
+		type->slots = arena_alloc(w->arena, (list.n + 1) * sizeof(*slots));
+	}
 	if (!type->slots) {
 		walk_check(w, -ENOMEM);
 		return;
 	}
-	memcpy(type->slots, slots, n * sizeof(*slots));
-	type->nslots = n;
+	memcpy(type->slots, list.slots, list.n * sizeof(*slots));
+	type->nslots = list.n;
 }
 
 /* Struct sequences (time.struct_time): members name items of the tuple itself. */

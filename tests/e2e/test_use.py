@@ -156,6 +156,33 @@ class Use(Case):
                           .stdout.decode())["processes"][0]["rows"]
         self.assertEqual(same, [])
 
+    SLOTS = r'''
+wide = type("Wide", (), {"__slots__": ["w%d" % i for i in range(1000)]})()
+for i in range(1000):
+    setattr(wide, "w%d" % i, ["of w%d" % i])
+deep = object
+for i in range(200):
+    deep = type("Deep%d" % i, (deep,), {"__slots__": ("d%d" % i,)})
+deep = deep()
+for i in range(200):
+    setattr(deep, "d%d" % i, ["of d%d" % i])
+ready(); serve()
+'''
+
+    def test_many_slots(self):
+        """However many slots a class has, and however deep its bases lie: none is lost."""
+        for python in some_interpreters(3):
+            path = self.path("slots")
+            with self.subTest(python=python.name), Target(python, self.SLOTS) as target:
+                run_load("-q", "-f", path, target.pid)
+                lines = run_view("--no-sidecar", "--export", "jsonl", "-o", "-", path)
+                labels = {o["type"]: {r["label"] for r in o["refs"]}
+                          for o in map(json.loads, lines.stdout.decode().splitlines())
+                          if o.get("type") in ("__main__.Wide", "__main__.Deep199")}
+                for name, letter, count in (("Wide", "w", 1000), ("Deep199", "d", 200)):
+                    self.assertEqual({".%s%d" % (letter, i) for i in range(count)} -
+                                     labels["__main__." + name], set())
+
     def test_values_of_a_command(self):
         """--values N reaches the command's own snapshots, as PYMEM_VALUES=N."""
         python = some_interpreters(1)[0]
