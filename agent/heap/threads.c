@@ -203,6 +203,8 @@ static void emit_thread(struct walk *w, const struct roots_interp *interp,
 	event.native_id = info.native;
 	event.ident = info.ident;
 	event.flags = info.main ? SNAP_THREAD_MAIN : 0;
+	if (tstate == w->options->gil_holder)
+		event.flags |= SNAP_THREAD_GIL;
 	if (!WALK_SEND(w, thread, &event))
 		return;
 	frames_thread(w, tstate, event.id);

@@ -84,6 +84,10 @@ static void send_identity(struct walk *w)
 	walk_fact_text(w, "python.build", py->version_text, strlen(py->version_text));
 	walk_fact_u64(w, "python.interpreters", py->lay.gc_count);
 	walk_fact_u64(w, "python.gc_header", py->lay.gc_head);
+	if (w->options->gil_holder == 1)
+		walk_fact_text(w, "gil", "unknown", 7);
+	else
+		walk_fact_text(w, "gil", w->options->gil_holder ? "held" : "free", 4);
 }
 
 static int set_up(struct walk *w)

@@ -27,6 +27,8 @@ struct walk_options {
 	bool in_copy; /* writes land in a private copy: size check and malloc statistics
 		       * may call into the interpreter after the walk */
 	uint32_t copy_of;	/* pid of the process this is a copy of; 0 = of none */
+	uint64_t gil_holder;	/* PyThreadState that held the GIL when the capture asked for
+				 * it: 0 = none, 1 = not known */
 	const char *skip_types;	/* as pymem_start.skip_types; may be NULL */
 	const char *probes;	/* text of user probes; may be NULL */
 	const char *maps;	/* text of /proc/self/maps, where that can't be read; or NULL */

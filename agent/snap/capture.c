@@ -7,6 +7,7 @@
 #include "agent/snap/child.h"
 #include "agent/snap/emit.h"
 #include "agent/snap/gil.h"
+#include "agent/snap/own_gil.h"
 #include "agent/sys.h"
 #include "agent/text.h"
 
@@ -119,12 +120,18 @@ int capture_run(struct capture *c)
 	control_send(&c->control, PYMEM_MSG_HELLO, PYMEM_START_VERSION,
 		     (uint64_t)sys_gettid(), (uint64_t)c->pid, 0, NULL);
 	if (c->context == CAPTURE_IN_COPY) {
-		if (!capture_bind(c))
+		if (!capture_bind(c)) {
+			/* the loader has made the copy take it */
+			c->gil_holder = OWN_GIL_UNKNOWN;
 			child_walk(c);
+		}
 		return -1;
 	}
 	rc = capture_bind(c);
-	return rc ? rc : capture_moments(c);
+	if (rc)
+		return rc;
+	c->gil_holder = own_gil_holder(c->py);
+	return capture_moments(c);
 }
 
 void capture_done(const struct capture *c)

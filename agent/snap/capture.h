@@ -45,6 +45,8 @@ struct capture {
 	int status;		/* wait status of the copy, once reaped */
 	const volatile uint64_t *must_be_zero;	/* checked by the copy, see gil.c */
 	uint64_t gil_wait_ns, gil_held_ns, fork_ns;
+	uint64_t gil_holder;	/* thread state that held the GIL when we asked for it, as
+				 * own_gil_holder says */
 	unsigned not_stopped; /* interpreters that run while we act, own_gil.h */
 	uint32_t failed;	/* enum pymem_fail, 0 = none so far */
 	bool stand_still;	/* keep the interpreter still until the copy has ended: a

@@ -229,6 +229,7 @@ static int emit_walk(struct capture *c, struct arena *arena, const struct emit_p
 		.seed = start->seed,
 		.in_copy = emit_may_ask(c, in_copy),
 		.copy_of = in_copy ? (uint32_t)c->pid : 0,
+		.gil_holder = c->gil_holder,
 		.skip_types = start->skip_types,
 		.probes = start->probes,
 		.maps = maps,

@@ -53,6 +53,15 @@ unsigned own_gil_take(const struct cpython *py, uint64_t limit_ns);
 void own_gil_release(const struct cpython *py);
 
 /*
+ * The thread state that holds the main interpreter's GIL at this moment: 0 = nobody,
+ * OWN_GIL_UNKNOWN = can't be told.  Needs no GIL, and reads only; in a copy it is exact,
+ * elsewhere it may be over at once.  Up to 3.11 the runtime's current thread state is
+ * the holder's (Python/pystate.c, _PyThreadState_UncheckedGet).
+ */
+enum { OWN_GIL_UNKNOWN = 1 };
+uint64_t own_gil_holder(const struct cpython *py);
+
+/*
  * How many interpreters are neither idle, nor held by us, nor the calling thread's
  * own.  0 up to 3.11.  In the copy only, where nobody changes the list.
  */

@@ -49,6 +49,22 @@ ready(owned)
 serve()
 '''
 
+GIL = r'''
+import threading, time
+def spin():
+    while spinning:
+        pass
+spinning = True
+sleeper = threading.Thread(target=time.sleep, args=(600,), name="sleeper")
+sleeper.daemon = True
+sleeper.start()
+spinner = threading.Thread(target=spin, name="spinner")
+spinner.daemon = True
+spinner.start()
+ready()
+serve()
+'''
+
 TRAPS = r'''
 import gc, sys, threading
 threading.Thread(target=int).start()    # 3.6 has no interpreter lock before
@@ -139,6 +155,27 @@ class Truth(Case):
                 self.check_leaves(path)
         if not tried:
             self.skipTest("no interpreter with headers, or no compiler")
+
+    def test_holder_of_the_gil(self):
+        """The thread that held the interpreter lock when the capture asked for it."""
+        def holders(t, *options):
+            path = self.capture(t, *options)
+            rows = report(path, "threads")
+            p = run_view(path, "--export", "jsonl", "-o", "-")
+            facts = json.loads(p.stdout.decode("utf-8", "replace").split("\n", 1)[0])
+            return facts["process"]["facts"]["gil"], [
+                r["thread"] for r in rows if r["what"] == "thread" and
+                "held the GIL" in r.values()]
+        for python in interpreters():
+            if python.free_threaded:
+                continue
+            with self.subTest(python=python.name), Target(python, GIL) as t:
+                self.assertEqual(("held", ["spinner"]), holders(t))
+                self.assertEqual(("held", ["spinner"]), holders(t, "--no-fork"))
+                t.tell("spinning = False\nspinner.join()")
+                self.assertEqual(("free", []), holders(t))
+                # the loader's copy had to take it
+                self.assertEqual(("unknown", []), holders(t, "--method=external"))
 
     def check_leaves(self, path):
         """Leaked objects that nothing refers to, and the collector doesn't know."""
