@@ -62,11 +62,14 @@ void errand_log(struct errand *s, const char *format, ...)
 }
 
 #ifdef PYMEM_FAULTS
+enum { SLOW_S = 3 };
+
 /* PYMEM_FAULT, as errand.h says; name: the step's first word. */
 static bool fault_here(const struct errand *s, const char *name, bool *kill_ret)
 {
 	const char *spec = getenv("PYMEM_FAULT");
-	if (!spec || (strncmp(spec, "kill:", 5) && strncmp(spec, "fail:", 5)))
+	if (!spec || (strncmp(spec, "kill:", 5) && strncmp(spec, "fail:", 5) &&
+		      strncmp(spec, "slow:", 5)))
 		return false;
 	*kill_ret = spec[0] == 'k';
 	spec += 5;
@@ -97,8 +100,12 @@ void errand_point(struct errand *s, const char *name)
 {
 	bool deadly;
 	s->step++;
-	if (fault_here(s, name, &deadly) && deadly)
+	if (!fault_here(s, name, &deadly))
+		return;
+	if (deadly)
 		die_all(s);
+	else if (!strncmp(getenv("PYMEM_FAULT"), "slow:", 5))
+		nanosleep(&(struct timespec){ SLOW_S, 0 }, NULL);
 }
 #endif
 
@@ -116,7 +123,8 @@ int errand_step(struct errand *s, struct load_error *err, const char *format, ..
 	}
 #ifdef PYMEM_FAULTS
 	bool deadly;
-	if (fault_here(s, name, &deadly)) {
+	if (fault_here(s, name, &deadly) &&
+	    strncmp(getenv("PYMEM_FAULT"), "slow:", 5)) {
 		if (deadly)
 			die_all(s);
 		return load_fail(err, LOAD_E_SYSTEM, EIO,

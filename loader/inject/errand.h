@@ -15,7 +15,8 @@
  * Every step of the protocol has a name: it's logged with its time, and with
  * PYMEM_FAULTS compiled in, PYMEM_FAULT=kill:N or fail:N ends loader and helper,
  * or makes the step fail, at step N (N counts from 1 in an errand; also
- * kill:NAME, fail:NAME; kill:2/N: in the errand that takes the agent out).
+ * kill:NAME, fail:NAME; kill:2/N: in the errand that takes the agent out; slow:NAME:
+ * the point of that name takes seconds).
  */
 #ifndef PYMEM_LOADER_INJECT_ERRAND_H
 #define PYMEM_LOADER_INJECT_ERRAND_H

@@ -67,8 +67,8 @@ static struct private *open_private(pid_t pid, const struct inject_options *o,
 		free(p);
 		return NULL;
 	}
-	p->errand = (struct errand){ .ordinal = 1, .options = o, .target = &p->target, .channel = -1,
-		.lock = p->lock, .fds = { -1, -1, -1 } };
+	p->errand = (struct errand){ .ordinal = 1, .options = o, .target = &p->target,
+		.channel = -1, .lock = p->lock, .fds = { -1, -1, -1 } };
 	p->errand.result.remote_fd[0] = p->errand.result.remote_fd[1] =
 		p->errand.result.remote_fd[2] = -1;
 	p->errand.result.injection.nonce = random_number();

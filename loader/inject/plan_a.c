@@ -4,9 +4,10 @@
  *
  * The stop, in order: emergency frame; region; channels; image; dlopen (whose
  * constructor starts the worker and returns), memfd closed; registers back; detach.
- * The region stays until the agent is taken out, which needs its stack and stub.  A failure on the way is undone in reverse, unless the
- * target ended or a call didn't return: then the thread finishes by itself and
- * goes back through the emergency frame.
+ * The region stays until the agent is taken out, which needs its stack and stub.
+ * A failure on the way is undone in reverse, unless the target ended or a call didn't
+ * return: then the thread finishes by itself and goes back through the emergency
+ * frame.
  */
 #include "loader/inject/plan_a.h"
 

@@ -1,6 +1,8 @@
 # ctest: labels=e2e;ptrace timeout=300
 # SPDX-License-Identifier: MIT
 """The injection by itself: a target must not notice it, whatever it is doing."""
+import random
+
 from harness import *
 from injection import *
 
@@ -203,6 +205,33 @@ class Faults(Case):
             # a copy that died before it had a name can't be known again
             self.assertLess(len(ProcState(p.pid).children), 16)
             wait_for(lambda: self.state(p.pid) not in "tT", what="it to run")
+            self.assertRegex(p.finish(), "^ok ")
+
+    def test_killed_again_and_again(self):
+        """The next loader comes while the thread is still at what the last one began."""
+        chance = random.Random(1)
+        for mode in ("registers", "dispositions"):
+            with self.subTest(mode=mode), Program("torture", mode, 1) as p:
+                time.sleep(0.3)
+                for _ in range(100 if TORTURE else 20):
+                    fault = "kill:%d/%d" % (chance.choice((1, 1, 2)), chance.randint(1, 60))
+                    drive(p.pid, "-a", fault=fault)
+                    self.assertTrue(p.alive, fault)
+                    time.sleep(chance.choice((0, 0, 0, 0.05)))
+                for _ in range(4):
+                    drive(p.pid, "-a", "-r")
+                self.assertRegex(p.finish(), "^ok ")
+
+    def test_loader_that_is_slow(self):
+        """A thread that waits for its loader in vain goes home; that is noticed."""
+        with Program("torture", "registers", 1) as p:
+            time.sleep(0.3)
+            before = ProcState(p.pid)
+            _, (result,), log = drive(p.pid, "-a", fault="slow:run-done")
+            self.assertIn("waited for us too long", result["error"], log)
+            self.assertTrue(p.alive)
+            drive(p.pid, "-a", "-r")
+            self.assert_untouched(before)
             self.assertRegex(p.finish(), "^ok ")
 
     def masks(self, pid):

@@ -412,6 +412,8 @@ static void run_worker(struct worker *worker, bool exits)
 	for (int i = 0; i < 2000 && seen.over == before; i++)
 		usleep(1000);
 	assert_int_equal(seen.over, before + 1);
+	/* known as soon as it was made, unless it was over by then */
+	assert_true(worker->made == worker->tid || worker->made == 0);
 }
 
 static void test_worker(void **state)

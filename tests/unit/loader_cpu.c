@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <elf.h>
 #include <errno.h>
 #include <linux/audit.h>
 #include <signal.h>
@@ -204,6 +205,42 @@ static void start_block_is_filled(void **unused)
 	agent_image_free(&image);
 }
 
+/* What is never mapped of a library isn't brought into the target. */
+static void image_is_cut(void **unused)
+{
+	(void)unused;
+	static struct {
+		Elf64_Ehdr header;
+		Elf64_Phdr segment;
+		struct pymem_start block;
+		char symbols[5000];
+	} file;
+	struct inject_options options = { .agent = &file, .agent_size = sizeof(file) };
+	struct agent_image image;
+	struct load_error err;
+	memcpy(file.header.e_ident, ELFMAG, SELFMAG);
+	file.header.e_ident[EI_CLASS] = ELFCLASS64;
+	file.header.e_phoff = sizeof(file.header);
+	file.header.e_phentsize = sizeof(file.segment);
+	file.header.e_phnum = 1;
+	file.header.e_shoff = offsetof(typeof(file), symbols) + 100;
+	file.header.e_shnum = 7;
+	file.segment.p_type = PT_LOAD;
+	file.segment.p_filesz = offsetof(typeof(file), symbols);
+	memcpy(file.block.magic, PYMEM_START_MAGIC, 16);
+	file.block.version = PYMEM_START_VERSION;
+	file.block.size = sizeof(struct pymem_start);
+	assert_int_equal(agent_image_init(&image, &options, &err), 0);
+	assert_int_equal(image.size, offsetof(typeof(file), symbols));
+	assert_int_equal(((Elf64_Ehdr *)image.data)->e_shnum, 0);
+	agent_image_free(&image);
+	file.segment.p_filesz = sizeof(file) + 1;	/* nonsense: taken as it is */
+	assert_int_equal(agent_image_init(&image, &options, &err), 0);
+	assert_int_equal(image.size, sizeof(file));
+	assert_int_equal(((Elf64_Ehdr *)image.data)->e_shnum, 7);
+	agent_image_free(&image);
+}
+
 /* ---- seccomp ---- */
 
 #define LOAD_NR BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))
@@ -271,6 +308,7 @@ int main(void)
 		cmocka_unit_test(loads_are_recognised),
 		cmocka_unit_test(gadgets_are_found),
 		cmocka_unit_test(start_block_is_filled),
+		cmocka_unit_test(image_is_cut),
 		cmocka_unit_test(filters_are_run),
 		cmocka_unit_test(malformed_filters_kill),
 	};
