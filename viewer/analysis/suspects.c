@@ -478,7 +478,32 @@ static int find_frames(struct finder *f)
 
 /* ---- groups ---- */
 
-struct group { uint64_t retained, count; uint32_t type, largest; };
+/* What holds the members: some object, to be found; or nothing but this. */
+enum held { HELD_BY_OBJECT, HELD_BY_C, HELD_BY_NOTHING, HELD_BY_ATEXIT, HELDS };
+
+static const enum heap_synth_kind holders[HELDS] = {
+	[HELD_BY_C] = HEAP_SYNTH_UNKNOWN,
+	[HELD_BY_NOTHING] = HEAP_SYNTH_GARBAGE,
+	[HELD_BY_ATEXIT] = HEAP_SYNTH_ATEXIT,
+};
+
+struct group { uint64_t retained, count; uint32_t type, largest; enum held held; };
+
+static enum held held_by(const struct finder *f, uint32_t top)
+{
+	const uint32_t around[] = { analysis_idom(f->a, top), analysis_parent(f->a, top) };
+
+	for (size_t i = 0; i < 2; i++)
+		for (unsigned h = HELD_BY_OBJECT + 1; h < HELDS; h++)
+			if (around[i] == heap_group(f->heap, holders[h]))
+				return h;
+	return HELD_BY_OBJECT;
+}
+
+static bool in_group(const struct finder *f, uint32_t top, uint32_t type, enum held held)
+{
+	return heap_type_of(f->heap, top) == type && held_by(f, top) == held;
+}
 
 /* Deepest node on most paths of the group's members. */
 static int find_group_holder(struct finder *f, struct suspect *s)
@@ -489,8 +514,9 @@ static int find_group_holder(struct finder *f, struct suspect *s)
 	int err = sample_begin(&sample);
 
 	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node) && !err; i++)
-		if (!tops[i].taken && n++ % stride == 0 &&
-		    heap_type_of(f->heap, tops[i].node) == s->member_type &&
+		if (!tops[i].taken &&
+		    in_group(f, tops[i].node, s->member_type, HELD_BY_OBJECT) &&
+		    n++ % stride == 0 &&
 		    !sample_add(f, &sample, tops[i].node))
 			break;
 	if (!err)
@@ -500,12 +526,12 @@ static int find_group_holder(struct finder *f, struct suspect *s)
 }
 
 /* The members of a group that has a holder are named with it. */
-static void take_group(struct finder *f, uint32_t type)
+static void take_group(struct finder *f, const struct group *g)
 {
 	struct top_node *tops = f->tops.data;
 
 	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++)
-		tops[i].taken |= heap_type_of(f->heap, tops[i].node) == type;
+		tops[i].taken |= in_group(f, tops[i].node, g->type, g->held);
 }
 
 static int add_group(struct finder *f, const struct group *g)
@@ -520,10 +546,14 @@ static int add_group(struct finder *f, const struct group *g)
 		.member_count = g->count,
 		.member_retained = g->retained,
 	};
-	int err = find_group_holder(f, &s);
+	int err = 0;
 
+	if (g->held == HELD_BY_OBJECT)
+		err = find_group_holder(f, &s);
+	else
+		s.point = heap_group(f->heap, holders[g->held]);
 	if (!err && s.point != HEAP_NONE)
-		take_group(f, g->type);
+		take_group(f, g);
 	else if (g->retained < f->threshold)
 		return err;
 	return err ? err : vec_append(f->ret, &s, sizeof(s));
@@ -533,26 +563,30 @@ static int find_groups(struct finder *f)
 {
 	const struct top_node *tops = f->tops.data;
 	struct vec groups = { 0 };
-	int err = vec_alloc(&groups, ((size_t)f->heap->types + 1) * sizeof(struct group));
+	size_t count = ((size_t)f->heap->types + 1) * HELDS;
+	int err = vec_alloc(&groups, count * sizeof(struct group));
 
 	if (err)
 		return err;
 	struct group *g = groups.data;
 	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++) {
-		struct group *at = &g[heap_type_of(f->heap, tops[i].node)];
+		enum held held = held_by(f, tops[i].node);
+		uint32_t type = heap_type_of(f->heap, tops[i].node);
+		struct group *at = &g[(size_t)type * HELDS + held];
 		uint64_t retained = analysis_retained(f->a, tops[i].node);
 
 		if (tops[i].taken)
 			continue;
 		if (!at->count || retained > analysis_retained(f->a, at->largest))
 			at->largest = tops[i].node;
-		at->type = heap_type_of(f->heap, tops[i].node);
+		at->type = type;
+		at->held = held;
 		at->count++;
 		at->retained += retained;
 	}
-	for (uint32_t t = 1; t <= f->heap->types && !err; t++)
-		if (g[t].count > 1 && g[t].retained >= f->minor)
-			err = add_group(f, &g[t]);
+	for (size_t i = HELDS; i < count && !err; i++)
+		if (g[i].count > 1 && g[i].retained >= f->minor)
+			err = add_group(f, &g[i]);
 	vec_free(&groups);
 	return err;
 }
