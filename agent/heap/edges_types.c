@@ -141,6 +141,8 @@ uint32_t edges_of_type(struct walk *w, struct walk_type *type, uint64_t obj)
 	bool heap = !is_static_type(w, obj);
 	uint32_t keys, known;
 
+again:
+	w->nrefs = 0;
 	walk_ref(w, peek64(obj + lay->tp_base));
 	walk_ref(w, peek64(obj + lay->tp_bases));
 	walk_ref(w, peek64(obj + lay->tp_mro));
@@ -158,5 +160,10 @@ uint32_t edges_of_type(struct walk *w, struct walk_type *type, uint64_t obj)
 	known = w->nrefs;
 	walk_traverse(w, type, obj);
 	names_claim(w, type, obj, FIELD_COUNT, known);
+	if (w->nrefs > known && type->nslots < SLOTS_SHOWN - 8 &&
+	    names_learn(w, type, obj, known)) {
+		type->edges_data = NULL;	/* shapes of fewer slots */
+		goto again;
+	}
 	return shape_of_types(w, type, keys);
 }

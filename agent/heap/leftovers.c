@@ -45,12 +45,17 @@ static uint64_t begin_of(const struct walk *w, uint64_t type)
 	return begin;
 }
 
-/* Cheap tests first: the count, then a type that is an object known before. */
+/*
+ * Cheap tests first: the count, then a type that is an object known before.  Where the
+ * program lies at low addresses, an array of pointers to types looks like that too: so
+ * no count that is an address.
+ */
 static bool may_be(struct walk *w, uint64_t obj, uint64_t begin)
 {
-	uint64_t count = peek64(obj + w->lay->refcnt) & w->lay->refcnt_mask, type;
+	uint64_t word = peek64(obj + w->lay->refcnt), type;
 
-	if (count - 1 >= REFCOUNT_MAX)
+	if ((word & w->lay->refcnt_mask) - 1 >= REFCOUNT_MAX ||
+	    (word >= 0x10000 && walk_readable(w, word, 1)))
 		return false;
 	type = walk_typeof(w, obj);
 	return peek_plausible(type) && (type & 7) == 0 && marks_test(&w->marks, type) &&

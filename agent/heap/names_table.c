@@ -46,6 +46,9 @@ const struct names_row names_table[] = {
 	  "context@152", NULL },
 	{ "_asyncio.Task", FROM_TO(13, 14), "_fut_waiter@112 _coro@120 name@128 "
 	  "context@136", NULL },
+	{ FUTURES, SINCE(14), "awaited_by@96", NULL },
+	{ "_asyncio.Task", SINCE(14), "_fut_waiter@120 _coro@128 name@136 "
+	  "context@144", NULL },
 	{ "_asyncio.FutureIter", ALL, "future@16", NULL },
 	{ "TaskWakeupMethWrapper", UNTIL(10), "task@16", NULL },
 	{ "TaskStepMethWrapper", ALL, "task@16 arg@24", NULL },
@@ -124,7 +127,9 @@ const struct names_row names_table[] = {
 	{ "pickle.PickleBuffer", ALL, "obj@24", NULL },
 	{ "generic_alias_iterator", ALL, "alias@16", NULL },
 	{ "types.GenericAlias", ALL, "__parameters__@32", NULL },
-	{ "types.UnionType|types.Union|typing.Union", ALL, "__args__@16 "
+	{ "typing.Union", SINCE(14), "__args__@16 hashable_args@24 unhashable_args@32 "
+	  "__parameters__@40", NULL },
+	{ "types.UnionType|types.Union|typing.Union", UNTIL(14), "__args__@16 "
 	  "__parameters__@24", NULL },
 	{ "PyCapsule", SINCE(13), "", "context" },
 	{ "module", ALL, "", "state" },
@@ -139,15 +144,20 @@ const struct names_row names_table[] = {
 	  "evaluate_default@64", NULL },
 	{ "typing.ParamSpec", SINCE(12), "__bound__@24 __default__@32 "
 	  "evaluate_default@40", NULL },
-	{ "typing.TypeVarTuple", SINCE(12), "__default__@24 evaluate_default@32",
+	{ "typing.TypeVarTuple", SINCE(15), "__bound__@24 __default__@32 "
+	  "evaluate_default@40", NULL },
+	{ "typing.TypeVarTuple", FROM_TO(12, 15), "__default__@24 evaluate_default@32",
 	  NULL },
-	{ "typing.TypeAliasType", SINCE(12), "__type_params__@24 compute_value@32 "
+	{ "typing.TypeAliasType", SINCE(15), "__type_params__@32 compute_value@40 "
+	  "__value__@48 __module__@56", NULL },
+	{ "typing.TypeAliasType", FROM_TO(12, 15), "__type_params__@24 compute_value@32 "
 	  "__value__@40 __module__@48", NULL },
 	/* Modules/_io */
 	{ "_io.BufferedRWPair", ALL, "reader@16 writer@24", NULL },
 	{ "_io.IncrementalNewlineDecoder", ALL, "decoder@16 errors@24", NULL },
-	{ "_io.StringIO", SINCE(12), "decoder@120 readnl@128 writenl@136", NULL },
-	{ "_io.TextIOWrapper", ALL, "encoder@48 decoder@56 readnl@64 errors@72 "
+	{ "_io.StringIO", FROM_TO(12, 14), "decoder@120 readnl@128 writenl@136", NULL },
+	{ "_io.StringIO", SINCE(14), "decoder@72 readnl@80 writenl@88", NULL },
+	{ "_io.TextIOWrapper", ALL, "buffer@32 encoder@48 decoder@56 readnl@64 errors@72 "
 	  "decoded_chars@120 pending_bytes@136 snapshot@152 raw@168", NULL },
 	{ "_io._BytesIOBuffer", ALL, "source@16", NULL },
 	/* Modules: the others */
@@ -160,6 +170,7 @@ const struct names_row names_table[] = {
 	{ "_pickle.Pickler", UNTIL(8), "persistent_id@24 write@48", "memo" },
 	{ "_pickle.Pickler", FROM_TO(8, 13), "persistent_id@24 reducer_override@48 "
 	  "write@56", "memo" },
+	{ "_pickle.Pickler", SINCE(14), "write@56", NULL },
 	{ "_pickle.Pickler", SINCE(13), "persistent_id@24 reducer_override@40 "
 	  "write@48", "memo" },
 	{ "_pickle.Unpickler", UNTIL(8), "stack@16 persistent_load@48 read@184 "
@@ -184,7 +195,8 @@ const struct names_row names_table[] = {
 	{ "decimal.ContextManager", ALL, "!local@16 !global@24", NULL },
 	{ "operator.attrgetter", ALL, "attrs@24", NULL },
 	{ "operator.itemgetter", ALL, "items@24", NULL },
-	{ "operator.methodcaller", ALL, "!name@16 args@24 kwds@32", NULL },
+	{ "operator.methodcaller", ALL, "!name@16 args@24 kwds@32 vectorcall_args@40 "
+	  "vectorcall_kwnames@48", NULL },
 	{ "re.Match|_sre.SRE_Match", ALL, "!regs@32", NULL },
 	{ "_sre.SRE_Scanner", UNTIL(10), "!string@56", NULL },
 	{ "re.Pattern", SINCE(10), "groupindex@32 indexgroup@40", NULL },
@@ -197,26 +209,29 @@ const struct names_row names_table[] = {
 	{ "select.poll", ALL, "!dict@16", NULL },
 	{ "zlib.Compress|zlib.Decompress", ALL, "!unused_data@128 !unconsumed_tail@136 "
 	  "!zdict@152", NULL },
-	{ "zoneinfo.ZoneInfo", UNTIL(12), "!std_utcoff@96 !std_dstoff@104 !std_tzname@112 "
-	  "!dst_utcoff@128 !dst_dstoff@136 !dst_tzname@144", NULL },
+	{ "zoneinfo.ZoneInfo", UNTIL(12), "!std_utcoff@96 !std_dstoff@104 "
+	  "!std_tzname@112 !dst_utcoff@128 !dst_dstoff@136 !dst_tzname@144", NULL },
 	/* Modules/_sqlite */
 	{ "sqlite3.Connection", UNTIL(10), "!isolation_level@48 !cache@80 !statements@88 "
 	  "!cursors@96", NULL },
-	{ "sqlite3.Connection", UNTIL(8), "!function_pinboard@128 !collations@136", NULL },
+	{ "sqlite3.Connection", UNTIL(8), "!function_pinboard@128 !collations@136",
+	  NULL },
 	{ "sqlite3.Connection", FROM_TO(8, 10), "!collations@152", NULL },
 	{ "sqlite3.Cursor", UNTIL(10), "!statement@72 !next_row@96", NULL },
 	{ "sqlite3.Cursor", UNTIL(8), "!row_cast_map@32", NULL },
 	{ "sqlite3.Statement", UNTIL(10), "!sql@32", NULL },
-	{ "sqlite3.Cache", UNTIL(10), "!mapping@24 ~factory@32 ~first@40 ~last@48", NULL },
+	{ "sqlite3.Cache", UNTIL(10), "!mapping@24 ~factory@32 ~first@40 ~last@48",
+	  NULL },
 	{ "sqlite3Node", UNTIL(10), "!key@16 !data@24 ~prev@40 ~next@48", NULL },
 	{ "sqlite3.Connection", FROM_TO(10, 11), "isolation_level@48 cache@80 "
 	  "statements@88 cursors@96 collations@152", NULL },
 	{ "sqlite3.Connection", FROM_TO(11, 12), "statement_cache@64 cursors@72 "
 	  "blobs@80", NULL },
-	{ "sqlite3.Connection", FROM_TO(12, 14), "statement_cache@72 cursors@80 "
+	{ "sqlite3.Connection", SINCE(12), "statement_cache@72 cursors@80 "
 	  "blobs@88", NULL },
 	{ "sqlite3.Cursor", FROM_TO(10, 11), "statement@72 next_row@96", NULL },
 	{ "sqlite3.Cursor", SINCE(11), "statement@72", NULL },
+	{ "lazy_import", SINCE(15), "builtins@16 from@24 attr@32 code@40", NULL },
 	{ "sqlite3.Row", ALL, "!data@16 !description@24", NULL },
 	{ "sqlite3.Statement", FROM_TO(10, 11), "sql@32", NULL },
 	{ "sqlite3.Cache", FROM_TO(10, 11), "mapping@24 factory@32 first@40 last@48",
@@ -241,8 +256,8 @@ const struct names_row names_table[] = {
 	  "names@40 handle_start_ns@48 handle_end_ns@56 handle_start@64 "
 	  "handle_data@72 handle_end@80 handle_comment@88 handle_pi@96 "
 	  "handle_doctype@104 handle_close@112", NULL },
-	/* numpy, not of the standard library: ndarraytypes.h, ufuncobject.h; the types take
-	 * no part in garbage collection.  "numpy2.": those of numpy 2 */
+	/* numpy, not of the standard library: ndarraytypes.h, ufuncobject.h; the types
+	 * take no part in garbage collection.  "numpy2.": those of numpy 2 */
 	{ "numpy.ndarray|numpy2.ndarray", ALL, "!base@48 !dtype@56 !mem_handler@88",
 	  "[]" },
 	{ "numpy.dtype", ALL, "!type@16 !base@40>0 !shape@40>8 !fields@48 !names@56 "
@@ -268,6 +283,8 @@ const struct names_row names_table[] = {
 	  "converters@112 argtypes@120 restype@128 checker@136 errcheck@144", NULL },
 	{ CTYPES_METATYPES, UNTIL(13), "_type_@264>96 _argtypes_@264>128 "
 	  "converters@264>136 _restype_@264>144 checker@264>152", NULL },
+	{ CTYPES_METATYPES, SINCE(14), "_type_@1000 _argtypes_@1032 converters@1040 "
+	  "_restype_@1048 checker@1056 pointer_type@1064 module@1072", NULL },
 	{ CTYPES_METATYPES, FROM_TO(13, 14), "_type_@984 _argtypes_@1016 "
 	  "converters@1024 _restype_@1032 checker@1040 module@1048", NULL },
 };

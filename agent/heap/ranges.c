@@ -291,7 +291,8 @@ static bool refcount_sane(struct walk *w, uint64_t obj)
 	uint64_t refcnt = peek64(obj + w->lay->refcnt);
 
 	if (cpython_since(w->py, 14))		/* u32 count, u16 overflow, u16 flags */
-		return (uint32_t)refcnt && !(refcnt >> 32 & 0xffff);
+		return (uint32_t)refcnt && !(refcnt >> 32 & 0xffff) &&
+		       (refcnt < 0x10000 || !walk_readable(w, refcnt, 1));
 	return refcnt && refcnt < 1ULL << 40 &&
 	       (refcnt < 0x10000 || refcnt == 0xffffffff || !walk_readable(w, refcnt, 1));
 }
