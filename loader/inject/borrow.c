@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "loader/target/arena.h"
 #include "loader/target/calls.h"
 #include "loader/target/threads.h"
 
@@ -28,6 +29,8 @@ struct search {
 	pid_t unresponsive[UNRESPONSIVE_MAX];	/* still seized, until the helper ends */
 	int unresponsive_count;
 	int refusals;
+	bool picky;		/* refuse threads whose first malloc it would be */
+	bool bare_seen;		/* such a one was there */
 	unsigned short seed[3];
 };
 
@@ -122,6 +125,11 @@ static int try_thread(struct search *s, pid_t tid)
 		return -1;
 	}
 	enum safepoint point = is_used(t) ? UNSAFE_PLACE : s->borrow->judge(t);
+	if (point == SAFE && s->picky && tid != t->pid &&
+	    !arena_present(s->errand->target, t->mem, cpu_thread_pointer(&t->state.regs))) {
+		s->bare_seen = true;
+		point = UNSAFE_ARENA;
+	}
 	if (point == SAFE) {
 		errand_log(s->errand, "thread %d borrowed, in %s %ld", tid,
 			   cpu_syscall(&t->state.regs) < 0 ? "user code" : "system call",
@@ -156,6 +164,7 @@ static int give_up(struct search *s)
 			 target->pid, s->borrow->tries, safepoint_name(s->borrow->last));
 }
 
+/* In the order of threads_order: those that an attach would interrupt come last. */
 static int one_round(struct search *s, uint64_t deadline)
 {
 	const struct target *target = s->errand->target;
@@ -168,6 +177,8 @@ static int one_round(struct search *s, uint64_t deadline)
 			break;
 		if (is_unresponsive(s, list[i].tid))
 			continue;
+		if (s->bare_seen && list[i].rank >= THREAD_INTERRUPTED)
+			break;	/* an arena is the smaller evil */
 		used++;
 		int got = try_thread(s, list[i].tid);
 		if (got)
@@ -189,10 +200,13 @@ int borrow_thread(struct errand *errand, struct borrow *borrow, struct tracee *t
 		errand->options->safe_point_ms ? errand->options->safe_point_ms : 1000;
 	uint64_t start = errand_now(), deadline = start + (uint64_t)ms * 1000000;
 	memcpy(s.seed, &start, sizeof(s.seed));
+	s.picky = borrow->allocates;
 	do {
+		s.bare_seen = false;
 		int got = one_round(&s, deadline);
 		if (got)
 			return got > 0 ? 0 : -1;
+		s.picky &= !s.bare_seen;
 		if (target_check(errand->target, s.err))
 			return -1;
 		pause_a_little(&s);

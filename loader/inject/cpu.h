@@ -61,6 +61,7 @@ int cpu_restore_xstate(pid_t tid, const struct cpu_state *state);
 
 uint64_t cpu_pc(const struct user_regs_struct *regs);
 uint64_t cpu_sp(const struct user_regs_struct *regs);
+uint64_t cpu_thread_pointer(const struct user_regs_struct *regs);
 /* Number of the system call the thread was stopped in, -1 = in user code. */
 long cpu_syscall(const struct user_regs_struct *regs);
 uint64_t cpu_syscall_arg(const struct user_regs_struct *regs, int index);

@@ -206,7 +206,7 @@ static int give_back(struct tracee *t, int status, struct load_error *err)
 int plan_a_load(struct errand *e, struct load_error *err)
 {
 	const struct plan_a *plan = e->input;
-	struct borrow borrow = { .judge = safepoint_call };
+	struct borrow borrow = { .judge = safepoint_call, .allocates = true };
 	struct tracee t;
 	struct remote r;
 	if (!e->target->calls.kept_start &&
@@ -288,6 +288,7 @@ int plan_a_eject(struct errand *e, struct load_error *err)
 	const struct plan_a *plan = e->input;
 	struct borrow borrow = { .judge = plan->handle ? safepoint_call
 						       : safepoint_syscall,
+				 .allocates = plan->handle != 0,
 				 .stopped_too = !plan->handle };
 	struct tracee t;
 	struct remote r;

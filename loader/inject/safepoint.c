@@ -160,6 +160,7 @@ const char *safepoint_name(enum safepoint point)
 		[UNSAFE_SIGNAL] = "in a signal handler",
 		[UNSAFE_RSEQ] = "in a restartable sequence",
 		[UNSAFE_GIL] = "at an instant when a thread holds the GIL",
+		[UNSAFE_ARENA] = "without a malloc arena, which stays once made",
 		[UNSAFE_PLACE] = "at a place that can't be judged",
 	};
 	return names[point];

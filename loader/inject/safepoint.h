@@ -29,6 +29,7 @@ enum safepoint {
 	UNSAFE_SIGNAL,		/* in a signal handler */
 	UNSAFE_RSEQ,		/* in a restartable sequence */
 	UNSAFE_GIL,		/* safe, but a thread holds the GIL (for Plan B) */
+	UNSAFE_ARENA,		/* safe, but it would get a malloc arena */
 	UNSAFE_PLACE,		/* vdso, our own code, foreign mode, unreadable stack */
 };
 

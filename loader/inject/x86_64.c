@@ -79,6 +79,11 @@ uint64_t cpu_sp(const struct user_regs_struct *regs)
 	return regs->rsp;
 }
 
+uint64_t cpu_thread_pointer(const struct user_regs_struct *regs)
+{
+	return regs->fs_base;
+}
+
 long cpu_syscall(const struct user_regs_struct *regs)
 {
 	return (long)regs->orig_rax < 0 ? -1 : (long)regs->orig_rax;

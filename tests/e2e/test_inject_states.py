@@ -213,6 +213,17 @@ ctypes.CDLL(None).syscall(60, 0)
                 self.assertFalse(result["consistent"])
                 self.assertTrue(t.alive)
 
+    def test_no_malloc_arena_is_made(self):
+        """A thread that has one is borrowed, rather than one whose first malloc it would
+        be; and nobody's epoll_wait is interrupted for that."""
+        with Program("torture", "bare", 4) as p:
+            time.sleep(0.2)
+            before = ProcState(p.pid)
+            for _ in range(3):
+                self.captured(p.pid, "-a")
+            self.assert_untouched(before)
+            self.assertRegex(p.finish(), "^ok ")
+
     def test_locks_that_other_threads_hold(self):
         """They did not come along into the copy, which opens the locks for itself."""
         with Program("torture", "locks") as p:

@@ -15,6 +15,7 @@
  *  registers     vector, mask, x87 registers, mxcsr, red zone, errno
  *  rseq          a restartable sequence that counts
  *  signals       100 Hz SIGALRM and a storm of SIGUSR1 to itself: all are counted
+ *  bare T        T threads that never allocated wait, then one that did; main in epoll
  *  locks         a thread holds a mutex (torture_mutex) and stderr's lock for good
  *  vfork T       one thread is in vfork for 2 s, its child sleeps; T others wait
  *  dispositions  SIGTRAP ignored, SIGSEGV caught and blocked, alternate stack
@@ -30,6 +31,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
@@ -111,6 +113,33 @@ static void *wait_loop(void *arg)
 		pthread_cond_wait(&condition, &mutex);
 	pthread_mutex_unlock(&mutex);
 	return NULL;
+}
+
+/* Only the last of them ever calls malloc. */
+static int bare_count;
+
+static void *bare_loop(void *arg)
+{
+	if ((uintptr_t)arg + 1 == (uintptr_t)bare_count) {
+		void *volatile block = malloc(100);
+		free(block);
+	}
+	atomic_fetch_add(&rounds, 1);
+	return wait_loop(NULL);
+}
+
+/* The main thread waits where an attach would be seen. */
+static void wait_in_epoll(void)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int fd = epoll_create1(0);
+	epoll_ctl(fd, EPOLL_CTL_ADD, 0, &event);
+	if (epoll_wait(fd, &event, 1, 600000) < 0)
+		complain("epoll_wait was interrupted");
+	atomic_store(&stop, true);
+	pthread_mutex_lock(&mutex);
+	pthread_cond_broadcast(&condition);
+	pthread_mutex_unlock(&mutex);
 }
 
 /* ---- recursion ---- */
@@ -405,6 +434,7 @@ static const struct {
 	{ "rseq", rseq_loop, 0 },
 	{ "signals", signal_loop, 0 },
 	{ "dispositions", disposition_loop, 0 },
+	{ "bare", bare_loop, 0 },
 	{ "locks", hold_locks, 0 },
 	{ "vfork", vfork_loop, 0 },
 };
@@ -468,6 +498,7 @@ int main(int argc, char **argv)
 		mode++;
 	if (mode == count)
 		return 2;
+	bare_count = number;
 	bool alone = modes[mode].work == storm && number == 1;
 	depth = modes[mode].stack == 16384 ? 20
 		: modes[mode].stack	   ? (unsigned)number
@@ -487,7 +518,10 @@ int main(int argc, char **argv)
 		for (int i = 0; i < threads; i++)
 			spawn(&worker[i], modes[mode].work, modes[mode].stack,
 			      (uintptr_t)i);
-		spawn(&input, watch_input, 0, 0);
+		if (modes[mode].work == bare_loop)
+			wait_in_epoll();
+		else
+			spawn(&input, watch_input, 0, 0);
 		for (int i = 0; i < threads; i++)
 			pthread_join(worker[i], NULL);
 	}
