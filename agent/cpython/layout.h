@@ -20,7 +20,7 @@
 
 struct cpython;
 
-enum { LAYOUT_HEADS = 4, LAYOUT_INTERPS = 64 };
+enum { LAYOUT_HEADS = 4, LAYOUT_INTERPS = 256 };
 
 /* The collector's lists of one interpreter (3.6-3.8: of the process). */
 struct layout_gc {
@@ -89,6 +89,7 @@ struct layout {
 	/* the collector */
 	struct layout_gc gc[LAYOUT_INTERPS];
 	uint32_t gc_count;
+	uint32_t gc_unknown;	/* interpreters whose lists are not among these */
 	uint64_t collecting; /* address of the int that says one runs; 0 unknown */
 	uint64_t known_tracked;		/* an object that must be on one of the lists */
 	/* learnt from a class made by a class statement */

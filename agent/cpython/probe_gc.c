@@ -245,12 +245,16 @@ int probe_gc(struct cpython *py, char *err, size_t err_size)
 	if (!cpython_since(py, 9))
 		return 0;
 	first = head.fn();
-	for (uint64_t i = first; i && lay->gc_count < LAYOUT_INTERPS; i = next.fn(i)) {
+	for (uint64_t i = first; i; i = next.fn(i)) {
 		uint64_t shift = i - interp;
 
-		if (i != interp && linked_at(head0 + shift) &&
-		    linked_at(head0 + shift + stride) &&
-		    linked_at(head0 + shift + 2 * stride))
+		if (i == interp)
+			continue;
+		if (lay->gc_count == LAYOUT_INTERPS || !linked_at(head0 + shift) ||
+		    !linked_at(head0 + shift + stride) ||
+		    !linked_at(head0 + shift + 2 * stride))
+			lay->gc_unknown++;
+		else
 			add_lists(lay, head0 + shift, stride,
 				  permanent ? permanent + shift : 0, i);
 	}

@@ -34,9 +34,8 @@ struct cursor {
 
 struct lists {
 	struct walk *w;
-	uint64_t heads[LAYOUT_HEADS * LAYOUT_INTERPS];
+	uint64_t heads[LAYOUT_HEADS * LAYOUT_INTERPS];	/* ascending */
 	uint32_t nheads;
-	uint64_t low, high;	/* of the heads */
 	struct cursor starts[STARTS + LAYOUT_HEADS * LAYOUT_INTERPS];
 	uint32_t nstarts;		/* not taken by a cursor yet */
 	struct cursor cursors[CURSORS];
@@ -46,23 +45,32 @@ struct lists {
 
 static bool is_head(const struct lists *l, uint64_t g)
 {
-	if (__builtin_expect(g < l->low || g > l->high, 1))
+	uint32_t low = 0, high = l->nheads;
+
+	if (__builtin_expect(!high || g < l->heads[0] || g > l->heads[high - 1], 1))
 		return false;
-	for (uint32_t i = 0; i < l->nheads; i++)
-		if (l->heads[i] == g)
-			return true;
-	return false;
+	while (high - low > 1) {
+		const uint32_t middle = (low + high) / 2;
+
+		if (l->heads[middle] <= g)
+			low = middle;
+		else
+			high = middle;
+	}
+	return l->heads[low] == g;
 }
 
+/* Keeps them in ascending order. */
 static void add_head(struct lists *l, uint64_t head)
 {
+	uint32_t at = l->nheads;
+
 	if (!head)
 		return;
-	if (!l->nheads || head < l->low)
-		l->low = head;
-	if (!l->nheads || head > l->high)
-		l->high = head;
-	l->heads[l->nheads++] = head;
+	for (; at && l->heads[at - 1] > head; at--)
+		l->heads[at] = l->heads[at - 1];
+	l->heads[at] = head;
+	l->nheads++;
 }
 
 /*
@@ -230,6 +238,10 @@ void enumerate_lists(struct walk *w)
 	run(l);
 	for (uint32_t i = 0; i < w->lay->gc_count; i++)
 		mark_frozen(w, w->lay->gc[i].heads[3]);
+	if (w->lay->gc_unknown)
+		walk_error(w, 0, NULL,
+			   "the collector's lists of some interpreters are not known; their "
+			   "objects are only found by reference");
 	if (l->broken)
 		walk_error(w, 0, NULL,
 			   "the collector's lists are damaged in places; objects "

@@ -22,7 +22,7 @@
 
 struct walk;
 
-enum { ROOTS_INTERPS = 64 };
+enum { ROOTS_INTERPS = 256 };
 
 /* One interpreter, as far as others need to know it. */
 struct roots_interp {
