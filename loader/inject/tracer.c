@@ -223,6 +223,19 @@ static int seize_failed(struct tracee *t, int sys, struct load_error *err)
 	return diagnose_refusal(&now, sys, err);
 }
 
+/* One that isn't in an uninterruptible sleep only waits for a CPU: that is no refusal. */
+static enum tracee_event await_first_stop(struct tracee *t, unsigned timeout_ms)
+{
+	const uint64_t begin = errand_now(), step = timeout_ms * 1000000ull;
+	const uint64_t last = begin + TRACEE_BACK_MS * 1000000ull;
+	enum tracee_event event;
+	do
+		event = tracee_wait(t, errand_now() + step);
+	while (event == TRACEE_TIMEOUT && errand_now() < last &&
+	       process_thread_state(t->pid, t->tid) == 'R');
+	return event;
+}
+
 int tracee_seize(struct tracee *t, struct errand *errand, pid_t tid, unsigned timeout_ms,
 		 struct load_error *err)
 {
@@ -246,7 +259,7 @@ int tracee_seize(struct tracee *t, struct errand *errand, pid_t tid, unsigned ti
 	t->stopped_at = errand_now();
 	/* fails if it just ended, or became the leader by an exec: the wait tells */
 	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
-	enum tracee_event event = tracee_wait(t, errand_now() + timeout_ms * 1000000ull);
+	enum tracee_event event = await_first_stop(t, timeout_ms);
 	if (event == TRACEE_STOP) {
 		t->group_stop = t->stop_signal != SIGTRAP;
 		return 0;

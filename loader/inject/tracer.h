@@ -63,7 +63,7 @@ enum tracee_event {
 };
 
 /*
- * Seizes a thread and stops it within timeout_ms.  0; or -1 with *err:
+ * Seizes a thread and stops it within timeout_ms (more if it has no CPU).  0; or -1:
  * LOAD_E_GONE, LOAD_E_PERMISSION/LOAD_E_TRACED, LOAD_E_STATE (it doesn't answer:
  * uninterruptible sleep), and then it may stay attached until tracee_abandon or
  * the end of this process.
