@@ -152,7 +152,8 @@ static void add_random_starts(struct lists *l)
 	/* in place each look is a system call */
 	const uint32_t most = w->options->in_copy ? STARTS : STARTS / 4;
 
-	if (w->lay->refcnt)	/* Py_TRACE_REFS: see above */
+	/* Py_TRACE_REFS: see above; or a list whose head we would take for an object */
+	if (w->lay->refcnt || w->lay->gc_unknown)
 		return;
 	for (uint32_t i = 0; i < w->nranges; i++)
 		if (may_hold_objects(&w->ranges[i]))
