@@ -18,6 +18,9 @@ static void worker_exit(void *arg)
 	struct worker *worker = arg;
 
 	libc_arena_leave();
+	if (worker->keyed)	/* also after pthread_exit: its destructor goes with us */
+		pthread_key_delete(worker->key);
+	worker->keyed = 0;
 	if (worker->over)
 		worker->over(worker->arg);
 }
@@ -38,19 +41,14 @@ static void worker_ordinary(const char *name)
 static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
-	pthread_key_t key;
-	int hooked;
 
 	worker->tid = sys_gettid();
 	libc_arena_join();
 	worker_ordinary(worker->name);
-	hooked = !pthread_key_create(&key, worker_exit) &&
-		 !pthread_setspecific(key, worker);
+	worker->keyed = !pthread_key_create(&worker->key, worker_exit);
+	if (worker->keyed)
+		pthread_setspecific(worker->key, worker);
 	worker->run(worker->arg);
-	if (hooked) {
-		pthread_setspecific(key, NULL);
-		pthread_key_delete(key);
-	}
 	worker_exit(worker);
 	return NULL;
 }

@@ -28,6 +28,8 @@ struct worker {
 	void *own_stack; /* mapped when first needed, and kept for the next thread */
 	const char *name;	/* of the thread, at most 15 characters */
 	volatile int tid;	/* of the running or last thread, set by itself */
+	unsigned key;		/* pthread_key_t: runs worker_exit; if keyed */
+	int keyed;
 	int made;		/* the same, known once worker_start returns; 0: it is over */
 };
 

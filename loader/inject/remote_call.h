@@ -7,8 +7,8 @@
  * frame: if we die, `ret` goes to the C library's signal restorer, and its
  * rt_sigreturn puts back every register, the vector state and the signal mask.
  * Function calls run on a stack of our own, through a short stub on a page of
- * our own, which ends in a marker system call (where we stop it) and behind it
- * in the same rt_sigreturn.  So at no instant does the target depend on us.
+ * our own, which ends in a marker system call (where we stop it, remote_run.h) and
+ * behind it in the same rt_sigreturn.  So at no instant does the target depend on us.
  *
  * The stub's page is mapped read + execute and filled by PTRACE_POKEDATA: never
  * writable and executable, as PR_SET_MDWE and its like demand.
