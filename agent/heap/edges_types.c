@@ -26,6 +26,7 @@ enum { SLOTS_SHOWN = 64, KEYS_SHOWN = 128 };
 /* Of the types of one metatype: by how many names their instances share. */
 struct type_shapes {
 	uint32_t shape[KEYS_SHOWN + 1];		/* 0 = not made yet */
+	uint32_t borrows;			/* of static types that do not own __base__ */
 };
 
 static const char *const field_names[FIELD_COUNT] = {
@@ -90,7 +91,8 @@ static uint32_t cached_key_refs(struct walk *w, uint64_t keys)
 	return n;
 }
 
-static uint32_t make_shape(struct walk *w, const struct walk_type *type, uint32_t keys)
+static uint32_t make_shape(struct walk *w, const struct walk_type *type, uint32_t keys,
+			   bool borrows)
 {
 	struct snap_label labels[FIELD_COUNT + SLOTS_SHOWN + KEYS_SHOWN];
 	uint32_t n = 0, shared = walk_cstring(w, "shared attribute name");
@@ -99,6 +101,8 @@ static uint32_t make_shape(struct walk *w, const struct walk_type *type, uint32_
 		labels[n] = (struct snap_label){
 			.kind = field_names[n] ? SNAP_LABEL_ATTR : SNAP_LABEL_DICT,
 			.name = field_names[n] ? walk_cstring(w, field_names[n]) : 0 };
+	if (borrows)
+		labels[FIELD_BASE].kind = SNAP_LABEL_WEAK;
 	for (uint32_t i = 0; i < type->nslots && i < SLOTS_SHOWN; i++)
 		labels[n++] = (struct snap_label){ type->slots[i].kind,
 						   type->slots[i].name };
@@ -107,9 +111,22 @@ static uint32_t make_shape(struct walk *w, const struct walk_type *type, uint32_
 	return walk_shape(w, labels, n, SNAP_TAIL_OTHER);
 }
 
-static uint32_t shape_of_types(struct walk *w, struct walk_type *type, uint32_t keys)
+/*
+ * A static type's tp_base is a C initialiser, which counts nothing; PyType_Ready fills
+ * in object where there is none, and counted that up to 3.9 (Objects/typeobject.c).
+ */
+static bool borrows_base(const struct walk *w, uint64_t type)
+{
+	return is_static_type(w, type) &&
+	       (cpython_since(w->py, 10) ||
+		peek64(type + w->lay->tp_base) != CPYTHON_ADDR(w->py, object_type));
+}
+
+static uint32_t shape_of_types(struct walk *w, struct walk_type *type, uint32_t keys,
+			       bool borrows)
 {
 	struct type_shapes *shapes = type->edges_data;
+	uint32_t *shape;
 
 	if (!shapes)
 		shapes = type->edges_data = arena_alloc(w->arena, sizeof(*shapes));
@@ -119,9 +136,10 @@ static uint32_t shape_of_types(struct walk *w, struct walk_type *type, uint32_t 
 	}
 	if (keys > KEYS_SHOWN)
 		keys = KEYS_SHOWN;
-	if (!shapes->shape[keys])
-		shapes->shape[keys] = make_shape(w, type, keys);
-	return shapes->shape[keys];
+	shape = borrows ? &shapes->borrows : &shapes->shape[keys];
+	if (!*shape)
+		*shape = make_shape(w, type, borrows ? 0 : keys, borrows);
+	return *shape;
 }
 
 /* Fields that a metatype's own slots tell of: the class's, when it is a heap type. */
@@ -155,7 +173,7 @@ again:
 	walk_ref(w, heap && lay->ht_module ? peek64(obj + lay->ht_module) : 0);
 	slot_refs(w, type, obj);
 	if (!heap)
-		return shape_of_types(w, type, 0);
+		return shape_of_types(w, type, 0, borrows_base(w, obj));
 	keys = cached_key_refs(w, peek64(obj + lay->ht_cached_keys));
 	known = w->nrefs;
 	walk_traverse(w, type, obj);
@@ -165,5 +183,5 @@ again:
 		type->edges_data = NULL;	/* shapes of fewer slots */
 		goto again;
 	}
-	return shape_of_types(w, type, keys);
+	return shape_of_types(w, type, keys, false);
 }
