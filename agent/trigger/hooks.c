@@ -268,7 +268,10 @@ static void hooks_wrap_allocators(void)
 	PyObject_SetArenaAllocator(&arena);
 }
 
-/* A sixteenth of a limited address space, for the tables of the copy. */
+/*
+ * Room in a limited address space for the tables of the copy: the marks (marks.h: 16 MiB
+ * and a twenty-first of what objects lie in), the writer's, the walk's own.
+ */
 static void hooks_set_aside(void)
 {
 	struct rlimit limit;
@@ -278,9 +281,7 @@ static void hooks_set_aside(void)
 	if (sys4(SYS_prlimit64, 0, RLIMIT_AS, NULL, &limit) < 0 ||
 	    limit.rlim_cur == RLIM_INFINITY)
 		return;
-	size = limit.rlim_cur / 16;
-	if (size < 48u << 20)
-		size = 48u << 20;
+	size = limit.rlim_cur / 16 + (64u << 20);
 	if (size > limit.rlim_cur / 4)
 		size = limit.rlim_cur / 4;
 	size &= ~4095ull;

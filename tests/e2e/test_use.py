@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """The two programs as a demanding user has them: exports that other programs must
 read, output that cannot be written, options that don't go together."""
+import resource
+
 from harness import *
 
 MAKE = os.path.join(BUILD, "bin", "make_snapshot")
@@ -155,6 +157,25 @@ class Use(Case):
                                    "--compare", self.shop(), self.shop())
                           .stdout.decode())["processes"][0]["rows"]
         self.assertEqual(same, [])
+
+    def test_memory_error_of_small_objects(self):
+        """What is set aside of a limited address space is enough for a heap that fills it."""
+        code = ("x = []\ntry:\n    while True: x.append(dict(a=len(x), b=[len(x)]))\n"
+                "except MemoryError:\n    n = len(x); x = None; print(n)\n")
+        python = some_interpreters(1)[0]
+        path, limit = self.path("full"), (400 << 20,) * 2
+        done = subprocess.run(
+            [python.path, "-c", code], timeout=120, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=dict(os.environ, LD_PRELOAD=AGENT, PYMEM_OUTPUT=path,
+                     PYMEM_ON_MEMORY_ERROR="1"),
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, limit))
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        row = json.loads(run_view("--no-sidecar", "--report", "overview", "--format",
+                                  "json", path).stdout.decode())
+        row = row["processes"][0]["rows"][0]
+        self.assertTrue(row["complete"])
+        self.assertGreater(row["objects"], 2 * int(done.stdout))
 
     SLOTS = r'''
 wide = type("Wide", (), {"__slots__": ["w%d" % i for i in range(1000)]})()

@@ -26,6 +26,7 @@ struct finder {
 	const struct progress *progress;
 	uint64_t threshold;	/* bytes */
 	uint64_t minor;		/* bytes */
+	bool last_resort;	/* there is nothing better */
 	struct vec *ret;
 	struct vec todo;	/* u32 nodes to walk down from */
 	struct vec tops;	/* struct top_node */
@@ -282,6 +283,9 @@ static int split(struct finder *f, uint32_t top, uint32_t node, struct heap_span
 	while (big < children.count &&
 	       analysis_retained(f->a, children.target[big]) >= least)
 		rest -= analysis_retained(f->a, children.target[big++]);
+	if (!f->last_resort && least == f->minor && !big &&
+	    rest < f->threshold)	/* every larger module is such */
+		return 0;
 	if (least != f->minor && elements(f->heap, node, children, big))
 		return add_single(f, top, node, analysis_retained(f->a, node), UINT64_MAX);
 	for (uint32_t i = 0; i < big; i++)
@@ -657,6 +661,7 @@ static int find_largest(struct finder *f)
 	const struct top_node *tops = f->tops.data;
 	uint32_t largest = HEAP_NONE;
 
+	f->last_resort = true;
 	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++)
 		if (largest == HEAP_NONE || analysis_retained(f->a, tops[i].node) >
 					    analysis_retained(f->a, largest))
