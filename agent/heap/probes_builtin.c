@@ -16,9 +16,10 @@ const char probes_builtin[] =
 "length = [[obj + 16] + 84]:i32 * [[obj + 16] + 24]:i32\n"
 "\n"
 /* lxml: _Document { PyObject; vtab; int; str; xmlDoc *_c_doc }; libxml2's nodes are
- * linked by children (24), next (48) and properties (88), each malloc'ed. */
+ * linked by children (24), next (48), content (80) and properties (88), each malloc'ed
+ * (a text of up to 7 bytes lies in its node, names and short values in a dictionary). */
 "probe lxml.document\n"
 "type = lxml.etree._Document\n"
 "when = [obj + 40]\n"
 "data = [obj + 40]\n"
-"length = chunks([obj + 40], 24, 48, 88)\n";
+"length = chunks([obj + 40], 24, 48, 80, 88)\n";

@@ -146,6 +146,25 @@ static bool is_heap(const struct walk *w, uint64_t type)
 	return peek64(type + w->lay->tp_flags) >> 9 & 1;
 }
 
+/*
+ * A class may make __module__ a property of its instances, when these are classes
+ * (zope.interface's InterfaceClass): then its first function tells where it was made.
+ */
+static uint64_t module_of_functions(const struct walk *w, uint64_t dict)
+{
+	uint64_t at = (cpython_since(w->py, 10) ? 104u : 88u) + w->lay->head - 16u;
+	struct walk_dict_iter iter;
+	uint64_t key, value;
+
+	if (!dict || !walk_dict_begin(w, dict, &iter))
+		return 0;
+	while (walk_dict_next(&iter, &key, &value))
+		if (walk_typeof(w, value) == CPYTHON_ADDR(w->py, function_type) &&
+		    peek64(value + at))
+			return peek64(value + at);
+	return 0;
+}
+
 /* "__main__.Foo.Bar", "builtins.str": __module__ + "." + __qualname__, natively. */
 static size_t qualified_name(struct walk *w, uint64_t type, char *buf, size_t size)
 {
@@ -159,6 +178,10 @@ static size_t qualified_name(struct walk *w, uint64_t type, char *buf, size_t si
 		if (!module)	/* C code may have used a key that is not interned */
 			module = walk_dict_get(w, walk_type_dict(w, type), "__module__");
 		n = walk_str_text(w, module, buf, size / 2);
+		if (!n && module) {
+			module = module_of_functions(w, walk_type_dict(w, type));
+			n = walk_str_text(w, module, buf, size / 2);
+		}
 		if (n)
 			buf[n++] = '.';
 		length = walk_str_text(w, peek64(type + w->lay->ht_qualname), buf + n,

@@ -154,7 +154,6 @@ def builtins_():
 
     derived = Derived()
     items = [Marker(), Marker(), Marker()]
-    proxy = type.__dict__["__dict__"]
     prop = property(func, func, func, "documentation " + str(len(items)))
     iterators = [iter(items), iter(tuple(items)), iter({"a": Marker()}), iter({1, 2}),
                  iter("abc"), iter("\u1234abc"), iter(b"abc"), iter(bytearray(b"abc")),
@@ -193,7 +192,7 @@ def builtins_():
     yield "wrapper descriptor", int.__add__
     yield "method wrapper", (10 ** 30).__add__
     yield "member descriptor", func.__class__.__dict__["__globals__"]
-    yield "getset descriptor", proxy
+    yield "getset descriptor", type.__dict__["__dict__"]
     yield "classmethod descriptor", dict.__dict__["fromkeys"]
     yield "cell", (lambda: items).__closure__[0]
     yield "ellipsis", ...
@@ -235,8 +234,6 @@ def builtins_():
 
 @made_by
 def generators_():
-    import asyncio
-
     def generator(of):
         value = Marker("local")
         yield value
@@ -268,7 +265,6 @@ def generators_():
     waiting = coroutine()
     yield "coroutine", waiting
     yield "coroutine wrapper", waiting.__await__()
-    KEEP.append(asyncio)
 
 
 @made_by
@@ -324,8 +320,6 @@ def text_():
     yield "match with registers", match
     yield "scanner", pattern.scanner("abab")
     yield "finditer", pattern.finditer("ababab")
-    if sys.version_info >= (3, 12):
-        yield "template", re.compile("x")
     yield "json encoder", json.JSONEncoder(default=func)
     yield "json c encoder", json.encoder.c_make_encoder(
         None, func, json.encoder.encode_basestring_ascii, None, ": ", ", ", False, False, True)
@@ -436,7 +430,6 @@ def databases():
     cursor.execute("select * from t where a > ?", (0,))
     yield "cursor", cursor
     yield "row", cursor.fetchone()
-    connection.text_factory = bytes
     yield "sqlite exception", sqlite3.OperationalError("x")
 
 
@@ -555,6 +548,13 @@ def types_():
     yield "attrgetter", operator.attrgetter("a.b", "c")
     yield "methodcaller", operator.methodcaller("name", Marker(), key=Marker())
     yield "abc", abc.ABCMeta("Abstract", (), {})
+
+    class Metaclass(type):
+        __module__ = property(lambda self: "elsewhere")
+
+        def method(self):
+            pass
+    yield "class of a metaclass with __module__", Metaclass("Made", (), {})
     yield "ast", ast.parse("a = [b + 1 for b in c]")
     yield "enum", enum.Enum("Color", "RED GREEN").RED
     if sys.version_info >= (3, 7):
@@ -604,25 +604,17 @@ def system():
     import _lsprof
     import locale
     import mmap
-    import subprocess
     import time
     import traceback
-    import tracemalloc
-    import types
     import unicodedata
-    import zipimport
     yield "profiler", _lsprof.Profiler()
     yield "mmap", mmap.mmap(-1, 4096)
-    yield "popen", subprocess.Popen
     yield "struct_time", time.localtime()
     yield "ucd", unicodedata.ucd_3_2_0
     yield "locale", locale.localeconv()
-    yield "zipimporter", zipimport.zipimporter
-    yield "tracemalloc", tracemalloc.Snapshot
     yield "stack", traceback.extract_stack()
     yield "capsule", unicodedata.__dict__.get("_ucnhash_CAPI") or unicodedata.__dict__.get(
         "ucnhash_CAPI")
-    yield "traceback", types.TracebackType
     import symtable
     yield "symtable", symtable.symtable("a = 1\ndef f(x): return x + a", "name", "exec")
     yield "spec", sys.__spec__ if hasattr(sys, "__spec__") else ()
