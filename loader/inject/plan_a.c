@@ -195,8 +195,8 @@ static int give_back(struct tracee *t, int status, struct load_error *err)
 	if (!late.code)
 		tracee_release(t, &late);
 	e->result.injection.stopped_ns += t->stopped_ns;
-	errand_log(e, "thread %d was stopped for %.3f ms", t->tid,
-		   (double)t->stopped_ns / 1e6);
+	errand_log(e, "thread %d was stopped for %.3f ms, resumed %u times", t->tid,
+		   (double)t->stopped_ns / 1e6, t->resumes);
 	if (status || !late.code)
 		return status;
 	*err = late;

@@ -149,6 +149,7 @@ int tracee_resume(struct tracee *t, int request)
 		return -errno;
 	t->stopped = false;
 	t->request = request;
+	t->resumes++;
 	return 0;
 }
 
@@ -245,6 +246,7 @@ int tracee_seize(struct tracee *t, struct errand *errand, pid_t tid, unsigned ti
 	t->tid = tid;
 	t->request = PTRACE_CONT;
 	t->held_count = 0;
+	t->resumes = 0;
 	t->stopped_at = t->stopped_ns = 0;
 	t->mem = memory_open(t->pid, tid);
 	if (t->mem < 0)

@@ -47,6 +47,7 @@ struct tracee {
 	struct cpu_state state;
 	int held[TRACEE_HELD_MAX];	/* signals to send again */
 	int held_count;
+	unsigned resumes;	/* how often it had to get a CPU for us */
 	uint64_t stopped_at;	/* ns */
 	uint64_t stopped_ns;	/* sum of all stops */
 };

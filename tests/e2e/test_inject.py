@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The injection by itself: a target must not notice it, whatever it is doing."""
 import random
+import re
 
 from harness import *
 from injection import *
@@ -76,6 +77,20 @@ class Interpreters(Case):
                 rounds = self.captured(python, IDLE, "-x")
                 if not python.free_threaded:
                     self.assertTrue(all(r["consistent"] for r in rounds), rounds)
+
+
+class RoundTrips(Case):
+    def test_few_are_needed(self):
+        """Each one waits for a CPU, twice, while a thread is stopped."""
+        with Program("torture", "idle", 2) as p:
+            time.sleep(0.2)
+            _, (result,), log = drive(p.pid, "-a", "-v")
+            self.assertTrue(good(result), log)
+            times = [int(n) for n in re.findall(r"resumed (\d+) times", log)]
+            self.assertEqual(len(times), 2, log)
+            self.assertLessEqual(times[0], 12, log)     # a hundred with a stop at each call
+            self.assertLessEqual(times[1], 6, log)
+            self.assertRegex(p.finish(), "^ok ")
 
 
 class Kept(Case):
