@@ -293,6 +293,27 @@ static int run_session(const struct options *o)
 	return code ? code : partial ? partial : incomplete ? incomplete : incomplete_old;
 }
 
+/* A terminal that is one, but that terminfo(5) knows nothing of. */
+static bool unknown_terminal(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && term && *term && strcmp(term, "dumb") != 0 &&
+	       !screen_possible();
+}
+
+static void say_unknown_terminal(void)
+{
+	struct text text = { 0 };
+	const char *term = getenv("TERM");
+
+	text_escape(&text, term, strlen(term), 40, 0);
+	fprintf(stderr,
+		"pymem-view: no terminal '%s' is known here, so there are reports instead "
+		"of the screen; TERM=xterm-256color may do\n", text_str(&text));
+	text_free(&text);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -305,6 +326,8 @@ int main(int argc, char **argv)
 		return export_file(&options);
 	bool interactive = options.screen.script || options.screen.listen ||
 			   options.screen.live_fd >= 0;
+	if (options.screen.live_fd >= 0 && !options.screen.script && unknown_terminal())
+		return EXIT_FAILED;	/* it will be given the finished file */
 	if (!options.report && !options.format && !options.graph &&
 	    (interactive || screen_possible())) {
 		if (options.screen.live_fd >= 0 && options.screen.nfiles) {
@@ -313,5 +336,7 @@ int main(int argc, char **argv)
 		}
 		return screen_run(&options.screen);
 	}
+	if (!options.report && !options.format && !options.graph && unknown_terminal())
+		say_unknown_terminal();
 	return run_session(&options);
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The two programs as a demanding user has them: exports that other programs must
 read, output that cannot be written, options that don't go together."""
+import pty
 import resource
 
 from harness import *
@@ -137,6 +138,37 @@ class Use(Case):
                  "up to 100")):
             self.assertIn(said, self.fails(2, VIEW, *words, snapshot, cwd=self.tmp))
         self.assertEqual(os.listdir(self.tmp), ["shop"])
+
+    def on_terminal(self, term, *words):
+        """What the words print on a terminal of that name; their exit code."""
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execve(words[0], [str(w) for w in words], dict(os.environ, TERM=term))
+        said = b""
+        while True:
+            try:
+                got = os.read(fd, 65536)
+            except OSError:
+                got = b""	# EIO: nobody has the other end any more
+            if not got:
+                break
+            said += got
+        os.close(fd)
+        return said.decode(), os.waitpid(pid, 0)[1]
+
+    def test_unknown_terminal(self):
+        """Without a description of the terminal there are reports, and it is said why."""
+        with Target(some_interpreters(1)[0], CODE, ["x"]) as target:
+            for words in ([LOAD, "-f", self.path("a"), target.pid],
+                          [VIEW, "--no-sidecar", self.path("a")]):
+                said, status = self.on_terminal("no-such-terminal", *words)
+                self.assertEqual(status, 0, said)
+                self.assertEqual(said.count("no terminal 'no-such-terminal' is known"), 1, said)
+                self.assertIn("suspect 1:", said)
+                self.assertIn("__main__.Item", said)
+        said, status = self.on_terminal("dumb", VIEW, "--no-sidecar", self.path("a"))
+        self.assertNotIn("is known", said)
+        self.assertIn("suspect 1:", said)
 
     def test_no_such_type(self):
         """A script sees it in the exit code."""
