@@ -189,6 +189,19 @@ class Subinterpreters(Case):
                 self.assertGreater(target.ask("result[0]"), 5)
                 self.finish(target, work)
 
+    @unittest.skipUnless(LONG, "takes 600 MB and half a minute")
+    def test_more_than_we_have_room_for(self):
+        """Their lists are left alone, which the snapshot says; nothing is taken for an
+        object that isn't one."""
+        for python in self.since(12)[-1:]:
+            with self.subTest(python=python.name), self.target(python, ["idle"]) as target:
+                target.tell("for _ in range(258): ids.append(I.create())")
+                for how in ([], ["--no-fork"]):
+                    self.capture(target, *how)
+                    self.assertRegex(self.overview(), r"Objects not walked +1\n")
+                self.assertTrue(target.alive)
+                target.proc.kill()	# ending them all takes a minute
+
     def test_shared_gil(self):
         """The older kind, whose GIL is the main interpreter's."""
         work = ["busy", "sleepy", "idle"]
