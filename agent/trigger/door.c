@@ -20,6 +20,7 @@ enum { DOOR_PATIENCE_S = 1, DOOR_FDS = 3 };
 static struct {
 	struct owned_fd listener;
 	int pid;		/* of the process that listens */
+	bool no_values;
 	struct sockaddr_un address;
 } door = { .listener = { .fd = -1 } };
 
@@ -48,13 +49,14 @@ static long door_listen(int fd)
 	return rc ? rc : sys2(SYS_listen, fd, 4);
 }
 
-void door_open(const char *dir)
+void door_open(const char *dir, bool values)
 {
 	struct text t;
 	int fd;
 
 	if (!dir[0])
 		return;
+	door.no_values = !values;
 	door.address.sun_family = AF_UNIX;
 	text_init(&t, door.address.sun_path, sizeof(door.address.sun_path));
 	text_str(&t, dir);
@@ -149,6 +151,8 @@ static int door_request(int fd)
 	start.stream_fd = fds[1];
 	start.command_fd = count > 2 ? fds[2] : -1;
 	start.flags &= PYMEM_START_NO_FORK | PYMEM_START_NO_VALUES | PYMEM_START_KEEP;
+	if (door.no_values)
+		start.flags |= PYMEM_START_NO_VALUES;
 	start.stack_addr = start.stack_size = 0;
 	start.maps_addr = start.maps_size = 0;
 	start.tid_addr = start.borrowed_tid = 0;

@@ -11,8 +11,11 @@
 #ifndef PYMEM_AGENT_TRIGGER_DOOR_H
 #define PYMEM_AGENT_TRIGGER_DOOR_H
 
-/* Listens in dir; "" = nothing to do. What goes wrong is a line on stderr. */
-void door_open(const char *dir);
+#include <stdbool.h>
+
+/* Listens in dir; "" = nothing to do. What goes wrong is a line on stderr. values: whether
+ * whoever asks may have previews of values at all. */
+void door_open(const char *dir, bool values);
 /* To wait for (POLLIN); -1 = no door, or the application closed our fd. */
 int door_fd(void);
 /* Accepts one connection, reads one request, starts the capture, answers. */

@@ -171,7 +171,7 @@ static void watch_run(void *arg)
 	if (!watch.forked)
 		hooks_install(config, watch.py);
 	limit_begin(config);
-	door_open(config->control);
+	door_open(config->control, config->values > 0);
 	watch.interval_due = sys_now_ns() + config->interval_ns;
 	while (watch_needed(config) && !cpython_finalizing(watch.py)) {
 		watch_sleep();

@@ -255,6 +255,17 @@ ready(); serve()
                           values)
         self.assertIn(b"from 0 to 4096", run_load("--values", 4097, 1).stderr)
 
+    def test_no_values_through_the_control_socket(self):
+        """PYMEM_VALUES=0 is the program's word: pymem-load gets none either."""
+        for values, expected in (("0", False), ("1", True)):
+            path, folder = self.path("v" + values), self.path("c" + values)
+            env = dict(os.environ, LD_PRELOAD=AGENT, PYMEM_VALUES=values, PYMEM_CONTROL=folder)
+            with Target(some_interpreters(1)[0], CODE, ["secret"], env=env) as target:
+                done = run_load("-q", "--json", "-f", path, target.pid)
+                self.assertTrue(json.loads(done.stdout.decode())["snapshots"][0]["preloaded"])
+            lines = run_view("--no-sidecar", "--export", "jsonl", "-o", "-", path).stdout
+            self.assertEqual(b"<secret is the mark>" in lines, expected)
+
     def test_wrong_exec_is_told(self):
         """Even by -q: whoever names a binary wants to know that it is another."""
         python = some_interpreters(1)[0]
