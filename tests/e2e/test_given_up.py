@@ -1,6 +1,8 @@
 # ctest: labels=e2e;ptrace timeout=180
 # SPDX-License-Identifier: MIT
 """Captures that are given up half-way: what they leave goes, and bars nobody's way."""
+import random
+
 from harness import *
 
 HOLDS_THE_GIL = r'''
@@ -10,6 +12,15 @@ ctypes.PyDLL(None).usleep(%d)
 serve()
 '''
 IDLE = "ready()\nserve()\n"
+BUSY = r'''
+import json, select
+errors, shape = [], {"a": [1, 2.5, None], "x": list(range(60))}
+ready()
+while not select.select([_r], [], [], 0)[0]:
+    if json.loads(json.dumps(shape)) != shape:
+        errors.append("json")
+serve()
+'''
 
 
 def load(path, pid, *options):
@@ -74,6 +85,25 @@ class GivenUp(Case):
             self.assertEqual(ProcState(t.pid).children, [])
             self.assertEqual(load(self.path("b"), t.pid)["status"], "complete")
             self.assert_untouched(before)
+
+    def test_loader_killed_at_any_time(self):
+        """One after the other, whatever the last one was at."""
+        chance = random.Random(7)
+        with Target(interpreters()[-1], BUSY) as t:
+            time.sleep(0.1)
+            before = ProcState(t.pid)
+            for _ in range(150 if TORTURE else 25):
+                how = chance.choice(([], [], ["--method=external"], ["--no-fork"]))
+                p = subprocess.Popen([LOAD, "-q", "-f", self.path("a"), *how, str(t.pid)],
+                                     stderr=subprocess.DEVNULL)
+                time.sleep(chance.random() * 0.1)
+                p.kill()
+                p.wait()
+                self.assertTrue(t.alive)
+            wait_for(lambda: load(self.path("b"), t.pid)["method"] == "agent", 20)
+            self.assertEqual(load(self.path("b"), t.pid)["status"], "complete")
+            self.assert_untouched(before, maps=False)
+            self.assertEqual(t.ask("errors"), [])
 
     def test_no_fork_where_nothing_holds_still(self):
         """CPython 3.6 without threads has no GIL; while its only thread sleeps it can't
