@@ -200,7 +200,7 @@ static void wrong_usage_is_told(void **state)
 		{ "pymem-load -s 1 -f - 7", "from a file" },
 		{ "pymem-load --values x 7", "whole number" },
 		{ "pymem-load --json -- ls", "--json goes with process ids" },
-		{ "pymem-load --values 9 -- ls", "--values goes with process ids" },
+		{ "pymem-load --values 5000 -- ls", "from 0 to 4096" },
 	};
 	struct load_options o;
 	char error[512];
