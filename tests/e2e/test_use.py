@@ -170,6 +170,24 @@ class Use(Case):
         self.assertNotIn("is known", said)
         self.assertIn("suspect 1:", said)
 
+    def test_fifo(self):
+        """A named pipe is read once, and nothing waits for a second writer."""
+        fifo = self.path("fifo")
+        os.mkfifo(fifo)
+        with open(self.shop(), "rb") as f:
+            data = f.read()
+        with subprocess.Popen([VIEW, "--report", "types", fifo], stdout=subprocess.PIPE) as view:
+            with open(fifo, "wb") as f:
+                f.write(data)
+            try:
+                out = view.communicate(timeout=20)[0]
+            except subprocess.TimeoutExpired:
+                view.kill()
+                raise
+        self.assertEqual(view.returncode, 0)
+        self.assertIn(b"shop.models.Session", out)
+        self.assertEqual(sorted(os.listdir(self.tmp)), ["fifo", "shop"])
+
     def test_no_such_type(self):
         """A script sees it in the exit code."""
         snapshot = self.shop()

@@ -68,7 +68,8 @@ static int identify(const char *snapshot, struct header *h)
 	char *tail;
 	struct stat st;
 	ssize_t n = -1;
-	int fd = open(snapshot, O_RDONLY | O_CLOEXEC);
+	/* a FIFO that was read: nobody will write to it again */
+	int fd = open(snapshot, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
 		return -errno;
