@@ -241,8 +241,8 @@ void enumerate_lists(struct walk *w)
 		mark_frozen(w, w->lay->gc[i].heads[3]);
 	if (w->lay->gc_unknown)
 		walk_error(w, 0, NULL,
-			   "the collector's lists of some interpreters are not known; their "
-			   "objects are only found by reference");
+			   "the collector's lists of some interpreters are not known; "
+			   "their objects are only found by reference");
 	if (l->broken)
 		walk_error(w, 0, NULL,
 			   "the collector's lists are damaged in places; objects "

@@ -38,7 +38,7 @@ struct gil {
 
 /* Where things are; all 0 = not known. */
 struct places {
-	uint64_t head;		/* address of the list's head; its lock is a word before */
+	uint64_t head;		/* address of the list's head; the word before: its lock */
 	uint64_t pointer;	/* ceval.gil, from an interpreter's address */
 	uint64_t own;		/* _gil, likewise */
 };
@@ -84,7 +84,8 @@ static bool read_offsets(uint64_t runtime, struct places *ret)
 	if (!peek_safe(runtime, w, sizeof(w)) || memcmp(w, "xdebugpy", 8) || w[2])
 		return false;
 	for (unsigned i = 9; i + 4 < sizeof(w) / sizeof(w[0]); i++) {
-		if (w[i + 2] || w[i + 4] != w[i + 1] + offsetof(struct gil, last_holder) ||
+		if (w[i + 2] ||
+		    w[i + 4] != w[i + 1] + offsetof(struct gil, last_holder) ||
 		    w[i + 3] != w[i + 1] + offsetof(struct gil, locked))
 			continue;
 		*ret = (struct places){ .head = runtime + w[5], .pointer = w[i],
@@ -94,13 +95,14 @@ static bool read_offsets(uint64_t runtime, struct places *ret)
 	return false;
 }
 
-/* 3.12: pycore_runtime.h, pycore_interp.h; _gil is where the main GIL's pointer points. */
+/* 3.12: pycore_runtime.h, pycore_interp.h; the main GIL's pointer shows where _gil is. */
 static bool read_312(uint64_t runtime, uint64_t main, struct places *ret)
 {
 	uint64_t gil;
 
 	*ret = (struct places){ .head = runtime + 40, .pointer = 384 };
-	if (!peek_safe64(main + ret->pointer, &gil) || gil < main || gil - main > GIL_SPAN)
+	if (!peek_safe64(main + ret->pointer, &gil) || gil < main ||
+	    gil - main > GIL_SPAN)
 		return false;
 	ret->own = gil - main;
 	return true;
@@ -323,7 +325,8 @@ static unsigned for_each(const struct cpython *py, const struct places *places,
 		if (!peek_safe64(i + places->pointer, &gil) || !gil || gil == mine)
 			continue;	/* 0: being made, by a thread of another one */
 		if ((gil != i + places->own && gil != main + places->own) ||
-		    !gil_sound(gil) || !visit(py, places, i, (struct gil *)(uintptr_t)gil))
+		    !gil_sound(gil) ||
+		    !visit(py, places, i, (struct gil *)(uintptr_t)gil))
 			missing++;
 	}
 	head_unlock(py, places);
@@ -352,7 +355,8 @@ unsigned own_gil_take(const struct cpython *py, uint64_t limit_ns)
 	memset(holder, 0, sizeof(holder));
 	missing = for_each(py, &taken.places, taken.mine, take_if_free, HEAD_TRIES);
 	while (missing && sys_now_ns() - began < limit_ns) {
-		missing = for_each(py, &taken.places, taken.mine, take_or_ask, HEAD_TRIES);
+		missing = for_each(py, &taken.places, taken.mine, take_or_ask,
+				   HEAD_TRIES);
 		if (missing)
 			rest(POLL_US);
 	}

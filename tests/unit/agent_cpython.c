@@ -33,6 +33,26 @@ static void tables_cover_each_version(void **state)
 	}
 }
 
+static void micro_releases_may_differ(void **state)
+{
+	static const struct {
+		uint32_t version;
+		bool owns;
+	} rows[] = {
+		{ 0x030c01, false }, { 0x030d00, false }, { 0x030d0c, false },
+		{ 0x030d0d, true }, { 0x030d0f, true }, { 0x030e00, false },
+		{ 0x030e03, false }, { 0x030e04, true }, { 0x030f02, true },
+	};
+	struct layout lay;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		memset(&lay, 0, sizeof(lay));
+		layout_fill(&lay, rows[i].version, 16);
+		assert_int_equal(rows[i].owns, lay.dict_owns_embedded);
+	}
+}
+
 static void a_longer_head_moves_the_fields_of_objects(void **state)
 {
 	struct layout plain = { 0 }, traced = { 0 };
@@ -110,6 +130,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tables_cover_each_version),
+		cmocka_unit_test(micro_releases_may_differ),
 		cmocka_unit_test(a_longer_head_moves_the_fields_of_objects),
 		cmocka_unit_test(safe_reads_stop_at_holes),
 		cmocka_unit_test(calls_follow_their_signature),
