@@ -12,10 +12,12 @@
 
 struct walk;
 
-/* Called with the address and the bytes of an allocated block. */
-typedef void allocators_visit_fn(struct walk *w, uint64_t block, uint64_t size);
+/* Called with n blocks of `size` bytes each, one after another. */
+typedef void allocators_visit_fn(struct walk *w, uint64_t block, uint64_t size,
+				 uint64_t n);
 
-/* Each block that pymalloc has given out, as far as its pools are in memory. */
+/* The blocks that pymalloc has ever given out, pool by pool, as far as these are in
+ * memory.  A block that was freed again begins with the next free one's address, or 0. */
 void pymalloc_blocks(struct walk *w, allocators_visit_fn *visit);
 /* Each larger block of glibc's malloc; in a copy only.  What its caches keep is among
  * them. */

@@ -63,16 +63,12 @@ static bool may_be(struct walk *w, uint64_t obj, uint64_t begin)
 	       begin_of(w, type) == begin;
 }
 
-/* Is one of the first eight words of the block the start of an object we know? */
-static bool known(const struct walk *w, uint64_t block, unsigned starts)
+/* Is there a bit of `starts` set in the bitmap from the block on: an object we know? */
+static inline bool known(const struct marks_leaf *leaf, uint64_t block, uint64_t starts)
 {
-	const struct marks_leaf *leaf = w->marks.directory[block >> MARKS_LEAF_SHIFT];
 	uint32_t at = (block >> 9) & (MARKS_LEAF_WORDS - 1), shift = (block >> 3) & 63;
-	uint64_t bits;
+	uint64_t bits = leaf->mark[at] >> shift;
 
-	if (!leaf)
-		return false;
-	bits = leaf->mark[at] >> shift;
 	if (shift > 56 && at + 1 < MARKS_LEAF_WORDS)
 		bits |= leaf->mark[at + 1] << (64 - shift);
 	return bits & starts;
@@ -82,11 +78,8 @@ static void look(struct walk *w, uint64_t block, uint64_t size)
 {
 	uint64_t gc = w->lay->gc_head;
 	const uint64_t begins[] = { 0, gc, 16, gc + 16 };
-	unsigned starts = 1u | 1u << gc / 8 | 1u << 2 | 1u << (gc / 8 + 2);
 	struct walk_type *type;
 
-	if (!marks_in_range(block) || known(w, block, starts))
-		return;
 	for (unsigned i = 0; i < 4; i++) {
 		uint64_t obj = block + begins[i];
 
@@ -101,12 +94,27 @@ static void look(struct walk *w, uint64_t block, uint64_t size)
 	}
 }
 
+/* Blocks of one pool, or one of malloc's: none reaches into the next leaf's memory. */
+static void look_at(struct walk *w, uint64_t block, uint64_t size, uint64_t n)
+{
+	uint64_t gc = w->lay->gc_head;
+	uint64_t starts = 1u | 1u << gc / 8 | 1u << 2 | 1u << (gc / 8 + 2);
+	const struct marks_leaf *leaf;
+
+	if (!marks_in_range(block))
+		return;
+	leaf = w->marks.directory[block >> MARKS_LEAF_SHIFT];
+	for (; n && !w->err; n--, block += size)
+		if (!leaf || !known(leaf, block, starts))
+			look(w, block, size);
+}
+
 void leftovers_scan(struct walk *w)
 {
 	if (!w->options->in_copy || !w->memory || w->err)
 		return;
-	pymalloc_blocks(w, look);
-	malloc_blocks(w, look);
+	pymalloc_blocks(w, look_at);
+	malloc_blocks(w, look_at);
 	w->checked = true;
 	sweep_run(w);
 	w->checked = false;

@@ -77,7 +77,7 @@ static void visit_chunks(struct walk *w, uint64_t pos, uint64_t end,
 		if (next + 16 > end)
 			return;
 		if (size >= VISIT_MIN && (peek64(next + 8) & PREV_INUSE))
-			visit(w, pos + 16, size - 8);
+			visit(w, pos + 16, size - 8, 1);
 		pos = next;
 	}
 }
@@ -163,7 +163,7 @@ static void mapped_chunks(struct walk *w, const struct memory_map *map,
 		sum->mapped++;
 		sum->mapped_bytes += size;
 		if (sum->visit)
-			sum->visit(w, at + 16, size - 16);
+			sum->visit(w, at + 16, size - 16, 1);
 		at += size;
 	}
 }

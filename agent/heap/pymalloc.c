@@ -30,7 +30,6 @@
 enum {
 	POOL_HEAD = 48, CLASSES = 64, ARENA_ENTRY = 48, SAMPLES = 8,
 	ARENAS_MAX = 1 << 22, PAGEMAP_CHUNK = 512,
-	MAX_BLOCKS = 16384 / 8,
 };
 
 #define SPARSE (4ull << 30)
@@ -127,21 +126,12 @@ static void count_pool(struct walk *w, struct pymalloc *state, uint64_t addr,
 	note_sample(state, addr, pool->arena);
 }
 
-/* Calls what was asked for with each block in use: not free, and not never used. */
+/* Calls what was asked for with the blocks that were ever given out. */
 static void each_block(struct walk *w, struct pymalloc *state, uint64_t addr,
 		       const struct pool *pool)
 {
-	uint64_t unused[MAX_BLOCKS / 64] = { 0 }, at = peek64(addr + 8), n = 0;
-
-	for (; at > addr && at < addr + state->pool_size && n < MAX_BLOCKS; n++) {
-		uint64_t index = (at - addr - POOL_HEAD) / pool->block;
-
-		unused[index / 64] |= 1ULL << (index % 64);
-		at = peek64(at);
-	}
-	for (uint64_t i = 0; POOL_HEAD + i * pool->block < pool->next && !w->err; i++)
-		if (!(unused[i / 64] >> (i % 64) & 1))
-			state->visit(w, addr + POOL_HEAD + i * pool->block, pool->block);
+	state->visit(w, addr + POOL_HEAD, pool->block,
+		     (pool->next - POOL_HEAD) / pool->block);
 }
 
 static void scan_map(struct walk *w, struct pymalloc *state, const struct memory_map *map)
