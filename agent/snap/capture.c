@@ -63,7 +63,7 @@ static int capture_in_place(struct capture *c)
 	if (c->not_stopped)
 		return capture_fail(c, PYMEM_FAIL_GIL, 0,
 			"another interpreter of the process has a GIL of its own and did "
-			"not give it up in time; only a copy can be made of one that runs");
+			"not give it up in time; only a copy of it can be made");
 	c->stream.check = true;
 	c->stream.stall_ms = 5000; /* the GIL is held: no longer wait for a receiver */
 	c->stream.control = &c->control;

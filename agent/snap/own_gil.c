@@ -38,7 +38,7 @@ struct gil {
 
 /* Where things are; all 0 = not known. */
 struct places {
-	uint64_t head;		/* address of the list's head; the word before: its lock */
+	uint64_t head;		/* address of the list's head; before it, its lock */
 	uint64_t pointer;	/* ceval.gil, from an interpreter's address */
 	uint64_t own;		/* _gil, likewise */
 };
