@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -188,6 +189,25 @@ static int output_failed(struct snap_problem *problem)
 	return -1;
 }
 
+/* A device or a pipe is written to; only a file may be replaced by a new one. */
+static bool is_special(const char *output)
+{
+	struct stat st;
+
+	return stat(output, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+static int export_into(const struct options *o, const char *output,
+		       struct snap_problem *problem)
+{
+	FILE *out = fopen(output, "we");
+	int rc = out ? export_as(o, out, problem) : output_failed(problem);
+
+	if (out && fclose(out) && !rc)
+		rc = output_failed(problem);
+	return rc;
+}
+
 /* Writes to a temporary file that becomes the output once it is whole. */
 static int export_to(const struct options *o, const char *output,
 		     struct snap_problem *problem)
@@ -213,8 +233,9 @@ static int export_to(const struct options *o, const char *output,
 static int export_file(const struct options *o)
 {
 	struct snap_problem problem = { 0 };
-	int rc = strcmp(o->output, "-") ? export_to(o, o->output, &problem) :
-		 export_as(o, stdout, &problem);
+	int rc = !strcmp(o->output, "-") ? export_as(o, stdout, &problem) :
+		 is_special(o->output) ? export_into(o, o->output, &problem) :
+					 export_to(o, o->output, &problem);
 
 	if (!rc)
 		return 0;

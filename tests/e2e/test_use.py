@@ -4,6 +4,7 @@
 read, output that cannot be written, options that don't go together."""
 import pty
 import resource
+import stat
 
 from harness import *
 
@@ -108,6 +109,21 @@ class Use(Case):
             out = "/nonexistent/x"
             self.assertIn(out + ": cannot write: No such file",
                           self.fails(1, VIEW, "--export", kind, "-o", out, snapshot))
+
+    def test_export_into_what_is_no_file(self):
+        """A pipe, or a device, is written to: it isn't replaced by a file of that name."""
+        snapshot, fifo = self.shop(), self.path("fifo")
+        os.mkfifo(fifo)
+        for kind in ("jsonl", "heapsnapshot"):
+            with subprocess.Popen([VIEW, "--export", kind, "-o", fifo, snapshot]) as view:
+                with open(fifo, "rb") as f:
+                    data = f.read()
+            self.assertEqual(view.returncode, 0)
+            self.assertIn(b"shop.models.Session", data)
+            self.assertTrue(stat.S_ISFIFO(os.stat(fifo).st_mode))
+        self.assertIn("is a directory", self.fails(1, VIEW, "--export", "jsonl", "-o",
+                                                   self.tmp, snapshot).lower())
+        self.assertEqual(sorted(os.listdir(self.tmp)), ["fifo", "shop"])
 
     def test_reports_that_cannot_be_written(self):
         snapshot = self.shop()
