@@ -241,6 +241,8 @@ except MemoryError:
     print("caught")
 """
         for python in some_interpreters():
+            if python.traces:
+                continue	# CPython itself ends there: no memory for its list of objects
             with self.subTest(python=python.name):
                 env = self.env("ms-%p.pymem", PYMEM_ON_MEMORY_ERROR=1)
                 limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))
@@ -304,7 +306,8 @@ except MemoryError:
     def test_unset_is_inert(self):
         """Preloaded but not configured: a python without a second thread."""
         python = some_interpreters(1)[0]
-        done = self.run_python(python, "print(open('/proc/self/status').read())", preload())
+        done = self.run_python(python, "import os; os.system('cat /proc/%d/status' % "
+                               "os.getpid())", preload())
         self.assertIn(b"Threads:\t1\n", done.stdout)
         self.assertEqual(done.stderr, b"")
 
