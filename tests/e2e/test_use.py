@@ -121,9 +121,13 @@ class Use(Case):
             self.assertEqual(view.returncode, 0)
             self.assertIn(b"shop.models.Session", data)
             self.assertTrue(stat.S_ISFIFO(os.stat(fifo).st_mode))
+        os.mkfifo(self.path("fifo.svg"))
+        self.assertIn("is no file", self.fails(1, VIEW, "--graph", "treemap", "-o",
+                                               self.path("fifo.svg"), snapshot))
+        self.assertTrue(stat.S_ISFIFO(os.stat(self.path("fifo.svg")).st_mode))
         self.assertIn("is a directory", self.fails(1, VIEW, "--export", "jsonl", "-o",
                                                    self.tmp, snapshot).lower())
-        self.assertEqual(sorted(os.listdir(self.tmp)), ["fifo", "shop"])
+        self.assertEqual(sorted(os.listdir(self.tmp)), ["fifo", "fifo.svg", "shop"])
 
     def test_reports_that_cannot_be_written(self):
         snapshot = self.shop()

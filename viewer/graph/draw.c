@@ -47,6 +47,12 @@ static char *temporary(const char *file, int *fd_ret, char *err, size_t size)
 
 static int publish(const char *path, const char *file, char *err, size_t size)
 {
+	struct stat st;
+
+	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode)) {
+		snprintf(err, size, "cannot write %s: it is there and is no file", file);
+		return -1;
+	}
 	if (rename(path, file) == 0)
 		return 0;
 	snprintf(err, size, "cannot write %s: %s", file, strerror(errno));
