@@ -19,6 +19,7 @@
 
 #define LOOK_MS 200
 #define AWAIT_MS 3000
+#define PAIR_NEAR 256		/* mostly 1: others may get numbers in between */
 
 /* ---- the note ---- */
 
@@ -96,17 +97,18 @@ static bool find_region(const struct target *t, const struct maps *maps, size_t 
 	       !memcmp(mark, LEFTOVER_MARK, sizeof(mark));
 }
 
-static void add_file(struct leftover *ret, int fd, uint64_t inode)
+static void add_file(struct leftover *ret, int fd, uint64_t inode, uint64_t note)
 {
 	for (int i = 0; i < ret->file_count; i++)
 		if (ret->file[i].fd == fd)
 			return;
 	if (ret->file_count < LEFTOVER_MAX)
-		ret->file[ret->file_count++] = (struct leftover_file){ fd, inode };
+		ret->file[ret->file_count++] = (struct leftover_file){ fd, inode, note };
 }
 
-/* A pair that was made, but not noted any more. */
-static void find_pair(pid_t pid, pid_t tid, const int32_t pair[2], struct leftover *ret)
+/* A pair that was made, but not noted any more; note: where that would be. */
+static void find_pair(pid_t pid, pid_t tid, const int32_t pair[2], uint64_t note,
+		      struct leftover *ret)
 {
 	char path[64];
 	struct stat st[2];
@@ -118,9 +120,9 @@ static void find_pair(pid_t pid, pid_t tid, const int32_t pair[2], struct leftov
 	const bool pipes = S_ISFIFO(st[0].st_mode) && S_ISFIFO(st[1].st_mode) &&
 		st[0].st_ino == st[1].st_ino;
 	const bool sockets = S_ISSOCK(st[0].st_mode) && S_ISSOCK(st[1].st_mode) &&
-		st[1].st_ino == st[0].st_ino + 1;
+		st[1].st_ino - st[0].st_ino <= PAIR_NEAR;
 	for (int i = 0; i < 2 && (pipes || sockets); i++)
-		add_file(ret, pair[i], st[i].st_ino);
+		add_file(ret, pair[i], st[i].st_ino, note + (uint64_t)i * 8);
 }
 
 /* Is descriptor fd of the target the agent's memfd, or something noted? */
@@ -138,7 +140,7 @@ static void look_at_fd(const char *path, int fd, const struct leftover_note *not
 		for (int k = 0; k < LEFTOVER_PAIRS * 2; k++)
 			ours |= notes[i].inode[k / 2][k % 2] == st.st_ino;
 	if (ours)
-		add_file(ret, fd, st.st_ino);
+		add_file(ret, fd, st.st_ino, 0);
 }
 
 /* Stack pointer of a thread that waits in the kernel; 0 = it runs, who knows where. */
@@ -163,7 +165,10 @@ static bool in_region(const struct leftover *l, uint64_t addr)
 	return false;
 }
 
-/* Who may still be at work in a region. */
+/*
+ * Who may still be at work in a region.  Numbers are used again: a thread that waits
+ * on another stack is neither the worker nor the one that was borrowed.
+ */
 static void find_threads(const struct target *t, const struct leftover_note *notes,
 			 int count, struct leftover *ret)
 {
@@ -174,11 +179,14 @@ static void find_threads(const struct target *t, const struct leftover_note *not
 		pid_t tid = (pid_t)strtol(d->d_name, NULL, 10);
 		int32_t inner = tid > 0 ? process_thread_inner(t->pid, tid) : 0;
 		for (int i = 0; i < count && inner > 0; i++) {
-			ret->worker |= notes[i].thread == inner;
-			uint64_t sp = notes[i].borrowed == inner ?
-				stack_pointer(t->pid, tid) : 1;
-			if ((!sp || in_region(ret, sp)) &&
-			    ret->borrowed_count < LEFTOVER_MAX)
+			const bool worker = notes[i].thread == inner;
+			if (!worker && notes[i].borrowed != inner)
+				continue;
+			uint64_t sp = stack_pointer(t->pid, tid);
+			if (sp && !in_region(ret, sp))
+				continue;
+			ret->worker |= worker;
+			if (!worker && ret->borrowed_count < LEFTOVER_MAX)
 				ret->borrowed[ret->borrowed_count++] = tid;
 		}
 	}
@@ -186,16 +194,22 @@ static void find_threads(const struct target *t, const struct leftover_note *not
 		closedir(dir);
 }
 
+static uint64_t note_of(struct range region)
+{
+	return region.start + (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* One for each region; empty if it can't be read. */
 static int read_notes(const struct target *t, const struct leftover *l,
 		      struct leftover_note notes[LEFTOVER_MAX])
 {
-	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	int count = 0;
 	for (int i = 0; i < l->region_count; i++)
-		if (memory_read(t->mem, l->region[i].start + page, &notes[count],
-				sizeof(notes[0])))
-			count++;
-	return count;
+		if (!memory_read(t->mem, note_of(l->region[i]), &notes[i],
+				 sizeof(notes[0]))) {
+			notes[i] = (struct leftover_note){ .mark = "" };
+			memset(notes[i].pair, 0xff, sizeof(notes[i].pair));
+		}
+	return l->region_count;
 }
 
 static void find_files(const struct target *t, struct leftover *ret)
@@ -208,7 +222,9 @@ static void find_files(const struct target *t, struct leftover *ret)
 	for (int i = 0; i < count; i++)
 		for (int k = 0; k < LEFTOVER_PAIRS; k++)
 			if (!notes[i].inode[k][0])
-				find_pair(pid, tid, notes[i].pair[k], ret);
+				find_pair(pid, tid, notes[i].pair[k],
+					  note_of(ret->region[i]) + NOTE(inode) +
+						  (uint64_t)k * 16, ret);
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", pid, tid);
 	DIR *dir = opendir(path);
 	for (struct dirent *d; dir && (d = readdir(dir));) {
@@ -317,6 +333,10 @@ int leftover_await(const struct leftover *l, struct errand *e, struct load_error
 int leftover_remove(const struct leftover *l, struct remote *r, struct load_error *err)
 {
 	int64_t ret;
+	for (int i = 0; i < l->file_count; i++)	/* should we be killed half-way, too */
+		if (l->file[i].note)
+			tracee_write(r->tracee, l->file[i].note, &l->file[i].inode,
+				     sizeof(l->file[i].inode));
 	for (int i = 0; i < l->file_count; i++)
 		if (channel_inode(r->tracee->pid, r->tracee->tid, l->file[i].fd) ==
 		    l->file[i].inode &&

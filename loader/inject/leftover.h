@@ -11,9 +11,9 @@
  * name.
  *
  * A number alone might mean another file by then.  It is believed only for a pair
- * of pipe ends of one inode, or of sockets whose inodes follow on each other, as the
- * kernel numbers a pair (net/socket.c __sys_socketpair); and only as long as no inode
- * was noted, some microseconds after the pair was made.
+ * of pipe ends of one inode, or of sockets made one soon after the other, as a pair is
+ * (net/socket.c __sys_socketpair); and only as long as no inode was noted, some
+ * microseconds after the pair was made.
  */
 #ifndef PYMEM_LOADER_INJECT_LEFTOVER_H
 #define PYMEM_LOADER_INJECT_LEFTOVER_H
@@ -45,6 +45,7 @@ struct leftover {
 	struct leftover_file {
 		int fd;
 		uint64_t inode;
+		uint64_t note;	/* where the inode is yet to be noted, 0 = nowhere */
 	} file[LEFTOVER_MAX];	/* memfds, sockets, pipes */
 	int file_count;
 	pid_t zombie[LEFTOVER_MAX];	/* as the target sees them */
