@@ -122,7 +122,7 @@ class Use(Case):
             self.assertIn(b"shop.models.Session", data)
             self.assertTrue(stat.S_ISFIFO(os.stat(fifo).st_mode))
         os.mkfifo(self.path("fifo.svg"))
-        self.assertIn("is no file", self.fails(1, VIEW, "--graph", "treemap", "-o",
+        self.assertIn("is no file", self.fails(1, VIEW, "--no-sidecar", "--graph", "treemap", "-o",
                                                self.path("fifo.svg"), snapshot))
         self.assertTrue(stat.S_ISFIFO(os.stat(self.path("fifo.svg")).st_mode))
         self.assertIn("is a directory", self.fails(1, VIEW, "--export", "jsonl", "-o",
