@@ -85,7 +85,8 @@ class Use(Case):
                 self.assertEqual((done.returncode, done.stderr), (0, b""))
                 with open(out, encoding="utf-8") as f:
                     names = check_heapsnapshot(self, f.read())
-                self.assertEqual([n for n in names if n.endswith("e mark>") and "%s" not in n], [mark])
+                self.assertEqual([n for n in names if n.endswith("e mark>") and
+                                  "%s" not in n], [mark])
                 self.assertGreaterEqual(names.count("__main__.Item"), 500)
         done = run_view("--export", "heapsnapshot", "-o", "-", both)
         self.assertEqual(done.returncode, 0)
