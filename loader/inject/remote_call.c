@@ -3,6 +3,7 @@
 #include "loader/inject/remote_call.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
@@ -317,11 +318,11 @@ int remote_crashed(struct remote *r, struct load_error *err)
 
 /*
  * At the entry of a system call in a copy: a wait for a lock of the C library (the
- * GIL's mutex, malloc's...: futex(2) FUTEX_WAIT for the value 2, without a time
- * limit, as glibc's lll_lock_wait and musl's __lock do).  Whoever held it did not
- * come along into the copy, so nobody will ever release it: we do.  The larger the
- * heap, the likelier: a thread that meets the fork with the GIL's mutex in its hands
- * waits in a page fault until the fork is over.
+ * GIL's mutex, malloc's...: futex(2) FUTEX_WAIT without a time limit, for the value 2
+ * as glibc's lll_lock_wait does, or for a negative one as musl's __lock does).
+ * Whoever held it did not come along into the copy, so nobody will ever release it: we
+ * do.  The larger the heap, the likelier: a thread that meets the fork with the GIL's
+ * mutex in its hands waits in a page fault until the fork is over.
  *
  * In a pthread_mutex_t the owner's number goes too, since pthread_mutex_lock asserts
  * that a free mutex has none; it stands behind lock and count, before the number of
@@ -329,16 +330,19 @@ int remote_crashed(struct remote *r, struct load_error *err)
  */
 static void open_orphaned_lock(struct remote *r, const struct user_regs_struct *regs)
 {
+	const bool musl = r->tracee->errand->target->libc_kind == LIBC_MUSL;
 	const uint64_t lock = cpu_syscall_arg(regs, 0);
-	const int32_t unlocked = 0;
+	const int32_t seen = (int32_t)cpu_syscall_arg(regs, 2);
+	/* musl (src/thread/__lock.c): the holder is worth INT_MIN + 1, each waiter 1 */
+	const int32_t unlocked = musl ? seen - (INT_MIN + 1) : 0;
 	int32_t mutex[5];
 	const uint64_t op = cpu_syscall_arg(regs, 1) & ~(uint64_t)FUTEX_PRIVATE_FLAG;
 	if (cpu_syscall(regs) != SYS_futex || op != FUTEX_WAIT ||
-	    (uint32_t)cpu_syscall_arg(regs, 2) != 2 || cpu_syscall_arg(regs, 3))
+	    cpu_syscall_arg(regs, 3) || (musl ? seen >= 0 : seen != 2))
 		return;
 	errand_log(r->tracee->errand, "the copy opens a lock that nobody holds any more");
 	tracee_write(r->tracee, lock, &unlocked, sizeof(unlocked));
-	if (tracee_read(r->tracee, lock, mutex, sizeof(mutex)) && mutex[2] > 0 &&
+	if (!musl && tracee_read(r->tracee, lock, mutex, sizeof(mutex)) && mutex[2] > 0 &&
 	    mutex[3] >= 0 && mutex[3] < 1 << 20 && (uint32_t)mutex[4] < 1 << 10)
 		tracee_write(r->tracee, lock + 2 * sizeof(*mutex), &unlocked,
 			     sizeof(unlocked));
