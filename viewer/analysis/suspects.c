@@ -12,13 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/analysis/holder.h"
+
 #define DROP_RATIO 0.7
 #define MINOR_PART 5u		/* of the threshold: what is named after the suspects */
 #define MAX_STEPS 1000u
 #define RUN_STEPS 24u		/* so many equal steps make a chain */
 #define SAMPLES 10000u
 #define FEW_MEMBERS 10u		/* so few have no holder of their own */
-#define SHARE_OF_PATHS 0.8
 
 struct finder {
 	struct analysis *a;
@@ -37,88 +38,6 @@ struct top_node { uint32_t node; bool taken; };
 static bool synthetic(const struct heap *heap, uint32_t node)
 {
 	return node >= heap->objects;
-}
-
-/* ---- holders: the deepest node on most of some nodes' shortest paths ---- */
-
-struct seen { uint32_t node, count, depth; };
-
-struct sample {
-	struct vec table;	/* struct seen, open addressing */
-	size_t used;
-	uint64_t nodes;		/* how many were added */
-};
-
-static int sample_begin(struct sample *sample)
-{
-	return vec_alloc(&sample->table, (1u << 18) * sizeof(struct seen));
-}
-
-static void sample_end(struct sample *sample)
-{
-	vec_free(&sample->table);
-}
-
-static struct seen *seen_slot(struct vec *table, uint32_t node)
-{
-	struct seen *slots = table->data;
-	size_t mask = VEC_COUNT(*table, struct seen) - 1;
-	size_t i = (node * 0x9e3779b97f4a7c15ull >> 32) & mask;
-
-	while (slots[i].count && slots[i].node != node)
-		i = (i + 1) & mask;
-	return &slots[i];
-}
-
-/* Counts the holders on a node's path; false when the table is getting full. */
-static bool sample_add(const struct finder *f, struct sample *sample, uint32_t node)
-{
-	uint32_t path[64];
-	uint32_t length = analysis_path(f->a, node, path, 64);
-	uint32_t kept = length < 64 ? length : 64, skipped = length - kept;
-
-	if (sample->used + kept > VEC_COUNT(sample->table, struct seen) / 2)
-		return false;
-	for (uint32_t i = 0; i + 1 < kept; i++) {
-		struct seen *slot = seen_slot(&sample->table, path[i]);
-
-		if (!slot->count) {
-			sample->used++;
-			slot->node = path[i];
-			slot->depth = skipped + i;
-		}
-		slot->count++;
-	}
-	sample->nodes++;
-	return true;
-}
-
-/* Objects, and the groups whose members nobody else holds. */
-static bool may_hold(const struct heap *heap, uint32_t node)
-{
-	uint32_t kind = synthetic(heap, node) ? heap_synth(heap, node)->kind :
-			HEAP_SYNTH_ROOT;
-
-	return !synthetic(heap, node) || kind == HEAP_SYNTH_UNKNOWN ||
-	       kind == HEAP_SYNTH_GARBAGE || kind == HEAP_SYNTH_ATEXIT;
-}
-
-/* HEAP_NONE when there is none. */
-static uint32_t sample_deepest(const struct finder *f, const struct sample *sample)
-{
-	uint32_t depth = 0, holder = HEAP_NONE;
-
-	for (size_t i = 0; i < VEC_COUNT(sample->table, struct seen); i++) {
-		const struct seen *seen = VEC(sample->table, struct seen) + i;
-
-		if (seen->count && seen->depth >= depth &&
-		    (double)seen->count >= SHARE_OF_PATHS * (double)sample->nodes &&
-		    may_hold(f->heap, seen->node)) {
-			depth = seen->depth;
-			holder = seen->node;
-		}
-	}
-	return holder;
 }
 
 /* ---- single ---- */
@@ -201,10 +120,10 @@ static int find_member_holder(struct finder *f, struct suspect *s)
 		err = sample_begin(&sample);
 	for (uint32_t i = 0; i < children.count && !err; i += stride)
 		if (heap_type_of(f->heap, children.target[i]) == s->member_type &&
-		    !sample_add(f, &sample, children.target[i]))
+		    !sample_add(f->a, &sample, children.target[i]))
 			break;
 	if (!err && sample.nodes >= FEW_MEMBERS)
-		s->holder = sample_deepest(f, &sample);
+		s->holder = sample_deepest(f->a, &sample);
 	if (s->holder == s->point)
 		s->holder = HEAP_NONE;
 	sample_end(&sample);
@@ -521,10 +440,10 @@ static int find_group_holder(struct finder *f, struct suspect *s)
 		if (!tops[i].taken &&
 		    in_group(f, tops[i].node, s->member_type, HELD_BY_OBJECT) &&
 		    n++ % stride == 0 &&
-		    !sample_add(f, &sample, tops[i].node))
+		    !sample_add(f->a, &sample, tops[i].node))
 			break;
 	if (!err)
-		s->point = sample_deepest(f, &sample);
+		s->point = sample_deepest(f->a, &sample);
 	sample_end(&sample);
 	return err;
 }
