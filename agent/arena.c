@@ -9,6 +9,8 @@
 
 #include <sys/mman.h>
 
+#include "agent/cpython/peek.h"
+
 enum { ARENA_CHUNK = 1 << 20, ARENA_ALIGN = 16, ARENA_PAGE = 4096 };
 
 struct arena_chunk {
@@ -89,6 +91,7 @@ void arena_unmap(struct arena *arena, void *mem, size_t size)
 	*link = chunk->next;
 	arena->mapped -= chunk->size;
 	munmap(chunk, chunk->size);
+	peek_forget();
 }
 
 void arena_release(struct arena *arena)

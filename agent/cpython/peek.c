@@ -8,7 +8,7 @@
  * anonymous page that is shared with another process is pinned it gets a copy of
  * its own (mm/gup.c, gup_must_unshare).  There, with one thread, memory cannot go
  * away between two instructions: it is enough to ask the kernel whether it can
- * read a page, and then to read it.  rt_sigprocmask reads its mask before it looks at
+ * read a page, once, and then to read it.  rt_sigprocmask reads its mask before it looks at
  * `how`: EFAULT or, for a nonsensical how, EINVAL, and nothing else happens.
  */
 #include "agent/cpython/peek.h"
@@ -46,10 +46,31 @@ void peek_be_alone(void)
 	alone = true;
 }
 
-static bool page_readable(uint64_t addr)
+/* Pages found readable, by the low bits of their number; 0 = none. */
+static uint64_t pages_read[512];
+
+void peek_forget(void)
+{
+	if (alone)
+		memset(pages_read, 0, sizeof(pages_read));
+}
+
+static bool page_can_be_read(uint64_t addr)
 {
 	return syscall(SYS_rt_sigprocmask, ~0L, addr & ~7ull, 0L, 8L) != 0 &&
 	       errno == EINVAL;
+}
+
+static bool page_readable(uint64_t page)
+{
+	uint64_t *const seen = &pages_read[(page >> 12) % 512];
+
+	if (*seen == page)
+		return true;
+	if (!page_can_be_read(page))
+		return false;
+	*seen = page;
+	return true;
 }
 
 static bool read_alone(uint64_t addr, void *buf, size_t size)

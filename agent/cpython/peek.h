@@ -44,6 +44,8 @@ bool peek_safe(uint64_t addr, void *buf, size_t size);
 /* From now on this process has one thread only (it is a copy): reads need not be
  * atomic with the check, and must not make the kernel copy pages. */
 void peek_be_alone(void);
+/* Memory that could be read can't be any more (our own, unmapped); cheap. */
+void peek_forget(void);
 /* One word; false as above, *ret unchanged. */
 bool peek_safe64(uint64_t addr, uint64_t *ret);
 /* Copies a NUL-terminated string of at most size-1 bytes; false: not readable. */

@@ -48,19 +48,19 @@ static uint64_t begin_of(const struct walk *w, uint64_t type)
 /*
  * Cheap tests first: the count, then a type that is an object known before.  Where the
  * program lies at low addresses, an array of pointers to types looks like that too: so
- * no count that is an address.
+ * no count that is an address (last, as the kernel may have to be asked).
  */
 static bool may_be(struct walk *w, uint64_t obj, uint64_t begin)
 {
 	uint64_t word = peek64(obj + w->lay->refcnt), type;
 
-	if ((word & w->lay->refcnt_mask) - 1 >= REFCOUNT_MAX ||
-	    (word >= 0x10000 && walk_readable(w, word, 1)))
+	if ((word & w->lay->refcnt_mask) - 1 >= REFCOUNT_MAX)
 		return false;
 	type = walk_typeof(w, obj);
 	return peek_plausible(type) && (type & 7) == 0 && marks_test(&w->marks, type) &&
 	       (peek64(walk_typeof(w, type) + w->lay->tp_flags) >> 31 & 1) &&
-	       begin_of(w, type) == begin;
+	       begin_of(w, type) == begin &&
+	       (word < 0x10000 || !walk_readable(w, word, 1));
 }
 
 /* Is there a bit of `starts` set in the bitmap from the block on: an object we know? */

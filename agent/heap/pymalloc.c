@@ -134,6 +134,18 @@ static void each_block(struct walk *w, struct pymalloc *state, uint64_t addr,
 		     (pool->next - POOL_HEAD) / pool->block);
 }
 
+/* Of a page that is resident or holds an object.  Such a page is no guard page, and in a
+ * copy nothing changes: the kernel need not be asked. */
+static bool head_readable(struct walk *w, uint64_t addr)
+{
+	const struct walk_range *r;
+
+	if (!w->options->in_copy)
+		return walk_readable(w, addr, POOL_HEAD);
+	r = walk_range_of(w, addr);
+	return r && !r->special && (r->perms & 1);
+}
+
 static void scan_map(struct walk *w, struct pymalloc *state, const struct memory_map *map)
 {
 	bool sparse = is_sparse(map);
@@ -144,7 +156,7 @@ static void scan_map(struct walk *w, struct pymalloc *state, const struct memory
 		if (sparse && (addr = memory_skip(w, addr)) + state->pool_size > map->end)
 			return;
 		if (!(sparse ? memory_page_live(w, addr, state->pool_size) :
-		      resident(w, state, addr)) || !walk_readable(w, addr, POOL_HEAD) ||
+		      resident(w, state, addr)) || !head_readable(w, addr) ||
 		    !read_pool(state, addr, &pool))
 			continue;
 		(state->visit ? each_block : count_pool)(w, state, addr, &pool);

@@ -3,10 +3,10 @@
  * relay - see relay.h.
  *
  * One producer, one consumer.  `filled` counts the chunks handed over, `emptied` those
- * replayed; each is written by one side only, and is what the other side sleeps on.  A
- * side says that it is about to sleep, then looks again; the other changes its count,
- * then looks whether somebody sleeps (all sequentially consistent, so one of them sees
- * the other).
+ * replayed; each is written by one side only, and is what the other side sleeps on, once
+ * it has looked for about the time a chunk takes.  A side says that it is about to sleep,
+ * then looks again; the other changes its count, then looks whether somebody sleeps (all
+ * sequentially consistent, so one of them sees the other).
  *
  * A record is a header, the event's struct, and the bytes it points to, which the
  * consumer's copy of the struct is made to point to again.
@@ -21,6 +21,7 @@
 enum {
 	RELAY_CHUNKS = 4,
 	RELAY_CHUNK = 256 << 10,	/* bytes; at 100 a record, 2,600 objects */
+	RELAY_SPINS = 20000,	/* some 300 us; waking a sleeping CPU costs 100 */
 	RELAY_STACK = 256 << 10,	/* zstd's level 1 needs a few KiB */
 };
 
@@ -67,8 +68,22 @@ enum relay_event {
 
 /* ---- clocks ---- */
 
+static inline void relay_pause(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 static void clock_await(struct relay_clock *clock, uint32_t value)
 {
+	for (int i = 0; i < RELAY_SPINS; i++) {
+		if (atomic_load_explicit(&clock->count, memory_order_acquire) != value)
+			return;
+		relay_pause();
+	}
 	atomic_store(&clock->awaited, 1);
 	if (atomic_load(&clock->count) == value)
 		futex_wait(&clock->count, value);
