@@ -207,6 +207,8 @@ const struct names_row names_table[] = {
 	{ "posix.ScandirIterator", UNTIL(13), "~object@72 !cleanup@80", NULL },
 	{ "posix.ScandirIterator", SINCE(13), "~object@88 !cleanup@96", NULL },
 	{ "select.poll", ALL, "!dict@16", NULL },
+	/* _obj is a member; its size is not set (Modules/_ctypes/_ctypes.c, byref) */
+	{ "CArgObject|_ctypes.CArgObject", ALL, "", NULL },
 	{ "zlib.Compress|zlib.Decompress", ALL, "!unused_data@128 !unconsumed_tail@136 "
 	  "!zdict@152", NULL },
 	{ "zoneinfo.ZoneInfo", UNTIL(12), "!std_utcoff@96 !std_dstoff@104 "
