@@ -8,9 +8,11 @@
 #include "agent/heap/dicts.h"
 #include "agent/heap/edges.h"
 #include "agent/heap/numpy.h"
+#include "agent/heap/ranges.h"
 #include "agent/heap/tables.h"
 
 enum {
+	TP_DEALLOC = 24,	/* from tp_name, PyTypeObject */
 	LEARN_MAX = 64, TAG_BITS = 7,
 	GUESSES = 256,		/* instances of a type that are looked at */
 	GUESS_SIZE = 1024,
@@ -220,11 +222,14 @@ bool names_learn(struct walk *w, struct walk_type *type, uint64_t obj, uint32_t 
 	return learned && !w->err;
 }
 
-bool names_must_guess(const struct walk *w, const struct walk_type *type)
+/* The standard library's types are all known; a guess at their padding or at a field
+ * that was never set could only be wrong. */
+bool names_must_guess(struct walk *w, const struct walk_type *type)
 {
 	uint64_t base = type->native_base;
 
 	return base && !(peek64(base + w->lay->tp_flags) >> 14 & 1) &&
+	       !ranges_ship_with_python(w, peek64(base + w->lay->tp_name + TP_DEALLOC)) &&
 	       (type->kind == SNAP_KIND_OBJECT || type->kind == SNAP_KIND_BUILTIN) &&
 	       fields_end(w, type) > w->lay->head;
 }

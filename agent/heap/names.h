@@ -19,7 +19,8 @@
  *	guessing    instances of C types that take no part in garbage collection have no
  *		    tp_traverse to ask, and do hold references.  Their fields that hold
  *		    an object, by all tests, are taken for references, and named "+40?";
- *		    not where the table knows the type
+ *		    not where the table knows the type, nor in those of the standard
+ *		    library, which it knows all
  *
  * What no fixed field holds is called by the table's last column: items, elements, or
  * a text.
@@ -54,7 +55,7 @@ void names_claim(struct walk *w, const struct walk_type *type, uint64_t obj,
  * must be listed again. */
 bool names_learn(struct walk *w, struct walk_type *type, uint64_t obj, uint32_t known);
 /* Is this a C type whose instances' fields must be guessed? */
-bool names_must_guess(const struct walk *w, const struct walk_type *type);
+bool names_must_guess(struct walk *w, const struct walk_type *type);
 /* Adds slots for fields of obj that hold objects; true when there were new ones. */
 bool names_guess(struct walk *w, struct walk_type *type, uint64_t obj);
 /* The shape of an object like `shape`, with n more references called type->rest. */

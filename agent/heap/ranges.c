@@ -429,3 +429,15 @@ bool walk_is_object(struct walk *w, uint64_t addr)
 		return false;
 	return inside_sound(w, addr, flags);
 }
+
+bool ranges_ship_with_python(struct walk *w, uint64_t code)
+{
+	const struct walk_range *range = walk_range_of(w, code), *python;
+
+	if (!range)
+		return false;
+	if (strstr(range->path, "/lib-dynload/"))
+		return true;
+	python = walk_range_of(w, CPYTHON_ADDR(w->py, get_version));
+	return python && !strcmp(python->path, range->path);
+}

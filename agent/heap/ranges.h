@@ -13,4 +13,7 @@ int ranges_read(struct walk *w);
  */
 bool ranges_is_tracked(struct walk *w, uint64_t addr);
 
+/* Is this the code of the interpreter or of a module of its standard library? */
+bool ranges_ship_with_python(struct walk *w, uint64_t code);
+
 #endif

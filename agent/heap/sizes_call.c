@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "agent/cpython/allocator.h"
+#include "agent/heap/ranges.h"
 #include "agent/heap/sizes.h"
 #include "agent/heap/tables.h"
 
@@ -98,22 +99,15 @@ static uint64_t size_call(struct walk *w, struct walk_type *type, uint64_t obj)
 /* In place only functions that ship with the interpreter are trusted to be pure. */
 static bool trusted(struct walk *w, uint64_t fn)
 {
-	const struct walk_range *range = walk_range_of(w, fn);
-	const char *ours;
-
-	if (!range)
+	if (!walk_range_of(w, fn))
 		return false;
 	if (w->options->in_copy)
 		return true;
 	if (w->lay->counts_objects)	/* a result that isn't freed by the rules would
 					 * stay on the list of objects, for a fatal error */
 		return false;
-	if (strstr(range->path, "/lib-dynload/"))
-		return !cpython_since(w->py, 14); /* 3.14: ints come from a free list */
-	range = walk_range_of(w, CPYTHON_ADDR(w->py, get_version));
-	ours = range ? range->path : "";
-	range = walk_range_of(w, fn);
-	return !strcmp(ours, range->path) && !cpython_since(w->py, 14);
+	/* 3.14: ints come from a free list */
+	return ranges_ship_with_python(w, fn) && !cpython_since(w->py, 14);
 }
 
 bool sizes_call_plan(struct walk *w, struct walk_type *type, uint64_t method)
