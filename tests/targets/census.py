@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """census.py DRIVER TRACE EXPECTED FLAGS: one of everything that the standard library
-makes in C, then a walk.  What a version or a build hasn't is left out.
-
+makes in C, then a walk.  What a version or a build has not is left out.
 EXPECTED has, for each entry made: its name, the address of the object, its type, and
 the attributes that Python code sees in it: {attribute: address of the value}."""
 import ctypes
