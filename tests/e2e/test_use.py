@@ -231,8 +231,9 @@ class Use(Case):
 
     def test_memory_error_of_small_objects(self):
         """What is set aside of a limited address space is enough for a heap that fills it."""
-        code = ("x = []\ntry:\n    while True: x.append(dict(a=len(x), b=[len(x)]))\n"
-                "except MemoryError:\n    n = len(x); x = None; print(n)\n")
+        code = ("x, spare = [], bytearray(100000)\ntry:\n"
+                "    while True: x.append(dict(a=len(x), b=[len(x)]))\n"
+                "except MemoryError:\n    del spare; n = len(x); x = None; print(n)\n")
         python = some_interpreters(1)[0]
         path, limit = self.path("full"), (400 << 20,) * 2
         done = subprocess.run(
