@@ -7,8 +7,8 @@
  *
  * Leaving: endwin() in destroy; and for signals that end the program, a handler
  * that only writes the strings prepared at start and restores the termios, both
- * async-signal-safe and on a stack of its own, then lets the signal do what it does.  SIGTSTP and SIGWINCH
- * are curses' own handlers (curs_initscr(3X)).
+ * async-signal-safe and on a stack of its own, then lets the signal do what it does.
+ * SIGTSTP and SIGWINCH are curses' own handlers (curs_initscr(3X)).
  */
 #include <errno.h>
 #include <fcntl.h>
