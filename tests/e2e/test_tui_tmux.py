@@ -187,8 +187,14 @@ class Tmux(unittest.TestCase):
         self.addCleanup(t.close)
         t.keys("PS1='ready> '; %s --no-sidecar %s" % (VIEW, self.make("shop")), "Enter")
         t.until("What is big")
-        t.keys("C-z")
-        t.until("Stopped", "ready>", absent=["What is big"])
+        for again in (True, True, False):	# a key may be lost on a starved machine
+            t.keys("C-z")
+            try:
+                t.until("Stopped", "ready>", absent=["What is big"])
+                break
+            except AssertionError:
+                if not again:
+                    raise
         self.assertEqual(t.run("display-message", "-p", "#{alternate_on}").strip(), "0")
         t.keys("fg", "Enter")
         t.until("What is big", "q quit")
