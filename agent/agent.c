@@ -23,8 +23,8 @@
 #include "agent/worker.h"
 
 /* The loader finds this by its magic in the file and fills it in (start.h). */
-__attribute__((section(".pymem_start"), used, aligned(16)))
-volatile struct pymem_start pymem_start_block = {
+__attribute__((section(".pymem_start"), used,
+	       aligned(16))) volatile struct pymem_start pymem_start_block = {
 	.magic = PYMEM_START_MAGIC,
 	.version = PYMEM_START_VERSION,
 	.size = sizeof(struct pymem_start),
@@ -34,8 +34,8 @@ static struct {
 	struct pymem_start start;
 	struct capture capture;
 	struct worker worker;
-	bool ran;		/* to its end: CPython did not end the thread */
-	int borrowed;		/* thread that the loader stopped to load us, 0 = none */
+	bool ran;     /* to its end: CPython did not end the thread */
+	int borrowed; /* thread that the loader stopped to load us, 0 = none */
 } job;
 
 enum { RELEASE_STEP_US = 200, RELEASE_TRIES = 500 };
@@ -60,8 +60,9 @@ static void job_await_release(int tid, uint64_t maps_addr)
 	text_u64(&t, (uint64_t)tid);
 	text_str(&t, "/status");
 	for (int tries = 0; tid && tries < RELEASE_TRIES; tries++) {
-		if (maps ? *maps != 0 : sys_read_file(path, buf, sizeof(buf)) <= 0 ||
-		    strstr(buf, field))
+		if (maps ? *maps != 0 :
+			   sys_read_file(path, buf, sizeof(buf)) <= 0 ||
+				    strstr(buf, field))
 			return;
 		sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &step, NULL);
 	}
@@ -128,12 +129,14 @@ static int job_begin(const struct pymem_start *start)
 static int start_check(const struct pymem_start *start)
 {
 	return memcmp(start->magic, PYMEM_START_MAGIC, sizeof(start->magic)) ||
-	       start->version != PYMEM_START_VERSION ||
-	       start->size != sizeof(*start) ? -EPROTO : 0;
+			start->version != PYMEM_START_VERSION ||
+			start->size != sizeof(*start) ?
+		-EPROTO :
+		0;
 }
 
-__attribute__((visibility("default")))
-int pymem_agent_start(const struct pymem_start *start)
+__attribute__((visibility("default"))) int pymem_agent_start(
+	const struct pymem_start *start)
 {
 	const int rc = start_check(start);
 

@@ -15,7 +15,7 @@ enum { ARENA_CHUNK = 1 << 20, ARENA_ALIGN = 16, ARENA_PAGE = 4096 };
 
 struct arena_chunk {
 	struct arena_chunk *next;
-	size_t size;		/* of the mapping, header included */
+	size_t size;				   /* of the mapping, header included */
 	char pad[ARENA_PAGE - 2 * sizeof(void *)]; /* tables start on a page */
 };
 

@@ -14,10 +14,10 @@
 #include <stdint.h>
 
 struct arena {
-	char *pos, *end;	/* free part of the current chunk */
+	char *pos, *end; /* free part of the current chunk */
 	struct arena_chunk *chunks;
-	size_t mapped;		/* bytes mapped so far, for the report */
-	size_t limit;		/* 0 = none; else arena_alloc fails beyond it */
+	size_t mapped; /* bytes mapped so far, for the report */
+	size_t limit;  /* 0 = none; else arena_alloc fails beyond it */
 };
 
 void arena_init(struct arena *arena, size_t limit);

@@ -4,7 +4,7 @@
 
 #include "agent/sys.h"
 
-static volatile int busy_pid;	/* 0 = nobody */
+static volatile int busy_pid; /* 0 = nobody */
 
 bool busy_claim(void)
 {

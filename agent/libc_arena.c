@@ -11,8 +11,8 @@
 
 enum {
 	ARENA_STATE_WORDS = 300, /* more than sizeof(struct malloc_state) / 8 = 275 */
-	ARENA_EMPTY_BINS = 16,		/* so many list heads must point to themselves */
-	ARENA_TLS_REACH = 512,		/* bytes of TLS looked at on each side of errno */
+	ARENA_EMPTY_BINS = 16,	 /* so many list heads must point to themselves */
+	ARENA_TLS_REACH = 512,	 /* bytes of TLS looked at on each side of errno */
 };
 
 static struct {
@@ -34,8 +34,7 @@ static bool is_arena(uint64_t addr)
 	uint64_t word[ARENA_STATE_WORDS];
 	unsigned empty = 0;
 
-	if (!peek_plausible(addr) || addr % 8 ||
-	    !peek_safe(addr, word, sizeof(word)))
+	if (!peek_plausible(addr) || addr % 8 || !peek_safe(addr, word, sizeof(word)))
 		return false;
 	for (unsigned i = 2; i + 1 < ARENA_STATE_WORDS; i++) {
 		if (word[i] == addr + (i - 2) * 8 && word[i + 1] == word[i])
@@ -51,7 +50,7 @@ static bool search_tls(void)
 	uint64_t word[2 * ARENA_TLS_REACH / 8];
 	unsigned found = 0;
 
-	if (!peek_safe(from, word, sizeof(word))) {	/* near the end of a mapping */
+	if (!peek_safe(from, word, sizeof(word))) { /* near the end of a mapping */
 		for (unsigned i = 0; i < 2 * ARENA_TLS_REACH / 8; i++)
 			if (!peek_safe64(from + i * 8, &word[i]))
 				word[i] = 0;
@@ -75,7 +74,7 @@ bool libc_arena_learn(void)
 
 	if (learnt.offset)
 		return true;
-	block = malloc(32);	/* gives this thread its arena, if it had none */
+	block = malloc(32); /* gives this thread its arena, if it had none */
 	free(block);
 	return block && search_tls();
 }

@@ -14,8 +14,8 @@
 
 struct text {
 	char *buf;
-	size_t size, used;	/* used: without the NUL */
-	bool cut;		/* something did not fit */
+	size_t size, used; /* used: without the NUL */
+	bool cut;	   /* something did not fit */
 };
 
 static inline void text_init(struct text *t, char *buf, size_t size)

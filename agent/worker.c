@@ -18,7 +18,7 @@ static void worker_exit(void *arg)
 	struct worker *worker = arg;
 
 	libc_arena_leave();
-	if (worker->keyed)	/* also after pthread_exit: its destructor goes with us */
+	if (worker->keyed) /* also after pthread_exit: its destructor goes with us */
 		pthread_key_delete(worker->key);
 	worker->keyed = 0;
 	if (worker->over)
@@ -55,8 +55,7 @@ static void *worker_main(void *arg)
 
 static int worker_gone(const struct worker *worker)
 {
-	return !worker->tid ||
-	       sys3(SYS_tgkill, sys_getpid(), worker->tid, 0) == -ESRCH;
+	return !worker->tid || sys3(SYS_tgkill, sys_getpid(), worker->tid, 0) == -ESRCH;
 }
 
 /* Finds or maps the stack; waits for a thread that is about to leave it. */
@@ -78,7 +77,7 @@ static int worker_stack(struct worker *worker, void **stack_ret, size_t *size_re
 	if (sys_failed(mem))
 		return (int)mem;
 	worker->own_stack = *stack_ret = (void *)mem;
-	sys3(SYS_mprotect, mem, 4096, PROT_NONE);	/* an overflow must fault */
+	sys3(SYS_mprotect, mem, 4096, PROT_NONE); /* an overflow must fault */
 	return 0;
 }
 

@@ -23,14 +23,14 @@ struct worker {
 	void (*run)(void *arg);
 	void (*over)(void *arg); /* always called, on the ending thread; may be NULL */
 	void *arg;
-	void *stack;		/* given by the loader; NULL: one of our own */
+	void *stack; /* given by the loader; NULL: one of our own */
 	size_t stack_size;
-	void *own_stack; /* mapped when first needed, and kept for the next thread */
-	const char *name;	/* of the thread, at most 15 characters */
-	volatile int tid;	/* of the running or last thread, set by itself */
-	unsigned key;		/* pthread_key_t: runs worker_exit; if keyed */
+	void *own_stack;  /* mapped when first needed, and kept for the next thread */
+	const char *name; /* of the thread, at most 15 characters */
+	volatile int tid; /* of the running or last thread, set by itself */
+	unsigned key;	  /* pthread_key_t: runs worker_exit; if keyed */
 	int keyed;
-	int made;		/* the same, known once worker_start returns; 0: it is over */
+	int made; /* the same, known once worker_start returns; 0: it is over */
 };
 
 /*

@@ -56,7 +56,7 @@ static void seal(uint8_t *p, size_t total)
 static bool is_sealed(const uint8_t *p, size_t total)
 {
 	return bytes_get_u32(p) == BLOCK_SKIPPABLE && bytes_get_u32(p + 4) == total - 8 &&
-	       bytes_get_u32(p + total - 4) == crc32c(0, p, total - 4);
+		bytes_get_u32(p + total - 4) == crc32c(0, p, total - 4);
 }
 
 void block_put_file_head(void *buf, const struct block_file_head *head)
@@ -78,8 +78,8 @@ bool block_is_file_head(const void *buf)
 	const uint8_t *p = buf;
 
 	return bytes_get_u32(p) == BLOCK_SKIPPABLE &&
-	       bytes_get_u32(p + 4) == BLOCK_FILE_HEAD_SIZE - 8 &&
-	       memcmp(p + 8, BLOCK_FILE_MAGIC, BLOCK_FILE_MAGIC_SIZE) == 0;
+		bytes_get_u32(p + 4) == BLOCK_FILE_HEAD_SIZE - 8 &&
+		memcmp(p + 8, BLOCK_FILE_MAGIC, BLOCK_FILE_MAGIC_SIZE) == 0;
 }
 
 bool block_get_file_head(const void *buf, struct block_file_head *ret)

@@ -27,7 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BLOCK_SKIPPABLE 0x184D2A5Du	/* one of zstd's sixteen skippable magics */
+#define BLOCK_SKIPPABLE 0x184D2A5Du /* one of zstd's sixteen skippable magics */
 #define BLOCK_MAGIC "BLK1"
 #define BLOCK_FILE_MAGIC "\x89PYMEM\r\n\x1a\n"
 #define BLOCK_TRAILER_MAGIC "PYMEMEND"
@@ -40,25 +40,37 @@ enum {
 	BLOCK_TRAILER_SIZE = 36,
 	BLOCK_FILE_MAGIC_SIZE = 10,
 	BLOCK_STORE_MAX = 128 * 1024 - 1, /* most bytes block_store takes */
-	BLOCK_STORE_EXTRA = 12,		/* what its frame is larger than the content */
+	BLOCK_STORE_EXTRA = 12,		  /* what its frame is larger than the content */
 };
 
 /* On disk: never renumber. */
 enum block_type {
-	BLOCK_FACTS = 1, BLOCK_STRINGS = 2, BLOCK_TYPES = 3, BLOCK_SHAPES = 4,
-	BLOCK_OBJECTS = 5, BLOCK_REFS = 6, BLOCK_VALUES = 7, BLOCK_THREADS = 8,
-	BLOCK_FRAMES = 9, BLOCK_ROOTS = 10, BLOCK_MAPS = 11, BLOCK_BUFFERS = 12,
-	BLOCK_SIZE_CHECKS = 13, BLOCK_ERRORS = 14, BLOCK_PROGRESS = 15, BLOCK_END = 16,
+	BLOCK_FACTS = 1,
+	BLOCK_STRINGS = 2,
+	BLOCK_TYPES = 3,
+	BLOCK_SHAPES = 4,
+	BLOCK_OBJECTS = 5,
+	BLOCK_REFS = 6,
+	BLOCK_VALUES = 7,
+	BLOCK_THREADS = 8,
+	BLOCK_FRAMES = 9,
+	BLOCK_ROOTS = 10,
+	BLOCK_MAPS = 11,
+	BLOCK_BUFFERS = 12,
+	BLOCK_SIZE_CHECKS = 13,
+	BLOCK_ERRORS = 14,
+	BLOCK_PROGRESS = 15,
+	BLOCK_END = 16,
 	BLOCK_INDEX = 17,
 	BLOCK_TYPE_COUNT
 };
 
 /* On disk. Bits not named here make a reader refuse the block. */
 enum block_flags {
-	BLOCK_CRITICAL = 1u << 0, /* a reader that does not know the type must refuse */
+	BLOCK_CRITICAL = 1u << 0,   /* a reader that does not know the type must refuse */
 	BLOCK_HAS_VALUES = 1u << 1, /* OBJECTS: a VALUES block for it follows, before the
 				     * next OBJECTS block and before END */
-	BLOCK_CONTINUED = 1u << 2, /* OBJECTS (of one object), REFS: not all references;
+	BLOCK_CONTINUED = 1u << 2,  /* OBJECTS (of one object), REFS: not all references;
 				    * a REFS block with more of them follows at once */
 	BLOCK_KNOWN_FLAGS = 7,
 };
@@ -79,8 +91,8 @@ struct block_file_head {
 
 /* At the very end of a process: how far back things are from the trailer's start. */
 struct block_trailer {
-	uint64_t to_index;	/* bytes back to the INDEX block */
-	uint64_t to_head;	/* bytes back to the file header of the process */
+	uint64_t to_index; /* bytes back to the INDEX block */
+	uint64_t to_head;  /* bytes back to the file header of the process */
 };
 
 /* Name of a block type for messages: "OBJECTS"; "unknown" for others. */

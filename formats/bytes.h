@@ -21,7 +21,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define BYTES_VARINT_MAX 9	/* longest varint; also the room a writer needs */
+#define BYTES_VARINT_MAX 9 /* longest varint; also the room a writer needs */
 
 static inline uint64_t bytes_swap_if_big64(uint64_t v)
 {

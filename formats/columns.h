@@ -18,25 +18,41 @@
 #include "formats/sink.h"
 
 enum {
-	COLUMNS_OBJECTS = 32768, /* objects in a block, at most */
-	COLUMNS_REFS_MAX = 65536, /* references of one object in its OBJECTS block */
+	COLUMNS_OBJECTS = 32768,     /* objects in a block, at most */
+	COLUMNS_REFS_MAX = 65536,    /* references of one object in its OBJECTS block */
 	COLUMNS_REFS_SIZE = 1 << 20, /* bytes of the references' column */
 	COLUMNS_TEXT_SIZE = 1 << 20,
 };
 
-enum { OBJECT_ADDR, OBJECT_TYPE, OBJECT_SHAPE, OBJECT_SIZE, OBJECT_REFCOUNT, OBJECT_FLAGS,
-       OBJECT_NREFS, OBJECT_REFS, OBJECT_COLUMN_COUNT };
-enum { VALUE_GAP, VALUE_KIND, VALUE_LENGTH, VALUE_SIZE, VALUE_HASH, VALUE_TEXT,
-       VALUE_COLUMN_COUNT };
+enum {
+	OBJECT_ADDR,
+	OBJECT_TYPE,
+	OBJECT_SHAPE,
+	OBJECT_SIZE,
+	OBJECT_REFCOUNT,
+	OBJECT_FLAGS,
+	OBJECT_NREFS,
+	OBJECT_REFS,
+	OBJECT_COLUMN_COUNT
+};
+enum {
+	VALUE_GAP,
+	VALUE_KIND,
+	VALUE_LENGTH,
+	VALUE_SIZE,
+	VALUE_HASH,
+	VALUE_TEXT,
+	VALUE_COLUMN_COUNT
+};
 
-#define VALUE_HAS_HASH 0x80	/* in the kind column: the hash column has an entry */
+#define VALUE_HAS_HASH 0x80 /* in the kind column: the hash column has an entry */
 
 struct object_columns {
-	uint8_t *pos[OBJECT_COLUMN_COUNT];	/* where the next value goes */
-	uint8_t *refs_end;			/* references may not begin beyond */
+	uint8_t *pos[OBJECT_COLUMN_COUNT]; /* where the next value goes */
+	uint8_t *refs_end;		   /* references may not begin beyond */
 	uint32_t count;
-	bool written; /* the block is out, only the last object's value is awaited */
-	uint64_t first;		/* ordinal of the block's first object */
+	bool written;	/* the block is out, only the last object's value is awaited */
+	uint64_t first; /* ordinal of the block's first object */
 	uint64_t last_addr;
 	uint8_t *base;
 	struct predict *predict;
@@ -46,7 +62,7 @@ struct value_columns {
 	uint8_t *pos[VALUE_COLUMN_COUNT];
 	uint8_t *text_end;
 	uint32_t count;
-	uint32_t next;		/* objects before this one have theirs, or none */
+	uint32_t next; /* objects before this one have theirs, or none */
 	uint8_t *base;
 };
 
@@ -69,8 +85,8 @@ static inline bool columns_have_room(const struct object_columns *c,
 	const size_t room = (size_t)(c->refs_end - c->pos[OBJECT_REFS]);
 
 	return c->count < COLUMNS_OBJECTS && !c->written &&
-	       v->pos[VALUE_TEXT] < v->text_end &&
-	       (size_t)nrefs * PREDICT_REF_MAX <= room;
+		v->pos[VALUE_TEXT] < v->text_end &&
+		(size_t)nrefs * PREDICT_REF_MAX <= room;
 }
 
 /* Adds an object with references o->refs[0 .. o->nrefs); nrefs is what the column says.

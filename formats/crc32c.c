@@ -14,7 +14,7 @@
 #include <cpuid.h>
 #endif
 
-#define POLYNOMIAL 0x82f63b78u	/* 0x1edc6f41 with its bits reversed */
+#define POLYNOMIAL 0x82f63b78u /* 0x1edc6f41 with its bits reversed */
 
 /* What four zero-extended shifts of the nibble i give. */
 static const uint32_t nibble[16] = {
@@ -39,8 +39,9 @@ uint32_t crc32c_portable(uint32_t crc, const void *data, size_t size)
 
 #if defined(__x86_64__)
 
-__attribute__((target("sse4.2")))
-static uint32_t crc32c_sse42(uint32_t crc, const void *data, size_t size)
+__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc,
+							       const void *data,
+							       size_t size)
 {
 	const uint8_t *p = data;
 	uint64_t sum = ~crc;
@@ -54,7 +55,7 @@ static uint32_t crc32c_sse42(uint32_t crc, const void *data, size_t size)
 
 static int cpu_has_crc32c(void)
 {
-	static int known;	/* 0 = not asked yet, 1 = yes, 2 = no */
+	static int known; /* 0 = not asked yet, 1 = yes, 2 = no */
 	int answer = __atomic_load_n(&known, __ATOMIC_RELAXED);
 
 	if (answer == 0) {
@@ -68,8 +69,8 @@ static int cpu_has_crc32c(void)
 
 uint32_t crc32c(uint32_t crc, const void *data, size_t size)
 {
-	return cpu_has_crc32c() ? crc32c_sse42(crc, data, size)
-				: crc32c_portable(crc, data, size);
+	return cpu_has_crc32c() ? crc32c_sse42(crc, data, size) :
+				  crc32c_portable(crc, data, size);
 }
 
 #else

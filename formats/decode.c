@@ -57,11 +57,11 @@ bool decoder_wants(const struct decoder *d, const struct block_head *head)
 /* The values of a block, read alongside its objects. */
 struct values {
 	bool any;
-	struct bytes_cursor *column;	/* [VALUE_COLUMN_COUNT] */
+	struct bytes_cursor *column; /* [VALUE_COLUMN_COUNT] */
 	struct layout_reader reader;
-	uint32_t left;			/* not yet delivered */
-	uint64_t next;			/* object the next one belongs to */
-	bool bad;			/* the rest cannot be read */
+	uint32_t left; /* not yet delivered */
+	uint64_t next; /* object the next one belongs to */
+	bool bad;      /* the rest cannot be read */
 };
 
 static bool next_gap(struct values *v)
@@ -184,7 +184,7 @@ static bool get_object(struct decoder *d, struct bytes_cursor *column,
 
 /* What the references of an object in a block are read with. */
 struct refs {
-	uint64_t own, previous;		/* >> 3 */
+	uint64_t own, previous; /* >> 3 */
 	struct predict_slot *slots;
 };
 
@@ -212,7 +212,7 @@ static bool get_refs(struct bytes_cursor *in, struct refs *r, uint32_t from, uin
 static bool reserve_refs(struct decoder *d, uint64_t n)
 {
 	return n <= SIZE_MAX / sizeof(uint64_t) &&
-	       buffer_reserve(&d->refs, (size_t)n * sizeof(uint64_t));
+		buffer_reserve(&d->refs, (size_t)n * sizeof(uint64_t));
 }
 
 static int no_memory(struct snap_problem *problem)
@@ -345,8 +345,8 @@ static int on_refs(struct decoder *d, const struct block_head *head, const uint8
 	if (!reserve_refs(d, d->held_refs + head->count))
 		return no_memory(problem);
 	refs = (uint64_t *)d->refs.data + d->held_refs;
-	if (!get_refs(&reader.columns[0], &reading,
-		      (uint32_t)d->held_refs, head->count, refs, &d->counts.edges) ||
+	if (!get_refs(&reader.columns[0], &reading, (uint32_t)d->held_refs, head->count,
+		      refs, &d->counts.edges) ||
 	    !layout_at_end(&reader))
 		return decode_corrupt(problem, "the references do not fill the column");
 	d->held_refs += head->count;
@@ -489,6 +489,6 @@ int decoder_lost(struct decoder *d, const struct block_head *head,
 
 int decoder_finish(struct decoder *d, struct snap_problem *problem)
 {
-	d->damaged = true;	/* a missing VALUES block is no news here */
+	d->damaged = true; /* a missing VALUES block is no news here */
 	return release_bare(d, problem);
 }

@@ -31,17 +31,17 @@ bool buffer_reserve(struct buffer *buffer, size_t size);
 struct decoder {
 	struct snap_sink *sink;
 	uint64_t max_objects, max_refs;
-	bool ended;			/* END was there */
-	bool damaged;			/* blocks were lost: gaps are expected */
-	struct layout_end counts;	/* read so far */
+	bool ended;		  /* END was there */
+	bool damaged;		  /* blocks were lost: gaps are expected */
+	struct layout_end counts; /* read so far */
 	struct predict *predict;
 	struct buffer refs, labels;
 
-	bool held;			/* OBJECTS block waiting for REFS or VALUES */
+	bool held; /* OBJECTS block waiting for REFS or VALUES */
 	struct block_head held_head;
 	struct buffer held_raw;
 	bool continued;			/* more REFS must come for held_object */
-	struct snap_object held_object;	/* of a continued block; its refs grow in .refs */
+	struct snap_object held_object; /* of a continued block; its refs grow in .refs */
 	uint64_t held_refs;		/* references there so far */
 };
 

@@ -164,14 +164,15 @@ static int deliver_fact(struct decoder *d, union row *row, uint32_t id,
 		return 0;
 	memcpy(key, r->key, r->key_size);
 	key[r->key_size] = '\0';
-	return decode_stopped(problem, SEND(d, fact,
-					    &(struct snap_fact){
-						    .key = key,
-						    .kind = r->kind,
-						    .u64 = r->u64,
-						    .text = r->text,
-						    .size = r->size,
-					    }));
+	return decode_stopped(problem,
+			      SEND(d, fact,
+				   &(struct snap_fact){
+					   .key = key,
+					   .kind = r->kind,
+					   .u64 = r->u64,
+					   .text = r->text,
+					   .size = r->size,
+				   }));
 }
 
 static int deliver_string(struct decoder *d, union row *row, uint32_t id,
@@ -319,18 +320,12 @@ static int deliver_end(struct decoder *d, union row *row, uint32_t id,
 }
 
 static deliver_fn *const deliver[BLOCK_TYPE_COUNT] = {
-	[BLOCK_FACTS] = deliver_fact,
-	[BLOCK_STRINGS] = deliver_string,
-	[BLOCK_TYPES] = deliver_type,
-	[BLOCK_SHAPES] = deliver_shape,
-	[BLOCK_THREADS] = deliver_thread,
-	[BLOCK_FRAMES] = deliver_frame,
-	[BLOCK_ROOTS] = deliver_root,
-	[BLOCK_MAPS] = deliver_map,
-	[BLOCK_BUFFERS] = deliver_buffer,
-	[BLOCK_SIZE_CHECKS] = deliver_size_check,
-	[BLOCK_ERRORS] = deliver_error,
-	[BLOCK_PROGRESS] = deliver_progress,
+	[BLOCK_FACTS] = deliver_fact,	  [BLOCK_STRINGS] = deliver_string,
+	[BLOCK_TYPES] = deliver_type,	  [BLOCK_SHAPES] = deliver_shape,
+	[BLOCK_THREADS] = deliver_thread, [BLOCK_FRAMES] = deliver_frame,
+	[BLOCK_ROOTS] = deliver_root,	  [BLOCK_MAPS] = deliver_map,
+	[BLOCK_BUFFERS] = deliver_buffer, [BLOCK_SIZE_CHECKS] = deliver_size_check,
+	[BLOCK_ERRORS] = deliver_error,	  [BLOCK_PROGRESS] = deliver_progress,
 	[BLOCK_END] = deliver_end,
 };
 

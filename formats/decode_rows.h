@@ -7,9 +7,10 @@
 #include "formats/decode.h"
 
 /* Fills *problem and returns -1. */
-__attribute__((format(printf, 4, 5)))
-int decode_problem(struct snap_problem *problem, enum snap_error_code code, int sys,
-		   const char *format, ...);
+__attribute__((format(printf, 4, 5))) int decode_problem(struct snap_problem *problem,
+							 enum snap_error_code code,
+							 int sys, const char *format,
+							 ...);
 int decode_corrupt(struct snap_problem *problem, const char *text);
 /* 0 for 0; else the sink's value as SNAP_E_SINK. */
 int decode_stopped(struct snap_problem *problem, int sink_result);

@@ -26,14 +26,20 @@
 #include "formats/passes.h"
 
 enum {
-	FIELDS = 7,		/* of a node */
+	FIELDS = 7, /* of a node */
 	NAME_MAX_BYTES = GRAPH_NAME_MAX,
 	TEXTS_MAX_BYTES = 400 << 20,
 };
 
 /* Indexes into node_types and edge_types of the head. */
-enum node_type { NODE_STRING = 2, NODE_OBJECT = 3, NODE_CODE = 4, NODE_CLOSURE = 5,
-		 NODE_NUMBER = 7, NODE_SYNTHETIC = 9 };
+enum node_type {
+	NODE_STRING = 2,
+	NODE_OBJECT = 3,
+	NODE_CODE = 4,
+	NODE_CLOSURE = 5,
+	NODE_NUMBER = 7,
+	NODE_SYNTHETIC = 9
+};
 enum edge_type {
 	EDGE_CONTEXT,
 	EDGE_ELEMENT,
@@ -43,8 +49,13 @@ enum edge_type {
 };
 
 /* The synthetic nodes, which come before the objects. */
-enum { SYNTHETIC_ROOT, SYNTHETIC_ROOTS, SYNTHETIC_UNREACHABLE, SYNTHETIC_KINDS,
-       SYNTHETIC_COUNT = SYNTHETIC_KINDS + SNAP_ROOT_KIND_COUNT };
+enum {
+	SYNTHETIC_ROOT,
+	SYNTHETIC_ROOTS,
+	SYNTHETIC_UNREACHABLE,
+	SYNTHETIC_KINDS,
+	SYNTHETIC_COUNT = SYNTHETIC_KINDS + SNAP_ROOT_KIND_COUNT
+};
 
 static const char *const kind_names[SNAP_ROOT_KIND_COUNT] = {
 	"(other roots)",      "(modules)",	 "(interpreter)",     "(static types)",
@@ -149,19 +160,19 @@ static int finish_node(struct heapsnapshot *e, const struct snap_value *value)
 	const struct snap_type *const type = tables_find_type(&e->tables, e->object.type);
 	const enum node_type kind = node_type(type);
 	const bool named = value && value->size > 0 &&
-			   e->texts.text_size < TEXTS_MAX_BYTES &&
-			   ((kind == NODE_STRING && value->kind == SNAP_VALUE_STR) ||
-			    (kind == NODE_NUMBER && value->kind == SNAP_VALUE_INT) ||
-			    value->kind == SNAP_VALUE_NAME) &&
-			   kind != NODE_OBJECT;
+		e->texts.text_size < TEXTS_MAX_BYTES &&
+		((kind == NODE_STRING && value->kind == SNAP_VALUE_STR) ||
+		 (kind == NODE_NUMBER && value->kind == SNAP_VALUE_INT) ||
+		 value->kind == SNAP_VALUE_NAME) &&
+		kind != NODE_OBJECT;
 	const uint32_t number = e->current - 1;
 	uint32_t name;
 
 	if (!e->pending)
 		return 0;
 	e->pending = false;
-	name = named ? add_text(e, value->text, value->size)
-		     : add_type_name(e, e->object.type);
+	name = named ? add_text(e, value->text, value->size) :
+		       add_type_name(e, e->object.type);
 	put_node(e, kind, name, number + (uint64_t)SYNTHETIC_COUNT, e->object.size,
 		 e->first_edge[number + 1] - e->first_edge[number]);
 	return name == INTERN_FAILED ? -ENOMEM : ferror(e->json.file) ? -EIO : 0;
@@ -231,16 +242,16 @@ static int write_edge(struct heapsnapshot *e, uint32_t target, struct snap_label
 {
 	static const enum edge_type types[SNAP_LABEL_KIND_COUNT] = {
 		[SNAP_LABEL_OTHER] = EDGE_INTERNAL, [SNAP_LABEL_ATTR] = EDGE_PROPERTY,
-		[SNAP_LABEL_KEY] = EDGE_INTERNAL, [SNAP_LABEL_VALUE] = EDGE_PROPERTY,
-		[SNAP_LABEL_INDEX] = EDGE_ELEMENT, [SNAP_LABEL_ELEMENT] = EDGE_ELEMENT,
-		[SNAP_LABEL_LOCAL] = EDGE_CONTEXT, [SNAP_LABEL_CELL] = EDGE_CONTEXT,
-		[SNAP_LABEL_TYPE] = EDGE_INTERNAL, [SNAP_LABEL_WEAK] = EDGE_WEAK,
+		[SNAP_LABEL_KEY] = EDGE_INTERNAL,   [SNAP_LABEL_VALUE] = EDGE_PROPERTY,
+		[SNAP_LABEL_INDEX] = EDGE_ELEMENT,  [SNAP_LABEL_ELEMENT] = EDGE_ELEMENT,
+		[SNAP_LABEL_LOCAL] = EDGE_CONTEXT,  [SNAP_LABEL_CELL] = EDGE_CONTEXT,
+		[SNAP_LABEL_TYPE] = EDGE_INTERNAL,  [SNAP_LABEL_WEAK] = EDGE_WEAK,
 		[SNAP_LABEL_STACK] = EDGE_INTERNAL, [SNAP_LABEL_DICT] = EDGE_INTERNAL,
 	};
 	static const char *const names[SNAP_LABEL_KIND_COUNT] = {
 		[SNAP_LABEL_OTHER] = "reference", [SNAP_LABEL_KEY] = "key",
-		[SNAP_LABEL_TYPE] = "__class__", [SNAP_LABEL_WEAK] = "weak",
-		[SNAP_LABEL_STACK] = "stack", [SNAP_LABEL_DICT] = "__dict__",
+		[SNAP_LABEL_TYPE] = "__class__",  [SNAP_LABEL_WEAK] = "weak",
+		[SNAP_LABEL_STACK] = "stack",	  [SNAP_LABEL_DICT] = "__dict__",
 	};
 	const uint64_t node = (uint64_t)target + SYNTHETIC_COUNT;
 	enum edge_type type = types[label.kind];
@@ -323,15 +334,17 @@ static void put_head(struct heapsnapshot *e, uint64_t nodes, uint64_t edges)
 	json_put_ascii(&e->json, head);
 	fprintf(e->json.file,
 		"\"node_count\":%llu,\"edge_count\":%llu,\"trace_function_count\":0},\n"
-		"\"nodes\":[", (unsigned long long)nodes, (unsigned long long)edges);
+		"\"nodes\":[",
+		(unsigned long long)nodes, (unsigned long long)edges);
 }
 
 static void put_texts(struct heapsnapshot *e)
 {
 	size_t size;
 
-	json_put_ascii(&e->json, "],\n\"trace_function_infos\":[],\n\"trace_tree\":[],\n"
-				 "\"samples\":[],\n\"locations\":[],\n\"strings\":[");
+	json_put_ascii(&e->json,
+		       "],\n\"trace_function_infos\":[],\n\"trace_tree\":[],\n"
+		       "\"samples\":[],\n\"locations\":[],\n\"strings\":[");
 	e->json.comma = false;
 	for (uint32_t i = 0; i < e->texts.count; i++) {
 		const char *const text = intern_text(&e->texts, i, &size);
@@ -455,7 +468,8 @@ static int find(struct heapsnapshot *e, int fd, struct snap_problem *problem)
 	if (passes_read(fd, &parser_ops, e, problem) != 0)
 		return -1;
 	if (e->pid && !e->found)
-		return fail(problem, SNAP_E_LIMIT, 0, "there is no process of that pid in it");
+		return fail(problem, SNAP_E_LIMIT, 0,
+			    "there is no process of that pid in it");
 	e->found = false;
 	return 0;
 }

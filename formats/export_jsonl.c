@@ -69,7 +69,9 @@ static int gather_keys(struct snap_sink *sink, const struct snap_object *o)
 }
 
 static const struct snap_sink_ops gather_ops = {
-	.fact = gather_fact, .shape = take_shape, .object = gather_keys,
+	.fact = gather_fact,
+	.shape = take_shape,
+	.object = gather_keys,
 };
 
 /* ---- pass 2: what the keys look like ---- */
@@ -92,7 +94,8 @@ static int describe_value(struct snap_sink *sink, const struct snap_value *v)
 }
 
 static const struct snap_sink_ops describe_ops = {
-	.object = describe_object, .value = describe_value,
+	.object = describe_object,
+	.value = describe_value,
 };
 
 /* ---- passes ---- */
@@ -141,7 +144,9 @@ static const struct snap_parser_ops parser_ops = { .begin = begin, .finish = fin
 static int run_passes(struct export *e, int fd, struct snap_problem *problem)
 {
 	static const struct snap_sink_ops *const passes[] = {
-		&gather_ops, &describe_ops, &jsonl_write_ops,
+		&gather_ops,
+		&describe_ops,
+		&jsonl_write_ops,
 	};
 
 	for (size_t i = 0; i < sizeof(passes) / sizeof(*passes); i++) {

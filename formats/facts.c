@@ -11,7 +11,7 @@
 #include "formats/layout.h"
 #include "formats/writer.h"
 
-enum { ROWS = 32 };	/* facts in a block */
+enum { ROWS = 32 }; /* facts in a block */
 
 /* Makes the row of a fact; false when the fact cannot be stored in one block. */
 static bool row_of(const struct snap_fact *fact, struct layout_fact *ret)
@@ -49,8 +49,9 @@ static long one_block(uint8_t *buf, size_t capacity, const struct snap_fact *fac
 	for (; n < ROWS && n < count; n++) {
 		if (!row_of(&facts[n], &rows[n]))
 			return -E2BIG;
-		if (n > 0 && layout_bound(layout, n + 1, bytes + text_bytes(&rows[n])) >
-				     BLOCK_STORE_MAX)
+		if (n > 0 &&
+		    layout_bound(layout, n + 1, bytes + text_bytes(&rows[n])) >
+			    BLOCK_STORE_MAX)
 			break;
 		bytes += text_bytes(&rows[n]);
 	}

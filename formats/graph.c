@@ -39,7 +39,8 @@ static int number_object(struct snap_sink *sink, const struct snap_object *o)
 }
 
 const struct snap_sink_ops graph_number_ops = {
-	.shape = take_shape, .object = number_object,
+	.shape = take_shape,
+	.object = number_object,
 };
 
 /* ---- pass 2: the graph ---- */
@@ -58,8 +59,8 @@ int graph_each_edge(struct heapsnapshot *e, const struct snap_object *o,
 
 		if (label.kind == SNAP_LABEL_KEY)
 			key = o->refs[i];
-		target = o->refs[i] ? ordinals_find(&e->objects, o->refs[i])
-				    : ORDINALS_NONE;
+		target = o->refs[i] ? ordinals_find(&e->objects, o->refs[i]) :
+				      ORDINALS_NONE;
 		if (target != ORDINALS_NONE)
 			err = found(e, target, label, i < nfixed ? i : i - nfixed, key);
 	}
@@ -149,8 +150,12 @@ static int gather_root(struct snap_sink *sink, const struct snap_root *r)
 }
 
 const struct snap_sink_ops graph_gather_ops = {
-	.string = take_string, .type = take_type, .shape = take_shape,
-	.object = gather_object, .value = gather_value, .root = gather_root,
+	.string = take_string,
+	.type = take_type,
+	.shape = take_shape,
+	.object = gather_object,
+	.value = gather_value,
+	.root = gather_root,
 };
 
 /* ---- between: what is reachable ---- */

@@ -14,40 +14,40 @@
 #include "formats/sink.h"
 #include "formats/tables.h"
 
-#define GRAPH_WEAK 0x80000000u		/* set in an edge: the reference is weak */
+#define GRAPH_WEAK 0x80000000u /* set in an edge: the reference is weak */
 #define GRAPH_OBJECTS_MAX 0x7fffff00u
-#define GRAPH_NAME_MAX 200		/* bytes of a root's name */
+#define GRAPH_NAME_MAX 200 /* bytes of a root's name */
 
 struct graph_root {
-	uint32_t object, name;	/* ordinal; text number */
+	uint32_t object, name; /* ordinal; text number */
 	uint8_t kind;
 };
 
 struct heapsnapshot {
 	struct snap_sink sink;
 	const struct snap_sink_ops *ops;
-	uint32_t wanted;		/* process */
-	uint32_t processes;		/* in the snapshot; of the one looked for: */
-	uint64_t pid;			/* 0: the first */
+	uint32_t wanted;    /* process */
+	uint32_t processes; /* in the snapshot; of the one looked for: */
+	uint64_t pid;	    /* 0: the first */
 	bool found;
 	struct tables tables;
 	struct keys keys;
 	struct ordinals objects;
 	struct intern texts;
 
-	uint64_t *first_edge;		/* by object; one more at the end */
-	uint32_t *edges;		/* target; the highest bit: weak */
+	uint64_t *first_edge; /* by object; one more at the end */
+	uint32_t *edges;      /* target; the highest bit: weak */
 	size_t nedges, edges_capacity;
 	uint8_t *reached;
 	uint32_t *queue;
 	struct graph_root *roots;
 	size_t nroots, roots_capacity;
-	uint32_t unreachable;		/* objects no root reaches */
+	uint32_t unreachable; /* objects no root reaches */
 
 	struct json json;
 	uint32_t current; /* ordinal of the object whose node is not written yet */
 	bool pending;
-	struct snap_object object;	/* that object; without references */
+	struct snap_object object; /* that object; without references */
 };
 
 static inline struct heapsnapshot *heapsnapshot_of(struct snap_sink *sink)

@@ -17,16 +17,16 @@
 #include "formats/layout.h"
 
 struct entry {
-	uint64_t offset;	/* of the block, from the start of the process */
+	uint64_t offset; /* of the block, from the start of the process */
 	struct block_head head;
 };
 
 struct snap_indexer {
 	struct snap_index_state state;
-	uint8_t head[BLOCK_HEAD_SIZE];	/* of the structure that is coming */
-	size_t have;			/* bytes of it */
-	bool opened;			/* the file header was there */
-	uint64_t skip;			/* bytes of the current frame still to come */
+	uint8_t head[BLOCK_HEAD_SIZE]; /* of the structure that is coming */
+	size_t have;		       /* bytes of it */
+	bool opened;		       /* the file header was there */
+	uint64_t skip;		       /* bytes of the current frame still to come */
 	struct entry *entries;
 	size_t count, capacity;
 };
@@ -201,7 +201,8 @@ int snap_indexer_finish(struct snap_indexer *x, void **data_ret, size_t *size_re
 		columns * (4 + BYTES_VARINT_MAX * (size_t)x->state.blocks) + 16;
 	const size_t room = ZSTD_compressBound(bound);
 	struct block_head head = {
-		.type = BLOCK_INDEX, .columns = (uint16_t)columns,
+		.type = BLOCK_INDEX,
+		.columns = (uint16_t)columns,
 		.count = (uint32_t)x->state.blocks,
 	};
 	uint8_t *const raw = malloc(bound);
@@ -221,9 +222,11 @@ int snap_indexer_finish(struct snap_indexer *x, void **data_ret, size_t *size_re
 	head.frame_crc = crc32c(0, out + BLOCK_HEAD_SIZE, size);
 	block_put_head(out, &head);
 	size += BLOCK_HEAD_SIZE;
-	block_put_trailer(out + size, &(struct block_trailer){
-		.to_index = size, .to_head = x->state.whole + size,
-	});
+	block_put_trailer(out + size,
+			  &(struct block_trailer){
+				  .to_index = size,
+				  .to_head = x->state.whole + size,
+			  });
 	*data_ret = out;
 	*size_ret = size + BLOCK_TRAILER_SIZE;
 	return 0;

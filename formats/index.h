@@ -16,12 +16,12 @@
 struct snap_indexer;
 
 struct snap_index_state {
-	uint64_t bytes;		/* seen so far */
-	uint64_t whole;		/* of those, bytes up to the end of the last whole block:
+	uint64_t bytes; /* seen so far */
+	uint64_t whole; /* of those, bytes up to the end of the last whole block:
 				 * where to cut a truncated stream */
 	uint64_t blocks, objects;
-	bool ended;		/* END seen */
-	bool bad;		/* framing is broken after `whole` */
+	bool ended; /* END seen */
+	bool bad;   /* framing is broken after `whole` */
 };
 
 /* NULL when out of memory. */

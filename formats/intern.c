@@ -36,7 +36,7 @@ const char *intern_text(const struct intern *in, uint32_t number, size_t *size_r
 
 static uint64_t hash_text(const char *text, size_t size)
 {
-	uint64_t h = 0xcbf29ce484222325;	/* FNV-1a */
+	uint64_t h = 0xcbf29ce484222325; /* FNV-1a */
 
 	for (size_t i = 0; i < size; i++)
 		h = (h ^ (uint8_t)text[i]) * 0x100000001b3;

@@ -11,9 +11,9 @@
 struct intern {
 	char *text;
 	size_t text_size, text_capacity;
-	uint64_t *ends;		/* of text i: text[ends[i - 1] .. ends[i]) */
+	uint64_t *ends; /* of text i: text[ends[i - 1] .. ends[i]) */
 	size_t count, capacity;
-	uint32_t *slots;	/* number + 1, 0 = free; a power of two of them */
+	uint32_t *slots; /* number + 1, 0 = free; a power of two of them */
 	size_t mask;
 };
 

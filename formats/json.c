@@ -213,9 +213,9 @@ static void put_escape(struct json *j, char letter, uint32_t value, int digits)
 static bool unprintable(uint32_t c)
 {
 	return c < ' ' || (c >= 0x7f && c <= 0xa0) || c == 0xad ||
-	       (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202f) ||
-	       (c >= 0x205f && c <= 0x206f) || (c >= 0xd800 && c <= 0xf8ff) ||
-	       c == 0xfeff || (c >= 0xfff0 && c <= 0xfffb) || c >= 0xe0000;
+		(c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202f) ||
+		(c >= 0x205f && c <= 0x206f) || (c >= 0xd800 && c <= 0xf8ff) ||
+		c == 0xfeff || (c >= 0xfff0 && c <= 0xfffb) || c >= 0xe0000;
 }
 
 static void put_repr_character(struct json *j, uint32_t c, char quote)

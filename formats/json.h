@@ -23,19 +23,19 @@ struct json {
 void json_open(struct json *j,
 	       char bracket); /* { or [ as a value, after json_key if any */
 void json_close(struct json *j, char bracket);
-void json_key(struct json *j, const char *key);	/* ASCII, not escaped */
+void json_key(struct json *j, const char *key); /* ASCII, not escaped */
 void json_u64(struct json *j, uint64_t value);
 void json_text(struct json *j, const char *text, size_t size);
 void json_latin1(struct json *j, const char *text, size_t size); /* one char per byte */
-void json_word(struct json *j, const char *word);	/* true, false, null, a number */
-void json_line(struct json *j);				/* newline; begins anew */
+void json_word(struct json *j, const char *word); /* true, false, null, a number */
+void json_line(struct json *j);			  /* newline; begins anew */
 
 /* A string in parts: begin, any of the puts, end. */
 void json_string_begin(struct json *j);
 void json_put_ascii(struct json *j, const char *text); /* plain, no escapes needed */
 void json_put_text(struct json *j, const char *text, size_t size);
 void json_put_u64(struct json *j, uint64_t value);
-void json_put_hex(struct json *j, uint64_t value);		/* 0x... */
+void json_put_hex(struct json *j, uint64_t value); /* 0x... */
 /* As Python's repr of a str or bytes; cut = it goes on, "..." is added. */
 void json_put_str_repr(struct json *j, const char *text, size_t size, bool cut);
 void json_put_bytes_repr(struct json *j, const char *text, size_t size, bool cut);

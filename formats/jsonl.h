@@ -14,7 +14,7 @@
 #include "formats/tables.h"
 
 struct fact {
-	char *key, *text;	/* text NULL: a number */
+	char *key, *text; /* text NULL: a number */
 	size_t size;
 	uint64_t u64;
 };
@@ -24,12 +24,13 @@ struct process {
 	size_t nfacts;
 	struct keys keys;
 	bool complete;
-	struct snap_problem problem;	/* code SNAP_OK = none */
+	struct snap_problem problem; /* code SNAP_OK = none */
 };
 
-struct export {
-	struct snap_sink sink;		/* of the current process */
-	const struct snap_sink_ops *ops;	/* of the current pass */
+struct export
+{
+	struct snap_sink sink;		 /* of the current process */
+	const struct snap_sink_ops *ops; /* of the current pass */
 	struct process *processes;
 	uint32_t nprocesses;
 	struct process *current;

@@ -138,21 +138,21 @@ static void put_shared_key(struct export *e, uint32_t name)
 
 static const char *const kind_names[SNAP_LABEL_KIND_COUNT] = {
 	[SNAP_LABEL_OTHER] = "other", [SNAP_LABEL_ATTR] = "attr",
-	[SNAP_LABEL_KEY] = "key", [SNAP_LABEL_VALUE] = "value",
+	[SNAP_LABEL_KEY] = "key",     [SNAP_LABEL_VALUE] = "value",
 	[SNAP_LABEL_INDEX] = "index", [SNAP_LABEL_ELEMENT] = "other",
 	[SNAP_LABEL_LOCAL] = "local", [SNAP_LABEL_CELL] = "cell",
-	[SNAP_LABEL_TYPE] = "type", [SNAP_LABEL_WEAK] = "weak",
+	[SNAP_LABEL_TYPE] = "type",   [SNAP_LABEL_WEAK] = "weak",
 	[SNAP_LABEL_STACK] = "other", [SNAP_LABEL_DICT] = "attr",
 };
 
 /* What stands before a label's name. */
 static const char *const prefixes[SNAP_LABEL_KIND_COUNT] = {
-	[SNAP_LABEL_OTHER] = "", [SNAP_LABEL_ATTR] = ".",
-	[SNAP_LABEL_KEY] = "key ", [SNAP_LABEL_VALUE] = "[",
-	[SNAP_LABEL_INDEX] = "[", [SNAP_LABEL_ELEMENT] = "element",
-	[SNAP_LABEL_LOCAL] = "local ", [SNAP_LABEL_CELL] = "closure ",
+	[SNAP_LABEL_OTHER] = "",	 [SNAP_LABEL_ATTR] = ".",
+	[SNAP_LABEL_KEY] = "key ",	 [SNAP_LABEL_VALUE] = "[",
+	[SNAP_LABEL_INDEX] = "[",	 [SNAP_LABEL_ELEMENT] = "element",
+	[SNAP_LABEL_LOCAL] = "local ",	 [SNAP_LABEL_CELL] = "closure ",
 	[SNAP_LABEL_TYPE] = "__class__", [SNAP_LABEL_WEAK] = "weak",
-	[SNAP_LABEL_STACK] = "stack", [SNAP_LABEL_DICT] = ".__dict__",
+	[SNAP_LABEL_STACK] = "stack",	 [SNAP_LABEL_DICT] = ".__dict__",
 };
 
 /* index: of the reference within the tail; key: address of the key that precedes it. */
@@ -303,9 +303,10 @@ static void write_float(struct json *j, const char *text, size_t size)
 	const double value = size == sizeof(value) ? float_of(text) : NAN;
 
 	if (!isfinite(value)) {
-		json_word(j, isnan(value) ? "\"nan\""
-			     : value > 0  ? "\"inf\""
-					  : "\"-inf\"");
+		json_word(j,
+			  isnan(value)	    ? "\"nan\"" :
+				  value > 0 ? "\"inf\"" :
+					      "\"-inf\"");
 		return;
 	}
 	json_word(j, "");
@@ -313,15 +314,15 @@ static void write_float(struct json *j, const char *text, size_t size)
 }
 
 static const char *const value_kinds[] = {
-	[SNAP_VALUE_STR] = "str", [SNAP_VALUE_BYTES] = "bytes",
-	[SNAP_VALUE_INT] = "int", [SNAP_VALUE_FLOAT] = "float",
+	[SNAP_VALUE_STR] = "str",   [SNAP_VALUE_BYTES] = "bytes",
+	[SNAP_VALUE_INT] = "int",   [SNAP_VALUE_FLOAT] = "float",
 	[SNAP_VALUE_BOOL] = "bool", [SNAP_VALUE_NAME] = "name",
 };
 
 static void member_value(struct json *j, const struct snap_value *v)
 {
-	if (v->size == 0 && (v->length > 0 || v->kind == SNAP_VALUE_FLOAT ||
-			     v->kind == SNAP_VALUE_BOOL))
+	if (v->size == 0 &&
+	    (v->length > 0 || v->kind == SNAP_VALUE_FLOAT || v->kind == SNAP_VALUE_BOOL))
 		return; /* values were left out; only the length and hash are known */
 	json_key(j, "value");
 	switch (v->kind) {
@@ -397,11 +398,11 @@ static int take_shape(struct snap_sink *sink, const struct snap_shape *shape)
 }
 
 static const char *const object_kinds[SNAP_KIND_COUNT] = {
-	"object", "int", "bool", "float", "str", "bytes",
-	"bytearray", "tuple", "list", "dict", "set", "type",
-	"module", "function", "method", "code", "frame", "generator",
-	"cell", "weakref", "builtin", "none", "exception", "traceback",
-	"deque", "memoryview",
+	"object",    "int",	   "bool",    "float", "str",	    "bytes",
+	"bytearray", "tuple",	   "list",    "dict",  "set",	    "type",
+	"module",    "function",   "method",  "code",  "frame",	    "generator",
+	"cell",	     "weakref",	   "builtin", "none",  "exception", "traceback",
+	"deque",     "memoryview",
 };
 
 static int write_type(struct snap_sink *sink, const struct snap_type *t)
@@ -455,7 +456,7 @@ static int write_frame(struct snap_sink *sink, const struct snap_frame *f)
 
 static const char *const root_kinds[SNAP_ROOT_KIND_COUNT] = {
 	"other", "module", "interpreter", "static_type", "interned", "thread",
-	"local", "stack", "frame", "exception", "c_static", "atexit",
+	"local", "stack",  "frame",	  "exception",	 "c_static", "atexit",
 };
 static const char *const root_flags[] = { "borrowed", "conservative" };
 
@@ -610,4 +611,3 @@ int jsonl_process(struct export *e, uint32_t ordinal)
 	json_member_u64(j, "schema", 1);
 	return end_line(e);
 }
-

@@ -18,17 +18,17 @@
 
 struct key {
 	uint64_t addr;
-	uint64_t text;		/* offset in keys.text */
-	uint64_t length;	/* as snap_value's */
+	uint64_t text;	 /* offset in keys.text */
+	uint64_t length; /* as snap_value's */
 	uint32_t size;
-	uint32_t type;		/* type id, 0 = no such object in the snapshot */
-	uint8_t kind;		/* enum snap_value_kind, 0 = no preview */
+	uint32_t type; /* type id, 0 = no such object in the snapshot */
+	uint8_t kind;  /* enum snap_value_kind, 0 = no preview */
 };
 
 struct keys {
 	struct key *keys;
 	size_t count, capacity;
-	uint64_t *slots;	/* index + 1, 0 = free; a power of two of them */
+	uint64_t *slots; /* index + 1, 0 = free; a power of two of them */
 	size_t mask;
 	char *text;
 	size_t text_size, text_capacity;

@@ -5,29 +5,42 @@
 #include <string.h>
 
 #define FIELD(s, f) sizeof(((struct s *)0)->f), offsetof(struct s, f)
-#define UINT(s, f) { #f, LAYOUT_UINT, FIELD(s, f), 0 }
-#define DELTA(s, f) { #f, LAYOUT_DELTA, FIELD(s, f), 0 }
+#define UINT(s, f) \
+	{ \
+#f, LAYOUT_UINT, FIELD(s, f), 0 \
+	}
+#define DELTA(s, f) \
+	{ \
+#f, LAYOUT_DELTA, FIELD(s, f), 0 \
+	}
 #define BYTES(s, f, n) \
-	{ #f, LAYOUT_BYTES, 0, offsetof(struct s, f), offsetof(struct s, n) }
-#define CUSTOM(name) { name, LAYOUT_CUSTOM, 0, 0, 0 }
+	{ \
+#f, LAYOUT_BYTES, 0, offsetof(struct s, f), offsetof(struct s, n) \
+	}
+#define CUSTOM(name) \
+	{ \
+		name, LAYOUT_CUSTOM, 0, 0, 0 \
+	}
 
 static const struct layout_column facts[] = {
 	UINT(layout_fact, key_size), BYTES(layout_fact, key, key_size),
-	UINT(layout_fact, kind), UINT(layout_fact, u64),
-	UINT(layout_fact, size), BYTES(layout_fact, text, size),
+	UINT(layout_fact, kind),     UINT(layout_fact, u64),
+	UINT(layout_fact, size),     BYTES(layout_fact, text, size),
 };
 
 static const struct layout_column strings[] = {
-	UINT(layout_string, size), BYTES(layout_string, text, size),
+	UINT(layout_string, size),
+	BYTES(layout_string, text, size),
 };
 
 static const struct layout_column snap_types[] = {
-	DELTA(snap_type, name), DELTA(snap_type, addr), UINT(snap_type, flags),
-	UINT(snap_type, kind), UINT(snap_type, basicsize), UINT(snap_type, itemsize),
+	DELTA(snap_type, name), DELTA(snap_type, addr),	    UINT(snap_type, flags),
+	UINT(snap_type, kind),	UINT(snap_type, basicsize), UINT(snap_type, itemsize),
 };
 
 static const struct layout_column shapes[] = {
-	UINT(snap_shape, nfixed), UINT(snap_shape, tail),
+	UINT(snap_shape, nfixed),
+	UINT(snap_shape, tail),
 	{ "label kinds", LAYOUT_KINDS, 0, offsetof(struct snap_shape, fixed),
 	  offsetof(struct snap_shape, nfixed) },
 	{ "label names", LAYOUT_NAMES, 0, offsetof(struct snap_shape, fixed),
@@ -35,74 +48,79 @@ static const struct layout_column shapes[] = {
 };
 
 static const struct layout_column objects[] = {
-	CUSTOM("addr"), CUSTOM("type"), CUSTOM("shape"), CUSTOM("size"),
+	CUSTOM("addr"),	    CUSTOM("type"),  CUSTOM("shape"), CUSTOM("size"),
 	CUSTOM("refcount"), CUSTOM("flags"), CUSTOM("nrefs"), CUSTOM("refs"),
 };
 
 static const struct layout_column refs[] = { CUSTOM("refs") };
 
 static const struct layout_column values[] = {
-	CUSTOM("gap"), CUSTOM("kind"), CUSTOM("length"), CUSTOM("size"), CUSTOM("hash"),
-	CUSTOM("text"),
+	CUSTOM("gap"),	CUSTOM("kind"), CUSTOM("length"),
+	CUSTOM("size"), CUSTOM("hash"), CUSTOM("text"),
 };
 
 static const struct layout_column threads[] = {
-	UINT(snap_thread, name), UINT(snap_thread, native_id), DELTA(snap_thread, ident),
-	UINT(snap_thread, interpreter), UINT(snap_thread, flags),
+	UINT(snap_thread, name),   UINT(snap_thread, native_id),
+	DELTA(snap_thread, ident), UINT(snap_thread, interpreter),
+	UINT(snap_thread, flags),
 };
 
 static const struct layout_column frames[] = {
-	UINT(snap_frame, thread), UINT(snap_frame, depth), UINT(snap_frame, function),
-	UINT(snap_frame, file), UINT(snap_frame, line), DELTA(snap_frame, code),
+	UINT(snap_frame, thread),  UINT(snap_frame, depth), UINT(snap_frame, function),
+	UINT(snap_frame, file),	   UINT(snap_frame, line),  DELTA(snap_frame, code),
 	DELTA(snap_frame, object),
 };
 
 static const struct layout_column roots[] = {
-	UINT(snap_root, kind), UINT(snap_root, flags), UINT(snap_root, thread),
+	UINT(snap_root, kind),	UINT(snap_root, flags), UINT(snap_root, thread),
 	UINT(snap_root, frame), DELTA(snap_root, name), DELTA(snap_root, target),
 };
 
 static const struct layout_column maps[] = {
-	DELTA(snap_map, start), DELTA(snap_map, end), UINT(snap_map, offset),
-	UINT(snap_map, name), UINT(snap_map, class_), UINT(snap_map, perms),
-	UINT(snap_map, rss), UINT(snap_map, pss), UINT(snap_map, private_dirty),
-	UINT(snap_map, anonymous), UINT(snap_map, swap), UINT(snap_map, live),
+	DELTA(snap_map, start),	       DELTA(snap_map, end),
+	UINT(snap_map, offset),	       UINT(snap_map, name),
+	UINT(snap_map, class_),	       UINT(snap_map, perms),
+	UINT(snap_map, rss),	       UINT(snap_map, pss),
+	UINT(snap_map, private_dirty), UINT(snap_map, anonymous),
+	UINT(snap_map, swap),	       UINT(snap_map, live),
 	UINT(snap_map, object_bytes),
 };
 
 static const struct layout_column buffers[] = {
-	DELTA(snap_buffer, object), DELTA(snap_buffer, data), UINT(snap_buffer, length),
-	DELTA(snap_buffer, owner), UINT(snap_buffer, source), UINT(snap_buffer, flags),
+	DELTA(snap_buffer, object), DELTA(snap_buffer, data),  UINT(snap_buffer, length),
+	DELTA(snap_buffer, owner),  UINT(snap_buffer, source), UINT(snap_buffer, flags),
 };
 
 static const struct layout_column size_checks[] = {
-	UINT(snap_size_check, type), UINT(snap_size_check, checked),
+	UINT(snap_size_check, type),	   UINT(snap_size_check, checked),
 	UINT(snap_size_check, mismatched), UINT(snap_size_check, ours),
 	UINT(snap_size_check, theirs),
 };
 
 static const struct layout_column errors[] = {
-	DELTA(snap_error, addr), UINT(snap_error, type), UINT(snap_error, text),
+	DELTA(snap_error, addr),
+	UINT(snap_error, type),
+	UINT(snap_error, text),
 };
 
 static const struct layout_column progress[] = {
-	UINT(snap_progress, phase), UINT(snap_progress, objects),
-	UINT(snap_progress, edges), UINT(snap_progress, done),
+	UINT(snap_progress, phase),    UINT(snap_progress, objects),
+	UINT(snap_progress, edges),    UINT(snap_progress, done),
 	UINT(snap_progress, estimate),
 };
 
 static const struct layout_column end[] = {
-	UINT(layout_end, objects), UINT(layout_end, edges),
+	UINT(layout_end, objects),	UINT(layout_end, edges),
 	UINT(layout_end, object_bytes), UINT(layout_end, values),
-	UINT(layout_end, strings), UINT(layout_end, types),
-	UINT(layout_end, shapes), UINT(layout_end, threads),
-	UINT(layout_end, frames), UINT(layout_end, roots),
+	UINT(layout_end, strings),	UINT(layout_end, types),
+	UINT(layout_end, shapes),	UINT(layout_end, threads),
+	UINT(layout_end, frames),	UINT(layout_end, roots),
 	UINT(layout_end, blocks),
 };
 
 static const struct layout_column index_columns[] = {
-	CUSTOM("distance"), CUSTOM("type"), CUSTOM("flags"), CUSTOM("first"),
-	CUSTOM("count"), CUSTOM("raw_size"), CUSTOM("frame_crc"),
+	CUSTOM("distance"), CUSTOM("type"),	CUSTOM("flags"),     CUSTOM("first"),
+	CUSTOM("count"),    CUSTOM("raw_size"), CUSTOM("frame_crc"),
 };
 
 #define COLUMNS(table) .columns = (table), .ncolumns = sizeof(table) / sizeof(*(table))
@@ -251,7 +269,7 @@ size_t layout_encode(const struct layout *layout, const void *rows, uint32_t cou
 size_t layout_bound(const struct layout *layout, uint32_t count, size_t extra)
 {
 	return layout->ncolumns * (4 + (size_t)BYTES_VARINT_MAX * count) + extra +
-	       BYTES_VARINT_MAX;
+		BYTES_VARINT_MAX;
 }
 
 bool layout_open(struct layout_reader *reader, const struct layout *layout,
@@ -321,7 +339,7 @@ static bool decode_cell(struct layout_reader *reader, unsigned c, char *row,
 	switch ((enum layout_encoding)column->encoding) {
 	case LAYOUT_UINT:
 		return bytes_varint(in, &value) &&
-		       store(row + column->offset, column->width, value);
+			store(row + column->offset, column->width, value);
 	case LAYOUT_DELTA:
 		if (!bytes_varint(in, &value))
 			return false;

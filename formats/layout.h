@@ -22,31 +22,31 @@
 #include "formats/bytes.h"
 #include "formats/sink.h"
 
-#define LAYOUT_COLUMNS_MAX 13	/* of the blocks this version knows */
+#define LAYOUT_COLUMNS_MAX 13 /* of the blocks this version knows */
 
 enum layout_encoding {
-	LAYOUT_UINT, /* varint */
-	LAYOUT_DELTA, /* varint of zigzag(value - value of the row before), 0 first */
-	LAYOUT_BYTES, /* the bytes of all rows; sizes are in another column */
-	LAYOUT_KINDS, /* the labels' kinds, a byte each */
-	LAYOUT_NAMES, /* the labels' names, a varint each */
+	LAYOUT_UINT,   /* varint */
+	LAYOUT_DELTA,  /* varint of zigzag(value - value of the row before), 0 first */
+	LAYOUT_BYTES,  /* the bytes of all rows; sizes are in another column */
+	LAYOUT_KINDS,  /* the labels' kinds, a byte each */
+	LAYOUT_NAMES,  /* the labels' names, a varint each */
 	LAYOUT_CUSTOM, /* written and read by code of its own */
 };
 
 struct layout_column {
 	const char *name;
-	uint8_t encoding;	/* enum layout_encoding */
-	uint8_t width;		/* bytes of the field: 1, 4 or 8 */
-	uint16_t offset;	/* of the field, or of the pointer to bytes or labels */
+	uint8_t encoding;     /* enum layout_encoding */
+	uint8_t width;	      /* bytes of the field: 1, 4 or 8 */
+	uint16_t offset;      /* of the field, or of the pointer to bytes or labels */
 	uint16_t size_offset; /* BYTES, KINDS, NAMES: of the uint32_t that counts them */
 };
 
 struct layout {
 	const struct layout_column *columns;
 	uint8_t ncolumns;
-	uint16_t row_size;	/* of the struct a row is, 0 = custom */
-	bool has_ids;		/* rows have ids: block's `first` + row + 1 */
-	uint32_t needs; /* 1 << type of each block type that defines ids used here */
+	uint16_t row_size; /* of the struct a row is, 0 = custom */
+	bool has_ids;	   /* rows have ids: block's `first` + row + 1 */
+	uint32_t needs;	   /* 1 << type of each block type that defines ids used here */
 };
 
 /* By enum block_type; an entry without columns is no block type. */
@@ -67,7 +67,7 @@ struct layout_string {
 struct layout_end {
 	uint64_t objects, edges, object_bytes, values;
 	uint64_t strings, types, shapes, threads, frames, roots;
-	uint64_t blocks;	/* blocks before this one */
+	uint64_t blocks; /* blocks before this one */
 };
 
 /*

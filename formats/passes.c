@@ -83,8 +83,8 @@ static int spool(int from, struct snap_problem *problem)
 
 int passes_open(const char *path, struct snap_problem *problem)
 {
-	const int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO)
-					      : open(path, O_RDONLY | O_CLOEXEC);
+	const int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) :
+						open(path, O_RDONLY | O_CLOEXEC);
 	int copied;
 
 	if (fd < 0)

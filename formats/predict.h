@@ -38,8 +38,8 @@ struct predict_type {
 
 /* All in units of 8 bytes. */
 struct predict_slot {
-	uint64_t last;		/* what the slot referred to last */
-	uint64_t before;	/* and what before that, something else */
+	uint64_t last;	 /* what the slot referred to last */
+	uint64_t before; /* and what before that, something else */
 };
 
 struct predict {

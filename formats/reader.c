@@ -39,16 +39,16 @@ struct snap_parser {
 	void *arg;
 
 	struct buffer input;
-	size_t begin, end;	/* the part of input not yet decoded */
-	uint64_t offset;	/* in the whole input, of input.data[begin] */
-	bool searching;		/* lost: looking for the next header */
-	bool stopped;		/* feed or finish returned -1 */
+	size_t begin, end; /* the part of input not yet decoded */
+	uint64_t offset;   /* in the whole input, of input.data[begin] */
+	bool searching;	   /* lost: looking for the next header */
+	bool stopped;	   /* feed or finish returned -1 */
 
-	bool open;		/* between ops->begin and ops->finish */
-	uint32_t ordinal;	/* of the next process */
-	uint32_t sequence;	/* of the last block that had one */
-	uint64_t blocks;	/* of this process */
-	struct snap_problem first;	/* code SNAP_OK = none yet */
+	bool open;		   /* between ops->begin and ops->finish */
+	uint32_t ordinal;	   /* of the next process */
+	uint32_t sequence;	   /* of the last block that had one */
+	uint64_t blocks;	   /* of this process */
+	struct snap_problem first; /* code SNAP_OK = none yet */
 	struct decoder decoder;
 	struct buffer raw;
 	ZSTD_DCtx *zstd;
@@ -92,9 +92,10 @@ void snap_parser_destroy(struct snap_parser *p)
 
 /* ---- problems ---- */
 
-__attribute__((format(printf, 5, 6)))
-static int problem_at(struct snap_problem *problem, enum snap_error_code code, int sys,
-		      uint64_t offset, const char *format, ...)
+__attribute__((format(printf, 5, 6))) static int problem_at(struct snap_problem *problem,
+							    enum snap_error_code code,
+							    int sys, uint64_t offset,
+							    const char *format, ...)
 {
 	va_list args;
 
@@ -120,7 +121,7 @@ static void name_block(struct snap_parser *p, const struct block_head *head,
 static bool recoverable(const struct snap_parser *p, const struct snap_problem *problem)
 {
 	return !p->options.strict && p->open &&
-	       (problem->code == SNAP_E_CORRUPT || problem->code == SNAP_E_LIMIT);
+		(problem->code == SNAP_E_CORRUPT || problem->code == SNAP_E_LIMIT);
 }
 
 /* Keeps the first problem; from here on gaps are no surprise. */
@@ -154,8 +155,8 @@ static int end_process(struct snap_parser *p, struct snap_problem *problem)
 			   (unsigned long long)p->blocks, (unsigned long long)p->offset);
 	p->open = false;
 	result = p->ops->finish ? p->ops->finish(p->arg, p->ordinal - 1, p->decoder.ended,
-						 p->first.code ? &p->first : NULL)
-				: 0;
+						 p->first.code ? &p->first : NULL) :
+				  0;
 	if (result == 0)
 		return 0;
 	return problem_at(problem, SNAP_E_SINK, result, p->offset,

@@ -17,20 +17,20 @@
 /* What is wrong with the bytes: code, where, and one sentence. */
 enum snap_error_code {
 	SNAP_OK = 0,
-	SNAP_E_MAGIC,		/* not a pymem snapshot */
-	SNAP_E_VERSION,		/* a newer major version or an unknown incompatible feature */
-	SNAP_E_CORRUPT,		/* checksum, bounds or counts are wrong in one block */
-	SNAP_E_TRUNCATED,	/* input ended before END */
-	SNAP_E_LIMIT,		/* claims more than the limits allow */
-	SNAP_E_IO,		/* read failed; errno in sys */
+	SNAP_E_MAGIC,	  /* not a pymem snapshot */
+	SNAP_E_VERSION,	  /* a newer major version or an unknown incompatible feature */
+	SNAP_E_CORRUPT,	  /* checksum, bounds or counts are wrong in one block */
+	SNAP_E_TRUNCATED, /* input ended before END */
+	SNAP_E_LIMIT,	  /* claims more than the limits allow */
+	SNAP_E_IO,	  /* read failed; errno in sys */
 	SNAP_E_NOMEM,
-	SNAP_E_SINK,		/* the consumer stopped; its value in sys */
+	SNAP_E_SINK, /* the consumer stopped; its value in sys */
 };
 struct snap_problem {
 	enum snap_error_code code;
 	int sys;
-	uint64_t offset;	/* of the block in the input */
-	char text[256];		/* one sentence, names the block; no target text in it */
+	uint64_t offset; /* of the block in the input */
+	char text[256];	 /* one sentence, names the block; no target text in it */
 };
 
 struct snap_parser;
@@ -42,15 +42,16 @@ struct snap_parser_ops {
 	/* The process is over; complete = END was seen. problem: the first one met, or NULL.
 	 * Exactly once for each begin, also when the parser stops for a problem; not
 	 * called when the consumer itself stopped or the parser is destroyed early. */
-	int (*finish)(void *arg, uint32_t ordinal, int complete, const struct snap_problem *problem);
+	int (*finish)(void *arg, uint32_t ordinal, int complete,
+		      const struct snap_problem *problem);
 };
 
 struct snap_parser_options {
-	uint64_t max_block;	/* raw bytes of one block, 0 = 64 MiB */
-	uint64_t max_objects;	/* per process, 0 = 2^32 - 16 */
-	uint64_t max_refs;	/* of one object whose references fill several blocks (they are
+	uint64_t max_block;   /* raw bytes of one block, 0 = 64 MiB */
+	uint64_t max_objects; /* per process, 0 = 2^32 - 16 */
+	uint64_t max_refs; /* of one object whose references fill several blocks (they are
 				 * gathered: 8 bytes each), 0 = 2^29 */
-	int strict;		/* stop at the first bad block; else resync at the next one,
+	int strict;	   /* stop at the first bad block; else resync at the next one,
 				 * report the problem through finish, and go on */
 };
 
@@ -80,6 +81,7 @@ int snap_parser_finish(struct snap_parser *parser, struct snap_problem *problem)
 
 /* Reads fd (file, pipe, socket) to its end through a parser. */
 int snap_read_fd(int fd, const struct snap_parser_options *options,
-		 const struct snap_parser_ops *ops, void *arg, struct snap_problem *problem);
+		 const struct snap_parser_ops *ops, void *arg,
+		 struct snap_problem *problem);
 
 #endif

@@ -42,10 +42,11 @@
 
 /* Limits of what a snapshot stores. */
 enum {
-	SNAP_TEXT_MAX = 65536,	/* bytes of a string, a fact or a value's preview; the writer
+	SNAP_TEXT_MAX =
+		65536,	    /* bytes of a string, a fact or a value's preview; the writer
 				 * cuts longer strings and facts, refuses longer previews */
-	SNAP_KEY_MAX = 255,	/* bytes of a fact's key */
-	SNAP_SHAPE_MAX = 65535,	/* fixed labels of a shape */
+	SNAP_KEY_MAX = 255, /* bytes of a fact's key */
+	SNAP_SHAPE_MAX = 65535, /* fixed labels of a shape */
 };
 
 /*
@@ -53,14 +54,17 @@ enum {
  * renumber.  `name` is the label's string id where the kind has one.
  */
 enum snap_label_kind {
-	SNAP_LABEL_OTHER = 0,	/* a reference nothing more is known about; name may say what */
-	SNAP_LABEL_ATTR = 1,	/* .name: attribute, slot or C member; name is an identifier */
-	SNAP_LABEL_KEY = 2,	/* a key of a dict */
-	SNAP_LABEL_VALUE = 3,	/* the value of the dict key that precedes it: ['key']; with a
+	SNAP_LABEL_OTHER =
+		0, /* a reference nothing more is known about; name may say what */
+	SNAP_LABEL_ATTR =
+		1, /* .name: attribute, slot or C member; name is an identifier */
+	SNAP_LABEL_KEY = 2, /* a key of a dict */
+	SNAP_LABEL_VALUE =
+		3, /* the value of the dict key that precedes it: ['key']; with a
 				 * name, of the key of that name, which the dict does not hold
 				 * itself (instances share their keys through the class) */
 	SNAP_LABEL_INDEX = 4,	/* [i], i counted from the start of the tail */
-	SNAP_LABEL_ELEMENT = 5,	/* a member of a set or another unordered container */
+	SNAP_LABEL_ELEMENT = 5, /* a member of a set or another unordered container */
 	SNAP_LABEL_LOCAL = 6,	/* local variable `name` of a frame */
 	SNAP_LABEL_CELL = 7,	/* closure variable `name` */
 	SNAP_LABEL_TYPE = 8,	/* __class__ */
@@ -72,18 +76,18 @@ enum snap_label_kind {
 
 /* How the references after the fixed ones are labelled.  On disk. */
 enum snap_tail {
-	SNAP_TAIL_OTHER = 0,	/* each SNAP_LABEL_OTHER */
-	SNAP_TAIL_INDEX = 1,	/* [0], [1], ... */
-	SNAP_TAIL_PAIRS = 2,	/* key, value, key, value, ... */
-	SNAP_TAIL_ELEMENT = 3,	/* each SNAP_LABEL_ELEMENT */
-	SNAP_TAIL_WEAK = 4,	/* each SNAP_LABEL_WEAK */
-	SNAP_TAIL_STACK = 5,	/* each SNAP_LABEL_STACK */
+	SNAP_TAIL_OTHER = 0,   /* each SNAP_LABEL_OTHER */
+	SNAP_TAIL_INDEX = 1,   /* [0], [1], ... */
+	SNAP_TAIL_PAIRS = 2,   /* key, value, key, value, ... */
+	SNAP_TAIL_ELEMENT = 3, /* each SNAP_LABEL_ELEMENT */
+	SNAP_TAIL_WEAK = 4,    /* each SNAP_LABEL_WEAK */
+	SNAP_TAIL_STACK = 5,   /* each SNAP_LABEL_STACK */
 	SNAP_TAIL_COUNT
 };
 
 struct snap_label {
-	uint8_t kind;		/* enum snap_label_kind */
-	uint32_t name;		/* string id, 0 when the kind has no name */
+	uint8_t kind;  /* enum snap_label_kind */
+	uint32_t name; /* string id, 0 when the kind has no name */
 };
 
 /*
@@ -96,115 +100,148 @@ struct snap_shape {
 	uint32_t id;
 	uint32_t nfixed;
 	const struct snap_label *fixed;
-	uint8_t tail;		/* enum snap_tail */
+	uint8_t tail; /* enum snap_tail */
 };
 
 /* What the object's layout is, by its nearest builtin base.  On disk. */
 enum snap_kind {
-	SNAP_KIND_OBJECT = 0,	/* none of the below */
-	SNAP_KIND_INT = 1, SNAP_KIND_BOOL = 2, SNAP_KIND_FLOAT = 3,
-	SNAP_KIND_STR = 4, SNAP_KIND_BYTES = 5, SNAP_KIND_BYTEARRAY = 6,
-	SNAP_KIND_TUPLE = 7, SNAP_KIND_LIST = 8, SNAP_KIND_DICT = 9,
-	SNAP_KIND_SET = 10,	/* set and frozenset */
-	SNAP_KIND_TYPE = 11, SNAP_KIND_MODULE = 12, SNAP_KIND_FUNCTION = 13,
-	SNAP_KIND_METHOD = 14, SNAP_KIND_CODE = 15, SNAP_KIND_FRAME = 16,
+	SNAP_KIND_OBJECT = 0, /* none of the below */
+	SNAP_KIND_INT = 1,
+	SNAP_KIND_BOOL = 2,
+	SNAP_KIND_FLOAT = 3,
+	SNAP_KIND_STR = 4,
+	SNAP_KIND_BYTES = 5,
+	SNAP_KIND_BYTEARRAY = 6,
+	SNAP_KIND_TUPLE = 7,
+	SNAP_KIND_LIST = 8,
+	SNAP_KIND_DICT = 9,
+	SNAP_KIND_SET = 10, /* set and frozenset */
+	SNAP_KIND_TYPE = 11,
+	SNAP_KIND_MODULE = 12,
+	SNAP_KIND_FUNCTION = 13,
+	SNAP_KIND_METHOD = 14,
+	SNAP_KIND_CODE = 15,
+	SNAP_KIND_FRAME = 16,
 	SNAP_KIND_GENERATOR = 17, /* generator, coroutine, async generator */
-	SNAP_KIND_CELL = 18, SNAP_KIND_WEAKREF = 19, SNAP_KIND_BUILTIN = 20,
-	SNAP_KIND_NONE = 21, SNAP_KIND_EXCEPTION = 22, SNAP_KIND_TRACEBACK = 23,
-	SNAP_KIND_DEQUE = 24, SNAP_KIND_MEMORYVIEW = 25,
+	SNAP_KIND_CELL = 18,
+	SNAP_KIND_WEAKREF = 19,
+	SNAP_KIND_BUILTIN = 20,
+	SNAP_KIND_NONE = 21,
+	SNAP_KIND_EXCEPTION = 22,
+	SNAP_KIND_TRACEBACK = 23,
+	SNAP_KIND_DEQUE = 24,
+	SNAP_KIND_MEMORYVIEW = 25,
 	SNAP_KIND_COUNT
 };
 
-enum snap_type_flags {		/* on disk */
-	SNAP_TYPE_HEAP = 1u << 0,	/* created at run time; instances own a reference to it */
-	SNAP_TYPE_GC = 1u << 1,		/* instances take part in garbage collection */
-	SNAP_TYPE_APPROX = 1u << 2,	/* __sizeof__ is Python code: sizes are the base formula */
-	SNAP_TYPE_OPAQUE = 1u << 3,	/* tp_traverse skipped: it crashed or hung in a first try */
-	SNAP_TYPE_PYTHON = 1u << 4,	/* made by a class statement (or type()) in Python */
-	SNAP_TYPE_HAS_DEL = 1u << 5,	/* defines __del__ */
-	SNAP_TYPE_OWNED = 1u << 6,	/* each instance holds a counted reference to the type:
+enum snap_type_flags { /* on disk */
+		       SNAP_TYPE_HEAP = 1u
+			       << 0, /* created at run time; instances own a reference to it */
+		       SNAP_TYPE_GC = 1u
+			       << 1, /* instances take part in garbage collection */
+		       SNAP_TYPE_APPROX = 1u
+			       << 2, /* __sizeof__ is Python code: sizes are the base formula */
+		       SNAP_TYPE_OPAQUE = 1u
+			       << 3, /* tp_traverse skipped: it crashed or hung in a first try */
+		       SNAP_TYPE_PYTHON = 1u
+			       << 4, /* made by a class statement (or type()) in Python */
+		       SNAP_TYPE_HAS_DEL = 1u << 5, /* defines __del__ */
+		       SNAP_TYPE_OWNED = 1u
+			       << 6, /* each instance holds a counted reference to the type:
 					 * consumers add one TYPE edge per object */
 };
 
 struct snap_type {
 	uint32_t id;
-	uint32_t name;		/* string id: module-qualified, `__main__.Foo`, `builtins.str` */
-	uint64_t addr;		/* of the type object */
-	uint32_t flags;		/* enum snap_type_flags */
-	uint8_t kind;		/* enum snap_kind */
+	uint32_t name;	/* string id: module-qualified, `__main__.Foo`, `builtins.str` */
+	uint64_t addr;	/* of the type object */
+	uint32_t flags; /* enum snap_type_flags */
+	uint8_t kind;	/* enum snap_kind */
 	uint64_t basicsize, itemsize;
 };
 
-enum snap_object_flags {	/* on disk */
-	SNAP_OBJ_GC_TRACKED = 1u << 0,	/* on a garbage collector list */
-	SNAP_OBJ_IMMORTAL = 1u << 1,	/* refcount is not a count; stored as 0 */
-	SNAP_OBJ_SIZE_APPROX = 1u << 2,	/* size could not be computed exactly */
-	SNAP_OBJ_OPAQUE = 1u << 3,	/* its references are not all known */
-	SNAP_OBJ_STATIC = 1u << 4,	/* lies in a program or library's data, not on the heap */
-	SNAP_OBJ_INTERNED = 1u << 5,	/* interned str */
-	SNAP_OBJ_FROZEN = 1u << 6,	/* in the permanent generation (gc.freeze) */
+enum snap_object_flags {				/* on disk */
+			 SNAP_OBJ_GC_TRACKED = 1u << 0, /* on a garbage collector list */
+			 SNAP_OBJ_IMMORTAL = 1u
+				 << 1, /* refcount is not a count; stored as 0 */
+			 SNAP_OBJ_SIZE_APPROX = 1u
+				 << 2, /* size could not be computed exactly */
+			 SNAP_OBJ_OPAQUE = 1u << 3, /* its references are not all known */
+			 SNAP_OBJ_STATIC = 1u
+				 << 4, /* lies in a program or library's data, not on the heap */
+			 SNAP_OBJ_INTERNED = 1u << 5, /* interned str */
+			 SNAP_OBJ_FROZEN = 1u
+				 << 6, /* in the permanent generation (gc.freeze) */
 };
 
 struct snap_object {
 	uint64_t addr;
-	uint64_t size;		/* what sys.getsizeof would say */
-	uint64_t refcount;	/* 0 when immortal */
-	uint32_t type;		/* type id */
-	uint32_t shape;		/* shape id */
-	uint32_t flags;		/* enum snap_object_flags */
-	uint32_t nrefs;		/* entries of refs, absent ones (0) included */
-	const uint64_t *refs;	/* addresses of the referents, in shape order; the
+	uint64_t size;	      /* what sys.getsizeof would say */
+	uint64_t refcount;    /* 0 when immortal */
+	uint32_t type;	      /* type id */
+	uint32_t shape;	      /* shape id */
+	uint32_t flags;	      /* enum snap_object_flags */
+	uint32_t nrefs;	      /* entries of refs, absent ones (0) included */
+	const uint64_t *refs; /* addresses of the referents, in shape order; the
 				 * reference to the own type is not among them */
 };
 
-enum snap_value_kind {		/* on disk */
-	SNAP_VALUE_STR = 1,	/* text: UTF-8 (WTF-8), whole characters */
-	SNAP_VALUE_BYTES = 2,	/* text: raw bytes (bytes, bytearray) */
-	SNAP_VALUE_INT = 3,	/* text: decimal, or 0x... beyond 64 bits */
-	SNAP_VALUE_FLOAT = 4,	/* text: 8 bytes, IEEE 754 little endian */
-	SNAP_VALUE_BOOL = 5,	/* text: one byte, 0 or 1 */
-	SNAP_VALUE_NAME = 6,	/* text: what a function, code, module, type is called */
+enum snap_value_kind {			     /* on disk */
+		       SNAP_VALUE_STR = 1,   /* text: UTF-8 (WTF-8), whole characters */
+		       SNAP_VALUE_BYTES = 2, /* text: raw bytes (bytes, bytearray) */
+		       SNAP_VALUE_INT = 3,   /* text: decimal, or 0x... beyond 64 bits */
+		       SNAP_VALUE_FLOAT = 4, /* text: 8 bytes, IEEE 754 little endian */
+		       SNAP_VALUE_BOOL = 5,  /* text: one byte, 0 or 1 */
+		       SNAP_VALUE_NAME =
+			       6, /* text: what a function, code, module, type is called */
 };
 
 /* A preview of an object's value; follows the object event of the same address. */
 struct snap_value {
 	uint64_t addr;
-	uint8_t kind;		/* enum snap_value_kind */
-	uint64_t length;	/* of the whole value: characters, bytes, or bits for an int */
-	uint64_t hash;		/* of the whole content, equal contents of one process have
+	uint8_t kind;	 /* enum snap_value_kind */
+	uint64_t length; /* of the whole value: characters, bytes, or bits for an int */
+	uint64_t hash;	 /* of the whole content, equal contents of one process have
 				 * equal hashes; 0 when text holds the whole value */
-	uint32_t size;		/* bytes of text; 0 with --no-values */
+	uint32_t size;	 /* bytes of text; 0 with --no-values */
 	const char *text;
 };
 
-enum snap_root_kind {		/* on disk */
-	SNAP_ROOT_OTHER = 0,
-	SNAP_ROOT_MODULE = 1,	/* name = its key in sys.modules */
-	SNAP_ROOT_INTERPRETER = 2, /* name = what field: sys.modules, builtins, codecs, ... */
-	SNAP_ROOT_STATIC_TYPE = 3, /* name = the type's name */
-	SNAP_ROOT_INTERNED = 4,	/* the interned strings' table, where it is an object */
-	SNAP_ROOT_THREAD = 5,	/* held by a thread state; name = field */
-	SNAP_ROOT_LOCAL = 6,	/* local variable `name` of frame; frame has no frame object
+enum snap_root_kind { /* on disk */
+		      SNAP_ROOT_OTHER = 0,
+		      SNAP_ROOT_MODULE = 1, /* name = its key in sys.modules */
+		      SNAP_ROOT_INTERPRETER =
+			      2, /* name = what field: sys.modules, builtins, codecs, ... */
+		      SNAP_ROOT_STATIC_TYPE = 3, /* name = the type's name */
+		      SNAP_ROOT_INTERNED =
+			      4, /* the interned strings' table, where it is an object */
+		      SNAP_ROOT_THREAD = 5, /* held by a thread state; name = field */
+		      SNAP_ROOT_LOCAL =
+			      6, /* local variable `name` of frame; frame has no frame object
 				 * holding it, or is running */
-	SNAP_ROOT_STACK = 7,	/* on the value stack of frame */
-	SNAP_ROOT_FRAME = 8,	/* function, code, globals, frame object of a running frame;
+		      SNAP_ROOT_STACK = 7, /* on the value stack of frame */
+		      SNAP_ROOT_FRAME =
+			      8, /* function, code, globals, frame object of a running frame;
 				 * name = which */
-	SNAP_ROOT_EXCEPTION = 9, /* pending or handled exception of a thread */
-	SNAP_ROOT_C_STATIC = 10, /* found in the writable data of a library; name = library
+		      SNAP_ROOT_EXCEPTION =
+			      9, /* pending or handled exception of a thread */
+		      SNAP_ROOT_C_STATIC =
+			      10, /* found in the writable data of a library; name = library
 				 * (and symbol when known) */
-	SNAP_ROOT_ATEXIT = 11,
-	SNAP_ROOT_KIND_COUNT
+		      SNAP_ROOT_ATEXIT = 11,
+		      SNAP_ROOT_KIND_COUNT
 };
 
 enum snap_root_flags {
-	SNAP_ROOT_BORROWED = 1u << 0, /* does not count in the refcount (e.g. interned dict keys) */
+	SNAP_ROOT_BORROWED = 1u
+		<< 0, /* does not count in the refcount (e.g. interned dict keys) */
 	SNAP_ROOT_CONSERVATIVE = 1u << 1, /* looks like a reference; not proven */
 };
 
 struct snap_root {
 	uint8_t kind;		/* enum snap_root_kind */
 	uint8_t flags;		/* enum snap_root_flags */
-	uint32_t thread, frame;	/* ids, 0 = none */
+	uint32_t thread, frame; /* ids, 0 = none */
 	uint32_t name;		/* string id */
 	uint64_t target;
 };
@@ -213,47 +250,57 @@ enum snap_thread_flags { SNAP_THREAD_MAIN = 1, SNAP_THREAD_GIL = 2 /* held the G
 
 struct snap_thread {
 	uint32_t id;
-	uint32_t name;		/* threading's name if known, else the kernel's */
-	uint64_t native_id;	/* kernel tid, 0 = unknown */
-	uint64_t ident;		/* threading.get_ident() */
-	uint64_t interpreter;	/* interpreter id */
+	uint32_t name;	      /* threading's name if known, else the kernel's */
+	uint64_t native_id;   /* kernel tid, 0 = unknown */
+	uint64_t ident;	      /* threading.get_ident() */
+	uint64_t interpreter; /* interpreter id */
 	uint32_t flags;
 };
 
 struct snap_frame {
 	uint32_t id, thread;
-	uint32_t depth;		/* 0 = innermost (running now) */
+	uint32_t depth;		 /* 0 = innermost (running now) */
 	uint32_t function, file; /* string ids */
-	uint32_t line;		/* 0 = unknown */
-	uint64_t code;		/* address of the code object */
-	uint64_t object;	/* address of the frame object, 0 = exists on the data stack only */
+	uint32_t line;		 /* 0 = unknown */
+	uint64_t code;		 /* address of the code object */
+	uint64_t
+		object; /* address of the frame object, 0 = exists on the data stack only */
 };
 
-enum snap_map_class {		/* on disk */
-	SNAP_MAP_HEAP = 0, SNAP_MAP_ANON = 1, SNAP_MAP_STACK = 2, SNAP_MAP_FILE = 3,
-	SNAP_MAP_SHARED = 4, SNAP_MAP_SPECIAL = 5, SNAP_MAP_AGENT = 6, /* ours */
+enum snap_map_class { /* on disk */
+		      SNAP_MAP_HEAP = 0,
+		      SNAP_MAP_ANON = 1,
+		      SNAP_MAP_STACK = 2,
+		      SNAP_MAP_FILE = 3,
+		      SNAP_MAP_SHARED = 4,
+		      SNAP_MAP_SPECIAL = 5,
+		      SNAP_MAP_AGENT = 6, /* ours */
 };
 
 /* One mapping of the target. */
 struct snap_map {
 	uint64_t start, end, offset;
-	uint32_t name;		/* string id: path, [heap], ... */
-	uint8_t class_;		/* enum snap_map_class */
-	uint8_t perms;		/* r=1 w=2 x=4 s=8 */
+	uint32_t name;	/* string id: path, [heap], ... */
+	uint8_t class_; /* enum snap_map_class */
+	uint8_t perms;	/* r=1 w=2 x=4 s=8 */
 	uint64_t rss, pss, private_dirty, anonymous, swap; /* bytes */
-	uint64_t live;		/* resident bytes in pages that hold a live object or a part of one */
-	uint64_t object_bytes;	/* bytes of objects and their item arrays that lie here */
+	uint64_t
+		live; /* resident bytes in pages that hold a live object or a part of one */
+	uint64_t object_bytes; /* bytes of objects and their item arrays that lie here */
 };
 
-enum snap_buffer_flags { SNAP_BUFFER_OWNER = 1, SNAP_BUFFER_VIEW = 2,
-	SNAP_BUFFER_COUNTED = 4 /* its bytes are in the object's own size already */ };
+enum snap_buffer_flags {
+	SNAP_BUFFER_OWNER = 1,
+	SNAP_BUFFER_VIEW = 2,
+	SNAP_BUFFER_COUNTED = 4 /* its bytes are in the object's own size already */
+};
 
 /* Native memory an object exports or holds. */
 struct snap_buffer {
-	uint64_t object;	/* who holds it */
-	uint64_t data, length;	/* address, bytes */
-	uint64_t owner;		/* views: the object that owns the memory, 0 = unknown */
-	uint32_t source;	/* string id: "buffer", or the probe's name */
+	uint64_t object;       /* who holds it */
+	uint64_t data, length; /* address, bytes */
+	uint64_t owner;	       /* views: the object that owns the memory, 0 = unknown */
+	uint32_t source;       /* string id: "buffer", or the probe's name */
 	uint32_t flags;
 };
 
@@ -261,29 +308,29 @@ struct snap_buffer {
 struct snap_size_check {
 	uint32_t type;
 	uint64_t checked, mismatched;
-	uint64_t ours, theirs;	/* bytes, of the mismatched ones */
+	uint64_t ours, theirs; /* bytes, of the mismatched ones */
 };
 
 /* Something that could not be walked, and why. */
 struct snap_error {
-	uint64_t addr;		/* 0 = no single object */
-	uint32_t type;		/* type id or 0 */
-	uint32_t text;		/* string id */
+	uint64_t addr; /* 0 = no single object */
+	uint32_t type; /* type id or 0 */
+	uint32_t text; /* string id */
 };
 
 struct snap_progress {
-	uint32_t phase;		/* string id */
+	uint32_t phase; /* string id */
 	uint64_t objects, edges, done, estimate;
 };
 
-enum snap_fact_kind { SNAP_FACT_U64 = 0, SNAP_FACT_TEXT = 1 };	/* on disk */
+enum snap_fact_kind { SNAP_FACT_U64 = 0, SNAP_FACT_TEXT = 1 }; /* on disk */
 
 /* Key and value; a later fact of the same key replaces the earlier. */
 struct snap_fact {
-	const char *key;	/* ASCII, e.g. "pid", "python.version", "gil_held_ns" */
+	const char *key; /* ASCII, e.g. "pid", "python.version", "gil_held_ns" */
 	uint8_t kind;
 	uint64_t u64;
-	const char *text;	/* SNAP_FACT_TEXT: bytes, not terminated */
+	const char *text; /* SNAP_FACT_TEXT: bytes, not terminated */
 	size_t size;
 };
 

@@ -14,7 +14,7 @@
 #include "formats/sink.h"
 
 struct tables_shape {
-	uint64_t labels;	/* index of the first */
+	uint64_t labels; /* index of the first */
 	uint32_t nfixed;
 	uint8_t tail;
 };
@@ -22,11 +22,11 @@ struct tables_shape {
 struct tables {
 	char *text;
 	size_t text_size, text_capacity;
-	uint64_t *ends;			/* of string id i: text[ends[i - 1] .. ends[i]) */
+	uint64_t *ends; /* of string id i: text[ends[i - 1] .. ends[i]) */
 	size_t strings, strings_capacity;
-	struct snap_type *types;	/* [id - 1] */
+	struct snap_type *types; /* [id - 1] */
 	size_t ntypes, types_capacity;
-	struct tables_shape *shapes;	/* [id - 1] */
+	struct tables_shape *shapes; /* [id - 1] */
 	size_t nshapes, shapes_capacity;
 	struct snap_label *labels;
 	size_t nlabels, labels_capacity;

@@ -32,7 +32,7 @@ enum {
 	PART_REFS = 65536, /* references in one REFS block */
 	/* encoded size of the largest sheet, and of a REFS block */
 	SCRATCH = LAYOUT_COLUMNS_MAX * (4 + BYTES_VARINT_MAX * SHEET_ROWS) +
-		  (1 + BYTES_VARINT_MAX) * SNAP_SHAPE_MAX + BYTES_VARINT_MAX,
+		(1 + BYTES_VARINT_MAX) * SNAP_SHAPE_MAX + BYTES_VARINT_MAX,
 };
 _Static_assert(SHEET_LABELS >= SHEET_TEXT && SCRATCH > PART_REFS * PREDICT_REF_MAX + 64 &&
 		       SCRATCH >
@@ -42,17 +42,17 @@ _Static_assert(SHEET_LABELS >= SHEET_TEXT && SCRATCH > PART_REFS * PREDICT_REF_M
 
 /* Rows of one block type, waiting. */
 struct sheet {
-	char *rows;			/* SHEET_ROWS structs */
+	char *rows;  /* SHEET_ROWS structs */
 	char *extra; /* text or labels the rows point to; may be NULL */
 	uint32_t count, extra_used, extra_size;
-	uint64_t first;			/* ordinal of rows[0] */
+	uint64_t first; /* ordinal of rows[0] */
 };
 
 struct snap_writer {
 	struct snap_sink sink;
 	snap_write_fn write;
 	void *arg;
-	int err;			/* sticky */
+	int err; /* sticky */
 	bool ended;
 	uint32_t sequence;
 	uint64_t bytes_out;
@@ -195,7 +195,9 @@ static int flush_sheet(struct snap_writer *w, unsigned type)
 static int flush_values(struct snap_writer *w)
 {
 	struct block_head head = {
-		.type = BLOCK_VALUES, .count = w->values.count, .first = w->objects.first,
+		.type = BLOCK_VALUES,
+		.count = w->values.count,
+		.first = w->objects.first,
 	};
 	const uint8_t *const raw = columns_values_pack(&w->values, &head.raw_size);
 
@@ -575,10 +577,21 @@ static int on_end(struct snap_sink *sink)
 }
 
 static const struct snap_sink_ops writer_ops = {
-	.fact = on_fact, .string = on_string, .type = on_type, .shape = on_shape,
-	.object = on_object, .value = on_value, .thread = on_thread, .frame = on_frame,
-	.root = on_root, .map = on_map, .buffer = on_buffer, .size_check = on_size_check,
-	.error = on_error, .progress = on_progress, .end = on_end,
+	.fact = on_fact,
+	.string = on_string,
+	.type = on_type,
+	.shape = on_shape,
+	.object = on_object,
+	.value = on_value,
+	.thread = on_thread,
+	.frame = on_frame,
+	.root = on_root,
+	.map = on_map,
+	.buffer = on_buffer,
+	.size_check = on_size_check,
+	.error = on_error,
+	.progress = on_progress,
+	.end = on_end,
 };
 
 /* ---- life ---- */

@@ -30,8 +30,8 @@ size_t snap_writer_memory(void);
  * no longer used) and writes the file header.  NULL with a negative errno in
  * *err_ret on failure.
  */
-struct snap_writer *snap_writer_init(void *mem, size_t size, snap_write_fn write, void *arg,
-				     int *err_ret);
+struct snap_writer *snap_writer_init(void *mem, size_t size, snap_write_fn write,
+				     void *arg, int *err_ret);
 
 /* The sink to feed. `end` flushes everything and writes the END block. */
 struct snap_sink *snap_writer_sink(struct snap_writer *writer);
@@ -43,8 +43,8 @@ struct snap_sink *snap_writer_sink(struct snap_writer *writer);
 int snap_writer_flush(struct snap_writer *writer);
 
 struct snap_writer_totals {
-	uint64_t objects, edges, object_bytes;	/* edges: non-zero references */
-	uint64_t bytes_out;			/* compressed bytes written so far */
+	uint64_t objects, edges, object_bytes; /* edges: non-zero references */
+	uint64_t bytes_out;		       /* compressed bytes written so far */
 };
 void snap_writer_totals(const struct snap_writer *writer, struct snap_writer_totals *ret);
 
@@ -54,6 +54,7 @@ void snap_writer_totals(const struct snap_writer *writer, struct snap_writer_tot
  * negative errno (-ENOSPC: capacity too small, allow 512 bytes more than the texts and 80
  * a fact; -E2BIG: a key or text beyond the limits of sink.h).  Allocates nothing.
  */
-long snap_facts_block(void *buf, size_t capacity, const struct snap_fact *facts, size_t count);
+long snap_facts_block(void *buf, size_t capacity, const struct snap_fact *facts,
+		      size_t count);
 
 #endif

@@ -171,8 +171,8 @@ int agent_file_viewer(char path[4096])
 		snprintf(path, 4096, "%s", env);
 		return runnable(path) ? 0 : -1;
 	}
-	if (own_folder(dir) == 0 &&
-	    snprintf(path, 4096, "%s/pymem-view", dir) < 4096 && runnable(path))
+	if (own_folder(dir) == 0 && snprintf(path, 4096, "%s/pymem-view", dir) < 4096 &&
+	    runnable(path))
 		return 0;
 	const char *list = getenv("PATH");
 	for (const char *p = list ? list : ""; *p;) {

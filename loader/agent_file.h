@@ -10,7 +10,7 @@
 
 struct agent_file {
 	char path[4096];
-	void *data;		/* the part of the file that is mapped, malloc'ed */
+	void *data; /* the part of the file that is mapped, malloc'ed */
 	size_t size;
 };
 

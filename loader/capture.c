@@ -19,15 +19,15 @@
 #include "loader/receive.h"
 #include "loader/text.h"
 
-enum { TRIES_MAX = 4 };	/* one, and one more for each of three types that crashed */
+enum { TRIES_MAX = 4 }; /* one, and one more for each of three types that crashed */
 
 struct capture {
 	const struct capture_job *job;
 	struct capture_result *ret;
 	struct inject_options inject;
-	enum load_method method;	/* of the present try */
-	struct load_error error;	/* why nothing could be injected */
-	struct load_error left;		/* why an agent could not be taken out */
+	enum load_method method; /* of the present try */
+	struct load_error error; /* why nothing could be injected */
+	struct load_error left;	 /* why an agent could not be taken out */
 	struct receive_result got;
 	bool injected;
 	bool preloaded; /* the present try goes through the target's own agent */
@@ -70,8 +70,8 @@ static void fill_start(struct capture *c)
 	s->configured = 1;
 	s->control_fd = s->command_fd = s->stream_fd = -1;
 	s->flags = (o->no_fork ? PYMEM_START_NO_FORK : 0) |
-		   (o->no_values ? PYMEM_START_NO_VALUES : 0) |
-		   (c->job->keep ? PYMEM_START_KEEP : 0);
+		(o->no_values ? PYMEM_START_NO_VALUES : 0) |
+		(c->job->keep ? PYMEM_START_KEEP : 0);
 	s->gil_timeout_ms = (uint32_t)(o->gil_timeout_ns / 1000000);
 	s->child_timeout_s = (uint32_t)((o->timeout_ns + 999999999) / 1000000000);
 	s->value_limit = o->value_limit;
@@ -172,8 +172,9 @@ static int inject(struct capture *c, struct injection *in)
 /* One try with c->method: inject, listen, eject. False: nothing was injected. */
 static bool try_once(struct capture *c)
 {
-	struct injection in = { .pidfd = -1, .control_fd = -1, .command_fd = -1,
-				.stream_fd = -1 };
+	struct injection in = {
+		.pidfd = -1, .control_fd = -1, .command_fd = -1, .stream_fd = -1
+	};
 	const bool external = c->method == LOAD_METHOD_EXTERNAL;
 
 	say(c, "%s", external ? "trying a frozen copy" : "trying the agent");
@@ -185,8 +186,10 @@ static bool try_once(struct capture *c)
 		say(c, "not injected: %s", c->error.text);
 		return false;
 	}
-	strcpy(c->ret->method, external ? "external" :
-	       c->job->options->no_fork ? "in-place" : "agent");
+	strcpy(c->ret->method,
+	       external				? "external" :
+		       c->job->options->no_fork ? "in-place" :
+						  "agent");
 	c->ret->preloaded = c->preloaded;
 	const int r = part_begin(c->job->part);
 	if (r == 0)
@@ -238,7 +241,7 @@ static bool skip_crashed(struct capture *c)
 		return false;
 	while (list[used]) {
 		if (strcmp(list + used, type) == 0)
-			return false;	/* skipped already, and still it crashed there */
+			return false; /* skipped already, and still it crashed there */
 		used += strlen(list + used) + 1;
 	}
 	if (used + strlen(type) + 2 > room)
@@ -264,8 +267,10 @@ static bool copy_may_work(const struct capture *c)
 		[LOAD_E_SYSTEM] = false,
 	};
 	static const bool by_fail[] = {
-		[PYMEM_FAIL_NOT_READY] = true, [PYMEM_FAIL_GIL] = true,
-		[PYMEM_FAIL_COLLECTING] = true, [PYMEM_FAIL_CANCELLED] = false,
+		[PYMEM_FAIL_NOT_READY] = true,
+		[PYMEM_FAIL_GIL] = true,
+		[PYMEM_FAIL_COLLECTING] = true,
+		[PYMEM_FAIL_CANCELLED] = false,
 	};
 	const struct load_options *o = c->job->options;
 
@@ -274,13 +279,13 @@ static bool copy_may_work(const struct capture *c)
 		return false;
 	if (!c->injected)
 		return c->error.code < sizeof by_error / sizeof *by_error &&
-		       by_error[c->error.code];
+			by_error[c->error.code];
 	if (c->got.gone || c->job->part->state.objects > 0)
 		return false;
 	if (c->got.stop == RECEIVE_GIL || c->got.stop == RECEIVE_NO_HELLO)
 		return true;
 	return c->got.failed && c->got.fail < sizeof by_fail / sizeof *by_fail &&
-	       by_fail[c->got.fail];
+		by_fail[c->got.fail];
 }
 
 static void run_tries(struct capture *c)
@@ -314,7 +319,7 @@ static void judge(struct capture *c)
 	else
 		ret->status = CAPTURE_FAILED;
 	ret->cancelled = ret->status != CAPTURE_COMPLETE &&
-			 (cancelled(c) || c->got.stop == RECEIVE_CANCELLED);
+		(cancelled(c) || c->got.stop == RECEIVE_CANCELLED);
 	if (ret->status != CAPTURE_COMPLETE)
 		capture_words_error(c->injected ? NULL : &c->error, &c->got, c->job,
 				    ret->error, sizeof ret->error);

@@ -27,16 +27,16 @@ enum capture_status { CAPTURE_FAILED, CAPTURE_PARTIAL, CAPTURE_COMPLETE };
 /* Plain data: can be sent from one process to another. */
 struct capture_result {
 	int32_t pid;
-	uint32_t status;	/* enum capture_status */
-	char method[12];	/* "agent", "external", "in-place"; "" = none yet */
-	bool cancelled, consistent, preloaded;	/* preloaded: through a control socket */
+	uint32_t status; /* enum capture_status */
+	char method[12]; /* "agent", "external", "in-place"; "" = none yet */
+	bool cancelled, consistent, preloaded; /* preloaded: through a control socket */
 	uint32_t retries;
 	uint64_t stopped_ns, gil_wait_ns, gil_held_ns, fork_ns, walk_ns;
 	uint64_t objects, edges, bytes, child_dirty_bytes, predicted_pause_ns;
 	char python[100], name[128];
-	char error[1024];	/* printable; "" when complete */
-	char note[1024];	/* printable: what else is worth knowing; "" = nothing */
-	char skipped[1024];	/* printable: types whose references were left out */
+	char error[1024];   /* printable; "" when complete */
+	char note[1024];    /* printable: what else is worth knowing; "" = nothing */
+	char skipped[1024]; /* printable: types whose references were left out */
 };
 
 struct capture_job {
@@ -44,13 +44,13 @@ struct capture_job {
 	const struct load_options *options;
 	const struct agent_file *agent;
 	const struct plan *plan;
-	const char *probes;	/* text of --probes, or NULL */
+	const char *probes; /* text of --probes, or NULL */
 	struct part *part;
-	bool keep;		/* leave the agent loaded */
-	int cancel_fd;		/* readable = cancel */
+	bool keep;     /* leave the agent loaded */
+	int cancel_fd; /* readable = cancel */
 	void (*progress)(void *arg, const char *phase, uint64_t objects, uint64_t bytes);
 	void *progress_arg;
-	void (*log)(void *arg, const char *line);	/* NULL unless --debug */
+	void (*log)(void *arg, const char *line); /* NULL unless --debug */
 	void *log_arg;
 };
 

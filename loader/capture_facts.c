@@ -17,8 +17,8 @@ struct fact_list {
 static void add_number(struct fact_list *list, const char *key, uint64_t v)
 {
 	if (list->count < FACTS_MAX)
-		list->facts[list->count++] = (struct snap_fact){
-			.key = key, .kind = SNAP_FACT_U64, .u64 = v };
+		list->facts[list->count++] =
+			(struct snap_fact){ .key = key, .kind = SNAP_FACT_U64, .u64 = v };
 }
 
 static void add_measured(struct fact_list *list, const char *key, uint64_t v)
@@ -30,9 +30,10 @@ static void add_measured(struct fact_list *list, const char *key, uint64_t v)
 static void add_text(struct fact_list *list, const char *key, const char *text)
 {
 	if (*text && list->count < FACTS_MAX)
-		list->facts[list->count++] = (struct snap_fact){
-			.key = key, .kind = SNAP_FACT_TEXT,
-			.text = text, .size = strlen(text) };
+		list->facts[list->count++] = (struct snap_fact){ .key = key,
+								 .kind = SNAP_FACT_TEXT,
+								 .text = text,
+								 .size = strlen(text) };
 }
 
 int capture_facts_finish(struct part *part, const struct capture_result *r)

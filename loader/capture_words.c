@@ -18,7 +18,8 @@
 const char *capture_words_status(uint32_t status)
 {
 	return status == CAPTURE_COMPLETE ? "complete" :
-	       status == CAPTURE_PARTIAL ? "partial" : "failed";
+		status == CAPTURE_PARTIAL ? "partial" :
+					    "failed";
 }
 
 /* What helps against the agent's own failures; NULL: its sentence says all. */
@@ -32,8 +33,8 @@ static const char *const fail_remedies[] = {
 
 static const char *remedy_of(uint32_t fail)
 {
-	return fail < sizeof fail_remedies / sizeof *fail_remedies ? fail_remedies[fail]
-								   : NULL;
+	return fail < sizeof fail_remedies / sizeof *fail_remedies ? fail_remedies[fail] :
+								     NULL;
 }
 
 static void thread_name(pid_t pid, int tid, char *ret, size_t size)
@@ -86,7 +87,8 @@ static void crash_words(const struct receive_result *got, char *ret, size_t size
 	if (got->crash_signal == SIGALRM) {
 		snprintf(ret, size,
 			 "the copy hung while it walked %s%s; the process itself is "
-			 "untouched", *type ? "an object of type " : "objects", type);
+			 "untouched",
+			 *type ? "an object of type " : "objects", type);
 		return;
 	}
 	snprintf(ret, size,
@@ -105,8 +107,9 @@ static void child_words(const struct receive_result *got, char *ret, size_t size
 			 "the copy was killed by signal %d (%s) before it was done%s; "
 			 "the process itself is untouched",
 			 WTERMSIG(status), strsignal(WTERMSIG(status)),
-			 WTERMSIG(status) == SIGKILL ? ", perhaps because memory ran out"
-						     : "");
+			 WTERMSIG(status) == SIGKILL ?
+				 ", perhaps because memory ran out" :
+				 "");
 	else
 		snprintf(ret, size,
 			 "the copy ended with status %d before it was done; the "
@@ -119,8 +122,8 @@ static bool stop_words(const struct receive_result *got, const struct capture_jo
 		       char *ret, size_t size)
 {
 	char a[24];
-	const char *reason = job->part->error ? strerror(-job->part->error)
-					      : "unknown reason";
+	const char *reason =
+		job->part->error ? strerror(-job->part->error) : "unknown reason";
 
 	switch (got->stop) {
 	case RECEIVE_FINISHED:
@@ -180,12 +183,13 @@ void capture_words_error(const struct load_error *error, const struct receive_re
 	} else if (got->failed) {
 		const char *remedy = remedy_of(got->fail);
 		if (remedy && strstr(got->fail_text, "--no-fork"))
-			remedy = NULL;	/* it is named already */
+			remedy = NULL; /* it is named already */
 		if (got->fail == PYMEM_FAIL_MEMORY && got->fail_b == EAGAIN)
 			remedy = "is a limit of tasks reached (pids.max, ulimit -u)?";
-		snprintf(ret, size, "%s%s%s", got->fail_text[0] ? got->fail_text :
-			 "the agent failed without a reason", remedy ? "; " : "",
-			 remedy ? remedy : "");
+		snprintf(ret, size, "%s%s%s",
+			 got->fail_text[0] ? got->fail_text :
+					     "the agent failed without a reason",
+			 remedy ? "; " : "", remedy ? remedy : "");
 	} else if (got->child && got->child_status != 0) {
 		child_words(got, ret, size);
 	} else {

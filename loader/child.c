@@ -10,8 +10,8 @@ bool child_wait(pid_t pid, bool block, int *status_ret)
 {
 	for (;;) {
 		int status = -1;
-		const pid_t got = waitpid(pid, &status,
-					  WUNTRACED | (block ? 0 : WNOHANG));
+		const pid_t got =
+			waitpid(pid, &status, WUNTRACED | (block ? 0 : WNOHANG));
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got == 0)

@@ -73,7 +73,7 @@ static bool peer_is(int fd, pid_t pid)
 	socklen_t size = sizeof peer;
 
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-	       peer.pid == pid;
+		peer.pid == pid;
 }
 
 int control_connect(pid_t pid)
@@ -90,7 +90,7 @@ int control_connect(pid_t pid)
 	if (folder_of(pid, dir, sizeof dir)) {
 		snprintf(path, sizeof path, "/proc/%d/root%s", (int)pid, dir);
 		fd = connect_in(path, inner);
-		if (fd < 0)	/* root is hidden from us, the folder perhaps isn't */
+		if (fd < 0) /* root is hidden from us, the folder perhaps isn't */
 			fd = connect_in(dir, inner);
 	}
 	if (fd < 0 && own && *own)

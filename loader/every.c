@@ -76,7 +76,7 @@ static void take_out(const struct session *s)
 						.agent_size = s->agent->size };
 	if (inject_remove(s->options->pids[0], &options, &err) < 0 &&
 	    err.code != LOAD_E_GONE && err.code != LOAD_E_UNSUPPORTED &&
-	    err.code != LOAD_E_NOT_PYTHON)	/* these never had it */
+	    err.code != LOAD_E_NOT_PYTHON) /* these never had it */
 		fprintf(stderr,
 			"pymem-load: the agent stays loaded (it does nothing): %s\n",
 			err.text);

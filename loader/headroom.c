@@ -151,7 +151,7 @@ static void add_chain(struct headroom_watch *w, const char *mount, const char *b
 	/* A path that isn't below what is mounted here can't be followed: only the
 	 * mount itself, which is an ancestor or the process's own group. */
 	const bool below = strncmp(path, base, n) == 0 &&
-			   (path[n] == '/' || path[n] == '\0') && !strstr(path, "/..");
+		(path[n] == '/' || path[n] == '\0') && !strstr(path, "/..");
 	const size_t top = (size_t)snprintf(dir, sizeof dir, "%s%s", w->root, mount);
 	if (top >= sizeof dir || strlen(dir) + strlen(path) >= sizeof w->levels[0].dir)
 		return;
@@ -226,13 +226,14 @@ static void read_memory(const struct headroom_level *level, const char *root,
 		limit = high;
 	if (level->v2 && number_in(level->dir, "memory.oom.group", &group) && group == 1)
 		ret->oom_group = true;
-	if (limit == UINT64_MAX || !number_in(level->dir, level->v2 ? "memory.current" :
-					      "memory.usage_in_bytes", &used))
+	if (limit == UINT64_MAX ||
+	    !number_in(level->dir, level->v2 ? "memory.current" : "memory.usage_in_bytes",
+		       &used))
 		return;
 	snprintf(path, sizeof path, "%s/memory.stat", level->dir);
 	if (slurp(path, stat, sizeof stat) > 0) {
-		const uint64_t cache = keyed(stat, level->v2 ? "inactive_file" :
-					     "total_inactive_file");
+		const uint64_t cache =
+			keyed(stat, level->v2 ? "inactive_file" : "total_inactive_file");
 		used -= cache < used ? cache : used;
 	}
 	const uint64_t left = limit > used ? limit - used : 0;

@@ -20,23 +20,23 @@
 enum { HEADROOM_LEVELS = 32 };
 
 struct headroom_level {
-	char dir[512];		/* the cgroup's folder */
-	bool v2, pids;		/* pids: a v1 pids hierarchy; else memory */
+	char dir[512]; /* the cgroup's folder */
+	bool v2, pids; /* pids: a v1 pids hierarchy; else memory */
 };
 
 struct headroom_watch {
-	char root[256];		/* prefix of every path read; "" outside of tests */
+	char root[256]; /* prefix of every path read; "" outside of tests */
 	struct headroom_level levels[HEADROOM_LEVELS];
 	unsigned count;
 };
 
 struct headroom {
-	uint64_t free;		/* bytes; the least of all levels and the machine */
-	uint64_t limit; /* of that level; the machine's total memory if that is it */
-	char where[600];	/* that level, for people */
-	bool cgroup;		/* it is a cgroup, not the machine */
-	bool oom_group;		/* some ancestor kills as a group (memory.oom.group) */
-	uint64_t tasks; /* tasks that may still be made; UINT64_MAX = no limit known */
+	uint64_t free;	 /* bytes; the least of all levels and the machine */
+	uint64_t limit;	 /* of that level; the machine's total memory if that is it */
+	char where[600]; /* that level, for people */
+	bool cgroup;	 /* it is a cgroup, not the machine */
+	bool oom_group;	 /* some ancestor kills as a group (memory.oom.group) */
+	uint64_t tasks;	 /* tasks that may still be made; UINT64_MAX = no limit known */
 };
 
 /* Looks the cgroups of pid up. root: "" (tests: a folder with proc/ and mounts). */

@@ -36,8 +36,8 @@ static int preload(const char *agent)
 static bool has_trigger(void)
 {
 	static const char *const triggers[] = {
-		"PYMEM_SIGNAL", "PYMEM_INTERVAL", "PYMEM_RSS_LIMIT", "PYMEM_AT_EXIT",
-		"PYMEM_ON_MEMORY_ERROR", "PYMEM_CONTROL",
+		"PYMEM_SIGNAL",	 "PYMEM_INTERVAL",	  "PYMEM_RSS_LIMIT",
+		"PYMEM_AT_EXIT", "PYMEM_ON_MEMORY_ERROR", "PYMEM_CONTROL",
 	};
 
 	for (size_t i = 0; i < sizeof triggers / sizeof *triggers; i++) {
@@ -100,7 +100,7 @@ int launch(const struct load_options *o, const struct agent_file *agent, char er
 	int r = preload(agent->path);
 	if (o->no_values)
 		r |= offer("PYMEM_VALUES", "0");
-	if (o->value_limit) {	/* there 1 is a yes */
+	if (o->value_limit) { /* there 1 is a yes */
 		snprintf(number, sizeof number, "%u",
 			 o->value_limit > 1 ? o->value_limit : 2);
 		r |= offer("PYMEM_VALUES", number);

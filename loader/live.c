@@ -85,7 +85,10 @@ int live_relay(struct live *live, int fd, int file, int cancel_fd)
 			close(to);
 		return -err;
 	}
-	*live = (struct live){ .fd = to, .file = from, .status = -1, .spool = true,
+	*live = (struct live){ .fd = to,
+			       .file = from,
+			       .status = -1,
+			       .spool = true,
 			       .cancel_fd = cancel_fd };
 	return 0;
 }

@@ -29,15 +29,15 @@
 #include <sys/types.h>
 
 struct live {
-	int fd;			/* where the bytes go; -1 = nowhere (any more) */
-	bool socket;		/* fd is a socket, else it may be anything */
-	bool spool;		/* file is only a buffer: what was sent is punched out */
-	int cancel_fd;		/* readable: live_finish gives up; -1 = never */
-	int error;		/* negative errno that ended it; 0 = none */
-	pid_t viewer;		/* its pid, 0 = none was started, or it ended */
-	int status;		/* its wait status once it has ended, else -1 */
-	int file;		/* where the bytes are read again; our own duplicate */
-	uint64_t sent, have;	/* offsets in file: sent so far, written so far */
+	int fd;		     /* where the bytes go; -1 = nowhere (any more) */
+	bool socket;	     /* fd is a socket, else it may be anything */
+	bool spool;	     /* file is only a buffer: what was sent is punched out */
+	int cancel_fd;	     /* readable: live_finish gives up; -1 = never */
+	int error;	     /* negative errno that ended it; 0 = none */
+	pid_t viewer;	     /* its pid, 0 = none was started, or it ended */
+	int status;	     /* its wait status once it has ended, else -1 */
+	int file;	     /* where the bytes are read again; our own duplicate */
+	uint64_t sent, have; /* offsets in file: sent so far, written so far */
 };
 
 #define LIVE_NONE ((struct live){ .fd = -1, .file = -1, .cancel_fd = -1, .status = -1 })

@@ -30,7 +30,7 @@ static void on_signal(int sig)
 
 	cancel_signal = sig;
 	if (write(cancel_pipe[1], "x", 1) < 0)
-		cancel_signal = sig;	/* the pipe is full: it is readable already */
+		cancel_signal = sig; /* the pipe is full: it is readable already */
 	errno = err;
 }
 
@@ -74,7 +74,7 @@ static int fail(const char *text)
 /* The file of --probes, which must fit the start block. NULL: error is filled. */
 static char *read_probes(const char *path, char error[512])
 {
-	enum { ROOM = sizeof ((struct pymem_start *)0)->probes };
+	enum { ROOM = sizeof((struct pymem_start *)0)->probes };
 	char *text = calloc(1, ROOM + 1);
 	FILE *f = fopen(path, "re");
 
@@ -88,9 +88,9 @@ static char *read_probes(const char *path, char error[512])
 			return text;
 		}
 		snprintf(error, 512, "the probes in %.300s are %s", path,
-			 ferror(f)   ? "not readable"
-			 : n == ROOM ? "longer than 16383 bytes"
-				     : "not text");
+			 ferror(f)	   ? "not readable" :
+				 n == ROOM ? "longer than 16383 bytes" :
+					     "not text");
 	}
 	if (f)
 		fclose(f);
@@ -152,7 +152,9 @@ static int run(const struct load_options *o)
 		return fail(error);
 	if (catch_signals() < 0)
 		return fail("cannot make a pipe");
-	struct session session = { .options = o, .agent = &agent, .probes = probes,
+	struct session session = { .options = o,
+				   .agent = &agent,
+				   .probes = probes,
 				   .cancel_fd = cancel_pipe[0] };
 	int status = run_session(&session);
 	if (cancel_signal && status != 0)

@@ -15,16 +15,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum option_code {	/* long-only options; the others are their letter */
-	OPT_NAME = 256, OPT_SNAPSHOT, OPT_UPLOAD, OPT_NO_UPLOAD, OPT_METHOD, OPT_NO_FORK,
-	OPT_DRY_RUN, OPT_MAX_PAUSE, OPT_MAX_MEMORY, OPT_TIMEOUT, OPT_GIL_TIMEOUT,
-	OPT_VALUES, OPT_NO_VALUES, OPT_PROBES, OPT_KEEP_AGENT, OPT_EVERY, OPT_COUNT,
-	OPT_JSON, OPT_VERSION,
+enum option_code { /* long-only options; the others are their letter */
+		   OPT_NAME = 256,
+		   OPT_SNAPSHOT,
+		   OPT_UPLOAD,
+		   OPT_NO_UPLOAD,
+		   OPT_METHOD,
+		   OPT_NO_FORK,
+		   OPT_DRY_RUN,
+		   OPT_MAX_PAUSE,
+		   OPT_MAX_MEMORY,
+		   OPT_TIMEOUT,
+		   OPT_GIL_TIMEOUT,
+		   OPT_VALUES,
+		   OPT_NO_VALUES,
+		   OPT_PROBES,
+		   OPT_KEEP_AGENT,
+		   OPT_EVERY,
+		   OPT_COUNT,
+		   OPT_JSON,
+		   OPT_VERSION,
 };
 
 struct option_row {
 	int code;
-	const char *name, *argument, *help;	/* code 0: a headline */
+	const char *name, *argument, *help; /* code 0: a headline */
 };
 
 static const struct option_row option_rows[] = {
@@ -71,7 +86,8 @@ void options_help(FILE *out)
 	fputs("Usage: pymem-load [OPTION]... PID...\n"
 	      "       pymem-load [OPTION]... -- COMMAND [ARGUMENT]...\n"
 	      "Snapshot the heap of running CPython processes, or start a command that\n"
-	      "can take its own snapshots.\n", out);
+	      "can take its own snapshots.\n",
+	      out);
 	for (int i = 0; i < ROWS; i++) {
 		const struct option_row *row = &option_rows[i];
 		char left[64];
@@ -91,7 +107,8 @@ void options_help(FILE *out)
 			left, "", row->help);
 	}
 	fputs("\nSIZE is bytes, or has one of the suffixes K, M, G, T.\n"
-	      "Exit status: 0 done, 1 failed, 2 wrong usage, 3 partial result.\n", out);
+	      "Exit status: 0 done, 1 failed, 2 wrong usage, 3 partial result.\n",
+	      out);
 }
 
 int options_size(const char *text, uint64_t *ret)
@@ -127,9 +144,12 @@ int options_size(const char *text, uint64_t *ret)
 
 int options_time(const char *text, uint64_t *ret)
 {
-	static const struct { const char *unit; double ns; } units[] = {
-		{ "", 1e9 }, { "s", 1e9 }, { "ms", 1e6 }, { "m", 60e9 }, { "h", 3600e9 },
-		{ "d", 86400e9 },
+	static const struct {
+		const char *unit;
+		double ns;
+	} units[] = {
+		{ "", 1e9 },   { "s", 1e9 },	{ "ms", 1e6 },
+		{ "m", 60e9 }, { "h", 3600e9 }, { "d", 86400e9 },
 	};
 	char *end;
 
@@ -217,20 +237,47 @@ static int parse_method(const char *text, enum load_method *ret, char error[512]
 static int take_plain(struct load_options *o, int code, const char *arg)
 {
 	switch (code) {
-	case 'f': o->output = arg; return 1;
-	case 'q': o->quiet = true; return 1;
-	case 'd': o->debug = true; return 1;
-	case 'e': o->exec = arg; return 1;
-	case OPT_JSON: o->json = true; return 1;
-	case OPT_SNAPSHOT: o->snapshot = arg; return 1;
-	case OPT_UPLOAD: o->upload = arg; return 1;
-	case OPT_NO_UPLOAD: o->no_upload = true; return 1;
-	case OPT_NO_FORK: o->no_fork = true; return 1;
-	case OPT_NO_VALUES: o->no_values = true; return 1;
-	case OPT_PROBES: o->probes = arg; return 1;
-	case OPT_KEEP_AGENT: o->keep_agent = true; return 1;
-	case OPT_DRY_RUN: o->dry_run = true; return 1;
-	default: return 0;
+	case 'f':
+		o->output = arg;
+		return 1;
+	case 'q':
+		o->quiet = true;
+		return 1;
+	case 'd':
+		o->debug = true;
+		return 1;
+	case 'e':
+		o->exec = arg;
+		return 1;
+	case OPT_JSON:
+		o->json = true;
+		return 1;
+	case OPT_SNAPSHOT:
+		o->snapshot = arg;
+		return 1;
+	case OPT_UPLOAD:
+		o->upload = arg;
+		return 1;
+	case OPT_NO_UPLOAD:
+		o->no_upload = true;
+		return 1;
+	case OPT_NO_FORK:
+		o->no_fork = true;
+		return 1;
+	case OPT_NO_VALUES:
+		o->no_values = true;
+		return 1;
+	case OPT_PROBES:
+		o->probes = arg;
+		return 1;
+	case OPT_KEEP_AGENT:
+		o->keep_agent = true;
+		return 1;
+	case OPT_DRY_RUN:
+		o->dry_run = true;
+		return 1;
+	default:
+		return 0;
 	}
 }
 
@@ -294,15 +341,16 @@ static void make_getopt(char shorts[64], struct option longs[ROWS + 1])
 {
 	size_t s = 0, l = 0;
 
-	shorts[s++] = '-';	/* operands come in order, as "option" 1 */
-	shorts[s++] = ':';	/* a missing argument is told apart */
+	shorts[s++] = '-'; /* operands come in order, as "option" 1 */
+	shorts[s++] = ':'; /* a missing argument is told apart */
 	for (int i = 0; i < ROWS; i++) {
 		const struct option_row *row = &option_rows[i];
 		if (row->code == 0)
 			continue;
-		longs[l++] = (struct option){
-			row->name, row->argument ? required_argument : no_argument,
-			NULL, row->code };
+		longs[l++] =
+			(struct option){ row->name,
+					 row->argument ? required_argument : no_argument,
+					 NULL, row->code };
 		if (row->code < 256) {
 			shorts[s++] = (char)row->code;
 			if (row->argument)
@@ -337,13 +385,21 @@ static int spell_out(int argc, char **argv, struct load_options *o)
 /* What a command that takes its own snapshots can't be given. NULL: nothing of it. */
 static const char *not_for_command(const struct load_options *o)
 {
-	return o->snapshot ? "--snapshot" : o->references ? "--show-references" :
-	       o->name_count ? "--show-specific-references" : o->json ? "--json" :
-	       o->dry_run ? "--dry-run" : o->keep_agent ? "--keep-agent" :
-	       o->no_fork ? "--no-fork" : o->method != LOAD_METHOD_AUTO ? "--method" :
-	       o->max_pause_ns ? "--max-pause" : o->max_memory ? "--max-memory" :
-	       o->probes ? "--probes" : o->exec ? "--exec" : o->count ? "--count" :
-	       o->upload ? "--upload" : NULL;
+	return o->snapshot		      ? "--snapshot" :
+		o->references		      ? "--show-references" :
+		o->name_count		      ? "--show-specific-references" :
+		o->json			      ? "--json" :
+		o->dry_run		      ? "--dry-run" :
+		o->keep_agent		      ? "--keep-agent" :
+		o->no_fork		      ? "--no-fork" :
+		o->method != LOAD_METHOD_AUTO ? "--method" :
+		o->max_pause_ns		      ? "--max-pause" :
+		o->max_memory		      ? "--max-memory" :
+		o->probes		      ? "--probes" :
+		o->exec			      ? "--exec" :
+		o->count		      ? "--count" :
+		o->upload		      ? "--upload" :
+						NULL;
 }
 
 /* Rules between options. */
@@ -359,7 +415,8 @@ static int check(const struct load_options *o, char error[512])
 		return wrong(error, "%s goes with process ids, not with a command",
 			     not_for_command(o));
 	if (o->no_fork && o->method == LOAD_METHOD_EXTERNAL)
-		return wrong(error, "--no-fork and --method=external exclude each other: "
+		return wrong(error,
+			     "--no-fork and --method=external exclude each other: "
 			     "that method works on a copy");
 	if (o->json && o->output && strcmp(o->output, "-") == 0)
 		return wrong(error, "--json and -f - both want standard output");
@@ -370,7 +427,8 @@ static int check(const struct load_options *o, char error[512])
 	if (o->every_ns && o->pid_count > 1)
 		return wrong(error, "--every takes one process id");
 	if (o->every_ns && o->output && strcmp(o->output, "-") == 0)
-		return wrong(error, "--every writes files: name one with -f, such as "
+		return wrong(error,
+			     "--every writes files: name one with -f, such as "
 			     "-f snap-%%n.pymem");
 	return 0;
 }
@@ -399,8 +457,8 @@ static int parse_all(int argc, char **argv, struct load_options *o, char error[5
 		if (code == '?')
 			return wrong(error, "unknown, ambiguous or misused option '%s'",
 				     said);
-		if ((code == 1 ? parse_pid(o, optarg, error)
-			       : take(o, code, optarg, error)) < 0)
+		if ((code == 1 ? parse_pid(o, optarg, error) :
+				 take(o, code, optarg, error)) < 0)
 			return -1;
 	}
 	if (optind <= argc && optind > 0 && strcmp(argv[optind - 1], "--") == 0)
@@ -412,7 +470,8 @@ enum options_verdict options_parse(int argc, char **argv, struct load_options *r
 				   char error[512])
 {
 	*ret = (struct load_options){
-		.timeout_ns = 600ull * 1000000000, .gil_timeout_ns = 5ull * 1000000000,
+		.timeout_ns = 600ull * 1000000000,
+		.gil_timeout_ns = 5ull * 1000000000,
 	};
 	ret->pids = calloc((size_t)argc + 1, sizeof *ret->pids);
 	ret->spelled = calloc((size_t)argc + 1, sizeof *ret->spelled);

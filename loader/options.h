@@ -20,31 +20,31 @@ enum load_method { LOAD_METHOD_AUTO, LOAD_METHOD_AGENT, LOAD_METHOD_EXTERNAL };
 #define OPTIONS_NAMES_MAX 64
 
 struct load_options {
-	const pid_t *pids;	/* in the order given; freed by options_free */
+	const pid_t *pids; /* in the order given; freed by options_free */
 	size_t pid_count;
 	char **spelled; /* words of argv that were replaced; freed by options_free */
 	size_t spelled_count;
-	char **command;		/* NULL, or a NULL-terminated argv */
+	char **command; /* NULL, or a NULL-terminated argv */
 
-	const char *output;	/* -f; NULL = default name, "-" = standard output */
-	const char *snapshot;	/* --snapshot: older file to compare with, or NULL */
-	const char *exec;	/* -e: the target's python binary, or NULL */
-	const char *probes;	/* --probes: file, or NULL */
-	const char *upload;	/* --upload: shell command, or NULL */
+	const char *output;   /* -f; NULL = default name, "-" = standard output */
+	const char *snapshot; /* --snapshot: older file to compare with, or NULL */
+	const char *exec;     /* -e: the target's python binary, or NULL */
+	const char *probes;   /* --probes: file, or NULL */
+	const char *upload;   /* --upload: shell command, or NULL */
 	bool no_upload, quiet, debug, json, dry_run, keep_agent, no_fork, no_values;
 	enum load_method method;
 
-	unsigned references;	/* -s N */
-	const char *names[OPTIONS_NAMES_MAX];	/* -ss NAME */
+	unsigned references;		      /* -s N */
+	const char *names[OPTIONS_NAMES_MAX]; /* -ss NAME */
 	size_t name_count;
 
-	uint32_t value_limit;	/* --values N characters; 0 = the agent's default */
-	uint64_t max_pause_ns;	/* 0 = no limit */
-	uint64_t max_memory;	/* bytes, 0 = no limit */
-	uint64_t timeout_ns;	/* of one capture */
+	uint32_t value_limit;  /* --values N characters; 0 = the agent's default */
+	uint64_t max_pause_ns; /* 0 = no limit */
+	uint64_t max_memory;   /* bytes, 0 = no limit */
+	uint64_t timeout_ns;   /* of one capture */
 	uint64_t gil_timeout_ns;
-	uint64_t every_ns;	/* 0 = once */
-	uint64_t count;		/* of --every; 0 = until stopped */
+	uint64_t every_ns; /* 0 = once */
+	uint64_t count;	   /* of --every; 0 = until stopped */
 };
 
 enum options_verdict { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_WRONG };

@@ -135,8 +135,10 @@ static int make_name(struct output *out, const char *name, uint64_t number, int 
 		return 0;
 	}
 	if (mkdir(FOLDER, 0700) < 0 && errno != EEXIST) {
-		snprintf(error, 512, "cannot make the folder " FOLDER " here: %s; choose "
-			 "another place with -f FILE", strerror(errno));
+		snprintf(error, 512,
+			 "cannot make the folder " FOLDER " here: %s; choose "
+			 "another place with -f FILE",
+			 strerror(errno));
 		return -1;
 	}
 	char when[32];
@@ -168,8 +170,8 @@ int output_open(struct output *ret, const char *name, uint64_t number, int pid,
 		if (ret->fd >= 0 && !isatty(ret->fd))
 			return 0;
 		snprintf(error, 512,
-			 ret->fd < 0 ? "standard output is closed"
-				     : "refusing to write a snapshot to a terminal: "
+			 ret->fd < 0 ? "standard output is closed" :
+				       "refusing to write a snapshot to a terminal: "
 				       "redirect it, or name "
 				       "a file with -f FILE");
 		output_discard(ret);
@@ -231,8 +233,9 @@ int output_commit(struct output *out, char error[512])
 			r = -1;
 		} else if (step = "name", out->unnamed && name_temporary(out) < 0) {
 			r = -1;
-		} else if (step = "name", (out->chosen ? place_new(out) :
-			   rename(out->temporary, out->name)) < 0) {
+		} else if (step = "name",
+			   (out->chosen ? place_new(out) :
+					  rename(out->temporary, out->name)) < 0) {
 			r = -1;
 		} else {
 			out->temporary[0] = '\0';

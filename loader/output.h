@@ -17,12 +17,12 @@
 #include <stdint.h>
 
 struct output {
-	int fd;			/* to write to (and, if seekable, to read again) */
-	bool seekable;		/* false: bytes once written cannot be taken back */
-	bool chosen;		/* the name was made up by us: never replaces a file */
-	char name[PATH_MAX];	/* as the user will know it; "-" = standard output */
-	bool unnamed;		/* O_TMPFILE: gets its temporary name at the end */
-	char temporary[PATH_MAX + 32];	/* "" = written directly, or unnamed yet */
+	int fd;		     /* to write to (and, if seekable, to read again) */
+	bool seekable;	     /* false: bytes once written cannot be taken back */
+	bool chosen;	     /* the name was made up by us: never replaces a file */
+	char name[PATH_MAX]; /* as the user will know it; "-" = standard output */
+	bool unnamed;	     /* O_TMPFILE: gets its temporary name at the end */
+	char temporary[PATH_MAX + 32]; /* "" = written directly, or unnamed yet */
 };
 
 /*

@@ -108,8 +108,8 @@ int part_feed(struct part *part, const void *data, size_t size)
 	/* held + data hold the bytes from `written` on; `whole` says how far to write. */
 	uint64_t ready = part->state.whole - part->written;
 	if (ready > 0 && part->held_size > 0) {
-		const size_t n = ready < part->held_size ? (size_t)ready
-							 : part->held_size;
+		const size_t n =
+			ready < part->held_size ? (size_t)ready : part->held_size;
 		r = put(part, part->held, n);
 		part->held_size -= n;
 		memmove(part->held, part->held + n, part->held_size);

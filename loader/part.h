@@ -20,17 +20,17 @@
 #include "loader/live.h"
 
 struct part {
-	int fd;			/* the output; not owned */
+	int fd; /* the output; not owned */
 	bool seekable;
-	uint64_t start;		/* where in fd the part begins */
-	uint64_t written;	/* bytes of it in fd */
-	uint64_t tries;		/* begun so far */
+	uint64_t start;	  /* where in fd the part begins */
+	uint64_t written; /* bytes of it in fd */
+	uint64_t tries;	  /* begun so far */
 	struct snap_indexer *indexer;
 	struct snap_index_state state;
-	char *held;		/* bytes of the unfinished block */
+	char *held; /* bytes of the unfinished block */
 	size_t held_size, held_capacity;
 	int error; /* negative errno of the output, sticky: nothing more is written */
-	struct live *live;	/* or NULL */
+	struct live *live; /* or NULL */
 };
 
 /* The most that one unfinished block may hold back: far above any real one. */

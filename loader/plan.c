@@ -68,8 +68,8 @@ static void read_memory(struct plan *plan)
 	text = proc_read(path, 65536, NULL);
 	if (text) {
 		plan->rss = proc_field(text, "VmRSS", 10, 0) * 1024;
-		plan->anonymous = proc_field(text, "RssAnon", 10, plan->rss / 1024) *
-				  1024;
+		plan->anonymous =
+			proc_field(text, "RssAnon", 10, plan->rss / 1024) * 1024;
 	}
 	free(text);
 	plan->estimated = true;
@@ -120,9 +120,10 @@ static void choose(struct plan *plan, const struct load_options *o,
 		plan->why = "the process is stopped and stays so";
 	} else {
 		plan->method = LOAD_METHOD_AGENT;
-		plan->why = plan->preloaded ? "the process carries the agent and answers"
-			    : target->calls.kept_start ? "an agent is there already"
-						       : "the process can run the agent";
+		plan->why = plan->preloaded ?
+			"the process carries the agent and answers" :
+			target->calls.kept_start ? "an agent is there already" :
+						   "the process can run the agent";
 	}
 }
 
@@ -142,8 +143,9 @@ static void predict_memory(struct plan *plan)
 	const struct headroom *h = &plan->headroom;
 
 	plan->copy_bytes = plan->anonymous / 50 + 12 * MIB;
-	plan->need_bytes = plan->in_place ? plan->copy_bytes + 8 * MIB :
-			   plan->anonymous / (h->oom_group ? 3 : 10) + 24 * MIB;
+	plan->need_bytes = plan->in_place ?
+		plan->copy_bytes + 8 * MIB :
+		plan->anonymous / (h->oom_group ? 3 : 10) + 24 * MIB;
 	/* Where the copy is killed: 5 % of the limit, but never so much that a
 	 * capture which was just let in would be ended at once. */
 	plan->keep_bytes = h->limit / 20;
@@ -173,15 +175,17 @@ void plan_predict(struct plan *plan, const struct load_options *o)
 		       "only %s of memory are left in %s, and %s are wanted so that the "
 		       "process is not in danger; free some, raise the limit%s",
 		       text_bytes(a, h->free), h->where, text_bytes(b, plan->need_bytes),
-		       plan->in_place
-			       ? ""
-			       : ", or use --no-fork (which pauses the process for "
-				 "the whole walk)");
+		       plan->in_place ?
+			       "" :
+			       ", or use --no-fork (which pauses the process for "
+			       "the whole walk)");
 	if (h->oom_group && !plan->in_place)
 		warn(plan, "%s", oom_group_warning);
 	if (h->tasks < 3)
-		warn(plan, "the cgroup's pids.max leaves room for %" PRIu64 " tasks, "
-			   "a thread and a copy are wanted", h->tasks);
+		warn(plan,
+		     "the cgroup's pids.max leaves room for %" PRIu64 " tasks, "
+		     "a thread and a copy are wanted",
+		     h->tasks);
 }
 
 /* -e FILE: only checked. The addresses come from the running process itself. */
@@ -265,8 +269,8 @@ static const char *method_text(const struct plan *plan)
 	if (plan->in_place)
 		return "in place (the process is paused for the whole walk)";
 	return plan->method == LOAD_METHOD_EXTERNAL ?
-	       "external (a frozen copy, no thread of the process runs anything)" :
-	       "agent (a thread of its own, then a copy-on-write copy)";
+		"external (a frozen copy, no thread of the process runs anything)" :
+		"agent (a thread of its own, then a copy-on-write copy)";
 }
 
 void plan_print(const struct plan *plan, FILE *out)

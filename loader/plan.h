@@ -30,24 +30,24 @@ enum { PLAN_WARNINGS = 6 };
 
 struct plan {
 	pid_t pid;
-	char name[128];		/* of the program; printable */
-	char python[100];	/* "3.11.2", "" = not known */
-	uint64_t rss, anonymous, huge;	/* bytes; huge: of the anonymous ones */
-	bool estimated;		/* smaps_rollup wasn't readable: less exact */
-	enum load_method method;	/* what will be tried first; never AUTO */
+	char name[128];		       /* of the program; printable */
+	char python[100];	       /* "3.11.2", "" = not known */
+	uint64_t rss, anonymous, huge; /* bytes; huge: of the anonymous ones */
+	bool estimated;		       /* smaps_rollup wasn't readable: less exact */
+	enum load_method method;       /* what will be tried first; never AUTO */
 	bool in_place;
-	bool preloaded;		/* its own agent answers: no ptrace is needed */
-	const char *why;	/* this method */
-	uint64_t pause_ns;	/* predicted */
-	uint64_t copy_bytes;	/* expected memory of the copy */
-	uint64_t need_bytes;	/* headroom that is asked for */
-	uint64_t keep_bytes;	/* the copy is killed when the headroom falls below */
+	bool preloaded;	     /* its own agent answers: no ptrace is needed */
+	const char *why;     /* this method */
+	uint64_t pause_ns;   /* predicted */
+	uint64_t copy_bytes; /* expected memory of the copy */
+	uint64_t need_bytes; /* headroom that is asked for */
+	uint64_t keep_bytes; /* the copy is killed when the headroom falls below */
 	struct headroom headroom;
 	struct headroom_watch watch;
 	char warnings[PLAN_WARNINGS][256];
 	unsigned warning_count;
-	bool wrong_exec;	/* the last warning is about --exec */
-	char refusal[768];	/* "" = go on */
+	bool wrong_exec;   /* the last warning is about --exec */
+	char refusal[768]; /* "" = go on */
 };
 
 /*

@@ -24,9 +24,9 @@ struct receive {
 	struct part *part;
 	const struct receive_options *options;
 	struct receive_result *ret;
-	uint64_t started, deadline;	/* deadline: of the whole job */
-	uint64_t gil_from;		/* since when the GIL is waited for, 0 = not */
-	uint64_t stop_by; /* after a cancel or DONE: leave then; 0 = not yet */
+	uint64_t started, deadline; /* deadline: of the whole job */
+	uint64_t gil_from;	    /* since when the GIL is waited for, 0 = not */
+	uint64_t stop_by;	    /* after a cancel or DONE: leave then; 0 = not yet */
 	uint64_t next_watch, next_progress;
 	bool control_open, stream_open;
 	char buf[STREAM_CHUNK];
@@ -69,13 +69,13 @@ static void stop(struct receive *r, enum receive_stop why)
 	if (r->ret->stop == RECEIVE_FINISHED)
 		r->ret->stop = why;
 	/* A frozen copy (Plan B) listens to nobody while it walks: ejecting kills it. */
-	r->stop_by = receive_now() + (r->options->in_copy ? 0 :
-				      or_default(r->options->grace_ns, 3 * SECOND));
+	r->stop_by = receive_now() +
+		(r->options->in_copy ? 0 : or_default(r->options->grace_ns, 3 * SECOND));
 	const struct pymem_msg cancel = { .type = PYMEM_MSG_CANCEL,
 					  .nonce = r->in->nonce };
 	ssize_t n = send(r->in->command_fd, &cancel, sizeof cancel,
 			 MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (n < 0 && errno == ENOTSOCK)		/* the pipes of an old kernel */
+	if (n < 0 && errno == ENOTSOCK) /* the pipes of an old kernel */
 		n = write(r->in->command_fd, &cancel, sizeof cancel);
 	debug(r, "cancel sent (reason %d): %s", (int)why, n < 0 ? strerror(errno) : "ok");
 }
@@ -104,8 +104,9 @@ static void on_crash(struct receive_result *ret, const struct pymem_msg *m,
 	ret->crash_signal = m->a;
 	ret->crash_object = m->b;
 	ret->crash_address = m->c;
-	const size_t n = m->text_size < sizeof ret->crash_type ? m->text_size :
-			 sizeof ret->crash_type - 1;
+	const size_t n = m->text_size < sizeof ret->crash_type ?
+		m->text_size :
+		sizeof ret->crash_type - 1;
 	memcpy(ret->crash_type, text, n);
 	ret->crash_type[n] = '\0';
 }
@@ -117,7 +118,7 @@ static void on_forked(struct receive_result *ret, const struct pymem_msg *m)
 	ret->gil_wait_ns = m->b;
 	ret->gil_held_ns = m->c;
 	ret->fork_ns = m->d;
-	strcpy(ret->phase, "walking");	/* until the agent says something better */
+	strcpy(ret->phase, "walking"); /* until the agent says something better */
 }
 
 static void on_walked(struct receive_result *ret, const struct pymem_msg *m)
@@ -179,7 +180,7 @@ static void on_message(struct receive *r, const struct pymem_msg *m, const char 
 			ret->gil_held_ns = m->a;
 		on_end(r);
 		break;
-	default:	/* a newer agent's: not ours to understand */
+	default: /* a newer agent's: not ours to understand */
 		break;
 	}
 }
@@ -240,8 +241,8 @@ static void watch_memory(struct receive *r, uint64_t now)
 		return;
 	headroom_read(r->options->watch, &h);
 	/* Often, where it gets tight: an application that writes takes 1 GB/s. */
-	r->next_watch = now + (h.free / 4 < r->options->headroom_min ? SECOND / 200 :
-			       SECOND / 20);
+	r->next_watch = now +
+		(h.free / 4 < r->options->headroom_min ? SECOND / 200 : SECOND / 20);
 	if (h.free >= r->options->headroom_min)
 		return;
 	r->ret->free_bytes = h.free;
@@ -340,8 +341,13 @@ void receive_run(const struct injection *injection, struct part *part,
 		 const struct receive_options *options, struct receive_result *ret)
 {
 	struct receive r = {
-		.in = injection, .part = part, .options = options, .ret = ret,
-		.started = receive_now(), .control_open = true, .stream_open = true,
+		.in = injection,
+		.part = part,
+		.options = options,
+		.ret = ret,
+		.started = receive_now(),
+		.control_open = true,
+		.stream_open = true,
 	};
 
 	*ret = (struct receive_result){ 0 };

@@ -23,7 +23,7 @@
 #include "loader/text.h"
 
 struct total {
-	uint32_t name;		/* string id */
+	uint32_t name; /* string id */
 	uint64_t size;
 	uint64_t count;
 };
@@ -33,9 +33,9 @@ struct totals {
 	struct snap_sink sink;
 	struct totals *next;
 	uint64_t pid;
-	char **strings;		/* by id */
+	char **strings; /* by id */
 	size_t string_count;
-	struct total *types;	/* by id */
+	struct total *types; /* by id */
 	size_t type_count;
 };
 
@@ -102,7 +102,10 @@ static int on_object(struct snap_sink *sink, const struct snap_object *object)
 }
 
 static const struct snap_sink_ops totals_ops = {
-	.fact = on_fact, .string = on_string, .type = on_type, .object = on_object,
+	.fact = on_fact,
+	.string = on_string,
+	.type = on_type,
+	.object = on_object,
 };
 
 static struct snap_sink *on_begin(void *arg, uint32_t ordinal)
@@ -219,7 +222,7 @@ static void file_part(char *dst, size_t size, const char *type)
 	for (const char *s = dot && dot[1] ? dot + 1 : type; *s && n + 1 < size && n < 80;
 	     s++) {
 		const bool plain = (*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') ||
-				   (*s >= 'A' && *s <= 'Z') || *s == '_';
+			(*s >= 'A' && *s <= 'Z') || *s == '_';
 		dst[n++] = plain ? *s : '_';
 	}
 	dst[n] = '\0';
@@ -237,7 +240,7 @@ static void draw_one(struct drawing *d, uint64_t pid, const char *type, bool bac
 		     part) >= (int)sizeof picture)
 		return;
 	snprintf(number, sizeof number, "%" PRIu64, pid);
-	unlink(picture);	/* an older one must not be taken for this one */
+	unlink(picture); /* an older one must not be taken for this one */
 	const char *const argv[] = {
 		d->viewer, "--graph", back ? "backrefs" : "refs",
 		"--of",	   type,      "--pid",
@@ -252,8 +255,9 @@ static void draw_one(struct drawing *d, uint64_t pid, const char *type, bool bac
 		return;
 	}
 	d->missing++;
-	tell(d, "not drawn:", picture, status == 127 ? "pymem-view could not be run" :
-	     "pymem-view could not draw it");
+	tell(d, "not drawn:", picture,
+	     status == 127 ? "pymem-view could not be run" :
+			     "pymem-view could not draw it");
 }
 
 static void draw_type(struct drawing *d, const struct totals *t, const struct total *type)
@@ -284,8 +288,9 @@ static void draw_process(struct drawing *d, struct totals *t)
 	}
 	for (size_t n = 0; n < o->name_count; n++) {
 		size_t i = 0;
-		while (i < t->type_count && (t->types[i].count == 0 ||
-		       !strstr(name_of(t, &t->types[i]), o->names[n])))
+		while (i < t->type_count &&
+		       (t->types[i].count == 0 ||
+			!strstr(name_of(t, &t->types[i]), o->names[n])))
 			i++;
 		if (i < t->type_count) {
 			draw_type(d, t, &t->types[i]);

@@ -109,8 +109,11 @@ static void plan_json(const struct plan *p, const struct capture_result *r)
 	printf("{\"pid\":%d,\"python\":", (int)r->pid);
 	text_json(stdout, r->python);
 	printf(",\"method\":");
-	text_json(stdout, !p->pid ? "" : p->in_place ? "in-place" :
-		  p->method == LOAD_METHOD_EXTERNAL ? "external" : "agent");
+	text_json(stdout,
+		  !p->pid				    ? "" :
+			  p->in_place			    ? "in-place" :
+			  p->method == LOAD_METHOD_EXTERNAL ? "external" :
+							      "agent");
 	printf(",\"predicted_pause_ns\":%" PRIu64 ",\"copy_bytes\":%" PRIu64
 	       ",\"need_bytes\":%" PRIu64 ",\"free_bytes\":%" PRIu64 ",\"rss\":%" PRIu64
 	       ",\"warnings\":[",
@@ -177,11 +180,18 @@ static struct capture_job job_for(struct session *s, size_t i, bool keep,
 	snprintf(arg->label, sizeof arg->label, "%d", (int)s->options->pids[i]);
 	arg->session = s;
 	return (struct capture_job){
-		.pid = s->options->pids[i], .options = s->options, .agent = s->agent,
-		.plan = planned(s, i) ? &s->plans[i] : NULL, .probes = s->probes,
-		.part = &s->parts[i], .keep = keep, .cancel_fd = s->cancel_fd,
-		.progress = on_progress, .progress_arg = arg,
-		.log = s->options->debug ? progress_log : NULL, .log_arg = arg->label,
+		.pid = s->options->pids[i],
+		.options = s->options,
+		.agent = s->agent,
+		.plan = planned(s, i) ? &s->plans[i] : NULL,
+		.probes = s->probes,
+		.part = &s->parts[i],
+		.keep = keep,
+		.cancel_fd = s->cancel_fd,
+		.progress = on_progress,
+		.progress_arg = arg,
+		.log = s->options->debug ? progress_log : NULL,
+		.log_arg = arg->label,
 	};
 }
 
@@ -215,8 +225,8 @@ static void run_many(struct session *s, bool keep)
 	char error[512];
 
 	for (size_t i = 0; i < s->count && jobs && args; i++) {
-		const int fd = output_scratch(to_stdout(s) ? NULL : s->output.name,
-					      error);
+		const int fd =
+			output_scratch(to_stdout(s) ? NULL : s->output.name, error);
 		part_init(&s->parts[i], fd, true, NULL);
 		jobs[i] = job_for(s, i, keep, &args[i]);
 		if (fd >= 0 || !jobs[i].plan)
@@ -424,14 +434,15 @@ int session_capture(struct session *s, uint64_t number, bool keep, bool showing)
 	s->live = LIVE_NONE;
 	s->want_live = false;
 	s->file[0] = '\0';
-	if (!any_planned(s) || output_open(&s->output, s->options->output, number,
-					   (int)s->options->pids[0], error) < 0) {
+	if (!any_planned(s) ||
+	    output_open(&s->output, s->options->output, number, (int)s->options->pids[0],
+			error) < 0) {
 		fail_all(s, error);
 		print_results(s);
 		return 1;
 	}
 	s->want_live = showing && talks(s) && s->count == 1 && s->has_viewer &&
-		       s->output.seekable && !s->options->debug && show_interactive();
+		s->output.seekable && !s->options->debug && show_interactive();
 	if (s->count == 1)
 		run_one(s, keep);
 	else

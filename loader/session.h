@@ -19,21 +19,21 @@
 
 struct session {
 	const struct load_options *options;
-	const struct agent_file *agent;	/* its bytes; not read for --dry-run */
+	const struct agent_file *agent; /* its bytes; not read for --dry-run */
 	const char *probes;		/* text or NULL */
 	int cancel_fd;			/* readable after SIGINT, SIGTERM or SIGHUP */
 	bool has_viewer;
 	char viewer[4096];
 
-	size_t count;			/* of processes */
-	struct plan *plans;		/* each; pid 0 = could not be made */
+	size_t count;	    /* of processes */
+	struct plan *plans; /* each; pid 0 = could not be made */
 	struct capture_result *results;
 	struct part *parts;
 	struct output output;
 	struct live live;
-	bool want_live;			/* open the viewer when the first bytes come */
+	bool want_live; /* open the viewer when the first bytes come */
 	uint64_t live_start;
-	char file[4096];		/* where the snapshot is, "" = nowhere */
+	char file[4096]; /* where the snapshot is, "" = nowhere */
 };
 
 /* options, agent, probes and cancel_fd are set by the caller. 0 or -1 (no memory). */

@@ -17,7 +17,7 @@ bool show_interactive(void)
 	const char *term = getenv("TERM");
 
 	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && *term &&
-	       strcmp(term, "dumb") != 0;
+		strcmp(term, "dumb") != 0;
 }
 
 static int run(const char *const *argv)

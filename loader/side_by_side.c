@@ -20,8 +20,8 @@ struct report_packet {
 };
 
 struct worker {
-	pid_t pid;		/* of the child, 0 = none */
-	int fd;			/* our end, -1 = finished */
+	pid_t pid; /* of the child, 0 = none */
+	int fd;	   /* our end, -1 = finished */
 };
 
 static void send_packet(int fd, const struct report_packet *packet)
@@ -34,7 +34,7 @@ static void tell_progress(void *arg, const char *phase, uint64_t objects, uint64
 {
 	struct report_packet packet;
 
-	memset(&packet, 0, sizeof packet);	/* padding too: it leaves the process */
+	memset(&packet, 0, sizeof packet); /* padding too: it leaves the process */
 	snprintf(packet.phase, sizeof packet.phase, "%s", phase);
 	packet.objects = objects;
 	packet.bytes = bytes;
@@ -136,8 +136,8 @@ void side_by_side_run(const struct capture_job *jobs, size_t count,
 	}
 	while (open > 0) {
 		for (size_t i = 0; i < count; i++)
-			polls[i] = (struct pollfd){ .fd = workers[i].fd,
-						    .events = POLLIN };
+			polls[i] =
+				(struct pollfd){ .fd = workers[i].fd, .events = POLLIN };
 		if (poll(polls, count, -1) < 0)
 			continue;
 		for (size_t i = 0; i < count; i++) {

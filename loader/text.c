@@ -44,8 +44,8 @@ static size_t decode(const unsigned char *s, size_t n, uint32_t *ret)
 static bool hides(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) ||
-	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x2069) ||
-	       c == 0xfeff;
+		(c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x2069) ||
+		c == 0xfeff;
 }
 
 char *text_printable(char *dst, size_t capacity, const char *src, size_t size)

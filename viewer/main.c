@@ -34,7 +34,10 @@ static void complain(const char *file, const char *what)
 
 /* ---- progress: a line on stderr when that is a terminal and it takes long ---- */
 
-struct meter { struct timespec began; bool shown; };
+struct meter {
+	struct timespec began;
+	bool shown;
+};
 
 static bool meter_report(void *arg, const char *phase, uint64_t done, uint64_t total)
 {
@@ -116,7 +119,7 @@ static int print_reports(struct session *session, const struct options *o,
 
 	if (o->report)
 		return print_report(session, o->report, o, renderer, progress, false);
-	if (renderer != &render_text)	/* one document */
+	if (renderer != &render_text) /* one document */
 		return print_report(session, report_find("overview"), o, renderer,
 				    progress, false);
 	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]) && !code; i++)
@@ -173,8 +176,10 @@ static int export_as(const struct options *o, FILE *out, struct snap_problem *pr
 
 		if (!rc && !o->pid && processes > 1)
 			fprintf(stderr,
-				"pymem-view: it holds %u processes and the format one: this "
-				"is the first, --pid N chooses another\n", processes);
+				"pymem-view: it holds %u processes and the format one: "
+				"this "
+				"is the first, --pid N chooses another\n",
+				processes);
 		return rc;
 	}
 	return snap_export_jsonl(o->screen.files[0], out, problem);
@@ -234,8 +239,8 @@ static int export_file(const struct options *o)
 {
 	struct snap_problem problem = { 0 };
 	int rc = !strcmp(o->output, "-") ? export_as(o, stdout, &problem) :
-		 is_special(o->output) ? export_into(o, o->output, &problem) :
-					 export_to(o, o->output, &problem);
+		is_special(o->output)	 ? export_into(o, o->output, &problem) :
+					   export_to(o, o->output, &problem);
 
 	if (!rc)
 		return 0;
@@ -298,10 +303,10 @@ static int run_session(const struct options *o)
 	code = open_all(&session, o, isatty(STDERR_FILENO) ? &progress : NULL);
 	if (session.count && code != EXIT_FAILED) {
 		partial = code;
-		code = o->graph ? draw(&session, o,
-				       isatty(STDERR_FILENO) ? &progress : NULL)
-				: print_reports(&session, o,
-						isatty(STDERR_FILENO) ? &progress : NULL);
+		code = o->graph ?
+			draw(&session, o, isatty(STDERR_FILENO) ? &progress : NULL) :
+			print_reports(&session, o,
+				      isatty(STDERR_FILENO) ? &progress : NULL);
 	}
 	meter_end(&meter);
 	if (fflush(stdout) || ferror(stdout)) {
@@ -320,7 +325,7 @@ static bool unknown_terminal(void)
 	const char *term = getenv("TERM");
 
 	return isatty(STDOUT_FILENO) && term && *term && strcmp(term, "dumb") != 0 &&
-	       !screen_possible();
+		!screen_possible();
 }
 
 static void say_unknown_terminal(void)
@@ -330,8 +335,10 @@ static void say_unknown_terminal(void)
 
 	text_escape(&text, term, strlen(term), 40, 0);
 	fprintf(stderr,
-		"pymem-view: no terminal '%s' is known here, so there are reports instead "
-		"of the screen; TERM=xterm-256color may do\n", text_str(&text));
+		"pymem-view: no terminal '%s' is known here, so there are reports "
+		"instead "
+		"of the screen; TERM=xterm-256color may do\n",
+		text_str(&text));
 	text_free(&text);
 }
 
@@ -346,9 +353,9 @@ int main(int argc, char **argv)
 	if (options.export_format)
 		return export_file(&options);
 	bool interactive = options.screen.script || options.screen.listen ||
-			   options.screen.live_fd >= 0;
+		options.screen.live_fd >= 0;
 	if (options.screen.live_fd >= 0 && !options.screen.script && unknown_terminal())
-		return EXIT_FAILED;	/* it will be given the finished file */
+		return EXIT_FAILED; /* it will be given the finished file */
 	if (!options.report && !options.format && !options.graph &&
 	    (interactive || screen_possible())) {
 		if (options.screen.live_fd >= 0 && options.screen.nfiles) {

@@ -185,14 +185,29 @@ static bool take_screen(struct options *o, int option, const char *value)
 	bool good = true;
 
 	switch (option) {
-	case OPT_COMPARE: o->screen.compare = value; break;
-	case OPT_LISTEN: o->screen.listen = value; break;
-	case OPT_SCRIPT: o->screen.script = value; break;
-	case OPT_ASCII: o->screen.charset = SCREEN_CHARSET_ASCII; break;
-	case OPT_UTF8: o->screen.charset = SCREEN_CHARSET_UTF8; break;
-	case OPT_NO_MOUSE: o->screen.no_mouse = true; break;
-	case OPT_NO_SIDECAR: o->screen.no_sidecar = true; break;
-	case OPT_SIZE: return screen_size(o, value);
+	case OPT_COMPARE:
+		o->screen.compare = value;
+		break;
+	case OPT_LISTEN:
+		o->screen.listen = value;
+		break;
+	case OPT_SCRIPT:
+		o->screen.script = value;
+		break;
+	case OPT_ASCII:
+		o->screen.charset = SCREEN_CHARSET_ASCII;
+		break;
+	case OPT_UTF8:
+		o->screen.charset = SCREEN_CHARSET_UTF8;
+		break;
+	case OPT_NO_MOUSE:
+		o->screen.no_mouse = true;
+		break;
+	case OPT_NO_SIDECAR:
+		o->screen.no_sidecar = true;
+		break;
+	case OPT_SIZE:
+		return screen_size(o, value);
 	case OPT_LIVE_FD:
 		good = number("live-fd", value, INT_MAX, &n);
 		o->screen.live_fd = (int)n;
@@ -216,24 +231,39 @@ static bool take(struct options *o, int option, const char *value)
 	int i;
 
 	switch (option) {
-	case OPT_REPORT: return choose_report(o, value);
-	case OPT_SORT: o->params.sort = value; return true;
-	case OPT_FILTER: o->params.filter = value; return true;
-	case OPT_TYPE: o->params.type = o->screen.type = value; return true;
-	case OPT_ALL: o->params.all = true; return true;
-	case OPT_OF: o->of = value; return true;
+	case OPT_REPORT:
+		return choose_report(o, value);
+	case OPT_SORT:
+		o->params.sort = value;
+		return true;
+	case OPT_FILTER:
+		o->params.filter = value;
+		return true;
+	case OPT_TYPE:
+		o->params.type = o->screen.type = value;
+		return true;
+	case OPT_ALL:
+		o->params.all = true;
+		return true;
+	case OPT_OF:
+		o->of = value;
+		return true;
 	case OPT_EXPORT:
 		o->export_format = value;
 		return choose("export", value, exports, &i);
-	case 'o': o->output = value; return true;
-	case OPT_OBJECT: return number("object", value, UINT64_MAX, &o->params.object);
+	case 'o':
+		o->output = value;
+		return true;
+	case OPT_OBJECT:
+		return number("object", value, UINT64_MAX, &o->params.object);
 	case OPT_LIMIT:
 		if (!number("limit", value, SIZE_MAX, &n))
 			return false;
 		o->params.limit = n;
 		o->params.all |= n == 0;
 		return true;
-	case OPT_PID: return number("pid", value, UINT64_MAX, &o->pid);
+	case OPT_PID:
+		return number("pid", value, UINT64_MAX, &o->pid);
 	case OPT_DEPTH:
 		if (!number("depth", value, 100, &n))
 			return false;
@@ -292,7 +322,8 @@ static bool check(const struct options *o)
 	else if (!!o->graph + !!o->report + !!o->export_format > 1)
 		wrong = "--graph, --report and --export exclude each other";
 	else if (o->output && !o->graph && !o->export_format)
-		wrong = "-o goes with --graph and --export; reports go to standard output";
+		wrong = "-o goes with --graph and --export; reports go to standard "
+			"output";
 	else if (o->graph && !o->of && strstr(o->graph, "refs"))
 		wrong = "this graph needs --of NAME or ADDRESS";
 	else if ((o->of || o->depth) && !o->graph)
@@ -302,7 +333,8 @@ static bool check(const struct options *o)
 		wrong = "--pid goes with --graph and --export heapsnapshot";
 	else if ((o->screen.listen || o->screen.script) &&
 		 (o->graph || o->report || o->export_format || o->format))
-		wrong = "--listen and --script are for the screen: no --report, --format, "
+		wrong = "--listen and --script are for the screen: no --report, "
+			"--format, "
 			"--graph or --export";
 	else if (o->report && o->report->needs & NEEDS_OLD && !o->screen.compare)
 		wrong = "this report needs --compare OLD";

@@ -11,16 +11,16 @@
 #include "viewer/screen/screen.h"
 
 struct options {
-	struct screen_options screen;	/* files, compare, live, listen, script, ... */
-	const struct report *report;	/* NULL: none asked for */
-	const char *format;		/* "text", "json", "csv"; NULL: not given */
+	struct screen_options screen; /* files, compare, live, listen, script, ... */
+	const struct report *report;  /* NULL: none asked for */
+	const char *format;	      /* "text", "json", "csv"; NULL: not given */
 	struct report_params params;
-	const char *graph, *of;		/* --graph KIND --of NAME|ADDR, or NULL */
-	uint64_t pid;			/* --pid: which process of the file to draw, 0 =
+	const char *graph, *of; /* --graph KIND --of NAME|ADDR, or NULL */
+	uint64_t pid;		/* --pid: which process of the file to draw, 0 =
 					 * the first */
 	unsigned depth;
-	const char *export_format;	/* --export FORMAT, or NULL */
-	const char *output;		/* -o FILE, or NULL */
+	const char *export_format; /* --export FORMAT, or NULL */
+	const char *output;	   /* -o FILE, or NULL */
 };
 
 /* Fills *ret; strings point into argv. True: go on. False: end with *exit_ret (0 after

@@ -88,8 +88,8 @@ struct reading {
 	bool old;
 	const struct progress *progress;
 	struct loader *loader;
-	int err;		/* negative errno of our side */
-	uint64_t size, done;	/* bytes of the file */
+	int err;	     /* negative errno of our side */
+	uint64_t size, done; /* bytes of the file */
 };
 
 static struct snap_sink *on_begin(void *arg, uint32_t ordinal)
@@ -193,10 +193,11 @@ static int read_stream(struct reading *r, int fd, char *err, size_t err_size)
 	free(buf);
 	if (r->err)
 		snprintf(err, err_size, "%s",
-			 r->err == -ECANCELED ? "cancelled"
-			 : r->err == -EFBIG
-				 ? "too large: more than 2^32 objects or 4 GiB of names"
-				 : strerror(-r->err));
+			 r->err == -ECANCELED ?
+				 "cancelled" :
+				 r->err == -EFBIG ?
+				 "too large: more than 2^32 objects or 4 GiB of names" :
+				 strerror(-r->err));
 	else if (failed)
 		snprintf(err, err_size, "%s", problem.text);
 	return failed;
@@ -323,8 +324,9 @@ static void save_sidecar(struct session *session, const struct process *of)
 		return;
 	list = calloc((size_t)session->count + session->old_count, sizeof(*list));
 	for (uint32_t i = 0; list && i < session->count + session->old_count; i++) {
-		const struct process *p = i < session->count ? session->process[i] :
-					  session->old[i - session->count];
+		const struct process *p = i < session->count ?
+			session->process[i] :
+			session->old[i - session->count];
 
 		if (strcmp(p->file, of->file))
 			continue;

@@ -16,23 +16,23 @@
 #include "viewer/report/report.h"
 
 struct process {
-	struct heap *heap;		/* owned */
-	struct analysis *analysis;	/* owned; NULL until session_analyse */
-	struct process *old;		/* compared with: one of session->old's, or
+	struct heap *heap;	   /* owned */
+	struct analysis *analysis; /* owned; NULL until session_analyse */
+	struct process *old;	   /* compared with: one of session->old's, or
 					 * NULL */
-	const char *file;		/* as given; owned by the session */
-	uint32_t ordinal;		/* in its file, from 0 */
-	char problem[320];		/* "" or why it is incomplete: one sentence,
+	const char *file;	   /* as given; owned by the session */
+	uint32_t ordinal;	   /* in its file, from 0 */
+	char problem[320];	   /* "" or why it is incomplete: one sentence,
 					 * printable */
 	bool from_sidecar;
-	bool live;			/* came on a stream: no file that a sidecar could
+	bool live; /* came on a stream: no file that a sidecar could
 					 * belong to */
 };
 
 struct session {
-	struct process **process;	/* pages, in order */
+	struct process **process; /* pages, in order */
 	uint32_t count;
-	struct process **old;		/* of --compare */
+	struct process **old; /* of --compare */
 	uint32_t old_count;
 	bool no_sidecar;
 };
@@ -65,6 +65,6 @@ int session_context(struct session *session, struct process *process,
 		    const struct report *report, const struct progress *progress,
 		    struct report_context *ret);
 
-uint64_t process_pid(const struct process *process);	/* 0 = unknown */
+uint64_t process_pid(const struct process *process); /* 0 = unknown */
 
 #endif

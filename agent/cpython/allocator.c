@@ -10,7 +10,10 @@ typedef void set_fn(int domain, struct allocator_ex *allocator);
 
 static set_fn *setter(void *symbol)
 {
-	union { void *p; set_fn *fn; } u = { symbol };
+	union {
+		void *p;
+		set_fn *fn;
+	} u = { symbol };
 
 	return u.fn;
 }
@@ -20,7 +23,7 @@ static set_fn *setter(void *symbol)
 static _Alignas(16) char scratch[SCRATCH];
 static size_t scratch_used;
 static struct arena *overflow;
-static const uint64_t OURS = 0x70796d656d206d65ULL;	/* marks our blocks */
+static const uint64_t OURS = 0x70796d656d206d65ULL; /* marks our blocks */
 
 static void *bump(void *ctx, size_t size)
 {
@@ -38,7 +41,7 @@ static void *bump(void *ctx, size_t size)
 		if (!head)
 			return NULL;
 	}
-	head[0] = size - HEADER;	/* usable bytes, for realloc */
+	head[0] = size - HEADER; /* usable bytes, for realloc */
 	head[1] = OURS;
 	return head + HEADER / 8;
 }
@@ -83,7 +86,7 @@ static void *marked_again(void *ctx, void *ptr, size_t size)
 
 static void bump_free(void *ctx, void *ptr)
 {
-	(void)ctx, (void)ptr;	/* whatever it was, nobody needs it back */
+	(void)ctx, (void)ptr; /* whatever it was, nobody needs it back */
 }
 
 static const struct allocator_ex ours = { NULL, bump, bump_zeroed, marked_again,

@@ -23,8 +23,8 @@ static struct cpython the_cpython;
 
 struct symbol_row {
 	const char *name;
-	size_t offset;		/* in struct cpython_symbols */
-	uint16_t since, until;	/* minor-version range, 0x0306 <= v < 0x0400 */
+	size_t offset;	       /* in struct cpython_symbols */
+	uint16_t since, until; /* minor-version range, 0x0306 <= v < 0x0400 */
 	bool required;
 };
 
@@ -37,9 +37,9 @@ static const struct symbol_row symbol_rows[] = { CPYTHON_SYMBOLS(X) };
 
 /* What a search over the loaded objects found. */
 struct search {
-	void *handle;		/* of the object that defines Py_GetVersion */
+	void *handle; /* of the object that defines Py_GetVersion */
 	void *function;
-	unsigned found;		/* distinct ones */
+	unsigned found; /* distinct ones */
 	bool pypy;
 };
 
@@ -58,7 +58,7 @@ static int search_object(struct dl_phdr_info *info, size_t size, void *arg)
 	search->pypy |= dlsym(handle, "PyPyType_Type") != NULL;
 	if (fn && fn != search->function && dlsym(handle, "PyType_Type")) {
 		search->function = fn;
-		search->handle = handle;	/* kept open; closed with the agent */
+		search->handle = handle; /* kept open; closed with the agent */
 		search->found++;
 		return 0;
 	}
@@ -82,8 +82,10 @@ static bool find_interpreter(void **handle_ret, char *err, size_t err_size)
 		return true;
 	}
 	if (search.found > 1)
-		snprintf(err, err_size, "this process has loaded %u CPython libraries; "
-			 "pymem can't tell their objects apart", search.found);
+		snprintf(err, err_size,
+			 "this process has loaded %u CPython libraries; "
+			 "pymem can't tell their objects apart",
+			 search.found);
 	else if (search.pypy)
 		snprintf(err, err_size,
 			 "this process runs PyPy; pymem reads CPython only");
@@ -132,9 +134,12 @@ static uint32_t parse_version(const char *text)
 
 struct cpython *cpython_bind(char *err, size_t err_size)
 {
-	static bool bound;	/* the table is in use by others from then on */
+	static bool bound; /* the table is in use by others from then on */
 	struct cpython *py = &the_cpython;
-	union { void *p; const char *(*fn)(void); } version;
+	union {
+		void *p;
+		const char *(*fn)(void);
+	} version;
 	void *handle;
 
 	if (bound)
@@ -155,12 +160,14 @@ struct cpython *cpython_bind(char *err, size_t err_size)
 	if (!find_symbols(py, handle, err, err_size))
 		return NULL;
 	if (py->sym.ft_marker) {
-		snprintf(err, err_size,
-			 "this is a free-threaded build of CPython, whose objects pymem can't "
-			 "read: run the program with the ordinary build (python%u.%u, not "
-			 "python%u.%ut)",
-			 py->version >> 16, py->version >> 8 & 0xff, py->version >> 16,
-			 py->version >> 8 & 0xff);
+		snprintf(
+			err, err_size,
+			"this is a free-threaded build of CPython, whose objects pymem "
+			"can't "
+			"read: run the program with the ordinary build (python%u.%u, not "
+			"python%u.%ut)",
+			py->version >> 16, py->version >> 8 & 0xff, py->version >> 16,
+			py->version >> 8 & 0xff);
 		return NULL;
 	}
 	__sync_synchronize();
@@ -176,7 +183,10 @@ uint32_t cpython_version(const struct cpython *py)
 /* Calls a symbol of type int (void). */
 static int call_int(void *symbol)
 {
-	union { void *p; int (*fn)(void); } u = { symbol };
+	union {
+		void *p;
+		int (*fn)(void);
+	} u = { symbol };
 
 	return u.fn();
 }
@@ -192,7 +202,7 @@ bool cpython_finalizing(const struct cpython *py)
 		return call_int(py->sym.is_finalizing) != 0;
 	if (py->sym.is_finalizing_old)
 		return call_int(py->sym.is_finalizing_old) != 0;
-	if (py->sym.finalizing)		/* 3.6: the thread that finalizes, or NULL */
+	if (py->sym.finalizing) /* 3.6: the thread that finalizes, or NULL */
 		return *(void *const volatile *)py->sym.finalizing != NULL;
 	return false;
 }
@@ -204,7 +214,10 @@ int cpython_gil_ensure(const struct cpython *py)
 
 void cpython_gil_release(const struct cpython *py, int state)
 {
-	union { void *p; void (*fn)(int); } u = { py->sym.gil_release };
+	union {
+		void *p;
+		void (*fn)(int);
+	} u = { py->sym.gil_release };
 
 	u.fn(state);
 }

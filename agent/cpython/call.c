@@ -15,21 +15,32 @@ enum { CALL_ARGS = 8 };
 static ffi_type *type_of(char letter)
 {
 	switch (letter) {
-	case 'v': return &ffi_type_void;
-	case 'i': return &ffi_type_sint32;
-	case 'u': return &ffi_type_uint32;
-	case 'l': return &ffi_type_sint64;
-	case 'L': return &ffi_type_uint64;
-	case 'p': return &ffi_type_pointer;
-	case 'd': return &ffi_type_double;
-	default: return NULL;
+	case 'v':
+		return &ffi_type_void;
+	case 'i':
+		return &ffi_type_sint32;
+	case 'u':
+		return &ffi_type_uint32;
+	case 'l':
+		return &ffi_type_sint64;
+	case 'L':
+		return &ffi_type_uint64;
+	case 'p':
+		return &ffi_type_pointer;
+	case 'd':
+		return &ffi_type_double;
+	default:
+		return NULL;
 	}
 }
 
 int cpython_call(void *fn, const char *sig, const uint64_t *args, uint64_t *ret)
 {
 	ffi_type *types[CALL_ARGS], *result = type_of(sig[0]);
-	union { uint32_t w; uint64_t d; } slots[CALL_ARGS];
+	union {
+		uint32_t w;
+		uint64_t d;
+	} slots[CALL_ARGS];
 	void *values[CALL_ARGS];
 	unsigned n = 0;
 	uint64_t out = 0;
@@ -48,7 +59,7 @@ int cpython_call(void *fn, const char *sig, const uint64_t *args, uint64_t *ret)
 	if (ffi_prep_cif(&cif, FFI_DEFAULT_ABI, n, result, types) != FFI_OK)
 		return -EINVAL;
 	ffi_call(&cif, FFI_FN(fn), &out, values);
-	if (ret)	/* libffi widens integer results to a full register */
+	if (ret) /* libffi widens integer results to a full register */
 		*ret = sig[0] == 'i' ? (uint64_t)(int64_t)(int32_t)out : out;
 	return 0;
 }

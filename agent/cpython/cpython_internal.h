@@ -11,8 +11,8 @@
 #include "agent/cpython/symbols.h"
 
 struct cpython {
-	uint32_t version;		/* 0x030b07 = 3.11.7 */
-	char version_text[256];		/* Py_GetVersion() */
+	uint32_t version;	/* 0x030b07 = 3.11.7 */
+	char version_text[256]; /* Py_GetVersion() */
 	bool probed;
 	struct cpython_symbols sym;
 	struct layout lay;

@@ -18,7 +18,7 @@ enum { NONE = 0xffff };
 
 /* What changes from version to version; a row holds until the next one. */
 struct version_row {
-	uint32_t since;		/* 0x0306 = 3.6 */
+	uint32_t since; /* 0x0306 = 3.6 */
 	uint16_t str_ascii, str_compact, str_utf8_length, str_utf8, str_wstr,
 		str_wstr_length;
 	uint8_t str_kind_shift, str_ready_bit, str_intern_bits;
@@ -37,8 +37,8 @@ struct type_size_row {
 };
 
 static const struct type_size_row type_size_rows[] = {
-	{ 0x0306, 400 }, { 0x0308, 416 }, { 0x0309, 408 }, { 0x030c, 416 },
-	{ 0x030f, 424 },
+	{ 0x0306, 400 }, { 0x0308, 416 }, { 0x0309, 408 },
+	{ 0x030c, 416 }, { 0x030f, 424 },
 };
 
 /*
@@ -51,7 +51,8 @@ struct version_span {
 };
 
 static const struct version_span dict_owns_embedded[] = {
-	{ 0x030d0d, 0x030e00 }, { 0x030e04, UINT32_MAX },
+	{ 0x030d0d, 0x030e00 },
+	{ 0x030e04, UINT32_MAX },
 };
 
 #define STR_OLD 48, 72, 48, 56, 40, 64, 2, 7, 2
@@ -64,14 +65,14 @@ static const struct version_span dict_owns_embedded[] = {
 #define IMMORTAL_312 0xffffffffULL, 0x80000000ULL
 
 static const struct version_row version_rows[] = {
-	{ 0x0306, STR_OLD, KEYS_OLD, 0, false, false, false,
-	  LAYOUT_PREFIX_TRACKABLE, LAYOUT_MANAGED_NONE, MORTAL },
-	{ 0x030b, STR_OLD, KEYS_311, 0, false, true, false,
-	  LAYOUT_PREFIX_FLAGS, LAYOUT_MANAGED_311, FROZEN_311 },
-	{ 0x030c, STR_312, KEYS_311, 0, true, true, true,
-	  LAYOUT_PREFIX_FLAGS, LAYOUT_MANAGED_312, IMMORTAL_312 },
-	{ 0x030d, STR_312, KEYS_311, 8, true, true, true,
-	  LAYOUT_PREFIX_NOT_STATIC, LAYOUT_MANAGED_313, IMMORTAL_312 },
+	{ 0x0306, STR_OLD, KEYS_OLD, 0, false, false, false, LAYOUT_PREFIX_TRACKABLE,
+	  LAYOUT_MANAGED_NONE, MORTAL },
+	{ 0x030b, STR_OLD, KEYS_311, 0, false, true, false, LAYOUT_PREFIX_FLAGS,
+	  LAYOUT_MANAGED_311, FROZEN_311 },
+	{ 0x030c, STR_312, KEYS_311, 0, true, true, true, LAYOUT_PREFIX_FLAGS,
+	  LAYOUT_MANAGED_312, IMMORTAL_312 },
+	{ 0x030d, STR_312, KEYS_311, 8, true, true, true, LAYOUT_PREFIX_NOT_STATIC,
+	  LAYOUT_MANAGED_313, IMMORTAL_312 },
 };
 
 static const struct version_row *row_of(uint32_t version)

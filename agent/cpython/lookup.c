@@ -43,7 +43,7 @@ bool cpython_str_equals(const struct cpython *py, uint64_t str, const char *text
 	if (!(state >> lay->str_ascii_bit & 1) || !(state >> lay->str_compact_bit & 1))
 		return false;
 	return peek_safe(str + lay->str_ascii_size, buf, size) &&
-	       !memcmp(buf, text, size);
+		!memcmp(buf, text, size);
 }
 
 /* Entries of a key table: where they begin, how wide they are. */
@@ -96,7 +96,12 @@ uint64_t cpython_dict_get(const struct cpython *py, uint64_t dict, const char *k
 
 uint32_t cpython_member_offset(const struct cpython *py, uint64_t type, const char *name)
 {
-	struct { uint64_t name; int32_t type; int32_t pad; uint64_t offset; } member;
+	struct {
+		uint64_t name;
+		int32_t type;
+		int32_t pad;
+		uint64_t offset;
+	} member;
 	uint64_t at;
 	char text[64];
 

@@ -58,7 +58,7 @@ void peek_forget(void)
 static bool page_can_be_read(uint64_t addr)
 {
 	return syscall(SYS_rt_sigprocmask, ~0L, addr & ~7ull, 0L, 8L) != 0 &&
-	       errno == EINVAL;
+		errno == EINVAL;
 }
 
 static bool page_readable(uint64_t page)
@@ -119,7 +119,7 @@ bool peek_safe_text(uint64_t addr, char *buf, size_t size)
 	size_t done = 0;
 
 	while (done + 1 < size) {
-		size_t step = 64 - (addr + done) % 64;	/* never across a page */
+		size_t step = 64 - (addr + done) % 64; /* never across a page */
 		const char *nul;
 
 		if (step > size - 1 - done)

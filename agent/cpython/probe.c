@@ -78,9 +78,10 @@ static const char *probe_types(struct cpython *py)
  */
 static uint64_t find_modules(struct cpython *py)
 {
-	union { void *p; uint64_t (*fn)(void); } head = {
-		py->sym.interp_main ? py->sym.interp_main : py->sym.interp_head
-	};
+	union {
+		void *p;
+		uint64_t (*fn)(void);
+	} head = { py->sym.interp_main ? py->sym.interp_main : py->sym.interp_head };
 	const uint64_t interp = head.fn();
 	uint64_t words[64];
 
@@ -99,11 +100,15 @@ static uint64_t find_modules(struct cpython *py)
 
 static uint64_t current_modules(struct cpython *py)
 {
-	union { void *p; uint64_t (*fn)(void); } get = { py->sym.module_dict };
-	union { void *p; uint64_t (*fn)(void); } current = {
-		py->sym.tstate_unchecked ? py->sym.tstate_unchecked :
-		py->sym.tstate_unchecked_new
-	};
+	union {
+		void *p;
+		uint64_t (*fn)(void);
+	} get = { py->sym.module_dict };
+	union {
+		void *p;
+		uint64_t (*fn)(void);
+	} current = { py->sym.tstate_unchecked ? py->sym.tstate_unchecked :
+						 py->sym.tstate_unchecked_new };
 
 	return current.p && current.fn() ? get.fn() : find_modules(py);
 }
@@ -185,8 +190,10 @@ static const char *probe_heap_type(struct cpython *py, uint64_t spec)
 static bool static_at(const struct cpython *py, uint64_t first, uint16_t stride)
 {
 	const uint64_t types[] = {
-		CPYTHON_ADDR(py, type_type), CPYTHON_ADDR(py, long_type),
-		CPYTHON_ADDR(py, dict_type), CPYTHON_ADDR(py, list_type),
+		CPYTHON_ADDR(py, type_type),
+		CPYTHON_ADDR(py, long_type),
+		CPYTHON_ADDR(py, dict_type),
+		CPYTHON_ADDR(py, list_type),
 	};
 	uint64_t index, word;
 
@@ -212,7 +219,7 @@ static bool static_entry(struct cpython *py, const uint64_t *words, size_t i, ui
 		if (!probe_exact(py, words[i + off / 8], CPYTHON_ADDR(py, dict_type)))
 			continue;
 		if (!static_at(py, at - (index - 1) * stride, stride))
-			continue;	/* only looks like it */
+			continue; /* only looks like it */
 		lay->static_dict = off;
 		lay->static_subclasses = (uint16_t)(off + 8);
 		lay->static_stride = stride;
@@ -224,7 +231,10 @@ static bool static_entry(struct cpython *py, const uint64_t *words, size_t i, ui
 
 static void probe_static_types(struct cpython *py)
 {
-	union { void *p; uint64_t (*fn)(void); } get = { py->sym.interp_main };
+	union {
+		void *p;
+		uint64_t (*fn)(void);
+	} get = { py->sym.interp_main };
 	uint64_t words[1024 + 8], interp, at;
 
 	if (!py->lay.type_dict_in_interp || !get.p)

@@ -20,7 +20,7 @@
 #include "agent/cpython/peek.h"
 
 enum {
-	SEARCH_MAX = 1 << 20,	/* bytes of an interpreter or runtime we search */
+	SEARCH_MAX = 1 << 20, /* bytes of an interpreter or runtime we search */
 	SEARCH_STEP = 1 << 14,
 	TRIPLE_MAX = 3 * 48 + 16,
 };
@@ -141,7 +141,7 @@ static uint64_t find_permanent(uint64_t head0, uint16_t stride)
 		if (!peek_safe64(at, &word))
 			return 0;
 		if (word == head0)
-			at += 4;		/* the pointer's second half is no head */
+			at += 4; /* the pointer's second half is no head */
 		else if (linked_at(at))
 			return at;
 	}
@@ -214,9 +214,18 @@ static uint64_t search_all(const struct cpython *py, uint64_t interp, uint16_t s
 
 int probe_gc(struct cpython *py, char *err, size_t err_size)
 {
-	union { void *p; uint64_t (*fn)(void); } head = { py->sym.interp_head };
-	union { void *p; uint64_t (*fn)(void); } main_of = { py->sym.interp_main };
-	union { void *p; uint64_t (*fn)(uint64_t); } next = { py->sym.interp_next };
+	union {
+		void *p;
+		uint64_t (*fn)(void);
+	} head = { py->sym.interp_head };
+	union {
+		void *p;
+		uint64_t (*fn)(void);
+	} main_of = { py->sym.interp_main };
+	union {
+		void *p;
+		uint64_t (*fn)(uint64_t);
+	} next = { py->sym.interp_next };
 	struct layout *lay = &py->lay;
 	uint64_t interp, first, head0, permanent;
 	uint16_t stride;
@@ -267,7 +276,8 @@ bool cpython_collecting(const struct cpython *py)
 	const struct layout *lay = &py->lay;
 
 	for (uint32_t i = 0; i < lay->gc_count && lay->collecting; i++) {
-		const uint64_t at = lay->collecting + lay->gc[i].interp - lay->gc[0].interp;
+		const uint64_t at =
+			lay->collecting + lay->gc[i].interp - lay->gc[0].interp;
 		int value;
 
 		if (peek_safe(at, &value, sizeof(value)) && value != 0)

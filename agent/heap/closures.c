@@ -21,9 +21,9 @@ struct closure_shape {
 };
 
 struct closures {
-	uint32_t at_code, at_closure;	/* offsets in a function */
-	uint32_t freevars;		/* offset in a code object, <= 3.10 */
-	uint32_t names, kinds;		/* ... 3.11+ */
+	uint32_t at_code, at_closure; /* offsets in a function */
+	uint32_t freevars;	      /* offset in a code object, <= 3.10 */
+	uint32_t names, kinds;	      /* ... 3.11+ */
 	struct closure_shape cache[CLOSURE_CACHE];
 };
 
@@ -90,8 +90,8 @@ static uint32_t free_names(struct walk *w, const struct closures *c, uint64_t co
 
 		if (kinds && !(peek8(kinds + w->lay->bytes_data + i) & KIND_FREE))
 			continue;
-		labels[n++] = (struct snap_label){ SNAP_LABEL_CELL,
-						   walk_string_of(w, name) };
+		labels[n++] =
+			(struct snap_label){ SNAP_LABEL_CELL, walk_string_of(w, name) };
 	}
 	return n;
 }

@@ -30,8 +30,9 @@ bool walk_dict_begin(const struct walk *w, uint64_t dict, struct walk_dict_iter 
 		return false;
 	dict_table(w->lay, dict, &t);
 	*iter = (struct walk_dict_iter){ .entry = t.entries,
-		.end = t.entries + t.nentries * t.stride, .stride = t.stride,
-		.values = t.values };
+					 .end = t.entries + t.nentries * t.stride,
+					 .stride = t.stride,
+					 .values = t.values };
 	return true;
 }
 
@@ -40,7 +41,7 @@ bool walk_dict_next(struct walk_dict_iter *iter, uint64_t *key_ret, uint64_t *va
 	while (iter->entry < iter->end) {
 		uint64_t key = peek64(iter->entry);
 		uint64_t value = iter->values ? peek64(iter->values + iter->index * 8) :
-			peek64(iter->entry + 8);
+						peek64(iter->entry + 8);
 
 		iter->entry += iter->stride;
 		iter->index++;
@@ -61,7 +62,7 @@ static bool key_is(const struct walk *w, uint64_t key, const char *text, size_t 
 	if (!(peek64(walk_typeof(w, key) + w->lay->tp_flags) >> 28 & 1))
 		return false;
 	return walk_str_data(w, key, &length, &kind, &data) && kind == 1 &&
-	       length == size && !memcmp(peek_ptr(data), text, size);
+		length == size && !memcmp(peek_ptr(data), text, size);
 }
 
 uint64_t walk_dict_get(const struct walk *w, uint64_t dict, const char *key)

@@ -6,12 +6,12 @@
 #include "agent/heap/walk_internal.h"
 
 struct dict_table {
-	uint64_t keys;		/* PyDictKeysObject */
-	uint64_t entries;	/* address of the first entry's key pointer */
+	uint64_t keys;	  /* PyDictKeysObject */
+	uint64_t entries; /* address of the first entry's key pointer */
 	uint64_t nentries;
-	uint64_t values;	/* split: address of values[0]; else 0 */
-	uint32_t stride;	/* bytes from entry to entry: 16 or 24 */
-	bool embedded; /* 3.13+: the values lie in the instance, which owns them */
+	uint64_t values; /* split: address of values[0]; else 0 */
+	uint32_t stride; /* bytes from entry to entry: 16 or 24 */
+	bool embedded;	 /* 3.13+: the values lie in the instance, which owns them */
 };
 
 /* Entry slots of a key table of 2^n index slots, as USABLE_FRACTION says. */
@@ -35,8 +35,10 @@ static inline void dict_keys_table(const struct layout *lay, uint64_t keys,
 		t->entries = at + (t->stride == 24 ? 8 : 0);
 	} else {
 		uint64_t size = peek64(keys + 8);
-		uint64_t width = size <= 0xff ? 1 : size <= 0xffff ? 2 :
-			size <= 0xffffffff ? 4 : 8;
+		uint64_t width = size <= 0xff ? 1 :
+			size <= 0xffff	      ? 2 :
+			size <= 0xffffffff    ? 4 :
+						8;
 
 		t->stride = 24;
 		t->entries = keys + lay->keys_indices + size * width + 8;

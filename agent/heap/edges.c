@@ -140,9 +140,9 @@ static uint32_t edges_dict(struct walk *w, struct walk_type *type, uint64_t obj)
 		else
 			dict_pairs(w, &t);
 		return walk_is_interned(w, obj) ? walk_shape(w, NULL, 0, SNAP_TAIL_WEAK) :
-			w->shape_pairs;
+						  w->shape_pairs;
 	}
-	if (t.embedded && !w->lay->dict_owns_embedded)	/* the instance shows them */
+	if (t.embedded && !w->lay->dict_owns_embedded) /* the instance shows them */
 		return w->shape_pairs;
 	shape = split_shape(w, &t);
 	for (uint64_t i = 0; i < t.nentries; i++)
@@ -154,7 +154,7 @@ static uint32_t edges_dict(struct walk *w, struct walk_type *type, uint64_t obj)
 static void odict_nodes(struct walk *w, uint64_t obj)
 {
 	uint64_t limit = peek64(obj + w->lay->dict_used);
-	uint64_t node = peek64(obj + w->lay->dict_values + 8);	/* od_first */
+	uint64_t node = peek64(obj + w->lay->dict_values + 8); /* od_first */
 
 	for (; node && limit; node = peek64(node + 16), limit--) {
 		walk_ref(w, peek64(node));
@@ -207,9 +207,9 @@ static bool base_refs(struct walk *w, struct walk_type *type, uint64_t obj)
 	case SNAP_KIND_LIST:
 	case SNAP_KIND_TUPLE:
 		if (type->tail != SNAP_TAIL_INDEX)
-			break;		/* a struct sequence */
+			break; /* a struct sequence */
 		items = type->kind == SNAP_KIND_TUPLE ? obj + w->lay->tuple_items :
-			peek64(obj + w->lay->list_items);
+							peek64(obj + w->lay->list_items);
 		for (uint64_t n = peek64(obj + w->lay->head); n; n--, items += 8)
 			walk_ref(w, peek64(items));
 		break;
@@ -293,7 +293,8 @@ static uint32_t lru_links(struct walk *w, uint64_t obj, bool contents)
 	uint64_t link = peek64(obj + head + 8), before = obj;
 
 	for (; link && link != obj && walk_readable(w, link, head + 40u) &&
-	       peek64(link + head) == before && !w->err; n++) {
+	     peek64(link + head) == before && !w->err;
+	     n++) {
 		walk_ref(w, link);
 		if (contents) {
 			walk_ref(w, peek64(link + head + 24));
@@ -316,7 +317,7 @@ static uint32_t edges_lru_cache(struct walk *w, struct walk_type *type, uint64_t
 	names_claim(w, type, obj, 0, rest);
 	if (w->err)
 		return shape;
-	for (uint32_t i = 0; i < links; i++)	/* drops what the elements own */
+	for (uint32_t i = 0; i < links; i++) /* drops what the elements own */
 		w->refs[known + i] = w->refs[known + 4 * i];
 	memmove(&w->refs[known + links], &w->refs[rest],
 		(w->nrefs - rest) * sizeof(w->refs[0]));
@@ -327,7 +328,10 @@ static uint32_t edges_lru_cache(struct walk *w, struct walk_type *type, uint64_t
 /* ---- the plan of a type ---- */
 
 /* The slots of a type while they are collected. */
-struct slot_list { struct walk_slot *slots; uint32_t n, capacity; };
+struct slot_list {
+	struct walk_slot *slots;
+	uint32_t n, capacity;
+};
 
 static void add_slot(struct slot_list *list, struct walk_slot slot)
 {
@@ -355,13 +359,18 @@ static void add_members(struct walk *w, struct walk_type *type, uint64_t class_,
 		    (type->dictoffset > 0 && offset == (uint64_t)type->dictoffset) ||
 		    (peek32(member + 24) & RELATIVE_OFFSET))
 			continue;
-		add_slot(list, (struct walk_slot){ .offset = (uint32_t)offset,
-				.kind = SNAP_LABEL_ATTR, .name = walk_cstring(w, name) });
+		add_slot(list,
+			 (struct walk_slot){ .offset = (uint32_t)offset,
+					     .kind = SNAP_LABEL_ATTR,
+					     .name = walk_cstring(w, name) });
 	}
 }
 
 /* A class with its bases, itself first, and a bound of its members. */
-struct lineage { uint64_t *chain; uint32_t depth, members; };
+struct lineage {
+	uint64_t *chain;
+	uint32_t depth, members;
+};
 
 static void measure(const struct walk *w, const struct walk_type *type,
 		    struct lineage *ret)
@@ -453,8 +462,8 @@ static void fold_structseq(struct walk *w, struct walk_type *type)
 void edges_plan_shapes(struct walk *w, struct walk_type *type)
 {
 	uint32_t n = type->nslots;
-	struct snap_label *labels = arena_alloc(w->arena,
-						(n + type->nkeys + 2) * sizeof(*labels));
+	struct snap_label *labels =
+		arena_alloc(w->arena, (n + type->nkeys + 2) * sizeof(*labels));
 	struct dict_table t;
 
 	if (!labels) {
@@ -462,8 +471,8 @@ void edges_plan_shapes(struct walk *w, struct walk_type *type)
 		return;
 	}
 	for (uint32_t i = 0; i < n; i++)
-		labels[i] = (struct snap_label){ type->slots[i].kind,
-						 type->slots[i].name };
+		labels[i] =
+			(struct snap_label){ type->slots[i].kind, type->slots[i].name };
 	type->shape = walk_shape(w, labels, n, type->tail);
 	labels[n].kind = SNAP_LABEL_DICT;
 	if (type->dictoffset || type->managed_dict)
@@ -474,9 +483,9 @@ void edges_plan_shapes(struct walk *w, struct walk_type *type)
 	for (uint32_t i = 0; i < type->nkeys; i++) {
 		uint64_t key = peek64(t.entries + (uint64_t)i * t.stride);
 
-		labels[n + 1 + i] = (struct snap_label){ SNAP_LABEL_ATTR,
-							 key ? walk_string_of(w, key)
-							     : 0 };
+		labels[n + 1 + i] =
+			(struct snap_label){ SNAP_LABEL_ATTR,
+					     key ? walk_string_of(w, key) : 0 };
 	}
 	type->shape_values = walk_shape(w, labels, n + 1 + type->nkeys, type->tail);
 }
@@ -486,9 +495,10 @@ static bool base_complete(struct walk *w, struct walk_type *type)
 {
 	const struct cpython_symbols *s = &w->py->sym;
 	const void *const complete[] = {
-		s->object_type, s->dict_type, s->odict_type, s->list_type,
-		s->tuple_type, s->set_type, s->frozenset_type, s->function_type,
-		s->cell_type, s->method_type, s->weakref_type, s->weakproxy_type,
+		s->object_type,	      s->dict_type,	s->odict_type,
+		s->list_type,	      s->tuple_type,	s->set_type,
+		s->frozenset_type,    s->function_type, s->cell_type,
+		s->method_type,	      s->weakref_type,	s->weakproxy_type,
 		s->weakcallable_type,
 	};
 
@@ -501,10 +511,19 @@ static bool base_complete(struct walk *w, struct walk_type *type)
 static void plan_tail(struct walk_type *type)
 {
 	switch (type->kind) {
-	case SNAP_KIND_DICT: type->tail = SNAP_TAIL_PAIRS; break;
-	case SNAP_KIND_LIST: case SNAP_KIND_TUPLE: type->tail = SNAP_TAIL_INDEX; break;
-	case SNAP_KIND_SET: type->tail = SNAP_TAIL_ELEMENT; break;
-	default: type->tail = SNAP_TAIL_OTHER; break;
+	case SNAP_KIND_DICT:
+		type->tail = SNAP_TAIL_PAIRS;
+		break;
+	case SNAP_KIND_LIST:
+	case SNAP_KIND_TUPLE:
+		type->tail = SNAP_TAIL_INDEX;
+		break;
+	case SNAP_KIND_SET:
+		type->tail = SNAP_TAIL_ELEMENT;
+		break;
+	default:
+		type->tail = SNAP_TAIL_OTHER;
+		break;
 	}
 }
 
@@ -513,14 +532,24 @@ static walk_edges_fn *edges_exact(const struct walk_type *type)
 	if (!type->exact)
 		return NULL;
 	switch (type->kind) {
-	case SNAP_KIND_DICT: return edges_dict;
-	case SNAP_KIND_LIST: return edges_list;
-	case SNAP_KIND_TUPLE: return edges_tuple;
-	case SNAP_KIND_SET: return edges_set;
-	case SNAP_KIND_INT: case SNAP_KIND_BOOL: case SNAP_KIND_FLOAT: case SNAP_KIND_STR:
-	case SNAP_KIND_BYTES: case SNAP_KIND_BYTEARRAY: case SNAP_KIND_NONE:
+	case SNAP_KIND_DICT:
+		return edges_dict;
+	case SNAP_KIND_LIST:
+		return edges_list;
+	case SNAP_KIND_TUPLE:
+		return edges_tuple;
+	case SNAP_KIND_SET:
+		return edges_set;
+	case SNAP_KIND_INT:
+	case SNAP_KIND_BOOL:
+	case SNAP_KIND_FLOAT:
+	case SNAP_KIND_STR:
+	case SNAP_KIND_BYTES:
+	case SNAP_KIND_BYTEARRAY:
+	case SNAP_KIND_NONE:
 		return edges_leaf;
-	default: return NULL;
+	default:
+		return NULL;
 	}
 }
 
@@ -528,7 +557,7 @@ void edges_plan(struct walk *w, struct walk_type *type)
 {
 	type->edges = edges_exact(type);
 	if (!strcmp(type->name_text, "builtins.frozendict"))
-		type->edges = edges_dict;	/* 3.15+: a dict's structure, then a hash */
+		type->edges = edges_dict; /* 3.15+: a dict's structure, then a hash */
 	if (type->edges)
 		return;
 	plan_tail(type);

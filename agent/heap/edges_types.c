@@ -16,8 +16,17 @@
 
 /* Fields of a type object in label order; those up to HEAP_FIRST in every type. */
 enum {
-	FIELD_BASE, FIELD_BASES, FIELD_MRO, FIELD_DICT, FIELD_CACHE, FIELD_SUBCLASSES,
-	FIELD_NAME, FIELD_QUALNAME, FIELD_SLOTS, FIELD_MODULE, FIELD_COUNT,
+	FIELD_BASE,
+	FIELD_BASES,
+	FIELD_MRO,
+	FIELD_DICT,
+	FIELD_CACHE,
+	FIELD_SUBCLASSES,
+	FIELD_NAME,
+	FIELD_QUALNAME,
+	FIELD_SLOTS,
+	FIELD_MODULE,
+	FIELD_COUNT,
 	FIELD_HEAP_FIRST = FIELD_NAME,
 };
 
@@ -25,13 +34,13 @@ enum { SLOTS_SHOWN = 64, KEYS_SHOWN = 128 };
 
 /* Of the types of one metatype: by how many names their instances share. */
 struct type_shapes {
-	uint32_t shape[KEYS_SHOWN + 1];		/* 0 = not made yet */
-	uint32_t borrows;			/* of static types that do not own __base__ */
+	uint32_t shape[KEYS_SHOWN + 1]; /* 0 = not made yet */
+	uint32_t borrows;		/* of static types that do not own __base__ */
 };
 
 static const char *const field_names[FIELD_COUNT] = {
-	"__base__", "__bases__", "__mro__", NULL, "tp_cache", "__subclasses__",
-	"__name__", "__qualname__", "__slots__", "__module__",
+	"__base__",	  "__bases__", "__mro__",      NULL,	    "tp_cache",
+	"__subclasses__", "__name__",  "__qualname__", "__slots__", "__module__",
 };
 
 /* An entry of the interpreter's array for static builtin types, or 0 (3.12+). */
@@ -100,12 +109,13 @@ static uint32_t make_shape(struct walk *w, const struct walk_type *type, uint32_
 	for (; n < FIELD_COUNT; n++)
 		labels[n] = (struct snap_label){
 			.kind = field_names[n] ? SNAP_LABEL_ATTR : SNAP_LABEL_DICT,
-			.name = field_names[n] ? walk_cstring(w, field_names[n]) : 0 };
+			.name = field_names[n] ? walk_cstring(w, field_names[n]) : 0
+		};
 	if (borrows)
 		labels[FIELD_BASE].kind = SNAP_LABEL_WEAK;
 	for (uint32_t i = 0; i < type->nslots && i < SLOTS_SHOWN; i++)
-		labels[n++] = (struct snap_label){ type->slots[i].kind,
-						   type->slots[i].name };
+		labels[n++] =
+			(struct snap_label){ type->slots[i].kind, type->slots[i].name };
 	while (keys--)
 		labels[n++] = (struct snap_label){ SNAP_LABEL_OTHER, shared };
 	return walk_shape(w, labels, n, SNAP_TAIL_OTHER);
@@ -118,8 +128,8 @@ static uint32_t make_shape(struct walk *w, const struct walk_type *type, uint32_
 static bool borrows_base(const struct walk *w, uint64_t type)
 {
 	return is_static_type(w, type) &&
-	       (cpython_since(w->py, 10) ||
-		peek64(type + w->lay->tp_base) != CPYTHON_ADDR(w->py, object_type));
+		(cpython_since(w->py, 10) ||
+		 peek64(type + w->lay->tp_base) != CPYTHON_ADDR(w->py, object_type));
 }
 
 static uint32_t shape_of_types(struct walk *w, struct walk_type *type, uint32_t keys,
@@ -148,8 +158,10 @@ static void slot_refs(struct walk *w, const struct walk_type *type, uint64_t obj
 	for (uint32_t i = 0; i < type->nslots && i < SLOTS_SHOWN; i++) {
 		const struct walk_slot *slot = &type->slots[i];
 
-		walk_ref(w, is_static_type(w, obj) || slot->flags ? 0 :
-			 edges_slot(w, slot, obj));
+		walk_ref(w,
+			 is_static_type(w, obj) || slot->flags ?
+				 0 :
+				 edges_slot(w, slot, obj));
 	}
 }
 
@@ -180,7 +192,7 @@ again:
 	names_claim(w, type, obj, FIELD_COUNT, known);
 	if (w->nrefs > known && type->nslots < SLOTS_SHOWN - 8 &&
 	    names_learn(w, type, obj, known)) {
-		type->edges_data = NULL;	/* shapes of fewer slots */
+		type->edges_data = NULL; /* shapes of fewer slots */
 		goto again;
 	}
 	return shape_of_types(w, type, keys, false);

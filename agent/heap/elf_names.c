@@ -10,8 +10,12 @@
 #include "agent/heap/walk_internal.h"
 
 enum {
-	FIRST_ROWS = 4096, NAME_MAX = 512, SECTIONS_MAX = 1 << 12, PROOF = 4096,
-	TABLE_MAX = 1 << 27, LINE_MAX = 640,
+	FIRST_ROWS = 4096,
+	NAME_MAX = 512,
+	SECTIONS_MAX = 1 << 12,
+	PROOF = 4096,
+	TABLE_MAX = 1 << 27,
+	LINE_MAX = 640,
 };
 
 /* ---- the rows ---- */
@@ -43,8 +47,9 @@ static void add(struct walk *w, struct elf_names *names, const Elf64_Sym *symbol
 	if (symbol->st_shndx == SHN_UNDEF || !symbol->st_size ||
 	    ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || !reserve(w, names))
 		return;
-	names->rows[names->count++] = (struct elf_variable){
-		start, start + symbol->st_size, strings + symbol->st_name, ours };
+	names->rows[names->count++] =
+		(struct elf_variable){ start, start + symbol->st_size,
+				       strings + symbol->st_name, ours };
 }
 
 /* Shell's sort: in place, no allocation. */
@@ -101,7 +106,7 @@ static void *load(struct walk *w, int fd, const Elf64_Shdr *section)
 
 	if (!section->sh_size || section->sh_size > TABLE_MAX)
 		return NULL;
-	mem = arena_map(w->arena, section->sh_size + 1);	/* a zero after it */
+	mem = arena_map(w->arena, section->sh_size + 1); /* a zero after it */
 	if (mem && !read_at(fd, mem, section->sh_size, section->sh_offset)) {
 		arena_unmap(w->arena, mem, section->sh_size + 1);
 		mem = NULL;
@@ -118,7 +123,7 @@ static void add_table(struct walk *w, struct elf_names *names, int fd,
 	for (uint64_t i = 0; strings && i < table->sh_size / sizeof(*symbols); i++)
 		if (symbols[i].st_name < text->sh_size)
 			add(w, names, &symbols[i], (uintptr_t)strings, true);
-	if (symbols)		/* the text stays: rows refer to it */
+	if (symbols) /* the text stays: rows refer to it */
 		arena_unmap(w->arena, symbols, table->sh_size + 1);
 }
 

@@ -21,14 +21,14 @@ struct walk;
 struct elf_variable {
 	uint64_t start, end;
 	uint64_t name;
-	bool ours;			/* the name is in memory that we read it into */
+	bool ours; /* the name is in memory that we read it into */
 };
 
 /* The variables of one library at a time; starts as all zeros. */
 struct elf_names {
-	const char *library;		/* its file's name, without directories */
+	const char *library; /* its file's name, without directories */
 	uint64_t base;
-	struct elf_variable *rows;	/* by start */
+	struct elf_variable *rows; /* by start */
 	uint32_t count, capacity;
 };
 

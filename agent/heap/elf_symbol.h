@@ -14,9 +14,9 @@ struct walk;
 
 /* The dynamic symbols of a mapped file: addresses in this process. */
 struct elf_tables {
-	uint64_t base;			/* load bias: address minus st_value */
-	uint64_t symbols, strings;	/* Elf64_Sym[count], text */
-	uint64_t gnu_hash, hash;	/* 0 = there is none */
+	uint64_t base;		   /* load bias: address minus st_value */
+	uint64_t symbols, strings; /* Elf64_Sym[count], text */
+	uint64_t gnu_hash, hash;   /* 0 = there is none */
 	uint32_t count;
 };
 

@@ -20,24 +20,24 @@
 #include <string.h>
 
 enum {
-	CURSORS = 64,		/* at a time; measured: 32 to 64 are best */
-	STARTS = 512,		/* known in all: the longest stretch is then short */
-	PAGES_MAX = 2048,	/* random pages looked at for starts */
+	CURSORS = 64,	  /* at a time; measured: 32 to 64 are best */
+	STARTS = 512,	  /* known in all: the longest stretch is then short */
+	PAGES_MAX = 2048, /* random pages looked at for starts */
 	PAGE = 4096,
 };
 
 #define LINK(word) ((word) & ~3ULL)
 
 struct cursor {
-	uint64_t at, before;	/* gc headers */
+	uint64_t at, before; /* gc headers */
 };
 
 struct lists {
 	struct walk *w;
-	uint64_t heads[LAYOUT_HEADS * LAYOUT_INTERPS];	/* ascending */
+	uint64_t heads[LAYOUT_HEADS * LAYOUT_INTERPS]; /* ascending */
 	uint32_t nheads;
 	struct cursor starts[STARTS + LAYOUT_HEADS * LAYOUT_INTERPS];
-	uint32_t nstarts;		/* not taken by a cursor yet */
+	uint32_t nstarts; /* not taken by a cursor yet */
 	struct cursor cursors[CURSORS];
 	uint32_t ncursors;
 	uint32_t broken;
@@ -162,8 +162,8 @@ static void add_random_starts(struct lists *l)
 		pick = next_random(&state) % pages;
 		for (uint32_t i = 0; i < w->nranges; i++) {
 			const struct walk_range *r = &w->ranges[i];
-			uint64_t size = may_hold_objects(r) ? (r->end - r->start) / PAGE
-							    : 0;
+			uint64_t size =
+				may_hold_objects(r) ? (r->end - r->start) / PAGE : 0;
 
 			if (pick >= size) {
 				pick -= size;
@@ -218,7 +218,7 @@ static void mark_frozen(struct walk *w, uint64_t head)
 
 	for (; g && g != head; g = LINK(peek64(g)))
 		if (!marks_set(&w->frozen, g + w->lay->gc_head))
-			return;		/* a loop that never comes back: broken */
+			return; /* a loop that never comes back: broken */
 }
 
 void enumerate_lists(struct walk *w)

@@ -13,8 +13,8 @@
 #include "agent/heap/edges.h"
 
 struct field_row {
-	const char *type;	/* tp_name */
-	uint16_t since, until;	/* 0x0306 <= version < until */
+	const char *type;      /* tp_name */
+	uint16_t since, until; /* 0x0306 <= version < until */
 	uint16_t offset;
 	uint8_t kind, flags, gate;
 	const char *name;
@@ -136,7 +136,9 @@ static void add_row(struct walk *w, const struct field_row *row, struct walk_slo
 		if (slots[i].offset == row->offset + shift && !slots[i].via)
 			return;
 	slots[(*n)++] = (struct walk_slot){
-		.offset = row->offset + shift, .kind = row->kind, .flags = row->flags,
+		.offset = row->offset + shift,
+		.kind = row->kind,
+		.flags = row->flags,
 		.gate = row->gate ? (uint8_t)(row->gate + shift) : 0,
 		.name = row->name ? walk_cstring(w, row->name) : 0,
 	};

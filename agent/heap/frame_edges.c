@@ -15,8 +15,8 @@ enum { LABELS_MAX = 16 };
 /* Collects references and, when the shape isn't known yet, their labels. */
 struct edges {
 	struct walk *w;
-	uint64_t obj;			/* its fields' base: address + extra */
-	bool named;			/* the shape is known: no labels needed */
+	uint64_t obj; /* its fields' base: address + extra */
+	bool named;   /* the shape is known: no labels needed */
 	struct snap_label labels[LABELS_MAX];
 	uint32_t count;
 };
@@ -53,8 +53,9 @@ static void variables(struct edges *e, uint64_t frame, const struct frame_code *
 		walk_ref(e->w, frames_reference(e->w, items + 8ull * i));
 	if (frames_stack_depth(e->w, frame, info, &depth))
 		for (uint32_t i = 0; i < depth; i++)
-			walk_ref(e->w, frames_reference(
-					       e->w, items + 8ull * (info->count + i)));
+			walk_ref(
+				e->w,
+				frames_reference(e->w, items + 8ull * (info->count + i)));
 }
 
 /* The shape: collected labels, the variables', STACK for the rest. */
@@ -153,8 +154,8 @@ static enum flavour flavour_of(const struct walk *w, const struct walk_type *typ
 {
 	if (type->addr == CPYTHON_ADDR(w->py, coro_type))
 		return COROUTINE;
-	return type->addr == CPYTHON_ADDR(w->py, async_gen_type) ? ASYNC_GENERATOR
-								 : GENERATOR;
+	return type->addr == CPYTHON_ADDR(w->py, async_gen_type) ? ASYNC_GENERATOR :
+								   GENERATOR;
 }
 
 static void handled_exception(struct edges *e, const struct frame_layout *lay)
@@ -218,11 +219,11 @@ static uint32_t generator_edges_new(struct walk *w, struct walk_type *type, uint
 	field(&e, SNAP_LABEL_ATTR, "__name__", lay->g_name);
 	field(&e, SNAP_LABEL_ATTR, "__qualname__", lay->g_qualname);
 	handled_exception(&e, lay);
-	if (flavour != GENERATOR)	/* never set in plain generators */
+	if (flavour != GENERATOR) /* never set in plain generators */
 		field(&e, names[flavour].origin_kind, names[flavour].origin,
 		      lay->g_origin);
 	field(&e, SNAP_LABEL_ATTR, names[flavour].code, lay->g_code);
-	if (!alive) {	/* 3.12+: the code outlives the frame */
+	if (!alive) { /* 3.12+: the code outlives the frame */
 		if (code && lay->g_code == FRAME_NONE)
 			edge(&e, SNAP_LABEL_ATTR, names[flavour].code, code);
 		return walk_shape(w, e.labels, e.count, SNAP_TAIL_OTHER);
@@ -246,7 +247,7 @@ bool frames_type_hook(struct walk *w, struct walk_type *type)
 		type->edges =
 			frames->lay->frame_is_object ? frame_edges_old : frame_edges_new;
 	else
-		type->edges = frames->lay->frame_is_object ?
-			generator_edges_old : generator_edges_new;
+		type->edges = frames->lay->frame_is_object ? generator_edges_old :
+							     generator_edges_new;
 	return true;
 }

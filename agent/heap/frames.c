@@ -7,8 +7,10 @@
 #include "agent/heap/frames_internal.h"
 
 enum {
-	FRAMES_MAX = 1 << 22,		/* a longer chain is a broken one */
-	KIND_LOCAL = 0x20, KIND_CELL = 0x40, KIND_FREE = 0x80,
+	FRAMES_MAX = 1 << 22, /* a longer chain is a broken one */
+	KIND_LOCAL = 0x20,
+	KIND_CELL = 0x40,
+	KIND_FREE = 0x80,
 };
 
 bool frames_begin(struct walk *w)
@@ -65,8 +67,8 @@ static void variables_new(struct walk *w, struct frame_code *info)
 	for (uint32_t i = 0; i < info->count; i++) {
 		uint8_t kind = peek8(kinds + w->lay->bytes_data + i);
 
-		info->labels[i].kind = kind & (KIND_CELL | KIND_FREE) ?
-			SNAP_LABEL_CELL : SNAP_LABEL_LOCAL;
+		info->labels[i].kind = kind & (KIND_CELL | KIND_FREE) ? SNAP_LABEL_CELL :
+									SNAP_LABEL_LOCAL;
 		info->labels[i].name = walk_string_of(w, tuple_item(w, names, i));
 	}
 }
@@ -149,8 +151,9 @@ uint32_t frames_line(struct walk *w, uint64_t frame, uint64_t code)
 		if (addr < -2 || addr > 2 * (int64_t)tuple_size(w, code))
 			return 0;
 	}
-	return lines_lookup(lay->lines, (const unsigned char *)peek_ptr(table) +
-			    w->lay->bytes_data, size, first, addr);
+	return lines_lookup(lay->lines,
+			    (const unsigned char *)peek_ptr(table) + w->lay->bytes_data,
+			    size, first, addr);
 }
 
 /* ---- the frame struct ---- */
@@ -192,7 +195,7 @@ uint64_t frames_items(struct walk *w, uint64_t frame)
 	const struct frames *frames = w->frames;
 
 	return frame + frames->lay->f_items +
-	       (frames->lay->frame_is_object ? frames->extra : 0);
+		(frames->lay->frame_is_object ? frames->extra : 0);
 }
 
 bool frames_stack_depth(struct walk *w, uint64_t frame, const struct frame_code *info,
@@ -223,7 +226,7 @@ struct running {
 	uint64_t frame, code;
 	const struct frame_code *info;
 	uint32_t thread, id;
-	uint8_t flags;		/* of the variables' roots */
+	uint8_t flags; /* of the variables' roots */
 };
 
 static void root_word(struct walk *w, const struct running *run, uint8_t kind,
@@ -305,12 +308,15 @@ static void emit_frame(struct walk *w, const struct running *run, uint32_t depth
 	uint64_t base = run->code + frames->extra;
 	uint16_t name = lay->co_qualname != FRAME_NONE ? lay->co_qualname : lay->co_name;
 	struct snap_frame event = {
-		.id = run->id, .thread = run->thread, .depth = depth, .code = run->code,
+		.id = run->id,
+		.thread = run->thread,
+		.depth = depth,
+		.code = run->code,
 		.function = walk_string_of(w, peek64(base + name)),
 		.file = walk_string_of(w, peek64(base + lay->co_filename)),
 		.line = frames_line(w, run->frame, run->code),
 		.object = lay->frame_is_object ? run->frame :
-			peek64(run->frame + lay->f_object),
+						 peek64(run->frame + lay->f_object),
 	};
 
 	WALK_SEND(w, frame, &event);
@@ -331,8 +337,9 @@ static uint64_t first_frame(struct walk *w, uint64_t tstate)
 	uint64_t frame = peek64(tstate + lay->ts_frame);
 
 	if (frame && lay->ts_cframe_frame != FRAME_NONE)
-		frame = walk_readable(w, frame, 24) ? peek64(frame + lay->ts_cframe_frame)
-						    : 0;
+		frame = walk_readable(w, frame, 24) ?
+			peek64(frame + lay->ts_cframe_frame) :
+			0;
 	return frame;
 }
 

@@ -15,17 +15,17 @@ enum { FRAMES_CODES = 4096 };
 struct frame_code {
 	struct frame_code *next;
 	uint64_t code;
-	struct snap_label *labels;	/* of its variables, in the order of the frame */
+	struct snap_label *labels; /* of its variables, in the order of the frame */
 	uint32_t count, stacksize;
 	uint32_t frame_shape, generator_shape[3]; /* 0 = not made yet */
 };
 
 struct frames {
 	const struct frame_layout *lay;
-	uint64_t extra;			/* bytes a PyObject is larger than usual */
+	uint64_t extra; /* bytes a PyObject is larger than usual */
 	struct frame_code *codes[FRAMES_CODES];
-	uint32_t generator_shape[3];	/* <= 3.10, by flavour */
-	struct frame_code none;		/* when memory ran out: no variables */
+	uint32_t generator_shape[3]; /* <= 3.10, by flavour */
+	struct frame_code none;	     /* when memory ran out: no variables */
 };
 
 /* Checks before the address is believed. */

@@ -8,8 +8,10 @@
 #include "agent/heap/roots.h"
 
 enum {
-	STATE_WORDS = 96,	/* of the C++ state looked at */
-	CHUNK_HEAD = 24, CHUNKS_MAX = 4096, LABELS_MAX = 4096,
+	STATE_WORDS = 96, /* of the C++ state looked at */
+	CHUNK_HEAD = 24,
+	CHUNKS_MAX = 4096,
+	LABELS_MAX = 4096,
 };
 
 struct stack {
@@ -183,7 +185,7 @@ static uint32_t greenlet_edges(struct walk *w, struct walk_type *type, uint64_t 
 	for (; c.count < w->nrefs; c.count++) {
 		uint64_t target = w->refs[c.count];
 		bool dict = target &&
-			    walk_typeof(w, target) == CPYTHON_ADDR(w->py, dict_type);
+			walk_typeof(w, target) == CPYTHON_ADDR(w->py, dict_type);
 
 		labels[c.count].kind = dict ? SNAP_LABEL_DICT : SNAP_LABEL_OTHER;
 		labels[c.count].name = 0;

@@ -33,7 +33,7 @@ static uint64_t plain_dict(const struct walk *w, const struct walk_type *type,
 	if (type->dictoffset < 0)
 		at += (type->basicsize + type->itemsize * instance_items(w, type, obj) +
 		       7) &
-		      ~7ULL;
+			~7ULL;
 	return peek64(at);
 }
 

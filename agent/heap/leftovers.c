@@ -30,7 +30,7 @@ static bool fits(uint64_t need, uint64_t block)
 	if (need > block)
 		return false;
 	return need + STEP > block ||
-	       (block > LARGE ? need >= block / 2 : need * 4 >= block * 3);
+		(block > LARGE ? need >= block / 2 : need * 4 >= block * 3);
 }
 
 /* Where its type's instances begin in a block. */
@@ -58,9 +58,9 @@ static bool may_be(struct walk *w, uint64_t obj, uint64_t begin)
 		return false;
 	type = walk_typeof(w, obj);
 	return peek_plausible(type) && (type & 7) == 0 && marks_test(&w->marks, type) &&
-	       (peek64(walk_typeof(w, type) + w->lay->tp_flags) >> 31 & 1) &&
-	       begin_of(w, type) == begin &&
-	       (word < 0x10000 || !walk_readable(w, word, 1));
+		(peek64(walk_typeof(w, type) + w->lay->tp_flags) >> 31 & 1) &&
+		begin_of(w, type) == begin &&
+		(word < 0x10000 || !walk_readable(w, word, 1));
 }
 
 /* Is there a bit of `starts` set in the bitmap from the block on: an object we know? */

@@ -20,15 +20,19 @@
 #include "agent/heap/walk_internal.h"
 
 enum {
-	PREV_INUSE = 1, IS_MMAPPED = 2, FLAGS = 7, CHUNK_MIN = 32,
-	VISIT_MIN = 512,	/* smaller ones are pymalloc's */
-	STATE_MIN = 0x800, STATE_MAX = 0xa00,	/* sizes of malloc_state to try */
+	PREV_INUSE = 1,
+	IS_MMAPPED = 2,
+	FLAGS = 7,
+	CHUNK_MIN = 32,
+	VISIT_MIN = 512, /* smaller ones are pymalloc's */
+	STATE_MIN = 0x800,
+	STATE_MAX = 0xa00, /* sizes of malloc_state to try */
 };
 #define HEAP_ALIGNMENT (64ull << 20)
-#define CHUNKS_MAX (1ull << 25)			/* then we stop looking: too slow */
+#define CHUNKS_MAX (1ull << 25) /* then we stop looking: too slow */
 
 struct chunks {
-	allocators_visit_fn *visit;	/* for each chunk in use, or NULL */
+	allocators_visit_fn *visit; /* for each chunk in use, or NULL */
 	uint64_t used, used_bytes, free, free_bytes, top;
 	uint64_t arenas, mapped, mapped_bytes;
 };
@@ -50,7 +54,7 @@ static bool walk_chunks(uint64_t pos, uint64_t end, struct chunks *ret)
 		if (size < 16 || size % 16 || next > end || next < pos ||
 		    (word & IS_MMAPPED) || ++n > CHUNKS_MAX)
 			return false;
-		if (next + 16 > end) {		/* the top chunk, or fenceposts */
+		if (next + 16 > end) { /* the top chunk, or fenceposts */
 			sum.top += size;
 			*ret = sum;
 			return end - next < CHUNK_MIN;
@@ -192,7 +196,7 @@ void malloc_blocks(struct walk *w, allocators_visit_fn *visit)
 {
 	struct chunks sum = { .visit = visit };
 
-	if (w->options->in_copy)	/* other threads allocate while we look */
+	if (w->options->in_copy) /* other threads allocate while we look */
 		all_chunks(w, &sum);
 }
 

@@ -23,7 +23,7 @@
 #include "agent/arena.h"
 
 enum {
-	MARKS_LEAF_SHIFT = 26,		/* bytes of address space in a leaf: 64 MiB */
+	MARKS_LEAF_SHIFT = 26, /* bytes of address space in a leaf: 64 MiB */
 	MARKS_LEAF_WORDS = 1 << (MARKS_LEAF_SHIFT - 3 - 6),
 	MARKS_DIRECTORY = 1 << (47 - MARKS_LEAF_SHIFT),
 	MARKS_PART_WORDS = 512,
@@ -33,15 +33,15 @@ enum {
 struct marks_leaf {
 	uint64_t mark[MARKS_LEAF_WORDS];
 	uint64_t done[MARKS_LEAF_WORDS];
-	uint64_t pending[MARKS_PARTS / 64];	/* parts with new marks */
+	uint64_t pending[MARKS_PARTS / 64]; /* parts with new marks */
 };
 
 struct marks {
 	struct arena *arena;
 	struct marks_leaf **directory;
-	uint32_t *order;		/* indexes of existing leaves, ascending */
+	uint32_t *order; /* indexes of existing leaves, ascending */
 	uint32_t count, capacity;
-	bool failed;			/* memory ran out: marks were lost */
+	bool failed; /* memory ran out: marks were lost */
 };
 
 /* 0 or -ENOMEM. Everything belongs to the arena. */
@@ -93,8 +93,9 @@ static inline bool marks_test(const struct marks *marks, uint64_t addr)
 	if (!marks_in_range(addr))
 		return false;
 	leaf = marks->directory[addr >> MARKS_LEAF_SHIFT];
-	return leaf && leaf->mark[(addr >> 9) & (MARKS_LEAF_WORDS - 1)] >>
-		((addr >> 3) & 63) & 1;
+	return leaf &&
+		leaf->mark[(addr >> 9) & (MARKS_LEAF_WORDS - 1)] >> ((addr >> 3) & 63) &
+		1;
 }
 
 /* Sets addr's done bit (its mark too); true when it was not done before. */

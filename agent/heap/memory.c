@@ -12,12 +12,12 @@
 
 enum {
 	PAGE_SHIFT = 12,
-	LEAF_SHIFT = 30,		/* address space of one leaf of the page bitmap */
+	LEAF_SHIFT = 30, /* address space of one leaf of the page bitmap */
 	LEAF_WORDS = 1 << (LEAF_SHIFT - PAGE_SHIFT - 6),
 	LEAVES = 1 << (47 - LEAF_SHIFT),
 	SMAPS_BUFFER = 64 * 1024,
-	THREAD_TOP = 256 * 1024,	/* a stack ends with descriptor and TLS */
-	PAGEMAP_CHUNK = 512,		/* pages asked about at once */
+	THREAD_TOP = 256 * 1024, /* a stack ends with descriptor and TLS */
+	PAGEMAP_CHUNK = 512,	 /* pages asked about at once */
 };
 #define NO_PAGE UINT64_MAX
 #define OWN_MAPS "smaps of the target not readable: its copy's, without file pages"
@@ -34,7 +34,7 @@ static struct memory_map *add_map(struct walk *w, struct memory *memory)
 			return NULL;
 		if (memory->count)
 			memcpy(maps, memory->maps, memory->count * sizeof(*maps));
-		memory->maps = maps;	/* the old table stays in the arena */
+		memory->maps = maps; /* the old table stays in the arena */
 		memory->capacity = capacity;
 	}
 	return &memory->maps[memory->count++];
@@ -230,7 +230,7 @@ static void mark_pages(struct walk *w, struct memory *memory, uint64_t first,
 }
 
 static __attribute__((noinline)) void live_slow(struct walk *w, struct memory *memory,
-						 uint64_t addr, uint64_t size)
+						uint64_t addr, uint64_t size)
 {
 	struct memory_map *map = memory->hot;
 	uint64_t last = (addr + size - 1) >> PAGE_SHIFT;
@@ -354,17 +354,24 @@ static void emit_map(struct walk *w, struct memory *memory, struct memory_map *m
 		     int pagemap)
 {
 	struct snap_map event = {
-		.start = map->start, .end = map->end, .offset = map->offset,
-		.name = map->name, .class_ = map->class_, .perms = map->perms,
-		.rss = map->rss, .anonymous = map->anonymous, .swap = map->swap,
+		.start = map->start,
+		.end = map->end,
+		.offset = map->offset,
+		.name = map->name,
+		.class_ = map->class_,
+		.perms = map->perms,
+		.rss = map->rss,
+		.anonymous = map->anonymous,
+		.swap = map->swap,
 		.object_bytes = map->object_bytes,
 	};
 
 	without_copy(memory, map, &event.pss, &event.private_dirty);
 	if (map->end <= 1ull << 47)
 		event.live = count_live(memory,
-			map->rss == map->end - map->start ? -1 : pagemap,
-			map->start >> PAGE_SHIFT, map->end >> PAGE_SHIFT) << PAGE_SHIFT;
+					map->rss == map->end - map->start ? -1 : pagemap,
+					map->start >> PAGE_SHIFT, map->end >> PAGE_SHIFT)
+			<< PAGE_SHIFT;
 	if (event.live > map->rss)
 		event.live = map->rss;
 	WALK_SEND(w, map, &event);

@@ -27,21 +27,21 @@ enum { MEMORY_CACHE = 256 };
 
 struct memory_map {
 	uint64_t start, end, offset;
-	uint64_t rss, pss, anonymous, swap;	/* bytes, as smaps says */
+	uint64_t rss, pss, anonymous, swap; /* bytes, as smaps says */
 	uint64_t private_dirty, shared_dirty;
 	uint64_t object_bytes;
-	uint32_t name;				/* string id */
-	uint8_t class_, perms;			/* as in struct snap_map */
+	uint32_t name;	       /* string id */
+	uint8_t class_, perms; /* as in struct snap_map */
 };
 
 struct memory {
-	struct memory_map *maps;		/* address order */
+	struct memory_map *maps; /* address order */
 	size_t count, capacity;
 	bool copied;				/* we are a copy: one sharer more */
 	uint32_t pid;				/* whose these are, 0 = our own */
 	struct memory_map *hot;			/* of the last object, never NULL */
 	uint64_t hot_page;			/* ... and its page, marked already */
-	struct memory_map *cache[MEMORY_CACHE];	/* by address >> 21 */
+	struct memory_map *cache[MEMORY_CACHE]; /* by address >> 21 */
 	int pagemap;				/* our own; -1 unopened, -2 can't be */
 	uint64_t **leaves;			/* page bitmap by address >> 30 */
 	struct memory_map nowhere;		/* takes what lies in no known mapping */

@@ -12,9 +12,10 @@
 #include "agent/heap/tables.h"
 
 enum {
-	TP_DEALLOC = 24,	/* from tp_name, PyTypeObject */
-	LEARN_MAX = 64, TAG_BITS = 7,
-	GUESSES = 256,		/* instances of a type that are looked at */
+	TP_DEALLOC = 24, /* from tp_name, PyTypeObject */
+	LEARN_MAX = 64,
+	TAG_BITS = 7,
+	GUESSES = 256, /* instances of a type that are looked at */
 	GUESS_SIZE = 1024,
 };
 
@@ -45,10 +46,10 @@ static const char *parse(struct walk *w, const char *at, struct walk_slot *ret)
 	const char *name = at + (hidden || borrowed);
 
 	at = strchr(name, '@');
-	*ret = (struct walk_slot){
-		.kind = borrowed ? SNAP_LABEL_WEAK : SNAP_LABEL_ATTR,
-		.flags = hidden || borrowed ? WALK_SLOT_CHECK : WALK_SLOT_TRAVERSED,
-		.name = walk_string(w, name, (size_t)(at - name)) };
+	*ret = (struct walk_slot){ .kind = borrowed ? SNAP_LABEL_WEAK : SNAP_LABEL_ATTR,
+				   .flags = hidden || borrowed ? WALK_SLOT_CHECK :
+								 WALK_SLOT_TRAVERSED,
+				   .name = walk_string(w, name, (size_t)(at - name)) };
 	at = number(at + 1, &offset);
 	if (*at == '>') {
 		ret->via = (uint16_t)(offset + shift);
@@ -101,7 +102,7 @@ void names_add(struct walk *w, struct walk_type *type, uint64_t base,
 		if (version < row->since || version >= row->until ||
 		    !one_of(row->types, name))
 			continue;
-		type->guess = false;	/* the table knows them all */
+		type->guess = false; /* the table knows them all */
 		for (const char *at = row->fields; *at;) {
 			at = parse(w, at, &slot);
 			add(slots, nslots, capacity, slot);
@@ -169,18 +170,20 @@ static uint32_t offset_name(struct walk *w, uint64_t offset, bool guess)
 
 static bool learn(struct walk *w, struct walk_type *type, uint64_t offset, uint8_t flags)
 {
-	struct walk_slot *slots = arena_alloc(w->arena,
-					      (type->nslots + 2) * sizeof(*slots));
+	struct walk_slot *slots =
+		arena_alloc(w->arena, (type->nslots + 2) * sizeof(*slots));
 
 	if (!slots) {
 		walk_check(w, -ENOMEM);
 		return false;
 	}
 	memcpy(slots, type->slots, type->nslots * sizeof(*slots));
-	slots[type->nslots++] = (struct walk_slot){ .offset = (uint32_t)offset,
-		.kind = SNAP_LABEL_OTHER, .flags = flags,
-		.name = offset_name(w, offset - (w->lay->head - 16u),
-				    flags & WALK_SLOT_CHECK) };
+	slots[type->nslots++] =
+		(struct walk_slot){ .offset = (uint32_t)offset,
+				    .kind = SNAP_LABEL_OTHER,
+				    .flags = flags,
+				    .name = offset_name(w, offset - (w->lay->head - 16u),
+							flags & WALK_SLOT_CHECK) };
 	type->slots = slots;
 	type->learned++;
 	return true;
@@ -188,7 +191,8 @@ static bool learn(struct walk *w, struct walk_type *type, uint64_t offset, uint8
 
 static uint64_t fields_end(const struct walk *w, const struct walk_type *type)
 {
-	return type->native_base == type->addr ? type->basicsize :
+	return type->native_base == type->addr ?
+		type->basicsize :
 		peek64(type->native_base + w->lay->tp_basicsize);
 }
 
@@ -199,8 +203,7 @@ static uint64_t field_of(struct walk *w, const struct walk_type *type, uint64_t 
 	uint64_t end = fields_end(w, type);
 
 	for (uint64_t at = w->lay->head; at + 8 <= end; at += 8)
-		if ((peek64(obj + at) & ~(uint64_t)TAG_BITS) == ref &&
-		    !is_slot(type, at))
+		if ((peek64(obj + at) & ~(uint64_t)TAG_BITS) == ref && !is_slot(type, at))
 			return at;
 	return 0;
 }
@@ -229,9 +232,10 @@ bool names_must_guess(struct walk *w, const struct walk_type *type)
 	uint64_t base = type->native_base;
 
 	return base && !(peek64(base + w->lay->tp_flags) >> 14 & 1) &&
-	       !ranges_ship_with_python(w, peek64(base + w->lay->tp_name + TP_DEALLOC)) &&
-	       (type->kind == SNAP_KIND_OBJECT || type->kind == SNAP_KIND_BUILTIN) &&
-	       fields_end(w, type) > w->lay->head;
+		!ranges_ship_with_python(w,
+					 peek64(base + w->lay->tp_name + TP_DEALLOC)) &&
+		(type->kind == SNAP_KIND_OBJECT || type->kind == SNAP_KIND_BUILTIN) &&
+		fields_end(w, type) > w->lay->head;
 }
 
 bool names_guess(struct walk *w, struct walk_type *type, uint64_t obj)
@@ -266,15 +270,15 @@ uint32_t names_rest_shape(struct walk *w, const struct walk_type *type, uint32_t
 	if (n > limit || fixed + n > limit)
 		return shape;
 	for (; i < type->nslots && i < fixed; i++)
-		labels[i] = (struct snap_label){ type->slots[i].kind,
-						 type->slots[i].name };
+		labels[i] =
+			(struct snap_label){ type->slots[i].kind, type->slots[i].name };
 	if (i < fixed)
 		labels[i++] = (struct snap_label){ SNAP_LABEL_DICT, 0 };
 	if (i < fixed && type->cached_keys)
 		dict_keys_table(w->lay, type->cached_keys, &t);
 	for (uint32_t k = 0; i < fixed; i++, k++) {
-		uint64_t key = k < t.nentries ?
-			peek64(t.entries + (uint64_t)k * t.stride) : 0;
+		uint64_t key =
+			k < t.nentries ? peek64(t.entries + (uint64_t)k * t.stride) : 0;
 
 		labels[i] = (struct snap_label){ SNAP_LABEL_ATTR,
 						 key ? walk_string_of(w, key) : 0 };

@@ -32,11 +32,11 @@
 
 /* One C type's fields; see names_table.c. */
 struct names_row {
-	const char *types;	/* tp_name, or several with '|' between them */
-	uint16_t since, until;	/* 0x0306 <= version < until */
+	const char *types;     /* tp_name, or several with '|' between them */
+	uint16_t since, until; /* 0x0306 <= version < until */
 	/* "name@offset" or "name@pointer>offset", a space between; or with ! or ~ before */
 	const char *fields;
-	const char *rest;	/* "[]" items, "{}" elements, a name, or NULL */
+	const char *rest; /* "[]" items, "{}" elements, a name, or NULL */
 };
 extern const struct names_row names_table[];
 extern const size_t names_count;

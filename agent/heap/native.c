@@ -11,7 +11,7 @@
 
 enum {
 	WAITING = 1 << 20,	/* objects that may wait for a call */
-	PYBUF_FULL_RO = 0x011c,	/* PyBUF_INDIRECT | PyBUF_FORMAT, Include/object.h */
+	PYBUF_FULL_RO = 0x011c, /* PyBUF_INDIRECT | PyBUF_FORMAT, Include/object.h */
 };
 
 /* Py_buffer (Include/pybuffer.h, object.h before 3.11). */
@@ -27,7 +27,7 @@ struct waiting {
 };
 
 struct native {
-	uint32_t source;	/* string id of "buffer" */
+	uint32_t source; /* string id of "buffer" */
 	struct waiting *waiting;
 	uint32_t count;
 };
@@ -44,8 +44,12 @@ void native_emit(struct walk *w, uint64_t obj, uint64_t data, uint64_t length,
 		 uint64_t owner, uint32_t source, uint32_t flags)
 {
 	struct snap_buffer event = {
-		.object = obj, .data = data, .length = length, .owner = owner,
-		.source = source, .flags = flags,
+		.object = obj,
+		.data = data,
+		.length = length,
+		.owner = owner,
+		.source = source,
+		.flags = flags,
 	};
 
 	if (data && length && length < 1ull << 47)
@@ -62,9 +66,9 @@ static void emit(struct walk *w, uint64_t obj, uint64_t data, uint64_t length,
 
 static uint32_t counted(const struct walk_type *type)
 {
-	return type->size_approx || (type->flags & SNAP_TYPE_APPROX)
-		       ? 0
-		       : SNAP_BUFFER_COUNTED;
+	return type->size_approx || (type->flags & SNAP_TYPE_APPROX) ?
+		0 :
+		SNAP_BUFFER_COUNTED;
 }
 
 /* ---- layouts ---- */
@@ -97,7 +101,7 @@ static void native_memoryview(struct walk *w, struct walk_type *type, uint64_t o
 	uint64_t view = obj + 56 + extra(w);
 
 	(void)type;
-	if (!(peek32(obj + 40 + extra(w)) & 1))		/* not released */
+	if (!(peek32(obj + 40 + extra(w)) & 1)) /* not released */
 		emit(w, obj, peek64(view), peek64(view + 16), peek64(view + 8),
 		     SNAP_BUFFER_VIEW);
 }
@@ -158,14 +162,14 @@ static void ask(struct walk *w, const struct waiting *waiting, clear_fn *clear)
 		clear();
 		return;
 	}
-	size = waiting->type->size ?
-		waiting->type->size(w, waiting->type, waiting->obj) : 0;
+	size = waiting->type->size ? waiting->type->size(w, waiting->type, waiting->obj) :
+				     0;
 	if (view.obj && view.obj != waiting->obj)
 		flags = SNAP_BUFFER_VIEW;
 	else if (size >= view.len)
 		flags |= SNAP_BUFFER_COUNTED;
-	emit(w, waiting->obj, view.buf, view.len,
-	     flags & SNAP_BUFFER_VIEW ? view.obj : 0, flags);
+	emit(w, waiting->obj, view.buf, view.len, flags & SNAP_BUFFER_VIEW ? view.obj : 0,
+	     flags);
 }
 
 void native_finish(struct walk *w)
@@ -188,7 +192,7 @@ void native_finish(struct walk *w)
 static const struct layout_row {
 	const char *name;
 	walk_object_fn *fn;
-	void (*hook)(struct walk *, struct walk_type *);	/* once a type, or NULL */
+	void (*hook)(struct walk *, struct walk_type *); /* once a type, or NULL */
 } layouts[] = {
 	{ "bytearray", native_bytearray, NULL },
 	{ "array.array", native_array, NULL },

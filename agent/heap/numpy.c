@@ -13,19 +13,19 @@ enum { NDIM_MAX = 64, OWNDATA = 4, TYPE_OBJECT = 17, DEPTH_MAX = 8, PLACES = 256
 
 /* Where in an array's element its objects are. */
 struct places {
-	uint64_t descr;			/* the dtype these are of, 0 = none yet */
+	uint64_t descr; /* the dtype these are of, 0 = none yet */
 	uint32_t count;
 	uint64_t at[PLACES];
 };
 
 struct numpy {
-	uint32_t source;	/* string id of "numpy" */
+	uint32_t source; /* string id of "numpy" */
 	bool elsize64;
-	struct places places;	/* of the last dtype with objects */
+	struct places places; /* of the last dtype with objects */
 };
 
 struct array {
-	uint64_t low, length;	/* bytes between the outermost elements */
+	uint64_t low, length; /* bytes between the outermost elements */
 	uint64_t base, descr;
 	uint32_t flags;
 };
@@ -45,11 +45,12 @@ static struct numpy *numpy_of(struct walk *w)
 	w->numpy = numpy;
 	numpy->source = walk_cstring(w, "numpy");
 	text = roots && roots->count ?
-		roots_module_value(w, &roots->interps[0], "numpy", "__version__") : 0;
+		roots_module_value(w, &roots->interps[0], "numpy", "__version__") :
+		0;
 	if (text)
 		walk_str_text(w, text, version, sizeof(version));
-	numpy->elsize64 = version[0] != '\0' && version[0] != '0' &&
-		strncmp(version, "1.", 2) != 0;
+	numpy->elsize64 =
+		version[0] != '\0' && version[0] != '0' && strncmp(version, "1.", 2) != 0;
 	return numpy;
 }
 
@@ -80,8 +81,9 @@ static bool read_array(struct walk *w, uint64_t obj, struct array *ret)
 	    (nd &&
 	     (!walk_readable(w, dims, 8 * nd) || !walk_readable(w, strides, 8 * nd))))
 		return false;
-	high = ret->low + (numpy->elsize64 ? peek64(ret->descr + w->lay->head + 24u) :
-			   peek32(ret->descr + w->lay->head + 16u));
+	high = ret->low +
+		(numpy->elsize64 ? peek64(ret->descr + w->lay->head + 24u) :
+				   peek32(ret->descr + w->lay->head + 16u));
 	for (uint32_t i = 0; i < nd; i++) {
 		int64_t n = (int64_t)peek64(dims + 8 * i);
 		int64_t step = (int64_t)peek64(strides + 8 * i);
@@ -196,7 +198,8 @@ static void elements(struct walk *w, struct numpy *numpy, const struct array *ar
 	uint64_t size = elsize_of(w, numpy, array->descr);
 	struct places *places = &numpy->places;
 
-	if (!(array->flags & OWNDATA) || !size || !holds_objects(w, numpy, array->descr) ||
+	if (!(array->flags & OWNDATA) || !size ||
+	    !holds_objects(w, numpy, array->descr) ||
 	    !walk_readable(w, array->low, array->length))
 		return;
 	if (places->descr != array->descr) {
@@ -218,7 +221,7 @@ static uint32_t numpy_edges(struct walk *w, struct walk_type *type, uint64_t obj
 	uint32_t shape;
 
 	memcpy(&others, &type->edges_data, sizeof(others));
-	shape = others(w, type, obj);	/* base, dtype ...: names_table.c */
+	shape = others(w, type, obj); /* base, dtype ...: names_table.c */
 	if (numpy && read_array(w, obj, &array))
 		elements(w, numpy, &array);
 	return shape;

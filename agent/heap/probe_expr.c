@@ -44,9 +44,10 @@ static size_t word(struct cursor *c, const char **ret)
 {
 	accept(c, ' ');
 	*ret = c->pos;
-	while (c->pos < c->end && ((*c->pos >= 'a' && *c->pos <= 'z') ||
-				   (*c->pos >= '0' && *c->pos <= '9') ||
-				   (*c->pos >= 'A' && *c->pos <= 'Z') || *c->pos == '_'))
+	while (c->pos < c->end &&
+	       ((*c->pos >= 'a' && *c->pos <= 'z') ||
+		(*c->pos >= '0' && *c->pos <= '9') ||
+		(*c->pos >= 'A' && *c->pos <= 'Z') || *c->pos == '_'))
 		c->pos++;
 	return (size_t)(c->pos - *ret);
 }
@@ -68,10 +69,11 @@ static uint64_t number(struct cursor *c, const char *text, size_t size)
 	}
 	for (size_t i = 0; i < size; i++) {
 		char ch = text[i];
-		unsigned digit = ch >= '0' && ch <= '9' ? (unsigned)(ch - '0')
-				 : (ch | 32) >= 'a' && (ch | 32) <= 'f'
-					 ? (unsigned)((ch | 32) - 'a') + 10
-					 : 99;
+		unsigned digit = ch >= '0' && ch <= '9' ?
+			(unsigned)(ch - '0') :
+			(ch | 32) >= 'a' && (ch | 32) <= 'f' ?
+			(unsigned)((ch | 32) - 'a') + 10 :
+			99;
 
 		if (digit >= base)
 			fail(c, PROBE_SYNTAX);
@@ -89,9 +91,9 @@ static uint64_t load(struct cursor *c, uint64_t addr)
 		uint8_t size;
 		bool negative;
 	} types[] = {
-		{ "u8", 1, false }, { "u16", 2, false }, { "u32", 4, false },
-		{ "u64", 8, false }, { "i8", 1, true }, { "i16", 2, true },
-		{ "i32", 4, true }, { "i64", 8, true },
+		{ "u8", 1, false },  { "u16", 2, false }, { "u32", 4, false },
+		{ "u64", 8, false }, { "i8", 1, true },	  { "i16", 2, true },
+		{ "i32", 4, true },  { "i64", 8, true },
 	};
 	const char *name = "u64";
 	size_t size = 3, i = 0;
@@ -206,8 +208,8 @@ static uint64_t atom(struct cursor *c)
 		v = sum(c);
 		expect(c, ')');
 	} else if ((size = word(c, &text))) {
-		v = *text >= '0' && *text <= '9' ? number(c, text, size)
-						 : named(c, text, size);
+		v = *text >= '0' && *text <= '9' ? number(c, text, size) :
+						   named(c, text, size);
 	} else {
 		fail(c, PROBE_SYNTAX);
 		v = 0;

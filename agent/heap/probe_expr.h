@@ -26,13 +26,13 @@ enum { PROBE_OUTS = 4, PROBE_STACK = 1 << 20 };
 /* What names mean during an evaluation. */
 struct probe_scope {
 	uint64_t obj, data, length, result, out[PROBE_OUTS];
-	uint64_t *stack;	/* PROBE_STACK words for chunks(); may be NULL */
+	uint64_t *stack; /* PROBE_STACK words for chunks(); may be NULL */
 };
 
 enum probe_status {
 	PROBE_OK = 0,
-	PROBE_UNREADABLE,	/* an address in it is not mapped */
-	PROBE_SYNTAX,		/* the text is no expression */
+	PROBE_UNREADABLE, /* an address in it is not mapped */
+	PROBE_SYNTAX,	  /* the text is no expression */
 };
 
 /* Evaluates text[0..size). Never faults. */

@@ -20,8 +20,8 @@ struct probe {
 	struct text name, types, data, length, owner, when;
 	struct text library, symbol, signature, arguments;
 	bool counted;
-	uint32_t source;	/* string id of the name */
-	uint64_t function;	/* address, once looked up */
+	uint32_t source;   /* string id of the name */
+	uint64_t function; /* address, once looked up */
 	bool looked_up;
 };
 
@@ -94,10 +94,10 @@ static struct text *field_of(struct probe *probe, struct text key)
 		const char *name;
 		struct text *field;
 	} fields[] = {
-		{ "type", &probe->types }, { "data", &probe->data },
-		{ "length", &probe->length }, { "owner", &probe->owner },
-		{ "when", &probe->when }, { "library", &probe->library },
-		{ "symbol", &probe->symbol }, { "signature", &probe->signature },
+		{ "type", &probe->types },	    { "data", &probe->data },
+		{ "length", &probe->length },	    { "owner", &probe->owner },
+		{ "when", &probe->when },	    { "library", &probe->library },
+		{ "symbol", &probe->symbol },	    { "signature", &probe->signature },
 		{ "arguments", &probe->arguments },
 	};
 
@@ -129,7 +129,8 @@ static const char *probe_flaw(const struct probe *probe)
 		return "a symbol needs library and signature";
 	while (next_item(&list, ',', &item))
 		if (!expression_ok(item.size && *item.pos == '&' ?
-				   (struct text){ item.pos + 1, item.size - 1 } : item))
+					   (struct text){ item.pos + 1, item.size - 1 } :
+					   item))
 			return "an argument can't be understood";
 	return NULL;
 }
@@ -199,7 +200,7 @@ void probes_begin(struct walk *w)
 	w->probes = probes;
 	if (!probes)
 		return;
-	if (w->options->probes)		/* the user's come first: they win */
+	if (w->options->probes) /* the user's come first: they win */
 		parse(w, probes, w->options->probes);
 	parse(w, probes, probes_builtin);
 }
@@ -244,8 +245,8 @@ static void native_probe(struct walk *w, struct walk_type *type, uint64_t obj)
 		return;
 	}
 	if (!probes->waiting)
-		probes->waiting = arena_map(w->arena,
-					    PROBE_WAITING * sizeof(*probes->waiting));
+		probes->waiting =
+			arena_map(w->arena, PROBE_WAITING * sizeof(*probes->waiting));
 	if (probes->waiting && probes->nwaiting < PROBE_WAITING)
 		probes->waiting[probes->nwaiting++] = (struct probe_object){ obj, probe };
 }
@@ -345,7 +346,7 @@ bool probes_type_hook(struct walk *w, struct walk_type *type)
 			probe = find(probes, name);
 	if (!probe)
 		return false;
-	if (!probes->stack)		/* only now: most heaps have no such type */
+	if (!probes->stack) /* only now: most heaps have no such type */
 		probes->stack = arena_map(w->arena, PROBE_STACK * sizeof(*probes->stack));
 	type->native_data = probe;
 	type->native = native_probe;

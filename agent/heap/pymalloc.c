@@ -28,8 +28,12 @@
 #include "agent/heap/walk_internal.h"
 
 enum {
-	POOL_HEAD = 48, CLASSES = 64, ARENA_ENTRY = 48, SAMPLES = 8,
-	ARENAS_MAX = 1 << 22, PAGEMAP_CHUNK = 512,
+	POOL_HEAD = 48,
+	CLASSES = 64,
+	ARENA_ENTRY = 48,
+	SAMPLES = 8,
+	ARENAS_MAX = 1 << 22,
+	PAGEMAP_CHUNK = 512,
 };
 
 #define SPARSE (4ull << 30)
@@ -37,12 +41,12 @@ enum {
 struct pymalloc {
 	uint64_t pool_size, arena_size, alignment;
 	uint64_t pools, used[CLASSES], free[CLASSES];
-	uint64_t sample[SAMPLES];	/* pools of different arenas */
+	uint64_t sample[SAMPLES]; /* pools of different arenas */
 	uint32_t sample_index[SAMPLES], samples, max_index;
-	int pagemap;			/* of ourselves; < 0: not readable */
-	uint64_t first, known;		/* pages whose entries are in info */
+	int pagemap;	       /* of ourselves; < 0: not readable */
+	uint64_t first, known; /* pages whose entries are in info */
 	uint64_t info[PAGEMAP_CHUNK];
-	allocators_visit_fn *visit;	/* NULL: count the blocks */
+	allocators_visit_fn *visit; /* NULL: count the blocks */
 };
 
 struct pool {
@@ -65,13 +69,13 @@ static bool read_pool(const struct pymalloc *state, uint64_t addr, struct pool *
 	pool->block = (pool->class_ + 1) * state->alignment;
 	capacity = (state->pool_size - POOL_HEAD) / pool->block;
 	return pool->count > 0 && pool->count <= capacity &&
-	       pool->last == state->pool_size - pool->block &&
-	       pool->next >= POOL_HEAD + pool->block &&
-	       pool->next <= pool->last + pool->block &&
-	       (pool->next - POOL_HEAD) % pool->block == 0 &&
-	       (!free_block ||
-		(free_block > addr && free_block < addr + state->pool_size)) &&
-	       peek_plausible(peek64(addr + 16)) && peek_plausible(peek64(addr + 24));
+		pool->last == state->pool_size - pool->block &&
+		pool->next >= POOL_HEAD + pool->block &&
+		pool->next <= pool->last + pool->block &&
+		(pool->next - POOL_HEAD) % pool->block == 0 &&
+		(!free_block ||
+		 (free_block > addr && free_block < addr + state->pool_size)) &&
+		peek_plausible(peek64(addr + 16)) && peek_plausible(peek64(addr + 24));
 }
 
 static void note_sample(struct pymalloc *state, uint64_t addr, uint32_t index)
@@ -156,8 +160,8 @@ static void scan_map(struct walk *w, struct pymalloc *state, const struct memory
 		if (sparse && (addr = memory_skip(w, addr)) + state->pool_size > map->end)
 			return;
 		if (!(sparse ? memory_page_live(w, addr, state->pool_size) :
-		      resident(w, state, addr)) || !head_readable(w, addr) ||
-		    !read_pool(state, addr, &pool))
+			       resident(w, state, addr)) ||
+		    !head_readable(w, addr) || !read_pool(state, addr, &pool))
 			continue;
 		(state->visit ? each_block : count_pool)(w, state, addr, &pool);
 	}
@@ -169,8 +173,8 @@ static void scan_map(struct walk *w, struct pymalloc *state, const struct memory
 static bool table_fits(const struct pymalloc *state, uint64_t table)
 {
 	for (uint32_t i = 0; i < state->samples; i++) {
-		uint64_t address = peek64(table +
-					  (uint64_t)ARENA_ENTRY * state->sample_index[i]);
+		uint64_t address =
+			peek64(table + (uint64_t)ARENA_ENTRY * state->sample_index[i]);
 
 		if (address > state->sample[i] ||
 		    state->sample[i] - address >= state->arena_size || !address)

@@ -79,11 +79,11 @@ static void parse_line(char *line, struct walk_range *r)
 
 	p = read_hex(p + 1, &r->end);
 	for (p++, r->perms = 0; *p && *p != ' '; p++)
-		r->perms |= *p == 'r'	? 1
-			    : *p == 'w' ? 2
-			    : *p == 'x' ? 4
-			    : *p == 's' ? 8
-					: 0;
+		r->perms |= *p == 'r' ? 1 :
+			*p == 'w'     ? 2 :
+			*p == 'x'     ? 4 :
+			*p == 's'     ? 8 :
+					0;
 	p = read_hex(p + (*p == ' '), &r->offset);
 	for (int field = 0; field < 2 && *p; field++)
 		for (p += *p == ' '; *p && *p != ' '; p++)
@@ -247,11 +247,11 @@ bool walk_readable(struct walk *w, uint64_t addr, uint64_t size)
 		const uint64_t stop = end < r->end ? end : r->end;
 
 		if (!(w->options->in_copy ? no_guard(w, r, addr, stop) :
-		      still_there(r, addr, stop)))
+					    still_there(r, addr, stop)))
 			return false;
 		if (end <= r->end)
 			return true;
-		addr = r->end;		/* goes on in the next mapping */
+		addr = r->end; /* goes on in the next mapping */
 	}
 	return false;
 }
@@ -290,11 +290,12 @@ static bool refcount_sane(struct walk *w, uint64_t obj)
 {
 	uint64_t refcnt = peek64(obj + w->lay->refcnt);
 
-	if (cpython_since(w->py, 14))		/* u32 count, u16 overflow, u16 flags */
+	if (cpython_since(w->py, 14)) /* u32 count, u16 overflow, u16 flags */
 		return (uint32_t)refcnt && !(refcnt >> 32 & 0xffff) &&
-		       (refcnt < 0x10000 || !walk_readable(w, refcnt, 1));
+			(refcnt < 0x10000 || !walk_readable(w, refcnt, 1));
 	return refcnt && refcnt < 1ULL << 40 &&
-	       (refcnt < 0x10000 || refcnt == 0xffffffff || !walk_readable(w, refcnt, 1));
+		(refcnt < 0x10000 || refcnt == 0xffffffff ||
+		 !walk_readable(w, refcnt, 1));
 }
 
 /* The gc header is soundly linked; or off the lists, if that may be. */
@@ -308,7 +309,7 @@ static bool gc_sound(struct walk *w, uint64_t obj, bool tracked)
 	next = peek64(g) & ~3ULL;
 	prev = peek64(g + 8) & ~3ULL;
 	if (!next || (lay->gc_head != 16 && (int64_t)peek64(g + 16) == -2))
-		return !tracked;	/* -2: 3.6, 3.7: untracked, links stale */
+		return !tracked; /* -2: 3.6, 3.7: untracked, links stale */
 	return walk_readable(w, next, 16) && walk_readable(w, prev, 16) &&
 		(peek64(next + 8) & ~3ULL) == g && (peek64(prev) & ~3ULL) == g;
 }
@@ -331,7 +332,7 @@ static bool is_type(struct walk *w, uint64_t type)
 	}
 	flags = peek64(type + lay->tp_flags);
 	if (!refcount_sane(w, type) || ((flags >> 9 & 1) && !gc_sound(w, type, true)))
-		return false;		/* classes are tracked as long as they live */
+		return false; /* classes are tracked as long as they live */
 	return (flags >> 12 & 1) && peek64(type + lay->tp_basicsize) >= lay->head &&
 		peek64(type + lay->tp_basicsize) < 1 << 20;
 }
@@ -357,7 +358,7 @@ static bool inside_sound(struct walk *w, uint64_t obj, uint64_t flags)
 {
 	const struct layout *lay = w->lay;
 
-	if (flags >> 28 & 1) {		/* str */
+	if (flags >> 28 & 1) { /* str */
 		uint64_t length, data;
 		uint32_t kind;
 
@@ -367,21 +368,21 @@ static bool inside_sound(struct walk *w, uint64_t obj, uint64_t flags)
 	}
 	if (flags >> 24 & 1)
 		return int_sound(w, obj);
-	if (flags >> 26 & 1 || flags >> 27 & 1) {	/* tuple, bytes */
+	if (flags >> 26 & 1 || flags >> 27 & 1) { /* tuple, bytes */
 		uint64_t size = peek64(obj + lay->head);
 
 		return size < 1ULL << 40 &&
-		       walk_readable(w, obj,
-				     lay->head + size * (flags >> 26 & 1 ? 8 : 1));
+			walk_readable(w, obj,
+				      lay->head + size * (flags >> 26 & 1 ? 8 : 1));
 	}
-	if (flags >> 25 & 1) {		/* list */
+	if (flags >> 25 & 1) { /* list */
 		uint64_t size = peek64(obj + lay->head),
 			 items = peek64(obj + lay->list_items);
 
 		return size <= peek64(obj + lay->list_allocated) && size < 1ULL << 40 &&
 			(!size || walk_readable(w, items, size * 8));
 	}
-	if (flags >> 29 & 1) {		/* dict */
+	if (flags >> 29 & 1) { /* dict */
 		uint64_t keys = peek64(obj + lay->dict_keys);
 
 		return walk_readable(w, keys, lay->keys_indices + 8u) &&
@@ -418,14 +419,15 @@ bool walk_is_object(struct walk *w, uint64_t addr)
 	flags = peek64(type + lay->tp_flags);
 	if (!walk_readable(w, addr, peek64(type + lay->tp_basicsize)))
 		return false;
-	if (flags >> 31 & 1) {		/* a type object: static ones have no gc header */
+	if (flags >> 31 & 1) { /* a type object: static ones have no gc header */
 		if (!(peek64(addr + lay->tp_flags) >> 9 & 1))
 			return is_type(w, addr);
 	}
 	/* instances of class statements are tracked as long as they live */
 	if ((flags >> 14 & 1) &&
-	    !gc_sound(w, addr, (flags >> 9 & 1) &&
-		      peek64(type + lay->tp_dealloc) == lay->subtype_dealloc))
+	    !gc_sound(w, addr,
+		      (flags >> 9 & 1) &&
+			      peek64(type + lay->tp_dealloc) == lay->subtype_dealloc))
 		return false;
 	return inside_sound(w, addr, flags);
 }

@@ -11,8 +11,8 @@ enum { THREADS_MAX = 1 << 20, INTERNED_SAMPLE = 32 };
 
 /* Bytes of PyInterpreterState, by minor version; the smallest known. */
 static const uint32_t interp_sizes[] = {
-	[6] = 120, [7] = 2568, [8] = 2720, [9] = 5656, [10] = 113528, [11] = 107752,
-	[12] = 383552, [13] = 194968,
+	[6] = 120,     [7] = 2568,    [8] = 2720,    [9] = 5656,
+	[10] = 113528, [11] = 107752, [12] = 383552, [13] = 194968,
 };
 
 typedef uint64_t interp_fn(void);
@@ -78,8 +78,8 @@ static void list_threads(struct walk *w, struct roots *roots, uint32_t capacity)
 {
 	roots->tstate_count = 0;
 	for (uint32_t i = 0; i < roots->count; i++) {
-		uint64_t tstate = call1(w->py->sym.interp_threads,
-					roots->interps[i].state);
+		uint64_t tstate =
+			call1(w->py->sym.interp_threads, roots->interps[i].state);
 
 		while (tstate && roots->tstate_count < THREADS_MAX) {
 			if (roots->tstate_count < capacity)
@@ -99,7 +99,7 @@ static void find_threads(struct walk *w, struct roots *roots)
 	roots->tstates = arena_map(w->arena, (n + 1) * sizeof(*roots->tstates));
 	if (roots->tstates)
 		list_threads(w, roots, n);
-	if (!roots->tstates || roots->tstate_count > n)	/* none, or a new one just now */
+	if (!roots->tstates || roots->tstate_count > n) /* none, or a new one just now */
 		roots->tstate_count = roots->tstates ? n : 0;
 }
 
@@ -109,8 +109,8 @@ uint64_t roots_module(struct walk *w, const struct roots_interp *interp, const c
 {
 	uint64_t module = interp->modules ? walk_dict_get(w, interp->modules, name) : 0;
 
-	if (!module || !walk_is_subtype(w, walk_typeof(w, module),
-					CPYTHON_ADDR(w->py, module_type)))
+	if (!module ||
+	    !walk_is_subtype(w, walk_typeof(w, module), CPYTHON_ADDR(w->py, module_type)))
 		return 0;
 	return module;
 }
@@ -119,7 +119,7 @@ uint64_t roots_module_value(struct walk *w, const struct roots_interp *interp,
 			    const char *module, const char *name)
 {
 	uint64_t addr = roots_module(w, interp, module);
-	uint64_t dict = addr ? peek64(addr + w->lay->head) : 0;	/* md_dict */
+	uint64_t dict = addr ? peek64(addr + w->lay->head) : 0; /* md_dict */
 
 	return dict ? walk_dict_get(w, dict, name) : 0;
 }

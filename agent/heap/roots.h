@@ -26,18 +26,18 @@ enum { ROOTS_INTERPS = 256 };
 
 /* One interpreter, as far as others need to know it. */
 struct roots_interp {
-	uint64_t state;		/* PyInterpreterState */
+	uint64_t state; /* PyInterpreterState */
 	uint64_t id;
-	uint64_t modules;	/* the dict sys.modules; 0 = not found */
-	uint64_t size;		/* bytes of the state we look at */
+	uint64_t modules; /* the dict sys.modules; 0 = not found */
+	uint64_t size;	  /* bytes of the state we look at */
 };
 
 struct roots {
 	struct roots_interp interps[ROOTS_INTERPS];
 	uint32_t count;
-	uint64_t *tstates;	/* thread states of all interpreters */
+	uint64_t *tstates; /* thread states of all interpreters */
 	uint32_t tstate_count;
-	uint64_t cache_start, cache_end;	/* the static type cache, <= 3.9 */
+	uint64_t cache_start, cache_end; /* the static type cache, <= 3.9 */
 };
 
 /* roots_interp.c: finds sys.modules, then emits the interpreter's own roots. */

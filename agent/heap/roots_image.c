@@ -101,7 +101,7 @@ void roots_image(struct walk *w)
 		if (!end || range->start != end || !range->image ||
 		    (range->perms & 3) != 3)
 			continue;
-		end = range->end;	/* .bss may be a mapping of its own */
+		end = range->end; /* .bss may be a mapping of its own */
 		if (!w->interned[0]) {
 			uint64_t dict = find_interned(w, range);
 

@@ -24,9 +24,9 @@ static bool is_module(struct walk *w, uint64_t obj)
 static bool is_sys_modules(struct walk *w, uint64_t word)
 {
 	return is_exact(w, word, CPYTHON_ADDR(w->py, dict_type)) &&
-	       !walk_is_interned(w, word) &&
-	       is_module(w, walk_dict_get(w, word, "sys")) &&
-	       is_module(w, walk_dict_get(w, word, "builtins"));
+		!walk_is_interned(w, word) &&
+		is_module(w, walk_dict_get(w, word, "sys")) &&
+		is_module(w, walk_dict_get(w, word, "builtins"));
 }
 
 /*
@@ -48,7 +48,7 @@ void roots_interp_find(struct walk *w, struct roots_interp *interp)
 
 /* ---- names of what is found ---- */
 
-struct known {			/* objects whose role follows from a module's dict */
+struct known { /* objects whose role follows from a module's dict */
 	uint64_t addr;
 	const char *name;
 };
@@ -77,10 +77,9 @@ static void find_known(struct walk *w, const struct roots_interp *interp,
 				   "gc.callbacks" };
 	known[8] = (struct known){ roots_module_value(w, interp, "_warnings", "filters"),
 				   "warnings filters" };
-	known[9] = (struct known){
-		roots_module_value(w, interp, "_warnings", "_onceregistry"),
-		"warnings once registry"
-	};
+	known[9] = (struct known){ roots_module_value(w, interp, "_warnings",
+						      "_onceregistry"),
+				   "warnings once registry" };
 	known[7] = (struct known){ CPYTHON_ADDR(w->py, none), "None" };
 }
 
@@ -233,7 +232,7 @@ bool roots_is_freelist(struct walk *w, uint64_t at, uint64_t start, uint64_t end
 		    walk_readable(w, word, 32) && walk_typeof(w, word) == type)
 			same++;
 	}
-	return same >= 6;	/* the fork handlers are three lists in a row */
+	return same >= 6; /* the fork handlers are three lists in a row */
 }
 
 /* A subinterpreter has dicts of its own for static types: tp_dict, tp_subclasses. */
@@ -277,8 +276,9 @@ static uint32_t version_cache_words(struct walk *w, uint64_t at)
 {
 	uint64_t type = walk_typeof(w, peek64(at));
 
-	return cpython_since(w->py, 12) && (type == CPYTHON_ADDR(w->py, function_type) ||
-					    type == CPYTHON_ADDR(w->py, code_type));
+	return cpython_since(w->py, 12) &&
+		(type == CPYTHON_ADDR(w->py, function_type) ||
+		 type == CPYTHON_ADDR(w->py, code_type));
 }
 
 /* ---- the scan ---- */

@@ -9,7 +9,9 @@
 struct shape_key {
 	uint32_t nfixed;
 	uint32_t tail;
-	struct { uint32_t kind, name; } fixed[];
+	struct {
+		uint32_t kind, name;
+	} fixed[];
 };
 
 static bool same_shape(const struct table_slot *slot, const void *key, size_t size)
@@ -33,7 +35,7 @@ uint32_t walk_shape(struct walk *w, const struct snap_label *fixed, uint32_t nfi
 {
 	struct walk_tables *t = w->tables;
 	size_t size = sizeof(struct shape_key) +
-		      nfixed * sizeof(((struct shape_key *)0)->fixed[0]);
+		nfixed * sizeof(((struct shape_key *)0)->fixed[0]);
 	struct shape_key *key;
 	struct table_slot *slot;
 	struct snap_shape shape;
@@ -51,7 +53,7 @@ uint32_t walk_shape(struct walk *w, const struct snap_label *fixed, uint32_t nfi
 	slot = table_find(&t->shapes, hash, same_shape, key, size);
 	if (slot->hash) {
 		if (w->arena->pos == (char *)key + ((size + 15) & ~(size_t)15)) {
-			memset(key, 0, size);	/* the arena hands out zeroed memory */
+			memset(key, 0, size); /* the arena hands out zeroed memory */
 			w->arena->pos = (char *)key;
 		}
 		return slot->id;

@@ -19,7 +19,7 @@
 
 #include "agent/heap/walk_internal.h"
 
-enum { RUN = 32 };		/* objects of a run; some 64 bytes each: half a page */
+enum { RUN = 32 }; /* objects of a run; some 64 bytes each: half a page */
 
 struct sample {
 	uint64_t obj, size;
@@ -30,8 +30,8 @@ struct sizecheck {
 	struct sample *samples;
 	uint32_t count, capacity;
 	uint32_t level;
-	uint32_t run;		/* taken of the present run */
-	uint64_t skip;		/* objects to let pass before the next is taken */
+	uint32_t run;  /* taken of the present run */
+	uint64_t skip; /* objects to let pass before the next is taken */
 	uint64_t random;
 };
 
@@ -46,7 +46,7 @@ static struct sizecheck off = { .skip = UINT64_MAX };
 
 static uint64_t next_random(struct sizecheck *check)
 {
-	uint64_t x = check->random += 0x9e3779b97f4a7c15ull;	/* splitmix64 */
+	uint64_t x = check->random += 0x9e3779b97f4a7c15ull; /* splitmix64 */
 
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
 	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
@@ -87,7 +87,7 @@ static void halve(struct sizecheck *check)
 }
 
 static __attribute__((noinline)) void take(struct walk *w, struct walk_type *type,
-					    uint64_t obj, uint64_t size)
+					   uint64_t obj, uint64_t size)
 {
 	struct sizecheck *check = w->sizecheck;
 
@@ -102,7 +102,7 @@ static __attribute__((noinline)) void take(struct walk *w, struct walk_type *typ
 	check->samples[check->count++] =
 		(struct sample){ .obj = obj, .size = size, .type = type };
 	if (!check->level || ++check->run < RUN)
-		return;			/* skip is 0: the next one too */
+		return; /* skip is 0: the next one too */
 	/* runs to skip, uniform in [0, 2^(level + 1) - 2]: 2^level - 1 on average */
 	check->run = 0;
 	check->skip = RUN * (next_random(check) % ((2ull << check->level) - 1));
@@ -123,7 +123,7 @@ void sizecheck_sample(struct walk *w, struct walk_type *type, uint64_t obj, uint
 static bool askable(const struct walk_type *type)
 {
 	return !(type->flags & (SNAP_TYPE_APPROX | SNAP_TYPE_OPAQUE)) &&
-	       !type->size_approx;
+		!type->size_approx;
 }
 
 /*

@@ -79,13 +79,14 @@ static uint64_t size_dict(struct walk *w, struct walk_type *type, uint64_t obj)
 	uint64_t size = type->basicsize, bytes;
 
 	if (values) {
-		bytes = lay->keys_kind == 0xffff ? dict_usable(peek64(keys + 8)) * 8 :
+		bytes = lay->keys_kind == 0xffff ?
+			dict_usable(peek64(keys + 8)) * 8 :
 			(peek64(keys + 16) + peek64(keys + lay->keys_nentries)) * 8;
 		size += bytes;
 		if (lay->managed != LAYOUT_MANAGED_313 || !peek8(values + 2))
 			outer(w, values, bytes);
 		else
-			w->outer += bytes;	/* inside of the instance */
+			w->outer += bytes; /* inside of the instance */
 	}
 	if (peek64(keys) == 1) {
 		bytes = dict_keys_size(lay, keys);
@@ -123,8 +124,8 @@ static uint64_t size_str_extra(struct walk *w, uint64_t obj, uint32_t state,
 			       uint64_t length, uint64_t data)
 {
 	const struct layout *lay = w->lay;
-	bool ascii = (state >> lay->str_ascii_bit & 1) &&
-		     (state >> lay->str_compact_bit & 1);
+	bool ascii =
+		(state >> lay->str_ascii_bit & 1) && (state >> lay->str_compact_bit & 1);
 	bool ready = lay->str_ready_bit == 0xff || (state >> lay->str_ready_bit & 1);
 	uint64_t extra = 0, p;
 
@@ -173,7 +174,7 @@ static uint64_t size_str(struct walk *w, struct walk_type *type, uint64_t obj)
 
 static uint64_t size_bytearray(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	uint64_t bytes = peek64(obj + w->lay->head + 8);	/* ob_alloc */
+	uint64_t bytes = peek64(obj + w->lay->head + 8); /* ob_alloc */
 
 	outer(w, peek64(obj + w->lay->head + 16), bytes);
 	return type->basicsize + bytes;
@@ -214,15 +215,18 @@ static uint64_t size_type(struct walk *w, struct walk_type *type, uint64_t obj)
 /* ---- the plan ---- */
 
 struct size_row {
-	size_t symbol;		/* of the class that owns __sizeof__ */
+	size_t symbol; /* of the class that owns __sizeof__ */
 	walk_size_fn *size;
-	uint16_t until;		/* first version where it is otherwise; 0 = none yet */
+	uint16_t until; /* first version where it is otherwise; 0 = none yet */
 };
 
-#define SIZE(field, fn) { offsetof(struct cpython_symbols, field), fn, 0 }
-#define SIZE_UNTIL(field, fn, until)                                                     \
-	{                                                                                \
-		offsetof(struct cpython_symbols, field), fn, until                       \
+#define SIZE(field, fn) \
+	{ \
+		offsetof(struct cpython_symbols, field), fn, 0 \
+	}
+#define SIZE_UNTIL(field, fn, until) \
+	{ \
+		offsetof(struct cpython_symbols, field), fn, until \
 	}
 static const struct size_row size_rows[] = {
 	SIZE(object_type, sizes_object),
@@ -244,8 +248,8 @@ static walk_size_fn *native_size(const struct walk *w, uint64_t owner)
 
 		memcpy(&addr, (const char *)&w->py->sym + size_rows[i].symbol,
 		       sizeof(addr));
-		if (addr == owner && (!size_rows[i].until ||
-				      w->py->version >> 8 < size_rows[i].until))
+		if (addr == owner &&
+		    (!size_rows[i].until || w->py->version >> 8 < size_rows[i].until))
 			return size_rows[i].size;
 	}
 	if (!strcmp(peek_ptr(peek64(owner + w->lay->tp_name)), "collections.deque"))

@@ -85,8 +85,8 @@ static uint64_t size_call(struct walk *w, struct walk_type *type, uint64_t obj)
 	walk_position.object = obj;
 	if (!w->options->in_copy)
 		allocator_enter(w->py, &swap, w->arena);
-	result = flags & 0x200 ? fn.fast(obj, type->size_owner, NULL, 0, 0)
-			       : fn.noargs(obj, 0);
+	result = flags & 0x200 ? fn.fast(obj, type->size_owner, NULL, 0, 0) :
+				 fn.noargs(obj, 0);
 	size = result ? read_int(w, result) : 0;
 	if (result)
 		give_back(w, result);
@@ -103,7 +103,7 @@ static bool trusted(struct walk *w, uint64_t fn)
 		return false;
 	if (w->options->in_copy)
 		return true;
-	if (w->lay->counts_objects)	/* a result that isn't freed by the rules would
+	if (w->lay->counts_objects) /* a result that isn't freed by the rules would
 					 * stay on the list of objects, for a fatal error */
 		return false;
 	/* 3.14: ints come from a free list */

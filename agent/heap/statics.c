@@ -28,10 +28,10 @@ static bool worth_a_root(const struct walk *w, uint64_t obj, bool own)
 	const struct layout *lay = w->lay;
 
 	if (own && (peek64(walk_typeof(w, obj) + lay->tp_flags) >> 31 & 1)) {
-		uint64_t flags = peek64(obj + lay->tp_flags);	/* heap type, exception */
+		uint64_t flags = peek64(obj + lay->tp_flags); /* heap type, exception */
 
 		return (flags >> 9 & 1) ||
-		       ((flags >> 30 & 1) && !cpython_since(w->py, 11));
+			((flags >> 30 & 1) && !cpython_since(w->py, 11));
 	}
 	return !lay->immortal_mask ||
 		(peek64(obj + lay->refcnt) & lay->immortal_mask) < lay->immortal_value;
@@ -81,8 +81,8 @@ static bool is_trace_link(struct walk *w, uint64_t at)
 	const uint64_t next = peek64(at), prev = peek64(at + 8);
 
 	return marks_in_range(next) && marks_in_range(prev) &&
-	       walk_readable(w, next, 16) && walk_readable(w, prev, 16) &&
-	       peek64(next + 8) == at && peek64(prev) == at;
+		walk_readable(w, next, 16) && walk_readable(w, prev, 16) &&
+		peek64(next + 8) == at && peek64(prev) == at;
 }
 
 static void scan_range(struct walk *w, const struct walk_range *r,
@@ -119,8 +119,8 @@ static void scan_range(struct walk *w, const struct walk_range *r,
 
 void statics_scan(struct walk *w)
 {
-	const struct walk_range *python = walk_range_of(w,
-							CPYTHON_ADDR(w->py, type_type));
+	const struct walk_range *python =
+		walk_range_of(w, CPYTHON_ADDR(w->py, type_type));
 	const struct walk_range *agent = walk_range_of(w, (uintptr_t)&walk_position);
 	const char *path = "", *python_path = "", *agent_path = "", *loaded = NULL;
 	struct elf_names names = { 0 };
@@ -145,7 +145,7 @@ void statics_scan(struct walk *w)
 				image = r->start;
 		}
 		if (!r->image || (r->perms & 3) != 3 || !strcmp(path, agent_path))
-			continue;	/* our own tables know many objects, too */
+			continue; /* our own tables know many objects, too */
 		if (loaded != path && (!loaded || strcmp(loaded, path)))
 			elf_names_load(w, &names, image, path);
 		loaded = path;

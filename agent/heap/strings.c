@@ -7,7 +7,7 @@
 
 #include "agent/heap/tables.h"
 
-enum { STRING_MAX = 4000 };	/* longer names are cut: they are labels, not values */
+enum { STRING_MAX = 4000 }; /* longer names are cut: they are labels, not values */
 
 uint64_t table_hash(const void *data, size_t size)
 {
@@ -79,7 +79,7 @@ uint32_t walk_string(struct walk *w, const char *text, size_t size)
 
 	if (!size)
 		return 0;
-	if (size > STRING_MAX) {	/* not in the middle of a character */
+	if (size > STRING_MAX) { /* not in the middle of a character */
 		for (size = STRING_MAX;
 		     size && ((unsigned char)text[size] & 0xc0) == 0x80;)
 			size--;
@@ -118,10 +118,11 @@ bool walk_str_data(const struct walk *w, uint64_t obj, uint64_t *length_ret,
 	*length_ret = peek64(obj + lay->str_length);
 	*kind_ret = kind;
 	if (kind != 1 && kind != 2 && kind != 4)
-		return false;	/* a legacy string that was never made ready (<= 3.11) */
+		return false; /* a legacy string that was never made ready (<= 3.11) */
 	if (state >> lay->str_compact_bit & 1)
-		*data_ret = obj + (state >> lay->str_ascii_bit & 1 ? lay->str_ascii_size :
-				   lay->str_compact_size);
+		*data_ret = obj +
+			(state >> lay->str_ascii_bit & 1 ? lay->str_ascii_size :
+							   lay->str_compact_size);
 	else
 		*data_ret = peek64(obj + lay->str_full_size - 8);
 	return *data_ret != 0;
@@ -129,8 +130,9 @@ bool walk_str_data(const struct walk *w, uint64_t obj, uint64_t *length_ret,
 
 static uint32_t char_at(uint64_t data, uint32_t kind, uint64_t i)
 {
-	return kind == 1 ? peek8(data + i) : kind == 2 ? peek16(data + i * 2) :
-		peek32(data + i * 4);
+	return kind == 1  ? peek8(data + i) :
+		kind == 2 ? peek16(data + i * 2) :
+			    peek32(data + i * 4);
 }
 
 /* Encodes one code point; returns its bytes (0: not a code point). */

@@ -19,8 +19,8 @@
 #include "agent/heap/tables.h"
 
 enum {
-	PASSES = 8,		/* then depth first */
-	AHEAD = 4,		/* words of 512 bytes of memory */
+	PASSES = 8, /* then depth first */
+	AHEAD = 4,  /* words of 512 bytes of memory */
 	PROGRESS_EVERY = 1 << 18,
 	UNTRACKED_36 = -2,
 };
@@ -98,7 +98,10 @@ static uint32_t object_flags(struct walk *w, const struct walk_type *type, uint6
 static uint32_t prefix_of(const struct walk *w, const struct walk_type *type,
 			  uint64_t obj)
 {
-	union { uint64_t p; int (*fn)(uint64_t); } is_gc = { type->is_gc };
+	union {
+		uint64_t p;
+		int (*fn)(uint64_t);
+	} is_gc = { type->is_gc };
 
 	if (!type->prefix_asks)
 		return type->prefix;
@@ -148,7 +151,7 @@ static void note_memory(struct walk *w, const struct walk_type *type,
 {
 	uint64_t inside = event->size - w->outer, limit;
 
-	if (type->size_method) {	/* the C method may have counted anything */
+	if (type->size_method) { /* the C method may have counted anything */
 		limit = type->basicsize + type->prefix;
 		if (inside > limit)
 			inside = limit;
@@ -197,8 +200,9 @@ void sweep_emit_shaped(struct walk *w, uint64_t obj, uint32_t shape)
 static void send_progress(struct walk *w)
 {
 	struct snap_progress event = { .phase = walk_cstring(w, walk_position.phase),
-		.objects = w->stats.objects, .edges = w->stats.edges,
-		.done = w->stats.objects };
+				       .objects = w->stats.objects,
+				       .edges = w->stats.edges,
+				       .done = w->stats.objects };
 
 	walk_position.objects = w->stats.objects;
 	walk_position.edges = w->stats.edges;

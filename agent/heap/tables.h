@@ -11,15 +11,15 @@
 enum { TABLES_TYPE_CACHE = 4096, TABLES_KEYS_CACHE = 1024 };
 
 struct table_slot {
-	uint64_t hash;		/* 0 = free */
-	uint64_t key;		/* address of the entry's content, or the key itself */
+	uint64_t hash; /* 0 = free */
+	uint64_t key;  /* address of the entry's content, or the key itself */
 	uint32_t size;
 	uint32_t id;
 };
 
 struct table {
 	struct table_slot *slots;
-	uint32_t count, capacity;	/* capacity: a power of two, or 0 */
+	uint32_t count, capacity; /* capacity: a power of two, or 0 */
 };
 
 /* Shape of a split dict, by its shared keys. */
@@ -31,15 +31,15 @@ struct keys_shape {
 struct walk_tables {
 	struct table strings, shapes, types;
 	uint32_t next_string, next_shape, next_type;
-	struct walk_type *cache[TABLES_TYPE_CACHE];	/* direct mapped by address */
-	struct walk_type **by_id;			/* index = id */
+	struct walk_type *cache[TABLES_TYPE_CACHE]; /* direct mapped by address */
+	struct walk_type **by_id;		    /* index = id */
 	uint32_t by_id_capacity;
 	struct keys_shape keys[TABLES_KEYS_CACHE];
 	/* interned str objects, 0 = unknown */
 	uint64_t name_sizeof, name_module, name_del;
-	struct walk_type broken;			/* returned when memory ran out */
+	struct walk_type broken; /* returned when memory ran out */
 	char scratch[4096];
-	struct snap_label labels[512];			/* scratch of names.c */
+	struct snap_label labels[512]; /* scratch of names.c */
 };
 
 /* Room for one more; false when memory ran out. */

@@ -26,7 +26,7 @@ enum { PTHREAD_TID = 720, EXC_CHAIN_MAX = 100000 };
 
 struct thread_info {
 	uint64_t tstate, ident, native;
-	uint64_t object;	/* the threading.Thread, 0 = none */
+	uint64_t object; /* the threading.Thread, 0 = none */
 	uint32_t name;
 	bool main;
 };
@@ -122,11 +122,12 @@ static bool is_named(const struct frame_layout *lay, uint64_t offset)
 /* Is the word known, or owned by the entry of exceptions being handled? */
 static bool is_field(const struct frame_layout *lay, uint64_t tstate, uint64_t offset)
 {
-	uint64_t base = lay->ts_exc_info == FRAME_NONE ? 0 :
+	uint64_t base = lay->ts_exc_info == FRAME_NONE ?
+		0 :
 		peek64(tstate + lay->ts_exc_info) - tstate;
 
 	return offset == lay->ts_frame || is_named(lay, offset) ||
-	       (base && offset >= base && offset < base + 8u * lay->exc_words);
+		(base && offset >= base && offset < base + 8u * lay->exc_words);
 }
 
 static void thread_fields(struct walk *w, const struct frame_layout *lay, uint64_t tstate,

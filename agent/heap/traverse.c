@@ -72,7 +72,10 @@ static uint32_t drop_few(struct walk *w, uint32_t known, uint32_t end)
 /* Many: a hash table of how often each is known. */
 static uint32_t drop_many(struct walk *w, uint32_t known, uint32_t end)
 {
-	struct { uint64_t ref; uint64_t times; } *table;
+	struct {
+		uint64_t ref;
+		uint64_t times;
+	} * table;
 	uint32_t capacity = 256, out = known, at;
 
 	while (capacity < known * 2u)
@@ -117,7 +120,10 @@ static uint32_t drop_type(struct walk *w, const struct walk_type *type, uint32_t
 
 bool traverse_allowed(const struct walk_type *type, uint64_t obj)
 {
-	union { uint64_t p; int (*fn)(uint64_t); } is_gc = { type->is_gc };
+	union {
+		uint64_t p;
+		int (*fn)(uint64_t);
+	} is_gc = { type->is_gc };
 
 	if (!type->traverse || type->opaque || !(type->flags & SNAP_TYPE_GC))
 		return false;

@@ -20,11 +20,14 @@ enum { NAME_MAX = 1024, MRO_MAX = 4096 };
 /* ---- what an instance is, by its nearest builtin base ---- */
 
 struct kind_row {
-	size_t symbol;		/* offset in struct cpython_symbols */
+	size_t symbol; /* offset in struct cpython_symbols */
 	uint8_t kind;
 };
 
-#define KIND(field, kind) { offsetof(struct cpython_symbols, field), kind }
+#define KIND(field, kind) \
+	{ \
+		offsetof(struct cpython_symbols, field), kind \
+	}
 static const struct kind_row kind_rows[] = {
 	KIND(bool_type, SNAP_KIND_BOOL),
 	KIND(long_type, SNAP_KIND_INT),
@@ -175,7 +178,7 @@ static size_t qualified_name(struct walk *w, uint64_t type, char *buf, size_t si
 		uint64_t module = dict_get_interned(w, walk_type_dict(w, type),
 						    w->tables->name_module);
 
-		if (!module)	/* C code may have used a key that is not interned */
+		if (!module) /* C code may have used a key that is not interned */
 			module = walk_dict_get(w, walk_type_dict(w, type), "__module__");
 		n = walk_str_text(w, module, buf, size / 2);
 		if (!n && module) {
@@ -235,9 +238,9 @@ static bool is_python_layer(const struct walk *w, uint64_t type)
 	uint64_t flags = peek64(type + lay->tp_flags);
 
 	return (flags >> 9 & 1) &&
-	       peek64(type + lay->tp_dealloc) == lay->subtype_dealloc &&
-	       (peek64(type + lay->tp_traverse) == lay->subtype_traverse ||
-		!(flags >> 14 & 1));
+		peek64(type + lay->tp_dealloc) == lay->subtype_dealloc &&
+		(peek64(type + lay->tp_traverse) == lay->subtype_traverse ||
+		 !(flags >> 14 & 1));
 }
 
 static uint64_t native_base(const struct walk *w, uint64_t type)
@@ -287,8 +290,9 @@ static void set_attributes(struct walk *w, struct walk_type *t)
 
 	t->managed_dict = lay->managed != LAYOUT_MANAGED_NONE && (t->tp_flags >> 4 & 1);
 	t->inline_values = lay->managed == LAYOUT_MANAGED_313 ? t->tp_flags >> 2 & 1 :
-		t->managed_dict;
-	t->dictoffset = t->managed_dict || t->kind == SNAP_KIND_TYPE ? 0 :
+								t->managed_dict;
+	t->dictoffset = t->managed_dict || t->kind == SNAP_KIND_TYPE ?
+		0 :
 		(int64_t)peek64(t->addr + lay->tp_dictoffset);
 	if (!(t->flags & SNAP_TYPE_HEAP))
 		return;
@@ -301,9 +305,13 @@ static void set_attributes(struct walk *w, struct walk_type *t)
 
 static void send_type(struct walk *w, const struct walk_type *t)
 {
-	struct snap_type event = { .id = t->id, .name = t->name, .addr = t->addr,
-		.flags = t->flags, .kind = t->kind, .basicsize = t->basicsize,
-		.itemsize = t->itemsize };
+	struct snap_type event = { .id = t->id,
+				   .name = t->name,
+				   .addr = t->addr,
+				   .flags = t->flags,
+				   .kind = t->kind,
+				   .basicsize = t->basicsize,
+				   .itemsize = t->itemsize };
 
 	WALK_SEND(w, type, &event);
 }
@@ -334,7 +342,7 @@ static void fill(struct walk *w, struct walk_type *t, uint64_t type)
 static bool same_type(const struct table_slot *slot, const void *key, size_t size)
 {
 	(void)slot, (void)key, (void)size;
-	return true;		/* the hash is the address */
+	return true; /* the hash is the address */
 }
 
 /* Room for one more id in by_id. */

@@ -11,9 +11,9 @@
 struct values {
 	const struct frame_layout *frame;
 	uint64_t seed;
-	uint32_t limit;		/* characters */
-	bool text;		/* previews wanted */
-	uint32_t ascii_mask;	/* bits of the str state word: compact and ASCII */
+	uint32_t limit;	     /* characters */
+	bool text;	     /* previews wanted */
+	uint32_t ascii_mask; /* bits of the str state word: compact and ASCII */
 	char buf[4 * VALUES_LIMIT_MAX + 16];
 };
 
@@ -21,8 +21,12 @@ static void send(struct walk *w, uint64_t obj, uint8_t kind, uint64_t length,
 		 uint64_t hash, const char *text, uint32_t size)
 {
 	struct snap_value value = {
-		.addr = obj, .kind = kind, .length = length, .hash = hash,
-		.size = size, .text = text,
+		.addr = obj,
+		.kind = kind,
+		.length = length,
+		.hash = hash,
+		.size = size,
+		.text = text,
 	};
 
 	WALK_SEND(w, value, &value);
@@ -70,7 +74,8 @@ static uint32_t encode(char *out, uint64_t data, uint32_t kind, uint64_t count)
 
 	for (uint64_t i = 0; i < count; i++) {
 		uint32_t c = kind == 1 ? peek8(data + i) :
-			kind == 2 ? peek16(data + 2 * i) : peek32(data + 4 * i);
+			kind == 2      ? peek16(data + 2 * i) :
+					 peek32(data + 4 * i);
 
 		if (c < 0x80) {
 			*p++ = (char)c;
@@ -147,7 +152,7 @@ static void value_bytes(struct walk *w, struct walk_type *type, uint64_t obj)
 static void value_bytearray(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	uint64_t length = peek64(obj + w->lay->head);
-	uint64_t start = peek64(obj + w->lay->head + 24);	/* ob_start */
+	uint64_t start = peek64(obj + w->lay->head + 24); /* ob_start */
 
 	(void)type;
 	if (length == 0)
@@ -159,7 +164,7 @@ static void value_bytearray(struct walk *w, struct walk_type *type, uint64_t obj
 /* ---- numbers ---- */
 
 struct digits {
-	uint64_t data, count;	/* 30 bits each, least significant first */
+	uint64_t data, count; /* 30 bits each, least significant first */
 	bool negative;
 };
 
@@ -168,7 +173,7 @@ static struct digits int_digits(const struct walk *w, uint64_t obj)
 	struct digits d = { .data = obj + w->lay->long_digits };
 	uint64_t word = peek64(obj + w->lay->head);
 
-	if (w->lay->long_tagged) {	/* 0, 1 zero, 2 negative; then a count */
+	if (w->lay->long_tagged) { /* 0, 1 zero, 2 negative; then a count */
 		d.negative = (word & 3) == 2;
 		d.count = (word & 3) == 1 ? 0 : word >> 3;
 	} else {
@@ -348,7 +353,7 @@ static void name_generator(struct walk *w, struct walk_type *type, uint64_t obj)
 
 static void name_module(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	uint64_t dict = peek64(obj + w->lay->head);	/* md_dict */
+	uint64_t dict = peek64(obj + w->lay->head); /* md_dict */
 
 	(void)type;
 	if (dict)
@@ -379,7 +384,7 @@ static void name_builtin(struct walk *w, struct walk_type *type, uint64_t obj)
 		buf[n++] = '.';
 	if (!walk_readable(w, def, 8))
 		return;
-	name = peek64(def);	/* ml_name */
+	name = peek64(def); /* ml_name */
 	if (!walk_text(w, name, buf + n, sizeof(buf) - n))
 		return;
 	send_name(w, obj, buf, n + strlen(buf + n));
@@ -423,12 +428,18 @@ void values_begin(struct walk *w)
 void values_type_hook(struct walk *w, struct walk_type *type)
 {
 	static walk_object_fn *const by_kind[SNAP_KIND_COUNT] = {
-		[SNAP_KIND_STR] = value_str, [SNAP_KIND_BYTES] = value_bytes,
-		[SNAP_KIND_BYTEARRAY] = value_bytearray, [SNAP_KIND_INT] = value_int,
-		[SNAP_KIND_BOOL] = value_bool, [SNAP_KIND_FLOAT] = value_float,
-		[SNAP_KIND_FUNCTION] = name_function, [SNAP_KIND_CODE] = name_code,
-		[SNAP_KIND_GENERATOR] = name_generator, [SNAP_KIND_MODULE] = name_module,
-		[SNAP_KIND_TYPE] = name_type, [SNAP_KIND_BUILTIN] = name_builtin,
+		[SNAP_KIND_STR] = value_str,
+		[SNAP_KIND_BYTES] = value_bytes,
+		[SNAP_KIND_BYTEARRAY] = value_bytearray,
+		[SNAP_KIND_INT] = value_int,
+		[SNAP_KIND_BOOL] = value_bool,
+		[SNAP_KIND_FLOAT] = value_float,
+		[SNAP_KIND_FUNCTION] = name_function,
+		[SNAP_KIND_CODE] = name_code,
+		[SNAP_KIND_GENERATOR] = name_generator,
+		[SNAP_KIND_MODULE] = name_module,
+		[SNAP_KIND_TYPE] = name_type,
+		[SNAP_KIND_BUILTIN] = name_builtin,
 	};
 	walk_object_fn *fn = type->kind < SNAP_KIND_COUNT ? by_kind[type->kind] : NULL;
 	const struct values *values;
@@ -439,7 +450,7 @@ void values_type_hook(struct walk *w, struct walk_type *type)
 	if (!values)
 		return;
 	if ((fn == value_int || fn == value_bool) && type->itemsize != 4)
-		fn = NULL;	/* 15-bit digits: not on 64-bit Linux */
+		fn = NULL; /* 15-bit digits: not on 64-bit Linux */
 	if (!values->frame &&
 	    (fn == name_function || fn == name_code || fn == name_generator))
 		fn = NULL;

@@ -23,7 +23,8 @@ struct walk_position walk_position;
 void walk_phase(struct walk *w, const char *phase)
 {
 	struct snap_progress event = { .phase = walk_cstring(w, phase),
-		.objects = w->stats.objects, .edges = w->stats.edges };
+				       .objects = w->stats.objects,
+				       .edges = w->stats.edges };
 
 	walk_position.phase = phase;
 	WALK_SEND(w, progress, &event);
@@ -32,8 +33,12 @@ void walk_phase(struct walk *w, const char *phase)
 void walk_root(struct walk *w, uint8_t kind, uint8_t flags, uint32_t thread,
 	       uint32_t frame, uint32_t name, uint64_t target)
 {
-	struct snap_root event = { .kind = kind, .flags = flags, .thread = thread,
-		.frame = frame, .name = name, .target = target };
+	struct snap_root event = { .kind = kind,
+				   .flags = flags,
+				   .thread = thread,
+				   .frame = frame,
+				   .name = name,
+				   .target = target };
 
 	if (!target)
 		return;
@@ -43,8 +48,9 @@ void walk_root(struct walk *w, uint8_t kind, uint8_t flags, uint32_t thread,
 
 void walk_error(struct walk *w, uint64_t obj, struct walk_type *type, const char *text)
 {
-	struct snap_error event = { .addr = obj, .type = type ? type->id : 0,
-		.text = walk_cstring(w, text) };
+	struct snap_error event = { .addr = obj,
+				    .type = type ? type->id : 0,
+				    .text = walk_cstring(w, text) };
 
 	WALK_SEND(w, error, &event);
 }
@@ -58,8 +64,9 @@ void walk_fact_u64(struct walk *w, const char *key, uint64_t value)
 
 void walk_fact_text(struct walk *w, const char *key, const char *text, size_t size)
 {
-	struct snap_fact fact = { .key = key, .kind = SNAP_FACT_TEXT, .text = text,
-		.size = size };
+	struct snap_fact fact = {
+		.key = key, .kind = SNAP_FACT_TEXT, .text = text, .size = size
+	};
 
 	WALK_SEND(w, fact, &fact);
 }
@@ -95,8 +102,8 @@ static int set_up(struct walk *w)
 	int rc;
 
 	if ((rc = marks_init(&w->marks, w->arena)) < 0 ||
-	    (rc = marks_init(&w->frozen, w->arena)) < 0 ||
-	    (rc = ranges_read(w)) < 0 || (rc = tables_init(w)) < 0)
+	    (rc = marks_init(&w->frozen, w->arena)) < 0 || (rc = ranges_read(w)) < 0 ||
+	    (rc = tables_init(w)) < 0)
 		return rc;
 	walk_refs_grow(w);
 	return w->err;
@@ -136,19 +143,23 @@ int walk_run(const struct cpython *py, struct arena *arena,
 	int rc;
 
 	if (!w || !py->probed) {
-		snprintf(err, err_size, w ? "the interpreter was not examined" :
-			 "no memory for the walk");
+		snprintf(err, err_size,
+			 w ? "the interpreter was not examined" :
+			     "no memory for the walk");
 		return w ? -EINVAL : -ENOMEM;
 	}
-	*w = (struct walk){ .py = py, .lay = &py->lay, .arena = arena, .options = options,
-		.sink = sink };
+	*w = (struct walk){ .py = py,
+			    .lay = &py->lay,
+			    .arena = arena,
+			    .options = options,
+			    .sink = sink };
 	if (options->in_copy)
 		allocator_replace(py, arena);
 	rc = set_up(w);
 	if (rc < 0) {
 		snprintf(err, err_size,
-			 rc == -ENOMEM ? "no memory for the walk's tables"
-				       : "/proc/self/maps can't be read");
+			 rc == -ENOMEM ? "no memory for the walk's tables" :
+					 "/proc/self/maps can't be read");
 		return rc;
 	}
 	send_identity(w);
@@ -159,7 +170,8 @@ int walk_run(const struct cpython *py, struct arena *arena,
 	w->stats.arena_bytes = arena->mapped;
 	*ret = w->stats;
 	if (w->err)
-		snprintf(err, err_size, "the walk stopped: %s", w->err == -ENOMEM ?
-			 "no memory" : "the snapshot could not be written");
+		snprintf(err, err_size, "the walk stopped: %s",
+			 w->err == -ENOMEM ? "no memory" :
+					     "the snapshot could not be written");
 	return w->err;
 }

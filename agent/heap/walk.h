@@ -17,21 +17,21 @@
 #include "agent/arena.h"
 #include "formats/sink.h"
 
-struct cpython;			/* agent/cpython/binding.h */
+struct cpython; /* agent/cpython/binding.h */
 
 struct walk_options {
-	bool values;		/* previews; else hashes and names only */
-	uint32_t value_limit;	/* characters */
-	uint32_t sample_limit;	/* size check */
-	uint64_t seed;		/* key of content hashes */
+	bool values;	       /* previews; else hashes and names only */
+	uint32_t value_limit;  /* characters */
+	uint32_t sample_limit; /* size check */
+	uint64_t seed;	       /* key of content hashes */
 	bool in_copy; /* writes land in a private copy: size check and malloc statistics
 		       * may call into the interpreter after the walk */
-	uint32_t copy_of;	/* pid of the process this is a copy of; 0 = of none */
-	uint64_t gil_holder;	/* PyThreadState that held the GIL when the capture asked for
+	uint32_t copy_of;    /* pid of the process this is a copy of; 0 = of none */
+	uint64_t gil_holder; /* PyThreadState that held the GIL when the capture asked for
 				 * it: 0 = none, 1 = not known */
-	const char *skip_types;	/* as pymem_start.skip_types; may be NULL */
+	const char *skip_types; /* as pymem_start.skip_types; may be NULL */
 	const char *probes;	/* text of user probes; may be NULL */
-	const char *maps;	/* text of /proc/self/maps, where that can't be read; or NULL */
+	const char *maps; /* text of /proc/self/maps, where that can't be read; or NULL */
 	size_t maps_size;
 };
 
@@ -41,7 +41,7 @@ struct walk_options {
  */
 struct walk_position {
 	volatile uint64_t object;	/* being traversed, 0 = none */
-	const char *volatile type_name;	/* its qualified name, NUL-terminated, ours */
+	const char *volatile type_name; /* its qualified name, NUL-terminated, ours */
 	const char *volatile phase;	/* static text */
 	volatile uint64_t objects, edges;
 };

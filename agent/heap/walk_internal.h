@@ -40,57 +40,57 @@ typedef void walk_object_fn(struct walk *w, struct walk_type *type, uint64_t obj
 /* A reference at a fixed offset of each instance: a slot or a C member. */
 struct walk_slot {
 	uint32_t offset;
-	uint16_t via;		/* not 0: offset of a pointer to the block that has it */
-	uint8_t kind;		/* enum snap_label_kind */
-	uint8_t flags;		/* enum walk_slot_flags */
-	uint8_t gate; /* with WALK_SLOT_GATE: offset of a byte, 0 = slot unused */
-	uint32_t name;		/* string id */
+	uint16_t via;  /* not 0: offset of a pointer to the block that has it */
+	uint8_t kind;  /* enum snap_label_kind */
+	uint8_t flags; /* enum walk_slot_flags */
+	uint8_t gate;  /* with WALK_SLOT_GATE: offset of a byte, 0 = slot unused */
+	uint32_t name; /* string id */
 };
 enum walk_slot_flags {
-	WALK_SLOT_CHECK = 1,	/* may hold something else: walk_is_object() first */
-	WALK_SLOT_GATE = 2,	/* only there when the byte at `gate` is not 0 */
+	WALK_SLOT_CHECK = 1,	 /* may hold something else: walk_is_object() first */
+	WALK_SLOT_GATE = 2,	 /* only there when the byte at `gate` is not 0 */
 	WALK_SLOT_TRAVERSED = 4, /* a name for what tp_traverse tells, if it does */
 };
 
 /* One Python type, as the walk needs it; made when first seen, kept to the end. */
 struct walk_type {
 	uint64_t addr;
-	uint32_t id;		/* in the snapshot */
-	uint32_t name;		/* string id of the qualified name */
-	const char *name_text;	/* NUL-terminated, ours */
-	uint32_t flags;		/* enum snap_type_flags */
-	uint8_t kind;		/* enum snap_kind */
-	bool exact;		/* the builtin type itself, not a subclass */
+	uint32_t id;	       /* in the snapshot */
+	uint32_t name;	       /* string id of the qualified name */
+	const char *name_text; /* NUL-terminated, ours */
+	uint32_t flags;	       /* enum snap_type_flags */
+	uint8_t kind;	       /* enum snap_kind */
+	bool exact;	       /* the builtin type itself, not a subclass */
 	uint64_t tp_flags;
 	uint64_t basicsize, itemsize;
 	uint64_t traverse, is_gc; /* addresses of C functions, 0 = none */
-	uint64_t native_base;	/* nearest base that has a C layout of its own */
+	uint64_t native_base;	  /* nearest base that has a C layout of its own */
 	walk_edges_fn *edges;
 	walk_size_fn *size;
-	walk_object_fn *values;	/* NULL = none; set by values_type_hook() */
-	walk_object_fn *native;	/* NULL = none; set by native_type_hook() */
-	uint32_t prefix;	/* bytes sys.getsizeof adds */
-	bool prefix_asks;	/* ... only if tp_is_gc agrees (<= 3.10), or for
+	walk_object_fn *values;	 /* NULL = none; set by values_type_hook() */
+	walk_object_fn *native;	 /* NULL = none; set by native_type_hook() */
+	uint32_t prefix;	 /* bytes sys.getsizeof adds */
+	bool prefix_asks;	 /* ... only if tp_is_gc agrees (<= 3.10), or for
 				 * heap types among type objects */
-	bool size_approx;	/* __sizeof__ could not be used: SNAP_OBJ_SIZE_APPROX */
-	bool opaque;		/* do not traverse: on the skip list */
-	bool traverse_always;	/* whatever tp_is_gc says */
-	bool guess;		/* fields that hold objects are taken for references */
+	bool size_approx;	 /* __sizeof__ could not be used: SNAP_OBJ_SIZE_APPROX */
+	bool opaque;		 /* do not traverse: on the skip list */
+	bool traverse_always;	 /* whatever tp_is_gc says */
+	bool guess;		 /* fields that hold objects are taken for references */
 	struct walk_slot *slots; /* members and slots, base first */
 	uint32_t nslots;
-	int64_t dictoffset;	/* 0 = none; negative: from the end */
-	bool managed_dict;	/* 3.11+ flag */
-	bool inline_values;	/* 3.11/3.12: with managed_dict; 3.13+: own flag */
-	uint64_t cached_keys;	/* ht_cached_keys, 0 = none */
-	uint32_t nkeys;		/* names in cached_keys */
-	uint32_t shape;		/* of the slots with a tail fitting the base */
-	uint32_t shape_dict;	/* ... with the DICT label after them */
-	uint32_t shape_values;	/* ... with the names of cached_keys after that */
-	uint8_t tail;		/* enum snap_tail */
-	uint8_t learned;	/* slots that names.c added */
-	uint32_t rest;		/* string id: what else tp_traverse tells; 0 = unknown */
-	void *size_method;	/* struct PyMethodDef of a C __sizeof__ */
-	uint64_t size_owner;	/* ... the class that defines it */
+	int64_t dictoffset;    /* 0 = none; negative: from the end */
+	bool managed_dict;     /* 3.11+ flag */
+	bool inline_values;    /* 3.11/3.12: with managed_dict; 3.13+: own flag */
+	uint64_t cached_keys;  /* ht_cached_keys, 0 = none */
+	uint32_t nkeys;	       /* names in cached_keys */
+	uint32_t shape;	       /* of the slots with a tail fitting the base */
+	uint32_t shape_dict;   /* ... with the DICT label after them */
+	uint32_t shape_values; /* ... with the names of cached_keys after that */
+	uint8_t tail;	       /* enum snap_tail */
+	uint8_t learned;       /* slots that names.c added */
+	uint32_t rest;	       /* string id: what else tp_traverse tells; 0 = unknown */
+	void *size_method;     /* struct PyMethodDef of a C __sizeof__ */
+	uint64_t size_owner;   /* ... the class that defines it */
 	void *values_data, *native_data, *edges_data; /* of the hooks' owners */
 	uint64_t count, bytes;
 };
@@ -99,24 +99,24 @@ struct walk_type {
 struct walk_range {
 	uint64_t start, end;
 	uint64_t offset;
-	uint8_t perms;		/* r=1 w=2 x=4 s=8 */
-	bool file;		/* backed by a file */
-	bool image; /* part of a program or library: private file mapping or its bss */
-	bool special;		/* [vvar], [vsyscall], device: never read */
-	const char *path;	/* NUL-terminated, ours; "" = anonymous */
+	uint8_t perms; /* r=1 w=2 x=4 s=8 */
+	bool file;     /* backed by a file */
+	bool image;    /* part of a program or library: private file mapping or its bss */
+	bool special;  /* [vvar], [vsyscall], device: never read */
+	const char *path; /* NUL-terminated, ours; "" = anonymous */
 };
 
 enum { WALK_PAGES_OK = 8192, WALK_INTERNED = 8 };
 
 struct walk {
 	const struct cpython *py;
-	const struct layout *lay;	/* = &py->lay */
+	const struct layout *lay; /* = &py->lay */
 	struct arena *arena;
 	const struct walk_options *options;
 	struct snap_sink *sink;
 	struct walk_stats stats;
-	uint64_t reported;		/* objects at the last progress event */
-	int err; /* first failure, negative errno; once set, stop soon */
+	uint64_t reported; /* objects at the last progress event */
+	int err;	   /* first failure, negative errno; once set, stop soon */
 
 	struct marks marks;
 	struct marks frozen; /* marks only: objects of the permanent generation */
@@ -129,8 +129,8 @@ struct walk {
 
 	/* depth-first mode: newly marked objects */
 	bool depth_first;
-	bool checked; /* references are doubtful: walk_is_object() each */
-	bool marking_off;		/* ... so walk_ref() must not mark them yet */
+	bool checked;	    /* references are doubtful: walk_is_object() each */
+	bool marking_off;   /* ... so walk_ref() must not mark them yet */
 	bool closures_last; /* tuples of cells that no function claimed are due */
 	uint64_t *stack;
 	uint32_t nstack, stack_capacity;
@@ -139,17 +139,17 @@ struct walk {
 
 	struct walk_range *ranges;
 	uint32_t nranges, last_range;
-	uint64_t *pages_ok;		/* WALK_PAGES_OK page numbers found readable */
+	uint64_t *pages_ok; /* WALK_PAGES_OK page numbers found readable */
 
-	struct walk_tables *tables;	/* strings.c, shapes.c, types.c: interning */
+	struct walk_tables *tables;	  /* strings.c, shapes.c, types.c: interning */
 	uint32_t next_thread, next_frame; /* ids handed out so far */
 	uint32_t shape_index, shape_pairs, shape_element, shape_other;
 
 	uint64_t interned[WALK_INTERNED]; /* dicts of interned strings: their references
 					   * are not counted (roots.c finds them, one of
 					   * each interpreter in 3.13+); 0 = none */
-	struct walk_type *type_type;	/* of PyType_Type */
-	void *closures, *statics;	/* private to their parts */
+	struct walk_type *type_type;	  /* of PyType_Type */
+	void *closures, *statics;	  /* private to their parts */
 	void *roots, *frames, *values, *native, *numpy, *greenlet, *probes, *memory,
 		*sizecheck;
 };
@@ -262,8 +262,8 @@ bool walk_is_subtype(const struct walk *w, uint64_t type, uint64_t base);
 /* ---- dicts, without the API ---- */
 
 struct walk_dict_iter {
-	uint64_t entry, end, stride;	/* entry: address of the next key pointer */
-	uint64_t values;		/* split table: address of values[0]; else 0 */
+	uint64_t entry, end, stride; /* entry: address of the next key pointer */
+	uint64_t values;	     /* split table: address of values[0]; else 0 */
 	uint64_t index;
 };
 /* Prepares to go over a dict (or subclass); false when it isn't one. */
@@ -284,7 +284,7 @@ void walk_root(struct walk *w, uint8_t kind, uint8_t flags, uint32_t thread,
 void walk_error(struct walk *w, uint64_t obj, struct walk_type *type, const char *text);
 void walk_fact_u64(struct walk *w, const char *key, uint64_t value);
 void walk_fact_text(struct walk *w, const char *key, const char *text, size_t size);
-void walk_phase(struct walk *w, const char *phase);	/* static text */
+void walk_phase(struct walk *w, const char *phase); /* static text */
 /* Remembers the sink's answer; true when the walk should go on. */
 static inline bool walk_check(struct walk *w, int rc)
 {
@@ -294,7 +294,8 @@ static inline bool walk_check(struct walk *w, int rc)
 }
 #define WALK_SEND(w, event, ...) \
 	((w)->sink->ops->event ? \
-	 walk_check((w), (w)->sink->ops->event((w)->sink, __VA_ARGS__)) : !(w)->err)
+		 walk_check((w), (w)->sink->ops->event((w)->sink, __VA_ARGS__)) : \
+		 !(w)->err)
 
 /* ---- the specialists ---- */
 

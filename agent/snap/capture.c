@@ -61,7 +61,8 @@ static int capture_in_place(struct capture *c)
 	int rc;
 
 	if (c->not_stopped)
-		return capture_fail(c, PYMEM_FAIL_GIL, 0,
+		return capture_fail(
+			c, PYMEM_FAIL_GIL, 0,
 			"another interpreter of the process has a GIL of its own and did "
 			"not give it up in time; only a copy of it can be made");
 	c->stream.check = true;
@@ -92,7 +93,8 @@ static int capture_moments(struct capture *c)
 {
 	const bool in_place = c->start->flags & PYMEM_START_NO_FORK;
 	gil_action *const action = in_place ? capture_in_place :
-				   c->stand_still ? copy_make_and_wait : copy_make;
+		c->stand_still		    ? copy_make_and_wait :
+					      copy_make;
 	unsigned pause_ms = 1;
 	int rc, tries = 0;
 
@@ -105,7 +107,8 @@ static int capture_moments(struct capture *c)
 		if (rc <= 0)
 			return rc;
 		if (++tries == 12)
-			return capture_fail(c, PYMEM_FAIL_COLLECTING, 0,
+			return capture_fail(
+				c, PYMEM_FAIL_COLLECTING, 0,
 				"a garbage collection was going on whenever we looked");
 		if (control_cancelled(&c->control, (int)pause_ms))
 			return capture_fail(c, PYMEM_FAIL_CANCELLED, 0, "cancelled");

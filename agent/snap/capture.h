@@ -29,9 +29,9 @@
 #include "agent/start.h"
 
 enum capture_context {
-	CAPTURE_WORKER,		/* a thread of our own, without the GIL */
-	CAPTURE_HOLDING,	/* the calling thread holds the GIL */
-	CAPTURE_IN_COPY,	/* the only thread of a frozen copy */
+	CAPTURE_WORKER,	 /* a thread of our own, without the GIL */
+	CAPTURE_HOLDING, /* the calling thread holds the GIL */
+	CAPTURE_IN_COPY, /* the only thread of a frozen copy */
 };
 
 struct capture {
@@ -40,20 +40,20 @@ struct capture {
 	struct cpython *py;
 	struct control control;
 	struct stream stream;
-	int pid;		/* of the process being captured */
-	int copy;		/* pid of the copy, 0 = none */
-	int status;		/* wait status of the copy, once reaped */
-	const volatile uint64_t *must_be_zero;	/* checked by the copy, see gil.c */
+	int pid;			       /* of the process being captured */
+	int copy;			       /* pid of the copy, 0 = none */
+	int status;			       /* wait status of the copy, once reaped */
+	const volatile uint64_t *must_be_zero; /* checked by the copy, see gil.c */
 	uint64_t gil_wait_ns, gil_held_ns, fork_ns;
-	uint64_t gil_holder;	/* thread state that held the GIL when we asked for it, as
+	uint64_t gil_holder;  /* thread state that held the GIL when we asked for it, as
 				 * own_gil_holder says */
 	unsigned not_stopped; /* interpreters that run while we act, own_gil.h */
-	uint32_t failed;	/* enum pymem_fail, 0 = none so far */
-	bool stand_still;	/* keep the interpreter still until the copy has ended: a
+	uint32_t failed;      /* enum pymem_fail, 0 = none so far */
+	bool stand_still;     /* keep the interpreter still until the copy has ended: a
 				 * pause of the walk, where memory has no room for what
 				 * the application would write meanwhile */
-	bool held;		/* gil_hold took the GIL ... */
-	bool held_lonely;	/* ... or, in 3.6 before it has one, the main thread */
+	bool held;	      /* gil_hold took the GIL ... */
+	bool held_lonely;     /* ... or, in 3.6 before it has one, the main thread */
 	int hold_state;
 	void (*waiting)(struct capture *c); /* called while the copy walks; NULL = not */
 };

@@ -77,7 +77,7 @@ static void close_others(const struct capture *c)
 	const unsigned count = sizeof(keep) / sizeof(keep[0]);
 	unsigned from = 0;
 
-	for (unsigned i = 1; i < count; i++) {	/* ascending */
+	for (unsigned i = 1; i < count; i++) { /* ascending */
 		for (unsigned j = i; j && keep[j - 1] > keep[j]; j--) {
 			const int swap = keep[j];
 
@@ -91,8 +91,9 @@ static void close_others(const struct capture *c)
 
 		if (i < count && keep[i] < 0)
 			continue;
-		if (to > from && sys_failed(sys3(SYS_close_range, from,
-						 i < count ? to - 1 : ~0u, 0))) {
+		if (to > from &&
+		    sys_failed(
+			    sys3(SYS_close_range, from, i < count ? to - 1 : ~0u, 0))) {
 			close_listed(keep, count);
 			return;
 		}
@@ -165,7 +166,7 @@ void child_main(struct capture *c)
 		gil_adopt(c);
 	sys5(SYS_prctl, PR_SET_NAME, "pymem-snap", 0, 0, 0);
 	if (c->control.in.fd != c->control.out.fd)
-		c->control.in.fd = -1;	/* the process reads commands, not we */
+		c->control.in.fd = -1; /* the process reads commands, not we */
 	close_others(c);
 	be_first_for_oom();
 	be_modest();

@@ -16,7 +16,10 @@
  * Address space set aside in the process for its copy, which unmaps it: where a limit
  * (RLIMIT_AS) is all used up, the copy must map its tables somewhere.
  */
-struct child_reserve { void *mem; size_t size; };
+struct child_reserve {
+	void *mem;
+	size_t size;
+};
 extern struct child_reserve child_reserve;
 
 /*

@@ -41,7 +41,7 @@ bool owned_fd_ok(const struct owned_fd *own)
 	bool is_socket;
 
 	return own->fd >= 0 && fd_identity(own->fd, &device, &inode, &is_socket) &&
-	       device == own->device && inode == own->inode;
+		device == own->device && inode == own->inode;
 }
 
 void owned_fd_close(struct owned_fd *own)
@@ -78,8 +78,9 @@ void control_close(struct control *control)
 void control_send(const struct control *control, uint32_t type, uint64_t a, uint64_t b,
 		  uint64_t c, uint64_t d, const char *text)
 {
-	struct pymem_msg head = { .type = type, .nonce = control->nonce,
-				  .a = a, .b = b, .c = c, .d = d };
+	struct pymem_msg head = {
+		.type = type, .nonce = control->nonce, .a = a, .b = b, .c = c, .d = d
+	};
 	struct iovec part[2] = { { &head, sizeof(head) }, { NULL, 0 } };
 	size_t size = text ? strlen(text) : 0;
 
@@ -116,7 +117,7 @@ static bool control_read(const struct control *control)
 	if (n == -EINTR || n == -EAGAIN)
 		return false;
 	if (n < (long)sizeof(msg))
-		return true;	/* EOF, an error, or not our protocol */
+		return true; /* EOF, an error, or not our protocol */
 	memcpy(&msg, buf, sizeof(msg));
 	return msg.type == PYMEM_MSG_CANCEL && msg.nonce == control->nonce;
 }

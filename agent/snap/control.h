@@ -21,7 +21,7 @@
 
 /* An fd and what it was when we got it. */
 struct owned_fd {
-	int fd;			/* -1 = none */
+	int fd; /* -1 = none */
 	uint64_t device, inode;
 	bool socket;
 };
@@ -34,8 +34,8 @@ bool owned_fd_ok(const struct owned_fd *own);
 void owned_fd_close(struct owned_fd *own);
 
 struct control {
-	struct owned_fd out;	/* messages to the loader */
-	struct owned_fd in;	/* CANCEL from it; may be the same fd; -1 = none */
+	struct owned_fd out; /* messages to the loader */
+	struct owned_fd in;  /* CANCEL from it; may be the same fd; -1 = none */
 	uint64_t nonce;
 };
 

@@ -14,7 +14,7 @@
 #include "agent/text.h"
 #include "formats/writer.h"
 
-enum { EMIT_UNTOUCHED = 64 << 20 };	/* bytes of tables reserved, hardly used */
+enum { EMIT_UNTOUCHED = 64 << 20 }; /* bytes of tables reserved, hardly used */
 
 static int fact_u64(struct snap_sink *sink, const char *key, uint64_t value)
 {
@@ -26,8 +26,9 @@ static int fact_u64(struct snap_sink *sink, const char *key, uint64_t value)
 static int fact_text(struct snap_sink *sink, const char *key, const char *text,
 		     size_t size)
 {
-	const struct snap_fact fact = { .key = key, .kind = SNAP_FACT_TEXT,
-					.text = text, .size = size };
+	const struct snap_fact fact = {
+		.key = key, .kind = SNAP_FACT_TEXT, .text = text, .size = size
+	};
 
 	return size ? sink->ops->fact(sink, &fact) : 0;
 }
@@ -50,8 +51,9 @@ static int fact_file(struct snap_sink *sink, const char *key, const char *path)
 
 static const char *emit_method(const struct capture *c)
 {
-	return c->context == CAPTURE_IN_COPY ? "external" :
-	       c->start->flags & PYMEM_START_NO_FORK ? "in-place" : "agent";
+	return c->context == CAPTURE_IN_COPY	      ? "external" :
+		c->start->flags & PYMEM_START_NO_FORK ? "in-place" :
+							"agent";
 }
 
 /* Who and what, before the walk. */
@@ -72,22 +74,24 @@ static int emit_identity(const struct capture *c, struct snap_sink *sink)
 	text_str(&t, ".");
 	text_u64(&t, c->py->version & 0xff);
 	rc = rc ? rc : fact_text(sink, "python.version", version, t.used);
-	rc = rc ? rc : fact_text(sink, "python.build", c->py->version_text,
-				 strlen(c->py->version_text));
+	rc = rc ? rc :
+		  fact_text(sink, "python.build", c->py->version_text,
+			    strlen(c->py->version_text));
 	n = sys4(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", exe, sizeof(exe));
 	if (n > 0)
 		rc = rc ? rc : fact_text(sink, "executable", exe, (size_t)n);
 	rc = rc ? rc : fact_file(sink, "cmdline", "/proc/self/cmdline");
 	rc = rc ? rc : fact_u64(sink, "uid", (uint64_t)sys0(SYS_geteuid));
 	rc = rc ? rc : fact_u64(sink, "time_ns", sys_clock_ns(CLOCK_REALTIME));
-	rc = rc ? rc : fact_text(sink, "agent.version", PYMEM_VERSION,
-				 strlen(PYMEM_VERSION));
+	rc = rc ? rc :
+		  fact_text(sink, "agent.version", PYMEM_VERSION, strlen(PYMEM_VERSION));
 	rc = rc ? rc : fact_text(sink, "method", method, strlen(method));
-	rc = rc ? rc : fact_u64(sink, "values",
-				!(c->start->flags & PYMEM_START_NO_VALUES));
+	rc = rc ? rc :
+		  fact_u64(sink, "values", !(c->start->flags & PYMEM_START_NO_VALUES));
 	if (c->context == CAPTURE_IN_COPY)
-		rc = rc ? rc : fact_u64(sink, "consistent",
-					!!(c->start->flags & PYMEM_START_CONSISTENT));
+		rc = rc ? rc :
+			  fact_u64(sink, "consistent",
+				   !!(c->start->flags & PYMEM_START_CONSISTENT));
 	else if (in_copy)
 		rc = rc ? rc : fact_u64(sink, "gil_wait_ns", c->gil_wait_ns);
 	if (strangers)
@@ -173,9 +177,9 @@ static void emit_sentence(char *err, size_t size, const char *what, int rc)
 static bool emit_may_ask(const struct capture *c, bool in_copy)
 {
 	const struct cpython_symbols *sym = &c->py->sym;
-	void *(*current)(void) = (void *(*)(void))(sym->tstate_unchecked ?
-						   sym->tstate_unchecked :
-						   sym->tstate_unchecked_new);
+	void *(*current)(void) =
+		(void *(*)(void))(sym->tstate_unchecked ? sym->tstate_unchecked :
+							  sym->tstate_unchecked_new);
 
 	return in_copy && current && current();
 }
@@ -195,7 +199,7 @@ static const char *emit_maps(const struct pymem_start *start, size_t *size_ret)
 /* The way of the events to the writer. */
 struct emit_path {
 	struct snap_sink *sink;
-	struct relay *relay;	/* NULL: straight */
+	struct relay *relay; /* NULL: straight */
 };
 
 /*
@@ -290,7 +294,9 @@ int emit_snapshot(struct capture *c, bool in_copy, struct emit_result *ret, char
 		emit_never_collect(&c->py->lay);
 	/* The guard of a copy measures what it dirties.  In place only mappings can be
 	 * counted, of which the walk's directories are hardly ever touched. */
-	arena_init(&arena, in_copy || !c->start->max_memory ? 0 :
+	arena_init(&arena,
+		   in_copy || !c->start->max_memory ?
+			   0 :
 			   c->start->max_memory + EMIT_UNTOUCHED);
 	mem = arena_map(&arena, size);
 	rc = -ENOMEM;
@@ -301,8 +307,9 @@ int emit_snapshot(struct capture *c, bool in_copy, struct emit_result *ret, char
 		rc = emit_walk(c, &arena, &path, in_copy, ret, err, err_size);
 	}
 	if (rc)
-		emit_sentence(err, err_size, !writer ? "no memory for the writer" :
-			      "the walk stopped", rc);
+		emit_sentence(err, err_size,
+			      !writer ? "no memory for the writer" : "the walk stopped",
+			      rc);
 	if (!in_copy)
 		arena_release(&arena);
 	return rc;

@@ -56,9 +56,11 @@ int copy_make(struct capture *c)
 		return 0;
 	}
 	text_init(&t, buf, sizeof(buf));
-	text_str(&t, pid == -ENOMEM ? "no memory for a copy of the process" :
-		 pid == -EAGAIN ? "no process can be created (pid or user limit)" :
-		 "the process cannot be copied");
+	text_str(&t,
+		 pid == -ENOMEM ? "no memory for a copy of the process" :
+			 pid == -EAGAIN ?
+				  "no process can be created (pid or user limit)" :
+				  "the process cannot be copied");
 	text_str(&t, " (errno ");
 	text_u64(&t, (uint64_t)-pid);
 	text_str(&t, "); --no-fork walks in place");

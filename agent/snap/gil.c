@@ -101,7 +101,7 @@ static bool gil_is_lonely(const struct capture *c)
 	int (*made)(void) = (int (*)(void))c->py->sym.eval_threads_initialized;
 
 	return cpython_version(c->py) < 0x030700 && made && c->py->sym.tstate_current &&
-	       c->py->sym.add_pending_call && !made();
+		c->py->sym.add_pending_call && !made();
 }
 
 /* On the main thread, between two instructions. */
@@ -111,7 +111,7 @@ static int lonely_call(void *arg)
 
 	(void)arg;
 	if (!__sync_bool_compare_and_swap(&lonely.state, LONELY_QUEUED, LONELY_RUNNING)) {
-		lonely.state = 0;	/* abandoned: the queue is free again */
+		lonely.state = 0; /* abandoned: the queue is free again */
 		return 0;
 	}
 	began = sys_now_ns();
@@ -137,13 +137,13 @@ static bool lonely_queue(struct capture *c, gil_action *action)
 		(int (*)(int (*)(void *), void *))c->py->sym.add_pending_call;
 
 	if (lonely.state == LONELY_ABANDONED)
-		return false;	/* the last one is still in the queue */
+		return false; /* the last one is still in the queue */
 	lonely.capture = c;
 	lonely.action = action;
 	lonely.state = LONELY_QUEUED;
 	if (add(lonely_call, NULL) == 0)
 		return true;
-	lonely.state = 0;	/* the queue is full: 32 calls wait */
+	lonely.state = 0; /* the queue is full: 32 calls wait */
 	return false;
 }
 
@@ -196,16 +196,19 @@ static int gil_lonely(struct capture *c, gil_action *action)
 		}
 		if (c->gil_wait_ns < limit && !control_cancelled(&c->control, 1))
 			continue;
-		if (!queued || __sync_bool_compare_and_swap(&lonely.state, LONELY_QUEUED,
-							    LONELY_ABANDONED))
+		if (!queued ||
+		    __sync_bool_compare_and_swap(&lonely.state, LONELY_QUEUED,
+						 LONELY_ABANDONED))
 			break;
 	}
 	if (queued)
 		lonely_stay();
 	if (!queued && action != copy_make)
 		return capture_fail(c, PYMEM_FAIL_GIL, 0,
-			"the only thread of this CPython 3.6 waits in a system call, where "
-			"nothing can hold it still for a walk in place; a copy can be made");
+				    "the only thread of this CPython 3.6 waits in a "
+				    "system call, where "
+				    "nothing can hold it still for a walk in place; a "
+				    "copy can be made");
 	return capture_fail(c, PYMEM_FAIL_GIL, 0,
 			    "the main thread came to no instruction boundary in time");
 }

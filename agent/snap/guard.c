@@ -28,7 +28,7 @@ struct kernel_sigaction {
 #define SA_RESTORER 0x04000000
 #endif
 
-void guard_return(void);	/* the assembly below */
+void guard_return(void); /* the assembly below */
 #if defined(__x86_64__)
 __asm__(".text\n.hidden guard_return\n.globl guard_return\n.type guard_return,@function\n"
 	"guard_return:\n\tmov $15, %eax\n\tsyscall\n.size guard_return,.-guard_return\n");
@@ -37,7 +37,7 @@ __asm__(".text\n.hidden guard_return\n.globl guard_return\n.type guard_return,%f
 	"guard_return:\n\tmov x8, 139\n\tsvc 0\n.size guard_return,.-guard_return\n");
 #endif
 
-struct guard_mark {		/* what moves while the walk gets on */
+struct guard_mark { /* what moves while the walk gets on */
 	uint64_t object, objects, edges, bytes;
 	const char *phase;
 };
@@ -45,10 +45,10 @@ struct guard_mark {		/* what moves while the walk gets on */
 static struct {
 	struct capture *capture;
 	volatile int fired;
-	int walker;		/* the thread that walks */
+	int walker; /* the thread that walks */
 	uint64_t began_ns, limit_ns, hang_ns;
 	struct guard_mark mark;
-	uint64_t still_since, still_delay;	/* when mark was taken: clock, time waited
+	uint64_t still_since, still_delay; /* when mark was taken: clock, time waited
 						 * for a CPU so far */
 } guard;
 
@@ -59,8 +59,8 @@ __attribute__((noreturn)) static void guard_die(int sig, uint64_t fault)
 	if (!__sync_lock_test_and_set(&guard.fired, 1)) {
 		const bool walking = sys_gettid() == guard.walker;
 		const uint64_t object = walking ? walk_position.object : 0;
-		const char *const phase = walking ? walk_position.phase :
-					  "writing the snapshot";
+		const char *const phase =
+			walking ? walk_position.phase : "writing the snapshot";
 		const char *type = walk_position.type_name;
 
 		if (phase)
@@ -114,8 +114,10 @@ static void guard_tick(int sig, siginfo_t *info, void *context)
 {
 	const uint64_t now = sys_now_ns(), delay = guard_delay_ns();
 	const struct guard_mark mark = {
-		.object = walk_position.object, .objects = walk_position.objects,
-		.edges = walk_position.edges, .phase = walk_position.phase,
+		.object = walk_position.object,
+		.objects = walk_position.objects,
+		.edges = walk_position.edges,
+		.phase = walk_position.phase,
 		.bytes = guard.capture->stream.bytes,
 	};
 
@@ -138,7 +140,9 @@ static void guard_handle(int sig, void (*handler)(int, siginfo_t *, void *),
 			 uint64_t mask)
 {
 	const struct kernel_sigaction action = {
-		.handler = handler, .mask = mask, .restorer = guard_return,
+		.handler = handler,
+		.mask = mask,
+		.restorer = guard_return,
 		.flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_RESTORER,
 	};
 
@@ -157,8 +161,8 @@ static void guard_timer(long ms)
 
 void guard_install(struct capture *c)
 {
-	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS,
-				     SIGTRAP };
+	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE,
+				     SIGABRT, SIGSYS, SIGTRAP };
 	const uint32_t asked_s = c->start->child_timeout_s;
 	const uint32_t limit_s = asked_s ? asked_s : 600;
 	const stack_t stack = { .ss_sp = guard_stack, .ss_size = sizeof(guard_stack) };

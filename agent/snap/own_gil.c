@@ -13,34 +13,34 @@
 
 enum {
 	POLL_US = 50,
-	HEAD_TRIES = 200,	/* for the lock of the list: at most some milliseconds */
-	INTERPS_MAX = 4096,	/* more is a damaged list */
-	TSTATE_INTERP = 16,	/* struct _ts: prev, next, interp, eval_breaker (3.13+) */
+	HEAD_TRIES = 200,   /* for the lock of the list: at most some milliseconds */
+	INTERPS_MAX = 4096, /* more is a damaged list */
+	TSTATE_INTERP = 16, /* struct _ts: prev, next, interp, eval_breaker (3.13+) */
 	TSTATE_BREAKER = 24,
-	DROP_REQUEST = 1,	/* _PY_GIL_DROP_REQUEST_BIT of eval_breaker */
+	DROP_REQUEST = 1,	 /* _PY_GIL_DROP_REQUEST_BIT of eval_breaker */
 	CEVAL_BREAKER_312 = -16, /* from ceval.gil, in 3.12: int eval_breaker, ... */
 	CEVAL_REQUEST_312 = -12, /* ... int gil_drop_request */
-	MUTEX_TYPE = 0xff,	/* of a mutex's kind: 0 for an ordinary one (nptl) */
-	GIL_SPAN = 1 << 20,	/* an interpreter's own GIL lies inside of it */
+	MUTEX_TYPE = 0xff,	 /* of a mutex's kind: 0 for an ordinary one (nptl) */
+	GIL_SPAN = 1 << 20,	 /* an interpreter's own GIL lies inside of it */
 };
 
 /* struct _gil_runtime_state of a build with GILs. */
 struct gil {
-	unsigned long interval;		/* microseconds */
-	uint64_t last_holder;		/* PyThreadState */
-	int locked;			/* 1; 0 = free; -1 = not made yet */
+	unsigned long interval; /* microseconds */
+	uint64_t last_holder;	/* PyThreadState */
+	int locked;		/* 1; 0 = free; -1 = not made yet */
 	unsigned long switch_number;
-	pthread_cond_t cond;		/* the GIL is free */
+	pthread_cond_t cond; /* the GIL is free */
 	pthread_mutex_t mutex;
-	pthread_cond_t switch_cond;	/* somebody else has it now */
+	pthread_cond_t switch_cond; /* somebody else has it now */
 	pthread_mutex_t switch_mutex;
 };
 
 /* Where things are; all 0 = not known. */
 struct places {
-	uint64_t head;		/* address of the list's head; before it, its lock */
-	uint64_t pointer;	/* ceval.gil, from an interpreter's address */
-	uint64_t own;		/* _gil, likewise */
+	uint64_t head;	  /* address of the list's head; before it, its lock */
+	uint64_t pointer; /* ceval.gil, from an interpreter's address */
+	uint64_t own;	  /* _gil, likewise */
 };
 
 /* Stands for a PyThreadState: who wants a GIL of ours sets a bit in our eval_breaker. */
@@ -53,14 +53,14 @@ static uint64_t holder_address(void)
 
 static uint64_t call_address(void *symbol)
 {
-	uint64_t (*fn)(void) = (uint64_t (*)(void))symbol;
+	uint64_t (*fn)(void) = (uint64_t(*)(void))symbol;
 
 	return fn ? fn() : 0;
 }
 
 static uint64_t next_interp(const struct cpython *py, uint64_t interp)
 {
-	uint64_t (*next)(uint64_t) = (uint64_t (*)(uint64_t))py->sym.interp_next;
+	uint64_t (*next)(uint64_t) = (uint64_t(*)(uint64_t))py->sym.interp_next;
 
 	return next(interp);
 }
@@ -68,7 +68,7 @@ static uint64_t next_interp(const struct cpython *py, uint64_t interp)
 static uint64_t current_tstate(const struct cpython *py)
 {
 	return call_address(py->sym.tstate_unchecked ? py->sym.tstate_unchecked :
-			    py->sym.tstate_unchecked_new);
+						       py->sym.tstate_unchecked_new);
 }
 
 /*
@@ -88,7 +88,8 @@ static bool read_offsets(uint64_t runtime, struct places *ret)
 		    w[i + 4] != w[i + 1] + offsetof(struct gil, last_holder) ||
 		    w[i + 3] != w[i + 1] + offsetof(struct gil, locked))
 			continue;
-		*ret = (struct places){ .head = runtime + w[5], .pointer = w[i],
+		*ret = (struct places){ .head = runtime + w[5],
+					.pointer = w[i],
 					.own = w[i + 1] };
 		return true;
 	}
@@ -114,9 +115,9 @@ static bool gil_sound(uint64_t at)
 	struct gil gil;
 
 	return at && at % 8 == 0 && peek_safe(at, &gil, sizeof(gil)) && gil.interval &&
-	       gil.interval < 100000000 && (gil.locked == 0 || gil.locked == 1) &&
-	       !(gil.mutex.__data.__kind & MUTEX_TYPE) &&
-	       !(gil.switch_mutex.__data.__kind & MUTEX_TYPE);
+		gil.interval < 100000000 && (gil.locked == 0 || gil.locked == 1) &&
+		!(gil.mutex.__data.__kind & MUTEX_TYPE) &&
+		!(gil.switch_mutex.__data.__kind & MUTEX_TYPE);
 }
 
 static bool find_places(const struct cpython *py, struct places *ret)
@@ -128,11 +129,11 @@ static bool find_places(const struct cpython *py, struct places *ret)
 	if (!cpython_since(py, 12) || !runtime || !main)
 		return false;
 	if (!(cpython_since(py, 13) ? read_offsets(runtime, ret) :
-	      read_312(runtime, main, ret)))
+				      read_312(runtime, main, ret)))
 		return false;
 	return peek_safe64(ret->head + 8, &word) && word == main &&
-	       peek_safe64(main + ret->pointer, &gil) && gil == main + ret->own &&
-	       gil_sound(gil);
+		peek_safe64(main + ret->pointer, &gil) && gil == main + ret->own &&
+		gil_sound(gil);
 }
 
 /* The GIL that the calling thread holds, if everything there is as it must be. */
@@ -174,9 +175,9 @@ static bool head_try(const struct cpython *py, const struct places *places)
 	if (!cpython_since(py, 13))
 		return acquire(*(void **)(uintptr_t)(places->head - 8), 0, 0) == 1;
 	old = __atomic_load_n(byte, __ATOMIC_RELAXED);
-	return !(old & 1) && __atomic_compare_exchange_n(byte, &old, old | 1, false,
-							 __ATOMIC_ACQUIRE,
-							 __ATOMIC_RELAXED);
+	return !(old & 1) &&
+		__atomic_compare_exchange_n(byte, &old, old | 1, false, __ATOMIC_ACQUIRE,
+					    __ATOMIC_RELAXED);
 }
 
 static void head_unlock(const struct cpython *py, const struct places *places)
@@ -189,7 +190,7 @@ static void head_unlock(const struct cpython *py, const struct places *places)
 		release(*(void **)(uintptr_t)(places->head - 8));
 	else if (!__atomic_compare_exchange_n(byte, &one, 0, false, __ATOMIC_RELEASE,
 					      __ATOMIC_RELAXED))
-		unlock(byte);	/* wakes a waiter */
+		unlock(byte); /* wakes a waiter */
 }
 
 static void rest(unsigned us)
@@ -212,7 +213,7 @@ static bool head_lock(const struct cpython *py, const struct places *places, int
 static bool head_known(const struct cpython *py)
 {
 	return cpython_since(py, 13) ? py->sym.mutex_unlock != NULL :
-	       py->sym.lock_acquire && py->sym.lock_release;
+				       py->sym.lock_acquire && py->sym.lock_release;
 }
 
 /* ---- one GIL ---- */
@@ -252,7 +253,7 @@ static void become_holder(struct gil *gil, uint64_t tstate, int locked)
 static bool is_ours(const struct gil *gil)
 {
 	return __atomic_load_n(&gil->locked, __ATOMIC_RELAXED) == 1 &&
-	       __atomic_load_n(&gil->last_holder, __ATOMIC_RELAXED) == holder_address();
+		__atomic_load_n(&gil->last_holder, __ATOMIC_RELAXED) == holder_address();
 }
 
 typedef bool visit_fn(const struct cpython *py, const struct places *places,
@@ -323,7 +324,7 @@ static unsigned for_each(const struct cpython *py, const struct places *places,
 	for (uint64_t i = call_address(py->sym.interp_head); i && seen < INTERPS_MAX;
 	     i = next_interp(py, i), seen++) {
 		if (!peek_safe64(i + places->pointer, &gil) || !gil || gil == mine)
-			continue;	/* 0: being made, by a thread of another one */
+			continue; /* 0: being made, by a thread of another one */
 		if ((gil != i + places->own && gil != main + places->own) ||
 		    !gil_sound(gil) ||
 		    !visit(py, places, i, (struct gil *)(uintptr_t)gil))
@@ -333,7 +334,7 @@ static unsigned for_each(const struct cpython *py, const struct places *places,
 	return missing;
 }
 
-static struct {			/* between take and release; one thread at a time */
+static struct { /* between take and release; one thread at a time */
 	struct places places;
 	uint64_t mine;
 } taken;
@@ -346,7 +347,7 @@ unsigned own_gil_take(const struct cpython *py, uint64_t limit_ns)
 	taken.mine = 0;
 	if (!cpython_since(py, 12) ||
 	    call_address(py->sym.interp_head) == call_address(py->sym.interp_main))
-		return 0;	/* the newest is the oldest */
+		return 0; /* the newest is the oldest */
 	if (!head_known(py) || !find_places(py, &taken.places))
 		return 1;
 	taken.mine = prove(py, &taken.places);
@@ -355,8 +356,8 @@ unsigned own_gil_take(const struct cpython *py, uint64_t limit_ns)
 	memset(holder, 0, sizeof(holder));
 	missing = for_each(py, &taken.places, taken.mine, take_if_free, HEAD_TRIES);
 	while (missing && sys_now_ns() - began < limit_ns) {
-		missing = for_each(py, &taken.places, taken.mine, take_or_ask,
-				   HEAD_TRIES);
+		missing =
+			for_each(py, &taken.places, taken.mine, take_or_ask, HEAD_TRIES);
 		if (missing)
 			rest(POLL_US);
 	}
@@ -396,8 +397,9 @@ unsigned own_gil_running(const struct cpython *py)
 		if (!peek_safe64(i + places.pointer, &gil) || !gil)
 			continue;
 		g = (const struct gil *)(uintptr_t)gil;
-		if (!gil_sound(gil) || (g->locked == 1 && !is_ours(g) &&
-					(!tstate || g->last_holder != tstate)))
+		if (!gil_sound(gil) ||
+		    (g->locked == 1 && !is_ours(g) &&
+		     (!tstate || g->last_holder != tstate)))
 			running++;
 	}
 	return running;

@@ -20,9 +20,9 @@
 
 enum {
 	RELAY_CHUNKS = 4,
-	RELAY_CHUNK = 256 << 10,	/* bytes; at 100 a record, 2,600 objects */
-	RELAY_SPINS = 20000,	/* some 300 us; waking a sleeping CPU costs 100 */
-	RELAY_STACK = 256 << 10,	/* zstd's level 1 needs a few KiB */
+	RELAY_CHUNK = 256 << 10, /* bytes; at 100 a record, 2,600 objects */
+	RELAY_SPINS = 20000,	 /* some 300 us; waking a sleeping CPU costs 100 */
+	RELAY_STACK = 256 << 10, /* zstd's level 1 needs a few KiB */
 };
 
 struct relay_chunk {
@@ -31,8 +31,8 @@ struct relay_chunk {
 };
 
 struct relay_head {
-	uint32_t event;		/* enum relay_event */
-	uint32_t size;		/* of the record, header included */
+	uint32_t event; /* enum relay_event */
+	uint32_t size;	/* of the record, header included */
 };
 
 /* Counts chunks; `awaited`: the other side sleeps on it, or is about to. */
@@ -44,26 +44,30 @@ struct relay {
 	struct snap_sink sink;
 	struct snap_sink *to;
 	struct relay_chunk *chunks;
-	struct relay_chunk *filling;	/* the producer's */
+	struct relay_chunk *filling; /* the producer's */
 	struct relay_clock filled, emptied;
-	_Atomic(int) err;	/* of the sink; sticky */
+	_Atomic(int) err; /* of the sink; sticky */
 };
 
-struct relay_string {		/* the arguments of snap_sink_ops.string */
+struct relay_string { /* the arguments of snap_sink_ops.string */
 	uint32_t id;
 	size_t size;
 };
 
 #define RELAY_PLAIN_EVENTS(X) \
-	X(type) X(thread) X(frame) X(root) X(map) X(buffer) X(size_check) X(error) \
-	X(progress)
+	X(type) \
+	X(thread) X(frame) X(root) X(map) X(buffer) X(size_check) X(error) X(progress)
 
 enum relay_event {
-	RELAY_object, RELAY_value, RELAY_fact, RELAY_string, RELAY_shape,
+	RELAY_object,
+	RELAY_value,
+	RELAY_fact,
+	RELAY_string,
+	RELAY_shape,
 #define X(name) RELAY_##name,
 	RELAY_PLAIN_EVENTS(X)
 #undef X
-	RELAY_EVENT_COUNT
+		RELAY_EVENT_COUNT
 };
 
 /* ---- clocks ---- */
@@ -154,7 +158,7 @@ RELAY_PLAIN_EVENTS(X)
 
 static int (*const replays[RELAY_EVENT_COUNT])(struct snap_sink *, void *) = {
 	[RELAY_object] = replay_object, [RELAY_value] = replay_value,
-	[RELAY_fact] = replay_fact, [RELAY_string] = replay_string,
+	[RELAY_fact] = replay_fact,	[RELAY_string] = replay_string,
 	[RELAY_shape] = replay_shape,
 #define X(name) [RELAY_##name] = replay_##name,
 	RELAY_PLAIN_EVENTS(X)
@@ -345,7 +349,7 @@ static inline int relay_plain(struct snap_sink *sink, enum relay_event event,
 	{ \
 		const int err = relay_plain(sink, RELAY_##name, event, sizeof(*event)); \
 		return RELAY_##name != RELAY_progress ? err : \
-			relay_pass_on(relay_of(sink)); \
+							relay_pass_on(relay_of(sink)); \
 	}
 RELAY_PLAIN_EVENTS(X)
 #undef X
@@ -358,11 +362,14 @@ static int on_end(struct snap_sink *sink)
 	return err ? err : r->to->ops->end(r->to);
 }
 
-static const struct snap_sink_ops relay_ops = {
-	.object = on_object, .value = on_value, .fact = on_fact, .string = on_string,
-	.shape = on_shape, .end = on_end,
+static const struct snap_sink_ops relay_ops = { .object = on_object,
+						.value = on_value,
+						.fact = on_fact,
+						.string = on_string,
+						.shape = on_shape,
+						.end = on_end,
 #define X(name) .name = on_##name,
-	RELAY_PLAIN_EVENTS(X)
+						RELAY_PLAIN_EVENTS(X)
 #undef X
 };
 

@@ -10,7 +10,7 @@
 #include "agent/sys.h"
 
 /* In the new thread: calls what lies on top of its stack, function then argument. */
-long spawn_clone(unsigned long flags, void *stack);	/* the assembly below */
+long spawn_clone(unsigned long flags, void *stack); /* the assembly below */
 #if defined(__x86_64__)
 __asm__(".text\n.hidden spawn_clone\n.globl spawn_clone\n"
 	".type spawn_clone,@function\n"
@@ -55,17 +55,17 @@ __asm__(".text\n.hidden spawn_clone\n.globl spawn_clone\n"
 
 enum {
 	THREAD = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-		 CLONE_SYSVSEM | CLONE_UNTRACED,
+		CLONE_SYSVSEM | CLONE_UNTRACED,
 	PROCESS = CLONE_VM | CLONE_VFORK | CLONE_FS | CLONE_FILES | CLONE_UNTRACED |
-		  SIGCHLD,
-	FRAMES = 4096,		/* bytes; generous */
+		SIGCHLD,
+	FRAMES = 4096, /* bytes; generous */
 };
 
 /* Faults alone reach the thread: blocked, they would end the copy without a word. */
 static uint64_t spawn_mask(void)
 {
-	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS,
-				      SIGTRAP };
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE,
+				      SIGABRT, SIGSYS, SIGTRAP };
 	uint64_t mask = ~0ull;
 
 	for (unsigned i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
@@ -78,7 +78,7 @@ static int spawn(unsigned long flags, void *top, void (*run)(void *), void *arg)
 {
 	uint64_t *const words = (uint64_t *)top - 2;
 
-	words[0] = (uint64_t)(uintptr_t)run;	/* what spawn_clone pops */
+	words[0] = (uint64_t)(uintptr_t)run; /* what spawn_clone pops */
 	words[1] = (uint64_t)(uintptr_t)arg;
 	return (int)spawn_clone(flags, words);
 }

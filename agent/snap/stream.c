@@ -31,7 +31,7 @@ static int stream_wait(const struct stream *stream, int fd)
 		long n = sys5(SYS_ppoll, &p, 1, &t, NULL, 0);
 
 		if (n > 0)
-			return 0;	/* errors are told by the write */
+			return 0; /* errors are told by the write */
 		if (n < 0 && n != -EINTR)
 			return (int)n;
 		if (stream->control && control_cancelled(stream->control, 0))
@@ -80,7 +80,7 @@ int stream_write(void *arg, const void *data, size_t size)
 	rc = stream_put(stream, &stream->fd[0], data, size);
 	if (!rc && stream->fd[1].fd >= 0 &&
 	    stream_put(stream, &stream->fd[1], data, size) < 0)
-		stream->fd[1].fd = -1;	/* closed by its owner, who still has it */
+		stream->fd[1].fd = -1; /* closed by its owner, who still has it */
 	stream->blocked = false;
 	if (!rc)
 		stream->bytes += size;

@@ -18,9 +18,9 @@ enum { ARCH_GET_FS_X86 = 0x1003, ARCH_SHSTK_STATUS_X86 = 0x5005 }; /* <asm/prctl
 static struct {
 	void (*walk)(void *);
 	void *arg;
-	int copy;		/* pid; 0 = no walker was started */
-	int walker;		/* ... of the walker, by itself */
-	volatile int ended;	/* exit status + 1; 0 = it never said */
+	int copy;	    /* pid; 0 = no walker was started */
+	int walker;	    /* ... of the walker, by itself */
+	volatile int ended; /* exit status + 1; 0 = it never said */
 } walker;
 
 /* ---- giving back the memory ---- */
@@ -49,7 +49,9 @@ static bool has_shadow_stack(void)
 }
 
 /* What must stay: from a to b. */
-struct shed_keep { uint64_t from, to; };
+struct shed_keep {
+	uint64_t from, to;
+};
 enum { SHED_KEEP = 3 };
 
 /* One line of /proc/self/maps: "start-end perms offset dev inode   name". */
@@ -68,7 +70,7 @@ static void shed_line(const char *s, const struct shed_keep keep[SHED_KEEP])
 		fields += *s == ' ';
 	for (; *s == ' '; s++)
 		;
-	if (*s != '[' || s[1] == 'h')	/* the kernel's own stay: [stack], [vdso] */
+	if (*s != '[' || s[1] == 'h') /* the kernel's own stay: [stack], [vdso] */
 		sys2(SYS_munmap, start, end - start);
 }
 
@@ -104,7 +106,7 @@ static void shed_memory(void)
 			break;
 		used -= line;
 		for (size_t i = 0; i < used; i++)
-			((volatile char *)buf)[i] = buf[line + i];	/* no memmove */
+			((volatile char *)buf)[i] = buf[line + i]; /* no memmove */
 	}
 	if (fd >= 0)
 		sys_close(fd);
@@ -168,7 +170,7 @@ int walker_run(void (*walk)(void *), void *arg)
 	await_burial();
 	shed_memory();
 	if (peak >= 0)
-		sys_write(peak, "5", 1);	/* proc(5): resets the peak */
+		sys_write(peak, "5", 1); /* proc(5): resets the peak */
 	if (walker.ended)
 		sys_exit_group(walker.ended - 1);
 	for (;;)

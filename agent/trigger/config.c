@@ -9,11 +9,15 @@
 #include "agent/text.h"
 
 /* Not those by which a process is ended or stopped: we would swallow them. */
-static const struct { const char *name; int number; } signals[] = {
-	{ "HUP", SIGHUP }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "ALRM", SIGALRM },
-	{ "CONT", SIGCONT }, { "URG", SIGURG }, { "XCPU", SIGXCPU }, { "XFSZ", SIGXFSZ },
-	{ "VTALRM", SIGVTALRM }, { "PROF", SIGPROF }, { "WINCH", SIGWINCH },
-	{ "IO", SIGIO }, { "PWR", SIGPWR },
+static const struct {
+	const char *name;
+	int number;
+} signals[] = {
+	{ "HUP", SIGHUP },   { "USR1", SIGUSR1 },   { "USR2", SIGUSR2 },
+	{ "ALRM", SIGALRM }, { "CONT", SIGCONT },   { "URG", SIGURG },
+	{ "XCPU", SIGXCPU }, { "XFSZ", SIGXFSZ },   { "VTALRM", SIGVTALRM },
+	{ "PROF", SIGPROF }, { "WINCH", SIGWINCH }, { "IO", SIGIO },
+	{ "PWR", SIGPWR },
 };
 
 /* First real-time signal that glibc leaves to applications, and the last one. */
@@ -52,9 +56,12 @@ static bool parse_signal(const char *s, struct trigger_config *c)
 
 static bool parse_interval(const char *s, struct trigger_config *c)
 {
-	static const struct { const char *unit; uint64_t ns; } units[] = {
-		{ "", 1000000000 }, { "s", 1000000000 }, { "ms", 1000000 },
-		{ "m", 60000000000 }, { "min", 60000000000 }, { "h", 3600000000000 },
+	static const struct {
+		const char *unit;
+		uint64_t ns;
+	} units[] = {
+		{ "", 1000000000 },	 { "s", 1000000000 },	 { "ms", 1000000 },
+		{ "m", 60000000000 },	 { "min", 60000000000 }, { "h", 3600000000000 },
 		{ "d", 86400000000000 },
 	};
 	uint64_t n;
@@ -64,8 +71,8 @@ static bool parse_interval(const char *s, struct trigger_config *c)
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (strcmp(s, units[i].unit) == 0)
 			return !__builtin_mul_overflow(n, units[i].ns, &c->interval_ns) &&
-			       c->interval_ns >= 100000000 &&
-			       c->interval_ns < (1ULL << 62);
+				c->interval_ns >= 100000000 &&
+				c->interval_ns < (1ULL << 62);
 	}
 	return false;
 }
@@ -204,9 +211,15 @@ static const struct {
 	{ "VALUES", parse_values, "1, 0, or a number of characters up to 4096" },
 	{ "KEEP", parse_keep, "a number of files from 1 to 64" },
 	/* of the commands and the tests */
-	{ "AGENT", NULL, NULL }, { "BUILD", NULL, NULL }, { "FAULT", NULL, NULL },
-	{ "LONG", NULL, NULL }, { "SID", NULL, NULL }, { "TORTURE", NULL, NULL },
-	{ "VIEW", NULL, NULL }, { "LOAD", NULL, NULL }, { "PYTHONS", NULL, NULL },
+	{ "AGENT", NULL, NULL },
+	{ "BUILD", NULL, NULL },
+	{ "FAULT", NULL, NULL },
+	{ "LONG", NULL, NULL },
+	{ "SID", NULL, NULL },
+	{ "TORTURE", NULL, NULL },
+	{ "VIEW", NULL, NULL },
+	{ "LOAD", NULL, NULL },
+	{ "PYTHONS", NULL, NULL },
 };
 
 static void config_complain(char *err, size_t size, const char *name, size_t length,
@@ -230,7 +243,7 @@ static void config_complain(char *err, size_t size, const char *name, size_t len
 /* One variable: 1 taken, 0 not for us, -1 wrong. */
 static int config_one(const char *entry, struct trigger_config *c, char *err, size_t size)
 {
-	static const char *const foreign[] = { "TEST_", "T_", "SID_" };	/* of the tests */
+	static const char *const foreign[] = { "TEST_", "T_", "SID_" }; /* of the tests */
 	const char *name = entry + 6, *equals = strchr(name, '=');
 	size_t length;
 
@@ -261,7 +274,7 @@ static int config_one(const char *entry, struct trigger_config *c, char *err, si
 static const char *config_lacks(const struct trigger_config *c)
 {
 	const bool shots = c->signal || c->interval_ns || c->rss_bytes ||
-			   c->rss_percent || c->at_exit || c->on_memory_error;
+		c->rss_percent || c->at_exit || c->on_memory_error;
 
 	if (shots && !c->output[0] && !c->socket[0])
 		return "neither PYMEM_OUTPUT nor PYMEM_SOCKET says where snapshots go";

@@ -27,15 +27,15 @@
 #include <stdint.h>
 
 struct trigger_config {
-	char output[1024];	/* absolute pattern; "" = no files */
-	char socket[108];	/* absolute; "" = none */
-	char control[88];	/* absolute directory; "" = no control socket */
-	int signal;		/* 0 = none */
-	uint64_t interval_ns;	/* 0 = none */
-	uint64_t rss_bytes;	/* 0 = none, or see rss_percent */
+	char output[1024];    /* absolute pattern; "" = no files */
+	char socket[108];     /* absolute; "" = none */
+	char control[88];     /* absolute directory; "" = no control socket */
+	int signal;	      /* 0 = none */
+	uint64_t interval_ns; /* 0 = none */
+	uint64_t rss_bytes;   /* 0 = none, or see rss_percent */
 	uint32_t rss_percent;
-	uint32_t keep;		/* 0 = all */
-	uint32_t values;	/* characters of a preview, 0 = none */
+	uint32_t keep;	 /* 0 = all */
+	uint32_t values; /* characters of a preview, 0 = none */
 	bool at_exit, on_memory_error;
 };
 

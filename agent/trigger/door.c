@@ -19,7 +19,7 @@ enum { DOOR_PATIENCE_S = 1, DOOR_FDS = 3 };
 
 static struct {
 	struct owned_fd listener;
-	int pid;		/* of the process that listens */
+	int pid; /* of the process that listens */
 	bool no_values;
 	struct sockaddr_un address;
 } door = { .listener = { .fd = -1 } };
@@ -37,7 +37,7 @@ static bool door_private(const char *dir)
 		return false;
 #endif
 	return S_ISDIR(st.st_mode) && st.st_uid == (uid_t)sys0(SYS_geteuid) &&
-	       !(st.st_mode & 077);
+		!(st.st_mode & 077);
 }
 
 static long door_listen(int fd)
@@ -135,7 +135,9 @@ static int door_request(int fd)
 		char buf[CMSG_SPACE(DOOR_FDS * sizeof(int))];
 	} control;
 	struct iovec part = { &start, sizeof(start) };
-	struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr msg = { .msg_iov = &part,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
 	const long n = sys3(SYS_recvmsg, fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	unsigned count;
@@ -160,7 +162,7 @@ static int door_request(int fd)
 	start.skip_types[sizeof(start.skip_types) - 2] = '\0';
 	start.probes[sizeof(start.probes) - 1] = '\0';
 	rc = n == sizeof(start) ? pymem_agent_start(&start) : -EPROTO;
-	while ((rc == -EBUSY || rc == -EPROTO) && count)	/* else they are closed */
+	while ((rc == -EBUSY || rc == -EPROTO) && count) /* else they are closed */
 		sys_close(fds[--count]);
 	return rc;
 }

@@ -17,16 +17,21 @@
  * prototypes are the same in all versions.
  */
 struct object;
-struct method_def { const char *name; void *function; int flags; const char *doc; };
+struct method_def {
+	const char *name;
+	void *function;
+	int flags;
+	const char *doc;
+};
 enum { METH_NOARGS_FLAG = 4 };
-struct mem_allocator {		/* PyMemAllocatorEx */
+struct mem_allocator { /* PyMemAllocatorEx */
 	void *ctx;
 	void *(*malloc)(void *ctx, size_t size);
 	void *(*calloc)(void *ctx, size_t count, size_t size);
 	void *(*realloc)(void *ctx, void *mem, size_t size);
 	void (*free)(void *ctx, void *mem);
 };
-struct arena_allocator {	/* PyObjectArenaAllocator */
+struct arena_allocator { /* PyObjectArenaAllocator */
 	void *ctx;
 	void *(*alloc)(void *ctx, size_t size);
 	void (*free)(void *ctx, void *mem, size_t size);
@@ -34,7 +39,7 @@ struct arena_allocator {	/* PyObjectArenaAllocator */
 
 #define WEAK __attribute__((weak))
 extern int Py_AddPendingCall(int (*call)(void *), void *arg) WEAK;
-extern struct object *PyImport_GetModuleDict(void) WEAK;		/* borrowed */
+extern struct object *PyImport_GetModuleDict(void) WEAK; /* borrowed */
 /* borrowed */
 extern struct object *PyDict_GetItemString(struct object *o, const char *key) WEAK;
 extern int PyDict_SetItemString(struct object *o, const char *key,
@@ -65,10 +70,10 @@ static struct {
 	const struct trigger_config *config;
 	struct mem_allocator below[DOMAINS];
 	struct arena_allocator arena_below;
-	uint64_t memory;	/* of the machine: no larger request counts */
+	uint64_t memory; /* of the machine: no larger request counts */
 	volatile uint64_t quiet_until;
-	bool one_atexit;	/* 3.10+: the exit functions are the interpreter's own */
-	volatile int state;	/* enum hooks_state */
+	bool one_atexit;    /* 3.10+: the exit functions are the interpreter's own */
+	volatile int state; /* enum hooks_state */
 } hooks;
 
 /* ---- at exit ---- */
@@ -89,9 +94,8 @@ static struct object *hooks_at_exit(struct object *self, struct object *args)
 	return Py_BuildValue("");
 }
 
-static struct method_def at_exit_def = {
-	"pymem_at_exit", NULL, METH_NOARGS_FLAG, "Takes a pymem snapshot (PYMEM_AT_EXIT)."
-};
+static struct method_def at_exit_def = { "pymem_at_exit", NULL, METH_NOARGS_FLAG,
+					 "Takes a pymem snapshot (PYMEM_AT_EXIT)." };
 
 static struct object *hooks_get(const char *module, const char *name)
 {
@@ -138,8 +142,9 @@ static struct object *hooks_make_atexit(void)
 		done = hooks_imp("exec_builtin", module);
 	if (done && !hooks.one_atexit)
 		PyDict_SetItemString(PyImport_GetModuleDict(), "atexit", module);
-	struct object *const all[] = { loader, make, origin, package, spec, done,
-				       done ? NULL : module };
+	struct object *const all[] = {
+		loader, make, origin, package, spec, done, done ? NULL : module
+	};
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		Py_DecRef(all[i]);
 	return done ? module : NULL;

@@ -9,17 +9,21 @@
 #include "agent/sys.h"
 #include "agent/text.h"
 
-enum { LIMIT_FASTEST_MS = 20, LIMIT_SLOWEST_MS = 2000,
-	LIMIT_WALK_NS_PER_BYTE = 4, LIMIT_MARGIN = 4 };
+enum {
+	LIMIT_FASTEST_MS = 20,
+	LIMIT_SLOWEST_MS = 2000,
+	LIMIT_WALK_NS_PER_BYTE = 4,
+	LIMIT_MARGIN = 4
+};
 
 static struct {
 	bool active, above;
 	uint64_t line;		/* bytes of resident memory */
 	uint64_t due;		/* next look */
-	uint64_t seen, seen_at;	/* resident bytes at the last look, and when */
+	uint64_t seen, seen_at; /* resident bytes at the last look, and when */
 	uint64_t rate;		/* bytes per second between the last two looks */
 	uint64_t room_at_fork;
-	int copy;		/* of the capture room_at_fork belongs to */
+	int copy; /* of the capture room_at_fork belongs to */
 } limit;
 
 /* ---- what /proc and the control groups say ---- */
@@ -68,13 +72,20 @@ static uint64_t resident_bytes(void)
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-struct cgroup_files { const char *root, *max, *used, *cache; };
+struct cgroup_files {
+	const char *root, *max, *used, *cache;
+};
 static const struct cgroup_files cgroup_v1 = {
-	"/sys/fs/cgroup/memory", "/memory.limit_in_bytes", "/memory.usage_in_bytes",
+	"/sys/fs/cgroup/memory",
+	"/memory.limit_in_bytes",
+	"/memory.usage_in_bytes",
 	"total_inactive_file",
 };
 static const struct cgroup_files cgroup_v2 = {
-	"/sys/fs/cgroup", "/memory.max", "/memory.current", "inactive_file",
+	"/sys/fs/cgroup",
+	"/memory.max",
+	"/memory.current",
+	"inactive_file",
 };
 
 static uint64_t cgroup_number(const struct text *dir, const char *file)
@@ -140,7 +151,7 @@ void limit_room(uint64_t *limit_ret, uint64_t *used_ret)
 	*used_ret = *limit_ret - (read_field("/proc/meminfo", "MemAvailable") << 10);
 	if (sys_read_file("/proc/self/cgroup", buf, sizeof(buf)) <= 0)
 		return;
-	for (; line && *line; line = next) {	/* number:controllers:path */
+	for (; line && *line; line = next) { /* number:controllers:path */
 		char *controllers, *path;
 
 		next = strchr(line, '\n');
@@ -166,8 +177,8 @@ void limit_begin(const struct trigger_config *config)
 
 	limit_room(&most, &used);
 	limit.active = config->rss_bytes || config->rss_percent;
-	limit.line = config->rss_bytes ? config->rss_bytes :
-		     most / 100 * config->rss_percent;
+	limit.line =
+		config->rss_bytes ? config->rss_bytes : most / 100 * config->rss_percent;
 	limit.due = 0;
 	limit.above = false;
 }
@@ -184,7 +195,7 @@ uint64_t limit_due(uint64_t now)
 
 static void limit_schedule(uint64_t distance)
 {
-	uint64_t ms = distance >> 20;	/* 1 GiB/s */
+	uint64_t ms = distance >> 20; /* 1 GiB/s */
 
 	if (ms < LIMIT_FASTEST_MS)
 		ms = LIMIT_FASTEST_MS;
@@ -202,8 +213,8 @@ bool limit_crossed(void)
 		return false;
 	rss = resident_bytes();
 	limit.rate = limit.seen && rss > limit.seen ?
-		     (rss - limit.seen) * 1000 / ((now - limit.seen_at) / 1000000 + 1) :
-		     0;
+		(rss - limit.seen) * 1000 / ((now - limit.seen_at) / 1000000 + 1) :
+		0;
 	limit.seen = rss;
 	limit.seen_at = now;
 	if (limit.above) {
@@ -212,7 +223,7 @@ bool limit_crossed(void)
 		limit_schedule((uint64_t)LIMIT_SLOWEST_MS << 20);
 		return false;
 	}
-	if (rss >= line / 2) {	/* near enough for the groups to matter */
+	if (rss >= line / 2) { /* near enough for the groups to matter */
 		limit_room(&most, &used);
 		need = (32u << 20) + rss / 8;
 		if (used + need >= most)
@@ -240,7 +251,7 @@ bool limit_hurries(void)
 	const uint64_t walk_ns = limit.seen * LIMIT_WALK_NS_PER_BYTE;
 
 	return limit.rate &&
-	       room_left() / limit.rate < LIMIT_MARGIN * walk_ns / 1000000000u + 1;
+		room_left() / limit.rate < LIMIT_MARGIN * walk_ns / 1000000000u + 1;
 }
 
 void limit_waiting(struct capture *c)

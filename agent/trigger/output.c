@@ -10,7 +10,7 @@
 #include "agent/sys.h"
 #include "agent/text.h"
 
-enum { OUTPUT_WORTH = 4096 };	/* bytes; a shorter part holds no objects */
+enum { OUTPUT_WORTH = 4096 }; /* bytes; a shorter part holds no objects */
 
 /* Names of the files this process wrote, oldest first from `first`. */
 static struct {
@@ -22,9 +22,8 @@ static struct {
 /* Civil date of a day count since 1970-01-01 (proleptic Gregorian calendar). */
 static void civil_date(uint64_t days, uint64_t *y, uint64_t *m, uint64_t *d)
 {
-	static const unsigned char length[] = {
-		31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
-	};
+	static const unsigned char length[] = { 31, 28, 31, 30, 31, 30,
+						31, 31, 30, 31, 30, 31 };
 	uint64_t year = 1970, month = 0;
 
 	for (;; year++) {
@@ -173,7 +172,7 @@ static int open_socket(const struct trigger_config *config, struct output *o)
 	o->socket = output_high_fd(o->socket);
 	rc = sys3(SYS_connect, o->socket, &to, sizeof(to));
 	if (rc == 0)
-		rc = sys3(SYS_fcntl, o->socket, F_SETFL, 0);	/* blocking again */
+		rc = sys3(SYS_fcntl, o->socket, F_SETFL, 0); /* blocking again */
 	if (rc < 0) {
 		sys_close(o->socket);
 		o->socket = -1;
@@ -199,10 +198,9 @@ int output_open(const struct trigger_config *config, struct output *ret)
 static int append_to(int fd, const char *data, size_t size, bool is_socket)
 {
 	while (size) {
-		const long n = is_socket ?
-			sys6(SYS_sendto, fd, SYS_ARG(data), (long)size, MSG_NOSIGNAL,
-			     0, 0) :
-			sys_write(fd, data, size);
+		const long n = is_socket ? sys6(SYS_sendto, fd, SYS_ARG(data), (long)size,
+						MSG_NOSIGNAL, 0, 0) :
+					   sys_write(fd, data, size);
 
 		if (n == -EINTR)
 			continue;
@@ -233,11 +231,11 @@ static void rotate(const struct trigger_config *config, const char *path)
 
 	if (!config->keep)
 		return;
-	if (kept.pid != sys_getpid()) {	/* those of our parent are its own */
+	if (kept.pid != sys_getpid()) { /* those of our parent are its own */
 		kept.pid = sys_getpid();
 		kept.first = kept.count = 0;
 	}
-	for (unsigned i = 0; i < kept.count; i++) {	/* overwritten: counts once */
+	for (unsigned i = 0; i < kept.count; i++) { /* overwritten: counts once */
 		if (strcmp(kept.path[(kept.first + i) % CONFIG_KEEP_MAX], path) == 0)
 			return;
 	}

@@ -25,7 +25,7 @@ enum { OUTPUT_PATH = 1280, OUTPUT_FD_MIN = 1000 };
 
 struct output {
 	int file, socket;	/* -1 = none */
-	char path[OUTPUT_PATH];	/* final name of the file */
+	char path[OUTPUT_PATH]; /* final name of the file */
 	char part[OUTPUT_PATH];
 };
 

@@ -19,12 +19,12 @@ enum { SHOT_PATIENCE_S = 120 };
 static struct {
 	struct pymem_start start;
 	struct output output;
-	int message_fd;		/* our end of the capture's control channel */
+	int message_fd; /* our end of the capture's control channel */
 	char error[PYMEM_MSG_TEXT_MAX + 1];
 	char phase[128];
-	char crashed[256];	/* type whose traversal crashed, "" = none */
-	bool killed;		/* the copy, by SIGKILL */
-	volatile bool ending;	/* the process runs its destructors */
+	char crashed[256];    /* type whose traversal crashed, "" = none */
+	bool killed;	      /* the copy, by SIGKILL */
+	volatile bool ending; /* the process runs its destructors */
 } taking = { .output = { .file = -1, .socket = -1 }, .message_fd = -1 };
 
 void shot_say(const char *sentence, const char *detail)
@@ -92,9 +92,9 @@ static void shot_prepare(const struct trigger_config *config, const struct shot 
 	s->value_limit = config->values;
 	s->control_fd = control_fd;
 	s->command_fd = -1;
-	s->stream_fd = taking.output.file >= 0 ? taking.output.file :
-		       taking.output.socket;
-	if (how->context == CAPTURE_HOLDING)	/* the program waits: not for ever */
+	s->stream_fd =
+		taking.output.file >= 0 ? taking.output.file : taking.output.socket;
+	if (how->context == CAPTURE_HOLDING) /* the program waits: not for ever */
 		s->child_timeout_s = SHOT_PATIENCE_S;
 	sys3(SYS_getrandom, &s->seed, sizeof(s->seed), 0);
 	taking.error[0] = taking.crashed[0] = '\0';
@@ -105,7 +105,9 @@ static void shot_prepare(const struct trigger_config *config, const struct shot 
 static int shot_append_facts(const struct capture *c, const char *why)
 {
 	const struct snap_fact facts[] = {
-		{ .key = "trigger", .kind = SNAP_FACT_TEXT, .text = why,
+		{ .key = "trigger",
+		  .kind = SNAP_FACT_TEXT,
+		  .text = why,
 		  .size = strlen(why) },
 		{ .key = "gil_held_ns", .kind = SNAP_FACT_U64, .u64 = c->gil_held_ns },
 		{ .key = "fork_ns", .kind = SNAP_FACT_U64, .u64 = c->fork_ns },
@@ -136,12 +138,12 @@ static int shot_capture(const struct trigger_config *config, const struct shot *
 	capture.waiting = how->waiting;
 	capture.stand_still = how->stand_still;
 	rc = capture_run(&capture);
-	taking.killed = WIFSIGNALED(capture.status) &&
-			WTERMSIG(capture.status) == SIGKILL;
+	taking.killed =
+		WIFSIGNALED(capture.status) && WTERMSIG(capture.status) == SIGKILL;
 	shot_listen();
 	if (!rc)
 		rc = shot_append_facts(&capture, how->why);
-	control_close(&capture.control);	/* the stream's fds are the output's */
+	control_close(&capture.control); /* the stream's fds are the output's */
 	sys_close(taking.message_fd);
 	taking.message_fd = -1;
 	return rc;

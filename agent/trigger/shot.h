@@ -13,10 +13,10 @@
 #include "agent/trigger/config.h"
 
 struct shot {
-	const char *why;		/* recorded as the fact "trigger" */
+	const char *why; /* recorded as the fact "trigger" */
 	enum capture_context context;
 	void (*waiting)(struct capture *c); /* called while the copy walks; NULL = not */
-	bool stand_still;		/* capture.h */
+	bool stand_still;		    /* capture.h */
 };
 
 /*

@@ -20,7 +20,7 @@ extern void *__dso_handle;
 
 static struct trigger_config config;
 static bool armed;
-static int owner;		/* process that is armed */
+static int owner; /* process that is armed */
 
 /* In a child the application forked: our thread isn't here; begin again. */
 static void trigger_forked(void)
@@ -51,7 +51,8 @@ static bool trigger_configure(void)
 	bad = output_check(&config);
 	if (bad < 0) {
 		shot_say("PYMEM_OUTPUT: no file can be made there, no snapshots will be "
-			 "taken", config.output);
+			 "taken",
+			 config.output);
 		return false;
 	}
 	return true;
@@ -75,7 +76,7 @@ void trigger_init(void)
 void trigger_exit(void)
 {
 	if (!armed || owner != sys_getpid())
-		return;		/* a child by vfork ends: not ours to clean */
+		return; /* a child by vfork ends: not ours to clean */
 	shot_exit();
 	watch_exit();
 }

@@ -16,16 +16,16 @@
 #include "agent/worker.h"
 
 enum {
-	WATCH_AFTER_FORK_MS = 100,	/* until PyOS_AfterFork_Child has run, by far */
-	WATCH_EAGER_NS = 500000,	/* between looks for the interpreter at first */
+	WATCH_AFTER_FORK_MS = 100, /* until PyOS_AfterFork_Child has run, by far */
+	WATCH_EAGER_NS = 500000,   /* between looks for the interpreter at first */
 	WATCH_GIVE_UP_S = 300, /* a program that links libpython and never starts it */
 };
 
 static struct {
 	const struct trigger_config *config;
 	struct worker worker;
-	struct sigaction before;	/* of PYMEM_SIGNAL */
-	volatile int wanted;		/* the signal came */
+	struct sigaction before; /* of PYMEM_SIGNAL */
+	volatile int wanted;	 /* the signal came */
 	bool handling, forked;
 	uint64_t interval_due;
 	const struct cpython *py;
@@ -137,7 +137,7 @@ static void watch_act(void)
 	if (config->interval_ns && now >= watch.interval_due) {
 		shot_take(config, &on_time);
 		now = sys_now_ns();
-		do	/* a slow snapshot skips beats, it does not pile them up */
+		do /* a slow snapshot skips beats, it does not pile them up */
 			watch.interval_due += config->interval_ns;
 		while (watch.interval_due <= now);
 	}

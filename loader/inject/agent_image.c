@@ -253,7 +253,7 @@ static int make_memfd(struct remote *r, int64_t *fd, struct load_error *err)
 				 "the target can't be written to");
 	if (remote_sys(r, fd, err, SYS_memfd_create, addr, MFD_CLOEXEC | MFD_NOEXEC_SEAL))
 		return -1;
-	if (*fd == -EINVAL &&	/* before 6.3 */
+	if (*fd == -EINVAL && /* before 6.3 */
 	    remote_sys(r, fd, err, SYS_memfd_create, addr, MFD_CLOEXEC))
 		return -1;
 	return 0;

@@ -17,12 +17,12 @@
 #include "loader/inject/remote_call.h"
 
 struct agent_image {
-	void *data;		/* a copy of options->agent; freed by agent_image_free */
+	void *data; /* a copy of options->agent; freed by agent_image_free */
 	size_t size;
-	size_t block;		/* offset of struct pymem_start in data */
-	int remote_fd;		/* memfd in the target, -1 = none */
-	char path[160];		/* for dlopen, in the target's view */
-	char host_path[320];	/* the file, in ours; "" = a memfd */
+	size_t block;	     /* offset of struct pymem_start in data */
+	int remote_fd;	     /* memfd in the target, -1 = none */
+	char path[160];	     /* for dlopen, in the target's view */
+	char host_path[320]; /* the file, in ours; "" = a memfd */
 };
 
 /* Copies the agent and finds its start block. -1 with *err if there's none. */

@@ -26,11 +26,11 @@ struct search {
 	struct borrow *borrow;
 	struct tracee *tracee;
 	struct load_error *err;
-	pid_t unresponsive[UNRESPONSIVE_MAX];	/* still seized, until the helper ends */
+	pid_t unresponsive[UNRESPONSIVE_MAX]; /* still seized, until the helper ends */
 	int unresponsive_count;
 	int refusals;
-	bool picky;		/* refuse threads whose first malloc it would be */
-	bool bare_seen;		/* such a one was there */
+	bool picky;	/* refuse threads whose first malloc it would be */
+	bool bare_seen; /* such a one was there */
 	unsigned short seed[3];
 };
 
@@ -126,7 +126,8 @@ static int try_thread(struct search *s, pid_t tid)
 	}
 	enum safepoint point = is_used(t) ? UNSAFE_PLACE : s->borrow->judge(t);
 	if (point == SAFE && s->picky && tid != t->pid &&
-	    !arena_present(s->errand->target, t->mem, cpu_thread_pointer(&t->state.regs))) {
+	    !arena_present(s->errand->target, t->mem,
+			   cpu_thread_pointer(&t->state.regs))) {
 		s->bare_seen = true;
 		point = UNSAFE_ARENA;
 	}
@@ -146,7 +147,7 @@ static int give_up(struct search *s)
 	if (target_check(target, s->err))
 		return -1;
 	if (s->err->code == LOAD_E_PERMISSION && s->borrow->last == SAFE)
-		return -1;	/* none could be tried at all */
+		return -1; /* none could be tried at all */
 	if (!s->borrow->tries || (int)s->borrow->tries == s->unresponsive_count)
 		return load_fail(s->err, LOAD_E_STATE, 0,
 				 "no thread of process %d can be stopped: all are in "
@@ -178,7 +179,7 @@ static int one_round(struct search *s, uint64_t deadline)
 		if (is_unresponsive(s, list[i].tid))
 			continue;
 		if (s->bare_seen && list[i].rank >= THREAD_INTERRUPTED)
-			break;	/* an arena is the smaller evil */
+			break; /* an arena is the smaller evil */
 		used++;
 		int got = try_thread(s, list[i].tid);
 		if (got)
@@ -194,8 +195,10 @@ int borrow_thread(struct errand *errand, struct borrow *borrow, struct tracee *t
 		  struct load_error *err)
 {
 	struct load_error own;
-	struct search s = { .errand = errand, .borrow = borrow, .tracee = tracee,
-		.err = err ? err : &own };
+	struct search s = { .errand = errand,
+			    .borrow = borrow,
+			    .tracee = tracee,
+			    .err = err ? err : &own };
 	unsigned ms =
 		errand->options->safe_point_ms ? errand->options->safe_point_ms : 1000;
 	uint64_t start = errand_now(), deadline = start + (uint64_t)ms * 1000000;

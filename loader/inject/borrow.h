@@ -9,12 +9,12 @@ typedef enum safepoint (*borrow_judge)(const struct tracee *tracee);
 
 struct borrow {
 	borrow_judge judge;
-	bool stopped_too;	/* also a process that is stopped (SIGSTOP, Ctrl-Z) */
-	bool allocates;		/* the calls will: a thread with a malloc arena is better */
-	unsigned max_tries;	/* 0 = as many as the time allows */
-	unsigned tries;		/* out: threads looked at */
-	uint64_t stopped_ns;	/* out: how long refused threads were stopped */
-	enum safepoint last;	/* out: why the last one was refused */
+	bool stopped_too;    /* also a process that is stopped (SIGSTOP, Ctrl-Z) */
+	bool allocates;	     /* the calls will: a thread with a malloc arena is better */
+	unsigned max_tries;  /* 0 = as many as the time allows */
+	unsigned tries;	     /* out: threads looked at */
+	uint64_t stopped_ns; /* out: how long refused threads were stopped */
+	enum safepoint last; /* out: why the last one was refused */
 };
 
 /*

@@ -83,8 +83,10 @@ static int make_sockets(struct remote *r, int pair[2][2], struct load_error *err
 		if (!addr)
 			return load_fail(err, LOAD_E_SYSTEM, errno,
 					 "the target can't be written to");
-		ops[i] = (struct cpu_op){ SYS_socketpair, { AF_UNIX,
-			(uint64_t)(type[i] | SOCK_CLOEXEC), 0, addr }, 0 };
+		ops[i] = (struct cpu_op){ SYS_socketpair,
+					  { AF_UNIX, (uint64_t)(type[i] | SOCK_CLOEXEC),
+					    0, addr },
+					  0 };
 	}
 	if (remote_batch(r, ops, 2, err))
 		return -1;
@@ -129,7 +131,9 @@ static int open_sockets(struct remote *r, int pidfd, struct load_error *err)
 		ops[count++] = (struct cpu_op){ SYS_close, { (uint64_t)pair[i][0] }, 0 };
 	for (int i = 0; i < 2; i++)
 		ops[count++] = (struct cpu_op){ failed ? SYS_close : SYS_fcntl,
-			{ (uint64_t)pair[i][1], F_DUPFD_CLOEXEC, HIGH_FD }, 0 };
+						{ (uint64_t)pair[i][1], F_DUPFD_CLOEXEC,
+						  HIGH_FD },
+						0 };
 	if (remote_batch(r, ops, count, err))
 		return -1;
 	if (failed)
@@ -195,10 +199,10 @@ int channel_open(struct remote *r, int pidfd, struct load_error *err)
 		errand_log(e, "no socket pair (%s): pipes instead", strerror(failed));
 		forget(e);
 		failed = open_pipe(r, 0, 1, O_DIRECT, err) ||
-					 open_pipe(r, 1, 1, 0, err) ||
-					 open_pipe(r, 2, 0, O_DIRECT, err)
-				 ? -1
-				 : 0;
+				open_pipe(r, 1, 1, 0, err) ||
+				open_pipe(r, 2, 0, O_DIRECT, err) ?
+			-1 :
+			0;
 	}
 	return failed;
 }

@@ -11,7 +11,7 @@
 void copy_free_loader(struct remote *r)
 {
 	const struct target *target = r->tracee->errand->target;
-	const uint32_t free_lock[4] = { 0 };	/* lock, count, owner, users */
+	const uint32_t free_lock[4] = { 0 }; /* lock, count, owner, users */
 	if (!calls_loader_busy(target, r->tracee->mem))
 		return;
 	errand_log(r->tracee->errand, "the dynamic loader's locks are freed in the copy");
@@ -57,7 +57,7 @@ static int is_ending(struct remote *r, uint64_t *ret, struct load_error *err)
 	uint64_t variable = elf_address(&t->errand->target->python.elf, "_Py_Finalizing");
 	if (call_first(r, functions, 0, 0, ret, err))
 		return -1;
-	*ret = (uint32_t)*ret;	/* an int */
+	*ret = (uint32_t)*ret; /* an int */
 	if (!*ret && variable && !tracee_read(t, variable, ret, sizeof(*ret)))
 		*ret = 0;
 	return 0;
@@ -67,17 +67,16 @@ int copy_take_gil(struct remote *r, struct load_error *err)
 {
 	static const char *const initialized[] = { "Py_IsInitialized", NULL };
 	static const char *const current[] = { "PyThreadState_GetUnchecked",
-		"_PyThreadState_UncheckedGet", NULL };
+					       "_PyThreadState_UncheckedGet", NULL };
 	static const char *const ensure[] = { "PyGILState_Ensure", NULL };
 	static const char *const interpreter[] = { "PyInterpreterState_Main",
-		"PyInterpreterState_Head", NULL };
+						   "PyInterpreterState_Head", NULL };
 	static const char *const thread[] = { "PyInterpreterState_ThreadHead", NULL };
 	static const char *const swap[] = { "PyThreadState_Swap", NULL };
 	uint64_t value, ready, ending;
 	if (!r->tracee->errand->target->python.found)
 		return 0;
-	if (call_first(r, initialized, 0, 0, &ready, err) ||
-	    is_ending(r, &ending, err))
+	if (call_first(r, initialized, 0, 0, &ready, err) || is_ending(r, &ending, err))
 		return -1;
 	if ((!(int)ready && !ending) || call_first(r, current, 0, 0, &value, err))
 		return err->code ? -1 : 0;

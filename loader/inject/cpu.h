@@ -17,7 +17,7 @@
 #error "pymem-load has no injection code for this processor: see loader/inject/cpu.h"
 #endif
 
-#define CPU_XSTATE_MAX 16384	/* AMX: 11,008 bytes */
+#define CPU_XSTATE_MAX 16384 /* AMX: 11,008 bytes */
 #define CPU_FRAME_MAX (CPU_XSTATE_MAX + 1024)
 #define CPU_STUB_MAX 256
 
@@ -36,9 +36,9 @@ struct cpu_state {
  */
 struct cpu_call {
 	uint64_t arg[4];
-	uint64_t function;	/* 0 = no call */
+	uint64_t function; /* 0 = no call */
 	uint64_t result;
-	uint64_t spins;		/* 1: the tracer stops it at the marker itself */
+	uint64_t spins; /* 1: the tracer stops it at the marker itself */
 	uint64_t done;
 };
 
@@ -46,7 +46,7 @@ struct cpu_call {
 struct cpu_op {
 	int64_t nr;
 	uint64_t arg[6];
-	int64_t result;		/* or -errno */
+	int64_t result; /* or -errno */
 };
 
 extern const uint16_t cpu_elf_machine;

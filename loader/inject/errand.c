@@ -68,8 +68,9 @@ enum { SLOW_S = 3 };
 static bool fault_here(const struct errand *s, const char *name, bool *kill_ret)
 {
 	const char *spec = getenv("PYMEM_FAULT");
-	if (!spec || (strncmp(spec, "kill:", 5) && strncmp(spec, "fail:", 5) &&
-		      strncmp(spec, "slow:", 5)))
+	if (!spec ||
+	    (strncmp(spec, "kill:", 5) && strncmp(spec, "fail:", 5) &&
+	     strncmp(spec, "slow:", 5)))
 		return false;
 	*kill_ret = spec[0] == 'k';
 	spec += 5;
@@ -123,8 +124,7 @@ int errand_step(struct errand *s, struct load_error *err, const char *format, ..
 	}
 #ifdef PYMEM_FAULTS
 	bool deadly;
-	if (fault_here(s, name, &deadly) &&
-	    strncmp(getenv("PYMEM_FAULT"), "slow:", 5)) {
+	if (fault_here(s, name, &deadly) && strncmp(getenv("PYMEM_FAULT"), "slow:", 5)) {
 		if (deadly)
 			die_all(s);
 		return load_fail(err, LOAD_E_SYSTEM, EIO,
@@ -294,7 +294,7 @@ static void reap(struct errand *s)
 }
 
 int errand_run(struct errand *s, errand_work work, unsigned timeout_ms, bool stay,
-		struct load_error *err)
+	       struct load_error *err)
 {
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))

@@ -29,14 +29,14 @@
 
 /* What the helper gives back; plain data, sent as one packet. */
 struct errand_result {
-	int status;		/* 0 or -1 */
+	int status; /* 0 or -1 */
 	struct load_error error;
-	bool control, stream, command;	/* which fds follow, in this order */
-	bool copy_ended;	/* second result of a Plan B errand: the copy is gone */
-	int copy_status;	/* its wait status */
-	struct injection injection;	/* numbers only */
-	uint64_t region, region_size;	/* what stays mapped in the target */
-	int32_t remote_fd[3];	/* the target's control, command, stream; -1 = none */
+	bool control, stream, command; /* which fds follow, in this order */
+	bool copy_ended; /* second result of a Plan B errand: the copy is gone */
+	int copy_status; /* its wait status */
+	struct injection injection;   /* numbers only */
+	uint64_t region, region_size; /* what stays mapped in the target */
+	int32_t remote_fd[3]; /* the target's control, command, stream; -1 = none */
 	uint64_t remote_inode[3];
 };
 
@@ -51,7 +51,7 @@ struct errand {
 	bool told;		/* in the helper: to end; or the loader is gone */
 	int lock;		/* fd that both keep open, or -1 */
 	uint64_t epoch;		/* ns */
-	unsigned step, ordinal;	/* ordinal: 1 brings in, 2 takes out */
+	unsigned step, ordinal; /* ordinal: 1 brings in, 2 takes out */
 	void *input;		/* the work's own parameters */
 };
 
@@ -64,7 +64,7 @@ typedef int (*errand_work)(struct errand *errand, struct load_error *err);
  * result (errand_finish ends it); otherwise it's reaped here.
  */
 int errand_run(struct errand *errand, errand_work work, unsigned timeout_ms, bool stay,
-		struct load_error *err);
+	       struct load_error *err);
 /* In the helper: sends the result so far with the fds; work goes on. */
 int errand_send(struct errand *errand);
 /* In the helper: has the loader gone or told us to end? Never blocks. */

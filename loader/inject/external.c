@@ -33,8 +33,8 @@ struct copy {
 	struct tracee tracee;
 	struct remote remote;
 	int pidfd;
-	pid_t pid;		/* as we see it */
-	int64_t inner;		/* as the target sees it: what it must wait for */
+	pid_t pid;     /* as we see it */
+	int64_t inner; /* as the target sees it: what it must wait for */
 };
 
 /* ---- the right instant ---- */
@@ -66,8 +66,9 @@ static int borrow_instant(struct errand *e, struct tracee *t, struct load_error 
 	int status = -1;
 	e->options = &options;
 	for (size_t i = 0; status && i < sizeof(instants) / sizeof(instants[0]); i++) {
-		struct borrow borrow = { .judge = instants[i].judge, .stopped_too = true,
-			.max_tries = instants[i].tries };
+		struct borrow borrow = { .judge = instants[i].judge,
+					 .stopped_too = true,
+					 .max_tries = instants[i].tries };
 		options.safe_point_ms = instants[i].ms;
 		*err = (struct load_error){ 0 };
 		status = borrow_thread(e, &borrow, t, err);
@@ -148,7 +149,7 @@ static int close_inherited(struct copy *c, struct load_error *err)
 		return -1;
 	if (ret >= 0)
 		return 0;
-	char path[32];	/* before 5.9 */
+	char path[32]; /* before 5.9 */
 	snprintf(path, sizeof(path), "/proc/%d/fd", c->pid);
 	DIR *dir = opendir(path);
 	int status = 0;
@@ -233,13 +234,14 @@ static int start_walk(struct copy *c, const char *path, struct load_error *err)
 		int got = remote_call_poll(&c->remote, errand_now() + 1000000, &handle,
 					   err);
 		if (agent_speaks(e))
-			return 0;	/* it may already be through, and have ended */
+			return 0; /* it may already be through, and have ended */
 		if (got < 0)
 			return -1;
 		if (got)
 			return handle ? load_fail(err, LOAD_E_CALL, 0,
-				"the agent came back from the copy without a word") :
-				load_failed_text(c, err);
+						  "the agent came back from the copy "
+						  "without a word") :
+					load_failed_text(c, err);
 	}
 	return load_fail(err, LOAD_E_TIMEOUT, 0,
 			 "the agent didn't start in the copy within %u ms", timeout);
@@ -340,7 +342,7 @@ static int make_copy(struct errand *e, struct copy *c, struct load_error *err)
 	remote_init(&r, &t);
 	int status = errand_step(e, err, "clone (GIL %s)", gil_state_name(gil));
 	bool mapped = !status && !r.frame;
-	if (mapped)	/* no room on its stack: one of our own, for the moment */
+	if (mapped) /* no room on its stack: one of our own, for the moment */
 		status = remote_map(&r, 0, REMOTE_CALL_STACK, err);
 	uint64_t start = errand_now();
 	if (!status)
@@ -376,9 +378,10 @@ static int reap_copy(struct errand *e, const struct copy *c, struct load_error *
 		status = remote_sys(&r, &ret, err, SYS_wait4, (uint64_t)c->inner, 0,
 				    __WCLONE | WNOHANG, 0);
 	if (!status && ret != c->inner && ret != -ECHILD)
-		status = load_fail(err, LOAD_E_SYSTEM, (int)-ret,
-			"the copy (process %d) could not be reaped: %s", c->pid,
-			ret < 0 ? strerror((int)-ret) : "it hasn't ended");
+		status =
+			load_fail(err, LOAD_E_SYSTEM, (int)-ret,
+				  "the copy (process %d) could not be reaped: %s", c->pid,
+				  ret < 0 ? strerror((int)-ret) : "it hasn't ended");
 	return finish_parent(&t, status, err);
 }
 
@@ -450,7 +453,7 @@ int external_run(struct errand *e, struct load_error *err)
 	e->result.injection.copy_pid = copy.pid;
 	e->result.status = 0;
 	errand_send(e);
-	drop_channels(e);	/* the loader has them now */
+	drop_channels(e); /* the loader has them now */
 	attend(e, &copy);
 	kill_copy(&copy);
 	e->result.copy_ended = true;

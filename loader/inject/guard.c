@@ -16,8 +16,8 @@ int guard_seccomp(const struct tracee *t, bool agent, struct load_error *err)
 				 "the seccomp filter of process %d would kill it for a "
 				 "call of %s: %s",
 				 p->pid, culprit,
-				 agent ? "--method=external runs nothing in it"
-				       : "only a start with LD_PRELOAD is possible");
+				 agent ? "--method=external runs nothing in it" :
+					 "only a start with LD_PRELOAD is possible");
 	if (seccomp_is_container(p)) {
 		errand_log(t->errand,
 			   "seccomp: a container's filter, taken for harmless");

@@ -25,7 +25,8 @@
 #define AGENT_THREAD "pymem-agent"
 #define WORKER_WAIT_MS 2000
 
-struct private {
+struct private
+{
 	struct target target;
 	struct errand errand;
 	int lock;
@@ -67,8 +68,12 @@ static struct private *open_private(pid_t pid, const struct inject_options *o,
 		free(p);
 		return NULL;
 	}
-	p->errand = (struct errand){ .ordinal = 1, .options = o, .target = &p->target,
-		.channel = -1, .lock = p->lock, .fds = { -1, -1, -1 } };
+	p->errand = (struct errand){ .ordinal = 1,
+				     .options = o,
+				     .target = &p->target,
+				     .channel = -1,
+				     .lock = p->lock,
+				     .fds = { -1, -1, -1 } };
 	p->errand.result.remote_fd[0] = p->errand.result.remote_fd[1] =
 		p->errand.result.remote_fd[2] = -1;
 	p->errand.result.injection.nonce = random_number();
@@ -109,7 +114,7 @@ static void deliver(struct private *p, struct injection *ret)
 static bool is_worker(pid_t pid, pid_t tid, uint32_t worker_tid)
 {
 	char path[64];
-	if (worker_tid) {	/* as the target itself counts */
+	if (worker_tid) { /* as the target itself counts */
 		pid_t inner = process_thread_inner(pid, tid);
 		return inner < 0 || (uint32_t)inner == worker_tid;
 	}
@@ -144,7 +149,7 @@ static bool worker_is_listed(const struct injection *in)
 static bool worker_lives(const struct private *p, uint32_t worker_tid)
 {
 	const struct injection worker = { .pid = p->target.pid,
-		.worker_tid = worker_tid };
+					  .worker_tid = worker_tid };
 	if (worker_tid && p->target.process.nspid_count == 1)
 		return is_worker(worker.pid, (pid_t)worker_tid, worker_tid);
 	return worker_is_listed(&worker) || worker_is_listed(&worker);
@@ -222,7 +227,7 @@ int inject_external(pid_t pid, const struct inject_options *options,
 		return -1;
 	struct plan_a plan = { .image = &image };
 	struct leftover leftover;
-	find_leftover(p, &leftover);	/* its threads aren't borrowed, that's all */
+	find_leftover(p, &leftover); /* its threads aren't borrowed, that's all */
 	p->errand.input = &plan;
 	int status = errand_run(&p->errand, external_run, errand_limit(options) + 20000,
 				true, err);
@@ -305,11 +310,13 @@ static int eject_agent(struct private *p, struct injection *in, bool keep,
 {
 	struct load_error gone;
 	if (target_check(&p->target, &gone))
-		return 0;	/* nothing is left to be taken out */
+		return 0; /* nothing is left to be taken out */
 	if (wait_worker_gone(in, err))
 		return -1;
-	struct plan_a plan = { .handle = keep ? 0 : in->handle, .region = in->stack_addr,
-		.region_size = in->stack_size, .ends = &p->errand.result };
+	struct plan_a plan = { .handle = keep ? 0 : in->handle,
+			       .region = in->stack_addr,
+			       .region_size = in->stack_size,
+			       .ends = &p->errand.result };
 	if (run_eject(p, &plan, in, err))
 		return target_check(&p->target, &gone) ? 0 : -1;
 	return keep ? 0 : verify_gone(p, err);

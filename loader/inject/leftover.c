@@ -19,7 +19,7 @@
 
 #define LOOK_MS 200
 #define AWAIT_MS 3000
-#define PAIR_NEAR 256		/* mostly 1: others may get numbers in between */
+#define PAIR_NEAR 256 /* mostly 1: others may get numbers in between */
 
 /* ---- the note ---- */
 
@@ -44,7 +44,7 @@ uint64_t leftover_pair_addr(struct remote *r, int index)
 	static const int none[2] = { -1, -1 };
 	if (r->worker_size)
 		return r->worker + NOTE(pair) + (uint64_t)index * sizeof(none);
-	return remote_push(r, none, sizeof(none));	/* a copy leaves nothing */
+	return remote_push(r, none, sizeof(none)); /* a copy leaves nothing */
 }
 
 void leftover_note_pair(struct remote *r, int index, const int pair[2])
@@ -67,7 +67,8 @@ uint64_t leftover_thread_word(const struct remote *r)
 uint32_t leftover_thread(const struct remote *r)
 {
 	uint32_t tid = 0;
-	return tracee_read(r->tracee, leftover_thread_word(r), &tid, sizeof(tid)) ? tid : 0;
+	return tracee_read(r->tracee, leftover_thread_word(r), &tid, sizeof(tid)) ? tid :
+										    0;
 }
 
 /* ---- finding ---- */
@@ -94,7 +95,7 @@ static bool find_region(const struct target *t, const struct maps *maps, size_t 
 	ret->start = m->start - REMOTE_CALL_STACK - REMOTE_WORKER_STACK - 2 * page;
 	ret->end = m->end;
 	return memory_read(t->mem, ret->start + page, mark, sizeof(mark)) &&
-	       !memcmp(mark, LEFTOVER_MARK, sizeof(mark));
+		!memcmp(mark, LEFTOVER_MARK, sizeof(mark));
 }
 
 static void add_file(struct leftover *ret, int fd, uint64_t inode, uint64_t note)
@@ -151,8 +152,9 @@ static uint64_t stack_pointer(pid_t pid, pid_t tid)
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
 	char *text = proc_read(path, 512, NULL);
 	int n = text ? sscanf(text, "%lli %llx %llx %llx %llx %llx %llx %llx %llx",
-			      (long long *)&v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6],
-			      &v[7], &v[8]) : 0;
+			      (long long *)&v[0], &v[1], &v[2], &v[3], &v[4], &v[5],
+			      &v[6], &v[7], &v[8]) :
+		       0;
 	free(text);
 	return n == 9 ? v[7] : n == 3 ? v[1] : 0;
 }
@@ -224,7 +226,8 @@ static void find_files(const struct target *t, struct leftover *ret)
 			if (!notes[i].inode[k][0])
 				find_pair(pid, tid, notes[i].pair[k],
 					  note_of(ret->region[i]) + NOTE(inode) +
-						  (uint64_t)k * 16, ret);
+						  (uint64_t)k * 16,
+					  ret);
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", pid, tid);
 	DIR *dir = opendir(path);
 	for (struct dirent *d; dir && (d = readdir(dir));) {
@@ -249,7 +252,7 @@ static pid_t dead_copy(pid_t child, int depth)
 	snprintf(path, sizeof(path), "/proc/%d/stat", child);
 	char *text = proc_read(path, 4096, NULL);
 	char *field = text ? strrchr(text, ')') : NULL;
-	for (int i = 2; field && i < 38; i++) {	/* field 38: exit_signal */
+	for (int i = 2; field && i < 38; i++) { /* field 38: exit_signal */
 		field = strchr(field, ' ');
 		field = field ? field + 1 : NULL;
 	}
@@ -310,7 +313,8 @@ static int look_at_thread(const struct leftover *l, struct errand *e, pid_t tid)
 	    tracee_seize(&t, e, tid, LOOK_MS, &err))
 		return err.code == LOAD_E_GONE ? 1 : -1;
 	int out = tracee_save(&t, &err) ? -1 :
-		!in_region(l, cpu_sp(&t.state.regs)) && !in_region(l, cpu_pc(&t.state.regs));
+					  !in_region(l, cpu_sp(&t.state.regs)) &&
+			!in_region(l, cpu_pc(&t.state.regs));
 	tracee_release(&t, NULL);
 	return out;
 }
@@ -322,9 +326,10 @@ int leftover_await(const struct leftover *l, struct errand *e, struct load_error
 		while (look_at_thread(l, e, l->borrowed[i]) != 1) {
 			if (errand_now() > deadline)
 				return load_fail(err, LOAD_E_STATE, EBUSY,
-					"thread %d of process %d is still at what a killed "
-					"pymem-load began in it", l->borrowed[i],
-					e->target->pid);
+						 "thread %d of process %d is still at "
+						 "what a killed "
+						 "pymem-load began in it",
+						 l->borrowed[i], e->target->pid);
 			nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
 		}
 	return 0;
@@ -333,13 +338,13 @@ int leftover_await(const struct leftover *l, struct errand *e, struct load_error
 int leftover_remove(const struct leftover *l, struct remote *r, struct load_error *err)
 {
 	int64_t ret;
-	for (int i = 0; i < l->file_count; i++)	/* should we be killed half-way, too */
+	for (int i = 0; i < l->file_count; i++) /* should we be killed half-way, too */
 		if (l->file[i].note)
 			tracee_write(r->tracee, l->file[i].note, &l->file[i].inode,
 				     sizeof(l->file[i].inode));
 	for (int i = 0; i < l->file_count; i++)
 		if (channel_inode(r->tracee->pid, r->tracee->tid, l->file[i].fd) ==
-		    l->file[i].inode &&
+			    l->file[i].inode &&
 		    remote_sys(r, &ret, err, SYS_close, (uint64_t)l->file[i].fd))
 			return -1;
 	for (int i = 0; i < l->zombie_count; i++)
@@ -352,8 +357,9 @@ int leftover_remove(const struct leftover *l, struct remote *r, struct load_erro
 			       l->region[i].end - l->region[i].start))
 			return -1;
 	if (leftover_any(l))
-		errand_log(r->tracee->errand, "given back what a killed loader left: "
-			   "%d regions, %d files, %d dead copies", l->region_count,
-			   l->file_count, l->zombie_count);
+		errand_log(r->tracee->errand,
+			   "given back what a killed loader left: "
+			   "%d regions, %d files, %d dead copies",
+			   l->region_count, l->file_count, l->zombie_count);
 	return 0;
 }

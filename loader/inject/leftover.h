@@ -21,34 +21,34 @@
 #include "loader/inject/remote_call.h"
 
 #define LEFTOVER_MAX 16
-#define LEFTOVER_MARK "pymem: a stack\n"	/* 16 bytes with the NUL */
+#define LEFTOVER_MARK "pymem: a stack\n" /* 16 bytes with the NUL */
 
-#define LEFTOVER_COPY_NAME "pymem-copy"	/* Plan B's; the agent's own: pymem-snap */
+#define LEFTOVER_COPY_NAME "pymem-copy" /* Plan B's; the agent's own: pymem-snap */
 
-#define LEFTOVER_PAIRS 3	/* control, stream, command */
+#define LEFTOVER_PAIRS 3 /* control, stream, command */
 
 /* What lies at the lowest address of the worker's stack. */
 struct leftover_note {
 	char mark[16];
-	int32_t pair[LEFTOVER_PAIRS][2];	/* -1 = none */
-	int32_t thread;		/* the agent's, as it tells (pymem_start.tid_addr) */
-	int32_t borrowed;	/* the thread in the region now, or last; as it counts */
-	uint64_t inode[LEFTOVER_PAIRS][2];	/* 0 = not known yet */
+	int32_t pair[LEFTOVER_PAIRS][2]; /* -1 = none */
+	int32_t thread;	  /* the agent's, as it tells (pymem_start.tid_addr) */
+	int32_t borrowed; /* the thread in the region now, or last; as it counts */
+	uint64_t inode[LEFTOVER_PAIRS][2]; /* 0 = not known yet */
 };
 
 struct leftover {
-	bool worker;		/* an agent's thread lives: it may use all this */
-	pid_t borrowed[LEFTOVER_MAX];	/* perhaps not back from there yet */
+	bool worker;		      /* an agent's thread lives: it may use all this */
+	pid_t borrowed[LEFTOVER_MAX]; /* perhaps not back from there yet */
 	int borrowed_count;
 	struct range region[LEFTOVER_MAX];
 	int region_count;
 	struct leftover_file {
 		int fd;
 		uint64_t inode;
-		uint64_t note;	/* where the inode is yet to be noted, 0 = nowhere */
-	} file[LEFTOVER_MAX];	/* memfds, sockets, pipes */
+		uint64_t note; /* where the inode is yet to be noted, 0 = nowhere */
+	} file[LEFTOVER_MAX];  /* memfds, sockets, pipes */
 	int file_count;
-	pid_t zombie[LEFTOVER_MAX];	/* as the target sees them */
+	pid_t zombie[LEFTOVER_MAX]; /* as the target sees them */
 	int zombie_count;
 };
 

@@ -24,7 +24,8 @@ static pid_t holder(int fd)
 			long pid;
 			unsigned long long inode;
 			if (sscanf(line, "%*d: FLOCK %*s %*s %ld %*x:%*x:%llu", &pid,
-				   &inode) == 2 && inode == st.st_ino)
+				   &inode) == 2 &&
+			    inode == st.st_ino)
 				found = (pid_t)pid;
 			line = strchr(line, '\n');
 			line = line ? line + 1 : NULL;
@@ -42,8 +43,8 @@ int lock_process(pid_t pid, struct load_error *err)
 	if (fd < 0)
 		return load_fail(err, errno == ENOENT ? LOAD_E_GONE : LOAD_E_SYSTEM,
 				 errno,
-				 errno == ENOENT ? "there is no process %d"
-						 : "/proc/%d can't be opened",
+				 errno == ENOENT ? "there is no process %d" :
+						   "/proc/%d can't be opened",
 				 pid);
 	if (!flock(fd, LOCK_EX | LOCK_NB))
 		return fd;

@@ -23,7 +23,7 @@
 #include "loader/target/calls.h"
 #include "loader/target/memory.h"
 
-#define INTERNAL_DLOPEN 0x80000000u	/* __RTLD_DLOPEN of __libc_dlopen_mode */
+#define INTERNAL_DLOPEN 0x80000000u /* __RTLD_DLOPEN of __libc_dlopen_mode */
 
 static unsigned call_timeout(const struct errand *e)
 {
@@ -84,7 +84,8 @@ static int start_kept(struct remote *r, const struct pymem_start *start,
 	e->result.injection.handle = e->target->calls.kept_handle;
 	if (result == -EBUSY)
 		return load_fail(err, LOAD_E_BUSY, EBUSY,
-			"another capture of process %d is running", e->target->pid);
+				 "another capture of process %d is running",
+				 e->target->pid);
 	if (result == -EPROTO)
 		return load_fail(err, LOAD_E_UNSUPPORTED, EPROTO,
 				 "process %d still holds an agent of another pymem "
@@ -135,7 +136,9 @@ static int load(struct remote *r, struct agent_image *image, struct load_error *
 	if (e->target->calls.kept_start) {
 		agent_maps_write(r->tracee, &start);
 		return errand_step(e, err, "start the kept agent") ||
-			start_kept(r, &start, err) ? -1 : 0;
+				start_kept(r, &start, err) ?
+			-1 :
+			0;
 	}
 	agent_image_configure(image, &start);
 	if (errand_step(e, err, "image") || agent_image_place(image, r, err))
@@ -211,7 +214,8 @@ int plan_a_load(struct errand *e, struct load_error *err)
 	struct remote r;
 	if (!e->target->calls.kept_start &&
 	    target_find_agent(e->target->pid, e->target->process.live_tid))
-		return load_fail(err, LOAD_E_BUSY, EBUSY,
+		return load_fail(
+			err, LOAD_E_BUSY, EBUSY,
 			"another pymem-load is loading its agent into process %d",
 			e->target->pid);
 	if (leftover_await(plan->leftover, e, err) || borrow_thread(e, &borrow, &t, err))
@@ -239,14 +243,15 @@ static int close_library(struct remote *r, uint64_t handle, struct load_error *e
 	struct errand *e = r->tracee->errand;
 	const uint64_t arg[4] = { handle };
 	uint64_t ret;
-	if (!r->region && (errand_step(e, err, "map the region") ||
-			   remote_map(r, 0, REMOTE_CALL_STACK, err)))
+	if (!r->region &&
+	    (errand_step(e, err, "map the region") ||
+	     remote_map(r, 0, REMOTE_CALL_STACK, err)))
 		return -1;
 	if (errand_step(e, err, "dlclose") ||
 	    remote_call(r, e->target->calls.dlclose, arg, call_timeout(e), &ret, err))
 		return -1;
-	return (int)ret ? load_fail(err, LOAD_E_CALL, 0, "dlclose of the agent failed")
-			: 0;
+	return (int)ret ? load_fail(err, LOAD_E_CALL, 0, "dlclose of the agent failed") :
+			  0;
 }
 
 /* The region of the capture, if it could not be used for the call. */
@@ -264,8 +269,8 @@ static int eject(struct remote *r, const struct plan_a *plan, struct load_error 
 	struct load_error part[5] = { 0 };
 	if (plan->leftover)
 		leftover_remove(plan->leftover, r, &part[0]);
-	const bool adopted = plan->region_size &&
-		remote_adopt(r, plan->region, plan->region_size);
+	const bool adopted =
+		plan->region_size && remote_adopt(r, plan->region, plan->region_size);
 	if (adopted)
 		leftover_note_borrowed(r);
 	if (plan->handle && usable(r->tracee, &part[0]))
@@ -286,8 +291,8 @@ static int eject(struct remote *r, const struct plan_a *plan, struct load_error 
 int plan_a_eject(struct errand *e, struct load_error *err)
 {
 	const struct plan_a *plan = e->input;
-	struct borrow borrow = { .judge = plan->handle ? safepoint_call
-						       : safepoint_syscall,
+	struct borrow borrow = { .judge = plan->handle ? safepoint_call :
+							 safepoint_syscall,
 				 .allocates = plan->handle != 0,
 				 .stopped_too = !plan->handle };
 	struct tracee t;

@@ -9,11 +9,11 @@
 
 /* Input of the errands below (errand->input). */
 struct plan_a {
-	struct agent_image *image;	/* load */
-	uint64_t handle;		/* eject: dlclose this; 0 = don't */
-	uint64_t region, region_size;	/* eject: unmap */
-	const struct leftover *leftover;	/* to be given back; eject: may be NULL */
-	const struct errand_result *ends;	/* eject: to be closed, NULL = none */
+	struct agent_image *image;	  /* load */
+	uint64_t handle;		  /* eject: dlclose this; 0 = don't */
+	uint64_t region, region_size;	  /* eject: unmap */
+	const struct leftover *leftover;  /* to be given back; eject: may be NULL */
+	const struct errand_result *ends; /* eject: to be closed, NULL = none */
 };
 
 /* errand_work: loads the agent (or starts a kept one) and fills errand->result. */

@@ -29,7 +29,7 @@ static bool stack_has(const struct tracee *t, uint64_t start, uint64_t end)
 	bool good = false;
 	if (end - start > sizeof(probe))
 		return false;
-	if (!m || !m->w) {	/* a stack made since we looked */
+	if (!m || !m->w) { /* a stack made since we looked */
 		if (maps_read(t->pid, t->tid, &fresh))
 			return false;
 		m = maps_find(&fresh, end);
@@ -60,7 +60,7 @@ void remote_init(struct remote *r, struct tracee *t)
 	place_frame(r, cpu_sp(&t->state.regs) - cpu_red_zone());
 	if (!r->frame)
 		errand_log(t->errand, "no room for an emergency frame on the stack of %d",
-			    t->tid);
+			   t->tid);
 }
 
 void remote_init_copy(struct remote *r, struct tracee *copy, uint64_t exit_word)
@@ -75,7 +75,7 @@ int remote_lost(struct remote *r, enum tracee_event event, struct load_error *er
 		return load_fail(err, LOAD_E_GONE, 0, "process %d ended meanwhile",
 				 t->pid);
 	if (event == TRACEE_EXEC) {
-		t->saved = false;	/* nothing of what was saved exists any more */
+		t->saved = false; /* nothing of what was saved exists any more */
 		return load_fail(err, LOAD_E_GONE, 0,
 				 "process %d started another program meanwhile", t->pid);
 	}
@@ -129,8 +129,8 @@ int remote_clone(struct remote *r, int64_t *ret, uint64_t *exit_word_ret,
 		return -1;
 	if (*ret < 0)
 		return load_fail(err, LOAD_E_CALL, (int)-*ret,
-			"process %d can't be copied: clone failed: %s", t->pid,
-			strerror((int)-*ret));
+				 "process %d can't be copied: clone failed: %s", t->pid,
+				 strerror((int)-*ret));
 	if (!t->clone_child)
 		return load_fail(err, LOAD_E_SYSTEM, 0, "the copy isn't traced");
 	return 0;
@@ -175,7 +175,9 @@ static int protect_guards(struct remote *r, uint64_t page, struct load_error *er
 {
 	const uint64_t guard[2] = { r->region, r->worker + r->worker_size };
 	for (int i = 0; i < (r->worker_size ? 2 : 1); i++) {
-		const struct cpu_op op = { SYS_mprotect, { guard[i], page, PROT_NONE }, 0 };
+		const struct cpu_op op = { SYS_mprotect,
+					   { guard[i], page, PROT_NONE },
+					   0 };
 		if (remote_later(r, &op, err))
 			return -1;
 	}
@@ -219,7 +221,7 @@ static uint64_t lay_out(struct remote *r, uint64_t region, uint64_t worker_size,
 static void need_frame(struct remote *r)
 {
 	if (r->frame)
-		return;		/* else our own stack holds it from here on */
+		return; /* else our own stack holds it from here on */
 	place_frame(r, r->top);
 	r->top = r->frame ? r->frame : r->top;
 }
@@ -262,7 +264,7 @@ int remote_unmap(struct remote *r, struct load_error *err)
 	if (!r->region)
 		return 0;
 	if (r->frame - r->region < r->region_size)
-		r->frame = 0;	/* the pages under it go: the window is this one call */
+		r->frame = 0; /* the pages under it go: the window is this one call */
 	if (remote_sys(r, &ret, err, SYS_munmap, r->region, r->region_size) ||
 	    check(ret, "munmap", err))
 		return -1;
@@ -289,7 +291,7 @@ int remote_call_start(struct remote *r, uint64_t function, const uint64_t arg[4]
 	uint64_t top = r->top;
 	r->block = remote_push(r, &call, sizeof(call));
 	uint64_t stack = r->top - 64;
-	r->top = top;		/* the block is dead once the call has returned */
+	r->top = top; /* the block is dead once the call has returned */
 	r->inside = false;
 	if (!r->block)
 		return load_fail(err, LOAD_E_SYSTEM, 0,

@@ -25,18 +25,18 @@
 
 struct remote {
 	struct tracee *tracee;
-	uint64_t frame;		/* where `ret` leads if we die: the emergency frame, or
+	uint64_t frame;	  /* where `ret` leads if we die: the emergency frame, or
 				 * (in a copy) the address of _exit; 0 = no room yet */
-	uint64_t context;	/* the emergency frame's context, 0 in a copy */
-	uint64_t region, region_size;	/* 0 = not mapped */
-	uint64_t worker, worker_size;	/* usable part of the worker's stack */
-	uint64_t bottom, top;	/* data grows down from the top; calls run below */
-	uint64_t stub;		/* 0 = not there yet */
-	uint64_t block;		/* of the call going on */
-	bool copy;		/* single-threaded and disposable */
-	bool inside;		/* a copy's call: between entry and exit of a system call */
+	uint64_t context; /* the emergency frame's context, 0 in a copy */
+	uint64_t region, region_size; /* 0 = not mapped */
+	uint64_t worker, worker_size; /* usable part of the worker's stack */
+	uint64_t bottom, top;	      /* data grows down from the top; calls run below */
+	uint64_t stub;		      /* 0 = not there yet */
+	uint64_t block;		      /* of the call going on */
+	bool copy;		      /* single-threaded and disposable */
+	bool inside; /* a copy's call: between entry and exit of a system call */
 	unsigned calls, syscalls;
-	struct cpu_op later[REMOTE_LATER_MAX];	/* go with the next run */
+	struct cpu_op later[REMOTE_LATER_MAX]; /* go with the next run */
 	unsigned later_count;
 };
 

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/ptrace.h>
 
-#define SPINS (1u << 20)	/* of the marker, some 100 ns each */
-#define SPIN_NS 60000		/* of ours: a sleep takes a timer, and idle CPUs to wake up */
+#define SPINS (1u << 20) /* of the marker, some 100 ns each */
+#define SPIN_NS 60000	 /* of ours: a sleep takes a timer, and idle CPUs to wake up */
 #define LOOK_FIRST_NS 20000
 #define LOOK_LAST_NS 500000
 #define BATCH_MS 2000
@@ -28,7 +28,7 @@ static int start(struct remote *r, const struct block *block, size_t size, unsig
 	uint64_t top = r->top;
 	r->block = remote_push(r, block, size);
 	uint64_t stack = r->top - 64;
-	r->top = top;		/* the block is dead once its results are read */
+	r->top = top; /* the block is dead once its results are read */
 	if (!r->block)
 		return load_fail(err, LOAD_E_SYSTEM, 0,
 				 "the call block could not be written");
@@ -47,7 +47,8 @@ static bool is_done(const struct remote *r)
 {
 	uint64_t done;
 	return tracee_read(r->tracee, r->block + offsetof(struct cpu_call, done), &done,
-			   sizeof(done)) && done == 1;
+			   sizeof(done)) &&
+		done == 1;
 }
 
 /* Most runs are over in some microseconds. */
@@ -86,7 +87,7 @@ static int await(struct remote *r, uint64_t deadline, struct load_error *err)
 }
 
 /* Stops it in the marker; it may be out of it already. */
-static int catch(struct remote *r, struct load_error *err)
+static int catch (struct remote *r, struct load_error *err)
 {
 	struct tracee *t = r->tracee;
 	struct user_regs_struct regs;
@@ -101,9 +102,11 @@ static int catch(struct remote *r, struct load_error *err)
 	if (cpu_pc(&regs) - r->stub < CPU_STUB_MAX)
 		return 0;
 	t->saved = t->changed = t->masked = false;
-	return load_fail(err, LOAD_E_TIMEOUT, 0,
-			 "thread %d of process %d waited for us too long and went back to "
-			 "its work", t->tid, t->pid);
+	return load_fail(
+		err, LOAD_E_TIMEOUT, 0,
+		"thread %d of process %d waited for us too long and went back to "
+		"its work",
+		t->tid, t->pid);
 }
 
 int remote_run(struct remote *r, uint64_t function, const uint64_t arg[4],
@@ -124,7 +127,7 @@ int remote_run(struct remote *r, uint64_t function, const uint64_t arg[4],
 	if (start(r, &b, size, all, err) || await(r, deadline, err))
 		return -1;
 	const bool got = tracee_read(r->tracee, r->block, &b, size);
-	if (catch(r, err))
+	if (catch (r, err))
 		return -1;
 	if (!got)
 		return load_fail(err, LOAD_E_SYSTEM, errno,

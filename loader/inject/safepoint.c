@@ -75,7 +75,8 @@ static bool in_rseq(const struct tracee *t)
 {
 	struct __ptrace_rseq_configuration conf;
 	if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, t->tid, (void *)sizeof(conf), &conf) !=
-	    (long)sizeof(conf) || !conf.rseq_abi_pointer)
+		    (long)sizeof(conf) ||
+	    !conf.rseq_abi_pointer)
 		return false;
 	uint64_t section, range[2], pc = cpu_pc(&t->state.regs);
 	if (!memory_read_u64(t->mem, conf.rseq_abi_pointer + 8, &section) || !section)

@@ -24,13 +24,13 @@
 
 enum safepoint {
 	SAFE,
-	UNSAFE_LOADER,		/* in ld.so, or its lock is held */
-	UNSAFE_ALLOCATOR,	/* in malloc or thread creation, or may be */
-	UNSAFE_SIGNAL,		/* in a signal handler */
-	UNSAFE_RSEQ,		/* in a restartable sequence */
-	UNSAFE_GIL,		/* safe, but a thread holds the GIL (for Plan B) */
-	UNSAFE_ARENA,		/* safe, but it would get a malloc arena */
-	UNSAFE_PLACE,		/* vdso, our own code, foreign mode, unreadable stack */
+	UNSAFE_LOADER,	  /* in ld.so, or its lock is held */
+	UNSAFE_ALLOCATOR, /* in malloc or thread creation, or may be */
+	UNSAFE_SIGNAL,	  /* in a signal handler */
+	UNSAFE_RSEQ,	  /* in a restartable sequence */
+	UNSAFE_GIL,	  /* safe, but a thread holds the GIL (for Plan B) */
+	UNSAFE_ARENA,	  /* safe, but it would get a malloc arena */
+	UNSAFE_PLACE,	  /* vdso, our own code, foreign mode, unreadable stack */
 };
 
 /* For a call of dlopen. The tracee is saved. */

@@ -18,13 +18,14 @@
 #include "loader/target/memory.h"
 #include "loader/target/threads.h"
 
-#define SIGNAL_BIT(n) (1ull << ((n) - 1))
+#define SIGNAL_BIT(n) (1ull << ((n)-1))
 /*
  * Faults of our own call.  Were they blocked, the kernel would reset the
  * program's handler to the default to deliver them (force_sig_info_to_task).
  */
-#define FAULT_SIGNALS (SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | \
-		       SIGNAL_BIT(SIGFPE))
+#define FAULT_SIGNALS \
+	(SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | \
+	 SIGNAL_BIT(SIGFPE))
 #define KERNEL_SIGSET 8
 
 /* ---- waiting ---- */
@@ -38,7 +39,7 @@ static int next_status(struct tracee *t, uint64_t deadline, int *status)
 {
 	sigset_t chld;
 	sigemptyset(&chld);
-	sigaddset(&chld, SIGCHLD);	/* blocked in the helper: none gets lost */
+	sigaddset(&chld, SIGCHLD); /* blocked in the helper: none gets lost */
 	for (;;) {
 		pid_t got = waitpid(t->tid, status, __WALL | WNOHANG);
 		if (got == t->tid)
@@ -266,12 +267,13 @@ int tracee_seize(struct tracee *t, struct errand *errand, pid_t tid, unsigned ti
 		t->group_stop = t->stop_signal != SIGTRAP;
 		return 0;
 	}
-	tracee_release(t, NULL);	/* if it is stopped at all */
+	tracee_release(t, NULL); /* if it is stopped at all */
 	if (event == TRACEE_TIMEOUT)
-		return load_fail(err, LOAD_E_STATE, 0,
+		return load_fail(
+			err, LOAD_E_STATE, 0,
 			"thread %d of process %d didn't stop within %u ms: it is in an "
-			"uninterruptible system call (state %c)", tid, t->pid, timeout_ms,
-			process_thread_state(t->pid, tid));
+			"uninterruptible system call (state %c)",
+			tid, t->pid, timeout_ms, process_thread_state(t->pid, tid));
 	return load_fail(err, LOAD_E_GONE, 0, "process %d %s meanwhile", t->pid,
 			 event == TRACEE_EXEC ? "started another program" : "ended");
 }
@@ -389,7 +391,7 @@ int tracee_release(struct tracee *t, struct load_error *err)
 	t->stopped = t->saved = false;
 	if (error)
 		return load_fail(err, LOAD_E_SYSTEM, -error,
-			"the registers of thread %d could not be put back: %s", t->tid,
-			strerror(-error));
+				 "the registers of thread %d could not be put back: %s",
+				 t->tid, strerror(-error));
 	return 0;
 }

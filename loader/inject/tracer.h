@@ -29,36 +29,36 @@
 struct tracee {
 	struct errand *errand;
 	pid_t pid, tid;
-	int mem;		/* reads its memory */
-	long options;		/* PTRACE_O_* now set */
+	int mem;      /* reads its memory */
+	long options; /* PTRACE_O_* now set */
 	bool attached;
-	bool stopped;		/* in a ptrace stop now */
-	bool at_event;		/* and that is a PTRACE_EVENT_STOP */
-	int request;		/* by which it was resumed */
-	bool saved;		/* state holds what it must get back */
-	bool changed;		/* its registers aren't its own at the moment */
-	bool masked;		/* nor is its signal mask */
-	bool group_stop;	/* it was stopped (SIGSTOP, Ctrl-Z) when we came */
-	int stop_signal; /* of the last event stop: SIGTRAP, or of a group stop */
-	bool ended;		/* it has exited or been killed */
-	int end_status;		/* its wait status then */
-	bool pass_signals;	/* a copy: its signals are its own, deliver them */
-	pid_t clone_child;	/* from PTRACE_EVENT_CLONE */
+	bool stopped;	   /* in a ptrace stop now */
+	bool at_event;	   /* and that is a PTRACE_EVENT_STOP */
+	int request;	   /* by which it was resumed */
+	bool saved;	   /* state holds what it must get back */
+	bool changed;	   /* its registers aren't its own at the moment */
+	bool masked;	   /* nor is its signal mask */
+	bool group_stop;   /* it was stopped (SIGSTOP, Ctrl-Z) when we came */
+	int stop_signal;   /* of the last event stop: SIGTRAP, or of a group stop */
+	bool ended;	   /* it has exited or been killed */
+	int end_status;	   /* its wait status then */
+	bool pass_signals; /* a copy: its signals are its own, deliver them */
+	pid_t clone_child; /* from PTRACE_EVENT_CLONE */
 	struct cpu_state state;
-	int held[TRACEE_HELD_MAX];	/* signals to send again */
+	int held[TRACEE_HELD_MAX]; /* signals to send again */
 	int held_count;
-	unsigned resumes;	/* how often it had to get a CPU for us */
-	uint64_t stopped_at;	/* ns */
-	uint64_t stopped_ns;	/* sum of all stops */
+	unsigned resumes;    /* how often it had to get a CPU for us */
+	uint64_t stopped_at; /* ns */
+	uint64_t stopped_ns; /* sum of all stops */
 };
 
 /* Why tracee_wait came back. */
 enum tracee_event {
-	TRACEE_STOP,		/* PTRACE_EVENT_STOP */
-	TRACEE_SYSCALL,		/* entry or exit of a system call */
-	TRACEE_CLONE,		/* PTRACE_EVENT_CLONE: clone_child is set */
-	TRACEE_FAULT,		/* a synchronous signal (SIGSEGV...) hit our own call */
-	TRACEE_EXEC,		/* the program was replaced */
+	TRACEE_STOP,	/* PTRACE_EVENT_STOP */
+	TRACEE_SYSCALL, /* entry or exit of a system call */
+	TRACEE_CLONE,	/* PTRACE_EVENT_CLONE: clone_child is set */
+	TRACEE_FAULT,	/* a synchronous signal (SIGSEGV...) hit our own call */
+	TRACEE_EXEC,	/* the program was replaced */
 	TRACEE_ENDED,
 	TRACEE_TIMEOUT,
 };

@@ -35,9 +35,9 @@ int cpu_get_regs(pid_t tid, struct user_regs_struct *regs)
 	struct iovec iov = { regs, sizeof(*regs) };
 	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &iov))
 		return -errno;
-	return iov.iov_len == sizeof(*regs)
-		       ? 0
-		       : -EMEDIUMTYPE; /* a 32-bit thread's is shorter */
+	return iov.iov_len == sizeof(*regs) ?
+		0 :
+		-EMEDIUMTYPE; /* a 32-bit thread's is shorter */
 }
 
 int cpu_set_regs(pid_t tid, const struct user_regs_struct *regs)
@@ -56,7 +56,7 @@ int cpu_save(pid_t tid, struct cpu_state *s)
 	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_X86_XSTATE, &iov))
 		return -errno;
 	if (iov.iov_len < XSTATE_HEADER_END || iov.iov_len == sizeof(s->xstate))
-		return -E2BIG;	/* it may have been cut: we could not give it back */
+		return -E2BIG; /* it may have been cut: we could not give it back */
 	s->xstate_size = iov.iov_len;
 	return 0;
 }
@@ -91,8 +91,8 @@ long cpu_syscall(const struct user_regs_struct *regs)
 
 uint64_t cpu_syscall_arg(const struct user_regs_struct *regs, int index)
 {
-	const uint64_t arg[6] = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8,
-				  regs->r9 };
+	const uint64_t arg[6] = { regs->rdi, regs->rsi, regs->rdx,
+				  regs->r10, regs->r8,	regs->r9 };
 	return index >= 0 && index < 6 ? arg[index] : 0;
 }
 
@@ -140,63 +140,65 @@ void cpu_set_syscall(struct user_regs_struct *regs, uint64_t gadget, uint64_t sp
  * for a tracer that died: switch to the frame and rt_sigreturn.
  */
 static const uint8_t stub[] = {
-	0x4d, 0x31, 0xff,		/* xor %r15, %r15 */
-	0x4d, 0x85, 0xed,		/* test %r13, %r13 */
-	0x74, 0x09,			/* jz 1f */
-	0x41, 0xff, 0xd5,		/* call *%r13 */
-	0x49, 0x89, 0xc7,		/* mov %rax, %r15 */
-	0x44, 0x8b, 0x30,		/* mov (%rax), %r14d */
-	0x48, 0x8b, 0x3b,		/* 1: mov (%rbx), %rdi */
-	0x48, 0x8b, 0x73, 0x08,		/* mov 8(%rbx), %rsi */
-	0x48, 0x8b, 0x53, 0x10,		/* mov 16(%rbx), %rdx */
-	0x48, 0x8b, 0x4b, 0x18,		/* mov 24(%rbx), %rcx */
-	0x48, 0x8b, 0x43, 0x20,		/* mov 32(%rbx), %rax */
-	0x48, 0x85, 0xc0,		/* test %rax, %rax */
-	0x74, 0x06,			/* jz 2f */
-	0xff, 0xd0,			/* call *%rax */
-	0x48, 0x89, 0x43, 0x28,		/* mov %rax, 40(%rbx) */
-	0x4d, 0x85, 0xff,		/* 2: test %r15, %r15 */
-	0x74, 0x03,			/* jz 3f */
-	0x45, 0x89, 0x37,		/* mov %r14d, (%r15) */
-	0x4c, 0x8d, 0x6b, 0x40,		/* 3: lea 64(%rbx), %r13 */
-	0x48, 0x85, 0xed,		/* 4: test %rbp, %rbp */
-	0x74, 0x2b,			/* jz 5f */
-	0x49, 0x8b, 0x45, 0x00,		/* mov (%r13), %rax */
-	0x49, 0x8b, 0x7d, 0x08,		/* mov 8(%r13), %rdi */
-	0x49, 0x8b, 0x75, 0x10,		/* mov 16(%r13), %rsi */
-	0x49, 0x8b, 0x55, 0x18,		/* mov 24(%r13), %rdx */
-	0x4d, 0x8b, 0x55, 0x20,		/* mov 32(%r13), %r10 */
-	0x4d, 0x8b, 0x45, 0x28,		/* mov 40(%r13), %r8 */
-	0x4d, 0x8b, 0x4d, 0x30,		/* mov 48(%r13), %r9 */
-	0x0f, 0x05,			/* syscall */
-	0x49, 0x89, 0x45, 0x38,		/* mov %rax, 56(%r13) */
-	0x49, 0x83, 0xc5, 0x40,		/* add $64, %r13 */
-	0x48, 0xff, 0xcd,		/* dec %rbp */
-	0xeb, 0xd0,			/* jmp 4b */
-	0x4c, 0x8b, 0x73, 0x30,		/* 5: mov 48(%rbx), %r14 */
-	0x48, 0xc7, 0x43, 0x38, 1, 0, 0, 0,	/* movq $1, 56(%rbx) */
-	0x31, 0xc0,			/* 6: xor %eax, %eax */
-	0xbf, 0xff, 0xff, 0xff, 0xff,	/* mov $-1, %edi */
-	0x31, 0xf6,			/* xor %esi, %esi */
-	0x31, 0xd2,			/* xor %edx, %edx */
-	0x0f, 0x05,			/* syscall */
-#define STUB_MARKER 0x84		/* address after the marker */
-	0x49, 0xff, 0xce,		/* dec %r14 */
-	0x7f, 0xee,			/* jg 6b */
-	0x4c, 0x89, 0xe4,		/* mov %r12, %rsp */
-	0xb8, 0x0f, 0x00, 0x00, 0x00,	/* mov $15, %eax */
-	0x0f, 0x05,			/* syscall: rt_sigreturn */
-	0x0f, 0x0b,			/* ud2 */
+	0x4d, 0x31, 0xff,		       /* xor %r15, %r15 */
+	0x4d, 0x85, 0xed,		       /* test %r13, %r13 */
+	0x74, 0x09,			       /* jz 1f */
+	0x41, 0xff, 0xd5,		       /* call *%r13 */
+	0x49, 0x89, 0xc7,		       /* mov %rax, %r15 */
+	0x44, 0x8b, 0x30,		       /* mov (%rax), %r14d */
+	0x48, 0x8b, 0x3b,		       /* 1: mov (%rbx), %rdi */
+	0x48, 0x8b, 0x73, 0x08,		       /* mov 8(%rbx), %rsi */
+	0x48, 0x8b, 0x53, 0x10,		       /* mov 16(%rbx), %rdx */
+	0x48, 0x8b, 0x4b, 0x18,		       /* mov 24(%rbx), %rcx */
+	0x48, 0x8b, 0x43, 0x20,		       /* mov 32(%rbx), %rax */
+	0x48, 0x85, 0xc0,		       /* test %rax, %rax */
+	0x74, 0x06,			       /* jz 2f */
+	0xff, 0xd0,			       /* call *%rax */
+	0x48, 0x89, 0x43, 0x28,		       /* mov %rax, 40(%rbx) */
+	0x4d, 0x85, 0xff,		       /* 2: test %r15, %r15 */
+	0x74, 0x03,			       /* jz 3f */
+	0x45, 0x89, 0x37,		       /* mov %r14d, (%r15) */
+	0x4c, 0x8d, 0x6b, 0x40,		       /* 3: lea 64(%rbx), %r13 */
+	0x48, 0x85, 0xed,		       /* 4: test %rbp, %rbp */
+	0x74, 0x2b,			       /* jz 5f */
+	0x49, 0x8b, 0x45, 0x00,		       /* mov (%r13), %rax */
+	0x49, 0x8b, 0x7d, 0x08,		       /* mov 8(%r13), %rdi */
+	0x49, 0x8b, 0x75, 0x10,		       /* mov 16(%r13), %rsi */
+	0x49, 0x8b, 0x55, 0x18,		       /* mov 24(%r13), %rdx */
+	0x4d, 0x8b, 0x55, 0x20,		       /* mov 32(%r13), %r10 */
+	0x4d, 0x8b, 0x45, 0x28,		       /* mov 40(%r13), %r8 */
+	0x4d, 0x8b, 0x4d, 0x30,		       /* mov 48(%r13), %r9 */
+	0x0f, 0x05,			       /* syscall */
+	0x49, 0x89, 0x45, 0x38,		       /* mov %rax, 56(%r13) */
+	0x49, 0x83, 0xc5, 0x40,		       /* add $64, %r13 */
+	0x48, 0xff, 0xcd,		       /* dec %rbp */
+	0xeb, 0xd0,			       /* jmp 4b */
+	0x4c, 0x8b, 0x73, 0x30,		       /* 5: mov 48(%rbx), %r14 */
+	0x48, 0xc7, 0x43, 0x38, 1,    0, 0, 0, /* movq $1, 56(%rbx) */
+	0x31, 0xc0,			       /* 6: xor %eax, %eax */
+	0xbf, 0xff, 0xff, 0xff, 0xff,	       /* mov $-1, %edi */
+	0x31, 0xf6,			       /* xor %esi, %esi */
+	0x31, 0xd2,			       /* xor %edx, %edx */
+	0x0f, 0x05,			       /* syscall */
+#define STUB_MARKER 0x84		       /* address after the marker */
+	0x49, 0xff, 0xce,		       /* dec %r14 */
+	0x7f, 0xee,			       /* jg 6b */
+	0x4c, 0x89, 0xe4,		       /* mov %r12, %rsp */
+	0xb8, 0x0f, 0x00, 0x00, 0x00,	       /* mov $15, %eax */
+	0x0f, 0x05,			       /* syscall: rt_sigreturn */
+	0x0f, 0x0b,			       /* ud2 */
 };
 _Static_assert(sizeof(stub) == STUB_MARKER + 17, "marker offset");
 _Static_assert(sizeof(stub) <= CPU_STUB_MAX, "stub size");
 _Static_assert(offsetof(struct cpu_call, function) == 32 &&
-	       offsetof(struct cpu_call, result) == 40 &&
-	       offsetof(struct cpu_call, spins) == 48 &&
-	       offsetof(struct cpu_call, done) == 56 && sizeof(struct cpu_call) == 64,
+		       offsetof(struct cpu_call, result) == 40 &&
+		       offsetof(struct cpu_call, spins) == 48 &&
+		       offsetof(struct cpu_call, done) == 56 &&
+		       sizeof(struct cpu_call) == 64,
 	       "the stub knows the block");
 _Static_assert(offsetof(struct cpu_op, arg) == 8 && sizeof(struct cpu_op) == 64 &&
-	       offsetof(struct cpu_op, result) == 56, "and the operations");
+		       offsetof(struct cpu_op, result) == 56,
+	       "and the operations");
 
 const uint8_t *cpu_stub(size_t *size, size_t *marker)
 {
@@ -209,7 +211,7 @@ void cpu_set_call(struct user_regs_struct *regs, uint64_t stub_addr, uint64_t st
 		  uint64_t block, unsigned ops, uint64_t frame, uint64_t errno_location)
 {
 	regs->rip = stub_addr;
-	regs->rsp = stack_top & ~(uint64_t)15;	/* aligned before the call instruction */
+	regs->rsp = stack_top & ~(uint64_t)15; /* aligned before the call instruction */
 	regs->rbp = ops;
 	regs->rbx = block;
 	regs->r12 = frame;
@@ -266,7 +268,7 @@ static size_t xstate_extent(uint64_t bits)
 		if (!(bits >> i & 1) || !__get_cpuid_count(0xd, i, &a, &b, &c, &d))
 			continue;
 		if (c & 1)
-			continue;	/* a supervisor state: never in a user's area */
+			continue; /* a supervisor state: never in a user's area */
 		if ((size_t)a + b > extent)
 			extent = (size_t)a + b;
 	}
@@ -276,16 +278,32 @@ static size_t xstate_extent(uint64_t bits)
 /* What the interrupted system call must look like when no kernel restarts it for us. */
 static void frame_registers(const struct user_regs_struct *r, struct frame_context *c)
 {
-	c->r8 = r->r8; c->r9 = r->r9; c->r10 = r->r10; c->r11 = r->r11;
-	c->r12 = r->r12; c->r13 = r->r13; c->r14 = r->r14; c->r15 = r->r15;
-	c->di = r->rdi; c->si = r->rsi; c->bp = r->rbp; c->bx = r->rbx;
-	c->dx = r->rdx; c->ax = r->rax; c->cx = r->rcx; c->sp = r->rsp;
-	c->ip = r->rip; c->eflags = r->eflags;
-	c->cs = (uint16_t)r->cs; c->ss = (uint16_t)r->ss;
+	c->r8 = r->r8;
+	c->r9 = r->r9;
+	c->r10 = r->r10;
+	c->r11 = r->r11;
+	c->r12 = r->r12;
+	c->r13 = r->r13;
+	c->r14 = r->r14;
+	c->r15 = r->r15;
+	c->di = r->rdi;
+	c->si = r->rsi;
+	c->bp = r->rbp;
+	c->bx = r->rbx;
+	c->dx = r->rdx;
+	c->ax = r->rax;
+	c->cx = r->rcx;
+	c->sp = r->rsp;
+	c->ip = r->rip;
+	c->eflags = r->eflags;
+	c->cs = (uint16_t)r->cs;
+	c->ss = (uint16_t)r->ss;
 	if ((long)r->orig_rax < 0)
 		return;
 	switch (-(long)r->rax) {
-	case ERESTARTSYS: case ERESTARTNOINTR: case ERESTARTNOHAND:
+	case ERESTARTSYS:
+	case ERESTARTNOINTR:
+	case ERESTARTNOHAND:
 		c->ax = r->orig_rax;
 		c->ip -= 2;
 		break;
@@ -319,8 +337,10 @@ size_t cpu_frame_build(const struct cpu_state *s, uint64_t top, uint64_t restore
 	frame_registers(&s->regs, &f.context);
 	memcpy(buf, &f, sizeof(f));
 	memcpy(buf + head, s->xstate, extent);
-	struct fpx_sw sw = { .magic1 = FP_XSTATE_MAGIC1, .xfeatures = bits | 3,
-		.extended_size = (uint32_t)extent + 4, .xstate_size = (uint32_t)extent };
+	struct fpx_sw sw = { .magic1 = FP_XSTATE_MAGIC1,
+			     .xfeatures = bits | 3,
+			     .extended_size = (uint32_t)extent + 4,
+			     .xstate_size = (uint32_t)extent };
 	memcpy(buf + head + FXSAVE_SIZE - sizeof(sw), &sw, sizeof(sw));
 	const uint32_t magic2 = FP_XSTATE_MAGIC2;
 	memcpy(buf + head + extent, &magic2, sizeof(magic2));
@@ -394,13 +414,13 @@ bool cpu_loaded_variable(const uint8_t *code, size_t size, uint64_t addr,
 		size_t next = i + 7;
 		memcpy(&relative, code + i + 3, sizeof(relative));
 		struct cpu_load load = { .address = addr + next +
-						    (uint64_t)(int64_t)relative };
+						 (uint64_t)(int64_t)relative };
 		size_t second = load_from_rax(code + next, &load.offset);
 		if (!second && code[i + 1] == 0x8d)
 			return false;
 		load.indirect = second && code[i + 1] == 0x8b;
 		next += second;
-		if (code[next] == 0x5d || code[next] == 0xc9)	/* pop %rbp, leave */
+		if (code[next] == 0x5d || code[next] == 0xc9) /* pop %rbp, leave */
 			next++;
 		*ret = load;
 		return code[next] == 0xc3;

@@ -29,7 +29,7 @@
 bool calls_is_agent_path(const char *path)
 {
 	return !strcmp(path, "/memfd:" CALLS_AGENT_NAME) ||
-	       strstr(path, "/.pymem-agent-");
+		strstr(path, "/.pymem-agent-");
 }
 
 static uint64_t in_any(const struct target *t, const char *name)
@@ -48,7 +48,7 @@ static void find_dlopen(struct target *t)
 	c->dlopen = in_any(t, "dlopen");
 	c->dlclose = in_any(t, "dlclose");
 	c->dlerror = in_any(t, "dlerror");
-	if (!c->dlopen) {	/* glibc before 2.34 without libdl */
+	if (!c->dlopen) { /* glibc before 2.34 without libdl */
 		c->dlopen = in_any(t, "__libc_dlopen_mode");
 		c->dlclose = in_any(t, "__libc_dlclose");
 		c->internal_dlopen = c->dlopen != 0;
@@ -64,8 +64,9 @@ static uint8_t *read_code(const struct target *t, struct range r, size_t *size)
 	if (r.end <= r.start || r.end - r.start > CODE_MAX)
 		return NULL;
 	uint8_t *code = malloc((size_t)(r.end - r.start));
-	*size = code ? memory_read_some(t->mem, r.start, code, (size_t)(r.end - r.start))
-		     : 0;
+	*size = code ?
+		memory_read_some(t->mem, r.start, code, (size_t)(r.end - r.start)) :
+		0;
 	if (code && !*size) {
 		free(code);
 		return NULL;

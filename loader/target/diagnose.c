@@ -64,9 +64,9 @@ static void lsm_hint(const struct process *p, char *buf, size_t size)
 	char *list = proc_read("/sys/kernel/security/lsm", 256, NULL);
 	if (label)
 		label[strcspn(label, "\n")] = 0;
-	snprintf(buf, size, "a security module (%s%s%s) may forbid it", list ? list :
-		 "SELinux deny_ptrace, AppArmor", label && *label ? "; its label: " : "",
-		 label ? label : "");
+	snprintf(buf, size, "a security module (%s%s%s) may forbid it",
+		 list ? list : "SELinux deny_ptrace, AppArmor",
+		 label && *label ? "; its label: " : "", label ? label : "");
 	free(label);
 	free(list);
 }
@@ -84,10 +84,12 @@ static int refuse_yama(const struct process *p, int scope, int sys,
 				 "kernel.yama.ptrace_scope is 2: only a process with "
 				 "CAP_SYS_PTRACE may trace %d: run as root",
 				 p->pid);
-	return load_fail(err, LOAD_E_PERMISSION, sys,
+	return load_fail(
+		err, LOAD_E_PERMISSION, sys,
 		"kernel.yama.ptrace_scope is 1: only an ancestor of %d or a process with "
 		"CAP_SYS_PTRACE may trace it: run as root, or set it to 0 with "
-		"`sysctl kernel.yama.ptrace_scope=0`", p->pid);
+		"`sysctl kernel.yama.ptrace_scope=0`",
+		p->pid);
 }
 
 int diagnose_refusal(const struct process *p, int sys, struct load_error *err)

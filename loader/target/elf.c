@@ -26,14 +26,29 @@ static void read_dynamic(struct elf *e)
 	for (size_t i = 0; i < count && list[i].d_tag != DT_NULL; i++) {
 		const Elf64_Dyn *d = &list[i];
 		switch (d->d_tag) {
-		case DT_SYMTAB: e->symtab = absolute(e, d->d_un.d_ptr); break;
-		case DT_STRTAB: e->strtab = absolute(e, d->d_un.d_ptr); break;
-		case DT_STRSZ: e->strsize = d->d_un.d_val; break;
-		case DT_HASH: e->hash = absolute(e, d->d_un.d_ptr); break;
-		case DT_GNU_HASH: e->gnu_hash = absolute(e, d->d_un.d_ptr); break;
-		case DT_SONAME: soname = d->d_un.d_val; break;
-		case DT_DEBUG: e->debug = d->d_un.d_ptr; break;
-		default: break;
+		case DT_SYMTAB:
+			e->symtab = absolute(e, d->d_un.d_ptr);
+			break;
+		case DT_STRTAB:
+			e->strtab = absolute(e, d->d_un.d_ptr);
+			break;
+		case DT_STRSZ:
+			e->strsize = d->d_un.d_val;
+			break;
+		case DT_HASH:
+			e->hash = absolute(e, d->d_un.d_ptr);
+			break;
+		case DT_GNU_HASH:
+			e->gnu_hash = absolute(e, d->d_un.d_ptr);
+			break;
+		case DT_SONAME:
+			soname = d->d_un.d_val;
+			break;
+		case DT_DEBUG:
+			e->debug = d->d_un.d_ptr;
+			break;
+		default:
+			break;
 		}
 	}
 	if (soname && e->strtab && soname < e->strsize)
@@ -94,14 +109,15 @@ static bool match(const struct elf *e, uint32_t index, const char *name,
 	    !memory_read(e->mem, e->strtab + s.st_name, text, length) ||
 	    memcmp(text, name, length))
 		return false;
-	*ret = (struct elf_symbol){ .addr = s.st_value + e->bias, .size = s.st_size,
-		.type = ELF64_ST_TYPE(s.st_info) };
+	*ret = (struct elf_symbol){ .addr = s.st_value + e->bias,
+				    .size = s.st_size,
+				    .type = ELF64_ST_TYPE(s.st_info) };
 	return true;
 }
 
 static bool gnu_lookup(const struct elf *e, const char *name, struct elf_symbol *ret)
 {
-	uint32_t head[4];	/* nbuckets, symoffset, bloom words, bloom shift */
+	uint32_t head[4]; /* nbuckets, symoffset, bloom words, bloom shift */
 	if (!memory_read(e->mem, e->gnu_hash, head, sizeof(head)) || !head[0] ||
 	    head[0] > CHAIN_MAX || head[2] > CHAIN_MAX)
 		return false;
@@ -128,7 +144,7 @@ static bool gnu_lookup(const struct elf *e, const char *name, struct elf_symbol 
 
 static bool sysv_lookup(const struct elf *e, const char *name, struct elf_symbol *ret)
 {
-	uint32_t head[2];	/* nbuckets, nchains */
+	uint32_t head[2]; /* nbuckets, nchains */
 	if (!memory_read(e->mem, e->hash, head, sizeof(head)) || !head[0])
 		return false;
 	uint32_t h = 0;

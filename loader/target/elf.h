@@ -14,23 +14,23 @@
 #include <stdint.h>
 
 struct elf {
-	int mem;		/* from memory_open; not owned */
-	uint64_t base;		/* address of the ELF header */
-	uint64_t bias;		/* run time address - file address */
-	uint64_t end;		/* end of the last PT_LOAD, absolute */
+	int mem;       /* from memory_open; not owned */
+	uint64_t base; /* address of the ELF header */
+	uint64_t bias; /* run time address - file address */
+	uint64_t end;  /* end of the last PT_LOAD, absolute */
 	uint16_t type, machine;
 	uint64_t symtab, strtab, strsize;
-	uint64_t hash, gnu_hash;	/* absolute, 0 = absent */
-	uint64_t dynamic;	/* absolute, 0 = a static program */
-	uint64_t debug;		/* DT_DEBUG: struct r_debug, 0 = absent */
-	bool interpreter;	/* has PT_INTERP */
-	char soname[64];	/* "" = none */
+	uint64_t hash, gnu_hash; /* absolute, 0 = absent */
+	uint64_t dynamic;	 /* absolute, 0 = a static program */
+	uint64_t debug;		 /* DT_DEBUG: struct r_debug, 0 = absent */
+	bool interpreter;	 /* has PT_INTERP */
+	char soname[64];	 /* "" = none */
 };
 
 struct elf_symbol {
-	uint64_t addr;		/* absolute */
+	uint64_t addr; /* absolute */
 	uint64_t size;
-	uint8_t type;		/* STT_* */
+	uint8_t type; /* STT_* */
 };
 
 /* False if there's no 64-bit little-endian ELF header at base or it is malformed. */

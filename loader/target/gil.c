@@ -34,15 +34,19 @@ static enum gil_state by_current(const struct target *t, int mem)
 
 /* Where 3.12 and later keep interpreters and their GILs. */
 struct places {
-	uint64_t head;		/* in the runtime: the newest interpreter */
-	uint64_t next, gil;	/* in an interpreter: the next one; pointer to its GIL */
-	uint64_t locked;	/* in a GIL: int, 1 = held, -1 = not made yet */
-	uint64_t interval;	/* in a GIL: microseconds, for checking the rest */
+	uint64_t head;	    /* in the runtime: the newest interpreter */
+	uint64_t next, gil; /* in an interpreter: the next one; pointer to its GIL */
+	uint64_t locked;    /* in a GIL: int, 1 = held, -1 = not made yet */
+	uint64_t interval;  /* in a GIL: microseconds, for checking the rest */
 };
 
 /* 3.12 (pycore_runtime.h, pycore_interp.h, pycore_gil.h); the same in all its builds. */
 static const struct places places_3_12 = {
-	.head = 40, .next = 0, .gil = 384, .locked = 16, .interval = 0,
+	.head = 40,
+	.next = 0,
+	.gil = 384,
+	.locked = 16,
+	.interval = 0,
 };
 
 /*
@@ -60,8 +64,11 @@ static bool read_places(int mem, uint64_t runtime, struct places *ret)
 	for (int i = 9; i + 4 < 32; i++) {
 		if (w[i + 2] || w[i + 4] != w[i + 1] + 8 || w[i + 3] != w[i + 1] + 16)
 			continue;
-		*ret = (struct places){ .head = w[5], .next = w[8], .gil = w[i],
-			.locked = 16, .interval = 0 };
+		*ret = (struct places){ .head = w[5],
+					.next = w[8],
+					.gil = w[i],
+					.locked = 16,
+					.interval = 0 };
 		return true;
 	}
 	return false;

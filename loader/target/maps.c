@@ -19,16 +19,23 @@ static bool parse_line(char *line, struct map *m)
 	char prot[5];
 	int used = 0;
 	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, prot, &offset,
-		   &major, &minor, &inode, &used) < 7 || !used)
+		   &major, &minor, &inode, &used) < 7 ||
+	    !used)
 		return false;
 	char *path = line + used;
 	size_t length = strlen(path);
 	static const char gone[] = " (deleted)";
 	const size_t tail = sizeof(gone) - 1;
-	*m = (struct map){ .start = start, .end = end, .offset = offset, .inode = inode,
-		.dev = (uint64_t)major << 32 | minor, .r = prot[0] == 'r',
-		.w = prot[1] == 'w', .x = prot[2] == 'x', .shared = prot[3] == 's',
-		.path = path };
+	*m = (struct map){ .start = start,
+			   .end = end,
+			   .offset = offset,
+			   .inode = inode,
+			   .dev = (uint64_t)major << 32 | minor,
+			   .r = prot[0] == 'r',
+			   .w = prot[1] == 'w',
+			   .x = prot[2] == 'x',
+			   .shared = prot[3] == 's',
+			   .path = path };
 	if (length > tail && !strcmp(path + length - tail, gone)) {
 		m->deleted = true;
 		path[length - tail] = 0;

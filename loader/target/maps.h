@@ -9,18 +9,18 @@
 #include <sys/types.h>
 
 struct map {
-	uint64_t start, end;	/* [start, end) */
+	uint64_t start, end; /* [start, end) */
 	uint64_t offset, inode;
-	uint64_t dev;		/* major << 32 | minor, as printed */
+	uint64_t dev; /* major << 32 | minor, as printed */
 	bool r, w, x, shared;
-	bool deleted;		/* " (deleted)" was cut off the path */
-	const char *path;	/* "" if anonymous; lives as long as the struct maps */
+	bool deleted;	  /* " (deleted)" was cut off the path */
+	const char *path; /* "" if anonymous; lives as long as the struct maps */
 };
 
 struct maps {
-	struct map *list;	/* ascending */
+	struct map *list; /* ascending */
 	size_t count;
-	char *text;		/* owns the paths */
+	char *text; /* owns the paths */
 };
 
 /*

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PF_KTHREAD 0x00200000u	/* include/linux/sched.h */
+#define PF_KTHREAD 0x00200000u /* include/linux/sched.h */
 
 char *proc_read(const char *path, size_t limit, size_t *size_ret)
 {
@@ -113,7 +113,7 @@ static int parse_stat(char *text, struct process *p)
 	p->comm[n] = 0;
 	char *field = close + 2;
 	p->state = *field;
-	for (int i = 4; i <= 22 && field; i++) {	/* field 22: starttime */
+	for (int i = 4; i <= 22 && field; i++) { /* field 22: starttime */
 		field = strchr(field, ' ');
 		if (field)
 			field++;

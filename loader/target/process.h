@@ -16,23 +16,23 @@
 #include "loader/error.h"
 
 struct process {
-	pid_t pid;		/* as asked for, in our pid namespace */
-	pid_t tgid;		/* != pid when a thread's id was given */
+	pid_t pid;  /* as asked for, in our pid namespace */
+	pid_t tgid; /* != pid when a thread's id was given */
 	pid_t ppid;
-	pid_t tracer;		/* 0 = none, or one that our pid namespace can't see */
-	char comm[32];		/* raw bytes of the target's choice */
-	char state;		/* R S D T t Z X I of the leader */
-	uid_t uid[4];		/* real, effective, saved, filesystem */
+	pid_t tracer;  /* 0 = none, or one that our pid namespace can't see */
+	char comm[32]; /* raw bytes of the target's choice */
+	char state;    /* R S D T t Z X I of the leader */
+	uid_t uid[4];  /* real, effective, saved, filesystem */
 	gid_t gid[4];
-	pid_t nspid[8];		/* ids from our namespace inwards */
-	int nspid_count;	/* >= 1 */
-	int seccomp;		/* 0, 1 strict, 2 filter */
+	pid_t nspid[8];	 /* ids from our namespace inwards */
+	int nspid_count; /* >= 1 */
+	int seccomp;	 /* 0, 1 strict, 2 filter */
 	bool no_new_privs;
 	bool kthread;
-	bool shadow_stack;	/* x86 user shadow stack is on */
+	bool shadow_stack; /* x86 user shadow stack is on */
 	unsigned threads;
-	uint64_t starttime;	/* clock ticks after boot: with pid, an identity */
-	pid_t live_tid;		/* a thread that still runs (pid if it does), 0 = none */
+	uint64_t starttime; /* clock ticks after boot: with pid, an identity */
+	pid_t live_tid;	    /* a thread that still runs (pid if it does), 0 = none */
 };
 
 /*

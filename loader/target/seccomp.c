@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define FILTERS_MAX 32
-#define PROGRAM_MAX 4096	/* BPF_MAXINSNS */
+#define PROGRAM_MAX 4096 /* BPF_MAXINSNS */
 
 #if defined __x86_64__
 #define OUR_ARCH AUDIT_ARCH_X86_64
@@ -27,10 +27,16 @@
 #error "name this processor's AUDIT_ARCH here"
 #endif
 
-#define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | \
-		      CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | \
-		      CLONE_CHILD_CLEARTID)
-#define CALL(call, ...) { SYS_##call, #call, { __VA_ARGS__ } }
+#define THREAD_FLAGS \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | \
+	 CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
+#define CALL(call, ...) \
+	{ \
+		SYS_##call, #call, \
+		{ \
+			__VA_ARGS__ \
+		} \
+	}
 
 /* The bare copy: clone and, at the end, wait4; the rest runs in the copy. */
 static const struct seccomp_call copy_calls[] = {
@@ -102,27 +108,52 @@ static bool load_word(const struct seccomp_data *data, uint32_t at, uint32_t *re
 static bool alu(uint16_t op, uint32_t operand, uint32_t *a)
 {
 	switch (op) {
-	case BPF_ADD: *a += operand; return true;
-	case BPF_SUB: *a -= operand; return true;
-	case BPF_MUL: *a *= operand; return true;
-	case BPF_DIV: *a = operand ? *a / operand : 0; return operand != 0;
-	case BPF_OR: *a |= operand; return true;
-	case BPF_AND: *a &= operand; return true;
-	case BPF_XOR: *a ^= operand; return true;
-	case BPF_LSH: *a = operand < 32 ? *a << operand : 0; return true;
-	case BPF_RSH: *a = operand < 32 ? *a >> operand : 0; return true;
-	case BPF_NEG: *a = 0u - *a; return true;
-	default: return false;
+	case BPF_ADD:
+		*a += operand;
+		return true;
+	case BPF_SUB:
+		*a -= operand;
+		return true;
+	case BPF_MUL:
+		*a *= operand;
+		return true;
+	case BPF_DIV:
+		*a = operand ? *a / operand : 0;
+		return operand != 0;
+	case BPF_OR:
+		*a |= operand;
+		return true;
+	case BPF_AND:
+		*a &= operand;
+		return true;
+	case BPF_XOR:
+		*a ^= operand;
+		return true;
+	case BPF_LSH:
+		*a = operand < 32 ? *a << operand : 0;
+		return true;
+	case BPF_RSH:
+		*a = operand < 32 ? *a >> operand : 0;
+		return true;
+	case BPF_NEG:
+		*a = 0u - *a;
+		return true;
+	default:
+		return false;
 	}
 }
 
 static bool jump_taken(uint16_t op, uint32_t a, uint32_t operand)
 {
 	switch (op) {
-	case BPF_JEQ: return a == operand;
-	case BPF_JGT: return a > operand;
-	case BPF_JGE: return a >= operand;
-	default: return (a & operand) != 0;	/* BPF_JSET */
+	case BPF_JEQ:
+		return a == operand;
+	case BPF_JGT:
+		return a > operand;
+	case BPF_JGE:
+		return a >= operand;
+	default:
+		return (a & operand) != 0; /* BPF_JSET */
 	}
 }
 
@@ -136,7 +167,8 @@ uint32_t seccomp_run(const struct sock_filter *code, size_t count,
 		const uint32_t operand = BPF_SRC(f->code) == BPF_X ? x : f->k;
 		uint32_t *to = BPF_CLASS(f->code) == BPF_LDX ? &x : &a;
 		switch (BPF_CLASS(f->code)) {
-		case BPF_LD: case BPF_LDX:
+		case BPF_LD:
+		case BPF_LDX:
 			if (BPF_MODE(f->code) == BPF_IMM)
 				*to = f->k;
 			else if (BPF_MODE(f->code) == BPF_LEN)
@@ -147,7 +179,8 @@ uint32_t seccomp_run(const struct sock_filter *code, size_t count,
 				 !load_word(data, f->k, to))
 				return SECCOMP_RET_KILL_PROCESS;
 			break;
-		case BPF_ST: case BPF_STX:
+		case BPF_ST:
+		case BPF_STX:
 			if (f->k >= BPF_MEMWORDS)
 				return SECCOMP_RET_KILL_PROCESS;
 			memory[f->k] = BPF_CLASS(f->code) == BPF_ST ? a : x;
@@ -183,7 +216,7 @@ static bool is_fatal(uint32_t action)
 	case SECCOMP_RET_LOG:
 	case SECCOMP_RET_ERRNO:
 		return false;
-	default:	/* kill, SIGSYS, or a supervisor whose answer nobody knows */
+	default: /* kill, SIGSYS, or a supervisor whose answer nobody knows */
 		return true;
 	}
 }
@@ -205,11 +238,11 @@ enum seccomp_verdict seccomp_judge(pid_t tid, const struct process *process, boo
 {
 	const struct seccomp_call *calls = agent ? agent_calls : copy_calls;
 	size_t call_count = agent ? sizeof(agent_calls) / sizeof(agent_calls[0]) :
-		sizeof(copy_calls) / sizeof(copy_calls[0]);
+				    sizeof(copy_calls) / sizeof(copy_calls[0]);
 	*culprit = NULL;
 	if (!process->seccomp)
 		return SECCOMP_FINE;
-	if (process->seccomp == 1) {	/* strict: read, write, exit and sigreturn only */
+	if (process->seccomp == 1) { /* strict: read, write, exit and sigreturn only */
 		*culprit = calls[0].name;
 		return SECCOMP_KILLS;
 	}

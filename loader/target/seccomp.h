@@ -20,9 +20,9 @@
 #include "loader/target/process.h"
 
 enum seccomp_verdict {
-	SECCOMP_FINE,		/* no filter, or nothing planned is fatal */
-	SECCOMP_KILLS,		/* a planned call would kill the process */
-	SECCOMP_UNREADABLE,	/* there is a filter and we may not read it */
+	SECCOMP_FINE,	    /* no filter, or nothing planned is fatal */
+	SECCOMP_KILLS,	    /* a planned call would kill the process */
+	SECCOMP_UNREADABLE, /* there is a filter and we may not read it */
 };
 
 struct seccomp_call {

@@ -24,8 +24,6 @@
 #include "loader/target/memory.h"
 #include "loader/target/python.h"
 
-
-
 static uint64_t auxv_value(const struct target *t, uint64_t key)
 {
 	char path[64];
@@ -70,7 +68,7 @@ static bool add_module(struct target *t, size_t index)
 		return true;
 	struct range text = text_of(t, index, elf.end);
 	if (!text.start)
-		return true;	/* mapped as data: a file somebody reads */
+		return true; /* mapped as data: a file somebody reads */
 	if (!(t->module_count & (t->module_count + 1))) {
 		size_t room = (size_t)t->module_count * 2 + 2;
 		struct module *more = realloc(t->modules, room * sizeof(*more));
@@ -78,8 +76,8 @@ static bool add_module(struct target *t, size_t index)
 			return false;
 		t->modules = more;
 	}
-	t->modules[t->module_count++] = (struct module){ .elf = elf, .text = text,
-		.path = m->path };
+	t->modules[t->module_count++] =
+		(struct module){ .elf = elf, .text = text, .path = m->path };
 	return true;
 }
 
@@ -94,7 +92,7 @@ static void classify(struct target *t, struct module *m, uint64_t entry, uint64_
 {
 	const char *name = strrchr(m->path, '/') + 1;
 	if (!interp && is_loader_name(m->elf.soname[0] ? m->elf.soname : name))
-		interp = m->elf.base;	/* started as `ld.so program` */
+		interp = m->elf.base; /* started as `ld.so program` */
 	if (m->elf.base == interp) {
 		m->kind = MODULE_LDSO;
 		t->ldso = m;
@@ -125,7 +123,7 @@ static int find_modules(struct target *t, struct load_error *err)
 		classify(t, &t->modules[i], entry, interp);
 	if (!t->libc && t->ldso && elf_address(&t->ldso->elf, "dlopen") &&
 	    elf_address(&t->ldso->elf, "malloc")) {
-		t->libc = t->ldso;	/* musl: both in one */
+		t->libc = t->ldso; /* musl: both in one */
 		t->libc_kind = LIBC_MUSL;
 	}
 	const struct map *vdso = maps_named(&t->maps, "[vdso]");
@@ -145,8 +143,8 @@ static int program_class(const struct target *t)
 		return 0;
 	ssize_t n = read(fd, ident, sizeof(ident));
 	close(fd);
-	return n == sizeof(ident) && !memcmp(ident, ELFMAG, SELFMAG) ? ident[EI_CLASS]
-								     : 0;
+	return n == sizeof(ident) && !memcmp(ident, ELFMAG, SELFMAG) ? ident[EI_CLASS] :
+								       0;
 }
 
 static int check_kind(const struct target *t, bool any_process, struct load_error *err)
@@ -168,13 +166,14 @@ static int check_kind(const struct target *t, bool any_process, struct load_erro
 				 "process %d (%s) doesn't run CPython: %s", t->pid,
 				 t->process.comm, python_absence(t));
 	if (t->python.free_threaded && !any_process)
-		return load_fail(
-			err, LOAD_E_UNSUPPORTED, 0,
-			"process %d (%s) runs a free-threaded build of CPython, whose objects "
-			"pymem can't read: run it with the ordinary build (python3.%u, not "
-			"python3.%ut)",
-			t->pid, t->process.comm, t->python.hex >> 16 & 255,
-			t->python.hex >> 16 & 255);
+		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
+				 "process %d (%s) runs a free-threaded build of CPython, "
+				 "whose objects "
+				 "pymem can't read: run it with the ordinary build "
+				 "(python3.%u, not "
+				 "python3.%ut)",
+				 t->pid, t->process.comm, t->python.hex >> 16 & 255,
+				 t->python.hex >> 16 & 255);
 	if (!t->ldso || !t->libc)
 		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
 				 "process %d is statically linked: without a dynamic "
@@ -191,7 +190,7 @@ static int open_memory(struct target *t, struct load_error *err)
 		if (!error && t->maps.count)
 			return 0;
 		if (!error)
-			error = -ESRCH;	/* its memory is gone already */
+			error = -ESRCH; /* its memory is gone already */
 		close(t->mem);
 		t->mem = error;
 	}

@@ -18,7 +18,7 @@
 #include "loader/target/process.h"
 
 struct range {
-	uint64_t start, end;	/* [start, end); empty if equal */
+	uint64_t start, end; /* [start, end); empty if equal */
 };
 
 static inline bool range_has(struct range r, uint64_t addr)
@@ -38,23 +38,23 @@ enum module_kind {
 struct module {
 	enum module_kind kind;
 	struct elf elf;
-	struct range text;	/* its executable mappings, first to last */
-	const char *path;	/* the target's name of it; lives in target.maps */
-	bool allocator;		/* defines malloc and is neither libc nor ld.so */
+	struct range text; /* its executable mappings, first to last */
+	const char *path;  /* the target's name of it; lives in target.maps */
+	bool allocator;	   /* defines malloc and is neither libc nor ld.so */
 };
 
 enum libc_kind { LIBC_UNKNOWN, LIBC_GLIBC, LIBC_MUSL };
 
 struct python {
 	bool found;
-	char version[80];	/* "3.11.2 (main, ...": printable, "" = unknown yet */
-	unsigned hex;		/* 0x030b02f0; 0 = unknown */
-	const char *path;	/* module that holds the interpreter */
-	struct elf elf;		/* its symbols */
-	uint64_t runtime;	/* _PyRuntime, 0 = before 3.7 or not exported */
-	uint64_t current;	/* function _PyThreadState_UncheckedGet, 0 = absent */
-	bool free_threaded;	/* a build without a GIL (3.13+, Py_GIL_DISABLED) */
-	int copies;		/* modules that define an interpreter */
+	char version[80];   /* "3.11.2 (main, ...": printable, "" = unknown yet */
+	unsigned hex;	    /* 0x030b02f0; 0 = unknown */
+	const char *path;   /* module that holds the interpreter */
+	struct elf elf;	    /* its symbols */
+	uint64_t runtime;   /* _PyRuntime, 0 = before 3.7 or not exported */
+	uint64_t current;   /* function _PyThreadState_UncheckedGet, 0 = absent */
+	bool free_threaded; /* a build without a GIL (3.13+, Py_GIL_DISABLED) */
+	int copies;	    /* modules that define an interpreter */
 };
 
 #define MODULE_LIMIT 8192
@@ -64,18 +64,18 @@ struct python {
 /* Addresses in the target's C library and dynamic loader; 0 = absent. */
 struct target_calls {
 	uint64_t dlopen, dlclose, dlerror, errno_location, exit;
-	bool internal_dlopen;	/* __libc_dlopen_mode: other flags */
-	uint64_t gadget;	/* syscall; ret */
-	uint64_t restorer;	/* mov $15, %rax; syscall */
-	uint64_t restorers[TARGET_RESTORERS];	/* every one found */
+	bool internal_dlopen;		      /* __libc_dlopen_mode: other flags */
+	uint64_t gadget;		      /* syscall; ret */
+	uint64_t restorer;		      /* mov $15, %rax; syscall */
+	uint64_t restorers[TARGET_RESTORERS]; /* every one found */
 	int restorer_count;
-	uint64_t loader_locks[4];	/* recursive mutexes of ld.so: all must be free */
+	uint64_t loader_locks[4]; /* recursive mutexes of ld.so: all must be free */
 	int loader_lock_count;
-	struct range unsafe[TARGET_UNSAFE];	/* allocator and thread creation code */
+	struct range unsafe[TARGET_UNSAFE]; /* allocator and thread creation code */
 	int unsafe_count;
-	uint64_t kept_start;	/* pymem_agent_start of an agent that stayed, 0 = none */
-	uint64_t kept_handle;	/* its struct link_map, 0 = unknown */
-	struct range kept;	/* where it lies */
+	uint64_t kept_start;  /* pymem_agent_start of an agent that stayed, 0 = none */
+	uint64_t kept_handle; /* its struct link_map, 0 = unknown */
+	struct range kept;    /* where it lies */
 };
 
 #define TARGET_USED 16
@@ -83,19 +83,19 @@ struct target_calls {
 struct target {
 	pid_t pid;
 	struct process process;
-	int pidfd;		/* -1: the kernel has none (before 5.3) */
+	int pidfd; /* -1: the kernel has none (before 5.3) */
 	int mem;
 	struct maps maps;
 	struct module *modules;
 	int module_count;
-	struct module *exe, *ldso, *libc;	/* NULL = not found */
+	struct module *exe, *ldso, *libc; /* NULL = not found */
 	enum libc_kind libc_kind;
 	struct range vdso;
-	uint8_t *code;		/* libc's text, for looking at call sites */
+	uint8_t *code; /* libc's text, for looking at call sites */
 	struct range code_range;
 	struct target_calls calls;
 	struct python python;
-	struct range used[TARGET_USED];	/* where loaders before us let threads run; */
+	struct range used[TARGET_USED]; /* where loaders before us let threads run; */
 	int used_count;			/* a thread in there must not be borrowed */
 };
 

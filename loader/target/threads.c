@@ -28,8 +28,8 @@ static const long restarted[] = {
 
 /* An attach alone makes them return EINTR. */
 static const long interrupted[] = {
-	SYS_epoll_pwait, SYS_rt_sigtimedwait, SYS_semtimedop, SYS_io_getevents,
-	SYS_semop, SYS_msgsnd, SYS_io_uring_enter, 441 /* epoll_pwait2 */,
+	SYS_epoll_pwait, SYS_rt_sigtimedwait, SYS_semtimedop,	  SYS_io_getevents,
+	SYS_semop,	 SYS_msgsnd,	      SYS_io_uring_enter, 441 /* epoll_pwait2 */,
 #ifdef SYS_epoll_wait
 	SYS_epoll_wait,
 #endif
@@ -50,9 +50,9 @@ static enum thread_rank rank_futex(const unsigned long long arg[6], bool seccomp
 		return seccomp && arg[3] ? THREAD_WAITS_OTHER : THREAD_WAITS_CONDITION;
 	case FUTEX_WAIT:
 	case FUTEX_LOCK_PI:
-		return THREAD_NEVER;	/* lll_lock: a lock of malloc, stdio... */
+		return THREAD_NEVER; /* lll_lock: a lock of malloc, stdio... */
 	default:
-		return THREAD_RUNS;	/* wake-ups are over at once */
+		return THREAD_RUNS; /* wake-ups are over at once */
 	}
 }
 
@@ -81,7 +81,7 @@ bool threads_endless_wait(long nr, const unsigned long long arg[6])
 #endif
 	case SYS_epoll_pwait:
 		return (int)arg[3] < 0;
-	case 441:		/* epoll_pwait2 */
+	case 441: /* epoll_pwait2 */
 		return !arg[3];
 	case SYS_rt_sigtimedwait:
 		return !arg[2];
@@ -107,8 +107,9 @@ static bool look(pid_t pid, pid_t tid, bool seccomp, struct thread *ret)
 	char *text = proc_read(path, 512, NULL);
 	unsigned long long arg[6] = { 0 };
 	long nr;
-	if (text && sscanf(text, "%ld %llx %llx %llx %llx %llx %llx", &nr, &arg[0],
-			   &arg[1], &arg[2], &arg[3], &arg[4], &arg[5]) == 7) {
+	if (text &&
+	    sscanf(text, "%ld %llx %llx %llx %llx %llx %llx", &nr, &arg[0], &arg[1],
+		   &arg[2], &arg[3], &arg[4], &arg[5]) == 7) {
 		t.syscall = nr;
 		t.rank = threads_rank(nr, arg, seccomp);
 	}

@@ -15,7 +15,7 @@
 #include <sys/types.h>
 
 enum thread_rank {
-	THREAD_WAITS_CONDITION,	/* futex(FUTEX_WAIT_BITSET): GIL, condition, semaphore */
+	THREAD_WAITS_CONDITION, /* futex(FUTEX_WAIT_BITSET): GIL, condition, semaphore */
 	THREAD_WAITS_INPUT,	/* poll, read, nanosleep, wait...: restarted exactly */
 	THREAD_RUNS,		/* user code (or a short system call) */
 	THREAD_WAITS_OTHER,	/* another system call */
@@ -26,7 +26,7 @@ enum thread_rank {
 struct thread {
 	pid_t tid;
 	enum thread_rank rank;
-	long syscall;		/* its system call, -1 = none */
+	long syscall; /* its system call, -1 = none */
 	char state;
 	bool main;
 };

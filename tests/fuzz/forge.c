@@ -58,17 +58,20 @@ static uint8_t *build(uint8_t *out, const uint8_t **data, size_t *left, uint64_t
 {
 	const uint8_t *const p = *data;
 	struct block_head head = {
-		.type = p[0] % (BLOCK_TYPE_COUNT + 1), .flags = p[1] & 7, .count = p[2],
-		.raw_size = (uint32_t)(p[3] | p[4] << 8), .sequence = sequence,
+		.type = p[0] % (BLOCK_TYPE_COUNT + 1),
+		.flags = p[1] & 7,
+		.count = p[2],
+		.raw_size = (uint32_t)(p[3] | p[4] << 8),
+		.sequence = sequence,
 	};
 	const uint8_t known = head.type < BLOCK_TYPE_COUNT ? head.type : 0;
 
 	if (head.raw_size > *left - 5)
 		head.raw_size = (uint32_t)(*left - 5);
 	head.columns = layouts[known].ncolumns + (p[1] >> 6 == 3);
-	head.first = head.type == BLOCK_VALUES || head.type == BLOCK_REFS
-			     ? firsts[0] - (firsts[0] > 0)
-			     : firsts[known];
+	head.first = head.type == BLOCK_VALUES || head.type == BLOCK_REFS ?
+		firsts[0] - (firsts[0] > 0) :
+		firsts[known];
 	head.frame_size =
 		(uint32_t)block_store(out + BLOCK_HEAD_SIZE, p + 5, head.raw_size);
 	head.frame_crc = crc32c(0, out + BLOCK_HEAD_SIZE, head.frame_size);

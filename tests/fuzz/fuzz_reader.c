@@ -143,9 +143,20 @@ static int end(struct snap_sink *s)
 }
 
 static const struct snap_sink_ops ops = {
-	.fact = fact, .string = string, .type = type, .shape = shape, .object = object,
-	.value = value, .thread = thread, .frame = frame, .root = root, .map = map,
-	.buffer = buffer, .size_check = size_check, .error = error, .progress = progress,
+	.fact = fact,
+	.string = string,
+	.type = type,
+	.shape = shape,
+	.object = object,
+	.value = value,
+	.thread = thread,
+	.frame = frame,
+	.root = root,
+	.map = map,
+	.buffer = buffer,
+	.size_check = size_check,
+	.error = error,
+	.progress = progress,
 	.end = end,
 };
 
@@ -177,7 +188,9 @@ static void feed(const uint8_t *data, size_t size, int strict)
 {
 	static const struct snap_parser_ops parser_ops = { begin, finish };
 	const struct snap_parser_options options = {
-		.max_block = 1 << 20, .max_objects = 100000, .max_refs = 100000,
+		.max_block = 1 << 20,
+		.max_objects = 100000,
+		.max_refs = 100000,
 		.strict = strict,
 	};
 	struct snap_problem problem = { 0 };

@@ -10,16 +10,25 @@
 const char *const gen_leak_names[GEN_LEAK_COUNT] = { "none", "module", "lru", "closure" };
 
 const char *const gen_keys[16] = {
-	"id", "name", "email", "tags", "score", "handler",
-	"ROWS", "PEOPLE", "STORE", "sessions", "CALLBACKS", "ring",
-	"chain", "app", "app.cache", "sys",
+	"id",	 "name",   "email",	"tags",	    "score",	 "handler",
+	"ROWS",	 "PEOPLE", "STORE",	"sessions", "CALLBACKS", "ring",
+	"chain", "app",	   "app.cache", "sys",
 };
 enum {
-	KEY_HANDLER = 5, KEY_ROWS, KEY_PEOPLE, KEY_STORE, KEY_SESSIONS, KEY_CALLBACKS,
-	KEY_RING, KEY_CHAIN, KEY_APP, KEY_CACHE, KEY_SYS
+	KEY_HANDLER = 5,
+	KEY_ROWS,
+	KEY_PEOPLE,
+	KEY_STORE,
+	KEY_SESSIONS,
+	KEY_CALLBACKS,
+	KEY_RING,
+	KEY_CHAIN,
+	KEY_APP,
+	KEY_CACHE,
+	KEY_SYS
 };
 
-enum { LIST_PART = 1000000 };	/* a list longer than this becomes a list of lists */
+enum { LIST_PART = 1000000 }; /* a list longer than this becomes a list of lists */
 
 /* ---- tools ---- */
 
@@ -59,7 +68,7 @@ void gen_object(struct gen *g, uint64_t addr, uint32_t type, uint32_t shape,
 		uint64_t size, uint64_t refcount, const uint64_t *refs, uint32_t nrefs)
 {
 	const bool leaf = type == T_STR || type == T_INT || type == T_FLOAT ||
-			  type == T_NONE || type == T_BOOL;
+		type == T_NONE || type == T_BOOL;
 	const struct snap_object o = {
 		.addr = addr,
 		.size = size,
@@ -243,8 +252,9 @@ static void types(struct gen *g)
 static void shape(struct gen *g, uint32_t id, uint8_t tail, uint32_t n,
 		  const struct snap_label *labels)
 {
-	SEND(g, shape, &(struct snap_shape){ .id = id, .nfixed = n, .fixed = labels,
-					     .tail = tail });
+	SEND(g, shape,
+	     &(struct snap_shape){
+		     .id = id, .nfixed = n, .fixed = labels, .tail = tail });
 }
 
 static struct snap_label label(struct gen *g, uint8_t kind, const char *name)
@@ -258,31 +268,33 @@ static void shapes(struct gen *g)
 {
 	shape(g, S_LIST, SNAP_TAIL_INDEX, 0, NULL);
 	shape(g, S_DICT, SNAP_TAIL_PAIRS, 0, NULL);
-	shape(g, S_NODE, SNAP_TAIL_OTHER, 4, (struct snap_label[]){
-		ATTR(g, "prev"), ATTR(g, "next"), ATTR(g, "key"), ATTR(g, "value") });
-	shape(g, S_SESSION, SNAP_TAIL_OTHER, 2, (struct snap_label[]){
-		ATTR(g, "data"), ATTR(g, "user") });
-	shape(g, S_FUNCTION, SNAP_TAIL_OTHER, 4, (struct snap_label[]){
-		ATTR(g, "__code__"), ATTR(g, "__globals__"), ATTR(g, "__closure__"),
-		ATTR(g, "__defaults__") });
-	shape(g, S_CELL, SNAP_TAIL_OTHER, 1, (struct snap_label[]){
-		label(g, SNAP_LABEL_CELL, "history") });
-	shape(g, S_MODULE, SNAP_TAIL_OTHER, 1, (struct snap_label[]){
-		label(g, SNAP_LABEL_DICT, NULL) });
-	shape(g, S_WEAK, SNAP_TAIL_OTHER, 1, (struct snap_label[]){
-		label(g, SNAP_LABEL_WEAK, NULL) });
-	shape(g, S_CLASS, SNAP_TAIL_OTHER, 4, (struct snap_label[]){
-		ATTR(g, "name"), ATTR(g, "email"), ATTR(g, "parent"), ATTR(g, "score") });
+	shape(g, S_NODE, SNAP_TAIL_OTHER, 4,
+	      (struct snap_label[]){ ATTR(g, "prev"), ATTR(g, "next"), ATTR(g, "key"),
+				     ATTR(g, "value") });
+	shape(g, S_SESSION, SNAP_TAIL_OTHER, 2,
+	      (struct snap_label[]){ ATTR(g, "data"), ATTR(g, "user") });
+	shape(g, S_FUNCTION, SNAP_TAIL_OTHER, 4,
+	      (struct snap_label[]){ ATTR(g, "__code__"), ATTR(g, "__globals__"),
+				     ATTR(g, "__closure__"), ATTR(g, "__defaults__") });
+	shape(g, S_CELL, SNAP_TAIL_OTHER, 1,
+	      (struct snap_label[]){ label(g, SNAP_LABEL_CELL, "history") });
+	shape(g, S_MODULE, SNAP_TAIL_OTHER, 1,
+	      (struct snap_label[]){ label(g, SNAP_LABEL_DICT, NULL) });
+	shape(g, S_WEAK, SNAP_TAIL_OTHER, 1,
+	      (struct snap_label[]){ label(g, SNAP_LABEL_WEAK, NULL) });
+	shape(g, S_CLASS, SNAP_TAIL_OTHER, 4,
+	      (struct snap_label[]){ ATTR(g, "name"), ATTR(g, "email"), ATTR(g, "parent"),
+				     ATTR(g, "score") });
 }
 
 /* Addresses of what is sent at the end. */
 static void reserve(struct gen *g)
 {
 	static const uint16_t sizes[HUB_COUNT] = {
-		[HUB_NONE] = 16, [HUB_TRUE] = 28, [HUB_APP] = 88, [HUB_CACHE] = 88,
-		[HUB_SYS] = 88, [HUB_APP_DICT] = 600, [HUB_CACHE_DICT] = 600,
-		[HUB_SYS_DICT] = 600, [HUB_MODULES] = 600, [HUB_CODE] = 300,
-		[HUB_ROOT_NODE] = 80, [HUB_HANDLER] = 160,
+		[HUB_NONE] = 16,	[HUB_TRUE] = 28,      [HUB_APP] = 88,
+		[HUB_CACHE] = 88,	[HUB_SYS] = 88,	      [HUB_APP_DICT] = 600,
+		[HUB_CACHE_DICT] = 600, [HUB_SYS_DICT] = 600, [HUB_MODULES] = 600,
+		[HUB_CODE] = 300,	[HUB_ROOT_NODE] = 80, [HUB_HANDLER] = 160,
 	};
 
 	for (int i = 0; i < HUB_COUNT; i++)
@@ -350,8 +362,8 @@ static void finish_leak(struct gen *g, struct gen_list *store)
 		gen_append(g, store, gen_key(g, KEY_SESSIONS));
 		gen_append(g, store, g->sessions.addr);
 		break;
-	case GEN_LEAK_LRU:	/* the root node's value, see finish_hubs */
-	case GEN_LEAK_CLOSURE:	/* the handler's closure, there too */
+	case GEN_LEAK_LRU:     /* the root node's value, see finish_hubs */
+	case GEN_LEAK_CLOSURE: /* the handler's closure, there too */
 		break;
 	case GEN_LEAK_NONE:
 	case GEN_LEAK_COUNT:
@@ -379,20 +391,22 @@ static void finish_hubs(struct gen *g, const struct gen_list *store)
 {
 	const bool lru = g->options->leak == GEN_LEAK_LRU;
 	const uint64_t app[] = {
-		gen_key(g, KEY_ROWS), g->rows.addr,
-		gen_key(g, KEY_PEOPLE), g->people.addr,
+		gen_key(g, KEY_ROWS),	   g->rows.addr,
+		gen_key(g, KEY_PEOPLE),	   g->people.addr,
 		gen_key(g, KEY_CALLBACKS), g->callbacks.addr,
-		gen_key(g, KEY_CHAIN), g->chain ? g->chain : gen_hub(g, HUB_NONE),
-		gen_key(g, KEY_HANDLER), gen_hub(g, HUB_HANDLER),
+		gen_key(g, KEY_CHAIN),	   g->chain ? g->chain : gen_hub(g, HUB_NONE),
+		gen_key(g, KEY_HANDLER),   gen_hub(g, HUB_HANDLER),
 	};
 	const uint64_t modules[] = {
-		gen_key(g, KEY_APP), gen_hub(g, HUB_APP), gen_key(g, KEY_CACHE),
+		gen_key(g, KEY_APP),   gen_hub(g, HUB_APP), gen_key(g, KEY_CACHE),
 		gen_hub(g, HUB_CACHE), gen_key(g, KEY_SYS), gen_hub(g, HUB_SYS),
 	};
 	const uint64_t sys[] = { gen_key(g, KEY_APP), gen_hub(g, HUB_MODULES) };
 	const uint64_t root[4] = {
-		g->ring_prev, g->ring.count ? g->ring.items[0] : g->ring_prev,
-		gen_hub(g, HUB_NONE), lru ? g->sessions.addr : gen_hub(g, HUB_NONE),
+		g->ring_prev,
+		g->ring.count ? g->ring.items[0] : g->ring_prev,
+		gen_hub(g, HUB_NONE),
+		lru ? g->sessions.addr : gen_hub(g, HUB_NONE),
 	};
 
 	finish_handler(g);
@@ -400,7 +414,7 @@ static void finish_hubs(struct gen *g, const struct gen_list *store)
 	g->type_count[T_LRU_NODE]++;
 	gen_object(g, g->hub[HUB_ROOT_NODE], T_LRU_NODE, S_NODE, 64,
 		   g->hub_count[HUB_ROOT_NODE], root, 4);
-	gen_hub(g, HUB_MODULES);	/* the interpreter's */
+	gen_hub(g, HUB_MODULES); /* the interpreter's */
 	module(g, HUB_APP, HUB_APP_DICT);
 	module(g, HUB_CACHE, HUB_CACHE_DICT);
 	module(g, HUB_SYS, HUB_SYS_DICT);
@@ -428,8 +442,12 @@ static void finish_leaves(struct gen *g)
 static void root(struct gen *g, uint8_t kind, uint32_t thread, uint32_t frame,
 		 const char *name, uint64_t target)
 {
-	SEND(g, root, &(struct snap_root){ .kind = kind, .thread = thread, .frame = frame,
-					   .name = string(g, name), .target = target });
+	SEND(g, root,
+	     &(struct snap_root){ .kind = kind,
+				  .thread = thread,
+				  .frame = frame,
+				  .name = string(g, name),
+				  .target = target });
 }
 
 static void frame(struct gen *g, uint32_t id, uint32_t thread, uint32_t depth,
@@ -483,12 +501,20 @@ static void rest(struct gen *g)
 {
 	const uint64_t start = 0x7f1000000000, pools = g->next_pool - start;
 
-	SEND(g, map, &(struct snap_map){
-		.start = start, .end = g->next_pool, .name = string(g, ""),
-		.class_ = SNAP_MAP_ANON, .perms = 3, .rss = pools, .pss = pools,
-		.private_dirty = pools, .anonymous = pools, .live = pools,
-		.object_bytes = pools - pools / 10,
-	});
+	SEND(g, map,
+	     &(struct snap_map){
+		     .start = start,
+		     .end = g->next_pool,
+		     .name = string(g, ""),
+		     .class_ = SNAP_MAP_ANON,
+		     .perms = 3,
+		     .rss = pools,
+		     .pss = pools,
+		     .private_dirty = pools,
+		     .anonymous = pools,
+		     .live = pools,
+		     .object_bytes = pools - pools / 10,
+	     });
 	SEND(g, size_check, &(struct snap_size_check){ .type = T_STR, .checked = 1000 });
 	fact_u64(g, "objects", g->objects);
 	SEND(g, end);
@@ -499,7 +525,9 @@ static bool init(struct gen *g, struct snap_sink *sink, const struct gen_options
 	const size_t types = (size_t)options->types + T_FIRST_CLASS + 1;
 
 	*g = (struct gen){
-		.sink = sink, .options = options, .next_pool = 0x7f1000000000,
+		.sink = sink,
+		.options = options,
+		.next_pool = 0x7f1000000000,
 		.next_large = 0x55aa00000000,
 		.random = options->seed * 0x9e3779b97f4a7c15u + 0x1234567,
 		.type_addr = calloc(types, sizeof(uint64_t)),

@@ -28,13 +28,13 @@ enum gen_leak {
 extern const char *const gen_leak_names[GEN_LEAK_COUNT];
 
 struct gen_options {
-	uint64_t objects;	/* about so many, at least some 700 */
+	uint64_t objects; /* about so many, at least some 700 */
 	uint64_t seed;
 	uint32_t pid;
-	enum gen_leak leak;	/* who holds the leaked objects */
-	uint32_t leak_percent;	/* of all objects, 0 = 30 when a leak is planted */
-	uint32_t types;		/* classes of records; 0 = 20 */
-	uint32_t string_size;	/* longest text */
+	enum gen_leak leak;    /* who holds the leaked objects */
+	uint32_t leak_percent; /* of all objects, 0 = 30 when a leak is planted */
+	uint32_t types;	       /* classes of records; 0 = 20 */
+	uint32_t string_size;  /* longest text */
 	bool no_values;
 };
 
@@ -52,8 +52,19 @@ struct gen_list {
 
 /* An object of the skeleton: its address is known, its count grows. */
 enum gen_hub {
-	HUB_NONE, HUB_TRUE, HUB_APP, HUB_CACHE, HUB_SYS, HUB_APP_DICT, HUB_CACHE_DICT,
-	HUB_SYS_DICT, HUB_MODULES, HUB_CODE, HUB_ROOT_NODE, HUB_HANDLER, HUB_COUNT
+	HUB_NONE,
+	HUB_TRUE,
+	HUB_APP,
+	HUB_CACHE,
+	HUB_SYS,
+	HUB_APP_DICT,
+	HUB_CACHE_DICT,
+	HUB_SYS_DICT,
+	HUB_MODULES,
+	HUB_CODE,
+	HUB_ROOT_NODE,
+	HUB_HANDLER,
+	HUB_COUNT
 };
 
 enum gen_type {
@@ -94,20 +105,20 @@ struct gen {
 	int err;
 	uint64_t random;
 	uint64_t objects;
-	uint32_t strings;	/* ids given */
+	uint32_t strings; /* ids given */
 	uint32_t types;
 
 	uint64_t pool[64], pool_end[64], next_pool, next_large;
 	uint64_t hub[HUB_COUNT];
 	uint64_t hub_count[HUB_COUNT];
-	uint64_t *type_addr;	/* by type id */
-	uint64_t *type_count;	/* instances */
+	uint64_t *type_addr;  /* by type id */
+	uint64_t *type_count; /* instances */
 	uint64_t small_int[256], small_int_count[256];
-	uint64_t key[16], key_count[16];	/* interned strings that are dict keys */
+	uint64_t key[16], key_count[16]; /* interned strings that are dict keys */
 
 	struct gen_list rows, people, sessions, callbacks, ring, kept;
 	uint64_t ring_prev, chain;
-	uint64_t unit;		/* how many units so far */
+	uint64_t unit; /* how many units so far */
 };
 
 uint64_t gen_random(struct gen *g, uint64_t below);

@@ -18,9 +18,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: pymem-jsonl [-c] FILE\n");
 		return 2;
 	}
-	result = chrome ? snap_export_heapsnapshot(argv[2], 0, stdout, &processes,
-						      &problem)
-			: snap_export_jsonl(argv[1], stdout, &problem);
+	result = chrome ?
+		snap_export_heapsnapshot(argv[2], 0, stdout, &processes, &problem) :
+		snap_export_jsonl(argv[1], stdout, &problem);
 	if (result != 0)
 		fprintf(stderr, "pymem-jsonl: %s\n", problem.text);
 	return result != 0;

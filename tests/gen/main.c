@@ -98,8 +98,8 @@ static enum gen_leak parse_leak(const char *text, uint32_t *percent)
 		if (strlen(gen_leak_names[i]) != length ||
 		    strncmp(text, gen_leak_names[i], length) != 0)
 			continue;
-		*percent = text[length] ? (uint32_t)strtoul(text + length + 1, NULL, 10)
-					: 30;
+		*percent = text[length] ? (uint32_t)strtoul(text + length + 1, NULL, 10) :
+					  30;
 		return (enum gen_leak)i;
 	}
 	return GEN_LEAK_COUNT;
@@ -120,19 +120,34 @@ static int parse(int argc, char **argv, struct gen_options *options, const char 
 
 	while ((c = getopt(argc, argv, "n:s:p:t:l:Vao:h")) != -1) {
 		switch (c) {
-		case 'n': options->objects = parse_count(optarg); break;
-		case 's': options->seed = strtoull(optarg, NULL, 10); break;
-		case 'p': options->pid = (uint32_t)strtoul(optarg, NULL, 10); break;
-		case 't': options->types = (uint32_t)strtoul(optarg, NULL, 10); break;
+		case 'n':
+			options->objects = parse_count(optarg);
+			break;
+		case 's':
+			options->seed = strtoull(optarg, NULL, 10);
+			break;
+		case 'p':
+			options->pid = (uint32_t)strtoul(optarg, NULL, 10);
+			break;
+		case 't':
+			options->types = (uint32_t)strtoul(optarg, NULL, 10);
+			break;
 		case 'l':
 			options->leak = parse_leak(optarg, &options->leak_percent);
 			if (options->leak == GEN_LEAK_COUNT)
 				return -1;
 			break;
-		case 'V': options->no_values = true; break;
-		case 'a': *mode = "ab"; break;
-		case 'o': *path = optarg; break;
-		default: return -1;
+		case 'V':
+			options->no_values = true;
+			break;
+		case 'a':
+			*mode = "ab";
+			break;
+		case 'o':
+			*path = optarg;
+			break;
+		default:
+			return -1;
 		}
 	}
 	return optind == argc ? 0 : -1;

@@ -20,9 +20,9 @@ struct recording {
 	struct snap_sink sink;
 	struct snap_object *objects;
 	size_t count, capacity;
-	uint64_t *refs;			/* of all objects */
+	uint64_t *refs; /* of all objects */
 	size_t nrefs, refs_capacity;
-	struct snap_value *values;	/* in the order of the objects */
+	struct snap_value *values; /* in the order of the objects */
 	size_t nvalues, values_capacity;
 	char *text;
 	size_t text_size, text_capacity;
@@ -121,8 +121,8 @@ static int encode(const struct recording *r, bool values, void *memory, uint64_t
 	struct snap_writer *const w =
 		snap_writer_init(memory, snap_writer_memory(), count_bytes, bytes, &err);
 	struct snap_sink *const sink = w ? snap_writer_sink(w) : NULL;
-	const struct snap_value *v = r->values, *const end =
-							v + (values ? r->nvalues : 0);
+	const struct snap_value *v = r->values,
+				*const end = v + (values ? r->nvalues : 0);
 
 	for (uint32_t i = 1; i <= r->types && err == 0; i++)
 		err = sink->ops->type(sink, &(struct snap_type){ .id = i });
@@ -162,7 +162,9 @@ static int run(const struct recording *r, bool values)
 int main(int argc, char **argv)
 {
 	static const struct snap_sink_ops ops = {
-		.object = keep_object, .value = keep_value, .type = keep_type,
+		.object = keep_object,
+		.value = keep_value,
+		.type = keep_type,
 		.shape = keep_shape,
 	};
 	static const struct snap_sink_ops nothing;

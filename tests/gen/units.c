@@ -35,8 +35,8 @@ static void record(struct gen *g)
 /* An instance of one of the classes: name, email, parent, score in slots */
 static void person(struct gen *g)
 {
-	const uint32_t type = T_FIRST_CLASS +
-			      (uint32_t)gen_random(g, g->types - T_FIRST_CLASS + 1);
+	const uint32_t type =
+		T_FIRST_CLASS + (uint32_t)gen_random(g, g->types - T_FIRST_CLASS + 1);
 	const uint64_t self = gen_alloc(g, 64 + 16);
 	uint64_t refs[4];
 	char text[64];
@@ -77,8 +77,8 @@ static void node(struct gen *g)
 void gen_close_ring(struct gen *g)
 {
 	const uint64_t refs[4] = {
-		g->ring.count ? g->ring.items[g->ring.count - 1]
-			      : gen_hub(g, HUB_ROOT_NODE),
+		g->ring.count ? g->ring.items[g->ring.count - 1] :
+				gen_hub(g, HUB_ROOT_NODE),
 		gen_hub(g, HUB_ROOT_NODE),
 		gen_hub(g, HUB_NONE),
 		gen_hub(g, HUB_NONE),
@@ -140,7 +140,7 @@ void gen_unit(struct gen *g)
 {
 	static void (*const kinds[10])(struct gen *) = {
 		record, record, record, record, person,
-		person, person, node, link, closure,
+		person, person, node,	link,	closure,
 	};
 
 	kinds[gen_random(g, 10)](g);

@@ -44,8 +44,8 @@ static void begin(struct out *out, FILE *file)
 
 	*out = (struct out){ .file = file,
 			     .indexer = snap_indexer_create(),
-			     .memory = aligned_alloc(64, (snap_writer_memory() + 63) &
-								 ~63ul) };
+			     .memory = aligned_alloc(
+				     64, (snap_writer_memory() + 63) & ~63ul) };
 	w = snap_writer_init(out->memory, snap_writer_memory(), write_bytes, out, &err);
 	check(err);
 	out->sink = snap_writer_sink(w);
@@ -96,9 +96,14 @@ static void facts(struct out *out, uint64_t pid)
 static void type(struct out *out, uint32_t id, const char *name, uint8_t kind,
 		 uint32_t flags)
 {
-	SEND(out, type, &(struct snap_type){
-		.id = id, .name = string(out, name), .addr = 0x555500000000 + id * 0x400,
-		.flags = flags, .kind = kind, .basicsize = 16 + id, .itemsize = id % 3 });
+	SEND(out, type,
+	     &(struct snap_type){ .id = id,
+				  .name = string(out, name),
+				  .addr = 0x555500000000 + id * 0x400,
+				  .flags = flags,
+				  .kind = kind,
+				  .basicsize = 16 + id,
+				  .itemsize = id % 3 });
 }
 
 enum { OBJECT = 1, STR, BYTES, INT, FLOAT, BOOL, NONE, DICT, TUPLE, OWNED };
@@ -123,23 +128,32 @@ static void shapes(struct out *out)
 	struct snap_label labels[SNAP_LABEL_KIND_COUNT];
 
 	for (uint8_t i = 0; i < SNAP_LABEL_KIND_COUNT; i++)
-		labels[i] =
-			(struct snap_label){ i, i % 3 == 1 ? string(out, "n\xc3\xa4me")
-							   : 0 };
-	SEND(out, shape, &(struct snap_shape){ .id = 1, .nfixed = SNAP_LABEL_KIND_COUNT,
-					       .fixed = labels });
+		labels[i] = (struct snap_label){ i,
+						 i % 3 == 1 ? string(out, "n\xc3\xa4me") :
+							      0 };
+	SEND(out, shape,
+	     &(struct snap_shape){
+		     .id = 1, .nfixed = SNAP_LABEL_KIND_COUNT, .fixed = labels });
 	for (uint8_t i = 0; i < SNAP_TAIL_COUNT; i++)
-		SEND(out, shape, &(struct snap_shape){ .id = i + 2u, .nfixed = i % 3,
-						       .fixed = labels + 6, .tail = i });
+		SEND(out, shape,
+		     &(struct snap_shape){ .id = i + 2u,
+					   .nfixed = i % 3,
+					   .fixed = labels + 6,
+					   .tail = i });
 }
 
 static void object(struct out *out, uint64_t addr, uint32_t t, uint32_t shape,
 		   uint32_t nrefs, const uint64_t *refs)
 {
-	SEND(out, object, &(struct snap_object){
-		.addr = addr, .size = 16 + addr % 100, .refcount = addr % 5, .type = t,
-		.shape = shape, .flags = (uint32_t)(addr >> 4) & 127, .nrefs = nrefs,
-		.refs = refs });
+	SEND(out, object,
+	     &(struct snap_object){ .addr = addr,
+				    .size = 16 + addr % 100,
+				    .refcount = addr % 5,
+				    .type = t,
+				    .shape = shape,
+				    .flags = (uint32_t)(addr >> 4) & 127,
+				    .nrefs = nrefs,
+				    .refs = refs });
 }
 
 static void value(struct out *out, uint64_t addr, uint8_t kind, const void *text,
@@ -235,10 +249,17 @@ static void objects(struct out *out)
 
 static void rest(struct out *out)
 {
-	const uint32_t name = string(out, "m\xc3\xb6" "dule");
+	const uint32_t name = string(out,
+				     "m\xc3\xb6"
+				     "dule");
 
-	SEND(out, thread, &(struct snap_thread){ .id = 1, .name = name, .native_id = 77,
-		.ident = 0x7f0011223344, .interpreter = 0, .flags = 3 });
+	SEND(out, thread,
+	     &(struct snap_thread){ .id = 1,
+				    .name = name,
+				    .native_id = 77,
+				    .ident = 0x7f0011223344,
+				    .interpreter = 0,
+				    .flags = 3 });
 	SEND(out, thread, &(struct snap_thread){ .id = 2 });
 	SEND(out, frame,
 	     &(struct snap_frame){ .id = 1,
@@ -279,8 +300,13 @@ static void rest(struct out *out)
 					 .swap = 3,
 					 .live = 4,
 					 .object_bytes = 5 });
-	SEND(out, buffer, &(struct snap_buffer){ .object = KEY(1), .data = 0x7f9900000000,
-		.length = 1ull << 40, .owner = KEY(2), .source = name, .flags = 7 });
+	SEND(out, buffer,
+	     &(struct snap_buffer){ .object = KEY(1),
+				    .data = 0x7f9900000000,
+				    .length = 1ull << 40,
+				    .owner = KEY(2),
+				    .source = name,
+				    .flags = 7 });
 	SEND(out, size_check, &(struct snap_size_check){ STR, 1000, 3, 50, 60 });
 	SEND(out, error,
 	     &(struct snap_error){ .addr = KEY(4), .type = OWNED, .text = name });

@@ -55,7 +55,7 @@ static struct {
 	int objects;
 	uint32_t strings;
 	uint64_t next;
-	uint64_t limit;			/* bytes to write, for `cut` */
+	uint64_t limit; /* bytes to write, for `cut` */
 } g;
 
 static char long_name[10001];
@@ -101,8 +101,9 @@ static void fact(const char *key, uint64_t value)
 
 static void fact_text(const char *key, const char *text)
 {
-	struct snap_fact f = { .key = key, .kind = SNAP_FACT_TEXT, .text = text,
-			       .size = strlen(text) };
+	struct snap_fact f = {
+		.key = key, .kind = SNAP_FACT_TEXT, .text = text, .size = strlen(text)
+	};
 	check(g.sink->ops->fact(g.sink, &f), "fact");
 }
 
@@ -222,8 +223,12 @@ static void shop(struct process *p, int sessions, int records)
 static void hostile(struct process *p)
 {
 	static const char *const values[] = {
-		"\033]0;owned\007", "\u202e gnp.exe", "\u5e83\u3044 \U0001f40d \uac00",
-		"e\u0301e\u0301\u200b|", "\xff\xfe\xc3(", "tab\tnew\nline\r\x7f",
+		"\033]0;owned\007",
+		"\u202e gnp.exe",
+		"\u5e83\u3044 \U0001f40d \uac00",
+		"e\u0301e\u0301\u200b|",
+		"\xff\xfe\xc3(",
+		"tab\tnew\nline\r\x7f",
 	};
 	struct object *d, *list = new_object(T_LIST, 200);
 	list->shape = S_LIST;
@@ -266,7 +271,7 @@ static void send_types(void)
 			.name = string(type_names[i]),
 			.addr = 0x600000 + i * 0x400ull,
 			.flags = SNAP_TYPE_GC |
-				 (python ? SNAP_TYPE_PYTHON | SNAP_TYPE_HEAP : 0),
+				(python ? SNAP_TYPE_PYTHON | SNAP_TYPE_HEAP : 0),
 			.kind = kinds[i],
 			.basicsize = 32,
 		};
@@ -322,8 +327,11 @@ static void send_object(const struct object *o)
 static void send_root(uint8_t kind, const char *name, uint32_t frame,
 		      struct object *target)
 {
-	struct snap_root r = { .kind = kind, .thread = frame ? 1 : 0, .frame = frame,
-			       .name = string(name), .target = target->addr };
+	struct snap_root r = { .kind = kind,
+			       .thread = frame ? 1 : 0,
+			       .frame = frame,
+			       .name = string(name),
+			       .target = target->addr };
 	target->refcount++;
 	check(g.sink->ops->root(g.sink, &r), "root");
 }
@@ -376,8 +384,10 @@ static void send_memory(const struct process *p)
 		 0, 0);
 	send_map(0x7ffd00000000, 0x21000, 0x9000, SNAP_MAP_STACK, "[stack]", 0, 0);
 	if (p->buffer) {
-		struct snap_buffer b = { .object = p->buffer->addr, .data = 0x510000,
-					 .length = 65536, .source = string("buffer"),
+		struct snap_buffer b = { .object = p->buffer->addr,
+					 .data = 0x510000,
+					 .length = 65536,
+					 .source = string("buffer"),
 					 .flags = SNAP_BUFFER_OWNER };
 		check(g.sink->ops->buffer(g.sink, &b), "buffer");
 	}
@@ -389,7 +399,7 @@ static void send_process(const struct process *p, uint64_t pid)
 	fact_text("python.version", "3.11.7 (main)");
 	send_types();
 	send_shapes();
-	for (int i = 0; i < p->nmodules; i++)	/* counted before the objects are sent */
+	for (int i = 0; i < p->nmodules; i++) /* counted before the objects are sent */
 		send_root(SNAP_ROOT_MODULE, p->names[i], 0, p->modules[i]);
 	if (p->locals[0]) {
 		send_threads();
@@ -426,9 +436,9 @@ static uint64_t build(const char *kind, struct process *p)
 		shop(p, 60, 3);
 	if (strcmp(kind, "cut") == 0)
 		g.limit = 2600;
-	return strcmp(kind, "other") == 0   ? 77 :
-	       strcmp(kind, "hostile") == 0 ? 666 :
-					      4242;
+	return strcmp(kind, "other") == 0    ? 77 :
+		strcmp(kind, "hostile") == 0 ? 666 :
+					       4242;
 }
 
 int main(int argc, char **argv)

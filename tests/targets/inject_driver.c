@@ -120,18 +120,41 @@ int main(int argc, char **argv)
 	int rounds = 1, opt, failures = 0;
 	while ((opt = getopt(argc, argv, "xkavn:wlorcs:")) != -1) {
 		switch (opt) {
-		case 'x': external = true; break;
-		case 'k': keep = true; break;
-		case 'a': options.any_process = true; break;
-		case 'v': options.log = print_line; break;
-		case 'n': rounds = atoi(optarg); break;
-		case 'w': wait = true; break;
-		case 'l': strcpy(options.start.skip_types, "?"); break;
-		case 'o': strcpy(options.start.skip_types, "%"); break;
-		case 'r': remove = true; break;
-		case 'c': cut = true; break;
-		case 's': options.safe_point_ms = (unsigned)atoi(optarg); break;
-		default: return 2;
+		case 'x':
+			external = true;
+			break;
+		case 'k':
+			keep = true;
+			break;
+		case 'a':
+			options.any_process = true;
+			break;
+		case 'v':
+			options.log = print_line;
+			break;
+		case 'n':
+			rounds = atoi(optarg);
+			break;
+		case 'w':
+			wait = true;
+			break;
+		case 'l':
+			strcpy(options.start.skip_types, "?");
+			break;
+		case 'o':
+			strcpy(options.start.skip_types, "%");
+			break;
+		case 'r':
+			remove = true;
+			break;
+		case 'c':
+			cut = true;
+			break;
+		case 's':
+			options.safe_point_ms = (unsigned)atoi(optarg);
+			break;
+		default:
+			return 2;
 		}
 	}
 	if (argc - optind != 2)
@@ -158,7 +181,8 @@ int main(int argc, char **argv)
 			continue;
 		}
 		int injected = external ? inject_external(pid, &options, &in, &err) :
-			inject_agent(pid, &options, &in, &err), ejected = -1;
+					  inject_agent(pid, &options, &in, &err),
+		    ejected = -1;
 		if (!injected) {
 			if (!cut)
 				receive(&in, &o, wait);

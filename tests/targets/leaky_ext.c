@@ -27,8 +27,7 @@ static PyObject *keep(PyObject *self, PyObject *obj)
 }
 
 struct box {
-	PyObject_HEAD
-	long number;
+	PyObject_HEAD long number;
 	PyObject *item;
 };
 
@@ -39,8 +38,7 @@ static void box_free(PyObject *self)
 }
 
 static PyTypeObject box_type = {
-	PyVarObject_HEAD_INIT(NULL, 0)
-	.tp_name = "leaky_ext.Box",
+	PyVarObject_HEAD_INIT(NULL, 0).tp_name = "leaky_ext.Box",
 	.tp_basicsize = sizeof(struct box),
 	.tp_flags = Py_TPFLAGS_DEFAULT,
 	.tp_dealloc = box_free,

@@ -22,8 +22,7 @@
 
 #include "agent/start.h"
 
-__attribute__((section(".pymem_start"), used))
-struct pymem_start pymem_start_block = {
+__attribute__((section(".pymem_start"), used)) struct pymem_start pymem_start_block = {
 	.magic = PYMEM_START_MAGIC,
 	.version = PYMEM_START_VERSION,
 	.size = sizeof(struct pymem_start),
@@ -67,7 +66,7 @@ static void run(void)
 	say(PYMEM_MSG_HELLO, PYMEM_START_VERSION, (uint64_t)syscall(SYS_gettid));
 	stream();
 	close(job.stream_fd);
-	if (job.skip_types[0] == '!') {	/* test: stay until cancelled */
+	if (job.skip_types[0] == '!') { /* test: stay until cancelled */
 		struct pymem_msg m;
 		while (read(job.command_fd, &m, sizeof(m)) < 0 && errno == EINTR)
 			;
@@ -77,7 +76,7 @@ static void run(void)
 	close(job.control_fd);
 	if (job.command_fd != job.control_fd)
 		close(job.command_fd);
-	if (linger)		/* test: a thread that is slow to end */
+	if (linger) /* test: a thread that is slow to end */
 		usleep(400000);
 }
 
@@ -93,8 +92,8 @@ static void *worker(void *unused)
 	return NULL;
 }
 
-__attribute__((visibility("default")))
-int pymem_agent_start(const struct pymem_start *start)
+__attribute__((visibility("default"))) int pymem_agent_start(
+	const struct pymem_start *start)
 {
 	int expected = 0;
 	if (start->version != PYMEM_START_VERSION || start->size != sizeof(*start))
@@ -119,8 +118,7 @@ int pymem_agent_start(const struct pymem_start *start)
 	return -error;
 }
 
-__attribute__((constructor))
-static void load(void)
+__attribute__((constructor)) static void load(void)
 {
 	/* volatile: clang would run this at compile time, when it isn't configured yet */
 	if (!*(volatile uint32_t *)&pymem_start_block.configured)

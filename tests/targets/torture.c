@@ -189,7 +189,7 @@ static int spin_avx512(void)
 		: [in] "m"(in)
 		: "rcx", "xmm1", "xmm2", "cc");
 	return memcmp(z, in, 64) || memcmp(y, in, 32) || memcmp(x, in, 16) ||
-	       mask != 0xa5a5;
+		mask != 0xa5a5;
 }
 
 static int spin_sse(void)
@@ -205,10 +205,11 @@ static int spin_sse(void)
 		"pushfq\n pop %[flags]\n cld\n mov -64(%%rsp), %[red]\n fstpl %[st]\n"
 		"movdqu %%xmm2, %[x]\n"
 		: [x] "=m"(x), [flags] "=&r"(flags), [red] "=&r"(red), [st] "=m"(st)
-		: [in] "m"(in) : "rcx", "xmm2", "cc", "memory");
+		: [in] "m"(in)
+		: "rcx", "xmm2", "cc", "memory");
 	__asm__ volatile("stmxcsr %0" : "=m"(after));
 	return memcmp(x, in, 16) || !(flags & 0x400) || red != 0x5a5a ||
-	       before != after || st < 3.14159 || st > 3.1416;
+		before != after || st < 3.14159 || st > 3.1416;
 }
 
 static void *register_loop(void *arg)
@@ -257,7 +258,7 @@ static void on_user(int sig, siginfo_t *info, void *context)
 static void *signal_loop(void *arg)
 {
 	(void)arg;
-	const int sig = SIGRTMIN + 3;	/* queued: every one counts */
+	const int sig = SIGRTMIN + 3; /* queued: every one counts */
 	struct sigaction action = { .sa_sigaction = on_user, .sa_flags = SA_SIGINFO };
 	sigaction(sig, &action, NULL);
 	while (!atomic_load(&stop)) {
@@ -350,19 +351,19 @@ static void *rseq_loop(void *arg)
 	while (!atomic_load(&stop)) {
 		unsigned long old = commits;
 		tries++;
-		__asm__ volatile(
-			".pushsection .data.rseq_cs, \"aw\"\n .balign 32\n"
-			"3: .long 0, 0\n .quad 1f, (2f - 1f), 4f\n .popsection\n"
-			"lea 3b(%%rip), %%rax\n mov %%rax, %[section]\n"
-			"1: mov $20000, %%ecx\n 5: dec %%ecx\n jnz 5b\n"
-			"incq %[commits]\n"
-			"2: jmp 6f\n"
-			".long 0x53053053\n"
-			"4: incq %[aborts]\n"
-			"6:\n"
-			: [section] "=m"(rseq_area.section), [commits] "+m"(commits),
-			  [aborts] "+m"(aborts)
-			: : "rax", "rcx", "cc", "memory");
+		__asm__ volatile(".pushsection .data.rseq_cs, \"aw\"\n .balign 32\n"
+				 "3: .long 0, 0\n .quad 1f, (2f - 1f), 4f\n .popsection\n"
+				 "lea 3b(%%rip), %%rax\n mov %%rax, %[section]\n"
+				 "1: mov $20000, %%ecx\n 5: dec %%ecx\n jnz 5b\n"
+				 "incq %[commits]\n"
+				 "2: jmp 6f\n"
+				 ".long 0x53053053\n"
+				 "4: incq %[aborts]\n"
+				 "6:\n"
+				 : [section] "=m"(rseq_area.section),
+				   [commits] "+m"(commits), [aborts] "+m"(aborts)
+				 :
+				 : "rax", "rcx", "cc", "memory");
 		if (commits + aborts != tries || commits > old + 1)
 			complain("a restartable sequence was neither committed nor "
 				 "aborted");
@@ -380,8 +381,8 @@ static void *rseq_loop(void *arg)
 /* ---- locks ---- */
 
 /* mini_agent takes it, too */
-__attribute__((visibility("default")))
-pthread_mutex_t torture_mutex = PTHREAD_MUTEX_INITIALIZER;
+__attribute__((visibility("default"))) pthread_mutex_t torture_mutex =
+	PTHREAD_MUTEX_INITIALIZER;
 
 static void *hold_locks(void *arg)
 {
@@ -500,9 +501,9 @@ int main(int argc, char **argv)
 		return 2;
 	bare_count = number;
 	bool alone = modes[mode].work == storm && number == 1;
-	depth = modes[mode].stack == 16384 ? 20
-		: modes[mode].stack	   ? (unsigned)number
-					   : 10;
+	depth = modes[mode].stack == 16384 ? 20 :
+		modes[mode].stack	   ? (unsigned)number :
+					     10;
 	int threads =
 		modes[mode].work == deep_loop && modes[mode].stack != 16384 ? 1 : number;
 	pthread_t input, *worker = calloc((size_t)threads, sizeof(*worker));

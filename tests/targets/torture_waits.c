@@ -240,7 +240,7 @@ int main(int argc, char **argv)
 		int error = errno;
 		printf("%s %d %d %.1f\n", argv[1], result, error, now() - start);
 		fflush(stdout);
-		char byte;	/* there until the test is done with us */
+		char byte; /* there until the test is done with us */
 		for (errno = 0; read(0, &byte, 1) > 0 || errno == EINTR;)
 			errno = 0;
 		return 0;

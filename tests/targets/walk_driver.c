@@ -21,14 +21,14 @@
 #include "walk_trace.h"
 
 enum driver_flags {
-	DRIVER_COPY = 1,	/* walk in a copy, as a capture does */
+	DRIVER_COPY = 1, /* walk in a copy, as a capture does */
 	DRIVER_NO_VALUES = 2,
-	DRIVER_NO_SINK = 4,	/* throw all events away: the walk alone, for timing */
-	DRIVER_NO_OUTPUT = 8,	/* encode and compress, but write nothing */
-	DRIVER_TRACE = 16,	/* lines of text (walk_trace.h) instead of a snapshot */
+	DRIVER_NO_SINK = 4,   /* throw all events away: the walk alone, for timing */
+	DRIVER_NO_OUTPUT = 8, /* encode and compress, but write nothing */
+	DRIVER_TRACE = 16,    /* lines of text (walk_trace.h) instead of a snapshot */
 };
 
-enum { DRIVER_LIMIT_SHIFT = 8 };	/* flags above: MiB the walk may map, 0 = any */
+enum { DRIVER_LIMIT_SHIFT = 8 }; /* flags above: MiB the walk may map, 0 = any */
 
 int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret,
 		 char *err, size_t err_size);
@@ -55,11 +55,16 @@ static int run(const char *path, unsigned flags, struct walk_stats *stats, char 
 	static const struct snap_sink_ops nothing;
 	struct snap_sink none = { &nothing }, *sink = &none;
 	struct walk_options options = { .values = !(flags & DRIVER_NO_VALUES),
-		.value_limit = 64, .sample_limit = 10000, .seed = 42,
-		.in_copy = flags & DRIVER_COPY,
-		.copy_of = flags & DRIVER_COPY ? (uint32_t)getppid() : 0 };
-	struct snap_fact pid = { .key = "pid", .kind = SNAP_FACT_U64,
-		.u64 = (uint64_t)getpid() };
+					.value_limit = 64,
+					.sample_limit = 10000,
+					.seed = 42,
+					.in_copy = flags & DRIVER_COPY,
+					.copy_of = flags & DRIVER_COPY ?
+						(uint32_t)getppid() :
+						0 };
+	struct snap_fact pid = { .key = "pid",
+				 .kind = SNAP_FACT_U64,
+				 .u64 = (uint64_t)getpid() };
 	static struct walk_trace trace;
 	struct snap_writer *writer = NULL;
 	struct cpython *py;
@@ -130,8 +135,8 @@ int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret,
 	pid = syscall(SYS_clone, 0UL, NULL, NULL, NULL, NULL);
 	if (pid == 0) {
 		peek_be_alone();
-		result.rc = run(path, flags, &result.stats, result.err,
-				sizeof(result.err));
+		result.rc =
+			run(path, flags, &result.stats, result.err, sizeof(result.err));
 		if (write(pipe_fd[1], &result, sizeof(result)) != (ssize_t)sizeof(result))
 			_exit(2);
 		_exit(0);

@@ -31,8 +31,8 @@ static char *room(struct walk_trace *trace, size_t size)
 	return trace->buf + trace->used;
 }
 
-__attribute__((format(printf, 2, 3)))
-static int put(struct snap_sink *sink, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int put(struct snap_sink *sink,
+						     const char *format, ...)
 {
 	struct walk_trace *trace = (struct walk_trace *)sink;
 	char *at = room(trace, 512);
@@ -157,10 +157,20 @@ static int on_end(struct snap_sink *s)
 }
 
 static const struct snap_sink_ops trace_ops = {
-	.fact = on_fact, .string = on_string, .type = on_type, .shape = on_shape,
-	.object = on_object, .value = on_value, .thread = on_thread, .frame = on_frame,
-	.root = on_root, .map = on_map, .buffer = on_buffer, .size_check = on_size_check,
-	.error = on_error, .end = on_end,
+	.fact = on_fact,
+	.string = on_string,
+	.type = on_type,
+	.shape = on_shape,
+	.object = on_object,
+	.value = on_value,
+	.thread = on_thread,
+	.frame = on_frame,
+	.root = on_root,
+	.map = on_map,
+	.buffer = on_buffer,
+	.size_check = on_size_check,
+	.error = on_error,
+	.end = on_end,
 };
 
 void walk_trace_init(struct walk_trace *trace, int fd)

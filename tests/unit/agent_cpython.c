@@ -40,8 +40,8 @@ static void micro_releases_may_differ(void **state)
 		bool owns;
 	} rows[] = {
 		{ 0x030c01, false }, { 0x030d00, false }, { 0x030d0c, false },
-		{ 0x030d0d, true }, { 0x030d0f, true }, { 0x030e00, false },
-		{ 0x030e03, false }, { 0x030e04, true }, { 0x030f02, true },
+		{ 0x030d0d, true },  { 0x030d0f, true },  { 0x030e00, false },
+		{ 0x030e03, false }, { 0x030e04, true },  { 0x030f02, true },
 	};
 	struct layout lay;
 
@@ -64,7 +64,7 @@ static void a_longer_head_moves_the_fields_of_objects(void **state)
 	assert_int_equal(16, traced.refcnt);
 	assert_int_equal(plain.tp_name + 16, traced.tp_name);
 	assert_int_equal(plain.dict_keys + 16, traced.dict_keys);
-	assert_int_equal(plain.keys_nentries, traced.keys_nentries);	/* no object */
+	assert_int_equal(plain.keys_nentries, traced.keys_nentries); /* no object */
 }
 
 static void safe_reads_stop_at_holes(void **state)
@@ -102,7 +102,10 @@ static long weigh(int a, unsigned b, long c, double d)
 
 static void calls_follow_their_signature(void **state)
 {
-	union { long (*fn)(int, unsigned, long, double); void *p; } u = { .fn = weigh };
+	union {
+		long (*fn)(int, unsigned, long, double);
+		void *p;
+	} u = { .fn = weigh };
 	double d = 7;
 	uint64_t args[4] = { (uint64_t)-3, 5, 6, 0 }, ret = 0;
 

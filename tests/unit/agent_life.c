@@ -80,9 +80,16 @@ static int configure(const char *const *env, struct trigger_config *c, char *err
 static void test_config_good(void **state)
 {
 	static const char *const env[] = {
-		"HOME=/", "PYMEM_OUTPUT=/tmp/%p-%t", "PYMEM_SIGNAL=SIGUSR1",
-		"PYMEM_INTERVAL=90s", "PYMEM_RSS_LIMIT=3G", "PYMEM_AT_EXIT=yes",
-		"PYMEM_KEEP=5", "PYMEM_VALUES=0", "PYMEM_TEST_ANYTHING=1", NULL,
+		"HOME=/",
+		"PYMEM_OUTPUT=/tmp/%p-%t",
+		"PYMEM_SIGNAL=SIGUSR1",
+		"PYMEM_INTERVAL=90s",
+		"PYMEM_RSS_LIMIT=3G",
+		"PYMEM_AT_EXIT=yes",
+		"PYMEM_KEEP=5",
+		"PYMEM_VALUES=0",
+		"PYMEM_TEST_ANYTHING=1",
+		NULL,
 	};
 	struct trigger_config c;
 	char err[256];
@@ -153,10 +160,10 @@ static void test_config_previews(void **state)
 		int rc;
 		uint32_t values;
 	} cases[] = {
-		{ "PYMEM_KEEP=1", 1, 64 },	   { "PYMEM_VALUES=no", 1, 0 },
-		{ "PYMEM_VALUES=1", 1, 64 },	   { "PYMEM_VALUES=2", 1, 2 },
-		{ "PYMEM_VALUES=4096", 1, 4096 },  { "PYMEM_VALUES=4097", -1, 0 },
-		{ "PYMEM_VALUES=-1", -1, 0 },	   { "PYMEM_VALUES=20x", -1, 0 },
+		{ "PYMEM_KEEP=1", 1, 64 },	  { "PYMEM_VALUES=no", 1, 0 },
+		{ "PYMEM_VALUES=1", 1, 64 },	  { "PYMEM_VALUES=2", 1, 2 },
+		{ "PYMEM_VALUES=4096", 1, 4096 }, { "PYMEM_VALUES=4097", -1, 0 },
+		{ "PYMEM_VALUES=-1", -1, 0 },	  { "PYMEM_VALUES=20x", -1, 0 },
 	};
 
 	(void)state;
@@ -238,7 +245,7 @@ static void test_output_rotates(void **state)
 		unlink(path);
 	}
 	assert_int_equal(output_open(&c, &o), 0);
-	output_abandon(&o);		/* nothing worth keeping: nothing left */
+	output_abandon(&o); /* nothing worth keeping: nothing left */
 	assert_int_equal(rmdir(dir), 0);
 	assert_int_equal(output_check(&c), -ENOENT);
 	assert_true(output_open(&c, &o) < 0);
@@ -263,15 +270,15 @@ static void test_control(void **state)
 		    msg.text_size == 5);
 	assert_false(control_cancelled(&control, 0));
 	msg.type = PYMEM_MSG_CANCEL;
-	msg.nonce = 98;			/* not for us */
+	msg.nonce = 98; /* not for us */
 	send(pair[0], &msg, sizeof(msg), 0);
 	assert_false(control_cancelled(&control, 0));
 	msg.nonce = 99;
 	send(pair[0], &msg, sizeof(msg), 0);
 	assert_true(control_cancelled(&control, 100));
-	close(pair[0]);			/* the loader died */
+	close(pair[0]); /* the loader died */
 	assert_true(control_cancelled(&control, 100));
-	control_send(&control, PYMEM_MSG_DONE, 0, 0, 0, 0, NULL);	/* no SIGPIPE */
+	control_send(&control, PYMEM_MSG_DONE, 0, 0, 0, 0, NULL); /* no SIGPIPE */
 	control_close(&control);
 	assert_int_equal(fcntl(pair[1], F_GETFD), -1);
 }
@@ -296,7 +303,7 @@ static void test_recycled_fd(void **state)
 	assert_int_equal(stream_write(&stream, "secret", 6), -EBADF);
 	assert_true(control_cancelled(&control, 0));
 	control_close(&control);
-	assert_int_equal(fstat(pair[1], &st), 0);	/* still the application's */
+	assert_int_equal(fstat(pair[1], &st), 0); /* still the application's */
 	assert_int_equal(st.st_size, 0);
 	close(pair[0]);
 	close(pair[1]);
@@ -439,7 +446,7 @@ static void test_worker(void **state)
 		}
 	}
 	sched_setaffinity(0, sizeof(one), &one);
-	run_worker(&worker, true);	/* and maps what it keeps */
+	run_worker(&worker, true); /* and maps what it keeps */
 	free(seen.block);
 	mapped(&count);
 	before = mapped(&count);
@@ -455,7 +462,7 @@ static void test_worker(void **state)
 	for (int i = 0; i < 10; i++)
 		run_worker(&worker, i & 1), free(seen.block);
 	after = mapped(&count_after);
-	if (glibc) {	/* no arena of 64 MiB, no cached stack */
+	if (glibc) { /* no arena of 64 MiB, no cached stack */
 		assert_int_equal(before, after);
 		assert_int_equal(count, count_after);
 	}

@@ -50,11 +50,20 @@ static unsigned char entry(unsigned kind, unsigned units)
 static void test_locations(void **state)
 {
 	const unsigned char table[] = {
-		entry(3, 2), 0x21,			/* 0-3: line 20, short form */
-		entry(11, 1), 4, 9,			/* 4-5: line 21 */
-		entry(15, 1),				/* 6-7: no line */
-		entry(13, 8), (200 & 63) | 64, 200 >> 6,	/* 8-23: +100 */
-		entry(14, 1), 5 << 1 | 1, 1, 2, 3,	/* 24-25: -5, long form */
+		entry(3, 2),
+		0x21, /* 0-3: line 20, short form */
+		entry(11, 1),
+		4,
+		9,	      /* 4-5: line 21 */
+		entry(15, 1), /* 6-7: no line */
+		entry(13, 8),
+		(200 & 63) | 64,
+		200 >> 6, /* 8-23: +100 */
+		entry(14, 1),
+		5 << 1 | 1,
+		1,
+		2,
+		3, /* 24-25: -5, long form */
 	};
 	const size_t n = sizeof(table);
 

@@ -52,8 +52,13 @@ static void arena_keeps_its_limit(void **state)
 static void marks_remember(void **state)
 {
 	static const uint64_t addrs[] = {
-		0x1000, 0x1008, 0x7ff8, 0x7ffffffffff8ULL, (1ULL << 26) - 8,
-		1ULL << 26, 0x555555554000ULL,
+		0x1000,
+		0x1008,
+		0x7ff8,
+		0x7ffffffffff8ULL,
+		(1ULL << 26) - 8,
+		1ULL << 26,
+		0x555555554000ULL,
 	};
 	struct marks marks;
 	struct arena arena;

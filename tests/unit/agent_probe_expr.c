@@ -50,9 +50,11 @@ static void test_arithmetic(void **state)
 
 static void test_memory(void **state)
 {
-	struct node inner = { .width = -5, .height = 6 }, node = {
-		.tag = 0x1122334455667788, .width = 640, .height = 480, .child = &inner
-	};
+	struct node inner = { .width = -5, .height = 6 },
+		    node = { .tag = 0x1122334455667788,
+			     .width = 640,
+			     .height = 480,
+			     .child = &inner };
 	struct probe_scope scope = scope_of(&node);
 
 	(void)state;
@@ -119,7 +121,7 @@ static void test_syntax(void **state)
 #endif
 #endif
 #ifndef FOREIGN_MALLOC
-#define FOREIGN_MALLOC 0	/* 1: malloc isn't glibc's, whose chunk heads are read */
+#define FOREIGN_MALLOC 0 /* 1: malloc isn't glibc's, whose chunk heads are read */
 #endif
 
 /* chunks() adds up what malloc gave to a tree, each node once. */
@@ -159,10 +161,8 @@ static void test_chunks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_arithmetic),
-		cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_unreadable),
-		cmocka_unit_test(test_syntax),
+		cmocka_unit_test(test_arithmetic), cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_unreadable), cmocka_unit_test(test_syntax),
 		cmocka_unit_test(test_chunks),
 	};
 

@@ -41,8 +41,8 @@ static int output_write(void *arg, const void *data, size_t size)
 
 /* In a process of its own, as the relay's thread ends with its process; exit status 0:
  * what was asked for holds. */
-static int written_as_straight(const struct random_options *options,
-			       struct output *out, int expected)
+static int written_as_straight(const struct random_options *options, struct output *out,
+			       int expected)
 {
 	const size_t size = (snap_writer_memory() + 63) & ~(size_t)63;
 	struct bytes straight = { 0 };
@@ -83,10 +83,14 @@ static void test_same_bytes(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 0; seed < 40; seed++)
-		check(&(struct random_options){
-			.seed = seed, .objects = (uint32_t)(seed * seed * 10),
-			.max_refs = 12, .no_values = seed % 5 == 0,
-		}, (struct output){ 0 }, 0);
+		check(
+			&(struct random_options){
+				.seed = seed,
+				.objects = (uint32_t)(seed * seed * 10),
+				.max_refs = 12,
+				.no_values = seed % 5 == 0,
+			},
+			(struct output){ 0 }, 0);
 }
 
 /* Neither side may overtake the other, whoever is the slower one. */
@@ -104,7 +108,9 @@ static void test_long_objects(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
-		check(&(struct random_options){ .seed = i, .objects = 3000, .max_refs = 9,
+		check(&(struct random_options){ .seed = i,
+						.objects = 3000,
+						.max_refs = 9,
 						.long_refs = counts[i] },
 		      (struct output){ 0 }, 0);
 }
@@ -115,7 +121,8 @@ static void test_errors_arrive(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(writes) / sizeof(*writes); i++)
-		check(&(struct random_options){ .seed = i, .objects = 60000,
+		check(&(struct random_options){ .seed = i,
+						.objects = 60000,
 						.max_refs = 20 },
 		      (struct output){ .fails_after = writes[i] }, -ENOSPC);
 }

@@ -105,7 +105,7 @@ static void long_strings_are_cut_between_characters(void **state)
 
 	memset(text, 'x', sizeof(text));
 	for (size_t i = 1; i + 1 < sizeof(text); i += 2)
-		memcpy(text + i, "\xc3\xa9", 2);	/* the cut falls into one */
+		memcpy(text + i, "\xc3\xa9", 2); /* the cut falls into one */
 	assert_int_not_equal(0, walk_string(&b->w, text, sizeof(text)));
 	assert_true(b->counter.size <= 4000 && b->counter.size >= 3998);
 	assert_int_equal(1, b->counter.size % 2);
@@ -117,7 +117,7 @@ static void equal_shapes_share_an_id(void **state)
 	struct snap_label labels[40];
 	uint32_t plain, other;
 
-	memset(labels, 0xee, sizeof(labels));	/* padding must not matter */
+	memset(labels, 0xee, sizeof(labels)); /* padding must not matter */
 	for (uint32_t i = 0; i < 40; i++) {
 		labels[i].kind = SNAP_LABEL_ATTR;
 		labels[i].name = i + 1;
@@ -178,7 +178,9 @@ static void text_of_every_kind(void **state)
 	check_text(b, 1, true, "hello", 5, "hello");
 	check_text(b, 1, false, "h\xe9llo", 5, "h\xc3\xa9llo");
 	check_text(b, 2, false, two, 3, "a\xe1\x88\xb4\xed\xb2\x80");
-	check_text(b, 4, false, four, 2, "\xf0\x9f\x98\x80" "b");
+	check_text(b, 4, false, four, 2,
+		   "\xf0\x9f\x98\x80"
+		   "b");
 }
 
 int main(void)

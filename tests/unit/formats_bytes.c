@@ -80,8 +80,11 @@ static void test_varint_examples(void **state)
 		uint64_t value;
 		uint8_t size, bytes[9];
 	} examples[] = {
-		{ 0, 1, { 0x01 } }, { 1, 1, { 0x03 } }, { 127, 1, { 0xff } },
-		{ 128, 2, { 0x02, 0x02 } }, { 300, 2, { 0xb2, 0x04 } },
+		{ 0, 1, { 0x01 } },
+		{ 1, 1, { 0x03 } },
+		{ 127, 1, { 0xff } },
+		{ 128, 2, { 0x02, 0x02 } },
+		{ 300, 2, { 0xb2, 0x04 } },
 		{ UINT64_MAX, 9, { 0, 255, 255, 255, 255, 255, 255, 255, 255 } },
 	};
 	uint8_t buf[16];
@@ -175,9 +178,22 @@ static void check_ref(uint64_t addr, uint64_t last, uint64_t before, uint64_t re
 static void test_references(void **state)
 {
 	static const uint64_t interesting[] = {
-		0, 1, 7, 8, 9, 16, 0x7f0000000000, 0x7f0000000008, 0x7f0000000001,
-		0x7fffffffffff, 0x800000000000, UINT64_MAX, UINT64_MAX - 7, 1ull << 63,
-		(1ull << 63) - 8, 0xffffffffff600000,
+		0,
+		1,
+		7,
+		8,
+		9,
+		16,
+		0x7f0000000000,
+		0x7f0000000008,
+		0x7f0000000001,
+		0x7fffffffffff,
+		0x800000000000,
+		UINT64_MAX,
+		UINT64_MAX - 7,
+		1ull << 63,
+		(1ull << 63) - 8,
+		0xffffffffff600000,
 	};
 	const size_t n = sizeof(interesting) / sizeof(*interesting);
 
@@ -203,8 +219,8 @@ static void test_addresses(void **state)
 					  3,
 					  1ull << 63,
 					  0 };
-	struct predict *const put = calloc(1, sizeof(*put)), *const get = calloc(
-								     1, sizeof(*get));
+	struct predict *const put = calloc(1, sizeof(*put)),
+			      *const get = calloc(1, sizeof(*get));
 	uint8_t buf[200], *end = buf;
 	struct bytes_cursor c;
 	uint64_t back;

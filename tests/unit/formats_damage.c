@@ -50,7 +50,7 @@ static void guarded_free(struct guarded *g)
 struct outcome {
 	struct event_log log;
 	int result;
-	struct snap_problem problem;	/* of the return value, else the one of finish */
+	struct snap_problem problem; /* of the return value, else the one of finish */
 };
 
 static void read_all(const void *data, size_t size, int strict, struct outcome *ret)
@@ -168,8 +168,9 @@ static void test_every_flip(void **state)
 	struct guarded g;
 
 	(void)state;
-	random_snapshot(&bytes, &(struct random_options){ .seed = 9, .objects = 6,
-							  .max_refs = 3 }, NULL);
+	random_snapshot(
+		&bytes,
+		&(struct random_options){ .seed = 9, .objects = 6, .max_refs = 3 }, NULL);
 	g = guarded_copy(bytes.data, bytes.size);
 	for (size_t bit = 0; bit < bytes.size * 8; bit++)
 		check_flip(&bytes, bit, g.data);
@@ -291,14 +292,14 @@ static void test_unknown_blocks(void **state)
 	(void)state;
 	forge_begin(&f, NULL);
 	forge_row(&f, (struct block_head){ .type = 99 }, ROW(1, 2));
-	forge_expect(&f, SNAP_E_TRUNCATED, "END is missing");	/* passed over */
+	forge_expect(&f, SNAP_E_TRUNCATED, "END is missing"); /* passed over */
 	forge_begin(&f, NULL);
 	forge_row(&f, (struct block_head){ .type = 99, .flags = BLOCK_CRITICAL }, ROW(1));
 	forge_expect(&f, SNAP_E_VERSION, "type 99");
 	forge_begin(&f, NULL);
 	forge_row(&f, HEAD(TYPES, .flags = 0x40), ROW(0, 0, 0, 0, 0, 0));
 	forge_expect(&f, SNAP_E_VERSION, "flag bit 6");
-	forge_begin(&f, NULL);	/* more columns than known: a later minor version */
+	forge_begin(&f, NULL); /* more columns than known: a later minor version */
 	forge_row(&f, HEAD(TYPES), ROW(0, 0, 0, 0, 0, 0, 77, 78));
 	forge_expect(&f, SNAP_E_TRUNCATED, "END is missing");
 }
@@ -309,7 +310,7 @@ static void test_ids(void **state)
 
 	(void)state;
 	forge_begin(&f, NULL);
-	forge_row(&f, HEAD(TYPES), ROW(2, 0, 0, 0, 0, 0));	/* name: string 1 */
+	forge_row(&f, HEAD(TYPES), ROW(2, 0, 0, 0, 0, 0)); /* name: string 1 */
 	forge_expect(&f, SNAP_E_CORRUPT, "id 1 of STRINGS is used, not defined");
 	forge_types(&f);
 	forge_row(&f, HEAD(TYPES, .first = 3), ROW(0, 0, 0, 0, 0, 0));
@@ -334,7 +335,7 @@ static void test_columns(void **state)
 
 	(void)state;
 	forge_types(&f);
-	forge_row(&f, HEAD(OBJECTS), ROW(17, 1, 0, 0, 0, 0, 0));	/* one too few */
+	forge_row(&f, HEAD(OBJECTS), ROW(17, 1, 0, 0, 0, 0, 0)); /* one too few */
 	forge_expect(&f, SNAP_E_CORRUPT, "do not add up");
 	forge_types(&f);
 	forge_row(&f, HEAD(OBJECTS), ROW(17, 1, 0, 0, -2, 0, 0, -2));
@@ -367,13 +368,13 @@ static void test_continuation(void **state)
 	forge_types(&f);
 	forge_row(&f, HEAD(VALUES), ROW(0, 1, 0, 0, -2, -2));
 	forge_expect(&f, SNAP_E_CORRUPT, "values of no objects");
-	forge_types(&f);	/* 2 references, 1 here, then END */
+	forge_types(&f); /* 2 references, 1 here, then END */
 	forge_row(&f, HEAD(OBJECTS, .flags = BLOCK_CONTINUED),
 		  ROW(17, 1, 0, 0, 0, 0, 4, 3));
 	forge_row(&f, HEAD(END), ROW(1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2));
 	forge_expect(&f, SNAP_E_CORRUPT,
 		     "references of the object before it are missing");
-	forge_types(&f);	/* more references than announced */
+	forge_types(&f); /* more references than announced */
 	forge_row(&f, HEAD(OBJECTS, .flags = BLOCK_CONTINUED),
 		  ROW(17, 1, 0, 0, 0, 0, 2, 3));
 	forge_row(&f, HEAD(REFS), ROW(3));
@@ -382,7 +383,8 @@ static void test_continuation(void **state)
 
 static void test_limits(void **state)
 {
-	const struct snap_parser_options options = { .max_block = 100, .max_objects = 1,
+	const struct snap_parser_options options = { .max_block = 100,
+						     .max_objects = 1,
 						     .strict = 1 };
 	struct snap_problem problem = { 0 };
 	struct event_log log;
@@ -413,8 +415,8 @@ static void test_bomb(void **state)
 	static uint8_t zeros[1 << 20], frame[4096];
 	uint8_t buf[BLOCK_HEAD_SIZE];
 	struct forge f;
-	struct block_head head = HEAD(STRINGS, .columns = 2, .count = 1, .raw_size = 100,
-				      .sequence = 1);
+	struct block_head head =
+		HEAD(STRINGS, .columns = 2, .count = 1, .raw_size = 100, .sequence = 1);
 
 	(void)state;
 	forge_begin(&f, NULL);
@@ -436,8 +438,10 @@ static void test_resync(void **state)
 	struct block_head head;
 
 	(void)state;
-	random_snapshot(&bytes, &(struct random_options){ .seed = 5, .objects = 300,
-							  .max_refs = 4 }, &sent);
+	random_snapshot(
+		&bytes,
+		&(struct random_options){ .seed = 5, .objects = 300, .max_refs = 4 },
+		&sent);
 	while (at < bytes.size) {
 		struct outcome outcome;
 		struct guarded g = guarded_copy(bytes.data, bytes.size);

@@ -359,10 +359,13 @@ static void send_string(struct producer *p)
 static void send_type(struct producer *p)
 {
 	struct snap_type type = {
-		.id = ++p->types, .name = any_id(p, p->strings), .addr = any_addr(p),
+		.id = ++p->types,
+		.name = any_id(p, p->strings),
+		.addr = any_addr(p),
 		.flags = (uint32_t)random_below(&p->random, 128),
 		.kind = (uint8_t)random_below(&p->random, SNAP_KIND_COUNT),
-		.basicsize = any_number(&p->random), .itemsize = any_number(&p->random),
+		.basicsize = any_number(&p->random),
+		.itemsize = any_number(&p->random),
 	};
 
 	SEND(p, type, &type);
@@ -389,10 +392,12 @@ static void send_shape(struct producer *p)
 static void send_value(struct producer *p, uint64_t addr)
 {
 	struct snap_value value = {
-		.addr = addr, .kind = (uint8_t)(1 + random_below(&p->random, 6)),
+		.addr = addr,
+		.kind = (uint8_t)(1 + random_below(&p->random, 6)),
 		.length = any_number(&p->random),
 		.hash = random_below(&p->random, 2) ? random_next(&p->random) : 0,
-		.size = (uint32_t)any_text(p), .text = p->text,
+		.size = (uint32_t)any_text(p),
+		.text = p->text,
 	};
 
 	SEND(p, value, &value);
@@ -406,9 +411,9 @@ static void send_object(struct producer *p, uint32_t nrefs)
 		.refcount = any_number(&p->random),
 		.type = 1 + any_id(p, p->types - 1),
 		.shape = any_id(p, p->shapes),
-		.flags = (uint32_t)(random_below(&p->random, 20)
-					    ? 1
-					    : random_next(&p->random)),
+		.flags = (uint32_t)(random_below(&p->random, 20) ?
+					    1 :
+					    random_next(&p->random)),
 		.nrefs = nrefs,
 		.refs = p->refs,
 	};
@@ -423,8 +428,11 @@ static void send_object(struct producer *p, uint32_t nrefs)
 static void send_fact(struct producer *p, const char *key)
 {
 	struct snap_fact fact = {
-		.key = key, .kind = (uint8_t)random_below(&p->random, 2), .text = p->text,
-		.u64 = any_number(&p->random), .size = any_text(p),
+		.key = key,
+		.kind = (uint8_t)random_below(&p->random, 2),
+		.text = p->text,
+		.u64 = any_number(&p->random),
+		.size = any_text(p),
 	};
 
 	SEND(p, fact, &fact);
@@ -434,18 +442,25 @@ static void send_threads(struct producer *p)
 {
 	for (int i = 0; i < 3; i++) {
 		struct snap_thread thread = {
-			.id = ++p->threads, .name = any_id(p, p->strings),
-			.native_id = any_number(&p->random), .ident = any_addr(p),
-			.interpreter = any_number(&p->random), .flags = (uint32_t)i,
+			.id = ++p->threads,
+			.name = any_id(p, p->strings),
+			.native_id = any_number(&p->random),
+			.ident = any_addr(p),
+			.interpreter = any_number(&p->random),
+			.flags = (uint32_t)i,
 		};
 
 		SEND(p, thread, &thread);
 	}
 	for (uint32_t i = 0; i < 10; i++) {
 		struct snap_frame frame = {
-			.id = ++p->frames, .thread = any_id(p, p->threads), .depth = i,
-			.function = any_id(p, p->strings), .file = any_id(p, p->strings),
-			.line = (uint32_t)any_number(&p->random), .code = any_addr(p),
+			.id = ++p->frames,
+			.thread = any_id(p, p->threads),
+			.depth = i,
+			.function = any_id(p, p->strings),
+			.file = any_id(p, p->strings),
+			.line = (uint32_t)any_number(&p->random),
+			.code = any_addr(p),
 			.object = any_addr(p),
 		};
 
@@ -458,8 +473,10 @@ static void send_root(struct producer *p)
 	struct snap_root root = {
 		.kind = (uint8_t)random_below(&p->random, SNAP_ROOT_KIND_COUNT),
 		.flags = (uint8_t)random_below(&p->random, 4),
-		.thread = any_id(p, p->threads), .frame = any_id(p, p->frames),
-		.name = any_id(p, p->strings), .target = any_addr(p),
+		.thread = any_id(p, p->threads),
+		.frame = any_id(p, p->frames),
+		.name = any_id(p, p->strings),
+		.target = any_addr(p),
 	};
 
 	SEND(p, root, &root);
@@ -469,11 +486,18 @@ static void send_map(struct producer *p)
 {
 	struct random *const r = &p->random;
 	struct snap_map map = {
-		.start = any_addr(p), .end = any_addr(p), .offset = any_number(r),
-		.name = any_id(p, p->strings), .class_ = (uint8_t)random_below(r, 7),
-		.perms = (uint8_t)random_below(r, 16), .rss = any_number(r),
-		.pss = any_number(r), .private_dirty = any_number(r),
-		.anonymous = any_number(r), .swap = any_number(r), .live = any_number(r),
+		.start = any_addr(p),
+		.end = any_addr(p),
+		.offset = any_number(r),
+		.name = any_id(p, p->strings),
+		.class_ = (uint8_t)random_below(r, 7),
+		.perms = (uint8_t)random_below(r, 16),
+		.rss = any_number(r),
+		.pss = any_number(r),
+		.private_dirty = any_number(r),
+		.anonymous = any_number(r),
+		.swap = any_number(r),
+		.live = any_number(r),
 		.object_bytes = any_number(r),
 	};
 
@@ -484,8 +508,11 @@ static void send_rest(struct producer *p)
 {
 	struct random *const r = &p->random;
 	struct snap_buffer buffer = {
-		.object = any_addr(p), .data = any_addr(p), .length = any_number(r),
-		.owner = any_addr(p), .source = any_id(p, p->strings),
+		.object = any_addr(p),
+		.data = any_addr(p),
+		.length = any_number(r),
+		.owner = any_addr(p),
+		.source = any_id(p, p->strings),
 		.flags = (uint32_t)random_below(r, 8),
 	};
 	struct snap_size_check check = {
@@ -509,8 +536,10 @@ static void send_rest(struct producer *p)
 static void send_progress(struct producer *p)
 {
 	struct snap_progress progress = {
-		.phase = any_id(p, p->strings), .objects = any_number(&p->random),
-		.edges = any_number(&p->random), .done = any_number(&p->random),
+		.phase = any_id(p, p->strings),
+		.objects = any_number(&p->random),
+		.edges = any_number(&p->random),
+		.done = any_number(&p->random),
 		.estimate = any_number(&p->random),
 	};
 
@@ -519,10 +548,13 @@ static void send_progress(struct producer *p)
 
 int random_events(struct snap_sink *sink, const struct random_options *options)
 {
-	const uint32_t most = options->long_refs > options->max_refs ? options->long_refs
-								     : options->max_refs;
+	const uint32_t most = options->long_refs > options->max_refs ?
+		options->long_refs :
+		options->max_refs;
 	struct producer p = {
-		.random = { options->seed }, .sink = sink, .options = options,
+		.random = { options->seed },
+		.sink = sink,
+		.options = options,
 		.refs = calloc((size_t)most + 1, sizeof(uint64_t)),
 	};
 

@@ -26,19 +26,33 @@ void bytes_free(struct bytes *bytes);
 
 /* ---- a log of events: one text per kind, in order; values go with objects ---- */
 
-enum log_kind { LOG_FACTS, LOG_STRINGS, LOG_TYPES, LOG_SHAPES, LOG_OBJECTS, LOG_THREADS,
-		LOG_FRAMES, LOG_ROOTS, LOG_MAPS, LOG_BUFFERS, LOG_CHECKS, LOG_ERRORS,
-		LOG_PROGRESS, LOG_END, LOG_KINDS };
+enum log_kind {
+	LOG_FACTS,
+	LOG_STRINGS,
+	LOG_TYPES,
+	LOG_SHAPES,
+	LOG_OBJECTS,
+	LOG_THREADS,
+	LOG_FRAMES,
+	LOG_ROOTS,
+	LOG_MAPS,
+	LOG_BUFFERS,
+	LOG_CHECKS,
+	LOG_ERRORS,
+	LOG_PROGRESS,
+	LOG_END,
+	LOG_KINDS
+};
 
 struct event_log {
 	struct snap_sink sink;
-	struct snap_sink *next;		/* gets every event too; may be NULL */
+	struct snap_sink *next; /* gets every event too; may be NULL */
 	char *text[LOG_KINDS];
 	size_t size[LOG_KINDS];
 	FILE *file[LOG_KINDS];
 	uint64_t objects, values;
-	int finished, complete;		/* by event_log_finish */
-	struct snap_problem problem;	/* code SNAP_OK = none */
+	int finished, complete;	     /* by event_log_finish */
+	struct snap_problem problem; /* code SNAP_OK = none */
 };
 void event_log_init(struct event_log *log, struct snap_sink *next);
 /* Flushes the texts so that they can be compared. */
@@ -62,8 +76,8 @@ uint64_t random_below(struct random *r, uint64_t n);
 struct random_options {
 	uint64_t seed;
 	uint32_t objects;
-	uint32_t max_refs;	/* of an ordinary object */
-	uint32_t long_refs;	/* one object has so many; 0 = none does */
+	uint32_t max_refs;  /* of an ordinary object */
+	uint32_t long_refs; /* one object has so many; 0 = none does */
 	int no_values;
 };
 /* Sends events of every kind, END included; the first nonzero result of the sink. */

@@ -41,8 +41,10 @@ static void append_index(struct bytes *b, size_t whole, struct snap_indexer *x)
 
 static void indexed_snapshot(struct bytes *b, uint64_t seed)
 {
-	random_snapshot(b, &(struct random_options){ .seed = seed, .objects = 100,
-						     .max_refs = 4 }, NULL);
+	random_snapshot(
+		b,
+		&(struct random_options){ .seed = seed, .objects = 100, .max_refs = 4 },
+		NULL);
 	append_index(b, b->size, index_of(b, b->size, 1000));
 }
 
@@ -149,13 +151,14 @@ static void test_cut(void **state)
 	assert_int_equal(snap_parser_finish(parser, &problem), 0);
 	event_log_flush(&log);
 	assert_int_equal(log.problem.code, SNAP_E_TRUNCATED);
-	assert_non_null(memmem(log.text[LOG_FACTS], log.size[LOG_FACTS], "receiver 0 7\n", 13));
+	assert_non_null(
+		memmem(log.text[LOG_FACTS], log.size[LOG_FACTS], "receiver 0 7\n", 13));
 	snap_parser_destroy(parser);
 	event_log_free(&log);
 	bytes_free(&closed);
 	bytes_free(&b);
 	x = snap_indexer_create();
-	assert_true(snap_indexer_cut(x) < 0);	/* not even a file header */
+	assert_true(snap_indexer_cut(x) < 0); /* not even a file header */
 	snap_indexer_destroy(x);
 }
 

@@ -54,25 +54,31 @@ static void test_random(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 0; seed < 60; seed++)
-		check(&(struct random_options){
-			.seed = seed, .objects = (uint32_t)(seed * seed), .max_refs = 12,
-			.no_values = seed % 5 == 0,
-		}, seed % 3 ? 0 : 1 + seed * 7);
+		check(
+			&(struct random_options){
+				.seed = seed,
+				.objects = (uint32_t)(seed * seed),
+				.max_refs = 12,
+				.no_values = seed % 5 == 0,
+			},
+			seed % 3 ? 0 : 1 + seed * 7);
 }
 
 /* More than one block of everything. */
 static void test_many_blocks(void **state)
 {
 	(void)state;
-	check(&(struct random_options){ .seed = 1, .objects = 3 * COLUMNS_OBJECTS + 5,
-					.max_refs = 6 }, 100000);
+	check(&(struct random_options){ .seed = 1,
+					.objects = 3 * COLUMNS_OBJECTS + 5,
+					.max_refs = 6 },
+	      100000);
 }
 
 /* References that fill an OBJECTS block, and exactly one and two REFS blocks more. */
 static void test_long_objects(void **state)
 {
 	static const uint32_t counts[] = {
-		COLUMNS_REFS_MAX - 1, COLUMNS_REFS_MAX, COLUMNS_REFS_MAX + 1,
+		COLUMNS_REFS_MAX - 1, COLUMNS_REFS_MAX,		COLUMNS_REFS_MAX + 1,
 		2 * COLUMNS_REFS_MAX, 2 * COLUMNS_REFS_MAX + 1, 300000,
 	};
 

@@ -19,7 +19,7 @@ struct fixture {
 	struct snap_sink *sink;
 };
 
-static int failing_after;	/* writes that succeed before write_or_fail fails */
+static int failing_after; /* writes that succeed before write_or_fail fails */
 
 static int write_or_fail(void *arg, const void *data, size_t size)
 {
@@ -35,7 +35,7 @@ static void begin(struct fixture *f)
 
 	*f = (struct fixture){ .memory = aligned_alloc(64, size) };
 	assert_non_null(f->memory);
-	memset(f->memory, 0xa5, size);	/* need not be zeroed */
+	memset(f->memory, 0xa5, size); /* need not be zeroed */
 	f->writer = snap_writer_init(f->memory, size, write_or_fail, &f->out, &err);
 	assert_non_null(f->writer);
 	f->sink = snap_writer_sink(f->writer);
@@ -118,10 +118,10 @@ static void test_values(void **state)
 	failing_after = 1000;
 	begin(&f);
 	assert_int_equal(SEND(&f, type, &(struct snap_type){ .id = 1 }), 0);
-	assert_int_equal(SEND(&f, value, &value), -EINVAL);	/* of no object */
+	assert_int_equal(SEND(&f, value, &value), -EINVAL); /* of no object */
 	assert_int_equal(SEND(&f, object, &(struct snap_object){ .addr = 8, .type = 1 }),
 			 0);
-	assert_int_equal(SEND(&f, value, &value), -EINVAL);	/* of another one */
+	assert_int_equal(SEND(&f, value, &value), -EINVAL); /* of another one */
 	value.addr = 8;
 	value.size = SNAP_TEXT_MAX + 1;
 	assert_int_equal(SEND(&f, value, &value), -E2BIG);
@@ -130,7 +130,7 @@ static void test_values(void **state)
 	assert_int_equal(SEND(&f, value, &value), -EINVAL);
 	value.kind = SNAP_VALUE_STR;
 	assert_int_equal(SEND(&f, value, &value), 0);
-	assert_int_equal(SEND(&f, value, &value), -EINVAL);	/* a second one */
+	assert_int_equal(SEND(&f, value, &value), -EINVAL); /* a second one */
 	finish(&f);
 }
 
@@ -196,8 +196,13 @@ static void test_totals(void **state)
 	failing_after = 1000;
 	begin(&f);
 	assert_int_equal(SEND(&f, type, &(struct snap_type){ .id = 1 }), 0);
-	assert_int_equal(SEND(&f, object, &(struct snap_object){
-		.addr = 16, .type = 1, .size = 100, .nrefs = 3, .refs = refs }), 0);
+	assert_int_equal(SEND(&f, object,
+			      &(struct snap_object){ .addr = 16,
+						     .type = 1,
+						     .size = 100,
+						     .nrefs = 3,
+						     .refs = refs }),
+			 0);
 	assert_int_equal(SEND(&f, end), 0);
 	snap_writer_totals(f.writer, &totals);
 	assert_int_equal(totals.objects, 1);
@@ -283,8 +288,8 @@ static void test_facts_block(void **state)
 					       .kind = (uint8_t)(i & 1),
 					       .u64 = (uint64_t)i << 40,
 					       .text = text,
-					       .size = i == 51 || i == 53 ? sizeof(text)
-									  : 5 };
+					       .size = i == 51 || i == 53 ? sizeof(text) :
+									    5 };
 	}
 	size = snap_facts_block(buf, sizeof(buf), facts, 100);
 	assert_true(size > 0);
@@ -309,14 +314,10 @@ static void test_facts_block(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_ids),
-		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_write_errors),
-		cmocka_unit_test(test_flush),
-		cmocka_unit_test(test_totals),
-		cmocka_unit_test(test_long_text),
-		cmocka_unit_test(test_facts_block),
+		cmocka_unit_test(test_memory),	  cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_values),	  cmocka_unit_test(test_write_errors),
+		cmocka_unit_test(test_flush),	  cmocka_unit_test(test_totals),
+		cmocka_unit_test(test_long_text), cmocka_unit_test(test_facts_block),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,10 +82,10 @@ static void restarts_are_told_to_the_frame(void **unused)
 	(void)unused;
 	static const struct {
 		long rax;
-		long ip, ax;	/* changes: ip relative, ax absolute (-1 = orig_rax) */
+		long ip, ax; /* changes: ip relative, ax absolute (-1 = orig_rax) */
 	} cases[] = {
-		{ -512, -2, -1 }, { -513, -2, -1 }, { -514, -2, -1 }, { -516, 0, -EINTR },
-		{ 17, 0, 17 }, { -EINTR, 0, -EINTR },
+		{ -512, -2, -1 },    { -513, -2, -1 }, { -514, -2, -1 },
+		{ -516, 0, -EINTR }, { 17, 0, 17 },    { -EINTR, 0, -EINTR },
 	};
 	static struct cpu_state s;
 	read_state(&s);
@@ -117,8 +117,9 @@ static void restarts_are_told_to_the_frame(void **unused)
 static void a_wait_is_rewound(void **unused)
 {
 	(void)unused;
-	struct user_regs_struct r = { .rip = 1000, .orig_rax = SYS_epoll_wait,
-		.rax = (unsigned long long)-EINTR };
+	struct user_regs_struct r = { .rip = 1000,
+				      .orig_rax = SYS_epoll_wait,
+				      .rax = (unsigned long long)-EINTR };
 	assert_int_equal(cpu_syscall(&r), SYS_epoll_wait);
 	cpu_rewind_syscall(&r);
 	assert_int_equal(r.rip, 998);
@@ -201,7 +202,7 @@ static void start_block_is_filled(void **unused)
 	assert_int_equal(got.configured, 1);
 	assert_int_equal(got.nonce, 77);
 	assert_int_equal(got.control_fd, 1003);
-	assert_int_equal(file.block.configured, 0);	/* a copy was filled in */
+	assert_int_equal(file.block.configured, 0); /* a copy was filled in */
 	agent_image_free(&image);
 }
 
@@ -234,7 +235,7 @@ static void image_is_cut(void **unused)
 	assert_int_equal(image.size, offsetof(typeof(file), symbols));
 	assert_int_equal(((Elf64_Ehdr *)image.data)->e_shnum, 0);
 	agent_image_free(&image);
-	file.segment.p_filesz = sizeof(file) + 1;	/* nonsense: taken as it is */
+	file.segment.p_filesz = sizeof(file) + 1; /* nonsense: taken as it is */
 	assert_int_equal(agent_image_init(&image, &options, &err), 0);
 	assert_int_equal(image.size, sizeof(file));
 	assert_int_equal(((Elf64_Ehdr *)image.data)->e_shnum, 7);
@@ -265,10 +266,15 @@ static void filters_are_run(void **unused)
 	assert_int_equal(run(deny, 4, 318, 0), SECCOMP_RET_ALLOW);
 	const struct sock_filter by_arg[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
-		BPF_STMT(BPF_ST, 3), BPF_STMT(BPF_LDX | BPF_IMM, 0xff),
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_X, 0), BPF_STMT(BPF_MISC | BPF_TAX, 0),
-		BPF_STMT(BPF_LD | BPF_MEM, 3), BPF_STMT(BPF_ALU | BPF_SUB | BPF_X, 0),
-		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 8), BPF_STMT(BPF_RET | BPF_A, 0) };
+		BPF_STMT(BPF_ST, 3),
+		BPF_STMT(BPF_LDX | BPF_IMM, 0xff),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_X, 0),
+		BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		BPF_STMT(BPF_LD | BPF_MEM, 3),
+		BPF_STMT(BPF_ALU | BPF_SUB | BPF_X, 0),
+		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 8),
+		BPF_STMT(BPF_RET | BPF_A, 0)
+	};
 	assert_int_equal(run(by_arg, 9, 0, 0x12345), 0x123);
 	const struct sock_filter jumps[] = {
 		LOAD_NR,   BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0),
@@ -283,14 +289,14 @@ static void malformed_filters_kill(void **unused)
 {
 	(void)unused;
 	const struct sock_filter outside[] = { BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 4096),
-		RETURN(SECCOMP_RET_ALLOW) };
+					       RETURN(SECCOMP_RET_ALLOW) };
 	const struct sock_filter no_end[] = { LOAD_NR };
 	const struct sock_filter far[] = { BPF_JUMP(BPF_JMP | BPF_JA, 1000000, 0, 0),
-		RETURN(SECCOMP_RET_ALLOW) };
+					   RETURN(SECCOMP_RET_ALLOW) };
 	const struct sock_filter memory[] = { BPF_STMT(BPF_ST, 1000),
 					      RETURN(SECCOMP_RET_ALLOW) };
 	const struct sock_filter zero[] = { BPF_STMT(BPF_ALU | BPF_DIV | BPF_K, 0),
-		RETURN(SECCOMP_RET_ALLOW) };
+					    RETURN(SECCOMP_RET_ALLOW) };
 	assert_int_equal(run(outside, 2, 0, 0), SECCOMP_RET_KILL_PROCESS);
 	assert_int_equal(run(no_end, 1, 0, 0), SECCOMP_RET_KILL_PROCESS);
 	assert_int_equal(run(far, 2, 0, 0), SECCOMP_RET_KILL_PROCESS);

@@ -41,7 +41,8 @@ static int set_up(void **state)
 	strcpy(root, "/tmp/pymem-unit-XXXXXX");
 	if (!mkdtemp(root))
 		return -1;
-	put("/proc/meminfo", "MemTotal:       8388608 kB\nMemFree: 1 kB\n"
+	put("/proc/meminfo",
+	    "MemTotal:       8388608 kB\nMemFree: 1 kB\n"
 	    "MemAvailable:   4194304 kB\n");
 	put("/proc/7/cgroup", "");
 	put("/proc/self/mountinfo", "");

@@ -488,8 +488,8 @@ int main(void)
 	};
 
 	make_snapshot(200000);
-	const int failed = cmocka_run_group_tests_name("loader_receive", tests, NULL,
-						       NULL);
+	const int failed =
+		cmocka_run_group_tests_name("loader_receive", tests, NULL, NULL);
 	free(snapshot.data);
 	return failed;
 }

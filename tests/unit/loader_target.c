@@ -152,8 +152,9 @@ static void deleted_files_are_told(void **state)
 static void symbols_agree_with_dlsym(void **state)
 {
 	(void)state;
-	static const char *const names[] = { "malloc", "free", "dlopen", "pthread_create",
-		"getpid", "qsort", "environ", "_exit" };
+	static const char *const names[] = { "malloc",	       "free",	 "dlopen",
+					     "pthread_create", "getpid", "qsort",
+					     "environ",	       "_exit" };
 	struct target t;
 	struct load_error err = { 0 };
 	assert_int_equal(target_open(getpid(), true, &t, &err), 0);
@@ -238,11 +239,14 @@ static void malformed_elf_is_refused(void **state)
 	static _Alignas(64) unsigned char image[4096];
 	struct elf elf;
 	Elf64_Ehdr h = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 },
-		.e_type = ET_DYN, .e_machine = EM_X86_64, .e_phoff = sizeof(h),
-		.e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 2 };
+			 .e_type = ET_DYN,
+			 .e_machine = EM_X86_64,
+			 .e_phoff = sizeof(h),
+			 .e_phentsize = sizeof(Elf64_Phdr),
+			 .e_phnum = 2 };
 	assert_false(elf_open(mem, (uint64_t)(uintptr_t)image, &elf));
 	memcpy(image, &h, sizeof(h));
-	assert_false(elf_open(mem, (uint64_t)(uintptr_t)image, &elf));	/* no PT_LOAD */
+	assert_false(elf_open(mem, (uint64_t)(uintptr_t)image, &elf)); /* no PT_LOAD */
 	Elf64_Phdr p[2] = { { .p_type = PT_LOAD, .p_memsz = 4096 },
 			    { .p_type = PT_DYNAMIC, .p_vaddr = 1024 } };
 	memcpy(image + sizeof(h), p, sizeof(p));
@@ -257,7 +261,7 @@ static void malformed_elf_is_refused(void **state)
 	memcpy(image + 3500, table, sizeof(table));
 	assert_true(elf_open(mem, (uint64_t)(uintptr_t)image, &elf));
 	assert_int_equal(elf_address(&elf, "x"), 0);
-	table[0] = 0;		/* no buckets: no division by it */
+	table[0] = 0; /* no buckets: no division by it */
 	memcpy(image + 3500, table, sizeof(table));
 	assert_int_equal(elf_address(&elf, "x"), 0);
 	h.e_phnum = 60000;
@@ -302,7 +306,7 @@ static void main_thread_comes_first(void **state)
 	assert_int_equal(threads_order(pid, false, list), 1);
 	assert_int_equal(list[0].tid, pid);
 	assert_true(list[0].main);
-	assert_int_equal(list[0].rank, THREAD_WAITS_INPUT);	/* pause */
+	assert_int_equal(list[0].rank, THREAD_WAITS_INPUT); /* pause */
 	end_child(pid);
 	assert_true(threads_order(pid, false, list) <= 0);
 }

@@ -24,7 +24,10 @@ static void printable_escapes_what_hides(void **state)
 			    "a\\x1b[2Jb");
 	assert_string_equal(text_printable(buf, sizeof buf, "nul\0in", 6), "nul\\x00in");
 	assert_string_equal(text_printable(buf, sizeof buf, "\xff\xc3", 2), "\\xff\\xc3");
-	assert_string_equal(text_printable(buf, sizeof buf, "\xe2\x80\xae" "x", 4),
+	assert_string_equal(text_printable(buf, sizeof buf,
+					   "\xe2\x80\xae"
+					   "x",
+					   4),
 			    "\\xe2\\x80\\xaex");
 	assert_string_equal(text_printable(buf, sizeof buf, "\xc2\x9b", 2), "\\xc2\\x9b");
 	assert_string_equal(text_printable(buf, sizeof buf, "\xed\xa0\x80", 3),
@@ -62,7 +65,9 @@ static void json_is_ascii(void **state)
 	assert_string_equal(json_of("a\"\\\n"), "\"a\\\"\\\\\\u000a\"");
 	assert_string_equal(json_of("\xc3\xa9"), "\"\\u00e9\"");
 	assert_string_equal(json_of("\xf0\x9f\x98\x80"), "\"\\ud83d\\ude00\"");
-	assert_string_equal(json_of("\xff" "a"), "\"\\ufffda\"");
+	assert_string_equal(json_of("\xff"
+				    "a"),
+			    "\"\\ufffda\"");
 }
 
 static void units(void **state)
@@ -121,7 +126,7 @@ static enum options_verdict parse(const char *line, struct load_options *o,
 	static char *argv[40];
 	int argc = 0;
 
-	memset(argv, 0, sizeof argv);	/* static: the options point into it */
+	memset(argv, 0, sizeof argv); /* static: the options point into it */
 	snprintf(text, sizeof text, "%s", line);
 	for (char *w = strtok(text, " "); w; w = strtok(NULL, " "))
 		argv[argc++] = w;
@@ -177,7 +182,9 @@ static void options_are_understood(void **state)
 
 static void wrong_usage_is_told(void **state)
 {
-	static const struct { const char *line, *word; } cases[] = {
+	static const struct {
+		const char *line, *word;
+	} cases[] = {
 		{ "pymem-load", "no process id" },
 		{ "pymem-load abc", "'abc' is not a process id" },
 		{ "pymem-load 0", "'0' is not" },
@@ -221,8 +228,9 @@ static struct plan plan_of(uint64_t anonymous, uint64_t huge, uint64_t left,
 		.pid = 1, .rss = anonymous, .anonymous = anonymous, .huge = huge
 	};
 
-	p.headroom = (struct headroom){ .free = left, .limit = limit, .tasks = 100,
-					.where = "cgroup /x" };
+	p.headroom = (struct headroom){
+		.free = left, .limit = limit, .tasks = 100, .where = "cgroup /x"
+	};
 	return p;
 }
 

@@ -71,9 +71,9 @@ static void test_duplicates(void **state)
 	make_str(&w.m, addr(2), w.str, "Twice");
 	make_str(&w.m, addr(3), w.str, "");
 	make_object(&w.m, addr(4), w.tuple, w.index, 56, 1, pair, 2);
-	make_object(&w.m, addr(5), w.tuple, w.index, 56, 1, same, 2);	/* equal values */
+	make_object(&w.m, addr(5), w.tuple, w.index, 56, 1, same, 2); /* equal values */
 	make_object(&w.m, addr(6), w.tuple, w.index, 56, 1, other, 2);
-	make_object(&w.m, addr(7), w.tuple, w.index, 40, 1, NULL, 0);	/* empty: never */
+	make_object(&w.m, addr(7), w.tuple, w.index, 40, 1, NULL, 0); /* empty: never */
 	make_object(&w.m, addr(8), w.tuple, w.index, 40, 1, NULL, 0);
 	struct heap *heap = make_end(&w.m);
 	assert_int_equal(duplicates_find(heap, NULL, &found), 0);
@@ -134,13 +134,13 @@ static void test_waste(void **state)
 	uint64_t one[] = { addr(0), addr(0) }, dict[] = { addr(2) };
 
 	(void)state;
-	define(&w);	/* basicsize 16, and 16 for the collector's header */
+	define(&w); /* basicsize 16, and 16 for the collector's header */
 	make_str(&w.m, addr(0), w.str, "k");
 	/* emptied */
 	make_object(&w.m, addr(1), w.dict, w.pairs, 32 + 4000, 1, NULL, 0);
 	make_object(&w.m, addr(2), w.dict, w.pairs, 32 + 4000, 1, one, 2);
 	make_object(&w.m, addr(3), w.list, w.index, 32 + 8 * 10, 1, one, 2);
-	make_object(&w.m, addr(4), w.list, w.index, 32 + 8 * 2, 1, one, 2);	/* full */
+	make_object(&w.m, addr(4), w.list, w.index, 32 + 8 * 2, 1, one, 2); /* full */
 	make_object(&w.m, addr(5), w.set, w.elements, 32 + 16 * 1024, 1, one, 1);
 	make_object(&w.m, addr(6), w.thing, w.dict_edge, 48, 1, dict, 1);
 	struct heap *heap = make_end(&w.m);
@@ -177,7 +177,8 @@ static void check_budget(uint64_t heap_rss, uint64_t native)
 		assert_int_equal(w.m.sink->ops->map(w.m.sink, &maps[i]), 0);
 	struct snap_buffer buffers[] = {
 		{ .object = addr(0), .length = native, .flags = SNAP_BUFFER_OWNER },
-		{ .object = addr(0), .length = owned,
+		{ .object = addr(0),
+		  .length = owned,
 		  .flags = SNAP_BUFFER_OWNER | SNAP_BUFFER_COUNTED },
 		{ .object = addr(0), .length = native, .flags = SNAP_BUFFER_VIEW },
 	};
@@ -203,8 +204,8 @@ static void test_budget(void **state)
 {
 	(void)state;
 	check_budget(10000, 2000);
-	check_budget(10000, 1 << 20);	/* a buffer that was never touched */
-	check_budget(1000, 0);		/* swapped out */
+	check_budget(10000, 1 << 20); /* a buffer that was never touched */
+	check_budget(1000, 0);	      /* swapped out */
 	check_budget(0, 0);
 }
 
@@ -309,8 +310,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_duplicates), cmocka_unit_test(test_many_duplicates),
-		cmocka_unit_test(test_waste), cmocka_unit_test(test_budget),
-		cmocka_unit_test(test_suspects), cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_waste),	   cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_suspects),   cmocka_unit_test(test_growth),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

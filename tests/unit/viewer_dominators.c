@@ -44,7 +44,7 @@ static void random_object(struct make *m, const struct shape_of_graph *g, uint32
 
 		refs[r] = to < g->objects && rng(20) ? address(to) : 0;
 		if (rng(50) == 0)
-			refs[r] = address(g->objects + rng(100));	/* dangling */
+			refs[r] = address(g->objects + rng(100)); /* dangling */
 	}
 	make_object(m, address(i), 1 + rng(g->types),
 		    g->weak && rng(3) == 0 ? weak_shape : 0, 1 + rng(100), rng(4), refs,
@@ -80,7 +80,10 @@ static struct heap *random_heap(const struct shape_of_graph *g)
 
 /* ---- the graph, plain ---- */
 
-struct plain { uint32_t n, root; uint32_t *first, *to; };
+struct plain {
+	uint32_t n, root;
+	uint32_t *first, *to;
+};
 
 static void plain_edges(const struct heap *heap, uint32_t node, struct plain *g,
 			uint32_t *count)
@@ -324,7 +327,7 @@ static void check_graph(const struct shape_of_graph *shape)
 	plain_make(heap, &g);
 	idom = malloc(g.n * sizeof(*idom));
 	uint8_t *seen = malloc(g.n);
-	assert_int_equal(reach(&g, UINT32_MAX, seen), g.n);	/* everybody has a home */
+	assert_int_equal(reach(&g, UINT32_MAX, seen), g.n); /* everybody has a home */
 	free(seen);
 	lt_run(&g, idom);
 	for (uint32_t v = 0; v < g.n; v++)
@@ -344,9 +347,14 @@ static void test_small(void **state)
 	for (uint32_t seed = 1; seed <= 3000; seed++) {
 		rng_state = seed;
 		struct shape_of_graph g = {
-			.objects = 1 + rng(30), .degree = 1 + rng(3), .roots = rng(4),
-			.types = 1 + rng(4), .owned = rng(2), .weak = rng(2),
-			.shuffled = rng(2), .chain = rng(2),
+			.objects = 1 + rng(30),
+			.degree = 1 + rng(3),
+			.roots = rng(4),
+			.types = 1 + rng(4),
+			.owned = rng(2),
+			.weak = rng(2),
+			.shuffled = rng(2),
+			.chain = rng(2),
 		};
 		check_graph(&g);
 	}
@@ -436,7 +444,9 @@ static void test_children(void **state)
 	heap_destroy(heap);
 }
 
-struct canceller { int left; };
+struct canceller {
+	int left;
+};
 
 static bool cancel(void *arg, const char *phase, uint64_t done, uint64_t total)
 {
@@ -461,7 +471,7 @@ static void test_cancel(void **state)
 		struct heap *heap = random_heap(&g);
 		int err = analysis_run(heap, &progress, &a);
 		assert_true(err == 0 || err == -ECANCELED);
-		if (err)	/* and again, whole */
+		if (err) /* and again, whole */
 			assert_int_equal(analysis_run(heap, NULL, &a), 0);
 		analysis_destroy(a);
 		heap_destroy(heap);
@@ -474,8 +484,8 @@ static void test_cancel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_small), cmocka_unit_test(test_large),
-		cmocka_unit_test(test_ring), cmocka_unit_test(test_children),
+		cmocka_unit_test(test_small),  cmocka_unit_test(test_large),
+		cmocka_unit_test(test_ring),   cmocka_unit_test(test_children),
 		cmocka_unit_test(test_cancel),
 	};
 

@@ -39,7 +39,7 @@ static void assert_only(const char *name)
 		if (e->d_name[0] != '.')
 			assert_true(name && strcmp(e->d_name, name) == 0);
 	closedir(d);
-	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);	/* no child either */
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child either */
 	assert_int_equal(errno, ECHILD);
 }
 
@@ -136,7 +136,9 @@ static void test_memory_runs_out(void **state)
 
 static bool stop(void *arg, const char *phase, uint64_t done, uint64_t total)
 {
-	(void)phase; (void)done; (void)total;
+	(void)phase;
+	(void)done;
+	(void)total;
 	return ++*(int *)arg > 2;
 }
 

@@ -22,7 +22,10 @@
 
 /* ---- a small snapshot as bytes ---- */
 
-struct bytes { char *data; size_t size; };
+struct bytes {
+	char *data;
+	size_t size;
+};
 
 static int append(void *arg, const void *data, size_t size)
 {
@@ -49,8 +52,10 @@ static struct bytes snapshot(uint64_t pid, int objects)
 	s->ops->string(s, 1, "builtins.object", 15);
 	s->ops->type(s, &type);
 	for (int i = 0; i < objects; i++) {
-		struct snap_object o = { .addr = 0x10000 + 32u * (unsigned)i, .size = 16,
-					 .refcount = 1, .type = 1 };
+		struct snap_object o = { .addr = 0x10000 + 32u * (unsigned)i,
+					 .size = 16,
+					 .refcount = 1,
+					 .type = 1 };
 		s->ops->object(s, &o);
 		if (i == objects / 2)
 			snap_writer_flush(w);
@@ -111,7 +116,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	return rmdir(directory);	/* fails when a socket was left behind */
+	return rmdir(directory); /* fails when a socket was left behind */
 }
 
 static struct feed *listening(const struct feed_limits *limits, struct seen *seen)
@@ -174,7 +179,7 @@ static void test_private_socket(void **state)
 	assert_int_equal(feed_listen(second, path, err, sizeof(err)), -1);
 	assert_non_null(strstr(err, "something is there already"));
 	feed_destroy(second);
-	assert_int_equal(stat(path, &st), 0);	/* the other's is not ours to remove */
+	assert_int_equal(stat(path, &st), 0); /* the other's is not ours to remove */
 	feed_destroy(feed);
 	assert_int_equal(stat(path, &st), -1);
 }
@@ -189,7 +194,7 @@ static void test_left_over_socket_is_replaced(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	close(fd);
 	feed_destroy(listening(NULL, &seen));
-	FILE *f = fopen(path, "we");	/* but a file is not */
+	FILE *f = fopen(path, "we"); /* but a file is not */
 	fclose(f);
 	char err[300];
 	struct feed *feed = feed_create(NULL, &ops, &seen);
@@ -265,8 +270,8 @@ static void test_stalled_sender_stops_nobody(void **state)
 	send_bytes(good, b.data, b.size);
 	close(good);
 	serve_until(feed, &seen.complete, 1);
-	assert_int_equal(seen.ended, 1);	/* the stalled one is still awaited */
-	serve_until(feed, &seen.ended, 2);	/* ... but not for ever */
+	assert_int_equal(seen.ended, 1);   /* the stalled one is still awaited */
+	serve_until(feed, &seen.ended, 2); /* ... but not for ever */
 	assert_non_null(strstr(seen.last_note, "dropped"));
 	assert_int_equal(seen.complete, 1);
 	close(stalled);
@@ -355,7 +360,7 @@ static void test_inherited_stream(void **state)
 	int fds[2];
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
 	assert_int_equal(feed_add(feed, fds[0]), 0);
-	assert_int_equal(feed_timeout(feed), -1);	/* no deadlines */
+	assert_int_equal(feed_timeout(feed), -1); /* no deadlines */
 	assert_int_equal(write(fds[1], a.data, a.size), a.size);
 	assert_int_equal(write(fds[1], b.data, b.size), b.size);
 	close(fds[1]);

@@ -62,8 +62,8 @@ static void test_sort(void **state)
 	grid_init(&g, &source, &r, columns, 3);
 	assert_int_equal(grid_refresh(&g, NULL), 0);
 	assert_int_equal(grid_row(&g), 0);
-	press(&g, '>');		/* by name */
-	press(&g, '>');		/* by number, largest first */
+	press(&g, '>'); /* by name */
+	press(&g, '>'); /* by number, largest first */
 	assert_int_equal(g.sort, 1);
 	assert_true(g.descending);
 	for (size_t i = 1; i < g.shown; i++)
@@ -72,12 +72,12 @@ static void test_sort(void **state)
 	for (size_t i = 1; i < g.shown; i++)
 		assert_true(g.order[i - 1] * 7 % 100 <= g.order[i] * 7 % 100);
 	press(&g, '>');
-	assert_int_equal(g.order[0], 0);	/* + 50 */
-	assert_int_equal(g.order[99], 99);	/* - 49 */
+	assert_int_equal(g.order[0], 0);   /* + 50 */
+	assert_int_equal(g.order[99], 99); /* - 49 */
 	press(&g, '<');
 	press(&g, '<');
 	assert_int_equal(g.sort, 0);
-	assert_int_equal(g.order[1], 1);	/* "row 1" after "row 0" */
+	assert_int_equal(g.order[1], 1); /* "row 1" after "row 0" */
 	assert_int_equal(g.order[2], 10);
 	grid_deinit(&g);
 }
@@ -90,7 +90,7 @@ static void test_filter_and_find(void **state)
 	grid_init(&g, &source, &r, columns, 3);
 	grid_refresh(&g, NULL);
 	assert_int_equal(grid_filter(&g, "ROW 99", NULL), 0);
-	assert_int_equal(g.shown, 11);		/* 99, 990 ... 999 */
+	assert_int_equal(g.shown, 11); /* 99, 990 ... 999 */
 	press(&g, KEY_IS_END);
 	assert_int_equal(grid_row(&g), 999);
 	assert_int_equal(grid_filter(&g, "nothing", NULL), 0);
@@ -107,7 +107,7 @@ static void test_filter_and_find(void **state)
 	assert_true(grid_find(&g, g.cursor, -1, false, NULL));
 	assert_int_equal(grid_row(&g), 77);
 	assert_true(grid_find(&g, g.cursor, -1, false, NULL));
-	assert_int_equal(grid_row(&g), 779);	/* around the end */
+	assert_int_equal(grid_row(&g), 779); /* around the end */
 	strcpy(g.search, "absent");
 	assert_false(grid_find(&g, 0, 1, true, NULL));
 	grid_deinit(&g);
@@ -138,7 +138,10 @@ static void test_headings_are_jumped_over(void **state)
 
 static bool cancel(void *arg, const char *phase, uint64_t done, uint64_t total)
 {
-	(void)arg; (void)phase; (void)done; (void)total;
+	(void)arg;
+	(void)phase;
+	(void)done;
+	(void)total;
 	return true;
 }
 
@@ -186,13 +189,15 @@ static void test_any_keys(void **state)
 		uint32_t random = seed >> 8;
 		if (i % 50 == 0) {
 			assert_int_equal(surface_resize(&s, 20 + (int)(random % 80),
-							2 + (int)(random % 30)), 0);
+							2 + (int)(random % 30)),
+					 0);
 			r.count = random % 60;
 			g.fixed_order = random % 3 == 0;
 			r.headings = g.fixed_order;
 			grid_refresh(&g, NULL);
 		}
-		struct event e = { .key = keys[random % 12], .x = (int)(random % 60),
+		struct event e = { .key = keys[random % 12],
+				   .x = (int)(random % 60),
 				   .y = (int)(random / 60 % 30) };
 		grid_event(&g, &e, NULL);
 		grid_draw(&g, &s, (struct rect){ 0, 0, s.height, s.width });

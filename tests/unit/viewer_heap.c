@@ -57,8 +57,8 @@ static void define(struct world *w)
 static void add(struct world *w, unsigned i)
 {
 	const uint64_t to[][2] = {
-		[0] = { addr(1) }, [1] = { addr(2), addr(3) }, [3] = { addr(4), 0 },
-		[4] = { addr(5) }, [5] = { addr(6) }, [7] = { addr(4) },
+		[0] = { addr(1) },   [1] = { addr(2), addr(3) }, [3] = { addr(4), 0 },
+		[4] = { addr(5) },   [5] = { addr(6) },		 [7] = { addr(4) },
 		[10] = { addr(11) }, [11] = { addr(10) },
 	};
 
@@ -66,21 +66,39 @@ static void add(struct world *w, unsigned i)
 	case 0:
 		make_object(&w->m, addr(0), w->module, w->dict_edge, 72, 1, to[0], 1);
 		break;
-	case 1: make_object(&w->m, addr(1), w->dict, w->pairs, 232, 1, to[1], 2); break;
-	case 2: make_str(&w->m, addr(2), w->str, "STORE"); break;
+	case 1:
+		make_object(&w->m, addr(1), w->dict, w->pairs, 232, 1, to[1], 2);
+		break;
+	case 2:
+		make_str(&w->m, addr(2), w->str, "STORE");
+		break;
 	case 3:
 		make_object(&w->m, addr(3), w->list, w->index, 5ull << 32, 1, to[3], 2);
 		break;
 	case 4:
 		make_object(&w->m, addr(4), w->thing, w->dict_edge, 48, 1, to[4], 1);
 		break;
-	case 5: make_object(&w->m, addr(5), w->dict, w->split, 104, 1, to[5], 1); break;
-	case 6: make_str(&w->m, addr(6), w->str, "Eve \033[2J"); break;
-	case 7: make_object(&w->m, addr(7), w->thing, w->weak, 72, 1, to[7], 1); break;
-	case 8: make_object(&w->m, addr(8), w->list, w->index, 56, 1, NULL, 0); break;
-	case 9: make_object(&w->m, addr(9), w->thing, 0, 1000, 9, NULL, 0); break;
-	case 10: make_object(&w->m, addr(10), w->list, w->index, 64, 1, to[10], 1); break;
-	default: make_object(&w->m, addr(11), w->list, w->index, 64, 1, to[11], 1); break;
+	case 5:
+		make_object(&w->m, addr(5), w->dict, w->split, 104, 1, to[5], 1);
+		break;
+	case 6:
+		make_str(&w->m, addr(6), w->str, "Eve \033[2J");
+		break;
+	case 7:
+		make_object(&w->m, addr(7), w->thing, w->weak, 72, 1, to[7], 1);
+		break;
+	case 8:
+		make_object(&w->m, addr(8), w->list, w->index, 56, 1, NULL, 0);
+		break;
+	case 9:
+		make_object(&w->m, addr(9), w->thing, 0, 1000, 9, NULL, 0);
+		break;
+	case 10:
+		make_object(&w->m, addr(10), w->list, w->index, 64, 1, to[10], 1);
+		break;
+	default:
+		make_object(&w->m, addr(11), w->list, w->index, 64, 1, to[11], 1);
+		break;
 	}
 }
 
@@ -92,8 +110,8 @@ static struct heap *make_world(const unsigned *order)
 	make_fact(&w.m, "pid", 42);
 	for (unsigned i = 0; i < OBJECTS; i++)
 		add(&w, order ? order[i] : i);
-	add(&w, 3);	/* met twice: dropped */
-	make_fact(&w.m, "pid", 4242);	/* the later fact wins */
+	add(&w, 3);		      /* met twice: dropped */
+	make_fact(&w.m, "pid", 4242); /* the later fact wins */
 	uint32_t thread = make_thread(&w.m, "Main");
 	uint32_t frame = make_frame(&w.m, thread, "f", "/srv/app/file.py", 12);
 	make_root(&w.m, SNAP_ROOT_MODULE, "m", 0, 0, addr(0));
@@ -116,7 +134,7 @@ static void check_world(const struct heap *heap)
 		assert_int_equal(heap_address(heap, id[i]), addr(i));
 		assert_int_equal(heap_find(heap, addr(i) + 4), HEAP_NONE);
 	}
-	for (unsigned i = 1; i < OBJECTS; i++)	/* ascending */
+	for (unsigned i = 1; i < OBJECTS; i++) /* ascending */
 		assert_true(heap_address(heap, i - 1) < heap_address(heap, i));
 	assert_int_equal(heap_size(heap, id[3]), 5ull << 32);
 	assert_int_equal(heap_target(heap, id[7], 0, &weak), id[4]);
@@ -300,11 +318,11 @@ static void test_sidecar(void **state)
 	analysis_destroy(found->analysis);
 	heap_destroy(found->heap);
 	free(found);
-	assert_int_equal(chmod(sidecar, 0622), 0);	/* others may write it: not
+	assert_int_equal(chmod(sidecar, 0622), 0); /* others may write it: not
 							 * trusted */
 	assert_int_equal(sidecar_open(snapshot, &found), 0);
 	assert_int_equal(chmod(sidecar, 0600), 0);
-	assert_int_equal(truncate(snapshot, 3), 0);	/* another snapshot */
+	assert_int_equal(truncate(snapshot, 3), 0); /* another snapshot */
 	assert_int_equal(sidecar_open(snapshot, &found), 0);
 }
 
@@ -368,7 +386,7 @@ static void test_damage(void **state)
 		opened += try_sidecar();
 		tried++;
 		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-		at += byte ? 1 : size / 1000 + 1;	/* zeroes abound */
+		at += byte ? 1 : size / 1000 + 1; /* zeroes abound */
 	}
 	close(fd);
 	assert_true(opened > 0 && tried - opened > 100);
@@ -378,8 +396,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_orders), cmocka_unit_test(test_values),
-		cmocka_unit_test(test_empty), cmocka_unit_test(test_protocol),
-		cmocka_unit_test(test_wide), cmocka_unit_test(test_sidecar),
+		cmocka_unit_test(test_empty),  cmocka_unit_test(test_protocol),
+		cmocka_unit_test(test_wide),   cmocka_unit_test(test_sidecar),
 		cmocka_unit_test(test_damage),
 	};
 

@@ -43,7 +43,7 @@ static void test_series_are_apart(void **state)
 	assert_true(series_growth(late, true) == 70);
 	assert_true(series_growth(find(&h, 1, "gone"), false) == -5);
 	assert_int_equal(find(&h, 2, "a")->samples, 1);
-	assert_true(find(&h, 2, "a")->count[0] == 3);	/* added twice */
+	assert_true(find(&h, 2, "a")->count[0] == 3); /* added twice */
 	history_free(&h);
 }
 

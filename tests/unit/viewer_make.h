@@ -65,8 +65,9 @@ static inline uint32_t make_type(struct make *m, const char *name, uint64_t addr
 static inline uint32_t make_shape(struct make *m, const struct snap_label *fixed,
 				  uint32_t n, enum snap_tail tail)
 {
-	struct snap_shape shape = { .id = ++m->shapes, .nfixed = n, .fixed = fixed,
-				    .tail = (uint8_t)tail };
+	struct snap_shape shape = {
+		.id = ++m->shapes, .nfixed = n, .fixed = fixed, .tail = (uint8_t)tail
+	};
 
 	assert_int_equal(m->sink->ops->shape(m->sink, &shape), 0);
 	return shape.id;
@@ -103,8 +104,11 @@ static inline void make_str(struct make *m, uint64_t addr, uint32_t type,
 static inline void make_root(struct make *m, enum snap_root_kind kind, const char *name,
 			     uint32_t thread, uint32_t frame, uint64_t target)
 {
-	struct snap_root root = { .kind = (uint8_t)kind, .name = make_string(m, name),
-				  .thread = thread, .frame = frame, .target = target };
+	struct snap_root root = { .kind = (uint8_t)kind,
+				  .name = make_string(m, name),
+				  .thread = thread,
+				  .frame = frame,
+				  .target = target };
 
 	assert_int_equal(m->sink->ops->root(m->sink, &root), 0);
 }

@@ -196,7 +196,7 @@ static void test_keys(void **state)
 		assert_int_equal(key, expected[i]);
 	}
 	assert_false(key_parse(&line, &key));
-	line = "<";	/* no name: the character itself */
+	line = "<"; /* no name: the character itself */
 	assert_true(key_parse(&line, &key));
 	assert_int_equal(key, '<');
 	static const char *const same[] = { "w", "k", "<Up>" };

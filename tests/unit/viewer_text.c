@@ -36,13 +36,15 @@ static void test_escape(void **state)
 	ESCAPES("\x7f\xc2\x80\xc2\x9b", "\\x7f\\x80\\x9b");
 	ESCAPES("caf\xc3\xa9 \xe4\xb8\xad \xf0\x9f\x98\x80",
 		"caf\xc3\xa9 \xe4\xb8\xad \xf0\x9f\x98\x80");
-	ESCAPES("\xe2\x80\xae" "evil", "\\u202eevil");
+	ESCAPES("\xe2\x80\xae"
+		"evil",
+		"\\u202eevil");
 	ESCAPES("\xe2\x81\xa6\xe2\x80\x8b\xef\xbb\xbf", "\\u2066\\u200b\\ufeff");
-	ESCAPES("\xed\xa0\x80", "\\ud800");			/* WTF-8 surrogate */
-	ESCAPES("\xff\xfe\xc0\xaf", "\\xff\\xfe\\xc0\\xaf");	/* overlong */
-	ESCAPES("\xe4\xb8", "\\xe4\\xb8");			/* cut */
-	ESCAPES("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80");	/* beyond U+10FFFF */
-	ESCAPES("\xf3\xa0\x80\x81", "\\U000e0001");		/* language tag */
+	ESCAPES("\xed\xa0\x80", "\\ud800");		     /* WTF-8 surrogate */
+	ESCAPES("\xff\xfe\xc0\xaf", "\\xff\\xfe\\xc0\\xaf"); /* overlong */
+	ESCAPES("\xe4\xb8", "\\xe4\\xb8");		     /* cut */
+	ESCAPES("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"); /* beyond U+10FFFF */
+	ESCAPES("\xf3\xa0\x80\x81", "\\U000e0001");	     /* language tag */
 	ESCAPES("\xef\xbf\xbf", "\\uffff");
 }
 

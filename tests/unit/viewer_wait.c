@@ -83,7 +83,8 @@ static void test_mask(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_late_resize), cmocka_unit_test(test_mask),
+		cmocka_unit_test(test_late_resize),
+		cmocka_unit_test(test_mask),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

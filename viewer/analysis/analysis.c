@@ -55,7 +55,9 @@ static int add_retained(struct analysis *a, const struct dominators *d)
  * first is needed until a node is entered, its count only from then on: one array
  * (retained_count) serves both.
  */
-struct tree { uint32_t *first, *next, *count, *open; };
+struct tree {
+	uint32_t *first, *next, *count, *open;
+};
 
 static void link_tree(const struct analysis *a, struct tree tree)
 {
@@ -89,7 +91,7 @@ static void leave(struct analysis *a, struct tree tree, uint32_t node)
 	if (idom != HEAP_NONE)
 		tree.count[idom] += tree.count[node];
 	if (--tree.open[type] || !type)
-		return;		/* inside another instance of its type */
+		return; /* inside another instance of its type */
 	sum->retained += analysis_retained(a, node);
 	sum->retained_count += tree.count[node];
 }

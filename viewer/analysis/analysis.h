@@ -32,18 +32,18 @@ struct analysis_type {
 
 struct analysis {
 	const struct heap *heap;
-	struct vec bfs_parent;	/* u32 per node: holder on a shortest path from the root;
+	struct vec bfs_parent; /* u32 per node: holder on a shortest path from the root;
 				 * root: NONE */
-	struct vec idom;	/* u32 per node: immediate dominator; root: HEAP_NONE */
-	struct vec retained;	/* u64 per node, bytes, its own included */
+	struct vec idom;       /* u32 per node: immediate dominator; root: HEAP_NONE */
+	struct vec retained;   /* u64 per node, bytes, its own included */
 	struct vec retained_count; /* u32 per node, objects, itself included */
-	struct vec type;	/* struct analysis_type per type id */
+	struct vec type;	   /* struct analysis_type per type id */
 	/* made on demand */
 	struct vec child_row, child; /* dominator tree: u32 row per node + 1, u32 nodes,
 				      * largest retained first */
-	struct vec sorted;		/* bit per node: its children are in order
+	struct vec sorted;	     /* bit per node: its children are in order
 					 * already */
-	struct vec referrer;		/* u32: answer of the last analysis_referrers */
+	struct vec referrer;	     /* u32: answer of the last analysis_referrers */
 };
 
 /*
@@ -53,7 +53,7 @@ struct analysis {
  */
 int analysis_run(struct heap *heap, const struct progress *progress,
 		 struct analysis **ret);
-void analysis_destroy(struct analysis *analysis);	/* NULL is fine */
+void analysis_destroy(struct analysis *analysis); /* NULL is fine */
 
 static inline uint32_t analysis_idom(const struct analysis *a, uint32_t node)
 {

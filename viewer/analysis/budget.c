@@ -6,11 +6,15 @@
 
 /* Kinds that are shown by themselves; the rest is "other". */
 #define KINDS(X) \
-	X(SNAP_KIND_OBJECT, "instances") X(SNAP_KIND_STR, "str") X(SNAP_KIND_BYTES, "bytes") \
-	X(SNAP_KIND_BYTEARRAY, "bytearray") X(SNAP_KIND_INT, "int") X(SNAP_KIND_FLOAT, "float") \
-	X(SNAP_KIND_TUPLE, "tuple") X(SNAP_KIND_LIST, "list") X(SNAP_KIND_DICT, "dict") \
-	X(SNAP_KIND_SET, "set") X(SNAP_KIND_TYPE, "type") X(SNAP_KIND_FUNCTION, "function") \
-	X(SNAP_KIND_CODE, "code") X(SNAP_KIND_DEQUE, "deque")
+	X(SNAP_KIND_OBJECT, "instances") \
+	X(SNAP_KIND_STR, "str") X(SNAP_KIND_BYTES, "bytes") \
+		X(SNAP_KIND_BYTEARRAY, "bytearray") X(SNAP_KIND_INT, "int") \
+			X(SNAP_KIND_FLOAT, "float") X(SNAP_KIND_TUPLE, "tuple") \
+				X(SNAP_KIND_LIST, "list") X(SNAP_KIND_DICT, "dict") X( \
+					SNAP_KIND_SET, "set") X(SNAP_KIND_TYPE, "type") \
+					X(SNAP_KIND_FUNCTION, "function") \
+						X(SNAP_KIND_CODE, "code") \
+							X(SNAP_KIND_DEQUE, "deque")
 
 static const char *const kind_titles[SNAP_KIND_COUNT] = {
 #define X(kind, name) [kind] = "live objects: " name,
@@ -23,7 +27,9 @@ static const char *const kind_keys[SNAP_KIND_COUNT] = {
 #undef X
 };
 
-static const struct { const char *key, *title; } items[BUDGET_ITEM_COUNT] = {
+static const struct {
+	const char *key, *title;
+} items[BUDGET_ITEM_COUNT] = {
 	[BUDGET_OBJECTS] = { "objects.other", "live objects: other" },
 	[BUDGET_NATIVE] = { "native", "native buffers of objects" },
 	[BUDGET_POOL_FREE] = { "pymalloc.free_blocks", "pymalloc: free blocks in pools" },
@@ -55,7 +61,7 @@ const char *budget_key(const struct budget_entry *entry)
 struct maker {
 	const struct heap *heap;
 	struct budget *budget;
-	uint64_t left;		/* of anonymous memory and heap */
+	uint64_t left; /* of anonymous memory and heap */
 	int err;
 };
 
@@ -90,7 +96,7 @@ static void take_objects(struct maker *m)
 		if (heap_class_of(heap, o)->flags & SNAP_OBJ_STATIC)
 			continue;
 		if (kind >= SNAP_KIND_COUNT || !kind_titles[kind])
-			kind = SNAP_KIND_NONE;	/* untitled: "other" */
+			kind = SNAP_KIND_NONE; /* untitled: "other" */
 		size[kind] += heap_size(heap, o);
 		count[kind]++;
 	}
@@ -119,8 +125,9 @@ static void take_free(struct maker *m)
 
 	take(m, BUDGET_POOL_FREE, 0, heap_fact_u64(heap, "pymalloc.free_bytes", 0),
 	     heap_fact_u64(heap, "pymalloc.free_blocks", 0));
-	take(m, BUDGET_ARENA_FREE, 0, heap_fact_u64(heap, "pymalloc.free_pools", 0) *
-	     heap_fact_u64(heap, "pymalloc.pool_size", 0),
+	take(m, BUDGET_ARENA_FREE, 0,
+	     heap_fact_u64(heap, "pymalloc.free_pools", 0) *
+		     heap_fact_u64(heap, "pymalloc.pool_size", 0),
 	     heap_fact_u64(heap, "pymalloc.free_pools", 0));
 	take(m, BUDGET_MALLOC_FREE, 0, heap_fact_u64(heap, "malloc.free_bytes", 0),
 	     heap_fact_u64(heap, "malloc.free_chunks", 0));
@@ -142,7 +149,7 @@ static enum budget_item item_of(const struct snap_map *map)
 	case SNAP_MAP_AGENT:
 		return BUDGET_AGENT;
 	default:
-		return BUDGET_OBJECTS;	/* heap and anonymous: to be divided */
+		return BUDGET_OBJECTS; /* heap and anonymous: to be divided */
 	}
 }
 

@@ -14,34 +14,34 @@
 #include "viewer/model/heap.h"
 
 enum budget_item {
-	BUDGET_OBJECTS,		/* live objects on the heap, by kind: one entry per
+	BUDGET_OBJECTS,	    /* live objects on the heap, by kind: one entry per
 				 * kind */
-	BUDGET_NATIVE,		/* native buffers that objects own */
-	BUDGET_POOL_FREE,	/* free blocks in pymalloc's used pools */
-	BUDGET_ARENA_FREE,	/* free pools inside pymalloc's arenas */
-	BUDGET_MALLOC_FREE,	/* free chunks in malloc's bins */
-	BUDGET_MALLOC_TOP,	/* never used end of malloc's arenas */
-	BUDGET_UNEXPLAINED,	/* other C allocations, rounding, allocators' headers */
-	BUDGET_FILES,		/* code, libraries and their data */
+	BUDGET_NATIVE,	    /* native buffers that objects own */
+	BUDGET_POOL_FREE,   /* free blocks in pymalloc's used pools */
+	BUDGET_ARENA_FREE,  /* free pools inside pymalloc's arenas */
+	BUDGET_MALLOC_FREE, /* free chunks in malloc's bins */
+	BUDGET_MALLOC_TOP,  /* never used end of malloc's arenas */
+	BUDGET_UNEXPLAINED, /* other C allocations, rounding, allocators' headers */
+	BUDGET_FILES,	    /* code, libraries and their data */
 	BUDGET_STACKS,
 	BUDGET_SHARED,
 	BUDGET_SPECIAL,
-	BUDGET_AGENT,		/* pymem's own mappings */
+	BUDGET_AGENT, /* pymem's own mappings */
 	BUDGET_ITEM_COUNT
 };
 
 struct budget_entry {
 	enum budget_item item;
-	uint32_t kind;		/* OBJECTS: enum snap_kind */
-	uint64_t size, count;	/* bytes; objects, buffers or mappings */
-	uint64_t clipped;	/* claimed but not resident */
+	uint32_t kind;	      /* OBJECTS: enum snap_kind */
+	uint64_t size, count; /* bytes; objects, buffers or mappings */
+	uint64_t clipped;     /* claimed but not resident */
 };
 
 struct budget {
-	uint64_t rss;		/* sum of all entries' sizes; 0 = no mappings in the
+	uint64_t rss; /* sum of all entries' sizes; 0 = no mappings in the
 				 * snapshot */
 	uint64_t swap;
-	struct vec entries;	/* struct budget_entry */
+	struct vec entries; /* struct budget_entry */
 };
 
 /* 0 or -ENOMEM. Free with budget_free. */

@@ -17,14 +17,18 @@
 
 #include <errno.h>
 
-struct entry { uint32_t node, next; };		/* depth-first stack */
-struct link { uint32_t anc, label; };
+struct entry {
+	uint32_t node, next;
+}; /* depth-first stack */
+struct link {
+	uint32_t anc, label;
+};
 
 struct work {
 	const struct heap *heap;
 	const struct progress *progress;
-	struct vec number;	/* u32 per node; HEAP_NONE = not reached */
-	struct vec vertex, parent; /* u32 per number */
+	struct vec number;		/* u32 per node; HEAP_NONE = not reached */
+	struct vec vertex, parent;	/* u32 per number */
 	struct vec row_base, row, pred; /* row[v]: end of v's predecessors; once v is
 					 * done, its semidominator */
 	struct vec link;
@@ -76,8 +80,9 @@ static int search(struct work *w)
 	if (vec_append(&w->stack, &top, sizeof(top)))
 		return -ENOMEM;
 	while (w->stack.size && !err) {
-		struct entry *at = (struct entry *)(void *)
-			((char *)w->stack.data + w->stack.size) - 1;
+		struct entry *at =
+			(struct entry *)(void *)((char *)w->stack.data + w->stack.size) -
+			1;
 		uint32_t to = next_successor(w, at);
 
 		if (to == HEAP_NONE) {
@@ -214,7 +219,7 @@ static int semidominators(struct work *w)
 {
 	const uint32_t *parent = VEC(w->parent, uint32_t), *pred = VEC(w->pred, uint32_t);
 	struct link *link = w->link.data;
-	uint32_t *semi = w->row.data;	/* v's end of predecessors is read before it
+	uint32_t *semi = w->row.data; /* v's end of predecessors is read before it
 					 * goes */
 
 	for (uint32_t v = w->count; v-- > 1;) {

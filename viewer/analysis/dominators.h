@@ -17,9 +17,9 @@
 
 /* The result, in preorder numbers of a depth-first search (0 = root). */
 struct dominators {
-	uint32_t count;		/* nodes reached: all of the heap, after reach_run */
-	struct vec vertex;	/* u32: node of a number */
-	struct vec idom;	/* u32: number of the immediate dominator, < own number;
+	uint32_t count;	   /* nodes reached: all of the heap, after reach_run */
+	struct vec vertex; /* u32: node of a number */
+	struct vec idom;   /* u32: number of the immediate dominator, < own number;
 				 * [0] = 0 */
 };
 

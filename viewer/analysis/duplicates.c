@@ -15,7 +15,10 @@
 
 #define TUPLE_MAX 64u
 
-struct entry { uint64_t digest; uint32_t id, pad; };
+struct entry {
+	uint64_t digest;
+	uint32_t id, pad;
+};
 
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
@@ -86,7 +89,7 @@ static uint64_t digest_tuple(const struct heap *heap, uint32_t object,
 		else if (to < heap->objects)
 			hash = mix(hash, 1ull << 40 | to);
 		else
-			hash = mix(hash, 1ull << 41 | object);	/* unknown: equal to
+			hash = mix(hash, 1ull << 41 | object); /* unknown: equal to
 								 * none */
 	}
 	return hash;
@@ -138,7 +141,7 @@ static int sort_entries(struct vec *entries)
 		from = to;
 		to = swap;
 	}
-	vec_free(&other);	/* an even number of passes ends where it began */
+	vec_free(&other); /* an even number of passes ends where it began */
 	return 0;
 }
 

@@ -12,8 +12,8 @@
 #include "viewer/analysis/analysis.h"
 
 struct duplicate {
-	uint64_t count, size, wasted;	/* bytes: of all, of all but the largest */
-	uint32_t example;		/* lowest id */
+	uint64_t count, size, wasted; /* bytes: of all, of all but the largest */
+	uint32_t example;	      /* lowest id */
 };
 
 /* Appends struct duplicate for every group of two or more, any order. Objects in static

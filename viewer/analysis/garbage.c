@@ -4,13 +4,15 @@
 
 #include <errno.h>
 
-struct entry { uint32_t node, next; };
+struct entry {
+	uint32_t node, next;
+};
 
 struct search {
 	const struct heap *heap;
 	const uint32_t *parent;
-	struct vec seen;	/* bit per object */
-	struct vec stack;	/* struct entry */
+	struct vec seen;  /* bit per object */
+	struct vec stack; /* struct entry */
 	struct vec *order;
 };
 

@@ -18,10 +18,10 @@ struct builder {
 	const struct heap *heap;
 	const struct progress *progress;
 	struct growth *growth;
-	struct vec queue;	/* u32 nodes */
-	struct vec of;		/* u32 per node: index of its signature + 1; 0 = not
+	struct vec queue;     /* u32 nodes */
+	struct vec of;	      /* u32 per node: index of its signature + 1; 0 = not
 				 * yet */
-	struct vec type_hash;	/* u64 per type */
+	struct vec type_hash; /* u64 per type */
 };
 
 static uint64_t mix(uint64_t hash, uint64_t value)
@@ -86,8 +86,8 @@ static uint64_t hash_label(const struct builder *b, const struct heap_label *lab
 	uint64_t hash = mix(label->kind, 1);
 
 	*merged = label->kind == SNAP_LABEL_INDEX || label->kind == SNAP_LABEL_KEY ||
-		  label->kind == SNAP_LABEL_ELEMENT ||
-		  (label->kind == SNAP_LABEL_VALUE && !label->name);
+		label->kind == SNAP_LABEL_ELEMENT ||
+		(label->kind == SNAP_LABEL_VALUE && !label->name);
 	if (label->kind == SNAP_LABEL_VALUE && keys && label->key < heap->objects &&
 	    heap_value(heap, label->key, &v) && v.size) {
 		*merged = 0;
@@ -102,8 +102,8 @@ static uint64_t hash_synth(const struct heap *heap, uint32_t node)
 	uint64_t hash = mix(s->kind, 2);
 
 	if (s->kind == HEAP_SYNTH_THREAD)
-		return hash_numbered(heap, hash, VEC(heap->thread,
-						     struct snap_thread)[s->ref].name);
+		return hash_numbered(heap, hash,
+				     VEC(heap->thread, struct snap_thread)[s->ref].name);
 	if (s->kind == HEAP_SYNTH_FRAME) {
 		const struct snap_frame *f = &VEC(heap->frame, struct snap_frame)[s->ref];
 
@@ -225,7 +225,7 @@ static int place(struct builder *b, uint32_t node, uint32_t parent, uint64_t lab
 static bool is_child(const struct builder *b, uint32_t node, uint32_t to)
 {
 	return to < b->heap->nodes && analysis_parent(b->a, to) == node &&
-	       !VEC(b->of, uint32_t)[to];
+		!VEC(b->of, uint32_t)[to];
 }
 
 static int visit(struct builder *b, uint32_t node)
@@ -235,7 +235,7 @@ static int visit(struct builder *b, uint32_t node)
 	uint32_t parent = VEC(b->of, uint32_t)[node] - 1,
 		 type = heap_type_edge(heap, node), merged;
 	bool keys = node < heap->objects && heap_kind(heap, node) == SNAP_KIND_DICT &&
-		    namespace_(b, node);
+		namespace_(b, node);
 	int err = 0;
 
 	for (uint32_t i = 0; i < refs.count && !err; i++) {

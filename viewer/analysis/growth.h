@@ -15,24 +15,24 @@
 
 #include "viewer/analysis/analysis.h"
 
-#define GROWTH_SMALL_DICT 64u		/* items: keys are labels up to here */
+#define GROWTH_SMALL_DICT 64u /* items: keys are labels up to here */
 #define GROWTH_MAX_SIGNATURES (1u << 22)
 
 struct signature {
 	uint64_t hash;
-	uint64_t count, size;	/* objects, bytes of their own */
-	uint64_t total;		/* bytes of these and of all signatures below */
-	uint64_t label;		/* hash of the last label */
-	uint32_t parent;	/* index; the root's is itself, 0 */
-	uint32_t type;		/* type id */
-	uint32_t example;	/* a node of it */
-	uint32_t merged;	/* 1: the last label stands for any key or index */
+	uint64_t count, size; /* objects, bytes of their own */
+	uint64_t total;	      /* bytes of these and of all signatures below */
+	uint64_t label;	      /* hash of the last label */
+	uint32_t parent;      /* index; the root's is itself, 0 */
+	uint32_t type;	      /* type id */
+	uint32_t example;     /* a node of it */
+	uint32_t merged;      /* 1: the last label stands for any key or index */
 };
 
 struct growth {
-	struct vec signature;	/* struct signature; parents first; [0] = root */
-	struct vec table;	/* u32 index + 1 by hash */
-	bool truncated;		/* too many: some objects count for their holder's
+	struct vec signature; /* struct signature; parents first; [0] = root */
+	struct vec table;     /* u32 index + 1 by hash */
+	bool truncated;	      /* too many: some objects count for their holder's
 				 * signature */
 };
 

@@ -4,7 +4,9 @@
 
 #define SHARE_OF_PATHS 0.8
 
-struct seen { uint32_t node, count, depth; };
+struct seen {
+	uint32_t node, count, depth;
+};
 
 int sample_begin(struct sample *sample)
 {
@@ -52,11 +54,11 @@ bool sample_add(const struct analysis *a, struct sample *sample, uint32_t node)
 /* Objects, and the groups whose members nobody else holds. */
 static bool may_hold(const struct heap *heap, uint32_t node)
 {
-	uint32_t kind = node >= heap->objects ? heap_synth(heap, node)->kind :
-			HEAP_SYNTH_ROOT;
+	uint32_t kind =
+		node >= heap->objects ? heap_synth(heap, node)->kind : HEAP_SYNTH_ROOT;
 
 	return node < heap->objects || kind == HEAP_SYNTH_UNKNOWN ||
-	       kind == HEAP_SYNTH_GARBAGE || kind == HEAP_SYNTH_ATEXIT;
+		kind == HEAP_SYNTH_GARBAGE || kind == HEAP_SYNTH_ATEXIT;
 }
 
 uint32_t sample_deepest(const struct analysis *a, const struct sample *sample)

@@ -17,9 +17,9 @@
 #include "viewer/analysis/analysis.h"
 
 struct sample {
-	struct vec table;	/* nodes seen on paths, open addressing; 3 MiB */
+	struct vec table; /* nodes seen on paths, open addressing; 3 MiB */
 	size_t used;
-	uint64_t nodes;		/* how many were added */
+	uint64_t nodes; /* how many were added */
 };
 
 /* Zero the sample first. 0 or -ENOMEM. */

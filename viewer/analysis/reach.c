@@ -17,9 +17,9 @@ struct reach {
 	struct heap *heap;
 	const struct progress *progress;
 	uint32_t *parent;
-	struct vec queue;	/* u32 nodes, filled once, never shifted */
+	struct vec queue; /* u32 nodes, filled once, never shifted */
 	uint32_t head, tail;
-	struct vec low;		/* u32 pairs node, holder */
+	struct vec low; /* u32 pairs node, holder */
 	size_t low_head;
 	uint64_t next_report;
 };
@@ -30,7 +30,9 @@ static bool low_group(uint32_t kind)
 	case HEAP_SYNTH_INTERPRETER:
 	case HEAP_SYNTH_STATIC_TYPES:
 	case HEAP_SYNTH_C_STATIC:
-	case HEAP_SYNTH_OTHER: case HEAP_SYNTH_INTERNED: case HEAP_SYNTH_ATEXIT:
+	case HEAP_SYNTH_OTHER:
+	case HEAP_SYNTH_INTERNED:
+	case HEAP_SYNTH_ATEXIT:
 		return true;
 	default:
 		return false;
@@ -276,7 +278,9 @@ static int search(struct reach *r)
 static void forget_groups(struct heap *heap)
 {
 	static const enum heap_synth_kind groups[] = {
-		HEAP_SYNTH_IMMORTAL, HEAP_SYNTH_UNKNOWN, HEAP_SYNTH_GARBAGE,
+		HEAP_SYNTH_IMMORTAL,
+		HEAP_SYNTH_UNKNOWN,
+		HEAP_SYNTH_GARBAGE,
 	};
 	struct heap_synth *synth = heap->synth.data;
 	uint32_t end = 0;

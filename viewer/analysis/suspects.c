@@ -15,25 +15,28 @@
 #include "viewer/analysis/holder.h"
 
 #define DROP_RATIO 0.7
-#define MINOR_PART 5u		/* of the threshold: what is named after the suspects */
+#define MINOR_PART 5u /* of the threshold: what is named after the suspects */
 #define MAX_STEPS 1000u
-#define RUN_STEPS 24u		/* so many equal steps make a chain */
+#define RUN_STEPS 24u /* so many equal steps make a chain */
 #define SAMPLES 10000u
-#define FEW_MEMBERS 10u		/* so few have no holder of their own */
+#define FEW_MEMBERS 10u /* so few have no holder of their own */
 
 struct finder {
 	struct analysis *a;
 	const struct heap *heap;
 	const struct progress *progress;
-	uint64_t threshold;	/* bytes */
-	uint64_t minor;		/* bytes */
-	bool last_resort;	/* there is nothing better */
+	uint64_t threshold; /* bytes */
+	uint64_t minor;	    /* bytes */
+	bool last_resort;   /* there is nothing better */
 	struct vec *ret;
-	struct vec todo;	/* u32 nodes to walk down from */
-	struct vec tops;	/* struct top_node */
+	struct vec todo; /* u32 nodes to walk down from */
+	struct vec tops; /* struct top_node */
 };
 
-struct top_node { uint32_t node; bool taken; };
+struct top_node {
+	uint32_t node;
+	bool taken;
+};
 
 static bool synthetic(const struct heap *heap, uint32_t node)
 {
@@ -49,8 +52,9 @@ static uint32_t run_start(const struct heap *heap, const uint32_t *walk, uint32_
 	for (uint32_t period = 1; period <= 3; period++) {
 		uint32_t i = length;
 
-		while (i > period && heap_type_of(heap, walk[i - 1]) ==
-				     heap_type_of(heap, walk[i - 1 - period]))
+		while (i > period &&
+		       heap_type_of(heap, walk[i - 1]) ==
+			       heap_type_of(heap, walk[i - 1 - period]))
 			i--;
 		if (length - i >= RUN_STEPS)
 			return i - period;
@@ -132,7 +136,9 @@ static int find_member_holder(struct finder *f, struct suspect *s)
 
 static int add_chain(struct finder *f, uint32_t top, uint32_t point)
 {
-	struct suspect s = { .chain = true, .point = point, .top = top,
+	struct suspect s = { .chain = true,
+			     .point = point,
+			     .top = top,
 			     .retained = analysis_retained(f->a, point),
 			     .holder = HEAP_NONE };
 	int err = count_chain(f, &s);
@@ -144,8 +150,9 @@ static int add_chain(struct finder *f, uint32_t top, uint32_t point)
 static int add_single(struct finder *f, uint32_t top, uint32_t point, uint64_t retained,
 		      uint64_t most)
 {
-	struct suspect s = { .point = point, .top = top, .retained = retained,
-			     .holder = HEAP_NONE };
+	struct suspect s = {
+		.point = point, .top = top, .retained = retained, .holder = HEAP_NONE
+	};
 	int err = find_members(f, &s, most);
 
 	if (!err)
@@ -163,9 +170,10 @@ static bool elements(const struct heap *heap, uint32_t node, struct heap_span ch
 	for (uint32_t i = 1; i < big; i++)
 		if (heap_type_of(heap, children.target[i]) != type)
 			return false;
-	return big > 1 && (kind == SNAP_KIND_LIST || kind == SNAP_KIND_TUPLE ||
-			   kind == SNAP_KIND_SET || kind == SNAP_KIND_DEQUE ||
-			   heap_type(heap, type)->kind == SNAP_KIND_OBJECT);
+	return big > 1 &&
+		(kind == SNAP_KIND_LIST || kind == SNAP_KIND_TUPLE ||
+		 kind == SNAP_KIND_SET || kind == SNAP_KIND_DEQUE ||
+		 heap_type(heap, type)->kind == SNAP_KIND_OBJECT);
 }
 
 /* A namespace: its children have names of their own, they are no elements. */
@@ -175,7 +183,8 @@ static bool named_parts(const struct finder *f, uint32_t node)
 	struct heap_label label;
 
 	switch (heap_kind(f->heap, node)) {
-	case SNAP_KIND_MODULE: case SNAP_KIND_TYPE:
+	case SNAP_KIND_MODULE:
+	case SNAP_KIND_TYPE:
 		return true;
 	case SNAP_KIND_DICT:
 		if (parent >= f->heap->objects)
@@ -203,15 +212,17 @@ static int split(struct finder *f, uint32_t top, uint32_t node, struct heap_span
 	       analysis_retained(f->a, children.target[big]) >= least)
 		rest -= analysis_retained(f->a, children.target[big++]);
 	if (!f->last_resort && least == f->minor && !big &&
-	    rest < f->threshold)	/* every larger module is such */
+	    rest < f->threshold) /* every larger module is such */
 		return 0;
 	if (least != f->minor && elements(f->heap, node, children, big))
-		return add_single(f, top, node, analysis_retained(f->a, node), UINT64_MAX);
+		return add_single(f, top, node, analysis_retained(f->a, node),
+				  UINT64_MAX);
 	for (uint32_t i = 0; i < big; i++)
 		if (vec_push_u32(&f->todo, children.target[i]))
 			return -ENOMEM;
-	return big && rest < f->threshold ? 0 :
-	       add_single(f, top, node, rest, big ? least : UINT64_MAX);
+	return big && rest < f->threshold ?
+		0 :
+		add_single(f, top, node, rest, big ? least : UINT64_MAX);
 }
 
 /* The walk goes on with a node's first child: what else is large below it goes on alone. */
@@ -222,7 +233,8 @@ static int push_siblings(struct finder *f, uint32_t node)
 	uint64_t least = goes_on(f, node);
 
 	for (uint32_t i = 1; i < children.count && !err &&
-	     analysis_retained(f->a, children.target[i]) >= least; i++)
+	     analysis_retained(f->a, children.target[i]) >= least;
+	     i++)
 		err = vec_push_u32(&f->todo, children.target[i]);
 	return err;
 }
@@ -265,8 +277,8 @@ static int find_tops(struct finder *f)
 
 		if (idom == HEAP_NONE || !synthetic(f->heap, idom))
 			continue;
-		if (o % PROGRESS_EVERY == 0 && progress_step(f->progress, "suspects", o,
-							     f->heap->objects))
+		if (o % PROGRESS_EVERY == 0 &&
+		    progress_step(f->progress, "suspects", o, f->heap->objects))
 			return -ECANCELED;
 		top.taken = analysis_retained(f->a, o) >= f->threshold;
 		if (vec_append(&f->tops, &top, sizeof(top)) ||
@@ -292,7 +304,11 @@ static int find_singles(struct finder *f)
 
 /* ---- local variables of one function, in one frame or thousands ---- */
 
-struct local { uint32_t function, file, frame, type; uint64_t retained; size_t top; };
+struct local {
+	uint32_t function, file, frame, type;
+	uint64_t retained;
+	size_t top;
+};
 
 static int by_function(const void *a, const void *b)
 {
@@ -317,12 +333,13 @@ static int find_locals(const struct finder *f, struct vec *ret)
 		    heap_synth(f->heap, holder)->kind != HEAP_SYNTH_FRAME)
 			continue;
 		const struct snap_frame *frame = VEC(f->heap->frame, struct snap_frame) +
-						 heap_synth(f->heap, holder)->ref;
-		struct local local = {
-			frame->function, frame->file, holder,
-			heap_type_of(f->heap, tops[i].node),
-			analysis_retained(f->a, tops[i].node), i
-		};
+			heap_synth(f->heap, holder)->ref;
+		struct local local = { frame->function,
+				       frame->file,
+				       holder,
+				       heap_type_of(f->heap, tops[i].node),
+				       analysis_retained(f->a, tops[i].node),
+				       i };
 		if (vec_append(ret, &local, sizeof(local)))
 			return -ENOMEM;
 	}
@@ -357,8 +374,11 @@ static int add_locals(struct finder *f, const struct local *local, size_t count,
 		      uint64_t *sums)
 {
 	struct top_node *tops = f->tops.data;
-	struct suspect s = { .group = true, .frames = 1, .point = local->frame,
-			     .holder = HEAP_NONE, .top = tops[local->top].node };
+	struct suspect s = { .group = true,
+			     .frames = 1,
+			     .point = local->frame,
+			     .holder = HEAP_NONE,
+			     .top = tops[local->top].node };
 	uint64_t largest = local->retained;
 
 	for (size_t i = 0; i < count; i++) {
@@ -389,8 +409,10 @@ static int find_frames(struct finder *f)
 		err = vec_alloc(&sums,
 				((size_t)f->heap->types + 1) * 2 * sizeof(uint64_t));
 	for (size_t i = 0; i < count && !err; i = end) {
-		for (end = i + 1; end < count && local[end].function == local[i].function &&
-				  local[end].file == local[i].file; end++)
+		for (end = i + 1;
+		     end < count && local[end].function == local[i].function &&
+		     local[end].file == local[i].file;
+		     end++)
 			;
 		err = add_locals(f, local + i, end - i, sums.data);
 	}
@@ -410,11 +432,16 @@ static const enum heap_synth_kind holders[HELDS] = {
 	[HELD_BY_ATEXIT] = HEAP_SYNTH_ATEXIT,
 };
 
-struct group { uint64_t retained, count; uint32_t type, largest; enum held held; };
+struct group {
+	uint64_t retained, count;
+	uint32_t type, largest;
+	enum held held;
+};
 
 static enum held held_by(const struct finder *f, uint32_t top)
 {
-	const uint32_t around[] = { analysis_idom(f->a, top), analysis_parent(f->a, top) };
+	const uint32_t around[] = { analysis_idom(f->a, top),
+				    analysis_parent(f->a, top) };
 
 	for (size_t i = 0; i < 2; i++)
 		for (unsigned h = HELD_BY_OBJECT + 1; h < HELDS; h++)
@@ -439,8 +466,7 @@ static int find_group_holder(struct finder *f, struct suspect *s)
 	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node) && !err; i++)
 		if (!tops[i].taken &&
 		    in_group(f, tops[i].node, s->member_type, HELD_BY_OBJECT) &&
-		    n++ % stride == 0 &&
-		    !sample_add(f->a, &sample, tops[i].node))
+		    n++ % stride == 0 && !sample_add(f->a, &sample, tops[i].node))
 			break;
 	if (!err)
 		s->point = sample_deepest(f->a, &sample);
@@ -582,8 +608,9 @@ static int find_largest(struct finder *f)
 
 	f->last_resort = true;
 	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++)
-		if (largest == HEAP_NONE || analysis_retained(f->a, tops[i].node) >
-					    analysis_retained(f->a, largest))
+		if (largest == HEAP_NONE ||
+		    analysis_retained(f->a, tops[i].node) >
+			    analysis_retained(f->a, largest))
 			largest = tops[i].node;
 	return largest == HEAP_NONE ? 0 : walk_down(f, largest);
 }

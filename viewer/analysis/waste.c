@@ -19,14 +19,14 @@
 
 struct finder {
 	const struct heap *heap;
-	struct vec sums;	/* struct waste per kind and type */
+	struct vec sums; /* struct waste per kind and type */
 };
 
 static void add(struct finder *f, enum waste_kind kind, uint32_t type, uint32_t object,
 		uint64_t size, uint64_t wasted)
 {
-	struct waste *sum = VEC(f->sums, struct waste) +
-			    (size_t)type * WASTE_KIND_COUNT + kind;
+	struct waste *sum =
+		VEC(f->sums, struct waste) + (size_t)type * WASTE_KIND_COUNT + kind;
 
 	sum->kind = kind;
 	sum->type = type;
@@ -81,7 +81,7 @@ static uint64_t dict_items(const struct heap *heap, uint32_t dict)
 	bool pairs = shape->tail == SNAP_TAIL_PAIRS && !shape->nfixed;
 
 	return pairs ? count_items(heap_refs(heap, dict), 1, 2) :
-	       count_items(heap_refs(heap, dict), 0, 1);
+		       count_items(heap_refs(heap, dict), 0, 1);
 }
 
 static void look_at_dict(struct finder *f, uint32_t object, uint32_t type)
@@ -109,7 +109,7 @@ static void look_at_list(struct finder *f, uint32_t object, uint32_t type)
 	uint64_t wasted = over(over(size, fixed_size(heap, type)), items * POINTER);
 
 	if (heap_type(heap, type)->flags & SNAP_TYPE_HEAP)
-		return;		/* subclasses have more than items */
+		return; /* subclasses have more than items */
 	if (wasted)
 		add(f, items ? WASTE_SPARSE_LIST : WASTE_EMPTY_LIST, type, object, size,
 		    wasted);

@@ -12,23 +12,23 @@
 #include "viewer/analysis/analysis.h"
 
 enum waste_kind {
-	WASTE_EMPTY_DICT,	/* a dict without items that has a table */
-	WASTE_SPARSE_DICT,	/* a dict whose table is larger than its items need */
+	WASTE_EMPTY_DICT,  /* a dict without items that has a table */
+	WASTE_SPARSE_DICT, /* a dict whose table is larger than its items need */
 	WASTE_EMPTY_LIST,
-	WASTE_SPARSE_LIST,	/* over-allocated list */
+	WASTE_SPARSE_LIST, /* over-allocated list */
 	WASTE_EMPTY_SET,
 	WASTE_SPARSE_SET,
-	WASTE_INSTANCE_DICT,	/* instances whose __dict__ is larger than __slots__
+	WASTE_INSTANCE_DICT, /* instances whose __dict__ is larger than __slots__
 				 * would be */
 	WASTE_KIND_COUNT
 };
 
 struct waste {
-	uint64_t count, size, wasted;	/* bytes: of the containers (dicts); of those, not
+	uint64_t count, size, wasted; /* bytes: of the containers (dicts); of those, not
 					 * needed */
-	uint64_t worst;			/* most wasted by one: */
+	uint64_t worst;		      /* most wasted by one: */
 	uint32_t example;
-	uint32_t type;			/* of the container; INSTANCE_DICT: of the
+	uint32_t type; /* of the container; INSTANCE_DICT: of the
 					 * instances */
 	enum waste_kind kind;
 };

@@ -17,7 +17,7 @@ struct best {
 	uint64_t weight[MAX_TOO_MANY];
 	bool weak[MAX_TOO_MANY];
 	unsigned count, limit;
-	uint64_t total;		/* neighbours there are */
+	uint64_t total; /* neighbours there are */
 };
 
 static void offer(struct best *best, uint32_t node, uint32_t slot, uint64_t weight,
@@ -107,8 +107,8 @@ static int best_children(struct graph *g, uint32_t node, struct best *best,
 	if (err)
 		return err;
 	for (uint32_t i = 0; i < children.count && i < best->limit; i++)
-		offer(best, children.target[i], heap_slot(g->analysis->heap, node,
-							  children.target[i]),
+		offer(best, children.target[i],
+		      heap_slot(g->analysis->heap, node, children.target[i]),
 		      analysis_retained(g->analysis, children.target[i]), false);
 	best->total = children.count;
 	return 0;
@@ -152,15 +152,17 @@ static int link_neighbour(struct graph *g, int at, const struct best *best, unsi
 			g->full = true;
 			return 0;
 		}
-		other = add_node(g, (struct graph_node){ best->node[i], 0,
-							 g->nodes[at].depth + 1, false });
+		other = add_node(g,
+				 (struct graph_node){ best->node[i], 0,
+						      g->nodes[at].depth + 1, false });
 	}
 	int from = back ? other : at, to = back ? at : other;
 	bool dominator =
 		analysis_idom(g->analysis, g->nodes[to].node) == g->nodes[from].node;
 	bool direct = best->slot[i] != HEAP_NONE || g->request->kind != GRAPH_DOMINATORS;
-	return add_edge(g, (struct graph_edge){ from, to, best->slot[i], direct,
-						best->weak[i], dominator, false });
+	return add_edge(g,
+			(struct graph_edge){ from, to, best->slot[i], direct,
+					     best->weak[i], dominator, false });
 }
 
 static int add_more(struct graph *g, int at, uint64_t more)
@@ -170,8 +172,9 @@ static int add_more(struct graph *g, int at, uint64_t more)
 		return 0;
 	int other = add_node(
 		g, (struct graph_node){ HEAP_NONE, more, g->nodes[at].depth + 1, false });
-	return add_edge(g, (struct graph_edge){ back ? other : at, back ? at : other,
-						HEAP_NONE, false, false, false, true });
+	return add_edge(g,
+			(struct graph_edge){ back ? other : at, back ? at : other,
+					     HEAP_NONE, false, false, false, true });
 }
 
 /* Modules and what lies above them end the search for referrers. */
@@ -184,7 +187,7 @@ static bool ends(const struct graph *g, const struct graph_node *n)
 	if (g->request->kind != GRAPH_BACKREFS || n->start)
 		return false;
 	return !heap_is_object(heap, n->node) ||
-	       heap_kind(heap, n->node) == SNAP_KIND_MODULE;
+		heap_kind(heap, n->node) == SNAP_KIND_MODULE;
 }
 
 static int expand(struct graph *g, int at, const struct progress *progress)
@@ -192,10 +195,11 @@ static int expand(struct graph *g, int at, const struct progress *progress)
 	unsigned limit = g->request->too_many ? g->request->too_many : GRAPH_TOO_MANY;
 	struct best best = { .limit = limit < MAX_TOO_MANY ? limit : MAX_TOO_MANY };
 	uint32_t node = g->nodes[at].node;
-	int err = g->request->kind == GRAPH_REFS ? best_refs(g, node, &best, progress) :
-		  g->request->kind == GRAPH_BACKREFS ?
-		  best_referrers(g, node, &best, progress) :
-		  best_children(g, node, &best, progress);
+	int err = g->request->kind == GRAPH_REFS ?
+		best_refs(g, node, &best, progress) :
+		g->request->kind == GRAPH_BACKREFS ?
+		best_referrers(g, node, &best, progress) :
+		best_children(g, node, &best, progress);
 	for (unsigned i = 0; i < best.count && !err; i++)
 		err = link_neighbour(g, at, &best, i);
 	if (!err && best.total > best.count)

@@ -6,15 +6,15 @@
 #include "viewer/graph/graph.h"
 
 struct graph_node {
-	uint32_t node;		/* HEAP_NONE: stands for `more` further ones */
+	uint32_t node; /* HEAP_NONE: stands for `more` further ones */
 	uint64_t more;
 	int depth;
 	bool start;
 };
 
 struct graph_edge {
-	int from, to;		/* indices of nodes */
-	uint32_t slot;		/* of the referring object; HEAP_NONE = no label */
+	int from, to;  /* indices of nodes */
+	uint32_t slot; /* of the referring object; HEAP_NONE = no label */
 	bool labelled, weak, dominator, more;
 };
 
@@ -24,7 +24,7 @@ struct graph {
 	struct graph_node *nodes;
 	struct graph_edge *edges;
 	int nnodes, nedges, edge_capacity;
-	bool full;		/* GRAPH_MAX_NODES were not enough */
+	bool full; /* GRAPH_MAX_NODES were not enough */
 };
 
 /* 0, -ENOMEM, -ECANCELED. Free with graph_free in any case. */

@@ -12,8 +12,10 @@
 enum { STARTS_OF_TYPE = 3 };
 
 static const char *const kind_names[] = {
-	[GRAPH_REFS] = "refs", [GRAPH_BACKREFS] = "backrefs",
-	[GRAPH_DOMINATORS] = "dominators", [GRAPH_TREEMAP] = "treemap",
+	[GRAPH_REFS] = "refs",
+	[GRAPH_BACKREFS] = "backrefs",
+	[GRAPH_DOMINATORS] = "dominators",
+	[GRAPH_TREEMAP] = "treemap",
 };
 
 bool graph_kind_find(const char *name, enum graph_kind *ret)
@@ -131,8 +133,10 @@ int graph_to_file(struct analysis *a, const struct graph_request *request,
 	}
 	int rc = write_text(a, request, progress, &dot);
 	if (rc < 0 || text_len(&dot) == 0)
-		snprintf(err, size, "%s", rc == -ECANCELED ? "stopped" :
-			 rc < 0 ? strerror(-rc) : "there is nothing to draw");
+		snprintf(err, size, "%s",
+			 rc == -ECANCELED ? "stopped" :
+				 rc < 0	  ? strerror(-rc) :
+					    "there is nothing to draw");
 	if (rc < 0 || text_len(&dot) == 0)
 		rc = -1;
 	else if (strcmp(format, "dot") == 0)

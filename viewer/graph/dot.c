@@ -83,7 +83,7 @@ void dot_fill(struct text *out, double share)
 static bool has_del(const struct heap *heap, uint32_t node)
 {
 	return heap_is_object(heap, node) &&
-	       (heap_type(heap, heap_type_of(heap, node))->flags & SNAP_TYPE_HAS_DEL);
+		(heap_type(heap, heap_type_of(heap, node))->flags & SNAP_TYPE_HAS_DEL);
 }
 
 static void node_style(struct text *out, const struct graph *g,
@@ -94,7 +94,7 @@ static void node_style(struct text *out, const struct graph *g,
 	double share = share_of(g->analysis, n->node);
 	text_add(out, "fillcolor=\"");
 	if (!object || heap_kind(heap, n->node) == SNAP_KIND_MODULE)
-		text_add(out, "0.300 0.500 1.000");	/* roots and modules: green */
+		text_add(out, "0.300 0.500 1.000"); /* roots and modules: green */
 	else
 		dot_fill(out, share);
 	text_printf(out, "\", penwidth=%.1f", 1 + 3 * sqrt(share));
@@ -114,7 +114,7 @@ static void dot_node(struct text *out, const struct graph *g, int i)
 	text_printf(out, "\tn%d [label=\"", i);
 	if (n->node == HEAP_NONE) {
 		const char *what = g->request->kind == GRAPH_BACKREFS ? "backreferences" :
-				   g->request->kind == GRAPH_REFS     ? "references" :
+			g->request->kind == GRAPH_REFS		      ? "references" :
 									"objects";
 		text_printf(
 			out,
@@ -141,25 +141,27 @@ static void dot_edge(struct text *out, const struct graph *g, const struct graph
 	text_add(out, "label=\"");
 	add_limited(out, text_str(&label), VALUE_LIMIT);
 	text_printf(out, "\", style=%s];\n",
-		    e->weak	 ? "dotted" :
-		    !e->labelled ? "dashed" :
-		    e->dominator ? "bold" :
-				   "solid");
+		    e->weak		 ? "dotted" :
+			    !e->labelled ? "dashed" :
+			    e->dominator ? "bold" :
+					   "solid");
 	text_free(&label);
 }
 
 void dot_graph(struct text *out, const struct graph *g)
 {
-	text_add(out, "digraph pymem {\n"
+	text_add(out,
+		 "digraph pymem {\n"
 		 "\tgraph [charset=\"UTF-8\"");
 	/* All others fan out: rows read better than columns. */
 	if (g->request->kind != GRAPH_BACKREFS)
 		text_add(out, ", rankdir=LR");
-	text_add(out, "];\n"
-		      "\tnode [shape=box, style=filled, fillcolor=white, "
-		      "fontname=\"sans-serif\", "
-		      "fontsize=10];\n"
-		      "\tedge [fontname=\"sans-serif\", fontsize=9];\n");
+	text_add(out,
+		 "];\n"
+		 "\tnode [shape=box, style=filled, fillcolor=white, "
+		 "fontname=\"sans-serif\", "
+		 "fontsize=10];\n"
+		 "\tedge [fontname=\"sans-serif\", fontsize=9];\n");
 	for (int i = 0; i < g->nnodes; i++)
 		dot_node(out, g, i);
 	for (int i = 0; i < g->nedges; i++)

@@ -88,10 +88,10 @@ int draw_save(const char *file, const char *data, size_t data_size, char *err,
 
 struct watch {
 	pid_t pid;
-	int fd;			/* the child's words */
+	int fd; /* the child's words */
 	char words[512];
 	size_t nwords;
-	const char *verdict;	/* why it was killed, or NULL */
+	const char *verdict; /* why it was killed, or NULL */
 };
 
 static void hear(struct watch *w)

@@ -30,8 +30,8 @@ static _Noreturn void fail(const char *what)
 	char text[512];
 	int n = snprintf(text, sizeof(text), "Graphviz: %s%s%.350s", what,
 			 gathered[0] ? ": " : "", gathered);
-	ssize_t written = write(words, text, (size_t)n < sizeof(text) ? (size_t)n :
-							 sizeof(text) - 1);
+	ssize_t written = write(words, text,
+				(size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
 	(void)written;
 	_exit(1);
 }
@@ -94,12 +94,12 @@ static struct {
 	__typeof__(&agseterr) agseterr;
 } gv;
 
-#define BIND(library, name)							\
-	do {									\
-		void *symbol_ = dlsym(library, #name);				\
-		if (!symbol_)							\
-			fail("its library lacks " #name);			\
-		memcpy(&gv.name, &symbol_, sizeof(symbol_));			\
+#define BIND(library, name) \
+	do { \
+		void *symbol_ = dlsym(library, #name); \
+		if (!symbol_) \
+			fail("its library lacks " #name); \
+		memcpy(&gv.name, &symbol_, sizeof(symbol_)); \
 	} while (0)
 
 static void *bind(void)
@@ -114,13 +114,15 @@ static void *bind(void)
 	BIND(gvc, gvContext);
 	BIND(gvc, gvLayout);
 	BIND(gvc, gvRenderFilename);
-	BIND(gvc, agmemread);		/* of libcgraph, which libgvc depends on */
+	BIND(gvc, agmemread); /* of libcgraph, which libgvc depends on */
 	BIND(gvc, agseterrf);
 	BIND(gvc, agseterr);
 	return gvc;
 }
 
-static const struct { const char *file, *symbol; } plugins[] = {
+static const struct {
+	const char *file, *symbol;
+} plugins[] = {
 	{ "libgvplugin_dot_layout.so.6", "gvplugin_dot_layout_LTX_library" },
 	{ "libgvplugin_neato_layout.so.6", "gvplugin_neato_layout_LTX_library" },
 	{ "libgvplugin_core.so.6", "gvplugin_core_LTX_library" },

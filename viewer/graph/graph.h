@@ -33,10 +33,10 @@ enum graph_kind { GRAPH_REFS, GRAPH_BACKREFS, GRAPH_DOMINATORS, GRAPH_TREEMAP };
 
 struct graph_request {
 	enum graph_kind kind;
-	uint32_t starts[GRAPH_MAX_STARTS];	/* nodes */
+	uint32_t starts[GRAPH_MAX_STARTS]; /* nodes */
 	unsigned nstarts;
-	unsigned depth;		/* 0 = GRAPH_DEPTH */
-	unsigned too_many;	/* 0 = GRAPH_TOO_MANY */
+	unsigned depth;	   /* 0 = GRAPH_DEPTH */
+	unsigned too_many; /* 0 = GRAPH_TOO_MANY */
 };
 
 /* "refs", "backrefs", "dominators", "treemap"; false when it is none of these. */

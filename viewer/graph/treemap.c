@@ -18,9 +18,9 @@ struct area {
 	uint32_t node;
 	uint64_t bytes;
 	int parent;
-	int first, count;	/* its parts; count 0 = not divided */
-	uint64_t rest;		/* divided: bytes in no part */
-	uint32_t others;	/* divided: nodes in the rest */
+	int first, count; /* its parts; count 0 = not divided */
+	uint64_t rest;	  /* divided: bytes in no part */
+	uint32_t others;  /* divided: nodes in the rest */
 	bool tried;
 };
 
@@ -56,7 +56,8 @@ static int divide(struct treemap *t, int at, const struct progress *progress)
 		if (bytes < least || bytes == 0)
 			break;
 		t->areas[t->count++] = (struct area){ .node = children.target[i],
-						      .bytes = bytes, .parent = at };
+						      .bytes = bytes,
+						      .parent = at };
 		area->count++;
 		area->rest -= bytes < area->rest ? bytes : area->rest;
 	}
@@ -73,7 +74,9 @@ static void label(struct text *out, const struct treemap *t, const struct area *
 	double share = (double)bytes / (double)t->areas[0].bytes;
 	double points = 70 * sqrt(share);
 	text_printf(out, "area=%.4f, fontsize=%.1f, label=\"", 1000 * share,
-		    points < 5 ? 5 : points > 14 ? 14 : points);
+		    points < 5		? 5 :
+			    points > 14 ? 14 :
+					  points);
 	if (share > 0.002) {
 		dot_short_label(out, t->analysis, a->node);
 		text_printf(out, "%s\\n%s", what, human_bytes_u64(size, bytes));
@@ -161,7 +164,8 @@ int dot_treemap(struct text *out, struct analysis *analysis, uint32_t start,
 		err = divide(t, at, progress);
 	}
 	if (!err && t->areas[0].bytes) {
-		text_add(out, "digraph pymem {\n graph [charset=\"UTF-8\", fontsize=8];\n"
+		text_add(out,
+			 "digraph pymem {\n graph [charset=\"UTF-8\", fontsize=8];\n"
 			 " node [shape=box, style=filled, fillcolor=\"#eeeeee\", "
 			 "fontname=\"sans-serif\", fontsize=8];\n");
 		write_areas(out, t);

@@ -213,7 +213,7 @@ static uint64_t deadline(const struct feed *feed, const struct stream *s,
 	}
 	uint64_t idle = s->heard_ns + feed->limits.idle_ms * ms;
 	uint64_t slow = s->began_ns + feed->limits.idle_ms * ms +
-			s->bytes * 1000 / (feed->limits.min_rate + 1) * ms;
+		s->bytes * 1000 / (feed->limits.min_rate + 1) * ms;
 	*why = idle < slow ? "nothing came for too long" : "it sends too slowly";
 	return idle < slow ? idle : slow;
 }
@@ -291,7 +291,7 @@ bool feed_serve(struct feed *feed, const struct pollfd *fds, int n)
 		take(feed, slot);
 		any = true;
 	}
-	for (int i = 0; i < n; i++)	/* after the reads: fds may be reused */
+	for (int i = 0; i < n; i++) /* after the reads: fds may be reused */
 		if (fds[i].revents && fds[i].fd == feed->listener)
 			any |= feed_accept(feed);
 	return drop_overdue(feed) || any;

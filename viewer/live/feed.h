@@ -32,24 +32,24 @@ enum { FEED_MAX_STREAMS = 64, FEED_MAX_POLL = FEED_MAX_STREAMS + 1 };
 
 struct feed_limits {
 	uint32_t hello_ms, idle_ms;
-	uint32_t min_rate;		/* bytes a second */
+	uint32_t min_rate; /* bytes a second */
 };
-extern const struct feed_limits feed_default_limits;	/* 10 s, 120 s, 1 KiB/s */
+extern const struct feed_limits feed_default_limits; /* 10 s, 120 s, 1 KiB/s */
 
 struct feed;
 
 /* One process's snapshot on its way. */
 struct incoming {
-	struct loader *loader;		/* while it arrives */
-	uint64_t bytes;			/* received on its connection since it began */
-	uint64_t began_ns;		/* CLOCK_MONOTONIC */
-	uint32_t ordinal;		/* in its stream */
+	struct loader *loader; /* while it arrives */
+	uint64_t bytes;	       /* received on its connection since it began */
+	uint64_t began_ns;     /* CLOCK_MONOTONIC */
+	uint32_t ordinal;      /* in its stream */
 	bool over, complete;
 	struct heap *heap; /* once over; NULL: could not be made (problem says why) */
-	char problem[320];		/* "" or one printable sentence */
-	char phase[48];			/* what the sender does now; printable */
-	uint64_t done, estimate;	/* of that phase, 0 = unknown */
-	void *owner;			/* for the owner's use */
+	char problem[320]; /* "" or one printable sentence */
+	char phase[48];	   /* what the sender does now; printable */
+	uint64_t done, estimate; /* of that phase, 0 = unknown */
+	void *owner;		 /* for the owner's use */
 };
 
 struct feed_ops {

@@ -13,12 +13,12 @@ struct stream {
 	struct feed *feed;
 	int fd;
 	bool inherited;
-	long pid;		/* of the peer, 0 = unknown */
+	long pid; /* of the peer, 0 = unknown */
 	struct snap_parser *parser;
 	struct tap tap;
-	struct incoming *in;	/* arriving now, or NULL */
+	struct incoming *in; /* arriving now, or NULL */
 	uint64_t began_ns, heard_ns, bytes;
-	uint32_t snapshots;	/* begun on it */
+	uint32_t snapshots; /* begun on it */
 };
 
 struct feed {
@@ -29,9 +29,9 @@ struct feed {
 	struct stream *streams[FEED_MAX_STREAMS]; /* oldest first: so snapshots of one
 						   * process come out in their order */
 	int nstreams;
-	int listener;		/* -1 = none */
+	int listener; /* -1 = none */
 	char path[108];
-	dev_t dev;		/* of the socket we made, so that only it is removed */
+	dev_t dev; /* of the socket we made, so that only it is removed */
 	ino_t ino;
 };
 

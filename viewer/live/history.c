@@ -98,7 +98,7 @@ static struct series *new_series(struct history *h, uint64_t pid, const char *na
 	}
 	s->pid = pid;
 	s->name = copy;
-	s->samples = samples_of(h, pid);	/* zeroes for the time before */
+	s->samples = samples_of(h, pid); /* zeroes for the time before */
 	return s;
 }
 

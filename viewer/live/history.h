@@ -19,17 +19,17 @@ enum { HISTORY_SAMPLES = 128, HISTORY_MAX_SERIES = 20000 };
 
 struct series {
 	uint64_t pid;
-	char *name;			/* printable */
-	uint32_t samples;		/* how many of the values */
+	char *name;	  /* printable */
+	uint32_t samples; /* how many of the values */
 	double count[HISTORY_SAMPLES], bytes[HISTORY_SAMPLES];
 };
 
 struct history {
 	struct series **series;
 	size_t count, capacity;
-	uint32_t *slots;		/* open addressing: index + 1 in series */
+	uint32_t *slots; /* open addressing: index + 1 in series */
 	size_t nslots;
-	uint64_t refused;		/* names beyond HISTORY_MAX_SERIES */
+	uint64_t refused; /* names beyond HISTORY_MAX_SERIES */
 };
 
 void history_free(struct history *history);

@@ -7,11 +7,11 @@ static struct snap_sink *next_of(struct snap_sink *sink)
 }
 
 /* One function per event that only passes it on. */
-#define PASS(event, type)							\
-	static int pass_##event(struct snap_sink *sink, const struct type *x)	\
-	{									\
-		struct snap_sink *next = next_of(sink);				\
-		return next->ops->event ? next->ops->event(next, x) : 0;	\
+#define PASS(event, type) \
+	static int pass_##event(struct snap_sink *sink, const struct type *x) \
+	{ \
+		struct snap_sink *next = next_of(sink); \
+		return next->ops->event ? next->ops->event(next, x) : 0; \
 	}
 PASS(fact, snap_fact)
 PASS(type, snap_type)

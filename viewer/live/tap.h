@@ -9,8 +9,8 @@
 #include "formats/sink.h"
 
 struct tap {
-	struct snap_sink sink;		/* to be fed */
-	struct snap_sink *next;		/* gets everything; not owned */
+	struct snap_sink sink;	/* to be fed */
+	struct snap_sink *next; /* gets everything; not owned */
 	void (*progress)(void *arg, const struct snap_progress *);
 	void *arg;
 };

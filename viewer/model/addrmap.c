@@ -64,7 +64,7 @@ static uint32_t chunk_add(struct addrmap *map, uint64_t number, int *err)
 
 	if (count >= ADDRMAP_MAX_CHUNKS)
 		return 0;
-	if (count == 0) {	/* number 0 is "none" */
+	if (count == 0) { /* number 0 is "none" */
 		if (vec_append(&map->chunks, NULL, sizeof(chunk)) ||
 		    vec_append(&map->lines, NULL,
 			       ADDRMAP_LINES * sizeof(struct addrmap_line)))
@@ -112,8 +112,8 @@ static struct addrmap_line *line_of(const struct addrmap *map, uint64_t packed,
 
 	*bit = granule % ADDRMAP_LINE_BITS;
 	return VEC(map->lines, struct addrmap_line) +
-	       (packed >> ADDRMAP_GRANULE_BITS) * ADDRMAP_LINES +
-	       granule / ADDRMAP_LINE_BITS;
+		(packed >> ADDRMAP_GRANULE_BITS) * ADDRMAP_LINES +
+		granule / ADDRMAP_LINE_BITS;
 }
 
 bool addrmap_set(struct addrmap *map, uint64_t packed)
@@ -139,8 +139,8 @@ static int by_number(const void *a, const void *b, void *arg)
 
 static uint32_t chunk_rank(struct addrmap *map, uint32_t chunk, uint32_t rank)
 {
-	struct addrmap_line *line = VEC(map->lines, struct addrmap_line) +
-				    (size_t)chunk * ADDRMAP_LINES;
+	struct addrmap_line *line =
+		VEC(map->lines, struct addrmap_line) + (size_t)chunk * ADDRMAP_LINES;
 
 	VEC(map->chunks, struct addrmap_chunk)[chunk].rank = rank;
 	for (uint32_t l = 0; l < ADDRMAP_LINES; l++, line++) {
@@ -176,8 +176,9 @@ uint32_t addrmap_find(const struct addrmap *map, uint64_t address)
 
 	if (!chunk || address & 7)
 		return UINT32_MAX;
-	return addrmap_id(map, (uint64_t)chunk << ADDRMAP_GRANULE_BITS |
-			       ((uint32_t)(address >> 3) & GRANULE_MASK));
+	return addrmap_id(map,
+			  (uint64_t)chunk << ADDRMAP_GRANULE_BITS |
+				  ((uint32_t)(address >> 3) & GRANULE_MASK));
 }
 
 /* Position of the n-th set bit (from 0) of a line. */
@@ -205,7 +206,7 @@ uint64_t addrmap_address(const struct addrmap *map, uint32_t id)
 
 	if (!hi)
 		return 0;
-	while (hi - lo > 1) {	/* last chunk whose rank <= id; empty chunks share
+	while (hi - lo > 1) { /* last chunk whose rank <= id; empty chunks share
 				 * ranks */
 		size_t mid = lo + (hi - lo) / 2;
 
@@ -214,8 +215,8 @@ uint64_t addrmap_address(const struct addrmap *map, uint32_t id)
 		else
 			hi = mid;
 	}
-	const struct addrmap_line *lines = VEC(map->lines, struct addrmap_line) +
-					   (size_t)order[lo] * ADDRMAP_LINES;
+	const struct addrmap_line *lines =
+		VEC(map->lines, struct addrmap_line) + (size_t)order[lo] * ADDRMAP_LINES;
 	uint32_t l = 0, h = ADDRMAP_LINES;
 	while (h - l > 1) {
 		uint32_t mid = l + (h - l) / 2;

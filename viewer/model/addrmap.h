@@ -20,31 +20,31 @@
 #include "viewer/model/vec.h"
 
 #define ADDRMAP_CHUNK_SHIFT 20
-#define ADDRMAP_GRANULE_BITS 17		/* granules of 8 bytes in a chunk */
+#define ADDRMAP_GRANULE_BITS 17 /* granules of 8 bytes in a chunk */
 #define ADDRMAP_LINE_BITS 448u
-#define ADDRMAP_LINES 293u		/* lines of a chunk: 293 * 448 >= 2^17 */
-#define ADDRMAP_MAX_CHUNKS (1u << 24)	/* 16 TiB */
+#define ADDRMAP_LINES 293u	      /* lines of a chunk: 293 * 448 >= 2^17 */
+#define ADDRMAP_MAX_CHUNKS (1u << 24) /* 16 TiB */
 
 struct addrmap_line {
-	uint32_t rank;		/* objects at lower addresses; set by addrmap_rank */
+	uint32_t rank; /* objects at lower addresses; set by addrmap_rank */
 	uint32_t pad;
 	uint64_t bits[7];
 };
 
 struct addrmap_chunk {
-	uint64_t number;	/* address >> 20 */
-	uint32_t rank;		/* of its first object */
+	uint64_t number; /* address >> 20 */
+	uint32_t rank;	 /* of its first object */
 	uint32_t pad;
 };
 
 struct addrmap {
-	struct vec lines;	/* struct addrmap_line, ADDRMAP_LINES per chunk number */
-	struct vec chunks;	/* struct addrmap_chunk by chunk number; [0] unused */
-	struct vec order;	/* u32 chunk numbers by ascending address; after
+	struct vec lines;  /* struct addrmap_line, ADDRMAP_LINES per chunk number */
+	struct vec chunks; /* struct addrmap_chunk by chunk number; [0] unused */
+	struct vec order;  /* u32 chunk numbers by ascending address; after
 				 * addrmap_rank */
-	struct vec hash;	/* u32, open addressing, power of two; chunk number or
+	struct vec hash;   /* u32, open addressing, power of two; chunk number or
 				 * 0 */
-	uint32_t last;		/* chunk of the last lookup while loading */
+	uint32_t last;	   /* chunk of the last lookup while loading */
 };
 
 /* Packed form of an address, its chunk made when new. 0: not 8-byte aligned, or
@@ -62,8 +62,7 @@ static inline uint32_t addrmap_id(const struct addrmap *map, uint64_t packed)
 	uint32_t granule = packed & ((1u << ADDRMAP_GRANULE_BITS) - 1);
 	uint32_t line = granule / ADDRMAP_LINE_BITS, bit = granule % ADDRMAP_LINE_BITS;
 	const struct addrmap_line *l = VEC(map->lines, struct addrmap_line) +
-				       (packed >> ADDRMAP_GRANULE_BITS) * ADDRMAP_LINES +
-				       line;
+		(packed >> ADDRMAP_GRANULE_BITS) * ADDRMAP_LINES + line;
 	uint64_t word = l->bits[bit >> 6], mask = 1ull << (bit & 63);
 	if (!(word & mask))
 		return UINT32_MAX;

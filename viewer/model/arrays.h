@@ -48,7 +48,9 @@
 	X(fact, sizeof(struct heap_fact)) \
 	X(fact_text, 1)
 
-struct heap_array { size_t offset, element; };
+struct heap_array {
+	size_t offset, element;
+};
 
 static const struct heap_array heap_array_list[] = {
 #define X(member, element) { offsetof(struct heap, member), element },

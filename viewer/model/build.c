@@ -15,15 +15,18 @@
 #include "viewer/model/load_internal.h"
 #include "viewer/model/values.h"
 
-struct weak_entry { uint64_t slot; uint32_t target, pad; };
+struct weak_entry {
+	uint64_t slot;
+	uint32_t target, pad;
+};
 
 struct build {
 	struct loader *loader;
 	struct heap *heap;
-	struct vec id;		/* u32 per arrival; empty when the order is right
+	struct vec id;	     /* u32 per arrival; empty when the order is right
 				 * already */
-	struct vec indegree;	/* u32 per object */
-	struct vec weak;	/* struct weak_entry */
+	struct vec indegree; /* u32 per object */
+	struct vec weak;     /* struct weak_entry */
 };
 
 static uint32_t id_of(const struct build *b, uint32_t arrival)
@@ -40,7 +43,8 @@ static int make_ids(struct build *b)
 			return -ENOMEM;
 		uint32_t *id = b->id.data;
 		for (uint32_t i = 0; i < objects; i++)
-			id[i] = addrmap_id(&b->heap->addrs, packed_get(&b->loader->addr, i));
+			id[i] = addrmap_id(&b->heap->addrs,
+					   packed_get(&b->loader->addr, i));
 	}
 	vec_free(&b->loader->addr.low);
 	vec_free(&b->loader->addr.high);
@@ -128,7 +132,7 @@ static bool slot_weak(const struct heap *heap, const struct heap_shape *shape,
 {
 	if (slot < shape->nfixed)
 		return VEC(heap->label, struct snap_label)[shape->first + slot].kind ==
-		       SNAP_LABEL_WEAK;
+			SNAP_LABEL_WEAK;
 	return shape->tail == SNAP_TAIL_WEAK;
 }
 
@@ -247,12 +251,13 @@ static int find_surplus(struct build *b)
 			 found = VEC(b->indegree, uint32_t)[o];
 		int64_t by = (int64_t)(count - found);
 
-		if (!count)	/* immortal */
+		if (!count) /* immortal */
 			continue;
 		heap->references_counted += count;
 		heap->references_explained += found < count ? found : count;
-		if (by && (vec_push_u32(&heap->surplus_id, o) ||
-			   vec_append(&heap->surplus_by, &by, sizeof(by))))
+		if (by &&
+		    (vec_push_u32(&heap->surplus_id, o) ||
+		     vec_append(&heap->surplus_by, &by, sizeof(by))))
 			return -ENOMEM;
 	}
 	vec_trim(&heap->surplus_id);
@@ -276,7 +281,7 @@ static int build_all(struct build *b)
 {
 	struct heap *heap = b->heap;
 	uint64_t nodes = (uint64_t)heap->objects + HEAP_SYNTH_GROUP_COUNT +
-			 heap->threads + heap->frames;
+		heap->threads + heap->frames;
 	int err;
 
 	if (nodes > HEAP_MAX_NODES)

@@ -66,7 +66,7 @@ static bool check_synth(const struct heap *heap)
 {
 	const struct heap_synth *s = heap->synth.data;
 	uint64_t nodes = (uint64_t)heap->objects + HEAP_SYNTH_GROUP_COUNT +
-			 heap->threads + heap->frames;
+		heap->threads + heap->frames;
 	size_t edges = VEC_COUNT(heap->synth_target, uint32_t);
 
 	if (nodes != heap->nodes || nodes > HEAP_MAX_NODES ||
@@ -78,7 +78,8 @@ static bool check_synth(const struct heap *heap)
 		return false;
 	for (uint32_t i = 0; i < nodes - heap->objects; i++) {
 		uint32_t refs = s[i].kind == HEAP_SYNTH_THREAD ? heap->threads :
-				s[i].kind == HEAP_SYNTH_FRAME ? heap->frames : UINT32_MAX;
+			s[i].kind == HEAP_SYNTH_FRAME	       ? heap->frames :
+								 UINT32_MAX;
 
 		if (s[i].first > edges || s[i].count > edges - s[i].first ||
 		    s[i].ref > refs || s[i].kind > HEAP_SYNTH_FRAME ||
@@ -96,14 +97,15 @@ static bool check_addrs(const struct heap *heap)
 
 	if (!heap->objects)
 		return true;
-	if (!chunks || !counts(&map->lines, sizeof(struct addrmap_line),
-			       (uint64_t)chunks * ADDRMAP_LINES) ||
+	if (!chunks ||
+	    !counts(&map->lines, sizeof(struct addrmap_line),
+		    (uint64_t)chunks * ADDRMAP_LINES) ||
 	    !counts(&map->order, 4, chunks - 1) || !slots || slots & (slots - 1))
 		return false;
 	for (size_t i = 0; i < slots; i++)
 		used += VEC(map->hash, uint32_t)[i] != 0;
 	return used < slots && ids_below(&map->hash, (uint32_t)chunks, UINT32_MAX) &&
-	       ids_below(&map->order, (uint32_t)chunks, UINT32_MAX);
+		ids_below(&map->order, (uint32_t)chunks, UINT32_MAX);
 }
 
 static bool terminated(const struct vec *text)
@@ -114,17 +116,17 @@ static bool terminated(const struct vec *text)
 bool check_heap(const struct heap *heap)
 {
 	return heap->objects <= HEAP_MAX_NODES &&
-	       counts(&heap->klass, 4, heap->objects) &&
-	       counts(&heap->size16, 2, heap->objects) &&
-	       counts(&heap->refcount8, 1, heap->objects) &&
-	       counts(&heap->string, 4, (uint64_t)heap->strings + 2) &&
-	       counts(&heap->weak_target, 4, VEC_COUNT(heap->weak_slot, uint64_t)) &&
-	       counts(&heap->surplus_by, 8, VEC_COUNT(heap->surplus_id, uint32_t)) &&
-	       terminated(&heap->text) && terminated(&heap->fact_text) &&
-	       check_rows(heap) && check_classes(heap) && check_synth(heap) &&
-	       check_addrs(heap) && ids_below(&heap->target, heap->objects, HEAP_WEAK) &&
-	       ids_below(&heap->weak_target, heap->objects, UINT32_MAX) &&
-	       ids_below(&heap->surplus_id, heap->objects, UINT32_MAX);
+		counts(&heap->klass, 4, heap->objects) &&
+		counts(&heap->size16, 2, heap->objects) &&
+		counts(&heap->refcount8, 1, heap->objects) &&
+		counts(&heap->string, 4, (uint64_t)heap->strings + 2) &&
+		counts(&heap->weak_target, 4, VEC_COUNT(heap->weak_slot, uint64_t)) &&
+		counts(&heap->surplus_by, 8, VEC_COUNT(heap->surplus_id, uint32_t)) &&
+		terminated(&heap->text) && terminated(&heap->fact_text) &&
+		check_rows(heap) && check_classes(heap) && check_synth(heap) &&
+		check_addrs(heap) && ids_below(&heap->target, heap->objects, HEAP_WEAK) &&
+		ids_below(&heap->weak_target, heap->objects, UINT32_MAX) &&
+		ids_below(&heap->surplus_id, heap->objects, UINT32_MAX);
 }
 
 bool check_analysis(const struct analysis *a)
@@ -132,10 +134,11 @@ bool check_analysis(const struct analysis *a)
 	const struct heap *heap = a->heap;
 
 	return counts(&a->bfs_parent, 4, heap->nodes) &&
-	       counts(&a->idom, 4, heap->nodes) && counts(&a->retained, 8, heap->nodes) &&
-	       counts(&a->retained_count, 4, heap->nodes) &&
-	       counts(&a->type, sizeof(struct analysis_type),
-		      (uint64_t)heap->types + 1) &&
-	       ids_below(&a->bfs_parent, heap->nodes, HEAP_NONE) &&
-	       ids_below(&a->idom, heap->nodes, HEAP_NONE);
+		counts(&a->idom, 4, heap->nodes) &&
+		counts(&a->retained, 8, heap->nodes) &&
+		counts(&a->retained_count, 4, heap->nodes) &&
+		counts(&a->type, sizeof(struct analysis_type),
+		       (uint64_t)heap->types + 1) &&
+		ids_below(&a->bfs_parent, heap->nodes, HEAP_NONE) &&
+		ids_below(&a->idom, heap->nodes, HEAP_NONE);
 }

@@ -14,7 +14,7 @@
 
 #include "viewer/model/arrays.h"
 
-#define SLOT_CACHE_MIN 2048u	/* references: fewer are searched one by one */
+#define SLOT_CACHE_MIN 2048u /* references: fewer are searched one by one */
 
 struct heap *heap_create(void)
 {
@@ -50,7 +50,7 @@ static uint64_t big_find(const struct vec *big, uint32_t id)
 	}
 	if (lo < VEC_COUNT(*big, struct heap_big) && table[lo].id == id)
 		return table[lo].value;
-	return 0;	/* a damaged sidecar */
+	return 0; /* a damaged sidecar */
 }
 
 uint64_t heap_size_slow(const struct heap *heap, uint32_t object)
@@ -104,8 +104,8 @@ static uint32_t weak_find(const struct heap *heap, uint64_t slot)
 		else
 			hi = mid;
 	}
-	return lo < count && slots[lo] == slot ? VEC(heap->weak_target, uint32_t)[lo]
-					       : HEAP_NONE;
+	return lo < count && slots[lo] == slot ? VEC(heap->weak_target, uint32_t)[lo] :
+						 HEAP_NONE;
 }
 
 uint32_t heap_target(const struct heap *heap, uint32_t node, uint32_t slot,

@@ -41,67 +41,70 @@
 #define HEAP_ABSENT UINT32_MAX
 #define HEAP_DANGLING (UINT32_MAX - 1)
 #define HEAP_WEAK (UINT32_MAX - 2)
-#define HEAP_NONE UINT32_MAX		/* "no node" in every other place */
+#define HEAP_NONE UINT32_MAX /* "no node" in every other place */
 #define HEAP_MAX_NODES (UINT32_MAX - 16)
 
 /* Synthetic nodes: what they are. GROUP_* in the order they are searched. */
 enum heap_synth_kind {
-	HEAP_SYNTH_ROOT = 0,		/* virtual root */
-	HEAP_SYNTH_MODULES,		/* (modules) */
-	HEAP_SYNTH_THREADS,		/* (threads) -> thread -> frame -> locals */
-	HEAP_SYNTH_INTERPRETER,		/* (interpreter) */
-	HEAP_SYNTH_ATEXIT,		/* (atexit) */
-	HEAP_SYNTH_STATIC_TYPES,	/* (static types) */
-	HEAP_SYNTH_C_STATIC,		/* (C statics) */
-	HEAP_SYNTH_OTHER,		/* (other roots) */
-	HEAP_SYNTH_INTERNED,		/* (interned strings) */
-	HEAP_SYNTH_IMMORTAL,		/* (immortal): not reached from the above */
-	HEAP_SYNTH_UNKNOWN,		/* (unknown C references): surplus of
+	HEAP_SYNTH_ROOT = 0,	 /* virtual root */
+	HEAP_SYNTH_MODULES,	 /* (modules) */
+	HEAP_SYNTH_THREADS,	 /* (threads) -> thread -> frame -> locals */
+	HEAP_SYNTH_INTERPRETER,	 /* (interpreter) */
+	HEAP_SYNTH_ATEXIT,	 /* (atexit) */
+	HEAP_SYNTH_STATIC_TYPES, /* (static types) */
+	HEAP_SYNTH_C_STATIC,	 /* (C statics) */
+	HEAP_SYNTH_OTHER,	 /* (other roots) */
+	HEAP_SYNTH_INTERNED,	 /* (interned strings) */
+	HEAP_SYNTH_IMMORTAL,	 /* (immortal): not reached from the above */
+	HEAP_SYNTH_UNKNOWN,	 /* (unknown C references): surplus of
 					 * references */
-	HEAP_SYNTH_GARBAGE,		/* (unreachable garbage) */
-	HEAP_SYNTH_GROUP_COUNT,		/* groups are the nodes objects + kind */
+	HEAP_SYNTH_GARBAGE,	 /* (unreachable garbage) */
+	HEAP_SYNTH_GROUP_COUNT,	 /* groups are the nodes objects + kind */
 	HEAP_SYNTH_THREAD = HEAP_SYNTH_GROUP_COUNT,
 	HEAP_SYNTH_FRAME,
 };
 
 /* A synthetic node: node id = objects + index. */
 struct heap_synth {
-	uint32_t kind;		/* enum heap_synth_kind */
-	uint32_t ref;		/* thread or frame id (1-based as in the snapshot), else
+	uint32_t kind;	       /* enum heap_synth_kind */
+	uint32_t ref;	       /* thread or frame id (1-based as in the snapshot), else
 				 * 0 */
-	uint32_t first, count;	/* its entries in synth_target / synth_label */
+	uint32_t first, count; /* its entries in synth_target / synth_label */
 };
 
 struct heap_synth_label {
-	uint8_t kind;		/* enum snap_root_kind */
-	uint8_t flags;		/* enum snap_root_flags */
+	uint8_t kind;  /* enum snap_root_kind */
+	uint8_t flags; /* enum snap_root_flags */
 	uint16_t pad;
-	uint32_t name;		/* string id */
+	uint32_t name; /* string id */
 };
 
 struct heap_class {
-	uint32_t type, shape, flags;	/* ids; enum snap_object_flags */
-	uint32_t weak;			/* 1: some of its references are weak */
+	uint32_t type, shape, flags; /* ids; enum snap_object_flags */
+	uint32_t weak;		     /* 1: some of its references are weak */
 };
 
 struct heap_type {
-	uint32_t name;		/* string id */
-	uint32_t flags;		/* enum snap_type_flags */
-	uint32_t kind;		/* enum snap_kind */
-	uint32_t node;		/* the type object, HEAP_NONE when not in the snapshot */
+	uint32_t name;	/* string id */
+	uint32_t flags; /* enum snap_type_flags */
+	uint32_t kind;	/* enum snap_kind */
+	uint32_t node;	/* the type object, HEAP_NONE when not in the snapshot */
 	uint64_t addr, basicsize, itemsize;
-	uint64_t count, size;	/* of its objects, bytes */
+	uint64_t count, size; /* of its objects, bytes */
 };
 
 struct heap_shape {
-	uint32_t first, nfixed;	/* entries of labels */
+	uint32_t first, nfixed; /* entries of labels */
 	uint32_t tail;		/* enum snap_tail */
 };
 
-struct heap_big { uint64_t value; uint32_t id, pad; };
+struct heap_big {
+	uint64_t value;
+	uint32_t id, pad;
+};
 
 struct heap_fact {
-	uint32_t key, text;	/* offsets in fact_text; both NUL-terminated */
+	uint32_t key, text; /* offsets in fact_text; both NUL-terminated */
 	uint32_t size, kind;
 	uint64_t u64;
 };
@@ -113,62 +116,62 @@ struct heap {
 	uint32_t objects, nodes;
 	uint32_t types, shapes, strings, threads, frames; /* highest ids; tables have +1
 							   * entries */
-	uint32_t complete;	/* END was seen */
-	uint64_t slots;		/* entries of target */
-	uint64_t edges;		/* strong edges between objects, type edges included */
+	uint32_t complete;				  /* END was seen */
+	uint64_t slots;					  /* entries of target */
+	uint64_t edges; /* strong edges between objects, type edges included */
 	uint64_t weak_edges;
-	uint64_t dangling;	/* references to what isn't in the snapshot */
-	uint64_t dropped;	/* objects dropped: address met before, or impossible */
-	uint64_t size;		/* bytes of all objects */
-	uint64_t references_counted;	/* sum of refcounts of objects that aren't
+	uint64_t dangling; /* references to what isn't in the snapshot */
+	uint64_t dropped;  /* objects dropped: address met before, or impossible */
+	uint64_t size;	   /* bytes of all objects */
+	uint64_t references_counted;   /* sum of refcounts of objects that aren't
 					 * immortal */
-	uint64_t references_explained;	/* of those, met by a found reference */
-	uint64_t values;	/* previews */
+	uint64_t references_explained; /* of those, met by a found reference */
+	uint64_t values;	       /* previews */
 
 	struct addrmap addrs;
-	struct vec klass;	/* u32 per object: index in classes */
-	struct vec size16;	/* u16 per object; UINT16_MAX = look in size_big */
-	struct vec refcount8;	/* u8 per object; UINT8_MAX = look in refcount_big */
-	struct vec row_base;	/* u64 per 65536 objects */
-	struct vec row;		/* u32 per object + 1: offset from its base */
-	struct vec target;	/* u32 per slot */
-	struct vec surplus_id;	/* u32, ascending: objects whose refcount differs from the
+	struct vec klass;      /* u32 per object: index in classes */
+	struct vec size16;     /* u16 per object; UINT16_MAX = look in size_big */
+	struct vec refcount8;  /* u8 per object; UINT8_MAX = look in refcount_big */
+	struct vec row_base;   /* u64 per 65536 objects */
+	struct vec row;	       /* u32 per object + 1: offset from its base */
+	struct vec target;     /* u32 per slot */
+	struct vec surplus_id; /* u32, ascending: objects whose refcount differs from the
 				 * number of references found; and by how much: */
-	struct vec surplus_by;	/* int64_t */
+	struct vec surplus_by; /* int64_t */
 	struct vec size_big, refcount_big; /* struct heap_big, ascending id */
-	struct vec weak_slot;	/* u64, ascending */
-	struct vec weak_target;	/* u32 */
-	struct vec value_block;	/* u64 per 64 objects + 1: offset in value_data
+	struct vec weak_slot;		   /* u64, ascending */
+	struct vec weak_target;		   /* u32 */
+	struct vec value_block;		   /* u64 per 64 objects + 1: offset in value_data
 				 * (values.h) */
 	struct vec value_data;
-	struct vec classes;	/* struct heap_class */
-	struct vec type;	/* struct heap_type, [0] unused */
-	struct vec shape;	/* struct heap_shape, [0] predefined */
-	struct vec label;	/* struct snap_label */
-	struct vec string;	/* u32 per string + 1: offset in text; [0] = "" */
-	struct vec text;	/* string bytes, each followed by NUL */
-	struct vec thread;	/* struct snap_thread, [0] unused */
-	struct vec frame;	/* struct snap_frame, [0] unused */
-	struct vec synth;	/* struct heap_synth */
+	struct vec classes;	 /* struct heap_class */
+	struct vec type;	 /* struct heap_type, [0] unused */
+	struct vec shape;	 /* struct heap_shape, [0] predefined */
+	struct vec label;	 /* struct snap_label */
+	struct vec string;	 /* u32 per string + 1: offset in text; [0] = "" */
+	struct vec text;	 /* string bytes, each followed by NUL */
+	struct vec thread;	 /* struct snap_thread, [0] unused */
+	struct vec frame;	 /* struct snap_frame, [0] unused */
+	struct vec synth;	 /* struct heap_synth */
 	struct vec synth_target; /* u32 */
-	struct vec synth_label;	/* struct heap_synth_label */
-	struct vec map;		/* struct snap_map */
-	struct vec buffer;	/* struct snap_buffer */
-	struct vec size_check;	/* struct snap_size_check */
-	struct vec error;	/* struct snap_error */
-	struct vec fact;	/* struct heap_fact */
-	struct vec fact_text;	/* bytes */
+	struct vec synth_label;	 /* struct heap_synth_label */
+	struct vec map;		 /* struct snap_map */
+	struct vec buffer;	 /* struct snap_buffer */
+	struct vec size_check;	 /* struct snap_size_check */
+	struct vec error;	 /* struct snap_error */
+	struct vec fact;	 /* struct heap_fact */
+	struct vec fact_text;	 /* bytes */
 
 	struct vec slot_cache;	/* heap_slot's: u64 target << 32 | slot, sorted */
-	uint32_t slot_cache_of;	/* the node they are of, + 1 */
+	uint32_t slot_cache_of; /* the node they are of, + 1 */
 	uint32_t slot_asked;	/* large node that heap_slot was asked about last, + 1 */
 
-	void *file;		/* sidecar mapping the vecs point into, or NULL */
+	void *file; /* sidecar mapping the vecs point into, or NULL */
 	size_t file_size;
 };
 
-struct heap *heap_create(void);		/* NULL: out of memory */
-void heap_destroy(struct heap *heap);	/* NULL is fine */
+struct heap *heap_create(void);	      /* NULL: out of memory */
+void heap_destroy(struct heap *heap); /* NULL is fine */
 
 /* ---- objects (node < objects) ---- */
 
@@ -180,7 +183,7 @@ static inline bool heap_is_object(const struct heap *heap, uint32_t node)
 static inline uint64_t heap_row(const struct heap *heap, uint32_t object)
 {
 	return VEC(heap->row_base, uint64_t)[object >> 16] +
-	       VEC(heap->row, uint32_t)[object];
+		VEC(heap->row, uint32_t)[object];
 }
 
 static inline const struct heap_class *heap_class_of(const struct heap *heap,
@@ -236,7 +239,10 @@ uint32_t heap_find(const struct heap *heap, uint64_t address);
 
 /* ---- edges ---- */
 
-struct heap_span { const uint32_t *target; uint32_t count; };
+struct heap_span {
+	const uint32_t *target;
+	uint32_t count;
+};
 
 /* The explicit references of any node; entries >= heap->nodes are no edges. */
 static inline struct heap_span heap_refs(const struct heap *heap, uint32_t node)
@@ -268,13 +274,13 @@ uint32_t heap_target(const struct heap *heap, uint32_t node, uint32_t slot,
 
 /* The label of an edge, resolved. */
 struct heap_label {
-	uint8_t kind;		/* enum snap_label_kind; synthetic parents: 0 */
-	uint8_t root_kind;	/* enum snap_root_kind, synthetic parents only */
-	uint8_t flags;		/* enum snap_root_flags, synthetic parents only */
-	uint32_t name;		/* string id, 0 = none */
-	uint32_t key; /* VALUE: node of the key object; HEAP_NONE: name is the key (a
+	uint8_t kind;	   /* enum snap_label_kind; synthetic parents: 0 */
+	uint8_t root_kind; /* enum snap_root_kind, synthetic parents only */
+	uint8_t flags;	   /* enum snap_root_flags, synthetic parents only */
+	uint32_t name;	   /* string id, 0 = none */
+	uint32_t key;	   /* VALUE: node of the key object; HEAP_NONE: name is the key (a
 		       * split dict: the class owns the keys) or it is unknown */
-	uint64_t index;		/* INDEX: position */
+	uint64_t index;	   /* INDEX: position */
 };
 /* slot HEAP_NONE: the type edge. */
 void heap_label(const struct heap *heap, uint32_t node, uint32_t slot,
@@ -296,10 +302,10 @@ uint32_t heap_type_find(const struct heap *heap, const char *name);
 /* ---- values: previews ---- */
 
 struct heap_value {
-	uint8_t kind;		/* enum snap_value_kind, 0 = no value known */
+	uint8_t kind; /* enum snap_value_kind, 0 = no value known */
 	uint64_t length, hash;
 	uint32_t size;
-	const char *text;	/* not terminated */
+	const char *text; /* not terminated */
 };
 /* False when the object has none. */
 bool heap_value(const struct heap *heap, uint32_t object, struct heap_value *ret);

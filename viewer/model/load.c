@@ -65,9 +65,13 @@ static int on_type(struct snap_sink *sink, const struct snap_type *type)
 {
 	struct heap *heap = ((struct loader *)sink)->heap;
 	struct heap_type t = {
-		.name = type->name, .flags = type->flags, .kind = type->kind,
-		.node = HEAP_NONE, .addr = type->addr,
-		.basicsize = type->basicsize, .itemsize = type->itemsize,
+		.name = type->name,
+		.flags = type->flags,
+		.kind = type->kind,
+		.node = HEAP_NONE,
+		.addr = type->addr,
+		.basicsize = type->basicsize,
+		.itemsize = type->itemsize,
 	};
 
 	if (type->id != heap->types + 1)
@@ -92,8 +96,8 @@ static int on_shape(struct snap_sink *sink, const struct snap_shape *shape)
 	if (vec_append(&heap->shape, &s, sizeof(s)))
 		return -ENOMEM;
 	heap->shapes = shape->id;
-	struct snap_label *label = append_zeroed(&heap->label,
-						 shape->nfixed * sizeof(*label));
+	struct snap_label *label =
+		append_zeroed(&heap->label, shape->nfixed * sizeof(*label));
 	for (uint32_t i = 0; label && i < shape->nfixed; i++) {
 		label[i].kind = shape->fixed[i].kind;
 		label[i].name = shape->fixed[i].name;
@@ -326,7 +330,8 @@ static int on_root(struct snap_sink *sink, const struct snap_root *root)
 
 static int on_map(struct snap_sink *sink, const struct snap_map *map)
 {
-	struct snap_map *m = append_zeroed(&((struct loader *)sink)->heap->map, sizeof(*m));
+	struct snap_map *m =
+		append_zeroed(&((struct loader *)sink)->heap->map, sizeof(*m));
 
 	if (!m)
 		return -ENOMEM;
@@ -392,9 +397,18 @@ static int on_fact(struct snap_sink *sink, const struct snap_fact *fact)
 }
 
 static const struct snap_sink_ops load_ops = {
-	.fact = on_fact, .string = on_string, .type = on_type, .shape = on_shape,
-	.object = on_object, .value = on_value, .thread = on_thread, .frame = on_frame,
-	.root = on_root, .map = on_map, .buffer = on_buffer, .size_check = on_size_check,
+	.fact = on_fact,
+	.string = on_string,
+	.type = on_type,
+	.shape = on_shape,
+	.object = on_object,
+	.value = on_value,
+	.thread = on_thread,
+	.frame = on_frame,
+	.root = on_root,
+	.map = on_map,
+	.buffer = on_buffer,
+	.size_check = on_size_check,
 	.error = on_error,
 };
 
@@ -402,7 +416,7 @@ static const struct snap_sink_ops load_ops = {
 
 static int add_zeroth(struct heap *heap)
 {
-	uint32_t none[2] = { 0, 0 };	/* string 0 has no bytes */
+	uint32_t none[2] = { 0, 0 }; /* string 0 has no bytes */
 
 	if (vec_append(&heap->type, NULL, sizeof(struct heap_type)) ||
 	    vec_append(&heap->shape, NULL, sizeof(struct heap_shape)) ||

@@ -15,7 +15,7 @@
 
 struct loader;
 
-struct loader *loader_create(void);	/* NULL: out of memory */
+struct loader *loader_create(void); /* NULL: out of memory */
 void loader_destroy(struct loader *loader);
 /* To be fed; any prefix of the events makes a heap. */
 struct snap_sink *loader_sink(struct loader *loader);

@@ -32,16 +32,18 @@
 struct header {
 	char magic[8];
 	uint32_t version, processes;
-	uint32_t sections;	/* per process */
-	uint32_t heap_bytes;	/* sizeof(struct heap): another build, another layout */
+	uint32_t sections;   /* per process */
+	uint32_t heap_bytes; /* sizeof(struct heap): another build, another layout */
 	uint64_t snapshot_size, snapshot_mtime_ns, snapshot_tail;
 	uint64_t file_size;
-	uint64_t checksum;	/* of header (this field 0) and process records */
+	uint64_t checksum; /* of header (this field 0) and process records */
 };
 
-struct section { uint64_t offset, bytes; };
+struct section {
+	uint64_t offset, bytes;
+};
 
-struct counts {			/* of struct heap, in order */
+struct counts { /* of struct heap, in order */
 	uint32_t objects, nodes, types, shapes, strings, threads, frames, complete;
 	uint64_t slots, edges, weak_edges, dangling, dropped, size;
 	uint64_t references_counted, references_explained, values;
@@ -76,12 +78,13 @@ static int identify(const char *snapshot, struct header *h)
 	tail = malloc(TAIL_BYTES);
 	if (tail && !fstat(fd, &st) && S_ISREG(st.st_mode))
 		n = pread(fd, tail, TAIL_BYTES,
-			  st.st_size > (off_t)TAIL_BYTES ? st.st_size - (off_t)TAIL_BYTES
-							 : 0);
+			  st.st_size > (off_t)TAIL_BYTES ?
+				  st.st_size - (off_t)TAIL_BYTES :
+				  0);
 	if (n >= 0) {
 		h->snapshot_size = (uint64_t)st.st_size;
 		h->snapshot_mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u +
-				       (uint64_t)st.st_mtim.tv_nsec;
+			(uint64_t)st.st_mtim.tv_nsec;
 		h->snapshot_tail = hash_bytes(0xcbf29ce484222325ull, tail, (size_t)n);
 	}
 	free(tail);
@@ -103,16 +106,17 @@ static uint64_t checksum(const struct header *h, const struct record *records)
 	struct header copy = *h;
 
 	copy.checksum = 0;
-	return hash_bytes(hash_bytes(0xcbf29ce484222325ull, &copy, sizeof(copy)),
-			  records, h->processes * sizeof(*records));
+	return hash_bytes(hash_bytes(0xcbf29ce484222325ull, &copy, sizeof(copy)), records,
+			  h->processes * sizeof(*records));
 }
 
 /* ---- counts ---- */
 
 #define COUNTS(X) \
-	X(objects) X(nodes) X(types) X(shapes) X(strings) X(threads) X(frames) X(complete) \
-	X(slots) X(edges) X(weak_edges) X(dangling) X(dropped) X(size) \
-	X(references_counted) X(references_explained) X(values)
+	X(objects) \
+	X(nodes) X(types) X(shapes) X(strings) X(threads) X(frames) X(complete) X(slots) \
+		X(edges) X(weak_edges) X(dangling) X(dropped) X(size) \
+			X(references_counted) X(references_explained) X(values)
 
 static void counts_from(struct counts *counts, const struct heap *heap)
 {
@@ -141,7 +145,7 @@ static struct vec *analysis_array(struct analysis *a, size_t i)
 static struct vec *array_of(struct heap *heap, struct analysis *a, size_t section)
 {
 	return section < heap_array_count ? heap_array(heap, section) :
-	       analysis_array(a, section - heap_array_count);
+					    analysis_array(a, section - heap_array_count);
 }
 
 /* ---- saving ---- */
@@ -251,7 +255,7 @@ int sidecar_save(const char *snapshot, const struct sidecar_process *processes,
 	err = identify(snapshot, &h);
 	if (err)
 		return err;
-	fd = mkostemp(temporary, O_CLOEXEC);	/* 0600 */
+	fd = mkostemp(temporary, O_CLOEXEC); /* 0600 */
 	if (fd < 0)
 		return -errno;
 	err = write_file(fd, &h, processes);
@@ -266,7 +270,10 @@ int sidecar_save(const char *snapshot, const struct sidecar_process *processes,
 
 /* ---- opening ---- */
 
-struct mapping { char *data; size_t size; };
+struct mapping {
+	char *data;
+	size_t size;
+};
 
 static bool map_file(const char *snapshot, struct mapping *m)
 {
@@ -331,7 +338,7 @@ static bool open_process(const char *snapshot, const struct record *record,
 		const struct section *section = &record->section[s];
 
 		good = section->offset % ALIGN == 0 && section->offset <= m.size &&
-		       section->bytes <= m.size - section->offset;
+			section->bytes <= m.size - section->offset;
 		if (good)
 			*array_of(heap, a, s) =
 				(struct vec){ .data = m.data + section->offset,

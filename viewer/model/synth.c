@@ -83,8 +83,8 @@ static uint32_t holder(const struct heap *heap, const struct snap_root *root)
 static bool has_free_list(unsigned kind)
 {
 	return kind == SNAP_KIND_LIST || kind == SNAP_KIND_TUPLE ||
-	       kind == SNAP_KIND_DICT || kind == SNAP_KIND_FLOAT ||
-	       kind == SNAP_KIND_FRAME || kind == SNAP_KIND_GENERATOR;
+		kind == SNAP_KIND_DICT || kind == SNAP_KIND_FLOAT ||
+		kind == SNAP_KIND_FRAME || kind == SNAP_KIND_GENERATOR;
 }
 
 /*
@@ -115,8 +115,9 @@ static void add_roots(struct synth *s, struct vec *roots, bool conservative)
 	struct snap_root *root = roots->data;
 
 	for (size_t i = 0; i < VEC_COUNT(*roots, struct snap_root); i++) {
-		struct heap_synth_label label = { .kind = root[i].kind, .flags = root[i].flags,
-						   .name = root[i].name };
+		struct heap_synth_label label = { .kind = root[i].kind,
+						  .flags = root[i].flags,
+						  .name = root[i].name };
 		uint32_t object;
 
 		if (!root[i].target ||
@@ -152,9 +153,9 @@ static void add_edges(struct synth *s, struct vec *roots)
 		uint32_t thread = VEC(heap->frame, struct snap_frame)[f].thread;
 
 		add_edge(s,
-			 thread && thread <= heap->threads
-				 ? thread_node(heap, thread)
-				 : heap->objects + HEAP_SYNTH_THREADS,
+			 thread && thread <= heap->threads ?
+				 thread_node(heap, thread) :
+				 heap->objects + HEAP_SYNTH_THREADS,
 			 frame_node(heap, f), none);
 	}
 	add_roots(s, roots, false);

@@ -21,7 +21,10 @@ int values_add(struct vec *raw, uint64_t packed, const struct snap_value *value)
 int values_build(struct heap *heap, struct vec *raw);
 
 /* Walks all previews in ascending groups of 64 ids: start with a zeroed cursor. */
-struct values_cursor { uint64_t offset; uint32_t block; };
+struct values_cursor {
+	uint64_t offset;
+	uint32_t block;
+};
 /* False at the end (or at the first damaged record). */
 bool values_next(const struct heap *heap, struct values_cursor *cursor,
 		 uint32_t *object_ret, struct heap_value *ret);

@@ -17,8 +17,8 @@
 
 struct vec {
 	void *data;
-	size_t size;		/* bytes in use */
-	size_t capacity;	/* bytes mapped; 0 = empty, or borrowed from a file */
+	size_t size;	 /* bytes in use */
+	size_t capacity; /* bytes mapped; 0 = empty, or borrowed from a file */
 };
 
 /* Makes room for `more` bytes after size. 0 or -ENOMEM (vec unchanged). */

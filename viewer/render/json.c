@@ -50,7 +50,8 @@ static void put_cell(FILE *out, const struct table *table, size_t row, size_t co
 	case CELL_TEXT:
 		put_string(out, table_text(table, cell));
 		break;
-	case CELL_COUNT_DIFF: case CELL_BYTES_DIFF:
+	case CELL_COUNT_DIFF:
+	case CELL_BYTES_DIFF:
 		fprintf(out, "%" PRId64, cell->i64);
 		break;
 	case CELL_RATIO:

@@ -15,7 +15,7 @@
 #include "viewer/session.h"
 
 struct renderer {
-	const char *name;	/* of --format */
+	const char *name; /* of --format */
 	void (*begin)(FILE *out, const struct report *report);
 	/* index: of the process, from 0 */
 	void (*table)(FILE *out, const struct report *report,

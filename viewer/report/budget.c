@@ -64,15 +64,20 @@ static int run(const struct report_context *context, const struct report_params 
 		err = table_note(table, "swapped out besides: %s",
 				 human_bytes_u64(buf, budget.swap));
 	if (!err && budget.rss && !heap_fact_u64(heap, "malloc.known", 0))
-		err = table_note(table, "malloc's free memory isn't known: it is in the "
+		err = table_note(table,
+				 "malloc's free memory isn't known: it is in the "
 				 "unexplained part");
 	budget_free(&budget);
 	return err;
 }
 
 const struct report report_budget = {
-	.name = "budget", .title = "Resident memory", .limit = 100,
-	.columns = columns, .ncolumns = COUNT_OF(columns), .run = run,
+	.name = "budget",
+	.title = "Resident memory",
+	.limit = 100,
+	.columns = columns,
+	.ncolumns = COUNT_OF(columns),
+	.run = run,
 };
 
 /* ---- maps ---- */
@@ -96,9 +101,9 @@ static int add_map(const struct heap *heap, const struct snap_map *map,
 		   struct text *scratch, struct table *table)
 {
 	static const char *const classes[] = {
-		[SNAP_MAP_HEAP] = "heap", [SNAP_MAP_ANON] = "anonymous",
-		[SNAP_MAP_STACK] = "stack", [SNAP_MAP_FILE] = "file",
-		[SNAP_MAP_SHARED] = "shared", [SNAP_MAP_SPECIAL] = "special",
+		[SNAP_MAP_HEAP] = "heap",	  [SNAP_MAP_ANON] = "anonymous",
+		[SNAP_MAP_STACK] = "stack",	  [SNAP_MAP_FILE] = "file",
+		[SNAP_MAP_SHARED] = "shared",	  [SNAP_MAP_SPECIAL] = "special",
 		[SNAP_MAP_AGENT] = "pymem's own",
 	};
 	char perms[5] = { map->perms & 1 ? 'r' : '-', map->perms & 2 ? 'w' : '-',
@@ -138,6 +143,10 @@ static int run_maps(const struct report_context *context,
 }
 
 const struct report report_maps = {
-	.name = "maps", .title = "Mappings", .limit = 100,
-	.columns = map_columns, .ncolumns = COUNT_OF(map_columns), .run = run_maps,
+	.name = "maps",
+	.title = "Mappings",
+	.limit = 100,
+	.columns = map_columns,
+	.ncolumns = COUNT_OF(map_columns),
+	.run = run_maps,
 };

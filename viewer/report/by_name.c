@@ -66,7 +66,9 @@ int by_name_build(struct by_name *names, const struct heap *heap,
 	for (uint32_t t = 1; t <= heap->types; t++) {
 		const struct heap_type *type = heap_type(heap, t);
 		struct named_type entry = {
-			.count = type->count, .size = type->size, .type = t,
+			.count = type->count,
+			.size = type->size,
+			.type = t,
 			.approximate = !!(type->flags & SNAP_TYPE_APPROX),
 		};
 

@@ -7,11 +7,13 @@
 #include "viewer/analysis/analysis.h"
 
 struct named_type {
-	uint64_t count, size, retained;	/* retained: 0 without an analysis */
-	uint32_t type;		/* id of one of them */
-	uint32_t approximate;	/* some sizes are the base formula */
+	uint64_t count, size, retained; /* retained: 0 without an analysis */
+	uint32_t type;			/* id of one of them */
+	uint32_t approximate;		/* some sizes are the base formula */
 };
-struct by_name { struct vec types; };	/* struct named_type, by size descending, then
+struct by_name {
+	struct vec types;
+}; /* struct named_type, by size descending, then
 					 * name */
 
 /* 0 or -ENOMEM. analysis may be NULL. */

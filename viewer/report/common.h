@@ -37,14 +37,17 @@ uint32_t params_node(const struct heap *heap, const struct report_params *params
 		     struct table *table);
 
 /* The `limit` objects with the largest keys, without sorting all. */
-struct top_entry { uint64_t key; uint32_t id; };
+struct top_entry {
+	uint64_t key;
+	uint32_t id;
+};
 struct top {
-	struct vec heap;	/* struct top_entry; a min-heap until top_sort */
-	size_t limit;		/* 0 = all */
+	struct vec heap; /* struct top_entry; a min-heap until top_sort */
+	size_t limit;	 /* 0 = all */
 	uint64_t offered;
 };
-int top_offer(struct top *top, uint64_t key, uint32_t id);	/* 0 or -ENOMEM */
-void top_sort(struct top *top);		/* largest key first, then lowest id */
+int top_offer(struct top *top, uint64_t key, uint32_t id); /* 0 or -ENOMEM */
+void top_sort(struct top *top); /* largest key first, then lowest id */
 void top_free(struct top *top);
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NAME_LIMIT 200		/* characters of one name */
+#define NAME_LIMIT 200 /* characters of one name */
 #define TUPLE_ELEMENTS 4
 
 void describe_string(struct text *out, const struct heap *heap, uint32_t string)
@@ -245,7 +245,9 @@ void describe_value(struct text *out, const struct heap *heap, uint32_t object,
 	case SNAP_KIND_TUPLE:
 		describe_tuple(out, heap, object, limit);
 		break;
-	case SNAP_KIND_LIST: case SNAP_KIND_DICT: case SNAP_KIND_SET:
+	case SNAP_KIND_LIST:
+	case SNAP_KIND_DICT:
+	case SNAP_KIND_SET:
 		describe_items(out, heap, object);
 		break;
 	default:

@@ -21,7 +21,9 @@ static const struct column columns[] = {
 	{ "old_size", "Old size", CELL_BYTES, true },
 };
 
-struct pair { const struct named_type *fresh, *old; };	/* one may be NULL */
+struct pair {
+	const struct named_type *fresh, *old;
+}; /* one may be NULL */
 
 static int64_t size_diff(const struct pair *p)
 {
@@ -120,6 +122,11 @@ static int run(const struct report_context *context, const struct report_params 
 }
 
 const struct report report_diff = {
-	.name = "diff", .title = "Difference by type", .needs = NEEDS_OLD, .limit = 40,
-	.columns = columns, .ncolumns = COUNT_OF(columns), .run = run,
+	.name = "diff",
+	.title = "Difference by type",
+	.needs = NEEDS_OLD,
+	.limit = 40,
+	.columns = columns,
+	.ncolumns = COUNT_OF(columns),
+	.run = run,
 };

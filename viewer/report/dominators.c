@@ -70,8 +70,8 @@ static int run(const struct report_context *context, const struct report_params 
 	if (params->object &&
 	    (node = params_node(context->heap, params, table)) == HEAP_NONE)
 		return 0;
-	err = node == HEAP_NONE ? offer_all(context, &top)
-				: offer_children(context, node, &top);
+	err = node == HEAP_NONE ? offer_all(context, &top) :
+				  offer_children(context, node, &top);
 	top_sort(&top);
 	for (size_t i = 0; i < VEC_COUNT(top.heap, struct top_entry) && !err; i++)
 		err = add_row(context, VEC(top.heap, struct top_entry)[i].id, &scratch,
@@ -83,6 +83,12 @@ static int run(const struct report_context *context, const struct report_params 
 }
 
 const struct report report_dominators = {
-	.name = "dominators", .title = "Dominators", .needs = NEEDS_ANALYSIS, .limit = 40,
-	.limit_data = 1000, .columns = columns, .ncolumns = COUNT_OF(columns), .run = run,
+	.name = "dominators",
+	.title = "Dominators",
+	.needs = NEEDS_ANALYSIS,
+	.limit = 40,
+	.limit_data = 1000,
+	.columns = columns,
+	.ncolumns = COUNT_OF(columns),
+	.run = run,
 };

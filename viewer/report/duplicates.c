@@ -60,6 +60,12 @@ static int run(const struct report_context *context, const struct report_params 
 }
 
 const struct report report_duplicates = {
-	.name = "duplicates", .title = "Duplicates", .needs = NEEDS_ANALYSIS, .limit = 40,
-	.limit_data = 1000, .columns = columns, .ncolumns = COUNT_OF(columns), .run = run,
+	.name = "duplicates",
+	.title = "Duplicates",
+	.needs = NEEDS_ANALYSIS,
+	.limit = 40,
+	.limit_data = 1000,
+	.columns = columns,
+	.ncolumns = COUNT_OF(columns),
+	.run = run,
 };

@@ -37,8 +37,12 @@ static int run_errors(const struct report_context *context,
 }
 
 const struct report report_errors = {
-	.name = "errors", .title = "What could not be walked", .limit = 100,
-	.columns = error_columns, .ncolumns = COUNT_OF(error_columns), .run = run_errors,
+	.name = "errors",
+	.title = "What could not be walked",
+	.limit = 100,
+	.columns = error_columns,
+	.ncolumns = COUNT_OF(error_columns),
+	.run = run_errors,
 };
 
 static const struct column size_columns[] = {
@@ -77,6 +81,10 @@ static int run_sizes(const struct report_context *context,
 }
 
 const struct report report_sizes = {
-	.name = "sizes", .title = "Sizes compared with the interpreter's", .limit = 100,
-	.columns = size_columns, .ncolumns = COUNT_OF(size_columns), .run = run_sizes,
+	.name = "sizes",
+	.title = "Sizes compared with the interpreter's",
+	.limit = 100,
+	.columns = size_columns,
+	.ncolumns = COUNT_OF(size_columns),
+	.run = run_sizes,
 };

@@ -43,7 +43,7 @@ void text_add_bytes(struct text *text, const char *bytes, size_t size)
 	if (text->err)
 		return;
 	if (text->buf.size)
-		text->buf.size--;	/* the NUL */
+		text->buf.size--; /* the NUL */
 	if (vec_append(&text->buf, bytes, size) || vec_append(&text->buf, "", 1))
 		text->err = -ENOMEM;
 }
@@ -72,12 +72,12 @@ int32_t utf8_decode(const char *bytes, size_t size, size_t *len_ret)
 {
 	static const int32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	const unsigned char *p = (const unsigned char *)bytes;
-	size_t len = p[0] < 0x80   ? 1
-		     : p[0] < 0xc2 ? 0
-		     : p[0] < 0xe0 ? 2
-		     : p[0] < 0xf0 ? 3
-		     : p[0] < 0xf5 ? 4
-				   : 0;
+	size_t len = p[0] < 0x80 ? 1 :
+		p[0] < 0xc2	 ? 0 :
+		p[0] < 0xe0	 ? 2 :
+		p[0] < 0xf0	 ? 3 :
+		p[0] < 0xf5	 ? 4 :
+				   0;
 	int32_t c = len == 1 ? p[0] : p[0] & (0x7f >> len);
 
 	*len_ret = 1;
@@ -96,7 +96,8 @@ int32_t utf8_decode(const char *bytes, size_t size, size_t *len_ret)
 
 int codepoint_printable(int32_t c)
 {
-	static const struct { int32_t from, to;
+	static const struct {
+		int32_t from, to;
 	} hidden[] = {
 		{ 0x00, 0x1f },	      { 0x7f, 0x9f },	     { 0xad, 0xad },
 		{ 0x34f, 0x34f },     { 0x600, 0x605 },	     { 0x61c, 0x61c },

@@ -18,8 +18,8 @@
 
 /* A growing text; always NUL-terminated once something was added. */
 struct text {
-	struct vec buf;		/* bytes and the NUL */
-	int err;		/* 0 or -ENOMEM, sticky */
+	struct vec buf; /* bytes and the NUL */
+	int err;	/* 0 or -ENOMEM, sticky */
 };
 void text_free(struct text *text);
 void text_clear(struct text *text);
@@ -27,7 +27,7 @@ void text_clear(struct text *text);
 const char *text_str(const struct text *text);
 size_t text_len(const struct text *text);
 void text_add(struct text *text, const char *ascii);
-void text_add_bytes(struct text *text, const char *bytes, size_t size);	/* unescaped */
+void text_add_bytes(struct text *text, const char *bytes, size_t size); /* unescaped */
 void text_printf(struct text *text, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

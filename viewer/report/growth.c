@@ -38,7 +38,10 @@ void growth_path(struct text *out, const struct analysis *a, const struct growth
 	describe_signature(out, a, growth, chain, count);
 }
 
-struct grown { int64_t total_diff, size_diff, count_diff; uint32_t index; };
+struct grown {
+	int64_t total_diff, size_diff, count_diff;
+	uint32_t index;
+};
 
 static int by_growth(const void *a, const void *b)
 {
@@ -134,7 +137,12 @@ static int run(const struct report_context *context, const struct report_params 
 }
 
 const struct report report_growth = {
-	.name = "growth", .title = "Growth by path", .needs = NEEDS_ANALYSIS | NEEDS_OLD,
-	.limit = 40, .limit_data = 10000,
-	.columns = columns, .ncolumns = COUNT_OF(columns), .run = run,
+	.name = "growth",
+	.title = "Growth by path",
+	.needs = NEEDS_ANALYSIS | NEEDS_OLD,
+	.limit = 40,
+	.limit_data = 10000,
+	.columns = columns,
+	.ncolumns = COUNT_OF(columns),
+	.run = run,
 };

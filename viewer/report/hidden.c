@@ -107,8 +107,9 @@ static int run(const struct report_context *context, const struct report_params 
 			err = add_row(context, &sum[t], total, &scratch, table);
 	if (!err)
 		err = table_note(table, "%s of %llu counted references are explained",
-				 human_share(share, ratio_of(heap->references_explained,
-							     heap->references_counted)),
+				 human_share(share,
+					     ratio_of(heap->references_explained,
+						      heap->references_counted)),
 				 (unsigned long long)heap->references_counted);
 	vec_free(&sums);
 	text_free(&scratch);

@@ -48,8 +48,10 @@ static int add_row(const struct report_context *c, const struct snap_buffer *b,
 	else
 		row_unknown(&row);
 	row_u64(&row, b->length);
-	row_text(&row, b->flags & SNAP_BUFFER_OWNER ? "owner" :
-		 b->flags & SNAP_BUFFER_VIEW ? "view" : "holder");
+	row_text(&row,
+		 b->flags & SNAP_BUFFER_OWNER	     ? "owner" :
+			 b->flags & SNAP_BUFFER_VIEW ? "view" :
+						       "holder");
 	row_u64(&row, !!(b->flags & SNAP_BUFFER_COUNTED));
 	row_string(&row, scratch, heap, b->source);
 	row_u64(&row, b->data);
@@ -94,6 +96,11 @@ static int run(const struct report_context *context, const struct report_params 
 }
 
 const struct report report_native = {
-	.name = "native", .title = "Native memory", .needs = NEEDS_ANALYSIS, .limit = 40,
-	.columns = columns, .ncolumns = COUNT_OF(columns), .run = run,
+	.name = "native",
+	.title = "Native memory",
+	.needs = NEEDS_ANALYSIS,
+	.limit = 40,
+	.columns = columns,
+	.ncolumns = COUNT_OF(columns),
+	.run = run,
 };

@@ -27,7 +27,9 @@ enum key { KEY_RETAINED, KEY_SIZE, KEY_REFCOUNT, KEY_SURPLUS, KEY_COUNT, KEY_ADD
 
 static enum key key_of(const char *sort)
 {
-	static const struct { const char *name; enum key key;
+	static const struct {
+		const char *name;
+		enum key key;
 	} keys[] = {
 		{ "size", KEY_SIZE },	    { "refcount", KEY_REFCOUNT },
 		{ "surplus", KEY_SURPLUS }, { "count", KEY_COUNT },
@@ -136,6 +138,12 @@ static int run(const struct report_context *context, const struct report_params 
 }
 
 const struct report report_objects = {
-	.name = "objects", .title = "Objects", .needs = NEEDS_ANALYSIS, .limit = 40,
-	.limit_data = 1000, .columns = columns, .ncolumns = COUNT_OF(columns), .run = run,
+	.name = "objects",
+	.title = "Objects",
+	.needs = NEEDS_ANALYSIS,
+	.limit = 40,
+	.limit_data = 1000,
+	.columns = columns,
+	.ncolumns = COUNT_OF(columns),
+	.run = run,
 };

@@ -143,15 +143,18 @@ static int add_doubts(const struct heap *heap, struct table *table)
 
 	if (running)
 		err = table_note(table,
-			"%llu of the process's interpreters could not be held still: what "
-			"they were changing at that moment may be wrong here",
-			(unsigned long long)running);
+				 "%llu of the process's interpreters could not be held "
+				 "still: what "
+				 "they were changing at that moment may be wrong here",
+				 (unsigned long long)running);
 	if (!err && !heap_fact_u64(heap, "consistent", 1))
-		err = table_note(table,
+		err = table_note(
+			table,
 			"a thread held the GIL when the process was copied: what it was "
 			"changing at that moment may be wrong here");
 	if (!err && !heap->complete)
-		err = table_note(table,
+		err = table_note(
+			table,
 			"the snapshot is truncated: objects and roots are missing, "
 			"so what is called unreachable may not be");
 	return err;
@@ -185,6 +188,11 @@ static int run(const struct report_context *context, const struct report_params 
 }
 
 const struct report report_overview = {
-	.name = "overview", .title = "Overview", .needs = NEEDS_ANALYSIS, .single = true,
-	.columns = columns, .ncolumns = COUNT_OF(columns), .run = run,
+	.name = "overview",
+	.title = "Overview",
+	.needs = NEEDS_ANALYSIS,
+	.single = true,
+	.columns = columns,
+	.ncolumns = COUNT_OF(columns),
+	.run = run,
 };

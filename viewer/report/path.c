@@ -13,22 +13,29 @@
 
 #include "viewer/report/describe.h"
 
-#define HEAD_NODES 250u	/* of a longer path, these many from each end are looked
+#define HEAD_NODES \
+	250u		   /* of a longer path, these many from each end are looked
 				 * at */
-#define SHOWN_SEGMENTS 24u	/* of the result, these many from each end */
+#define SHOWN_SEGMENTS 24u /* of the result, these many from each end */
 
 struct path {
 	const struct heap *heap;
 	const uint32_t *chain;
-	uint32_t count, at;	/* at: node reached so far */
-	struct vec segment;	/* struct segment */
-	struct text text;	/* their texts */
+	uint32_t count, at; /* at: node reached so far */
+	struct vec segment; /* struct segment */
+	struct text text;   /* their texts */
 };
 
-struct segment { size_t text; uint64_t times; };
+struct segment {
+	size_t text;
+	uint64_t times;
+};
 
 /* Both buffers are kept from path to path: reports ask for a million of them. */
-static _Thread_local struct { struct vec segment; struct text text; } spare;
+static _Thread_local struct {
+	struct vec segment;
+	struct text text;
+} spare;
 
 static void borrow(struct path *p)
 {
@@ -93,8 +100,8 @@ static bool identifier(const char *text, size_t size)
 static bool is_dict_edge(const struct heap *heap, const struct heap_label *label)
 {
 	return label->kind == SNAP_LABEL_DICT ||
-	       (label->kind == SNAP_LABEL_ATTR &&
-		!strcmp(heap_string(heap, label->name, NULL), "__dict__"));
+		(label->kind == SNAP_LABEL_ATTR &&
+		 !strcmp(heap_string(heap, label->name, NULL), "__dict__"));
 }
 
 /* The text of a str key. */
@@ -239,9 +246,9 @@ static uint32_t head_thread(struct path *p, uint32_t i)
 		if (label.name)
 			describe_string(&p->text, heap, label.name);
 		else
-			text_add(&p->text, label.root_kind == SNAP_ROOT_EXCEPTION
-						   ? "exception"
-						   : "state");
+			text_add(&p->text,
+				 label.root_kind == SNAP_ROOT_EXCEPTION ? "exception" :
+									  "state");
 	}
 	if (thread && thread <= heap->threads && i + 1 < p->count) {
 		text_add(&p->text, " of ");
@@ -326,8 +333,9 @@ static void write_segments(struct path *p, struct text *out, uint64_t left_out)
 
 		if (count > 2 * SHOWN_SEGMENTS && i == SHOWN_SEGMENTS) {
 			i = count - SHOWN_SEGMENTS;
-			text_printf(out, " ... (%s more steps) ...", human_count(buf,
-				    left_out + count - 2 * SHOWN_SEGMENTS));
+			text_printf(
+				out, " ... (%s more steps) ...",
+				human_count(buf, left_out + count - 2 * SHOWN_SEGMENTS));
 		}
 		if (s[i].times > 1)
 			text_printf(out, "(%s x %s)", text, human_count(buf, s[i].times));
@@ -356,8 +364,10 @@ static void add_merged(struct path *p, const struct heap_label *label)
 {
 	size_t begin = segment_begin(p);
 
-	text_add(&p->text, label->kind == SNAP_LABEL_KEY ? ".keys()" :
-		 label->kind == SNAP_LABEL_ELEMENT ? "{element}" : "[*]");
+	text_add(&p->text,
+		 label->kind == SNAP_LABEL_KEY		   ? ".keys()" :
+			 label->kind == SNAP_LABEL_ELEMENT ? "{element}" :
+							     "[*]");
 	segment_end(p, begin);
 	p->at++;
 }
@@ -366,8 +376,8 @@ static void signature_step(struct path *p, const struct signature *s)
 {
 	struct heap_label label;
 
-	heap_label(p->heap, p->chain[p->at], heap_slot(p->heap, p->chain[p->at],
-						       p->chain[p->at + 1]), &label);
+	heap_label(p->heap, p->chain[p->at],
+		   heap_slot(p->heap, p->chain[p->at], p->chain[p->at + 1]), &label);
 	if (s->merged)
 		add_merged(p, &label);
 	else
@@ -406,7 +416,7 @@ void describe_signature(struct text *out, const struct analysis *a,
 		}
 		signature_step(&p, &s[chain[i]]);
 		if (p.at == 2)
-			i--;	/* the hop through __dict__ took both */
+			i--; /* the hop through __dict__ took both */
 	}
 	write_segments(&p, out, 0);
 	give_back(&p);

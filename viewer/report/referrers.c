@@ -16,7 +16,9 @@ static const struct column columns[] = {
 	{ "path", "Path", CELL_TEXT, true },
 };
 
-struct edge { uint32_t from, slot, to; };
+struct edge {
+	uint32_t from, slot, to;
+};
 
 static int add_row(const struct report_context *c, struct edge edge, uint32_t shown,
 		   struct text *scratch, struct table *table)
@@ -96,13 +98,23 @@ static int run_referents(const struct report_context *context,
 }
 
 const struct report report_referrers = {
-	.name = "referrers", .title = "Referrers", .needs = NEEDS_ANALYSIS | NEEDS_NODE,
-	.limit = 40, .limit_data = 1000,
-	.columns = columns, .ncolumns = COUNT_OF(columns), .run = run_referrers,
+	.name = "referrers",
+	.title = "Referrers",
+	.needs = NEEDS_ANALYSIS | NEEDS_NODE,
+	.limit = 40,
+	.limit_data = 1000,
+	.columns = columns,
+	.ncolumns = COUNT_OF(columns),
+	.run = run_referrers,
 };
 
 const struct report report_referents = {
-	.name = "referents", .title = "Referents", .needs = NEEDS_ANALYSIS | NEEDS_NODE,
-	.limit = 40, .limit_data = 1000,
-	.columns = columns, .ncolumns = COUNT_OF(columns), .run = run_referents,
+	.name = "referents",
+	.title = "Referents",
+	.needs = NEEDS_ANALYSIS | NEEDS_NODE,
+	.limit = 40,
+	.limit_data = 1000,
+	.columns = columns,
+	.ncolumns = COUNT_OF(columns),
+	.run = run_referents,
 };

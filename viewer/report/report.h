@@ -22,68 +22,68 @@
 
 enum cell_type {
 	CELL_TEXT,
-	CELL_COUNT,		/* integer */
-	CELL_BYTES,		/* integer; people see 1.25 MB */
-	CELL_COUNT_DIFF,	/* signed; people see +3 */
-	CELL_BYTES_DIFF,	/* signed */
-	CELL_RATIO,		/* double 0..1; people see 12.3 % */
-	CELL_ADDRESS,		/* people see 0x..., JSON a number */
-	CELL_NS,		/* nanoseconds; people see 1.25 ms */
+	CELL_COUNT,	 /* integer */
+	CELL_BYTES,	 /* integer; people see 1.25 MB */
+	CELL_COUNT_DIFF, /* signed; people see +3 */
+	CELL_BYTES_DIFF, /* signed */
+	CELL_RATIO,	 /* double 0..1; people see 12.3 % */
+	CELL_ADDRESS,	 /* people see 0x..., JSON a number */
+	CELL_NS,	 /* nanoseconds; people see 1.25 ms */
 	CELL_BOOL,
 };
 
 struct column {
-	const char *key;	/* JSON key and CSV heading, --sort's name: never
+	const char *key;   /* JSON key and CSV heading, --sort's name: never
 				 * changes */
-	const char *title;	/* for people */
+	const char *title; /* for people */
 	enum cell_type type;
-	bool hidden;		/* JSON and CSV only */
+	bool hidden; /* JSON and CSV only */
 };
 
 struct cell {
-	bool unknown;		/* shown as "-"; JSON null */
+	bool unknown; /* shown as "-"; JSON null */
 	union {
 		uint64_t u64;
 		int64_t i64;
 		double ratio;
-		size_t text;	/* offset in the table's text */
+		size_t text; /* offset in the table's text */
 	};
 };
 
 /* What a row is about, so that a screen can go on from it. */
 struct row_ref {
-	uint32_t node;		/* HEAP_NONE = no node */
-	uint32_t type;		/* type id, 0 = no type */
+	uint32_t node; /* HEAP_NONE = no node */
+	uint32_t type; /* type id, 0 = no type */
 };
 
 struct table {
 	const struct column *columns;
 	size_t ncolumns;
-	struct vec cells;	/* struct cell, row by row */
-	struct vec refs;	/* struct row_ref per row */
-	struct vec text;	/* NUL-terminated texts */
+	struct vec cells; /* struct cell, row by row */
+	struct vec refs;  /* struct row_ref per row */
+	struct vec text;  /* NUL-terminated texts */
 	size_t rows;
-	size_t total;		/* rows there were before filter and limit */
-	struct vec notes;	/* offsets (size_t) of texts: sentences for people below
+	size_t total;	   /* rows there were before filter and limit */
+	struct vec notes;  /* offsets (size_t) of texts: sentences for people below
 				 * the rows */
-	const char *error;	/* static text: why there are no rows, or NULL */
+	const char *error; /* static text: why there are no rows, or NULL */
 };
 
 struct report_params {
-	size_t limit;		/* rows, 0 = the report's own default */
-	bool all;		/* no limit */
+	size_t limit;	  /* rows, 0 = the report's own default */
+	bool all;	  /* no limit */
 	const char *sort; /* column key, NULL = the report's order; "-key" = ascending for
 			   * numbers, descending for text */
-	const char *filter;	/* substring any text cell must hold (ASCII case
+	const char *filter; /* substring any text cell must hold (ASCII case
 				 * ignored), or NULL */
-	const char *type;	/* type name, or NULL */
-	uint64_t object;	/* address, 0 = none */
+	const char *type;   /* type name, or NULL */
+	uint64_t object;    /* address, 0 = none */
 };
 
 struct report_context {
 	struct heap *heap;
-	struct analysis *analysis;	/* NULL unless NEEDS_ANALYSIS */
-	struct heap *old;		/* NULL unless compared */
+	struct analysis *analysis; /* NULL unless NEEDS_ANALYSIS */
+	struct heap *old;	   /* NULL unless compared */
 	struct analysis *old_analysis;
 	const struct progress *progress;
 };
@@ -91,18 +91,18 @@ struct report_context {
 enum report_needs {
 	NEEDS_ANALYSIS = 1u << 0,
 	NEEDS_OLD = 1u << 1,
-	NEEDS_NODE = 1u << 2,	/* --object or --type */
+	NEEDS_NODE = 1u << 2, /* --object or --type */
 };
 
 struct report {
-	const char *name;	/* of --report, and JSON "report" */
+	const char *name; /* of --report, and JSON "report" */
 	const char *title;
-	unsigned needs;		/* enum report_needs */
-	size_t limit;		/* default number of rows for people, 0 = all */
-	size_t limit_data;	/* the same for programs (JSON, CSV), 0 = all */
-	bool rows_are_steps;	/* --limit counts something larger than rows: run heeds
+	unsigned needs;	     /* enum report_needs */
+	size_t limit;	     /* default number of rows for people, 0 = all */
+	size_t limit_data;   /* the same for programs (JSON, CSV), 0 = all */
+	bool rows_are_steps; /* --limit counts something larger than rows: run heeds
 				 * it alone */
-	bool single;		/* one row: people read it as lines of title and value */
+	bool single;	     /* one row: people read it as lines of title and value */
 	const struct column *columns;
 	size_t ncolumns;
 	/* Appends all rows in the report's natural order; filter, sort and limit are
@@ -114,7 +114,7 @@ struct report {
 		   struct table *);
 };
 
-extern const struct report *const report_all[];	/* NULL-terminated */
+extern const struct report *const report_all[]; /* NULL-terminated */
 const struct report *report_find(const char *name);
 
 /* run, then filter, sort, limit. table is initialised here; free with table_free in
@@ -149,8 +149,8 @@ struct row {
 };
 void row_begin(struct row *row, struct table *table, uint32_t node, uint32_t type);
 void row_text(struct row *row, const char *escaped);
-void row_u64(struct row *row, uint64_t value);	/* COUNT, BYTES, ADDRESS, NS, BOOL */
-void row_i64(struct row *row, int64_t value);	/* the _DIFF types */
+void row_u64(struct row *row, uint64_t value); /* COUNT, BYTES, ADDRESS, NS, BOOL */
+void row_i64(struct row *row, int64_t value);  /* the _DIFF types */
 void row_ratio(struct row *row, double value);
 void row_unknown(struct row *row);
 int row_end(struct row *row);

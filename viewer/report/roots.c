@@ -55,6 +55,11 @@ static int run(const struct report_context *context, const struct report_params 
 }
 
 const struct report report_roots = {
-	.name = "roots", .title = "Roots", .needs = NEEDS_ANALYSIS, .limit = 100,
-	.columns = columns, .ncolumns = COUNT_OF(columns), .run = run,
+	.name = "roots",
+	.title = "Roots",
+	.needs = NEEDS_ANALYSIS,
+	.limit = 100,
+	.columns = columns,
+	.ncolumns = COUNT_OF(columns),
+	.run = run,
 };

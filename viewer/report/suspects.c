@@ -22,7 +22,9 @@ static uint32_t suspect_node(const struct suspect *s)
 {
 	if (s->frames)
 		return s->top;
-	return s->holder != HEAP_NONE ? s->holder : s->point != HEAP_NONE ? s->point : s->top;
+	return s->holder != HEAP_NONE ? s->holder :
+		s->point != HEAP_NONE ? s->point :
+					s->top;
 }
 
 /* "local variables of f (file.py) in 1,000 frames" */
@@ -115,8 +117,11 @@ static int add_row(const struct report_context *c, const struct suspect *s,
 	row_type(&row, scratch, heap, type);
 	row_u64(&row, s->retained);
 	row_ratio(&row, ratio_of(s->retained, heap->size));
-	row_text(&row, s->frames ? "frames" : s->chain ? "chain" :
-		       s->group ? "group" : "single");
+	row_text(&row,
+		 s->frames	  ? "frames" :
+			 s->chain ? "chain" :
+			 s->group ? "group" :
+				    "single");
 	row_address(&row, heap, node);
 	row_type(&row, scratch, heap, s->member_type);
 	row_u64(&row, s->member_count);

@@ -134,7 +134,8 @@ static int compare_cells(const struct order *o, const struct cell *x,
 	switch (o->table->columns[o->column].type) {
 	case CELL_TEXT:
 		return o->sign * strcmp(table_text(o->table, x), table_text(o->table, y));
-	case CELL_COUNT_DIFF: case CELL_BYTES_DIFF:
+	case CELL_COUNT_DIFF:
+	case CELL_BYTES_DIFF:
 		return o->sign * (x->i64 > y->i64 ? -1 : x->i64 < y->i64);
 	case CELL_RATIO:
 		return o->sign * (x->ratio > y->ratio ? -1 : x->ratio < y->ratio);

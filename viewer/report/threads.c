@@ -55,8 +55,10 @@ static int thread_row(const struct printer *p, uint32_t node)
 	row_text(&row, "");
 	row_u64(&row, 0);
 	row_u64(&row, analysis_retained(p->c->analysis, node));
-	row_text(&row, t->flags & SNAP_THREAD_GIL ? "held the GIL" :
-		 t->flags & SNAP_THREAD_MAIN ? "main" : "");
+	row_text(&row,
+		 t->flags & SNAP_THREAD_GIL	     ? "held the GIL" :
+			 t->flags & SNAP_THREAD_MAIN ? "main" :
+						       "");
 	row_unknown(&row);
 	if (t->native_id)
 		row_u64(&row, t->native_id);
@@ -98,8 +100,10 @@ static int held_row(const struct printer *p, uint32_t holder, uint32_t slot,
 		    uint32_t depth)
 {
 	static const char *const words[SNAP_ROOT_KIND_COUNT] = {
-		[SNAP_ROOT_LOCAL] = "local", [SNAP_ROOT_STACK] = "temporary",
-		[SNAP_ROOT_FRAME] = "frame's", [SNAP_ROOT_EXCEPTION] = "exception",
+		[SNAP_ROOT_LOCAL] = "local",
+		[SNAP_ROOT_STACK] = "temporary",
+		[SNAP_ROOT_FRAME] = "frame's",
+		[SNAP_ROOT_EXCEPTION] = "exception",
 	};
 	const struct heap *heap = p->c->heap;
 	uint32_t object = heap_target(heap, holder, slot, NULL);
@@ -108,8 +112,10 @@ static int held_row(const struct printer *p, uint32_t holder, uint32_t slot,
 
 	heap_label(heap, holder, slot, &label);
 	row_begin(&row, p->table, object, heap_type_of(heap, object));
-	row_text(&row, label.root_kind < SNAP_ROOT_KIND_COUNT && words[label.root_kind] ?
-		 words[label.root_kind] : "held");
+	row_text(&row,
+		 label.root_kind < SNAP_ROOT_KIND_COUNT && words[label.root_kind] ?
+			 words[label.root_kind] :
+			 "held");
 	thread_name(&row, p);
 	if (depth == UINT32_MAX)
 		row_unknown(&row);
@@ -187,7 +193,11 @@ static int run(const struct report_context *context, const struct report_params 
 }
 
 const struct report report_threads = {
-	.name = "threads", .title = "Threads, frames and local variables",
-	.needs = NEEDS_ANALYSIS, .limit = 200,
-	.columns = columns, .ncolumns = COUNT_OF(columns), .run = run,
+	.name = "threads",
+	.title = "Threads, frames and local variables",
+	.needs = NEEDS_ANALYSIS,
+	.limit = 200,
+	.columns = columns,
+	.ncolumns = COUNT_OF(columns),
+	.run = run,
 };

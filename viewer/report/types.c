@@ -52,6 +52,11 @@ static int run(const struct report_context *context, const struct report_params 
 }
 
 const struct report report_types = {
-	.name = "types", .title = "Types", .needs = NEEDS_ANALYSIS, .limit = 40,
-	.columns = columns, .ncolumns = COUNT_OF(columns), .run = run,
+	.name = "types",
+	.title = "Types",
+	.needs = NEEDS_ANALYSIS,
+	.limit = 40,
+	.columns = columns,
+	.ncolumns = COUNT_OF(columns),
+	.run = run,
 };

@@ -131,7 +131,7 @@ static void loop(struct app *app)
 		/* With streams flowing, 20 pictures a second are enough; but the last
 		 * state is always drawn. */
 		bool draw = !app->feed || app->terminal->scripted ||
-			    app_now_ns() - drawn > FRAME_MS * 1000000ull;
+			app_now_ns() - drawn > FRAME_MS * 1000000ull;
 		if (draw) {
 			app_draw(app);
 			drawn = app_now_ns();

@@ -24,11 +24,14 @@
 
 enum { APP_MIN_WIDTH = 40, APP_MIN_HEIGHT = 8, APP_MAX_HITS = 48 };
 
-struct feed;			/* live/feed.h: where streams come from */
-struct live;			/* live_pages.c */
+struct feed; /* live/feed.h: where streams come from */
+struct live; /* live_pages.c */
 
 /* A piece of the frame that presses a key when clicked. */
-struct hit { int y, x, width; uint32_t key; };
+struct hit {
+	int y, x, width;
+	uint32_t key;
+};
 
 struct app {
 	const struct screen_options *options;
@@ -37,20 +40,20 @@ struct app {
 	struct surface surface;
 	struct page **pages;
 	int npages, current;
-	struct feed *feed;		/* NULL: nothing live */
+	struct feed *feed; /* NULL: nothing live */
 	struct live *live;
 	struct prompt prompt;
-	struct progress progress;	/* to give to long work */
-	uint64_t progress_drawn_ns;	/* when the box was drawn last */
-	uint64_t progress_began_ns;	/* 0 = no long work is going on */
+	struct progress progress;   /* to give to long work */
+	uint64_t progress_drawn_ns; /* when the box was drawn last */
+	uint64_t progress_began_ns; /* 0 = no long work is going on */
 	bool working;
 	char message[320];
 	enum style message_style;
 	struct hit hits[APP_MAX_HITS];
 	int nhits;
 	bool quit;
-	int failures;			/* of a script's assertions */
-	bool partial;			/* a snapshot was incomplete */
+	int failures; /* of a script's assertions */
+	bool partial; /* a snapshot was incomplete */
 };
 
 static inline struct page *app_page(const struct app *app)

@@ -100,10 +100,17 @@ static void prompt_key(struct app *app, const struct event *e)
 {
 	enum prompt_kind kind = app->prompt.kind;
 	switch (prompt_event(&app->prompt, e)) {
-	case PROMPT_CHANGED: prompt_changed(app); break;
-	case PROMPT_ACCEPTED: prompt_accepted(app, kind); break;
-	case PROMPT_CANCELLED: prompt_cancelled(app, kind); break;
-	case PROMPT_UNUSED: break;
+	case PROMPT_CHANGED:
+		prompt_changed(app);
+		break;
+	case PROMPT_ACCEPTED:
+		prompt_accepted(app, kind);
+		break;
+	case PROMPT_CANCELLED:
+		prompt_cancelled(app, kind);
+		break;
+	case PROMPT_UNUSED:
+		break;
 	}
 }
 
@@ -197,27 +204,60 @@ static void frame_key(struct app *app, const struct event *e)
 	if (tab_key(app, e->key))
 		return;
 	switch (key_as_motion(e->key)) {
-	case KEY_IS_LEFT: step_page(app, -1); return;
-	case KEY_IS_RIGHT: step_page(app, 1); return;
-	default: break;
+	case KEY_IS_LEFT:
+		step_page(app, -1);
+		return;
+	case KEY_IS_RIGHT:
+		step_page(app, 1);
+		return;
+	default:
+		break;
 	}
 	switch (e->key) {
-	case 'q': case KEY_IS_F10: app->quit = true; break;
-	case '?': case KEY_IS_F1: help(app); break;
-	case '/': case KEY_IS_F3: open_prompt(app, PROMPT_SEARCH); break;
-	case '\\': case KEY_IS_F4: open_prompt(app, PROMPT_FILTER); break;
-	case ':': open_prompt(app, PROMPT_COMMAND); break;
-	case '@': open_prompt(app, PROMPT_ADDRESS); break;
-	case 'n': find(app, 1); break;
-	case 'N': find(app, -1); break;
-	case KEY_IS_BACKSPACE: back(app); break;
+	case 'q':
+	case KEY_IS_F10:
+		app->quit = true;
+		break;
+	case '?':
+	case KEY_IS_F1:
+		help(app);
+		break;
+	case '/':
+	case KEY_IS_F3:
+		open_prompt(app, PROMPT_SEARCH);
+		break;
+	case '\\':
+	case KEY_IS_F4:
+		open_prompt(app, PROMPT_FILTER);
+		break;
+	case ':':
+		open_prompt(app, PROMPT_COMMAND);
+		break;
+	case '@':
+		open_prompt(app, PROMPT_ADDRESS);
+		break;
+	case 'n':
+		find(app, 1);
+		break;
+	case 'N':
+		find(app, -1);
+		break;
+	case KEY_IS_BACKSPACE:
+		back(app);
+		break;
 	case KEY_IS_ESC:
 		if (current_grid(app))
 			filter_now(app, current_grid(app), "");
 		break;
-	case 'R': case KEY_IS_F5: reload(app); break;
-	case 'g': app_graph(app, NULL, NULL); break;
-	default: break;
+	case 'R':
+	case KEY_IS_F5:
+		reload(app);
+		break;
+	case 'g':
+		app_graph(app, NULL, NULL);
+		break;
+	default:
+		break;
 	}
 }
 
@@ -254,10 +294,17 @@ static bool click_frame(struct app *app, const struct event *e)
 void app_event(struct app *app, const struct event *e)
 {
 	switch (e->key) {
-	case KEY_IS_EOF: app->quit = true; return;
-	case KEY_IS_COMMAND: app_command(app, e->text); return;
-	case KEY_IS_RESIZE: case KEY_IS_REDRAW: return;
-	default: break;
+	case KEY_IS_EOF:
+		app->quit = true;
+		return;
+	case KEY_IS_COMMAND:
+		app_command(app, e->text);
+		return;
+	case KEY_IS_RESIZE:
+	case KEY_IS_REDRAW:
+		return;
+	default:
+		break;
 	}
 	if (app->surface.width < APP_MIN_WIDTH || app->surface.height < APP_MIN_HEIGHT) {
 		if (e->key == 'q')

@@ -55,8 +55,9 @@ static void draw_title(struct app *app, struct page *page)
 	int right = s->width - (int)strlen(count);
 	surface_puts(s, 0, right, s->width - right, STYLE_TITLE, count);
 	int room = right - 2;
-	int x = 1 + surface_puts(s, 0, 1, room > 60 ? room / 2 : room * 2 / 5,
-				 STYLE_TITLE, page ? page->title : "pymem");
+	int x = 1 +
+		surface_puts(s, 0, 1, room > 60 ? room / 2 : room * 2 / 5, STYLE_TITLE,
+			     page ? page->title : "pymem");
 	if (page)
 		draw_crumbs(app, page, x + 2, right - x - 3);
 }
@@ -175,7 +176,7 @@ static void draw_keys(struct app *app, struct view *view, int y)
 static void draw_failed(struct app *app, const struct view *view, struct rect r)
 {
 	const char *why = view->error == -ECANCELED ? "Stopped." :
-			  view->error == -ENOMEM    ? "Out of memory." :
+		view->error == -ENOMEM		    ? "Out of memory." :
 						      strerror(-view->error);
 	surface_puts(&app->surface, r.y + 1, r.x + 2, r.width - 4, STYLE_WARN, why);
 	surface_puts(&app->surface, r.y + 2, r.x + 2, r.width - 4, STYLE_NORMAL,

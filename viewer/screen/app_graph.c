@@ -45,9 +45,8 @@ static void safe_name(char *out, size_t size, const char *name)
 	size_t n = 0;
 	for (; *name && n < size - 1; name++) {
 		bool plain = (*name >= 'a' && *name <= 'z') ||
-			     (*name >= 'A' && *name <= 'Z') ||
-			     (*name >= '0' && *name <= '9') || *name == '.' ||
-			     *name == '_';
+			(*name >= 'A' && *name <= 'Z') ||
+			(*name >= '0' && *name <= '9') || *name == '.' || *name == '_';
 		out[n++] = plain ? *name : '-';
 	}
 	out[n] = 0;

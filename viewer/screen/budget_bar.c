@@ -18,12 +18,12 @@ enum { MAX_PIECES = 16 };
 struct piece {
 	const char *name;
 	double bytes;
-	int place;		/* in the bar */
+	int place; /* in the bar */
 };
 
 static const enum style styles[] = {
-	STYLE_PART1, STYLE_PART2, STYLE_PART3, STYLE_PART4, STYLE_PART5, STYLE_PART6,
-	STYLE_PART7,
+	STYLE_PART1, STYLE_PART2, STYLE_PART3, STYLE_PART4,
+	STYLE_PART5, STYLE_PART6, STYLE_PART7,
 };
 static const char letters[] = "abcdefghijklmnop";
 

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <wchar.h>
 
-struct range { uint32_t first, last; };
+struct range {
+	uint32_t first, last;
+};
 
 /* Strong right-to-left letters and every character that directs text. */
 static const struct range rtl[] = {
@@ -47,11 +49,11 @@ int glyph_width(uint32_t c)
 	if (in_ranges(c, rtl, sizeof(rtl) / sizeof(*rtl)))
 		return 0;
 	if ((c >= 0xe000 && c <= 0xf8ff) || c >= 0xf0000)
-		return 0;		/* private use: any width at all */
+		return 0; /* private use: any width at all */
 	if (c >= 0x1f1e6 && c <= 0x1f1ff)
-		return 0;		/* regional indicators join into flags */
+		return 0; /* regional indicators join into flags */
 	if (c >= 0x1f3fb && c <= 0x1f3ff)
-		return 0;		/* skin tones join with what precedes */
+		return 0; /* skin tones join with what precedes */
 	int w = wcwidth((wchar_t)c);
 	return w == 1 || w == 2 ? w : 0;
 }
@@ -60,8 +62,12 @@ int glyph_width(uint32_t c)
 static int decode(const unsigned char *s, size_t size, uint32_t *ret)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	int n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 :
-		s[0] < 0xf5 ? 4 : 0;
+	int n = s[0] < 0x80 ? 1 :
+		s[0] < 0xc2 ? 0 :
+		s[0] < 0xe0 ? 2 :
+		s[0] < 0xf0 ? 3 :
+		s[0] < 0xf5 ? 4 :
+			      0;
 	if (n == 0 || (size_t)n > size)
 		return 0;
 	uint32_t c = n == 1 ? s[0] : s[0] & (0xffu >> (n + 1));

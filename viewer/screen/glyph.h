@@ -15,15 +15,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GLYPH_MAX 12		/* characters one source character may become */
+#define GLYPH_MAX 12 /* characters one source character may become */
 
 /* One source character as cells. */
 struct glyph {
 	uint32_t chars[GLYPH_MAX];
-	uint8_t nchars;		/* of chars */
-	uint8_t columns;	/* all of them together */
-	uint8_t bytes;		/* taken from the source, >= 1 */
-	bool escaped;		/* spelled out */
+	uint8_t nchars;	 /* of chars */
+	uint8_t columns; /* all of them together */
+	uint8_t bytes;	 /* taken from the source, >= 1 */
+	bool escaped;	 /* spelled out */
 };
 
 /*

@@ -89,7 +89,7 @@ static uint64_t number_key(enum cell_type type, const struct grid_cell *cell)
 
 struct sort_item {
 	uint64_t key;
-	uint32_t row, place;	/* place keeps equal rows as they were */
+	uint32_t row, place; /* place keeps equal rows as they were */
 };
 
 struct sort_arg {
@@ -232,9 +232,9 @@ static void move(struct grid *g, long n)
 		found += step;
 	if (found < 0 || found > last) {
 		if (n < 0)
-			g->top = 0;	/* let the first heading be seen */
-		for (found = at; found >= 0 && found <= last &&
-				 grid_heading(g, (size_t)found);)
+			g->top = 0; /* let the first heading be seen */
+		for (found = at;
+		     found >= 0 && found <= last && grid_heading(g, (size_t)found);)
 			found -= step;
 	}
 	if (found >= 0 && found <= last)
@@ -281,8 +281,8 @@ static enum grid_result click(struct grid *g, const struct event *e,
 			    e->x >= g->x[c] + g->width[c])
 				continue;
 			bool again = g->sort == c;
-			bool descending = again ? !g->descending :
-						  g->columns[c].type != CELL_TEXT;
+			bool descending =
+				again ? !g->descending : g->columns[c].type != CELL_TEXT;
 			sort_by(g, c, descending, progress);
 		}
 		return GRID_DONE;
@@ -304,17 +304,36 @@ enum grid_result grid_event(struct grid *g, const struct event *e,
 	long page = g->body.height > 1 ? g->body.height - 1 : 1;
 	long all = (long)g->shown;
 	switch (key_as_motion(e->key)) {
-	case KEY_IS_UP: move(g, -1); return GRID_DONE;
-	case KEY_IS_DOWN: move(g, 1); return GRID_DONE;
-	case KEY_IS_PAGE_UP: move(g, -page); return GRID_DONE;
-	case KEY_IS_PAGE_DOWN: move(g, page); return GRID_DONE;
-	case KEY_IS_HOME: move(g, -all); return GRID_DONE;
-	case KEY_IS_END: move(g, all); return GRID_DONE;
-	case KEY_IS_WHEEL_UP: move(g, -3); return GRID_DONE;
-	case KEY_IS_WHEEL_DOWN: move(g, 3); return GRID_DONE;
-	case KEY_IS_ENTER: return g->shown ? GRID_ENTER : GRID_DONE;
-	case KEY_IS_CLICK: return click(g, e, progress);
-	default: break;
+	case KEY_IS_UP:
+		move(g, -1);
+		return GRID_DONE;
+	case KEY_IS_DOWN:
+		move(g, 1);
+		return GRID_DONE;
+	case KEY_IS_PAGE_UP:
+		move(g, -page);
+		return GRID_DONE;
+	case KEY_IS_PAGE_DOWN:
+		move(g, page);
+		return GRID_DONE;
+	case KEY_IS_HOME:
+		move(g, -all);
+		return GRID_DONE;
+	case KEY_IS_END:
+		move(g, all);
+		return GRID_DONE;
+	case KEY_IS_WHEEL_UP:
+		move(g, -3);
+		return GRID_DONE;
+	case KEY_IS_WHEEL_DOWN:
+		move(g, 3);
+		return GRID_DONE;
+	case KEY_IS_ENTER:
+		return g->shown ? GRID_ENTER : GRID_DONE;
+	case KEY_IS_CLICK:
+		return click(g, e, progress);
+	default:
+		break;
 	}
 	if (g->fixed_order)
 		return GRID_IGNORED;

@@ -29,12 +29,12 @@ struct grid_cell {
 		int64_t i64;
 		double ratio;
 	};
-	const char *text;	/* CELL_TEXT: valid until the source is asked again */
+	const char *text; /* CELL_TEXT: valid until the source is asked again */
 	size_t size;
 	enum style style;
-	int indent;		/* columns left of the text */
-	bool keep_end;		/* when too long, its start is cut off */
-	const double *spark;	/* a sparkline instead of text: nspark values */
+	int indent;	     /* columns left of the text */
+	bool keep_end;	     /* when too long, its start is cut off */
+	const double *spark; /* a sparkline instead of text: nspark values */
 	size_t nspark;
 };
 
@@ -50,20 +50,20 @@ struct grid {
 	void *arg;
 	const struct column *columns;
 	size_t ncolumns;
-	bool fixed_order;	/* no sorting: the rows' order means something */
-	int bar;		/* column whose share of its total is drawn, -1 = none */
-	double bar_total;	/* what a full bar is; 0 = the largest value seen */
-	const char *empty;	/* said when there are no rows */
+	bool fixed_order;  /* no sorting: the rows' order means something */
+	int bar;	   /* column whose share of its total is drawn, -1 = none */
+	double bar_total;  /* what a full bar is; 0 = the largest value seen */
+	const char *empty; /* said when there are no rows */
 
 	uint32_t *order;
-	size_t shown;		/* rows of order */
-	size_t cursor, top;	/* in shown rows */
-	int sort;		/* column, -1 = the source's order */
+	size_t shown;	    /* rows of order */
+	size_t cursor, top; /* in shown rows */
+	int sort;	    /* column, -1 = the source's order */
 	bool descending;
 	char filter[128], search[128];
 
 	/* from the last drawing */
-	struct rect body;	/* rows only, without the column titles */
+	struct rect body; /* rows only, without the column titles */
 	int x[GRID_MAX_COLUMNS], width[GRID_MAX_COLUMNS]; /* width 0 = not shown */
 	int seen[GRID_MAX_COLUMNS]; /* widest text met, so that columns don't jump about
 				     */
@@ -87,9 +87,9 @@ void grid_go_to(struct grid *grid, size_t row);
 const char *grid_heading(const struct grid *grid, size_t shown);
 
 enum grid_result {
-	GRID_IGNORED,		/* not a key for grids */
+	GRID_IGNORED, /* not a key for grids */
 	GRID_DONE,
-	GRID_ENTER,		/* the row under the cursor is wanted */
+	GRID_ENTER, /* the row under the cursor is wanted */
 };
 /* Moving, sorting (< > I, a click on a column title), choosing by mouse. */
 enum grid_result grid_event(struct grid *grid, const struct event *event,

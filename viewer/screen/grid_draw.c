@@ -24,16 +24,33 @@ const char *grid_format(const struct grid *g, size_t column, const struct grid_c
 		s = "-";
 	} else {
 		switch (g->columns[column].type) {
-		case CELL_COUNT: human_count(human, cell->u64); break;
-		case CELL_BYTES: human_bytes_u64(human, cell->u64); break;
-		case CELL_COUNT_DIFF: human_count_diff(human, cell->i64); break;
-		case CELL_BYTES_DIFF: human_bytes_diff(human, cell->i64); break;
-		case CELL_RATIO: human_share(human, cell->ratio); break;
-		case CELL_ADDRESS: snprintf(human, sizeof(human), "0x%" PRIx64,
-					    cell->u64); break;
-		case CELL_NS: human_ns(human, cell->u64); break;
-		case CELL_BOOL: s = cell->u64 ? "yes" : "no"; break;
-		case CELL_TEXT: s = ""; break;
+		case CELL_COUNT:
+			human_count(human, cell->u64);
+			break;
+		case CELL_BYTES:
+			human_bytes_u64(human, cell->u64);
+			break;
+		case CELL_COUNT_DIFF:
+			human_count_diff(human, cell->i64);
+			break;
+		case CELL_BYTES_DIFF:
+			human_bytes_diff(human, cell->i64);
+			break;
+		case CELL_RATIO:
+			human_share(human, cell->ratio);
+			break;
+		case CELL_ADDRESS:
+			snprintf(human, sizeof(human), "0x%" PRIx64, cell->u64);
+			break;
+		case CELL_NS:
+			human_ns(human, cell->u64);
+			break;
+		case CELL_BOOL:
+			s = cell->u64 ? "yes" : "no";
+			break;
+		case CELL_TEXT:
+			s = "";
+			break;
 		}
 	}
 	snprintf(buf, size, "%s", s);
@@ -59,7 +76,7 @@ static void measure(struct grid *g, const struct surface *s, int rows)
 	for (size_t c = 0; c < g->ncolumns; c++) {
 		int title = (int)strlen(g->columns[c].title) + 2;
 		if (is_text(g, c))
-			g->seen[c] = title;	/* text columns may shrink again */
+			g->seen[c] = title; /* text columns may shrink again */
 		else if (g->seen[c] < title)
 			g->seen[c] = title;
 	}
@@ -71,14 +88,13 @@ static void measure(struct grid *g, const struct surface *s, int rows)
 			char buf[64];
 			int n = is_text(g, c) && cell.text ?
 				glyph_columns(cell.text, cell.size, s->ascii, TEXT_LOOK) +
-				cell.indent + (int)cell.nspark :
+					cell.indent + (int)cell.nspark :
 				(int)strlen(grid_format(g, c, &cell, buf, sizeof(buf)));
 			if (n > g->seen[c])
 				g->seen[c] = n;
 		}
 	}
 }
-
 
 static int numbers_width(const struct grid *g)
 {
@@ -219,10 +235,10 @@ static void draw_titles(struct grid *g, struct surface *s, struct rect r)
 		if (!g->width[c])
 			continue;
 		bool sorted = g->sort == (int)c && !g->fixed_order;
-		const char *mark = !sorted	 ? "" :
-				   s->ascii	 ? (g->descending ? " v" : " ^") :
-				   g->descending ? " \xe2\x96\xbc" :
-						   " \xe2\x96\xb2";
+		const char *mark = !sorted ? "" :
+			s->ascii	   ? (g->descending ? " v" : " ^") :
+			g->descending	   ? " \xe2\x96\xbc" :
+					     " \xe2\x96\xb2";
 		char title[64];
 		snprintf(title, sizeof(title), "%s%s", g->columns[c].title, mark);
 		enum style style = sorted ? STYLE_HEAD_SORT : STYLE_HEAD;
@@ -250,7 +266,7 @@ static void draw_bar(struct grid *g, struct surface *s, int y, size_t shown)
 	struct grid_cell cell = cell_at(g, shown, (size_t)g->bar);
 	double value = bar_value(g, &cell);
 	bool diff = g->columns[g->bar].type == CELL_COUNT_DIFF ||
-		    g->columns[g->bar].type == CELL_BYTES_DIFF;
+		g->columns[g->bar].type == CELL_BYTES_DIFF;
 	enum style style = !diff ? STYLE_BAR : cell.i64 > 0 ? STYLE_MORE : STYLE_LESS;
 	if (g->bar_total > 0)
 		surface_bar(s, y, g->bar_x, g->bar_width, style, value / g->bar_total);
@@ -310,10 +326,10 @@ static void draw_row(struct grid *g, struct surface *s, int y, size_t shown,
 		}
 		char buf[64];
 		bool diff = g->columns[c].type == CELL_COUNT_DIFF ||
-			    g->columns[c].type == CELL_BYTES_DIFF;
+			g->columns[c].type == CELL_BYTES_DIFF;
 		enum style style = diff && !cell.unknown && cell.i64 > 0 ? STYLE_MORE :
-				   diff && !cell.unknown && cell.i64 < 0 ? STYLE_LESS :
-				   cell.style;
+			diff && !cell.unknown && cell.i64 < 0		 ? STYLE_LESS :
+									   cell.style;
 		surface_right(s, y, g->x[c], g->width[c], style,
 			      grid_format(g, c, &cell, buf, sizeof(buf)));
 	}

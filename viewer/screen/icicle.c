@@ -51,23 +51,25 @@ static void hang(struct icicle *ic, int parent)
 		double mine = (double)analysis_retained(ic->analysis, children.target[i]);
 		int x0 = p.x + (int)(before / all * p.width);
 		int x1 = p.x + (int)((before + mine) / all * p.width);
-		if (mine / all * p.width < 1) {	/* largest first: so are all others */
+		if (mine / all * p.width < 1) { /* largest first: so are all others */
 			double rest = 0;
 			for (uint32_t k = i; k < children.count && k < i + 100000; k++)
 				rest += (double)analysis_retained(ic->analysis,
 								  children.target[k]);
 			x1 = p.x + (int)((before + rest) / all * p.width);
 			if (x1 > x0)
-				add(ic, (struct icicle_block){
-						HEAP_NONE, children.count - i,
-						(int16_t)(p.level + 1), (int16_t)x0,
-						(int16_t)(x1 - x0), (int16_t)parent });
+				add(ic,
+				    (struct icicle_block){
+					    HEAP_NONE, children.count - i,
+					    (int16_t)(p.level + 1), (int16_t)x0,
+					    (int16_t)(x1 - x0), (int16_t)parent });
 			return;
 		}
 		if (x1 > x0)
-			add(ic, (struct icicle_block){ children.target[i], 0,
-				(int16_t)(p.level + 1), (int16_t)x0, (int16_t)(x1 - x0),
-				(int16_t)parent });
+			add(ic,
+			    (struct icicle_block){ children.target[i], 0,
+						   (int16_t)(p.level + 1), (int16_t)x0,
+						   (int16_t)(x1 - x0), (int16_t)parent });
 		before += mine;
 	}
 }
@@ -168,7 +170,7 @@ static int sibling(const struct icicle *ic, int step)
 {
 	int i = ic->chosen + step;
 	bool same = i >= 0 && i < ic->count &&
-		    ic->blocks[i].level == ic->blocks[ic->chosen].level;
+		ic->blocks[i].level == ic->blocks[ic->chosen].level;
 	return same ? i : ic->chosen;
 }
 
@@ -194,15 +196,31 @@ bool icicle_event(struct icicle *ic, const struct event *e)
 	if (!ic->count)
 		return false;
 	switch (e->key) {
-	case KEY_IS_LEFT: ic->chosen = sibling(ic, -1); return true;
-	case KEY_IS_RIGHT: ic->chosen = sibling(ic, 1); return true;
-	case KEY_IS_UP: case 'w': case 'k':
+	case KEY_IS_LEFT:
+		ic->chosen = sibling(ic, -1);
+		return true;
+	case KEY_IS_RIGHT:
+		ic->chosen = sibling(ic, 1);
+		return true;
+	case KEY_IS_UP:
+	case 'w':
+	case 'k':
 		if (ic->blocks[ic->chosen].parent >= 0)
 			ic->chosen = ic->blocks[ic->chosen].parent;
 		return true;
-	case KEY_IS_DOWN: case 's': case 'j': ic->chosen = below(ic); return true;
-	case 'H': ic->chosen = 0; return true;
-	case '+': case '=': case ' ': zoom_in(ic); return true;
+	case KEY_IS_DOWN:
+	case 's':
+	case 'j':
+		ic->chosen = below(ic);
+		return true;
+	case 'H':
+		ic->chosen = 0;
+		return true;
+	case '+':
+	case '=':
+	case ' ':
+		zoom_in(ic);
+		return true;
 	case '-':
 		if (ic->depth > 1)
 			ic->depth--;
@@ -213,7 +231,8 @@ bool icicle_event(struct icicle *ic, const struct event *e)
 			ic->chosen = i;
 		return i >= 0;
 	}
-	default: return false;
+	default:
+		return false;
 	}
 }
 

@@ -18,23 +18,23 @@
 enum { ICICLE_MAX_LEVELS = 64, ICICLE_MAX_BLOCKS = 4096, ICICLE_MAX_ZOOM = 64 };
 
 struct icicle_block {
-	uint32_t node;		/* HEAP_NONE: the small rest */
-	uint32_t others;	/* how many the rest is */
+	uint32_t node;	 /* HEAP_NONE: the small rest */
+	uint32_t others; /* how many the rest is */
 	int16_t level, x, width;
-	int16_t parent;		/* index; -1 = none */
+	int16_t parent; /* index; -1 = none */
 };
 
 struct icicle {
 	struct analysis *analysis;
 	const struct progress *progress;
-	uint32_t zoom[ICICLE_MAX_ZOOM];	/* [depth - 1] fills the width */
+	uint32_t zoom[ICICLE_MAX_ZOOM]; /* [depth - 1] fills the width */
 	int depth;
 	struct icicle_block *blocks;
 	int count;
 	int chosen;
-	int rows, width;	/* of the last layout */
+	int rows, width; /* of the last layout */
 	int y, x;
-	uint32_t laid;		/* node the layout was made for */
+	uint32_t laid; /* node the layout was made for */
 	struct text text;
 };
 

@@ -15,8 +15,8 @@
 /* A snapshot that came, until its page is made. */
 struct arrival {
 	struct arrival *next;
-	struct page *page;	/* its stream page */
-	struct heap *heap;	/* NULL: could not be made */
+	struct page *page; /* its stream page */
+	struct heap *heap; /* NULL: could not be made */
 	bool complete;
 	char problem[320];
 };
@@ -25,7 +25,7 @@ struct live {
 	struct arrival *first, **last;
 	struct history types, paths;
 	unsigned version;
-	bool compared;		/* diff pages were made */
+	bool compared; /* diff pages were made */
 };
 
 const struct history *live_history(const struct app *app, bool paths)

@@ -137,7 +137,7 @@ void page_push(struct page *page, struct view *view)
 		app_say(page->app, STYLE_ERROR, "out of memory");
 		return;
 	}
-	if (page->depth == PAGE_MAX_DEPTH) {	/* forget the oldest step */
+	if (page->depth == PAGE_MAX_DEPTH) { /* forget the oldest step */
 		view_destroy(page->drilled[0]);
 		memmove(page->drilled, page->drilled + 1,
 			sizeof(page->drilled) - sizeof(page->drilled[0]));

@@ -17,7 +17,7 @@
 
 struct tab {
 	uint32_t key;
-	const char *title, *brief;	/* brief: where there is little room */
+	const char *title, *brief; /* brief: where there is little room */
 	struct view *(*create)(struct page *, const void *arg);
 	const void *arg;
 };
@@ -27,19 +27,19 @@ enum page_kind { PAGE_PROCESS, PAGE_DIFF, PAGE_STREAM, PAGE_GROWTH };
 struct page {
 	struct app *app;
 	enum page_kind kind;
-	struct process *process;	/* PAGE_PROCESS, PAGE_DIFF; NULL otherwise */
-	struct incoming *incoming;	/* PAGE_STREAM, while it arrives: live/feed.h */
+	struct process *process;   /* PAGE_PROCESS, PAGE_DIFF; NULL otherwise */
+	struct incoming *incoming; /* PAGE_STREAM, while it arrives: live/feed.h */
 	const struct tab *tabs;
 	int ntabs, tab;
 	struct view *tab_view[PAGE_MAX_TABS];
 	struct view *drilled[PAGE_MAX_DEPTH];
-	int depth;			/* of drilled */
-	char title[128];		/* printable */
+	int depth;	 /* of drilled */
+	char title[128]; /* printable */
 };
 
 /* NULL when out of memory. process may be NULL where the kind has none. */
 struct page *page_create(struct app *app, enum page_kind kind, struct process *process);
-void page_destroy(struct page *page);	/* NULL is fine */
+void page_destroy(struct page *page); /* NULL is fine */
 /* Forgets all views (the page's contents changed) and takes the tabs of the kind. */
 void page_reset(struct page *page, enum page_kind kind, struct process *process);
 

@@ -11,8 +11,8 @@ enum { NAME_SIZE = 160, PART_LIMIT = 80, MAX_PICTURES = 1000 };
 
 static bool plain(char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       c == '_';
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+		(c >= 'A' && c <= 'Z') || c == '_';
 }
 
 static bool has_ending(const char *name, const char *ending)
@@ -43,7 +43,7 @@ void pictures_find(struct pictures *p, const char *file, uint64_t pid)
 	DIR *dir = opendir(folder);
 	for (struct dirent *d; dir && p->count < MAX_PICTURES && (d = readdir(dir));) {
 		bool ours = strncmp(d->d_name, ref, strlen(ref)) == 0 ||
-			    strncmp(d->d_name, backref, strlen(backref)) == 0;
+			strncmp(d->d_name, backref, strlen(backref)) == 0;
 		if (ours && has_ending(d->d_name, ".png"))
 			keep(p, d->d_name);
 	}
@@ -59,12 +59,14 @@ void pictures_free(struct pictures *p)
 	*p = (struct pictures){ 0 };
 }
 
-const char *pictures_of(const struct pictures *p, const char *type, uint64_t pid, bool back)
+const char *pictures_of(const struct pictures *p, const char *type, uint64_t pid,
+			bool back)
 {
 	char name[NAME_SIZE];
 	if (!p->count)
 		return NULL;
-	int n = snprintf(name, sizeof(name), "%sref_%" PRIu64 "_", back ? "back" : "", pid);
+	int n = snprintf(name, sizeof(name), "%sref_%" PRIu64 "_", back ? "back" : "",
+			 pid);
 	const char *dot = strrchr(type, '.'), *part = dot && dot[1] ? dot + 1 : type;
 	for (const char *s = part; *s && s - part < PART_LIMIT - 1; s++)
 		name[n++] = plain(*s) ? *s : '_';

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 struct pictures {
-	char **names;		/* of files that exist */
+	char **names; /* of files that exist */
 	size_t count;
 };
 

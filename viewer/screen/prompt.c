@@ -44,7 +44,7 @@ enum prompt_result prompt_event(struct prompt *p, const struct event *e)
 			return close_with(p, PROMPT_CANCELLED);
 		rub_out(p);
 		return PROMPT_CHANGED;
-	case 0x15:	/* ^U */
+	case 0x15: /* ^U */
 		p->size = 0;
 		p->text[0] = 0;
 		return PROMPT_CHANGED;
@@ -65,11 +65,16 @@ enum prompt_result prompt_event(struct prompt *p, const struct event *e)
 const char *prompt_sign(enum prompt_kind kind)
 {
 	switch (kind) {
-	case PROMPT_SEARCH: return "/";
-	case PROMPT_FILTER: return "filter: ";
-	case PROMPT_COMMAND: return ":";
-	case PROMPT_ADDRESS: return "go to address: ";
-	case PROMPT_NONE: break;
+	case PROMPT_SEARCH:
+		return "/";
+	case PROMPT_FILTER:
+		return "filter: ";
+	case PROMPT_COMMAND:
+		return ":";
+	case PROMPT_ADDRESS:
+		return "go to address: ";
+	case PROMPT_NONE:
+		break;
 	}
 	return "";
 }

@@ -22,7 +22,7 @@ struct prompt {
 	enum prompt_kind kind;
 	char text[512];
 	size_t size;
-	size_t from;		/* search: where it began */
+	size_t from; /* search: where it began */
 };
 
 enum prompt_result { PROMPT_CHANGED, PROMPT_ACCEPTED, PROMPT_CANCELLED, PROMPT_UNUSED };

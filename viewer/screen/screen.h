@@ -20,27 +20,27 @@ enum screen_color {
 };
 
 enum screen_charset {
-	SCREEN_CHARSET_AUTO,	/* what the locale says */
+	SCREEN_CHARSET_AUTO, /* what the locale says */
 	SCREEN_CHARSET_ASCII,
 	SCREEN_CHARSET_UTF8,
 };
 
 /* Zeroed members are the defaults, but live_fd: -1 = none. */
 struct screen_options {
-	char *const *files;	/* snapshots to open; "-" = stdin */
+	char *const *files; /* snapshots to open; "-" = stdin */
 	size_t nfiles;
-	const char *compare;	/* older snapshot to compare with, or NULL */
-	int live_fd;		/* stream to follow; closed at its end */
-	const char *live_name;	/* the file it is also written to, or NULL */
+	const char *compare;   /* older snapshot to compare with, or NULL */
+	int live_fd;	       /* stream to follow; closed at its end */
+	const char *live_name; /* the file it is also written to, or NULL */
 	const char *listen; /* path of the unix socket to make and listen on, or NULL */
-	const char *script;	/* file of keys and :commands ("-" = stdin), or NULL */
-	int width, height;	/* of the script's screen; 0 = 80x24 */
+	const char *script; /* file of keys and :commands ("-" = stdin), or NULL */
+	int width, height;  /* of the script's screen; 0 = 80x24 */
 	enum screen_color color;
 	enum screen_charset charset;
 	bool no_mouse;
-	bool no_sidecar;	/* don't use or write the index beside the snapshot */
-	const char *type;	/* start at this type's instances, or NULL */
-	const char *graph_dir;	/* where `g` writes; NULL = the current directory */
+	bool no_sidecar;       /* don't use or write the index beside the snapshot */
+	const char *type;      /* start at this type's instances, or NULL */
+	const char *graph_dir; /* where `g` writes; NULL = the current directory */
 };
 
 /*

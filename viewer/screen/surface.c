@@ -338,13 +338,13 @@ void surface_dump_looks(const struct surface *s, FILE *out)
 	for (int y = 0; y < s->height; y++) {
 		for (int x = 0; x < s->width; x++) {
 			const struct surface_cell *c = at(s, y, x);
-			struct look look = style_look((enum style)c->style, c->selected,
-						      s->color);
+			struct look look =
+				style_look((enum style)c->style, c->selected, s->color);
 			putc(letter_of(look, seen, &nseen, 52), out);
 		}
 		putc('\n', out);
 	}
-	static const char *const names[] = { "own", "black", "red", "green", "yellow",
+	static const char *const names[] = { "own",  "black",	"red",	"green", "yellow",
 					     "blue", "magenta", "cyan", "white" };
 	for (int i = 0; i < nseen; i++)
 		fprintf(out, "%c = %s/%s%s%s%s%s\n", letter_of(seen[i], seen, &nseen, 52),

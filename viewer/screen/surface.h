@@ -18,18 +18,20 @@
 #include "viewer/screen/style.h"
 
 struct surface_cell {
-	uint32_t ch;		/* 0 = right half of the wide character before */
-	uint8_t style;		/* enum style */
+	uint32_t ch;   /* 0 = right half of the wide character before */
+	uint8_t style; /* enum style */
 	bool selected;
 };
 
 struct surface {
 	int width, height;
 	bool ascii, color;
-	struct surface_cell *cells;	/* height rows of width */
+	struct surface_cell *cells; /* height rows of width */
 };
 
-struct rect { int y, x, height, width; };
+struct rect {
+	int y, x, height, width;
+};
 
 /* 0, or -1 when out of memory (then the old size stays). Clears. */
 int surface_resize(struct surface *s, int width, int height);

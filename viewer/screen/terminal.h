@@ -31,7 +31,7 @@ struct terminal_ops {
 
 struct terminal {
 	const struct terminal_ops *ops;
-	bool color, utf8;	/* what it can show */
+	bool color, utf8; /* what it can show */
 	bool scripted;
 };
 

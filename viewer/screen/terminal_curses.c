@@ -31,14 +31,15 @@
 struct curses_terminal {
 	struct terminal terminal;
 	SCREEN *screen;
-	FILE *in;		/* /dev/tty, or stdin */
+	FILE *in; /* /dev/tty, or stdin */
 	int in_fd;
 	short pairs[9][9]; /* colour pairs made so far, by fg + 1, bg + 1; 0 = none */
 	short npairs;
 };
 
 static const int fatal[] = {
-	SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU,
+	SIGHUP, SIGINT,	 SIGQUIT, SIGTERM, SIGSEGV,
+	SIGBUS, SIGABRT, SIGFPE,  SIGILL,  SIGXCPU,
 };
 enum { NFATAL = sizeof(fatal) / sizeof(*fatal) };
 
@@ -91,11 +92,11 @@ static void guard(const struct termios *before)
 		.sa_handler = on_fatal,
 		.sa_flags = (int)SA_RESETHAND | SA_ONSTACK,
 	};
-	static char stack[32768];	/* the usual one may have run out */
+	static char stack[32768]; /* the usual one may have run out */
 	sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = sizeof(stack) }, NULL);
 	for (size_t i = 0; i < NFATAL; i++) {
 		sigaction(fatal[i], NULL, &restore.actions[i]);
-		if (restore.actions[i].sa_handler != SIG_IGN)	/* nohup stays nohup */
+		if (restore.actions[i].sa_handler != SIG_IGN) /* nohup stays nohup */
 			sigaction(fatal[i], &action, NULL);
 	}
 }
@@ -223,8 +224,8 @@ static short pair_of(struct curses_terminal *c, struct look look)
 static attr_t attributes(uint8_t flags)
 {
 	return (flags & LOOK_BOLD ? A_BOLD : 0) | (flags & LOOK_DIM ? A_DIM : 0) |
-	       (flags & LOOK_REVERSE ? A_REVERSE : 0) |
-	       (flags & LOOK_UNDERLINE ? A_UNDERLINE : 0);
+		(flags & LOOK_REVERSE ? A_REVERSE : 0) |
+		(flags & LOOK_UNDERLINE ? A_UNDERLINE : 0);
 }
 
 static void show_row(struct curses_terminal *c, const struct surface *s, int y)
@@ -233,8 +234,8 @@ static void show_row(struct curses_terminal *c, const struct surface *s, int y)
 	for (int x = 0; x < s->width; x++) {
 		if (row[x].ch == 0)
 			continue;
-		struct look look = style_look((enum style)row[x].style, row[x].selected,
-					      s->color);
+		struct look look =
+			style_look((enum style)row[x].style, row[x].selected, s->color);
 		wchar_t text[2] = { (wchar_t)row[x].ch, 0 };
 		cchar_t cc;
 		short pair = s->color ? pair_of(c, look) : 0;
@@ -284,7 +285,7 @@ static bool want_color(const struct screen_options *o)
 	if (o->color == SCREEN_COLOR_AUTO && terminal_no_color())
 		return false;
 	if (!has_colors() || start_color() != OK || COLORS < 8 || COLOR_PAIRS < 32)
-		return false;	/* start_color(3X) sets COLORS and COLOR_PAIRS */
+		return false; /* start_color(3X) sets COLORS and COLOR_PAIRS */
 	return use_default_colors() == OK;
 }
 
@@ -300,11 +301,12 @@ static void prepare(struct curses_terminal *c, const struct screen_options *o)
 	curs_set(0);
 	c->terminal.color = want_color(o);
 	c->terminal.utf8 = o->charset == SCREEN_CHARSET_UTF8 ||
-			   (o->charset == SCREEN_CHARSET_AUTO &&
-			    strcmp(nl_langinfo(CODESET), "UTF-8") == 0);
+		(o->charset == SCREEN_CHARSET_AUTO &&
+		 strcmp(nl_langinfo(CODESET), "UTF-8") == 0);
 	if (!o->no_mouse) {
 		mousemask(BUTTON1_PRESSED | BUTTON1_CLICKED | BUTTON1_DOUBLE_CLICKED |
-			  BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
+				  BUTTON4_PRESSED | BUTTON5_PRESSED,
+			  NULL);
 		mouseinterval(0);
 	}
 }
@@ -323,7 +325,7 @@ bool screen_possible(void)
 	if (setupterm(term, STDOUT_FILENO, &rc) != OK)
 		return false;
 	bool able = tigetstr((char[]){ "cup" }) != NULL;
-	del_curterm(cur_term);	/* newterm(3X) makes its own */
+	del_curterm(cur_term); /* newterm(3X) makes its own */
 	return able;
 }
 

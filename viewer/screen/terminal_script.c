@@ -18,15 +18,15 @@
 struct script {
 	struct terminal terminal;
 	int fd;
-	char *buffer;		/* bytes read; lines are cut off its start */
+	char *buffer;		      /* bytes read; lines are cut off its start */
 	size_t size, capacity, taken; /* taken: bytes of the line being used */
 	bool eof;
-	const char *line;	/* the line being used, in buffer, NUL-terminated */
-	const char *rest;	/* keys of it not read yet */
+	const char *line; /* the line being used, in buffer, NUL-terminated */
+	const char *rest; /* keys of it not read yet */
 	int number;
 	int width, height;
 	bool resized;
-	int interrupt;		/* > 0: Esc after that many looks */
+	int interrupt; /* > 0: Esc after that many looks */
 };
 
 static struct script *script_of(struct terminal *t)
@@ -162,7 +162,7 @@ struct terminal *terminal_script(const struct screen_options *o)
 	s->terminal = (struct terminal){
 		.ops = &script_ops,
 		.color = o->color == SCREEN_COLOR_ALWAYS ||
-			 (o->color == SCREEN_COLOR_AUTO && !terminal_no_color()),
+			(o->color == SCREEN_COLOR_AUTO && !terminal_no_color()),
 		.utf8 = o->charset != SCREEN_CHARSET_ASCII,
 		.scripted = true,
 	};

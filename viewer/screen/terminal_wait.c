@@ -11,8 +11,8 @@
 #include <signal.h>
 #include <time.h>
 
-int terminal_wait(struct terminal *terminal, struct pollfd *fds, nfds_t count, int timeout,
-		  struct event *ret)
+int terminal_wait(struct terminal *terminal, struct pollfd *fds, nfds_t count,
+		  int timeout, struct event *ret)
 {
 	const struct timespec limit = { timeout / 1000, timeout % 1000 * 1000000L };
 	sigset_t resize, before;

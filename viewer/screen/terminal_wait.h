@@ -13,7 +13,7 @@
  * terminal's.  A SIGWINCH that comes at any time since the terminal was looked at
  * ends the wait.  poll's result; 0 when there was an event.  One thread.
  */
-int terminal_wait(struct terminal *terminal, struct pollfd *fds, nfds_t count, int timeout,
-		  struct event *ret);
+int terminal_wait(struct terminal *terminal, struct pollfd *fds, nfds_t count,
+		  int timeout, struct event *ret);
 
 #endif

@@ -22,7 +22,7 @@ struct view;
 /* One entry of the key bar; clicking it presses the key. */
 struct hint {
 	uint32_t key;
-	const char *name, *text;	/* "Enter", "open" */
+	const char *name, *text; /* "Enter", "open" */
 };
 
 struct view_ops {
@@ -49,8 +49,8 @@ struct view {
 	struct page *page;
 	struct grid *grid; /* its list, for search, filter, sorting; NULL = none */
 	bool loaded;
-	int error;			/* of load */
-	char crumb[96];			/* in the breadcrumb; printable */
+	int error;	/* of load */
+	char crumb[96]; /* in the breadcrumb; printable */
 };
 
 /* Sets the view's name in the breadcrumb: text cut at a character, then suffix. */

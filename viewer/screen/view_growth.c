@@ -12,12 +12,19 @@ struct growth_view {
 	struct view view;
 	struct grid grid;
 	bool paths;
-	unsigned version;	/* of the history when the grid was made */
+	unsigned version; /* of the history when the grid was made */
 	char pid[24];
 };
 
-enum { COL_NAME, COL_SPARK, COL_PID, COL_COUNT_NOW, COL_COUNT_DIFF, COL_BYTES_NOW,
-       COL_BYTES_DIFF };
+enum {
+	COL_NAME,
+	COL_SPARK,
+	COL_PID,
+	COL_COUNT_NOW,
+	COL_COUNT_DIFF,
+	COL_BYTES_NOW,
+	COL_BYTES_DIFF
+};
 
 static const struct column columns[] = {
 	[COL_NAME] = { "name", "What", CELL_TEXT, false },
@@ -62,11 +69,20 @@ static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 		ret->text = "";
 		ret->style = STYLE_BAR;
 		break;
-	case COL_COUNT_NOW: ret->u64 = (uint64_t)s->count[last]; break;
-	case COL_COUNT_DIFF: ret->i64 = (int64_t)series_growth(s, false); break;
-	case COL_BYTES_NOW: ret->u64 = (uint64_t)s->bytes[last]; break;
-	case COL_BYTES_DIFF: ret->i64 = (int64_t)series_growth(s, true); break;
-	default: break;
+	case COL_COUNT_NOW:
+		ret->u64 = (uint64_t)s->count[last];
+		break;
+	case COL_COUNT_DIFF:
+		ret->i64 = (int64_t)series_growth(s, false);
+		break;
+	case COL_BYTES_NOW:
+		ret->u64 = (uint64_t)s->bytes[last];
+		break;
+	case COL_BYTES_DIFF:
+		ret->i64 = (int64_t)series_growth(s, true);
+		break;
+	default:
+		break;
 	}
 }
 
@@ -141,11 +157,16 @@ static void destroy(struct view *view)
 }
 
 static const struct hint hints[] = {
-	{ KEY_IS_ENTER, "Enter", "open" }, { 0, NULL, NULL },
+	{ KEY_IS_ENTER, "Enter", "open" },
+	{ 0, NULL, NULL },
 };
 
 static const struct view_ops ops = {
-	.load = load, .draw = draw, .enter = enter, .destroy = destroy, .hints = hints,
+	.load = load,
+	.draw = draw,
+	.enter = enter,
+	.destroy = destroy,
+	.hints = hints,
 };
 
 struct view *view_growth_create(struct page *page, const void *paths)

@@ -18,7 +18,7 @@ struct instances_view {
 	uint32_t type;
 	uint32_t *ids;
 	size_t count;
-	struct text text;		/* of the cell asked for last */
+	struct text text; /* of the cell asked for last */
 };
 
 enum {
@@ -80,8 +80,13 @@ static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 	const struct process *p = v->view.page->process;
 	uint32_t id = v->ids[row];
 	switch (column) {
-	case COL_VALUE: case COL_HELD: text_cell(v, id, column, ret); break;
-	case COL_SIZE: ret->u64 = heap_size(p->heap, id); break;
+	case COL_VALUE:
+	case COL_HELD:
+		text_cell(v, id, column, ret);
+		break;
+	case COL_SIZE:
+		ret->u64 = heap_size(p->heap, id);
+		break;
 	case COL_RETAINED:
 		ret->unknown = !p->analysis;
 		ret->u64 = p->analysis ? analysis_retained(p->analysis, id) : 0;
@@ -94,8 +99,11 @@ static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 		ret->unknown = heap_class_of(p->heap, id)->flags & SNAP_OBJ_IMMORTAL;
 		ret->u64 = heap_refcount(p->heap, id);
 		break;
-	case COL_ADDRESS: ret->u64 = heap_address(p->heap, id); break;
-	default: break;
+	case COL_ADDRESS:
+		ret->u64 = heap_address(p->heap, id);
+		break;
+	default:
+		break;
 	}
 }
 
@@ -136,7 +144,7 @@ static int load(struct view *view)
 	v->count = 0;
 	int err = session_analyse(&app->session, view->page->process, &app->progress);
 	if (err == -ENOMEM)
-		return err;	/* stopped: shown without what is retained */
+		return err; /* stopped: shown without what is retained */
 	err = collect(v, &app->progress);
 	if (err)
 		return err;
@@ -182,7 +190,8 @@ static void destroy(struct view *view)
 }
 
 static const struct hint hints[] = {
-	{ KEY_IS_ENTER, "Enter", "open" }, { 0, NULL, NULL },
+	{ KEY_IS_ENTER, "Enter", "open" },
+	{ 0, NULL, NULL },
 };
 
 static const struct view_ops ops = {

@@ -27,12 +27,12 @@ struct object_view {
 	struct grid grid;
 	uint32_t node;
 	uint32_t path[MAX_PATH];
-	uint32_t path_length;		/* stored */
+	uint32_t path_length; /* stored */
 	uint32_t path_total;
 	uint32_t *slots; /* fields shown: slot, or HEAP_NONE for the type edge */
 	size_t nslots;
-	bool by_weight;			/* fields largest first */
-	uint32_t *referrers;		/* distinct, a copy */
+	bool by_weight;	     /* fields largest first */
+	uint32_t *referrers; /* distinct, a copy */
 	size_t nreferrers;
 	struct heap_span dominated;
 	char heading[PART_COUNT][96];
@@ -57,11 +57,16 @@ static struct object_view *self(struct view *view)
 static size_t part_rows(const struct object_view *v, enum part part)
 {
 	switch (part) {
-	case PART_PATH: return v->path_length;
-	case PART_FIELDS: return v->nslots;
-	case PART_REFERRERS: return v->nreferrers;
-	case PART_DOMINATED: return v->dominated.count;
-	default: return 0;
+	case PART_PATH:
+		return v->path_length;
+	case PART_FIELDS:
+		return v->nslots;
+	case PART_REFERRERS:
+		return v->nreferrers;
+	case PART_DOMINATED:
+		return v->dominated.count;
+	default:
+		return 0;
 	}
 }
 
@@ -109,13 +114,18 @@ static uint32_t row_node(const struct object_view *v, size_t row)
 	if (i == SIZE_MAX)
 		return HEAP_NONE;
 	switch (part) {
-	case PART_PATH: return v->path[i];
+	case PART_PATH:
+		return v->path[i];
 	case PART_FIELDS:
-		return v->slots[i] == HEAP_NONE ? heap_type_edge(heap_of(v), v->node) :
-		       heap_target(heap_of(v), v->node, v->slots[i], NULL);
-	case PART_REFERRERS: return v->referrers[i];
-	case PART_DOMINATED: return v->dominated.target[i];
-	default: return HEAP_NONE;
+		return v->slots[i] == HEAP_NONE ?
+			heap_type_edge(heap_of(v), v->node) :
+			heap_target(heap_of(v), v->node, v->slots[i], NULL);
+	case PART_REFERRERS:
+		return v->referrers[i];
+	case PART_DOMINATED:
+		return v->dominated.target[i];
+	default:
+		return HEAP_NONE;
 	}
 }
 
@@ -137,8 +147,7 @@ static void edge_text(struct object_view *v, size_t row)
 		describe_edge(&v->text, heap, v->referrers[i], slot);
 		if (slot != HEAP_NONE)
 			heap_target(heap, v->referrers[i], slot, &weak);
-	}
-	else if (part == PART_DOMINATED) {
+	} else if (part == PART_DOMINATED) {
 		uint32_t slot = heap_slot(heap, v->node, v->dominated.target[i]);
 		if (slot != HEAP_NONE)
 			describe_edge(&v->text, heap, v->node, slot);
@@ -169,7 +178,8 @@ static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 	const struct analysis *a = v->view.page->process->analysis;
 	uint32_t node = row_node(v, row);
 	switch (column) {
-	case COL_EDGE: case COL_OBJECT:
+	case COL_EDGE:
+	case COL_OBJECT:
 		text_clear(&v->text);
 		if (column == COL_EDGE)
 			edge_text(v, row);
@@ -178,8 +188,9 @@ static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 		ret->text = text_str(&v->text);
 		ret->size = text_len(&v->text);
 		ret->style = column == COL_EDGE ? STYLE_LABEL :
-			     node != HEAP_NONE && !heap_is_object(heap_of(v), node) ?
-			     STYLE_ROOT : STYLE_NORMAL;
+			node != HEAP_NONE && !heap_is_object(heap_of(v), node) ?
+						  STYLE_ROOT :
+						  STYLE_NORMAL;
 		break;
 	case COL_SIZE:
 		ret->unknown = node == HEAP_NONE || !heap_is_object(heap_of(v), node);
@@ -193,7 +204,8 @@ static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 		ret->unknown = node == HEAP_NONE || !heap_is_object(heap_of(v), node);
 		ret->u64 = ret->unknown ? 0 : heap_address(heap_of(v), node);
 		break;
-	default: break;
+	default:
+		break;
 	}
 }
 
@@ -209,7 +221,7 @@ static bool hidden_key(const struct heap *heap, uint32_t node, uint32_t slot)
 		return false;
 	uint32_t key = heap_target(heap, node, slot, NULL);
 	return key != HEAP_NONE && heap_is_object(heap, key) &&
-	       heap_value(heap, key, &value);
+		heap_value(heap, key, &value);
 }
 
 static int make_fields(struct object_view *v, const struct progress *progress)
@@ -317,7 +329,7 @@ static int load(struct view *view)
 	if (err)
 		return err;
 	err = analyse(v, progress);
-	if (err && err != -ECANCELED)	/* stopped: without what needs the analysis */
+	if (err && err != -ECANCELED) /* stopped: without what needs the analysis */
 		return err;
 	make_headings(v);
 	view->grid = &v->grid;
@@ -330,9 +342,14 @@ static int load(struct view *view)
 
 static void add_flags(struct text *t, uint32_t flags)
 {
-	static const struct { uint32_t flag; const char *name; } names[] = {
-		{ SNAP_OBJ_IMMORTAL, "immortal" }, { SNAP_OBJ_STATIC, "static" },
-		{ SNAP_OBJ_INTERNED, "interned" }, { SNAP_OBJ_FROZEN, "frozen" },
+	static const struct {
+		uint32_t flag;
+		const char *name;
+	} names[] = {
+		{ SNAP_OBJ_IMMORTAL, "immortal" },
+		{ SNAP_OBJ_STATIC, "static" },
+		{ SNAP_OBJ_INTERNED, "interned" },
+		{ SNAP_OBJ_FROZEN, "frozen" },
 		{ SNAP_OBJ_OPAQUE, "references not all known" },
 		{ SNAP_OBJ_SIZE_APPROX, "size approximate" },
 	};
@@ -376,7 +393,8 @@ static int draw_header(struct object_view *v, struct surface *s, struct rect r)
 	text_clear(&v->text);
 	describe_node(&v->text, heap, v->node);
 	x = r.x + 1 +
-	    surface_puts(s, y, r.x + 1, r.width - 22, STYLE_STRONG, text_str(&v->text));
+		surface_puts(s, y, r.x + 1, r.width - 22, STYLE_STRONG,
+			     text_str(&v->text));
 	if (heap_is_object(heap, v->node))
 		surface_printf(s, y, x + 1, r.width - x - 2, STYLE_DIM, "at 0x%" PRIx64,
 			       heap_address(heap, v->node));
@@ -413,10 +431,10 @@ static uint64_t slot_weight(const void *arg, uint32_t slot)
 	const struct object_view *v = arg;
 	const struct heap *heap = heap_of(v);
 	uint32_t node = slot == HEAP_NONE ? heap_type_edge(heap, v->node) :
-			heap_target(heap, v->node, slot, NULL);
+					    heap_target(heap, v->node, slot, NULL);
 	const struct analysis *a = v->view.page->process->analysis;
 	return node == HEAP_NONE ? 0 :
-	       a		 ? analysis_retained(a, node) :
+		a		 ? analysis_retained(a, node) :
 				   heap_size(heap, node);
 }
 
@@ -453,9 +471,15 @@ static bool event(struct view *view, const struct event *e)
 {
 	struct object_view *v = self(view);
 	switch (e->key) {
-	case 'o': toggle_order(v); return true;
-	case KEY_IS_TAB: next_part(v, 1); return true;
-	case KEY_IS_BACKTAB: next_part(v, -1); return true;
+	case 'o':
+		toggle_order(v);
+		return true;
+	case KEY_IS_TAB:
+		next_part(v, 1);
+		return true;
+	case KEY_IS_BACKTAB:
+		next_part(v, -1);
+		return true;
 	case 't':
 		page_open_type(view->page, heap_type_of(heap_of(v), v->node));
 		return true;
@@ -465,7 +489,8 @@ static bool event(struct view *view, const struct event *e)
 				view->page,
 				analysis_parent(view->page->process->analysis, v->node));
 		return true;
-	default: return false;
+	default:
+		return false;
 	}
 }
 
@@ -505,8 +530,13 @@ static const struct hint hints[] = {
 };
 
 static const struct view_ops ops = {
-	.load = load, .draw = draw, .event = event, .enter = enter, .subject = subject,
-	.destroy = destroy, .hints = hints,
+	.load = load,
+	.draw = draw,
+	.event = event,
+	.enter = enter,
+	.subject = subject,
+	.destroy = destroy,
+	.hints = hints,
 };
 
 struct view *view_object_create(struct page *page, uint32_t node)

@@ -162,8 +162,9 @@ static void head_line(struct overview *v)
 		    human_count(n, heap->objects), human_bytes_u64(b, heap->size));
 	if (heap->references_counted)
 		text_printf(&v->text, ", %s of refs explained",
-			    human_share(n, (double)heap->references_explained /
-					   (double)heap->references_counted));
+			    human_share(n,
+					(double)heap->references_explained /
+						(double)heap->references_counted));
 }
 
 static int draw_head(struct overview *v, struct surface *s, struct rect r)
@@ -204,7 +205,7 @@ static void draw(struct view *view, struct surface *s, struct rect r)
 			table_text(t, table_cell(t, at, (size_t)what_column(t)));
 		if (glyph_columns(path, strlen(path), s->ascii, 1000) >
 		    v->grid.width[0] - 2) {
-			text = path;	/* in full, where the column cuts it off */
+			text = path; /* in full, where the column cuts it off */
 			style = STYLE_LABEL;
 		}
 	}

@@ -18,11 +18,11 @@ enum { ROW_LIMIT = 200000, DETAIL_LINES = 3 };
 struct report_view {
 	struct view view;
 	const struct report *report;
-	uint32_t type, node;		/* narrowed to; 0 / HEAP_NONE */
+	uint32_t type, node; /* narrowed to; 0 / HEAP_NONE */
 	struct table table;
-	bool made;			/* table holds something */
-	struct pictures pictures;	/* of the types, where pymem-load drew some */
-	struct column columns[GRID_MAX_COLUMNS];	/* the table's, and two for these */
+	bool made;		  /* table holds something */
+	struct pictures pictures; /* of the types, where pymem-load drew some */
+	struct column columns[GRID_MAX_COLUMNS]; /* the table's, and two for these */
 	struct grid grid;
 };
 
@@ -87,9 +87,11 @@ static double largest(const struct table *t, int column)
 	for (size_t row = 0; row < t->rows; row++) {
 		const struct cell *cell = table_cell(t, row, (size_t)column);
 		enum cell_type type = t->columns[column].type;
-		double value = cell->unknown ? 0 : type == CELL_RATIO ? cell->ratio :
-			       type == CELL_BYTES_DIFF || type == CELL_COUNT_DIFF ?
-			       (double)cell->i64 : (double)cell->u64;
+		double value = cell->unknown ? 0 :
+			type == CELL_RATIO   ? cell->ratio :
+			type == CELL_BYTES_DIFF || type == CELL_COUNT_DIFF ?
+					     (double)cell->i64 :
+					     (double)cell->u64;
 		value = value < 0 ? -value : value;
 		max = value > max ? value : max;
 	}
@@ -162,8 +164,9 @@ static int report_load(struct view *view)
 		v->grid.empty = v->table.error;
 	v->grid.bar = bar_column(&v->table);
 	if (v->grid.bar >= 0)
-		v->grid.bar_total = v->table.columns[v->grid.bar].type == CELL_RATIO ? 1 :
-				    largest(&v->table, v->grid.bar);
+		v->grid.bar_total = v->table.columns[v->grid.bar].type == CELL_RATIO ?
+			1 :
+			largest(&v->table, v->grid.bar);
 	if (again) {
 		v->grid.sort = sort;
 		v->grid.descending = descending;
@@ -205,8 +208,8 @@ static int draw_notes(struct report_view *v, struct surface *s, struct rect r, i
 {
 	int used = 0;
 	for (size_t i = 0; i < note_count(v) && used < most; i++) {
-		const char *note = VEC(v->table.text, const char) +
-				   VEC(v->table.notes, size_t)[i];
+		const char *note =
+			VEC(v->table.text, const char) + VEC(v->table.notes, size_t)[i];
 		struct rect line = { r.y + used, r.x + 1, most - used, r.width - 2 };
 		used += surface_wrap(s, line, STYLE_DIM, note, strlen(note));
 	}
@@ -217,10 +220,10 @@ static int notes_height(struct report_view *v, struct surface *s, int width)
 {
 	int lines = 0;
 	for (size_t i = 0; i < note_count(v); i++) {
-		const char *note = VEC(v->table.text, const char) +
-				   VEC(v->table.notes, size_t)[i];
+		const char *note =
+			VEC(v->table.text, const char) + VEC(v->table.notes, size_t)[i];
 		lines += glyph_columns(note, strlen(note), s->ascii, 4000) / (width - 2) +
-			 1;
+			1;
 	}
 	return lines;
 }
@@ -276,7 +279,8 @@ static void report_destroy(struct view *view)
 }
 
 static const struct hint hints[] = {
-	{ KEY_IS_ENTER, "Enter", "open" }, { 0, NULL, NULL },
+	{ KEY_IS_ENTER, "Enter", "open" },
+	{ 0, NULL, NULL },
 };
 
 static const struct view_ops ops = {

@@ -69,11 +69,16 @@ static void destroy(struct view *view)
 }
 
 static const struct hint hints[] = {
-	{ KEY_IS_ENTER, "Enter", "open" }, { 0, NULL, NULL },
+	{ KEY_IS_ENTER, "Enter", "open" },
+	{ 0, NULL, NULL },
 };
 
 static const struct view_ops ops = {
-	.load = load, .draw = draw, .enter = enter, .destroy = destroy, .hints = hints,
+	.load = load,
+	.draw = draw,
+	.enter = enter,
+	.destroy = destroy,
+	.hints = hints,
 };
 
 struct view *view_reports_create(struct page *page, const void *unused)

@@ -12,7 +12,7 @@
 struct stream_view {
 	struct view view;
 	struct grid grid;
-	uint32_t *types;	/* ids seen so far */
+	uint32_t *types; /* ids seen so far */
 	size_t count, capacity;
 	struct text text;
 };

@@ -67,9 +67,10 @@ static void tree_text(struct tree_view *v, const struct tree_row *row,
 	if (row->more) {
 		text_printf(&v->text, "  ... %s more", human_count(n, row->more));
 	} else {
-		text_add(&v->text, row->leaf	 ? "  " :
-				   row->expanded ? (ascii ? "- " : "\xe2\x96\xbe ") :
-						   (ascii ? "+ " : "\xe2\x96\xb8 "));
+		text_add(&v->text,
+			 row->leaf	       ? "  " :
+				 row->expanded ? (ascii ? "- " : "\xe2\x96\xbe ") :
+						 (ascii ? "+ " : "\xe2\x96\xb8 "));
 		describe_node(&v->text, heap, row->node);
 		if (heap_is_object(heap, row->node)) {
 			text_add(&v->text, " ");
@@ -102,11 +103,20 @@ static void cell(void *arg, size_t index, size_t column, struct grid_cell *ret)
 	if (ret->unknown)
 		return;
 	switch (column) {
-	case COL_RETAINED: ret->u64 = analysis_retained(a, row->node); break;
-	case COL_SHARE: ret->ratio = share_of(a, row->node); break;
-	case COL_OBJECTS: ret->u64 = analysis_retained_count(a, row->node); break;
-	case COL_SIZE: ret->u64 = heap_size(a->heap, row->node); break;
-	default: break;
+	case COL_RETAINED:
+		ret->u64 = analysis_retained(a, row->node);
+		break;
+	case COL_SHARE:
+		ret->ratio = share_of(a, row->node);
+		break;
+	case COL_OBJECTS:
+		ret->u64 = analysis_retained_count(a, row->node);
+		break;
+	case COL_SIZE:
+		ret->u64 = heap_size(a->heap, row->node);
+		break;
+	default:
+		break;
 	}
 }
 
@@ -157,11 +167,13 @@ static int insert_children(struct tree_view *v, size_t at, uint32_t node, uint32
 		err = children_of(v, child, &grand);
 		if (err)
 			return err;
-		new[n++] = (struct tree_row){ .node = child, .depth = depth,
+		new[n++] = (struct tree_row){ .node = child,
+					      .depth = depth,
 					      .leaf = grand.count == 0 };
 	}
 	if (from < children.count)
-		new[n++] = (struct tree_row){ .node = node, .more = children.count - from,
+		new[n++] = (struct tree_row){ .node = node,
+					      .more = children.count - from,
 					      .depth = depth };
 	return insert(v, at, new, n);
 }
@@ -179,7 +191,7 @@ static void fold(struct tree_view *v, size_t at)
 static int unfold(struct tree_view *v, size_t at)
 {
 	struct tree_row *row = &v->rows[at];
-	if (row->more) {	/* replace this row with what it stands for */
+	if (row->more) { /* replace this row with what it stands for */
 		struct heap_span children;
 		struct tree_row was = *row;
 		int err = children_of(v, was.node, &children);
@@ -272,15 +284,21 @@ static bool tree_event(struct tree_view *v, const struct event *e)
 		else
 			changed(v, unfold(v, at));
 		return true;
-	case '+': case '=': changed(v, unfold(v, at)); return true;
+	case '+':
+	case '=':
+		changed(v, unfold(v, at));
+		return true;
 	case '-':
 		if (row->expanded)
 			fold(v, at), changed(v, 0);
 		else
 			to_parent(v, at);
 		return true;
-	case '*': follow(v, at); return true;
-	default: return false;
+	case '*':
+		follow(v, at);
+		return true;
+	default:
+		return false;
 	}
 }
 
@@ -294,8 +312,8 @@ static bool event(struct view *view, const struct event *e)
 	}
 	if (!v->as_icicle)
 		return tree_event(v, e);
-	if (e->key == KEY_IS_ENTER || (e->key == KEY_IS_CLICK &&
-				       icicle_chosen(&v->icicle, e->y, e->x))) {
+	if (e->key == KEY_IS_ENTER ||
+	    (e->key == KEY_IS_CLICK && icicle_chosen(&v->icicle, e->y, e->x))) {
 		page_open_node(view->page, icicle_node(&v->icicle));
 		return true;
 	}
@@ -310,7 +328,8 @@ static struct row_ref subject(struct view *view)
 		return none;
 	size_t at = grid_row(&v->grid);
 	uint32_t node = v->as_icicle ? icicle_node(&v->icicle) :
-			at == SIZE_MAX ? HEAP_NONE : v->rows[at].node;
+		at == SIZE_MAX	     ? HEAP_NONE :
+				       v->rows[at].node;
 	if (node == HEAP_NONE)
 		return none;
 	return (struct row_ref){ node, heap_type_of(view->page->process->heap, node) };
@@ -347,8 +366,13 @@ static const struct hint hints[] = {
 };
 
 static const struct view_ops ops = {
-	.load = load, .draw = draw, .event = event, .enter = enter, .subject = subject,
-	.destroy = destroy, .hints = hints,
+	.load = load,
+	.draw = draw,
+	.event = event,
+	.enter = enter,
+	.subject = subject,
+	.destroy = destroy,
+	.hints = hints,
 };
 
 struct view *view_tree_create(struct page *page, const void *unused)
