@@ -14,13 +14,13 @@
 
 #include <string.h>
 
-#include "agent/busy.h"
-#include "agent/libc_arena.h"
+#include "agent/base/busy.h"
+#include "agent/base/libc_arena.h"
 #include "agent/snap/capture.h"
-#include "agent/sys.h"
-#include "agent/text.h"
+#include "agent/base/sys.h"
+#include "agent/base/text.h"
 #include "agent/trigger/trigger.h"
-#include "agent/worker.h"
+#include "agent/base/worker.h"
 
 /* The loader finds this by its magic in the file and fills it in (start.h). */
 __attribute__((section(".pymem_start"), used,

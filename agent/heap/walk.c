@@ -9,14 +9,14 @@
 #include <string.h>
 #include <time.h>
 
-#include "agent/cpython/allocator.h"
-#include "agent/heap/enumerate.h"
-#include "agent/heap/leftovers.h"
-#include "agent/heap/ranges.h"
-#include "agent/heap/statics.h"
-#include "agent/heap/sweep.h"
-#include "agent/heap/tables.h"
-#include "agent/heap/types.h"
+#include "agent/python/allocator.h"
+#include "agent/heap/scan/enumerate.h"
+#include "agent/heap/scan/leftovers.h"
+#include "agent/heap/core/ranges.h"
+#include "agent/heap/scan/statics.h"
+#include "agent/heap/scan/sweep.h"
+#include "agent/heap/core/tables.h"
+#include "agent/heap/object/types.h"
 
 struct walk_position walk_position;
 

@@ -14,10 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/arena.h"
+#include "agent/base/arena.h"
 #include "formats/sink.h"
 
-struct cpython; /* agent/cpython/binding.h */
+struct cpython; /* agent/python/binding.h */
 
 struct walk_options {
 	bool values;	       /* previews; else hashes and names only */

@@ -8,8 +8,8 @@
 #include "agent/snap/emit.h"
 #include "agent/snap/gil.h"
 #include "agent/snap/own_gil.h"
-#include "agent/sys.h"
-#include "agent/text.h"
+#include "agent/base/sys.h"
+#include "agent/base/text.h"
 
 void capture_open(struct capture *c, const struct pymem_start *start,
 		  enum capture_context context)

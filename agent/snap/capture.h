@@ -23,7 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agent/cpython/binding.h"
+#include "agent/python/binding.h"
 #include "agent/snap/control.h"
 #include "agent/snap/stream.h"
 #include "agent/start.h"

@@ -8,14 +8,14 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include "agent/cpython/peek.h"
+#include "agent/base/peek.h"
 #include "agent/snap/emit.h"
 #include "agent/snap/gil.h"
 #include "agent/snap/guard.h"
 #include "agent/snap/spawn.h"
 #include "agent/snap/walker.h"
-#include "agent/sys.h"
-#include "agent/text.h"
+#include "agent/base/sys.h"
+#include "agent/base/text.h"
 
 /*
  * Niceness of the copy.  Not SCHED_IDLE, nor 19: where every CPU is busy such a

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#include "agent/sys.h"
+#include "agent/base/sys.h"
 
 static bool fd_identity(int fd, uint64_t *device, uint64_t *inode, bool *is_socket)
 {

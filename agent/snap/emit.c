@@ -4,14 +4,14 @@
 
 #include <string.h>
 
-#include "agent/arena.h"
-#include "agent/cpython/cpython_internal.h"
+#include "agent/base/arena.h"
+#include "agent/python/cpython_internal.h"
 #include "agent/heap/walk.h"
 #include "agent/snap/own_gil.h"
 #include "agent/snap/relay.h"
 #include "agent/snap/spawn.h"
-#include "agent/sys.h"
-#include "agent/text.h"
+#include "agent/base/sys.h"
+#include "agent/base/text.h"
 #include "formats/writer.h"
 
 enum { EMIT_UNTOUCHED = 64 << 20 }; /* bytes of tables reserved, hardly used */

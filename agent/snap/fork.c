@@ -20,8 +20,8 @@
 #include "agent/snap/capture.h"
 #include "agent/snap/child.h"
 #include "agent/snap/gil.h"
-#include "agent/sys.h"
-#include "agent/text.h"
+#include "agent/base/sys.h"
+#include "agent/base/text.h"
 
 /* All signals blocked around it: the copy must not run the application's handlers. */
 static long copy_clone(uint64_t *ns_ret)

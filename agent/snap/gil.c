@@ -2,10 +2,10 @@
 /* gil - see gil.h. */
 #include "agent/snap/gil.h"
 
-#include "agent/cpython/cpython_internal.h"
-#include "agent/libc.h"
+#include "agent/python/cpython_internal.h"
+#include "agent/base/libc.h"
 #include "agent/snap/own_gil.h"
-#include "agent/sys.h"
+#include "agent/base/sys.h"
 
 static uint64_t gil_timeout_ns(const struct capture *c)
 {

@@ -11,8 +11,8 @@
 #include "agent/heap/walk.h"
 #include "agent/snap/emit.h"
 #include "agent/snap/walker.h"
-#include "agent/sys.h"
-#include "agent/text.h"
+#include "agent/base/sys.h"
+#include "agent/base/text.h"
 
 enum { GUARD_TICK_MS = 500, GUARD_HANG_S = 10, GUARD_STACK = 64 << 10 };
 

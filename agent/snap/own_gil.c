@@ -6,10 +6,10 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "agent/cpython/cpython_internal.h"
-#include "agent/cpython/peek.h"
-#include "agent/libc.h"
-#include "agent/sys.h"
+#include "agent/python/cpython_internal.h"
+#include "agent/base/peek.h"
+#include "agent/base/libc.h"
+#include "agent/base/sys.h"
 
 enum {
 	POLL_US = 50,

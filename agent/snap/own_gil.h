@@ -41,7 +41,7 @@
 
 #include <stdint.h>
 
-#include "agent/cpython/binding.h"
+#include "agent/python/binding.h"
 
 /*
  * On a thread that holds a GIL: takes those of all other interpreters, for at most

@@ -14,7 +14,7 @@
 #ifndef PYMEM_AGENT_SNAP_RELAY_H
 #define PYMEM_AGENT_SNAP_RELAY_H
 
-#include "agent/arena.h"
+#include "agent/base/arena.h"
 #include "formats/sink.h"
 
 struct relay;

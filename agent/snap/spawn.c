@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
-#include "agent/sys.h"
+#include "agent/base/sys.h"
 
 /* In the new thread: calls what lies on top of its stack, function then argument. */
 long spawn_clone(unsigned long flags, void *stack); /* the assembly below */

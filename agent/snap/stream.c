@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "agent/sys.h"
+#include "agent/base/sys.h"
 
 void stream_open(struct stream *stream, int fd, int fd2)
 {

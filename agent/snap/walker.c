@@ -10,8 +10,8 @@
 
 #include "agent/snap/guard.h"
 #include "agent/snap/spawn.h"
-#include "agent/sys.h"
-#include "agent/text.h"
+#include "agent/base/sys.h"
+#include "agent/base/text.h"
 
 enum { ARCH_GET_FS_X86 = 0x1003, ARCH_SHSTK_STATUS_X86 = 0x5005 }; /* <asm/prctl.h> */
 

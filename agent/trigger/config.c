@@ -5,8 +5,8 @@
 #include <signal.h>
 #include <string.h>
 
-#include "agent/sys.h"
-#include "agent/text.h"
+#include "agent/base/sys.h"
+#include "agent/base/text.h"
 
 /* Not those by which a process is ended or stopped: we would swallow them. */
 static const struct {

@@ -10,8 +10,8 @@
 
 #include "agent/snap/control.h"
 #include "agent/start.h"
-#include "agent/sys.h"
-#include "agent/text.h"
+#include "agent/base/sys.h"
+#include "agent/base/text.h"
 #include "agent/trigger/output.h"
 #include "agent/trigger/shot.h"
 

@@ -6,9 +6,9 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-#include "agent/cpython/binding.h"
+#include "agent/python/binding.h"
 #include "agent/snap/child.h"
-#include "agent/sys.h"
+#include "agent/base/sys.h"
 #include "agent/trigger/limit.h"
 #include "agent/trigger/shot.h"
 

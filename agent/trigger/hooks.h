@@ -28,7 +28,7 @@
 #ifndef PYMEM_AGENT_TRIGGER_HOOKS_H
 #define PYMEM_AGENT_TRIGGER_HOOKS_H
 
-#include "agent/cpython/binding.h"
+#include "agent/python/binding.h"
 #include "agent/trigger/config.h"
 
 /* Any thread, without the GIL, when the interpreter is initialised. config is kept. */

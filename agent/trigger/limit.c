@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "agent/snap/gil.h"
-#include "agent/sys.h"
-#include "agent/text.h"
+#include "agent/base/sys.h"
+#include "agent/base/text.h"
 
 enum {
 	LIMIT_FASTEST_MS = 20,

@@ -7,8 +7,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agent/sys.h"
-#include "agent/text.h"
+#include "agent/base/sys.h"
+#include "agent/base/text.h"
 
 enum { OUTPUT_WORTH = 4096 }; /* bytes; a shorter part holds no objects */
 

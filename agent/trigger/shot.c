@@ -7,9 +7,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "agent/busy.h"
-#include "agent/sys.h"
-#include "agent/text.h"
+#include "agent/base/busy.h"
+#include "agent/base/sys.h"
+#include "agent/base/text.h"
 #include "agent/trigger/output.h"
 #include "formats/writer.h"
 

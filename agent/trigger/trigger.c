@@ -4,9 +4,9 @@
 
 #include <unistd.h>
 
-#include "agent/libc_arena.h"
-#include "agent/sys.h"
-#include "agent/text.h"
+#include "agent/base/libc_arena.h"
+#include "agent/base/sys.h"
+#include "agent/base/text.h"
 #include "agent/trigger/output.h"
 #include "agent/trigger/shot.h"
 #include "agent/trigger/watch.h"

@@ -16,8 +16,8 @@
  * What remains noticeable: a second thread.  CPython 3.12+ counts threads in
  * os.fork() and warns (DeprecationWarning) when there is more than one.
  */
-#ifndef PYMEM_AGENT_TRIGGER_H
-#define PYMEM_AGENT_TRIGGER_H
+#ifndef PYMEM_AGENT_TRIGGER_TRIGGER_H
+#define PYMEM_AGENT_TRIGGER_TRIGGER_H
 
 #include <stdbool.h>
 

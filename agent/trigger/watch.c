@@ -6,14 +6,14 @@
 #include <signal.h>
 #include <string.h>
 
-#include "agent/cpython/binding.h"
-#include "agent/libc.h"
-#include "agent/sys.h"
+#include "agent/python/binding.h"
+#include "agent/base/libc.h"
+#include "agent/base/sys.h"
 #include "agent/trigger/door.h"
 #include "agent/trigger/hooks.h"
 #include "agent/trigger/limit.h"
 #include "agent/trigger/shot.h"
-#include "agent/worker.h"
+#include "agent/base/worker.h"
 
 enum {
 	WATCH_AFTER_FORK_MS = 100, /* until PyOS_AfterFork_Child has run, by far */

@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/cpython/cpython_internal.h"
-#include "agent/cpython/peek.h"
+#include "agent/python/cpython_internal.h"
+#include "agent/base/peek.h"
 #include "agent/heap/walk.h"
 #include "formats/writer.h"
 #include "walk_trace.h"

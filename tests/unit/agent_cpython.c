@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "agent/cpython/layout_internal.h"
-#include "agent/cpython/peek.h"
+#include "agent/python/layout_internal.h"
+#include "agent/base/peek.h"
 
 static void tables_cover_each_version(void **state)
 {

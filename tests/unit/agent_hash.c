@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "agent/heap/hash.h"
+#include "agent/heap/object/hash.h"
 
 enum { LONGEST = 200 };
 

@@ -25,17 +25,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/busy.h"
-#include "agent/libc_arena.h"
+#include "agent/base/busy.h"
+#include "agent/base/libc_arena.h"
 #include "agent/snap/control.h"
 #include "agent/snap/stream.h"
 #include "agent/start.h"
-#include "agent/sys.h"
-#include "agent/text.h"
+#include "agent/base/sys.h"
+#include "agent/base/text.h"
 #include "agent/trigger/config.h"
 #include "agent/trigger/limit.h"
 #include "agent/trigger/output.h"
-#include "agent/worker.h"
+#include "agent/base/worker.h"
 
 /* agent_core refers to the exported entry, which is in the module. */
 int pymem_agent_start(const struct pymem_start *start)

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "agent/heap/lines.h"
+#include "agent/python/lines.h"
 
 static void test_lnotab(void **state)
 {

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "agent/heap/marks.h"
+#include "agent/heap/core/marks.h"
 
 static void arena_gives_zeroed_aligned_memory(void **state)
 {

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "agent/heap/probe_expr.h"
+#include "agent/heap/extension/probe_expr.h"
 
 struct node {
 	uint64_t tag;

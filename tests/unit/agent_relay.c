@@ -12,7 +12,7 @@
 
 #include "agent/snap/relay.h"
 #include "agent/snap/spawn.h"
-#include "agent/sys.h"
+#include "agent/base/sys.h"
 #include "formats_events.h"
 
 enum { CAPACITY = 64 << 20 };

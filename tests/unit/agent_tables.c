@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "agent/heap/tables.h"
+#include "agent/heap/core/tables.h"
 
 struct counter {
 	struct snap_sink sink;

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sys - system calls made directly, without libc.
+ *
+ * In the copy of the process libc's state is that of a thread which does not
+ * exist there (its cached tid, its locks), and in the process itself errno is
+ * somebody else's business.  So: no libc wrapper, no errno; a result in
+ * -4095..-1 is a negative errno, as the kernel gives it.  Async-signal-safe.
+ *
+ * The only per-CPU code of the agent is here: the call itself and the return
+ * from a signal handler.
+ */
+#ifndef PYMEM_AGENT_BASE_SYS_H
+#define PYMEM_AGENT_BASE_SYS_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#if defined(__x86_64__)
+static inline long sys6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+#elif defined(__aarch64__)
+static inline long sys6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long x8 __asm__("x8") = nr;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	register long x4 __asm__("x4") = e;
+	register long x5 __asm__("x5") = f;
+
+	__asm__ volatile("svc 0"
+			 : "+r"(x0)
+			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+			 : "memory");
+	return x0;
+}
+#else
+#error "the agent knows x86-64 and aarch64 only"
+#endif
+
+/* sys(SYS_x, args...): missing arguments are 0. */
+#define SYS_ARG(x) ((long)(x))
+#define sys0(nr) sys6((nr), 0, 0, 0, 0, 0, 0)
+#define sys1(nr, a) sys6((nr), SYS_ARG(a), 0, 0, 0, 0, 0)
+#define sys2(nr, a, b) sys6((nr), SYS_ARG(a), SYS_ARG(b), 0, 0, 0, 0)
+#define sys3(nr, a, b, c) sys6((nr), SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), 0, 0, 0)
+#define sys4(nr, a, b, c, d) \
+	sys6((nr), SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), 0, 0)
+#define sys5(nr, a, b, c, d, e) \
+	sys6((nr), SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), SYS_ARG(e), 0)
+
+#define sys_failed(rc) ((unsigned long)(rc) >= -4095UL)
+
+static inline int sys_open(const char *path, int flags, int mode)
+{
+	return (int)sys4(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, mode);
+}
+
+static inline long sys_read(int fd, void *buf, size_t size)
+{
+	return sys3(SYS_read, fd, buf, size);
+}
+
+static inline long sys_write(int fd, const void *buf, size_t size)
+{
+	return sys3(SYS_write, fd, buf, size);
+}
+
+static inline void sys_close(int fd)
+{
+	sys1(SYS_close, fd);
+}
+
+static inline int sys_getpid(void)
+{
+	return (int)sys0(SYS_getpid);
+}
+
+static inline int sys_gettid(void)
+{
+	return (int)sys0(SYS_gettid);
+}
+
+__attribute__((noreturn)) static inline void sys_exit_group(int status)
+{
+	for (;;)
+		sys1(SYS_exit_group, status);
+}
+
+static inline void sys_sleep_ms(unsigned ms)
+{
+	struct timespec t = { .tv_sec = ms / 1000,
+			      .tv_nsec = (long)(ms % 1000) * 1000000 };
+
+	sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &t, &t);
+}
+
+/* Nanoseconds of a clock; by the real call, so that it works in any thread. */
+static inline uint64_t sys_clock_ns(int clock)
+{
+	struct timespec t = { 0 };
+
+	sys2(SYS_clock_gettime, clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static inline uint64_t sys_now_ns(void)
+{
+	return sys_clock_ns(CLOCK_MONOTONIC);
+}
+
+/*
+ * Reads a small file of /proc or /sys whole (up to size - 1 bytes), terminated
+ * by a NUL.  Returns its length or a negative errno.
+ */
+static inline long sys_read_file(const char *path, char *buf, size_t size)
+{
+	int fd = sys_open(path, O_RDONLY, 0);
+	size_t used = 0;
+	long n = 0;
+
+	if (fd < 0)
+		return fd;
+	while (used + 1 < size) {
+		n = sys_read(fd, buf + used, size - 1 - used);
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+	}
+	sys_close(fd);
+	buf[used] = '\0';
+	return n < 0 ? n : (long)used;
+}
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * greenlet - the frames of suspended greenlets (gevent, eventlet).
+ *
+ * Up to 3.10 a greenlet holds its top frame object, and frames own their
+ * variables.  Since 3.11 the frames of a suspended greenlet lie on a data stack of
+ * its own, which nothing but the greenlet's C++ state refers to: their variables
+ * would look held by nobody.  That state is private and changes, so the three words
+ * that greenlet saves from the thread state are looked for instead:
+ *
+ *	_PyStackChunk *chunk   top of the stack   its limit == chunk + chunk->size
+ *
+ * (Include/internal/pycore_frame.h, cpython/pystate.h: chunk {previous, size, top,
+ * data}).  Frames follow one another in a chunk; each is as long as its code says.
+ * What they hold becomes references of the greenlet, named by the variables.
+ */
+#ifndef PYMEM_AGENT_HEAP_EXTENSION_GREENLET_H
+#define PYMEM_AGENT_HEAP_EXTENSION_GREENLET_H
+
+struct walk;
+struct walk_type;
+
+/* Makes type->edges report the suspended frames after what it reported. */
+void greenlet_edges_hook(struct walk *w, struct walk_type *type);
+
+#endif

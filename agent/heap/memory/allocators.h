@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * allocators - what the two allocators under Python hold and waste, read from
+ * their own bookkeeping.  No call into them: in the copy a thread that no longer
+ * exists may own any lock.  Facts are emitted only when the structures found are
+ * consistent; an unknown allocator gives a text fact saying so.
+ */
+#ifndef PYMEM_AGENT_HEAP_MEMORY_ALLOCATORS_H
+#define PYMEM_AGENT_HEAP_MEMORY_ALLOCATORS_H
+
+#include <stdint.h>
+
+struct walk;
+
+/* Called with n blocks of `size` bytes each, one after another. */
+typedef void allocators_visit_fn(struct walk *w, uint64_t block, uint64_t size,
+				 uint64_t n);
+
+/* The blocks that pymalloc has ever given out, pool by pool, as far as these are in
+ * memory.  A block that was freed again begins with the next free one's address, or 0. */
+void pymalloc_blocks(struct walk *w, allocators_visit_fn *visit);
+/* Each larger block of glibc's malloc; in a copy only.  What its caches keep is among
+ * them. */
+void malloc_blocks(struct walk *w, allocators_visit_fn *visit);
+
+/*
+ * pymalloc (Objects/obmalloc.c).  Pools are found by their headers in anonymous
+ * memory, arenas through the table that pools index.  Facts:
+ *  pymalloc.pools, .pool_size	pools in use, bytes of each
+ *  pymalloc.arenas, .arena_size, .free_pools
+ *  pymalloc.used_blocks, .used_bytes, .free_blocks, .free_bytes (in used pools)
+ *  pymalloc.class.N.{used,free}	blocks of N bytes
+ */
+void pymalloc_facts(struct walk *w);
+
+/*
+ * glibc malloc (malloc/malloc.c, malloc/arena.c).  Facts:
+ *  malloc.known		1: the figures below are complete as far as we can tell
+ *  malloc.used_chunks, .used_bytes	including what tcache and fastbins keep
+ *  malloc.free_chunks, .free_bytes	in bins
+ *  malloc.top_bytes		never used yet, at the end of the arenas
+ *  malloc.arenas, .mapped_chunks, .mapped_bytes
+ */
+void malloc_facts(struct walk *w);
+
+#endif

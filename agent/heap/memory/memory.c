@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: MIT */
+/* memory - see memory.h */
+#include "agent/heap/memory/memory.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/heap/memory/allocators.h"
+#include "agent/heap/memory/procfs.h"
+#include "agent/heap/core/walk_internal.h"
+
+enum {
+	PAGE_SHIFT = 12,
+	LEAF_SHIFT = 30, /* address space of one leaf of the page bitmap */
+	LEAF_WORDS = 1 << (LEAF_SHIFT - PAGE_SHIFT - 6),
+	LEAVES = 1 << (47 - LEAF_SHIFT),
+	SMAPS_BUFFER = 64 * 1024,
+	THREAD_TOP = 256 * 1024, /* a stack ends with descriptor and TLS */
+	PAGEMAP_CHUNK = 512,	 /* pages asked about at once */
+};
+#define NO_PAGE UINT64_MAX
+#define OWN_MAPS "smaps of the target not readable: its copy's, without file pages"
+
+/* ---- reading smaps ---- */
+
+static struct memory_map *add_map(struct walk *w, struct memory *memory)
+{
+	if (memory->count == memory->capacity) {
+		size_t capacity = memory->capacity ? memory->capacity * 2 : 512;
+		struct memory_map *maps = arena_alloc(w->arena, capacity * sizeof(*maps));
+
+		if (!maps)
+			return NULL;
+		if (memory->count)
+			memcpy(maps, memory->maps, memory->count * sizeof(*maps));
+		memory->maps = maps; /* the old table stays in the arena */
+		memory->capacity = capacity;
+	}
+	return &memory->maps[memory->count++];
+}
+
+static bool starts_with(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static uint8_t map_class(const char *name, uint8_t perms)
+{
+	if (strcmp(name, "[heap]") == 0)
+		return SNAP_MAP_HEAP;
+	if (starts_with(name, "[stack"))
+		return SNAP_MAP_STACK;
+	if (strstr(name, "libpymemagent"))
+		return SNAP_MAP_AGENT;
+	if (starts_with(name, "[v") || starts_with(name, "[uprobes"))
+		return SNAP_MAP_SPECIAL;
+	if (perms & 8)
+		return SNAP_MAP_SHARED;
+	if (!*name || starts_with(name, "[anon"))
+		return SNAP_MAP_ANON;
+	return SNAP_MAP_FILE;
+}
+
+/* "start-end perms offset dev inode   path" */
+static void parse_head(struct walk *w, struct memory_map *map, char *line)
+{
+	static const char letters[] = "rwxs";
+
+	memset(map, 0, sizeof(*map));
+	map->start = procfs_hex(&line);
+	line += *line == '-';
+	map->end = procfs_hex(&line);
+	line += *line == ' ';
+	for (unsigned i = 0; i < 4 && *line; i++, line++)
+		if (*line == letters[i])
+			map->perms |= (uint8_t)(1u << i);
+	line += *line == ' ';
+	map->offset = procfs_hex(&line);
+	for (int fields = 0; fields < 2; fields++) {
+		while (*line == ' ')
+			line++;
+		while (*line && *line != ' ')
+			line++;
+	}
+	while (*line == ' ')
+		line++;
+	map->name = walk_cstring(w, line);
+	map->class_ = map_class(line, map->perms);
+}
+
+static void parse_field(struct memory_map *map, char *line)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+	} fields[] = {
+		{ "Rss:", offsetof(struct memory_map, rss) },
+		{ "Pss:", offsetof(struct memory_map, pss) },
+		{ "Private_Dirty:", offsetof(struct memory_map, private_dirty) },
+		{ "Shared_Dirty:", offsetof(struct memory_map, shared_dirty) },
+		{ "Anonymous:", offsetof(struct memory_map, anonymous) },
+		{ "Swap:", offsetof(struct memory_map, swap) },
+	};
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+		uint64_t value;
+		char *pos;
+
+		if (!starts_with(line, fields[i].name))
+			continue;
+		for (pos = line + strlen(fields[i].name); *pos == ' '; pos++)
+			;
+		value = procfs_dec(&pos) * 1024;
+		memcpy((char *)map + fields[i].offset, &value, sizeof(value));
+		return;
+	}
+}
+
+static bool is_head(const char *line)
+{
+	return (*line >= '0' && *line <= '9') || (*line >= 'a' && *line <= 'f');
+}
+
+static int read_maps(struct walk *w, struct memory *memory, uint32_t pid)
+{
+	char *buf = arena_map(w->arena, SMAPS_BUFFER);
+	int fd = procfs_open_file(pid, "smaps");
+	struct memory_map *map = NULL;
+	struct procfs file;
+	char *line;
+
+	if (!buf || fd < 0)
+		return fd < 0 ? fd : -ENOMEM;
+	memory->pid = pid;
+	procfs_init(&file, fd, buf, SMAPS_BUFFER);
+	while ((line = procfs_line(&file))) {
+		if (!is_head(line)) {
+			if (map)
+				parse_field(map, line);
+			continue;
+		}
+		map = add_map(w, memory);
+		if (!map)
+			break;
+		parse_head(w, map, line);
+	}
+	close(fd);
+	arena_unmap(w->arena, buf, SMAPS_BUFFER);
+	return memory->count ? 0 : -EIO;
+}
+
+void memory_begin(struct walk *w)
+{
+	struct memory *memory = arena_alloc(w->arena, sizeof(*memory));
+	uint32_t pid = procfs_target(w->options->copy_of);
+
+	if (!memory)
+		return;
+	memory->hot = &memory->nowhere;
+	memory->hot_page = NO_PAGE;
+	memory->pagemap = -1;
+	memory->copied = w->options->in_copy;
+	memory->leaves = arena_map(w->arena, LEAVES * sizeof(*memory->leaves));
+	if (read_maps(w, memory, pid) < 0 && pid)
+		read_maps(w, memory, 0);
+	if (memory->leaves)
+		w->memory = memory;
+}
+
+/* ---- while sweeping ---- */
+
+static struct memory_map *search(struct memory *memory, uint64_t addr)
+{
+	size_t low = 0, high = memory->count;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (memory->maps[mid].end <= addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low < memory->count && memory->maps[low].start <= addr)
+		return &memory->maps[low];
+	return NULL;
+}
+
+static struct memory_map *find_cached(struct memory *memory, uint64_t addr)
+{
+	struct memory_map **slot = &memory->cache[(addr >> 21) % MEMORY_CACHE];
+	struct memory_map *map = *slot;
+
+	if (map && addr >= map->start && addr < map->end)
+		return map;
+	map = search(memory, addr);
+	if (map)
+		*slot = map;
+	return map;
+}
+
+struct memory_map *memory_find(struct walk *w, uint64_t addr)
+{
+	return w->memory ? find_cached(w->memory, addr) : NULL;
+}
+
+void memory_note_stack(struct walk *w, uint64_t addr)
+{
+	struct memory_map *map = memory_find(w, addr);
+
+	if (map && map->class_ == SNAP_MAP_ANON && map->end - addr < THREAD_TOP)
+		map->class_ = SNAP_MAP_STACK;
+}
+
+static void mark_pages(struct walk *w, struct memory *memory, uint64_t first,
+		       uint64_t last)
+{
+	for (uint64_t page = first; page <= last; page++) {
+		uint64_t leaf = page >> (LEAF_SHIFT - PAGE_SHIFT);
+
+		if (leaf >= LEAVES)
+			return;
+		if (!memory->leaves[leaf])
+			memory->leaves[leaf] = arena_map(w->arena, LEAF_WORDS * 8);
+		if (!memory->leaves[leaf])
+			return;
+		memory->leaves[leaf][page / 64 % LEAF_WORDS] |= 1ull << page % 64;
+	}
+}
+
+static __attribute__((noinline)) void live_slow(struct walk *w, struct memory *memory,
+						uint64_t addr, uint64_t size)
+{
+	struct memory_map *map = memory->hot;
+	uint64_t last = (addr + size - 1) >> PAGE_SHIFT;
+
+	mark_pages(w, memory, addr >> PAGE_SHIFT, last);
+	if (addr < map->start || addr >= map->end)
+		map = find_cached(memory, addr);
+	if (!map)
+		map = &memory->nowhere;
+	map->object_bytes += size;
+	memory->hot = map;
+	memory->hot_page = last;
+}
+
+void memory_live(struct walk *w, uint64_t addr, uint64_t size)
+{
+	struct memory *memory = w->memory;
+
+	if (!memory || !size)
+		return;
+	if (addr >> PAGE_SHIFT == memory->hot_page &&
+	    (addr + size - 1) >> PAGE_SHIFT == memory->hot_page)
+		memory->hot->object_bytes += size;
+	else
+		live_slow(w, memory, addr, size);
+}
+
+/* ---- afterwards ---- */
+
+static bool page_live(const struct memory *memory, uint64_t page)
+{
+	uint64_t leaf = page >> (LEAF_SHIFT - PAGE_SHIFT);
+
+	return leaf < LEAVES && memory->leaves[leaf] &&
+		memory->leaves[leaf][page / 64 % LEAF_WORDS] >> page % 64 & 1;
+}
+
+bool memory_resident(struct walk *w, uint64_t addr)
+{
+	struct memory *memory = w->memory;
+	uint64_t info;
+
+	if (memory->pagemap == -1) {
+		memory->pagemap = procfs_open_file(0, "pagemap");
+		if (memory->pagemap < 0)
+			memory->pagemap = -2;
+	}
+	if (memory->pagemap < 0 ||
+	    pread(memory->pagemap, &info, 8, (off_t)(addr >> PAGE_SHIFT) * 8) != 8)
+		return true;
+	return info >> 63;
+}
+
+uint64_t memory_skip(struct walk *w, uint64_t addr)
+{
+	const struct memory *memory = w->memory;
+
+	while (addr >> LEAF_SHIFT < LEAVES && !memory->leaves[addr >> LEAF_SHIFT])
+		addr = ((addr >> LEAF_SHIFT) + 1) << LEAF_SHIFT;
+	return addr;
+}
+
+bool memory_page_live(struct walk *w, uint64_t addr, uint64_t size)
+{
+	for (uint64_t at = addr; at < addr + size; at += 1u << PAGE_SHIFT)
+		if (page_live(w->memory, at >> PAGE_SHIFT))
+			return true;
+	return false;
+}
+
+/* Live pages of [page, end) that are in memory; pagemap < 0: all are. */
+static uint64_t count_live(const struct memory *memory, int pagemap, uint64_t page,
+			   uint64_t end)
+{
+	uint64_t info[PAGEMAP_CHUNK], live = 0;
+
+	while (page < end) {
+		uint64_t n = end - page < PAGEMAP_CHUNK ? end - page : PAGEMAP_CHUNK;
+		ssize_t got = -1;
+
+		if (!memory->leaves[page >> (LEAF_SHIFT - PAGE_SHIFT)]) {
+			page = (page | ((1u << (LEAF_SHIFT - PAGE_SHIFT)) - 1)) + 1;
+			continue;
+		}
+		if (pagemap >= 0)
+			got = pread(pagemap, info, n * 8, (off_t)(page * 8));
+		for (uint64_t i = 0; i < n; i++)
+			if (page_live(memory, page + i) &&
+			    ((ssize_t)(i * 8) >= got || info[i] >> 63))
+				live++;
+		page += n;
+	}
+	return live;
+}
+
+/*
+ * Undoes what the copy's existence did to the counts of the parent: each
+ * anonymous page shared by n is shared by n + 1 now, so pss is A/(n+1), not A/n.
+ */
+static void without_copy(const struct memory *memory, const struct memory_map *map,
+			 uint64_t *pss, uint64_t *private_dirty)
+{
+	uint64_t files =
+		map->rss - (map->anonymous < map->rss ? map->anonymous : map->rss);
+	uint64_t anon = map->rss - files, now, then;
+
+	*pss = map->pss;
+	*private_dirty = map->private_dirty;
+	if (!memory->copied || !anon || files * 8 > map->rss || map->pss >= anon)
+		return;
+	now = map->pss;
+	then = (uint64_t)((unsigned __int128)anon * now / (anon - now));
+	if (then > map->rss)
+		then = map->rss;
+	*pss = then;
+	if (then * 50 >= map->rss * 49)
+		*private_dirty += map->shared_dirty;
+}
+
+static void emit_map(struct walk *w, struct memory *memory, struct memory_map *map,
+		     int pagemap)
+{
+	struct snap_map event = {
+		.start = map->start,
+		.end = map->end,
+		.offset = map->offset,
+		.name = map->name,
+		.class_ = map->class_,
+		.perms = map->perms,
+		.rss = map->rss,
+		.anonymous = map->anonymous,
+		.swap = map->swap,
+		.object_bytes = map->object_bytes,
+	};
+
+	without_copy(memory, map, &event.pss, &event.private_dirty);
+	if (map->end <= 1ull << 47)
+		event.live = count_live(memory,
+					map->rss == map->end - map->start ? -1 : pagemap,
+					map->start >> PAGE_SHIFT, map->end >> PAGE_SHIFT)
+			<< PAGE_SHIFT;
+	if (event.live > map->rss)
+		event.live = map->rss;
+	WALK_SEND(w, map, &event);
+}
+
+void memory_facts(struct walk *w)
+{
+	struct memory *memory = w->memory;
+	uint64_t rss = 0, swap = 0, objects = 0;
+	int pagemap;
+
+	if (!memory || !memory->count) {
+		walk_error(w, 0, NULL, "the mappings could not be read: /proc/PID/smaps");
+		return;
+	}
+	pagemap = procfs_open_file(memory->pid, "pagemap");
+	for (size_t i = 0; i < memory->count && !w->err; i++) {
+		struct memory_map *map = &memory->maps[i];
+
+		emit_map(w, memory, map, pagemap);
+		rss += map->rss;
+		swap += map->swap;
+		objects += map->object_bytes;
+	}
+	if (pagemap >= 0)
+		close(pagemap);
+	if (memory->copied && !memory->pid)
+		walk_fact_text(w, "memory.note", OWN_MAPS, sizeof(OWN_MAPS) - 1);
+	walk_fact_u64(w, "memory.rss", rss);
+	walk_fact_u64(w, "memory.swap", swap);
+	walk_fact_u64(w, "memory.object_bytes", objects);
+	walk_fact_u64(w, "memory.unmapped_object_bytes", memory->nowhere.object_bytes);
+	pymalloc_facts(w);
+	malloc_facts(w);
+	if (memory->pagemap >= 0)
+		close(memory->pagemap);
+}

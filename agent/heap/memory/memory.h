@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memory - the mappings of the target, and which of their pages hold objects.
+ *
+ * Read once before the sweeps from /proc/PID/smaps, by raw reads into the arena
+ * (kernel: Documentation/filesystems/proc.rst).  In a forked copy PID is the
+ * parent: there the resident set is the target's own, while the copy's page
+ * tables lack the file pages.  While the copy lives, each anonymous page of the
+ * parent has one sharer more, which lowers its proportional size; memory_facts
+ * undoes that, exactly where all anonymous pages of a mapping have equally many
+ * sharers (private memory, or a pool of forked workers).
+ *
+ * Live pages: the sweep reports every object and item array; a page that holds
+ * any byte of one is marked in a two-level bitmap over the address space, one
+ * bit a page, a leaf covering 1 GiB.  Residency comes from /proc/PID/pagemap.
+ */
+#ifndef PYMEM_AGENT_HEAP_MEMORY_MEMORY_H
+#define PYMEM_AGENT_HEAP_MEMORY_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct walk;
+
+enum { MEMORY_CACHE = 256 };
+
+struct memory_map {
+	uint64_t start, end, offset;
+	uint64_t rss, pss, anonymous, swap; /* bytes, as smaps says */
+	uint64_t private_dirty, shared_dirty;
+	uint64_t object_bytes;
+	uint32_t name;	       /* string id */
+	uint8_t class_, perms; /* as in struct snap_map */
+};
+
+struct memory {
+	struct memory_map *maps; /* address order */
+	size_t count, capacity;
+	bool copied;				/* we are a copy: one sharer more */
+	uint32_t pid;				/* whose these are, 0 = our own */
+	struct memory_map *hot;			/* of the last object, never NULL */
+	uint64_t hot_page;			/* ... and its page, marked already */
+	struct memory_map *cache[MEMORY_CACHE]; /* by address >> 21 */
+	int pagemap;				/* our own; -1 unopened, -2 can't be */
+	uint64_t **leaves;			/* page bitmap by address >> 30 */
+	struct memory_map nowhere;		/* takes what lies in no known mapping */
+};
+
+/* The mapping that holds addr, or NULL. */
+struct memory_map *memory_find(struct walk *w, uint64_t addr);
+
+/* Does [addr, addr + size) hold (part of) a live object, as reported so far? */
+bool memory_page_live(struct walk *w, uint64_t addr, uint64_t size);
+
+/*
+ * Is the page of addr in our memory?  Asking this first keeps reads of reserved but
+ * unused address space from making page tables for it.  True when it can't be known.
+ */
+bool memory_resident(struct walk *w, uint64_t addr);
+
+/* addr, or the start of the next GiB if no live object is in the rest of its own. */
+uint64_t memory_skip(struct walk *w, uint64_t addr);
+
+/*
+ * Says that addr is a thread's descriptor (pthread_t): its stack is the mapping that
+ * ends just above, unless the kernel merged that with others.  Before memory_facts.
+ */
+void memory_note_stack(struct walk *w, uint64_t addr);
+
+#endif

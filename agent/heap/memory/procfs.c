@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* procfs - see procfs.h */
+#include "agent/heap/memory/procfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static size_t put_text(char *buf, size_t pos, size_t size, const char *text)
+{
+	while (*text && pos + 1 < size)
+		buf[pos++] = *text++;
+	buf[pos] = '\0';
+	return pos;
+}
+
+static void put_path(char *buf, size_t size, uint32_t pid, const char *file)
+{
+	char digits[12];
+	size_t n = sizeof(digits) - 1, pos;
+
+	digits[n] = '\0';
+	for (uint32_t v = pid; v; v /= 10)
+		digits[--n] = (char)('0' + v % 10);
+	pos = put_text(buf, 0, size, "/proc/");
+	pos = put_text(buf, pos, size, pid ? digits + n : "self");
+	pos = put_text(buf, pos, size, "/");
+	put_text(buf, pos, size, file);
+}
+
+int procfs_open_file(uint32_t pid, const char *file)
+{
+	char path[128];
+	int fd;
+
+	put_path(path, sizeof(path), pid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+void procfs_init(struct procfs *file, int fd, char *buf, size_t size)
+{
+	file->fd = fd;
+	file->buf = buf;
+	file->size = size;
+	file->pos = 0;
+	file->end = 0;
+	file->eof = false;
+}
+
+static void refill(struct procfs *file)
+{
+	ssize_t n;
+
+	memmove(file->buf, file->buf + file->pos, file->end - file->pos);
+	file->end -= file->pos;
+	file->pos = 0;
+	do
+		n = read(file->fd, file->buf + file->end, file->size - 1 - file->end);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		file->eof = true;
+	else
+		file->end += (size_t)n;
+}
+
+char *procfs_line(struct procfs *file)
+{
+	for (;;) {
+		char *start = file->buf + file->pos;
+		char *nl = memchr(start, '\n', file->end - file->pos);
+
+		if (nl) {
+			*nl = '\0';
+			file->pos = (size_t)(nl - file->buf) + 1;
+			return start;
+		}
+		if (file->eof || file->end - file->pos == file->size - 1) {
+			if (file->pos == file->end)
+				return NULL;
+			file->buf[file->end] = '\0';
+			file->pos = file->end;
+			return start;
+		}
+		refill(file);
+	}
+}
+
+long procfs_read(uint32_t pid, const char *file, char *buf, size_t size)
+{
+	int fd = procfs_open_file(pid, file);
+	size_t n = 0;
+
+	if (fd < 0)
+		return fd;
+	while (n < size - 1) {
+		ssize_t got = read(fd, buf + n, size - 1 - n);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		n += (size_t)got;
+	}
+	close(fd);
+	if (n && buf[n - 1] == '\n')
+		n--;
+	buf[n] = '\0';
+	return (long)n;
+}
+
+uint64_t procfs_hex(char **text)
+{
+	uint64_t v = 0;
+
+	for (;; (*text)++) {
+		unsigned char c = (unsigned char)**text;
+
+		if (c >= '0' && c <= '9')
+			v = v << 4 | (c - '0');
+		else if (c >= 'a' && c <= 'f')
+			v = v << 4 | (c - 'a' + 10u);
+		else
+			return v;
+	}
+}
+
+uint64_t procfs_dec(char **text)
+{
+	uint64_t v = 0;
+
+	for (; **text >= '0' && **text <= '9'; (*text)++)
+		v = v * 10 + (uint64_t)(**text - '0');
+	return v;
+}
+
+static ssize_t read_link(uint32_t pid, char *buf, size_t size)
+{
+	char path[64];
+
+	put_path(path, sizeof(path), pid, "exe");
+	return readlink(path, buf, size);
+}
+
+uint32_t procfs_target(uint32_t copy_of)
+{
+	char ours[512], theirs[512];
+	ssize_t n;
+
+	if (!copy_of)
+		return 0;
+	n = read_link(0, ours, sizeof(ours));
+	if (n <= 0 || read_link(copy_of, theirs, sizeof(theirs)) != n ||
+	    memcmp(ours, theirs, (size_t)n) != 0)
+		return 0;
+	return copy_of;
+}

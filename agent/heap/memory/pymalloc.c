@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pymalloc - Python's own small-object allocator: see allocators.h.
+ *
+ * A pool (4 KiB up to 3.9, 16 KiB since 3.10) starts with a header:
+ *
+ *	0 u32 blocks in use    8 first free block    16, 24 list links
+ *	32 u32 arena index    36 u32 size class      40 u32 next virgin offset
+ *	44 u32 last offset
+ *
+ * (struct pool_header, Objects/obmalloc.c; Include/internal/pycore_obmalloc.h.)
+ * Size class i has blocks of (i + 1) * alignment bytes, alignment 16, or 8 in 3.6
+ * and early 3.7.  The header's parts depend on each other so strictly that a page
+ * of something else is not mistaken for a pool; and pools must lie where the table
+ * of arenas says.  That table is found as the pointer in the interpreter's
+ * writable data (or state) whose entries contain the pools that index them:
+ *
+ *	struct arena_object { address, pool_address, u32 free, u32 total,
+ *			      freepools, next, prev }		48 bytes
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/heap/memory/allocators.h"
+#include "agent/heap/memory/memory.h"
+#include "agent/heap/memory/procfs.h"
+#include "agent/heap/roots/roots.h"
+#include "agent/heap/core/walk_internal.h"
+
+enum {
+	POOL_HEAD = 48,
+	CLASSES = 64,
+	ARENA_ENTRY = 48,
+	SAMPLES = 8,
+	ARENAS_MAX = 1 << 22,
+	PAGEMAP_CHUNK = 512,
+};
+
+#define SPARSE (4ull << 30)
+
+struct pymalloc {
+	uint64_t pool_size, arena_size, alignment;
+	uint64_t pools, used[CLASSES], free[CLASSES];
+	uint64_t sample[SAMPLES]; /* pools of different arenas */
+	uint32_t sample_index[SAMPLES], samples, max_index;
+	int pagemap;	       /* of ourselves; < 0: not readable */
+	uint64_t first, known; /* pages whose entries are in info */
+	uint64_t info[PAGEMAP_CHUNK];
+	allocators_visit_fn *visit; /* NULL: count the blocks */
+};
+
+struct pool {
+	uint32_t count, arena, class_, next, last;
+	uint64_t block;
+};
+
+/* Is there a pool header of a pool in use at addr? */
+static bool read_pool(const struct pymalloc *state, uint64_t addr, struct pool *pool)
+{
+	uint64_t capacity, free_block = peek64(addr + 8);
+
+	pool->count = peek32(addr);
+	pool->arena = peek32(addr + 32);
+	pool->class_ = peek32(addr + 36);
+	pool->next = peek32(addr + 40);
+	pool->last = peek32(addr + 44);
+	if (pool->class_ >= 512 / state->alignment || pool->arena >= ARENAS_MAX)
+		return false;
+	pool->block = (pool->class_ + 1) * state->alignment;
+	capacity = (state->pool_size - POOL_HEAD) / pool->block;
+	return pool->count > 0 && pool->count <= capacity &&
+		pool->last == state->pool_size - pool->block &&
+		pool->next >= POOL_HEAD + pool->block &&
+		pool->next <= pool->last + pool->block &&
+		(pool->next - POOL_HEAD) % pool->block == 0 &&
+		(!free_block ||
+		 (free_block > addr && free_block < addr + state->pool_size)) &&
+		peek_plausible(peek64(addr + 16)) && peek_plausible(peek64(addr + 24));
+}
+
+static void note_sample(struct pymalloc *state, uint64_t addr, uint32_t index)
+{
+	if (index > state->max_index)
+		state->max_index = index;
+	if (state->samples == SAMPLES)
+		return;
+	for (uint32_t i = 0; i < state->samples; i++)
+		if (state->sample_index[i] == index)
+			return;
+	state->sample[state->samples] = addr;
+	state->sample_index[state->samples++] = index;
+}
+
+/*
+ * Is the page in memory?  One that isn't was never used, or is swapped out and had
+ * better stay there.  Without pagemap: only pages that hold objects.
+ */
+static bool resident(struct walk *w, struct pymalloc *state, uint64_t addr)
+{
+	uint64_t page = addr >> 12;
+
+	if (state->pagemap < 0)
+		return memory_page_live(w, addr, state->pool_size);
+	if (page < state->first || page >= state->first + state->known) {
+		ssize_t n = pread(state->pagemap, state->info, sizeof(state->info),
+				  (off_t)(page * 8));
+
+		state->first = page;
+		state->known = n > 0 ? (uint64_t)n / 8 : 0;
+		if (!state->known)
+			return memory_page_live(w, addr, state->pool_size);
+	}
+	return state->info[page - state->first] >> 63;
+}
+
+/* Reserved address space with little in it: pagemap would take long to read. */
+static bool is_sparse(const struct memory_map *map)
+{
+	return map->end - map->start > SPARSE && map->rss < (map->end - map->start) / 64;
+}
+
+static void count_pool(struct walk *w, struct pymalloc *state, uint64_t addr,
+		       const struct pool *pool)
+{
+	(void)w;
+	state->pools++;
+	state->used[pool->class_] += pool->count;
+	state->free[pool->class_] +=
+		(state->pool_size - POOL_HEAD) / pool->block - pool->count;
+	note_sample(state, addr, pool->arena);
+}
+
+/* Calls what was asked for with the blocks that were ever given out. */
+static void each_block(struct walk *w, struct pymalloc *state, uint64_t addr,
+		       const struct pool *pool)
+{
+	state->visit(w, addr + POOL_HEAD, pool->block,
+		     (pool->next - POOL_HEAD) / pool->block);
+}
+
+/* Of a page that is resident or holds an object.  Such a page is no guard page, and in a
+ * copy nothing changes: the kernel need not be asked. */
+static bool head_readable(struct walk *w, uint64_t addr)
+{
+	const struct walk_range *r;
+
+	if (!w->options->in_copy)
+		return walk_readable(w, addr, POOL_HEAD);
+	r = walk_range_of(w, addr);
+	return r && !r->special && (r->perms & 1);
+}
+
+static void scan_map(struct walk *w, struct pymalloc *state, const struct memory_map *map)
+{
+	bool sparse = is_sparse(map);
+	uint64_t addr = (map->start + state->pool_size - 1) & ~(state->pool_size - 1);
+	struct pool pool;
+
+	for (; addr + state->pool_size <= map->end; addr += state->pool_size) {
+		if (sparse && (addr = memory_skip(w, addr)) + state->pool_size > map->end)
+			return;
+		if (!(sparse ? memory_page_live(w, addr, state->pool_size) :
+			       resident(w, state, addr)) ||
+		    !head_readable(w, addr) || !read_pool(state, addr, &pool))
+			continue;
+		(state->visit ? each_block : count_pool)(w, state, addr, &pool);
+	}
+}
+
+/* ---- arenas ---- */
+
+/* The table's memory is known to be readable. */
+static bool table_fits(const struct pymalloc *state, uint64_t table)
+{
+	for (uint32_t i = 0; i < state->samples; i++) {
+		uint64_t address =
+			peek64(table + (uint64_t)ARENA_ENTRY * state->sample_index[i]);
+
+		if (address > state->sample[i] ||
+		    state->sample[i] - address >= state->arena_size || !address)
+			return false;
+	}
+	return state->samples > 0;
+}
+
+static uint64_t find_table(struct walk *w, const struct pymalloc *state, uint64_t start,
+			   uint64_t end)
+{
+	uint64_t need = (uint64_t)ARENA_ENTRY * (state->max_index + 1);
+
+	for (uint64_t at = start; at + 8 <= end; at += 8) {
+		uint64_t word = peek64(at);
+
+		if (peek_plausible(word) && (word & 7) == 0 &&
+		    walk_readable(w, word, need) && table_fits(state, word))
+			return word;
+	}
+	return 0;
+}
+
+/* Static data of the image that holds PyType_Type, then interpreter states. */
+static uint64_t arena_table(struct walk *w, const struct pymalloc *state)
+{
+	uint64_t type_type = CPYTHON_ADDR(w->py, type_type), end = 0, table = 0;
+	const struct roots *roots = w->roots;
+
+	for (uint32_t i = 0; i < w->nranges && !table; i++) {
+		const struct walk_range *range = &w->ranges[i];
+
+		if (type_type >= range->start && type_type < range->end)
+			end = range->start;
+		if (end && range->start == end && range->image &&
+		    (range->perms & 3) == 3) {
+			end = range->end;
+			table = find_table(w, state, range->start, range->end);
+		}
+	}
+	for (uint32_t i = 0; roots && i < roots->count && !table; i++)
+		table = find_table(w, state, roots->interps[i].state,
+				   roots->interps[i].state + roots->interps[i].size);
+	return table;
+}
+
+static void arena_facts(struct walk *w, const struct pymalloc *state)
+{
+	uint64_t table = arena_table(w, state), arenas = 0, free_pools = 0;
+
+	if (!table) {
+		walk_fact_text(w, "pymalloc.note", "the table of arenas was not found",
+			       33);
+		return;
+	}
+	for (uint32_t i = 0; i <= state->max_index; i++) {
+		uint64_t entry = table + (uint64_t)ARENA_ENTRY * i;
+
+		if (!peek64(entry))
+			continue;
+		arenas++;
+		free_pools += peek32(entry + 16);
+	}
+	walk_fact_u64(w, "pymalloc.arenas", arenas);
+	walk_fact_u64(w, "pymalloc.arena_size", state->arena_size);
+	walk_fact_u64(w, "pymalloc.free_pools", free_pools);
+}
+
+/* ---- facts ---- */
+
+static void class_fact(struct walk *w, uint64_t block, const char *what, uint64_t value)
+{
+	char key[48] = "pymalloc.class.", digits[8];
+	size_t pos = strlen(key), n = 0;
+
+	do
+		digits[n++] = (char)('0' + block % 10);
+	while (block /= 10);
+	while (n)
+		key[pos++] = digits[--n];
+	key[pos++] = '.';
+	strcpy(key + pos, what);
+	walk_fact_u64(w, key, value);
+}
+
+static void emit(struct walk *w, const struct pymalloc *state)
+{
+	uint64_t used = 0, used_bytes = 0, unused = 0, unused_bytes = 0;
+
+	for (uint32_t i = 0; i < CLASSES; i++) {
+		uint64_t block = (i + 1) * state->alignment;
+
+		used += state->used[i];
+		used_bytes += state->used[i] * block;
+		unused += state->free[i];
+		unused_bytes += state->free[i] * block;
+		if (state->used[i]) {
+			class_fact(w, block, "used", state->used[i]);
+			class_fact(w, block, "free", state->free[i]);
+		}
+	}
+	walk_fact_u64(w, "pymalloc.pools", state->pools);
+	walk_fact_u64(w, "pymalloc.pool_size", state->pool_size);
+	walk_fact_u64(w, "pymalloc.used_blocks", used);
+	walk_fact_u64(w, "pymalloc.used_bytes", used_bytes);
+	walk_fact_u64(w, "pymalloc.free_blocks", unused);
+	walk_fact_u64(w, "pymalloc.free_bytes", unused_bytes);
+}
+
+static void scan(struct walk *w, struct pymalloc *state, allocators_visit_fn *visit)
+{
+	bool large = cpython_since(w->py, 10);
+	const struct memory *memory = w->memory;
+
+	*state = (struct pymalloc){
+		.pool_size = large ? 16384 : 4096,
+		.arena_size = large ? 1 << 20 : 1 << 18,
+		/* the gc header tells the builds that align to 8 (bpo-27987) */
+		.alignment = w->lay->gc_head == 24 ? 8 : 16,
+		.pagemap = w->options->in_copy ? procfs_open_file(0, "pagemap") : -1,
+		.visit = visit,
+	};
+	for (size_t i = 0; memory && i < memory->count && !w->err; i++)
+		if (memory->maps[i].class_ == SNAP_MAP_ANON &&
+		    (memory->maps[i].perms & 3) == 3)
+			scan_map(w, state, &memory->maps[i]);
+	if (state->pagemap >= 0)
+		close(state->pagemap);
+}
+
+void pymalloc_blocks(struct walk *w, allocators_visit_fn *visit)
+{
+	struct pymalloc state;
+
+	scan(w, &state, visit);
+}
+
+void pymalloc_facts(struct walk *w)
+{
+	struct pymalloc state;
+
+	scan(w, &state, NULL);
+	if (!state.pools) {
+		walk_fact_text(w, "pymalloc.note", "not in use", 10);
+		return;
+	}
+	emit(w, &state);
+	arena_facts(w, &state);
+}

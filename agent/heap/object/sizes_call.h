@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PYMEM_AGENT_HEAP_OBJECT_SIZES_CALL_H
+#define PYMEM_AGENT_HEAP_OBJECT_SIZES_CALL_H
+
+#include "agent/heap/core/walk_internal.h"
+
+/*
+ * method is what type's mro has for __sizeof__.  When it is a C method that may be
+ * called, plans to call it per object and returns true.
+ */
+bool sizes_call_plan(struct walk *w, struct walk_type *type, uint64_t method);
+
+#endif

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+/*
+ * enumerate - the collector's lists, walked from many places at once.
+ *
+ * A linked list of millions of objects in no address order costs a cache miss a
+ * step.  So K cursors run in turn, each prefetching its next node, from many
+ * starts: every list's head, and objects found by looking at random pages, each
+ * proven to be a member (its neighbours point back at it).  A cursor ends at a
+ * list head or at an object that is marked already, which is where another one
+ * began; so by induction every node is reached, and no start needs to be known
+ * to belong to a certain list.
+ *
+ * With Py_TRACE_REFS (up to 3.12) every object begins with two more links, of the
+ * list of all objects (Include/object.h, _PyObject_HEAD_EXTRA; Objects/object.c,
+ * _Py_AddToAllObjects): neighbours that agree prove nothing there, so such a build is
+ * walked from the heads alone.
+ */
+#include "agent/heap/scan/enumerate.h"
+
+#include <string.h>
+
+enum {
+	CURSORS = 64,	  /* at a time; measured: 32 to 64 are best */
+	STARTS = 512,	  /* known in all: the longest stretch is then short */
+	PAGES_MAX = 2048, /* random pages looked at for starts */
+	PAGE = 4096,
+};
+
+#define LINK(word) ((word) & ~3ULL)
+
+struct cursor {
+	uint64_t at, before; /* gc headers */
+};
+
+struct lists {
+	struct walk *w;
+	uint64_t heads[LAYOUT_HEADS * LAYOUT_INTERPS]; /* ascending */
+	uint32_t nheads;
+	struct cursor starts[STARTS + LAYOUT_HEADS * LAYOUT_INTERPS];
+	uint32_t nstarts; /* not taken by a cursor yet */
+	struct cursor cursors[CURSORS];
+	uint32_t ncursors;
+	uint32_t broken;
+};
+
+static bool is_head(const struct lists *l, uint64_t g)
+{
+	uint32_t low = 0, high = l->nheads;
+
+	if (__builtin_expect(!high || g < l->heads[0] || g > l->heads[high - 1], 1))
+		return false;
+	while (high - low > 1) {
+		const uint32_t middle = (low + high) / 2;
+
+		if (l->heads[middle] <= g)
+			low = middle;
+		else
+			high = middle;
+	}
+	return l->heads[low] == g;
+}
+
+/* Keeps them in ascending order. */
+static void add_head(struct lists *l, uint64_t head)
+{
+	uint32_t at = l->nheads;
+
+	if (!head)
+		return;
+	for (; at && l->heads[at - 1] > head; at--)
+		l->heads[at] = l->heads[at - 1];
+	l->heads[at] = head;
+	l->nheads++;
+}
+
+/*
+ * A word that may be anywhere.  In place other threads run, those that don't hold
+ * the GIL (and the loader's own last steps): memory that is no object's may be
+ * unmapped any time, and looking at it would kill the target, so the kernel reads.
+ */
+static bool word_at(const struct lists *l, uint64_t addr, uint64_t *ret)
+{
+	if (!l->w->options->in_copy)
+		return peek_safe64(addr, ret);
+	if (!walk_readable(l->w, addr, 8))
+		return false;
+	*ret = peek64(addr);
+	return true;
+}
+
+/* A member of some list: linked both ways, and an object behind it. */
+static bool is_member(const struct lists *l, uint64_t g, const uint64_t link[2])
+{
+	uint64_t next = LINK(link[0]), prev = LINK(link[1]), back, forth;
+
+	if (!peek_plausible(next) || !peek_plausible(prev) || is_head(l, g))
+		return false;
+	if (!word_at(l, next + 8, &back) || LINK(back) != g ||
+	    !word_at(l, prev, &forth) || LINK(forth) != g)
+		return false;
+	return walk_is_object(l->w, g + l->w->lay->gc_head);
+}
+
+static void start(struct lists *l, uint64_t g, uint64_t before)
+{
+	if (!is_head(l, g) && marks_set(&l->w->marks, g + l->w->lay->gc_head))
+		l->starts[l->nstarts++] = (struct cursor){ g, before };
+}
+
+/* xorshift64: no library call, no state of the target's. */
+static uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+static bool may_hold_objects(const struct walk_range *r)
+{
+	return !r->file && !r->special && !r->image && (r->perms & 11) == 3 &&
+		r->end - r->start >= 16 * PAGE;
+}
+
+/* First member on a page, or 0. Objects are 16 bytes apart (8 in 3.6, 3.7). */
+static uint64_t member_on_page(const struct lists *l, uint64_t page)
+{
+	uint64_t step = l->w->lay->gc_head == 16 ? 16 : 8;
+	const char *bytes = peek_ptr(page);
+	char copy[PAGE];
+	uint64_t link[2];
+
+	if (!l->w->options->in_copy) {
+		if (!peek_safe(page, copy, sizeof(copy)))
+			return 0;
+		bytes = copy;
+	} else if (!walk_readable(l->w, page, PAGE)) {
+		return 0;
+	}
+	for (uint64_t at = 0; at < PAGE - 64; at += step) {
+		memcpy(link, bytes + at, sizeof(link));
+		if (is_member(l, page + at, link))
+			return page + at;
+	}
+	return 0;
+}
+
+static void add_random_starts(struct lists *l)
+{
+	struct walk *w = l->w;
+	uint64_t pages = 0, state = 0x2545f4914f6cdd1dULL, pick, g;
+	/* in place each look is a system call */
+	const uint32_t most = w->options->in_copy ? STARTS : STARTS / 4;
+
+	/* Py_TRACE_REFS: see above; or a list whose head we would take for an object */
+	if (w->lay->refcnt || w->lay->gc_unknown)
+		return;
+	for (uint32_t i = 0; i < w->nranges; i++)
+		if (may_hold_objects(&w->ranges[i]))
+			pages += (w->ranges[i].end - w->ranges[i].start) / PAGE;
+	for (uint32_t n = 0; n < PAGES_MAX && n < pages / 16 && l->nstarts < most; n++) {
+		pick = next_random(&state) % pages;
+		for (uint32_t i = 0; i < w->nranges; i++) {
+			const struct walk_range *r = &w->ranges[i];
+			uint64_t size =
+				may_hold_objects(r) ? (r->end - r->start) / PAGE : 0;
+
+			if (pick >= size) {
+				pick -= size;
+				continue;
+			}
+			g = member_on_page(l, r->start + pick * PAGE);
+			if (g)
+				start(l, g, LINK(peek64(g + 8)));
+			break;
+		}
+	}
+}
+
+/* One step of a cursor; false when it has come to its end. */
+static bool step(struct lists *l, struct cursor *c)
+{
+	uint64_t next = LINK(peek64(c->at));
+
+	if (__builtin_expect(LINK(peek64(c->at + 8)) != c->before, 0)) {
+		l->broken++;
+		return false;
+	}
+	if (is_head(l, next) || !peek_plausible(next))
+		return false;
+	if (!marks_set(&l->w->marks, next + l->w->lay->gc_head))
+		return false;
+	__builtin_prefetch((const void *)(uintptr_t)next);
+	c->before = c->at;
+	c->at = next;
+	return true;
+}
+
+static void run(struct lists *l)
+{
+	while (l->ncursors < CURSORS && l->nstarts)
+		l->cursors[l->ncursors++] = l->starts[--l->nstarts];
+	while (l->ncursors) {
+		for (uint32_t i = 0; i < l->ncursors;) {
+			if (step(l, &l->cursors[i]))
+				i++;
+			else if (l->nstarts)
+				l->cursors[i] = l->starts[--l->nstarts];
+			else
+				l->cursors[i] = l->cursors[--l->ncursors];
+		}
+	}
+}
+
+static void mark_frozen(struct walk *w, uint64_t head)
+{
+	uint64_t g = head ? LINK(peek64(head)) : 0;
+
+	for (; g && g != head; g = LINK(peek64(g)))
+		if (!marks_set(&w->frozen, g + w->lay->gc_head))
+			return; /* a loop that never comes back: broken */
+}
+
+void enumerate_lists(struct walk *w)
+{
+	struct lists *l = arena_alloc(w->arena, sizeof(*l));
+
+	if (!l) {
+		walk_check(w, -12);
+		return;
+	}
+	l->w = w;
+	for (uint32_t i = 0; i < w->lay->gc_count; i++)
+		for (unsigned h = 0; h < LAYOUT_HEADS; h++)
+			add_head(l, w->lay->gc[i].heads[h]);
+	for (uint32_t i = 0; i < l->nheads; i++)
+		start(l, LINK(peek64(l->heads[i])), l->heads[i]);
+	add_random_starts(l);
+	run(l);
+	for (uint32_t i = 0; i < w->lay->gc_count; i++)
+		mark_frozen(w, w->lay->gc[i].heads[3]);
+	if (w->lay->gc_unknown)
+		walk_error(w, 0, NULL,
+			   "the collector's lists of some interpreters are not known; "
+			   "their objects are only found by reference");
+	if (l->broken)
+		walk_error(w, 0, NULL,
+			   "the collector's lists are damaged in places; objects "
+			   "beyond are only found by reference");
+	if (!marks_test(&w->marks, w->lay->known_tracked))
+		walk_error(w, 0, NULL,
+			   "the collector's lists lack sys.modules; objects are only "
+			   "found by reference");
+}

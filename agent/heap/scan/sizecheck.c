@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sizecheck - our sizes against the interpreter's own answer.
+ *
+ * While sweeping a sample is kept.  There is room for twice the wanted number;
+ * when it is full, half of it is thrown away at random and from then on half as
+ * many objects are taken: every 2^level-th on average, at random distances, so
+ * most objects cost one decrement, and the sample has from one to two times the
+ * wanted number (all objects when there are fewer).  They are taken in runs of
+ * neighbours: asking writes to an object (its reference count), so each page that
+ * holds one costs the copy a page of its own, 40 MB for 10,000 scattered ones.
+ *
+ * After the sweeps, in the copy only, each one's size is asked of
+ * _PySys_GetSizeOf, which calls __sizeof__; types whose __sizeof__ is Python code
+ * are left out.  That call replaces entries of the type attribute cache, which
+ * own their names, so it must not come before all objects have been written.
+ */
+#include <string.h>
+
+#include "agent/heap/core/walk_internal.h"
+
+enum { RUN = 32 }; /* objects of a run; some 64 bytes each: half a page */
+
+struct sample {
+	uint64_t obj, size;
+	struct walk_type *type;
+};
+
+struct sizecheck {
+	struct sample *samples;
+	uint32_t count, capacity;
+	uint32_t level;
+	uint32_t run;  /* taken of the present run */
+	uint64_t skip; /* objects to let pass before the next is taken */
+	uint64_t random;
+};
+
+struct tally {
+	uint64_t checked, mismatched, ours, theirs;
+};
+
+typedef size_t sizeof_fn(uint64_t obj);
+typedef void clear_fn(void);
+
+static struct sizecheck off = { .skip = UINT64_MAX };
+
+static uint64_t next_random(struct sizecheck *check)
+{
+	uint64_t x = check->random += 0x9e3779b97f4a7c15ull; /* splitmix64 */
+
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
+	return x ^ x >> 31;
+}
+
+static struct sizecheck *begin(struct walk *w)
+{
+	uint32_t limit = w->options->sample_limit ? w->options->sample_limit : 10000;
+	struct sizecheck *check = NULL;
+
+	if (w->options->in_copy && w->py->sym.sizeof_object)
+		check = arena_alloc(w->arena, sizeof(*check));
+	if (check) {
+		check->samples =
+			arena_map(w->arena, 2ull * limit * sizeof(*check->samples));
+		check->capacity = 2 * limit;
+		check->random = w->options->seed;
+	}
+	w->sizecheck = check && check->samples ? check : &off;
+	return w->sizecheck;
+}
+
+static void halve(struct sizecheck *check)
+{
+	uint32_t kept = 0;
+	bool keep = false;
+
+	for (uint32_t i = 0; i < check->count; i++) {
+		if (i % RUN == 0)
+			keep = next_random(check) >> 63;
+		if (keep)
+			check->samples[kept++] = check->samples[i];
+	}
+	check->count = kept;
+	check->run = 0;
+	check->level++;
+}
+
+static __attribute__((noinline)) void take(struct walk *w, struct walk_type *type,
+					   uint64_t obj, uint64_t size)
+{
+	struct sizecheck *check = w->sizecheck;
+
+	if (!check)
+		check = begin(w);
+	if (check == &off) {
+		off.skip = UINT64_MAX;
+		return;
+	}
+	if (check->count == check->capacity)
+		halve(check);
+	check->samples[check->count++] =
+		(struct sample){ .obj = obj, .size = size, .type = type };
+	if (!check->level || ++check->run < RUN)
+		return; /* skip is 0: the next one too */
+	/* runs to skip, uniform in [0, 2^(level + 1) - 2]: 2^level - 1 on average */
+	check->run = 0;
+	check->skip = RUN * (next_random(check) % ((2ull << check->level) - 1));
+}
+
+void sizecheck_sample(struct walk *w, struct walk_type *type, uint64_t obj, uint64_t size)
+{
+	struct sizecheck *check = w->sizecheck;
+
+	if (check && check->skip)
+		check->skip--;
+	else
+		take(w, type, obj, size);
+}
+
+/* ---- afterwards ---- */
+
+static bool askable(const struct walk_type *type)
+{
+	return !(type->flags & (SNAP_TYPE_APPROX | SNAP_TYPE_OPAQUE)) &&
+		!type->size_approx;
+}
+
+/*
+ * One reference more: asking about one object replaces cache entries, and some of
+ * these hold the last reference to a name that is in the sample too.  Builds with
+ * Py_TRACE_REFS end the process when an object dies twice.  Immortal counts stay.
+ */
+static void keep_alive(const struct walk *w, uint64_t obj)
+{
+	uint32_t count = peek32(obj + w->lay->refcnt);
+
+	if (count >= 1u << 30)
+		return;
+	count++;
+	memcpy((void *)(uintptr_t)(obj + w->lay->refcnt), &count, sizeof(count));
+}
+
+static void compare(struct walk *w, const struct sizecheck *check, struct tally *tallies,
+		    uint32_t types)
+{
+	sizeof_fn *size_of;
+	clear_fn *clear;
+
+	memcpy(&size_of, &w->py->sym.sizeof_object, sizeof(size_of));
+	memcpy(&clear, &w->py->sym.err_clear, sizeof(clear));
+	for (uint32_t i = 0; i < check->count; i++)
+		if (askable(check->samples[i].type))
+			keep_alive(w, check->samples[i].obj);
+	for (uint32_t i = 0; i < check->count; i++) {
+		const struct sample *sample = &check->samples[i];
+		struct tally *tally = &tallies[sample->type->id];
+		uint64_t theirs;
+
+		if (!askable(sample->type) || sample->type->id > types)
+			continue;
+		walk_position.object = sample->obj;
+		walk_position.type_name = sample->type->name_text;
+		theirs = size_of(sample->obj);
+		if (theirs == (uint64_t)-1) {
+			clear();
+			continue;
+		}
+		tally->checked++;
+		if (theirs == sample->size)
+			continue;
+		tally->mismatched++;
+		tally->ours += sample->size;
+		tally->theirs += theirs;
+	}
+	walk_position.object = 0;
+	walk_position.type_name = "";
+}
+
+void sizecheck_run(struct walk *w)
+{
+	const struct sizecheck *check = w->sizecheck;
+	uint64_t checked = 0, mismatched = 0;
+	struct walk_type *type;
+	struct tally *tallies;
+	uint32_t types = 0;
+
+	if (!check || check == &off || !w->py->sym.err_clear)
+		return;
+	while (walk_type_by_id(w, types + 1))
+		types++;
+	tallies = arena_map(w->arena, (types + 1ull) * sizeof(*tallies));
+	if (!tallies)
+		return;
+	compare(w, check, tallies, types);
+	for (uint32_t id = 1; (type = walk_type_by_id(w, id)) && !w->err; id++) {
+		const struct tally *tally = &tallies[id];
+		struct snap_size_check event = {
+			.type = id,
+			.checked = tally->checked,
+			.mismatched = tally->mismatched,
+			.ours = tally->ours,
+			.theirs = tally->theirs,
+		};
+
+		checked += tally->checked;
+		mismatched += tally->mismatched;
+		if (tally->checked && id <= types)
+			WALK_SEND(w, size_check, &event);
+	}
+	walk_fact_u64(w, "size_check.checked", checked);
+	walk_fact_u64(w, "size_check.mismatched", mismatched);
+}

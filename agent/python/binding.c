@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+/*
+ * binding - see binding.h.
+ *
+ * CPython may be the executable itself, a libpython in the global scope, or one
+ * that an embedding application loaded with RTLD_LOCAL: then no default lookup
+ * sees it and every loaded object is asked.  A process with two of them is
+ * refused: we could not tell whose objects are whose.
+ */
+#include "agent/python/binding.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/python/cpython_internal.h"
+#include "agent/base/libc.h"
+
+static struct cpython the_cpython;
+
+struct symbol_row {
+	const char *name;
+	size_t offset;	       /* in struct cpython_symbols */
+	uint16_t since, until; /* minor-version range, 0x0306 <= v < 0x0400 */
+	bool required;
+};
+
+#define ROW(field, symbol, from, to, need) \
+	{ symbol, offsetof(struct cpython_symbols, field), from, to, need },
+#define X(field, ...) ROW(field, __VA_ARGS__)
+static const struct symbol_row symbol_rows[] = { CPYTHON_SYMBOLS(X) };
+#undef X
+#undef ROW
+
+/* What a search over the loaded objects found. */
+struct search {
+	void *handle; /* of the object that defines Py_GetVersion */
+	void *function;
+	unsigned found; /* distinct ones */
+	bool pypy;
+};
+
+static int search_object(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct search *search = arg;
+	void *handle, *fn;
+
+	(void)size;
+	if (!info->dlpi_name || !info->dlpi_name[0])
+		return 0;
+	handle = dlopen(info->dlpi_name, RTLD_LAZY | RTLD_NOLOAD);
+	if (!handle)
+		return 0;
+	fn = dlsym(handle, "Py_GetVersion");
+	search->pypy |= dlsym(handle, "PyPyType_Type") != NULL;
+	if (fn && fn != search->function && dlsym(handle, "PyType_Type")) {
+		search->function = fn;
+		search->handle = handle; /* kept open; closed with the agent */
+		search->found++;
+		return 0;
+	}
+	dlclose(handle);
+	return 0;
+}
+
+/* RTLD_DEFAULT is NULL in glibc, so the handle is returned apart. */
+static bool find_interpreter(void **handle_ret, char *err, size_t err_size)
+{
+	struct search search = { 0 };
+
+	if (dlsym(RTLD_DEFAULT, "Py_GetVersion") && dlsym(RTLD_DEFAULT, "PyType_Type")) {
+		*handle_ret = RTLD_DEFAULT;
+		return true;
+	}
+	search.pypy = dlsym(RTLD_DEFAULT, "PyPyType_Type") != NULL;
+	dl_iterate_phdr(search_object, &search);
+	if (search.found == 1) {
+		*handle_ret = search.handle;
+		return true;
+	}
+	if (search.found > 1)
+		snprintf(err, err_size,
+			 "this process has loaded %u CPython libraries; "
+			 "pymem can't tell their objects apart",
+			 search.found);
+	else if (search.pypy)
+		snprintf(err, err_size,
+			 "this process runs PyPy; pymem reads CPython only");
+	else
+		snprintf(err, err_size, "this process has not loaded CPython");
+	return false;
+}
+
+static bool find_symbols(struct cpython *py, void *handle, char *err, size_t err_size)
+{
+	uint16_t minor = (uint16_t)(py->version >> 8);
+
+	for (size_t i = 0; i < sizeof(symbol_rows) / sizeof(symbol_rows[0]); i++) {
+		const struct symbol_row *row = &symbol_rows[i];
+		void **slot = (void **)(void *)((char *)&py->sym + row->offset);
+
+		*slot = NULL;
+		if (minor >= row->since && minor < row->until)
+			*slot = dlsym(handle, row->name);
+		if (!*slot && row->required) {
+			snprintf(err, err_size, "CPython %u.%u here does not export %s",
+				 py->version >> 16, py->version >> 8 & 0xff, row->name);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* "3.11.7 (main, ...)" -> 0x030b07; 0 = not understood. */
+static uint32_t parse_version(const char *text)
+{
+	unsigned part[3] = { 0 };
+
+	for (int i = 0; i < 3; i++) {
+		if (*text < '0' || *text > '9')
+			return 0;
+		while (*text >= '0' && *text <= '9' && part[i] < 256)
+			part[i] = part[i] * 10 + (unsigned)(*text++ - '0');
+		if (i < 2 && *text++ != '.')
+			return i == 1 ? part[0] << 16 | part[1] << 8 : 0;
+	}
+	if (part[0] > 255 || part[1] > 255 || part[2] > 255)
+		return 0;
+	return part[0] << 16 | part[1] << 8 | part[2];
+}
+
+struct cpython *cpython_bind(char *err, size_t err_size)
+{
+	static bool bound; /* the table is in use by others from then on */
+	struct cpython *py = &the_cpython;
+	union {
+		void *p;
+		const char *(*fn)(void);
+	} version;
+	void *handle;
+
+	if (bound)
+		return py;
+	if (!find_interpreter(&handle, err, err_size))
+		return NULL;
+	memset(py, 0, sizeof(*py));
+	version.p = dlsym(handle, "Py_GetVersion");
+	snprintf(py->version_text, sizeof(py->version_text), "%s", version.fn());
+	py->version = parse_version(py->version_text);
+	if (py->version < 0x030600 || py->version >= 0x040000) {
+		snprintf(err, err_size,
+			 "Python %.20s is not supported: pymem reads CPython "
+			 "3.6 and later",
+			 py->version_text);
+		return NULL;
+	}
+	if (!find_symbols(py, handle, err, err_size))
+		return NULL;
+	if (py->sym.ft_marker) {
+		snprintf(
+			err, err_size,
+			"this is a free-threaded build of CPython, whose objects pymem "
+			"can't "
+			"read: run the program with the ordinary build (python%u.%u, not "
+			"python%u.%ut)",
+			py->version >> 16, py->version >> 8 & 0xff, py->version >> 16,
+			py->version >> 8 & 0xff);
+		return NULL;
+	}
+	__sync_synchronize();
+	bound = true;
+	return py;
+}
+
+uint32_t cpython_version(const struct cpython *py)
+{
+	return py->version;
+}
+
+/* Calls a symbol of type int (void). */
+static int call_int(void *symbol)
+{
+	union {
+		void *p;
+		int (*fn)(void);
+	} u = { symbol };
+
+	return u.fn();
+}
+
+bool cpython_initialized(const struct cpython *py)
+{
+	return call_int(py->sym.is_initialized) != 0;
+}
+
+bool cpython_finalizing(const struct cpython *py)
+{
+	if (py->sym.is_finalizing)
+		return call_int(py->sym.is_finalizing) != 0;
+	if (py->sym.is_finalizing_old)
+		return call_int(py->sym.is_finalizing_old) != 0;
+	if (py->sym.finalizing) /* 3.6: the thread that finalizes, or NULL */
+		return *(void *const volatile *)py->sym.finalizing != NULL;
+	return false;
+}
+
+int cpython_gil_ensure(const struct cpython *py)
+{
+	return call_int(py->sym.gil_ensure);
+}
+
+void cpython_gil_release(const struct cpython *py, int state)
+{
+	union {
+		void *p;
+		void (*fn)(int);
+	} u = { py->sym.gil_release };
+
+	u.fn(state);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * binding - the CPython C API of the process we are in, bound at run time.
+ *
+ * One table of symbols: name, where the pointer goes, versions it exists in,
+ * required or not.  Hot calls go through typed pointers; calls whose prototype
+ * differs between versions are made through libffi, their signature being data
+ * of the table.  No Python.h, no link to libpython.
+ *
+ * cpython_bind may run without the GIL (it only looks symbols up);
+ * cpython_probe (layout.h) reads interpreter memory and is run in the copy, or
+ * under the GIL.
+ */
+#ifndef PYMEM_AGENT_PYTHON_BINDING_H
+#define PYMEM_AGENT_PYTHON_BINDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cpython;
+
+/*
+ * Finds CPython in this process (RTLD_DEFAULT, else every loaded object that
+ * defines Py_GetVersion; RTLD_LOCAL libpython included) and fills the table.
+ * The result lives in static memory of the agent, and is the same for all later calls;
+ * the first one must not be made by two threads at once.
+ * Returns NULL with one sentence in err when there is none (PyPy, not Python,
+ * two interpreters), or a version or a kind (free-threaded) we do not support.
+ */
+struct cpython *cpython_bind(char *err, size_t err_size);
+
+/* Version as 0x030b07 (3.11.7). */
+uint32_t cpython_version(const struct cpython *py);
+
+/* Life-cycle questions, no GIL needed. */
+bool cpython_initialized(const struct cpython *py);
+bool cpython_finalizing(const struct cpython *py);
+/* A garbage collection is in progress (valid under the GIL or in the copy). */
+bool cpython_collecting(const struct cpython *py);
+
+/* PyGILState_Ensure/Release; 3.6 is handled by the caller (capture). */
+int cpython_gil_ensure(const struct cpython *py);
+void cpython_gil_release(const struct cpython *py, int state);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * layout - where the fields of CPython's structures are, in this interpreter.
+ *
+ * Filled by cpython_probe() from per-version tables and then checked (or found)
+ * by experiments on the running interpreter, since distributions patch structs
+ * and micro releases change them: a version number alone is never believed.
+ * Offsets are bytes from the object's address unless said otherwise.
+ *
+ * Source of the offsets: Include/ and Include/internal/ of python/cpython
+ * 3.6-3.15 (object.h, cpython/{object,unicodeobject,dictobject,code}.h,
+ * pycore_{gc,dict,object,typeobject,interp}.h).
+ */
+#ifndef PYMEM_AGENT_PYTHON_LAYOUT_H
+#define PYMEM_AGENT_PYTHON_LAYOUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cpython;
+
+enum { LAYOUT_HEADS = 4, LAYOUT_INTERPS = 256 };
+
+/* The collector's lists of one interpreter (3.6-3.8: of the process). */
+struct layout_gc {
+	uint64_t heads[LAYOUT_HEADS]; /* addresses of the list heads; 0 = no such list */
+	uint64_t interp;	      /* PyInterpreterState; 0 = all of them */
+};
+
+enum layout_size_rule { /* what sys.getsizeof adds to __sizeof__ */
+			LAYOUT_PREFIX_TRACKABLE, /* <= 3.10: gc header if tp_is_gc agrees */
+			LAYOUT_PREFIX_FLAGS,	 /* 3.11, 3.12: by type flags alone */
+			LAYOUT_PREFIX_NOT_STATIC, /* 3.13+: as before, but none for static types */
+};
+
+enum layout_managed {			   /* where instance attributes live */
+		      LAYOUT_MANAGED_NONE, /* <= 3.10: tp_dictoffset only */
+		      LAYOUT_MANAGED_311, /* values pointer at -32, dict pointer at -24 */
+		      LAYOUT_MANAGED_312, /* one word at -24: dict, or values with bit 0 set */
+		      LAYOUT_MANAGED_313, /* dict pointer at -24, values inside the object */
+};
+
+struct layout {
+	/* PyObject, PyVarObject */
+	uint16_t refcnt, type; /* of ob_refcnt, ob_type */
+	uint16_t head;	       /* sizeof(PyObject) = offset of ob_size */
+	uint16_t gc_head;      /* bytes of the gc header, just before the object */
+	uint16_t managed_dict; /* the managed dict pointer is at object - this */
+	/* PyTypeObject */
+	uint16_t tp_name, tp_basicsize, tp_itemsize, tp_dealloc, tp_flags, tp_traverse;
+	uint16_t tp_weaklistoffset, tp_methods, tp_members, tp_base, tp_dict,
+		tp_dictoffset;
+	uint16_t tp_is_gc, tp_bases, tp_mro, tp_cache, tp_subclasses, tp_as_buffer;
+	uint16_t type_size; /* sizeof(PyTypeObject) */
+	/* PyHeapTypeObject */
+	uint16_t ht_name, ht_slots, ht_qualname, ht_cached_keys, ht_module;
+	/* containers */
+	uint16_t tuple_items, list_items, list_allocated, bytes_data;
+	uint16_t set_mask, set_table, set_small, set_sizeof;
+	uint16_t dict_used, dict_keys, dict_values;
+	uint16_t values_items; /* from what ma_values points to, to the first value */
+	/* PyDictKeysObject, from its own address */
+	/* 0xffff: by dk_size (<= 3.10) */
+	uint16_t keys_log2_size, keys_log2_index, keys_kind;
+	uint16_t keys_nentries, keys_indices;
+	/* str */
+	uint16_t str_length, str_hash, str_state, str_ascii_size, str_compact_size,
+		str_full_size;
+	uint16_t str_utf8_length, str_utf8, str_wstr, str_wstr_length; /* 0xffff: none */
+	/* bit numbers in the state; ready 0xff: there is none */
+	uint8_t str_kind_shift, str_compact_bit, str_ascii_bit, str_ready_bit;
+	uint8_t str_intern_bits; /* width of the interned state in bit 0.. */
+	/* int */
+	uint16_t long_digits;
+	bool long_tagged;     /* 3.12+: digit count in bits 3.. of the word at head */
+	bool long_zero_digit; /* sys.getsizeof(0) counts one digit */
+	/* code, function, cell, method ... are found by tp_members names */
+	enum layout_size_rule size_rule;
+	enum layout_managed managed;
+	bool dict_owns_embedded; /* 3.13.13, 3.14.4+: the dict, not the instance, tells
+				  * of inline values that both show */
+	bool counts_objects; /* Py_TRACE_REFS or Py_REF_DEBUG: a new object is recorded */
+	bool type_dict_in_interp; /* 3.12+: static builtin types keep tp_dict elsewhere */
+	/* reference counts */
+	/* immortal if (word & mask) >= value, value != 0 */
+	uint64_t immortal_mask, immortal_value;
+	uint64_t refcnt_mask;
+	/* the collector */
+	struct layout_gc gc[LAYOUT_INTERPS];
+	uint32_t gc_count;
+	uint32_t gc_unknown;	/* interpreters whose lists are not among these */
+	uint64_t collecting;	/* address of the int that says one runs; 0 unknown */
+	uint64_t known_tracked; /* an object that must be on one of the lists */
+	/* learnt from a class made by a class statement */
+	uint64_t subtype_traverse, subtype_dealloc;
+	/* 3.12+: the interpreter's array for static builtin types; 0 = not found */
+	uint64_t static_types; /* address of the entry of index 1 */
+	uint16_t static_stride, static_dict, static_subclasses;
+	uint64_t static_count;
+};
+
+/*
+ * Finds out how this interpreter is laid out.  Needs the GIL, or a frozen copy;
+ * reads only, through safe reads where an address is doubtful, and allocates
+ * nothing.  0, or -ENOTSUP with one sentence in err when an experiment does not
+ * come out as it must: then nothing may be walked.
+ */
+int cpython_probe(struct cpython *py, char *err, size_t err_size);
+
+#endif

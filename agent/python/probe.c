@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+/*
+ * probe - experiments on the running interpreter that confirm or correct the
+ * tables.  Each must come out right, or nothing is walked.
+ *
+ * Nothing is allocated and nothing of the interpreter's is changed: objects
+ * that exist anyway serve as samples (type names, sys.modules, ModuleSpec, which
+ * importlib has loaded in every CPython since 3.4).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/python/layout_internal.h"
+#include "agent/base/peek.h"
+
+static int refuse(const struct cpython *py, char *err, size_t err_size, const char *what)
+{
+	snprintf(err, err_size,
+		 "the memory layout of this CPython (%u.%u.%u) is not understood: "
+		 "%s",
+		 py->version >> 16, py->version >> 8 & 0xff, py->version & 0xff, what);
+	return -ENOTSUP;
+}
+
+/* sizeof(PyObject): type(type) is type, so its ob_type points to itself. */
+static uint16_t probe_head(const struct cpython *py)
+{
+	uint64_t type = CPYTHON_ADDR(py, type_type), word;
+
+	if (peek_safe64(type + 8, &word) && word == type)
+		return 16;
+	if (peek_safe64(type + 24, &word) && word == type)
+		return 32;
+	return 0;
+}
+
+/* The type's C name, the flags and sizes of a few types everybody knows. */
+static const char *probe_types(struct cpython *py)
+{
+	struct layout *lay = &py->lay;
+	uint64_t name, basic, flags;
+	char text[8];
+
+	if (!peek_safe64(CPYTHON_ADDR(py, type_type) + lay->tp_name, &name) ||
+	    !peek_safe_text(name, text, sizeof(text)) || strcmp(text, "type"))
+		return "the name of type";
+	if (!peek_safe64(CPYTHON_ADDR(py, unicode_type) + lay->tp_flags, &flags) ||
+	    !(flags >> 28 & 1))
+		return "the flags of str";
+	if (!peek_safe64(CPYTHON_ADDR(py, list_type) + lay->tp_basicsize, &basic) ||
+	    basic != lay->list_allocated + 8u)
+		return "the size of a list";
+	if (!peek_safe64(CPYTHON_ADDR(py, dict_type) + lay->tp_basicsize, &basic) ||
+	    basic != lay->dict_values + 8u)
+		return "the size of a dict";
+	if (!peek_safe64(CPYTHON_ADDR(py, unicode_type) + lay->tp_basicsize, &basic) ||
+	    basic != lay->str_full_size)
+		return "the size of a str";
+	if (!peek_safe64(CPYTHON_ADDR(py, tuple_type) + lay->tp_basicsize, &basic) ||
+	    basic < lay->head + 8u || basic > lay->head + 64u)
+		return "the size of a tuple";
+	lay->tuple_items = (uint16_t)basic;
+	if (!peek_safe64(CPYTHON_ADDR(py, bytes_type) + lay->tp_basicsize, &basic) ||
+	    basic < lay->head + 9u || basic > lay->head + 64u)
+		return "the size of a bytes";
+	lay->bytes_data = (uint16_t)(basic - 1);
+	if (!peek_safe64(CPYTHON_ADDR(py, long_type) + lay->tp_basicsize, &basic) ||
+	    (basic != lay->long_digits && basic != lay->long_digits + 4u))
+		return "the size of an int";
+	return NULL;
+}
+
+/*
+ * sys.modules as a field of the interpreter.  PyImport_GetModuleDict goes through the
+ * current thread state and crashes when there is none: in 3.6-3.11 that is the
+ * whole process between two holders of the GIL, later each thread without one.
+ */
+static uint64_t find_modules(struct cpython *py)
+{
+	union {
+		void *p;
+		uint64_t (*fn)(void);
+	} head = { py->sym.interp_main ? py->sym.interp_main : py->sym.interp_head };
+	const uint64_t interp = head.fn();
+	uint64_t words[64];
+
+	for (uint64_t at = 0; at < 256 << 10; at += sizeof(words)) {
+		if (!peek_safe(interp + at, words, sizeof(words)))
+			break;
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+			if (peek_plausible(words[i]) && probe_kind(py, words[i], 29) &&
+			    cpython_dict_get(py, words[i], "builtins") &&
+			    cpython_dict_get(py, words[i], "_frozen_importlib"))
+				return words[i];
+		}
+	}
+	return 0;
+}
+
+static uint64_t current_modules(struct cpython *py)
+{
+	union {
+		void *p;
+		uint64_t (*fn)(void);
+	} get = { py->sym.module_dict };
+	union {
+		void *p;
+		uint64_t (*fn)(void);
+	} current = { py->sym.tstate_unchecked ? py->sym.tstate_unchecked :
+						 py->sym.tstate_unchecked_new };
+
+	return current.p && current.fn() ? get.fn() : find_modules(py);
+}
+
+/* sys.modules, and in it dicts, modules and strings as we believe they are. */
+static const char *probe_modules(struct cpython *py, uint64_t *spec_ret)
+{
+	const struct layout *lay = &py->lay;
+	uint64_t modules = current_modules(py), importlib, dict, spec;
+
+	if (!probe_kind(py, modules, 29))
+		return "sys.modules is no dict";
+	py->lay.known_tracked = modules;
+	importlib = cpython_dict_get(py, modules, "_frozen_importlib");
+	if (!importlib)
+		importlib = cpython_dict_get(py, modules, "importlib._bootstrap");
+	if (!importlib || !peek_safe64(importlib + lay->head, &dict) ||
+	    !probe_kind(py, dict, 29))
+		return "importlib's module can't be read";
+	spec = cpython_dict_get(py, dict, "ModuleSpec");
+	if (!spec || !probe_kind(py, spec, 31))
+		return "importlib's ModuleSpec can't be read";
+	*spec_ret = spec;
+	return NULL;
+}
+
+/*
+ * Builds that keep a list of all objects (Py_TRACE_REFS) or a sum of all reference
+ * counts (Py_REF_DEBUG) have functions in sys that tell of it (Python/sysmodule.c).
+ */
+static void probe_debug(struct cpython *py)
+{
+	static const char *const names[] = { "getobjects", "gettotalrefcount" };
+	uint64_t sys = cpython_dict_get(py, py->lay.known_tracked, "sys"), dict;
+
+	if (!sys || !peek_safe64(sys + py->lay.head, &dict) || !probe_kind(py, dict, 29))
+		return;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		py->lay.counts_objects |= cpython_dict_get(py, dict, names[i]) != 0;
+}
+
+/* A class made by a class statement shows subtype_* and the heap type's names. */
+static const char *probe_heap_type(struct cpython *py, uint64_t spec)
+{
+	struct layout *lay = &py->lay;
+	uint64_t basic, first, third, flags;
+
+	if (!peek_safe64(spec + lay->tp_traverse, &lay->subtype_traverse) ||
+	    !peek_safe64(spec + lay->tp_dealloc, &lay->subtype_dealloc) ||
+	    !peek_safe64(spec + lay->tp_flags, &flags) || !(flags >> 9 & 1))
+		return "ModuleSpec is no class";
+	if (!peek_safe64(CPYTHON_ADDR(py, type_type) + lay->tp_basicsize, &basic) ||
+	    basic < 512 || basic > 4096)
+		return "the size of a type";
+	for (uint16_t at = (uint16_t)(lay->tp_subclasses + 8); at + 32u <= basic;
+	     at += 8) {
+		if (!peek_safe64(spec + at, &first) ||
+		    !peek_safe64(spec + at + 16, &third))
+			break;
+		if (!cpython_str_equals(py, first, "ModuleSpec") ||
+		    !cpython_str_equals(py, third, "ModuleSpec"))
+			continue;
+		lay->ht_name = at;
+		lay->ht_slots = (uint16_t)(at + 8);
+		lay->ht_qualname = (uint16_t)(at + 16);
+		lay->ht_cached_keys = (uint16_t)(at + 24);
+		lay->ht_module = cpython_since(py, 9) ? (uint16_t)(at + 32) : 0;
+		return NULL;
+	}
+	return "the name of a class is nowhere in it";
+}
+
+/*
+ * 3.12+: tp_dict of a static builtin type is kept in an array in the
+ * interpreter, tp_subclasses holds its index + 1.  The array is found by
+ * content: an entry begins with the type and has its dict 16 or 24 bytes on.
+ * (pycore_typeobject.h: static_builtin_state, managed_static_type_state)
+ */
+static bool static_at(const struct cpython *py, uint64_t first, uint16_t stride)
+{
+	const uint64_t types[] = {
+		CPYTHON_ADDR(py, type_type),
+		CPYTHON_ADDR(py, long_type),
+		CPYTHON_ADDR(py, dict_type),
+		CPYTHON_ADDR(py, list_type),
+	};
+	uint64_t index, word;
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (!peek_safe64(types[i] + py->lay.tp_subclasses, &index) || !index ||
+		    index > 65535 || !peek_safe64(first + (index - 1) * stride, &word) ||
+		    word != types[i])
+			return false;
+	return true;
+}
+
+static bool static_entry(struct cpython *py, const uint64_t *words, size_t i, uint64_t at)
+{
+	struct layout *lay = &py->lay;
+	uint64_t object = CPYTHON_ADDR(py, object_type), index;
+
+	if (words[i] != object || !peek_safe64(object + lay->tp_subclasses, &index) ||
+	    index == 0 || index > 65535)
+		return false;
+	for (uint16_t off = 16; off <= 24; off += 8) {
+		uint16_t stride = (uint16_t)(off + 24);
+
+		if (!probe_exact(py, words[i + off / 8], CPYTHON_ADDR(py, dict_type)))
+			continue;
+		if (!static_at(py, at - (index - 1) * stride, stride))
+			continue; /* only looks like it */
+		lay->static_dict = off;
+		lay->static_subclasses = (uint16_t)(off + 8);
+		lay->static_stride = stride;
+		lay->static_types = at - (index - 1) * stride;
+		return true;
+	}
+	return false;
+}
+
+static void probe_static_types(struct cpython *py)
+{
+	union {
+		void *p;
+		uint64_t (*fn)(void);
+	} get = { py->sym.interp_main };
+	uint64_t words[1024 + 8], interp, at;
+
+	if (!py->lay.type_dict_in_interp || !get.p)
+		return;
+	interp = get.fn();
+	for (at = interp; at < interp + (1 << 20); at += 8192) {
+		if (!peek_safe(at, words, sizeof(words)))
+			return;
+		for (size_t i = 0; i < 1024; i++)
+			if (static_entry(py, words, i, at + i * 8))
+				return;
+	}
+}
+
+int cpython_probe(struct cpython *py, char *err, size_t err_size)
+{
+	uint16_t head = probe_head(py);
+	const char *what;
+	uint64_t spec;
+	int rc;
+
+	py->probed = false;
+	if (!head)
+		return refuse(py, err, err_size, "the head of an object");
+	memset(&py->lay, 0, sizeof(py->lay));
+	layout_fill(&py->lay, py->version, head);
+	if ((what = probe_types(py)) || (what = probe_modules(py, &spec)) ||
+	    (what = probe_heap_type(py, spec)))
+		return refuse(py, err, err_size, what);
+	probe_debug(py);
+	probe_static_types(py);
+	rc = probe_gc(py, err, err_size);
+	if (rc < 0)
+		return rc;
+	py->probed = true;
+	return 0;
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+/*
+ * probe_gc - finds the garbage collector's lists by what they look like.
+ *
+ * Each generation is { gc head {next, prev}, int threshold, int count }: three
+ * list heads at a fixed stride, each consistent (next->prev == head, prev->next
+ * == head), then the permanent generation (3.7+).  Where the triple lies differs
+ * by version and even by distribution (Debian's 3.13 aligns heads to 4), so we
+ * search: in libpython's data (3.6), _PyRuntime (3.7, 3.8) or the interpreter
+ * state (3.9+).  The walk proves the find once more: a known object must turn up.
+ *
+ * Sources: Modules/gcmodule.c, Python/gc.c, pycore_gc.h, pycore_interp*.h;
+ * in 3.8+ the low bits of links hold flags, hence the masks.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/python/layout_internal.h"
+#include "agent/base/peek.h"
+
+enum {
+	SEARCH_MAX = 1 << 20, /* bytes of an interpreter or runtime we search */
+	SEARCH_STEP = 1 << 14,
+	TRIPLE_MAX = 3 * 48 + 16,
+};
+
+#define LINK(word) ((word) & ~3ULL)
+
+/* A list head (or member) whose neighbours agree that it is one. */
+static bool linked(uint64_t at, uint64_t next, uint64_t prev)
+{
+	uint64_t back, forth;
+
+	next = LINK(next);
+	prev = LINK(prev);
+	if (!peek_plausible(next) || !peek_plausible(prev))
+		return false;
+	if ((next == at) != (prev == at))
+		return false;
+	return peek_safe64(next + 8, &back) && LINK(back) == at &&
+		peek_safe64(prev, &forth) && LINK(forth) == at;
+}
+
+static bool linked_at(uint64_t at)
+{
+	uint64_t link[2];
+
+	return peek_safe(at, link, sizeof(link)) && linked(at, link[0], link[1]);
+}
+
+/* Bytes of the gc header: sys.modules is tracked, so its links must be sound. */
+static uint16_t find_gc_head(const struct cpython *py)
+{
+	static const uint16_t old[] = { 32, 24 }, new[] = { 16 };
+	const uint16_t *sizes = cpython_since(py, 8) ? new : old;
+	size_t n = cpython_since(py, 8) ? 1 : 2;
+
+	for (size_t i = 0; i < n; i++)
+		if (linked_at(py->lay.known_tracked - sizes[i]))
+			return sizes[i];
+	return 0;
+}
+
+static uint16_t stride_of(uint16_t gc_head)
+{
+	return gc_head == 16 ? 24 : gc_head == 24 ? 32 : 48;
+}
+
+/* Three sound heads in a row at `at`; bytes is a copy of the memory there. */
+static bool triple(const char *bytes, uint64_t at, uint16_t stride)
+{
+	uint64_t link[2];
+
+	for (int i = 0; i < 3; i++) { /* cheap looks first: most places fail here */
+		memcpy(link, bytes + i * stride, sizeof(link));
+		if (!peek_plausible(LINK(link[0])) || !peek_plausible(LINK(link[1])))
+			return false;
+	}
+	for (int i = 0; i < 3; i++) {
+		memcpy(link, bytes + i * stride, sizeof(link));
+		if (!linked(at + (uint64_t)i * stride, link[0], link[1]))
+			return false;
+	}
+	return true;
+}
+
+/* At least one list holds something, and what it holds is an object. */
+static bool holds_objects(const struct cpython *py, uint64_t at, uint16_t stride)
+{
+	bool any = false;
+	uint64_t next, type, meta;
+
+	for (int i = 0; i < 3; i++) {
+		uint64_t head = at + (uint64_t)i * stride;
+
+		if (!peek_safe64(head, &next))
+			return false;
+		next = LINK(next);
+		if (next == head)
+			continue;
+		if (!peek_safe64(next + py->lay.gc_head + py->lay.type, &type) ||
+		    !peek_plausible(type) || !peek_safe64(type + py->lay.type, &meta) ||
+		    !probe_kind(py, type, 31))
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+static uint64_t search(const struct cpython *py, uint64_t base, uint16_t stride)
+{
+	char buf[SEARCH_STEP + TRIPLE_MAX];
+
+	for (uint64_t off = 0; off < SEARCH_MAX; off += SEARCH_STEP) {
+		size_t size = sizeof(buf);
+
+		/* the last piece may end at an unmapped page */
+		while (size >= 4096 && !peek_safe(base + off, buf, size))
+			size = size > SEARCH_STEP ? SEARCH_STEP : size - 4096;
+		if (size < 4096)
+			size = 4096 - (base + off) % 4096;
+		if (!peek_safe(base + off, buf, size))
+			return 0;
+		for (size_t i = 0; i + TRIPLE_MAX <= size && i < SEARCH_STEP; i += 4)
+			if (triple(buf + i, base + off + i, stride) &&
+			    holds_objects(py, base + off + i, stride))
+				return base + off + i;
+		if (size < SEARCH_STEP)
+			return 0;
+	}
+	return 0;
+}
+
+/* The permanent generation follows; 3.7-3.13 have a pointer to generation 0 between. */
+static uint64_t find_permanent(uint64_t head0, uint16_t stride)
+{
+	uint64_t end = head0 + 3ULL * stride, word;
+
+	for (uint64_t at = end; at <= end + 32; at += 4) {
+		if (!peek_safe64(at, &word))
+			return 0;
+		if (word == head0)
+			at += 4; /* the pointer's second half is no head */
+		else if (linked_at(at))
+			return at;
+	}
+	return 0;
+}
+
+static void add_lists(struct layout *lay, uint64_t head0, uint16_t stride,
+		      uint64_t permanent, uint64_t interp)
+{
+	struct layout_gc *gc = &lay->gc[lay->gc_count++];
+
+	for (unsigned i = 0; i < 3; i++)
+		gc->heads[i] = head0 + i * stride;
+	gc->heads[3] = permanent;
+	gc->interp = interp;
+}
+
+static void try_collecting(struct cpython *py, uint64_t at)
+{
+	int value;
+
+	if (peek_safe(at, &value, sizeof(value)) && (value == 0 || value == 1))
+		py->lay.collecting = at;
+}
+
+/*
+ * The int `collecting` lies just before the object pointers `garbage` and
+ * `callbacks` (two lists) in 3.7-3.14; in 3.15 one word earlier.  Up to 3.12 these
+ * may be NULL until somebody imports gc: then by offset (pycore_gc.h and before it
+ * pycore_pymem.h, mem.h).
+ */
+static void find_collecting(struct cpython *py, uint64_t head0, uint16_t stride)
+{
+	uint64_t list = CPYTHON_ADDR(py, list_type), word[2], after;
+	unsigned back = cpython_since(py, 15) ? 16 : 8;
+
+	for (uint64_t at = head0 + 72; at < head0 + 400; at += 4) {
+		if (!peek_safe(at, word, sizeof(word)))
+			return;
+		if (!probe_exact(py, word[0], list) || !probe_exact(py, word[1], list))
+			continue;
+		try_collecting(py, at - back);
+		return;
+	}
+	if (!cpython_since(py, 7) || cpython_since(py, 14))
+		return;
+	/* heads, pointer to generation 0, permanent generation, statistics */
+	after = head0 + 4ULL * stride + (stride == 48 ? 16 : 8) + 72;
+	if (peek_safe(after + 8, word, sizeof(word)) &&
+	    (!word[0] || probe_exact(py, word[0], list)) &&
+	    (!word[1] || probe_exact(py, word[1], list)))
+		try_collecting(py, after);
+}
+
+/* Where to look: bases in order of likelihood, by version. */
+static uint64_t search_all(const struct cpython *py, uint64_t interp, uint16_t stride)
+{
+	uint64_t found, word;
+
+	if (py->sym.gc_generation0 &&
+	    peek_safe64(CPYTHON_ADDR(py, gc_generation0), &word) && linked_at(word))
+		return word;
+	if (!cpython_since(py, 9) && py->sym.runtime)
+		return search(py, CPYTHON_ADDR(py, runtime), stride);
+	found = interp ? search(py, interp, stride) : 0;
+	if (!found && py->sym.runtime)
+		found = search(py, CPYTHON_ADDR(py, runtime), stride);
+	return found;
+}
+
+int probe_gc(struct cpython *py, char *err, size_t err_size)
+{
+	union {
+		void *p;
+		uint64_t (*fn)(void);
+	} head = { py->sym.interp_head };
+	union {
+		void *p;
+		uint64_t (*fn)(void);
+	} main_of = { py->sym.interp_main };
+	union {
+		void *p;
+		uint64_t (*fn)(uint64_t);
+	} next = { py->sym.interp_next };
+	struct layout *lay = &py->lay;
+	uint64_t interp, first, head0, permanent;
+	uint16_t stride;
+
+	lay->gc_head = find_gc_head(py);
+	if (!lay->gc_head) {
+		snprintf(err, err_size,
+			 "the garbage collector's header of this CPython (%.40s) "
+			 "is not understood",
+			 py->version_text);
+		return -ENOTSUP;
+	}
+	stride = stride_of(lay->gc_head);
+	interp = main_of.p ? main_of.fn() : head.fn();
+	head0 = search_all(py, interp, stride);
+	if (!head0) {
+		snprintf(err, err_size,
+			 "the garbage collector's lists of this CPython (%.40s) "
+			 "were not found",
+			 py->version_text);
+		return -ENOTSUP;
+	}
+	permanent = cpython_since(py, 7) ? find_permanent(head0, stride) : 0;
+	add_lists(lay, head0, stride, permanent, cpython_since(py, 9) ? interp : 0);
+	find_collecting(py, head0, stride);
+	if (!cpython_since(py, 9))
+		return 0;
+	first = head.fn();
+	for (uint64_t i = first; i; i = next.fn(i)) {
+		uint64_t shift = i - interp;
+
+		if (i == interp)
+			continue;
+		if (lay->gc_count == LAYOUT_INTERPS || !linked_at(head0 + shift) ||
+		    !linked_at(head0 + shift + stride) ||
+		    !linked_at(head0 + shift + 2 * stride))
+			lay->gc_unknown++;
+		else
+			add_lists(lay, head0 + shift, stride,
+				  permanent ? permanent + shift : 0, i);
+	}
+	return 0;
+}
+
+/* From 3.9 on each interpreter collects for itself, and has a word of its own. */
+bool cpython_collecting(const struct cpython *py)
+{
+	const struct layout *lay = &py->lay;
+
+	for (uint32_t i = 0; i < lay->gc_count && lay->collecting; i++) {
+		const uint64_t at =
+			lay->collecting + lay->gc[i].interp - lay->gc[0].interp;
+		int value;
+
+		if (peek_safe(at, &value, sizeof(value)) && value != 0)
+			return true;
+	}
+	return false;
+}
