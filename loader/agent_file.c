@@ -55,8 +55,8 @@ int agent_file_find(struct agent_file *ret, char error[512])
 			 "name the agent with PYMEM_AGENT=/path/" AGENT_NAME);
 		return -1;
 	}
-	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-		snprintf(path, sizeof path, "%s/%s/" AGENT_NAME, dir, places[i]);
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		snprintf(path, sizeof(path), "%s/%s/" AGENT_NAME, dir, places[i]);
 		if (access(path, R_OK) == 0 && realpath(path, ret->path))
 			return 0;
 	}
@@ -106,27 +106,27 @@ static void trim(struct agent_file *file)
 	Elf64_Phdr segment;
 	uint64_t end = 0;
 
-	if (file->size < sizeof head)
+	if (file->size < sizeof(head))
 		return;
-	memcpy(&head, file->data, sizeof head);
-	if (head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_phentsize != sizeof segment ||
+	memcpy(&head, file->data, sizeof(head));
+	if (head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_phentsize != sizeof(segment) ||
 	    head.e_phoff > file->size ||
-	    head.e_phnum > (file->size - head.e_phoff) / sizeof segment)
+	    head.e_phnum > (file->size - head.e_phoff) / sizeof(segment))
 		return;
 	for (unsigned i = 0; i < head.e_phnum; i++) {
-		memcpy(&segment, (char *)file->data + head.e_phoff + i * sizeof segment,
-		       sizeof segment);
+		memcpy(&segment, (char *)file->data + head.e_phoff + i * sizeof(segment),
+		       sizeof(segment));
 		if (segment.p_offset > file->size ||
 		    segment.p_filesz > file->size - segment.p_offset)
 			return;
 		if (segment.p_offset + segment.p_filesz > end)
 			end = segment.p_offset + segment.p_filesz;
 	}
-	if (end < head.e_phoff + head.e_phnum * sizeof segment)
+	if (end < head.e_phoff + head.e_phnum * sizeof(segment))
 		return;
 	head.e_shoff = 0;
 	head.e_shnum = head.e_shstrndx = 0;
-	memcpy(file->data, &head, sizeof head);
+	memcpy(file->data, &head, sizeof(head));
 	file->size = (size_t)end;
 }
 

@@ -44,7 +44,7 @@ static void say(const struct capture *c, const char *format, ...)
 	if (!c->job->log)
 		return;
 	va_start(args, format);
-	vsnprintf(line, sizeof line, format, args);
+	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
 	c->job->log(c->job->log_arg, line);
 }
@@ -52,7 +52,7 @@ static void say(const struct capture *c, const char *format, ...)
 /* Adds a sentence to the note, cut to its room. */
 static void note(struct capture_result *ret, const char *text)
 {
-	const size_t used = strlen(ret->note), room = sizeof ret->note - used;
+	const size_t used = strlen(ret->note), room = sizeof(ret->note) - used;
 
 	if (*text && room > 3)
 		snprintf(ret->note + used, room, "%s%.*s", used ? "; " : "",
@@ -64,9 +64,9 @@ static void fill_start(struct capture *c)
 	const struct load_options *o = c->job->options;
 	struct pymem_start *s = &c->inject.start;
 
-	memcpy(s->magic, PYMEM_START_MAGIC, sizeof s->magic);
+	memcpy(s->magic, PYMEM_START_MAGIC, sizeof(s->magic));
 	s->version = PYMEM_START_VERSION;
-	s->size = sizeof *s;
+	s->size = sizeof(*s);
 	s->configured = 1;
 	s->control_fd = s->command_fd = s->stream_fd = -1;
 	s->flags = (o->no_fork ? PYMEM_START_NO_FORK : 0) |
@@ -76,10 +76,10 @@ static void fill_start(struct capture *c)
 	s->child_timeout_s = (uint32_t)((o->timeout_ns + 999999999) / 1000000000);
 	s->value_limit = o->value_limit;
 	s->max_memory = o->max_memory;
-	if (getrandom(&s->seed, sizeof s->seed, 0) != sizeof s->seed)
+	if (getrandom(&s->seed, sizeof(s->seed), 0) != sizeof(s->seed))
 		s->seed = receive_now();
 	if (c->job->probes)
-		snprintf(s->probes, sizeof s->probes, "%s", c->job->probes);
+		snprintf(s->probes, sizeof(s->probes), "%s", c->job->probes);
 }
 
 static void fill_inject(struct capture *c)
@@ -148,7 +148,7 @@ static void clear_away(struct capture *c)
 	if (inject_remove(c->job->pid, &c->inject, &err) == 0 || err.code == LOAD_E_GONE)
 		return;
 	note(c->ret,
-	     text_printable(text, sizeof text, c->left.text, strlen(c->left.text)));
+	     text_printable(text, sizeof(text), c->left.text, strlen(c->left.text)));
 }
 
 static int inject(struct capture *c, struct injection *in)
@@ -232,7 +232,7 @@ static void take_numbers(struct capture *c)
 static bool skip_crashed(struct capture *c)
 {
 	char *list = c->inject.start.skip_types;
-	const size_t room = sizeof c->inject.start.skip_types;
+	const size_t room = sizeof(c->inject.start.skip_types);
 	const char *type = c->got.crash_type;
 	size_t used = 0;
 
@@ -249,9 +249,9 @@ static bool skip_crashed(struct capture *c)
 	memcpy(list + used, type, strlen(type) + 1);
 	list[used + strlen(type) + 1] = '\0';
 	char text[600];
-	text_printable(text, sizeof text, type, strlen(type));
+	text_printable(text, sizeof(text), type, strlen(type));
 	const size_t n = strlen(c->ret->skipped);
-	snprintf(c->ret->skipped + n, sizeof c->ret->skipped - n, "%s%s", n ? ", " : "",
+	snprintf(c->ret->skipped + n, sizeof(c->ret->skipped) - n, "%s%s", n ? ", " : "",
 		 text);
 	c->ret->retries++;
 	say(c, "the walk crashed on %s: again without its references", text);
@@ -278,13 +278,13 @@ static bool copy_may_work(const struct capture *c)
 	    c->method == LOAD_METHOD_EXTERNAL)
 		return false;
 	if (!c->injected)
-		return c->error.code < sizeof by_error / sizeof *by_error &&
+		return c->error.code < sizeof(by_error) / sizeof(*by_error) &&
 			by_error[c->error.code];
 	if (c->got.gone || c->job->part->state.objects > 0)
 		return false;
 	if (c->got.stop == RECEIVE_GIL || c->got.stop == RECEIVE_NO_HELLO)
 		return true;
-	return c->got.failed && c->got.fail < sizeof by_fail / sizeof *by_fail &&
+	return c->got.failed && c->got.fail < sizeof(by_fail) / sizeof(*by_fail) &&
 		by_fail[c->got.fail];
 }
 
@@ -300,7 +300,7 @@ static void run_tries(struct capture *c)
 		if (cancelled(c) || !copy_may_work(c))
 			return;
 		capture_words_error(c->injected ? NULL : &c->error, &c->got, c->job, text,
-				    sizeof text);
+				    sizeof(text));
 		note(c->ret, "the agent's way failed, so a frozen copy was walked");
 		note(c->ret, text);
 		c->method = LOAD_METHOD_EXTERNAL;
@@ -322,7 +322,7 @@ static void judge(struct capture *c)
 		(cancelled(c) || c->got.stop == RECEIVE_CANCELLED);
 	if (ret->status != CAPTURE_COMPLETE)
 		capture_words_error(c->injected ? NULL : &c->error, &c->got, c->job,
-				    ret->error, sizeof ret->error);
+				    ret->error, sizeof(ret->error));
 	if (!ret->consistent && ret->status != CAPTURE_FAILED)
 		note(ret,
 		     "best effort: a thread may have been changing objects when the copy "
@@ -334,8 +334,8 @@ void capture_run(const struct capture_job *job, struct capture_result *ret)
 	struct capture c = { .job = job, .ret = ret, .method = job->plan->method };
 
 	*ret = (struct capture_result){ .pid = job->pid };
-	snprintf(ret->python, sizeof ret->python, "%s", job->plan->python);
-	snprintf(ret->name, sizeof ret->name, "%s", job->plan->name);
+	snprintf(ret->python, sizeof(ret->python), "%s", job->plan->python);
+	snprintf(ret->name, sizeof(ret->name), "%s", job->plan->name);
 	ret->predicted_pause_ns = job->plan->pause_ns;
 	fill_inject(&c);
 	run_tries(&c);
@@ -347,7 +347,7 @@ void capture_run(const struct capture_job *job, struct capture_result *ret)
 			job->part->error = r;
 			ret->status = CAPTURE_FAILED;
 			capture_words_error(NULL, &c.got, job, ret->error,
-					    sizeof ret->error);
+					    sizeof(ret->error));
 		}
 	}
 	ret->bytes = job->part->written;

@@ -33,15 +33,16 @@ static const char *const fail_remedies[] = {
 
 static const char *remedy_of(uint32_t fail)
 {
-	return fail < sizeof fail_remedies / sizeof *fail_remedies ? fail_remedies[fail] :
-								     NULL;
+	return fail < sizeof(fail_remedies) / sizeof(*fail_remedies) ?
+		fail_remedies[fail] :
+		NULL;
 }
 
 static void thread_name(pid_t pid, int tid, char *ret, size_t size)
 {
 	char path[64];
 
-	snprintf(path, sizeof path, "/proc/%d/task/%d/comm", (int)pid, tid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)pid, tid);
 	char *text = proc_read(path, 256, NULL);
 	if (text)
 		text[strcspn(text, "\n")] = '\0';
@@ -62,7 +63,7 @@ void capture_words_gil_holder(pid_t pid, char *ret, size_t size)
 	target_close(&target);
 	if (!holder)
 		return;
-	thread_name(pid, holder, name, sizeof name);
+	thread_name(pid, holder, name, sizeof(name));
 	snprintf(ret, size, "thread %d (%s)", (int)holder, name);
 }
 
@@ -83,7 +84,7 @@ static void crash_words(const struct receive_result *got, char *ret, size_t size
 {
 	char type[300];
 
-	text_printable(type, sizeof type, got->crash_type, strlen(got->crash_type));
+	text_printable(type, sizeof(type), got->crash_type, strlen(got->crash_type));
 	if (got->crash_signal == SIGALRM) {
 		snprintf(ret, size,
 			 "the copy hung while it walked %s%s; the process itself is "

@@ -28,7 +28,7 @@ static bool folder_of(pid_t pid, char *ret, size_t size)
 	size_t length = 0;
 	bool found = false;
 
-	snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
 	char *text = proc_read(path, 4 << 20, &length);
 	for (size_t i = 0; text && i < length; i += strlen(text + i) + 1) {
 		if (strncmp(text + i, VARIABLE, strlen(VARIABLE)) == 0) {
@@ -54,10 +54,10 @@ static int connect_in(const char *dir, pid_t inner)
 
 	if (folder < 0)
 		return -1;
-	snprintf(to.sun_path, sizeof to.sun_path, "/proc/self/fd/%d/%d.sock", folder,
+	snprintf(to.sun_path, sizeof(to.sun_path), "/proc/self/fd/%d/%d.sock", folder,
 		 (int)inner);
 	const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	const bool ok = fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0;
+	const bool ok = fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0;
 	close(folder);
 	if (ok)
 		return fd;
@@ -70,7 +70,7 @@ static int connect_in(const char *dir, pid_t inner)
 static bool peer_is(int fd, pid_t pid)
 {
 	struct ucred peer;
-	socklen_t size = sizeof peer;
+	socklen_t size = sizeof(peer);
 
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
 		peer.pid == pid;
@@ -87,8 +87,8 @@ int control_connect(pid_t pid)
 		return -1;
 	const pid_t inner = process_inner_pid(&process);
 	int fd = -1;
-	if (folder_of(pid, dir, sizeof dir)) {
-		snprintf(path, sizeof path, "/proc/%d/root%s", (int)pid, dir);
+	if (folder_of(pid, dir, sizeof(dir))) {
+		snprintf(path, sizeof(path), "/proc/%d/root%s", (int)pid, dir);
 		fd = connect_in(path, inner);
 		if (fd < 0) /* root is hidden from us, the folder perhaps isn't */
 			fd = connect_in(dir, inner);
@@ -110,18 +110,18 @@ static int send_start(int fd, const struct pymem_start *start, const int ends[2]
 		char room[CMSG_SPACE(2 * sizeof(int))];
 	} control = { .room = { 0 } };
 	struct iovec io = { .iov_base = (void *)(uintptr_t)start,
-			    .iov_len = sizeof *start };
+			    .iov_len = sizeof(*start) };
 	struct msghdr message = { .msg_iov = &io,
 				  .msg_iovlen = 1,
 				  .msg_control = control.room,
-				  .msg_controllen = sizeof control.room };
+				  .msg_controllen = sizeof(control.room) };
 	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
 
 	head->cmsg_level = SOL_SOCKET;
 	head->cmsg_type = SCM_RIGHTS;
 	head->cmsg_len = CMSG_LEN(2 * sizeof(int));
 	memcpy(CMSG_DATA(head), ends, 2 * sizeof(int));
-	return sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)sizeof *start ? 0 : -1;
+	return sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)sizeof(*start) ? 0 : -1;
 }
 
 /* The agent's answer: 0 or a negative errno. */
@@ -136,7 +136,7 @@ static int read_answer(int fd)
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return -ETIMEDOUT;
-	if (recv(fd, &answer, sizeof answer, 0) != sizeof answer)
+	if (recv(fd, &answer, sizeof(answer), 0) != sizeof(answer))
 		return -EPIPE;
 	return answer;
 }
@@ -170,7 +170,7 @@ int control_start(int fd, pid_t pid, const struct pymem_start *start,
 	struct pymem_start block = *start;
 	int messages[2], stream[2];
 
-	if (getrandom(&block.nonce, sizeof block.nonce, 0) != sizeof block.nonce)
+	if (getrandom(&block.nonce, sizeof(block.nonce), 0) != sizeof(block.nonce))
 		return load_fail(err, LOAD_E_SYSTEM, errno, "no random number");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, messages) < 0)
 		return load_fail(err, LOAD_E_SYSTEM, errno, "no socket: %s",

@@ -43,8 +43,8 @@ static bool number_in(const char *dir, const char *name, uint64_t *ret)
 {
 	char path[800], buf[64];
 
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	if (slurp(path, buf, sizeof buf) <= 0)
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (slurp(path, buf, sizeof(buf)) <= 0)
 		return false;
 	if (!isdigit((unsigned char)buf[0])) {
 		*ret = UINT64_MAX;
@@ -115,7 +115,7 @@ static bool find_mount(FILE *mounts, const char *fstype, const char *controller,
 	char line[4096];
 
 	rewind(mounts);
-	while (fgets(line, sizeof line, mounts)) {
+	while (fgets(line, sizeof(line), mounts)) {
 		char type[64], options[1024];
 		const char *dash = strstr(line, " - ");
 		if (!dash || sscanf(line, "%*s %*s %*s %511s %511s", base, mount) != 2 ||
@@ -136,7 +136,7 @@ static void add_level(struct headroom_watch *w, const char *dir, bool v2, bool p
 	if (w->count == HEADROOM_LEVELS)
 		return;
 	struct headroom_level *level = &w->levels[w->count++];
-	snprintf(level->dir, sizeof level->dir, "%s", dir);
+	snprintf(level->dir, sizeof(level->dir), "%s", dir);
 	level->v2 = v2;
 	level->pids = pids;
 }
@@ -152,8 +152,8 @@ static void add_chain(struct headroom_watch *w, const char *mount, const char *b
 	 * mount itself, which is an ancestor or the process's own group. */
 	const bool below = strncmp(path, base, n) == 0 &&
 		(path[n] == '/' || path[n] == '\0') && !strstr(path, "/..");
-	const size_t top = (size_t)snprintf(dir, sizeof dir, "%s%s", w->root, mount);
-	if (top >= sizeof dir || strlen(dir) + strlen(path) >= sizeof w->levels[0].dir)
+	const size_t top = (size_t)snprintf(dir, sizeof(dir), "%s%s", w->root, mount);
+	if (top >= sizeof(dir) || strlen(dir) + strlen(path) >= sizeof(w->levels[0].dir))
 		return;
 	if (below)
 		strcat(dir, path + n);
@@ -173,12 +173,12 @@ void headroom_open(struct headroom_watch *ret, const char *root, pid_t pid)
 	char path[400], line[2048], mount[512], base[512];
 
 	*ret = (struct headroom_watch){ 0 };
-	snprintf(ret->root, sizeof ret->root, "%s", root);
-	snprintf(path, sizeof path, "%s/proc/self/mountinfo", root);
+	snprintf(ret->root, sizeof(ret->root), "%s", root);
+	snprintf(path, sizeof(path), "%s/proc/self/mountinfo", root);
 	FILE *mounts = fopen(path, "re");
-	snprintf(path, sizeof path, "%s/proc/%d/cgroup", root, (int)pid);
+	snprintf(path, sizeof(path), "%s/proc/%d/cgroup", root, (int)pid);
 	FILE *groups = fopen(path, "re");
-	while (mounts && groups && fgets(line, sizeof line, groups)) {
+	while (mounts && groups && fgets(line, sizeof(line), groups)) {
 		line[strcspn(line, "\n")] = '\0';
 		char *controllers = strchr(line, ':');
 		char *group = controllers ? strchr(controllers + 1, ':') : NULL;
@@ -230,8 +230,8 @@ static void read_memory(const struct headroom_level *level, const char *root,
 	    !number_in(level->dir, level->v2 ? "memory.current" : "memory.usage_in_bytes",
 		       &used))
 		return;
-	snprintf(path, sizeof path, "%s/memory.stat", level->dir);
-	if (slurp(path, stat, sizeof stat) > 0) {
+	snprintf(path, sizeof(path), "%s/memory.stat", level->dir);
+	if (slurp(path, stat, sizeof(stat)) > 0) {
 		const uint64_t cache =
 			keyed(stat, level->v2 ? "inactive_file" : "total_inactive_file");
 		used -= cache < used ? cache : used;
@@ -242,7 +242,7 @@ static void read_memory(const struct headroom_level *level, const char *root,
 	ret->free = left;
 	ret->limit = limit;
 	ret->cgroup = true;
-	snprintf(ret->where, sizeof ret->where, "cgroup %s", level->dir + strlen(root));
+	snprintf(ret->where, sizeof(ret->where), "cgroup %s", level->dir + strlen(root));
 }
 
 void headroom_read(const struct headroom_watch *watch, struct headroom *ret)
@@ -253,8 +253,8 @@ void headroom_read(const struct headroom_watch *watch, struct headroom *ret)
 				  .limit = UINT64_MAX,
 				  .tasks = UINT64_MAX };
 	strcpy(ret->where, "this machine");
-	snprintf(path, sizeof path, "%s/proc/meminfo", watch->root);
-	if (slurp(path, info, sizeof info) > 0) {
+	snprintf(path, sizeof(path), "%s/proc/meminfo", watch->root);
+	if (slurp(path, info, sizeof(info)) > 0) {
 		ret->free = keyed(info, "MemAvailable") * 1024;
 		ret->limit = keyed(info, "MemTotal") * 1024;
 	}

@@ -40,7 +40,7 @@ static bool has_trigger(void)
 		"PYMEM_AT_EXIT", "PYMEM_ON_MEMORY_ERROR", "PYMEM_CONTROL",
 	};
 
-	for (size_t i = 0; i < sizeof triggers / sizeof *triggers; i++) {
+	for (size_t i = 0; i < sizeof(triggers) / sizeof(*triggers); i++) {
 		if (getenv(triggers[i]))
 			return true;
 	}
@@ -72,9 +72,9 @@ static int offer_output(const struct load_options *o, char error[512])
 		return -1;
 	}
 	if (name[0] == '/') {
-		snprintf(path, sizeof path, "%s", name);
-	} else if (getcwd(cwd, sizeof cwd)) {
-		snprintf(path, sizeof path, "%s/%s", cwd, name);
+		snprintf(path, sizeof(path), "%s", name);
+	} else if (getcwd(cwd, sizeof(cwd))) {
+		snprintf(path, sizeof(path), "%s/%s", cwd, name);
 	} else {
 		snprintf(error, 512, "cannot tell the current folder: %s",
 			 strerror(errno));
@@ -101,12 +101,12 @@ int launch(const struct load_options *o, const struct agent_file *agent, char er
 	if (o->no_values)
 		r |= offer("PYMEM_VALUES", "0");
 	if (o->value_limit) { /* there 1 is a yes */
-		snprintf(number, sizeof number, "%u",
+		snprintf(number, sizeof(number), "%u",
 			 o->value_limit > 1 ? o->value_limit : 2);
 		r |= offer("PYMEM_VALUES", number);
 	}
 	if (o->every_ns) {
-		snprintf(number, sizeof number, "%" PRIu64 "ms", o->every_ns / 1000000);
+		snprintf(number, sizeof(number), "%" PRIu64 "ms", o->every_ns / 1000000);
 		r |= offer("PYMEM_INTERVAL", number);
 	}
 	if (!has_trigger())

@@ -18,7 +18,7 @@ static void become_viewer(const char *viewer, const char *compare, const char *n
 			  int fd)
 {
 	char number[16];
-	snprintf(number, sizeof number, "%d", fd);
+	snprintf(number, sizeof(number), "%d", fd);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGHUP, SIG_DFL);
@@ -135,7 +135,7 @@ static ssize_t push(const struct live *live, const char *data, size_t size)
 static bool pump_some(struct live *live)
 {
 	char buf[65536];
-	size_t want = sizeof buf, done = 0;
+	size_t want = sizeof(buf), done = 0;
 
 	if (want > live->have - live->sent)
 		want = (size_t)(live->have - live->sent);

@@ -47,7 +47,7 @@ static int catch_signals(void)
 
 	if (pipe2(cancel_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -1;
-	for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) {
+	for (size_t i = 0; i < sizeof(caught) / sizeof(*caught); i++) {
 		if (sigaction(caught[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
 			sigaction(caught[i], &action, NULL);
 	}
@@ -115,7 +115,7 @@ static int run_session(struct session *s)
 	char error[512];
 
 	if (o->snapshot && access(o->snapshot, R_OK) < 0) {
-		snprintf(error, sizeof error,
+		snprintf(error, sizeof(error),
 			 "cannot read the snapshot %.300s to compare with: "
 			 "%s",
 			 o->snapshot, strerror(errno));

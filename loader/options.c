@@ -79,7 +79,7 @@ static const struct option_row option_rows[] = {
 	{ 'h', "help", NULL, "show this help" },
 	{ OPT_VERSION, "version", NULL, "show the version" },
 };
-enum { ROWS = sizeof option_rows / sizeof *option_rows };
+enum { ROWS = sizeof(option_rows) / sizeof(*option_rows) };
 
 void options_help(FILE *out)
 {
@@ -96,9 +96,9 @@ void options_help(FILE *out)
 			continue;
 		}
 		if (row->code < 256)
-			snprintf(left, sizeof left, "-%c, --%s", row->code, row->name);
+			snprintf(left, sizeof(left), "-%c, --%s", row->code, row->name);
 		else
-			snprintf(left, sizeof left, "    --%s", row->name);
+			snprintf(left, sizeof(left), "    --%s", row->name);
 		if (row->argument) {
 			strcat(left, " ");
 			strcat(left, row->argument);
@@ -157,7 +157,7 @@ int options_time(const char *text, uint64_t *ret)
 	const double v = strtod(text, &end);
 	if (end == text || errno || !isfinite(v) || v < 0)
 		return -1;
-	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
 		if (strcmp(end, units[i].unit) != 0)
 			continue;
 		if (v * units[i].ns >= 9.2e18)
@@ -473,8 +473,8 @@ enum options_verdict options_parse(int argc, char **argv, struct load_options *r
 		.timeout_ns = 600ull * 1000000000,
 		.gil_timeout_ns = 5ull * 1000000000,
 	};
-	ret->pids = calloc((size_t)argc + 1, sizeof *ret->pids);
-	ret->spelled = calloc((size_t)argc + 1, sizeof *ret->spelled);
+	ret->pids = calloc((size_t)argc + 1, sizeof(*ret->pids));
+	ret->spelled = calloc((size_t)argc + 1, sizeof(*ret->spelled));
 	if (!ret->pids || !ret->spelled || spell_out(argc, argv, ret) < 0) {
 		wrong(error, "out of memory");
 		options_free(ret);

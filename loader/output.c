@@ -32,13 +32,13 @@ static int expand(char *dst, size_t size, const char *name, uint64_t number, int
 	size_t used = 0;
 
 	for (const char *s = name; *s; s++) {
-		snprintf(piece, sizeof piece, "%c", *s);
+		snprintf(piece, sizeof(piece), "%c", *s);
 		if (s[0] == '%' && s[1] && strchr("npt%", s[1])) {
 			s++;
 			if (*s == 'n')
-				snprintf(piece, sizeof piece, "%03" PRIu64, number);
+				snprintf(piece, sizeof(piece), "%03" PRIu64, number);
 			else if (*s == 'p')
-				snprintf(piece, sizeof piece, "%d", pid);
+				snprintf(piece, sizeof(piece), "%d", pid);
 			else if (*s == 't')
 				stamp(piece);
 		}
@@ -70,9 +70,9 @@ static void temporary_name(struct output *out, int tries)
 	const char *slash = strrchr(out->name, '/');
 	uint64_t r = 0;
 
-	if (getrandom(&r, sizeof r, 0) != sizeof r)
+	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
 		r = (uint64_t)getpid() << 32 ^ (uint64_t)tries;
-	snprintf(out->temporary, sizeof out->temporary, "%.*s.pymem-%016" PRIx64 ".part",
+	snprintf(out->temporary, sizeof(out->temporary), "%.*s.pymem-%016" PRIx64 ".part",
 		 slash ? (int)(slash - out->name + 1) : 0, out->name, r);
 }
 
@@ -80,7 +80,7 @@ static int open_temporary(struct output *out, char error[512])
 {
 	char dir[PATH_MAX];
 
-	folder_of(dir, sizeof dir, out->name);
+	folder_of(dir, sizeof(dir), out->name);
 	out->seekable = true;
 	out->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	out->unnamed = out->fd >= 0;
@@ -105,7 +105,7 @@ static int name_temporary(struct output *out)
 {
 	char self[64];
 
-	snprintf(self, sizeof self, "/proc/self/fd/%d", out->fd);
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", out->fd);
 	for (int tries = 0; tries < 100; tries++) {
 		temporary_name(out, tries);
 		if (linkat(AT_FDCWD, self, AT_FDCWD, out->temporary, AT_SYMLINK_FOLLOW) ==
@@ -127,7 +127,7 @@ static int make_name(struct output *out, const char *name, uint64_t number, int 
 {
 	if (name) {
 		if (!*name ||
-		    expand(out->name, sizeof out->name, name, number, pid) < 0) {
+		    expand(out->name, sizeof(out->name), name, number, pid) < 0) {
 			snprintf(error, 512, "the name of the output file is %s",
 				 *name ? "too long" : "empty");
 			return -1;
@@ -143,7 +143,7 @@ static int make_name(struct output *out, const char *name, uint64_t number, int 
 	}
 	char when[32];
 	stamp(when);
-	snprintf(out->name, sizeof out->name, FOLDER "/pymem-snapshot-%s.pymem", when);
+	snprintf(out->name, sizeof(out->name), FOLDER "/pymem-snapshot-%s.pymem", when);
 	out->chosen = true;
 	return 0;
 }
@@ -195,14 +195,14 @@ static int place_new(struct output *out)
 	char stem[PATH_MAX];
 	const size_t n = strlen(out->name) - strlen(".pymem");
 
-	snprintf(stem, sizeof stem, "%.*s", (int)n, out->name);
+	snprintf(stem, sizeof(stem), "%.*s", (int)n, out->name);
 	for (int i = 2; link(out->temporary, out->name) < 0; i++) {
 		if (errno == EPERM || errno == ENOSYS || errno == EOPNOTSUPP)
 			return rename(out->temporary, out->name); /* no links there */
 		if (errno != EEXIST || i > 1000)
 			return -1;
-		if (snprintf(out->name, sizeof out->name, "%s-%d.pymem", stem, i) >=
-		    (int)sizeof out->name)
+		if (snprintf(out->name, sizeof(out->name), "%s-%d.pymem", stem, i) >=
+		    (int)sizeof(out->name))
 			return -1;
 	}
 	return unlink(out->temporary);
@@ -212,7 +212,7 @@ static int sync_folder(const char *name)
 {
 	char dir[PATH_MAX];
 
-	folder_of(dir, sizeof dir, name);
+	folder_of(dir, sizeof(dir), name);
 	const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return 0; /* a folder one may write but not read: nothing to be done */
@@ -277,7 +277,7 @@ static int scratch_in(const char *dir)
 
 	if (fd >= 0)
 		return fd;
-	snprintf(path, sizeof path, "%s/.pymem-XXXXXX", dir);
+	snprintf(path, sizeof(path), "%s/.pymem-XXXXXX", dir);
 	fd = mkostemp(path, O_CLOEXEC);
 	if (fd >= 0)
 		unlink(path);
@@ -291,7 +291,7 @@ int output_scratch(const char *beside, char error[512])
 	int fd = -1;
 
 	if (beside) {
-		folder_of(dir, sizeof dir, beside);
+		folder_of(dir, sizeof(dir), beside);
 		fd = scratch_in(dir);
 	}
 	if (fd < 0 && tmp && *tmp)
@@ -330,7 +330,7 @@ int output_append(int to, int from)
 	off_t at = 0;
 
 	for (;;) {
-		const ssize_t n = pread(from, buf, sizeof buf, at);
+		const ssize_t n = pread(from, buf, sizeof(buf), at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)

@@ -142,7 +142,7 @@ int part_finish(struct part *part, const struct snap_fact *facts, size_t count)
 	part->held_size = 0;
 	if (r < 0)
 		return r;
-	const long n = snap_facts_block(block, sizeof block, facts, count);
+	const long n = snap_facts_block(block, sizeof(block), facts, count);
 	if (n < 0)
 		return (int)n;
 	r = snap_indexer_feed(part->indexer, block, (size_t)n);

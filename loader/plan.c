@@ -26,8 +26,8 @@ static void warn(struct plan *plan, const char *format, ...)
 	if (plan->warning_count == PLAN_WARNINGS)
 		return;
 	va_start(args, format);
-	vsnprintf(plan->warnings[plan->warning_count++], sizeof plan->warnings[0], format,
-		  args);
+	vsnprintf(plan->warnings[plan->warning_count++], sizeof(plan->warnings[0]),
+		  format, args);
 	va_end(args);
 }
 
@@ -41,7 +41,7 @@ static void refuse(struct plan *plan, const char *format, ...)
 	if (plan->refusal[0])
 		return;
 	va_start(args, format);
-	vsnprintf(plan->refusal, sizeof plan->refusal, format, args);
+	vsnprintf(plan->refusal, sizeof(plan->refusal), format, args);
 	va_end(args);
 }
 
@@ -53,7 +53,7 @@ static void read_memory(struct plan *plan)
 {
 	char path[64];
 
-	snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)plan->pid);
+	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)plan->pid);
 	char *text = proc_read(path, 65536, NULL);
 	const uint64_t none = UINT64_MAX;
 	if (text && proc_field(text, "Rss", 10, none) != none) {
@@ -64,7 +64,7 @@ static void read_memory(struct plan *plan)
 		return;
 	}
 	free(text);
-	snprintf(path, sizeof path, "/proc/%d/status", (int)plan->pid);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)plan->pid);
 	text = proc_read(path, 65536, NULL);
 	if (text) {
 		plan->rss = proc_field(text, "VmRSS", 10, 0) * 1024;
@@ -89,7 +89,7 @@ static void check_overcommit(struct plan *plan)
 	char *info = proc_read("/proc/meminfo", 65536, NULL);
 	char path[64];
 
-	snprintf(path, sizeof path, "/proc/%d/status", (int)plan->pid);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)plan->pid);
 	char *status = proc_read(path, 65536, NULL);
 	if (mode && info && status && mode[0] == '2') {
 		const uint64_t limit = proc_field(info, "CommitLimit", 10, 0);
@@ -194,7 +194,7 @@ static void check_exec(struct plan *plan, const struct load_options *o)
 	struct stat ours, theirs;
 	char path[64];
 
-	snprintf(path, sizeof path, "/proc/%d/exe", (int)plan->pid);
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)plan->pid);
 	if (!o->exec)
 		return;
 	const unsigned before = plan->warning_count;
@@ -212,9 +212,9 @@ static void take_target(struct plan *plan, const struct target *target)
 {
 	const struct process *p = &target->process;
 
-	text_printable(plan->name, sizeof plan->name, p->comm,
-		       strnlen(p->comm, sizeof p->comm));
-	snprintf(plan->python, sizeof plan->python, "%s", target->python.version);
+	text_printable(plan->name, sizeof(plan->name), p->comm,
+		       strnlen(p->comm, sizeof(p->comm)));
+	snprintf(plan->python, sizeof(plan->python), "%s", target->python.version);
 	plan->python[strcspn(plan->python, " ")] = '\0';
 	if (target->python.copies > 1)
 		warn(plan,
@@ -229,8 +229,8 @@ static void take_name(struct plan *plan)
 	struct load_error err;
 
 	if (process_read(plan->pid, &p, &err) == 0)
-		text_printable(plan->name, sizeof plan->name, p.comm,
-			       strnlen(p.comm, sizeof p.comm));
+		text_printable(plan->name, sizeof(plan->name), p.comm,
+			       strnlen(p.comm, sizeof(p.comm)));
 }
 
 int plan_make(pid_t pid, const struct load_options *options, struct plan *ret,

@@ -37,7 +37,7 @@ void progress_show(const char *label, const char *phase, uint64_t objects, uint6
 
 	if (!progress.tty || progress.muted)
 		return;
-	snprintf(line, sizeof line, "pymem-load: %s: %s%s%s objects, %s", label, phase,
+	snprintf(line, sizeof(line), "pymem-load: %s: %s%s%s objects, %s", label, phase,
 		 *phase ? ", " : "", text_count(count, objects), text_bytes(size, bytes));
 	/* Bytes, not columns: a phase is ASCII in practice; a wide one is cut early. */
 	const unsigned w = width() - 1;
@@ -72,7 +72,7 @@ void progress_log(void *arg, const char *line)
 
 	if (!progress.debug || progress.muted)
 		return;
-	text_printable(text, sizeof text, line, strlen(line));
+	text_printable(text, sizeof(text), line, strlen(line));
 	fprintf(stderr, "[%8.3f ms] %s%s%s\n", (double)t / 1e6,
 		arg ? (const char *)arg : "", arg ? ": " : "", text);
 }

@@ -51,7 +51,7 @@ static void debug(const struct receive *r, const char *format, ...)
 	if (!r->options->log)
 		return;
 	va_start(args, format);
-	vsnprintf(line, sizeof line, format, args);
+	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
 	r->options->log(r->options->log_arg, line);
 }
@@ -73,10 +73,10 @@ static void stop(struct receive *r, enum receive_stop why)
 		(r->options->in_copy ? 0 : or_default(r->options->grace_ns, 3 * SECOND));
 	const struct pymem_msg cancel = { .type = PYMEM_MSG_CANCEL,
 					  .nonce = r->in->nonce };
-	ssize_t n = send(r->in->command_fd, &cancel, sizeof cancel,
+	ssize_t n = send(r->in->command_fd, &cancel, sizeof(cancel),
 			 MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n < 0 && errno == ENOTSOCK) /* the pipes of an old kernel */
-		n = write(r->in->command_fd, &cancel, sizeof cancel);
+		n = write(r->in->command_fd, &cancel, sizeof(cancel));
 	debug(r, "cancel sent (reason %d): %s", (int)why, n < 0 ? strerror(errno) : "ok");
 }
 
@@ -85,7 +85,7 @@ static void ask_holder(struct receive *r)
 {
 	if (r->options->gil_holder && !r->ret->gil_holder[0])
 		r->options->gil_holder(r->in->pid, r->ret->gil_holder,
-				       sizeof r->ret->gil_holder);
+				       sizeof(r->ret->gil_holder));
 }
 
 static void on_failed(struct receive_result *ret, const struct pymem_msg *m,
@@ -94,7 +94,7 @@ static void on_failed(struct receive_result *ret, const struct pymem_msg *m,
 	ret->failed = true;
 	ret->fail = (uint32_t)m->a;
 	ret->fail_b = m->b;
-	text_printable(ret->fail_text, sizeof ret->fail_text, text, m->text_size);
+	text_printable(ret->fail_text, sizeof(ret->fail_text), text, m->text_size);
 }
 
 static void on_crash(struct receive_result *ret, const struct pymem_msg *m,
@@ -104,9 +104,9 @@ static void on_crash(struct receive_result *ret, const struct pymem_msg *m,
 	ret->crash_signal = m->a;
 	ret->crash_object = m->b;
 	ret->crash_address = m->c;
-	const size_t n = m->text_size < sizeof ret->crash_type ?
+	const size_t n = m->text_size < sizeof(ret->crash_type) ?
 		m->text_size :
-		sizeof ret->crash_type - 1;
+		sizeof(ret->crash_type) - 1;
 	memcpy(ret->crash_type, text, n);
 	ret->crash_type[n] = '\0';
 }
@@ -151,7 +151,7 @@ static void on_message(struct receive *r, const struct pymem_msg *m, const char 
 		r->gil_from = r->options->in_copy ? 0 : receive_now();
 		break;
 	case PYMEM_MSG_PHASE:
-		text_printable(ret->phase, sizeof ret->phase, text, m->text_size);
+		text_printable(ret->phase, sizeof(ret->phase), text, m->text_size);
 		r->next_progress = 0;
 		break;
 	case PYMEM_MSG_FORKED:
@@ -191,7 +191,7 @@ static void read_control(struct receive *r)
 		struct pymem_msg head;
 		char text[PYMEM_MSG_TEXT_MAX + 1];
 	} packet;
-	const ssize_t n = read(r->in->control_fd, &packet, sizeof packet);
+	const ssize_t n = read(r->in->control_fd, &packet, sizeof(packet));
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
@@ -202,8 +202,8 @@ static void read_control(struct receive *r)
 		return;
 	}
 	const struct pymem_msg *m = &packet.head;
-	if ((size_t)n < sizeof *m || m->text_size > PYMEM_MSG_TEXT_MAX ||
-	    (size_t)n < sizeof *m + m->text_size || m->nonce != r->in->nonce) {
+	if ((size_t)n < sizeof(*m) || m->text_size > PYMEM_MSG_TEXT_MAX ||
+	    (size_t)n < sizeof(*m) + m->text_size || m->nonce != r->in->nonce) {
 		debug(r, "a packet of %zd bytes is no message of this agent: ignored", n);
 		return;
 	}
@@ -216,7 +216,7 @@ static void read_control(struct receive *r)
 
 static void read_stream(struct receive *r)
 {
-	const ssize_t n = read(r->in->stream_fd, r->buf, sizeof r->buf);
+	const ssize_t n = read(r->in->stream_fd, r->buf, sizeof(r->buf));
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
@@ -246,7 +246,7 @@ static void watch_memory(struct receive *r, uint64_t now)
 	if (h.free >= r->options->headroom_min)
 		return;
 	r->ret->free_bytes = h.free;
-	memcpy(r->ret->where, h.where, sizeof r->ret->where);
+	memcpy(r->ret->where, h.where, sizeof(r->ret->where));
 	stop(r, RECEIVE_MEMORY);
 }
 

@@ -73,7 +73,7 @@ static int on_string(struct snap_sink *sink, uint32_t id, const char *text, size
 {
 	struct totals *t = (struct totals *)sink;
 
-	if (grow(&t->strings, &t->string_count, id, sizeof *t->strings) < 0)
+	if (grow(&t->strings, &t->string_count, id, sizeof(*t->strings)) < 0)
 		return -ENOMEM;
 	free(t->strings[id]);
 	t->strings[id] = strndup(text, size);
@@ -84,7 +84,7 @@ static int on_type(struct snap_sink *sink, const struct snap_type *type)
 {
 	struct totals *t = (struct totals *)sink;
 
-	if (grow(&t->types, &t->type_count, type->id, sizeof *t->types) < 0)
+	if (grow(&t->types, &t->type_count, type->id, sizeof(*t->types)) < 0)
 		return -ENOMEM;
 	t->types[type->id].name = type->name;
 	return 0;
@@ -111,7 +111,7 @@ static const struct snap_sink_ops totals_ops = {
 static struct snap_sink *on_begin(void *arg, uint32_t ordinal)
 {
 	struct reading *reading = arg;
-	struct totals *t = calloc(1, sizeof *t);
+	struct totals *t = calloc(1, sizeof(*t));
 
 	(void)ordinal;
 	if (!t)
@@ -162,8 +162,8 @@ static void tell(const struct drawing *d, const char *what, const char *name,
 {
 	char line[PATH_MAX + 400], safe[PATH_MAX];
 
-	text_printable(safe, sizeof safe, name, strlen(name));
-	snprintf(line, sizeof line, "%s %s%s%s", what, safe, *why ? ": " : "", why);
+	text_printable(safe, sizeof(safe), name, strlen(name));
+	snprintf(line, sizeof(line), "%s %s%s%s", what, safe, *why ? ": " : "", why);
 	d->said(d->arg, line);
 }
 
@@ -202,12 +202,12 @@ static void upload(const struct drawing *d, const char *picture)
 		return;
 	if (asprintf(&script, "%s \"$1\"", d->options->upload) < 0)
 		return;
-	memcpy(call, argv, sizeof argv);
+	memcpy(call, argv, sizeof(argv));
 	call[2] = script;
 	const int status = run(call);
 	free(script);
 	if (status != 0) {
-		snprintf(why, sizeof why, "the upload command ended with status %d",
+		snprintf(why, sizeof(why), "the upload command ended with status %d",
 			 status);
 		tell(d, "not uploaded:", picture, why);
 	}
@@ -233,13 +233,13 @@ static void draw_one(struct drawing *d, uint64_t pid, const char *type, bool bac
 	char picture[PATH_MAX], part[96], folder[PATH_MAX], number[24];
 	struct stat st;
 
-	snprintf(folder, sizeof folder, "%s", d->file);
-	file_part(part, sizeof part, type);
-	if (snprintf(picture, sizeof picture, "%s/%sref_%" PRIu64 "_%s.png",
+	snprintf(folder, sizeof(folder), "%s", d->file);
+	file_part(part, sizeof(part), type);
+	if (snprintf(picture, sizeof(picture), "%s/%sref_%" PRIu64 "_%s.png",
 		     dirname(folder), back ? "back" : "", pid,
-		     part) >= (int)sizeof picture)
+		     part) >= (int)sizeof(picture))
 		return;
-	snprintf(number, sizeof number, "%" PRIu64, pid);
+	snprintf(number, sizeof(number), "%" PRIu64, pid);
 	unlink(picture); /* an older one must not be taken for this one */
 	const char *const argv[] = {
 		d->viewer, "--graph", back ? "backrefs" : "refs",
@@ -279,7 +279,7 @@ static void draw_process(struct drawing *d, struct totals *t)
 	unsigned drawn = 0;
 
 	if (t->type_count)
-		qsort(t->types, t->type_count, sizeof *t->types, by_size);
+		qsort(t->types, t->type_count, sizeof(*t->types), by_size);
 	for (size_t i = 0; i < t->type_count && drawn < o->references; i++) {
 		if (t->types[i].count == 0)
 			continue;

@@ -22,9 +22,9 @@
 int session_init(struct session *s)
 {
 	s->count = s->options->pid_count;
-	s->plans = calloc(s->count, sizeof *s->plans);
-	s->results = calloc(s->count, sizeof *s->results);
-	s->parts = calloc(s->count, sizeof *s->parts);
+	s->plans = calloc(s->count, sizeof(*s->plans));
+	s->results = calloc(s->count, sizeof(*s->results));
+	s->parts = calloc(s->count, sizeof(*s->parts));
 	s->output.fd = -1;
 	s->live = LIVE_NONE;
 	s->has_viewer = agent_file_viewer(s->viewer) == 0;
@@ -75,14 +75,14 @@ static void plan_one(struct session *s, size_t i)
 
 	*r = (struct capture_result){ .pid = pid, .status = CAPTURE_FAILED };
 	if (plan_make(pid, s->options, plan, &err) < 0) {
-		text_printable(r->error, sizeof r->error, err.text, strlen(err.text));
+		text_printable(r->error, sizeof(r->error), err.text, strlen(err.text));
 		plan->pid = 0;
 		return;
 	}
-	snprintf(r->name, sizeof r->name, "%s", plan->name);
-	snprintf(r->python, sizeof r->python, "%s", plan->python);
+	snprintf(r->name, sizeof(r->name), "%s", plan->name);
+	snprintf(r->python, sizeof(r->python), "%s", plan->python);
 	r->predicted_pause_ns = plan->pause_ns;
-	snprintf(r->error, sizeof r->error, "%s", plan->refusal);
+	snprintf(r->error, sizeof(r->error), "%s", plan->refusal);
 }
 
 size_t session_plan(struct session *s)
@@ -177,7 +177,7 @@ static void on_progress(void *arg, const char *phase, uint64_t objects, uint64_t
 static struct capture_job job_for(struct session *s, size_t i, bool keep,
 				  struct progress_arg *arg)
 {
-	snprintf(arg->label, sizeof arg->label, "%d", (int)s->options->pids[i]);
+	snprintf(arg->label, sizeof(arg->label), "%d", (int)s->options->pids[i]);
 	arg->session = s;
 	return (struct capture_job){
 		.pid = s->options->pids[i],
@@ -211,7 +211,7 @@ static void join(struct session *s)
 			if (r->status == CAPTURE_FAILED)
 				continue;
 			r->status = CAPTURE_FAILED;
-			snprintf(r->error, sizeof r->error,
+			snprintf(r->error, sizeof(r->error),
 				 "cannot write the snapshot: %s", strerror(-e));
 		}
 		return;
@@ -220,8 +220,8 @@ static void join(struct session *s)
 
 static void run_many(struct session *s, bool keep)
 {
-	struct capture_job *jobs = calloc(s->count, sizeof *jobs);
-	struct progress_arg *args = calloc(s->count, sizeof *args);
+	struct capture_job *jobs = calloc(s->count, sizeof(*jobs));
+	struct progress_arg *args = calloc(s->count, sizeof(*args));
 	char error[512];
 
 	for (size_t i = 0; i < s->count && jobs && args; i++) {
@@ -232,7 +232,7 @@ static void run_many(struct session *s, bool keep)
 		if (fd >= 0 || !jobs[i].plan)
 			continue;
 		jobs[i].plan = NULL;
-		snprintf(s->results[i].error, sizeof s->results[i].error, "%s", error);
+		snprintf(s->results[i].error, sizeof(s->results[i].error), "%s", error);
 	}
 	if (jobs && args) {
 		side_by_side_run(jobs, s->count, s->results);
@@ -286,7 +286,7 @@ static void run_one(struct session *s, bool keep)
 		if (e < 0 && r->status != CAPTURE_FAILED) {
 			r->status = CAPTURE_FAILED;
 			r->cancelled = e == -EINTR;
-			snprintf(r->error, sizeof r->error,
+			snprintf(r->error, sizeof(r->error),
 				 "cannot write the snapshot: %s",
 				 e == -EINTR ? "cancelled" : strerror(-e));
 		}
@@ -318,12 +318,12 @@ static void close_output(struct session *s)
 		return;
 	}
 	if (output_commit(&s->output, error) == 0) {
-		snprintf(s->file, sizeof s->file, "%s", s->output.name);
+		snprintf(s->file, sizeof(s->file), "%s", s->output.name);
 		return;
 	}
 	for (size_t i = 0; i < s->count; i++) {
 		s->results[i].status = CAPTURE_FAILED;
-		snprintf(s->results[i].error, sizeof s->results[i].error, "%s", error);
+		snprintf(s->results[i].error, sizeof(s->results[i].error), "%s", error);
 	}
 }
 
@@ -333,7 +333,7 @@ static void print_results(struct session *s)
 
 	progress_wipe();
 	if (s->options->json) {
-		const char **files = calloc(s->count, sizeof *files);
+		const char **files = calloc(s->count, sizeof(*files));
 		for (size_t i = 0; i < s->count && files; i++)
 			files[i] = file;
 		if (files)
@@ -397,7 +397,7 @@ static void fail_all(struct session *s, const char *error)
 	for (size_t i = 0; i < s->count; i++) {
 		struct capture_result *r = &s->results[i];
 		if (planned(s, i))
-			snprintf(r->error, sizeof r->error, "%s", error);
+			snprintf(r->error, sizeof(r->error), "%s", error);
 		r->status = CAPTURE_FAILED;
 	}
 	s->file[0] = '\0';

@@ -26,7 +26,7 @@ struct worker {
 
 static void send_packet(int fd, const struct report_packet *packet)
 {
-	while (send(fd, packet, sizeof *packet, MSG_NOSIGNAL) < 0 && errno == EINTR)
+	while (send(fd, packet, sizeof(*packet), MSG_NOSIGNAL) < 0 && errno == EINTR)
 		;
 }
 
@@ -34,8 +34,8 @@ static void tell_progress(void *arg, const char *phase, uint64_t objects, uint64
 {
 	struct report_packet packet;
 
-	memset(&packet, 0, sizeof packet); /* padding too: it leaves the process */
-	snprintf(packet.phase, sizeof packet.phase, "%s", phase);
+	memset(&packet, 0, sizeof(packet)); /* padding too: it leaves the process */
+	snprintf(packet.phase, sizeof(packet.phase), "%s", phase);
 	packet.objects = objects;
 	packet.bytes = bytes;
 	send_packet(*(const int *)arg, &packet);
@@ -46,7 +46,7 @@ static _Noreturn void work(const struct capture_job *job, int fd)
 	struct capture_job mine = *job;
 	struct report_packet packet;
 
-	memset(&packet, 0, sizeof packet);
+	memset(&packet, 0, sizeof(packet));
 	mine.progress = tell_progress;
 	mine.progress_arg = &fd;
 	capture_run(&mine, &packet.result);
@@ -59,8 +59,8 @@ static void failed(struct capture_result *ret, const struct capture_job *job,
 		   const char *why)
 {
 	*ret = (struct capture_result){ .pid = job->pid, .status = CAPTURE_FAILED };
-	snprintf(ret->name, sizeof ret->name, "%s", job->plan->name);
-	snprintf(ret->error, sizeof ret->error, "%s", why);
+	snprintf(ret->name, sizeof(ret->name), "%s", job->plan->name);
+	snprintf(ret->error, sizeof(ret->error), "%s", why);
 }
 
 static void start(struct worker *w, const struct capture_job *job,
@@ -95,17 +95,17 @@ static bool listen_to(struct worker *w, const struct capture_job *job,
 		      struct capture_result *result)
 {
 	struct report_packet packet;
-	const ssize_t n = recv(w->fd, &packet, sizeof packet, 0);
+	const ssize_t n = recv(w->fd, &packet, sizeof(packet), 0);
 
 	if (n < 0 && errno == EINTR)
 		return true;
-	if (n == (ssize_t)sizeof packet && !packet.last) {
+	if (n == (ssize_t)sizeof(packet) && !packet.last) {
 		if (job->progress)
 			job->progress(job->progress_arg, packet.phase, packet.objects,
 				      packet.bytes);
 		return true;
 	}
-	if (n == (ssize_t)sizeof packet)
+	if (n == (ssize_t)sizeof(packet))
 		*result = packet.result;
 	close(w->fd);
 	w->fd = -1;
@@ -126,8 +126,8 @@ static void finish(struct worker *w, const struct capture_job *job,
 void side_by_side_run(const struct capture_job *jobs, size_t count,
 		      struct capture_result *results)
 {
-	struct worker *workers = calloc(count, sizeof *workers);
-	struct pollfd *polls = calloc(count, sizeof *polls);
+	struct worker *workers = calloc(count, sizeof(*workers));
+	struct pollfd *polls = calloc(count, sizeof(*polls));
 	size_t open = 0;
 
 	for (size_t i = 0; i < count && workers && polls; i++) {

@@ -111,7 +111,8 @@ char *text_bytes(char buf[24], uint64_t bytes)
 	size_t u = 0;
 
 	/* 1023.95 would be written "1024.0": it belongs to the next unit. */
-	while (v >= (u == 0 ? 1024.0 : 1023.95) && u + 1 < sizeof units / sizeof *units) {
+	while (v >= (u == 0 ? 1024.0 : 1023.95) &&
+	       u + 1 < sizeof(units) / sizeof(*units)) {
 		v /= 1024;
 		u++;
 	}
@@ -125,7 +126,7 @@ char *text_bytes(char buf[24], uint64_t bytes)
 char *text_count(char buf[32], uint64_t count)
 {
 	char digits[24];
-	const int n = snprintf(digits, sizeof digits, "%" PRIu64, count);
+	const int n = snprintf(digits, sizeof(digits), "%" PRIu64, count);
 	size_t used = 0;
 
 	for (int i = 0; i < n; i++) {

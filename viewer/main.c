@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * pymem-view - looks at snapshots: on a terminal through the screens, otherwise
  * as reports on stdout.  Only here and in options.c is anything said on stderr.

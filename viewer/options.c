@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* options - pymem-view's command line (options.h). */
 #include "viewer/options.h"
 

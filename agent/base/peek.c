@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * peek - see peek.h.  process_vm_readv(2) on our own pid needs no privilege
  * (ptrace_may_access allows the own thread group), but a seccomp filter may

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * walk - see walk.h and, for how the parts work together, walk_internal.h.
  */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* allocator - see allocator.h. */
 #include "agent/python/allocator.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * probe - experiments on the running interpreter that confirm or correct the
  * tables.  Each must come out right, or nothing is walked.

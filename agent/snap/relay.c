@@ -54,9 +54,11 @@ struct relay_string { /* the arguments of snap_sink_ops.string */
 	size_t size;
 };
 
+/* clang-format off */
 #define RELAY_PLAIN_EVENTS(X) \
-	X(type) \
-	X(thread) X(frame) X(root) X(map) X(buffer) X(size_check) X(error) X(progress)
+	X(type) X(thread) X(frame) X(root) X(map) X(buffer) X(size_check) X(error) \
+	X(progress)
+/* clang-format on */
 
 enum relay_event {
 	RELAY_object,

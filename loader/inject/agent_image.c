@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* agent_image - see agent_image.h. */
 #include "loader/inject/agent_image.h"
 

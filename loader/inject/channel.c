@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* channel - see channel.h. */
 #include "loader/inject/channel.h"
 

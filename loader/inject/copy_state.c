@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* copy_state - see copy_state.h. */
 #include "loader/inject/copy_state.h"
 

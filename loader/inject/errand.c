@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* errand - see errand.h. */
 #include "loader/inject/errand.h"
 

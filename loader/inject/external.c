@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* external - see external.h. */
 #include "loader/inject/external.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* guard - see guard.h. */
 #include "loader/inject/guard.h"
 

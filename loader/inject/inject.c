@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * inject - see inject.h.  This file keeps the books: the target's description
  * and the lock live from the injection to injection_close, the tracing itself

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* leftover - see leftover.h. */
 #include "loader/inject/leftover.h"
 

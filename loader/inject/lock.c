@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* lock - see lock.h. */
 #include "loader/inject/lock.h"
 

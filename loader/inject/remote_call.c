@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* remote_call - see remote_call.h. */
 #include "loader/inject/remote_call.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* remote_run - see remote_run.h. */
 #include "loader/inject/remote_run.h"
 

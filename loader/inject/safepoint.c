@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* safepoint - see safepoint.h. */
 #include "loader/inject/safepoint.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* tracer - see tracer.h. */
 #include "loader/inject/tracer.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* arena - see arena.h. */
 #include "loader/target/arena.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* diagnose - see diagnose.h. */
 #include "loader/target/diagnose.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* elf - see elf.h.  Every count and address comes from the target: all bounded. */
 #include "loader/target/elf.h"
 

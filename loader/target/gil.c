@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* gil - see gil.h. */
 #include "loader/target/gil.h"
 

@@ -28,7 +28,7 @@ static pid_t inner_tid(pid_t pid, pid_t tid)
 	char path[64];
 	pid_t inner = tid;
 
-	snprintf(path, sizeof path, "/proc/%d/task/%d/status", (int)pid, (int)tid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)pid, (int)tid);
 	char *text = proc_read(path, 65536, NULL);
 	const char *line = text ? strstr(text, "\nNSpid:") : NULL;
 	if (line) {
@@ -49,7 +49,7 @@ static pid_t outer_tid(pid_t pid, pid_t inner)
 	char path[64];
 	pid_t found = 0;
 
-	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	DIR *dir = opendir(path);
 	for (struct dirent *e; dir && !found && (e = readdir(dir));) {
 		const pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
@@ -67,7 +67,7 @@ pid_t gil_holder(const struct target *t)
 	uint32_t tid;
 	const uint64_t state = gil_thread_state(t, t->mem);
 
-	if (!state || !memory_read(t->mem, state, words, sizeof words))
+	if (!state || !memory_read(t->mem, state, words, sizeof(words)))
 		return 0;
 	for (int i = 0; i < STATE_WORDS; i++) {
 		const uint64_t at = words[i];

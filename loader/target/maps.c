@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* maps - see maps.h. */
 #include "loader/target/maps.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* memory - see memory.h. */
 #include "loader/target/memory.h"
 

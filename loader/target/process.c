@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* process - see process.h. */
 #include "loader/target/process.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* seccomp - see seccomp.h. */
 #include "loader/target/seccomp.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * threads - see threads.h.  Which system calls the kernel restarts after an
  * interruption was measured by attaching to a thread in each: signal(7),

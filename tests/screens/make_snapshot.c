@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * make_snapshot - small snapshots whose every byte is known, for the screens'
  * golden tests.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * mini_agent - an agent for tests of the injection alone: keeps the contract of
  * agent/start.h (start block, worker on the given stack, HELLO, stream, DONE,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * torture_waits - one system call that lasts 600 ms, told exactly.
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * walk_driver - the heap walk without ptrace, for tests: a shared object that a
  * Python test loads with ctypes.PyDLL (so that the GIL is held) and asks to walk

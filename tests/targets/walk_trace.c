@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* walk_trace - see walk_trace.h.  No malloc: it runs in copies of processes. */
 #include "walk_trace.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Units of what the agent knows of CPython: tables, safe reads, calls, refusals. */
 #include <setjmp.h>
 #include <stdarg.h>

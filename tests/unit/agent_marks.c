@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Units of the agent's arena and of the address bitmaps on it. */
 #include <setjmp.h>
 #include <stdarg.h>

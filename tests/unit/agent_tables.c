@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Units of the walk's interning of strings and shapes, and of str objects' text. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Registers, emergency frame and code patterns of this processor; seccomp filters. */
 #include <setjmp.h>
 #include <stdarg.h>

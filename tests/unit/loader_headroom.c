@@ -23,7 +23,7 @@ static void put(const char *path, const char *text)
 {
 	char full[512];
 
-	snprintf(full, sizeof full, "%s%s", root, path);
+	snprintf(full, sizeof(full), "%s%s", root, path);
 	for (char *s = full + strlen(root) + 1; (s = strchr(s, '/')); s++) {
 		*s = '\0';
 		mkdir(full, 0700);
@@ -54,7 +54,7 @@ static int tear_down(void **state)
 	char command[128];
 
 	(void)state;
-	snprintf(command, sizeof command, "rm -rf '%s'", root);
+	snprintf(command, sizeof(command), "rm -rf '%s'", root);
 	return system(command);
 }
 

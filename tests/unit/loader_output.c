@@ -31,7 +31,7 @@ static int tear_down(void **state)
 	char command[128];
 
 	(void)state;
-	snprintf(command, sizeof command, "rm -rf '%s'", dir);
+	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
 	return chdir("/") == 0 ? system(command) : -1;
 }
 

@@ -96,17 +96,17 @@ static void message(struct agent *a, uint32_t type, uint64_t va, uint64_t vb,
 			       .d = 9,
 			       .text_size = (uint32_t)strlen(text) };
 
-	memcpy(packet, &m, sizeof m);
-	memcpy(packet + sizeof m, text, m.text_size);
-	assert_true(send(a->control, packet, sizeof m + m.text_size, MSG_NOSIGNAL) > 0);
+	memcpy(packet, &m, sizeof(m));
+	memcpy(packet + sizeof(m), text, m.text_size);
+	assert_true(send(a->control, packet, sizeof(m) + m.text_size, MSG_NOSIGNAL) > 0);
 }
 
 static void wait_cancel(struct agent *a)
 {
 	struct pymem_msg m;
 
-	if (recv(a->control, &m, sizeof m, 0) == sizeof m && m.type == PYMEM_MSG_CANCEL &&
-	    m.nonce == NONCE)
+	if (recv(a->control, &m, sizeof(m), 0) == sizeof(m) &&
+	    m.type == PYMEM_MSG_CANCEL && m.nonce == NONCE)
 		a->cancelled = true;
 }
 
@@ -183,7 +183,7 @@ static void rubbish(struct agent *a)
 	message(a, PYMEM_MSG_HELLO, 1, 100, "0");
 	message(a, 4711, 1, 2, "from the future");
 	for (int i = 0; i < 100; i++)
-		send(a->stream, junk, sizeof junk, MSG_NOSIGNAL | MSG_DONTWAIT);
+		send(a->stream, junk, sizeof(junk), MSG_NOSIGNAL | MSG_DONTWAIT);
 	wait_cancel(a);
 }
 
@@ -191,7 +191,7 @@ static void wrong_nonce(struct agent *a)
 {
 	struct pymem_msg m = { .type = PYMEM_MSG_FAILED, .nonce = NONCE + 1 };
 
-	send(a->control, &m, sizeof m, MSG_NOSIGNAL);
+	send(a->control, &m, sizeof(m), MSG_NOSIGNAL);
 	good(a);
 }
 

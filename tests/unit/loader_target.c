@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* What loader/target says of processes whose truth we know: ourselves and children. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -19,22 +19,25 @@ static void printable_escapes_what_hides(void **state)
 	char buf[128];
 
 	(void)state;
-	assert_string_equal(text_printable(buf, sizeof buf, "plain", 5), "plain");
-	assert_string_equal(text_printable(buf, sizeof buf, "a\x1b[2Jb", 6),
+	assert_string_equal(text_printable(buf, sizeof(buf), "plain", 5), "plain");
+	assert_string_equal(text_printable(buf, sizeof(buf), "a\x1b[2Jb", 6),
 			    "a\\x1b[2Jb");
-	assert_string_equal(text_printable(buf, sizeof buf, "nul\0in", 6), "nul\\x00in");
-	assert_string_equal(text_printable(buf, sizeof buf, "\xff\xc3", 2), "\\xff\\xc3");
-	assert_string_equal(text_printable(buf, sizeof buf,
+	assert_string_equal(text_printable(buf, sizeof(buf), "nul\0in", 6), "nul\\x00in");
+	assert_string_equal(text_printable(buf, sizeof(buf), "\xff\xc3", 2),
+			    "\\xff\\xc3");
+	assert_string_equal(text_printable(buf, sizeof(buf),
 					   "\xe2\x80\xae"
 					   "x",
 					   4),
 			    "\\xe2\\x80\\xaex");
-	assert_string_equal(text_printable(buf, sizeof buf, "\xc2\x9b", 2), "\\xc2\\x9b");
-	assert_string_equal(text_printable(buf, sizeof buf, "\xed\xa0\x80", 3),
+	assert_string_equal(text_printable(buf, sizeof(buf), "\xc2\x9b", 2),
+			    "\\xc2\\x9b");
+	assert_string_equal(text_printable(buf, sizeof(buf), "\xed\xa0\x80", 3),
 			    "\\xed\\xa0\\x80");
-	assert_string_equal(text_printable(buf, sizeof buf, "\xc0\xaf", 2), "\\xc0\\xaf");
+	assert_string_equal(text_printable(buf, sizeof(buf), "\xc0\xaf", 2),
+			    "\\xc0\\xaf");
 	assert_string_equal(
-		text_printable(buf, sizeof buf, "\xc3\xa9\xf0\x9f\x98\x80", 6),
+		text_printable(buf, sizeof(buf), "\xc3\xa9\xf0\x9f\x98\x80", 6),
 		"\xc3\xa9\xf0\x9f\x98\x80");
 }
 
@@ -52,7 +55,7 @@ static void printable_cuts_whole_characters(void **state)
 static char *json_of(const char *s)
 {
 	static char buf[256];
-	FILE *f = fmemopen(buf, sizeof buf, "w");
+	FILE *f = fmemopen(buf, sizeof(buf), "w");
 
 	text_json(f, s);
 	fclose(f);
@@ -126,8 +129,8 @@ static enum options_verdict parse(const char *line, struct load_options *o,
 	static char *argv[40];
 	int argc = 0;
 
-	memset(argv, 0, sizeof argv); /* static: the options point into it */
-	snprintf(text, sizeof text, "%s", line);
+	memset(argv, 0, sizeof(argv)); /* static: the options point into it */
+	snprintf(text, sizeof(text), "%s", line);
 	for (char *w = strtok(text, " "); w; w = strtok(NULL, " "))
 		argv[argc++] = w;
 	return options_parse(argc, argv, o, error);
@@ -213,7 +216,7 @@ static void wrong_usage_is_told(void **state)
 	char error[512];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		error[0] = '\0';
 		assert_int_equal(parse(cases[i].line, &o, error), OPTIONS_WRONG);
 		if (!strstr(error, cases[i].word))

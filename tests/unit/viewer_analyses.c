@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Duplicates, waste, the budget, suspects and growth, on heaps with known answers. */
 #include "tests/unit/viewer_make.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The analysis against two oracles, on random graphs: Lengauer and Tarjan's
  * algorithm (simple version), and the definition itself: what can't be reached

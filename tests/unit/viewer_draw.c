@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Drawing in a limited process: pictures, bad input, time and memory running out. */
 #include <dlfcn.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Streams that arrive: several at once, cut, silent, slow, and no snapshots at all. */
 #include <errno.h>
 #include <fcntl.h>

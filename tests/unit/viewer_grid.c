@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Lists: sorting, filtering, searching, headings, and any keys in any order. */
 #include <locale.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The heap model: events in any order give the same arrays; labels, paths,
  * values, surplus, roots; and its sidecar, whole and damaged.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Samples of several processes, thinning, names that come and go. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Cells and characters: whatever the bytes are, the grid stays a grid. */
 #include <locale.h>
 #include <setjmp.h>

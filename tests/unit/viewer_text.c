@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Escaping of hostile text, and numbers for people. */
 #include <setjmp.h>
 #include <stdarg.h>

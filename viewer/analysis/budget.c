@@ -1,20 +1,27 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* budget - where the resident memory went (budget.h). */
 #include "viewer/analysis/budget.h"
 
 #include <errno.h>
 
 /* Kinds that are shown by themselves; the rest is "other". */
+/* clang-format off */
 #define KINDS(X) \
 	X(SNAP_KIND_OBJECT, "instances") \
-	X(SNAP_KIND_STR, "str") X(SNAP_KIND_BYTES, "bytes") \
-		X(SNAP_KIND_BYTEARRAY, "bytearray") X(SNAP_KIND_INT, "int") \
-			X(SNAP_KIND_FLOAT, "float") X(SNAP_KIND_TUPLE, "tuple") \
-				X(SNAP_KIND_LIST, "list") X(SNAP_KIND_DICT, "dict") X( \
-					SNAP_KIND_SET, "set") X(SNAP_KIND_TYPE, "type") \
-					X(SNAP_KIND_FUNCTION, "function") \
-						X(SNAP_KIND_CODE, "code") \
-							X(SNAP_KIND_DEQUE, "deque")
+	X(SNAP_KIND_STR, "str") \
+	X(SNAP_KIND_BYTES, "bytes") \
+	X(SNAP_KIND_BYTEARRAY, "bytearray") \
+	X(SNAP_KIND_INT, "int") \
+	X(SNAP_KIND_FLOAT, "float") \
+	X(SNAP_KIND_TUPLE, "tuple") \
+	X(SNAP_KIND_LIST, "list") \
+	X(SNAP_KIND_DICT, "dict") \
+	X(SNAP_KIND_SET, "set") \
+	X(SNAP_KIND_TYPE, "type") \
+	X(SNAP_KIND_FUNCTION, "function") \
+	X(SNAP_KIND_CODE, "code") \
+	X(SNAP_KIND_DEQUE, "deque")
+/* clang-format on */
 
 static const char *const kind_titles[SNAP_KIND_COUNT] = {
 #define X(kind, name) [kind] = "live objects: " name,

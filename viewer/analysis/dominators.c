@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * dominators - Semi-NCA over the heap's graph (dominators.h).
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* garbage - the order of a depth-first search among the unreached (garbage.h). */
 #include "viewer/analysis/garbage.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* holder - the deepest node on most of some nodes' shortest paths (holder.h). */
 #include "viewer/analysis/holder.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* progress - how long work tells how far it is (progress.h). */
 #include "viewer/analysis/progress.h"
 

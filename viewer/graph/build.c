@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Breadth first from the starts.  At each node the neighbours are looked at
  * once, in one pass that keeps the `too_many` heaviest, however many there are.

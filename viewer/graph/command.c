@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* From a request to a file. */
 #include <errno.h>
 #include <stdio.h>

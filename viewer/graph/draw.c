@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The parent's side: temporary file, child, clock, result.  The child's side is
  * in draw_child.c.

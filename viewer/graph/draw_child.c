@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * In the child.  libgvc and libcgraph are opened by name; their plugins are
  * given to libgvc as built-ins when they lie where its package puts them, so

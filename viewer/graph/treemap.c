@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A treemap: areas by retained size.  The largest area is divided among what it
  * dominates, again and again, until there are enough; what is too small to be

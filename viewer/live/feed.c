@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Streams and what they carry; the listening socket is in feed_socket.c. */
 #include "viewer/live/feed.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 #include "viewer/live/follow_text.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 #include "viewer/live/tap.h"
 
 static struct snap_sink *next_of(struct snap_sink *sink)

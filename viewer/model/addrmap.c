@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * addrmap - addresses to dense ids and back (addrmap.h).
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * build - turns arrival-ordered columns into the heap's arrays (load.h).
  *

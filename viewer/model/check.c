@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* check - whether arrays from a file can be used without going astray (check.h). */
 #include "viewer/model/check.h"
 

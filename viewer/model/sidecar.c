@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * sidecar - the model and analysis of a snapshot, ready to be mapped (sidecar.h).
  *
@@ -112,11 +112,12 @@ static uint64_t checksum(const struct header *h, const struct record *records)
 
 /* ---- counts ---- */
 
+/* clang-format off */
 #define COUNTS(X) \
-	X(objects) \
-	X(nodes) X(types) X(shapes) X(strings) X(threads) X(frames) X(complete) X(slots) \
-		X(edges) X(weak_edges) X(dangling) X(dropped) X(size) \
-			X(references_counted) X(references_explained) X(values)
+	X(objects) X(nodes) X(types) X(shapes) X(strings) X(threads) X(frames) \
+	X(complete) X(slots) X(edges) X(weak_edges) X(dangling) X(dropped) X(size) \
+	X(references_counted) X(references_explained) X(values)
+/* clang-format on */
 
 static void counts_from(struct counts *counts, const struct heap *heap)
 {

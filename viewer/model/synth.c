@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * synth - the nodes above the objects: root, groups, threads, frames.
  *

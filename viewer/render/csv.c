@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * csv - tables for spreadsheets (RFC 4180, LF line ends).
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* render - the list of renderers, and cells as people read them (render.h). */
 #include "viewer/render/render.h"
 

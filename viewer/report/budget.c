@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * budget - where the resident memory went (analysis/budget.h); maps - the
  * mappings, and how much of each holds no live object.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* common - what several reports share (common.h). */
 #include "viewer/report/common.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * dominators - what keeps most alive: the nodes with the largest retained
  * sizes, or, with --object, those one object dominates; synthetic holders

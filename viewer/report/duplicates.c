@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* duplicates - equal strings, bytes and tuples, most wasteful first. */
 #include "viewer/analysis/duplicates.h"
 #include "viewer/report/common.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * errors - what could not be walked, and why; sizes - our sizes compared with
  * the interpreter's own answer, by type.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* human - numbers made readable (escape.h). */
 #include <math.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* overview - one row: what this process is, how large, how well understood. */
 #include "viewer/analysis/suspects.h"
 #include "viewer/report/common.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * referrers, referents - the neighbours of one object (--object), with the
  * edge's label.  Weak references are listed and marked.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* report - the list of reports, and running one (report.h). */
 #include "viewer/report/report.h"
 

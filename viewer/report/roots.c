@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* roots - what holds everything: the groups, threads and frames, with what they
  * retain. */
 #include "viewer/report/common.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* suspects - where memory accumulates, in one sentence each (analysis/suspects.h). */
 #include "viewer/analysis/suspects.h"
 #include "viewer/report/common.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* table - rows with typed columns: building, filtering, sorting (report.h). */
 #include "viewer/report/table.h"
 

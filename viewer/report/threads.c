@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * threads - threads, their frames, the frames' local variables, each with what
  * it alone keeps alive.  A local that other holders share retains nothing of

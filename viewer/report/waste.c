@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* waste - empty and over-allocated containers, costly instance dicts
  * (analysis/waste.h). */
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* The loop: draw, wait for a key or a stream, act. */
 #include "viewer/screen/app.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Keys and clicks: prompts first, then the view and its list, then the frame. */
 #include <ctype.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* The frame around the view: title, tabs, message, keys; and the progress box. */
 #include <errno.h>
 #include <stdio.h>

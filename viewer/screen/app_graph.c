@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* `g`: a graph of what the cursor is on, and a program to look at it. */
 #include <errno.h>
 #include <inttypes.h>

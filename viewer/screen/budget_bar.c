@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Pieces in the order of the report, each with its share of the whole.  The
  * legend names live objects and then the largest, with the same letter and style; what

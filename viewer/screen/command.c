@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * `:` commands, for people and for scripts.  A script's failed assertion is said
  * on stderr with the screen as it was, and makes the program's exit code 1.

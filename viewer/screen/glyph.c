@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Decoding is strict (no overlong forms, no surrogates, nothing above
  * U+10FFFF): a byte that does not fit is shown alone as \xNN and the next byte
  * starts afresh, so the output is the same whatever precedes. */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* The model of a grid: order, cursor, search. Drawing is in grid_draw.c. */
 #include "viewer/screen/grid.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * How a grid looks.  Numbers get the width they need, text shares the rest.
  * When that leaves too little for the text, columns of numbers are left out

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 #include "viewer/screen/icicle.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Colours are the eight every terminal has, on its own background, so that
  * light and dark schemes both work. */
 #include "viewer/screen/style.h"

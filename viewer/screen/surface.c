@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Invariant kept by put(): a cell with ch == 0 always follows a wide
  * character; overwriting either half blanks the other. */
 #include "viewer/screen/surface.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A script: one line after another, `:command`, `# comment`, or keys as
  * key_parse() reads them.  There is no time in it: every key finds the screen

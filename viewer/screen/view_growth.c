@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Growth over the snapshots that came: a row per process and type (or path
  * signature), with a sparkline; what grew most first. */
 #include <stdio.h>

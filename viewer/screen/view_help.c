@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* All keys, as a list that can be searched like any other. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The instances of a type, largest retained first.  All of them are there,
  * however many: the list is their ids, and cells are made when seen.

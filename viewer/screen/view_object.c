@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * One object (or a thread, a frame, a group of roots): what it is, why it is
  * alive, what it refers to, who refers to it, what goes with it.

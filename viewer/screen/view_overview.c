@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The first screen: what process this is, where its memory went, what is
  * suspicious, what is big; and what to press next.  Made of the reports

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Any report as a screen: its rows in a grid, what the selected row says in full
  * when its column was too narrow, and the report's notes.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* The list of all reports, for those that have no tab of their own. */
 #include <stdlib.h>
 #include <string.h>

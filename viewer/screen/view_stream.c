@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* A snapshot while it arrives: how far it is, and the types counted so far. */
 #include <errno.h>
 #include <stdio.h>

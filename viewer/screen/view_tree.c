@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The dominator tree: what goes when something goes.  Rows are made as one
  * expands them; a node with very many children shows the largest and a row that

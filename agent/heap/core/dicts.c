@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * dicts - see dicts.h.  Three kinds of tables: {hash, key, value} entries, from
  * 3.11 {key, value} entries when all keys are str, and split ones, where the

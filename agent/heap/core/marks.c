@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* marks - see marks.h. */
 #include "agent/heap/core/marks.h"
 

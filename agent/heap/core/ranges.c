@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * ranges - the mappings of this process when the walk began, and the test
  * whether a doubtful word is the address of an object.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* shapes - how references are labelled: each list of labels once. */
 #include <errno.h>
 #include <string.h>

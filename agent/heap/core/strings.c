@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * strings - names in the snapshot: each text once, as UTF-8 (surrogates kept, as
  * WTF-8 does), and the reading of str objects of every kind.

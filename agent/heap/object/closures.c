@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * closures - a function's closure is a tuple of cells; its items are labelled
  * with the names of the code's free variables.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * fields - what C types hold that tp_members does not tell: names for what
  * tp_traverse reports, and references that it keeps silent about.

@@ -1,0 +1,24 @@
+"""Every source and every test is named in a CMake list, or by a test that builds it."""
+import re
+
+import tree
+
+LISTS = [p for room in tree.ROOMS for p in (tree.ROOT / room).rglob("*")
+         if p.name == "CMakeLists.txt" or p.suffix == ".cmake"]
+words = set(re.findall(r"[\w./${}]+", "\n".join(tree.text(p) for p in LISTS)))
+words |= {word.rsplit("/", 1)[-1] for word in words}
+tests = "\n".join(tree.text(p) for p in tree.files(".py"))
+
+
+def listed(path):
+    """By its name, or by a loop's word: unit/formats_bytes.c as "bytes"."""
+    stem = path.stem
+    return bool({path.name, stem, stem.partition("_")[2]} & words)
+
+
+found = [(path, 1, "in no CMake list") for path in tree.files(".c")
+         if not listed(path) and path.name not in tests]
+found += [(path, 1, "in no CMake list") for path in tree.files(".py")
+          if (path.name.startswith("test_") or path.parent.name == "checks")
+          and path.name not in ("tree.py", "lines.py", "lengths.py") and not listed(path)]
+tree.report(found)
