@@ -305,6 +305,8 @@ int emit_snapshot(struct capture *c, bool in_copy, struct emit_result *ret, char
 	if (writer) {
 		path = emit_path(c, &arena, snap_writer_sink(writer), in_copy);
 		rc = emit_walk(c, &arena, &path, in_copy, ret, err, err_size);
+		if (path.relay)
+			relay_stop(path.relay);
 	}
 	if (rc)
 		emit_sentence(err, err_size,

@@ -56,7 +56,7 @@ static char guard_stack[GUARD_STACK] __attribute__((aligned(64)));
 
 __attribute__((noreturn)) static void guard_die(int sig, uint64_t fault)
 {
-	if (!__sync_lock_test_and_set(&guard.fired, 1)) {
+	if (!walker_ending() && !__sync_lock_test_and_set(&guard.fired, 1)) {
 		const bool walking = sys_gettid() == guard.walker;
 		const uint64_t object = walking ? walk_position.object : 0;
 		const char *const phase =

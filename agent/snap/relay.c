@@ -14,6 +14,7 @@
 #include "agent/snap/relay.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "agent/snap/spawn.h"
@@ -46,7 +47,9 @@ struct relay {
 	struct relay_chunk *chunks;
 	struct relay_chunk *filling; /* the producer's */
 	struct relay_clock filled, emptied;
-	_Atomic(int) err; /* of the sink; sticky */
+	_Atomic(int) err;     /* of the sink; sticky */
+	_Atomic(bool) ending; /* the chunks handed over are the last ones */
+	struct spawned consumer;
 };
 
 struct relay_string { /* the arguments of snap_sink_ops.string */
@@ -181,7 +184,7 @@ static int relay_replay(struct snap_sink *to, struct relay_chunk *chunk)
 	return rc;
 }
 
-/* The helper thread; ends with the process. */
+/* The second thread. */
 static void relay_consume(void *arg)
 {
 	struct relay *const r = arg;
@@ -192,6 +195,8 @@ static void relay_consume(void *arg)
 
 		while (clock_read(&r->filled) == mine)
 			clock_await(&r->filled, mine);
+		if (atomic_load(&r->ending))
+			return;
 		if (!atomic_load(&r->err)) {
 			rc = relay_replay(r->to, &r->chunks[mine % RELAY_CHUNKS]);
 			if (rc)
@@ -235,6 +240,14 @@ int relay_drain(struct relay *r)
 	relay_pass_on(r);
 	relay_await(r, 0);
 	return atomic_load(&r->err);
+}
+
+void relay_stop(struct relay *r)
+{
+	relay_drain(r);
+	atomic_store(&r->ending, true);
+	clock_tick(&r->filled); /* no chunk: it has nothing left to do but to see that */
+	spawn_join(&r->consumer);
 }
 
 /* Room for a record of that many bytes after its header; NULL: it fits no chunk, and
@@ -392,5 +405,6 @@ struct relay *relay_start(struct arena *arena, struct snap_sink *to)
 	r->sink.ops = &relay_ops;
 	r->to = to;
 	r->filling = r->chunks;
-	return spawn_thread(stack, RELAY_STACK, relay_consume, r) ? NULL : r;
+	return spawn_thread(&r->consumer, stack, RELAY_STACK, relay_consume, r) ? NULL :
+										  r;
 }

@@ -29,4 +29,11 @@ struct snap_sink *relay_sink(struct relay *relay);
 /* Waits until all events so far have been replayed; 0 or the sink's error. */
 int relay_drain(struct relay *relay);
 
+/*
+ * Replays what is left and ends the thread: when this returns it touches no memory any
+ * more.  Must be called before any of the relay's memory is unmapped, however the walk
+ * ended.  The relay is of no use after it.
+ */
+void relay_stop(struct relay *relay);
+
 #endif

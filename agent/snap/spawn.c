@@ -9,14 +9,15 @@
 
 #include "agent/base/sys.h"
 
-/* In the new thread: calls what lies on top of its stack, function then argument. */
-long spawn_clone(unsigned long flags, void *stack); /* the assembly below */
+/* In the new thread: calls what lies on top of its stack, function then argument.
+ * child_tid: for the flag CLONE_CHILD_CLEARTID. */
+long spawn_clone(unsigned long flags, void *stack, _Atomic(uint32_t) *child_tid);
 #if defined(__x86_64__)
 __asm__(".text\n.hidden spawn_clone\n.globl spawn_clone\n"
 	".type spawn_clone,@function\n"
 	"spawn_clone:\n"
+	"\tmov %rdx, %r10\n"
 	"\txor %edx, %edx\n"
-	"\txor %r10d, %r10d\n"
 	"\txor %r8d, %r8d\n"
 	"\tmov $56, %eax\n"
 	"\tsyscall\n"
@@ -36,9 +37,9 @@ __asm__(".text\n.hidden spawn_clone\n.globl spawn_clone\n"
 __asm__(".text\n.hidden spawn_clone\n.globl spawn_clone\n"
 	".type spawn_clone,@function\n"
 	"spawn_clone:\n"
+	"\tmov x4, x2\n"
 	"\tmov x2, xzr\n"
 	"\tmov x3, xzr\n"
-	"\tmov x4, xzr\n"
 	"\tmov x8, 220\n"
 	"\tsvc 0\n"
 	"\tcbz x0, 1f\n"
@@ -55,7 +56,7 @@ __asm__(".text\n.hidden spawn_clone\n.globl spawn_clone\n"
 
 enum {
 	THREAD = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-		CLONE_SYSVSEM | CLONE_UNTRACED,
+		CLONE_SYSVSEM | CLONE_UNTRACED | CLONE_CHILD_CLEARTID,
 	PROCESS = CLONE_VM | CLONE_VFORK | CLONE_FS | CLONE_FILES | CLONE_UNTRACED |
 		SIGCHLD,
 	FRAMES = 4096, /* bytes; generous */
@@ -74,25 +75,38 @@ static uint64_t spawn_mask(void)
 }
 
 /* top: 16-byte aligned; what is above it stays as it is. */
-static int spawn(unsigned long flags, void *top, void (*run)(void *), void *arg)
+static int spawn_raw(unsigned long flags, void *top, _Atomic(uint32_t) *child_tid,
+		     void (*run)(void *), void *arg)
 {
 	uint64_t *const words = (uint64_t *)top - 2;
 
 	words[0] = (uint64_t)(uintptr_t)run; /* what spawn_clone pops */
 	words[1] = (uint64_t)(uintptr_t)arg;
-	return (int)spawn_clone(flags, words);
+	return (int)spawn_clone(flags, words, child_tid);
 }
 
-int spawn_thread(void *stack, size_t stack_size, void (*run)(void *), void *arg)
+int spawn_thread(struct spawned *thread, void *stack, size_t stack_size,
+		 void (*run)(void *), void *arg)
 {
 	const uint64_t mask = spawn_mask();
 	uint64_t old = 0;
 	int tid;
 
 	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &old, 8);
-	tid = spawn(THREAD, (char *)stack + stack_size, run, arg);
+	atomic_store(&thread->alive, 1);
+	tid = spawn_raw(THREAD, (char *)stack + stack_size, &thread->alive, run, arg);
 	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, 8);
-	return tid < 0 ? tid : 0;
+	if (tid > 0)
+		return 0;
+	atomic_store(&thread->alive, 0);
+	return tid;
+}
+
+void spawn_join(struct spawned *thread)
+{
+	/* not the private kind: the kernel wakes a shared futex (kernel/fork.c, mm_release) */
+	while (atomic_load(&thread->alive))
+		sys4(SYS_futex, &thread->alive, FUTEX_WAIT, 1, NULL);
 }
 
 int spawn_process(void (*run)(void *), void *arg)
@@ -100,7 +114,8 @@ int spawn_process(void (*run)(void *), void *arg)
 	/* clear of this frame and of the one of spawn_clone's caller below it */
 	char *const below = (char *)__builtin_frame_address(0) - FRAMES;
 
-	return spawn(PROCESS, (void *)((uintptr_t)below & ~(uintptr_t)15), run, arg);
+	return spawn_raw(PROCESS, (void *)((uintptr_t)below & ~(uintptr_t)15), NULL, run,
+			 arg);
 }
 
 bool spawn_has_cpus(void)

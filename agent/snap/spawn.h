@@ -17,12 +17,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct spawned {
+	_Atomic(uint32_t) alive; /* the kernel's: 0 once the thread uses no memory */
+};
+
 /*
  * Runs run(arg) on a thread of this process, in stack_size bytes at stack (both
  * multiples of 16), with all signals blocked but those a fault raises.  It ends when
- * run returns, or with the process.  0, or a negative errno: no thread.
+ * run returns, or with the process; *thread must stay until then.  0, or a negative
+ * errno: no thread.
  */
-int spawn_thread(void *stack, size_t stack_size, void (*run)(void *), void *arg);
+int spawn_thread(struct spawned *thread, void *stack, size_t stack_size,
+		 void (*run)(void *), void *arg);
+
+/*
+ * Waits until the thread, whose run must be about to return, touches no memory any more
+ * (set_tid_address(2)): its stack may be unmapped then.
+ */
+void spawn_join(struct spawned *thread);
 
 /*
  * Runs run(arg) in a process of its own that shares our memory and goes on using our

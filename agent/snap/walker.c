@@ -116,7 +116,9 @@ static void shed_memory(void)
 
 __attribute__((noreturn)) void walker_exit(int status)
 {
-	walker.ended = status + 1;
+	/* the first word counts, whatever another thread runs into meanwhile */
+	if (!__sync_bool_compare_and_swap(&walker.ended, 0, status + 1))
+		sys_exit_group(walker.ended - 1);
 	if (walker.copy && sys_getpid() == walker.walker) {
 		guard_off();
 		shed_memory();
@@ -149,6 +151,11 @@ static void await_burial(void)
 {
 	while (sys4(SYS_wait4, -1, NULL, __WALL, NULL) != -ECHILD)
 		;
+}
+
+bool walker_ending(void)
+{
+	return walker.ended != 0;
 }
 
 int walker_run(void (*walk)(void *), void *arg)

@@ -16,6 +16,8 @@
 #ifndef PYMEM_AGENT_SNAP_WALKER_H
 #define PYMEM_AGENT_SNAP_WALKER_H
 
+#include <stdbool.h>
+
 /*
  * Runs walk(arg), which must end by walker_exit, in a walker, on the stack of the caller,
  * and ends the copy as the walker ended (killed, if it was killed).  Returns only when no
@@ -23,7 +25,10 @@
  */
 int walker_run(void (*walk)(void *), void *arg);
 
-/* Ends the walker, or the copy that walks itself, with that status. */
+/* Ends the walker, or the copy that walks itself, with that status, unless that was
+ * done before: what happens after the first call changes nothing. */
 __attribute__((noreturn)) void walker_exit(int status);
+/* walker_exit has been called: memory is going away, a fault means nothing. */
+bool walker_ending(void);
 
 #endif

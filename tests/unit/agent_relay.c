@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Events by way of the relay's thread come out as the events sent straight. */
+#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,6 +40,24 @@ static int output_write(void *arg, const void *data, size_t size)
 	return 0;
 }
 
+/* A thread that has ended may be listed for some microseconds more. */
+static int threads_here(void)
+{
+	int count = 0;
+
+	for (int tries = 0; tries < 10000 && count != 1; tries++) {
+		DIR *const dir = opendir("/proc/self/task");
+		const struct dirent *entry;
+
+		count = 0;
+		while ((entry = readdir(dir)))
+			count += entry->d_name[0] != '.';
+		closedir(dir);
+		sys_sleep_ms(count != 1);
+	}
+	return count;
+}
+
 /* In a process of its own, as the relay's thread ends with its process; exit status 0:
  * what was asked for holds. */
 static int written_as_straight(const struct random_options *options, struct output *out,
@@ -48,21 +67,28 @@ static int written_as_straight(const struct random_options *options, struct outp
 	struct bytes straight = { 0 };
 	struct snap_writer *writer;
 	struct relay *relay;
-	struct arena arena;
+	struct arena arena, arena_of_relay;
 	int rc = 0;
 
 	random_snapshot(&straight, options, NULL);
 	arena_init(&arena, 0);
 	out->data = arena_map(&arena, CAPACITY);
 	writer = snap_writer_init(arena_map(&arena, size), size, output_write, out, &rc);
-	relay = writer ? relay_start(&arena, snap_writer_sink(writer)) : NULL;
+	arena_init(&arena_of_relay, 0);
+	relay = writer ? relay_start(&arena_of_relay, snap_writer_sink(writer)) : NULL;
 	if (!relay)
 		return 1;
 	rc = random_events(relay_sink(relay), options);
 	if (rc != expected)
 		return 2;
+	if (rc && relay_drain(relay) != rc)
+		return 3;
+	relay_stop(relay);
+	arena_release(&arena_of_relay); /* a thread that still looks at it dies here */
+	if (threads_here() != 1)
+		return 6;
 	if (rc)
-		return relay_drain(relay) == rc ? 0 : 3;
+		return 0;
 	if (out->size != straight.size)
 		return 4;
 	return memcmp(out->data, straight.data, out->size) ? 5 : 0;
