@@ -135,6 +135,11 @@ _r = os.fdopen(int(os.environ.pop("PYMEM_T_R")), "r")
 _w = os.fdopen(int(os.environ.pop("PYMEM_T_W")), "w")
 def ready(obj=True):
     _out(obj)
+def hold_gil():
+    """In C code, with the GIL, until the next request has come (await_call "poll")."""
+    import ctypes, struct
+    ctypes.PyDLL(None).poll(ctypes.create_string_buffer(struct.pack("ihh", _r.fileno(), 1, 0)),
+                            1, -1)
 def serve():
     for line in iter(_r.readline, ""):
         kind, text = json.loads(line)
@@ -196,6 +201,20 @@ def serve():
     def tell(self, statements):
         self._send("exec", statements)
 
+    def post(self, statements):
+        """As tell, but the answer is awaited with answered()."""
+        self.w.write(json.dumps(["exec", statements]) + "\n")
+        self.w.flush()
+
+    def answered(self):
+        status, value = self._line()
+        if status != "ok":
+            raise RuntimeError("target said " + value)
+
+    def await_call(self, name):
+        """Waits until the main thread sleeps in that system call."""
+        wait_for(lambda: call_of(self.pid) in CALLS[name], what=name)
+
     @property
     def alive(self):
         return self.proc.poll() is None
@@ -219,6 +238,20 @@ def serve():
 
     def __exit__(self, *exc):
         self.close()
+
+
+# numbers of x86-64 and of aarch64, where libc uses what is left of a family
+CALLS = {"x86_64": {"poll": (7, 271), "sleep": (35, 230), "read": (0,)},
+         "aarch64": {"poll": (73,), "sleep": (101, 115), "read": (63,)}}[os.uname().machine]
+
+
+def call_of(pid, tid=None):
+    """Number of the system call a thread sleeps in; None: it runs, or is gone."""
+    try:
+        first = _read("/proc/%d/task/%d/syscall" % (pid, tid or pid)).split()[0]
+    except (OSError, IndexError):
+        return None
+    return int(first) if first.isdigit() else None
 
 
 def _read(path):

@@ -358,9 +358,7 @@ serve()
     def test_gil_held_by_an_extension(self):
         """The GIL isn't had: cancelled, the late worker goes away, nothing is left."""
         code = HEAP + """
-import ctypes, threading
-def hold(s):
-    ctypes.PyDLL(None).usleep(int(s * 1e6))
+import ctypes
 ready()
 serve()
 """
@@ -368,16 +366,17 @@ serve()
             with self.subTest(python=python.name), self.target(python, code) as t:
                 self.ask(t).finish()
                 before = self.settled(t)
-                t.w.write(json.dumps(["exec", "hold(1.5)"]) + "\n")
-                t.w.flush()
-                time.sleep(0.2)
+                t.post("hold_gil()")
+                t.await_call("poll")
                 capture = self.ask(t, gil_timeout_ms=500)
-                time.sleep(0.5)
+                self.assertIsNotNone(capture.wait_message("phase"))
                 self.assertIsNone(capture.message("forked"))
                 capture.cancel()
+                t.post("1")             # the GIL is let go
+                t.answered()
                 capture.finish()
                 self.assertIn(capture.message("failed")[1], (4, 11))
-                self.assertEqual(t._line(), ["ok", None])
+                t.answered()
                 self.assert_untouched(before)
                 self.assert_whole(self.ask(t).finish())
 

@@ -5,12 +5,7 @@ import random
 
 from harness import *
 
-HOLDS_THE_GIL = r'''
-import ctypes
-ready()
-ctypes.PyDLL(None).usleep(%d)
-serve()
-'''
+HOLDS_THE_GIL = "import ctypes\nready()\nhold_gil()\nserve()\n"
 IDLE = "ready()\nserve()\n"
 BUSY = r'''
 import json, select
@@ -33,15 +28,17 @@ def threads(pid):
 
 
 class GivenUp(Case):
-    def hung(self, python, seconds):
-        return Target(python, HOLDS_THE_GIL % (seconds * 1000000))
+    def hung(self, python):
+        """Holds the GIL in C code until it is asked something."""
+        t = Target(python, HOLDS_THE_GIL)
+        t.await_call("poll")
+        return t
 
     def test_worker_that_waits_for_the_gil(self):
         """The GIL is held by C code for long: the next capture goes another way, and
         when the GIL is free again nothing is left of the first."""
         for python in some_interpreters():
-            with self.subTest(python=python.name), self.hung(python, 5) as t:
-                time.sleep(0.1)
+            with self.subTest(python=python.name), self.hung(python) as t:
                 before = ProcState(t.pid)
                 first = load(self.path("a"), t.pid, "--method=agent", "--gil-timeout", "300ms")
                 self.assertEqual(first["status"], "failed")
@@ -59,8 +56,7 @@ class GivenUp(Case):
                 self.assert_untouched(before)
 
     def test_loader_killed_while_the_gil_is_waited_for(self):
-        with self.hung(interpreters()[-1], 3) as t:
-            time.sleep(0.1)
+        with self.hung(interpreters()[-1]) as t:
             before = ProcState(t.pid)
             p = subprocess.Popen([LOAD, "-q", "-f", self.path("a"), "--method=agent",
                                   str(t.pid)], stderr=subprocess.DEVNULL)
@@ -90,7 +86,6 @@ class GivenUp(Case):
         """One after the other, whatever the last one was at."""
         chance = random.Random(7)
         with Target(interpreters()[-1], BUSY) as t:
-            time.sleep(0.1)
             before = ProcState(t.pid)
             for _ in range(150 if TORTURE else 25):
                 how = chance.choice(([], [], ["--method=external"], ["--no-fork"]))

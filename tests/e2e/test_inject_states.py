@@ -205,10 +205,10 @@ ctypes.CDLL(None).syscall(60, 0)
             self.assertGreater(t.ask("beats[0]"), before)
 
     def test_gil_held_by_c_code(self):
-        code = "import ctypes\nready()\nctypes.PyDLL(None).usleep(30000000)\n"
+        code = "ready()\nhold_gil()\n"
         for python in some_interpreters():
             with self.subTest(python=python.name), Target(python, code) as t:
-                time.sleep(0.1)
+                t.await_call("poll")
                 result = self.captured(t.pid, "-x")
                 self.assertFalse(result["consistent"])
                 self.assertTrue(t.alive)
