@@ -16,7 +16,7 @@
 
 #include "agent/base/busy.h"
 #include "agent/base/libc_arena.h"
-#include "agent/snap/capture.h"
+#include "agent/snap/driver.h"
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
 #include "agent/trigger/trigger.h"
@@ -32,11 +32,11 @@ __attribute__((section(".pymem_start"), used,
 
 static struct {
 	struct pymem_start start;
-	struct capture capture;
+	struct job job;
 	struct worker worker;
 	bool ran;     /* to its end: CPython did not end the thread */
 	int borrowed; /* thread that the loader stopped to load us, 0 = none */
-} job;
+} agent;
 
 enum { RELEASE_STEP_US = 200, RELEASE_TRIES = 500 };
 
@@ -47,7 +47,7 @@ enum { RELEASE_STEP_US = 200, RELEASE_TRIES = 500 };
  * touches, and would be stopped that much longer.  Where we see no /proc, the text of
  * the mappings (pymem_start.maps_addr) is what the loader writes last.
  */
-static void job_await_release(int tid, uint64_t maps_addr)
+static void agent_await_release(int tid, uint64_t maps_addr)
 {
 	const volatile uint64_t *maps = (const volatile uint64_t *)(uintptr_t)maps_addr;
 	static const char field[] = "TracerPid:\t0\n";
@@ -68,65 +68,65 @@ static void job_await_release(int tid, uint64_t maps_addr)
 	}
 }
 
-static void job_run(void *arg)
+static void agent_run(void *arg)
 {
 	(void)arg;
-	job.ran = false;
-	job_await_release(job.borrowed, job.start.maps_addr);
-	capture_run(&job.capture);
-	job.ran = true;
+	agent.ran = false;
+	agent_await_release(agent.borrowed, agent.start.maps_addr);
+	driver_run(&agent.job);
+	agent.ran = true;
 }
 
 /* Last act on the worker, even when CPython ended the thread under us. */
-static void job_over(void *arg)
+static void agent_over(void *arg)
 {
-	struct capture ended = job.capture;
-	const bool ran = job.ran;
+	struct job ended = agent.job;
+	const bool ran = agent.ran;
 
 	(void)arg;
 	/* whoever hears DONE, or sees the channels close, may ask again */
 	busy_release();
 	if (ran)
-		capture_done(&ended);
-	capture_close(&ended);
+		job_done(&ended);
+	job_close(&ended);
 }
 
 /* By this number the loader knows when the thread is gone, whatever it can say. */
-static void job_tell_thread(const struct pymem_start *start)
+static void agent_tell_thread(const struct pymem_start *start)
 {
 	volatile int32_t *to = (volatile int32_t *)(uintptr_t)start->tid_addr;
 
 	if (to)
-		*to = job.worker.made;
+		*to = agent.worker.made;
 }
 
-static int job_begin(const struct pymem_start *start)
+static int agent_begin(const struct pymem_start *start)
 {
 	int rc;
 
 	if (!busy_claim())
 		return -EBUSY;
-	memcpy(&job.start, start, sizeof(job.start));
-	job.borrowed = start->borrowed_tid ? (int)start->borrowed_tid : sys_gettid();
-	job.worker.run = job_run;
-	job.worker.over = job_over;
-	job.worker.name = "pymem-agent";
-	job.worker.stack = (void *)(uintptr_t)start->stack_addr;
-	job.worker.stack_size = start->stack_size;
-	capture_open(&job.capture, &job.start, CAPTURE_WORKER);
-	rc = worker_start(&job.worker);
+	memcpy(&agent.start, start, sizeof(agent.start));
+	agent.borrowed = start->borrowed_tid ? (int)start->borrowed_tid : sys_gettid();
+	agent.worker.run = agent_run;
+	agent.worker.over = agent_over;
+	agent.worker.name = "pymem-agent";
+	agent.worker.stack = (void *)(uintptr_t)start->stack_addr;
+	agent.worker.stack_size = start->stack_size;
+	job_open(&agent.job, &agent.start, JOB_WORKER);
+	rc = worker_start(&agent.worker);
 	if (rc) {
-		capture_fail(&job.capture, PYMEM_FAIL_MEMORY, -rc,
-			     "the agent's thread could not be made");
-		job.ran = true;
-		job_over(NULL);
+		job_fail(&agent.job, PYMEM_FAIL_MEMORY, -rc,
+			 "the agent's thread could not be made");
+		agent.ran = true;
+		agent_over(NULL);
 	} else {
-		job_tell_thread(start);
+		agent_tell_thread(start);
 	}
 	return rc;
 }
 
-static int start_check(const struct pymem_start *start)
+static int agent_check_start(const struct pymem_start *start)
 {
 	return memcmp(start->magic, PYMEM_START_MAGIC, sizeof(start->magic)) ||
 			start->version != PYMEM_START_VERSION ||
@@ -138,21 +138,21 @@ static int start_check(const struct pymem_start *start)
 __attribute__((visibility("default"))) int pymem_agent_start(
 	const struct pymem_start *start)
 {
-	const int rc = start_check(start);
+	const int rc = agent_check_start(start);
 
 	if (rc)
 		return rc;
 	libc_arena_learn();
-	return job_begin(start);
+	return agent_begin(start);
 }
 
-__attribute__((noreturn)) static void run_in_copy(const struct pymem_start *start)
+__attribute__((noreturn)) static void agent_run_external(const struct pymem_start *start)
 {
-	static struct capture capture;
+	static struct job job;
 
-	capture_open(&capture, start, CAPTURE_IN_COPY);
-	capture_run(&capture);
-	sys_exit_group(CAPTURE_EXIT_FAILED);
+	job_open(&job, start, JOB_EXTERNAL);
+	driver_run(&job);
+	sys_exit_group(JOB_EXIT_FAILED);
 }
 
 __attribute__((constructor)) static void agent_loaded(void)
@@ -161,19 +161,19 @@ __attribute__((constructor)) static void agent_loaded(void)
 		(const struct pymem_start *)(uintptr_t)&pymem_start_block;
 
 	if (!pymem_start_block.configured) {
-		trigger_init();
+		trigger_init(pymem_agent_start);
 		return;
 	}
-	if (start_check(start))
+	if (agent_check_start(start))
 		return;
-	if (start->flags & PYMEM_START_IN_COPY)
-		run_in_copy(start);
+	if (start->flags & PYMEM_START_EXTERNAL)
+		agent_run_external(start);
 	libc_arena_learn();
-	job_begin(start);
+	agent_begin(start);
 }
 
 __attribute__((destructor)) static void agent_unloaded(void)
 {
 	trigger_exit();
-	worker_unmap(&job.worker);
+	worker_unmap(&agent.worker);
 }

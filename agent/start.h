@@ -44,7 +44,7 @@
 enum pymem_start_flags {
 	PYMEM_START_NO_FORK = 1u << 0, /* walk in place with the GIL held */
 	PYMEM_START_NO_VALUES = 1u << 1,
-	PYMEM_START_IN_COPY = 1u
+	PYMEM_START_EXTERNAL = 1u
 		<< 2,		    /* Plan B: we are already in a frozen copy: no thread,
 					 * no GIL; walk on the calling thread, then _exit */
 	PYMEM_START_KEEP = 1u << 3, /* stay loaded (informational) */

@@ -16,15 +16,15 @@
 
 enum { EMIT_UNTOUCHED = 64 << 20 }; /* bytes of tables reserved, hardly used */
 
-static int fact_u64(struct snap_sink *sink, const char *key, uint64_t value)
+static int emit_fact_u64(struct snap_sink *sink, const char *key, uint64_t value)
 {
 	const struct snap_fact fact = { .key = key, .kind = SNAP_FACT_U64, .u64 = value };
 
 	return sink->ops->fact(sink, &fact);
 }
 
-static int fact_text(struct snap_sink *sink, const char *key, const char *text,
-		     size_t size)
+static int emit_fact_text(struct snap_sink *sink, const char *key, const char *text,
+			  size_t size)
 {
 	const struct snap_fact fact = {
 		.key = key, .kind = SNAP_FACT_TEXT, .text = text, .size = size
@@ -35,7 +35,7 @@ static int fact_text(struct snap_sink *sink, const char *key, const char *text,
 
 /* A text file of the captured process; newline and NULs at the end cut, other NULs
  * (command line) made spaces. */
-static int fact_file(struct snap_sink *sink, const char *key, const char *path)
+static int emit_fact_file(struct snap_sink *sink, const char *key, const char *path)
 {
 	char buf[4096];
 	long n = sys_read_file(path, buf, sizeof(buf));
@@ -46,70 +46,73 @@ static int fact_file(struct snap_sink *sink, const char *key, const char *path)
 		if (buf[i] == '\0')
 			buf[i] = ' ';
 	}
-	return n > 0 ? fact_text(sink, key, buf, (size_t)n) : 0;
+	return n > 0 ? emit_fact_text(sink, key, buf, (size_t)n) : 0;
 }
 
-static const char *emit_method(const struct capture *c)
+static const char *emit_method(const struct job *job)
 {
-	return c->context == CAPTURE_IN_COPY	      ? "external" :
-		c->start->flags & PYMEM_START_NO_FORK ? "in-place" :
-							"agent";
+	return job->context == JOB_EXTERNAL		? "external" :
+		job->start->flags & PYMEM_START_NO_FORK ? "in-place" :
+							  "agent";
 }
 
 /* Who and what, before the walk. */
-static int emit_identity(const struct capture *c, struct snap_sink *sink)
+static int emit_identity(const struct job *job, struct snap_sink *sink)
 {
-	const bool in_copy = !(c->start->flags & PYMEM_START_NO_FORK);
-	const unsigned strangers = in_copy ? own_gil_running(c->py) : c->not_stopped;
-	const char *method = emit_method(c);
+	const bool in_copy = !(job->start->flags & PYMEM_START_NO_FORK);
+	const unsigned strangers = in_copy ? own_gil_running(job->py) : job->not_stopped;
+	const char *method = emit_method(job);
 	char exe[4096], version[32];
 	struct text t;
 	long n;
-	int rc = fact_u64(sink, "pid", (uint64_t)c->pid);
+	int rc = emit_fact_u64(sink, "pid", (uint64_t)job->pid);
 
 	text_init(&t, version, sizeof(version));
-	text_u64(&t, c->py->version >> 16);
+	text_u64(&t, job->py->version >> 16);
 	text_str(&t, ".");
-	text_u64(&t, c->py->version >> 8 & 0xff);
+	text_u64(&t, job->py->version >> 8 & 0xff);
 	text_str(&t, ".");
-	text_u64(&t, c->py->version & 0xff);
-	rc = rc ? rc : fact_text(sink, "python.version", version, t.used);
+	text_u64(&t, job->py->version & 0xff);
+	rc = rc ? rc : emit_fact_text(sink, "python.version", version, t.used);
 	rc = rc ? rc :
-		  fact_text(sink, "python.build", c->py->version_text,
-			    strlen(c->py->version_text));
+		  emit_fact_text(sink, "python.build", job->py->version_text,
+				 strlen(job->py->version_text));
 	n = sys4(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", exe, sizeof(exe));
 	if (n > 0)
-		rc = rc ? rc : fact_text(sink, "executable", exe, (size_t)n);
-	rc = rc ? rc : fact_file(sink, "cmdline", "/proc/self/cmdline");
-	rc = rc ? rc : fact_u64(sink, "uid", (uint64_t)sys0(SYS_geteuid));
-	rc = rc ? rc : fact_u64(sink, "time_ns", sys_clock_ns(CLOCK_REALTIME));
+		rc = rc ? rc : emit_fact_text(sink, "executable", exe, (size_t)n);
+	rc = rc ? rc : emit_fact_file(sink, "cmdline", "/proc/self/cmdline");
+	rc = rc ? rc : emit_fact_u64(sink, "uid", (uint64_t)sys0(SYS_geteuid));
+	rc = rc ? rc : emit_fact_u64(sink, "time_ns", sys_clock_ns(CLOCK_REALTIME));
 	rc = rc ? rc :
-		  fact_text(sink, "agent.version", PYMEM_VERSION, strlen(PYMEM_VERSION));
-	rc = rc ? rc : fact_text(sink, "method", method, strlen(method));
+		  emit_fact_text(sink, "agent.version", PYMEM_VERSION,
+				 strlen(PYMEM_VERSION));
+	rc = rc ? rc : emit_fact_text(sink, "method", method, strlen(method));
 	rc = rc ? rc :
-		  fact_u64(sink, "values", !(c->start->flags & PYMEM_START_NO_VALUES));
-	if (c->context == CAPTURE_IN_COPY)
+		  emit_fact_u64(sink, "values",
+				!(job->start->flags & PYMEM_START_NO_VALUES));
+	if (job->context == JOB_EXTERNAL)
 		rc = rc ? rc :
-			  fact_u64(sink, "consistent",
-				   !!(c->start->flags & PYMEM_START_CONSISTENT));
+			  emit_fact_u64(sink, "consistent",
+					!!(job->start->flags & PYMEM_START_CONSISTENT));
 	else if (in_copy)
-		rc = rc ? rc : fact_u64(sink, "gil_wait_ns", c->gil_wait_ns);
+		rc = rc ? rc : emit_fact_u64(sink, "gil_wait_ns", job->gil_wait_ns);
 	if (strangers)
-		rc = rc ? rc : fact_u64(sink, "interpreters.not_stopped", strangers);
+		rc = rc ? rc : emit_fact_u64(sink, "interpreters.not_stopped", strangers);
 	return rc;
 }
 
 static int emit_totals(struct snap_sink *sink, const struct walk_stats *stats,
 		       const struct emit_result *result, size_t own_bytes)
 {
-	int rc = fact_u64(sink, "walk_ns", result->walk_ns);
+	int rc = emit_fact_u64(sink, "walk_ns", result->walk_ns);
 
-	rc = rc ? rc : fact_u64(sink, "walk.sweeps", stats->sweeps);
-	rc = rc ? rc : fact_u64(sink, "walk.mapped_bytes", own_bytes);
+	rc = rc ? rc : emit_fact_u64(sink, "walk.sweeps", stats->sweeps);
+	rc = rc ? rc : emit_fact_u64(sink, "walk.mapped_bytes", own_bytes);
 	if (result->cpu_ns)
-		rc = rc ? rc : fact_u64(sink, "walk.cpu_ns", result->cpu_ns);
+		rc = rc ? rc : emit_fact_u64(sink, "walk.cpu_ns", result->cpu_ns);
 	if (result->dirty_bytes)
-		rc = rc ? rc : fact_u64(sink, "child_dirty_bytes", result->dirty_bytes);
+		rc = rc ? rc :
+			  emit_fact_u64(sink, "child_dirty_bytes", result->dirty_bytes);
 	return rc;
 }
 
@@ -174,9 +177,9 @@ static void emit_sentence(char *err, size_t size, const char *what, int rc)
  * current thread state, without which most of its functions crash (a copy made by
  * the loader may have caught a moment at which nobody held the GIL).
  */
-static bool emit_may_ask(const struct capture *c, bool in_copy)
+static bool emit_may_ask(const struct job *job, bool in_copy)
 {
-	const struct cpython_symbols *sym = &c->py->sym;
+	const struct cpython_symbols *sym = &job->py->sym;
 	void *(*current)(void) =
 		(void *(*)(void))(sym->tstate_unchecked ? sym->tstate_unchecked :
 							  sym->tstate_unchecked_new);
@@ -207,23 +210,23 @@ struct emit_path {
  * loader may be of a process whose seccomp filter kills who makes a thread; one made by
  * the worker, a thread itself, is not.
  */
-static struct emit_path emit_path(const struct capture *c, struct arena *arena,
+static struct emit_path emit_path(const struct job *job, struct arena *arena,
 				  struct snap_sink *writer, bool in_copy)
 {
 	struct emit_path path = { .sink = writer };
 
 	if (in_copy && spawn_has_cpus() &&
-	    (c->context != CAPTURE_IN_COPY || !spawn_confined()))
+	    (job->context != JOB_EXTERNAL || !spawn_confined()))
 		path.relay = relay_start(arena, writer);
 	if (path.relay)
 		path.sink = relay_sink(path.relay);
 	return path;
 }
 
-static int emit_walk(struct capture *c, struct arena *arena, const struct emit_path *path,
+static int emit_walk(struct job *job, struct arena *arena, const struct emit_path *path,
 		     bool in_copy, struct emit_result *ret, char *err, size_t err_size)
 {
-	const struct pymem_start *start = c->start;
+	const struct pymem_start *start = job->start;
 	size_t maps_size;
 	const char *maps = emit_maps(start, &maps_size);
 	const struct walk_options options = {
@@ -231,9 +234,9 @@ static int emit_walk(struct capture *c, struct arena *arena, const struct emit_p
 		.value_limit = start->value_limit ? start->value_limit : 64,
 		.sample_limit = start->sample_limit ? start->sample_limit : 10000,
 		.seed = start->seed,
-		.in_copy = emit_may_ask(c, in_copy),
-		.copy_of = in_copy ? (uint32_t)c->pid : 0,
-		.gil_holder = c->gil_holder,
+		.in_copy = emit_may_ask(job, in_copy),
+		.copy_of = in_copy ? (uint32_t)job->pid : 0,
+		.gil_holder = job->gil_holder,
 		.skip_types = start->skip_types,
 		.probes = start->probes,
 		.maps = maps,
@@ -242,10 +245,10 @@ static int emit_walk(struct capture *c, struct arena *arena, const struct emit_p
 	const uint64_t began = sys_now_ns();
 	struct walk_stats stats = { 0 };
 	struct snap_sink *const sink = path->sink;
-	int rc = emit_identity(c, sink);
+	int rc = emit_identity(job, sink);
 
 	if (!rc)
-		rc = walk_run(c->py, arena, &options, sink, &stats, err, err_size);
+		rc = walk_run(job->py, arena, &options, sink, &stats, err, err_size);
 	if (!rc && path->relay)
 		rc = relay_drain(path->relay);
 	ret->walk_ns = sys_now_ns() - began;
@@ -274,7 +277,7 @@ static void emit_never_collect(const struct layout *lay)
 		*(int *)(uintptr_t)lay->collecting = 1;
 }
 
-int emit_snapshot(struct capture *c, bool in_copy, struct emit_result *ret, char *err,
+int emit_snapshot(struct job *job, bool in_copy, struct emit_result *ret, char *err,
 		  size_t err_size)
 {
 	const size_t size = snap_writer_memory();
@@ -285,26 +288,26 @@ int emit_snapshot(struct capture *c, bool in_copy, struct emit_result *ret, char
 	int rc;
 
 	memset(ret, 0, sizeof(*ret));
-	rc = cpython_probe(c->py, err, err_size);
-	if (!rc && cpython_collecting(c->py))
+	rc = cpython_probe(job->py, err, err_size);
+	if (!rc && cpython_collecting(job->py))
 		rc = -EAGAIN;
 	if (rc)
 		return rc;
 	if (in_copy)
-		emit_never_collect(&c->py->lay);
-	/* The guard of a copy measures what it dirties.  In place only mappings can be
+		emit_never_collect(&job->py->lay);
+	/* The watchdog of a copy measures what it dirties.  In place only mappings can be
 	 * counted, of which the walk's directories are hardly ever touched. */
 	arena_init(&arena,
-		   in_copy || !c->start->max_memory ?
+		   in_copy || !job->start->max_memory ?
 			   0 :
-			   c->start->max_memory + EMIT_UNTOUCHED);
+			   job->start->max_memory + EMIT_UNTOUCHED);
 	mem = arena_map(&arena, size);
 	rc = -ENOMEM;
 	if (mem)
-		writer = snap_writer_init(mem, size, stream_write, &c->stream, &rc);
+		writer = snap_writer_init(mem, size, stream_write, &job->stream, &rc);
 	if (writer) {
-		path = emit_path(c, &arena, snap_writer_sink(writer), in_copy);
-		rc = emit_walk(c, &arena, &path, in_copy, ret, err, err_size);
+		path = emit_path(job, &arena, snap_writer_sink(writer), in_copy);
+		rc = emit_walk(job, &arena, &path, in_copy, ret, err, err_size);
 		if (path.relay)
 			relay_stop(path.relay);
 	}

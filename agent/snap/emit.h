@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/snap/capture.h"
+#include "agent/snap/job.h"
 
 struct emit_result {
 	uint64_t objects, edges, walk_ns;
@@ -22,11 +22,11 @@ struct emit_result {
 };
 
 /*
- * The snapshot of c->py, the heap being still, into c->stream.  0, or a negative
+ * The snapshot of job->py, the heap being still, into job->stream.  0, or a negative
  * errno with one sentence in err; -EAGAIN: a collection is going on, nothing was
  * written.
  */
-int emit_snapshot(struct capture *c, bool in_copy, struct emit_result *ret, char *err,
+int emit_snapshot(struct job *job, bool in_copy, struct emit_result *ret, char *err,
 		  size_t err_size);
 
 /* enum pymem_fail for what emit_snapshot returned. */

@@ -7,23 +7,22 @@
 #include "agent/snap/own_gil.h"
 #include "agent/base/sys.h"
 
-static uint64_t gil_timeout_ns(const struct capture *c)
+static uint64_t gil_timeout_ns(const struct job *job)
 {
-	const uint32_t ms = c->start->gil_timeout_ms;
+	const uint32_t ms = job->start->gil_timeout_ms;
 
 	return (uint64_t)(ms ? ms : 5000) * 1000000u;
 }
 
-static int gil_cancelled(struct capture *c)
+static int gil_cancelled(struct job *job)
 {
-	return capture_fail(c, PYMEM_FAIL_CANCELLED, 0,
-			    "cancelled while waiting for the interpreter");
+	return job_fail(job, PYMEM_FAIL_CANCELLED, 0,
+			"cancelled while waiting for the interpreter");
 }
 
-static int gil_finalizing(struct capture *c)
+static int gil_finalizing(struct job *job)
 {
-	return capture_fail(c, PYMEM_FAIL_NOT_READY, 0,
-			    "the interpreter is shutting down");
+	return job_fail(job, PYMEM_FAIL_NOT_READY, 0, "the interpreter is shutting down");
 }
 
 /* ---- an interpreter with a GIL ---- */
@@ -36,230 +35,237 @@ enum { OTHERS_MS = 25, OTHERS_RUN = 2 };
 
 /* The caller holds a GIL. OTHERS_RUN: some interpreter did not stop, and action was
  * not called, unless it is to be called anyway. */
-static int gil_others(struct capture *c, gil_action *action, bool anyway)
+static int gil_others(struct job *job, const struct gil_action *action, bool anyway)
 {
 	int rc = OTHERS_RUN;
 
-	c->not_stopped = own_gil_take(c->py, OTHERS_MS * 1000000ull);
-	if (!c->not_stopped || anyway)
-		rc = action(c);
-	own_gil_release(c->py);
+	job->not_stopped = own_gil_take(job->py, OTHERS_MS * 1000000ull);
+	if (!job->not_stopped || anyway)
+		rc = action->run(job);
+	own_gil_release(job->py);
 	return rc;
 }
 
-static int gil_try(struct capture *c, gil_action *action, bool last, uint64_t asked)
+static int gil_try(struct job *job, const struct gil_action *action, bool last,
+		   uint64_t asked)
 {
 	uint64_t got;
 	int state, rc;
 
-	state = cpython_gil_ensure(c->py);
+	state = cpython_gil_ensure(job->py);
 	got = sys_now_ns();
-	c->gil_wait_ns += got - asked;
-	if (control_cancelled(&c->control, 0))
-		rc = gil_cancelled(c);
-	else if (cpython_finalizing(c->py))
-		rc = gil_finalizing(c);
+	job->gil_wait_ns += got - asked;
+	if (channel_cancelled(&job->control, 0))
+		rc = gil_cancelled(job);
+	else if (cpython_finalizing(job->py))
+		rc = gil_finalizing(job);
 	else
-		rc = gil_others(c, action, last);
-	cpython_gil_release(c->py, state);
-	c->gil_held_ns = sys_now_ns() - got;
+		rc = gil_others(job, action, last);
+	cpython_gil_release(job->py, state);
+	job->gil_held_ns = sys_now_ns() - got;
 	return rc;
 }
 
-static int gil_ordinary(struct capture *c, gil_action *action)
+static int gil_ordinary(struct job *job, const struct gil_action *action)
 {
-	const uint64_t limit = sys_now_ns() + gil_timeout_ns(c);
+	const uint64_t limit = sys_now_ns() + gil_timeout_ns(job);
 	uint64_t asked = sys_now_ns();
 	int rc;
 
-	control_send(&c->control, PYMEM_MSG_PHASE, 0, 0, 0, 0, "waiting for the GIL");
+	channel_send(&job->control, PYMEM_MSG_PHASE, 0, 0, 0, 0, "waiting for the GIL");
 	for (int pause_ms = OTHERS_MS;; pause_ms *= 2) {
-		rc = gil_try(c, action, asked + (uint64_t)pause_ms * 1000000 > limit,
+		rc = gil_try(job, action, asked + (uint64_t)pause_ms * 1000000 > limit,
 			     asked);
 		if (rc != OTHERS_RUN)
 			return rc;
 		asked = sys_now_ns();
-		if (control_cancelled(&c->control, pause_ms))
-			return gil_cancelled(c);
+		if (channel_cancelled(&job->control, pause_ms))
+			return gil_cancelled(job);
 	}
 }
 
 /* ---- CPython 3.6 that has not made its GIL yet ---- */
 
-enum lonely_state { LONELY_QUEUED = 1, LONELY_RUNNING, LONELY_DONE, LONELY_ABANDONED };
+enum gil_unthreaded_state {
+	UNTHREADED_QUEUED = 1,
+	UNTHREADED_RUNNING,
+	UNTHREADED_DONE,
+	UNTHREADED_ABANDONED
+};
 
 /* One at a time (the agent runs one job); lives as long as the call may come. */
 static struct {
 	volatile uint32_t state;
-	struct capture *capture;
-	gil_action *action;
+	struct job *job;
+	const struct gil_action *action;
 	int result;
-} lonely;
+} gil_unthreaded;
 
-static bool gil_is_lonely(const struct capture *c)
+static bool gil_is_unthreaded(const struct job *job)
 {
-	int (*made)(void) = (int (*)(void))c->py->sym.eval_threads_initialized;
+	int (*made)(void) = (int (*)(void))job->py->sym.eval_threads_initialized;
 
-	return cpython_version(c->py) < 0x030700 && made && c->py->sym.tstate_current &&
-		c->py->sym.add_pending_call && !made();
+	return cpython_version(job->py) < 0x030700 && made &&
+		job->py->sym.tstate_current && job->py->sym.add_pending_call && !made();
 }
 
 /* On the main thread, between two instructions. */
-static int lonely_call(void *arg)
+static int gil_unthreaded_call(void *arg)
 {
 	uint64_t began;
 
 	(void)arg;
-	if (!__sync_bool_compare_and_swap(&lonely.state, LONELY_QUEUED, LONELY_RUNNING)) {
-		lonely.state = 0; /* abandoned: the queue is free again */
+	if (!__sync_bool_compare_and_swap(&gil_unthreaded.state, UNTHREADED_QUEUED,
+					  UNTHREADED_RUNNING)) {
+		gil_unthreaded.state = 0; /* abandoned: the queue is free again */
 		return 0;
 	}
 	began = sys_now_ns();
-	lonely.result = lonely.action(lonely.capture);
-	lonely.capture->gil_held_ns = sys_now_ns() - began;
+	gil_unthreaded.result = gil_unthreaded.action->run(gil_unthreaded.job);
+	gil_unthreaded.job->gil_held_ns = sys_now_ns() - began;
 	__sync_synchronize();
-	lonely.state = LONELY_DONE;
+	gil_unthreaded.state = UNTHREADED_DONE;
 	return 0;
 }
 
 /* A call that may still come must find its code: never unload this library. */
-static void lonely_stay(void)
+static void gil_unthreaded_stay(void)
 {
 	Dl_info info;
 
-	if (dladdr(&lonely, &info) && info.dli_fname)
+	if (dladdr(&gil_unthreaded, &info) && info.dli_fname)
 		dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
-static bool lonely_queue(struct capture *c, gil_action *action)
+static bool gil_unthreaded_queue(struct job *job, const struct gil_action *action)
 {
 	int (*add)(int (*)(void *), void *) =
-		(int (*)(int (*)(void *), void *))c->py->sym.add_pending_call;
+		(int (*)(int (*)(void *), void *))job->py->sym.add_pending_call;
 
-	if (lonely.state == LONELY_ABANDONED)
+	if (gil_unthreaded.state == UNTHREADED_ABANDONED)
 		return false; /* the last one is still in the queue */
-	lonely.capture = c;
-	lonely.action = action;
-	lonely.state = LONELY_QUEUED;
-	if (add(lonely_call, NULL) == 0)
+	gil_unthreaded.job = job;
+	gil_unthreaded.action = action;
+	gil_unthreaded.state = UNTHREADED_QUEUED;
+	if (add(gil_unthreaded_call, NULL) == 0)
 		return true;
-	lonely.state = 0; /* the queue is full: 32 calls wait */
+	gil_unthreaded.state = 0; /* the queue is full: 32 calls wait */
 	return false;
 }
 
 /*
- * The main thread is in a blocking call: act beside it, the copy checks.  As
- * copy_wait: 1 when the check failed.
+ * The main thread is in a blocking call: act beside it, the copy checks.  1 when the
+ * check failed.
  */
-static int lonely_beside(struct capture *c, gil_action *action)
+static int gil_unthreaded_beside(struct job *job, const struct gil_action *action)
 {
 	int rc;
 
-	c->must_be_zero = c->py->sym.tstate_current;
-	rc = action(c);
+	job->must_be_zero = job->py->sym.tstate_current;
+	rc = action->run(job);
 	if (!rc)
-		rc = copy_wait(c);
-	c->must_be_zero = NULL;
+		rc = action->judge(job);
+	job->must_be_zero = NULL;
 	return rc;
 }
 
-void gil_adopt(struct capture *c)
+void gil_adopt(struct job *job)
 {
-	void *(*head)(void) = (void *(*)(void))c->py->sym.interp_head;
-	void *(*threads)(void *) = (void *(*)(void *))c->py->sym.interp_threads;
+	void *(*head)(void) = (void *(*)(void))job->py->sym.interp_head;
+	void *(*threads)(void *) = (void *(*)(void *))job->py->sym.interp_threads;
 
-	*(void **)c->py->sym.tstate_current = threads(head());
+	*(void **)job->py->sym.tstate_current = threads(head());
 }
 
-static int gil_lonely(struct capture *c, gil_action *action)
+static int gil_unthreaded_with(struct job *job, const struct gil_action *action)
 {
-	const volatile uint64_t *current = c->py->sym.tstate_current;
-	const uint64_t began = sys_now_ns(), limit = gil_timeout_ns(c);
+	const volatile uint64_t *current = job->py->sym.tstate_current;
+	const uint64_t began = sys_now_ns(), limit = gil_timeout_ns(job);
 	bool queued = false;
 
-	control_send(&c->control, PYMEM_MSG_PHASE, 0, 0, 0, 0,
+	channel_send(&job->control, PYMEM_MSG_PHASE, 0, 0, 0, 0,
 		     "waiting for the main thread (3.6 without a GIL)");
 	for (;;) {
-		c->gil_wait_ns = sys_now_ns() - began;
-		if (!queued && !*current && action == copy_make) {
-			int rc = lonely_beside(c, action);
+		job->gil_wait_ns = sys_now_ns() - began;
+		if (!queued && !*current && action->judge) {
+			int rc = gil_unthreaded_beside(job, action);
 
 			if (rc <= 0)
 				return rc;
 		}
 		/* a call that waits behind a long sleep could not be taken back */
 		if (!queued && *current)
-			queued = lonely_queue(c, action);
-		if (queued && lonely.state == LONELY_DONE) {
-			lonely.state = 0;
-			return lonely.result;
+			queued = gil_unthreaded_queue(job, action);
+		if (queued && gil_unthreaded.state == UNTHREADED_DONE) {
+			gil_unthreaded.state = 0;
+			return gil_unthreaded.result;
 		}
-		if (c->gil_wait_ns < limit && !control_cancelled(&c->control, 1))
+		if (job->gil_wait_ns < limit && !channel_cancelled(&job->control, 1))
 			continue;
 		if (!queued ||
-		    __sync_bool_compare_and_swap(&lonely.state, LONELY_QUEUED,
-						 LONELY_ABANDONED))
+		    __sync_bool_compare_and_swap(&gil_unthreaded.state, UNTHREADED_QUEUED,
+						 UNTHREADED_ABANDONED))
 			break;
 	}
 	if (queued)
-		lonely_stay();
-	if (!queued && action != copy_make)
-		return capture_fail(c, PYMEM_FAIL_GIL, 0,
-				    "the only thread of this CPython 3.6 waits in a "
-				    "system call, where "
-				    "nothing can hold it still for a walk in place; a "
-				    "copy can be made");
-	return capture_fail(c, PYMEM_FAIL_GIL, 0,
-			    "the main thread came to no instruction boundary in time");
+		gil_unthreaded_stay();
+	if (!queued && !action->judge)
+		return job_fail(job, PYMEM_FAIL_GIL, 0,
+				"the only thread of this CPython 3.6 waits in a "
+				"system call, where "
+				"nothing can hold it still for a walk in place; a "
+				"copy can be made");
+	return job_fail(job, PYMEM_FAIL_GIL, 0,
+			"the main thread came to no instruction boundary in time");
 }
 
-int gil_with(struct capture *c, gil_action *action)
+int gil_with(struct job *job, const struct gil_action *action)
 {
-	c->gil_held_ns = 0;
-	if (c->context == CAPTURE_IN_COPY)
-		return action(c);
-	if (c->context == CAPTURE_HOLDING)
-		return gil_others(c, action, true);
-	if (gil_is_lonely(c))
-		return gil_lonely(c, action);
-	return gil_ordinary(c, action);
+	job->gil_held_ns = 0;
+	if (job->context == JOB_EXTERNAL)
+		return action->run(job);
+	if (job->context == JOB_HOLDING)
+		return gil_others(job, action, true);
+	if (gil_is_unthreaded(job))
+		return gil_unthreaded_with(job, action);
+	return gil_ordinary(job, action);
 }
 
 /* Without a GIL to take, the main thread is kept in a pending call. */
-static volatile bool lonely_held;
+static volatile bool gil_unthreaded_held;
 
-static int lonely_stand(void *arg)
+static int gil_unthreaded_stand(void *arg)
 {
 	(void)arg;
-	while (lonely_held)
+	while (gil_unthreaded_held)
 		sys_sleep_ms(1);
 	return 0;
 }
 
-static bool lonely_hold(const struct capture *c)
+static bool gil_unthreaded_hold(const struct job *job)
 {
 	int (*add)(int (*)(void *), void *) =
-		(int (*)(int (*)(void *), void *))c->py->sym.add_pending_call;
+		(int (*)(int (*)(void *), void *))job->py->sym.add_pending_call;
 
-	lonely_held = true;
-	return add(lonely_stand, NULL) == 0;
+	gil_unthreaded_held = true;
+	return add(gil_unthreaded_stand, NULL) == 0;
 }
 
-void gil_hold(struct capture *c)
+void gil_hold(struct job *job)
 {
-	if (c->held || c->context != CAPTURE_WORKER || cpython_finalizing(c->py))
+	if (job->held || job->context != JOB_WORKER || cpython_finalizing(job->py))
 		return;
-	if (gil_is_lonely(c)) {
-		c->held = c->held_lonely = lonely_hold(c);
+	if (gil_is_unthreaded(job)) {
+		job->held = job->held_unthreaded = gil_unthreaded_hold(job);
 		return;
 	}
-	c->hold_state = cpython_gil_ensure(c->py);
-	c->held = true;
+	job->hold_state = cpython_gil_ensure(job->py);
+	job->held = true;
 }
 
-void gil_let_go(struct capture *c)
+void gil_let_go(struct job *job)
 {
-	if (c->held && !c->held_lonely)
-		cpython_gil_release(c->py, c->hold_state);
-	lonely_held = c->held = c->held_lonely = false;
+	if (job->held && !job->held_unthreaded)
+		cpython_gil_release(job->py, job->hold_state);
+	gil_unthreaded_held = job->held = job->held_unthreaded = false;
 }

@@ -33,32 +33,41 @@
 #ifndef PYMEM_AGENT_SNAP_GIL_H
 #define PYMEM_AGENT_SNAP_GIL_H
 
-#include "agent/snap/capture.h"
+#include "agent/snap/job.h"
 
-/* Runs at the moment found. Returns 0, or -1 after capture_fail. */
-typedef int gil_action(struct capture *c);
+/* What to do at the moment found. */
+struct gil_action {
+	/* 0, or -1 after job_fail; or what gil_with's caller understands */
+	int (*run)(struct job *job);
+	/*
+	 * Not NULL: run makes a copy, which can tell whether the moment was right, and
+	 * this waits for its word: 1 = it wasn't.  Only such an action can be done beside
+	 * a main thread that isn't held.
+	 */
+	int (*judge)(struct job *job);
+};
 
 /*
  * Runs action once, at such a moment; returns its result, or -1 after
- * capture_fail when no moment was found in time, or CANCEL came.  Sets
+ * job_fail when no moment was found in time, or CANCEL came.  Sets
  * gil_wait_ns and gil_held_ns.
  */
-int gil_with(struct capture *c, gil_action *action);
+int gil_with(struct job *job, const struct gil_action *action);
 
 /*
  * In the copy of a 3.6 whose main thread was in a blocking call: makes that thread's
  * state the current one, as PyEval_RestoreThread would, so that questions to the
  * interpreter (size check) find one.  Writes one word of the copy.
  */
-void gil_adopt(struct capture *c);
+void gil_adopt(struct job *job);
 
 /*
  * Takes the GIL again while the copy walks, and keeps it until the copy has ended
- * (fork.c lets it go): stops an application that would otherwise be killed for
+ * (copy_wait lets it go): stops an application that would otherwise be killed for
  * want of memory before the snapshot is whole.  Does nothing where there is no GIL
  * to take, or when it is held already.
  */
-void gil_hold(struct capture *c);
-void gil_let_go(struct capture *c);
+void gil_hold(struct job *job);
+void gil_let_go(struct job *job);
 
 #endif

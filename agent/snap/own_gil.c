@@ -46,29 +46,30 @@ struct places {
 /* Stands for a PyThreadState: who wants a GIL of ours sets a bit in our eval_breaker. */
 static uint64_t holder[512];
 
-static uint64_t holder_address(void)
+static uint64_t own_gil_holder_address(void)
 {
 	return (uint64_t)(uintptr_t)holder;
 }
 
-static uint64_t call_address(void *symbol)
+static uint64_t own_gil_call_address(void *symbol)
 {
 	uint64_t (*fn)(void) = (uint64_t(*)(void))symbol;
 
 	return fn ? fn() : 0;
 }
 
-static uint64_t next_interp(const struct cpython *py, uint64_t interp)
+static uint64_t own_gil_next_interp(const struct cpython *py, uint64_t interp)
 {
 	uint64_t (*next)(uint64_t) = (uint64_t(*)(uint64_t))py->sym.interp_next;
 
 	return next(interp);
 }
 
-static uint64_t current_tstate(const struct cpython *py)
+static uint64_t own_gil_current_tstate(const struct cpython *py)
 {
-	return call_address(py->sym.tstate_unchecked ? py->sym.tstate_unchecked :
-						       py->sym.tstate_unchecked_new);
+	return own_gil_call_address(py->sym.tstate_unchecked ?
+					    py->sym.tstate_unchecked :
+					    py->sym.tstate_unchecked_new);
 }
 
 /*
@@ -77,7 +78,7 @@ static uint64_t current_tstate(const struct cpython *py)
  * ..._locked, ..._holder) stand at a place that differs between versions, and are known
  * by their distances.
  */
-static bool read_offsets(uint64_t runtime, struct places *ret)
+static bool own_gil_read_offsets(uint64_t runtime, struct places *ret)
 {
 	uint64_t w[40];
 
@@ -97,7 +98,7 @@ static bool read_offsets(uint64_t runtime, struct places *ret)
 }
 
 /* 3.12: pycore_runtime.h, pycore_interp.h; the main GIL's pointer shows where _gil is. */
-static bool read_312(uint64_t runtime, uint64_t main, struct places *ret)
+static bool own_gil_read_312(uint64_t runtime, uint64_t main, struct places *ret)
 {
 	uint64_t gil;
 
@@ -110,7 +111,7 @@ static bool read_312(uint64_t runtime, uint64_t main, struct places *ret)
 }
 
 /* Are mutexes where we think, and the rest what it can be? */
-static bool gil_sound(uint64_t at)
+static bool own_gil_is_sound(uint64_t at)
 {
 	struct gil gil;
 
@@ -120,31 +121,31 @@ static bool gil_sound(uint64_t at)
 		!(gil.switch_mutex.__data.__kind & MUTEX_TYPE);
 }
 
-static bool find_places(const struct cpython *py, struct places *ret)
+static bool own_gil_find_places(const struct cpython *py, struct places *ret)
 {
 	const uint64_t runtime = CPYTHON_ADDR(py, runtime);
-	const uint64_t main = call_address(py->sym.interp_main);
+	const uint64_t main = own_gil_call_address(py->sym.interp_main);
 	uint64_t gil, word;
 
 	if (!cpython_since(py, 12) || !runtime || !main)
 		return false;
-	if (!(cpython_since(py, 13) ? read_offsets(runtime, ret) :
-				      read_312(runtime, main, ret)))
+	if (!(cpython_since(py, 13) ? own_gil_read_offsets(runtime, ret) :
+				      own_gil_read_312(runtime, main, ret)))
 		return false;
 	return peek_safe64(ret->head + 8, &word) && word == main &&
 		peek_safe64(main + ret->pointer, &gil) && gil == main + ret->own &&
-		gil_sound(gil);
+		own_gil_is_sound(gil);
 }
 
 /* The GIL that the calling thread holds, if everything there is as it must be. */
-static uint64_t prove(const struct cpython *py, const struct places *places)
+static uint64_t own_gil_prove(const struct cpython *py, const struct places *places)
 {
-	const uint64_t tstate = current_tstate(py);
+	const uint64_t tstate = own_gil_current_tstate(py);
 	uint64_t interp, gil;
 	const struct gil *g;
 
 	if (!tstate || !peek_safe64(tstate + TSTATE_INTERP, &interp) ||
-	    !peek_safe64(interp + places->pointer, &gil) || !gil_sound(gil))
+	    !peek_safe64(interp + places->pointer, &gil) || !own_gil_is_sound(gil))
 		return 0;
 	g = (const struct gil *)(uintptr_t)gil;
 	return g->locked == 1 && g->last_holder == tstate ? gil : 0;
@@ -156,9 +157,11 @@ uint64_t own_gil_holder(const struct cpython *py)
 	struct gil gil;
 
 	if (!cpython_since(py, 12))
-		return py->sym.tstate_unchecked ? current_tstate(py) : OWN_GIL_UNKNOWN;
-	if (!find_places(py, &places) ||
-	    !peek_safe(call_address(py->sym.interp_main) + places.own, &gil, sizeof(gil)))
+		return py->sym.tstate_unchecked ? own_gil_current_tstate(py) :
+						  OWN_GIL_UNKNOWN;
+	if (!own_gil_find_places(py, &places) ||
+	    !peek_safe(own_gil_call_address(py->sym.interp_main) + places.own, &gil,
+		       sizeof(gil)))
 		return OWN_GIL_UNKNOWN;
 	return gil.locked == 1 ? gil.last_holder : 0;
 }
@@ -166,7 +169,7 @@ uint64_t own_gil_holder(const struct cpython *py)
 /* ---- the lock of the list of interpreters ---- */
 
 /* 3.12: a PyThread_type_lock; later a PyMutex, one byte: bit 0 locked, 1 has waiters. */
-static bool head_try(const struct cpython *py, const struct places *places)
+static bool own_gil_head_try(const struct cpython *py, const struct places *places)
 {
 	int (*acquire)(void *, long long, int) =
 		(int (*)(void *, long long, int))py->sym.lock_acquire;
@@ -180,7 +183,7 @@ static bool head_try(const struct cpython *py, const struct places *places)
 					    __ATOMIC_RELAXED);
 }
 
-static void head_unlock(const struct cpython *py, const struct places *places)
+static void own_gil_head_unlock(const struct cpython *py, const struct places *places)
 {
 	void (*release)(void *) = (void (*)(void *))py->sym.lock_release;
 	void (*unlock)(void *) = (void (*)(void *))py->sym.mutex_unlock;
@@ -193,24 +196,25 @@ static void head_unlock(const struct cpython *py, const struct places *places)
 		unlock(byte); /* wakes a waiter */
 }
 
-static void rest(unsigned us)
+static void own_gil_pause(unsigned us)
 {
 	const struct timespec t = { .tv_nsec = us * 1000 };
 
 	sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &t, NULL);
 }
 
-static bool head_lock(const struct cpython *py, const struct places *places, int tries)
+static bool own_gil_head_lock(const struct cpython *py, const struct places *places,
+			      int tries)
 {
 	for (int i = 0; tries < 0 || i < tries; i++) {
-		if (head_try(py, places))
+		if (own_gil_head_try(py, places))
 			return true;
-		rest(i < 20 ? 1 : POLL_US);
+		own_gil_pause(i < 20 ? 1 : POLL_US);
 	}
 	return false;
 }
 
-static bool head_known(const struct cpython *py)
+static bool own_gil_head_known(const struct cpython *py)
 {
 	return cpython_since(py, 13) ? py->sym.mutex_unlock != NULL :
 				       py->sym.lock_acquire && py->sym.lock_release;
@@ -219,8 +223,8 @@ static bool head_known(const struct cpython *py)
 /* ---- one GIL ---- */
 
 /* Asks the holder to drop it at its next chance, or takes that back. */
-static void request(const struct cpython *py, const struct places *places,
-		    uint64_t interp, struct gil *gil, bool wanted)
+static void own_gil_request(const struct cpython *py, const struct places *places,
+			    uint64_t interp, struct gil *gil, bool wanted)
 {
 	const uint64_t tstate = __atomic_load_n(&gil->last_holder, __ATOMIC_RELAXED);
 	uint64_t *breaker = (uint64_t *)(uintptr_t)(tstate + TSTATE_BREAKER);
@@ -240,7 +244,7 @@ static void request(const struct cpython *py, const struct places *places,
 }
 
 /* As at the end of take_gil; the mutex is held. */
-static void become_holder(struct gil *gil, uint64_t tstate, int locked)
+static void own_gil_become_holder(struct gil *gil, uint64_t tstate, int locked)
 {
 	pthread_mutex_lock(&gil->switch_mutex);
 	__atomic_store_n(&gil->locked, locked, __ATOMIC_RELAXED);
@@ -250,54 +254,55 @@ static void become_holder(struct gil *gil, uint64_t tstate, int locked)
 	pthread_mutex_unlock(&gil->switch_mutex);
 }
 
-static bool is_ours(const struct gil *gil)
+static bool own_gil_is_ours(const struct gil *gil)
 {
 	return __atomic_load_n(&gil->locked, __ATOMIC_RELAXED) == 1 &&
-		__atomic_load_n(&gil->last_holder, __ATOMIC_RELAXED) == holder_address();
+		__atomic_load_n(&gil->last_holder, __ATOMIC_RELAXED) ==
+		own_gil_holder_address();
 }
 
-typedef bool visit_fn(const struct cpython *py, const struct places *places,
-		      uint64_t interp, struct gil *gil);
+typedef bool own_gil_visit(const struct cpython *py, const struct places *places,
+			   uint64_t interp, struct gil *gil);
 
-static bool take_if_free(const struct cpython *py, const struct places *places,
-			 uint64_t interp, struct gil *gil)
+static bool own_gil_take_if_free(const struct cpython *py, const struct places *places,
+				 uint64_t interp, struct gil *gil)
 {
 	(void)py, (void)places, (void)interp;
-	if (is_ours(gil))
+	if (own_gil_is_ours(gil))
 		return true;
 	if (pthread_mutex_trylock(&gil->mutex))
 		return false;
 	if (!__atomic_load_n(&gil->locked, __ATOMIC_RELAXED))
-		become_holder(gil, holder_address(), 1);
+		own_gil_become_holder(gil, own_gil_holder_address(), 1);
 	pthread_mutex_unlock(&gil->mutex);
-	return is_ours(gil);
+	return own_gil_is_ours(gil);
 }
 
-static bool take_or_ask(const struct cpython *py, const struct places *places,
-			uint64_t interp, struct gil *gil)
+static bool own_gil_take_or_ask(const struct cpython *py, const struct places *places,
+				uint64_t interp, struct gil *gil)
 {
-	if (take_if_free(py, places, interp, gil))
+	if (own_gil_take_if_free(py, places, interp, gil))
 		return true;
 	if (pthread_mutex_trylock(&gil->mutex))
 		return false;
 	/* while the mutex is ours a holder can't leave, so its state is not freed */
 	if (__atomic_load_n(&gil->locked, __ATOMIC_RELAXED) == 1)
-		request(py, places, interp, gil, true);
+		own_gil_request(py, places, interp, gil, true);
 	pthread_mutex_unlock(&gil->mutex);
 	return false;
 }
 
 /* As drop_gil; or, of a GIL that isn't ours, takes our request back. */
-static bool let_go(const struct cpython *py, const struct places *places, uint64_t interp,
-		   struct gil *gil)
+static bool own_gil_let_go(const struct cpython *py, const struct places *places,
+			   uint64_t interp, struct gil *gil)
 {
 	pthread_mutex_lock(&gil->mutex);
-	if (is_ours(gil)) {
-		become_holder(gil, 0, 0);
+	if (own_gil_is_ours(gil)) {
+		own_gil_become_holder(gil, 0, 0);
 		pthread_cond_signal(&gil->cond);
 	} else {
 		if (__atomic_load_n(&gil->locked, __ATOMIC_RELAXED) == 1)
-			request(py, places, interp, gil, false);
+			own_gil_request(py, places, interp, gil, false);
 		pthread_mutex_lock(&gil->switch_mutex);
 		pthread_cond_signal(&gil->switch_cond);
 		pthread_mutex_unlock(&gil->switch_mutex);
@@ -312,25 +317,25 @@ static bool let_go(const struct cpython *py, const struct places *places, uint64
  * visit(each GIL but `mine`), under the lock of the list.  How many interpreters it
  * was false for, or UINT32_MAX when the lock was not to be had within `tries`.
  */
-static unsigned for_each(const struct cpython *py, const struct places *places,
-			 uint64_t mine, visit_fn *visit, int tries)
+static unsigned own_gil_for_each(const struct cpython *py, const struct places *places,
+				 uint64_t mine, own_gil_visit *visit, int tries)
 {
 	unsigned missing = 0, seen = 0;
 	uint64_t main, gil;
 
-	if (!head_lock(py, places, tries))
+	if (!own_gil_head_lock(py, places, tries))
 		return UINT32_MAX;
-	main = call_address(py->sym.interp_main);
-	for (uint64_t i = call_address(py->sym.interp_head); i && seen < INTERPS_MAX;
-	     i = next_interp(py, i), seen++) {
+	main = own_gil_call_address(py->sym.interp_main);
+	for (uint64_t i = own_gil_call_address(py->sym.interp_head);
+	     i && seen < INTERPS_MAX; i = own_gil_next_interp(py, i), seen++) {
 		if (!peek_safe64(i + places->pointer, &gil) || !gil || gil == mine)
 			continue; /* 0: being made, by a thread of another one */
 		if ((gil != i + places->own && gil != main + places->own) ||
-		    !gil_sound(gil) ||
+		    !own_gil_is_sound(gil) ||
 		    !visit(py, places, i, (struct gil *)(uintptr_t)gil))
 			missing++;
 	}
-	head_unlock(py, places);
+	own_gil_head_unlock(py, places);
 	return missing;
 }
 
@@ -346,20 +351,22 @@ unsigned own_gil_take(const struct cpython *py, uint64_t limit_ns)
 
 	taken.mine = 0;
 	if (!cpython_since(py, 12) ||
-	    call_address(py->sym.interp_head) == call_address(py->sym.interp_main))
+	    own_gil_call_address(py->sym.interp_head) ==
+		    own_gil_call_address(py->sym.interp_main))
 		return 0; /* the newest is the oldest */
-	if (!head_known(py) || !find_places(py, &taken.places))
+	if (!own_gil_head_known(py) || !own_gil_find_places(py, &taken.places))
 		return 1;
-	taken.mine = prove(py, &taken.places);
+	taken.mine = own_gil_prove(py, &taken.places);
 	if (!taken.mine)
 		return 1;
 	memset(holder, 0, sizeof(holder));
-	missing = for_each(py, &taken.places, taken.mine, take_if_free, HEAD_TRIES);
+	missing = own_gil_for_each(py, &taken.places, taken.mine, own_gil_take_if_free,
+				   HEAD_TRIES);
 	while (missing && sys_now_ns() - began < limit_ns) {
-		missing =
-			for_each(py, &taken.places, taken.mine, take_or_ask, HEAD_TRIES);
+		missing = own_gil_for_each(py, &taken.places, taken.mine,
+					   own_gil_take_or_ask, HEAD_TRIES);
 		if (missing)
-			rest(POLL_US);
+			own_gil_pause(POLL_US);
 	}
 	return missing;
 }
@@ -368,15 +375,15 @@ void own_gil_release(const struct cpython *py)
 {
 	if (!taken.mine)
 		return;
-	for_each(py, &taken.places, taken.mine, let_go, -1);
+	own_gil_for_each(py, &taken.places, taken.mine, own_gil_let_go, -1);
 	taken.mine = 0;
 }
 
 unsigned own_gil_running(const struct cpython *py)
 {
 	struct places places;
-	const bool known = find_places(py, &places);
-	const uint64_t tstate = current_tstate(py);
+	const bool known = own_gil_find_places(py, &places);
+	const uint64_t tstate = own_gil_current_tstate(py);
 	uint64_t interp, gil, mine = 0;
 	unsigned running = 0, seen = 0;
 
@@ -384,8 +391,8 @@ unsigned own_gil_running(const struct cpython *py)
 		return 0;
 	if (tstate && peek_safe64(tstate + TSTATE_INTERP, &interp))
 		mine = interp;
-	for (uint64_t i = call_address(py->sym.interp_head); i && seen < INTERPS_MAX;
-	     i = next_interp(py, i), seen++) {
+	for (uint64_t i = own_gil_call_address(py->sym.interp_head);
+	     i && seen < INTERPS_MAX; i = own_gil_next_interp(py, i), seen++) {
 		const struct gil *g;
 
 		if (i == mine)
@@ -397,8 +404,8 @@ unsigned own_gil_running(const struct cpython *py)
 		if (!peek_safe64(i + places.pointer, &gil) || !gil)
 			continue;
 		g = (const struct gil *)(uintptr_t)gil;
-		if (!gil_sound(gil) ||
-		    (g->locked == 1 && !is_ours(g) &&
+		if (!own_gil_is_sound(gil) ||
+		    (g->locked == 1 && !own_gil_is_ours(g) &&
 		     (!tstate || g->last_holder != tstate)))
 			running++;
 	}

@@ -86,7 +86,7 @@ static inline void relay_pause(void)
 #endif
 }
 
-static void clock_await(struct relay_clock *clock, uint32_t value)
+static void relay_clock_await(struct relay_clock *clock, uint32_t value)
 {
 	for (int i = 0; i < RELAY_SPINS; i++) {
 		if (atomic_load_explicit(&clock->count, memory_order_acquire) != value)
@@ -95,25 +95,25 @@ static void clock_await(struct relay_clock *clock, uint32_t value)
 	}
 	atomic_store(&clock->awaited, 1);
 	if (atomic_load(&clock->count) == value)
-		futex_wait(&clock->count, value);
+		spawn_futex_wait(&clock->count, value);
 	atomic_store(&clock->awaited, 0);
 }
 
-static void clock_tick(struct relay_clock *clock)
+static void relay_clock_tick(struct relay_clock *clock)
 {
 	atomic_fetch_add(&clock->count, 1);
 	if (atomic_load(&clock->awaited))
-		futex_wake(&clock->count);
+		spawn_futex_wake(&clock->count);
 }
 
-static uint32_t clock_read(struct relay_clock *clock)
+static uint32_t relay_clock_read(struct relay_clock *clock)
 {
 	return atomic_load(&clock->count);
 }
 
 /* ---- the consumer ---- */
 
-static int replay_object(struct snap_sink *to, void *event)
+static int relay_replay_object(struct snap_sink *to, void *event)
 {
 	struct snap_object *const o = event;
 
@@ -121,7 +121,7 @@ static int replay_object(struct snap_sink *to, void *event)
 	return to->ops->object(to, o);
 }
 
-static int replay_value(struct snap_sink *to, void *event)
+static int relay_replay_value(struct snap_sink *to, void *event)
 {
 	struct snap_value *const v = event;
 
@@ -129,7 +129,7 @@ static int replay_value(struct snap_sink *to, void *event)
 	return to->ops->value(to, v);
 }
 
-static int replay_fact(struct snap_sink *to, void *event)
+static int relay_replay_fact(struct snap_sink *to, void *event)
 {
 	struct snap_fact *const f = event;
 
@@ -138,14 +138,14 @@ static int replay_fact(struct snap_sink *to, void *event)
 	return to->ops->fact(to, f);
 }
 
-static int replay_string(struct snap_sink *to, void *event)
+static int relay_replay_string(struct snap_sink *to, void *event)
 {
 	const struct relay_string *const s = event;
 
 	return to->ops->string(to, s->id, (const char *)(s + 1), s->size);
 }
 
-static int replay_shape(struct snap_sink *to, void *event)
+static int relay_replay_shape(struct snap_sink *to, void *event)
 {
 	struct snap_shape *const s = event;
 
@@ -154,18 +154,20 @@ static int replay_shape(struct snap_sink *to, void *event)
 }
 
 #define X(name) \
-	static int replay_##name(struct snap_sink *to, void *event) \
+	static int relay_replay_##name(struct snap_sink *to, void *event) \
 	{ \
 		return to->ops->name(to, event); \
 	}
 RELAY_PLAIN_EVENTS(X)
 #undef X
 
-static int (*const replays[RELAY_EVENT_COUNT])(struct snap_sink *, void *) = {
-	[RELAY_object] = replay_object, [RELAY_value] = replay_value,
-	[RELAY_fact] = replay_fact,	[RELAY_string] = replay_string,
-	[RELAY_shape] = replay_shape,
-#define X(name) [RELAY_##name] = replay_##name,
+static int (*const relay_replays[RELAY_EVENT_COUNT])(struct snap_sink *, void *) = {
+	[RELAY_object] = relay_replay_object,
+	[RELAY_value] = relay_replay_value,
+	[RELAY_fact] = relay_replay_fact,
+	[RELAY_string] = relay_replay_string,
+	[RELAY_shape] = relay_replay_shape,
+#define X(name) [RELAY_##name] = relay_replay_##name,
 	RELAY_PLAIN_EVENTS(X)
 #undef X
 };
@@ -178,7 +180,7 @@ static int relay_replay(struct snap_sink *to, struct relay_chunk *chunk)
 	while (at < chunk->used && rc == 0) {
 		const struct relay_head *const head = (const void *)(chunk->data + at);
 
-		rc = replays[head->event](to, chunk->data + at + sizeof(*head));
+		rc = relay_replays[head->event](to, chunk->data + at + sizeof(*head));
 		at += head->size;
 	}
 	return rc;
@@ -190,11 +192,11 @@ static void relay_consume(void *arg)
 	struct relay *const r = arg;
 
 	for (;;) {
-		const uint32_t mine = clock_read(&r->emptied);
+		const uint32_t mine = relay_clock_read(&r->emptied);
 		int rc;
 
-		while (clock_read(&r->filled) == mine)
-			clock_await(&r->filled, mine);
+		while (relay_clock_read(&r->filled) == mine)
+			relay_clock_await(&r->filled, mine);
 		if (atomic_load(&r->ending))
 			return;
 		if (!atomic_load(&r->err)) {
@@ -202,7 +204,7 @@ static void relay_consume(void *arg)
 			if (rc)
 				atomic_store(&r->err, rc);
 		}
-		clock_tick(&r->emptied);
+		relay_clock_tick(&r->emptied);
 	}
 }
 
@@ -216,20 +218,20 @@ static inline struct relay *relay_of(struct snap_sink *sink)
 /* Waits until no more than `most` chunks are with the consumer. */
 static void relay_await(struct relay *r, uint32_t most)
 {
-	const uint32_t filled = clock_read(&r->filled);
+	const uint32_t filled = relay_clock_read(&r->filled);
 	uint32_t emptied;
 
-	while (filled - (emptied = clock_read(&r->emptied)) > most)
-		clock_await(&r->emptied, emptied);
+	while (filled - (emptied = relay_clock_read(&r->emptied)) > most)
+		relay_clock_await(&r->emptied, emptied);
 }
 
 /* The chunk is the consumer's from here on; another one is taken. */
 static int relay_pass_on(struct relay *r)
 {
 	if (r->filling->used) {
-		clock_tick(&r->filled);
+		relay_clock_tick(&r->filled);
 		relay_await(r, RELAY_CHUNKS - 1);
-		r->filling = &r->chunks[clock_read(&r->filled) % RELAY_CHUNKS];
+		r->filling = &r->chunks[relay_clock_read(&r->filled) % RELAY_CHUNKS];
 		r->filling->used = 0;
 	}
 	return atomic_load_explicit(&r->err, memory_order_relaxed);
@@ -246,7 +248,8 @@ void relay_stop(struct relay *r)
 {
 	relay_drain(r);
 	atomic_store(&r->ending, true);
-	clock_tick(&r->filled); /* no chunk: it has nothing left to do but to see that */
+	relay_clock_tick(
+		&r->filled); /* no chunk: it has nothing left to do but to see that */
 	spawn_join(&r->consumer);
 }
 
@@ -272,7 +275,7 @@ static inline char *relay_room(struct relay *r, enum relay_event event, size_t s
 	return (char *)(head + 1);
 }
 
-static int on_object(struct snap_sink *sink, const struct snap_object *o)
+static int relay_on_object(struct snap_sink *sink, const struct snap_object *o)
 {
 	struct relay *const r = relay_of(sink);
 	const size_t refs = (size_t)o->nrefs * sizeof(*o->refs);
@@ -287,7 +290,7 @@ static int on_object(struct snap_sink *sink, const struct snap_object *o)
 	return err;
 }
 
-static int on_value(struct snap_sink *sink, const struct snap_value *v)
+static int relay_on_value(struct snap_sink *sink, const struct snap_value *v)
 {
 	struct relay *const r = relay_of(sink);
 	int err;
@@ -301,7 +304,7 @@ static int on_value(struct snap_sink *sink, const struct snap_value *v)
 	return err;
 }
 
-static int on_fact(struct snap_sink *sink, const struct snap_fact *f)
+static int relay_on_fact(struct snap_sink *sink, const struct snap_fact *f)
 {
 	struct relay *const r = relay_of(sink);
 	const size_t key = strlen(f->key) + 1,
@@ -319,7 +322,8 @@ static int on_fact(struct snap_sink *sink, const struct snap_fact *f)
 	return err;
 }
 
-static int on_string(struct snap_sink *sink, uint32_t id, const char *text, size_t size)
+static int relay_on_string(struct snap_sink *sink, uint32_t id, const char *text,
+			   size_t size)
 {
 	struct relay *const r = relay_of(sink);
 	const struct relay_string s = { .id = id, .size = size };
@@ -334,7 +338,7 @@ static int on_string(struct snap_sink *sink, uint32_t id, const char *text, size
 	return err;
 }
 
-static int on_shape(struct snap_sink *sink, const struct snap_shape *s)
+static int relay_on_shape(struct snap_sink *sink, const struct snap_shape *s)
 {
 	struct relay *const r = relay_of(sink);
 	const size_t labels = s->nfixed * sizeof(*s->fixed);
@@ -360,7 +364,8 @@ static inline int relay_plain(struct snap_sink *sink, enum relay_event event,
 }
 
 #define X(name) \
-	static int on_##name(struct snap_sink *sink, const struct snap_##name *event) \
+	static int relay_on_##name(struct snap_sink *sink, \
+				   const struct snap_##name *event) \
 	{ \
 		const int err = relay_plain(sink, RELAY_##name, event, sizeof(*event)); \
 		return RELAY_##name != RELAY_progress ? err : \
@@ -369,7 +374,7 @@ static inline int relay_plain(struct snap_sink *sink, enum relay_event event,
 RELAY_PLAIN_EVENTS(X)
 #undef X
 
-static int on_end(struct snap_sink *sink)
+static int relay_on_end(struct snap_sink *sink)
 {
 	struct relay *const r = relay_of(sink);
 	const int err = relay_drain(r);
@@ -377,13 +382,13 @@ static int on_end(struct snap_sink *sink)
 	return err ? err : r->to->ops->end(r->to);
 }
 
-static const struct snap_sink_ops relay_ops = { .object = on_object,
-						.value = on_value,
-						.fact = on_fact,
-						.string = on_string,
-						.shape = on_shape,
-						.end = on_end,
-#define X(name) .name = on_##name,
+static const struct snap_sink_ops relay_ops = { .object = relay_on_object,
+						.value = relay_on_value,
+						.fact = relay_on_fact,
+						.string = relay_on_string,
+						.shape = relay_on_shape,
+						.end = relay_on_end,
+#define X(name) .name = relay_on_##name,
 						RELAY_PLAIN_EVENTS(X)
 #undef X
 };

@@ -134,12 +134,12 @@ bool spawn_confined(void)
 	return sys5(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) != 0;
 }
 
-void futex_wait(const _Atomic(uint32_t) *word, uint32_t value)
+void spawn_futex_wait(const _Atomic(uint32_t) *word, uint32_t value)
 {
 	sys4(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL);
 }
 
-void futex_wake(const _Atomic(uint32_t) *word)
+void spawn_futex_wake(const _Atomic(uint32_t) *word)
 {
 	sys3(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1);
 }

@@ -51,7 +51,7 @@ bool spawn_has_cpus(void);
 bool spawn_confined(void);
 
 /* Sleeps while *word == value; may return early. */
-void futex_wait(const _Atomic(uint32_t) *word, uint32_t value);
-void futex_wake(const _Atomic(uint32_t) *word);
+void spawn_futex_wait(const _Atomic(uint32_t) *word, uint32_t value);
+void spawn_futex_wake(const _Atomic(uint32_t) *word);
 
 #endif

@@ -14,13 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/snap/control.h"
+#include "agent/snap/channel.h"
 
 struct stream {
 	struct owned_fd fd[2];
 	bool check;   /* verify identity before each write (shared fd table) */
 	int stall_ms; /* longest wait for the receiver, 0 = for ever */
-	const struct control *control; /* asked for CANCEL while writing; NULL = don't */
+	const struct channel *control; /* asked for CANCEL while writing; NULL = don't */
 	volatile uint64_t bytes;       /* written so far */
 	volatile bool blocked;	       /* in a write now */
 };

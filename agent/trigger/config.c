@@ -273,12 +273,12 @@ static int config_one(const char *entry, struct trigger_config *c, char *err, si
 /* Do the parts make a whole? */
 static const char *config_lacks(const struct trigger_config *c)
 {
-	const bool shots = c->signal || c->interval_ns || c->rss_bytes ||
+	const bool snapshots = c->signal || c->interval_ns || c->rss_bytes ||
 		c->rss_percent || c->at_exit || c->on_memory_error;
 
-	if (shots && !c->output[0] && !c->socket[0])
+	if (snapshots && !c->output[0] && !c->socket[0])
 		return "neither PYMEM_OUTPUT nor PYMEM_SOCKET says where snapshots go";
-	if (!shots && !c->control[0])
+	if (!snapshots && !c->control[0])
 		return "no trigger is set (PYMEM_SIGNAL, PYMEM_INTERVAL, "
 		       "PYMEM_RSS_LIMIT, PYMEM_AT_EXIT, PYMEM_ON_MEMORY_ERROR, "
 		       "PYMEM_CONTROL)";

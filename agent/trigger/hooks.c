@@ -7,10 +7,11 @@
 #include <sys/resource.h>
 
 #include "agent/python/binding.h"
-#include "agent/snap/child.h"
+#include "agent/snap/copy_life.h"
 #include "agent/base/sys.h"
 #include "agent/trigger/limit.h"
-#include "agent/trigger/shot.h"
+#include "agent/trigger/notice.h"
+#include "agent/trigger/trigger_capture.h"
 
 /*
  * What we use of the C API; weak, so that the agent loads without it.  The
@@ -80,12 +81,12 @@ static struct {
 
 static struct object *hooks_at_exit(struct object *self, struct object *args)
 {
-	static const struct shot at_exit = { "exit", CAPTURE_HOLDING, NULL, false };
+	static const struct trigger_cause at_exit = { "exit", JOB_HOLDING, NULL, false };
 
 	(void)self;
 	(void)args;
 	/* a snapshot that is being taken needs the GIL we have: let it finish */
-	while (shot_take(hooks.config, &at_exit) == -EBUSY) {
+	while (trigger_capture_take(hooks.config, &at_exit) == -EBUSY) {
 		void *state = PyEval_SaveThread();
 
 		sys_sleep_ms(10);
@@ -186,14 +187,14 @@ static bool hooks_register_exit(void)
 
 static void hooks_no_memory(size_t size)
 {
-	static const struct shot no_memory = { "memory error", CAPTURE_HOLDING, NULL,
-					       false };
+	static const struct trigger_cause no_memory = { "memory error", JOB_HOLDING, NULL,
+							false };
 	const uint64_t now = sys_now_ns();
 
 	if (size > hooks.memory || now < hooks.quiet_until || !PyGILState_Check())
 		return;
 	hooks.quiet_until = now + QUIET_S * 1000000000ull;
-	shot_take(hooks.config, &no_memory);
+	trigger_capture_take(hooks.config, &no_memory);
 }
 
 /*
@@ -293,7 +294,7 @@ static void hooks_set_aside(void)
 	mem = sys6(SYS_mmap, 0, (long)size, PROT_NONE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (!sys_failed(mem))
-		child_reserve = (struct child_reserve){ (void *)mem, size };
+		copy_reserve = (struct copy_reserve){ (void *)mem, size };
 }
 
 /* ---- installing ---- */
@@ -335,5 +336,5 @@ void hooks_install(const struct trigger_config *config, const struct cpython *py
 		sys_sleep_ms(1);
 	}
 	if (hooks.state == HOOKS_AGAIN)
-		shot_say("PYMEM_AT_EXIT could not be registered", NULL);
+		notice_say("PYMEM_AT_EXIT could not be registered", NULL);
 }

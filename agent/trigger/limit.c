@@ -254,13 +254,13 @@ bool limit_hurries(void)
 		room_left() / limit.rate < LIMIT_MARGIN * walk_ns / 1000000000u + 1;
 }
 
-void limit_waiting(struct capture *c)
+void limit_waiting(struct job *job)
 {
-	if (c->copy != limit.copy) {
-		limit.copy = c->copy;
+	if (job->copy != limit.copy) {
+		limit.copy = job->copy;
 		limit.room_at_fork = room_left();
 		return;
 	}
 	if (room_left() < limit.room_at_fork / 2)
-		gil_hold(c);
+		gil_hold(job);
 }

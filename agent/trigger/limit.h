@@ -26,7 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agent/snap/capture.h"
+#include "agent/snap/job.h"
 #include "agent/trigger/config.h"
 
 void limit_begin(const struct trigger_config *config);
@@ -37,8 +37,8 @@ uint64_t limit_due(uint64_t now);
 bool limit_crossed(void);
 /* After limit_crossed: is there a race with memory? See above. */
 bool limit_hurries(void);
-/* For shot.waiting: see above. */
-void limit_waiting(struct capture *c);
+/* For trigger_cause.waiting: see above. */
+void limit_waiting(struct job *job);
 
 /* ---- for tests ---- */
 

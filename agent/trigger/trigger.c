@@ -7,8 +7,9 @@
 #include "agent/base/libc_arena.h"
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
-#include "agent/trigger/output.h"
-#include "agent/trigger/shot.h"
+#include "agent/trigger/destination.h"
+#include "agent/trigger/notice.h"
+#include "agent/trigger/trigger_capture.h"
 #include "agent/trigger/watch.h"
 
 extern int Py_IsInitialized(void) __attribute__((weak));
@@ -21,6 +22,7 @@ extern void *__dso_handle;
 static struct trigger_config config;
 static bool armed;
 static int owner; /* process that is armed */
+static control_socket_start *start_capture;
 
 /* In a child the application forked: our thread isn't here; begin again. */
 static void trigger_forked(void)
@@ -28,9 +30,9 @@ static void trigger_forked(void)
 	if (!armed)
 		return;
 	owner = sys_getpid();
-	shot_forget();
+	trigger_capture_forget();
 	watch_forget();
-	if (watch_start(&config) < 0)
+	if (watch_start(&config, start_capture) < 0)
 		armed = false;
 }
 
@@ -41,34 +43,36 @@ static bool trigger_configure(void)
 	long bad;
 
 	if (rc < 0) {
-		shot_say(err, "no snapshots will be taken");
+		notice_say(err, "no snapshots will be taken");
 		return false;
 	}
 	if (err[0])
-		shot_say(err, NULL);
+		notice_say(err, NULL);
 	if (rc == 0)
 		return false;
-	bad = output_check(&config);
+	bad = destination_check(&config);
 	if (bad < 0) {
-		shot_say("PYMEM_OUTPUT: no file can be made there, no snapshots will be "
-			 "taken",
-			 config.output);
+		notice_say(
+			"PYMEM_OUTPUT: no file can be made there, no snapshots will be "
+			"taken",
+			config.output);
 		return false;
 	}
 	return true;
 }
 
-void trigger_init(void)
+void trigger_init(control_socket_start *start)
 {
 	if (!Py_IsInitialized || !trigger_configure())
 		return;
 	libc_arena_learn();
-	if (watch_start(&config) < 0) {
-		shot_say("no thread could be made, no snapshots will be taken", NULL);
+	if (watch_start(&config, start) < 0) {
+		notice_say("no thread could be made, no snapshots will be taken", NULL);
 		return;
 	}
 	armed = true;
 	owner = sys_getpid();
+	start_capture = start;
 	if (__register_atfork)
 		__register_atfork(NULL, NULL, trigger_forked, &__dso_handle);
 }
@@ -77,6 +81,6 @@ void trigger_exit(void)
 {
 	if (!armed || owner != sys_getpid())
 		return; /* a child by vfork ends: not ours to clean */
-	shot_exit();
+	trigger_capture_exit();
 	watch_exit();
 }

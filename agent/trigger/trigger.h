@@ -21,10 +21,10 @@
 
 #include <stdbool.h>
 
-#include "agent/trigger/config.h"
+#include "agent/trigger/control_socket.h"
 
-/* In the constructor. */
-void trigger_init(void);
+/* In the constructor.  start: for requests on the control socket. */
+void trigger_init(control_socket_start *start);
 /* In the destructor. */
 void trigger_exit(void);
 

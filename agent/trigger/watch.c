@@ -9,10 +9,11 @@
 #include "agent/python/binding.h"
 #include "agent/base/libc.h"
 #include "agent/base/sys.h"
-#include "agent/trigger/door.h"
+#include "agent/trigger/control_socket.h"
 #include "agent/trigger/hooks.h"
 #include "agent/trigger/limit.h"
-#include "agent/trigger/shot.h"
+#include "agent/trigger/notice.h"
+#include "agent/trigger/trigger_capture.h"
 #include "agent/base/worker.h"
 
 enum {
@@ -23,6 +24,7 @@ enum {
 
 static struct {
 	const struct trigger_config *config;
+	control_socket_start *start;
 	struct worker worker;
 	struct sigaction before; /* of PYMEM_SIGNAL */
 	volatile int wanted;	 /* the signal came */
@@ -83,7 +85,7 @@ static bool watch_interpreter(void)
 	watch.py = cpython_bind(err, sizeof(err));
 	if (watch.py)
 		return true;
-	shot_say("no snapshots will be taken", err);
+	notice_say("no snapshots will be taken", err);
 	return false;
 }
 
@@ -105,7 +107,7 @@ static uint64_t watch_next(uint64_t now)
 
 static void watch_sleep(void)
 {
-	struct pollfd p = { .fd = door_fd(), .events = POLLIN };
+	struct pollfd p = { .fd = control_socket_fd(), .events = POLLIN };
 	const uint64_t next = watch_next(sys_now_ns());
 	const struct timespec t = { .tv_sec = (time_t)(next / 1000000000u),
 				    .tv_nsec = (long)(next % 1000000000u) };
@@ -115,27 +117,29 @@ static void watch_sleep(void)
 	if (watch.wanted)
 		return;
 	if (sys5(SYS_ppoll, &p, p.fd >= 0, next == UINT64_MAX ? NULL : &t, &mask, 8) > 0)
-		door_answer();
+		control_socket_answer();
 }
 
 static void watch_act(void)
 {
-	static const struct shot on_signal = { "signal", CAPTURE_WORKER, NULL, false };
-	static const struct shot on_time = { "interval", CAPTURE_WORKER, NULL, false };
+	static const struct trigger_cause on_signal = { "signal", JOB_WORKER, NULL,
+							false };
+	static const struct trigger_cause on_time = { "interval", JOB_WORKER, NULL,
+						      false };
 	const struct trigger_config *config = watch.config;
 	uint64_t now;
 
 	if (__sync_lock_test_and_set(&watch.wanted, 0))
-		shot_take(config, &on_signal);
+		trigger_capture_take(config, &on_signal);
 	if (limit_active() && limit_crossed()) {
-		const struct shot on_limit = { "rss limit", CAPTURE_WORKER, limit_waiting,
-					       limit_hurries() };
+		const struct trigger_cause on_limit = { "rss limit", JOB_WORKER,
+							limit_waiting, limit_hurries() };
 
-		shot_take(config, &on_limit);
+		trigger_capture_take(config, &on_limit);
 	}
 	now = sys_now_ns();
 	if (config->interval_ns && now >= watch.interval_due) {
-		shot_take(config, &on_time);
+		trigger_capture_take(config, &on_time);
 		now = sys_now_ns();
 		do /* a slow snapshot skips beats, it does not pile them up */
 			watch.interval_due += config->interval_ns;
@@ -145,7 +149,8 @@ static void watch_act(void)
 
 static bool watch_needed(const struct trigger_config *config)
 {
-	return config->signal || config->interval_ns || limit_active() || door_fd() >= 0;
+	return config->signal || config->interval_ns || limit_active() ||
+		control_socket_fd() >= 0;
 }
 
 /* Code of ours is in signal handlers and queues now: never unload it. */
@@ -171,7 +176,7 @@ static void watch_run(void *arg)
 	if (!watch.forked)
 		hooks_install(config, watch.py);
 	limit_begin(config);
-	door_open(config->control, config->values > 0);
+	control_socket_open(config->control, config->values > 0, watch.start);
 	watch.interval_due = sys_now_ns() + config->interval_ns;
 	while (watch_needed(config) && !cpython_finalizing(watch.py)) {
 		watch_sleep();
@@ -179,8 +184,9 @@ static void watch_run(void *arg)
 	}
 }
 
-int watch_start(const struct trigger_config *config)
+int watch_start(const struct trigger_config *config, control_socket_start *start)
 {
+	watch.start = start;
 	watch.config = config;
 	watch.worker.run = watch_run;
 	watch.worker.name = "pymem-watch";
@@ -193,10 +199,10 @@ void watch_forget(void)
 {
 	watch.forked = true;
 	watch.worker.tid = 0;
-	door_forget();
+	control_socket_forget();
 }
 
 void watch_exit(void)
 {
-	door_remove();
+	control_socket_remove();
 }

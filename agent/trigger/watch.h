@@ -18,9 +18,11 @@
 #define PYMEM_AGENT_TRIGGER_WATCH_H
 
 #include "agent/trigger/config.h"
+#include "agent/trigger/control_socket.h"
 
-/* Starts the thread (and, the first time, handles the signal). config is kept. */
-int watch_start(const struct trigger_config *config);
+/* Starts the thread (and, the first time, handles the signal). config is kept.
+ * start: for requests on the control socket. */
+int watch_start(const struct trigger_config *config, control_socket_start *start);
 /* In a forked child, before watch_start: what belongs to the parent's thread. */
 void watch_forget(void);
 /* At exit of the process: removes the control socket's file. */

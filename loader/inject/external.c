@@ -167,7 +167,7 @@ static void fill_copy_start(struct copy *c, struct pymem_start *start)
 	struct errand *e = c->tracee.errand;
 	const int32_t *fd = e->result.remote_fd;
 	*start = e->options->start;
-	start->flags |= PYMEM_START_IN_COPY;
+	start->flags |= PYMEM_START_EXTERNAL;
 	start->flags &= ~(unsigned)(PYMEM_START_CONSISTENT | PYMEM_START_KEEP);
 	if (e->result.injection.consistent)
 		start->flags |= PYMEM_START_CONSISTENT;

@@ -27,22 +27,15 @@
 
 #include "agent/base/busy.h"
 #include "agent/base/libc_arena.h"
-#include "agent/snap/control.h"
+#include "agent/snap/channel.h"
 #include "agent/snap/stream.h"
 #include "agent/start.h"
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
 #include "agent/trigger/config.h"
 #include "agent/trigger/limit.h"
-#include "agent/trigger/output.h"
+#include "agent/trigger/destination.h"
 #include "agent/base/worker.h"
-
-/* agent_core refers to the exported entry, which is in the module. */
-int pymem_agent_start(const struct pymem_start *start)
-{
-	(void)start;
-	return -ENOSYS;
-}
 
 /* ---- text ---- */
 
@@ -209,32 +202,32 @@ static void test_output_name(void **state)
 	char buf[64], small[8];
 
 	(void)state;
-	assert_true(output_name("/d/%p-%t.x%%", 42, 0, 1, buf, sizeof(buf)));
+	assert_true(destination_name("/d/%p-%t.x%%", 42, 0, 1, buf, sizeof(buf)));
 	assert_string_equal(buf, "/d/42-19700101000000.x%");
-	assert_true(output_name("%t", 1, 951782400, 1, buf, sizeof(buf)));
+	assert_true(destination_name("%t", 1, 951782400, 1, buf, sizeof(buf)));
 	assert_string_equal(buf, "20000229000000");
-	assert_true(output_name("%t", 1, 4107542399, 3, buf, sizeof(buf)));
+	assert_true(destination_name("%t", 1, 4107542399, 3, buf, sizeof(buf)));
 	assert_string_equal(buf, "21000228235959-3");
-	assert_false(output_name("/d/%t", 1, 0, 1, small, sizeof(small)));
+	assert_false(destination_name("/d/%t", 1, 0, 1, small, sizeof(small)));
 }
 
 static void test_output_rotates(void **state)
 {
 	char dir[] = "/tmp/pymem-unit-XXXXXX", path[64];
 	struct trigger_config c = { .keep = 2 };
-	struct output o;
+	struct destination o;
 	struct stat st;
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
 	for (int i = 0; i < 4; i++) {
 		snprintf(c.output, sizeof(c.output), "%s/%d", dir, i);
-		assert_int_equal(output_check(&c), 0);
-		assert_int_equal(output_open(&c, &o), 0);
-		assert_true(o.file >= OUTPUT_FD_MIN);
+		assert_int_equal(destination_check(&c), 0);
+		assert_int_equal(destination_open(&c, &o), 0);
+		assert_true(o.file >= DESTINATION_FD_MIN);
 		assert_int_equal(stat(o.path, &st), -1); /* not before it is whole */
-		assert_int_equal(output_append(&o, "abc", 3), 0);
-		assert_int_equal(output_commit(&c, &o), 0);
+		assert_int_equal(destination_append(&o, "abc", 3), 0);
+		assert_int_equal(destination_commit(&c, &o), 0);
 		assert_int_equal(stat(c.output, &st), 0);
 		assert_int_equal(st.st_mode & 07777, 0600);
 		assert_int_equal(st.st_size, 3);
@@ -244,11 +237,11 @@ static void test_output_rotates(void **state)
 		assert_int_equal(stat(path, &st), i < 2 ? -1 : 0);
 		unlink(path);
 	}
-	assert_int_equal(output_open(&c, &o), 0);
-	output_abandon(&o); /* nothing worth keeping: nothing left */
+	assert_int_equal(destination_open(&c, &o), 0);
+	destination_abandon(&o); /* nothing worth keeping: nothing left */
 	assert_int_equal(rmdir(dir), 0);
-	assert_int_equal(output_check(&c), -ENOENT);
-	assert_true(output_open(&c, &o) < 0);
+	assert_int_equal(destination_check(&c), -ENOENT);
+	assert_true(destination_open(&c, &o) < 0);
 }
 
 /* ---- channels ---- */
@@ -257,36 +250,36 @@ static void test_control(void **state)
 {
 	char buf[8192];
 	struct pymem_msg msg;
-	struct control control;
+	struct channel control;
 	int pair[2];
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-	control_open(&control, pair[1], -1, 99);
-	control_send(&control, PYMEM_MSG_PHASE, 1, 2, 3, 4, "hello");
+	channel_open(&control, pair[1], -1, 99);
+	channel_send(&control, PYMEM_MSG_PHASE, 1, 2, 3, 4, "hello");
 	assert_int_equal(recv(pair[0], buf, sizeof(buf), 0), sizeof(msg) + 5);
 	memcpy(&msg, buf, sizeof(msg));
 	assert_true(msg.type == PYMEM_MSG_PHASE && msg.nonce == 99 && msg.d == 4 &&
 		    msg.text_size == 5);
-	assert_false(control_cancelled(&control, 0));
+	assert_false(channel_cancelled(&control, 0));
 	msg.type = PYMEM_MSG_CANCEL;
 	msg.nonce = 98; /* not for us */
 	send(pair[0], &msg, sizeof(msg), 0);
-	assert_false(control_cancelled(&control, 0));
+	assert_false(channel_cancelled(&control, 0));
 	msg.nonce = 99;
 	send(pair[0], &msg, sizeof(msg), 0);
-	assert_true(control_cancelled(&control, 100));
+	assert_true(channel_cancelled(&control, 100));
 	close(pair[0]); /* the loader died */
-	assert_true(control_cancelled(&control, 100));
-	control_send(&control, PYMEM_MSG_DONE, 0, 0, 0, 0, NULL); /* no SIGPIPE */
-	control_close(&control);
+	assert_true(channel_cancelled(&control, 100));
+	channel_send(&control, PYMEM_MSG_DONE, 0, 0, 0, 0, NULL); /* no SIGPIPE */
+	channel_close(&control);
 	assert_int_equal(fcntl(pair[1], F_GETFD), -1);
 }
 
 /* The application closed our number and got it again for a file of its own. */
 static void test_recycled_fd(void **state)
 {
-	struct control control;
+	struct channel control;
 	struct stream stream;
 	char name[] = "/tmp/pymem-unit-XXXXXX";
 	const int file = mkstemp(name);
@@ -295,14 +288,14 @@ static void test_recycled_fd(void **state)
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-	control_open(&control, pair[1], -1, 1);
+	channel_open(&control, pair[1], -1, 1);
 	stream_open(&stream, pair[1], -1);
 	stream.check = true;
 	assert_int_equal(dup2(file, pair[1]), pair[1]);
-	control_send(&control, PYMEM_MSG_DONE, 0, 0, 0, 0, "secret");
+	channel_send(&control, PYMEM_MSG_DONE, 0, 0, 0, 0, "secret");
 	assert_int_equal(stream_write(&stream, "secret", 6), -EBADF);
-	assert_true(control_cancelled(&control, 0));
-	control_close(&control);
+	assert_true(channel_cancelled(&control, 0));
+	channel_close(&control);
 	assert_int_equal(fstat(pair[1], &st), 0); /* still the application's */
 	assert_int_equal(st.st_size, 0);
 	close(pair[0]);

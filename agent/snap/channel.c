@@ -1,57 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* control - see control.h. */
-#include "agent/snap/control.h"
+/* channel - see channel.h. */
+#include "agent/snap/channel.h"
 
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 
 #include "agent/base/sys.h"
 
-static bool fd_identity(int fd, uint64_t *device, uint64_t *inode, bool *is_socket)
-{
-	struct stat st;
-
-	memset(&st, 0, sizeof(st));
-#ifdef SYS_newfstatat
-	if (sys_failed(sys4(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH)))
-		return false;
-#else
-	if (sys_failed(sys2(SYS_fstat, fd, &st)))
-		return false;
-#endif
-	*device = st.st_dev;
-	*inode = st.st_ino;
-	*is_socket = S_ISSOCK(st.st_mode);
-	return true;
-}
-
-void owned_fd_set(struct owned_fd *own, int fd)
-{
-	own->fd = fd;
-	if (fd < 0 || !fd_identity(fd, &own->device, &own->inode, &own->socket))
-		own->fd = -1;
-}
-
-bool owned_fd_ok(const struct owned_fd *own)
-{
-	uint64_t device, inode;
-	bool is_socket;
-
-	return own->fd >= 0 && fd_identity(own->fd, &device, &inode, &is_socket) &&
-		device == own->device && inode == own->inode;
-}
-
-void owned_fd_close(struct owned_fd *own)
-{
-	if (owned_fd_ok(own))
-		sys_close(own->fd);
-	own->fd = -1;
-}
-
-void control_open(struct control *control, int control_fd, int command_fd, uint64_t nonce)
+void channel_open(struct channel *control, int control_fd, int command_fd, uint64_t nonce)
 {
 	owned_fd_set(&control->out, control_fd);
 	if (command_fd < 0 && control->out.socket)
@@ -60,12 +18,12 @@ void control_open(struct control *control, int control_fd, int command_fd, uint6
 	control->nonce = nonce;
 }
 
-void control_one_way(struct control *control)
+void channel_one_way(struct channel *control)
 {
 	control->in.fd = -1;
 }
 
-void control_close(struct control *control)
+void channel_close(struct channel *control)
 {
 	bool shared = control->in.fd == control->out.fd;
 
@@ -75,7 +33,7 @@ void control_close(struct control *control)
 	owned_fd_close(&control->in);
 }
 
-void control_send(const struct control *control, uint32_t type, uint64_t a, uint64_t b,
+void channel_send(const struct channel *control, uint32_t type, uint64_t a, uint64_t b,
 		  uint64_t c, uint64_t d, const char *text)
 {
 	struct pymem_msg head = {
@@ -100,15 +58,15 @@ void control_send(const struct control *control, uint32_t type, uint64_t a, uint
 	}
 }
 
-void control_fail(const struct control *control, uint32_t reason, int64_t errno_value,
+void channel_fail(const struct channel *control, uint32_t reason, int64_t errno_value,
 		  const char *sentence)
 {
-	control_send(control, PYMEM_MSG_FAILED, reason, (uint64_t)errno_value, 0, 0,
+	channel_send(control, PYMEM_MSG_FAILED, reason, (uint64_t)errno_value, 0, 0,
 		     sentence);
 }
 
 /* Reads one command; true when it means stop. */
-static bool control_read(const struct control *control)
+static bool channel_read(const struct channel *control)
 {
 	char buf[sizeof(struct pymem_msg) + 256];
 	struct pymem_msg msg;
@@ -122,7 +80,7 @@ static bool control_read(const struct control *control)
 	return msg.type == PYMEM_MSG_CANCEL && msg.nonce == control->nonce;
 }
 
-bool control_cancelled(const struct control *control, int timeout_ms)
+bool channel_cancelled(const struct channel *control, int timeout_ms)
 {
 	struct pollfd p = { .fd = control->in.fd, .events = POLLIN };
 	struct timespec t = { .tv_sec = timeout_ms / 1000,
@@ -137,5 +95,5 @@ bool control_cancelled(const struct control *control, int timeout_ms)
 	if (!owned_fd_ok(&control->in))
 		return true;
 	n = sys5(SYS_ppoll, &p, 1, &t, NULL, 0);
-	return n > 0 && control_read(control);
+	return n > 0 && channel_read(control);
 }

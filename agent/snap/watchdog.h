@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guard - fatal signals and the watchdog of the copy.
+ * watchdog - catches what the walk in a copy runs into: fatal signals, and standstill.
  *
  * The walk calls tp_traverse functions of extensions nobody has read.  One that
  * crashes, or never returns, or waits for a lock whose owner does not exist in
@@ -14,14 +14,14 @@
  * was running or asleep by its own choice: time spent in a slow receiver's write
  * or runnable without a CPU (schedstat) does not count.
  */
-#ifndef PYMEM_AGENT_SNAP_GUARD_H
-#define PYMEM_AGENT_SNAP_GUARD_H
+#ifndef PYMEM_AGENT_SNAP_WATCHDOG_H
+#define PYMEM_AGENT_SNAP_WATCHDOG_H
 
-#include "agent/snap/capture.h"
+#include "agent/snap/job.h"
 
 /* In the copy only: replaces the signal handlers of the whole process. */
-void guard_install(struct capture *c);
+void watchdog_install(struct job *job);
 /* The walk is over: stops the watchdog. */
-void guard_off(void);
+void watchdog_off(void);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* output - see output.h. */
-#include "agent/trigger/output.h"
+/* destination - see destination.h. */
+#include "agent/trigger/destination.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -16,7 +16,7 @@ enum { OUTPUT_WORTH = 4096 }; /* bytes; a shorter part holds no objects */
 static struct {
 	int pid;
 	unsigned first, count;
-	char path[CONFIG_KEEP_MAX][OUTPUT_PATH];
+	char path[CONFIG_KEEP_MAX][DESTINATION_PATH];
 } kept;
 
 /* Civil date of a day count since 1970-01-01 (proleptic Gregorian calendar). */
@@ -59,8 +59,8 @@ static void text_time(struct text *t, uint64_t seconds)
 	text_padded(t, seconds % 60, 2);
 }
 
-bool output_name(const char *pattern, int pid, uint64_t seconds, unsigned sequence,
-		 char *ret, size_t size)
+bool destination_name(const char *pattern, int pid, uint64_t seconds, unsigned sequence,
+		      char *ret, size_t size)
 {
 	struct text t;
 
@@ -89,13 +89,13 @@ bool output_name(const char *pattern, int pid, uint64_t seconds, unsigned sequen
 	return !t.cut;
 }
 
-int output_high_fd(int fd)
+int destination_high_fd(int fd)
 {
 	long high;
 
 	if (fd < 0)
 		return fd;
-	high = sys3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, OUTPUT_FD_MIN);
+	high = sys3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, DESTINATION_FD_MIN);
 	if (high < 0)
 		return fd;
 	sys_close(fd);
@@ -115,9 +115,9 @@ static void directory_of(const char *path, char *ret, size_t size)
 		text_str(&t, "/");
 }
 
-int output_check(const struct trigger_config *config)
+int destination_check(const struct trigger_config *config)
 {
-	char dir[OUTPUT_PATH];
+	char dir[DESTINATION_PATH];
 
 	if (!config->output[0])
 		return 0;
@@ -132,7 +132,7 @@ static bool path_exists(const char *path)
 	return sys3(SYS_faccessat, AT_FDCWD, path, F_OK) != -ENOENT;
 }
 
-static int open_file(const struct trigger_config *config, struct output *o)
+static int open_file(const struct trigger_config *config, struct destination *o)
 {
 	const uint64_t now = sys_clock_ns(CLOCK_REALTIME) / 1000000000u;
 	const bool timed = strstr(config->output, "%t");
@@ -140,8 +140,8 @@ static int open_file(const struct trigger_config *config, struct output *o)
 	int fd;
 
 	for (unsigned sequence = 1;; sequence++) {
-		if (!output_name(config->output, sys_getpid(), now, sequence, o->path,
-				 sizeof(o->path)))
+		if (!destination_name(config->output, sys_getpid(), now, sequence,
+				      o->path, sizeof(o->path)))
 			return -ENAMETOOLONG;
 		if (!timed || sequence == 1000 || !path_exists(o->path))
 			break;
@@ -153,11 +153,11 @@ static int open_file(const struct trigger_config *config, struct output *o)
 		return -ENAMETOOLONG;
 	sys3(SYS_unlinkat, AT_FDCWD, o->part, 0);
 	fd = sys_open(o->part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-	o->file = output_high_fd(fd);
+	o->file = destination_high_fd(fd);
 	return fd < 0 ? fd : 0;
 }
 
-static int open_socket(const struct trigger_config *config, struct output *o)
+static int open_socket(const struct trigger_config *config, struct destination *o)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	struct text t;
@@ -169,7 +169,7 @@ static int open_socket(const struct trigger_config *config, struct output *o)
 			      SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (o->socket < 0)
 		return o->socket;
-	o->socket = output_high_fd(o->socket);
+	o->socket = destination_high_fd(o->socket);
 	rc = sys3(SYS_connect, o->socket, &to, sizeof(to));
 	if (rc == 0)
 		rc = sys3(SYS_fcntl, o->socket, F_SETFL, 0); /* blocking again */
@@ -180,7 +180,7 @@ static int open_socket(const struct trigger_config *config, struct output *o)
 	return rc < 0 ? (int)rc : 0;
 }
 
-int output_open(const struct trigger_config *config, struct output *ret)
+int destination_open(const struct trigger_config *config, struct destination *ret)
 {
 	int rc = 0, rc_socket = 0;
 
@@ -212,15 +212,16 @@ static int append_to(int fd, const char *data, size_t size, bool is_socket)
 	return 0;
 }
 
-int output_append(struct output *output, const void *data, size_t size)
+int destination_append(struct destination *destination, const void *data, size_t size)
 {
 	int rc = 0;
 
-	if (output->file >= 0)
-		rc = append_to(output->file, data, size, false);
-	if (output->socket >= 0 && append_to(output->socket, data, size, true) < 0) {
-		sys_close(output->socket);
-		output->socket = -1;
+	if (destination->file >= 0)
+		rc = append_to(destination->file, data, size, false);
+	if (destination->socket >= 0 &&
+	    append_to(destination->socket, data, size, true) < 0) {
+		sys_close(destination->socket);
+		destination->socket = -1;
 	}
 	return rc;
 }
@@ -245,14 +246,14 @@ static void rotate(const struct trigger_config *config, const char *path)
 		kept.count--;
 	}
 	text_init(&t, kept.path[(kept.first + kept.count) % CONFIG_KEEP_MAX],
-		  OUTPUT_PATH);
+		  DESTINATION_PATH);
 	text_str(&t, path);
 	kept.count++;
 }
 
 static void sync_directory(const char *path)
 {
-	char dir[OUTPUT_PATH];
+	char dir[DESTINATION_PATH];
 	int fd;
 
 	directory_of(path, dir, sizeof(dir));
@@ -263,38 +264,39 @@ static void sync_directory(const char *path)
 	sys_close(fd);
 }
 
-void output_forget(struct output *output)
+void destination_forget(struct destination *destination)
 {
-	if (output->file >= 0)
-		sys_close(output->file);
-	if (output->socket >= 0)
-		sys_close(output->socket);
-	output->file = output->socket = -1;
-	output->part[0] = '\0';
+	if (destination->file >= 0)
+		sys_close(destination->file);
+	if (destination->socket >= 0)
+		sys_close(destination->socket);
+	destination->file = destination->socket = -1;
+	destination->part[0] = '\0';
 }
 
-int output_commit(const struct trigger_config *config, struct output *output)
+int destination_commit(const struct trigger_config *config,
+		       struct destination *destination)
 {
 	long rc = 0;
 
-	if (output->file >= 0) {
-		rc = sys1(SYS_fsync, output->file);
+	if (destination->file >= 0) {
+		rc = sys1(SYS_fsync, destination->file);
 		if (!rc)
-			rc = sys4(SYS_renameat, AT_FDCWD, output->part, AT_FDCWD,
-				  output->path);
+			rc = sys4(SYS_renameat, AT_FDCWD, destination->part, AT_FDCWD,
+				  destination->path);
 		if (!rc) {
-			sync_directory(output->path);
-			rotate(config, output->path);
+			sync_directory(destination->path);
+			rotate(config, destination->path);
 		}
 	}
-	output_forget(output);
+	destination_forget(destination);
 	return (int)rc;
 }
 
-void output_abandon(struct output *output)
+void destination_abandon(struct destination *destination)
 {
-	if (output->file >= 0 &&
-	    sys3(SYS_lseek, output->file, 0, SEEK_CUR) < OUTPUT_WORTH)
-		sys3(SYS_unlinkat, AT_FDCWD, output->part, 0);
-	output_forget(output);
+	if (destination->file >= 0 &&
+	    sys3(SYS_lseek, destination->file, 0, SEEK_CUR) < OUTPUT_WORTH)
+		sys3(SYS_unlinkat, AT_FDCWD, destination->part, 0);
+	destination_forget(destination);
 }

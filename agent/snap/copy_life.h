@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * child - the life of the copy.
+ * copy_life - what the copy does.
  *
  * A disposable process with one thread, or one more that writes (relay.h), and nobody
  * else's locks to wait for.  It uses system calls, its own mappings and reads of
  * memory; no libc state, no allocator, no call that needs a thread which does not exist
  * here.
  */
-#ifndef PYMEM_AGENT_SNAP_CHILD_H
-#define PYMEM_AGENT_SNAP_CHILD_H
+#ifndef PYMEM_AGENT_SNAP_COPY_LIFE_H
+#define PYMEM_AGENT_SNAP_COPY_LIFE_H
 
-#include "agent/snap/capture.h"
+#include "agent/snap/job.h"
 
 /*
  * Address space set aside in the process for its copy, which unmaps it: where a limit
  * (RLIMIT_AS) is all used up, the copy must map its tables somewhere.
  */
-struct child_reserve {
+struct copy_reserve {
 	void *mem;
 	size_t size;
 };
-extern struct child_reserve child_reserve;
+extern struct copy_reserve copy_reserve;
 
 /*
  * First code of the copy after the clone.  In order: die with the thread that
@@ -29,9 +29,9 @@ extern struct child_reserve child_reserve;
  * first choice; leave the CPU to the application; our own handlers for fatal
  * signals and a watchdog; no core dumps; then walk.
  */
-__attribute__((noreturn)) void child_main(struct capture *c);
+__attribute__((noreturn)) void copy_life_begin(struct job *job);
 
-/* From the guards on: also for a copy that the loader made and holds. */
-__attribute__((noreturn)) void child_walk(struct capture *c);
+/* From the watchdog on: also for a copy that the loader made and holds. */
+__attribute__((noreturn)) void copy_life_walk(struct job *job);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* child - see child.h. */
-#include "agent/snap/child.h"
+/* copy_life - see copy_life.h. */
+#include "agent/snap/copy_life.h"
 
 #include <linux/ioprio.h>
 #include <sched.h>
@@ -11,9 +11,9 @@
 #include "agent/base/peek.h"
 #include "agent/snap/emit.h"
 #include "agent/snap/gil.h"
-#include "agent/snap/guard.h"
+#include "agent/snap/watchdog.h"
 #include "agent/snap/spawn.h"
-#include "agent/snap/walker.h"
+#include "agent/snap/grandchild.h"
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
 
@@ -23,9 +23,9 @@
  * while the copy lives.  Measured on two CPUs with six runnable threads, captures
  * in six seconds (3.8): 14-21 at nice 0, 10-11 at 5, 7 at 10.
  */
-enum { CHILD_NICE = 5 };
+enum { COPY_NICE = 5 };
 
-struct child_reserve child_reserve;
+struct copy_reserve copy_reserve;
 
 struct linux_dirent64 {
 	uint64_t ino;
@@ -36,7 +36,7 @@ struct linux_dirent64 {
 };
 
 /* Closes what /proc/self/fd lists, but for keep[]; before Linux 5.9. */
-static void close_listed(const int *keep, unsigned count)
+static void copy_life_close_listed(const int *keep, unsigned count)
 {
 	const int dir = sys_open("/proc/self/fd", O_RDONLY | O_DIRECTORY, 0);
 	char buf[4096] __attribute__((aligned(8)));
@@ -71,9 +71,9 @@ static void close_listed(const int *keep, unsigned count)
 		sys_close(dir);
 }
 
-static void close_others(const struct capture *c)
+static void copy_life_close_others(const struct job *job)
 {
-	int keep[] = { c->stream.fd[0].fd, c->stream.fd[1].fd, c->control.out.fd };
+	int keep[] = { job->stream.fd[0].fd, job->stream.fd[1].fd, job->control.out.fd };
 	const unsigned count = sizeof(keep) / sizeof(keep[0]);
 	unsigned from = 0;
 
@@ -94,18 +94,18 @@ static void close_others(const struct capture *c)
 		if (to > from &&
 		    sys_failed(
 			    sys3(SYS_close_range, from, i < count ? to - 1 : ~0u, 0))) {
-			close_listed(keep, count);
+			copy_life_close_listed(keep, count);
 			return;
 		}
 		from = to + 1;
 	}
 #else
 	(void)from;
-	close_listed(keep, count);
+	copy_life_close_listed(keep, count);
 #endif
 }
 
-static void be_first_for_oom(void)
+static void copy_life_first_for_oom(void)
 {
 	const int fd = sys_open("/proc/self/oom_score_adj", O_WRONLY, 0);
 
@@ -115,12 +115,12 @@ static void be_first_for_oom(void)
 	sys_close(fd);
 }
 
-static void be_modest(void)
+static void copy_life_be_modest(void)
 {
 	struct sched_param none = { 0 };
 
 	sys3(SYS_sched_setscheduler, 0, SCHED_BATCH, &none);
-	sys3(SYS_setpriority, PRIO_PROCESS, 0, CHILD_NICE);
+	sys3(SYS_setpriority, PRIO_PROCESS, 0, COPY_NICE);
 	sys3(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
 	     IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
 }
@@ -130,7 +130,7 @@ static void be_modest(void)
  * pipe from starting, which ignores a core limit of 0 but not one of 1
  * (fs/coredump.c).
  */
-static void no_core(void)
+static void copy_life_no_core(void)
 {
 	const struct rlimit one = { 1, 1 };
 
@@ -139,12 +139,12 @@ static void no_core(void)
 }
 
 /* Room for our own mappings where the process has used up its limits. */
-static void make_room(void)
+static void copy_life_make_room(void)
 {
 	static const int limits[] = { RLIMIT_AS, RLIMIT_DATA };
 
-	if (child_reserve.mem)
-		sys2(SYS_munmap, child_reserve.mem, child_reserve.size);
+	if (copy_reserve.mem)
+		sys2(SYS_munmap, copy_reserve.mem, copy_reserve.size);
 	for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
 		struct rlimit limit;
 
@@ -155,61 +155,61 @@ static void make_room(void)
 	}
 }
 
-void child_main(struct capture *c)
+void copy_life_begin(struct job *job)
 {
 	sys5(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (sys0(SYS_getppid) != c->pid)
-		sys_exit_group(CAPTURE_EXIT_FAILED);
-	if (c->must_be_zero && *c->must_be_zero)
-		sys_exit_group(CAPTURE_EXIT_AGAIN);
-	if (c->must_be_zero)
-		gil_adopt(c);
+	if (sys0(SYS_getppid) != job->pid)
+		sys_exit_group(JOB_EXIT_FAILED);
+	if (job->must_be_zero && *job->must_be_zero)
+		sys_exit_group(JOB_EXIT_AGAIN);
+	if (job->must_be_zero)
+		gil_adopt(job);
 	sys5(SYS_prctl, PR_SET_NAME, "pymem-snap", 0, 0, 0);
-	if (c->control.in.fd != c->control.out.fd)
-		c->control.in.fd = -1; /* the process reads commands, not we */
-	close_others(c);
-	be_first_for_oom();
-	be_modest();
-	make_room();
-	no_core();
-	child_walk(c);
+	if (job->control.in.fd != job->control.out.fd)
+		job->control.in.fd = -1; /* the process reads commands, not we */
+	copy_life_close_others(job);
+	copy_life_first_for_oom();
+	copy_life_be_modest();
+	copy_life_make_room();
+	copy_life_no_core();
+	copy_life_walk(job);
 }
 
-/* A walk_fn for walker_run. */
-static void child_walk_here(void *arg)
+/* A walk_fn for grandchild_run. */
+static void copy_life_walk_here(void *arg)
 {
-	struct capture *const c = arg;
+	struct job *const job = arg;
 	struct emit_result result;
 	char err[256] = "";
 	int rc;
 
-	guard_install(c);
-	rc = emit_snapshot(c, true, &result, err, sizeof(err));
-	guard_off();
+	watchdog_install(job);
+	rc = emit_snapshot(job, true, &result, err, sizeof(err));
+	watchdog_off();
 	if (rc == -EAGAIN) {
-		if (c->context == CAPTURE_IN_COPY)
-			capture_fail(c, PYMEM_FAIL_COLLECTING, 0,
-				     "a garbage collection was going on at the clone");
-		walker_exit(CAPTURE_EXIT_AGAIN);
+		if (job->context == JOB_EXTERNAL)
+			job_fail(job, PYMEM_FAIL_COLLECTING, 0,
+				 "a garbage collection was going on at the clone");
+		grandchild_exit(JOB_EXIT_AGAIN);
 	}
 	if (rc < 0) {
 		if (rc != -EPIPE)
-			capture_fail(c, emit_reason(rc), -rc, err);
-		walker_exit(CAPTURE_EXIT_FAILED);
+			job_fail(job, emit_reason(rc), -rc, err);
+		grandchild_exit(JOB_EXIT_FAILED);
 	}
-	control_send(&c->control, PYMEM_MSG_WALKED, result.objects, result.edges,
+	channel_send(&job->control, PYMEM_MSG_WALKED, result.objects, result.edges,
 		     result.walk_ns, result.dirty_bytes, NULL);
-	if (c->context == CAPTURE_IN_COPY)
-		control_send(&c->control, PYMEM_MSG_DONE, 0, 0, 0, 0, NULL);
-	walker_exit(CAPTURE_EXIT_OK);
+	if (job->context == JOB_EXTERNAL)
+		channel_send(&job->control, PYMEM_MSG_DONE, 0, 0, 0, 0, NULL);
+	grandchild_exit(JOB_EXIT_OK);
 }
 
-void child_walk(struct capture *c)
+void copy_life_walk(struct job *job)
 {
 	peek_be_alone();
 	/* what the filter of a copy made by the loader does to clone is not known */
-	if (c->context != CAPTURE_IN_COPY || !spawn_confined())
-		walker_run(child_walk_here, c);
-	child_walk_here(c);
+	if (job->context != JOB_EXTERNAL || !spawn_confined())
+		grandchild_run(copy_life_walk_here, job);
+	copy_life_walk_here(job);
 	__builtin_unreachable();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* walker - see walker.h. */
-#include "agent/snap/walker.h"
+/* grandchild - see grandchild.h. */
+#include "agent/snap/grandchild.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -8,7 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include "agent/snap/guard.h"
+#include "agent/snap/watchdog.h"
 #include "agent/snap/spawn.h"
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
@@ -18,14 +18,14 @@ enum { ARCH_GET_FS_X86 = 0x1003, ARCH_SHSTK_STATUS_X86 = 0x5005 }; /* <asm/prctl
 static struct {
 	void (*walk)(void *);
 	void *arg;
-	int copy;	    /* pid; 0 = no walker was started */
-	int walker;	    /* ... of the walker, by itself */
+	int copy;	    /* pid; 0 = no grandchild was started */
+	int pid;	    /* ... of the grandchild, by itself */
 	volatile int ended; /* exit status + 1; 0 = it never said */
-} walker;
+} grandchild;
 
 /* ---- giving back the memory ---- */
 
-static uint64_t thread_pointer(void)
+static uint64_t grandchild_thread_pointer(void)
 {
 	uint64_t fs = 0;
 
@@ -38,7 +38,7 @@ static uint64_t thread_pointer(void)
 }
 
 /* A shadow stack is a nameless mapping that must stay, and can't be told apart. */
-static bool has_shadow_stack(void)
+static bool grandchild_has_shadow_stack(void)
 {
 	uint64_t features = 0;
 
@@ -49,20 +49,21 @@ static bool has_shadow_stack(void)
 }
 
 /* What must stay: from a to b. */
-struct shed_keep {
+struct grandchild_keep {
 	uint64_t from, to;
 };
-enum { SHED_KEEP = 3 };
+enum { GRANDCHILD_KEEP = 3 };
 
 /* One line of /proc/self/maps: "start-end perms offset dev inode   name". */
-static void shed_line(const char *s, const struct shed_keep keep[SHED_KEEP])
+static void grandchild_unmap_line(const char *s,
+				  const struct grandchild_keep keep[GRANDCHILD_KEEP])
 {
 	uint64_t start, end;
 	int fields = 0;
 
 	if (!text_parse_hex(&s, &start) || *s++ != '-' || !text_parse_hex(&s, &end))
 		return;
-	for (int i = 0; i < SHED_KEEP; i++) {
+	for (int i = 0; i < GRANDCHILD_KEEP; i++) {
 		if (keep[i].to >= start && keep[i].from < end)
 			return;
 	}
@@ -76,18 +77,20 @@ static void shed_line(const char *s, const struct shed_keep keep[SHED_KEEP])
 
 /* Unmaps all but this stack, the thread's block and the agent itself.  After it nothing
  * but system calls is possible. */
-static void shed_memory(void)
+static void grandchild_unmap_all(void)
 {
 	extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 	extern const char _end[] __attribute__((visibility("hidden")));
-	const uint64_t tp = thread_pointer();
+	const uint64_t tp = grandchild_thread_pointer();
 	char buf[4096];
-	const struct shed_keep keep[SHED_KEEP] = {
+	const struct grandchild_keep keep[GRANDCHILD_KEEP] = {
 		{ (uint64_t)(uintptr_t)buf, (uint64_t)(uintptr_t)buf },
 		{ tp, tp },
 		{ (uint64_t)(uintptr_t)__ehdr_start, (uint64_t)(uintptr_t)_end },
 	};
-	const int fd = has_shadow_stack() ? -1 : sys_open("/proc/self/maps", O_RDONLY, 0);
+	const int fd = grandchild_has_shadow_stack() ?
+		-1 :
+		sys_open("/proc/self/maps", O_RDONLY, 0);
 	size_t used = 0;
 	long n;
 
@@ -99,7 +102,7 @@ static void shed_memory(void)
 			if (buf[i] != '\n')
 				continue;
 			buf[i] = '\0';
-			shed_line(buf + line, keep);
+			grandchild_unmap_line(buf + line, keep);
 			line = i + 1;
 		}
 		if (line == 0)
@@ -114,31 +117,31 @@ static void shed_memory(void)
 
 /* ---- the two processes ---- */
 
-__attribute__((noreturn)) void walker_exit(int status)
+__attribute__((noreturn)) void grandchild_exit(int status)
 {
 	/* the first word counts, whatever another thread runs into meanwhile */
-	if (!__sync_bool_compare_and_swap(&walker.ended, 0, status + 1))
-		sys_exit_group(walker.ended - 1);
-	if (walker.copy && sys_getpid() == walker.walker) {
-		guard_off();
-		shed_memory();
+	if (!__sync_bool_compare_and_swap(&grandchild.ended, 0, status + 1))
+		sys_exit_group(grandchild.ended - 1);
+	if (grandchild.copy && sys_getpid() == grandchild.pid) {
+		watchdog_off();
+		grandchild_unmap_all();
 	}
 	sys_exit_group(status);
 }
 
-static void walker_main(void *arg)
+static void grandchild_main(void *arg)
 {
 	(void)arg;
 	sys5(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (sys0(SYS_getppid) != walker.copy)
+	if (sys0(SYS_getppid) != grandchild.copy)
 		sys_exit_group(1);
-	walker.walker = sys_getpid();
-	walker.walk(walker.arg);
+	grandchild.pid = sys_getpid();
+	grandchild.walk(grandchild.arg);
 	sys_exit_group(1);
 }
 
-/* So that the kernel buries our children by itself. */
-static void ignore_children(void)
+/* So that the kernel reaps our children by itself. */
+static void grandchild_ignore(void)
 {
 	/* handler, flags, restorer, mask: the kernel's struct sigaction */
 	const uint64_t ignore[4] = { (uint64_t)(uintptr_t)SIG_IGN, 0, 0, 0 };
@@ -147,39 +150,39 @@ static void ignore_children(void)
 }
 
 /* Until no child is left; there is no status to be had of an ignored one. */
-static void await_burial(void)
+static void grandchild_await(void)
 {
 	while (sys4(SYS_wait4, -1, NULL, __WALL, NULL) != -ECHILD)
 		;
 }
 
-bool walker_ending(void)
+bool grandchild_ending(void)
 {
-	return walker.ended != 0;
+	return grandchild.ended != 0;
 }
 
-int walker_run(void (*walk)(void *), void *arg)
+int grandchild_run(void (*walk)(void *), void *arg)
 {
 	const int peak = sys_open("/proc/self/clear_refs", O_WRONLY, 0);
 	int pid;
 
-	walker.walk = walk;
-	walker.arg = arg;
-	walker.copy = sys_getpid();
-	ignore_children();
-	pid = spawn_process(walker_main, NULL);
+	grandchild.walk = walk;
+	grandchild.arg = arg;
+	grandchild.copy = sys_getpid();
+	grandchild_ignore();
+	pid = spawn_process(grandchild_main, NULL);
 	if (pid < 0) {
-		walker.copy = 0;
+		grandchild.copy = 0;
 		if (peak >= 0)
 			sys_close(peak);
 		return pid;
 	}
-	await_burial();
-	shed_memory();
+	grandchild_await();
+	grandchild_unmap_all();
 	if (peak >= 0)
 		sys_write(peak, "5", 1); /* proc(5): resets the peak */
-	if (walker.ended)
-		sys_exit_group(walker.ended - 1);
+	if (grandchild.ended)
+		sys_exit_group(grandchild.ended - 1);
 	for (;;)
-		sys2(SYS_kill, walker.copy, SIGKILL);
+		sys2(SYS_kill, grandchild.copy, SIGKILL);
 }

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* job - see job.h. */
+#include "agent/snap/job.h"
+
+#include <string.h>
+
+#include "agent/base/sys.h"
+
+void job_open(struct job *job, const struct pymem_start *start, enum job_context context)
+{
+	memset(job, 0, sizeof(*job));
+	job->start = start;
+	job->context = context;
+	job->pid = context == JOB_EXTERNAL ? (int)sys0(SYS_getppid) : sys_getpid();
+	channel_open(&job->control, start->control_fd, start->command_fd, start->nonce);
+	stream_open(&job->stream, start->stream_fd, -1);
+}
+
+void job_close(struct job *job)
+{
+	stream_close(&job->stream);
+	channel_close(&job->control);
+}
+
+int job_fail(struct job *job, uint32_t reason, int64_t errno_value, const char *sentence)
+{
+	job->failed = reason;
+	channel_fail(&job->control, reason, errno_value, sentence);
+	return -1;
+}
+
+void job_done(const struct job *job)
+{
+	channel_send(&job->control, PYMEM_MSG_DONE, job->gil_held_ns, 0, 0, 0, NULL);
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* watchdog - see watchdog.h. */
+#include "agent/snap/watchdog.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+
+#include "agent/heap/walk.h"
+#include "agent/snap/emit.h"
+#include "agent/snap/grandchild.h"
+#include "agent/base/sys.h"
+#include "agent/base/text.h"
+
+enum { WATCHDOG_TICK_MS = 500, WATCHDOG_HANG_S = 10, WATCHDOG_STACK = 64 << 10 };
+
+/* As the kernel takes it (include/uapi/asm-generic/signal.h; x86 is the same). */
+struct kernel_sigaction {
+	void (*handler)(int, siginfo_t *, void *);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+#ifndef SA_RESTORER
+#define SA_RESTORER 0x04000000
+#endif
+
+void watchdog_return(void); /* the assembly below */
+#if defined(__x86_64__)
+__asm__(".text\n.hidden watchdog_return\n.globl watchdog_return\n.type "
+	"watchdog_return,@function\n"
+	"watchdog_return:\n\tmov $15, %eax\n\tsyscall\n.size "
+	"watchdog_return,.-watchdog_return\n");
+#elif defined(__aarch64__)
+__asm__(".text\n.hidden watchdog_return\n.globl watchdog_return\n.type "
+	"watchdog_return,%function\n"
+	"watchdog_return:\n\tmov x8, 139\n\tsvc 0\n.size "
+	"watchdog_return,.-watchdog_return\n");
+#endif
+
+struct watchdog_mark { /* what moves while the walk gets on */
+	uint64_t object, objects, edges, bytes;
+	const char *phase;
+};
+
+static struct {
+	struct job *job;
+	volatile int fired;
+	int thread; /* the one that walks */
+	uint64_t began_ns, limit_ns, hang_ns;
+	struct watchdog_mark mark;
+	uint64_t still_since, still_delay; /* when mark was taken: clock, time waited
+						 * for a CPU so far */
+} watchdog;
+
+static char watchdog_stack[WATCHDOG_STACK] __attribute__((aligned(64)));
+
+__attribute__((noreturn)) static void watchdog_die(int sig, uint64_t fault)
+{
+	if (!grandchild_ending() && !__sync_lock_test_and_set(&watchdog.fired, 1)) {
+		const bool walking = sys_gettid() == watchdog.thread;
+		const uint64_t object = walking ? walk_position.object : 0;
+		const char *const phase =
+			walking ? walk_position.phase : "writing the snapshot";
+		const char *type = walk_position.type_name;
+
+		if (phase)
+			channel_send(&watchdog.job->control, PYMEM_MSG_PHASE, 0, 0, 0, 0,
+				     phase);
+		channel_send(&watchdog.job->control, PYMEM_MSG_CRASH, (uint64_t)sig,
+			     object, fault, 0, object && type ? type : "");
+	}
+	grandchild_exit(JOB_EXIT_FAILED);
+}
+
+static void watchdog_fatal(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	watchdog_die(sig, info->si_code > 0 ? (uint64_t)(uintptr_t)info->si_addr : 0);
+}
+
+/* Nanoseconds this thread was ready to run but had no CPU. */
+static uint64_t watchdog_delay_ns(void)
+{
+	char buf[128];
+	const char *s = buf;
+	uint64_t ran, waited;
+
+	if (sys_read_file("/proc/self/schedstat", buf, sizeof(buf)) <= 0 ||
+	    !text_parse_u64(&s, &ran) || *s++ != ' ' || !text_parse_u64(&s, &waited))
+		return 0;
+	return waited;
+}
+
+static void watchdog_over_limits(uint64_t now)
+{
+	const uint64_t most = watchdog.job->start->max_memory;
+
+	if (now - watchdog.began_ns > watchdog.limit_ns) {
+		/* not proven to hang, for want of CPU; but it is where the time went */
+		if (watchdog.mark.object &&
+		    now - watchdog.still_since > watchdog.limit_ns / 4)
+			watchdog_die(SIGALRM, 0);
+		job_fail(watchdog.job, PYMEM_FAIL_WALK, ETIMEDOUT,
+			 "the walk did not end within the time allowed to the copy");
+		grandchild_exit(JOB_EXIT_FAILED);
+	}
+	if (most && emit_dirty_bytes() > most) {
+		job_fail(watchdog.job, PYMEM_FAIL_MEMORY, ENOMEM,
+			 "the copy came to need more memory than it was allowed");
+		grandchild_exit(JOB_EXIT_FAILED);
+	}
+}
+
+static void watchdog_tick(int sig, siginfo_t *info, void *context)
+{
+	const uint64_t now = sys_now_ns(), delay = watchdog_delay_ns();
+	const struct watchdog_mark mark = {
+		.object = walk_position.object,
+		.objects = walk_position.objects,
+		.edges = walk_position.edges,
+		.phase = walk_position.phase,
+		.bytes = watchdog.job->stream.bytes,
+	};
+
+	(void)info;
+	(void)context;
+	watchdog_over_limits(now);
+	if (watchdog.job->stream.blocked || mark.object != watchdog.mark.object ||
+	    mark.objects != watchdog.mark.objects || mark.edges != watchdog.mark.edges ||
+	    mark.phase != watchdog.mark.phase || mark.bytes != watchdog.mark.bytes) {
+		watchdog.mark = mark;
+		watchdog.still_since = now;
+		watchdog.still_delay = delay;
+		return;
+	}
+	if (now - watchdog.still_since >
+	    watchdog.hang_ns + (delay - watchdog.still_delay))
+		watchdog_die(sig, 0);
+}
+
+static void watchdog_handle(int sig, void (*handler)(int, siginfo_t *, void *),
+			    uint64_t mask)
+{
+	const struct kernel_sigaction action = {
+		.handler = handler,
+		.mask = mask,
+		.restorer = watchdog_return,
+		.flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_RESTORER,
+	};
+
+	sys4(SYS_rt_sigaction, sig, &action, NULL, 8);
+}
+
+static void watchdog_timer(long ms)
+{
+	const struct itimerval every = {
+		.it_interval = { .tv_usec = ms * 1000 },
+		.it_value = { .tv_usec = ms * 1000 },
+	};
+
+	sys3(SYS_setitimer, ITIMER_REAL, &every, NULL);
+}
+
+void watchdog_install(struct job *job)
+{
+	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE,
+				     SIGABRT, SIGSYS, SIGTRAP };
+	const uint32_t asked_s = job->start->child_timeout_s;
+	const uint32_t limit_s = asked_s ? asked_s : 600;
+	const stack_t stack = { .ss_sp = watchdog_stack,
+				.ss_size = sizeof(watchdog_stack) };
+	const uint64_t alarm_bit = 1ULL << (SIGALRM - 1);
+	uint64_t open = alarm_bit;
+
+	watchdog.job = job;
+	watchdog.thread = sys_gettid();
+	watchdog.began_ns = watchdog.still_since = sys_now_ns();
+	watchdog.still_delay = watchdog_delay_ns();
+	watchdog.limit_ns = (uint64_t)limit_s * 1000000000u;
+	watchdog.hang_ns = WATCHDOG_HANG_S * 1000000000ull;
+	if (watchdog.hang_ns > watchdog.limit_ns / 2)
+		watchdog.hang_ns = watchdog.limit_ns / 2;
+	sys2(SYS_sigaltstack, &stack, NULL);
+	for (unsigned i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++) {
+		watchdog_handle(fatal[i], watchdog_fatal, alarm_bit);
+		open |= 1ULL << (fatal[i] - 1);
+	}
+	watchdog_handle(SIGALRM, watchdog_tick, 0);
+	sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, &open, NULL, 8);
+	watchdog_timer(WATCHDOG_TICK_MS);
+}
+
+void watchdog_off(void)
+{
+	watchdog_timer(0);
+}

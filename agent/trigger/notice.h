@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * notice - what the triggers tell the program's user: one line on stderr each.  The
+ * application runs on whatever it says.
+ */
+#ifndef PYMEM_AGENT_TRIGGER_NOTICE_H
+#define PYMEM_AGENT_TRIGGER_NOTICE_H
+
+/* One line "pymem: sentence: detail"; detail may be NULL or "". Async-signal-safe. */
+void notice_say(const char *sentence, const char *detail);
+
+#endif

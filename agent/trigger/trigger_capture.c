@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* trigger_capture - see trigger_capture.h. */
+#include "agent/trigger/trigger_capture.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "agent/base/busy.h"
+#include "agent/snap/driver.h"
+#include "agent/base/sys.h"
+#include "agent/base/text.h"
+#include "agent/trigger/destination.h"
+#include "agent/trigger/notice.h"
+#include "formats/writer.h"
+
+enum { CAPTURE_PATIENCE_S = 120 };
+
+/* One at a time, guarded by busy_claim(). */
+static struct {
+	struct pymem_start start;
+	struct destination destination;
+	int message_fd; /* our end of the capture's control channel */
+	char error[PYMEM_MSG_TEXT_MAX + 1];
+	char phase[128];
+	char crashed[256];    /* type whose traversal crashed, "" = none */
+	bool killed;	      /* the copy, by SIGKILL */
+	volatile bool ending; /* the process runs its destructors */
+} triggered = { .destination = { .file = -1, .socket = -1 }, .message_fd = -1 };
+
+static void trigger_capture_message(const struct pymem_msg *msg, const char *text)
+{
+	struct text t;
+
+	if (msg->type == PYMEM_MSG_PHASE) {
+		text_init(&t, triggered.phase, sizeof(triggered.phase));
+		text_str(&t, text);
+	} else if (msg->type == PYMEM_MSG_FAILED) {
+		text_init(&t, triggered.error, sizeof(triggered.error));
+		if (msg->a != PYMEM_FAIL_NOT_READY) /* it is ending: nobody's mistake */
+			text_str(&t, text);
+	} else if (msg->type == PYMEM_MSG_CRASH) {
+		text_init(&t, triggered.crashed, sizeof(triggered.crashed));
+		text_str(&t, text);
+		text_init(&t, triggered.error, sizeof(triggered.error));
+		text_str(&t, "the walk crashed (signal ");
+		text_u64(&t, msg->a);
+		text_str(&t, text[0] ? ") in an object of type " : ") in phase ");
+		text_str(&t, text[0] ? text : triggered.phase);
+	}
+}
+
+/* Reads what the capture had to say; the messages of one fit in the socket. */
+static void trigger_capture_listen(void)
+{
+	static char buf[sizeof(struct pymem_msg) + PYMEM_MSG_TEXT_MAX + 1];
+	const long least = sizeof(struct pymem_msg);
+	struct pymem_msg msg;
+	long n;
+
+	while ((n = sys_read(triggered.message_fd, buf, sizeof(buf) - 1)) >= least) {
+		memcpy(&msg, buf, sizeof(msg));
+		buf[n] = '\0';
+		trigger_capture_message(&msg, buf + sizeof(msg));
+	}
+}
+
+static void trigger_capture_prepare(const struct trigger_config *config,
+				    const struct trigger_cause *how, int control_fd)
+{
+	struct pymem_start *s = &triggered.start;
+
+	memset(s, 0, offsetof(struct pymem_start, skip_types));
+	s->version = PYMEM_START_VERSION;
+	s->size = sizeof(*s);
+	s->flags = config->values ? 0 : PYMEM_START_NO_VALUES;
+	s->value_limit = config->values;
+	s->control_fd = control_fd;
+	s->command_fd = -1;
+	s->stream_fd = triggered.destination.file >= 0 ? triggered.destination.file :
+							 triggered.destination.socket;
+	if (how->context == JOB_HOLDING) /* the program waits: not for ever */
+		s->child_timeout_s = CAPTURE_PATIENCE_S;
+	sys3(SYS_getrandom, &s->seed, sizeof(s->seed), 0);
+	triggered.error[0] = triggered.crashed[0] = '\0';
+	triggered.killed = false;
+}
+
+/* What is known only after the copy was made and has ended. */
+static int trigger_capture_append_facts(const struct job *c, const char *why)
+{
+	const struct snap_fact facts[] = {
+		{ .key = "trigger",
+		  .kind = SNAP_FACT_TEXT,
+		  .text = why,
+		  .size = strlen(why) },
+		{ .key = "gil_held_ns", .kind = SNAP_FACT_U64, .u64 = c->gil_held_ns },
+		{ .key = "fork_ns", .kind = SNAP_FACT_U64, .u64 = c->fork_ns },
+	};
+	static char buf[4096];
+	const long n = snap_facts_block(buf, sizeof(buf), facts,
+					sizeof(facts) / sizeof(facts[0]));
+
+	return n < 0 ? (int)n :
+		       destination_append(&triggered.destination, buf, (size_t)n);
+}
+
+/* One capture into the open destination. 0 when the stream is whole. */
+static int trigger_capture_run(const struct trigger_config *config,
+			       const struct trigger_cause *how)
+{
+	struct job job;
+	int pair[2], rc;
+
+	rc = (int)sys4(SYS_socketpair, AF_UNIX,
+		       SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair);
+	if (rc < 0)
+		return rc;
+	triggered.message_fd = destination_high_fd(pair[0]);
+	trigger_capture_prepare(config, how, destination_high_fd(pair[1]));
+	job_open(&job, &triggered.start, how->context);
+	channel_one_way(&job.control);
+	if (triggered.destination.file >= 0 && triggered.destination.socket >= 0)
+		owned_fd_set(&job.stream.fd[1], triggered.destination.socket);
+	job.waiting = how->waiting;
+	job.stand_still = how->stand_still;
+	rc = driver_run(&job);
+	triggered.killed = WIFSIGNALED(job.status) && WTERMSIG(job.status) == SIGKILL;
+	trigger_capture_listen();
+	if (!rc)
+		rc = trigger_capture_append_facts(&job, how->why);
+	channel_close(&job.control); /* the stream's fds are the destination's */
+	sys_close(triggered.message_fd);
+	triggered.message_fd = -1;
+	return rc;
+}
+
+/* The type that crashed joins the list of those not to be traversed. */
+static bool trigger_capture_skip_crashed(void)
+{
+	char *list = triggered.start.skip_types;
+	const size_t length = strlen(triggered.crashed);
+
+	if (!length || length + 2 > sizeof(triggered.start.skip_types))
+		return false;
+	memcpy(list, triggered.crashed, length + 1);
+	list[length + 1] = '\0';
+	return true;
+}
+
+static int trigger_capture_try(const struct trigger_config *config,
+			       const struct trigger_cause *how)
+{
+	char err[128];
+	const struct cpython *py = cpython_bind(err, sizeof(err));
+	int rc;
+
+	if (triggered.ending ||
+	    (py && how->context == JOB_WORKER && cpython_finalizing(py)))
+		return -ESHUTDOWN;
+	rc = destination_open(config, &triggered.destination);
+	if (rc < 0) {
+		notice_say("no snapshot", "its file or socket cannot be opened");
+		return rc;
+	}
+	rc = trigger_capture_run(config, how);
+	if (!rc) {
+		rc = destination_commit(config, &triggered.destination);
+		if (rc)
+			notice_say("no snapshot", "the file could not be completed");
+		return rc;
+	}
+	destination_abandon(&triggered.destination);
+	return -EIO;
+}
+
+int trigger_capture_take(const struct trigger_config *config,
+			 const struct trigger_cause *how)
+{
+	struct trigger_cause again = *how;
+	int rc;
+
+	if (!busy_claim())
+		return -EBUSY;
+	memset(triggered.start.skip_types, 0, sizeof(triggered.start.skip_types));
+	memset(triggered.start.probes, 0, sizeof(triggered.start.probes));
+	memcpy(triggered.start.magic, PYMEM_START_MAGIC, sizeof(triggered.start.magic));
+	rc = trigger_capture_try(config, how);
+	if (rc == -EIO && (trigger_capture_skip_crashed() || triggered.killed)) {
+		again.stand_still |= triggered.killed;
+		rc = trigger_capture_try(config, &again);
+	}
+	if (rc == -EIO && triggered.error[0])
+		notice_say("no snapshot", triggered.error);
+	busy_release();
+	return rc;
+}
+
+void trigger_capture_exit(void)
+{
+	triggered.ending = true;
+	__sync_synchronize();
+	if (triggered.destination.part[0])
+		sys3(SYS_unlinkat, AT_FDCWD, triggered.destination.part, 0);
+}
+
+void trigger_capture_forget(void)
+{
+	destination_forget(&triggered.destination);
+	if (triggered.message_fd >= 0) {
+		sys_close(triggered.message_fd);
+		if (triggered.start.control_fd >= 0)
+			sys_close(triggered.start.control_fd);
+	}
+	triggered.message_fd = -1;
+}
