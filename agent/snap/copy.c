@@ -87,13 +87,13 @@ int copy_wait(struct job *job)
 	int pause_ms = 0;
 	int status;
 
-	channel_send(&job->control, PYMEM_MSG_FORKED, (uint64_t)job->copy,
-		     job->gil_wait_ns, job->gil_held_ns, job->fork_ns, NULL);
+	control_channel_send(&job->control, PYMEM_MSG_FORKED, (uint64_t)job->copy,
+			     job->gil_wait_ns, job->gil_held_ns, job->fork_ns, NULL);
 	while (!copy_reaped(job)) {
 		pause_ms = pause_ms < 20 ? pause_ms + 1 : 20;
 		if (cancelled) {
 			sys_sleep_ms(1);
-		} else if (channel_cancelled(&job->control, pause_ms)) {
+		} else if (control_channel_cancelled(&job->control, pause_ms)) {
 			cancelled = true;
 			copy_kill(job);
 		} else if (sys_now_ns() - began > copy_limit_ns(job)) {
@@ -107,8 +107,8 @@ int copy_wait(struct job *job)
 	job->copy = 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == JOB_EXIT_AGAIN && !cancelled)
 		return 1;
-	channel_send(&job->control, PYMEM_MSG_CHILD, (uint64_t)(uint32_t)status, 0, 0, 0,
-		     NULL);
+	control_channel_send(&job->control, PYMEM_MSG_CHILD, (uint64_t)(uint32_t)status,
+			     0, 0, 0, NULL);
 	if (cancelled)
 		return job_fail(job, PYMEM_FAIL_CANCELLED, 0, "cancelled");
 	return WIFEXITED(status) && WEXITSTATUS(status) == JOB_EXIT_OK ? 0 : -1;

@@ -197,10 +197,10 @@ static void copy_life_walk_here(void *arg)
 			job_fail(job, emit_reason(rc), -rc, err);
 		grandchild_exit(JOB_EXIT_FAILED);
 	}
-	channel_send(&job->control, PYMEM_MSG_WALKED, result.objects, result.edges,
-		     result.walk_ns, result.dirty_bytes, NULL);
+	control_channel_send(&job->control, PYMEM_MSG_WALKED, result.objects,
+			     result.edges, result.walk_ns, result.dirty_bytes, NULL);
 	if (job->context == JOB_EXTERNAL)
-		channel_send(&job->control, PYMEM_MSG_DONE, 0, 0, 0, 0, NULL);
+		control_channel_send(&job->control, PYMEM_MSG_DONE, 0, 0, 0, 0, NULL);
 	grandchild_exit(JOB_EXIT_OK);
 }
 

@@ -50,8 +50,8 @@ static int driver_in_place(struct job *job)
 				"cancelled during the walk");
 	if (rc < 0)
 		return job_fail(job, emit_reason(rc), -rc, err);
-	channel_send(&job->control, PYMEM_MSG_WALKED, result.objects, result.edges,
-		     result.walk_ns, 0, NULL);
+	control_channel_send(&job->control, PYMEM_MSG_WALKED, result.objects,
+			     result.edges, result.walk_ns, 0, NULL);
 	return 0;
 }
 
@@ -88,7 +88,7 @@ static int driver_moments(struct job *job)
 			return job_fail(
 				job, PYMEM_FAIL_COLLECTING, 0,
 				"a garbage collection was going on whenever we looked");
-		if (channel_cancelled(&job->control, (int)pause_ms))
+		if (control_channel_cancelled(&job->control, (int)pause_ms))
 			return job_fail(job, PYMEM_FAIL_CANCELLED, 0, "cancelled");
 		pause_ms = pause_ms < 500 ? pause_ms * 2 : 500;
 	}
@@ -98,8 +98,8 @@ int driver_run(struct job *job)
 {
 	int rc;
 
-	channel_send(&job->control, PYMEM_MSG_HELLO, PYMEM_START_VERSION,
-		     (uint64_t)sys_gettid(), (uint64_t)job->pid, 0, NULL);
+	control_channel_send(&job->control, PYMEM_MSG_HELLO, PYMEM_START_VERSION,
+			     (uint64_t)sys_gettid(), (uint64_t)job->pid, 0, NULL);
 	if (job->context == JOB_EXTERNAL) {
 		if (!driver_bind(job)) {
 			/* the loader has made the copy take it */

@@ -55,7 +55,7 @@ static int gil_try(struct job *job, const struct gil_action *action, bool last,
 	state = cpython_gil_ensure(job->py);
 	got = sys_now_ns();
 	job->gil_wait_ns += got - asked;
-	if (channel_cancelled(&job->control, 0))
+	if (control_channel_cancelled(&job->control, 0))
 		rc = gil_cancelled(job);
 	else if (cpython_finalizing(job->py))
 		rc = gil_finalizing(job);
@@ -72,14 +72,15 @@ static int gil_ordinary(struct job *job, const struct gil_action *action)
 	uint64_t asked = sys_now_ns();
 	int rc;
 
-	channel_send(&job->control, PYMEM_MSG_PHASE, 0, 0, 0, 0, "waiting for the GIL");
+	control_channel_send(&job->control, PYMEM_MSG_PHASE, 0, 0, 0, 0,
+			     "waiting for the GIL");
 	for (int pause_ms = OTHERS_MS;; pause_ms *= 2) {
 		rc = gil_try(job, action, asked + (uint64_t)pause_ms * 1000000 > limit,
 			     asked);
 		if (rc != OTHERS_RUN)
 			return rc;
 		asked = sys_now_ns();
-		if (channel_cancelled(&job->control, pause_ms))
+		if (control_channel_cancelled(&job->control, pause_ms))
 			return gil_cancelled(job);
 	}
 }
@@ -183,8 +184,8 @@ static int gil_unthreaded_with(struct job *job, const struct gil_action *action)
 	const uint64_t began = sys_now_ns(), limit = gil_timeout_ns(job);
 	bool queued = false;
 
-	channel_send(&job->control, PYMEM_MSG_PHASE, 0, 0, 0, 0,
-		     "waiting for the main thread (3.6 without a GIL)");
+	control_channel_send(&job->control, PYMEM_MSG_PHASE, 0, 0, 0, 0,
+			     "waiting for the main thread (3.6 without a GIL)");
 	for (;;) {
 		job->gil_wait_ns = sys_now_ns() - began;
 		if (!queued && !*current && action->judge) {
@@ -200,7 +201,8 @@ static int gil_unthreaded_with(struct job *job, const struct gil_action *action)
 			gil_unthreaded.state = 0;
 			return gil_unthreaded.result;
 		}
-		if (job->gil_wait_ns < limit && !channel_cancelled(&job->control, 1))
+		if (job->gil_wait_ns < limit &&
+		    !control_channel_cancelled(&job->control, 1))
 			continue;
 		if (!queued ||
 		    __sync_bool_compare_and_swap(&gil_unthreaded.state, UNTHREADED_QUEUED,

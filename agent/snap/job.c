@@ -12,24 +12,26 @@ void job_open(struct job *job, const struct pymem_start *start, enum job_context
 	job->start = start;
 	job->context = context;
 	job->pid = context == JOB_EXTERNAL ? (int)sys0(SYS_getppid) : sys_getpid();
-	channel_open(&job->control, start->control_fd, start->command_fd, start->nonce);
+	control_channel_open(&job->control, start->control_fd, start->command_fd,
+			     start->nonce);
 	stream_open(&job->stream, start->stream_fd, -1);
 }
 
 void job_close(struct job *job)
 {
 	stream_close(&job->stream);
-	channel_close(&job->control);
+	control_channel_close(&job->control);
 }
 
 int job_fail(struct job *job, uint32_t reason, int64_t errno_value, const char *sentence)
 {
 	job->failed = reason;
-	channel_fail(&job->control, reason, errno_value, sentence);
+	control_channel_fail(&job->control, reason, errno_value, sentence);
 	return -1;
 }
 
 void job_done(const struct job *job)
 {
-	channel_send(&job->control, PYMEM_MSG_DONE, job->gil_held_ns, 0, 0, 0, NULL);
+	control_channel_send(&job->control, PYMEM_MSG_DONE, job->gil_held_ns, 0, 0, 0,
+			     NULL);
 }

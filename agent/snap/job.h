@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "agent/python/binding.h"
-#include "agent/snap/channel.h"
+#include "agent/snap/control_channel.h"
 #include "agent/snap/stream.h"
 #include "agent/start.h"
 
@@ -28,7 +28,7 @@ struct job {
 	const struct pymem_start *start;
 	enum job_context context;
 	struct cpython *py;
-	struct channel control;
+	struct control_channel control;
 	struct stream stream;
 	int pid;			       /* of the process being captured */
 	int copy;			       /* pid of the copy, 0 = none */

@@ -34,7 +34,7 @@ static int stream_wait(const struct stream *stream, int fd)
 			return 0; /* errors are told by the write */
 		if (n < 0 && n != -EINTR)
 			return (int)n;
-		if (stream->control && channel_cancelled(stream->control, 0))
+		if (stream->control && control_channel_cancelled(stream->control, 0))
 			return -ECANCELED;
 		if (stream->stall_ms && sys_now_ns() > until)
 			return -ETIMEDOUT;

@@ -14,15 +14,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/snap/channel.h"
+#include "agent/snap/control_channel.h"
 
 struct stream {
 	struct owned_fd fd[2];
 	bool check;   /* verify identity before each write (shared fd table) */
 	int stall_ms; /* longest wait for the receiver, 0 = for ever */
-	const struct channel *control; /* asked for CANCEL while writing; NULL = don't */
-	volatile uint64_t bytes;       /* written so far */
-	volatile bool blocked;	       /* in a write now */
+	const struct control_channel
+		*control;	 /* asked for CANCEL while writing; NULL = don't */
+	volatile uint64_t bytes; /* written so far */
+	volatile bool blocked;	 /* in a write now */
 };
 
 /* fd2 may be -1. */

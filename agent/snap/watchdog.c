@@ -68,10 +68,11 @@ __attribute__((noreturn)) static void watchdog_die(int sig, uint64_t fault)
 		const char *type = walk_position.type_name;
 
 		if (phase)
-			channel_send(&watchdog.job->control, PYMEM_MSG_PHASE, 0, 0, 0, 0,
-				     phase);
-		channel_send(&watchdog.job->control, PYMEM_MSG_CRASH, (uint64_t)sig,
-			     object, fault, 0, object && type ? type : "");
+			control_channel_send(&watchdog.job->control, PYMEM_MSG_PHASE, 0,
+					     0, 0, 0, phase);
+		control_channel_send(&watchdog.job->control, PYMEM_MSG_CRASH,
+				     (uint64_t)sig, object, fault, 0,
+				     object && type ? type : "");
 	}
 	grandchild_exit(JOB_EXIT_FAILED);
 }

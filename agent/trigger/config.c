@@ -23,7 +23,7 @@ static const struct {
 /* First real-time signal that glibc leaves to applications, and the last one. */
 enum { CONFIG_RTMIN = 34, CONFIG_RTMAX = 64 };
 
-static bool parse_signal(const char *s, struct trigger_config *c)
+static bool config_parse_signal(const char *s, struct trigger_config *c)
 {
 	uint64_t n = 0;
 
@@ -54,7 +54,7 @@ static bool parse_signal(const char *s, struct trigger_config *c)
 	return c->signal != 0;
 }
 
-static bool parse_interval(const char *s, struct trigger_config *c)
+static bool config_parse_interval(const char *s, struct trigger_config *c)
 {
 	static const struct {
 		const char *unit;
@@ -77,7 +77,7 @@ static bool parse_interval(const char *s, struct trigger_config *c)
 	return false;
 }
 
-static bool parse_rss(const char *s, struct trigger_config *c)
+static bool config_parse_rss(const char *s, struct trigger_config *c)
 {
 	static const char letters[] = "KMGT";
 	const char *letter;
@@ -105,7 +105,7 @@ static bool parse_rss(const char *s, struct trigger_config *c)
 	return !*s;
 }
 
-static bool parse_keep(const char *s, struct trigger_config *c)
+static bool config_parse_keep(const char *s, struct trigger_config *c)
 {
 	uint64_t n;
 
@@ -115,7 +115,7 @@ static bool parse_keep(const char *s, struct trigger_config *c)
 	return true;
 }
 
-static bool parse_flag(const char *s, bool *ret)
+static bool config_parse_flag(const char *s, bool *ret)
 {
 	static const char *const yes[] = { "1", "yes", "on", "true" };
 	static const char *const no[] = { "", "0", "no", "off", "false" };
@@ -131,22 +131,22 @@ static bool parse_flag(const char *s, bool *ret)
 	return false;
 }
 
-static bool parse_at_exit(const char *s, struct trigger_config *c)
+static bool config_parse_at_exit(const char *s, struct trigger_config *c)
 {
-	return parse_flag(s, &c->at_exit);
+	return config_parse_flag(s, &c->at_exit);
 }
 
-static bool parse_memory_error(const char *s, struct trigger_config *c)
+static bool config_parse_memory_error(const char *s, struct trigger_config *c)
 {
-	return parse_flag(s, &c->on_memory_error);
+	return config_parse_flag(s, &c->on_memory_error);
 }
 
-static bool parse_values(const char *s, struct trigger_config *c)
+static bool config_parse_values(const char *s, struct trigger_config *c)
 {
 	bool wanted = true;
 	uint64_t n;
 
-	if (parse_flag(s, &wanted)) {
+	if (config_parse_flag(s, &wanted)) {
 		c->values = wanted ? CONFIG_VALUES : 0;
 		return true;
 	}
@@ -157,7 +157,7 @@ static bool parse_values(const char *s, struct trigger_config *c)
 }
 
 /* Relative paths are meant from where the program started. */
-static bool parse_path(const char *s, char *ret, size_t size)
+static bool config_parse_path(const char *s, char *ret, size_t size)
 {
 	struct text t;
 
@@ -175,23 +175,23 @@ static bool parse_path(const char *s, char *ret, size_t size)
 	return !t.cut;
 }
 
-static bool parse_output(const char *s, struct trigger_config *c)
+static bool config_parse_output(const char *s, struct trigger_config *c)
 {
 	for (const char *p = s; *p; p++) {
 		if (*p == '%' && (!*++p || !strchr("pt%", *p)))
 			return false;
 	}
-	return parse_path(s, c->output, sizeof(c->output));
+	return config_parse_path(s, c->output, sizeof(c->output));
 }
 
-static bool parse_socket(const char *s, struct trigger_config *c)
+static bool config_parse_socket(const char *s, struct trigger_config *c)
 {
-	return parse_path(s, c->socket, sizeof(c->socket));
+	return config_parse_path(s, c->socket, sizeof(c->socket));
 }
 
-static bool parse_control(const char *s, struct trigger_config *c)
+static bool config_parse_control(const char *s, struct trigger_config *c)
 {
-	return parse_path(s, c->control, sizeof(c->control));
+	return config_parse_path(s, c->control, sizeof(c->control));
 }
 
 static const struct {
@@ -200,16 +200,20 @@ static const struct {
 	bool (*parse)(const char *s, struct trigger_config *c);
 	const char *wanted;
 } variables[] = {
-	{ "OUTPUT", parse_output, "a path, in which only %p, %t and %% mean something" },
-	{ "SOCKET", parse_socket, "the path of a unix socket, at most 107 bytes long" },
-	{ "SIGNAL", parse_signal, "a signal such as USR2 or RTMIN+3" },
-	{ "INTERVAL", parse_interval, "a time such as 60s, 5m or 1h, at least 100ms" },
-	{ "RSS_LIMIT", parse_rss, "a size such as 2G, or a share such as 80%" },
-	{ "AT_EXIT", parse_at_exit, "1 or 0" },
-	{ "ON_MEMORY_ERROR", parse_memory_error, "1 or 0" },
-	{ "CONTROL", parse_control, "a directory with a path of at most 87 bytes" },
-	{ "VALUES", parse_values, "1, 0, or a number of characters up to 4096" },
-	{ "KEEP", parse_keep, "a number of files from 1 to 64" },
+	{ "OUTPUT", config_parse_output,
+	  "a path, in which only %p, %t and %% mean something" },
+	{ "SOCKET", config_parse_socket,
+	  "the path of a unix socket, at most 107 bytes long" },
+	{ "SIGNAL", config_parse_signal, "a signal such as USR2 or RTMIN+3" },
+	{ "INTERVAL", config_parse_interval,
+	  "a time such as 60s, 5m or 1h, at least 100ms" },
+	{ "RSS_LIMIT", config_parse_rss, "a size such as 2G, or a share such as 80%" },
+	{ "AT_EXIT", config_parse_at_exit, "1 or 0" },
+	{ "ON_MEMORY_ERROR", config_parse_memory_error, "1 or 0" },
+	{ "CONTROL", config_parse_control,
+	  "a directory with a path of at most 87 bytes" },
+	{ "VALUES", config_parse_values, "1, 0, or a number of characters up to 4096" },
+	{ "KEEP", config_parse_keep, "a number of files from 1 to 64" },
 	/* of the commands and the tests */
 	{ "AGENT", NULL, NULL },
 	{ "BUILD", NULL, NULL },

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "agent/snap/channel.h"
+#include "agent/snap/control_channel.h"
 #include "agent/start.h"
 #include "agent/base/sys.h"
 #include "agent/base/text.h"

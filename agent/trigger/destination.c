@@ -20,7 +20,7 @@ static struct {
 } kept;
 
 /* Civil date of a day count since 1970-01-01 (proleptic Gregorian calendar). */
-static void civil_date(uint64_t days, uint64_t *y, uint64_t *m, uint64_t *d)
+static void destination_civil_date(uint64_t days, uint64_t *y, uint64_t *m, uint64_t *d)
 {
 	static const unsigned char length[] = { 31, 28, 31, 30, 31, 30,
 						31, 31, 30, 31, 30, 31 };
@@ -46,11 +46,11 @@ static void civil_date(uint64_t days, uint64_t *y, uint64_t *m, uint64_t *d)
 	*d = days + 1;
 }
 
-static void text_time(struct text *t, uint64_t seconds)
+static void destination_time(struct text *t, uint64_t seconds)
 {
 	uint64_t y, m, d;
 
-	civil_date(seconds / 86400, &y, &m, &d);
+	destination_civil_date(seconds / 86400, &y, &m, &d);
 	text_padded(t, y, 4);
 	text_padded(t, m, 2);
 	text_padded(t, d, 2);
@@ -75,7 +75,7 @@ bool destination_name(const char *pattern, int pid, uint64_t seconds, unsigned s
 			text_u64(&t, (uint64_t)pid);
 			break;
 		case 't':
-			text_time(&t, seconds);
+			destination_time(&t, seconds);
 			if (sequence > 1) {
 				text_str(&t, "-");
 				text_u64(&t, sequence);
@@ -103,7 +103,7 @@ int destination_high_fd(int fd)
 }
 
 /* The directory part of a path; "/" for files there. */
-static void directory_of(const char *path, char *ret, size_t size)
+static void destination_directory_of(const char *path, char *ret, size_t size)
 {
 	const char *slash = strrchr(path, '/');
 	struct text t;
@@ -121,18 +121,19 @@ int destination_check(const struct trigger_config *config)
 
 	if (!config->output[0])
 		return 0;
-	directory_of(config->output, dir, sizeof(dir));
+	destination_directory_of(config->output, dir, sizeof(dir));
 	if (strchr(dir, '%'))
 		return 0; /* depends on the process or the time: seen when written */
 	return (int)sys3(SYS_faccessat, AT_FDCWD, dir, W_OK | X_OK);
 }
 
-static bool path_exists(const char *path)
+static bool destination_exists(const char *path)
 {
 	return sys3(SYS_faccessat, AT_FDCWD, path, F_OK) != -ENOENT;
 }
 
-static int open_file(const struct trigger_config *config, struct destination *o)
+static int destination_open_file(const struct trigger_config *config,
+				 struct destination *o)
 {
 	const uint64_t now = sys_clock_ns(CLOCK_REALTIME) / 1000000000u;
 	const bool timed = strstr(config->output, "%t");
@@ -143,7 +144,7 @@ static int open_file(const struct trigger_config *config, struct destination *o)
 		if (!destination_name(config->output, sys_getpid(), now, sequence,
 				      o->path, sizeof(o->path)))
 			return -ENAMETOOLONG;
-		if (!timed || sequence == 1000 || !path_exists(o->path))
+		if (!timed || sequence == 1000 || !destination_exists(o->path))
 			break;
 	}
 	text_init(&t, o->part, sizeof(o->part));
@@ -157,7 +158,8 @@ static int open_file(const struct trigger_config *config, struct destination *o)
 	return fd < 0 ? fd : 0;
 }
 
-static int open_socket(const struct trigger_config *config, struct destination *o)
+static int destination_open_socket(const struct trigger_config *config,
+				   struct destination *o)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	struct text t;
@@ -187,15 +189,15 @@ int destination_open(const struct trigger_config *config, struct destination *re
 	ret->file = ret->socket = -1;
 	ret->path[0] = ret->part[0] = '\0';
 	if (config->output[0])
-		rc = open_file(config, ret);
+		rc = destination_open_file(config, ret);
 	if (config->socket[0])
-		rc_socket = open_socket(config, ret);
+		rc_socket = destination_open_socket(config, ret);
 	if (ret->file >= 0 || ret->socket >= 0)
 		return 0;
 	return rc ? rc : rc_socket;
 }
 
-static int append_to(int fd, const char *data, size_t size, bool is_socket)
+static int destination_append_to(int fd, const char *data, size_t size, bool is_socket)
 {
 	while (size) {
 		const long n = is_socket ? sys6(SYS_sendto, fd, SYS_ARG(data), (long)size,
@@ -217,16 +219,16 @@ int destination_append(struct destination *destination, const void *data, size_t
 	int rc = 0;
 
 	if (destination->file >= 0)
-		rc = append_to(destination->file, data, size, false);
+		rc = destination_append_to(destination->file, data, size, false);
 	if (destination->socket >= 0 &&
-	    append_to(destination->socket, data, size, true) < 0) {
+	    destination_append_to(destination->socket, data, size, true) < 0) {
 		sys_close(destination->socket);
 		destination->socket = -1;
 	}
 	return rc;
 }
 
-static void rotate(const struct trigger_config *config, const char *path)
+static void destination_rotate(const struct trigger_config *config, const char *path)
 {
 	struct text t;
 
@@ -251,12 +253,12 @@ static void rotate(const struct trigger_config *config, const char *path)
 	kept.count++;
 }
 
-static void sync_directory(const char *path)
+static void destination_sync_directory(const char *path)
 {
 	char dir[DESTINATION_PATH];
 	int fd;
 
-	directory_of(path, dir, sizeof(dir));
+	destination_directory_of(path, dir, sizeof(dir));
 	fd = sys_open(dir, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		return;
@@ -285,8 +287,8 @@ int destination_commit(const struct trigger_config *config,
 			rc = sys4(SYS_renameat, AT_FDCWD, destination->part, AT_FDCWD,
 				  destination->path);
 		if (!rc) {
-			sync_directory(destination->path);
-			rotate(config, destination->path);
+			destination_sync_directory(destination->path);
+			destination_rotate(config, destination->path);
 		}
 	}
 	destination_forget(destination);

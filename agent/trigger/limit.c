@@ -29,7 +29,7 @@ static struct {
 /* ---- what /proc and the control groups say ---- */
 
 /* The number in a one-number file; "max" and what can't be read: no limit. */
-static uint64_t read_number(const char *path)
+static uint64_t limit_read_number(const char *path)
 {
 	char buf[64];
 	const char *s = buf;
@@ -41,7 +41,7 @@ static uint64_t read_number(const char *path)
 }
 
 /* "name value" or "name: value kB" lines; 0 when it isn't there. */
-static uint64_t read_field(const char *path, const char *name)
+static uint64_t limit_read_field(const char *path, const char *name)
 {
 	static char buf[16384];
 	const size_t length = strlen(name);
@@ -60,7 +60,7 @@ static uint64_t read_field(const char *path, const char *name)
 	return 0;
 }
 
-static uint64_t resident_bytes(void)
+static uint64_t limit_resident_bytes(void)
 {
 	char buf[128];
 	const char *s = buf;
@@ -88,7 +88,7 @@ static const struct cgroup_files cgroup_v2 = {
 	"inactive_file",
 };
 
-static uint64_t cgroup_number(const struct text *dir, const char *file)
+static uint64_t limit_cgroup_number(const struct text *dir, const char *file)
 {
 	char path[1200];
 	struct text t;
@@ -96,32 +96,32 @@ static uint64_t cgroup_number(const struct text *dir, const char *file)
 	text_init(&t, path, sizeof(path));
 	text_bytes(&t, dir->buf, dir->used);
 	text_str(&t, file);
-	return read_number(path);
+	return limit_read_number(path);
 }
 
 /* One group: keeps the tightest limit; reclaimable page cache is not use. */
-static void cgroup_one(const struct cgroup_files *files, const struct text *dir,
-		       uint64_t *limit_ret, uint64_t *used_ret)
+static void limit_cgroup_one(const struct cgroup_files *files, const struct text *dir,
+			     uint64_t *limit_ret, uint64_t *used_ret)
 {
-	const uint64_t max = cgroup_number(dir, files->max);
+	const uint64_t max = limit_cgroup_number(dir, files->max);
 	uint64_t used, cache;
 	char path[1200];
 	struct text t;
 
 	if (max >= *limit_ret)
 		return;
-	used = cgroup_number(dir, files->used);
+	used = limit_cgroup_number(dir, files->used);
 	text_init(&t, path, sizeof(path));
 	text_bytes(&t, dir->buf, dir->used);
 	text_str(&t, "/memory.stat");
-	cache = read_field(path, files->cache);
+	cache = limit_read_field(path, files->cache);
 	*limit_ret = max;
 	*used_ret = used == UINT64_MAX ? 0 : used > cache ? used - cache : 0;
 }
 
 /* Our group and all above it.  In a namespace that hides them the root is ours. */
-static void cgroup_walk(const struct cgroup_files *files, const char *path, size_t length,
-			uint64_t *limit_ret, uint64_t *used_ret)
+static void limit_cgroup_walk(const struct cgroup_files *files, const char *path,
+			      size_t length, uint64_t *limit_ret, uint64_t *used_ret)
 {
 	char buf[1100];
 	struct text dir;
@@ -134,7 +134,7 @@ static void cgroup_walk(const struct cgroup_files *files, const char *path, size
 	for (;;) {
 		while (dir.used > root && dir.buf[dir.used - 1] == '/')
 			dir.used--;
-		cgroup_one(files, &dir, limit_ret, used_ret);
+		limit_cgroup_one(files, &dir, limit_ret, used_ret);
 		if (dir.used == root)
 			return;
 		while (dir.used > root && dir.buf[dir.used - 1] != '/')
@@ -147,8 +147,9 @@ void limit_room(uint64_t *limit_ret, uint64_t *used_ret)
 	static char buf[8192];
 	char *line = buf, *next;
 
-	*limit_ret = read_field("/proc/meminfo", "MemTotal") << 10;
-	*used_ret = *limit_ret - (read_field("/proc/meminfo", "MemAvailable") << 10);
+	*limit_ret = limit_read_field("/proc/meminfo", "MemTotal") << 10;
+	*used_ret =
+		*limit_ret - (limit_read_field("/proc/meminfo", "MemAvailable") << 10);
 	if (sys_read_file("/proc/self/cgroup", buf, sizeof(buf)) <= 0)
 		return;
 	for (; line && *line; line = next) { /* number:controllers:path */
@@ -163,9 +164,11 @@ void limit_room(uint64_t *limit_ret, uint64_t *used_ret)
 			continue;
 		*path++ = '\0';
 		if (strcmp(controllers + 1, "memory") == 0)
-			cgroup_walk(&cgroup_v1, path, strlen(path), limit_ret, used_ret);
+			limit_cgroup_walk(&cgroup_v1, path, strlen(path), limit_ret,
+					  used_ret);
 		else if (controllers[1] == '\0')
-			cgroup_walk(&cgroup_v2, path, strlen(path), limit_ret, used_ret);
+			limit_cgroup_walk(&cgroup_v2, path, strlen(path), limit_ret,
+					  used_ret);
 	}
 }
 
@@ -211,7 +214,7 @@ bool limit_crossed(void)
 
 	if (now < limit.due)
 		return false;
-	rss = resident_bytes();
+	rss = limit_resident_bytes();
 	limit.rate = limit.seen && rss > limit.seen ?
 		(rss - limit.seen) * 1000 / ((now - limit.seen_at) / 1000000 + 1) :
 		0;
@@ -238,7 +241,7 @@ bool limit_crossed(void)
 
 /* ---- holding a process that runs into its limit while we walk ---- */
 
-static uint64_t room_left(void)
+static uint64_t limit_room_left(void)
 {
 	uint64_t most, used;
 
@@ -251,16 +254,16 @@ bool limit_hurries(void)
 	const uint64_t walk_ns = limit.seen * LIMIT_WALK_NS_PER_BYTE;
 
 	return limit.rate &&
-		room_left() / limit.rate < LIMIT_MARGIN * walk_ns / 1000000000u + 1;
+		limit_room_left() / limit.rate < LIMIT_MARGIN * walk_ns / 1000000000u + 1;
 }
 
 void limit_waiting(struct job *job)
 {
 	if (job->copy != limit.copy) {
 		limit.copy = job->copy;
-		limit.room_at_fork = room_left();
+		limit.room_at_fork = limit_room_left();
 		return;
 	}
-	if (room_left() < limit.room_at_fork / 2)
+	if (limit_room_left() < limit.room_at_fork / 2)
 		gil_hold(job);
 }

@@ -120,7 +120,7 @@ static int trigger_capture_run(const struct trigger_config *config,
 	triggered.message_fd = destination_high_fd(pair[0]);
 	trigger_capture_prepare(config, how, destination_high_fd(pair[1]));
 	job_open(&job, &triggered.start, how->context);
-	channel_one_way(&job.control);
+	control_channel_one_way(&job.control);
 	if (triggered.destination.file >= 0 && triggered.destination.socket >= 0)
 		owned_fd_set(&job.stream.fd[1], triggered.destination.socket);
 	job.waiting = how->waiting;
@@ -130,7 +130,7 @@ static int trigger_capture_run(const struct trigger_config *config,
 	trigger_capture_listen();
 	if (!rc)
 		rc = trigger_capture_append_facts(&job, how->why);
-	channel_close(&job.control); /* the stream's fds are the destination's */
+	control_channel_close(&job.control); /* the stream's fds are the destination's */
 	sys_close(triggered.message_fd);
 	triggered.message_fd = -1;
 	return rc;

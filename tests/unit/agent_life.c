@@ -27,7 +27,7 @@
 
 #include "agent/base/busy.h"
 #include "agent/base/libc_arena.h"
-#include "agent/snap/channel.h"
+#include "agent/snap/control_channel.h"
 #include "agent/snap/stream.h"
 #include "agent/start.h"
 #include "agent/base/sys.h"
@@ -250,36 +250,36 @@ static void test_control(void **state)
 {
 	char buf[8192];
 	struct pymem_msg msg;
-	struct channel control;
+	struct control_channel control;
 	int pair[2];
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-	channel_open(&control, pair[1], -1, 99);
-	channel_send(&control, PYMEM_MSG_PHASE, 1, 2, 3, 4, "hello");
+	control_channel_open(&control, pair[1], -1, 99);
+	control_channel_send(&control, PYMEM_MSG_PHASE, 1, 2, 3, 4, "hello");
 	assert_int_equal(recv(pair[0], buf, sizeof(buf), 0), sizeof(msg) + 5);
 	memcpy(&msg, buf, sizeof(msg));
 	assert_true(msg.type == PYMEM_MSG_PHASE && msg.nonce == 99 && msg.d == 4 &&
 		    msg.text_size == 5);
-	assert_false(channel_cancelled(&control, 0));
+	assert_false(control_channel_cancelled(&control, 0));
 	msg.type = PYMEM_MSG_CANCEL;
 	msg.nonce = 98; /* not for us */
 	send(pair[0], &msg, sizeof(msg), 0);
-	assert_false(channel_cancelled(&control, 0));
+	assert_false(control_channel_cancelled(&control, 0));
 	msg.nonce = 99;
 	send(pair[0], &msg, sizeof(msg), 0);
-	assert_true(channel_cancelled(&control, 100));
+	assert_true(control_channel_cancelled(&control, 100));
 	close(pair[0]); /* the loader died */
-	assert_true(channel_cancelled(&control, 100));
-	channel_send(&control, PYMEM_MSG_DONE, 0, 0, 0, 0, NULL); /* no SIGPIPE */
-	channel_close(&control);
+	assert_true(control_channel_cancelled(&control, 100));
+	control_channel_send(&control, PYMEM_MSG_DONE, 0, 0, 0, 0, NULL); /* no SIGPIPE */
+	control_channel_close(&control);
 	assert_int_equal(fcntl(pair[1], F_GETFD), -1);
 }
 
 /* The application closed our number and got it again for a file of its own. */
 static void test_recycled_fd(void **state)
 {
-	struct channel control;
+	struct control_channel control;
 	struct stream stream;
 	char name[] = "/tmp/pymem-unit-XXXXXX";
 	const int file = mkstemp(name);
@@ -288,14 +288,14 @@ static void test_recycled_fd(void **state)
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-	channel_open(&control, pair[1], -1, 1);
+	control_channel_open(&control, pair[1], -1, 1);
 	stream_open(&stream, pair[1], -1);
 	stream.check = true;
 	assert_int_equal(dup2(file, pair[1]), pair[1]);
-	channel_send(&control, PYMEM_MSG_DONE, 0, 0, 0, 0, "secret");
+	control_channel_send(&control, PYMEM_MSG_DONE, 0, 0, 0, 0, "secret");
 	assert_int_equal(stream_write(&stream, "secret", 6), -EBADF);
-	assert_true(channel_cancelled(&control, 0));
-	channel_close(&control);
+	assert_true(control_channel_cancelled(&control, 0));
+	control_channel_close(&control);
 	assert_int_equal(fstat(pair[1], &st), 0); /* still the application's */
 	assert_int_equal(st.st_size, 0);
 	close(pair[0]);

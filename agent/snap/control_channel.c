@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* channel - see channel.h. */
-#include "agent/snap/channel.h"
+/* control_channel - see control_channel.h. */
+#include "agent/snap/control_channel.h"
 
 #include <poll.h>
 #include <string.h>
@@ -9,7 +9,8 @@
 
 #include "agent/base/sys.h"
 
-void channel_open(struct channel *control, int control_fd, int command_fd, uint64_t nonce)
+void control_channel_open(struct control_channel *control, int control_fd, int command_fd,
+			  uint64_t nonce)
 {
 	owned_fd_set(&control->out, control_fd);
 	if (command_fd < 0 && control->out.socket)
@@ -18,12 +19,12 @@ void channel_open(struct channel *control, int control_fd, int command_fd, uint6
 	control->nonce = nonce;
 }
 
-void channel_one_way(struct channel *control)
+void control_channel_one_way(struct control_channel *control)
 {
 	control->in.fd = -1;
 }
 
-void channel_close(struct channel *control)
+void control_channel_close(struct control_channel *control)
 {
 	bool shared = control->in.fd == control->out.fd;
 
@@ -33,8 +34,9 @@ void channel_close(struct channel *control)
 	owned_fd_close(&control->in);
 }
 
-void channel_send(const struct channel *control, uint32_t type, uint64_t a, uint64_t b,
-		  uint64_t c, uint64_t d, const char *text)
+void control_channel_send(const struct control_channel *control, uint32_t type,
+			  uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+			  const char *text)
 {
 	struct pymem_msg head = {
 		.type = type, .nonce = control->nonce, .a = a, .b = b, .c = c, .d = d
@@ -58,15 +60,15 @@ void channel_send(const struct channel *control, uint32_t type, uint64_t a, uint
 	}
 }
 
-void channel_fail(const struct channel *control, uint32_t reason, int64_t errno_value,
-		  const char *sentence)
+void control_channel_fail(const struct control_channel *control, uint32_t reason,
+			  int64_t errno_value, const char *sentence)
 {
-	channel_send(control, PYMEM_MSG_FAILED, reason, (uint64_t)errno_value, 0, 0,
-		     sentence);
+	control_channel_send(control, PYMEM_MSG_FAILED, reason, (uint64_t)errno_value, 0,
+			     0, sentence);
 }
 
 /* Reads one command; true when it means stop. */
-static bool channel_read(const struct channel *control)
+static bool control_channel_read(const struct control_channel *control)
 {
 	char buf[sizeof(struct pymem_msg) + 256];
 	struct pymem_msg msg;
@@ -80,7 +82,7 @@ static bool channel_read(const struct channel *control)
 	return msg.type == PYMEM_MSG_CANCEL && msg.nonce == control->nonce;
 }
 
-bool channel_cancelled(const struct channel *control, int timeout_ms)
+bool control_channel_cancelled(const struct control_channel *control, int timeout_ms)
 {
 	struct pollfd p = { .fd = control->in.fd, .events = POLLIN };
 	struct timespec t = { .tv_sec = timeout_ms / 1000,
@@ -95,5 +97,5 @@ bool channel_cancelled(const struct channel *control, int timeout_ms)
 	if (!owned_fd_ok(&control->in))
 		return true;
 	n = sys5(SYS_ppoll, &p, 1, &t, NULL, 0);
-	return n > 0 && channel_read(control);
+	return n > 0 && control_channel_read(control);
 }
