@@ -7,9 +7,9 @@
  * reap the copy.  So the copy itself does next to nothing: it starts the grandchild, a
  * process that shares its memory and is the child of the copy only.  As the copy ignores
  * SIGCHLD, the kernel reaps the grandchild without adding anything to anybody
- * (do_notify_parent).  At the end the grandchild gives back the memory, and the copy resets
- * the peak.  What is left in the application's RUSAGE_CHILDREN is the copy's own: some
- * milliseconds at most, and a few MiB of peak where no child had more.
+ * (do_notify_parent).  At the end the grandchild gives back the memory, and the copy
+ * resets the peak.  What is left in the application's RUSAGE_CHILDREN is the copy's own:
+ * some milliseconds at most, and a few MiB of peak where no child had more.
  *
  * The grandchild dies with the copy (PR_SET_PDEATHSIG).
  */
@@ -19,9 +19,10 @@
 #include <stdbool.h>
 
 /*
- * Runs walk(arg), which must end by grandchild_exit, in a grandchild, on the stack of the
- * caller, and ends the copy as the grandchild ended (killed, if it was killed).  Returns only when no
- * grandchild can be had: -errno, nothing was run.  In the copy, all signals blocked.
+ * Runs walk(arg), which must end by grandchild_exit, in a grandchild, on the caller's
+ * stack, and ends the copy as the grandchild ended (killed, if it was killed).  Returns
+ * only when no grandchild can be had: -errno, nothing was run.  In the copy, all signals
+ * blocked.
  */
 int grandchild_run(void (*walk)(void *), void *arg);
 
