@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "loader/control.h"
+#include "loader/inject/guard.h"
 #include "loader/target/target.h"
 #include "loader/text.h"
 
@@ -78,6 +79,9 @@ static void read_memory(struct plan *plan)
 static const char overcommit_warning[] =
 	"vm.overcommit_memory is 2 and the commit limit is near: the kernel will "
 	"probably refuse the fork (nothing happens then); --no-fork does without";
+static const char confined_warning[] =
+	"a seccomp filter confines the process: it is read when a thread is stopped, and "
+	"if it could end the process no agent is run there, a frozen copy is walked";
 static const char oom_group_warning[] =
 	"memory.oom.group is set: if the cgroup ran out of memory, the kernel would "
 	"kill all of it; the copy is watched and killed long before";
@@ -216,6 +220,9 @@ static void take_target(struct plan *plan, const struct target *target)
 		       strnlen(p->comm, sizeof(p->comm)));
 	snprintf(plan->python, sizeof(plan->python), "%s", target->python.version);
 	plan->python[strcspn(plan->python, " ")] = '\0';
+	if (target->confined && !target->confined_softly && !plan->preloaded &&
+	    !plan->refusal[0])
+		warn(plan, "%s", confined_warning);
 	if (target->python.copies > 1)
 		warn(plan,
 		     "the process holds %d interpreters' libraries; the first is used",
@@ -237,17 +244,20 @@ int plan_make(pid_t pid, const struct load_options *options, struct plan *ret,
 	      struct load_error *err)
 {
 	struct target target;
+	struct load_error guard;
 
 	*ret = (struct plan){ .pid = pid };
 	if (options->method != LOAD_METHOD_EXTERNAL) {
 		const int fd = control_connect(pid);
-		ret->preloaded = fd >= 0;
+		ret->preloaded = fd >= 0 && guard_preloaded(pid);
 		if (fd >= 0)
 			close(fd);
 	}
 	const bool opened = target_open(pid, false, &target, err) == 0;
 	if (!opened && !ret->preloaded)
 		return -1;
+	if (opened && !ret->preloaded && guard_process(&target, &guard))
+		refuse(ret, "%s", guard.text);
 	if (opened)
 		take_target(ret, &target);
 	else

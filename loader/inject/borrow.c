@@ -170,7 +170,7 @@ static int one_round(struct search *s, uint64_t deadline)
 {
 	const struct target *target = s->errand->target;
 	struct thread list[THREADS_MAX];
-	int count = threads_order(target->pid, target->process.seccomp != 0, list);
+	int count = threads_order(target->pid, target->confined, list);
 	int used = 0;
 	const unsigned most = s->borrow->max_tries;
 	for (int i = 0; i < count && used < TRIES_A_ROUND; i++) {

@@ -74,6 +74,11 @@ bool cpu_foreign_mode(const struct user_regs_struct *regs);
  */
 void cpu_rewind_syscall(struct user_regs_struct *regs);
 
+/* Does it wait for restart_syscall(2) to continue a call with a time limit? */
+bool cpu_needs_restart_call(const struct user_regs_struct *regs);
+/* Makes the interrupted system call return EINTR. */
+void cpu_interrupt_syscall(struct user_regs_struct *regs);
+
 /* Registers to run one system call at `gadget`; sp: where its `ret` pops from. */
 void cpu_set_syscall(struct user_regs_struct *regs, uint64_t gadget, uint64_t sp, long nr,
 		     const uint64_t arg[6]);

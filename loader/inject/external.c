@@ -91,7 +91,7 @@ static int borrow_instant(struct errand *e, struct tracee *t, struct load_error 
 static bool suspend_seccomp(struct tracee *t)
 {
 	long options = t->options | (long)PTRACE_O_SUSPEND_SECCOMP;
-	if (!t->errand->target->process.seccomp ||
+	if (!t->errand->target->confined ||
 	    ptrace(PTRACE_SETOPTIONS, t->tid, NULL, (void *)options))
 		return false;
 	t->options = options;
@@ -335,7 +335,7 @@ static int make_copy(struct errand *e, struct copy *c, struct load_error *err)
 	uint64_t word = 0;
 	if (borrow_instant(e, &t, err))
 		return -1;
-	if (!suspend_seccomp(&t) && guard_seccomp(&t, false, err))
+	if (guard_copy(&t, suspend_seccomp(&t), err))
 		return finish_parent(&t, -1, err);
 	enum gil_state gil = gil_state(e->target, t.mem);
 	e->result.injection.consistent = gil == GIL_FREE;
@@ -371,7 +371,8 @@ static int reap_copy(struct errand *e, const struct copy *c, struct load_error *
 		struct load_error gone;
 		return target_check(e->target, &gone) ? 0 : -1;
 	}
-	suspend_seccomp(&t);
+	if (guard_copy(&t, suspend_seccomp(&t), err))
+		return finish_parent(&t, -1, err);
 	remote_init(&r, &t);
 	int status = errand_step(e, err, "reap the copy");
 	if (!status)

@@ -2,30 +2,74 @@
 /* guard - see guard.h. */
 #include "loader/inject/guard.h"
 
-#include "loader/target/seccomp.h"
+#include <sys/syscall.h>
 
-int guard_seccomp(const struct tracee *t, bool agent, struct load_error *err)
+#include "loader/target/call_name.h"
+#include "loader/target/seccomp.h"
+#include "loader/target/seccomp_own.h"
+
+static bool guard_softly(pid_t pid)
 {
-	const struct process *p = &t->errand->target->process;
-	const char *culprit;
-	enum seccomp_verdict verdict = seccomp_judge(t->tid, p, agent, &culprit);
-	if (verdict == SECCOMP_FINE)
+	return seccomp_own_around(pid) && seccomp_own_harmless();
+}
+
+bool guard_preloaded(pid_t pid)
+{
+	return !seccomp_confines(pid) || guard_softly(pid);
+}
+
+int guard_process(struct target *target, struct load_error *err)
+{
+	if (!target->confined || seccomp_may_read())
 		return 0;
-	if (verdict == SECCOMP_KILLS)
-		return load_fail(err, LOAD_E_STATE, 0,
-				 "the seccomp filter of process %d would kill it for a "
-				 "call of %s: %s",
-				 p->pid, culprit,
-				 agent ? "--method=external runs nothing in it" :
-					 "only a start with LD_PRELOAD is possible");
-	if (seccomp_is_container(p)) {
-		errand_log(t->errand,
-			   "seccomp: a container's filter, taken for harmless");
+	target->confined_softly = guard_softly(target->pid);
+	if (target->confined_softly)
 		return 0;
-	}
+	return load_fail(
+		err, LOAD_E_PERMISSION, 0,
+		"process %d has a seccomp filter that can't be read without "
+		"CAP_SYS_ADMIN: a call that it forbids might end the process; run "
+		"pymem-load as root, outside of any container",
+		target->pid);
+}
+
+static int guard_refuse(const struct tracee *t, long nr, const char *remedy,
+			struct load_error *err)
+{
+	char name[64];
+	const bool ends = seccomp_worst(&t->seccomp, nr) == FILTER_ENDS;
 	return load_fail(err, LOAD_E_STATE, 0,
-			 "process %d has a seccomp filter that can't be read without "
-			 "CAP_SYS_ADMIN: a call that it forbids might kill the process; "
-			 "run pymem-load as root",
-			 p->pid);
+			 "the seccomp filter of process %d %s at a call that it forbids, "
+			 "the first being %s: %s",
+			 t->pid, ends ? "ends it" : "has it wait for a supervisor",
+			 call_name(nr, name, sizeof(name)), remedy);
+}
+
+int guard_agent(const struct tracee *t, struct load_error *err)
+{
+	long nr;
+	if (!seccomp_reaches(&t->seccomp, FILTER_WAITS, &nr))
+		return 0;
+	return guard_refuse(t, nr,
+			    "no agent is run there; --method=external runs nothing in it",
+			    err);
+}
+
+int guard_copy(const struct tracee *t, bool suspended, struct load_error *err)
+{
+	long nr;
+	char name[64];
+	if (!suspended && seccomp_reaches(&t->seccomp, FILTER_WAITS, &nr))
+		return guard_refuse(t, nr,
+				    "and this kernel can't suspend it "
+				    "(CONFIG_CHECKPOINT_RESTORE)",
+				    err);
+	/* by which the thread gets its registers back should we be killed */
+	if (seccomp_worst(&t->seccomp, SYS_rt_sigreturn) == FILTER_ALLOWS)
+		return 0;
+	return load_fail(
+		err, LOAD_E_STATE, 0,
+		"the seccomp filter of process %d forbids %s, without which it "
+		"would not survive the end of pymem-load while a thread is stopped",
+		t->pid, call_name(SYS_rt_sigreturn, name, sizeof(name)));
 }

@@ -1,11 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* guard - last checks on a stopped thread, before anything is done in it. */
+/*
+ * guard - may anything be done in this process, in this thread, seen its seccomp
+ * filters?  Asked before anything is stopped, and again of the stopped thread.
+ *
+ * An agent runs in the process itself, with what filters the borrowed thread has: none
+ * of them may end the process, or have it wait for a supervisor, at any call.  A frozen
+ * copy is made and reaped by two calls of a thread whose filters are suspended as long
+ * as we trace it, and does the rest in the copy, suspended too.
+ */
 #ifndef PYMEM_LOADER_INJECT_GUARD_H
 #define PYMEM_LOADER_INJECT_GUARD_H
 
 #include "loader/inject/tracer.h"
 
-/* 0, or -1 with *err when the seccomp filter would or might kill the target. */
-int guard_seccomp(const struct tracee *tracee, bool agent, struct load_error *err);
+/*
+ * Before any thread is touched.  0, or -1 with *err (LOAD_E_PERMISSION): it has filters
+ * that can't be read, and isn't known to have those that we have ourselves.
+ */
+int guard_process(struct target *target, struct load_error *err);
+/* May an agent that is there already be asked for a capture? Else it's to be done by us. */
+bool guard_preloaded(pid_t pid);
+/* 0, or -1 with *err (LOAD_E_STATE): the agent, or its removal, could be the end of it. */
+int guard_agent(const struct tracee *tracee, struct load_error *err);
+/* The same of the calls that make a copy; suspended: the thread's filters are. */
+int guard_copy(const struct tracee *tracee, bool suspended, struct load_error *err);
 
 #endif

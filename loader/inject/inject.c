@@ -18,6 +18,7 @@
 #include "loader/inject/channel.h"
 #include "loader/inject/errand.h"
 #include "loader/inject/external.h"
+#include "loader/inject/guard.h"
 #include "loader/inject/lock.h"
 #include "loader/inject/plan_a.h"
 #include "loader/target/target.h"
@@ -59,6 +60,11 @@ static struct private *open_private(pid_t pid, const struct inject_options *o,
 		return NULL;
 	}
 	if (target_open(pid, o->any_process, &p->target, err)) {
+		free(p);
+		return NULL;
+	}
+	if (guard_process(&p->target, err)) {
+		target_close(&p->target);
 		free(p);
 		return NULL;
 	}

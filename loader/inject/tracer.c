@@ -238,6 +238,25 @@ static enum tracee_event await_first_stop(struct tracee *t, unsigned timeout_ms)
 	return event;
 }
 
+/* At the first stop.  What can't be read is taken for forbidding everything. */
+static int tracee_read_filters(struct tracee *t, struct load_error *err)
+{
+	if (t->errand->target->confined_softly)
+		return 0;
+	const int error = seccomp_open(t->pid, t->tid, &t->seccomp);
+	if (!error)
+		return 0;
+	seccomp_close(&t->seccomp);
+	t->seccomp.mode = SECCOMP_STRICT;
+	tracee_save(t, NULL); /* so that it gets EINTR */
+	tracee_release(t, NULL);
+	return load_fail(
+		err, LOAD_E_PERMISSION, -error,
+		"the seccomp filter of process %d can't be read (%s): a call that "
+		"it forbids might end the process",
+		t->pid, strerror(-error));
+}
+
 int tracee_seize(struct tracee *t, struct errand *errand, pid_t tid, unsigned timeout_ms,
 		 struct load_error *err)
 {
@@ -265,7 +284,7 @@ int tracee_seize(struct tracee *t, struct errand *errand, pid_t tid, unsigned ti
 	enum tracee_event event = await_first_stop(t, timeout_ms);
 	if (event == TRACEE_STOP) {
 		t->group_stop = t->stop_signal != SIGTRAP;
-		return 0;
+		return tracee_read_filters(t, err);
 	}
 	tracee_release(t, NULL); /* if it is stopped at all */
 	if (event == TRACEE_TIMEOUT)
@@ -340,6 +359,16 @@ static bool rewind_wait(struct tracee *t)
 	return true;
 }
 
+/* A wait that only a forbidden restart_syscall would continue ends as by a signal. */
+static bool tracee_interrupt_wait(struct tracee *t)
+{
+	if (!cpu_needs_restart_call(&t->state.regs) ||
+	    seccomp_worst(&t->seccomp, SYS_restart_syscall) == FILTER_ALLOWS)
+		return false;
+	cpu_interrupt_syscall(&t->state.regs);
+	return true;
+}
+
 /*
  * At an event stop.  The general registers come last: as long as they lead to
  * the emergency frame, our death at any point puts everything back.  Goes on
@@ -355,8 +384,8 @@ static int put_back(struct tracee *t)
 	    ptrace(PTRACE_SETSIGMASK, t->tid, (void *)KERNEL_SIGSET, &t->state.sigmask))
 		first = first ? first : -errno;
 	errand_point(t->errand, "restored-mask");
-	bool rewound = rewind_wait(t);
-	if ((t->changed || rewound) && (error = cpu_set_regs(t->tid, &t->state.regs)))
+	bool moved = rewind_wait(t) || tracee_interrupt_wait(t);
+	if ((t->changed || moved) && (error = cpu_set_regs(t->tid, &t->state.regs)))
 		first = first ? first : error;
 	errand_point(t->errand, "restored");
 	if (!first)
@@ -389,6 +418,7 @@ int tracee_release(struct tracee *t, struct load_error *err)
 		close(t->mem);
 	t->mem = -1;
 	t->stopped = t->saved = false;
+	seccomp_close(&t->seccomp);
 	if (error)
 		return load_fail(err, LOAD_E_SYSTEM, -error,
 				 "the registers of thread %d could not be put back: %s",

@@ -9,6 +9,8 @@
  *    kernel has yet to decide about restarting the interrupted system call: what
  *    is saved there holds the restart code, and giving it back restarts exactly.
  *  - PTRACE_O_EXITKILL is never set on the target, no breakpoint is ever set.
+ *  - A thread that waits on with restart_syscall(2), which its seccomp filter forbids,
+ *    gets EINTR instead, as from any signal.
  *  - A signal that arrives meanwhile is kept and sent again before the detach.
  */
 #ifndef PYMEM_LOADER_INJECT_TRACER_H
@@ -20,6 +22,7 @@
 
 #include "loader/inject/cpu.h"
 #include "loader/inject/errand.h"
+#include "loader/target/seccomp.h"
 
 #define TRACEE_HELD_MAX 16
 /* A thread on its way to an event stop only has to get a CPU: on a loaded machine that
@@ -32,18 +35,19 @@ struct tracee {
 	int mem;      /* reads its memory */
 	long options; /* PTRACE_O_* now set */
 	bool attached;
-	bool stopped;	   /* in a ptrace stop now */
-	bool at_event;	   /* and that is a PTRACE_EVENT_STOP */
-	int request;	   /* by which it was resumed */
-	bool saved;	   /* state holds what it must get back */
-	bool changed;	   /* its registers aren't its own at the moment */
-	bool masked;	   /* nor is its signal mask */
-	bool group_stop;   /* it was stopped (SIGSTOP, Ctrl-Z) when we came */
-	int stop_signal;   /* of the last event stop: SIGTRAP, or of a group stop */
-	bool ended;	   /* it has exited or been killed */
-	int end_status;	   /* its wait status then */
-	bool pass_signals; /* a copy: its signals are its own, deliver them */
-	pid_t clone_child; /* from PTRACE_EVENT_CLONE */
+	bool stopped;		/* in a ptrace stop now */
+	bool at_event;		/* and that is a PTRACE_EVENT_STOP */
+	int request;		/* by which it was resumed */
+	bool saved;		/* state holds what it must get back */
+	bool changed;		/* its registers aren't its own at the moment */
+	bool masked;		/* nor is its signal mask */
+	bool group_stop;	/* it was stopped (SIGSTOP, Ctrl-Z) when we came */
+	int stop_signal;	/* of the last event stop: SIGTRAP, or of a group stop */
+	bool ended;		/* it has exited or been killed */
+	int end_status;		/* its wait status then */
+	bool pass_signals;	/* a copy: its signals are its own, deliver them */
+	struct seccomp seccomp; /* the filters that judge it */
+	pid_t clone_child;	/* from PTRACE_EVENT_CLONE */
 	struct cpu_state state;
 	int held[TRACEE_HELD_MAX]; /* signals to send again */
 	int held_count;

@@ -113,6 +113,18 @@ void cpu_rewind_syscall(struct user_regs_struct *regs)
 	regs->orig_rax = (unsigned long long)-1;
 }
 
+bool cpu_needs_restart_call(const struct user_regs_struct *regs)
+{
+	return cpu_syscall(regs) >= 0 &&
+		cpu_syscall_result(regs) == -ERESTART_RESTARTBLOCK;
+}
+
+void cpu_interrupt_syscall(struct user_regs_struct *regs)
+{
+	regs->rax = (unsigned long long)-EINTR;
+	regs->orig_rax = (unsigned long long)-1;
+}
+
 void cpu_set_syscall(struct user_regs_struct *regs, uint64_t gadget, uint64_t sp, long nr,
 		     const uint64_t arg[6])
 {

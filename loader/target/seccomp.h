@@ -1,51 +1,56 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * seccomp - would a target's seccomp filter kill it for what we plan to do?
+ * seccomp - the seccomp filters of one thread: would it live through what we plan?
  *
  * A container's usual filter answers a forbidden call with an errno; that of a
- * sandbox or of systemd's SystemCallFilter= kills.  Where it can be read
- * (PTRACE_SECCOMP_GET_FILTER, CAP_SYS_ADMIN), it is run here, on every planned
- * call, before any of them is made.  Format: linux/filter.h, linux/seccomp.h.
+ * sandbox or of systemd's SystemCallFilter= ends the process.  No list says here what
+ * calls an agent makes, since such a list is never complete (they depend on the C
+ * library, the interpreter, the kernel): a thread whose filters could end it for any
+ * call at all, with any arguments, runs nothing of ours unless its filters are
+ * suspended meanwhile.  Filters are read by PTRACE_SECCOMP_GET_FILTER, which needs
+ * CAP_SYS_ADMIN and a tracer without a filter of its own.
  */
 #ifndef PYMEM_LOADER_TARGET_SECCOMP_H
 #define PYMEM_LOADER_TARGET_SECCOMP_H
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "loader/target/process.h"
+#include "loader/target/filter.h"
 
-enum seccomp_verdict {
-	SECCOMP_FINE,	    /* no filter, or nothing planned is fatal */
-	SECCOMP_KILLS,	    /* a planned call would kill the process */
-	SECCOMP_UNREADABLE, /* there is a filter and we may not read it */
+/* One more than the last call that a program could make: kernels know fewer than 512. */
+#define SECCOMP_CALLS 1024
+
+enum seccomp_mode { SECCOMP_NONE, SECCOMP_STRICT, SECCOMP_FILTERS };
+
+struct seccomp_program {
+	struct sock_filter *code;
+	size_t count;
 };
 
-struct seccomp_call {
-	long nr;
-	const char *name;
-	uint64_t arg[6];
+struct seccomp {
+	enum seccomp_mode mode;
+	struct seccomp_program *programs; /* all that judge the thread */
+	size_t count;
 };
 
-/*
- * Judges the calls of the agent's injection and work (agent true), or only those
- * of a bare copy.  tid: attached and stopped.  *culprit: name of the fatal call.
- */
-enum seccomp_verdict seccomp_judge(pid_t tid, const struct process *process, bool agent,
-				   const char **culprit);
-/*
- * A filter that can't be read: is it that of a container runtime, which answers
- * with errnos?  True for known runtimes' cgroups, and when the same number of
- * filters is around ourselves.
- */
-bool seccomp_is_container(const struct process *process);
+/* Mode of one thread, as /proc says. */
+enum seccomp_mode seccomp_mode(pid_t pid, pid_t tid);
+/* Is any thread of the process under a filter (or in strict mode)? */
+bool seccomp_confines(pid_t pid);
+/* May this process read filters, and suspend them? Asked of a child of its own. */
+bool seccomp_may_read(void);
 
-/* The action (SECCOMP_RET_*) of one program for one call; KILL if it is malformed. */
-uint32_t seccomp_run(const struct sock_filter *code, size_t count,
-		     const struct seccomp_data *data);
+/* Reads the filters of a stopped tracee.  0, or a negative errno: it has some that
+ * can't be read.  The caller closes it either way. */
+int seccomp_open(pid_t pid, pid_t tid, struct seccomp *ret);
+void seccomp_close(struct seccomp *seccomp);
+
+/* The worst that may become of call nr, whatever its arguments. */
+enum filter_effect seccomp_worst(const struct seccomp *seccomp, long nr);
+/* Is there a call with an effect as bad as `least`? *nr_ret: the first. */
+bool seccomp_reaches(const struct seccomp *seccomp, enum filter_effect least,
+		     long *nr_ret);
 
 #endif

@@ -23,6 +23,7 @@
 #include "loader/target/diagnose.h"
 #include "loader/target/memory.h"
 #include "loader/target/python.h"
+#include "loader/target/seccomp.h"
 
 static uint64_t auxv_value(const struct target *t, uint64_t key)
 {
@@ -235,6 +236,7 @@ int target_open(pid_t pid, bool any_process, struct target *ret, struct load_err
 	if (pid > 0)
 		t.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	*ret = t;
+	ret->confined = seccomp_confines(pid);
 	if (process_read(pid, &ret->process, err) || diagnose_state(&ret->process, err) ||
 	    inspect(ret, any_process, err)) {
 		/* an ended process explains every other failure */

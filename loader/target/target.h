@@ -83,7 +83,9 @@ struct target_calls {
 struct target {
 	pid_t pid;
 	struct process process;
-	int pidfd; /* -1: the kernel has none (before 5.3) */
+	bool confined;	      /* some thread of it has a seccomp filter */
+	bool confined_softly; /* ... none of which can end it: guard_process knows */
+	int pidfd;	      /* -1: the kernel has none (before 5.3) */
 	int mem;
 	struct maps maps;
 	struct module *modules;

@@ -358,7 +358,7 @@ serve()
     def test_filter_that_kills(self):
         with Target(newest(), self.CODE, args=(self.MEMFD, self.KILL)) as t:
             before = ProcState(t.pid)
-            self.refused(t.pid, STATE, "would kill it for a call of memfd_create")
+            self.refused(t.pid, STATE, r"ends it at a call that it forbids, the first being memfd_create \(319\)")
             self.captured(t.pid, "-x")
             self.assert_untouched(before)
             self.assertEqual(t.ask("1 + 1"), 2)
@@ -366,7 +366,7 @@ serve()
     @unittest.skipUnless(ROOT_USER, "reading a filter needs CAP_SYS_ADMIN")
     def test_filter_that_kills_clone(self):
         with Target(newest(), self.CODE, args=(self.CLONE, self.KILL)) as t:
-            self.refused(t.pid, STATE, "would kill it for a call of clone")
+            self.refused(t.pid, STATE, r"ends it at a call that it forbids, the first being clone \(56\)")
             self.captured(t.pid, "-x")
             self.assertEqual(t.ask("1 + 1"), 2)
 
@@ -385,7 +385,7 @@ serve()
     def test_filter_that_cannot_be_read(self):
         with Target(debian(), self.CODE, args=(self.MEMFD, self.KILL),
                     prefix=NOBODY) as t:
-            self.refused(t.pid, STATE, "seccomp filter that can't be read", prefix=NOBODY)
+            self.refused(t.pid, PERMISSION, "seccomp filter that can't be read", prefix=NOBODY)
             self.assertEqual(t.ask("1 + 1"), 2)
 
 

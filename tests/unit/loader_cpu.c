@@ -20,7 +20,7 @@
 
 #include "loader/inject/agent_image.h"
 #include "loader/inject/cpu.h"
-#include "loader/target/seccomp.h"
+#include "loader/target/filter.h"
 
 /* State of a real, stopped child. */
 static void read_state(struct cpu_state *state)
@@ -252,7 +252,7 @@ static uint32_t run(const struct sock_filter *code, size_t count, int nr, uint64
 	struct seccomp_data data = { .nr = nr,
 				     .arch = AUDIT_ARCH_X86_64,
 				     .args = { arg0 } };
-	return seccomp_run(code, count, &data);
+	return filter_run(code, count, &data);
 }
 
 static void filters_are_run(void **unused)
