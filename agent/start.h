@@ -44,12 +44,12 @@
 enum pymem_start_flags {
 	PYMEM_START_NO_FORK = 1u << 0, /* walk in place with the GIL held */
 	PYMEM_START_NO_VALUES = 1u << 1,
-	PYMEM_START_EXTERNAL = 1u
-		<< 2,		    /* Plan B: we are already in a frozen copy: no thread,
-					 * no GIL; walk on the calling thread, then _exit */
+	/* external: we are already in a frozen copy: no thread, no GIL; walk on the
+	 * calling thread, then _exit */
+	PYMEM_START_EXTERNAL = 1u << 2,
 	PYMEM_START_KEEP = 1u << 3, /* stay loaded (informational) */
-	PYMEM_START_CONSISTENT = 1u
-		<< 4, /* Plan B: no thread held the GIL at the clone */
+	/* external: no thread held the GIL at the clone */
+	PYMEM_START_CONSISTENT = 1u << 4,
 };
 
 /* All integers little endian host order; no padding holes. */
@@ -65,61 +65,70 @@ struct pymem_start {
 	uint32_t child_timeout_s; /* watchdog of the copy, 0 = 600 */
 	uint32_t value_limit;	  /* characters of a preview, 0 = 64 */
 	uint32_t sample_limit;	  /* objects of the size check, 0 = 10000 */
-	uint64_t max_memory;	  /* bytes the copy may dirty, 0 = no limit of its own */
-	uint64_t seed;		  /* random: key of content hashes, never stored */
-	uint64_t stopped_ns;	  /* how long the hijacked thread was stopped so far */
-	uint64_t stack_addr,
-		stack_size; /* memory for the worker's stack, mapped by the loader
-					 * so that it can be unmapped after; 0 = agent maps */
-	uint64_t maps_addr,
-		maps_size;     /* a target that sees no /proc: memory in it where the
-					 * loader puts a uint64_t length and as many bytes of
-					 * the text of its /proc/PID/maps before the thread it
-					 * borrowed goes on; 0 = the agent reads its own */
-	uint64_t tid_addr;     /* where the agent puts, as an int32_t and before it
-					 * returns, the number of the thread it made, as the
-					 * target counts; 0 = nowhere */
-	uint32_t borrowed_tid; /* number of the borrowed thread in the /proc that the
-					 * target sees; 0 = as the target itself counts */
-	uint32_t reserved;     /* 0 */
-	char skip_types[1024]; /* NUL-separated qualified type names whose tp_traverse
-					 * crashed or hung in an earlier try; "" ends the list */
-	char probes
-		[16384]; /* text of --probes, NUL-terminated; "" = built-in ones only */
+	/* bytes the copy may dirty, 0 = no limit of its own */
+	uint64_t max_memory;
+	uint64_t seed; /* random: key of content hashes, never stored */
+	/* how long the hijacked thread was stopped so far */
+	uint64_t stopped_ns;
+	/* memory for the worker's stack, mapped by the loader so that it can be unmapped
+	 * after; 0 = agent maps */
+	uint64_t stack_addr, stack_size;
+	/* a target that sees no /proc: memory in it where the loader puts a uint64_t
+	 * length and as many bytes of the text of its /proc/PID/maps before the thread
+	 * it borrowed goes on; 0 = the agent reads its own */
+	uint64_t maps_addr, maps_size;
+	/* where the agent puts, as an int32_t and before it returns, the number of the
+	 * thread it made, as the target counts; 0 = nowhere */
+	uint64_t tid_addr;
+	/* number of the borrowed thread in the /proc that the target sees; 0 = as the
+	 * target itself counts */
+	uint32_t borrowed_tid;
+	uint32_t reserved; /* 0 */
+	/* NUL-separated qualified type names whose tp_traverse crashed or hung in an
+	 * earlier try; "" ends the list */
+	char skip_types[1024];
+	/* text of --probes, NUL-terminated; "" = built-in ones only */
+	char probes[16384];
 };
 
 /* ---- control messages: fixed head, then `text_size` bytes of text ---- */
 
 enum pymem_msg_type {
 	/* agent -> loader */
-	PYMEM_MSG_HELLO = 1, /* worker runs. a: agent's start version, b: worker tid,
-				 * c: pid as the target sees it, d: dlopen-able ("0") */
+	/* worker runs. a: agent's start version, b: worker tid, c: pid as the target
+	 * sees it, d: dlopen-able ("0") */
+	PYMEM_MSG_HELLO = 1,
 	PYMEM_MSG_PHASE = 2, /* text: what it does now ("waiting for the GIL") */
-	PYMEM_MSG_FORKED =
-		3, /* a: child pid (target's view), b: gil_wait_ns, c: gil_held_ns,
-				 * d: fork_ns */
-	PYMEM_MSG_CRASH = 4,  /* from the copy: a: signal (SIGALRM: it hung), b: object,
-				 * c: fault address; text: qualified type name being walked
-				 * ("" = none: not in an object) */
-	PYMEM_MSG_WALKED = 5, /* from the copy: a: objects, b: edges, c: walk_ns,
-				 * d: private bytes of the copy, dirty or clean, its own tables
-				 * included (0 in place: there is none, or unknown) */
-	PYMEM_MSG_CHILD = 6,  /* copy reaped: a: wait status, as wait4 gives it */
-	PYMEM_MSG_FAILED = 7, /* the job failed. a: enum pymem_fail; text: one sentence */
-	PYMEM_MSG_DONE = 8,   /* job over, nothing held any more; a: gil_held_ns in place
-				 * mode. The worker thread ends right after */
+	/* a: child pid (target's view), b: gil_wait_ns, c: gil_held_ns, d: fork_ns */
+	PYMEM_MSG_FORKED = 3,
+	/* from the copy: a: signal (SIGALRM: it hung), b: object, c: fault address;
+	 * text: qualified type name being walked ("" = none: not in an object) */
+	PYMEM_MSG_CRASH = 4,
+	/* from the copy: a: objects, b: edges, c: walk_ns, d: private bytes of the copy,
+	 * dirty or clean, its own tables included (0 in place: there is none, or
+	 * unknown) */
+	PYMEM_MSG_WALKED = 5,
+	PYMEM_MSG_CHILD = 6, /* copy reaped: a: wait status, as wait4 gives it */
+	/* the job failed. a: enum pymem_fail; text: one sentence */
+	PYMEM_MSG_FAILED = 7,
+	/* job over, nothing held any more; a: gil_held_ns in place mode. The worker
+	 * thread ends right after */
+	PYMEM_MSG_DONE = 8,
 	/* loader -> agent */
-	PYMEM_MSG_CANCEL =
-		64, /* stop as soon as possible: kill the copy, send DONE or FAILED */
+	/* stop as soon as possible: kill the copy, send DONE or FAILED */
+	PYMEM_MSG_CANCEL = 64,
 };
 
 enum pymem_fail {
-	PYMEM_FAIL_NOT_PYTHON = 1,  /* no CPython in this process, or probes disagree */
-	PYMEM_FAIL_UNSUPPORTED = 2, /* a CPython we refuse: the sentence says which */
-	PYMEM_FAIL_NOT_READY = 3,   /* not initialised yet, or finalizing */
-	PYMEM_FAIL_GIL = 4,	    /* not obtained in time; a Plan B retry makes sense */
-	PYMEM_FAIL_COLLECTING = 5,  /* a collection ran whenever we looked */
-	PYMEM_FAIL_FORK = 6,	    /* clone failed; b: errno. --no-fork may work */
+	/* no CPython in this process, or probes disagree */
+	PYMEM_FAIL_NOT_PYTHON = 1,
+	/* a CPython we refuse: the sentence says which */
+	PYMEM_FAIL_UNSUPPORTED = 2,
+	PYMEM_FAIL_NOT_READY = 3, /* not initialised yet, or finalizing */
+	/* not obtained in time; the external method may do */
+	PYMEM_FAIL_GIL = 4,
+	PYMEM_FAIL_COLLECTING = 5, /* a collection ran whenever we looked */
+	PYMEM_FAIL_FORK = 6,	   /* clone failed; b: errno. --no-fork may work */
 	PYMEM_FAIL_MEMORY = 7,
 	PYMEM_FAIL_STREAM = 8, /* channel closed or recycled by the app */
 	PYMEM_FAIL_BUSY = 9,   /* another capture is running in this process */

@@ -39,9 +39,10 @@ struct snap_parser_ops {
 	/* A process begins: return the sink for its events (NULL: stop with SNAP_E_SINK).
 	 * ordinal: 0, 1, ... within the input. */
 	struct snap_sink *(*begin)(void *arg, uint32_t ordinal);
-	/* The process is over; complete = END was seen. problem: the first one met, or NULL.
-	 * Exactly once for each begin, also when the parser stops for a problem; not
-	 * called when the consumer itself stopped or the parser is destroyed early. */
+	/* The process is over; complete = END was seen. problem: the first one met,
+	 * or NULL. Exactly once for each begin, also when the parser stops for a
+	 * problem; not called when the consumer itself stopped or the parser is
+	 * destroyed early. */
 	int (*finish)(void *arg, uint32_t ordinal, int complete,
 		      const struct snap_problem *problem);
 };
@@ -49,19 +50,21 @@ struct snap_parser_ops {
 struct snap_parser_options {
 	uint64_t max_block;   /* raw bytes of one block, 0 = 64 MiB */
 	uint64_t max_objects; /* per process, 0 = 2^32 - 16 */
-	uint64_t max_refs; /* of one object whose references fill several blocks (they are
-				 * gathered: 8 bytes each), 0 = 2^29 */
-	int strict;	   /* stop at the first bad block; else resync at the next one,
-				 * report the problem through finish, and go on */
+	/* of one object whose references fill several blocks (they are gathered: 8 bytes
+	 * each), 0 = 2^29 */
+	uint64_t max_refs;
+	/* stop at the first bad block; else resync at the next one, report the problem
+	 * through finish, and go on */
+	int strict;
 };
 
 /*
- * When not strict and blocks were lost, ids keep their promise of sink.h: definitions that
- * were in a lost block come as placeholders (string "<lost>"; types, shapes, threads and
- * frames with nothing but an id).  Objects in lost blocks are simply missing.  An object
- * whose references were lost in part is marked SNAP_OBJ_OPAQUE.  Values of enums that this
- * version does not know come as the enum's OTHER (types: OBJECT, maps: SPECIAL); values
- * and facts of unknown kind are dropped.
+ * When not strict and blocks were lost, ids keep their promise of sink.h: definitions
+ * that were in a lost block come as placeholders (string "<lost>"; types, shapes,
+ * threads and frames with nothing but an id).  Objects in lost blocks are simply
+ * missing.  An object whose references were lost in part is marked SNAP_OBJ_OPAQUE.
+ * Values of enums that this version does not know come as the enum's OTHER (types:
+ * OBJECT, maps: SPECIAL); values and facts of unknown kind are dropped.
  */
 
 /* NULL when out of memory. ops and arg must outlive the parser. */
@@ -69,9 +72,9 @@ struct snap_parser *snap_parser_create(const struct snap_parser_options *options
 				       const struct snap_parser_ops *ops, void *arg);
 void snap_parser_destroy(struct snap_parser *parser);
 /*
- * Decodes what is complete; keeps the rest. 0, or -1 with *problem filled: stop feeding.
- * That is: no snapshot at all, a version or feature this reader does not know, memory, the
- * consumer; when strict also anything wrong with a block.
+ * Decodes what is complete; keeps the rest. 0, or -1 with *problem filled: stop
+ * feeding. That is: no snapshot at all, a version or feature this reader does not
+ * know, memory, the consumer; when strict also anything wrong with a block.
  */
 int snap_parser_feed(struct snap_parser *parser, const void *data, size_t size,
 		     struct snap_problem *problem);

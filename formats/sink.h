@@ -42,10 +42,10 @@
 
 /* Limits of what a snapshot stores. */
 enum {
-	SNAP_TEXT_MAX =
-		65536,	    /* bytes of a string, a fact or a value's preview; the writer
-				 * cuts longer strings and facts, refuses longer previews */
-	SNAP_KEY_MAX = 255, /* bytes of a fact's key */
+	/* bytes of a string, a fact or a value's preview; the writer cuts longer strings
+	 * and facts, refuses longer previews */
+	SNAP_TEXT_MAX = 65536,
+	SNAP_KEY_MAX = 255,	/* bytes of a fact's key */
 	SNAP_SHAPE_MAX = 65535, /* fixed labels of a shape */
 };
 
@@ -54,23 +54,25 @@ enum {
  * renumber.  `name` is the label's string id where the kind has one.
  */
 enum snap_label_kind {
-	SNAP_LABEL_OTHER =
-		0, /* a reference nothing more is known about; name may say what */
-	SNAP_LABEL_ATTR =
-		1, /* .name: attribute, slot or C member; name is an identifier */
+	/* a reference nothing more is known about; name may say what */
+	SNAP_LABEL_OTHER = 0,
+	/* .name: attribute, slot or C member; name is an identifier */
+	SNAP_LABEL_ATTR = 1,
 	SNAP_LABEL_KEY = 2, /* a key of a dict */
-	SNAP_LABEL_VALUE =
-		3, /* the value of the dict key that precedes it: ['key']; with a
-				 * name, of the key of that name, which the dict does not hold
-				 * itself (instances share their keys through the class) */
-	SNAP_LABEL_INDEX = 4,	/* [i], i counted from the start of the tail */
-	SNAP_LABEL_ELEMENT = 5, /* a member of a set or another unordered container */
-	SNAP_LABEL_LOCAL = 6,	/* local variable `name` of a frame */
-	SNAP_LABEL_CELL = 7,	/* closure variable `name` */
-	SNAP_LABEL_TYPE = 8,	/* __class__ */
-	SNAP_LABEL_WEAK = 9,	/* a weak reference: not owned, keeps nothing alive */
-	SNAP_LABEL_STACK = 10,	/* a temporary on a frame's value stack */
-	SNAP_LABEL_DICT = 11,	/* the instance's __dict__: .__dict__ */
+	/* the value of the dict key that precedes it: ['key']; with a name, of the key
+	 * of that name, which the dict does not hold itself (instances share their keys
+	 * through the class) */
+	SNAP_LABEL_VALUE = 3,
+	SNAP_LABEL_INDEX = 4, /* [i], i counted from the start of the tail */
+	/* a member of a set or another unordered container */
+	SNAP_LABEL_ELEMENT = 5,
+	SNAP_LABEL_LOCAL = 6, /* local variable `name` of a frame */
+	SNAP_LABEL_CELL = 7,  /* closure variable `name` */
+	SNAP_LABEL_TYPE = 8,  /* __class__ */
+	/* a weak reference: not owned, keeps nothing alive */
+	SNAP_LABEL_WEAK = 9,
+	SNAP_LABEL_STACK = 10, /* a temporary on a frame's value stack */
+	SNAP_LABEL_DICT = 11,  /* the instance's __dict__: .__dict__ */
 	SNAP_LABEL_KIND_COUNT
 };
 
@@ -134,108 +136,113 @@ enum snap_kind {
 	SNAP_KIND_COUNT
 };
 
-enum snap_type_flags { /* on disk */
-		       SNAP_TYPE_HEAP = 1u
-			       << 0, /* created at run time; instances own a reference to it */
-		       SNAP_TYPE_GC = 1u
-			       << 1, /* instances take part in garbage collection */
-		       SNAP_TYPE_APPROX = 1u
-			       << 2, /* __sizeof__ is Python code: sizes are the base formula */
-		       SNAP_TYPE_OPAQUE = 1u
-			       << 3, /* tp_traverse skipped: it crashed or hung in a first try */
-		       SNAP_TYPE_PYTHON = 1u
-			       << 4, /* made by a class statement (or type()) in Python */
-		       SNAP_TYPE_HAS_DEL = 1u << 5, /* defines __del__ */
-		       SNAP_TYPE_OWNED = 1u
-			       << 6, /* each instance holds a counted reference to the type:
-					 * consumers add one TYPE edge per object */
+/* On disk. */
+enum snap_type_flags {
+	/* created at run time; instances own a reference to it */
+	SNAP_TYPE_HEAP = 1u << 0,
+	SNAP_TYPE_GC = 1u << 1, /* instances take part in garbage collection */
+	/* __sizeof__ is Python code: sizes are the base formula */
+	SNAP_TYPE_APPROX = 1u << 2,
+	/* tp_traverse skipped: it crashed or hung in a first try */
+	SNAP_TYPE_OPAQUE = 1u << 3,
+	/* made by a class statement (or type()) in Python */
+	SNAP_TYPE_PYTHON = 1u << 4,
+	SNAP_TYPE_HAS_DEL = 1u << 5, /* defines __del__ */
+	/* each instance holds a counted reference to the type: consumers add one TYPE
+	 * edge per object */
+	SNAP_TYPE_OWNED = 1u << 6,
 };
 
 struct snap_type {
 	uint32_t id;
-	uint32_t name;	/* string id: module-qualified, `__main__.Foo`, `builtins.str` */
+	/* string id: module-qualified, `__main__.Foo`, `builtins.str` */
+	uint32_t name;
 	uint64_t addr;	/* of the type object */
 	uint32_t flags; /* enum snap_type_flags */
 	uint8_t kind;	/* enum snap_kind */
 	uint64_t basicsize, itemsize;
 };
 
-enum snap_object_flags {				/* on disk */
-			 SNAP_OBJ_GC_TRACKED = 1u << 0, /* on a garbage collector list */
-			 SNAP_OBJ_IMMORTAL = 1u
-				 << 1, /* refcount is not a count; stored as 0 */
-			 SNAP_OBJ_SIZE_APPROX = 1u
-				 << 2, /* size could not be computed exactly */
-			 SNAP_OBJ_OPAQUE = 1u << 3, /* its references are not all known */
-			 SNAP_OBJ_STATIC = 1u
-				 << 4, /* lies in a program or library's data, not on the heap */
-			 SNAP_OBJ_INTERNED = 1u << 5, /* interned str */
-			 SNAP_OBJ_FROZEN = 1u
-				 << 6, /* in the permanent generation (gc.freeze) */
+/* On disk. */
+enum snap_object_flags {
+	SNAP_OBJ_GC_TRACKED = 1u << 0,	/* on a garbage collector list */
+	SNAP_OBJ_IMMORTAL = 1u << 1,	/* refcount is not a count; stored as 0 */
+	SNAP_OBJ_SIZE_APPROX = 1u << 2, /* size could not be computed exactly */
+	SNAP_OBJ_OPAQUE = 1u << 3,	/* its references are not all known */
+	/* lies in a program or library's data, not on the heap */
+	SNAP_OBJ_STATIC = 1u << 4,
+	SNAP_OBJ_INTERNED = 1u << 5, /* interned str */
+	/* in the permanent generation (gc.freeze) */
+	SNAP_OBJ_FROZEN = 1u << 6,
 };
 
 struct snap_object {
 	uint64_t addr;
-	uint64_t size;	      /* what sys.getsizeof would say */
-	uint64_t refcount;    /* 0 when immortal */
-	uint32_t type;	      /* type id */
-	uint32_t shape;	      /* shape id */
-	uint32_t flags;	      /* enum snap_object_flags */
-	uint32_t nrefs;	      /* entries of refs, absent ones (0) included */
-	const uint64_t *refs; /* addresses of the referents, in shape order; the
-				 * reference to the own type is not among them */
+	uint64_t size;	   /* what sys.getsizeof would say */
+	uint64_t refcount; /* 0 when immortal */
+	uint32_t type;	   /* type id */
+	uint32_t shape;	   /* shape id */
+	uint32_t flags;	   /* enum snap_object_flags */
+	uint32_t nrefs;	   /* entries of refs, absent ones (0) included */
+	/* addresses of the referents, in shape order; the reference to the own type is
+	 * not among them */
+	const uint64_t *refs;
 };
 
-enum snap_value_kind {			     /* on disk */
-		       SNAP_VALUE_STR = 1,   /* text: UTF-8 (WTF-8), whole characters */
-		       SNAP_VALUE_BYTES = 2, /* text: raw bytes (bytes, bytearray) */
-		       SNAP_VALUE_INT = 3,   /* text: decimal, or 0x... beyond 64 bits */
-		       SNAP_VALUE_FLOAT = 4, /* text: 8 bytes, IEEE 754 little endian */
-		       SNAP_VALUE_BOOL = 5,  /* text: one byte, 0 or 1 */
-		       SNAP_VALUE_NAME =
-			       6, /* text: what a function, code, module, type is called */
+/* On disk. */
+enum snap_value_kind {
+	SNAP_VALUE_STR = 1,   /* text: UTF-8 (WTF-8), whole characters */
+	SNAP_VALUE_BYTES = 2, /* text: raw bytes (bytes, bytearray) */
+	SNAP_VALUE_INT = 3,   /* text: decimal, or 0x... beyond 64 bits */
+	SNAP_VALUE_FLOAT = 4, /* text: 8 bytes, IEEE 754 little endian */
+	SNAP_VALUE_BOOL = 5,  /* text: one byte, 0 or 1 */
+	/* text: what a function, code, module, type is called */
+	SNAP_VALUE_NAME = 6,
 };
 
 /* A preview of an object's value; follows the object event of the same address. */
 struct snap_value {
 	uint64_t addr;
-	uint8_t kind;	 /* enum snap_value_kind */
-	uint64_t length; /* of the whole value: characters, bytes, or bits for an int */
-	uint64_t hash;	 /* of the whole content, equal contents of one process have
-				 * equal hashes; 0 when text holds the whole value */
-	uint32_t size;	 /* bytes of text; 0 with --no-values */
+	uint8_t kind; /* enum snap_value_kind */
+	/* of the whole value: characters, bytes, or bits for an int */
+	uint64_t length;
+	/* of the whole content, equal contents of one process have equal hashes; 0 when
+	 * text holds the whole value */
+	uint64_t hash;
+	uint32_t size; /* bytes of text; 0 with --no-values */
 	const char *text;
 };
 
-enum snap_root_kind { /* on disk */
-		      SNAP_ROOT_OTHER = 0,
-		      SNAP_ROOT_MODULE = 1, /* name = its key in sys.modules */
-		      SNAP_ROOT_INTERPRETER =
-			      2, /* name = what field: sys.modules, builtins, codecs, ... */
-		      SNAP_ROOT_STATIC_TYPE = 3, /* name = the type's name */
-		      SNAP_ROOT_INTERNED =
-			      4, /* the interned strings' table, where it is an object */
-		      SNAP_ROOT_THREAD = 5, /* held by a thread state; name = field */
-		      SNAP_ROOT_LOCAL =
-			      6, /* local variable `name` of frame; frame has no frame object
-				 * holding it, or is running */
-		      SNAP_ROOT_STACK = 7, /* on the value stack of frame */
-		      SNAP_ROOT_FRAME =
-			      8, /* function, code, globals, frame object of a running frame;
-				 * name = which */
-		      SNAP_ROOT_EXCEPTION =
-			      9, /* pending or handled exception of a thread */
-		      SNAP_ROOT_C_STATIC =
-			      10, /* found in the writable data of a library; name = library
-				 * (and symbol when known) */
-		      SNAP_ROOT_ATEXIT = 11,
-		      SNAP_ROOT_KIND_COUNT
+/* On disk. */
+enum snap_root_kind {
+	SNAP_ROOT_OTHER = 0,
+	SNAP_ROOT_MODULE = 1, /* name = its key in sys.modules */
+	/* name = what field: sys.modules, builtins, codecs, ... */
+	SNAP_ROOT_INTERPRETER = 2,
+	SNAP_ROOT_STATIC_TYPE = 3, /* name = the type's name */
+	/* the interned strings' table, where it is an object */
+	SNAP_ROOT_INTERNED = 4,
+	SNAP_ROOT_THREAD = 5, /* held by a thread state; name = field */
+	/* local variable `name` of frame; frame has no frame object holding it, or is
+	 * running */
+	SNAP_ROOT_LOCAL = 6,
+	SNAP_ROOT_STACK = 7, /* on the value stack of frame */
+	/* function, code, globals, frame object of a running frame; name = which */
+	SNAP_ROOT_FRAME = 8,
+	/* pending or handled exception of a thread */
+	SNAP_ROOT_EXCEPTION = 9,
+	/* found in the writable data of a library; name = library (and symbol when
+	 * known) */
+	SNAP_ROOT_C_STATIC = 10,
+	SNAP_ROOT_ATEXIT = 11,
+	SNAP_ROOT_KIND_COUNT
 };
 
 enum snap_root_flags {
-	SNAP_ROOT_BORROWED = 1u
-		<< 0, /* does not count in the refcount (e.g. interned dict keys) */
-	SNAP_ROOT_CONSERVATIVE = 1u << 1, /* looks like a reference; not proven */
+	/* does not count in the refcount (e.g. interned dict keys) */
+	SNAP_ROOT_BORROWED = 1u << 0,
+	/* looks like a reference; not proven */
+	SNAP_ROOT_CONSERVATIVE = 1u << 1,
 };
 
 struct snap_root {
@@ -263,18 +270,19 @@ struct snap_frame {
 	uint32_t function, file; /* string ids */
 	uint32_t line;		 /* 0 = unknown */
 	uint64_t code;		 /* address of the code object */
-	uint64_t
-		object; /* address of the frame object, 0 = exists on the data stack only */
+	/* address of the frame object, 0 = exists on the data stack only */
+	uint64_t object;
 };
 
-enum snap_map_class { /* on disk */
-		      SNAP_MAP_HEAP = 0,
-		      SNAP_MAP_ANON = 1,
-		      SNAP_MAP_STACK = 2,
-		      SNAP_MAP_FILE = 3,
-		      SNAP_MAP_SHARED = 4,
-		      SNAP_MAP_SPECIAL = 5,
-		      SNAP_MAP_AGENT = 6, /* ours */
+/* On disk. */
+enum snap_map_class {
+	SNAP_MAP_HEAP = 0,
+	SNAP_MAP_ANON = 1,
+	SNAP_MAP_STACK = 2,
+	SNAP_MAP_FILE = 3,
+	SNAP_MAP_SHARED = 4,
+	SNAP_MAP_SPECIAL = 5,
+	SNAP_MAP_AGENT = 6, /* ours */
 };
 
 /* One mapping of the target. */
@@ -284,15 +292,16 @@ struct snap_map {
 	uint8_t class_; /* enum snap_map_class */
 	uint8_t perms;	/* r=1 w=2 x=4 s=8 */
 	uint64_t rss, pss, private_dirty, anonymous, swap; /* bytes */
-	uint64_t
-		live; /* resident bytes in pages that hold a live object or a part of one */
-	uint64_t object_bytes; /* bytes of objects and their item arrays that lie here */
+	/* resident bytes in pages that hold a live object or a part of one */
+	uint64_t live;
+	/* bytes of objects and their item arrays that lie here */
+	uint64_t object_bytes;
 };
 
 enum snap_buffer_flags {
 	SNAP_BUFFER_OWNER = 1,
 	SNAP_BUFFER_VIEW = 2,
-	SNAP_BUFFER_COUNTED = 4 /* its bytes are in the object's own size already */
+	SNAP_BUFFER_COUNTED = 4, /* its bytes are in the object's own size already */
 };
 
 /* Native memory an object exports or holds. */
@@ -327,7 +336,8 @@ enum snap_fact_kind { SNAP_FACT_U64 = 0, SNAP_FACT_TEXT = 1 }; /* on disk */
 
 /* Key and value; a later fact of the same key replaces the earlier. */
 struct snap_fact {
-	const char *key; /* ASCII, e.g. "pid", "python.version", "gil_held_ns" */
+	/* ASCII, e.g. "pid", "python.version", "gil_held_ns" */
+	const char *key;
 	uint8_t kind;
 	uint64_t u64;
 	const char *text; /* SNAP_FACT_TEXT: bytes, not terminated */

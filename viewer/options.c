@@ -222,12 +222,37 @@ static bool take_screen(struct options *o, int option, const char *value)
 	return good;
 }
 
+/* Options that are numbers. */
+static bool take_number(struct options *o, int option, const char *value)
+{
+	uint64_t n = 0;
+
+	switch (option) {
+	case OPT_OBJECT:
+		return number("object", value, UINT64_MAX, &o->params.object);
+	case OPT_LIMIT:
+		if (!number("limit", value, SIZE_MAX, &n))
+			return false;
+		o->params.limit = n;
+		o->params.all |= n == 0;
+		return true;
+	case OPT_PID:
+		return number("pid", value, UINT64_MAX, &o->pid);
+	case OPT_DEPTH:
+		if (!number("depth", value, 100, &n))
+			return false;
+		o->depth = (unsigned)n;
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Options of reports, graphs and exports; anything else goes to the screen's. */
 static bool take(struct options *o, int option, const char *value)
 {
 	static const char *const exports[] = { "jsonl", "heapsnapshot", NULL };
 	enum graph_kind kind;
-	uint64_t n = 0;
 	int i;
 
 	switch (option) {
@@ -255,20 +280,10 @@ static bool take(struct options *o, int option, const char *value)
 		o->output = value;
 		return true;
 	case OPT_OBJECT:
-		return number("object", value, UINT64_MAX, &o->params.object);
 	case OPT_LIMIT:
-		if (!number("limit", value, SIZE_MAX, &n))
-			return false;
-		o->params.limit = n;
-		o->params.all |= n == 0;
-		return true;
 	case OPT_PID:
-		return number("pid", value, UINT64_MAX, &o->pid);
 	case OPT_DEPTH:
-		if (!number("depth", value, 100, &n))
-			return false;
-		o->depth = (unsigned)n;
-		return true;
+		return take_number(o, option, value);
 	case OPT_FORMAT:
 		o->format = value;
 		if (renderer_find(value))

@@ -4,11 +4,11 @@
  * (ptrace_may_access allows the own thread group), but a seccomp filter may
  * refuse it; then /proc/self/mem does, which fails with EIO on a hole.
  *
- * In a copy process_vm_readv is no mere read: it pins pages, and before an
- * anonymous page that is shared with another process is pinned it gets a copy of
- * its own (mm/gup.c, gup_must_unshare).  There, with one thread, memory cannot go
- * away between two instructions: it is enough to ask the kernel whether it can
- * read a page, once, and then to read it.  rt_sigprocmask reads its mask before it looks at
+ * In a copy process_vm_readv is no mere read: it pins pages, and before an anonymous
+ * page that is shared with another process is pinned it gets a copy of its own
+ * (mm/gup.c, gup_must_unshare).  There, with one thread, memory cannot go away
+ * between two instructions: it is enough to ask the kernel whether it can read a
+ * page, once, and then to read it.  rt_sigprocmask reads its mask before it looks at
  * `how`: EFAULT or, for a nonsensical how, EINVAL, and nothing else happens.
  */
 #include "agent/base/peek.h"

@@ -28,17 +28,19 @@ struct layout_gc {
 	uint64_t interp;	      /* PyInterpreterState; 0 = all of them */
 };
 
-enum layout_size_rule { /* what sys.getsizeof adds to __sizeof__ */
-			LAYOUT_PREFIX_TRACKABLE, /* <= 3.10: gc header if tp_is_gc agrees */
-			LAYOUT_PREFIX_FLAGS,	 /* 3.11, 3.12: by type flags alone */
-			LAYOUT_PREFIX_NOT_STATIC, /* 3.13+: as before, but none for static types */
+/* What sys.getsizeof adds to __sizeof__. */
+enum layout_size_rule {
+	LAYOUT_PREFIX_TRACKABLE,  /* <= 3.10: gc header if tp_is_gc agrees */
+	LAYOUT_PREFIX_FLAGS,	  /* 3.11, 3.12: by type flags alone */
+	LAYOUT_PREFIX_NOT_STATIC, /* 3.13+: as before, but none for static types */
 };
 
-enum layout_managed {			   /* where instance attributes live */
-		      LAYOUT_MANAGED_NONE, /* <= 3.10: tp_dictoffset only */
-		      LAYOUT_MANAGED_311, /* values pointer at -32, dict pointer at -24 */
-		      LAYOUT_MANAGED_312, /* one word at -24: dict, or values with bit 0 set */
-		      LAYOUT_MANAGED_313, /* dict pointer at -24, values inside the object */
+/* Where instance attributes live. */
+enum layout_managed {
+	LAYOUT_MANAGED_NONE, /* <= 3.10: tp_dictoffset only */
+	LAYOUT_MANAGED_311,  /* values pointer at -32, dict pointer at -24 */
+	LAYOUT_MANAGED_312,  /* one word at -24: dict, or values with bit 0 set */
+	LAYOUT_MANAGED_313,  /* dict pointer at -24, values inside the object */
 };
 
 struct layout {

@@ -212,6 +212,39 @@ static uint64_t search_all(const struct cpython *py, uint64_t interp, uint16_t s
 	return found;
 }
 
+/*
+ * The lists of the other interpreters (3.9 and later), which lie in their states where
+ * the main one's lie in its own: known is the main one's state, head0 its first list,
+ * permanent (or 0) that of gc.freeze.
+ */
+static void add_others(struct cpython *py, uint64_t known, uint64_t head0,
+		       uint64_t permanent, uint16_t stride)
+{
+	union {
+		void *p;
+		uint64_t (*fn)(void);
+	} head = { py->sym.interp_head };
+	union {
+		void *p;
+		uint64_t (*fn)(uint64_t);
+	} next = { py->sym.interp_next };
+	struct layout *lay = &py->lay;
+
+	for (uint64_t i = head.fn(); i; i = next.fn(i)) {
+		const uint64_t shift = i - known;
+
+		if (i == known)
+			continue;
+		if (lay->gc_count == LAYOUT_INTERPS || !linked_at(head0 + shift) ||
+		    !linked_at(head0 + shift + stride) ||
+		    !linked_at(head0 + shift + 2 * stride))
+			lay->gc_unknown++;
+		else
+			add_lists(lay, head0 + shift, stride,
+				  permanent ? permanent + shift : 0, i);
+	}
+}
+
 int probe_gc(struct cpython *py, char *err, size_t err_size)
 {
 	union {
@@ -222,12 +255,8 @@ int probe_gc(struct cpython *py, char *err, size_t err_size)
 		void *p;
 		uint64_t (*fn)(void);
 	} main_of = { py->sym.interp_main };
-	union {
-		void *p;
-		uint64_t (*fn)(uint64_t);
-	} next = { py->sym.interp_next };
 	struct layout *lay = &py->lay;
-	uint64_t interp, first, head0, permanent;
+	uint64_t interp, head0, permanent;
 	uint16_t stride;
 
 	lay->gc_head = find_gc_head(py);
@@ -251,22 +280,8 @@ int probe_gc(struct cpython *py, char *err, size_t err_size)
 	permanent = cpython_since(py, 7) ? find_permanent(head0, stride) : 0;
 	add_lists(lay, head0, stride, permanent, cpython_since(py, 9) ? interp : 0);
 	find_collecting(py, head0, stride);
-	if (!cpython_since(py, 9))
-		return 0;
-	first = head.fn();
-	for (uint64_t i = first; i; i = next.fn(i)) {
-		uint64_t shift = i - interp;
-
-		if (i == interp)
-			continue;
-		if (lay->gc_count == LAYOUT_INTERPS || !linked_at(head0 + shift) ||
-		    !linked_at(head0 + shift + stride) ||
-		    !linked_at(head0 + shift + 2 * stride))
-			lay->gc_unknown++;
-		else
-			add_lists(lay, head0 + shift, stride,
-				  permanent ? permanent + shift : 0, i);
-	}
+	if (cpython_since(py, 9))
+		add_others(py, interp, head0, permanent, stride);
 	return 0;
 }
 

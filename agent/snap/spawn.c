@@ -104,7 +104,8 @@ int spawn_thread(struct spawned *thread, void *stack, size_t stack_size,
 
 void spawn_join(struct spawned *thread)
 {
-	/* not the private kind: the kernel wakes a shared futex (mm_release, kernel/fork.c) */
+	/* not the private kind: the kernel wakes a shared futex (kernel/fork.c,
+	 * mm_release) */
 	while (atomic_load(&thread->alive))
 		sys4(SYS_futex, &thread->alive, FUTEX_WAIT, 1, NULL);
 }

@@ -6,8 +6,8 @@
  * process; pthread_create would allocate and lock there.  So: the raw clone system
  * call.  What is spawned shares the memory, the descriptors and the thread pointer of
  * its maker, so one of the two at most may use thread-local storage (errno, the
- * interpreter's current thread state) at a time; system calls (agent/base/sys.h), memcpy and
- * computing are free.
+ * interpreter's current thread state) at a time; system calls (agent/base/sys.h),
+ * memcpy and computing are free.
  */
 #ifndef PYMEM_AGENT_SNAP_SPAWN_H
 #define PYMEM_AGENT_SNAP_SPAWN_H

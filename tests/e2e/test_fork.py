@@ -429,7 +429,8 @@ except ImportError:
     import _xxsubinterpreters as sub
 other = sub.create()
 run = getattr(sub, "exec", None) or sub.run_string
-threading.Thread(target=run, args=(other, "while True: x = [[i] for i in range(1000)]"), daemon=True).start()
+code = "while True: x = [[i] for i in range(1000)]"
+threading.Thread(target=run, args=(other, code), daemon=True).start()
 time.sleep(0.2)
 ready()
 serve()

@@ -123,8 +123,8 @@ class Listen(unittest.TestCase):
         viewer.say(":wait [1/5]", ":wait", "\\Session<Enter>", ":assert +30", ":assert +1.64 KB",
                    ":assert \u2586\u2588\u2586\u2588", "<Esc>", "2", ":assert sessions",
                    "1\\models.Sess<Enter><Enter>", ":assert shop.models.Session: 90 objects",
-                   ":assert [5/5]", "h", "l", "<Backspace>", "9/growth<Enter><Enter>", ":assert STORE['sessions']",
-                   ":assert +30")
+                   ":assert [5/5]", "h", "l", "<Backspace>", "9/growth<Enter><Enter>",
+                   ":assert STORE['sessions']", ":assert +30")
         viewer.end()
 
     def test_killed_sender(self):

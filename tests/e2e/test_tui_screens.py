@@ -239,7 +239,8 @@ class Screens(unittest.TestCase):
                      ":assert-not ref_77"], *size, path)
 
     def test_commands(self):
-        self.script([":type Session", ":assert 60 objects", ":go 0x7f1000000000", ":assert at 0x7f10",
+        self.script([":type Session", ":assert 60 objects",
+                     ":go 0x7f1000000000", ":assert at 0x7f10",
                      ":report roots", ":assert MainThread", "@0x7f1000000000<Enter>",
                      ":assert at 0x7f1000000000", "@12<Enter>", ":assert no object begins at 0xc",
                      "@zz<Enter>", ":assert not an address",

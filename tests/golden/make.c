@@ -247,12 +247,8 @@ static void objects(struct out *out)
 	object(out, KEY(n + 1), TUPLE, 3, 0, NULL);
 }
 
-static void rest(struct out *out)
+static void threads(struct out *out, uint32_t name)
 {
-	const uint32_t name = string(out,
-				     "m\xc3\xb6"
-				     "dule");
-
 	SEND(out, thread,
 	     &(struct snap_thread){ .id = 1,
 				    .name = name,
@@ -277,6 +273,15 @@ static void rest(struct out *out)
 				   .line = 7,
 				   .code = KEY(0),
 				   .object = KEY(3) });
+}
+
+static void rest(struct out *out)
+{
+	const uint32_t name = string(out,
+				     "m\xc3\xb6"
+				     "dule");
+
+	threads(out, name);
 	for (uint8_t i = 0; i < SNAP_ROOT_KIND_COUNT; i++)
 		SEND(out, root,
 		     &(struct snap_root){ .kind = i,

@@ -4,11 +4,11 @@
  *
  *	inject_driver [-x] [-k] [-a] [-v] [-n COUNT] [-wlo] [-s MS] AGENT PID
  *
- * -x Plan B, -k keep the agent, -a any process (not only CPython), -v log to
- * stderr, -n repeat, -w the agent waits for a cancel (mini_agent), -l its thread
- * is slow to end, -o it takes the locks of `torture locks`, -r take out a kept agent, -c cut the connection after HELLO, -s
- * safe point time.
- * Prints one JSON line per round; exit 0 if every round was captured.
+ * -x Plan B, -k keep the agent, -a any process (not only CPython), -v log to stderr,
+ * -n repeat, -w the agent waits for a cancel (mini_agent), -l its thread is slow to
+ * end, -o it takes the locks of `torture locks`, -r take out a kept agent, -c cut the
+ * connection after HELLO, -s safe point time.  Prints one JSON line per round; exit 0
+ * if every round was captured.
  */
 #include <errno.h>
 #include <poll.h>
@@ -113,51 +113,96 @@ static void print_result(int round, const struct injection *in, const struct out
 	fflush(stdout);
 }
 
-int main(int argc, char **argv)
+struct wish {
+	bool external, keep, wait, remove, cut;
+	int rounds;
+};
+
+/* False: no such option, or not two arguments left. */
+static bool parse(int argc, char **argv, struct inject_options *options,
+		  struct wish *wish)
 {
-	struct inject_options options = { 0 };
-	bool external = false, keep = false, wait = false, remove = false, cut = false;
-	int rounds = 1, opt, failures = 0;
+	int opt;
+
 	while ((opt = getopt(argc, argv, "xkavn:wlorcs:")) != -1) {
 		switch (opt) {
 		case 'x':
-			external = true;
+			wish->external = true;
 			break;
 		case 'k':
-			keep = true;
+			wish->keep = true;
 			break;
 		case 'a':
-			options.any_process = true;
+			options->any_process = true;
 			break;
 		case 'v':
-			options.log = print_line;
+			options->log = print_line;
 			break;
 		case 'n':
-			rounds = atoi(optarg);
+			wish->rounds = atoi(optarg);
 			break;
 		case 'w':
-			wait = true;
+			wish->wait = true;
+			strcpy(options->start.skip_types, "!");
 			break;
 		case 'l':
-			strcpy(options.start.skip_types, "?");
+			strcpy(options->start.skip_types, "?");
 			break;
 		case 'o':
-			strcpy(options.start.skip_types, "%");
+			strcpy(options->start.skip_types, "%");
 			break;
 		case 'r':
-			remove = true;
+			wish->remove = true;
 			break;
 		case 'c':
-			cut = true;
+			wish->cut = true;
 			break;
 		case 's':
-			options.safe_point_ms = (unsigned)atoi(optarg);
+			options->safe_point_ms = (unsigned)atoi(optarg);
 			break;
 		default:
-			return 2;
+			return false;
 		}
 	}
-	if (argc - optind != 2)
+	return argc - optind == 2;
+}
+
+/* One injection and what came of it; false = not as it should be. */
+static bool once(pid_t pid, int round, const struct inject_options *options,
+		 const struct wish *wish)
+{
+	struct injection in = {
+		.control_fd = -1, .stream_fd = -1, .command_fd = -1, .pidfd = -1
+	};
+	struct outcome o = { 0 };
+	struct load_error err = { 0 };
+	int injected, ejected = -1;
+
+	if (wish->remove) {
+		const int status = inject_remove(pid, options, &err);
+
+		print_result(round, &in, &o, status, status, &err);
+		return status == 0;
+	}
+	injected = wish->external ? inject_external(pid, options, &in, &err) :
+				    inject_agent(pid, options, &in, &err);
+	if (!injected) {
+		if (!wish->cut)
+			receive(&in, &o, wish->wait);
+		ejected = inject_eject(&in, options, wish->keep, &err);
+		injection_close(&in);
+	}
+	print_result(round, &in, &o, injected, ejected, &err);
+	return !injected && !ejected && (wish->cut || o.done);
+}
+
+int main(int argc, char **argv)
+{
+	struct inject_options options = { 0 };
+	struct wish wish = { .rounds = 1 };
+	int failures = 0;
+
+	if (!parse(argc, argv, &options, &wish))
 		return 2;
 	pid_t pid = atoi(argv[optind + 1]);
 	options.agent = read_file(argv[optind], &options.agent_size);
@@ -166,32 +211,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	options.start.loader_pid = (uint32_t)getpid();
-	if (wait)
-		strcpy(options.start.skip_types, "!");
-	for (int i = 0; i < rounds; i++) {
-		struct injection in = {
-			.control_fd = -1, .stream_fd = -1, .command_fd = -1, .pidfd = -1
-		};
-		struct outcome o = { 0 };
-		struct load_error err = { 0 };
-		if (remove) {
-			int status = inject_remove(pid, &options, &err);
-			print_result(i, &in, &o, status, status, &err);
-			failures += status != 0;
-			continue;
-		}
-		int injected = external ? inject_external(pid, &options, &in, &err) :
-					  inject_agent(pid, &options, &in, &err),
-		    ejected = -1;
-		if (!injected) {
-			if (!cut)
-				receive(&in, &o, wait);
-			ejected = inject_eject(&in, &options, keep, &err);
-			injection_close(&in);
-		}
-		print_result(i, &in, &o, injected, ejected, &err);
-		failures += injected || ejected || (!cut && !o.done);
-	}
+	for (int i = 0; i < wish.rounds; i++)
+		failures += !once(pid, i, &options, &wish);
 	free((void *)(uintptr_t)options.agent);
 	return failures ? 1 : 0;
 }

@@ -3,12 +3,12 @@
  * growth - objects by path signature: what can be compared between snapshots
  * although addresses are reused.
  *
- * The tree of shortest paths is merged: nodes that are reached by equal labels
- * over equal types are one signature.  Dict keys count as labels in namespaces
- * and in small dicts; indexes and the keys of large dicts don't.  A linked list, whose
- * steps repeat (this one and its holder's as one to four steps above), is a few
- * signatures, not a million.  Each signature has a 64-bit hash of its labels' and types' text, the
- * same in every snapshot.
+ * The tree of shortest paths is merged: nodes that are reached by equal labels over
+ * equal types are one signature.  Dict keys count as labels in namespaces and in
+ * small dicts; indexes and the keys of large dicts don't.  A linked list, whose steps
+ * repeat (this one and its holder's as one to four steps above), is a few signatures,
+ * not a million.  Each signature has a 64-bit hash of its labels' and types' text,
+ * the same in every snapshot.
  */
 #ifndef PYMEM_VIEWER_ANALYSIS_GROWTH_H
 #define PYMEM_VIEWER_ANALYSIS_GROWTH_H

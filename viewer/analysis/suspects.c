@@ -225,7 +225,8 @@ static int split(struct finder *f, uint32_t top, uint32_t node, struct heap_span
 		add_single(f, top, node, rest, big ? least : UINT64_MAX);
 }
 
-/* The walk goes on with a node's first child: what else is large below it goes on alone. */
+/* The walk goes on with a node's first child; what else is large below it goes on alone,
+ * later. */
 static int push_siblings(struct finder *f, uint32_t node)
 {
 	struct heap_span children;

@@ -32,15 +32,15 @@
 
 struct suspect {
 	bool group;
-	bool merged;	 /* used while they are found */
-	bool chain;	 /* single: the point is the first of a chain (a linked list):
+	bool merged;	   /* used while they are found */
+	bool chain;	   /* single: the point is the first of a chain (a linked list):
 				 * member_count objects of its type */
-	uint32_t frames; /* group: so many frames of one function, else 0 */
-	uint32_t point;	 /* single: accumulation point; group: common holder or
+	uint32_t frames;   /* group: so many frames of one function, else 0 */
+	uint32_t point;	   /* single: accumulation point; group: common holder or
 				 * HEAP_NONE; frames: the one with the largest member */
-	uint32_t holder; /* single: a node below the point through which most members are
-				 * reached, although others hold them too; else HEAP_NONE */
-	uint32_t top;	 /* single: the top node above it; group: largest member */
+	uint32_t holder;   /* single: a node below the point through which most members
+			  * are reached, although others hold them too; else HEAP_NONE */
+	uint32_t top;	   /* single: the top node above it; group: largest member */
 	uint64_t retained; /* single: by the point, without what other suspects below it
 				 * retain; group: by all members */
 	uint32_t member_type; /* what most of it is: by type, the point's largest

@@ -198,10 +198,33 @@ static void help(struct app *app)
 		page_push(page, view_help_create(page, NULL));
 }
 
+/* Keys that open a prompt; false = another key. */
+static bool opens_prompt(struct app *app, int key)
+{
+	switch (key) {
+	case '/':
+	case KEY_IS_F3:
+		open_prompt(app, PROMPT_SEARCH);
+		return true;
+	case '\\':
+	case KEY_IS_F4:
+		open_prompt(app, PROMPT_FILTER);
+		return true;
+	case ':':
+		open_prompt(app, PROMPT_COMMAND);
+		return true;
+	case '@':
+		open_prompt(app, PROMPT_ADDRESS);
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Keys of the frame itself. */
 static void frame_key(struct app *app, const struct event *e)
 {
-	if (tab_key(app, e->key))
+	if (tab_key(app, e->key) || opens_prompt(app, e->key))
 		return;
 	switch (key_as_motion(e->key)) {
 	case KEY_IS_LEFT:
@@ -221,20 +244,6 @@ static void frame_key(struct app *app, const struct event *e)
 	case '?':
 	case KEY_IS_F1:
 		help(app);
-		break;
-	case '/':
-	case KEY_IS_F3:
-		open_prompt(app, PROMPT_SEARCH);
-		break;
-	case '\\':
-	case KEY_IS_F4:
-		open_prompt(app, PROMPT_FILTER);
-		break;
-	case ':':
-		open_prompt(app, PROMPT_COMMAND);
-		break;
-	case '@':
-		open_prompt(app, PROMPT_ADDRESS);
 		break;
 	case 'n':
 		find(app, 1);

@@ -15,9 +15,10 @@ const char probes_builtin[] =
 	"data = [[[obj + 16] + 56]]\n"
 	"length = [[obj + 16] + 84]:i32 * [[obj + 16] + 24]:i32\n"
 	"\n"
-	/* lxml: _Document { PyObject; vtab; int; str; xmlDoc *_c_doc }; libxml2's nodes are
- * linked by children (24), next (48), content (80) and properties (88), each malloc'ed
- * (a text of up to 7 bytes lies in its node, names and short values in a dictionary). */
+	/* lxml: _Document { PyObject; vtab; int; str; xmlDoc *_c_doc }; libxml2's nodes
+	 * are linked by children (24), next (48), content (80) and properties (88), each
+	 * malloc'ed (a text of up to 7 bytes lies in its node, names and short values in
+	 * a dictionary). */
 	"probe lxml.document\n"
 	"type = lxml.etree._Document\n"
 	"when = [obj + 40]\n"

@@ -34,7 +34,8 @@
 struct names_row {
 	const char *types;     /* tp_name, or several with '|' between them */
 	uint16_t since, until; /* 0x0306 <= version < until */
-	/* "name@offset" or "name@pointer>offset", a space between; or with ! or ~ before */
+	/* "name@offset" or "name@pointer>offset", a space between; or with ! or ~
+	 * before */
 	const char *fields;
 	const char *rest; /* "[]" items, "{}" elements, a name, or NULL */
 };

@@ -103,8 +103,9 @@ static bool trusted(struct walk *w, uint64_t fn)
 		return false;
 	if (w->options->in_copy)
 		return true;
-	if (w->lay->counts_objects) /* a result that isn't freed by the rules would
-					 * stay on the list of objects, for a fatal error */
+	/* a result that isn't freed by the rules would stay on the list of objects, for
+	 * a fatal error */
+	if (w->lay->counts_objects)
 		return false;
 	/* 3.14: ints come from a free list */
 	return ranges_ship_with_python(w, fn) && !cpython_since(w->py, 14);
