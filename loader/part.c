@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "formats/writer.h"
+#include "formats/core/writer.h"
 #include "loader/output.h"
 
 void part_init(struct part *part, int fd, bool seekable, struct live *live)

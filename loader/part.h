@@ -15,8 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "formats/index.h"
-#include "formats/sink.h"
+#include "formats/core/index.h"
+#include "formats/core/sink.h"
 #include "loader/live.h"
 
 struct part {

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "formats/reader.h"
+#include "formats/core/reader.h"
 #include "loader/text.h"
 
 struct total {

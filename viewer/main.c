@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "formats/export_heapsnapshot.h"
-#include "formats/export_jsonl.h"
+#include "formats/export/heapsnapshot.h"
+#include "formats/export/export_jsonl.h"
 #include "viewer/graph/graph.h"
 #include "viewer/options.h"
 #include "viewer/render/render.h"

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "formats/reader.h"
+#include "formats/core/reader.h"
 #include "viewer/model/load.h"
 #include "viewer/model/sidecar.h"
 #include "viewer/report/escape.h"

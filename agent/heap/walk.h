@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "agent/base/arena.h"
-#include "formats/sink.h"
+#include "formats/core/sink.h"
 
 struct cpython; /* agent/python/binding.h */
 

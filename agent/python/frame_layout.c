@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #include "agent/python/cpython_internal.h"
-#include "formats/sink.h"
+#include "formats/core/sink.h"
 
 #define NONE FRAME_NONE
 

@@ -12,7 +12,7 @@
 #include "agent/snap/spawn.h"
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
-#include "formats/writer.h"
+#include "formats/core/writer.h"
 
 enum { EMIT_UNTOUCHED = 64 << 20 }; /* bytes of tables reserved, hardly used */
 

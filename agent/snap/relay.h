@@ -15,7 +15,7 @@
 #define PYMEM_AGENT_SNAP_RELAY_H
 
 #include "agent/base/arena.h"
-#include "formats/sink.h"
+#include "formats/core/sink.h"
 
 struct relay;
 

@@ -13,7 +13,7 @@
 #include "agent/base/text.h"
 #include "agent/trigger/destination.h"
 #include "agent/trigger/notice.h"
-#include "formats/writer.h"
+#include "formats/core/writer.h"
 
 enum { CAPTURE_PATIENCE_S = 120 };
 

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/block.h"
-#include "formats/bytes.h"
-#include "formats/crc32c.h"
-#include "formats/layout.h"
+#include "formats/core/block.h"
+#include "formats/core/bytes.h"
+#include "formats/core/crc32c.h"
+#include "formats/core/layout.h"
 
 /* Gives the structure at p, if it looks like one, the CRCs it should have. Its size. */
 static size_t mend(uint8_t *p, size_t size)

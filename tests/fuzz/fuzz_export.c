@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "forge.h"
-#include "formats/export_heapsnapshot.h"
-#include "formats/export_jsonl.h"
+#include "formats/export/heapsnapshot.h"
+#include "formats/export/export_jsonl.h"
 
 static void check(const char *text, size_t size)
 {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "forge.h"
-#include "formats/reader.h"
+#include "formats/core/reader.h"
 
 struct consumer {
 	struct snap_sink sink;

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "formats/sink.h"
+#include "formats/core/sink.h"
 
 enum gen_leak {
 	GEN_LEAK_NONE,

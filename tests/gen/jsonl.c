@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "formats/export_heapsnapshot.h"
-#include "formats/export_jsonl.h"
+#include "formats/export/heapsnapshot.h"
+#include "formats/export/export_jsonl.h"
 
 int main(int argc, char **argv)
 {

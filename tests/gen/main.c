@@ -7,8 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "formats/index.h"
-#include "formats/writer.h"
+#include "formats/core/index.h"
+#include "formats/core/writer.h"
 #include "heap.h"
 
 struct output {

@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "formats/reader.h"
-#include "formats/writer.h"
+#include "formats/core/reader.h"
+#include "formats/core/writer.h"
 
 /* The objects and values of a process in order; definitions go straight to the writer. */
 struct recording {

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/index.h"
-#include "formats/writer.h"
+#include "formats/core/index.h"
+#include "formats/core/writer.h"
 
 struct out {
 	FILE *file;

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/writer.h"
+#include "formats/core/writer.h"
 
 enum { MAX_REFS = 256, MAX_OBJECTS = 4000 };
 

@@ -17,7 +17,7 @@
 #include "agent/python/cpython_internal.h"
 #include "agent/base/peek.h"
 #include "agent/heap/walk.h"
-#include "formats/writer.h"
+#include "formats/core/writer.h"
 #include "walk_trace.h"
 
 enum driver_flags {

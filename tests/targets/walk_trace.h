@@ -14,7 +14,7 @@
 #ifndef PYMEM_TESTS_WALK_TRACE_H
 #define PYMEM_TESTS_WALK_TRACE_H
 
-#include "formats/sink.h"
+#include "formats/core/sink.h"
 
 struct walk_trace {
 	struct snap_sink sink;

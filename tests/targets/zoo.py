@@ -32,7 +32,7 @@ def keep(obj):
 
 
 def edge(holder, kind, name, target):
-    """holder refers to target; kind as in formats/sink.h, name as a programmer says."""
+    """holder refers to target; kind as in formats/core/sink.h, name as a programmer says."""
     KEEP.extend((holder, target))
     EXPECTED["edges"].append([id(holder), kind, name, id(target), type(holder).__name__])
 

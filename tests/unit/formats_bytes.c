@@ -9,9 +9,9 @@
 /* cmocka needs the headers above */
 #include <cmocka.h>
 
-#include "formats/bytes.h"
-#include "formats/crc32c.h"
-#include "formats/predict.h"
+#include "formats/core/bytes.h"
+#include "formats/core/crc32c.h"
+#include "formats/core/predict.h"
 
 /* Two pages, the second of which must not be touched: returns the border. */
 static uint8_t *guard(void)

@@ -14,10 +14,10 @@
 #include <cmocka.h>
 #include <zstd.h>
 
-#include "formats/block.h"
-#include "formats/bytes.h"
-#include "formats/crc32c.h"
-#include "formats/layout.h"
+#include "formats/core/block.h"
+#include "formats/core/bytes.h"
+#include "formats/core/crc32c.h"
+#include "formats/core/layout.h"
 #include "formats_events.h"
 
 static const struct random_options small = { .seed = 7, .objects = 40, .max_refs = 5 };

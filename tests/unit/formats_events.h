@@ -10,9 +10,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "formats/reader.h"
-#include "formats/sink.h"
-#include "formats/writer.h"
+#include "formats/core/reader.h"
+#include "formats/core/sink.h"
+#include "formats/core/writer.h"
 
 /* ---- bytes ---- */
 

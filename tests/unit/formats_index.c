@@ -10,8 +10,8 @@
 /* cmocka needs the headers above */
 #include <cmocka.h>
 
-#include "formats/block.h"
-#include "formats/index.h"
+#include "formats/core/block.h"
+#include "formats/core/index.h"
 #include "formats_events.h"
 
 /* Feeds all of it in pieces of `piece` bytes. */

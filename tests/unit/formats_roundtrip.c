@@ -9,7 +9,7 @@
 /* cmocka needs the headers above */
 #include <cmocka.h>
 
-#include "formats/columns.h"
+#include "formats/core/columns.h"
 #include "formats_events.h"
 
 /* Reads all of it, fed in pieces of at most `piece` bytes (0 = at once), strictly. */

@@ -9,7 +9,7 @@
 /* cmocka needs the headers above */
 #include <cmocka.h>
 
-#include "formats/block.h"
+#include "formats/core/block.h"
 #include "formats_events.h"
 
 struct fixture {

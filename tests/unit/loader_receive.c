@@ -20,8 +20,8 @@
 
 #include <cmocka.h>
 
-#include "formats/reader.h"
-#include "formats/writer.h"
+#include "formats/core/reader.h"
+#include "formats/core/writer.h"
 #include "loader/capture_facts.h"
 #include "loader/output.h"
 #include "loader/part.h"

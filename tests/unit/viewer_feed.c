@@ -17,7 +17,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "formats/writer.h"
+#include "formats/core/writer.h"
 #include "viewer/live/feed.h"
 
 /* ---- a small snapshot as bytes ---- */

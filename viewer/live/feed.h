@@ -24,7 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "formats/reader.h"
+#include "formats/core/reader.h"
 #include "viewer/model/heap.h"
 #include "viewer/model/load.h"
 

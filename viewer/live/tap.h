@@ -6,7 +6,7 @@
 #ifndef PYMEM_VIEWER_LIVE_TAP_H
 #define PYMEM_VIEWER_LIVE_TAP_H
 
-#include "formats/sink.h"
+#include "formats/core/sink.h"
 
 struct tap {
 	struct snap_sink sink;	/* to be fed */

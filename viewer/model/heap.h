@@ -34,7 +34,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "formats/sink.h"
+#include "formats/core/sink.h"
 #include "viewer/model/addrmap.h"
 #include "viewer/model/vec.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * load - builds a heap from the events of a snapshot (formats/sink.h).
+ * load - builds a heap from the events of a snapshot (formats/core/sink.h).
  *
  * While events arrive, objects are kept in arrival order: packed addresses,
  * class, size, refcount, number of references, packed referents; values as one

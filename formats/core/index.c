@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * index - watches a stream's headers go by; makes the INDEX block and the trailer.
+ *
+ * Everything else in the stream is passed over: a header says how many bytes to skip.
+ */
+#include "formats/core/index.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "formats/core/block.h"
+#include "formats/core/bytes.h"
+#include "formats/core/crc32c.h"
+#include "formats/core/layout.h"
+
+struct entry {
+	uint64_t offset; /* of the block, from the start of the process */
+	struct block_head head;
+};
+
+struct snap_indexer {
+	struct snap_index_state state;
+	uint8_t head[BLOCK_HEAD_SIZE]; /* of the structure that is coming */
+	size_t have;		       /* bytes of it */
+	bool opened;		       /* the file header was there */
+	uint64_t skip;		       /* bytes of the current frame still to come */
+	struct entry *entries;
+	size_t count, capacity;
+};
+
+struct snap_indexer *snap_indexer_create(void)
+{
+	return calloc(1, sizeof(struct snap_indexer));
+}
+
+void snap_indexer_destroy(struct snap_indexer *x)
+{
+	if (!x)
+		return;
+	free(x->entries);
+	free(x);
+}
+
+static struct entry *add_entry(struct snap_indexer *x)
+{
+	if (x->count == x->capacity) {
+		const size_t capacity = x->capacity ? 2 * x->capacity : 256;
+		struct entry *const entries =
+			realloc(x->entries, capacity * sizeof(*entries));
+
+		if (!entries)
+			return NULL;
+		x->entries = entries;
+		x->capacity = capacity;
+	}
+	return &x->entries[x->count++];
+}
+
+/* A frame is over, or there was none: all up to here is whole. */
+static void block_done(struct snap_indexer *x)
+{
+	const struct block_head *head;
+
+	x->state.whole = x->state.bytes;
+	if (x->count == 0)
+		return;
+	head = &x->entries[x->count - 1].head;
+	x->state.blocks++;
+	if (head->type == BLOCK_OBJECTS)
+		x->state.objects += head->count;
+	if (head->type == BLOCK_END)
+		x->state.ended = true;
+}
+
+/* A whole structure is in x->head. */
+static int take_structure(struct snap_indexer *x)
+{
+	struct block_file_head file_head;
+	struct block_head head;
+	struct entry *entry;
+
+	x->have = 0;
+	if (!x->opened) {
+		x->opened = block_get_file_head(x->head, &file_head);
+		x->state.bad = !x->opened;
+		if (x->opened)
+			x->state.whole = x->state.bytes;
+		return 0;
+	}
+	if (!block_get_head(x->head, &head)) {
+		x->state.bad = true;
+		return 0;
+	}
+	entry = add_entry(x);
+	if (!entry)
+		return -ENOMEM;
+	*entry = (struct entry){ x->state.bytes - BLOCK_HEAD_SIZE, head };
+	x->skip = head.frame_size;
+	if (x->skip == 0)
+		block_done(x);
+	return 0;
+}
+
+int snap_indexer_feed(struct snap_indexer *x, const void *data, size_t size)
+{
+	const uint8_t *p = data;
+
+	while (size > 0) {
+		const size_t want =
+			(x->opened ? BLOCK_HEAD_SIZE : BLOCK_FILE_HEAD_SIZE) - x->have;
+		size_t n = size;
+		int err = 0;
+
+		if (x->state.bad) {
+			x->state.bytes += n;
+			return 0;
+		}
+		if (x->skip > 0)
+			n = n < x->skip ? n : (size_t)x->skip;
+		else
+			n = n < want ? n : want;
+		x->state.bytes += n;
+		if (x->skip > 0) {
+			x->skip -= n;
+			if (x->skip == 0)
+				block_done(x);
+		} else {
+			memcpy(x->head + x->have, p, n);
+			x->have += n;
+			if (n == want)
+				err = take_structure(x);
+		}
+		if (err)
+			return err;
+		p += n;
+		size -= n;
+	}
+	return 0;
+}
+
+void snap_indexer_state(const struct snap_indexer *x, struct snap_index_state *ret)
+{
+	*ret = x->state;
+}
+
+int snap_indexer_cut(struct snap_indexer *x)
+{
+	x->count = (size_t)x->state.blocks;
+	x->have = 0;
+	x->skip = 0;
+	x->state.bytes = x->state.whole;
+	x->state.bad = false;
+	return x->opened ? 0 : -ENODATA;
+}
+
+/* The value of an entry in column c; `previous` is the entry before, or NULL. */
+static uint64_t cell(const struct entry *e, const struct entry *previous, unsigned c)
+{
+	switch (c) {
+	case 0:
+		return e->offset - (previous ? previous->offset : 0);
+	case 1:
+		return e->head.type;
+	case 2:
+		return e->head.flags;
+	case 3:
+		return e->head.first;
+	case 4:
+		return e->head.count;
+	case 5:
+		return e->head.raw_size;
+	default:
+		return e->head.frame_crc;
+	}
+}
+
+static size_t encode(const struct snap_indexer *x, uint8_t *raw)
+{
+	const unsigned columns = layouts[BLOCK_INDEX].ncolumns;
+	uint8_t *p = raw + 4 * (size_t)columns;
+
+	for (unsigned c = 0; c < columns; c++) {
+		const uint8_t *const start = p;
+
+		for (size_t i = 0; i < x->state.blocks; i++)
+			p = bytes_put_varint(p,
+					     cell(&x->entries[i],
+						  i > 0 ? &x->entries[i - 1] : NULL, c));
+		bytes_put_u32(raw + 4 * (size_t)c, (uint32_t)(p - start));
+	}
+	return (size_t)(p - raw);
+}
+
+int snap_indexer_finish(struct snap_indexer *x, void **data_ret, size_t *size_ret)
+{
+	const unsigned columns = layouts[BLOCK_INDEX].ncolumns;
+	const size_t bound =
+		columns * (4 + BYTES_VARINT_MAX * (size_t)x->state.blocks) + 16;
+	const size_t room = ZSTD_compressBound(bound);
+	struct block_head head = {
+		.type = BLOCK_INDEX,
+		.columns = (uint16_t)columns,
+		.count = (uint32_t)x->state.blocks,
+	};
+	uint8_t *const raw = malloc(bound);
+	uint8_t *const out = malloc(BLOCK_HEAD_SIZE + room + BLOCK_TRAILER_SIZE);
+	size_t size = 0;
+
+	if (raw && out) {
+		head.raw_size = (uint32_t)encode(x, raw);
+		size = ZSTD_compress(out + BLOCK_HEAD_SIZE, room, raw, head.raw_size, 1);
+	}
+	free(raw);
+	if (!raw || !out || ZSTD_isError(size)) {
+		free(out);
+		return -ENOMEM;
+	}
+	head.frame_size = (uint32_t)size;
+	head.frame_crc = crc32c(0, out + BLOCK_HEAD_SIZE, size);
+	block_put_head(out, &head);
+	size += BLOCK_HEAD_SIZE;
+	block_put_trailer(out + size,
+			  &(struct block_trailer){
+				  .to_index = size,
+				  .to_head = x->state.whole + size,
+			  });
+	*data_ret = out;
+	*size_ret = size + BLOCK_TRAILER_SIZE;
+	return 0;
+}

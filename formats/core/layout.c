@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/* layout - the column tables, and the code that interprets them; see layout.h. */
+#include "formats/core/layout.h"
+
+#include <string.h>
+
+#define FIELD(s, f) sizeof(((struct s *)0)->f), offsetof(struct s, f)
+#define UINT(s, f) \
+	{ \
+#f, LAYOUT_UINT, FIELD(s, f), 0 \
+	}
+#define DELTA(s, f) \
+	{ \
+#f, LAYOUT_DELTA, FIELD(s, f), 0 \
+	}
+#define BYTES(s, f, n) \
+	{ \
+#f, LAYOUT_BYTES, 0, offsetof(struct s, f), offsetof(struct s, n) \
+	}
+#define CUSTOM(name) \
+	{ \
+		name, LAYOUT_CUSTOM, 0, 0, 0 \
+	}
+
+static const struct layout_column facts[] = {
+	UINT(layout_fact, key_size), BYTES(layout_fact, key, key_size),
+	UINT(layout_fact, kind),     UINT(layout_fact, u64),
+	UINT(layout_fact, size),     BYTES(layout_fact, text, size),
+};
+
+static const struct layout_column strings[] = {
+	UINT(layout_string, size),
+	BYTES(layout_string, text, size),
+};
+
+static const struct layout_column snap_types[] = {
+	DELTA(snap_type, name), DELTA(snap_type, addr),	    UINT(snap_type, flags),
+	UINT(snap_type, kind),	UINT(snap_type, basicsize), UINT(snap_type, itemsize),
+};
+
+static const struct layout_column shapes[] = {
+	UINT(snap_shape, nfixed),
+	UINT(snap_shape, tail),
+	{ "label kinds", LAYOUT_KINDS, 0, offsetof(struct snap_shape, fixed),
+	  offsetof(struct snap_shape, nfixed) },
+	{ "label names", LAYOUT_NAMES, 0, offsetof(struct snap_shape, fixed),
+	  offsetof(struct snap_shape, nfixed) },
+};
+
+static const struct layout_column objects[] = {
+	CUSTOM("addr"),	    CUSTOM("type"),  CUSTOM("shape"), CUSTOM("size"),
+	CUSTOM("refcount"), CUSTOM("flags"), CUSTOM("nrefs"), CUSTOM("refs"),
+};
+
+static const struct layout_column refs[] = { CUSTOM("refs") };
+
+static const struct layout_column values[] = {
+	CUSTOM("gap"),	CUSTOM("kind"), CUSTOM("length"),
+	CUSTOM("size"), CUSTOM("hash"), CUSTOM("text"),
+};
+
+static const struct layout_column threads[] = {
+	UINT(snap_thread, name),   UINT(snap_thread, native_id),
+	DELTA(snap_thread, ident), UINT(snap_thread, interpreter),
+	UINT(snap_thread, flags),
+};
+
+static const struct layout_column frames[] = {
+	UINT(snap_frame, thread),  UINT(snap_frame, depth), UINT(snap_frame, function),
+	UINT(snap_frame, file),	   UINT(snap_frame, line),  DELTA(snap_frame, code),
+	DELTA(snap_frame, object),
+};
+
+static const struct layout_column roots[] = {
+	UINT(snap_root, kind),	UINT(snap_root, flags), UINT(snap_root, thread),
+	UINT(snap_root, frame), DELTA(snap_root, name), DELTA(snap_root, target),
+};
+
+static const struct layout_column maps[] = {
+	DELTA(snap_map, start),	       DELTA(snap_map, end),
+	UINT(snap_map, offset),	       UINT(snap_map, name),
+	UINT(snap_map, class_),	       UINT(snap_map, perms),
+	UINT(snap_map, rss),	       UINT(snap_map, pss),
+	UINT(snap_map, private_dirty), UINT(snap_map, anonymous),
+	UINT(snap_map, swap),	       UINT(snap_map, live),
+	UINT(snap_map, object_bytes),
+};
+
+static const struct layout_column buffers[] = {
+	DELTA(snap_buffer, object), DELTA(snap_buffer, data),  UINT(snap_buffer, length),
+	DELTA(snap_buffer, owner),  UINT(snap_buffer, source), UINT(snap_buffer, flags),
+};
+
+static const struct layout_column size_checks[] = {
+	UINT(snap_size_check, type),	   UINT(snap_size_check, checked),
+	UINT(snap_size_check, mismatched), UINT(snap_size_check, ours),
+	UINT(snap_size_check, theirs),
+};
+
+static const struct layout_column errors[] = {
+	DELTA(snap_error, addr),
+	UINT(snap_error, type),
+	UINT(snap_error, text),
+};
+
+static const struct layout_column progress[] = {
+	UINT(snap_progress, phase),    UINT(snap_progress, objects),
+	UINT(snap_progress, edges),    UINT(snap_progress, done),
+	UINT(snap_progress, estimate),
+};
+
+static const struct layout_column end[] = {
+	UINT(layout_end, objects),	UINT(layout_end, edges),
+	UINT(layout_end, object_bytes), UINT(layout_end, values),
+	UINT(layout_end, strings),	UINT(layout_end, types),
+	UINT(layout_end, shapes),	UINT(layout_end, threads),
+	UINT(layout_end, frames),	UINT(layout_end, roots),
+	UINT(layout_end, blocks),
+};
+
+static const struct layout_column index_columns[] = {
+	CUSTOM("distance"), CUSTOM("type"),	CUSTOM("flags"),     CUSTOM("first"),
+	CUSTOM("count"),    CUSTOM("raw_size"), CUSTOM("frame_crc"),
+};
+
+#define COLUMNS(table) .columns = (table), .ncolumns = sizeof(table) / sizeof(*(table))
+#define ON(type) (1u << BLOCK_##type)
+
+const struct layout layouts[BLOCK_TYPE_COUNT] = {
+	[BLOCK_FACTS] = { COLUMNS(facts), .row_size = sizeof(struct layout_fact) },
+	[BLOCK_STRINGS] = { COLUMNS(strings), .row_size = sizeof(struct layout_string),
+			    .has_ids = true },
+	[BLOCK_TYPES] = { COLUMNS(snap_types), .row_size = sizeof(struct snap_type),
+			  .has_ids = true, .needs = ON(STRINGS) },
+	[BLOCK_SHAPES] = { COLUMNS(shapes), .row_size = sizeof(struct snap_shape),
+			   .has_ids = true, .needs = ON(STRINGS) },
+	[BLOCK_OBJECTS] = { COLUMNS(objects),
+			    .needs = ON(FACTS) | ON(STRINGS) | ON(TYPES) | ON(SHAPES) },
+	[BLOCK_REFS] = { COLUMNS(refs) },
+	[BLOCK_VALUES] = { COLUMNS(values) },
+	[BLOCK_THREADS] = { COLUMNS(threads), .row_size = sizeof(struct snap_thread),
+			    .has_ids = true, .needs = ON(STRINGS) },
+	[BLOCK_FRAMES] = { COLUMNS(frames), .row_size = sizeof(struct snap_frame),
+			   .has_ids = true, .needs = ON(STRINGS) | ON(THREADS) },
+	[BLOCK_ROOTS] = { COLUMNS(roots), .row_size = sizeof(struct snap_root),
+			  .needs = ON(STRINGS) | ON(THREADS) | ON(FRAMES) },
+	[BLOCK_MAPS] = { COLUMNS(maps), .row_size = sizeof(struct snap_map),
+			 .needs = ON(STRINGS) },
+	[BLOCK_BUFFERS] = { COLUMNS(buffers), .row_size = sizeof(struct snap_buffer),
+			    .needs = ON(STRINGS) },
+	[BLOCK_SIZE_CHECKS] = { COLUMNS(size_checks),
+				.row_size = sizeof(struct snap_size_check),
+				.needs = ON(STRINGS) | ON(TYPES) },
+	[BLOCK_ERRORS] = { COLUMNS(errors), .row_size = sizeof(struct snap_error),
+			   .needs = ON(STRINGS) | ON(TYPES) },
+	[BLOCK_PROGRESS] = { COLUMNS(progress), .row_size = sizeof(struct snap_progress),
+			     .needs = ON(STRINGS) },
+	[BLOCK_END] = { COLUMNS(end), .row_size = sizeof(struct layout_end) },
+	[BLOCK_INDEX] = { COLUMNS(index_columns) },
+};
+
+_Static_assert(sizeof(maps) / sizeof(*maps) <= LAYOUT_COLUMNS_MAX, "widest block");
+_Static_assert(sizeof(end) / sizeof(*end) <= LAYOUT_COLUMNS_MAX, "widest block");
+
+static uint64_t load(const void *p, unsigned width)
+{
+	uint64_t v8;
+	uint32_t v4;
+
+	switch (width) {
+	case 1:
+		return *(const uint8_t *)p;
+	case 4:
+		memcpy(&v4, p, 4);
+		return v4;
+	default:
+		memcpy(&v8, p, 8);
+		return v8;
+	}
+}
+
+/* False when v does not fit. */
+static bool store(void *p, unsigned width, uint64_t v)
+{
+	if (width < 8 && v >> 8 * width != 0)
+		return false;
+	switch (width) {
+	case 1:
+		*(uint8_t *)p = (uint8_t)v;
+		break;
+	case 4:
+		memcpy(p, &(uint32_t){ (uint32_t)v }, 4);
+		break;
+	default:
+		memcpy(p, &v, 8);
+	}
+	return true;
+}
+
+static uint32_t counted(const struct layout_column *column, const char *row)
+{
+	return (uint32_t)load(row + column->size_offset, 4);
+}
+
+static const void *pointed(const struct layout_column *column, const char *row)
+{
+	const void *p;
+
+	memcpy(&p, row + column->offset, sizeof(p));
+	return p;
+}
+
+/* One value of a column; `previous` is the column's own. */
+static uint8_t *encode_cell(const struct layout_column *column, const char *row,
+			    uint64_t *previous, uint8_t *out)
+{
+	const struct snap_label *labels;
+	uint64_t value;
+	uint32_t n;
+
+	switch ((enum layout_encoding)column->encoding) {
+	case LAYOUT_UINT:
+		return bytes_put_varint(out, load(row + column->offset, column->width));
+	case LAYOUT_DELTA:
+		value = load(row + column->offset, column->width);
+		out = bytes_put_varint(out, bytes_zigzag(value - *previous));
+		*previous = value;
+		return out;
+	case LAYOUT_BYTES:
+		n = counted(column, row);
+		if (n > 0)
+			memcpy(out, pointed(column, row), n);
+		return out + n;
+	case LAYOUT_KINDS:
+		labels = pointed(column, row);
+		n = counted(column, row);
+		for (uint32_t i = 0; i < n; i++)
+			*out++ = labels[i].kind;
+		return out;
+	case LAYOUT_NAMES:
+		labels = pointed(column, row);
+		n = counted(column, row);
+		for (uint32_t i = 0; i < n; i++)
+			out = bytes_put_varint(out, labels[i].name);
+		return out;
+	case LAYOUT_CUSTOM:
+		break;
+	}
+	return out;
+}
+
+size_t layout_encode(const struct layout *layout, const void *rows, uint32_t count,
+		     uint8_t *out)
+{
+	uint8_t *p = out + 4 * (size_t)layout->ncolumns;
+
+	for (unsigned c = 0; c < layout->ncolumns; c++) {
+		const uint8_t *const start = p;
+		const char *row = rows;
+		uint64_t previous = 0;
+
+		for (uint32_t i = 0; i < count; i++, row += layout->row_size)
+			p = encode_cell(&layout->columns[c], row, &previous, p);
+		bytes_put_u32(out + 4 * (size_t)c, (uint32_t)(p - start));
+	}
+	return (size_t)(p - out);
+}
+
+size_t layout_bound(const struct layout *layout, uint32_t count, size_t extra)
+{
+	return layout->ncolumns * (4 + (size_t)BYTES_VARINT_MAX * count) + extra +
+		BYTES_VARINT_MAX;
+}
+
+bool layout_open(struct layout_reader *reader, const struct layout *layout,
+		 unsigned columns, const uint8_t *raw, size_t size)
+{
+	struct bytes_cursor all = { raw, raw + size };
+	const uint8_t *const table = bytes_take(&all, 4 * (size_t)columns);
+
+	if (!table || columns < layout->ncolumns)
+		return false;
+	*reader = (struct layout_reader){ .layout = layout };
+	for (unsigned c = 0; c < columns; c++) {
+		const size_t column_size = bytes_get_u32(table + 4 * (size_t)c);
+		const uint8_t *const start = bytes_take(&all, column_size);
+
+		if (!start)
+			return false;
+		if (c < layout->ncolumns)
+			reader->columns[c] =
+				(struct bytes_cursor){ start, start + column_size };
+	}
+	return bytes_left(&all) == 0;
+}
+
+static bool decode_bytes(const struct layout_column *column, struct bytes_cursor *in,
+			 char *row)
+{
+	const uint8_t *const p = bytes_take(in, counted(column, row));
+
+	if (!p)
+		return false;
+	memcpy(row + column->offset, &(const void *){ p }, sizeof(void *));
+	return true;
+}
+
+static bool decode_labels(const struct layout_column *column, struct bytes_cursor *in,
+			  char *row, struct snap_label *labels)
+{
+	const uint32_t n = counted(column, row);
+	const uint8_t *kinds = NULL;
+	uint64_t name;
+
+	if (column->encoding == LAYOUT_KINDS) {
+		kinds = bytes_take(in, n);
+		if (!kinds)
+			return false;
+		memcpy(row + column->offset, &(const void *){ labels }, sizeof(void *));
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		if (kinds)
+			labels[i].kind = kinds[i];
+		else if (bytes_varint_max(in, UINT32_MAX, &name))
+			labels[i].name = (uint32_t)name;
+		else
+			return false;
+	}
+	return true;
+}
+
+static bool decode_cell(struct layout_reader *reader, unsigned c, char *row,
+			struct snap_label *labels)
+{
+	const struct layout_column *const column = &reader->layout->columns[c];
+	struct bytes_cursor *const in = &reader->columns[c];
+	uint64_t value;
+
+	switch ((enum layout_encoding)column->encoding) {
+	case LAYOUT_UINT:
+		return bytes_varint(in, &value) &&
+			store(row + column->offset, column->width, value);
+	case LAYOUT_DELTA:
+		if (!bytes_varint(in, &value))
+			return false;
+		reader->previous[c] += bytes_unzigzag(value);
+		return store(row + column->offset, column->width, reader->previous[c]);
+	case LAYOUT_BYTES:
+		return decode_bytes(column, in, row);
+	case LAYOUT_KINDS:
+	case LAYOUT_NAMES:
+		return decode_labels(column, in, row, labels);
+	case LAYOUT_CUSTOM:
+		break;
+	}
+	return false;
+}
+
+bool layout_next(struct layout_reader *reader, void *row, struct snap_label *labels)
+{
+	for (unsigned c = 0; c < reader->layout->ncolumns; c++)
+		if (!decode_cell(reader, c, row, labels))
+			return false;
+	return true;
+}
+
+size_t layout_labels_left(const struct layout_reader *reader)
+{
+	for (unsigned c = 0; c < reader->layout->ncolumns; c++)
+		if (reader->layout->columns[c].encoding == LAYOUT_KINDS)
+			return bytes_left(&reader->columns[c]);
+	return 0;
+}
+
+bool layout_at_end(const struct layout_reader *reader)
+{
+	for (unsigned c = 0; c < reader->layout->ncolumns; c++)
+		if (bytes_left(&reader->columns[c]) > 0)
+			return false;
+	return true;
+}

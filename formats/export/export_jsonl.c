@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * export_jsonl - three passes; see export_jsonl.h.
+ *
+ * Pass 1 gathers per process the facts, whether it is complete, and the addresses of dict
+ * keys; pass 2 the keys' types and previews; pass 3 writes (jsonl_lines.c).
+ */
+#include "formats/export/export_jsonl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "formats/export/jsonl.h"
+#include "formats/export/passes.h"
+
+/* ---- pass 1: facts, keys ---- */
+
+static int take_shape(struct snap_sink *sink, const struct snap_shape *shape)
+{
+	return tables_shape(&export_of(sink)->tables, shape);
+}
+
+static struct fact *fact_slot(struct process *p, const char *key)
+{
+	struct fact *facts;
+
+	for (size_t i = 0; i < p->nfacts; i++)
+		if (strcmp(p->facts[i].key, key) == 0)
+			return &p->facts[i];
+	facts = reallocarray(p->facts, p->nfacts + 1, sizeof(*facts));
+	if (!facts)
+		return NULL;
+	p->facts = facts;
+	facts[p->nfacts] = (struct fact){ .key = strdup(key) };
+	return facts[p->nfacts].key ? &facts[p->nfacts++] : NULL;
+}
+
+static int gather_fact(struct snap_sink *sink, const struct snap_fact *fact)
+{
+	struct fact *const slot = fact_slot(export_of(sink)->current, fact->key);
+
+	if (!slot)
+		return -ENOMEM;
+	free(slot->text);
+	slot->text = NULL;
+	slot->u64 = fact->u64;
+	if (fact->kind != SNAP_FACT_TEXT)
+		return 0;
+	slot->size = fact->size;
+	slot->text = malloc(fact->size + 1);
+	if (!slot->text)
+		return -ENOMEM;
+	memcpy(slot->text, fact->text, fact->size);
+	return 0;
+}
+
+static int gather_keys(struct snap_sink *sink, const struct snap_object *o)
+{
+	struct export *const e = export_of(sink);
+
+	for (uint32_t i = 0; i < o->nrefs; i++)
+		if (o->refs[i] &&
+		    tables_label(&e->tables, o->shape, i).kind == SNAP_LABEL_KEY &&
+		    !keys_add(&e->current->keys, o->refs[i]))
+			return -ENOMEM;
+	return 0;
+}
+
+static const struct snap_sink_ops gather_ops = {
+	.fact = gather_fact,
+	.shape = take_shape,
+	.object = gather_keys,
+};
+
+/* ---- pass 2: what the keys look like ---- */
+
+static int describe_object(struct snap_sink *sink, const struct snap_object *o)
+{
+	struct key *const key = keys_find(&export_of(sink)->current->keys, o->addr);
+
+	if (key)
+		key->type = o->type;
+	return 0;
+}
+
+static int describe_value(struct snap_sink *sink, const struct snap_value *v)
+{
+	struct keys *const keys = &export_of(sink)->current->keys;
+	struct key *const key = keys_find(keys, v->addr);
+
+	return key && !keys_describe(keys, key, v) ? -ENOMEM : 0;
+}
+
+static const struct snap_sink_ops describe_ops = {
+	.object = describe_object,
+	.value = describe_value,
+};
+
+/* ---- passes ---- */
+
+static bool add_process(struct export *e)
+{
+	struct process *const processes =
+		reallocarray(e->processes, (size_t)e->nprocesses + 1, sizeof(*processes));
+
+	if (!processes)
+		return false;
+	e->processes = processes;
+	processes[e->nprocesses++] = (struct process){ 0 };
+	return true;
+}
+
+static struct snap_sink *begin(void *arg, uint32_t ordinal)
+{
+	struct export *const e = arg;
+
+	if (ordinal >= e->nprocesses && !add_process(e))
+		return NULL;
+	e->current = &e->processes[ordinal];
+	e->sink.ops = e->ops;
+	tables_deinit(&e->tables);
+	if (e->ops == &jsonl_write_ops && jsonl_process(e, ordinal) != 0)
+		return NULL;
+	return &e->sink;
+}
+
+static int finish(void *arg, uint32_t ordinal, int complete,
+		  const struct snap_problem *problem)
+{
+	struct export *const e = arg;
+
+	(void)ordinal;
+	jsonl_finish_object(e);
+	e->current->complete = complete;
+	if (problem)
+		e->current->problem = *problem;
+	return 0;
+}
+
+static const struct snap_parser_ops parser_ops = { .begin = begin, .finish = finish };
+
+static int run_passes(struct export *e, int fd, struct snap_problem *problem)
+{
+	static const struct snap_sink_ops *const passes[] = {
+		&gather_ops,
+		&describe_ops,
+		&jsonl_write_ops,
+	};
+
+	for (size_t i = 0; i < sizeof(passes) / sizeof(*passes); i++) {
+		e->ops = passes[i];
+		if (passes_read(fd, &parser_ops, e, problem) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void deinit(struct export *e)
+{
+	for (uint32_t i = 0; i < e->nprocesses; i++) {
+		struct process *const p = &e->processes[i];
+
+		for (size_t k = 0; k < p->nfacts; k++) {
+			free(p->facts[k].key);
+			free(p->facts[k].text);
+		}
+		free(p->facts);
+		keys_deinit(&p->keys);
+	}
+	free(e->processes);
+	tables_deinit(&e->tables);
+}
+
+int snap_export_jsonl(const char *path, FILE *out, struct snap_problem *problem)
+{
+	struct export e = { .json.file = out };
+	const int fd = passes_open(path, problem);
+	int result;
+
+	if (fd < 0)
+		return -1;
+	result = run_passes(&e, fd, problem);
+	if (result == 0 || problem->code == SNAP_E_SINK)
+		result = passes_blame(out, problem) != 0 ? -1 : result;
+	close(fd);
+	deinit(&e);
+	return result;
+}

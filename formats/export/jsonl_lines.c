@@ -1,0 +1,613 @@
+/* SPDX-License-Identifier: MIT */
+/* jsonl_lines - the lines of a JSON export: labels, objects, everything else. */
+#include "formats/export/jsonl.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- labels ---- */
+
+static void put_string(struct export *e, uint32_t id)
+{
+	size_t size;
+	const char *const text = tables_text(&e->tables, id, &size);
+
+	json_put_text(&e->json, text, size);
+}
+
+static void member_string(struct export *e, const char *key, uint32_t id)
+{
+	size_t size;
+	const char *const text = tables_text(&e->tables, id, &size);
+
+	json_member_text(&e->json, key, text, size);
+}
+
+static void put_type_name(struct export *e, uint32_t type)
+{
+	const struct snap_type *const t = tables_find_type(&e->tables, type);
+
+	if (t)
+		put_string(e, t->name);
+	else
+		json_put_ascii(&e->json, "object");
+}
+
+static void member_type(struct export *e, const char *key, uint32_t type)
+{
+	json_key(&e->json, key);
+	json_string_begin(&e->json);
+	put_type_name(e, type);
+	json_string_end(&e->json);
+}
+
+static uint64_t count_characters(const char *text, size_t size)
+{
+	uint64_t count = 0;
+	size_t n;
+
+	for (; size > 0; text += n, size -= n, count++)
+		json_character(text, size, &n);
+	return count;
+}
+
+static double float_of(const char *text)
+{
+	double value;
+
+	memcpy(&value, text, sizeof(value));
+	return value;
+}
+
+/* A float as Python prints it, as nearly as 17 digits say it: the shortest that reads
+ * back. */
+static void put_float(struct json *j, double value)
+{
+	char text[40];
+
+	for (int digits = 1; digits <= 17; digits++) {
+		snprintf(text, sizeof(text), "%.*g", digits, value);
+		if (strtod(text, NULL) == value)
+			break;
+	}
+	json_put_ascii(j, text);
+	if (isfinite(value) && strspn(text, "-0123456789") == strlen(text))
+		json_put_ascii(j, ".0");
+}
+
+/* The key as its repr; false when there is no preview to show. */
+static bool put_key_value(struct export *e, const struct key *key)
+{
+	const char *const text = e->current->keys.text + key->text;
+
+	if (key->size == 0 && key->length > 0)
+		return false;
+	switch (key->kind) {
+	case SNAP_VALUE_STR:
+		json_put_str_repr(&e->json, text, key->size,
+				  key->length > count_characters(text, key->size));
+		return true;
+	case SNAP_VALUE_BYTES:
+		json_put_bytes_repr(&e->json, text, key->size, key->length > key->size);
+		return true;
+	case SNAP_VALUE_INT:
+		json_put_text(&e->json, text, key->size);
+		return true;
+	case SNAP_VALUE_FLOAT:
+		if (key->size != sizeof(double))
+			return false;
+		put_float(&e->json, float_of(text));
+		return true;
+	case SNAP_VALUE_BOOL:
+		json_put_ascii(&e->json, key->size == 1 && text[0] ? "True" : "False");
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void put_key(struct export *e, uint64_t addr)
+{
+	const struct key *const key = keys_find(&e->current->keys, addr);
+	const struct snap_type *const type =
+		key ? tables_find_type(&e->tables, key->type) : NULL;
+
+	if (key && put_key_value(e, key))
+		return;
+	if (type && type->kind == SNAP_KIND_NONE) {
+		json_put_ascii(&e->json, "None");
+		return;
+	}
+	json_put_ascii(&e->json, "<");
+	put_type_name(e, key ? key->type : 0);
+	json_put_ascii(&e->json, " at ");
+	json_put_hex(&e->json, addr);
+	json_put_ascii(&e->json, ">");
+}
+
+/* The repr of a str key that the dict shares: only its name is in the label. */
+static void put_shared_key(struct export *e, uint32_t name)
+{
+	size_t size;
+	const char *const text = tables_text(&e->tables, name, &size);
+
+	json_put_str_repr(&e->json, text, size, false);
+}
+
+static const char *const kind_names[SNAP_LABEL_KIND_COUNT] = {
+	[SNAP_LABEL_OTHER] = "other", [SNAP_LABEL_ATTR] = "attr",
+	[SNAP_LABEL_KEY] = "key",     [SNAP_LABEL_VALUE] = "value",
+	[SNAP_LABEL_INDEX] = "index", [SNAP_LABEL_ELEMENT] = "other",
+	[SNAP_LABEL_LOCAL] = "local", [SNAP_LABEL_CELL] = "cell",
+	[SNAP_LABEL_TYPE] = "type",   [SNAP_LABEL_WEAK] = "weak",
+	[SNAP_LABEL_STACK] = "other", [SNAP_LABEL_DICT] = "attr",
+};
+
+/* What stands before a label's name. */
+static const char *const prefixes[SNAP_LABEL_KIND_COUNT] = {
+	[SNAP_LABEL_OTHER] = "",	 [SNAP_LABEL_ATTR] = ".",
+	[SNAP_LABEL_KEY] = "key ",	 [SNAP_LABEL_VALUE] = "[",
+	[SNAP_LABEL_INDEX] = "[",	 [SNAP_LABEL_ELEMENT] = "element",
+	[SNAP_LABEL_LOCAL] = "local ",	 [SNAP_LABEL_CELL] = "closure ",
+	[SNAP_LABEL_TYPE] = "__class__", [SNAP_LABEL_WEAK] = "weak",
+	[SNAP_LABEL_STACK] = "stack",	 [SNAP_LABEL_DICT] = ".__dict__",
+};
+
+/* index: of the reference within the tail; key: address of the key that precedes it. */
+static void member_label(struct export *e, struct snap_label label, uint64_t index,
+			 uint64_t key)
+{
+	json_key(&e->json, "label");
+	json_string_begin(&e->json);
+	json_put_ascii(&e->json, prefixes[label.kind]);
+	switch ((enum snap_label_kind)label.kind) {
+	case SNAP_LABEL_KEY:
+		put_key(e, key);
+		break;
+	case SNAP_LABEL_VALUE:
+		if (label.name)
+			put_shared_key(e, label.name);
+		else
+			put_key(e, key);
+		json_put_ascii(&e->json, "]");
+		break;
+	case SNAP_LABEL_INDEX:
+		json_put_u64(&e->json, index);
+		json_put_ascii(&e->json, "]");
+		break;
+	case SNAP_LABEL_WEAK:
+		if (label.name)
+			json_put_ascii(&e->json, " ");
+		put_string(e, label.name);
+		break;
+	case SNAP_LABEL_OTHER:
+	case SNAP_LABEL_ATTR:
+	case SNAP_LABEL_LOCAL:
+	case SNAP_LABEL_CELL:
+		put_string(e, label.name);
+		break;
+	case SNAP_LABEL_ELEMENT:
+	case SNAP_LABEL_TYPE:
+	case SNAP_LABEL_STACK:
+	case SNAP_LABEL_DICT:
+	case SNAP_LABEL_KIND_COUNT:
+		break;
+	}
+	json_string_end(&e->json);
+}
+
+static void put_ref(struct export *e, uint64_t to, struct snap_label label,
+		    uint64_t index, uint64_t key)
+{
+	json_open(&e->json, '{');
+	json_member_u64(&e->json, "to", to);
+	member_label(e, label, index, key);
+	json_key(&e->json, "kind");
+	json_text(&e->json, kind_names[label.kind], strlen(kind_names[label.kind]));
+	json_close(&e->json, '}');
+}
+
+/* ---- objects ---- */
+
+static void put_refs(struct export *e, const struct snap_object *o)
+{
+	const struct snap_type *const type = tables_find_type(&e->tables, o->type);
+	const uint32_t nfixed = o->shape ? e->tables.shapes[o->shape - 1].nfixed : 0;
+	uint64_t key = 0;
+
+	json_key(&e->json, "refs");
+	json_open(&e->json, '[');
+	for (uint32_t i = 0; i < o->nrefs; i++) {
+		const struct snap_label label = tables_label(&e->tables, o->shape, i);
+
+		if (label.kind == SNAP_LABEL_KEY)
+			key = o->refs[i];
+		if (o->refs[i])
+			put_ref(e, o->refs[i], label, i < nfixed ? i : i - nfixed, key);
+	}
+	if (type && type->flags & SNAP_TYPE_OWNED)
+		put_ref(e, type->addr, (struct snap_label){ SNAP_LABEL_TYPE, 0 }, 0, 0);
+	json_close(&e->json, ']');
+}
+
+/* Names of the bits that are set; unknown bits have none. */
+static void member_flags(struct json *j, const char *key, uint32_t flags,
+			 const char *const *names, unsigned count)
+{
+	if (flags == 0)
+		return;
+	json_key(j, key);
+	json_open(j, '[');
+	for (unsigned i = 0; i < count; i++)
+		if (flags >> i & 1)
+			json_text(j, names[i], strlen(names[i]));
+	json_close(j, ']');
+}
+
+#define MEMBER_FLAGS(j, key, flags, names) \
+	member_flags(j, key, flags, names, sizeof(names) / sizeof(*(names)))
+
+static const char *const object_flags[] = {
+	"gc", "immortal", "size_approx", "opaque", "static", "interned", "frozen",
+};
+static const char *const type_flags[] = {
+	"heap", "gc", "approx", "opaque", "python", "has_del", "owned",
+};
+
+/* The line of the object before gets its end. */
+void jsonl_finish_object(struct export *e)
+{
+	if (!e->object_open)
+		return;
+	json_close(&e->json, '}');
+	json_line(&e->json);
+	e->object_open = false;
+}
+
+static int write_object(struct snap_sink *sink, const struct snap_object *o)
+{
+	struct export *const e = export_of(sink);
+	struct json *const j = &e->json;
+
+	jsonl_finish_object(e);
+	json_open(j, '{');
+	json_member_u64(j, "address", o->addr);
+	member_type(e, "type", o->type);
+	json_member_u64(j, "size", o->size);
+	json_member_u64(j, "refcount", o->refcount);
+	put_refs(e, o);
+	MEMBER_FLAGS(j, "flags", o->flags, object_flags);
+	e->object_open = true;
+	e->object_addr = o->addr;
+	return ferror(j->file) ? -EIO : 0;
+}
+
+/* An int as a number where it is decimal, as a string where it is not. */
+static void write_int(struct json *j, const char *text, size_t size)
+{
+	char word[24];
+
+	if (size == 0 || size >= sizeof(word) || strspn(text, "-0123456789") < size) {
+		json_text(j, text, size);
+		return;
+	}
+	memcpy(word, text, size);
+	word[size] = '\0';
+	json_word(j, word);
+}
+
+static void write_float(struct json *j, const char *text, size_t size)
+{
+	const double value = size == sizeof(value) ? float_of(text) : NAN;
+
+	if (!isfinite(value)) {
+		json_word(j,
+			  isnan(value)	    ? "\"nan\"" :
+				  value > 0 ? "\"inf\"" :
+					      "\"-inf\"");
+		return;
+	}
+	json_word(j, "");
+	put_float(j, value);
+}
+
+static const char *const value_kinds[] = {
+	[SNAP_VALUE_STR] = "str",   [SNAP_VALUE_BYTES] = "bytes",
+	[SNAP_VALUE_INT] = "int",   [SNAP_VALUE_FLOAT] = "float",
+	[SNAP_VALUE_BOOL] = "bool", [SNAP_VALUE_NAME] = "name",
+};
+
+static void member_value(struct json *j, const struct snap_value *v)
+{
+	if (v->size == 0 &&
+	    (v->length > 0 || v->kind == SNAP_VALUE_FLOAT || v->kind == SNAP_VALUE_BOOL))
+		return; /* values were left out; only the length and hash are known */
+	json_key(j, "value");
+	switch (v->kind) {
+	case SNAP_VALUE_BYTES:
+		json_latin1(j, v->text, v->size);
+		break;
+	case SNAP_VALUE_INT:
+		write_int(j, v->text, v->size);
+		break;
+	case SNAP_VALUE_FLOAT:
+		write_float(j, v->text, v->size);
+		break;
+	case SNAP_VALUE_BOOL:
+		json_word(j, v->text[0] ? "true" : "false");
+		break;
+	default:
+		json_text(j, v->text, v->size);
+	}
+}
+
+static int write_value(struct snap_sink *sink, const struct snap_value *v)
+{
+	struct export *const e = export_of(sink);
+	struct json *const j = &e->json;
+
+	if (!e->object_open || v->addr != e->object_addr)
+		return 0;
+	member_value(j, v);
+	json_key(j, "value_kind");
+	json_text(j, value_kinds[v->kind], strlen(value_kinds[v->kind]));
+	json_member_u64(j, "length", v->length);
+	if (v->hash) {
+		json_key(j, "hash");
+		json_string_begin(j);
+		json_put_hex(j, v->hash);
+		json_string_end(j);
+	}
+	jsonl_finish_object(e);
+	return 0;
+}
+
+/* ---- the other lines ---- */
+
+static void begin_line(struct export *e, const char *key)
+{
+	jsonl_finish_object(e);
+	json_open(&e->json, '{');
+	json_key(&e->json, key);
+	json_open(&e->json, '{');
+}
+
+static int end_line(struct export *e)
+{
+	json_close(&e->json, '}');
+	json_close(&e->json, '}');
+	json_line(&e->json);
+	return ferror(e->json.file) ? -EIO : 0;
+}
+
+static int take_string(struct snap_sink *sink, uint32_t id, const char *text, size_t size)
+{
+	return tables_string(&export_of(sink)->tables, id, text, size);
+}
+
+static int take_type(struct snap_sink *sink, const struct snap_type *type)
+{
+	return tables_type(&export_of(sink)->tables, type);
+}
+
+static int take_shape(struct snap_sink *sink, const struct snap_shape *shape)
+{
+	return tables_shape(&export_of(sink)->tables, shape);
+}
+
+static const char *const object_kinds[SNAP_KIND_COUNT] = {
+	"object",    "int",	   "bool",    "float", "str",	    "bytes",
+	"bytearray", "tuple",	   "list",    "dict",  "set",	    "type",
+	"module",    "function",   "method",  "code",  "frame",	    "generator",
+	"cell",	     "weakref",	   "builtin", "none",  "exception", "traceback",
+	"deque",     "memoryview",
+};
+
+static int write_type(struct snap_sink *sink, const struct snap_type *t)
+{
+	struct export *const e = export_of(sink);
+	struct json *const j = &e->json;
+
+	if (take_type(sink, t) != 0)
+		return -ENOMEM;
+	begin_line(e, "class");
+	member_string(e, "name", t->name);
+	json_member_u64(j, "address", t->addr);
+	json_member_text(j, "kind", object_kinds[t->kind], strlen(object_kinds[t->kind]));
+	json_member_u64(j, "basicsize", t->basicsize);
+	json_member_u64(j, "itemsize", t->itemsize);
+	MEMBER_FLAGS(j, "flags", t->flags, type_flags);
+	return end_line(e);
+}
+
+static const char *const thread_flags[] = { "main", "gil" };
+
+static int write_thread(struct snap_sink *sink, const struct snap_thread *t)
+{
+	struct export *const e = export_of(sink);
+
+	begin_line(e, "thread");
+	json_member_u64(&e->json, "id", t->id);
+	member_string(e, "name", t->name);
+	json_member_u64(&e->json, "native_id", t->native_id);
+	json_member_u64(&e->json, "ident", t->ident);
+	json_member_u64(&e->json, "interpreter", t->interpreter);
+	MEMBER_FLAGS(&e->json, "flags", t->flags, thread_flags);
+	return end_line(e);
+}
+
+static int write_frame(struct snap_sink *sink, const struct snap_frame *f)
+{
+	struct export *const e = export_of(sink);
+
+	begin_line(e, "frame");
+	json_member_u64(&e->json, "id", f->id);
+	json_member_u64(&e->json, "thread", f->thread);
+	json_member_u64(&e->json, "depth", f->depth);
+	member_string(e, "function", f->function);
+	member_string(e, "file", f->file);
+	json_member_u64(&e->json, "line", f->line);
+	json_member_u64(&e->json, "code", f->code);
+	json_member_u64(&e->json, "object", f->object);
+	return end_line(e);
+}
+
+static const char *const root_kinds[SNAP_ROOT_KIND_COUNT] = {
+	"other", "module", "interpreter", "static_type", "interned", "thread",
+	"local", "stack",  "frame",	  "exception",	 "c_static", "atexit",
+};
+static const char *const root_flags[] = { "borrowed", "conservative" };
+
+static int write_root(struct snap_sink *sink, const struct snap_root *r)
+{
+	struct export *const e = export_of(sink);
+	struct json *const j = &e->json;
+
+	begin_line(e, "root");
+	json_member_u64(j, "to", r->target);
+	json_member_text(j, "kind", root_kinds[r->kind], strlen(root_kinds[r->kind]));
+	member_string(e, "name", r->name);
+	json_member_u64(j, "thread", r->thread);
+	json_member_u64(j, "frame", r->frame);
+	MEMBER_FLAGS(j, "flags", r->flags, root_flags);
+	return end_line(e);
+}
+
+static const char *const map_classes[] = {
+	"heap", "anonymous", "stack", "file", "shared", "special", "agent",
+};
+
+static int write_map(struct snap_sink *sink, const struct snap_map *m)
+{
+	struct export *const e = export_of(sink);
+	struct json *const j = &e->json;
+	const char perms[5] = { m->perms & 1 ? 'r' : '-', m->perms & 2 ? 'w' : '-',
+				m->perms & 4 ? 'x' : '-', m->perms & 8 ? 's' : 'p',
+				'\0' };
+
+	begin_line(e, "map");
+	json_member_u64(j, "start", m->start);
+	json_member_u64(j, "end", m->end);
+	json_member_u64(j, "offset", m->offset);
+	member_string(e, "name", m->name);
+	json_member_text(j, "class", map_classes[m->class_],
+			 strlen(map_classes[m->class_]));
+	json_member_text(j, "perms", perms, 4);
+	json_member_u64(j, "rss", m->rss);
+	json_member_u64(j, "pss", m->pss);
+	json_member_u64(j, "private_dirty", m->private_dirty);
+	json_member_u64(j, "anonymous", m->anonymous);
+	json_member_u64(j, "swap", m->swap);
+	json_member_u64(j, "live", m->live);
+	json_member_u64(j, "object_bytes", m->object_bytes);
+	return end_line(e);
+}
+
+static const char *const buffer_flags[] = { "owner", "view", "counted" };
+
+static int write_buffer(struct snap_sink *sink, const struct snap_buffer *b)
+{
+	struct export *const e = export_of(sink);
+
+	begin_line(e, "buffer");
+	json_member_u64(&e->json, "object", b->object);
+	json_member_u64(&e->json, "data", b->data);
+	json_member_u64(&e->json, "length", b->length);
+	json_member_u64(&e->json, "owner", b->owner);
+	member_string(e, "source", b->source);
+	MEMBER_FLAGS(&e->json, "flags", b->flags, buffer_flags);
+	return end_line(e);
+}
+
+static int write_check(struct snap_sink *sink, const struct snap_size_check *c)
+{
+	struct export *const e = export_of(sink);
+
+	begin_line(e, "size_check");
+	member_type(e, "type", c->type);
+	json_member_u64(&e->json, "checked", c->checked);
+	json_member_u64(&e->json, "mismatched", c->mismatched);
+	json_member_u64(&e->json, "ours", c->ours);
+	json_member_u64(&e->json, "theirs", c->theirs);
+	return end_line(e);
+}
+
+static int write_error(struct snap_sink *sink, const struct snap_error *error)
+{
+	struct export *const e = export_of(sink);
+
+	begin_line(e, "error");
+	json_member_u64(&e->json, "address", error->addr);
+	if (error->type)
+		member_type(e, "type", error->type);
+	member_string(e, "text", error->text);
+	return end_line(e);
+}
+
+const struct snap_sink_ops jsonl_write_ops = {
+	.string = take_string,
+	.type = write_type,
+	.shape = take_shape,
+	.object = write_object,
+	.value = write_value,
+	.thread = write_thread,
+	.frame = write_frame,
+	.root = write_root,
+	.map = write_map,
+	.buffer = write_buffer,
+	.size_check = write_check,
+	.error = write_error,
+};
+
+/* ---- the process's line ---- */
+
+static const struct fact *find_fact(const struct process *p, const char *key)
+{
+	for (size_t i = 0; i < p->nfacts; i++)
+		if (strcmp(p->facts[i].key, key) == 0)
+			return &p->facts[i];
+	return NULL;
+}
+
+static void put_fact(struct json *j, const struct fact *fact)
+{
+	if (!fact)
+		json_word(j, "null");
+	else if (fact->text)
+		json_text(j, fact->text, fact->size);
+	else
+		json_u64(j, fact->u64);
+}
+
+int jsonl_process(struct export *e, uint32_t ordinal)
+{
+	const struct process *const p = e->current;
+	struct json *const j = &e->json;
+
+	begin_line(e, "process");
+	json_member_u64(j, "ordinal", ordinal);
+	json_key(j, "pid");
+	put_fact(j, find_fact(p, "pid"));
+	json_key(j, "python");
+	put_fact(j, find_fact(p, "python.version"));
+	json_key(j, "complete");
+	json_word(j, p->complete ? "true" : "false");
+	json_key(j, "problem");
+	if (p->problem.code == SNAP_OK)
+		json_word(j, "null");
+	else
+		json_text(j, p->problem.text, strlen(p->problem.text));
+	json_key(j, "facts");
+	json_open(j, '{');
+	for (size_t i = 0; i < p->nfacts; i++) {
+		json_text(j, p->facts[i].key, strlen(p->facts[i].key));
+		json_put_ascii(j, ":");
+		j->comma = false;
+		put_fact(j, &p->facts[i]);
+	}
+	json_close(j, '}');
+	json_member_u64(j, "schema", 1);
+	return end_line(e);
+}
