@@ -23,7 +23,7 @@
 
 enum { EXIT_FAILED = 1, EXIT_PARTIAL = 3 };
 
-static void complain(const char *file, const char *what)
+static void main_complain(const char *file, const char *what)
 {
 	struct text text = { 0 };
 
@@ -39,7 +39,7 @@ struct meter {
 	bool shown;
 };
 
-static bool meter_report(void *arg, const char *phase, uint64_t done, uint64_t total)
+static bool main_meter_report(void *arg, const char *phase, uint64_t done, uint64_t total)
 {
 	struct meter *meter = arg;
 	struct timespec now;
@@ -56,7 +56,7 @@ static bool meter_report(void *arg, const char *phase, uint64_t done, uint64_t t
 	return false;
 }
 
-static void meter_end(const struct meter *meter)
+static void main_meter_end(const struct meter *meter)
 {
 	if (meter->shown)
 		fputs("\r\033[K", stderr);
@@ -64,21 +64,22 @@ static void meter_end(const struct meter *meter)
 
 /* ---- reports ---- */
 
-static int say_error(const struct process *process, int err)
+static int main_say_error(const struct process *process, int err)
 {
-	complain(process->file, err == -ENOMEM ? "out of memory" : strerror(-err));
+	main_complain(process->file, err == -ENOMEM ? "out of memory" : strerror(-err));
 	return EXIT_FAILED;
 }
 
 /* Whether it is a failure that there's no such type or object. */
-static bool asked_for_one(const struct report *report, const struct report_params *params)
+static bool main_asked_for_one(const struct report *report,
+			       const struct report_params *params)
 {
 	return report->needs & NEEDS_NODE || params->type;
 }
 
-static int print_report(struct session *session, const struct report *report,
-			const struct options *o, const struct renderer *renderer,
-			const struct progress *progress, bool blank)
+static int main_print_report(struct session *session, const struct report *report,
+			     const struct options *o, const struct renderer *renderer,
+			     const struct progress *progress, bool blank)
 {
 	struct report_params params = o->params;
 	int code = 0;
@@ -97,11 +98,11 @@ static int print_report(struct session *session, const struct report *report,
 		if (!err)
 			err = report_run(report, &context, &params, &table);
 		if (err)
-			code = say_error(process, err);
+			code = main_say_error(process, err);
 		else
 			renderer->table(stdout, report, process, i + blank, &table);
-		if (!err && table.error && asked_for_one(report, &params)) {
-			complain(process->file, table.error);
+		if (!err && table.error && main_asked_for_one(report, &params)) {
+			main_complain(process->file, table.error);
 			code = EXIT_FAILED;
 		}
 		table_free(&table);
@@ -110,31 +111,32 @@ static int print_report(struct session *session, const struct report *report,
 	return code;
 }
 
-static int print_reports(struct session *session, const struct options *o,
-			 const struct progress *progress)
+static int main_print_reports(struct session *session, const struct options *o,
+			      const struct progress *progress)
 {
 	static const char *const shown[] = { "overview", "types" };
 	const struct renderer *renderer = renderer_find(o->format ? o->format : "text");
 	int code = 0;
 
 	if (o->report)
-		return print_report(session, o->report, o, renderer, progress, false);
+		return main_print_report(session, o->report, o, renderer, progress,
+					 false);
 	if (renderer != &render_text) /* one document */
-		return print_report(session, report_find("overview"), o, renderer,
-				    progress, false);
+		return main_print_report(session, report_find("overview"), o, renderer,
+					 progress, false);
 	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]) && !code; i++)
-		code = print_report(session, report_find(shown[i]), o, renderer, progress,
-				    i > 0);
+		code = main_print_report(session, report_find(shown[i]), o, renderer,
+					 progress, i > 0);
 	if (!code && session->old_count)
-		code = print_report(session, report_find("diff"), o, renderer, progress,
-				    true);
+		code = main_print_report(session, report_find("diff"), o, renderer,
+					 progress, true);
 	return code;
 }
 
 /* ---- graph, export ---- */
 
 /* The process asked for with --pid, else the first; NULL: there's none of that pid. */
-static struct process *process_to_draw(struct session *session, uint64_t pid)
+static struct process *main_process_to_draw(struct session *session, uint64_t pid)
 {
 	if (!pid)
 		return session->process[0];
@@ -144,29 +146,31 @@ static struct process *process_to_draw(struct session *session, uint64_t pid)
 	return NULL;
 }
 
-static int draw(struct session *session, const struct options *o,
-		const struct progress *progress)
+static int main_draw(struct session *session, const struct options *o,
+		     const struct progress *progress)
 {
-	struct process *process = process_to_draw(session, o->pid);
+	struct process *process = main_process_to_draw(session, o->pid);
 	char err[256] = "";
 
 	if (!process) {
-		complain(o->screen.files[0], "there is no process of that --pid in it");
+		main_complain(o->screen.files[0],
+			      "there is no process of that --pid in it");
 		return EXIT_FAILED;
 	}
 	const int code = session_analyse(session, process, progress);
 	if (code)
-		return say_error(process, code);
+		return main_say_error(process, code);
 	if (graph_command(process->analysis, o->graph, o->of, o->depth, o->output,
 			  progress, err, sizeof(err))) {
-		complain(o->output, err);
+		main_complain(o->output, err);
 		return EXIT_FAILED;
 	}
 	return 0;
 }
 
 /* Formats other than jsonl hold one process: the first, or that of --pid. */
-static int export_as(const struct options *o, FILE *out, struct snap_problem *problem)
+static int main_export_as(const struct options *o, FILE *out,
+			  struct snap_problem *problem)
 {
 	uint32_t processes = 0;
 
@@ -185,7 +189,7 @@ static int export_as(const struct options *o, FILE *out, struct snap_problem *pr
 	return snap_export_jsonl(o->screen.files[0], out, problem);
 }
 
-static int output_failed(struct snap_problem *problem)
+static int main_output_failed(struct snap_problem *problem)
 {
 	problem->code = SNAP_E_SINK;
 	problem->sys = errno;
@@ -195,27 +199,27 @@ static int output_failed(struct snap_problem *problem)
 }
 
 /* A device or a pipe is written to; only a file may be replaced by a new one. */
-static bool is_special(const char *output)
+static bool main_is_special(const char *output)
 {
 	struct stat st;
 
 	return stat(output, &st) == 0 && !S_ISREG(st.st_mode);
 }
 
-static int export_into(const struct options *o, const char *output,
-		       struct snap_problem *problem)
+static int main_export_into(const struct options *o, const char *output,
+			    struct snap_problem *problem)
 {
 	FILE *out = fopen(output, "we");
-	int rc = out ? export_as(o, out, problem) : output_failed(problem);
+	int rc = out ? main_export_as(o, out, problem) : main_output_failed(problem);
 
 	if (out && fclose(out) && !rc)
-		rc = output_failed(problem);
+		rc = main_output_failed(problem);
 	return rc;
 }
 
 /* Writes to a temporary file that becomes the output once it is whole. */
-static int export_to(const struct options *o, const char *output,
-		     struct snap_problem *problem)
+static int main_export_to(const struct options *o, const char *output,
+			  struct snap_problem *problem)
 {
 	char temporary[4096];
 	int fd, n = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", output);
@@ -223,36 +227,36 @@ static int export_to(const struct options *o, const char *output,
 
 	if (n < 0 || (size_t)n >= sizeof(temporary) ||
 	    (fd = mkostemp(temporary, O_CLOEXEC)) < 0)
-		return output_failed(problem);
+		return main_output_failed(problem);
 	out = fdopen(fd, "w");
-	int rc = out ? export_as(o, out, problem) : output_failed(problem);
+	int rc = out ? main_export_as(o, out, problem) : main_output_failed(problem);
 	if (out && fclose(out) && !rc)
-		rc = output_failed(problem);
+		rc = main_output_failed(problem);
 	if (!rc && rename(temporary, output))
-		rc = output_failed(problem);
+		rc = main_output_failed(problem);
 	if (rc)
 		unlink(temporary);
 	return rc;
 }
 
-static int export_file(const struct options *o)
+static int main_export_file(const struct options *o)
 {
 	struct snap_problem problem = { 0 };
-	int rc = !strcmp(o->output, "-") ? export_as(o, stdout, &problem) :
-		is_special(o->output)	 ? export_into(o, o->output, &problem) :
-					   export_to(o, o->output, &problem);
+	int rc = !strcmp(o->output, "-")   ? main_export_as(o, stdout, &problem) :
+		main_is_special(o->output) ? main_export_into(o, o->output, &problem) :
+					     main_export_to(o, o->output, &problem);
 
 	if (!rc)
 		return 0;
-	complain(problem.code == SNAP_E_SINK ? o->output : o->screen.files[0],
-		 problem.text);
+	main_complain(problem.code == SNAP_E_SINK ? o->output : o->screen.files[0],
+		      problem.text);
 	return EXIT_FAILED;
 }
 
 /* ---- all ---- */
 
-static int open_all(struct session *session, const struct options *o,
-		    const struct progress *progress)
+static int main_open_all(struct session *session, const struct options *o,
+			 const struct progress *progress)
 {
 	char err[512] = "";
 	int code = 0;
@@ -260,19 +264,19 @@ static int open_all(struct session *session, const struct options *o,
 	for (size_t i = 0; i < o->screen.nfiles; i++)
 		if (session_open(session, o->screen.files[i], false, progress, err,
 				 sizeof(err))) {
-			complain(o->screen.files[i], err);
+			main_complain(o->screen.files[i], err);
 			code = EXIT_FAILED;
 		}
 	if (o->screen.compare &&
 	    session_open(session, o->screen.compare, true, progress, err, sizeof(err))) {
-		complain(o->screen.compare, err);
+		main_complain(o->screen.compare, err);
 		return EXIT_FAILED;
 	}
 	session_pair(session);
 	return session->count ? (code ? EXIT_PARTIAL : 0) : EXIT_FAILED;
 }
 
-static int say_incomplete(struct process *const *processes, uint32_t count)
+static int main_say_incomplete(struct process *const *processes, uint32_t count)
 {
 	int code = 0;
 
@@ -284,43 +288,43 @@ static int say_incomplete(struct process *const *processes, uint32_t count)
 			continue;
 		snprintf(what, sizeof(what), "INCOMPLETE: %s",
 			 p->problem[0] ? p->problem : "the snapshot is truncated");
-		complain(p->file, what);
+		main_complain(p->file, what);
 		code = EXIT_PARTIAL;
 	}
 	return code;
 }
 
-static int run_session(const struct options *o)
+static int main_run_session(const struct options *o)
 {
 	struct meter meter = { 0 };
-	struct progress progress = { meter_report, &meter };
+	struct progress progress = { main_meter_report, &meter };
 	struct session session;
 	int code, partial = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &meter.began);
 	session_init(&session);
 	session.no_sidecar = o->screen.no_sidecar;
-	code = open_all(&session, o, isatty(STDERR_FILENO) ? &progress : NULL);
+	code = main_open_all(&session, o, isatty(STDERR_FILENO) ? &progress : NULL);
 	if (session.count && code != EXIT_FAILED) {
 		partial = code;
 		code = o->graph ?
-			draw(&session, o, isatty(STDERR_FILENO) ? &progress : NULL) :
-			print_reports(&session, o,
-				      isatty(STDERR_FILENO) ? &progress : NULL);
+			main_draw(&session, o, isatty(STDERR_FILENO) ? &progress : NULL) :
+			main_print_reports(&session, o,
+					   isatty(STDERR_FILENO) ? &progress : NULL);
 	}
-	meter_end(&meter);
+	main_meter_end(&meter);
 	if (fflush(stdout) || ferror(stdout)) {
 		fprintf(stderr, "pymem-view: cannot write: %s\n", strerror(errno));
 		code = EXIT_FAILED;
 	}
-	int incomplete = say_incomplete(session.process, session.count);
-	int incomplete_old = say_incomplete(session.old, session.old_count);
+	int incomplete = main_say_incomplete(session.process, session.count);
+	int incomplete_old = main_say_incomplete(session.old, session.old_count);
 	session_free(&session);
 	return code ? code : partial ? partial : incomplete ? incomplete : incomplete_old;
 }
 
 /* A terminal that is one, but that terminfo(5) knows nothing of. */
-static bool unknown_terminal(void)
+static bool main_unknown_terminal(void)
 {
 	const char *term = getenv("TERM");
 
@@ -328,7 +332,7 @@ static bool unknown_terminal(void)
 		!screen_possible();
 }
 
-static void say_unknown_terminal(void)
+static void main_say_unknown_terminal(void)
 {
 	struct text text = { 0 };
 	const char *term = getenv("TERM");
@@ -351,10 +355,11 @@ int main(int argc, char **argv)
 	if (!options_parse(argc, argv, &options, &code))
 		return code;
 	if (options.export_format)
-		return export_file(&options);
+		return main_export_file(&options);
 	bool interactive = options.screen.script || options.screen.listen ||
 		options.screen.live_fd >= 0;
-	if (options.screen.live_fd >= 0 && !options.screen.script && unknown_terminal())
+	if (options.screen.live_fd >= 0 && !options.screen.script &&
+	    main_unknown_terminal())
 		return EXIT_FAILED; /* it will be given the finished file */
 	if (!options.report && !options.format && !options.graph &&
 	    (interactive || screen_possible())) {
@@ -364,7 +369,8 @@ int main(int argc, char **argv)
 		}
 		return screen_run(&options.screen);
 	}
-	if (!options.report && !options.format && !options.graph && unknown_terminal())
-		say_unknown_terminal();
-	return run_session(&options);
+	if (!options.report && !options.format && !options.graph &&
+	    main_unknown_terminal())
+		main_say_unknown_terminal();
+	return main_run_session(&options);
 }

@@ -105,7 +105,7 @@ static const char usage_rest[] =
 	"\n"
 	"Exit code: 0 done, 1 failed, 2 usage, 3 a snapshot is incomplete.\n";
 
-static void print_usage(FILE *out)
+static void options_print_usage(FILE *out)
 {
 	fputs(usage, out);
 	for (size_t i = 0; report_all[i]; i++)
@@ -114,7 +114,7 @@ static void print_usage(FILE *out)
 	fputs(usage_rest, out);
 }
 
-static bool parse_u64(const char *text, uint64_t *ret)
+static bool options_parse_u64(const char *text, uint64_t *ret)
 {
 	char *end;
 
@@ -128,9 +128,10 @@ static bool parse_u64(const char *text, uint64_t *ret)
 	return true;
 }
 
-static bool number(const char *option, const char *text, uint64_t most, uint64_t *ret)
+static bool options_number(const char *option, const char *text, uint64_t most,
+			   uint64_t *ret)
 {
-	if (parse_u64(text, ret) && *ret <= most)
+	if (options_parse_u64(text, ret) && *ret <= most)
 		return true;
 	fprintf(stderr, "pymem-view: --%s needs a number", option);
 	if (most < INT_MAX)
@@ -139,7 +140,7 @@ static bool number(const char *option, const char *text, uint64_t most, uint64_t
 	return false;
 }
 
-static bool choose_report(struct options *o, const char *name)
+static bool options_choose_report(struct options *o, const char *name)
 {
 	o->report = report_find(name);
 	if (o->report)
@@ -151,8 +152,8 @@ static bool choose_report(struct options *o, const char *name)
 	return false;
 }
 
-static bool choose(const char *option, const char *value, const char *const *words,
-		   int *ret)
+static bool options_choose(const char *option, const char *value,
+			   const char *const *words, int *ret)
 {
 	for (int i = 0; words[i]; i++)
 		if (!strcmp(words[i], value)) {
@@ -166,7 +167,7 @@ static bool choose(const char *option, const char *value, const char *const *wor
 	return false;
 }
 
-static bool screen_size(struct options *o, const char *text)
+static bool options_screen_size(struct options *o, const char *text)
 {
 	if (sscanf(text, "%dx%d", &o->screen.width, &o->screen.height) == 2 &&
 	    o->screen.width > 0 && o->screen.height > 0 && o->screen.width <= 1000 &&
@@ -177,7 +178,7 @@ static bool screen_size(struct options *o, const char *text)
 }
 
 /* Options of the interactive viewer. */
-static bool take_screen(struct options *o, int option, const char *value)
+static bool options_take_screen(struct options *o, int option, const char *value)
 {
 	static const char *const colors[] = { "auto", "never", "always", NULL };
 	uint64_t n = 0;
@@ -207,13 +208,13 @@ static bool take_screen(struct options *o, int option, const char *value)
 		o->screen.no_sidecar = true;
 		break;
 	case OPT_SIZE:
-		return screen_size(o, value);
+		return options_screen_size(o, value);
 	case OPT_LIVE_FD:
-		good = number("live-fd", value, INT_MAX, &n);
+		good = options_number("live-fd", value, INT_MAX, &n);
 		o->screen.live_fd = (int)n;
 		break;
 	case OPT_COLOR:
-		good = choose("color", value, colors, &i);
+		good = options_choose("color", value, colors, &i);
 		o->screen.color = (enum screen_color)i;
 		break;
 	default:
@@ -223,23 +224,23 @@ static bool take_screen(struct options *o, int option, const char *value)
 }
 
 /* Options that are numbers. */
-static bool take_number(struct options *o, int option, const char *value)
+static bool options_take_number(struct options *o, int option, const char *value)
 {
 	uint64_t n = 0;
 
 	switch (option) {
 	case OPT_OBJECT:
-		return number("object", value, UINT64_MAX, &o->params.object);
+		return options_number("object", value, UINT64_MAX, &o->params.object);
 	case OPT_LIMIT:
-		if (!number("limit", value, SIZE_MAX, &n))
+		if (!options_number("limit", value, SIZE_MAX, &n))
 			return false;
 		o->params.limit = n;
 		o->params.all |= n == 0;
 		return true;
 	case OPT_PID:
-		return number("pid", value, UINT64_MAX, &o->pid);
+		return options_number("pid", value, UINT64_MAX, &o->pid);
 	case OPT_DEPTH:
-		if (!number("depth", value, 100, &n))
+		if (!options_number("depth", value, 100, &n))
 			return false;
 		o->depth = (unsigned)n;
 		return true;
@@ -249,7 +250,7 @@ static bool take_number(struct options *o, int option, const char *value)
 }
 
 /* Options of reports, graphs and exports; anything else goes to the screen's. */
-static bool take(struct options *o, int option, const char *value)
+static bool options_take(struct options *o, int option, const char *value)
 {
 	static const char *const exports[] = { "jsonl", "heapsnapshot", NULL };
 	enum graph_kind kind;
@@ -257,7 +258,7 @@ static bool take(struct options *o, int option, const char *value)
 
 	switch (option) {
 	case OPT_REPORT:
-		return choose_report(o, value);
+		return options_choose_report(o, value);
 	case OPT_SORT:
 		o->params.sort = value;
 		return true;
@@ -275,7 +276,7 @@ static bool take(struct options *o, int option, const char *value)
 		return true;
 	case OPT_EXPORT:
 		o->export_format = value;
-		return choose("export", value, exports, &i);
+		return options_choose("export", value, exports, &i);
 	case 'o':
 		o->output = value;
 		return true;
@@ -283,7 +284,7 @@ static bool take(struct options *o, int option, const char *value)
 	case OPT_LIMIT:
 	case OPT_PID:
 	case OPT_DEPTH:
-		return take_number(o, option, value);
+		return options_take_number(o, option, value);
 	case OPT_FORMAT:
 		o->format = value;
 		if (renderer_find(value))
@@ -301,11 +302,11 @@ static bool take(struct options *o, int option, const char *value)
 			value);
 		return false;
 	default:
-		return take_screen(o, option, value);
+		return options_take_screen(o, option, value);
 	}
 }
 
-static bool check_sort(const struct options *o)
+static bool options_check_sort(const struct options *o)
 {
 	const char *key = o->params.sort;
 
@@ -324,7 +325,7 @@ static bool check_sort(const struct options *o)
 }
 
 /* What belongs together; false after having said what doesn't. */
-static bool check(const struct options *o)
+static bool options_check(const struct options *o)
 {
 	const char *wrong = NULL;
 
@@ -358,11 +359,11 @@ static bool check(const struct options *o)
 		wrong = "this report needs --object ADDRESS (paths: or --type NAME)";
 	if (wrong)
 		fprintf(stderr, "pymem-view: %s\n", wrong);
-	return !wrong && check_sort(o);
+	return !wrong && options_check_sort(o);
 }
 
 /* Exit code once what was asked for is on stdout. */
-static int said(void)
+static int options_said(void)
 {
 	if (fflush(stdout) == 0)
 		return 0;
@@ -378,19 +379,19 @@ bool options_parse(int argc, char **argv, struct options *ret, int *exit_ret)
 	*exit_ret = 2;
 	while ((option = getopt_long(argc, argv, "o:h", long_options, NULL)) != -1) {
 		if (option == 'h') {
-			print_usage(stdout);
-			*exit_ret = said();
+			options_print_usage(stdout);
+			*exit_ret = options_said();
 			return false;
 		}
 		if (option == OPT_VERSION) {
 			puts("pymem-view " PYMEM_VERSION);
-			*exit_ret = said();
+			*exit_ret = options_said();
 			return false;
 		}
-		if (option == '?' || !take(ret, option, optarg))
+		if (option == '?' || !options_take(ret, option, optarg))
 			return false;
 	}
 	ret->screen.files = argv + optind;
 	ret->screen.nfiles = (size_t)(argc - optind);
-	return check(ret);
+	return options_check(ret);
 }

@@ -26,7 +26,7 @@ void session_init(struct session *session)
 	memset(session, 0, sizeof(*session));
 }
 
-static void process_free(struct process *process)
+static void session_process_free(struct process *process)
 {
 	if (!process)
 		return;
@@ -39,9 +39,9 @@ static void process_free(struct process *process)
 void session_free(struct session *session)
 {
 	for (uint32_t i = 0; i < session->count; i++)
-		process_free(session->process[i]);
+		session_process_free(session->process[i]);
 	for (uint32_t i = 0; i < session->old_count; i++)
-		process_free(session->old[i]);
+		session_process_free(session->old[i]);
 	free(session->process);
 	free(session->old);
 	session_init(session);
@@ -54,8 +54,8 @@ uint64_t process_pid(const struct process *process)
 
 /* ---- adding ---- */
 
-static struct process *append(struct session *session, bool old, struct heap *heap,
-			      const char *file)
+static struct process *session_append(struct session *session, bool old,
+				      struct heap *heap, const char *file)
 {
 	struct process ***list = old ? &session->old : &session->process;
 	uint32_t *count = old ? &session->old_count : &session->count;
@@ -77,7 +77,7 @@ static struct process *append(struct session *session, bool old, struct heap *he
 
 struct process *session_add(struct session *session, struct heap *heap, const char *file)
 {
-	return append(session, false, heap, file);
+	return session_append(session, false, heap, file);
 }
 
 /* ---- reading ---- */
@@ -92,7 +92,7 @@ struct reading {
 	uint64_t size, done; /* bytes of the file */
 };
 
-static struct snap_sink *on_begin(void *arg, uint32_t ordinal)
+static struct snap_sink *session_on_begin(void *arg, uint32_t ordinal)
 {
 	struct reading *r = arg;
 
@@ -103,7 +103,8 @@ static struct snap_sink *on_begin(void *arg, uint32_t ordinal)
 	return r->loader ? loader_sink(r->loader) : NULL;
 }
 
-static void say_problem(struct process *process, const struct snap_problem *problem)
+static void session_say_problem(struct process *process,
+				const struct snap_problem *problem)
 {
 	struct text text = { 0 };
 
@@ -114,8 +115,8 @@ static void say_problem(struct process *process, const struct snap_problem *prob
 	text_free(&text);
 }
 
-static int on_finish(void *arg, uint32_t ordinal, int complete,
-		     const struct snap_problem *problem)
+static int session_on_finish(void *arg, uint32_t ordinal, int complete,
+			     const struct snap_problem *problem)
 {
 	struct reading *r = arg;
 	struct process *process;
@@ -128,26 +129,26 @@ static int on_finish(void *arg, uint32_t ordinal, int complete,
 	r->loader = NULL;
 	if (r->err)
 		return r->err;
-	process = append(r->session, r->old, heap, r->file);
+	process = session_append(r->session, r->old, heap, r->file);
 	if (!process) {
 		heap_destroy(heap);
 		return r->err = -ENOMEM;
 	}
 	process->ordinal = ordinal;
-	say_problem(process, problem);
+	session_say_problem(process, problem);
 	if (!complete && !process->problem[0])
 		snprintf(process->problem, sizeof(process->problem),
 			 "the snapshot is truncated");
 	return 0;
 }
 
-static const struct snap_parser_ops parser_ops = { on_begin, on_finish };
+static const struct snap_parser_ops parser_ops = { session_on_begin, session_on_finish };
 
 #define READ_SIZE (1u << 20)
 
 /* Feeds the parser to the end of fd. 0, or -1 with *problem filled. */
-static int feed(struct reading *r, int fd, struct snap_parser *parser, char *buf,
-		struct snap_problem *problem)
+static int session_feed(struct reading *r, int fd, struct snap_parser *parser, char *buf,
+			struct snap_problem *problem)
 {
 	for (;;) {
 		ssize_t n = read(fd, buf, READ_SIZE);
@@ -172,7 +173,7 @@ static int feed(struct reading *r, int fd, struct snap_parser *parser, char *buf
 	}
 }
 
-static int read_stream(struct reading *r, int fd, char *err, size_t err_size)
+static int session_read_stream(struct reading *r, int fd, char *err, size_t err_size)
 {
 	struct snap_parser_options options = { 0 };
 	struct snap_problem problem = { 0 };
@@ -181,12 +182,12 @@ static int read_stream(struct reading *r, int fd, char *err, size_t err_size)
 	int failed = -1;
 
 	if (parser && buf)
-		failed = feed(r, fd, parser, buf, &problem);
+		failed = session_feed(r, fd, parser, buf, &problem);
 	else
 		r->err = -ENOMEM;
 	/* what came before the failure is worth showing */
 	if (failed && !r->err && r->loader)
-		on_finish(r, 0, 0, &problem);
+		session_on_finish(r, 0, 0, &problem);
 	loader_destroy(r->loader);
 	r->loader = NULL;
 	snap_parser_destroy(parser);
@@ -204,17 +205,17 @@ static int read_stream(struct reading *r, int fd, char *err, size_t err_size)
 }
 
 /* Reads fd. -1 with err when nothing came of it. */
-static int read_file(struct reading *r, int fd, char *err, size_t err_size)
+static int session_read_file(struct reading *r, int fd, char *err, size_t err_size)
 {
 	uint32_t *count = r->old ? &r->session->old_count : &r->session->count,
 		 before = *count;
 	struct process **list;
-	int failed = read_stream(r, fd, err, err_size);
+	int failed = session_read_stream(r, fd, err, err_size);
 
 	if (failed && (r->err || *count == before)) {
 		list = r->old ? r->session->old : r->session->process;
 		while (*count > before)
-			process_free(list[--*count]);
+			session_process_free(list[--*count]);
 		return -1;
 	}
 	if (*count == before) {
@@ -228,13 +229,14 @@ static int read_file(struct reading *r, int fd, char *err, size_t err_size)
 }
 
 /* From the sidecar. False: there is none that fits. */
-static bool open_sidecar(struct session *session, const char *file, bool old)
+static bool session_open_sidecar(struct session *session, const char *file, bool old)
 {
 	struct sidecar_process *found;
 	uint32_t count = sidecar_open(file, &found);
 
 	for (uint32_t i = 0; i < count; i++) {
-		struct process *process = append(session, old, found[i].heap, file);
+		struct process *process =
+			session_append(session, old, found[i].heap, file);
 
 		if (!process) {
 			heap_destroy(found[i].heap);
@@ -261,7 +263,7 @@ int session_open(struct session *session, const char *file, bool old,
 	struct stat st;
 	int fd, rc;
 
-	if (!is_stdin && !session->no_sidecar && open_sidecar(session, file, old))
+	if (!is_stdin && !session->no_sidecar && session_open_sidecar(session, file, old))
 		return 0;
 	fd = is_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) || S_ISDIR(st.st_mode)) {
@@ -272,7 +274,7 @@ int session_open(struct session *session, const char *file, bool old,
 		return -1;
 	}
 	r.size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
-	rc = read_file(&r, fd, err, err_size);
+	rc = session_read_file(&r, fd, err, err_size);
 	if (!is_stdin)
 		close(fd);
 	return rc;
@@ -289,7 +291,7 @@ void session_remove(struct session *session, struct process *process)
 			session->process[kept++] = session->process[i];
 	}
 	session->count = kept;
-	process_free(process);
+	session_process_free(process);
 }
 
 /* ---- pairs ---- */
@@ -315,7 +317,7 @@ void session_pair(struct session *session)
 /* ---- analysis ---- */
 
 /* All processes of a file are analysed: their sidecar can be written. */
-static void save_sidecar(struct session *session, const struct process *of)
+static void session_save_sidecar(struct session *session, const struct process *of)
 {
 	struct sidecar_process *list;
 	uint32_t count = 0;
@@ -354,7 +356,7 @@ int session_analyse(struct session *session, struct process *process,
 		return 0;
 	err = analysis_run(process->heap, progress, &process->analysis);
 	if (!err)
-		save_sidecar(session, process);
+		session_save_sidecar(session, process);
 	return err;
 }
 

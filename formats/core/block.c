@@ -42,18 +42,18 @@ bool block_type_critical(unsigned type)
 	return type < BLOCK_TYPE_COUNT && types[type].critical;
 }
 
-static void begin(uint8_t *p, size_t total)
+static void block_begin(uint8_t *p, size_t total)
 {
 	bytes_put_u32(p, BLOCK_SKIPPABLE);
 	bytes_put_u32(p + 4, (uint32_t)(total - 8));
 }
 
-static void seal(uint8_t *p, size_t total)
+static void block_seal(uint8_t *p, size_t total)
 {
 	bytes_put_u32(p + total - 4, crc32c(0, p, total - 4));
 }
 
-static bool is_sealed(const uint8_t *p, size_t total)
+static bool block_is_sealed(const uint8_t *p, size_t total)
 {
 	return bytes_get_u32(p) == BLOCK_SKIPPABLE && bytes_get_u32(p + 4) == total - 8 &&
 		bytes_get_u32(p + total - 4) == crc32c(0, p, total - 4);
@@ -63,14 +63,14 @@ void block_put_file_head(void *buf, const struct block_file_head *head)
 {
 	uint8_t *p = buf;
 
-	begin(p, BLOCK_FILE_HEAD_SIZE);
+	block_begin(p, BLOCK_FILE_HEAD_SIZE);
 	memcpy(p + 8, BLOCK_FILE_MAGIC, BLOCK_FILE_MAGIC_SIZE);
 	bytes_put_u16(p + 18, head->major);
 	bytes_put_u16(p + 20, head->minor);
 	bytes_put_u16(p + 22, 0);
 	bytes_put_u64(p + 24, head->incompat);
 	bytes_put_u64(p + 32, head->compat);
-	seal(p, BLOCK_FILE_HEAD_SIZE);
+	block_seal(p, BLOCK_FILE_HEAD_SIZE);
 }
 
 bool block_is_file_head(const void *buf)
@@ -86,7 +86,7 @@ bool block_get_file_head(const void *buf, struct block_file_head *ret)
 {
 	const uint8_t *p = buf;
 
-	if (!block_is_file_head(p) || !is_sealed(p, BLOCK_FILE_HEAD_SIZE))
+	if (!block_is_file_head(p) || !block_is_sealed(p, BLOCK_FILE_HEAD_SIZE))
 		return false;
 	*ret = (struct block_file_head){
 		.major = bytes_get_u16(p + 18),
@@ -101,7 +101,7 @@ void block_put_head(void *buf, const struct block_head *head)
 {
 	uint8_t *p = buf;
 
-	begin(p, BLOCK_HEAD_SIZE);
+	block_begin(p, BLOCK_HEAD_SIZE);
 	memcpy(p + 8, BLOCK_MAGIC, 4);
 	p[12] = head->type;
 	p[13] = head->flags;
@@ -112,14 +112,14 @@ void block_put_head(void *buf, const struct block_head *head)
 	bytes_put_u32(p + 32, head->count);
 	bytes_put_u32(p + 36, head->sequence);
 	bytes_put_u32(p + 40, head->frame_crc);
-	seal(p, BLOCK_HEAD_SIZE);
+	block_seal(p, BLOCK_HEAD_SIZE);
 }
 
 bool block_get_head(const void *buf, struct block_head *ret)
 {
 	const uint8_t *p = buf;
 
-	if (memcmp(p + 8, BLOCK_MAGIC, 4) != 0 || !is_sealed(p, BLOCK_HEAD_SIZE))
+	if (memcmp(p + 8, BLOCK_MAGIC, 4) != 0 || !block_is_sealed(p, BLOCK_HEAD_SIZE))
 		return false;
 	*ret = (struct block_head){
 		.type = p[12],
@@ -139,11 +139,11 @@ void block_put_trailer(void *buf, const struct block_trailer *trailer)
 {
 	uint8_t *p = buf;
 
-	begin(p, BLOCK_TRAILER_SIZE);
+	block_begin(p, BLOCK_TRAILER_SIZE);
 	memcpy(p + 8, BLOCK_TRAILER_MAGIC, 8);
 	bytes_put_u64(p + 16, trailer->to_index);
 	bytes_put_u64(p + 24, trailer->to_head);
-	seal(p, BLOCK_TRAILER_SIZE);
+	block_seal(p, BLOCK_TRAILER_SIZE);
 }
 
 bool block_get_trailer(const void *buf, struct block_trailer *ret)
@@ -151,7 +151,7 @@ bool block_get_trailer(const void *buf, struct block_trailer *ret)
 	const uint8_t *p = buf;
 
 	if (memcmp(p + 8, BLOCK_TRAILER_MAGIC, 8) != 0 ||
-	    !is_sealed(p, BLOCK_TRAILER_SIZE))
+	    !block_is_sealed(p, BLOCK_TRAILER_SIZE))
 		return false;
 	*ret = (struct block_trailer){
 		.to_index = bytes_get_u64(p + 16),

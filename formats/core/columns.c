@@ -21,14 +21,14 @@ static const uint8_t value_widths[VALUE_COLUMN_COUNT] = {
 	[VALUE_SIZE] = VARINT_32, [VALUE_HASH] = 8,
 };
 
-static size_t object_column_size(unsigned column)
+static size_t columns_object_column_size(unsigned column)
 {
 	if (column == OBJECT_REFS)
 		return COLUMNS_REFS_SIZE + BYTES_VARINT_MAX;
 	return (size_t)object_widths[column] * COLUMNS_OBJECTS + BYTES_VARINT_MAX;
 }
 
-static size_t value_column_size(unsigned column)
+static size_t columns_value_column_size(unsigned column)
 {
 	if (column == VALUE_TEXT)
 		return COLUMNS_TEXT_SIZE + SNAP_TEXT_MAX;
@@ -40,7 +40,7 @@ size_t columns_objects_size(void)
 	size_t size = PREDICT_SIZE + 4 * OBJECT_COLUMN_COUNT;
 
 	for (unsigned i = 0; i < OBJECT_COLUMN_COUNT; i++)
-		size += object_column_size(i);
+		size += columns_object_column_size(i);
 	return size;
 }
 
@@ -49,18 +49,18 @@ size_t columns_values_size(void)
 	size_t size = 4 * VALUE_COLUMN_COUNT;
 
 	for (unsigned i = 0; i < VALUE_COLUMN_COUNT; i++)
-		size += value_column_size(i);
+		size += columns_value_column_size(i);
 	return size;
 }
 
 /* Puts every column back to the start of its region. */
-static void rewind_objects(struct object_columns *c)
+static void columns_rewind_objects(struct object_columns *c)
 {
 	size_t at = 4 * OBJECT_COLUMN_COUNT;
 
 	for (unsigned i = 0; i < OBJECT_COLUMN_COUNT; i++) {
 		c->pos[i] = c->base + at;
-		at += object_column_size(i);
+		at += columns_object_column_size(i);
 	}
 	c->refs_end = c->pos[OBJECT_REFS] + COLUMNS_REFS_SIZE;
 }
@@ -81,7 +81,7 @@ void columns_objects_reset(struct object_columns *c)
 	c->first += c->count;
 	c->count = 0;
 	c->written = false;
-	rewind_objects(c);
+	columns_rewind_objects(c);
 	predict_reset(c->predict);
 }
 
@@ -99,7 +99,7 @@ void columns_values_reset(struct value_columns *c)
 
 	for (unsigned i = 0; i < VALUE_COLUMN_COUNT; i++) {
 		c->pos[i] = c->base + at;
-		at += value_column_size(i);
+		at += columns_value_column_size(i);
 	}
 	c->text_end = c->pos[VALUE_TEXT] + COLUMNS_TEXT_SIZE;
 	c->count = 0;
@@ -107,19 +107,19 @@ void columns_values_reset(struct value_columns *c)
 }
 
 /* A varint that is known to be below 128. */
-static inline void put_byte(uint8_t **pos, uint64_t v)
+static inline void columns_put_byte(uint8_t **pos, uint64_t v)
 {
 	*(*pos)++ = (uint8_t)(v << 1 | 1);
 }
 
-static inline void put_varint(uint8_t **pos, uint64_t v)
+static inline void columns_put_varint(uint8_t **pos, uint64_t v)
 {
 	*pos = bytes_put_varint(*pos, v);
 }
 
 /* The columns with one number per object; but for the type, nearly always below 128. */
-static inline void put_numbers(struct object_columns *c, const struct snap_object *o,
-			       uint32_t nrefs)
+static inline void columns_put_numbers(struct object_columns *c,
+				       const struct snap_object *o, uint32_t nrefs)
 {
 	struct predict_type *const like = predict_type(c->predict, o->type);
 	const uint64_t shape = o->shape == like->shape ? 0 : (uint64_t)o->shape + 1;
@@ -128,19 +128,19 @@ static inline void put_numbers(struct object_columns *c, const struct snap_objec
 	const uint64_t flags = o->flags ^ like->flags;
 	uint8_t **const pos = c->pos;
 
-	put_varint(&pos[OBJECT_TYPE], o->type);
+	columns_put_varint(&pos[OBJECT_TYPE], o->type);
 	if (__builtin_expect((shape | size | o->refcount | flags | count) < 128, 1)) {
-		put_byte(&pos[OBJECT_SHAPE], shape);
-		put_byte(&pos[OBJECT_SIZE], size);
-		put_byte(&pos[OBJECT_REFCOUNT], o->refcount);
-		put_byte(&pos[OBJECT_FLAGS], flags);
-		put_byte(&pos[OBJECT_NREFS], count);
+		columns_put_byte(&pos[OBJECT_SHAPE], shape);
+		columns_put_byte(&pos[OBJECT_SIZE], size);
+		columns_put_byte(&pos[OBJECT_REFCOUNT], o->refcount);
+		columns_put_byte(&pos[OBJECT_FLAGS], flags);
+		columns_put_byte(&pos[OBJECT_NREFS], count);
 	} else {
-		put_varint(&pos[OBJECT_SHAPE], shape);
-		put_varint(&pos[OBJECT_SIZE], size);
-		put_varint(&pos[OBJECT_REFCOUNT], o->refcount);
-		put_varint(&pos[OBJECT_FLAGS], flags);
-		put_varint(&pos[OBJECT_NREFS], count);
+		columns_put_varint(&pos[OBJECT_SHAPE], shape);
+		columns_put_varint(&pos[OBJECT_SIZE], size);
+		columns_put_varint(&pos[OBJECT_REFCOUNT], o->refcount);
+		columns_put_varint(&pos[OBJECT_FLAGS], flags);
+		columns_put_varint(&pos[OBJECT_NREFS], count);
 	}
 	*like = (struct predict_type){ o->size, o->shape, o->flags, nrefs };
 }
@@ -155,7 +155,7 @@ uint32_t columns_put_object(struct object_columns *c, const struct snap_object *
 	uint64_t previous = own;
 	uint32_t edges = 0;
 
-	put_numbers(c, o, nrefs);
+	columns_put_numbers(c, o, nrefs);
 	c->pos[OBJECT_ADDR] = predict_put_addr(c->predict, c->pos[OBJECT_ADDR], o->addr);
 	for (uint32_t i = 0; i < o->nrefs; i++) {
 		out = predict_put_ref(out, own, &previous, &slots[predict_slot_of(i)],
@@ -173,10 +173,10 @@ void columns_put_value(struct value_columns *c, uint32_t index,
 {
 	uint8_t **const pos = c->pos;
 
-	put_varint(&pos[VALUE_GAP], index - c->next);
+	columns_put_varint(&pos[VALUE_GAP], index - c->next);
 	*pos[VALUE_KIND]++ = v->kind | (v->hash ? VALUE_HAS_HASH : 0);
-	put_varint(&pos[VALUE_LENGTH], bytes_zigzag(v->length - v->size));
-	put_varint(&pos[VALUE_SIZE], v->size);
+	columns_put_varint(&pos[VALUE_LENGTH], bytes_zigzag(v->length - v->size));
+	columns_put_varint(&pos[VALUE_SIZE], v->size);
 	if (v->hash) {
 		bytes_put_u64(pos[VALUE_HASH], v->hash);
 		pos[VALUE_HASH] += 8;
@@ -189,8 +189,8 @@ void columns_put_value(struct value_columns *c, uint32_t index,
 }
 
 /* Moves columns together; `size` gives the size of each region. */
-static uint32_t pack(uint8_t *base, uint8_t *const *pos, unsigned n,
-		     size_t (*size)(unsigned))
+static uint32_t columns_pack(uint8_t *base, uint8_t *const *pos, unsigned n,
+			     size_t (*size)(unsigned))
 {
 	uint8_t *to = base + 4 * (size_t)n;
 	const uint8_t *from = to;
@@ -208,12 +208,14 @@ static uint32_t pack(uint8_t *base, uint8_t *const *pos, unsigned n,
 
 const uint8_t *columns_objects_pack(struct object_columns *c, uint32_t *size_ret)
 {
-	*size_ret = pack(c->base, c->pos, OBJECT_COLUMN_COUNT, object_column_size);
+	*size_ret = columns_pack(c->base, c->pos, OBJECT_COLUMN_COUNT,
+				 columns_object_column_size);
 	return c->base;
 }
 
 const uint8_t *columns_values_pack(struct value_columns *c, uint32_t *size_ret)
 {
-	*size_ret = pack(c->base, c->pos, VALUE_COLUMN_COUNT, value_column_size);
+	*size_ret = columns_pack(c->base, c->pos, VALUE_COLUMN_COUNT,
+				 columns_value_column_size);
 	return c->base;
 }

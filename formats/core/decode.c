@@ -64,7 +64,7 @@ struct values {
 	bool bad;      /* the rest cannot be read */
 };
 
-static bool next_gap(struct values *v)
+static bool decode_next_gap(struct values *v)
 {
 	uint64_t gap;
 
@@ -76,18 +76,18 @@ static bool next_gap(struct values *v)
 	return true;
 }
 
-static int open_values(struct values *v, const struct block_head *head,
-		       const uint8_t *raw, struct snap_problem *problem)
+static int decode_open_values(struct values *v, const struct block_head *head,
+			      const uint8_t *raw, struct snap_problem *problem)
 {
 	*v = (struct values){ .any = true, .left = head->count };
 	if (!layout_open(&v->reader, &layouts[BLOCK_VALUES], head->columns, raw,
 			 head->raw_size))
 		return decode_corrupt(problem, "its columns do not add up");
 	v->column = v->reader.columns;
-	return next_gap(v) ? 0 : decode_corrupt(problem, "a column ends early");
+	return decode_next_gap(v) ? 0 : decode_corrupt(problem, "a column ends early");
 }
 
-static bool get_value(struct values *v, struct snap_value *ret)
+static bool decode_get_value(struct values *v, struct snap_value *ret)
 {
 	struct bytes_cursor *const column = v->column;
 	const uint8_t *const kind = bytes_take(&column[VALUE_KIND], 1), *text, *hash;
@@ -112,10 +112,10 @@ static bool get_value(struct values *v, struct snap_value *ret)
 
 /*
  * Delivers the value of object number `index`, if it has one.  Values that cannot be read
- * are no reason to lose objects: the rest of them is dropped, check_values reports it.
+ * are no reason to lose objects: the rest is dropped, decode_check_values says so.
  */
-static int deliver_value(struct decoder *d, struct values *v, uint32_t index,
-			 uint64_t addr, struct snap_problem *problem)
+static int decode_deliver_value(struct decoder *d, struct values *v, uint32_t index,
+				uint64_t addr, struct snap_problem *problem)
 {
 	struct snap_value value;
 
@@ -123,7 +123,7 @@ static int deliver_value(struct decoder *d, struct values *v, uint32_t index,
 		return 0;
 	v->left--;
 	v->next++;
-	v->bad = !get_value(v, &value) || !next_gap(v);
+	v->bad = !decode_get_value(v, &value) || !decode_next_gap(v);
 	if (v->bad) {
 		v->left = 0;
 		return 0;
@@ -137,7 +137,7 @@ static int deliver_value(struct decoder *d, struct values *v, uint32_t index,
 }
 
 /* After the last object. */
-static int check_values(const struct values *v, struct snap_problem *problem)
+static int decode_check_values(const struct values *v, struct snap_problem *problem)
 {
 	if (!v->any)
 		return 0;
@@ -151,8 +151,8 @@ static int check_values(const struct values *v, struct snap_problem *problem)
 /* ---- objects ---- */
 
 /* Reads everything of an object but its references. */
-static bool get_object(struct decoder *d, struct bytes_cursor *column,
-		       struct snap_object *ret)
+static bool decode_get_object(struct decoder *d, struct bytes_cursor *column,
+			      struct snap_object *ret)
 {
 	uint64_t type, shape, size, refcount, flags, nrefs;
 	struct predict_type *like;
@@ -188,14 +188,14 @@ struct refs {
 	struct predict_slot *slots;
 };
 
-static struct refs refs_of(const struct snap_object *o, struct predict_slot *slots)
+static struct refs decode_refs_of(const struct snap_object *o, struct predict_slot *slots)
 {
 	return (struct refs){ o->addr >> 3, o->addr >> 3, slots };
 }
 
 /* Reads n references, the first being number `from` of the object. */
-static bool get_refs(struct bytes_cursor *in, struct refs *r, uint32_t from, uint32_t n,
-		     uint64_t *refs, uint64_t *edges)
+static bool decode_get_refs(struct bytes_cursor *in, struct refs *r, uint32_t from,
+			    uint32_t n, uint64_t *refs, uint64_t *edges)
 {
 	uint64_t present = 0;
 
@@ -209,19 +209,19 @@ static bool get_refs(struct bytes_cursor *in, struct refs *r, uint32_t from, uin
 	return true;
 }
 
-static bool reserve_refs(struct decoder *d, uint64_t n)
+static bool decode_reserve_refs(struct decoder *d, uint64_t n)
 {
 	return n <= SIZE_MAX / sizeof(uint64_t) &&
 		buffer_reserve(&d->refs, (size_t)n * sizeof(uint64_t));
 }
 
-static int no_memory(struct snap_problem *problem)
+static int decode_no_memory(struct snap_problem *problem)
 {
 	return decode_problem(problem, SNAP_E_NOMEM, ENOMEM, "out of memory");
 }
 
-static int check_object(struct decoder *d, const struct snap_object *o,
-			struct snap_problem *problem)
+static int decode_check_object(struct decoder *d, const struct snap_object *o,
+			       struct snap_problem *problem)
 {
 	if (o->type == 0)
 		return decode_corrupt(problem, "an object has no type");
@@ -230,8 +230,8 @@ static int check_object(struct decoder *d, const struct snap_object *o,
 	return decode_defined(d, BLOCK_SHAPES, o->shape, problem);
 }
 
-static int deliver_object(struct decoder *d, const struct snap_object *o,
-			  struct snap_problem *problem)
+static int decode_deliver_object(struct decoder *d, const struct snap_object *o,
+				 struct snap_problem *problem)
 {
 	d->counts.objects++;
 	d->counts.object_bytes += o->size;
@@ -241,36 +241,37 @@ static int deliver_object(struct decoder *d, const struct snap_object *o,
 }
 
 /* Reads, checks and delivers the next object and its value. */
-static int next_object(struct decoder *d, struct bytes_cursor *column, uint32_t index,
-		       struct values *values, struct snap_problem *problem)
+static int decode_next_object(struct decoder *d, struct bytes_cursor *column,
+			      uint32_t index, struct values *values,
+			      struct snap_problem *problem)
 {
 	struct snap_object o = { 0 };
 	struct refs refs;
 
-	if (!get_object(d, column, &o))
+	if (!decode_get_object(d, column, &o))
 		return decode_corrupt(problem,
 				      "a column ends early or a number is too large");
 	if (o.nrefs > bytes_left(&column[OBJECT_REFS]))
 		return decode_corrupt(problem, "more references than the block holds");
-	if (check_object(d, &o, problem) != 0)
+	if (decode_check_object(d, &o, problem) != 0)
 		return -1;
-	if (!reserve_refs(d, o.nrefs))
-		return no_memory(problem);
+	if (!decode_reserve_refs(d, o.nrefs))
+		return decode_no_memory(problem);
 	o.refs = (uint64_t *)d->refs.data;
-	refs = refs_of(&o, predict_slots(d->predict, o.type, o.shape));
-	if (!get_refs(&column[OBJECT_REFS], &refs, 0, o.nrefs, (uint64_t *)d->refs.data,
-		      &d->counts.edges))
+	refs = decode_refs_of(&o, predict_slots(d->predict, o.type, o.shape));
+	if (!decode_get_refs(&column[OBJECT_REFS], &refs, 0, o.nrefs,
+			     (uint64_t *)d->refs.data, &d->counts.edges))
 		return decode_corrupt(problem,
 				      "the references end early or are no addresses");
-	if (deliver_object(d, &o, problem) != 0)
+	if (decode_deliver_object(d, &o, problem) != 0)
 		return -1;
-	return deliver_value(d, values, index, o.addr, problem);
+	return decode_deliver_value(d, values, index, o.addr, problem);
 }
 
 /* Delivers a whole OBJECTS block. */
-static int deliver_objects(struct decoder *d, const struct block_head *head,
-			   const uint8_t *raw, struct values *values,
-			   struct snap_problem *problem)
+static int decode_deliver_objects(struct decoder *d, const struct block_head *head,
+				  const uint8_t *raw, struct values *values,
+				  struct snap_problem *problem)
 {
 	struct layout_reader reader;
 
@@ -279,16 +280,16 @@ static int deliver_objects(struct decoder *d, const struct block_head *head,
 		return decode_corrupt(problem, "its columns do not add up");
 	predict_reset(d->predict);
 	for (uint32_t i = 0; i < head->count; i++)
-		if (next_object(d, reader.columns, i, values, problem) != 0)
+		if (decode_next_object(d, reader.columns, i, values, problem) != 0)
 			return -1;
 	if (!layout_at_end(&reader))
 		return decode_corrupt(problem, "a column is longer than its rows");
-	return check_values(values, problem);
+	return decode_check_values(values, problem);
 }
 
 /* Reads the one object of a continued block, with the references that are there. */
-static int begin_long(struct decoder *d, const struct block_head *head,
-		      const uint8_t *raw, struct snap_problem *problem)
+static int decode_begin_long(struct decoder *d, const struct block_head *head,
+			     const uint8_t *raw, struct snap_problem *problem)
 {
 	struct snap_object *const o = &d->held_object;
 	struct layout_reader reader;
@@ -301,23 +302,23 @@ static int begin_long(struct decoder *d, const struct block_head *head,
 			 head->raw_size))
 		return decode_corrupt(problem, "its columns do not add up");
 	predict_reset(d->predict);
-	if (!get_object(d, reader.columns, o))
+	if (!decode_get_object(d, reader.columns, o))
 		return decode_corrupt(problem,
 				      "a column ends early or a number is too large");
 	if (o->nrefs > d->max_refs)
 		return decode_problem(problem, SNAP_E_LIMIT, 0,
 				      "an object has %u references", o->nrefs);
-	if (check_object(d, o, problem) != 0)
+	if (decode_check_object(d, o, problem) != 0)
 		return -1;
-	refs = refs_of(o, predict_slots(d->predict, o->type, o->shape));
+	refs = decode_refs_of(o, predict_slots(d->predict, o->type, o->shape));
 	for (d->held_refs = 0; bytes_left(in) > 0 && d->held_refs < o->nrefs;
 	     d->held_refs++) {
 		const uint32_t i = (uint32_t)d->held_refs;
 
-		if (!reserve_refs(d, d->held_refs + 1))
-			return no_memory(problem);
-		if (!get_refs(in, &refs, i, 1, (uint64_t *)d->refs.data + i,
-			      &d->counts.edges))
+		if (!decode_reserve_refs(d, d->held_refs + 1))
+			return decode_no_memory(problem);
+		if (!decode_get_refs(in, &refs, i, 1, (uint64_t *)d->refs.data + i,
+				     &d->counts.edges))
 			return decode_corrupt(problem, "the references are no addresses");
 	}
 	if (!layout_at_end(&reader))
@@ -326,11 +327,11 @@ static int begin_long(struct decoder *d, const struct block_head *head,
 	return 0;
 }
 
-static int on_refs(struct decoder *d, const struct block_head *head, const uint8_t *raw,
-		   struct snap_problem *problem)
+static int decode_on_refs(struct decoder *d, const struct block_head *head,
+			  const uint8_t *raw, struct snap_problem *problem)
 {
 	struct predict_slot slots[PREDICT_SLOTS] = { 0 };
-	struct refs reading = refs_of(&d->held_object, slots);
+	struct refs reading = decode_refs_of(&d->held_object, slots);
 	struct layout_reader reader;
 	uint64_t *refs;
 
@@ -342,11 +343,11 @@ static int on_refs(struct decoder *d, const struct block_head *head, const uint8
 	if (head->count > bytes_left(&reader.columns[0]) ||
 	    head->count > d->held_object.nrefs - d->held_refs)
 		return decode_corrupt(problem, "more references than its object has");
-	if (!reserve_refs(d, d->held_refs + head->count))
-		return no_memory(problem);
+	if (!decode_reserve_refs(d, d->held_refs + head->count))
+		return decode_no_memory(problem);
 	refs = (uint64_t *)d->refs.data + d->held_refs;
-	if (!get_refs(&reader.columns[0], &reading, (uint32_t)d->held_refs, head->count,
-		      refs, &d->counts.edges) ||
+	if (!decode_get_refs(&reader.columns[0], &reading, (uint32_t)d->held_refs,
+			     head->count, refs, &d->counts.edges) ||
 	    !layout_at_end(&reader))
 		return decode_corrupt(problem, "the references do not fill the column");
 	d->held_refs += head->count;
@@ -357,8 +358,8 @@ static int on_refs(struct decoder *d, const struct block_head *head, const uint8
 }
 
 /* Delivers the long object; one whose references were lost is marked so. */
-static int deliver_long(struct decoder *d, struct values *values,
-			struct snap_problem *problem)
+static int decode_deliver_long(struct decoder *d, struct values *values,
+			       struct snap_problem *problem)
 {
 	struct snap_object o = d->held_object;
 
@@ -367,10 +368,10 @@ static int deliver_long(struct decoder *d, struct values *values,
 	o.nrefs = (uint32_t)d->held_refs;
 	o.refs = (uint64_t *)d->refs.data;
 	d->continued = false;
-	if (deliver_object(d, &o, problem) != 0 ||
-	    deliver_value(d, values, 0, o.addr, problem) != 0)
+	if (decode_deliver_object(d, &o, problem) != 0 ||
+	    decode_deliver_value(d, values, 0, o.addr, problem) != 0)
 		return -1;
-	if (check_values(values, problem) != 0)
+	if (decode_check_values(values, problem) != 0)
 		return -1;
 	if (d->held_refs < d->held_object.nrefs)
 		return decode_corrupt(problem,
@@ -379,23 +380,25 @@ static int deliver_long(struct decoder *d, struct values *values,
 }
 
 /* Delivers the held block. */
-static int release(struct decoder *d, struct values *values, struct snap_problem *problem)
+static int decode_release(struct decoder *d, struct values *values,
+			  struct snap_problem *problem)
 {
 	if (!d->held)
 		return 0;
 	d->held = false;
 	if (d->held_head.flags & BLOCK_CONTINUED)
-		return deliver_long(d, values, problem);
-	return deliver_objects(d, &d->held_head, d->held_raw.data, values, problem);
+		return decode_deliver_long(d, values, problem);
+	return decode_deliver_objects(d, &d->held_head, d->held_raw.data, values,
+				      problem);
 }
 
 /* The held block's VALUES did not come, or nobody wants them. */
-static int release_bare(struct decoder *d, struct snap_problem *problem)
+static int decode_release_bare(struct decoder *d, struct snap_problem *problem)
 {
 	const bool missing = d->held && d->sink->ops->value && !d->damaged;
 	struct values none = { 0 };
 
-	if (release(d, &none, problem) != 0)
+	if (decode_release(d, &none, problem) != 0)
 		return -1;
 	if (missing)
 		return decode_corrupt(problem,
@@ -403,8 +406,8 @@ static int release_bare(struct decoder *d, struct snap_problem *problem)
 	return 0;
 }
 
-static int on_objects(struct decoder *d, const struct block_head *head,
-		      struct buffer *raw, struct snap_problem *problem)
+static int decode_on_objects(struct decoder *d, const struct block_head *head,
+			     struct buffer *raw, struct snap_problem *problem)
 {
 	const bool wait = head->flags & BLOCK_HAS_VALUES && d->sink->ops->value;
 	const struct buffer spare = d->held_raw;
@@ -416,10 +419,10 @@ static int on_objects(struct decoder *d, const struct block_head *head,
 		return decode_problem(problem, SNAP_E_LIMIT, 0,
 				      "more objects than allowed");
 	if (head->flags & BLOCK_CONTINUED) {
-		if (begin_long(d, head, raw->data, problem) != 0)
+		if (decode_begin_long(d, head, raw->data, problem) != 0)
 			return -1;
 	} else if (!wait) {
-		return deliver_objects(d, head, raw->data, &none, problem);
+		return decode_deliver_objects(d, head, raw->data, &none, problem);
 	}
 	d->held = true;
 	d->held_head = *head;
@@ -428,29 +431,29 @@ static int on_objects(struct decoder *d, const struct block_head *head,
 	return 0;
 }
 
-static int on_values(struct decoder *d, const struct block_head *head, const uint8_t *raw,
-		     struct snap_problem *problem)
+static int decode_on_values(struct decoder *d, const struct block_head *head,
+			    const uint8_t *raw, struct snap_problem *problem)
 {
 	struct values values;
 
 	if (!d->held || head->first != d->held_head.first)
 		return decode_corrupt(problem, "values of no objects");
-	if (open_values(&values, head, raw, problem) != 0)
+	if (decode_open_values(&values, head, raw, problem) != 0)
 		return -1;
-	return release(d, &values, problem);
+	return decode_release(d, &values, problem);
 }
 
 /* The block itself; what it ends has been let go of. */
-static int take_block(struct decoder *d, const struct block_head *head,
-		      struct buffer *raw, struct snap_problem *problem)
+static int decode_take_block(struct decoder *d, const struct block_head *head,
+			     struct buffer *raw, struct snap_problem *problem)
 {
 	switch (head->type) {
 	case BLOCK_OBJECTS:
-		return on_objects(d, head, raw, problem);
+		return decode_on_objects(d, head, raw, problem);
 	case BLOCK_REFS:
-		return on_refs(d, head, raw->data, problem);
+		return decode_on_refs(d, head, raw->data, problem);
 	case BLOCK_VALUES:
-		return on_values(d, head, raw->data, problem);
+		return decode_on_values(d, head, raw->data, problem);
 	case BLOCK_INDEX:
 		return 0;
 	default:
@@ -466,12 +469,12 @@ int decoder_block(struct decoder *d, const struct block_head *head, struct buffe
 	if (d->ended && head->type != BLOCK_FACTS && head->type != BLOCK_INDEX)
 		return decode_corrupt(problem, "it comes after END");
 	if (head->type == BLOCK_OBJECTS || head->type == BLOCK_END)
-		before = release_bare(d, problem);
+		before = decode_release_bare(d, problem);
 	if (before != 0 && problem->code != SNAP_E_CORRUPT)
 		return -1;
 	if (before != 0)
 		d->damaged = true;
-	return take_block(d, head, raw, problem) != 0 ? -1 : before != 0;
+	return decode_take_block(d, head, raw, problem) != 0 ? -1 : before != 0;
 }
 
 int decoder_lost(struct decoder *d, const struct block_head *head,
@@ -479,7 +482,8 @@ int decoder_lost(struct decoder *d, const struct block_head *head,
 {
 	d->damaged = true;
 	if (head->type == BLOCK_OBJECTS) {
-		if (release_bare(d, problem) != 0 && problem->code != SNAP_E_CORRUPT)
+		if (decode_release_bare(d, problem) != 0 &&
+		    problem->code != SNAP_E_CORRUPT)
 			return -1;
 	}
 	if (layouts[head->type].has_ids)
@@ -490,5 +494,5 @@ int decoder_lost(struct decoder *d, const struct block_head *head,
 int decoder_finish(struct decoder *d, struct snap_problem *problem)
 {
 	d->damaged = true; /* a missing VALUES block is no news here */
-	return release_bare(d, problem);
+	return decode_release_bare(d, problem);
 }

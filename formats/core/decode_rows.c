@@ -36,7 +36,7 @@ int decode_stopped(struct snap_problem *problem, int sink_result)
 
 /* ---- ids ---- */
 
-static uint64_t *defined_count(struct decoder *d, unsigned type)
+static uint64_t *decode_defined_count(struct decoder *d, unsigned type)
 {
 	switch (type) {
 	case BLOCK_STRINGS:
@@ -55,7 +55,7 @@ static uint64_t *defined_count(struct decoder *d, unsigned type)
 #define SEND(d, event, ...) \
 	((d)->sink->ops->event ? (d)->sink->ops->event((d)->sink, __VA_ARGS__) : 0)
 
-static int send_placeholder(struct decoder *d, unsigned type, uint32_t id)
+static int decode_send_placeholder(struct decoder *d, unsigned type, uint32_t id)
 {
 	switch (type) {
 	case BLOCK_STRINGS:
@@ -74,13 +74,13 @@ static int send_placeholder(struct decoder *d, unsigned type, uint32_t id)
 int decode_fill(struct decoder *d, unsigned type, uint64_t last,
 		struct snap_problem *problem)
 {
-	uint64_t *const count = defined_count(d, type);
+	uint64_t *const count = decode_defined_count(d, type);
 
 	if (last > UINT32_MAX || (last > *count && last - *count > FILL_MAX))
 		return decode_problem(problem, SNAP_E_LIMIT, 0,
 				      "too many definitions are lost before it");
 	while (*count < last) {
-		const int result = send_placeholder(d, type, (uint32_t)*count + 1);
+		const int result = decode_send_placeholder(d, type, (uint32_t)*count + 1);
 
 		if (result != 0)
 			return decode_stopped(problem, result);
@@ -92,7 +92,7 @@ int decode_fill(struct decoder *d, unsigned type, uint64_t last,
 int decode_defined(struct decoder *d, unsigned type, uint32_t id,
 		   struct snap_problem *problem)
 {
-	if (__builtin_expect(id <= *defined_count(d, type), 1))
+	if (__builtin_expect(id <= *decode_defined_count(d, type), 1))
 		return 0;
 	if (d->damaged)
 		return decode_fill(d, type, id, problem);
@@ -143,7 +143,7 @@ typedef int deliver_fn(struct decoder *d, union row *row, uint32_t id,
 		       struct snap_problem *problem);
 
 /* Keys are printable ASCII: they go into reports and JSON as they are. */
-static bool is_key(const char *key, uint32_t size)
+static bool decode_is_key(const char *key, uint32_t size)
 {
 	for (uint32_t i = 0; i < size; i++)
 		if (key[i] <= ' ' || key[i] > '~')
@@ -151,14 +151,14 @@ static bool is_key(const char *key, uint32_t size)
 	return size > 0 && size <= SNAP_KEY_MAX;
 }
 
-static int deliver_fact(struct decoder *d, union row *row, uint32_t id,
-			struct snap_problem *problem)
+static int decode_deliver_fact(struct decoder *d, union row *row, uint32_t id,
+			       struct snap_problem *problem)
 {
 	const struct layout_fact *const r = &row->fact;
 	char key[SNAP_KEY_MAX + 1];
 
 	(void)id;
-	if (!is_key(r->key, r->key_size))
+	if (!decode_is_key(r->key, r->key_size))
 		return decode_corrupt(problem, "a fact's key is no key");
 	if (r->kind != SNAP_FACT_U64 && r->kind != SNAP_FACT_TEXT)
 		return 0;
@@ -175,15 +175,15 @@ static int deliver_fact(struct decoder *d, union row *row, uint32_t id,
 				   }));
 }
 
-static int deliver_string(struct decoder *d, union row *row, uint32_t id,
-			  struct snap_problem *problem)
+static int decode_deliver_string(struct decoder *d, union row *row, uint32_t id,
+				 struct snap_problem *problem)
 {
 	return decode_stopped(problem,
 			      SEND(d, string, id, row->string.text, row->string.size));
 }
 
-static int deliver_type(struct decoder *d, union row *row, uint32_t id,
-			struct snap_problem *problem)
+static int decode_deliver_type(struct decoder *d, union row *row, uint32_t id,
+			       struct snap_problem *problem)
 {
 	struct snap_type *const type = &row->type;
 
@@ -195,8 +195,8 @@ static int deliver_type(struct decoder *d, union row *row, uint32_t id,
 	return decode_stopped(problem, SEND(d, type, type));
 }
 
-static int deliver_shape(struct decoder *d, union row *row, uint32_t id,
-			 struct snap_problem *problem)
+static int decode_deliver_shape(struct decoder *d, union row *row, uint32_t id,
+				struct snap_problem *problem)
 {
 	struct snap_shape *const shape = &row->shape;
 	struct snap_label *const labels = (struct snap_label *)d->labels.data;
@@ -213,8 +213,8 @@ static int deliver_shape(struct decoder *d, union row *row, uint32_t id,
 	return decode_stopped(problem, SEND(d, shape, shape));
 }
 
-static int deliver_thread(struct decoder *d, union row *row, uint32_t id,
-			  struct snap_problem *problem)
+static int decode_deliver_thread(struct decoder *d, union row *row, uint32_t id,
+				 struct snap_problem *problem)
 {
 	if (decode_defined(d, BLOCK_STRINGS, row->thread.name, problem) != 0)
 		return -1;
@@ -222,8 +222,8 @@ static int deliver_thread(struct decoder *d, union row *row, uint32_t id,
 	return decode_stopped(problem, SEND(d, thread, &row->thread));
 }
 
-static int deliver_frame(struct decoder *d, union row *row, uint32_t id,
-			 struct snap_problem *problem)
+static int decode_deliver_frame(struct decoder *d, union row *row, uint32_t id,
+				struct snap_problem *problem)
 {
 	struct snap_frame *const frame = &row->frame;
 
@@ -235,8 +235,8 @@ static int deliver_frame(struct decoder *d, union row *row, uint32_t id,
 	return decode_stopped(problem, SEND(d, frame, frame));
 }
 
-static int deliver_root(struct decoder *d, union row *row, uint32_t id,
-			struct snap_problem *problem)
+static int decode_deliver_root(struct decoder *d, union row *row, uint32_t id,
+			       struct snap_problem *problem)
 {
 	struct snap_root *const root = &row->root;
 
@@ -251,8 +251,8 @@ static int deliver_root(struct decoder *d, union row *row, uint32_t id,
 	return decode_stopped(problem, SEND(d, root, root));
 }
 
-static int deliver_map(struct decoder *d, union row *row, uint32_t id,
-		       struct snap_problem *problem)
+static int decode_deliver_map(struct decoder *d, union row *row, uint32_t id,
+			      struct snap_problem *problem)
 {
 	(void)id;
 	if (decode_defined(d, BLOCK_STRINGS, row->map.name, problem) != 0)
@@ -262,8 +262,8 @@ static int deliver_map(struct decoder *d, union row *row, uint32_t id,
 	return decode_stopped(problem, SEND(d, map, &row->map));
 }
 
-static int deliver_buffer(struct decoder *d, union row *row, uint32_t id,
-			  struct snap_problem *problem)
+static int decode_deliver_buffer(struct decoder *d, union row *row, uint32_t id,
+				 struct snap_problem *problem)
 {
 	(void)id;
 	if (decode_defined(d, BLOCK_STRINGS, row->buffer.source, problem) != 0)
@@ -271,8 +271,8 @@ static int deliver_buffer(struct decoder *d, union row *row, uint32_t id,
 	return decode_stopped(problem, SEND(d, buffer, &row->buffer));
 }
 
-static int deliver_size_check(struct decoder *d, union row *row, uint32_t id,
-			      struct snap_problem *problem)
+static int decode_deliver_size_check(struct decoder *d, union row *row, uint32_t id,
+				     struct snap_problem *problem)
 {
 	(void)id;
 	if (decode_defined(d, BLOCK_TYPES, row->size_check.type, problem) != 0)
@@ -280,8 +280,8 @@ static int deliver_size_check(struct decoder *d, union row *row, uint32_t id,
 	return decode_stopped(problem, SEND(d, size_check, &row->size_check));
 }
 
-static int deliver_error(struct decoder *d, union row *row, uint32_t id,
-			 struct snap_problem *problem)
+static int decode_deliver_error(struct decoder *d, union row *row, uint32_t id,
+				struct snap_problem *problem)
 {
 	(void)id;
 	if (decode_defined(d, BLOCK_TYPES, row->error.type, problem) != 0 ||
@@ -290,8 +290,8 @@ static int deliver_error(struct decoder *d, union row *row, uint32_t id,
 	return decode_stopped(problem, SEND(d, error, &row->error));
 }
 
-static int deliver_progress(struct decoder *d, union row *row, uint32_t id,
-			    struct snap_problem *problem)
+static int decode_deliver_progress(struct decoder *d, union row *row, uint32_t id,
+				   struct snap_problem *problem)
 {
 	(void)id;
 	if (decode_defined(d, BLOCK_STRINGS, row->progress.phase, problem) != 0)
@@ -300,8 +300,8 @@ static int deliver_progress(struct decoder *d, union row *row, uint32_t id,
 }
 
 /* END's totals are what the writer sent: anything else was lost on the way. */
-static int deliver_end(struct decoder *d, union row *row, uint32_t id,
-		       struct snap_problem *problem)
+static int decode_deliver_end(struct decoder *d, union row *row, uint32_t id,
+			      struct snap_problem *problem)
 {
 	const struct layout_end *const want = &row->end, *const have = &d->counts;
 
@@ -320,20 +320,27 @@ static int deliver_end(struct decoder *d, union row *row, uint32_t id,
 }
 
 static deliver_fn *const deliver[BLOCK_TYPE_COUNT] = {
-	[BLOCK_FACTS] = deliver_fact,	  [BLOCK_STRINGS] = deliver_string,
-	[BLOCK_TYPES] = deliver_type,	  [BLOCK_SHAPES] = deliver_shape,
-	[BLOCK_THREADS] = deliver_thread, [BLOCK_FRAMES] = deliver_frame,
-	[BLOCK_ROOTS] = deliver_root,	  [BLOCK_MAPS] = deliver_map,
-	[BLOCK_BUFFERS] = deliver_buffer, [BLOCK_SIZE_CHECKS] = deliver_size_check,
-	[BLOCK_ERRORS] = deliver_error,	  [BLOCK_PROGRESS] = deliver_progress,
-	[BLOCK_END] = deliver_end,
+	[BLOCK_FACTS] = decode_deliver_fact,
+	[BLOCK_STRINGS] = decode_deliver_string,
+	[BLOCK_TYPES] = decode_deliver_type,
+	[BLOCK_SHAPES] = decode_deliver_shape,
+	[BLOCK_THREADS] = decode_deliver_thread,
+	[BLOCK_FRAMES] = decode_deliver_frame,
+	[BLOCK_ROOTS] = decode_deliver_root,
+	[BLOCK_MAPS] = decode_deliver_map,
+	[BLOCK_BUFFERS] = decode_deliver_buffer,
+	[BLOCK_SIZE_CHECKS] = decode_deliver_size_check,
+	[BLOCK_ERRORS] = decode_deliver_error,
+	[BLOCK_PROGRESS] = decode_deliver_progress,
+	[BLOCK_END] = decode_deliver_end,
 };
 
 /* The next row with its id, 0 when the type has none; ids count up as rows are sent. */
-static int next_row(struct decoder *d, struct layout_reader *reader, unsigned type,
-		    struct snap_problem *problem)
+static int decode_next_row(struct decoder *d, struct layout_reader *reader, unsigned type,
+			   struct snap_problem *problem)
 {
-	uint64_t *const count = layouts[type].has_ids ? defined_count(d, type) : NULL;
+	uint64_t *const count =
+		layouts[type].has_ids ? decode_defined_count(d, type) : NULL;
 	union row row = { 0 };
 
 	if (!layout_next(reader, &row, (struct snap_label *)d->labels.data))
@@ -356,7 +363,7 @@ int decode_rows(struct decoder *d, const struct block_head *head, const uint8_t 
 	struct layout_reader reader;
 
 	if (layout->has_ids &&
-	    decode_first(d, head, defined_count(d, head->type), problem) != 0)
+	    decode_first(d, head, decode_defined_count(d, head->type), problem) != 0)
 		return -1;
 	if (!layout_open(&reader, layout, head->columns, raw, head->raw_size))
 		return decode_corrupt(problem, "its columns do not add up");
@@ -366,7 +373,7 @@ int decode_rows(struct decoder *d, const struct block_head *head, const uint8_t 
 			    layout_labels_left(&reader) * sizeof(struct snap_label)))
 		return decode_problem(problem, SNAP_E_NOMEM, 0, "out of memory");
 	for (uint32_t i = 0; i < head->count; i++)
-		if (next_row(d, &reader, head->type, problem) != 0)
+		if (decode_next_row(d, &reader, head->type, problem) != 0)
 			return -1;
 	if (!layout_at_end(&reader))
 		return decode_corrupt(problem, "a column is longer than its rows");

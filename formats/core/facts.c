@@ -14,7 +14,7 @@
 enum { ROWS = 32 }; /* facts in a block */
 
 /* Makes the row of a fact; false when the fact cannot be stored in one block. */
-static bool row_of(const struct snap_fact *fact, struct layout_fact *ret)
+static bool facts_row_of(const struct snap_fact *fact, struct layout_fact *ret)
 {
 	const size_t size = fact->kind == SNAP_FACT_TEXT ? fact->size : 0;
 
@@ -30,14 +30,14 @@ static bool row_of(const struct snap_fact *fact, struct layout_fact *ret)
 	return true;
 }
 
-static size_t text_bytes(const struct layout_fact *row)
+static size_t facts_text_bytes(const struct layout_fact *row)
 {
 	return (size_t)row->key_size + row->size;
 }
 
 /* As many of the facts as one block takes; their number in *used_ret. */
-static long one_block(uint8_t *buf, size_t capacity, const struct snap_fact *facts,
-		      size_t count, size_t *used_ret)
+static long facts_one_block(uint8_t *buf, size_t capacity, const struct snap_fact *facts,
+			    size_t count, size_t *used_ret)
 {
 	const struct layout *const layout = &layouts[BLOCK_FACTS];
 	uint8_t *const frame = buf + BLOCK_HEAD_SIZE;
@@ -47,13 +47,13 @@ static long one_block(uint8_t *buf, size_t capacity, const struct snap_fact *fac
 	uint32_t n = 0;
 
 	for (; n < ROWS && n < count; n++) {
-		if (!row_of(&facts[n], &rows[n]))
+		if (!facts_row_of(&facts[n], &rows[n]))
 			return -E2BIG;
 		if (n > 0 &&
-		    layout_bound(layout, n + 1, bytes + text_bytes(&rows[n])) >
+		    layout_bound(layout, n + 1, bytes + facts_text_bytes(&rows[n])) >
 			    BLOCK_STORE_MAX)
 			break;
-		bytes += text_bytes(&rows[n]);
+		bytes += facts_text_bytes(&rows[n]);
 	}
 	if (BLOCK_HEAD_SIZE + BLOCK_STORE_EXTRA + layout_bound(layout, n, bytes) >
 	    capacity)
@@ -75,8 +75,8 @@ long snap_facts_block(void *buf, size_t capacity, const struct snap_fact *facts,
 	size_t done = 0, used, at = 0;
 
 	while (done < count) {
-		const long size = one_block((uint8_t *)buf + at, capacity - at,
-					    facts + done, count - done, &used);
+		const long size = facts_one_block((uint8_t *)buf + at, capacity - at,
+						  facts + done, count - done, &used);
 
 		if (size < 0)
 			return size;

@@ -44,7 +44,7 @@ void snap_indexer_destroy(struct snap_indexer *x)
 	free(x);
 }
 
-static struct entry *add_entry(struct snap_indexer *x)
+static struct entry *index_add_entry(struct snap_indexer *x)
 {
 	if (x->count == x->capacity) {
 		const size_t capacity = x->capacity ? 2 * x->capacity : 256;
@@ -60,7 +60,7 @@ static struct entry *add_entry(struct snap_indexer *x)
 }
 
 /* A frame is over, or there was none: all up to here is whole. */
-static void block_done(struct snap_indexer *x)
+static void index_block_done(struct snap_indexer *x)
 {
 	const struct block_head *head;
 
@@ -76,7 +76,7 @@ static void block_done(struct snap_indexer *x)
 }
 
 /* A whole structure is in x->head. */
-static int take_structure(struct snap_indexer *x)
+static int index_take_structure(struct snap_indexer *x)
 {
 	struct block_file_head file_head;
 	struct block_head head;
@@ -94,13 +94,13 @@ static int take_structure(struct snap_indexer *x)
 		x->state.bad = true;
 		return 0;
 	}
-	entry = add_entry(x);
+	entry = index_add_entry(x);
 	if (!entry)
 		return -ENOMEM;
 	*entry = (struct entry){ x->state.bytes - BLOCK_HEAD_SIZE, head };
 	x->skip = head.frame_size;
 	if (x->skip == 0)
-		block_done(x);
+		index_block_done(x);
 	return 0;
 }
 
@@ -126,12 +126,12 @@ int snap_indexer_feed(struct snap_indexer *x, const void *data, size_t size)
 		if (x->skip > 0) {
 			x->skip -= n;
 			if (x->skip == 0)
-				block_done(x);
+				index_block_done(x);
 		} else {
 			memcpy(x->head + x->have, p, n);
 			x->have += n;
 			if (n == want)
-				err = take_structure(x);
+				err = index_take_structure(x);
 		}
 		if (err)
 			return err;
@@ -157,7 +157,8 @@ int snap_indexer_cut(struct snap_indexer *x)
 }
 
 /* The value of an entry in column c; `previous` is the entry before, or NULL. */
-static uint64_t cell(const struct entry *e, const struct entry *previous, unsigned c)
+static uint64_t index_cell(const struct entry *e, const struct entry *previous,
+			   unsigned c)
 {
 	switch (c) {
 	case 0:
@@ -177,7 +178,7 @@ static uint64_t cell(const struct entry *e, const struct entry *previous, unsign
 	}
 }
 
-static size_t encode(const struct snap_indexer *x, uint8_t *raw)
+static size_t index_encode(const struct snap_indexer *x, uint8_t *raw)
 {
 	const unsigned columns = layouts[BLOCK_INDEX].ncolumns;
 	uint8_t *p = raw + 4 * (size_t)columns;
@@ -187,8 +188,9 @@ static size_t encode(const struct snap_indexer *x, uint8_t *raw)
 
 		for (size_t i = 0; i < x->state.blocks; i++)
 			p = bytes_put_varint(p,
-					     cell(&x->entries[i],
-						  i > 0 ? &x->entries[i - 1] : NULL, c));
+					     index_cell(&x->entries[i],
+							i > 0 ? &x->entries[i - 1] : NULL,
+							c));
 		bytes_put_u32(raw + 4 * (size_t)c, (uint32_t)(p - start));
 	}
 	return (size_t)(p - raw);
@@ -210,7 +212,7 @@ int snap_indexer_finish(struct snap_indexer *x, void **data_ret, size_t *size_re
 	size_t size = 0;
 
 	if (raw && out) {
-		head.raw_size = (uint32_t)encode(x, raw);
+		head.raw_size = (uint32_t)index_encode(x, raw);
 		size = ZSTD_compress(out + BLOCK_HEAD_SIZE, room, raw, head.raw_size, 1);
 	}
 	free(raw);

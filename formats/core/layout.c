@@ -162,7 +162,7 @@ const struct layout layouts[BLOCK_TYPE_COUNT] = {
 _Static_assert(sizeof(maps) / sizeof(*maps) <= LAYOUT_COLUMNS_MAX, "widest block");
 _Static_assert(sizeof(end) / sizeof(*end) <= LAYOUT_COLUMNS_MAX, "widest block");
 
-static uint64_t load(const void *p, unsigned width)
+static uint64_t layout_load(const void *p, unsigned width)
 {
 	uint64_t v8;
 	uint32_t v4;
@@ -180,7 +180,7 @@ static uint64_t load(const void *p, unsigned width)
 }
 
 /* False when v does not fit. */
-static bool store(void *p, unsigned width, uint64_t v)
+static bool layout_store(void *p, unsigned width, uint64_t v)
 {
 	if (width < 8 && v >> 8 * width != 0)
 		return false;
@@ -197,12 +197,12 @@ static bool store(void *p, unsigned width, uint64_t v)
 	return true;
 }
 
-static uint32_t counted(const struct layout_column *column, const char *row)
+static uint32_t layout_counted(const struct layout_column *column, const char *row)
 {
-	return (uint32_t)load(row + column->size_offset, 4);
+	return (uint32_t)layout_load(row + column->size_offset, 4);
 }
 
-static const void *pointed(const struct layout_column *column, const char *row)
+static const void *layout_pointed(const struct layout_column *column, const char *row)
 {
 	const void *p;
 
@@ -211,8 +211,8 @@ static const void *pointed(const struct layout_column *column, const char *row)
 }
 
 /* One value of a column; `previous` is the column's own. */
-static uint8_t *encode_cell(const struct layout_column *column, const char *row,
-			    uint64_t *previous, uint8_t *out)
+static uint8_t *layout_encode_cell(const struct layout_column *column, const char *row,
+				   uint64_t *previous, uint8_t *out)
 {
 	const struct snap_label *labels;
 	uint64_t value;
@@ -220,26 +220,27 @@ static uint8_t *encode_cell(const struct layout_column *column, const char *row,
 
 	switch ((enum layout_encoding)column->encoding) {
 	case LAYOUT_UINT:
-		return bytes_put_varint(out, load(row + column->offset, column->width));
+		return bytes_put_varint(out,
+					layout_load(row + column->offset, column->width));
 	case LAYOUT_DELTA:
-		value = load(row + column->offset, column->width);
+		value = layout_load(row + column->offset, column->width);
 		out = bytes_put_varint(out, bytes_zigzag(value - *previous));
 		*previous = value;
 		return out;
 	case LAYOUT_BYTES:
-		n = counted(column, row);
+		n = layout_counted(column, row);
 		if (n > 0)
-			memcpy(out, pointed(column, row), n);
+			memcpy(out, layout_pointed(column, row), n);
 		return out + n;
 	case LAYOUT_KINDS:
-		labels = pointed(column, row);
-		n = counted(column, row);
+		labels = layout_pointed(column, row);
+		n = layout_counted(column, row);
 		for (uint32_t i = 0; i < n; i++)
 			*out++ = labels[i].kind;
 		return out;
 	case LAYOUT_NAMES:
-		labels = pointed(column, row);
-		n = counted(column, row);
+		labels = layout_pointed(column, row);
+		n = layout_counted(column, row);
 		for (uint32_t i = 0; i < n; i++)
 			out = bytes_put_varint(out, labels[i].name);
 		return out;
@@ -260,7 +261,7 @@ size_t layout_encode(const struct layout *layout, const void *rows, uint32_t cou
 		uint64_t previous = 0;
 
 		for (uint32_t i = 0; i < count; i++, row += layout->row_size)
-			p = encode_cell(&layout->columns[c], row, &previous, p);
+			p = layout_encode_cell(&layout->columns[c], row, &previous, p);
 		bytes_put_u32(out + 4 * (size_t)c, (uint32_t)(p - start));
 	}
 	return (size_t)(p - out);
@@ -294,10 +295,10 @@ bool layout_open(struct layout_reader *reader, const struct layout *layout,
 	return bytes_left(&all) == 0;
 }
 
-static bool decode_bytes(const struct layout_column *column, struct bytes_cursor *in,
-			 char *row)
+static bool layout_decode_bytes(const struct layout_column *column,
+				struct bytes_cursor *in, char *row)
 {
-	const uint8_t *const p = bytes_take(in, counted(column, row));
+	const uint8_t *const p = bytes_take(in, layout_counted(column, row));
 
 	if (!p)
 		return false;
@@ -305,10 +306,11 @@ static bool decode_bytes(const struct layout_column *column, struct bytes_cursor
 	return true;
 }
 
-static bool decode_labels(const struct layout_column *column, struct bytes_cursor *in,
-			  char *row, struct snap_label *labels)
+static bool layout_decode_labels(const struct layout_column *column,
+				 struct bytes_cursor *in, char *row,
+				 struct snap_label *labels)
 {
-	const uint32_t n = counted(column, row);
+	const uint32_t n = layout_counted(column, row);
 	const uint8_t *kinds = NULL;
 	uint64_t name;
 
@@ -329,8 +331,8 @@ static bool decode_labels(const struct layout_column *column, struct bytes_curso
 	return true;
 }
 
-static bool decode_cell(struct layout_reader *reader, unsigned c, char *row,
-			struct snap_label *labels)
+static bool layout_decode_cell(struct layout_reader *reader, unsigned c, char *row,
+			       struct snap_label *labels)
 {
 	const struct layout_column *const column = &reader->layout->columns[c];
 	struct bytes_cursor *const in = &reader->columns[c];
@@ -339,17 +341,18 @@ static bool decode_cell(struct layout_reader *reader, unsigned c, char *row,
 	switch ((enum layout_encoding)column->encoding) {
 	case LAYOUT_UINT:
 		return bytes_varint(in, &value) &&
-			store(row + column->offset, column->width, value);
+			layout_store(row + column->offset, column->width, value);
 	case LAYOUT_DELTA:
 		if (!bytes_varint(in, &value))
 			return false;
 		reader->previous[c] += bytes_unzigzag(value);
-		return store(row + column->offset, column->width, reader->previous[c]);
+		return layout_store(row + column->offset, column->width,
+				    reader->previous[c]);
 	case LAYOUT_BYTES:
-		return decode_bytes(column, in, row);
+		return layout_decode_bytes(column, in, row);
 	case LAYOUT_KINDS:
 	case LAYOUT_NAMES:
-		return decode_labels(column, in, row, labels);
+		return layout_decode_labels(column, in, row, labels);
 	case LAYOUT_CUSTOM:
 		break;
 	}
@@ -359,7 +362,7 @@ static bool decode_cell(struct layout_reader *reader, unsigned c, char *row,
 bool layout_next(struct layout_reader *reader, void *row, struct snap_label *labels)
 {
 	for (unsigned c = 0; c < reader->layout->ncolumns; c++)
-		if (!decode_cell(reader, c, row, labels))
+		if (!layout_decode_cell(reader, c, row, labels))
 			return false;
 	return true;
 }

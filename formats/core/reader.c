@@ -92,10 +92,9 @@ void snap_parser_destroy(struct snap_parser *p)
 
 /* ---- problems ---- */
 
-__attribute__((format(printf, 5, 6))) static int problem_at(struct snap_problem *problem,
-							    enum snap_error_code code,
-							    int sys, uint64_t offset,
-							    const char *format, ...)
+__attribute__((format(printf, 5, 6))) static int reader_problem_at(
+	struct snap_problem *problem, enum snap_error_code code, int sys, uint64_t offset,
+	const char *format, ...)
 {
 	va_list args;
 
@@ -107,25 +106,26 @@ __attribute__((format(printf, 5, 6))) static int problem_at(struct snap_problem 
 }
 
 /* Puts the block's name before the decoder's sentence. */
-static void name_block(struct snap_parser *p, const struct block_head *head,
-		       struct snap_problem *problem)
+static void reader_name_block(struct snap_parser *p, const struct block_head *head,
+			      struct snap_problem *problem)
 {
 	const struct snap_problem inner = *problem;
 
-	problem_at(problem, inner.code, inner.sys, p->offset,
-		   "block %llu (%s) at byte %llu: %.160s", (unsigned long long)p->blocks,
-		   block_type_name(head->type), (unsigned long long)p->offset,
-		   inner.text);
+	reader_problem_at(problem, inner.code, inner.sys, p->offset,
+			  "block %llu (%s) at byte %llu: %.160s",
+			  (unsigned long long)p->blocks, block_type_name(head->type),
+			  (unsigned long long)p->offset, inner.text);
 }
 
-static bool recoverable(const struct snap_parser *p, const struct snap_problem *problem)
+static bool reader_recoverable(const struct snap_parser *p,
+			       const struct snap_problem *problem)
 {
 	return !p->options.strict && p->open &&
 		(problem->code == SNAP_E_CORRUPT || problem->code == SNAP_E_LIMIT);
 }
 
 /* Keeps the first problem; from here on gaps are no surprise. */
-static void note(struct snap_parser *p, const struct snap_problem *problem)
+static void reader_note(struct snap_parser *p, const struct snap_problem *problem)
 {
 	if (p->first.code == SNAP_OK)
 		p->first = *problem;
@@ -134,7 +134,7 @@ static void note(struct snap_parser *p, const struct snap_problem *problem)
 
 /* ---- processes ---- */
 
-static int end_process(struct snap_parser *p, struct snap_problem *problem)
+static int reader_end_process(struct snap_parser *p, struct snap_problem *problem)
 {
 	struct snap_problem late;
 	int result;
@@ -147,29 +147,30 @@ static int end_process(struct snap_parser *p, struct snap_problem *problem)
 			*problem = late;
 			return -1;
 		}
-		note(p, &late);
+		reader_note(p, &late);
 	}
 	if (!p->decoder.ended && p->first.code == SNAP_OK)
-		problem_at(&p->first, SNAP_E_TRUNCATED, 0, p->offset,
-			   "truncated after block %llu, at byte %llu: END is missing",
-			   (unsigned long long)p->blocks, (unsigned long long)p->offset);
+		reader_problem_at(
+			&p->first, SNAP_E_TRUNCATED, 0, p->offset,
+			"truncated after block %llu, at byte %llu: END is missing",
+			(unsigned long long)p->blocks, (unsigned long long)p->offset);
 	p->open = false;
 	result = p->ops->finish ? p->ops->finish(p->arg, p->ordinal - 1, p->decoder.ended,
 						 p->first.code ? &p->first : NULL) :
 				  0;
 	if (result == 0)
 		return 0;
-	return problem_at(problem, SNAP_E_SINK, result, p->offset,
-			  "the consumer stopped");
+	return reader_problem_at(problem, SNAP_E_SINK, result, p->offset,
+				 "the consumer stopped");
 }
 
-static int begin_process(struct snap_parser *p, struct snap_problem *problem)
+static int reader_begin_process(struct snap_parser *p, struct snap_problem *problem)
 {
 	struct snap_sink *const sink = p->ops->begin(p->arg, p->ordinal);
 
 	if (!sink)
-		return problem_at(problem, SNAP_E_SINK, -ECANCELED, p->offset,
-				  "the consumer stopped");
+		return reader_problem_at(problem, SNAP_E_SINK, -ECANCELED, p->offset,
+					 "the consumer stopped");
 	p->open = true;
 	p->ordinal++;
 	p->sequence = 0;
@@ -180,7 +181,7 @@ static int begin_process(struct snap_parser *p, struct snap_problem *problem)
 }
 
 /* A stop for good: the open process ends here, unless its consumer wanted the stop. */
-static int stop(struct snap_parser *p, struct snap_problem *problem)
+static int reader_stop(struct snap_parser *p, struct snap_problem *problem)
 {
 	struct snap_problem ignored;
 
@@ -188,66 +189,66 @@ static int stop(struct snap_parser *p, struct snap_problem *problem)
 	if (problem->code != SNAP_E_SINK && p->open) {
 		if (p->first.code == SNAP_OK)
 			p->first = *problem;
-		end_process(p, &ignored);
+		reader_end_process(p, &ignored);
 	}
 	return -1;
 }
 
 /* ---- structures ---- */
 
-static void consume(struct snap_parser *p, size_t size)
+static void reader_consume(struct snap_parser *p, size_t size)
 {
 	p->begin += size;
 	p->offset += size;
 }
 
-static int lowest_bit(uint64_t v)
+static int reader_lowest_bit(uint64_t v)
 {
 	return __builtin_ctzll(v);
 }
 
-static int check_version(struct snap_parser *p, const struct block_file_head *head,
-			 struct snap_problem *problem)
+static int reader_check_version(struct snap_parser *p, const struct block_file_head *head,
+				struct snap_problem *problem)
 {
 	if (head->major != BLOCK_MAJOR)
-		return problem_at(
+		return reader_problem_at(
 			problem, SNAP_E_VERSION, 0, p->offset,
 			"format version %u.%u is not known to this program (it reads %u)",
 			head->major, head->minor, BLOCK_MAJOR);
 	if (head->incompat != 0)
-		return problem_at(
+		return reader_problem_at(
 			problem, SNAP_E_VERSION, 0, p->offset,
 			"the snapshot needs feature bit %d, which this program lacks",
-			lowest_bit(head->incompat));
+			reader_lowest_bit(head->incompat));
 	return 0;
 }
 
 /* A header that is damaged: the blocks carry their own checks, so go on with them. */
-static int take_file_head(struct snap_parser *p, const uint8_t *at,
-			  struct snap_problem *problem)
+static int reader_take_file_head(struct snap_parser *p, const uint8_t *at,
+				 struct snap_problem *problem)
 {
 	struct block_file_head head;
 	const bool good = block_get_file_head(at, &head);
 
-	if (end_process(p, problem) != 0 ||
-	    (good && check_version(p, &head, problem) != 0) ||
-	    begin_process(p, problem) != 0)
+	if (reader_end_process(p, problem) != 0 ||
+	    (good && reader_check_version(p, &head, problem) != 0) ||
+	    reader_begin_process(p, problem) != 0)
 		return -1;
 	if (!good) {
-		problem_at(problem, SNAP_E_CORRUPT, 0, p->offset,
-			   "file header at byte %llu: checksum mismatch",
-			   (unsigned long long)p->offset);
-		if (!recoverable(p, problem))
+		reader_problem_at(problem, SNAP_E_CORRUPT, 0, p->offset,
+				  "file header at byte %llu: checksum mismatch",
+				  (unsigned long long)p->offset);
+		if (!reader_recoverable(p, problem))
 			return -1;
-		note(p, problem);
+		reader_note(p, problem);
 	}
-	consume(p, BLOCK_FILE_HEAD_SIZE);
+	reader_consume(p, BLOCK_FILE_HEAD_SIZE);
 	return 0;
 }
 
 /* What can be said before the frame is there. */
-static int check_head(struct snap_parser *p, const struct block_head *head,
-		      struct snap_problem *problem)
+static int reader_check_head(struct snap_parser *p, const struct block_head *head,
+			     struct snap_problem *problem)
 {
 	const bool known = head->type < BLOCK_TYPE_COUNT && layouts[head->type].columns;
 
@@ -258,9 +259,10 @@ static int check_head(struct snap_parser *p, const struct block_head *head,
 			"skipped",
 			head->type);
 	if (known && head->flags & ~BLOCK_KNOWN_FLAGS)
-		return decode_problem(problem, SNAP_E_VERSION, 0,
-				      "flag bit %d is not known to this program",
-				      lowest_bit(head->flags & ~BLOCK_KNOWN_FLAGS));
+		return decode_problem(
+			problem, SNAP_E_VERSION, 0,
+			"flag bit %d is not known to this program",
+			reader_lowest_bit(head->flags & ~BLOCK_KNOWN_FLAGS));
 	if (head->raw_size > p->options.max_block ||
 	    head->frame_size > ZSTD_compressBound(p->options.max_block))
 		return decode_problem(problem, SNAP_E_LIMIT, 0, "it claims %u bytes",
@@ -269,8 +271,8 @@ static int check_head(struct snap_parser *p, const struct block_head *head,
 }
 
 /* Blocks are numbered 1, 2, ...; those that were appended later have no number. */
-static int check_sequence(struct snap_parser *p, const struct block_head *head,
-			  struct snap_problem *problem)
+static int reader_check_sequence(struct snap_parser *p, const struct block_head *head,
+				 struct snap_problem *problem)
 {
 	const uint32_t last = p->sequence;
 
@@ -285,15 +287,15 @@ static int check_sequence(struct snap_parser *p, const struct block_head *head,
 		return 0;
 	decode_problem(problem, SNAP_E_CORRUPT, 0, "%u blocks before it are missing",
 		       head->sequence - last - 1);
-	name_block(p, head, problem);
-	if (!recoverable(p, problem))
+	reader_name_block(p, head, problem);
+	if (!reader_recoverable(p, problem))
 		return -1;
-	note(p, problem);
+	reader_note(p, problem);
 	return 0;
 }
 
-static int decompress(struct snap_parser *p, const struct block_head *head,
-		      const uint8_t *frame, struct snap_problem *problem)
+static int reader_decompress(struct snap_parser *p, const struct block_head *head,
+			     const uint8_t *frame, struct snap_problem *problem)
 {
 	size_t size;
 
@@ -311,76 +313,76 @@ static int decompress(struct snap_parser *p, const struct block_head *head,
 }
 
 /* Checks and decodes one whole block. As decoder_block. */
-static int take_frame(struct snap_parser *p, const struct block_head *head,
-		      const uint8_t *frame, struct snap_problem *problem)
+static int reader_take_frame(struct snap_parser *p, const struct block_head *head,
+			     const uint8_t *frame, struct snap_problem *problem)
 {
 	if (crc32c(0, frame, head->frame_size) != head->frame_crc)
 		return decode_corrupt(problem, "checksum mismatch");
 	if (head->type >= BLOCK_TYPE_COUNT || !layouts[head->type].columns ||
 	    !decoder_wants(&p->decoder, head))
 		return 0;
-	if (decompress(p, head, frame, problem) != 0)
+	if (reader_decompress(p, head, frame, problem) != 0)
 		return -1;
 	return decoder_block(&p->decoder, head, &p->raw, problem);
 }
 
 /* The block is lost, its header is not. */
-static int lose_block(struct snap_parser *p, const struct block_head *head,
-		      struct snap_problem *problem)
+static int reader_lose_block(struct snap_parser *p, const struct block_head *head,
+			     struct snap_problem *problem)
 {
-	note(p, problem);
+	reader_note(p, problem);
 	if (head->type >= BLOCK_TYPE_COUNT ||
 	    decoder_lost(&p->decoder, head, problem) == 0)
 		return 0;
-	return recoverable(p, problem) ? 0 : -1;
+	return reader_recoverable(p, problem) ? 0 : -1;
 }
 
 /* 1: more input needed; 0: went on; -1: stop; -2: this is no block, search. */
-static int take_block(struct snap_parser *p, const uint8_t *at,
-		      struct snap_problem *problem)
+static int reader_take_block(struct snap_parser *p, const uint8_t *at,
+			     struct snap_problem *problem)
 {
 	struct block_head head;
 	int result;
 
 	if (!block_get_head(at, &head) || !p->open)
 		return -2;
-	if (check_head(p, &head, problem) != 0) {
+	if (reader_check_head(p, &head, problem) != 0) {
 		p->blocks++;
-		name_block(p, &head, problem);
-		return recoverable(p, problem) ? -2 : -1;
+		reader_name_block(p, &head, problem);
+		return reader_recoverable(p, problem) ? -2 : -1;
 	}
 	if (p->end - p->begin < BLOCK_HEAD_SIZE + (size_t)head.frame_size)
 		return 1;
 	p->blocks++;
-	result = check_sequence(p, &head, problem);
+	result = reader_check_sequence(p, &head, problem);
 	if (result == 0)
-		result = take_frame(p, &head, at + BLOCK_HEAD_SIZE, problem);
+		result = reader_take_frame(p, &head, at + BLOCK_HEAD_SIZE, problem);
 	if (result != 0) {
-		name_block(p, &head, problem);
-		if (!recoverable(p, problem))
+		reader_name_block(p, &head, problem);
+		if (!reader_recoverable(p, problem))
 			return -1;
 		if (result > 0)
-			note(p, problem);
-		else if (lose_block(p, &head, problem) != 0)
+			reader_note(p, problem);
+		else if (reader_lose_block(p, &head, problem) != 0)
 			return -1;
 	}
-	consume(p, BLOCK_HEAD_SIZE + (size_t)head.frame_size);
+	reader_consume(p, BLOCK_HEAD_SIZE + (size_t)head.frame_size);
 	return 0;
 }
 
 /* A trailer only says where things are; reading forward, it is checked and passed. */
-static int take_trailer(struct snap_parser *p, const uint8_t *at)
+static int reader_take_trailer(struct snap_parser *p, const uint8_t *at)
 {
 	struct block_trailer trailer;
 
 	if (!p->open || !block_get_trailer(at, &trailer))
 		return -2;
-	consume(p, BLOCK_TRAILER_SIZE);
+	reader_consume(p, BLOCK_TRAILER_SIZE);
 	return 0;
 }
 
 /* The size of the structure that begins here, 0 when none does. */
-static size_t structure_size(const uint8_t *at)
+static size_t reader_structure_size(const uint8_t *at)
 {
 	if (bytes_get_u32(at) != BLOCK_SKIPPABLE)
 		return 0;
@@ -396,50 +398,51 @@ static size_t structure_size(const uint8_t *at)
 	}
 }
 
-/* Takes the structure at the start of the input. As take_block. */
-static int take(struct snap_parser *p, struct snap_problem *problem)
+/* Takes the structure at the start of the input. As reader_take_block. */
+static int reader_take(struct snap_parser *p, struct snap_problem *problem)
 {
 	const uint8_t *const at = p->input.data + p->begin;
-	const size_t size = structure_size(at);
+	const size_t size = reader_structure_size(at);
 
 	if (size == 0)
 		return -2;
 	if (p->end - p->begin < size)
 		return 1;
 	if (size == BLOCK_FILE_HEAD_SIZE)
-		return block_is_file_head(at) ? take_file_head(p, at, problem) : -2;
+		return block_is_file_head(at) ? reader_take_file_head(p, at, problem) :
+						-2;
 	if (size == BLOCK_TRAILER_SIZE)
-		return take_trailer(p, at);
-	return take_block(p, at, problem);
+		return reader_take_trailer(p, at);
+	return reader_take_block(p, at, problem);
 }
 
 /* ---- losing the thread and finding it again ---- */
 
 /* Nothing known begins here: what that means for the whole. 0 = search on. */
-static int get_lost(struct snap_parser *p, struct snap_problem *problem)
+static int reader_get_lost(struct snap_parser *p, struct snap_problem *problem)
 {
 	if (p->ordinal == 0)
-		return problem_at(problem, SNAP_E_MAGIC, 0, p->offset,
-				  "this is not a pymem snapshot");
+		return reader_problem_at(problem, SNAP_E_MAGIC, 0, p->offset,
+					 "this is not a pymem snapshot");
 	if (problem->code == SNAP_OK)
-		problem_at(problem, SNAP_E_CORRUPT, 0, p->offset,
-			   "block %llu at byte %llu: its header is damaged",
-			   (unsigned long long)p->blocks + 1,
-			   (unsigned long long)p->offset);
+		reader_problem_at(problem, SNAP_E_CORRUPT, 0, p->offset,
+				  "block %llu at byte %llu: its header is damaged",
+				  (unsigned long long)p->blocks + 1,
+				  (unsigned long long)p->offset);
 	if (!p->open) {
 		/* Between processes: there is nobody to tell but the caller. */
 		return -1;
 	}
-	if (!recoverable(p, problem))
+	if (!reader_recoverable(p, problem))
 		return -1;
-	note(p, problem);
+	reader_note(p, problem);
 	p->searching = true;
-	consume(p, 1);
+	reader_consume(p, 1);
 	return 0;
 }
 
 /* Whether the structure here is whole and its CRC right (a file header: its magic). */
-static bool is_structure(const uint8_t *at, size_t size)
+static bool reader_is_structure(const uint8_t *at, size_t size)
 {
 	struct block_head head;
 	struct block_trailer trailer;
@@ -455,7 +458,7 @@ static bool is_structure(const uint8_t *at, size_t size)
 }
 
 /* Moves to the next structure. 1: none in what is there so far; 0: found. */
-static int search(struct snap_parser *p)
+static int reader_search(struct snap_parser *p)
 {
 	uint8_t magic[4];
 
@@ -465,40 +468,40 @@ static int search(struct snap_parser *p)
 		const size_t left = p->end - p->begin;
 		const uint8_t *const found = memmem(from, left, magic, sizeof(magic));
 
-		consume(p, found ? (size_t)(found - from) : left - 3);
+		reader_consume(p, found ? (size_t)(found - from) : left - 3);
 		if (!found || p->end - p->begin < 8)
 			return 1;
-		const size_t size = structure_size(found);
+		const size_t size = reader_structure_size(found);
 
 		if (size > p->end - p->begin)
 			return 1;
-		if (size > 0 && is_structure(found, size)) {
+		if (size > 0 && reader_is_structure(found, size)) {
 			p->searching = false;
 			return 0;
 		}
-		consume(p, 1);
+		reader_consume(p, 1);
 	}
 	return 1;
 }
 
 /* Decodes as much as there is. */
-static int advance(struct snap_parser *p, struct snap_problem *problem)
+static int reader_advance(struct snap_parser *p, struct snap_problem *problem)
 {
 	int result = 0;
 
 	while (result == 0 && p->end - p->begin >= 8) {
 		problem->code = SNAP_OK;
-		result = p->searching ? search(p) : take(p, problem);
+		result = p->searching ? reader_search(p) : reader_take(p, problem);
 		if (result == -2)
-			result = get_lost(p, problem);
+			result = reader_get_lost(p, problem);
 	}
-	return result < 0 ? stop(p, problem) : 0;
+	return result < 0 ? reader_stop(p, problem) : 0;
 }
 
 /* ---- input ---- */
 
 /* Makes room for more input behind what is kept. */
-static bool make_room(struct snap_parser *p, size_t size)
+static bool reader_make_room(struct snap_parser *p, size_t size)
 {
 	const size_t kept = p->end - p->begin;
 
@@ -516,21 +519,21 @@ int snap_parser_feed(struct snap_parser *p, const void *data, size_t size,
 	const uint8_t *from = data;
 
 	if (p->stopped)
-		return problem_at(problem, SNAP_E_SINK, -ECANCELED, p->offset,
-				  "the parser has stopped already");
+		return reader_problem_at(problem, SNAP_E_SINK, -ECANCELED, p->offset,
+					 "the parser has stopped already");
 	while (size > 0) {
 		const size_t n = size < READ_SIZE ? size : READ_SIZE;
 
-		if (p->input.capacity - p->end < n && !make_room(p, n)) {
-			problem_at(problem, SNAP_E_NOMEM, ENOMEM, p->offset,
-				   "out of memory");
-			return stop(p, problem);
+		if (p->input.capacity - p->end < n && !reader_make_room(p, n)) {
+			reader_problem_at(problem, SNAP_E_NOMEM, ENOMEM, p->offset,
+					  "out of memory");
+			return reader_stop(p, problem);
 		}
 		memcpy(p->input.data + p->end, from, n);
 		p->end += n;
 		from += n;
 		size -= n;
-		if (advance(p, problem) != 0)
+		if (reader_advance(p, problem) != 0)
 			return -1;
 	}
 	return 0;
@@ -541,34 +544,35 @@ int snap_parser_finish(struct snap_parser *p, struct snap_problem *problem)
 	const size_t left = p->end - p->begin;
 
 	if (p->stopped)
-		return problem_at(problem, SNAP_E_SINK, -ECANCELED, p->offset,
-				  "the parser has stopped already");
+		return reader_problem_at(problem, SNAP_E_SINK, -ECANCELED, p->offset,
+					 "the parser has stopped already");
 	if (p->ordinal == 0) {
 		if (p->offset + left == 0)
-			problem_at(problem, SNAP_E_TRUNCATED, 0, 0, "the input is empty");
-		else if (left >= 8 && structure_size(p->input.data + p->begin) > 0)
-			problem_at(problem, SNAP_E_TRUNCATED, 0, 0,
-				   "the input ends within the file header");
+			reader_problem_at(problem, SNAP_E_TRUNCATED, 0, 0,
+					  "the input is empty");
+		else if (left >= 8 && reader_structure_size(p->input.data + p->begin) > 0)
+			reader_problem_at(problem, SNAP_E_TRUNCATED, 0, 0,
+					  "the input ends within the file header");
 		else
-			problem_at(problem, SNAP_E_MAGIC, 0, 0,
-				   "this is not a pymem snapshot");
-		return stop(p, problem);
+			reader_problem_at(problem, SNAP_E_MAGIC, 0, 0,
+					  "this is not a pymem snapshot");
+		return reader_stop(p, problem);
 	}
 	if (left > 0 && p->first.code == SNAP_OK)
-		problem_at(&p->first, SNAP_E_TRUNCATED, 0, p->offset,
-			   "truncated within block %llu, which begins at byte %llu",
-			   (unsigned long long)p->blocks + 1,
-			   (unsigned long long)p->offset);
+		reader_problem_at(
+			&p->first, SNAP_E_TRUNCATED, 0, p->offset,
+			"truncated within block %llu, which begins at byte %llu",
+			(unsigned long long)p->blocks + 1, (unsigned long long)p->offset);
 	if (p->options.strict && p->open &&
 	    (p->first.code != SNAP_OK || !p->decoder.ended)) {
 		if (p->first.code == SNAP_OK)
-			problem_at(&p->first, SNAP_E_TRUNCATED, 0, p->offset,
-				   "truncated after block %llu: END is missing",
-				   (unsigned long long)p->blocks);
+			reader_problem_at(&p->first, SNAP_E_TRUNCATED, 0, p->offset,
+					  "truncated after block %llu: END is missing",
+					  (unsigned long long)p->blocks);
 		*problem = p->first;
-		return stop(p, problem);
+		return reader_stop(p, problem);
 	}
-	return end_process(p, problem) != 0 ? stop(p, problem) : 0;
+	return reader_end_process(p, problem) != 0 ? reader_stop(p, problem) : 0;
 }
 
 int snap_read_fd(int fd, const struct snap_parser_options *options,
@@ -579,12 +583,13 @@ int snap_read_fd(int fd, const struct snap_parser_options *options,
 	int result = 0;
 
 	if (!p)
-		return problem_at(problem, SNAP_E_NOMEM, ENOMEM, 0, "out of memory");
+		return reader_problem_at(problem, SNAP_E_NOMEM, ENOMEM, 0,
+					 "out of memory");
 	while (result == 0) {
-		if (!make_room(p, READ_SIZE)) {
-			problem_at(problem, SNAP_E_NOMEM, ENOMEM, p->offset,
-				   "out of memory");
-			result = stop(p, problem);
+		if (!reader_make_room(p, READ_SIZE)) {
+			reader_problem_at(problem, SNAP_E_NOMEM, ENOMEM, p->offset,
+					  "out of memory");
+			result = reader_stop(p, problem);
 			break;
 		}
 		const ssize_t n = read(fd, p->input.data + p->end, READ_SIZE);
@@ -592,15 +597,15 @@ int snap_read_fd(int fd, const struct snap_parser_options *options,
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			problem_at(problem, SNAP_E_IO, errno, p->offset, "read: %s",
-				   strerror(errno));
-			result = stop(p, problem);
+			reader_problem_at(problem, SNAP_E_IO, errno, p->offset,
+					  "read: %s", strerror(errno));
+			result = reader_stop(p, problem);
 		} else if (n == 0) {
 			result = snap_parser_finish(p, problem);
 			break;
 		} else {
 			p->end += (size_t)n;
-			result = advance(p, problem);
+			result = reader_advance(p, problem);
 		}
 	}
 	snap_parser_destroy(p);

@@ -73,7 +73,7 @@ struct carver {
 	size_t used;
 };
 
-static void *carve(struct carver *c, size_t size)
+static void *writer_carve(struct carver *c, size_t size)
 {
 	const size_t at = c->used;
 
@@ -81,14 +81,14 @@ static void *carve(struct carver *c, size_t size)
 	return c->base ? c->base + at : NULL;
 }
 
-static size_t largest_raw(void)
+static size_t writer_largest_raw(void)
 {
 	const size_t a = columns_objects_size(), b = columns_values_size();
 
 	return a > b ? (a > SCRATCH ? a : SCRATCH) : (b > SCRATCH ? b : SCRATCH);
 }
 
-static uint32_t extra_size(unsigned type)
+static uint32_t writer_extra_size(unsigned type)
 {
 	switch (type) {
 	case BLOCK_FACTS:
@@ -102,7 +102,7 @@ static uint32_t extra_size(unsigned type)
 }
 
 /* Gives *w its buffers; returns zstd's workspace. */
-static void *lay_out(struct carver *c, struct snap_writer *w)
+static void *writer_lay_out(struct carver *c, struct snap_writer *w)
 {
 	memset(w, 0, sizeof(*w));
 	for (unsigned type = 0; type < BLOCK_TYPE_COUNT; type++) {
@@ -110,16 +110,16 @@ static void *lay_out(struct carver *c, struct snap_writer *w)
 
 		if (layouts[type].row_size == 0 || type == BLOCK_END)
 			continue;
-		s->rows = carve(c, (size_t)layouts[type].row_size * SHEET_ROWS);
-		s->extra_size = extra_size(type);
-		s->extra = s->extra_size ? carve(c, s->extra_size) : NULL;
+		s->rows = writer_carve(c, (size_t)layouts[type].row_size * SHEET_ROWS);
+		s->extra_size = writer_extra_size(type);
+		s->extra = s->extra_size ? writer_carve(c, s->extra_size) : NULL;
 	}
-	columns_objects_init(&w->objects, carve(c, columns_objects_size()));
-	columns_values_init(&w->values, carve(c, columns_values_size()));
-	w->scratch = carve(c, SCRATCH);
-	w->frame_size = BLOCK_HEAD_SIZE + ZSTD_compressBound(largest_raw());
-	w->frame = carve(c, w->frame_size);
-	return carve(c, ZSTD_estimateCCtxSize(LEVEL));
+	columns_objects_init(&w->objects, writer_carve(c, columns_objects_size()));
+	columns_values_init(&w->values, writer_carve(c, columns_values_size()));
+	w->scratch = writer_carve(c, SCRATCH);
+	w->frame_size = BLOCK_HEAD_SIZE + ZSTD_compressBound(writer_largest_raw());
+	w->frame = writer_carve(c, w->frame_size);
+	return writer_carve(c, ZSTD_estimateCCtxSize(LEVEL));
 }
 
 size_t snap_writer_memory(void)
@@ -127,14 +127,14 @@ size_t snap_writer_memory(void)
 	struct carver c = { NULL, 0 };
 	struct snap_writer only_counted;
 
-	carve(&c, sizeof(only_counted));
-	lay_out(&c, &only_counted);
+	writer_carve(&c, sizeof(only_counted));
+	writer_lay_out(&c, &only_counted);
 	return c.used;
 }
 
 /* ---- output ---- */
 
-static int put(struct snap_writer *w, const void *data, size_t size)
+static int writer_put(struct snap_writer *w, const void *data, size_t size)
 {
 	if (w->err == 0)
 		w->err = w->write(w->arg, data, size);
@@ -144,7 +144,8 @@ static int put(struct snap_writer *w, const void *data, size_t size)
 }
 
 /* Compresses raw as one frame and writes the block. */
-static int put_block(struct snap_writer *w, struct block_head head, const void *raw)
+static int writer_put_block(struct snap_writer *w, struct block_head head,
+			    const void *raw)
 {
 	uint8_t *const frame = w->frame + BLOCK_HEAD_SIZE;
 	size_t size;
@@ -161,38 +162,38 @@ static int put_block(struct snap_writer *w, struct block_head head, const void *
 	head.frame_crc = crc32c(0, frame, size);
 	head.sequence = ++w->sequence;
 	block_put_head(w->frame, &head);
-	return put(w, w->frame, BLOCK_HEAD_SIZE + size);
+	return writer_put(w, w->frame, BLOCK_HEAD_SIZE + size);
 }
 
-static int flush_sheet(struct snap_writer *w, unsigned type);
+static int writer_flush_sheet(struct snap_writer *w, unsigned type);
 
 /* Flushes every sheet whose bit is set in types, in the order of their numbers. */
-static int flush_types(struct snap_writer *w, uint32_t types)
+static int writer_flush_types(struct snap_writer *w, uint32_t types)
 {
 	for (unsigned type = 0; type < BLOCK_TYPE_COUNT; type++)
-		if (types >> type & 1 && flush_sheet(w, type) != 0)
+		if (types >> type & 1 && writer_flush_sheet(w, type) != 0)
 			break;
 	return w->err;
 }
 
-static int flush_sheet(struct snap_writer *w, unsigned type)
+static int writer_flush_sheet(struct snap_writer *w, unsigned type)
 {
 	struct sheet *const s = &w->sheets[type];
 	struct block_head head = { .type = (uint8_t)type,
 				   .count = s->count,
 				   .first = s->first };
 
-	if (s->count == 0 || flush_types(w, layouts[type].needs) != 0)
+	if (s->count == 0 || writer_flush_types(w, layouts[type].needs) != 0)
 		return w->err;
 	head.raw_size =
 		(uint32_t)layout_encode(&layouts[type], s->rows, s->count, w->scratch);
 	s->first += s->count;
 	s->count = 0;
 	s->extra_used = 0;
-	return put_block(w, head, w->scratch);
+	return writer_put_block(w, head, w->scratch);
 }
 
-static int flush_values(struct snap_writer *w)
+static int writer_flush_values(struct snap_writer *w)
 {
 	struct block_head head = {
 		.type = BLOCK_VALUES,
@@ -202,11 +203,11 @@ static int flush_values(struct snap_writer *w)
 	const uint8_t *const raw = columns_values_pack(&w->values, &head.raw_size);
 
 	columns_values_reset(&w->values);
-	return put_block(w, head, raw);
+	return writer_put_block(w, head, raw);
 }
 
 /* Writes the objects collected so far. */
-static int put_objects(struct snap_writer *w, uint8_t flags)
+static int writer_put_objects(struct snap_writer *w, uint8_t flags)
 {
 	struct block_head head = {
 		.type = BLOCK_OBJECTS,
@@ -216,21 +217,21 @@ static int put_objects(struct snap_writer *w, uint8_t flags)
 	};
 	const uint8_t *raw;
 
-	if (flush_types(w, layouts[BLOCK_OBJECTS].needs) != 0)
+	if (writer_flush_types(w, layouts[BLOCK_OBJECTS].needs) != 0)
 		return w->err;
 	raw = columns_objects_pack(&w->objects, &head.raw_size);
-	return put_block(w, head, raw);
+	return writer_put_block(w, head, raw);
 }
 
 /* Also ends the wait for the value of an object whose block is out already. */
-static int flush_objects(struct snap_writer *w)
+static int writer_flush_objects(struct snap_writer *w)
 {
 	if (w->objects.count == 0)
 		return w->err;
 	if (!w->objects.written)
-		put_objects(w, w->values.count > 0 ? BLOCK_HAS_VALUES : 0);
+		writer_put_objects(w, w->values.count > 0 ? BLOCK_HAS_VALUES : 0);
 	if (w->objects.written || w->values.count > 0)
-		flush_values(w);
+		writer_flush_values(w);
 	columns_objects_reset(&w->objects);
 	return w->err;
 }
@@ -238,7 +239,8 @@ static int flush_objects(struct snap_writer *w)
 /* ---- objects and values ---- */
 
 /* Writes the references from `from` on as REFS blocks. */
-static int put_refs(struct snap_writer *w, const struct snap_object *o, uint32_t from)
+static int writer_put_refs(struct snap_writer *w, const struct snap_object *o,
+			   uint32_t from)
 {
 	const uint64_t own = o->addr >> 3;
 	struct predict_slot slots[PREDICT_SLOTS];
@@ -261,7 +263,7 @@ static int put_refs(struct snap_writer *w, const struct snap_object *o, uint32_t
 					    o->refs[i]);
 		bytes_put_u32(w->scratch, (uint32_t)(p - w->scratch - 4));
 		head.raw_size = (uint32_t)(p - w->scratch);
-		put_block(w, head, w->scratch);
+		writer_put_block(w, head, w->scratch);
 		from += n;
 	}
 	return w->err;
@@ -271,19 +273,19 @@ static int put_refs(struct snap_writer *w, const struct snap_object *o, uint32_t
  * An object with more references than a block takes: a block of its own, then REFS.  Its
  * value may come yet, so the VALUES block is announced and written at the next event.
  */
-static int put_long_object(struct snap_writer *w, const struct snap_object *o)
+static int writer_put_long_object(struct snap_writer *w, const struct snap_object *o)
 {
 	struct snap_object start = *o;
 
-	if (flush_objects(w) != 0)
+	if (writer_flush_objects(w) != 0)
 		return w->err;
 	start.nrefs = COLUMNS_REFS_MAX;
 	w->counts.edges += columns_put_object(&w->objects, &start, o->nrefs);
 	for (uint32_t i = COLUMNS_REFS_MAX; i < o->nrefs; i++)
 		w->counts.edges += o->refs[i] != 0;
-	put_objects(w, BLOCK_HAS_VALUES | BLOCK_CONTINUED);
+	writer_put_objects(w, BLOCK_HAS_VALUES | BLOCK_CONTINUED);
 	w->objects.written = true;
-	return put_refs(w, o, COLUMNS_REFS_MAX);
+	return writer_put_refs(w, o, COLUMNS_REFS_MAX);
 }
 
 static inline struct snap_writer *writer_of(struct snap_sink *sink)
@@ -292,38 +294,38 @@ static inline struct snap_writer *writer_of(struct snap_sink *sink)
 }
 
 /* What every event function asks first. */
-static inline int usable(const struct snap_writer *w)
+static inline int writer_usable(const struct snap_writer *w)
 {
 	return w->err ? w->err : w->ended ? -EINVAL : 0;
 }
 
-static int on_object(struct snap_sink *sink, const struct snap_object *o)
+static int writer_on_object(struct snap_sink *sink, const struct snap_object *o)
 {
 	struct snap_writer *const w = writer_of(sink);
 
-	if (__builtin_expect(usable(w) != 0, 0))
-		return usable(w);
+	if (__builtin_expect(writer_usable(w) != 0, 0))
+		return writer_usable(w);
 	if (__builtin_expect(
 		    o->type - 1u >= w->counts.types || o->shape > w->counts.shapes, 0))
 		return -EINVAL;
 	if (__builtin_expect(!columns_have_room(&w->objects, &w->values, o->nrefs), 0)) {
-		if (flush_objects(w) != 0)
+		if (writer_flush_objects(w) != 0)
 			return w->err;
 	}
 	w->counts.objects++;
 	w->counts.object_bytes += o->size;
 	if (__builtin_expect(o->nrefs > COLUMNS_REFS_MAX, 0))
-		return put_long_object(w, o);
+		return writer_put_long_object(w, o);
 	w->counts.edges += columns_put_object(&w->objects, o, o->nrefs);
 	return 0;
 }
 
-static int on_value(struct snap_sink *sink, const struct snap_value *v)
+static int writer_on_value(struct snap_sink *sink, const struct snap_value *v)
 {
 	struct snap_writer *const w = writer_of(sink);
 
-	if (usable(w) != 0)
-		return usable(w);
+	if (writer_usable(w) != 0)
+		return writer_usable(w);
 	if (v->size > SNAP_TEXT_MAX)
 		return -E2BIG;
 	if (w->objects.count == 0 || v->addr != w->objects.last_addr || v->kind == 0 ||
@@ -337,20 +339,20 @@ static int on_value(struct snap_sink *sink, const struct snap_value *v)
 /* ---- rows ---- */
 
 /* Room for a row and `extra` bytes in the sheet: flushed when there is none. */
-static int make_room(struct snap_writer *w, unsigned type, size_t extra)
+static int writer_make_room(struct snap_writer *w, unsigned type, size_t extra)
 {
 	const struct sheet *const s = &w->sheets[type];
 
-	if (usable(w) != 0)
-		return usable(w);
+	if (writer_usable(w) != 0)
+		return writer_usable(w);
 	if (s->count == SHEET_ROWS || s->extra_used + extra > s->extra_size)
-		return flush_sheet(w, type);
+		return writer_flush_sheet(w, type);
 	return 0;
 }
 
-/* Copies bytes or labels beside the rows. After make_room. */
-static const void *keep(struct snap_writer *w, unsigned type, const void *data,
-			size_t size)
+/* Copies bytes or labels beside the rows. After writer_make_room. */
+static const void *writer_keep(struct snap_writer *w, unsigned type, const void *data,
+			       size_t size)
 {
 	struct sheet *const s = &w->sheets[type];
 	char *const copy = s->extra + s->extra_used;
@@ -362,8 +364,8 @@ static const void *keep(struct snap_writer *w, unsigned type, const void *data,
 	return copy;
 }
 
-/* After make_room. */
-static int add_row(struct snap_writer *w, unsigned type, const void *row)
+/* After writer_make_room. */
+static int writer_add_row(struct snap_writer *w, unsigned type, const void *row)
 {
 	struct sheet *const s = &w->sheets[type];
 	const size_t size = layouts[type].row_size;
@@ -372,30 +374,30 @@ static int add_row(struct snap_writer *w, unsigned type, const void *row)
 	return 0;
 }
 
-static int add_plain(struct snap_sink *sink, unsigned type, const void *row)
+static int writer_add_plain(struct snap_sink *sink, unsigned type, const void *row)
 {
 	struct snap_writer *const w = writer_of(sink);
-	const int err = make_room(w, type, 0);
+	const int err = writer_make_room(w, type, 0);
 
-	return err ? err : add_row(w, type, row);
+	return err ? err : writer_add_row(w, type, row);
 }
 
 /* Rows with ids: the id must be the next one. */
-static int add_next(struct snap_sink *sink, unsigned type, const void *row, uint32_t id,
-		    uint64_t *count)
+static int writer_add_next(struct snap_sink *sink, unsigned type, const void *row,
+			   uint32_t id, uint64_t *count)
 {
 	int err;
 
 	if (id != *count + 1)
 		return -EINVAL;
-	err = add_plain(sink, type, row);
+	err = writer_add_plain(sink, type, row);
 	if (err == 0)
 		++*count;
 	return err;
 }
 
 /* Texts beyond the limit are cut before a UTF-8 sequence, not inside one. */
-static uint32_t cut(const char *text, size_t size)
+static uint32_t writer_cut(const char *text, size_t size)
 {
 	if (size <= SNAP_TEXT_MAX)
 		return (uint32_t)size;
@@ -405,7 +407,7 @@ static uint32_t cut(const char *text, size_t size)
 	return (uint32_t)size;
 }
 
-static size_t length(const char *s, size_t limit)
+static size_t writer_length(const char *s, size_t limit)
 {
 	size_t n = 0;
 
@@ -414,50 +416,53 @@ static size_t length(const char *s, size_t limit)
 	return n;
 }
 
-static int on_fact(struct snap_sink *sink, const struct snap_fact *fact)
+static int writer_on_fact(struct snap_sink *sink, const struct snap_fact *fact)
 {
 	struct snap_writer *const w = writer_of(sink);
 	struct layout_fact row = {
-		.key_size = (uint32_t)length(fact->key, SNAP_KEY_MAX),
+		.key_size = (uint32_t)writer_length(fact->key, SNAP_KEY_MAX),
 		.kind = fact->kind,
 		.u64 = fact->kind == SNAP_FACT_U64 ? fact->u64 : 0,
-		.size = fact->kind == SNAP_FACT_TEXT ? cut(fact->text, fact->size) : 0,
+		.size = fact->kind == SNAP_FACT_TEXT ?
+			writer_cut(fact->text, fact->size) :
+			0,
 	};
-	const int err = make_room(w, BLOCK_FACTS, (size_t)row.key_size + row.size);
+	const int err = writer_make_room(w, BLOCK_FACTS, (size_t)row.key_size + row.size);
 
 	if (err)
 		return err;
-	row.key = keep(w, BLOCK_FACTS, fact->key, row.key_size);
-	row.text = keep(w, BLOCK_FACTS, fact->text, row.size);
-	return add_row(w, BLOCK_FACTS, &row);
+	row.key = writer_keep(w, BLOCK_FACTS, fact->key, row.key_size);
+	row.text = writer_keep(w, BLOCK_FACTS, fact->text, row.size);
+	return writer_add_row(w, BLOCK_FACTS, &row);
 }
 
-static int on_string(struct snap_sink *sink, uint32_t id, const char *text, size_t size)
+static int writer_on_string(struct snap_sink *sink, uint32_t id, const char *text,
+			    size_t size)
 {
 	struct snap_writer *const w = writer_of(sink);
-	struct layout_string row = { .size = cut(text, size) };
+	struct layout_string row = { .size = writer_cut(text, size) };
 	int err;
 
 	if (id != w->counts.strings + 1)
 		return -EINVAL;
-	err = make_room(w, BLOCK_STRINGS, row.size);
+	err = writer_make_room(w, BLOCK_STRINGS, row.size);
 	if (err)
 		return err;
-	row.text = keep(w, BLOCK_STRINGS, text, row.size);
+	row.text = writer_keep(w, BLOCK_STRINGS, text, row.size);
 	w->counts.strings++;
-	return add_row(w, BLOCK_STRINGS, &row);
+	return writer_add_row(w, BLOCK_STRINGS, &row);
 }
 
-static int on_type(struct snap_sink *sink, const struct snap_type *type)
+static int writer_on_type(struct snap_sink *sink, const struct snap_type *type)
 {
 	struct snap_writer *const w = writer_of(sink);
 
 	if (type->name > w->counts.strings)
 		return -EINVAL;
-	return add_next(sink, BLOCK_TYPES, type, type->id, &w->counts.types);
+	return writer_add_next(sink, BLOCK_TYPES, type, type->id, &w->counts.types);
 }
 
-static int on_shape(struct snap_sink *sink, const struct snap_shape *shape)
+static int writer_on_shape(struct snap_sink *sink, const struct snap_shape *shape)
 {
 	struct snap_writer *const w = writer_of(sink);
 	struct snap_shape row = *shape;
@@ -469,33 +474,34 @@ static int on_shape(struct snap_sink *sink, const struct snap_shape *shape)
 	for (uint32_t i = 0; i < shape->nfixed; i++)
 		if (shape->fixed[i].name > w->counts.strings)
 			return -EINVAL;
-	err = make_room(w, BLOCK_SHAPES, size);
+	err = writer_make_room(w, BLOCK_SHAPES, size);
 	if (err)
 		return err;
-	row.fixed = keep(w, BLOCK_SHAPES, shape->fixed, size);
-	return add_next(sink, BLOCK_SHAPES, &row, shape->id, &w->counts.shapes);
+	row.fixed = writer_keep(w, BLOCK_SHAPES, shape->fixed, size);
+	return writer_add_next(sink, BLOCK_SHAPES, &row, shape->id, &w->counts.shapes);
 }
 
-static int on_thread(struct snap_sink *sink, const struct snap_thread *thread)
+static int writer_on_thread(struct snap_sink *sink, const struct snap_thread *thread)
 {
 	struct snap_writer *const w = writer_of(sink);
 
 	if (thread->name > w->counts.strings)
 		return -EINVAL;
-	return add_next(sink, BLOCK_THREADS, thread, thread->id, &w->counts.threads);
+	return writer_add_next(sink, BLOCK_THREADS, thread, thread->id,
+			       &w->counts.threads);
 }
 
-static int on_frame(struct snap_sink *sink, const struct snap_frame *frame)
+static int writer_on_frame(struct snap_sink *sink, const struct snap_frame *frame)
 {
 	struct snap_writer *const w = writer_of(sink);
 
 	if (frame->thread > w->counts.threads || frame->function > w->counts.strings ||
 	    frame->file > w->counts.strings)
 		return -EINVAL;
-	return add_next(sink, BLOCK_FRAMES, frame, frame->id, &w->counts.frames);
+	return writer_add_next(sink, BLOCK_FRAMES, frame, frame->id, &w->counts.frames);
 }
 
-static int on_root(struct snap_sink *sink, const struct snap_root *root)
+static int writer_on_root(struct snap_sink *sink, const struct snap_root *root)
 {
 	struct snap_writer *const w = writer_of(sink);
 	int err;
@@ -503,100 +509,102 @@ static int on_root(struct snap_sink *sink, const struct snap_root *root)
 	if (root->name > w->counts.strings || root->thread > w->counts.threads ||
 	    root->frame > w->counts.frames)
 		return -EINVAL;
-	err = add_plain(sink, BLOCK_ROOTS, root);
+	err = writer_add_plain(sink, BLOCK_ROOTS, root);
 	if (err == 0)
 		w->counts.roots++;
 	return err;
 }
 
-static int on_map(struct snap_sink *sink, const struct snap_map *map)
+static int writer_on_map(struct snap_sink *sink, const struct snap_map *map)
 {
 	if (map->name > writer_of(sink)->counts.strings)
 		return -EINVAL;
-	return add_plain(sink, BLOCK_MAPS, map);
+	return writer_add_plain(sink, BLOCK_MAPS, map);
 }
 
-static int on_buffer(struct snap_sink *sink, const struct snap_buffer *buffer)
+static int writer_on_buffer(struct snap_sink *sink, const struct snap_buffer *buffer)
 {
 	if (buffer->source > writer_of(sink)->counts.strings)
 		return -EINVAL;
-	return add_plain(sink, BLOCK_BUFFERS, buffer);
+	return writer_add_plain(sink, BLOCK_BUFFERS, buffer);
 }
 
-static int on_size_check(struct snap_sink *sink, const struct snap_size_check *check)
+static int writer_on_size_check(struct snap_sink *sink,
+				const struct snap_size_check *check)
 {
 	if (check->type > writer_of(sink)->counts.types)
 		return -EINVAL;
-	return add_plain(sink, BLOCK_SIZE_CHECKS, check);
+	return writer_add_plain(sink, BLOCK_SIZE_CHECKS, check);
 }
 
-static int on_error(struct snap_sink *sink, const struct snap_error *error)
+static int writer_on_error(struct snap_sink *sink, const struct snap_error *error)
 {
 	const struct layout_end *const counts = &writer_of(sink)->counts;
 
 	if (error->type > counts->types || error->text > counts->strings)
 		return -EINVAL;
-	return add_plain(sink, BLOCK_ERRORS, error);
+	return writer_add_plain(sink, BLOCK_ERRORS, error);
 }
 
 /* Progress is for whoever watches: it goes out at once. */
-static int on_progress(struct snap_sink *sink, const struct snap_progress *progress)
+static int writer_on_progress(struct snap_sink *sink,
+			      const struct snap_progress *progress)
 {
 	struct snap_writer *const w = writer_of(sink);
 	int err;
 
 	if (progress->phase > w->counts.strings)
 		return -EINVAL;
-	err = add_plain(sink, BLOCK_PROGRESS, progress);
-	return err ? err : flush_sheet(w, BLOCK_PROGRESS);
+	err = writer_add_plain(sink, BLOCK_PROGRESS, progress);
+	return err ? err : writer_flush_sheet(w, BLOCK_PROGRESS);
 }
 
 int snap_writer_flush(struct snap_writer *w)
 {
-	if (usable(w) != 0)
-		return usable(w);
-	flush_types(w, 1u << BLOCK_FACTS | 1u << BLOCK_STRINGS);
-	flush_objects(w);
+	if (writer_usable(w) != 0)
+		return writer_usable(w);
+	writer_flush_types(w, 1u << BLOCK_FACTS | 1u << BLOCK_STRINGS);
+	writer_flush_objects(w);
 	for (unsigned type = 0; type < BLOCK_TYPE_COUNT; type++)
-		flush_sheet(w, type);
+		writer_flush_sheet(w, type);
 	return w->err;
 }
 
-static int on_end(struct snap_sink *sink)
+static int writer_on_end(struct snap_sink *sink)
 {
 	struct snap_writer *const w = writer_of(sink);
 	struct block_head head = { .type = BLOCK_END, .count = 1 };
 
-	if (usable(w) != 0 || snap_writer_flush(w) != 0)
-		return usable(w);
+	if (writer_usable(w) != 0 || snap_writer_flush(w) != 0)
+		return writer_usable(w);
 	w->counts.blocks = w->sequence;
 	head.raw_size =
 		(uint32_t)layout_encode(&layouts[BLOCK_END], &w->counts, 1, w->scratch);
 	w->ended = true;
-	return put_block(w, head, w->scratch);
+	return writer_put_block(w, head, w->scratch);
 }
 
 static const struct snap_sink_ops writer_ops = {
-	.fact = on_fact,
-	.string = on_string,
-	.type = on_type,
-	.shape = on_shape,
-	.object = on_object,
-	.value = on_value,
-	.thread = on_thread,
-	.frame = on_frame,
-	.root = on_root,
-	.map = on_map,
-	.buffer = on_buffer,
-	.size_check = on_size_check,
-	.error = on_error,
-	.progress = on_progress,
-	.end = on_end,
+	.fact = writer_on_fact,
+	.string = writer_on_string,
+	.type = writer_on_type,
+	.shape = writer_on_shape,
+	.object = writer_on_object,
+	.value = writer_on_value,
+	.thread = writer_on_thread,
+	.frame = writer_on_frame,
+	.root = writer_on_root,
+	.map = writer_on_map,
+	.buffer = writer_on_buffer,
+	.size_check = writer_on_size_check,
+	.error = writer_on_error,
+	.progress = writer_on_progress,
+	.end = writer_on_end,
 };
 
 /* ---- life ---- */
 
-static int start_zstd(struct snap_writer *w, void *workspace)
+static int writer_start_zstd(struct snap_writer *w, void *workspace)
 {
 	w->zstd = ZSTD_initStaticCCtx(workspace, ZSTD_estimateCCtxSize(LEVEL));
 	if (!w->zstd)
@@ -624,15 +632,15 @@ struct snap_writer *snap_writer_init(void *mem, size_t size, snap_write_fn write
 		*err_ret = -EINVAL;
 		return NULL;
 	}
-	w = carve(&c, sizeof(*w));
-	zstd = lay_out(&c, w);
+	w = writer_carve(&c, sizeof(*w));
+	zstd = writer_lay_out(&c, w);
 	w->sink.ops = &writer_ops;
 	w->write = write;
 	w->arg = arg;
-	err = start_zstd(w, zstd);
+	err = writer_start_zstd(w, zstd);
 	if (err == 0) {
 		block_put_file_head(buf, &head);
-		err = put(w, buf, sizeof(buf));
+		err = writer_put(w, buf, sizeof(buf));
 	}
 	if (err == 0)
 		return w;

@@ -17,12 +17,12 @@
 
 /* ---- pass 1: facts, keys ---- */
 
-static int take_shape(struct snap_sink *sink, const struct snap_shape *shape)
+static int jsonl_take_shape(struct snap_sink *sink, const struct snap_shape *shape)
 {
 	return tables_shape(&export_of(sink)->tables, shape);
 }
 
-static struct fact *fact_slot(struct process *p, const char *key)
+static struct fact *jsonl_fact_slot(struct process *p, const char *key)
 {
 	struct fact *facts;
 
@@ -37,9 +37,9 @@ static struct fact *fact_slot(struct process *p, const char *key)
 	return facts[p->nfacts].key ? &facts[p->nfacts++] : NULL;
 }
 
-static int gather_fact(struct snap_sink *sink, const struct snap_fact *fact)
+static int jsonl_gather_fact(struct snap_sink *sink, const struct snap_fact *fact)
 {
-	struct fact *const slot = fact_slot(export_of(sink)->current, fact->key);
+	struct fact *const slot = jsonl_fact_slot(export_of(sink)->current, fact->key);
 
 	if (!slot)
 		return -ENOMEM;
@@ -56,7 +56,7 @@ static int gather_fact(struct snap_sink *sink, const struct snap_fact *fact)
 	return 0;
 }
 
-static int gather_keys(struct snap_sink *sink, const struct snap_object *o)
+static int jsonl_gather_keys(struct snap_sink *sink, const struct snap_object *o)
 {
 	struct export *const e = export_of(sink);
 
@@ -69,14 +69,14 @@ static int gather_keys(struct snap_sink *sink, const struct snap_object *o)
 }
 
 static const struct snap_sink_ops gather_ops = {
-	.fact = gather_fact,
-	.shape = take_shape,
-	.object = gather_keys,
+	.fact = jsonl_gather_fact,
+	.shape = jsonl_take_shape,
+	.object = jsonl_gather_keys,
 };
 
 /* ---- pass 2: what the keys look like ---- */
 
-static int describe_object(struct snap_sink *sink, const struct snap_object *o)
+static int jsonl_describe_object(struct snap_sink *sink, const struct snap_object *o)
 {
 	struct key *const key = keys_find(&export_of(sink)->current->keys, o->addr);
 
@@ -85,7 +85,7 @@ static int describe_object(struct snap_sink *sink, const struct snap_object *o)
 	return 0;
 }
 
-static int describe_value(struct snap_sink *sink, const struct snap_value *v)
+static int jsonl_describe_value(struct snap_sink *sink, const struct snap_value *v)
 {
 	struct keys *const keys = &export_of(sink)->current->keys;
 	struct key *const key = keys_find(keys, v->addr);
@@ -94,13 +94,13 @@ static int describe_value(struct snap_sink *sink, const struct snap_value *v)
 }
 
 static const struct snap_sink_ops describe_ops = {
-	.object = describe_object,
-	.value = describe_value,
+	.object = jsonl_describe_object,
+	.value = jsonl_describe_value,
 };
 
 /* ---- passes ---- */
 
-static bool add_process(struct export *e)
+static bool jsonl_add_process(struct export *e)
 {
 	struct process *const processes =
 		reallocarray(e->processes, (size_t)e->nprocesses + 1, sizeof(*processes));
@@ -112,11 +112,11 @@ static bool add_process(struct export *e)
 	return true;
 }
 
-static struct snap_sink *begin(void *arg, uint32_t ordinal)
+static struct snap_sink *jsonl_begin(void *arg, uint32_t ordinal)
 {
 	struct export *const e = arg;
 
-	if (ordinal >= e->nprocesses && !add_process(e))
+	if (ordinal >= e->nprocesses && !jsonl_add_process(e))
 		return NULL;
 	e->current = &e->processes[ordinal];
 	e->sink.ops = e->ops;
@@ -126,8 +126,8 @@ static struct snap_sink *begin(void *arg, uint32_t ordinal)
 	return &e->sink;
 }
 
-static int finish(void *arg, uint32_t ordinal, int complete,
-		  const struct snap_problem *problem)
+static int jsonl_finish(void *arg, uint32_t ordinal, int complete,
+			const struct snap_problem *problem)
 {
 	struct export *const e = arg;
 
@@ -139,9 +139,10 @@ static int finish(void *arg, uint32_t ordinal, int complete,
 	return 0;
 }
 
-static const struct snap_parser_ops parser_ops = { .begin = begin, .finish = finish };
+static const struct snap_parser_ops parser_ops = { .begin = jsonl_begin,
+						   .finish = jsonl_finish };
 
-static int run_passes(struct export *e, int fd, struct snap_problem *problem)
+static int jsonl_run_passes(struct export *e, int fd, struct snap_problem *problem)
 {
 	static const struct snap_sink_ops *const passes[] = {
 		&gather_ops,
@@ -157,7 +158,7 @@ static int run_passes(struct export *e, int fd, struct snap_problem *problem)
 	return 0;
 }
 
-static void deinit(struct export *e)
+static void jsonl_deinit(struct export *e)
 {
 	for (uint32_t i = 0; i < e->nprocesses; i++) {
 		struct process *const p = &e->processes[i];
@@ -181,10 +182,10 @@ int snap_export_jsonl(const char *path, FILE *out, struct snap_problem *problem)
 
 	if (fd < 0)
 		return -1;
-	result = run_passes(&e, fd, problem);
+	result = jsonl_run_passes(&e, fd, problem);
 	if (result == 0 || problem->code == SNAP_E_SINK)
 		result = passes_blame(out, problem) != 0 ? -1 : result;
 	close(fd);
-	deinit(&e);
+	jsonl_deinit(&e);
 	return result;
 }

@@ -7,24 +7,25 @@
 
 /* ---- definitions ---- */
 
-static int take_string(struct snap_sink *sink, uint32_t id, const char *text, size_t size)
+static int graph_take_string(struct snap_sink *sink, uint32_t id, const char *text,
+			     size_t size)
 {
 	return tables_string(&heapsnapshot_of(sink)->tables, id, text, size);
 }
 
-static int take_type(struct snap_sink *sink, const struct snap_type *type)
+static int graph_take_type(struct snap_sink *sink, const struct snap_type *type)
 {
 	return tables_type(&heapsnapshot_of(sink)->tables, type);
 }
 
-static int take_shape(struct snap_sink *sink, const struct snap_shape *shape)
+static int graph_take_shape(struct snap_sink *sink, const struct snap_shape *shape)
 {
 	return tables_shape(&heapsnapshot_of(sink)->tables, shape);
 }
 
 /* ---- pass 1: numbers ---- */
 
-static int number_object(struct snap_sink *sink, const struct snap_object *o)
+static int graph_number_object(struct snap_sink *sink, const struct snap_object *o)
 {
 	struct heapsnapshot *const e = heapsnapshot_of(sink);
 
@@ -39,8 +40,8 @@ static int number_object(struct snap_sink *sink, const struct snap_object *o)
 }
 
 const struct snap_sink_ops graph_number_ops = {
-	.shape = take_shape,
-	.object = number_object,
+	.shape = graph_take_shape,
+	.object = graph_number_object,
 };
 
 /* ---- pass 2: the graph ---- */
@@ -73,8 +74,8 @@ int graph_each_edge(struct heapsnapshot *e, const struct snap_object *o,
 	return err;
 }
 
-static int gather_edge(struct heapsnapshot *e, uint32_t target, struct snap_label label,
-		       uint32_t index, uint64_t key)
+static int graph_gather_edge(struct heapsnapshot *e, uint32_t target,
+			     struct snap_label label, uint32_t index, uint64_t key)
 {
 	(void)index;
 	(void)key;
@@ -100,7 +101,7 @@ bool graph_is_next(struct heapsnapshot *e, const struct snap_object *o)
 	return true;
 }
 
-static int gather_object(struct snap_sink *sink, const struct snap_object *o)
+static int graph_gather_object(struct snap_sink *sink, const struct snap_object *o)
 {
 	struct heapsnapshot *const e = heapsnapshot_of(sink);
 	struct key *const key = keys_find(&e->keys, o->addr);
@@ -110,10 +111,10 @@ static int gather_object(struct snap_sink *sink, const struct snap_object *o)
 	if (key)
 		key->type = o->type;
 	e->first_edge[e->current - 1] = e->nedges;
-	return graph_each_edge(e, o, gather_edge);
+	return graph_each_edge(e, o, graph_gather_edge);
 }
 
-static int gather_value(struct snap_sink *sink, const struct snap_value *v)
+static int graph_gather_value(struct snap_sink *sink, const struct snap_value *v)
 {
 	struct heapsnapshot *const e = heapsnapshot_of(sink);
 	struct key *const key = keys_find(&e->keys, v->addr);
@@ -121,7 +122,7 @@ static int gather_value(struct snap_sink *sink, const struct snap_value *v)
 	return key && !keys_describe(&e->keys, key, v) ? -ENOMEM : 0;
 }
 
-static int gather_root(struct snap_sink *sink, const struct snap_root *r)
+static int graph_gather_root(struct snap_sink *sink, const struct snap_root *r)
 {
 	struct heapsnapshot *const e = heapsnapshot_of(sink);
 	const uint32_t object = ordinals_find(&e->objects, r->target);
@@ -150,17 +151,17 @@ static int gather_root(struct snap_sink *sink, const struct snap_root *r)
 }
 
 const struct snap_sink_ops graph_gather_ops = {
-	.string = take_string,
-	.type = take_type,
-	.shape = take_shape,
-	.object = gather_object,
-	.value = gather_value,
-	.root = gather_root,
+	.string = graph_take_string,
+	.type = graph_take_type,
+	.shape = graph_take_shape,
+	.object = graph_gather_object,
+	.value = graph_gather_value,
+	.root = graph_gather_root,
 };
 
 /* ---- between: what is reachable ---- */
 
-static size_t reach(struct heapsnapshot *e, uint32_t object, size_t queued)
+static size_t graph_reach(struct heapsnapshot *e, uint32_t object, size_t queued)
 {
 	if (!e->reached[object]) {
 		e->reached[object] = 1;
@@ -170,7 +171,7 @@ static size_t reach(struct heapsnapshot *e, uint32_t object, size_t queued)
 }
 
 /* Everything reachable from what is queued. */
-static size_t flood(struct heapsnapshot *e, size_t next, size_t queued)
+static size_t graph_flood(struct heapsnapshot *e, size_t next, size_t queued)
 {
 	for (; next < queued; next++) {
 		const uint32_t object = e->queue[next];
@@ -178,7 +179,7 @@ static size_t flood(struct heapsnapshot *e, size_t next, size_t queued)
 		for (uint64_t i = e->first_edge[object]; i < e->first_edge[object + 1];
 		     i++)
 			if (!(e->edges[i] & GRAPH_WEAK))
-				queued = reach(e, e->edges[i], queued);
+				queued = graph_reach(e, e->edges[i], queued);
 	}
 	return queued;
 }
@@ -193,13 +194,13 @@ int graph_find_reachable(struct heapsnapshot *e)
 	if (!e->reached || !e->queue)
 		return -ENOMEM;
 	for (size_t i = 0; i < e->nroots; i++)
-		queued = reach(e, e->roots[i].object, queued);
-	queued = flood(e, 0, queued);
+		queued = graph_reach(e, e->roots[i].object, queued);
+	queued = graph_flood(e, 0, queued);
 	for (uint32_t i = 0; i < n; i++) {
 		if (e->reached[i])
 			continue;
 		e->unreachable++;
-		queued = flood(e, queued, reach(e, i, queued));
+		queued = graph_flood(e, queued, graph_reach(e, i, queued));
 		e->reached[i] = 2;
 	}
 	free(e->queue);

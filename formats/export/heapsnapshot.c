@@ -65,34 +65,35 @@ static const char *const kind_names[SNAP_ROOT_KIND_COUNT] = {
 
 /* ---- pass 3: nodes ---- */
 
-static void put_number(struct heapsnapshot *e, uint64_t value)
+static void heapsnapshot_put_number(struct heapsnapshot *e, uint64_t value)
 {
 	json_u64(&e->json, value > UINT32_MAX ? UINT32_MAX : value);
 }
 
-static void put_node(struct heapsnapshot *e, enum node_type type, uint32_t name,
-		     uint64_t id, uint64_t size, uint64_t edges)
+static void heapsnapshot_put_node(struct heapsnapshot *e, enum node_type type,
+				  uint32_t name, uint64_t id, uint64_t size,
+				  uint64_t edges)
 {
-	put_number(e, type);
-	put_number(e, name);
-	put_number(e, 2 * id + 1);
-	put_number(e, size);
-	put_number(e, edges);
-	put_number(e, 0);
-	put_number(e, 0);
+	heapsnapshot_put_number(e, type);
+	heapsnapshot_put_number(e, name);
+	heapsnapshot_put_number(e, 2 * id + 1);
+	heapsnapshot_put_number(e, size);
+	heapsnapshot_put_number(e, edges);
+	heapsnapshot_put_number(e, 0);
+	heapsnapshot_put_number(e, 0);
 	putc_unlocked('\n', e->json.file);
 }
 
-static int put_synthetic(struct heapsnapshot *e, uint32_t number, const char *name,
-			 uint64_t edges)
+static int heapsnapshot_put_synthetic(struct heapsnapshot *e, uint32_t number,
+				      const char *name, uint64_t edges)
 {
 	const uint32_t text = intern_add(&e->texts, name, strlen(name));
 
-	put_node(e, NODE_SYNTHETIC, text, number, 0, edges);
+	heapsnapshot_put_node(e, NODE_SYNTHETIC, text, number, 0, edges);
 	return text == INTERN_FAILED ? -ENOMEM : 0;
 }
 
-static uint64_t roots_of_kind(const struct heapsnapshot *e, unsigned kind)
+static uint64_t heapsnapshot_roots_of_kind(const struct heapsnapshot *e, unsigned kind)
 {
 	uint64_t n = 0;
 
@@ -101,23 +102,24 @@ static uint64_t roots_of_kind(const struct heapsnapshot *e, unsigned kind)
 	return n;
 }
 
-static int put_synthetics(struct heapsnapshot *e)
+static int heapsnapshot_put_synthetics(struct heapsnapshot *e)
 {
-	int err = put_synthetic(e, SYNTHETIC_ROOT, "", 1);
+	int err = heapsnapshot_put_synthetic(e, SYNTHETIC_ROOT, "", 1);
 
 	if (err == 0)
-		err = put_synthetic(e, SYNTHETIC_ROOTS, "(GC roots)",
-				    1 + SNAP_ROOT_KIND_COUNT);
+		err = heapsnapshot_put_synthetic(e, SYNTHETIC_ROOTS, "(GC roots)",
+						 1 + SNAP_ROOT_KIND_COUNT);
 	if (err == 0)
-		err = put_synthetic(e, SYNTHETIC_UNREACHABLE, "(unreachable)",
-				    e->unreachable);
+		err = heapsnapshot_put_synthetic(e, SYNTHETIC_UNREACHABLE,
+						 "(unreachable)", e->unreachable);
 	for (unsigned kind = 0; kind < SNAP_ROOT_KIND_COUNT && err == 0; kind++)
-		err = put_synthetic(e, SYNTHETIC_KINDS + kind, kind_names[kind],
-				    roots_of_kind(e, kind));
+		err = heapsnapshot_put_synthetic(e, SYNTHETIC_KINDS + kind,
+						 kind_names[kind],
+						 heapsnapshot_roots_of_kind(e, kind));
 	return err;
 }
 
-static enum node_type node_type(const struct snap_type *type)
+static enum node_type heapsnapshot_node_type(const struct snap_type *type)
 {
 	switch (type ? type->kind : SNAP_KIND_OBJECT) {
 	case SNAP_KIND_STR:
@@ -135,7 +137,8 @@ static enum node_type node_type(const struct snap_type *type)
 }
 
 /* At most NAME_MAX_BYTES, not cutting a UTF-8 sequence. */
-static uint32_t add_text(struct heapsnapshot *e, const char *text, size_t size)
+static uint32_t heapsnapshot_add_text(struct heapsnapshot *e, const char *text,
+				      size_t size)
 {
 	if (size > NAME_MAX_BYTES) {
 		size = NAME_MAX_BYTES;
@@ -145,20 +148,21 @@ static uint32_t add_text(struct heapsnapshot *e, const char *text, size_t size)
 	return intern_add(&e->texts, text, size);
 }
 
-static uint32_t add_type_name(struct heapsnapshot *e, uint32_t type)
+static uint32_t heapsnapshot_add_type_name(struct heapsnapshot *e, uint32_t type)
 {
 	const struct snap_type *const t = tables_find_type(&e->tables, type);
 	size_t size;
 	const char *const text = tables_text(&e->tables, t ? t->name : 0, &size);
 
-	return add_text(e, text, size);
+	return heapsnapshot_add_text(e, text, size);
 }
 
 /* Writes the node that waited for its value, which may be its name. */
-static int finish_node(struct heapsnapshot *e, const struct snap_value *value)
+static int heapsnapshot_finish_node(struct heapsnapshot *e,
+				    const struct snap_value *value)
 {
 	const struct snap_type *const type = tables_find_type(&e->tables, e->object.type);
-	const enum node_type kind = node_type(type);
+	const enum node_type kind = heapsnapshot_node_type(type);
 	const bool named = value && value->size > 0 &&
 		e->texts.text_size < TEXTS_MAX_BYTES &&
 		((kind == NODE_STRING && value->kind == SNAP_VALUE_STR) ||
@@ -171,17 +175,18 @@ static int finish_node(struct heapsnapshot *e, const struct snap_value *value)
 	if (!e->pending)
 		return 0;
 	e->pending = false;
-	name = named ? add_text(e, value->text, value->size) :
-		       add_type_name(e, e->object.type);
-	put_node(e, kind, name, number + (uint64_t)SYNTHETIC_COUNT, e->object.size,
-		 e->first_edge[number + 1] - e->first_edge[number]);
+	name = named ? heapsnapshot_add_text(e, value->text, value->size) :
+		       heapsnapshot_add_type_name(e, e->object.type);
+	heapsnapshot_put_node(e, kind, name, number + (uint64_t)SYNTHETIC_COUNT,
+			      e->object.size,
+			      e->first_edge[number + 1] - e->first_edge[number]);
 	return name == INTERN_FAILED ? -ENOMEM : ferror(e->json.file) ? -EIO : 0;
 }
 
-static int node_object(struct snap_sink *sink, const struct snap_object *o)
+static int heapsnapshot_node_object(struct snap_sink *sink, const struct snap_object *o)
 {
 	struct heapsnapshot *const e = heapsnapshot_of(sink);
-	const int err = finish_node(e, NULL);
+	const int err = heapsnapshot_finish_node(e, NULL);
 
 	if (err || !graph_is_next(e, o))
 		return err;
@@ -190,55 +195,56 @@ static int node_object(struct snap_sink *sink, const struct snap_object *o)
 	return 0;
 }
 
-static int node_value(struct snap_sink *sink, const struct snap_value *v)
+static int heapsnapshot_node_value(struct snap_sink *sink, const struct snap_value *v)
 {
 	struct heapsnapshot *const e = heapsnapshot_of(sink);
 
-	return e->pending && v->addr == e->object.addr ? finish_node(e, v) : 0;
+	return e->pending && v->addr == e->object.addr ? heapsnapshot_finish_node(e, v) :
+							 0;
 }
 
-static const struct snap_sink_ops node_ops = { .object = node_object,
-					       .value = node_value };
+static const struct snap_sink_ops node_ops = { .object = heapsnapshot_node_object,
+					       .value = heapsnapshot_node_value };
 
 /* ---- pass 4: edges ---- */
 
-static void put_edge(struct heapsnapshot *e, enum edge_type type, uint64_t name,
-		     uint64_t node)
+static void heapsnapshot_put_edge(struct heapsnapshot *e, enum edge_type type,
+				  uint64_t name, uint64_t node)
 {
-	put_number(e, type);
-	put_number(e, name);
-	put_number(e, node * FIELDS);
+	heapsnapshot_put_number(e, type);
+	heapsnapshot_put_number(e, name);
+	heapsnapshot_put_number(e, node * FIELDS);
 	putc_unlocked('\n', e->json.file);
 }
 
 /* A dict key as the name of a property; false when it is no str or its text is unknown.
  */
-static bool key_name(struct heapsnapshot *e, uint64_t addr, uint32_t *ret)
+static bool heapsnapshot_key_name(struct heapsnapshot *e, uint64_t addr, uint32_t *ret)
 {
 	const struct key *const key = keys_find(&e->keys, addr);
 
 	if (!key || key->kind != SNAP_VALUE_STR || (key->size == 0 && key->length > 0))
 		return false;
-	*ret = add_text(e, e->keys.text + key->text, key->size);
+	*ret = heapsnapshot_add_text(e, e->keys.text + key->text, key->size);
 	return true;
 }
 
 /* Name of an internal edge to the value of a key that is no str. */
-static uint32_t other_key_name(struct heapsnapshot *e, uint64_t addr)
+static uint32_t heapsnapshot_other_key_name(struct heapsnapshot *e, uint64_t addr)
 {
 	const struct key *const key = keys_find(&e->keys, addr);
 	char text[64];
 	int size;
 
 	if (key && key->kind == SNAP_VALUE_INT && key->size > 0)
-		return add_text(e, e->keys.text + key->text, key->size);
+		return heapsnapshot_add_text(e, e->keys.text + key->text, key->size);
 	size = snprintf(text, sizeof(text), "value of key @%u",
 			SYNTHETIC_COUNT + ordinals_find(&e->objects, addr));
 	return intern_add(&e->texts, text, (size_t)size);
 }
 
-static int write_edge(struct heapsnapshot *e, uint32_t target, struct snap_label label,
-		      uint32_t index, uint64_t key)
+static int heapsnapshot_write_edge(struct heapsnapshot *e, uint32_t target,
+				   struct snap_label label, uint32_t index, uint64_t key)
 {
 	static const enum edge_type types[SNAP_LABEL_KIND_COUNT] = {
 		[SNAP_LABEL_OTHER] = EDGE_INTERNAL, [SNAP_LABEL_ATTR] = EDGE_PROPERTY,
@@ -259,13 +265,13 @@ static int write_edge(struct heapsnapshot *e, uint32_t target, struct snap_label
 	size_t size;
 
 	if (type == EDGE_ELEMENT) {
-		put_edge(e, type, index, node);
+		heapsnapshot_put_edge(e, type, index, node);
 		return 0;
 	}
 	if (label.kind == SNAP_LABEL_VALUE && !label.name) {
-		if (!key_name(e, key, &name)) {
+		if (!heapsnapshot_key_name(e, key, &name)) {
 			type = EDGE_INTERNAL;
-			name = other_key_name(e, key);
+			name = heapsnapshot_other_key_name(e, key);
 		}
 	} else {
 		const char *text = tables_text(&e->tables, label.name, &size);
@@ -274,38 +280,39 @@ static int write_edge(struct heapsnapshot *e, uint32_t target, struct snap_label
 			text = names[label.kind];
 			size = strlen(text);
 		}
-		name = add_text(e, text, size);
+		name = heapsnapshot_add_text(e, text, size);
 	}
-	put_edge(e, type, name, node);
+	heapsnapshot_put_edge(e, type, name, node);
 	return name == INTERN_FAILED ? -ENOMEM : ferror(e->json.file) ? -EIO : 0;
 }
 
-static int edge_object(struct snap_sink *sink, const struct snap_object *o)
+static int heapsnapshot_edge_object(struct snap_sink *sink, const struct snap_object *o)
 {
 	struct heapsnapshot *const e = heapsnapshot_of(sink);
 
-	return graph_is_next(e, o) ? graph_each_edge(e, o, write_edge) : 0;
+	return graph_is_next(e, o) ? graph_each_edge(e, o, heapsnapshot_write_edge) : 0;
 }
 
-static const struct snap_sink_ops edge_ops = { .object = edge_object };
+static const struct snap_sink_ops edge_ops = { .object = heapsnapshot_edge_object };
 
 /* Edges of the synthetic nodes, in their order; as many as put_synthetics said. */
-static void put_synthetic_edges(struct heapsnapshot *e)
+static void heapsnapshot_put_synthetic_edges(struct heapsnapshot *e)
 {
 	uint32_t element = 0;
 
-	put_edge(e, EDGE_ELEMENT, 1, SYNTHETIC_ROOTS);
+	heapsnapshot_put_edge(e, EDGE_ELEMENT, 1, SYNTHETIC_ROOTS);
 	for (unsigned i = SYNTHETIC_UNREACHABLE; i < SYNTHETIC_COUNT; i++)
-		put_edge(e, EDGE_ELEMENT, i, i);
+		heapsnapshot_put_edge(e, EDGE_ELEMENT, i, i);
 	for (uint32_t i = 0; i < e->objects.count; i++)
 		if (e->reached[i] == 2)
-			put_edge(e, EDGE_ELEMENT, ++element,
-				 i + (uint64_t)SYNTHETIC_COUNT);
+			heapsnapshot_put_edge(e, EDGE_ELEMENT, ++element,
+					      i + (uint64_t)SYNTHETIC_COUNT);
 	for (unsigned kind = 0; kind < SNAP_ROOT_KIND_COUNT; kind++)
 		for (size_t i = 0; i < e->nroots; i++)
 			if (e->roots[i].kind == kind)
-				put_edge(e, EDGE_INTERNAL, e->roots[i].name,
-					 e->roots[i].object + (uint64_t)SYNTHETIC_COUNT);
+				heapsnapshot_put_edge(e, EDGE_INTERNAL, e->roots[i].name,
+						      e->roots[i].object +
+							      (uint64_t)SYNTHETIC_COUNT);
 }
 
 /* ---- the file ---- */
@@ -329,7 +336,7 @@ static const char head[] =
 	"\"sample_fields\":[\"timestamp_us\",\"last_assigned_id\"],\n"
 	"\"location_fields\":[\"object_index\",\"script_id\",\"line\",\"column\"]},\n";
 
-static void put_head(struct heapsnapshot *e, uint64_t nodes, uint64_t edges)
+static void heapsnapshot_put_head(struct heapsnapshot *e, uint64_t nodes, uint64_t edges)
 {
 	json_put_ascii(&e->json, head);
 	fprintf(e->json.file,
@@ -338,7 +345,7 @@ static void put_head(struct heapsnapshot *e, uint64_t nodes, uint64_t edges)
 		(unsigned long long)nodes, (unsigned long long)edges);
 }
 
-static void put_texts(struct heapsnapshot *e)
+static void heapsnapshot_put_texts(struct heapsnapshot *e)
 {
 	size_t size;
 
@@ -357,7 +364,7 @@ static void put_texts(struct heapsnapshot *e)
 
 /* ---- passes ---- */
 
-static struct snap_sink *begin(void *arg, uint32_t ordinal)
+static struct snap_sink *heapsnapshot_begin(void *arg, uint32_t ordinal)
 {
 	static const struct snap_sink_ops nothing;
 	struct heapsnapshot *const e = arg;
@@ -373,73 +380,79 @@ static struct snap_sink *begin(void *arg, uint32_t ordinal)
 	return &e->sink;
 }
 
-static int fail(struct snap_problem *problem, enum snap_error_code code, int err,
-		const char *text)
+static int heapsnapshot_fail(struct snap_problem *problem, enum snap_error_code code,
+			     int err, const char *text)
 {
 	*problem = (struct snap_problem){ .code = code, .sys = err };
 	snprintf(problem->text, sizeof(problem->text), "%s", text);
 	return -1;
 }
 
-static int pass(struct heapsnapshot *e, int fd, const struct snap_sink_ops *ops,
-		struct snap_problem *problem)
+static int heapsnapshot_pass(struct heapsnapshot *e, int fd,
+			     const struct snap_sink_ops *ops,
+			     struct snap_problem *problem)
 {
-	static const struct snap_parser_ops parser_ops = { .begin = begin };
+	static const struct snap_parser_ops parser_ops = { .begin = heapsnapshot_begin };
 
 	e->ops = ops;
 	if (passes_read(fd, &parser_ops, e, problem) != 0)
 		return -1;
 	/* What comes later was laid out for exactly these objects. */
 	if (ops != &graph_number_ops && e->current != e->objects.count)
-		return fail(problem, SNAP_E_IO, 0, "the input changed while it was read");
+		return heapsnapshot_fail(problem, SNAP_E_IO, 0,
+					 "the input changed while it was read");
 	return 0;
 }
 
-static int gather(struct heapsnapshot *e, int fd, struct snap_problem *problem)
+static int heapsnapshot_gather(struct heapsnapshot *e, int fd,
+			       struct snap_problem *problem)
 {
-	if (pass(e, fd, &graph_number_ops, problem) != 0)
+	if (heapsnapshot_pass(e, fd, &graph_number_ops, problem) != 0)
 		return -1;
 	if (!e->found)
-		return fail(problem, SNAP_E_LIMIT, 0, "the snapshot has no such process");
+		return heapsnapshot_fail(problem, SNAP_E_LIMIT, 0,
+					 "the snapshot has no such process");
 	e->first_edge = malloc((e->objects.count + 1) * sizeof(*e->first_edge));
 	if (!e->first_edge)
-		return fail(problem, SNAP_E_NOMEM, ENOMEM, "out of memory");
-	if (pass(e, fd, &graph_gather_ops, problem) != 0)
+		return heapsnapshot_fail(problem, SNAP_E_NOMEM, ENOMEM, "out of memory");
+	if (heapsnapshot_pass(e, fd, &graph_gather_ops, problem) != 0)
 		return -1;
 	e->first_edge[e->objects.count] = e->nedges;
 	if (graph_find_reachable(e) != 0)
-		return fail(problem, SNAP_E_NOMEM, ENOMEM, "out of memory");
+		return heapsnapshot_fail(problem, SNAP_E_NOMEM, ENOMEM, "out of memory");
 	return 0;
 }
 
-static int write_all(struct heapsnapshot *e, int fd, struct snap_problem *problem)
+static int heapsnapshot_write_all(struct heapsnapshot *e, int fd,
+				  struct snap_problem *problem)
 {
 	const uint64_t nodes = e->objects.count + (uint64_t)SYNTHETIC_COUNT;
 	const uint64_t edges =
 		e->nedges + e->nroots + e->unreachable + 2 + SNAP_ROOT_KIND_COUNT;
 
 	if (nodes * FIELDS > UINT32_MAX || edges * 3 > UINT32_MAX)
-		return fail(problem, SNAP_E_LIMIT, 0,
-			    "too many objects or references for a .heapsnapshot");
-	put_head(e, nodes, edges);
-	if (put_synthetics(e) != 0)
-		return fail(problem, SNAP_E_NOMEM, ENOMEM, "out of memory");
-	if (pass(e, fd, &node_ops, problem) != 0)
+		return heapsnapshot_fail(
+			problem, SNAP_E_LIMIT, 0,
+			"too many objects or references for a .heapsnapshot");
+	heapsnapshot_put_head(e, nodes, edges);
+	if (heapsnapshot_put_synthetics(e) != 0)
+		return heapsnapshot_fail(problem, SNAP_E_NOMEM, ENOMEM, "out of memory");
+	if (heapsnapshot_pass(e, fd, &node_ops, problem) != 0)
 		return -1;
-	if (finish_node(e, NULL) != 0)
-		return fail(problem, SNAP_E_NOMEM, ENOMEM, "out of memory");
+	if (heapsnapshot_finish_node(e, NULL) != 0)
+		return heapsnapshot_fail(problem, SNAP_E_NOMEM, ENOMEM, "out of memory");
 	json_put_ascii(&e->json, "],\n\"edges\":[");
 	e->json.comma = false;
-	put_synthetic_edges(e);
-	if (pass(e, fd, &edge_ops, problem) != 0)
+	heapsnapshot_put_synthetic_edges(e);
+	if (heapsnapshot_pass(e, fd, &edge_ops, problem) != 0)
 		return -1;
-	put_texts(e);
+	heapsnapshot_put_texts(e);
 	return 0;
 }
 
 /* ---- which process ---- */
 
-static int on_fact(struct snap_sink *sink, const struct snap_fact *fact)
+static int heapsnapshot_on_fact(struct snap_sink *sink, const struct snap_fact *fact)
 {
 	struct heapsnapshot *const e = (struct heapsnapshot *)sink;
 
@@ -451,9 +464,9 @@ static int on_fact(struct snap_sink *sink, const struct snap_fact *fact)
 	return 0;
 }
 
-static struct snap_sink *count(void *arg, uint32_t ordinal)
+static struct snap_sink *heapsnapshot_count(void *arg, uint32_t ordinal)
 {
-	static const struct snap_sink_ops facts = { .fact = on_fact };
+	static const struct snap_sink_ops facts = { .fact = heapsnapshot_on_fact };
 	struct heapsnapshot *const e = arg;
 
 	e->processes = ordinal + 1;
@@ -461,15 +474,15 @@ static struct snap_sink *count(void *arg, uint32_t ordinal)
 	return &e->sink;
 }
 
-static int find(struct heapsnapshot *e, int fd, struct snap_problem *problem)
+static int heapsnapshot_find(struct heapsnapshot *e, int fd, struct snap_problem *problem)
 {
-	static const struct snap_parser_ops parser_ops = { .begin = count };
+	static const struct snap_parser_ops parser_ops = { .begin = heapsnapshot_count };
 
 	if (passes_read(fd, &parser_ops, e, problem) != 0)
 		return -1;
 	if (e->pid && !e->found)
-		return fail(problem, SNAP_E_LIMIT, 0,
-			    "there is no process of that pid in it");
+		return heapsnapshot_fail(problem, SNAP_E_LIMIT, 0,
+					 "there is no process of that pid in it");
 	e->found = false;
 	return 0;
 }
@@ -483,12 +496,12 @@ int snap_export_heapsnapshot(const char *path, uint64_t pid, FILE *out,
 
 	if (fd < 0)
 		return -1;
-	result = find(&e, fd, problem);
+	result = heapsnapshot_find(&e, fd, problem);
 	*processes_ret = e.processes;
 	if (result == 0)
-		result = gather(&e, fd, problem);
+		result = heapsnapshot_gather(&e, fd, problem);
 	if (result == 0)
-		result = write_all(&e, fd, problem);
+		result = heapsnapshot_write_all(&e, fd, problem);
 	if (result == 0 || problem->code == SNAP_E_SINK)
 		result = passes_blame(out, problem) != 0 ? -1 : result;
 	close(fd);

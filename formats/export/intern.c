@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* A table of slots twice as long as `capacity`, all free; NULL when out of memory. */
-static uint32_t *new_slots(size_t capacity, size_t *mask_ret)
+static uint32_t *intern_new_slots(size_t capacity, size_t *mask_ret)
 {
 	uint32_t *const slots = calloc(2 * capacity, sizeof(*slots));
 
@@ -34,7 +34,7 @@ const char *intern_text(const struct intern *in, uint32_t number, size_t *size_r
 	return in->text + begin;
 }
 
-static uint64_t hash_text(const char *text, size_t size)
+static uint64_t intern_hash_text(const char *text, size_t size)
 {
 	uint64_t h = 0xcbf29ce484222325; /* FNV-1a */
 
@@ -43,9 +43,9 @@ static uint64_t hash_text(const char *text, size_t size)
 	return h ^ h >> 29;
 }
 
-static size_t text_slot(const struct intern *in, const char *text, size_t size)
+static size_t intern_text_slot(const struct intern *in, const char *text, size_t size)
 {
-	size_t slot = (size_t)hash_text(text, size) & in->mask, have;
+	size_t slot = (size_t)intern_hash_text(text, size) & in->mask, have;
 
 	for (; in->slots[slot]; slot = (slot + 1) & in->mask) {
 		const char *const other = intern_text(in, in->slots[slot] - 1, &have);
@@ -56,7 +56,7 @@ static size_t text_slot(const struct intern *in, const char *text, size_t size)
 	return slot;
 }
 
-static bool grow_texts(struct intern *in)
+static bool intern_grow_texts(struct intern *in)
 {
 	const size_t capacity = in->capacity ? 2 * in->capacity : 1024;
 	uint64_t *const ends = realloc(in->ends, capacity * sizeof(*ends));
@@ -66,7 +66,7 @@ static bool grow_texts(struct intern *in)
 	if (!ends)
 		return false;
 	in->ends = ends;
-	slots = new_slots(capacity, &in->mask);
+	slots = intern_new_slots(capacity, &in->mask);
 	if (!slots)
 		return false;
 	free(in->slots);
@@ -75,12 +75,12 @@ static bool grow_texts(struct intern *in)
 	for (uint32_t i = 0; i < in->count; i++) {
 		const char *const text = intern_text(in, i, &size);
 
-		in->slots[text_slot(in, text, size)] = i + 1;
+		in->slots[intern_text_slot(in, text, size)] = i + 1;
 	}
 	return true;
 }
 
-static bool keep_text(struct intern *in, const char *text, size_t size)
+static bool intern_keep_text(struct intern *in, const char *text, size_t size)
 {
 	if (in->text_size + size + 1 > in->text_capacity) {
 		const size_t capacity = 2 * (in->text_size + size) + 4096;
@@ -100,12 +100,12 @@ uint32_t intern_add(struct intern *in, const char *text, size_t size)
 {
 	size_t slot;
 
-	if (in->count == in->capacity && !grow_texts(in))
+	if (in->count == in->capacity && !intern_grow_texts(in))
 		return INTERN_FAILED;
-	slot = text_slot(in, text, size);
+	slot = intern_text_slot(in, text, size);
 	if (in->slots[slot])
 		return in->slots[slot] - 1;
-	if (in->count >= INTERN_FAILED - 1 || !keep_text(in, text, size))
+	if (in->count >= INTERN_FAILED - 1 || !intern_keep_text(in, text, size))
 		return INTERN_FAILED;
 	in->ends[in->count] = in->text_size;
 	in->slots[slot] = (uint32_t)++in->count;
@@ -121,7 +121,7 @@ void ordinals_deinit(struct ordinals *o)
 	*o = (struct ordinals){ 0 };
 }
 
-static size_t addr_slot(const struct ordinals *o, uint64_t addr)
+static size_t intern_addr_slot(const struct ordinals *o, uint64_t addr)
 {
 	size_t slot = (size_t)((addr >> 3) * 0x9e3779b97f4a7c15u >> 16) & o->mask;
 
@@ -130,7 +130,7 @@ static size_t addr_slot(const struct ordinals *o, uint64_t addr)
 	return slot;
 }
 
-static bool grow_addrs(struct ordinals *o)
+static bool intern_grow_addrs(struct ordinals *o)
 {
 	const size_t capacity = o->capacity ? 2 * o->capacity : 1024;
 	uint64_t *const addrs = realloc(o->addrs, capacity * sizeof(*addrs));
@@ -139,29 +139,29 @@ static bool grow_addrs(struct ordinals *o)
 	if (!addrs)
 		return false;
 	o->addrs = addrs;
-	slots = new_slots(capacity, &o->mask);
+	slots = intern_new_slots(capacity, &o->mask);
 	if (!slots)
 		return false;
 	free(o->slots);
 	o->slots = slots;
 	o->capacity = capacity;
 	for (uint32_t i = 0; i < o->count; i++)
-		o->slots[addr_slot(o, o->addrs[i])] = i + 1;
+		o->slots[intern_addr_slot(o, o->addrs[i])] = i + 1;
 	return true;
 }
 
 uint32_t ordinals_find(const struct ordinals *o, uint64_t addr)
 {
-	return o->count == 0 ? ORDINALS_NONE : o->slots[addr_slot(o, addr)] - 1;
+	return o->count == 0 ? ORDINALS_NONE : o->slots[intern_addr_slot(o, addr)] - 1;
 }
 
 uint32_t ordinals_add(struct ordinals *o, uint64_t addr)
 {
 	size_t slot;
 
-	if (o->count == o->capacity && !grow_addrs(o))
+	if (o->count == o->capacity && !intern_grow_addrs(o))
 		return ORDINALS_NONE;
-	slot = addr_slot(o, addr);
+	slot = intern_addr_slot(o, addr);
 	if (o->slots[slot])
 		return o->slots[slot] - 1;
 	if (o->count >= ORDINALS_NONE - 1)

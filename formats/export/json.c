@@ -4,51 +4,51 @@
 
 #include <string.h>
 
-static void put(struct json *j, char c)
+static void json_put(struct json *j, char c)
 {
 	putc_unlocked(c, j->file);
 }
 
-static void put_all(struct json *j, const char *text)
+static void json_put_all(struct json *j, const char *text)
 {
 	while (*text)
-		put(j, *text++);
+		json_put(j, *text++);
 }
 
-static void put_hex_digits(struct json *j, uint32_t value, int digits)
+static void json_put_hex_digits(struct json *j, uint32_t value, int digits)
 {
 	for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4)
-		put(j, "0123456789abcdef"[value >> shift & 15]);
+		json_put(j, "0123456789abcdef"[value >> shift & 15]);
 }
 
-static void put_unit(struct json *j, uint32_t unit)
+static void json_put_unit(struct json *j, uint32_t unit)
 {
-	put_all(j, "\\u");
-	put_hex_digits(j, unit, 4);
+	json_put_all(j, "\\u");
+	json_put_hex_digits(j, unit, 4);
 }
 
 /* A character inside a string. */
-static void put_character(struct json *j, uint32_t c)
+static void json_put_character(struct json *j, uint32_t c)
 {
 	if (c == '"' || c == '\\') {
-		put(j, '\\');
-		put(j, (char)c);
+		json_put(j, '\\');
+		json_put(j, (char)c);
 	} else if (c >= ' ' && c < 0x7f) {
-		put(j, (char)c);
+		json_put(j, (char)c);
 	} else if (c == '\n') {
-		put_all(j, "\\n");
+		json_put_all(j, "\\n");
 	} else if (c == '\t') {
-		put_all(j, "\\t");
+		json_put_all(j, "\\t");
 	} else if (c < 0x10000) {
-		put_unit(j, c);
+		json_put_unit(j, c);
 	} else {
-		put_unit(j, 0xd800 + ((c - 0x10000) >> 10));
-		put_unit(j, 0xdc00 + ((c - 0x10000) & 0x3ff));
+		json_put_unit(j, 0xd800 + ((c - 0x10000) >> 10));
+		json_put_unit(j, 0xdc00 + ((c - 0x10000) & 0x3ff));
 	}
 }
 
 /* Bytes of the sequence that begins with this byte, 0 for none, and its first bits. */
-static unsigned sequence(uint8_t first, uint32_t *bits_ret)
+static unsigned json_sequence(uint8_t first, uint32_t *bits_ret)
 {
 	if (first >= 0xc2 && first < 0xe0) {
 		*bits_ret = first & 0x1f;
@@ -75,7 +75,7 @@ uint32_t json_character(const char *text, size_t size, size_t *size_ret)
 	*size_ret = 1;
 	if (p[0] < 0x80)
 		return p[0];
-	n = sequence(p[0], &c);
+	n = json_sequence(p[0], &c);
 	if (n == 0 || n > size)
 		return 0xdc00u + p[0];
 	for (unsigned i = 1; i < n; i++) {
@@ -91,45 +91,45 @@ uint32_t json_character(const char *text, size_t size, size_t *size_ret)
 
 /* ---- structure ---- */
 
-static void separate(struct json *j)
+static void json_separate(struct json *j)
 {
 	if (j->comma)
-		put(j, ',');
+		json_put(j, ',');
 	j->comma = true;
 }
 
 void json_open(struct json *j, char bracket)
 {
-	separate(j);
-	put(j, bracket);
+	json_separate(j);
+	json_put(j, bracket);
 	j->comma = false;
 }
 
 void json_close(struct json *j, char bracket)
 {
-	put(j, bracket);
+	json_put(j, bracket);
 	j->comma = true;
 }
 
 void json_key(struct json *j, const char *key)
 {
-	separate(j);
-	put(j, '"');
-	put_all(j, key);
-	put_all(j, "\":");
+	json_separate(j);
+	json_put(j, '"');
+	json_put_all(j, key);
+	json_put_all(j, "\":");
 	j->comma = false;
 }
 
 void json_line(struct json *j)
 {
-	put(j, '\n');
+	json_put(j, '\n');
 	j->comma = false;
 }
 
 void json_word(struct json *j, const char *word)
 {
-	separate(j);
-	put_all(j, word);
+	json_separate(j);
+	json_put_all(j, word);
 }
 
 void json_put_u64(struct json *j, uint64_t value)
@@ -142,21 +142,21 @@ void json_put_u64(struct json *j, uint64_t value)
 		value /= 10;
 	} while (value > 0);
 	while (n > 0)
-		put(j, digits[--n]);
+		json_put(j, digits[--n]);
 }
 
 void json_put_hex(struct json *j, uint64_t value)
 {
 	const int bits = value ? 64 - __builtin_clzll(value) : 1;
 
-	put_all(j, "0x");
+	json_put_all(j, "0x");
 	for (int shift = (bits - 1) / 4 * 4; shift >= 0; shift -= 4)
-		put(j, "0123456789abcdef"[value >> shift & 15]);
+		json_put(j, "0123456789abcdef"[value >> shift & 15]);
 }
 
 void json_u64(struct json *j, uint64_t value)
 {
-	separate(j);
+	json_separate(j);
 	json_put_u64(j, value);
 }
 
@@ -164,18 +164,18 @@ void json_u64(struct json *j, uint64_t value)
 
 void json_string_begin(struct json *j)
 {
-	separate(j);
-	put(j, '"');
+	json_separate(j);
+	json_put(j, '"');
 }
 
 void json_string_end(struct json *j)
 {
-	put(j, '"');
+	json_put(j, '"');
 }
 
 void json_put_ascii(struct json *j, const char *text)
 {
-	put_all(j, text);
+	json_put_all(j, text);
 }
 
 void json_put_text(struct json *j, const char *text, size_t size)
@@ -183,7 +183,7 @@ void json_put_text(struct json *j, const char *text, size_t size)
 	size_t n;
 
 	for (; size > 0; text += n, size -= n)
-		put_character(j, json_character(text, size, &n));
+		json_put_character(j, json_character(text, size, &n));
 }
 
 void json_text(struct json *j, const char *text, size_t size)
@@ -197,20 +197,20 @@ void json_latin1(struct json *j, const char *text, size_t size)
 {
 	json_string_begin(j);
 	for (size_t i = 0; i < size; i++)
-		put_character(j, (uint8_t)text[i]);
+		json_put_character(j, (uint8_t)text[i]);
 	json_string_end(j);
 }
 
 /* A Python escape: the backslash itself must be escaped for JSON. */
-static void put_escape(struct json *j, char letter, uint32_t value, int digits)
+static void json_put_escape(struct json *j, char letter, uint32_t value, int digits)
 {
-	put_all(j, "\\\\");
-	put(j, letter);
-	put_hex_digits(j, value, digits);
+	json_put_all(j, "\\\\");
+	json_put(j, letter);
+	json_put_hex_digits(j, value, digits);
 }
 
 /* What repr escapes: the ranges that matter of Unicode's not printable characters. */
-static bool unprintable(uint32_t c)
+static bool json_unprintable(uint32_t c)
 {
 	return c < ' ' || (c >= 0x7f && c <= 0xa0) || c == 0xad ||
 		(c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202f) ||
@@ -218,61 +218,61 @@ static bool unprintable(uint32_t c)
 		c == 0xfeff || (c >= 0xfff0 && c <= 0xfffb) || c >= 0xe0000;
 }
 
-static void put_repr_character(struct json *j, uint32_t c, char quote)
+static void json_put_repr_character(struct json *j, uint32_t c, char quote)
 {
 	if (c == (uint32_t)quote || c == '\\') {
-		put_character(j, '\\');
-		put_character(j, c);
+		json_put_character(j, '\\');
+		json_put_character(j, c);
 	} else if (c == '\n' || c == '\r' || c == '\t') {
-		put_all(j, "\\\\");
-		put(j, c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
-	} else if (!unprintable(c)) {
-		put_character(j, c);
+		json_put_all(j, "\\\\");
+		json_put(j, c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
+	} else if (!json_unprintable(c)) {
+		json_put_character(j, c);
 	} else if (c < 0x100) {
-		put_escape(j, 'x', c, 2);
+		json_put_escape(j, 'x', c, 2);
 	} else if (c < 0x10000) {
-		put_escape(j, 'u', c, 4);
+		json_put_escape(j, 'u', c, 4);
 	} else {
-		put_escape(j, 'U', c, 8);
+		json_put_escape(j, 'U', c, 8);
 	}
 }
 
 /* As Python chooses: double quotes only when they save escapes. */
-static char choose_quote(const char *text, size_t size)
+static char json_choose_quote(const char *text, size_t size)
 {
 	return memchr(text, '\'', size) && !memchr(text, '"', size) ? '"' : '\'';
 }
 
 void json_put_str_repr(struct json *j, const char *text, size_t size, bool cut)
 {
-	const char quote = size > 0 ? choose_quote(text, size) : '\'';
+	const char quote = size > 0 ? json_choose_quote(text, size) : '\'';
 	size_t n;
 
-	put_character(j, (uint8_t)quote);
+	json_put_character(j, (uint8_t)quote);
 	for (; size > 0; text += n, size -= n)
-		put_repr_character(j, json_character(text, size, &n), quote);
-	put_character(j, (uint8_t)quote);
+		json_put_repr_character(j, json_character(text, size, &n), quote);
+	json_put_character(j, (uint8_t)quote);
 	if (cut)
-		put_all(j, "...");
+		json_put_all(j, "...");
 }
 
 void json_put_bytes_repr(struct json *j, const char *text, size_t size, bool cut)
 {
-	const char quote = size > 0 ? choose_quote(text, size) : '\'';
+	const char quote = size > 0 ? json_choose_quote(text, size) : '\'';
 
-	put(j, 'b');
-	put_character(j, (uint8_t)quote);
+	json_put(j, 'b');
+	json_put_character(j, (uint8_t)quote);
 	for (size_t i = 0; i < size; i++) {
 		const uint8_t byte = (uint8_t)text[i];
 
 		if (byte >= 0x7f)
-			put_escape(j, 'x', byte, 2);
+			json_put_escape(j, 'x', byte, 2);
 		else
-			put_repr_character(j, byte, quote);
+			json_put_repr_character(j, byte, quote);
 	}
-	put_character(j, (uint8_t)quote);
+	json_put_character(j, (uint8_t)quote);
 	if (cut)
-		put_all(j, "...");
+		json_put_all(j, "...");
 }
 
 void json_member_u64(struct json *j, const char *key, uint64_t value)

@@ -9,7 +9,7 @@
 
 /* ---- labels ---- */
 
-static void put_string(struct export *e, uint32_t id)
+static void jsonl_put_string(struct export *e, uint32_t id)
 {
 	size_t size;
 	const char *const text = tables_text(&e->tables, id, &size);
@@ -17,7 +17,7 @@ static void put_string(struct export *e, uint32_t id)
 	json_put_text(&e->json, text, size);
 }
 
-static void member_string(struct export *e, const char *key, uint32_t id)
+static void jsonl_member_string(struct export *e, const char *key, uint32_t id)
 {
 	size_t size;
 	const char *const text = tables_text(&e->tables, id, &size);
@@ -25,25 +25,25 @@ static void member_string(struct export *e, const char *key, uint32_t id)
 	json_member_text(&e->json, key, text, size);
 }
 
-static void put_type_name(struct export *e, uint32_t type)
+static void jsonl_put_type_name(struct export *e, uint32_t type)
 {
 	const struct snap_type *const t = tables_find_type(&e->tables, type);
 
 	if (t)
-		put_string(e, t->name);
+		jsonl_put_string(e, t->name);
 	else
 		json_put_ascii(&e->json, "object");
 }
 
-static void member_type(struct export *e, const char *key, uint32_t type)
+static void jsonl_member_type(struct export *e, const char *key, uint32_t type)
 {
 	json_key(&e->json, key);
 	json_string_begin(&e->json);
-	put_type_name(e, type);
+	jsonl_put_type_name(e, type);
 	json_string_end(&e->json);
 }
 
-static uint64_t count_characters(const char *text, size_t size)
+static uint64_t jsonl_count_characters(const char *text, size_t size)
 {
 	uint64_t count = 0;
 	size_t n;
@@ -53,7 +53,7 @@ static uint64_t count_characters(const char *text, size_t size)
 	return count;
 }
 
-static double float_of(const char *text)
+static double jsonl_float_of(const char *text)
 {
 	double value;
 
@@ -63,7 +63,7 @@ static double float_of(const char *text)
 
 /* A float as Python prints it, as nearly as 17 digits say it: the shortest that reads
  * back. */
-static void put_float(struct json *j, double value)
+static void jsonl_put_float(struct json *j, double value)
 {
 	char text[40];
 
@@ -78,7 +78,7 @@ static void put_float(struct json *j, double value)
 }
 
 /* The key as its repr; false when there is no preview to show. */
-static bool put_key_value(struct export *e, const struct key *key)
+static bool jsonl_put_key_value(struct export *e, const struct key *key)
 {
 	const char *const text = e->current->keys.text + key->text;
 
@@ -87,7 +87,7 @@ static bool put_key_value(struct export *e, const struct key *key)
 	switch (key->kind) {
 	case SNAP_VALUE_STR:
 		json_put_str_repr(&e->json, text, key->size,
-				  key->length > count_characters(text, key->size));
+				  key->length > jsonl_count_characters(text, key->size));
 		return true;
 	case SNAP_VALUE_BYTES:
 		json_put_bytes_repr(&e->json, text, key->size, key->length > key->size);
@@ -98,7 +98,7 @@ static bool put_key_value(struct export *e, const struct key *key)
 	case SNAP_VALUE_FLOAT:
 		if (key->size != sizeof(double))
 			return false;
-		put_float(&e->json, float_of(text));
+		jsonl_put_float(&e->json, jsonl_float_of(text));
 		return true;
 	case SNAP_VALUE_BOOL:
 		json_put_ascii(&e->json, key->size == 1 && text[0] ? "True" : "False");
@@ -108,27 +108,27 @@ static bool put_key_value(struct export *e, const struct key *key)
 	}
 }
 
-static void put_key(struct export *e, uint64_t addr)
+static void jsonl_put_key(struct export *e, uint64_t addr)
 {
 	const struct key *const key = keys_find(&e->current->keys, addr);
 	const struct snap_type *const type =
 		key ? tables_find_type(&e->tables, key->type) : NULL;
 
-	if (key && put_key_value(e, key))
+	if (key && jsonl_put_key_value(e, key))
 		return;
 	if (type && type->kind == SNAP_KIND_NONE) {
 		json_put_ascii(&e->json, "None");
 		return;
 	}
 	json_put_ascii(&e->json, "<");
-	put_type_name(e, key ? key->type : 0);
+	jsonl_put_type_name(e, key ? key->type : 0);
 	json_put_ascii(&e->json, " at ");
 	json_put_hex(&e->json, addr);
 	json_put_ascii(&e->json, ">");
 }
 
 /* The repr of a str key that the dict shares: only its name is in the label. */
-static void put_shared_key(struct export *e, uint32_t name)
+static void jsonl_put_shared_key(struct export *e, uint32_t name)
 {
 	size_t size;
 	const char *const text = tables_text(&e->tables, name, &size);
@@ -156,21 +156,21 @@ static const char *const prefixes[SNAP_LABEL_KIND_COUNT] = {
 };
 
 /* index: of the reference within the tail; key: address of the key that precedes it. */
-static void member_label(struct export *e, struct snap_label label, uint64_t index,
-			 uint64_t key)
+static void jsonl_member_label(struct export *e, struct snap_label label, uint64_t index,
+			       uint64_t key)
 {
 	json_key(&e->json, "label");
 	json_string_begin(&e->json);
 	json_put_ascii(&e->json, prefixes[label.kind]);
 	switch ((enum snap_label_kind)label.kind) {
 	case SNAP_LABEL_KEY:
-		put_key(e, key);
+		jsonl_put_key(e, key);
 		break;
 	case SNAP_LABEL_VALUE:
 		if (label.name)
-			put_shared_key(e, label.name);
+			jsonl_put_shared_key(e, label.name);
 		else
-			put_key(e, key);
+			jsonl_put_key(e, key);
 		json_put_ascii(&e->json, "]");
 		break;
 	case SNAP_LABEL_INDEX:
@@ -180,13 +180,13 @@ static void member_label(struct export *e, struct snap_label label, uint64_t ind
 	case SNAP_LABEL_WEAK:
 		if (label.name)
 			json_put_ascii(&e->json, " ");
-		put_string(e, label.name);
+		jsonl_put_string(e, label.name);
 		break;
 	case SNAP_LABEL_OTHER:
 	case SNAP_LABEL_ATTR:
 	case SNAP_LABEL_LOCAL:
 	case SNAP_LABEL_CELL:
-		put_string(e, label.name);
+		jsonl_put_string(e, label.name);
 		break;
 	case SNAP_LABEL_ELEMENT:
 	case SNAP_LABEL_TYPE:
@@ -198,12 +198,12 @@ static void member_label(struct export *e, struct snap_label label, uint64_t ind
 	json_string_end(&e->json);
 }
 
-static void put_ref(struct export *e, uint64_t to, struct snap_label label,
-		    uint64_t index, uint64_t key)
+static void jsonl_put_ref(struct export *e, uint64_t to, struct snap_label label,
+			  uint64_t index, uint64_t key)
 {
 	json_open(&e->json, '{');
 	json_member_u64(&e->json, "to", to);
-	member_label(e, label, index, key);
+	jsonl_member_label(e, label, index, key);
 	json_key(&e->json, "kind");
 	json_text(&e->json, kind_names[label.kind], strlen(kind_names[label.kind]));
 	json_close(&e->json, '}');
@@ -211,7 +211,7 @@ static void put_ref(struct export *e, uint64_t to, struct snap_label label,
 
 /* ---- objects ---- */
 
-static void put_refs(struct export *e, const struct snap_object *o)
+static void jsonl_put_refs(struct export *e, const struct snap_object *o)
 {
 	const struct snap_type *const type = tables_find_type(&e->tables, o->type);
 	const uint32_t nfixed = o->shape ? e->tables.shapes[o->shape - 1].nfixed : 0;
@@ -225,16 +225,18 @@ static void put_refs(struct export *e, const struct snap_object *o)
 		if (label.kind == SNAP_LABEL_KEY)
 			key = o->refs[i];
 		if (o->refs[i])
-			put_ref(e, o->refs[i], label, i < nfixed ? i : i - nfixed, key);
+			jsonl_put_ref(e, o->refs[i], label, i < nfixed ? i : i - nfixed,
+				      key);
 	}
 	if (type && type->flags & SNAP_TYPE_OWNED)
-		put_ref(e, type->addr, (struct snap_label){ SNAP_LABEL_TYPE, 0 }, 0, 0);
+		jsonl_put_ref(e, type->addr, (struct snap_label){ SNAP_LABEL_TYPE, 0 }, 0,
+			      0);
 	json_close(&e->json, ']');
 }
 
 /* Names of the bits that are set; unknown bits have none. */
-static void member_flags(struct json *j, const char *key, uint32_t flags,
-			 const char *const *names, unsigned count)
+static void jsonl_member_flags(struct json *j, const char *key, uint32_t flags,
+			       const char *const *names, unsigned count)
 {
 	if (flags == 0)
 		return;
@@ -247,7 +249,7 @@ static void member_flags(struct json *j, const char *key, uint32_t flags,
 }
 
 #define MEMBER_FLAGS(j, key, flags, names) \
-	member_flags(j, key, flags, names, sizeof(names) / sizeof(*(names)))
+	jsonl_member_flags(j, key, flags, names, sizeof(names) / sizeof(*(names)))
 
 static const char *const object_flags[] = {
 	"gc", "immortal", "size_approx", "opaque", "static", "interned", "frozen",
@@ -266,7 +268,7 @@ void jsonl_finish_object(struct export *e)
 	e->object_open = false;
 }
 
-static int write_object(struct snap_sink *sink, const struct snap_object *o)
+static int jsonl_write_object(struct snap_sink *sink, const struct snap_object *o)
 {
 	struct export *const e = export_of(sink);
 	struct json *const j = &e->json;
@@ -274,10 +276,10 @@ static int write_object(struct snap_sink *sink, const struct snap_object *o)
 	jsonl_finish_object(e);
 	json_open(j, '{');
 	json_member_u64(j, "address", o->addr);
-	member_type(e, "type", o->type);
+	jsonl_member_type(e, "type", o->type);
 	json_member_u64(j, "size", o->size);
 	json_member_u64(j, "refcount", o->refcount);
-	put_refs(e, o);
+	jsonl_put_refs(e, o);
 	MEMBER_FLAGS(j, "flags", o->flags, object_flags);
 	e->object_open = true;
 	e->object_addr = o->addr;
@@ -285,7 +287,7 @@ static int write_object(struct snap_sink *sink, const struct snap_object *o)
 }
 
 /* An int as a number where it is decimal, as a string where it is not. */
-static void write_int(struct json *j, const char *text, size_t size)
+static void jsonl_write_int(struct json *j, const char *text, size_t size)
 {
 	char word[24];
 
@@ -298,9 +300,9 @@ static void write_int(struct json *j, const char *text, size_t size)
 	json_word(j, word);
 }
 
-static void write_float(struct json *j, const char *text, size_t size)
+static void jsonl_write_float(struct json *j, const char *text, size_t size)
 {
-	const double value = size == sizeof(value) ? float_of(text) : NAN;
+	const double value = size == sizeof(value) ? jsonl_float_of(text) : NAN;
 
 	if (!isfinite(value)) {
 		json_word(j,
@@ -310,7 +312,7 @@ static void write_float(struct json *j, const char *text, size_t size)
 		return;
 	}
 	json_word(j, "");
-	put_float(j, value);
+	jsonl_put_float(j, value);
 }
 
 static const char *const value_kinds[] = {
@@ -319,7 +321,7 @@ static const char *const value_kinds[] = {
 	[SNAP_VALUE_BOOL] = "bool", [SNAP_VALUE_NAME] = "name",
 };
 
-static void member_value(struct json *j, const struct snap_value *v)
+static void jsonl_member_value(struct json *j, const struct snap_value *v)
 {
 	if (v->size == 0 &&
 	    (v->length > 0 || v->kind == SNAP_VALUE_FLOAT || v->kind == SNAP_VALUE_BOOL))
@@ -330,10 +332,10 @@ static void member_value(struct json *j, const struct snap_value *v)
 		json_latin1(j, v->text, v->size);
 		break;
 	case SNAP_VALUE_INT:
-		write_int(j, v->text, v->size);
+		jsonl_write_int(j, v->text, v->size);
 		break;
 	case SNAP_VALUE_FLOAT:
-		write_float(j, v->text, v->size);
+		jsonl_write_float(j, v->text, v->size);
 		break;
 	case SNAP_VALUE_BOOL:
 		json_word(j, v->text[0] ? "true" : "false");
@@ -343,14 +345,14 @@ static void member_value(struct json *j, const struct snap_value *v)
 	}
 }
 
-static int write_value(struct snap_sink *sink, const struct snap_value *v)
+static int jsonl_write_value(struct snap_sink *sink, const struct snap_value *v)
 {
 	struct export *const e = export_of(sink);
 	struct json *const j = &e->json;
 
 	if (!e->object_open || v->addr != e->object_addr)
 		return 0;
-	member_value(j, v);
+	jsonl_member_value(j, v);
 	json_key(j, "value_kind");
 	json_text(j, value_kinds[v->kind], strlen(value_kinds[v->kind]));
 	json_member_u64(j, "length", v->length);
@@ -366,7 +368,7 @@ static int write_value(struct snap_sink *sink, const struct snap_value *v)
 
 /* ---- the other lines ---- */
 
-static void begin_line(struct export *e, const char *key)
+static void jsonl_begin_line(struct export *e, const char *key)
 {
 	jsonl_finish_object(e);
 	json_open(&e->json, '{');
@@ -374,7 +376,7 @@ static void begin_line(struct export *e, const char *key)
 	json_open(&e->json, '{');
 }
 
-static int end_line(struct export *e)
+static int jsonl_end_line(struct export *e)
 {
 	json_close(&e->json, '}');
 	json_close(&e->json, '}');
@@ -382,17 +384,18 @@ static int end_line(struct export *e)
 	return ferror(e->json.file) ? -EIO : 0;
 }
 
-static int take_string(struct snap_sink *sink, uint32_t id, const char *text, size_t size)
+static int jsonl_take_string(struct snap_sink *sink, uint32_t id, const char *text,
+			     size_t size)
 {
 	return tables_string(&export_of(sink)->tables, id, text, size);
 }
 
-static int take_type(struct snap_sink *sink, const struct snap_type *type)
+static int jsonl_take_type(struct snap_sink *sink, const struct snap_type *type)
 {
 	return tables_type(&export_of(sink)->tables, type);
 }
 
-static int take_shape(struct snap_sink *sink, const struct snap_shape *shape)
+static int jsonl_lines_take_shape(struct snap_sink *sink, const struct snap_shape *shape)
 {
 	return tables_shape(&export_of(sink)->tables, shape);
 }
@@ -405,53 +408,53 @@ static const char *const object_kinds[SNAP_KIND_COUNT] = {
 	"deque",     "memoryview",
 };
 
-static int write_type(struct snap_sink *sink, const struct snap_type *t)
+static int jsonl_write_type(struct snap_sink *sink, const struct snap_type *t)
 {
 	struct export *const e = export_of(sink);
 	struct json *const j = &e->json;
 
-	if (take_type(sink, t) != 0)
+	if (jsonl_take_type(sink, t) != 0)
 		return -ENOMEM;
-	begin_line(e, "class");
-	member_string(e, "name", t->name);
+	jsonl_begin_line(e, "class");
+	jsonl_member_string(e, "name", t->name);
 	json_member_u64(j, "address", t->addr);
 	json_member_text(j, "kind", object_kinds[t->kind], strlen(object_kinds[t->kind]));
 	json_member_u64(j, "basicsize", t->basicsize);
 	json_member_u64(j, "itemsize", t->itemsize);
 	MEMBER_FLAGS(j, "flags", t->flags, type_flags);
-	return end_line(e);
+	return jsonl_end_line(e);
 }
 
 static const char *const thread_flags[] = { "main", "gil" };
 
-static int write_thread(struct snap_sink *sink, const struct snap_thread *t)
+static int jsonl_write_thread(struct snap_sink *sink, const struct snap_thread *t)
 {
 	struct export *const e = export_of(sink);
 
-	begin_line(e, "thread");
+	jsonl_begin_line(e, "thread");
 	json_member_u64(&e->json, "id", t->id);
-	member_string(e, "name", t->name);
+	jsonl_member_string(e, "name", t->name);
 	json_member_u64(&e->json, "native_id", t->native_id);
 	json_member_u64(&e->json, "ident", t->ident);
 	json_member_u64(&e->json, "interpreter", t->interpreter);
 	MEMBER_FLAGS(&e->json, "flags", t->flags, thread_flags);
-	return end_line(e);
+	return jsonl_end_line(e);
 }
 
-static int write_frame(struct snap_sink *sink, const struct snap_frame *f)
+static int jsonl_write_frame(struct snap_sink *sink, const struct snap_frame *f)
 {
 	struct export *const e = export_of(sink);
 
-	begin_line(e, "frame");
+	jsonl_begin_line(e, "frame");
 	json_member_u64(&e->json, "id", f->id);
 	json_member_u64(&e->json, "thread", f->thread);
 	json_member_u64(&e->json, "depth", f->depth);
-	member_string(e, "function", f->function);
-	member_string(e, "file", f->file);
+	jsonl_member_string(e, "function", f->function);
+	jsonl_member_string(e, "file", f->file);
 	json_member_u64(&e->json, "line", f->line);
 	json_member_u64(&e->json, "code", f->code);
 	json_member_u64(&e->json, "object", f->object);
-	return end_line(e);
+	return jsonl_end_line(e);
 }
 
 static const char *const root_kinds[SNAP_ROOT_KIND_COUNT] = {
@@ -460,26 +463,26 @@ static const char *const root_kinds[SNAP_ROOT_KIND_COUNT] = {
 };
 static const char *const root_flags[] = { "borrowed", "conservative" };
 
-static int write_root(struct snap_sink *sink, const struct snap_root *r)
+static int jsonl_write_root(struct snap_sink *sink, const struct snap_root *r)
 {
 	struct export *const e = export_of(sink);
 	struct json *const j = &e->json;
 
-	begin_line(e, "root");
+	jsonl_begin_line(e, "root");
 	json_member_u64(j, "to", r->target);
 	json_member_text(j, "kind", root_kinds[r->kind], strlen(root_kinds[r->kind]));
-	member_string(e, "name", r->name);
+	jsonl_member_string(e, "name", r->name);
 	json_member_u64(j, "thread", r->thread);
 	json_member_u64(j, "frame", r->frame);
 	MEMBER_FLAGS(j, "flags", r->flags, root_flags);
-	return end_line(e);
+	return jsonl_end_line(e);
 }
 
 static const char *const map_classes[] = {
 	"heap", "anonymous", "stack", "file", "shared", "special", "agent",
 };
 
-static int write_map(struct snap_sink *sink, const struct snap_map *m)
+static int jsonl_write_map(struct snap_sink *sink, const struct snap_map *m)
 {
 	struct export *const e = export_of(sink);
 	struct json *const j = &e->json;
@@ -487,11 +490,11 @@ static int write_map(struct snap_sink *sink, const struct snap_map *m)
 				m->perms & 4 ? 'x' : '-', m->perms & 8 ? 's' : 'p',
 				'\0' };
 
-	begin_line(e, "map");
+	jsonl_begin_line(e, "map");
 	json_member_u64(j, "start", m->start);
 	json_member_u64(j, "end", m->end);
 	json_member_u64(j, "offset", m->offset);
-	member_string(e, "name", m->name);
+	jsonl_member_string(e, "name", m->name);
 	json_member_text(j, "class", map_classes[m->class_],
 			 strlen(map_classes[m->class_]));
 	json_member_text(j, "perms", perms, 4);
@@ -502,68 +505,68 @@ static int write_map(struct snap_sink *sink, const struct snap_map *m)
 	json_member_u64(j, "swap", m->swap);
 	json_member_u64(j, "live", m->live);
 	json_member_u64(j, "object_bytes", m->object_bytes);
-	return end_line(e);
+	return jsonl_end_line(e);
 }
 
 static const char *const buffer_flags[] = { "owner", "view", "counted" };
 
-static int write_buffer(struct snap_sink *sink, const struct snap_buffer *b)
+static int jsonl_write_buffer(struct snap_sink *sink, const struct snap_buffer *b)
 {
 	struct export *const e = export_of(sink);
 
-	begin_line(e, "buffer");
+	jsonl_begin_line(e, "buffer");
 	json_member_u64(&e->json, "object", b->object);
 	json_member_u64(&e->json, "data", b->data);
 	json_member_u64(&e->json, "length", b->length);
 	json_member_u64(&e->json, "owner", b->owner);
-	member_string(e, "source", b->source);
+	jsonl_member_string(e, "source", b->source);
 	MEMBER_FLAGS(&e->json, "flags", b->flags, buffer_flags);
-	return end_line(e);
+	return jsonl_end_line(e);
 }
 
-static int write_check(struct snap_sink *sink, const struct snap_size_check *c)
+static int jsonl_write_check(struct snap_sink *sink, const struct snap_size_check *c)
 {
 	struct export *const e = export_of(sink);
 
-	begin_line(e, "size_check");
-	member_type(e, "type", c->type);
+	jsonl_begin_line(e, "size_check");
+	jsonl_member_type(e, "type", c->type);
 	json_member_u64(&e->json, "checked", c->checked);
 	json_member_u64(&e->json, "mismatched", c->mismatched);
 	json_member_u64(&e->json, "ours", c->ours);
 	json_member_u64(&e->json, "theirs", c->theirs);
-	return end_line(e);
+	return jsonl_end_line(e);
 }
 
-static int write_error(struct snap_sink *sink, const struct snap_error *error)
+static int jsonl_write_error(struct snap_sink *sink, const struct snap_error *error)
 {
 	struct export *const e = export_of(sink);
 
-	begin_line(e, "error");
+	jsonl_begin_line(e, "error");
 	json_member_u64(&e->json, "address", error->addr);
 	if (error->type)
-		member_type(e, "type", error->type);
-	member_string(e, "text", error->text);
-	return end_line(e);
+		jsonl_member_type(e, "type", error->type);
+	jsonl_member_string(e, "text", error->text);
+	return jsonl_end_line(e);
 }
 
 const struct snap_sink_ops jsonl_write_ops = {
-	.string = take_string,
-	.type = write_type,
-	.shape = take_shape,
-	.object = write_object,
-	.value = write_value,
-	.thread = write_thread,
-	.frame = write_frame,
-	.root = write_root,
-	.map = write_map,
-	.buffer = write_buffer,
-	.size_check = write_check,
-	.error = write_error,
+	.string = jsonl_take_string,
+	.type = jsonl_write_type,
+	.shape = jsonl_lines_take_shape,
+	.object = jsonl_write_object,
+	.value = jsonl_write_value,
+	.thread = jsonl_write_thread,
+	.frame = jsonl_write_frame,
+	.root = jsonl_write_root,
+	.map = jsonl_write_map,
+	.buffer = jsonl_write_buffer,
+	.size_check = jsonl_write_check,
+	.error = jsonl_write_error,
 };
 
 /* ---- the process's line ---- */
 
-static const struct fact *find_fact(const struct process *p, const char *key)
+static const struct fact *jsonl_find_fact(const struct process *p, const char *key)
 {
 	for (size_t i = 0; i < p->nfacts; i++)
 		if (strcmp(p->facts[i].key, key) == 0)
@@ -571,7 +574,7 @@ static const struct fact *find_fact(const struct process *p, const char *key)
 	return NULL;
 }
 
-static void put_fact(struct json *j, const struct fact *fact)
+static void jsonl_put_fact(struct json *j, const struct fact *fact)
 {
 	if (!fact)
 		json_word(j, "null");
@@ -586,12 +589,12 @@ int jsonl_process(struct export *e, uint32_t ordinal)
 	const struct process *const p = e->current;
 	struct json *const j = &e->json;
 
-	begin_line(e, "process");
+	jsonl_begin_line(e, "process");
 	json_member_u64(j, "ordinal", ordinal);
 	json_key(j, "pid");
-	put_fact(j, find_fact(p, "pid"));
+	jsonl_put_fact(j, jsonl_find_fact(p, "pid"));
 	json_key(j, "python");
-	put_fact(j, find_fact(p, "python.version"));
+	jsonl_put_fact(j, jsonl_find_fact(p, "python.version"));
 	json_key(j, "complete");
 	json_word(j, p->complete ? "true" : "false");
 	json_key(j, "problem");
@@ -605,9 +608,9 @@ int jsonl_process(struct export *e, uint32_t ordinal)
 		json_text(j, p->facts[i].key, strlen(p->facts[i].key));
 		json_put_ascii(j, ":");
 		j->comma = false;
-		put_fact(j, &p->facts[i]);
+		jsonl_put_fact(j, &p->facts[i]);
 	}
 	json_close(j, '}');
 	json_member_u64(j, "schema", 1);
-	return end_line(e);
+	return jsonl_end_line(e);
 }

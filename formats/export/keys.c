@@ -13,7 +13,7 @@ void keys_deinit(struct keys *k)
 	*k = (struct keys){ 0 };
 }
 
-static size_t slot_of(const struct keys *k, uint64_t addr)
+static size_t keys_slot_of(const struct keys *k, uint64_t addr)
 {
 	size_t slot = (size_t)((addr >> 3) * 0x9e3779b97f4a7c15u >> 20) & k->mask;
 
@@ -28,12 +28,12 @@ struct key *keys_find(const struct keys *k, uint64_t addr)
 
 	if (k->count == 0)
 		return NULL;
-	slot = slot_of(k, addr);
+	slot = keys_slot_of(k, addr);
 	return k->slots[slot] ? &k->keys[k->slots[slot] - 1] : NULL;
 }
 
 /* Room for one more, the table at most half full. */
-static bool grow(struct keys *k)
+static bool keys_grow(struct keys *k)
 {
 	const size_t capacity = k->capacity ? 2 * k->capacity : 512;
 	struct key *const keys = realloc(k->keys, capacity * sizeof(*keys));
@@ -50,7 +50,7 @@ static bool grow(struct keys *k)
 	k->mask = 2 * capacity - 1;
 	k->capacity = capacity;
 	for (size_t i = 0; i < k->count; i++)
-		k->slots[slot_of(k, k->keys[i].addr)] = i + 1;
+		k->slots[keys_slot_of(k, k->keys[i].addr)] = i + 1;
 	return true;
 }
 
@@ -58,9 +58,9 @@ bool keys_add(struct keys *k, uint64_t addr)
 {
 	size_t slot;
 
-	if (k->count == k->capacity && !grow(k))
+	if (k->count == k->capacity && !keys_grow(k))
 		return false;
-	slot = slot_of(k, addr);
+	slot = keys_slot_of(k, addr);
 	if (k->slots[slot])
 		return true;
 	k->keys[k->count] = (struct key){ .addr = addr };

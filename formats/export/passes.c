@@ -10,14 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static int io_problem(struct snap_problem *problem, const char *what)
+static int passes_io_problem(struct snap_problem *problem, const char *what)
 {
 	*problem = (struct snap_problem){ .code = SNAP_E_IO, .sys = errno };
 	snprintf(problem->text, sizeof(problem->text), "%s: %s", what, strerror(errno));
 	return -1;
 }
 
-static int write_all(int fd, const char *data, size_t size)
+static int passes_write_all(int fd, const char *data, size_t size)
 {
 	while (size > 0) {
 		const ssize_t n = write(fd, data, size);
@@ -32,7 +32,7 @@ static int write_all(int fd, const char *data, size_t size)
 	return 0;
 }
 
-static int copy(int from, int to)
+static int passes_copy(int from, int to)
 {
 	static char buf[1 << 16];
 	ssize_t n;
@@ -43,13 +43,13 @@ static int copy(int from, int to)
 			continue;
 		if (n <= 0)
 			return (int)n;
-		if (write_all(to, buf, (size_t)n) != 0)
+		if (passes_write_all(to, buf, (size_t)n) != 0)
 			return -1;
 	}
 }
 
 /* Nobody else can open it: it has no name, or loses it at once. */
-static int temporary_file(void)
+static int passes_temporary_file(void)
 {
 	const char *const given = getenv("TMPDIR");
 	const char *const dir = given ? given : "/tmp";
@@ -68,15 +68,15 @@ static int temporary_file(void)
 	return fd;
 }
 
-static int spool(int from, struct snap_problem *problem)
+static int passes_spool(int from, struct snap_problem *problem)
 {
-	const int fd = temporary_file();
+	const int fd = passes_temporary_file();
 
 	if (fd < 0)
-		return io_problem(problem, "temporary file");
-	if (copy(from, fd) == 0)
+		return passes_io_problem(problem, "temporary file");
+	if (passes_copy(from, fd) == 0)
 		return fd;
-	io_problem(problem, "copying the input to a temporary file");
+	passes_io_problem(problem, "copying the input to a temporary file");
 	close(fd);
 	return -1;
 }
@@ -88,10 +88,10 @@ int passes_open(const char *path, struct snap_problem *problem)
 	int copied;
 
 	if (fd < 0)
-		return io_problem(problem, "open");
+		return passes_io_problem(problem, "open");
 	if (lseek(fd, 0, SEEK_SET) == 0)
 		return fd;
-	copied = spool(fd, problem);
+	copied = passes_spool(fd, problem);
 	close(fd);
 	return copied;
 }
@@ -100,7 +100,7 @@ int passes_read(int fd, const struct snap_parser_ops *ops, void *arg,
 		struct snap_problem *problem)
 {
 	if (lseek(fd, 0, SEEK_SET) != 0)
-		return io_problem(problem, "seek");
+		return passes_io_problem(problem, "seek");
 	return snap_read_fd(fd, NULL, ops, arg, problem);
 }
 

@@ -17,7 +17,7 @@ void tables_deinit(struct tables *t)
 }
 
 /* The array with room for `want` elements, or NULL; the old one stays valid then. */
-static void *reserve(void *array, size_t *capacity, size_t want, size_t size)
+static void *tables_reserve(void *array, size_t *capacity, size_t want, size_t size)
 {
 	const size_t more = 2 * want + 64;
 	void *grown;
@@ -32,14 +32,14 @@ static void *reserve(void *array, size_t *capacity, size_t want, size_t size)
 
 int tables_string(struct tables *t, uint32_t id, const char *text, size_t size)
 {
-	uint64_t *const ends =
-		reserve(t->ends, &t->strings_capacity, (size_t)id + 1, sizeof(*ends));
+	uint64_t *const ends = tables_reserve(t->ends, &t->strings_capacity,
+					      (size_t)id + 1, sizeof(*ends));
 	char *bytes;
 
 	if (!ends)
 		return -ENOMEM;
 	t->ends = ends;
-	bytes = reserve(t->text, &t->text_capacity, t->text_size + size + 1, 1);
+	bytes = tables_reserve(t->text, &t->text_capacity, t->text_size + size + 1, 1);
 	if (!bytes)
 		return -ENOMEM;
 	t->text = bytes;
@@ -56,7 +56,7 @@ int tables_string(struct tables *t, uint32_t id, const char *text, size_t size)
 int tables_type(struct tables *t, const struct snap_type *type)
 {
 	struct snap_type *const types =
-		reserve(t->types, &t->types_capacity, type->id, sizeof(*types));
+		tables_reserve(t->types, &t->types_capacity, type->id, sizeof(*types));
 
 	if (!types)
 		return -ENOMEM;
@@ -68,15 +68,15 @@ int tables_type(struct tables *t, const struct snap_type *type)
 
 int tables_shape(struct tables *t, const struct snap_shape *shape)
 {
-	struct tables_shape *const shapes =
-		reserve(t->shapes, &t->shapes_capacity, shape->id, sizeof(*shapes));
+	struct tables_shape *const shapes = tables_reserve(t->shapes, &t->shapes_capacity,
+							   shape->id, sizeof(*shapes));
 	struct snap_label *labels;
 
 	if (!shapes)
 		return -ENOMEM;
 	t->shapes = shapes;
-	labels = reserve(t->labels, &t->labels_capacity, t->nlabels + shape->nfixed + 1,
-			 sizeof(*labels));
+	labels = tables_reserve(t->labels, &t->labels_capacity,
+				t->nlabels + shape->nfixed + 1, sizeof(*labels));
 	if (!labels)
 		return -ENOMEM;
 	t->labels = labels;

@@ -17,7 +17,7 @@
 
 /* ---- retained ---- */
 
-static int take_idoms(struct analysis *a, struct dominators *d)
+static int analysis_take_idoms(struct analysis *a, struct dominators *d)
 {
 	const uint32_t *vertex = VEC(d->vertex, uint32_t),
 		       *number = VEC(d->idom, uint32_t);
@@ -34,7 +34,7 @@ static int take_idoms(struct analysis *a, struct dominators *d)
 	return 0;
 }
 
-static int add_retained(struct analysis *a, const struct dominators *d)
+static int analysis_add_retained(struct analysis *a, const struct dominators *d)
 {
 	const uint32_t *vertex = VEC(d->vertex, uint32_t), *idom = VEC(a->idom, uint32_t);
 	uint32_t nodes = a->heap->nodes;
@@ -59,7 +59,7 @@ struct tree {
 	uint32_t *first, *next, *count, *open;
 };
 
-static void link_tree(const struct analysis *a, struct tree tree)
+static void analysis_link_tree(const struct analysis *a, struct tree tree)
 {
 	const uint32_t *idom = VEC(a->idom, uint32_t);
 
@@ -74,7 +74,7 @@ static void link_tree(const struct analysis *a, struct tree tree)
 }
 
 /* Its first child, or HEAP_NONE. */
-static uint32_t enter(const struct analysis *a, struct tree tree, uint32_t node)
+static uint32_t analysis_enter(const struct analysis *a, struct tree tree, uint32_t node)
 {
 	uint32_t child = tree.first[node];
 
@@ -83,7 +83,7 @@ static uint32_t enter(const struct analysis *a, struct tree tree, uint32_t node)
 	return child;
 }
 
-static void leave(struct analysis *a, struct tree tree, uint32_t node)
+static void analysis_leave(struct analysis *a, struct tree tree, uint32_t node)
 {
 	uint32_t type = heap_type_of(a->heap, node), idom = analysis_idom(a, node);
 	struct analysis_type *sum = VEC(a->type, struct analysis_type) + type;
@@ -96,15 +96,15 @@ static void leave(struct analysis *a, struct tree tree, uint32_t node)
 	sum->retained_count += tree.count[node];
 }
 
-static void walk_tree(struct analysis *a, struct tree tree)
+static void analysis_walk_tree(struct analysis *a, struct tree tree)
 {
 	uint32_t root = heap_root(a->heap), node = root, child;
 
 	for (;;) {
-		while ((child = enter(a, tree, node)) != HEAP_NONE)
+		while ((child = analysis_enter(a, tree, node)) != HEAP_NONE)
 			node = child;
 		for (;;) {
-			leave(a, tree, node);
+			analysis_leave(a, tree, node);
 			if (node == root)
 				return;
 			if (tree.next[node] != HEAP_NONE)
@@ -115,7 +115,7 @@ static void walk_tree(struct analysis *a, struct tree tree)
 	}
 }
 
-static int add_types(struct analysis *a)
+static int analysis_add_types(struct analysis *a)
 {
 	size_t types = (size_t)a->heap->types + 1, nodes = a->heap->nodes;
 	struct vec next = { 0 }, open = { 0 };
@@ -127,8 +127,8 @@ static int add_types(struct analysis *a)
 		struct tree tree = { a->retained_count.data, next.data,
 				     a->retained_count.data, open.data };
 
-		link_tree(a, tree);
-		walk_tree(a, tree);
+		analysis_link_tree(a, tree);
+		analysis_walk_tree(a, tree);
 		err = 0;
 	}
 	vec_free(&next);
@@ -138,7 +138,8 @@ static int add_types(struct analysis *a)
 
 /* ---- run ---- */
 
-static int run(struct analysis *a, struct heap *heap, const struct progress *progress)
+static int analysis_compute(struct analysis *a, struct heap *heap,
+			    const struct progress *progress)
 {
 	struct dominators d = { 0 };
 	int err = reach_run(heap, progress, &a->bfs_parent);
@@ -148,13 +149,13 @@ static int run(struct analysis *a, struct heap *heap, const struct progress *pro
 	if (!err)
 		err = progress_step(progress, "retained sizes", 0, 0);
 	if (!err)
-		err = take_idoms(a, &d);
+		err = analysis_take_idoms(a, &d);
 	if (!err)
-		err = add_retained(a, &d);
+		err = analysis_add_retained(a, &d);
 	dominators_free(&d);
 	if (!err)
 		err = progress_step(progress, "retained by type", 0, 0);
-	return err ? err : add_types(a);
+	return err ? err : analysis_add_types(a);
 }
 
 int analysis_run(struct heap *heap, const struct progress *progress,
@@ -166,7 +167,7 @@ int analysis_run(struct heap *heap, const struct progress *progress,
 	if (!a)
 		return -ENOMEM;
 	a->heap = heap;
-	err = run(a, heap, progress);
+	err = analysis_compute(a, heap, progress);
 	if (err)
 		analysis_destroy(a);
 	else
@@ -188,7 +189,7 @@ void analysis_destroy(struct analysis *a)
 
 /* ---- on demand ---- */
 
-static int build_children(struct analysis *a)
+static int analysis_build_children(struct analysis *a)
 {
 	const uint32_t *idom = VEC(a->idom, uint32_t);
 	uint32_t nodes = a->heap->nodes, sum = 0;
@@ -220,7 +221,7 @@ static int build_children(struct analysis *a)
 	return 0;
 }
 
-static int by_retained(const void *x, const void *y, void *arg)
+static int analysis_by_retained(const void *x, const void *y, void *arg)
 {
 	const uint64_t *retained = arg;
 	uint32_t m = *(const uint32_t *)x, n = *(const uint32_t *)y;
@@ -236,7 +237,7 @@ int analysis_children(struct analysis *a, uint32_t node, const struct progress *
 	int err = progress_step(progress, "dominator tree", 0, 0);
 
 	if (!err && !a->child_row.size)
-		err = build_children(a);
+		err = analysis_build_children(a);
 	if (err)
 		return err;
 	const uint32_t *row = VEC(a->child_row, uint32_t);
@@ -245,14 +246,15 @@ int analysis_children(struct analysis *a, uint32_t node, const struct progress *
 	uint64_t *sorted = VEC(a->sorted, uint64_t) + node / 64,
 		 bit = 1ull << (node & 63);
 	if (!(*sorted & bit)) {
-		qsort_r(child, count, sizeof(*child), by_retained, a->retained.data);
+		qsort_r(child, count, sizeof(*child), analysis_by_retained,
+			a->retained.data);
 		*sorted |= bit;
 	}
 	*ret = (struct heap_span){ child, count };
 	return 0;
 }
 
-static bool refers(const struct heap *heap, uint32_t from, uint32_t to)
+static bool analysis_refers(const struct heap *heap, uint32_t from, uint32_t to)
 {
 	struct heap_span refs = heap_refs(heap, from);
 
@@ -275,7 +277,7 @@ int analysis_referrers(struct analysis *a, uint32_t node, const struct progress 
 		if (n % (16 * PROGRESS_EVERY) == 0 &&
 		    progress_step(progress, "referrers", n, heap->nodes))
 			return -ECANCELED;
-		if (refers(heap, n, node) && vec_push_u32(&a->referrer, n))
+		if (analysis_refers(heap, n, node) && vec_push_u32(&a->referrer, n))
 			return -ENOMEM;
 	}
 	ret->target = a->referrer.data;

@@ -72,15 +72,15 @@ struct maker {
 	int err;
 };
 
-static void add(struct maker *m, struct budget_entry entry)
+static void budget_add(struct maker *m, struct budget_entry entry)
 {
 	if (!m->err && (entry.size || entry.clipped))
 		m->err = vec_append(&m->budget->entries, &entry, sizeof(entry));
 }
 
 /* A part of anonymous memory: at most what is left. */
-static void take(struct maker *m, enum budget_item item, uint32_t kind, uint64_t size,
-		 uint64_t count)
+static void budget_take(struct maker *m, enum budget_item item, uint32_t kind,
+			uint64_t size, uint64_t count)
 {
 	struct budget_entry entry = { item, kind, size, count, 0 };
 
@@ -89,10 +89,10 @@ static void take(struct maker *m, enum budget_item item, uint32_t kind, uint64_t
 		entry.size = m->left;
 	}
 	m->left -= entry.size;
-	add(m, entry);
+	budget_add(m, entry);
 }
 
-static void take_objects(struct maker *m)
+static void budget_take_objects(struct maker *m)
 {
 	const struct heap *heap = m->heap;
 	uint64_t size[SNAP_KIND_COUNT] = { 0 }, count[SNAP_KIND_COUNT] = { 0 };
@@ -109,10 +109,10 @@ static void take_objects(struct maker *m)
 	}
 	for (uint32_t k = 0; k < SNAP_KIND_COUNT; k++)
 		if (count[k])
-			take(m, BUDGET_OBJECTS, k, size[k], count[k]);
+			budget_take(m, BUDGET_OBJECTS, k, size[k], count[k]);
 }
 
-static void take_native(struct maker *m)
+static void budget_take_native(struct maker *m)
 {
 	const struct snap_buffer *b = m->heap->buffer.data;
 	uint64_t size = 0, count = 0;
@@ -123,26 +123,26 @@ static void take_native(struct maker *m)
 			size += b[i].length;
 			count++;
 		}
-	take(m, BUDGET_NATIVE, 0, size, count);
+	budget_take(m, BUDGET_NATIVE, 0, size, count);
 }
 
-static void take_free(struct maker *m)
+static void budget_take_free(struct maker *m)
 {
 	const struct heap *heap = m->heap;
 
-	take(m, BUDGET_POOL_FREE, 0, heap_fact_u64(heap, "pymalloc.free_bytes", 0),
-	     heap_fact_u64(heap, "pymalloc.free_blocks", 0));
-	take(m, BUDGET_ARENA_FREE, 0,
-	     heap_fact_u64(heap, "pymalloc.free_pools", 0) *
-		     heap_fact_u64(heap, "pymalloc.pool_size", 0),
-	     heap_fact_u64(heap, "pymalloc.free_pools", 0));
-	take(m, BUDGET_MALLOC_FREE, 0, heap_fact_u64(heap, "malloc.free_bytes", 0),
-	     heap_fact_u64(heap, "malloc.free_chunks", 0));
-	take(m, BUDGET_MALLOC_TOP, 0, heap_fact_u64(heap, "malloc.top_bytes", 0),
-	     heap_fact_u64(heap, "malloc.arenas", 0));
+	budget_take(m, BUDGET_POOL_FREE, 0, heap_fact_u64(heap, "pymalloc.free_bytes", 0),
+		    heap_fact_u64(heap, "pymalloc.free_blocks", 0));
+	budget_take(m, BUDGET_ARENA_FREE, 0,
+		    heap_fact_u64(heap, "pymalloc.free_pools", 0) *
+			    heap_fact_u64(heap, "pymalloc.pool_size", 0),
+		    heap_fact_u64(heap, "pymalloc.free_pools", 0));
+	budget_take(m, BUDGET_MALLOC_FREE, 0, heap_fact_u64(heap, "malloc.free_bytes", 0),
+		    heap_fact_u64(heap, "malloc.free_chunks", 0));
+	budget_take(m, BUDGET_MALLOC_TOP, 0, heap_fact_u64(heap, "malloc.top_bytes", 0),
+		    heap_fact_u64(heap, "malloc.arenas", 0));
 }
 
-static enum budget_item item_of(const struct snap_map *map)
+static enum budget_item budget_item_of(const struct snap_map *map)
 {
 	switch (map->class_) {
 	case SNAP_MAP_STACK:
@@ -168,7 +168,7 @@ int budget_make(const struct heap *heap, struct budget *ret)
 
 	*ret = (struct budget){ 0 };
 	for (size_t i = 0; i < VEC_COUNT(heap->map, struct snap_map); i++) {
-		struct budget_entry *entry = &class_[item_of(&map[i])];
+		struct budget_entry *entry = &class_[budget_item_of(&map[i])];
 
 		entry->size += map[i].rss;
 		entry->count++;
@@ -177,14 +177,15 @@ int budget_make(const struct heap *heap, struct budget *ret)
 	}
 	m.left = class_[BUDGET_OBJECTS].size;
 	if (ret->rss) {
-		take_objects(&m);
-		take_native(&m);
-		take_free(&m);
-		add(&m,
-		    (struct budget_entry){ .item = BUDGET_UNEXPLAINED, .size = m.left });
+		budget_take_objects(&m);
+		budget_take_native(&m);
+		budget_take_free(&m);
+		budget_add(&m,
+			   (struct budget_entry){ .item = BUDGET_UNEXPLAINED,
+						  .size = m.left });
 		for (int i = BUDGET_FILES; i < BUDGET_ITEM_COUNT; i++) {
 			class_[i].item = (enum budget_item)i;
-			add(&m, class_[i]);
+			budget_add(&m, class_[i]);
 		}
 	}
 	if (m.err)

@@ -38,7 +38,7 @@ struct work {
 
 /* ---- depth-first search ---- */
 
-static void discover(struct work *w, uint32_t node, uint32_t parent)
+static void dominators_discover(struct work *w, uint32_t node, uint32_t parent)
 {
 	VEC(w->number, uint32_t)[node] = w->count;
 	VEC(w->vertex, uint32_t)[w->count] = node;
@@ -47,7 +47,7 @@ static void discover(struct work *w, uint32_t node, uint32_t parent)
 }
 
 /* Next unvisited successor of the stack's top; HEAP_NONE = none left. */
-static uint32_t next_successor(struct work *w, struct entry *top)
+static uint32_t dominators_next_successor(struct work *w, struct entry *top)
 {
 	const struct heap *heap = w->heap;
 	const uint32_t *number = VEC(w->number, uint32_t);
@@ -67,7 +67,7 @@ static uint32_t next_successor(struct work *w, struct entry *top)
 	return type < heap->nodes && number[type] == HEAP_NONE ? type : HEAP_NONE;
 }
 
-static int search(struct work *w)
+static int dominators_search(struct work *w)
 {
 	uint32_t root = heap_root(w->heap);
 	struct entry top = { root, 0 };
@@ -76,20 +76,20 @@ static int search(struct work *w)
 
 	for (uint32_t n = 0; n < w->heap->nodes; n++)
 		number[n] = HEAP_NONE;
-	discover(w, root, 0);
+	dominators_discover(w, root, 0);
 	if (vec_append(&w->stack, &top, sizeof(top)))
 		return -ENOMEM;
 	while (w->stack.size && !err) {
 		struct entry *at =
 			(struct entry *)(void *)((char *)w->stack.data + w->stack.size) -
 			1;
-		uint32_t to = next_successor(w, at);
+		uint32_t to = dominators_next_successor(w, at);
 
 		if (to == HEAP_NONE) {
 			w->stack.size -= sizeof(struct entry);
 			continue;
 		}
-		discover(w, to, number[at->node]);
+		dominators_discover(w, to, number[at->node]);
 		top.node = to;
 		err = vec_append(&w->stack, &top, sizeof(top));
 		if (!err && w->count % (16 * PROGRESS_EVERY) == 0)
@@ -102,7 +102,7 @@ static int search(struct work *w)
 
 /* ---- predecessors, in numbers ---- */
 
-static void pred_edge(struct work *w, uint32_t from, uint32_t to, bool fill)
+static void dominators_pred_edge(struct work *w, uint32_t from, uint32_t to, bool fill)
 {
 	uint32_t v = VEC(w->number, uint32_t)[to];
 	uint32_t *row = VEC(w->row, uint32_t);
@@ -117,7 +117,7 @@ static void pred_edge(struct work *w, uint32_t from, uint32_t to, bool fill)
 	row[v]++;
 }
 
-static int pred_pass(struct work *w, bool fill)
+static int dominators_pred_pass(struct work *w, bool fill)
 {
 	const struct heap *heap = w->heap;
 
@@ -134,15 +134,15 @@ static int pred_pass(struct work *w, bool fill)
 		struct heap_span refs = heap_refs(heap, n);
 		for (uint32_t i = 0; i < refs.count; i++)
 			if (refs.target[i] < heap->nodes)
-				pred_edge(w, from, refs.target[i], fill);
+				dominators_pred_edge(w, from, refs.target[i], fill);
 		if (type < heap->nodes)
-			pred_edge(w, from, type, fill);
+			dominators_pred_edge(w, from, type, fill);
 	}
 	return 0;
 }
 
 /* Counts become offsets relative to their block's base. */
-static int make_rows(struct work *w, uint64_t *total_ret)
+static int dominators_make_rows(struct work *w, uint64_t *total_ret)
 {
 	uint32_t *row = VEC(w->row, uint32_t);
 	uint64_t sum = 0, base = 0;
@@ -164,7 +164,7 @@ static int make_rows(struct work *w, uint64_t *total_ret)
 }
 
 /* After filling, row[v] is the end of v's, which is the begin of v + 1's. */
-static int predecessors(struct work *w)
+static int dominators_predecessors(struct work *w)
 {
 	uint64_t total;
 	int err;
@@ -172,15 +172,15 @@ static int predecessors(struct work *w)
 	if (vec_alloc(&w->row, ((size_t)w->count + 1) * sizeof(uint32_t)) ||
 	    vec_alloc(&w->row_base, (((size_t)w->count >> 16) + 1) * sizeof(uint64_t)))
 		return -ENOMEM;
-	err = pred_pass(w, false);
+	err = dominators_pred_pass(w, false);
 	if (!err)
-		err = make_rows(w, &total);
+		err = dominators_make_rows(w, &total);
 	if (!err)
 		err = vec_alloc(&w->pred, total * sizeof(uint32_t));
-	return err ? err : pred_pass(w, true);
+	return err ? err : dominators_pred_pass(w, true);
 }
 
-static inline uint64_t pred_end(const struct work *w, uint32_t v)
+static inline uint64_t dominators_pred_end(const struct work *w, uint32_t v)
 {
 	return VEC(w->row_base, uint64_t)[v >> 16] + VEC(w->row, uint32_t)[v];
 }
@@ -191,7 +191,7 @@ static inline uint64_t pred_end(const struct work *w, uint32_t v)
  * Least label on the path from u up, among numbers > v.  Compresses the path:
  * each node on it gets the top's ancestor and the least label above it.
  */
-static int eval(struct work *w, uint32_t u, uint32_t v, uint32_t *ret)
+static int dominators_eval(struct work *w, uint32_t u, uint32_t v, uint32_t *ret)
 {
 	struct link *link = w->link.data;
 	uint32_t top = u;
@@ -215,7 +215,7 @@ static int eval(struct work *w, uint32_t u, uint32_t v, uint32_t *ret)
 	return 0;
 }
 
-static int semidominators(struct work *w)
+static int dominators_semidominators(struct work *w)
 {
 	const uint32_t *parent = VEC(w->parent, uint32_t), *pred = VEC(w->pred, uint32_t);
 	struct link *link = w->link.data;
@@ -224,11 +224,12 @@ static int semidominators(struct work *w)
 
 	for (uint32_t v = w->count; v-- > 1;) {
 		uint32_t least = parent[v], candidate;
-		uint64_t i = pred_end(w, v - 1), end = pred_end(w, v);
+		uint64_t i = dominators_pred_end(w, v - 1),
+			 end = dominators_pred_end(w, v);
 
 		for (; i < end; i++) {
 			candidate = pred[i];
-			if (candidate > v && eval(w, candidate, v, &candidate))
+			if (candidate > v && dominators_eval(w, candidate, v, &candidate))
 				return -ENOMEM;
 			if (candidate < least)
 				least = candidate;
@@ -243,7 +244,7 @@ static int semidominators(struct work *w)
 }
 
 /* parent becomes idom: the nearest ancestor not below the semidominator. */
-static void nearest_ancestors(struct work *w)
+static void dominators_nearest_ancestors(struct work *w)
 {
 	uint32_t *idom = w->parent.data;
 	const uint32_t *semi = w->row.data;
@@ -257,7 +258,7 @@ static void nearest_ancestors(struct work *w)
 	}
 }
 
-static int run(struct work *w)
+static int dominators_compute(struct work *w)
 {
 	size_t bytes = w->heap->nodes * sizeof(uint32_t);
 	int err;
@@ -265,19 +266,19 @@ static int run(struct work *w)
 	if (vec_alloc(&w->number, bytes) || vec_alloc(&w->vertex, bytes) ||
 	    vec_alloc(&w->parent, bytes))
 		return -ENOMEM;
-	err = search(w);
+	err = dominators_search(w);
 	if (!err)
-		err = predecessors(w);
+		err = dominators_predecessors(w);
 	vec_free(&w->number);
 	if (err)
 		return err;
 	if (vec_alloc(&w->link, w->count * sizeof(struct link)))
 		return -ENOMEM;
-	err = semidominators(w);
+	err = dominators_semidominators(w);
 	vec_free(&w->link);
 	vec_free(&w->pred);
 	if (!err)
-		nearest_ancestors(w);
+		dominators_nearest_ancestors(w);
 	return err;
 }
 
@@ -285,7 +286,7 @@ int dominators_run(const struct heap *heap, const struct progress *progress,
 		   struct dominators *ret)
 {
 	struct work w = { .heap = heap, .progress = progress };
-	int err = run(&w);
+	int err = dominators_compute(&w);
 
 	*ret = (struct dominators){ 0 };
 	if (!err) {

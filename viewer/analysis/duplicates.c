@@ -20,45 +20,46 @@ struct entry {
 	uint32_t id, pad;
 };
 
-static uint64_t mix(uint64_t hash, uint64_t value)
+static uint64_t duplicates_mix(uint64_t hash, uint64_t value)
 {
 	hash = (hash ^ value) * 0x9e3779b97f4a7c15ull;
 	return hash ^ hash >> 29;
 }
 
-static uint64_t digest_bytes(uint64_t hash, const char *text, size_t size)
+static uint64_t duplicates_digest_bytes(uint64_t hash, const char *text, size_t size)
 {
 	uint64_t word;
 
 	for (; size >= 8; size -= 8, text += 8) {
 		memcpy(&word, text, 8);
-		hash = mix(hash, word);
+		hash = duplicates_mix(hash, word);
 	}
 	word = 0;
 	memcpy(&word, text, size);
-	return mix(hash, word ^ (uint64_t)size << 56);
+	return duplicates_mix(hash, word ^ (uint64_t)size << 56);
 }
 
-static uint64_t digest_value(uint32_t type, const struct heap_value *v)
+static uint64_t duplicates_digest_value(uint32_t type, const struct heap_value *v)
 {
-	uint64_t hash = mix(type, v->length << 8 | v->kind);
+	uint64_t hash = duplicates_mix(type, v->length << 8 | v->kind);
 
-	return v->hash ? mix(hash, v->hash) : digest_bytes(hash, v->text, v->size);
+	return v->hash ? duplicates_mix(hash, v->hash) :
+			 duplicates_digest_bytes(hash, v->text, v->size);
 }
 
-static int add(struct vec *entries, uint64_t digest, uint32_t id)
+static int duplicates_add(struct vec *entries, uint64_t digest, uint32_t id)
 {
 	struct entry entry = { digest, id, 0 };
 
 	return vec_append(entries, &entry, sizeof(entry));
 }
 
-static bool heap_made(const struct heap *heap, uint32_t object)
+static bool duplicates_heap_made(const struct heap *heap, uint32_t object)
 {
 	return !(heap_class_of(heap, object)->flags & SNAP_OBJ_STATIC);
 }
 
-static int add_values(const struct heap *heap, struct vec *entries)
+static int duplicates_add_values(const struct heap *heap, struct vec *entries)
 {
 	struct values_cursor cursor = { 0 };
 	struct heap_value v;
@@ -67,17 +68,20 @@ static int add_values(const struct heap *heap, struct vec *entries)
 
 	while (!err && values_next(heap, &cursor, &object, &v)) {
 		if ((v.kind != SNAP_VALUE_STR && v.kind != SNAP_VALUE_BYTES) ||
-		    (!v.hash && !v.size && v.length) || !heap_made(heap, object))
+		    (!v.hash && !v.size && v.length) ||
+		    !duplicates_heap_made(heap, object))
 			continue;
-		err = add(entries, digest_value(heap_type_of(heap, object), &v), object);
+		err = duplicates_add(
+			entries, duplicates_digest_value(heap_type_of(heap, object), &v),
+			object);
 	}
 	return err;
 }
 
-static uint64_t digest_tuple(const struct heap *heap, uint32_t object,
-			     struct heap_span refs)
+static uint64_t duplicates_digest_tuple(const struct heap *heap, uint32_t object,
+					struct heap_span refs)
 {
-	uint64_t hash = mix(heap_type_of(heap, object), refs.count);
+	uint64_t hash = duplicates_mix(heap_type_of(heap, object), refs.count);
 	struct heap_value v;
 
 	for (uint32_t i = 0; i < refs.count; i++) {
@@ -85,36 +89,39 @@ static uint64_t digest_tuple(const struct heap *heap, uint32_t object,
 
 		if (to < heap->objects && heap_value(heap, to, &v) &&
 		    v.kind != SNAP_VALUE_NAME && (v.hash || v.size || !v.length))
-			hash = mix(hash, digest_value(heap_type_of(heap, to), &v));
+			hash = duplicates_mix(
+				hash,
+				duplicates_digest_value(heap_type_of(heap, to), &v));
 		else if (to < heap->objects)
-			hash = mix(hash, 1ull << 40 | to);
+			hash = duplicates_mix(hash, 1ull << 40 | to);
 		else
-			hash = mix(hash, 1ull << 41 | object); /* unknown: equal to
-								 * none */
+			/* unknown: equal to none */
+			hash = duplicates_mix(hash, 1ull << 41 | object);
 	}
 	return hash;
 }
 
-static int add_tuples(const struct heap *heap, const struct progress *progress,
-		      struct vec *entries)
+static int duplicates_add_tuples(const struct heap *heap, const struct progress *progress,
+				 struct vec *entries)
 {
 	for (uint32_t o = 0; o < heap->objects; o++) {
 		if (o % (16 * PROGRESS_EVERY) == 0 &&
 		    progress_step(progress, "duplicates", o, heap->objects))
 			return -ECANCELED;
-		if (heap_kind(heap, o) != SNAP_KIND_TUPLE || !heap_made(heap, o))
+		if (heap_kind(heap, o) != SNAP_KIND_TUPLE ||
+		    !duplicates_heap_made(heap, o))
 			continue;
 		struct heap_span refs = heap_refs(heap, o);
 		if (!refs.count || refs.count > TUPLE_MAX)
 			continue;
-		if (add(entries, digest_tuple(heap, o, refs), o))
+		if (duplicates_add(entries, duplicates_digest_tuple(heap, o, refs), o))
 			return -ENOMEM;
 	}
 	return 0;
 }
 
 /* Least significant digit first, 11 bits a pass over the upper 44, ids stay ascending. */
-static int sort_entries(struct vec *entries)
+static int duplicates_sort_entries(struct vec *entries)
 {
 	size_t count = VEC_COUNT(*entries, struct entry);
 	struct vec other = { 0 };
@@ -146,8 +153,8 @@ static int sort_entries(struct vec *entries)
 }
 
 /* Neighbours agree in 44 bits; the few with different low bits are told apart here. */
-static int add_group(const struct heap *heap, struct entry *e, size_t count,
-		     struct vec *ret)
+static int duplicates_add_group(const struct heap *heap, struct entry *e, size_t count,
+				struct vec *ret)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct duplicate d = { .example = e[i].id };
@@ -174,7 +181,8 @@ static int add_group(const struct heap *heap, struct entry *e, size_t count,
 	return 0;
 }
 
-static int find_groups(const struct heap *heap, struct vec *entries, struct vec *ret)
+static int duplicates_find_groups(const struct heap *heap, struct vec *entries,
+				  struct vec *ret)
 {
 	struct entry *e = entries->data;
 	size_t count = VEC_COUNT(*entries, struct entry), end;
@@ -183,7 +191,7 @@ static int find_groups(const struct heap *heap, struct vec *entries, struct vec 
 		for (end = i + 1;
 		     end < count && e[end].digest >> 20 == e[i].digest >> 20;)
 			end++;
-		if (end - i > 1 && add_group(heap, e + i, end - i, ret))
+		if (end - i > 1 && duplicates_add_group(heap, e + i, end - i, ret))
 			return -ENOMEM;
 	}
 	return 0;
@@ -196,13 +204,13 @@ int duplicates_find(const struct heap *heap, const struct progress *progress,
 	int err = progress_step(progress, "duplicates", 0, heap->objects);
 
 	if (!err)
-		err = add_values(heap, &entries);
+		err = duplicates_add_values(heap, &entries);
 	if (!err)
-		err = add_tuples(heap, progress, &entries);
+		err = duplicates_add_tuples(heap, progress, &entries);
 	if (!err && entries.size)
-		err = sort_entries(&entries);
+		err = duplicates_sort_entries(&entries);
 	if (!err && entries.size)
-		err = find_groups(heap, &entries, ret);
+		err = duplicates_find_groups(heap, &entries, ret);
 	vec_free(&entries);
 	return err;
 }

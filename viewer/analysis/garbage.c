@@ -17,7 +17,7 @@ struct search {
 };
 
 /* Marks an unreached object; false when it is none, or was met before. */
-static bool meet(struct search *s, uint32_t node)
+static bool garbage_meet(struct search *s, uint32_t node)
 {
 	uint64_t *word, bit;
 
@@ -31,7 +31,7 @@ static bool meet(struct search *s, uint32_t node)
 	return true;
 }
 
-static int push(struct search *s, uint32_t node)
+static int garbage_push(struct search *s, uint32_t node)
 {
 	struct entry entry = { node, 0 };
 
@@ -39,7 +39,7 @@ static int push(struct search *s, uint32_t node)
 }
 
 /* Goes one step on from the top of the stack. */
-static int step(struct search *s)
+static int garbage_step(struct search *s)
 {
 	struct entry *top =
 		(struct entry *)(void *)((char *)s->stack.data + s->stack.size) - 1;
@@ -49,19 +49,20 @@ static int step(struct search *s)
 	while (top->next < refs.count) {
 		uint32_t to = refs.target[top->next++];
 
-		if (meet(s, to))
-			return push(s, to);
+		if (garbage_meet(s, to))
+			return garbage_push(s, to);
 	}
 	if (top->next == refs.count) {
 		top->next++;
-		if (meet(s, heap_type_edge(s->heap, node)))
-			return push(s, heap_type_edge(s->heap, node));
+		if (garbage_meet(s, heap_type_edge(s->heap, node)))
+			return garbage_push(s, heap_type_edge(s->heap, node));
 	}
 	s->stack.size -= sizeof(*top);
 	return vec_push_u32(s->order, node);
 }
 
-static int search_from(struct search *s, bool instances, const struct progress *progress)
+static int garbage_search_from(struct search *s, bool instances,
+			       const struct progress *progress)
 {
 	int err = 0;
 
@@ -69,11 +70,11 @@ static int search_from(struct search *s, bool instances, const struct progress *
 		if (o % (16 * PROGRESS_EVERY) == 0)
 			err = progress_step(progress, "garbage", o, s->heap->objects);
 		if (err || instances != (heap_kind(s->heap, o) == SNAP_KIND_OBJECT) ||
-		    !meet(s, o))
+		    !garbage_meet(s, o))
 			continue;
-		err = push(s, o);
+		err = garbage_push(s, o);
 		while (s->stack.size && !err)
-			err = step(s);
+			err = garbage_step(s);
 	}
 	return err;
 }
@@ -85,9 +86,9 @@ int garbage_order(const struct heap *heap, const uint32_t *parent,
 	int err = vec_alloc(&s.seen, ((size_t)heap->objects / 64 + 1) * sizeof(uint64_t));
 
 	if (!err)
-		err = search_from(&s, true, progress);
+		err = garbage_search_from(&s, true, progress);
 	if (!err)
-		err = search_from(&s, false, progress);
+		err = garbage_search_from(&s, false, progress);
 	vec_free(&s.seen);
 	vec_free(&s.stack);
 	return err;

@@ -24,29 +24,31 @@ struct builder {
 	struct vec type_hash; /* u64 per type */
 };
 
-static uint64_t mix(uint64_t hash, uint64_t value)
+static uint64_t growth_mix(uint64_t hash, uint64_t value)
 {
 	hash = (hash ^ value) * 0x9e3779b97f4a7c15ull;
 	return hash ^ hash >> 31;
 }
 
-static uint64_t hash_bytes(uint64_t hash, const char *text, size_t size)
+static uint64_t growth_hash_bytes(uint64_t hash, const char *text, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
 		hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3ull;
-	return mix(hash, size);
+	return growth_mix(hash, size);
 }
 
-static uint64_t hash_string(const struct heap *heap, uint64_t hash, uint32_t string)
+static uint64_t growth_hash_string(const struct heap *heap, uint64_t hash,
+				   uint32_t string)
 {
 	size_t size;
 	const char *text = heap_string(heap, string, &size);
 
-	return hash_bytes(hash, text, size);
+	return growth_hash_bytes(hash, text, size);
 }
 
 /* Threads made for a job have a number in their names; their places are the same. */
-static uint64_t hash_numbered(const struct heap *heap, uint64_t hash, uint32_t string)
+static uint64_t growth_hash_numbered(const struct heap *heap, uint64_t hash,
+				     uint32_t string)
 {
 	const char *text = heap_string(heap, string, NULL);
 	bool in_number = false;
@@ -55,7 +57,7 @@ static uint64_t hash_numbered(const struct heap *heap, uint64_t hash, uint32_t s
 		bool digit = *text >= '0' && *text <= '9';
 
 		if (!digit || !in_number)
-			hash = hash_bytes(hash, digit ? "0" : text, 1);
+			hash = growth_hash_bytes(hash, digit ? "0" : text, 1);
 		in_number = digit;
 	}
 	return hash;
@@ -63,7 +65,7 @@ static uint64_t hash_numbered(const struct heap *heap, uint64_t hash, uint32_t s
 
 /* ---- labels ---- */
 
-static bool namespace_(const struct builder *b, uint32_t dict)
+static bool growth_namespace(const struct builder *b, uint32_t dict)
 {
 	const struct heap *heap = b->heap;
 	uint32_t parent = analysis_parent(b->a, dict);
@@ -78,12 +80,12 @@ static bool namespace_(const struct builder *b, uint32_t dict)
 	return label.kind == SNAP_LABEL_DICT;
 }
 
-static uint64_t hash_label(const struct builder *b, const struct heap_label *label,
-			   bool keys, uint32_t *merged)
+static uint64_t growth_hash_label(const struct builder *b, const struct heap_label *label,
+				  bool keys, uint32_t *merged)
 {
 	const struct heap *heap = b->heap;
 	struct heap_value v;
-	uint64_t hash = mix(label->kind, 1);
+	uint64_t hash = growth_mix(label->kind, 1);
 
 	*merged = label->kind == SNAP_LABEL_INDEX || label->kind == SNAP_LABEL_KEY ||
 		label->kind == SNAP_LABEL_ELEMENT ||
@@ -91,30 +93,31 @@ static uint64_t hash_label(const struct builder *b, const struct heap_label *lab
 	if (label->kind == SNAP_LABEL_VALUE && keys && label->key < heap->objects &&
 	    heap_value(heap, label->key, &v) && v.size) {
 		*merged = 0;
-		return hash_bytes(hash, v.text, v.size);
+		return growth_hash_bytes(hash, v.text, v.size);
 	}
-	return label->name ? hash_string(heap, hash, label->name) : hash;
+	return label->name ? growth_hash_string(heap, hash, label->name) : hash;
 }
 
-static uint64_t hash_synth(const struct heap *heap, uint32_t node)
+static uint64_t growth_hash_synth(const struct heap *heap, uint32_t node)
 {
 	const struct heap_synth *s = heap_synth(heap, node);
-	uint64_t hash = mix(s->kind, 2);
+	uint64_t hash = growth_mix(s->kind, 2);
 
 	if (s->kind == HEAP_SYNTH_THREAD)
-		return hash_numbered(heap, hash,
-				     VEC(heap->thread, struct snap_thread)[s->ref].name);
+		return growth_hash_numbered(
+			heap, hash, VEC(heap->thread, struct snap_thread)[s->ref].name);
 	if (s->kind == HEAP_SYNTH_FRAME) {
 		const struct snap_frame *f = &VEC(heap->frame, struct snap_frame)[s->ref];
 
-		return hash_string(heap, hash_string(heap, hash, f->function), f->file);
+		return growth_hash_string(
+			heap, growth_hash_string(heap, hash, f->function), f->file);
 	}
 	return hash;
 }
 
 /* ---- signatures ---- */
 
-static uint32_t *slot_of(const struct growth *g, uint64_t hash)
+static uint32_t *growth_slot_of(const struct growth *g, uint64_t hash)
 {
 	uint32_t *table = g->table.data;
 	size_t mask = VEC_COUNT(g->table, uint32_t) - 1, i = (hash >> 20) & mask;
@@ -124,7 +127,7 @@ static uint32_t *slot_of(const struct growth *g, uint64_t hash)
 	return &table[i];
 }
 
-static int table_grow(struct growth *g)
+static int growth_table_grow(struct growth *g)
 {
 	size_t count = VEC_COUNT(g->signature, struct signature);
 	size_t slots = VEC_COUNT(g->table, uint32_t) * 4;
@@ -137,21 +140,21 @@ static int table_grow(struct growth *g)
 	}
 	vec_free(&old);
 	for (uint32_t i = 0; i < count; i++)
-		*slot_of(g, VEC(g->signature, struct signature)[i].hash) = i + 1;
+		*growth_slot_of(g, VEC(g->signature, struct signature)[i].hash) = i + 1;
 	return 0;
 }
 
 const struct signature *growth_find(const struct growth *growth, uint64_t hash)
 {
-	uint32_t at = growth->table.size ? *slot_of(growth, hash) : 0;
+	uint32_t at = growth->table.size ? *growth_slot_of(growth, hash) : 0;
 
 	return at ? VEC(growth->signature, struct signature) + at - 1 : NULL;
 }
 
 /* A step that repeats one up to four above, it and its holder's, is the same place in a
  * longer chain. */
-static uint32_t fold(const struct builder *b, uint32_t parent, uint64_t label,
-		     uint32_t type)
+static uint32_t growth_fold(const struct builder *b, uint32_t parent, uint64_t label,
+			    uint32_t type)
 {
 	const struct signature *s = b->growth->signature.data;
 
@@ -166,17 +169,17 @@ static uint32_t fold(const struct builder *b, uint32_t parent, uint64_t label,
 	return UINT32_MAX;
 }
 
-static int intern(struct builder *b, const struct signature *s, uint32_t *ret)
+static int growth_intern(struct builder *b, const struct signature *s, uint32_t *ret)
 {
 	struct growth *g = b->growth;
 	size_t count = VEC_COUNT(g->signature, struct signature);
 	int err = 0;
 
 	if (2 * (count + 1) > VEC_COUNT(g->table, uint32_t))
-		err = table_grow(g);
+		err = growth_table_grow(g);
 	if (err)
 		return err;
-	uint32_t *slot = slot_of(g, s->hash);
+	uint32_t *slot = growth_slot_of(g, s->hash);
 	if (!*slot && count >= GROWTH_MAX_SIGNATURES) {
 		g->truncated = true;
 		*ret = s->parent;
@@ -191,8 +194,8 @@ static int intern(struct builder *b, const struct signature *s, uint32_t *ret)
 	return 0;
 }
 
-static int place(struct builder *b, uint32_t node, uint32_t parent, uint64_t label,
-		 uint32_t merged)
+static int growth_place(struct builder *b, uint32_t node, uint32_t parent, uint64_t label,
+			uint32_t merged)
 {
 	uint32_t type = heap_type_of(b->heap, node), at;
 	struct signature s = { .label = label,
@@ -202,12 +205,14 @@ static int place(struct builder *b, uint32_t node, uint32_t parent, uint64_t lab
 			       .merged = merged };
 	int err = 0;
 
-	at = node < b->heap->objects ? fold(b, parent, label, type) : UINT32_MAX;
+	at = node < b->heap->objects ? growth_fold(b, parent, label, type) : UINT32_MAX;
 	if (at == UINT32_MAX) {
-		s.hash = mix(mix(VEC(b->growth->signature, struct signature)[parent].hash,
-				 label),
-			     VEC(b->type_hash, uint64_t)[type]);
-		err = intern(b, &s, &at);
+		s.hash = growth_mix(
+			growth_mix(
+				VEC(b->growth->signature, struct signature)[parent].hash,
+				label),
+			VEC(b->type_hash, uint64_t)[type]);
+		err = growth_intern(b, &s, &at);
 	}
 	if (err)
 		return err;
@@ -222,42 +227,42 @@ static int place(struct builder *b, uint32_t node, uint32_t parent, uint64_t lab
 
 /* ---- the walk ---- */
 
-static bool is_child(const struct builder *b, uint32_t node, uint32_t to)
+static bool growth_is_child(const struct builder *b, uint32_t node, uint32_t to)
 {
 	return to < b->heap->nodes && analysis_parent(b->a, to) == node &&
 		!VEC(b->of, uint32_t)[to];
 }
 
-static int visit(struct builder *b, uint32_t node)
+static int growth_visit(struct builder *b, uint32_t node)
 {
 	const struct heap *heap = b->heap;
 	struct heap_span refs = heap_refs(heap, node);
 	uint32_t parent = VEC(b->of, uint32_t)[node] - 1,
 		 type = heap_type_edge(heap, node), merged;
 	bool keys = node < heap->objects && heap_kind(heap, node) == SNAP_KIND_DICT &&
-		namespace_(b, node);
+		growth_namespace(b, node);
 	int err = 0;
 
 	for (uint32_t i = 0; i < refs.count && !err; i++) {
 		struct heap_label label;
 		uint32_t to = refs.target[i];
 
-		if (!is_child(b, node, to))
+		if (!growth_is_child(b, node, to))
 			continue;
 		heap_label(heap, node, i, &label);
-		uint64_t hash = hash_label(b, &label, keys, &merged);
+		uint64_t hash = growth_hash_label(b, &label, keys, &merged);
 		if (node >= heap->objects)
-			hash = mix(hash, label.root_kind);
+			hash = growth_mix(hash, label.root_kind);
 		if (to >= heap->objects)
-			hash = hash_synth(heap, to);
-		err = place(b, to, parent, hash, merged);
+			hash = growth_hash_synth(heap, to);
+		err = growth_place(b, to, parent, hash, merged);
 	}
-	if (!err && is_child(b, node, type))
-		err = place(b, type, parent, mix(SNAP_LABEL_TYPE, 1), 0);
+	if (!err && growth_is_child(b, node, type))
+		err = growth_place(b, type, parent, growth_mix(SNAP_LABEL_TYPE, 1), 0);
 	return err;
 }
 
-static int walk(struct builder *b)
+static int growth_walk(struct builder *b)
 {
 	uint32_t root = heap_root(b->heap);
 	struct signature top = { .hash = 1, .example = root };
@@ -271,12 +276,12 @@ static int walk(struct builder *b)
 			err = progress_step(b->progress, "path signatures", i,
 					    b->heap->nodes);
 		if (!err)
-			err = visit(b, VEC(b->queue, uint32_t)[i]);
+			err = growth_visit(b, VEC(b->queue, uint32_t)[i]);
 	}
 	return err;
 }
 
-static void add_totals(struct growth *g)
+static void growth_add_totals(struct growth *g)
 {
 	struct signature *s = g->signature.data;
 	size_t count = VEC_COUNT(g->signature, struct signature);
@@ -304,12 +309,12 @@ int growth_build(const struct analysis *analysis, const struct progress *progres
 	for (uint32_t t = 1; t <= heap->types && !err; t++) {
 		uint64_t *hash = VEC(b.type_hash, uint64_t) + t;
 
-		*hash = hash_string(heap, 7, heap_type(heap, t)->name);
+		*hash = growth_hash_string(heap, 7, heap_type(heap, t)->name);
 	}
 	if (!err)
-		err = walk(&b);
+		err = growth_walk(&b);
 	if (!err)
-		add_totals(ret);
+		growth_add_totals(ret);
 	vec_free(&b.queue);
 	vec_free(&b.of);
 	vec_free(&b.type_hash);

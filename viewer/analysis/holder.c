@@ -18,7 +18,7 @@ void sample_end(struct sample *sample)
 	vec_free(&sample->table);
 }
 
-static struct seen *seen_slot(struct vec *table, uint32_t node)
+static struct seen *holder_seen_slot(struct vec *table, uint32_t node)
 {
 	struct seen *slots = table->data;
 	size_t mask = VEC_COUNT(*table, struct seen) - 1;
@@ -38,7 +38,7 @@ bool sample_add(const struct analysis *a, struct sample *sample, uint32_t node)
 	if (sample->used + kept > VEC_COUNT(sample->table, struct seen) / 2)
 		return false;
 	for (uint32_t i = 0; i + 1 < kept; i++) {
-		struct seen *slot = seen_slot(&sample->table, path[i]);
+		struct seen *slot = holder_seen_slot(&sample->table, path[i]);
 
 		if (!slot->count) {
 			sample->used++;
@@ -52,7 +52,7 @@ bool sample_add(const struct analysis *a, struct sample *sample, uint32_t node)
 }
 
 /* Objects, and the groups whose members nobody else holds. */
-static bool may_hold(const struct heap *heap, uint32_t node)
+static bool holder_may_hold(const struct heap *heap, uint32_t node)
 {
 	uint32_t kind =
 		node >= heap->objects ? heap_synth(heap, node)->kind : HEAP_SYNTH_ROOT;
@@ -70,7 +70,7 @@ uint32_t sample_deepest(const struct analysis *a, const struct sample *sample)
 
 		if (seen->count && seen->depth >= depth &&
 		    (double)seen->count >= SHARE_OF_PATHS * (double)sample->nodes &&
-		    may_hold(a->heap, seen->node)) {
+		    holder_may_hold(a->heap, seen->node)) {
 			depth = seen->depth;
 			holder = seen->node;
 		}

@@ -24,7 +24,7 @@ struct reach {
 	uint64_t next_report;
 };
 
-static bool low_group(uint32_t kind)
+static bool reach_low_group(uint32_t kind)
 {
 	switch (kind) {
 	case HEAP_SYNTH_INTERPRETER:
@@ -39,28 +39,28 @@ static bool low_group(uint32_t kind)
 	}
 }
 
-static bool low_object(const struct heap *heap, uint32_t node)
+static bool reach_low_object(const struct heap *heap, uint32_t node)
 {
 	unsigned kind = node < heap->objects ? heap_kind(heap, node) : SNAP_KIND_OBJECT;
 
 	return kind == SNAP_KIND_FRAME || kind == SNAP_KIND_TRACEBACK;
 }
 
-static int push_low(struct reach *r, uint32_t node, uint32_t holder)
+static int reach_push_low(struct reach *r, uint32_t node, uint32_t holder)
 {
 	uint32_t pair[2] = { node, holder };
 
 	return vec_append(&r->low, pair, sizeof(pair));
 }
 
-static void push(struct reach *r, uint32_t node, uint32_t holder)
+static void reach_push(struct reach *r, uint32_t node, uint32_t holder)
 {
 	r->parent[node] = holder;
 	VEC(r->queue, uint32_t)[r->tail++] = node;
 }
 
 /* A temporary, or a word that only looks like a reference. */
-static bool low_label(const struct heap_synth_label *label)
+static bool reach_low_label(const struct heap_synth_label *label)
 {
 	return label->kind == SNAP_ROOT_STACK || label->flags & SNAP_ROOT_CONSERVATIVE;
 }
@@ -70,7 +70,8 @@ static bool low_label(const struct heap_synth_label *label)
  * from one into others), one with a plain name is what a reader knows: 0; one in a
  * package: 1; one that is private, or in a private package: 2.
  */
-static int module_rank(const struct heap *heap, const struct heap_synth_label *label)
+static int reach_module_rank(const struct heap *heap,
+			     const struct heap_synth_label *label)
 {
 	const char *name = heap_string(heap, label->name, NULL);
 
@@ -81,8 +82,8 @@ static int module_rank(const struct heap *heap, const struct heap_synth_label *l
 	return strchr(name, '.') != NULL;
 }
 
-/* The modules in the order of their ranks; reached once, none is left for visit_synth. */
-static void visit_modules(struct reach *r, uint32_t node)
+/* The modules in the order of their ranks; none is left for reach_visit_synth. */
+static void reach_visit_modules(struct reach *r, uint32_t node)
 {
 	const struct heap *heap = r->heap;
 	const struct heap_synth *s = heap_synth(heap, node);
@@ -95,42 +96,42 @@ static void visit_modules(struct reach *r, uint32_t node)
 			uint32_t to = refs.target[i];
 
 			if (to < heap->nodes && r->parent[to] == HEAP_NONE &&
-			    module_rank(heap, &label[i]) == rank)
-				push(r, to, node);
+			    reach_module_rank(heap, &label[i]) == rank)
+				reach_push(r, to, node);
 		}
 }
 
-static int visit_synth(struct reach *r, uint32_t node)
+static int reach_visit_synth(struct reach *r, uint32_t node)
 {
 	const struct heap *heap = r->heap;
 	const struct heap_synth *s = heap_synth(heap, node);
 	const struct heap_synth_label *label =
 		VEC(heap->synth_label, struct heap_synth_label) + s->first;
-	bool low = low_group(s->kind);
+	bool low = reach_low_group(s->kind);
 	struct heap_span refs = heap_refs(heap, node);
 
 	if (s->kind == HEAP_SYNTH_MODULES)
-		visit_modules(r, node);
+		reach_visit_modules(r, node);
 
 	for (uint32_t i = 0; i < refs.count; i++) {
 		uint32_t to = refs.target[i];
 
 		if (to >= heap->nodes || r->parent[to] != HEAP_NONE)
 			continue;
-		if (!low && !low_label(&label[i]) && !low_object(heap, to))
-			push(r, to, node);
-		else if (push_low(r, to, node))
+		if (!low && !reach_low_label(&label[i]) && !reach_low_object(heap, to))
+			reach_push(r, to, node);
+		else if (reach_push_low(r, to, node))
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static int visit(struct reach *r, uint32_t node)
+static int reach_visit(struct reach *r, uint32_t node)
 {
 	const struct heap *heap = r->heap;
 
 	if (node >= heap->objects)
-		return visit_synth(r, node);
+		return reach_visit_synth(r, node);
 	struct heap_span refs = heap_refs(heap, node);
 	uint32_t type = heap_type_edge(heap, node);
 	for (uint32_t i = 0; i < refs.count; i++) {
@@ -138,18 +139,18 @@ static int visit(struct reach *r, uint32_t node)
 
 		if (to >= heap->nodes || r->parent[to] != HEAP_NONE)
 			continue;
-		if (!low_object(heap, to))
-			push(r, to, node);
-		else if (push_low(r, to, node))
+		if (!reach_low_object(heap, to))
+			reach_push(r, to, node);
+		else if (reach_push_low(r, to, node))
 			return -ENOMEM;
 	}
 	if (type < heap->nodes && r->parent[type] == HEAP_NONE)
-		return push_low(r, type, node);
+		return reach_push_low(r, type, node);
 	return 0;
 }
 
 /* Until both queues are empty. */
-static int drain(struct reach *r)
+static int reach_drain(struct reach *r)
 {
 	for (;;) {
 		int err = 0;
@@ -161,7 +162,7 @@ static int drain(struct reach *r)
 						    r->heap->nodes);
 			}
 			if (!err)
-				err = visit(r, VEC(r->queue, uint32_t)[r->head++]);
+				err = reach_visit(r, VEC(r->queue, uint32_t)[r->head++]);
 		}
 		if (err)
 			return err;
@@ -170,14 +171,15 @@ static int drain(struct reach *r)
 		const uint32_t *pair = VEC(r->low, uint32_t) + r->low_head;
 		r->low_head += 2;
 		if (r->parent[pair[0]] == HEAP_NONE)
-			push(r, pair[0], pair[1]);
+			reach_push(r, pair[0], pair[1]);
 	}
 	r->low.size = r->low_head = 0;
 	return 0;
 }
 
 /* Makes members those of a group and searches from them. */
-static int adopt(struct reach *r, enum heap_synth_kind group, const struct vec *members)
+static int reach_adopt(struct reach *r, enum heap_synth_kind group,
+		       const struct vec *members)
 {
 	uint32_t node = heap_group(r->heap, group);
 
@@ -188,12 +190,12 @@ static int adopt(struct reach *r, enum heap_synth_kind group, const struct vec *
 		uint32_t member = VEC(*members, uint32_t)[i];
 
 		if (r->parent[member] == HEAP_NONE)
-			push(r, member, node);
+			reach_push(r, member, node);
 	}
-	return drain(r);
+	return reach_drain(r);
 }
 
-static int adopt_immortal(struct reach *r)
+static int reach_adopt_immortal(struct reach *r)
 {
 	const struct heap *heap = r->heap;
 	struct vec members = { 0 };
@@ -204,12 +206,12 @@ static int adopt_immortal(struct reach *r)
 		    heap_class_of(heap, o)->flags & SNAP_OBJ_IMMORTAL)
 			err = vec_push_u32(&members, o);
 	if (!err)
-		err = adopt(r, HEAP_SYNTH_IMMORTAL, &members);
+		err = reach_adopt(r, HEAP_SYNTH_IMMORTAL, &members);
 	vec_free(&members);
 	return err;
 }
 
-static int adopt_unknown(struct reach *r)
+static int reach_adopt_unknown(struct reach *r)
 {
 	const struct heap *heap = r->heap;
 	const uint32_t *id = VEC(heap->surplus_id, uint32_t);
@@ -221,7 +223,7 @@ static int adopt_unknown(struct reach *r)
 		if (by[i] > 0 && r->parent[id[i]] == HEAP_NONE)
 			err = vec_push_u32(&members, id[i]);
 	if (!err)
-		err = adopt(r, HEAP_SYNTH_UNKNOWN, &members);
+		err = reach_adopt(r, HEAP_SYNTH_UNKNOWN, &members);
 	vec_free(&members);
 	return err;
 }
@@ -231,7 +233,7 @@ static int adopt_unknown(struct reach *r)
  * each node not reached yet lies where nothing else unreached leads to (Kosaraju's
  * observation): one node for each such group of objects.
  */
-static int adopt_garbage(struct reach *r)
+static int reach_adopt_garbage(struct reach *r)
 {
 	uint32_t group = heap_group(r->heap, HEAP_SYNTH_GARBAGE);
 	struct vec order = { 0 }, members = { 0 };
@@ -245,9 +247,9 @@ static int adopt_garbage(struct reach *r)
 		if (r->parent[node] != HEAP_NONE)
 			continue;
 		err = vec_push_u32(&members, node);
-		push(r, node, group);
+		reach_push(r, node, group);
 		if (!err)
-			err = drain(r);
+			err = reach_drain(r);
 	}
 	if (!err)
 		err = heap_adopt(r->heap, HEAP_SYNTH_GARBAGE, members.data,
@@ -257,25 +259,25 @@ static int adopt_garbage(struct reach *r)
 	return err;
 }
 
-static int search(struct reach *r)
+static int reach_search(struct reach *r)
 {
 	uint32_t root = heap_root(r->heap);
 	int err;
 
-	push(r, root, root);
-	err = drain(r);
+	reach_push(r, root, root);
+	err = reach_drain(r);
 	if (!err)
-		err = adopt_immortal(r);
+		err = reach_adopt_immortal(r);
 	if (!err)
-		err = adopt_unknown(r);
+		err = reach_adopt_unknown(r);
 	if (!err)
-		err = adopt_garbage(r);
+		err = reach_adopt_garbage(r);
 	r->parent[root] = HEAP_NONE;
 	return err;
 }
 
 /* An earlier run's members would only be found again: start from none. */
-static void forget_groups(struct heap *heap)
+static void reach_forget_groups(struct heap *heap)
 {
 	static const enum heap_synth_kind groups[] = {
 		HEAP_SYNTH_IMMORTAL,
@@ -299,13 +301,13 @@ int reach_run(struct heap *heap, const struct progress *progress, struct vec *pa
 	struct reach r = { .heap = heap, .progress = progress };
 	int err = -ENOMEM;
 
-	forget_groups(heap);
+	reach_forget_groups(heap);
 	if (!vec_alloc(parent, heap->nodes * sizeof(uint32_t)) &&
 	    !vec_alloc(&r.queue, heap->nodes * sizeof(uint32_t))) {
 		r.parent = parent->data;
 		for (uint32_t n = 0; n < heap->nodes; n++)
 			r.parent[n] = HEAP_NONE;
-		err = search(&r);
+		err = reach_search(&r);
 	}
 	vec_free(&r.queue);
 	vec_free(&r.low);

@@ -38,7 +38,7 @@ struct top_node {
 	bool taken;
 };
 
-static bool synthetic(const struct heap *heap, uint32_t node)
+static bool suspects_synthetic(const struct heap *heap, uint32_t node)
 {
 	return node >= heap->objects;
 }
@@ -47,7 +47,8 @@ static bool synthetic(const struct heap *heap, uint32_t node)
 
 /* First step of the run of like types that the walk ends with; length when there is
  * none. */
-static uint32_t run_start(const struct heap *heap, const uint32_t *walk, uint32_t length)
+static uint32_t suspects_run_start(const struct heap *heap, const uint32_t *walk,
+				   uint32_t length)
 {
 	for (uint32_t period = 1; period <= 3; period++) {
 		uint32_t i = length;
@@ -63,7 +64,7 @@ static uint32_t run_start(const struct heap *heap, const uint32_t *walk, uint32_
 }
 
 /* Objects of the point's type on the way down from it, largest child after child. */
-static int count_chain(struct finder *f, struct suspect *s)
+static int suspects_count_chain(struct finder *f, struct suspect *s)
 {
 	struct heap_span children = { 0 };
 	int err = 0;
@@ -81,7 +82,7 @@ static int count_chain(struct finder *f, struct suspect *s)
 }
 
 /* What most of a node's children are, by type; those that retain `most` are left out. */
-static int find_members(struct finder *f, struct suspect *s, uint64_t most)
+static int suspects_find_members(struct finder *f, struct suspect *s, uint64_t most)
 {
 	struct vec sums = { 0 };
 	struct heap_span children;
@@ -113,7 +114,7 @@ static int find_members(struct finder *f, struct suspect *s, uint64_t most)
 }
 
 /* Who most of the members' shortest paths go through, when that isn't the point. */
-static int find_member_holder(struct finder *f, struct suspect *s)
+static int suspects_find_member_holder(struct finder *f, struct suspect *s)
 {
 	struct sample sample = { 0 };
 	struct heap_span children;
@@ -134,35 +135,35 @@ static int find_member_holder(struct finder *f, struct suspect *s)
 	return err;
 }
 
-static int add_chain(struct finder *f, uint32_t top, uint32_t point)
+static int suspects_add_chain(struct finder *f, uint32_t top, uint32_t point)
 {
 	struct suspect s = { .chain = true,
 			     .point = point,
 			     .top = top,
 			     .retained = analysis_retained(f->a, point),
 			     .holder = HEAP_NONE };
-	int err = count_chain(f, &s);
+	int err = suspects_count_chain(f, &s);
 
 	return err ? err : vec_append(f->ret, &s, sizeof(s));
 }
 
 /* retained: by point, without what goes on alone: children that retain `most`. */
-static int add_single(struct finder *f, uint32_t top, uint32_t point, uint64_t retained,
-		      uint64_t most)
+static int suspects_add_single(struct finder *f, uint32_t top, uint32_t point,
+			       uint64_t retained, uint64_t most)
 {
 	struct suspect s = {
 		.point = point, .top = top, .retained = retained, .holder = HEAP_NONE
 	};
-	int err = find_members(f, &s, most);
+	int err = suspects_find_members(f, &s, most);
 
 	if (!err)
-		err = find_member_holder(f, &s);
+		err = suspects_find_member_holder(f, &s);
 	return err ? err : vec_append(f->ret, &s, sizeof(s));
 }
 
 /* Whether the first `big` children are like elements of a container. */
-static bool elements(const struct heap *heap, uint32_t node, struct heap_span children,
-		     uint32_t big)
+static bool suspects_elements(const struct heap *heap, uint32_t node,
+			      struct heap_span children, uint32_t big)
 {
 	unsigned kind = heap_kind(heap, node);
 	uint32_t type = big ? heap_type_of(heap, children.target[0]) : 0;
@@ -177,7 +178,7 @@ static bool elements(const struct heap *heap, uint32_t node, struct heap_span ch
 }
 
 /* A namespace: its children have names of their own, they are no elements. */
-static bool named_parts(const struct finder *f, uint32_t node)
+static bool suspects_named_parts(const struct finder *f, uint32_t node)
 {
 	uint32_t parent = analysis_parent(f->a, node);
 	struct heap_label label;
@@ -197,15 +198,16 @@ static bool named_parts(const struct finder *f, uint32_t node)
 }
 
 /* From how many bytes on a child is worth a line of its own. */
-static uint64_t goes_on(const struct finder *f, uint32_t node)
+static uint64_t suspects_goes_on(const struct finder *f, uint32_t node)
 {
-	return named_parts(f, node) ? f->minor : f->threshold;
+	return suspects_named_parts(f, node) ? f->minor : f->threshold;
 }
 
 /* No child keeps 70 %: those that pass the threshold go on alone. */
-static int split(struct finder *f, uint32_t top, uint32_t node, struct heap_span children)
+static int suspects_split(struct finder *f, uint32_t top, uint32_t node,
+			  struct heap_span children)
 {
-	uint64_t rest = analysis_retained(f->a, node), least = goes_on(f, node);
+	uint64_t rest = analysis_retained(f->a, node), least = suspects_goes_on(f, node);
 	uint32_t big = 0;
 
 	while (big < children.count &&
@@ -214,24 +216,24 @@ static int split(struct finder *f, uint32_t top, uint32_t node, struct heap_span
 	if (!f->last_resort && least == f->minor && !big &&
 	    rest < f->threshold) /* every larger module is such */
 		return 0;
-	if (least != f->minor && elements(f->heap, node, children, big))
-		return add_single(f, top, node, analysis_retained(f->a, node),
-				  UINT64_MAX);
+	if (least != f->minor && suspects_elements(f->heap, node, children, big))
+		return suspects_add_single(f, top, node, analysis_retained(f->a, node),
+					   UINT64_MAX);
 	for (uint32_t i = 0; i < big; i++)
 		if (vec_push_u32(&f->todo, children.target[i]))
 			return -ENOMEM;
 	return big && rest < f->threshold ?
 		0 :
-		add_single(f, top, node, rest, big ? least : UINT64_MAX);
+		suspects_add_single(f, top, node, rest, big ? least : UINT64_MAX);
 }
 
 /* The walk goes on with a node's first child; what else is large below it goes on alone,
  * later. */
-static int push_siblings(struct finder *f, uint32_t node)
+static int suspects_push_siblings(struct finder *f, uint32_t node)
 {
 	struct heap_span children;
 	int err = analysis_children(f->a, node, f->progress, &children);
-	uint64_t least = goes_on(f, node);
+	uint64_t least = suspects_goes_on(f, node);
 
 	for (uint32_t i = 1; i < children.count && !err &&
 	     analysis_retained(f->a, children.target[i]) >= least;
@@ -240,7 +242,7 @@ static int push_siblings(struct finder *f, uint32_t node)
 	return err;
 }
 
-static int walk_down(struct finder *f, uint32_t top)
+static int suspects_walk_down(struct finder *f, uint32_t top)
 {
 	uint32_t walk[MAX_STEPS], length = 0, node = top;
 	struct heap_span children;
@@ -261,22 +263,22 @@ static int walk_down(struct finder *f, uint32_t top)
 			break;
 		node = children.target[0];
 	}
-	uint32_t start = run_start(f->heap, walk, length);
+	uint32_t start = suspects_run_start(f->heap, walk, length);
 	for (uint32_t i = 0; i + 1 < length && i < start; i++)
-		if (push_siblings(f, walk[i]))
+		if (suspects_push_siblings(f, walk[i]))
 			return -ENOMEM;
 	if (start < length)
-		return add_chain(f, top, walk[start]);
-	return split(f, top, node, children);
+		return suspects_add_chain(f, top, walk[start]);
+	return suspects_split(f, top, node, children);
 }
 
-static int find_tops(struct finder *f)
+static int suspects_find_tops(struct finder *f)
 {
 	for (uint32_t o = 0; o < f->heap->objects; o++) {
 		uint32_t idom = analysis_idom(f->a, o);
 		struct top_node top = { .node = o };
 
-		if (idom == HEAP_NONE || !synthetic(f->heap, idom))
+		if (idom == HEAP_NONE || !suspects_synthetic(f->heap, idom))
 			continue;
 		if (o % PROGRESS_EVERY == 0 &&
 		    progress_step(f->progress, "suspects", o, f->heap->objects))
@@ -289,14 +291,14 @@ static int find_tops(struct finder *f)
 	return 0;
 }
 
-static int find_singles(struct finder *f)
+static int suspects_find_singles(struct finder *f)
 {
 	while (f->todo.size) {
 		uint32_t top = VEC(f->todo, uint32_t)[VEC_COUNT(f->todo, uint32_t) - 1];
 		int err;
 
 		f->todo.size -= sizeof(uint32_t);
-		err = walk_down(f, top);
+		err = suspects_walk_down(f, top);
 		if (err)
 			return err;
 	}
@@ -311,7 +313,7 @@ struct local {
 	size_t top;
 };
 
-static int by_function(const void *a, const void *b)
+static int suspects_by_function(const void *a, const void *b)
 {
 	const struct local *x = a, *y = b;
 
@@ -323,14 +325,15 @@ static int by_function(const void *a, const void *b)
 }
 
 /* The tops that a frame holds, sorted by its function. */
-static int find_locals(const struct finder *f, struct vec *ret)
+static int suspects_find_locals(const struct finder *f, struct vec *ret)
 {
 	const struct top_node *tops = f->tops.data;
 
 	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++) {
 		uint32_t holder = analysis_parent(f->a, tops[i].node);
 
-		if (tops[i].taken || holder == HEAP_NONE || !synthetic(f->heap, holder) ||
+		if (tops[i].taken || holder == HEAP_NONE ||
+		    !suspects_synthetic(f->heap, holder) ||
 		    heap_synth(f->heap, holder)->kind != HEAP_SYNTH_FRAME)
 			continue;
 		const struct snap_frame *frame = VEC(f->heap->frame, struct snap_frame) +
@@ -346,13 +349,13 @@ static int find_locals(const struct finder *f, struct vec *ret)
 	}
 	if (ret->size)
 		qsort(ret->data, VEC_COUNT(*ret, struct local), sizeof(struct local),
-		      by_function);
+		      suspects_by_function);
 	return 0;
 }
 
 /* What most of the locals are, by type; sums has room for two of each type. */
-static void locals_members(const struct local *local, size_t count, struct suspect *s,
-			   uint64_t *sums)
+static void suspects_locals_members(const struct local *local, size_t count,
+				    struct suspect *s, uint64_t *sums)
 {
 	for (size_t i = 0; i < count; i++) {
 		sums[2 * local[i].type] += local[i].retained;
@@ -371,8 +374,8 @@ static void locals_members(const struct local *local, size_t count, struct suspe
 		memset(&sums[2 * local[i].type], 0, 2 * sizeof(*sums));
 }
 
-static int add_locals(struct finder *f, const struct local *local, size_t count,
-		      uint64_t *sums)
+static int suspects_add_locals(struct finder *f, const struct local *local, size_t count,
+			       uint64_t *sums)
 {
 	struct top_node *tops = f->tops.data;
 	struct suspect s = { .group = true,
@@ -395,14 +398,14 @@ static int add_locals(struct finder *f, const struct local *local, size_t count,
 		return 0;
 	for (size_t i = 0; i < count; i++)
 		tops[local[i].top].taken = true;
-	locals_members(local, count, &s, sums);
+	suspects_locals_members(local, count, &s, sums);
 	return vec_append(f->ret, &s, sizeof(s));
 }
 
-static int find_frames(struct finder *f)
+static int suspects_find_frames(struct finder *f)
 {
 	struct vec locals = { 0 }, sums = { 0 };
-	int err = find_locals(f, &locals);
+	int err = suspects_find_locals(f, &locals);
 	const struct local *local = locals.data;
 	size_t count = VEC_COUNT(locals, struct local), end;
 
@@ -415,7 +418,7 @@ static int find_frames(struct finder *f)
 		     local[end].file == local[i].file;
 		     end++)
 			;
-		err = add_locals(f, local + i, end - i, sums.data);
+		err = suspects_add_locals(f, local + i, end - i, sums.data);
 	}
 	vec_free(&locals);
 	vec_free(&sums);
@@ -439,7 +442,7 @@ struct group {
 	enum held held;
 };
 
-static enum held held_by(const struct finder *f, uint32_t top)
+static enum held suspects_held_by(const struct finder *f, uint32_t top)
 {
 	const uint32_t around[] = { analysis_idom(f->a, top),
 				    analysis_parent(f->a, top) };
@@ -451,13 +454,14 @@ static enum held held_by(const struct finder *f, uint32_t top)
 	return HELD_BY_OBJECT;
 }
 
-static bool in_group(const struct finder *f, uint32_t top, uint32_t type, enum held held)
+static bool suspects_in_group(const struct finder *f, uint32_t top, uint32_t type,
+			      enum held held)
 {
-	return heap_type_of(f->heap, top) == type && held_by(f, top) == held;
+	return heap_type_of(f->heap, top) == type && suspects_held_by(f, top) == held;
 }
 
 /* Deepest node on most paths of the group's members. */
-static int find_group_holder(struct finder *f, struct suspect *s)
+static int suspects_find_group_holder(struct finder *f, struct suspect *s)
 {
 	const struct top_node *tops = f->tops.data;
 	uint64_t stride = s->member_count / SAMPLES + 1, n = 0;
@@ -466,7 +470,7 @@ static int find_group_holder(struct finder *f, struct suspect *s)
 
 	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node) && !err; i++)
 		if (!tops[i].taken &&
-		    in_group(f, tops[i].node, s->member_type, HELD_BY_OBJECT) &&
+		    suspects_in_group(f, tops[i].node, s->member_type, HELD_BY_OBJECT) &&
 		    n++ % stride == 0 && !sample_add(f->a, &sample, tops[i].node))
 			break;
 	if (!err)
@@ -476,15 +480,15 @@ static int find_group_holder(struct finder *f, struct suspect *s)
 }
 
 /* The members of a group that has a holder are named with it. */
-static void take_group(struct finder *f, const struct group *g)
+static void suspects_take_group(struct finder *f, const struct group *g)
 {
 	struct top_node *tops = f->tops.data;
 
 	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++)
-		tops[i].taken |= in_group(f, tops[i].node, g->type, g->held);
+		tops[i].taken |= suspects_in_group(f, tops[i].node, g->type, g->held);
 }
 
-static int add_group(struct finder *f, const struct group *g)
+static int suspects_add_group(struct finder *f, const struct group *g)
 {
 	struct suspect s = {
 		.group = true,
@@ -499,17 +503,17 @@ static int add_group(struct finder *f, const struct group *g)
 	int err = 0;
 
 	if (g->held == HELD_BY_OBJECT)
-		err = find_group_holder(f, &s);
+		err = suspects_find_group_holder(f, &s);
 	else
 		s.point = heap_group(f->heap, holders[g->held]);
 	if (!err && s.point != HEAP_NONE)
-		take_group(f, g);
+		suspects_take_group(f, g);
 	else if (g->retained < f->threshold)
 		return err;
 	return err ? err : vec_append(f->ret, &s, sizeof(s));
 }
 
-static int find_groups(struct finder *f)
+static int suspects_find_groups(struct finder *f)
 {
 	const struct top_node *tops = f->tops.data;
 	struct vec groups = { 0 };
@@ -520,7 +524,7 @@ static int find_groups(struct finder *f)
 		return err;
 	struct group *g = groups.data;
 	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++) {
-		enum held held = held_by(f, tops[i].node);
+		enum held held = suspects_held_by(f, tops[i].node);
 		uint32_t type = heap_type_of(f->heap, tops[i].node);
 		struct group *at = &g[(size_t)type * HELDS + held];
 		uint64_t retained = analysis_retained(f->a, tops[i].node);
@@ -536,14 +540,14 @@ static int find_groups(struct finder *f)
 	}
 	for (size_t i = HELDS; i < count && !err; i++)
 		if (g[i].count > 1 && g[i].retained >= f->minor)
-			err = add_group(f, &g[i]);
+			err = suspects_add_group(f, &g[i]);
 	vec_free(&groups);
 	return err;
 }
 
 /* ---- what is left and not small ---- */
 
-static int find_minor(struct finder *f)
+static int suspects_find_minor(struct finder *f)
 {
 	const struct top_node *tops = f->tops.data;
 
@@ -551,12 +555,12 @@ static int find_minor(struct finder *f)
 		if (!tops[i].taken && analysis_retained(f->a, tops[i].node) >= f->minor &&
 		    vec_push_u32(&f->todo, tops[i].node))
 			return -ENOMEM;
-	return find_singles(f);
+	return suspects_find_singles(f);
 }
 
 /* ---- all ---- */
 
-static int compare(const void *a, const void *b)
+static int suspects_compare(const void *a, const void *b)
 {
 	const struct suspect *x = a, *y = b;
 	int scattered_x = x->point == HEAP_NONE, scattered_y = y->point == HEAP_NONE;
@@ -570,7 +574,7 @@ static int compare(const void *a, const void *b)
 
 /* A container whose members are a suspect of their own, being held elsewhere too, belongs
  * to that. */
-static void merge_holders(struct vec *suspects)
+static void suspects_merge_holders(struct vec *suspects)
 {
 	struct suspect *s = suspects->data;
 	size_t count = VEC_COUNT(*suspects, struct suspect), kept = 0;
@@ -591,7 +595,7 @@ static void merge_holders(struct vec *suspects)
 	suspects->size = kept * sizeof(*s);
 }
 
-static bool all_scattered(const struct vec *suspects)
+static bool suspects_all_scattered(const struct vec *suspects)
 {
 	const struct suspect *s = suspects->data;
 
@@ -602,7 +606,7 @@ static bool all_scattered(const struct vec *suspects)
 }
 
 /* Nothing passes: the largest top node is still what to look at first. */
-static int find_largest(struct finder *f)
+static int suspects_find_largest(struct finder *f)
 {
 	const struct top_node *tops = f->tops.data;
 	uint32_t largest = HEAP_NONE;
@@ -613,7 +617,7 @@ static int find_largest(struct finder *f)
 		    analysis_retained(f->a, tops[i].node) >
 			    analysis_retained(f->a, largest))
 			largest = tops[i].node;
-	return largest == HEAP_NONE ? 0 : walk_down(f, largest);
+	return largest == HEAP_NONE ? 0 : suspects_walk_down(f, largest);
 }
 
 int suspects_find(struct analysis *analysis, double threshold,
@@ -626,22 +630,22 @@ int suspects_find(struct analysis *analysis, double threshold,
 				    (uint64_t)(threshold * (double)analysis->heap->size),
 			    .ret = ret };
 	f.minor = f.threshold / MINOR_PART;
-	int err = find_tops(&f);
+	int err = suspects_find_tops(&f);
 
 	if (!err)
-		err = find_singles(&f);
+		err = suspects_find_singles(&f);
 	if (!err)
-		err = find_frames(&f);
+		err = suspects_find_frames(&f);
 	if (!err)
-		err = find_groups(&f);
+		err = suspects_find_groups(&f);
 	if (!err)
-		err = find_minor(&f);
-	if (!err && all_scattered(ret))
-		err = find_largest(&f);
-	merge_holders(ret);
+		err = suspects_find_minor(&f);
+	if (!err && suspects_all_scattered(ret))
+		err = suspects_find_largest(&f);
+	suspects_merge_holders(ret);
 	if (ret->size)
 		qsort(ret->data, VEC_COUNT(*ret, struct suspect), sizeof(struct suspect),
-		      compare);
+		      suspects_compare);
 	vec_free(&f.todo);
 	vec_free(&f.tops);
 	return err;

@@ -22,8 +22,8 @@ struct finder {
 	struct vec sums; /* struct waste per kind and type */
 };
 
-static void add(struct finder *f, enum waste_kind kind, uint32_t type, uint32_t object,
-		uint64_t size, uint64_t wasted)
+static void waste_add(struct finder *f, enum waste_kind kind, uint32_t type,
+		      uint32_t object, uint64_t size, uint64_t wasted)
 {
 	struct waste *sum =
 		VEC(f->sums, struct waste) + (size_t)type * WASTE_KIND_COUNT + kind;
@@ -40,7 +40,7 @@ static void add(struct finder *f, enum waste_kind kind, uint32_t type, uint32_t 
 }
 
 /* Bytes of the smallest keys table for that many items. */
-static uint64_t dict_table(uint64_t items)
+static uint64_t waste_dict_table(uint64_t items)
 {
 	uint64_t slots = 8;
 
@@ -50,20 +50,20 @@ static uint64_t dict_table(uint64_t items)
 	return DICT_KEYS_HEADER + slots * index + slots * 2 / 3 * DICT_ENTRY;
 }
 
-static uint64_t over(uint64_t have, uint64_t need)
+static uint64_t waste_over(uint64_t have, uint64_t need)
 {
 	return have > need ? have - need : 0;
 }
 
 /* GC header (16) is part of a container's size but not of tp_basicsize. */
-static uint64_t fixed_size(const struct heap *heap, uint32_t type)
+static uint64_t waste_fixed_size(const struct heap *heap, uint32_t type)
 {
 	const struct heap_type *t = heap_type(heap, type);
 
 	return t->basicsize + (t->flags & SNAP_TYPE_GC ? 16 : 0);
 }
 
-static uint64_t count_items(struct heap_span refs, uint32_t first, uint32_t step)
+static uint64_t waste_count_items(struct heap_span refs, uint32_t first, uint32_t step)
 {
 	uint64_t items = 0;
 
@@ -73,67 +73,69 @@ static uint64_t count_items(struct heap_span refs, uint32_t first, uint32_t step
 }
 
 /* A dict's items: values of pairs, or all of a split dict's values. */
-static uint64_t dict_items(const struct heap *heap, uint32_t dict)
+static uint64_t waste_dict_items(const struct heap *heap, uint32_t dict)
 {
 	const struct heap_class *klass = heap_class_of(heap, dict);
 	const struct heap_shape *shape =
 		&VEC(heap->shape, struct heap_shape)[klass->shape];
 	bool pairs = shape->tail == SNAP_TAIL_PAIRS && !shape->nfixed;
 
-	return pairs ? count_items(heap_refs(heap, dict), 1, 2) :
-		       count_items(heap_refs(heap, dict), 0, 1);
+	return pairs ? waste_count_items(heap_refs(heap, dict), 1, 2) :
+		       waste_count_items(heap_refs(heap, dict), 0, 1);
 }
 
-static void look_at_dict(struct finder *f, uint32_t object, uint32_t type)
+static void waste_look_at_dict(struct finder *f, uint32_t object, uint32_t type)
 {
 	const struct heap *heap = f->heap;
 	const struct heap_class *klass = heap_class_of(heap, object);
 	uint32_t tail = VEC(heap->shape, struct heap_shape)[klass->shape].tail;
-	uint64_t size = heap_size(heap, object), items = dict_items(heap, object);
-	uint64_t table = over(size, fixed_size(heap, type));
+	uint64_t size = heap_size(heap, object), items = waste_dict_items(heap, object);
+	uint64_t table = waste_over(size, waste_fixed_size(heap, type));
 
 	/* a split dict has a part of its class's table in its size */
 	if (tail != SNAP_TAIL_PAIRS || !table)
 		return;
-	uint64_t wasted = items ? over(table, dict_table(items)) : table;
+	uint64_t wasted = items ? waste_over(table, waste_dict_table(items)) : table;
 	if (!items)
-		add(f, WASTE_EMPTY_DICT, type, object, size, wasted);
+		waste_add(f, WASTE_EMPTY_DICT, type, object, size, wasted);
 	else if (wasted)
-		add(f, WASTE_SPARSE_DICT, type, object, size, wasted);
+		waste_add(f, WASTE_SPARSE_DICT, type, object, size, wasted);
 }
 
-static void look_at_list(struct finder *f, uint32_t object, uint32_t type)
+static void waste_look_at_list(struct finder *f, uint32_t object, uint32_t type)
 {
 	const struct heap *heap = f->heap;
 	uint64_t items = heap_refs(heap, object).count, size = heap_size(heap, object);
-	uint64_t wasted = over(over(size, fixed_size(heap, type)), items * POINTER);
+	uint64_t wasted = waste_over(waste_over(size, waste_fixed_size(heap, type)),
+				     items * POINTER);
 
 	if (heap_type(heap, type)->flags & SNAP_TYPE_HEAP)
 		return; /* subclasses have more than items */
 	if (wasted)
-		add(f, items ? WASTE_SPARSE_LIST : WASTE_EMPTY_LIST, type, object, size,
-		    wasted);
+		waste_add(f, items ? WASTE_SPARSE_LIST : WASTE_EMPTY_LIST, type, object,
+			  size, wasted);
 }
 
-static void look_at_set(struct finder *f, uint32_t object, uint32_t type)
+static void waste_look_at_set(struct finder *f, uint32_t object, uint32_t type)
 {
 	const struct heap *heap = f->heap;
-	uint64_t items = count_items(heap_refs(heap, object), 0, 1), slots = SET_SMALL;
+	uint64_t items = waste_count_items(heap_refs(heap, object), 0, 1),
+		 slots = SET_SMALL;
 	uint64_t size = heap_size(heap, object);
-	uint64_t table = over(size, fixed_size(heap, type));
+	uint64_t table = waste_over(size, waste_fixed_size(heap, type));
 
 	if (heap_type(heap, type)->flags & SNAP_TYPE_HEAP || !table)
 		return;
 	while (slots * 3 / 5 < items)
 		slots *= 2;
-	uint64_t wasted = over(table, slots > SET_SMALL ? slots * SET_ENTRY : 0);
+	uint64_t wasted = waste_over(table, slots > SET_SMALL ? slots * SET_ENTRY : 0);
 	if (wasted)
-		add(f, items ? WASTE_SPARSE_SET : WASTE_EMPTY_SET, type, object, size,
-		    wasted);
+		waste_add(f, items ? WASTE_SPARSE_SET : WASTE_EMPTY_SET, type, object,
+			  size, wasted);
 }
 
 /* Its __dict__; HEAP_NONE when it has none (or keeps its values inside). */
-static uint32_t instance_dict(const struct heap *heap, uint32_t object)
+static uint32_t waste_instance_dict(const struct heap *heap, uint32_t object)
 {
 	struct heap_span refs = heap_refs(heap, object);
 
@@ -151,36 +153,36 @@ static uint32_t instance_dict(const struct heap *heap, uint32_t object)
 }
 
 /* __slots__ would take a pointer per attribute. */
-static void look_at_instance(struct finder *f, uint32_t object, uint32_t type)
+static void waste_look_at_instance(struct finder *f, uint32_t object, uint32_t type)
 {
 	const struct heap *heap = f->heap;
-	uint32_t dict = instance_dict(heap, object);
+	uint32_t dict = waste_instance_dict(heap, object);
 
 	if (dict == HEAP_NONE)
 		return;
 	uint64_t size = heap_size(heap, dict);
-	uint64_t wasted = over(size, dict_items(heap, dict) * POINTER);
+	uint64_t wasted = waste_over(size, waste_dict_items(heap, dict) * POINTER);
 	if (wasted)
-		add(f, WASTE_INSTANCE_DICT, type, object, size, wasted);
+		waste_add(f, WASTE_INSTANCE_DICT, type, object, size, wasted);
 }
 
-static void look_at(struct finder *f, uint32_t object)
+static void waste_look_at(struct finder *f, uint32_t object)
 {
 	uint32_t type = heap_type_of(f->heap, object);
 
 	switch (heap_type(f->heap, type)->kind) {
 	case SNAP_KIND_DICT:
-		look_at_dict(f, object, type);
+		waste_look_at_dict(f, object, type);
 		break;
 	case SNAP_KIND_LIST:
-		look_at_list(f, object, type);
+		waste_look_at_list(f, object, type);
 		break;
 	case SNAP_KIND_SET:
-		look_at_set(f, object, type);
+		waste_look_at_set(f, object, type);
 		break;
 	case SNAP_KIND_OBJECT:
 		if (heap_type(f->heap, type)->flags & SNAP_TYPE_PYTHON)
-			look_at_instance(f, object, type);
+			waste_look_at_instance(f, object, type);
 		break;
 	default:
 		break;
@@ -196,7 +198,7 @@ int waste_find(const struct heap *heap, const struct progress *progress, struct 
 	for (uint32_t o = 0; o < heap->objects && !err; o++) {
 		if (o % (16 * PROGRESS_EVERY) == 0)
 			err = progress_step(progress, "waste", o, heap->objects);
-		look_at(&f, o);
+		waste_look_at(&f, o);
 	}
 	for (size_t i = 0; i < sums && !err; i++)
 		if (VEC(f.sums, struct waste)[i].count)

@@ -20,8 +20,8 @@ struct best {
 	uint64_t total; /* neighbours there are */
 };
 
-static void offer(struct best *best, uint32_t node, uint32_t slot, uint64_t weight,
-		  bool weak)
+static void graph_offer(struct best *best, uint32_t node, uint32_t slot, uint64_t weight,
+			bool weak)
 {
 	best->total++;
 	unsigned at = best->count;
@@ -46,8 +46,8 @@ static void offer(struct best *best, uint32_t node, uint32_t slot, uint64_t weig
 }
 
 /* Keys that the value's label names already are left out. */
-static bool is_named_key(const struct heap *heap, uint32_t node, uint32_t slot,
-			 uint32_t key)
+static bool graph_is_named_key(const struct heap *heap, uint32_t node, uint32_t slot,
+			       uint32_t key)
 {
 	struct heap_label label;
 	struct heap_value value;
@@ -57,16 +57,17 @@ static bool is_named_key(const struct heap *heap, uint32_t node, uint32_t slot,
 	return label.kind == SNAP_LABEL_KEY && heap_value(heap, key, &value);
 }
 
-static int best_refs(struct graph *g, uint32_t node, struct best *best,
-		     const struct progress *progress)
+static int graph_best_refs(struct graph *g, uint32_t node, struct best *best,
+			   const struct progress *progress)
 {
 	const struct heap *heap = g->analysis->heap;
 	struct heap_span refs = heap_refs(heap, node);
 	for (uint32_t slot = 0; slot < refs.count; slot++) {
 		bool weak;
 		uint32_t to = heap_target(heap, node, slot, &weak);
-		if (to != HEAP_NONE && !is_named_key(heap, node, slot, to))
-			offer(best, to, slot, analysis_retained(g->analysis, to), weak);
+		if (to != HEAP_NONE && !graph_is_named_key(heap, node, slot, to))
+			graph_offer(best, to, slot, analysis_retained(g->analysis, to),
+				    weak);
 		if (slot % PROGRESS_EVERY == PROGRESS_EVERY - 1 &&
 		    progress_step(progress, "choosing references", slot, refs.count))
 			return -ECANCELED;
@@ -74,8 +75,8 @@ static int best_refs(struct graph *g, uint32_t node, struct best *best,
 	return 0;
 }
 
-static int best_referrers(struct graph *g, uint32_t node, struct best *best,
-			  const struct progress *progress)
+static int graph_best_referrers(struct graph *g, uint32_t node, struct best *best,
+				const struct progress *progress)
 {
 	const struct heap *heap = g->analysis->heap;
 	struct heap_span back;
@@ -86,7 +87,8 @@ static int best_referrers(struct graph *g, uint32_t node, struct best *best,
 		uint32_t from = back.target[i];
 		if (i > 0 && back.target[i - 1] == from)
 			continue; /* ascending: further references of the same object */
-		offer(best, from, HEAP_NONE, analysis_retained(g->analysis, from), false);
+		graph_offer(best, from, HEAP_NONE, analysis_retained(g->analysis, from),
+			    false);
 		if (i % PROGRESS_EVERY == PROGRESS_EVERY - 1 &&
 		    progress_step(progress, "choosing referrers", i, back.count))
 			return -ECANCELED;
@@ -99,28 +101,28 @@ static int best_referrers(struct graph *g, uint32_t node, struct best *best,
 	return 0;
 }
 
-static int best_children(struct graph *g, uint32_t node, struct best *best,
-			 const struct progress *progress)
+static int graph_best_children(struct graph *g, uint32_t node, struct best *best,
+			       const struct progress *progress)
 {
 	struct heap_span children;
 	int err = analysis_children(g->analysis, node, progress, &children);
 	if (err)
 		return err;
 	for (uint32_t i = 0; i < children.count && i < best->limit; i++)
-		offer(best, children.target[i],
-		      heap_slot(g->analysis->heap, node, children.target[i]),
-		      analysis_retained(g->analysis, children.target[i]), false);
+		graph_offer(best, children.target[i],
+			    heap_slot(g->analysis->heap, node, children.target[i]),
+			    analysis_retained(g->analysis, children.target[i]), false);
 	best->total = children.count;
 	return 0;
 }
 
-static int add_node(struct graph *g, struct graph_node node)
+static int graph_add_node(struct graph *g, struct graph_node node)
 {
 	g->nodes[g->nnodes] = node;
 	return g->nnodes++;
 }
 
-static int find_node(const struct graph *g, uint32_t node)
+static int graph_find_node(const struct graph *g, uint32_t node)
 {
 	for (int i = 0; i < g->nnodes; i++)
 		if (g->nodes[i].node == node)
@@ -128,7 +130,7 @@ static int find_node(const struct graph *g, uint32_t node)
 	return -1;
 }
 
-static int add_edge(struct graph *g, struct graph_edge edge)
+static int graph_add_edge(struct graph *g, struct graph_edge edge)
 {
 	if (g->nedges == g->edge_capacity) {
 		int capacity = g->edge_capacity ? g->edge_capacity * 2 : 256;
@@ -143,42 +145,45 @@ static int add_edge(struct graph *g, struct graph_edge edge)
 	return 0;
 }
 
-static int link_neighbour(struct graph *g, int at, const struct best *best, unsigned i)
+static int graph_link_neighbour(struct graph *g, int at, const struct best *best,
+				unsigned i)
 {
 	bool back = g->request->kind == GRAPH_BACKREFS;
-	int other = find_node(g, best->node[i]);
+	int other = graph_find_node(g, best->node[i]);
 	if (other < 0) {
 		if (g->nnodes >= GRAPH_MAX_NODES) {
 			g->full = true;
 			return 0;
 		}
-		other = add_node(g,
-				 (struct graph_node){ best->node[i], 0,
-						      g->nodes[at].depth + 1, false });
+		other = graph_add_node(g,
+				       (struct graph_node){ best->node[i], 0,
+							    g->nodes[at].depth + 1,
+							    false });
 	}
 	int from = back ? other : at, to = back ? at : other;
 	bool dominator =
 		analysis_idom(g->analysis, g->nodes[to].node) == g->nodes[from].node;
 	bool direct = best->slot[i] != HEAP_NONE || g->request->kind != GRAPH_DOMINATORS;
-	return add_edge(g,
-			(struct graph_edge){ from, to, best->slot[i], direct,
-					     best->weak[i], dominator, false });
+	return graph_add_edge(g,
+			      (struct graph_edge){ from, to, best->slot[i], direct,
+						   best->weak[i], dominator, false });
 }
 
-static int add_more(struct graph *g, int at, uint64_t more)
+static int graph_add_more(struct graph *g, int at, uint64_t more)
 {
 	bool back = g->request->kind == GRAPH_BACKREFS;
 	if (g->nnodes >= GRAPH_MAX_NODES + 100)
 		return 0;
-	int other = add_node(
+	int other = graph_add_node(
 		g, (struct graph_node){ HEAP_NONE, more, g->nodes[at].depth + 1, false });
-	return add_edge(g,
-			(struct graph_edge){ back ? other : at, back ? at : other,
-					     HEAP_NONE, false, false, false, true });
+	return graph_add_edge(g,
+			      (struct graph_edge){ back ? other : at, back ? at : other,
+						   HEAP_NONE, false, false, false,
+						   true });
 }
 
 /* Modules and what lies above them end the search for referrers. */
-static bool ends(const struct graph *g, const struct graph_node *n)
+static bool graph_ends(const struct graph *g, const struct graph_node *n)
 {
 	const struct heap *heap = g->analysis->heap;
 	unsigned depth = g->request->depth ? g->request->depth : GRAPH_DEPTH;
@@ -190,20 +195,20 @@ static bool ends(const struct graph *g, const struct graph_node *n)
 		heap_kind(heap, n->node) == SNAP_KIND_MODULE;
 }
 
-static int expand(struct graph *g, int at, const struct progress *progress)
+static int graph_expand(struct graph *g, int at, const struct progress *progress)
 {
 	unsigned limit = g->request->too_many ? g->request->too_many : GRAPH_TOO_MANY;
 	struct best best = { .limit = limit < MAX_TOO_MANY ? limit : MAX_TOO_MANY };
 	uint32_t node = g->nodes[at].node;
 	int err = g->request->kind == GRAPH_REFS ?
-		best_refs(g, node, &best, progress) :
+		graph_best_refs(g, node, &best, progress) :
 		g->request->kind == GRAPH_BACKREFS ?
-		best_referrers(g, node, &best, progress) :
-		best_children(g, node, &best, progress);
+		graph_best_referrers(g, node, &best, progress) :
+		graph_best_children(g, node, &best, progress);
 	for (unsigned i = 0; i < best.count && !err; i++)
-		err = link_neighbour(g, at, &best, i);
+		err = graph_link_neighbour(g, at, &best, i);
 	if (!err && best.total > best.count)
-		err = add_more(g, at, best.total - best.count);
+		err = graph_add_more(g, at, best.total - best.count);
 	return err;
 }
 
@@ -215,13 +220,13 @@ int graph_build(struct graph *g, struct analysis *analysis,
 	if (!g->nodes)
 		return -ENOMEM;
 	for (unsigned i = 0; i < request->nstarts; i++)
-		if (find_node(g, request->starts[i]) < 0)
-			add_node(g,
-				 (struct graph_node){ request->starts[i], 0, 0, true });
+		if (graph_find_node(g, request->starts[i]) < 0)
+			graph_add_node(
+				g, (struct graph_node){ request->starts[i], 0, 0, true });
 	int err = 0;
 	for (int at = 0; at < g->nnodes && !err; at++)
-		if (!ends(g, &g->nodes[at]))
-			err = expand(g, at, progress);
+		if (!graph_ends(g, &g->nodes[at]))
+			err = graph_expand(g, at, progress);
 	return err;
 }
 

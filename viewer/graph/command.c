@@ -62,8 +62,9 @@ int graph_type_starts(struct analysis *a, uint32_t type, struct graph_request *r
 }
 
 /* An address starts with a digit; Python names cannot. */
-static int start_at_address(struct analysis *a, const char *of,
-			    struct graph_request *request, char *err, size_t size)
+static int graph_command_start_at_address(struct analysis *a, const char *of,
+					  struct graph_request *request, char *err,
+					  size_t size)
 {
 	char *rest;
 	errno = 0;
@@ -82,7 +83,7 @@ int graph_find_starts(struct analysis *a, const char *of, struct graph_request *
 		      const struct progress *progress, char *err, size_t size)
 {
 	if (*of >= '0' && *of <= '9')
-		return start_at_address(a, of, request, err, size);
+		return graph_command_start_at_address(a, of, request, err, size);
 	uint32_t type = heap_type_find(a->heap, of);
 	if (!type || !heap_type(a->heap, type)->count) {
 		snprintf(err, size, "no instances of a type %.100s in the snapshot", of);
@@ -95,7 +96,7 @@ int graph_find_starts(struct analysis *a, const char *of, struct graph_request *
 	return 0;
 }
 
-static const char *format_of(const char *file)
+static const char *graph_command_format_of(const char *file)
 {
 	static const char *const formats[] = { "png", "svg", "dot", "pdf" };
 	const char *point = strrchr(file, '.');
@@ -105,8 +106,9 @@ static const char *format_of(const char *file)
 	return NULL;
 }
 
-static int write_text(struct analysis *a, const struct graph_request *request,
-		      const struct progress *progress, struct text *out)
+static int graph_command_write_text(struct analysis *a,
+				    const struct graph_request *request,
+				    const struct progress *progress, struct text *out)
 {
 	if (request->kind == GRAPH_TREEMAP)
 		return dot_treemap(out, a, request->starts[0], progress);
@@ -125,13 +127,13 @@ int graph_to_file(struct analysis *a, const struct graph_request *request,
 		  size_t size)
 {
 	struct text dot = { 0 };
-	const char *format = format_of(file);
+	const char *format = graph_command_format_of(file);
 	if (!format) {
 		snprintf(err, size,
 			 "the file's name must end in .png, .svg, .dot or .pdf");
 		return -1;
 	}
-	int rc = write_text(a, request, progress, &dot);
+	int rc = graph_command_write_text(a, request, progress, &dot);
 	if (rc < 0 || text_len(&dot) == 0)
 		snprintf(err, size, "%s",
 			 rc == -ECANCELED ? "stopped" :

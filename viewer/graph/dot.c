@@ -23,7 +23,7 @@ void dot_escape(struct text *out, const char *text)
 }
 
 /* Cuts at a character's border. */
-static void add_limited(struct text *out, const char *text, size_t limit)
+static void dot_add_limited(struct text *out, const char *text, size_t limit)
 {
 	size_t n = 0, chars = 0, size = strlen(text);
 	while (n < size && chars < limit) {
@@ -45,13 +45,13 @@ void dot_label(struct text *out, const struct analysis *a, uint32_t node)
 	char x[HUMAN_SIZE], y[HUMAN_SIZE];
 	struct text t = { 0 };
 	describe_node(&t, a->heap, node);
-	add_limited(out, text_str(&t), NAME_LIMIT);
+	dot_add_limited(out, text_str(&t), NAME_LIMIT);
 	text_clear(&t);
 	if (heap_is_object(a->heap, node))
 		describe_value(&t, a->heap, node, VALUE_LIMIT);
 	if (text_len(&t)) {
 		text_add(out, "\\n");
-		add_limited(out, text_str(&t), VALUE_LIMIT);
+		dot_add_limited(out, text_str(&t), VALUE_LIMIT);
 	}
 	text_free(&t);
 	text_printf(out, "\\n%s / %s", human_bytes_u64(x, heap_size(a->heap, node)),
@@ -64,11 +64,11 @@ void dot_short_label(struct text *out, const struct analysis *a, uint32_t node)
 	describe_node(&t, a->heap, node);
 	const char *point =
 		heap_is_object(a->heap, node) ? strrchr(text_str(&t), '.') : NULL;
-	add_limited(out, point && point[1] ? point + 1 : text_str(&t), 20);
+	dot_add_limited(out, point && point[1] ? point + 1 : text_str(&t), 20);
 	text_free(&t);
 }
 
-static double share_of(const struct analysis *a, uint32_t node)
+static double dot_share_of(const struct analysis *a, uint32_t node)
 {
 	uint64_t all = analysis_retained(a, heap_root(a->heap));
 	return all ? (double)analysis_retained(a, node) / (double)all : 0;
@@ -80,18 +80,18 @@ void dot_fill(struct text *out, double share)
 	text_printf(out, "0.080 %.3f 1.000", sqrt(share > 1 ? 1 : share) * 0.9);
 }
 
-static bool has_del(const struct heap *heap, uint32_t node)
+static bool dot_has_del(const struct heap *heap, uint32_t node)
 {
 	return heap_is_object(heap, node) &&
 		(heap_type(heap, heap_type_of(heap, node))->flags & SNAP_TYPE_HAS_DEL);
 }
 
-static void node_style(struct text *out, const struct graph *g,
-		       const struct graph_node *n)
+static void dot_node_style(struct text *out, const struct graph *g,
+			   const struct graph_node *n)
 {
 	const struct heap *heap = g->analysis->heap;
 	bool object = heap_is_object(heap, n->node);
-	double share = share_of(g->analysis, n->node);
+	double share = dot_share_of(g->analysis, n->node);
 	text_add(out, "fillcolor=\"");
 	if (!object || heap_kind(heap, n->node) == SNAP_KIND_MODULE)
 		text_add(out, "0.300 0.500 1.000"); /* roots and modules: green */
@@ -100,7 +100,7 @@ static void node_style(struct text *out, const struct graph *g,
 	text_printf(out, "\", penwidth=%.1f", 1 + 3 * sqrt(share));
 	if (n->start)
 		text_add(out, ", fontcolor=red");
-	if (has_del(heap, n->node))
+	if (dot_has_del(heap, n->node))
 		text_add(out, ", color=red, style=\"filled,dotted\", peripheries=2");
 	if (object)
 		text_printf(out, ", tooltip=\"0x%" PRIx64 "\"",
@@ -124,7 +124,7 @@ static void dot_node(struct text *out, const struct graph *g, int i)
 	}
 	dot_label(out, g->analysis, n->node);
 	text_add(out, "\", ");
-	node_style(out, g, n);
+	dot_node_style(out, g, n);
 	text_add(out, "];\n");
 }
 
@@ -139,7 +139,7 @@ static void dot_edge(struct text *out, const struct graph *g, const struct graph
 	if (e->labelled)
 		describe_edge(&label, g->analysis->heap, g->nodes[e->from].node, e->slot);
 	text_add(out, "label=\"");
-	add_limited(out, text_str(&label), VALUE_LIMIT);
+	dot_add_limited(out, text_str(&label), VALUE_LIMIT);
 	text_printf(out, "\", style=%s];\n",
 		    e->weak		 ? "dotted" :
 			    !e->labelled ? "dashed" :

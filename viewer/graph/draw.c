@@ -21,7 +21,7 @@
 
 const struct draw_limits draw_default_limits = { 60000, 2ull << 30 };
 
-static uint64_t now_ms(void)
+static uint64_t draw_now_ms(void)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
@@ -30,7 +30,7 @@ static uint64_t now_ms(void)
 
 /* A name beside file for what is not complete yet; malloc'ed. Its descriptor in
  * *fd_ret. */
-static char *temporary(const char *file, int *fd_ret, char *err, size_t size)
+static char *draw_temporary(const char *file, int *fd_ret, char *err, size_t size)
 {
 	char *path = NULL;
 	if (asprintf(&path, "%s.XXXXXX", file) < 0) {
@@ -45,7 +45,7 @@ static char *temporary(const char *file, int *fd_ret, char *err, size_t size)
 	return NULL;
 }
 
-static int publish(const char *path, const char *file, char *err, size_t size)
+static int draw_publish(const char *path, const char *file, char *err, size_t size)
 {
 	struct stat st;
 
@@ -63,7 +63,7 @@ int draw_save(const char *file, const char *data, size_t data_size, char *err,
 	      size_t size)
 {
 	int fd;
-	char *path = temporary(file, &fd, err, size);
+	char *path = draw_temporary(file, &fd, err, size);
 	if (!path)
 		return -1;
 	int rc = 0;
@@ -79,7 +79,7 @@ int draw_save(const char *file, const char *data, size_t data_size, char *err,
 	if (rc < 0)
 		snprintf(err, size, "cannot write %s: %s", file, strerror(errno));
 	else
-		rc = publish(path, file, err, size);
+		rc = draw_publish(path, file, err, size);
 	if (rc < 0)
 		unlink(path);
 	free(path);
@@ -94,7 +94,7 @@ struct watch {
 	const char *verdict; /* why it was killed, or NULL */
 };
 
-static void hear(struct watch *w)
+static void draw_hear(struct watch *w)
 {
 	char buf[512];
 	ssize_t n = read(w->fd, buf, sizeof(buf));
@@ -111,14 +111,15 @@ static void hear(struct watch *w)
 }
 
 /* Until the child closes its pipe (ends), the time is over or the user stops it. */
-static void watch(struct watch *w, uint32_t timeout_ms, const struct progress *progress)
+static void draw_watch(struct watch *w, uint32_t timeout_ms,
+		       const struct progress *progress)
 {
-	uint64_t began = now_ms();
+	uint64_t began = draw_now_ms();
 	while (w->fd >= 0) {
 		struct pollfd p = { .fd = w->fd, .events = POLLIN };
 		if (poll(&p, 1, 50) > 0)
-			hear(w);
-		uint64_t spent = now_ms() - began;
+			draw_hear(w);
+		uint64_t spent = draw_now_ms() - began;
 		if (w->fd >= 0 && spent > timeout_ms)
 			w->verdict = "it took too long";
 		else if (progress_step(progress, "drawing", spent, timeout_ms))
@@ -130,8 +131,8 @@ static void watch(struct watch *w, uint32_t timeout_ms, const struct progress *p
 	}
 }
 
-static int judge(const struct watch *w, int status, const char *path, char *err,
-		 size_t size)
+static int draw_judge(const struct watch *w, int status, const char *path, char *err,
+		      size_t size)
 {
 	struct stat st;
 	if (w->verdict)
@@ -156,7 +157,7 @@ int draw_dot(const char *dot, const char *engine, const char *format, const char
 	int out, pipes[2], rc = -1, status = 0;
 	if (!limits)
 		limits = &draw_default_limits;
-	char *path = temporary(file, &out, err, size);
+	char *path = draw_temporary(file, &out, err, size);
 	if (!path)
 		return -1;
 	close(out);
@@ -174,14 +175,14 @@ int draw_dot(const char *dot, const char *engine, const char *format, const char
 		close(pipes[0]);
 		goto remove;
 	}
-	watch(&w, limits->timeout_ms, progress);
+	draw_watch(&w, limits->timeout_ms, progress);
 	while (waitpid(w.pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (w.fd >= 0)
 		close(w.fd);
-	rc = judge(&w, status, path, err, size);
+	rc = draw_judge(&w, status, path, err, size);
 	if (rc == 0)
-		rc = publish(path, file, err, size);
+		rc = draw_publish(path, file, err, size);
 remove:
 	if (rc < 0)
 		unlink(path);

@@ -25,7 +25,7 @@
 static int words = -1;
 static char gathered[400];
 
-static _Noreturn void fail(const char *what)
+static _Noreturn void draw_child_fail(const char *what)
 {
 	char text[512];
 	int n = snprintf(text, sizeof(text), "Graphviz: %s%s%.350s", what,
@@ -37,7 +37,7 @@ static _Noreturn void fail(const char *what)
 }
 
 /* Control characters (the messages quote the input) do not go further. */
-static int gather(char *fragment)
+static int draw_child_gather(char *fragment)
 {
 	size_t n = strlen(gathered);
 	for (; *fragment && n < sizeof(gathered) - 1; fragment++) {
@@ -49,7 +49,7 @@ static int gather(char *fragment)
 }
 
 /* Bytes mapped now: the limit comes on top (RLIMIT_AS counts everything). */
-static uint64_t mapped(void)
+static uint64_t draw_child_mapped(void)
 {
 	unsigned long pages = 0;
 	FILE *f = fopen("/proc/self/statm", "re");
@@ -61,9 +61,9 @@ static uint64_t mapped(void)
 	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static void limit(const struct draw_limits *limits)
+static void draw_child_limit(const struct draw_limits *limits)
 {
-	uint64_t bytes = mapped() + limits->memory;
+	uint64_t bytes = draw_child_mapped() + limits->memory;
 	rlim_t seconds = limits->timeout_ms / 1000 + 2;
 	setrlimit(RLIMIT_AS, &(struct rlimit){ bytes, bytes });
 	setrlimit(RLIMIT_CPU, &(struct rlimit){ seconds, seconds });
@@ -72,7 +72,7 @@ static void limit(const struct draw_limits *limits)
 }
 
 /* The terminal and its signals are the parent's. */
-static void leave_terminal(void)
+static void draw_child_leave_terminal(void)
 {
 	for (int sig = 1; sig < NSIG; sig++)
 		if (sig != SIGKILL && sig != SIGSTOP)
@@ -98,18 +98,18 @@ static struct {
 	do { \
 		void *symbol_ = dlsym(library, #name); \
 		if (!symbol_) \
-			fail("its library lacks " #name); \
+			draw_child_fail("its library lacks " #name); \
 		memcpy(&gv.name, &symbol_, sizeof(symbol_)); \
 	} while (0)
 
-static void *bind(void)
+static void *draw_child_bind(void)
 {
 	void *gvc = dlopen("libgvc.so.6", RTLD_NOW | RTLD_GLOBAL);
 	if (!gvc)
 		gvc = dlopen("libgvc.so", RTLD_NOW | RTLD_GLOBAL);
 	if (!gvc)
-		fail("libgvc is not installed (Debian: libgvc6); "
-		     "a .dot file can be written without it");
+		draw_child_fail("libgvc is not installed (Debian: libgvc6); "
+				"a .dot file can be written without it");
 	BIND(gvc, gvContextPlugins);
 	BIND(gvc, gvContext);
 	BIND(gvc, gvLayout);
@@ -131,7 +131,7 @@ static const struct {
 enum { NPLUGINS = sizeof(plugins) / sizeof(*plugins) };
 
 /* Fills table with the plugins beside libgvc; false when one is not there. */
-static bool load_plugins(void *gvc, lt_symlist_t table[NPLUGINS + 1])
+static bool draw_child_load_plugins(void *gvc, lt_symlist_t table[NPLUGINS + 1])
 {
 	struct link_map *map = NULL;
 	char path[4200];
@@ -157,21 +157,22 @@ _Noreturn void draw_child(const char *dot, const char *engine, const char *forma
 {
 	static lt_symlist_t table[NPLUGINS + 1];
 	words = words_fd;
-	leave_terminal();
-	limit(limits);
-	void *library = bind();
-	gv.agseterrf(gather);
+	draw_child_leave_terminal();
+	draw_child_limit(limits);
+	void *library = draw_child_bind();
+	gv.agseterrf(draw_child_gather);
 	gv.agseterr(AGERR);
-	GVC_t *context = load_plugins(library, table) ? gv.gvContextPlugins(table, 0) :
-							gv.gvContext();
+	GVC_t *context = draw_child_load_plugins(library, table) ?
+		gv.gvContextPlugins(table, 0) :
+		gv.gvContext();
 	if (!context)
-		fail("no context");
+		draw_child_fail("no context");
 	Agraph_t *graph = gv.agmemread(dot);
 	if (!graph)
-		fail("cannot read the graph");
+		draw_child_fail("cannot read the graph");
 	if (gv.gvLayout(context, graph, engine) != 0)
-		fail("cannot lay the graph out");
+		draw_child_fail("cannot lay the graph out");
 	if (gv.gvRenderFilename(context, graph, format, path) != 0)
-		fail("cannot draw the graph");
+		draw_child_fail("cannot draw the graph");
 	_exit(0);
 }

@@ -30,7 +30,7 @@ struct treemap {
 	int count;
 };
 
-static int largest(const struct treemap *t)
+static int treemap_largest(const struct treemap *t)
 {
 	int best = -1;
 	for (int i = 0; i < t->count; i++)
@@ -40,7 +40,7 @@ static int largest(const struct treemap *t)
 	return best;
 }
 
-static int divide(struct treemap *t, int at, const struct progress *progress)
+static int treemap_divide(struct treemap *t, int at, const struct progress *progress)
 {
 	struct heap_span children;
 	struct area *area = &t->areas[at];
@@ -67,8 +67,8 @@ static int divide(struct treemap *t, int at, const struct progress *progress)
 
 /* Labels don't shrink with their area: small areas get small letters, tiny ones none (a
  * tooltip says in SVG what they are). */
-static void label(struct text *out, const struct treemap *t, const struct area *a,
-		  uint64_t bytes, const char *what)
+static void treemap_label(struct text *out, const struct treemap *t, const struct area *a,
+			  uint64_t bytes, const char *what)
 {
 	char size[HUMAN_SIZE];
 	double share = (double)bytes / (double)t->areas[0].bytes;
@@ -86,18 +86,18 @@ static void label(struct text *out, const struct treemap *t, const struct area *
 	text_printf(out, "%s\"", what);
 }
 
-static void leaf(struct text *out, const struct treemap *t, const struct area *a, int i,
-		 int depth)
+static void treemap_leaf(struct text *out, const struct treemap *t, const struct area *a,
+			 int i, int depth)
 {
 	text_printf(out, "%*sa%d [", depth + 1, "", i);
-	label(out, t, a, a->bytes, "");
+	treemap_label(out, t, a, a->bytes, "");
 	text_add(out, ", fillcolor=\"");
 	dot_fill(out, (double)a->bytes / (double)t->areas[0].bytes * 4);
 	text_add(out, "\"];\n");
 }
 
-static void rest(struct text *out, const struct treemap *t, const struct area *a, int i,
-		 int depth)
+static void treemap_rest(struct text *out, const struct treemap *t, const struct area *a,
+			 int i, int depth)
 {
 	char what[HUMAN_SIZE + 40], n[HUMAN_SIZE];
 	if (a->rest == 0)
@@ -107,11 +107,12 @@ static void rest(struct text *out, const struct treemap *t, const struct area *a
 	else
 		snprintf(what, sizeof(what), " itself");
 	text_printf(out, "%*sr%d [", depth + 1, "", i);
-	label(out, t, a, a->rest, what);
+	treemap_label(out, t, a, a->rest, what);
 	text_add(out, "];\n");
 }
 
-static void open_cluster(struct text *out, const struct treemap *t, int i, int depth)
+static void treemap_open_cluster(struct text *out, const struct treemap *t, int i,
+				 int depth)
 {
 	text_printf(out, "%*ssubgraph cluster_%d {\n%*slabel=\"", depth, "", i, depth + 1,
 		    "");
@@ -120,29 +121,29 @@ static void open_cluster(struct text *out, const struct treemap *t, int i, int d
 }
 
 /* Walks the areas without recursion: next[] says where each open cluster goes on. */
-static void write_areas(struct text *out, const struct treemap *t)
+static void treemap_write_areas(struct text *out, const struct treemap *t)
 {
 	int stack[MAX_AREAS + CHILDREN], next[MAX_AREAS + CHILDREN], depth = 1;
 	stack[0] = 0;
 	next[0] = 0;
-	open_cluster(out, t, 0, depth);
+	treemap_open_cluster(out, t, 0, depth);
 	while (depth > 0) {
 		int i = stack[depth - 1];
 		const struct area *a = &t->areas[i];
 		if (next[depth - 1] == a->count) {
-			rest(out, t, a, i, depth);
+			treemap_rest(out, t, a, i, depth);
 			text_printf(out, "%*s}\n", depth, "");
 			depth--;
 			continue;
 		}
 		int child = a->first + next[depth - 1]++;
 		if (t->areas[child].count == 0) {
-			leaf(out, t, &t->areas[child], child, depth);
+			treemap_leaf(out, t, &t->areas[child], child, depth);
 			continue;
 		}
 		stack[depth] = child;
 		next[depth++] = 0;
-		open_cluster(out, t, child, depth);
+		treemap_open_cluster(out, t, child, depth);
 	}
 }
 
@@ -158,17 +159,17 @@ int dot_treemap(struct text *out, struct analysis *analysis, uint32_t start,
 	};
 	int err = 0;
 	while (!err && t->count < MAX_AREAS) {
-		int at = largest(t);
+		int at = treemap_largest(t);
 		if (at < 0)
 			break;
-		err = divide(t, at, progress);
+		err = treemap_divide(t, at, progress);
 	}
 	if (!err && t->areas[0].bytes) {
 		text_add(out,
 			 "digraph pymem {\n graph [charset=\"UTF-8\", fontsize=8];\n"
 			 " node [shape=box, style=filled, fillcolor=\"#eeeeee\", "
 			 "fontname=\"sans-serif\", fontsize=8];\n");
-		write_areas(out, t);
+		treemap_write_areas(out, t);
 		text_add(out, "}\n");
 	}
 	free(t);

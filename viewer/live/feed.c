@@ -35,7 +35,7 @@ void feed_note(struct feed *feed, const char *format, ...)
 	feed->ops->note(feed->arg, text);
 }
 
-static void on_progress(void *arg, const struct snap_progress *p)
+static void feed_on_progress(void *arg, const struct snap_progress *p)
 {
 	struct incoming *in = arg;
 	struct text t = { 0 };
@@ -49,7 +49,7 @@ static void on_progress(void *arg, const struct snap_progress *p)
 	in->estimate = p->estimate;
 }
 
-static struct snap_sink *on_begin(void *arg, uint32_t ordinal)
+static struct snap_sink *feed_on_begin(void *arg, uint32_t ordinal)
 {
 	struct stream *stream = arg;
 	struct incoming *in = calloc(1, sizeof(*in));
@@ -64,13 +64,14 @@ static struct snap_sink *on_begin(void *arg, uint32_t ordinal)
 	in->began_ns = feed_now_ns();
 	stream->in = in;
 	stream->snapshots++;
-	tap_init(&stream->tap, loader_sink(in->loader), on_progress, in);
+	tap_init(&stream->tap, loader_sink(in->loader), feed_on_progress, in);
 	stream->feed->ops->began(stream->feed->arg, in);
 	return &stream->tap.sink;
 }
 
 /* Makes the heap of what came, and hands it over. */
-static void finish_incoming(struct stream *stream, bool complete, const char *problem)
+static void feed_finish_incoming(struct stream *stream, bool complete,
+				 const char *problem)
 {
 	struct incoming *in = stream->in;
 	if (!in)
@@ -93,16 +94,16 @@ static void finish_incoming(struct stream *stream, bool complete, const char *pr
 	free(in);
 }
 
-static int on_finish(void *arg, uint32_t ordinal, int complete,
-		     const struct snap_problem *problem)
+static int feed_on_finish(void *arg, uint32_t ordinal, int complete,
+			  const struct snap_problem *problem)
 {
 	(void)ordinal;
-	finish_incoming(arg, complete && !problem, problem ? problem->text : NULL);
+	feed_finish_incoming(arg, complete && !problem, problem ? problem->text : NULL);
 	return 0;
 }
 
-static const struct snap_parser_ops parser_ops = { .begin = on_begin,
-						   .finish = on_finish };
+static const struct snap_parser_ops parser_ops = { .begin = feed_on_begin,
+						   .finish = feed_on_finish };
 
 struct feed *feed_create(const struct feed_limits *limits, const struct feed_ops *ops,
 			 void *arg)
@@ -149,7 +150,7 @@ int feed_add(struct feed *feed, int fd)
 
 /* Ends a stream. why: what to say of an unfinished snapshot; NULL = the parser's
  * words. */
-static void close_stream(struct feed *feed, int slot, const char *why)
+static void feed_close_stream(struct feed *feed, int slot, const char *why)
 {
 	struct stream *stream = feed->streams[slot];
 	struct snap_problem problem = { 0 };
@@ -157,16 +158,16 @@ static void close_stream(struct feed *feed, int slot, const char *why)
 	memmove(feed->streams + slot, feed->streams + slot + 1,
 		(size_t)(feed->nstreams - slot) * sizeof(*feed->streams));
 	if (why)
-		finish_incoming(stream, false, why);
+		feed_finish_incoming(stream, false, why);
 	else if (snap_parser_finish(stream->parser, &problem) < 0)
-		finish_incoming(stream, false, problem.text);
-	finish_incoming(stream, false, "the stream ended before the snapshot did");
+		feed_finish_incoming(stream, false, problem.text);
+	feed_finish_incoming(stream, false, "the stream ended before the snapshot did");
 	snap_parser_destroy(stream->parser);
 	close(stream->fd);
 	free(stream);
 }
 
-static void drop(struct feed *feed, int slot, const char *why)
+static void feed_drop(struct feed *feed, int slot, const char *why)
 {
 	char who[64];
 	struct stream *stream = feed->streams[slot];
@@ -175,7 +176,7 @@ static void drop(struct feed *feed, int slot, const char *why)
 	else
 		snprintf(who, sizeof(who), "the stream");
 	feed_note(feed, "%s dropped: %s", who, why);
-	close_stream(feed, slot, why);
+	feed_close_stream(feed, slot, why);
 }
 
 void feed_destroy(struct feed *feed)
@@ -183,7 +184,7 @@ void feed_destroy(struct feed *feed)
 	if (!feed)
 		return;
 	while (feed->nstreams)
-		close_stream(feed, 0, "the viewer ended");
+		feed_close_stream(feed, 0, "the viewer ended");
 	feed_close_socket(feed);
 	free(feed->buffer);
 	free(feed);
@@ -201,8 +202,8 @@ int feed_poll(const struct feed *feed, struct pollfd *fds, int max)
 }
 
 /* When the stream is overdue, and for what reason. */
-static uint64_t deadline(const struct feed *feed, const struct stream *s,
-			 const char **why)
+static uint64_t feed_deadline(const struct feed *feed, const struct stream *s,
+			      const char **why)
 {
 	const uint64_t ms = 1000000;
 	if (s->inherited)
@@ -223,7 +224,7 @@ int feed_timeout(const struct feed *feed)
 	uint64_t next = UINT64_MAX, now = feed_now_ns();
 	const char *why;
 	for (int i = 0; i < feed->nstreams; i++) {
-		uint64_t at = deadline(feed, feed->streams[i], &why);
+		uint64_t at = feed_deadline(feed, feed->streams[i], &why);
 		next = at < next ? at : next;
 	}
 	if (next == UINT64_MAX)
@@ -233,7 +234,7 @@ int feed_timeout(const struct feed *feed)
 }
 
 /* One read. False: the stream is over or was dropped. */
-static bool take(struct feed *feed, int slot)
+static bool feed_take(struct feed *feed, int slot)
 {
 	struct stream *stream = feed->streams[slot];
 	struct snap_problem problem = { 0 };
@@ -242,16 +243,16 @@ static bool take(struct feed *feed, int slot)
 		return true;
 	if (n <= 0) {
 		if (!stream->snapshots && !stream->inherited && stream->bytes)
-			drop(feed, slot, "it closed before a snapshot began");
+			feed_drop(feed, slot, "it closed before a snapshot began");
 		else
-			close_stream(feed, slot, n < 0 ? strerror(errno) : NULL);
+			feed_close_stream(feed, slot, n < 0 ? strerror(errno) : NULL);
 		return false;
 	}
 	stream->heard_ns = feed_now_ns();
 	stream->bytes += (uint64_t)n;
 	if (snap_parser_feed(stream->parser, feed->buffer, (size_t)n, &problem) < 0) {
-		drop(feed, slot,
-		     problem.text[0] ? problem.text : "its bytes are no snapshot");
+		feed_drop(feed, slot,
+			  problem.text[0] ? problem.text : "its bytes are no snapshot");
 		return false;
 	}
 	if (stream->in)
@@ -259,21 +260,21 @@ static bool take(struct feed *feed, int slot)
 	return true;
 }
 
-static bool drop_overdue(struct feed *feed)
+static bool feed_drop_overdue(struct feed *feed)
 {
 	bool any = false;
 	uint64_t now = feed_now_ns();
 	for (int i = feed->nstreams - 1; i >= 0; i--) {
 		const char *why = "";
-		if (deadline(feed, feed->streams[i], &why) <= now) {
-			drop(feed, i, why);
+		if (feed_deadline(feed, feed->streams[i], &why) <= now) {
+			feed_drop(feed, i, why);
 			any = true;
 		}
 	}
 	return any;
 }
 
-static int slot_of(const struct feed *feed, int fd)
+static int feed_slot_of(const struct feed *feed, int fd)
 {
 	for (int i = 0; i < feed->nstreams; i++)
 		if (feed->streams[i]->fd == fd)
@@ -285,16 +286,16 @@ bool feed_serve(struct feed *feed, const struct pollfd *fds, int n)
 {
 	bool any = false;
 	for (int i = 0; i < n; i++) {
-		int slot = fds[i].revents ? slot_of(feed, fds[i].fd) : -1;
+		int slot = fds[i].revents ? feed_slot_of(feed, fds[i].fd) : -1;
 		if (slot < 0)
 			continue;
-		take(feed, slot);
+		feed_take(feed, slot);
 		any = true;
 	}
 	for (int i = 0; i < n; i++) /* after the reads: fds may be reused */
 		if (fds[i].revents && fds[i].fd == feed->listener)
 			any |= feed_accept(feed);
-	return drop_overdue(feed) || any;
+	return feed_drop_overdue(feed) || any;
 }
 
 int feed_open_streams(const struct feed *feed)

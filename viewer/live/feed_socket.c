@@ -17,7 +17,7 @@
 #include "viewer/live/feed_internal.h"
 
 /* True when the socket at addr is a left-over: nobody accepts on it. */
-static bool is_stale(const struct sockaddr_un *addr)
+static bool feed_socket_is_stale(const struct sockaddr_un *addr)
 {
 	struct stat st;
 	if (lstat(addr->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
@@ -31,7 +31,7 @@ static bool is_stale(const struct sockaddr_un *addr)
 	return stale;
 }
 
-static int bind_private(int fd, const struct sockaddr_un *addr)
+static int feed_socket_bind_private(int fd, const struct sockaddr_un *addr)
 {
 	mode_t old = umask(0177);
 	int rc = bind(fd, (const struct sockaddr *)addr, sizeof(*addr));
@@ -54,9 +54,10 @@ int feed_listen(struct feed *feed, const char *path, char *err, size_t size)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		goto fail;
-	int rc = bind_private(fd, &addr);
-	if (rc < 0 && errno == EADDRINUSE && is_stale(&addr) && unlink(path) == 0)
-		rc = bind_private(fd, &addr);
+	int rc = feed_socket_bind_private(fd, &addr);
+	if (rc < 0 && errno == EADDRINUSE && feed_socket_is_stale(&addr) &&
+	    unlink(path) == 0)
+		rc = feed_socket_bind_private(fd, &addr);
 	if (rc < 0)
 		goto fail;
 	if (listen(fd, 64) < 0 || lstat(path, &st) < 0) {

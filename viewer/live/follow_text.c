@@ -24,13 +24,13 @@ struct follow {
 
 static volatile sig_atomic_t stop;
 
-static void on_signal(int sig)
+static void follow_text_on_signal(int sig)
 {
 	(void)sig;
 	stop = 1;
 }
 
-static void stamp(FILE *out)
+static void follow_text_stamp(FILE *out)
 {
 	char text[32];
 	time_t now = time(NULL);
@@ -41,52 +41,55 @@ static void stamp(FILE *out)
 }
 
 /* Newest minus the one before. */
-static double step_of(const struct series *s, const double *values)
+static double follow_text_step_of(const struct series *s, const double *values)
 {
 	return s->samples > 1 ? values[s->samples - 1] - values[s->samples - 2] : 0;
 }
 
-static int by_step(const void *a, const void *b)
+static int follow_text_by_step(const void *a, const void *b)
 {
 	const struct series *x = *(struct series *const *)a,
 			    *y = *(struct series *const *)b;
-	double dx = step_of(x, x->bytes), dy = step_of(y, y->bytes);
+	double dx = follow_text_step_of(x, x->bytes),
+	       dy = follow_text_step_of(y, y->bytes);
 	return dx < dy ? 1 : dx > dy ? -1 : strcmp(x->name, y->name);
 }
 
-static void print_grown(const struct follow *f, uint64_t pid)
+static void follow_text_print_grown(const struct follow *f, uint64_t pid)
 {
 	const struct history *h = &f->history;
 	struct series **list = malloc((h->count + 1) * sizeof(*list));
 	size_t n = 0;
 	for (size_t i = 0; list && i < h->count; i++)
 		if (h->series[i]->pid == pid &&
-		    step_of(h->series[i], h->series[i]->bytes) > 0)
+		    follow_text_step_of(h->series[i], h->series[i]->bytes) > 0)
 			list[n++] = h->series[i];
 	if (list)
-		qsort(list, n, sizeof(*list), by_step);
+		qsort(list, n, sizeof(*list), follow_text_by_step);
 	for (size_t i = 0; i < n && i < GROWN; i++) {
 		char count[HUMAN_SIZE], bytes[HUMAN_SIZE];
 		fprintf(f->out, "    %s  %s  %s\n", list[i]->name,
-			human_count_diff(count,
-					 (int64_t)step_of(list[i], list[i]->count)),
-			human_bytes_diff(bytes,
-					 (int64_t)step_of(list[i], list[i]->bytes)));
+			human_count_diff(
+				count,
+				(int64_t)follow_text_step_of(list[i], list[i]->count)),
+			human_bytes_diff(
+				bytes,
+				(int64_t)follow_text_step_of(list[i], list[i]->bytes)));
 	}
 	free(list);
 }
 
-static void on_began(void *arg, struct incoming *in)
+static void follow_text_on_began(void *arg, struct incoming *in)
 {
 	(void)arg;
 	(void)in;
 }
 
-static void on_ended(void *arg, struct incoming *in)
+static void follow_text_on_ended(void *arg, struct incoming *in)
 {
 	struct follow *f = arg;
 	char count[HUMAN_SIZE], bytes[HUMAN_SIZE];
-	stamp(f->out);
+	follow_text_stamp(f->out);
 	f->partial |= !in->complete;
 	if (!in->heap) {
 		fprintf(f->out, "%s\n", in->problem);
@@ -100,25 +103,26 @@ static void on_ended(void *arg, struct incoming *in)
 		in->complete ? "complete" : "truncated", in->problem[0] ? ": " : "",
 		in->problem);
 	record_types(&f->history, in->heap, pid);
-	print_grown(f, pid);
+	follow_text_print_grown(f, pid);
 	fflush(f->out);
 }
 
-static void on_note(void *arg, const char *sentence)
+static void follow_text_on_note(void *arg, const char *sentence)
 {
 	struct follow *f = arg;
-	stamp(f->out);
+	follow_text_stamp(f->out);
 	fprintf(f->out, "%s\n", sentence);
 	fflush(f->out);
 }
 
-static const struct feed_ops ops = { on_began, on_ended, on_note };
+static const struct feed_ops ops = { follow_text_on_began, follow_text_on_ended,
+				     follow_text_on_note };
 
 /* Signals are let in only while waiting, so that none is missed. */
-static void run(struct feed *feed)
+static void follow_text_run(struct feed *feed)
 {
 	static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = on_signal };
+	struct sigaction action = { .sa_handler = follow_text_on_signal };
 	struct pollfd fds[FEED_MAX_POLL];
 	sigset_t blocked, open;
 	sigemptyset(&blocked);
@@ -152,8 +156,8 @@ int follow_text(int fd, const char *path, FILE *out)
 		return 1;
 	}
 	if (path)
-		on_note(&f, "listening");
-	run(feed);
+		follow_text_on_note(&f, "listening");
+	follow_text_run(feed);
 	feed_destroy(feed);
 	history_free(&f.history);
 	return f.partial ? 3 : 0;

@@ -16,7 +16,7 @@ void history_free(struct history *h)
 	*h = (struct history){ 0 };
 }
 
-static uint64_t hash_of(uint64_t pid, const char *name)
+static uint64_t history_hash_of(uint64_t pid, const char *name)
 {
 	uint64_t hash = 1469598103934665603u ^ pid * 0x9e3779b97f4a7c15u;
 	for (; *name; name++)
@@ -24,21 +24,21 @@ static uint64_t hash_of(uint64_t pid, const char *name)
 	return hash ^ hash >> 29;
 }
 
-static bool is(const struct series *s, uint64_t pid, const char *name)
+static bool history_is(const struct series *s, uint64_t pid, const char *name)
 {
 	return s->pid == pid && strcmp(s->name, name) == 0;
 }
 
 /* The slot that holds the series, or the empty one where it belongs. */
-static size_t slot_of(const struct history *h, uint64_t pid, const char *name)
+static size_t history_slot_of(const struct history *h, uint64_t pid, const char *name)
 {
-	size_t at = hash_of(pid, name) & (h->nslots - 1);
-	while (h->slots[at] && !is(h->series[h->slots[at] - 1], pid, name))
+	size_t at = history_hash_of(pid, name) & (h->nslots - 1);
+	while (h->slots[at] && !history_is(h->series[h->slots[at] - 1], pid, name))
 		at = (at + 1) & (h->nslots - 1);
 	return at;
 }
 
-static int grow(struct history *h)
+static int history_grow(struct history *h)
 {
 	size_t capacity = h->capacity ? h->capacity * 2 : 256;
 	struct series **series = realloc(h->series, capacity * sizeof(*series));
@@ -53,11 +53,12 @@ static int grow(struct history *h)
 	h->slots = slots;
 	h->nslots = capacity * 2;
 	for (size_t i = 0; i < h->count; i++)
-		h->slots[slot_of(h, series[i]->pid, series[i]->name)] = (uint32_t)i + 1;
+		h->slots[history_slot_of(h, series[i]->pid, series[i]->name)] =
+			(uint32_t)i + 1;
 	return 0;
 }
 
-static uint32_t samples_of(const struct history *h, uint64_t pid)
+static uint32_t history_samples_of(const struct history *h, uint64_t pid)
 {
 	for (size_t i = 0; i < h->count; i++)
 		if (h->series[i]->pid == pid)
@@ -66,7 +67,7 @@ static uint32_t samples_of(const struct history *h, uint64_t pid)
 }
 
 /* Forgets every second sample but the first; the newest is still to come. */
-static void thin(struct series *s)
+static void history_thin(struct series *s)
 {
 	uint32_t n = 0;
 	for (uint32_t i = 0; i < s->samples; i += 2) {
@@ -83,12 +84,13 @@ void history_begin(struct history *h, uint64_t pid)
 		if (s->pid != pid)
 			continue;
 		if (s->samples == HISTORY_SAMPLES)
-			thin(s);
+			history_thin(s);
 		s->count[s->samples] = s->bytes[s->samples] = 0;
 	}
 }
 
-static struct series *new_series(struct history *h, uint64_t pid, const char *name)
+static struct series *history_new_series(struct history *h, uint64_t pid,
+					 const char *name)
 {
 	struct series *s = calloc(1, sizeof(*s));
 	char *copy = s ? strdup(name) : NULL;
@@ -98,7 +100,7 @@ static struct series *new_series(struct history *h, uint64_t pid, const char *na
 	}
 	s->pid = pid;
 	s->name = copy;
-	s->samples = samples_of(h, pid); /* zeroes for the time before */
+	s->samples = history_samples_of(h, pid); /* zeroes for the time before */
 	return s;
 }
 
@@ -106,17 +108,17 @@ int history_add(struct history *h, uint64_t pid, const char *name, uint64_t coun
 		uint64_t bytes)
 {
 	if (h->count == h->capacity) {
-		int err = grow(h);
+		int err = history_grow(h);
 		if (err)
 			return err;
 	}
-	size_t at = slot_of(h, pid, name);
+	size_t at = history_slot_of(h, pid, name);
 	if (!h->slots[at]) {
 		if (h->count == HISTORY_MAX_SERIES) {
 			h->refused++;
 			return -ENOSPC;
 		}
-		struct series *s = new_series(h, pid, name);
+		struct series *s = history_new_series(h, pid, name);
 		if (!s)
 			return -ENOMEM;
 		h->series[h->count++] = s;

@@ -26,7 +26,7 @@ void record_types(struct history *h, const struct heap *heap, uint64_t pid)
 	text_free(&name);
 }
 
-static int by_size(const void *pa, const void *pb, void *arg)
+static int record_by_size(const void *pa, const void *pb, void *arg)
 {
 	const struct signature *s = arg;
 	uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
@@ -35,9 +35,9 @@ static int by_size(const void *pa, const void *pb, void *arg)
 	return (a > b) - (a < b);
 }
 
-static void add_paths(struct history *h, const struct analysis *analysis,
-		      const struct growth *growth, const uint32_t *order, size_t n,
-		      uint64_t pid)
+static void record_add_paths(struct history *h, const struct analysis *analysis,
+			     const struct growth *growth, const uint32_t *order, size_t n,
+			     uint64_t pid)
 {
 	const struct signature *s = growth->signature.data;
 	struct text name = { 0 };
@@ -64,8 +64,8 @@ int record_paths(struct history *h, const struct analysis *analysis, uint64_t pi
 		if (VEC(growth.signature, struct signature)[i].count)
 			order[n++] = i;
 	if (!err) {
-		qsort_r(order, n, sizeof(*order), by_size, growth.signature.data);
-		add_paths(h, analysis, &growth, order, n, pid);
+		qsort_r(order, n, sizeof(*order), record_by_size, growth.signature.data);
+		record_add_paths(h, analysis, &growth, order, n, pid);
 	}
 	free(order);
 	growth_free(&growth);

@@ -1,39 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/live/tap.h"
 
-static struct snap_sink *next_of(struct snap_sink *sink)
+static struct snap_sink *tap_next(struct snap_sink *sink)
 {
 	return ((struct tap *)sink)->next;
 }
 
 /* One function per event that only passes it on. */
-#define PASS(event, type) \
-	static int pass_##event(struct snap_sink *sink, const struct type *x) \
+#define TAP_PASS(event, type) \
+	static int tap_pass_##event(struct snap_sink *sink, const struct type *x) \
 	{ \
-		struct snap_sink *next = next_of(sink); \
+		struct snap_sink *next = tap_next(sink); \
 		return next->ops->event ? next->ops->event(next, x) : 0; \
 	}
-PASS(fact, snap_fact)
-PASS(type, snap_type)
-PASS(shape, snap_shape)
-PASS(object, snap_object)
-PASS(value, snap_value)
-PASS(thread, snap_thread)
-PASS(frame, snap_frame)
-PASS(root, snap_root)
-PASS(map, snap_map)
-PASS(buffer, snap_buffer)
-PASS(size_check, snap_size_check)
-PASS(error, snap_error)
-#undef PASS
+TAP_PASS(fact, snap_fact)
+TAP_PASS(type, snap_type)
+TAP_PASS(shape, snap_shape)
+TAP_PASS(object, snap_object)
+TAP_PASS(value, snap_value)
+TAP_PASS(thread, snap_thread)
+TAP_PASS(frame, snap_frame)
+TAP_PASS(root, snap_root)
+TAP_PASS(map, snap_map)
+TAP_PASS(buffer, snap_buffer)
+TAP_PASS(size_check, snap_size_check)
+TAP_PASS(error, snap_error)
+#undef TAP_PASS
 
-static int pass_string(struct snap_sink *sink, uint32_t id, const char *text, size_t size)
+static int tap_pass_string(struct snap_sink *sink, uint32_t id, const char *text,
+			   size_t size)
 {
-	struct snap_sink *next = next_of(sink);
+	struct snap_sink *next = tap_next(sink);
 	return next->ops->string ? next->ops->string(next, id, text, size) : 0;
 }
 
-static int pass_progress(struct snap_sink *sink, const struct snap_progress *p)
+static int tap_pass_progress(struct snap_sink *sink, const struct snap_progress *p)
 {
 	struct tap *tap = (struct tap *)sink;
 	struct snap_sink *next = tap->next;
@@ -41,28 +42,28 @@ static int pass_progress(struct snap_sink *sink, const struct snap_progress *p)
 	return next->ops->progress ? next->ops->progress(next, p) : 0;
 }
 
-static int pass_end(struct snap_sink *sink)
+static int tap_pass_end(struct snap_sink *sink)
 {
-	struct snap_sink *next = next_of(sink);
+	struct snap_sink *next = tap_next(sink);
 	return next->ops->end ? next->ops->end(next) : 0;
 }
 
 static const struct snap_sink_ops ops = {
-	.fact = pass_fact,
-	.string = pass_string,
-	.type = pass_type,
-	.shape = pass_shape,
-	.object = pass_object,
-	.value = pass_value,
-	.thread = pass_thread,
-	.frame = pass_frame,
-	.root = pass_root,
-	.map = pass_map,
-	.buffer = pass_buffer,
-	.size_check = pass_size_check,
-	.error = pass_error,
-	.progress = pass_progress,
-	.end = pass_end,
+	.fact = tap_pass_fact,
+	.string = tap_pass_string,
+	.type = tap_pass_type,
+	.shape = tap_pass_shape,
+	.object = tap_pass_object,
+	.value = tap_pass_value,
+	.thread = tap_pass_thread,
+	.frame = tap_pass_frame,
+	.root = tap_pass_root,
+	.map = tap_pass_map,
+	.buffer = tap_pass_buffer,
+	.size_check = tap_pass_size_check,
+	.error = tap_pass_error,
+	.progress = tap_pass_progress,
+	.end = tap_pass_end,
 };
 
 void tap_init(struct tap *tap, struct snap_sink *next,

@@ -15,49 +15,50 @@
 
 #define GRANULE_MASK ((1u << ADDRMAP_GRANULE_BITS) - 1)
 
-static uint32_t hash_slot(uint64_t number, size_t slots)
+static uint32_t addrmap_hash_slot(uint64_t number, size_t slots)
 {
 	return (uint32_t)((number * 0x9e3779b97f4a7c15ull) >> 32) & (uint32_t)(slots - 1);
 }
 
-static void hash_put(struct vec *hash, const struct addrmap_chunk *chunks, uint32_t chunk)
+static void addrmap_hash_put(struct vec *hash, const struct addrmap_chunk *chunks,
+			     uint32_t chunk)
 {
 	size_t slots = VEC_COUNT(*hash, uint32_t);
 	uint32_t *table = VEC(*hash, uint32_t);
-	uint32_t slot = hash_slot(chunks[chunk].number, slots);
+	uint32_t slot = addrmap_hash_slot(chunks[chunk].number, slots);
 
 	while (table[slot])
 		slot = (slot + 1) & (uint32_t)(slots - 1);
 	table[slot] = chunk;
 }
 
-static int hash_grow(struct addrmap *map, size_t slots)
+static int addrmap_hash_grow(struct addrmap *map, size_t slots)
 {
 	struct vec bigger = { 0 };
 
 	if (vec_alloc(&bigger, slots * sizeof(uint32_t)))
 		return -ENOMEM;
 	for (uint32_t c = 1; c < VEC_COUNT(map->chunks, struct addrmap_chunk); c++)
-		hash_put(&bigger, VEC(map->chunks, struct addrmap_chunk), c);
+		addrmap_hash_put(&bigger, VEC(map->chunks, struct addrmap_chunk), c);
 	vec_move(&map->hash, &bigger);
 	return 0;
 }
 
-static uint32_t chunk_find(const struct addrmap *map, uint64_t number)
+static uint32_t addrmap_chunk_find(const struct addrmap *map, uint64_t number)
 {
 	size_t slots = VEC_COUNT(map->hash, uint32_t);
 	const uint32_t *table = VEC(map->hash, uint32_t);
 
 	if (!slots)
 		return 0;
-	uint32_t slot = hash_slot(number, slots);
+	uint32_t slot = addrmap_hash_slot(number, slots);
 	while (table[slot] &&
 	       VEC(map->chunks, struct addrmap_chunk)[table[slot]].number != number)
 		slot = (slot + 1) & (uint32_t)(slots - 1);
 	return table[slot];
 }
 
-static uint32_t chunk_add(struct addrmap *map, uint64_t number, int *err)
+static uint32_t addrmap_chunk_add(struct addrmap *map, uint64_t number, int *err)
 {
 	struct addrmap_chunk chunk = { .number = number };
 	size_t count = VEC_COUNT(map->chunks, struct addrmap_chunk);
@@ -72,14 +73,16 @@ static uint32_t chunk_add(struct addrmap *map, uint64_t number, int *err)
 		count = 1;
 	}
 	if (2 * (count + 1) > VEC_COUNT(map->hash, uint32_t) &&
-	    hash_grow(map, count < 512 ? 2048 : 4 * VEC_COUNT(map->hash, uint32_t)))
+	    addrmap_hash_grow(map,
+			      count < 512 ? 2048 : 4 * VEC_COUNT(map->hash, uint32_t)))
 		goto nomem;
 	if (vec_reserve(&map->lines, ADDRMAP_LINES * sizeof(struct addrmap_line)) ||
 	    vec_append(&map->chunks, &chunk, sizeof(chunk)))
 		goto nomem;
 	/* fresh mapping is zero already: leave untouched pages untouched */
 	map->lines.size += ADDRMAP_LINES * sizeof(struct addrmap_line);
-	hash_put(&map->hash, VEC(map->chunks, struct addrmap_chunk), (uint32_t)count);
+	addrmap_hash_put(&map->hash, VEC(map->chunks, struct addrmap_chunk),
+			 (uint32_t)count);
 	return (uint32_t)count;
 nomem:
 	*err = -ENOMEM;
@@ -96,17 +99,17 @@ uint64_t addrmap_pack(struct addrmap *map, uint64_t address, int *err)
 	if (map->last &&
 	    VEC(map->chunks, struct addrmap_chunk)[map->last].number == number)
 		return (uint64_t)map->last << ADDRMAP_GRANULE_BITS | granule;
-	uint32_t chunk = chunk_find(map, number);
+	uint32_t chunk = addrmap_chunk_find(map, number);
 	if (!chunk)
-		chunk = chunk_add(map, number, err);
+		chunk = addrmap_chunk_add(map, number, err);
 	if (!chunk)
 		return 0;
 	map->last = chunk;
 	return (uint64_t)chunk << ADDRMAP_GRANULE_BITS | granule;
 }
 
-static struct addrmap_line *line_of(const struct addrmap *map, uint64_t packed,
-				    uint32_t *bit)
+static struct addrmap_line *addrmap_line_of(const struct addrmap *map, uint64_t packed,
+					    uint32_t *bit)
 {
 	uint32_t granule = packed & GRANULE_MASK;
 
@@ -119,7 +122,7 @@ static struct addrmap_line *line_of(const struct addrmap *map, uint64_t packed,
 bool addrmap_set(struct addrmap *map, uint64_t packed)
 {
 	uint32_t bit;
-	struct addrmap_line *line = line_of(map, packed, &bit);
+	struct addrmap_line *line = addrmap_line_of(map, packed, &bit);
 	uint64_t mask = 1ull << (bit & 63);
 
 	if (line->bits[bit >> 6] & mask)
@@ -128,7 +131,7 @@ bool addrmap_set(struct addrmap *map, uint64_t packed)
 	return true;
 }
 
-static int by_number(const void *a, const void *b, void *arg)
+static int addrmap_by_number(const void *a, const void *b, void *arg)
 {
 	const struct addrmap_chunk *chunks = arg;
 	uint64_t x = chunks[*(const uint32_t *)a].number,
@@ -137,7 +140,7 @@ static int by_number(const void *a, const void *b, void *arg)
 	return x < y ? -1 : x > y;
 }
 
-static uint32_t chunk_rank(struct addrmap *map, uint32_t chunk, uint32_t rank)
+static uint32_t addrmap_chunk_rank(struct addrmap *map, uint32_t chunk, uint32_t rank)
 {
 	struct addrmap_line *line =
 		VEC(map->lines, struct addrmap_line) + (size_t)chunk * ADDRMAP_LINES;
@@ -162,17 +165,17 @@ int addrmap_rank(struct addrmap *map)
 		return -ENOMEM;
 	for (uint32_t i = 1; i < chunks; i++)
 		VEC(map->order, uint32_t)[i - 1] = i;
-	qsort_r(map->order.data, chunks - 1, sizeof(uint32_t), by_number,
+	qsort_r(map->order.data, chunks - 1, sizeof(uint32_t), addrmap_by_number,
 		map->chunks.data);
 	for (size_t i = 0; i < chunks - 1; i++)
-		rank = chunk_rank(map, VEC(map->order, uint32_t)[i], rank);
+		rank = addrmap_chunk_rank(map, VEC(map->order, uint32_t)[i], rank);
 	vec_trim(&map->lines);
 	return 0;
 }
 
 uint32_t addrmap_find(const struct addrmap *map, uint64_t address)
 {
-	uint32_t chunk = chunk_find(map, address >> ADDRMAP_CHUNK_SHIFT);
+	uint32_t chunk = addrmap_chunk_find(map, address >> ADDRMAP_CHUNK_SHIFT);
 
 	if (!chunk || address & 7)
 		return UINT32_MAX;
@@ -182,7 +185,7 @@ uint32_t addrmap_find(const struct addrmap *map, uint64_t address)
 }
 
 /* Position of the n-th set bit (from 0) of a line. */
-static uint32_t line_select(const struct addrmap_line *line, uint32_t n)
+static uint32_t addrmap_line_select(const struct addrmap_line *line, uint32_t n)
 {
 	for (uint32_t w = 0; w < 7; w++) {
 		uint64_t bits = line->bits[w];
@@ -226,8 +229,8 @@ uint64_t addrmap_address(const struct addrmap *map, uint32_t id)
 		else
 			h = mid;
 	}
-	uint64_t granule =
-		l * ADDRMAP_LINE_BITS + line_select(&lines[l], id - lines[l].rank);
+	uint64_t granule = l * ADDRMAP_LINE_BITS +
+		addrmap_line_select(&lines[l], id - lines[l].rank);
 	return chunks[order[lo]].number << ADDRMAP_CHUNK_SHIFT | granule << 3;
 }
 

@@ -29,12 +29,12 @@ struct build {
 	struct vec weak;     /* struct weak_entry */
 };
 
-static uint32_t id_of(const struct build *b, uint32_t arrival)
+static uint32_t build_id_of(const struct build *b, uint32_t arrival)
 {
 	return b->id.size ? VEC(b->id, uint32_t)[arrival] : arrival;
 }
 
-static int make_ids(struct build *b)
+static int build_make_ids(struct build *b)
 {
 	uint32_t objects = b->heap->objects;
 
@@ -52,8 +52,8 @@ static int make_ids(struct build *b)
 }
 
 /* Moves elements of 1, 2 or 4 bytes. */
-static void scatter(const uint32_t *id, const void *from, void *to, size_t width,
-		    uint32_t count)
+static void build_scatter(const uint32_t *id, const void *from, void *to, size_t width,
+			  uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
 		if (width == 4)
@@ -64,7 +64,7 @@ static void scatter(const uint32_t *id, const void *from, void *to, size_t width
 			((uint8_t *)to)[id[i]] = ((const uint8_t *)from)[i];
 }
 
-static int permute(const struct build *b, struct vec *column, size_t width)
+static int build_permute(const struct build *b, struct vec *column, size_t width)
 {
 	struct vec out = { 0 };
 
@@ -73,12 +73,13 @@ static int permute(const struct build *b, struct vec *column, size_t width)
 		return 0;
 	if (vec_alloc(&out, column->size))
 		return -ENOMEM;
-	scatter(VEC(b->id, uint32_t), column->data, out.data, width, b->heap->objects);
+	build_scatter(VEC(b->id, uint32_t), column->data, out.data, width,
+		      b->heap->objects);
 	vec_move(column, &out);
 	return 0;
 }
 
-static int by_id(const void *a, const void *b)
+static int build_by_id(const void *a, const void *b)
 {
 	uint32_t x = ((const struct heap_big *)a)->id,
 		 y = ((const struct heap_big *)b)->id;
@@ -86,19 +87,19 @@ static int by_id(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void permute_big(const struct build *b, struct vec *big)
+static void build_permute_big(const struct build *b, struct vec *big)
 {
 	struct heap_big *table = big->data;
 	size_t count = VEC_COUNT(*big, struct heap_big);
 
 	for (size_t i = 0; i < count; i++)
-		table[i].id = id_of(b, table[i].id);
+		table[i].id = build_id_of(b, table[i].id);
 	if (count)
-		qsort(table, count, sizeof(*table), by_id);
+		qsort(table, count, sizeof(*table), build_by_id);
 }
 
 /* Degrees become row offsets. */
-static int make_rows(struct build *b)
+static int build_make_rows(struct build *b)
 {
 	struct heap *heap = b->heap;
 	struct vec *degree = &b->loader->degree;
@@ -127,8 +128,8 @@ static int make_rows(struct build *b)
 	return 0;
 }
 
-static bool slot_weak(const struct heap *heap, const struct heap_shape *shape,
-		      uint32_t slot)
+static bool build_slot_weak(const struct heap *heap, const struct heap_shape *shape,
+			    uint32_t slot)
 {
 	if (slot < shape->nfixed)
 		return VEC(heap->label, struct snap_label)[shape->first + slot].kind ==
@@ -137,7 +138,7 @@ static bool slot_weak(const struct heap *heap, const struct heap_shape *shape,
 }
 
 /* Weak entries of one object, its references being resolved already. */
-static int take_weak(struct build *b, uint32_t object)
+static int build_take_weak(struct build *b, uint32_t object)
 {
 	struct heap *heap = b->heap;
 	const struct heap_shape *shape =
@@ -149,7 +150,7 @@ static int take_weak(struct build *b, uint32_t object)
 		struct weak_entry entry = { .slot = s, .target = target[s] };
 
 		if (target[s] >= heap->objects ||
-		    !slot_weak(heap, shape, (uint32_t)(s - row)))
+		    !build_slot_weak(heap, shape, (uint32_t)(s - row)))
 			continue;
 		VEC(b->indegree, uint32_t)[target[s]]--;
 		target[s] = HEAP_WEAK;
@@ -161,7 +162,7 @@ static int take_weak(struct build *b, uint32_t object)
 	return 0;
 }
 
-static int resolve(struct build *b)
+static int build_resolve(struct build *b)
 {
 	struct heap *heap = b->heap;
 	struct packed *refs = &b->loader->ref;
@@ -173,7 +174,7 @@ static int resolve(struct build *b)
 		return -ENOMEM;
 	uint32_t *target = in_place ? refs->low.data : heap->target.data;
 	for (uint32_t i = 0; i < heap->objects; i++) {
-		uint32_t id = id_of(b, i);
+		uint32_t id = build_id_of(b, i);
 		uint64_t end = heap_row(heap, id + 1);
 
 		for (uint64_t s = heap_row(heap, id); s < end; s++) {
@@ -199,7 +200,7 @@ static int resolve(struct build *b)
 	return 0;
 }
 
-static int by_slot(const void *a, const void *b)
+static int build_by_slot(const void *a, const void *b)
 {
 	uint64_t x = ((const struct weak_entry *)a)->slot,
 		 y = ((const struct weak_entry *)b)->slot;
@@ -207,17 +208,17 @@ static int by_slot(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static int split_weak(struct build *b)
+static int build_split_weak(struct build *b)
 {
 	struct heap *heap = b->heap;
 	size_t count;
 
 	for (uint32_t o = 0; o < heap->objects; o++)
-		if (heap_class_of(heap, o)->weak && take_weak(b, o))
+		if (heap_class_of(heap, o)->weak && build_take_weak(b, o))
 			return -ENOMEM;
 	count = VEC_COUNT(b->weak, struct weak_entry);
 	if (count)
-		qsort(b->weak.data, count, sizeof(struct weak_entry), by_slot);
+		qsort(b->weak.data, count, sizeof(struct weak_entry), build_by_slot);
 	for (size_t i = 0; i < count; i++) {
 		const struct weak_entry *entry = VEC(b->weak, struct weak_entry) + i;
 
@@ -228,7 +229,7 @@ static int split_weak(struct build *b)
 	return 0;
 }
 
-static void find_types(struct build *b)
+static void build_find_types(struct build *b)
 {
 	struct heap *heap = b->heap;
 	struct heap_type *type = heap->type.data;
@@ -242,7 +243,7 @@ static void find_types(struct build *b)
 	}
 }
 
-static int find_surplus(struct build *b)
+static int build_find_surplus(struct build *b)
 {
 	struct heap *heap = b->heap;
 
@@ -269,12 +270,13 @@ static int build_columns(struct build *b)
 {
 	struct heap *heap = b->heap;
 
-	if (make_ids(b) || permute(b, &heap->klass, 4) || permute(b, &heap->size16, 2) ||
-	    permute(b, &heap->refcount8, 1) || permute(b, &b->loader->degree, 4))
+	if (build_make_ids(b) || build_permute(b, &heap->klass, 4) ||
+	    build_permute(b, &heap->size16, 2) || build_permute(b, &heap->refcount8, 1) ||
+	    build_permute(b, &b->loader->degree, 4))
 		return -ENOMEM;
-	permute_big(b, &heap->size_big);
-	permute_big(b, &heap->refcount_big);
-	return make_rows(b);
+	build_permute_big(b, &heap->size_big);
+	build_permute_big(b, &heap->refcount_big);
+	return build_make_rows(b);
 }
 
 static int build_all(struct build *b)
@@ -294,19 +296,19 @@ static int build_all(struct build *b)
 		return err;
 	if (vec_alloc(&b->indegree, heap->objects * sizeof(uint32_t)))
 		return -ENOMEM;
-	err = resolve(b);
+	err = build_resolve(b);
 	vec_free(&b->id);
-	if (err || split_weak(b))
+	if (err || build_split_weak(b))
 		return -ENOMEM;
-	find_types(b);
-	if (build_synth(b->loader, b->indegree.data) || find_surplus(b))
+	build_find_types(b);
+	if (build_synth(b->loader, b->indegree.data) || build_find_surplus(b))
 		return -ENOMEM;
 	vec_free(&b->indegree);
 	return values_build(heap, &b->loader->values);
 }
 
 /* Arrays that stayed empty get an address too, so that offset 0 in them is defined. */
-static int map_empty(struct heap *heap)
+static int build_map_empty(struct heap *heap)
 {
 	int err = 0;
 
@@ -322,7 +324,7 @@ int build_arrays(struct loader *loader)
 	int err = build_all(&b);
 
 	if (!err)
-		err = map_empty(loader->heap);
+		err = build_map_empty(loader->heap);
 
 	vec_free(&b.id);
 	vec_free(&b.indegree);

@@ -3,7 +3,7 @@
 #include "viewer/model/check.h"
 
 /* All entries < limit, those >= special allowed. Branch-free inside, so it streams. */
-static bool ids_below(const struct vec *vec, uint32_t limit, uint32_t special)
+static bool check_ids_below(const struct vec *vec, uint32_t limit, uint32_t special)
 {
 	const uint32_t *id = vec->data;
 	size_t count = VEC_COUNT(*vec, uint32_t);
@@ -14,7 +14,7 @@ static bool ids_below(const struct vec *vec, uint32_t limit, uint32_t special)
 	return !bad;
 }
 
-static bool counts(const struct vec *vec, size_t element, uint64_t wanted)
+static bool check_counts(const struct vec *vec, size_t element, uint64_t wanted)
 {
 	return vec->size == wanted * element;
 }
@@ -23,8 +23,8 @@ static bool check_rows(const struct heap *heap)
 {
 	uint64_t before = 0;
 
-	if (!counts(&heap->row, 4, (uint64_t)heap->objects + 1) ||
-	    !counts(&heap->row_base, 8, ((uint64_t)heap->objects >> 16) + 1))
+	if (!check_counts(&heap->row, 4, (uint64_t)heap->objects + 1) ||
+	    !check_counts(&heap->row_base, 8, ((uint64_t)heap->objects >> 16) + 1))
 		return false;
 	for (uint32_t o = 0; o <= heap->objects; o++) {
 		uint64_t row = heap_row(heap, o);
@@ -33,7 +33,7 @@ static bool check_rows(const struct heap *heap)
 			return false;
 		before = row;
 	}
-	return before == heap->slots && counts(&heap->target, 4, heap->slots);
+	return before == heap->slots && check_counts(&heap->target, 4, heap->slots);
 }
 
 static bool check_classes(const struct heap *heap)
@@ -43,8 +43,10 @@ static bool check_classes(const struct heap *heap)
 	size_t classes = VEC_COUNT(heap->classes, struct heap_class);
 	size_t labels = VEC_COUNT(heap->label, struct snap_label);
 
-	if (!counts(&heap->type, sizeof(struct heap_type), (uint64_t)heap->types + 1) ||
-	    !counts(&heap->shape, sizeof(struct heap_shape), (uint64_t)heap->shapes + 1))
+	if (!check_counts(&heap->type, sizeof(struct heap_type),
+			  (uint64_t)heap->types + 1) ||
+	    !check_counts(&heap->shape, sizeof(struct heap_shape),
+			  (uint64_t)heap->shapes + 1))
 		return false;
 	for (size_t i = 0; i < classes; i++)
 		if (klass[i].type > heap->types || klass[i].shape > heap->shapes)
@@ -59,7 +61,7 @@ static bool check_classes(const struct heap *heap)
 		    type->kind >= SNAP_KIND_COUNT)
 			return false;
 	}
-	return ids_below(&heap->klass, (uint32_t)classes, UINT32_MAX);
+	return check_ids_below(&heap->klass, (uint32_t)classes, UINT32_MAX);
 }
 
 static bool check_synth(const struct heap *heap)
@@ -70,11 +72,12 @@ static bool check_synth(const struct heap *heap)
 	size_t edges = VEC_COUNT(heap->synth_target, uint32_t);
 
 	if (nodes != heap->nodes || nodes > HEAP_MAX_NODES ||
-	    !counts(&heap->synth, sizeof(*s), nodes - heap->objects) ||
-	    !counts(&heap->synth_label, sizeof(struct heap_synth_label), edges) ||
-	    !counts(&heap->thread, sizeof(struct snap_thread),
-		    (uint64_t)heap->threads + 1) ||
-	    !counts(&heap->frame, sizeof(struct snap_frame), (uint64_t)heap->frames + 1))
+	    !check_counts(&heap->synth, sizeof(*s), nodes - heap->objects) ||
+	    !check_counts(&heap->synth_label, sizeof(struct heap_synth_label), edges) ||
+	    !check_counts(&heap->thread, sizeof(struct snap_thread),
+			  (uint64_t)heap->threads + 1) ||
+	    !check_counts(&heap->frame, sizeof(struct snap_frame),
+			  (uint64_t)heap->frames + 1))
 		return false;
 	for (uint32_t i = 0; i < nodes - heap->objects; i++) {
 		uint32_t refs = s[i].kind == HEAP_SYNTH_THREAD ? heap->threads :
@@ -86,7 +89,7 @@ static bool check_synth(const struct heap *heap)
 		    (i < HEAP_SYNTH_GROUP_COUNT && s[i].kind != i))
 			return false;
 	}
-	return ids_below(&heap->synth_target, heap->nodes, UINT32_MAX);
+	return check_ids_below(&heap->synth_target, heap->nodes, UINT32_MAX);
 }
 
 static bool check_addrs(const struct heap *heap)
@@ -98,17 +101,18 @@ static bool check_addrs(const struct heap *heap)
 	if (!heap->objects)
 		return true;
 	if (!chunks ||
-	    !counts(&map->lines, sizeof(struct addrmap_line),
-		    (uint64_t)chunks * ADDRMAP_LINES) ||
-	    !counts(&map->order, 4, chunks - 1) || !slots || slots & (slots - 1))
+	    !check_counts(&map->lines, sizeof(struct addrmap_line),
+			  (uint64_t)chunks * ADDRMAP_LINES) ||
+	    !check_counts(&map->order, 4, chunks - 1) || !slots || slots & (slots - 1))
 		return false;
 	for (size_t i = 0; i < slots; i++)
 		used += VEC(map->hash, uint32_t)[i] != 0;
-	return used < slots && ids_below(&map->hash, (uint32_t)chunks, UINT32_MAX) &&
-		ids_below(&map->order, (uint32_t)chunks, UINT32_MAX);
+	return used < slots &&
+		check_ids_below(&map->hash, (uint32_t)chunks, UINT32_MAX) &&
+		check_ids_below(&map->order, (uint32_t)chunks, UINT32_MAX);
 }
 
-static bool terminated(const struct vec *text)
+static bool check_terminated(const struct vec *text)
 {
 	return !text->size || VEC(*text, const char)[text->size - 1] == '\0';
 }
@@ -116,29 +120,32 @@ static bool terminated(const struct vec *text)
 bool check_heap(const struct heap *heap)
 {
 	return heap->objects <= HEAP_MAX_NODES &&
-		counts(&heap->klass, 4, heap->objects) &&
-		counts(&heap->size16, 2, heap->objects) &&
-		counts(&heap->refcount8, 1, heap->objects) &&
-		counts(&heap->string, 4, (uint64_t)heap->strings + 2) &&
-		counts(&heap->weak_target, 4, VEC_COUNT(heap->weak_slot, uint64_t)) &&
-		counts(&heap->surplus_by, 8, VEC_COUNT(heap->surplus_id, uint32_t)) &&
-		terminated(&heap->text) && terminated(&heap->fact_text) &&
+		check_counts(&heap->klass, 4, heap->objects) &&
+		check_counts(&heap->size16, 2, heap->objects) &&
+		check_counts(&heap->refcount8, 1, heap->objects) &&
+		check_counts(&heap->string, 4, (uint64_t)heap->strings + 2) &&
+		check_counts(&heap->weak_target, 4,
+			     VEC_COUNT(heap->weak_slot, uint64_t)) &&
+		check_counts(&heap->surplus_by, 8,
+			     VEC_COUNT(heap->surplus_id, uint32_t)) &&
+		check_terminated(&heap->text) && check_terminated(&heap->fact_text) &&
 		check_rows(heap) && check_classes(heap) && check_synth(heap) &&
-		check_addrs(heap) && ids_below(&heap->target, heap->objects, HEAP_WEAK) &&
-		ids_below(&heap->weak_target, heap->objects, UINT32_MAX) &&
-		ids_below(&heap->surplus_id, heap->objects, UINT32_MAX);
+		check_addrs(heap) &&
+		check_ids_below(&heap->target, heap->objects, HEAP_WEAK) &&
+		check_ids_below(&heap->weak_target, heap->objects, UINT32_MAX) &&
+		check_ids_below(&heap->surplus_id, heap->objects, UINT32_MAX);
 }
 
 bool check_analysis(const struct analysis *a)
 {
 	const struct heap *heap = a->heap;
 
-	return counts(&a->bfs_parent, 4, heap->nodes) &&
-		counts(&a->idom, 4, heap->nodes) &&
-		counts(&a->retained, 8, heap->nodes) &&
-		counts(&a->retained_count, 4, heap->nodes) &&
-		counts(&a->type, sizeof(struct analysis_type),
-		       (uint64_t)heap->types + 1) &&
-		ids_below(&a->bfs_parent, heap->nodes, HEAP_NONE) &&
-		ids_below(&a->idom, heap->nodes, HEAP_NONE);
+	return check_counts(&a->bfs_parent, 4, heap->nodes) &&
+		check_counts(&a->idom, 4, heap->nodes) &&
+		check_counts(&a->retained, 8, heap->nodes) &&
+		check_counts(&a->retained_count, 4, heap->nodes) &&
+		check_counts(&a->type, sizeof(struct analysis_type),
+			     (uint64_t)heap->types + 1) &&
+		check_ids_below(&a->bfs_parent, heap->nodes, HEAP_NONE) &&
+		check_ids_below(&a->idom, heap->nodes, HEAP_NONE);
 }

@@ -35,7 +35,7 @@ void heap_destroy(struct heap *heap)
 
 /* ---- big values ---- */
 
-static uint64_t big_find(const struct vec *big, uint32_t id)
+static uint64_t heap_big_find(const struct vec *big, uint32_t id)
 {
 	const struct heap_big *table = VEC(*big, struct heap_big);
 	size_t lo = 0, hi = VEC_COUNT(*big, struct heap_big);
@@ -55,12 +55,12 @@ static uint64_t big_find(const struct vec *big, uint32_t id)
 
 uint64_t heap_size_slow(const struct heap *heap, uint32_t object)
 {
-	return big_find(&heap->size_big, object);
+	return heap_big_find(&heap->size_big, object);
 }
 
 uint64_t heap_refcount_slow(const struct heap *heap, uint32_t object)
 {
-	return big_find(&heap->refcount_big, object);
+	return heap_big_find(&heap->refcount_big, object);
 }
 
 int64_t heap_surplus(const struct heap *heap, uint32_t object)
@@ -91,7 +91,7 @@ uint32_t heap_find(const struct heap *heap, uint64_t address)
 
 /* ---- edges ---- */
 
-static uint32_t weak_find(const struct heap *heap, uint64_t slot)
+static uint32_t heap_weak_find(const struct heap *heap, uint64_t slot)
 {
 	const uint64_t *slots = VEC(heap->weak_slot, uint64_t);
 	size_t lo = 0, count = VEC_COUNT(heap->weak_slot, uint64_t), hi = count;
@@ -116,14 +116,14 @@ uint32_t heap_target(const struct heap *heap, uint32_t node, uint32_t slot,
 	bool weak = to == HEAP_WEAK && node < heap->objects;
 
 	if (weak)
-		to = weak_find(heap, heap_row(heap, node) + slot);
+		to = heap_weak_find(heap, heap_row(heap, node) + slot);
 	if (weak_ret)
 		*weak_ret = weak;
 	return to < heap->nodes ? to : HEAP_NONE;
 }
 
-static void tail_label(const struct heap *heap, uint32_t node, uint32_t slot, uint32_t i,
-		       unsigned tail, struct heap_label *ret)
+static void heap_tail_label(const struct heap *heap, uint32_t node, uint32_t slot,
+			    uint32_t i, unsigned tail, struct heap_label *ret)
 {
 	switch (tail) {
 	case SNAP_TAIL_INDEX:
@@ -149,8 +149,8 @@ static void tail_label(const struct heap *heap, uint32_t node, uint32_t slot, ui
 	}
 }
 
-static void synth_label(const struct heap *heap, uint32_t node, uint32_t slot,
-			struct heap_label *ret)
+static void heap_label_of_synth(const struct heap *heap, uint32_t node, uint32_t slot,
+				struct heap_label *ret)
 {
 	const struct heap_synth *s = heap_synth(heap, node);
 
@@ -169,7 +169,7 @@ void heap_label(const struct heap *heap, uint32_t node, uint32_t slot,
 {
 	*ret = (struct heap_label){ .key = HEAP_NONE };
 	if (node >= heap->objects) {
-		synth_label(heap, node, slot, ret);
+		heap_label_of_synth(heap, node, slot, ret);
 		return;
 	}
 	if (slot == HEAP_NONE) {
@@ -179,7 +179,7 @@ void heap_label(const struct heap *heap, uint32_t node, uint32_t slot,
 	uint32_t shape_id = heap_class_of(heap, node)->shape;
 	const struct heap_shape *shape = &VEC(heap->shape, struct heap_shape)[shape_id];
 	if (slot >= shape->nfixed) {
-		tail_label(heap, node, slot, slot - shape->nfixed, shape->tail, ret);
+		heap_tail_label(heap, node, slot, slot - shape->nfixed, shape->tail, ret);
 		return;
 	}
 	const struct snap_label *label =
@@ -192,7 +192,7 @@ void heap_label(const struct heap *heap, uint32_t node, uint32_t slot,
 		ret->index = slot;
 }
 
-static int compare_u64(const void *a, const void *b)
+static int heap_compare_u64(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
@@ -203,7 +203,7 @@ static int compare_u64(const void *a, const void *b)
  * Asked about a large node again, its references get sorted: paths to each of
  * a list's million elements would be quadratic otherwise.  False: not cached.
  */
-static bool slot_cached(struct heap *heap, uint32_t from, struct heap_span refs)
+static bool heap_slot_cached(struct heap *heap, uint32_t from, struct heap_span refs)
 {
 	if (heap->slot_cache_of == from + 1)
 		return true;
@@ -218,13 +218,13 @@ static bool slot_cached(struct heap *heap, uint32_t from, struct heap_span refs)
 	uint64_t *entry = heap->slot_cache.data;
 	for (uint32_t i = 0; i < refs.count; i++)
 		entry[i] = (uint64_t)refs.target[i] << 32 | i;
-	qsort(entry, refs.count, sizeof(*entry), compare_u64);
+	qsort(entry, refs.count, sizeof(*entry), heap_compare_u64);
 	heap->slot_cache_of = from + 1;
 	return true;
 }
 
 /* First slot with that target, from the cache; HEAP_NONE = none. */
-static uint32_t slot_find(const struct heap *heap, uint32_t to)
+static uint32_t heap_slot_find(const struct heap *heap, uint32_t to)
 {
 	const uint64_t *entry = VEC(heap->slot_cache, uint64_t);
 	size_t lo = 0, count = VEC_COUNT(heap->slot_cache, uint64_t), hi = count;
@@ -245,8 +245,8 @@ uint32_t heap_slot(const struct heap *heap, uint32_t from, uint32_t to)
 	struct heap_span refs = heap_refs(heap, from);
 
 	if (refs.count >= SLOT_CACHE_MIN &&
-	    slot_cached((struct heap *)(uintptr_t)heap, from, refs)) {
-		uint32_t slot = slot_find(heap, to);
+	    heap_slot_cached((struct heap *)(uintptr_t)heap, from, refs)) {
+		uint32_t slot = heap_slot_find(heap, to);
 
 		if (slot != HEAP_NONE)
 			return slot;
@@ -305,7 +305,7 @@ uint32_t heap_type_find(const struct heap *heap, const char *name)
 
 /* ---- facts ---- */
 
-static const struct heap_fact *fact_find(const struct heap *heap, const char *key)
+static const struct heap_fact *heap_fact_find(const struct heap *heap, const char *key)
 {
 	const struct heap_fact *facts = VEC(heap->fact, struct heap_fact);
 
@@ -318,14 +318,14 @@ static const struct heap_fact *fact_find(const struct heap *heap, const char *ke
 
 uint64_t heap_fact_u64(const struct heap *heap, const char *key, uint64_t otherwise)
 {
-	const struct heap_fact *fact = fact_find(heap, key);
+	const struct heap_fact *fact = heap_fact_find(heap, key);
 
 	return fact && fact->kind == SNAP_FACT_U64 ? fact->u64 : otherwise;
 }
 
 const char *heap_fact_text(const struct heap *heap, const char *key, size_t *size_ret)
 {
-	const struct heap_fact *fact = fact_find(heap, key);
+	const struct heap_fact *fact = heap_fact_find(heap, key);
 
 	if (!fact || fact->kind != SNAP_FACT_TEXT ||
 	    (uint64_t)fact->text + fact->size >= heap->fact_text.size)

@@ -15,7 +15,7 @@
 #include "viewer/model/load_internal.h"
 #include "viewer/model/values.h"
 
-static int packed_push(struct packed *column, uint64_t packed)
+static int load_packed_push(struct packed *column, uint64_t packed)
 {
 	if (packed >> 32 && !column->high.size &&
 	    vec_append(&column->high, NULL, VEC_COUNT(column->low, uint32_t)))
@@ -34,7 +34,7 @@ static int packed_push(struct packed *column, uint64_t packed)
  * One more element, zeroed; NULL: out of memory.  Structs that have holes are filled
  * member by member: the arrays go into the sidecar, stale stack bytes must not.
  */
-static void *append_zeroed(struct vec *vec, size_t size)
+static void *load_append_zeroed(struct vec *vec, size_t size)
 {
 	if (vec_append(vec, NULL, size))
 		return NULL;
@@ -43,7 +43,8 @@ static void *append_zeroed(struct vec *vec, size_t size)
 
 /* ---- definitions ---- */
 
-static int on_string(struct snap_sink *sink, uint32_t id, const char *text, size_t size)
+static int load_on_string(struct snap_sink *sink, uint32_t id, const char *text,
+			  size_t size)
 {
 	struct heap *heap = ((struct loader *)sink)->heap;
 	uint32_t end;
@@ -61,7 +62,7 @@ static int on_string(struct snap_sink *sink, uint32_t id, const char *text, size
 	return 0;
 }
 
-static int on_type(struct snap_sink *sink, const struct snap_type *type)
+static int load_on_type(struct snap_sink *sink, const struct snap_type *type)
 {
 	struct heap *heap = ((struct loader *)sink)->heap;
 	struct heap_type t = {
@@ -82,7 +83,7 @@ static int on_type(struct snap_sink *sink, const struct snap_type *type)
 	return 0;
 }
 
-static int on_shape(struct snap_sink *sink, const struct snap_shape *shape)
+static int load_on_shape(struct snap_sink *sink, const struct snap_shape *shape)
 {
 	struct heap *heap = ((struct loader *)sink)->heap;
 	size_t first = VEC_COUNT(heap->label, struct snap_label);
@@ -97,7 +98,7 @@ static int on_shape(struct snap_sink *sink, const struct snap_shape *shape)
 		return -ENOMEM;
 	heap->shapes = shape->id;
 	struct snap_label *label =
-		append_zeroed(&heap->label, shape->nfixed * sizeof(*label));
+		load_append_zeroed(&heap->label, shape->nfixed * sizeof(*label));
 	for (uint32_t i = 0; label && i < shape->nfixed; i++) {
 		label[i].kind = shape->fixed[i].kind;
 		label[i].name = shape->fixed[i].name;
@@ -105,13 +106,13 @@ static int on_shape(struct snap_sink *sink, const struct snap_shape *shape)
 	return label ? 0 : -ENOMEM;
 }
 
-static int on_thread(struct snap_sink *sink, const struct snap_thread *thread)
+static int load_on_thread(struct snap_sink *sink, const struct snap_thread *thread)
 {
 	struct heap *heap = ((struct loader *)sink)->heap;
 
 	if (thread->id != heap->threads + 1)
 		return -EPROTO;
-	struct snap_thread *t = append_zeroed(&heap->thread, sizeof(*t));
+	struct snap_thread *t = load_append_zeroed(&heap->thread, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	t->id = thread->id;
@@ -124,13 +125,13 @@ static int on_thread(struct snap_sink *sink, const struct snap_thread *thread)
 	return 0;
 }
 
-static int on_frame(struct snap_sink *sink, const struct snap_frame *frame)
+static int load_on_frame(struct snap_sink *sink, const struct snap_frame *frame)
 {
 	struct heap *heap = ((struct loader *)sink)->heap;
 
 	if (frame->id != heap->frames + 1)
 		return -EPROTO;
-	struct snap_frame *f = append_zeroed(&heap->frame, sizeof(*f));
+	struct snap_frame *f = load_append_zeroed(&heap->frame, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	f->id = frame->id;
@@ -147,7 +148,7 @@ static int on_frame(struct snap_sink *sink, const struct snap_frame *frame)
 
 /* ---- objects ---- */
 
-static bool shape_weak(const struct heap *heap, uint32_t id)
+static bool load_shape_weak(const struct heap *heap, uint32_t id)
 {
 	const struct heap_shape *shape = &VEC(heap->shape, struct heap_shape)[id];
 	const struct snap_label *label =
@@ -159,7 +160,8 @@ static bool shape_weak(const struct heap *heap, uint32_t id)
 	return shape->tail == SNAP_TAIL_WEAK;
 }
 
-static uint32_t class_slot(uint32_t type, uint32_t shape, uint32_t flags, size_t slots)
+static uint32_t load_class_slot(uint32_t type, uint32_t shape, uint32_t flags,
+				size_t slots)
 {
 	uint64_t h =
 		(type * 0x9e3779b97f4a7c15ull ^ shape) * 0xff51afd7ed558ccdull ^ flags;
@@ -167,7 +169,7 @@ static uint32_t class_slot(uint32_t type, uint32_t shape, uint32_t flags, size_t
 	return (uint32_t)((h * 0x9e3779b97f4a7c15ull) >> 40) & (uint32_t)(slots - 1);
 }
 
-static int class_grow(struct loader *loader)
+static int load_class_grow(struct loader *loader)
 {
 	size_t classes = VEC_COUNT(loader->heap->classes, struct heap_class);
 	const struct heap_class *all = VEC(loader->heap->classes, struct heap_class);
@@ -181,7 +183,7 @@ static int class_grow(struct loader *loader)
 	uint32_t *table = hash.data;
 	for (size_t c = 0; c < classes; c++) {
 		uint32_t slot =
-			class_slot(all[c].type, all[c].shape, all[c].flags, slots);
+			load_class_slot(all[c].type, all[c].shape, all[c].flags, slots);
 
 		while (table[slot])
 			slot = (slot + 1) & (uint32_t)(slots - 1);
@@ -191,20 +193,21 @@ static int class_grow(struct loader *loader)
 	return 0;
 }
 
-static int class_intern(struct loader *loader, const struct snap_object *o, uint32_t *ret)
+static int load_intern_class(struct loader *loader, const struct snap_object *o,
+			     uint32_t *ret)
 {
 	struct heap *heap = loader->heap;
 	size_t classes = VEC_COUNT(heap->classes, struct heap_class);
 
 	if (2 * classes >= VEC_COUNT(loader->class_hash, uint32_t)) {
-		int err = class_grow(loader);
+		int err = load_class_grow(loader);
 		if (err)
 			return err;
 	}
 	size_t slots = VEC_COUNT(loader->class_hash, uint32_t);
 	uint32_t *table = VEC(loader->class_hash, uint32_t);
 	const struct heap_class *all = VEC(heap->classes, struct heap_class);
-	uint32_t slot = class_slot(o->type, o->shape, o->flags, slots);
+	uint32_t slot = load_class_slot(o->type, o->shape, o->flags, slots);
 	for (; table[slot]; slot = (slot + 1) & (uint32_t)(slots - 1)) {
 		const struct heap_class *c = &all[table[slot] - 1];
 
@@ -214,7 +217,7 @@ static int class_intern(struct loader *loader, const struct snap_object *o, uint
 		}
 	}
 	struct heap_class fresh = { o->type, o->shape, o->flags,
-				    shape_weak(heap, o->shape) };
+				    load_shape_weak(heap, o->shape) };
 	if (vec_append(&heap->classes, &fresh, sizeof(fresh)))
 		return -ENOMEM;
 	table[slot] = (uint32_t)classes + 1;
@@ -222,32 +225,33 @@ static int class_intern(struct loader *loader, const struct snap_object *o, uint
 	return 0;
 }
 
-static int push_big(struct vec *big, uint64_t value, uint32_t arrival)
+static int load_push_big(struct vec *big, uint64_t value, uint32_t arrival)
 {
 	struct heap_big entry = { .value = value, .id = arrival };
 
 	return vec_append(big, &entry, sizeof(entry));
 }
 
-static int push_size(struct heap *heap, uint64_t value)
+static int load_push_size(struct heap *heap, uint64_t value)
 {
 	uint16_t size = value < UINT16_MAX ? (uint16_t)value : UINT16_MAX;
 
-	if (size == UINT16_MAX && push_big(&heap->size_big, value, heap->objects))
+	if (size == UINT16_MAX && load_push_big(&heap->size_big, value, heap->objects))
 		return -ENOMEM;
 	return vec_append(&heap->size16, &size, sizeof(size));
 }
 
-static int push_refcount(struct heap *heap, uint64_t value)
+static int load_push_refcount(struct heap *heap, uint64_t value)
 {
 	uint8_t count = value < UINT8_MAX ? (uint8_t)value : UINT8_MAX;
 
-	if (count == UINT8_MAX && push_big(&heap->refcount_big, value, heap->objects))
+	if (count == UINT8_MAX &&
+	    load_push_big(&heap->refcount_big, value, heap->objects))
 		return -ENOMEM;
 	return vec_append(&heap->refcount8, &count, sizeof(count));
 }
 
-static int push_refs(struct loader *loader, const struct snap_object *o)
+static int load_push_refs(struct loader *loader, const struct snap_object *o)
 {
 	struct addrmap *map = &loader->heap->addrs;
 	int err = 0;
@@ -260,12 +264,12 @@ static int push_refs(struct loader *loader, const struct snap_object *o)
 		if (!packed && o->refs[i])
 			packed = 1;
 		if (!err)
-			err = packed_push(&loader->ref, packed);
+			err = load_packed_push(&loader->ref, packed);
 	}
 	return err;
 }
 
-static int on_object(struct snap_sink *sink, const struct snap_object *o)
+static int load_on_object(struct snap_sink *sink, const struct snap_object *o)
 {
 	struct loader *loader = (struct loader *)sink;
 	struct heap *heap = loader->heap;
@@ -287,19 +291,20 @@ static int on_object(struct snap_sink *sink, const struct snap_object *o)
 	}
 	loader->ascending &= o->addr > loader->highest;
 	loader->highest = o->addr;
-	err = class_intern(loader, o, &klass);
+	err = load_intern_class(loader, o, &klass);
 	if (!err)
-		err = packed_push(&loader->addr, packed);
+		err = load_packed_push(&loader->addr, packed);
 	if (!err)
 		err = vec_push_u32(&heap->klass, klass);
 	if (!err)
-		err = push_size(heap, o->size);
+		err = load_push_size(heap, o->size);
 	if (!err)
-		err = push_refcount(heap, o->flags & SNAP_OBJ_IMMORTAL ? 0 : o->refcount);
+		err = load_push_refcount(heap,
+					 o->flags & SNAP_OBJ_IMMORTAL ? 0 : o->refcount);
 	if (!err)
 		err = vec_push_u32(&loader->degree, o->nrefs);
 	if (!err)
-		err = push_refs(loader, o);
+		err = load_push_refs(loader, o);
 	if (err)
 		return err;
 	struct heap_type *type = &VEC(heap->type, struct heap_type)[o->type];
@@ -310,7 +315,7 @@ static int on_object(struct snap_sink *sink, const struct snap_object *o)
 	return 0;
 }
 
-static int on_value(struct snap_sink *sink, const struct snap_value *value)
+static int load_on_value(struct snap_sink *sink, const struct snap_value *value)
 {
 	struct loader *loader = (struct loader *)sink;
 	uint64_t packed = loader->last_packed;
@@ -323,15 +328,15 @@ static int on_value(struct snap_sink *sink, const struct snap_value *value)
 
 /* ---- the rest ---- */
 
-static int on_root(struct snap_sink *sink, const struct snap_root *root)
+static int load_on_root(struct snap_sink *sink, const struct snap_root *root)
 {
 	return vec_append(&((struct loader *)sink)->roots, root, sizeof(*root));
 }
 
-static int on_map(struct snap_sink *sink, const struct snap_map *map)
+static int load_on_map(struct snap_sink *sink, const struct snap_map *map)
 {
 	struct snap_map *m =
-		append_zeroed(&((struct loader *)sink)->heap->map, sizeof(*m));
+		load_append_zeroed(&((struct loader *)sink)->heap->map, sizeof(*m));
 
 	if (!m)
 		return -ENOMEM;
@@ -351,16 +356,16 @@ static int on_map(struct snap_sink *sink, const struct snap_map *map)
 	return 0;
 }
 
-static int on_buffer(struct snap_sink *sink, const struct snap_buffer *buffer)
+static int load_on_buffer(struct snap_sink *sink, const struct snap_buffer *buffer)
 {
 	return vec_append(&((struct loader *)sink)->heap->buffer, buffer,
 			  sizeof(*buffer));
 }
 
-static int on_size_check(struct snap_sink *sink, const struct snap_size_check *check)
+static int load_on_size_check(struct snap_sink *sink, const struct snap_size_check *check)
 {
-	struct snap_size_check *c =
-		append_zeroed(&((struct loader *)sink)->heap->size_check, sizeof(*c));
+	struct snap_size_check *c = load_append_zeroed(
+		&((struct loader *)sink)->heap->size_check, sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;
@@ -372,12 +377,12 @@ static int on_size_check(struct snap_sink *sink, const struct snap_size_check *c
 	return 0;
 }
 
-static int on_error(struct snap_sink *sink, const struct snap_error *error)
+static int load_on_error(struct snap_sink *sink, const struct snap_error *error)
 {
 	return vec_append(&((struct loader *)sink)->heap->error, error, sizeof(*error));
 }
 
-static int on_fact(struct snap_sink *sink, const struct snap_fact *fact)
+static int load_on_fact(struct snap_sink *sink, const struct snap_fact *fact)
 {
 	struct heap *heap = ((struct loader *)sink)->heap;
 	struct heap_fact f = { .kind = fact->kind, .u64 = fact->u64 };
@@ -397,24 +402,24 @@ static int on_fact(struct snap_sink *sink, const struct snap_fact *fact)
 }
 
 static const struct snap_sink_ops load_ops = {
-	.fact = on_fact,
-	.string = on_string,
-	.type = on_type,
-	.shape = on_shape,
-	.object = on_object,
-	.value = on_value,
-	.thread = on_thread,
-	.frame = on_frame,
-	.root = on_root,
-	.map = on_map,
-	.buffer = on_buffer,
-	.size_check = on_size_check,
-	.error = on_error,
+	.fact = load_on_fact,
+	.string = load_on_string,
+	.type = load_on_type,
+	.shape = load_on_shape,
+	.object = load_on_object,
+	.value = load_on_value,
+	.thread = load_on_thread,
+	.frame = load_on_frame,
+	.root = load_on_root,
+	.map = load_on_map,
+	.buffer = load_on_buffer,
+	.size_check = load_on_size_check,
+	.error = load_on_error,
 };
 
 /* ---- life ---- */
 
-static int add_zeroth(struct heap *heap)
+static int load_add_zeroth(struct heap *heap)
 {
 	uint32_t none[2] = { 0, 0 }; /* string 0 has no bytes */
 
@@ -437,7 +442,7 @@ struct loader *loader_create(void)
 	loader->sink.ops = &load_ops;
 	loader->ascending = true;
 	loader->heap = heap_create();
-	if (loader->heap && add_zeroth(loader->heap) == 0)
+	if (loader->heap && load_add_zeroth(loader->heap) == 0)
 		return loader;
 	loader_destroy(loader);
 	return NULL;

@@ -55,7 +55,7 @@ struct record {
 	char problem[320];
 };
 
-static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)
+static uint64_t sidecar_hash_bytes(uint64_t hash, const void *data, size_t size)
 {
 	const unsigned char *p = data;
 
@@ -65,7 +65,7 @@ static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)
 }
 
 /* What ties a sidecar to its snapshot. 0 or a negative errno. */
-static int identify(const char *snapshot, struct header *h)
+static int sidecar_identify(const char *snapshot, struct header *h)
 {
 	char *tail;
 	struct stat st;
@@ -85,14 +85,15 @@ static int identify(const char *snapshot, struct header *h)
 		h->snapshot_size = (uint64_t)st.st_size;
 		h->snapshot_mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u +
 			(uint64_t)st.st_mtim.tv_nsec;
-		h->snapshot_tail = hash_bytes(0xcbf29ce484222325ull, tail, (size_t)n);
+		h->snapshot_tail =
+			sidecar_hash_bytes(0xcbf29ce484222325ull, tail, (size_t)n);
 	}
 	free(tail);
 	close(fd);
 	return n >= 0 ? 0 : -EINVAL;
 }
 
-static void fill_header(struct header *h, uint32_t processes)
+static void sidecar_fill_header(struct header *h, uint32_t processes)
 {
 	memcpy(h->magic, MAGIC, sizeof(h->magic));
 	h->version = VERSION;
@@ -101,13 +102,14 @@ static void fill_header(struct header *h, uint32_t processes)
 	h->heap_bytes = sizeof(struct heap);
 }
 
-static uint64_t checksum(const struct header *h, const struct record *records)
+static uint64_t sidecar_checksum(const struct header *h, const struct record *records)
 {
 	struct header copy = *h;
 
 	copy.checksum = 0;
-	return hash_bytes(hash_bytes(0xcbf29ce484222325ull, &copy, sizeof(copy)), records,
-			  h->processes * sizeof(*records));
+	return sidecar_hash_bytes(
+		sidecar_hash_bytes(0xcbf29ce484222325ull, &copy, sizeof(copy)), records,
+		h->processes * sizeof(*records));
 }
 
 /* ---- counts ---- */
@@ -119,14 +121,14 @@ static uint64_t checksum(const struct header *h, const struct record *records)
 	X(references_counted) X(references_explained) X(values)
 /* clang-format on */
 
-static void counts_from(struct counts *counts, const struct heap *heap)
+static void sidecar_counts_from(struct counts *counts, const struct heap *heap)
 {
 #define X(name) counts->name = heap->name;
 	COUNTS(X)
 #undef X
 }
 
-static void counts_to(struct heap *heap, const struct counts *counts)
+static void sidecar_counts_to(struct heap *heap, const struct counts *counts)
 {
 #define X(name) heap->name = counts->name;
 	COUNTS(X)
@@ -134,7 +136,7 @@ static void counts_to(struct heap *heap, const struct counts *counts)
 }
 
 /* Analysis arrays by section number, after the heap's. */
-static struct vec *analysis_array(struct analysis *a, size_t i)
+static struct vec *sidecar_analysis_array(struct analysis *a, size_t i)
 {
 	struct vec *const arrays[ANALYSIS_ARRAYS] = {
 		&a->bfs_parent, &a->idom, &a->retained, &a->retained_count, &a->type,
@@ -143,15 +145,16 @@ static struct vec *analysis_array(struct analysis *a, size_t i)
 	return arrays[i];
 }
 
-static struct vec *array_of(struct heap *heap, struct analysis *a, size_t section)
+static struct vec *sidecar_array_of(struct heap *heap, struct analysis *a, size_t section)
 {
-	return section < heap_array_count ? heap_array(heap, section) :
-					    analysis_array(a, section - heap_array_count);
+	return section < heap_array_count ?
+		heap_array(heap, section) :
+		sidecar_analysis_array(a, section - heap_array_count);
 }
 
 /* ---- saving ---- */
 
-static int write_all(int fd, const void *data, size_t size)
+static int sidecar_write_all(int fd, const void *data, size_t size)
 {
 	const char *p = data;
 
@@ -168,37 +171,37 @@ static int write_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
-static uint64_t aligned(uint64_t offset)
+static uint64_t sidecar_aligned(uint64_t offset)
 {
 	return (offset + ALIGN - 1) & ~(uint64_t)(ALIGN - 1);
 }
 
-static void lay_out(struct header *h, struct record *records,
-		    const struct sidecar_process *processes)
+static void sidecar_lay_out(struct header *h, struct record *records,
+			    const struct sidecar_process *processes)
 {
-	uint64_t at = aligned(sizeof(*h) + h->processes * sizeof(*records));
+	uint64_t at = sidecar_aligned(sizeof(*h) + h->processes * sizeof(*records));
 
 	for (uint32_t p = 0; p < h->processes; p++) {
-		counts_from(&records[p].counts, processes[p].heap);
+		sidecar_counts_from(&records[p].counts, processes[p].heap);
 		memcpy(records[p].problem, processes[p].problem,
 		       sizeof(records[p].problem));
 		for (size_t s = 0; s < SECTIONS; s++) {
 			struct section *section = &records[p].section[s];
 
 			section->offset = at;
-			section->bytes =
-				array_of(processes[p].heap, processes[p].analysis, s)
-					->size;
-			at = aligned(at + section->bytes);
+			section->bytes = sidecar_array_of(processes[p].heap,
+							  processes[p].analysis, s)
+						 ->size;
+			at = sidecar_aligned(at + section->bytes);
 		}
 	}
 	h->file_size = at;
-	h->checksum = checksum(h, records);
+	h->checksum = sidecar_checksum(h, records);
 }
 
-static int write_sections(int fd, uint64_t at, const struct header *h,
-			  const struct record *records,
-			  const struct sidecar_process *processes)
+static int sidecar_write_sections(int fd, uint64_t at, const struct header *h,
+				  const struct record *records,
+				  const struct sidecar_process *processes)
 {
 	static const char zeroes[ALIGN];
 	int err = 0;
@@ -206,36 +209,38 @@ static int write_sections(int fd, uint64_t at, const struct header *h,
 	for (uint32_t p = 0; p < h->processes; p++)
 		for (size_t s = 0; s < SECTIONS && !err; s++) {
 			const struct section *section = &records[p].section[s];
-			const struct vec *array =
-				array_of(processes[p].heap, processes[p].analysis, s);
+			const struct vec *array = sidecar_array_of(
+				processes[p].heap, processes[p].analysis, s);
 
-			err = write_all(fd, zeroes, section->offset - at);
+			err = sidecar_write_all(fd, zeroes, section->offset - at);
 			if (!err)
-				err = write_all(fd, array->data, array->size);
+				err = sidecar_write_all(fd, array->data, array->size);
 			at = section->offset + section->bytes;
 		}
-	return err ? err : write_all(fd, zeroes, h->file_size - at);
+	return err ? err : sidecar_write_all(fd, zeroes, h->file_size - at);
 }
 
-static int write_file(int fd, struct header *h, const struct sidecar_process *processes)
+static int sidecar_write_file(int fd, struct header *h,
+			      const struct sidecar_process *processes)
 {
 	struct record *records = calloc(h->processes, sizeof(*records));
 	int err;
 
 	if (!records)
 		return -ENOMEM;
-	lay_out(h, records, processes);
-	err = write_all(fd, h, sizeof(*h));
+	sidecar_lay_out(h, records, processes);
+	err = sidecar_write_all(fd, h, sizeof(*h));
 	if (!err)
-		err = write_all(fd, records, h->processes * sizeof(*records));
+		err = sidecar_write_all(fd, records, h->processes * sizeof(*records));
 	if (!err)
-		err = write_sections(fd, sizeof(*h) + h->processes * sizeof(*records), h,
-				     records, processes);
+		err = sidecar_write_sections(fd,
+					     sizeof(*h) + h->processes * sizeof(*records),
+					     h, records, processes);
 	free(records);
 	return err;
 }
 
-static int path_of(char path[PATH_MAX], const char *snapshot, const char *suffix)
+static int sidecar_path_of(char path[PATH_MAX], const char *snapshot, const char *suffix)
 {
 	int n = snprintf(path, PATH_MAX, "%s%s", snapshot, suffix);
 
@@ -249,17 +254,17 @@ int sidecar_save(const char *snapshot, const struct sidecar_process *processes,
 	struct header h = { 0 };
 	int err, fd;
 
-	fill_header(&h, count);
-	if (count > MAX_PROCESSES || path_of(path, snapshot, ".pmx") ||
-	    path_of(temporary, snapshot, ".pmx.XXXXXX"))
+	sidecar_fill_header(&h, count);
+	if (count > MAX_PROCESSES || sidecar_path_of(path, snapshot, ".pmx") ||
+	    sidecar_path_of(temporary, snapshot, ".pmx.XXXXXX"))
 		return -EINVAL;
-	err = identify(snapshot, &h);
+	err = sidecar_identify(snapshot, &h);
 	if (err)
 		return err;
 	fd = mkostemp(temporary, O_CLOEXEC); /* 0600 */
 	if (fd < 0)
 		return -errno;
-	err = write_file(fd, &h, processes);
+	err = sidecar_write_file(fd, &h, processes);
 	if (close(fd) && !err)
 		err = -errno;
 	if (!err && rename(temporary, path))
@@ -276,13 +281,13 @@ struct mapping {
 	size_t size;
 };
 
-static bool map_file(const char *snapshot, struct mapping *m)
+static bool sidecar_map_file(const char *snapshot, struct mapping *m)
 {
 	char path[PATH_MAX];
 	struct stat st;
 	int fd = -1;
 
-	if (!path_of(path, snapshot, ".pmx"))
+	if (!sidecar_path_of(path, snapshot, ".pmx"))
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return false;
@@ -299,20 +304,22 @@ static bool map_file(const char *snapshot, struct mapping *m)
 	return m->data != NULL;
 }
 
-static const struct record *check_header(const struct mapping *m, const char *snapshot)
+static const struct record *sidecar_check_header(const struct mapping *m,
+						 const char *snapshot)
 {
 	const struct header *h = (const void *)m->data;
 	const struct record *records = (const void *)(m->data + sizeof(*h));
 	struct header wanted = { 0 };
 
-	fill_header(&wanted, h->processes);
+	sidecar_fill_header(&wanted, h->processes);
 	if (memcmp(h->magic, wanted.magic, sizeof(h->magic)) ||
 	    h->version != wanted.version || h->sections != wanted.sections ||
 	    h->heap_bytes != wanted.heap_bytes || h->file_size != m->size ||
 	    !h->processes || h->processes > MAX_PROCESSES ||
 	    m->size - sizeof(*h) < h->processes * sizeof(*records))
 		return NULL;
-	if (h->checksum != checksum(h, records) || identify(snapshot, &wanted) ||
+	if (h->checksum != sidecar_checksum(h, records) ||
+	    sidecar_identify(snapshot, &wanted) ||
 	    h->snapshot_size != wanted.snapshot_size ||
 	    h->snapshot_tail != wanted.snapshot_tail ||
 	    h->snapshot_mtime_ns != wanted.snapshot_mtime_ns)
@@ -321,18 +328,18 @@ static const struct record *check_header(const struct mapping *m, const char *sn
 }
 
 /* A mapping of its own per process, so that each heap can be destroyed alone. */
-static bool open_process(const char *snapshot, const struct record *record,
-			 struct sidecar_process *ret)
+static bool sidecar_open_process(const char *snapshot, const struct record *record,
+				 struct sidecar_process *ret)
 {
 	struct mapping m = { 0 };
 	struct heap *heap = heap_create();
 	struct analysis *a = calloc(1, sizeof(*a));
-	bool good = heap && a && map_file(snapshot, &m);
+	bool good = heap && a && sidecar_map_file(snapshot, &m);
 
 	if (good) {
 		heap->file = m.data;
 		heap->file_size = m.size;
-		counts_to(heap, &record->counts);
+		sidecar_counts_to(heap, &record->counts);
 		a->heap = heap;
 	}
 	for (size_t s = 0; s < SECTIONS && good; s++) {
@@ -341,7 +348,7 @@ static bool open_process(const char *snapshot, const struct record *record,
 		good = section->offset % ALIGN == 0 && section->offset <= m.size &&
 			section->bytes <= m.size - section->offset;
 		if (good)
-			*array_of(heap, a, s) =
+			*sidecar_array_of(heap, a, s) =
 				(struct vec){ .data = m.data + section->offset,
 					      .size = section->bytes };
 	}
@@ -364,15 +371,15 @@ uint32_t sidecar_open(const char *snapshot, struct sidecar_process **ret)
 	uint32_t count = 0, opened = 0;
 
 	*ret = NULL;
-	if (!map_file(snapshot, &m))
+	if (!sidecar_map_file(snapshot, &m))
 		return 0;
-	records = check_header(&m, snapshot);
+	records = sidecar_check_header(&m, snapshot);
 	if (records) {
 		count = ((const struct header *)(const void *)m.data)->processes;
 		*ret = calloc(count, sizeof(**ret));
 	}
 	while (*ret && opened < count &&
-	       open_process(snapshot, &records[opened], *ret + opened))
+	       sidecar_open_process(snapshot, &records[opened], *ret + opened))
 		opened++;
 	munmap(m.data, m.size);
 	if (*ret && opened < count) {

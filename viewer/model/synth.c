@@ -22,8 +22,8 @@ struct synth {
 	bool fill;
 };
 
-static void add_edge(struct synth *s, uint32_t from, uint32_t to,
-		     struct heap_synth_label label)
+static void synth_add_edge(struct synth *s, uint32_t from, uint32_t to,
+			   struct heap_synth_label label)
 {
 	struct heap *heap = s->heap;
 	struct heap_synth *node =
@@ -38,17 +38,17 @@ static void add_edge(struct synth *s, uint32_t from, uint32_t to,
 	node->count++;
 }
 
-static uint32_t thread_node(const struct heap *heap, uint32_t thread)
+static uint32_t synth_thread_node(const struct heap *heap, uint32_t thread)
 {
 	return heap->objects + HEAP_SYNTH_GROUP_COUNT + thread - 1;
 }
 
-static uint32_t frame_node(const struct heap *heap, uint32_t frame)
+static uint32_t synth_frame_node(const struct heap *heap, uint32_t frame)
 {
 	return heap->objects + HEAP_SYNTH_GROUP_COUNT + heap->threads + frame - 1;
 }
 
-static uint32_t holder(const struct heap *heap, const struct snap_root *root)
+static uint32_t synth_holder(const struct heap *heap, const struct snap_root *root)
 {
 	static const uint8_t group[SNAP_ROOT_KIND_COUNT] = {
 		[SNAP_ROOT_OTHER] = HEAP_SYNTH_OTHER,
@@ -68,9 +68,9 @@ static uint32_t holder(const struct heap *heap, const struct snap_root *root)
 		root->kind < SNAP_ROOT_KIND_COUNT ? group[root->kind] : HEAP_SYNTH_OTHER;
 
 	if (root->frame && root->frame <= heap->frames)
-		return frame_node(heap, root->frame);
+		return synth_frame_node(heap, root->frame);
 	if (g == HEAP_SYNTH_THREADS && root->thread && root->thread <= heap->threads)
-		return thread_node(heap, root->thread);
+		return synth_thread_node(heap, root->thread);
 	return heap->objects + g;
 }
 
@@ -80,7 +80,7 @@ static uint32_t holder(const struct heap *heap, const struct snap_root *root)
  * the addresses of objects that were handed out since, so that an unnamed word there
  * says nothing about them, and believing it would explain leaks away.
  */
-static bool has_free_list(unsigned kind)
+static bool synth_has_free_list(unsigned kind)
 {
 	return kind == SNAP_KIND_LIST || kind == SNAP_KIND_TUPLE ||
 		kind == SNAP_KIND_DICT || kind == SNAP_KIND_FLOAT ||
@@ -92,14 +92,15 @@ static bool has_free_list(unsigned kind)
  * none, since the object's other references explain its whole refcount (a stale
  * word in a C structure, say); it must not hold anything.
  */
-static bool count_root(struct synth *s, const struct snap_root *root, uint32_t object)
+static bool synth_count_root(struct synth *s, const struct snap_root *root,
+			     uint32_t object)
 {
 	const struct heap *heap = s->heap;
 
 	if (root->flags & SNAP_ROOT_BORROWED)
 		return true;
 	if (root->flags & SNAP_ROOT_CONSERVATIVE && root->kind == SNAP_ROOT_INTERPRETER &&
-	    has_free_list(heap_kind(heap, object)))
+	    synth_has_free_list(heap_kind(heap, object)))
 		return false;
 	if (root->flags & SNAP_ROOT_CONSERVATIVE &&
 	    !(heap_class_of(heap, object)->flags & SNAP_OBJ_IMMORTAL) &&
@@ -109,7 +110,7 @@ static bool count_root(struct synth *s, const struct snap_root *root, uint32_t o
 	return true;
 }
 
-static void add_roots(struct synth *s, struct vec *roots, bool conservative)
+static void synth_add_roots(struct synth *s, struct vec *roots, bool conservative)
 {
 	struct heap *heap = s->heap;
 	struct snap_root *root = roots->data;
@@ -128,41 +129,41 @@ static void add_roots(struct synth *s, struct vec *roots, bool conservative)
 			heap->dangling += s->fill;
 			continue;
 		}
-		if (!s->fill && !count_root(s, &root[i], object)) {
+		if (!s->fill && !synth_count_root(s, &root[i], object)) {
 			root[i].target = 0;
 			continue;
 		}
 		if (root[i].kind == SNAP_ROOT_INTERNED &&
 		    root[i].flags & SNAP_ROOT_BORROWED)
 			continue;
-		add_edge(s, holder(heap, &root[i]), object, label);
+		synth_add_edge(s, synth_holder(heap, &root[i]), object, label);
 	}
 }
 
-static void add_edges(struct synth *s, struct vec *roots)
+static void synth_add_edges(struct synth *s, struct vec *roots)
 {
 	struct heap *heap = s->heap;
 	const struct heap_synth_label none = { 0 };
 
 	for (uint32_t g = 1; g < HEAP_SYNTH_GROUP_COUNT; g++)
-		add_edge(s, heap->objects, heap->objects + g, none);
+		synth_add_edge(s, heap->objects, heap->objects + g, none);
 	for (uint32_t t = 1; t <= heap->threads; t++)
-		add_edge(s, heap->objects + HEAP_SYNTH_THREADS, thread_node(heap, t),
-			 none);
+		synth_add_edge(s, heap->objects + HEAP_SYNTH_THREADS,
+			       synth_thread_node(heap, t), none);
 	for (uint32_t f = 1; f <= heap->frames; f++) {
 		uint32_t thread = VEC(heap->frame, struct snap_frame)[f].thread;
 
-		add_edge(s,
-			 thread && thread <= heap->threads ?
-				 thread_node(heap, thread) :
-				 heap->objects + HEAP_SYNTH_THREADS,
-			 frame_node(heap, f), none);
+		synth_add_edge(s,
+			       thread && thread <= heap->threads ?
+				       synth_thread_node(heap, thread) :
+				       heap->objects + HEAP_SYNTH_THREADS,
+			       synth_frame_node(heap, f), none);
 	}
-	add_roots(s, roots, false);
-	add_roots(s, roots, true);
+	synth_add_roots(s, roots, false);
+	synth_add_roots(s, roots, true);
 }
 
-static int make_nodes(struct heap *heap)
+static int synth_make_nodes(struct heap *heap)
 {
 	struct heap_synth *node;
 
@@ -173,10 +174,10 @@ static int make_nodes(struct heap *heap)
 	for (uint32_t g = 0; g < HEAP_SYNTH_GROUP_COUNT; g++)
 		node[g].kind = g;
 	for (uint32_t t = 1; t <= heap->threads; t++)
-		node[thread_node(heap, t) - heap->objects] =
+		node[synth_thread_node(heap, t) - heap->objects] =
 			(struct heap_synth){ .kind = HEAP_SYNTH_THREAD, .ref = t };
 	for (uint32_t f = 1; f <= heap->frames; f++)
-		node[frame_node(heap, f) - heap->objects] =
+		node[synth_frame_node(heap, f) - heap->objects] =
 			(struct heap_synth){ .kind = HEAP_SYNTH_FRAME, .ref = f };
 	return 0;
 }
@@ -187,9 +188,9 @@ int build_synth(struct loader *loader, uint32_t *indegree)
 	struct synth s = { .heap = heap, .indegree = indegree };
 	uint64_t total = 0;
 
-	if (make_nodes(heap))
+	if (synth_make_nodes(heap))
 		return -ENOMEM;
-	add_edges(&s, &loader->roots);
+	synth_add_edges(&s, &loader->roots);
 	for (uint32_t i = 0; i < heap->nodes - heap->objects; i++) {
 		struct heap_synth *node = VEC(heap->synth, struct heap_synth) + i;
 
@@ -202,7 +203,7 @@ int build_synth(struct loader *loader, uint32_t *indegree)
 	    vec_alloc(&heap->synth_label, total * sizeof(struct heap_synth_label)))
 		return -ENOMEM;
 	s.fill = true;
-	add_edges(&s, &loader->roots);
+	synth_add_edges(&s, &loader->roots);
 	vec_free(&loader->roots);
 	return 0;
 }

@@ -15,7 +15,7 @@
 #define HAS_HASH 0x80u
 #define SIZE_IS_LENGTH 0x40u
 
-static size_t put_varint(uint8_t *out, uint64_t value)
+static size_t values_put_varint(uint8_t *out, uint64_t value)
 {
 	size_t n = 0;
 
@@ -27,7 +27,8 @@ static size_t put_varint(uint8_t *out, uint64_t value)
 	return n;
 }
 
-static const uint8_t *get_varint(const uint8_t *p, const uint8_t *end, uint64_t *ret)
+static const uint8_t *values_get_varint(const uint8_t *p, const uint8_t *end,
+					uint64_t *ret)
 {
 	uint64_t value = 0;
 
@@ -52,13 +53,13 @@ int values_add(struct vec *raw, uint64_t packed, const struct snap_value *value)
 	bool whole = value->size == value->length;
 	head[n++] = (uint8_t)((value->kind & 0x3f) | (value->hash ? HAS_HASH : 0) |
 			      (whole ? SIZE_IS_LENGTH : 0));
-	n += put_varint(head + n, value->length);
+	n += values_put_varint(head + n, value->length);
 	if (value->hash) {
 		memcpy(head + n, &value->hash, 8);
 		n += 8;
 	}
 	if (!whole)
-		n += put_varint(head + n, value->size);
+		n += values_put_varint(head + n, value->size);
 	if (vec_reserve(raw, n + value->size))
 		return -ENOMEM;
 	memcpy((char *)raw->data + raw->size, head, n);
@@ -69,7 +70,8 @@ int values_add(struct vec *raw, uint64_t packed, const struct snap_value *value)
 }
 
 /* The part of a record after its id; NULL = damaged. */
-static const uint8_t *parse(const uint8_t *p, const uint8_t *end, struct heap_value *ret)
+static const uint8_t *values_parse(const uint8_t *p, const uint8_t *end,
+				   struct heap_value *ret)
 {
 	uint64_t size = 0;
 
@@ -77,7 +79,7 @@ static const uint8_t *parse(const uint8_t *p, const uint8_t *end, struct heap_va
 		return NULL;
 	uint8_t kind = *p++;
 	ret->kind = kind & 0x3f;
-	p = get_varint(p, end, &ret->length);
+	p = values_get_varint(p, end, &ret->length);
 	ret->hash = 0;
 	if (p && kind & HAS_HASH) {
 		if (end - p < 8)
@@ -87,7 +89,7 @@ static const uint8_t *parse(const uint8_t *p, const uint8_t *end, struct heap_va
 	}
 	size = ret->length;
 	if (p && !(kind & SIZE_IS_LENGTH))
-		p = get_varint(p, end, &size);
+		p = values_get_varint(p, end, &size);
 	if (!p || size > (uint64_t)(end - p) || size > UINT32_MAX)
 		return NULL;
 	ret->size = (uint32_t)size;
@@ -95,7 +97,7 @@ static const uint8_t *parse(const uint8_t *p, const uint8_t *end, struct heap_va
 	return p + size;
 }
 
-static uint32_t raw_object(const struct heap *heap, const uint8_t *p)
+static uint32_t values_raw_object(const struct heap *heap, const uint8_t *p)
 {
 	uint64_t packed;
 
@@ -103,15 +105,15 @@ static uint32_t raw_object(const struct heap *heap, const uint8_t *p)
 	return packed ? addrmap_id(&heap->addrs, packed) : HEAP_NONE;
 }
 
-static void count_blocks(struct heap *heap, const struct vec *raw)
+static void values_count_blocks(struct heap *heap, const struct vec *raw)
 {
 	const uint8_t *p = raw->data, *end = p + raw->size;
 	uint64_t *block = heap->value_block.data, sum = 0;
 	struct heap_value value;
 
 	while (p < end) {
-		uint32_t id = raw_object(heap, p);
-		const uint8_t *next = parse(p + 8, end, &value);
+		uint32_t id = values_raw_object(heap, p);
+		const uint8_t *next = values_parse(p + 8, end, &value);
 
 		if (id != HEAP_NONE) {
 			block[id / BLOCK] += (uint64_t)(next - p) - 7;
@@ -128,7 +130,7 @@ static void count_blocks(struct heap *heap, const struct vec *raw)
 }
 
 /* Moves block[] to the blocks' ends while filling; shifts back after. */
-static void fill_blocks(struct heap *heap, const struct vec *raw)
+static void values_fill_blocks(struct heap *heap, const struct vec *raw)
 {
 	const uint8_t *p = raw->data, *end = p + raw->size;
 	uint64_t *block = heap->value_block.data;
@@ -137,8 +139,8 @@ static void fill_blocks(struct heap *heap, const struct vec *raw)
 	struct heap_value value;
 
 	while (p < end) {
-		uint32_t id = raw_object(heap, p);
-		const uint8_t *next = parse(p + 8, end, &value);
+		uint32_t id = values_raw_object(heap, p);
+		const uint8_t *next = values_parse(p + 8, end, &value);
 
 		if (id != HEAP_NONE) {
 			uint64_t *at = &block[id / BLOCK];
@@ -160,19 +162,19 @@ int values_build(struct heap *heap, struct vec *raw)
 	if (vec_alloc(&heap->value_block, blocks * sizeof(uint64_t)))
 		return -ENOMEM;
 	if (raw->size) {
-		count_blocks(heap, raw);
+		values_count_blocks(heap, raw);
 		if (vec_alloc(&heap->value_data,
 			      VEC(heap->value_block, uint64_t)[blocks - 1]))
 			return -ENOMEM;
-		fill_blocks(heap, raw);
+		values_fill_blocks(heap, raw);
 	}
 	vec_free(raw);
 	return 0;
 }
 
 /* Bounds of a block's records; false = none or damaged. */
-static bool block_bounds(const struct heap *heap, uint32_t block, uint64_t *from,
-			 uint64_t *to)
+static bool values_block_bounds(const struct heap *heap, uint32_t block, uint64_t *from,
+				uint64_t *to)
 {
 	const uint64_t *blocks = VEC(heap->value_block, uint64_t);
 
@@ -189,13 +191,14 @@ bool heap_value(const struct heap *heap, uint32_t object, struct heap_value *ret
 	uint64_t from, to;
 
 	memset(ret, 0, sizeof(*ret));
-	if (object >= heap->objects || !block_bounds(heap, object / BLOCK, &from, &to))
+	if (object >= heap->objects ||
+	    !values_block_bounds(heap, object / BLOCK, &from, &to))
 		return false;
 	const uint8_t *p = data + from, *end = data + to;
 	while (p < end) {
 		uint8_t id = *p;
 
-		p = parse(p + 1, end, ret);
+		p = values_parse(p + 1, end, ret);
 		if (!p)
 			break;
 		if (id == object % BLOCK)
@@ -211,12 +214,12 @@ bool values_next(const struct heap *heap, struct values_cursor *cursor,
 	const uint8_t *data = heap->value_data.data;
 	uint64_t from, to;
 
-	while (block_bounds(heap, cursor->block, &from, &to)) {
+	while (values_block_bounds(heap, cursor->block, &from, &to)) {
 		if (cursor->offset < from)
 			cursor->offset = from;
 		if (cursor->offset < to) {
 			const uint8_t *p = data + cursor->offset;
-			const uint8_t *next = parse(p + 1, data + to, ret);
+			const uint8_t *next = values_parse(p + 1, data + to, ret);
 
 			*object_ret = cursor->block * BLOCK + (*p & (BLOCK - 1));
 			if (!next || *object_ret >= heap->objects)

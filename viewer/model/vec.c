@@ -13,12 +13,12 @@
 
 #define VEC_MIN 65536u
 
-static size_t round_up(size_t bytes)
+static size_t vec_round_up(size_t bytes)
 {
 	return (bytes + VEC_MIN - 1) & ~(size_t)(VEC_MIN - 1);
 }
 
-static int grow(struct vec *vec, size_t capacity)
+static int vec_grow(struct vec *vec, size_t capacity)
 {
 	void *data;
 
@@ -46,7 +46,7 @@ int vec_reserve(struct vec *vec, size_t more)
 	if (need <= vec->capacity)
 		return 0;
 	want = vec->capacity + vec->capacity / 2;
-	return grow(vec, round_up(need > want ? need : want));
+	return vec_grow(vec, vec_round_up(need > want ? need : want));
 }
 
 int vec_alloc(struct vec *vec, size_t bytes)
@@ -74,7 +74,7 @@ int vec_append(struct vec *vec, const void *data, size_t bytes)
 
 void vec_trim(struct vec *vec)
 {
-	size_t capacity = round_up(vec->size ? vec->size : 1);
+	size_t capacity = vec_round_up(vec->size ? vec->size : 1);
 
 	if (vec->capacity > capacity &&
 	    mremap(vec->data, vec->capacity, capacity, 0) != MAP_FAILED)

@@ -10,7 +10,7 @@
 
 #include "viewer/render/render.h"
 
-static void put_text(FILE *out, const char *text)
+static void render_csv_put_text(FILE *out, const char *text)
 {
 	bool formula = text[0] && strchr("=+-@\t\r", text[0]);
 	bool quote = formula || strpbrk(text, ",\"\n\r;") || text[0] == ' ';
@@ -28,7 +28,8 @@ static void put_text(FILE *out, const char *text)
 	fputc('"', out);
 }
 
-static void put_cell(FILE *out, const struct table *table, size_t row, size_t column)
+static void render_csv_put_cell(FILE *out, const struct table *table, size_t row,
+				size_t column)
 {
 	const struct cell *cell = table_cell(table, row, column);
 
@@ -36,7 +37,7 @@ static void put_cell(FILE *out, const struct table *table, size_t row, size_t co
 		return;
 	switch (table->columns[column].type) {
 	case CELL_TEXT:
-		put_text(out, table_text(table, cell));
+		render_csv_put_text(out, table_text(table, cell));
 		break;
 	case CELL_COUNT_DIFF:
 	case CELL_BYTES_DIFF:
@@ -50,7 +51,7 @@ static void put_cell(FILE *out, const struct table *table, size_t row, size_t co
 	}
 }
 
-static void begin(FILE *out, const struct report *report)
+static void render_csv_begin(FILE *out, const struct report *report)
 {
 	/* the overview has a pid column of its own */
 	fputs("process", out);
@@ -59,9 +60,9 @@ static void begin(FILE *out, const struct report *report)
 	fputc('\n', out);
 }
 
-static void put_table(FILE *out, const struct report *report,
-		      const struct process *process, unsigned index,
-		      const struct table *table)
+static void render_csv_put_table(FILE *out, const struct report *report,
+				 const struct process *process, unsigned index,
+				 const struct table *table)
 {
 	(void)report;
 	(void)index;
@@ -69,16 +70,17 @@ static void put_table(FILE *out, const struct report *report,
 		fprintf(out, "%" PRIu64, process_pid(process));
 		for (size_t c = 0; c < table->ncolumns; c++) {
 			fputc(',', out);
-			put_cell(out, table, r, c);
+			render_csv_put_cell(out, table, r, c);
 		}
 		fputc('\n', out);
 	}
 }
 
-static void end(FILE *out, const struct report *report)
+static void render_csv_end(FILE *out, const struct report *report)
 {
 	(void)out;
 	(void)report;
 }
 
-const struct renderer render_csv = { "csv", begin, put_table, end };
+const struct renderer render_csv = { "csv", render_csv_begin, render_csv_put_table,
+				     render_csv_end };

@@ -12,7 +12,7 @@
 #include "viewer/render/render.h"
 #include "viewer/report/escape.h"
 
-static void put_codepoint(FILE *out, int32_t c)
+static void render_json_put_codepoint(FILE *out, int32_t c)
 {
 	if (c == '"' || c == '\\')
 		fprintf(out, "\\%c", c);
@@ -25,7 +25,7 @@ static void put_codepoint(FILE *out, int32_t c)
 			0xdc00u + ((unsigned)(c - 0x10000) & 0x3ff));
 }
 
-static void put_string(FILE *out, const char *text)
+static void render_json_put_string(FILE *out, const char *text)
 {
 	size_t size = strlen(text), len;
 
@@ -33,12 +33,13 @@ static void put_string(FILE *out, const char *text)
 	for (size_t at = 0; at < size; at += len) {
 		int32_t c = utf8_decode(text + at, size - at, &len);
 
-		put_codepoint(out, c < 0 ? 0xfffd : c);
+		render_json_put_codepoint(out, c < 0 ? 0xfffd : c);
 	}
 	fputc('"', out);
 }
 
-static void put_cell(FILE *out, const struct table *table, size_t row, size_t column)
+static void render_json_put_cell(FILE *out, const struct table *table, size_t row,
+				 size_t column)
 {
 	const struct cell *cell = table_cell(table, row, column);
 
@@ -48,7 +49,7 @@ static void put_cell(FILE *out, const struct table *table, size_t row, size_t co
 	}
 	switch (table->columns[column].type) {
 	case CELL_TEXT:
-		put_string(out, table_text(table, cell));
+		render_json_put_string(out, table_text(table, cell));
 		break;
 	case CELL_COUNT_DIFF:
 	case CELL_BYTES_DIFF:
@@ -65,12 +66,12 @@ static void put_cell(FILE *out, const struct table *table, size_t row, size_t co
 	}
 }
 
-static void begin(FILE *out, const struct report *report)
+static void render_json_begin(FILE *out, const struct report *report)
 {
 	fprintf(out, "{\"schema\":1,\"report\":\"%s\",\"processes\":[", report->name);
 }
 
-static void put_process(FILE *out, const struct process *process)
+static void render_json_put_process(FILE *out, const struct process *process)
 {
 	struct text text = { 0 };
 	size_t size = 0;
@@ -79,57 +80,58 @@ static void put_process(FILE *out, const struct process *process)
 	fprintf(out, "{\"pid\":%" PRIu64 ",\"python\":", process_pid(process));
 	if (version) {
 		text_escape(&text, version, size, 100, 0);
-		put_string(out, text_str(&text));
+		render_json_put_string(out, text_str(&text));
 		text_clear(&text);
 	} else {
 		fputs("null", out);
 	}
 	fputs(",\"file\":", out);
 	text_escape(&text, process->file, strlen(process->file), 0, 0);
-	put_string(out, text_str(&text));
+	render_json_put_string(out, text_str(&text));
 	text_free(&text);
 	fprintf(out, ",\"complete\":%s", process->heap->complete ? "true" : "false");
 	if (process->problem[0]) {
 		fputs(",\"problem\":", out);
-		put_string(out, process->problem);
+		render_json_put_string(out, process->problem);
 	}
 }
 
-static void put_table(FILE *out, const struct report *report,
-		      const struct process *process, unsigned index,
-		      const struct table *table)
+static void render_json_put_table(FILE *out, const struct report *report,
+				  const struct process *process, unsigned index,
+				  const struct table *table)
 {
 	(void)report;
 	fputs(index ? ",\n" : "\n", out);
-	put_process(out, process);
+	render_json_put_process(out, process);
 	if (process->old)
 		fprintf(out, ",\"compared_with\":%" PRIu64, process_pid(process->old));
 	if (table->error) {
 		fputs(",\"error\":", out);
-		put_string(out, table->error);
+		render_json_put_string(out, table->error);
 	}
 	fprintf(out, ",\"total\":%zu,\"notes\":[", table->total);
 	for (size_t i = 0; i < VEC_COUNT(table->notes, size_t); i++) {
 		fputs(i ? "," : "", out);
-		put_string(out,
-			   VEC(table->text, const char) + VEC(table->notes, size_t)[i]);
+		render_json_put_string(
+			out, VEC(table->text, const char) + VEC(table->notes, size_t)[i]);
 	}
 	fputs("],\"rows\":[", out);
 	for (size_t r = 0; r < table->rows; r++) {
 		fputs(r ? ",\n {" : "\n {", out);
 		for (size_t c = 0; c < table->ncolumns; c++) {
 			fprintf(out, "%s\"%s\":", c ? "," : "", table->columns[c].key);
-			put_cell(out, table, r, c);
+			render_json_put_cell(out, table, r, c);
 		}
 		fputc('}', out);
 	}
 	fputs("]}", out);
 }
 
-static void end(FILE *out, const struct report *report)
+static void render_json_end(FILE *out, const struct report *report)
 {
 	(void)report;
 	fputs("]}\n", out);
 }
 
-const struct renderer render_json = { "json", begin, put_table, end };
+const struct renderer render_json = { "json", render_json_begin, render_json_put_table,
+				      render_json_end };

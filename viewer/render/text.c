@@ -36,12 +36,13 @@ static int text_width(const char *text, int max, size_t *bytes_ret)
 	return width;
 }
 
-static bool right_aligned(const struct column *column)
+static bool render_text_right_aligned(const struct column *column)
 {
 	return column->type != CELL_TEXT && column->type != CELL_BOOL;
 }
 
-static void put_padded(FILE *out, const char *text, int width, bool right, bool last)
+static void render_text_put_padded(FILE *out, const char *text, int width, bool right,
+				   bool last)
 {
 	size_t bytes;
 	int used = text_width(text, last ? 0 : width, &bytes), pad = width - used;
@@ -55,7 +56,7 @@ static void put_padded(FILE *out, const char *text, int width, bool right, bool 
 		fprintf(out, "%*s", pad, "");
 }
 
-static int last_shown(const struct table *table)
+static int render_text_last_shown(const struct table *table)
 {
 	int last = -1;
 
@@ -65,7 +66,7 @@ static int last_shown(const struct table *table)
 	return last;
 }
 
-static int column_width(const struct table *table, size_t column)
+static int render_text_column_width(const struct table *table, size_t column)
 {
 	char buf[CELL_TEXT_SIZE];
 	int width = text_width(table->columns[column].title, 0, NULL);
@@ -80,13 +81,14 @@ static int column_width(const struct table *table, size_t column)
 	return width;
 }
 
-static void put_rows(FILE *out, const struct table *table)
+static void render_text_put_rows(FILE *out, const struct table *table)
 {
-	int *widths = calloc(table->ncolumns, sizeof(*widths)), last = last_shown(table);
+	int *widths = calloc(table->ncolumns, sizeof(*widths)),
+	    last = render_text_last_shown(table);
 	char buf[CELL_TEXT_SIZE];
 
 	for (size_t c = 0; widths && c < table->ncolumns; c++)
-		widths[c] = column_width(table, c);
+		widths[c] = render_text_column_width(table, c);
 	for (size_t r = 0; widths && r <= table->rows; r++) {
 		bool first = true;
 
@@ -97,16 +99,17 @@ static void put_rows(FILE *out, const struct table *table)
 				continue;
 			fputs(first ? "" : GAP, out);
 			first = false;
-			put_padded(out,
-				   r ? cell_human(table, r - 1, c, buf) : column->title,
-				   widths[c], right_aligned(column), (int)c == last);
+			render_text_put_padded(
+				out, r ? cell_human(table, r - 1, c, buf) : column->title,
+				widths[c], render_text_right_aligned(column),
+				(int)c == last);
 		}
 		fputc('\n', out);
 	}
 	free(widths);
 }
 
-static void put_single(FILE *out, const struct table *table)
+static void render_text_put_single(FILE *out, const struct table *table)
 {
 	char buf[CELL_TEXT_SIZE];
 	int width = 0;
@@ -120,13 +123,14 @@ static void put_single(FILE *out, const struct table *table)
 		for (size_t c = 0; c < table->ncolumns; c++) {
 			if (table->columns[c].hidden)
 				continue;
-			put_padded(out, table->columns[c].title, width, false, false);
+			render_text_put_padded(out, table->columns[c].title, width, false,
+					       false);
 			fprintf(out, GAP "%s\n", cell_human(table, r, c, buf));
 		}
 }
 
-static void put_title(FILE *out, const struct report *report,
-		      const struct process *process)
+static void render_text_put_title(FILE *out, const struct report *report,
+				  const struct process *process)
 {
 	struct text text = { 0 };
 
@@ -142,21 +146,21 @@ static void put_title(FILE *out, const struct report *report,
 		fputs("INCOMPLETE: the snapshot is truncated\n", out);
 }
 
-static void put_table(FILE *out, const struct report *report,
-		      const struct process *process, unsigned index,
-		      const struct table *table)
+static void render_text_put_table(FILE *out, const struct report *report,
+				  const struct process *process, unsigned index,
+				  const struct table *table)
 {
 	char shown[HUMAN_SIZE], total[HUMAN_SIZE];
 
 	if (index)
 		fputc('\n', out);
-	put_title(out, report, process);
+	render_text_put_title(out, report, process);
 	if (table->error)
 		fprintf(out, "%s\n", table->error);
 	else if (report->single)
-		put_single(out, table);
+		render_text_put_single(out, table);
 	else if (table->rows)
-		put_rows(out, table);
+		render_text_put_rows(out, table);
 	else
 		fputs("nothing to show\n", out);
 	if (table->rows < table->total)
@@ -167,10 +171,11 @@ static void put_table(FILE *out, const struct report *report,
 			VEC(table->text, const char) + VEC(table->notes, size_t)[i]);
 }
 
-static void begin(FILE *out, const struct report *report)
+static void render_text_begin(FILE *out, const struct report *report)
 {
 	(void)out;
 	(void)report;
 }
 
-const struct renderer render_text = { "text", begin, put_table, begin };
+const struct renderer render_text = { "text", render_text_begin, render_text_put_table,
+				      render_text_begin };

@@ -15,8 +15,8 @@ static const struct column columns[] = {
 	{ "not_resident", "Not resident", CELL_BYTES, true },
 };
 
-static int add_row(const struct budget *budget, const struct budget_entry *entry,
-		   struct table *table)
+static int report_budget_add_row(const struct budget *budget,
+				 const struct budget_entry *entry, struct table *table)
 {
 	struct row row;
 
@@ -33,8 +33,8 @@ static int add_row(const struct budget *budget, const struct budget_entry *entry
 	return row_end(&row);
 }
 
-static int run(const struct report_context *context, const struct report_params *params,
-	       struct table *table)
+static int report_budget_run(const struct report_context *context,
+			     const struct report_params *params, struct table *table)
 {
 	const struct heap *heap = context->heap;
 	struct budget budget;
@@ -49,7 +49,7 @@ static int run(const struct report_context *context, const struct report_params 
 		const struct budget_entry *entry =
 			VEC(budget.entries, struct budget_entry) + i;
 
-		err = add_row(&budget, entry, table);
+		err = report_budget_add_row(&budget, entry, table);
 		if (!err && entry->clipped)
 			err = table_note(table, "%s: %s more are not resident",
 					 budget_title(entry),
@@ -77,7 +77,7 @@ const struct report report_budget = {
 	.limit = 100,
 	.columns = columns,
 	.ncolumns = COUNT_OF(columns),
-	.run = run,
+	.run = report_budget_run,
 };
 
 /* ---- maps ---- */
@@ -97,8 +97,8 @@ static const struct column map_columns[] = {
 	{ "name", "Name", CELL_TEXT, false },
 };
 
-static int add_map(const struct heap *heap, const struct snap_map *map,
-		   struct text *scratch, struct table *table)
+static int report_budget_add_map(const struct heap *heap, const struct snap_map *map,
+				 struct text *scratch, struct table *table)
 {
 	static const char *const classes[] = {
 		[SNAP_MAP_HEAP] = "heap",	  [SNAP_MAP_ANON] = "anonymous",
@@ -126,8 +126,8 @@ static int add_map(const struct heap *heap, const struct snap_map *map,
 	return row_end(&row);
 }
 
-static int run_maps(const struct report_context *context,
-		    const struct report_params *params, struct table *table)
+static int report_maps_run(const struct report_context *context,
+			   const struct report_params *params, struct table *table)
 {
 	const struct heap *heap = context->heap;
 	struct text scratch = { 0 };
@@ -135,7 +135,8 @@ static int run_maps(const struct report_context *context,
 
 	(void)params;
 	for (size_t i = 0; i < VEC_COUNT(heap->map, struct snap_map) && !err; i++)
-		err = add_map(heap, VEC(heap->map, struct snap_map) + i, &scratch, table);
+		err = report_budget_add_map(heap, VEC(heap->map, struct snap_map) + i,
+					    &scratch, table);
 	if (!heap->map.size)
 		table->error = "the snapshot holds no mappings";
 	text_free(&scratch);
@@ -148,5 +149,5 @@ const struct report report_maps = {
 	.limit = 100,
 	.columns = map_columns,
 	.ncolumns = COUNT_OF(map_columns),
-	.run = run_maps,
+	.run = report_maps_run,
 };

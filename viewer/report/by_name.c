@@ -12,32 +12,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *name_of(const struct heap *heap, const void *entry)
+static const char *by_name_of(const struct heap *heap, const void *entry)
 {
 	return heap_type_name(heap, ((const struct named_type *)entry)->type);
 }
 
-static int compare_names(const void *a, const void *b, void *arg)
+static int by_name_compare_names(const void *a, const void *b, void *arg)
 {
-	return strcmp(name_of(arg, a), name_of(arg, b));
+	return strcmp(by_name_of(arg, a), by_name_of(arg, b));
 }
 
-static int compare_sizes(const void *a, const void *b, void *arg)
+static int by_name_compare_sizes(const void *a, const void *b, void *arg)
 {
 	const struct named_type *x = a, *y = b;
 
 	if (x->size != y->size)
 		return x->size > y->size ? -1 : 1;
-	return compare_names(a, b, arg);
+	return by_name_compare_names(a, b, arg);
 }
 
-static void merge(struct by_name *names, const struct heap *heap)
+static void by_name_merge(struct by_name *names, const struct heap *heap)
 {
 	struct named_type *t = names->types.data;
 	size_t count = by_name_count(names), kept = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (kept && !strcmp(name_of(heap, &t[kept - 1]), name_of(heap, &t[i]))) {
+		if (kept &&
+		    !strcmp(by_name_of(heap, &t[kept - 1]), by_name_of(heap, &t[i]))) {
 			if (t[i].size > t[kept - 1].size)
 				t[kept - 1].type = t[i].type;
 			t[kept - 1].count += t[i].count;
@@ -57,7 +58,7 @@ void by_name_sort_names(struct by_name *names, const struct heap *heap)
 
 	if (names->types.size)
 		qsort_r(names->types.data, by_name_count(names),
-			sizeof(struct named_type), compare_names, arg);
+			sizeof(struct named_type), by_name_compare_names, arg);
 }
 
 int by_name_build(struct by_name *names, const struct heap *heap,
@@ -81,9 +82,9 @@ int by_name_build(struct by_name *names, const struct heap *heap,
 	if (!names->types.size)
 		return 0;
 	by_name_sort_names(names, heap);
-	merge(names, heap);
+	by_name_merge(names, heap);
 	qsort_r(names->types.data, by_name_count(names), sizeof(struct named_type),
-		compare_sizes, (struct heap *)(uintptr_t)heap);
+		by_name_compare_sizes, (struct heap *)(uintptr_t)heap);
 	return 0;
 }
 
@@ -99,7 +100,7 @@ const struct named_type *by_name_find(const struct by_name *names,
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
-		int c = strcmp(name_of(heap, by_name_at(names, mid)), name);
+		int c = strcmp(by_name_of(heap, by_name_at(names, mid)), name);
 
 		if (!c)
 			return by_name_at(names, mid);

@@ -93,18 +93,18 @@ uint32_t params_node(const struct heap *heap, const struct report_params *params
 /* ---- top ---- */
 
 /* Whether x belongs below y in the result. */
-static bool below(const struct top_entry *x, const struct top_entry *y)
+static bool top_below(const struct top_entry *x, const struct top_entry *y)
 {
 	return x->key != y->key ? x->key < y->key : x->id > y->id;
 }
 
-static void sift_down(struct top_entry *heap, size_t count, size_t i)
+static void top_sift_down(struct top_entry *heap, size_t count, size_t i)
 {
 	for (;;) {
 		size_t least = i, left = 2 * i + 1;
 
 		for (size_t c = left; c < left + 2 && c < count; c++)
-			if (below(&heap[c], &heap[least]))
+			if (top_below(&heap[c], &heap[least]))
 				least = c;
 		if (least == i)
 			return;
@@ -115,9 +115,9 @@ static void sift_down(struct top_entry *heap, size_t count, size_t i)
 	}
 }
 
-static void sift_up(struct top_entry *heap, size_t i)
+static void top_sift_up(struct top_entry *heap, size_t i)
 {
-	while (i && below(&heap[i], &heap[(i - 1) / 2])) {
+	while (i && top_below(&heap[i], &heap[(i - 1) / 2])) {
 		struct top_entry swap = heap[i];
 
 		heap[i] = heap[(i - 1) / 2];
@@ -135,24 +135,24 @@ int top_offer(struct top *top, uint64_t key, uint32_t id)
 	if (top->limit && count == top->limit) {
 		struct top_entry *heap = top->heap.data;
 
-		if (below(&heap[0], &entry)) {
+		if (top_below(&heap[0], &entry)) {
 			heap[0] = entry;
-			sift_down(heap, count, 0);
+			top_sift_down(heap, count, 0);
 		}
 		return 0;
 	}
 	if (vec_append(&top->heap, &entry, sizeof(entry)))
 		return -ENOMEM;
 	if (top->limit)
-		sift_up(top->heap.data, count);
+		top_sift_up(top->heap.data, count);
 	return 0;
 }
 
-static int compare(const void *a, const void *b)
+static int top_compare(const void *a, const void *b)
 {
 	const struct top_entry *x = a, *y = b;
 
-	return below(y, x) ? -1 : below(x, y);
+	return top_below(y, x) ? -1 : top_below(x, y);
 }
 
 void top_sort(struct top *top)
@@ -160,7 +160,7 @@ void top_sort(struct top *top)
 	size_t count = VEC_COUNT(top->heap, struct top_entry);
 
 	if (count)
-		qsort(top->heap.data, count, sizeof(struct top_entry), compare);
+		qsort(top->heap.data, count, sizeof(struct top_entry), top_compare);
 }
 
 void top_free(struct top *top)

@@ -19,7 +19,7 @@ void describe_string(struct text *out, const struct heap *heap, uint32_t string)
 	text_escape(out, text, size, NAME_LIMIT, 0);
 }
 
-static const char *file_base(const char *path, size_t *size)
+static const char *describe_file_base(const char *path, size_t *size)
 {
 	for (size_t i = *size; i > 0; i--)
 		if (path[i - 1] == '/') {
@@ -40,7 +40,7 @@ static void describe_code(struct text *out, const struct heap *heap, uint32_t fr
 		describe_string(out, heap, f->function);
 	else
 		text_add(out, "?");
-	file = file_base(file, &size);
+	file = describe_file_base(file, &size);
 	if (!size)
 		return;
 	text_add(out, " (");
@@ -98,7 +98,7 @@ void describe_node(struct text *out, const struct heap *heap, uint32_t node)
 
 /* ---- values ---- */
 
-static size_t characters(const char *text, size_t size)
+static size_t describe_characters(const char *text, size_t size)
 {
 	size_t count = 0, len;
 
@@ -113,7 +113,7 @@ static void describe_str(struct text *out, const struct heap_value *v, size_t li
 		text_printf(out, "<str of %llu>", (unsigned long long)v->length);
 		return;
 	}
-	size_t have = characters(v->text, v->size);
+	size_t have = describe_characters(v->text, v->size);
 	text_add(out, "'");
 	text_escape(out, v->text, v->size, limit, '\'');
 	if (have < v->length && (!limit || have <= limit))
@@ -283,8 +283,8 @@ static void describe_named_key(struct text *out, const struct heap *heap, uint32
 	text_add(out, "']");
 }
 
-static void named(struct text *out, const struct heap *heap, const char *prefix,
-		  uint32_t name)
+static void describe_named(struct text *out, const struct heap *heap, const char *prefix,
+			   uint32_t name)
 {
 	text_add(out, prefix);
 	if (name)
@@ -296,7 +296,7 @@ void describe_label(struct text *out, const struct heap *heap,
 {
 	switch (label->kind) {
 	case SNAP_LABEL_ATTR:
-		named(out, heap, ".", label->name);
+		describe_named(out, heap, ".", label->name);
 		break;
 	case SNAP_LABEL_KEY:
 		text_add(out, ".keys()");
@@ -314,16 +314,17 @@ void describe_label(struct text *out, const struct heap *heap,
 		text_add(out, "{element}");
 		break;
 	case SNAP_LABEL_LOCAL:
-		named(out, heap, " local ", label->name);
+		describe_named(out, heap, " local ", label->name);
 		break;
 	case SNAP_LABEL_CELL:
-		named(out, heap, " closure ", label->name);
+		describe_named(out, heap, " closure ", label->name);
 		break;
 	case SNAP_LABEL_TYPE:
 		text_add(out, ".__class__");
 		break;
 	case SNAP_LABEL_WEAK:
-		named(out, heap, label->name ? " weak " : " weak reference", label->name);
+		describe_named(out, heap, label->name ? " weak " : " weak reference",
+			       label->name);
 		break;
 	case SNAP_LABEL_STACK:
 		text_add(out, " temporary");
@@ -332,7 +333,7 @@ void describe_label(struct text *out, const struct heap *heap,
 		text_add(out, ".__dict__");
 		break;
 	default:
-		named(out, heap, label->name ? "." : "", label->name);
+		describe_named(out, heap, label->name ? "." : "", label->name);
 	}
 }
 

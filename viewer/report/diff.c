@@ -30,29 +30,30 @@ static int64_t size_diff(const struct pair *p)
 	return (int64_t)((p->fresh ? p->fresh->size : 0) - (p->old ? p->old->size : 0));
 }
 
-static int64_t count_diff(const struct pair *p)
+static int64_t report_diff_count_diff(const struct pair *p)
 {
 	return (int64_t)((p->fresh ? p->fresh->count : 0) - (p->old ? p->old->count : 0));
 }
 
-static bool changed(const struct pair *p)
+static bool report_diff_changed(const struct pair *p)
 {
-	return count_diff(p) || size_diff(p);
+	return report_diff_count_diff(p) || size_diff(p);
 }
 
-static int by_change(const void *a, const void *b)
+static int report_diff_by_change(const void *a, const void *b)
 {
 	int64_t x = llabs(size_diff(a)), y = llabs(size_diff(b));
 
 	if (x == y) {
-		x = llabs(count_diff(a));
-		y = llabs(count_diff(b));
+		x = llabs(report_diff_count_diff(a));
+		y = llabs(report_diff_count_diff(b));
 	}
 	return x > y ? -1 : x < y;
 }
 
-static int make_pairs(const struct report_context *c, const struct by_name *fresh,
-		      const struct by_name *old, struct vec *pairs)
+static int report_diff_make_pairs(const struct report_context *c,
+				  const struct by_name *fresh, const struct by_name *old,
+				  struct vec *pairs)
 {
 	for (size_t i = 0; i < by_name_count(fresh); i++) {
 		struct pair p = { .fresh = by_name_at(fresh, i) };
@@ -72,8 +73,8 @@ static int make_pairs(const struct report_context *c, const struct by_name *fres
 	return 0;
 }
 
-static int add_row(const struct report_context *c, const struct pair *p,
-		   struct text *scratch, struct table *table)
+static int report_diff_add_row(const struct report_context *c, const struct pair *p,
+			       struct text *scratch, struct table *table)
 {
 	struct row row;
 
@@ -84,15 +85,15 @@ static int add_row(const struct report_context *c, const struct pair *p,
 		row_type(&row, scratch, c->old, p->old->type);
 	row_u64(&row, p->fresh ? p->fresh->count : 0);
 	row_u64(&row, p->fresh ? p->fresh->size : 0);
-	row_i64(&row, count_diff(p));
+	row_i64(&row, report_diff_count_diff(p));
 	row_i64(&row, size_diff(p));
 	row_u64(&row, p->old ? p->old->count : 0);
 	row_u64(&row, p->old ? p->old->size : 0);
 	return row_end(&row);
 }
 
-static int run(const struct report_context *context, const struct report_params *params,
-	       struct table *table)
+static int report_diff_run(const struct report_context *context,
+			   const struct report_params *params, struct table *table)
 {
 	struct by_name fresh = { 0 }, old = { 0 };
 	struct vec pairs = { 0 };
@@ -105,15 +106,15 @@ static int run(const struct report_context *context, const struct report_params 
 	if (!err) {
 		by_name_sort_names(&fresh, context->heap);
 		by_name_sort_names(&old, context->old);
-		err = make_pairs(context, &fresh, &old, &pairs);
+		err = report_diff_make_pairs(context, &fresh, &old, &pairs);
 	}
 	size_t count = VEC_COUNT(pairs, struct pair);
 	if (!err && count)
-		qsort(pairs.data, count, sizeof(struct pair), by_change);
+		qsort(pairs.data, count, sizeof(struct pair), report_diff_by_change);
 	for (size_t i = 0; i < count && !err; i++)
-		if (changed(VEC(pairs, struct pair) + i))
-			err = add_row(context, VEC(pairs, struct pair) + i, &scratch,
-				      table);
+		if (report_diff_changed(VEC(pairs, struct pair) + i))
+			err = report_diff_add_row(context, VEC(pairs, struct pair) + i,
+						  &scratch, table);
 	by_name_free(&fresh);
 	by_name_free(&old);
 	vec_free(&pairs);
@@ -128,5 +129,5 @@ const struct report report_diff = {
 	.limit = 40,
 	.columns = columns,
 	.ncolumns = COUNT_OF(columns),
-	.run = run,
+	.run = report_diff_run,
 };

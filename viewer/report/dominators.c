@@ -17,8 +17,8 @@ static const struct column columns[] = {
 	{ "path", "Path", CELL_TEXT, false },
 };
 
-static int add_row(const struct report_context *c, uint32_t node, struct text *scratch,
-		   struct table *table)
+static int report_dominators_add_row(const struct report_context *c, uint32_t node,
+				     struct text *scratch, struct table *table)
 {
 	struct row row;
 
@@ -34,7 +34,7 @@ static int add_row(const struct report_context *c, uint32_t node, struct text *s
 	return row_end(&row);
 }
 
-static int offer_all(const struct report_context *c, struct top *top)
+static int report_dominators_offer_all(const struct report_context *c, struct top *top)
 {
 	const struct heap *heap = c->heap;
 	int err = 0;
@@ -48,7 +48,8 @@ static int offer_all(const struct report_context *c, struct top *top)
 	return err;
 }
 
-static int offer_children(const struct report_context *c, uint32_t node, struct top *top)
+static int report_dominators_offer_children(const struct report_context *c, uint32_t node,
+					    struct top *top)
 {
 	struct heap_span children;
 	int err = analysis_children(c->analysis, node, c->progress, &children);
@@ -59,8 +60,8 @@ static int offer_children(const struct report_context *c, uint32_t node, struct 
 	return err;
 }
 
-static int run(const struct report_context *context, const struct report_params *params,
-	       struct table *table)
+static int report_dominators_run(const struct report_context *context,
+				 const struct report_params *params, struct table *table)
 {
 	struct top top = { .limit = params->filter ? 0 : params->limit };
 	struct text scratch = { 0 };
@@ -70,12 +71,12 @@ static int run(const struct report_context *context, const struct report_params 
 	if (params->object &&
 	    (node = params_node(context->heap, params, table)) == HEAP_NONE)
 		return 0;
-	err = node == HEAP_NONE ? offer_all(context, &top) :
-				  offer_children(context, node, &top);
+	err = node == HEAP_NONE ? report_dominators_offer_all(context, &top) :
+				  report_dominators_offer_children(context, node, &top);
 	top_sort(&top);
 	for (size_t i = 0; i < VEC_COUNT(top.heap, struct top_entry) && !err; i++)
-		err = add_row(context, VEC(top.heap, struct top_entry)[i].id, &scratch,
-			      table);
+		err = report_dominators_add_row(
+			context, VEC(top.heap, struct top_entry)[i].id, &scratch, table);
 	table->total = top.offered;
 	top_free(&top);
 	text_free(&scratch);
@@ -90,5 +91,5 @@ const struct report report_dominators = {
 	.limit_data = 1000,
 	.columns = columns,
 	.ncolumns = COUNT_OF(columns),
-	.run = run,
+	.run = report_dominators_run,
 };

@@ -13,8 +13,9 @@ static const struct column columns[] = {
 	{ "path", "Path", CELL_TEXT, false },
 };
 
-static int add_row(const struct report_context *c, const struct duplicate *d,
-		   struct text *scratch, struct table *table)
+static int report_duplicates_add_row(const struct report_context *c,
+				     const struct duplicate *d, struct text *scratch,
+				     struct table *table)
 {
 	const struct heap *heap = c->heap;
 	struct row row;
@@ -30,8 +31,8 @@ static int add_row(const struct report_context *c, const struct duplicate *d,
 	return row_end(&row);
 }
 
-static int run(const struct report_context *context, const struct report_params *params,
-	       struct table *table)
+static int report_duplicates_run(const struct report_context *context,
+				 const struct report_params *params, struct table *table)
 {
 	struct top top = { .limit = params->filter ? 0 : params->limit };
 	struct vec found = { 0 };
@@ -47,8 +48,9 @@ static int run(const struct report_context *context, const struct report_params 
 	}
 	top_sort(&top);
 	for (size_t i = 0; i < VEC_COUNT(top.heap, struct top_entry) && !err; i++)
-		err = add_row(context, &d[VEC(top.heap, struct top_entry)[i].id],
-			      &scratch, table);
+		err = report_duplicates_add_row(context,
+						&d[VEC(top.heap, struct top_entry)[i].id],
+						&scratch, table);
 	table->total = top.offered;
 	if (!err)
 		err = table_note(table, "wasted by all duplicates: %s",
@@ -67,5 +69,5 @@ const struct report report_duplicates = {
 	.limit_data = 1000,
 	.columns = columns,
 	.ncolumns = COUNT_OF(columns),
-	.run = run,
+	.run = report_duplicates_run,
 };

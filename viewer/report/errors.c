@@ -11,8 +11,8 @@ static const struct column error_columns[] = {
 	{ "text", "Why", CELL_TEXT, false },
 };
 
-static int run_errors(const struct report_context *context,
-		      const struct report_params *params, struct table *table)
+static int report_errors_run(const struct report_context *context,
+			     const struct report_params *params, struct table *table)
 {
 	const struct heap *heap = context->heap;
 	const struct snap_error *error = heap->error.data;
@@ -42,7 +42,7 @@ const struct report report_errors = {
 	.limit = 100,
 	.columns = error_columns,
 	.ncolumns = COUNT_OF(error_columns),
-	.run = run_errors,
+	.run = report_errors_run,
 };
 
 static const struct column size_columns[] = {
@@ -53,8 +53,8 @@ static const struct column size_columns[] = {
 	{ "theirs", "The interpreter's", CELL_BYTES, false },
 };
 
-static int run_sizes(const struct report_context *context,
-		     const struct report_params *params, struct table *table)
+static int report_sizes_run(const struct report_context *context,
+			    const struct report_params *params, struct table *table)
 {
 	const struct heap *heap = context->heap;
 	const struct snap_size_check *check = heap->size_check.data;
@@ -86,5 +86,5 @@ const struct report report_sizes = {
 	.limit = 100,
 	.columns = size_columns,
 	.ncolumns = COUNT_OF(size_columns),
-	.run = run_sizes,
+	.run = report_sizes_run,
 };

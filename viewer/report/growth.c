@@ -52,15 +52,16 @@ static int by_growth(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
-static int64_t count_diff(const struct signature *s, const struct growth *old)
+static int64_t report_growth_count_diff(const struct signature *s,
+					const struct growth *old)
 {
 	const struct signature *before = growth_find(old, s->hash);
 
 	return (int64_t)(s->count - (before ? before->count : 0));
 }
 
-static int find_grown(const struct growth *fresh, const struct growth *old,
-		      struct vec *ret)
+static int report_growth_find_grown(const struct growth *fresh, const struct growth *old,
+				    struct vec *ret)
 {
 	const struct signature *s = fresh->signature.data;
 	int err = 0;
@@ -70,7 +71,7 @@ static int find_grown(const struct growth *fresh, const struct growth *old,
 		const struct signature *before = growth_find(old, s[i].hash);
 		struct grown g = {
 			.index = i,
-			.count_diff = count_diff(&s[i], old),
+			.count_diff = report_growth_count_diff(&s[i], old),
 			.size_diff = (int64_t)(s[i].size - (before ? before->size : 0)),
 			.total_diff =
 				(int64_t)(s[i].total - (before ? before->total : 0)),
@@ -80,7 +81,7 @@ static int find_grown(const struct growth *fresh, const struct growth *old,
 		bool grew = g.count_diff > 0 || (g.count_diff == 0 && g.size_diff > 0);
 
 		if (object && grew &&
-		    (!s[i].parent || count_diff(&s[s[i].parent], old) <= 0))
+		    (!s[i].parent || report_growth_count_diff(&s[s[i].parent], old) <= 0))
 			err = vec_append(ret, &g, sizeof(g));
 	}
 	if (ret->size)
@@ -89,8 +90,9 @@ static int find_grown(const struct growth *fresh, const struct growth *old,
 	return err;
 }
 
-static int add_row(const struct report_context *c, const struct growth *fresh,
-		   const struct grown *g, struct text *scratch, struct table *table)
+static int report_growth_add_row(const struct report_context *c,
+				 const struct growth *fresh, const struct grown *g,
+				 struct text *scratch, struct table *table)
 {
 	const struct signature *s = VEC(fresh->signature, struct signature) + g->index;
 	struct row row;
@@ -109,8 +111,8 @@ static int add_row(const struct report_context *c, const struct growth *fresh,
 	return row_end(&row);
 }
 
-static int run(const struct report_context *context, const struct report_params *params,
-	       struct table *table)
+static int report_growth_run(const struct report_context *context,
+			     const struct report_params *params, struct table *table)
 {
 	struct growth fresh = { 0 }, old = { 0 };
 	struct vec grown = { 0 };
@@ -121,10 +123,10 @@ static int run(const struct report_context *context, const struct report_params 
 	if (!err)
 		err = growth_build(context->old_analysis, context->progress, &old);
 	if (!err)
-		err = find_grown(&fresh, &old, &grown);
+		err = report_growth_find_grown(&fresh, &old, &grown);
 	for (size_t i = 0; i < VEC_COUNT(grown, struct grown) && !err; i++)
-		err = add_row(context, &fresh, VEC(grown, struct grown) + i, &scratch,
-			      table);
+		err = report_growth_add_row(context, &fresh, VEC(grown, struct grown) + i,
+					    &scratch, table);
 	if (!err && (fresh.truncated || old.truncated))
 		err = table_note(table,
 				 "too many different paths: some are counted where their "
@@ -144,5 +146,5 @@ const struct report report_growth = {
 	.limit_data = 10000,
 	.columns = columns,
 	.ncolumns = COUNT_OF(columns),
-	.run = run,
+	.run = report_growth_run,
 };

@@ -28,7 +28,7 @@ struct sum {
 	uint32_t type, example;
 };
 
-static int by_surplus(const void *a, const void *b)
+static int report_hidden_by_surplus(const void *a, const void *b)
 {
 	const struct sum *x = a, *y = b;
 
@@ -39,8 +39,8 @@ static int by_surplus(const void *a, const void *b)
 	return x->type < y->type ? -1 : x->type > y->type;
 }
 
-static void add_object(const struct report_context *c, struct sum *sum, uint32_t object,
-		       int64_t by)
+static void report_hidden_add_object(const struct report_context *c, struct sum *sum,
+				     uint32_t object, int64_t by)
 {
 	uint32_t unknown = heap_group(c->heap, HEAP_SYNTH_UNKNOWN);
 
@@ -61,8 +61,9 @@ static void add_object(const struct report_context *c, struct sum *sum, uint32_t
 	}
 }
 
-static int add_row(const struct report_context *c, const struct sum *sum, uint64_t total,
-		   struct text *scratch, struct table *table)
+static int report_hidden_add_row(const struct report_context *c, const struct sum *sum,
+				 uint64_t total, struct text *scratch,
+				 struct table *table)
 {
 	struct row row;
 
@@ -81,8 +82,8 @@ static int add_row(const struct report_context *c, const struct sum *sum, uint64
 	return row_end(&row);
 }
 
-static int run(const struct report_context *context, const struct report_params *params,
-	       struct table *table)
+static int report_hidden_run(const struct report_context *context,
+			     const struct report_params *params, struct table *table)
 {
 	const struct heap *heap = context->heap;
 	const uint32_t *id = VEC(heap->surplus_id, uint32_t);
@@ -97,14 +98,16 @@ static int run(const struct report_context *context, const struct report_params 
 		return -ENOMEM;
 	struct sum *sum = sums.data;
 	for (size_t i = 0; i < VEC_COUNT(heap->surplus_id, uint32_t); i++) {
-		add_object(context, &sum[heap_type_of(heap, id[i])], id[i], by[i]);
+		report_hidden_add_object(context, &sum[heap_type_of(heap, id[i])], id[i],
+					 by[i]);
 		total += by[i] > 0 ? (uint64_t)by[i] : 0;
 	}
-	qsort(sum, (size_t)heap->types + 1, sizeof(*sum), by_surplus);
+	qsort(sum, (size_t)heap->types + 1, sizeof(*sum), report_hidden_by_surplus);
 	int err = 0;
 	for (uint32_t t = 0; t <= heap->types && !err; t++)
 		if (sum[t].surplus || sum[t].missing)
-			err = add_row(context, &sum[t], total, &scratch, table);
+			err = report_hidden_add_row(context, &sum[t], total, &scratch,
+						    table);
 	if (!err)
 		err = table_note(table, "%s of %llu counted references are explained",
 				 human_share(share,
@@ -123,5 +126,5 @@ const struct report report_hidden = {
 	.limit = 40,
 	.columns = columns,
 	.ncolumns = COUNT_OF(columns),
-	.run = run,
+	.run = report_hidden_run,
 };

@@ -6,7 +6,7 @@
 
 #include "viewer/report/escape.h"
 
-static const char *scaled(char buf[HUMAN_SIZE], uint64_t bytes, const char *sign)
+static const char *human_scaled(char buf[HUMAN_SIZE], uint64_t bytes, const char *sign)
 {
 	static const char *const units[] = { "B", "KB", "MB", "GB", "TB", "PB", "EB" };
 	double value = (double)bytes;
@@ -24,27 +24,30 @@ static const char *scaled(char buf[HUMAN_SIZE], uint64_t bytes, const char *sign
 	return buf;
 }
 
-static uint64_t magnitude(int64_t value)
+static uint64_t human_magnitude(int64_t value)
 {
 	return value < 0 ? -(uint64_t)value : (uint64_t)value;
 }
 
 const char *human_bytes_u64(char buf[HUMAN_SIZE], uint64_t bytes)
 {
-	return scaled(buf, bytes, "");
+	return human_scaled(buf, bytes, "");
 }
 
 const char *human_bytes(char buf[HUMAN_SIZE], int64_t bytes)
 {
-	return scaled(buf, magnitude(bytes), bytes < 0 ? "-" : "");
+	return human_scaled(buf, human_magnitude(bytes), bytes < 0 ? "-" : "");
 }
 
 const char *human_bytes_diff(char buf[HUMAN_SIZE], int64_t bytes)
 {
-	return scaled(buf, magnitude(bytes), bytes < 0 ? "-" : bytes > 0 ? "+" : "");
+	return human_scaled(buf, human_magnitude(bytes),
+			    bytes < 0	      ? "-" :
+				    bytes > 0 ? "+" :
+						"");
 }
 
-static const char *grouped(char buf[HUMAN_SIZE], uint64_t count, const char *sign)
+static const char *human_grouped(char buf[HUMAN_SIZE], uint64_t count, const char *sign)
 {
 	char digits[24];
 	int n = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)count),
@@ -62,12 +65,15 @@ static const char *grouped(char buf[HUMAN_SIZE], uint64_t count, const char *sig
 
 const char *human_count(char buf[HUMAN_SIZE], uint64_t count)
 {
-	return grouped(buf, count, "");
+	return human_grouped(buf, count, "");
 }
 
 const char *human_count_diff(char buf[HUMAN_SIZE], int64_t count)
 {
-	return grouped(buf, magnitude(count), count < 0 ? "-" : count > 0 ? "+" : "");
+	return human_grouped(buf, human_magnitude(count),
+			     count < 0	       ? "-" :
+				     count > 0 ? "+" :
+						 "");
 }
 
 const char *human_share(char buf[HUMAN_SIZE], double ratio)

@@ -21,7 +21,7 @@ static const struct column columns[] = {
 	{ "path", "Path", CELL_TEXT, false },
 };
 
-static int by_length(const void *a, const void *b)
+static int report_native_by_length(const void *a, const void *b)
 {
 	const struct snap_buffer *const *x = a, *const *y = b;
 	int view_x = !!((*x)->flags & SNAP_BUFFER_VIEW),
@@ -34,8 +34,9 @@ static int by_length(const void *a, const void *b)
 	return (*x)->object < (*y)->object ? -1 : (*x)->object > (*y)->object;
 }
 
-static int add_row(const struct report_context *c, const struct snap_buffer *b,
-		   struct text *scratch, struct table *table)
+static int report_native_add_row(const struct report_context *c,
+				 const struct snap_buffer *b, struct text *scratch,
+				 struct table *table)
 {
 	const struct heap *heap = c->heap;
 	uint32_t node = heap_find(heap, b->object);
@@ -66,8 +67,8 @@ static int add_row(const struct report_context *c, const struct snap_buffer *b,
 	return row_end(&row);
 }
 
-static int run(const struct report_context *context, const struct report_params *params,
-	       struct table *table)
+static int report_native_run(const struct report_context *context,
+			     const struct report_params *params, struct table *table)
 {
 	const struct snap_buffer *buffers = context->heap->buffer.data;
 	size_t count = VEC_COUNT(context->heap->buffer, struct snap_buffer);
@@ -83,10 +84,12 @@ static int run(const struct report_context *context, const struct report_params 
 		err = vec_append(&order, &b, sizeof(b));
 	}
 	if (!err && count)
-		qsort(order.data, count, sizeof(struct snap_buffer *), by_length);
+		qsort(order.data, count, sizeof(struct snap_buffer *),
+		      report_native_by_length);
 	for (size_t i = 0; i < count && !err; i++)
-		err = add_row(context, VEC(order, const struct snap_buffer *)[i],
-			      &scratch, table);
+		err = report_native_add_row(context,
+					    VEC(order, const struct snap_buffer *)[i],
+					    &scratch, table);
 	if (!err)
 		err = table_note(table, "owned outside of objects' sizes: %s",
 				 human_bytes_u64(buf, heap_native(context->heap)));
@@ -102,5 +105,5 @@ const struct report report_native = {
 	.limit = 40,
 	.columns = columns,
 	.ncolumns = COUNT_OF(columns),
-	.run = run,
+	.run = report_native_run,
 };

@@ -25,7 +25,7 @@ static const struct column columns[] = {
 
 enum key { KEY_RETAINED, KEY_SIZE, KEY_REFCOUNT, KEY_SURPLUS, KEY_COUNT, KEY_ADDRESS };
 
-static enum key key_of(const char *sort)
+static enum key report_objects_key_of(const char *sort)
 {
 	static const struct {
 		const char *name;
@@ -42,7 +42,8 @@ static enum key key_of(const char *sort)
 	return KEY_RETAINED;
 }
 
-static uint64_t value_of(const struct report_context *c, enum key key, uint32_t object)
+static uint64_t report_objects_value_of(const struct report_context *c, enum key key,
+					uint32_t object)
 {
 	int64_t surplus;
 
@@ -67,7 +68,7 @@ static int select_objects(const struct report_context *c,
 			  const struct report_params *params, uint32_t type,
 			  struct top *top)
 {
-	enum key key = key_of(params->sort);
+	enum key key = report_objects_key_of(params->sort);
 	uint64_t flip = params->sort && params->sort[0] == '-' ? UINT64_MAX : 0;
 	const char *name = heap_type_name(c->heap, type);
 	int err = 0;
@@ -80,14 +81,15 @@ static int select_objects(const struct report_context *c,
 		if (o % (16 * PROGRESS_EVERY) == 0)
 			err = progress_step(c->progress, "objects", o, c->heap->objects);
 		if (!err)
-			err = top_offer(top, value_of(c, key, o) ^ flip, o);
+			err = top_offer(top, report_objects_value_of(c, key, o) ^ flip,
+					o);
 	}
 	top_sort(top);
 	return err;
 }
 
-static int add_row(const struct report_context *c, uint32_t object, struct text *scratch,
-		   struct table *table)
+static int report_objects_add_row(const struct report_context *c, uint32_t object,
+				  struct text *scratch, struct table *table)
 {
 	const struct heap *heap = c->heap;
 	bool immortal = heap_class_of(heap, object)->flags & SNAP_OBJ_IMMORTAL;
@@ -109,8 +111,8 @@ static int add_row(const struct report_context *c, uint32_t object, struct text 
 	return row_end(&row);
 }
 
-static int run(const struct report_context *context, const struct report_params *params,
-	       struct table *table)
+static int report_objects_run(const struct report_context *context,
+			      const struct report_params *params, struct table *table)
 {
 	struct top top = { .limit = params->filter ? 0 : params->limit };
 	struct text scratch = { 0 };
@@ -123,14 +125,14 @@ static int run(const struct report_context *context, const struct report_params 
 		uint32_t node = params_node(context->heap, params, table);
 
 		if (node != HEAP_NONE)
-			err = add_row(context, node, &scratch, table);
+			err = report_objects_add_row(context, node, &scratch, table);
 		text_free(&scratch);
 		return err;
 	}
 	err = select_objects(context, params, type, &top);
 	for (size_t i = 0; i < VEC_COUNT(top.heap, struct top_entry) && !err; i++)
-		err = add_row(context, VEC(top.heap, struct top_entry)[i].id, &scratch,
-			      table);
+		err = report_objects_add_row(
+			context, VEC(top.heap, struct top_entry)[i].id, &scratch, table);
 	table->total = top.offered;
 	top_free(&top);
 	text_free(&scratch);
@@ -145,5 +147,5 @@ const struct report report_objects = {
 	.limit_data = 1000,
 	.columns = columns,
 	.ncolumns = COUNT_OF(columns),
-	.run = run,
+	.run = report_objects_run,
 };

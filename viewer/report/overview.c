@@ -51,8 +51,8 @@ uint64_t heap_native(const struct heap *heap)
 	return size;
 }
 
-static void row_fact_text(struct row *row, struct text *scratch, const struct heap *heap,
-			  const char *key)
+static void report_overview_row_fact_text(struct row *row, struct text *scratch,
+					  const struct heap *heap, const char *key)
 {
 	size_t size = 0;
 	const char *text = heap_fact_text(heap, key, &size);
@@ -63,7 +63,8 @@ static void row_fact_text(struct row *row, struct text *scratch, const struct he
 		row_unknown(row);
 }
 
-static void row_fact(struct row *row, const struct heap *heap, const char *key)
+static void report_overview_row_fact(struct row *row, const struct heap *heap,
+				     const char *key)
 {
 	uint64_t value = heap_fact_u64(heap, key, UINT64_MAX);
 
@@ -73,7 +74,7 @@ static void row_fact(struct row *row, const struct heap *heap, const char *key)
 		row_u64(row, value);
 }
 
-static void row_checks(struct row *row, const struct heap *heap)
+static void report_overview_row_checks(struct row *row, const struct heap *heap)
 {
 	const struct snap_size_check *check = heap->size_check.data;
 	uint64_t checked = 0, mismatched = 0;
@@ -86,7 +87,7 @@ static void row_checks(struct row *row, const struct heap *heap)
 	row_u64(row, mismatched);
 }
 
-static void row_counts(struct row *row, const struct report_context *c)
+static void report_overview_row_counts(struct row *row, const struct report_context *c)
 {
 	const struct heap *heap = c->heap;
 	const struct analysis *a = c->analysis;
@@ -113,8 +114,8 @@ static void row_counts(struct row *row, const struct report_context *c)
 	row_u64(row, VEC_COUNT(heap->error, struct snap_error));
 }
 
-static int add_suspects(const struct report_context *c, struct text *scratch,
-			struct table *table)
+static int report_overview_add_suspects(const struct report_context *c,
+					struct text *scratch, struct table *table)
 {
 	struct vec suspects = { 0 };
 	char buf[HUMAN_SIZE];
@@ -136,7 +137,7 @@ static int add_suspects(const struct report_context *c, struct text *scratch,
 }
 
 /* What the capture itself was not sure of. */
-static int add_doubts(const struct heap *heap, struct table *table)
+static int report_overview_add_doubts(const struct heap *heap, struct table *table)
 {
 	const uint64_t running = heap_fact_u64(heap, "interpreters.not_stopped", 0);
 	int err = 0;
@@ -160,8 +161,8 @@ static int add_doubts(const struct heap *heap, struct table *table)
 	return err;
 }
 
-static int run(const struct report_context *context, const struct report_params *params,
-	       struct table *table)
+static int report_overview_run(const struct report_context *context,
+			       const struct report_params *params, struct table *table)
 {
 	const struct heap *heap = context->heap;
 	struct text scratch = { 0 };
@@ -170,19 +171,19 @@ static int run(const struct report_context *context, const struct report_params 
 
 	(void)params;
 	row_begin(&row, table, HEAP_NONE, 0);
-	row_fact(&row, heap, "pid");
-	row_fact_text(&row, &scratch, heap, "python.version");
-	row_fact_text(&row, &scratch, heap, "cmdline");
+	report_overview_row_fact(&row, heap, "pid");
+	report_overview_row_fact_text(&row, &scratch, heap, "python.version");
+	report_overview_row_fact_text(&row, &scratch, heap, "cmdline");
 	row_u64(&row, heap->complete);
-	row_counts(&row, context);
-	row_checks(&row, heap);
-	row_fact(&row, heap, "gil_held_ns");
-	row_fact(&row, heap, "walk_ns");
+	report_overview_row_counts(&row, context);
+	report_overview_row_checks(&row, heap);
+	report_overview_row_fact(&row, heap, "gil_held_ns");
+	report_overview_row_fact(&row, heap, "walk_ns");
 	err = row_end(&row);
 	if (!err)
-		err = add_suspects(context, &scratch, table);
+		err = report_overview_add_suspects(context, &scratch, table);
 	if (!err)
-		err = add_doubts(heap, table);
+		err = report_overview_add_doubts(heap, table);
 	text_free(&scratch);
 	return err;
 }
@@ -194,5 +195,5 @@ const struct report report_overview = {
 	.single = true,
 	.columns = columns,
 	.ncolumns = COUNT_OF(columns),
-	.run = run,
+	.run = report_overview_run,
 };

@@ -37,7 +37,7 @@ static _Thread_local struct {
 	struct text text;
 } spare;
 
-static void borrow(struct path *p)
+static void path_borrow(struct path *p)
 {
 	p->segment = spare.segment;
 	p->text = spare.text;
@@ -46,7 +46,7 @@ static void borrow(struct path *p)
 	text_clear(&p->text);
 }
 
-static void give_back(struct path *p)
+static void path_give_back(struct path *p)
 {
 	vec_free(&spare.segment);
 	text_free(&spare.text);
@@ -54,7 +54,7 @@ static void give_back(struct path *p)
 	spare.text = p->text;
 }
 
-static void segment_end(struct path *p, size_t begin)
+static void path_segment_end(struct path *p, size_t begin)
 {
 	size_t count = VEC_COUNT(p->segment, struct segment);
 	struct segment *last =
@@ -74,7 +74,7 @@ static void segment_end(struct path *p, size_t begin)
 }
 
 /* Begins a NUL-terminated text after those there are. */
-static size_t segment_begin(struct path *p)
+static size_t path_segment_begin(struct path *p)
 {
 	size_t begin = p->text.buf.size;
 
@@ -84,7 +84,7 @@ static size_t segment_begin(struct path *p)
 	return begin;
 }
 
-static bool identifier(const char *text, size_t size)
+static bool path_identifier(const char *text, size_t size)
 {
 	for (size_t i = 0; i < size; i++) {
 		unsigned c = (unsigned char)text[i];
@@ -97,7 +97,7 @@ static bool identifier(const char *text, size_t size)
 }
 
 /* Whether the edge chain[at] -> chain[at + 1] leads to the instance's dict. */
-static bool is_dict_edge(const struct heap *heap, const struct heap_label *label)
+static bool path_is_dict_edge(const struct heap *heap, const struct heap_label *label)
 {
 	return label->kind == SNAP_LABEL_DICT ||
 		(label->kind == SNAP_LABEL_ATTR &&
@@ -105,8 +105,8 @@ static bool is_dict_edge(const struct heap *heap, const struct heap_label *label
 }
 
 /* The text of a str key. */
-static bool key_text(const struct heap *heap, const struct heap_label *label,
-		     struct heap_value *ret)
+static bool path_key_text(const struct heap *heap, const struct heap_label *label,
+			  struct heap_value *ret)
 {
 	size_t size;
 
@@ -118,28 +118,28 @@ static bool key_text(const struct heap *heap, const struct heap_label *label,
 }
 
 /* obj -> __dict__ -> value of an identifier key: ".key". False: not that. */
-static bool collapse_dict(struct path *p, const struct heap_label *label)
+static bool path_collapse_dict(struct path *p, const struct heap_label *label)
 {
 	const struct heap *heap = p->heap;
 	struct heap_label next;
 	struct heap_value key;
 
-	if (p->at + 2 >= p->count || !is_dict_edge(heap, label))
+	if (p->at + 2 >= p->count || !path_is_dict_edge(heap, label))
 		return false;
 	uint32_t dict = p->chain[p->at + 1];
 	heap_label(heap, dict, heap_slot(heap, dict, p->chain[p->at + 2]), &next);
-	if (next.kind != SNAP_LABEL_VALUE || !key_text(heap, &next, &key) ||
-	    !identifier(key.text, key.size))
+	if (next.kind != SNAP_LABEL_VALUE || !path_key_text(heap, &next, &key) ||
+	    !path_identifier(key.text, key.size))
 		return false;
-	size_t begin = segment_begin(p);
+	size_t begin = path_segment_begin(p);
 	text_add(&p->text, ".");
 	text_escape(&p->text, key.text, key.size, 200, 0);
-	segment_end(p, begin);
+	path_segment_end(p, begin);
 	p->at += 2;
 	return true;
 }
 
-static void edge_label(const struct path *p, uint32_t at, struct heap_label *ret)
+static void path_edge_label(const struct path *p, uint32_t at, struct heap_label *ret)
 {
 	heap_label(p->heap, p->chain[at],
 		   heap_slot(p->heap, p->chain[at], p->chain[at + 1]), ret);
@@ -149,7 +149,7 @@ static void edge_label(const struct path *p, uint32_t at, struct heap_label *ret
  * function.__closure__, its cell, the cell's contents: "closure x" says it all.
  * True for the first and the last of the three.
  */
-static bool part_of_closure(const struct path *p, const struct heap_label *label)
+static bool path_part_of_closure(const struct path *p, const struct heap_label *label)
 {
 	const char *name = heap_string(p->heap, label->name, NULL);
 	struct heap_label other;
@@ -157,43 +157,43 @@ static bool part_of_closure(const struct path *p, const struct heap_label *label
 	if (label->kind != SNAP_LABEL_ATTR)
 		return false;
 	if (!strcmp(name, "__closure__") && p->at + 2 < p->count) {
-		edge_label(p, p->at + 1, &other);
+		path_edge_label(p, p->at + 1, &other);
 		return other.kind == SNAP_LABEL_CELL;
 	}
 	if (!strcmp(name, "cell_contents") && p->at > 0) {
-		edge_label(p, p->at - 1, &other);
+		path_edge_label(p, p->at - 1, &other);
 		return other.kind == SNAP_LABEL_CELL;
 	}
 	return false;
 }
 
-static void add_edge(struct path *p)
+static void path_add_edge(struct path *p)
 {
 	const struct heap *heap = p->heap;
 	uint32_t from = p->chain[p->at], to = p->chain[p->at + 1];
 	struct heap_label label;
 
 	heap_label(heap, from, heap_slot(heap, from, to), &label);
-	if (collapse_dict(p, &label))
+	if (path_collapse_dict(p, &label))
 		return;
-	if (part_of_closure(p, &label)) {
+	if (path_part_of_closure(p, &label)) {
 		p->at++;
 		return;
 	}
-	size_t begin = segment_begin(p);
+	size_t begin = path_segment_begin(p);
 	size_t before = p->text.buf.size;
 	describe_label(&p->text, heap, &label);
 	if (p->text.buf.size == before) {
 		text_add(&p->text, " -> ");
 		describe_node(&p->text, heap, to);
 	}
-	segment_end(p, begin);
+	path_segment_end(p, begin);
 	p->at++;
 }
 
 /* ---- where a path begins ---- */
 
-static void head_frame(struct path *p, uint32_t frame_node, uint32_t object)
+static void path_head_frame(struct path *p, uint32_t frame_node, uint32_t object)
 {
 	const struct heap *heap = p->heap;
 	struct heap_label label;
@@ -211,7 +211,7 @@ static void head_frame(struct path *p, uint32_t frame_node, uint32_t object)
 	describe_frame(&p->text, heap, heap_synth(heap, frame_node)->ref);
 }
 
-static uint32_t frame_thread(const struct heap *heap, uint32_t frame_node)
+static uint32_t path_frame_thread(const struct heap *heap, uint32_t frame_node)
 {
 	return VEC(heap->frame, struct snap_frame)[heap_synth(heap, frame_node)->ref]
 		.thread;
@@ -219,7 +219,7 @@ static uint32_t frame_thread(const struct heap *heap, uint32_t frame_node)
 
 /* (threads) -> thread -> [frame ->] object. Returns nodes used up, the object's
  * position. */
-static uint32_t head_thread(struct path *p, uint32_t i)
+static uint32_t path_head_thread(struct path *p, uint32_t i)
 {
 	const struct heap *heap = p->heap;
 	uint32_t node = p->chain[i], thread = 0;
@@ -236,9 +236,9 @@ static uint32_t head_thread(struct path *p, uint32_t i)
 	if (i + 1 >= p->count) {
 		describe_node(&p->text, heap, node);
 	} else if (heap_synth(heap, node)->kind == HEAP_SYNTH_FRAME) {
-		head_frame(p, node, p->chain[i + 1]);
+		path_head_frame(p, node, p->chain[i + 1]);
 		if (!thread)
-			thread = frame_thread(heap, node);
+			thread = path_frame_thread(heap, node);
 	} else {
 		struct heap_label label;
 
@@ -257,7 +257,7 @@ static uint32_t head_thread(struct path *p, uint32_t i)
 	return i + 1;
 }
 
-static void head_group(struct path *p, uint32_t group, uint32_t object)
+static void path_head_group(struct path *p, uint32_t group, uint32_t object)
 {
 	static const char *const words[HEAP_SYNTH_GROUP_COUNT] = {
 		[HEAP_SYNTH_MODULES] = "module ",
@@ -284,10 +284,10 @@ static void head_group(struct path *p, uint32_t group, uint32_t object)
 		describe_node(&p->text, heap, object);
 }
 
-static void add_head(struct path *p)
+static void path_add_head(struct path *p)
 {
 	const struct heap *heap = p->heap;
-	size_t begin = segment_begin(p);
+	size_t begin = path_segment_begin(p);
 	uint32_t i = 0, node = p->chain[0];
 
 	if (node == heap_root(heap) && p->count > 1)
@@ -296,16 +296,16 @@ static void add_head(struct path *p)
 		describe_node(&p->text, heap, node);
 	} else if (heap_synth(heap, node)->kind == HEAP_SYNTH_THREADS ||
 		   heap_synth(heap, node)->kind >= HEAP_SYNTH_GROUP_COUNT) {
-		i = head_thread(p, i);
+		i = path_head_thread(p, i);
 	} else {
-		head_group(p, node, p->chain[++i]);
+		path_head_group(p, node, p->chain[++i]);
 	}
 	p->at = i;
-	segment_end(p, begin);
+	path_segment_end(p, begin);
 }
 
 /* The head of an object held by a synthetic node: found from the top. */
-static void head_of(struct path *p, const struct analysis *a, uint32_t object)
+static void path_head_of(struct path *p, const struct analysis *a, uint32_t object)
 {
 	uint32_t nodes[8];
 	uint32_t length = analysis_path(a, object, nodes, 8);
@@ -314,15 +314,15 @@ static void head_of(struct path *p, const struct analysis *a, uint32_t object)
 		length = 8;
 	p->chain = nodes;
 	p->count = length;
-	add_head(p);
+	path_add_head(p);
 	while (p->at + 1 < p->count && !p->text.err)
-		add_edge(p);
+		path_add_edge(p);
 	p->chain = NULL;
 }
 
 /* ---- putting it together ---- */
 
-static void write_segments(struct path *p, struct text *out, uint64_t left_out)
+static void path_write_segments(struct path *p, struct text *out, uint64_t left_out)
 {
 	size_t count = VEC_COUNT(p->segment, struct segment);
 	const struct segment *s = p->segment.data;
@@ -351,37 +351,37 @@ void describe_chain(struct text *out, const struct heap *heap, const uint32_t *c
 
 	if (!count)
 		return;
-	borrow(&p);
-	add_head(&p);
+	path_borrow(&p);
+	path_add_head(&p);
 	while (p.at + 1 < p.count && !p.text.err)
-		add_edge(&p);
-	write_segments(&p, out, 0);
-	give_back(&p);
+		path_add_edge(&p);
+	path_write_segments(&p, out, 0);
+	path_give_back(&p);
 }
 
 /* A place that stands for many: its label without key or index. */
-static void add_merged(struct path *p, const struct heap_label *label)
+static void path_add_merged(struct path *p, const struct heap_label *label)
 {
-	size_t begin = segment_begin(p);
+	size_t begin = path_segment_begin(p);
 
 	text_add(&p->text,
 		 label->kind == SNAP_LABEL_KEY		   ? ".keys()" :
 			 label->kind == SNAP_LABEL_ELEMENT ? "{element}" :
 							     "[*]");
-	segment_end(p, begin);
+	path_segment_end(p, begin);
 	p->at++;
 }
 
-static void signature_step(struct path *p, const struct signature *s)
+static void path_signature_step(struct path *p, const struct signature *s)
 {
 	struct heap_label label;
 
 	heap_label(p->heap, p->chain[p->at],
 		   heap_slot(p->heap, p->chain[p->at], p->chain[p->at + 1]), &label);
 	if (s->merged)
-		add_merged(p, &label);
+		path_add_merged(p, &label);
 	else
-		add_edge(p);
+		path_add_edge(p);
 }
 
 void describe_signature(struct text *out, const struct analysis *a,
@@ -391,7 +391,7 @@ void describe_signature(struct text *out, const struct analysis *a,
 	const struct signature *s = VEC(growth->signature, struct signature);
 	struct path p = { .heap = a->heap };
 
-	borrow(&p);
+	path_borrow(&p);
 	/* each step has an example of its own; so has its holder */
 	for (uint32_t i = count; i-- > 0;) {
 		uint32_t nodes[3] = { 0, s[chain[i]].example, 0 };
@@ -403,7 +403,7 @@ void describe_signature(struct text *out, const struct analysis *a,
 		if (nodes[0] == HEAP_NONE || (nodes[1] >= p.heap->objects && i))
 			continue;
 		if (nodes[0] >= p.heap->objects || i == count - 1) {
-			head_of(&p, a, nodes[1]);
+			path_head_of(&p, a, nodes[1]);
 			continue;
 		}
 		if (i > 0 && !s[chain[i]].merged && !s[chain[i - 1]].merged) {
@@ -414,17 +414,17 @@ void describe_signature(struct text *out, const struct analysis *a,
 				p.count = 3;
 			}
 		}
-		signature_step(&p, &s[chain[i]]);
+		path_signature_step(&p, &s[chain[i]]);
 		if (p.at == 2)
 			i--; /* the hop through __dict__ took both */
 	}
-	write_segments(&p, out, 0);
-	give_back(&p);
+	path_write_segments(&p, out, 0);
+	path_give_back(&p);
 }
 
 /* A path longer than 2 * HEAD_NODES: its two ends. */
-static void describe_long(struct text *out, const struct analysis *a, uint32_t node,
-			  uint32_t length, uint32_t *nodes)
+static void path_describe_long(struct text *out, const struct analysis *a, uint32_t node,
+			       uint32_t length, uint32_t *nodes)
 {
 	uint32_t at = node, root = heap_root(a->heap);
 	char buf[HUMAN_SIZE];
@@ -447,7 +447,7 @@ void describe_path(struct text *out, const struct analysis *a, uint32_t node)
 		return;
 	length = analysis_path(a, node, nodes, 2 * HEAD_NODES);
 	if (length > 2 * HEAD_NODES)
-		describe_long(out, a, node, length, nodes);
+		path_describe_long(out, a, node, length, nodes);
 	else
 		describe_chain(out, a->heap, nodes, length);
 	free(nodes);

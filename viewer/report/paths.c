@@ -26,7 +26,8 @@ static const struct column columns[] = {
 	{ "path", "Path", CELL_TEXT, false },
 };
 
-static bool dominates(const struct analysis *a, uint32_t holder, uint32_t node)
+static bool report_paths_dominates(const struct analysis *a, uint32_t holder,
+				   uint32_t node)
 {
 	for (uint32_t steps = 0; node != HEAP_NONE && steps < a->heap->nodes; steps++) {
 		if (node == holder)
@@ -36,9 +37,9 @@ static bool dominates(const struct analysis *a, uint32_t holder, uint32_t node)
 	return false;
 }
 
-static int add_step(const struct report_context *c, const uint32_t *nodes, uint32_t i,
-		    uint32_t object, uint32_t step, struct text *scratch,
-		    struct table *table)
+static int report_paths_add_step(const struct report_context *c, const uint32_t *nodes,
+				 uint32_t i, uint32_t object, uint32_t step,
+				 struct text *scratch, struct table *table)
 {
 	const struct heap *heap = c->heap;
 	uint32_t from = i ? nodes[i - 1] : heap_root(heap), node = nodes[i];
@@ -54,7 +55,7 @@ static int add_step(const struct report_context *c, const uint32_t *nodes, uint3
 	row_node(&row, scratch, heap, node);
 	row_value(&row, scratch, heap, node);
 	row_u64(&row, analysis_retained(c->analysis, node));
-	row_u64(&row, dominates(c->analysis, node, object));
+	row_u64(&row, report_paths_dominates(c->analysis, node, object));
 	if (node == object)
 		row_path(&row, scratch, c->analysis, node);
 	else
@@ -62,8 +63,8 @@ static int add_step(const struct report_context *c, const uint32_t *nodes, uint3
 	return row_end(&row);
 }
 
-static int add_path(const struct report_context *c, uint32_t object, struct text *scratch,
-		    struct table *table)
+static int report_paths_add_path(const struct report_context *c, uint32_t object,
+				 struct text *scratch, struct table *table)
 {
 	uint32_t *nodes = malloc(MAX_STEPS * sizeof(*nodes));
 	uint32_t length, shown;
@@ -74,7 +75,8 @@ static int add_path(const struct report_context *c, uint32_t object, struct text
 	length = analysis_path(c->analysis, object, nodes, MAX_STEPS);
 	shown = length < MAX_STEPS ? length : MAX_STEPS;
 	for (uint32_t i = 0; i < shown && !err; i++)
-		err = add_step(c, nodes, i, object, length - shown + i, scratch, table);
+		err = report_paths_add_step(c, nodes, i, object, length - shown + i,
+					    scratch, table);
 	if (!err && length > shown)
 		err = table_note(table, "the first %u of %u steps are left out",
 				 length - shown, length);
@@ -82,9 +84,9 @@ static int add_path(const struct report_context *c, uint32_t object, struct text
 	return err;
 }
 
-static int add_instances(const struct report_context *c,
-			 const struct report_params *params, uint32_t type,
-			 struct text *scratch, struct table *table)
+static int report_paths_add_instances(const struct report_context *c,
+				      const struct report_params *params, uint32_t type,
+				      struct text *scratch, struct table *table)
 {
 	struct top top = { .limit = params->limit ? params->limit : INSTANCES };
 	const char *name = heap_type_name(c->heap, type);
@@ -95,13 +97,14 @@ static int add_instances(const struct report_context *c,
 			err = top_offer(&top, analysis_retained(c->analysis, o), o);
 	top_sort(&top);
 	for (size_t i = 0; i < VEC_COUNT(top.heap, struct top_entry) && !err; i++)
-		err = add_path(c, VEC(top.heap, struct top_entry)[i].id, scratch, table);
+		err = report_paths_add_path(c, VEC(top.heap, struct top_entry)[i].id,
+					    scratch, table);
 	top_free(&top);
 	return err;
 }
 
-static int run(const struct report_context *context, const struct report_params *params,
-	       struct table *table)
+static int report_paths_run(const struct report_context *context,
+			    const struct report_params *params, struct table *table)
 {
 	struct text scratch = { 0 };
 	uint32_t node, type;
@@ -110,11 +113,12 @@ static int run(const struct report_context *context, const struct report_params 
 	if (params->object) {
 		node = params_node(context->heap, params, table);
 		if (node != HEAP_NONE)
-			err = add_path(context, node, &scratch, table);
+			err = report_paths_add_path(context, node, &scratch, table);
 	} else if (params->type) {
 		type = params_type(context->heap, params, table);
 		if (type)
-			err = add_instances(context, params, type, &scratch, table);
+			err = report_paths_add_instances(context, params, type, &scratch,
+							 table);
 	} else {
 		table->error = "name an object with --object or a type with --type";
 	}
@@ -129,5 +133,5 @@ const struct report report_paths = {
 	.rows_are_steps = true,
 	.columns = columns,
 	.ncolumns = COUNT_OF(columns),
-	.run = run,
+	.run = report_paths_run,
 };

@@ -20,8 +20,9 @@ struct edge {
 	uint32_t from, slot, to;
 };
 
-static int add_row(const struct report_context *c, struct edge edge, uint32_t shown,
-		   struct text *scratch, struct table *table)
+static int report_referrers_add_row(const struct report_context *c, struct edge edge,
+				    uint32_t shown, struct text *scratch,
+				    struct table *table)
 {
 	const struct heap *heap = c->heap;
 	bool weak = false;
@@ -43,8 +44,8 @@ static int add_row(const struct report_context *c, struct edge edge, uint32_t sh
 	return row_end(&row);
 }
 
-static int run_referrers(const struct report_context *context,
-			 const struct report_params *params, struct table *table)
+static int report_referrers_run(const struct report_context *context,
+				const struct report_params *params, struct table *table)
 {
 	uint32_t node = params_node(context->heap, params, table);
 	struct text scratch = { 0 };
@@ -61,7 +62,7 @@ static int run_referrers(const struct report_context *context,
 		    i >= params->limit)
 			break;
 		edge.slot = heap_slot(context->heap, edge.from, node);
-		err = add_row(context, edge, edge.from, &scratch, table);
+		err = report_referrers_add_row(context, edge, edge.from, &scratch, table);
 	}
 	if (!err && !params->filter)
 		table->total = from.count;
@@ -69,8 +70,8 @@ static int run_referrers(const struct report_context *context,
 	return err;
 }
 
-static int run_referents(const struct report_context *context,
-			 const struct report_params *params, struct table *table)
+static int report_referents_run(const struct report_context *context,
+				const struct report_params *params, struct table *table)
 {
 	const struct heap *heap = context->heap;
 	uint32_t node = params_node(heap, params, table), type;
@@ -87,12 +88,14 @@ static int run_referents(const struct report_context *context,
 		    i >= params->limit)
 			break;
 		if (edge.to != HEAP_NONE)
-			err = add_row(context, edge, edge.to, &scratch, table);
+			err = report_referrers_add_row(context, edge, edge.to, &scratch,
+						       table);
 	}
 	type = heap_type_edge(heap, node);
 	if (!err && type < heap->nodes)
-		err = add_row(context, (struct edge){ node, HEAP_NONE, type }, type,
-			      &scratch, table);
+		err = report_referrers_add_row(context,
+					       (struct edge){ node, HEAP_NONE, type },
+					       type, &scratch, table);
 	text_free(&scratch);
 	return err;
 }
@@ -105,7 +108,7 @@ const struct report report_referrers = {
 	.limit_data = 1000,
 	.columns = columns,
 	.ncolumns = COUNT_OF(columns),
-	.run = run_referrers,
+	.run = report_referrers_run,
 };
 
 const struct report report_referents = {
@@ -116,5 +119,5 @@ const struct report report_referents = {
 	.limit_data = 1000,
 	.columns = columns,
 	.ncolumns = COUNT_OF(columns),
-	.run = run_referents,
+	.run = report_referents_run,
 };

@@ -12,7 +12,8 @@ static const struct column columns[] = {
 	{ "share", "Share", CELL_RATIO, false },
 };
 
-static uint64_t count_borrowed(const struct heap *heap, const struct heap_synth *s)
+static uint64_t report_roots_count_borrowed(const struct heap *heap,
+					    const struct heap_synth *s)
 {
 	const struct heap_synth_label *label =
 		VEC(heap->synth_label, struct heap_synth_label);
@@ -23,8 +24,8 @@ static uint64_t count_borrowed(const struct heap *heap, const struct heap_synth 
 	return count;
 }
 
-static int run(const struct report_context *context, const struct report_params *params,
-	       struct table *table)
+static int report_roots_run(const struct report_context *context,
+			    const struct report_params *params, struct table *table)
 {
 	const struct heap *heap = context->heap;
 	struct text scratch = { 0 };
@@ -40,7 +41,7 @@ static int run(const struct report_context *context, const struct report_params 
 		row_begin(&row, table, n, 0);
 		row_node(&row, &scratch, heap, n);
 		row_u64(&row, s->count);
-		row_u64(&row, count_borrowed(heap, s));
+		row_u64(&row, report_roots_count_borrowed(heap, s));
 		row_u64(&row, analysis_retained(context->analysis, n));
 		row_u64(&row, analysis_retained_count(context->analysis, n));
 		row_ratio(&row,
@@ -61,5 +62,5 @@ const struct report report_roots = {
 	.limit = 100,
 	.columns = columns,
 	.ncolumns = COUNT_OF(columns),
-	.run = run,
+	.run = report_roots_run,
 };

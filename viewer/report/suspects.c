@@ -18,7 +18,7 @@ static const struct column columns[] = {
 };
 
 /* Where its members are seen: what to look at first. */
-static uint32_t suspect_node(const struct suspect *s)
+static uint32_t report_suspects_node(const struct suspect *s)
 {
 	if (s->frames)
 		return s->top;
@@ -28,8 +28,8 @@ static uint32_t suspect_node(const struct suspect *s)
 }
 
 /* "local variables of f (file.py) in 1,000 frames" */
-static void frames_path(struct text *out, const struct heap *heap,
-			const struct suspect *s)
+static void report_suspects_frames_path(struct text *out, const struct heap *heap,
+					const struct suspect *s)
 {
 	const struct snap_frame *frame =
 		VEC(heap->frame, struct snap_frame) + heap_synth(heap, s->point)->ref;
@@ -49,18 +49,19 @@ static void frames_path(struct text *out, const struct heap *heap,
 void suspect_path(struct text *out, const struct analysis *a, const struct suspect *s)
 {
 	if (s->frames) {
-		frames_path(out, a->heap, s);
+		report_suspects_frames_path(out, a->heap, s);
 		return;
 	}
 	if (s->point != HEAP_NONE) {
-		describe_path(out, a, suspect_node(s));
+		describe_path(out, a, report_suspects_node(s));
 		return;
 	}
 	text_add(out, "no common holder, e.g. ");
 	describe_path(out, a, s->top);
 }
 
-static void short_type(struct text *out, const struct heap *heap, uint32_t type)
+static void report_suspects_short_type(struct text *out, const struct heap *heap,
+				       uint32_t type)
 {
 	size_t size;
 	const char *name = heap_string(heap, heap_type(heap, type)->name, &size);
@@ -81,7 +82,7 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 
 	if (s->point == HEAP_NONE) {
 		text_printf(out, "%s ", human_count(buf, s->member_count));
-		short_type(out, heap, s->member_type);
+		report_suspects_short_type(out, heap, s->member_type);
 		text_add(out, " with ");
 		suspect_path(out, a, s);
 		return;
@@ -89,12 +90,13 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 	suspect_path(out, a, s);
 	if (!s->group && s->point < heap->objects) {
 		text_add(out, " -> ");
-		short_type(out, heap, heap_type_of(heap, suspect_node(s)));
+		report_suspects_short_type(out, heap,
+					   heap_type_of(heap, report_suspects_node(s)));
 	}
 	if (s->member_type && s->member_count) {
 		text_printf(out, " -> %s%s ", s->chain ? "chain of " : "",
 			    human_count(buf, s->member_count));
-		short_type(out, heap, s->member_type);
+		report_suspects_short_type(out, heap, s->member_type);
 	}
 	if (s->holder != HEAP_NONE) {
 		text_add(out, ", shared below ");
@@ -102,11 +104,12 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 	}
 }
 
-static int add_row(const struct report_context *c, const struct suspect *s,
-		   struct text *scratch, struct table *table)
+static int report_suspects_add_row(const struct report_context *c,
+				   const struct suspect *s, struct text *scratch,
+				   struct table *table)
 {
 	const struct heap *heap = c->heap;
-	uint32_t node = suspect_node(s);
+	uint32_t node = report_suspects_node(s);
 	uint32_t type = s->group ? s->member_type : heap_type_of(heap, node);
 	struct row row;
 
@@ -132,8 +135,8 @@ static int add_row(const struct report_context *c, const struct suspect *s,
 	return row_end(&row);
 }
 
-static int run(const struct report_context *context, const struct report_params *params,
-	       struct table *table)
+static int report_suspects_run(const struct report_context *context,
+			       const struct report_params *params, struct table *table)
 {
 	struct vec suspects = { 0 };
 	struct text scratch = { 0 };
@@ -142,8 +145,8 @@ static int run(const struct report_context *context, const struct report_params 
 
 	(void)params;
 	for (size_t i = 0; i < VEC_COUNT(suspects, struct suspect) && !err; i++)
-		err = add_row(context, VEC(suspects, struct suspect) + i, &scratch,
-			      table);
+		err = report_suspects_add_row(context, VEC(suspects, struct suspect) + i,
+					      &scratch, table);
 	vec_free(&suspects);
 	text_free(&scratch);
 	return err;
@@ -156,5 +159,5 @@ const struct report report_suspects = {
 	.limit = 20,
 	.columns = columns,
 	.ncolumns = COUNT_OF(columns),
-	.run = run,
+	.run = report_suspects_run,
 };

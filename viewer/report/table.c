@@ -44,7 +44,7 @@ void row_begin(struct row *row, struct table *table, uint32_t node, uint32_t typ
 	row->err = vec_append(&table->refs, &ref, sizeof(ref));
 }
 
-static void add_cell(struct row *row, struct cell cell)
+static void table_add_cell(struct row *row, struct cell cell)
 {
 	assert(row->column < row->table->ncolumns);
 	if (!row->err)
@@ -58,28 +58,28 @@ void row_text(struct row *row, const char *escaped)
 
 	if (!row->err)
 		row->err = vec_append(&row->table->text, escaped, strlen(escaped) + 1);
-	add_cell(row, cell);
+	table_add_cell(row, cell);
 }
 
 void row_u64(struct row *row, uint64_t value)
 {
 	struct cell cell = { .u64 = value };
 
-	add_cell(row, cell);
+	table_add_cell(row, cell);
 }
 
 void row_i64(struct row *row, int64_t value)
 {
 	struct cell cell = { .i64 = value };
 
-	add_cell(row, cell);
+	table_add_cell(row, cell);
 }
 
 void row_ratio(struct row *row, double value)
 {
 	struct cell cell = { .ratio = value };
 
-	add_cell(row, cell);
+	table_add_cell(row, cell);
 }
 
 void row_unknown(struct row *row)
@@ -88,7 +88,7 @@ void row_unknown(struct row *row)
 
 	if (row->table->columns[row->column].type == CELL_TEXT)
 		cell.text = 0;
-	add_cell(row, cell);
+	table_add_cell(row, cell);
 }
 
 int row_end(struct row *row)
@@ -126,8 +126,8 @@ struct order {
 	int sign;
 };
 
-static int compare_cells(const struct order *o, const struct cell *x,
-			 const struct cell *y)
+static int table_compare_cells(const struct order *o, const struct cell *x,
+			       const struct cell *y)
 {
 	if (x->unknown || y->unknown)
 		return (int)x->unknown - (int)y->unknown;
@@ -144,35 +144,35 @@ static int compare_cells(const struct order *o, const struct cell *x,
 	}
 }
 
-static int compare_rows(const void *a, const void *b, void *arg)
+static int table_compare_rows(const void *a, const void *b, void *arg)
 {
 	const struct order *o = arg;
 	size_t x = *(const size_t *)a, y = *(const size_t *)b;
-	int c = compare_cells(o, table_cell(o->table, x, o->column),
-			      table_cell(o->table, y, o->column));
+	int c = table_compare_cells(o, table_cell(o->table, x, o->column),
+				    table_cell(o->table, y, o->column));
 
 	return c ? c : (x < y ? -1 : x > y);
 }
 
-static bool contains(const char *text, const char *part)
+static bool table_contains(const char *text, const char *part)
 {
 	return strcasestr(text, part) != NULL;
 }
 
-static bool matches(const struct table *table, size_t row, const char *filter)
+static bool table_matches(const struct table *table, size_t row, const char *filter)
 {
 	for (size_t c = 0; c < table->ncolumns; c++) {
 		const struct cell *cell = table_cell(table, row, c);
 
 		if (table->columns[c].type == CELL_TEXT && !cell->unknown &&
-		    contains(table_text(table, cell), filter))
+		    table_contains(table_text(table, cell), filter))
 			return true;
 	}
 	return false;
 }
 
 /* Rows in the given order become the table's rows. */
-static int reorder(struct table *table, const size_t *order, size_t count)
+static int table_reorder(struct table *table, const size_t *order, size_t count)
 {
 	struct vec cells = { 0 }, refs = { 0 };
 	size_t width = table->ncolumns * sizeof(struct cell);
@@ -199,7 +199,7 @@ int table_arrange(struct table *table, const struct report_params *params, size_
 	int err = 0;
 
 	for (size_t r = 0; r < table->rows && !err; r++)
-		if (!params->filter || matches(table, r, params->filter))
+		if (!params->filter || table_matches(table, r, params->filter))
 			err = vec_append(&order, &r, sizeof(r));
 	count = VEC_COUNT(order, size_t);
 	if (params->filter)
@@ -211,12 +211,13 @@ int table_arrange(struct table *table, const struct report_params *params, size_
 				   reverse ? -1 : 1 };
 
 		if (column >= 0 && count)
-			qsort_r(order.data, count, sizeof(size_t), compare_rows, &o);
+			qsort_r(order.data, count, sizeof(size_t), table_compare_rows,
+				&o);
 	}
 	if (limit && count > limit)
 		count = limit;
 	if (!err)
-		err = reorder(table, order.data, count);
+		err = table_reorder(table, order.data, count);
 	vec_free(&order);
 	return err;
 }

@@ -28,7 +28,7 @@ struct printer {
 	uint32_t thread;
 };
 
-static void thread_name(struct row *row, const struct printer *p)
+static void report_threads_name(struct row *row, const struct printer *p)
 {
 	const struct heap *heap = p->c->heap;
 
@@ -39,7 +39,7 @@ static void thread_name(struct row *row, const struct printer *p)
 		row_unknown(row);
 }
 
-static int thread_row(const struct printer *p, uint32_t node)
+static int report_threads_row(const struct printer *p, uint32_t node)
 {
 	const struct heap *heap = p->c->heap;
 	const struct snap_thread *t = &VEC(heap->thread, struct snap_thread)[p->thread];
@@ -47,7 +47,7 @@ static int thread_row(const struct printer *p, uint32_t node)
 
 	row_begin(&row, p->table, node, 0);
 	row_text(&row, "thread");
-	thread_name(&row, p);
+	report_threads_name(&row, p);
 	row_unknown(&row);
 	row_node(&row, p->scratch, heap, node);
 	row_unknown(&row);
@@ -67,7 +67,7 @@ static int thread_row(const struct printer *p, uint32_t node)
 	return row_end(&row);
 }
 
-static int frame_row(const struct printer *p, uint32_t node)
+static int report_threads_frame_row(const struct printer *p, uint32_t node)
 {
 	const struct heap *heap = p->c->heap;
 	const struct snap_frame *f =
@@ -76,7 +76,7 @@ static int frame_row(const struct printer *p, uint32_t node)
 
 	row_begin(&row, p->table, node, 0);
 	row_text(&row, "frame");
-	thread_name(&row, p);
+	report_threads_name(&row, p);
 	row_u64(&row, f->depth);
 	text_clear(p->scratch);
 	describe_frame(p->scratch, heap, heap_synth(heap, node)->ref);
@@ -96,8 +96,8 @@ static int frame_row(const struct printer *p, uint32_t node)
 }
 
 /* depth: of the frame, UINT32_MAX = held by the thread itself. */
-static int held_row(const struct printer *p, uint32_t holder, uint32_t slot,
-		    uint32_t depth)
+static int report_threads_held_row(const struct printer *p, uint32_t holder,
+				   uint32_t slot, uint32_t depth)
 {
 	static const char *const words[SNAP_ROOT_KIND_COUNT] = {
 		[SNAP_ROOT_LOCAL] = "local",
@@ -116,7 +116,7 @@ static int held_row(const struct printer *p, uint32_t holder, uint32_t slot,
 		 label.root_kind < SNAP_ROOT_KIND_COUNT && words[label.root_kind] ?
 			 words[label.root_kind] :
 			 "held");
-	thread_name(&row, p);
+	report_threads_name(&row, p);
 	if (depth == UINT32_MAX)
 		row_unknown(&row);
 	else
@@ -133,39 +133,39 @@ static int held_row(const struct printer *p, uint32_t holder, uint32_t slot,
 	return row_end(&row);
 }
 
-static int frame_rows(const struct printer *p, uint32_t node)
+static int report_threads_frame_rows(const struct printer *p, uint32_t node)
 {
 	const struct heap *heap = p->c->heap;
 	struct heap_span refs = heap_refs(heap, node);
 	uint32_t depth =
 		VEC(heap->frame, struct snap_frame)[heap_synth(heap, node)->ref].depth;
-	int err = frame_row(p, node);
+	int err = report_threads_frame_row(p, node);
 
 	for (uint32_t i = 0; i < refs.count && !err; i++)
 		if (refs.target[i] < heap->objects)
-			err = held_row(p, node, i, depth);
+			err = report_threads_held_row(p, node, i, depth);
 	return err;
 }
 
-static int thread_rows(struct printer *p, uint32_t node)
+static int report_threads_rows(struct printer *p, uint32_t node)
 {
 	const struct heap *heap = p->c->heap;
 	struct heap_span refs = heap_refs(heap, node);
 	int err;
 
 	p->thread = heap_synth(heap, node)->ref;
-	err = thread_row(p, node);
+	err = report_threads_row(p, node);
 	for (uint32_t i = 0; i < refs.count && !err; i++) {
 		if (refs.target[i] < heap->objects)
-			err = held_row(p, node, i, UINT32_MAX);
+			err = report_threads_held_row(p, node, i, UINT32_MAX);
 		else if (refs.target[i] < heap->nodes)
-			err = frame_rows(p, refs.target[i]);
+			err = report_threads_frame_rows(p, refs.target[i]);
 	}
 	return err;
 }
 
-static int run(const struct report_context *context, const struct report_params *params,
-	       struct table *table)
+static int report_threads_run(const struct report_context *context,
+			      const struct report_params *params, struct table *table)
 {
 	const struct heap *heap = context->heap;
 	struct text scratch = { 0 };
@@ -179,12 +179,12 @@ static int run(const struct report_context *context, const struct report_params 
 
 		p.thread = 0;
 		if (node < heap->objects)
-			err = held_row(&p, heap_group(heap, HEAP_SYNTH_THREADS), i,
-				       UINT32_MAX);
+			err = report_threads_held_row(
+				&p, heap_group(heap, HEAP_SYNTH_THREADS), i, UINT32_MAX);
 		else if (heap_synth(heap, node)->kind == HEAP_SYNTH_THREAD)
-			err = thread_rows(&p, node);
+			err = report_threads_rows(&p, node);
 		else
-			err = frame_rows(&p, node);
+			err = report_threads_frame_rows(&p, node);
 	}
 	if (!err && !heap->threads)
 		table->error = "the snapshot holds no threads";
@@ -199,5 +199,5 @@ const struct report report_threads = {
 	.limit = 200,
 	.columns = columns,
 	.ncolumns = COUNT_OF(columns),
-	.run = run,
+	.run = report_threads_run,
 };

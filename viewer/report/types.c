@@ -19,8 +19,8 @@ static const struct column columns[] = {
 	{ "approximate", "Approximate", CELL_BOOL, true },
 };
 
-static int run(const struct report_context *context, const struct report_params *params,
-	       struct table *table)
+static int report_types_run(const struct report_context *context,
+			    const struct report_params *params, struct table *table)
 {
 	const struct heap *heap = context->heap;
 	struct text scratch = { 0 };
@@ -58,5 +58,5 @@ const struct report report_types = {
 	.limit = 40,
 	.columns = columns,
 	.ncolumns = COUNT_OF(columns),
-	.run = run,
+	.run = report_types_run,
 };

@@ -16,7 +16,7 @@ static const struct column columns[] = {
 	{ "path", "Path", CELL_TEXT, false },
 };
 
-static int by_wasted(const void *a, const void *b)
+static int report_waste_by_wasted(const void *a, const void *b)
 {
 	const struct waste *x = a, *y = b;
 
@@ -25,8 +25,8 @@ static int by_wasted(const void *a, const void *b)
 	return x->type < y->type ? -1 : x->type > y->type;
 }
 
-static int add_row(const struct report_context *c, const struct waste *w,
-		   struct text *scratch, struct table *table)
+static int report_waste_add_row(const struct report_context *c, const struct waste *w,
+				struct text *scratch, struct table *table)
 {
 	static const char *const words[WASTE_KIND_COUNT] = {
 		[WASTE_EMPTY_DICT] = "empty dict with a table",
@@ -50,8 +50,8 @@ static int add_row(const struct report_context *c, const struct waste *w,
 	return row_end(&row);
 }
 
-static int run(const struct report_context *context, const struct report_params *params,
-	       struct table *table)
+static int report_waste_run(const struct report_context *context,
+			    const struct report_params *params, struct table *table)
 {
 	struct vec found = { 0 };
 	struct text scratch = { 0 };
@@ -60,9 +60,10 @@ static int run(const struct report_context *context, const struct report_params 
 	(void)params;
 	if (found.size)
 		qsort(found.data, VEC_COUNT(found, struct waste), sizeof(struct waste),
-		      by_wasted);
+		      report_waste_by_wasted);
 	for (size_t i = 0; i < VEC_COUNT(found, struct waste) && !err; i++)
-		err = add_row(context, VEC(found, struct waste) + i, &scratch, table);
+		err = report_waste_add_row(context, VEC(found, struct waste) + i,
+					   &scratch, table);
 	vec_free(&found);
 	text_free(&scratch);
 	return err;
@@ -75,5 +76,5 @@ const struct report report_waste = {
 	.limit = 40,
 	.columns = columns,
 	.ncolumns = COUNT_OF(columns),
-	.run = run,
+	.run = report_waste_run,
 };

@@ -60,7 +60,7 @@ void app_remove_page(struct app *app, int at)
 		app->current = 0;
 }
 
-static void load_view(struct app *app)
+static void app_load_view(struct app *app)
 {
 	struct page *page = app_page(app);
 	struct view *view = page ? page_view(page) : NULL;
@@ -91,7 +91,7 @@ bool app_pump(struct app *app, int timeout_ms)
 
 /* Waits for a key or something from a stream, at most timeout ms (-1 = as long as it
  * takes); KEY_IS_NONE when it was no key. */
-static struct event wait_event(struct app *app, int timeout)
+static struct event app_wait_event(struct app *app, int timeout)
 {
 	struct terminal *t = app->terminal;
 	struct pollfd fds[FEED_MAX_POLL + 1];
@@ -112,7 +112,7 @@ static struct event wait_event(struct app *app, int timeout)
 	return t->ops->read(t);
 }
 
-static void fit(struct app *app)
+static void app_fit(struct app *app)
 {
 	int width, height;
 	app->terminal->ops->size(app->terminal, &width, &height);
@@ -120,14 +120,14 @@ static void fit(struct app *app)
 		surface_resize(&app->surface, width, height);
 }
 
-static void loop(struct app *app)
+static void app_loop(struct app *app)
 {
 	uint64_t drawn = 0;
 	while (!app->quit) {
-		fit(app);
+		app_fit(app);
 		/* First: what came may replace the view that is then loaded. */
 		live_pages_settle(app);
-		load_view(app);
+		app_load_view(app);
 		/* With streams flowing, 20 pictures a second are enough; but the last
 		 * state is always drawn. */
 		bool draw = !app->feed || app->terminal->scripted ||
@@ -138,7 +138,7 @@ static void loop(struct app *app)
 		}
 		/* Loading lets streams flow: what ended meanwhile isn't settled yet. */
 		int timeout = live_pages_pending(app) ? 0 : draw ? -1 : FRAME_MS;
-		struct event e = wait_event(app, timeout);
+		struct event e = app_wait_event(app, timeout);
 		if (e.key != KEY_IS_NONE) {
 			drawn = 0;
 			app_event(app, &e);
@@ -147,7 +147,7 @@ static void loop(struct app *app)
 }
 
 /* The pages: one a process, then the comparisons, then the streams' own. */
-static int make_pages(struct app *app)
+static int app_make_pages(struct app *app)
 {
 	struct session *s = &app->session;
 	for (uint32_t i = 0; i < s->count; i++) {
@@ -167,7 +167,8 @@ static int make_pages(struct app *app)
 	return 0;
 }
 
-static int open_file(struct app *app, const char *file, bool old, char *err, size_t size)
+static int app_open_file(struct app *app, const char *file, bool old, char *err,
+			 size_t size)
 {
 	char why[400];
 	int rc = session_open(&app->session, file, old, &app->progress, why, sizeof(why));
@@ -177,26 +178,26 @@ static int open_file(struct app *app, const char *file, bool old, char *err, siz
 }
 
 /* Opens the files, with the terminal already up so that progress shows. */
-static int open_files(struct app *app, char *err, size_t size)
+static int app_open_files(struct app *app, char *err, size_t size)
 {
 	const struct screen_options *o = app->options;
 	int rc = 0;
 	app_work_begin(app);
 	for (size_t i = 0; i < o->nfiles && rc == 0; i++)
-		rc = open_file(app, o->files[i], false, err, size);
+		rc = app_open_file(app, o->files[i], false, err, size);
 	if (rc == 0 && o->compare)
-		rc = open_file(app, o->compare, true, err, size);
+		rc = app_open_file(app, o->compare, true, err, size);
 	app_work_end(app);
 	if (rc == 0 && o->compare)
 		session_pair(&app->session);
-	if (rc == 0 && make_pages(app) < 0) {
+	if (rc == 0 && app_make_pages(app) < 0) {
 		snprintf(err, size, "out of memory");
 		rc = -1;
 	}
 	return rc;
 }
 
-static void set_locale(const struct screen_options *o)
+static void app_set_locale(const struct screen_options *o)
 {
 	setlocale(LC_CTYPE, "");
 	/* Widths come from the locale: a script asks for UTF-8 whatever the locale is. */
@@ -206,11 +207,11 @@ static void set_locale(const struct screen_options *o)
 			setlocale(LC_CTYPE, "en_US.UTF-8");
 }
 
-static int begin(struct app *app, char *err, size_t size)
+static int app_begin(struct app *app, char *err, size_t size)
 {
 	const struct screen_options *o = app->options;
 	const char *why = NULL;
-	set_locale(o);
+	app_set_locale(o);
 	app->terminal = o->script ? terminal_script(o) : terminal_curses(o, &why);
 	if (!app->terminal) {
 		if (o->script)
@@ -222,17 +223,17 @@ static int begin(struct app *app, char *err, size_t size)
 	}
 	app->surface.color = app->terminal->color;
 	app->surface.ascii = !app->terminal->utf8;
-	fit(app);
+	app_fit(app);
 	if (!app->surface.cells) {
 		snprintf(err, size, "out of memory");
 		return -1;
 	}
-	if (open_files(app, err, size) < 0)
+	if (app_open_files(app, err, size) < 0)
 		return -1;
 	return live_pages_begin(app, err, size);
 }
 
-static void start_at(struct app *app)
+static void app_start_at(struct app *app)
 {
 	const char *type = app->options->type;
 	struct page *page = app_page(app);
@@ -245,7 +246,7 @@ static void start_at(struct app *app)
 		app_say(app, STYLE_WARN, "no type of that name in the snapshot");
 }
 
-static void end(struct app *app)
+static void app_end(struct app *app)
 {
 	live_pages_end(app);
 	for (int i = 0; i < app->npages; i++)
@@ -267,12 +268,12 @@ int screen_run(const struct screen_options *options)
 	session_init(&app.session);
 	app.session.no_sidecar = options->no_sidecar;
 	app.progress = app_progress(&app);
-	int rc = begin(&app, err, sizeof(err));
+	int rc = app_begin(&app, err, sizeof(err));
 	if (rc == 0) {
-		start_at(&app);
-		loop(&app);
+		app_start_at(&app);
+		app_loop(&app);
 	}
-	end(&app);
+	app_end(&app);
 	if (rc < 0) {
 		fprintf(stderr, "pymem-view: %s\n", err);
 		return 1;

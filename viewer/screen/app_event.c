@@ -8,21 +8,21 @@
 
 #include "viewer/screen/app.h"
 
-static struct view *current_view(struct app *app)
+static struct view *app_event_current_view(struct app *app)
 {
 	struct page *page = app_page(app);
 	return page ? page_view(page) : NULL;
 }
 
-static struct grid *current_grid(struct app *app)
+static struct grid *app_event_current_grid(struct app *app)
 {
-	struct view *view = current_view(app);
+	struct view *view = app_event_current_view(app);
 	return view && view->loaded && !view->error ? view->grid : NULL;
 }
 
-static void find(struct app *app, int step)
+static void app_event_find(struct app *app, int step)
 {
-	struct grid *g = current_grid(app);
+	struct grid *g = app_event_current_grid(app);
 	if (!g)
 		return;
 	if (!g->search[0]) {
@@ -36,7 +36,7 @@ static void find(struct app *app, int step)
 	app_work_end(app);
 }
 
-static void search_changed(struct app *app, struct grid *g)
+static void app_event_search_changed(struct app *app, struct grid *g)
 {
 	snprintf(g->search, sizeof(g->search), "%.*s", (int)sizeof(g->search) - 1,
 		 app->prompt.text);
@@ -49,7 +49,7 @@ static void search_changed(struct app *app, struct grid *g)
 	app_work_end(app);
 }
 
-static void filter_now(struct app *app, struct grid *g, const char *text)
+static void app_event_filter_now(struct app *app, struct grid *g, const char *text)
 {
 	app_work_begin(app);
 	int err = grid_filter(g, text, &app->progress);
@@ -61,62 +61,62 @@ static void filter_now(struct app *app, struct grid *g, const char *text)
 /* Lists beyond this are filtered when the text is complete, not at each key. */
 enum { FILTER_AT_ONCE = 200000 };
 
-static void prompt_changed(struct app *app)
+static void app_event_prompt_changed(struct app *app)
 {
-	struct grid *g = current_grid(app);
+	struct grid *g = app_event_current_grid(app);
 	if (!g)
 		return;
 	if (app->prompt.kind == PROMPT_SEARCH)
-		search_changed(app, g);
+		app_event_search_changed(app, g);
 	else if (app->prompt.kind == PROMPT_FILTER &&
 		 g->source->rows(g->arg) <= FILTER_AT_ONCE)
-		filter_now(app, g, app->prompt.text);
+		app_event_filter_now(app, g, app->prompt.text);
 }
 
-static void prompt_accepted(struct app *app, enum prompt_kind kind)
+static void app_event_prompt_accepted(struct app *app, enum prompt_kind kind)
 {
-	struct grid *g = current_grid(app);
+	struct grid *g = app_event_current_grid(app);
 	if (kind == PROMPT_COMMAND)
 		app_command(app, app->prompt.text);
 	else if (kind == PROMPT_ADDRESS)
 		app_open_address(app, app->prompt.text);
 	else if (kind == PROMPT_FILTER && g && strcmp(g->filter, app->prompt.text) != 0)
-		filter_now(app, g, app->prompt.text);
+		app_event_filter_now(app, g, app->prompt.text);
 }
 
-static void prompt_cancelled(struct app *app, enum prompt_kind kind)
+static void app_event_prompt_cancelled(struct app *app, enum prompt_kind kind)
 {
-	struct grid *g = current_grid(app);
+	struct grid *g = app_event_current_grid(app);
 	app->message[0] = 0;
 	if (kind == PROMPT_SEARCH && g) {
 		g->search[0] = 0;
 		g->cursor = app->prompt.from < g->shown ? app->prompt.from : g->cursor;
 	}
 	if (kind == PROMPT_FILTER && g)
-		filter_now(app, g, "");
+		app_event_filter_now(app, g, "");
 }
 
-static void prompt_key(struct app *app, const struct event *e)
+static void app_event_prompt_key(struct app *app, const struct event *e)
 {
 	enum prompt_kind kind = app->prompt.kind;
 	switch (prompt_event(&app->prompt, e)) {
 	case PROMPT_CHANGED:
-		prompt_changed(app);
+		app_event_prompt_changed(app);
 		break;
 	case PROMPT_ACCEPTED:
-		prompt_accepted(app, kind);
+		app_event_prompt_accepted(app, kind);
 		break;
 	case PROMPT_CANCELLED:
-		prompt_cancelled(app, kind);
+		app_event_prompt_cancelled(app, kind);
 		break;
 	case PROMPT_UNUSED:
 		break;
 	}
 }
 
-static void open_prompt(struct app *app, enum prompt_kind kind)
+static void app_event_open_prompt(struct app *app, enum prompt_kind kind)
 {
-	struct grid *g = current_grid(app);
+	struct grid *g = app_event_current_grid(app);
 	if ((kind == PROMPT_SEARCH || kind == PROMPT_FILTER) && !g) {
 		app_say(app, STYLE_WARN, "nothing to search here");
 		return;
@@ -144,7 +144,7 @@ void app_open_address(struct app *app, const char *text)
 		page_open_node(page, node);
 }
 
-static void step_page(struct app *app, int step)
+static void app_event_step_page(struct app *app, int step)
 {
 	int to = app->current + step;
 	if (app->npages < 2)
@@ -152,26 +152,26 @@ static void step_page(struct app *app, int step)
 	app->current = (to + app->npages) % app->npages;
 }
 
-static void reload(struct app *app)
+static void app_event_reload(struct app *app)
 {
-	struct view *view = current_view(app);
+	struct view *view = app_event_current_view(app);
 	if (view) {
 		view->loaded = false;
 		view->error = 0;
 	}
 }
 
-static void back(struct app *app)
+static void app_event_back(struct app *app)
 {
 	struct page *page = app_page(app);
-	struct grid *g = current_grid(app);
+	struct grid *g = app_event_current_grid(app);
 	if (g && g->filter[0])
-		filter_now(app, g, "");
+		app_event_filter_now(app, g, "");
 	else if (page)
 		page_pop(page);
 }
 
-static bool tab_key(struct app *app, uint32_t key)
+static bool app_event_tab_key(struct app *app, uint32_t key)
 {
 	struct page *page = app_page(app);
 	int to = -1;
@@ -187,7 +187,7 @@ static bool tab_key(struct app *app, uint32_t key)
 	return to >= 0;
 }
 
-static void help(struct app *app)
+static void app_event_help(struct app *app)
 {
 	struct page *page = app_page(app);
 	if (!page)
@@ -199,22 +199,22 @@ static void help(struct app *app)
 }
 
 /* Keys that open a prompt; false = another key. */
-static bool opens_prompt(struct app *app, int key)
+static bool app_event_opens_prompt(struct app *app, int key)
 {
 	switch (key) {
 	case '/':
 	case KEY_IS_F3:
-		open_prompt(app, PROMPT_SEARCH);
+		app_event_open_prompt(app, PROMPT_SEARCH);
 		return true;
 	case '\\':
 	case KEY_IS_F4:
-		open_prompt(app, PROMPT_FILTER);
+		app_event_open_prompt(app, PROMPT_FILTER);
 		return true;
 	case ':':
-		open_prompt(app, PROMPT_COMMAND);
+		app_event_open_prompt(app, PROMPT_COMMAND);
 		return true;
 	case '@':
-		open_prompt(app, PROMPT_ADDRESS);
+		app_event_open_prompt(app, PROMPT_ADDRESS);
 		return true;
 	default:
 		return false;
@@ -222,16 +222,16 @@ static bool opens_prompt(struct app *app, int key)
 }
 
 /* Keys of the frame itself. */
-static void frame_key(struct app *app, const struct event *e)
+static void app_event_frame_key(struct app *app, const struct event *e)
 {
-	if (tab_key(app, e->key) || opens_prompt(app, e->key))
+	if (app_event_tab_key(app, e->key) || app_event_opens_prompt(app, e->key))
 		return;
 	switch (key_as_motion(e->key)) {
 	case KEY_IS_LEFT:
-		step_page(app, -1);
+		app_event_step_page(app, -1);
 		return;
 	case KEY_IS_RIGHT:
-		step_page(app, 1);
+		app_event_step_page(app, 1);
 		return;
 	default:
 		break;
@@ -243,24 +243,24 @@ static void frame_key(struct app *app, const struct event *e)
 		break;
 	case '?':
 	case KEY_IS_F1:
-		help(app);
+		app_event_help(app);
 		break;
 	case 'n':
-		find(app, 1);
+		app_event_find(app, 1);
 		break;
 	case 'N':
-		find(app, -1);
+		app_event_find(app, -1);
 		break;
 	case KEY_IS_BACKSPACE:
-		back(app);
+		app_event_back(app);
 		break;
 	case KEY_IS_ESC:
-		if (current_grid(app))
-			filter_now(app, current_grid(app), "");
+		if (app_event_current_grid(app))
+			app_event_filter_now(app, app_event_current_grid(app), "");
 		break;
 	case 'R':
 	case KEY_IS_F5:
-		reload(app);
+		app_event_reload(app);
 		break;
 	case 'g':
 		app_graph(app, NULL, NULL);
@@ -270,9 +270,9 @@ static void frame_key(struct app *app, const struct event *e)
 	}
 }
 
-static bool view_event(struct app *app, const struct event *e)
+static bool app_event_view_event(struct app *app, const struct event *e)
 {
-	struct view *view = current_view(app);
+	struct view *view = app_event_current_view(app);
 	if (!view || !view->loaded || view->error)
 		return false;
 	if (view->ops->event && view->ops->event(view, e))
@@ -288,7 +288,7 @@ static bool view_event(struct app *app, const struct event *e)
 }
 
 /* A click on a tab or a key of the bar is that key. */
-static bool click_frame(struct app *app, const struct event *e)
+static bool app_event_click_frame(struct app *app, const struct event *e)
 {
 	for (int i = 0; i < app->nhits; i++) {
 		const struct hit *h = &app->hits[i];
@@ -321,10 +321,10 @@ void app_event(struct app *app, const struct event *e)
 		return;
 	}
 	app->message[0] = 0;
-	if (e->key == KEY_IS_CLICK && click_frame(app, e))
+	if (e->key == KEY_IS_CLICK && app_event_click_frame(app, e))
 		return;
 	if (app->prompt.kind != PROMPT_NONE)
-		prompt_key(app, e);
-	else if (!view_event(app, e))
-		frame_key(app, e);
+		app_event_prompt_key(app, e);
+	else if (!app_event_view_event(app, e))
+		app_event_frame_key(app, e);
 }

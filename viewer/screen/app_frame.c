@@ -18,14 +18,14 @@ static const struct hint common_hints[] = {
 /* Always there, at the right. */
 static const struct hint last_hints[] = { { '?', "?", "help" }, { 'q', "q", "quit" } };
 
-static void hit(struct app *app, int y, int x, int width, uint32_t key)
+static void app_frame_hit(struct app *app, int y, int x, int width, uint32_t key)
 {
 	if (app->nhits < APP_MAX_HITS && width > 0)
 		app->hits[app->nhits++] = (struct hit){ y, x, width, key };
 }
 
 /* "Overview > Types > __main__.Foo" of the page, the last part strong. */
-static void draw_crumbs(struct app *app, struct page *page, int x, int width)
+static void app_frame_draw_crumbs(struct app *app, struct page *page, int x, int width)
 {
 	const char *sep = app->surface.ascii ? " > " : " \xe2\x80\xba ";
 	char line[PAGE_MAX_DEPTH * 8 + 512] = "";
@@ -45,7 +45,7 @@ static void draw_crumbs(struct app *app, struct page *page, int x, int width)
 		surface_puts(&app->surface, 0, x, width, STYLE_CRUMB, line);
 }
 
-static void draw_title(struct app *app, struct page *page)
+static void app_frame_draw_title(struct app *app, struct page *page)
 {
 	struct surface *s = &app->surface;
 	char count[32] = "";
@@ -59,36 +59,36 @@ static void draw_title(struct app *app, struct page *page)
 		surface_puts(s, 0, 1, room > 60 ? room / 2 : room * 2 / 5, STYLE_TITLE,
 			     page ? page->title : "pymem");
 	if (page)
-		draw_crumbs(app, page, x + 2, right - x - 3);
+		app_frame_draw_crumbs(app, page, x + 2, right - x - 3);
 }
 
 /* "1 Overview", or "1Over" where the full titles don't fit. */
-static void tab_text(char text[48], const struct tab *tab, bool narrow)
+static void app_frame_tab_text(char text[48], const struct tab *tab, bool narrow)
 {
 	snprintf(text, 48, "%c%s%s", (int)tab->key, narrow ? "" : " ",
 		 narrow ? tab->brief : tab->title);
 }
 
-static void draw_tabs(struct app *app, struct page *page, int y)
+static void app_frame_draw_tabs(struct app *app, struct page *page, int y)
 {
 	struct surface *s = &app->surface;
 	char text[48];
 	int x = 0, need = 0;
 	for (int i = 0; i < page->ntabs; i++) {
-		tab_text(text, &page->tabs[i], false);
+		app_frame_tab_text(text, &page->tabs[i], false);
 		need += (int)strlen(text) + 2;
 	}
 	bool narrow = need - 2 > s->width;
 	for (int i = 0; i < page->ntabs && x < s->width; i++) {
-		tab_text(text, &page->tabs[i], narrow);
+		app_frame_tab_text(text, &page->tabs[i], narrow);
 		int n = surface_puts(s, y, x, s->width - x,
 				     i == page->tab ? STYLE_TAB_ON : STYLE_TAB, text);
-		hit(app, y, x, n, page->tabs[i].key);
+		app_frame_hit(app, y, x, n, page->tabs[i].key);
 		x += n + (narrow ? 1 : 2);
 	}
 }
 
-static void draw_status(struct app *app, int y)
+static void app_frame_draw_status(struct app *app, int y)
 {
 	struct surface *s = &app->surface;
 	if (app->prompt.kind != PROMPT_NONE) {
@@ -123,24 +123,25 @@ static void draw_status(struct app *app, int y)
 	surface_right(s, y, s->width - 24, 23, STYLE_DIM, right);
 }
 
-static int hint_width(const struct hint *h)
+static int app_frame_hint_width(const struct hint *h)
 {
 	return (int)strlen(h->name) + 1 + (int)strlen(h->text);
 }
 
 /* Draws a hint at x unless it would reach `end`; returns where the next one goes. */
-static int draw_hint(struct app *app, int y, int x, int end, const struct hint *h)
+static int app_frame_draw_hint(struct app *app, int y, int x, int end,
+			       const struct hint *h)
 {
 	struct surface *s = &app->surface;
-	if (x + hint_width(h) > end)
+	if (x + app_frame_hint_width(h) > end)
 		return x;
 	int n = surface_puts(s, y, x, end - x, STYLE_KEY, h->name) + 1;
 	n += surface_puts(s, y, x + n, end - x - n, STYLE_KEY_TEXT, h->text);
-	hit(app, y, x, n, h->key);
+	app_frame_hit(app, y, x, n, h->key);
 	return x + n + 2;
 }
 
-static void draw_keys(struct app *app, struct view *view, int y)
+static void app_frame_draw_keys(struct app *app, struct view *view, int y)
 {
 	int x = 0, end = app->surface.width;
 	if (app->prompt.kind != PROMPT_NONE) {
@@ -149,18 +150,19 @@ static void draw_keys(struct app *app, struct view *view, int y)
 			{ KEY_IS_ESC, "Esc", "cancel" },
 		};
 		for (int i = 0; i < 2; i++)
-			x = draw_hint(app, y, x, end, &editing[i]);
+			x = app_frame_draw_hint(app, y, x, end, &editing[i]);
 		return;
 	}
-	end -= hint_width(&last_hints[0]) + 2 + hint_width(&last_hints[1]);
-	int right = draw_hint(app, y, end, app->surface.width, &last_hints[0]);
-	draw_hint(app, y, right, app->surface.width, &last_hints[1]);
+	end -= app_frame_hint_width(&last_hints[0]) + 2 +
+		app_frame_hint_width(&last_hints[1]);
+	int right = app_frame_draw_hint(app, y, end, app->surface.width, &last_hints[0]);
+	app_frame_draw_hint(app, y, right, app->surface.width, &last_hints[1]);
 	end -= 2;
 	static const struct hint pages = { KEY_IS_RIGHT, "<- ->", "pages" };
 	for (const struct hint *h = view ? view->ops->hints : NULL; h && h->name; h++)
-		x = draw_hint(app, y, x, end, h);
+		x = app_frame_draw_hint(app, y, x, end, h);
 	if (app->npages > 1)
-		x = draw_hint(app, y, x, end, &pages);
+		x = app_frame_draw_hint(app, y, x, end, &pages);
 	for (size_t i = 0; i < sizeof(common_hints) / sizeof(*common_hints); i++) {
 		const struct hint *h = &common_hints[i];
 		bool lists = h->key == '/' || h->key == '\\' || h->key == '>';
@@ -169,11 +171,11 @@ static void draw_keys(struct app *app, struct view *view, int y)
 			continue;
 		if (h->key == 'g' && (!view || !view->ops->subject))
 			continue;
-		x = draw_hint(app, y, x, end, h);
+		x = app_frame_draw_hint(app, y, x, end, h);
 	}
 }
 
-static void draw_failed(struct app *app, const struct view *view, struct rect r)
+static void app_frame_draw_failed(struct app *app, const struct view *view, struct rect r)
 {
 	const char *why = view->error == -ECANCELED ? "Stopped." :
 		view->error == -ENOMEM		    ? "Out of memory." :
@@ -183,7 +185,7 @@ static void draw_failed(struct app *app, const struct view *view, struct rect r)
 		     "R tries again.");
 }
 
-static void draw_too_small(struct app *app)
+static void app_frame_draw_too_small(struct app *app)
 {
 	struct surface *s = &app->surface;
 	surface_puts(s, 0, 0, s->width, STYLE_WARN, "too small");
@@ -191,7 +193,7 @@ static void draw_too_small(struct app *app)
 		       s->height, APP_MIN_WIDTH, APP_MIN_HEIGHT);
 }
 
-static void draw_all(struct app *app)
+static void app_frame_draw_all(struct app *app)
 {
 	struct surface *s = &app->surface;
 	struct page *page = app_page(app);
@@ -199,33 +201,33 @@ static void draw_all(struct app *app)
 	app->nhits = 0;
 	surface_clear(s);
 	if (s->width < APP_MIN_WIDTH || s->height < APP_MIN_HEIGHT) {
-		draw_too_small(app);
+		app_frame_draw_too_small(app);
 		return;
 	}
-	draw_title(app, page);
+	app_frame_draw_title(app, page);
 	int top = 1;
 	if (page && page->ntabs > 1 && s->height >= 14)
-		draw_tabs(app, page, top++);
+		app_frame_draw_tabs(app, page, top++);
 	struct rect r = { top, 0, s->height - 2 - top, s->width };
 	if (view && view->error)
-		draw_failed(app, view, r);
+		app_frame_draw_failed(app, view, r);
 	else if (view && view->loaded)
 		view->ops->draw(view, s, r);
 	else if (!page)
 		surface_puts(s, r.y + 1, 2, r.width - 4, STYLE_DIM,
 			     app->working ? "" : "waiting for the first snapshot");
-	draw_status(app, s->height - 2);
-	draw_keys(app, view, s->height - 1);
+	app_frame_draw_status(app, s->height - 2);
+	app_frame_draw_keys(app, view, s->height - 1);
 }
 
 void app_draw(struct app *app)
 {
-	draw_all(app);
+	app_frame_draw_all(app);
 	app->terminal->ops->show(app->terminal, &app->surface);
 }
 
-static void draw_progress(struct app *app, const char *phase, uint64_t done,
-			  uint64_t total)
+static void app_frame_draw_progress(struct app *app, const char *phase, uint64_t done,
+				    uint64_t total)
 {
 	struct surface *s = &app->surface;
 	int width = s->width < 64 ? s->width - 4 : 60;
@@ -244,7 +246,8 @@ static void draw_progress(struct app *app, const char *phase, uint64_t done,
 }
 
 /* The box appears once work has taken a fifth of a second, then ten times a second. */
-static bool on_progress(void *arg, const char *phase, uint64_t done, uint64_t total)
+static bool app_frame_on_progress(void *arg, const char *phase, uint64_t done,
+				  uint64_t total)
 {
 	struct app *app = arg;
 	uint64_t now = app_now_ns();
@@ -257,7 +260,7 @@ static bool on_progress(void *arg, const char *phase, uint64_t done, uint64_t to
 	if (app->feed)
 		app_pump(app, 0);
 	if (app->surface.cells) {
-		draw_progress(app, phase, done, total);
+		app_frame_draw_progress(app, phase, done, total);
 		app->terminal->ops->show(app->terminal, &app->surface);
 	}
 	return app->terminal->ops->interrupted(app->terminal);
@@ -265,7 +268,7 @@ static bool on_progress(void *arg, const char *phase, uint64_t done, uint64_t to
 
 struct progress app_progress(struct app *app)
 {
-	return (struct progress){ .report = on_progress, .arg = app };
+	return (struct progress){ .report = app_frame_on_progress, .arg = app };
 }
 
 void app_work_begin(struct app *app)

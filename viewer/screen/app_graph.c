@@ -14,7 +14,7 @@
 
 /* Opens file with the desktop's program, if there is a desktop.  A grandchild, so
  * that nobody has to wait for it. */
-static bool open_with_desktop(const char *file)
+static bool app_graph_open_with_desktop(const char *file)
 {
 	if (!getenv("DISPLAY") && !getenv("WAYLAND_DISPLAY"))
 		return false;
@@ -40,7 +40,7 @@ static bool open_with_desktop(const char *file)
 }
 
 /* Only characters that are safe in a file's name anywhere. */
-static void safe_name(char *out, size_t size, const char *name)
+static void app_graph_safe_name(char *out, size_t size, const char *name)
 {
 	size_t n = 0;
 	for (; *name && n < size - 1; name++) {
@@ -52,15 +52,15 @@ static void safe_name(char *out, size_t size, const char *name)
 	out[n] = 0;
 }
 
-static void default_file(const struct app *app, const struct page *page,
-			 const struct graph_request *request, struct row_ref ref,
-			 char *out, size_t size)
+static void app_graph_default_file(const struct app *app, const struct page *page,
+				   const struct graph_request *request,
+				   struct row_ref ref, char *out, size_t size)
 {
 	const struct heap *heap = page->process->heap;
 	const char *dir = app->options->graph_dir;
 	char name[80];
-	safe_name(name, sizeof(name),
-		  ref.type ? heap_type_name(heap, ref.type) : "roots");
+	app_graph_safe_name(name, sizeof(name),
+			    ref.type ? heap_type_name(heap, ref.type) : "roots");
 	int n = snprintf(out, size, "%s%s%s_%" PRIu64 "_%s", dir ? dir : "",
 			 dir ? "/" : "", graph_kind_name(request->kind),
 			 process_pid(page->process), name);
@@ -73,8 +73,8 @@ static void default_file(const struct app *app, const struct page *page,
 }
 
 /* What the cursor is on, as starts of a graph; an error code as analysis functions. */
-static int choose(struct app *app, struct page *page, struct row_ref ref,
-		  struct graph_request *request)
+static int app_graph_choose(struct app *app, struct page *page, struct row_ref ref,
+			    struct graph_request *request)
 {
 	int err = session_analyse(&app->session, page->process, &app->progress);
 	if (err)
@@ -87,11 +87,11 @@ static int choose(struct app *app, struct page *page, struct row_ref ref,
 	return err;
 }
 
-static bool draw_graph(struct app *app, struct page *page, struct row_ref ref,
-		       struct graph_request *request, const char *file)
+static bool app_graph_draw_graph(struct app *app, struct page *page, struct row_ref ref,
+				 struct graph_request *request, const char *file)
 {
 	char err[400], name[600];
-	int rc = choose(app, page, ref, request);
+	int rc = app_graph_choose(app, page, ref, request);
 	if (rc < 0) {
 		app_say(app, STYLE_WARN, rc == -ECANCELED ? "stopped" : "out of memory");
 		return false;
@@ -99,14 +99,14 @@ static bool draw_graph(struct app *app, struct page *page, struct row_ref ref,
 	if (file)
 		snprintf(name, sizeof(name), "%s", file);
 	else
-		default_file(app, page, request, ref, name, sizeof(name));
+		app_graph_default_file(app, page, request, ref, name, sizeof(name));
 	if (graph_to_file(page->process->analysis, request, name, &app->progress, err,
 			  sizeof(err)) < 0) {
 		app_say(app, STYLE_ERROR, "no graph: %s", err);
 		return false;
 	}
 	app_say(app, STYLE_STATUS, "graph written: %s%s", name,
-		open_with_desktop(name) ? ", opened" : "");
+		app_graph_open_with_desktop(name) ? ", opened" : "");
 	return true;
 }
 
@@ -134,6 +134,6 @@ void app_graph(struct app *app, const char *kind, const char *file)
 		return;
 	}
 	app_work_begin(app);
-	draw_graph(app, page, ref, &request, file);
+	app_graph_draw_graph(app, page, ref, &request, file);
 	app_work_end(app);
 }

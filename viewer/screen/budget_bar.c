@@ -27,14 +27,15 @@ static const enum style styles[] = {
 };
 static const char letters[] = "abcdefghijklmnop";
 
-static int add_piece(struct piece *pieces, int n, const char *name, double bytes)
+static int budget_bar_add_piece(struct piece *pieces, int n, const char *name,
+				double bytes)
 {
 	pieces[n] = (struct piece){ name, bytes, n };
 	return 1;
 }
 
 /* Live objects before all others. */
-static int larger_first(const void *a, const void *b)
+static int budget_bar_larger_first(const void *a, const void *b)
 {
 	const struct piece *x = a, *y = b;
 	if (!x->place || !y->place)
@@ -45,7 +46,8 @@ static int larger_first(const void *a, const void *b)
 }
 
 /* Live objects are one piece, whatever their kinds; the other rows one each. */
-static int take_pieces(const struct table *t, struct piece *pieces, double *total_ret)
+static int budget_bar_take_pieces(const struct table *t, struct piece *pieces,
+				  double *total_ret)
 {
 	int key = table_column(t, "category"), name = table_column(t, "title");
 	int bytes = table_column(t, "size"), n = 1;
@@ -62,15 +64,16 @@ static int take_pieces(const struct table *t, struct piece *pieces, double *tota
 		if (strncmp(category, "objects", 7) == 0)
 			pieces[0].bytes += (double)cell->u64;
 		else
-			n += add_piece(pieces, n,
-				       table_text(t, table_cell(t, row, (size_t)name)),
-				       (double)cell->u64);
+			n += budget_bar_add_piece(
+				pieces, n,
+				table_text(t, table_cell(t, row, (size_t)name)),
+				(double)cell->u64);
 	}
 	return *total_ret > 0 ? n : 0;
 }
 
-static void draw_bar(struct surface *s, struct rect r, const struct piece *pieces, int n,
-		     double total)
+static void budget_bar_draw_bar(struct surface *s, struct rect r,
+				const struct piece *pieces, int n, double total)
 {
 	double before = 0;
 	for (int i = 0; i < n; i++) {
@@ -83,11 +86,11 @@ static void draw_bar(struct surface *s, struct rect r, const struct piece *piece
 }
 
 /* Sorts the pieces. */
-static int draw_legend(struct surface *s, struct rect r, struct piece *pieces, int n,
-		       double total)
+static int budget_bar_draw_legend(struct surface *s, struct rect r, struct piece *pieces,
+				  int n, double total)
 {
 	int x = 0, y = 1;
-	qsort(pieces, (size_t)n, sizeof(*pieces), larger_first);
+	qsort(pieces, (size_t)n, sizeof(*pieces), budget_bar_larger_first);
 	for (int i = 0; i < n; i++) {
 		char text[96], bytes[HUMAN_SIZE];
 		snprintf(text, sizeof(text), "%s %s (%.0f %%)", pieces[i].name,
@@ -114,9 +117,9 @@ int budget_bar_draw(struct surface *s, struct rect r, const struct table *budget
 {
 	struct piece pieces[MAX_PIECES];
 	double total;
-	int n = budget->columns ? take_pieces(budget, pieces, &total) : 0;
+	int n = budget->columns ? budget_bar_take_pieces(budget, pieces, &total) : 0;
 	if (n == 0 || r.height < 2 || r.width < 20)
 		return 0;
-	draw_bar(s, r, pieces, n, total);
-	return draw_legend(s, r, pieces, n, total);
+	budget_bar_draw_bar(s, r, pieces, n, total);
+	return budget_bar_draw_legend(s, r, pieces, n, total);
 }

@@ -20,7 +20,7 @@ struct command {
 	void (*run)(struct app *, const char *argument);
 };
 
-static void failed(struct app *app, const char *what, const char *argument)
+static void command_failed(struct app *app, const char *what, const char *argument)
 {
 	app->failures++;
 	app_say(app, STYLE_ERROR, "%s: %.200s", what, argument);
@@ -32,7 +32,7 @@ static void failed(struct app *app, const char *what, const char *argument)
 }
 
 /* Brings the screen up to date with what the last key did. */
-static void settle(struct app *app)
+static void command_settle(struct app *app)
 {
 	struct page *page;
 	struct view *view;
@@ -48,36 +48,36 @@ static void settle(struct app *app)
 	app_draw(app);
 }
 
-static void save(struct app *app, const char *file,
-		 void (*dump)(const struct surface *, FILE *))
+static void command_save(struct app *app, const char *file,
+			 void (*dump)(const struct surface *, FILE *))
 {
-	settle(app);
+	command_settle(app);
 	FILE *out = *file ? fopen(file, "we") : NULL;
 	if (!out) {
-		failed(app, "cannot write", file);
+		command_failed(app, "cannot write", file);
 		return;
 	}
 	dump(&app->surface, out);
 	if (fclose(out) != 0)
-		failed(app, "cannot write", file);
+		command_failed(app, "cannot write", file);
 }
 
-static void save_display(struct app *app, const char *file)
+static void command_save_display(struct app *app, const char *file)
 {
-	save(app, file, surface_dump);
+	command_save(app, file, surface_dump);
 }
 
-static void save_looks(struct app *app, const char *file)
+static void command_save_looks(struct app *app, const char *file)
 {
-	save(app, file, surface_dump_looks);
+	command_save(app, file, surface_dump_looks);
 }
 
-static void resize(struct app *app, const char *argument)
+static void command_resize(struct app *app, const char *argument)
 {
 	int width, height;
 	if (sscanf(argument, "%dx%d", &width, &height) != 2 || width < 1 || height < 1 ||
 	    width > 1000 || height > 1000) {
-		failed(app, "not a size (WxH)", argument);
+		command_failed(app, "not a size (WxH)", argument);
 		return;
 	}
 	terminal_script_resize(app->terminal, width, height);
@@ -85,54 +85,54 @@ static void resize(struct app *app, const char *argument)
 		surface_resize(&app->surface, width, height);
 }
 
-static void assert_text(struct app *app, const char *text)
+static void command_assert_text(struct app *app, const char *text)
 {
-	settle(app);
+	command_settle(app);
 	if (!surface_contains(&app->surface, text))
-		failed(app, "not on the screen", text);
+		command_failed(app, "not on the screen", text);
 }
 
-static void assert_no_text(struct app *app, const char *text)
+static void command_assert_no_text(struct app *app, const char *text)
 {
-	settle(app);
+	command_settle(app);
 	if (surface_contains(&app->surface, text))
-		failed(app, "on the screen, but should not be", text);
+		command_failed(app, "on the screen, but should not be", text);
 }
 
 /* Until the text is on the screen; without text, until every stream is over. */
-static void wait_for(struct app *app, const char *text)
+static void command_wait_for(struct app *app, const char *text)
 {
 	uint64_t until = app_now_ns() + WAIT_MS * 1000000ull;
 	for (;;) {
-		settle(app);
+		command_settle(app);
 		bool done = *text ? surface_contains(&app->surface, text) :
 				    !app->feed || feed_open_streams(app->feed) == 0;
 		if (done)
 			return;
 		if (app_now_ns() > until || !app->feed) {
-			failed(app, "waited in vain for", text);
+			command_failed(app, "waited in vain for", text);
 			return;
 		}
 		app_pump(app, 100);
 	}
 }
 
-static void click(struct app *app, const char *argument)
+static void command_click(struct app *app, const char *argument)
 {
 	struct event e = { .key = KEY_IS_CLICK };
 	if (sscanf(argument, "%d %d", &e.x, &e.y) != 2) {
-		failed(app, "not a place (X Y)", argument);
+		command_failed(app, "not a place (X Y)", argument);
 		return;
 	}
-	settle(app);
+	command_settle(app);
 	app_event(app, &e);
 }
 
 /* Clicks on the first appearance of a text. */
-static void click_text(struct app *app, const char *text)
+static void command_click_text(struct app *app, const char *text)
 {
 	char row[4096];
-	settle(app);
+	command_settle(app);
 	for (int y = 0; y < app->surface.height; y++) {
 		surface_row(&app->surface, y, row, sizeof(row));
 		const char *at = strstr(row, text);
@@ -144,33 +144,33 @@ static void click_text(struct app *app, const char *text)
 		app_event(app, &(struct event){ .key = KEY_IS_CLICK, .y = y, .x = x });
 		return;
 	}
-	failed(app, "nothing to click at", text);
+	command_failed(app, "nothing to click at", text);
 }
 
-static void interrupt(struct app *app, const char *argument)
+static void command_interrupt(struct app *app, const char *argument)
 {
 	int calls = atoi(argument);
 	terminal_script_interrupt(app->terminal, calls > 0 ? calls : 1);
 }
 
-static void quit(struct app *app, const char *argument)
+static void command_quit(struct app *app, const char *argument)
 {
 	(void)argument;
 	app->quit = true;
 }
 
-static void report(struct app *app, const char *name)
+static void command_report(struct app *app, const char *name)
 {
 	struct page *page = app_page(app);
 	const struct report *r = report_find(name);
 	if (!r || !page || !page->process) {
-		failed(app, "no such report", name);
+		command_failed(app, "no such report", name);
 		return;
 	}
 	page_push(page, view_report_of(page, r, 0, HEAP_NONE));
 }
 
-static void type(struct app *app, const char *name)
+static void command_type(struct app *app, const char *name)
 {
 	struct page *page = app_page(app);
 	uint32_t id =
@@ -178,16 +178,16 @@ static void type(struct app *app, const char *name)
 	if (id)
 		page_open_type(page, id);
 	else
-		failed(app, "no such type", name);
+		command_failed(app, "no such type", name);
 }
 
-static void go(struct app *app, const char *address)
+static void command_go(struct app *app, const char *address)
 {
 	app_open_address(app, address);
 }
 
 /* graph [KIND] [FILE] */
-static void graph(struct app *app, const char *argument)
+static void command_graph(struct app *app, const char *argument)
 {
 	char kind[32] = "", file[400] = "";
 	sscanf(argument, "%31s %399s", kind, file);
@@ -195,21 +195,21 @@ static void graph(struct app *app, const char *argument)
 }
 
 static const struct command commands[] = {
-	{ "q", quit },
-	{ "quit", quit },
-	{ "go", go },
-	{ "type", type },
-	{ "report", report },
-	{ "graph", graph },
-	{ "save-display", save_display },
-	{ "save-looks", save_looks },
-	{ "resize", resize },
-	{ "assert", assert_text },
-	{ "assert-not", assert_no_text },
-	{ "wait", wait_for },
-	{ "click", click },
-	{ "click-text", click_text },
-	{ "interrupt", interrupt },
+	{ "q", command_quit },
+	{ "quit", command_quit },
+	{ "go", command_go },
+	{ "type", command_type },
+	{ "report", command_report },
+	{ "graph", command_graph },
+	{ "save-display", command_save_display },
+	{ "save-looks", command_save_looks },
+	{ "resize", command_resize },
+	{ "assert", command_assert_text },
+	{ "assert-not", command_assert_no_text },
+	{ "wait", command_wait_for },
+	{ "click", command_click },
+	{ "click-text", command_click_text },
+	{ "interrupt", command_interrupt },
 };
 
 void app_command(struct app *app, const char *line)
@@ -225,5 +225,5 @@ void app_command(struct app *app, const char *line)
 			return;
 		}
 	}
-	failed(app, "no such command", line);
+	command_failed(app, "no such command", line);
 }

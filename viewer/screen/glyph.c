@@ -32,7 +32,7 @@ static const struct {
 	{ 0x2193, "v" },   { 0x2022, "*" },
 };
 
-static bool in_ranges(uint32_t c, const struct range *r, size_t n)
+static bool glyph_in_ranges(uint32_t c, const struct range *r, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (c >= r[i].first && c <= r[i].last)
@@ -46,7 +46,7 @@ int glyph_width(uint32_t c)
 		return 1;
 	if (c < 0xa1 || c == 0xad || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
 		return 0;
-	if (in_ranges(c, rtl, sizeof(rtl) / sizeof(*rtl)))
+	if (glyph_in_ranges(c, rtl, sizeof(rtl) / sizeof(*rtl)))
 		return 0;
 	if ((c >= 0xe000 && c <= 0xf8ff) || c >= 0xf0000)
 		return 0; /* private use: any width at all */
@@ -59,7 +59,7 @@ int glyph_width(uint32_t c)
 }
 
 /* Strict UTF-8; returns the length, 0 when the byte at s starts no character. */
-static int decode(const unsigned char *s, size_t size, uint32_t *ret)
+static int glyph_decode(const unsigned char *s, size_t size, uint32_t *ret)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	int n = s[0] < 0x80 ? 1 :
@@ -82,22 +82,22 @@ static int decode(const unsigned char *s, size_t size, uint32_t *ret)
 	return n;
 }
 
-static void append(struct glyph *g, uint32_t c)
+static void glyph_append(struct glyph *g, uint32_t c)
 {
 	g->chars[g->nchars++] = c;
 	g->columns++;
 }
 
-static void spell(struct glyph *g, char letter, uint32_t value, int digits)
+static void glyph_spell(struct glyph *g, char letter, uint32_t value, int digits)
 {
 	g->escaped = true;
-	append(g, '\\');
-	append(g, (unsigned char)letter);
+	glyph_append(g, '\\');
+	glyph_append(g, (unsigned char)letter);
 	for (int i = digits - 1; i >= 0; i--)
-		append(g, (unsigned char)"0123456789abcdef"[value >> (4 * i) & 15]);
+		glyph_append(g, (unsigned char)"0123456789abcdef"[value >> (4 * i) & 15]);
 }
 
-static void spell_char(struct glyph *g, uint32_t c)
+static void glyph_spell_char(struct glyph *g, uint32_t c)
 {
 	static const char short_forms[][2] = { { '\n', 'n' },
 					       { '\t', 't' },
@@ -105,26 +105,26 @@ static void spell_char(struct glyph *g, uint32_t c)
 	for (size_t i = 0; i < sizeof(short_forms) / sizeof(*short_forms); i++) {
 		if (c == (unsigned char)short_forms[i][0]) {
 			g->escaped = true;
-			append(g, '\\');
-			append(g, (unsigned char)short_forms[i][1]);
+			glyph_append(g, '\\');
+			glyph_append(g, (unsigned char)short_forms[i][1]);
 			return;
 		}
 	}
 	if (c < 0x100)
-		spell(g, 'x', c, 2);
+		glyph_spell(g, 'x', c, 2);
 	else if (c < 0x10000)
-		spell(g, 'u', c, 4);
+		glyph_spell(g, 'u', c, 4);
 	else
-		spell(g, 'U', c, 8);
+		glyph_spell(g, 'U', c, 8);
 }
 
-static bool transcribe(struct glyph *g, uint32_t c)
+static bool glyph_transcribe(struct glyph *g, uint32_t c)
 {
 	for (size_t i = 0; i < sizeof(transcribed) / sizeof(*transcribed); i++) {
 		if (transcribed[i].c != c)
 			continue;
 		for (const char *p = transcribed[i].text; *p; p++)
-			append(g, (unsigned char)*p);
+			glyph_append(g, (unsigned char)*p);
 		return true;
 	}
 	return false;
@@ -134,24 +134,24 @@ struct glyph glyph_next(const char *text, size_t size, bool ascii)
 {
 	struct glyph g = { .bytes = 1 };
 	uint32_t c;
-	int n = decode((const unsigned char *)text, size, &c);
+	int n = glyph_decode((const unsigned char *)text, size, &c);
 	if (n == 0) {
-		spell(&g, 'x', (unsigned char)text[0], 2);
+		glyph_spell(&g, 'x', (unsigned char)text[0], 2);
 		return g;
 	}
 	g.bytes = (uint8_t)n;
 	if (c >= 0x20 && c < 0x7f) {
-		append(&g, c);
+		glyph_append(&g, c);
 		return g;
 	}
 	if (ascii) {
-		if (!transcribe(&g, c))
-			spell_char(&g, c);
+		if (!glyph_transcribe(&g, c))
+			glyph_spell_char(&g, c);
 		return g;
 	}
 	int width = glyph_width(c);
 	if (width == 0) {
-		spell_char(&g, c);
+		glyph_spell_char(&g, c);
 		return g;
 	}
 	g.chars[g.nchars++] = c;

@@ -27,7 +27,7 @@ void grid_deinit(struct grid *g)
 	g->order = NULL;
 }
 
-static size_t source_row(const struct grid *g, size_t shown)
+static size_t grid_source_row(const struct grid *g, size_t shown)
 {
 	return g->order ? g->order[shown] : shown;
 }
@@ -36,17 +36,17 @@ const char *grid_heading(const struct grid *g, size_t shown)
 {
 	if (!g->source->heading || shown >= g->shown)
 		return NULL;
-	return g->source->heading(g->arg, source_row(g, shown));
+	return g->source->heading(g->arg, grid_source_row(g, shown));
 }
 
 size_t grid_row(const struct grid *g)
 {
 	if (g->cursor >= g->shown || grid_heading(g, g->cursor))
 		return SIZE_MAX;
-	return source_row(g, g->cursor);
+	return grid_source_row(g, g->cursor);
 }
 
-static bool holds(const char *text, size_t size, const char *wanted)
+static bool grid_holds(const char *text, size_t size, const char *wanted)
 {
 	size_t n = strlen(wanted);
 	for (size_t i = 0; n > 0 && i + n <= size; i++)
@@ -56,7 +56,7 @@ static bool holds(const char *text, size_t size, const char *wanted)
 }
 
 /* Whether any text cell of the source's row contains text. */
-static bool row_holds(const struct grid *g, size_t row, const char *text)
+static bool grid_row_holds(const struct grid *g, size_t row, const char *text)
 {
 	for (size_t c = 0; c < g->ncolumns; c++) {
 		struct grid_cell cell = { 0 };
@@ -69,14 +69,14 @@ static bool row_holds(const struct grid *g, size_t row, const char *text)
 			cell.text = buf;
 			cell.size = strlen(buf);
 		}
-		if (cell.text && holds(cell.text, cell.size, text))
+		if (cell.text && grid_holds(cell.text, cell.size, text))
 			return true;
 	}
 	return false;
 }
 
 /* Order-preserving map of a number to u64. */
-static uint64_t number_key(enum cell_type type, const struct grid_cell *cell)
+static uint64_t grid_number_key(enum cell_type type, const struct grid_cell *cell)
 {
 	if (cell->unknown)
 		return 0;
@@ -98,7 +98,7 @@ struct sort_arg {
 	int sign;
 };
 
-static int compare_text(const struct grid *g, uint32_t a, uint32_t b)
+static int grid_compare_text(const struct grid *g, uint32_t a, uint32_t b)
 {
 	struct grid_cell cell = { 0 };
 	char copy[256];
@@ -114,16 +114,16 @@ static int compare_text(const struct grid *g, uint32_t a, uint32_t b)
 	return d ? d : (n > cell.size) - (n < cell.size);
 }
 
-static int compare(const void *pa, const void *pb, void *arg)
+static int grid_compare(const void *pa, const void *pb, void *arg)
 {
 	const struct sort_item *a = pa, *b = pb;
 	const struct sort_arg *s = arg;
-	int d = s->text ? compare_text(s->grid, a->row, b->row) :
+	int d = s->text ? grid_compare_text(s->grid, a->row, b->row) :
 			  (a->key > b->key) - (a->key < b->key);
 	return d ? d * s->sign : (a->place > b->place) - (a->place < b->place);
 }
 
-static int sort_rows(struct grid *g, const struct progress *progress)
+static int grid_sort_rows(struct grid *g, const struct progress *progress)
 {
 	enum cell_type type = g->columns[g->sort].type;
 	struct sort_item *items = malloc((g->shown + 1) * sizeof(*items));
@@ -134,14 +134,14 @@ static int sort_rows(struct grid *g, const struct progress *progress)
 		struct grid_cell cell = { 0 };
 		if (type != CELL_TEXT)
 			g->source->cell(g->arg, g->order[i], (size_t)g->sort, &cell);
-		items[i] = (struct sort_item){ number_key(type, &cell), g->order[i],
+		items[i] = (struct sort_item){ grid_number_key(type, &cell), g->order[i],
 					       (uint32_t)i };
 		if (i % PROGRESS_EVERY == 0)
 			err = progress_step(progress, "sorting", i, g->shown);
 	}
 	if (!err) {
 		struct sort_arg arg = { g, type == CELL_TEXT, g->descending ? -1 : 1 };
-		qsort_r(items, g->shown, sizeof(*items), compare, &arg);
+		qsort_r(items, g->shown, sizeof(*items), grid_compare, &arg);
 		for (size_t i = 0; i < g->shown; i++)
 			g->order[i] = items[i].row;
 	}
@@ -149,12 +149,12 @@ static int sort_rows(struct grid *g, const struct progress *progress)
 	return err;
 }
 
-static int select_rows(struct grid *g, size_t n, const struct progress *progress)
+static int grid_select_rows(struct grid *g, size_t n, const struct progress *progress)
 {
 	g->shown = 0;
 	for (size_t row = 0; row < n; row++) {
 		bool title = g->source->heading && g->source->heading(g->arg, row);
-		if (title || !g->filter[0] || row_holds(g, row, g->filter))
+		if (title || !g->filter[0] || grid_row_holds(g, row, g->filter))
 			g->order[g->shown++] = (uint32_t)row;
 		if (row % PROGRESS_EVERY == 0) {
 			int err = progress_step(progress, "filtering", row, n);
@@ -165,7 +165,7 @@ static int select_rows(struct grid *g, size_t n, const struct progress *progress
 	return 0;
 }
 
-static void clamp(struct grid *g)
+static void grid_clamp(struct grid *g)
 {
 	if (g->cursor >= g->shown)
 		g->cursor = g->shown ? g->shown - 1 : 0;
@@ -189,9 +189,9 @@ int grid_refresh(struct grid *g, const struct progress *progress)
 	int err = 0;
 	if (n && (g->filter[0] || (g->sort >= 0 && !g->fixed_order))) {
 		g->order = malloc(n * sizeof(*g->order));
-		err = g->order ? select_rows(g, n, progress) : -ENOMEM;
+		err = g->order ? grid_select_rows(g, n, progress) : -ENOMEM;
 		if (!err && g->sort >= 0 && !g->fixed_order)
-			err = sort_rows(g, progress);
+			err = grid_sort_rows(g, progress);
 	}
 	if (err) {
 		free(g->order);
@@ -200,28 +200,28 @@ int grid_refresh(struct grid *g, const struct progress *progress)
 		g->sort = -1;
 		g->filter[0] = 0;
 	}
-	clamp(g);
+	grid_clamp(g);
 	return err;
 }
 
 void grid_go_to(struct grid *g, size_t row)
 {
 	for (size_t i = 0; i < g->shown; i++) {
-		if (source_row(g, i) == row) {
+		if (grid_source_row(g, i) == row) {
 			g->cursor = i;
-			clamp(g);
+			grid_clamp(g);
 			return;
 		}
 		if (!g->order) {
 			g->cursor = row < g->shown ? row : g->cursor;
-			clamp(g);
+			grid_clamp(g);
 			return;
 		}
 	}
 }
 
 /* Moves by n rows; headings are jumped over in the direction of the move. */
-static void move(struct grid *g, long n)
+static void grid_move(struct grid *g, long n)
 {
 	if (!g->shown)
 		return;
@@ -241,8 +241,8 @@ static void move(struct grid *g, long n)
 		g->cursor = (size_t)found;
 }
 
-static int sort_by(struct grid *g, int column, bool descending,
-		   const struct progress *progress)
+static int grid_sort_by(struct grid *g, int column, bool descending,
+			const struct progress *progress)
 {
 	size_t row = grid_row(g);
 	g->sort = column;
@@ -251,29 +251,29 @@ static int sort_by(struct grid *g, int column, bool descending,
 	if (row != SIZE_MAX && g->cursor != 0)
 		g->cursor = 0;
 	g->top = 0;
-	clamp(g);
+	grid_clamp(g);
 	return err;
 }
 
-static bool sortable(const struct grid *g, int column)
+static bool grid_sortable(const struct grid *g, int column)
 {
 	return !g->columns[column].hidden && g->columns[column].title[0];
 }
 
 /* The next column left or right that can be sorted by. */
-static void sort_step(struct grid *g, int step, const struct progress *progress)
+static void grid_sort_step(struct grid *g, int step, const struct progress *progress)
 {
 	int n = (int)g->ncolumns, column = g->sort < 0 ? (step > 0 ? -1 : n) : g->sort;
 	for (int i = 0; i < n; i++) {
 		column = (column + step + n) % n;
-		if (sortable(g, column))
+		if (grid_sortable(g, column))
 			break;
 	}
-	sort_by(g, column, g->columns[column].type != CELL_TEXT, progress);
+	grid_sort_by(g, column, g->columns[column].type != CELL_TEXT, progress);
 }
 
-static enum grid_result click(struct grid *g, const struct event *e,
-			      const struct progress *progress)
+static enum grid_result grid_click(struct grid *g, const struct event *e,
+				   const struct progress *progress)
 {
 	if (e->y == g->body.y - 1 && !g->fixed_order) {
 		for (int c = 0; c < (int)g->ncolumns; c++) {
@@ -283,7 +283,7 @@ static enum grid_result click(struct grid *g, const struct event *e,
 			bool again = g->sort == c;
 			bool descending =
 				again ? !g->descending : g->columns[c].type != CELL_TEXT;
-			sort_by(g, c, descending, progress);
+			grid_sort_by(g, c, descending, progress);
 		}
 		return GRID_DONE;
 	}
@@ -305,44 +305,44 @@ enum grid_result grid_event(struct grid *g, const struct event *e,
 	long all = (long)g->shown;
 	switch (key_as_motion(e->key)) {
 	case KEY_IS_UP:
-		move(g, -1);
+		grid_move(g, -1);
 		return GRID_DONE;
 	case KEY_IS_DOWN:
-		move(g, 1);
+		grid_move(g, 1);
 		return GRID_DONE;
 	case KEY_IS_PAGE_UP:
-		move(g, -page);
+		grid_move(g, -page);
 		return GRID_DONE;
 	case KEY_IS_PAGE_DOWN:
-		move(g, page);
+		grid_move(g, page);
 		return GRID_DONE;
 	case KEY_IS_HOME:
-		move(g, -all);
+		grid_move(g, -all);
 		return GRID_DONE;
 	case KEY_IS_END:
-		move(g, all);
+		grid_move(g, all);
 		return GRID_DONE;
 	case KEY_IS_WHEEL_UP:
-		move(g, -3);
+		grid_move(g, -3);
 		return GRID_DONE;
 	case KEY_IS_WHEEL_DOWN:
-		move(g, 3);
+		grid_move(g, 3);
 		return GRID_DONE;
 	case KEY_IS_ENTER:
 		return g->shown ? GRID_ENTER : GRID_DONE;
 	case KEY_IS_CLICK:
-		return click(g, e, progress);
+		return grid_click(g, e, progress);
 	default:
 		break;
 	}
 	if (g->fixed_order)
 		return GRID_IGNORED;
 	if (e->key == '<' || e->key == '>') {
-		sort_step(g, e->key == '<' ? -1 : 1, progress);
+		grid_sort_step(g, e->key == '<' ? -1 : 1, progress);
 		return GRID_DONE;
 	}
 	if (e->key == 'I' && g->sort >= 0) {
-		sort_by(g, g->sort, !g->descending, progress);
+		grid_sort_by(g, g->sort, !g->descending, progress);
 		return GRID_DONE;
 	}
 	return GRID_IGNORED;
@@ -372,7 +372,8 @@ bool grid_find(struct grid *g, size_t from, int step, bool here,
 		if (i % PROGRESS_EVERY == PROGRESS_EVERY - 1 &&
 		    progress_step(progress, "searching", i, g->shown))
 			return false;
-		if (!grid_heading(g, at) && row_holds(g, source_row(g, at), g->search)) {
+		if (!grid_heading(g, at) &&
+		    grid_row_holds(g, grid_source_row(g, at), g->search)) {
 			g->cursor = at;
 			return true;
 		}

@@ -57,12 +57,12 @@ const char *grid_format(const struct grid *g, size_t column, const struct grid_c
 	return buf;
 }
 
-static bool is_text(const struct grid *g, size_t c)
+static bool grid_draw_is_text(const struct grid *g, size_t c)
 {
 	return g->columns[c].type == CELL_TEXT;
 }
 
-static struct grid_cell cell_at(struct grid *g, size_t shown, size_t column)
+static struct grid_cell grid_draw_cell_at(struct grid *g, size_t shown, size_t column)
 {
 	struct grid_cell cell = { 0 };
 	size_t row = g->order ? g->order[shown] : shown;
@@ -71,11 +71,11 @@ static struct grid_cell cell_at(struct grid *g, size_t shown, size_t column)
 }
 
 /* Updates seen[] from the rows about to be drawn. */
-static void measure(struct grid *g, const struct surface *s, int rows)
+static void grid_draw_measure(struct grid *g, const struct surface *s, int rows)
 {
 	for (size_t c = 0; c < g->ncolumns; c++) {
 		int title = (int)strlen(g->columns[c].title) + 2;
-		if (is_text(g, c))
+		if (grid_draw_is_text(g, c))
 			g->seen[c] = title; /* text columns may shrink again */
 		else if (g->seen[c] < title)
 			g->seen[c] = title;
@@ -84,9 +84,9 @@ static void measure(struct grid *g, const struct surface *s, int rows)
 		if (grid_heading(g, i))
 			continue;
 		for (size_t c = 0; c < g->ncolumns; c++) {
-			struct grid_cell cell = cell_at(g, i, c);
+			struct grid_cell cell = grid_draw_cell_at(g, i, c);
 			char buf[64];
-			int n = is_text(g, c) && cell.text ?
+			int n = grid_draw_is_text(g, c) && cell.text ?
 				glyph_columns(cell.text, cell.size, s->ascii, TEXT_LOOK) +
 					cell.indent + (int)cell.nspark :
 				(int)strlen(grid_format(g, c, &cell, buf, sizeof(buf)));
@@ -96,64 +96,65 @@ static void measure(struct grid *g, const struct surface *s, int rows)
 	}
 }
 
-static int numbers_width(const struct grid *g)
+static int grid_draw_numbers_width(const struct grid *g)
 {
 	int n = 0;
 	for (size_t c = 0; c < g->ncolumns; c++)
-		if (!is_text(g, c) && g->width[c])
+		if (!grid_draw_is_text(g, c) && g->width[c])
 			n += g->width[c] + GAP;
 	return n;
 }
 
 /* Leaves out numbers from the right until the text has room. */
-static void drop_columns(struct grid *g, int width, int wanted)
+static void grid_draw_drop_columns(struct grid *g, int width, int wanted)
 {
 	for (int c = (int)g->ncolumns - 1; c >= 0; c--) {
-		if (numbers_width(g) + wanted <= width)
+		if (grid_draw_numbers_width(g) + wanted <= width)
 			return;
-		if (!is_text(g, (size_t)c) && c != g->sort)
+		if (!grid_draw_is_text(g, (size_t)c) && c != g->sort)
 			g->width[c] = 0;
 	}
 }
 
 /* What a text column beside the first one must have. */
-static int least(const struct grid *g, size_t c)
+static int grid_draw_least(const struct grid *g, size_t c)
 {
 	return (g->seen[c] < TEXT_MIN + 4 ? g->seen[c] : TEXT_MIN + 4) + GAP;
 }
 
 /* Leaves out texts from the right, so that the first one can be read. */
-static void drop_texts(struct grid *g, int room)
+static void grid_draw_drop_texts(struct grid *g, int room)
 {
 	int first = -1, others = 0;
 	for (size_t c = 0; c < g->ncolumns; c++) {
-		if (!is_text(g, c) || g->columns[c].hidden)
+		if (!grid_draw_is_text(g, c) || g->columns[c].hidden)
 			continue;
 		if (first < 0)
 			first = (int)c;
 		else
-			others += least(g, c);
+			others += grid_draw_least(g, c);
 	}
 	if (first < 0)
 		return;
 	int want = g->seen[first] < TEXT_WANTED ? g->seen[first] : TEXT_WANTED;
 	for (int c = (int)g->ncolumns - 1; c > first && room - others < want; c--) {
-		if (!is_text(g, (size_t)c) || g->columns[c].hidden || c == g->sort)
+		if (!grid_draw_is_text(g, (size_t)c) || g->columns[c].hidden ||
+		    c == g->sort)
 			continue;
-		others -= least(g, (size_t)c);
+		others -= grid_draw_least(g, (size_t)c);
 		g->width[c] = -1;
 	}
 }
 
 /* Shares `room` among the text columns: each what it needs, the greediest cut first. */
-static void share_text(struct grid *g, int room)
+static void grid_draw_share_text(struct grid *g, int room)
 {
 	size_t n = 0;
 	bool done[GRID_MAX_COLUMNS] = { false };
 	for (size_t c = 0; c < g->ncolumns; c++) {
 		done[c] = g->width[c] < 0;
 		g->width[c] = done[c] ? 0 : g->width[c];
-		n += is_text(g, c) && !g->columns[c].hidden && !done[c];
+		n += grid_draw_is_text(g, c) && !g->columns[c].hidden && !done[c];
 	}
 	size_t left = n;
 	room -= (int)n * GAP;
@@ -161,7 +162,7 @@ static void share_text(struct grid *g, int room)
 		int fair = room / (int)left;
 		bool moved = false;
 		for (size_t c = 0; c < g->ncolumns; c++) {
-			if (!is_text(g, c) || g->columns[c].hidden || done[c] ||
+			if (!grid_draw_is_text(g, c) || g->columns[c].hidden || done[c] ||
 			    g->seen[c] > fair)
 				continue;
 			g->width[c] = g->seen[c];
@@ -172,7 +173,7 @@ static void share_text(struct grid *g, int room)
 		if (moved)
 			continue;
 		for (size_t c = 0; c < g->ncolumns; c++) {
-			if (!is_text(g, c) || g->columns[c].hidden || done[c])
+			if (!grid_draw_is_text(g, c) || g->columns[c].hidden || done[c])
 				continue;
 			g->width[c] = room / (int)left < 1 ? 1 : room / (int)left;
 			room -= g->width[c];
@@ -181,7 +182,7 @@ static void share_text(struct grid *g, int room)
 	}
 	int widest = -1; /* takes what is left: the first of those that need most */
 	for (size_t c = 0; c < g->ncolumns && room > 0; c++)
-		if (is_text(g, c) && !g->columns[c].hidden && g->width[c] > 0 &&
+		if (grid_draw_is_text(g, c) && !g->columns[c].hidden && g->width[c] > 0 &&
 		    (widest < 0 || g->seen[c] > g->seen[widest]))
 			widest = (int)c;
 	if (widest >= 0)
@@ -190,11 +191,11 @@ static void share_text(struct grid *g, int room)
 
 /* What the texts should have before numbers take the room: the first one what it needs,
  * within reason, a second one a little, further ones less; but not all there is. */
-static int text_wanted(const struct grid *g, int width)
+static int grid_draw_text_wanted(const struct grid *g, int width)
 {
 	int most = width < 60 ? TEXT_MIN : TEXT_WANTED, wanted = 0, n = 0;
 	for (size_t c = 0; c < g->ncolumns; c++) {
-		if (!is_text(g, c) || g->columns[c].hidden)
+		if (!grid_draw_is_text(g, c) || g->columns[c].hidden)
 			continue;
 		int room = n == 0 ? most : n == 1 ? TEXT_MIN + 4 : TEXT_MIN / 2;
 		wanted += (g->seen[c] < room ? g->seen[c] : room) + GAP;
@@ -203,20 +204,21 @@ static int text_wanted(const struct grid *g, int width)
 	return wanted < width * 7 / 10 ? wanted : width * 7 / 10;
 }
 
-static void layout(struct grid *g, struct rect r)
+static void grid_draw_lay_out(struct grid *g, struct rect r)
 {
 	for (size_t c = 0; c < g->ncolumns; c++)
-		g->width[c] = g->columns[c].hidden || is_text(g, c) ? 0 : g->seen[c];
-	int wanted = text_wanted(g, r.width);
-	drop_columns(g, r.width, wanted);
-	int left = r.width - numbers_width(g);
+		g->width[c] =
+			g->columns[c].hidden || grid_draw_is_text(g, c) ? 0 : g->seen[c];
+	int wanted = grid_draw_text_wanted(g, r.width);
+	grid_draw_drop_columns(g, r.width, wanted);
+	int left = r.width - grid_draw_numbers_width(g);
 	int before_bar = wanted < TEXT_WANTED ? wanted : TEXT_WANTED;
 	g->bar_width = g->bar >= 0 && left >= before_bar + BAR_WIDTH ? BAR_WIDTH : 0;
-	drop_texts(g, left);
-	share_text(g, left - (g->bar_width ? g->bar_width + GAP : 0));
+	grid_draw_drop_texts(g, left);
+	grid_draw_share_text(g, left - (g->bar_width ? g->bar_width + GAP : 0));
 	int x = r.x, bar_after = -1;
 	for (size_t c = 0; c < g->ncolumns; c++)
-		if (is_text(g, c) && g->width[c] && bar_after < 0)
+		if (grid_draw_is_text(g, c) && g->width[c] && bar_after < 0)
 			bar_after = (int)c;
 	for (size_t c = 0; c < g->ncolumns; c++) {
 		g->x[c] = x;
@@ -228,7 +230,7 @@ static void layout(struct grid *g, struct rect r)
 	}
 }
 
-static void draw_titles(struct grid *g, struct surface *s, struct rect r)
+static void grid_draw_titles(struct grid *g, struct surface *s, struct rect r)
 {
 	surface_fill(s, r.y, r.x, r.width, STYLE_HEAD, ' ');
 	for (size_t c = 0; c < g->ncolumns; c++) {
@@ -242,14 +244,14 @@ static void draw_titles(struct grid *g, struct surface *s, struct rect r)
 		char title[64];
 		snprintf(title, sizeof(title), "%s%s", g->columns[c].title, mark);
 		enum style style = sorted ? STYLE_HEAD_SORT : STYLE_HEAD;
-		if (is_text(g, c))
+		if (grid_draw_is_text(g, c))
 			surface_puts(s, r.y, g->x[c], g->width[c], style, title);
 		else
 			surface_right(s, r.y, g->x[c], g->width[c], style, title);
 	}
 }
 
-static double bar_value(const struct grid *g, const struct grid_cell *cell)
+static double grid_draw_bar_value(const struct grid *g, const struct grid_cell *cell)
 {
 	enum cell_type type = g->columns[g->bar].type;
 	if (cell->unknown)
@@ -261,10 +263,10 @@ static double bar_value(const struct grid *g, const struct grid_cell *cell)
 	return (double)cell->u64;
 }
 
-static void draw_bar(struct grid *g, struct surface *s, int y, size_t shown)
+static void grid_draw_bar(struct grid *g, struct surface *s, int y, size_t shown)
 {
-	struct grid_cell cell = cell_at(g, shown, (size_t)g->bar);
-	double value = bar_value(g, &cell);
+	struct grid_cell cell = grid_draw_cell_at(g, shown, (size_t)g->bar);
+	double value = grid_draw_bar_value(g, &cell);
 	bool diff = g->columns[g->bar].type == CELL_COUNT_DIFF ||
 		g->columns[g->bar].type == CELL_BYTES_DIFF;
 	enum style style = !diff ? STYLE_BAR : cell.i64 > 0 ? STYLE_MORE : STYLE_LESS;
@@ -273,8 +275,8 @@ static void draw_bar(struct grid *g, struct surface *s, int y, size_t shown)
 }
 
 /* Shows where the searched text is. */
-static void mark_match(const struct grid *g, struct surface *s, int y, int x, int width,
-		       const struct grid_cell *cell)
+static void grid_draw_mark_match(const struct grid *g, struct surface *s, int y, int x,
+				 int width, const struct grid_cell *cell)
 {
 	size_t n = strlen(g->search), at = 0;
 	while (at + n <= cell->size && strncasecmp(cell->text + at, g->search, n) != 0)
@@ -287,8 +289,8 @@ static void mark_match(const struct grid *g, struct surface *s, int y, int x, in
 		surface_restyle(s, y, x + before, columns, STYLE_MATCH);
 }
 
-static void draw_text_cell(struct grid *g, struct surface *s, int y, size_t c,
-			   const struct grid_cell *cell)
+static void grid_draw_text_cell(struct grid *g, struct surface *s, int y, size_t c,
+				const struct grid_cell *cell)
 {
 	int x = g->x[c], width = g->width[c];
 	if (cell->spark) {
@@ -305,11 +307,11 @@ static void draw_text_cell(struct grid *g, struct surface *s, int y, size_t c,
 		surface_text(s, y, x + indent, width - indent, cell->style, cell->text,
 			     cell->size);
 	if (g->search[0] && !cell->keep_end)
-		mark_match(g, s, y, x + indent, width - indent, cell);
+		grid_draw_mark_match(g, s, y, x + indent, width - indent, cell);
 }
 
-static void draw_row(struct grid *g, struct surface *s, int y, size_t shown,
-		     struct rect r)
+static void grid_draw_row(struct grid *g, struct surface *s, int y, size_t shown,
+			  struct rect r)
 {
 	const char *heading = grid_heading(g, shown);
 	if (heading) {
@@ -319,9 +321,9 @@ static void draw_row(struct grid *g, struct surface *s, int y, size_t shown,
 	for (size_t c = 0; c < g->ncolumns; c++) {
 		if (!g->width[c])
 			continue;
-		struct grid_cell cell = cell_at(g, shown, c);
-		if (is_text(g, c)) {
-			draw_text_cell(g, s, y, c, &cell);
+		struct grid_cell cell = grid_draw_cell_at(g, shown, c);
+		if (grid_draw_is_text(g, c)) {
+			grid_draw_text_cell(g, s, y, c, &cell);
 			continue;
 		}
 		char buf[64];
@@ -334,13 +336,13 @@ static void draw_row(struct grid *g, struct surface *s, int y, size_t shown,
 			      grid_format(g, c, &cell, buf, sizeof(buf)));
 	}
 	if (g->bar_width)
-		draw_bar(g, s, y, shown);
+		grid_draw_bar(g, s, y, shown);
 	if (shown == g->cursor)
 		surface_select(s, y, r.x, r.width);
 }
 
 /* Keeps the cursor on screen, with the heading above it when it is the first row. */
-static void scroll(struct grid *g, int rows)
+static void grid_draw_scroll(struct grid *g, int rows)
 {
 	size_t page = rows > 0 ? (size_t)rows : 1;
 	size_t want = g->cursor;
@@ -358,15 +360,15 @@ static void scroll(struct grid *g, int rows)
 
 /* The largest value of the bar's column, when no total is set: among what is visible
  * and what was visible before. */
-static void measure_bar(struct grid *g, int rows)
+static void grid_draw_measure_bar(struct grid *g, int rows)
 {
 	if (g->bar < 0)
 		return;
 	for (size_t i = g->top; i < g->shown && i < g->top + (size_t)rows; i++) {
 		if (grid_heading(g, i))
 			continue;
-		struct grid_cell cell = cell_at(g, i, (size_t)g->bar);
-		double value = bar_value(g, &cell);
+		struct grid_cell cell = grid_draw_cell_at(g, i, (size_t)g->bar);
+		double value = grid_draw_bar_value(g, &cell);
 		if (value > g->bar_total)
 			g->bar_total = value;
 	}
@@ -377,14 +379,14 @@ void grid_draw(struct grid *g, struct surface *s, struct rect r)
 	int rows = r.height - 1;
 	if (rows < 0)
 		return;
-	scroll(g, rows);
-	measure(g, s, rows);
-	measure_bar(g, rows);
-	layout(g, r);
-	draw_titles(g, s, r);
+	grid_draw_scroll(g, rows);
+	grid_draw_measure(g, s, rows);
+	grid_draw_measure_bar(g, rows);
+	grid_draw_lay_out(g, r);
+	grid_draw_titles(g, s, r);
 	g->body = (struct rect){ r.y + 1, r.x, rows, r.width };
 	for (int i = 0; i < rows && g->top + (size_t)i < g->shown; i++)
-		draw_row(g, s, r.y + 1 + i, g->top + (size_t)i, g->body);
+		grid_draw_row(g, s, r.y + 1 + i, g->top + (size_t)i, g->body);
 	if (g->shown == 0 && rows > 0)
 		surface_puts(s, r.y + 1, r.x + 1, r.width - 2, STYLE_DIM,
 			     g->filter[0] ? "no row contains the filter's text" :

@@ -31,7 +31,7 @@ void icicle_deinit(struct icicle *ic)
 	text_free(&ic->text);
 }
 
-static void add(struct icicle *ic, struct icicle_block block)
+static void icicle_add(struct icicle *ic, struct icicle_block block)
 {
 	if (ic->count < ICICLE_MAX_BLOCKS)
 		ic->blocks[ic->count++] = block;
@@ -39,7 +39,7 @@ static void add(struct icicle *ic, struct icicle_block block)
 
 /* Puts a block's children below it. Widths are cut from the exact shares, so that
  * a parent's children never reach beyond it. */
-static void hang(struct icicle *ic, int parent)
+static void icicle_hang(struct icicle *ic, int parent)
 {
 	const struct icicle_block p = ic->blocks[parent];
 	struct heap_span children;
@@ -58,23 +58,24 @@ static void hang(struct icicle *ic, int parent)
 								  children.target[k]);
 			x1 = p.x + (int)((before + rest) / all * p.width);
 			if (x1 > x0)
-				add(ic,
-				    (struct icicle_block){
-					    HEAP_NONE, children.count - i,
-					    (int16_t)(p.level + 1), (int16_t)x0,
-					    (int16_t)(x1 - x0), (int16_t)parent });
+				icicle_add(ic,
+					   (struct icicle_block){
+						   HEAP_NONE, children.count - i,
+						   (int16_t)(p.level + 1), (int16_t)x0,
+						   (int16_t)(x1 - x0), (int16_t)parent });
 			return;
 		}
 		if (x1 > x0)
-			add(ic,
-			    (struct icicle_block){ children.target[i], 0,
-						   (int16_t)(p.level + 1), (int16_t)x0,
-						   (int16_t)(x1 - x0), (int16_t)parent });
+			icicle_add(ic,
+				   (struct icicle_block){ children.target[i], 0,
+							  (int16_t)(p.level + 1),
+							  (int16_t)x0, (int16_t)(x1 - x0),
+							  (int16_t)parent });
 		before += mine;
 	}
 }
 
-static void lay_out(struct icicle *ic, int rows, int width)
+static void icicle_lay_out(struct icicle *ic, int rows, int width)
 {
 	uint32_t top = ic->zoom[ic->depth - 1];
 	if (ic->laid == top && ic->rows == rows && ic->width == width && ic->count)
@@ -84,16 +85,16 @@ static void lay_out(struct icicle *ic, int rows, int width)
 	ic->width = width;
 	ic->laid = top;
 	ic->count = 0;
-	add(ic, (struct icicle_block){ top, 0, 0, 0, (int16_t)width, -1 });
+	icicle_add(ic, (struct icicle_block){ top, 0, 0, 0, (int16_t)width, -1 });
 	for (int i = 0; i < ic->count; i++)
-		hang(ic, i);
+		icicle_hang(ic, i);
 	ic->chosen = 0;
 	for (int i = 0; i < ic->count; i++)
 		if (chosen != HEAP_NONE && ic->blocks[i].node == chosen)
 			ic->chosen = i;
 }
 
-static void block_text(struct icicle *ic, const struct icicle_block *b)
+static void icicle_block_text(struct icicle *ic, const struct icicle_block *b)
 {
 	char n[HUMAN_SIZE];
 	text_clear(&ic->text);
@@ -107,7 +108,7 @@ static void block_text(struct icicle *ic, const struct icicle_block *b)
 }
 
 /* Neighbours get different styles; the same block keeps its own. */
-static enum style block_style(const struct icicle_block *b, int index)
+static enum style icicle_block_style(const struct icicle_block *b, int index)
 {
 	static const enum style styles[] = { STYLE_PART1, STYLE_PART2, STYLE_PART3,
 					     STYLE_PART4 };
@@ -116,17 +117,17 @@ static enum style block_style(const struct icicle_block *b, int index)
 	return styles[(unsigned)index % 4];
 }
 
-static void draw_block(struct icicle *ic, struct surface *s, int i, bool chosen)
+static void icicle_draw_block(struct icicle *ic, struct surface *s, int i, bool chosen)
 {
 	const struct icicle_block *b = &ic->blocks[i];
 	int y = ic->y + b->level, x = ic->x + b->x;
-	surface_fill(s, y, x, b->width, block_style(b, i), ' ');
-	block_text(ic, b);
+	surface_fill(s, y, x, b->width, icicle_block_style(b, i), ' ');
+	icicle_block_text(ic, b);
 	/* One cell stays free so that neighbours can be told apart without colour. */
 	if (b->width > 2)
-		surface_puts(s, y, x, b->width - 1, block_style(b, i),
+		surface_puts(s, y, x, b->width - 1, icicle_block_style(b, i),
 			     text_str(&ic->text));
-	surface_fill(s, y, x + b->width - 1, 1, block_style(b, i), '|');
+	surface_fill(s, y, x + b->width - 1, 1, icicle_block_style(b, i), '|');
 	if (chosen)
 		surface_select(s, y, x, b->width);
 }
@@ -135,12 +136,12 @@ void icicle_draw(struct icicle *ic, struct surface *s, struct rect r)
 {
 	if (r.height < 3)
 		return;
-	lay_out(ic, r.height - 2, r.width);
+	icicle_lay_out(ic, r.height - 2, r.width);
 	ic->y = r.y;
 	ic->x = r.x;
 	for (int i = 0; i < ic->count; i++)
-		draw_block(ic, s, i, i == ic->chosen);
-	block_text(ic, &ic->blocks[ic->chosen]);
+		icicle_draw_block(ic, s, i, i == ic->chosen);
+	icicle_block_text(ic, &ic->blocks[ic->chosen]);
 	if (ic->blocks[ic->chosen].node != HEAP_NONE) {
 		text_add(&ic->text, "  ");
 		describe_path(&ic->text, ic->analysis, ic->blocks[ic->chosen].node);
@@ -150,7 +151,7 @@ void icicle_draw(struct icicle *ic, struct surface *s, struct rect r)
 }
 
 /* The block of the level nearest to column x; -1 = none. */
-static int nearest(const struct icicle *ic, int level, int x)
+static int icicle_nearest(const struct icicle *ic, int level, int x)
 {
 	int best = -1, distance = 1 << 20;
 	for (int i = 0; i < ic->count; i++) {
@@ -166,7 +167,7 @@ static int nearest(const struct icicle *ic, int level, int x)
 	return best;
 }
 
-static int sibling(const struct icicle *ic, int step)
+static int icicle_sibling(const struct icicle *ic, int step)
 {
 	int i = ic->chosen + step;
 	bool same = i >= 0 && i < ic->count &&
@@ -174,7 +175,7 @@ static int sibling(const struct icicle *ic, int step)
 	return same ? i : ic->chosen;
 }
 
-static int below(const struct icicle *ic)
+static int icicle_below(const struct icicle *ic)
 {
 	for (int i = ic->chosen + 1; i < ic->count; i++)
 		if (ic->blocks[i].parent == ic->chosen)
@@ -182,7 +183,7 @@ static int below(const struct icicle *ic)
 	return ic->chosen;
 }
 
-static void zoom_in(struct icicle *ic)
+static void icicle_zoom_in(struct icicle *ic)
 {
 	uint32_t node = ic->blocks[ic->chosen].node;
 	if (node == HEAP_NONE || ic->depth == ICICLE_MAX_ZOOM ||
@@ -197,10 +198,10 @@ bool icicle_event(struct icicle *ic, const struct event *e)
 		return false;
 	switch (e->key) {
 	case KEY_IS_LEFT:
-		ic->chosen = sibling(ic, -1);
+		ic->chosen = icicle_sibling(ic, -1);
 		return true;
 	case KEY_IS_RIGHT:
-		ic->chosen = sibling(ic, 1);
+		ic->chosen = icicle_sibling(ic, 1);
 		return true;
 	case KEY_IS_UP:
 	case 'w':
@@ -211,7 +212,7 @@ bool icicle_event(struct icicle *ic, const struct event *e)
 	case KEY_IS_DOWN:
 	case 's':
 	case 'j':
-		ic->chosen = below(ic);
+		ic->chosen = icicle_below(ic);
 		return true;
 	case 'H':
 		ic->chosen = 0;
@@ -219,14 +220,14 @@ bool icicle_event(struct icicle *ic, const struct event *e)
 	case '+':
 	case '=':
 	case ' ':
-		zoom_in(ic);
+		icicle_zoom_in(ic);
 		return true;
 	case '-':
 		if (ic->depth > 1)
 			ic->depth--;
 		return true;
 	case KEY_IS_CLICK: {
-		int i = nearest(ic, e->y - ic->y, e->x - ic->x);
+		int i = icicle_nearest(ic, e->y - ic->y, e->x - ic->x);
 		if (i >= 0)
 			ic->chosen = i;
 		return i >= 0;
@@ -238,7 +239,7 @@ bool icicle_event(struct icicle *ic, const struct event *e)
 
 bool icicle_chosen(const struct icicle *ic, int y, int x)
 {
-	return ic->count && nearest(ic, y - ic->y, x - ic->x) == ic->chosen;
+	return ic->count && icicle_nearest(ic, y - ic->y, x - ic->x) == ic->chosen;
 }
 
 uint32_t icicle_node(const struct icicle *ic)

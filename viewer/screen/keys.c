@@ -49,7 +49,7 @@ static const struct {
 	{ 'G', KEY_IS_END },
 };
 
-static uint32_t by_name(const char *name, size_t size)
+static uint32_t keys_by_name(const char *name, size_t size)
 {
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (strlen(names[i].name) == size &&
@@ -65,7 +65,7 @@ bool key_parse(const char **text, uint32_t *ret)
 		return false;
 	const char *end = *s == '<' ? strchr(*text, '>') : NULL;
 	if (end) {
-		*ret = by_name(*text + 1, (size_t)(end - *text - 1));
+		*ret = keys_by_name(*text + 1, (size_t)(end - *text - 1));
 		*text = end + 1;
 		return true;
 	}

@@ -38,7 +38,7 @@ unsigned live_version(const struct app *app)
 	return app->live ? app->live->version : 0;
 }
 
-static void on_began(void *arg, struct incoming *in)
+static void live_pages_on_began(void *arg, struct incoming *in)
 {
 	struct app *app = arg;
 	struct page *page = page_create(app, PAGE_STREAM, NULL);
@@ -51,7 +51,7 @@ static void on_began(void *arg, struct incoming *in)
 	page->incoming = in;
 }
 
-static void on_ended(void *arg, struct incoming *in)
+static void live_pages_on_ended(void *arg, struct incoming *in)
 {
 	struct app *app = arg;
 	struct page *page = in->owner;
@@ -70,12 +70,13 @@ static void on_ended(void *arg, struct incoming *in)
 	app->live->last = &a->next;
 }
 
-static void on_note(void *arg, const char *sentence)
+static void live_pages_on_note(void *arg, const char *sentence)
 {
 	app_say(arg, STYLE_WARN, "%s", sentence);
 }
 
-static const struct feed_ops feed_ops = { on_began, on_ended, on_note };
+static const struct feed_ops feed_ops = { live_pages_on_began, live_pages_on_ended,
+					  live_pages_on_note };
 
 int live_pages_begin(struct app *app, char *err, size_t size)
 {
@@ -108,7 +109,7 @@ int live_pages_begin(struct app *app, char *err, size_t size)
 }
 
 /* What the growth page shows. Paths need the analysis, which Esc may stop. */
-static void record(struct app *app, struct process *process)
+static void live_pages_record(struct app *app, struct process *process)
 {
 	uint64_t pid = process_pid(process);
 	record_types(&app->live->types, process->heap, pid);
@@ -124,7 +125,7 @@ static void record(struct app *app, struct process *process)
 }
 
 /* The newest snapshot of the same process, to compare with. */
-static struct process *previous(const struct app *app, uint64_t pid)
+static struct process *live_pages_previous(const struct app *app, uint64_t pid)
 {
 	struct process *found = NULL;
 	for (int i = 0; i < app->npages; i++) {
@@ -135,7 +136,7 @@ static struct process *previous(const struct app *app, uint64_t pid)
 	return found;
 }
 
-static int page_index(const struct app *app, const struct page *page)
+static int live_pages_page_index(const struct app *app, const struct page *page)
 {
 	for (int i = 0; i < app->npages; i++)
 		if (app->pages[i] == page)
@@ -145,7 +146,7 @@ static int page_index(const struct app *app, const struct page *page)
 
 /* What to call a snapshot that came: the file it is written to, or its number and
  * time. */
-static void name_arrival(const struct app *app, char *name, size_t size)
+static void live_pages_name_arrival(const struct app *app, char *name, size_t size)
 {
 	struct tm tm;
 	time_t now = time(NULL);
@@ -159,12 +160,12 @@ static void name_arrival(const struct app *app, char *name, size_t size)
 }
 
 /* Turns the arrival's stream page into one of its process. */
-static void make_process_page(struct app *app, struct arrival *a)
+static void live_pages_make_process_page(struct app *app, struct arrival *a)
 {
 	const struct screen_options *o = app->options;
 	char name[4096];
-	name_arrival(app, name, sizeof(name));
-	struct process *old = previous(app, heap_fact_u64(a->heap, "pid", 0));
+	live_pages_name_arrival(app, name, sizeof(name));
+	struct process *old = live_pages_previous(app, heap_fact_u64(a->heap, "pid", 0));
 	struct process *process = session_add(&app->session, a->heap, name);
 	if (!process) {
 		app_say(app, STYLE_ERROR, "a snapshot was lost: out of memory");
@@ -181,13 +182,13 @@ static void make_process_page(struct app *app, struct arrival *a)
 		app_say(app, STYLE_WARN, "pid %" PRIu64 ": %s", process_pid(process),
 			a->problem);
 	if (o->listen)
-		record(app, process);
+		live_pages_record(app, process);
 	app->live->version++;
 }
 
-static void settle_one(struct app *app, struct arrival *a)
+static void live_pages_settle_one(struct app *app, struct arrival *a)
 {
-	int at = page_index(app, a->page);
+	int at = live_pages_page_index(app, a->page);
 	if (at < 0) {
 		heap_destroy(a->heap);
 	} else if (!a->heap) {
@@ -195,13 +196,13 @@ static void settle_one(struct app *app, struct arrival *a)
 		app->partial = true;
 		app_remove_page(app, at);
 	} else {
-		make_process_page(app, a);
+		live_pages_make_process_page(app, a);
 	}
 	free(a);
 }
 
 /* Lets go of the oldest snapshots beyond LIVE_KEEP, but not of the one looked at. */
-static void trim(struct app *app)
+static void live_pages_trim(struct app *app)
 {
 	int kept = 0;
 	for (int i = 0; i < app->npages; i++)
@@ -218,7 +219,7 @@ static void trim(struct app *app)
 
 /* Diff pages, once everything that streams in is there: only then is it known who
  * pairs with whom. */
-static void compare(struct app *app)
+static void live_pages_compare(struct app *app)
 {
 	if (app->live->compared || !app->options->compare || app->options->listen ||
 	    !app->session.count || feed_open_streams(app->feed))
@@ -245,11 +246,11 @@ void live_pages_settle(struct app *app)
 		app->live->first = a->next;
 		if (!app->live->first)
 			app->live->last = &app->live->first;
-		settle_one(app, a);
+		live_pages_settle_one(app, a);
 	}
-	compare(app);
+	live_pages_compare(app);
 	if (app->options->listen)
-		trim(app);
+		live_pages_trim(app);
 }
 
 bool live_pages_pending(const struct app *app)

@@ -45,7 +45,7 @@ static const struct {
 	[PAGE_GROWTH] = { growth_tabs, 2 },
 };
 
-static const char *base_name(const char *path)
+static const char *page_base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	return slash && slash[1] ? slash + 1 : path;
@@ -61,7 +61,7 @@ static void name_page(struct page *page)
 			text_printf(&t, " compared with pid %" PRIu64,
 				    process_pid(p->old));
 		text_add(&t, "  ");
-		const char *file = p->file ? base_name(p->file) : "";
+		const char *file = p->file ? page_base_name(p->file) : "";
 		text_escape(&t, file, strlen(file), 64, 0);
 		if (!p->heap->complete)
 			text_add(&t, " (truncated)");
@@ -70,14 +70,15 @@ static void name_page(struct page *page)
 		text_add(&t, page->kind == PAGE_GROWTH ? "growth" : "live");
 		if (page->kind == PAGE_STREAM && file) {
 			text_add(&t, "  ");
-			text_escape(&t, base_name(file), strlen(base_name(file)), 64, 0);
+			text_escape(&t, page_base_name(file),
+				    strlen(page_base_name(file)), 64, 0);
 		}
 	}
 	snprintf(page->title, sizeof(page->title), "%s", text_str(&t));
 	text_free(&t);
 }
 
-static void forget_views(struct page *page)
+static void page_forget_views(struct page *page)
 {
 	while (page->depth > 0)
 		view_destroy(page->drilled[--page->depth]);
@@ -89,7 +90,7 @@ static void forget_views(struct page *page)
 
 void page_reset(struct page *page, enum page_kind kind, struct process *process)
 {
-	forget_views(page);
+	page_forget_views(page);
 	page->kind = kind;
 	page->process = process;
 	page->tabs = kinds[kind].tabs;
@@ -112,7 +113,7 @@ void page_destroy(struct page *page)
 {
 	if (!page)
 		return;
-	forget_views(page);
+	page_forget_views(page);
 	free(page);
 }
 

@@ -9,19 +9,19 @@
 
 enum { NAME_SIZE = 160, PART_LIMIT = 80, MAX_PICTURES = 1000 };
 
-static bool plain(char c)
+static bool pictures_plain(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
 		(c >= 'A' && c <= 'Z') || c == '_';
 }
 
-static bool has_ending(const char *name, const char *ending)
+static bool pictures_has_ending(const char *name, const char *ending)
 {
 	size_t n = strlen(name), k = strlen(ending);
 	return n > k && strcmp(name + n - k, ending) == 0;
 }
 
-static void keep(struct pictures *p, const char *name)
+static void pictures_keep(struct pictures *p, const char *name)
 {
 	char **names = realloc(p->names, (p->count + 1) * sizeof(*names));
 	char *copy = names ? strdup(name) : NULL;
@@ -44,8 +44,8 @@ void pictures_find(struct pictures *p, const char *file, uint64_t pid)
 	for (struct dirent *d; dir && p->count < MAX_PICTURES && (d = readdir(dir));) {
 		bool ours = strncmp(d->d_name, ref, strlen(ref)) == 0 ||
 			strncmp(d->d_name, backref, strlen(backref)) == 0;
-		if (ours && has_ending(d->d_name, ".png"))
-			keep(p, d->d_name);
+		if (ours && pictures_has_ending(d->d_name, ".png"))
+			pictures_keep(p, d->d_name);
 	}
 	if (dir)
 		closedir(dir);
@@ -69,7 +69,7 @@ const char *pictures_of(const struct pictures *p, const char *type, uint64_t pid
 			 pid);
 	const char *dot = strrchr(type, '.'), *part = dot && dot[1] ? dot + 1 : type;
 	for (const char *s = part; *s && s - part < PART_LIMIT - 1; s++)
-		name[n++] = plain(*s) ? *s : '_';
+		name[n++] = pictures_plain(*s) ? *s : '_';
 	memcpy(name + n, ".png", 5);
 	for (size_t i = 0; i < p->count; i++)
 		if (strcmp(p->names[i], name) == 0)

@@ -16,7 +16,7 @@ void prompt_open(struct prompt *p, enum prompt_kind kind, const char *initial)
 	p->kind = kind;
 }
 
-static void rub_out(struct prompt *p)
+static void prompt_rub_out(struct prompt *p)
 {
 	while (p->size > 0 && ((unsigned char)p->text[p->size - 1] & 0xc0) == 0x80)
 		p->size--;
@@ -25,7 +25,7 @@ static void rub_out(struct prompt *p)
 	p->text[p->size] = 0;
 }
 
-static enum prompt_result close_with(struct prompt *p, enum prompt_result result)
+static enum prompt_result prompt_close_with(struct prompt *p, enum prompt_result result)
 {
 	p->kind = PROMPT_NONE;
 	return result;
@@ -36,13 +36,13 @@ enum prompt_result prompt_event(struct prompt *p, const struct event *e)
 	char bytes[4];
 	switch (e->key) {
 	case KEY_IS_ENTER:
-		return close_with(p, PROMPT_ACCEPTED);
+		return prompt_close_with(p, PROMPT_ACCEPTED);
 	case KEY_IS_ESC:
-		return close_with(p, PROMPT_CANCELLED);
+		return prompt_close_with(p, PROMPT_CANCELLED);
 	case KEY_IS_BACKSPACE:
 		if (p->size == 0)
-			return close_with(p, PROMPT_CANCELLED);
-		rub_out(p);
+			return prompt_close_with(p, PROMPT_CANCELLED);
+		prompt_rub_out(p);
 		return PROMPT_CHANGED;
 	case 0x15: /* ^U */
 		p->size = 0;

@@ -8,7 +8,7 @@
 enum { CLASSES = 64 * 16 + 16 };
 
 /* Descending: 0 is the heaviest class. Exponent and the four bits below it. */
-static unsigned class_of(uint64_t weight)
+static unsigned rank_class_of(uint64_t weight)
 {
 	if (weight < 16)
 		return CLASSES - 1 - (unsigned)weight;
@@ -22,7 +22,7 @@ struct context {
 	const void *arg;
 };
 
-static int compare(const void *pa, const void *pb, void *arg)
+static int rank_compare(const void *pa, const void *pb, void *arg)
 {
 	const struct context *c = arg;
 	uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
@@ -32,7 +32,7 @@ static int compare(const void *pa, const void *pb, void *arg)
 	return (a > b) - (a < b);
 }
 
-static int step(const struct progress *p, size_t i, size_t n)
+static int rank_step(const struct progress *p, size_t i, size_t n)
 {
 	return i % PROGRESS_EVERY ? 0 : progress_step(p, "ranking", i, n);
 }
@@ -45,16 +45,16 @@ int rank_ids(uint32_t *ids, size_t n, uint64_t (*weight)(const void *, uint32_t)
 	uint32_t *out = malloc((n + 1) * sizeof(*out));
 	int err = out ? 0 : -ENOMEM;
 	for (size_t i = 0; i < n && !err; i++) {
-		start[class_of(weight(arg, ids[i])) + 1]++;
-		err = step(progress, i, 2 * n);
+		start[rank_class_of(weight(arg, ids[i])) + 1]++;
+		err = rank_step(progress, i, 2 * n);
 	}
 	for (unsigned k = 0; k < CLASSES; k++)
 		start[k + 1] += start[k];
 	size_t at[CLASSES];
 	memcpy(at, start, sizeof(at));
 	for (size_t i = 0; i < n && !err; i++) {
-		out[at[class_of(weight(arg, ids[i]))]++] = ids[i];
-		err = step(progress, n + i, 2 * n);
+		out[at[rank_class_of(weight(arg, ids[i]))]++] = ids[i];
+		err = rank_step(progress, n + i, 2 * n);
 	}
 	if (!err)
 		memcpy(ids, out, n * sizeof(*ids));
@@ -62,6 +62,6 @@ int rank_ids(uint32_t *ids, size_t n, uint64_t (*weight)(const void *, uint32_t)
 	for (unsigned k = 0; k < CLASSES && !err && start[k] < RANK_EXACT; k++)
 		if (start[k + 1] - start[k] <= 4 * (size_t)RANK_EXACT)
 			qsort_r(ids + start[k], start[k + 1] - start[k], sizeof(*ids),
-				compare, &c);
+				rank_compare, &c);
 	return err;
 }

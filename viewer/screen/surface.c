@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant kept by put(): a cell with ch == 0 always follows a wide
+/* Invariant kept by surface_put(): a cell with ch == 0 always follows a wide
  * character; overwriting either half blanks the other. */
 #include "viewer/screen/surface.h"
 
@@ -9,7 +9,7 @@
 
 #include "viewer/screen/glyph.h"
 
-static struct surface_cell *at(const struct surface *s, int y, int x)
+static struct surface_cell *surface_at(const struct surface *s, int y, int x)
 {
 	return &s->cells[(size_t)y * (size_t)s->width + (size_t)x];
 }
@@ -45,44 +45,44 @@ void surface_clear(struct surface *s)
 }
 
 /* Blanks the other half of a wide character that is about to be cut. */
-static void unpair(struct surface *s, int y, int x)
+static void surface_unpair(struct surface *s, int y, int x)
 {
-	if (at(s, y, x)->ch == 0 && x > 0)
-		at(s, y, x - 1)->ch = ' ';
-	if (x + 1 < s->width && at(s, y, x + 1)->ch == 0)
-		at(s, y, x + 1)->ch = ' ';
+	if (surface_at(s, y, x)->ch == 0 && x > 0)
+		surface_at(s, y, x - 1)->ch = ' ';
+	if (x + 1 < s->width && surface_at(s, y, x + 1)->ch == 0)
+		surface_at(s, y, x + 1)->ch = ' ';
 }
 
-static void put(struct surface *s, int y, int x, enum style style, uint32_t c,
-		int columns)
+static void surface_put(struct surface *s, int y, int x, enum style style, uint32_t c,
+			int columns)
 {
 	if (y < 0 || y >= s->height || x < 0 || x + columns > s->width)
 		return;
 	for (int i = 0; i < columns; i++) {
-		unpair(s, y, x + i);
-		*at(s, y, x + i) =
+		surface_unpair(s, y, x + i);
+		*surface_at(s, y, x + i) =
 			(struct surface_cell){ .ch = ' ', .style = (uint8_t)style };
 	}
-	at(s, y, x)->ch = c;
+	surface_at(s, y, x)->ch = c;
 	if (columns == 2)
-		at(s, y, x + 1)->ch = 0;
+		surface_at(s, y, x + 1)->ch = 0;
 }
 
-static int put_glyph(struct surface *s, int y, int x, enum style style,
-		     const struct glyph *g)
+static int surface_put_glyph(struct surface *s, int y, int x, enum style style,
+			     const struct glyph *g)
 {
 	if (g->nchars == 1) {
-		put(s, y, x, style, g->chars[0], g->columns);
+		surface_put(s, y, x, style, g->chars[0], g->columns);
 		return g->columns;
 	}
 	for (int i = 0; i < g->nchars; i++)
-		put(s, y, x + i, style, g->chars[i], 1);
+		surface_put(s, y, x + i, style, g->chars[i], 1);
 	return g->columns;
 }
 
-static void put_ellipsis(struct surface *s, int y, int x, enum style style)
+static void surface_put_ellipsis(struct surface *s, int y, int x, enum style style)
 {
-	put(s, y, x, style, s->ascii ? '~' : 0x2026, 1);
+	surface_put(s, y, x, style, s->ascii ? '~' : 0x2026, 1);
 }
 
 int surface_text(struct surface *s, int y, int x, int width, enum style style,
@@ -98,11 +98,11 @@ int surface_text(struct surface *s, int y, int x, int width, enum style style,
 		struct glyph g = glyph_next(text + i, size - i, s->ascii);
 		if (used + g.columns > room)
 			break;
-		used += put_glyph(s, y, x + used, style, &g);
+		used += surface_put_glyph(s, y, x + used, style, &g);
 		i += g.bytes;
 	}
 	if (!fits)
-		put_ellipsis(s, y, x + used++, style);
+		surface_put_ellipsis(s, y, x + used++, style);
 	return used;
 }
 
@@ -132,7 +132,7 @@ void surface_right_text(struct surface *s, int y, int x, int width, enum style s
 	}
 	if (width <= 0)
 		return;
-	put_ellipsis(s, y, x, style);
+	surface_put_ellipsis(s, y, x, style);
 	size_t skip = 0;
 	while (columns > width - 1 && skip < size) {
 		struct glyph g = glyph_next(text + skip, size - skip, s->ascii);
@@ -156,8 +156,8 @@ int surface_printf(struct surface *s, int y, int x, int width, enum style style,
 }
 
 /* Bytes of text that fill one line: up to the last space that leaves half of it full. */
-static size_t line_break(const struct surface *s, const char *text, size_t size,
-			 int width)
+static size_t surface_line_break(const struct surface *s, const char *text, size_t size,
+				 int width)
 {
 	size_t at = 0, space = 0;
 	int used = 0;
@@ -178,7 +178,7 @@ int surface_wrap(struct surface *s, struct rect r, enum style style, const char 
 {
 	int line = 0;
 	for (size_t at = 0; at < size && line < r.height; line++) {
-		size_t n = line_break(s, text + at, size - at, r.width);
+		size_t n = surface_line_break(s, text + at, size - at, r.width);
 		if (line == r.height - 1)
 			n = size - at;
 		surface_text(s, r.y + line, r.x, r.width, style, text + at, n);
@@ -191,21 +191,21 @@ void surface_fill(struct surface *s, int y, int x, int width, enum style style,
 		  uint32_t c)
 {
 	for (int i = 0; i < width; i++)
-		put(s, y, x + i, style, c, 1);
+		surface_put(s, y, x + i, style, c, 1);
 }
 
 void surface_restyle(struct surface *s, int y, int x, int width, enum style style)
 {
 	for (int i = 0; i < width; i++)
 		if (y >= 0 && y < s->height && x + i >= 0 && x + i < s->width)
-			at(s, y, x + i)->style = (uint8_t)style;
+			surface_at(s, y, x + i)->style = (uint8_t)style;
 }
 
 void surface_select(struct surface *s, int y, int x, int width)
 {
 	for (int i = 0; i < width; i++)
 		if (y >= 0 && y < s->height && x + i >= 0 && x + i < s->width)
-			at(s, y, x + i)->selected = true;
+			surface_at(s, y, x + i)->selected = true;
 }
 
 void surface_bar(struct surface *s, int y, int x, int width, enum style style,
@@ -225,7 +225,8 @@ void surface_bar(struct surface *s, int y, int x, int width, enum style style,
 		eighths = 1;
 	surface_fill(s, y, x, eighths / 8, style, 0x2588);
 	if (eighths % 8)
-		put(s, y, x + eighths / 8, style, 0x2590u - (uint32_t)(eighths % 8), 1);
+		surface_put(s, y, x + eighths / 8, style,
+			    0x2590u - (uint32_t)(eighths % 8), 1);
 }
 
 void surface_spark(struct surface *s, int y, int x, int width, enum style style,
@@ -242,7 +243,7 @@ void surface_spark(struct surface *s, int y, int x, int width, enum style style,
 		int level = max > 0 && values[i] > 0 ? (int)(values[i] / max * 7.999) : 0;
 		uint32_t c = s->ascii ? (unsigned char)levels[level] :
 					0x2581u + (uint32_t)level;
-		put(s, y, x + (int)(i - first), style, c, 1);
+		surface_put(s, y, x + (int)(i - first), style, c, 1);
 	}
 }
 
@@ -258,8 +259,8 @@ void surface_box(struct surface *s, struct rect r, enum style style)
 		bool top = y == r.y;
 		uint32_t left = s->ascii ? '+' : top ? 0x250c : 0x2514;
 		uint32_t right = s->ascii ? '+' : top ? 0x2510 : 0x2518;
-		put(s, y, r.x, style, edge ? left : v, 1);
-		put(s, y, r.x + r.width - 1, style, edge ? right : v, 1);
+		surface_put(s, y, r.x, style, edge ? left : v, 1);
+		surface_put(s, y, r.x + r.width - 1, style, edge ? right : v, 1);
 	}
 }
 
@@ -267,7 +268,7 @@ size_t surface_row(const struct surface *s, int y, char *buf, size_t size)
 {
 	size_t n = 0, end = 0;
 	for (int x = 0; x < s->width && n + 5 <= size; x++) {
-		uint32_t c = at(s, y, x)->ch;
+		uint32_t c = surface_at(s, y, x)->ch;
 		if (c == 0)
 			continue;
 		n += (size_t)glyph_encode(c, buf + n);
@@ -303,25 +304,25 @@ void surface_dump(const struct surface *s, FILE *out)
 	free(row);
 }
 
-static bool plain(struct look l)
+static bool surface_plain(struct look l)
 {
 	return l.fg < 0 && l.bg < 0 && l.flags == 0;
 }
 
-static bool same(struct look a, struct look b)
+static bool surface_same(struct look a, struct look b)
 {
 	return a.fg == b.fg && a.bg == b.bg && a.flags == b.flags;
 }
 
 /* The letter of a look, given out in order of appearance. */
-static char letter_of(struct look look, struct look *seen, int *nseen, int limit)
+static char surface_letter_of(struct look look, struct look *seen, int *nseen, int limit)
 {
 	static const char letters[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-	if (plain(look))
+	if (surface_plain(look))
 		return '.';
 	int i = 0;
-	while (i < *nseen && !same(seen[i], look))
+	while (i < *nseen && !surface_same(seen[i], look))
 		i++;
 	if (i == *nseen) {
 		if (i == limit)
@@ -337,17 +338,18 @@ void surface_dump_looks(const struct surface *s, FILE *out)
 	int nseen = 0;
 	for (int y = 0; y < s->height; y++) {
 		for (int x = 0; x < s->width; x++) {
-			const struct surface_cell *c = at(s, y, x);
+			const struct surface_cell *c = surface_at(s, y, x);
 			struct look look =
 				style_look((enum style)c->style, c->selected, s->color);
-			putc(letter_of(look, seen, &nseen, 52), out);
+			putc(surface_letter_of(look, seen, &nseen, 52), out);
 		}
 		putc('\n', out);
 	}
 	static const char *const names[] = { "own",  "black",	"red",	"green", "yellow",
 					     "blue", "magenta", "cyan", "white" };
 	for (int i = 0; i < nseen; i++)
-		fprintf(out, "%c = %s/%s%s%s%s%s\n", letter_of(seen[i], seen, &nseen, 52),
+		fprintf(out, "%c = %s/%s%s%s%s%s\n",
+			surface_letter_of(seen[i], seen, &nseen, 52),
 			names[seen[i].fg + 1], names[seen[i].bg + 1],
 			seen[i].flags & LOOK_BOLD ? " bold" : "",
 			seen[i].flags & LOOK_DIM ? " dim" : "",

@@ -52,7 +52,7 @@ static struct {
 	struct sigaction actions[NFATAL];
 } restore;
 
-static void on_fatal(int sig)
+static void terminal_curses_on_fatal(int sig)
 {
 	ssize_t n = write(restore.fd, restore.leave, restore.size);
 	(void)n;
@@ -61,7 +61,7 @@ static void on_fatal(int sig)
 	raise(sig);
 }
 
-static void add_leave(const char *capability)
+static void terminal_curses_add_leave(const char *capability)
 {
 	char name[16];
 	snprintf(name, sizeof(name), "%s", capability);
@@ -75,7 +75,7 @@ static void add_leave(const char *capability)
 	restore.size += n;
 }
 
-static void guard(const struct termios *before)
+static void terminal_curses_guard(const struct termios *before)
 {
 	static const char *const capabilities[] = { "sgr0", "cnorm", "rmkx", "rmcup" };
 	static const char mouse_off[] = "\033[?1000l\033[?1006l";
@@ -83,13 +83,13 @@ static void guard(const struct termios *before)
 	restore.termios = *before;
 	restore.size = 0;
 	for (size_t i = 0; i < sizeof(capabilities) / sizeof(*capabilities); i++)
-		add_leave(capabilities[i]);
+		terminal_curses_add_leave(capabilities[i]);
 	if (restore.size + sizeof(mouse_off) <= sizeof(restore.leave)) {
 		memcpy(restore.leave + restore.size, mouse_off, sizeof(mouse_off) - 1);
 		restore.size += sizeof(mouse_off) - 1;
 	}
 	struct sigaction action = {
-		.sa_handler = on_fatal,
+		.sa_handler = terminal_curses_on_fatal,
 		.sa_flags = (int)SA_RESETHAND | SA_ONSTACK,
 	};
 	static char stack[32768]; /* the usual one may have run out */
@@ -101,20 +101,20 @@ static void guard(const struct termios *before)
 	}
 }
 
-static void unguard(void)
+static void terminal_curses_unguard(void)
 {
 	for (size_t i = 0; i < NFATAL; i++)
 		sigaction(fatal[i], &restore.actions[i], NULL);
 }
 
-static void curses_size(struct terminal *t, int *width_ret, int *height_ret)
+static void terminal_curses_size(struct terminal *t, int *width_ret, int *height_ret)
 {
 	(void)t;
 	*width_ret = getmaxx(stdscr);
 	*height_ret = getmaxy(stdscr);
 }
 
-static int curses_fd(struct terminal *t)
+static int terminal_curses_fd(struct terminal *t)
 {
 	return ((struct curses_terminal *)t)->in_fd;
 }
@@ -148,7 +148,7 @@ static const struct {
 	{ KEY_F(10), KEY_IS_F10 },
 };
 
-static struct event mouse_event(void)
+static struct event terminal_curses_mouse_event(void)
 {
 	MEVENT m;
 	struct event e = { .key = KEY_IS_NONE };
@@ -166,17 +166,17 @@ static struct event mouse_event(void)
 	return e;
 }
 
-static struct event function_key(wint_t code)
+static struct event terminal_curses_function_key(wint_t code)
 {
 	if (code == KEY_MOUSE)
-		return mouse_event();
+		return terminal_curses_mouse_event();
 	for (size_t i = 0; i < sizeof(translations) / sizeof(*translations); i++)
 		if (translations[i].code == code)
 			return (struct event){ .key = translations[i].key };
 	return (struct event){ .key = KEY_IS_NONE };
 }
 
-static struct event curses_read(struct terminal *t)
+static struct event terminal_curses_read(struct terminal *t)
 {
 	struct curses_terminal *c = (struct curses_terminal *)t;
 	wint_t code;
@@ -187,7 +187,7 @@ static struct event curses_read(struct terminal *t)
 		return (struct event){ .key = gone ? KEY_IS_EOF : KEY_IS_NONE };
 	}
 	if (rc == KEY_CODE_YES)
-		return function_key(code);
+		return terminal_curses_function_key(code);
 	uint32_t key = (uint32_t)code;
 	if (key == '\r' || key == '\n')
 		key = KEY_IS_ENTER;
@@ -196,10 +196,10 @@ static struct event curses_read(struct terminal *t)
 	return (struct event){ .key = key };
 }
 
-static bool curses_interrupted(struct terminal *t)
+static bool terminal_curses_interrupted(struct terminal *t)
 {
 	for (;;) {
-		struct event e = curses_read(t);
+		struct event e = terminal_curses_read(t);
 		if (e.key == KEY_IS_NONE || e.key == KEY_IS_EOF)
 			return false;
 		if (e.key == KEY_IS_ESC)
@@ -211,7 +211,7 @@ static bool curses_interrupted(struct terminal *t)
 	}
 }
 
-static short pair_of(struct curses_terminal *c, struct look look)
+static short terminal_curses_pair_of(struct curses_terminal *c, struct look look)
 {
 	short *pair = &c->pairs[look.fg + 1][look.bg + 1];
 	if (!*pair && c->npairs + 1 < COLOR_PAIRS) {
@@ -221,14 +221,15 @@ static short pair_of(struct curses_terminal *c, struct look look)
 	return *pair;
 }
 
-static attr_t attributes(uint8_t flags)
+static attr_t terminal_curses_attributes(uint8_t flags)
 {
 	return (flags & LOOK_BOLD ? A_BOLD : 0) | (flags & LOOK_DIM ? A_DIM : 0) |
 		(flags & LOOK_REVERSE ? A_REVERSE : 0) |
 		(flags & LOOK_UNDERLINE ? A_UNDERLINE : 0);
 }
 
-static void show_row(struct curses_terminal *c, const struct surface *s, int y)
+static void terminal_curses_show_row(struct curses_terminal *c, const struct surface *s,
+				     int y)
 {
 	const struct surface_cell *row = &s->cells[(size_t)y * (size_t)s->width];
 	for (int x = 0; x < s->width; x++) {
@@ -238,25 +239,25 @@ static void show_row(struct curses_terminal *c, const struct surface *s, int y)
 			style_look((enum style)row[x].style, row[x].selected, s->color);
 		wchar_t text[2] = { (wchar_t)row[x].ch, 0 };
 		cchar_t cc;
-		short pair = s->color ? pair_of(c, look) : 0;
-		setcchar(&cc, text, attributes(look.flags), pair, NULL);
+		short pair = s->color ? terminal_curses_pair_of(c, look) : 0;
+		setcchar(&cc, text, terminal_curses_attributes(look.flags), pair, NULL);
 		mvwadd_wch(stdscr, y, x, &cc);
 	}
 }
 
-static void curses_show(struct terminal *t, const struct surface *s)
+static void terminal_curses_show(struct terminal *t, const struct surface *s)
 {
 	werase(stdscr);
 	for (int y = 0; y < s->height && y < getmaxy(stdscr); y++)
-		show_row((struct curses_terminal *)t, s, y);
+		terminal_curses_show_row((struct curses_terminal *)t, s, y);
 	wrefresh(stdscr);
 }
 
-static void curses_destroy(struct terminal *t)
+static void terminal_curses_destroy(struct terminal *t)
 {
 	struct curses_terminal *c = (struct curses_terminal *)t;
 	endwin();
-	unguard();
+	terminal_curses_unguard();
 	delscreen(c->screen);
 	if (c->in != stdin)
 		fclose(c->in);
@@ -264,12 +265,12 @@ static void curses_destroy(struct terminal *t)
 }
 
 static const struct terminal_ops curses_ops = {
-	.size = curses_size,
-	.fd = curses_fd,
-	.read = curses_read,
-	.interrupted = curses_interrupted,
-	.show = curses_show,
-	.destroy = curses_destroy,
+	.size = terminal_curses_size,
+	.fd = terminal_curses_fd,
+	.read = terminal_curses_read,
+	.interrupted = terminal_curses_interrupted,
+	.show = terminal_curses_show,
+	.destroy = terminal_curses_destroy,
 };
 
 bool terminal_no_color(void)
@@ -278,7 +279,7 @@ bool terminal_no_color(void)
 	return no && *no;
 }
 
-static bool want_color(const struct screen_options *o)
+static bool terminal_curses_want_color(const struct screen_options *o)
 {
 	if (o->color == SCREEN_COLOR_NEVER)
 		return false;
@@ -289,7 +290,8 @@ static bool want_color(const struct screen_options *o)
 	return use_default_colors() == OK;
 }
 
-static void prepare(struct curses_terminal *c, const struct screen_options *o)
+static void terminal_curses_prepare(struct curses_terminal *c,
+				    const struct screen_options *o)
 {
 	cbreak();
 	noecho();
@@ -299,7 +301,7 @@ static void prepare(struct curses_terminal *c, const struct screen_options *o)
 	meta(stdscr, TRUE);
 	set_escdelay(25);
 	curs_set(0);
-	c->terminal.color = want_color(o);
+	c->terminal.color = terminal_curses_want_color(o);
 	c->terminal.utf8 = o->charset == SCREEN_CHARSET_UTF8 ||
 		(o->charset == SCREEN_CHARSET_AUTO &&
 		 strcmp(nl_langinfo(CODESET), "UTF-8") == 0);
@@ -311,7 +313,7 @@ static void prepare(struct curses_terminal *c, const struct screen_options *o)
 	}
 }
 
-static FILE *open_input(void)
+static FILE *terminal_curses_open_input(void)
 {
 	return isatty(STDIN_FILENO) ? stdin : fopen("/dev/tty", "r+e");
 }
@@ -337,7 +339,7 @@ struct terminal *terminal_curses(const struct screen_options *o, const char **wh
 	if (!c)
 		return NULL;
 	*why = "no terminal to draw on";
-	c->in = isatty(STDOUT_FILENO) ? open_input() : NULL;
+	c->in = isatty(STDOUT_FILENO) ? terminal_curses_open_input() : NULL;
 	if (!c->in || tcgetattr(STDOUT_FILENO, &before) < 0)
 		goto fail;
 	c->in_fd = fileno(c->in);
@@ -347,8 +349,8 @@ struct terminal *terminal_curses(const struct screen_options *o, const char **wh
 		goto fail;
 	set_term(c->screen);
 	c->terminal.ops = &curses_ops;
-	prepare(c, o);
-	guard(&before);
+	terminal_curses_prepare(c, o);
+	terminal_curses_guard(&before);
 	return &c->terminal;
 fail:
 	if (c->in && c->in != stdin)

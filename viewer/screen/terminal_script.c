@@ -29,24 +29,24 @@ struct script {
 	int interrupt; /* > 0: Esc after that many looks */
 };
 
-static struct script *script_of(struct terminal *t)
+static struct script *terminal_script_of(struct terminal *t)
 {
 	return (struct script *)t;
 }
 
-static void script_size(struct terminal *t, int *width_ret, int *height_ret)
+static void terminal_script_size(struct terminal *t, int *width_ret, int *height_ret)
 {
-	*width_ret = script_of(t)->width;
-	*height_ret = script_of(t)->height;
+	*width_ret = terminal_script_of(t)->width;
+	*height_ret = terminal_script_of(t)->height;
 }
 
-static int script_fd(struct terminal *t)
+static int terminal_script_fd(struct terminal *t)
 {
-	return script_of(t)->fd;
+	return terminal_script_of(t)->fd;
 }
 
 /* Reads what is there without waiting; false when nothing more is to be had now. */
-static bool more(struct script *s)
+static bool terminal_script_more(struct script *s)
 {
 	struct pollfd p = { .fd = s->fd, .events = POLLIN };
 	if (s->eof || poll(&p, 1, 0) <= 0)
@@ -71,14 +71,14 @@ static bool more(struct script *s)
 }
 
 /* Takes the next whole line; false when it isn't there (yet). */
-static bool next_line(struct script *s)
+static bool terminal_script_next_line(struct script *s)
 {
 	memmove(s->buffer, s->buffer + s->taken, s->size - s->taken);
 	s->size -= s->taken;
 	s->taken = 0;
 	s->line = s->rest = NULL;
 	char *end = memchr(s->buffer, '\n', s->size);
-	while (!end && more(s))
+	while (!end && terminal_script_more(s))
 		end = memchr(s->buffer, '\n', s->size);
 	if (!end)
 		return false;
@@ -91,16 +91,16 @@ static bool next_line(struct script *s)
 	return true;
 }
 
-static struct event script_read(struct terminal *t)
+static struct event terminal_script_read(struct terminal *t)
 {
-	struct script *s = script_of(t);
+	struct script *s = terminal_script_of(t);
 	if (s->resized) {
 		s->resized = false;
 		return (struct event){ .key = KEY_IS_RESIZE };
 	}
 	uint32_t key;
 	while (!s->rest || !key_parse(&s->rest, &key)) {
-		if (!next_line(s))
+		if (!terminal_script_next_line(s))
 			return (struct event){ .key = s->eof ? KEY_IS_EOF : KEY_IS_NONE };
 		if (s->line[0] == '#')
 			s->rest = NULL;
@@ -113,21 +113,21 @@ static struct event script_read(struct terminal *t)
 	return (struct event){ .key = key };
 }
 
-static bool script_interrupted(struct terminal *t)
+static bool terminal_script_interrupted(struct terminal *t)
 {
-	struct script *s = script_of(t);
+	struct script *s = terminal_script_of(t);
 	return s->interrupt > 0 && --s->interrupt == 0;
 }
 
-static void script_show(struct terminal *t, const struct surface *surface)
+static void terminal_script_show(struct terminal *t, const struct surface *surface)
 {
 	(void)t;
 	(void)surface;
 }
 
-static void script_destroy(struct terminal *t)
+static void terminal_script_destroy(struct terminal *t)
 {
-	struct script *s = script_of(t);
+	struct script *s = terminal_script_of(t);
 	if (s->fd != STDIN_FILENO)
 		close(s->fd);
 	free(s->buffer);
@@ -135,12 +135,12 @@ static void script_destroy(struct terminal *t)
 }
 
 static const struct terminal_ops script_ops = {
-	.size = script_size,
-	.fd = script_fd,
-	.read = script_read,
-	.interrupted = script_interrupted,
-	.show = script_show,
-	.destroy = script_destroy,
+	.size = terminal_script_size,
+	.fd = terminal_script_fd,
+	.read = terminal_script_read,
+	.interrupted = terminal_script_interrupted,
+	.show = terminal_script_show,
+	.destroy = terminal_script_destroy,
 };
 
 struct terminal *terminal_script(const struct screen_options *o)
@@ -175,15 +175,15 @@ void terminal_script_resize(struct terminal *t, int width, int height)
 {
 	if (t->ops != &script_ops)
 		return;
-	script_of(t)->width = width;
-	script_of(t)->height = height;
-	script_of(t)->resized = true;
+	terminal_script_of(t)->width = width;
+	terminal_script_of(t)->height = height;
+	terminal_script_of(t)->resized = true;
 }
 
 void terminal_script_interrupt(struct terminal *t, int calls)
 {
 	if (t->ops == &script_ops)
-		script_of(t)->interrupt = calls;
+		terminal_script_of(t)->interrupt = calls;
 }
 
 int terminal_script_line(const struct terminal *t)

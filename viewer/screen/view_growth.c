@@ -36,21 +36,21 @@ static const struct column columns[] = {
 	[COL_BYTES_DIFF] = { "size_diff", "Size diff", CELL_BYTES_DIFF, false },
 };
 
-static const struct history *history_of(const struct growth_view *v)
+static const struct history *view_growth_history_of(const struct growth_view *v)
 {
 	return live_history(v->view.page->app, v->paths);
 }
 
-static size_t rows(void *arg)
+static size_t view_growth_rows(void *arg)
 {
-	const struct history *h = history_of(arg);
+	const struct history *h = view_growth_history_of(arg);
 	return h ? h->count : 0;
 }
 
-static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
+static void view_growth_cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 {
 	struct growth_view *v = arg;
-	const struct series *s = history_of(v)->series[row];
+	const struct series *s = view_growth_history_of(v)->series[row];
 	uint32_t last = s->samples ? s->samples - 1 : 0;
 	switch (column) {
 	case COL_NAME:
@@ -86,9 +86,9 @@ static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 	}
 }
 
-static const struct grid_source source = { rows, cell, NULL };
+static const struct grid_source source = { view_growth_rows, view_growth_cell, NULL };
 
-static int load(struct view *view)
+static int view_growth_load(struct view *view)
 {
 	struct growth_view *v = (struct growth_view *)view;
 	view->grid = &v->grid;
@@ -98,14 +98,14 @@ static int load(struct view *view)
 	return grid_refresh(&v->grid, &view->page->app->progress);
 }
 
-static void draw(struct view *view, struct surface *s, struct rect r)
+static void view_growth_draw(struct view *view, struct surface *s, struct rect r)
 {
 	struct growth_view *v = (struct growth_view *)view;
 	if (v->version != live_version(view->page->app)) {
 		v->version = live_version(view->page->app);
 		grid_refresh(&v->grid, NULL);
 	}
-	const struct history *h = history_of(v);
+	const struct history *h = view_growth_history_of(v);
 	if (h && h->refused)
 		surface_printf(s, r.y, r.x + 1, r.width - 2, STYLE_WARN,
 			       "the first %d names only", HISTORY_MAX_SERIES);
@@ -118,7 +118,7 @@ static void draw(struct view *view, struct surface *s, struct rect r)
 }
 
 /* The newest page of a process; -1 = it is gone. */
-static int newest_page(const struct app *app, uint64_t pid)
+static int view_growth_newest_page(const struct app *app, uint64_t pid)
 {
 	for (int i = app->npages - 1; i >= 0; i--)
 		if (app->pages[i]->kind == PAGE_PROCESS &&
@@ -129,13 +129,14 @@ static int newest_page(const struct app *app, uint64_t pid)
 
 /* Opens what grew on the page of its process: the type's instances, or the comparison
  * by path with the snapshot before. */
-static void enter(struct view *view)
+static void view_growth_enter(struct view *view)
 {
 	struct growth_view *v = (struct growth_view *)view;
 	struct app *app = view->page->app;
 	size_t row = grid_row(&v->grid);
-	const struct series *s = row == SIZE_MAX ? NULL : history_of(v)->series[row];
-	int at = s ? newest_page(app, s->pid) : -1;
+	const struct series *s =
+		row == SIZE_MAX ? NULL : view_growth_history_of(v)->series[row];
+	int at = s ? view_growth_newest_page(app, s->pid) : -1;
 	if (at < 0) {
 		app_say(app, STYLE_WARN, "no snapshot of that process is kept");
 		return;
@@ -150,7 +151,7 @@ static void enter(struct view *view)
 			  view_report_of(page, report_find("growth"), 0, HEAP_NONE));
 }
 
-static void destroy(struct view *view)
+static void view_growth_destroy(struct view *view)
 {
 	grid_deinit(&((struct growth_view *)view)->grid);
 	free(view);
@@ -162,10 +163,10 @@ static const struct hint hints[] = {
 };
 
 static const struct view_ops ops = {
-	.load = load,
-	.draw = draw,
-	.enter = enter,
-	.destroy = destroy,
+	.load = view_growth_load,
+	.draw = view_growth_draw,
+	.enter = view_growth_enter,
+	.destroy = view_growth_destroy,
 	.hints = hints,
 };
 

@@ -58,19 +58,19 @@ static const struct {
 	{ "root", "what is alive by itself: modules, threads' locals, the interpreter" },
 };
 
-static size_t rows(void *arg)
+static size_t view_help_rows(void *arg)
 {
 	(void)arg;
 	return sizeof(lines) / sizeof(*lines);
 }
 
-static const char *heading(void *arg, size_t row)
+static const char *view_help_heading(void *arg, size_t row)
 {
 	(void)arg;
 	return lines[row].text ? NULL : lines[row].key;
 }
 
-static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
+static void view_help_cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 {
 	(void)arg;
 	ret->text = column == 0 ? lines[row].key : lines[row].text ? lines[row].text : "";
@@ -78,27 +78,30 @@ static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 	ret->style = column == 0 ? STYLE_KEY : STYLE_NORMAL;
 }
 
-static const struct grid_source source = { rows, cell, heading };
+static const struct grid_source source = { view_help_rows, view_help_cell,
+					   view_help_heading };
 
-static int load(struct view *view)
+static int view_help_load(struct view *view)
 {
 	struct help_view *v = (struct help_view *)view;
 	view->grid = &v->grid;
 	return grid_refresh(&v->grid, NULL);
 }
 
-static void draw(struct view *view, struct surface *s, struct rect r)
+static void view_help_draw(struct view *view, struct surface *s, struct rect r)
 {
 	grid_draw(&((struct help_view *)view)->grid, s, r);
 }
 
-static void destroy(struct view *view)
+static void view_help_destroy(struct view *view)
 {
 	grid_deinit(&((struct help_view *)view)->grid);
 	free(view);
 }
 
-static const struct view_ops ops = { .load = load, .draw = draw, .destroy = destroy };
+static const struct view_ops ops = { .load = view_help_load,
+				     .draw = view_help_draw,
+				     .destroy = view_help_destroy };
 
 struct view *view_help_create(struct page *page, const void *unused)
 {

@@ -41,18 +41,18 @@ static const struct column columns[] = {
 	[COL_ADDRESS] = { "address", "Address", CELL_ADDRESS, false },
 };
 
-static struct instances_view *self(struct view *view)
+static struct instances_view *view_instances_self(struct view *view)
 {
 	return (struct instances_view *)view;
 }
 
-static size_t rows(void *arg)
+static size_t view_instances_rows(void *arg)
 {
 	return ((struct instances_view *)arg)->count;
 }
 
-static void text_cell(struct instances_view *v, uint32_t id, size_t column,
-		      struct grid_cell *ret)
+static void view_instances_text_cell(struct instances_view *v, uint32_t id, size_t column,
+				     struct grid_cell *ret)
 {
 	const struct process *p = v->view.page->process;
 	text_clear(&v->text);
@@ -74,7 +74,8 @@ static void text_cell(struct instances_view *v, uint32_t id, size_t column,
 	ret->size = text_len(&v->text);
 }
 
-static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
+static void view_instances_cell(void *arg, size_t row, size_t column,
+				struct grid_cell *ret)
 {
 	struct instances_view *v = arg;
 	const struct process *p = v->view.page->process;
@@ -82,7 +83,7 @@ static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 	switch (column) {
 	case COL_VALUE:
 	case COL_HELD:
-		text_cell(v, id, column, ret);
+		view_instances_text_cell(v, id, column, ret);
 		break;
 	case COL_SIZE:
 		ret->u64 = heap_size(p->heap, id);
@@ -107,15 +108,17 @@ static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 	}
 }
 
-static const struct grid_source source = { rows, cell, NULL };
+static const struct grid_source source = { view_instances_rows, view_instances_cell,
+					   NULL };
 
-static uint64_t weight(const void *arg, uint32_t id)
+static uint64_t view_instances_weight(const void *arg, uint32_t id)
 {
 	const struct process *p = arg;
 	return p->analysis ? analysis_retained(p->analysis, id) : heap_size(p->heap, id);
 }
 
-static int collect(struct instances_view *v, const struct progress *progress)
+static int view_instances_collect(struct instances_view *v,
+				  const struct progress *progress)
 {
 	const struct heap *heap = v->view.page->process->heap;
 	uint64_t most = heap_type(heap, v->type)->count;
@@ -132,12 +135,13 @@ static int collect(struct instances_view *v, const struct progress *progress)
 				return err;
 		}
 	}
-	return rank_ids(v->ids, v->count, weight, v->view.page->process, progress);
+	return rank_ids(v->ids, v->count, view_instances_weight, v->view.page->process,
+			progress);
 }
 
-static int load(struct view *view)
+static int view_instances_load(struct view *view)
 {
-	struct instances_view *v = self(view);
+	struct instances_view *v = view_instances_self(view);
 	struct app *app = view->page->app;
 	free(v->ids);
 	v->ids = NULL;
@@ -145,16 +149,16 @@ static int load(struct view *view)
 	int err = session_analyse(&app->session, view->page->process, &app->progress);
 	if (err == -ENOMEM)
 		return err; /* stopped: shown without what is retained */
-	err = collect(v, &app->progress);
+	err = view_instances_collect(v, &app->progress);
 	if (err)
 		return err;
 	view->grid = &v->grid;
 	return grid_refresh(&v->grid, &app->progress);
 }
 
-static void draw(struct view *view, struct surface *s, struct rect r)
+static void view_instances_draw(struct view *view, struct surface *s, struct rect r)
 {
-	struct instances_view *v = self(view);
+	struct instances_view *v = view_instances_self(view);
 	const struct heap *heap = view->page->process->heap;
 	char count[HUMAN_SIZE], size[HUMAN_SIZE];
 	const struct heap_type *type = heap_type(heap, v->type);
@@ -168,21 +172,21 @@ static void draw(struct view *view, struct surface *s, struct rect r)
 	grid_draw(&v->grid, s, list);
 }
 
-static struct row_ref subject(struct view *view)
+static struct row_ref view_instances_subject(struct view *view)
 {
-	struct instances_view *v = self(view);
+	struct instances_view *v = view_instances_self(view);
 	size_t row = grid_row(&v->grid);
 	return (struct row_ref){ row == SIZE_MAX ? HEAP_NONE : v->ids[row], v->type };
 }
 
-static void enter(struct view *view)
+static void view_instances_enter(struct view *view)
 {
-	page_open_node(view->page, subject(view).node);
+	page_open_node(view->page, view_instances_subject(view).node);
 }
 
-static void destroy(struct view *view)
+static void view_instances_destroy(struct view *view)
 {
-	struct instances_view *v = self(view);
+	struct instances_view *v = view_instances_self(view);
 	grid_deinit(&v->grid);
 	text_free(&v->text);
 	free(v->ids);
@@ -195,11 +199,11 @@ static const struct hint hints[] = {
 };
 
 static const struct view_ops ops = {
-	.load = load,
-	.draw = draw,
-	.enter = enter,
-	.subject = subject,
-	.destroy = destroy,
+	.load = view_instances_load,
+	.draw = view_instances_draw,
+	.enter = view_instances_enter,
+	.subject = view_instances_subject,
+	.destroy = view_instances_destroy,
 	.hints = hints,
 };
 

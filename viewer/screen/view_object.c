@@ -49,12 +49,12 @@ static const struct column columns[] = {
 	[COL_ADDRESS] = { "address", "Address", CELL_ADDRESS, false },
 };
 
-static struct object_view *self(struct view *view)
+static struct object_view *view_object_self(struct view *view)
 {
 	return (struct object_view *)view;
 }
 
-static size_t part_rows(const struct object_view *v, enum part part)
+static size_t view_object_part_rows(const struct object_view *v, enum part part)
 {
 	switch (part) {
 	case PART_PATH:
@@ -71,10 +71,11 @@ static size_t part_rows(const struct object_view *v, enum part part)
 }
 
 /* The part a row belongs to; *index_ret: in it, SIZE_MAX for its heading. */
-static enum part part_of(const struct object_view *v, size_t row, size_t *index_ret)
+static enum part view_object_part_of(const struct object_view *v, size_t row,
+				     size_t *index_ret)
 {
 	for (int part = 0; part < PART_COUNT; part++) {
-		size_t n = part_rows(v, (enum part)part) + 1;
+		size_t n = view_object_part_rows(v, (enum part)part) + 1;
 		if (row < n) {
 			*index_ret = row == 0 ? SIZE_MAX : row - 1;
 			return (enum part)part;
@@ -85,32 +86,32 @@ static enum part part_of(const struct object_view *v, size_t row, size_t *index_
 	return PART_COUNT;
 }
 
-static size_t rows(void *arg)
+static size_t view_object_rows(void *arg)
 {
 	const struct object_view *v = arg;
 	size_t n = 0;
 	for (int part = 0; part < PART_COUNT; part++)
-		n += part_rows(v, (enum part)part) + 1;
+		n += view_object_part_rows(v, (enum part)part) + 1;
 	return n;
 }
 
-static const char *heading(void *arg, size_t row)
+static const char *view_object_heading(void *arg, size_t row)
 {
 	const struct object_view *v = arg;
 	size_t index;
-	enum part part = part_of(v, row, &index);
+	enum part part = view_object_part_of(v, row, &index);
 	return part < PART_COUNT && index == SIZE_MAX ? v->heading[part] : NULL;
 }
 
-static const struct heap *heap_of(const struct object_view *v)
+static const struct heap *view_object_heap_of(const struct object_view *v)
 {
 	return v->view.page->process->heap;
 }
 
-static uint32_t row_node(const struct object_view *v, size_t row)
+static uint32_t view_object_row_node(const struct object_view *v, size_t row)
 {
 	size_t i;
-	enum part part = part_of(v, row, &i);
+	enum part part = view_object_part_of(v, row, &i);
 	if (i == SIZE_MAX)
 		return HEAP_NONE;
 	switch (part) {
@@ -118,8 +119,8 @@ static uint32_t row_node(const struct object_view *v, size_t row)
 		return v->path[i];
 	case PART_FIELDS:
 		return v->slots[i] == HEAP_NONE ?
-			heap_type_edge(heap_of(v), v->node) :
-			heap_target(heap_of(v), v->node, v->slots[i], NULL);
+			heap_type_edge(view_object_heap_of(v), v->node) :
+			heap_target(view_object_heap_of(v), v->node, v->slots[i], NULL);
 	case PART_REFERRERS:
 		return v->referrers[i];
 	case PART_DOMINATED:
@@ -129,11 +130,11 @@ static uint32_t row_node(const struct object_view *v, size_t row)
 	}
 }
 
-static void edge_text(struct object_view *v, size_t row)
+static void view_object_edge_text(struct object_view *v, size_t row)
 {
-	const struct heap *heap = heap_of(v);
+	const struct heap *heap = view_object_heap_of(v);
 	size_t i;
-	enum part part = part_of(v, row, &i);
+	enum part part = view_object_part_of(v, row, &i);
 	bool weak = false;
 	if (part == PART_PATH && i > 0)
 		describe_edge(&v->text, heap, v->path[i - 1],
@@ -158,9 +159,9 @@ static void edge_text(struct object_view *v, size_t row)
 		text_add(&v->text, " (weak)");
 }
 
-static void object_text(struct object_view *v, uint32_t node)
+static void view_object_text(struct object_view *v, uint32_t node)
 {
-	const struct heap *heap = heap_of(v);
+	const struct heap *heap = view_object_heap_of(v);
 	if (node == HEAP_NONE) {
 		text_add(&v->text, "not in the snapshot");
 		return;
@@ -172,47 +173,51 @@ static void object_text(struct object_view *v, uint32_t node)
 	describe_value(&v->text, heap, node, 60);
 }
 
-static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
+static void view_object_cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 {
 	struct object_view *v = arg;
 	const struct analysis *a = v->view.page->process->analysis;
-	uint32_t node = row_node(v, row);
+	uint32_t node = view_object_row_node(v, row);
 	switch (column) {
 	case COL_EDGE:
 	case COL_OBJECT:
 		text_clear(&v->text);
 		if (column == COL_EDGE)
-			edge_text(v, row);
+			view_object_edge_text(v, row);
 		else
-			object_text(v, node);
+			view_object_text(v, node);
 		ret->text = text_str(&v->text);
 		ret->size = text_len(&v->text);
 		ret->style = column == COL_EDGE ? STYLE_LABEL :
-			node != HEAP_NONE && !heap_is_object(heap_of(v), node) ?
+			node != HEAP_NONE &&
+				!heap_is_object(view_object_heap_of(v), node) ?
 						  STYLE_ROOT :
 						  STYLE_NORMAL;
 		break;
 	case COL_SIZE:
-		ret->unknown = node == HEAP_NONE || !heap_is_object(heap_of(v), node);
-		ret->u64 = ret->unknown ? 0 : heap_size(heap_of(v), node);
+		ret->unknown = node == HEAP_NONE ||
+			!heap_is_object(view_object_heap_of(v), node);
+		ret->u64 = ret->unknown ? 0 : heap_size(view_object_heap_of(v), node);
 		break;
 	case COL_RETAINED:
 		ret->unknown = !a || node == HEAP_NONE;
 		ret->u64 = ret->unknown ? 0 : analysis_retained(a, node);
 		break;
 	case COL_ADDRESS:
-		ret->unknown = node == HEAP_NONE || !heap_is_object(heap_of(v), node);
-		ret->u64 = ret->unknown ? 0 : heap_address(heap_of(v), node);
+		ret->unknown = node == HEAP_NONE ||
+			!heap_is_object(view_object_heap_of(v), node);
+		ret->u64 = ret->unknown ? 0 : heap_address(view_object_heap_of(v), node);
 		break;
 	default:
 		break;
 	}
 }
 
-static const struct grid_source source = { rows, cell, heading };
+static const struct grid_source source = { view_object_rows, view_object_cell,
+					   view_object_heading };
 
 /* A key whose value's label names it needs no row: those with a known value. */
-static bool hidden_key(const struct heap *heap, uint32_t node, uint32_t slot)
+static bool view_object_hidden_key(const struct heap *heap, uint32_t node, uint32_t slot)
 {
 	struct heap_label label;
 	struct heap_value value;
@@ -224,9 +229,9 @@ static bool hidden_key(const struct heap *heap, uint32_t node, uint32_t slot)
 		heap_value(heap, key, &value);
 }
 
-static int make_fields(struct object_view *v, const struct progress *progress)
+static int view_object_make_fields(struct object_view *v, const struct progress *progress)
 {
-	const struct heap *heap = heap_of(v);
+	const struct heap *heap = view_object_heap_of(v);
 	struct heap_span refs = heap_refs(heap, v->node);
 	free(v->slots);
 	v->nslots = 0;
@@ -234,7 +239,8 @@ static int make_fields(struct object_view *v, const struct progress *progress)
 	if (!v->slots)
 		return -ENOMEM;
 	for (uint32_t slot = 0; slot < refs.count; slot++) {
-		if (refs.target[slot] != HEAP_ABSENT && !hidden_key(heap, v->node, slot))
+		if (refs.target[slot] != HEAP_ABSENT &&
+		    !view_object_hidden_key(heap, v->node, slot))
 			v->slots[v->nslots++] = slot;
 		if (slot % PROGRESS_EVERY == 0 &&
 		    progress_step(progress, "reading references", slot, refs.count))
@@ -245,19 +251,19 @@ static int make_fields(struct object_view *v, const struct progress *progress)
 	return 0;
 }
 
-static int compare_ids(const void *a, const void *b)
+static int view_object_compare_ids(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 	return (x > y) - (x < y);
 }
 
-static uint64_t retained_of(const void *arg, uint32_t node)
+static uint64_t view_object_retained_of(const void *arg, uint32_t node)
 {
 	return analysis_retained(arg, node);
 }
 
-static int make_referrers(struct object_view *v, struct analysis *a,
-			  const struct progress *progress)
+static int view_object_make_referrers(struct object_view *v, struct analysis *a,
+				      const struct progress *progress)
 {
 	struct heap_span back;
 	int err = analysis_referrers(a, v->node, progress, &back);
@@ -270,20 +276,21 @@ static int make_referrers(struct object_view *v, struct analysis *a,
 		return -ENOMEM;
 	if (back.count)
 		memcpy(v->referrers, back.target, back.count * sizeof(*v->referrers));
-	qsort(v->referrers, back.count, sizeof(*v->referrers), compare_ids);
+	qsort(v->referrers, back.count, sizeof(*v->referrers), view_object_compare_ids);
 	for (uint32_t i = 0; i < back.count; i++)
 		if (i == 0 || v->referrers[i] != v->referrers[v->nreferrers - 1])
 			v->referrers[v->nreferrers++] = v->referrers[i];
-	return rank_ids(v->referrers, v->nreferrers, retained_of, a, progress);
+	return rank_ids(v->referrers, v->nreferrers, view_object_retained_of, a,
+			progress);
 }
 
-static void make_path(struct object_view *v, const struct analysis *a)
+static void view_object_make_path(struct object_view *v, const struct analysis *a)
 {
 	v->path_total = analysis_path(a, v->node, v->path, MAX_PATH);
 	v->path_length = v->path_total < MAX_PATH ? v->path_total : MAX_PATH;
 }
 
-static void make_headings(struct object_view *v)
+static void view_object_make_headings(struct object_view *v)
 {
 	char n[HUMAN_SIZE];
 	if (!v->path_length)
@@ -302,45 +309,45 @@ static void make_headings(struct object_view *v)
 		 human_count(n, v->dominated.count));
 }
 
-static int analyse(struct object_view *v, const struct progress *progress)
+static int view_object_analyse(struct object_view *v, const struct progress *progress)
 {
 	struct page *page = v->view.page;
 	int err = session_analyse(&page->app->session, page->process, progress);
 	struct analysis *a = page->process->analysis;
 	if (err)
 		return err;
-	make_path(v, a);
-	err = make_referrers(v, a, progress);
+	view_object_make_path(v, a);
+	err = view_object_make_referrers(v, a, progress);
 	if (!err)
 		err = analysis_children(a, v->node, progress, &v->dominated);
 	return err;
 }
 
-static size_t first_field(const struct object_view *v)
+static size_t view_object_first_field(const struct object_view *v)
 {
 	return v->nslots ? (size_t)v->path_length + 2 : 0;
 }
 
-static int load(struct view *view)
+static int view_object_load(struct view *view)
 {
-	struct object_view *v = self(view);
+	struct object_view *v = view_object_self(view);
 	const struct progress *progress = &view->page->app->progress;
-	int err = make_fields(v, progress);
+	int err = view_object_make_fields(v, progress);
 	if (err)
 		return err;
-	err = analyse(v, progress);
+	err = view_object_analyse(v, progress);
 	if (err && err != -ECANCELED) /* stopped: without what needs the analysis */
 		return err;
-	make_headings(v);
+	view_object_make_headings(v);
 	view->grid = &v->grid;
 	v->grid.fixed_order = true;
 	err = grid_refresh(&v->grid, progress);
-	grid_go_to(&v->grid, first_field(v));
+	grid_go_to(&v->grid, view_object_first_field(v));
 	v->grid.top = 0;
 	return err;
 }
 
-static void add_flags(struct text *t, uint32_t flags)
+static void view_object_add_flags(struct text *t, uint32_t flags)
 {
 	static const struct {
 		uint32_t flag;
@@ -358,9 +365,9 @@ static void add_flags(struct text *t, uint32_t flags)
 			text_printf(t, "  %s", names[i].name);
 }
 
-static void numbers_line(struct object_view *v, struct text *t)
+static void view_object_numbers_line(struct object_view *v, struct text *t)
 {
-	const struct heap *heap = heap_of(v);
+	const struct heap *heap = view_object_heap_of(v);
 	const struct analysis *a = v->view.page->process->analysis;
 	char x[HUMAN_SIZE];
 	if (heap_is_object(heap, v->node))
@@ -381,13 +388,14 @@ static void numbers_line(struct object_view *v, struct text *t)
 	if (surplus > 0)
 		text_printf(t, " (%s from outside Python objects)",
 			    human_count(x, (uint64_t)surplus));
-	add_flags(t, flags);
+	view_object_add_flags(t, flags);
 }
 
 /* Lines used above the list. */
-static int draw_header(struct object_view *v, struct surface *s, struct rect r)
+static int view_object_draw_header(struct object_view *v, struct surface *s,
+				   struct rect r)
 {
-	const struct heap *heap = heap_of(v);
+	const struct heap *heap = view_object_heap_of(v);
 	const struct analysis *a = v->view.page->process->analysis;
 	int y = r.y, x;
 	text_clear(&v->text);
@@ -406,7 +414,7 @@ static int draw_header(struct object_view *v, struct surface *s, struct rect r)
 		surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_VALUE,
 			     text_str(&v->text));
 	text_clear(&v->text);
-	numbers_line(v, &v->text);
+	view_object_numbers_line(v, &v->text);
 	surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_NORMAL, text_str(&v->text));
 	if (a && r.height > 12) {
 		text_clear(&v->text);
@@ -418,18 +426,18 @@ static int draw_header(struct object_view *v, struct surface *s, struct rect r)
 	return y - r.y;
 }
 
-static void draw(struct view *view, struct surface *s, struct rect r)
+static void view_object_draw(struct view *view, struct surface *s, struct rect r)
 {
-	struct object_view *v = self(view);
-	int used = draw_header(v, s, r);
+	struct object_view *v = view_object_self(view);
+	int used = view_object_draw_header(v, s, r);
 	struct rect list = { r.y + used, r.x, r.height - used, r.width };
 	grid_draw(&v->grid, s, list);
 }
 
-static uint64_t slot_weight(const void *arg, uint32_t slot)
+static uint64_t view_object_slot_weight(const void *arg, uint32_t slot)
 {
 	const struct object_view *v = arg;
-	const struct heap *heap = heap_of(v);
+	const struct heap *heap = view_object_heap_of(v);
 	uint32_t node = slot == HEAP_NONE ? heap_type_edge(heap, v->node) :
 					    heap_target(heap, v->node, slot, NULL);
 	const struct analysis *a = v->view.page->process->analysis;
@@ -439,49 +447,50 @@ static uint64_t slot_weight(const void *arg, uint32_t slot)
 }
 
 /* Fields in their own order, or largest first. */
-static void toggle_order(struct object_view *v)
+static void view_object_toggle_order(struct object_view *v)
 {
 	const struct progress *progress = &v->view.page->app->progress;
 	v->by_weight = !v->by_weight;
-	int err = v->by_weight ? rank_ids(v->slots, v->nslots, slot_weight, v, progress) :
-				 make_fields(v, progress);
+	int err = v->by_weight ?
+		rank_ids(v->slots, v->nslots, view_object_slot_weight, v, progress) :
+		view_object_make_fields(v, progress);
 	if (err)
 		app_say(v->view.page->app, STYLE_WARN, "stopped");
-	make_headings(v);
+	view_object_make_headings(v);
 	grid_refresh(&v->grid, progress);
-	grid_go_to(&v->grid, first_field(v));
+	grid_go_to(&v->grid, view_object_first_field(v));
 }
 
 /* The first row of the next part that has one. */
-static void next_part(struct object_view *v, int step)
+static void view_object_next_part(struct object_view *v, int step)
 {
 	size_t index, row = grid_row(&v->grid), at = 0;
-	int part = row == SIZE_MAX ? 0 : (int)part_of(v, row, &index);
+	int part = row == SIZE_MAX ? 0 : (int)view_object_part_of(v, row, &index);
 	for (int i = 0; i < PART_COUNT; i++) {
 		part = (part + step + PART_COUNT) % PART_COUNT;
-		if (part_rows(v, (enum part)part))
+		if (view_object_part_rows(v, (enum part)part))
 			break;
 	}
 	for (int p = 0; p < part; p++)
-		at += part_rows(v, (enum part)p) + 1;
+		at += view_object_part_rows(v, (enum part)p) + 1;
 	grid_go_to(&v->grid, at + 1);
 }
 
-static bool event(struct view *view, const struct event *e)
+static bool view_object_event(struct view *view, const struct event *e)
 {
-	struct object_view *v = self(view);
+	struct object_view *v = view_object_self(view);
 	switch (e->key) {
 	case 'o':
-		toggle_order(v);
+		view_object_toggle_order(v);
 		return true;
 	case KEY_IS_TAB:
-		next_part(v, 1);
+		view_object_next_part(v, 1);
 		return true;
 	case KEY_IS_BACKTAB:
-		next_part(v, -1);
+		view_object_next_part(v, -1);
 		return true;
 	case 't':
-		page_open_type(view->page, heap_type_of(heap_of(v), v->node));
+		page_open_type(view->page, heap_type_of(view_object_heap_of(v), v->node));
 		return true;
 	case 'p':
 		if (view->page->process->analysis)
@@ -494,25 +503,25 @@ static bool event(struct view *view, const struct event *e)
 	}
 }
 
-static void enter(struct view *view)
+static void view_object_enter(struct view *view)
 {
-	struct object_view *v = self(view);
+	struct object_view *v = view_object_self(view);
 	size_t row = grid_row(&v->grid);
-	uint32_t node = row == SIZE_MAX ? HEAP_NONE : row_node(v, row);
+	uint32_t node = row == SIZE_MAX ? HEAP_NONE : view_object_row_node(v, row);
 	if (node != HEAP_NONE && node != v->node)
 		page_open_node(view->page, node);
 }
 
 /* The object of the screen, not the row's: what `g` draws. */
-static struct row_ref subject(struct view *view)
+static struct row_ref view_object_subject(struct view *view)
 {
-	struct object_view *v = self(view);
-	return (struct row_ref){ v->node, heap_type_of(heap_of(v), v->node) };
+	struct object_view *v = view_object_self(view);
+	return (struct row_ref){ v->node, heap_type_of(view_object_heap_of(v), v->node) };
 }
 
-static void destroy(struct view *view)
+static void view_object_destroy(struct view *view)
 {
-	struct object_view *v = self(view);
+	struct object_view *v = view_object_self(view);
 	grid_deinit(&v->grid);
 	text_free(&v->text);
 	free(v->slots);
@@ -530,12 +539,12 @@ static const struct hint hints[] = {
 };
 
 static const struct view_ops ops = {
-	.load = load,
-	.draw = draw,
-	.event = event,
-	.enter = enter,
-	.subject = subject,
-	.destroy = destroy,
+	.load = view_object_load,
+	.draw = view_object_draw,
+	.event = view_object_event,
+	.enter = view_object_enter,
+	.subject = view_object_subject,
+	.destroy = view_object_destroy,
 	.hints = hints,
 };
 

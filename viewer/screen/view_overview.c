@@ -34,24 +34,24 @@ static const struct column columns[] = {
 	[COL_COUNT] = { "count", "Count", CELL_COUNT, false },
 };
 
-static struct overview *self(struct view *view)
+static struct overview *view_overview_self(struct view *view)
 {
 	return (struct overview *)view;
 }
 
 /* Rows: heading, suspects (or a line that there is none), heading, types. */
-static size_t suspect_rows(const struct overview *v)
+static size_t view_overview_suspect_rows(const struct overview *v)
 {
 	return v->suspects.rows ? v->suspects.rows : 1;
 }
 
-static size_t rows(void *arg)
+static size_t view_overview_rows(void *arg)
 {
 	const struct overview *v = arg;
-	return 1 + suspect_rows(v) + 1 + v->types.rows;
+	return 1 + view_overview_suspect_rows(v) + 1 + v->types.rows;
 }
 
-static const char *heading(void *arg, size_t row)
+static const char *view_overview_heading(void *arg, size_t row)
 {
 	const struct overview *v = arg;
 	if (row == 0)
@@ -59,34 +59,37 @@ static const char *heading(void *arg, size_t row)
 	if (row == 1 && !v->suspects.rows)
 		return v->stopped ? "  not known: the analysis was stopped" :
 				    "  none stands out";
-	return row == 1 + suspect_rows(v) ? "Largest types" : NULL;
+	return row == 1 + view_overview_suspect_rows(v) ? "Largest types" : NULL;
 }
 
 /* The table a row comes from, and its row there. */
-static const struct table *table_of(const struct overview *v, size_t row, size_t *row_ret)
+static const struct table *view_overview_table_of(const struct overview *v, size_t row,
+						  size_t *row_ret)
 {
-	if (row <= suspect_rows(v)) {
+	if (row <= view_overview_suspect_rows(v)) {
 		*row_ret = row - 1;
 		return &v->suspects;
 	}
-	*row_ret = row - 2 - suspect_rows(v);
+	*row_ret = row - 2 - view_overview_suspect_rows(v);
 	return &v->types;
 }
 
 /* The sentence about a suspect, or the name of a type. */
-static int what_column(const struct table *t)
+static int view_overview_what_column(const struct table *t)
 {
 	int c = table_column(t, "text");
 	return c < 0 ? 0 : c;
 }
 
-static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
+static void view_overview_cell(void *arg, size_t row, size_t column,
+			       struct grid_cell *ret)
 {
 	static const char *const keys[] = { "", "retained", "size", "count" };
 	struct overview *v = arg;
 	size_t at;
-	const struct table *t = table_of(v, row, &at);
-	int c = column == COL_WHAT ? what_column(t) : table_column(t, keys[column]);
+	const struct table *t = view_overview_table_of(v, row, &at);
+	int c = column == COL_WHAT ? view_overview_what_column(t) :
+				     table_column(t, keys[column]);
 	ret->unknown = c < 0;
 	if (c < 0 || at >= t->rows)
 		return;
@@ -101,9 +104,10 @@ static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 	}
 }
 
-static const struct grid_source source = { rows, cell, heading };
+static const struct grid_source source = { view_overview_rows, view_overview_cell,
+					   view_overview_heading };
 
-static void forget(struct overview *v)
+static void view_overview_forget(struct overview *v)
 {
 	if (!v->made)
 		return;
@@ -113,7 +117,8 @@ static void forget(struct overview *v)
 	v->made = false;
 }
 
-static int make(struct overview *v, const char *name, size_t limit, struct table *table)
+static int view_overview_make(struct overview *v, const char *name, size_t limit,
+			      struct table *table)
 {
 	struct report_params params = { .limit = limit };
 	int err = view_run_report(v->view.page, report_find(name), &params, table);
@@ -121,33 +126,34 @@ static int make(struct overview *v, const char *name, size_t limit, struct table
 }
 
 /* The types without what they retain: the analysis was just stopped. */
-static int make_plain_types(struct overview *v)
+static int view_overview_make_plain_types(struct overview *v)
 {
 	struct report_context context = { .heap = v->view.page->process->heap };
 	struct report_params params = { .limit = TYPES };
 	return report_run(report_find("types"), &context, &params, &v->types);
 }
 
-static int load(struct view *view)
+static int view_overview_load(struct view *view)
 {
-	struct overview *v = self(view);
-	forget(v);
+	struct overview *v = view_overview_self(view);
+	view_overview_forget(v);
 	memset(&v->types, 0, sizeof(v->types));
 	memset(&v->budget, 0, sizeof(v->budget));
 	v->made = true;
-	int err = make(v, "suspects", SUSPECTS, &v->suspects);
+	int err = view_overview_make(v, "suspects", SUSPECTS, &v->suspects);
 	v->stopped = err == -ECANCELED;
 	if (err && !v->stopped)
 		return err;
-	err = v->stopped ? make_plain_types(v) : make(v, "types", TYPES, &v->types);
+	err = v->stopped ? view_overview_make_plain_types(v) :
+			   view_overview_make(v, "types", TYPES, &v->types);
 	if (!err)
-		err = make(v, "budget", 64, &v->budget);
+		err = view_overview_make(v, "budget", 64, &v->budget);
 	view->grid = &v->grid;
 	v->grid.fixed_order = true;
 	return err ? err : grid_refresh(&v->grid, NULL);
 }
 
-static void head_line(struct overview *v)
+static void view_overview_head_line(struct overview *v)
 {
 	const struct process *p = v->view.page->process;
 	const struct heap *heap = p->heap;
@@ -167,11 +173,11 @@ static void head_line(struct overview *v)
 						(double)heap->references_counted));
 }
 
-static int draw_head(struct overview *v, struct surface *s, struct rect r)
+static int view_overview_draw_head(struct overview *v, struct surface *s, struct rect r)
 {
 	const struct process *p = v->view.page->process;
 	int y = r.y;
-	head_line(v);
+	view_overview_head_line(v);
 	surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_STRONG, text_str(&v->text));
 	if (!p->heap->complete)
 		surface_printf(s, y++, r.x + 1, r.width - 2, STYLE_WARN, "incomplete: %s",
@@ -183,26 +189,27 @@ static int draw_head(struct overview *v, struct surface *s, struct rect r)
 	return y - r.y;
 }
 
-static void draw(struct view *view, struct surface *s, struct rect r)
+static void view_overview_draw(struct view *view, struct surface *s, struct rect r)
 {
 	static const char next[] =
 		"Next: Enter opens the selected line, 3 explains the suspects, "
 		"2 lists all types, 4 shows who keeps what alive.";
-	struct overview *v = self(view);
-	int used = draw_head(v, s, r);
+	struct overview *v = view_overview_self(view);
+	int used = view_overview_draw_head(v, s, r);
 	int tail = r.height - used > 10 ? 2 : 0;
 	struct rect list = { r.y + used, r.x, r.height - used - tail, r.width };
 	grid_draw(&v->grid, s, list);
 	if (!tail)
 		return;
 	size_t row = grid_row(&v->grid), at = 0;
-	const struct table *t = row == SIZE_MAX ? NULL : table_of(v, row, &at);
+	const struct table *t =
+		row == SIZE_MAX ? NULL : view_overview_table_of(v, row, &at);
 	struct rect below = { r.y + r.height - tail, r.x + 1, tail, r.width - 2 };
 	const char *text = next;
 	enum style style = STYLE_DIM;
 	if (t == &v->suspects && at < t->rows) {
-		const char *path =
-			table_text(t, table_cell(t, at, (size_t)what_column(t)));
+		const char *path = table_text(
+			t, table_cell(t, at, (size_t)view_overview_what_column(t)));
 		if (glyph_columns(path, strlen(path), s->ascii, 1000) >
 		    v->grid.width[0] - 2) {
 			text = path; /* in full, where the column cuts it off */
@@ -212,22 +219,23 @@ static void draw(struct view *view, struct surface *s, struct rect r)
 	surface_wrap(s, below, style, text, strlen(text));
 }
 
-static struct row_ref subject(struct view *view)
+static struct row_ref view_overview_subject(struct view *view)
 {
-	struct overview *v = self(view);
+	struct overview *v = view_overview_self(view);
 	size_t row = v->view.loaded ? grid_row(&v->grid) : SIZE_MAX, at;
 	if (row == SIZE_MAX)
 		return (struct row_ref){ HEAP_NONE, 0 };
-	const struct table *t = table_of(v, row, &at);
+	const struct table *t = view_overview_table_of(v, row, &at);
 	return at < t->rows ? *table_ref(t, at) : (struct row_ref){ HEAP_NONE, 0 };
 }
 
-static void enter(struct view *view)
+static void view_overview_enter(struct view *view)
 {
-	struct overview *v = self(view);
-	struct row_ref ref = subject(view);
+	struct overview *v = view_overview_self(view);
+	struct row_ref ref = view_overview_subject(view);
 	size_t row = grid_row(&v->grid), at = 0;
-	const struct table *t = row == SIZE_MAX ? NULL : table_of(v, row, &at);
+	const struct table *t =
+		row == SIZE_MAX ? NULL : view_overview_table_of(v, row, &at);
 	if (t == &v->types && ref.type)
 		page_open_type(view->page, ref.type);
 	else if (ref.node != HEAP_NONE)
@@ -236,10 +244,10 @@ static void enter(struct view *view)
 		page_open_type(view->page, ref.type);
 }
 
-static void destroy(struct view *view)
+static void view_overview_destroy(struct view *view)
 {
-	struct overview *v = self(view);
-	forget(v);
+	struct overview *v = view_overview_self(view);
+	view_overview_forget(v);
 	grid_deinit(&v->grid);
 	text_free(&v->text);
 	free(v);
@@ -253,11 +261,11 @@ static const struct hint hints[] = {
 };
 
 static const struct view_ops ops = {
-	.load = load,
-	.draw = draw,
-	.enter = enter,
-	.subject = subject,
-	.destroy = destroy,
+	.load = view_overview_load,
+	.draw = view_overview_draw,
+	.enter = view_overview_enter,
+	.subject = view_overview_subject,
+	.destroy = view_overview_destroy,
 	.hints = hints,
 };
 

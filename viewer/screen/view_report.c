@@ -26,18 +26,18 @@ struct report_view {
 	struct grid grid;
 };
 
-static struct report_view *self(struct view *view)
+static struct report_view *view_report_self(struct view *view)
 {
 	return (struct report_view *)view;
 }
 
-static size_t report_rows(void *arg)
+static size_t view_report_rows(void *arg)
 {
 	return ((struct report_view *)arg)->table.rows;
 }
 
-static void picture_cell(const struct report_view *v, size_t row, bool back,
-			 struct grid_cell *ret)
+static void view_report_picture_cell(const struct report_view *v, size_t row, bool back,
+				     struct grid_cell *ret)
 {
 	const struct process *p = v->view.page->process;
 	const char *type = heap_type_name(p->heap, table_ref(&v->table, row)->type);
@@ -47,11 +47,11 @@ static void picture_cell(const struct report_view *v, size_t row, bool back,
 	ret->style = STYLE_LABEL;
 }
 
-static void report_cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
+static void view_report_cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 {
 	const struct report_view *v = arg;
 	if (column >= v->table.ncolumns) {
-		picture_cell(v, row, column == v->table.ncolumns + 1, ret);
+		view_report_picture_cell(v, row, column == v->table.ncolumns + 1, ret);
 		return;
 	}
 	const struct cell *cell = table_cell(&v->table, row, column);
@@ -64,10 +64,11 @@ static void report_cell(void *arg, size_t row, size_t column, struct grid_cell *
 	ret->style = STYLE_NORMAL;
 }
 
-static const struct grid_source report_source = { report_rows, report_cell, NULL };
+static const struct grid_source report_source = { view_report_rows, view_report_cell,
+						  NULL };
 
 /* The column worth a bar: a share, else the first bytes; -1 = none. */
-static int bar_column(const struct table *t)
+static int view_report_bar_column(const struct table *t)
 {
 	static const char *const wanted[] = { "share", "size_diff", "retained", "size" };
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
@@ -81,7 +82,7 @@ static int bar_column(const struct table *t)
 	return -1;
 }
 
-static double largest(const struct table *t, int column)
+static double view_report_largest(const struct table *t, int column)
 {
 	double max = 0;
 	for (size_t row = 0; row < t->rows; row++) {
@@ -99,7 +100,7 @@ static double largest(const struct table *t, int column)
 }
 
 /* The table's columns; for the types also those of the pictures, if there are any. */
-static size_t make_columns(struct report_view *v)
+static size_t view_report_make_columns(struct report_view *v)
 {
 	const struct process *p = v->view.page->process;
 	size_t n = v->table.ncolumns;
@@ -117,7 +118,7 @@ static size_t make_columns(struct report_view *v)
 	return n + 2;
 }
 
-static void forget(struct report_view *v)
+static void view_report_forget(struct report_view *v)
 {
 	pictures_free(&v->pictures);
 	if (v->made)
@@ -140,16 +141,16 @@ int view_run_report(struct page *page, const struct report *report,
 	return report_run(report, &context, params, table);
 }
 
-static int report_load(struct view *view)
+static int view_report_load(struct view *view)
 {
-	struct report_view *v = self(view);
+	struct report_view *v = view_report_self(view);
 	struct app *app = view->page->app;
 	struct process *process = view->page->process;
 	int sort = v->grid.sort;
 	char filter[sizeof(v->grid.filter)];
 	memcpy(filter, v->grid.filter, sizeof(filter));
 	bool again = v->made, descending = v->grid.descending;
-	forget(v);
+	view_report_forget(v);
 	struct report_params params = { .limit = ROW_LIMIT };
 	if (v->type)
 		params.type = heap_type_name(process->heap, v->type);
@@ -159,14 +160,14 @@ static int report_load(struct view *view)
 	v->made = true;
 	if (err && err != -ENOENT)
 		return err;
-	grid_init(&v->grid, &report_source, v, v->columns, make_columns(v));
+	grid_init(&v->grid, &report_source, v, v->columns, view_report_make_columns(v));
 	if (v->table.error)
 		v->grid.empty = v->table.error;
-	v->grid.bar = bar_column(&v->table);
+	v->grid.bar = view_report_bar_column(&v->table);
 	if (v->grid.bar >= 0)
 		v->grid.bar_total = v->table.columns[v->grid.bar].type == CELL_RATIO ?
 			1 :
-			largest(&v->table, v->grid.bar);
+			view_report_largest(&v->table, v->grid.bar);
 	if (again) {
 		v->grid.sort = sort;
 		v->grid.descending = descending;
@@ -177,7 +178,7 @@ static int report_load(struct view *view)
 }
 
 /* The selected row's longest text that its column cuts off; NULL when all fit. */
-static const char *cut_text(struct report_view *v, const struct surface *s)
+static const char *view_report_cut_text(struct report_view *v, const struct surface *s)
 {
 	size_t row = grid_row(&v->grid);
 	const char *longest = NULL;
@@ -198,16 +199,17 @@ static const char *cut_text(struct report_view *v, const struct surface *s)
 	return longest;
 }
 
-static size_t note_count(const struct report_view *v)
+static size_t view_report_note_count(const struct report_view *v)
 {
 	return VEC_COUNT(v->table.notes, size_t);
 }
 
 /* Lines the notes take, at most `most`. */
-static int draw_notes(struct report_view *v, struct surface *s, struct rect r, int most)
+static int view_report_draw_notes(struct report_view *v, struct surface *s, struct rect r,
+				  int most)
 {
 	int used = 0;
-	for (size_t i = 0; i < note_count(v) && used < most; i++) {
+	for (size_t i = 0; i < view_report_note_count(v) && used < most; i++) {
 		const char *note =
 			VEC(v->table.text, const char) + VEC(v->table.notes, size_t)[i];
 		struct rect line = { r.y + used, r.x + 1, most - used, r.width - 2 };
@@ -216,10 +218,10 @@ static int draw_notes(struct report_view *v, struct surface *s, struct rect r, i
 	return used;
 }
 
-static int notes_height(struct report_view *v, struct surface *s, int width)
+static int view_report_notes_height(struct report_view *v, struct surface *s, int width)
 {
 	int lines = 0;
-	for (size_t i = 0; i < note_count(v); i++) {
+	for (size_t i = 0; i < view_report_note_count(v); i++) {
 		const char *note =
 			VEC(v->table.text, const char) + VEC(v->table.notes, size_t)[i];
 		lines += glyph_columns(note, strlen(note), s->ascii, 4000) / (width - 2) +
@@ -228,9 +230,9 @@ static int notes_height(struct report_view *v, struct surface *s, int width)
 	return lines;
 }
 
-static void report_draw(struct view *view, struct surface *s, struct rect r)
+static void view_report_draw(struct view *view, struct surface *s, struct rect r)
 {
-	struct report_view *v = self(view);
+	struct report_view *v = view_report_self(view);
 	const char *tab = view->page->tabs[view->page->tab].title;
 	if (view->page->depth == 0 && r.height > 8 &&
 	    strcmp(tab, v->report->title) != 0) {
@@ -238,43 +240,43 @@ static void report_draw(struct view *view, struct surface *s, struct rect r)
 		r.y++;
 		r.height--;
 	}
-	int notes = r.height > 8 ? notes_height(v, s, r.width) : 0;
+	int notes = r.height > 8 ? view_report_notes_height(v, s, r.width) : 0;
 	notes = notes > r.height / 3 ? r.height / 3 : notes;
 	int detail = r.height - notes > 10 ? DETAIL_LINES : 0;
 	struct rect list = r;
 	list.height -= notes + detail;
 	grid_draw(&v->grid, s, list);
-	const char *cut = detail ? cut_text(v, s) : NULL;
+	const char *cut = detail ? view_report_cut_text(v, s) : NULL;
 	if (cut) {
 		struct rect below = { r.y + list.height, r.x + 1, detail, r.width - 2 };
 		surface_wrap(s, below, STYLE_LABEL, cut, strlen(cut));
 	}
 	struct rect bottom = { r.y + list.height + detail, r.x, notes, r.width };
 	if (notes)
-		draw_notes(v, s, bottom, notes);
+		view_report_draw_notes(v, s, bottom, notes);
 }
 
-static struct row_ref report_subject(struct view *view)
+static struct row_ref view_report_subject(struct view *view)
 {
-	struct report_view *v = self(view);
+	struct report_view *v = view_report_self(view);
 	size_t row = v->made && !view->error ? grid_row(&v->grid) : SIZE_MAX;
 	if (row == SIZE_MAX)
 		return (struct row_ref){ HEAP_NONE, 0 };
 	return *table_ref(&v->table, row);
 }
 
-static void report_enter(struct view *view)
+static void view_report_enter(struct view *view)
 {
-	struct row_ref ref = report_subject(view);
+	struct row_ref ref = view_report_subject(view);
 	if (ref.node != HEAP_NONE)
 		page_open_node(view->page, ref.node);
 	else if (ref.type)
 		page_open_type(view->page, ref.type);
 }
 
-static void report_destroy(struct view *view)
+static void view_report_destroy(struct view *view)
 {
-	forget(self(view));
+	view_report_forget(view_report_self(view));
 	free(view);
 }
 
@@ -284,11 +286,11 @@ static const struct hint hints[] = {
 };
 
 static const struct view_ops ops = {
-	.load = report_load,
-	.draw = report_draw,
-	.enter = report_enter,
-	.subject = report_subject,
-	.destroy = report_destroy,
+	.load = view_report_load,
+	.draw = view_report_draw,
+	.enter = view_report_enter,
+	.subject = view_report_subject,
+	.destroy = view_report_destroy,
 	.hints = hints,
 };
 

@@ -17,12 +17,12 @@ static const struct column columns[] = {
 	{ "title", "What it shows", CELL_TEXT, false },
 };
 
-static size_t rows(void *arg)
+static size_t view_reports_rows(void *arg)
 {
 	return ((struct reports_view *)arg)->count;
 }
 
-static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
+static void view_reports_cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 {
 	const struct report *r = ((struct reports_view *)arg)->shown[row];
 	ret->text = column == 0 ? r->name : r->title;
@@ -30,10 +30,10 @@ static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 	ret->style = column == 0 ? STYLE_LABEL : STYLE_NORMAL;
 }
 
-static const struct grid_source source = { rows, cell, NULL };
+static const struct grid_source source = { view_reports_rows, view_reports_cell, NULL };
 
 /* Those that can be run here: no object is chosen, and maybe nothing to compare with. */
-static int load(struct view *view)
+static int view_reports_load(struct view *view)
 {
 	struct reports_view *v = (struct reports_view *)view;
 	const struct process *process = view->page->process;
@@ -48,12 +48,12 @@ static int load(struct view *view)
 	return grid_refresh(&v->grid, NULL);
 }
 
-static void draw(struct view *view, struct surface *s, struct rect r)
+static void view_reports_draw(struct view *view, struct surface *s, struct rect r)
 {
 	grid_draw(&((struct reports_view *)view)->grid, s, r);
 }
 
-static void enter(struct view *view)
+static void view_reports_enter(struct view *view)
 {
 	struct reports_view *v = (struct reports_view *)view;
 	size_t row = grid_row(&v->grid);
@@ -62,7 +62,7 @@ static void enter(struct view *view)
 			  view_report_of(view->page, v->shown[row], 0, HEAP_NONE));
 }
 
-static void destroy(struct view *view)
+static void view_reports_destroy(struct view *view)
 {
 	grid_deinit(&((struct reports_view *)view)->grid);
 	free(view);
@@ -74,10 +74,10 @@ static const struct hint hints[] = {
 };
 
 static const struct view_ops ops = {
-	.load = load,
-	.draw = draw,
-	.enter = enter,
-	.destroy = destroy,
+	.load = view_reports_load,
+	.draw = view_reports_draw,
+	.enter = view_reports_enter,
+	.destroy = view_reports_destroy,
 	.hints = hints,
 };
 

@@ -23,21 +23,21 @@ static const struct column columns[] = {
 	{ "size", "Size", CELL_BYTES, false },
 };
 
-static const struct heap *peek(const struct stream_view *v)
+static const struct heap *view_stream_peek(const struct stream_view *v)
 {
 	const struct incoming *in = v->view.page->incoming;
 	return in && in->loader ? loader_peek(in->loader, NULL, NULL) : NULL;
 }
 
-static size_t rows(void *arg)
+static size_t view_stream_rows(void *arg)
 {
 	return ((struct stream_view *)arg)->count;
 }
 
-static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
+static void view_stream_cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 {
 	struct stream_view *v = arg;
-	const struct heap *heap = peek(v);
+	const struct heap *heap = view_stream_peek(v);
 	if (!heap)
 		return;
 	const struct heap_type *type = heap_type(heap, v->types[row]);
@@ -53,12 +53,12 @@ static void cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 	}
 }
 
-static const struct grid_source source = { rows, cell, NULL };
+static const struct grid_source source = { view_stream_rows, view_stream_cell, NULL };
 
 /* Takes the types there are now. */
-static void refresh(struct stream_view *v)
+static void view_stream_refresh(struct stream_view *v)
 {
-	const struct heap *heap = peek(v);
+	const struct heap *heap = view_stream_peek(v);
 	size_t n = heap ? VEC_COUNT(heap->type, struct heap_type) : 0;
 	v->count = 0;
 	if (n > v->capacity) {
@@ -80,23 +80,23 @@ static void refresh(struct stream_view *v)
 	grid_refresh(&v->grid, NULL);
 }
 
-static int load(struct view *view)
+static int view_stream_load(struct view *view)
 {
 	struct stream_view *v = (struct stream_view *)view;
 	view->grid = &v->grid;
 	v->grid.sort = 2;
 	v->grid.descending = true;
-	refresh(v);
+	view_stream_refresh(v);
 	return 0;
 }
 
-static void draw(struct view *view, struct surface *s, struct rect r)
+static void view_stream_draw(struct view *view, struct surface *s, struct rect r)
 {
 	struct stream_view *v = (struct stream_view *)view;
 	const struct incoming *in = view->page->incoming;
 	char a[HUMAN_SIZE], b[HUMAN_SIZE], c[HUMAN_SIZE];
 	uint64_t objects = 0, bytes = 0;
-	refresh(v);
+	view_stream_refresh(v);
 	if (in && in->loader)
 		loader_peek(in->loader, &objects, &bytes);
 	surface_printf(s, r.y, r.x + 1, r.width - 2, STYLE_STRONG,
@@ -111,7 +111,7 @@ static void draw(struct view *view, struct surface *s, struct rect r)
 	grid_draw(&v->grid, s, list);
 }
 
-static void destroy(struct view *view)
+static void view_stream_destroy(struct view *view)
 {
 	struct stream_view *v = (struct stream_view *)view;
 	grid_deinit(&v->grid);
@@ -120,7 +120,9 @@ static void destroy(struct view *view)
 	free(v);
 }
 
-static const struct view_ops ops = { .load = load, .draw = draw, .destroy = destroy };
+static const struct view_ops ops = { .load = view_stream_load,
+				     .draw = view_stream_draw,
+				     .destroy = view_stream_destroy };
 
 struct view *view_stream_create(struct page *page, const void *unused)
 {

@@ -42,23 +42,23 @@ static const struct column columns[] = {
 	[COL_SIZE] = { "size", "Size", CELL_BYTES, false },
 };
 
-static struct tree_view *self(struct view *view)
+static struct tree_view *view_tree_self(struct view *view)
 {
 	return (struct tree_view *)view;
 }
 
-static struct analysis *analysis_of(const struct tree_view *v)
+static struct analysis *view_tree_analysis_of(const struct tree_view *v)
 {
 	return v->view.page->process->analysis;
 }
 
-static size_t rows(void *arg)
+static size_t view_tree_rows(void *arg)
 {
 	return ((struct tree_view *)arg)->count;
 }
 
-static void tree_text(struct tree_view *v, const struct tree_row *row,
-		      struct grid_cell *ret)
+static void view_tree_text(struct tree_view *v, const struct tree_row *row,
+			   struct grid_cell *ret)
 {
 	const struct heap *heap = v->view.page->process->heap;
 	bool ascii = v->view.page->app->surface.ascii;
@@ -84,19 +84,19 @@ static void tree_text(struct tree_view *v, const struct tree_row *row,
 								      STYLE_NORMAL;
 }
 
-static double share_of(const struct analysis *a, uint32_t node)
+static double view_tree_share_of(const struct analysis *a, uint32_t node)
 {
 	uint64_t all = analysis_retained(a, heap_root(a->heap));
 	return all ? (double)analysis_retained(a, node) / (double)all : 0;
 }
 
-static void cell(void *arg, size_t index, size_t column, struct grid_cell *ret)
+static void view_tree_cell(void *arg, size_t index, size_t column, struct grid_cell *ret)
 {
 	struct tree_view *v = arg;
 	const struct tree_row *row = &v->rows[index];
-	const struct analysis *a = analysis_of(v);
+	const struct analysis *a = view_tree_analysis_of(v);
 	if (column == COL_OBJECT) {
-		tree_text(v, row, ret);
+		view_tree_text(v, row, ret);
 		return;
 	}
 	ret->unknown = row->more > 0;
@@ -107,7 +107,7 @@ static void cell(void *arg, size_t index, size_t column, struct grid_cell *ret)
 		ret->u64 = analysis_retained(a, row->node);
 		break;
 	case COL_SHARE:
-		ret->ratio = share_of(a, row->node);
+		ret->ratio = view_tree_share_of(a, row->node);
 		break;
 	case COL_OBJECTS:
 		ret->u64 = analysis_retained_count(a, row->node);
@@ -120,9 +120,10 @@ static void cell(void *arg, size_t index, size_t column, struct grid_cell *ret)
 	}
 }
 
-static const struct grid_source source = { rows, cell, NULL };
+static const struct grid_source source = { view_tree_rows, view_tree_cell, NULL };
 
-static int insert(struct tree_view *v, size_t at, const struct tree_row *new, size_t n)
+static int view_tree_insert(struct tree_view *v, size_t at, const struct tree_row *new,
+			    size_t n)
 {
 	if (v->count + n > v->capacity) {
 		size_t capacity = (v->count + n) * 2;
@@ -139,9 +140,10 @@ static int insert(struct tree_view *v, size_t at, const struct tree_row *new, si
 }
 
 /* Children without the groups that hold nothing (the last ones). */
-static int children_of(struct tree_view *v, uint32_t node, struct heap_span *ret)
+static int view_tree_children_of(struct tree_view *v, uint32_t node,
+				 struct heap_span *ret)
 {
-	struct analysis *a = analysis_of(v);
+	struct analysis *a = view_tree_analysis_of(v);
 	int err = analysis_children(a, node, &v->view.page->app->progress, ret);
 	while (!err && ret->count) {
 		uint32_t last = ret->target[ret->count - 1];
@@ -153,18 +155,18 @@ static int children_of(struct tree_view *v, uint32_t node, struct heap_span *ret
 }
 
 /* Inserts children [from, from + CHILDREN_AT_ONCE) of node at row `at`. */
-static int insert_children(struct tree_view *v, size_t at, uint32_t node, uint32_t from,
-			   uint16_t depth)
+static int view_tree_insert_children(struct tree_view *v, size_t at, uint32_t node,
+				     uint32_t from, uint16_t depth)
 {
 	struct tree_row new[CHILDREN_AT_ONCE + 1];
 	struct heap_span children, grand;
 	size_t n = 0;
-	int err = children_of(v, node, &children);
+	int err = view_tree_children_of(v, node, &children);
 	if (err)
 		return err;
 	while (from < children.count && n < CHILDREN_AT_ONCE) {
 		uint32_t child = children.target[from++];
-		err = children_of(v, child, &grand);
+		err = view_tree_children_of(v, child, &grand);
 		if (err)
 			return err;
 		new[n++] = (struct tree_row){ .node = child,
@@ -175,10 +177,10 @@ static int insert_children(struct tree_view *v, size_t at, uint32_t node, uint32
 		new[n++] = (struct tree_row){ .node = node,
 					      .more = children.count - from,
 					      .depth = depth };
-	return insert(v, at, new, n);
+	return view_tree_insert(v, at, new, n);
 }
 
-static void fold(struct tree_view *v, size_t at)
+static void view_tree_fold(struct tree_view *v, size_t at)
 {
 	size_t end = at + 1;
 	while (end < v->count && v->rows[end].depth > v->rows[at].depth)
@@ -188,55 +190,56 @@ static void fold(struct tree_view *v, size_t at)
 	v->rows[at].expanded = false;
 }
 
-static int unfold(struct tree_view *v, size_t at)
+static int view_tree_unfold(struct tree_view *v, size_t at)
 {
 	struct tree_row *row = &v->rows[at];
 	if (row->more) { /* replace this row with what it stands for */
 		struct heap_span children;
 		struct tree_row was = *row;
-		int err = children_of(v, was.node, &children);
+		int err = view_tree_children_of(v, was.node, &children);
 		if (err)
 			return err;
 		memmove(row, row + 1, (v->count - at - 1) * sizeof(*row));
 		v->count--;
-		return insert_children(v, at, was.node, children.count - was.more,
-				       was.depth);
+		return view_tree_insert_children(v, at, was.node,
+						 children.count - was.more, was.depth);
 	}
 	if (row->expanded || row->leaf)
 		return 0;
 	row->expanded = true;
-	return insert_children(v, at + 1, row->node, 0, (uint16_t)(row->depth + 1));
+	return view_tree_insert_children(v, at + 1, row->node, 0,
+					 (uint16_t)(row->depth + 1));
 }
 
-static int load(struct view *view)
+static int view_tree_load(struct view *view)
 {
-	struct tree_view *v = self(view);
+	struct tree_view *v = view_tree_self(view);
 	struct app *app = view->page->app;
 	int err = session_analyse(&app->session, view->page->process, &app->progress);
 	if (err)
 		return err;
 	v->count = 0;
 	struct tree_row top = { .node = heap_root(view->page->process->heap) };
-	err = insert(v, 0, &top, 1);
+	err = view_tree_insert(v, 0, &top, 1);
 	if (!err)
-		err = unfold(v, 0);
+		err = view_tree_unfold(v, 0);
 	if (!err)
-		err = icicle_init(&v->icicle, analysis_of(v), &app->progress);
+		err = icicle_init(&v->icicle, view_tree_analysis_of(v), &app->progress);
 	view->grid = v->as_icicle ? NULL : &v->grid;
 	v->grid.fixed_order = true;
 	return err ? err : grid_refresh(&v->grid, NULL);
 }
 
-static void draw(struct view *view, struct surface *s, struct rect r)
+static void view_tree_draw(struct view *view, struct surface *s, struct rect r)
 {
-	struct tree_view *v = self(view);
+	struct tree_view *v = view_tree_self(view);
 	if (v->as_icicle)
 		icicle_draw(&v->icicle, s, r);
 	else
 		grid_draw(&v->grid, s, r);
 }
 
-static void changed(struct tree_view *v, int err)
+static void view_tree_changed(struct tree_view *v, int err)
 {
 	if (err)
 		app_say(v->view.page->app, STYLE_WARN,
@@ -245,25 +248,27 @@ static void changed(struct tree_view *v, int err)
 }
 
 /* Goes down the heaviest child as long as it holds at least half. */
-static void follow(struct tree_view *v, size_t at)
+static void view_tree_follow(struct tree_view *v, size_t at)
 {
 	int err = 0;
 	for (int steps = 0; steps < 64 && !err; steps++) {
-		err = unfold(v, at);
+		err = view_tree_unfold(v, at);
 		if (err || at + 1 >= v->count ||
 		    v->rows[at + 1].depth <= v->rows[at].depth || v->rows[at + 1].more)
 			break;
-		uint64_t mine = analysis_retained(analysis_of(v), v->rows[at].node);
-		uint64_t child = analysis_retained(analysis_of(v), v->rows[at + 1].node);
+		uint64_t mine =
+			analysis_retained(view_tree_analysis_of(v), v->rows[at].node);
+		uint64_t child =
+			analysis_retained(view_tree_analysis_of(v), v->rows[at + 1].node);
 		if (child < mine / 2)
 			break;
 		at++;
 	}
-	changed(v, err);
+	view_tree_changed(v, err);
 	grid_go_to(&v->grid, at);
 }
 
-static void to_parent(struct tree_view *v, size_t at)
+static void view_tree_to_parent(struct tree_view *v, size_t at)
 {
 	size_t up = at;
 	while (up > 0 && v->rows[up].depth >= v->rows[at].depth)
@@ -271,7 +276,7 @@ static void to_parent(struct tree_view *v, size_t at)
 	grid_go_to(&v->grid, up);
 }
 
-static bool tree_event(struct tree_view *v, const struct event *e)
+static bool view_tree_key(struct tree_view *v, const struct event *e)
 {
 	size_t at = v->grid.filter[0] ? SIZE_MAX : grid_row(&v->grid);
 	if (at == SIZE_MAX)
@@ -280,38 +285,38 @@ static bool tree_event(struct tree_view *v, const struct event *e)
 	switch (e->key) {
 	case ' ':
 		if (row->expanded)
-			fold(v, at), changed(v, 0);
+			view_tree_fold(v, at), view_tree_changed(v, 0);
 		else
-			changed(v, unfold(v, at));
+			view_tree_changed(v, view_tree_unfold(v, at));
 		return true;
 	case '+':
 	case '=':
-		changed(v, unfold(v, at));
+		view_tree_changed(v, view_tree_unfold(v, at));
 		return true;
 	case '-':
 		if (row->expanded)
-			fold(v, at), changed(v, 0);
+			view_tree_fold(v, at), view_tree_changed(v, 0);
 		else
-			to_parent(v, at);
+			view_tree_to_parent(v, at);
 		return true;
 	case '*':
-		follow(v, at);
+		view_tree_follow(v, at);
 		return true;
 	default:
 		return false;
 	}
 }
 
-static bool event(struct view *view, const struct event *e)
+static bool view_tree_event(struct view *view, const struct event *e)
 {
-	struct tree_view *v = self(view);
+	struct tree_view *v = view_tree_self(view);
 	if (e->key == 'i') {
 		v->as_icicle = !v->as_icicle;
 		view->grid = v->as_icicle ? NULL : &v->grid;
 		return true;
 	}
 	if (!v->as_icicle)
-		return tree_event(v, e);
+		return view_tree_key(v, e);
 	if (e->key == KEY_IS_ENTER ||
 	    (e->key == KEY_IS_CLICK && icicle_chosen(&v->icicle, e->y, e->x))) {
 		page_open_node(view->page, icicle_node(&v->icicle));
@@ -320,9 +325,9 @@ static bool event(struct view *view, const struct event *e)
 	return icicle_event(&v->icicle, e);
 }
 
-static struct row_ref subject(struct view *view)
+static struct row_ref view_tree_subject(struct view *view)
 {
-	struct tree_view *v = self(view);
+	struct tree_view *v = view_tree_self(view);
 	struct row_ref none = { HEAP_NONE, 0 };
 	if (view->error || !view->loaded)
 		return none;
@@ -335,21 +340,21 @@ static struct row_ref subject(struct view *view)
 	return (struct row_ref){ node, heap_type_of(view->page->process->heap, node) };
 }
 
-static void enter(struct view *view)
+static void view_tree_enter(struct view *view)
 {
-	struct tree_view *v = self(view);
+	struct tree_view *v = view_tree_self(view);
 	size_t at = grid_row(&v->grid);
 	if (at == SIZE_MAX)
 		return;
 	if (v->rows[at].more)
-		changed(v, unfold(v, at));
+		view_tree_changed(v, view_tree_unfold(v, at));
 	else
 		page_open_node(view->page, v->rows[at].node);
 }
 
-static void destroy(struct view *view)
+static void view_tree_destroy(struct view *view)
 {
-	struct tree_view *v = self(view);
+	struct tree_view *v = view_tree_self(view);
 	grid_deinit(&v->grid);
 	icicle_deinit(&v->icicle);
 	text_free(&v->text);
@@ -366,12 +371,12 @@ static const struct hint hints[] = {
 };
 
 static const struct view_ops ops = {
-	.load = load,
-	.draw = draw,
-	.event = event,
-	.enter = enter,
-	.subject = subject,
-	.destroy = destroy,
+	.load = view_tree_load,
+	.draw = view_tree_draw,
+	.event = view_tree_event,
+	.enter = view_tree_enter,
+	.subject = view_tree_subject,
+	.destroy = view_tree_destroy,
 	.hints = hints,
 };
 
