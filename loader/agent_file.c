@@ -2,7 +2,6 @@
 /* agent_file - see agent_file.h. */
 #include "loader/agent_file.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -95,48 +94,12 @@ static int slurp(int fd, struct agent_file *file)
 	return 0;
 }
 
-/*
- * Only what is mapped has to be carried into the target: the bytes behind the
- * last segment (debug information, symbol and section tables; ld.so reads none
- * of them) are left out, which makes the stop shorter.
- */
-static void trim(struct agent_file *file)
-{
-	Elf64_Ehdr head;
-	Elf64_Phdr segment;
-	uint64_t end = 0;
-
-	if (file->size < sizeof(head))
-		return;
-	memcpy(&head, file->data, sizeof(head));
-	if (head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_phentsize != sizeof(segment) ||
-	    head.e_phoff > file->size ||
-	    head.e_phnum > (file->size - head.e_phoff) / sizeof(segment))
-		return;
-	for (unsigned i = 0; i < head.e_phnum; i++) {
-		memcpy(&segment, (char *)file->data + head.e_phoff + i * sizeof(segment),
-		       sizeof(segment));
-		if (segment.p_offset > file->size ||
-		    segment.p_filesz > file->size - segment.p_offset)
-			return;
-		if (segment.p_offset + segment.p_filesz > end)
-			end = segment.p_offset + segment.p_filesz;
-	}
-	if (end < head.e_phoff + head.e_phnum * sizeof(segment))
-		return;
-	head.e_shoff = 0;
-	head.e_shnum = head.e_shstrndx = 0;
-	memcpy(file->data, &head, sizeof(head));
-	file->size = (size_t)end;
-}
-
 int agent_file_read(struct agent_file *file, char error[512])
 {
 	const int fd = open(file->path, O_RDONLY | O_CLOEXEC);
 
 	if (fd >= 0 && slurp(fd, file) == 0 && memcmp(file->data, "\177ELF", 4) == 0) {
 		close(fd);
-		trim(file);
 		return 0;
 	}
 	const int err = fd >= 0 && file->size >= 4 ? ENOEXEC : errno;

@@ -103,7 +103,12 @@ static void child_words(const struct receive_result *got, char *ret, size_t size
 {
 	const int status = got->child_status;
 
-	if (WIFSIGNALED(status))
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		snprintf(
+			ret, size,
+			"the copy was ended by the process's seccomp filter, at a system "
+			"call that it forbids (SIGSYS); the process itself is untouched");
+	else if (WIFSIGNALED(status))
 		snprintf(ret, size,
 			 "the copy was killed by signal %d (%s) before it was done%s; "
 			 "the process itself is untouched",

@@ -93,6 +93,25 @@ static int thread_number(pthread_t thread)
 	return pthread_getcpuclockid(thread, &clock) ? 0 : ~(clock >> 3);
 }
 
+/* What pthread_create and the thread's end do in the C library (glibc, musl). */
+static void worker_note_calls(void)
+{
+	sys_note(SYS_clone);
+#ifdef SYS_clone3
+	sys_note(SYS_clone3);
+#endif
+#ifdef SYS_rseq
+	sys_note(SYS_rseq); /* refused to a new thread: glibc ends the process */
+#endif
+	sys_note(SYS_set_robust_list);
+	sys_note(SYS_mmap);
+	sys_note(SYS_mprotect);
+	sys_note(SYS_munmap);
+	sys_note(SYS_madvise);
+	sys_note(SYS_futex); /* refused: glibc ends the process */
+	sys_note(SYS_exit);
+}
+
 int worker_start(struct worker *worker)
 {
 	uint64_t all = ~0ULL, old = 0;
@@ -102,6 +121,7 @@ int worker_start(struct worker *worker)
 	void *stack;
 	int rc = worker_stack(worker, &stack, &size);
 
+	worker_note_calls();
 	if (rc)
 		return rc;
 	pthread_attr_init(&attr);

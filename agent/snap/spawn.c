@@ -82,6 +82,8 @@ static int spawn_raw(unsigned long flags, void *top, _Atomic(uint32_t) *child_ti
 
 	words[0] = (uint64_t)(uintptr_t)run; /* what spawn_clone pops */
 	words[1] = (uint64_t)(uintptr_t)arg;
+	sys_note(SYS_clone);
+	sys_note(SYS_exit);
 	return (int)spawn_clone(flags, words, child_tid);
 }
 

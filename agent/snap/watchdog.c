@@ -153,6 +153,7 @@ static void watchdog_handle(int sig, void (*handler)(int, siginfo_t *, void *),
 		.flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_RESTORER,
 	};
 
+	sys_note(SYS_rt_sigreturn);
 	sys4(SYS_rt_sigaction, sig, &action, NULL, 8);
 }
 

@@ -59,6 +59,47 @@ static void cut_sections(char *data)
 	memcpy(data, &h, sizeof(h));
 }
 
+/* The section header at index of an ELF file; false: there is none. */
+static bool agent_image_section(const char *data, size_t size, unsigned index,
+				Elf64_Shdr *ret)
+{
+	Elf64_Ehdr h;
+	memcpy(&h, data, sizeof(h));
+	if (h.e_shentsize != sizeof(*ret) || index >= h.e_shnum || h.e_shoff > size ||
+	    (size - h.e_shoff) / sizeof(*ret) <= index)
+		return false;
+	memcpy(ret, data + h.e_shoff + index * sizeof(*ret), sizeof(*ret));
+	return ret->sh_type == SHT_NOBITS ||
+		(ret->sh_offset <= size && ret->sh_size <= size - ret->sh_offset);
+}
+
+/* Takes the calls that the agent notes in a section of its file, if it has that. */
+static void agent_image_take_calls(struct agent_image *image, const char *data,
+				   size_t size)
+{
+	static const char name[] = "pymem_calls";
+	Elf64_Ehdr h;
+	Elf64_Shdr names, s;
+	if (size < sizeof(h))
+		return;
+	memcpy(&h, data, sizeof(h));
+	if (memcmp(h.e_ident, ELFMAG, SELFMAG) || h.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    !agent_image_section(data, size, h.e_shstrndx, &names))
+		return;
+	for (unsigned i = 0; agent_image_section(data, size, i, &s); i++) {
+		if (s.sh_type != SHT_PROGBITS || names.sh_size < sizeof(name) ||
+		    s.sh_name > names.sh_size - sizeof(name) ||
+		    memcmp(data + names.sh_offset + s.sh_name, name, sizeof(name)) != 0)
+			continue;
+		image->calls = malloc(s.sh_size + 1);
+		image->call_count = image->calls ? s.sh_size / sizeof(uint32_t) : 0;
+		if (image->calls)
+			memcpy(image->calls, data + s.sh_offset,
+			       image->call_count * sizeof(uint32_t));
+		return;
+	}
+}
+
 int agent_image_init(struct agent_image *image, const struct inject_options *options,
 		     struct load_error *err)
 {
@@ -89,6 +130,7 @@ int agent_image_init(struct agent_image *image, const struct inject_options *opt
 	if (!image->data)
 		return load_fail(err, LOAD_E_SYSTEM, ENOMEM, "out of memory");
 	memcpy(image->data, data, size);
+	agent_image_take_calls(image, data, whole);
 	if (size < whole)
 		cut_sections(image->data);
 	image->size = size;
@@ -99,6 +141,7 @@ int agent_image_init(struct agent_image *image, const struct inject_options *opt
 void agent_image_free(struct agent_image *image)
 {
 	free(image->data);
+	free(image->calls);
 	*image = (struct agent_image){ .remote_fd = -1 };
 }
 

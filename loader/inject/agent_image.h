@@ -19,6 +19,8 @@
 struct agent_image {
 	void *data; /* a copy of options->agent; freed by agent_image_free */
 	size_t size;
+	uint32_t *calls; /* the system calls that the agent notes (agent/base/sys.h) */
+	size_t call_count;
 	size_t block;	     /* offset of struct pymem_start in data */
 	int remote_fd;	     /* memfd in the target, -1 = none */
 	char path[160];	     /* for dlopen, in the target's view */

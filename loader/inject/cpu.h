@@ -74,8 +74,11 @@ bool cpu_foreign_mode(const struct user_regs_struct *regs);
  */
 void cpu_rewind_syscall(struct user_regs_struct *regs);
 
-/* Does it wait for restart_syscall(2) to continue a call with a time limit? */
-bool cpu_needs_restart_call(const struct user_regs_struct *regs);
+/*
+ * Number of the call by which the kernel will go on with the interrupted one when the
+ * thread is let go: the same, or restart_syscall(2) for one with a time limit; -1: none.
+ */
+long cpu_restart_call(const struct user_regs_struct *regs);
 /* Makes the interrupted system call return EINTR. */
 void cpu_interrupt_syscall(struct user_regs_struct *regs);
 

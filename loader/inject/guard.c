@@ -45,11 +45,29 @@ static int guard_refuse(const struct tracee *t, long nr, const char *remedy,
 			 call_name(nr, name, sizeof(name)), remedy);
 }
 
-int guard_agent(const struct tracee *t, struct load_error *err)
+/* C libraries end the process where some calls are refused (futex, rseq). */
+static int guard_agent_calls(const struct tracee *t, const struct agent_image *image,
+			     struct load_error *err)
+{
+	char name[64];
+	for (size_t i = 0; i < image->call_count; i++)
+		if (seccomp_refuses(&t->seccomp, (long)image->calls[i]))
+			return load_fail(
+				err, LOAD_E_STATE, 0,
+				"the seccomp filter of process %d refuses %s, "
+				"which an agent in it needs; --method=external "
+				"suspends the filter",
+				t->pid,
+				call_name((long)image->calls[i], name, sizeof(name)));
+	return 0;
+}
+
+int guard_agent(const struct tracee *t, const struct agent_image *image,
+		struct load_error *err)
 {
 	long nr;
 	if (!seccomp_reaches(&t->seccomp, FILTER_WAITS, &nr))
-		return 0;
+		return image ? guard_agent_calls(t, image, err) : 0;
 	return guard_refuse(t, nr,
 			    "no agent is run there; --method=external runs nothing in it",
 			    err);

@@ -11,6 +11,7 @@
 #ifndef PYMEM_LOADER_INJECT_GUARD_H
 #define PYMEM_LOADER_INJECT_GUARD_H
 
+#include "loader/inject/agent_image.h"
 #include "loader/inject/tracer.h"
 
 /*
@@ -21,7 +22,9 @@ int guard_process(struct target *target, struct load_error *err);
 /* May an agent that is there already be asked for a capture? Else it's to be done by us. */
 bool guard_preloaded(pid_t pid);
 /* 0, or -1 with *err (LOAD_E_STATE): the agent, or its removal, could be the end of it. */
-int guard_agent(const struct tracee *tracee, struct load_error *err);
+/* image: also what that agent needs must not be refused; NULL: nothing is started. */
+int guard_agent(const struct tracee *tracee, const struct agent_image *image,
+		struct load_error *err);
 /* The same of the calls that make a copy; suspended: the thread's filters are. */
 int guard_copy(const struct tracee *tracee, bool suspended, struct load_error *err);
 

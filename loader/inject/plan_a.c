@@ -221,7 +221,7 @@ int plan_a_load(struct errand *e, struct load_error *err)
 	if (leftover_await(plan->leftover, e, err) || borrow_thread(e, &borrow, &t, err))
 		return -1;
 	e->result.injection.stopped_ns = borrow.stopped_ns;
-	if (guard_agent(&t, err))
+	if (guard_agent(&t, plan->image, err))
 		return give_back(&t, -1, err);
 	remote_init(&r, &t);
 	int status = leftover_remove(plan->leftover, &r, err);
@@ -300,7 +300,7 @@ int plan_a_eject(struct errand *e, struct load_error *err)
 	if (leftover_await(plan->leftover, e, err) || borrow_thread(e, &borrow, &t, err))
 		return -1;
 	e->result.injection.stopped_ns = borrow.stopped_ns;
-	if (guard_agent(&t, err)) /* it got the filter since */
+	if (guard_agent(&t, NULL, err)) /* it got the filter since */
 		return give_back(&t, -1, err);
 	remote_init(&r, &t);
 	int status = eject(&r, plan, err);

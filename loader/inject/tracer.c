@@ -359,13 +359,17 @@ static bool rewind_wait(struct tracee *t)
 	return true;
 }
 
-/* A wait that only a forbidden restart_syscall would continue ends as by a signal. */
+/* A wait that only a forbidden call would continue ends as by a signal. */
 static bool tracee_interrupt_wait(struct tracee *t)
 {
-	if (!cpu_needs_restart_call(&t->state.regs) ||
-	    seccomp_worst(&t->seccomp, SYS_restart_syscall) == FILTER_ALLOWS)
+	struct user_regs_struct *regs = &t->state.regs;
+	const long nr = cpu_restart_call(regs);
+	uint64_t arg[6];
+	for (int i = 0; i < 6; i++)
+		arg[i] = cpu_syscall_arg(regs, i);
+	if (nr < 0 || seccomp_call(&t->seccomp, nr, cpu_pc(regs), arg) == FILTER_ALLOWS)
 		return false;
-	cpu_interrupt_syscall(&t->state.regs);
+	cpu_interrupt_syscall(regs);
 	return true;
 }
 

@@ -9,8 +9,8 @@
  *    kernel has yet to decide about restarting the interrupted system call: what
  *    is saved there holds the restart code, and giving it back restarts exactly.
  *  - PTRACE_O_EXITKILL is never set on the target, no breakpoint is ever set.
- *  - A thread that waits on with restart_syscall(2), which its seccomp filter forbids,
- *    gets EINTR instead, as from any signal.
+ *  - A wait that would be gone on with by a call (restart_syscall(2), or the same one)
+ *    which the seccomp filter forbids ends with EINTR instead, as by any signal.
  *  - A signal that arrives meanwhile is kept and sent again before the detach.
  */
 #ifndef PYMEM_LOADER_INJECT_TRACER_H

@@ -113,10 +113,16 @@ void cpu_rewind_syscall(struct user_regs_struct *regs)
 	regs->orig_rax = (unsigned long long)-1;
 }
 
-bool cpu_needs_restart_call(const struct user_regs_struct *regs)
+long cpu_restart_call(const struct user_regs_struct *regs)
 {
-	return cpu_syscall(regs) >= 0 &&
-		cpu_syscall_result(regs) == -ERESTART_RESTARTBLOCK;
+	const int64_t code = -cpu_syscall_result(regs);
+	if (cpu_syscall(regs) < 0)
+		return -1;
+	if (code == ERESTART_RESTARTBLOCK)
+		return SYS_restart_syscall;
+	return code == ERESTARTSYS || code == ERESTARTNOINTR || code == ERESTARTNOHAND ?
+		cpu_syscall(regs) :
+		-1;
 }
 
 void cpu_interrupt_syscall(struct user_regs_struct *regs)

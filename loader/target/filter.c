@@ -2,8 +2,8 @@
 /* filter - see filter.h. */
 #include "loader/target/filter.h"
 
+#include <errno.h>
 #include <linux/audit.h>
-#include <stdbool.h>
 #include <string.h>
 
 #if defined __x86_64__
@@ -160,6 +160,7 @@ struct filter_pass {
 	size_t count;
 	struct filter_range calls;
 	enum filter_effect worst;
+	bool may_pass; /* an answer that isn't a refusal is possible */
 	struct filter_state state[FILTER_MAX];
 };
 
@@ -295,6 +296,9 @@ static void filter_end(struct filter_pass *p, const struct sock_filter *f,
 		filter_effect(BPF_RVAL(f->code) == BPF_A ? a.low : f->k);
 	if (effect > p->worst)
 		p->worst = effect;
+	const uint32_t action = BPF_RVAL(f->code) == BPF_A ? a.low : f->k;
+	if (effect != FILTER_REFUSES || action == (SECCOMP_RET_ERRNO | ENOSYS))
+		p->may_pass = true;
 }
 
 static void filter_step(struct filter_pass *p, size_t pc)
@@ -343,21 +347,34 @@ static void filter_step(struct filter_pass *p, size_t pc)
 		p->worst = FILTER_ENDS;
 }
 
+/* Follows all ways that the calls first..last can take. */
+static void filter_follow(struct filter_pass *p, const struct sock_filter *code,
+			  size_t count, uint32_t first, uint32_t last)
+{
+	p->code = code;
+	p->count = count;
+	p->calls = (struct filter_range){ first, last };
+	p->worst = !count || count > FILTER_MAX ? FILTER_ENDS : FILTER_ALLOWS;
+	p->may_pass = false;
+	for (size_t pc = 0; pc < count && pc < FILTER_MAX; pc++)
+		p->state[pc].reached = false;
+	p->state[0] = (struct filter_state){ true, filter_one(0), filter_one(0) };
+	for (size_t pc = 0; pc < count && p->worst < FILTER_ENDS; pc++)
+		if (p->state[pc].reached)
+			filter_step(p, pc);
+}
+
 enum filter_effect filter_worst(const struct sock_filter *code, size_t count,
 				uint32_t first, uint32_t last)
 {
 	struct filter_pass p;
-	if (!count || count > FILTER_MAX)
-		return FILTER_ENDS;
-	p.code = code;
-	p.count = count;
-	p.calls = (struct filter_range){ first, last };
-	p.worst = FILTER_ALLOWS;
-	for (size_t pc = 0; pc < count; pc++)
-		p.state[pc].reached = false;
-	p.state[0] = (struct filter_state){ true, filter_one(0), filter_one(0) };
-	for (size_t pc = 0; pc < count && p.worst < FILTER_ENDS; pc++)
-		if (p.state[pc].reached)
-			filter_step(&p, pc);
+	filter_follow(&p, code, count, first, last);
 	return p.worst;
+}
+
+bool filter_refuses(const struct sock_filter *code, size_t count, uint32_t nr)
+{
+	struct filter_pass p;
+	filter_follow(&p, code, count, nr, nr);
+	return p.worst < FILTER_ENDS && !p.may_pass;
 }

@@ -13,6 +13,7 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,11 @@ enum filter_effect filter_effect(uint32_t action);
 /* The worst for the calls first..last of this processor, with any arguments. */
 enum filter_effect filter_worst(const struct sock_filter *code, size_t count,
 				uint32_t first, uint32_t last);
+/*
+ * Is the call nr refused, with whatever arguments?  Not where the errno is ENOSYS: that
+ * of a kernel which is older, and for that callers are prepared.
+ */
+bool filter_refuses(const struct sock_filter *code, size_t count, uint32_t nr);
 /* AUDIT_ARCH_* of this processor. */
 extern const uint32_t filter_arch;
 

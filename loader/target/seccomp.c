@@ -145,6 +145,33 @@ enum filter_effect seccomp_worst(const struct seccomp *s, long nr)
 		seccomp_worst_of(s, (uint32_t)nr, (uint32_t)nr);
 }
 
+enum filter_effect seccomp_call(const struct seccomp *s, long nr, uint64_t pc,
+				const uint64_t arg[6])
+{
+	struct seccomp_data data = { .nr = (int)nr,
+				     .arch = filter_arch,
+				     .instruction_pointer = pc };
+	enum filter_effect worst =
+		s->mode == SECCOMP_STRICT ? seccomp_strict(nr) : FILTER_ALLOWS;
+	memcpy(data.args, arg, sizeof(data.args));
+	for (size_t i = 0; i < s->count; i++) {
+		const struct seccomp_program *p = &s->programs[i];
+		const enum filter_effect effect =
+			filter_effect(filter_run(p->code, p->count, &data));
+		worst = effect > worst ? effect : worst;
+	}
+	return worst;
+}
+
+bool seccomp_refuses(const struct seccomp *s, long nr)
+{
+	bool refused = false;
+	for (size_t i = 0; i < s->count && !refused; i++)
+		refused = filter_refuses(s->programs[i].code, s->programs[i].count,
+					 (uint32_t)nr);
+	return refused;
+}
+
 bool seccomp_reaches(const struct seccomp *s, enum filter_effect least, long *nr_ret)
 {
 	*nr_ret = -1;

@@ -49,6 +49,11 @@ void seccomp_close(struct seccomp *seccomp);
 
 /* The worst that may become of call nr, whatever its arguments. */
 enum filter_effect seccomp_worst(const struct seccomp *seccomp, long nr);
+/* What becomes of one call, made at address pc. */
+enum filter_effect seccomp_call(const struct seccomp *seccomp, long nr, uint64_t pc,
+				const uint64_t arg[6]);
+/* Is call nr refused with an errno, whatever its arguments (filter_refuses)? */
+bool seccomp_refuses(const struct seccomp *seccomp, long nr);
 /* Is there a call with an effect as bad as `least`? *nr_ret: the first. */
 bool seccomp_reaches(const struct seccomp *seccomp, enum filter_effect least,
 		     long *nr_ret);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -304,6 +305,102 @@ static void malformed_filters_kill(void **unused)
 	assert_int_equal(run(zero, 2, 0, 0), SECCOMP_RET_KILL_PROCESS);
 }
 
+static void worst_answers_are_found(void **unused)
+{
+	(void)unused;
+	const struct sock_filter one[] = { /* kills 319, asks about 400, refuses 56 */
+					   LOAD_NR,
+					   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 319, 3, 0),
+					   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 400, 3, 0),
+					   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 56, 3, 0),
+					   RETURN(SECCOMP_RET_ALLOW),
+					   RETURN(SECCOMP_RET_KILL_PROCESS),
+					   RETURN(SECCOMP_RET_USER_NOTIF),
+					   RETURN(SECCOMP_RET_ERRNO | 1)
+	};
+	assert_int_equal(filter_worst(one, 8, 0, 1023), FILTER_ENDS);
+	assert_int_equal(filter_worst(one, 8, 320, 1023), FILTER_WAITS);
+	assert_int_equal(filter_worst(one, 8, 0, 318), FILTER_REFUSES);
+	assert_int_equal(filter_worst(one, 8, 57, 318), FILTER_ALLOWS);
+	assert_true(filter_refuses(one, 8, 56));
+	assert_false(filter_refuses(one, 8, 57));
+	const struct sock_filter other_abi[] = {
+		/* x32, as libseccomp asks for it */
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 3),
+		LOAD_NR,
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 1, 0),
+		RETURN(SECCOMP_RET_ALLOW),
+		RETURN(SECCOMP_RET_KILL_PROCESS)
+	};
+	assert_int_equal(filter_worst(other_abi, 6, 0, 1023), FILTER_ALLOWS);
+	const struct sock_filter by_arg[] = {
+		/* mmap of writable code */
+		LOAD_NR,
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 9, 0, 4),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[2])),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 6),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 6, 0, 1),
+		RETURN(SECCOMP_RET_ERRNO | 1),
+		RETURN(SECCOMP_RET_ALLOW)
+	};
+	assert_int_equal(filter_worst(by_arg, 7, 9, 9), FILTER_REFUSES);
+	assert_int_equal(filter_worst(by_arg, 7, 0, 8), FILTER_ALLOWS);
+	assert_false(filter_refuses(by_arg, 7, 9));
+	const struct sock_filter older[] = { RETURN(SECCOMP_RET_ERRNO | ENOSYS) };
+	assert_int_equal(filter_worst(older, 1, 0, 1023), FILTER_REFUSES);
+	assert_false(filter_refuses(older, 1, 435));
+}
+
+enum { RANDOM_CODE = 16, RANDOM_CALLS = 32 };
+
+static struct sock_filter random_instruction(int at)
+{
+	static const uint32_t actions[] = { SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO | 1,
+					    SECCOMP_RET_USER_NOTIF,
+					    SECCOMP_RET_KILL_PROCESS };
+	static const uint16_t jumps[] = { BPF_JEQ, BPF_JGT, BPF_JGE, BPF_JSET };
+	static const uint16_t alus[] = { BPF_ADD, BPF_SUB, BPF_AND, BPF_OR, BPF_RSH,
+					 BPF_LSH, BPF_XOR, BPF_NEG, BPF_DIV };
+	const uint16_t x = lrand48() % 8 ? BPF_K : BPF_X;
+	const uint32_t k = (uint32_t)lrand48() % 24;
+	const uint8_t far = (uint8_t)(lrand48() % (RANDOM_CODE - at)),
+		      near = (uint8_t)(lrand48() % (RANDOM_CODE - at));
+	switch (at == RANDOM_CODE - 1 ? 0 : lrand48() % 6) {
+	case 0:
+		return (struct sock_filter)RETURN(actions[lrand48() % 4]);
+	case 1:
+		return (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, k % 8 * 4);
+	case 2:
+		return (struct sock_filter)BPF_STMT(BPF_ALU | alus[lrand48() % 9] | x,
+						    k + 1);
+	case 3:
+		return (struct sock_filter)BPF_STMT(
+			BPF_MISC | (k % 2 ? BPF_TAX : BPF_TXA), 0);
+	default:
+		return (struct sock_filter)BPF_JUMP(BPF_JMP | jumps[lrand48() % 4] | x, k,
+						    far, near);
+	}
+}
+
+/* The interval machine never answers better than a run does. */
+static void no_run_is_worse_than_the_worst(void **unused)
+{
+	(void)unused;
+	srand48(12);
+	for (int round = 0; round < 20000; round++) {
+		struct sock_filter code[RANDOM_CODE];
+		for (int i = 0; i < RANDOM_CODE; i++)
+			code[i] = random_instruction(i);
+		const enum filter_effect worst =
+			filter_worst(code, RANDOM_CODE, 0, RANDOM_CALLS - 1);
+		for (int nr = 0; nr < RANDOM_CALLS; nr++)
+			assert_true(filter_effect(run(code, RANDOM_CODE, nr,
+						      (uint64_t)lrand48())) <= worst);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +414,8 @@ int main(void)
 		cmocka_unit_test(image_is_cut),
 		cmocka_unit_test(filters_are_run),
 		cmocka_unit_test(malformed_filters_kill),
+		cmocka_unit_test(worst_answers_are_found),
+		cmocka_unit_test(no_run_is_worse_than_the_worst),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
