@@ -24,27 +24,11 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 from harness import LOAD, Python, Target, interpreters
+from bench import HEARTBEAT, bare_environment, gap_of
 
-BARE = r'''
-#define _GNU_SOURCE
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
-/* Under the GIL (ctypes.PyDLL): the clone alone, its child gone at once. */
-void bare_fork(void)
-{
-	const long pid = syscall(SYS_clone, 0, 0, 0, 0, 0);
-
-	if (pid == 0)
-		syscall(SYS_exit_group, 0);
-	waitpid((pid_t)pid, NULL, __WCLONE);
-}
-'''
-
-TARGET = r'''
-import ctypes, gc, threading, time
-bare = ctypes.PyDLL(os.environ["PYMEM_TEST_BARE"])
-heap, ticks, beating = [], [0.0, 0.0], True
+TARGET = HEARTBEAT + r'''
+import gc
+heap = []
 def rss():
     return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGESIZE")
 def grow(size):
@@ -56,33 +40,11 @@ def grow(size):
             heap.append({"id": n, "name": "item %d" % n, "tags": (n, str(n)), "list": [n, n + 1]})
     gc.enable()
     return len(heap)
-def beat():
-    last = time.monotonic()
-    while beating:
-        time.sleep(0.001)
-        now = time.monotonic()
-        if now - last > ticks[0]: ticks[0] = now - last
-        last = now
-def longest():
-    gap, ticks[0] = ticks[0], 0.0
-    return gap
-def fork():
-    bare.bare_fork()
 def objects():
     return sum(map(sys.getsizeof, gc.get_objects()))
-threading.Thread(target=beat, daemon=True).start()
 ready()
 serve()
 '''
-
-
-def gap_of(target, act):
-    """Longest gap, in ms, while act() ran and a moment before and after."""
-    target.ask("longest()")
-    target.tell("time.sleep(0.02)")
-    result = act()
-    target.tell("time.sleep(0.02)")
-    return target.ask("longest()") * 1000, result
 
 
 def load(target, path, *options):
@@ -141,11 +103,7 @@ def main():
               % args.rounds)
         print(("%6s %11s" + " %9s" * len(COLUMNS)) % (("GiB", "objects") + COLUMNS), flush=True)
     work = tempfile.TemporaryDirectory(prefix="pymem-bench-")
-    source, library = os.path.join(work.name, "bare.c"), os.path.join(work.name, "bare.so")
-    with open(source, "w") as f:
-        f.write(BARE)
-    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
-    with work, Target(python, TARGET, env=dict(os.environ, PYMEM_TEST_BARE=library)) as target:
+    with work, Target(python, TARGET, env=bare_environment(work.name)) as target:
         for size in (float(s) for s in args.sizes.split(",")):
             target.ask("grow(%d)" % (size * (1 << 30)))
             row = measure(target, args.rounds)

@@ -2,14 +2,17 @@
 /*
  * walk_driver - the heap walk without ptrace, for tests: a shared object that a
  * Python test loads with ctypes.PyDLL (so that the GIL is held) and asks to walk
- * its own process into a file, in place or in a raw-cloned copy.
+ * its own process into a file, in place or in a raw-cloned copy.  For measuring, it
+ * tells what the copy cost.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,6 +37,17 @@ int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret,
 		 char *err, size_t err_size);
 
 int driver_collecting(void);
+
+/* What the last copy cost. */
+struct driver_costs {
+	uint64_t minor_faults, major_faults; /* of the walk, its own tables included */
+	uint64_t copied; /* bytes of the process's memory it got for itself: by writes */
+	uint64_t mapped; /* ... that came into its page tables, copied or not */
+};
+static struct driver_costs last_costs;
+
+void driver_costs(struct driver_costs *ret);
+long driver_collect(void);
 
 static int write_all(void *arg, const void *data, size_t size)
 {
@@ -113,12 +127,78 @@ int driver_collecting(void)
 	return cpython_collecting(py);
 }
 
-/* What the copy leaves for its parent, in shared memory. */
+void driver_costs(struct driver_costs *ret)
+{
+	*ret = last_costs;
+}
+
+/* Collects garbage. PyGC_Collect called from here, and not by libffi, is a call that
+ * callgrind sees. -1: there is no such function. */
+long driver_collect(void)
+{
+	long (*collect)(void) = (long (*)(void))dlsym(RTLD_DEFAULT, "PyGC_Collect");
+
+	return collect ? collect() : -1;
+}
+
+/* What the copy sends to its parent. */
 struct result {
 	int rc;
 	char err[512];
 	struct walk_stats stats;
+	struct driver_costs costs;
 };
+
+/* The sum of these fields of /proc/self/smaps_rollup, in bytes. */
+static uint64_t driver_rollup(const char *const *fields, unsigned count)
+{
+	char text[4096];
+	const int fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	uint64_t sum = 0;
+
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = 0;
+	for (unsigned i = 0; i < count; i++) {
+		const char *at = strstr(text, fields[i]);
+		unsigned long kib = 0;
+
+		if (at && sscanf(at + strlen(fields[i]), " %lu", &kib) == 1)
+			sum += (uint64_t)kib << 10;
+	}
+	return sum;
+}
+
+static struct driver_costs driver_costs_now(void)
+{
+	static const char *const private[] = { "Private_Dirty:", "Private_Clean:" };
+	static const char *const resident[] = { "Rss:" };
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (struct driver_costs){ .minor_faults = (uint64_t)usage.ru_minflt,
+				      .major_faults = (uint64_t)usage.ru_majflt,
+				      .copied = driver_rollup(private, 2),
+				      .mapped = driver_rollup(resident, 1) };
+}
+
+/* In the copy: the walk, and what it cost. Its tables are gone again by then. */
+static void driver_run_copy(const char *path, unsigned flags, struct result *result)
+{
+	struct driver_costs before, after;
+
+	peek_be_alone();
+	before = driver_costs_now();
+	result->rc = run(path, flags, &result->stats, result->err, sizeof(result->err));
+	after = driver_costs_now();
+	result->costs = (struct driver_costs){
+		.minor_faults = after.minor_faults - before.minor_faults,
+		.major_faults = after.major_faults - before.major_faults,
+		.copied = after.copied - before.copied,
+		.mapped = after.mapped - before.mapped,
+	};
+}
 
 int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret,
 		 char *err, size_t err_size)
@@ -134,9 +214,7 @@ int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret,
 		return -errno;
 	pid = syscall(SYS_clone, 0UL, NULL, NULL, NULL, NULL);
 	if (pid == 0) {
-		peek_be_alone();
-		result.rc =
-			run(path, flags, &result.stats, result.err, sizeof(result.err));
+		driver_run_copy(path, flags, &result);
 		if (write(pipe_fd[1], &result, sizeof(result)) != (ssize_t)sizeof(result))
 			_exit(2);
 		_exit(0);
@@ -153,6 +231,7 @@ int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret,
 			 "a %s",
 			 WTERMSIG(status), "object");
 	*stats_ret = result.stats;
+	last_costs = result.costs;
 	snprintf(err, err_size, "%s", result.err);
 	return result.rc;
 }
