@@ -9,6 +9,7 @@
 #include "agent/python/cpython_internal.h"
 #include "agent/base/peek.h"
 #include "agent/base/libc.h"
+#include "agent/base/libc_mutex.h"
 #include "agent/base/sys.h"
 
 enum {
@@ -20,21 +21,44 @@ enum {
 	DROP_REQUEST = 1,	 /* _PY_GIL_DROP_REQUEST_BIT of eval_breaker */
 	CEVAL_BREAKER_312 = -16, /* from ceval.gil, in 3.12: int eval_breaker, ... */
 	CEVAL_REQUEST_312 = -12, /* ... int gil_drop_request */
-	MUTEX_TYPE = 0xff,	 /* of a mutex's kind: 0 for an ordinary one (nptl) */
+	RELEASE_TRIES = 20000,	 /* for the same lock in the end: about a second */
+	TAKEN_MAX = 1024,	 /* interpreters; what is more is not held still */
 	GIL_SPAN = 1 << 20,	 /* an interpreter's own GIL lies inside of it */
 };
 
-/* struct _gil_runtime_state of a build with GILs. */
+/*
+ * struct _gil_runtime_state of a build with GILs, as far as libc has no say in it.  Then
+ * follow: condition (the GIL is free), mutex, condition (somebody else has it now), mutex
+ * of that.  A condition has 48 bytes in glibc and musl.
+ */
 struct gil {
 	unsigned long interval; /* microseconds */
 	uint64_t last_holder;	/* PyThreadState */
 	int locked;		/* 1; 0 = free; -1 = not made yet */
 	unsigned long switch_number;
-	pthread_cond_t cond; /* the GIL is free */
-	pthread_mutex_t mutex;
-	pthread_cond_t switch_cond; /* somebody else has it now */
-	pthread_mutex_t switch_mutex;
+	char cond[48];
 };
+enum { GIL_BYTES_MAX = sizeof(struct gil) + 48 + 2 * sizeof(pthread_mutex_t) };
+
+static pthread_cond_t *own_gil_cond(struct gil *gil)
+{
+	return (pthread_cond_t *)(void *)gil->cond;
+}
+
+static pthread_mutex_t *own_gil_mutex(struct gil *gil)
+{
+	return (pthread_mutex_t *)(void *)(gil + 1);
+}
+
+static pthread_cond_t *own_gil_switch_cond(struct gil *gil)
+{
+	return (pthread_cond_t *)(void *)((char *)(gil + 1) + libc_mutex_size());
+}
+
+static pthread_mutex_t *own_gil_switch_mutex(struct gil *gil)
+{
+	return (pthread_mutex_t *)(void *)((char *)own_gil_switch_cond(gil) + 48);
+}
 
 /* Where things are; all 0 = not known. */
 struct places {
@@ -113,12 +137,16 @@ static bool own_gil_read_312(uint64_t runtime, uint64_t main, struct places *ret
 /* Are mutexes where we think, and the rest what it can be? */
 static bool own_gil_is_sound(uint64_t at)
 {
-	struct gil gil;
+	union {
+		struct gil gil;
+		char bytes[GIL_BYTES_MAX];
+	} copy;
+	struct gil *const gil = &copy.gil;
 
-	return at && at % 8 == 0 && peek_safe(at, &gil, sizeof(gil)) && gil.interval &&
-		gil.interval < 100000000 && (gil.locked == 0 || gil.locked == 1) &&
-		!(gil.mutex.__data.__kind & MUTEX_TYPE) &&
-		!(gil.switch_mutex.__data.__kind & MUTEX_TYPE);
+	return at && at % 8 == 0 && peek_safe(at, &copy, sizeof(copy)) && gil->interval &&
+		gil->interval < 100000000 && (gil->locked == 0 || gil->locked == 1) &&
+		libc_mutex_ordinary(own_gil_mutex(gil)) &&
+		libc_mutex_ordinary(own_gil_switch_mutex(gil));
 }
 
 static bool own_gil_find_places(const struct cpython *py, struct places *ret)
@@ -206,7 +234,7 @@ static void own_gil_pause(unsigned us)
 static bool own_gil_head_lock(const struct cpython *py, const struct places *places,
 			      int tries)
 {
-	for (int i = 0; tries < 0 || i < tries; i++) {
+	for (int i = 0; i < tries; i++) {
 		if (own_gil_head_try(py, places))
 			return true;
 		own_gil_pause(i < 20 ? 1 : POLL_US);
@@ -243,15 +271,13 @@ static void own_gil_request(const struct cpython *py, const struct places *place
 	}
 }
 
-/* As at the end of take_gil; the mutex is held. */
+/* As at the end of take_gil; both mutexes are held. */
 static void own_gil_become_holder(struct gil *gil, uint64_t tstate, int locked)
 {
-	pthread_mutex_lock(&gil->switch_mutex);
 	__atomic_store_n(&gil->locked, locked, __ATOMIC_RELAXED);
 	__atomic_store_n(&gil->last_holder, tstate, __ATOMIC_RELAXED);
 	gil->switch_number++;
-	pthread_cond_signal(&gil->switch_cond);
-	pthread_mutex_unlock(&gil->switch_mutex);
+	pthread_cond_signal(own_gil_switch_cond(gil));
 }
 
 static bool own_gil_is_ours(const struct gil *gil)
@@ -270,11 +296,14 @@ static bool own_gil_take_if_free(const struct cpython *py, const struct places *
 	(void)py, (void)places, (void)interp;
 	if (own_gil_is_ours(gil))
 		return true;
-	if (pthread_mutex_trylock(&gil->mutex))
+	if (pthread_mutex_trylock(own_gil_mutex(gil)))
 		return false;
-	if (!__atomic_load_n(&gil->locked, __ATOMIC_RELAXED))
+	if (!__atomic_load_n(&gil->locked, __ATOMIC_RELAXED) &&
+	    !pthread_mutex_trylock(own_gil_switch_mutex(gil))) {
 		own_gil_become_holder(gil, own_gil_holder_address(), 1);
-	pthread_mutex_unlock(&gil->mutex);
+		pthread_mutex_unlock(own_gil_switch_mutex(gil));
+	}
+	pthread_mutex_unlock(own_gil_mutex(gil));
 	return own_gil_is_ours(gil);
 }
 
@@ -283,66 +312,97 @@ static bool own_gil_take_or_ask(const struct cpython *py, const struct places *p
 {
 	if (own_gil_take_if_free(py, places, interp, gil))
 		return true;
-	if (pthread_mutex_trylock(&gil->mutex))
+	if (pthread_mutex_trylock(own_gil_mutex(gil)))
 		return false;
 	/* while the mutex is ours a holder can't leave, so its state is not freed */
 	if (__atomic_load_n(&gil->locked, __ATOMIC_RELAXED) == 1)
 		own_gil_request(py, places, interp, gil, true);
-	pthread_mutex_unlock(&gil->mutex);
+	pthread_mutex_unlock(own_gil_mutex(gil));
 	return false;
 }
 
-/* As drop_gil; or, of a GIL that isn't ours, takes our request back. */
+/*
+ * As drop_gil; or, of a GIL that isn't ours, takes our request back.  Waits for the
+ * mutexes as drop_gil does: threads hold them for some instructions, and nobody who
+ * holds them waits for anything.
+ */
 static bool own_gil_let_go(const struct cpython *py, const struct places *places,
 			   uint64_t interp, struct gil *gil)
 {
-	pthread_mutex_lock(&gil->mutex);
+	pthread_mutex_lock(own_gil_mutex(gil));
+	pthread_mutex_lock(own_gil_switch_mutex(gil));
 	if (own_gil_is_ours(gil)) {
 		own_gil_become_holder(gil, 0, 0);
-		pthread_cond_signal(&gil->cond);
+		pthread_cond_signal(own_gil_cond(gil));
 	} else {
 		if (__atomic_load_n(&gil->locked, __ATOMIC_RELAXED) == 1)
 			own_gil_request(py, places, interp, gil, false);
-		pthread_mutex_lock(&gil->switch_mutex);
-		pthread_cond_signal(&gil->switch_cond);
-		pthread_mutex_unlock(&gil->switch_mutex);
+		pthread_cond_signal(own_gil_switch_cond(gil));
 	}
-	pthread_mutex_unlock(&gil->mutex);
+	pthread_mutex_unlock(own_gil_switch_mutex(gil));
+	pthread_mutex_unlock(own_gil_mutex(gil));
 	return true;
 }
 
 /* ---- all of them ---- */
 
-/*
- * visit(each GIL but `mine`), under the lock of the list.  How many interpreters it
- * was false for, or UINT32_MAX when the lock was not to be had within `tries`.
- */
-static unsigned own_gil_for_each(const struct cpython *py, const struct places *places,
-				 uint64_t mine, own_gil_visit *visit, int tries)
-{
-	unsigned missing = 0, seen = 0;
-	uint64_t main, gil;
-
-	if (!own_gil_head_lock(py, places, tries))
-		return UINT32_MAX;
-	main = own_gil_call_address(py->sym.interp_main);
-	for (uint64_t i = own_gil_call_address(py->sym.interp_head);
-	     i && seen < INTERPS_MAX; i = own_gil_next_interp(py, i), seen++) {
-		if (!peek_safe64(i + places->pointer, &gil) || !gil || gil == mine)
-			continue; /* 0: being made, by a thread of another one */
-		if ((gil != i + places->own && gil != main + places->own) ||
-		    !own_gil_is_sound(gil) ||
-		    !visit(py, places, i, (struct gil *)(uintptr_t)gil))
-			missing++;
-	}
-	own_gil_head_unlock(py, places);
-	return missing;
-}
-
 static struct { /* between take and release; one thread at a time */
 	struct places places;
 	uint64_t mine;
+	unsigned count;
+	struct { /* a GIL taken, or asked for */
+		uint64_t interp, gil;
+	} touched[TAKEN_MAX];
 } taken;
+
+/* False where there is no room to remember that it was touched. */
+static bool own_gil_remember(uint64_t interp, uint64_t gil)
+{
+	for (unsigned i = 0; i < taken.count; i++) {
+		if (taken.touched[i].gil == gil)
+			return true;
+	}
+	if (taken.count == TAKEN_MAX)
+		return false;
+	taken.touched[taken.count].interp = interp;
+	taken.touched[taken.count++].gil = gil;
+	return true;
+}
+
+/*
+ * visit(each GIL but ours); how many interpreters it was false for.  The lock of the
+ * list is held.
+ */
+static unsigned own_gil_for_each(const struct cpython *py, own_gil_visit *visit)
+{
+	const struct places *const places = &taken.places;
+	const uint64_t main = own_gil_call_address(py->sym.interp_main);
+	unsigned missing = 0, seen = 0;
+	uint64_t gil;
+
+	for (uint64_t i = own_gil_call_address(py->sym.interp_head);
+	     i && seen < INTERPS_MAX; i = own_gil_next_interp(py, i), seen++) {
+		if (!peek_safe64(i + places->pointer, &gil) || !gil || gil == taken.mine)
+			continue; /* 0: being made, by a thread of another one */
+		if ((gil != i + places->own && gil != main + places->own) ||
+		    !own_gil_is_sound(gil) || !own_gil_remember(i, gil) ||
+		    !visit(py, places, i, (struct gil *)(uintptr_t)gil))
+			missing++;
+	}
+	return missing;
+}
+
+/* The same under the lock; UINT32_MAX when that was not to be had. */
+static unsigned own_gil_try_each(const struct cpython *py, own_gil_visit *visit)
+{
+	unsigned missing;
+
+	if (!own_gil_head_lock(py, &taken.places, HEAD_TRIES))
+		return UINT32_MAX;
+	missing = own_gil_for_each(py, visit);
+	own_gil_head_unlock(py, &taken.places);
+	return missing;
+}
 
 unsigned own_gil_take(const struct cpython *py, uint64_t limit_ns)
 {
@@ -350,6 +410,7 @@ unsigned own_gil_take(const struct cpython *py, uint64_t limit_ns)
 	unsigned missing;
 
 	taken.mine = 0;
+	taken.count = 0;
 	if (!cpython_since(py, 12) ||
 	    own_gil_call_address(py->sym.interp_head) ==
 		    own_gil_call_address(py->sym.interp_main))
@@ -360,23 +421,47 @@ unsigned own_gil_take(const struct cpython *py, uint64_t limit_ns)
 	if (!taken.mine)
 		return 1;
 	memset(holder, 0, sizeof(holder));
-	missing = own_gil_for_each(py, &taken.places, taken.mine, own_gil_take_if_free,
-				   HEAD_TRIES);
+	missing = own_gil_try_each(py, own_gil_take_if_free);
 	while (missing && sys_now_ns() - began < limit_ns) {
-		missing = own_gil_for_each(py, &taken.places, taken.mine,
-					   own_gil_take_or_ask, HEAD_TRIES);
+		missing = own_gil_try_each(py, own_gil_take_or_ask);
 		if (missing)
 			own_gil_pause(POLL_US);
 	}
 	return missing;
 }
 
+/* Without the list: what was touched, where it still is what it was. */
+static void own_gil_let_go_touched(const struct cpython *py)
+{
+	for (unsigned i = 0; i < taken.count; i++) {
+		const uint64_t interp = taken.touched[i].interp;
+		const uint64_t gil = taken.touched[i].gil;
+		uint64_t now;
+
+		if (peek_safe64(interp + taken.places.pointer, &now) && now == gil &&
+		    own_gil_is_sound(gil))
+			own_gil_let_go(py, &taken.places, interp,
+				       (struct gil *)(uintptr_t)gil);
+	}
+}
+
+/*
+ * What was touched is given back whatever happens, or its threads would wait for ever.
+ * Under the lock of the list if that can be had: an interpreter that is on the list then
+ * is not freed meanwhile.  A lock that is not let go for a second belongs to a thread
+ * that somebody holds still (a debugger), and then nobody else ends interpreters either.
+ */
 void own_gil_release(const struct cpython *py)
 {
-	if (!taken.mine)
+	if (!taken.mine || !taken.count)
 		return;
-	own_gil_for_each(py, &taken.places, taken.mine, own_gil_let_go, -1);
-	taken.mine = 0;
+	if (own_gil_head_lock(py, &taken.places, RELEASE_TRIES)) {
+		own_gil_for_each(py, own_gil_let_go);
+		own_gil_head_unlock(py, &taken.places);
+	} else {
+		own_gil_let_go_touched(py);
+	}
+	taken.count = 0;
 }
 
 unsigned own_gil_running(const struct cpython *py)

@@ -9,9 +9,10 @@
  * Py_EndInterpreter ends the process when it finds one that isn't its own ("not the
  * last thread", 3.12, 3.13) or hangs its thread for ever (3.14).
  *
- * Nothing is ever waited for: a GIL that is held is asked for (the request that
- * take_gil makes after the switch interval), and looked at again until the time is
- * over.  Whoever drops a GIL on request waits for the next holder; if that isn't us
+ * Taking waits for nothing: locks are tried, and a GIL that is held is asked for (the
+ * request that take_gil makes after the switch interval), and looked at again until the
+ * time is over.  Giving back waits for the GIL's mutex, as drop_gil does, and a second
+ * at most for the lock of the list.  Whoever drops a GIL on request waits for the next holder; if that isn't us
  * after all, the request is taken back and who waits is woken (own_gil_release too
  * does that, once more: such a wake-up costs nothing, a missed one a thread).
  *
@@ -46,8 +47,8 @@
 /*
  * On a thread that holds a GIL: takes those of all other interpreters, for at most
  * limit_ns.  Returns how many interpreters run on (1 where that can't be known: some
- * do).  own_gil_release must follow,
- * before the caller's GIL is let go, whatever the result.  One thread at a time.
+ * do).  own_gil_release must follow, before the caller's GIL is let go, whatever the
+ * result.  One thread at a time.
  */
 unsigned own_gil_take(const struct cpython *py, uint64_t limit_ns);
 void own_gil_release(const struct cpython *py);

@@ -3,6 +3,7 @@
 """Several interpreters in one process: with GILs of their own (3.12+) computing, idle
 and asleep, and the older kind that shares one.  A capture holds them all still, shows
 the objects of each, leaves nothing, and their results stay right."""
+from door import preload
 from harness import *
 
 # In each interpreter: a heap of its own, then what it does until the file STOP exists.
@@ -201,6 +202,39 @@ class Subinterpreters(Case):
                     self.assertRegex(self.overview(), r"Objects not walked +1\n")
                 self.assertTrue(target.alive)
                 target.proc.kill()	# ending them all takes a minute
+
+    def test_list_of_interpreters_locked_for_good(self):
+        """By a thread that never goes on: a snapshot at exit is taken all the same, tells
+        that the other interpreter ran, and nobody is waited for with the GIL held."""
+        code = """
+import atexit, ctypes
+try:
+    import _xxsubinterpreters as I
+except ImportError:
+    import _interpreters as I
+I.create()
+def lock():
+    runtime = ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi, "_PyRuntime"))
+    if sys.version_info < (3, 13):
+        lock = ctypes.c_void_p.from_address(runtime + 32).value
+        ctypes.pythonapi.PyThread_acquire_lock(ctypes.c_void_p(lock), 1)
+    else:   # _Py_DebugOffsets.runtime_state.interpreters_head; the lock is before it
+        head = ctypes.c_uint64.from_address(runtime + 40).value
+        ctypes.c_uint8.from_address(runtime + head - 8).value = 1
+ready()
+_r.readline()
+lock()
+"""
+        for python in self.since(12):
+            path = self.path("locked-%d.pymem" % python.version[1])
+            env = preload(PYMEM_AT_EXIT=1, PYMEM_OUTPUT=path)
+            with self.subTest(python=python.name), Target(python, code, env=env) as t:
+                t.w.write("end\n")
+                t.w.flush()
+                wait_for(lambda: os.path.exists(path), 60, "the snapshot")
+                t.proc.kill()
+                facts = run_view(path, "--report", "overview", "--format", "json")
+                self.assertEqual(facts.returncode, 0, facts.stderr)
 
     def test_shared_gil(self):
         """The older kind, whose GIL is the main interpreter's."""

@@ -27,6 +27,7 @@
 
 #include "agent/base/busy.h"
 #include "agent/base/libc_arena.h"
+#include "agent/base/libc_mutex.h"
 #include "agent/snap/control_channel.h"
 #include "agent/snap/stream.h"
 #include "agent/start.h"
@@ -504,6 +505,36 @@ static void test_limit_room(void **state)
 	assert_true(used > 0 && used <= limit);
 }
 
+/* ---- what a mutex is in the C library that runs ---- */
+
+static void test_mutex_kinds(void **state)
+{
+	static const int kinds[] = { PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_RECURSIVE,
+				     PTHREAD_MUTEX_ERRORCHECK };
+	/* musl: kind, lock, waiters; here recursive, held by thread 1234, and normal */
+	const int recursive[10] = { 1, 1234, 0 }, held[10] = { 0, 16, 1 };
+
+	(void)state;
+	assert_true(libc_is_glibc());
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		pthread_mutexattr_t attr;
+		pthread_mutex_t mutex;
+
+		pthread_mutexattr_init(&attr);
+		pthread_mutexattr_settype(&attr, kinds[i]);
+		pthread_mutex_init(&mutex, &attr);
+		pthread_mutex_lock(&mutex);
+		assert_int_equal(libc_mutex_ordinary(&mutex), i == 0);
+		pthread_mutex_unlock(&mutex);
+		pthread_mutex_destroy(&mutex);
+		pthread_mutexattr_destroy(&attr);
+	}
+	assert_false(libc_mutex_ordinary_in(recursive, false));
+	assert_true(libc_mutex_ordinary_in(held, false));
+	assert_int_equal(libc_mutex_size_of(true), sizeof(pthread_mutex_t));
+	assert_int_equal(libc_mutex_size_of(false), 40);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -512,6 +543,7 @@ int main(void)
 		cmocka_unit_test(test_config_values),
 		cmocka_unit_test(test_config_previews),
 		cmocka_unit_test(test_config_wholes),
+		cmocka_unit_test(test_mutex_kinds),
 		cmocka_unit_test(test_output_name),
 		cmocka_unit_test(test_output_rotates),
 		cmocka_unit_test(test_control),
