@@ -56,7 +56,13 @@ extern struct object *PyCFunction_NewEx(struct method_def *def, struct object *s
 extern struct object *Py_BuildValue(const char *format, ...) WEAK;
 extern void Py_IncRef(struct object *o) WEAK;
 extern void Py_DecRef(struct object *o) WEAK;
+extern struct object *PyObject_Call(struct object *f, struct object *args,
+				    struct object *kwargs) WEAK;
 extern void PyErr_Clear(void) WEAK;
+extern void PyErr_Fetch(struct object **type, struct object **value,
+			struct object **traceback) WEAK;
+extern void PyErr_Restore(struct object *type, struct object *value,
+			  struct object *traceback) WEAK;
 extern int PyGILState_Check(void) WEAK;
 extern void *PyEval_SaveThread(void) WEAK;
 extern void PyEval_RestoreThread(void *state) WEAK;
@@ -75,7 +81,48 @@ static struct {
 	volatile uint64_t quiet_until;
 	bool one_atexit;    /* 3.10+: the exit functions are the interpreter's own */
 	volatile int state; /* enum hooks_state */
+	void (*after_fork)(void);
+	volatile bool fork_by_pending; /* 3.6 has no os.register_at_fork */
 } hooks;
+
+/* ---- asking the interpreter ---- */
+
+/* All of these leave no exception set.  A new reference or NULL. */
+static struct object *hooks_checked(struct object *result)
+{
+	if (!result)
+		PyErr_Clear();
+	return result;
+}
+
+static struct object *hooks_get(const char *module, const char *name)
+{
+	struct object *found = PyDict_GetItemString(PyImport_GetModuleDict(), module);
+
+	return found ? hooks_checked(PyObject_GetAttrString(found, name)) : NULL;
+}
+
+static bool hooks_set(struct object *o, const char *name, struct object *value)
+{
+	const bool set = o && value && !PyObject_SetAttrString(o, name, value);
+
+	if (!set)
+		PyErr_Clear();
+	return set;
+}
+
+static struct object *hooks_call(struct object *function, struct object *argument)
+{
+	return function && argument ?
+		hooks_checked(PyObject_CallFunctionObjArgs(function, argument, NULL)) :
+		NULL;
+}
+
+static void hooks_drop(struct object *const *objects, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		Py_DecRef(objects[i]);
+}
 
 /* ---- at exit ---- */
 
@@ -98,21 +145,12 @@ static struct object *hooks_at_exit(struct object *self, struct object *args)
 static struct method_def at_exit_def = { "pymem_at_exit", NULL, METH_NOARGS_FLAG,
 					 "Takes a pymem snapshot (PYMEM_AT_EXIT)." };
 
-static struct object *hooks_get(const char *module, const char *name)
-{
-	struct object *found = PyDict_GetItemString(PyImport_GetModuleDict(), module);
-
-	return found ? PyObject_GetAttrString(found, name) : NULL;
-}
-
-/* _imp.FUNCTION(argument); NULL with an exception, or without one if there is no _imp. */
+/* _imp.FUNCTION(argument). */
 static struct object *hooks_imp(const char *function, struct object *argument)
 {
-	struct object *f = argument ? hooks_get("_imp", function) : NULL;
-	struct object *result = NULL;
+	struct object *f = hooks_get("_imp", function);
+	struct object *result = hooks_call(f, argument);
 
-	if (f)
-		result = PyObject_CallFunctionObjArgs(f, argument, NULL);
 	Py_DecRef(f);
 	return result;
 }
@@ -129,26 +167,26 @@ static struct object *hooks_make_atexit(void)
 {
 	struct object *loader = hooks_get("_frozen_importlib", "BuiltinImporter");
 	struct object *make = hooks_get("_frozen_importlib", "ModuleSpec");
-	struct object *origin = Py_BuildValue("s", "built-in");
-	struct object *package = Py_BuildValue("s", "");
+	struct object *origin = hooks_checked(Py_BuildValue("s", "built-in"));
+	struct object *package = hooks_checked(Py_BuildValue("s", ""));
 	struct object *spec = NULL, *module = NULL, *done = NULL;
 
 	if (loader && make && origin && package)
-		spec = PyObject_CallFunction(make, "sO", "atexit", loader);
-	if (spec && !PyObject_SetAttrString(spec, "origin", origin))
+		spec = hooks_checked(PyObject_CallFunction(make, "sO", "atexit", loader));
+	if (hooks_set(spec, "origin", origin))
 		module = hooks_imp("create_builtin", spec);
-	if (module && !PyObject_SetAttrString(module, "__spec__", spec) &&
-	    !PyObject_SetAttrString(module, "__loader__", loader) &&
-	    !PyObject_SetAttrString(module, "__package__", package))
+	if (hooks_set(module, "__spec__", spec) &&
+	    hooks_set(module, "__loader__", loader) &&
+	    hooks_set(module, "__package__", package))
 		done = hooks_imp("exec_builtin", module);
-	if (done && !hooks.one_atexit)
-		PyDict_SetItemString(PyImport_GetModuleDict(), "atexit", module);
-	struct object *const all[] = {
-		loader, make, origin, package, spec, done, done ? NULL : module
-	};
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		Py_DecRef(all[i]);
-	return done ? module : NULL;
+	if (done && !hooks.one_atexit &&
+	    PyDict_SetItemString(PyImport_GetModuleDict(), "atexit", module))
+		PyErr_Clear();
+	hooks_drop((struct object *[]){ loader, make, origin, package, spec, done }, 6);
+	if (done)
+		return module;
+	Py_DecRef(module);
+	return NULL;
 }
 
 /*
@@ -160,7 +198,7 @@ static struct object *hooks_make_atexit(void)
 static bool hooks_register_exit(void)
 {
 	struct object *const modules = PyImport_GetModuleDict();
-	struct object *module, *add, *function, *done = NULL;
+	struct object *module, *add, *function, *done;
 
 	if (!PyDict_GetItemString(modules, "__main__"))
 		return false;
@@ -169,17 +207,11 @@ static bool hooks_register_exit(void)
 		Py_IncRef(module);
 	else
 		module = hooks_make_atexit();
-	add = module ? PyObject_GetAttrString(module, "register") : NULL;
+	add = module ? hooks_checked(PyObject_GetAttrString(module, "register")) : NULL;
 	at_exit_def.function = (void *)hooks_at_exit;
-	function = PyCFunction_NewEx(&at_exit_def, NULL, NULL);
-	if (add && function)
-		done = PyObject_CallFunctionObjArgs(add, function, NULL);
-	if (!done)
-		PyErr_Clear();
-	Py_DecRef(done);
-	Py_DecRef(function);
-	Py_DecRef(add);
-	Py_DecRef(module);
+	function = hooks_checked(PyCFunction_NewEx(&at_exit_def, NULL, NULL));
+	done = hooks_call(add, function);
+	hooks_drop((struct object *[]){ done, function, add, module }, 4);
 	return done != NULL;
 }
 
@@ -297,44 +329,97 @@ static void hooks_set_aside(void)
 		copy_reserve = (struct copy_reserve){ (void *)mem, size };
 }
 
+/* ---- in a child that the application forks ---- */
+
+static struct object *hooks_forked(struct object *self, struct object *args)
+{
+	(void)self;
+	(void)args;
+	hooks.after_fork();
+	return Py_BuildValue("");
+}
+
+static struct method_def forked_def = { "pymem_after_fork", NULL, METH_NOARGS_FLAG,
+					"Lets pymem's triggers work in this child." };
+
+static void hooks_register_fork(void)
+{
+	struct object *add = hooks_get("posix", "register_at_fork");
+	struct object *none = hooks_checked(Py_BuildValue("()"));
+	struct object *function, *name = NULL, *done = NULL;
+
+	forked_def.function = (void *)hooks_forked;
+	function = hooks_checked(PyCFunction_NewEx(&forked_def, NULL, NULL));
+	if (function)
+		name = hooks_checked(Py_BuildValue("{sO}", "after_in_child", function));
+	if (add && none && name)
+		done = hooks_checked(PyObject_Call(add, none, name));
+	hooks.fork_by_pending = !add;
+	hooks_drop((struct object *[]){ add, none, function, name, done }, 5);
+}
+
+static int hooks_forked_pending(void *arg)
+{
+	(void)arg;
+	hooks.after_fork();
+	return 0;
+}
+
+void hooks_in_child(void)
+{
+	if (hooks.fork_by_pending)
+		Py_AddPendingCall(hooks_forked_pending, NULL);
+}
+
 /* ---- installing ---- */
 
 enum hooks_state { HOOKS_QUEUED = 1, HOOKS_AGAIN, HOOKS_DONE };
 
 static int hooks_pending(void *arg)
 {
+	struct object *type = NULL, *value = NULL, *traceback = NULL;
+
 	(void)arg;
+	PyErr_Fetch(&type, &value, &traceback);
 	if (hooks.config->at_exit && !hooks_register_exit()) {
 		hooks.state = HOOKS_AGAIN;
-		return 0;
+	} else {
+		if (hooks.config->on_memory_error) {
+			hooks_set_aside();
+			hooks_wrap_allocators();
+		}
+		hooks_register_fork();
+		hooks.state = HOOKS_DONE;
 	}
-	if (hooks.config->on_memory_error) {
-		hooks_set_aside();
-		hooks_wrap_allocators();
-	}
-	hooks.state = HOOKS_DONE;
+	PyErr_Restore(type, value, traceback);
 	return 0;
 }
 
-void hooks_install(const struct trigger_config *config, const struct cpython *py)
+/* One more try; refused while 32 calls wait. */
+static void hooks_queue(void)
 {
+	hooks.state = HOOKS_QUEUED;
+	if (Py_AddPendingCall(hooks_pending, NULL) < 0)
+		hooks.state = HOOKS_AGAIN;
+}
+
+void hooks_install(const struct trigger_config *config, const struct cpython *py,
+		   void (*after_fork)(void))
+{
+	const bool awaited = config->at_exit || config->on_memory_error;
 	uint64_t used;
 
-	if (!config->at_exit && !config->on_memory_error)
-		return;
 	hooks.config = config;
+	hooks.after_fork = after_fork;
 	hooks.one_atexit = cpython_version(py) >= 0x030a00;
 	limit_room(&hooks.memory, &used);
-	hooks.state = HOOKS_AGAIN;
-	for (int tries = 0; tries < PENDING_TRIES && hooks.state != HOOKS_DONE; tries++) {
-		if (hooks.state == HOOKS_AGAIN) {
-			hooks.state = HOOKS_QUEUED;
-			/* refused while 32 calls wait */
-			if (Py_AddPendingCall(hooks_pending, NULL) < 0)
-				hooks.state = HOOKS_AGAIN;
-		}
+	hooks_queue();
+	for (int tries = 0; awaited && tries < PENDING_TRIES && hooks.state != HOOKS_DONE;
+	     tries++) {
+		if (hooks.state == HOOKS_AGAIN)
+			hooks_queue();
 		sys_sleep_ms(1);
 	}
-	if (hooks.state == HOOKS_AGAIN)
+	if (awaited && hooks.state == HOOKS_AGAIN)
 		notice_say("PYMEM_AT_EXIT could not be registered", NULL);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hooks - PYMEM_AT_EXIT and PYMEM_ON_MEMORY_ERROR: the two triggers that sit
- * inside the interpreter.
+ * hooks - what sits inside the interpreter: PYMEM_AT_EXIT, PYMEM_ON_MEMORY_ERROR, and
+ * the word that a child forked by the application is whole.
  *
- * Both are installed by one pending call, so on the main thread between two
+ * All are installed by one pending call, so on the main thread between two
  * instructions, which needs no GIL of ours and works before 3.6 has made its.
  *
  * At exit: a C function is registered with the atexit module (which is made, as an
@@ -22,7 +22,18 @@
  * Cost: one indirect call per large allocation.  Where RLIMIT_AS is set, a part of
  * it is set aside at the start for the copy's own memory.
  *
- * Sources: Objects/obmalloc.c, Modules/atexitmodule.c, Python/pylifecycle.c
+ * After a fork: a C function is registered with os.register_at_fork (3.7+), which
+ * PyOS_AfterFork_Child calls last, outside of fork(), when the interpreter's own locks
+ * are made anew: a thread can be started there as any program may.  3.6 has no such
+ * function; there libc's handler in the child queues a pending call, which 3.6 does
+ * without waiting for a lock.  A child that only runs another program (subprocess) comes
+ * by neither.
+ *
+ * Whatever an installation runs into, it leaves the interpreter's current exception as
+ * it was.
+ *
+ * Sources: Modules/posixmodule.c (PyOS_AfterFork_Child), Objects/obmalloc.c,
+ * Modules/atexitmodule.c, Python/pylifecycle.c
  * (Py_FinalizeEx) of CPython 3.6-3.15.
  */
 #ifndef PYMEM_AGENT_TRIGGER_HOOKS_H
@@ -31,7 +42,15 @@
 #include "agent/python/binding.h"
 #include "agent/trigger/config.h"
 
-/* Any thread, without the GIL, when the interpreter is initialised. config is kept. */
-void hooks_install(const struct trigger_config *config, const struct cpython *py);
+/*
+ * Any thread, without the GIL, when the interpreter is initialised.  config is kept.
+ * after_fork is called in each later child, on its only thread, with the GIL.  Waits for
+ * the first two hooks, two seconds at most; not for the third.
+ */
+void hooks_install(const struct trigger_config *config, const struct cpython *py,
+		   void (*after_fork)(void));
+
+/* In libc's atfork handler of a child. */
+void hooks_in_child(void);
 
 #endif

@@ -22,9 +22,8 @@ extern void *__dso_handle;
 static struct trigger_config config;
 static bool armed;
 static int owner; /* process that is armed */
-static control_socket_start *start_capture;
 
-/* In a child the application forked: our thread isn't here; begin again. */
+/* In a child the application forked: our thread isn't here. */
 static void trigger_forked(void)
 {
 	if (!armed)
@@ -32,8 +31,6 @@ static void trigger_forked(void)
 	owner = sys_getpid();
 	trigger_capture_forget();
 	watch_forget();
-	if (watch_start(&config, start_capture) < 0)
-		armed = false;
 }
 
 static bool trigger_configure(void)
@@ -72,7 +69,6 @@ void trigger_init(control_socket_start *start)
 	}
 	armed = true;
 	owner = sys_getpid();
-	start_capture = start;
 	if (__register_atfork)
 		__register_atfork(NULL, NULL, trigger_forked, &__dso_handle);
 }

@@ -17,9 +17,8 @@
 #include "agent/base/worker.h"
 
 enum {
-	WATCH_AFTER_FORK_MS = 100, /* until PyOS_AfterFork_Child has run, by far */
-	WATCH_EAGER_NS = 500000,   /* between looks for the interpreter at first */
-	WATCH_GIVE_UP_S = 300, /* a program that links libpython and never starts it */
+	WATCH_EAGER_NS = 500000, /* between looks for the interpreter at first */
+	WATCH_GIVE_UP_S = 300,	 /* a program that links libpython and never starts it */
 };
 
 static struct {
@@ -162,19 +161,24 @@ static void watch_stay(void)
 		dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
+/* In a forked child, when it is whole. */
+static void watch_again(void)
+{
+	if (watch.forked && worker_start(&watch.worker) < 0)
+		notice_say("no thread could be made, no snapshots will be taken", NULL);
+}
+
 static void watch_run(void *arg)
 {
 	const struct trigger_config *config = watch.config;
 
 	(void)arg;
-	if (watch.forked)
-		sys_sleep_ms(WATCH_AFTER_FORK_MS);
-	else
+	if (!watch.forked)
 		watch_stay();
 	if (!watch_interpreter())
 		return;
 	if (!watch.forked)
-		hooks_install(config, watch.py);
+		hooks_install(config, watch.py, watch_again);
 	limit_begin(config);
 	control_socket_open(config->control, config->values > 0, watch.start);
 	watch.interval_due = sys_now_ns() + config->interval_ns;
@@ -199,7 +203,9 @@ void watch_forget(void)
 {
 	watch.forked = true;
 	watch.worker.tid = 0;
+	watch.wanted = 0;
 	control_socket_forget();
+	hooks_in_child();
 }
 
 void watch_exit(void)

@@ -23,7 +23,8 @@
 /* Starts the thread (and, the first time, handles the signal). config is kept.
  * start: for requests on the control socket. */
 int watch_start(const struct trigger_config *config, control_socket_start *start);
-/* In a forked child, before watch_start: what belongs to the parent's thread. */
+/* In libc's atfork handler of a child: forgets what belongs to the parent's thread.  Ours
+ * starts once the interpreter says that the child is whole (hooks.h). */
 void watch_forget(void);
 /* At exit of the process: removes the control socket's file. */
 void watch_exit(void);

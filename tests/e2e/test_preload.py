@@ -311,32 +311,54 @@ except MemoryError:
         self.assertIn(b"Threads:\t1\n", done.stdout)
         self.assertEqual(done.stderr, b"")
 
+    def test_exit_without_an_exit_list(self):
+        """The program's atexit is no module of exit functions: one line says so, and no
+        exception of ours comes up anywhere."""
+        code = ("import sys, types\nsys.modules['atexit'] = types.ModuleType('atexit')\n"
+                "ready(sys.exc_info()[0] is None)\nserve()\n")
+        for python in some_interpreters():
+            with self.subTest(python=python.name), \
+                    Target(python, code, stderr=subprocess.PIPE,
+                           env=self.env("exit-%p.pymem", PYMEM_AT_EXIT=1)) as t:
+                self.assertTrue(t.greeting)
+                self.assertEqual(t.ask("[sum(range(9)) for _ in range(3)]"), [36] * 3)
+                t.proc.stderr.close()
+
     def test_tree(self):
         """sh -c → python → fork, multiprocessing fork and spawn, subprocess, posix_spawn:
         each python takes its own."""
-        code = BASE + """
+        code = BASE + '''
 import multiprocessing as mp, subprocess
+own = """
+import os, signal, time
+os.kill(os.getpid(), signal.SIGUSR2)
+while not os.path.exists(os.environ["PYMEM_OUTPUT"].replace("%p", str(os.getpid()))):
+    time.sleep(.05)
+"""
 def child(q):
-    os.kill(os.getpid(), signal.SIGUSR2)
-    time.sleep(1.5)
+    exec(own, {})
 if __name__ == "__main__":
-    pids = []
+    pids, started = [], []
     pid = os.fork()
     if pid == 0:
         child(None); os._exit(0)
     pids.append(pid)
     for method in ("fork", "spawn"):
         p = mp.get_context(method).Process(target=child, args=(None,))
-        p.start(); pids.append(p.pid)
-    sub = ("import os, time, signal; time.sleep(.3); os.kill(os.getpid(), signal.SIGUSR2); "
-           "time.sleep(1.5)")
-    p = subprocess.Popen([sys.executable, "-c", sub]); pids.append(p.pid)
+        p.start(); pids.append(p.pid); started.append(p)
+    p = subprocess.Popen([sys.executable, "-c", own]); pids.append(p.pid)
     if hasattr(os, "posix_spawn"):
-        pids.append(os.posix_spawn(sys.executable, [sys.executable, "-c", sub], os.environ))
+        pids.append(os.posix_spawn(sys.executable, [sys.executable, "-c", own], os.environ))
     subprocess.call(["true"])
+    for p in started:
+        p.join()
     print(*pids, flush=True)
-    time.sleep(4)
-"""
+    for pid in pids:
+        try:
+            os.waitpid(pid, 0)
+        except ChildProcessError:
+            pass
+'''
         for python in some_interpreters():
             with self.subTest(python=python.name):
                 script = self.path("tree.py")
