@@ -38,7 +38,7 @@
 #include <stdint.h>
 
 #define PYMEM_START_MAGIC "\x89PYMEM-START\r\n\x1a" /* 16 bytes with the NUL */
-#define PYMEM_START_VERSION 2u
+#define PYMEM_START_VERSION 3u
 #define PYMEM_AGENT_EXPORT "pymem_agent_start"
 
 enum pymem_start_flags {
@@ -84,6 +84,9 @@ struct pymem_start {
 	 * target itself counts */
 	uint32_t borrowed_tid;
 	uint32_t reserved; /* 0 */
+	/* the agent's own, which it removes once it is loaded, as the target sees it;
+	 * "" = none */
+	char file[64];
 	/* NUL-separated qualified type names whose tp_traverse crashed or hung in an
 	 * earlier try; "" ends the list */
 	char skip_types[1024];

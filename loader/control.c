@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "loader/foreign.h"
 #include "loader/target/process.h"
 
 #define VARIABLE "PYMEM_CONTROL="
@@ -43,27 +44,43 @@ static bool folder_of(pid_t pid, char *ret, size_t size)
 	return found;
 }
 
-/*
- * Connects to <name> in dir.  The folder is opened first and the socket named
- * through /proc/self/fd: a socket's path has room for 107 bytes only.
- */
-static int connect_in(const char *dir, pid_t inner)
+/* Connects to the socket that an O_PATH descriptor stands for, which is closed. */
+static int control_connect_to(int found)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	const int folder = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (folder < 0)
+	if (found < 0)
 		return -1;
-	snprintf(to.sun_path, sizeof(to.sun_path), "/proc/self/fd/%d/%d.sock", folder,
-		 (int)inner);
+	snprintf(to.sun_path, sizeof(to.sun_path), "/proc/self/fd/%d", found);
 	const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	const bool ok = fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0;
-	close(folder);
+	close(found);
 	if (ok)
 		return fd;
 	if (fd >= 0)
 		close(fd);
 	return -1;
+}
+
+/*
+ * Connects to the process's socket in a folder; its path may be longer than the 107
+ * bytes that an address has room for.  process: the folder is that in its root; NULL:
+ * in ours.
+ */
+static int control_connect_in(const char *dir, pid_t inner, const struct process *process,
+			      bool *hidden_ret)
+{
+	char path[PATH_MAX];
+	int found;
+
+	snprintf(path, sizeof(path), "%s/%d.sock", dir, (int)inner);
+	if (process)
+		found = foreign_path(process->pid, process->live_tid, path, true);
+	else
+		found = open(path, O_PATH | O_CLOEXEC);
+	if (hidden_ret)
+		*hidden_ret = found == -EACCES;
+	return control_connect_to(found);
 }
 
 /* Is it the process that we mean, and not one that has made a socket of its name? */
@@ -78,7 +95,8 @@ static bool peer_is(int fd, pid_t pid)
 
 int control_connect(pid_t pid)
 {
-	char dir[PATH_MAX / 2], path[PATH_MAX];
+	char dir[PATH_MAX / 2];
+	bool hidden = false;
 	struct process process;
 	struct load_error err;
 	const char *own = getenv("PYMEM_CONTROL");
@@ -88,13 +106,12 @@ int control_connect(pid_t pid)
 	const pid_t inner = process_inner_pid(&process);
 	int fd = -1;
 	if (folder_of(pid, dir, sizeof(dir))) {
-		snprintf(path, sizeof(path), "/proc/%d/root%s", (int)pid, dir);
-		fd = connect_in(path, inner);
-		if (fd < 0) /* root is hidden from us, the folder perhaps isn't */
-			fd = connect_in(dir, inner);
+		fd = control_connect_in(dir, inner, &process, &hidden);
+		if (fd < 0 && hidden) /* its root is, the folder perhaps isn't */
+			fd = control_connect_in(dir, inner, NULL, NULL);
 	}
 	if (fd < 0 && own && *own)
-		fd = connect_in(own, inner);
+		fd = control_connect_in(own, inner, NULL, NULL);
 	if (fd >= 0 && !peer_is(fd, pid)) {
 		close(fd);
 		return -1;

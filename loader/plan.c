@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "loader/control.h"
+#include "loader/foreign.h"
 #include "loader/inject/guard.h"
 #include "loader/target/target.h"
 #include "loader/text.h"
@@ -195,17 +196,17 @@ void plan_predict(struct plan *plan, const struct load_options *o)
 /* -e FILE: only checked. The addresses come from the running process itself. */
 static void check_exec(struct plan *plan, const struct load_options *o)
 {
-	struct stat ours, theirs;
-	char path[64];
+	struct stat ours;
+	dev_t dev;
+	ino_t inode;
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)plan->pid);
 	if (!o->exec)
 		return;
 	const unsigned before = plan->warning_count;
 	if (stat(o->exec, &ours) < 0)
 		warn(plan, "--exec: cannot read %.180s; it isn't needed", o->exec);
-	else if (stat(path, &theirs) == 0 &&
-		 (ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino))
+	else if (foreign_program(plan->pid, &dev, &inode) &&
+		 (ours.st_dev != dev || ours.st_ino != inode))
 		warn(plan,
 		     "--exec: the process runs another file than %.160s; its own is used",
 		     o->exec);

@@ -5,24 +5,25 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "loader/foreign.h"
 #include "loader/target/calls.h"
+#include "loader/target/seccomp.h"
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008u
 #endif
 
-enum { MAPS_TEXT_MAX = 16 << 20, MAPS_TEXT_GROWTH = 16 << 10 };
+enum { MAPS_TEXT_MAX = 16 << 20, MAPS_TEXT_GROWTH = 16 << 10, WRITE_CHUNK = 64 << 10 };
 
 /*
  * Bytes of a library that are ever mapped, all that its dynamic loader reads: the
@@ -155,24 +156,12 @@ void agent_image_configure(struct agent_image *image, const struct pymem_start *
 	memcpy((char *)image->data + image->block, &copy, sizeof(copy));
 }
 
-static int write_all(int fd, const void *data, size_t size)
+/* Start time of a process by its number in an open /proc; 0 = unreadable. */
+static uint64_t agent_image_start_time(int proc, pid_t pid)
 {
-	for (size_t done = 0; done < size;) {
-		ssize_t n =
-			pwrite(fd, (const char *)data + done, size - done, (off_t)done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
-/* Start time of a process by a path to its stat file; 0 = unreadable. */
-static uint64_t start_time(const char *path)
-{
-	char *text = proc_read(path, 4096, NULL);
+	char path[32];
+	snprintf(path, sizeof(path), "%d/stat", pid);
+	char *text = foreign_read(proc, path, 4096);
 	char *field = text ? strrchr(text, ')') : NULL;
 	for (int i = 2; field && i < 22; i++) {
 		field = strchr(field, ' ');
@@ -187,18 +176,16 @@ static uint64_t start_time(const char *path)
  * What the thread calls itself in the /proc it sees: that /proc may belong to any
  * of the pid namespaces it is in, or be missing.  False = no usable /proc.
  */
-static bool look_in_own_proc(const struct tracee *t, pid_t *pid_ret, pid_t *tid_ret)
+static bool agent_image_look_in_proc(const struct tracee *t, int proc, pid_t *pid_ret,
+				     pid_t *tid_ret)
 {
-	char root[96], path[160];
 	struct statfs fs;
 	struct process p, thread;
-	snprintf(root, sizeof(root), "/proc/%d/task/%d/root/proc", t->pid, t->tid);
-	if (statfs(root, &fs) || fs.f_type != PROC_SUPER_MAGIC ||
+	if (fstatfs(proc, &fs) || fs.f_type != PROC_SUPER_MAGIC ||
 	    process_read(t->pid, &p, NULL) || process_read(t->tid, &thread, NULL))
 		return false;
 	for (int i = p.nspid_count - 1; i >= 0 && i < thread.nspid_count; i--) {
-		snprintf(path, sizeof(path), "%s/%d/stat", root, p.nspid[i]);
-		if (start_time(path) != p.starttime)
+		if (agent_image_start_time(proc, p.nspid[i]) != p.starttime)
 			continue;
 		*pid_ret = p.nspid[i];
 		*tid_ret = thread.nspid[i];
@@ -215,8 +202,12 @@ static bool name_in_own_proc(const struct tracee *t, pid_t *pid_ret, pid_t *tid_
 		bool has;
 	} last;
 	if (last.of != t->tid) {
-		last.has = look_in_own_proc(t, &last.pid, &last.tid);
+		const int proc = foreign_path(t->pid, t->tid, "/proc", false);
+		last.has = proc >= 0 &&
+			agent_image_look_in_proc(t, proc, &last.pid, &last.tid);
 		last.of = t->tid;
+		if (proc >= 0)
+			close(proc);
 	}
 	*pid_ret = last.pid;
 	*tid_ret = last.tid;
@@ -302,105 +293,199 @@ static int make_memfd(struct remote *r, int64_t *fd, struct load_error *err)
 	return 0;
 }
 
+/* As the loader, on the target's own open file: its rights, not ours. 0 or -errno. */
+static int agent_image_write_memfd(const struct agent_image *image, int fd)
+{
+	if (!foreign_is_new_memory(fd))
+		return -EBADF;
+	for (size_t done = 0; done < image->size;) {
+		const ssize_t n = pwrite(fd, (const char *)image->data + done,
+					 image->size - done, (off_t)done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+/* By the borrowed thread, from its stack of ours. *result: 0 or -errno. */
+static int agent_image_write_there(const struct agent_image *image, struct remote *r,
+				   int fd, int *result, struct load_error *err)
+{
+	const uint64_t top = r->top;
+	size_t done = 0;
+	*result = 0;
+	while (done < image->size && !*result) {
+		const size_t left = image->size - done;
+		const size_t size = left < WRITE_CHUNK ? left : WRITE_CHUNK;
+		const uint64_t addr =
+			remote_push(r, (const char *)image->data + done, size);
+		int64_t n = -EFAULT;
+		r->top = top;
+		if (addr && remote_sys(r, &n, err, SYS_write, (uint64_t)fd, addr, size))
+			return -1;
+		if (n > (int64_t)size || n == 0)
+			n = -EIO;
+		if (n > 0)
+			done += (size_t)n;
+		else
+			*result = (int)n;
+	}
+	return 0;
+}
+
 /* 1 = it can't be done this way. */
-static int place_memfd(struct agent_image *image, struct remote *r, uint64_t nonce,
-		       struct load_error *err)
+static int agent_image_place_memfd(struct agent_image *image, struct remote *r, int pidfd,
+				   uint64_t nonce, struct load_error *err)
 {
 	pid_t own_pid, own_tid;
+	struct errand *e = r->tracee->errand;
 	if (!name_in_own_proc(r->tracee, &own_pid, &own_tid))
 		return 1;
-	struct tracee *t = r->tracee;
 	int64_t fd;
 	if (make_memfd(r, &fd, err))
 		return -1;
-	if (fd < 0)
+	if (fd < 0 || fd > INT_MAX)
 		return 1;
 	image->remote_fd = (int)fd;
-	char path[96];
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", t->pid, t->tid, (int)fd);
-	int ours = open(path, O_RDWR | O_CLOEXEC);
-	int error = ours < 0 ? -errno : write_all(ours, image->data, image->size);
-	if (ours >= 0)
-		close(ours);
+	const int taken = foreign_take(pidfd, (int)fd);
+	int error = taken < 0 ? taken : agent_image_write_memfd(image, taken);
+	if (taken >= 0)
+		close(taken);
+	else {
+		errand_log(e, "no pidfd_getfd (%s): the target writes the memfd itself",
+			   strerror(-taken));
+		if (agent_image_write_there(image, r, (int)fd, &error, err))
+			return -1;
+	}
 	if (error) {
-		errand_log(t->errand, "memfd can't be written: %s", strerror(-error));
+		errand_log(e, "memfd can't be written: %s", strerror(-error));
 		return agent_image_remove(image, r, err) ? -1 : 1;
 	}
 	unique_path(image, own_pid, own_tid, (int)fd, nonce);
 	return 0;
 }
 
-/* One directory of the target's root; 0 = the file is there, else -errno. */
-static int try_directory(struct agent_image *image, const struct tracee *t,
-			 const char *dir, uint64_t nonce)
+/* For the agent, or the thread that is borrowed, to remove. */
+static void agent_image_name_file(struct agent_image *image, const char *dir,
+				  uint64_t nonce)
 {
-	const struct process *p = &t->errand->target->process;
-	char root[64];
-	struct statvfs fs;
-	bool cwd = !dir[0];
-	snprintf(root, sizeof(root), "/proc/%d/task/%d/%s", t->pid, t->tid,
-		 cwd ? "cwd" : "root");
-	snprintf(image->path, sizeof(image->path), "%s/.pymem-agent-%016llx.so",
-		 cwd ? "." : dir, (unsigned long long)nonce);
-	snprintf(image->host_path, sizeof(image->host_path), "%s/%s", root,
-		 image->path + (cwd ? 2 : 0));
-	int fd = open(image->host_path,
-		      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	int error = 0;
-	if (fstatvfs(fd, &fs) || fs.f_flag & ST_NOEXEC)
-		error = -EACCES;
-	if (!error)
-		error = write_all(fd, image->data, image->size);
-	if (!error && geteuid() == 0 && fchown(fd, p->uid[3], p->gid[3]))
-		error = -errno;
-	close(fd);
-	if (error)
-		unlink(image->host_path);
-	return error;
+	char *block = (char *)image->data + image->block;
+	char file[sizeof(((struct pymem_start *)0)->file)] = "";
+	snprintf(file, sizeof(file), "%s/.pymem-agent-%016llx.so", dir,
+		 (unsigned long long)nonce);
+	memcpy(block + offsetof(struct pymem_start, file), file, sizeof(file));
+	snprintf(image->path, sizeof(image->path), "%s", file);
 }
 
-static int place_file(struct agent_image *image, struct remote *r, uint64_t nonce,
-		      struct load_error *err)
+/* Writes an open file there and tries what dlopen will do: to map it executable. */
+static int agent_image_fill_file(const struct agent_image *image, struct remote *r,
+				 int fd, int *result, struct load_error *err)
 {
-	static const char *const dirs[] = { "/tmp", "/var/tmp", "/dev/shm", "/run", "" };
+	int64_t addr, ret;
+	if (agent_image_write_there(image, r, fd, result, err))
+		return -1;
+	if (*result)
+		return 0;
+	if (remote_sys(r, &addr, err, SYS_mmap, 0, 4096, PROT_READ | PROT_EXEC,
+		       MAP_PRIVATE, (uint64_t)fd, 0))
+		return -1;
+	if (addr < 0 && addr >= -4095)
+		*result = (int)addr;
+	else if (remote_sys(r, &ret, err, SYS_munmap, (uint64_t)addr, 4096))
+		return -1;
+	return 0;
+}
+
+/* One directory, by the target itself. *result: 0 = the file is there, else -errno. */
+static int agent_image_try_directory(struct agent_image *image, struct remote *r,
+				     const char *dir, uint64_t nonce, int *result,
+				     struct load_error *err)
+{
+	const uint64_t top = r->top;
+	int64_t fd, ret;
+	agent_image_name_file(image, dir, nonce);
+	const uint64_t name = remote_push(r, image->path, strlen(image->path) + 1);
+	if (!name)
+		return load_fail(err, LOAD_E_SYSTEM, errno,
+				 "the target can't be written to");
+	int status = remote_sys(r, &fd, err, SYS_openat, (uint64_t)AT_FDCWD, name,
+				O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	*result = fd < 0 ? (int)fd : 0;
+	if (!status && fd >= 0) {
+		image->placed = true;
+		status = agent_image_fill_file(image, r, (int)fd, result, err) ||
+			remote_sys(r, &ret, err, SYS_close, (uint64_t)fd);
+		if (!status && *result)
+			status = agent_image_remove(image, r, err);
+	}
+	if (!status)
+		r->top = top;
+	return status ? -1 : 0;
+}
+
+static int agent_image_place_file(struct agent_image *image, struct remote *r,
+				  uint64_t nonce, struct load_error *err)
+{
+	static const char *const dirs[] = { "/tmp", "/var/tmp", "/dev/shm", "/run", "." };
 	int error = -ENOENT;
+	if (!r->copy && seccomp_worst(&r->tracee->seccomp, SYS_unlinkat) != FILTER_ALLOWS)
+		return load_fail(err, LOAD_E_STATE, 0,
+				 "the agent would have to be a file in process %d, whose "
+				 "seccomp filter forbids its removal (unlinkat)",
+				 r->tracee->pid);
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		error = try_directory(image, r->tracee, dirs[i], nonce);
+		if (agent_image_try_directory(image, r, dirs[i], nonce, &error, err))
+			return -1;
 		if (!error) {
-			errand_log(r->tracee->errand, "agent placed as %s",
-				   image->host_path);
+			errand_log(r->tracee->errand, "agent placed as %s, in its view",
+				   image->path);
 			return 0;
 		}
 	}
-	image->host_path[0] = 0;
 	return load_fail(err, LOAD_E_CALL, -error,
 			 "the agent can't be brought into process %d: it sees no /proc, "
 			 "and no directory of its root can hold an executable file (%s)",
 			 r->tracee->pid, strerror(-error));
 }
 
-int agent_image_place(struct agent_image *image, struct remote *r, struct load_error *err)
+int agent_image_place(struct agent_image *image, struct remote *r, int pidfd,
+		      struct load_error *err)
 {
 	struct tracee *t = r->tracee;
 	const char *block = (const char *)image->data + image->block;
 	uint64_t nonce = ((const struct pymem_start *)(const void *)block)->nonce;
-	int placed = place_memfd(image, r, nonce, err);
+	int placed = agent_image_place_memfd(image, r, pidfd, nonce, err);
 	if (placed <= 0)
 		return placed;
 	errand_log(t->errand, "no memfd or no /proc in the target: a file instead");
-	return place_file(image, r, nonce, err);
+	return agent_image_place_file(image, r, nonce, err);
+}
+
+void agent_image_loaded(struct agent_image *image)
+{
+	image->placed = false;
+	image->remote_fd = -1;
 }
 
 int agent_image_remove(struct agent_image *image, struct remote *r,
 		       struct load_error *err)
 {
 	int64_t ret;
-	if (image->host_path[0])
-		unlink(image->host_path);
-	image->host_path[0] = 0;
-	int fd = image->remote_fd;
+	const int fd = image->remote_fd;
+	const bool placed = image->placed;
 	image->remote_fd = -1;
-	return fd < 0 ? 0 : remote_sys(r, &ret, err, SYS_close, (uint64_t)fd);
+	image->placed = false;
+	if (fd >= 0)
+		return remote_sys(r, &ret, err, SYS_close, (uint64_t)fd);
+	if (!placed)
+		return 0;
+	const uint64_t top = r->top;
+	const uint64_t name = remote_push(r, image->path, strlen(image->path) + 1);
+	r->top = top;
+	return name ?
+		remote_sys(r, &ret, err, SYS_unlinkat, (uint64_t)AT_FDCWD, name, 0) :
+		0;
 }

@@ -3,13 +3,17 @@
  * agent_image - brings the bytes of libpymemagent.so, with the start
  * configuration filled in, to where the target can dlopen them.
  *
- * The first choice is a memfd made in the target and written by us through
- * /proc/PID/fd: no file need be visible in the target's mount namespace, no
- * namespace is entered, and it works with every vm.memfd_noexec setting
- * (MFD_NOEXEC_SEAL files can still be mapped executable; memfd_create(2)).
- * Where memfds or the target's /proc are missing, a file of the target's own
- * user, 0600, in its /tmp, /var/tmp, /dev/shm, /run or working directory, which
- * is removed as soon as it is loaded.
+ * The first choice is a memfd that the target makes: no file need be visible in
+ * its mount namespace, no namespace is entered, and it works with every
+ * vm.memfd_noexec setting (MFD_NOEXEC_SEAL files can still be mapped executable;
+ * memfd_create(2)).  We write it through the target's own open file, which
+ * pidfd_getfd(2) hands over: whatever the target puts in its place, we can write
+ * there what the target could, and only if it is a new memfd.  Where pidfd_getfd is
+ * missing or forbidden the borrowed thread writes it, from memory of the region.
+ * Where memfds or the target's /proc are missing, a file, 0600, in the target's
+ * /tmp, /var/tmp, /dev/shm, /run or working directory: the borrowed thread makes and
+ * writes it, with the target's rights; the agent removes it as soon as it is loaded,
+ * or, if it never is, a borrowed thread.
  */
 #ifndef PYMEM_LOADER_INJECT_AGENT_IMAGE_H
 #define PYMEM_LOADER_INJECT_AGENT_IMAGE_H
@@ -21,10 +25,10 @@ struct agent_image {
 	size_t size;
 	uint32_t *calls; /* the system calls that the agent notes (agent/base/sys.h) */
 	size_t call_count;
-	size_t block;	     /* offset of struct pymem_start in data */
-	int remote_fd;	     /* memfd in the target, -1 = none */
-	char path[160];	     /* for dlopen, in the target's view */
-	char host_path[320]; /* the file, in ours; "" = a memfd */
+	size_t block;	/* offset of struct pymem_start in data */
+	int remote_fd;	/* memfd in the target, -1 = none */
+	char path[160]; /* for dlopen, in the target's view */
+	bool placed;	/* there is a file of that name to be removed */
 };
 
 /* Copies the agent and finds its start block. -1 with *err if there's none. */
@@ -47,11 +51,14 @@ void agent_maps_write(const struct tracee *tracee, const struct pymem_start *sta
 /* Fills the block (configured = 1). */
 void agent_image_configure(struct agent_image *image, const struct pymem_start *start);
 /*
- * Makes it loadable by the thread that is borrowed: sets path.
+ * Makes it loadable by the thread that is borrowed: sets path.  pidfd: of the process
+ * that the thread is in, -1 = none.
  */
-int agent_image_place(struct agent_image *image, struct remote *remote,
+int agent_image_place(struct agent_image *image, struct remote *remote, int pidfd,
 		      struct load_error *err);
-/* Closes the memfd in the target, removes the file. */
+/* The agent runs, and with it the memfd was closed, or it removes the file. */
+void agent_image_loaded(struct agent_image *image);
+/* It doesn't: closes the memfd in the target, removes the file. */
 int agent_image_remove(struct agent_image *image, struct remote *remote,
 		       struct load_error *err);
 

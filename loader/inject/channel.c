@@ -4,24 +4,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "loader/foreign.h"
 #include "loader/inject/leftover.h"
 #include "loader/inject/remote_run.h"
 
 #define HIGH_FD 1000
 
+static const int pair_types[2] = { SOCK_SEQPACKET, SOCK_STREAM };
+
 uint64_t channel_inode(pid_t pid, pid_t tid, int fd)
 {
-	char path[64];
-	struct stat st;
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", pid, tid, fd);
-	return stat(path, &st) ? 0 : st.st_ino;
+	return foreign_look(pid, tid, fd).inode;
 }
 
 static int close_one(struct remote *r, int fd, struct load_error *err)
@@ -76,17 +74,17 @@ static int close_pair(struct remote *r, const int pair[2], struct load_error *er
 /* The two socket pairs, in the target. >0: the call's errno, and there is none. */
 static int make_sockets(struct remote *r, int pair[2][2], struct load_error *err)
 {
-	static const int type[2] = { SOCK_SEQPACKET, SOCK_STREAM };
 	struct cpu_op ops[2];
 	for (int i = 0; i < 2; i++) {
 		uint64_t addr = leftover_pair_addr(r, i);
 		if (!addr)
 			return load_fail(err, LOAD_E_SYSTEM, errno,
 					 "the target can't be written to");
-		ops[i] = (struct cpu_op){ SYS_socketpair,
-					  { AF_UNIX, (uint64_t)(type[i] | SOCK_CLOEXEC),
-					    0, addr },
-					  0 };
+		ops[i] = (struct cpu_op){
+			SYS_socketpair,
+			{ AF_UNIX, (uint64_t)(pair_types[i] | SOCK_CLOEXEC), 0, addr },
+			0
+		};
 	}
 	if (remote_batch(r, ops, 2, err))
 		return -1;
@@ -104,12 +102,15 @@ static int make_sockets(struct remote *r, int pair[2][2], struct load_error *err
 }
 
 /* Our ends; if one can't be had, none: >0, its errno. */
-static int take_ours(struct errand *e, int pidfd, int pair[2][2])
+static int take_ours(struct errand *e, int pidfd, pid_t maker, int pair[2][2])
 {
 	for (int i = 0; i < 2; i++) {
-		e->fds[i] = (int)syscall(SYS_pidfd_getfd, pidfd, pair[i][0], 0);
-		if (e->fds[i] < 0)
-			return errno ? errno : EIO;
+		const int ours = foreign_take(pidfd, pair[i][0]);
+		if (ours < 0)
+			return -ours;
+		e->fds[i] = ours;
+		if (!foreign_is_pair(ours, pair_types[i], maker))
+			return EBADF;
 	}
 	return 0;
 }
@@ -126,7 +127,7 @@ static int open_sockets(struct remote *r, int pidfd, struct load_error *err)
 		return failed;
 	leftover_note_pair(r, 0, pair[0]);
 	leftover_note_pair(r, 1, pair[1]);
-	failed = take_ours(e, pidfd, pair);
+	failed = take_ours(e, pidfd, r->tracee->pid, pair);
 	for (int i = 0; i < 2; i++)
 		ops[count++] = (struct cpu_op){ SYS_close, { (uint64_t)pair[i][0] }, 0 };
 	for (int i = 0; i < 2; i++)
@@ -153,30 +154,29 @@ static int open_pipe(struct remote *r, int index, int theirs, int flags,
 		     struct load_error *err)
 {
 	int pair[2];
-	char path[64];
 	const struct tracee *t = r->tracee;
+	struct errand *e = t->errand;
 	int failed = make_pipe(r, index, flags, pair, err);
 	if (failed > 0)
 		return load_fail(err, LOAD_E_CALL, failed, "no pipe in the target: %s",
 				 strerror(failed));
 	if (failed)
 		return -1;
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", t->pid, t->tid,
-		 pair[!theirs]);
-	int mode = theirs ? O_RDONLY : O_WRONLY;
-	int ours = open(path, mode | O_CLOEXEC);
-	int sys = errno;
+	const int ours = foreign_open_pipe(&e->target->process, t->pid, t->tid,
+					   pair[!theirs], !theirs);
 	/* open() refuses O_DIRECT on a pipe; packets are made by the writer's flag */
 	if (ours >= 0 && flags && !theirs)
-		fcntl(ours, F_SETFL, flags);
+		fcntl(ours, F_SETFL, flags | O_NONBLOCK);
 	if (close_one(r, pair[!theirs], err))
 		return -1;
 	if (ours < 0) {
 		close_one(r, pair[theirs], err);
-		return load_fail(err, LOAD_E_SYSTEM, sys, "%s can't be opened: %s", path,
-				 strerror(sys));
+		return load_fail(err, LOAD_E_SYSTEM, -ours,
+				 "descriptor %d of process %d can't be opened with its "
+				 "own rights: %s",
+				 pair[!theirs], t->pid, strerror(-ours));
 	}
-	t->errand->fds[index] = ours;
+	e->fds[index] = ours;
 	return settle(r, index, pair[theirs], err);
 }
 

@@ -4,9 +4,11 @@
  * target and fetched from there.
  *
  * A socket pair is made in the target and our end taken by pidfd_getfd(2), which
- * looks at no namespace.  Where that is refused or missing (before 5.6; a seccomp
- * filter around us), pipes, whose ends open through /proc/PID/fd/N on any kernel.
- * Never a listening socket of any kind.  The target's ends are moved to numbers
+ * looks at no namespace, and looked at: it must be of the pair that the target made.
+ * Where that is refused or missing (before 5.6; a seccomp filter around us), pipes,
+ * whose ends we open with the target's rights (foreign.h) on any kernel.  Our end of a
+ * socket may still be read by the target: whoever reads it must never wait
+ * (MSG_DONTWAIT); those of pipes are open files of our own, non-blocking.  Never a listening socket of any kind.  The target's ends are moved to numbers
  * from 1000 on, out of the way of closefrom loops that stop earlier, and are
  * close-on-exec.
  */

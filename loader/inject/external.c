@@ -281,7 +281,7 @@ static int prepare(struct copy *c, struct agent_image *image, struct load_error 
 		return -1;
 	agent_image_configure(image, &start);
 	if (errand_step(e, err, "copy: image") ||
-	    agent_image_place(image, &c->remote, err))
+	    agent_image_place(image, &c->remote, c->pidfd, err))
 		return -1;
 	if (errand_step(e, err, "copy: dlopen %s", image->path) ||
 	    start_walk(c, image->path, err))
@@ -360,8 +360,24 @@ static int make_copy(struct errand *e, struct copy *c, struct load_error *err)
 	return errand_step(e, err, "copy: adopt") || adopt(c, e, &t, word, err) ? -1 : 0;
 }
 
+/* The file of an agent that never ran in the copy. */
+static int remove_file(struct remote *r, struct agent_image *image,
+		       struct load_error *err)
+{
+	int status = 0;
+	image->remote_fd = -1; /* it went with the copy */
+	if (image->placed && !r->region)
+		status = remote_map(r, 0, REMOTE_CALL_STACK, err);
+	if (!status && image->placed)
+		status = agent_image_remove(image, r, err);
+	if (!status && r->region)
+		status = remote_unmap(r, err);
+	return status;
+}
+
 /* Has the application's process reap the dead copy, by a wait4 of its own. */
-static int reap_copy(struct errand *e, const struct copy *c, struct load_error *err)
+static int reap_copy(struct errand *e, const struct copy *c, struct agent_image *image,
+		     struct load_error *err)
 {
 	struct borrow borrow = { .judge = safepoint_syscall, .stopped_too = true };
 	struct tracee t;
@@ -383,6 +399,8 @@ static int reap_copy(struct errand *e, const struct copy *c, struct load_error *
 			load_fail(err, LOAD_E_SYSTEM, (int)-ret,
 				  "the copy (process %d) could not be reaped: %s", c->pid,
 				  ret < 0 ? strerror((int)-ret) : "it hasn't ended");
+	if (!status)
+		status = remove_file(&r, image, err);
 	return finish_parent(&t, status, err);
 }
 
@@ -421,16 +439,15 @@ static int one_attempt(struct errand *e, struct copy *c, struct agent_image *ima
 	int status = make_copy(e, c, err);
 	if (!status)
 		status = prepare(c, image, err);
-	if (image->host_path[0])
-		unlink(image->host_path);
-	image->host_path[0] = 0;
-	if (!status)
+	if (!status) {
+		agent_image_loaded(image);
 		return 0;
+	}
 	drop_channels(e);
 	if (c->pid) {
 		struct load_error reap;
 		kill_copy(c);
-		reap_copy(e, c, &reap);
+		reap_copy(e, c, image, &reap);
 	}
 	return -1;
 }
@@ -459,5 +476,5 @@ int external_run(struct errand *e, struct load_error *err)
 	kill_copy(&copy);
 	e->result.copy_ended = true;
 	e->result.copy_status = copy.tracee.end_status;
-	return reap_copy(e, &copy, err);
+	return reap_copy(e, &copy, plan->image, err);
 }

@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "loader/foreign.h"
 #include "loader/inject/channel.h"
 #include "loader/target/calls.h"
 #include "loader/target/memory.h"
@@ -111,37 +111,33 @@ static void add_file(struct leftover *ret, int fd, uint64_t inode, uint64_t note
 static void find_pair(pid_t pid, pid_t tid, const int32_t pair[2], uint64_t note,
 		      struct leftover *ret)
 {
-	char path[64];
-	struct stat st[2];
+	struct foreign_file file[2];
 	for (int i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", pid, tid, pair[i]);
-		if (pair[i] < 0 || stat(path, &st[i]))
+		file[i] = foreign_look(pid, tid, pair[i]);
+		if (pair[i] < 0)
 			return;
 	}
-	const bool pipes = S_ISFIFO(st[0].st_mode) && S_ISFIFO(st[1].st_mode) &&
-		st[0].st_ino == st[1].st_ino;
-	const bool sockets = S_ISSOCK(st[0].st_mode) && S_ISSOCK(st[1].st_mode) &&
-		st[1].st_ino - st[0].st_ino <= PAIR_NEAR;
+	const bool pipes = file[0].kind == FOREIGN_PIPE && file[1].kind == FOREIGN_PIPE &&
+		file[0].inode == file[1].inode;
+	const bool sockets = file[0].kind == FOREIGN_SOCKET &&
+		file[1].kind == FOREIGN_SOCKET &&
+		file[1].inode - file[0].inode <= PAIR_NEAR;
 	for (int i = 0; i < 2 && (pipes || sockets); i++)
-		add_file(ret, pair[i], st[i].st_ino, note + (uint64_t)i * 8);
+		add_file(ret, pair[i], file[i].inode, note + (uint64_t)i * 8);
 }
 
 /* Is descriptor fd of the target the agent's memfd, or something noted? */
-static void look_at_fd(const char *path, int fd, const struct leftover_note *notes,
+static void look_at_fd(const struct target *t, int fd, const struct leftover_note *notes,
 		       int count, struct leftover *ret)
 {
-	char link[128];
-	struct stat st;
-	ssize_t n = readlink(path, link, sizeof(link) - 1);
-	link[n < 0 ? 0 : n] = 0;
-	if (stat(path, &st))
-		return;
-	bool ours = !strcmp(link, "/memfd:" CALLS_AGENT_NAME " (deleted)");
-	for (int i = 0; i < count && (S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode)); i++)
+	const struct foreign_file file = foreign_look(t->pid, t->process.live_tid, fd);
+	bool ours = file.kind == FOREIGN_MEMORY && !strcmp(file.name, CALLS_AGENT_NAME);
+	const bool channel = file.kind == FOREIGN_SOCKET || file.kind == FOREIGN_PIPE;
+	for (int i = 0; i < count && channel; i++)
 		for (int k = 0; k < LEFTOVER_PAIRS * 2; k++)
-			ours |= notes[i].inode[k / 2][k % 2] == st.st_ino;
+			ours |= notes[i].inode[k / 2][k % 2] == file.inode;
 	if (ours)
-		add_file(ret, fd, st.st_ino, 0);
+		add_file(ret, fd, file.inode, 0);
 }
 
 /* Stack pointer of a thread that waits in the kernel; 0 = it runs, who knows where. */
@@ -230,12 +226,9 @@ static void find_files(const struct target *t, struct leftover *ret)
 					  ret);
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", pid, tid);
 	DIR *dir = opendir(path);
-	for (struct dirent *d; dir && (d = readdir(dir));) {
-		snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%.10s", pid, tid,
-			 d->d_name);
+	for (struct dirent *d; dir && (d = readdir(dir));)
 		if (d->d_name[0] != '.')
-			look_at_fd(path, atoi(d->d_name), notes, count, ret);
-	}
+			look_at_fd(t, atoi(d->d_name), notes, count, ret);
 	if (dir)
 		closedir(dir);
 }

@@ -65,7 +65,10 @@ static int call_dlopen(struct remote *r, struct agent_image *image, uint64_t *ha
 	if (remote_run(r, c->dlopen, arg, &close_it, memfd, call_timeout(e), handle, err))
 		return -1;
 	image->remote_fd = -1;
-	return *handle ? 0 : dlopen_failed(r, err);
+	if (!*handle)
+		return dlopen_failed(r, err);
+	agent_image_loaded(image);
+	return 0;
 }
 
 static int start_kept(struct remote *r, const struct pymem_start *start,
@@ -141,7 +144,8 @@ static int load(struct remote *r, struct agent_image *image, struct load_error *
 			0;
 	}
 	agent_image_configure(image, &start);
-	if (errand_step(e, err, "image") || agent_image_place(image, r, err))
+	if (errand_step(e, err, "image") ||
+	    agent_image_place(image, r, e->target->pidfd, err))
 		return -1;
 	uint64_t handle;
 	if (errand_step(e, err, "dlopen %s", image->path) ||
@@ -157,15 +161,6 @@ static bool usable(const struct tracee *t, const struct load_error *err)
 {
 	return t->attached && t->stopped && t->saved && !t->ended &&
 		err->code != LOAD_E_TIMEOUT && err->code != LOAD_E_GONE;
-}
-
-/* The agent runs.  The rest of the region serves when we come back. */
-static int settle(struct remote *r, struct agent_image *image, struct load_error *err)
-{
-	struct errand *e = r->tracee->errand;
-	e->result.injection.worker_tid = leftover_thread(r);
-	errand_step(e, NULL, "remove image");
-	return agent_image_remove(image, r, err);
 }
 
 static void undo(struct remote *r, struct agent_image *image)
@@ -229,8 +224,8 @@ int plan_a_load(struct errand *e, struct load_error *err)
 		status = load(&r, plan->image, err);
 	if (status && usable(&t, err))
 		undo(&r, plan->image);
-	else if (!status)
-		status = settle(&r, plan->image, err);
+	else if (!status) /* the rest of the region serves when we come back */
+		e->result.injection.worker_tid = leftover_thread(&r);
 	e->result.region = r.region;
 	e->result.region_size = r.region_size;
 	e->result.injection.stack_addr = r.region;

@@ -14,7 +14,7 @@
 
 char *proc_read(const char *path, size_t limit, size_t *size_ret)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return NULL;
 	size_t size = 0, room = 4096;

@@ -10,7 +10,6 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,19 +132,22 @@ static int find_modules(struct target *t, struct load_error *err)
 	return 0;
 }
 
-/* Class byte of the program's ELF header; 0 = unreadable. */
-static int program_class(const struct target *t)
+/* Class byte in the ELF header of the program that is mapped; 0 = unreadable. */
+static int target_class(const struct target *t)
 {
-	char path[64];
-	unsigned char ident[EI_NIDENT] = { 0 };
-	snprintf(path, sizeof(path), "/proc/%d/exe", t->pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	ssize_t n = read(fd, ident, sizeof(ident));
-	close(fd);
-	return n == sizeof(ident) && !memcmp(ident, ELFMAG, SELFMAG) ? ident[EI_CLASS] :
-								       0;
+	unsigned char ident[EI_NIDENT];
+	size_t code = 0;
+	while (code < t->maps.count &&
+	       !(t->maps.list[code].x && t->maps.list[code].inode))
+		code++;
+	for (size_t i = 0; i < code + 1 && code < t->maps.count; i++) {
+		const struct map *m = &t->maps.list[i];
+		if (m->inode == t->maps.list[code].inode &&
+		    m->dev == t->maps.list[code].dev && !m->offset &&
+		    memory_read(t->mem, m->start, ident, sizeof(ident)))
+			return memcmp(ident, ELFMAG, SELFMAG) ? 0 : ident[EI_CLASS];
+	}
+	return 0;
 }
 
 static int check_kind(const struct target *t, bool any_process, struct load_error *err)
@@ -157,7 +159,7 @@ static int check_kind(const struct target *t, bool any_process, struct load_erro
 			"process %d: capture that one, or wait until it has started its "
 			"program",
 			t->pid, t->process.ppid);
-	if (program_class(t) == ELFCLASS32)
+	if (target_class(t) == ELFCLASS32)
 		return load_fail(
 			err, LOAD_E_UNSUPPORTED, 0,
 			"process %d is a 32-bit program; only 64-bit ones are supported",

@@ -17,7 +17,7 @@ import time
 from harness import AGENT
 
 MAGIC = b"\x89PYMEM-START\r\n\x1a\0"
-START = struct.Struct("<16sIIIIQiiiIIIIIQQQQQQQQII1024s16384s")
+START = struct.Struct("<16sIIIIQiiiIIIIIQQQQQQQQII64s1024s16384s")
 MESSAGE = struct.Struct("<IIQQQQQ")
 NAMES = {1: "hello", 2: "phase", 3: "forked", 4: "crash", 5: "walked", 6: "child",
          7: "failed", 8: "done"}
@@ -139,9 +139,9 @@ def ask_agent(directory, pid, flags=0, gil_timeout_ms=0, child_timeout_s=0, skip
     if narrow:
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     # 16: an address that the agent must not believe a client
-    start = START.pack(MAGIC, 2, START.size, 1, flags, NONCE, -1, -1, -1, os.getpid(),
+    start = START.pack(MAGIC, 3, START.size, 1, flags, NONCE, -1, -1, -1, os.getpid(),
                        gil_timeout_ms, child_timeout_s, 0, 0, max_memory, 1, 0, 0, 0, 0, 0,
-                       16, 0, 0, b"".join(s.encode() + b"\0" for s in skip), b"")
+                       16, 0, 0, b"", b"".join(s.encode() + b"\0" for s in skip), b"")
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
         door.settimeout(10)
         door.connect(path)

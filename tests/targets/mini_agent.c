@@ -123,6 +123,8 @@ __attribute__((constructor)) static void load(void)
 	/* volatile: clang would run this at compile time, when it isn't configured yet */
 	if (!*(volatile uint32_t *)&pymem_start_block.configured)
 		return;
+	if (pymem_start_block.file[0])
+		unlink(pymem_start_block.file);
 	if (pymem_start_block.flags & PYMEM_START_EXTERNAL) {
 		job = pymem_start_block;
 		run();
