@@ -13,11 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "formats/text/escape.h"
 #include "loader/capture_facts.h"
 #include "loader/capture_words.h"
 #include "loader/control.h"
 #include "loader/receive.h"
-#include "loader/text.h"
 
 enum { TRIES_MAX = 4 }; /* one, and one more for each of three types that crashed */
 
@@ -147,8 +147,7 @@ static void clear_away(struct capture *c)
 		return;
 	if (inject_remove(c->job->pid, &c->inject, &err) == 0 || err.code == LOAD_E_GONE)
 		return;
-	note(c->ret,
-	     text_printable(text, sizeof(text), c->left.text, strlen(c->left.text)));
+	note(c->ret, escape_copy(text, sizeof(text), c->left.text, strlen(c->left.text)));
 }
 
 static int inject(struct capture *c, struct injection *in)
@@ -249,7 +248,7 @@ static bool skip_crashed(struct capture *c)
 	memcpy(list + used, type, strlen(type) + 1);
 	list[used + strlen(type) + 1] = '\0';
 	char text[600];
-	text_printable(text, sizeof(text), type, strlen(type));
+	escape_copy(text, sizeof(text), type, strlen(type));
 	const size_t n = strlen(c->ret->skipped);
 	snprintf(c->ret->skipped + n, sizeof(c->ret->skipped) - n, "%s%s", n ? ", " : "",
 		 text);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "formats/text/escape.h"
 #include "loader/target/gil_holder.h"
 #include "loader/target/process.h"
 #include "loader/target/target.h"
@@ -46,7 +47,7 @@ static void thread_name(pid_t pid, int tid, char *ret, size_t size)
 	char *text = proc_read(path, 256, NULL);
 	if (text)
 		text[strcspn(text, "\n")] = '\0';
-	text_printable(ret, size, text ? text : "?", text ? strlen(text) : 1);
+	escape_copy(ret, size, text ? text : "?", text ? strlen(text) : 1);
 	free(text);
 }
 
@@ -84,7 +85,7 @@ static void crash_words(const struct receive_result *got, char *ret, size_t size
 {
 	char type[300];
 
-	text_printable(type, sizeof(type), got->crash_type, strlen(got->crash_type));
+	escape_copy(type, sizeof(type), got->crash_type, strlen(got->crash_type));
 	if (got->crash_signal == SIGALRM) {
 		snprintf(ret, size,
 			 "the copy hung while it walked %s%s; the process itself is "
@@ -175,7 +176,7 @@ void capture_words_error(const struct load_error *error, const struct receive_re
 		snprintf(ret, size, "cannot write the snapshot: %s",
 			 strerror(-job->part->error));
 	} else if (error && error->code != LOAD_OK) {
-		text_printable(ret, size, error->text, strlen(error->text));
+		escape_copy(ret, size, error->text, strlen(error->text));
 	} else if (error) {
 		snprintf(ret, size, "cancelled");
 	} else if (stop_words(got, job, ret, size)) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/text/print.h"
 #include "loader/inject/inject.h"
 #include "loader/receive.h"
 
@@ -77,9 +78,9 @@ static void take_out(const struct session *s)
 	if (inject_remove(s->options->pids[0], &options, &err) < 0 &&
 	    err.code != LOAD_E_GONE && err.code != LOAD_E_UNSUPPORTED &&
 	    err.code != LOAD_E_NOT_PYTHON) /* these never had it */
-		fprintf(stderr,
-			"pymem-load: the agent stays loaded (it does nothing): %s\n",
-			err.text);
+		print_format(stderr,
+			     "pymem-load: the agent stays loaded (it does nothing): %s\n",
+			     err.text);
 }
 
 static int loop(struct session *s)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "loader/agent_file.h"
+#include "formats/text/print.h"
 #include "loader/every.h"
 #include "loader/launch.h"
 #include "loader/options.h"
@@ -67,7 +68,7 @@ static void fill_standard_fds(void)
 
 static int fail(const char *text)
 {
-	fprintf(stderr, "pymem-load: %s\n", text);
+	print_format(stderr, "pymem-load: %s\n", text);
 	return 1;
 }
 
@@ -104,8 +105,8 @@ static int flushed(int status)
 	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
-	fprintf(stderr, "pymem-load: cannot write to standard output%s%s\n",
-		errno ? ": " : "", errno ? strerror(errno) : "");
+	print_format(stderr, "pymem-load: cannot write to standard output%s%s\n",
+		     errno ? ": " : "", errno ? strerror(errno) : "");
 	return status ? status : 1;
 }
 
@@ -175,10 +176,10 @@ int main(int argc, char **argv)
 		options_help(stdout);
 		return flushed(0);
 	case OPTIONS_VERSION:
-		printf("pymem-load " PYMEM_VERSION "\n");
+		print_format(stdout, "pymem-load " PYMEM_VERSION "\n");
 		return flushed(0);
 	case OPTIONS_WRONG:
-		fprintf(stderr, "pymem-load: %s\nTry 'pymem-load --help'.\n", error);
+		print_format(stderr, "pymem-load: %s\nTry 'pymem-load --help'.\n", error);
 		return 2;
 	case OPTIONS_RUN:
 		break;

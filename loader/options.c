@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/text/print.h"
+
 enum option_code { /* long-only options; the others are their letter */
 		   OPT_NAME = 256,
 		   OPT_SNAPSHOT,
@@ -83,16 +85,16 @@ enum { ROWS = sizeof(option_rows) / sizeof(*option_rows) };
 
 void options_help(FILE *out)
 {
-	fputs("Usage: pymem-load [OPTION]... PID...\n"
-	      "       pymem-load [OPTION]... -- COMMAND [ARGUMENT]...\n"
-	      "Snapshot the heap of running CPython processes, or start a command that\n"
-	      "can take its own snapshots.\n",
-	      out);
+	print_lines(out,
+		    "Usage: pymem-load [OPTION]... PID...\n"
+		    "       pymem-load [OPTION]... -- COMMAND [ARGUMENT]...\n"
+		    "Snapshot the heap of running CPython processes, or start a command\n"
+		    "that can take its own snapshots.\n");
 	for (int i = 0; i < ROWS; i++) {
 		const struct option_row *row = &option_rows[i];
 		char left[64];
 		if (row->code == 0) {
-			fprintf(out, "\n%s:\n", row->help);
+			print_format(out, "\n%s:\n", row->help);
 			continue;
 		}
 		if (row->code < 256)
@@ -103,12 +105,13 @@ void options_help(FILE *out)
 			strcat(left, " ");
 			strcat(left, row->argument);
 		}
-		fprintf(out, strlen(left) > 27 ? "  %s\n  %-28s%s\n" : "  %-28s%.0s%s\n",
-			left, "", row->help);
+		print_format(out,
+			     strlen(left) > 27 ? "  %s\n  %-28s%s\n" : "  %-28s%.0s%s\n",
+			     left, "", row->help);
 	}
-	fputs("\nSIZE is bytes, or has one of the suffixes K, M, G, T.\n"
-	      "Exit status: 0 done, 1 failed, 2 wrong usage, 3 partial result.\n",
-	      out);
+	print_lines(out,
+		    "\nSIZE is bytes, or has one of the suffixes K, M, G, T.\n"
+		    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 partial result.\n");
 }
 
 int options_size(const char *text, uint64_t *ret)

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "formats/text/escape.h"
+#include "formats/text/print.h"
 #include "loader/control.h"
 #include "loader/foreign.h"
 #include "loader/inject/guard.h"
@@ -217,8 +219,8 @@ static void take_target(struct plan *plan, const struct target *target)
 {
 	const struct process *p = &target->process;
 
-	text_printable(plan->name, sizeof(plan->name), p->comm,
-		       strnlen(p->comm, sizeof(p->comm)));
+	escape_copy(plan->name, sizeof(plan->name), p->comm,
+		    strnlen(p->comm, sizeof(p->comm)));
 	snprintf(plan->python, sizeof(plan->python), "%s", target->python.version);
 	plan->python[strcspn(plan->python, " ")] = '\0';
 	if (target->confined && !target->confined_softly && !plan->preloaded &&
@@ -237,8 +239,8 @@ static void take_name(struct plan *plan)
 	struct load_error err;
 
 	if (process_read(plan->pid, &p, &err) == 0)
-		text_printable(plan->name, sizeof(plan->name), p.comm,
-			       strnlen(p.comm, sizeof(p.comm)));
+		escape_copy(plan->name, sizeof(plan->name), p.comm,
+			    strnlen(p.comm, sizeof(p.comm)));
 }
 
 int plan_make(pid_t pid, const struct load_options *options, struct plan *ret,
@@ -288,19 +290,20 @@ void plan_print(const struct plan *plan, FILE *out)
 {
 	char a[24], b[24], c[24];
 
-	fprintf(out, "%d (%s): Python %s, %s resident, %s anonymous%s\n", (int)plan->pid,
-		plan->name, plan->python[0] ? plan->python : "of unknown version",
-		text_bytes(a, plan->rss), text_bytes(b, plan->anonymous),
-		plan->estimated ? " (about)" : "");
-	fprintf(out, "  method: %s: %s\n", method_text(plan), plan->why);
-	fprintf(out, "  predicted pause: %s%s\n", text_time(a, plan->pause_ns),
-		plan->in_place ? "" : " and the wait for the GIL");
-	fprintf(out, "  memory: about %s for the %s; %s wanted, %s free in %s\n",
-		text_bytes(a, plan->copy_bytes), plan->in_place ? "walk" : "copy",
-		text_bytes(b, plan->need_bytes), text_bytes(c, plan->headroom.free),
-		plan->headroom.where);
+	print_format(out, "%d (%s): Python %s, %s resident, %s anonymous%s\n",
+		     (int)plan->pid, plan->name,
+		     plan->python[0] ? plan->python : "of unknown version",
+		     text_bytes(a, plan->rss), text_bytes(b, plan->anonymous),
+		     plan->estimated ? " (about)" : "");
+	print_format(out, "  method: %s: %s\n", method_text(plan), plan->why);
+	print_format(out, "  predicted pause: %s%s\n", text_time(a, plan->pause_ns),
+		     plan->in_place ? "" : " and the wait for the GIL");
+	print_format(out, "  memory: about %s for the %s; %s wanted, %s free in %s\n",
+		     text_bytes(a, plan->copy_bytes), plan->in_place ? "walk" : "copy",
+		     text_bytes(b, plan->need_bytes), text_bytes(c, plan->headroom.free),
+		     plan->headroom.where);
 	for (unsigned i = 0; i < plan->warning_count; i++)
-		fprintf(out, "  warning: %s\n", plan->warnings[i]);
+		print_format(out, "  warning: %s\n", plan->warnings[i]);
 	if (plan->refusal[0])
-		fprintf(out, "  refused: %s\n", plan->refusal);
+		print_format(out, "  refused: %s\n", plan->refusal);
 }

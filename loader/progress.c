@@ -7,6 +7,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "formats/text/escape.h"
+#include "formats/text/print.h"
 #include "loader/receive.h"
 #include "loader/text.h"
 
@@ -33,24 +35,23 @@ static unsigned width(void)
 
 void progress_show(const char *label, const char *phase, uint64_t objects, uint64_t bytes)
 {
-	char line[512], count[32], size[24];
+	char line[512], safe[512], count[32], size[24];
 
 	if (!progress.tty || progress.muted)
 		return;
 	snprintf(line, sizeof(line), "pymem-load: %s: %s%s%s objects, %s", label, phase,
 		 *phase ? ", " : "", text_count(count, objects), text_bytes(size, bytes));
 	/* Bytes, not columns: a phase is ASCII in practice; a wide one is cut early. */
-	const unsigned w = width() - 1;
-	if (strlen(line) > w)
-		line[w] = '\0';
-	fprintf(stderr, "\r%s\033[K", line);
+	const unsigned w = width();
+	escape_copy(safe, w < sizeof(safe) ? w : sizeof(safe), line, strlen(line));
+	print_format(stderr, "\r%s\033[K", safe);
 	progress.drawn = true;
 }
 
 void progress_wipe(void)
 {
 	if (progress.drawn)
-		fputs("\r\033[K", stderr);
+		print_format(stderr, "\r\033[K");
 	progress.drawn = false;
 }
 
@@ -67,12 +68,10 @@ void progress_unmute(void)
 
 void progress_log(void *arg, const char *line)
 {
-	char text[2048];
 	const uint64_t t = receive_now() - progress.opened;
 
 	if (!progress.debug || progress.muted)
 		return;
-	text_printable(text, sizeof(text), line, strlen(line));
-	fprintf(stderr, "[%8.3f ms] %s%s%s\n", (double)t / 1e6,
-		arg ? (const char *)arg : "", arg ? ": " : "", text);
+	print_format(stderr, "[%8.3f ms] %s%s%s\n", (double)t / 1e6,
+		     arg ? (const char *)arg : "", arg ? ": " : "", line);
 }

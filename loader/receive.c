@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "loader/text.h"
+#include "formats/text/escape.h"
 
 #define SECOND UINT64_C(1000000000)
 
@@ -94,7 +94,7 @@ static void on_failed(struct receive_result *ret, const struct pymem_msg *m,
 	ret->failed = true;
 	ret->fail = (uint32_t)m->a;
 	ret->fail_b = m->b;
-	text_printable(ret->fail_text, sizeof(ret->fail_text), text, m->text_size);
+	escape_copy(ret->fail_text, sizeof(ret->fail_text), text, m->text_size);
 }
 
 static void on_crash(struct receive_result *ret, const struct pymem_msg *m,
@@ -151,7 +151,7 @@ static void on_message(struct receive *r, const struct pymem_msg *m, const char 
 		r->gil_from = r->options->in_copy ? 0 : receive_now();
 		break;
 	case PYMEM_MSG_PHASE:
-		text_printable(ret->phase, sizeof(ret->phase), text, m->text_size);
+		escape_copy(ret->phase, sizeof(ret->phase), text, m->text_size);
 		r->next_progress = 0;
 		break;
 	case PYMEM_MSG_FORKED:

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "formats/core/reader.h"
-#include "loader/text.h"
+#include "formats/text/escape.h"
 
 struct total {
 	uint32_t name; /* string id */
@@ -162,7 +162,7 @@ static void tell(const struct drawing *d, const char *what, const char *name,
 {
 	char line[PATH_MAX + 400], safe[PATH_MAX];
 
-	text_printable(safe, sizeof(safe), name, strlen(name));
+	escape_copy(safe, sizeof(safe), name, strlen(name));
 	snprintf(line, sizeof(line), "%s %s%s%s", what, safe, *why ? ": " : "", why);
 	d->said(d->arg, line);
 }

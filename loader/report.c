@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "formats/text/print.h"
 #include "loader/capture_words.h"
 #include "loader/text.h"
 
@@ -13,14 +14,15 @@ static void times(FILE *out, const struct capture_result *r)
 	char a[24], b[24], c[24], d[24];
 
 	if (strcmp(r->method, "external") == 0)
-		fprintf(out, "  pause: fork %s\n", text_time(a, r->fork_ns));
+		print_format(out, "  pause: fork %s\n", text_time(a, r->fork_ns));
 	else if (strcmp(r->method, "in-place") == 0)
-		fprintf(out, "  pause: GIL held %s (after a wait of %s)%s%s\n",
-			text_time(a, r->gil_held_ns), text_time(b, r->gil_wait_ns),
-			r->preloaded ? "" : ", one thread stopped ",
-			r->preloaded ? "" : text_time(c, r->stopped_ns));
+		print_format(out, "  pause: GIL held %s (after a wait of %s)%s%s\n",
+			     text_time(a, r->gil_held_ns), text_time(b, r->gil_wait_ns),
+			     r->preloaded ? "" : ", one thread stopped ",
+			     r->preloaded ? "" : text_time(c, r->stopped_ns));
 	else
-		fprintf(out,
+		print_format(
+			out,
 			"  pause: GIL held %s, of it fork %s (after a wait of %s)%s%s\n",
 			text_time(a, r->gil_held_ns), text_time(b, r->fork_ns),
 			text_time(c, r->gil_wait_ns),
@@ -32,65 +34,65 @@ static void walk(FILE *out, const struct capture_result *r)
 {
 	char a[32], b[32], c[24], d[24];
 
-	fprintf(out, "  %s objects", text_count(a, r->objects));
+	print_format(out, "  %s objects", text_count(a, r->objects));
 	if (r->edges)
-		fprintf(out, ", %s references", text_count(b, r->edges));
-	fprintf(out, ", %s", text_bytes(c, r->bytes));
+		print_format(out, ", %s references", text_count(b, r->edges));
+	print_format(out, ", %s", text_bytes(c, r->bytes));
 	if (r->walk_ns)
-		fprintf(out, ", walked in %s", text_time(d, r->walk_ns));
+		print_format(out, ", walked in %s", text_time(d, r->walk_ns));
 	if (r->walk_ns && r->objects)
-		fprintf(out, " (%.0f ns and %.1f bytes an object)",
-			(double)r->walk_ns / (double)r->objects,
-			(double)r->bytes / (double)r->objects);
-	fputs("\n", out);
+		print_format(out, " (%.0f ns and %.1f bytes an object)",
+			     (double)r->walk_ns / (double)r->objects,
+			     (double)r->bytes / (double)r->objects);
+	print_lines(out, "\n");
 	if (r->child_dirty_bytes)
-		fprintf(out, "  the copy took %s of memory of its own\n",
-			text_bytes(c, r->child_dirty_bytes));
+		print_format(out, "  the copy took %s of memory of its own\n",
+			     text_bytes(c, r->child_dirty_bytes));
 }
 
 void report_text(FILE *out, const struct capture_result *r, const char *file)
 {
-	fprintf(out, "%d (%s)", (int)r->pid, r->name[0] ? r->name : "?");
+	print_format(out, "%d (%s)", (int)r->pid, r->name[0] ? r->name : "?");
 	if (r->python[0])
-		fprintf(out, ", Python %s", r->python);
-	fprintf(out, ": %s", capture_words_status(r->status));
+		print_format(out, ", Python %s", r->python);
+	print_format(out, ": %s", capture_words_status(r->status));
 	if (r->method[0])
-		fprintf(out, " (%s%s)", r->method,
-			r->preloaded ? ", through its own agent" : "");
-	fputs("\n", out);
+		print_format(out, " (%s%s)", r->method,
+			     r->preloaded ? ", through its own agent" : "");
+	print_lines(out, "\n");
 	if (r->error[0])
-		fprintf(out, "  %s\n", r->error);
+		print_format(out, "  %s\n", r->error);
 	if (r->status != CAPTURE_FAILED) {
 		times(out, r);
 		walk(out, r);
 	}
 	if (r->skipped[0])
-		fprintf(out, "  references left out (they crashed the copy): %s\n",
-			r->skipped);
+		print_format(out, "  references left out (they crashed the copy): %s\n",
+			     r->skipped);
 	if (r->note[0])
-		fprintf(out, "  note: %s\n", r->note);
+		print_format(out, "  note: %s\n", r->note);
 	if (file && r->status != CAPTURE_FAILED)
-		fprintf(out, "  written to %s\n",
-			strcmp(file, "-") == 0 ? "standard output" : file);
+		print_format(out, "  written to %s\n",
+			     strcmp(file, "-") == 0 ? "standard output" : file);
 }
 
 static void number(FILE *out, const char *key, uint64_t v)
 {
-	fprintf(out, ",\"%s\":%" PRIu64, key, v);
+	print_format(out, ",\"%s\":%" PRIu64, key, v);
 }
 
 static void text(FILE *out, const char *key, const char *v)
 {
-	fprintf(out, ",\"%s\":", key);
+	print_format(out, ",\"%s\":", key);
 	if (v && *v)
-		text_json(out, v);
+		print_json(out, v, strlen(v));
 	else
-		fputs("null", out);
+		print_lines(out, "null");
 }
 
 static void json_one(FILE *out, const struct capture_result *r, const char *file)
 {
-	fprintf(out, "{\"pid\":%d", (int)r->pid);
+	print_format(out, "{\"pid\":%d", (int)r->pid);
 	text(out, "file", r->status == CAPTURE_FAILED ? NULL : file);
 	text(out, "status", capture_words_status(r->status));
 	text(out, "error", r->error);
@@ -109,21 +111,21 @@ static void json_one(FILE *out, const struct capture_result *r, const char *file
 	text(out, "skipped_types", r->skipped);
 	number(out, "retries", r->retries);
 	number(out, "predicted_pause_ns", r->predicted_pause_ns);
-	fprintf(out, ",\"consistent\":%s,\"cancelled\":%s,\"preloaded\":%s}",
-		r->consistent ? "true" : "false", r->cancelled ? "true" : "false",
-		r->preloaded ? "true" : "false");
+	print_format(out, ",\"consistent\":%s,\"cancelled\":%s,\"preloaded\":%s}",
+		     r->consistent ? "true" : "false", r->cancelled ? "true" : "false",
+		     r->preloaded ? "true" : "false");
 }
 
 void report_json(FILE *out, const struct capture_result *results,
 		 const char *const *files, size_t count)
 {
-	fputs("{\"schema\":1,\"snapshots\":[", out);
+	print_lines(out, "{\"schema\":1,\"snapshots\":[");
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0)
-			fputs(",", out);
+			print_lines(out, ",");
 		json_one(out, &results[i], files[i]);
 	}
-	fputs("]}\n", out);
+	print_lines(out, "]}\n");
 }
 
 int report_status(const struct capture_result *results, size_t count)

@@ -12,12 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "formats/text/escape.h"
+#include "formats/text/print.h"
 #include "loader/progress.h"
 #include "loader/references.h"
 #include "loader/report.h"
 #include "loader/show.h"
 #include "loader/side_by_side.h"
-#include "loader/text.h"
 
 int session_init(struct session *s)
 {
@@ -47,7 +48,7 @@ void session_deinit(struct session *s)
 static void complain(const struct capture_result *r)
 {
 	progress_wipe();
-	fprintf(stderr, "pymem-load: %d: %s\n", (int)r->pid, r->error);
+	print_format(stderr, "pymem-load: %d: %s\n", (int)r->pid, r->error);
 }
 
 static bool to_stdout(const struct session *s)
@@ -75,7 +76,7 @@ static void plan_one(struct session *s, size_t i)
 
 	*r = (struct capture_result){ .pid = pid, .status = CAPTURE_FAILED };
 	if (plan_make(pid, s->options, plan, &err) < 0) {
-		text_printable(r->error, sizeof(r->error), err.text, strlen(err.text));
+		escape_copy(r->error, sizeof(r->error), err.text, strlen(err.text));
 		plan->pid = 0;
 		return;
 	}
@@ -95,8 +96,8 @@ size_t session_plan(struct session *s)
 		if (s->plans[i].pid && talks(s))
 			plan_print(&s->plans[i], s->options->dry_run ? stdout : stderr);
 		else if (s->plans[i].pid && s->plans[i].wrong_exec)
-			fprintf(stderr, "pymem-load: %d: %s\n", (int)s->plans[i].pid,
-				s->plans[i].warnings[s->plans[i].warning_count - 1]);
+			print_format(stderr, "pymem-load: %d: %s\n", (int)s->plans[i].pid,
+				     s->plans[i].warnings[s->plans[i].warning_count - 1]);
 		if (!go)
 			complain(&s->results[i]);
 		good += go;
@@ -106,28 +107,29 @@ size_t session_plan(struct session *s)
 
 static void plan_json(const struct plan *p, const struct capture_result *r)
 {
-	printf("{\"pid\":%d,\"python\":", (int)r->pid);
-	text_json(stdout, r->python);
-	printf(",\"method\":");
-	text_json(stdout,
-		  !p->pid				    ? "" :
-			  p->in_place			    ? "in-place" :
-			  p->method == LOAD_METHOD_EXTERNAL ? "external" :
-							      "agent");
-	printf(",\"predicted_pause_ns\":%" PRIu64 ",\"copy_bytes\":%" PRIu64
-	       ",\"need_bytes\":%" PRIu64 ",\"free_bytes\":%" PRIu64 ",\"rss\":%" PRIu64
-	       ",\"warnings\":[",
-	       p->pause_ns, p->copy_bytes, p->need_bytes, p->headroom.free, p->rss);
+	print_format(stdout, "{\"pid\":%d,\"python\":", (int)r->pid);
+	print_json(stdout, r->python, strlen(r->python));
+	print_format(stdout, ",\"method\":");
+	const char *const method = !p->pid	  ? "" :
+		p->in_place			  ? "in-place" :
+		p->method == LOAD_METHOD_EXTERNAL ? "external" :
+						    "agent";
+	print_json(stdout, method, strlen(method));
+	print_format(stdout,
+		     ",\"predicted_pause_ns\":%" PRIu64 ",\"copy_bytes\":%" PRIu64
+		     ",\"need_bytes\":%" PRIu64 ",\"free_bytes\":%" PRIu64
+		     ",\"rss\":%" PRIu64 ",\"warnings\":[",
+		     p->pause_ns, p->copy_bytes, p->need_bytes, p->headroom.free, p->rss);
 	for (unsigned i = 0; i < p->warning_count; i++) {
-		fputs(i ? "," : "", stdout);
-		text_json(stdout, p->warnings[i]);
+		print_lines(stdout, i ? "," : "");
+		print_json(stdout, p->warnings[i], strlen(p->warnings[i]));
 	}
-	printf("],\"refused\":");
+	print_format(stdout, "],\"refused\":");
 	if (r->error[0])
-		text_json(stdout, r->error);
+		print_json(stdout, r->error, strlen(r->error));
 	else
-		fputs("null", stdout);
-	fputs("}", stdout);
+		print_lines(stdout, "null");
+	print_lines(stdout, "}");
 }
 
 int session_dry_run(struct session *s)
@@ -135,12 +137,12 @@ int session_dry_run(struct session *s)
 	const size_t good = session_plan(s);
 
 	if (s->options->json) {
-		fputs("{\"schema\":1,\"plans\":[", stdout);
+		print_lines(stdout, "{\"schema\":1,\"plans\":[");
 		for (size_t i = 0; i < s->count; i++) {
-			fputs(i ? "," : "", stdout);
+			print_lines(stdout, i ? "," : "");
 			plan_json(&s->plans[i], &s->results[i]);
 		}
-		fputs("]}\n", stdout);
+		print_lines(stdout, "]}\n");
 	}
 	return good == s->count ? 0 : 1;
 }
@@ -358,7 +360,7 @@ static void said(void *arg, const char *line)
 	if (!talks(s) && strncmp(line, "wrote ", 6) == 0)
 		return;
 	progress_wipe();
-	fprintf(stderr, "%s\n", line);
+	print_format(stderr, "%s\n", line);
 }
 
 static void draw_references(struct session *s)
@@ -378,7 +380,8 @@ static void show(struct session *s, bool seen)
 	if (!s->file[0] || to_stdout(s) || !talks(s))
 		return;
 	if (!s->has_viewer) {
-		fprintf(stderr,
+		print_format(
+			stderr,
 			"pymem-load: pymem-view was not found (beside this program or "
 			"on PATH): no report\n");
 		return;

@@ -15,6 +15,7 @@
 
 #include "formats/export/heapsnapshot.h"
 #include "formats/export/export_jsonl.h"
+#include "formats/text/print.h"
 #include "viewer/graph/graph.h"
 #include "viewer/options.h"
 #include "viewer/render/render.h"
@@ -28,7 +29,7 @@ static void main_complain(const char *file, const char *what)
 	struct text text = { 0 };
 
 	text_escape(&text, file, strlen(file), 0, 0);
-	fprintf(stderr, "pymem-view: %s: %s\n", text_str(&text), what);
+	print_format(stderr, "pymem-view: %s: %s\n", text_str(&text), what);
 	text_free(&text);
 }
 
@@ -48,10 +49,10 @@ static bool main_meter_report(void *arg, const char *phase, uint64_t done, uint6
 	if (now.tv_sec - meter->began.tv_sec < 1)
 		return false;
 	if (total)
-		fprintf(stderr, "\r%s: %3u %%\033[K", phase,
-			(unsigned)(100.0 * (double)done / (double)total));
+		print_format(stderr, "\r%s: %3u %%\033[K", phase,
+			     (unsigned)(100.0 * (double)done / (double)total));
 	else
-		fprintf(stderr, "\r%s\033[K", phase);
+		print_format(stderr, "\r%s\033[K", phase);
 	meter->shown = true;
 	return false;
 }
@@ -59,7 +60,7 @@ static bool main_meter_report(void *arg, const char *phase, uint64_t done, uint6
 static void main_meter_end(const struct meter *meter)
 {
 	if (meter->shown)
-		fputs("\r\033[K", stderr);
+		print_format(stderr, "\r\033[K");
 }
 
 /* ---- reports ---- */
@@ -179,7 +180,8 @@ static int main_export_as(const struct options *o, FILE *out,
 						  &processes, problem);
 
 		if (!rc && !o->pid && processes > 1)
-			fprintf(stderr,
+			print_format(
+				stderr,
 				"pymem-view: it holds %u processes and the format one: "
 				"this "
 				"is the first, --pid N chooses another\n",
@@ -314,7 +316,7 @@ static int main_run_session(const struct options *o)
 	}
 	main_meter_end(&meter);
 	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "pymem-view: cannot write: %s\n", strerror(errno));
+		print_format(stderr, "pymem-view: cannot write: %s\n", strerror(errno));
 		code = EXIT_FAILED;
 	}
 	int incomplete = main_say_incomplete(session.process, session.count);
@@ -338,11 +340,11 @@ static void main_say_unknown_terminal(void)
 	const char *term = getenv("TERM");
 
 	text_escape(&text, term, strlen(term), 40, 0);
-	fprintf(stderr,
-		"pymem-view: no terminal '%s' is known here, so there are reports "
-		"instead "
-		"of the screen; TERM=xterm-256color may do\n",
-		text_str(&text));
+	print_format(stderr,
+		     "pymem-view: no terminal '%s' is known here, so there are reports "
+		     "instead "
+		     "of the screen; TERM=xterm-256color may do\n",
+		     text_str(&text));
 	text_free(&text);
 }
 

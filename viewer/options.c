@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/text/print.h"
 #include "viewer/graph/graph.h"
 #include "viewer/render/render.h"
 
@@ -107,11 +108,11 @@ static const char usage_rest[] =
 
 static void options_print_usage(FILE *out)
 {
-	fputs(usage, out);
+	print_lines(out, usage);
 	for (size_t i = 0; report_all[i]; i++)
-		fprintf(out, "      %-12s %s\n", report_all[i]->name,
-			report_all[i]->title);
-	fputs(usage_rest, out);
+		print_format(out, "      %-12s %s\n", report_all[i]->name,
+			     report_all[i]->title);
+	print_lines(out, usage_rest);
 }
 
 static bool options_parse_u64(const char *text, uint64_t *ret)
@@ -133,10 +134,10 @@ static bool options_number(const char *option, const char *text, uint64_t most,
 {
 	if (options_parse_u64(text, ret) && *ret <= most)
 		return true;
-	fprintf(stderr, "pymem-view: --%s needs a number", option);
+	print_format(stderr, "pymem-view: --%s needs a number", option);
 	if (most < INT_MAX)
-		fprintf(stderr, " up to %u", (unsigned)most);
-	fprintf(stderr, ", not '%s'\n", text);
+		print_format(stderr, " up to %u", (unsigned)most);
+	print_format(stderr, ", not '%s'\n", text);
 	return false;
 }
 
@@ -145,10 +146,10 @@ static bool options_choose_report(struct options *o, const char *name)
 	o->report = report_find(name);
 	if (o->report)
 		return true;
-	fprintf(stderr, "pymem-view: no report '%s'; there are:", name);
+	print_format(stderr, "pymem-view: no report '%s'; there are:", name);
 	for (size_t i = 0; report_all[i]; i++)
-		fprintf(stderr, " %s", report_all[i]->name);
-	fputc('\n', stderr);
+		print_format(stderr, " %s", report_all[i]->name);
+	print_lines(stderr, "\n");
 	return false;
 }
 
@@ -160,10 +161,10 @@ static bool options_choose(const char *option, const char *value,
 			*ret = i;
 			return true;
 		}
-	fprintf(stderr, "pymem-view: --%s must be one of:", option);
+	print_format(stderr, "pymem-view: --%s must be one of:", option);
 	for (int i = 0; words[i]; i++)
-		fprintf(stderr, " %s", words[i]);
-	fputc('\n', stderr);
+		print_format(stderr, " %s", words[i]);
+	print_lines(stderr, "\n");
 	return false;
 }
 
@@ -173,7 +174,8 @@ static bool options_screen_size(struct options *o, const char *text)
 	    o->screen.width > 0 && o->screen.height > 0 && o->screen.width <= 1000 &&
 	    o->screen.height <= 1000)
 		return true;
-	fprintf(stderr, "pymem-view: --screen-size needs WIDTHxHEIGHT, not '%s'\n", text);
+	print_format(stderr, "pymem-view: --screen-size needs WIDTHxHEIGHT, not '%s'\n",
+		     text);
 	return false;
 }
 
@@ -289,14 +291,16 @@ static bool options_take(struct options *o, int option, const char *value)
 		o->format = value;
 		if (renderer_find(value))
 			return true;
-		fprintf(stderr, "pymem-view: no format '%s'; there are: text json csv\n",
-			value);
+		print_format(stderr,
+			     "pymem-view: no format '%s'; there are: text json csv\n",
+			     value);
 		return false;
 	case OPT_GRAPH:
 		o->graph = value;
 		if (graph_kind_find(value, &kind))
 			return true;
-		fprintf(stderr,
+		print_format(
+			stderr,
 			"pymem-view: no graph '%s'; there are: refs backrefs dominators "
 			"treemap\n",
 			value);
@@ -316,11 +320,11 @@ static bool options_check_sort(const struct options *o)
 	for (size_t c = 0; c < o->report->ncolumns; c++)
 		if (!strcmp(o->report->columns[c].key, key))
 			return true;
-	fprintf(stderr, "pymem-view: %s has no column '%s'; it has:", o->report->name,
-		key);
+	print_format(stderr,
+		     "pymem-view: %s has no column '%s'; it has:", o->report->name, key);
 	for (size_t c = 0; c < o->report->ncolumns; c++)
-		fprintf(stderr, " %s", o->report->columns[c].key);
-	fputc('\n', stderr);
+		print_format(stderr, " %s", o->report->columns[c].key);
+	print_lines(stderr, "\n");
 	return false;
 }
 
@@ -358,7 +362,7 @@ static bool options_check(const struct options *o)
 		 !(o->params.type && !strcmp(o->report->name, "paths")))
 		wrong = "this report needs --object ADDRESS (paths: or --type NAME)";
 	if (wrong)
-		fprintf(stderr, "pymem-view: %s\n", wrong);
+		print_format(stderr, "pymem-view: %s\n", wrong);
 	return !wrong && options_check_sort(o);
 }
 
@@ -367,7 +371,7 @@ static int options_said(void)
 {
 	if (fflush(stdout) == 0)
 		return 0;
-	fprintf(stderr, "pymem-view: cannot write: %s\n", strerror(errno));
+	print_format(stderr, "pymem-view: cannot write: %s\n", strerror(errno));
 	return 1;
 }
 
@@ -384,7 +388,7 @@ bool options_parse(int argc, char **argv, struct options *ret, int *exit_ret)
 			return false;
 		}
 		if (option == OPT_VERSION) {
-			puts("pymem-view " PYMEM_VERSION);
+			print_lines(stdout, "pymem-view " PYMEM_VERSION "\n");
 			*exit_ret = options_said();
 			return false;
 		}

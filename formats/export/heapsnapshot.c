@@ -24,6 +24,7 @@
 
 #include "formats/export/graph.h"
 #include "formats/export/passes.h"
+#include "formats/text/print.h"
 
 enum {
 	FIELDS = 7, /* of a node */
@@ -339,7 +340,8 @@ static const char head[] =
 static void heapsnapshot_put_head(struct heapsnapshot *e, uint64_t nodes, uint64_t edges)
 {
 	json_put_ascii(&e->json, head);
-	fprintf(e->json.file,
+	print_format(
+		e->json.file,
 		"\"node_count\":%llu,\"edge_count\":%llu,\"trace_function_count\":0},\n"
 		"\"nodes\":[",
 		(unsigned long long)nodes, (unsigned long long)edges);

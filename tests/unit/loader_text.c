@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Words and JSON from untrusted bytes; options; the arithmetic of the plan; reports. */
+/* Numbers for people; options; the arithmetic of the plan; reports. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,65 +13,6 @@
 #include "loader/plan.h"
 #include "loader/report.h"
 #include "loader/text.h"
-
-static void printable_escapes_what_hides(void **state)
-{
-	char buf[128];
-
-	(void)state;
-	assert_string_equal(text_printable(buf, sizeof(buf), "plain", 5), "plain");
-	assert_string_equal(text_printable(buf, sizeof(buf), "a\x1b[2Jb", 6),
-			    "a\\x1b[2Jb");
-	assert_string_equal(text_printable(buf, sizeof(buf), "nul\0in", 6), "nul\\x00in");
-	assert_string_equal(text_printable(buf, sizeof(buf), "\xff\xc3", 2),
-			    "\\xff\\xc3");
-	assert_string_equal(text_printable(buf, sizeof(buf),
-					   "\xe2\x80\xae"
-					   "x",
-					   4),
-			    "\\xe2\\x80\\xaex");
-	assert_string_equal(text_printable(buf, sizeof(buf), "\xc2\x9b", 2),
-			    "\\xc2\\x9b");
-	assert_string_equal(text_printable(buf, sizeof(buf), "\xed\xa0\x80", 3),
-			    "\\xed\\xa0\\x80");
-	assert_string_equal(text_printable(buf, sizeof(buf), "\xc0\xaf", 2),
-			    "\\xc0\\xaf");
-	assert_string_equal(
-		text_printable(buf, sizeof(buf), "\xc3\xa9\xf0\x9f\x98\x80", 6),
-		"\xc3\xa9\xf0\x9f\x98\x80");
-}
-
-static void printable_cuts_whole_characters(void **state)
-{
-	char buf[8];
-
-	(void)state;
-	assert_string_equal(text_printable(buf, 4, "ab\xc3\xa9", 4), "ab");
-	assert_string_equal(text_printable(buf, 5, "ab\xc3\xa9", 4), "ab\xc3\xa9");
-	assert_string_equal(text_printable(buf, 4, "a\x01", 2), "a");
-	assert_string_equal(text_printable(buf, 1, "abc", 3), "");
-}
-
-static char *json_of(const char *s)
-{
-	static char buf[256];
-	FILE *f = fmemopen(buf, sizeof(buf), "w");
-
-	text_json(f, s);
-	fclose(f);
-	return buf;
-}
-
-static void json_is_ascii(void **state)
-{
-	(void)state;
-	assert_string_equal(json_of("a\"\\\n"), "\"a\\\"\\\\\\u000a\"");
-	assert_string_equal(json_of("\xc3\xa9"), "\"\\u00e9\"");
-	assert_string_equal(json_of("\xf0\x9f\x98\x80"), "\"\\ud83d\\ude00\"");
-	assert_string_equal(json_of("\xff"
-				    "a"),
-			    "\"\\ufffda\"");
-}
 
 static void units(void **state)
 {
@@ -307,9 +248,6 @@ static void report_statuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(printable_escapes_what_hides),
-		cmocka_unit_test(printable_cuts_whole_characters),
-		cmocka_unit_test(json_is_ascii),
 		cmocka_unit_test(units),
 		cmocka_unit_test(sizes_and_times),
 		cmocka_unit_test(options_are_understood),

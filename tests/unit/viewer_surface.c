@@ -47,7 +47,7 @@ static void test_glyphs_spelled_out(void **state)
 	assert_glyphs("plain text ~", false, "plain text ~");
 	assert_glyphs("\033[2J\n\t\r\x7f", false, "\\x1b[2J\\n\\t\\r\\x7f");
 	assert_glyphs("\xff\xc3(\xed\xa0\x80\xc0\x80", false,
-		      "\\xff\\xc3(\\xed\\xa0\\x80\\xc0\\x80");
+		      "\\xff\\xc3(\\ud800\\xc0\\x80");
 	assert_glyphs("\u202e\u2066\u200b\ufeff\u00ad\xc2\x85", false,
 		      "\\u202e\\u2066\\u200b\\ufeff\\xad\\x85");
 	assert_glyphs("\u05d0\u0627", false,

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "formats/text/escape.h"
 #include "viewer/report/escape.h"
 
 static void check_escape(const char *bytes, size_t size, size_t limit,
@@ -75,8 +76,8 @@ static void test_random(void **state)
 		text_escape(&text, bytes, size, 0, 0);
 		const char *out = text_str(&text);
 		for (size_t at = 0; at < text_len(&text); at += len)
-			assert_true(codepoint_printable(
-				utf8_decode(out + at, text_len(&text) - at, &len)));
+			assert_true(escape_printable(
+				escape_decode(out + at, text_len(&text) - at, &len)));
 		text_free(&text);
 	}
 }

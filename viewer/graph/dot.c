@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/text/escape.h"
 #include "viewer/report/describe.h"
 
 enum { NAME_LIMIT = 60, VALUE_LIMIT = 40 };
@@ -28,7 +29,7 @@ static void dot_add_limited(struct text *out, const char *text, size_t limit)
 	size_t n = 0, chars = 0, size = strlen(text);
 	while (n < size && chars < limit) {
 		size_t length;
-		utf8_decode(text + n, size - n, &length);
+		escape_decode(text + n, size - n, &length);
 		n += length;
 		chars++;
 	}

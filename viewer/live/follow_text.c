@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "formats/text/print.h"
 #include "viewer/live/feed.h"
 #include "viewer/live/history.h"
 #include "viewer/live/record.h"
@@ -37,7 +38,7 @@ static void follow_text_stamp(FILE *out)
 	struct tm tm;
 	localtime_r(&now, &tm);
 	strftime(text, sizeof(text), "%H:%M:%S", &tm);
-	fprintf(out, "%s ", text);
+	print_format(out, "%s ", text);
 }
 
 /* Newest minus the one before. */
@@ -68,13 +69,13 @@ static void follow_text_print_grown(const struct follow *f, uint64_t pid)
 		qsort(list, n, sizeof(*list), follow_text_by_step);
 	for (size_t i = 0; i < n && i < GROWN; i++) {
 		char count[HUMAN_SIZE], bytes[HUMAN_SIZE];
-		fprintf(f->out, "    %s  %s  %s\n", list[i]->name,
-			human_count_diff(
-				count,
-				(int64_t)follow_text_step_of(list[i], list[i]->count)),
-			human_bytes_diff(
-				bytes,
-				(int64_t)follow_text_step_of(list[i], list[i]->bytes)));
+		print_format(f->out, "    %s  %s  %s\n", list[i]->name,
+			     human_count_diff(count,
+					      (int64_t)follow_text_step_of(
+						      list[i], list[i]->count)),
+			     human_bytes_diff(bytes,
+					      (int64_t)follow_text_step_of(
+						      list[i], list[i]->bytes)));
 	}
 	free(list);
 }
@@ -92,16 +93,16 @@ static void follow_text_on_ended(void *arg, struct incoming *in)
 	follow_text_stamp(f->out);
 	f->partial |= !in->complete;
 	if (!in->heap) {
-		fprintf(f->out, "%s\n", in->problem);
+		print_format(f->out, "%s\n", in->problem);
 		fflush(f->out);
 		return;
 	}
 	uint64_t pid = heap_fact_u64(in->heap, "pid", 0);
-	fprintf(f->out, "pid %" PRIu64 ": %s objects, %s, %s%s%s\n", pid,
-		human_count(count, in->heap->objects),
-		human_bytes_u64(bytes, in->heap->size),
-		in->complete ? "complete" : "truncated", in->problem[0] ? ": " : "",
-		in->problem);
+	print_format(f->out, "pid %" PRIu64 ": %s objects, %s, %s%s%s\n", pid,
+		     human_count(count, in->heap->objects),
+		     human_bytes_u64(bytes, in->heap->size),
+		     in->complete ? "complete" : "truncated", in->problem[0] ? ": " : "",
+		     in->problem);
 	record_types(&f->history, in->heap, pid);
 	follow_text_print_grown(f, pid);
 	fflush(f->out);
@@ -111,7 +112,7 @@ static void follow_text_on_note(void *arg, const char *sentence)
 {
 	struct follow *f = arg;
 	follow_text_stamp(f->out);
-	fprintf(f->out, "%s\n", sentence);
+	print_format(f->out, "%s\n", sentence);
 	fflush(f->out);
 }
 
@@ -146,12 +147,12 @@ int follow_text(int fd, const char *path, FILE *out)
 	char err[400];
 	struct feed *feed = feed_create(NULL, &ops, &f);
 	if (!feed || (fd >= 0 && feed_add(feed, fd) < 0)) {
-		fprintf(stderr, "pymem-view: out of memory\n");
+		print_format(stderr, "pymem-view: out of memory\n");
 		feed_destroy(feed);
 		return 1;
 	}
 	if (path && feed_listen(feed, path, err, sizeof(err)) < 0) {
-		fprintf(stderr, "pymem-view: %s\n", err);
+		print_format(stderr, "pymem-view: %s\n", err);
 		feed_destroy(feed);
 		return 1;
 	}

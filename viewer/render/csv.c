@@ -10,22 +10,23 @@
 
 #include "viewer/render/render.h"
 
+#include "formats/text/print.h"
+
 static void render_csv_put_text(FILE *out, const char *text)
 {
 	bool formula = text[0] && strchr("=+-@\t\r", text[0]);
 	bool quote = formula || strpbrk(text, ",\"\n\r;") || text[0] == ' ';
 
 	if (!quote) {
-		fputs(text, out);
+		print_format(out, "%s", text);
 		return;
 	}
-	fputs(formula ? "\"'" : "\"", out);
-	for (; *text; text++) {
-		if (*text == '"')
-			fputc('"', out);
-		fputc(*text, out);
+	print_lines(out, formula ? "\"'" : "\"");
+	for (size_t n; *text; text += n) {
+		n = *text == '"' ? 1 : strcspn(text, "\"");
+		print_format(out, *text == '"' ? "%.*s\"" : "%.*s", (int)n, text);
 	}
-	fputc('"', out);
+	print_lines(out, "\"");
 }
 
 static void render_csv_put_cell(FILE *out, const struct table *table, size_t row,
@@ -41,23 +42,23 @@ static void render_csv_put_cell(FILE *out, const struct table *table, size_t row
 		break;
 	case CELL_COUNT_DIFF:
 	case CELL_BYTES_DIFF:
-		fprintf(out, "%" PRId64, cell->i64);
+		print_format(out, "%" PRId64, cell->i64);
 		break;
 	case CELL_RATIO:
-		fprintf(out, "%.6f", cell->ratio);
+		print_format(out, "%.6f", cell->ratio);
 		break;
 	default:
-		fprintf(out, "%" PRIu64, cell->u64);
+		print_format(out, "%" PRIu64, cell->u64);
 	}
 }
 
 static void render_csv_begin(FILE *out, const struct report *report)
 {
 	/* the overview has a pid column of its own */
-	fputs("process", out);
+	print_lines(out, "process");
 	for (size_t c = 0; c < report->ncolumns; c++)
-		fprintf(out, ",%s", report->columns[c].key);
-	fputc('\n', out);
+		print_format(out, ",%s", report->columns[c].key);
+	print_lines(out, "\n");
 }
 
 static void render_csv_put_table(FILE *out, const struct report *report,
@@ -67,12 +68,12 @@ static void render_csv_put_table(FILE *out, const struct report *report,
 	(void)report;
 	(void)index;
 	for (size_t r = 0; r < table->rows; r++) {
-		fprintf(out, "%" PRIu64, process_pid(process));
+		print_format(out, "%" PRIu64, process_pid(process));
 		for (size_t c = 0; c < table->ncolumns; c++) {
-			fputc(',', out);
+			print_lines(out, ",");
 			render_csv_put_cell(out, table, r, c);
 		}
-		fputc('\n', out);
+		print_lines(out, "\n");
 	}
 }
 

@@ -10,32 +10,12 @@
 #include <string.h>
 
 #include "viewer/render/render.h"
+#include "formats/text/print.h"
 #include "viewer/report/escape.h"
-
-static void render_json_put_codepoint(FILE *out, int32_t c)
-{
-	if (c == '"' || c == '\\')
-		fprintf(out, "\\%c", c);
-	else if (c >= 0x20 && c < 0x7f)
-		fputc(c, out);
-	else if (c < 0x10000)
-		fprintf(out, "\\u%04x", (unsigned)c);
-	else
-		fprintf(out, "\\u%04x\\u%04x", 0xd800u + ((unsigned)(c - 0x10000) >> 10),
-			0xdc00u + ((unsigned)(c - 0x10000) & 0x3ff));
-}
 
 static void render_json_put_string(FILE *out, const char *text)
 {
-	size_t size = strlen(text), len;
-
-	fputc('"', out);
-	for (size_t at = 0; at < size; at += len) {
-		int32_t c = utf8_decode(text + at, size - at, &len);
-
-		render_json_put_codepoint(out, c < 0 ? 0xfffd : c);
-	}
-	fputc('"', out);
+	print_json(out, text, strlen(text));
 }
 
 static void render_json_put_cell(FILE *out, const struct table *table, size_t row,
@@ -44,7 +24,7 @@ static void render_json_put_cell(FILE *out, const struct table *table, size_t ro
 	const struct cell *cell = table_cell(table, row, column);
 
 	if (cell->unknown) {
-		fputs("null", out);
+		print_lines(out, "null");
 		return;
 	}
 	switch (table->columns[column].type) {
@@ -53,22 +33,23 @@ static void render_json_put_cell(FILE *out, const struct table *table, size_t ro
 		break;
 	case CELL_COUNT_DIFF:
 	case CELL_BYTES_DIFF:
-		fprintf(out, "%" PRId64, cell->i64);
+		print_format(out, "%" PRId64, cell->i64);
 		break;
 	case CELL_RATIO:
-		fprintf(out, "%.6f", isfinite(cell->ratio) ? cell->ratio : 0);
+		print_format(out, "%.6f", isfinite(cell->ratio) ? cell->ratio : 0);
 		break;
 	case CELL_BOOL:
-		fputs(cell->u64 ? "true" : "false", out);
+		print_lines(out, cell->u64 ? "true" : "false");
 		break;
 	default:
-		fprintf(out, "%" PRIu64, cell->u64);
+		print_format(out, "%" PRIu64, cell->u64);
 	}
 }
 
 static void render_json_begin(FILE *out, const struct report *report)
 {
-	fprintf(out, "{\"schema\":1,\"report\":\"%s\",\"processes\":[", report->name);
+	print_format(out, "{\"schema\":1,\"report\":\"%s\",\"processes\":[",
+		     report->name);
 }
 
 static void render_json_put_process(FILE *out, const struct process *process)
@@ -77,21 +58,21 @@ static void render_json_put_process(FILE *out, const struct process *process)
 	size_t size = 0;
 	const char *version = heap_fact_text(process->heap, "python.version", &size);
 
-	fprintf(out, "{\"pid\":%" PRIu64 ",\"python\":", process_pid(process));
+	print_format(out, "{\"pid\":%" PRIu64 ",\"python\":", process_pid(process));
 	if (version) {
 		text_escape(&text, version, size, 100, 0);
 		render_json_put_string(out, text_str(&text));
 		text_clear(&text);
 	} else {
-		fputs("null", out);
+		print_lines(out, "null");
 	}
-	fputs(",\"file\":", out);
+	print_lines(out, ",\"file\":");
 	text_escape(&text, process->file, strlen(process->file), 0, 0);
 	render_json_put_string(out, text_str(&text));
 	text_free(&text);
-	fprintf(out, ",\"complete\":%s", process->heap->complete ? "true" : "false");
+	print_format(out, ",\"complete\":%s", process->heap->complete ? "true" : "false");
 	if (process->problem[0]) {
-		fputs(",\"problem\":", out);
+		print_lines(out, ",\"problem\":");
 		render_json_put_string(out, process->problem);
 	}
 }
@@ -101,36 +82,38 @@ static void render_json_put_table(FILE *out, const struct report *report,
 				  const struct table *table)
 {
 	(void)report;
-	fputs(index ? ",\n" : "\n", out);
+	print_lines(out, index ? ",\n" : "\n");
 	render_json_put_process(out, process);
 	if (process->old)
-		fprintf(out, ",\"compared_with\":%" PRIu64, process_pid(process->old));
+		print_format(out, ",\"compared_with\":%" PRIu64,
+			     process_pid(process->old));
 	if (table->error) {
-		fputs(",\"error\":", out);
+		print_lines(out, ",\"error\":");
 		render_json_put_string(out, table->error);
 	}
-	fprintf(out, ",\"total\":%zu,\"notes\":[", table->total);
+	print_format(out, ",\"total\":%zu,\"notes\":[", table->total);
 	for (size_t i = 0; i < VEC_COUNT(table->notes, size_t); i++) {
-		fputs(i ? "," : "", out);
+		print_lines(out, i ? "," : "");
 		render_json_put_string(
 			out, VEC(table->text, const char) + VEC(table->notes, size_t)[i]);
 	}
-	fputs("],\"rows\":[", out);
+	print_lines(out, "],\"rows\":[");
 	for (size_t r = 0; r < table->rows; r++) {
-		fputs(r ? ",\n {" : "\n {", out);
+		print_lines(out, r ? ",\n {" : "\n {");
 		for (size_t c = 0; c < table->ncolumns; c++) {
-			fprintf(out, "%s\"%s\":", c ? "," : "", table->columns[c].key);
+			print_format(out, "%s\"%s\":", c ? "," : "",
+				     table->columns[c].key);
 			render_json_put_cell(out, table, r, c);
 		}
-		fputc('}', out);
+		print_lines(out, "}");
 	}
-	fputs("]}", out);
+	print_lines(out, "]}");
 }
 
 static void render_json_end(FILE *out, const struct report *report)
 {
 	(void)report;
-	fputs("]}\n", out);
+	print_lines(out, "]}\n");
 }
 
 const struct renderer render_json = { "json", render_json_begin, render_json_put_table,

@@ -11,6 +11,8 @@
 #include <wchar.h>
 
 #include "viewer/render/render.h"
+#include "formats/text/escape.h"
+#include "formats/text/print.h"
 #include "viewer/report/escape.h"
 
 #define TEXT_MAX 60
@@ -23,7 +25,7 @@ static int text_width(const char *text, int max, size_t *bytes_ret)
 	int width = 0;
 
 	for (; at < size; at += len) {
-		int32_t c = utf8_decode(text + at, size - at, &len);
+		int32_t c = escape_decode(text + at, size - at, &len);
 		int w = c < 0x300 ? 1 : wcwidth((wchar_t)c);
 
 		w = w < 0 ? 1 : w;
@@ -50,10 +52,10 @@ static void render_text_put_padded(FILE *out, const char *text, int width, bool 
 	if (pad < 0)
 		pad = 0;
 	if (right)
-		fprintf(out, "%*s", pad, "");
-	fwrite(text, 1, bytes, out);
+		print_format(out, "%*s", pad, "");
+	print_format(out, "%.*s", (int)bytes, text);
 	if (!right && !last)
-		fprintf(out, "%*s", pad, "");
+		print_format(out, "%*s", pad, "");
 }
 
 static int render_text_last_shown(const struct table *table)
@@ -97,14 +99,14 @@ static void render_text_put_rows(FILE *out, const struct table *table)
 
 			if (column->hidden)
 				continue;
-			fputs(first ? "" : GAP, out);
+			print_lines(out, first ? "" : GAP);
 			first = false;
 			render_text_put_padded(
 				out, r ? cell_human(table, r - 1, c, buf) : column->title,
 				widths[c], render_text_right_aligned(column),
 				(int)c == last);
 		}
-		fputc('\n', out);
+		print_lines(out, "\n");
 	}
 	free(widths);
 }
@@ -125,7 +127,7 @@ static void render_text_put_single(FILE *out, const struct table *table)
 				continue;
 			render_text_put_padded(out, table->columns[c].title, width, false,
 					       false);
-			fprintf(out, GAP "%s\n", cell_human(table, r, c, buf));
+			print_format(out, GAP "%s\n", cell_human(table, r, c, buf));
 		}
 }
 
@@ -134,16 +136,16 @@ static void render_text_put_title(FILE *out, const struct report *report,
 {
 	struct text text = { 0 };
 
-	fprintf(out, "%s: process %" PRIu64, report->title, process_pid(process));
+	print_format(out, "%s: process %" PRIu64, report->title, process_pid(process));
 	if (process->old && report->needs & NEEDS_OLD)
-		fprintf(out, " compared with %" PRIu64, process_pid(process->old));
+		print_format(out, " compared with %" PRIu64, process_pid(process->old));
 	text_escape(&text, process->file, strlen(process->file), 300, 0);
-	fprintf(out, " (%s)\n", text_str(&text));
+	print_format(out, " (%s)\n", text_str(&text));
 	text_free(&text);
 	if (process->problem[0])
-		fprintf(out, "INCOMPLETE: %s\n", process->problem);
+		print_format(out, "INCOMPLETE: %s\n", process->problem);
 	else if (!process->heap->complete)
-		fputs("INCOMPLETE: the snapshot is truncated\n", out);
+		print_lines(out, "INCOMPLETE: the snapshot is truncated\n");
 }
 
 static void render_text_put_table(FILE *out, const struct report *report,
@@ -153,22 +155,22 @@ static void render_text_put_table(FILE *out, const struct report *report,
 	char shown[HUMAN_SIZE], total[HUMAN_SIZE];
 
 	if (index)
-		fputc('\n', out);
+		print_lines(out, "\n");
 	render_text_put_title(out, report, process);
 	if (table->error)
-		fprintf(out, "%s\n", table->error);
+		print_format(out, "%s\n", table->error);
 	else if (report->single)
 		render_text_put_single(out, table);
 	else if (table->rows)
 		render_text_put_rows(out, table);
 	else
-		fputs("nothing to show\n", out);
+		print_lines(out, "nothing to show\n");
 	if (table->rows < table->total)
-		fprintf(out, "%s of %s rows\n", human_count(shown, table->rows),
-			human_count(total, table->total));
+		print_format(out, "%s of %s rows\n", human_count(shown, table->rows),
+			     human_count(total, table->total));
 	for (size_t i = 0; i < VEC_COUNT(table->notes, size_t); i++)
-		fprintf(out, "%s\n",
-			VEC(table->text, const char) + VEC(table->notes, size_t)[i]);
+		print_format(out, "%s\n",
+			     VEC(table->text, const char) + VEC(table->notes, size_t)[i]);
 }
 
 static void render_text_begin(FILE *out, const struct report *report)

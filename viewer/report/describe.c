@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "formats/text/escape.h"
+
 #define NAME_LIMIT 200 /* characters of one name */
 #define TUPLE_ELEMENTS 4
 
@@ -103,7 +105,7 @@ static size_t describe_characters(const char *text, size_t size)
 	size_t count = 0, len;
 
 	for (size_t at = 0; at < size; at += len, count++)
-		utf8_decode(text + at, size - at, &len);
+		escape_decode(text + at, size - at, &len);
 	return count;
 }
 

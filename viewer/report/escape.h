@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * escape - target text made safe to show, and numbers made readable.
- *
- * Everything from the target is hostile: names may hold terminal escapes,
- * direction overrides, lone surrogates, a megabyte.  escape_text turns bytes
- * into valid UTF-8 of printable characters: control characters become \n, \t,
- * \xNN; invisible, direction-changing and private characters \uNNNN or
- * \UNNNNNNNN; invalid bytes \xNN; backslash itself \\.
+ * escape - growing text, into which a target's text goes escaped (formats/escape.h says
+ * how; here a backslash is doubled, so that what was meant can be read back), and
+ * numbers made readable.
  */
 #ifndef PYMEM_VIEWER_REPORT_ESCAPE_H
 #define PYMEM_VIEWER_REPORT_ESCAPE_H
@@ -36,13 +32,6 @@ void text_printf(struct text *text, const char *format, ...)
  * around). */
 void text_escape(struct text *text, const char *bytes, size_t size, size_t limit,
 		 char quote);
-
-/* Code point at bytes; its length in *len_ret (1 and -1 for an invalid byte). WTF-8
- * surrogates
- * are given as they are. */
-int32_t utf8_decode(const char *bytes, size_t size, size_t *len_ret);
-/* Whether a code point may be shown as it is. */
-int codepoint_printable(int32_t codepoint);
 
 /* "1.25 MB" (1024-based: B KB MB GB TB PB), negative ones "-1.25 MB". Returns buf. */
 #define HUMAN_SIZE 32

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "formats/text/print.h"
 #include "viewer/live/feed.h"
 #include "viewer/live/follow_text.h"
 #include "viewer/screen/live_pages.h"
@@ -275,7 +276,7 @@ int screen_run(const struct screen_options *options)
 	}
 	app_end(&app);
 	if (rc < 0) {
-		fprintf(stderr, "pymem-view: %s\n", err);
+		print_format(stderr, "pymem-view: %s\n", err);
 		return 1;
 	}
 	return app.failures ? 1 : app.partial ? 3 : 0;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "viewer/live/feed.h"
+#include "formats/text/print.h"
 #include "viewer/screen/app.h"
 #include "viewer/screen/live_pages.h"
 
@@ -26,8 +27,8 @@ static void command_failed(struct app *app, const char *what, const char *argume
 	app_say(app, STYLE_ERROR, "%s: %.200s", what, argument);
 	if (!app->terminal->scripted)
 		return;
-	fprintf(stderr, "pymem-view: script line %d: %s: %s\n",
-		terminal_script_line(app->terminal), what, argument);
+	print_format(stderr, "pymem-view: script line %d: %s: %s\n",
+		     terminal_script_line(app->terminal), what, argument);
 	surface_dump(&app->surface, stderr);
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Decoding is strict (no overlong forms, no surrogates, nothing above
- * U+10FFFF): a byte that does not fit is shown alone as \xNN and the next byte
- * starts afresh, so the output is the same whatever precedes. */
+/* Decoding is strict (escape.h): a byte that does not fit is shown alone as \xNN and the
+ * next byte starts afresh, so the output is the same whatever precedes. */
 #include "viewer/screen/glyph.h"
 
 #include <string.h>
 #include <wchar.h>
+
+#include "formats/text/escape.h"
 
 struct range {
 	uint32_t first, last;
@@ -58,64 +59,21 @@ int glyph_width(uint32_t c)
 	return w == 1 || w == 2 ? w : 0;
 }
 
-/* Strict UTF-8; returns the length, 0 when the byte at s starts no character. */
-static int glyph_decode(const unsigned char *s, size_t size, uint32_t *ret)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	int n = s[0] < 0x80 ? 1 :
-		s[0] < 0xc2 ? 0 :
-		s[0] < 0xe0 ? 2 :
-		s[0] < 0xf0 ? 3 :
-		s[0] < 0xf5 ? 4 :
-			      0;
-	if (n == 0 || (size_t)n > size)
-		return 0;
-	uint32_t c = n == 1 ? s[0] : s[0] & (0xffu >> (n + 1));
-	for (int i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (s[i] & 0x3f);
-	}
-	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-		return 0;
-	*ret = c;
-	return n;
-}
-
 static void glyph_append(struct glyph *g, uint32_t c)
 {
 	g->chars[g->nchars++] = c;
 	g->columns++;
 }
 
-static void glyph_spell(struct glyph *g, char letter, uint32_t value, int digits)
+/* c, or where it is -1 the byte, spelled out. */
+static void glyph_spell(struct glyph *g, int32_t c, char byte)
 {
-	g->escaped = true;
-	glyph_append(g, '\\');
-	glyph_append(g, (unsigned char)letter);
-	for (int i = digits - 1; i >= 0; i--)
-		glyph_append(g, (unsigned char)"0123456789abcdef"[value >> (4 * i) & 15]);
-}
+	char text[ESCAPE_MAX];
 
-static void glyph_spell_char(struct glyph *g, uint32_t c)
-{
-	static const char short_forms[][2] = { { '\n', 'n' },
-					       { '\t', 't' },
-					       { '\r', 'r' } };
-	for (size_t i = 0; i < sizeof(short_forms) / sizeof(*short_forms); i++) {
-		if (c == (unsigned char)short_forms[i][0]) {
-			g->escaped = true;
-			glyph_append(g, '\\');
-			glyph_append(g, (unsigned char)short_forms[i][1]);
-			return;
-		}
-	}
-	if (c < 0x100)
-		glyph_spell(g, 'x', c, 2);
-	else if (c < 0x10000)
-		glyph_spell(g, 'u', c, 4);
-	else
-		glyph_spell(g, 'U', c, 8);
+	g->escaped = true;
+	escape_write(text, c, (unsigned char)byte);
+	for (const char *p = text; *p; p++)
+		glyph_append(g, (unsigned char)*p);
 }
 
 static bool glyph_transcribe(struct glyph *g, uint32_t c)
@@ -133,28 +91,21 @@ static bool glyph_transcribe(struct glyph *g, uint32_t c)
 struct glyph glyph_next(const char *text, size_t size, bool ascii)
 {
 	struct glyph g = { .bytes = 1 };
-	uint32_t c;
-	int n = glyph_decode((const unsigned char *)text, size, &c);
-	if (n == 0) {
-		glyph_spell(&g, 'x', (unsigned char)text[0], 2);
-		return g;
-	}
-	g.bytes = (uint8_t)n;
+	size_t len;
+	const int32_t c = escape_decode(text, size, &len);
+	g.bytes = (uint8_t)len;
 	if (c >= 0x20 && c < 0x7f) {
-		glyph_append(&g, c);
+		glyph_append(&g, (uint32_t)c);
 		return g;
 	}
-	if (ascii) {
-		if (!glyph_transcribe(&g, c))
-			glyph_spell_char(&g, c);
+	if (c >= 0 && ascii && glyph_transcribe(&g, (uint32_t)c))
 		return g;
-	}
-	int width = glyph_width(c);
+	const int width = ascii || !escape_printable(c) ? 0 : glyph_width((uint32_t)c);
 	if (width == 0) {
-		glyph_spell_char(&g, c);
+		glyph_spell(&g, c, text[0]);
 		return g;
 	}
-	g.chars[g.nchars++] = c;
+	g.chars[g.nchars++] = (uint32_t)c;
 	g.columns = (uint8_t)width;
 	return g;
 }

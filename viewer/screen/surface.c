@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/text/print.h"
 #include "viewer/screen/glyph.h"
 
 static struct surface_cell *surface_at(const struct surface *s, int y, int x)
@@ -298,8 +299,7 @@ void surface_dump(const struct surface *s, FILE *out)
 	char *row = malloc(size);
 	for (int y = 0; row && y < s->height; y++) {
 		surface_row(s, y, row, size);
-		fputs(row, out);
-		putc('\n', out);
+		print_format(out, "%s\n", row);
 	}
 	free(row);
 }
@@ -341,18 +341,19 @@ void surface_dump_looks(const struct surface *s, FILE *out)
 			const struct surface_cell *c = surface_at(s, y, x);
 			struct look look =
 				style_look((enum style)c->style, c->selected, s->color);
-			putc(surface_letter_of(look, seen, &nseen, 52), out);
+			print_format(out, "%c",
+				     surface_letter_of(look, seen, &nseen, 52));
 		}
-		putc('\n', out);
+		print_lines(out, "\n");
 	}
 	static const char *const names[] = { "own",  "black",	"red",	"green", "yellow",
 					     "blue", "magenta", "cyan", "white" };
 	for (int i = 0; i < nseen; i++)
-		fprintf(out, "%c = %s/%s%s%s%s%s\n",
-			surface_letter_of(seen[i], seen, &nseen, 52),
-			names[seen[i].fg + 1], names[seen[i].bg + 1],
-			seen[i].flags & LOOK_BOLD ? " bold" : "",
-			seen[i].flags & LOOK_DIM ? " dim" : "",
-			seen[i].flags & LOOK_REVERSE ? " reverse" : "",
-			seen[i].flags & LOOK_UNDERLINE ? " underline" : "");
+		print_format(out, "%c = %s/%s%s%s%s%s\n",
+			     surface_letter_of(seen[i], seen, &nseen, 52),
+			     names[seen[i].fg + 1], names[seen[i].bg + 1],
+			     seen[i].flags & LOOK_BOLD ? " bold" : "",
+			     seen[i].flags & LOOK_DIM ? " dim" : "",
+			     seen[i].flags & LOOK_REVERSE ? " reverse" : "",
+			     seen[i].flags & LOOK_UNDERLINE ? " underline" : "");
 }
