@@ -310,10 +310,13 @@ static void judge(struct capture *c)
 {
 	struct capture_result *ret = c->ret;
 	struct part *part = c->job->part;
+	/* Nothing of a heap came from somebody who sends what no agent sends. */
+	const bool nonsense = part->state.objects == 0 &&
+		(c->got.stop == RECEIVE_STREAM || c->got.stop == RECEIVE_FLOOD);
 
 	if (part->state.ended && !part->error)
 		ret->status = CAPTURE_COMPLETE;
-	else if (part->written > 0 && part->state.blocks > 0 && !part->error)
+	else if (part->written > 0 && part->state.blocks > 0 && !part->error && !nonsense)
 		ret->status = CAPTURE_PARTIAL;
 	else
 		ret->status = CAPTURE_FAILED;

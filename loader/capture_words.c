@@ -160,6 +160,11 @@ static bool stop_words(const struct receive_result *got, const struct capture_jo
 	case RECEIVE_OUTPUT:
 		snprintf(ret, size, "cannot write the snapshot: %s", reason);
 		break;
+	case RECEIVE_FLOOD:
+		snprintf(ret, size,
+			 "the agent sent more than a process of this size has to tell; "
+			 "does the process answer in the agent's place?");
+		break;
 	case RECEIVE_STREAM:
 		snprintf(ret, size,
 			 "what the agent sent is not a snapshot this program knows: "

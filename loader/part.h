@@ -17,6 +17,7 @@
 
 #include "formats/core/index.h"
 #include "formats/core/sink.h"
+#include "formats/core/block.h"
 #include "loader/live.h"
 
 struct part {
@@ -33,8 +34,8 @@ struct part {
 	struct live *live; /* or NULL */
 };
 
-/* The most that one unfinished block may hold back: far above any real one. */
-enum { PART_HELD_MAX = 256 << 20 };
+/* The most that one unfinished block may hold back: a reader takes no larger one. */
+enum { PART_HELD_MAX = BLOCK_RAW_MAX + (1 << 20) };
 
 /* fd: positioned at its end. live: NULL, or a viewer to keep informed. */
 void part_init(struct part *part, int fd, bool seekable, struct live *live);

@@ -8,16 +8,25 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "formats/text/escape.h"
+#include "loader/target/process.h"
 
 #define SECOND UINT64_C(1000000000)
 
-enum { STREAM_CHUNK = 256 << 10 };
+enum {
+	STREAM_CHUNK = 256 << 10,
+	/* An agent sends a dozen messages and, in a walk, some about its progress. */
+	MESSAGES_MAX = 10000,	 /* at once, and */
+	MESSAGES_SECOND = 100,	 /* so many more a second */
+	GARBAGE_MAX = 100,	 /* packets that are no messages */
+	FRAMING_SIZE = 64 << 20, /* of a snapshot without any object: generous */
+};
 
 struct receive {
 	const struct injection *in;
@@ -29,6 +38,8 @@ struct receive {
 	uint64_t stop_by;	    /* after a cancel or DONE: leave then; 0 = not yet */
 	uint64_t next_watch, next_progress;
 	bool control_open, stream_open;
+	uint64_t messages, garbage; /* packets so far */
+	uint64_t allowance;	    /* bytes of the stream, see receive_allows */
 	char buf[STREAM_CHUNK];
 };
 
@@ -185,6 +196,40 @@ static void on_message(struct receive *r, const struct pymem_msg *m, const char 
 	}
 }
 
+/* Twice what the process has in memory: a snapshot compresses what it tells about. */
+static uint64_t allowance_now(const struct receive *r)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)r->in->pid);
+	char *text = proc_read(path, 64 << 10, NULL);
+	const uint64_t kilobytes = text ?
+		proc_field(text, "VmRSS", 10, 0) + proc_field(text, "VmSwap", 10, 0) :
+		0;
+	free(text);
+	return FRAMING_SIZE + 2 * 1024 * kilobytes;
+}
+
+/* Asked when there is reason to: the process may have grown since the last time. */
+static bool allows(struct receive *r, uint64_t bytes)
+{
+	if (bytes <= r->allowance)
+		return true;
+	const uint64_t now = allowance_now(r);
+	if (now > r->allowance)
+		r->allowance = now;
+	return bytes <= r->allowance;
+}
+
+static bool allows_message(struct receive *r, bool garbage)
+{
+	r->messages++;
+	r->garbage += garbage;
+	return r->garbage <= GARBAGE_MAX &&
+		r->messages <=
+		MESSAGES_MAX + MESSAGES_SECOND * ((receive_now() - r->started) / SECOND);
+}
+
 static void read_control(struct receive *r)
 {
 	struct {
@@ -202,8 +247,14 @@ static void read_control(struct receive *r)
 		return;
 	}
 	const struct pymem_msg *m = &packet.head;
-	if ((size_t)n < sizeof(*m) || m->text_size > PYMEM_MSG_TEXT_MAX ||
-	    (size_t)n < sizeof(*m) + m->text_size || m->nonce != r->in->nonce) {
+	const bool garbage = (size_t)n < sizeof(*m) ||
+		m->text_size > PYMEM_MSG_TEXT_MAX ||
+		(size_t)n < sizeof(*m) + m->text_size || m->nonce != r->in->nonce;
+	if (!allows_message(r, garbage)) {
+		stop(r, RECEIVE_FLOOD);
+		return;
+	}
+	if (garbage) {
 		debug(r, "a packet of %zd bytes is no message of this agent: ignored", n);
 		return;
 	}
@@ -223,6 +274,10 @@ static void read_stream(struct receive *r)
 	if (n <= 0) {
 		debug(r, "stream closed after %" PRIu64 " bytes", r->part->state.bytes);
 		r->stream_open = false;
+		return;
+	}
+	if (!allows(r, r->part->state.bytes + (uint64_t)n)) {
+		stop(r, RECEIVE_FLOOD);
 		return;
 	}
 	const int e = part_feed(r->part, r->buf, (size_t)n);

@@ -48,6 +48,7 @@ enum receive_stop {
 	RECEIVE_MEMORY,	      /* headroom_min */
 	RECEIVE_OUTPUT,	      /* it could not be written; part->error says why */
 	RECEIVE_STREAM,	      /* what came is no snapshot */
+	RECEIVE_FLOOD,	      /* more came than a process of its size has to tell */
 };
 
 struct receive_result {

@@ -40,6 +40,8 @@ enum {
 	BLOCK_TRAILER_SIZE = 36,
 	BLOCK_FILE_MAGIC_SIZE = 10,
 	BLOCK_STORE_MAX = 128 * 1024 - 1, /* most bytes block_store takes */
+	BLOCK_RAW_MAX = 64 << 20,	  /* most bytes of a block's columns: writers stay
+					   * far below, readers refuse more */
 	BLOCK_STORE_EXTRA = 12,		  /* what its frame is larger than the content */
 };
 

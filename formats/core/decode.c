@@ -44,6 +44,7 @@ void decoder_begin(struct decoder *d, struct snap_sink *sink)
 {
 	d->sink = sink;
 	d->ended = d->damaged = d->held = d->continued = false;
+	d->filled = 0;
 	d->counts = (struct layout_end){ 0 };
 }
 

@@ -33,6 +33,7 @@ struct decoder {
 	uint64_t max_objects, max_refs;
 	bool ended;		  /* END was there */
 	bool damaged;		  /* blocks were lost: gaps are expected */
+	uint64_t filled;	  /* placeholders made for what was lost */
 	struct layout_end counts; /* read so far */
 	struct predict *predict;
 	struct buffer refs, labels;

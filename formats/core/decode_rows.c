@@ -76,7 +76,7 @@ int decode_fill(struct decoder *d, unsigned type, uint64_t last,
 {
 	uint64_t *const count = decode_defined_count(d, type);
 
-	if (last > UINT32_MAX || (last > *count && last - *count > FILL_MAX))
+	if (last > UINT32_MAX || (last > *count && last - *count > FILL_MAX - d->filled))
 		return decode_problem(problem, SNAP_E_LIMIT, 0,
 				      "too many definitions are lost before it");
 	while (*count < last) {
@@ -85,6 +85,7 @@ int decode_fill(struct decoder *d, unsigned type, uint64_t last,
 		if (result != 0)
 			return decode_stopped(problem, result);
 		++*count;
+		d->filled++;
 	}
 	return 0;
 }

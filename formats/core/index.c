@@ -26,6 +26,7 @@ struct snap_indexer {
 	uint8_t head[BLOCK_HEAD_SIZE]; /* of the structure that is coming */
 	size_t have;		       /* bytes of it */
 	bool opened;		       /* the file header was there */
+	uint32_t sequence;	       /* of the last block that had one */
 	uint64_t skip;		       /* bytes of the current frame still to come */
 	struct entry *entries;
 	size_t count, capacity;
@@ -75,6 +76,19 @@ static void index_block_done(struct snap_indexer *x)
 		x->state.ended = true;
 }
 
+/* What every writer keeps to; a block appended by a receiver has no number. */
+static bool take_sane(struct snap_indexer *x, const struct block_head *head)
+{
+	if (head->raw_size > BLOCK_RAW_MAX ||
+	    head->frame_size > ZSTD_COMPRESSBOUND((size_t)BLOCK_RAW_MAX) ||
+	    (head->sequence != 0 && head->sequence != x->sequence + 1))
+		return false;
+	x->sequence += head->sequence != 0;
+	if (head->count == 0 || head->type >= BLOCK_TYPE_COUNT)
+		x->state.idle++;
+	return x->state.idle <= INDEX_IDLE_MAX;
+}
+
 /* A whole structure is in x->head. */
 static int index_take_structure(struct snap_indexer *x)
 {
@@ -90,7 +104,7 @@ static int index_take_structure(struct snap_indexer *x)
 			x->state.whole = x->state.bytes;
 		return 0;
 	}
-	if (!block_get_head(x->head, &head)) {
+	if (!block_get_head(x->head, &head) || !take_sane(x, &head)) {
 		x->state.bad = true;
 		return 0;
 	}

@@ -15,13 +15,20 @@
 
 struct snap_indexer;
 
+/* A stream may come from a process that means harm: each block is remembered, so that
+ * blocks must be worth it. */
+enum { INDEX_IDLE_MAX = 1000 };
+
 struct snap_index_state {
 	uint64_t bytes; /* seen so far */
 	uint64_t whole; /* of those, bytes up to the end of the last whole block:
 				 * where to cut a truncated stream */
 	uint64_t blocks, objects;
-	bool ended; /* END seen */
-	bool bad;   /* framing is broken after `whole` */
+	uint64_t idle; /* of the blocks, those without rows or of a type not known here */
+	bool ended;    /* END seen */
+	bool bad;      /* framing is broken after `whole`, or what came is no writer's:
+		     * blocks out of their sequence, larger than a reader takes, or more
+		     * than INDEX_IDLE_MAX idle ones */
 };
 
 /* NULL when out of memory. */

@@ -27,7 +27,6 @@
 #include "formats/core/decode_rows.h"
 
 enum {
-	DEFAULT_MAX_BLOCK = 64 << 20,
 	READ_SIZE = 1 << 20,
 };
 static const uint64_t default_max_objects = (UINT64_C(1) << 32) - 16;
@@ -64,7 +63,7 @@ struct snap_parser *snap_parser_create(const struct snap_parser_options *options
 	if (options)
 		p->options = *options;
 	if (p->options.max_block == 0)
-		p->options.max_block = DEFAULT_MAX_BLOCK;
+		p->options.max_block = BLOCK_RAW_MAX;
 	if (p->options.max_objects == 0)
 		p->options.max_objects = default_max_objects;
 	if (p->options.max_refs == 0)
