@@ -251,6 +251,13 @@ static bool options_take_number(struct options *o, int option, const char *value
 	}
 }
 
+static bool options_unknown(const char *what, const char *value, const char *known)
+{
+	print_format(stderr, "pymem-view: no %s '%s'; there are: %s\n", what, value,
+		     known);
+	return false;
+}
+
 /* Options of reports, graphs and exports; anything else goes to the screen's. */
 static bool options_take(struct options *o, int option, const char *value)
 {
@@ -289,22 +296,13 @@ static bool options_take(struct options *o, int option, const char *value)
 		return options_take_number(o, option, value);
 	case OPT_FORMAT:
 		o->format = value;
-		if (renderer_find(value))
-			return true;
-		print_format(stderr,
-			     "pymem-view: no format '%s'; there are: text json csv\n",
-			     value);
-		return false;
+		return renderer_find(value) ||
+			options_unknown("format", value, "text json csv");
 	case OPT_GRAPH:
 		o->graph = value;
-		if (graph_kind_find(value, &kind))
-			return true;
-		print_format(
-			stderr,
-			"pymem-view: no graph '%s'; there are: refs backrefs dominators "
-			"treemap\n",
-			value);
-		return false;
+		return graph_kind_find(value, &kind) ||
+			options_unknown("graph", value,
+					"refs backrefs dominators treemap");
 	default:
 		return options_take_screen(o, option, value);
 	}

@@ -153,7 +153,7 @@ static void json_is_ascii_and_unicode(void **state)
 	json_is("\xe2\x80\xae\x7f", "\"\\u202e\\u007f\"");
 }
 
-/* Whatever comes in, what goes out is printable UTF-8, and stays as it is from then on. */
+/* Whatever comes in, what goes out is printable UTF-8, and then stays as it is. */
 static void any_bytes(void **state)
 {
 	uint32_t seed = 1;
