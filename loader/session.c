@@ -388,10 +388,13 @@ static void show(struct session *s, bool seen)
 	}
 	if (seen)
 		return;
+	uint64_t memory = 0;
+	for (size_t i = 0; i < s->count; i++)
+		memory += s->plans[i].rss;
 	if (show_interactive())
-		show_viewer(s->viewer, s->file, compare);
+		show_viewer(s->viewer, s->file, compare, memory);
 	else
-		show_reports(s->viewer, s->file, compare);
+		show_reports(s->viewer, s->file, compare, memory);
 }
 
 /* Nothing can be written: that is every capture's failure. */

@@ -2,6 +2,7 @@
 /* show - see show.h. */
 #include "loader/show.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,6 +12,9 @@
 #include <unistd.h>
 
 #include "loader/child.h"
+
+/* The viewer counts 16 bytes for a raw byte; a heap has no more of those than bytes. */
+enum { MEMORY_OF_HEAP = 16 };
 
 bool show_interactive(void)
 {
@@ -39,19 +43,33 @@ static int run(const char *const *argv)
 	return pid > 0 && status >= 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 127;
 }
 
-int show_viewer(const char *viewer, const char *file, const char *compare)
+/* "--max-memory=BYTES" for the viewer: what a heap of this size can unfold to. */
+static const char *show_limit(char buf[48], uint64_t memory)
 {
-	const char *const plain[] = { viewer, "--", file, NULL };
+	snprintf(buf, 48, "--max-memory=%" PRIu64,
+		 (UINT64_C(512) << 20) + MEMORY_OF_HEAP * memory);
+	return buf;
+}
+
+int show_viewer(const char *viewer, const char *file, const char *compare,
+		uint64_t memory)
+{
+	char limit[48];
+	const char *const plain[] = { viewer, show_limit(limit, memory), "--", file,
+				      NULL };
 	const char *const diff[] = { viewer, "--compare", compare, "--", file, NULL };
 
 	return run(compare ? diff : plain);
 }
 
-int show_reports(const char *viewer, const char *file, const char *compare)
+int show_reports(const char *viewer, const char *file, const char *compare,
+		 uint64_t memory)
 {
+	char limit[48];
 	/* One run: overview (with the first suspects), types, and differences. */
-	const char *const plain[] = { viewer, "--format", "text", "--limit",
-				      "15",   "--",	  file,	  NULL };
+	const char *const plain[] = { viewer,	 "--format", "text",
+				      "--limit", "15",	     show_limit(limit, memory),
+				      "--",	 file,	     NULL };
 	const char *const diff[] = { viewer,	  "--format", "text", "--limit", "15",
 				     "--compare", compare,    "--",   file,	 NULL };
 

@@ -16,6 +16,7 @@
 #include "formats/export/heapsnapshot.h"
 #include "formats/export/export_jsonl.h"
 #include "formats/text/print.h"
+#include "formats/core/reader.h"
 #include "viewer/graph/graph.h"
 #include "viewer/options.h"
 #include "viewer/render/render.h"
@@ -23,6 +24,10 @@
 #include "viewer/session.h"
 
 enum { EXIT_FAILED = 1, EXIT_PARTIAL = 3 };
+
+/* Bytes that model and analysis need for a raw byte of a snapshot, at most (regular
+ * objects of one byte a column; 5 to 9 are measured). */
+enum { MEMORY_OF_RAW = 16 };
 
 static void main_complain(const char *file, const char *what)
 {
@@ -356,6 +361,7 @@ int main(int argc, char **argv)
 	setlocale(LC_CTYPE, "");
 	if (!options_parse(argc, argv, &options, &code))
 		return code;
+	snap_parser_allow(options.max_memory / MEMORY_OF_RAW);
 	if (options.export_format)
 		return main_export_file(&options);
 	bool interactive = options.screen.script || options.screen.listen ||

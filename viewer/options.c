@@ -36,6 +36,7 @@ enum {
 	OPT_UTF8,
 	OPT_NO_MOUSE,
 	OPT_NO_SIDECAR,
+	OPT_MAX_MEMORY,
 	OPT_VERSION,
 };
 
@@ -64,6 +65,7 @@ static const struct option long_options[] = {
 	{ "utf8", no_argument, NULL, OPT_UTF8 },
 	{ "no-mouse", no_argument, NULL, OPT_NO_MOUSE },
 	{ "no-sidecar", no_argument, NULL, OPT_NO_SIDECAR },
+	{ "max-memory", required_argument, NULL, OPT_MAX_MEMORY },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -102,6 +104,8 @@ static const char usage_rest[] =
 	"  --no-mouse           leave the mouse to the terminal\n"
 	"  --no-sidecar         neither use nor write FILE.pmx, which makes re-opening "
 	"fast\n"
+	"  --max-memory SIZE    for one file or sender that unfolds to far more than its "
+	"size\n"
 	"  --version, -h, --help\n"
 	"\n"
 	"Exit code: 0 done, 1 failed, 2 usage, 3 a snapshot is incomplete.\n";
@@ -138,6 +142,30 @@ static bool options_number(const char *option, const char *text, uint64_t most,
 	if (most < INT_MAX)
 		print_format(stderr, " up to %u", (unsigned)most);
 	print_format(stderr, ", not '%s'\n", text);
+	return false;
+}
+
+/* Bytes, or with a suffix K, M, G, T. */
+static bool options_parse_size(const char *text, uint64_t *ret)
+{
+	static const char suffixes[] = "KMGT";
+	char digits[24];
+	const size_t n = strspn(text, "0123456789");
+	const char *const suffix = text[n] ? strchr(suffixes, text[n]) : NULL;
+	const unsigned shift = suffix ? 10 * (unsigned)(suffix - suffixes + 1) : 0;
+
+	if (n < sizeof(digits) && (!text[n] || (suffix && !text[n + 1]))) {
+		memcpy(digits, text, n);
+		digits[n] = '\0';
+		if (options_parse_u64(digits, ret) && *ret > 0 &&
+		    *ret <= (uint64_t)INT64_MAX >> shift) {
+			*ret <<= shift;
+			return true;
+		}
+	}
+	print_format(stderr,
+		     "pymem-view: --max-memory wants a size such as 2G, not '%s'\n",
+		     text);
 	return false;
 }
 
@@ -211,6 +239,8 @@ static bool options_take_screen(struct options *o, int option, const char *value
 		break;
 	case OPT_SIZE:
 		return options_screen_size(o, value);
+	case OPT_MAX_MEMORY:
+		return options_parse_size(value, &o->max_memory);
 	case OPT_LIVE_FD:
 		good = options_number("live-fd", value, INT_MAX, &n);
 		o->screen.live_fd = (int)n;

@@ -21,6 +21,7 @@ struct options {
 	unsigned depth;
 	const char *export_format; /* --export FORMAT, or NULL */
 	const char *output;	   /* -o FILE, or NULL */
+	uint64_t max_memory; /* bytes, 0 = 512 MiB and what a file's size justifies */
 };
 
 /* Fills *ret; strings point into argv. True: go on. False: end with *exit_ret (0 after

@@ -28,9 +28,13 @@
 
 enum {
 	READ_SIZE = 1 << 20,
+	UNFOLDED_FREE = 32 << 20, /* raw bytes that any snapshot may unfold to, and */
+	UNFOLDED_RATIO = 256,	  /* as many more for each byte of it */
 };
 static const uint64_t default_max_objects = (UINT64_C(1) << 32) - 16;
 static const uint64_t default_max_refs = UINT64_C(1) << 29;
+
+static uint64_t allowed_raw;
 
 struct snap_parser {
 	struct snap_parser_options options;
@@ -47,11 +51,17 @@ struct snap_parser {
 	uint32_t ordinal;	   /* of the next process */
 	uint32_t sequence;	   /* of the last block that had one */
 	uint64_t blocks;	   /* of this process */
+	uint64_t unfolded;	   /* raw bytes of all blocks so far */
 	struct snap_problem first; /* code SNAP_OK = none yet */
 	struct decoder decoder;
 	struct buffer raw;
 	ZSTD_DCtx *zstd;
 };
+
+void snap_parser_allow(uint64_t raw)
+{
+	allowed_raw = raw;
+}
 
 struct snap_parser *snap_parser_create(const struct snap_parser_options *options,
 				       const struct snap_parser_ops *ops, void *arg)
@@ -68,6 +78,8 @@ struct snap_parser *snap_parser_create(const struct snap_parser_options *options
 		p->options.max_objects = default_max_objects;
 	if (p->options.max_refs == 0)
 		p->options.max_refs = default_max_refs;
+	if (p->options.max_raw == 0)
+		p->options.max_raw = allowed_raw;
 	p->ops = ops;
 	p->arg = arg;
 	p->zstd = ZSTD_createDCtx();
@@ -293,6 +305,25 @@ static int reader_check_sequence(struct snap_parser *p, const struct block_head 
 	return 0;
 }
 
+/*
+ * A consumer's memory grows with what blocks unfold to: some bytes each.  The input's own
+ * size justifies much (regular heaps compress a hundredfold), but not anything.
+ */
+static int reader_check_unfolded(struct snap_parser *p, const struct block_head *head,
+				 struct snap_problem *problem)
+{
+	const uint64_t input = p->offset + (p->end - p->begin);
+	const uint64_t most = p->options.max_raw ? p->options.max_raw :
+						   UNFOLDED_FREE + UNFOLDED_RATIO * input;
+
+	if (head->raw_size > most || p->unfolded > most - head->raw_size)
+		return decode_problem(problem, SNAP_E_LIMIT, 0,
+				      "it unfolds to more than a snapshot of this size "
+				      "should; a larger --max-memory lets it");
+	p->unfolded += head->raw_size;
+	return 0;
+}
+
 static int reader_decompress(struct snap_parser *p, const struct block_head *head,
 			     const uint8_t *frame, struct snap_problem *problem)
 {
@@ -320,7 +351,8 @@ static int reader_take_frame(struct snap_parser *p, const struct block_head *hea
 	if (head->type >= BLOCK_TYPE_COUNT || !layouts[head->type].columns ||
 	    !decoder_wants(&p->decoder, head))
 		return 0;
-	if (reader_decompress(p, head, frame, problem) != 0)
+	if (reader_check_unfolded(p, head, problem) != 0 ||
+	    reader_decompress(p, head, frame, problem) != 0)
 		return -1;
 	return decoder_block(&p->decoder, head, &p->raw, problem);
 }

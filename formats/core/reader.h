@@ -53,6 +53,7 @@ struct snap_parser_options {
 	/* of one object whose references fill several blocks (they are gathered: 8 bytes
 	 * each), 0 = 2^29 */
 	uint64_t max_refs;
+	uint64_t max_raw; /* of all blocks, 0 = see snap_parser_allow */
 	/* stop at the first bad block; else resync at the next one, report the problem
 	 * through finish, and go on */
 	int strict;
@@ -67,6 +68,12 @@ struct snap_parser_options {
  * OBJECT, maps: SPECIAL); values and facts of unknown kind are dropped.
  */
 
+/*
+ * How many raw bytes all blocks of an input may have together, for parsers that are made
+ * from now on without a max_raw.  0, at first: 32 MiB and 256 for each byte of input; what
+ * unfolds to more is hardly a heap, but made to exhaust memory.  Not thread-safe.
+ */
+void snap_parser_allow(uint64_t raw);
 /* NULL when out of memory. ops and arg must outlive the parser. */
 struct snap_parser *snap_parser_create(const struct snap_parser_options *options,
 				       const struct snap_parser_ops *ops, void *arg);
