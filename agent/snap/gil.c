@@ -233,13 +233,19 @@ int gil_with(struct job *job, const struct gil_action *action)
 	return gil_ordinary(job, action);
 }
 
-/* Without a GIL to take, the main thread is kept in a pending call. */
-static volatile bool gil_unthreaded_held;
+/*
+ * Without a GIL to take, the main thread is kept in a pending call, for as long as the
+ * thread that asked for it is there: one that is lost can't let it go.
+ */
+static volatile int gil_unthreaded_holder; /* its number, 0 = nobody */
 
 static int gil_unthreaded_stand(void *arg)
 {
+	int holder;
+
 	(void)arg;
-	while (gil_unthreaded_held)
+	while ((holder = gil_unthreaded_holder) &&
+	       sys3(SYS_tgkill, sys_getpid(), holder, 0) != -ESRCH)
 		sys_sleep_ms(1);
 	return 0;
 }
@@ -249,7 +255,7 @@ static bool gil_unthreaded_hold(const struct job *job)
 	int (*add)(int (*)(void *), void *) =
 		(int (*)(int (*)(void *), void *))job->py->sym.add_pending_call;
 
-	gil_unthreaded_held = true;
+	gil_unthreaded_holder = sys_gettid();
 	return add(gil_unthreaded_stand, NULL) == 0;
 }
 
@@ -269,5 +275,6 @@ void gil_let_go(struct job *job)
 {
 	if (job->held && !job->held_unthreaded)
 		cpython_gil_release(job->py, job->hold_state);
-	gil_unthreaded_held = job->held = job->held_unthreaded = false;
+	gil_unthreaded_holder = 0;
+	job->held = job->held_unthreaded = false;
 }

@@ -4,8 +4,8 @@
  *
  * Walking (reading a frozen heap) and writing (encoding, compressing, sending) need
  * about the same time and share nothing, so they run side by side where there are two
- * CPUs.  The producer copies events into a ring of chunks; the consumer relay_replays
- * a chunk when it is full, or when a progress event asks for it to be seen.  An event
+ * CPUs.  The producer copies events into a ring of chunks; the consumer replays a
+ * chunk when it is full, or when a progress event asks for it to be seen.  An event
  * too big for a chunk (a list of a million) is not copied: the producer waits until
  * the consumer is idle and calls the sink itself.
  *

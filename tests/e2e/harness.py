@@ -241,8 +241,9 @@ def serve():
 
 
 # numbers of x86-64 and of aarch64, where libc uses what is left of a family
-CALLS = {"x86_64": {"poll": (7, 271), "sleep": (35, 230), "read": (0,)},
-         "aarch64": {"poll": (73,), "sleep": (101, 115), "read": (63,)}}[os.uname().machine]
+CALLS = {"x86_64": {"poll": (7, 271), "ppoll": (271,), "sleep": (35, 230), "read": (0,)},
+         "aarch64": {"poll": (73,), "ppoll": (73,), "sleep": (101, 115), "read": (63,)},
+         }[os.uname().machine]
 
 
 def call_of(pid, tid=None):
