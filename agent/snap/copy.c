@@ -8,6 +8,7 @@
 
 #include "agent/snap/copy_life.h"
 #include "agent/snap/gil.h"
+#include "agent/base/invariant.h"
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
 
@@ -33,6 +34,7 @@ int copy_make(struct job *job)
 	struct text t;
 	long pid;
 
+	INVARIANT(!job->copy && job->context != JOB_EXTERNAL);
 	if (!owned_fd_ok(&job->stream.fd[0]))
 		return job_fail(job, PYMEM_FAIL_STREAM, EBADF,
 				"the application closed the snapshot's channel");
@@ -87,6 +89,7 @@ int copy_wait(struct job *job)
 	int pause_ms = 0;
 	int status;
 
+	INVARIANT(job->copy > 0);
 	control_channel_send(&job->control, PYMEM_MSG_FORKED, (uint64_t)job->copy,
 			     job->gil_wait_ns, job->gil_held_ns, job->fork_ns, NULL);
 	while (!copy_reaped(job)) {

@@ -7,6 +7,7 @@
 #include "agent/snap/emit.h"
 #include "agent/snap/gil.h"
 #include "agent/snap/own_gil.h"
+#include "agent/base/invariant.h"
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
 
@@ -76,6 +77,7 @@ static int driver_moments(struct job *job)
 	unsigned pause_ms = 1;
 	int rc, tries = 0;
 
+	INVARIANT(job->py && job->context != JOB_EXTERNAL);
 	for (;;) {
 		rc = gil_with(job, action);
 		if (rc < 0)

@@ -3,6 +3,7 @@
 #include "agent/snap/gil.h"
 
 #include "agent/python/cpython_internal.h"
+#include "agent/base/invariant.h"
 #include "agent/base/libc.h"
 #include "agent/snap/own_gil.h"
 #include "agent/base/sys.h"
@@ -145,6 +146,7 @@ static bool gil_unthreaded_queue(struct job *job, const struct gil_action *actio
 
 	if (gil_unthreaded.state == UNTHREADED_ABANDONED)
 		return false; /* the last one is still in the queue */
+	INVARIANT(!gil_unthreaded.state);
 	gil_unthreaded.job = job;
 	gil_unthreaded.action = action;
 	gil_unthreaded.state = UNTHREADED_QUEUED;
@@ -223,6 +225,7 @@ static int gil_unthreaded_with(struct job *job, const struct gil_action *action)
 
 int gil_with(struct job *job, const struct gil_action *action)
 {
+	INVARIANT(job->py && action->run);
 	job->gil_held_ns = 0;
 	if (job->context == JOB_EXTERNAL)
 		return action->run(job);

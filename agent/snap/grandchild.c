@@ -10,6 +10,7 @@
 
 #include "agent/snap/watchdog.h"
 #include "agent/snap/spawn.h"
+#include "agent/base/invariant.h"
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
 
@@ -166,6 +167,7 @@ int grandchild_run(void (*walk)(void *), void *arg)
 	const int peak = sys_open("/proc/self/clear_refs", O_WRONLY, 0);
 	int pid;
 
+	INVARIANT(!grandchild.copy && !grandchild.ended);
 	grandchild.walk = walk;
 	grandchild.arg = arg;
 	grandchild.copy = sys_getpid();

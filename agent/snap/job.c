@@ -4,10 +4,12 @@
 
 #include <string.h>
 
+#include "agent/base/invariant.h"
 #include "agent/base/sys.h"
 
 void job_open(struct job *job, const struct pymem_start *start, enum job_context context)
 {
+	INVARIANT(start && context <= JOB_EXTERNAL);
 	memset(job, 0, sizeof(*job));
 	job->start = start;
 	job->context = context;
@@ -25,6 +27,7 @@ void job_close(struct job *job)
 
 int job_fail(struct job *job, uint32_t reason, int64_t errno_value, const char *sentence)
 {
+	INVARIANT(reason && sentence);
 	job->failed = reason;
 	control_channel_fail(&job->control, reason, errno_value, sentence);
 	return -1;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/python/cpython_internal.h"
+#include "agent/base/invariant.h"
 #include "agent/base/peek.h"
 #include "agent/base/libc.h"
 #include "agent/base/libc_mutex.h"
@@ -409,6 +410,7 @@ unsigned own_gil_take(const struct cpython *py, uint64_t limit_ns)
 	const uint64_t began = sys_now_ns();
 	unsigned missing;
 
+	INVARIANT(!taken.count); /* own_gil_release came in between */
 	taken.mine = 0;
 	taken.count = 0;
 	if (!cpython_since(py, 12) ||

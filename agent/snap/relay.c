@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "agent/base/invariant.h"
 #include "agent/snap/spawn.h"
 
 enum {
@@ -180,6 +181,7 @@ static int relay_replay(struct snap_sink *to, struct relay_chunk *chunk)
 	while (at < chunk->used && rc == 0) {
 		const struct relay_head *const head = (const void *)(chunk->data + at);
 
+		INVARIANT(head->event < RELAY_EVENT_COUNT && head->size);
 		rc = relay_replays[head->event](to, chunk->data + at + sizeof(*head));
 		at += head->size;
 	}
@@ -246,6 +248,7 @@ int relay_drain(struct relay *r)
 
 void relay_stop(struct relay *r)
 {
+	INVARIANT(!atomic_load(&r->ending));
 	relay_drain(r);
 	atomic_store(&r->ending, true);
 	relay_clock_tick(
@@ -269,6 +272,7 @@ static inline char *relay_room(struct relay *r, enum relay_event event, size_t s
 		}
 		*err_ret = relay_pass_on(r);
 	}
+	INVARIANT(all <= RELAY_CHUNK - r->filling->used);
 	head = (struct relay_head *)(r->filling->data + r->filling->used);
 	*head = (struct relay_head){ .event = event, .size = (uint32_t)all };
 	r->filling->used += (uint32_t)all;

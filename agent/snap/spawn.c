@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
+#include "agent/base/invariant.h"
 #include "agent/base/sys.h"
 
 /* In the new thread: calls what lies on top of its stack, function then argument.
@@ -80,6 +81,7 @@ static int spawn_raw(unsigned long flags, void *top, _Atomic(uint32_t) *child_ti
 {
 	uint64_t *const words = (uint64_t *)top - 2;
 
+	INVARIANT((uintptr_t)top % 16 == 0);
 	words[0] = (uint64_t)(uintptr_t)run; /* what spawn_clone pops */
 	words[1] = (uint64_t)(uintptr_t)arg;
 	sys_note(SYS_clone);

@@ -11,6 +11,7 @@
 #include "agent/heap/walk.h"
 #include "agent/snap/emit.h"
 #include "agent/snap/grandchild.h"
+#include "agent/base/invariant.h"
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
 
@@ -178,6 +179,7 @@ void watchdog_install(struct job *job)
 	const uint64_t alarm_bit = 1ULL << (SIGALRM - 1);
 	uint64_t open = alarm_bit;
 
+	INVARIANT(!watchdog.job);
 	watchdog.job = job;
 	watchdog.thread = sys_gettid();
 	watchdog.began_ns = watchdog.still_since = sys_now_ns();

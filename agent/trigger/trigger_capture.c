@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "agent/base/invariant.h"
 #include "agent/base/busy.h"
 #include "agent/snap/driver.h"
 #include "agent/base/sys.h"
@@ -117,6 +118,7 @@ static int trigger_capture_run(const struct trigger_config *config,
 		       SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair);
 	if (rc < 0)
 		return rc;
+	INVARIANT(triggered.message_fd < 0);
 	triggered.message_fd = destination_high_fd(pair[0]);
 	trigger_capture_prepare(config, how, destination_high_fd(pair[1]));
 	job_open(&job, &triggered.start, how->context);
