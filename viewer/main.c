@@ -4,19 +4,16 @@
  * as reports on stdout.  Only here and in options.c is anything said on stderr.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "formats/export/heapsnapshot.h"
-#include "formats/export/export_jsonl.h"
-#include "formats/text/print.h"
 #include "formats/core/reader.h"
+#include "formats/text/print.h"
+#include "viewer/export.h"
 #include "viewer/graph/graph.h"
 #include "viewer/options.h"
 #include "viewer/render/render.h"
@@ -174,90 +171,29 @@ static int main_draw(struct session *session, const struct options *o,
 	return 0;
 }
 
-/* Formats other than jsonl hold one process: the first, or that of --pid. */
-static int main_export_as(const struct options *o, FILE *out,
-			  struct snap_problem *problem)
+static int main_export(const struct options *o)
 {
-	uint32_t processes = 0;
-
-	if (!strcmp(o->export_format, "heapsnapshot")) {
-		int rc = snap_export_heapsnapshot(o->screen.files[0], o->pid, out,
-						  &processes, problem);
-
-		if (!rc && !o->pid && processes > 1)
-			print_format(
-				stderr,
-				"pymem-view: it holds %u processes and the format one: "
-				"this "
-				"is the first, --pid N chooses another\n",
-				processes);
-		return rc;
-	}
-	return snap_export_jsonl(o->screen.files[0], out, problem);
-}
-
-static int main_output_failed(struct snap_problem *problem)
-{
-	problem->code = SNAP_E_SINK;
-	problem->sys = errno;
-	snprintf(problem->text, sizeof(problem->text), "cannot write: %s",
-		 strerror(errno));
-	return -1;
-}
-
-/* A device or a pipe is written to; only a file may be replaced by a new one. */
-static bool main_is_special(const char *output)
-{
-	struct stat st;
-
-	return stat(output, &st) == 0 && !S_ISREG(st.st_mode);
-}
-
-static int main_export_into(const struct options *o, const char *output,
-			    struct snap_problem *problem)
-{
-	FILE *out = fopen(output, "we");
-	int rc = out ? main_export_as(o, out, problem) : main_output_failed(problem);
-
-	if (out && fclose(out) && !rc)
-		rc = main_output_failed(problem);
-	return rc;
-}
-
-/* Writes to a temporary file that becomes the output once it is whole. */
-static int main_export_to(const struct options *o, const char *output,
-			  struct snap_problem *problem)
-{
-	char temporary[4096];
-	int fd, n = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", output);
-	FILE *out;
-
-	if (n < 0 || (size_t)n >= sizeof(temporary) ||
-	    (fd = mkostemp(temporary, O_CLOEXEC)) < 0)
-		return main_output_failed(problem);
-	out = fdopen(fd, "w");
-	int rc = out ? main_export_as(o, out, problem) : main_output_failed(problem);
-	if (out && fclose(out) && !rc)
-		rc = main_output_failed(problem);
-	if (!rc && rename(temporary, output))
-		rc = main_output_failed(problem);
-	if (rc)
-		unlink(temporary);
-	return rc;
-}
-
-static int main_export_file(const struct options *o)
-{
+	const struct export e = {
+		.exporter = o->exporter,
+		.input = o->screen.files[0],
+		.output = o->output,
+		.pid = o->pid,
+	};
 	struct snap_problem problem = { 0 };
-	int rc = !strcmp(o->output, "-")   ? main_export_as(o, stdout, &problem) :
-		main_is_special(o->output) ? main_export_into(o, o->output, &problem) :
-					     main_export_to(o, o->output, &problem);
+	uint32_t processes;
 
-	if (!rc)
-		return 0;
-	main_complain(problem.code == SNAP_E_SINK ? o->output : o->screen.files[0],
-		      problem.text);
-	return EXIT_FAILED;
+	if (export_run(&e, &processes, &problem)) {
+		main_complain(problem.code == SNAP_E_SINK ? e.output : e.input,
+			      problem.text);
+		return EXIT_FAILED;
+	}
+	if (!e.pid && processes > 1)
+		print_format(
+			stderr,
+			"pymem-view: it holds %u processes and the format one: this is "
+			"the first, --pid N chooses another\n",
+			processes);
+	return 0;
 }
 
 /* ---- all ---- */
@@ -362,8 +298,8 @@ int main(int argc, char **argv)
 	if (!options_parse(argc, argv, &options, &code))
 		return code;
 	snap_parser_allow(options.max_memory / MEMORY_OF_RAW);
-	if (options.export_format)
-		return main_export_file(&options);
+	if (options.exporter)
+		return main_export(&options);
 	bool interactive = options.screen.script || options.screen.listen ||
 		options.screen.live_fd >= 0;
 	if (options.screen.live_fd >= 0 && !options.screen.script &&

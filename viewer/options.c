@@ -91,10 +91,9 @@ static const char usage_rest[] =
 	"  --graph KIND         draw refs, backrefs, dominators or treemap\n"
 	"    --of NAME|ADDRESS  of a type's largest instances, or of one object\n"
 	"    --depth N          this many steps (default 3)\n"
-	"    --pid N            of this process, if the file has several\n"
-	"  --export FORMAT      jsonl: everything, one JSON line per object;\n"
-	"                       heapsnapshot: a process for Chrome's DevTools and "
-	"memlab\n"
+	"    --pid N            of this process, if the file has several\n";
+
+static const char usage_output[] =
 	"  -o, --output FILE    where the graph (.png .svg .dot .pdf) or export goes\n"
 	"  --listen SOCKET      show snapshots as they are sent to a unix socket\n"
 	"  --script FILE        keys and :commands from FILE, no terminal needed\n"
@@ -117,6 +116,11 @@ static void options_print_usage(FILE *out)
 		print_format(out, "      %-12s %s\n", report_all[i]->name,
 			     report_all[i]->title);
 	print_lines(out, usage_rest);
+	for (size_t i = 0; exporter_all[i]; i++)
+		print_format(out, "  %-20s %s: %s%s\n", i ? "" : "--export FORMAT",
+			     exporter_all[i]->name, exporter_all[i]->title,
+			     exporter_all[i + 1] ? ";" : "");
+	print_lines(out, usage_output);
 }
 
 static bool options_parse_u64(const char *text, uint64_t *ret)
@@ -177,6 +181,18 @@ static bool options_choose_report(struct options *o, const char *name)
 	print_format(stderr, "pymem-view: no report '%s'; there are:", name);
 	for (size_t i = 0; report_all[i]; i++)
 		print_format(stderr, " %s", report_all[i]->name);
+	print_lines(stderr, "\n");
+	return false;
+}
+
+static bool options_choose_exporter(struct options *o, const char *name)
+{
+	o->exporter = exporter_find(name);
+	if (o->exporter)
+		return true;
+	print_format(stderr, "pymem-view: --export must be one of:");
+	for (size_t i = 0; exporter_all[i]; i++)
+		print_format(stderr, " %s", exporter_all[i]->name);
 	print_lines(stderr, "\n");
 	return false;
 }
@@ -291,9 +307,7 @@ static bool options_unknown(const char *what, const char *value, const char *kno
 /* Options of reports, graphs and exports; anything else goes to the screen's. */
 static bool options_take(struct options *o, int option, const char *value)
 {
-	static const char *const exports[] = { "jsonl", "heapsnapshot", NULL };
 	enum graph_kind kind;
-	int i;
 
 	switch (option) {
 	case OPT_REPORT:
@@ -314,8 +328,7 @@ static bool options_take(struct options *o, int option, const char *value)
 		o->of = value;
 		return true;
 	case OPT_EXPORT:
-		o->export_format = value;
-		return options_choose("export", value, exports, &i);
+		return options_choose_exporter(o, value);
 	case 'o':
 		o->output = value;
 		return true;
@@ -363,24 +376,23 @@ static bool options_check(const struct options *o)
 
 	if (!o->screen.nfiles && !o->screen.listen && o->screen.live_fd < 0)
 		wrong = "which snapshot?  pymem-view FILE, or --help";
-	else if ((o->graph || o->export_format) && !o->output)
+	else if ((o->graph || o->exporter) && !o->output)
 		wrong = "where to?  -o FILE";
-	else if (o->export_format && o->screen.nfiles != 1)
+	else if (o->exporter && o->screen.nfiles != 1)
 		wrong = "--export takes one file";
-	else if (!!o->graph + !!o->report + !!o->export_format > 1)
+	else if (!!o->graph + !!o->report + !!o->exporter > 1)
 		wrong = "--graph, --report and --export exclude each other";
-	else if (o->output && !o->graph && !o->export_format)
+	else if (o->output && !o->graph && !o->exporter)
 		wrong = "-o goes with --graph and --export; reports go to standard "
 			"output";
 	else if (o->graph && !o->of && strstr(o->graph, "refs"))
 		wrong = "this graph needs --of NAME or ADDRESS";
 	else if ((o->of || o->depth) && !o->graph)
 		wrong = "--of and --depth go with --graph";
-	else if (o->pid && !o->graph &&
-		 (!o->export_format || strcmp(o->export_format, "heapsnapshot")))
+	else if (o->pid && !o->graph && (!o->exporter || !o->exporter->one_process))
 		wrong = "--pid goes with --graph and --export heapsnapshot";
 	else if ((o->screen.listen || o->screen.script) &&
-		 (o->graph || o->report || o->export_format || o->format))
+		 (o->graph || o->report || o->exporter || o->format))
 		wrong = "--listen and --script are for the screen: no --report, "
 			"--format, "
 			"--graph or --export";

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "formats/export/exporter.h"
 #include "viewer/report/report.h"
 #include "viewer/screen/screen.h"
 
@@ -19,8 +20,8 @@ struct options {
 	uint64_t pid;		/* --pid: which process of the file to draw, 0 =
 					 * the first */
 	unsigned depth;
-	const char *export_format; /* --export FORMAT, or NULL */
-	const char *output;	   /* -o FILE, or NULL */
+	const struct exporter *exporter; /* --export FORMAT, or NULL */
+	const char *output;		 /* -o FILE, or NULL */
 	uint64_t max_memory; /* bytes, 0 = 512 MiB and what a file's size justifies */
 };
 

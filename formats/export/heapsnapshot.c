@@ -1,6 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * export_heapsnapshot - four passes over the input; see export_heapsnapshot.h.
+ * heapsnapshot - one process as a .heapsnapshot, which Chrome's and Edge's
+ * DevTools (Memory, Load) and memlab open.
+ *
+ * Python in their terms: an object's class is its type; a str is a string with its
+ * preview as the name; ints and floats are numbers, functions closures; attributes and
+ * dict entries with str keys are properties, list items elements, closure variables
+ * context; references to types, to keys and all unlabelled ones are internal.  Roots hang
+ * below synthetic nodes by kind, and what no root reaches below "(unreachable)".
+ *
+ * Limits of those programs are kept: sizes beyond 4 GiB are shown as 4 GiB - 1; texts are
+ * cut at 200 bytes, and once all texts together reach 400 MB objects go by their types'
+ * names.  They need some 250 bytes of memory for each object: beyond 20 million objects
+ * few machines will open the file.  This export needs about 50 bytes an object and 6 a
+ * reference.
+ *
+ * Four passes over the input.
  *
  * The format wants all nodes, each with the number of its edges, then all edges in the
  * order of the nodes, then all texts.  So: pass 1 numbers the objects and finds the keys
@@ -14,21 +29,21 @@
  * an empty array for every *_fields announced; a retainer that is not weak for every
  * node.
  */
-#include "formats/export/heapsnapshot.h"
-
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "formats/export/graph.h"
+#include "formats/core/words.h"
+#include "formats/export/exporter.h"
+#include "formats/export/heapgraph.h"
 #include "formats/export/passes.h"
 #include "formats/text/print.h"
 
 enum {
 	FIELDS = 7, /* of a node */
-	NAME_MAX_BYTES = GRAPH_NAME_MAX,
+	NAME_MAX_BYTES = HEAPGRAPH_NAME_MAX,
 	TEXTS_MAX_BYTES = 400 << 20,
 };
 
@@ -56,12 +71,6 @@ enum {
 	SYNTHETIC_UNREACHABLE,
 	SYNTHETIC_KINDS,
 	SYNTHETIC_COUNT = SYNTHETIC_KINDS + SNAP_ROOT_KIND_COUNT
-};
-
-static const char *const kind_names[SNAP_ROOT_KIND_COUNT] = {
-	"(other roots)",      "(modules)",	 "(interpreter)",     "(static types)",
-	"(interned strings)", "(thread states)", "(local variables)", "(value stacks)",
-	"(frames)",	      "(exceptions)",	 "(C static data)",   "(atexit)",
 };
 
 /* ---- pass 3: nodes ---- */
@@ -115,7 +124,7 @@ static int heapsnapshot_put_synthetics(struct heapsnapshot *e)
 						 "(unreachable)", e->unreachable);
 	for (unsigned kind = 0; kind < SNAP_ROOT_KIND_COUNT && err == 0; kind++)
 		err = heapsnapshot_put_synthetic(e, SYNTHETIC_KINDS + kind,
-						 kind_names[kind],
+						 words_roots[kind].group,
 						 heapsnapshot_roots_of_kind(e, kind));
 	return err;
 }
@@ -189,7 +198,7 @@ static int heapsnapshot_node_object(struct snap_sink *sink, const struct snap_ob
 	struct heapsnapshot *const e = heapsnapshot_of(sink);
 	const int err = heapsnapshot_finish_node(e, NULL);
 
-	if (err || !graph_is_next(e, o))
+	if (err || !heapgraph_is_next(e, o))
 		return err;
 	e->object = *o;
 	e->pending = true;
@@ -255,11 +264,6 @@ static int heapsnapshot_write_edge(struct heapsnapshot *e, uint32_t target,
 		[SNAP_LABEL_TYPE] = EDGE_INTERNAL,  [SNAP_LABEL_WEAK] = EDGE_WEAK,
 		[SNAP_LABEL_STACK] = EDGE_INTERNAL, [SNAP_LABEL_DICT] = EDGE_INTERNAL,
 	};
-	static const char *const names[SNAP_LABEL_KIND_COUNT] = {
-		[SNAP_LABEL_OTHER] = "reference", [SNAP_LABEL_KEY] = "key",
-		[SNAP_LABEL_TYPE] = "__class__",  [SNAP_LABEL_WEAK] = "weak",
-		[SNAP_LABEL_STACK] = "stack",	  [SNAP_LABEL_DICT] = "__dict__",
-	};
 	const uint64_t node = (uint64_t)target + SYNTHETIC_COUNT;
 	enum edge_type type = types[label.kind];
 	uint32_t name;
@@ -277,8 +281,8 @@ static int heapsnapshot_write_edge(struct heapsnapshot *e, uint32_t target,
 	} else {
 		const char *text = tables_text(&e->tables, label.name, &size);
 
-		if (size == 0 && names[label.kind]) {
-			text = names[label.kind];
+		if (size == 0 && words_labels[label.kind].edge) {
+			text = words_labels[label.kind].edge;
 			size = strlen(text);
 		}
 		name = heapsnapshot_add_text(e, text, size);
@@ -291,7 +295,9 @@ static int heapsnapshot_edge_object(struct snap_sink *sink, const struct snap_ob
 {
 	struct heapsnapshot *const e = heapsnapshot_of(sink);
 
-	return graph_is_next(e, o) ? graph_each_edge(e, o, heapsnapshot_write_edge) : 0;
+	return heapgraph_is_next(e, o) ?
+		heapgraph_each_edge(e, o, heapsnapshot_write_edge) :
+		0;
 }
 
 static const struct snap_sink_ops edge_ops = { .object = heapsnapshot_edge_object };
@@ -376,7 +382,7 @@ static struct snap_sink *heapsnapshot_begin(void *arg, uint32_t ordinal)
 		e->found = true;
 		e->current = 0;
 		e->pending = false;
-		if (e->ops == &graph_number_ops || e->ops == &graph_gather_ops)
+		if (e->ops == &heapgraph_number_ops || e->ops == &heapgraph_gather_ops)
 			tables_deinit(&e->tables);
 	}
 	return &e->sink;
@@ -400,7 +406,7 @@ static int heapsnapshot_pass(struct heapsnapshot *e, int fd,
 	if (passes_read(fd, &parser_ops, e, problem) != 0)
 		return -1;
 	/* What comes later was laid out for exactly these objects. */
-	if (ops != &graph_number_ops && e->current != e->objects.count)
+	if (ops != &heapgraph_number_ops && e->current != e->objects.count)
 		return heapsnapshot_fail(problem, SNAP_E_IO, 0,
 					 "the input changed while it was read");
 	return 0;
@@ -409,7 +415,7 @@ static int heapsnapshot_pass(struct heapsnapshot *e, int fd,
 static int heapsnapshot_gather(struct heapsnapshot *e, int fd,
 			       struct snap_problem *problem)
 {
-	if (heapsnapshot_pass(e, fd, &graph_number_ops, problem) != 0)
+	if (heapsnapshot_pass(e, fd, &heapgraph_number_ops, problem) != 0)
 		return -1;
 	if (!e->found)
 		return heapsnapshot_fail(problem, SNAP_E_LIMIT, 0,
@@ -417,10 +423,10 @@ static int heapsnapshot_gather(struct heapsnapshot *e, int fd,
 	e->first_edge = malloc((e->objects.count + 1) * sizeof(*e->first_edge));
 	if (!e->first_edge)
 		return heapsnapshot_fail(problem, SNAP_E_NOMEM, ENOMEM, "out of memory");
-	if (heapsnapshot_pass(e, fd, &graph_gather_ops, problem) != 0)
+	if (heapsnapshot_pass(e, fd, &heapgraph_gather_ops, problem) != 0)
 		return -1;
 	e->first_edge[e->objects.count] = e->nedges;
-	if (graph_find_reachable(e) != 0)
+	if (heapgraph_find_reachable(e) != 0)
 		return heapsnapshot_fail(problem, SNAP_E_NOMEM, ENOMEM, "out of memory");
 	return 0;
 }
@@ -489,8 +495,8 @@ static int heapsnapshot_find(struct heapsnapshot *e, int fd, struct snap_problem
 	return 0;
 }
 
-int snap_export_heapsnapshot(const char *path, uint64_t pid, FILE *out,
-			     uint32_t *processes_ret, struct snap_problem *problem)
+static int heapsnapshot_export(const char *path, uint64_t pid, FILE *out,
+			       uint32_t *processes_ret, struct snap_problem *problem)
 {
 	struct heapsnapshot e = { .pid = pid, .json.file = out };
 	const int fd = passes_open(path, problem);
@@ -507,6 +513,13 @@ int snap_export_heapsnapshot(const char *path, uint64_t pid, FILE *out,
 	if (result == 0 || problem->code == SNAP_E_SINK)
 		result = passes_blame(out, problem) != 0 ? -1 : result;
 	close(fd);
-	graph_deinit(&e);
+	heapgraph_deinit(&e);
 	return result;
 }
+
+const struct exporter exporter_heapsnapshot = {
+	.name = "heapsnapshot",
+	.title = "a process for Chrome's DevTools and memlab",
+	.one_process = true,
+	.run = heapsnapshot_export,
+};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * jsonl - what the two halves of export_jsonl share: export_jsonl.c reads and gathers,
+ * jsonl - what the two halves of the JSON export share: jsonl.c reads and gathers,
  * jsonl_lines.c writes.
  */
 #ifndef PYMEM_FORMATS_EXPORT_JSONL_H
@@ -27,8 +27,7 @@ struct process {
 	struct snap_problem problem; /* code SNAP_OK = none */
 };
 
-struct export
-{
+struct jsonl {
 	struct snap_sink sink;		 /* of the current process */
 	const struct snap_sink_ops *ops; /* of the current pass */
 	struct process *processes;
@@ -40,16 +39,18 @@ struct export
 	uint64_t object_addr;
 };
 
-static inline struct export *export_of(struct snap_sink *sink)
+static inline struct jsonl *jsonl_of(struct snap_sink *sink)
 {
-	return (struct export *)sink;
+	return (struct jsonl *)sink;
 }
 
+/* Keeps a definition; 0 or -ENOMEM.  In every pass that looks at references. */
+int jsonl_take_shape(struct snap_sink *sink, const struct snap_shape *shape);
 /* The sink of the pass that writes. */
 extern const struct snap_sink_ops jsonl_write_ops;
 /* The process's own line; 0 or a negative errno. */
-int jsonl_process(struct export *e, uint32_t ordinal);
+int jsonl_process(struct jsonl *e, uint32_t ordinal);
 /* Ends the object's line that waits for a value, if there is one. */
-void jsonl_finish_object(struct export *e);
+void jsonl_finish_object(struct jsonl *e);
 
 #endif

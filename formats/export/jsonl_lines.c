@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/core/words.h"
+
 /* ---- labels ---- */
 
-static void jsonl_put_string(struct export *e, uint32_t id)
+static void jsonl_put_string(struct jsonl *e, uint32_t id)
 {
 	size_t size;
 	const char *const text = tables_text(&e->tables, id, &size);
@@ -17,7 +19,7 @@ static void jsonl_put_string(struct export *e, uint32_t id)
 	json_put_text(&e->json, text, size);
 }
 
-static void jsonl_member_string(struct export *e, const char *key, uint32_t id)
+static void jsonl_member_string(struct jsonl *e, const char *key, uint32_t id)
 {
 	size_t size;
 	const char *const text = tables_text(&e->tables, id, &size);
@@ -25,7 +27,7 @@ static void jsonl_member_string(struct export *e, const char *key, uint32_t id)
 	json_member_text(&e->json, key, text, size);
 }
 
-static void jsonl_put_type_name(struct export *e, uint32_t type)
+static void jsonl_put_type_name(struct jsonl *e, uint32_t type)
 {
 	const struct snap_type *const t = tables_find_type(&e->tables, type);
 
@@ -35,7 +37,7 @@ static void jsonl_put_type_name(struct export *e, uint32_t type)
 		json_put_ascii(&e->json, "object");
 }
 
-static void jsonl_member_type(struct export *e, const char *key, uint32_t type)
+static void jsonl_member_type(struct jsonl *e, const char *key, uint32_t type)
 {
 	json_key(&e->json, key);
 	json_string_begin(&e->json);
@@ -78,7 +80,7 @@ static void jsonl_put_float(struct json *j, double value)
 }
 
 /* The key as its repr; false when there is no preview to show. */
-static bool jsonl_put_key_value(struct export *e, const struct key *key)
+static bool jsonl_put_key_value(struct jsonl *e, const struct key *key)
 {
 	const char *const text = e->current->keys.text + key->text;
 
@@ -108,7 +110,7 @@ static bool jsonl_put_key_value(struct export *e, const struct key *key)
 	}
 }
 
-static void jsonl_put_key(struct export *e, uint64_t addr)
+static void jsonl_put_key(struct jsonl *e, uint64_t addr)
 {
 	const struct key *const key = keys_find(&e->current->keys, addr);
 	const struct snap_type *const type =
@@ -128,7 +130,7 @@ static void jsonl_put_key(struct export *e, uint64_t addr)
 }
 
 /* The repr of a str key that the dict shares: only its name is in the label. */
-static void jsonl_put_shared_key(struct export *e, uint32_t name)
+static void jsonl_put_shared_key(struct jsonl *e, uint32_t name)
 {
 	size_t size;
 	const char *const text = tables_text(&e->tables, name, &size);
@@ -136,32 +138,13 @@ static void jsonl_put_shared_key(struct export *e, uint32_t name)
 	json_put_str_repr(&e->json, text, size, false);
 }
 
-static const char *const kind_names[SNAP_LABEL_KIND_COUNT] = {
-	[SNAP_LABEL_OTHER] = "other", [SNAP_LABEL_ATTR] = "attr",
-	[SNAP_LABEL_KEY] = "key",     [SNAP_LABEL_VALUE] = "value",
-	[SNAP_LABEL_INDEX] = "index", [SNAP_LABEL_ELEMENT] = "other",
-	[SNAP_LABEL_LOCAL] = "local", [SNAP_LABEL_CELL] = "cell",
-	[SNAP_LABEL_TYPE] = "type",   [SNAP_LABEL_WEAK] = "weak",
-	[SNAP_LABEL_STACK] = "other", [SNAP_LABEL_DICT] = "attr",
-};
-
-/* What stands before a label's name. */
-static const char *const prefixes[SNAP_LABEL_KIND_COUNT] = {
-	[SNAP_LABEL_OTHER] = "",	 [SNAP_LABEL_ATTR] = ".",
-	[SNAP_LABEL_KEY] = "key ",	 [SNAP_LABEL_VALUE] = "[",
-	[SNAP_LABEL_INDEX] = "[",	 [SNAP_LABEL_ELEMENT] = "element",
-	[SNAP_LABEL_LOCAL] = "local ",	 [SNAP_LABEL_CELL] = "closure ",
-	[SNAP_LABEL_TYPE] = "__class__", [SNAP_LABEL_WEAK] = "weak",
-	[SNAP_LABEL_STACK] = "stack",	 [SNAP_LABEL_DICT] = ".__dict__",
-};
-
 /* index: of the reference within the tail; key: address of the key that precedes it. */
-static void jsonl_member_label(struct export *e, struct snap_label label, uint64_t index,
+static void jsonl_member_label(struct jsonl *e, struct snap_label label, uint64_t index,
 			       uint64_t key)
 {
 	json_key(&e->json, "label");
 	json_string_begin(&e->json);
-	json_put_ascii(&e->json, prefixes[label.kind]);
+	json_put_ascii(&e->json, words_labels[label.kind].before);
 	switch ((enum snap_label_kind)label.kind) {
 	case SNAP_LABEL_KEY:
 		jsonl_put_key(e, key);
@@ -198,20 +181,22 @@ static void jsonl_member_label(struct export *e, struct snap_label label, uint64
 	json_string_end(&e->json);
 }
 
-static void jsonl_put_ref(struct export *e, uint64_t to, struct snap_label label,
+static void jsonl_put_ref(struct jsonl *e, uint64_t to, struct snap_label label,
 			  uint64_t index, uint64_t key)
 {
+	const char *const kind = words_labels[label.kind].kind;
+
 	json_open(&e->json, '{');
 	json_member_u64(&e->json, "to", to);
 	jsonl_member_label(e, label, index, key);
 	json_key(&e->json, "kind");
-	json_text(&e->json, kind_names[label.kind], strlen(kind_names[label.kind]));
+	json_text(&e->json, kind, strlen(kind));
 	json_close(&e->json, '}');
 }
 
 /* ---- objects ---- */
 
-static void jsonl_put_refs(struct export *e, const struct snap_object *o)
+static void jsonl_put_refs(struct jsonl *e, const struct snap_object *o)
 {
 	const struct snap_type *const type = tables_find_type(&e->tables, o->type);
 	const uint32_t nfixed = o->shape ? e->tables.shapes[o->shape - 1].nfixed : 0;
@@ -259,7 +244,7 @@ static const char *const type_flags[] = {
 };
 
 /* The line of the object before gets its end. */
-void jsonl_finish_object(struct export *e)
+void jsonl_finish_object(struct jsonl *e)
 {
 	if (!e->object_open)
 		return;
@@ -270,7 +255,7 @@ void jsonl_finish_object(struct export *e)
 
 static int jsonl_write_object(struct snap_sink *sink, const struct snap_object *o)
 {
-	struct export *const e = export_of(sink);
+	struct jsonl *const e = jsonl_of(sink);
 	struct json *const j = &e->json;
 
 	jsonl_finish_object(e);
@@ -347,7 +332,7 @@ static void jsonl_member_value(struct json *j, const struct snap_value *v)
 
 static int jsonl_write_value(struct snap_sink *sink, const struct snap_value *v)
 {
-	struct export *const e = export_of(sink);
+	struct jsonl *const e = jsonl_of(sink);
 	struct json *const j = &e->json;
 
 	if (!e->object_open || v->addr != e->object_addr)
@@ -368,7 +353,7 @@ static int jsonl_write_value(struct snap_sink *sink, const struct snap_value *v)
 
 /* ---- the other lines ---- */
 
-static void jsonl_begin_line(struct export *e, const char *key)
+static void jsonl_begin_line(struct jsonl *e, const char *key)
 {
 	jsonl_finish_object(e);
 	json_open(&e->json, '{');
@@ -376,7 +361,7 @@ static void jsonl_begin_line(struct export *e, const char *key)
 	json_open(&e->json, '{');
 }
 
-static int jsonl_end_line(struct export *e)
+static int jsonl_end_line(struct jsonl *e)
 {
 	json_close(&e->json, '}');
 	json_close(&e->json, '}');
@@ -387,17 +372,12 @@ static int jsonl_end_line(struct export *e)
 static int jsonl_take_string(struct snap_sink *sink, uint32_t id, const char *text,
 			     size_t size)
 {
-	return tables_string(&export_of(sink)->tables, id, text, size);
+	return tables_string(&jsonl_of(sink)->tables, id, text, size);
 }
 
 static int jsonl_take_type(struct snap_sink *sink, const struct snap_type *type)
 {
-	return tables_type(&export_of(sink)->tables, type);
-}
-
-static int jsonl_lines_take_shape(struct snap_sink *sink, const struct snap_shape *shape)
-{
-	return tables_shape(&export_of(sink)->tables, shape);
+	return tables_type(&jsonl_of(sink)->tables, type);
 }
 
 static const char *const object_kinds[SNAP_KIND_COUNT] = {
@@ -410,7 +390,7 @@ static const char *const object_kinds[SNAP_KIND_COUNT] = {
 
 static int jsonl_write_type(struct snap_sink *sink, const struct snap_type *t)
 {
-	struct export *const e = export_of(sink);
+	struct jsonl *const e = jsonl_of(sink);
 	struct json *const j = &e->json;
 
 	if (jsonl_take_type(sink, t) != 0)
@@ -429,7 +409,7 @@ static const char *const thread_flags[] = { "main", "gil" };
 
 static int jsonl_write_thread(struct snap_sink *sink, const struct snap_thread *t)
 {
-	struct export *const e = export_of(sink);
+	struct jsonl *const e = jsonl_of(sink);
 
 	jsonl_begin_line(e, "thread");
 	json_member_u64(&e->json, "id", t->id);
@@ -443,7 +423,7 @@ static int jsonl_write_thread(struct snap_sink *sink, const struct snap_thread *
 
 static int jsonl_write_frame(struct snap_sink *sink, const struct snap_frame *f)
 {
-	struct export *const e = export_of(sink);
+	struct jsonl *const e = jsonl_of(sink);
 
 	jsonl_begin_line(e, "frame");
 	json_member_u64(&e->json, "id", f->id);
@@ -457,20 +437,17 @@ static int jsonl_write_frame(struct snap_sink *sink, const struct snap_frame *f)
 	return jsonl_end_line(e);
 }
 
-static const char *const root_kinds[SNAP_ROOT_KIND_COUNT] = {
-	"other", "module", "interpreter", "static_type", "interned", "thread",
-	"local", "stack",  "frame",	  "exception",	 "c_static", "atexit",
-};
 static const char *const root_flags[] = { "borrowed", "conservative" };
 
 static int jsonl_write_root(struct snap_sink *sink, const struct snap_root *r)
 {
-	struct export *const e = export_of(sink);
+	struct jsonl *const e = jsonl_of(sink);
 	struct json *const j = &e->json;
 
 	jsonl_begin_line(e, "root");
 	json_member_u64(j, "to", r->target);
-	json_member_text(j, "kind", root_kinds[r->kind], strlen(root_kinds[r->kind]));
+	json_member_text(j, "kind", words_roots[r->kind].kind,
+			 strlen(words_roots[r->kind].kind));
 	jsonl_member_string(e, "name", r->name);
 	json_member_u64(j, "thread", r->thread);
 	json_member_u64(j, "frame", r->frame);
@@ -484,7 +461,7 @@ static const char *const map_classes[] = {
 
 static int jsonl_write_map(struct snap_sink *sink, const struct snap_map *m)
 {
-	struct export *const e = export_of(sink);
+	struct jsonl *const e = jsonl_of(sink);
 	struct json *const j = &e->json;
 	const char perms[5] = { m->perms & 1 ? 'r' : '-', m->perms & 2 ? 'w' : '-',
 				m->perms & 4 ? 'x' : '-', m->perms & 8 ? 's' : 'p',
@@ -512,7 +489,7 @@ static const char *const buffer_flags[] = { "owner", "view", "counted" };
 
 static int jsonl_write_buffer(struct snap_sink *sink, const struct snap_buffer *b)
 {
-	struct export *const e = export_of(sink);
+	struct jsonl *const e = jsonl_of(sink);
 
 	jsonl_begin_line(e, "buffer");
 	json_member_u64(&e->json, "object", b->object);
@@ -526,7 +503,7 @@ static int jsonl_write_buffer(struct snap_sink *sink, const struct snap_buffer *
 
 static int jsonl_write_check(struct snap_sink *sink, const struct snap_size_check *c)
 {
-	struct export *const e = export_of(sink);
+	struct jsonl *const e = jsonl_of(sink);
 
 	jsonl_begin_line(e, "size_check");
 	jsonl_member_type(e, "type", c->type);
@@ -539,7 +516,7 @@ static int jsonl_write_check(struct snap_sink *sink, const struct snap_size_chec
 
 static int jsonl_write_error(struct snap_sink *sink, const struct snap_error *error)
 {
-	struct export *const e = export_of(sink);
+	struct jsonl *const e = jsonl_of(sink);
 
 	jsonl_begin_line(e, "error");
 	json_member_u64(&e->json, "address", error->addr);
@@ -552,7 +529,7 @@ static int jsonl_write_error(struct snap_sink *sink, const struct snap_error *er
 const struct snap_sink_ops jsonl_write_ops = {
 	.string = jsonl_take_string,
 	.type = jsonl_write_type,
-	.shape = jsonl_lines_take_shape,
+	.shape = jsonl_take_shape,
 	.object = jsonl_write_object,
 	.value = jsonl_write_value,
 	.thread = jsonl_write_thread,
@@ -584,7 +561,7 @@ static void jsonl_put_fact(struct json *j, const struct fact *fact)
 		json_u64(j, fact->u64);
 }
 
-int jsonl_process(struct export *e, uint32_t ordinal)
+int jsonl_process(struct jsonl *e, uint32_t ordinal)
 {
 	const struct process *const p = e->current;
 	struct json *const j = &e->json;

@@ -9,8 +9,8 @@
  * Errors of the stream are sticky in it: ferror(), as with stdio.  A call makes one
  * write on an unbuffered stream as long as it prints less than 4 KiB.
  */
-#ifndef PYMEM_FORMATS_PRINT_H
-#define PYMEM_FORMATS_PRINT_H
+#ifndef PYMEM_FORMATS_TEXT_PRINT_H
+#define PYMEM_FORMATS_TEXT_PRINT_H
 
 #include <stdarg.h>
 #include <stddef.h>

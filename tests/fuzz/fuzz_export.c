@@ -10,8 +10,7 @@
 #include <unistd.h>
 
 #include "forge.h"
-#include "formats/export/heapsnapshot.h"
-#include "formats/export/export_jsonl.h"
+#include "formats/export/exporter.h"
 
 static void check(const char *text, size_t size)
 {
@@ -40,7 +39,8 @@ static void run(int fd)
 	if (!out)
 		return;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (snap_export_jsonl(path, out, &problem) != 0 && problem.text[0] == '\0')
+	if (exporter_jsonl.run(path, 0, out, NULL, &problem) != 0 &&
+	    problem.text[0] == '\0')
 		abort();
 	if (fclose(out) == 0 && problem.code == SNAP_OK)
 		check(text, size);
@@ -58,7 +58,7 @@ static void run_chrome(int fd)
 	if (!out)
 		return;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (snap_export_heapsnapshot(path, 0, out, &processes, &problem) != 0 &&
+	if (exporter_heapsnapshot.run(path, 0, out, &processes, &problem) != 0 &&
 	    problem.text[0] == '\0')
 		abort();
 	fclose(out);

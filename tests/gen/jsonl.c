@@ -4,8 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "formats/export/heapsnapshot.h"
-#include "formats/export/export_jsonl.h"
+#include "formats/export/exporter.h"
 
 int main(int argc, char **argv)
 {
@@ -18,9 +17,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: pymem-jsonl [-c] FILE\n");
 		return 2;
 	}
-	result = chrome ?
-		snap_export_heapsnapshot(argv[2], 0, stdout, &processes, &problem) :
-		snap_export_jsonl(argv[1], stdout, &problem);
+	result = (chrome ? &exporter_heapsnapshot : &exporter_jsonl)
+			 ->run(argv[argc - 1], 0, stdout, &processes, &problem);
 	if (result != 0)
 		fprintf(stderr, "pymem-jsonl: %s\n", problem.text);
 	return result != 0;

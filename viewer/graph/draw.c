@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "formats/core/replace.h"
 #include "viewer/graph/draw_child.h"
 
 const struct draw_limits draw_default_limits = { 60000, 2ull << 30 };
@@ -53,10 +54,10 @@ static int draw_publish(const char *path, const char *file, char *err, size_t si
 		snprintf(err, size, "cannot write %s: it is there and is no file", file);
 		return -1;
 	}
-	if (rename(path, file) == 0)
-		return 0;
-	snprintf(err, size, "cannot write %s: %s", file, strerror(errno));
-	return -1;
+	const int e = replace_commit(path, file);
+	if (e)
+		snprintf(err, size, "cannot write %s: %s", file, strerror(-e));
+	return e ? -1 : 0;
 }
 
 int draw_save(const char *file, const char *data, size_t data_size, char *err,

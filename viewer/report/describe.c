@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "formats/core/words.h"
 #include "formats/text/escape.h"
 
 #define NAME_LIMIT 200 /* characters of one name */
@@ -296,13 +297,11 @@ static void describe_named(struct text *out, const struct heap *heap, const char
 void describe_label(struct text *out, const struct heap *heap,
 		    const struct heap_label *label)
 {
+	const char *shown = label->kind < SNAP_LABEL_KIND_COUNT ?
+		words_labels[label->kind].shown :
+		"";
+
 	switch (label->kind) {
-	case SNAP_LABEL_ATTR:
-		describe_named(out, heap, ".", label->name);
-		break;
-	case SNAP_LABEL_KEY:
-		text_add(out, ".keys()");
-		break;
 	case SNAP_LABEL_VALUE:
 		if (label->name && label->key == HEAP_NONE)
 			describe_named_key(out, heap, label->name);
@@ -312,27 +311,21 @@ void describe_label(struct text *out, const struct heap *heap,
 	case SNAP_LABEL_INDEX:
 		text_printf(out, "[%llu]", (unsigned long long)label->index);
 		break;
+	case SNAP_LABEL_KEY:
 	case SNAP_LABEL_ELEMENT:
-		text_add(out, "{element}");
-		break;
-	case SNAP_LABEL_LOCAL:
-		describe_named(out, heap, " local ", label->name);
-		break;
-	case SNAP_LABEL_CELL:
-		describe_named(out, heap, " closure ", label->name);
-		break;
 	case SNAP_LABEL_TYPE:
-		text_add(out, ".__class__");
+	case SNAP_LABEL_STACK:
+	case SNAP_LABEL_DICT:
+		text_add(out, shown);
 		break;
 	case SNAP_LABEL_WEAK:
-		describe_named(out, heap, label->name ? " weak " : " weak reference",
-			       label->name);
+		text_add(out, shown);
+		describe_named(out, heap, label->name ? " " : " reference", label->name);
 		break;
-	case SNAP_LABEL_STACK:
-		text_add(out, " temporary");
-		break;
-	case SNAP_LABEL_DICT:
-		text_add(out, ".__dict__");
+	case SNAP_LABEL_ATTR:
+	case SNAP_LABEL_LOCAL:
+	case SNAP_LABEL_CELL:
+		describe_named(out, heap, shown, label->name);
 		break;
 	default:
 		describe_named(out, heap, label->name ? "." : "", label->name);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * graph - the graph of one process, for export_heapsnapshot: numbers of objects, edges,
+ * heapgraph - the graph of one process, for heapsnapshot: numbers of objects, edges,
  * roots, reachability.  Not for anybody else.
  */
-#ifndef PYMEM_FORMATS_EXPORT_GRAPH_H
-#define PYMEM_FORMATS_EXPORT_GRAPH_H
+#ifndef PYMEM_FORMATS_EXPORT_HEAPGRAPH_H
+#define PYMEM_FORMATS_EXPORT_HEAPGRAPH_H
 
 #include <stdbool.h>
 
@@ -14,11 +14,11 @@
 #include "formats/core/sink.h"
 #include "formats/export/tables.h"
 
-#define GRAPH_WEAK 0x80000000u /* set in an edge: the reference is weak */
-#define GRAPH_OBJECTS_MAX 0x7fffff00u
-#define GRAPH_NAME_MAX 200 /* bytes of a root's name */
+#define HEAPGRAPH_WEAK 0x80000000u /* set in an edge: the reference is weak */
+#define HEAPGRAPH_OBJECTS_MAX 0x7fffff00u
+#define HEAPGRAPH_NAME_MAX 200 /* bytes of a root's name */
 
-struct graph_root {
+struct heapgraph_root {
 	uint32_t object, name; /* ordinal; text number */
 	uint8_t kind;
 };
@@ -40,7 +40,7 @@ struct heapsnapshot {
 	size_t nedges, edges_capacity;
 	uint8_t *reached;
 	uint32_t *queue;
-	struct graph_root *roots;
+	struct heapgraph_root *roots;
 	size_t nroots, roots_capacity;
 	uint32_t unreachable; /* objects no root reaches */
 
@@ -56,23 +56,23 @@ static inline struct heapsnapshot *heapsnapshot_of(struct snap_sink *sink)
 }
 
 /* The sinks of the passes that gather: first number, then gather. */
-extern const struct snap_sink_ops graph_number_ops, graph_gather_ops;
+extern const struct snap_sink_ops heapgraph_number_ops, heapgraph_gather_ops;
 
 /* References whose object is in the snapshot, and the one to the type if it is owned. */
-typedef int graph_edge_fn(struct heapsnapshot *e, uint32_t target,
-			  struct snap_label label, uint32_t index, uint64_t key);
-int graph_each_edge(struct heapsnapshot *e, const struct snap_object *o,
-		    graph_edge_fn *found);
+typedef int heapgraph_edge_fn(struct heapsnapshot *e, uint32_t target,
+			      struct snap_label label, uint32_t index, uint64_t key);
+int heapgraph_each_edge(struct heapsnapshot *e, const struct snap_object *o,
+			heapgraph_edge_fn *found);
 /* Counts objects as they come again.  False when the object repeats an address: only the
  * first one counts. */
-bool graph_is_next(struct heapsnapshot *e, const struct snap_object *o);
+bool heapgraph_is_next(struct heapsnapshot *e, const struct snap_object *o);
 /*
  * Marks objects 1 that a root reaches, 2 where an edge from "(unreachable)" is needed. Of
  * unreachable groups, that edge leads to the member that comes first in the snapshot.
  * 0 or -ENOMEM.
  */
-int graph_find_reachable(struct heapsnapshot *e);
+int heapgraph_find_reachable(struct heapsnapshot *e);
 /* Frees what e owns. */
-void graph_deinit(struct heapsnapshot *e);
+void heapgraph_deinit(struct heapsnapshot *e);
 
 #endif

@@ -1,35 +1,35 @@
 /* SPDX-License-Identifier: MIT */
-/* graph - the passes that gather, and what is reachable; see graph.h. */
-#include "formats/export/graph.h"
+/* heapgraph - the passes that gather, and what is reachable; see heapgraph.h. */
+#include "formats/export/heapgraph.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 /* ---- definitions ---- */
 
-static int graph_take_string(struct snap_sink *sink, uint32_t id, const char *text,
-			     size_t size)
+static int heapgraph_take_string(struct snap_sink *sink, uint32_t id, const char *text,
+				 size_t size)
 {
 	return tables_string(&heapsnapshot_of(sink)->tables, id, text, size);
 }
 
-static int graph_take_type(struct snap_sink *sink, const struct snap_type *type)
+static int heapgraph_take_type(struct snap_sink *sink, const struct snap_type *type)
 {
 	return tables_type(&heapsnapshot_of(sink)->tables, type);
 }
 
-static int graph_take_shape(struct snap_sink *sink, const struct snap_shape *shape)
+static int heapgraph_take_shape(struct snap_sink *sink, const struct snap_shape *shape)
 {
 	return tables_shape(&heapsnapshot_of(sink)->tables, shape);
 }
 
 /* ---- pass 1: numbers ---- */
 
-static int graph_number_object(struct snap_sink *sink, const struct snap_object *o)
+static int heapgraph_number_object(struct snap_sink *sink, const struct snap_object *o)
 {
 	struct heapsnapshot *const e = heapsnapshot_of(sink);
 
-	if (ordinals_add(&e->objects, o->addr) >= GRAPH_OBJECTS_MAX)
+	if (ordinals_add(&e->objects, o->addr) >= HEAPGRAPH_OBJECTS_MAX)
 		return -EOVERFLOW;
 	for (uint32_t i = 0; i < o->nrefs; i++)
 		if (o->refs[i] &&
@@ -39,15 +39,15 @@ static int graph_number_object(struct snap_sink *sink, const struct snap_object 
 	return 0;
 }
 
-const struct snap_sink_ops graph_number_ops = {
-	.shape = graph_take_shape,
-	.object = graph_number_object,
+const struct snap_sink_ops heapgraph_number_ops = {
+	.shape = heapgraph_take_shape,
+	.object = heapgraph_number_object,
 };
 
 /* ---- pass 2: the graph ---- */
 
-int graph_each_edge(struct heapsnapshot *e, const struct snap_object *o,
-		    graph_edge_fn *found)
+int heapgraph_each_edge(struct heapsnapshot *e, const struct snap_object *o,
+			heapgraph_edge_fn *found)
 {
 	const struct snap_type *const type = tables_find_type(&e->tables, o->type);
 	const uint32_t nfixed = o->shape ? e->tables.shapes[o->shape - 1].nfixed : 0;
@@ -74,8 +74,8 @@ int graph_each_edge(struct heapsnapshot *e, const struct snap_object *o,
 	return err;
 }
 
-static int graph_gather_edge(struct heapsnapshot *e, uint32_t target,
-			     struct snap_label label, uint32_t index, uint64_t key)
+static int heapgraph_gather_edge(struct heapsnapshot *e, uint32_t target,
+				 struct snap_label label, uint32_t index, uint64_t key)
 {
 	(void)index;
 	(void)key;
@@ -89,11 +89,12 @@ static int graph_gather_edge(struct heapsnapshot *e, uint32_t target,
 		e->edges = edges;
 		e->edges_capacity = capacity;
 	}
-	e->edges[e->nedges++] = target | (label.kind == SNAP_LABEL_WEAK ? GRAPH_WEAK : 0);
+	e->edges[e->nedges++] =
+		target | (label.kind == SNAP_LABEL_WEAK ? HEAPGRAPH_WEAK : 0);
 	return 0;
 }
 
-bool graph_is_next(struct heapsnapshot *e, const struct snap_object *o)
+bool heapgraph_is_next(struct heapsnapshot *e, const struct snap_object *o)
 {
 	if (e->current >= e->objects.count || e->objects.addrs[e->current] != o->addr)
 		return false;
@@ -101,20 +102,20 @@ bool graph_is_next(struct heapsnapshot *e, const struct snap_object *o)
 	return true;
 }
 
-static int graph_gather_object(struct snap_sink *sink, const struct snap_object *o)
+static int heapgraph_gather_object(struct snap_sink *sink, const struct snap_object *o)
 {
 	struct heapsnapshot *const e = heapsnapshot_of(sink);
 	struct key *const key = keys_find(&e->keys, o->addr);
 
-	if (!graph_is_next(e, o))
+	if (!heapgraph_is_next(e, o))
 		return 0;
 	if (key)
 		key->type = o->type;
 	e->first_edge[e->current - 1] = e->nedges;
-	return graph_each_edge(e, o, graph_gather_edge);
+	return heapgraph_each_edge(e, o, heapgraph_gather_edge);
 }
 
-static int graph_gather_value(struct snap_sink *sink, const struct snap_value *v)
+static int heapgraph_gather_value(struct snap_sink *sink, const struct snap_value *v)
 {
 	struct heapsnapshot *const e = heapsnapshot_of(sink);
 	struct key *const key = keys_find(&e->keys, v->addr);
@@ -122,7 +123,7 @@ static int graph_gather_value(struct snap_sink *sink, const struct snap_value *v
 	return key && !keys_describe(&e->keys, key, v) ? -ENOMEM : 0;
 }
 
-static int graph_gather_root(struct snap_sink *sink, const struct snap_root *r)
+static int heapgraph_gather_root(struct snap_sink *sink, const struct snap_root *r)
 {
 	struct heapsnapshot *const e = heapsnapshot_of(sink);
 	const uint32_t object = ordinals_find(&e->objects, r->target);
@@ -133,7 +134,7 @@ static int graph_gather_root(struct snap_sink *sink, const struct snap_root *r)
 		return 0;
 	if (e->nroots == e->roots_capacity) {
 		const size_t capacity = 2 * e->nroots + 1024;
-		struct graph_root *const roots =
+		struct heapgraph_root *const roots =
 			realloc(e->roots, capacity * sizeof(*roots));
 
 		if (!roots)
@@ -141,27 +142,27 @@ static int graph_gather_root(struct snap_sink *sink, const struct snap_root *r)
 		e->roots = roots;
 		e->roots_capacity = capacity;
 	}
-	e->roots[e->nroots] = (struct graph_root){
+	e->roots[e->nroots] = (struct heapgraph_root){
 		object,
 		intern_add(&e->texts, text,
-			   size < GRAPH_NAME_MAX ? size : GRAPH_NAME_MAX),
+			   size < HEAPGRAPH_NAME_MAX ? size : HEAPGRAPH_NAME_MAX),
 		r->kind,
 	};
 	return e->roots[e->nroots++].name == INTERN_FAILED ? -ENOMEM : 0;
 }
 
-const struct snap_sink_ops graph_gather_ops = {
-	.string = graph_take_string,
-	.type = graph_take_type,
-	.shape = graph_take_shape,
-	.object = graph_gather_object,
-	.value = graph_gather_value,
-	.root = graph_gather_root,
+const struct snap_sink_ops heapgraph_gather_ops = {
+	.string = heapgraph_take_string,
+	.type = heapgraph_take_type,
+	.shape = heapgraph_take_shape,
+	.object = heapgraph_gather_object,
+	.value = heapgraph_gather_value,
+	.root = heapgraph_gather_root,
 };
 
 /* ---- between: what is reachable ---- */
 
-static size_t graph_reach(struct heapsnapshot *e, uint32_t object, size_t queued)
+static size_t heapgraph_reach(struct heapsnapshot *e, uint32_t object, size_t queued)
 {
 	if (!e->reached[object]) {
 		e->reached[object] = 1;
@@ -171,20 +172,20 @@ static size_t graph_reach(struct heapsnapshot *e, uint32_t object, size_t queued
 }
 
 /* Everything reachable from what is queued. */
-static size_t graph_flood(struct heapsnapshot *e, size_t next, size_t queued)
+static size_t heapgraph_flood(struct heapsnapshot *e, size_t next, size_t queued)
 {
 	for (; next < queued; next++) {
 		const uint32_t object = e->queue[next];
 
 		for (uint64_t i = e->first_edge[object]; i < e->first_edge[object + 1];
 		     i++)
-			if (!(e->edges[i] & GRAPH_WEAK))
-				queued = graph_reach(e, e->edges[i], queued);
+			if (!(e->edges[i] & HEAPGRAPH_WEAK))
+				queued = heapgraph_reach(e, e->edges[i], queued);
 	}
 	return queued;
 }
 
-int graph_find_reachable(struct heapsnapshot *e)
+int heapgraph_find_reachable(struct heapsnapshot *e)
 {
 	const size_t n = e->objects.count;
 	size_t queued = 0;
@@ -194,13 +195,13 @@ int graph_find_reachable(struct heapsnapshot *e)
 	if (!e->reached || !e->queue)
 		return -ENOMEM;
 	for (size_t i = 0; i < e->nroots; i++)
-		queued = graph_reach(e, e->roots[i].object, queued);
-	queued = graph_flood(e, 0, queued);
+		queued = heapgraph_reach(e, e->roots[i].object, queued);
+	queued = heapgraph_flood(e, 0, queued);
 	for (uint32_t i = 0; i < n; i++) {
 		if (e->reached[i])
 			continue;
 		e->unreachable++;
-		queued = graph_flood(e, queued, graph_reach(e, i, queued));
+		queued = heapgraph_flood(e, queued, heapgraph_reach(e, i, queued));
 		e->reached[i] = 2;
 	}
 	free(e->queue);
@@ -208,7 +209,7 @@ int graph_find_reachable(struct heapsnapshot *e)
 	return 0;
 }
 
-void graph_deinit(struct heapsnapshot *e)
+void heapgraph_deinit(struct heapsnapshot *e)
 {
 	tables_deinit(&e->tables);
 	keys_deinit(&e->keys);

@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * export_jsonl - three passes; see export_jsonl.h.
+ * jsonl - a snapshot as JSON, one line per thing; SNAPSHOT.md lists the lines.
  *
- * Pass 1 gathers per process the facts, whether it is complete, and the addresses of dict
- * keys; pass 2 the keys' types and previews; pass 3 writes (jsonl_lines.c).
+ * Three passes over the input: pass 1 gathers per process the facts, whether it is
+ * complete, and the addresses of dict keys; pass 2 the keys' types and previews; pass 3
+ * writes (jsonl_lines.c).  Memory is bounded by the definitions (strings, types, shapes),
+ * the different key objects (about 60 bytes each and their previews) and the largest
+ * object's references; not by the number of objects.
  */
-#include "formats/export/export_jsonl.h"
+#include "formats/export/jsonl.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "formats/export/jsonl.h"
+#include "formats/export/exporter.h"
 #include "formats/export/passes.h"
 
 /* ---- pass 1: facts, keys ---- */
 
-static int jsonl_take_shape(struct snap_sink *sink, const struct snap_shape *shape)
+int jsonl_take_shape(struct snap_sink *sink, const struct snap_shape *shape)
 {
-	return tables_shape(&export_of(sink)->tables, shape);
+	return tables_shape(&jsonl_of(sink)->tables, shape);
 }
 
 static struct fact *jsonl_fact_slot(struct process *p, const char *key)
@@ -39,7 +42,7 @@ static struct fact *jsonl_fact_slot(struct process *p, const char *key)
 
 static int jsonl_gather_fact(struct snap_sink *sink, const struct snap_fact *fact)
 {
-	struct fact *const slot = jsonl_fact_slot(export_of(sink)->current, fact->key);
+	struct fact *const slot = jsonl_fact_slot(jsonl_of(sink)->current, fact->key);
 
 	if (!slot)
 		return -ENOMEM;
@@ -58,7 +61,7 @@ static int jsonl_gather_fact(struct snap_sink *sink, const struct snap_fact *fac
 
 static int jsonl_gather_keys(struct snap_sink *sink, const struct snap_object *o)
 {
-	struct export *const e = export_of(sink);
+	struct jsonl *const e = jsonl_of(sink);
 
 	for (uint32_t i = 0; i < o->nrefs; i++)
 		if (o->refs[i] &&
@@ -78,7 +81,7 @@ static const struct snap_sink_ops gather_ops = {
 
 static int jsonl_describe_object(struct snap_sink *sink, const struct snap_object *o)
 {
-	struct key *const key = keys_find(&export_of(sink)->current->keys, o->addr);
+	struct key *const key = keys_find(&jsonl_of(sink)->current->keys, o->addr);
 
 	if (key)
 		key->type = o->type;
@@ -87,7 +90,7 @@ static int jsonl_describe_object(struct snap_sink *sink, const struct snap_objec
 
 static int jsonl_describe_value(struct snap_sink *sink, const struct snap_value *v)
 {
-	struct keys *const keys = &export_of(sink)->current->keys;
+	struct keys *const keys = &jsonl_of(sink)->current->keys;
 	struct key *const key = keys_find(keys, v->addr);
 
 	return key && !keys_describe(keys, key, v) ? -ENOMEM : 0;
@@ -100,7 +103,7 @@ static const struct snap_sink_ops describe_ops = {
 
 /* ---- passes ---- */
 
-static bool jsonl_add_process(struct export *e)
+static bool jsonl_add_process(struct jsonl *e)
 {
 	struct process *const processes =
 		reallocarray(e->processes, (size_t)e->nprocesses + 1, sizeof(*processes));
@@ -114,7 +117,7 @@ static bool jsonl_add_process(struct export *e)
 
 static struct snap_sink *jsonl_begin(void *arg, uint32_t ordinal)
 {
-	struct export *const e = arg;
+	struct jsonl *const e = arg;
 
 	if (ordinal >= e->nprocesses && !jsonl_add_process(e))
 		return NULL;
@@ -129,7 +132,7 @@ static struct snap_sink *jsonl_begin(void *arg, uint32_t ordinal)
 static int jsonl_finish(void *arg, uint32_t ordinal, int complete,
 			const struct snap_problem *problem)
 {
-	struct export *const e = arg;
+	struct jsonl *const e = arg;
 
 	(void)ordinal;
 	jsonl_finish_object(e);
@@ -142,7 +145,7 @@ static int jsonl_finish(void *arg, uint32_t ordinal, int complete,
 static const struct snap_parser_ops parser_ops = { .begin = jsonl_begin,
 						   .finish = jsonl_finish };
 
-static int jsonl_run_passes(struct export *e, int fd, struct snap_problem *problem)
+static int jsonl_run_passes(struct jsonl *e, int fd, struct snap_problem *problem)
 {
 	static const struct snap_sink_ops *const passes[] = {
 		&gather_ops,
@@ -158,7 +161,7 @@ static int jsonl_run_passes(struct export *e, int fd, struct snap_problem *probl
 	return 0;
 }
 
-static void jsonl_deinit(struct export *e)
+static void jsonl_deinit(struct jsonl *e)
 {
 	for (uint32_t i = 0; i < e->nprocesses; i++) {
 		struct process *const p = &e->processes[i];
@@ -174,12 +177,15 @@ static void jsonl_deinit(struct export *e)
 	tables_deinit(&e->tables);
 }
 
-int snap_export_jsonl(const char *path, FILE *out, struct snap_problem *problem)
+static int jsonl_export(const char *path, uint64_t pid, FILE *out,
+			uint32_t *processes_ret, struct snap_problem *problem)
 {
-	struct export e = { .json.file = out };
+	struct jsonl e = { .json.file = out };
 	const int fd = passes_open(path, problem);
 	int result;
 
+	(void)pid;
+	(void)processes_ret;
 	if (fd < 0)
 		return -1;
 	result = jsonl_run_passes(&e, fd, problem);
@@ -189,3 +195,9 @@ int snap_export_jsonl(const char *path, FILE *out, struct snap_problem *problem)
 	jsonl_deinit(&e);
 	return result;
 }
+
+const struct exporter exporter_jsonl = {
+	.name = "jsonl",
+	.title = "everything, one JSON line per object",
+	.run = jsonl_export,
+};

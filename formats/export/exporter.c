@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* exporter - the table of formats; see exporter.h. */
+#include "formats/export/exporter.h"
+
+#include <string.h>
+
+const struct exporter *const exporter_all[] = {
+	&exporter_jsonl,
+	&exporter_heapsnapshot,
+	NULL,
+};
+
+const struct exporter *exporter_find(const char *name)
+{
+	for (size_t i = 0; exporter_all[i]; i++)
+		if (strcmp(exporter_all[i]->name, name) == 0)
+			return exporter_all[i];
+	return NULL;
+}
