@@ -18,7 +18,7 @@
 #include "viewer/options.h"
 #include "viewer/render/render.h"
 #include "viewer/report/escape.h"
-#include "viewer/session.h"
+#include "viewer/workspace.h"
 
 enum { EXIT_FAILED = 1, EXIT_PARTIAL = 3 };
 
@@ -31,7 +31,7 @@ static void main_complain(const char *file, const char *what)
 	struct text text = { 0 };
 
 	text_escape(&text, file, strlen(file), 0, 0);
-	print_format(stderr, "pymem-view: %s: %s\n", text_str(&text), what);
+	print_format(stderr, "pymem-view: %s: %s\n", text_get(&text), what);
 	text_free(&text);
 }
 
@@ -80,7 +80,7 @@ static bool main_asked_for_one(const struct report *report,
 	return report->needs & NEEDS_NODE || params->type;
 }
 
-static int main_print_report(struct session *session, const struct report *report,
+static int main_print_report(struct workspace *workspace, const struct report *report,
 			     const struct options *o, const struct renderer *renderer,
 			     const struct progress *progress, bool blank)
 {
@@ -92,11 +92,12 @@ static int main_print_report(struct session *session, const struct report *repor
 		params.all |= !report->limit_data;
 	}
 	renderer->begin(stdout, report);
-	for (uint32_t i = 0; i < session->count; i++) {
-		struct process *process = session->process[i];
+	for (uint32_t i = 0; i < workspace->count; i++) {
+		struct process *process = workspace->process[i];
 		struct report_context context;
 		struct table table = { 0 };
-		int err = session_context(session, process, report, progress, &context);
+		int err =
+			workspace_context(workspace, process, report, progress, &context);
 
 		if (!err)
 			err = report_run(report, &context, &params, &table);
@@ -114,7 +115,7 @@ static int main_print_report(struct session *session, const struct report *repor
 	return code;
 }
 
-static int main_print_reports(struct session *session, const struct options *o,
+static int main_print_reports(struct workspace *workspace, const struct options *o,
 			      const struct progress *progress)
 {
 	static const char *const shown[] = { "overview", "types" };
@@ -122,16 +123,16 @@ static int main_print_reports(struct session *session, const struct options *o,
 	int code = 0;
 
 	if (o->report)
-		return main_print_report(session, o->report, o, renderer, progress,
+		return main_print_report(workspace, o->report, o, renderer, progress,
 					 false);
 	if (renderer != &render_text) /* one document */
-		return main_print_report(session, report_find("overview"), o, renderer,
+		return main_print_report(workspace, report_find("overview"), o, renderer,
 					 progress, false);
 	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]) && !code; i++)
-		code = main_print_report(session, report_find(shown[i]), o, renderer,
+		code = main_print_report(workspace, report_find(shown[i]), o, renderer,
 					 progress, i > 0);
-	if (!code && session->old_count)
-		code = main_print_report(session, report_find("diff"), o, renderer,
+	if (!code && workspace->old_count)
+		code = main_print_report(workspace, report_find("diff"), o, renderer,
 					 progress, true);
 	return code;
 }
@@ -139,20 +140,20 @@ static int main_print_reports(struct session *session, const struct options *o,
 /* ---- graph, export ---- */
 
 /* The process asked for with --pid, else the first; NULL: there's none of that pid. */
-static struct process *main_process_to_draw(struct session *session, uint64_t pid)
+static struct process *main_process_to_draw(struct workspace *workspace, uint64_t pid)
 {
 	if (!pid)
-		return session->process[0];
-	for (uint32_t i = 0; i < session->count; i++)
-		if (process_pid(session->process[i]) == pid)
-			return session->process[i];
+		return workspace->process[0];
+	for (uint32_t i = 0; i < workspace->count; i++)
+		if (process_pid(workspace->process[i]) == pid)
+			return workspace->process[i];
 	return NULL;
 }
 
-static int main_draw(struct session *session, const struct options *o,
+static int main_draw(struct workspace *workspace, const struct options *o,
 		     const struct progress *progress)
 {
-	struct process *process = main_process_to_draw(session, o->pid);
+	struct process *process = main_process_to_draw(workspace, o->pid);
 	char err[256] = "";
 
 	if (!process) {
@@ -160,7 +161,7 @@ static int main_draw(struct session *session, const struct options *o,
 			      "there is no process of that --pid in it");
 		return EXIT_FAILED;
 	}
-	const int code = session_analyse(session, process, progress);
+	const int code = workspace_analyse(workspace, process, progress);
 	if (code)
 		return main_say_error(process, code);
 	if (graph_command(process->analysis, o->graph, o->of, o->depth, o->output,
@@ -198,25 +199,26 @@ static int main_export(const struct options *o)
 
 /* ---- all ---- */
 
-static int main_open_all(struct session *session, const struct options *o,
+static int main_open_all(struct workspace *workspace, const struct options *o,
 			 const struct progress *progress)
 {
 	char err[512] = "";
 	int code = 0;
 
 	for (size_t i = 0; i < o->screen.nfiles; i++)
-		if (session_open(session, o->screen.files[i], false, progress, err,
-				 sizeof(err))) {
+		if (workspace_open(workspace, o->screen.files[i], false, progress, err,
+				   sizeof(err))) {
 			main_complain(o->screen.files[i], err);
 			code = EXIT_FAILED;
 		}
 	if (o->screen.compare &&
-	    session_open(session, o->screen.compare, true, progress, err, sizeof(err))) {
+	    workspace_open(workspace, o->screen.compare, true, progress, err,
+			   sizeof(err))) {
 		main_complain(o->screen.compare, err);
 		return EXIT_FAILED;
 	}
-	session_pair(session);
-	return session->count ? (code ? EXIT_PARTIAL : 0) : EXIT_FAILED;
+	workspace_pair(workspace);
+	return workspace->count ? (code ? EXIT_PARTIAL : 0) : EXIT_FAILED;
 }
 
 static int main_say_incomplete(struct process *const *processes, uint32_t count)
@@ -237,22 +239,23 @@ static int main_say_incomplete(struct process *const *processes, uint32_t count)
 	return code;
 }
 
-static int main_run_session(const struct options *o)
+static int main_run_reports(const struct options *o)
 {
 	struct meter meter = { 0 };
 	struct progress progress = { main_meter_report, &meter };
-	struct session session;
+	struct workspace workspace;
 	int code, partial = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &meter.began);
-	session_init(&session);
-	session.no_sidecar = o->screen.no_sidecar;
-	code = main_open_all(&session, o, isatty(STDERR_FILENO) ? &progress : NULL);
-	if (session.count && code != EXIT_FAILED) {
+	workspace_init(&workspace);
+	workspace.no_sidecar = o->screen.no_sidecar;
+	code = main_open_all(&workspace, o, isatty(STDERR_FILENO) ? &progress : NULL);
+	if (workspace.count && code != EXIT_FAILED) {
 		partial = code;
 		code = o->graph ?
-			main_draw(&session, o, isatty(STDERR_FILENO) ? &progress : NULL) :
-			main_print_reports(&session, o,
+			main_draw(&workspace, o,
+				  isatty(STDERR_FILENO) ? &progress : NULL) :
+			main_print_reports(&workspace, o,
 					   isatty(STDERR_FILENO) ? &progress : NULL);
 	}
 	main_meter_end(&meter);
@@ -260,9 +263,9 @@ static int main_run_session(const struct options *o)
 		print_format(stderr, "pymem-view: cannot write: %s\n", strerror(errno));
 		code = EXIT_FAILED;
 	}
-	int incomplete = main_say_incomplete(session.process, session.count);
-	int incomplete_old = main_say_incomplete(session.old, session.old_count);
-	session_free(&session);
+	int incomplete = main_say_incomplete(workspace.process, workspace.count);
+	int incomplete_old = main_say_incomplete(workspace.old, workspace.old_count);
+	workspace_free(&workspace);
 	return code ? code : partial ? partial : incomplete ? incomplete : incomplete_old;
 }
 
@@ -285,7 +288,7 @@ static void main_say_unknown_terminal(void)
 		     "pymem-view: no terminal '%s' is known here, so there are reports "
 		     "instead "
 		     "of the screen; TERM=xterm-256color may do\n",
-		     text_str(&text));
+		     text_get(&text));
 	text_free(&text);
 }
 
@@ -295,7 +298,7 @@ int main(int argc, char **argv)
 	int code;
 
 	setlocale(LC_CTYPE, "");
-	if (!options_parse(argc, argv, &options, &code))
+	if (!options_from_args(argc, argv, &options, &code))
 		return code;
 	snap_parser_allow(options.max_memory / MEMORY_OF_RAW);
 	if (options.exporter)
@@ -316,5 +319,5 @@ int main(int argc, char **argv)
 	if (!options.report && !options.format && !options.graph &&
 	    main_unknown_terminal())
 		main_say_unknown_terminal();
-	return main_run_session(&options);
+	return main_run_reports(&options);
 }

@@ -415,7 +415,7 @@ static int options_said(void)
 	return 1;
 }
 
-bool options_parse(int argc, char **argv, struct options *ret, int *exit_ret)
+bool options_from_args(int argc, char **argv, struct options *ret, int *exit_ret)
 {
 	int option;
 

@@ -28,6 +28,6 @@ struct options {
 /* Fills *ret; strings point into argv. True: go on. False: end with *exit_ret (0 after
  * --help
  * and --version, 2 after a usage error; both have been said). */
-bool options_parse(int argc, char **argv, struct options *ret, int *exit_ret);
+bool options_from_args(int argc, char **argv, struct options *ret, int *exit_ret);
 
 #endif

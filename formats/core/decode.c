@@ -9,22 +9,6 @@
 #include "formats/core/columns.h"
 #include "formats/core/decode_rows.h"
 
-bool buffer_reserve(struct buffer *buffer, size_t size)
-{
-	size_t capacity = buffer->capacity < 4096 ? 4096 : buffer->capacity;
-	uint8_t *data;
-
-	if (size <= buffer->capacity)
-		return true;
-	while (capacity < size)
-		capacity += capacity / 2;
-	data = realloc(buffer->data, capacity);
-	if (!data)
-		return false;
-	*buffer = (struct buffer){ data, capacity };
-	return true;
-}
-
 bool decoder_init(struct decoder *d, uint64_t max_objects, uint64_t max_refs)
 {
 	*d = (struct decoder){ .max_objects = max_objects, .max_refs = max_refs };

@@ -14,37 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "formats/core/block.h"
-#include "formats/core/layout.h"
-#include "formats/core/predict.h"
-#include "formats/core/reader.h"
-#include "formats/core/sink.h"
-
-/* malloc'ed bytes that grow; exchanged, not copied, where a block is held. */
-struct buffer {
-	uint8_t *data;
-	size_t capacity;
-};
-/* At least `size` bytes; content is kept. False when out of memory. */
-bool buffer_reserve(struct buffer *buffer, size_t size);
-
-struct decoder {
-	struct snap_sink *sink;
-	uint64_t max_objects, max_refs;
-	bool ended;		  /* END was there */
-	bool damaged;		  /* blocks were lost: gaps are expected */
-	uint64_t filled;	  /* placeholders made for what was lost */
-	struct layout_end counts; /* read so far */
-	struct predict *predict;
-	struct buffer refs, labels;
-
-	bool held; /* OBJECTS block waiting for REFS or VALUES */
-	struct block_head held_head;
-	struct buffer held_raw;
-	bool continued;			/* more REFS must come for held_object */
-	struct snap_object held_object; /* of a continued block; its refs grow in .refs */
-	uint64_t held_refs;		/* references there so far */
-};
+#include "formats/core/decode_rows.h"
 
 /* Ready for the first process; false when out of memory. */
 bool decoder_init(struct decoder *d, uint64_t max_objects, uint64_t max_refs);

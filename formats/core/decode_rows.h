@@ -1,10 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* decode_rows - the blocks that layout.c decodes, and the rules about ids; decode.c's
- * other half, not for anybody else. */
+/*
+ * decode_rows - the decoder's state, the blocks that layout.c decodes, and the rules about
+ * ids.  decode.c stands on it; not for anybody else.
+ */
 #ifndef PYMEM_FORMATS_CORE_DECODE_ROWS_H
 #define PYMEM_FORMATS_CORE_DECODE_ROWS_H
 
-#include "formats/core/decode.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "formats/core/block.h"
+#include "formats/core/buffer.h"
+#include "formats/core/layout.h"
+#include "formats/core/predict.h"
+#include "formats/core/reader.h"
+#include "formats/core/sink.h"
+
+struct decoder {
+	struct snap_sink *sink;
+	uint64_t max_objects, max_refs;
+	bool ended;		  /* END was there */
+	bool damaged;		  /* blocks were lost: gaps are expected */
+	uint64_t filled;	  /* placeholders made for what was lost */
+	struct layout_end counts; /* read so far */
+	struct predict *predict;
+	struct buffer refs, labels;
+
+	bool held; /* OBJECTS block waiting for REFS or VALUES */
+	struct block_head held_head;
+	struct buffer held_raw;
+	bool continued;			/* more REFS must come for held_object */
+	struct snap_object held_object; /* of a continued block; its refs grow in .refs */
+	uint64_t held_refs;		/* references there so far */
+};
 
 /* Fills *problem and returns -1. */
 __attribute__((format(printf, 4, 5))) int decode_problem(struct snap_problem *problem,

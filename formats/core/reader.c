@@ -24,6 +24,7 @@
 #include "formats/core/block.h"
 #include "formats/core/bytes.h"
 #include "formats/core/crc32c.h"
+#include "formats/core/decode.h"
 #include "formats/core/decode_rows.h"
 
 enum {

@@ -12,8 +12,8 @@
  * Written instead: \n \r \t; controls (C0, DEL, C1) and bytes that are no UTF-8 as
  * \xNN; other hidden characters as \uNNNN or \UNNNNNNNN.
  */
-#ifndef PYMEM_FORMATS_ESCAPE_H
-#define PYMEM_FORMATS_ESCAPE_H
+#ifndef PYMEM_FORMATS_TEXT_ESCAPE_H
+#define PYMEM_FORMATS_TEXT_ESCAPE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -252,7 +252,7 @@ static void check_suspect(bool chained, const char *expected)
 	assert_int_equal(suspects_find(a, SUSPECTS_THRESHOLD, NULL, &found), 0);
 	assert_int_equal(VEC_COUNT(found, struct suspect), 1);
 	suspect_text(&text, a, VEC(found, struct suspect));
-	assert_string_equal(text_str(&text), expected);
+	assert_string_equal(text_get(&text), expected);
 	text_free(&text);
 	vec_free(&found);
 	analysis_destroy(a);
@@ -292,7 +292,7 @@ static void check_growth(bool chained, const char *path)
 	assert_true(most >= 2998);
 	assert_true(count < 40);
 	growth_path(&text, a, &growth, largest);
-	assert_string_equal(text_str(&text), path);
+	assert_string_equal(text_get(&text), path);
 	text_free(&text);
 	growth_free(&growth);
 	analysis_destroy(a);

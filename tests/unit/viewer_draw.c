@@ -170,7 +170,7 @@ static void test_escape(void **state)
 	(void)state;
 	struct text t = { 0 };
 	dot_escape(&t, "a\"b\\N\\x1b<b>&lt;");
-	assert_string_equal(text_str(&t), "a\\\"b\\\\N\\\\x1b<b>&amp;lt;");
+	assert_string_equal(text_get(&t), "a\\\"b\\\\N\\\\x1b<b>&amp;lt;");
 	text_free(&t);
 }
 

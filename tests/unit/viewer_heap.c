@@ -154,7 +154,7 @@ static void check_path(const struct analysis *a, unsigned i, const char *expecte
 	struct text text = { 0 };
 
 	describe_path(&text, a, heap_find(a->heap, addr(i)));
-	assert_string_equal(text_str(&text), expected);
+	assert_string_equal(text_get(&text), expected);
 	text_free(&text);
 }
 
@@ -205,10 +205,10 @@ static void test_values(void **state)
 
 	(void)state;
 	describe_value(&text, heap, heap_find(heap, addr(6)), 0);
-	assert_string_equal(text_str(&text), "'Eve \\x1b[2J'");
+	assert_string_equal(text_get(&text), "'Eve \\x1b[2J'");
 	text_clear(&text);
 	describe_value(&text, heap, heap_find(heap, addr(1)), 0);
-	assert_string_equal(text_str(&text), "{1 item}");
+	assert_string_equal(text_get(&text), "{1 item}");
 	assert_false(heap_value(heap, heap_find(heap, addr(4)), &v));
 	assert_false(heap_value(heap, HEAP_NONE, &v));
 	text_free(&text);

@@ -19,7 +19,7 @@ static void check_escape(const char *bytes, size_t size, size_t limit,
 
 	text_escape(&text, bytes, size, limit, '\'');
 	assert_int_equal(text.err, 0);
-	assert_string_equal(text_str(&text), expected);
+	assert_string_equal(text_get(&text), expected);
 	assert_int_equal(text_len(&text), strlen(expected));
 	text_free(&text);
 }
@@ -74,7 +74,7 @@ static void test_random(void **state)
 			bytes[i] = (char)(seed >> 24);
 		}
 		text_escape(&text, bytes, size, 0, 0);
-		const char *out = text_str(&text);
+		const char *out = text_get(&text);
 		for (size_t at = 0; at < text_len(&text); at += len)
 			assert_true(escape_printable(
 				escape_decode(out + at, text_len(&text) - at, &len)));

@@ -77,8 +77,7 @@ int analysis_children(struct analysis *analysis, uint32_t node,
 		      const struct progress *progress, struct heap_span *ret);
 /* Objects and synthetic nodes that refer to node, each once, ascending id; weak ones and
  * instances of a type included. One pass over all edges (10 ms per 10 million objects),
- * so
- * nothing is kept for it; the span is valid until the next call. 0, -ENOMEM,
+ * so nothing is kept for it; the span is valid until the next call. 0, -ENOMEM,
  * -ECANCELED. */
 int analysis_referrers(struct analysis *analysis, uint32_t node,
 		       const struct progress *progress, struct heap_span *ret);

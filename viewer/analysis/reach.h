@@ -23,9 +23,8 @@
 #include "viewer/model/heap.h"
 
 /* Fills parent (empty vec -> u32 per node; root: HEAP_NONE, every other node: its holder
- * on
- * a shortest path). Finds the members of the last three groups anew (heap_adopt).
- * 0, -ENOMEM, -ECANCELED. */
+ * on a shortest path). Finds the members of the last three groups anew (heap_adopt). 0,
+ * -ENOMEM, -ECANCELED. */
 int reach_run(struct heap *heap, const struct progress *progress, struct vec *parent);
 
 #endif

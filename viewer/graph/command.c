@@ -142,9 +142,9 @@ int graph_to_file(struct analysis *a, const struct graph_request *request,
 	if (rc < 0 || text_len(&dot) == 0)
 		rc = -1;
 	else if (strcmp(format, "dot") == 0)
-		rc = draw_save(file, text_str(&dot), text_len(&dot), err, size);
+		rc = draw_save(file, text_get(&dot), text_len(&dot), err, size);
 	else
-		rc = draw_dot(text_str(&dot),
+		rc = draw_dot(text_get(&dot),
 			      request->kind == GRAPH_TREEMAP ? "patchwork" : "dot",
 			      format, file, NULL, progress, err, size);
 	text_free(&dot);

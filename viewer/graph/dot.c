@@ -46,13 +46,13 @@ void dot_label(struct text *out, const struct analysis *a, uint32_t node)
 	char x[HUMAN_SIZE], y[HUMAN_SIZE];
 	struct text t = { 0 };
 	describe_node(&t, a->heap, node);
-	dot_add_limited(out, text_str(&t), NAME_LIMIT);
+	dot_add_limited(out, text_get(&t), NAME_LIMIT);
 	text_clear(&t);
 	if (heap_is_object(a->heap, node))
 		describe_value(&t, a->heap, node, VALUE_LIMIT);
 	if (text_len(&t)) {
 		text_add(out, "\\n");
-		dot_add_limited(out, text_str(&t), VALUE_LIMIT);
+		dot_add_limited(out, text_get(&t), VALUE_LIMIT);
 	}
 	text_free(&t);
 	text_printf(out, "\\n%s / %s", human_bytes_u64(x, heap_size(a->heap, node)),
@@ -64,8 +64,8 @@ void dot_short_label(struct text *out, const struct analysis *a, uint32_t node)
 	struct text t = { 0 };
 	describe_node(&t, a->heap, node);
 	const char *point =
-		heap_is_object(a->heap, node) ? strrchr(text_str(&t), '.') : NULL;
-	dot_add_limited(out, point && point[1] ? point + 1 : text_str(&t), 20);
+		heap_is_object(a->heap, node) ? strrchr(text_get(&t), '.') : NULL;
+	dot_add_limited(out, point && point[1] ? point + 1 : text_get(&t), 20);
 	text_free(&t);
 }
 
@@ -140,7 +140,7 @@ static void dot_edge(struct text *out, const struct graph *g, const struct graph
 	if (e->labelled)
 		describe_edge(&label, g->analysis->heap, g->nodes[e->from].node, e->slot);
 	text_add(out, "label=\"");
-	dot_add_limited(out, text_str(&label), VALUE_LIMIT);
+	dot_add_limited(out, text_get(&label), VALUE_LIMIT);
 	text_printf(out, "\", style=%s];\n",
 		    e->weak		 ? "dotted" :
 			    !e->labelled ? "dashed" :

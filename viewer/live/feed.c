@@ -43,7 +43,7 @@ static void feed_on_progress(void *arg, const struct snap_progress *p)
 	const struct heap *heap = loader_peek(in->loader, NULL, NULL);
 	const char *phase = heap_string(heap, p->phase, &size);
 	text_escape(&t, phase, size, 40, 0);
-	snprintf(in->phase, sizeof(in->phase), "%s", text_str(&t));
+	snprintf(in->phase, sizeof(in->phase), "%s", text_get(&t));
 	text_free(&t);
 	in->done = p->done;
 	in->estimate = p->estimate;

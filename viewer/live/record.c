@@ -20,7 +20,7 @@ void record_types(struct history *h, const struct heap *heap, uint64_t pid)
 			continue;
 		text_clear(&name);
 		text_escape(&name, raw, size, 200, 0);
-		history_add(h, pid, text_str(&name), type->count, type->size);
+		history_add(h, pid, text_get(&name), type->count, type->size);
 	}
 	history_end(h, pid);
 	text_free(&name);
@@ -45,7 +45,7 @@ static void record_add_paths(struct history *h, const struct analysis *analysis,
 	for (size_t i = 0; i < n && i < RECORD_MAX_PATHS; i++) {
 		text_clear(&name);
 		growth_path(&name, analysis, growth, order[i]);
-		history_add(h, pid, text_str(&name), s[order[i]].count, s[order[i]].size);
+		history_add(h, pid, text_get(&name), s[order[i]].count, s[order[i]].size);
 	}
 	history_end(h, pid);
 	text_free(&name);

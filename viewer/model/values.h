@@ -4,9 +4,8 @@
  *
  * A record: u8 id & 63, u8 kind (bit 7: a hash follows; bit 6: size is length),
  * varint length, [8 bytes hash], [varint size], text.  Records of 64 neighbouring
- * objects lie
- * together; value_block has where each 64 begin.  While loading, a record has its
- * packed address (8 bytes) in the place of the first byte, in arrival order.
+ * objects lie together; value_block has where each 64 begin.  While loading, a record
+ * has its packed address (8 bytes) in the place of the first byte, in arrival order.
  */
 #ifndef PYMEM_VIEWER_MODEL_VALUES_H
 #define PYMEM_VIEWER_MODEL_VALUES_H

@@ -61,14 +61,14 @@ static void render_json_put_process(FILE *out, const struct process *process)
 	print_format(out, "{\"pid\":%" PRIu64 ",\"python\":", process_pid(process));
 	if (version) {
 		text_escape(&text, version, size, 100, 0);
-		render_json_put_string(out, text_str(&text));
+		render_json_put_string(out, text_get(&text));
 		text_clear(&text);
 	} else {
 		print_lines(out, "null");
 	}
 	print_lines(out, ",\"file\":");
 	text_escape(&text, process->file, strlen(process->file), 0, 0);
-	render_json_put_string(out, text_str(&text));
+	render_json_put_string(out, text_get(&text));
 	text_free(&text);
 	print_format(out, ",\"complete\":%s", process->heap->complete ? "true" : "false");
 	if (process->problem[0]) {

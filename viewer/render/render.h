@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #include "viewer/report/report.h"
-#include "viewer/session.h"
+#include "viewer/workspace.h"
 
 struct renderer {
 	const char *name; /* of --format */

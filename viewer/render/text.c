@@ -140,7 +140,7 @@ static void render_text_put_title(FILE *out, const struct report *report,
 	if (process->old && report->needs & NEEDS_OLD)
 		print_format(out, " compared with %" PRIu64, process_pid(process->old));
 	text_escape(&text, process->file, strlen(process->file), 300, 0);
-	print_format(out, " (%s)\n", text_str(&text));
+	print_format(out, " (%s)\n", text_get(&text));
 	text_free(&text);
 	if (process->problem[0])
 		print_format(out, "INCOMPLETE: %s\n", process->problem);

@@ -13,7 +13,7 @@ void row_node(struct row *row, struct text *scratch, const struct heap *heap,
 {
 	text_clear(scratch);
 	describe_node(scratch, heap, node);
-	row_text(row, text_str(scratch));
+	row_text(row, text_get(scratch));
 }
 
 void row_type(struct row *row, struct text *scratch, const struct heap *heap,
@@ -21,7 +21,7 @@ void row_type(struct row *row, struct text *scratch, const struct heap *heap,
 {
 	text_clear(scratch);
 	describe_type(scratch, heap, type);
-	row_text(row, text_str(scratch));
+	row_text(row, text_get(scratch));
 }
 
 void row_value(struct row *row, struct text *scratch, const struct heap *heap,
@@ -29,7 +29,7 @@ void row_value(struct row *row, struct text *scratch, const struct heap *heap,
 {
 	text_clear(scratch);
 	describe_value(scratch, heap, node, VALUE_LIMIT);
-	row_text(row, text_str(scratch));
+	row_text(row, text_get(scratch));
 }
 
 void row_path(struct row *row, struct text *scratch, const struct analysis *a,
@@ -37,14 +37,14 @@ void row_path(struct row *row, struct text *scratch, const struct analysis *a,
 {
 	text_clear(scratch);
 	describe_path(scratch, a, node);
-	row_text(row, text_str(scratch));
+	row_text(row, text_get(scratch));
 }
 
 void row_raw(struct row *row, struct text *scratch, const char *bytes, size_t size)
 {
 	text_clear(scratch);
 	text_escape(scratch, bytes, size, SCRATCH_MAX, 0);
-	row_text(row, text_str(scratch));
+	row_text(row, text_get(scratch));
 }
 
 void row_string(struct row *row, struct text *scratch, const struct heap *heap,

@@ -28,15 +28,12 @@ void describe_function(struct text *out, const struct heap *heap, uint32_t frame
 /* String of the table, cut at 200 characters. */
 void describe_string(struct text *out, const struct heap *heap, uint32_t string);
 /* Preview of an object's value as Python would write it: 'text', b'..', 12, 1.5, True,
- * None;
- * short tuples composed from their elements; names of functions, types, modules; "[3
- * items]";
- * "" when nothing is known. limit: characters, 0 = all there are. */
+ * None; short tuples composed from their elements; names of functions, types, modules;
+ * "[3 items]"; "" when nothing is known. limit: characters, 0 = all there are. */
 void describe_value(struct text *out, const struct heap *heap, uint32_t object,
 		    size_t limit);
 /* The edge as a suffix: ".attr", "['key']", "[3]", " local x", " closure x",
- * ".__class__"...
- * "" when nothing is known of it. */
+ * ".__class__"... "" when nothing is known of it. */
 void describe_label(struct text *out, const struct heap *heap,
 		    const struct heap_label *label);
 void describe_edge(struct text *out, const struct heap *heap, uint32_t from,

@@ -23,7 +23,7 @@ void text_clear(struct text *text)
 	text->err = 0;
 }
 
-const char *text_str(const struct text *text)
+const char *text_get(const struct text *text)
 {
 	return text->buf.size ? text->buf.data : "";
 }

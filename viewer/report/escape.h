@@ -20,7 +20,7 @@ struct text {
 void text_free(struct text *text);
 void text_clear(struct text *text);
 /* "" when empty or out of memory. */
-const char *text_str(const struct text *text);
+const char *text_get(const struct text *text);
 size_t text_len(const struct text *text);
 void text_add(struct text *text, const char *ascii);
 void text_add_bytes(struct text *text, const char *bytes, size_t size); /* unescaped */

@@ -100,7 +100,7 @@ static int report_growth_add_row(const struct report_context *c,
 	row_begin(&row, table, s->example, s->type);
 	text_clear(scratch);
 	growth_path(scratch, c->analysis, fresh, g->index);
-	row_text(&row, text_str(scratch));
+	row_text(&row, text_get(scratch));
 	row_type(&row, scratch, c->heap, s->type);
 	row_u64(&row, s->count);
 	row_i64(&row, g->count_diff);

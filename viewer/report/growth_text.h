@@ -7,8 +7,7 @@
 #include "viewer/report/escape.h"
 
 /* "module cache.STORE['sessions'][*].user"; "[*]" stands for any index or key. index: of
- * the
- * signature in growth->signature. */
+ * the signature in growth->signature. */
 void growth_path(struct text *out, const struct analysis *analysis,
 		 const struct growth *growth, uint32_t index);
 

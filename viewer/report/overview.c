@@ -130,7 +130,7 @@ static int report_overview_add_suspects(const struct report_context *c,
 		err = table_note(table, "suspect %zu: %s (%.1f %%): %s", i + 1,
 				 human_bytes_u64(buf, s->retained),
 				 100 * ratio_of(s->retained, c->heap->size),
-				 text_str(scratch));
+				 text_get(scratch));
 	}
 	vec_free(&suspects);
 	return err;

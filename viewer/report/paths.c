@@ -50,7 +50,7 @@ static int report_paths_add_step(const struct report_context *c, const uint32_t 
 	row_u64(&row, step);
 	text_clear(scratch);
 	describe_edge(scratch, heap, from, heap_slot(heap, from, node));
-	row_text(&row, text_str(scratch));
+	row_text(&row, text_get(scratch));
 	row_address(&row, heap, node);
 	row_node(&row, scratch, heap, node);
 	row_value(&row, scratch, heap, node);

@@ -34,7 +34,7 @@ static int report_referrers_add_row(const struct report_context *c, struct edge 
 	row_address(&row, heap, shown);
 	text_clear(scratch);
 	describe_edge(scratch, heap, edge.from, edge.slot);
-	row_text(&row, text_str(scratch));
+	row_text(&row, text_get(scratch));
 	row_node(&row, scratch, heap, shown);
 	row_value(&row, scratch, heap, shown);
 	row_u64(&row, heap_size(heap, shown));

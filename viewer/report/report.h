@@ -106,10 +106,10 @@ struct report {
 	const struct column *columns;
 	size_t ncolumns;
 	/* Appends all rows in the report's natural order; filter, sort and limit are
-	 * applied
-	 * by report_run. But a report with very many candidates may use params->limit and
-	 * sort to keep only the rows that can be shown; it then sets table->total.
-	 * 0, -ENOMEM, -ECANCELED, -ENOENT (table->error says what was not found). */
+	 * applied by report_run. But a report with very many candidates may use
+	 * params->limit and sort to keep only the rows that can be shown; it then sets
+	 * table->total. 0, -ENOMEM, -ECANCELED, -ENOENT (table->error says what was not
+	 * found). */
 	int (*run)(const struct report_context *, const struct report_params *,
 		   struct table *);
 };

@@ -116,7 +116,7 @@ static int report_suspects_add_row(const struct report_context *c,
 	row_begin(&row, table, node, type);
 	text_clear(scratch);
 	suspect_path(scratch, c->analysis, s);
-	row_text(&row, text_str(scratch));
+	row_text(&row, text_get(scratch));
 	row_type(&row, scratch, heap, type);
 	row_u64(&row, s->retained);
 	row_ratio(&row, ratio_of(s->retained, heap->size));
@@ -131,7 +131,7 @@ static int report_suspects_add_row(const struct report_context *c,
 	row_u64(&row, s->member_retained);
 	text_clear(scratch);
 	suspect_text(scratch, c->analysis, s);
-	row_text(&row, text_str(scratch));
+	row_text(&row, text_get(scratch));
 	return row_end(&row);
 }
 

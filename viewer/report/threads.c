@@ -80,7 +80,7 @@ static int report_threads_frame_row(const struct printer *p, uint32_t node)
 	row_u64(&row, f->depth);
 	text_clear(p->scratch);
 	describe_frame(p->scratch, heap, heap_synth(heap, node)->ref);
-	row_text(&row, text_str(p->scratch));
+	row_text(&row, text_get(p->scratch));
 	row_string(&row, p->scratch, heap, f->file);
 	if (f->line)
 		row_u64(&row, f->line);

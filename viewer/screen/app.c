@@ -150,7 +150,7 @@ static void app_loop(struct app *app)
 /* The pages: one a process, then the comparisons, then the streams' own. */
 static int app_make_pages(struct app *app)
 {
-	struct session *s = &app->session;
+	struct workspace *s = &app->workspace;
 	for (uint32_t i = 0; i < s->count; i++) {
 		struct page *page = page_create(app, PAGE_PROCESS, s->process[i]);
 		if (!page || app_insert_page(app, page, app->npages) < 0)
@@ -172,7 +172,8 @@ static int app_open_file(struct app *app, const char *file, bool old, char *err,
 			 size_t size)
 {
 	char why[400];
-	int rc = session_open(&app->session, file, old, &app->progress, why, sizeof(why));
+	int rc = workspace_open(&app->workspace, file, old, &app->progress, why,
+				sizeof(why));
 	if (rc < 0)
 		snprintf(err, size, "%s: %s", file, why);
 	return rc;
@@ -190,7 +191,7 @@ static int app_open_files(struct app *app, char *err, size_t size)
 		rc = app_open_file(app, o->compare, true, err, size);
 	app_work_end(app);
 	if (rc == 0 && o->compare)
-		session_pair(&app->session);
+		workspace_pair(&app->workspace);
 	if (rc == 0 && app_make_pages(app) < 0) {
 		snprintf(err, size, "out of memory");
 		rc = -1;
@@ -253,7 +254,7 @@ static void app_end(struct app *app)
 	for (int i = 0; i < app->npages; i++)
 		page_destroy(app->pages[i]);
 	free(app->pages);
-	session_free(&app->session);
+	workspace_free(&app->workspace);
 	surface_deinit(&app->surface);
 	if (app->terminal)
 		app->terminal->ops->destroy(app->terminal);
@@ -266,8 +267,8 @@ int screen_run(const struct screen_options *options)
 		return follow_text(options->live_fd, options->listen, stdout);
 	struct app app = { .options = options };
 	char err[512] = "";
-	session_init(&app.session);
-	app.session.no_sidecar = options->no_sidecar;
+	workspace_init(&app.workspace);
+	app.workspace.no_sidecar = options->no_sidecar;
 	app.progress = app_progress(&app);
 	int rc = app_begin(&app, err, sizeof(err));
 	if (rc == 0) {

@@ -20,7 +20,7 @@
 #include "viewer/screen/screen.h"
 #include "viewer/screen/surface.h"
 #include "viewer/screen/terminal.h"
-#include "viewer/session.h"
+#include "viewer/workspace.h"
 
 enum { APP_MIN_WIDTH = 40, APP_MIN_HEIGHT = 8, APP_MAX_HITS = 48 };
 
@@ -35,7 +35,7 @@ struct hit {
 
 struct app {
 	const struct screen_options *options;
-	struct session session;
+	struct workspace workspace;
 	struct terminal *terminal;
 	struct surface surface;
 	struct page **pages;

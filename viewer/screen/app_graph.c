@@ -76,7 +76,7 @@ static void app_graph_default_file(const struct app *app, const struct page *pag
 static int app_graph_choose(struct app *app, struct page *page, struct row_ref ref,
 			    struct graph_request *request)
 {
-	int err = session_analyse(&app->session, page->process, &app->progress);
+	int err = workspace_analyse(&app->workspace, page->process, &app->progress);
 	if (err)
 		return err;
 	request->starts[0] = ref.node;

@@ -126,7 +126,7 @@ static void icicle_draw_block(struct icicle *ic, struct surface *s, int i, bool 
 	/* One cell stays free so that neighbours can be told apart without colour. */
 	if (b->width > 2)
 		surface_puts(s, y, x, b->width - 1, icicle_block_style(b, i),
-			     text_str(&ic->text));
+			     text_get(&ic->text));
 	surface_fill(s, y, x + b->width - 1, 1, icicle_block_style(b, i), '|');
 	if (chosen)
 		surface_select(s, y, x, b->width);
@@ -147,7 +147,7 @@ void icicle_draw(struct icicle *ic, struct surface *s, struct rect r)
 		describe_path(&ic->text, ic->analysis, ic->blocks[ic->chosen].node);
 	}
 	struct rect below = { r.y + r.height - 2, r.x + 1, 2, r.width - 2 };
-	surface_wrap(s, below, STYLE_LABEL, text_str(&ic->text), text_len(&ic->text));
+	surface_wrap(s, below, STYLE_LABEL, text_get(&ic->text), text_len(&ic->text));
 }
 
 /* The block of the level nearest to column x; -1 = none. */

@@ -114,7 +114,7 @@ static void live_pages_record(struct app *app, struct process *process)
 	uint64_t pid = process_pid(process);
 	record_types(&app->live->types, process->heap, pid);
 	app_work_begin(app);
-	int err = session_analyse(&app->session, process, &app->progress);
+	int err = workspace_analyse(&app->workspace, process, &app->progress);
 	if (!err)
 		err = record_paths(&app->live->paths, process->analysis, pid,
 				   &app->progress);
@@ -166,7 +166,7 @@ static void live_pages_make_process_page(struct app *app, struct arrival *a)
 	char name[4096];
 	live_pages_name_arrival(app, name, sizeof(name));
 	struct process *old = live_pages_previous(app, heap_fact_u64(a->heap, "pid", 0));
-	struct process *process = session_add(&app->session, a->heap, name);
+	struct process *process = workspace_add(&app->workspace, a->heap, name);
 	if (!process) {
 		app_say(app, STYLE_ERROR, "a snapshot was lost: out of memory");
 		heap_destroy(a->heap);
@@ -212,7 +212,7 @@ static void live_pages_trim(struct app *app)
 		if (app->pages[i]->kind != PAGE_PROCESS || i == app->current)
 			continue;
 		app_remove_page(app, i--);
-		session_remove(&app->session, process);
+		workspace_remove(&app->workspace, process);
 		kept--;
 	}
 }
@@ -222,14 +222,15 @@ static void live_pages_trim(struct app *app)
 static void live_pages_compare(struct app *app)
 {
 	if (app->live->compared || !app->options->compare || app->options->listen ||
-	    !app->session.count || feed_open_streams(app->feed))
+	    !app->workspace.count || feed_open_streams(app->feed))
 		return;
 	app->live->compared = true;
-	session_pair(&app->session);
-	for (uint32_t i = 0; i < app->session.count; i++) {
-		if (!app->session.process[i]->old)
+	workspace_pair(&app->workspace);
+	for (uint32_t i = 0; i < app->workspace.count; i++) {
+		if (!app->workspace.process[i]->old)
 			continue;
-		struct page *page = page_create(app, PAGE_DIFF, app->session.process[i]);
+		struct page *page =
+			page_create(app, PAGE_DIFF, app->workspace.process[i]);
 		if (page && app_insert_page(app, page, app->npages) == 0)
 			continue;
 		page_destroy(page);

@@ -74,7 +74,7 @@ static void name_page(struct page *page)
 				    strlen(page_base_name(file)), 64, 0);
 		}
 	}
-	snprintf(page->title, sizeof(page->title), "%s", text_str(&t));
+	snprintf(page->title, sizeof(page->title), "%s", text_get(&t));
 	text_free(&t);
 }
 

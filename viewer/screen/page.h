@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #include "viewer/screen/view.h"
-#include "viewer/session.h"
+#include "viewer/workspace.h"
 
 #define PAGE_MAX_TABS 12
 #define PAGE_MAX_DEPTH 64

@@ -70,7 +70,7 @@ static void view_instances_text_cell(struct instances_view *v, uint32_t id, size
 	} else {
 		ret->unknown = true;
 	}
-	ret->text = text_str(&v->text);
+	ret->text = text_get(&v->text);
 	ret->size = text_len(&v->text);
 }
 
@@ -146,7 +146,7 @@ static int view_instances_load(struct view *view)
 	free(v->ids);
 	v->ids = NULL;
 	v->count = 0;
-	int err = session_analyse(&app->session, view->page->process, &app->progress);
+	int err = workspace_analyse(&app->workspace, view->page->process, &app->progress);
 	if (err == -ENOMEM)
 		return err; /* stopped: shown without what is retained */
 	err = view_instances_collect(v, &app->progress);
@@ -167,7 +167,7 @@ static void view_instances_draw(struct view *view, struct surface *s, struct rec
 		    strlen(heap_type_name(heap, v->type)), 200, 0);
 	text_printf(&v->text, ": %s objects, %s", human_count(count, type->count),
 		    human_bytes_u64(size, type->size));
-	surface_puts(s, r.y, r.x + 1, r.width - 2, STYLE_STRONG, text_str(&v->text));
+	surface_puts(s, r.y, r.x + 1, r.width - 2, STYLE_STRONG, text_get(&v->text));
 	struct rect list = { r.y + 1, r.x, r.height - 1, r.width };
 	grid_draw(&v->grid, s, list);
 }
@@ -216,7 +216,7 @@ struct view *view_instances_create(struct page *page, uint32_t type)
 	v->view = (struct view){ .ops = &ops, .page = page };
 	v->type = type;
 	text_escape(&v->text, name, strlen(name), 100, 0);
-	view_name(&v->view, text_str(&v->text), "");
+	view_name(&v->view, text_get(&v->text), "");
 	grid_init(&v->grid, &source, v, columns, sizeof(columns) / sizeof(*columns));
 	v->grid.bar = COL_RETAINED;
 	return &v->view;

@@ -186,7 +186,7 @@ static void view_object_cell(void *arg, size_t row, size_t column, struct grid_c
 			view_object_edge_text(v, row);
 		else
 			view_object_text(v, node);
-		ret->text = text_str(&v->text);
+		ret->text = text_get(&v->text);
 		ret->size = text_len(&v->text);
 		ret->style = column == COL_EDGE ? STYLE_LABEL :
 			node != HEAP_NONE &&
@@ -312,7 +312,7 @@ static void view_object_make_headings(struct object_view *v)
 static int view_object_analyse(struct object_view *v, const struct progress *progress)
 {
 	struct page *page = v->view.page;
-	int err = session_analyse(&page->app->session, page->process, progress);
+	int err = workspace_analyse(&page->app->workspace, page->process, progress);
 	struct analysis *a = page->process->analysis;
 	if (err)
 		return err;
@@ -402,7 +402,7 @@ static int view_object_draw_header(struct object_view *v, struct surface *s,
 	describe_node(&v->text, heap, v->node);
 	x = r.x + 1 +
 		surface_puts(s, y, r.x + 1, r.width - 22, STYLE_STRONG,
-			     text_str(&v->text));
+			     text_get(&v->text));
 	if (heap_is_object(heap, v->node))
 		surface_printf(s, y, x + 1, r.width - x - 2, STYLE_DIM, "at 0x%" PRIx64,
 			       heap_address(heap, v->node));
@@ -412,15 +412,15 @@ static int view_object_draw_header(struct object_view *v, struct surface *s,
 		describe_value(&v->text, heap, v->node, 400);
 	if (text_len(&v->text))
 		surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_VALUE,
-			     text_str(&v->text));
+			     text_get(&v->text));
 	text_clear(&v->text);
 	view_object_numbers_line(v, &v->text);
-	surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_NORMAL, text_str(&v->text));
+	surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_NORMAL, text_get(&v->text));
 	if (a && r.height > 12) {
 		text_clear(&v->text);
 		describe_path(&v->text, a, v->node);
 		struct rect lines = { y, r.x + 1, 2, r.width - 2 };
-		y += surface_wrap(s, lines, STYLE_LABEL, text_str(&v->text),
+		y += surface_wrap(s, lines, STYLE_LABEL, text_get(&v->text),
 				  text_len(&v->text));
 	}
 	return y - r.y;
@@ -561,7 +561,7 @@ struct view *view_object_create(struct page *page, uint32_t node)
 	if (heap_is_object(heap, node))
 		snprintf(address, sizeof(address), " 0x%" PRIx64,
 			 heap_address(heap, node));
-	view_name(&v->view, text_str(&v->text), address);
+	view_name(&v->view, text_get(&v->text), address);
 	grid_init(&v->grid, &source, v, columns, sizeof(columns) / sizeof(*columns));
 	return &v->view;
 }

@@ -178,7 +178,7 @@ static int view_overview_draw_head(struct overview *v, struct surface *s, struct
 	const struct process *p = v->view.page->process;
 	int y = r.y;
 	view_overview_head_line(v);
-	surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_STRONG, text_str(&v->text));
+	surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_STRONG, text_get(&v->text));
 	if (!p->heap->complete)
 		surface_printf(s, y++, r.x + 1, r.width - 2, STYLE_WARN, "incomplete: %s",
 			       p->problem[0] ? p->problem : "the snapshot was cut short");

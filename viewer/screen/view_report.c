@@ -133,8 +133,8 @@ int view_run_report(struct page *page, const struct report *report,
 	struct app *app = page->app;
 	struct report_context context;
 	table_init(table, report);
-	int err = session_context(&app->session, page->process, report, &app->progress,
-				  &context);
+	int err = workspace_context(&app->workspace, page->process, report,
+				    &app->progress, &context);
 	bool without = err == -ECANCELED && strcmp(report->name, "types") == 0;
 	if (err && !without)
 		return err;

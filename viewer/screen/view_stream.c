@@ -46,7 +46,7 @@ static void view_stream_cell(void *arg, size_t row, size_t column, struct grid_c
 		const char *name = heap_string(heap, type->name, &size);
 		text_clear(&v->text);
 		text_escape(&v->text, name, size, 400, 0);
-		ret->text = text_str(&v->text);
+		ret->text = text_get(&v->text);
 		ret->size = text_len(&v->text);
 	} else {
 		ret->u64 = column == 1 ? type->count : type->size;

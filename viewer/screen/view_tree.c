@@ -77,7 +77,7 @@ static void view_tree_text(struct tree_view *v, const struct tree_row *row,
 			describe_value(&v->text, heap, row->node, 60);
 		}
 	}
-	ret->text = text_str(&v->text);
+	ret->text = text_get(&v->text);
 	ret->size = text_len(&v->text);
 	ret->indent = row->depth < MAX_INDENT ? row->depth : MAX_INDENT;
 	ret->style = !row->more && !heap_is_object(heap, row->node) ? STYLE_ROOT :
@@ -215,7 +215,7 @@ static int view_tree_load(struct view *view)
 {
 	struct tree_view *v = view_tree_self(view);
 	struct app *app = view->page->app;
-	int err = session_analyse(&app->session, view->page->process, &app->progress);
+	int err = workspace_analyse(&app->workspace, view->page->process, &app->progress);
 	if (err)
 		return err;
 	v->count = 0;

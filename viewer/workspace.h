@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * session - the processes being looked at, and what they are compared with.
+ * workspace - the processes being looked at, and what they are compared with.
  *
  * One per run of pymem-view: main opens files into it, reports and screens read
  * it, live streams add to it.  Not for concurrent use.
  */
-#ifndef PYMEM_VIEWER_SESSION_H
-#define PYMEM_VIEWER_SESSION_H
+#ifndef PYMEM_VIEWER_WORKSPACE_H
+#define PYMEM_VIEWER_WORKSPACE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,10 +17,10 @@
 
 struct process {
 	struct heap *heap;	   /* owned */
-	struct analysis *analysis; /* owned; NULL until session_analyse */
-	struct process *old;	   /* compared with: one of session->old's, or
+	struct analysis *analysis; /* owned; NULL until workspace_analyse */
+	struct process *old;	   /* compared with: one of workspace->old's, or
 					 * NULL */
-	const char *file;	   /* as given; owned by the session */
+	const char *file;	   /* as given; owned by the workspace */
 	uint32_t ordinal;	   /* in its file, from 0 */
 	char problem[320];	   /* "" or why it is incomplete: one sentence,
 					 * printable */
@@ -29,7 +29,7 @@ struct process {
 					 * belong to */
 };
 
-struct session {
+struct workspace {
 	struct process **process; /* pages, in order */
 	uint32_t count;
 	struct process **old; /* of --compare */
@@ -37,33 +37,34 @@ struct session {
 	bool no_sidecar;
 };
 
-void session_init(struct session *session);
-void session_free(struct session *session);
+void workspace_init(struct workspace *workspace);
+void workspace_free(struct workspace *workspace);
 
 /*
  * Opens a file ("-" = stdin, then fd is read) and appends its processes to the
- * session, or to its old ones.  Uses and writes the sidecar when it may.
+ * workspace, or to its old ones.  Uses and writes the sidecar when it may.
  * 0, or -1 with one sentence in err (nothing appended then).
  */
-int session_open(struct session *session, const char *file, bool old,
-		 const struct progress *progress, char *err, size_t err_size);
+int workspace_open(struct workspace *workspace, const char *file, bool old,
+		   const struct progress *progress, char *err, size_t err_size);
 /* Appends a process that was made elsewhere (live streams): takes heap over. NULL: no
  * memory. */
-struct process *session_add(struct session *session, struct heap *heap, const char *file);
-/* Frees a process of the session; those compared with it are compared with nothing
+struct process *workspace_add(struct workspace *workspace, struct heap *heap,
+			      const char *file);
+/* Frees a process of the workspace; those compared with it are compared with nothing
  * then. */
-void session_remove(struct session *session, struct process *process);
+void workspace_remove(struct workspace *workspace, struct process *process);
 /* Pairs new and old: equal pids; when there is none, first with first. */
-void session_pair(struct session *session);
+void workspace_pair(struct workspace *workspace);
 /* Runs the analysis of a process (and writes the sidecar) unless done. 0, -ENOMEM,
  * -ECANCELED. */
-int session_analyse(struct session *session, struct process *process,
-		    const struct progress *progress);
+int workspace_analyse(struct workspace *workspace, struct process *process,
+		      const struct progress *progress);
 /* Context for a report about a process; runs the analyses the report needs.
  * 0, -ENOMEM, -ECANCELED. */
-int session_context(struct session *session, struct process *process,
-		    const struct report *report, const struct progress *progress,
-		    struct report_context *ret);
+int workspace_context(struct workspace *workspace, struct process *process,
+		      const struct report *report, const struct progress *progress,
+		      struct report_context *ret);
 
 uint64_t process_pid(const struct process *process); /* 0 = unknown */
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * session - the processes being looked at (session.h).
+ * workspace - the processes being looked at (workspace.h).
  *
  * A file is read once, front to back, through the parser, each process into a
  * loader of its own.  When the file is a regular one and has a fresh sidecar, the
  * heap and its analysis are mapped from there instead.
  */
-#include "viewer/session.h"
+#include "viewer/workspace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,12 +21,12 @@
 #include "viewer/model/sidecar.h"
 #include "viewer/report/escape.h"
 
-void session_init(struct session *session)
+void workspace_init(struct workspace *workspace)
 {
-	memset(session, 0, sizeof(*session));
+	memset(workspace, 0, sizeof(*workspace));
 }
 
-static void session_process_free(struct process *process)
+static void workspace_process_free(struct process *process)
 {
 	if (!process)
 		return;
@@ -36,15 +36,15 @@ static void session_process_free(struct process *process)
 	free(process);
 }
 
-void session_free(struct session *session)
+void workspace_free(struct workspace *workspace)
 {
-	for (uint32_t i = 0; i < session->count; i++)
-		session_process_free(session->process[i]);
-	for (uint32_t i = 0; i < session->old_count; i++)
-		session_process_free(session->old[i]);
-	free(session->process);
-	free(session->old);
-	session_init(session);
+	for (uint32_t i = 0; i < workspace->count; i++)
+		workspace_process_free(workspace->process[i]);
+	for (uint32_t i = 0; i < workspace->old_count; i++)
+		workspace_process_free(workspace->old[i]);
+	free(workspace->process);
+	free(workspace->old);
+	workspace_init(workspace);
 }
 
 uint64_t process_pid(const struct process *process)
@@ -54,11 +54,11 @@ uint64_t process_pid(const struct process *process)
 
 /* ---- adding ---- */
 
-static struct process *session_append(struct session *session, bool old,
-				      struct heap *heap, const char *file)
+static struct process *workspace_append(struct workspace *workspace, bool old,
+					struct heap *heap, const char *file)
 {
-	struct process ***list = old ? &session->old : &session->process;
-	uint32_t *count = old ? &session->old_count : &session->count;
+	struct process ***list = old ? &workspace->old : &workspace->process;
+	uint32_t *count = old ? &workspace->old_count : &workspace->count;
 	struct process *process = calloc(1, sizeof(*process));
 	struct process **grown = realloc(*list, (*count + 1) * sizeof(*grown));
 
@@ -75,15 +75,16 @@ static struct process *session_append(struct session *session, bool old,
 	return process;
 }
 
-struct process *session_add(struct session *session, struct heap *heap, const char *file)
+struct process *workspace_add(struct workspace *workspace, struct heap *heap,
+			      const char *file)
 {
-	return session_append(session, false, heap, file);
+	return workspace_append(workspace, false, heap, file);
 }
 
 /* ---- reading ---- */
 
 struct reading {
-	struct session *session;
+	struct workspace *workspace;
 	const char *file;
 	bool old;
 	const struct progress *progress;
@@ -92,7 +93,7 @@ struct reading {
 	uint64_t size, done; /* bytes of the file */
 };
 
-static struct snap_sink *session_on_begin(void *arg, uint32_t ordinal)
+static struct snap_sink *workspace_on_begin(void *arg, uint32_t ordinal)
 {
 	struct reading *r = arg;
 
@@ -103,20 +104,20 @@ static struct snap_sink *session_on_begin(void *arg, uint32_t ordinal)
 	return r->loader ? loader_sink(r->loader) : NULL;
 }
 
-static void session_say_problem(struct process *process,
-				const struct snap_problem *problem)
+static void workspace_say_problem(struct process *process,
+				  const struct snap_problem *problem)
 {
 	struct text text = { 0 };
 
 	if (!problem)
 		return;
 	text_escape(&text, problem->text, strlen(problem->text), 250, 0);
-	snprintf(process->problem, sizeof(process->problem), "%s", text_str(&text));
+	snprintf(process->problem, sizeof(process->problem), "%s", text_get(&text));
 	text_free(&text);
 }
 
-static int session_on_finish(void *arg, uint32_t ordinal, int complete,
-			     const struct snap_problem *problem)
+static int workspace_on_finish(void *arg, uint32_t ordinal, int complete,
+			       const struct snap_problem *problem)
 {
 	struct reading *r = arg;
 	struct process *process;
@@ -129,26 +130,27 @@ static int session_on_finish(void *arg, uint32_t ordinal, int complete,
 	r->loader = NULL;
 	if (r->err)
 		return r->err;
-	process = session_append(r->session, r->old, heap, r->file);
+	process = workspace_append(r->workspace, r->old, heap, r->file);
 	if (!process) {
 		heap_destroy(heap);
 		return r->err = -ENOMEM;
 	}
 	process->ordinal = ordinal;
-	session_say_problem(process, problem);
+	workspace_say_problem(process, problem);
 	if (!complete && !process->problem[0])
 		snprintf(process->problem, sizeof(process->problem),
 			 "the snapshot is truncated");
 	return 0;
 }
 
-static const struct snap_parser_ops parser_ops = { session_on_begin, session_on_finish };
+static const struct snap_parser_ops parser_ops = { workspace_on_begin,
+						   workspace_on_finish };
 
 #define READ_SIZE (1u << 20)
 
 /* Feeds the parser to the end of fd. 0, or -1 with *problem filled. */
-static int session_feed(struct reading *r, int fd, struct snap_parser *parser, char *buf,
-			struct snap_problem *problem)
+static int workspace_feed(struct reading *r, int fd, struct snap_parser *parser,
+			  char *buf, struct snap_problem *problem)
 {
 	for (;;) {
 		ssize_t n = read(fd, buf, READ_SIZE);
@@ -173,7 +175,7 @@ static int session_feed(struct reading *r, int fd, struct snap_parser *parser, c
 	}
 }
 
-static int session_read_stream(struct reading *r, int fd, char *err, size_t err_size)
+static int workspace_read_stream(struct reading *r, int fd, char *err, size_t err_size)
 {
 	struct snap_parser_options options = { 0 };
 	struct snap_problem problem = { 0 };
@@ -182,12 +184,12 @@ static int session_read_stream(struct reading *r, int fd, char *err, size_t err_
 	int failed = -1;
 
 	if (parser && buf)
-		failed = session_feed(r, fd, parser, buf, &problem);
+		failed = workspace_feed(r, fd, parser, buf, &problem);
 	else
 		r->err = -ENOMEM;
 	/* what came before the failure is worth showing */
 	if (failed && !r->err && r->loader)
-		session_on_finish(r, 0, 0, &problem);
+		workspace_on_finish(r, 0, 0, &problem);
 	loader_destroy(r->loader);
 	r->loader = NULL;
 	snap_parser_destroy(parser);
@@ -205,38 +207,39 @@ static int session_read_stream(struct reading *r, int fd, char *err, size_t err_
 }
 
 /* Reads fd. -1 with err when nothing came of it. */
-static int session_read_file(struct reading *r, int fd, char *err, size_t err_size)
+static int workspace_read_file(struct reading *r, int fd, char *err, size_t err_size)
 {
-	uint32_t *count = r->old ? &r->session->old_count : &r->session->count,
+	uint32_t *count = r->old ? &r->workspace->old_count : &r->workspace->count,
 		 before = *count;
 	struct process **list;
-	int failed = session_read_stream(r, fd, err, err_size);
+	int failed = workspace_read_stream(r, fd, err, err_size);
 
 	if (failed && (r->err || *count == before)) {
-		list = r->old ? r->session->old : r->session->process;
+		list = r->old ? r->workspace->old : r->workspace->process;
 		while (*count > before)
-			session_process_free(list[--*count]);
+			workspace_process_free(list[--*count]);
 		return -1;
 	}
 	if (*count == before) {
 		snprintf(err, err_size, "no process in it");
 		return -1;
 	}
-	list = r->old ? r->session->old : r->session->process;
+	list = r->old ? r->workspace->old : r->workspace->process;
 	if (failed && !list[*count - 1]->problem[0])
 		snprintf(list[*count - 1]->problem, sizeof(list[0]->problem), "%s", err);
 	return 0;
 }
 
 /* From the sidecar. False: there is none that fits. */
-static bool session_open_sidecar(struct session *session, const char *file, bool old)
+static bool workspace_open_sidecar(struct workspace *workspace, const char *file,
+				   bool old)
 {
 	struct sidecar_process *found;
 	uint32_t count = sidecar_open(file, &found);
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct process *process =
-			session_append(session, old, found[i].heap, file);
+			workspace_append(workspace, old, found[i].heap, file);
 
 		if (!process) {
 			heap_destroy(found[i].heap);
@@ -253,17 +256,18 @@ static bool session_open_sidecar(struct session *session, const char *file, bool
 	return count > 0;
 }
 
-int session_open(struct session *session, const char *file, bool old,
-		 const struct progress *progress, char *err, size_t err_size)
+int workspace_open(struct workspace *workspace, const char *file, bool old,
+		   const struct progress *progress, char *err, size_t err_size)
 {
 	struct reading r = {
-		.session = session, .file = file, .old = old, .progress = progress
+		.workspace = workspace, .file = file, .old = old, .progress = progress
 	};
 	bool is_stdin = !strcmp(file, "-");
 	struct stat st;
 	int fd, rc;
 
-	if (!is_stdin && !session->no_sidecar && session_open_sidecar(session, file, old))
+	if (!is_stdin && !workspace->no_sidecar &&
+	    workspace_open_sidecar(workspace, file, old))
 		return 0;
 	fd = is_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) || S_ISDIR(st.st_mode)) {
@@ -274,61 +278,62 @@ int session_open(struct session *session, const char *file, bool old,
 		return -1;
 	}
 	r.size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
-	rc = session_read_file(&r, fd, err, err_size);
+	rc = workspace_read_file(&r, fd, err, err_size);
 	if (!is_stdin)
 		close(fd);
 	return rc;
 }
 
-void session_remove(struct session *session, struct process *process)
+void workspace_remove(struct workspace *workspace, struct process *process)
 {
 	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < session->count; i++) {
-		if (session->process[i]->old == process)
-			session->process[i]->old = NULL;
-		if (session->process[i] != process)
-			session->process[kept++] = session->process[i];
+	for (uint32_t i = 0; i < workspace->count; i++) {
+		if (workspace->process[i]->old == process)
+			workspace->process[i]->old = NULL;
+		if (workspace->process[i] != process)
+			workspace->process[kept++] = workspace->process[i];
 	}
-	session->count = kept;
-	session_process_free(process);
+	workspace->count = kept;
+	workspace_process_free(process);
 }
 
 /* ---- pairs ---- */
 
-void session_pair(struct session *session)
+void workspace_pair(struct workspace *workspace)
 {
 	bool any = false;
 
-	for (uint32_t i = 0; i < session->count; i++) {
-		uint64_t pid = process_pid(session->process[i]);
+	for (uint32_t i = 0; i < workspace->count; i++) {
+		uint64_t pid = process_pid(workspace->process[i]);
 
-		session->process[i]->old = NULL;
-		for (uint32_t j = 0; j < session->old_count && pid; j++)
-			if (process_pid(session->old[j]) == pid) {
-				session->process[i]->old = session->old[j];
+		workspace->process[i]->old = NULL;
+		for (uint32_t j = 0; j < workspace->old_count && pid; j++)
+			if (process_pid(workspace->old[j]) == pid) {
+				workspace->process[i]->old = workspace->old[j];
 				any = true;
 			}
 	}
-	if (!any && session->count && session->old_count)
-		session->process[0]->old = session->old[0];
+	if (!any && workspace->count && workspace->old_count)
+		workspace->process[0]->old = workspace->old[0];
 }
 
 /* ---- analysis ---- */
 
 /* All processes of a file are analysed: their sidecar can be written. */
-static void session_save_sidecar(struct session *session, const struct process *of)
+static void workspace_save_sidecar(struct workspace *workspace, const struct process *of)
 {
 	struct sidecar_process *list;
 	uint32_t count = 0;
 
-	if (session->no_sidecar || of->live || of->from_sidecar || !strcmp(of->file, "-"))
+	if (workspace->no_sidecar || of->live || of->from_sidecar ||
+	    !strcmp(of->file, "-"))
 		return;
-	list = calloc((size_t)session->count + session->old_count, sizeof(*list));
-	for (uint32_t i = 0; list && i < session->count + session->old_count; i++) {
-		const struct process *p = i < session->count ?
-			session->process[i] :
-			session->old[i - session->count];
+	list = calloc((size_t)workspace->count + workspace->old_count, sizeof(*list));
+	for (uint32_t i = 0; list && i < workspace->count + workspace->old_count; i++) {
+		const struct process *p = i < workspace->count ?
+			workspace->process[i] :
+			workspace->old[i - workspace->count];
 
 		if (strcmp(p->file, of->file))
 			continue;
@@ -347,8 +352,8 @@ static void session_save_sidecar(struct session *session, const struct process *
 	free(list);
 }
 
-int session_analyse(struct session *session, struct process *process,
-		    const struct progress *progress)
+int workspace_analyse(struct workspace *workspace, struct process *process,
+		      const struct progress *progress)
 {
 	int err;
 
@@ -356,21 +361,21 @@ int session_analyse(struct session *session, struct process *process,
 		return 0;
 	err = analysis_run(process->heap, progress, &process->analysis);
 	if (!err)
-		session_save_sidecar(session, process);
+		workspace_save_sidecar(workspace, process);
 	return err;
 }
 
-int session_context(struct session *session, struct process *process,
-		    const struct report *report, const struct progress *progress,
-		    struct report_context *ret)
+int workspace_context(struct workspace *workspace, struct process *process,
+		      const struct report *report, const struct progress *progress,
+		      struct report_context *ret)
 {
 	int err = 0;
 
 	if (report->needs & NEEDS_ANALYSIS)
-		err = session_analyse(session, process, progress);
+		err = workspace_analyse(workspace, process, progress);
 	if (!err && report->needs & NEEDS_OLD && report->needs & NEEDS_ANALYSIS &&
 	    process->old)
-		err = session_analyse(session, process->old, progress);
+		err = workspace_analyse(workspace, process->old, progress);
 	*ret = (struct report_context){
 		.heap = process->heap,
 		.analysis = process->analysis,
