@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from door import *
+from control_socket import *
 from harness import *
 
 HEAP = "heap = [{'n': i, 's': str(i)} for i in range(60000)]\n"

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 
-from door import *
+from control_socket import *
 from harness import *
 
 HEAP = "heap = [{'n': i, 's': str(i)} for i in range(20000)]\n"

@@ -1,9 +1,9 @@
-# ctest: labels=e2e;ptrace timeout=300
+# ctest: labels=e2e;ptrace timeout=900
 # SPDX-License-Identifier: MIT
 """Several interpreters in one process: with GILs of their own (3.12+) computing, idle
 and asleep, and the older kind that shares one.  A capture holds them all still, shows
 the objects of each, leaves nothing, and their results stay right."""
-from door import preload
+from control_socket import preload
 from harness import *
 
 # In each interpreter: a heap of its own, then what it does until the file STOP exists.
@@ -150,11 +150,11 @@ class Subinterpreters(Case):
             with self.subTest(python=python.name), self.target(python, work) as target:
                 before = ProcState(target.pid)
                 for _ in range(20 if LONG else 4):
-                    self.capture(target)
+                    self.capture(target, "--gil-timeout", "60s")
                     self.assert_untouched(before)
                     self.assertNotIn("held still", self.overview())
                 self.check(work)
-                self.capture(target, "--no-fork")
+                self.capture(target, "--no-fork", "--gil-timeout", "60s")
                 self.check(work)
                 self.assert_untouched(before)
                 self.finish(target, work)

@@ -142,12 +142,12 @@ def ask_agent(directory, pid, flags=0, gil_timeout_ms=0, child_timeout_s=0, skip
     start = START.pack(MAGIC, 3, START.size, 1, flags, NONCE, -1, -1, -1, os.getpid(),
                        gil_timeout_ms, child_timeout_s, 0, 0, max_memory, 1, 0, 0, 0, 0, 0,
                        16, 0, 0, b"", b"".join(s.encode() + b"\0" for s in skip), b"")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
-        door.settimeout(10)
-        door.connect(path)
-        socket.send_fds(door, [raw if raw is not None else start],
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+        client.settimeout(10)
+        client.connect(path)
+        socket.send_fds(client, [raw if raw is not None else start],
                         [control.fileno(), stream.fileno()])
-        answer = door.recv(64)
+        answer = client.recv(64)
     control.close()
     stream.close()
     status = struct.unpack("<i", answer)[0] if len(answer) == 4 else None
