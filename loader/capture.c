@@ -86,6 +86,7 @@ static void fill_inject(struct capture *c)
 {
 	c->inject.agent = c->job->agent->data;
 	c->inject.agent_size = c->job->agent->size;
+	c->inject.cancel_fd = c->job->cancel_fd;
 	c->inject.log = c->job->log;
 	c->inject.log_arg = c->job->log_arg;
 	fill_start(c);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "loader/foreign.h"
+#include "loader/receive.h"
 #include "loader/target/process.h"
 
 #define VARIABLE "PYMEM_CONTROL="
@@ -138,24 +139,28 @@ static int send_start(int fd, const struct pymem_start *start, const int ends[2]
 	head->cmsg_type = SCM_RIGHTS;
 	head->cmsg_len = CMSG_LEN(2 * sizeof(int));
 	memcpy(CMSG_DATA(head), ends, 2 * sizeof(int));
-	return sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)sizeof(*start) ? 0 : -1;
+	return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+			(ssize_t)sizeof(*start) ?
+		0 :
+		-1;
 }
 
 /* The agent's answer: 0 or a negative errno. */
 static int read_answer(int fd)
 {
+	const uint64_t deadline = receive_now() + ANSWER_MS * UINT64_C(1000000);
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	int32_t answer;
-	int n;
 
-	do
-		n = poll(&p, 1, ANSWER_MS);
-	while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		return -ETIMEDOUT;
-	if (recv(fd, &answer, sizeof(answer), 0) != sizeof(answer))
-		return -EPIPE;
-	return answer;
+	for (uint64_t now; (now = receive_now()) < deadline;) {
+		poll(&p, 1, (int)((deadline - now) / 1000000) + 1);
+		const ssize_t n = recv(fd, &answer, sizeof(answer), MSG_DONTWAIT);
+		if (n == sizeof(answer))
+			return answer;
+		if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+			return -EPIPE;
+	}
+	return -ETIMEDOUT;
 }
 
 static int refused(int answer, pid_t pid, struct load_error *err)

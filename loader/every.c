@@ -74,7 +74,8 @@ static void take_out(const struct session *s)
 	if (s->options->keep_agent || ended(s))
 		return;
 	const struct inject_options options = { .agent = s->agent->data,
-						.agent_size = s->agent->size };
+						.agent_size = s->agent->size,
+						.cancel_fd = s->cancel_fd };
 	if (inject_remove(s->options->pids[0], &options, &err) < 0 &&
 	    err.code != LOAD_E_GONE && err.code != LOAD_E_UNSUPPORTED &&
 	    err.code != LOAD_E_NOT_PYTHON) /* these never had it */

@@ -16,6 +16,7 @@
 
 #include "formats/text/escape.h"
 #include "loader/target/process.h"
+#include "loader/watch.h"
 
 #define SECOND UINT64_C(1000000000)
 
@@ -94,9 +95,12 @@ static void stop(struct receive *r, enum receive_stop why)
 /* Asked at once: a moment later somebody else may have it. */
 static void ask_holder(struct receive *r)
 {
-	if (r->options->gil_holder && !r->ret->gil_holder[0])
-		r->options->gil_holder(r->in->pid, r->ret->gil_holder,
-				       sizeof(r->ret->gil_holder));
+	if (!r->options->gil_holder || r->ret->gil_holder[0])
+		return;
+	watch_begin(r->in->pid, 0, r->options->cancel_fd);
+	r->options->gil_holder(r->in->pid, r->ret->gil_holder,
+			       sizeof(r->ret->gil_holder));
+	watch_end();
 }
 
 static void on_failed(struct receive_result *ret, const struct pymem_msg *m,
@@ -156,6 +160,8 @@ static void on_message(struct receive *r, const struct pymem_msg *m, const char 
 
 	switch (m->type) {
 	case PYMEM_MSG_HELLO:
+		if (ret->hello) /* it says so once: the clock isn't put back */
+			break;
 		ret->hello = true;
 		ret->agent_version = m->a;
 		ret->worker_tid = m->b;
@@ -230,13 +236,21 @@ static bool allows_message(struct receive *r, bool garbage)
 		MESSAGES_MAX + MESSAGES_SECOND * ((receive_now() - r->started) / SECOND);
 }
 
+/* Never waits, even if somebody else was quicker to read (inject/channel.h). */
+static ssize_t receive_take(int fd, void *buf, size_t size)
+{
+	const ssize_t n = recv(fd, buf, size, MSG_DONTWAIT);
+
+	return n < 0 && errno == ENOTSOCK ? read(fd, buf, size) : n;
+}
+
 static void read_control(struct receive *r)
 {
 	struct {
 		struct pymem_msg head;
 		char text[PYMEM_MSG_TEXT_MAX + 1];
 	} packet;
-	const ssize_t n = read(r->in->control_fd, &packet, sizeof(packet));
+	const ssize_t n = receive_take(r->in->control_fd, &packet, sizeof(packet));
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
@@ -267,7 +281,7 @@ static void read_control(struct receive *r)
 
 static void read_stream(struct receive *r)
 {
-	const ssize_t n = read(r->in->stream_fd, r->buf, sizeof(r->buf));
+	const ssize_t n = receive_take(r->in->stream_fd, r->buf, sizeof(r->buf));
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;

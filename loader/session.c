@@ -19,6 +19,7 @@
 #include "loader/report.h"
 #include "loader/show.h"
 #include "loader/side_by_side.h"
+#include "loader/watch.h"
 
 int session_init(struct session *s)
 {
@@ -75,7 +76,11 @@ static void plan_one(struct session *s, size_t i)
 	const pid_t pid = s->options->pids[i];
 
 	*r = (struct capture_result){ .pid = pid, .status = CAPTURE_FAILED };
-	if (plan_make(pid, s->options, plan, &err) < 0) {
+	const uint64_t seconds = (s->options->timeout_ns + 999999999) / 1000000000;
+	watch_begin(pid, seconds < WATCH_SECONDS ? (unsigned)seconds : 0, s->cancel_fd);
+	const int made = plan_make(pid, s->options, plan, &err);
+	watch_end();
+	if (made < 0) {
 		escape_copy(r->error, sizeof(r->error), err.text, strlen(err.text));
 		plan->pid = 0;
 		return;

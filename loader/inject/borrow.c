@@ -206,6 +206,8 @@ int borrow_thread(struct errand *errand, struct borrow *borrow, struct tracee *t
 	s.picky = borrow->allocates;
 	do {
 		s.bare_seen = false;
+		if (borrow->cancellable && errand_abandoned(errand))
+			return load_fail(s.err, LOAD_E_SYSTEM, ECANCELED, "cancelled");
 		int got = one_round(&s, deadline);
 		if (got)
 			return got > 0 ? 0 : -1;

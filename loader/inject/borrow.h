@@ -11,6 +11,7 @@ struct borrow {
 	borrow_judge judge;
 	bool stopped_too;    /* also a process that is stopped (SIGSTOP, Ctrl-Z) */
 	bool allocates;	     /* the calls will: a thread with a malloc arena is better */
+	bool cancellable;    /* given up when the loader says so, or is gone */
 	unsigned max_tries;  /* 0 = as many as the time allows */
 	unsigned tries;	     /* out: threads looked at */
 	uint64_t stopped_ns; /* out: how long refused threads were stopped */

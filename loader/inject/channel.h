@@ -8,9 +8,9 @@
  * Where that is refused or missing (before 5.6; a seccomp filter around us), pipes,
  * whose ends we open with the target's rights (foreign.h) on any kernel.  Our end of a
  * socket may still be read by the target: whoever reads it must never wait
- * (MSG_DONTWAIT); those of pipes are open files of our own, non-blocking.  Never a listening socket of any kind.  The target's ends are moved to numbers
- * from 1000 on, out of the way of closefrom loops that stop earlier, and are
- * close-on-exec.
+ * (MSG_DONTWAIT); those of pipes are open files of our own, non-blocking.  Never a
+ * listening socket of any kind.  The target's ends are moved to numbers from 1000 on,
+ * out of the way of closefrom loops that stop earlier, and are close-on-exec.
  */
 #ifndef PYMEM_LOADER_INJECT_CHANNEL_H
 #define PYMEM_LOADER_INJECT_CHANNEL_H

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -19,6 +20,13 @@
 #include <unistd.h>
 
 #include "loader/target/diagnose.h"
+
+enum {
+	LISTEN_MS = 50,	  /* how long a Ctrl-C may go unnoticed */
+	CANCEL_MS = 3000, /* for a helper that was told to end */
+	REAP_MS = 2000,
+	LATE_LINES = 1000, /* that are still taken when it's too late */
+};
 
 enum { PACKET_LOG = 'L', PACKET_RESULT = 'R' };
 
@@ -245,7 +253,17 @@ static void take_fds(struct errand *s, struct msghdr *m)
 			s->fds[i] = fds[next++];
 }
 
-/* One packet, waiting until deadline: 1 result, 0 log line, -1 end, -2 too late. */
+/* How often was the loader told to stop? */
+static int errand_cancels(const struct errand *s)
+{
+	int bytes = 0;
+	if (s->options->cancel_fd > 0 && ioctl(s->options->cancel_fd, FIONREAD, &bytes))
+		bytes = 0;
+	return bytes;
+}
+
+/* One packet, waiting until deadline: 1 result, 0 log line or none yet, -1 end, -2 too
+ * late. */
 static int receive(struct errand *s, uint64_t deadline)
 {
 	struct packet p;
@@ -256,18 +274,18 @@ static int receive(struct errand *s, uint64_t deadline)
 	uint64_t now = errand_now();
 	struct pollfd poll_fd = { s->channel, POLLIN, 0 };
 	int left = deadline > now ? (int)((deadline - now + 999999) / 1000000) : 0;
-	int ready = poll(&poll_fd, 1, left);
+	int ready = poll(&poll_fd, 1, left < LISTEN_MS ? left : LISTEN_MS);
 	if (ready < 0)
 		return errno == EINTR ? 0 : -1;
 	if (!ready)
-		return -2;
+		return errand_now() < deadline ? 0 : -2;
 	struct iovec iov = { &p, sizeof(p) };
 	struct msghdr m = { .msg_iov = &iov,
 			    .msg_iovlen = 1,
 			    .msg_control = control.bytes,
 			    .msg_controllen = sizeof(control.bytes) };
-	ssize_t n = recvmsg(s->channel, &m, MSG_CMSG_CLOEXEC);
-	if (n < 0 && (errno == ECONNRESET || errno == EINTR))
+	ssize_t n = recvmsg(s->channel, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (n < 0 && (errno == ECONNRESET || errno == EINTR || errno == EAGAIN))
 		return 0; /* it ended before it read our word; what it sent comes next */
 	if (n <= 0)
 		return -1;
@@ -284,10 +302,42 @@ static int receive(struct errand *s, uint64_t deadline)
 	return 1;
 }
 
+/*
+ * The result: as receive, but for log lines.  `cancels`: told so often to stop, the
+ * helper is told to end, and soon given up.
+ */
+static int errand_listen(struct errand *s, uint64_t deadline, int cancels)
+{
+	bool told = false;
+	int got, late = 0;
+	while ((got = receive(s, deadline)) == 0) {
+		const uint64_t now = errand_now();
+		if (now >= deadline && ++late > LATE_LINES)
+			return -2;
+		if (told || errand_cancels(s) < cancels)
+			continue;
+		told = true;
+		send(s->channel, "q", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (deadline > now + CANCEL_MS * 1000000ull)
+			deadline = now + CANCEL_MS * 1000000ull;
+	}
+	return got == -2 && told ? -3 : got;
+}
+
+/* It ends at once, or has been killed; if even that takes long, it is left alone. */
 static void reap(struct errand *s)
 {
-	while (s->helper > 0 && waitpid(s->helper, NULL, 0) < 0 && errno == EINTR)
-		;
+	const uint64_t deadline = errand_now() + REAP_MS * 1000000ull;
+	struct timespec step = { 0, 100000 };
+	while (s->helper > 0) {
+		const pid_t got = waitpid(s->helper, NULL, WNOHANG);
+		if (got == s->helper || (got < 0 && errno != EINTR) ||
+		    errand_now() > deadline)
+			break;
+		nanosleep(&step, NULL);
+		if (step.tv_nsec < 10000000)
+			step.tv_nsec += step.tv_nsec / 4;
+	}
 	s->helper = 0;
 	close(s->channel);
 	s->channel = -1;
@@ -318,9 +368,8 @@ int errand_run(struct errand *s, errand_work work, unsigned timeout_ms, bool sta
 				 strerror(sys));
 	}
 	uint64_t deadline = errand_now() + (uint64_t)timeout_ms * 1000000;
-	int got;
-	while ((got = receive(s, deadline)) == 0)
-		;
+	/* once to give up bringing it in; twice to leave it there */
+	const int got = errand_listen(s, deadline, (int)s->ordinal);
 	if (got == 1 && !s->result.status && stay)
 		return 0;
 	if (got != 1)
@@ -330,6 +379,8 @@ int errand_run(struct errand *s, errand_work work, unsigned timeout_ms, bool sta
 		return load_fail(err, LOAD_E_TIMEOUT, 0,
 				 "the injection took more than %u ms and was given up",
 				 timeout_ms);
+	if (got == -3)
+		return load_fail(err, LOAD_E_SYSTEM, ECANCELED, "cancelled");
 	if (got != 1)
 		return load_fail(err, LOAD_E_SYSTEM, 0,
 				 "the tracing helper ended unexpectedly");
@@ -344,9 +395,7 @@ bool errand_finish(struct errand *s, unsigned timeout_ms)
 		return false;
 	send(s->channel, "q", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	uint64_t deadline = errand_now() + (uint64_t)timeout_ms * 1000000;
-	int got;
-	while ((got = receive(s, deadline)) == 0)
-		;
+	const int got = errand_listen(s, deadline, INT_MAX);
 	if (got != 1)
 		kill(s->helper, SIGKILL);
 	reap(s);

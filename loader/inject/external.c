@@ -68,6 +68,7 @@ static int borrow_instant(struct errand *e, struct tracee *t, struct load_error 
 	for (size_t i = 0; status && i < sizeof(instants) / sizeof(instants[0]); i++) {
 		struct borrow borrow = { .judge = instants[i].judge,
 					 .stopped_too = true,
+					 .cancellable = true,
 					 .max_tries = instants[i].tries };
 		options.safe_point_ms = instants[i].ms;
 		*err = (struct load_error){ 0 };

@@ -22,6 +22,7 @@
 #include "loader/inject/lock.h"
 #include "loader/inject/plan_a.h"
 #include "loader/target/target.h"
+#include "loader/watch.h"
 
 #define AGENT_THREAD "pymem-agent"
 #define WORKER_WAIT_MS 2000
@@ -188,12 +189,20 @@ static int check_orphan(const struct private *p, const struct leftover *l,
 			 p->target.pid);
 }
 
-/* open_private and the agent's image, which the caller frees; NULL with *err. */
-static struct private *open_with_image(pid_t pid, const struct inject_options *options,
-				       struct agent_image *image, struct load_error *err)
+/*
+ * The target, what is left in it, and the agent's image (NULL: none is wanted), which
+ * the caller frees; NULL with *err.
+ */
+static struct private *inject_open(pid_t pid, const struct inject_options *options,
+				   struct leftover *leftover, struct agent_image *image,
+				   struct load_error *err)
 {
+	watch_begin(pid, 0, options->cancel_fd);
 	struct private *p = open_private(pid, options, err);
-	if (p && agent_image_init(image, options, err)) {
+	if (p)
+		find_leftover(p, leftover);
+	watch_end();
+	if (p && image && agent_image_init(image, options, err)) {
 		close_private(p);
 		p = NULL;
 	}
@@ -204,13 +213,12 @@ int inject_agent(pid_t pid, const struct inject_options *options, struct injecti
 		 struct load_error *err)
 {
 	struct agent_image image;
-	struct private *p = open_with_image(pid, options, &image, err);
+	struct leftover leftover;
+	struct private *p = inject_open(pid, options, &leftover, &image, err);
 	if (!p)
 		return -1;
-	struct leftover leftover;
 	struct plan_a plan = { .image = &image, .leftover = &leftover };
 	p->errand.input = &plan;
-	find_leftover(p, &leftover);
 	int status = check_orphan(p, &leftover, err);
 	if (!status)
 		status = errand_run(&p->errand, plan_a_load, errand_limit(options), false,
@@ -228,12 +236,11 @@ int inject_external(pid_t pid, const struct inject_options *options,
 		    struct injection *ret, struct load_error *err)
 {
 	struct agent_image image;
-	struct private *p = open_with_image(pid, options, &image, err);
+	struct leftover leftover; /* its threads aren't borrowed, that's all */
+	struct private *p = inject_open(pid, options, &leftover, &image, err);
 	if (!p)
 		return -1;
 	struct plan_a plan = { .image = &image };
-	struct leftover leftover;
-	find_leftover(p, &leftover); /* its threads aren't borrowed, that's all */
 	p->errand.input = &plan;
 	int status = errand_run(&p->errand, external_run, errand_limit(options) + 20000,
 				true, err);
@@ -367,12 +374,11 @@ static int remove_all(struct private *p, struct leftover *leftover,
 
 int inject_remove(pid_t pid, const struct inject_options *options, struct load_error *err)
 {
-	struct private *p = open_private(pid, options, err);
 	struct leftover leftover;
+	struct private *p = inject_open(pid, options, &leftover, NULL, err);
 	if (!p)
 		return -1;
 	int status;
-	find_leftover(p, &leftover);
 	if (leftover.worker)
 		status = load_fail(err, LOAD_E_BUSY, EBUSY,
 				   "another capture of process %d is running", pid);

@@ -204,7 +204,9 @@ static int give_back(struct tracee *t, int status, struct load_error *err)
 int plan_a_load(struct errand *e, struct load_error *err)
 {
 	const struct plan_a *plan = e->input;
-	struct borrow borrow = { .judge = safepoint_call, .allocates = true };
+	struct borrow borrow = { .judge = safepoint_call,
+				 .allocates = true,
+				 .cancellable = true };
 	struct tracee t;
 	struct remote r;
 	if (!e->target->calls.kept_start &&

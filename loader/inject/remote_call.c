@@ -103,6 +103,8 @@ static int to_syscall_stop(struct remote *r, uint64_t deadline, bool *cloned,
 			*cloned = true;
 		else if (event != TRACEE_STOP)
 			return remote_lost(r, event, err);
+		if (event == TRACEE_STOP && errand_now() >= deadline) /* no end of them */
+			return remote_lost(r, TRACEE_TIMEOUT, err);
 	}
 }
 
@@ -383,6 +385,8 @@ int remote_call_poll(struct remote *r, uint64_t deadline, uint64_t *ret,
 			return remote_lost(r, event, err);
 		if (tracee_resume(r->tracee, PTRACE_SYSCALL))
 			return remote_lost(r, TRACEE_ENDED, err);
+		if (errand_now() >= deadline)
+			return 0;
 	}
 	uint64_t from = r->block + offsetof(struct cpu_call, result);
 	if (!tracee_read(r->tracee, from, ret, sizeof(*ret)))

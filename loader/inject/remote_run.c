@@ -82,6 +82,8 @@ static int await(struct remote *r, uint64_t deadline, struct load_error *err)
 			return remote_lost(r, event, err);
 		if (!is_done(r) && tracee_resume(t, PTRACE_CONT))
 			return remote_lost(r, TRACEE_ENDED, err);
+		if (!is_done(r) && errand_now() > deadline)
+			return remote_lost(r, TRACEE_TIMEOUT, err);
 	}
 	return 0;
 }

@@ -76,10 +76,17 @@ static bool is_own_fault(const struct tracee *t, int sig)
 
 static void hold(struct tracee *t, int sig)
 {
+	siginfo_t info;
 	errand_log(t->errand, "thread %d: signal %d arrived, kept for later", t->tid,
 		   sig);
+	for (int i = 0; i < t->held_count; i++)
+		if (t->held[i].si_signo == sig)
+			return; /* as the kernel drops one that is pending already */
+	if (ptrace(PTRACE_GETSIGINFO, t->tid, NULL, &info))
+		info = (siginfo_t){ .si_code = SI_TKILL };
+	info.si_signo = sig;
 	if (t->held_count < TRACEE_HELD_MAX)
-		t->held[t->held_count++] = sig;
+		t->held[t->held_count++] = info;
 }
 
 /* One stop of the tracee: an event, or -1 = of no interest, go on waiting. */
@@ -141,6 +148,8 @@ enum tracee_event tracee_wait(struct tracee *t, uint64_t deadline)
 			return (enum tracee_event)event;
 		t->stopped = false;
 		ptrace(t->request, t->tid, NULL, (void *)(long)sig);
+		if (errand_now() >= deadline) /* signals may come without end */
+			return TRACEE_TIMEOUT;
 	}
 }
 
@@ -166,6 +175,10 @@ int tracee_to_event_stop(struct tracee *t, unsigned timeout_ms)
 		enum tracee_event event = tracee_wait(t, deadline);
 		if (event == TRACEE_STOP)
 			return 0;
+		if (errand_now() >= deadline)
+			event = event == TRACEE_ENDED || event == TRACEE_EXEC ?
+				event :
+				TRACEE_TIMEOUT;
 		if (event == TRACEE_TIMEOUT || event == TRACEE_ENDED ||
 		    event == TRACEE_EXEC)
 			return event == TRACEE_TIMEOUT ? -ETIMEDOUT : -ESRCH;
@@ -397,10 +410,15 @@ static int put_back(struct tracee *t)
 	return first;
 }
 
+/* Only a process itself may say that kill() was called, or the kernel spoke
+ * (kernel/signal.c do_rt_tgsigqueueinfo). */
 static void send_held(struct tracee *t)
 {
-	for (int i = 0; i < t->held_count; i++)
-		syscall(SYS_tgkill, t->pid, t->tid, t->held[i]);
+	for (int i = 0; i < t->held_count; i++) {
+		siginfo_t *info = &t->held[i];
+		if (syscall(SYS_rt_tgsigqueueinfo, t->pid, t->tid, info->si_signo, info))
+			syscall(SYS_tgkill, t->pid, t->tid, info->si_signo);
+	}
 	t->held_count = 0;
 }
 

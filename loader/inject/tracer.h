@@ -11,11 +11,13 @@
  *  - PTRACE_O_EXITKILL is never set on the target, no breakpoint is ever set.
  *  - A wait that would be gone on with by a call (restart_syscall(2), or the same one)
  *    which the seccomp filter forbids ends with EINTR instead, as by any signal.
- *  - A signal that arrives meanwhile is kept and sent again before the detach.
+ *  - A signal that arrives meanwhile is kept and sent again before the detach, with
+ *    what came with it (sigqueue); but whoever called kill() for it remains unnamed.
  */
 #ifndef PYMEM_LOADER_INJECT_TRACER_H
 #define PYMEM_LOADER_INJECT_TRACER_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -24,7 +26,9 @@
 #include "loader/inject/errand.h"
 #include "loader/target/seccomp.h"
 
-#define TRACEE_HELD_MAX 16
+/* All but faults are blocked while a thread isn't its own, and a signal of a program's
+ * can't be pending twice: one each of SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP. */
+#define TRACEE_HELD_MAX 8
 /* A thread on its way to an event stop only has to get a CPU: on a loaded machine that
  * may take a while, and nothing is gained by giving up. */
 #define TRACEE_BACK_MS 10000
@@ -49,7 +53,7 @@ struct tracee {
 	struct seccomp seccomp; /* the filters that judge it */
 	pid_t clone_child;	/* from PTRACE_EVENT_CLONE */
 	struct cpu_state state;
-	int held[TRACEE_HELD_MAX]; /* signals to send again */
+	siginfo_t held[TRACEE_HELD_MAX]; /* signals to send again */
 	int held_count;
 	unsigned resumes;    /* how often it had to get a CPU for us */
 	uint64_t stopped_at; /* ns */
