@@ -33,6 +33,7 @@ struct walk_options {
 	const char *probes;	/* text of user probes; may be NULL */
 	const char *maps; /* text of /proc/self/maps, where that can't be read; or NULL */
 	size_t maps_size;
+	bool maps_first; /* ... and where it can: memory that is not in it is none of ours */
 };
 
 /*

@@ -33,6 +33,8 @@ static char *given_maps(struct walk *w, size_t *capacity_ret)
 /* The whole file in arena memory, NUL-terminated; NULL when it can't be read. */
 static char *read_maps(struct walk *w, size_t *capacity_ret)
 {
+	if (w->options->maps_first)
+		return given_maps(w, capacity_ret);
 	for (size_t capacity = MAPS_FIRST; capacity <= MAPS_MAX; capacity *= 2) {
 		long fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/maps",
 				  O_RDONLY | O_CLOEXEC);
@@ -148,6 +150,52 @@ static uint32_t mark_bss(struct walk *w, struct walk_range *r, uint32_t index)
 	return 2;
 }
 
+/* The first range that ends beyond addr; nranges: none. */
+static uint32_t ranges_search(const struct walk *w, uint64_t addr)
+{
+	uint32_t lo = 0, hi = w->nranges;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (w->ranges[mid].end <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+const struct walk_range *walk_range_of(struct walk *w, uint64_t addr)
+{
+	const struct walk_range *r = &w->ranges[w->last_range];
+	uint32_t *cached = &w->range_cache[(addr >> 21) % WALK_RANGE_CACHE], at = *cached;
+
+	if (addr >= r->start && addr < r->end)
+		return r;
+	if ((at < w->nranges && w->ranges[at].end <= addr) ||
+	    (at && w->ranges[at - 1].end > addr))
+		*cached = at = ranges_search(w, addr);
+	if (at == w->nranges || addr < w->ranges[at].start)
+		return NULL;
+	w->last_range = at;
+	return &w->ranges[at];
+}
+
+/* What the kernel says of the pages of anonymous memory: for a copy. */
+static int ranges_scan(struct walk *w)
+{
+	int rc = pages_init(&w->pages, w->arena);
+
+	for (uint32_t i = 0; i < w->nranges && !rc; i++) {
+		struct walk_range *r = &w->ranges[i];
+
+		if (!r->file && !r->special && (r->perms & 9) == 1)
+			r->scanned = pages_scan(&w->pages, r->start, r->end);
+	}
+	return rc;
+}
+
 int ranges_read(struct walk *w)
 {
 	size_t capacity = 0, lines = 0;
@@ -169,28 +217,9 @@ int ranges_read(struct walk *w)
 		parse_line(p, &w->ranges[w->nranges]);
 		w->nranges += mark_bss(w, &w->ranges[w->nranges], w->nranges);
 	}
-	return w->nranges ? 0 : -EIO;
-}
-
-const struct walk_range *walk_range_of(struct walk *w, uint64_t addr)
-{
-	const struct walk_range *r = &w->ranges[w->last_range];
-	uint32_t lo = 0, hi = w->nranges;
-
-	if (addr >= r->start && addr < r->end)
-		return r;
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (w->ranges[mid].end <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo == w->nranges || addr < w->ranges[lo].start)
-		return NULL;
-	w->last_range = lo;
-	return &w->ranges[lo];
+	if (!w->nranges)
+		return -EIO;
+	return w->options->in_copy ? ranges_scan(w) : 0;
 }
 
 /*
@@ -210,30 +239,46 @@ static bool still_there(const struct walk_range *r, uint64_t addr, uint64_t end)
 	return true;
 }
 
-/*
- * In a copy nothing changes, but a mapping may have guard pages in it that the
- * maps do not show (MADV_GUARD_INSTALL, the stacks of glibc 2.42): the kernel is
- * asked once for each page.  What is longer than GUARD_SPAN is asked at its ends.
- */
-static bool no_guard(struct walk *w, const struct walk_range *r, uint64_t addr,
-		     uint64_t end)
+/* A page that nothing is known of: the kernel is asked, once. */
+static bool ranges_page_ok(struct walk *w, uint64_t addr)
 {
-	uint64_t step = end - addr > GUARD_SPAN ? end - addr - 1 : PAGE;
+	uint64_t *slot = &w->pages_ok[addr / PAGE % WALK_PAGES_OK];
 	char byte;
+
+	if (*slot == addr / PAGE)
+		return true;
+	if (!peek_safe(addr, &byte, 1))
+		return false;
+	*slot = addr / PAGE;
+	return true;
+}
+
+/*
+ * In a copy nothing changes, but a mapping may have guard pages in it that the maps do
+ * not show (MADV_GUARD_INSTALL, the stacks of glibc 2.42): pages that are neither there
+ * nor untouched are asked about.  What is longer than GUARD_SPAN is asked at its ends.
+ */
+static bool ranges_no_guard(struct walk *w, const struct walk_range *r, uint64_t addr,
+			    uint64_t end)
+{
+	const bool ends = end - addr > GUARD_SPAN;
+	uint64_t at = addr;
 
 	if (r->image)
 		return true;
-	for (uint64_t at = addr; at < end;
-	     at = step == PAGE ? (at | (PAGE - 1)) + 1 : at + step) {
-		uint64_t *slot = &w->pages_ok[at / PAGE % WALK_PAGES_OK];
-
-		if (*slot == at / PAGE)
-			continue;
-		if (!peek_safe(at, &byte, 1))
+	for (;;) {
+		if (r->scanned && !ends)
+			at = pages_next_out(&w->pages, at, end);
+		if (at >= end)
+			return true;
+		if ((!r->scanned || pages_state(&w->pages, at) == PAGES_OUT) &&
+		    !ranges_page_ok(w, at))
 			return false;
-		*slot = at / PAGE;
+		if (!ends)
+			at = (at | (PAGE - 1)) + 1;
+		else
+			at = at == end - 1 ? end : end - 1;
 	}
-	return true;
 }
 
 bool walk_readable(struct walk *w, uint64_t addr, uint64_t size)
@@ -246,7 +291,7 @@ bool walk_readable(struct walk *w, uint64_t addr, uint64_t size)
 	while ((r = walk_range_of(w, addr)) && !r->special) {
 		const uint64_t stop = end < r->end ? end : r->end;
 
-		if (!(w->options->in_copy ? no_guard(w, r, addr, stop) :
+		if (!(w->options->in_copy ? ranges_no_guard(w, r, addr, stop) :
 					    still_there(r, addr, stop)))
 			return false;
 		if (end <= r->end)
@@ -254,6 +299,19 @@ bool walk_readable(struct walk *w, uint64_t addr, uint64_t size)
 		addr = r->end; /* goes on in the next mapping */
 	}
 	return false;
+}
+
+bool walk_page_there(struct walk *w, uint64_t addr)
+{
+	const struct walk_range *r = walk_range_of(w, addr);
+
+	return r && (!r->scanned || pages_state(&w->pages, addr) != PAGES_ABSENT);
+}
+
+bool walk_there(struct walk *w, uint64_t addr, uint64_t size)
+{
+	return walk_page_there(w, addr) && walk_page_there(w, addr + size - 1) &&
+		walk_readable(w, addr, size);
 }
 
 bool walk_text(struct walk *w, uint64_t addr, char *buf, size_t size)
@@ -277,8 +335,9 @@ bool walk_text(struct walk *w, uint64_t addr, char *buf, size_t size)
 /* Readable, private, and word aligned. */
 static bool plausible(struct walk *w, uint64_t addr, uint64_t size)
 {
-	return marks_in_range(addr) && walk_readable(w, addr, size) &&
-		!(w->ranges[w->last_range].perms & 8);
+	/* the first two words of any object are no zeros */
+	return marks_in_range(addr) && walk_there(w, addr, 16) &&
+		!(w->ranges[w->last_range].perms & 8) && walk_readable(w, addr, size);
 }
 
 /*
@@ -310,7 +369,7 @@ static bool gc_sound(struct walk *w, uint64_t obj, bool tracked)
 	prev = peek64(g + 8) & ~3ULL;
 	if (!next || (lay->gc_head != 16 && (int64_t)peek64(g + 16) == -2))
 		return !tracked; /* -2: 3.6, 3.7: untracked, links stale */
-	return walk_readable(w, next, 16) && walk_readable(w, prev, 16) &&
+	return walk_there(w, next, 16) && walk_there(w, prev, 16) &&
 		(peek64(next + 8) & ~3ULL) == g && (peek64(prev) & ~3ULL) == g;
 }
 

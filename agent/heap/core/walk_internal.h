@@ -23,6 +23,7 @@
 #define PYMEM_AGENT_HEAP_CORE_WALK_INTERNAL_H
 
 #include "agent/python/cpython_internal.h"
+#include "agent/base/pages.h"
 #include "agent/base/peek.h"
 #include "agent/heap/core/marks.h"
 #include "agent/heap/walk.h"
@@ -103,10 +104,11 @@ struct walk_range {
 	bool file;     /* backed by a file */
 	bool image;    /* part of a program or library: private file mapping or its bss */
 	bool special;  /* [vvar], [vsyscall], device: never read */
+	bool scanned;  /* struct walk.pages knows its pages */
 	const char *path; /* NUL-terminated, ours; "" = anonymous */
 };
 
-enum { WALK_PAGES_OK = 8192, WALK_INTERNED = 8 };
+enum { WALK_PAGES_OK = 8192, WALK_RANGE_CACHE = 1024, WALK_INTERNED = 8 };
 
 struct walk {
 	const struct cpython *py;
@@ -139,7 +141,10 @@ struct walk {
 
 	struct walk_range *ranges;
 	uint32_t nranges, last_range;
-	uint64_t *pages_ok; /* WALK_PAGES_OK page numbers found readable */
+	uint32_t range_cache[WALK_RANGE_CACHE]; /* by address >> 21: the first range that
+						 * ends beyond an address there */
+	struct pages pages;			/* of the ranges that are `scanned` */
+	uint64_t *pages_ok; /* elsewhere: WALK_PAGES_OK page numbers found readable */
 
 	struct walk_tables *tables;	  /* strings.c, shapes.c, types.c: interning */
 	uint32_t next_thread, next_frame; /* ids handed out so far */
@@ -168,6 +173,13 @@ static inline void walk_mark(struct walk *w, uint64_t addr)
 
 /* Is addr readable for size bytes, by the maps read when the walk began? */
 bool walk_readable(struct walk *w, uint64_t addr, uint64_t size);
+/*
+ * ... and may there be something else than zeros?  False also for a page that was never
+ * touched, so that looking for something leaves no page tables behind.
+ */
+bool walk_there(struct walk *w, uint64_t addr, uint64_t size);
+/* Is a page of our memory that can be read there, as far as it is known? */
+bool walk_page_there(struct walk *w, uint64_t addr);
 /* Copies a C string that may be anywhere, cut to size-1 bytes; false: not readable. */
 bool walk_text(struct walk *w, uint64_t addr, char *buf, size_t size);
 /* The range that holds addr, or NULL. */

@@ -125,7 +125,7 @@ static bool other_arena(struct walk *w, uint64_t heap, struct chunks *sum,
 	uint64_t state, previous, size, start, stop;
 	struct chunks part;
 
-	if (!memory_resident(w, heap) || !walk_readable(w, heap, 4096))
+	if (!walk_there(w, heap, 4096))
 		return false;
 	state = peek64(heap);
 	previous = peek64(heap + 8);
@@ -157,8 +157,7 @@ static void mapped_chunks(struct walk *w, const struct memory_map *map,
 {
 	uint64_t at = map->start;
 
-	while (at + 16 <= map->end && memory_resident(w, at) &&
-	       walk_readable(w, at, 16) && !w->err) {
+	while (at + 16 <= map->end && walk_there(w, at, 16) && !w->err) {
 		uint64_t word = peek64(at + 8), size = word & ~(uint64_t)FLAGS;
 
 		if (peek64(at) || (word & FLAGS) != IS_MMAPPED || !size || size % 4096 ||

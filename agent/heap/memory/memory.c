@@ -159,7 +159,6 @@ void memory_begin(struct walk *w)
 		return;
 	memory->hot = &memory->nowhere;
 	memory->hot_page = NO_PAGE;
-	memory->pagemap = -1;
 	memory->copied = w->options->in_copy;
 	memory->leaves = arena_map(w->arena, LEAVES * sizeof(*memory->leaves));
 	if (read_maps(w, memory, pid) < 0 && pid)
@@ -266,22 +265,6 @@ static bool page_live(const struct memory *memory, uint64_t page)
 
 	return leaf < LEAVES && memory->leaves[leaf] &&
 		memory->leaves[leaf][page / 64 % LEAF_WORDS] >> page % 64 & 1;
-}
-
-bool memory_resident(struct walk *w, uint64_t addr)
-{
-	struct memory *memory = w->memory;
-	uint64_t info;
-
-	if (memory->pagemap == -1) {
-		memory->pagemap = procfs_open_file(0, "pagemap");
-		if (memory->pagemap < 0)
-			memory->pagemap = -2;
-	}
-	if (memory->pagemap < 0 ||
-	    pread(memory->pagemap, &info, 8, (off_t)(addr >> PAGE_SHIFT) * 8) != 8)
-		return true;
-	return info >> 63;
 }
 
 uint64_t memory_skip(struct walk *w, uint64_t addr)
@@ -406,6 +389,4 @@ void memory_facts(struct walk *w)
 	walk_fact_u64(w, "memory.unmapped_object_bytes", memory->nowhere.object_bytes);
 	pymalloc_facts(w);
 	malloc_facts(w);
-	if (memory->pagemap >= 0)
-		close(memory->pagemap);
 }

@@ -42,7 +42,6 @@ struct memory {
 	struct memory_map *hot;			/* of the last object, never NULL */
 	uint64_t hot_page;			/* ... and its page, marked already */
 	struct memory_map *cache[MEMORY_CACHE]; /* by address >> 21 */
-	int pagemap;				/* our own; -1 unopened, -2 can't be */
 	uint64_t **leaves;			/* page bitmap by address >> 30 */
 	struct memory_map nowhere;		/* takes what lies in no known mapping */
 };
@@ -52,12 +51,6 @@ struct memory_map *memory_find(struct walk *w, uint64_t addr);
 
 /* Does [addr, addr + size) hold (part of) a live object, as reported so far? */
 bool memory_page_live(struct walk *w, uint64_t addr, uint64_t size);
-
-/*
- * Is the page of addr in our memory?  Asking this first keeps reads of reserved but
- * unused address space from making page tables for it.  True when it can't be known.
- */
-bool memory_resident(struct walk *w, uint64_t addr);
 
 /* addr, or the start of the next GiB if no live object is in the rest of its own. */
 uint64_t memory_skip(struct walk *w, uint64_t addr);

@@ -82,7 +82,7 @@ static bool word_at(const struct lists *l, uint64_t addr, uint64_t *ret)
 {
 	if (!l->w->options->in_copy)
 		return peek_safe64(addr, ret);
-	if (!walk_readable(l->w, addr, 8))
+	if (!walk_there(l->w, addr, 8))
 		return false;
 	*ret = peek64(addr);
 	return true;
@@ -134,7 +134,7 @@ static uint64_t member_on_page(const struct lists *l, uint64_t page)
 		if (!peek_safe(page, copy, sizeof(copy)))
 			return 0;
 		bytes = copy;
-	} else if (!walk_readable(l->w, page, PAGE)) {
+	} else if (!walk_there(l->w, page, PAGE)) {
 		return 0;
 	}
 	for (uint64_t at = 0; at < PAGE - 64; at += step) {
