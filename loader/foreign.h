@@ -42,9 +42,10 @@ bool foreign_is_new_memory(int fd);
 /* Is it one end of a connected pair of this type that process `maker` made? */
 bool foreign_is_pair(int fd, int type, pid_t maker);
 /*
- * Our own open file, non-blocking, of the unnamed pipe that is descriptor fd of thread
- * tid of pid; opened with the rights of `process` (pid itself, or what it's a copy of).
- * A negative errno; -EBADF: it's no such pipe.  Only in a process with one thread (a helper's).
+ * Our own open file, non-blocking, of the unnamed pipe that is descriptor fd of
+ * thread tid of pid; opened with the rights of `process` (pid itself, or what it's a
+ * copy of). A negative errno; -EBADF: it's no such pipe.  Only in a process with one
+ * thread (a helper's).
  */
 int foreign_open_pipe(const struct process *process, pid_t pid, pid_t tid, int fd,
 		      bool writes);

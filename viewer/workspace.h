@@ -37,6 +37,7 @@ struct workspace {
 	bool no_sidecar;
 };
 
+/* Empty; workspace_free gives back all it holds, not the struct. */
 void workspace_init(struct workspace *workspace);
 void workspace_free(struct workspace *workspace);
 

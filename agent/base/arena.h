@@ -20,6 +20,7 @@ struct arena {
 	size_t limit;  /* 0 = none; else arena_alloc fails beyond it */
 };
 
+/* limit: bytes, 0 = none. Maps nothing yet. */
 void arena_init(struct arena *arena, size_t limit);
 /* Zeroed memory aligned to 16, or NULL. Valid until arena_release. */
 void *arena_alloc(struct arena *arena, size_t size);

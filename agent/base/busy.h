@@ -11,6 +11,8 @@
 
 #include <stdbool.h>
 
+/* True: this process is ours to capture until busy_release; false: another capture
+ * runs. From any thread; a forked child may claim at once. */
 bool busy_claim(void);
 void busy_release(void);
 

@@ -20,7 +20,7 @@
 
 struct walk_position walk_position;
 
-void walk_phase(struct walk *w, const char *phase)
+static void walk_phase(struct walk *w, const char *phase)
 {
 	struct snap_progress event = { .phase = walk_cstring(w, phase),
 				       .objects = w->stats.objects,

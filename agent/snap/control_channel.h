@@ -21,6 +21,8 @@ struct control_channel {
 	uint64_t nonce;
 };
 
+/* The descriptors are ours from here on, as long as they are what they are now; -1 =
+ * there is none (command_fd: commands come through control_fd when it is a socket). */
 void control_channel_open(struct control_channel *control, int control_fd, int command_fd,
 			  uint64_t nonce);
 /* No commands come: what would be read are our own messages. */

@@ -29,7 +29,9 @@
 #include "agent/snap/job.h"
 #include "agent/trigger/config.h"
 
+/* Once, before the others. Reads how much memory there is. */
 void limit_begin(const struct trigger_config *config);
+/* Is any limit set at all? */
 bool limit_active(void);
 /* Nanoseconds until the next look. */
 uint64_t limit_due(uint64_t now);

@@ -6,8 +6,8 @@
  * A walk that crashed in some type's tp_traverse is repeated once without that
  * type.  What goes wrong is one line on stderr: the application runs on.
  */
-#ifndef PYMEM_AGENT_TRIGGER_CAPTURE_H
-#define PYMEM_AGENT_TRIGGER_CAPTURE_H
+#ifndef PYMEM_AGENT_TRIGGER_TRIGGER_CAPTURE_H
+#define PYMEM_AGENT_TRIGGER_TRIGGER_CAPTURE_H
 
 #include "agent/snap/job.h"
 #include "agent/trigger/config.h"

@@ -66,6 +66,7 @@ struct value_columns {
 	uint8_t *base;
 };
 
+/* Bytes that the columns of a block of objects, of values, need. */
 size_t columns_objects_size(void);
 size_t columns_values_size(void);
 /* mem: as many bytes as the size functions say; 64-byte aligned; may be NULL when

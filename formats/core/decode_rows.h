@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * decode_rows - the decoder's state, the blocks that layout.c decodes, and the rules about
- * ids.  decode.c stands on it; not for anybody else.
+ * decode_rows - the decoder's state, the blocks that layout.c decodes, and the rules
+ * about ids.  decode.c stands on it; not for anybody else.
  */
 #ifndef PYMEM_FORMATS_CORE_DECODE_ROWS_H
 #define PYMEM_FORMATS_CORE_DECODE_ROWS_H

@@ -37,115 +37,116 @@ struct snap_indexer *snap_indexer_create(void)
 	return calloc(1, sizeof(struct snap_indexer));
 }
 
-void snap_indexer_destroy(struct snap_indexer *x)
+void snap_indexer_destroy(struct snap_indexer *indexer)
 {
-	if (!x)
+	if (!indexer)
 		return;
-	free(x->entries);
-	free(x);
+	free(indexer->entries);
+	free(indexer);
 }
 
-static struct entry *index_add_entry(struct snap_indexer *x)
+static struct entry *index_add_entry(struct snap_indexer *indexer)
 {
-	if (x->count == x->capacity) {
-		const size_t capacity = x->capacity ? 2 * x->capacity : 256;
+	if (indexer->count == indexer->capacity) {
+		const size_t capacity = indexer->capacity ? 2 * indexer->capacity : 256;
 		struct entry *const entries =
-			realloc(x->entries, capacity * sizeof(*entries));
+			realloc(indexer->entries, capacity * sizeof(*entries));
 
 		if (!entries)
 			return NULL;
-		x->entries = entries;
-		x->capacity = capacity;
+		indexer->entries = entries;
+		indexer->capacity = capacity;
 	}
-	return &x->entries[x->count++];
+	return &indexer->entries[indexer->count++];
 }
 
 /* A frame is over, or there was none: all up to here is whole. */
-static void index_block_done(struct snap_indexer *x)
+static void index_block_done(struct snap_indexer *indexer)
 {
 	const struct block_head *head;
 
-	x->state.whole = x->state.bytes;
-	if (x->count == 0)
+	indexer->state.whole = indexer->state.bytes;
+	if (indexer->count == 0)
 		return;
-	head = &x->entries[x->count - 1].head;
-	x->state.blocks++;
+	head = &indexer->entries[indexer->count - 1].head;
+	indexer->state.blocks++;
 	if (head->type == BLOCK_OBJECTS)
-		x->state.objects += head->count;
+		indexer->state.objects += head->count;
 	if (head->type == BLOCK_END)
-		x->state.ended = true;
+		indexer->state.ended = true;
 }
 
 /* What every writer keeps to; a block appended by a receiver has no number. */
-static bool take_sane(struct snap_indexer *x, const struct block_head *head)
+static bool take_sane(struct snap_indexer *indexer, const struct block_head *head)
 {
 	if (head->raw_size > BLOCK_RAW_MAX ||
 	    head->frame_size > ZSTD_COMPRESSBOUND((size_t)BLOCK_RAW_MAX) ||
-	    (head->sequence != 0 && head->sequence != x->sequence + 1))
+	    (head->sequence != 0 && head->sequence != indexer->sequence + 1))
 		return false;
-	x->sequence += head->sequence != 0;
+	indexer->sequence += head->sequence != 0;
 	if (head->count == 0 || head->type >= BLOCK_TYPE_COUNT)
-		x->state.idle++;
-	return x->state.idle <= INDEX_IDLE_MAX;
+		indexer->state.idle++;
+	return indexer->state.idle <= INDEX_IDLE_MAX;
 }
 
-/* A whole structure is in x->head. */
-static int index_take_structure(struct snap_indexer *x)
+/* A whole structure is in indexer->head. */
+static int index_take_structure(struct snap_indexer *indexer)
 {
 	struct block_file_head file_head;
 	struct block_head head;
 	struct entry *entry;
 
-	x->have = 0;
-	if (!x->opened) {
-		x->opened = block_get_file_head(x->head, &file_head);
-		x->state.bad = !x->opened;
-		if (x->opened)
-			x->state.whole = x->state.bytes;
+	indexer->have = 0;
+	if (!indexer->opened) {
+		indexer->opened = block_get_file_head(indexer->head, &file_head);
+		indexer->state.bad = !indexer->opened;
+		if (indexer->opened)
+			indexer->state.whole = indexer->state.bytes;
 		return 0;
 	}
-	if (!block_get_head(x->head, &head) || !take_sane(x, &head)) {
-		x->state.bad = true;
+	if (!block_get_head(indexer->head, &head) || !take_sane(indexer, &head)) {
+		indexer->state.bad = true;
 		return 0;
 	}
-	entry = index_add_entry(x);
+	entry = index_add_entry(indexer);
 	if (!entry)
 		return -ENOMEM;
-	*entry = (struct entry){ x->state.bytes - BLOCK_HEAD_SIZE, head };
-	x->skip = head.frame_size;
-	if (x->skip == 0)
-		index_block_done(x);
+	*entry = (struct entry){ indexer->state.bytes - BLOCK_HEAD_SIZE, head };
+	indexer->skip = head.frame_size;
+	if (indexer->skip == 0)
+		index_block_done(indexer);
 	return 0;
 }
 
-int snap_indexer_feed(struct snap_indexer *x, const void *data, size_t size)
+int snap_indexer_feed(struct snap_indexer *indexer, const void *data, size_t size)
 {
 	const uint8_t *p = data;
 
 	while (size > 0) {
 		const size_t want =
-			(x->opened ? BLOCK_HEAD_SIZE : BLOCK_FILE_HEAD_SIZE) - x->have;
+			(indexer->opened ? BLOCK_HEAD_SIZE : BLOCK_FILE_HEAD_SIZE) -
+			indexer->have;
 		size_t n = size;
 		int err = 0;
 
-		if (x->state.bad) {
-			x->state.bytes += n;
+		if (indexer->state.bad) {
+			indexer->state.bytes += n;
 			return 0;
 		}
-		if (x->skip > 0)
-			n = n < x->skip ? n : (size_t)x->skip;
+		if (indexer->skip > 0)
+			n = n < indexer->skip ? n : (size_t)indexer->skip;
 		else
 			n = n < want ? n : want;
-		x->state.bytes += n;
-		if (x->skip > 0) {
-			x->skip -= n;
-			if (x->skip == 0)
-				index_block_done(x);
+		indexer->state.bytes += n;
+		if (indexer->skip > 0) {
+			indexer->skip -= n;
+			if (indexer->skip == 0)
+				index_block_done(indexer);
 		} else {
-			memcpy(x->head + x->have, p, n);
-			x->have += n;
+			memcpy(indexer->head + indexer->have, p, n);
+			indexer->have += n;
 			if (n == want)
-				err = index_take_structure(x);
+				err = index_take_structure(indexer);
 		}
 		if (err)
 			return err;
@@ -155,19 +156,19 @@ int snap_indexer_feed(struct snap_indexer *x, const void *data, size_t size)
 	return 0;
 }
 
-void snap_indexer_state(const struct snap_indexer *x, struct snap_index_state *ret)
+void snap_indexer_state(const struct snap_indexer *indexer, struct snap_index_state *ret)
 {
-	*ret = x->state;
+	*ret = indexer->state;
 }
 
-int snap_indexer_cut(struct snap_indexer *x)
+int snap_indexer_cut(struct snap_indexer *indexer)
 {
-	x->count = (size_t)x->state.blocks;
-	x->have = 0;
-	x->skip = 0;
-	x->state.bytes = x->state.whole;
-	x->state.bad = false;
-	return x->opened ? 0 : -ENODATA;
+	indexer->count = (size_t)indexer->state.blocks;
+	indexer->have = 0;
+	indexer->skip = 0;
+	indexer->state.bytes = indexer->state.whole;
+	indexer->state.bad = false;
+	return indexer->opened ? 0 : -ENODATA;
 }
 
 /* The value of an entry in column c; `previous` is the entry before, or NULL. */
@@ -192,7 +193,7 @@ static uint64_t index_cell(const struct entry *e, const struct entry *previous,
 	}
 }
 
-static size_t index_encode(const struct snap_indexer *x, uint8_t *raw)
+static size_t index_encode(const struct snap_indexer *indexer, uint8_t *raw)
 {
 	const unsigned columns = layouts[BLOCK_INDEX].ncolumns;
 	uint8_t *p = raw + 4 * (size_t)columns;
@@ -200,33 +201,33 @@ static size_t index_encode(const struct snap_indexer *x, uint8_t *raw)
 	for (unsigned c = 0; c < columns; c++) {
 		const uint8_t *const start = p;
 
-		for (size_t i = 0; i < x->state.blocks; i++)
-			p = bytes_put_varint(p,
-					     index_cell(&x->entries[i],
-							i > 0 ? &x->entries[i - 1] : NULL,
-							c));
+		for (size_t i = 0; i < indexer->state.blocks; i++)
+			p = bytes_put_varint(
+				p,
+				index_cell(&indexer->entries[i],
+					   i > 0 ? &indexer->entries[i - 1] : NULL, c));
 		bytes_put_u32(raw + 4 * (size_t)c, (uint32_t)(p - start));
 	}
 	return (size_t)(p - raw);
 }
 
-int snap_indexer_finish(struct snap_indexer *x, void **data_ret, size_t *size_ret)
+int snap_indexer_finish(struct snap_indexer *indexer, void **data_ret, size_t *size_ret)
 {
 	const unsigned columns = layouts[BLOCK_INDEX].ncolumns;
 	const size_t bound =
-		columns * (4 + BYTES_VARINT_MAX * (size_t)x->state.blocks) + 16;
+		columns * (4 + BYTES_VARINT_MAX * (size_t)indexer->state.blocks) + 16;
 	const size_t room = ZSTD_compressBound(bound);
 	struct block_head head = {
 		.type = BLOCK_INDEX,
 		.columns = (uint16_t)columns,
-		.count = (uint32_t)x->state.blocks,
+		.count = (uint32_t)indexer->state.blocks,
 	};
 	uint8_t *const raw = malloc(bound);
 	uint8_t *const out = malloc(BLOCK_HEAD_SIZE + room + BLOCK_TRAILER_SIZE);
 	size_t size = 0;
 
 	if (raw && out) {
-		head.raw_size = (uint32_t)index_encode(x, raw);
+		head.raw_size = (uint32_t)index_encode(indexer, raw);
 		size = ZSTD_compress(out + BLOCK_HEAD_SIZE, room, raw, head.raw_size, 1);
 	}
 	free(raw);
@@ -241,7 +242,7 @@ int snap_indexer_finish(struct snap_indexer *x, void **data_ret, size_t *size_re
 	block_put_trailer(out + size,
 			  &(struct block_trailer){
 				  .to_index = size,
-				  .to_head = x->state.whole + size,
+				  .to_head = indexer->state.whole + size,
 			  });
 	*data_ret = out;
 	*size_ret = size + BLOCK_TRAILER_SIZE;

@@ -69,9 +69,10 @@ struct snap_parser_options {
  */
 
 /*
- * How many raw bytes all blocks of an input may have together, for parsers that are made
- * from now on without a max_raw.  0, at first: 32 MiB and 256 for each byte of input; what
- * unfolds to more is hardly a heap, but made to exhaust memory.  Not thread-safe.
+ * How many raw bytes all blocks of an input may have together, for parsers that are
+ * made from now on without a max_raw.  0, at first: 32 MiB and 256 for each byte of
+ * input; what unfolds to more is hardly a heap, but made to exhaust memory.  Not
+ * thread-safe.
  */
 void snap_parser_allow(uint64_t raw);
 /* NULL when out of memory. ops and arg must outlive the parser. */

@@ -46,6 +46,7 @@ struct snap_writer_totals {
 	uint64_t objects, edges, object_bytes; /* edges: non-zero references */
 	uint64_t bytes_out;		       /* compressed bytes written so far */
 };
+/* What was written so far. */
 void snap_writer_totals(const struct snap_writer *writer, struct snap_writer_totals *ret);
 
 /*

@@ -36,6 +36,7 @@ struct ordinals {
 
 #define ORDINALS_NONE UINT32_MAX
 
+/* Frees; what was added is forgotten. */
 void ordinals_deinit(struct ordinals *o);
 /* The number of an address that is added; the old one if it is there already;
  * ORDINALS_NONE when out of memory or numbers. */

@@ -3,6 +3,7 @@
 #include "formats/text/print.h"
 
 #include <assert.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -186,7 +187,9 @@ static void print_string(struct print *p, const struct print_spec *s,
 		print_pad(p, pad);
 }
 
-void print_arguments(FILE *out, const char *format, va_list list)
+static void print_arguments(FILE *out, const char *format, va_list list)
+	__attribute__((format(printf, 2, 0)));
+static void print_arguments(FILE *out, const char *format, va_list list)
 {
 	struct print p;
 	struct print_arguments args;

@@ -12,7 +12,6 @@
 #ifndef PYMEM_FORMATS_TEXT_PRINT_H
 #define PYMEM_FORMATS_TEXT_PRINT_H
 
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -23,8 +22,6 @@
  */
 void print_format(FILE *out, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-void print_arguments(FILE *out, const char *format, va_list args)
-	__attribute__((format(printf, 2, 0)));
 /* Text of several lines: '\n' stays, all else is as with %s. */
 void print_lines(FILE *out, const char *text);
 /* A JSON string with its quotes, in ASCII; what is no Unicode becomes U+FFFD. */

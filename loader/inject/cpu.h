@@ -59,6 +59,7 @@ int cpu_save(pid_t tid, struct cpu_state *state);
 /* Extended state (vector registers); the general ones go with cpu_set_regs. */
 int cpu_restore_xstate(pid_t tid, const struct cpu_state *state);
 
+/* Where the thread goes on, its stack, its thread-local storage. */
 uint64_t cpu_pc(const struct user_regs_struct *regs);
 uint64_t cpu_sp(const struct user_regs_struct *regs);
 uint64_t cpu_thread_pointer(const struct user_regs_struct *regs);

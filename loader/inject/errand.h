@@ -55,7 +55,7 @@ struct errand {
 	void *input;		/* the work's own parameters */
 };
 
-typedef int (*errand_work)(struct errand *errand, struct load_error *err);
+typedef int (*errand_work)(struct errand *s, struct load_error *err);
 
 /*
  * Forks the helper, runs work there, waits at most timeout_ms for its result
@@ -63,36 +63,36 @@ typedef int (*errand_work)(struct errand *errand, struct load_error *err);
  * is filled and errand->fds are ours.  `stay`: the helper lives on after its
  * result (errand_finish ends it); otherwise it's reaped here.
  */
-int errand_run(struct errand *errand, errand_work work, unsigned timeout_ms, bool stay,
+int errand_run(struct errand *s, errand_work work, unsigned timeout_ms, bool stay,
 	       struct load_error *err);
 /* In the helper: sends the result so far with the fds; work goes on. */
-int errand_send(struct errand *errand);
+int errand_send(struct errand *s);
 /* In the helper: has the loader gone or told us to end? Never blocks. */
-bool errand_abandoned(struct errand *errand);
+bool errand_abandoned(struct errand *s);
 /*
  * In the loader, for a helper that stayed: tells it to end, waits for at most
  * timeout_ms, kills it if need be.  True if its last result came (in
  * errand->result).
  */
-bool errand_finish(struct errand *errand, unsigned timeout_ms);
+bool errand_finish(struct errand *s, unsigned timeout_ms);
 
 /* One step: 0, or -1 if a fault was ordered here (err filled). */
-int errand_step(struct errand *errand, struct load_error *err, const char *format, ...)
+int errand_step(struct errand *s, struct load_error *err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /*
  * A point between two kernel calls of a step: counted and named as a step is,
  * but only where PYMEM_FAULTS is compiled in, and it can't fail: PYMEM_FAULT=kill:N.
  */
 #ifdef PYMEM_FAULTS
-void errand_point(struct errand *errand, const char *name);
+void errand_point(struct errand *s, const char *name);
 #else
-static inline void errand_point(struct errand *errand, const char *name)
+static inline void errand_point(struct errand *s, const char *name)
 {
-	(void)errand;
+	(void)s;
 	(void)name;
 }
 #endif
-void errand_log(struct errand *errand, const char *format, ...)
+void errand_log(struct errand *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* CLOCK_MONOTONIC in ns. */

@@ -19,9 +19,11 @@
  * that can't be read, and isn't known to have those that we have ourselves.
  */
 int guard_process(struct target *target, struct load_error *err);
-/* May an agent that is there already be asked for a capture? Else it's to be done by us. */
+/* May an agent that is there already be asked for a capture? Else it's to be done by us.
+ */
 bool guard_preloaded(pid_t pid);
-/* 0, or -1 with *err (LOAD_E_STATE): the agent, or its removal, could be the end of it. */
+/* 0, or -1 with *err (LOAD_E_STATE): the agent, or its removal, could be the end of it.
+ */
 /* image: also what that agent needs must not be refused; NULL: nothing is started. */
 int guard_agent(const struct tracee *tracee, const struct agent_image *image,
 		struct load_error *err);

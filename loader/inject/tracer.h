@@ -101,6 +101,7 @@ enum tracee_event tracee_wait(struct tracee *tracee, uint64_t deadline);
  * of running.  0, -ETIMEDOUT, -ESRCH (it is gone). */
 int tracee_to_event_stop(struct tracee *tracee, unsigned timeout_ms);
 
+/* All size bytes, or false. */
 bool tracee_read(const struct tracee *tracee, uint64_t addr, void *buf, size_t size);
 /* Ordinary writable memory. */
 bool tracee_write(const struct tracee *tracee, uint64_t addr, const void *buf,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* call_name - see call_name.h.  The build makes the table out of sys/syscall.h. */
 #include "loader/target/call_name.h"
 

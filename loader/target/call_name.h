@@ -5,7 +5,8 @@
 
 #include <stddef.h>
 
-/* Writes name and number into buf, or the number alone if no name is known; returns buf. */
+/* Writes name and number into buf, or the number alone if no name is known; returns
+ * buf. */
 const char *call_name(long nr, char *buf, size_t size);
 
 #endif

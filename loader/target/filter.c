@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* filter - see filter.h. */
 #include "loader/target/filter.h"
 
@@ -253,7 +253,7 @@ static bool filter_may(uint16_t op, uint32_t k, bool taken, struct filter_range 
 		if (k == 0)
 			return taken;
 		k--; /* a >= k: a > k - 1 */
-		     /* fallthrough */
+		__attribute__((fallthrough));
 	case BPF_JGT:
 		if (taken) {
 			a->low = r.low > k ? r.low : k + 1;

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* seccomp_own - see seccomp_own.h. */
 #include "loader/target/seccomp_own.h"
 

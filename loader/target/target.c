@@ -278,14 +278,6 @@ int target_check(const struct target *t, struct load_error *err)
 	return 0;
 }
 
-const struct module *target_module(const struct target *t, uint64_t addr)
-{
-	for (int i = 0; i < t->module_count; i++)
-		if (range_has(t->modules[i].text, addr))
-			return &t->modules[i];
-	return NULL;
-}
-
 uint64_t target_find_agent(pid_t pid, pid_t tid)
 {
 	struct maps maps;

@@ -118,9 +118,6 @@ int target_check(const struct target *target, struct load_error *err);
  */
 bool target_same_memory(const struct target *target);
 
-/* The module whose mappings hold addr, or NULL. */
-const struct module *target_module(const struct target *target, uint64_t addr);
-
 /*
  * Is there an agent in the target's memory now (read anew from its maps)?
  * Returns the address of its first mapping, 0 = none.

@@ -358,7 +358,8 @@ serve()
     def test_filter_that_kills(self):
         with Target(newest(), self.CODE, args=(self.MEMFD, self.KILL)) as t:
             before = ProcState(t.pid)
-            self.refused(t.pid, STATE, r"ends it at a call that it forbids, the first being memfd_create \(319\)")
+            self.refused(t.pid, STATE, r"ends it at a call that it forbids, "
+                         r"the first being memfd_create \(319\)")
             self.captured(t.pid, "-x")
             self.assert_untouched(before)
             self.assertEqual(t.ask("1 + 1"), 2)
@@ -366,7 +367,8 @@ serve()
     @unittest.skipUnless(ROOT_USER, "reading a filter needs CAP_SYS_ADMIN")
     def test_filter_that_kills_clone(self):
         with Target(newest(), self.CODE, args=(self.CLONE, self.KILL)) as t:
-            self.refused(t.pid, STATE, r"ends it at a call that it forbids, the first being clone \(56\)")
+            self.refused(t.pid, STATE, r"ends it at a call that it forbids, "
+                         r"the first being clone \(56\)")
             self.captured(t.pid, "-x")
             self.assertEqual(t.ask("1 + 1"), 2)
 

@@ -39,7 +39,7 @@ struct gen_options {
 };
 
 /* Sends the whole process, END included. The sink's first nonzero result, or 0. */
-int gen_heap(struct snap_sink *sink, const struct gen_options *options);
+int gen_heap(struct snap_sink *sink, const struct gen_options *given);
 
 /* ---- inside: what units.c builds with ---- */
 
@@ -129,8 +129,8 @@ void gen_object(struct gen *g, uint64_t addr, uint32_t type, uint32_t shape,
 		uint64_t size, uint64_t refcount, const uint64_t *refs, uint32_t nrefs);
 /* A new str with some text, sent with its value; an int; a float. */
 uint64_t gen_str(struct gen *g, const char *text);
-uint64_t gen_int(struct gen *g, uint64_t value);
-uint64_t gen_float(struct gen *g, double value);
+uint64_t gen_int(struct gen *g, uint64_t number);
+uint64_t gen_float(struct gen *g, double number);
 /* The addresses of hubs, small ints and keys, counting the reference. */
 uint64_t gen_hub(struct gen *g, enum gen_hub hub);
 uint64_t gen_key(struct gen *g, unsigned key);

@@ -79,8 +79,14 @@ static int graph_command_start_at_address(struct analysis *a, const char *of,
 	return 0;
 }
 
-int graph_find_starts(struct analysis *a, const char *of, struct graph_request *request,
-		      const struct progress *progress, char *err, size_t size)
+/*
+ * Fills request->starts: an address ("0x7f..." or decimal) gives that object, a
+ * type's name its three largest instances by retained size.  0, or -1 with a
+ * sentence in err.
+ */
+static int graph_find_starts(struct analysis *a, const char *of,
+			     struct graph_request *request,
+			     const struct progress *progress, char *err, size_t size)
 {
 	if (*of >= '0' && *of <= '9')
 		return graph_command_start_at_address(a, of, request, err, size);

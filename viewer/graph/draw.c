@@ -20,7 +20,8 @@
 #include "formats/core/replace.h"
 #include "viewer/graph/draw_child.h"
 
-const struct draw_limits draw_default_limits = { 60000, 2ull << 30 };
+/* 60 s, 2 GiB */
+static const struct draw_limits draw_default_limits = { 60000, 2ull << 30 };
 
 static uint64_t draw_now_ms(void)
 {

@@ -19,7 +19,6 @@ struct draw_limits {
 	uint32_t timeout_ms; /* wall and processor time */
 	uint64_t memory;     /* bytes beyond what the viewer has mapped */
 };
-extern const struct draw_limits draw_default_limits; /* 60 s, 2 GiB */
 
 /*
  * Draws dot with the layout engine ("dot", "patchwork") in format ("png", "svg",

@@ -43,14 +43,6 @@ struct graph_request {
 bool graph_kind_find(const char *name, enum graph_kind *ret);
 const char *graph_kind_name(enum graph_kind kind);
 
-/*
- * Fills request->starts: an address ("0x7f..." or decimal) gives that object, a
- * type's name its three largest instances by retained size.  0, or -1 with a
- * sentence in err.
- */
-int graph_find_starts(struct analysis *analysis, const char *of,
-		      struct graph_request *request, const struct progress *progress,
-		      char *err, size_t size);
 /* The same for a type id. */
 int graph_type_starts(struct analysis *analysis, uint32_t type,
 		      struct graph_request *request, const struct progress *progress);

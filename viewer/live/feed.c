@@ -13,12 +13,14 @@
 #include "viewer/live/feed_internal.h"
 #include "viewer/report/escape.h"
 
-const struct feed_limits feed_default_limits = { 10000, 120000, 1024 };
+/* 10 s, 120 s, 1 KiB/s */
+static const struct feed_limits feed_default_limits = { 10000, 120000, 1024 };
 
 /* Bytes taken from one stream before the next one's turn. */
 enum { PIECE = 1 << 20 };
 
-uint64_t feed_now_ns(void)
+/* CLOCK_MONOTONIC, in ns. */
+static uint64_t feed_now_ns(void)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);

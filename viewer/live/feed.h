@@ -34,7 +34,6 @@ struct feed_limits {
 	uint32_t hello_ms, idle_ms;
 	uint32_t min_rate; /* bytes a second */
 };
-extern const struct feed_limits feed_default_limits; /* 10 s, 120 s, 1 KiB/s */
 
 struct feed;
 

@@ -35,7 +35,7 @@ struct feed {
 	ino_t ino;
 };
 
-uint64_t feed_now_ns(void);
+/* A line for the user, kept for the screen. */
 void feed_note(struct feed *feed, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Takes fd over on success. 0, -ENOMEM, -EMFILE (too many streams). */

@@ -32,6 +32,7 @@ struct history {
 	uint64_t refused; /* names beyond HISTORY_MAX_SERIES */
 };
 
+/* All it holds, not the struct; it is empty then. */
 void history_free(struct history *history);
 
 /* One snapshot of pid: begin, any number of adds, end. Adding a name twice sums up. */

@@ -15,6 +15,7 @@ struct tap {
 	void *arg;
 };
 
+/* Events pass on to next; progress events go to progress(arg, ...) as well. */
 void tap_init(struct tap *tap, struct snap_sink *next,
 	      void (*progress)(void *arg, const struct snap_progress *), void *arg);
 

@@ -233,11 +233,3 @@ uint64_t addrmap_address(const struct addrmap *map, uint32_t id)
 		addrmap_line_select(&lines[l], id - lines[l].rank);
 	return chunks[order[lo]].number << ADDRMAP_CHUNK_SHIFT | granule << 3;
 }
-
-void addrmap_free(struct addrmap *map)
-{
-	vec_free(&map->lines);
-	vec_free(&map->chunks);
-	vec_free(&map->order);
-	vec_free(&map->hash);
-}

@@ -54,7 +54,6 @@ uint64_t addrmap_pack(struct addrmap *map, uint64_t address, int *err);
 bool addrmap_set(struct addrmap *map, uint64_t packed);
 /* Computes ranks: once, when all objects are set. Returns 0 or -ENOMEM. */
 int addrmap_rank(struct addrmap *map);
-void addrmap_free(struct addrmap *map);
 
 /* Id of the object at a packed address (after addrmap_rank); UINT32_MAX = none. */
 static inline uint32_t addrmap_id(const struct addrmap *map, uint64_t packed)

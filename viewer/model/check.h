@@ -12,6 +12,7 @@
 #include "viewer/analysis/analysis.h"
 #include "viewer/model/heap.h"
 
+/* Are all its indexes within their arrays? */
 bool check_heap(const struct heap *heap);
 /* a->heap must have passed. */
 bool check_analysis(const struct analysis *analysis);

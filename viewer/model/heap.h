@@ -209,6 +209,7 @@ static inline unsigned heap_kind(const struct heap *heap, uint32_t object)
 	return heap_type(heap, heap_class_of(heap, object)->type)->kind;
 }
 
+/* For heap_size and heap_refcount: where the small field overflows. */
 uint64_t heap_size_slow(const struct heap *heap, uint32_t object);
 uint64_t heap_refcount_slow(const struct heap *heap, uint32_t object);
 

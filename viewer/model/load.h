@@ -15,8 +15,8 @@
 
 struct loader;
 
-struct loader *loader_create(void); /* NULL: out of memory */
-void loader_destroy(struct loader *loader);
+struct loader *loader_create(void);	    /* NULL: out of memory */
+void loader_destroy(struct loader *loader); /* NULL is fine */
 /* To be fed; any prefix of the events makes a heap. */
 struct snap_sink *loader_sink(struct loader *loader);
 /* Live counts while events arrive: objects, bytes; per type count and size are in

@@ -25,6 +25,7 @@ struct renderer {
 };
 
 extern const struct renderer render_text, render_json, render_csv;
+/* By its name; NULL = none. */
 const struct renderer *renderer_find(const char *name);
 
 /* A cell as people read it; buf is used when needed. Screens use it too. */

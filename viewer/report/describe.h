@@ -40,9 +40,6 @@ void describe_edge(struct text *out, const struct heap *heap, uint32_t from,
 		   uint32_t slot);
 /* Shortest path from its root to node as one expression; __dict__ hops collapsed. */
 void describe_path(struct text *out, const struct analysis *analysis, uint32_t node);
-/* The same along any chain of nodes (chain[0] a group, or any node to start from). */
-void describe_chain(struct text *out, const struct heap *heap, const uint32_t *chain,
-		    uint32_t count);
 /* A path signature (growth.h): chain[0] = the last step's, ... up to the first. */
 void describe_signature(struct text *out, const struct analysis *analysis,
 			const struct growth *growth, const uint32_t *chain,

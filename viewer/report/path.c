@@ -344,8 +344,9 @@ static void path_write_segments(struct path *p, struct text *out, uint64_t left_
 	}
 }
 
-void describe_chain(struct text *out, const struct heap *heap, const uint32_t *chain,
-		    uint32_t count)
+/* The same along any chain of nodes (chain[0] a group, or any node to start from). */
+static void describe_chain(struct text *out, const struct heap *heap,
+			   const uint32_t *chain, uint32_t count)
 {
 	struct path p = { .heap = heap, .chain = chain, .count = count };
 

@@ -115,6 +115,7 @@ struct report {
 };
 
 extern const struct report *const report_all[]; /* NULL-terminated */
+/* By its name; NULL = none. */
 const struct report *report_find(const char *name);
 
 /* run, then filter, sort, limit. table is initialised here; free with table_free in

@@ -6,9 +6,6 @@
 #include "viewer/analysis/suspects.h"
 #include "viewer/report/escape.h"
 
-/* "module cache.STORE['sessions']" */
-void suspect_path(struct text *out, const struct analysis *analysis,
-		  const struct suspect *s);
 /* "module cache.STORE['sessions'] -> dict -> 1,204,331 Session" */
 void suspect_text(struct text *out, const struct analysis *analysis,
 		  const struct suspect *s);

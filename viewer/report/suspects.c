@@ -46,7 +46,9 @@ static void report_suspects_frames_path(struct text *out, const struct heap *hea
 	text_printf(out, " in %s frames", human_count(buf, s->frames));
 }
 
-void suspect_path(struct text *out, const struct analysis *a, const struct suspect *s)
+/* "module cache.STORE['sessions']" */
+static void suspect_path(struct text *out, const struct analysis *a,
+			 const struct suspect *s)
 {
 	if (s->frames) {
 		report_suspects_frames_path(out, a->heap, s);

@@ -129,11 +129,14 @@ struct order {
 static int table_compare_cells(const struct order *o, const struct cell *x,
 			       const struct cell *y)
 {
+	int by;
+
 	if (x->unknown || y->unknown)
 		return (int)x->unknown - (int)y->unknown;
 	switch (o->table->columns[o->column].type) {
 	case CELL_TEXT:
-		return o->sign * strcmp(table_text(o->table, x), table_text(o->table, y));
+		by = strcmp(table_text(o->table, x), table_text(o->table, y));
+		return o->sign * ((by > 0) - (by < 0));
 	case CELL_COUNT_DIFF:
 	case CELL_BYTES_DIFF:
 		return o->sign * (x->i64 > y->i64 ? -1 : x->i64 < y->i64);

@@ -8,8 +8,8 @@
  * calls back through app->progress, which draws a box, looks for Esc and keeps
  * the streams flowing.
  */
-#ifndef PYMEM_VIEWER_APP_H
-#define PYMEM_VIEWER_APP_H
+#ifndef PYMEM_VIEWER_SCREEN_APP_H
+#define PYMEM_VIEWER_SCREEN_APP_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -86,6 +86,7 @@ void app_open_address(struct app *app, const char *text);
 /* Graph of what the cursor is on, to a file (graph/graph.h); kind NULL = what fits. */
 void app_graph(struct app *app, const char *kind, const char *file);
 
+/* CLOCK_MONOTONIC, in ns. */
 uint64_t app_now_ns(void);
 
 #endif

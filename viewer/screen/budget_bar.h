@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* budget_bar - where the resident memory went, as one bar with a legend. */
-#ifndef PYMEM_VIEWER_BUDGET_BAR_H
-#define PYMEM_VIEWER_BUDGET_BAR_H
+#ifndef PYMEM_VIEWER_SCREEN_BUDGET_BAR_H
+#define PYMEM_VIEWER_SCREEN_BUDGET_BAR_H
 
 #include "viewer/report/report.h"
 #include "viewer/screen/surface.h"

@@ -8,8 +8,8 @@
  * zero-width, combining, private, unassigned and right-to-left ones as \u202e
  * (a terminal that reorders right-to-left text would mix up the columns).
  */
-#ifndef PYMEM_VIEWER_GLYPH_H
-#define PYMEM_VIEWER_GLYPH_H
+#ifndef PYMEM_VIEWER_SCREEN_GLYPH_H
+#define PYMEM_VIEWER_SCREEN_GLYPH_H
 
 #include <stdbool.h>
 #include <stddef.h>

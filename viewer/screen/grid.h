@@ -7,8 +7,8 @@
  * `order` maps what is shown to the source's rows; NULL = all, as they come.
  * Some rows may be headings: drawn across, never under the cursor.
  */
-#ifndef PYMEM_VIEWER_GRID_H
-#define PYMEM_VIEWER_GRID_H
+#ifndef PYMEM_VIEWER_SCREEN_GRID_H
+#define PYMEM_VIEWER_SCREEN_GRID_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -70,6 +70,7 @@ struct grid {
 	int bar_x, bar_width;
 };
 
+/* source, arg and columns must outlive the grid. */
 void grid_init(struct grid *grid, const struct grid_source *source, void *arg,
 	       const struct column *columns, size_t ncolumns);
 void grid_deinit(struct grid *grid);

@@ -4,8 +4,8 @@
  * width is its share of what is retained, children hang below their parent.
  * Blocks too narrow to be seen are gathered into one at the end of their parent.
  */
-#ifndef PYMEM_VIEWER_ICICLE_H
-#define PYMEM_VIEWER_ICICLE_H
+#ifndef PYMEM_VIEWER_SCREEN_ICICLE_H
+#define PYMEM_VIEWER_SCREEN_ICICLE_H
 
 #include <stdbool.h>
 #include <stdint.h>

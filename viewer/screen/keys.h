@@ -4,8 +4,8 @@
  *
  * Printable keys are their code point.  The rest lies above Unicode.
  */
-#ifndef PYMEM_VIEWER_KEYS_H
-#define PYMEM_VIEWER_KEYS_H
+#ifndef PYMEM_VIEWER_SCREEN_KEYS_H
+#define PYMEM_VIEWER_SCREEN_KEYS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -8,8 +8,8 @@
  * The newest LIVE_KEEP snapshots are kept; older ones are let go, their numbers
  * stay in the history.
  */
-#ifndef PYMEM_VIEWER_LIVE_PAGES_H
-#define PYMEM_VIEWER_LIVE_PAGES_H
+#ifndef PYMEM_VIEWER_SCREEN_LIVE_PAGES_H
+#define PYMEM_VIEWER_SCREEN_LIVE_PAGES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -9,6 +9,13 @@
 #include "viewer/report/escape.h"
 #include "viewer/screen/app.h"
 
+/* Frees view through its ops; NULL is fine. */
+static void view_destroy(struct view *view)
+{
+	if (view)
+		view->ops->destroy(view);
+}
+
 static const struct tab process_tabs[] = {
 	{ '1', "Overview", "Overview", view_overview_create, NULL },
 	{ '2', "Types", "Types", view_report_create, "types" },
@@ -188,10 +195,4 @@ void view_name(struct view *view, const char *text, const char *suffix)
 	} else {
 		snprintf(view->crumb, sizeof(view->crumb), "%s%s", text, suffix);
 	}
-}
-
-void view_destroy(struct view *view)
-{
-	if (view)
-		view->ops->destroy(view);
 }

@@ -4,8 +4,8 @@
  * and right step through.  A page has tabs (the digits) and, above the current
  * tab, the views one drilled into; it keeps them all while one is elsewhere.
  */
-#ifndef PYMEM_VIEWER_PAGE_H
-#define PYMEM_VIEWER_PAGE_H
+#ifndef PYMEM_VIEWER_SCREEN_PAGE_H
+#define PYMEM_VIEWER_SCREEN_PAGE_H
 
 #include <stdbool.h>
 

@@ -4,8 +4,8 @@
  * ref_<pid>_<type>.png and backref_<pid>_<type>.png, <type> being the last part of
  * the type's name with everything but letters, digits and _ replaced by _.
  */
-#ifndef PYMEM_VIEWER_PICTURES_H
-#define PYMEM_VIEWER_PICTURES_H
+#ifndef PYMEM_VIEWER_SCREEN_PICTURES_H
+#define PYMEM_VIEWER_SCREEN_PICTURES_H
 
 #include <stdbool.h>
 #include <stddef.h>

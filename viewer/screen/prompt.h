@@ -2,8 +2,8 @@
 /*
  * prompt - a line of input at the bottom: search, filter, command, address.
  */
-#ifndef PYMEM_VIEWER_PROMPT_H
-#define PYMEM_VIEWER_PROMPT_H
+#ifndef PYMEM_VIEWER_SCREEN_PROMPT_H
+#define PYMEM_VIEWER_SCREEN_PROMPT_H
 
 #include <stdbool.h>
 #include <stddef.h>

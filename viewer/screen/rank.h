@@ -8,8 +8,8 @@
  * holds more than four times as many.  Beyond that the order is right within
  * 6 %, which nobody scrolling that far will miss.
  */
-#ifndef PYMEM_VIEWER_RANK_H
-#define PYMEM_VIEWER_RANK_H
+#ifndef PYMEM_VIEWER_SCREEN_RANK_H
+#define PYMEM_VIEWER_SCREEN_RANK_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -7,8 +7,8 @@
  * them until q.  Draws on the terminal; with a script, on a surface in memory,
  * so that it needs no terminal at all.
  */
-#ifndef PYMEM_VIEWER_SCREEN_H
-#define PYMEM_VIEWER_SCREEN_H
+#ifndef PYMEM_VIEWER_SCREEN_SCREEN_H
+#define PYMEM_VIEWER_SCREEN_SCREEN_H
 
 #include <stdbool.h>
 #include <stddef.h>

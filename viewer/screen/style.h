@@ -5,8 +5,8 @@
  * Screens name a meaning; the table in style.c says how it looks in colour and
  * how without (NO_COLOR, monochrome).  Nothing is told by colour alone.
  */
-#ifndef PYMEM_VIEWER_STYLE_H
-#define PYMEM_VIEWER_STYLE_H
+#ifndef PYMEM_VIEWER_SCREEN_STYLE_H
+#define PYMEM_VIEWER_SCREEN_STYLE_H
 
 #include <stdbool.h>
 #include <stdint.h>

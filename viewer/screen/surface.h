@@ -7,8 +7,8 @@
  * through glyph.h, so whatever its bytes are, the grid stays a grid.  Backends
  * (terminal.h) show a surface; tests save it as text.
  */
-#ifndef PYMEM_VIEWER_SURFACE_H
-#define PYMEM_VIEWER_SURFACE_H
+#ifndef PYMEM_VIEWER_SCREEN_SURFACE_H
+#define PYMEM_VIEWER_SCREEN_SURFACE_H
 
 #include <stdbool.h>
 #include <stddef.h>

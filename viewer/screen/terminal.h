@@ -5,8 +5,8 @@
  * Two kinds: a real one through ncurses, and a script with a surface in memory
  * (terminal_script.c), which the tests and non-tty uses drive.  One thread.
  */
-#ifndef PYMEM_VIEWER_TERMINAL_H
-#define PYMEM_VIEWER_TERMINAL_H
+#ifndef PYMEM_VIEWER_SCREEN_TERMINAL_H
+#define PYMEM_VIEWER_SCREEN_TERMINAL_H
 
 #include <stdbool.h>
 

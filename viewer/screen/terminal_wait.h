@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* terminal_wait - waits for a key, a new size or something else. */
-#ifndef PYMEM_VIEWER_TERMINAL_WAIT_H
-#define PYMEM_VIEWER_TERMINAL_WAIT_H
+#ifndef PYMEM_VIEWER_SCREEN_TERMINAL_WAIT_H
+#define PYMEM_VIEWER_SCREEN_TERMINAL_WAIT_H
 
 #include <poll.h>
 

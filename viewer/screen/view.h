@@ -6,8 +6,8 @@
  * current one and gives it the events nobody else wanted.  Embed struct view as
  * the first member.  Each screen is one file view_NAME.c with one constructor.
  */
-#ifndef PYMEM_VIEWER_VIEW_H
-#define PYMEM_VIEWER_VIEW_H
+#ifndef PYMEM_VIEWER_SCREEN_VIEW_H
+#define PYMEM_VIEWER_SCREEN_VIEW_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -56,9 +56,6 @@ struct view {
 /* Sets the view's name in the breadcrumb: text cut at a character, then suffix. */
 void view_name(struct view *view, const char *text, const char *suffix);
 
-/* Frees view through its ops; NULL is fine. */
-void view_destroy(struct view *view);
-
 /*
  * Runs a report about the page's process into table (to be freed by the caller in any
  * case). When Esc stops the analysis, a report that says something without it is made
@@ -73,7 +70,7 @@ struct view *view_report_create(struct page *page, const void *report_name);
 struct view *view_reports_create(struct page *page, const void *unused);
 struct view *view_tree_create(struct page *page, const void *unused);
 struct view *view_stream_create(struct page *page, const void *unused);
-struct view *view_growth_create(struct page *page, const void *unused);
+struct view *view_growth_create(struct page *page, const void *paths);
 struct view *view_help_create(struct page *page, const void *unused);
 struct view *view_instances_create(struct page *page, uint32_t type);
 struct view *view_object_create(struct page *page, uint32_t node);

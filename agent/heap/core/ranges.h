@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * ranges - the mappings of this process when the walk began, and the test whether a
+ * doubtful word is the address of an object.
+ */
 #ifndef PYMEM_AGENT_HEAP_CORE_RANGES_H
 #define PYMEM_AGENT_HEAP_CORE_RANGES_H
 

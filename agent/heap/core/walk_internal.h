@@ -207,6 +207,7 @@ static inline uint64_t walk_typeof(const struct walk *w, uint64_t obj)
 
 /* ---- references of the object being emitted, in shape order ---- */
 
+/* Room for more; when there is none, w->err is -ENOMEM. */
 void walk_refs_grow(struct walk *w);
 
 static inline void walk_ref(struct walk *w, uint64_t target)
@@ -296,7 +297,6 @@ void walk_root(struct walk *w, uint8_t kind, uint8_t flags, uint32_t thread,
 void walk_error(struct walk *w, uint64_t obj, struct walk_type *type, const char *text);
 void walk_fact_u64(struct walk *w, const char *key, uint64_t value);
 void walk_fact_text(struct walk *w, const char *key, const char *text, size_t size);
-void walk_phase(struct walk *w, const char *phase); /* static text */
 /* Remembers the sink's answer; true when the walk should go on. */
 static inline bool walk_check(struct walk *w, int rc)
 {

@@ -131,7 +131,8 @@ struct frame_code *frames_code(struct walk *w, uint64_t code)
 	return info;
 }
 
-uint32_t frames_line(struct walk *w, uint64_t frame, uint64_t code)
+/* The line a frame struct (3.11+) or frame object (<= 3.10) is at, 0 = unknown. */
+static uint32_t frames_line(struct walk *w, uint64_t frame, uint64_t code)
 {
 	const struct frames *frames = w->frames;
 	const struct frame_layout *lay = frames->lay;

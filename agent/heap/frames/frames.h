@@ -37,7 +37,4 @@ bool frames_begin(struct walk *w);
  */
 uint32_t frames_thread(struct walk *w, uint64_t tstate, uint32_t thread);
 
-/* The line a frame struct (3.11+) or frame object (<= 3.10) is at, 0 = unknown. */
-uint32_t frames_line(struct walk *w, uint64_t frame, uint64_t code);
-
 #endif

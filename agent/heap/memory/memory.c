@@ -199,7 +199,8 @@ static struct memory_map *find_cached(struct memory *memory, uint64_t addr)
 	return map;
 }
 
-struct memory_map *memory_find(struct walk *w, uint64_t addr)
+/* The mapping that holds addr, or NULL. */
+static struct memory_map *memory_find(struct walk *w, uint64_t addr)
 {
 	return w->memory ? find_cached(w->memory, addr) : NULL;
 }

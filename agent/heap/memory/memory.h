@@ -46,9 +46,6 @@ struct memory {
 	struct memory_map nowhere;		/* takes what lies in no known mapping */
 };
 
-/* The mapping that holds addr, or NULL. */
-struct memory_map *memory_find(struct walk *w, uint64_t addr);
-
 /* Does [addr, addr + size) hold (part of) a live object, as reported so far? */
 bool memory_page_live(struct walk *w, uint64_t addr, uint64_t size);
 

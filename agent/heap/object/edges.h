@@ -19,7 +19,6 @@ void edges_plan_shapes(struct walk *w, struct walk_type *type);
 
 /* edges_types.c */
 uint32_t edges_of_type(struct walk *w, struct walk_type *type, uint64_t obj);
-void edges_types_init(struct walk *w);
 
 /* closures.c: after a function was emitted, its closure tuple with its names. */
 void closures_emit(struct walk *w, uint64_t function);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* sizes_call - a C type's own __sizeof__, called directly. */
 #ifndef PYMEM_AGENT_HEAP_OBJECT_SIZES_CALL_H
 #define PYMEM_AGENT_HEAP_OBJECT_SIZES_CALL_H
 

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "agent/heap/object/traverse.h"
+#include "agent/heap/core/walk_internal.h"
 
 enum { FEW = 64 };
 
@@ -118,7 +118,9 @@ static uint32_t drop_type(struct walk *w, const struct walk_type *type, uint32_t
 	return end;
 }
 
-bool traverse_allowed(const struct walk_type *type, uint64_t obj)
+/* May tp_traverse be called on obj?  Not on static types (it aborts the process),
+ * not for types on the skip list. */
+static bool traverse_allowed(const struct walk_type *type, uint64_t obj)
 {
 	union {
 		uint64_t p;

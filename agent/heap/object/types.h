@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* types - one record per Python type, made when its first instance is met. */
 #ifndef PYMEM_AGENT_HEAP_OBJECT_TYPES_H
 #define PYMEM_AGENT_HEAP_OBJECT_TYPES_H
 

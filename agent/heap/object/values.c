@@ -410,7 +410,8 @@ static bool is_descriptor(const struct walk *w, uint64_t type)
 		type == CPYTHON_ADDR(py, classmethod_descr_type);
 }
 
-void values_begin(struct walk *w)
+/* Sets w->values up; before any type is seen. Without memory: no values. */
+static void values_begin(struct walk *w)
 {
 	struct values *values = arena_alloc(w->arena, sizeof(*values));
 	uint32_t limit = w->options->value_limit ? w->options->value_limit : 64;

@@ -23,7 +23,4 @@ struct walk;
 /* The value of a non-negative int below 2^64; false: it isn't one. */
 bool values_u64(const struct walk *w, uint64_t obj, uint64_t *ret);
 
-/* Sets w->values up; before any type is seen. Without memory: no values. */
-void values_begin(struct walk *w);
-
 #endif

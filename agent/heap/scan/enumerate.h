@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* enumerate - the collector's lists, walked from many places at once. */
 #ifndef PYMEM_AGENT_HEAP_SCAN_ENUMERATE_H
 #define PYMEM_AGENT_HEAP_SCAN_ENUMERATE_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* statics - C variables that hold Python objects. */
 #ifndef PYMEM_AGENT_HEAP_SCAN_STATICS_H
 #define PYMEM_AGENT_HEAP_SCAN_STATICS_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* sweep - emits the objects, in address order. */
 #ifndef PYMEM_AGENT_HEAP_SCAN_SWEEP_H
 #define PYMEM_AGENT_HEAP_SCAN_SWEEP_H
 
