@@ -8,7 +8,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include "agent/snap/watchdog.h"
 #include "agent/snap/spawn.h"
 #include "agent/base/invariant.h"
 #include "agent/base/sys.h"
@@ -123,10 +122,8 @@ __attribute__((noreturn)) void grandchild_exit(int status)
 	/* the first word counts, whatever another thread runs into meanwhile */
 	if (!__sync_bool_compare_and_swap(&grandchild.ended, 0, status + 1))
 		sys_exit_group(grandchild.ended - 1);
-	if (grandchild.copy && sys_getpid() == grandchild.pid) {
-		watchdog_off();
+	if (grandchild.copy && sys_getpid() == grandchild.pid)
 		grandchild_unmap_all();
-	}
 	sys_exit_group(status);
 }
 

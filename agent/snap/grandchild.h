@@ -27,7 +27,8 @@
 int grandchild_run(void (*walk)(void *), void *arg);
 
 /* Ends the grandchild, or the copy that walks itself, with that status, unless that was
- * done before: what happens after the first call changes nothing. */
+ * done before: what happens after the first call changes nothing.  The watchdog must be
+ * off. */
 __attribute__((noreturn)) void grandchild_exit(int status);
 /* grandchild_exit has been called: memory is going away, a fault means nothing. */
 bool grandchild_ending(void);

@@ -59,6 +59,22 @@ static struct {
 
 static char watchdog_stack[WATCHDOG_STACK] __attribute__((aligned(64)));
 
+static void watchdog_timer(long ms)
+{
+	const struct itimerval every = {
+		.it_interval = { .tv_usec = ms * 1000 },
+		.it_value = { .tv_usec = ms * 1000 },
+	};
+
+	sys3(SYS_setitimer, ITIMER_REAL, &every, NULL);
+}
+
+__attribute__((noreturn)) static void watchdog_exit(void)
+{
+	watchdog_off();
+	grandchild_exit(JOB_EXIT_FAILED);
+}
+
 __attribute__((noreturn)) static void watchdog_die(int sig, uint64_t fault)
 {
 	if (!grandchild_ending() && !__sync_lock_test_and_set(&watchdog.fired, 1)) {
@@ -75,7 +91,7 @@ __attribute__((noreturn)) static void watchdog_die(int sig, uint64_t fault)
 				     (uint64_t)sig, object, fault, 0,
 				     object && type ? type : "");
 	}
-	grandchild_exit(JOB_EXIT_FAILED);
+	watchdog_exit();
 }
 
 static void watchdog_fatal(int sig, siginfo_t *info, void *context)
@@ -108,12 +124,12 @@ static void watchdog_over_limits(uint64_t now)
 			watchdog_die(SIGALRM, 0);
 		job_fail(watchdog.job, PYMEM_FAIL_WALK, ETIMEDOUT,
 			 "the walk did not end within the time allowed to the copy");
-		grandchild_exit(JOB_EXIT_FAILED);
+		watchdog_exit();
 	}
 	if (most && emit_dirty_bytes() > most) {
 		job_fail(watchdog.job, PYMEM_FAIL_MEMORY, ENOMEM,
 			 "the copy came to need more memory than it was allowed");
-		grandchild_exit(JOB_EXIT_FAILED);
+		watchdog_exit();
 	}
 }
 
@@ -156,16 +172,6 @@ static void watchdog_handle(int sig, void (*handler)(int, siginfo_t *, void *),
 
 	sys_note(SYS_rt_sigreturn);
 	sys4(SYS_rt_sigaction, sig, &action, NULL, 8);
-}
-
-static void watchdog_timer(long ms)
-{
-	const struct itimerval every = {
-		.it_interval = { .tv_usec = ms * 1000 },
-		.it_value = { .tv_usec = ms * 1000 },
-	};
-
-	sys3(SYS_setitimer, ITIMER_REAL, &every, NULL);
 }
 
 void watchdog_install(struct job *job)
