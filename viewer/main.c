@@ -17,7 +17,7 @@
 #include "viewer/graph/graph.h"
 #include "viewer/options.h"
 #include "viewer/render/render.h"
-#include "viewer/report/escape.h"
+#include "viewer/text/text.h"
 #include "viewer/workspace.h"
 
 enum { EXIT_FAILED = 1, EXIT_PARTIAL = 3 };

@@ -8,6 +8,7 @@
  */
 #include "viewer/workspace.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@
 #include "formats/core/reader.h"
 #include "viewer/model/load.h"
 #include "viewer/model/sidecar.h"
-#include "viewer/report/escape.h"
+#include "viewer/text/text.h"
 
 void workspace_init(struct workspace *workspace)
 {
@@ -62,6 +63,7 @@ static struct process *workspace_append(struct workspace *workspace, bool old,
 	struct process *process = calloc(1, sizeof(*process));
 	struct process **grown = realloc(*list, (*count + 1) * sizeof(*grown));
 
+	assert(heap && file);
 	if (grown)
 		*list = grown;
 	if (process)
@@ -326,6 +328,7 @@ static void workspace_save_sidecar(struct workspace *workspace, const struct pro
 	struct sidecar_process *list;
 	uint32_t count = 0;
 
+	assert(of->analysis);
 	if (workspace->no_sidecar || of->live || of->from_sidecar ||
 	    !strcmp(of->file, "-"))
 		return;

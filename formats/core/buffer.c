@@ -2,6 +2,7 @@
 /* buffer - see buffer.h. */
 #include "formats/core/buffer.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 bool buffer_reserve(struct buffer *buffer, size_t size)
@@ -9,6 +10,7 @@ bool buffer_reserve(struct buffer *buffer, size_t size)
 	size_t capacity = buffer->capacity < 4096 ? 4096 : buffer->capacity;
 	uint8_t *data;
 
+	assert(buffer->data || buffer->capacity == 0);
 	if (size <= buffer->capacity)
 		return true;
 	while (capacity < size)

@@ -2,6 +2,7 @@
 /* decode - objects and values, and what holds for all blocks; see decode.h. */
 #include "formats/core/decode.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ void decoder_deinit(struct decoder *d)
 
 void decoder_begin(struct decoder *d, struct snap_sink *sink)
 {
+	assert(sink && sink->ops);
 	d->sink = sink;
 	d->ended = d->damaged = d->held = d->continued = false;
 	d->filled = 0;
@@ -451,6 +453,8 @@ int decoder_block(struct decoder *d, const struct block_head *head, struct buffe
 {
 	int before = 0;
 
+	assert(raw->capacity >= head->raw_size);
+	assert(head->type < BLOCK_TYPE_COUNT);
 	if (d->ended && head->type != BLOCK_FACTS && head->type != BLOCK_INDEX)
 		return decode_corrupt(problem, "it comes after END");
 	if (head->type == BLOCK_OBJECTS || head->type == BLOCK_END)

@@ -2,6 +2,7 @@
 /* decode_rows - see decode_rows.h.  One function per block type checks and delivers. */
 #include "formats/core/decode_rows.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@ int decode_problem(struct snap_problem *problem, enum snap_error_code code, int 
 {
 	va_list args;
 
+	assert(code != SNAP_OK);
 	problem->code = code;
 	problem->sys = sys;
 	va_start(args, format);
@@ -76,6 +78,7 @@ int decode_fill(struct decoder *d, unsigned type, uint64_t last,
 {
 	uint64_t *const count = decode_defined_count(d, type);
 
+	assert(type < BLOCK_TYPE_COUNT);
 	if (last > UINT32_MAX || (last > *count && last - *count > FILL_MAX - d->filled))
 		return decode_problem(problem, SNAP_E_LIMIT, 0,
 				      "too many definitions are lost before it");

@@ -6,6 +6,7 @@
  */
 #include "formats/core/index.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,7 @@ static void index_block_done(struct snap_indexer *indexer)
 	indexer->state.whole = indexer->state.bytes;
 	if (indexer->count == 0)
 		return;
+	assert(indexer->skip == 0 && indexer->state.blocks + 1 == indexer->count);
 	head = &indexer->entries[indexer->count - 1].head;
 	indexer->state.blocks++;
 	if (head->type == BLOCK_OBJECTS)
@@ -77,7 +79,7 @@ static void index_block_done(struct snap_indexer *indexer)
 }
 
 /* What every writer keeps to; a block appended by a receiver has no number. */
-static bool take_sane(struct snap_indexer *indexer, const struct block_head *head)
+static bool index_take_sane(struct snap_indexer *indexer, const struct block_head *head)
 {
 	if (head->raw_size > BLOCK_RAW_MAX ||
 	    head->frame_size > ZSTD_COMPRESSBOUND((size_t)BLOCK_RAW_MAX) ||
@@ -104,7 +106,7 @@ static int index_take_structure(struct snap_indexer *indexer)
 			indexer->state.whole = indexer->state.bytes;
 		return 0;
 	}
-	if (!block_get_head(indexer->head, &head) || !take_sane(indexer, &head)) {
+	if (!block_get_head(indexer->head, &head) || !index_take_sane(indexer, &head)) {
 		indexer->state.bad = true;
 		return 0;
 	}
@@ -122,6 +124,7 @@ int snap_indexer_feed(struct snap_indexer *indexer, const void *data, size_t siz
 {
 	const uint8_t *p = data;
 
+	assert(data || size == 0);
 	while (size > 0) {
 		const size_t want =
 			(indexer->opened ? BLOCK_HEAD_SIZE : BLOCK_FILE_HEAD_SIZE) -
@@ -163,6 +166,8 @@ void snap_indexer_state(const struct snap_indexer *indexer, struct snap_index_st
 
 int snap_indexer_cut(struct snap_indexer *indexer)
 {
+	assert(indexer->state.whole <= indexer->state.bytes);
+	assert(indexer->state.blocks <= indexer->count);
 	indexer->count = (size_t)indexer->state.blocks;
 	indexer->have = 0;
 	indexer->skip = 0;
@@ -226,6 +231,7 @@ int snap_indexer_finish(struct snap_indexer *indexer, void **data_ret, size_t *s
 	uint8_t *const out = malloc(BLOCK_HEAD_SIZE + room + BLOCK_TRAILER_SIZE);
 	size_t size = 0;
 
+	assert(indexer->state.blocks <= indexer->count);
 	if (raw && out) {
 		head.raw_size = (uint32_t)index_encode(indexer, raw);
 		size = ZSTD_compress(out + BLOCK_HEAD_SIZE, room, raw, head.raw_size, 1);

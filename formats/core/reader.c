@@ -13,6 +13,7 @@
  */
 #include "formats/core/reader.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -69,6 +70,7 @@ struct snap_parser *snap_parser_create(const struct snap_parser_options *options
 {
 	struct snap_parser *const p = calloc(1, sizeof(*p));
 
+	assert(ops);
 	if (!p)
 		return NULL;
 	if (options)
@@ -550,6 +552,8 @@ int snap_parser_feed(struct snap_parser *p, const void *data, size_t size,
 {
 	const uint8_t *from = data;
 
+	assert(data || size == 0);
+	assert(p->end <= p->input.capacity);
 	if (p->stopped)
 		return reader_problem_at(problem, SNAP_E_SINK, -ECANCELED, p->offset,
 					 "the parser has stopped already");

@@ -2,6 +2,7 @@
 /* replace - write, fsync, rename, fsync the folder; see replace.h. */
 #include "formats/core/replace.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -45,6 +46,7 @@ int replace_commit(const char *temporary, const char *path)
 {
 	int err = replace_sync_file(temporary);
 
+	assert(temporary && path);
 	if (!err && rename(temporary, path))
 		err = -errno;
 	if (err) {

@@ -29,6 +29,7 @@
  * an empty array for every *_fields announced; a retainer that is not weak for every
  * node.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -107,6 +108,7 @@ static uint64_t heapsnapshot_roots_of_kind(const struct heapsnapshot *e, unsigne
 {
 	uint64_t n = 0;
 
+	assert(kind < SNAP_ROOT_KIND_COUNT);
 	for (size_t i = 0; i < e->nroots; i++)
 		n += e->roots[i].kind == kind;
 	return n;
@@ -221,6 +223,7 @@ static const struct snap_sink_ops node_ops = { .object = heapsnapshot_node_objec
 static void heapsnapshot_put_edge(struct heapsnapshot *e, enum edge_type type,
 				  uint64_t name, uint64_t node)
 {
+	assert(node < e->objects.count + (uint64_t)SYNTHETIC_COUNT);
 	heapsnapshot_put_number(e, type);
 	heapsnapshot_put_number(e, name);
 	heapsnapshot_put_number(e, node * FIELDS);
@@ -269,6 +272,8 @@ static int heapsnapshot_write_edge(struct heapsnapshot *e, uint32_t target,
 	uint32_t name;
 	size_t size;
 
+	assert(label.kind < SNAP_LABEL_KIND_COUNT);
+	assert(target < e->objects.count);
 	if (type == EDGE_ELEMENT) {
 		heapsnapshot_put_edge(e, type, index, node);
 		return 0;
@@ -438,6 +443,7 @@ static int heapsnapshot_write_all(struct heapsnapshot *e, int fd,
 	const uint64_t edges =
 		e->nedges + e->nroots + e->unreachable + 2 + SNAP_ROOT_KIND_COUNT;
 
+	assert(e->first_edge && e->reached);
 	if (nodes * FIELDS > UINT32_MAX || edges * 3 > UINT32_MAX)
 		return heapsnapshot_fail(
 			problem, SNAP_E_LIMIT, 0,

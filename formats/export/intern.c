@@ -2,6 +2,7 @@
 /* intern - open-addressing hash tables of numbers; see intern.h. */
 #include "formats/export/intern.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@ static uint32_t *intern_new_slots(size_t capacity, size_t *mask_ret)
 {
 	uint32_t *const slots = calloc(2 * capacity, sizeof(*slots));
 
+	assert((capacity & (capacity - 1)) == 0);
 	if (slots)
 		*mask_ret = 2 * capacity - 1;
 	return slots;
@@ -30,6 +32,7 @@ const char *intern_text(const struct intern *in, uint32_t number, size_t *size_r
 {
 	const uint64_t begin = number ? in->ends[number - 1] : 0;
 
+	assert(number < in->count);
 	*size_ret = (size_t)(in->ends[number] - begin);
 	return in->text + begin;
 }
@@ -63,6 +66,7 @@ static bool intern_grow_texts(struct intern *in)
 	uint32_t *slots;
 	size_t size;
 
+	assert(in->count == in->capacity);
 	if (!ends)
 		return false;
 	in->ends = ends;
@@ -136,6 +140,7 @@ static bool intern_grow_addrs(struct ordinals *o)
 	uint64_t *const addrs = realloc(o->addrs, capacity * sizeof(*addrs));
 	uint32_t *slots;
 
+	assert(o->count == o->capacity);
 	if (!addrs)
 		return false;
 	o->addrs = addrs;

@@ -10,6 +10,7 @@
  */
 #include "formats/export/jsonl.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,7 @@ static int jsonl_gather_fact(struct snap_sink *sink, const struct snap_fact *fac
 {
 	struct fact *const slot = jsonl_fact_slot(jsonl_of(sink)->current, fact->key);
 
+	assert(jsonl_of(sink)->current);
 	if (!slot)
 		return -ENOMEM;
 	free(slot->text);
@@ -134,6 +136,7 @@ static int jsonl_finish(void *arg, uint32_t ordinal, int complete,
 {
 	struct jsonl *const e = arg;
 
+	assert(e->current);
 	(void)ordinal;
 	jsonl_finish_object(e);
 	e->current->complete = complete;

@@ -2,6 +2,7 @@
 /* jsonl_lines - the lines of a JSON export: labels, objects, everything else. */
 #include "formats/export/jsonl.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -142,6 +143,7 @@ static void jsonl_put_shared_key(struct jsonl *e, uint32_t name)
 static void jsonl_member_label(struct jsonl *e, struct snap_label label, uint64_t index,
 			       uint64_t key)
 {
+	assert(label.kind < SNAP_LABEL_KIND_COUNT);
 	json_key(&e->json, "label");
 	json_string_begin(&e->json);
 	json_put_ascii(&e->json, words_labels[label.kind].before);

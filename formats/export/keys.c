@@ -2,6 +2,7 @@
 /* keys - an open-addressing hash table over an array; see keys.h. */
 #include "formats/export/keys.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,7 @@ static bool keys_grow(struct keys *k)
 	struct key *const keys = realloc(k->keys, capacity * sizeof(*keys));
 	uint64_t *slots;
 
+	assert(k->count == k->capacity);
 	if (!keys)
 		return false;
 	k->keys = keys;
@@ -70,6 +72,7 @@ bool keys_add(struct keys *k, uint64_t addr)
 
 bool keys_describe(struct keys *k, struct key *key, const struct snap_value *value)
 {
+	assert(key >= k->keys && key < k->keys + k->count);
 	if (k->text_size + value->size > k->text_capacity) {
 		const size_t capacity = 2 * (k->text_size + value->size) + 4096;
 		char *const text = realloc(k->text, capacity);

@@ -2,6 +2,7 @@
 /* passes - see passes.h. */
 #include "formats/export/passes.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -99,6 +100,7 @@ int passes_open(const char *path, struct snap_problem *problem)
 int passes_read(int fd, const struct snap_parser_ops *ops, void *arg,
 		struct snap_problem *problem)
 {
+	assert(fd >= 0 && ops);
 	if (lseek(fd, 0, SEEK_SET) != 0)
 		return passes_io_problem(problem, "seek");
 	return snap_read_fd(fd, NULL, ops, arg, problem);

@@ -2,6 +2,7 @@
 /* tables - see tables.h. */
 #include "formats/export/tables.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ static void *tables_reserve(void *array, size_t *capacity, size_t want, size_t s
 	const size_t more = 2 * want + 64;
 	void *grown;
 
+	assert(size > 0);
 	if (want <= *capacity)
 		return array;
 	grown = reallocarray(array, more, size);

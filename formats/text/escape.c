@@ -9,6 +9,7 @@
  */
 #include "formats/text/escape.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ int32_t escape_decode(const char *bytes, size_t size, size_t *len_ret)
 				   0;
 	int32_t c = len == 1 ? p[0] : p[0] & (0x7f >> len);
 
+	assert(size > 0);
 	*len_ret = 1;
 	if (len == 0 || len > size)
 		return -1;

@@ -10,7 +10,8 @@
 #include <cmocka.h>
 
 #include "formats/text/escape.h"
-#include "viewer/report/escape.h"
+#include "viewer/text/human.h"
+#include "viewer/text/text.h"
 
 static void check_escape(const char *bytes, size_t size, size_t limit,
 			 const char *expected)

@@ -9,6 +9,7 @@
  */
 #include "viewer/analysis/analysis.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -164,6 +165,7 @@ int analysis_run(struct heap *heap, const struct progress *progress,
 	struct analysis *a = calloc(1, sizeof(*a));
 	int err;
 
+	assert(heap && ret);
 	if (!a)
 		return -ENOMEM;
 	a->heap = heap;
@@ -194,6 +196,7 @@ static int analysis_build_children(struct analysis *a)
 	const uint32_t *idom = VEC(a->idom, uint32_t);
 	uint32_t nodes = a->heap->nodes, sum = 0;
 
+	assert(a->child_row.size == 0);
 	if (vec_alloc(&a->child_row, ((size_t)nodes + 1) * 4) ||
 	    vec_alloc(&a->child, (size_t)nodes * 4) ||
 	    vec_alloc(&a->sorted, ((size_t)nodes / 64 + 1) * 8)) {
@@ -236,6 +239,7 @@ int analysis_children(struct analysis *a, uint32_t node, const struct progress *
 {
 	int err = progress_step(progress, "dominator tree", 0, 0);
 
+	assert(node < a->heap->nodes);
 	if (!err && !a->child_row.size)
 		err = analysis_build_children(a);
 	if (err)
@@ -272,6 +276,7 @@ int analysis_referrers(struct analysis *a, uint32_t node, const struct progress 
 {
 	const struct heap *heap = a->heap;
 
+	assert(node < a->heap->nodes);
 	a->referrer.size = 0;
 	for (uint32_t n = 0; n < heap->nodes; n++) {
 		if (n % (16 * PROGRESS_EVERY) == 0 &&
@@ -289,6 +294,7 @@ uint32_t analysis_depth(const struct analysis *a, uint32_t node)
 {
 	uint32_t depth = 0;
 
+	assert(node < a->heap->nodes);
 	for (; analysis_idom(a, node) != HEAP_NONE && depth < a->heap->nodes; depth++)
 		node = analysis_idom(a, node);
 	return depth;
@@ -299,6 +305,7 @@ uint32_t analysis_path(const struct analysis *a, uint32_t node, uint32_t *nodes_
 {
 	uint32_t length = 0, root = heap_root(a->heap);
 
+	assert(node < a->heap->nodes);
 	for (uint32_t n = node; n != HEAP_NONE && n != root && length < a->heap->nodes;
 	     n = analysis_parent(a, n))
 		length++;

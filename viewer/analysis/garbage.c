@@ -2,6 +2,7 @@
 /* garbage - the order of a depth-first search among the unreached (garbage.h). */
 #include "viewer/analysis/garbage.h"
 
+#include <assert.h>
 #include <errno.h>
 
 struct entry {
@@ -35,6 +36,7 @@ static int garbage_push(struct search *s, uint32_t node)
 {
 	struct entry entry = { node, 0 };
 
+	assert(node < s->heap->objects);
 	return vec_append(&s->stack, &entry, sizeof(entry));
 }
 

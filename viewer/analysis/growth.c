@@ -8,6 +8,7 @@
  */
 #include "viewer/analysis/growth.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -301,6 +302,7 @@ int growth_build(const struct analysis *analysis, const struct progress *progres
 	};
 	int err;
 
+	assert(analysis->heap == heap);
 	*ret = (struct growth){ 0 };
 	err = vec_alloc(&b.of, (size_t)heap->nodes * sizeof(uint32_t));
 	if (!err)

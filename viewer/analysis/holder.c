@@ -2,6 +2,8 @@
 /* holder - the deepest node on most of some nodes' shortest paths (holder.h). */
 #include "viewer/analysis/holder.h"
 
+#include <assert.h>
+
 #define SHARE_OF_PATHS 0.8
 
 struct seen {
@@ -35,6 +37,7 @@ bool sample_add(const struct analysis *a, struct sample *sample, uint32_t node)
 	uint32_t length = analysis_path(a, node, path, 64);
 	uint32_t kept = length < 64 ? length : 64, skipped = length - kept;
 
+	assert(node < a->heap->nodes);
 	if (sample->used + kept > VEC_COUNT(sample->table, struct seen) / 2)
 		return false;
 	for (uint32_t i = 0; i + 1 < kept; i++) {

@@ -8,6 +8,7 @@
  */
 #include "viewer/analysis/reach.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -55,6 +56,8 @@ static int reach_push_low(struct reach *r, uint32_t node, uint32_t holder)
 
 static void reach_push(struct reach *r, uint32_t node, uint32_t holder)
 {
+	assert(r->tail < r->heap->nodes);
+	assert(r->parent[node] == HEAP_NONE);
 	r->parent[node] = holder;
 	VEC(r->queue, uint32_t)[r->tail++] = node;
 }

@@ -8,6 +8,7 @@
  */
 #include "viewer/analysis/suspects.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -629,6 +630,7 @@ int suspects_find(struct analysis *analysis, double threshold,
 			    .threshold =
 				    (uint64_t)(threshold * (double)analysis->heap->size),
 			    .ret = ret };
+	assert(threshold >= 0 && threshold <= 1);
 	f.minor = f.threshold / MINOR_PART;
 	int err = suspects_find_tops(&f);
 

@@ -5,6 +5,7 @@
  */
 #include "viewer/graph/build.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,7 @@ static int graph_best_children(struct graph *g, uint32_t node, struct best *best
 
 static int graph_add_node(struct graph *g, struct graph_node node)
 {
+	assert(g->nnodes < GRAPH_MAX_NODES + 101);
 	g->nodes[g->nnodes] = node;
 	return g->nnodes++;
 }
@@ -132,6 +134,7 @@ static int graph_find_node(const struct graph *g, uint32_t node)
 
 static int graph_add_edge(struct graph *g, struct graph_edge edge)
 {
+	assert(g->nedges <= g->edge_capacity);
 	if (g->nedges == g->edge_capacity) {
 		int capacity = g->edge_capacity ? g->edge_capacity * 2 : 256;
 		struct graph_edge *edges =

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/graph/dot.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "formats/text/escape.h"
 #include "viewer/report/describe.h"
+#include "viewer/text/human.h"
 
 enum { NAME_LIMIT = 60, VALUE_LIMIT = 40 };
 
@@ -112,6 +114,7 @@ static void dot_node(struct text *out, const struct graph *g, int i)
 {
 	const struct graph_node *n = &g->nodes[i];
 	char count[HUMAN_SIZE];
+	assert(i >= 0 && i < g->nnodes);
 	text_printf(out, "\tn%d [label=\"", i);
 	if (n->node == HEAP_NONE) {
 		const char *what = g->request->kind == GRAPH_BACKREFS ? "backreferences" :

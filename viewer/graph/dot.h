@@ -10,7 +10,7 @@
 #define PYMEM_VIEWER_GRAPH_DOT_H
 
 #include "viewer/graph/build.h"
-#include "viewer/report/escape.h"
+#include "viewer/text/text.h"
 
 /* Appends the graph. */
 void dot_graph(struct text *out, const struct graph *graph);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "viewer/graph/dot.h"
+#include "viewer/text/human.h"
 
 enum { MAX_AREAS = 400, CHILDREN = 60 };
 

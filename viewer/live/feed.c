@@ -2,6 +2,7 @@
 /* Streams and what they carry; the listening socket is in feed_socket.c. */
 #include "viewer/live/feed.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +12,7 @@
 #include <unistd.h>
 
 #include "viewer/live/feed_internal.h"
-#include "viewer/report/escape.h"
+#include "viewer/text/text.h"
 
 /* 10 s, 120 s, 1 KiB/s */
 static const struct feed_limits feed_default_limits = { 10000, 120000, 1024 };
@@ -127,6 +128,7 @@ struct feed *feed_create(const struct feed_limits *limits, const struct feed_ops
 
 int feed_add_stream(struct feed *feed, int fd, bool inherited, long pid)
 {
+	assert(feed->nstreams <= FEED_MAX_STREAMS);
 	if (feed->nstreams == FEED_MAX_STREAMS)
 		return -EMFILE;
 	struct stream *stream = calloc(1, sizeof(*stream));
@@ -156,6 +158,7 @@ static void feed_close_stream(struct feed *feed, int slot, const char *why)
 {
 	struct stream *stream = feed->streams[slot];
 	struct snap_problem problem = { 0 };
+	assert(slot >= 0 && slot < feed->nstreams);
 	feed->nstreams--;
 	memmove(feed->streams + slot, feed->streams + slot + 1,
 		(size_t)(feed->nstreams - slot) * sizeof(*feed->streams));
@@ -241,6 +244,7 @@ static bool feed_take(struct feed *feed, int slot)
 	struct stream *stream = feed->streams[slot];
 	struct snap_problem problem = { 0 };
 	ssize_t n = read(stream->fd, feed->buffer, PIECE);
+	assert(slot >= 0 && slot < feed->nstreams);
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return true;
 	if (n <= 0) {

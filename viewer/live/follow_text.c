@@ -13,7 +13,7 @@
 #include "viewer/live/feed.h"
 #include "viewer/live/history.h"
 #include "viewer/live/record.h"
-#include "viewer/report/escape.h"
+#include "viewer/text/human.h"
 
 enum { GROWN = 5 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/live/history.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,7 @@ static uint32_t history_samples_of(const struct history *h, uint64_t pid)
 static void history_thin(struct series *s)
 {
 	uint32_t n = 0;
+	assert(s->samples <= HISTORY_SAMPLES);
 	for (uint32_t i = 0; i < s->samples; i += 2) {
 		s->count[n] = s->count[i];
 		s->bytes[n++] = s->bytes[i];

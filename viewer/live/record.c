@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "viewer/analysis/growth.h"
-#include "viewer/report/escape.h"
+#include "viewer/text/text.h"
 #include "viewer/report/growth_text.h"
 
 void record_types(struct history *h, const struct heap *heap, uint64_t pid)

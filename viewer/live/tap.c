@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/live/tap.h"
 
+#include <assert.h>
+
 static struct snap_sink *tap_next(struct snap_sink *sink)
 {
 	return ((struct tap *)sink)->next;
@@ -69,6 +71,7 @@ static const struct snap_sink_ops ops = {
 void tap_init(struct tap *tap, struct snap_sink *next,
 	      void (*progress)(void *arg, const struct snap_progress *), void *arg)
 {
+	assert(next && progress);
 	*tap = (struct tap){
 		.sink = { &ops }, .next = next, .progress = progress, .arg = arg
 	};

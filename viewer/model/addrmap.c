@@ -10,6 +10,7 @@
  */
 #include "viewer/model/addrmap.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -125,6 +126,7 @@ bool addrmap_set(struct addrmap *map, uint64_t packed)
 	struct addrmap_line *line = addrmap_line_of(map, packed, &bit);
 	uint64_t mask = 1ull << (bit & 63);
 
+	assert(packed != 0);
 	if (line->bits[bit >> 6] & mask)
 		return false;
 	line->bits[bit >> 6] |= mask;

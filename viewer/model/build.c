@@ -8,6 +8,7 @@
  * new one, one at a time.  References are counted per referent on the way, and
  * compared with the refcounts at the end: what is left over is the surplus.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -55,6 +56,7 @@ static int build_make_ids(struct build *b)
 static void build_scatter(const uint32_t *id, const void *from, void *to, size_t width,
 			  uint32_t count)
 {
+	assert(width == 1 || width == 2 || width == 4);
 	for (uint32_t i = 0; i < count; i++)
 		if (width == 4)
 			((uint32_t *)to)[id[i]] = ((const uint32_t *)from)[i];

@@ -7,6 +7,7 @@
  */
 #include "viewer/model/heap.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,11 +56,13 @@ static uint64_t heap_big_find(const struct vec *big, uint32_t id)
 
 uint64_t heap_size_slow(const struct heap *heap, uint32_t object)
 {
+	assert(object < heap->objects);
 	return heap_big_find(&heap->size_big, object);
 }
 
 uint64_t heap_refcount_slow(const struct heap *heap, uint32_t object)
 {
+	assert(object < heap->objects);
 	return heap_big_find(&heap->refcount_big, object);
 }
 
@@ -68,6 +71,7 @@ int64_t heap_surplus(const struct heap *heap, uint32_t object)
 	const uint32_t *ids = VEC(heap->surplus_id, uint32_t);
 	size_t lo = 0, count = VEC_COUNT(heap->surplus_id, uint32_t), hi = count;
 
+	assert(object < heap->objects);
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
@@ -115,6 +119,7 @@ uint32_t heap_target(const struct heap *heap, uint32_t node, uint32_t slot,
 	uint32_t to = slot < refs.count ? refs.target[slot] : HEAP_NONE;
 	bool weak = to == HEAP_WEAK && node < heap->objects;
 
+	assert(node < heap->nodes);
 	if (weak)
 		to = heap_weak_find(heap, heap_row(heap, node) + slot);
 	if (weak_ret)
@@ -167,6 +172,7 @@ static void heap_label_of_synth(const struct heap *heap, uint32_t node, uint32_t
 void heap_label(const struct heap *heap, uint32_t node, uint32_t slot,
 		struct heap_label *ret)
 {
+	assert(node < heap->nodes);
 	*ret = (struct heap_label){ .key = HEAP_NONE };
 	if (node >= heap->objects) {
 		heap_label_of_synth(heap, node, slot, ret);
@@ -244,6 +250,7 @@ uint32_t heap_slot(const struct heap *heap, uint32_t from, uint32_t to)
 {
 	struct heap_span refs = heap_refs(heap, from);
 
+	assert(from < heap->nodes);
 	if (refs.count >= SLOT_CACHE_MIN &&
 	    heap_slot_cached((struct heap *)(uintptr_t)heap, from, refs)) {
 		uint32_t slot = heap_slot_find(heap, to);
@@ -363,6 +370,7 @@ int heap_adopt(struct heap *heap, enum heap_synth_kind group, const uint32_t *id
 	struct heap_synth *s = VEC(heap->synth, struct heap_synth) + group;
 	uint32_t first = (uint32_t)VEC_COUNT(heap->synth_target, uint32_t);
 
+	assert(group < HEAP_SYNTH_GROUP_COUNT);
 	if (vec_append(&heap->synth_target, ids, (size_t)count * sizeof(uint32_t)))
 		return -ENOMEM;
 	if (vec_append(&heap->synth_label, NULL,

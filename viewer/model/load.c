@@ -8,6 +8,7 @@
  */
 #include "viewer/model/load.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -482,6 +483,7 @@ int loader_finish(struct loader *loader, bool complete, struct heap **ret)
 {
 	int err = build_arrays(loader);
 
+	assert(loader->heap);
 	if (err)
 		return err;
 	loader->heap->complete = complete;

@@ -8,6 +8,7 @@
  */
 #include "viewer/model/sidecar.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -254,6 +255,7 @@ int sidecar_save(const char *snapshot, const struct sidecar_process *processes,
 	struct header h = { 0 };
 	int err, fd;
 
+	assert(processes || count == 0);
 	sidecar_fill_header(&h, count);
 	if (count > MAX_PROCESSES || sidecar_path_of(path, snapshot, ".pmx") ||
 	    sidecar_path_of(temporary, snapshot, ".pmx.XXXXXX"))

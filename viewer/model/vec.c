@@ -7,6 +7,7 @@
  */
 #include "viewer/model/vec.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,6 +23,7 @@ static int vec_grow(struct vec *vec, size_t capacity)
 {
 	void *data;
 
+	assert(capacity > vec->capacity && capacity % VEC_MIN == 0);
 	if (vec->capacity)
 		data = mremap(vec->data, vec->capacity, capacity, MREMAP_MAYMOVE);
 	else
@@ -62,6 +64,7 @@ int vec_append(struct vec *vec, const void *data, size_t bytes)
 {
 	int err = vec_reserve(vec, bytes);
 
+	assert(vec->capacity == 0 || vec->size <= vec->capacity);
 	if (err)
 		return err;
 	if (data && bytes)
@@ -76,6 +79,7 @@ void vec_trim(struct vec *vec)
 {
 	size_t capacity = vec_round_up(vec->size ? vec->size : 1);
 
+	assert(vec->capacity == 0 || vec->size <= vec->capacity);
 	if (vec->capacity > capacity &&
 	    mremap(vec->data, vec->capacity, capacity, 0) != MAP_FAILED)
 		vec->capacity = capacity;
@@ -90,6 +94,7 @@ void vec_free(struct vec *vec)
 
 void vec_move(struct vec *vec, struct vec *from)
 {
+	assert(vec != from);
 	vec_free(vec);
 	*vec = *from;
 	memset(from, 0, sizeof(*from));

@@ -11,7 +11,7 @@
 
 #include "viewer/render/render.h"
 #include "formats/text/print.h"
-#include "viewer/report/escape.h"
+#include "viewer/text/text.h"
 
 static void render_json_put_string(FILE *out, const char *text)
 {

@@ -2,10 +2,11 @@
 /* render - the list of renderers, and cells as people read them (render.h). */
 #include "viewer/render/render.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
-#include "viewer/report/escape.h"
+#include "viewer/text/human.h"
 
 const struct renderer *renderer_find(const char *name)
 {
@@ -23,6 +24,7 @@ const char *cell_human(const struct table *table, size_t row, size_t column,
 {
 	const struct cell *cell = table_cell(table, row, column);
 
+	assert(row < table->rows && column < table->ncolumns);
 	if (cell->unknown)
 		return "-";
 	switch (table->columns[column].type) {

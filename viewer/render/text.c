@@ -13,7 +13,8 @@
 #include "viewer/render/render.h"
 #include "formats/text/escape.h"
 #include "formats/text/print.h"
-#include "viewer/report/escape.h"
+#include "viewer/text/human.h"
+#include "viewer/text/text.h"
 
 #define TEXT_MAX 60
 #define GAP "  "

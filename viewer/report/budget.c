@@ -5,6 +5,7 @@
  */
 #include "viewer/analysis/budget.h"
 #include "viewer/report/common.h"
+#include "viewer/text/human.h"
 
 static const struct column columns[] = {
 	{ "category", "Category", CELL_TEXT, true },

@@ -2,6 +2,7 @@
 /* common - what several reports share (common.h). */
 #include "viewer/report/common.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -100,6 +101,7 @@ static bool top_below(const struct top_entry *x, const struct top_entry *y)
 
 static void top_sift_down(struct top_entry *heap, size_t count, size_t i)
 {
+	assert(i < count);
 	for (;;) {
 		size_t least = i, left = 2 * i + 1;
 
@@ -131,6 +133,7 @@ int top_offer(struct top *top, uint64_t key, uint32_t id)
 	struct top_entry entry = { key, id };
 	size_t count = VEC_COUNT(top->heap, struct top_entry);
 
+	assert(top->limit == 0 || count <= top->limit);
 	top->offered++;
 	if (top->limit && count == top->limit) {
 		struct top_entry *heap = top->heap.data;

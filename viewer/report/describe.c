@@ -4,12 +4,14 @@
  */
 #include "viewer/report/describe.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "formats/core/words.h"
 #include "formats/text/escape.h"
+#include "viewer/text/human.h"
 
 #define NAME_LIMIT 200 /* characters of one name */
 #define TUPLE_ELEMENTS 4
@@ -84,6 +86,7 @@ void describe_type(struct text *out, const struct heap *heap, uint32_t type)
 
 void describe_node(struct text *out, const struct heap *heap, uint32_t node)
 {
+	assert(node < heap->nodes);
 	if (node < heap->objects) {
 		describe_type(out, heap, heap_type_of(heap, node));
 		return;

@@ -13,7 +13,7 @@
 
 #include "viewer/analysis/analysis.h"
 #include "viewer/analysis/growth.h"
-#include "viewer/report/escape.h"
+#include "viewer/text/text.h"
 
 /* Type name of a node, or what a synthetic node is: "(modules)", "thread MainThread",
  * "frame f (file.py:12)". */

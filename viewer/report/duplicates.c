@@ -2,6 +2,7 @@
 /* duplicates - equal strings, bytes and tuples, most wasteful first. */
 #include "viewer/analysis/duplicates.h"
 #include "viewer/report/common.h"
+#include "viewer/text/human.h"
 
 static const struct column columns[] = {
 	{ "type", "Type", CELL_TEXT, false },

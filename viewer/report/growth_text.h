@@ -4,7 +4,7 @@
 #define PYMEM_VIEWER_REPORT_GROWTH_TEXT_H
 
 #include "viewer/analysis/growth.h"
-#include "viewer/report/escape.h"
+#include "viewer/text/text.h"
 
 /* "module cache.STORE['sessions'][*].user"; "[*]" stands for any index or key. index: of
  * the signature in growth->signature. */

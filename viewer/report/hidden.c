@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "viewer/report/common.h"
+#include "viewer/text/human.h"
 
 static const struct column columns[] = {
 	{ "type", "Type", CELL_TEXT, false },

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "viewer/report/common.h"
+#include "viewer/text/human.h"
 
 static const struct column columns[] = {
 	{ "address", "Address", CELL_ADDRESS, false },

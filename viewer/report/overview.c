@@ -3,6 +3,7 @@
 #include "viewer/analysis/suspects.h"
 #include "viewer/report/common.h"
 #include "viewer/report/suspect_text.h"
+#include "viewer/text/human.h"
 
 static const struct column columns[] = {
 	{ "pid", "Process", CELL_COUNT, true },

@@ -8,10 +8,12 @@
  * "closure x".  A run of equal suffixes (a
  * linked list) is written once with its length.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "viewer/report/describe.h"
+#include "viewer/text/human.h"
 
 #define HEAD_NODES \
 	250u		   /* of a longer path, these many from each end are looked
@@ -62,6 +64,7 @@ static void path_segment_end(struct path *p, size_t begin)
 	const char *text = VEC(p->text.buf, const char);
 	struct segment fresh = { begin, 1 };
 
+	assert(p->text.err || begin <= p->text.buf.size);
 	if (p->text.err || begin >= p->text.buf.size)
 		return;
 	if (count > 1 && !strcmp(text + last->text, text + begin)) {
@@ -444,6 +447,7 @@ void describe_path(struct text *out, const struct analysis *a, uint32_t node)
 {
 	uint32_t *nodes = malloc(2 * HEAD_NODES * sizeof(*nodes)), length;
 
+	assert(node < a->heap->nodes);
 	if (!nodes)
 		return;
 	length = analysis_path(a, node, nodes, 2 * HEAD_NODES);

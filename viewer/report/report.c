@@ -2,6 +2,7 @@
 /* report - the list of reports, and running one (report.h). */
 #include "viewer/report/report.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "viewer/report/table.h"
@@ -36,6 +37,7 @@ int report_run(const struct report *report, const struct report_context *context
 	struct report_params effective = *params;
 	int err;
 
+	assert(context->heap);
 	if (params->all)
 		effective.limit = 0;
 	else if (!params->limit)

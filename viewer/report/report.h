@@ -7,7 +7,7 @@
  * screen) shows any table.  Adding a report: write report/NAME.c, add its ops to
  * report_all in report.c, document its columns in pymem-view.1.
  *
- * Text cells hold target text *escaped* by escape.h already: printable, valid
+ * Text cells hold target text *escaped* by viewer/text/text.h already: printable, valid
  * UTF-8, no control or direction-changing characters.
  */
 #ifndef PYMEM_VIEWER_REPORT_REPORT_H

@@ -4,7 +4,7 @@
 #define PYMEM_VIEWER_REPORT_SUSPECT_TEXT_H
 
 #include "viewer/analysis/suspects.h"
-#include "viewer/report/escape.h"
+#include "viewer/text/text.h"
 
 /* "module cache.STORE['sessions'] -> dict -> 1,204,331 Session" */
 void suspect_text(struct text *out, const struct analysis *analysis,

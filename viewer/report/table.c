@@ -12,6 +12,7 @@
 
 void table_init(struct table *table, const struct report *report)
 {
+	assert(report->ncolumns > 0);
 	memset(table, 0, sizeof(*table));
 	table->columns = report->columns;
 	table->ncolumns = report->ncolumns;
@@ -86,6 +87,7 @@ void row_unknown(struct row *row)
 {
 	struct cell cell = { .unknown = true };
 
+	assert(row->column < row->table->ncolumns);
 	if (row->table->columns[row->column].type == CELL_TEXT)
 		cell.text = 0;
 	table_add_cell(row, cell);
@@ -180,6 +182,7 @@ static int table_reorder(struct table *table, const size_t *order, size_t count)
 	struct vec cells = { 0 }, refs = { 0 };
 	size_t width = table->ncolumns * sizeof(struct cell);
 
+	assert(count <= table->rows);
 	for (size_t i = 0; i < count; i++) {
 		if (vec_append(&cells, table_cell(table, order[i], 0), width) ||
 		    vec_append(&refs, table_ref(table, order[i]),

@@ -2,6 +2,7 @@
 /* The loop: draw, wait for a key or a stream, act. */
 #include "viewer/screen/app.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <locale.h>
 #include <poll.h>
@@ -39,6 +40,7 @@ int app_insert_page(struct app *app, struct page *page, int at)
 {
 	struct page **pages =
 		realloc(app->pages, (size_t)(app->npages + 1) * sizeof(*pages));
+	assert(at >= 0 && at <= app->npages);
 	if (!pages)
 		return -1;
 	app->pages = pages;
@@ -51,6 +53,7 @@ int app_insert_page(struct app *app, struct page *page, int at)
 
 void app_remove_page(struct app *app, int at)
 {
+	assert(at >= 0 && at < app->npages);
 	page_destroy(app->pages[at]);
 	app->npages--;
 	memmove(app->pages + at, app->pages + at + 1,

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/report/escape.h"
+#include "viewer/text/human.h"
 #include "viewer/screen/glyph.h"
 
 enum { MAX_PIECES = 16 };

@@ -3,6 +3,7 @@
  * next byte starts afresh, so the output is the same whatever precedes. */
 #include "viewer/screen/glyph.h"
 
+#include <assert.h>
 #include <string.h>
 #include <wchar.h>
 
@@ -93,6 +94,7 @@ struct glyph glyph_next(const char *text, size_t size, bool ascii)
 	struct glyph g = { .bytes = 1 };
 	size_t len;
 	const int32_t c = escape_decode(text, size, &len);
+	assert(size > 0);
 	g.bytes = (uint8_t)len;
 	if (c >= 0x20 && c < 0x7f) {
 		glyph_append(&g, (uint32_t)c);

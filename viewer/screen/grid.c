@@ -2,6 +2,7 @@
 /* The model of a grid: order, cursor, search. Drawing is in grid_draw.c. */
 #include "viewer/screen/grid.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ void grid_deinit(struct grid *g)
 
 static size_t grid_source_row(const struct grid *g, size_t shown)
 {
+	assert(shown < g->shown);
 	return g->order ? g->order[shown] : shown;
 }
 
@@ -127,6 +129,7 @@ static int grid_sort_rows(struct grid *g, const struct progress *progress)
 {
 	enum cell_type type = g->columns[g->sort].type;
 	struct sort_item *items = malloc((g->shown + 1) * sizeof(*items));
+	assert(g->order && g->sort >= 0 && (size_t)g->sort < g->ncolumns);
 	if (!items)
 		return -ENOMEM;
 	int err = 0;

@@ -4,12 +4,13 @@
  * When that leaves too little for the text, columns of numbers are left out
  * from the right, but never the one that is sorted by.
  */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-#include "viewer/report/escape.h"
+#include "viewer/text/human.h"
 #include "viewer/screen/glyph.h"
 #include "viewer/screen/grid.h"
 
@@ -20,6 +21,7 @@ const char *grid_format(const struct grid *g, size_t column, const struct grid_c
 {
 	char human[HUMAN_SIZE];
 	const char *s = human;
+	assert(column < g->ncolumns);
 	if (cell->unknown) {
 		s = "-";
 	} else {

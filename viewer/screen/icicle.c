@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/screen/icicle.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "viewer/report/describe.h"
+#include "viewer/text/human.h"
 
 int icicle_init(struct icicle *ic, struct analysis *analysis,
 		const struct progress *progress)
@@ -244,5 +246,6 @@ bool icicle_chosen(const struct icicle *ic, int y, int x)
 
 uint32_t icicle_node(const struct icicle *ic)
 {
+	assert(ic->count == 0 || ic->chosen < ic->count);
 	return ic->count ? ic->blocks[ic->chosen].node : HEAP_NONE;
 }

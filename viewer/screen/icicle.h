@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "viewer/analysis/analysis.h"
-#include "viewer/report/escape.h"
+#include "viewer/text/text.h"
 #include "viewer/screen/keys.h"
 #include "viewer/screen/surface.h"
 

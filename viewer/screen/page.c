@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/screen/page.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/report/escape.h"
+#include "viewer/text/text.h"
 #include "viewer/screen/app.h"
 
 /* Frees view through its ops; NULL is fine. */
@@ -141,6 +142,7 @@ struct view *page_view(struct page *page)
 
 void page_push(struct page *page, struct view *view)
 {
+	assert(page->depth >= 0 && page->depth <= PAGE_MAX_DEPTH);
 	if (!view) {
 		app_say(page->app, STYLE_ERROR, "out of memory");
 		return;
@@ -167,6 +169,7 @@ bool page_pop(struct page *page)
 
 void page_tab(struct page *page, int index)
 {
+	assert(index >= 0 && index < page->ntabs);
 	while (page->depth > 0)
 		view_destroy(page->drilled[--page->depth]);
 	page->tab = index;

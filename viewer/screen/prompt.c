@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/screen/prompt.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "viewer/screen/glyph.h"
@@ -34,6 +35,7 @@ static enum prompt_result prompt_close_with(struct prompt *p, enum prompt_result
 enum prompt_result prompt_event(struct prompt *p, const struct event *e)
 {
 	char bytes[4];
+	assert(p->size < sizeof(p->text));
 	switch (e->key) {
 	case KEY_IS_ENTER:
 		return prompt_close_with(p, PROMPT_ACCEPTED);

@@ -3,6 +3,7 @@
  * character; overwriting either half blanks the other. */
 #include "viewer/screen/surface.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 static struct surface_cell *surface_at(const struct surface *s, int y, int x)
 {
+	assert(y >= 0 && y < s->height && x >= 0 && x < s->width);
 	return &s->cells[(size_t)y * (size_t)s->width + (size_t)x];
 }
 
@@ -57,6 +59,7 @@ static void surface_unpair(struct surface *s, int y, int x)
 static void surface_put(struct surface *s, int y, int x, enum style style, uint32_t c,
 			int columns)
 {
+	assert(columns == 1 || columns == 2);
 	if (y < 0 || y >= s->height || x < 0 || x + columns > s->width)
 		return;
 	for (int i = 0; i < columns; i++) {

@@ -3,6 +3,7 @@
  * The instances of a type, largest retained first.  All of them are there,
  * however many: the list is their ids, and cells are made when seen.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "viewer/report/describe.h"
 #include "viewer/screen/app.h"
 #include "viewer/screen/rank.h"
+#include "viewer/text/human.h"
 
 struct instances_view {
 	struct view view;
@@ -210,6 +212,7 @@ static const struct view_ops ops = {
 struct view *view_instances_create(struct page *page, uint32_t type)
 {
 	struct instances_view *v = calloc(1, sizeof(*v));
+	assert(type > 0 && type <= page->process->heap->types);
 	if (!v)
 		return NULL;
 	const char *name = heap_type_name(page->process->heap, type);

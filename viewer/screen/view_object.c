@@ -8,6 +8,7 @@
  * fast as any.  The keys of a dict are told by the labels of its values; they
  * get rows of their own only where the label cannot name them.
  */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "viewer/report/describe.h"
 #include "viewer/screen/app.h"
 #include "viewer/screen/rank.h"
+#include "viewer/text/human.h"
 
 enum part { PART_PATH, PART_FIELDS, PART_REFERRERS, PART_DOMINATED, PART_COUNT };
 
@@ -551,6 +553,7 @@ static const struct view_ops ops = {
 struct view *view_object_create(struct page *page, uint32_t node)
 {
 	struct object_view *v = calloc(1, sizeof(*v));
+	assert(node < page->process->heap->nodes);
 	if (!v)
 		return NULL;
 	const struct heap *heap = page->process->heap;

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/report/escape.h"
+#include "viewer/text/human.h"
+#include "viewer/text/text.h"
 #include "viewer/screen/app.h"
 #include "viewer/screen/budget_bar.h"
 #include "viewer/screen/glyph.h"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/report/escape.h"
+#include "viewer/text/text.h"
 #include "viewer/screen/app.h"
 #include "viewer/screen/glyph.h"
 #include "viewer/screen/pictures.h"

@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "viewer/live/feed.h"
-#include "viewer/report/escape.h"
+#include "viewer/text/human.h"
+#include "viewer/text/text.h"
 #include "viewer/screen/app.h"
 
 struct stream_view {

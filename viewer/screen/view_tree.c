@@ -4,6 +4,7 @@
  * expands them; a node with very many children shows the largest and a row that
  * adds more.  `i` turns the same tree into an icicle (icicle.h).
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "viewer/report/describe.h"
 #include "viewer/screen/app.h"
 #include "viewer/screen/icicle.h"
+#include "viewer/text/human.h"
 
 enum { CHILDREN_AT_ONCE = 200, MAX_INDENT = 24 };
 
@@ -125,6 +127,7 @@ static const struct grid_source source = { view_tree_rows, view_tree_cell, NULL 
 static int view_tree_insert(struct tree_view *v, size_t at, const struct tree_row *new,
 			    size_t n)
 {
+	assert(at <= v->count);
 	if (v->count + n > v->capacity) {
 		size_t capacity = (v->count + n) * 2;
 		struct tree_row *more = realloc(v->rows, capacity * sizeof(*more));
@@ -183,6 +186,7 @@ static int view_tree_insert_children(struct tree_view *v, size_t at, uint32_t no
 static void view_tree_fold(struct tree_view *v, size_t at)
 {
 	size_t end = at + 1;
+	assert(at < v->count);
 	while (end < v->count && v->rows[end].depth > v->rows[at].depth)
 		end++;
 	memmove(v->rows + at + 1, v->rows + end, (v->count - end) * sizeof(*v->rows));
@@ -193,6 +197,7 @@ static void view_tree_fold(struct tree_view *v, size_t at)
 static int view_tree_unfold(struct tree_view *v, size_t at)
 {
 	struct tree_row *row = &v->rows[at];
+	assert(at < v->count);
 	if (row->more) { /* replace this row with what it stands for */
 		struct heap_span children;
 		struct tree_row was = *row;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* escape - see escape.h. */
-#include "viewer/report/escape.h"
+/* text - see text.h. */
+#include "viewer/text/text.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* human - numbers made readable (escape.h). */
+/* human - numbers made readable (human.h). */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "viewer/report/escape.h"
+#include "viewer/text/human.h"
 
 static const char *human_scaled(char buf[HUMAN_SIZE], uint64_t bytes, const char *sign)
 {
