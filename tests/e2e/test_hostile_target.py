@@ -1,0 +1,173 @@
+# ctest: labels=e2e;ptrace timeout=900
+# SPDX-License-Identifier: MIT
+"""Root captures a process of an ordinary user that wants to misuse it: whatever the
+process puts in the place of what the loader makes, nothing of root's is written, made
+or read, the loader ends by its clock, and other captures go on as ever."""
+import socket
+
+from harness import *
+
+if os.geteuid():
+    skip_all("only root can be misused")
+
+HOSTILE = os.path.join(BUILD, "tests", "targets", "hostile.so")
+LAUNCH = os.path.join(BUILD, "tests", "targets", "seccomp_launch")
+USER = 65534
+AS_USER = ["setpriv", "--reuid=%d" % USER, "--regid=%d" % USER, "--clear-groups"]
+PIDFD_GETFD, OPENAT2 = 438, 437
+WAIT = 240              # the machine may be busy; a loader that hangs does so for ever
+SECRET = "a secret of root's\n" * 3
+
+# bait(): a descriptor of the file that root is to spoil, as a stranger can have one
+CODE = r'''
+import ctypes, os, sys
+os.setgroups([]); os.setresgid(%d, %d, %d); os.setresuid(%d, %d, %d)
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(4, 1, 0, 0, 0) == 0           # dumpable again, as any process
+hostile = ctypes.CDLL(os.environ["HOSTILE"])
+heap = [{i: str(i)} for i in range(1000)]
+def bait():
+    try:
+        open(os.environ["VICTIM"], "r+")
+        raise SystemExit("the file isn't out of reach")
+    except PermissionError:
+        return os.open(os.environ["VICTIM"], os.O_PATH)
+''' % ((USER,) * 6)
+END = "\nready()\nserve()\n"
+
+
+class Hostile(Case):
+    def setUp(self):
+        super().setUp()
+        os.chmod(self.tmp, 0o755)
+        self.victim = self.path("victim")
+        with open(self.victim, "w") as f:
+            f.write(SECRET)
+        os.chmod(self.victim, 0o600)
+        # what a user may load and read
+        self.library = self.path("hostile.so")
+        shutil.copy(HOSTILE, self.library)
+        os.chmod(self.library, 0o755)
+
+    def target(self, code, env=(), **more):
+        env = dict(os.environ, HOSTILE=self.library, VICTIM=self.victim, **dict(env))
+        return Target("/usr/bin/python3", CODE + code + END, env=env, **more)
+
+    def load(self, pid, *options, prefix=()):
+        """(exit status, last line of what it said); it ends, whatever the target does."""
+        p = run([*prefix, LOAD, "-q", "-f", self.path("s.pymem"), *options, str(pid)],
+                timeout=WAIT)
+        said = p.stderr.decode("utf-8", "replace").strip().splitlines()
+        self.assertIn(p.returncode, (0, 1, 3), said)
+        if p.returncode:
+            self.assertTrue(said and said[-1].startswith("pymem-load: "), said)
+        return p.returncode, said[-1] if said else ""
+
+    def assert_secret(self):
+        with open(self.victim) as f:
+            self.assertEqual(f.read(), SECRET)
+        st = os.stat(self.victim)
+        self.assertEqual((st.st_uid, st.st_mode & 0o7777), (0, 0o600))
+
+    def until_done(self, t, capture, tries=30):
+        """Captures until the hostile thread was the quicker one at least twice."""
+        for _ in range(tries):
+            capture()
+            self.assert_secret()
+            self.assertEqual(t.ask("1 + 1"), 2)
+            if t.ask("hostile.hostile_done()") >= 2:
+                return
+        self.skipTest("the hostile thread was never quick enough")
+
+    def test_another_file_in_the_place_of_the_memfd(self):
+        for method in ("agent", "auto"):
+            with self.subTest(method=method), \
+                    self.target("hostile.hostile_replace_memory(bait())") as t:
+                self.until_done(t, lambda: self.load(t.pid, "--method", method))
+
+    def test_own_file_in_the_place_of_the_memfd(self):
+        """What the target may write itself isn't written either: it is no memfd."""
+        own = self.path("own")
+        with open(own, "w") as f:
+            f.write("mine\n")
+        os.chown(own, USER, USER)
+        code = "hostile.hostile_replace_memory(os.open(%r, os.O_RDWR))" % own
+        with self.target(code) as t:
+            self.until_done(t, lambda: self.load(t.pid, "--method=agent"))
+        with open(own) as f:
+            self.assertEqual(f.read(), "mine\n")
+
+    def test_another_file_in_the_place_of_a_socket(self):
+        """Also the target's connection to a service, which would take us for root."""
+        path = self.path("service")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+            door.bind(path)
+            os.chmod(path, 0o777)
+            door.listen(1)
+            code = ("import socket\ns = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
+                    "s.connect(%r)\nhostile.hostile_replace_sockets(s.fileno())" % path)
+            with self.target(code) as t:
+                service, _ = door.accept()
+                self.until_done(t, lambda: self.load(t.pid, "--method=agent",
+                                                     "--timeout=2"))
+                service.setblocking(False)
+                with service, self.assertRaises(BlockingIOError):
+                    service.recv(1)
+            with self.target("hostile.hostile_replace_sockets(bait())") as t:
+                self.until_done(t, lambda: self.load(t.pid, "--method=agent",
+                                                     "--timeout=2"))
+
+    def test_channels_that_the_target_reads_empty(self):
+        for method in ("agent", "auto"):
+            with self.subTest(method=method), \
+                    self.target("hostile.hostile_rob_channels()") as t:
+                self.until_done(t, lambda: self.load(t.pid, "--method", method,
+                                                     "--timeout=2"))
+
+    def test_link_to_a_folder_of_roots_in_a_root_of_its_own(self):
+        """No /proc there, so that the agent needs a file; 'tmp' leads out."""
+        jail, folder = self.path("jail"), self.path("folder")
+        os.mkdir(jail)
+        os.chmod(jail, 0o777)
+        os.mkdir(folder, 0o755)
+        for links in (("tmp", folder), ("proc", "/proc")):
+            os.symlink(links[1], os.path.join(jail, links[0]))
+        code = ("assert libc.unshare(0x10000000) == 0, 'no user namespace'\n"
+                "os.chroot(%r); os.chdir('/')" % jail)
+        try:
+            t = self.target(code)
+        except RuntimeError:
+            self.skipTest("no user namespaces")
+        with t:
+            for method in ("agent", "external"):
+                with self.subTest(method=method):
+                    status, said = self.load(t.pid, "--method", method)
+                    self.assertEqual(status, 0, said)
+                    self.assertEqual(os.listdir(folder), [])
+                    self.assertEqual(sorted(os.listdir(jail)), ["proc", "tmp"])
+
+    def test_kernels_without_pidfd_getfd(self):
+        """By pipes and by the target itself: with its rights, and only those."""
+        old = [LAUNCH, "allow,errno:%d=38,errno:%d=38" % (PIDFD_GETFD, OPENAT2), "--"]
+        for method in ("agent", "external"):
+            with self.subTest(method=method, who="root"), self.target("") as t:
+                before = ProcState(t.pid)
+                status, said = self.load(t.pid, "--method", method, prefix=old)
+                self.assertEqual(status, 0, said)
+                self.assert_untouched(before)
+            with self.subTest(method=method, who="user"), \
+                    Target("/usr/bin/python3", "ready()\nserve()", prefix=AS_USER) as t:
+                out = self.path("user")
+                os.makedirs(out, exist_ok=True)
+                os.chown(out, USER, USER)
+                p = run([*AS_USER, *old, LOAD, "-q", "--method", method,
+                         "-f", os.path.join(out, "s.pymem"), str(t.pid)], timeout=WAIT)
+                self.assertEqual(p.returncode, 0, p.stderr)
+        with self.target("hostile.hostile_replace_memory(bait())") as t:
+            for _ in range(3):
+                self.load(t.pid, "--method=agent", prefix=old)
+                self.assert_secret()
+
+
+if __name__ == "__main__":
+    main()
