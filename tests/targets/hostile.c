@@ -16,7 +16,7 @@ void hostile_replace_sockets(int fd);
 void hostile_rob_channels(void);
 long hostile_done(void);
 
-enum { HOSTILE_FDS = 64, HOSTILE_HIGH = 500, HOSTILE_KEPT = 16 };
+enum { HOSTILE_FDS = 20, HOSTILE_HIGH = 500, HOSTILE_KEPT = 16 };
 
 static atomic_long done;
 static bool known[HOSTILE_FDS]; /* descriptors of before */
