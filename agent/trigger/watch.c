@@ -168,7 +168,7 @@ static void watch_again(void)
 		notice_say("no thread could be made, no snapshots will be taken", NULL);
 }
 
-static void watch_run(void *arg)
+static void watch_thread(void *arg)
 {
 	const struct trigger_config *config = watch.config;
 
@@ -192,7 +192,7 @@ int watch_start(const struct trigger_config *config, control_socket_start *start
 {
 	watch.start = start;
 	watch.config = config;
-	watch.worker.run = watch_run;
+	watch.worker.run = watch_thread;
 	watch.worker.name = "pymem-watch";
 	watch.wanted = 0;
 	watch_handle(config->signal);
