@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/core/sink.h"
 #include "formats/text/print.h"
 
 enum option_code { /* long-only options; the others are their letter */
@@ -81,6 +82,7 @@ static const struct option_row option_rows[] = {
 	{ 'h', "help", NULL, "show this help" },
 	{ OPT_VERSION, "version", NULL, "show the version" },
 };
+_Static_assert(SNAP_PREVIEW == 64, "--values says its default");
 enum { ROWS = sizeof(option_rows) / sizeof(*option_rows) };
 
 void options_help(FILE *out)
@@ -305,8 +307,7 @@ static int take(struct load_options *o, int code, const char *arg, char error[51
 	case OPT_METHOD:
 		return parse_method(arg, &o->method, error);
 	case OPT_VALUES:
-		/* VALUES_LIMIT_MAX of the agent */
-		if (parse_count("--values", arg, 4096, &v, error) < 0)
+		if (parse_count("--values", arg, SNAP_PREVIEW_MAX, &v, error) < 0)
 			return -1;
 		o->value_limit = (uint32_t)v;
 		o->no_values = v == 0;

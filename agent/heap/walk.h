@@ -21,7 +21,7 @@ struct cpython; /* agent/python/binding.h */
 
 struct walk_options {
 	bool values;	       /* previews; else hashes and names only */
-	uint32_t value_limit;  /* characters */
+	uint32_t value_limit;  /* characters, 0 = SNAP_PREVIEW */
 	uint32_t sample_limit; /* size check */
 	uint64_t seed;	       /* key of content hashes */
 	bool in_copy; /* writes land in a private copy: size check and malloc statistics

@@ -14,7 +14,7 @@ struct values {
 	uint32_t limit;	     /* characters */
 	bool text;	     /* previews wanted */
 	uint32_t ascii_mask; /* bits of the str state word: compact and ASCII */
-	char buf[4 * VALUES_LIMIT_MAX + 16];
+	char buf[4 * SNAP_PREVIEW_MAX + 16];
 };
 
 static void send(struct walk *w, uint64_t obj, uint8_t kind, uint64_t length,
@@ -414,13 +414,13 @@ static bool is_descriptor(const struct walk *w, uint64_t type)
 static void values_begin(struct walk *w)
 {
 	struct values *values = arena_alloc(w->arena, sizeof(*values));
-	uint32_t limit = w->options->value_limit ? w->options->value_limit : 64;
+	uint32_t limit = w->options->value_limit ? w->options->value_limit : SNAP_PREVIEW;
 
 	if (!values)
 		return;
 	values->frame = frame_layout_of(w->py);
 	values->seed = w->options->seed;
-	values->limit = limit < VALUES_LIMIT_MAX ? limit : VALUES_LIMIT_MAX;
+	values->limit = limit < SNAP_PREVIEW_MAX ? limit : SNAP_PREVIEW_MAX;
 	values->text = w->options->values;
 	values->ascii_mask = 1u << w->lay->str_compact_bit | 1u << w->lay->str_ascii_bit;
 	w->values = values;

@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { VALUES_LIMIT_MAX = 4096, VALUES_NAME_MAX = 512 };
+enum { VALUES_NAME_MAX = 512 };
 
 struct walk;
 
