@@ -21,11 +21,6 @@
 
 /* ---- pass 1: facts, keys ---- */
 
-int jsonl_take_shape(struct snap_sink *sink, const struct snap_shape *shape)
-{
-	return tables_shape(&jsonl_of(sink)->tables, shape);
-}
-
 static struct fact *jsonl_fact_slot(struct process *p, const char *key)
 {
 	struct fact *facts;

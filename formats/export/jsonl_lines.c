@@ -382,6 +382,11 @@ static int jsonl_take_type(struct snap_sink *sink, const struct snap_type *type)
 	return tables_type(&jsonl_of(sink)->tables, type);
 }
 
+int jsonl_take_shape(struct snap_sink *sink, const struct snap_shape *shape)
+{
+	return tables_shape(&jsonl_of(sink)->tables, shape);
+}
+
 static const char *const object_kinds[SNAP_KIND_COUNT] = {
 	"object",    "int",	   "bool",    "float", "str",	    "bytes",
 	"bytearray", "tuple",	   "list",    "dict",  "set",	    "type",

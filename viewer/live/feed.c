@@ -28,7 +28,8 @@ static uint64_t feed_now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-void feed_note(struct feed *feed, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void feed_note(struct feed *feed,
+							    const char *format, ...)
 {
 	char text[400];
 	va_list args;
@@ -126,7 +127,8 @@ struct feed *feed_create(const struct feed_limits *limits, const struct feed_ops
 	return feed;
 }
 
-int feed_add_stream(struct feed *feed, int fd, bool inherited, long pid)
+/* Takes fd over on success. 0, -ENOMEM, -EMFILE (too many streams). */
+static int feed_add_stream(struct feed *feed, int fd, bool inherited, long pid)
 {
 	assert(feed->nstreams <= FEED_MAX_STREAMS);
 	if (feed->nstreams == FEED_MAX_STREAMS)
@@ -286,6 +288,28 @@ static int feed_slot_of(const struct feed *feed, int fd)
 		if (feed->streams[i]->fd == fd)
 			return i;
 	return -1;
+}
+
+/* Takes one waiting peer in or turns it away; true when there was one. */
+static bool feed_accept(struct feed *feed)
+{
+	struct ucred peer = { 0 };
+	int err, fd = feed_socket_accept(feed, &peer);
+	if (fd < 0)
+		return false;
+	if (peer.uid != geteuid() && peer.uid != 0) {
+		feed_note(feed, "sender %ld dropped: it runs as uid %ld, we as %ld",
+			  (long)peer.pid, (long)peer.uid, (long)geteuid());
+		close(fd);
+		return true;
+	}
+	err = feed_add_stream(feed, fd, false, peer.pid);
+	if (err) {
+		feed_note(feed, "sender %ld dropped: %s", (long)peer.pid,
+			  err == -EMFILE ? "too many senders at once" : strerror(-err));
+		close(fd);
+	}
+	return true;
 }
 
 bool feed_serve(struct feed *feed, const struct pollfd *fds, int n)

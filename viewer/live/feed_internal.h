@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* feed_internal - what feed.c and feed_socket.c share. */
+/* feed_internal - the state of a feed, and its socket, which feed_socket.c makes. */
 #ifndef PYMEM_VIEWER_LIVE_FEED_INTERNAL_H
 #define PYMEM_VIEWER_LIVE_FEED_INTERNAL_H
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "viewer/live/feed.h"
@@ -35,13 +36,9 @@ struct feed {
 	ino_t ino;
 };
 
-/* A line for the user, kept for the screen. */
-void feed_note(struct feed *feed, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-/* Takes fd over on success. 0, -ENOMEM, -EMFILE (too many streams). */
-int feed_add_stream(struct feed *feed, int fd, bool inherited, long pid);
-/* Accepts one waiting peer or turns it away; true when there was one. */
-bool feed_accept(struct feed *feed);
+/* Accepts one waiting peer: its descriptor, and who it is (uid -1: unknown); -1: there is
+ * none. */
+int feed_socket_accept(const struct feed *feed, struct ucred *peer_ret);
 void feed_close_socket(struct feed *feed);
 
 #endif

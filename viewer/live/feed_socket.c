@@ -78,27 +78,13 @@ fail:
 	return -1;
 }
 
-bool feed_accept(struct feed *feed)
+int feed_socket_accept(const struct feed *feed, struct ucred *peer_ret)
 {
-	struct ucred peer = { 0 };
-	socklen_t length = sizeof(peer);
+	socklen_t length = sizeof(*peer_ret);
 	int fd = accept4(feed->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0)
-		return false;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ||
-	    (peer.uid != geteuid() && peer.uid != 0)) {
-		feed_note(feed, "sender %ld dropped: it runs as uid %ld, we as %ld",
-			  (long)peer.pid, (long)peer.uid, (long)geteuid());
-		close(fd);
-		return true;
-	}
-	int err = feed_add_stream(feed, fd, false, peer.pid);
-	if (err) {
-		feed_note(feed, "sender %ld dropped: %s", (long)peer.pid,
-			  err == -EMFILE ? "too many senders at once" : strerror(-err));
-		close(fd);
-	}
-	return true;
+	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer_ret, &length) < 0)
+		*peer_ret = (struct ucred){ .uid = (uid_t)-1 };
+	return fd;
 }
 
 void feed_close_socket(struct feed *feed)
