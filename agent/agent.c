@@ -167,7 +167,7 @@ __attribute__((constructor)) static void agent_loaded(void)
 	if (agent_check_start(start))
 		return;
 	if (start->file[0]) /* not noted: the loader asks before it makes one */
-		sys_call(SYS_unlinkat, AT_FDCWD, SYS_ARG(start->file), 0, 0, 0, 0);
+		cpu_call(SYS_unlinkat, AT_FDCWD, SYS_ARG(start->file), 0, 0, 0, 0);
 	if (start->flags & PYMEM_START_EXTERNAL)
 		agent_run_external(start);
 	libc_arena_learn();

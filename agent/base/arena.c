@@ -9,14 +9,15 @@
 
 #include <sys/mman.h>
 
+#include "agent/base/page.h"
 #include "agent/base/peek.h"
 
-enum { ARENA_CHUNK = 1 << 20, ARENA_ALIGN = 16, ARENA_PAGE = 4096 };
+enum { ARENA_CHUNK = 1 << 20, ARENA_ALIGN = 16, ARENA_HEAD = 4096 };
 
 struct arena_chunk {
 	struct arena_chunk *next;
 	size_t size;				   /* of the mapping, header included */
-	char pad[ARENA_PAGE - 2 * sizeof(void *)]; /* tables start on a page */
+	char pad[ARENA_HEAD - 2 * sizeof(void *)]; /* tables start on a page, or near */
 };
 
 void arena_init(struct arena *arena, size_t limit)
@@ -24,13 +25,13 @@ void arena_init(struct arena *arena, size_t limit)
 	*arena = (struct arena){ .limit = limit };
 }
 
-static struct arena_chunk *chunk_new(struct arena *arena, size_t size)
+static struct arena_chunk *arena_chunk_new(struct arena *arena, size_t size)
 {
 	struct arena_chunk *chunk;
 
 	if (size > SIZE_MAX / 2)
 		return NULL;
-	size = (size + ARENA_PAGE - 1) & ~(size_t)(ARENA_PAGE - 1);
+	size = page_ceiling(size);
 	if (arena->limit && (size > arena->limit || arena->mapped > arena->limit - size))
 		return NULL;
 	chunk = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -55,7 +56,7 @@ void *arena_alloc(struct arena *arena, size_t size)
 	if (size > ARENA_CHUNK / 4)
 		return arena_map(arena, size);
 	if (size > (size_t)(arena->end - arena->pos)) {
-		chunk = chunk_new(arena, ARENA_CHUNK);
+		chunk = arena_chunk_new(arena, ARENA_CHUNK);
 		if (!chunk)
 			return NULL;
 		arena->pos = (char *)(chunk + 1);
@@ -72,7 +73,7 @@ void *arena_map(struct arena *arena, size_t size)
 
 	if (size > SIZE_MAX / 2)
 		return NULL;
-	chunk = chunk_new(arena, size + sizeof(*chunk));
+	chunk = arena_chunk_new(arena, size + sizeof(*chunk));
 	return chunk ? chunk + 1 : NULL;
 }
 

@@ -18,14 +18,10 @@
 #include <dlfcn.h>
 #include <pthread.h>
 
-#if defined(__GLIBC__) && defined(__x86_64__)
-#define LIBC_BASE "GLIBC_2.2.5"
-#elif defined(__GLIBC__) && defined(__aarch64__)
-#define LIBC_BASE "GLIBC_2.17"
-#endif
+#include "agent/base/cpu.h"
 
-#ifdef LIBC_BASE
-#define LIBC_OLD(name) __asm__(".symver " #name "," #name "@" LIBC_BASE)
+#ifdef __GLIBC__
+#define LIBC_OLD(name) __asm__(".symver " #name "," #name "@" CPU_LIBC_VERSION)
 LIBC_OLD(dladdr);
 LIBC_OLD(dlclose);
 LIBC_OLD(dlopen);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "agent/base/cpu.h"
 #include "agent/base/peek.h"
 
 enum {
@@ -18,18 +19,13 @@ enum {
 static struct {
 	ptrdiff_t offset; /* of thread_arena, from the thread pointer; 0 = unknown */
 	uint64_t arena;
-} learnt;
-
-static inline uint64_t thread_pointer(void)
-{
-	return (uint64_t)(uintptr_t)__builtin_thread_pointer();
-}
+} libc_arena;
 
 /*
  * Is there a malloc_state at addr?  A list head is a pair of words (fd, bk) that,
  * when the list is empty, both hold the address two words before the pair.
  */
-static bool is_arena(uint64_t addr)
+static bool libc_arena_is(uint64_t addr)
 {
 	uint64_t word[ARENA_STATE_WORDS];
 	unsigned empty = 0;
@@ -44,7 +40,7 @@ static bool is_arena(uint64_t addr)
 }
 
 /* Looks for the one word of libc's TLS that points to an arena. */
-static bool search_tls(void)
+static bool libc_arena_search(void)
 {
 	const uint64_t from = ((uint64_t)(uintptr_t)&errno & ~7ULL) - ARENA_TLS_REACH;
 	uint64_t word[2 * ARENA_TLS_REACH / 8];
@@ -56,15 +52,15 @@ static bool search_tls(void)
 				word[i] = 0;
 	}
 	for (unsigned i = 0; i < 2 * ARENA_TLS_REACH / 8; i++) {
-		if (!is_arena(word[i]))
+		if (!libc_arena_is(word[i]))
 			continue;
 		found++;
-		learnt.offset = (ptrdiff_t)(from + i * 8 - thread_pointer());
-		learnt.arena = word[i];
+		libc_arena.offset = (ptrdiff_t)(from + i * 8 - cpu_thread_pointer());
+		libc_arena.arena = word[i];
 	}
 	if (found == 1)
 		return true;
-	learnt.offset = 0;
+	libc_arena.offset = 0;
 	return false;
 }
 
@@ -72,26 +68,27 @@ bool libc_arena_learn(void)
 {
 	void *volatile block;
 
-	if (learnt.offset)
+	if (libc_arena.offset)
 		return true;
 	block = malloc(32); /* gives this thread its arena, if it had none */
 	free(block);
-	return block && search_tls();
+	return block && libc_arena_search();
 }
 
-static uint64_t *own_word(void)
+static uint64_t *libc_arena_word(void)
 {
-	return (uint64_t *)(uintptr_t)(thread_pointer() + (uint64_t)learnt.offset);
+	return (uint64_t *)(uintptr_t)(cpu_thread_pointer() +
+				       (uint64_t)libc_arena.offset);
 }
 
 void libc_arena_join(void)
 {
-	if (learnt.offset && !*own_word())
-		*own_word() = learnt.arena;
+	if (libc_arena.offset && !*libc_arena_word())
+		*libc_arena_word() = libc_arena.arena;
 }
 
 void libc_arena_leave(void)
 {
-	if (learnt.offset && *own_word() == learnt.arena)
-		*own_word() = 0;
+	if (libc_arena.offset && *libc_arena_word() == libc_arena.arena)
+		*libc_arena_word() = 0;
 }

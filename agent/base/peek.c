@@ -20,7 +20,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static bool read_mem(uint64_t addr, void *buf, size_t size)
+#include "agent/base/page.h"
+
+static bool peek_mem_file(uint64_t addr, void *buf, size_t size)
 {
 	size_t done = 0;
 	int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/mem",
@@ -39,50 +41,50 @@ static bool read_mem(uint64_t addr, void *buf, size_t size)
 	return done == size;
 }
 
-static bool alone;
+static bool peek_is_alone;
 
 void peek_be_alone(void)
 {
-	alone = true;
+	peek_is_alone = true;
 }
 
 /* Pages found readable, by the low bits of their number; 0 = none. */
-static uint64_t pages_read[512];
+static uint64_t peek_pages[512];
 
 void peek_forget(void)
 {
-	if (alone)
-		memset(pages_read, 0, sizeof(pages_read));
+	if (peek_is_alone)
+		memset(peek_pages, 0, sizeof(peek_pages));
 }
 
-static bool page_can_be_read(uint64_t addr)
+static bool peek_ask_page(uint64_t addr)
 {
 	return syscall(SYS_rt_sigprocmask, ~0L, addr & ~7ull, 0L, 8L) != 0 &&
 		errno == EINVAL;
 }
 
-static bool page_readable(uint64_t page)
+static bool peek_page(uint64_t page)
 {
-	uint64_t *const seen = &pages_read[(page >> 12) % 512];
+	uint64_t *const seen = &peek_pages[(page >> page_shift()) % 512];
 
 	if (*seen == page)
 		return true;
-	if (!page_can_be_read(page))
+	if (!peek_ask_page(page))
 		return false;
 	*seen = page;
 	return true;
 }
 
-static bool read_alone(uint64_t addr, void *buf, size_t size)
+static bool peek_alone(uint64_t addr, void *buf, size_t size)
 {
 	const uint64_t last = addr + size - 1;
 
 	if (!size)
 		return true;
-	if (last < addr || last >= 1ULL << 47)
+	if (last < addr || last >= CPU_ADDRESS_END)
 		return false;
-	for (uint64_t page = addr & ~4095ull; page <= last; page += 4096) {
-		if (!page_readable(page))
+	for (uint64_t page = page_floor(addr); page <= last; page += page_size()) {
+		if (!peek_page(page))
 			return false;
 	}
 	memcpy(buf, (const void *)(uintptr_t)addr, size);
@@ -91,8 +93,8 @@ static bool read_alone(uint64_t addr, void *buf, size_t size)
 
 bool peek_safe(uint64_t addr, void *buf, size_t size)
 {
-	if (alone)
-		return read_alone(addr, buf, size);
+	if (peek_is_alone)
+		return peek_alone(addr, buf, size);
 
 	struct iovec local = { buf, size };
 	struct iovec remote = { (void *)(uintptr_t)addr, size };
@@ -101,7 +103,7 @@ bool peek_safe(uint64_t addr, void *buf, size_t size)
 
 	if (n >= 0)
 		return (size_t)n == size;
-	return read_mem(addr, buf, size);
+	return peek_mem_file(addr, buf, size);
 }
 
 bool peek_safe64(uint64_t addr, uint64_t *ret)

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peek - reads of the interpreter's memory, by address.
+ * peek - reads of the interpreter's memory, by address: the one way to it.
  *
- * peekNN read directly: the address must be known to be good (an object that
- * the interpreter holds).  peek_safe never faults: it asks the kernel to copy.
+ * peekNN, peek_bytes, peek_words and peek_text read directly: the address must be
+ * known to be good (an object that the interpreter holds).  peek_safe never faults.
+ *
+ * The sources of the walk are compiled twice.  In the agent a peek is a plain load:
+ * the memory is our own.  With PEEK_IMAGE it is a look-up in an image (peek_image.h):
+ * pieces of another process's memory, recorded or mapped, in which what is missing
+ * reads as zeros; no function of the target can be called there (python/call.h).
  */
 #ifndef PYMEM_AGENT_BASE_PEEK_H
 #define PYMEM_AGENT_BASE_PEEK_H
@@ -12,6 +17,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/base/cpu.h"
+
+#ifdef PEEK_IMAGE
+enum { PEEK_IN_IMAGE = 1 };
+
+/* As peekNN, peek_bytes and peek_text below; what is not in the image reads as zeros. */
+uint64_t peek_image_word(uint64_t addr, unsigned size);
+/* In place, or in a buffer that serves again soon. */
+const void *peek_image_bytes(uint64_t addr, uint64_t size);
+/* Likewise; "" where there is none. */
+const char *peek_image_text(uint64_t addr);
+
+#define PEEK_DEFINE(bits) \
+	static inline uint##bits##_t peek##bits(uint64_t addr) \
+	{ \
+		return (uint##bits##_t)peek_image_word(addr, bits / 8); \
+	}
+#else
+enum { PEEK_IN_IMAGE = 0 };
+
 #define PEEK_DEFINE(bits) \
 	static inline uint##bits##_t peek##bits(uint64_t addr) \
 	{ \
@@ -19,20 +44,53 @@
 		__builtin_memcpy(&v, (const void *)(uintptr_t)addr, sizeof(v)); \
 		return v; \
 	}
+#endif
 PEEK_DEFINE(8)
 PEEK_DEFINE(16)
 PEEK_DEFINE(32)
 PEEK_DEFINE(64)
 
-static inline const char *peek_ptr(uint64_t addr)
+/* size bytes at addr, in place; valid as long as they are there. */
+static inline const char *peek_bytes(uint64_t addr, uint64_t size)
 {
+#ifdef PEEK_IMAGE
+	return peek_image_bytes(addr, size);
+#else
+	(void)size;
 	return (const char *)(uintptr_t)addr;
+#endif
+}
+
+/* n words at addr, which is a multiple of 8, in place. */
+static inline const uint64_t *peek_words(uint64_t addr, uint64_t n)
+{
+	return (const uint64_t *)(const void *)peek_bytes(addr, 8 * n);
+}
+
+/* A NUL-terminated string at addr, in place. */
+static inline const char *peek_text(uint64_t addr)
+{
+#ifdef PEEK_IMAGE
+	return peek_image_text(addr);
+#else
+	return (const char *)(uintptr_t)addr;
+#endif
+}
+
+/* Asks the CPU to have the memory at addr at hand soon; any address will do. */
+static inline void peek_ahead(uint64_t addr)
+{
+#ifdef PEEK_IMAGE
+	(void)addr;
+#else
+	__builtin_prefetch((const void *)(uintptr_t)addr);
+#endif
 }
 
 /* Could be a pointer at all: user space, not the first page, 4-byte aligned. */
 static inline bool peek_plausible(uint64_t addr)
 {
-	return addr >= 0x10000 && addr < (1ULL << 47) && (addr & 3) == 0;
+	return addr >= 0x10000 && addr < CPU_ADDRESS_END && (addr & 3) == 0;
 }
 
 /*

@@ -6,9 +6,6 @@
  * exist there (its cached tid, its locks), and in the process itself errno is
  * somebody else's business.  So: no libc wrapper, no errno; a result in
  * -4095..-1 is a negative errno, as the kernel gives it.  Async-signal-safe.
- *
- * The only per-CPU code of the agent is here: the call itself and the return
- * from a signal handler.
  */
 #ifndef PYMEM_AGENT_BASE_SYS_H
 #define PYMEM_AGENT_BASE_SYS_H
@@ -20,40 +17,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#if defined(__x86_64__)
-static inline long sys_call(long nr, long a, long b, long c, long d, long e, long f)
-{
-	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = e;
-	register long r9 __asm__("r9") = f;
-	long ret;
-
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
-#elif defined(__aarch64__)
-static inline long sys_call(long nr, long a, long b, long c, long d, long e, long f)
-{
-	register long x8 __asm__("x8") = nr;
-	register long x0 __asm__("x0") = a;
-	register long x1 __asm__("x1") = b;
-	register long x2 __asm__("x2") = c;
-	register long x3 __asm__("x3") = d;
-	register long x4 __asm__("x4") = e;
-	register long x5 __asm__("x5") = f;
-
-	__asm__ volatile("svc 0"
-			 : "+r"(x0)
-			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-			 : "memory");
-	return x0;
-}
-#else
-#error "the agent knows x86-64 and aarch64 only"
-#endif
+#include "agent/base/cpu.h"
 
 /*
  * Notes in the agent's file (section pymem_calls, never loaded) that it may make a
@@ -69,7 +33,7 @@ static inline long sys_call(long nr, long a, long b, long c, long d, long e, lon
 #define sys6(nr, a, b, c, d, e, f) \
 	__extension__({ \
 		sys_note(nr); \
-		sys_call((nr), SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), \
+		cpu_call((nr), SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), \
 			 SYS_ARG(e), SYS_ARG(f)); \
 	})
 #define sys0(nr) sys6(nr, 0, 0, 0, 0, 0, 0)

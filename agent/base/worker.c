@@ -10,6 +10,7 @@
 
 #include "agent/base/libc.h"
 #include "agent/base/libc_arena.h"
+#include "agent/base/page.h"
 #include "agent/base/sys.h"
 
 /* The thread-exit hook: run by pthread_exit and by a plain return alike. */
@@ -77,7 +78,7 @@ static int worker_stack(struct worker *worker, void **stack_ret, size_t *size_re
 	if (sys_failed(mem))
 		return (int)mem;
 	worker->own_stack = *stack_ret = (void *)mem;
-	sys3(SYS_mprotect, mem, 4096, PROT_NONE); /* an overflow must fault */
+	sys3(SYS_mprotect, mem, page_size(), PROT_NONE); /* an overflow must fault */
 	return 0;
 }
 
@@ -86,7 +87,7 @@ static int worker_stack(struct worker *worker, void **stack_ret, size_t *size_re
  * it (clock_getcpuclockid(3); linux/posix-timers.h).  Its descriptor lies on our
  * stack, so it can be looked at even when the thread is over already.
  */
-static int thread_number(pthread_t thread)
+static int worker_number(pthread_t thread)
 {
 	clockid_t clock;
 
@@ -130,7 +131,7 @@ int worker_start(struct worker *worker)
 	if (!rc) {
 		sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, &old, 8);
 		rc = -pthread_create(&thread, &attr, worker_main, worker);
-		worker->made = rc ? 0 : thread_number(thread);
+		worker->made = rc ? 0 : worker_number(thread);
 		sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, 8);
 	}
 	pthread_attr_destroy(&attr);

@@ -1,77 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * walk - see walk.h and, for how the parts work together, walk_internal.h.
+ * walk - see walk.h.  Phases of walk_run, in order, all on one thread:
+ *
+ *	1 list	    scan/enumerate.h: every object on the collector's lists is queued
+ *	2 roots	    roots/: interpreters, modules, threads, frames
+ *	3 sweep	    scan/sweep.h: address-ordered passes; each object is emitted once
+ *	4 statics   scan/statics.h: conservative scan of writable segments; sweep again
+ *	5 leftovers scan/leftovers.h: blocks of the allocators that look like objects
+ *	6 facts	    memory/: smaps, allocators
+ *	7 check	    scan/sizecheck.h: in the copy only
  */
 #include "agent/heap/walk.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "agent/python/allocator.h"
+#include "agent/heap/core/events.h"
+#include "agent/heap/core/ranges.h"
+#include "agent/heap/core/references.h"
+#include "agent/heap/core/shapes.h"
+#include "agent/heap/core/strings.h"
+#include "agent/heap/core/types.h"
+#include "agent/heap/extension/registry.h"
+#include "agent/heap/frames/frame_edges.h"
+#include "agent/heap/memory/allocators.h"
+#include "agent/heap/memory/memory.h"
+#include "agent/heap/object/edges.h"
+#include "agent/heap/object/plan.h"
+#include "agent/heap/object/values.h"
+#include "agent/heap/roots/roots.h"
 #include "agent/heap/scan/enumerate.h"
 #include "agent/heap/scan/leftovers.h"
-#include "agent/heap/core/ranges.h"
+#include "agent/heap/scan/sizecheck.h"
 #include "agent/heap/scan/statics.h"
 #include "agent/heap/scan/sweep.h"
-#include "agent/heap/core/tables.h"
-#include "agent/heap/object/types.h"
+#include "agent/python/allocator.h"
+#include "agent/python/versions.h"
 
-struct walk_position walk_position;
-
-static void walk_phase(struct walk *w, const char *phase)
-{
-	struct snap_progress event = { .phase = walk_cstring(w, phase),
-				       .objects = w->stats.objects,
-				       .edges = w->stats.edges };
-
-	walk_position.phase = phase;
-	WALK_SEND(w, progress, &event);
-}
-
-void walk_root(struct walk *w, uint8_t kind, uint8_t flags, uint32_t thread,
-	       uint32_t frame, uint32_t name, uint64_t target)
-{
-	struct snap_root event = { .kind = kind,
-				   .flags = flags,
-				   .thread = thread,
-				   .frame = frame,
-				   .name = name,
-				   .target = target };
-
-	if (!target)
-		return;
-	walk_mark(w, target);
-	WALK_SEND(w, root, &event);
-}
-
-void walk_error(struct walk *w, uint64_t obj, struct walk_type *type, const char *text)
-{
-	struct snap_error event = { .addr = obj,
-				    .type = type ? type->id : 0,
-				    .text = walk_cstring(w, text) };
-
-	WALK_SEND(w, error, &event);
-}
-
-void walk_fact_u64(struct walk *w, const char *key, uint64_t value)
-{
-	struct snap_fact fact = { .key = key, .kind = SNAP_FACT_U64, .u64 = value };
-
-	WALK_SEND(w, fact, &fact);
-}
-
-void walk_fact_text(struct walk *w, const char *key, const char *text, size_t size)
-{
-	struct snap_fact fact = {
-		.key = key, .kind = SNAP_FACT_TEXT, .text = text, .size = size
-	};
-
-	WALK_SEND(w, fact, &fact);
-}
-
-static uint64_t now_ns(void)
+static uint64_t walk_now_ns(void)
 {
 	struct timespec ts;
 
@@ -80,56 +47,81 @@ static uint64_t now_ns(void)
 }
 
 /* What interpreter this is, for the reader. */
-static void send_identity(struct walk *w)
+static void walk_identity(struct walk *w)
 {
 	const struct cpython *py = w->py;
 	char text[32];
 	int n = snprintf(text, sizeof(text), "%u.%u.%u", py->version >> 16,
 			 py->version >> 8 & 0xff, py->version & 0xff);
 
-	walk_fact_text(w, "python.version", text, (size_t)n);
-	walk_fact_text(w, "python.build", py->version_text, strlen(py->version_text));
-	walk_fact_u64(w, "python.interpreters", py->lay.gc_count);
-	walk_fact_u64(w, "python.gc_header", py->lay.gc_head);
+	events_fact_text(w, "python.version", text, (size_t)n);
+	events_fact_text(w, "python.build", py->version_text, strlen(py->version_text));
+	events_fact_u64(w, "python.interpreters", py->lay.gc_count);
+	events_fact_u64(w, "python.gc_header", py->lay.gc_head);
 	if (w->options->gil_holder == 1)
-		walk_fact_text(w, "gil", "unknown", 7);
+		events_fact_text(w, "gil", "unknown", 7);
 	else
-		walk_fact_text(w, "gil", w->options->gil_holder ? "held" : "free", 4);
+		events_fact_text(w, "gil", w->options->gil_holder ? "held" : "free", 4);
 }
 
-static int set_up(struct walk *w)
+/* All that is decided of a type, room by room. */
+static void walk_plan(struct walk *w, struct walk_type *type)
+{
+	registry_find(w, type);
+	plan_type(w, type);
+	if (!frame_edges_plan(w, type))
+		edges_plan(w, type);
+	values_plan(w, type);
+	registry_plan(w, type);
+	plan_send(w, type);
+}
+
+static const struct walk_hooks walk_hooks = { walk_plan, registry_alias };
+
+static int walk_set_up(struct walk *w)
 {
 	int rc;
 
 	if ((rc = marks_init(&w->marks, w->arena)) < 0 ||
 	    (rc = marks_init(&w->frozen, w->arena)) < 0 || (rc = ranges_read(w)) < 0 ||
-	    (rc = tables_init(w)) < 0)
+	    (rc = strings_begin(w)) < 0 || (rc = types_begin(w)) < 0 ||
+	    (rc = plan_begin(w)) < 0 || (rc = shapes_begin(w)) < 0)
 		return rc;
-	walk_refs_grow(w);
+	references_grow(w);
 	return w->err;
 }
 
 static void walk_phases(struct walk *w)
 {
-	walk_phase(w, "listing objects");
+	events_phase(w, "listing objects");
 	enumerate_lists(w);
-	walk_type(w, CPYTHON_ADDR(w->py, type_type));
+	types_get(w, CPYTHON_ADDR(w->py, type_type));
 	memory_begin(w);
-	walk_phase(w, "finding roots");
+	events_phase(w, "finding roots");
 	roots_walk(w);
-	walk_phase(w, "walking objects");
+	if (!versions_known(w->py))
+		events_error(
+			w, 0, NULL,
+			"this CPython is newer than pymem's tables: read by those of "
+			"the newest known, as far as probes agree; names of C fields "
+			"and locals may be missing");
+	events_phase(w, "walking objects");
 	sweep_run(w);
-	walk_phase(w, "searching C variables");
+	events_phase(w, "searching C variables");
 	statics_scan(w);
-	walk_phase(w, "searching allocated blocks");
+	events_phase(w, "searching allocated blocks");
 	leftovers_scan(w);
-	walk_phase(w, "asking for native memory");
-	native_finish(w);
+	events_phase(w, "asking for native memory");
+	registry_finish(w);
 	roots_static_types(w);
-	walk_phase(w, "gathering memory facts");
-	memory_facts(w);
+	events_phase(w, "gathering memory facts");
+	if (memory_facts(w)) {
+		pymalloc_facts(w);
+		malloc_facts(w);
+		memory_end(w);
+	}
 	if (w->options->in_copy) {
-		walk_phase(w, "checking sizes");
+		events_phase(w, "checking sizes");
 		sizecheck_run(w);
 	}
 }
@@ -139,7 +131,7 @@ int walk_run(const struct cpython *py, struct arena *arena,
 	     struct walk_stats *ret, char *err, size_t err_size)
 {
 	struct walk *w = arena_alloc(arena, sizeof(*w));
-	uint64_t began = now_ns();
+	uint64_t began = walk_now_ns();
 	int rc;
 
 	if (!w || !py->probed) {
@@ -152,21 +144,22 @@ int walk_run(const struct cpython *py, struct arena *arena,
 			    .lay = &py->lay,
 			    .arena = arena,
 			    .options = options,
-			    .sink = sink };
+			    .sink = sink,
+			    .hooks = &walk_hooks };
 	if (options->in_copy)
 		allocator_replace(py, arena);
-	rc = set_up(w);
+	rc = walk_set_up(w);
 	if (rc < 0) {
 		snprintf(err, err_size,
 			 rc == -ENOMEM ? "no memory for the walk's tables" :
 					 "/proc/self/maps can't be read");
 		return rc;
 	}
-	send_identity(w);
+	walk_identity(w);
 	walk_phases(w);
 	if (w->marks.failed && !w->err)
 		w->err = -ENOMEM;
-	w->stats.walk_ns = now_ns() - began;
+	w->stats.walk_ns = walk_now_ns() - began;
 	w->stats.arena_bytes = arena->mapped;
 	*ret = w->stats;
 	if (w->err)

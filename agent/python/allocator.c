@@ -8,7 +8,7 @@ enum { DOMAIN_RAW, DOMAIN_MEM, DOMAIN_OBJ, SCRATCH = 4096, HEADER = 16 };
 
 typedef void set_fn(int domain, struct allocator_ex *allocator);
 
-static set_fn *setter(void *symbol)
+static set_fn *allocator_setter(void *symbol)
 {
 	union {
 		void *p;
@@ -25,7 +25,7 @@ static size_t scratch_used;
 static struct arena *overflow;
 static const uint64_t OURS = 0x70796d656d206d65ULL; /* marks our blocks */
 
-static void *bump(void *ctx, size_t size)
+static void *allocator_bump(void *ctx, size_t size)
 {
 	uint64_t *head;
 
@@ -46,21 +46,21 @@ static void *bump(void *ctx, size_t size)
 	return head + HEADER / 8;
 }
 
-static void *bump_zeroed(void *ctx, size_t n, size_t size)
+static void *allocator_bump_zeroed(void *ctx, size_t n, size_t size)
 {
 	void *mem;
 
 	if (size && n > SIZE_MAX / 2 / size)
 		return NULL;
-	mem = bump(ctx, n * size);
+	mem = allocator_bump(ctx, n * size);
 	if (mem)
 		memset(mem, 0, n * size);
 	return mem;
 }
 
-static void *bump_again(void *ctx, void *ptr, size_t size)
+static void *allocator_bump_again(void *ctx, void *ptr, size_t size)
 {
-	void *mem = bump(ctx, size);
+	void *mem = allocator_bump(ctx, size);
 	size_t old;
 
 	if (!ptr || !mem)
@@ -75,22 +75,22 @@ static void *bump_again(void *ctx, void *ptr, size_t size)
  * unknown, so ours are told by a word before them and others are refused: "no
  * memory", which the caller copes with; the copy ends soon anyway.
  */
-static void *marked_again(void *ctx, void *ptr, size_t size)
+static void *allocator_marked_again(void *ctx, void *ptr, size_t size)
 {
 	const uint64_t *head = (const uint64_t *)ptr - HEADER / 8;
 
 	if (ptr && head[1] != OURS)
 		return NULL;
-	return bump_again(ctx, ptr, size);
+	return allocator_bump_again(ctx, ptr, size);
 }
 
-static void bump_free(void *ctx, void *ptr)
+static void allocator_bump_free(void *ctx, void *ptr)
 {
 	(void)ctx, (void)ptr; /* whatever it was, nobody needs it back */
 }
 
-static const struct allocator_ex ours = { NULL, bump, bump_zeroed, marked_again,
-					  bump_free };
+static const struct allocator_ex ours = { NULL, allocator_bump, allocator_bump_zeroed,
+					  allocator_marked_again, allocator_bump_free };
 
 void allocator_enter(const struct cpython *py, struct allocator_swap *swap,
 		     struct arena *arena)
@@ -102,14 +102,14 @@ void allocator_enter(const struct cpython *py, struct allocator_swap *swap,
 		return;
 	overflow = arena;
 	scratch_used = 0;
-	setter(py->sym.get_allocator)(DOMAIN_OBJ, &swap->old);
-	setter(py->sym.set_allocator)(DOMAIN_OBJ, &mine);
+	allocator_setter(py->sym.get_allocator)(DOMAIN_OBJ, &swap->old);
+	allocator_setter(py->sym.set_allocator)(DOMAIN_OBJ, &mine);
 }
 
 void allocator_leave(const struct cpython *py, struct allocator_swap *swap)
 {
 	if (swap->active)
-		setter(py->sym.set_allocator)(DOMAIN_OBJ, &swap->old);
+		allocator_setter(py->sym.set_allocator)(DOMAIN_OBJ, &swap->old);
 }
 
 void allocator_replace(const struct cpython *py, struct arena *arena)
@@ -121,5 +121,5 @@ void allocator_replace(const struct cpython *py, struct arena *arena)
 	overflow = arena;
 	scratch_used = 0;
 	for (int domain = DOMAIN_RAW; domain <= DOMAIN_OBJ; domain++)
-		setter(py->sym.set_allocator)(domain, &mine);
+		allocator_setter(py->sym.set_allocator)(domain, &mine);
 }

@@ -9,7 +9,7 @@
 #define PYMEM_AGENT_PYTHON_ALLOCATOR_H
 
 #include "agent/base/arena.h"
-#include "agent/python/cpython_internal.h"
+#include "agent/python/cpython.h"
 
 /* PyMemAllocatorEx (Include/cpython/pymem.h), the same in all versions. */
 struct allocator_ex {

@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/python/cpython_internal.h"
 #include "agent/base/libc.h"
+#include "agent/python/versions.h"
 
 static struct cpython the_cpython;
 
@@ -43,7 +43,7 @@ struct search {
 	bool pypy;
 };
 
-static int search_object(struct dl_phdr_info *info, size_t size, void *arg)
+static int binding_search(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	struct search *search = arg;
 	void *handle, *fn;
@@ -67,7 +67,7 @@ static int search_object(struct dl_phdr_info *info, size_t size, void *arg)
 }
 
 /* RTLD_DEFAULT is NULL in glibc, so the handle is returned apart. */
-static bool find_interpreter(void **handle_ret, char *err, size_t err_size)
+static bool binding_find(void **handle_ret, char *err, size_t err_size)
 {
 	struct search search = { 0 };
 
@@ -76,7 +76,7 @@ static bool find_interpreter(void **handle_ret, char *err, size_t err_size)
 		return true;
 	}
 	search.pypy = dlsym(RTLD_DEFAULT, "PyPyType_Type") != NULL;
-	dl_iterate_phdr(search_object, &search);
+	dl_iterate_phdr(binding_search, &search);
 	if (search.found == 1) {
 		*handle_ret = search.handle;
 		return true;
@@ -94,7 +94,7 @@ static bool find_interpreter(void **handle_ret, char *err, size_t err_size)
 	return false;
 }
 
-static bool find_symbols(struct cpython *py, void *handle, char *err, size_t err_size)
+static bool binding_symbols(struct cpython *py, void *handle, char *err, size_t err_size)
 {
 	uint16_t minor = (uint16_t)(py->version >> 8);
 
@@ -115,7 +115,7 @@ static bool find_symbols(struct cpython *py, void *handle, char *err, size_t err
 }
 
 /* "3.11.7 (main, ...)" -> 0x030b07; 0 = not understood. */
-static uint32_t parse_version(const char *text)
+static uint32_t binding_version(const char *text)
 {
 	unsigned part[3] = { 0 };
 
@@ -144,12 +144,12 @@ struct cpython *cpython_bind(char *err, size_t err_size)
 
 	if (bound)
 		return py;
-	if (!find_interpreter(&handle, err, err_size))
+	if (!binding_find(&handle, err, err_size))
 		return NULL;
 	memset(py, 0, sizeof(*py));
 	version.p = dlsym(handle, "Py_GetVersion");
 	snprintf(py->version_text, sizeof(py->version_text), "%s", version.fn());
-	py->version = parse_version(py->version_text);
+	py->version = binding_version(py->version_text);
 	if (py->version < 0x030600 || py->version >= 0x040000) {
 		snprintf(err, err_size,
 			 "Python %.20s is not supported: pymem reads CPython "
@@ -157,7 +157,7 @@ struct cpython *cpython_bind(char *err, size_t err_size)
 			 py->version_text);
 		return NULL;
 	}
-	if (!find_symbols(py, handle, err, err_size))
+	if (!binding_symbols(py, handle, err, err_size))
 		return NULL;
 	if (py->sym.ft_marker) {
 		snprintf(
@@ -180,8 +180,15 @@ uint32_t cpython_version(const struct cpython *py)
 	return py->version;
 }
 
+enum cpython_gils cpython_gils(const struct cpython *py)
+{
+	if (!versions_since(py, 12))
+		return CPYTHON_GIL_ONE;
+	return versions_since(py, 13) ? CPYTHON_GIL_MUTEX : CPYTHON_GIL_LOCK;
+}
+
 /* Calls a symbol of type int (void). */
-static int call_int(void *symbol)
+static int binding_call_int(void *symbol)
 {
 	union {
 		void *p;
@@ -193,15 +200,15 @@ static int call_int(void *symbol)
 
 bool cpython_initialized(const struct cpython *py)
 {
-	return call_int(py->sym.is_initialized) != 0;
+	return binding_call_int(py->sym.is_initialized) != 0;
 }
 
 bool cpython_finalizing(const struct cpython *py)
 {
 	if (py->sym.is_finalizing)
-		return call_int(py->sym.is_finalizing) != 0;
+		return binding_call_int(py->sym.is_finalizing) != 0;
 	if (py->sym.is_finalizing_old)
-		return call_int(py->sym.is_finalizing_old) != 0;
+		return binding_call_int(py->sym.is_finalizing_old) != 0;
 	if (py->sym.finalizing) /* 3.6: the thread that finalizes, or NULL */
 		return *(void *const volatile *)py->sym.finalizing != NULL;
 	return false;
@@ -209,7 +216,7 @@ bool cpython_finalizing(const struct cpython *py)
 
 int cpython_gil_ensure(const struct cpython *py)
 {
-	return call_int(py->sym.gil_ensure);
+	return binding_call_int(py->sym.gil_ensure);
 }
 
 void cpython_gil_release(const struct cpython *py, int state)

@@ -3,9 +3,7 @@
  * binding - the CPython C API of the process we are in, bound at run time.
  *
  * One table of symbols: name, where the pointer goes, versions it exists in,
- * required or not.  Hot calls go through typed pointers; calls whose prototype
- * differs between versions are made through libffi, their signature being data
- * of the table.  No Python.h, no link to libpython.
+ * required or not.  No Python.h, no link to libpython.
  *
  * cpython_bind may run without the GIL (it only looks symbols up);
  * cpython_probe (layout.h) reads interpreter memory and is run in the copy, or
@@ -32,6 +30,15 @@ struct cpython *cpython_bind(char *err, size_t err_size);
 
 /* Version as 0x030b07 (3.11.7). */
 uint32_t cpython_version(const struct cpython *py);
+
+/* Whose GILs there are, and how the list of interpreters is locked; known once bound. */
+enum cpython_gils {
+	CPYTHON_GIL_ONE,   /* one for all interpreters (<= 3.11) */
+	CPYTHON_GIL_LOCK,  /* an interpreter may have its own; PyThread_type_lock */
+	CPYTHON_GIL_MUTEX, /* the same; PyMutex, and requests are bits of the thread's
+				 * eval_breaker (3.13) */
+};
+enum cpython_gils cpython_gils(const struct cpython *py);
 
 /* Life-cycle questions, no GIL needed. */
 bool cpython_initialized(const struct cpython *py);

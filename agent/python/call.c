@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * call - C calls whose prototype is data, through libffi.
- *
- * ffi_prep_cif and ffi_call need no executable memory and no malloc.
+ * call - see call.h.  ffi_prep_cif and ffi_call need no executable memory and no
+ * malloc.
  */
+#include "agent/python/call.h"
+
 #include <errno.h>
 #include <ffi.h>
 #include <string.h>
 
-#include "agent/python/cpython_internal.h"
-
 enum { CALL_ARGS = 8 };
 
-static ffi_type *type_of(char letter)
+static ffi_type *call_type(char letter)
 {
 	switch (letter) {
 	case 'v':
@@ -34,9 +33,9 @@ static ffi_type *type_of(char letter)
 	}
 }
 
-int cpython_call(void *fn, const char *sig, const uint64_t *args, uint64_t *ret)
+int call_by_signature(void *fn, const char *sig, const uint64_t *args, uint64_t *ret)
 {
-	ffi_type *types[CALL_ARGS], *result = type_of(sig[0]);
+	ffi_type *types[CALL_ARGS], *result = call_type(sig[0]);
 	union {
 		uint32_t w;
 		uint64_t d;
@@ -49,7 +48,7 @@ int cpython_call(void *fn, const char *sig, const uint64_t *args, uint64_t *ret)
 	if (!fn || !result || sig[1] != ':')
 		return -EINVAL;
 	for (const char *s = sig + 2; *s; s++, n++) {
-		if (n == CALL_ARGS || *s == 'v' || !(types[n] = type_of(*s)))
+		if (n == CALL_ARGS || *s == 'v' || !(types[n] = call_type(*s)))
 			return -EINVAL;
 		slots[n].d = args[n];
 		if (*s == 'i' || *s == 'u')

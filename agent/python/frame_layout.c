@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* frame_layout - see frame_layout.h */
+/* frame_layout - see frame_layout.h. */
 #include "agent/python/frame_layout.h"
 
 #include <stddef.h>
 
-#include "agent/python/cpython_internal.h"
+#include "agent/python/versions.h"
 #include "formats/core/sink.h"
 
 #define NONE FRAME_NONE
@@ -168,7 +168,7 @@ static const struct tstate_field ts315[] = { TS_313(24) };
 	.f_previous = 8, .f_code = 0, .f_func = 16, .f_locals = 40, .f_object = 48, \
 	.f_instr = 56, .f_stacktop = 64, .owner_shim = 3
 
-static const struct frame_layout rows[] = {
+static const struct frame_layout frame_layouts[] = {
 	{
 		.minor = 6,
 		TSTATE(24, NONE, 152, NONE, NONE, 2272, ts36),
@@ -183,7 +183,6 @@ static const struct frame_layout rows[] = {
 		CODE_OLD(0, 24, 112),
 		.lines = LINES_LNOTAB,
 		GENERATOR_OLD(32, NONE, NONE, 64),
-		.fn_qualname = 104,
 	},
 	{
 		.minor = 7,
@@ -199,7 +198,6 @@ static const struct frame_layout rows[] = {
 		CODE_OLD(0, 24, 112),
 		.lines = LINES_LNOTAB,
 		GENERATOR_OLD(32, 64, 96, 96),
-		.fn_qualname = 104,
 	},
 	{
 		.minor = 8,
@@ -215,7 +213,6 @@ static const struct frame_layout rows[] = {
 		CODE_OLD(8, 28, 120),
 		.lines = LINES_LNOTAB,
 		GENERATOR_OLD(32, 64, 96, 96),
-		.fn_qualname = 104,
 	},
 	{
 		.minor = 9,
@@ -231,7 +228,6 @@ static const struct frame_layout rows[] = {
 		CODE_OLD(8, 28, 120),
 		.lines = LINES_LNOTAB,
 		GENERATOR_OLD(32, 64, 96, 96),
-		.fn_qualname = 104,
 	},
 	{
 		.minor = 10,
@@ -247,7 +243,6 @@ static const struct frame_layout rows[] = {
 		CODE_OLD(8, 28, 120),
 		.lines = LINES_310,
 		GENERATOR_OLD(24, 56, 88, 88),
-		.fn_qualname = 40,
 	},
 	{
 		.minor = 11,
@@ -265,7 +260,6 @@ static const struct frame_layout rows[] = {
 		FRAME_STRUCT(NONE, NONE, NONE, 48),
 		CODE_NEW(72, 76, 68, 184),
 		GENERATOR_NEW(24, 16, 1),
-		.fn_qualname = 40,
 	},
 	{
 		.minor = 12,
@@ -276,7 +270,6 @@ static const struct frame_layout rows[] = {
 		FRAME_STRUCT(NONE, NONE, NONE, 48),
 		CODE_NEW(68, 72, 64, 192),
 		GENERATOR_NEW(16, NONE, 1),
-		.fn_qualname = 40,
 	},
 	{
 		.minor = 13,
@@ -287,7 +280,6 @@ static const struct frame_layout rows[] = {
 		FRAME_STRUCT(48, 56, NONE, 64),
 		CODE_NEW(68, 72, 64, 200),
 		GENERATOR_NEW(16, NONE, 1),
-		.fn_qualname = 40,
 	},
 	{
 		.minor = 14,
@@ -300,7 +292,6 @@ static const struct frame_layout rows[] = {
 		FRAME_STRUCT(48, 56, 64, 72),
 		CODE_NEW(68, 72, 64, 208),
 		GENERATOR_NEW(16, NONE, 0),
-		.fn_qualname = 40,
 	},
 	{
 		.minor = 15,
@@ -313,18 +304,15 @@ static const struct frame_layout rows[] = {
 		FRAME_STRUCT(48, 56, 64, 72),
 		CODE_NEW(68, 72, 64, 208),
 		GENERATOR_NEW(16, NONE, 0),
-		.fn_qualname = 40,
 	},
 };
 
 const struct frame_layout *frame_layout_of(const struct cpython *py)
 {
-	unsigned minor = py->version >> 8 & 0xff;
+	const unsigned minor = versions_tables(py) >> 8 & 0xff;
 
-	if (py->version >> 16 != 3)
-		return NULL;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		if (rows[i].minor == minor)
-			return &rows[i];
+	for (size_t i = 0; i < sizeof(frame_layouts) / sizeof(*frame_layouts); i++)
+		if (frame_layouts[i].minor == minor)
+			return &frame_layouts[i];
 	return NULL;
 }

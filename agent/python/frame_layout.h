@@ -25,6 +25,10 @@ struct cpython;
 
 #define FRAME_NONE 0xffffu /* this version has no such field */
 
+/* What a variable of a code object is: a byte of co_localspluskinds each, 3.11+
+ * (Include/internal/pycore_code.h). */
+enum { FRAME_KIND_LOCAL = 0x20, FRAME_KIND_CELL = 0x40, FRAME_KIND_FREE = 0x80 };
+
 /* A named, owned object reference of the thread state. */
 struct tstate_field {
 	uint16_t offset;
@@ -68,8 +72,6 @@ struct frame_layout {
 	uint8_t exc_words; /* owned references of an _PyErr_StackItem */
 	int8_t g_finished; /* frame state from which on there is no frame; 0:
 					 * a cleared f_func says so (3.14+) */
-	/* functions */
-	uint16_t fn_qualname;
 };
 
 /* The row of this interpreter, NULL when its version is unknown to us. */

@@ -2,9 +2,12 @@
 /*
  * layout - where the fields of CPython's structures are, in this interpreter.
  *
- * Filled by cpython_probe() from per-version tables and then checked (or found)
- * by experiments on the running interpreter, since distributions patch structs
- * and micro releases change them: a version number alone is never believed.
+ * Filled by cpython_probe() from the tables of versions.c.  Then experiments on the
+ * running interpreter find what distributions and micro releases change (the object's
+ * head, the collector's lists, the fields of a class, where attributes lie), check
+ * the sizes of the builtin types, and refuse what doesn't fit.  The rest is believed
+ * by its version, and of a version that is newer than the tables, by the newest they
+ * know: layout.unproven says so.
  * Offsets are bytes from the object's address unless said otherwise.
  *
  * Source of the offsets: Include/ and Include/internal/ of python/cpython
@@ -20,7 +23,11 @@
 
 struct cpython;
 
-enum { LAYOUT_HEADS = 4, LAYOUT_INTERPS = 256 };
+enum {
+	LAYOUT_HEADS = 4,
+	LAYOUT_INTERPS = 256, /* interpreters looked at, here and by the walk's roots */
+	LAYOUT_NONE = 0xffff, /* there is no such field */
+};
 
 /* The collector's lists of one interpreter (3.6-3.8: of the process). */
 struct layout_gc {
@@ -63,13 +70,13 @@ struct layout {
 	uint16_t dict_used, dict_keys, dict_values;
 	uint16_t values_items; /* from what ma_values points to, to the first value */
 	/* PyDictKeysObject, from its own address */
-	/* 0xffff: by dk_size (<= 3.10) */
+	/* LAYOUT_NONE: by dk_size (<= 3.10) */
 	uint16_t keys_log2_size, keys_log2_index, keys_kind;
 	uint16_t keys_nentries, keys_indices;
 	/* str */
 	uint16_t str_length, str_hash, str_state, str_ascii_size, str_compact_size,
 		str_full_size;
-	uint16_t str_utf8_length, str_utf8, str_wstr, str_wstr_length; /* 0xffff: none */
+	uint16_t str_utf8_length, str_utf8, str_wstr, str_wstr_length; /* LAYOUT_NONE */
 	/* bit numbers in the state; ready 0xff: there is none */
 	uint8_t str_kind_shift, str_compact_bit, str_ascii_bit, str_ready_bit;
 	uint8_t str_intern_bits; /* width of the interned state in bit 0.. */
@@ -77,13 +84,36 @@ struct layout {
 	uint16_t long_digits;
 	bool long_tagged;     /* 3.12+: digit count in bits 3.. of the word at head */
 	bool long_zero_digit; /* sys.getsizeof(0) counts one digit */
-	/* code, function, cell, method ... are found by tp_members names */
+	/* functions (fields.c) */
+	uint16_t fn_code, fn_closure, fn_qualname, fn_module;
 	enum layout_size_rule size_rule;
 	enum layout_managed managed;
 	bool dict_owns_embedded; /* 3.13.13, 3.14.4+: the dict, not the instance, tells
 				  * of inline values that both show */
 	bool counts_objects; /* Py_TRACE_REFS or Py_REF_DEBUG: a new object is recorded */
-	bool type_dict_in_interp; /* 3.12+: static builtin types keep tp_dict elsewhere */
+	/* what is so from some version on, or was: versions.c */
+	bool type_dict_in_interp;   /* static builtin types keep tp_dict elsewhere */
+	bool counted_by_heap_types; /* ... all instances of heap types own their type */
+	bool static_base_borrowed;  /* ... no static type counts its tp_base */
+	bool exceptions_counted;    /* ... the variables PyExc_X own what they hold */
+	bool refcnt_split;	    /* ob_refcnt is u32 count, u16 overflow, u16 flags */
+	bool weakref_prefix;	    /* MANAGED_WEAKREF means a word before the object */
+	bool ints_from_freelist;    /* an int that dies is kept for the next one */
+	bool bytearray_in_bytes;    /* a bytearray's bytes are a bytes object */
+	bool lru_ring;		    /* an lru_cache's wrapper begins with a ring's root */
+	bool interned_in_state;	   /* the dicts of interned strings: no static variable */
+	bool type_cache_in_state;  /* the type attribute cache is the interpreter's */
+	bool identifiers_in_state; /* the interpreter's own identifiers' strings */
+	bool atexit_list;	   /* callbacks of atexit are a list */
+	bool version_cache;	   /* functions by version, in the interpreter */
+	bool lists_in_state;	   /* each interpreter collects for itself */
+	bool gc_permanent;	   /* there is a permanent generation */
+	uint32_t pool_size, arena_size; /* pymalloc's */
+	uint32_t interp_size;		/* bytes of PyInterpreterState at least */
+	/* of a version newer than the tables: what was not proven, NULL = nothing; and
+	 * what is therefore not read */
+	bool unproven;
+	bool attributes_unknown; /* where instances keep their attributes */
 	/* reference counts */
 	/* immortal if (word & mask) >= value, value != 0 */
 	uint64_t immortal_mask, immortal_value;

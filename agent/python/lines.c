@@ -3,7 +3,8 @@
 #include "agent/python/lines.h"
 
 /* Pairs: bytes of code, then a signed line step that takes effect after them. */
-static uint32_t lnotab(const unsigned char *t, size_t size, uint32_t first, int64_t addr)
+static uint32_t lines_lnotab(const unsigned char *t, size_t size, uint32_t first,
+			     int64_t addr)
 {
 	int64_t line = first, pos = 0;
 
@@ -17,8 +18,8 @@ static uint32_t lnotab(const unsigned char *t, size_t size, uint32_t first, int6
 }
 
 /* Pairs: bytes of code a range spans, signed step to its line; -128 = no line. */
-static uint32_t linetable310(const unsigned char *t, size_t size, uint32_t first,
-			     int64_t addr)
+static uint32_t lines_table_310(const unsigned char *t, size_t size, uint32_t first,
+				int64_t addr)
 {
 	int64_t line = first, end = 0;
 
@@ -35,7 +36,7 @@ static uint32_t linetable310(const unsigned char *t, size_t size, uint32_t first
 }
 
 /* Signed varint, 6 bits a byte, bit 6 = more follow, sign in the lowest bit. */
-static int64_t signed_varint(const unsigned char *t, size_t size, size_t at)
+static int64_t lines_varint(const unsigned char *t, size_t size, size_t at)
 {
 	uint64_t v = 0;
 	unsigned shift = 0;
@@ -54,8 +55,8 @@ static int64_t signed_varint(const unsigned char *t, size_t size, size_t at)
  * 128.  Kinds 0-9 stay on the line, 10-12 step by 0-2, 13 and 14 step by a
  * signed varint, 15 has no line.
  */
-static uint32_t locations(const unsigned char *t, size_t size, uint32_t first,
-			  int64_t addr)
+static uint32_t lines_locations(const unsigned char *t, size_t size, uint32_t first,
+				int64_t addr)
 {
 	int64_t line = first, end = 0;
 
@@ -66,7 +67,7 @@ static uint32_t locations(const unsigned char *t, size_t size, uint32_t first,
 		if (kind >= 10 && kind <= 12)
 			line += kind - 10;
 		else if (kind == 13 || kind == 14)
-			line += signed_varint(t, size, i + 1);
+			line += lines_varint(t, size, i + 1);
 		if (addr < end)
 			return kind == 15 || line <= 0 ? 0 : (uint32_t)line;
 		for (i++; i < size && !(t[i] & 128); i++)
@@ -82,11 +83,11 @@ uint32_t lines_lookup(enum line_format format, const unsigned char *table, size_
 		return first;
 	switch (format) {
 	case LINES_LNOTAB:
-		return lnotab(table, size, first, addr);
+		return lines_lnotab(table, size, first, addr);
 	case LINES_310:
-		return linetable310(table, size, first, addr);
+		return lines_table_310(table, size, first, addr);
 	case LINES_LOCATIONS:
-		return locations(table, size, first, addr);
+		return lines_locations(table, size, first, addr);
 	}
 	return 0;
 }

@@ -11,10 +11,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/python/layout_internal.h"
 #include "agent/base/peek.h"
+#include "agent/python/frame_layout.h"
+#include "agent/python/interpreters.h"
+#include "agent/python/lookup.h"
+#include "agent/python/probe.h"
+#include "agent/python/type_flags.h"
+#include "agent/python/versions.h"
 
-static int refuse(const struct cpython *py, char *err, size_t err_size, const char *what)
+static int probe_refuse(const struct cpython *py, char *err, size_t err_size,
+			const char *what)
 {
 	snprintf(err, err_size,
 		 "the memory layout of this CPython (%u.%u.%u) is not understood: "
@@ -46,7 +52,7 @@ static const char *probe_types(struct cpython *py)
 	    !peek_safe_text(name, text, sizeof(text)) || strcmp(text, "type"))
 		return "the name of type";
 	if (!peek_safe64(CPYTHON_ADDR(py, unicode_type) + lay->tp_flags, &flags) ||
-	    !(flags >> 28 & 1))
+	    !(flags & TYPE_STR_SUBCLASS))
 		return "the flags of str";
 	if (!peek_safe64(CPYTHON_ADDR(py, list_type) + lay->tp_basicsize, &basic) ||
 	    basic != lay->list_allocated + 8u)
@@ -76,60 +82,48 @@ static const char *probe_types(struct cpython *py)
  * current thread state and crashes when there is none: in 3.6-3.11 that is the
  * whole process between two holders of the GIL, later each thread without one.
  */
-static uint64_t find_modules(struct cpython *py)
+static uint64_t probe_find_modules(struct cpython *py)
 {
-	union {
-		void *p;
-		uint64_t (*fn)(void);
-	} head = { py->sym.interp_main ? py->sym.interp_main : py->sym.interp_head };
-	const uint64_t interp = head.fn();
+	const uint64_t interp = interpreters_main(py);
 	uint64_t words[64];
 
 	for (uint64_t at = 0; at < 256 << 10; at += sizeof(words)) {
 		if (!peek_safe(interp + at, words, sizeof(words)))
 			break;
 		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-			if (peek_plausible(words[i]) && probe_kind(py, words[i], 29) &&
-			    cpython_dict_get(py, words[i], "builtins") &&
-			    cpython_dict_get(py, words[i], "_frozen_importlib"))
+			if (peek_plausible(words[i]) &&
+			    lookup_kind(py, words[i], TYPE_DICT_SUBCLASS) &&
+			    lookup_dict(py, words[i], "builtins") &&
+			    lookup_dict(py, words[i], "_frozen_importlib"))
 				return words[i];
 		}
 	}
 	return 0;
 }
 
-static uint64_t current_modules(struct cpython *py)
+static uint64_t probe_current_modules(struct cpython *py)
 {
-	union {
-		void *p;
-		uint64_t (*fn)(void);
-	} get = { py->sym.module_dict };
-	union {
-		void *p;
-		uint64_t (*fn)(void);
-	} current = { py->sym.tstate_unchecked ? py->sym.tstate_unchecked :
-						 py->sym.tstate_unchecked_new };
-
-	return current.p && current.fn() ? get.fn() : find_modules(py);
+	return interpreters_current(py) ? interpreters_modules(py) :
+					  probe_find_modules(py);
 }
 
 /* sys.modules, and in it dicts, modules and strings as we believe they are. */
 static const char *probe_modules(struct cpython *py, uint64_t *spec_ret)
 {
 	const struct layout *lay = &py->lay;
-	uint64_t modules = current_modules(py), importlib, dict, spec;
+	uint64_t modules = probe_current_modules(py), importlib, dict, spec;
 
-	if (!probe_kind(py, modules, 29))
+	if (!lookup_kind(py, modules, TYPE_DICT_SUBCLASS))
 		return "sys.modules is no dict";
 	py->lay.known_tracked = modules;
-	importlib = cpython_dict_get(py, modules, "_frozen_importlib");
+	importlib = lookup_dict(py, modules, "_frozen_importlib");
 	if (!importlib)
-		importlib = cpython_dict_get(py, modules, "importlib._bootstrap");
+		importlib = lookup_dict(py, modules, "importlib._bootstrap");
 	if (!importlib || !peek_safe64(importlib + lay->head, &dict) ||
-	    !probe_kind(py, dict, 29))
+	    !lookup_kind(py, dict, TYPE_DICT_SUBCLASS))
 		return "importlib's module can't be read";
-	spec = cpython_dict_get(py, dict, "ModuleSpec");
-	if (!spec || !probe_kind(py, spec, 31))
+	spec = lookup_dict(py, dict, "ModuleSpec");
+	if (!spec || !lookup_kind(py, spec, TYPE_TYPE_SUBCLASS))
 		return "importlib's ModuleSpec can't be read";
 	*spec_ret = spec;
 	return NULL;
@@ -142,12 +136,13 @@ static const char *probe_modules(struct cpython *py, uint64_t *spec_ret)
 static void probe_debug(struct cpython *py)
 {
 	static const char *const names[] = { "getobjects", "gettotalrefcount" };
-	uint64_t sys = cpython_dict_get(py, py->lay.known_tracked, "sys"), dict;
+	uint64_t sys = lookup_dict(py, py->lay.known_tracked, "sys"), dict;
 
-	if (!sys || !peek_safe64(sys + py->lay.head, &dict) || !probe_kind(py, dict, 29))
+	if (!sys || !peek_safe64(sys + py->lay.head, &dict) ||
+	    !lookup_kind(py, dict, TYPE_DICT_SUBCLASS))
 		return;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		py->lay.counts_objects |= cpython_dict_get(py, dict, names[i]) != 0;
+		py->lay.counts_objects |= lookup_dict(py, dict, names[i]) != 0;
 }
 
 /* A class made by a class statement shows subtype_* and the heap type's names. */
@@ -158,7 +153,7 @@ static const char *probe_heap_type(struct cpython *py, uint64_t spec)
 
 	if (!peek_safe64(spec + lay->tp_traverse, &lay->subtype_traverse) ||
 	    !peek_safe64(spec + lay->tp_dealloc, &lay->subtype_dealloc) ||
-	    !peek_safe64(spec + lay->tp_flags, &flags) || !(flags >> 9 & 1))
+	    !peek_safe64(spec + lay->tp_flags, &flags) || !(flags & TYPE_HEAP))
 		return "ModuleSpec is no class";
 	if (!peek_safe64(CPYTHON_ADDR(py, type_type) + lay->tp_basicsize, &basic) ||
 	    basic < 512 || basic > 4096)
@@ -168,14 +163,14 @@ static const char *probe_heap_type(struct cpython *py, uint64_t spec)
 		if (!peek_safe64(spec + at, &first) ||
 		    !peek_safe64(spec + at + 16, &third))
 			break;
-		if (!cpython_str_equals(py, first, "ModuleSpec") ||
-		    !cpython_str_equals(py, third, "ModuleSpec"))
+		if (!lookup_str_equals(py, first, "ModuleSpec") ||
+		    !lookup_str_equals(py, third, "ModuleSpec"))
 			continue;
 		lay->ht_name = at;
 		lay->ht_slots = (uint16_t)(at + 8);
 		lay->ht_qualname = (uint16_t)(at + 16);
 		lay->ht_cached_keys = (uint16_t)(at + 24);
-		lay->ht_module = cpython_since(py, 9) ? (uint16_t)(at + 32) : 0;
+		lay->ht_module = versions_since(py, 9) ? (uint16_t)(at + 32) : 0;
 		return NULL;
 	}
 	return "the name of a class is nowhere in it";
@@ -187,7 +182,7 @@ static const char *probe_heap_type(struct cpython *py, uint64_t spec)
  * content: an entry begins with the type and has its dict 16 or 24 bytes on.
  * (pycore_typeobject.h: static_builtin_state, managed_static_type_state)
  */
-static bool static_at(const struct cpython *py, uint64_t first, uint16_t stride)
+static bool probe_static_at(const struct cpython *py, uint64_t first, uint16_t stride)
 {
 	const uint64_t types[] = {
 		CPYTHON_ADDR(py, type_type),
@@ -205,7 +200,8 @@ static bool static_at(const struct cpython *py, uint64_t first, uint16_t stride)
 	return true;
 }
 
-static bool static_entry(struct cpython *py, const uint64_t *words, size_t i, uint64_t at)
+static bool probe_static_entry(struct cpython *py, const uint64_t *words, size_t i,
+			       uint64_t at)
 {
 	struct layout *lay = &py->lay;
 	uint64_t object = CPYTHON_ADDR(py, object_type), index;
@@ -216,9 +212,9 @@ static bool static_entry(struct cpython *py, const uint64_t *words, size_t i, ui
 	for (uint16_t off = 16; off <= 24; off += 8) {
 		uint16_t stride = (uint16_t)(off + 24);
 
-		if (!probe_exact(py, words[i + off / 8], CPYTHON_ADDR(py, dict_type)))
+		if (!lookup_exact(py, words[i + off / 8], CPYTHON_ADDR(py, dict_type)))
 			continue;
-		if (!static_at(py, at - (index - 1) * stride, stride))
+		if (!probe_static_at(py, at - (index - 1) * stride, stride))
 			continue; /* only looks like it */
 		lay->static_dict = off;
 		lay->static_subclasses = (uint16_t)(off + 8);
@@ -231,20 +227,16 @@ static bool static_entry(struct cpython *py, const uint64_t *words, size_t i, ui
 
 static void probe_static_types(struct cpython *py)
 {
-	union {
-		void *p;
-		uint64_t (*fn)(void);
-	} get = { py->sym.interp_main };
 	uint64_t words[1024 + 8], interp, at;
 
-	if (!py->lay.type_dict_in_interp || !get.p)
+	if (!py->lay.type_dict_in_interp)
 		return;
-	interp = get.fn();
+	interp = interpreters_main(py);
 	for (at = interp; at < interp + (1 << 20); at += 8192) {
 		if (!peek_safe(at, words, sizeof(words)))
 			return;
 		for (size_t i = 0; i < 1024; i++)
-			if (static_entry(py, words, i, at + i * 8))
+			if (probe_static_entry(py, words, i, at + i * 8))
 				return;
 	}
 }
@@ -258,12 +250,13 @@ int cpython_probe(struct cpython *py, char *err, size_t err_size)
 
 	py->probed = false;
 	if (!head)
-		return refuse(py, err, err_size, "the head of an object");
+		return probe_refuse(py, err, err_size, "the head of an object");
 	memset(&py->lay, 0, sizeof(py->lay));
-	layout_fill(&py->lay, py->version, head);
+	versions_fill(&py->lay, versions_tables(py), head);
 	if ((what = probe_types(py)) || (what = probe_modules(py, &spec)) ||
 	    (what = probe_heap_type(py, spec)))
-		return refuse(py, err, err_size, what);
+		return probe_refuse(py, err, err_size, what);
+	py->frames = frame_layout_of(py);
 	probe_debug(py);
 	probe_static_types(py);
 	rc = probe_gc(py, err, err_size);

@@ -16,8 +16,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/python/layout_internal.h"
+#include "agent/base/page.h"
 #include "agent/base/peek.h"
+#include "agent/python/interpreters.h"
+#include "agent/python/lookup.h"
+#include "agent/python/probe.h"
+#include "agent/python/type_flags.h"
+#include "agent/python/versions.h"
 
 enum {
 	SEARCH_MAX = 1 << 20, /* bytes of an interpreter or runtime we search */
@@ -28,7 +33,7 @@ enum {
 #define LINK(word) ((word) & ~3ULL)
 
 /* A list head (or member) whose neighbours agree that it is one. */
-static bool linked(uint64_t at, uint64_t next, uint64_t prev)
+static bool probe_gc_linked(uint64_t at, uint64_t next, uint64_t prev)
 {
 	uint64_t back, forth;
 
@@ -42,33 +47,33 @@ static bool linked(uint64_t at, uint64_t next, uint64_t prev)
 		peek_safe64(prev, &forth) && LINK(forth) == at;
 }
 
-static bool linked_at(uint64_t at)
+static bool probe_gc_linked_at(uint64_t at)
 {
 	uint64_t link[2];
 
-	return peek_safe(at, link, sizeof(link)) && linked(at, link[0], link[1]);
+	return peek_safe(at, link, sizeof(link)) && probe_gc_linked(at, link[0], link[1]);
 }
 
 /* Bytes of the gc header: sys.modules is tracked, so its links must be sound. */
-static uint16_t find_gc_head(const struct cpython *py)
+static uint16_t probe_gc_header(const struct cpython *py)
 {
 	static const uint16_t old[] = { 32, 24 }, new[] = { 16 };
-	const uint16_t *sizes = cpython_since(py, 8) ? new : old;
-	size_t n = cpython_since(py, 8) ? 1 : 2;
+	const uint16_t *sizes = versions_since(py, 8) ? new : old;
+	size_t n = versions_since(py, 8) ? 1 : 2;
 
 	for (size_t i = 0; i < n; i++)
-		if (linked_at(py->lay.known_tracked - sizes[i]))
+		if (probe_gc_linked_at(py->lay.known_tracked - sizes[i]))
 			return sizes[i];
 	return 0;
 }
 
-static uint16_t stride_of(uint16_t gc_head)
+static uint16_t probe_gc_stride(uint16_t gc_head)
 {
 	return gc_head == 16 ? 24 : gc_head == 24 ? 32 : 48;
 }
 
 /* Three sound heads in a row at `at`; bytes is a copy of the memory there. */
-static bool triple(const char *bytes, uint64_t at, uint16_t stride)
+static bool probe_gc_triple(const char *bytes, uint64_t at, uint16_t stride)
 {
 	uint64_t link[2];
 
@@ -79,14 +84,14 @@ static bool triple(const char *bytes, uint64_t at, uint16_t stride)
 	}
 	for (int i = 0; i < 3; i++) {
 		memcpy(link, bytes + i * stride, sizeof(link));
-		if (!linked(at + (uint64_t)i * stride, link[0], link[1]))
+		if (!probe_gc_linked(at + (uint64_t)i * stride, link[0], link[1]))
 			return false;
 	}
 	return true;
 }
 
 /* At least one list holds something, and what it holds is an object. */
-static bool holds_objects(const struct cpython *py, uint64_t at, uint16_t stride)
+static bool probe_gc_holds_objects(const struct cpython *py, uint64_t at, uint16_t stride)
 {
 	bool any = false;
 	uint64_t next, type, meta;
@@ -101,14 +106,14 @@ static bool holds_objects(const struct cpython *py, uint64_t at, uint16_t stride
 			continue;
 		if (!peek_safe64(next + py->lay.gc_head + py->lay.type, &type) ||
 		    !peek_plausible(type) || !peek_safe64(type + py->lay.type, &meta) ||
-		    !probe_kind(py, type, 31))
+		    !lookup_kind(py, type, TYPE_TYPE_SUBCLASS))
 			return false;
 		any = true;
 	}
 	return any;
 }
 
-static uint64_t search(const struct cpython *py, uint64_t base, uint16_t stride)
+static uint64_t probe_gc_search(const struct cpython *py, uint64_t base, uint16_t stride)
 {
 	char buf[SEARCH_STEP + TRIPLE_MAX];
 
@@ -119,12 +124,14 @@ static uint64_t search(const struct cpython *py, uint64_t base, uint16_t stride)
 		while (size >= 4096 && !peek_safe(base + off, buf, size))
 			size = size > SEARCH_STEP ? SEARCH_STEP : size - 4096;
 		if (size < 4096)
-			size = 4096 - (base + off) % 4096;
+			size = page_ceiling(base + off + 1) - (base + off);
+		if (size > sizeof(buf))
+			size = sizeof(buf);
 		if (!peek_safe(base + off, buf, size))
 			return 0;
 		for (size_t i = 0; i + TRIPLE_MAX <= size && i < SEARCH_STEP; i += 4)
-			if (triple(buf + i, base + off + i, stride) &&
-			    holds_objects(py, base + off + i, stride))
+			if (probe_gc_triple(buf + i, base + off + i, stride) &&
+			    probe_gc_holds_objects(py, base + off + i, stride))
 				return base + off + i;
 		if (size < SEARCH_STEP)
 			return 0;
@@ -133,7 +140,7 @@ static uint64_t search(const struct cpython *py, uint64_t base, uint16_t stride)
 }
 
 /* The permanent generation follows; 3.7-3.13 have a pointer to generation 0 between. */
-static uint64_t find_permanent(uint64_t head0, uint16_t stride)
+static uint64_t probe_gc_permanent(uint64_t head0, uint16_t stride)
 {
 	uint64_t end = head0 + 3ULL * stride, word;
 
@@ -142,14 +149,14 @@ static uint64_t find_permanent(uint64_t head0, uint16_t stride)
 			return 0;
 		if (word == head0)
 			at += 4; /* the pointer's second half is no head */
-		else if (linked_at(at))
+		else if (probe_gc_linked_at(at))
 			return at;
 	}
 	return 0;
 }
 
-static void add_lists(struct layout *lay, uint64_t head0, uint16_t stride,
-		      uint64_t permanent, uint64_t interp)
+static void probe_gc_add(struct layout *lay, uint64_t head0, uint16_t stride,
+			 uint64_t permanent, uint64_t interp)
 {
 	struct layout_gc *gc = &lay->gc[lay->gc_count++];
 
@@ -159,7 +166,7 @@ static void add_lists(struct layout *lay, uint64_t head0, uint16_t stride,
 	gc->interp = interp;
 }
 
-static void try_collecting(struct cpython *py, uint64_t at)
+static void probe_gc_try_collecting(struct cpython *py, uint64_t at)
 {
 	int value;
 
@@ -173,42 +180,44 @@ static void try_collecting(struct cpython *py, uint64_t at)
  * may be NULL until somebody imports gc: then by offset (pycore_gc.h and before it
  * pycore_pymem.h, mem.h).
  */
-static void find_collecting(struct cpython *py, uint64_t head0, uint16_t stride)
+static void probe_gc_collecting(struct cpython *py, uint64_t head0, uint16_t stride)
 {
 	uint64_t list = CPYTHON_ADDR(py, list_type), word[2], after;
-	unsigned back = cpython_since(py, 15) ? 16 : 8;
+	unsigned back = versions_since(py, 15) ? 16 : 8;
 
 	for (uint64_t at = head0 + 72; at < head0 + 400; at += 4) {
 		if (!peek_safe(at, word, sizeof(word)))
 			return;
-		if (!probe_exact(py, word[0], list) || !probe_exact(py, word[1], list))
+		if (!lookup_exact(py, word[0], list) || !lookup_exact(py, word[1], list))
 			continue;
-		try_collecting(py, at - back);
+		probe_gc_try_collecting(py, at - back);
 		return;
 	}
-	if (!cpython_since(py, 7) || cpython_since(py, 14))
+	if (!versions_since(py, 7) || versions_since(py, 14))
 		return;
 	/* heads, pointer to generation 0, permanent generation, statistics */
 	after = head0 + 4ULL * stride + (stride == 48 ? 16 : 8) + 72;
 	if (peek_safe(after + 8, word, sizeof(word)) &&
-	    (!word[0] || probe_exact(py, word[0], list)) &&
-	    (!word[1] || probe_exact(py, word[1], list)))
-		try_collecting(py, after);
+	    (!word[0] || lookup_exact(py, word[0], list)) &&
+	    (!word[1] || lookup_exact(py, word[1], list)))
+		probe_gc_try_collecting(py, after);
 }
 
 /* Where to look: bases in order of likelihood, by version. */
-static uint64_t search_all(const struct cpython *py, uint64_t interp, uint16_t stride)
+static uint64_t probe_gc_search_all(const struct cpython *py, uint64_t interp,
+				    uint16_t stride)
 {
 	uint64_t found, word;
 
 	if (py->sym.gc_generation0 &&
-	    peek_safe64(CPYTHON_ADDR(py, gc_generation0), &word) && linked_at(word))
+	    peek_safe64(CPYTHON_ADDR(py, gc_generation0), &word) &&
+	    probe_gc_linked_at(word))
 		return word;
-	if (!cpython_since(py, 9) && py->sym.runtime)
-		return search(py, CPYTHON_ADDR(py, runtime), stride);
-	found = interp ? search(py, interp, stride) : 0;
+	if (!py->lay.lists_in_state && py->sym.runtime)
+		return probe_gc_search(py, CPYTHON_ADDR(py, runtime), stride);
+	found = interp ? probe_gc_search(py, interp, stride) : 0;
 	if (!found && py->sym.runtime)
-		found = search(py, CPYTHON_ADDR(py, runtime), stride);
+		found = probe_gc_search(py, CPYTHON_ADDR(py, runtime), stride);
 	return found;
 }
 
@@ -217,49 +226,34 @@ static uint64_t search_all(const struct cpython *py, uint64_t interp, uint16_t s
  * the main one's lie in its own: known is the main one's state, head0 its first list,
  * permanent (or 0) that of gc.freeze.
  */
-static void add_others(struct cpython *py, uint64_t known, uint64_t head0,
-		       uint64_t permanent, uint16_t stride)
+static void probe_gc_others(struct cpython *py, uint64_t known, uint64_t head0,
+			    uint64_t permanent, uint16_t stride)
 {
-	union {
-		void *p;
-		uint64_t (*fn)(void);
-	} head = { py->sym.interp_head };
-	union {
-		void *p;
-		uint64_t (*fn)(uint64_t);
-	} next = { py->sym.interp_next };
 	struct layout *lay = &py->lay;
 
-	for (uint64_t i = head.fn(); i; i = next.fn(i)) {
+	for (uint64_t i = interpreters_first(py); i; i = interpreters_next(py, i)) {
 		const uint64_t shift = i - known;
 
 		if (i == known)
 			continue;
-		if (lay->gc_count == LAYOUT_INTERPS || !linked_at(head0 + shift) ||
-		    !linked_at(head0 + shift + stride) ||
-		    !linked_at(head0 + shift + 2 * stride))
+		if (lay->gc_count == LAYOUT_INTERPS ||
+		    !probe_gc_linked_at(head0 + shift) ||
+		    !probe_gc_linked_at(head0 + shift + stride) ||
+		    !probe_gc_linked_at(head0 + shift + 2 * stride))
 			lay->gc_unknown++;
 		else
-			add_lists(lay, head0 + shift, stride,
-				  permanent ? permanent + shift : 0, i);
+			probe_gc_add(lay, head0 + shift, stride,
+				     permanent ? permanent + shift : 0, i);
 	}
 }
 
 int probe_gc(struct cpython *py, char *err, size_t err_size)
 {
-	union {
-		void *p;
-		uint64_t (*fn)(void);
-	} head = { py->sym.interp_head };
-	union {
-		void *p;
-		uint64_t (*fn)(void);
-	} main_of = { py->sym.interp_main };
 	struct layout *lay = &py->lay;
 	uint64_t interp, head0, permanent;
 	uint16_t stride;
 
-	lay->gc_head = find_gc_head(py);
+	lay->gc_head = probe_gc_header(py);
 	if (!lay->gc_head) {
 		snprintf(err, err_size,
 			 "the garbage collector's header of this CPython (%.40s) "
@@ -267,9 +261,9 @@ int probe_gc(struct cpython *py, char *err, size_t err_size)
 			 py->version_text);
 		return -ENOTSUP;
 	}
-	stride = stride_of(lay->gc_head);
-	interp = main_of.p ? main_of.fn() : head.fn();
-	head0 = search_all(py, interp, stride);
+	stride = probe_gc_stride(lay->gc_head);
+	interp = interpreters_main(py);
+	head0 = probe_gc_search_all(py, interp, stride);
 	if (!head0) {
 		snprintf(err, err_size,
 			 "the garbage collector's lists of this CPython (%.40s) "
@@ -277,11 +271,11 @@ int probe_gc(struct cpython *py, char *err, size_t err_size)
 			 py->version_text);
 		return -ENOTSUP;
 	}
-	permanent = cpython_since(py, 7) ? find_permanent(head0, stride) : 0;
-	add_lists(lay, head0, stride, permanent, cpython_since(py, 9) ? interp : 0);
-	find_collecting(py, head0, stride);
-	if (cpython_since(py, 9))
-		add_others(py, interp, head0, permanent, stride);
+	permanent = py->lay.gc_permanent ? probe_gc_permanent(head0, stride) : 0;
+	probe_gc_add(lay, head0, stride, permanent, py->lay.lists_in_state ? interp : 0);
+	probe_gc_collecting(py, head0, stride);
+	if (lay->lists_in_state)
+		probe_gc_others(py, interp, head0, permanent, stride);
 	return 0;
 }
 

@@ -7,9 +7,8 @@
  * (0x0306 = 3.6); `need` is SYM_REQUIRED when we can't work without it.  An
  * optional symbol that is missing is NULL and its user does without.
  *
- * Data symbols are addresses of objects.  Functions are addresses too: hot ones
- * are called through the typed pointers of binding.h, the others through
- * cpython_call() with their signature as text.
+ * Data symbols are addresses of objects.  Functions are addresses too, called by what
+ * binding.h, interpreters.h and call.h declare.
  *
  * Source: `nm -D` of CPython 3.6 to 3.15, shared, static and free-threaded.
  */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "agent/base/arena.h"
-#include "agent/python/cpython_internal.h"
+#include "agent/python/cpython.h"
 #include "agent/heap/walk.h"
 #include "agent/snap/own_gil.h"
 #include "agent/snap/relay.h"
@@ -231,7 +231,7 @@ static int emit_walk(struct job *job, struct arena *arena, const struct emit_pat
 	const char *maps = emit_maps(start, &maps_size);
 	const struct walk_options options = {
 		.values = !(start->flags & PYMEM_START_NO_VALUES),
-		.value_limit = start->value_limit,
+		.value_limit = start->value_limit ? start->value_limit : 64,
 		.sample_limit = start->sample_limit ? start->sample_limit : 10000,
 		.seed = start->seed,
 		.in_copy = emit_may_ask(job, in_copy),

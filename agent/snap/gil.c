@@ -2,8 +2,8 @@
 /* gil - see gil.h. */
 #include "agent/snap/gil.h"
 
-#include "agent/python/cpython_internal.h"
 #include "agent/base/invariant.h"
+#include "agent/python/cpython.h"
 #include "agent/base/libc.h"
 #include "agent/snap/own_gil.h"
 #include "agent/base/sys.h"

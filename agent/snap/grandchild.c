@@ -9,11 +9,10 @@
 #include <sys/wait.h>
 
 #include "agent/snap/spawn.h"
+#include "agent/base/cpu.h"
 #include "agent/base/invariant.h"
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
-
-enum { ARCH_GET_FS_X86 = 0x1003, ARCH_SHSTK_STATUS_X86 = 0x5005 }; /* <asm/prctl.h> */
 
 static struct {
 	void (*walk)(void *);
@@ -24,29 +23,6 @@ static struct {
 } grandchild;
 
 /* ---- giving back the memory ---- */
-
-static uint64_t grandchild_thread_pointer(void)
-{
-	uint64_t fs = 0;
-
-#if defined(__x86_64__)
-	sys2(SYS_arch_prctl, ARCH_GET_FS_X86, &fs);
-#elif defined(__aarch64__)
-	__asm__("mrs %0, tpidr_el0" : "=r"(fs));
-#endif
-	return fs;
-}
-
-/* A shadow stack is a nameless mapping that must stay, and can't be told apart. */
-static bool grandchild_has_shadow_stack(void)
-{
-	uint64_t features = 0;
-
-#if defined(__x86_64__)
-	sys2(SYS_arch_prctl, ARCH_SHSTK_STATUS_X86, &features);
-#endif
-	return features != 0;
-}
 
 /* What must stay: from a to b. */
 struct grandchild_keep {
@@ -81,16 +57,14 @@ static void grandchild_unmap_all(void)
 {
 	extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 	extern const char _end[] __attribute__((visibility("hidden")));
-	const uint64_t tp = grandchild_thread_pointer();
+	const uint64_t tp = cpu_thread_pointer();
 	char buf[4096];
 	const struct grandchild_keep keep[GRANDCHILD_KEEP] = {
 		{ (uint64_t)(uintptr_t)buf, (uint64_t)(uintptr_t)buf },
 		{ tp, tp },
 		{ (uint64_t)(uintptr_t)__ehdr_start, (uint64_t)(uintptr_t)_end },
 	};
-	const int fd = grandchild_has_shadow_stack() ?
-		-1 :
-		sys_open("/proc/self/maps", O_RDONLY, 0);
+	const int fd = cpu_shadow_stack() ? -1 : sys_open("/proc/self/maps", O_RDONLY, 0);
 	size_t used = 0;
 	long n;
 

@@ -6,8 +6,9 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "agent/python/cpython_internal.h"
 #include "agent/base/invariant.h"
+#include "agent/python/cpython.h"
+#include "agent/python/debug_offsets.h"
 #include "agent/base/peek.h"
 #include "agent/base/libc.h"
 #include "agent/base/libc_mutex.h"
@@ -97,44 +98,6 @@ static uint64_t own_gil_current_tstate(const struct cpython *py)
 					    py->sym.tstate_unchecked_new);
 }
 
-/*
- * From 3.13 on _Py_DebugOffsets, words of 8 bytes: 5 is runtime_state.interpreters_head;
- * of interpreter_state's the GIL's five (ceval_gil, gil_runtime_state, ..._enabled,
- * ..._locked, ..._holder) stand at a place that differs between versions, and are known
- * by their distances.
- */
-static bool own_gil_read_offsets(uint64_t runtime, struct places *ret)
-{
-	uint64_t w[40];
-
-	if (!peek_safe(runtime, w, sizeof(w)) || memcmp(w, "xdebugpy", 8) || w[2])
-		return false;
-	for (unsigned i = 9; i + 4 < sizeof(w) / sizeof(w[0]); i++) {
-		if (w[i + 2] ||
-		    w[i + 4] != w[i + 1] + offsetof(struct gil, last_holder) ||
-		    w[i + 3] != w[i + 1] + offsetof(struct gil, locked))
-			continue;
-		*ret = (struct places){ .head = runtime + w[5],
-					.pointer = w[i],
-					.own = w[i + 1] };
-		return true;
-	}
-	return false;
-}
-
-/* 3.12: pycore_runtime.h, pycore_interp.h; the main GIL's pointer shows where _gil is. */
-static bool own_gil_read_312(uint64_t runtime, uint64_t main, struct places *ret)
-{
-	uint64_t gil;
-
-	*ret = (struct places){ .head = runtime + 40, .pointer = 384 };
-	if (!peek_safe64(main + ret->pointer, &gil) || gil < main ||
-	    gil - main > GIL_SPAN)
-		return false;
-	ret->own = gil - main;
-	return true;
-}
-
 /* Are mutexes where we think, and the rest what it can be? */
 static bool own_gil_is_sound(uint64_t at)
 {
@@ -154,13 +117,16 @@ static bool own_gil_find_places(const struct cpython *py, struct places *ret)
 {
 	const uint64_t runtime = CPYTHON_ADDR(py, runtime);
 	const uint64_t main = own_gil_call_address(py->sym.interp_main);
+	struct debug_offsets offsets;
 	uint64_t gil, word;
 
-	if (!cpython_since(py, 12) || !runtime || !main)
+	if (cpython_gils(py) == CPYTHON_GIL_ONE || !runtime || !main ||
+	    !debug_offsets_gil(py, main, offsetof(struct gil, locked),
+			       offsetof(struct gil, last_holder), &offsets))
 		return false;
-	if (!(cpython_since(py, 13) ? own_gil_read_offsets(runtime, ret) :
-				      own_gil_read_312(runtime, main, ret)))
-		return false;
+	*ret = (struct places){ .head = runtime + offsets.interpreters_head,
+				.pointer = offsets.gil_pointer,
+				.own = offsets.gil_own };
 	return peek_safe64(ret->head + 8, &word) && word == main &&
 		peek_safe64(main + ret->pointer, &gil) && gil == main + ret->own &&
 		own_gil_is_sound(gil);
@@ -185,7 +151,7 @@ uint64_t own_gil_holder(const struct cpython *py)
 	struct places places;
 	struct gil gil;
 
-	if (!cpython_since(py, 12))
+	if (cpython_gils(py) == CPYTHON_GIL_ONE)
 		return py->sym.tstate_unchecked ? own_gil_current_tstate(py) :
 						  OWN_GIL_UNKNOWN;
 	if (!own_gil_find_places(py, &places) ||
@@ -204,7 +170,7 @@ static bool own_gil_head_try(const struct cpython *py, const struct places *plac
 		(int (*)(void *, long long, int))py->sym.lock_acquire;
 	uint8_t *byte = (uint8_t *)(uintptr_t)(places->head - 8), old;
 
-	if (!cpython_since(py, 13))
+	if (cpython_gils(py) != CPYTHON_GIL_MUTEX)
 		return acquire(*(void **)(uintptr_t)(places->head - 8), 0, 0) == 1;
 	old = __atomic_load_n(byte, __ATOMIC_RELAXED);
 	return !(old & 1) &&
@@ -218,7 +184,7 @@ static void own_gil_head_unlock(const struct cpython *py, const struct places *p
 	void (*unlock)(void *) = (void (*)(void *))py->sym.mutex_unlock;
 	uint8_t *byte = (uint8_t *)(uintptr_t)(places->head - 8), one = 1;
 
-	if (!cpython_since(py, 13))
+	if (cpython_gils(py) != CPYTHON_GIL_MUTEX)
 		release(*(void **)(uintptr_t)(places->head - 8));
 	else if (!__atomic_compare_exchange_n(byte, &one, 0, false, __ATOMIC_RELEASE,
 					      __ATOMIC_RELAXED))
@@ -245,8 +211,9 @@ static bool own_gil_head_lock(const struct cpython *py, const struct places *pla
 
 static bool own_gil_head_known(const struct cpython *py)
 {
-	return cpython_since(py, 13) ? py->sym.mutex_unlock != NULL :
-				       py->sym.lock_acquire && py->sym.lock_release;
+	return cpython_gils(py) == CPYTHON_GIL_MUTEX ?
+		py->sym.mutex_unlock != NULL :
+		py->sym.lock_acquire && py->sym.lock_release;
 }
 
 /* ---- one GIL ---- */
@@ -259,7 +226,7 @@ static void own_gil_request(const struct cpython *py, const struct places *place
 	uint64_t *breaker = (uint64_t *)(uintptr_t)(tstate + TSTATE_BREAKER);
 	const uint64_t at = interp + places->pointer;
 
-	if (!cpython_since(py, 13)) {
+	if (cpython_gils(py) != CPYTHON_GIL_MUTEX) {
 		__atomic_store_n((int *)(uintptr_t)(at + CEVAL_REQUEST_312), wanted,
 				 __ATOMIC_RELAXED);
 		if (wanted)
@@ -413,7 +380,7 @@ unsigned own_gil_take(const struct cpython *py, uint64_t limit_ns)
 	INVARIANT(!taken.count); /* own_gil_release came in between */
 	taken.mine = 0;
 	taken.count = 0;
-	if (!cpython_since(py, 12) ||
+	if (cpython_gils(py) == CPYTHON_GIL_ONE ||
 	    own_gil_call_address(py->sym.interp_head) ==
 		    own_gil_call_address(py->sym.interp_main))
 		return 0; /* the newest is the oldest */
@@ -474,7 +441,7 @@ unsigned own_gil_running(const struct cpython *py)
 	uint64_t interp, gil, mine = 0;
 	unsigned running = 0, seen = 0;
 
-	if (!cpython_since(py, 12))
+	if (cpython_gils(py) == CPYTHON_GIL_ONE)
 		return 0;
 	if (tstate && peek_safe64(tstate + TSTATE_INTERP, &interp))
 		mine = interp;

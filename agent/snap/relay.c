@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "agent/base/cpu.h"
 #include "agent/base/invariant.h"
 #include "agent/snap/spawn.h"
 
@@ -78,21 +79,12 @@ enum relay_event {
 
 /* ---- clocks ---- */
 
-static inline void relay_pause(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
-
 static void relay_clock_await(struct relay_clock *clock, uint32_t value)
 {
 	for (int i = 0; i < RELAY_SPINS; i++) {
 		if (atomic_load_explicit(&clock->count, memory_order_acquire) != value)
 			return;
-		relay_pause();
+		cpu_pause();
 	}
 	atomic_store(&clock->awaited, 1);
 	if (atomic_load(&clock->count) == value)

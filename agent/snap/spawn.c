@@ -7,53 +7,9 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
+#include "agent/base/cpu.h"
 #include "agent/base/invariant.h"
 #include "agent/base/sys.h"
-
-/* In the new thread: calls what lies on top of its stack, function then argument.
- * child_tid: for the flag CLONE_CHILD_CLEARTID. */
-long spawn_clone(unsigned long flags, void *stack, _Atomic(uint32_t) *child_tid);
-#if defined(__x86_64__)
-__asm__(".text\n.hidden spawn_clone\n.globl spawn_clone\n"
-	".type spawn_clone,@function\n"
-	"spawn_clone:\n"
-	"\tmov %rdx, %r10\n"
-	"\txor %edx, %edx\n"
-	"\txor %r8d, %r8d\n"
-	"\tmov $56, %eax\n"
-	"\tsyscall\n"
-	"\ttest %eax, %eax\n"
-	"\tjz 1f\n"
-	"\tret\n"
-	"1:\txor %ebp, %ebp\n"
-	"\tpop %rax\n"
-	"\tpop %rdi\n"
-	"\tcall *%rax\n"
-	"\txor %edi, %edi\n"
-	"\tmov $60, %eax\n"
-	"\tsyscall\n"
-	"\tud2\n"
-	".size spawn_clone,.-spawn_clone\n");
-#elif defined(__aarch64__)
-__asm__(".text\n.hidden spawn_clone\n.globl spawn_clone\n"
-	".type spawn_clone,@function\n"
-	"spawn_clone:\n"
-	"\tmov x4, x2\n"
-	"\tmov x2, xzr\n"
-	"\tmov x3, xzr\n"
-	"\tmov x8, 220\n"
-	"\tsvc 0\n"
-	"\tcbz x0, 1f\n"
-	"\tret\n"
-	"1:\tmov x29, xzr\n"
-	"\tldp x9, x0, [sp], 16\n"
-	"\tblr x9\n"
-	"\tmov x0, xzr\n"
-	"\tmov x8, 93\n"
-	"\tsvc 0\n"
-	"\tbrk 0\n"
-	".size spawn_clone,.-spawn_clone\n");
-#endif
 
 enum {
 	THREAD = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
@@ -82,11 +38,11 @@ static int spawn_raw(unsigned long flags, void *top, _Atomic(uint32_t) *child_ti
 	uint64_t *const words = (uint64_t *)top - 2;
 
 	INVARIANT((uintptr_t)top % 16 == 0);
-	words[0] = (uint64_t)(uintptr_t)run; /* what spawn_clone pops */
+	words[0] = (uint64_t)(uintptr_t)run; /* what cpu_clone pops */
 	words[1] = (uint64_t)(uintptr_t)arg;
 	sys_note(SYS_clone);
 	sys_note(SYS_exit);
-	return (int)spawn_clone(flags, words, child_tid);
+	return (int)cpu_clone(flags, words, child_tid);
 }
 
 int spawn_thread(struct spawned *thread, void *stack, size_t stack_size,
@@ -116,7 +72,7 @@ void spawn_join(struct spawned *thread)
 
 int spawn_process(void (*run)(void *), void *arg)
 {
-	/* clear of this frame and of the one of spawn_clone's caller below it */
+	/* clear of this frame and of the one of cpu_clone's caller below it */
 	char *const below = (char *)__builtin_frame_address(0) - FRAMES;
 
 	return spawn_raw(PROCESS, (void *)((uintptr_t)below & ~(uintptr_t)15), NULL, run,

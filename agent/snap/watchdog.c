@@ -12,12 +12,13 @@
 #include "agent/snap/emit.h"
 #include "agent/snap/grandchild.h"
 #include "agent/base/invariant.h"
+#include "agent/base/cpu.h"
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
 
 enum { WATCHDOG_TICK_MS = 500, WATCHDOG_HANG_S = 10, WATCHDOG_STACK = 64 << 10 };
 
-/* As the kernel takes it (include/uapi/asm-generic/signal.h; x86 is the same). */
+/* As the kernel takes it (its struct sigaction, which is not the C library's). */
 struct kernel_sigaction {
 	void (*handler)(int, siginfo_t *, void *);
 	unsigned long flags;
@@ -27,19 +28,6 @@ struct kernel_sigaction {
 
 #ifndef SA_RESTORER
 #define SA_RESTORER 0x04000000
-#endif
-
-void watchdog_return(void); /* the assembly below */
-#if defined(__x86_64__)
-__asm__(".text\n.hidden watchdog_return\n.globl watchdog_return\n.type "
-	"watchdog_return,@function\n"
-	"watchdog_return:\n\tmov $15, %eax\n\tsyscall\n.size "
-	"watchdog_return,.-watchdog_return\n");
-#elif defined(__aarch64__)
-__asm__(".text\n.hidden watchdog_return\n.globl watchdog_return\n.type "
-	"watchdog_return,%function\n"
-	"watchdog_return:\n\tmov x8, 139\n\tsvc 0\n.size "
-	"watchdog_return,.-watchdog_return\n");
 #endif
 
 struct watchdog_mark { /* what moves while the walk gets on */
@@ -166,7 +154,7 @@ static void watchdog_handle(int sig, void (*handler)(int, siginfo_t *, void *),
 	const struct kernel_sigaction action = {
 		.handler = handler,
 		.mask = mask,
-		.restorer = watchdog_return,
+		.restorer = cpu_sigreturn,
 		.flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_RESTORER,
 	};
 

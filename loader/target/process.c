@@ -12,7 +12,7 @@
 
 #define PF_KTHREAD 0x00200000u /* include/linux/sched.h */
 
-char *process_read_text(const char *path, size_t limit, size_t *size_ret)
+char *proc_read(const char *path, size_t limit, size_t *size_ret)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
@@ -56,7 +56,7 @@ char *process_read_text(const char *path, size_t limit, size_t *size_ret)
 }
 
 /* Start of the value after "Key:" at the beginning of a line, or NULL. */
-static const char *process_find_field(const char *status, const char *key)
+static const char *find_field(const char *status, const char *key)
 {
 	size_t length = strlen(key);
 	for (const char *line = status; line && *line;) {
@@ -68,16 +68,15 @@ static const char *process_find_field(const char *status, const char *key)
 	return NULL;
 }
 
-uint64_t process_text_field(const char *status, const char *key, int base,
-			    uint64_t fallback)
+uint64_t proc_field(const char *status, const char *key, int base, uint64_t fallback)
 {
-	const char *value = process_find_field(status, key);
+	const char *value = find_field(status, key);
 	return value ? strtoull(value, NULL, base) : fallback;
 }
 
-static void process_read_ids(const char *status, const char *key, uint32_t out[4])
+static void read_ids(const char *status, const char *key, uint32_t out[4])
 {
-	const char *p = process_find_field(status, key);
+	const char *p = find_field(status, key);
 	for (int i = 0; p && i < 4; i++) {
 		char *end;
 		out[i] = (uint32_t)strtoul(p, &end, 10);
@@ -85,10 +84,10 @@ static void process_read_ids(const char *status, const char *key, uint32_t out[4
 	}
 }
 
-static void process_read_nspid(const char *status, struct process *p)
+static void read_nspid(const char *status, struct process *p)
 {
 	p->nspid_count = 0;
-	const char *s = process_find_field(status, "NSpid");
+	const char *s = find_field(status, "NSpid");
 	while (s && p->nspid_count < 8) {
 		char *end;
 		long n = strtol(s, &end, 10);
@@ -102,7 +101,7 @@ static void process_read_nspid(const char *status, struct process *p)
 }
 
 /* comm is between the first '(' and the last ')': it may hold anything. */
-static int process_parse_stat(char *text, struct process *p)
+static int parse_stat(char *text, struct process *p)
 {
 	char *open = strchr(text, '('), *close = strrchr(text, ')');
 	if (!open || !close || close < open || !close[1])
@@ -133,7 +132,7 @@ char process_thread_state(pid_t pid, pid_t tid)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
-	char *text = process_read_text(path, 4096, NULL);
+	char *text = proc_read(path, 4096, NULL);
 	char *close = text ? strrchr(text, ')') : NULL;
 	char state = close && close[1] ? close[2] : 0;
 	free(text);
@@ -144,7 +143,7 @@ const char *process_name(pid_t pid, char *buf, size_t size)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	char *text = process_read_text(path, 256, NULL);
+	char *text = proc_read(path, 256, NULL);
 	snprintf(buf, size, "%s", text ? text : "?");
 	buf[strcspn(buf, "\n")] = 0;
 	free(text);
@@ -152,7 +151,7 @@ const char *process_name(pid_t pid, char *buf, size_t size)
 }
 
 /* A zombie leader may have live threads: one of them stands for the process. */
-static pid_t process_find_live_thread(const struct process *p)
+static pid_t find_live_thread(const struct process *p)
 {
 	if (p->state != 'Z' && p->state != 'X')
 		return p->pid;
@@ -171,17 +170,17 @@ static pid_t process_find_live_thread(const struct process *p)
 	return live;
 }
 
-static void process_parse_status(const char *s, struct process *p)
+static void parse_status(const char *s, struct process *p)
 {
-	p->tgid = (pid_t)process_text_field(s, "Tgid", 10, (uint64_t)p->pid);
-	p->tracer = (pid_t)process_text_field(s, "TracerPid", 10, 0);
-	process_read_ids(s, "Uid", p->uid);
-	process_read_ids(s, "Gid", p->gid);
-	process_read_nspid(s, p);
-	p->seccomp = (int)process_text_field(s, "Seccomp", 10, 0);
-	p->no_new_privs = process_text_field(s, "NoNewPrivs", 10, 0) != 0;
-	p->threads = (unsigned)process_text_field(s, "Threads", 10, 1);
-	const char *features = process_find_field(s, "x86_Thread_features");
+	p->tgid = (pid_t)proc_field(s, "Tgid", 10, (uint64_t)p->pid);
+	p->tracer = (pid_t)proc_field(s, "TracerPid", 10, 0);
+	read_ids(s, "Uid", p->uid);
+	read_ids(s, "Gid", p->gid);
+	read_nspid(s, p);
+	p->seccomp = (int)proc_field(s, "Seccomp", 10, 0);
+	p->no_new_privs = proc_field(s, "NoNewPrivs", 10, 0) != 0;
+	p->threads = (unsigned)proc_field(s, "Threads", 10, 1);
+	const char *features = find_field(s, "x86_Thread_features");
 	if (features) {
 		size_t n = strcspn(features, "\n");
 		const char *hit = strstr(features, "shstk");
@@ -189,7 +188,7 @@ static void process_parse_status(const char *s, struct process *p)
 	}
 }
 
-static int process_read_failed(pid_t pid, struct load_error *err)
+static int read_failed(pid_t pid, struct load_error *err)
 {
 	if (errno == ENOENT || errno == ESRCH)
 		return load_fail(err, LOAD_E_GONE, errno, "there is no process %d", pid);
@@ -209,20 +208,20 @@ int process_read(pid_t pid, struct process *ret, struct load_error *err)
 	if (pid <= 0)
 		return load_fail(err, LOAD_E_GONE, 0, "there is no process %d", pid);
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	char *stat = process_read_text(path, 65536, NULL);
+	char *stat = proc_read(path, 65536, NULL);
 	if (!stat)
-		return process_read_failed(pid, err);
-	int bad = process_parse_stat(stat, &p);
+		return read_failed(pid, err);
+	int bad = parse_stat(stat, &p);
 	free(stat);
 	if (bad)
 		return load_fail(err, LOAD_E_SYSTEM, 0, "%s isn't understood", path);
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	char *status = process_read_text(path, 65536, NULL);
+	char *status = proc_read(path, 65536, NULL);
 	if (!status)
-		return process_read_failed(pid, err);
-	process_parse_status(status, &p);
+		return read_failed(pid, err);
+	parse_status(status, &p);
 	free(status);
-	p.live_tid = process_find_live_thread(&p);
+	p.live_tid = find_live_thread(&p);
 	*ret = p;
 	return 0;
 }
@@ -232,10 +231,10 @@ pid_t process_thread_inner(pid_t pid, pid_t tid)
 	struct process thread = { .pid = tid };
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
-	char *status = process_read_text(path, 65536, NULL);
+	char *status = proc_read(path, 65536, NULL);
 	if (!status)
 		return errno == ENOENT || errno == ESRCH ? 0 : -errno;
-	process_read_nspid(status, &thread);
+	read_nspid(status, &thread);
 	free(status);
 	return process_inner_pid(&thread);
 }

@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
-#include "agent/python/layout_internal.h"
+#include "agent/python/binding.h"
+#include "agent/python/call.h"
+#include "agent/python/versions.h"
 #include "agent/base/peek.h"
 
 static void tables_cover_each_version(void **state)
@@ -19,7 +21,7 @@ static void tables_cover_each_version(void **state)
 	(void)state;
 	for (uint32_t minor = 6; minor <= 16; minor++) {
 		memset(&lay, 0, sizeof(lay));
-		layout_fill(&lay, 0x030000 | minor << 8, 16);
+		versions_fill(&lay, 0x030000 | minor << 8, 16);
 		assert_int_equal(8, lay.type);
 		assert_int_equal(16, lay.head);
 		assert_int_equal(168, lay.tp_flags);
@@ -48,7 +50,7 @@ static void micro_releases_may_differ(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		memset(&lay, 0, sizeof(lay));
-		layout_fill(&lay, rows[i].version, 16);
+		versions_fill(&lay, rows[i].version, 16);
 		assert_int_equal(rows[i].owns, lay.dict_owns_embedded);
 	}
 }
@@ -58,8 +60,8 @@ static void a_longer_head_moves_the_fields_of_objects(void **state)
 	struct layout plain = { 0 }, traced = { 0 };
 
 	(void)state;
-	layout_fill(&plain, 0x030700, 16);
-	layout_fill(&traced, 0x030700, 32);
+	versions_fill(&plain, 0x030700, 16);
+	versions_fill(&traced, 0x030700, 32);
 	assert_int_equal(24, traced.type);
 	assert_int_equal(16, traced.refcnt);
 	assert_int_equal(plain.tp_name + 16, traced.tp_name);
@@ -111,13 +113,13 @@ static void calls_follow_their_signature(void **state)
 
 	(void)state;
 	memcpy(&args[3], &d, sizeof(d));
-	assert_int_equal(0, cpython_call(u.p, "l:iuld", args, &ret));
+	assert_int_equal(0, call_by_signature(u.p, "l:iuld", args, &ret));
 	assert_int_equal(7647, ret);
-	assert_true(cpython_call(u.p, "l:x", args, &ret) < 0);
-	assert_true(cpython_call(u.p, "iuld", args, &ret) < 0);
-	assert_true(cpython_call(u.p, "l:v", args, &ret) < 0);
-	assert_true(cpython_call(u.p, "l:iiiiiiiii", args, &ret) < 0);
-	assert_true(cpython_call(NULL, "l:", args, &ret) < 0);
+	assert_true(call_by_signature(u.p, "l:x", args, &ret) < 0);
+	assert_true(call_by_signature(u.p, "iuld", args, &ret) < 0);
+	assert_true(call_by_signature(u.p, "l:v", args, &ret) < 0);
+	assert_true(call_by_signature(u.p, "l:iiiiiiiii", args, &ret) < 0);
+	assert_true(call_by_signature(NULL, "l:", args, &ret) < 0);
 }
 
 static void a_process_without_python_is_told_so(void **state)

@@ -23,7 +23,8 @@ static void test_every_byte(void **state)
 		for (size_t i = 0; i < n; i++) {
 			memcpy(b, a, n);
 			b[i] ^= 1;
-			assert_int_not_equal(heap_hash(7, a, n), heap_hash(7, b, n));
+			assert_int_not_equal(hash_content(7, a, n),
+					     hash_content(7, b, n));
 		}
 	}
 }
@@ -34,9 +35,11 @@ static void test_length_and_key(void **state)
 
 	(void)state;
 	for (size_t n = 0; n + 1 < LONGEST; n++) {
-		assert_int_not_equal(heap_hash(1, zeros, n), heap_hash(1, zeros, n + 1));
-		assert_int_not_equal(heap_hash(1, zeros, n), heap_hash(2, zeros, n));
-		assert_int_not_equal(heap_hash(1, zeros, n), 0);
+		assert_int_not_equal(hash_content(1, zeros, n),
+				     hash_content(1, zeros, n + 1));
+		assert_int_not_equal(hash_content(1, zeros, n),
+				     hash_content(2, zeros, n));
+		assert_int_not_equal(hash_content(1, zeros, n), 0);
 	}
 }
 
@@ -63,7 +66,7 @@ static void test_no_collisions(void **state)
 
 		for (int v = i; v || !n; v /= 10)
 			text[n++] = (char)('0' + v % 10);
-		hashes[i] = heap_hash(99, text, n);
+		hashes[i] = hash_content(99, text, n);
 	}
 	qsort(hashes, N, sizeof(*hashes), compare);
 	for (int i = 1; i < N; i++)

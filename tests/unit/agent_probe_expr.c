@@ -29,7 +29,7 @@ static uint64_t value(const char *text, const struct probe_scope *scope)
 {
 	uint64_t v = 12345;
 
-	assert_int_equal(probe_eval(text, strlen(text), scope, &v), PROBE_OK);
+	assert_int_equal(probe_expr_eval(text, strlen(text), scope, &v), PROBE_OK);
 	return v;
 }
 
@@ -76,7 +76,7 @@ static void test_unreadable(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		v = 1;
-		assert_int_equal(probe_eval(texts[i], strlen(texts[i]), &scope, &v),
+		assert_int_equal(probe_expr_eval(texts[i], strlen(texts[i]), &scope, &v),
 				 PROBE_UNREADABLE);
 		assert_int_equal(v, 0);
 	}
@@ -109,7 +109,7 @@ static void test_syntax(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-		assert_int_equal(probe_eval(texts[i], strlen(texts[i]), &scope, &v),
+		assert_int_equal(probe_expr_eval(texts[i], strlen(texts[i]), &scope, &v),
 				 PROBE_SYNTAX);
 }
 

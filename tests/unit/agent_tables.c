@@ -10,7 +10,9 @@
 
 #include <cmocka.h>
 
-#include "agent/heap/core/tables.h"
+#include "agent/heap/core/shapes.h"
+#include "agent/heap/core/strings.h"
+#include "agent/python/str.h"
 
 struct counter {
 	struct snap_sink sink;
@@ -46,7 +48,6 @@ struct bench {
 	struct counter counter;
 	struct walk w;
 	struct arena arena;
-	struct walk_tables tables;
 	struct layout lay;
 };
 
@@ -60,8 +61,9 @@ static int set_up(void **state)
 	b->counter.sink.ops = &ops;
 	b->w.arena = &b->arena;
 	b->w.sink = &b->counter.sink;
-	b->w.tables = &b->tables;
 	b->w.lay = &b->lay;
+	if (strings_begin(&b->w) || shapes_begin(&b->w))
+		return -1;
 	*state = b;
 	return 0;
 }
@@ -81,21 +83,21 @@ static void equal_strings_share_an_id(void **state)
 	char text[32];
 	uint32_t ids[5000];
 
-	assert_int_equal(0, walk_string(&b->w, "", 0));
+	assert_int_equal(0, strings_add(&b->w, "", 0));
 	for (int i = 0; i < 5000; i++) {
 		int n = snprintf(text, sizeof(text), "name%d", i);
 
-		ids[i] = walk_string(&b->w, text, (size_t)n);
+		ids[i] = strings_add(&b->w, text, (size_t)n);
 		assert_int_equal(i + 1, ids[i]);
 	}
 	for (int i = 0; i < 5000; i++) {
 		snprintf(text, sizeof(text), "name%d", i);
-		assert_int_equal(ids[i], walk_cstring(&b->w, text));
+		assert_int_equal(ids[i], strings_add_text(&b->w, text));
 	}
 	assert_int_equal(5000, b->counter.strings);
 	/* a NUL is a character like another */
-	assert_int_not_equal(walk_string(&b->w, "a\0b", 3),
-			     walk_string(&b->w, "a\0c", 3));
+	assert_int_not_equal(strings_add(&b->w, "a\0b", 3),
+			     strings_add(&b->w, "a\0c", 3));
 }
 
 static void long_strings_are_cut_between_characters(void **state)
@@ -106,7 +108,7 @@ static void long_strings_are_cut_between_characters(void **state)
 	memset(text, 'x', sizeof(text));
 	for (size_t i = 1; i + 1 < sizeof(text); i += 2)
 		memcpy(text + i, "\xc3\xa9", 2); /* the cut falls into one */
-	assert_int_not_equal(0, walk_string(&b->w, text, sizeof(text)));
+	assert_int_not_equal(0, strings_add(&b->w, text, sizeof(text)));
 	assert_true(b->counter.size <= 4000 && b->counter.size >= 3998);
 	assert_int_equal(1, b->counter.size % 2);
 }
@@ -115,6 +117,7 @@ static void equal_shapes_share_an_id(void **state)
 {
 	struct bench *b = *state;
 	struct snap_label labels[40];
+	const uint32_t before = b->counter.shapes; /* those that many share */
 	uint32_t plain, other;
 
 	memset(labels, 0xee, sizeof(labels)); /* padding must not matter */
@@ -122,16 +125,16 @@ static void equal_shapes_share_an_id(void **state)
 		labels[i].kind = SNAP_LABEL_ATTR;
 		labels[i].name = i + 1;
 	}
-	assert_int_equal(0, walk_shape(&b->w, labels, 0, SNAP_TAIL_OTHER));
-	plain = walk_shape(&b->w, labels, 40, SNAP_TAIL_OTHER);
+	assert_int_equal(0, shapes_add(&b->w, labels, 0, SNAP_TAIL_OTHER));
+	plain = shapes_add(&b->w, labels, 40, SNAP_TAIL_OTHER);
 	assert_int_not_equal(0, plain);
-	assert_int_equal(plain, walk_shape(&b->w, labels, 40, SNAP_TAIL_OTHER));
-	other = walk_shape(&b->w, labels, 40, SNAP_TAIL_INDEX);
+	assert_int_equal(plain, shapes_add(&b->w, labels, 40, SNAP_TAIL_OTHER));
+	other = shapes_add(&b->w, labels, 40, SNAP_TAIL_INDEX);
 	assert_int_not_equal(plain, other);
 	labels[39].name = 7;
-	assert_int_not_equal(plain, walk_shape(&b->w, labels, 40, SNAP_TAIL_OTHER));
-	assert_int_equal(3, b->counter.shapes);
-	assert_int_not_equal(0, walk_shape(&b->w, labels, 0, SNAP_TAIL_PAIRS));
+	assert_int_not_equal(plain, shapes_add(&b->w, labels, 40, SNAP_TAIL_OTHER));
+	assert_int_equal(before + 3, b->counter.shapes);
+	assert_int_not_equal(0, shapes_add(&b->w, labels, 0, SNAP_TAIL_PAIRS));
 }
 
 /* A str as CPython 3.12 lays it out: {refcnt, type, length, hash, state} data. */
@@ -162,10 +165,10 @@ static void check_text(struct bench *b, uint32_t kind, bool ascii, const void *d
 	str.state = kind << 2 | 1u << 5 | (ascii ? 1u << 6 : 0);
 	memcpy(ascii ? (void *)&str.utf8_length : (void *)str.data, data, length * kind);
 	assert_int_equal(strlen(expected),
-			 walk_str_text(&b->w, (uintptr_t)&str, buf, sizeof(buf)));
+			 str_text(&b->lay, (uintptr_t)&str, buf, sizeof(buf)));
 	assert_string_equal(expected, buf);
 	/* a smaller buffer cuts between characters */
-	walk_str_text(&b->w, (uintptr_t)&str, buf, 4);
+	str_text(&b->lay, (uintptr_t)&str, buf, 4);
 	assert_true(strlen(buf) < 4 && !strncmp(buf, expected, strlen(buf)));
 }
 

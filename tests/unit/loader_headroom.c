@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "loader/capture/headroom.h"
+#include "loader/headroom.h"
 
 #define MB (UINT64_C(1) << 20)
 

@@ -13,7 +13,7 @@ int marks_init(struct marks *marks, struct arena *arena)
 }
 
 /* Keeps `order` sorted; leaves are few (one per 64 MiB), insertion is cheap. */
-static bool order_insert(struct marks *marks, uint32_t index)
+static bool marks_insert(struct marks *marks, uint32_t index)
 {
 	uint32_t at = marks->count;
 
@@ -40,7 +40,7 @@ struct marks_leaf *marks_grow(struct marks *marks, uint64_t addr)
 	uint32_t index = (uint32_t)(addr >> MARKS_LEAF_SHIFT);
 	struct marks_leaf *leaf = arena_map(marks->arena, sizeof(*leaf));
 
-	if (!leaf || !order_insert(marks, index)) {
+	if (!leaf || !marks_insert(marks, index)) {
 		marks->failed = true;
 		return NULL;
 	}

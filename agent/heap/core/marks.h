@@ -21,11 +21,12 @@
 #include <stdint.h>
 
 #include "agent/base/arena.h"
+#include "agent/base/cpu.h"
 
 enum {
 	MARKS_LEAF_SHIFT = 26, /* bytes of address space in a leaf: 64 MiB */
 	MARKS_LEAF_WORDS = 1 << (MARKS_LEAF_SHIFT - 3 - 6),
-	MARKS_DIRECTORY = 1 << (47 - MARKS_LEAF_SHIFT),
+	MARKS_DIRECTORY = 1 << (CPU_ADDRESS_BITS - MARKS_LEAF_SHIFT),
 	MARKS_PART_WORDS = 512,
 	MARKS_PARTS = MARKS_LEAF_WORDS / MARKS_PART_WORDS,
 };
@@ -44,6 +45,9 @@ struct marks {
 	bool failed; /* memory ran out: marks were lost */
 };
 
+/* Objects begin at no address below: the first page is never mapped. */
+enum { MARKS_LOWEST = 4096 };
+
 /* 0 or -ENOMEM. Everything belongs to the arena. */
 int marks_init(struct marks *marks, struct arena *arena);
 /* Slow path: the leaf of addr, made if absent; NULL when memory ran out. */
@@ -58,7 +62,7 @@ static inline void marks_pend(struct marks_leaf *leaf, uint32_t word)
 
 static inline bool marks_in_range(uint64_t addr)
 {
-	return addr >> 47 == 0 && (addr & 7) == 0 && addr >= 4096;
+	return addr >> CPU_ADDRESS_BITS == 0 && (addr & 7) == 0 && addr >= MARKS_LOWEST;
 }
 
 /* Sets addr's mark; true when it was not set before. */

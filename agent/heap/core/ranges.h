@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ranges - the mappings of this process when the walk began, and the test whether a
- * doubtful word is the address of an object.
+ * ranges - the mappings of this process when the walk began: what may be read.
  */
 #ifndef PYMEM_AGENT_HEAP_CORE_RANGES_H
 #define PYMEM_AGENT_HEAP_CORE_RANGES_H
 
-#include "agent/heap/core/walk_internal.h"
+#include "agent/heap/core/context.h"
 
-/* Reads /proc/self/maps into w->ranges. 0, -ENOMEM, or -EIO. */
+/* Reads /proc/self/maps into w->ranges; where that can't be, and in an image, the text
+ * that the options have.  0, -ENOMEM, or -EIO. */
 int ranges_read(struct walk *w);
 
-/*
- * Of an address that walk_is_object() accepted: is it proven, by its neighbours on
- * a collector's list pointing back at it (or by being a static type)?
- */
-bool ranges_is_tracked(struct walk *w, uint64_t addr);
+/* The range that holds addr, or NULL. */
+const struct walk_range *ranges_of(struct walk *w, uint64_t addr);
+/* Is addr readable for size bytes, by the maps read when the walk began? */
+bool ranges_readable(struct walk *w, uint64_t addr, uint64_t size);
+/* Copies a C string that may be anywhere, cut to size-1 bytes; false: not readable. */
+bool ranges_text(struct walk *w, uint64_t addr, char *buf, size_t size);
 
 /* Is this the code of the interpreter or of a module of its standard library? */
 bool ranges_ship_with_python(struct walk *w, uint64_t code);

@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* greenlet - see greenlet.h */
+/* greenlet - see greenlet.h. */
 #include "agent/heap/extension/greenlet.h"
 
-#include <string.h>
-
-#include "agent/heap/frames/frames_internal.h"
-#include "agent/heap/roots/roots.h"
+#include "agent/heap/core/interps.h"
+#include "agent/heap/core/ranges.h"
+#include "agent/heap/core/references.h"
+#include "agent/heap/core/shapes.h"
+#include "agent/heap/core/sound.h"
+#include "agent/heap/core/strings.h"
+#include "agent/heap/extension/state.h"
+#include "agent/heap/frames/frames.h"
 
 enum {
 	STATE_WORDS = 96, /* of the C++ state looked at */
 	CHUNK_HEAD = 24,
 	CHUNKS_MAX = 4096,
 	LABELS_MAX = 4096,
+};
+
+struct greenlet {
+	struct snap_label labels[LABELS_MAX];
 };
 
 struct stack {
@@ -26,43 +34,45 @@ struct collect {
 
 /* ---- finding the data stack ---- */
 
-static bool is_chunk(struct walk *w, uint64_t chunk, uint64_t top, uint64_t limit)
+static bool greenlet_is_chunk(struct walk *w, uint64_t chunk, uint64_t top,
+			      uint64_t limit)
 {
 	uint64_t size;
 
 	if (!peek_plausible(chunk) || (chunk & 7) || top <= chunk || top > limit ||
-	    (top & 7) || !walk_readable(w, chunk, CHUNK_HEAD))
+	    (top & 7) || !ranges_readable(w, chunk, CHUNK_HEAD))
 		return false;
 	size = peek64(chunk + 8);
 	return size >= 1024 && size < 1ull << 32 && chunk + size == limit &&
-		walk_readable(w, chunk, size);
+		ranges_readable(w, chunk, size);
 }
 
 /* A stack that a thread runs on now is that thread's. */
-static bool in_use(struct walk *w, uint64_t chunk)
+static bool greenlet_in_use(struct walk *w, uint64_t chunk)
 {
-	const struct frame_layout *lay = ((struct frames *)w->frames)->lay;
-	const struct roots *roots = w->roots;
+	const struct frame_layout *lay = w->frames->lay;
+	const struct interps *interps = w->interps;
 
-	for (uint32_t i = 0; roots && i < roots->tstate_count; i++)
+	for (uint32_t i = 0; interps && i < interps->tstate_count; i++)
 		for (uint64_t at = 16; at + 8 <= lay->ts_size; at += 8)
-			if (peek64(roots->tstates[i] + at) == chunk)
+			if (peek64(interps->tstates[i] + at) == chunk)
 				return true;
 	return false;
 }
 
-static bool find_stack(struct walk *w, uint64_t start, uint64_t words, struct stack *ret)
+static bool greenlet_find_stack(struct walk *w, uint64_t start, uint64_t words,
+				struct stack *ret)
 {
 	for (uint64_t i = 0; i + 3 <= words; i++) {
 		uint64_t at = start + 8 * i;
 
-		if (!walk_readable(w, at, 24))
+		if (!ranges_readable(w, at, 24))
 			return false;
-		if (!is_chunk(w, peek64(at), peek64(at + 8), peek64(at + 16)))
+		if (!greenlet_is_chunk(w, peek64(at), peek64(at + 8), peek64(at + 16)))
 			continue;
 		ret->chunk = peek64(at);
 		ret->top = peek64(at + 8);
-		return !in_use(w, ret->chunk);
+		return !greenlet_in_use(w, ret->chunk);
 	}
 	return false;
 }
@@ -75,27 +85,28 @@ static bool greenlet_stack(struct walk *w, const struct walk_type *type, uint64_
 		uint64_t state = peek64(obj + at);
 
 		if (peek_plausible(state) && (state & 7) == 0 &&
-		    walk_readable(w, state, 64) && !marks_test(&w->marks, state) &&
-		    find_stack(w, state, STATE_WORDS, ret))
+		    ranges_readable(w, state, 64) && !marks_test(&w->marks, state) &&
+		    greenlet_find_stack(w, state, STATE_WORDS, ret))
 			return true;
 	}
-	return find_stack(w, obj + w->lay->head, (type->basicsize - w->lay->head) / 8,
-			  ret);
+	return greenlet_find_stack(w, obj + w->lay->head,
+				   (type->basicsize - w->lay->head) / 8, ret);
 }
 
 /* ---- what its frames hold ---- */
 
-static void add(struct collect *c, uint8_t kind, uint32_t name, uint64_t target)
+static void greenlet_add(struct collect *c, uint8_t kind, uint32_t name, uint64_t target)
 {
 	if (!target || c->count == LABELS_MAX)
 		return;
-	walk_ref(c->w, target);
+	references_add(c->w, target);
 	c->labels[c->count].kind = kind;
 	c->labels[c->count].name = name;
 	c->count++;
 }
 
-static void add_stack(struct collect *c, uint64_t frame, const struct frame_code *info)
+static void greenlet_add_stack(struct collect *c, uint64_t frame,
+			       const struct frame_code *info)
 {
 	uint64_t stack = frames_items(c->w, frame) + 8ull * info->count;
 	uint32_t depth = info->stacksize;
@@ -104,34 +115,35 @@ static void add_stack(struct collect *c, uint64_t frame, const struct frame_code
 	for (uint32_t i = 0; i < depth; i++) {
 		uint64_t target = frames_reference(c->w, stack + 8ull * i);
 
-		if (known || (target && walk_is_object(c->w, target)))
-			add(c, SNAP_LABEL_STACK, 0, target);
+		if (known || (target && sound_object(c->w, target)))
+			greenlet_add(c, SNAP_LABEL_STACK, 0, target);
 	}
 }
 
-static void add_frame(struct collect *c, uint64_t frame, const struct frame_code *info)
+static void greenlet_add_frame(struct collect *c, uint64_t frame,
+			       const struct frame_code *info)
 {
-	const struct frame_layout *lay = ((struct frames *)c->w->frames)->lay;
+	const struct frame_layout *lay = c->w->frames->lay;
 	uint64_t items = frames_items(c->w, frame);
 
-	add(c, SNAP_LABEL_OTHER, walk_cstring(c->w, "code"),
-	    frames_reference(c->w, frame + lay->f_code));
-	add(c, SNAP_LABEL_OTHER, walk_cstring(c->w, "function"),
-	    frames_reference(c->w, frame + lay->f_func));
-	add(c, SNAP_LABEL_OTHER, walk_cstring(c->w, "f_locals"),
-	    peek64(frame + lay->f_locals));
-	add(c, SNAP_LABEL_ATTR, walk_cstring(c->w, "gr_frame"),
-	    peek64(frame + lay->f_object));
+	greenlet_add(c, SNAP_LABEL_OTHER, strings_add_text(c->w, "code"),
+		     frames_reference(c->w, frame + lay->f_code));
+	greenlet_add(c, SNAP_LABEL_OTHER, strings_add_text(c->w, "function"),
+		     frames_reference(c->w, frame + lay->f_func));
+	greenlet_add(c, SNAP_LABEL_OTHER, strings_add_text(c->w, "f_locals"),
+		     peek64(frame + lay->f_locals));
+	greenlet_add(c, SNAP_LABEL_ATTR, strings_add_text(c->w, "gr_frame"),
+		     peek64(frame + lay->f_object));
 	for (uint32_t i = 0; i < info->count; i++)
-		add(c, info->labels[i].kind, info->labels[i].name,
-		    frames_reference(c->w, items + 8ull * i));
-	add_stack(c, frame, info);
+		greenlet_add(c, info->labels[i].kind, info->labels[i].name,
+			     frames_reference(c->w, items + 8ull * i));
+	greenlet_add_stack(c, frame, info);
 }
 
 /* Frames of one chunk, from its start to top; each must be one. */
-static void add_frames(struct collect *c, uint64_t chunk, uint64_t top)
+static void greenlet_add_frames(struct collect *c, uint64_t chunk, uint64_t top)
 {
-	const struct frame_layout *lay = ((struct frames *)c->w->frames)->lay;
+	const struct frame_layout *lay = c->w->frames->lay;
 	uint64_t at = chunk + CHUNK_HEAD;
 
 	/* the first word of the first chunk is left unused */
@@ -146,66 +158,71 @@ static void add_frames(struct collect *c, uint64_t chunk, uint64_t top)
 			return;
 		info = frames_code(c->w, code);
 		if (peek8(at + lay->f_owner) == 0 && frames_frame_code(c->w, at))
-			add_frame(c, at, info);
+			greenlet_add_frame(c, at, info);
 		at += lay->f_items + 8ull * (info->count + info->stacksize);
 	}
 }
 
-static void add_chunks(struct collect *c, const struct stack *stack)
+static void greenlet_add_chunks(struct collect *c, const struct stack *stack)
 {
 	uint64_t chunk = stack->chunk, top = stack->top;
 
 	for (int n = 0; chunk && n < CHUNKS_MAX; n++) {
 		uint64_t previous = peek64(chunk);
 
-		add_frames(c, chunk, top);
-		if (!previous || !walk_readable(c->w, previous, CHUNK_HEAD))
+		greenlet_add_frames(c, chunk, top);
+		if (!previous || !ranges_readable(c->w, previous, CHUNK_HEAD))
 			return;
 		chunk = previous;
 		top = chunk + CHUNK_HEAD + 8 * peek64(chunk + 16);
 		if (peek64(chunk + 8) < top - chunk ||
-		    !walk_readable(c->w, chunk, top - chunk))
+		    !ranges_readable(c->w, chunk, top - chunk))
 			return;
 	}
 }
 
 static uint32_t greenlet_edges(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	struct snap_label *labels = w->greenlet;
+	struct snap_label *labels = w->specialists->greenlet->labels;
 	struct collect c = { .w = w, .labels = labels };
-	walk_edges_fn *others;
 	struct stack stack;
 	uint32_t shape;
 
-	memcpy(&others, &type->edges_data, sizeof(others));
-	shape = others(w, type, obj);
+	shape = type->others(w, type, obj);
 	if (w->nrefs > LABELS_MAX / 2 || !greenlet_stack(w, type, obj, &stack))
 		return shape;
 	/* the labels of what was reported before are not at hand: name the dict */
 	for (; c.count < w->nrefs; c.count++) {
 		uint64_t target = w->refs[c.count];
 		bool dict = target &&
-			walk_typeof(w, target) == CPYTHON_ADDR(w->py, dict_type);
+			object_type(w->lay, target) == CPYTHON_ADDR(w->py, dict_type);
 
 		labels[c.count].kind = dict ? SNAP_LABEL_DICT : SNAP_LABEL_OTHER;
 		labels[c.count].name = 0;
 	}
-	add_chunks(&c, &stack);
-	return walk_shape(w, labels, c.count, SNAP_TAIL_OTHER);
+	greenlet_add_chunks(&c, &stack);
+	return shapes_add(w, labels, c.count, SNAP_TAIL_OTHER);
 }
 
-void greenlet_edges_hook(struct walk *w, struct walk_type *type)
+static void greenlet_plan(struct walk *w, struct walk_type *type)
 {
+	if (type->opaque || type->probe)
+		return;
 	/* tp_is_gc says no of a greenlet that runs or waits, only so that it is not
 	 * collected; it has its gc header, and its tp_traverse reads no stack */
 	type->traverse_always = true;
-	if (!cpython_since(w->py, 11) || !w->frames)
+	if (!w->frames || w->frames->lay->frame_is_object)
 		return;
-	if (!w->greenlet)
-		w->greenlet =
-			arena_alloc(w->arena, LABELS_MAX * sizeof(struct snap_label));
-	if (!w->greenlet)
+	if (!w->specialists->greenlet)
+		w->specialists->greenlet =
+			arena_alloc(w->arena, sizeof(*w->specialists->greenlet));
+	if (!w->specialists->greenlet)
 		return;
-	memcpy(&type->edges_data, &type->edges, sizeof(type->edges_data));
+	type->others = type->edges;
 	type->edges = greenlet_edges;
 }
+
+const struct specialist greenlet_specialists[] = {
+	{ .name = "greenlet.greenlet", .plan = greenlet_plan },
+	{ .name = NULL },
+};

@@ -17,10 +17,8 @@
 #ifndef PYMEM_AGENT_HEAP_EXTENSION_GREENLET_H
 #define PYMEM_AGENT_HEAP_EXTENSION_GREENLET_H
 
-struct walk;
-struct walk_type;
+#include "agent/heap/core/specialist.h"
 
-/* Makes type->edges report the suspended frames after what it reported. */
-void greenlet_edges_hook(struct walk *w, struct walk_type *type);
+extern const struct specialist greenlet_specialists[];
 
 #endif

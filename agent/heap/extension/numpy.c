@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* numpy - see numpy.h */
+/* numpy - see numpy.h. */
 #include "agent/heap/extension/numpy.h"
 
 #include <string.h>
 
+#include "agent/heap/core/interps.h"
+#include "agent/heap/core/ranges.h"
+#include "agent/heap/core/references.h"
+#include "agent/heap/core/sound.h"
+#include "agent/heap/core/strings.h"
 #include "agent/heap/extension/native.h"
-#include "agent/heap/roots/roots.h"
-#include "agent/heap/object/values.h"
-#include "agent/heap/core/walk_internal.h"
+#include "agent/heap/extension/state.h"
+#include "agent/heap/roots/modules.h"
+#include "agent/python/dict.h"
+#include "agent/python/integer.h"
+#include "agent/python/str.h"
 
 enum { NDIM_MAX = 64, OWNDATA = 4, TYPE_OBJECT = 17, DEPTH_MAX = 8, PLACES = 256 };
 
@@ -32,8 +39,8 @@ struct array {
 
 static struct numpy *numpy_of(struct walk *w)
 {
-	struct numpy *numpy = w->numpy;
-	const struct roots *roots = w->roots;
+	struct numpy *numpy = w->specialists->numpy;
+	const struct interps *interps = w->interps;
 	char version[16] = "";
 	uint64_t text;
 
@@ -42,19 +49,19 @@ static struct numpy *numpy_of(struct walk *w)
 	numpy = arena_alloc(w->arena, sizeof(*numpy));
 	if (!numpy)
 		return NULL;
-	w->numpy = numpy;
-	numpy->source = walk_cstring(w, "numpy");
-	text = roots && roots->count ?
-		roots_module_value(w, &roots->interps[0], "numpy", "__version__") :
+	w->specialists->numpy = numpy;
+	numpy->source = strings_add_text(w, "numpy");
+	text = interps && interps->count ?
+		modules_value(w, &interps->list[0], "numpy", "__version__") :
 		0;
 	if (text)
-		walk_str_text(w, text, version, sizeof(version));
+		str_text(w->lay, text, version, sizeof(version));
 	numpy->elsize64 =
 		version[0] != '\0' && version[0] != '0' && strncmp(version, "1.", 2) != 0;
 	return numpy;
 }
 
-bool numpy_is_2(struct walk *w)
+static bool numpy_is_2(struct walk *w)
 {
 	const struct numpy *numpy = numpy_of(w);
 
@@ -65,7 +72,7 @@ bool numpy_is_2(struct walk *w)
  * A view may start in the middle and step backwards: its bytes are those between
  * the outermost elements.  False: no elements, or nothing we understand.
  */
-static bool read_array(struct walk *w, uint64_t obj, struct array *ret)
+static bool numpy_read(struct walk *w, uint64_t obj, struct array *ret)
 {
 	const struct numpy *numpy = numpy_of(w);
 	uint64_t at = obj + w->lay->head - 16u;
@@ -77,9 +84,9 @@ static bool read_array(struct walk *w, uint64_t obj, struct array *ret)
 	ret->descr = peek64(at + 56);
 	ret->flags = peek32(at + 64);
 	ret->length = 0;
-	if (!numpy || nd > NDIM_MAX || !walk_is_object(w, ret->descr) ||
+	if (!numpy || nd > NDIM_MAX || !sound_object(w, ret->descr) ||
 	    (nd &&
-	     (!walk_readable(w, dims, 8 * nd) || !walk_readable(w, strides, 8 * nd))))
+	     (!ranges_readable(w, dims, 8 * nd) || !ranges_readable(w, strides, 8 * nd))))
 		return false;
 	high = ret->low +
 		(numpy->elsize64 ? peek64(ret->descr + w->lay->head + 24u) :
@@ -99,16 +106,14 @@ static bool read_array(struct walk *w, uint64_t obj, struct array *ret)
 	return true;
 }
 
-void numpy_native(struct walk *w, struct walk_type *type, uint64_t obj)
+static void numpy_native(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	const struct numpy *numpy = numpy_of(w);
 	struct array array;
-	uint32_t flags = SNAP_BUFFER_OWNER;
+	const uint32_t flags = SNAP_BUFFER_OWNER | native_counted(type);
 
-	if (!read_array(w, obj, &array))
+	if (!numpy_read(w, obj, &array))
 		return;
-	if (!type->size_approx && !(type->flags & SNAP_TYPE_APPROX))
-		flags |= SNAP_BUFFER_COUNTED;
 	if (array.flags & OWNDATA)
 		native_emit(w, obj, array.low, array.length, 0, numpy->source, flags);
 	else
@@ -119,54 +124,57 @@ void numpy_native(struct walk *w, struct walk_type *type, uint64_t obj)
 /* ---- references ---- */
 
 /* Fields of a dtype: see numpy.h; numpy 2 has longer ones. */
-static uint64_t elsize_of(const struct walk *w, const struct numpy *numpy, uint64_t descr)
+static uint64_t numpy_elsize(const struct walk *w, const struct numpy *numpy,
+			     uint64_t descr)
 {
 	uint64_t at = descr + w->lay->head - 16u;
 
 	return numpy->elsize64 ? peek64(at + 40) : peek32(at + 32);
 }
 
-static uint64_t subarray_of(const struct walk *w, const struct numpy *numpy,
-			    uint64_t descr)
+static uint64_t numpy_subarray(const struct walk *w, const struct numpy *numpy,
+			       uint64_t descr)
 {
 	return peek64(descr + w->lay->head - 16u + (numpy->elsize64 ? 88 : 40));
 }
 
-static uint64_t fields_of(const struct walk *w, const struct numpy *numpy, uint64_t descr)
+static uint64_t numpy_fields(const struct walk *w, const struct numpy *numpy,
+			     uint64_t descr)
 {
 	return peek64(descr + w->lay->head - 16u + (numpy->elsize64 ? 96 : 48));
 }
 
-static void add_places(struct walk *w, struct numpy *numpy, uint64_t descr, uint64_t at,
-		       int depth);
+static void numpy_add_places(struct walk *w, struct numpy *numpy, uint64_t descr,
+			     uint64_t at, int depth);
 
 /* {name: (dtype, offset) or (dtype, offset, title)}; a title is a second key. */
-static void add_fields(struct walk *w, struct numpy *numpy, uint64_t fields, uint64_t at,
-		       int depth)
+static void numpy_add_fields(struct walk *w, struct numpy *numpy, uint64_t fields,
+			     uint64_t at, int depth)
 {
-	struct walk_dict_iter iter;
+	struct dict_iter iter;
 	uint64_t key, value, offset, seen = 0;
 
-	if (!walk_is_object(w, fields) || !walk_dict_begin(w, fields, &iter))
+	if (!sound_object(w, fields) || !dict_begin(w->lay, fields, &iter))
 		return;
-	while (walk_dict_next(&iter, &key, &value)) {
+	while (dict_next(&iter, &key, &value)) {
 		uint64_t items = value + w->lay->tuple_items;
 
 		if (value == seen ||
-		    walk_typeof(w, value) != CPYTHON_ADDR(w->py, tuple_type) ||
+		    object_type(w->lay, value) != CPYTHON_ADDR(w->py, tuple_type) ||
 		    peek64(value + w->lay->head) < 2 ||
-		    !values_u64(w, peek64(items + 8), &offset))
+		    !integer_u64(w->lay, CPYTHON_ADDR(w->py, long_type),
+				 peek64(items + 8), &offset))
 			continue;
 		seen = value;
-		add_places(w, numpy, peek64(items), at + offset, depth + 1);
+		numpy_add_places(w, numpy, peek64(items), at + offset, depth + 1);
 	}
 }
 
-static void add_places(struct walk *w, struct numpy *numpy, uint64_t descr, uint64_t at,
-		       int depth)
+static void numpy_add_places(struct walk *w, struct numpy *numpy, uint64_t descr,
+			     uint64_t at, int depth)
 {
 	struct places *places = &numpy->places;
-	uint64_t size = elsize_of(w, numpy, descr), part, sub;
+	uint64_t size = numpy_elsize(w, numpy, descr), part, sub;
 
 	if (depth > DEPTH_MAX || places->count == PLACES)
 		return;
@@ -174,62 +182,86 @@ static void add_places(struct walk *w, struct numpy *numpy, uint64_t descr, uint
 		places->at[places->count++] = at;
 		return;
 	}
-	sub = subarray_of(w, numpy, descr);
-	if (sub && walk_readable(w, sub, 8) && walk_is_object(w, peek64(sub))) {
-		part = elsize_of(w, numpy, peek64(sub));
+	sub = numpy_subarray(w, numpy, descr);
+	if (sub && ranges_readable(w, sub, 8) && sound_object(w, peek64(sub))) {
+		part = numpy_elsize(w, numpy, peek64(sub));
 		for (uint64_t i = 0; part && i + part <= size && i / part < PLACES;
 		     i += part)
-			add_places(w, numpy, peek64(sub), at + i, depth + 1);
-	} else if (fields_of(w, numpy, descr)) {
-		add_fields(w, numpy, fields_of(w, numpy, descr), at, depth);
+			numpy_add_places(w, numpy, peek64(sub), at + i, depth + 1);
+	} else if (numpy_fields(w, numpy, descr)) {
+		numpy_add_fields(w, numpy, numpy_fields(w, numpy, descr), at, depth);
 	}
 }
 
 /* May elements of this dtype hold objects? NPY_ITEM_REFCOUNT is bit 0 of its flags. */
-static bool holds_objects(const struct walk *w, const struct numpy *numpy, uint64_t descr)
+static bool numpy_holds_objects(const struct walk *w, const struct numpy *numpy,
+				uint64_t descr)
 {
 	uint64_t at = descr + w->lay->head - 16u;
 
 	return (numpy->elsize64 ? peek64(at + 32) : peek8(at + 27)) & 1;
 }
 
-static void elements(struct walk *w, struct numpy *numpy, const struct array *array)
+static void numpy_elements(struct walk *w, struct numpy *numpy, const struct array *array)
 {
-	uint64_t size = elsize_of(w, numpy, array->descr);
+	uint64_t size = numpy_elsize(w, numpy, array->descr);
 	struct places *places = &numpy->places;
 
 	if (!(array->flags & OWNDATA) || !size ||
-	    !holds_objects(w, numpy, array->descr) ||
-	    !walk_readable(w, array->low, array->length))
+	    !numpy_holds_objects(w, numpy, array->descr) ||
+	    !ranges_readable(w, array->low, array->length))
 		return;
 	if (places->descr != array->descr) {
 		places->count = 0;
 		places->descr = array->descr;
-		add_places(w, numpy, array->descr, 0, 0);
+		numpy_add_places(w, numpy, array->descr, 0, 0);
 	}
 	for (uint64_t at = 0; at + size <= array->length && !w->err; at += size)
 		for (uint32_t i = 0; i < places->count; i++)
 			if (places->at[i] + 8 <= size)
-				walk_ref(w, peek64(array->low + at + places->at[i]));
+				references_add(w,
+					       peek64(array->low + at + places->at[i]));
 }
 
 static uint32_t numpy_edges(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	walk_edges_fn *others;
 	struct numpy *numpy = numpy_of(w);
 	struct array array;
 	uint32_t shape;
 
-	memcpy(&others, &type->edges_data, sizeof(others));
-	shape = others(w, type, obj); /* base, dtype ...: names_table.c */
-	if (numpy && read_array(w, obj, &array))
-		elements(w, numpy, &array);
+	shape = type->others(w, type, obj); /* base, dtype ...: python/names_table.c */
+	if (numpy && numpy_read(w, obj, &array))
+		numpy_elements(w, numpy, &array);
 	return shape;
 }
 
-void numpy_edges_hook(struct walk *w, struct walk_type *type)
+static void numpy_plan(struct walk *w, struct walk_type *type)
 {
 	(void)w;
-	memcpy(&type->edges_data, &type->edges, sizeof(type->edges_data));
+	if (type->opaque || type->probe)
+		return;
+	type->others = type->edges;
 	type->edges = numpy_edges;
 }
+
+/* Types of numpy 2 are in the tables as "numpy2.": their fields are elsewhere. */
+static const char *numpy_names(struct walk *w, const char *name, char *buf, size_t size)
+{
+	static const char prefix[] = "numpy.", prefix_2[] = "numpy2.";
+	const size_t rest = strlen(name);
+
+	if (strncmp(name, prefix, sizeof(prefix) - 1) || rest + 2 > size ||
+	    !numpy_is_2(w))
+		return name;
+	memcpy(buf, prefix_2, sizeof(prefix_2) - 1);
+	strcpy(buf + sizeof(prefix_2) - 1, name + sizeof(prefix) - 1);
+	return buf;
+}
+
+const struct specialist numpy_specialists[] = {
+	{ .name = "numpy.ndarray",
+	  .native = numpy_native,
+	  .plan = numpy_plan,
+	  .names = numpy_names },
+	{ .name = NULL },
+};

@@ -22,20 +22,8 @@
 #ifndef PYMEM_AGENT_HEAP_EXTENSION_NUMPY_H
 #define PYMEM_AGENT_HEAP_EXTENSION_NUMPY_H
 
-#include <stdint.h>
+#include "agent/heap/core/specialist.h"
 
-#include <stdbool.h>
-
-struct walk;
-struct walk_type;
-
-/* Is the numpy of this process numpy 2 or later? */
-bool numpy_is_2(struct walk *w);
-
-/* A walk_object_fn: emits the buffer of an array. */
-void numpy_native(struct walk *w, struct walk_type *type, uint64_t obj);
-
-/* Makes type->edges report elements after what it reported. */
-void numpy_edges_hook(struct walk *w, struct walk_type *type);
+extern const struct specialist numpy_specialists[];
 
 #endif

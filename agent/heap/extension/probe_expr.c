@@ -15,15 +15,15 @@ struct cursor {
 	int depth;
 };
 
-static uint64_t sum(struct cursor *c);
+static uint64_t probe_expr_sum(struct cursor *c);
 
-static void fail(struct cursor *c, enum probe_status status)
+static void probe_expr_fail(struct cursor *c, enum probe_status status)
 {
 	if (c->status < status)
 		c->status = status;
 }
 
-static bool accept(struct cursor *c, char wanted)
+static bool probe_expr_accept(struct cursor *c, char wanted)
 {
 	while (c->pos < c->end && (*c->pos == ' ' || *c->pos == '\t'))
 		c->pos++;
@@ -33,16 +33,16 @@ static bool accept(struct cursor *c, char wanted)
 	return true;
 }
 
-static void expect(struct cursor *c, char wanted)
+static void probe_expr_expect(struct cursor *c, char wanted)
 {
-	if (!accept(c, wanted))
-		fail(c, PROBE_SYNTAX);
+	if (!probe_expr_accept(c, wanted))
+		probe_expr_fail(c, PROBE_SYNTAX);
 }
 
 /* A name or a number's letters at the cursor. */
-static size_t word(struct cursor *c, const char **ret)
+static size_t probe_expr_word(struct cursor *c, const char **ret)
 {
-	accept(c, ' ');
+	probe_expr_accept(c, ' ');
 	*ret = c->pos;
 	while (c->pos < c->end &&
 	       ((*c->pos >= 'a' && *c->pos <= 'z') ||
@@ -52,12 +52,12 @@ static size_t word(struct cursor *c, const char **ret)
 	return (size_t)(c->pos - *ret);
 }
 
-static bool is(const char *text, size_t size, const char *wanted)
+static bool probe_expr_is(const char *text, size_t size, const char *wanted)
 {
 	return strlen(wanted) == size && !memcmp(text, wanted, size);
 }
 
-static uint64_t number(struct cursor *c, const char *text, size_t size)
+static uint64_t probe_expr_number(struct cursor *c, const char *text, size_t size)
 {
 	unsigned base = 10;
 	uint64_t v = 0;
@@ -76,7 +76,7 @@ static uint64_t number(struct cursor *c, const char *text, size_t size)
 			99;
 
 		if (digit >= base)
-			fail(c, PROBE_SYNTAX);
+			probe_expr_fail(c, PROBE_SYNTAX);
 		v = v * base + digit;
 	}
 	return v;
@@ -84,7 +84,7 @@ static uint64_t number(struct cursor *c, const char *text, size_t size)
 
 /* ---- memory ---- */
 
-static uint64_t load(struct cursor *c, uint64_t addr)
+static uint64_t probe_expr_load(struct cursor *c, uint64_t addr)
 {
 	static const struct {
 		const char *name;
@@ -99,16 +99,17 @@ static uint64_t load(struct cursor *c, uint64_t addr)
 	size_t size = 3, i = 0;
 	uint64_t v = 0;
 
-	if (accept(c, ':'))
-		size = word(c, &name);
-	while (i < sizeof(types) / sizeof(*types) && !is(name, size, types[i].name))
+	if (probe_expr_accept(c, ':'))
+		size = probe_expr_word(c, &name);
+	while (i < sizeof(types) / sizeof(*types) &&
+	       !probe_expr_is(name, size, types[i].name))
 		i++;
 	if (i == sizeof(types) / sizeof(*types)) {
-		fail(c, PROBE_SYNTAX);
+		probe_expr_fail(c, PROBE_SYNTAX);
 		return 0;
 	}
 	if (!peek_safe(addr, &v, types[i].size))
-		fail(c, PROBE_UNREADABLE);
+		probe_expr_fail(c, PROBE_UNREADABLE);
 	if (types[i].negative && types[i].size < 8) {
 		unsigned shift = 64u - 8u * types[i].size;
 
@@ -118,7 +119,7 @@ static uint64_t load(struct cursor *c, uint64_t addr)
 }
 
 /* Usable bytes of the chunk at addr; 0 when it doesn't look like one. */
-static uint64_t chunk_size(uint64_t addr)
+static uint64_t probe_expr_chunk(uint64_t addr)
 {
 	uint64_t head;
 
@@ -128,129 +129,131 @@ static uint64_t chunk_size(uint64_t addr)
 	return head >= 32 && head % 16 == 0 && head < 1ull << 40 ? head - 8 : 0;
 }
 
-static uint64_t chunks(struct cursor *c, uint64_t root, const uint64_t *offsets, int n)
+static uint64_t probe_expr_chunks(struct cursor *c, uint64_t root,
+				  const uint64_t *offsets, int n)
 {
 	uint64_t *stack = c->scope->stack, total = 0, depth = 0, nodes = 0;
 
-	if (!stack || !chunk_size(root))
-		return chunk_size(root);
+	if (!stack || !probe_expr_chunk(root))
+		return probe_expr_chunk(root);
 	stack[depth++] = root;
 	while (depth && nodes++ < NODES_MAX) {
-		uint64_t node = stack[--depth], size = chunk_size(node), next;
+		uint64_t node = stack[--depth], size = probe_expr_chunk(node), next;
 
 		total += size;
 		for (int i = 0; i < n; i++)
 			if (offsets[i] + 8 <= size && depth < PROBE_STACK &&
-			    peek_safe64(node + offsets[i], &next) && chunk_size(next))
+			    peek_safe64(node + offsets[i], &next) &&
+			    probe_expr_chunk(next))
 				stack[depth++] = next;
 	}
 	return total;
 }
 
-static uint64_t call_chunks(struct cursor *c)
+static uint64_t probe_expr_call_chunks(struct cursor *c)
 {
 	uint64_t offsets[OFFSETS_MAX], root;
 	int n = 0;
 
-	expect(c, '(');
-	root = sum(c);
-	while (n < OFFSETS_MAX && accept(c, ','))
-		offsets[n++] = sum(c);
-	expect(c, ')');
-	return c->status == PROBE_OK ? chunks(c, root, offsets, n) : 0;
+	probe_expr_expect(c, '(');
+	root = probe_expr_sum(c);
+	while (n < OFFSETS_MAX && probe_expr_accept(c, ','))
+		offsets[n++] = probe_expr_sum(c);
+	probe_expr_expect(c, ')');
+	return c->status == PROBE_OK ? probe_expr_chunks(c, root, offsets, n) : 0;
 }
 
 /* ---- grammar ---- */
 
-static uint64_t named(struct cursor *c, const char *text, size_t size)
+static uint64_t probe_expr_named(struct cursor *c, const char *text, size_t size)
 {
 	const struct probe_scope *scope = c->scope;
 
 	if (size == 4 && !memcmp(text, "out", 3) && text[3] >= '0' && text[3] < '4')
 		return scope->out[text[3] - '0'];
-	if (is(text, size, "obj"))
+	if (probe_expr_is(text, size, "obj"))
 		return scope->obj;
-	if (is(text, size, "data"))
+	if (probe_expr_is(text, size, "data"))
 		return scope->data;
-	if (is(text, size, "length"))
+	if (probe_expr_is(text, size, "length"))
 		return scope->length;
-	if (is(text, size, "result"))
+	if (probe_expr_is(text, size, "result"))
 		return scope->result;
-	if (is(text, size, "chunks"))
-		return call_chunks(c);
-	if (is(text, size, "malloc")) {
+	if (probe_expr_is(text, size, "chunks"))
+		return probe_expr_call_chunks(c);
+	if (probe_expr_is(text, size, "malloc")) {
 		uint64_t v;
 
-		expect(c, '(');
-		v = sum(c);
-		expect(c, ')');
-		return c->status == PROBE_OK ? chunk_size(v) : 0;
+		probe_expr_expect(c, '(');
+		v = probe_expr_sum(c);
+		probe_expr_expect(c, ')');
+		return c->status == PROBE_OK ? probe_expr_chunk(v) : 0;
 	}
-	fail(c, PROBE_SYNTAX);
+	probe_expr_fail(c, PROBE_SYNTAX);
 	return 0;
 }
 
-static uint64_t atom(struct cursor *c)
+static uint64_t probe_expr_atom(struct cursor *c)
 {
 	const char *text;
 	size_t size;
 	uint64_t v;
 
 	if (++c->depth > DEPTH_MAX) {
-		fail(c, PROBE_SYNTAX);
+		probe_expr_fail(c, PROBE_SYNTAX);
 		return 0;
 	}
-	if (accept(c, '[')) {
-		v = sum(c);
-		expect(c, ']');
-		v = load(c, v);
-	} else if (accept(c, '(')) {
-		v = sum(c);
-		expect(c, ')');
-	} else if ((size = word(c, &text))) {
-		v = *text >= '0' && *text <= '9' ? number(c, text, size) :
-						   named(c, text, size);
+	if (probe_expr_accept(c, '[')) {
+		v = probe_expr_sum(c);
+		probe_expr_expect(c, ']');
+		v = probe_expr_load(c, v);
+	} else if (probe_expr_accept(c, '(')) {
+		v = probe_expr_sum(c);
+		probe_expr_expect(c, ')');
+	} else if ((size = probe_expr_word(c, &text))) {
+		v = *text >= '0' && *text <= '9' ? probe_expr_number(c, text, size) :
+						   probe_expr_named(c, text, size);
 	} else {
-		fail(c, PROBE_SYNTAX);
+		probe_expr_fail(c, PROBE_SYNTAX);
 		v = 0;
 	}
 	c->depth--;
 	return v;
 }
 
-static uint64_t product(struct cursor *c)
+static uint64_t probe_expr_product(struct cursor *c)
 {
-	uint64_t v = atom(c);
+	uint64_t v = probe_expr_atom(c);
 
-	while (c->status != PROBE_SYNTAX && accept(c, '*'))
-		v *= atom(c);
+	while (c->status != PROBE_SYNTAX && probe_expr_accept(c, '*'))
+		v *= probe_expr_atom(c);
 	return v;
 }
 
-static uint64_t sum(struct cursor *c)
+static uint64_t probe_expr_sum(struct cursor *c)
 {
-	uint64_t v = product(c);
+	uint64_t v = probe_expr_product(c);
 
 	while (c->status != PROBE_SYNTAX) {
-		if (accept(c, '+'))
-			v += product(c);
-		else if (accept(c, '-'))
-			v -= product(c);
+		if (probe_expr_accept(c, '+'))
+			v += probe_expr_product(c);
+		else if (probe_expr_accept(c, '-'))
+			v -= probe_expr_product(c);
 		else
 			break;
 	}
 	return v;
 }
 
-enum probe_status probe_eval(const char *text, size_t size,
-			     const struct probe_scope *scope, uint64_t *ret)
+enum probe_status probe_expr_eval(const char *text, size_t size,
+				  const struct probe_scope *scope, uint64_t *ret)
 {
 	struct cursor c = { .pos = text, .end = text + size, .scope = scope };
-	uint64_t v = sum(&c);
+	uint64_t v = probe_expr_sum(&c);
 
-	accept(&c, ' ');
+	probe_expr_accept(&c, ' ');
 	if (c.pos != c.end)
-		fail(&c, PROBE_SYNTAX);
+		probe_expr_fail(&c, PROBE_SYNTAX);
 	*ret = c.status == PROBE_OK ? v : 0;
 	return c.status;
 }

@@ -36,7 +36,7 @@ enum probe_status {
 };
 
 /* Evaluates text[0..size). Never faults. */
-enum probe_status probe_eval(const char *text, size_t size,
-			     const struct probe_scope *scope, uint64_t *ret);
+enum probe_status probe_expr_eval(const char *text, size_t size,
+				  const struct probe_scope *scope, uint64_t *ret);
 
 #endif

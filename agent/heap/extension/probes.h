@@ -6,15 +6,12 @@
  * the arithmetic of probe_expr.h, where their memory is and how much; or which C
  * function of a library knows.  Field probes are read while sweeping.  Probes that
  * call are kept for after the sweeps, and run in the copy only, where no harm can
- * come of them.  Functions are found in memory (elf_symbol.h), called by libffi.
+ * come of them.  Functions are found in memory (core/elf.h), called by libffi.
  */
 #ifndef PYMEM_AGENT_HEAP_EXTENSION_PROBES_H
 #define PYMEM_AGENT_HEAP_EXTENSION_PROBES_H
 
-#include <stdbool.h>
-
-struct walk;
-struct walk_type;
+#include "agent/heap/core/context.h"
 
 /* The probes that come with the agent: probes_builtin.c. */
 extern const char probes_builtin[];
@@ -24,9 +21,9 @@ extern const char probes_builtin[];
 void probes_begin(struct walk *w);
 
 /* Sets type->native if a probe is for this type or one of its bases. */
-bool probes_type_hook(struct walk *w, struct walk_type *type);
+bool probes_plan(struct walk *w, struct walk_type *type);
 
-/* Runs the probes that call, for all objects that waited. */
+/* Runs the probes that call, for all objects that waited; in the copy only. */
 void probes_finish(struct walk *w);
 
 #endif

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* frames - see frames.h */
+/* frames - see frames.h. */
 #include "agent/heap/frames/frames.h"
 
-#include <string.h>
+#include "agent/heap/core/events.h"
+#include "agent/heap/core/ranges.h"
+#include "agent/heap/core/sound.h"
+#include "agent/heap/core/strings.h"
 
-#include "agent/heap/frames/frames_internal.h"
-
-enum {
-	FRAMES_MAX = 1 << 22, /* a longer chain is a broken one */
-	KIND_LOCAL = 0x20,
-	KIND_CELL = 0x40,
-	KIND_FREE = 0x80,
-};
+enum { FRAMES_MAX = 1 << 22 }; /* a longer chain is a broken one */
 
 bool frames_begin(struct walk *w)
 {
@@ -22,34 +18,29 @@ bool frames_begin(struct walk *w)
 	frames = arena_alloc(w->arena, sizeof(*frames));
 	if (!frames)
 		return false;
-	frames->lay = frame_layout_of(w->py);
+	frames->lay = w->py->frames;
 	if (!frames->lay)
 		return false;
-	frames->extra = w->lay->head - 16u;
+	frames->extra = object_extra(w->lay);
 	w->frames = frames;
 	return true;
 }
 
 bool frames_is_code(struct walk *w, uint64_t addr)
 {
-	return peek_plausible(addr) && walk_readable(w, addr, 136) &&
-		walk_typeof(w, addr) == CPYTHON_ADDR(w->py, code_type);
+	return peek_plausible(addr) && ranges_readable(w, addr, 136) &&
+		object_type(w->lay, addr) == CPYTHON_ADDR(w->py, code_type);
 }
 
 /* ---- code: its variables ---- */
 
-static uint64_t tuple_size(const struct walk *w, uint64_t tuple)
+static uint64_t frames_tuple_size(const struct walk *w, uint64_t tuple)
 {
 	return tuple ? peek64(tuple + w->lay->head) : 0;
 }
 
-static uint64_t tuple_item(const struct walk *w, uint64_t tuple, uint64_t i)
-{
-	return peek64(tuple + w->lay->tuple_items + 8 * i);
-}
-
 /* 3.11+: one tuple of names, one byte of kind each. */
-static void variables_new(struct walk *w, struct frame_code *info)
+static void frames_variables_new(struct walk *w, struct frame_code *info)
 {
 	const struct frames *frames = w->frames;
 	const struct frame_layout *lay = frames->lay;
@@ -58,7 +49,7 @@ static void variables_new(struct walk *w, struct frame_code *info)
 		 kinds = peek64(base + lay->co_kinds);
 	uint32_t n = peek32(base + lay->co_nplus);
 
-	if (n > tuple_size(w, names) || n > tuple_size(w, kinds))
+	if (n > frames_tuple_size(w, names) || n > frames_tuple_size(w, kinds))
 		n = 0;
 	info->count = n;
 	info->labels = arena_alloc(w->arena, (n + 1) * sizeof(*info->labels));
@@ -67,14 +58,16 @@ static void variables_new(struct walk *w, struct frame_code *info)
 	for (uint32_t i = 0; i < info->count; i++) {
 		uint8_t kind = peek8(kinds + w->lay->bytes_data + i);
 
-		info->labels[i].kind = kind & (KIND_CELL | KIND_FREE) ? SNAP_LABEL_CELL :
-									SNAP_LABEL_LOCAL;
-		info->labels[i].name = walk_string_of(w, tuple_item(w, names, i));
+		info->labels[i].kind = kind & (FRAME_KIND_CELL | FRAME_KIND_FREE) ?
+			SNAP_LABEL_CELL :
+			SNAP_LABEL_LOCAL;
+		info->labels[i].name =
+			strings_add_object(w, object_tuple_item(w->lay, names, i));
 	}
 }
 
 /* 3.6-3.10: locals, cells, free variables, each with a tuple of names. */
-static void variables_old(struct walk *w, struct frame_code *info)
+static void frames_variables_old(struct walk *w, struct frame_code *info)
 {
 	const struct frames *frames = w->frames;
 	const struct frame_layout *lay = frames->lay;
@@ -90,7 +83,7 @@ static void variables_old(struct walk *w, struct frame_code *info)
 	uint64_t total = 0, at = 0;
 
 	for (int part = 0; part < 3; part++)
-		total += tuple_size(w, parts[part].tuple);
+		total += frames_tuple_size(w, parts[part].tuple);
 	if (total > 1 << 20)
 		return;
 	info->labels = arena_alloc(w->arena, (total + 1) * sizeof(*info->labels));
@@ -98,10 +91,11 @@ static void variables_old(struct walk *w, struct frame_code *info)
 		return;
 	info->count = (uint32_t)total;
 	for (int part = 0; part < 3; part++)
-		for (uint64_t i = 0; i < tuple_size(w, parts[part].tuple); i++, at++) {
+		for (uint64_t i = 0; i < frames_tuple_size(w, parts[part].tuple);
+		     i++, at++) {
 			info->labels[at].kind = parts[part].kind;
-			info->labels[at].name =
-				walk_string_of(w, tuple_item(w, parts[part].tuple, i));
+			info->labels[at].name = strings_add_object(
+				w, object_tuple_item(w->lay, parts[part].tuple, i));
 		}
 }
 
@@ -123,9 +117,9 @@ struct frame_code *frames_code(struct walk *w, uint64_t code)
 	if (info->stacksize > 1 << 16)
 		info->stacksize = 0;
 	if (frames->lay->co_names != FRAME_NONE)
-		variables_new(w, info);
+		frames_variables_new(w, info);
 	else
-		variables_old(w, info);
+		frames_variables_old(w, info);
 	info->next = *slot;
 	*slot = info;
 	return info;
@@ -138,10 +132,10 @@ static uint32_t frames_line(struct walk *w, uint64_t frame, uint64_t code)
 	const struct frame_layout *lay = frames->lay;
 	uint64_t base = code + frames->extra, table = peek64(base + lay->co_lines);
 	uint32_t first = peek32(base + lay->co_firstlineno);
-	uint64_t size = tuple_size(w, table), start;
+	uint64_t size = frames_tuple_size(w, table), start;
 	int64_t addr;
 
-	if (!table || walk_typeof(w, table) != CPYTHON_ADDR(w->py, bytes_type))
+	if (!table || object_type(w->lay, table) != CPYTHON_ADDR(w->py, bytes_type))
 		return first;
 	if (lay->lasti_scale) {
 		addr = (int32_t)peek32(frame + frames->extra + lay->f_instr);
@@ -149,17 +143,18 @@ static uint32_t frames_line(struct walk *w, uint64_t frame, uint64_t code)
 	} else {
 		start = base + lay->co_code;
 		addr = (int64_t)(peek64(frame + lay->f_instr) - start);
-		if (addr < -2 || addr > 2 * (int64_t)tuple_size(w, code))
+		if (addr < -2 || addr > 2 * (int64_t)frames_tuple_size(w, code))
 			return 0;
 	}
-	return lines_lookup(lay->lines,
-			    (const unsigned char *)peek_ptr(table) + w->lay->bytes_data,
-			    size, first, addr);
+	return lines_lookup(
+		lay->lines,
+		(const unsigned char *)peek_bytes(table + w->lay->bytes_data, size), size,
+		first, addr);
 }
 
 /* ---- the frame struct ---- */
 
-static uint64_t untag(const struct frame_layout *lay, uint64_t word)
+static uint64_t frames_untag(const struct frame_layout *lay, uint64_t word)
 {
 	if (!lay->tagged)
 		return word;
@@ -167,7 +162,7 @@ static uint64_t untag(const struct frame_layout *lay, uint64_t word)
 }
 
 /* A reference in a frame that is tagged as not counted. */
-static bool uncounted(const struct frame_layout *lay, uint64_t word)
+static bool frames_uncounted(const struct frame_layout *lay, uint64_t word)
 {
 	return lay->tagged && (word & 1);
 }
@@ -176,7 +171,7 @@ uint64_t frames_reference(struct walk *w, uint64_t addr)
 {
 	const struct frames *frames = w->frames;
 
-	return untag(frames->lay, peek64(addr));
+	return frames_untag(frames->lay, peek64(addr));
 }
 
 uint64_t frames_frame_code(struct walk *w, uint64_t frame)
@@ -184,7 +179,7 @@ uint64_t frames_frame_code(struct walk *w, uint64_t frame)
 	const struct frames *frames = w->frames;
 	const struct frame_layout *lay = frames->lay;
 	uint64_t shift = lay->frame_is_object ? frames->extra : 0;
-	uint64_t code = untag(lay, peek64(frame + shift + lay->f_code));
+	uint64_t code = frames_untag(lay, peek64(frame + shift + lay->f_code));
 
 	if (lay->f_owner != FRAME_NONE && peek8(frame + lay->f_owner) >= lay->owner_shim)
 		return 0;
@@ -230,34 +225,35 @@ struct running {
 	uint8_t flags; /* of the variables' roots */
 };
 
-static void root_word(struct walk *w, const struct running *run, uint8_t kind,
-		      uint8_t flags, uint32_t name, uint64_t word)
+static void frames_root_word(struct walk *w, const struct running *run, uint8_t kind,
+			     uint8_t flags, uint32_t name, uint64_t word)
 {
 	const struct frames *frames = w->frames;
 
-	if (uncounted(frames->lay, word))
+	if (frames_uncounted(frames->lay, word))
 		flags |= SNAP_ROOT_BORROWED;
-	walk_root(w, kind, flags, run->thread, run->id, name, untag(frames->lay, word));
+	events_root(w, kind, flags, run->thread, run->id, name,
+		    frames_untag(frames->lay, word));
 }
 
-static void root_field(struct walk *w, const struct running *run, uint16_t offset,
-		       const char *name)
+static void frames_root_field(struct walk *w, const struct running *run, uint16_t offset,
+			      const char *name)
 {
 	if (offset != FRAME_NONE)
-		root_word(w, run, SNAP_ROOT_FRAME, 0, walk_cstring(w, name),
-			  peek64(run->frame + offset));
+		frames_root_word(w, run, SNAP_ROOT_FRAME, 0, strings_add_text(w, name),
+				 peek64(run->frame + offset));
 }
 
-static void root_variables(struct walk *w, const struct running *run)
+static void frames_root_variables(struct walk *w, const struct running *run)
 {
 	uint64_t items = frames_items(w, run->frame);
 
 	for (uint32_t i = 0; i < run->info->count; i++)
-		root_word(w, run, SNAP_ROOT_LOCAL, run->flags, run->info->labels[i].name,
-			  peek64(items + 8ull * i));
+		frames_root_word(w, run, SNAP_ROOT_LOCAL, run->flags,
+				 run->info->labels[i].name, peek64(items + 8ull * i));
 }
 
-static void root_stack(struct walk *w, const struct running *run)
+static void frames_root_stack(struct walk *w, const struct running *run)
 {
 	const struct frames *frames = w->frames;
 	uint64_t stack = frames_items(w, run->frame) + 8ull * run->info->count;
@@ -265,24 +261,24 @@ static void root_stack(struct walk *w, const struct running *run)
 
 	if (frames_stack_depth(w, run->frame, run->info, &depth)) {
 		for (uint32_t i = 0; i < depth; i++)
-			root_word(w, run, SNAP_ROOT_STACK, run->flags, name,
-				  peek64(stack + 8ull * i));
+			frames_root_word(w, run, SNAP_ROOT_STACK, run->flags, name,
+					 peek64(stack + 8ull * i));
 		return;
 	}
-	if (!walk_readable(w, stack, 8ull * run->info->stacksize))
+	if (!ranges_readable(w, stack, 8ull * run->info->stacksize))
 		return;
 	for (uint32_t i = 0; i < run->info->stacksize; i++) {
 		uint64_t word = peek64(stack + 8ull * i),
-			 target = untag(frames->lay, word);
+			 target = frames_untag(frames->lay, word);
 
-		if (target && walk_is_object(w, target))
-			root_word(w, run, SNAP_ROOT_STACK, SNAP_ROOT_CONSERVATIVE, name,
-				  word);
+		if (target && sound_object(w, target))
+			frames_root_word(w, run, SNAP_ROOT_STACK, SNAP_ROOT_CONSERVATIVE,
+					 name, word);
 	}
 }
 
 /* What the struct of a frame on the data stack holds besides its variables. */
-static void root_specials(struct walk *w, const struct running *run)
+static void frames_root_specials(struct walk *w, const struct running *run)
 {
 	const struct frames *frames = w->frames;
 	const struct frame_layout *lay = frames->lay;
@@ -292,17 +288,17 @@ static void root_specials(struct walk *w, const struct running *run)
 	if (lay->frame_is_object) {
 		uint64_t gen = peek64(run->frame + frames->extra + lay->fo_gen);
 
-		walk_root(w, SNAP_ROOT_FRAME, gen ? SNAP_ROOT_BORROWED : 0, run->thread,
-			  run->id, walk_cstring(w, "frame"), run->frame);
+		events_root(w, SNAP_ROOT_FRAME, gen ? SNAP_ROOT_BORROWED : 0, run->thread,
+			    run->id, strings_add_text(w, "frame"), run->frame);
 	} else if (!generator) {
-		root_field(w, run, lay->f_code, "code");
-		root_field(w, run, lay->f_func, "function");
-		root_field(w, run, lay->f_locals, "f_locals");
-		root_field(w, run, lay->f_object, "frame");
+		frames_root_field(w, run, lay->f_code, "code");
+		frames_root_field(w, run, lay->f_func, "function");
+		frames_root_field(w, run, lay->f_locals, "f_locals");
+		frames_root_field(w, run, lay->f_object, "frame");
 	}
 }
 
-static void emit_frame(struct walk *w, const struct running *run, uint32_t depth)
+static void frames_emit(struct walk *w, const struct running *run, uint32_t depth)
 {
 	const struct frames *frames = w->frames;
 	const struct frame_layout *lay = frames->lay;
@@ -313,32 +309,32 @@ static void emit_frame(struct walk *w, const struct running *run, uint32_t depth
 		.thread = run->thread,
 		.depth = depth,
 		.code = run->code,
-		.function = walk_string_of(w, peek64(base + name)),
-		.file = walk_string_of(w, peek64(base + lay->co_filename)),
+		.function = strings_add_object(w, peek64(base + name)),
+		.file = strings_add_object(w, peek64(base + lay->co_filename)),
 		.line = frames_line(w, run->frame, run->code),
 		.object = lay->frame_is_object ? run->frame :
 						 peek64(run->frame + lay->f_object),
 	};
 
-	WALK_SEND(w, frame, &event);
+	EVENTS_SEND(w, frame, &event);
 }
 
-static uint8_t variable_flags(struct walk *w, uint64_t frame)
+static uint8_t frames_variable_flags(struct walk *w, uint64_t frame)
 {
-	const struct frame_layout *lay = ((struct frames *)w->frames)->lay;
+	const struct frame_layout *lay = w->frames->lay;
 
 	if (lay->frame_is_object)
 		return SNAP_ROOT_BORROWED;
 	return peek8(frame + lay->f_owner) != 0 ? SNAP_ROOT_BORROWED : 0;
 }
 
-static uint64_t first_frame(struct walk *w, uint64_t tstate)
+static uint64_t frames_first(struct walk *w, uint64_t tstate)
 {
-	const struct frame_layout *lay = ((struct frames *)w->frames)->lay;
+	const struct frame_layout *lay = w->frames->lay;
 	uint64_t frame = peek64(tstate + lay->ts_frame);
 
 	if (frame && lay->ts_cframe_frame != FRAME_NONE)
-		frame = walk_readable(w, frame, 24) ?
+		frame = ranges_readable(w, frame, 24) ?
 			peek64(frame + lay->ts_cframe_frame) :
 			0;
 	return frame;
@@ -348,9 +344,9 @@ static uint64_t first_frame(struct walk *w, uint64_t tstate)
  * 3.12+: a frame between the caller and an __init__, which drops its result.  It has
  * no function (None), and no traceback shows it; what it holds is the thread's.
  */
-static bool is_trampoline(struct walk *w, uint64_t frame)
+static bool frames_is_trampoline(struct walk *w, uint64_t frame)
 {
-	const struct frame_layout *lay = ((struct frames *)w->frames)->lay;
+	const struct frame_layout *lay = w->frames->lay;
 
 	return lay->f_func != FRAME_NONE &&
 		frames_reference(w, frame + lay->f_func) == CPYTHON_ADDR(w->py, none);
@@ -361,27 +357,27 @@ uint32_t frames_thread(struct walk *w, uint64_t tstate, uint32_t thread)
 	const struct frames *frames = w->frames;
 	const struct frame_layout *lay = frames->lay;
 	uint64_t shift = lay->frame_is_object ? frames->extra : 0;
-	uint64_t frame = first_frame(w, tstate);
+	uint64_t frame = frames_first(w, tstate);
 	uint32_t depth = 0;
 
 	for (uint32_t n = 0; frame && n < FRAMES_MAX && !w->err; n++) {
 		struct running run = { .frame = frame, .thread = thread };
 
-		if (!walk_readable(w, frame, lay->f_items + shift)) {
-			walk_error(w, frame, NULL, "a frame lies in unreadable memory");
+		if (!ranges_readable(w, frame, lay->f_items + shift)) {
+			events_error(w, frame, NULL, "a frame lies in unreadable memory");
 			break;
 		}
 		run.code = frames_frame_code(w, frame);
 		if (run.code) {
 			run.info = frames_code(w, run.code);
-			run.flags = variable_flags(w, frame);
-			if (!is_trampoline(w, frame)) {
+			run.flags = frames_variable_flags(w, frame);
+			if (!frames_is_trampoline(w, frame)) {
 				run.id = ++w->next_frame;
-				emit_frame(w, &run, depth++);
+				frames_emit(w, &run, depth++);
 			}
-			root_specials(w, &run);
-			root_variables(w, &run);
-			root_stack(w, &run);
+			frames_root_specials(w, &run);
+			frames_root_variables(w, &run);
+			frames_root_stack(w, &run);
 		}
 		frame = peek64(frame + shift + lay->f_previous);
 	}

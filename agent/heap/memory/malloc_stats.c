@@ -13,11 +13,11 @@
  *		at the end of the heap (malloc/arena.c)
  *  mmapped	a mapping that begins with previous size 0 and a page-aligned size
  */
-#include <string.h>
-
+#include "agent/base/page.h"
+#include "agent/heap/core/events.h"
+#include "agent/heap/core/ranges.h"
 #include "agent/heap/memory/allocators.h"
 #include "agent/heap/memory/memory.h"
-#include "agent/heap/core/walk_internal.h"
 
 enum {
 	PREV_INUSE = 1,
@@ -41,7 +41,7 @@ struct chunks {
  * Goes over the chunks of [pos, end).  True when the chain is sound up to the
  * end; ret then has its sums.
  */
-static bool walk_chunks(uint64_t pos, uint64_t end, struct chunks *ret)
+static bool malloc_stats_chain(uint64_t pos, uint64_t end, struct chunks *ret)
 {
 	struct chunks sum = { 0 };
 	uint64_t size = 0, n = 0;
@@ -72,8 +72,8 @@ static bool walk_chunks(uint64_t pos, uint64_t end, struct chunks *ret)
 }
 
 /* Chunks of a chain that is sound. */
-static void visit_chunks(struct walk *w, uint64_t pos, uint64_t end,
-			 allocators_visit_fn *visit)
+static void malloc_stats_visit(struct walk *w, uint64_t pos, uint64_t end,
+			       allocators_visit_fn *visit)
 {
 	while (pos + 16 <= end && !w->err) {
 		uint64_t size = peek64(pos + 8) & ~(uint64_t)FLAGS, next = pos + size;
@@ -86,7 +86,7 @@ static void visit_chunks(struct walk *w, uint64_t pos, uint64_t end,
 	}
 }
 
-static void add(struct chunks *sum, const struct chunks *part)
+static void malloc_stats_add(struct chunks *sum, const struct chunks *part)
 {
 	sum->used += part->used;
 	sum->used_bytes += part->used_bytes;
@@ -95,7 +95,8 @@ static void add(struct chunks *sum, const struct chunks *part)
 	sum->top += part->top;
 }
 
-static bool main_arena(struct walk *w, const struct memory *memory, struct chunks *sum)
+static bool malloc_stats_main(struct walk *w, const struct memory *memory,
+			      struct chunks *sum)
 {
 	struct chunks part;
 
@@ -105,13 +106,14 @@ static bool main_arena(struct walk *w, const struct memory *memory, struct chunk
 		if (memory->maps[i].class_ != SNAP_MAP_HEAP)
 			continue;
 		/* the copy's heap: the target's may have grown meanwhile */
-		range = walk_range_of(w, memory->maps[i].start);
+		range = ranges_of(w, memory->maps[i].start);
 		for (int at = 0; range && at < 64; at += 16)
-			if (walk_chunks(range->start + (unsigned)at, range->end, &part)) {
-				add(sum, &part);
+			if (malloc_stats_chain(range->start + (unsigned)at, range->end,
+					       &part)) {
+				malloc_stats_add(sum, &part);
 				if (sum->visit)
-					visit_chunks(w, range->start + (unsigned)at,
-						     range->end, sum->visit);
+					malloc_stats_visit(w, range->start + (unsigned)at,
+							   range->end, sum->visit);
 				return true;
 			}
 	}
@@ -119,19 +121,19 @@ static bool main_arena(struct walk *w, const struct memory *memory, struct chunk
 }
 
 /* A heap of another arena at this 64 MiB boundary? Its chunks are added to sum. */
-static bool other_arena(struct walk *w, uint64_t heap, struct chunks *sum,
-			uint64_t *arenas)
+static bool malloc_stats_other(struct walk *w, uint64_t heap, struct chunks *sum,
+			       uint64_t *arenas)
 {
 	uint64_t state, previous, size, start, stop;
 	struct chunks part;
 
-	if (!walk_there(w, heap, 4096))
+	if (!memory_resident(w, heap) || !ranges_readable(w, heap, page_size()))
 		return false;
 	state = peek64(heap);
 	previous = peek64(heap + 8);
 	size = peek64(heap + 16);
-	if (!peek_plausible(state) || size < 4096 || size > HEAP_ALIGNMENT ||
-	    size % 4096 || !walk_readable(w, heap, size))
+	if (!peek_plausible(state) || size < page_size() || size > HEAP_ALIGNMENT ||
+	    size % page_size() || !ranges_readable(w, heap, size))
 		return false;
 	start = heap + 32;
 	stop = heap + 64;
@@ -142,26 +144,27 @@ static bool other_arena(struct walk *w, uint64_t heap, struct chunks *sum,
 		stop = state + STATE_MAX;
 	}
 	for (uint64_t at = start; at <= stop && at + CHUNK_MIN < heap + size; at += 16)
-		if (walk_chunks(at, heap + size, &part)) {
-			add(sum, &part);
+		if (malloc_stats_chain(at, heap + size, &part)) {
+			malloc_stats_add(sum, &part);
 			if (sum->visit)
-				visit_chunks(w, at, heap + size, sum->visit);
+				malloc_stats_visit(w, at, heap + size, sum->visit);
 			*arenas += !previous;
 			return true;
 		}
 	return false;
 }
 
-static void mapped_chunks(struct walk *w, const struct memory_map *map,
-			  struct chunks *sum)
+static void malloc_stats_mapped(struct walk *w, const struct memory_map *map,
+				struct chunks *sum)
 {
 	uint64_t at = map->start;
 
-	while (at + 16 <= map->end && walk_there(w, at, 16) && !w->err) {
+	while (at + 16 <= map->end && memory_resident(w, at) &&
+	       ranges_readable(w, at, 16) && !w->err) {
 		uint64_t word = peek64(at + 8), size = word & ~(uint64_t)FLAGS;
 
-		if (peek64(at) || (word & FLAGS) != IS_MMAPPED || !size || size % 4096 ||
-		    size > map->end - at)
+		if (peek64(at) || (word & FLAGS) != IS_MMAPPED || !size ||
+		    size % page_size() || size > map->end - at)
 			return;
 		sum->mapped++;
 		sum->mapped_bytes += size;
@@ -172,10 +175,10 @@ static void mapped_chunks(struct walk *w, const struct memory_map *map,
 }
 
 /* All arenas and mapped chunks; false: the main arena's chain is not understood. */
-static bool all_chunks(struct walk *w, struct chunks *sum)
+static bool malloc_stats_all(struct walk *w, struct chunks *sum)
 {
 	const struct memory *memory = w->memory;
-	bool known = main_arena(w, memory, sum);
+	bool known = malloc_stats_main(w, memory, sum);
 
 	for (size_t i = 0; i < memory->count && !w->err; i++) {
 		const struct memory_map *map = &memory->maps[i];
@@ -184,9 +187,9 @@ static bool all_chunks(struct walk *w, struct chunks *sum)
 		if ((map->class_ != SNAP_MAP_ANON && map->class_ != SNAP_MAP_STACK) ||
 		    (map->perms & 3) != 3)
 			continue;
-		mapped_chunks(w, map, sum);
+		malloc_stats_mapped(w, map, sum);
 		for (; heap < map->end; heap += HEAP_ALIGNMENT)
-			other_arena(w, heap, sum, &sum->arenas);
+			malloc_stats_other(w, heap, sum, &sum->arenas);
 	}
 	return known;
 }
@@ -196,7 +199,7 @@ void malloc_blocks(struct walk *w, allocators_visit_fn *visit)
 	struct chunks sum = { .visit = visit };
 
 	if (w->options->in_copy) /* other threads allocate while we look */
-		all_chunks(w, &sum);
+		malloc_stats_all(w, &sum);
 }
 
 void malloc_facts(struct walk *w)
@@ -205,19 +208,19 @@ void malloc_facts(struct walk *w)
 	bool known;
 
 	if (!w->options->in_copy) {
-		walk_fact_u64(w, "malloc.known", 0);
+		events_fact_u64(w, "malloc.known", 0);
 		return;
 	}
-	known = all_chunks(w, &sum);
-	walk_fact_u64(w, "malloc.known", known);
-	walk_fact_u64(w, "malloc.mapped_chunks", sum.mapped);
-	walk_fact_u64(w, "malloc.mapped_bytes", sum.mapped_bytes);
+	known = malloc_stats_all(w, &sum);
+	events_fact_u64(w, "malloc.known", known);
+	events_fact_u64(w, "malloc.mapped_chunks", sum.mapped);
+	events_fact_u64(w, "malloc.mapped_bytes", sum.mapped_bytes);
 	if (!known)
 		return;
-	walk_fact_u64(w, "malloc.arenas", sum.arenas + 1);
-	walk_fact_u64(w, "malloc.used_chunks", sum.used);
-	walk_fact_u64(w, "malloc.used_bytes", sum.used_bytes);
-	walk_fact_u64(w, "malloc.free_chunks", sum.free);
-	walk_fact_u64(w, "malloc.free_bytes", sum.free_bytes);
-	walk_fact_u64(w, "malloc.top_bytes", sum.top);
+	events_fact_u64(w, "malloc.arenas", sum.arenas + 1);
+	events_fact_u64(w, "malloc.used_chunks", sum.used);
+	events_fact_u64(w, "malloc.used_bytes", sum.used_bytes);
+	events_fact_u64(w, "malloc.free_chunks", sum.free);
+	events_fact_u64(w, "malloc.free_bytes", sum.free_bytes);
+	events_fact_u64(w, "malloc.top_bytes", sum.top);
 }

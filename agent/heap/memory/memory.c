@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* memory - see memory.h */
+/* memory - see memory.h. */
 #include "agent/heap/memory/memory.h"
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/heap/memory/allocators.h"
+#include "agent/base/page.h"
+#include "agent/base/text.h"
+#include "agent/heap/core/events.h"
+#include "agent/heap/core/strings.h"
 #include "agent/heap/memory/procfs.h"
-#include "agent/heap/core/walk_internal.h"
 
 enum {
-	PAGE_SHIFT = 12,
-	LEAF_SHIFT = 30, /* address space of one leaf of the page bitmap */
-	LEAF_WORDS = 1 << (LEAF_SHIFT - PAGE_SHIFT - 6),
-	LEAVES = 1 << (47 - LEAF_SHIFT),
+	GRAIN_SHIFT = 12, /* a bit of the bitmap: no page is smaller */
+	LEAF_SHIFT = 30,  /* address space of one leaf of the page bitmap */
+	LEAF_WORDS = 1 << (LEAF_SHIFT - GRAIN_SHIFT - 6),
+	LEAVES = 1 << (CPU_ADDRESS_BITS - LEAF_SHIFT),
 	SMAPS_BUFFER = 64 * 1024,
 	THREAD_TOP = 256 * 1024, /* a stack ends with descriptor and TLS */
 	PAGEMAP_CHUNK = 512,	 /* pages asked about at once */
@@ -24,7 +25,7 @@ enum {
 
 /* ---- reading smaps ---- */
 
-static struct memory_map *add_map(struct walk *w, struct memory *memory)
+static struct memory_map *memory_add_map(struct walk *w, struct memory *memory)
 {
 	if (memory->count == memory->capacity) {
 		size_t capacity = memory->capacity ? memory->capacity * 2 : 512;
@@ -40,43 +41,43 @@ static struct memory_map *add_map(struct walk *w, struct memory *memory)
 	return &memory->maps[memory->count++];
 }
 
-static bool starts_with(const char *text, const char *prefix)
+static bool memory_starts_with(const char *text, const char *prefix)
 {
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-static uint8_t map_class(const char *name, uint8_t perms)
+static uint8_t memory_class(const char *name, uint8_t perms)
 {
 	if (strcmp(name, "[heap]") == 0)
 		return SNAP_MAP_HEAP;
-	if (starts_with(name, "[stack"))
+	if (memory_starts_with(name, "[stack"))
 		return SNAP_MAP_STACK;
 	if (strstr(name, "libpymemagent"))
 		return SNAP_MAP_AGENT;
-	if (starts_with(name, "[v") || starts_with(name, "[uprobes"))
+	if (memory_starts_with(name, "[v") || memory_starts_with(name, "[uprobes"))
 		return SNAP_MAP_SPECIAL;
 	if (perms & 8)
 		return SNAP_MAP_SHARED;
-	if (!*name || starts_with(name, "[anon"))
+	if (!*name || memory_starts_with(name, "[anon"))
 		return SNAP_MAP_ANON;
 	return SNAP_MAP_FILE;
 }
 
 /* "start-end perms offset dev inode   path" */
-static void parse_head(struct walk *w, struct memory_map *map, char *line)
+static void memory_parse_head(struct walk *w, struct memory_map *map, const char *line)
 {
 	static const char letters[] = "rwxs";
 
 	memset(map, 0, sizeof(*map));
-	map->start = procfs_hex(&line);
+	text_parse_hex(&line, &map->start);
 	line += *line == '-';
-	map->end = procfs_hex(&line);
+	text_parse_hex(&line, &map->end);
 	line += *line == ' ';
 	for (unsigned i = 0; i < 4 && *line; i++, line++)
 		if (*line == letters[i])
 			map->perms |= (uint8_t)(1u << i);
 	line += *line == ' ';
-	map->offset = procfs_hex(&line);
+	text_parse_hex(&line, &map->offset);
 	for (int fields = 0; fields < 2; fields++) {
 		while (*line == ' ')
 			line++;
@@ -85,11 +86,11 @@ static void parse_head(struct walk *w, struct memory_map *map, char *line)
 	}
 	while (*line == ' ')
 		line++;
-	map->name = walk_cstring(w, line);
-	map->class_ = map_class(line, map->perms);
+	map->name = strings_add_text(w, line);
+	map->class_ = memory_class(line, map->perms);
 }
 
-static void parse_field(struct memory_map *map, char *line)
+static void memory_parse_field(struct memory_map *map, char *line)
 {
 	static const struct {
 		const char *name;
@@ -104,25 +105,26 @@ static void parse_field(struct memory_map *map, char *line)
 	};
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
-		uint64_t value;
-		char *pos;
+		uint64_t value = 0;
+		const char *pos;
 
-		if (!starts_with(line, fields[i].name))
+		if (!memory_starts_with(line, fields[i].name))
 			continue;
 		for (pos = line + strlen(fields[i].name); *pos == ' '; pos++)
 			;
-		value = procfs_dec(&pos) * 1024;
+		text_parse_u64(&pos, &value);
+		value *= 1024;
 		memcpy((char *)map + fields[i].offset, &value, sizeof(value));
 		return;
 	}
 }
 
-static bool is_head(const char *line)
+static bool memory_is_head(const char *line)
 {
 	return (*line >= '0' && *line <= '9') || (*line >= 'a' && *line <= 'f');
 }
 
-static int read_maps(struct walk *w, struct memory *memory, uint32_t pid)
+static int memory_read_maps(struct walk *w, struct memory *memory, uint32_t pid)
 {
 	char *buf = arena_map(w->arena, SMAPS_BUFFER);
 	int fd = procfs_open_file(pid, "smaps");
@@ -135,15 +137,15 @@ static int read_maps(struct walk *w, struct memory *memory, uint32_t pid)
 	memory->pid = pid;
 	procfs_init(&file, fd, buf, SMAPS_BUFFER);
 	while ((line = procfs_line(&file))) {
-		if (!is_head(line)) {
+		if (!memory_is_head(line)) {
 			if (map)
-				parse_field(map, line);
+				memory_parse_field(map, line);
 			continue;
 		}
-		map = add_map(w, memory);
+		map = memory_add_map(w, memory);
 		if (!map)
 			break;
-		parse_head(w, map, line);
+		memory_parse_head(w, map, line);
 	}
 	close(fd);
 	arena_unmap(w->arena, buf, SMAPS_BUFFER);
@@ -159,17 +161,18 @@ void memory_begin(struct walk *w)
 		return;
 	memory->hot = &memory->nowhere;
 	memory->hot_page = NO_PAGE;
+	memory->pagemap = -1;
 	memory->copied = w->options->in_copy;
 	memory->leaves = arena_map(w->arena, LEAVES * sizeof(*memory->leaves));
-	if (read_maps(w, memory, pid) < 0 && pid)
-		read_maps(w, memory, 0);
+	if (memory_read_maps(w, memory, pid) < 0 && pid)
+		memory_read_maps(w, memory, 0);
 	if (memory->leaves)
 		w->memory = memory;
 }
 
 /* ---- while sweeping ---- */
 
-static struct memory_map *search(struct memory *memory, uint64_t addr)
+static struct memory_map *memory_search(struct memory *memory, uint64_t addr)
 {
 	size_t low = 0, high = memory->count;
 
@@ -186,14 +189,14 @@ static struct memory_map *search(struct memory *memory, uint64_t addr)
 	return NULL;
 }
 
-static struct memory_map *find_cached(struct memory *memory, uint64_t addr)
+static struct memory_map *memory_find_cached(struct memory *memory, uint64_t addr)
 {
 	struct memory_map **slot = &memory->cache[(addr >> 21) % MEMORY_CACHE];
 	struct memory_map *map = *slot;
 
 	if (map && addr >= map->start && addr < map->end)
 		return map;
-	map = search(memory, addr);
+	map = memory_search(memory, addr);
 	if (map)
 		*slot = map;
 	return map;
@@ -202,7 +205,7 @@ static struct memory_map *find_cached(struct memory *memory, uint64_t addr)
 /* The mapping that holds addr, or NULL. */
 static struct memory_map *memory_find(struct walk *w, uint64_t addr)
 {
-	return w->memory ? find_cached(w->memory, addr) : NULL;
+	return w->memory ? memory_find_cached(w->memory, addr) : NULL;
 }
 
 void memory_note_stack(struct walk *w, uint64_t addr)
@@ -213,11 +216,11 @@ void memory_note_stack(struct walk *w, uint64_t addr)
 		map->class_ = SNAP_MAP_STACK;
 }
 
-static void mark_pages(struct walk *w, struct memory *memory, uint64_t first,
-		       uint64_t last)
+static void memory_mark_pages(struct walk *w, struct memory *memory, uint64_t first,
+			      uint64_t last)
 {
 	for (uint64_t page = first; page <= last; page++) {
-		uint64_t leaf = page >> (LEAF_SHIFT - PAGE_SHIFT);
+		uint64_t leaf = page >> (LEAF_SHIFT - GRAIN_SHIFT);
 
 		if (leaf >= LEAVES)
 			return;
@@ -229,15 +232,15 @@ static void mark_pages(struct walk *w, struct memory *memory, uint64_t first,
 	}
 }
 
-static __attribute__((noinline)) void live_slow(struct walk *w, struct memory *memory,
-						uint64_t addr, uint64_t size)
+static __attribute__((noinline)) void memory_note(struct walk *w, struct memory *memory,
+						  uint64_t addr, uint64_t size)
 {
 	struct memory_map *map = memory->hot;
-	uint64_t last = (addr + size - 1) >> PAGE_SHIFT;
+	uint64_t last = (addr + size - 1) >> GRAIN_SHIFT;
 
-	mark_pages(w, memory, addr >> PAGE_SHIFT, last);
+	memory_mark_pages(w, memory, addr >> GRAIN_SHIFT, last);
 	if (addr < map->start || addr >= map->end)
-		map = find_cached(memory, addr);
+		map = memory_find_cached(memory, addr);
 	if (!map)
 		map = &memory->nowhere;
 	map->object_bytes += size;
@@ -251,21 +254,37 @@ void memory_live(struct walk *w, uint64_t addr, uint64_t size)
 
 	if (!memory || !size)
 		return;
-	if (addr >> PAGE_SHIFT == memory->hot_page &&
-	    (addr + size - 1) >> PAGE_SHIFT == memory->hot_page)
+	if (addr >> GRAIN_SHIFT == memory->hot_page &&
+	    (addr + size - 1) >> GRAIN_SHIFT == memory->hot_page)
 		memory->hot->object_bytes += size;
 	else
-		live_slow(w, memory, addr, size);
+		memory_note(w, memory, addr, size);
 }
 
 /* ---- afterwards ---- */
 
-static bool page_live(const struct memory *memory, uint64_t page)
+static bool memory_grain_live(const struct memory *memory, uint64_t page)
 {
-	uint64_t leaf = page >> (LEAF_SHIFT - PAGE_SHIFT);
+	uint64_t leaf = page >> (LEAF_SHIFT - GRAIN_SHIFT);
 
 	return leaf < LEAVES && memory->leaves[leaf] &&
 		memory->leaves[leaf][page / 64 % LEAF_WORDS] >> page % 64 & 1;
+}
+
+bool memory_resident(struct walk *w, uint64_t addr)
+{
+	struct memory *memory = w->memory;
+	uint64_t info;
+
+	if (memory->pagemap == -1) {
+		memory->pagemap = procfs_open_file(0, "pagemap");
+		if (memory->pagemap < 0)
+			memory->pagemap = -2;
+	}
+	if (memory->pagemap < 0 ||
+	    pread(memory->pagemap, &info, 8, (off_t)(addr >> page_shift()) * 8) != 8)
+		return true;
+	return info >> 63;
 }
 
 uint64_t memory_skip(struct walk *w, uint64_t addr)
@@ -279,30 +298,42 @@ uint64_t memory_skip(struct walk *w, uint64_t addr)
 
 bool memory_page_live(struct walk *w, uint64_t addr, uint64_t size)
 {
-	for (uint64_t at = addr; at < addr + size; at += 1u << PAGE_SHIFT)
-		if (page_live(w->memory, at >> PAGE_SHIFT))
+	for (uint64_t at = addr; at < addr + size; at += 1u << GRAIN_SHIFT)
+		if (memory_grain_live(w->memory, at >> GRAIN_SHIFT))
+			return true;
+	return false;
+}
+
+/* Does the page, of 1 << shift bytes, hold a live object? */
+static bool memory_holds_live(const struct memory *memory, uint64_t page, unsigned shift)
+{
+	const uint64_t first = page << shift >> GRAIN_SHIFT;
+
+	for (uint64_t i = 0; i < 1ull << (shift - GRAIN_SHIFT); i++)
+		if (memory_grain_live(memory, first + i))
 			return true;
 	return false;
 }
 
 /* Live pages of [page, end) that are in memory; pagemap < 0: all are. */
-static uint64_t count_live(const struct memory *memory, int pagemap, uint64_t page,
-			   uint64_t end)
+static uint64_t memory_count_live(const struct memory *memory, int pagemap, uint64_t page,
+				  uint64_t end)
 {
+	const unsigned shift = page_shift();
 	uint64_t info[PAGEMAP_CHUNK], live = 0;
 
 	while (page < end) {
 		uint64_t n = end - page < PAGEMAP_CHUNK ? end - page : PAGEMAP_CHUNK;
 		ssize_t got = -1;
 
-		if (!memory->leaves[page >> (LEAF_SHIFT - PAGE_SHIFT)]) {
-			page = (page | ((1u << (LEAF_SHIFT - PAGE_SHIFT)) - 1)) + 1;
+		if (!memory->leaves[page >> (LEAF_SHIFT - shift)]) {
+			page = (page | ((1u << (LEAF_SHIFT - shift)) - 1)) + 1;
 			continue;
 		}
 		if (pagemap >= 0)
 			got = pread(pagemap, info, n * 8, (off_t)(page * 8));
 		for (uint64_t i = 0; i < n; i++)
-			if (page_live(memory, page + i) &&
+			if (memory_holds_live(memory, page + i, shift) &&
 			    ((ssize_t)(i * 8) >= got || info[i] >> 63))
 				live++;
 		page += n;
@@ -314,8 +345,8 @@ static uint64_t count_live(const struct memory *memory, int pagemap, uint64_t pa
  * Undoes what the copy's existence did to the counts of the parent: each
  * anonymous page shared by n is shared by n + 1 now, so pss is A/(n+1), not A/n.
  */
-static void without_copy(const struct memory *memory, const struct memory_map *map,
-			 uint64_t *pss, uint64_t *private_dirty)
+static void memory_without_copy(const struct memory *memory, const struct memory_map *map,
+				uint64_t *pss, uint64_t *private_dirty)
 {
 	uint64_t files =
 		map->rss - (map->anonymous < map->rss ? map->anonymous : map->rss);
@@ -334,8 +365,8 @@ static void without_copy(const struct memory *memory, const struct memory_map *m
 		*private_dirty += map->shared_dirty;
 }
 
-static void emit_map(struct walk *w, struct memory *memory, struct memory_map *map,
-		     int pagemap)
+static void memory_emit_map(struct walk *w, struct memory *memory, struct memory_map *map,
+			    int pagemap)
 {
 	struct snap_map event = {
 		.start = map->start,
@@ -350,32 +381,34 @@ static void emit_map(struct walk *w, struct memory *memory, struct memory_map *m
 		.object_bytes = map->object_bytes,
 	};
 
-	without_copy(memory, map, &event.pss, &event.private_dirty);
-	if (map->end <= 1ull << 47)
-		event.live = count_live(memory,
-					map->rss == map->end - map->start ? -1 : pagemap,
-					map->start >> PAGE_SHIFT, map->end >> PAGE_SHIFT)
-			<< PAGE_SHIFT;
+	memory_without_copy(memory, map, &event.pss, &event.private_dirty);
+	if (map->end <= CPU_ADDRESS_END)
+		event.live =
+			memory_count_live(
+				memory, map->rss == map->end - map->start ? -1 : pagemap,
+				map->start >> page_shift(), map->end >> page_shift())
+			<< page_shift();
 	if (event.live > map->rss)
 		event.live = map->rss;
-	WALK_SEND(w, map, &event);
+	EVENTS_SEND(w, map, &event);
 }
 
-void memory_facts(struct walk *w)
+bool memory_facts(struct walk *w)
 {
 	struct memory *memory = w->memory;
 	uint64_t rss = 0, swap = 0, objects = 0;
 	int pagemap;
 
 	if (!memory || !memory->count) {
-		walk_error(w, 0, NULL, "the mappings could not be read: /proc/PID/smaps");
-		return;
+		events_error(w, 0, NULL,
+			     "the mappings could not be read: /proc/PID/smaps");
+		return false;
 	}
 	pagemap = procfs_open_file(memory->pid, "pagemap");
 	for (size_t i = 0; i < memory->count && !w->err; i++) {
 		struct memory_map *map = &memory->maps[i];
 
-		emit_map(w, memory, map, pagemap);
+		memory_emit_map(w, memory, map, pagemap);
 		rss += map->rss;
 		swap += map->swap;
 		objects += map->object_bytes;
@@ -383,11 +416,16 @@ void memory_facts(struct walk *w)
 	if (pagemap >= 0)
 		close(pagemap);
 	if (memory->copied && !memory->pid)
-		walk_fact_text(w, "memory.note", OWN_MAPS, sizeof(OWN_MAPS) - 1);
-	walk_fact_u64(w, "memory.rss", rss);
-	walk_fact_u64(w, "memory.swap", swap);
-	walk_fact_u64(w, "memory.object_bytes", objects);
-	walk_fact_u64(w, "memory.unmapped_object_bytes", memory->nowhere.object_bytes);
-	pymalloc_facts(w);
-	malloc_facts(w);
+		events_fact_text(w, "memory.note", OWN_MAPS, sizeof(OWN_MAPS) - 1);
+	events_fact_u64(w, "memory.rss", rss);
+	events_fact_u64(w, "memory.swap", swap);
+	events_fact_u64(w, "memory.object_bytes", objects);
+	events_fact_u64(w, "memory.unmapped_object_bytes", memory->nowhere.object_bytes);
+	return true;
+}
+
+void memory_end(struct walk *w)
+{
+	if (w->memory && w->memory->pagemap >= 0)
+		close(w->memory->pagemap);
 }

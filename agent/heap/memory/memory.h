@@ -12,16 +12,12 @@
  *
  * Live pages: the sweep reports every object and item array; a page that holds
  * any byte of one is marked in a two-level bitmap over the address space, one
- * bit a page, a leaf covering 1 GiB.  Residency comes from /proc/PID/pagemap.
+ * bit for 4 KiB, a leaf covering 1 GiB.  Residency comes from /proc/PID/pagemap.
  */
 #ifndef PYMEM_AGENT_HEAP_MEMORY_MEMORY_H
 #define PYMEM_AGENT_HEAP_MEMORY_MEMORY_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-struct walk;
+#include "agent/heap/core/context.h"
 
 enum { MEMORY_CACHE = 256 };
 
@@ -42,12 +38,30 @@ struct memory {
 	struct memory_map *hot;			/* of the last object, never NULL */
 	uint64_t hot_page;			/* ... and its page, marked already */
 	struct memory_map *cache[MEMORY_CACHE]; /* by address >> 21 */
+	int pagemap;				/* our own; -1 unopened, -2 can't be */
 	uint64_t **leaves;			/* page bitmap by address >> 30 */
 	struct memory_map nowhere;		/* takes what lies in no known mapping */
 };
 
+/* Before the sweeps: reads the mappings. Without memory: nothing will be known. */
+void memory_begin(struct walk *w);
+
+/* Says that [addr, addr + size) is an object's, or its item array or table. */
+void memory_live(struct walk *w, uint64_t addr, uint64_t size);
+
+/* After the sweeps: emits the mappings and their sums; false: there are none. */
+bool memory_facts(struct walk *w);
+/* When nobody asks any more. */
+void memory_end(struct walk *w);
+
 /* Does [addr, addr + size) hold (part of) a live object, as reported so far? */
 bool memory_page_live(struct walk *w, uint64_t addr, uint64_t size);
+
+/*
+ * Is the page of addr in our memory?  Asking this first keeps reads of reserved but
+ * unused address space from making page tables for it.  True when it can't be known.
+ */
+bool memory_resident(struct walk *w, uint64_t addr);
 
 /* addr, or the start of the next GiB if no live object is in the rest of its own. */
 uint64_t memory_skip(struct walk *w, uint64_t addr);

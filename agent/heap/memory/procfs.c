@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static size_t put_text(char *buf, size_t pos, size_t size, const char *text)
+static size_t procfs_put(char *buf, size_t pos, size_t size, const char *text)
 {
 	while (*text && pos + 1 < size)
 		buf[pos++] = *text++;
@@ -15,7 +15,7 @@ static size_t put_text(char *buf, size_t pos, size_t size, const char *text)
 	return pos;
 }
 
-static void put_path(char *buf, size_t size, uint32_t pid, const char *file)
+static void procfs_path(char *buf, size_t size, uint32_t pid, const char *file)
 {
 	char digits[12];
 	size_t n = sizeof(digits) - 1, pos;
@@ -23,10 +23,10 @@ static void put_path(char *buf, size_t size, uint32_t pid, const char *file)
 	digits[n] = '\0';
 	for (uint32_t v = pid; v; v /= 10)
 		digits[--n] = (char)('0' + v % 10);
-	pos = put_text(buf, 0, size, "/proc/");
-	pos = put_text(buf, pos, size, pid ? digits + n : "self");
-	pos = put_text(buf, pos, size, "/");
-	put_text(buf, pos, size, file);
+	pos = procfs_put(buf, 0, size, "/proc/");
+	pos = procfs_put(buf, pos, size, pid ? digits + n : "self");
+	pos = procfs_put(buf, pos, size, "/");
+	procfs_put(buf, pos, size, file);
 }
 
 int procfs_open_file(uint32_t pid, const char *file)
@@ -34,7 +34,7 @@ int procfs_open_file(uint32_t pid, const char *file)
 	char path[128];
 	int fd;
 
-	put_path(path, sizeof(path), pid, file);
+	procfs_path(path, sizeof(path), pid, file);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
@@ -49,7 +49,7 @@ void procfs_init(struct procfs *file, int fd, char *buf, size_t size)
 	file->eof = false;
 }
 
-static void refill(struct procfs *file)
+static void procfs_refill(struct procfs *file)
 {
 	ssize_t n;
 
@@ -83,7 +83,7 @@ char *procfs_line(struct procfs *file)
 			file->pos = file->end;
 			return start;
 		}
-		refill(file);
+		procfs_refill(file);
 	}
 }
 
@@ -110,36 +110,11 @@ long procfs_read(uint32_t pid, const char *file, char *buf, size_t size)
 	return (long)n;
 }
 
-uint64_t procfs_hex(char **text)
-{
-	uint64_t v = 0;
-
-	for (;; (*text)++) {
-		unsigned char c = (unsigned char)**text;
-
-		if (c >= '0' && c <= '9')
-			v = v << 4 | (c - '0');
-		else if (c >= 'a' && c <= 'f')
-			v = v << 4 | (c - 'a' + 10u);
-		else
-			return v;
-	}
-}
-
-uint64_t procfs_dec(char **text)
-{
-	uint64_t v = 0;
-
-	for (; **text >= '0' && **text <= '9'; (*text)++)
-		v = v * 10 + (uint64_t)(**text - '0');
-	return v;
-}
-
-static ssize_t read_link(uint32_t pid, char *buf, size_t size)
+static ssize_t procfs_exe(uint32_t pid, char *buf, size_t size)
 {
 	char path[64];
 
-	put_path(path, sizeof(path), pid, "exe");
+	procfs_path(path, sizeof(path), pid, "exe");
 	return readlink(path, buf, size);
 }
 
@@ -150,8 +125,8 @@ uint32_t procfs_target(uint32_t copy_of)
 
 	if (!copy_of)
 		return 0;
-	n = read_link(0, ours, sizeof(ours));
-	if (n <= 0 || read_link(copy_of, theirs, sizeof(theirs)) != n ||
+	n = procfs_exe(0, ours, sizeof(ours));
+	if (n <= 0 || procfs_exe(copy_of, theirs, sizeof(theirs)) != n ||
 	    memcmp(ours, theirs, (size_t)n) != 0)
 		return 0;
 	return copy_of;

@@ -39,10 +39,6 @@ char *procfs_line(struct procfs *file);
  */
 long procfs_read(uint32_t pid, const char *file, char *buf, size_t size);
 
-/* Parses hexadecimal or decimal digits at *text and moves it behind them. */
-uint64_t procfs_hex(char **text);
-uint64_t procfs_dec(char **text);
-
 /*
  * The process whose memory the walk describes: copy_of (walk.h), when it runs the same
  * program (it may be gone, its pid another's), else 0 = ourselves.

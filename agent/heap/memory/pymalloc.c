@@ -18,12 +18,17 @@
  *	struct arena_object { address, pool_address, u32 free, u32 total,
  *			      freepools, next, prev }		48 bytes
  */
-#include <string.h>
-
 #include "agent/heap/memory/allocators.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/base/page.h"
+#include "agent/heap/core/events.h"
+#include "agent/heap/core/interps.h"
+#include "agent/heap/core/ranges.h"
 #include "agent/heap/memory/memory.h"
-#include "agent/heap/roots/roots.h"
-#include "agent/heap/core/walk_internal.h"
+#include "agent/heap/memory/procfs.h"
 
 enum {
 	POOL_HEAD = 48,
@@ -31,13 +36,19 @@ enum {
 	ARENA_ENTRY = 48,
 	SAMPLES = 8,
 	ARENAS_MAX = 1 << 22,
+	PAGEMAP_CHUNK = 512,
 };
+
+#define SPARSE (4ull << 30)
 
 struct pymalloc {
 	uint64_t pool_size, arena_size, alignment;
 	uint64_t pools, used[CLASSES], free[CLASSES];
 	uint64_t sample[SAMPLES]; /* pools of different arenas */
 	uint32_t sample_index[SAMPLES], samples, max_index;
+	int pagemap;	       /* of ourselves; < 0: not readable */
+	uint64_t first, known; /* pages whose entries are in info */
+	uint64_t info[PAGEMAP_CHUNK];
 	allocators_visit_fn *visit; /* NULL: count the blocks */
 };
 
@@ -47,7 +58,8 @@ struct pool {
 };
 
 /* Is there a pool header of a pool in use at addr? */
-static bool read_pool(const struct pymalloc *state, uint64_t addr, struct pool *pool)
+static bool pymalloc_read_pool(const struct pymalloc *state, uint64_t addr,
+			       struct pool *pool)
 {
 	uint64_t capacity, free_block = peek64(addr + 8);
 
@@ -70,7 +82,7 @@ static bool read_pool(const struct pymalloc *state, uint64_t addr, struct pool *
 		peek_plausible(peek64(addr + 16)) && peek_plausible(peek64(addr + 24));
 }
 
-static void note_sample(struct pymalloc *state, uint64_t addr, uint32_t index)
+static void pymalloc_note_sample(struct pymalloc *state, uint64_t addr, uint32_t index)
 {
 	if (index > state->max_index)
 		state->max_index = index;
@@ -83,80 +95,88 @@ static void note_sample(struct pymalloc *state, uint64_t addr, uint32_t index)
 	state->sample_index[state->samples++] = index;
 }
 
-static void count_pool(struct walk *w, struct pymalloc *state, uint64_t addr,
-		       const struct pool *pool)
+/*
+ * Is the page in memory?  One that isn't was never used, or is swapped out and had
+ * better stay there.  Without pagemap: only pages that hold objects.
+ */
+static bool pymalloc_resident(struct walk *w, struct pymalloc *state, uint64_t addr)
+{
+	uint64_t page = addr >> page_shift();
+
+	if (state->pagemap < 0)
+		return memory_page_live(w, addr, state->pool_size);
+	if (page < state->first || page >= state->first + state->known) {
+		ssize_t n = pread(state->pagemap, state->info, sizeof(state->info),
+				  (off_t)(page * 8));
+
+		state->first = page;
+		state->known = n > 0 ? (uint64_t)n / 8 : 0;
+		if (!state->known)
+			return memory_page_live(w, addr, state->pool_size);
+	}
+	return state->info[page - state->first] >> 63;
+}
+
+/* Reserved address space with little in it: pagemap would take long to read. */
+static bool pymalloc_is_sparse(const struct memory_map *map)
+{
+	return map->end - map->start > SPARSE && map->rss < (map->end - map->start) / 64;
+}
+
+static void pymalloc_count(struct walk *w, struct pymalloc *state, uint64_t addr,
+			   const struct pool *pool)
 {
 	(void)w;
 	state->pools++;
 	state->used[pool->class_] += pool->count;
 	state->free[pool->class_] +=
 		(state->pool_size - POOL_HEAD) / pool->block - pool->count;
-	note_sample(state, addr, pool->arena);
+	pymalloc_note_sample(state, addr, pool->arena);
 }
 
 /* Calls what was asked for with the blocks that were ever given out. */
-static void each_block(struct walk *w, struct pymalloc *state, uint64_t addr,
-		       const struct pool *pool)
+static void pymalloc_each(struct walk *w, struct pymalloc *state, uint64_t addr,
+			  const struct pool *pool)
 {
 	state->visit(w, addr + POOL_HEAD, pool->block,
 		     (pool->next - POOL_HEAD) / pool->block);
 }
 
-/*
- * May a pool's header be read at addr, in this range?  A page that is not in memory was
- * never used, or is swapped out and had better stay there.  Where the kernel doesn't
- * tell: only pages that hold objects.  Such pages are no guard pages, and in a copy
- * nothing changes: the kernel need not be asked once more.
- */
-static bool pymalloc_readable(struct walk *w, const struct pymalloc *state,
-			      const struct walk_range *r, uint64_t addr)
+/* Of a page that is resident or holds an object.  Such a page is no guard page, and in a
+ * copy nothing changes: the kernel need not be asked. */
+static bool pymalloc_head_readable(struct walk *w, uint64_t addr)
 {
-	if (r->special || !(r->perms & 1))
-		return false;
-	if (r->scanned)
-		return pages_state(&w->pages, addr) == PAGES_PRESENT;
-	return memory_page_live(w, addr, state->pool_size) &&
-		(w->options->in_copy || walk_readable(w, addr, POOL_HEAD));
+	const struct walk_range *r;
+
+	if (!w->options->in_copy)
+		return ranges_readable(w, addr, POOL_HEAD);
+	r = ranges_of(w, addr);
+	return r && !r->special && (r->perms & 1);
 }
 
-/* addr, or a later address before which there is no page to look at. */
-static uint64_t pymalloc_skip(struct walk *w, const struct pymalloc *state, uint64_t addr,
-			      uint64_t end)
+static void pymalloc_scan_map(struct walk *w, struct pymalloc *state,
+			      const struct memory_map *map)
 {
-	const struct walk_range *r = walk_range_of(w, addr);
-
-	if (!r)
-		return addr + state->pool_size;
-	if (!r->scanned)
-		return memory_skip(w, addr);
-	addr = pages_next_present(&w->pages, addr, r->end < end ? r->end : end);
-	return addr & ~(state->pool_size - 1);
-}
-
-static void scan_map(struct walk *w, struct pymalloc *state, const struct memory_map *map)
-{
+	bool sparse = pymalloc_is_sparse(map);
 	uint64_t addr = (map->start + state->pool_size - 1) & ~(state->pool_size - 1);
 	struct pool pool;
 
-	while (addr + state->pool_size <= map->end) {
-		const struct walk_range *r = walk_range_of(w, addr);
-
-		if (!r || !pymalloc_readable(w, state, r, addr)) {
-			const uint64_t next = pymalloc_skip(w, state, addr, map->end);
-
-			addr = next > addr ? next : addr + state->pool_size;
+	for (; addr + state->pool_size <= map->end; addr += state->pool_size) {
+		if (sparse && (addr = memory_skip(w, addr)) + state->pool_size > map->end)
+			return;
+		if (!(sparse ? memory_page_live(w, addr, state->pool_size) :
+			       pymalloc_resident(w, state, addr)) ||
+		    !pymalloc_head_readable(w, addr) ||
+		    !pymalloc_read_pool(state, addr, &pool))
 			continue;
-		}
-		if (read_pool(state, addr, &pool))
-			(state->visit ? each_block : count_pool)(w, state, addr, &pool);
-		addr += state->pool_size;
+		(state->visit ? pymalloc_each : pymalloc_count)(w, state, addr, &pool);
 	}
 }
 
 /* ---- arenas ---- */
 
 /* The table's memory is known to be readable. */
-static bool table_fits(const struct pymalloc *state, uint64_t table)
+static bool pymalloc_table_fits(const struct pymalloc *state, uint64_t table)
 {
 	for (uint32_t i = 0; i < state->samples; i++) {
 		uint64_t address =
@@ -169,8 +189,8 @@ static bool table_fits(const struct pymalloc *state, uint64_t table)
 	return state->samples > 0;
 }
 
-static uint64_t find_table(struct walk *w, const struct pymalloc *state, uint64_t start,
-			   uint64_t end)
+static uint64_t pymalloc_find_table(struct walk *w, const struct pymalloc *state,
+				    uint64_t start, uint64_t end)
 {
 	uint64_t need = (uint64_t)ARENA_ENTRY * (state->max_index + 1);
 
@@ -178,17 +198,17 @@ static uint64_t find_table(struct walk *w, const struct pymalloc *state, uint64_
 		uint64_t word = peek64(at);
 
 		if (peek_plausible(word) && (word & 7) == 0 &&
-		    walk_readable(w, word, need) && table_fits(state, word))
+		    ranges_readable(w, word, need) && pymalloc_table_fits(state, word))
 			return word;
 	}
 	return 0;
 }
 
 /* Static data of the image that holds PyType_Type, then interpreter states. */
-static uint64_t arena_table(struct walk *w, const struct pymalloc *state)
+static uint64_t pymalloc_table(struct walk *w, const struct pymalloc *state)
 {
 	uint64_t type_type = CPYTHON_ADDR(w->py, type_type), end = 0, table = 0;
-	const struct roots *roots = w->roots;
+	const struct interps *interps = w->interps;
 
 	for (uint32_t i = 0; i < w->nranges && !table; i++) {
 		const struct walk_range *range = &w->ranges[i];
@@ -198,22 +218,23 @@ static uint64_t arena_table(struct walk *w, const struct pymalloc *state)
 		if (end && range->start == end && range->image &&
 		    (range->perms & 3) == 3) {
 			end = range->end;
-			table = find_table(w, state, range->start, range->end);
+			table = pymalloc_find_table(w, state, range->start, range->end);
 		}
 	}
-	for (uint32_t i = 0; roots && i < roots->count && !table; i++)
-		table = find_table(w, state, roots->interps[i].state,
-				   roots->interps[i].state + roots->interps[i].size);
+	for (uint32_t i = 0; interps && i < interps->count && !table; i++)
+		table = pymalloc_find_table(w, state, interps->list[i].state,
+					    interps->list[i].state +
+						    interps->list[i].size);
 	return table;
 }
 
-static void arena_facts(struct walk *w, const struct pymalloc *state)
+static void pymalloc_arena_facts(struct walk *w, const struct pymalloc *state)
 {
-	uint64_t table = arena_table(w, state), arenas = 0, free_pools = 0;
+	uint64_t table = pymalloc_table(w, state), arenas = 0, free_pools = 0;
 
 	if (!table) {
-		walk_fact_text(w, "pymalloc.note", "the table of arenas was not found",
-			       33);
+		events_fact_text(w, "pymalloc.note", "the table of arenas was not found",
+				 33);
 		return;
 	}
 	for (uint32_t i = 0; i <= state->max_index; i++) {
@@ -224,14 +245,15 @@ static void arena_facts(struct walk *w, const struct pymalloc *state)
 		arenas++;
 		free_pools += peek32(entry + 16);
 	}
-	walk_fact_u64(w, "pymalloc.arenas", arenas);
-	walk_fact_u64(w, "pymalloc.arena_size", state->arena_size);
-	walk_fact_u64(w, "pymalloc.free_pools", free_pools);
+	events_fact_u64(w, "pymalloc.arenas", arenas);
+	events_fact_u64(w, "pymalloc.arena_size", state->arena_size);
+	events_fact_u64(w, "pymalloc.free_pools", free_pools);
 }
 
 /* ---- facts ---- */
 
-static void class_fact(struct walk *w, uint64_t block, const char *what, uint64_t value)
+static void pymalloc_class_fact(struct walk *w, uint64_t block, const char *what,
+				uint64_t value)
 {
 	char key[48] = "pymalloc.class.", digits[8];
 	size_t pos = strlen(key), n = 0;
@@ -243,10 +265,10 @@ static void class_fact(struct walk *w, uint64_t block, const char *what, uint64_
 		key[pos++] = digits[--n];
 	key[pos++] = '.';
 	strcpy(key + pos, what);
-	walk_fact_u64(w, key, value);
+	events_fact_u64(w, key, value);
 }
 
-static void emit(struct walk *w, const struct pymalloc *state)
+static void pymalloc_emit(struct walk *w, const struct pymalloc *state)
 {
 	uint64_t used = 0, used_bytes = 0, unused = 0, unused_bytes = 0;
 
@@ -258,52 +280,55 @@ static void emit(struct walk *w, const struct pymalloc *state)
 		unused += state->free[i];
 		unused_bytes += state->free[i] * block;
 		if (state->used[i]) {
-			class_fact(w, block, "used", state->used[i]);
-			class_fact(w, block, "free", state->free[i]);
+			pymalloc_class_fact(w, block, "used", state->used[i]);
+			pymalloc_class_fact(w, block, "free", state->free[i]);
 		}
 	}
-	walk_fact_u64(w, "pymalloc.pools", state->pools);
-	walk_fact_u64(w, "pymalloc.pool_size", state->pool_size);
-	walk_fact_u64(w, "pymalloc.used_blocks", used);
-	walk_fact_u64(w, "pymalloc.used_bytes", used_bytes);
-	walk_fact_u64(w, "pymalloc.free_blocks", unused);
-	walk_fact_u64(w, "pymalloc.free_bytes", unused_bytes);
+	events_fact_u64(w, "pymalloc.pools", state->pools);
+	events_fact_u64(w, "pymalloc.pool_size", state->pool_size);
+	events_fact_u64(w, "pymalloc.used_blocks", used);
+	events_fact_u64(w, "pymalloc.used_bytes", used_bytes);
+	events_fact_u64(w, "pymalloc.free_blocks", unused);
+	events_fact_u64(w, "pymalloc.free_bytes", unused_bytes);
 }
 
-static void scan(struct walk *w, struct pymalloc *state, allocators_visit_fn *visit)
+static void pymalloc_scan(struct walk *w, struct pymalloc *state,
+			  allocators_visit_fn *visit)
 {
-	bool large = cpython_since(w->py, 10);
 	const struct memory *memory = w->memory;
 
 	*state = (struct pymalloc){
-		.pool_size = large ? 16384 : 4096,
-		.arena_size = large ? 1 << 20 : 1 << 18,
+		.pool_size = w->lay->pool_size,
+		.arena_size = w->lay->arena_size,
 		/* the gc header tells the builds that align to 8 (bpo-27987) */
 		.alignment = w->lay->gc_head == 24 ? 8 : 16,
+		.pagemap = w->options->in_copy ? procfs_open_file(0, "pagemap") : -1,
 		.visit = visit,
 	};
 	for (size_t i = 0; memory && i < memory->count && !w->err; i++)
 		if (memory->maps[i].class_ == SNAP_MAP_ANON &&
 		    (memory->maps[i].perms & 3) == 3)
-			scan_map(w, state, &memory->maps[i]);
+			pymalloc_scan_map(w, state, &memory->maps[i]);
+	if (state->pagemap >= 0)
+		close(state->pagemap);
 }
 
 void pymalloc_blocks(struct walk *w, allocators_visit_fn *visit)
 {
 	struct pymalloc state;
 
-	scan(w, &state, visit);
+	pymalloc_scan(w, &state, visit);
 }
 
 void pymalloc_facts(struct walk *w)
 {
 	struct pymalloc state;
 
-	scan(w, &state, NULL);
+	pymalloc_scan(w, &state, NULL);
 	if (!state.pools) {
-		walk_fact_text(w, "pymalloc.note", "not in use", 10);
+		events_fact_text(w, "pymalloc.note", "not in use", 10);
 		return;
 	}
-	emit(w, &state);
-	arena_facts(w, &state);
+	pymalloc_emit(w, &state);
+	pymalloc_arena_facts(w, &state);
 }

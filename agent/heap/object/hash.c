@@ -10,7 +10,7 @@
 #define K2 0x3c6ef372fe94f82bull
 #define K3 0xa54ff53a5f1d36f1ull
 
-static uint64_t load64(const unsigned char *p)
+static uint64_t hash_load64(const unsigned char *p)
 {
 	uint64_t v;
 
@@ -18,7 +18,7 @@ static uint64_t load64(const unsigned char *p)
 	return v;
 }
 
-static uint64_t load32(const unsigned char *p)
+static uint64_t hash_load32(const unsigned char *p)
 {
 	uint32_t v;
 
@@ -26,7 +26,7 @@ static uint64_t load32(const unsigned char *p)
 	return v;
 }
 
-static uint64_t fold(uint64_t a, uint64_t b)
+static uint64_t hash_fold(uint64_t a, uint64_t b)
 {
 	unsigned __int128 product = (unsigned __int128)a * b;
 
@@ -34,14 +34,14 @@ static uint64_t fold(uint64_t a, uint64_t b)
 }
 
 /* The last 0..16 bytes as two words, read from both ends with overlap. */
-static void load_tail(const unsigned char *p, size_t size, uint64_t *a, uint64_t *b)
+static void hash_load_tail(const unsigned char *p, size_t size, uint64_t *a, uint64_t *b)
 {
 	if (size >= 8) {
-		*a = load64(p);
-		*b = load64(p + size - 8);
+		*a = hash_load64(p);
+		*b = hash_load64(p + size - 8);
 	} else if (size >= 4) {
-		*a = load32(p);
-		*b = load32(p + size - 4);
+		*a = hash_load32(p);
+		*b = hash_load32(p + size - 4);
 	} else if (size > 0) {
 		*a = (uint64_t)p[0] << 16 | (uint64_t)p[size >> 1] << 8 | p[size - 1];
 		*b = 0;
@@ -51,26 +51,26 @@ static void load_tail(const unsigned char *p, size_t size, uint64_t *a, uint64_t
 	}
 }
 
-uint64_t heap_hash(uint64_t seed, const void *data, size_t size)
+uint64_t hash_content(uint64_t seed, const void *data, size_t size)
 {
 	const unsigned char *p = data;
 	size_t left = size;
-	uint64_t state = fold(seed ^ K0, K1), other = state ^ K2;
+	uint64_t state = hash_fold(seed ^ K0, K1), other = state ^ K2;
 	uint64_t a, b, hash;
 
 	while (left > 32) {
-		state = fold(load64(p) ^ K1, load64(p + 8) ^ state);
-		other = fold(load64(p + 16) ^ K2, load64(p + 24) ^ other);
+		state = hash_fold(hash_load64(p) ^ K1, hash_load64(p + 8) ^ state);
+		other = hash_fold(hash_load64(p + 16) ^ K2, hash_load64(p + 24) ^ other);
 		p += 32;
 		left -= 32;
 	}
 	if (left > 16) {
-		state = fold(load64(p) ^ K1, load64(p + 8) ^ state);
+		state = hash_fold(hash_load64(p) ^ K1, hash_load64(p + 8) ^ state);
 		p += 16;
 		left -= 16;
 	}
-	load_tail(p, left, &a, &b);
-	hash = fold(a ^ K1, b ^ state ^ other);
-	hash = fold(hash ^ K3, size ^ seed ^ K2);
+	hash_load_tail(p, left, &a, &b);
+	hash = hash_fold(a ^ K1, b ^ state ^ other);
+	hash = hash_fold(hash ^ K3, size ^ seed ^ K2);
 	return hash ? hash : 1;
 }

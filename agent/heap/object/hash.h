@@ -14,6 +14,6 @@
 #include <stdint.h>
 
 /* Hash of `size` bytes under `seed`.  Never 0: 0 means "no hash" in a snapshot. */
-uint64_t heap_hash(uint64_t seed, const void *data, size_t size);
+uint64_t hash_content(uint64_t seed, const void *data, size_t size);
 
 #endif

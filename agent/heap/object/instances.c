@@ -10,35 +10,46 @@
  *		shows these, the instance reports them to the collector in 3.13, the
  *		dict does from 3.14 on (gh-130327)
  */
-#include "agent/heap/core/dicts.h"
 #include "agent/heap/object/instances.h"
 
-uint64_t instance_items(const struct walk *w, const struct walk_type *type, uint64_t obj)
+#include <string.h>
+
+#include "agent/heap/core/types.h"
+#include "agent/python/dict.h"
+#include "agent/python/integer.h"
+#include "agent/python/str.h"
+
+uint64_t instances_items(const struct walk *w, const struct walk_type *type, uint64_t obj)
 {
+	uint64_t word;
 	int64_t n;
 
 	if (!type->itemsize)
 		return 0;
-	if ((type->tp_flags >> 24 & 1) && w->lay->long_tagged)
-		return peek64(obj + w->lay->head) >> 3;
-	n = (int64_t)peek64(obj + w->lay->head);
+	word = object_size(w->lay, obj);
+	if (type->tp_flags & TYPE_INT_SUBCLASS)
+		return integer_count(w->lay, word);
+	n = (int64_t)word;
 	return n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
 }
 
-static uint64_t plain_dict(const struct walk *w, const struct walk_type *type,
-			   uint64_t obj)
+uint64_t instances_body(const struct walk *w, const struct walk_type *type, uint64_t obj)
+{
+	return type->basicsize + type->itemsize * instances_items(w, type, obj);
+}
+
+static uint64_t instances_plain_dict(const struct walk *w, const struct walk_type *type,
+				     uint64_t obj)
 {
 	uint64_t at = obj + (uint64_t)type->dictoffset;
 
 	if (type->dictoffset < 0)
-		at += (type->basicsize + type->itemsize * instance_items(w, type, obj) +
-		       7) &
-			~7ULL;
+		at += (instances_body(w, type, obj) + 7) & ~7ULL;
 	return peek64(at);
 }
 
-uint64_t instance_attributes(const struct walk *w, const struct walk_type *type,
-			     uint64_t obj, uint64_t *values_ret, uint32_t *n_ret)
+uint64_t instances_attributes(const struct walk *w, const struct walk_type *type,
+			      uint64_t obj, uint64_t *values_ret, uint32_t *n_ret)
 {
 	const struct layout *lay = w->lay;
 	uint64_t word;
@@ -46,7 +57,7 @@ uint64_t instance_attributes(const struct walk *w, const struct walk_type *type,
 	*values_ret = 0;
 	*n_ret = type->nkeys;
 	if (!type->managed_dict)
-		return type->dictoffset ? plain_dict(w, type, obj) : 0;
+		return type->dictoffset ? instances_plain_dict(w, type, obj) : 0;
 	word = peek64(obj - lay->managed_dict);
 	switch (lay->managed) {
 	case LAYOUT_MANAGED_311:
@@ -73,8 +84,8 @@ uint64_t instance_attributes(const struct walk *w, const struct walk_type *type,
 }
 
 /* i-th name of a class's shared keys equals text? */
-static uint64_t value_by_name(struct walk *w, const struct walk_type *type,
-			      uint64_t values, uint32_t n, const char *name)
+static uint64_t instances_value(struct walk *w, const struct walk_type *type,
+				uint64_t values, uint32_t n, const char *name)
 {
 	struct dict_table t;
 	char text[256];
@@ -84,21 +95,21 @@ static uint64_t value_by_name(struct walk *w, const struct walk_type *type,
 		uint64_t key = peek64(t.entries + (uint64_t)i * t.stride);
 		uint64_t value = peek64(values + i * 8ULL);
 
-		if (key && value && walk_str_text(w, key, text, sizeof(text)) &&
-		    !__builtin_strcmp(text, name))
+		if (key && value && str_text(w->lay, key, text, sizeof(text)) &&
+		    !strcmp(text, name))
 			return value;
 	}
 	return 0;
 }
 
-uint64_t walk_attr(struct walk *w, uint64_t obj, const char *name)
+uint64_t instances_attribute(struct walk *w, uint64_t obj, const char *name)
 {
-	struct walk_type *type = walk_type(w, walk_typeof(w, obj));
+	struct walk_type *type = types_of(w, obj);
 	uint64_t values, dict, found = 0;
 	uint32_t n;
 
-	dict = instance_attributes(w, type, obj, &values, &n);
+	dict = instances_attributes(w, type, obj, &values, &n);
 	if (values && type->cached_keys)
-		found = value_by_name(w, type, values, n, name);
-	return found || !dict ? found : walk_dict_get(w, dict, name);
+		found = instances_value(w, type, values, n, name);
+	return found || !dict ? found : dict_get(w->lay, dict, name);
 }

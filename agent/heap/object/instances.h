@@ -3,17 +3,24 @@
 #ifndef PYMEM_AGENT_HEAP_OBJECT_INSTANCES_H
 #define PYMEM_AGENT_HEAP_OBJECT_INSTANCES_H
 
-#include "agent/heap/core/walk_internal.h"
+#include "agent/heap/core/context.h"
 
 /*
  * The attributes of obj: *values_ret = address of values[0] and *n_ret their
  * number when they lie outside of any dict, else 0; returns the dict, or 0.  In 3.13+
  * both can be there: the dict then shows values that the instance owns.
  */
-uint64_t instance_attributes(const struct walk *w, const struct walk_type *type,
-			     uint64_t obj, uint64_t *values_ret, uint32_t *n_ret);
+uint64_t instances_attributes(const struct walk *w, const struct walk_type *type,
+			      uint64_t obj, uint64_t *values_ret, uint32_t *n_ret);
 
 /* Items of a variable-size object: |ob_size|, an int's digits. */
-uint64_t instance_items(const struct walk *w, const struct walk_type *type, uint64_t obj);
+uint64_t instances_items(const struct walk *w, const struct walk_type *type,
+			 uint64_t obj);
+
+/* Bytes of an object by its type's basic and item size, nothing outside of it. */
+uint64_t instances_body(const struct walk *w, const struct walk_type *type, uint64_t obj);
+
+/* The attribute of a Python instance (values, managed or plain dict), 0 = absent. */
+uint64_t instances_attribute(struct walk *w, uint64_t obj, const char *name);
 
 #endif

@@ -4,7 +4,7 @@
  *
  * tp_traverse reports addresses without names.  Two ways to one:
  *
- *	a table	    (names_table.c) says which C field of which type is called what.
+ *	a table	    (python/names_table.h) says what a C field of a type is called.
  *		    A name is used only when the word in that field is one that
  *		    tp_traverse just reported: a layout that differs costs a name, and
  *		    never makes or loses a reference.  Rows marked '!' are different:
@@ -28,24 +28,8 @@
 #ifndef PYMEM_AGENT_HEAP_OBJECT_NAMES_H
 #define PYMEM_AGENT_HEAP_OBJECT_NAMES_H
 
-#include "agent/heap/core/walk_internal.h"
+#include "agent/heap/core/context.h"
 
-/* One C type's fields; see names_table.c. */
-struct names_row {
-	const char *types;     /* tp_name, or several with '|' between them */
-	uint16_t since, until; /* 0x0306 <= version < until */
-	/* "name@offset" or "name@pointer>offset", a space between; or with ! or ~
-	 * before */
-	const char *fields;
-	const char *rest; /* "[]" items, "{}" elements, a name, or NULL */
-};
-extern const struct names_row names_table[];
-extern const size_t names_count;
-
-/* Adds the slots that the table has for one class of the base chain; sets the tail
- * and type->rest. */
-void names_add(struct walk *w, struct walk_type *type, uint64_t base,
-	       struct walk_slot *slots, uint32_t *nslots, uint32_t capacity);
 /*
  * Gives references of w->refs[known..] their place among the slots, which begin at
  * `first`; the others keep their order.

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* sizes - what sys.getsizeof would say, natively. */
+/*
+ * sizes - formulas of the builtin types: what obj.__sizeof__() would say.  Memory that
+ * a size counts outside of the object itself is noted as held by live objects.
+ */
 #ifndef PYMEM_AGENT_HEAP_OBJECT_SIZES_H
 #define PYMEM_AGENT_HEAP_OBJECT_SIZES_H
 
-#include "agent/heap/core/walk_internal.h"
+#include "agent/heap/core/context.h"
 
-/* Decides once how big instances of a type are: type->size, prefix and flags. */
-void sizes_plan(struct walk *w, struct walk_type *type);
-
-/* object.__sizeof__: basic size and items. */
-walk_size_fn sizes_object;
+walk_size_fn sizes_object; /* object.__sizeof__: basic size and items */
+walk_size_fn sizes_int, sizes_str, sizes_list, sizes_dict, sizes_odict, sizes_set,
+	sizes_bytearray, sizes_type;
 
 #endif

@@ -13,14 +13,9 @@
 #ifndef PYMEM_AGENT_HEAP_OBJECT_VALUES_H
 #define PYMEM_AGENT_HEAP_OBJECT_VALUES_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "agent/heap/core/context.h"
 
-enum { VALUES_NAME_MAX = 512 };
-
-struct walk;
-
-/* The value of a non-negative int below 2^64; false: it isn't one. */
-bool values_u64(const struct walk *w, uint64_t obj, uint64_t *ret);
+/* Sets type->values where instances get a preview. Without memory: none do. */
+void values_plan(struct walk *w, struct walk_type *type);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* elf_names - see elf_names.h */
+/* elf_names - see elf_names.h. */
 #include "agent/heap/scan/elf_names.h"
 
 #include <elf.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/heap/core/walk_internal.h"
+#include "agent/heap/core/strings.h"
 
 enum {
 	FIRST_ROWS = 4096,
@@ -20,7 +20,7 @@ enum {
 
 /* ---- the rows ---- */
 
-static bool reserve(struct walk *w, struct elf_names *names)
+static bool elf_names_reserve(struct walk *w, struct elf_names *names)
 {
 	uint32_t capacity = names->capacity ? names->capacity * 2 : FIRST_ROWS;
 	struct elf_variable *bigger;
@@ -39,13 +39,13 @@ static bool reserve(struct walk *w, struct elf_names *names)
 	return true;
 }
 
-static void add(struct walk *w, struct elf_names *names, const Elf64_Sym *symbol,
-		uint64_t strings, bool ours)
+static void elf_names_add(struct walk *w, struct elf_names *names,
+			  const Elf64_Sym *symbol, uint64_t strings, bool ours)
 {
 	uint64_t start = names->base + symbol->st_value;
 
 	if (symbol->st_shndx == SHN_UNDEF || !symbol->st_size ||
-	    ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || !reserve(w, names))
+	    ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || !elf_names_reserve(w, names))
 		return;
 	names->rows[names->count++] =
 		(struct elf_variable){ start, start + symbol->st_size,
@@ -53,7 +53,7 @@ static void add(struct walk *w, struct elf_names *names, const Elf64_Sym *symbol
 }
 
 /* Shell's sort: in place, no allocation. */
-static void sort(struct elf_names *names)
+static void elf_names_sort(struct elf_names *names)
 {
 	struct elf_variable *rows = names->rows, row;
 	uint32_t gap = 1, j;
@@ -71,78 +71,78 @@ static void sort(struct elf_names *names)
 
 /* ---- reading ---- */
 
-static void add_dynamic(struct walk *w, struct elf_names *names,
-			const struct elf_tables *tables)
+static void elf_names_add_dynamic(struct walk *w, struct elf_names *names,
+				  const struct elf_tables *tables)
 {
 	Elf64_Sym symbol;
 
 	for (uint32_t i = 0; i < tables->count; i++)
 		if (peek_safe(tables->symbols + i * sizeof(symbol), &symbol,
 			      sizeof(symbol)))
-			add(w, names, &symbol, tables->strings, false);
+			elf_names_add(w, names, &symbol, tables->strings, false);
 }
 
-static bool read_at(int fd, void *buf, uint64_t size, uint64_t offset)
+static bool elf_names_read(int fd, void *buf, uint64_t size, uint64_t offset)
 {
 	return pread(fd, buf, size, (off_t)offset) == (ssize_t)size;
 }
 
 /* Is this the file that was mapped? Its first page has the build id, as a rule. */
-static bool same_file(int fd, uint64_t image)
+static bool elf_names_same_file(int fd, uint64_t image)
 {
 	char ours[512], theirs[512];
 
 	for (uint64_t at = 0; at < PROOF; at += sizeof(ours))
-		if (!read_at(fd, ours, sizeof(ours), at) ||
+		if (!elf_names_read(fd, ours, sizeof(ours), at) ||
 		    !peek_safe(image + at, theirs, sizeof(theirs)) ||
 		    memcmp(ours, theirs, sizeof(ours)))
 			return false;
 	return true;
 }
 
-static void *load(struct walk *w, int fd, const Elf64_Shdr *section)
+static void *elf_names_table(struct walk *w, int fd, const Elf64_Shdr *section)
 {
 	void *mem;
 
 	if (!section->sh_size || section->sh_size > TABLE_MAX)
 		return NULL;
 	mem = arena_map(w->arena, section->sh_size + 1); /* a zero after it */
-	if (mem && !read_at(fd, mem, section->sh_size, section->sh_offset)) {
+	if (mem && !elf_names_read(fd, mem, section->sh_size, section->sh_offset)) {
 		arena_unmap(w->arena, mem, section->sh_size + 1);
 		mem = NULL;
 	}
 	return mem;
 }
 
-static void add_table(struct walk *w, struct elf_names *names, int fd,
-		      const Elf64_Shdr *table, const Elf64_Shdr *text)
+static void elf_names_add_table(struct walk *w, struct elf_names *names, int fd,
+				const Elf64_Shdr *table, const Elf64_Shdr *text)
 {
-	Elf64_Sym *symbols = load(w, fd, table);
-	const char *strings = symbols ? load(w, fd, text) : NULL;
+	Elf64_Sym *symbols = elf_names_table(w, fd, table);
+	const char *strings = symbols ? elf_names_table(w, fd, text) : NULL;
 
 	for (uint64_t i = 0; strings && i < table->sh_size / sizeof(*symbols); i++)
 		if (symbols[i].st_name < text->sh_size)
-			add(w, names, &symbols[i], (uintptr_t)strings, true);
+			elf_names_add(w, names, &symbols[i], (uintptr_t)strings, true);
 	if (symbols) /* the text stays: rows refer to it */
 		arena_unmap(w->arena, symbols, table->sh_size + 1);
 }
 
-static void add_file(struct walk *w, struct elf_names *names, int fd)
+static void elf_names_add_file(struct walk *w, struct elf_names *names, int fd)
 {
 	Elf64_Ehdr head;
 	Elf64_Shdr section, text;
 
-	if (!read_at(fd, &head, sizeof(head), 0) || head.e_shnum > SECTIONS_MAX ||
+	if (!elf_names_read(fd, &head, sizeof(head), 0) || head.e_shnum > SECTIONS_MAX ||
 	    head.e_shentsize != sizeof(section))
 		return;
 	for (unsigned i = 0; i < head.e_shnum; i++) {
-		if (!read_at(fd, &section, sizeof(section),
-			     head.e_shoff + i * sizeof(section)))
+		if (!elf_names_read(fd, &section, sizeof(section),
+				    head.e_shoff + i * sizeof(section)))
 			return;
 		if (section.sh_type == SHT_SYMTAB && section.sh_link < head.e_shnum &&
-		    read_at(fd, &text, sizeof(text),
-			    head.e_shoff + section.sh_link * sizeof(text))) {
-			add_table(w, names, fd, &section, &text);
+		    elf_names_read(fd, &text, sizeof(text),
+				   head.e_shoff + section.sh_link * sizeof(text))) {
+			elf_names_add_table(w, names, fd, &section, &text);
 			return;
 		}
 	}
@@ -158,23 +158,24 @@ void elf_names_load(struct walk *w, struct elf_names *names, uint64_t image,
 	names->library = slash ? slash + 1 : path;
 	names->count = 0;
 	names->base = image;
-	if (elf_tables(image, &tables)) {
+	if (elf_read_tables(image, &tables)) {
 		names->base = tables.base;
-		add_dynamic(w, names, &tables);
+		elf_names_add_dynamic(w, names, &tables);
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd >= 0) {
-		if (same_file(fd, image))
-			add_file(w, names, fd);
+		if (elf_names_same_file(fd, image))
+			elf_names_add_file(w, names, fd);
 		close(fd);
 	}
-	sort(names);
+	elf_names_sort(names);
 }
 
 /* ---- asking ---- */
 
 /* The last variable that begins at or before addr, if it covers that. */
-static const struct elf_variable *find(const struct elf_names *names, uint64_t addr)
+static const struct elf_variable *elf_names_find(const struct elf_names *names,
+						 uint64_t addr)
 {
 	uint32_t low = 0, high = names->count;
 
@@ -192,19 +193,21 @@ static const struct elf_variable *find(const struct elf_names *names, uint64_t a
 	return low ? &names->rows[low - 1] : NULL;
 }
 
-static bool name_of(const struct elf_variable *row, char *buf, size_t size)
+static bool elf_names_text(const struct elf_variable *row, char *buf, size_t size)
 {
+	const char *text;
 	size_t n;
 
 	if (!row->ours)
 		return peek_safe_text(row->name, buf, size) && buf[0];
-	n = strnlen(peek_ptr(row->name), size - 1);
-	memcpy(buf, peek_ptr(row->name), n);
+	text = (const char *)(uintptr_t)row->name;
+	n = strnlen(text, size - 1);
+	memcpy(buf, text, n);
 	buf[n] = 0;
 	return n > 0;
 }
 
-static size_t put(char *line, size_t pos, const char *text)
+static size_t elf_names_put(char *line, size_t pos, const char *text)
 {
 	size_t size = strnlen(text, LINE_MAX - 1 - pos);
 
@@ -212,7 +215,7 @@ static size_t put(char *line, size_t pos, const char *text)
 	return pos + size;
 }
 
-static size_t put_number(char *line, size_t pos, uint64_t value, unsigned base)
+static size_t elf_names_put_number(char *line, size_t pos, uint64_t value, unsigned base)
 {
 	char digits[24], *at = digits + sizeof(digits) - 1;
 
@@ -220,25 +223,25 @@ static size_t put_number(char *line, size_t pos, uint64_t value, unsigned base)
 	do
 		*--at = "0123456789abcdef"[value % base];
 	while (value /= base);
-	return put(line, pos, at);
+	return elf_names_put(line, pos, at);
 }
 
 uint32_t elf_names_of(struct walk *w, const struct elf_names *names, uint64_t addr)
 {
-	const struct elf_variable *row = find(names, addr);
+	const struct elf_variable *row = elf_names_find(names, addr);
 	char line[LINE_MAX], name[NAME_MAX];
-	size_t pos = put(line, 0, names->library);
+	size_t pos = elf_names_put(line, 0, names->library);
 
-	if (row && addr < row->end && name_of(row, name, sizeof(name))) {
-		pos = put(line, pos, ":");
-		pos = put(line, pos, name);
+	if (row && addr < row->end && elf_names_text(row, name, sizeof(name))) {
+		pos = elf_names_put(line, pos, ":");
+		pos = elf_names_put(line, pos, name);
 		if (addr > row->start) {
-			pos = put(line, pos, "+");
-			pos = put_number(line, pos, addr - row->start, 10);
+			pos = elf_names_put(line, pos, "+");
+			pos = elf_names_put_number(line, pos, addr - row->start, 10);
 		}
 	} else {
-		pos = put(line, pos, "+0x");
-		pos = put_number(line, pos, addr - names->base, 16);
+		pos = elf_names_put(line, pos, "+0x");
+		pos = elf_names_put_number(line, pos, addr - names->base, 16);
 	}
-	return walk_string(w, line, pos);
+	return strings_add(w, line, pos);
 }

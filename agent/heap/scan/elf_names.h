@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-#include "agent/heap/core/elf_symbol.h"
+#include "agent/heap/core/elf.h"
 
 struct walk;
 

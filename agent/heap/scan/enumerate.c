@@ -19,11 +19,15 @@
 
 #include <string.h>
 
+#include "agent/heap/core/events.h"
+#include "agent/heap/core/ranges.h"
+#include "agent/heap/core/sound.h"
+
 enum {
 	CURSORS = 64,	  /* at a time; measured: 32 to 64 are best */
 	STARTS = 512,	  /* known in all: the longest stretch is then short */
 	PAGES_MAX = 2048, /* random pages looked at for starts */
-	PAGE = 4096,
+	PAGE = 4096,	  /* the part of one that is looked at */
 };
 
 #define LINK(word) ((word) & ~3ULL)
@@ -43,7 +47,7 @@ struct lists {
 	uint32_t broken;
 };
 
-static bool is_head(const struct lists *l, uint64_t g)
+static bool enumerate_is_head(const struct lists *l, uint64_t g)
 {
 	uint32_t low = 0, high = l->nheads;
 
@@ -61,7 +65,7 @@ static bool is_head(const struct lists *l, uint64_t g)
 }
 
 /* Keeps them in ascending order. */
-static void add_head(struct lists *l, uint64_t head)
+static void enumerate_add_head(struct lists *l, uint64_t head)
 {
 	uint32_t at = l->nheads;
 
@@ -78,37 +82,37 @@ static void add_head(struct lists *l, uint64_t head)
  * the GIL (and the loader's own last steps): memory that is no object's may be
  * unmapped any time, and looking at it would kill the target, so the kernel reads.
  */
-static bool word_at(const struct lists *l, uint64_t addr, uint64_t *ret)
+static bool enumerate_word(const struct lists *l, uint64_t addr, uint64_t *ret)
 {
 	if (!l->w->options->in_copy)
 		return peek_safe64(addr, ret);
-	if (!walk_there(l->w, addr, 8))
+	if (!ranges_readable(l->w, addr, 8))
 		return false;
 	*ret = peek64(addr);
 	return true;
 }
 
 /* A member of some list: linked both ways, and an object behind it. */
-static bool is_member(const struct lists *l, uint64_t g, const uint64_t link[2])
+static bool enumerate_is_member(const struct lists *l, uint64_t g, const uint64_t link[2])
 {
 	uint64_t next = LINK(link[0]), prev = LINK(link[1]), back, forth;
 
-	if (!peek_plausible(next) || !peek_plausible(prev) || is_head(l, g))
+	if (!peek_plausible(next) || !peek_plausible(prev) || enumerate_is_head(l, g))
 		return false;
-	if (!word_at(l, next + 8, &back) || LINK(back) != g ||
-	    !word_at(l, prev, &forth) || LINK(forth) != g)
+	if (!enumerate_word(l, next + 8, &back) || LINK(back) != g ||
+	    !enumerate_word(l, prev, &forth) || LINK(forth) != g)
 		return false;
-	return walk_is_object(l->w, g + l->w->lay->gc_head);
+	return sound_object(l->w, g + l->w->lay->gc_head);
 }
 
-static void start(struct lists *l, uint64_t g, uint64_t before)
+static void enumerate_start(struct lists *l, uint64_t g, uint64_t before)
 {
-	if (!is_head(l, g) && marks_set(&l->w->marks, g + l->w->lay->gc_head))
+	if (!enumerate_is_head(l, g) && marks_set(&l->w->marks, g + l->w->lay->gc_head))
 		l->starts[l->nstarts++] = (struct cursor){ g, before };
 }
 
 /* xorshift64: no library call, no state of the target's. */
-static uint64_t next_random(uint64_t *state)
+static uint64_t enumerate_random(uint64_t *state)
 {
 	*state ^= *state << 13;
 	*state ^= *state >> 7;
@@ -116,36 +120,37 @@ static uint64_t next_random(uint64_t *state)
 	return *state;
 }
 
-static bool may_hold_objects(const struct walk_range *r)
+static bool enumerate_may_hold(const struct walk_range *r)
 {
 	return !r->file && !r->special && !r->image && (r->perms & 11) == 3 &&
 		r->end - r->start >= 16 * PAGE;
 }
 
 /* First member on a page, or 0. Objects are 16 bytes apart (8 in 3.6, 3.7). */
-static uint64_t member_on_page(const struct lists *l, uint64_t page)
+static uint64_t enumerate_member_on(const struct lists *l, uint64_t page)
 {
 	uint64_t step = l->w->lay->gc_head == 16 ? 16 : 8;
-	const char *bytes = peek_ptr(page);
 	char copy[PAGE];
+	const char *bytes = copy;
 	uint64_t link[2];
 
 	if (!l->w->options->in_copy) {
 		if (!peek_safe(page, copy, sizeof(copy)))
 			return 0;
-		bytes = copy;
-	} else if (!walk_there(l->w, page, PAGE)) {
+	} else if (ranges_readable(l->w, page, PAGE)) {
+		bytes = peek_bytes(page, PAGE);
+	} else {
 		return 0;
 	}
 	for (uint64_t at = 0; at < PAGE - 64; at += step) {
 		memcpy(link, bytes + at, sizeof(link));
-		if (is_member(l, page + at, link))
+		if (enumerate_is_member(l, page + at, link))
 			return page + at;
 	}
 	return 0;
 }
 
-static void add_random_starts(struct lists *l)
+static void enumerate_random_starts(struct lists *l)
 {
 	struct walk *w = l->w;
 	uint64_t pages = 0, state = 0x2545f4914f6cdd1dULL, pick, g;
@@ -156,29 +161,29 @@ static void add_random_starts(struct lists *l)
 	if (w->lay->refcnt || w->lay->gc_unknown)
 		return;
 	for (uint32_t i = 0; i < w->nranges; i++)
-		if (may_hold_objects(&w->ranges[i]))
+		if (enumerate_may_hold(&w->ranges[i]))
 			pages += (w->ranges[i].end - w->ranges[i].start) / PAGE;
 	for (uint32_t n = 0; n < PAGES_MAX && n < pages / 16 && l->nstarts < most; n++) {
-		pick = next_random(&state) % pages;
+		pick = enumerate_random(&state) % pages;
 		for (uint32_t i = 0; i < w->nranges; i++) {
 			const struct walk_range *r = &w->ranges[i];
 			uint64_t size =
-				may_hold_objects(r) ? (r->end - r->start) / PAGE : 0;
+				enumerate_may_hold(r) ? (r->end - r->start) / PAGE : 0;
 
 			if (pick >= size) {
 				pick -= size;
 				continue;
 			}
-			g = member_on_page(l, r->start + pick * PAGE);
+			g = enumerate_member_on(l, r->start + pick * PAGE);
 			if (g)
-				start(l, g, LINK(peek64(g + 8)));
+				enumerate_start(l, g, LINK(peek64(g + 8)));
 			break;
 		}
 	}
 }
 
 /* One step of a cursor; false when it has come to its end. */
-static bool step(struct lists *l, struct cursor *c)
+static bool enumerate_step(struct lists *l, struct cursor *c)
 {
 	uint64_t next = LINK(peek64(c->at));
 
@@ -186,23 +191,23 @@ static bool step(struct lists *l, struct cursor *c)
 		l->broken++;
 		return false;
 	}
-	if (is_head(l, next) || !peek_plausible(next))
+	if (enumerate_is_head(l, next) || !peek_plausible(next))
 		return false;
 	if (!marks_set(&l->w->marks, next + l->w->lay->gc_head))
 		return false;
-	__builtin_prefetch((const void *)(uintptr_t)next);
+	peek_ahead(next);
 	c->before = c->at;
 	c->at = next;
 	return true;
 }
 
-static void run(struct lists *l)
+static void enumerate_run(struct lists *l)
 {
 	while (l->ncursors < CURSORS && l->nstarts)
 		l->cursors[l->ncursors++] = l->starts[--l->nstarts];
 	while (l->ncursors) {
 		for (uint32_t i = 0; i < l->ncursors;) {
-			if (step(l, &l->cursors[i]))
+			if (enumerate_step(l, &l->cursors[i]))
 				i++;
 			else if (l->nstarts)
 				l->cursors[i] = l->starts[--l->nstarts];
@@ -212,7 +217,7 @@ static void run(struct lists *l)
 	}
 }
 
-static void mark_frozen(struct walk *w, uint64_t head)
+static void enumerate_mark_frozen(struct walk *w, uint64_t head)
 {
 	uint64_t g = head ? LINK(peek64(head)) : 0;
 
@@ -226,29 +231,29 @@ void enumerate_lists(struct walk *w)
 	struct lists *l = arena_alloc(w->arena, sizeof(*l));
 
 	if (!l) {
-		walk_check(w, -12);
+		context_check(w, -ENOMEM);
 		return;
 	}
 	l->w = w;
 	for (uint32_t i = 0; i < w->lay->gc_count; i++)
 		for (unsigned h = 0; h < LAYOUT_HEADS; h++)
-			add_head(l, w->lay->gc[i].heads[h]);
+			enumerate_add_head(l, w->lay->gc[i].heads[h]);
 	for (uint32_t i = 0; i < l->nheads; i++)
-		start(l, LINK(peek64(l->heads[i])), l->heads[i]);
-	add_random_starts(l);
-	run(l);
+		enumerate_start(l, LINK(peek64(l->heads[i])), l->heads[i]);
+	enumerate_random_starts(l);
+	enumerate_run(l);
 	for (uint32_t i = 0; i < w->lay->gc_count; i++)
-		mark_frozen(w, w->lay->gc[i].heads[3]);
+		enumerate_mark_frozen(w, w->lay->gc[i].heads[3]);
 	if (w->lay->gc_unknown)
-		walk_error(w, 0, NULL,
-			   "the collector's lists of some interpreters are not known; "
-			   "their objects are only found by reference");
+		events_error(w, 0, NULL,
+			     "the collector's lists of some interpreters are not known; "
+			     "their objects are only found by reference");
 	if (l->broken)
-		walk_error(w, 0, NULL,
-			   "the collector's lists are damaged in places; objects "
-			   "beyond are only found by reference");
+		events_error(w, 0, NULL,
+			     "the collector's lists are damaged in places; objects "
+			     "beyond are only found by reference");
 	if (!marks_test(&w->marks, w->lay->known_tracked))
-		walk_error(w, 0, NULL,
-			   "the collector's lists lack sys.modules; objects are only "
-			   "found by reference");
+		events_error(w, 0, NULL,
+			     "the collector's lists lack sys.modules; objects are only "
+			     "found by reference");
 }

@@ -15,9 +15,14 @@
  * are left out.  That call replaces entries of the type attribute cache, which
  * own their names, so it must not come before all objects have been written.
  */
+#include "agent/heap/scan/sizecheck.h"
+
 #include <string.h>
 
-#include "agent/heap/core/walk_internal.h"
+#include "agent/heap/core/events.h"
+#include "agent/heap/core/position.h"
+#include "agent/heap/core/types.h"
+#include "agent/python/call.h"
 
 enum { RUN = 32 }; /* objects of a run; some 64 bytes each: half a page */
 
@@ -39,12 +44,9 @@ struct tally {
 	uint64_t checked, mismatched, ours, theirs;
 };
 
-typedef size_t sizeof_fn(uint64_t obj);
-typedef void clear_fn(void);
+static struct sizecheck sizecheck_off = { .skip = UINT64_MAX };
 
-static struct sizecheck off = { .skip = UINT64_MAX };
-
-static uint64_t next_random(struct sizecheck *check)
+static uint64_t sizecheck_random(struct sizecheck *check)
 {
 	uint64_t x = check->random += 0x9e3779b97f4a7c15ull; /* splitmix64 */
 
@@ -53,12 +55,13 @@ static uint64_t next_random(struct sizecheck *check)
 	return x ^ x >> 31;
 }
 
-static struct sizecheck *begin(struct walk *w)
+static struct sizecheck *sizecheck_begin(struct walk *w)
 {
-	uint32_t limit = w->options->sample_limit ? w->options->sample_limit : 10000;
+	uint32_t limit =
+		w->options->sample_limit ? w->options->sample_limit : WALK_SAMPLE_LIMIT;
 	struct sizecheck *check = NULL;
 
-	if (w->options->in_copy && w->py->sym.sizeof_object)
+	if (call_possible() && w->options->in_copy && w->py->sym.sizeof_object)
 		check = arena_alloc(w->arena, sizeof(*check));
 	if (check) {
 		check->samples =
@@ -66,18 +69,18 @@ static struct sizecheck *begin(struct walk *w)
 		check->capacity = 2 * limit;
 		check->random = w->options->seed;
 	}
-	w->sizecheck = check && check->samples ? check : &off;
+	w->sizecheck = check && check->samples ? check : &sizecheck_off;
 	return w->sizecheck;
 }
 
-static void halve(struct sizecheck *check)
+static void sizecheck_halve(struct sizecheck *check)
 {
 	uint32_t kept = 0;
 	bool keep = false;
 
 	for (uint32_t i = 0; i < check->count; i++) {
 		if (i % RUN == 0)
-			keep = next_random(check) >> 63;
+			keep = sizecheck_random(check) >> 63;
 		if (keep)
 			check->samples[kept++] = check->samples[i];
 	}
@@ -86,26 +89,27 @@ static void halve(struct sizecheck *check)
 	check->level++;
 }
 
-static __attribute__((noinline)) void take(struct walk *w, struct walk_type *type,
-					   uint64_t obj, uint64_t size)
+static __attribute__((noinline)) void sizecheck_take(struct walk *w,
+						     struct walk_type *type, uint64_t obj,
+						     uint64_t size)
 {
 	struct sizecheck *check = w->sizecheck;
 
 	if (!check)
-		check = begin(w);
-	if (check == &off) {
-		off.skip = UINT64_MAX;
+		check = sizecheck_begin(w);
+	if (check == &sizecheck_off) {
+		sizecheck_off.skip = UINT64_MAX;
 		return;
 	}
 	if (check->count == check->capacity)
-		halve(check);
+		sizecheck_halve(check);
 	check->samples[check->count++] =
 		(struct sample){ .obj = obj, .size = size, .type = type };
 	if (!check->level || ++check->run < RUN)
 		return; /* skip is 0: the next one too */
 	/* runs to skip, uniform in [0, 2^(level + 1) - 2]: 2^level - 1 on average */
 	check->run = 0;
-	check->skip = RUN * (next_random(check) % ((2ull << check->level) - 1));
+	check->skip = RUN * (sizecheck_random(check) % ((2ull << check->level) - 1));
 }
 
 void sizecheck_sample(struct walk *w, struct walk_type *type, uint64_t obj, uint64_t size)
@@ -115,12 +119,12 @@ void sizecheck_sample(struct walk *w, struct walk_type *type, uint64_t obj, uint
 	if (check && check->skip)
 		check->skip--;
 	else
-		take(w, type, obj, size);
+		sizecheck_take(w, type, obj, size);
 }
 
 /* ---- afterwards ---- */
 
-static bool askable(const struct walk_type *type)
+static bool sizecheck_askable(const struct walk_type *type)
 {
 	return !(type->flags & (SNAP_TYPE_APPROX | SNAP_TYPE_OPAQUE)) &&
 		!type->size_approx;
@@ -131,7 +135,7 @@ static bool askable(const struct walk_type *type)
  * these hold the last reference to a name that is in the sample too.  Builds with
  * Py_TRACE_REFS end the process when an object dies twice.  Immortal counts stay.
  */
-static void keep_alive(const struct walk *w, uint64_t obj)
+static void sizecheck_keep_alive(const struct walk *w, uint64_t obj)
 {
 	uint32_t count = peek32(obj + w->lay->refcnt);
 
@@ -141,29 +145,23 @@ static void keep_alive(const struct walk *w, uint64_t obj)
 	memcpy((void *)(uintptr_t)(obj + w->lay->refcnt), &count, sizeof(count));
 }
 
-static void compare(struct walk *w, const struct sizecheck *check, struct tally *tallies,
-		    uint32_t types)
+static void sizecheck_compare(struct walk *w, const struct sizecheck *check,
+			      struct tally *tallies, uint32_t types)
 {
-	sizeof_fn *size_of;
-	clear_fn *clear;
-
-	memcpy(&size_of, &w->py->sym.sizeof_object, sizeof(size_of));
-	memcpy(&clear, &w->py->sym.err_clear, sizeof(clear));
 	for (uint32_t i = 0; i < check->count; i++)
-		if (askable(check->samples[i].type))
-			keep_alive(w, check->samples[i].obj);
+		if (sizecheck_askable(check->samples[i].type))
+			sizecheck_keep_alive(w, check->samples[i].obj);
 	for (uint32_t i = 0; i < check->count; i++) {
 		const struct sample *sample = &check->samples[i];
 		struct tally *tally = &tallies[sample->type->id];
 		uint64_t theirs;
 
-		if (!askable(sample->type) || sample->type->id > types)
+		if (!sizecheck_askable(sample->type) || sample->type->id > types)
 			continue;
-		walk_position.object = sample->obj;
-		walk_position.type_name = sample->type->name_text;
-		theirs = size_of(sample->obj);
+		position_enter(sample->obj, sample->type->name_text);
+		theirs = call_word_of(w->py->sym.sizeof_object, sample->obj);
 		if (theirs == (uint64_t)-1) {
-			clear();
+			call_nothing(w->py->sym.err_clear);
 			continue;
 		}
 		tally->checked++;
@@ -173,8 +171,7 @@ static void compare(struct walk *w, const struct sizecheck *check, struct tally 
 		tally->ours += sample->size;
 		tally->theirs += theirs;
 	}
-	walk_position.object = 0;
-	walk_position.type_name = "";
+	position_enter(0, "");
 }
 
 void sizecheck_run(struct walk *w)
@@ -185,15 +182,15 @@ void sizecheck_run(struct walk *w)
 	struct tally *tallies;
 	uint32_t types = 0;
 
-	if (!check || check == &off || !w->py->sym.err_clear)
+	if (!check || check == &sizecheck_off || !w->py->sym.err_clear)
 		return;
-	while (walk_type_by_id(w, types + 1))
+	while (types_by_id(w, types + 1))
 		types++;
 	tallies = arena_map(w->arena, (types + 1ull) * sizeof(*tallies));
 	if (!tallies)
 		return;
-	compare(w, check, tallies, types);
-	for (uint32_t id = 1; (type = walk_type_by_id(w, id)) && !w->err; id++) {
+	sizecheck_compare(w, check, tallies, types);
+	for (uint32_t id = 1; (type = types_by_id(w, id)) && !w->err; id++) {
 		const struct tally *tally = &tallies[id];
 		struct snap_size_check event = {
 			.type = id,
@@ -206,8 +203,8 @@ void sizecheck_run(struct walk *w)
 		checked += tally->checked;
 		mismatched += tally->mismatched;
 		if (tally->checked && id <= types)
-			WALK_SEND(w, size_check, &event);
+			EVENTS_SEND(w, size_check, &event);
 	}
-	walk_fact_u64(w, "size_check.checked", checked);
-	walk_fact_u64(w, "size_check.mismatched", mismatched);
+	events_fact_u64(w, "size_check.checked", checked);
+	events_fact_u64(w, "size_check.mismatched", mismatched);
 }

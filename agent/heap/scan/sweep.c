@@ -10,211 +10,22 @@
  */
 #include "agent/heap/scan/sweep.h"
 
-#include <errno.h>
-#include <string.h>
-
-#include "agent/heap/object/edges.h"
-#include "agent/heap/object/sizes.h"
-#include "agent/heap/scan/statics.h"
-#include "agent/heap/core/tables.h"
+#include "agent/heap/core/events.h"
+#include "agent/heap/scan/closures.h"
+#include "agent/heap/scan/emit.h"
 
 enum {
-	PASSES = 8, /* then depth first */
-	AHEAD = 4,  /* words of 512 bytes of memory */
-	PROGRESS_EVERY = 1 << 18,
-	UNTRACKED_36 = -2,
+	SWEEP_PASSES = 8, /* then depth first */
+	SWEEP_AHEAD = 4,  /* words of 512 bytes of memory */
+	SWEEP_PROGRESS = 1 << 18,
 };
 
-void walk_push(struct walk *w, uint64_t addr)
+static void sweep_object(struct walk *w, uint64_t obj)
 {
-	if (w->nstack == w->stack_capacity) {
-		uint32_t capacity = w->stack_capacity ? w->stack_capacity * 2 : 4096;
-		uint64_t *bigger = arena_map(w->arena, capacity * sizeof(*bigger));
+	const struct walk_type *type = emit_object(w, obj, 0);
 
-		if (!bigger) {
-			walk_check(w, -ENOMEM);
-			return;
-		}
-		if (w->stack) {
-			memcpy(bigger, w->stack, w->nstack * sizeof(*bigger));
-			arena_unmap(w->arena, w->stack,
-				    w->stack_capacity * sizeof(*bigger));
-		}
-		w->stack = bigger;
-		w->stack_capacity = capacity;
-	}
-	w->stack[w->nstack++] = addr;
-}
-
-/* Type objects that are not heap types lie in a library, without a gc header. */
-static bool has_gc_header(const struct walk *w, const struct walk_type *type,
-			  uint64_t obj)
-{
-	return (type->flags & SNAP_TYPE_GC) &&
-		(type->kind != SNAP_KIND_TYPE ||
-		 (peek64(obj + w->lay->tp_flags) >> 9 & 1));
-}
-
-static bool is_tracked(const struct walk *w, uint64_t obj)
-{
-	uint64_t g = obj - w->lay->gc_head;
-
-	if (w->lay->gc_head != 16)
-		return (int64_t)peek64(g + 16) != UNTRACKED_36;
-	return peek64(g) != 0;
-}
-
-static uint32_t object_flags(struct walk *w, const struct walk_type *type, uint64_t obj,
-			     uint64_t *refcount)
-{
-	const struct layout *lay = w->lay;
-	const struct walk_range *range;
-	uint32_t flags = 0;
-
-	*refcount = peek64(obj + lay->refcnt);
-	if (lay->immortal_mask) {
-		if ((*refcount & lay->immortal_mask) >= lay->immortal_value) {
-			flags |= SNAP_OBJ_IMMORTAL;
-			*refcount = 0;
-		} else {
-			*refcount &= lay->refcnt_mask;
-		}
-	}
-	if (has_gc_header(w, type, obj) && is_tracked(w, obj)) {
-		flags |= SNAP_OBJ_GC_TRACKED;
-		if (w->frozen.count && marks_test(&w->frozen, obj))
-			flags |= SNAP_OBJ_FROZEN;
-	}
-	range = walk_range_of(w, obj);
-	if (range && range->image)
-		flags |= SNAP_OBJ_STATIC;
-	if (type->kind == SNAP_KIND_STR &&
-	    (peek32(obj + lay->str_state) & ((1u << lay->str_intern_bits) - 1)))
-		flags |= SNAP_OBJ_INTERNED;
-	return flags;
-}
-
-/* What sys.getsizeof adds to __sizeof__. */
-static uint32_t prefix_of(const struct walk *w, const struct walk_type *type,
-			  uint64_t obj)
-{
-	union {
-		uint64_t p;
-		int (*fn)(uint64_t);
-	} is_gc = { type->is_gc };
-
-	if (!type->prefix_asks)
-		return type->prefix;
-	if (w->lay->size_rule == LAYOUT_PREFIX_TRACKABLE)
-		return is_gc.fn(obj) ? type->prefix : 0;
-	return peek64(obj + w->lay->tp_flags) >> 9 & 1 ? type->prefix : 0;
-}
-
-/* Drops references that are no objects: for what a conservative find led to. */
-static void check_refs(struct walk *w, struct snap_object *event)
-{
-	uint32_t n = event->nrefs;
-
-	while (w->refs_capacity < n && !w->err)
-		walk_refs_grow(w);
-	if (w->err)
-		return;
-	for (uint32_t i = 0; i < n; i++) {
-		uint64_t ref = event->refs[i];
-
-		w->refs[i] = statics_good(w, ref) ? ref : 0;
-		if (w->refs[i])
-			marks_set(&w->marks, ref);
-	}
-	event->refs = w->refs;
-}
-
-static void send(struct walk *w, struct walk_type *type, struct snap_object *event)
-{
-	uint32_t edges = 0;
-
-	if (w->checked)
-		check_refs(w, event);
-	for (uint32_t i = 0; i < event->nrefs; i++)
-		edges += event->refs[i] != 0;
-	w->stats.edges += edges;
-	w->stats.objects++;
-	w->stats.bytes += event->size;
-	type->count++;
-	type->bytes += event->size;
-	WALK_SEND(w, object, event);
-}
-
-/* Where the object's own bytes lie: with its gc header, without its item arrays. */
-static void note_memory(struct walk *w, const struct walk_type *type,
-			const struct snap_object *event)
-{
-	uint64_t inside = event->size - w->outer, limit;
-
-	if (type->size_method) { /* the C method may have counted anything */
-		limit = type->basicsize + type->prefix;
-		if (inside > limit)
-			inside = limit;
-	}
-	memory_live(w, event->addr - (type->prefix_asks ? 0 : type->prefix), inside);
-}
-
-static void emit(struct walk *w, uint64_t obj, uint32_t shape)
-{
-	struct walk_type *type = walk_type_fast(w, peek64(obj + w->lay->type));
-	struct snap_object event = { .addr = obj, .type = type->id };
-	uint32_t own;
-
-	w->nrefs = 0;
-	w->refs_direct = NULL;
-	w->outer = 0;
-	if (w->checked)
-		w->marking_off = true;
-	own = type->edges(w, type, obj);
-	w->marking_off = false;
-	event.shape = shape ? shape : own;
-	event.nrefs = w->nrefs;
-	event.refs = w->refs_direct ? w->refs_direct : w->refs;
-	event.size = type->size(w, type, obj) + prefix_of(w, type, obj);
-	event.flags = object_flags(w, type, obj, &event.refcount);
-	if (type->size_approx)
-		event.flags |= SNAP_OBJ_SIZE_APPROX;
-	if (type->opaque)
-		event.flags |= SNAP_OBJ_OPAQUE;
-	send(w, type, &event);
-	note_memory(w, type, &event);
-	if (type->values)
-		type->values(w, type, obj);
-	if (type->native)
-		type->native(w, type, obj);
-	sizecheck_sample(w, type, obj, event.size);
 	if (type->kind == SNAP_KIND_FUNCTION)
 		closures_emit(w, obj);
-}
-
-void sweep_emit_shaped(struct walk *w, uint64_t obj, uint32_t shape)
-{
-	emit(w, obj, shape);
-}
-
-static void send_progress(struct walk *w)
-{
-	struct snap_progress event = { .phase = walk_cstring(w, walk_position.phase),
-				       .objects = w->stats.objects,
-				       .edges = w->stats.edges,
-				       .done = w->stats.objects };
-
-	walk_position.objects = w->stats.objects;
-	walk_position.edges = w->stats.edges;
-	WALK_SEND(w, progress, &event);
-}
-
-/* Is this a closure tuple that waits for its function? */
-static bool put_off(const struct walk *w, uint64_t obj)
-{
-	return !w->closures_last &&
-		peek64(obj + w->lay->type) == CPYTHON_ADDR(w->py, tuple_type) &&
-		closures_looks_like(w, obj);
 }
 
 /* The objects of one word of the bitmap; bits may be added while it goes on. */
@@ -227,22 +38,22 @@ static void sweep_word(struct walk *w, struct marks_leaf *leaf, uint32_t word,
 		unsigned bit = (unsigned)__builtin_ctzll(todo);
 		uint64_t obj = base + word * 512ULL + bit * 8;
 
-		if (put_off(w, obj)) {
+		if (closures_put_off(w, obj)) {
 			skipped |= 1ULL << bit;
 			marks_pend(leaf, word);
 			continue;
 		}
 		leaf->done[word] |= 1ULL << bit;
-		emit(w, obj, 0);
+		sweep_object(w, obj);
 	}
 }
 
 /* A byte of the bitmap is a cache line of objects: fetches those of one word. */
-static inline void prefetch_word(uint64_t todo, uint64_t at)
+static inline void sweep_prefetch(uint64_t todo, uint64_t at)
 {
 	for (; todo; todo >>= 8, at += 64)
 		if (todo & 0xff)
-			__builtin_prefetch((const void *)(uintptr_t)at);
+			peek_ahead(at);
 }
 
 static void sweep_part(struct walk *w, struct marks_leaf *leaf, uint32_t part,
@@ -251,11 +62,11 @@ static void sweep_part(struct walk *w, struct marks_leaf *leaf, uint32_t part,
 	uint32_t word = part * MARKS_PART_WORDS, end = word + MARKS_PART_WORDS;
 
 	for (; word < end && !w->err; word++) {
-		uint32_t ahead = word + AHEAD;
+		uint32_t ahead = word + SWEEP_AHEAD;
 
 		if (ahead < end)
-			prefetch_word(leaf->mark[ahead] & ~leaf->done[ahead],
-				      base + ahead * 512ULL);
+			sweep_prefetch(leaf->mark[ahead] & ~leaf->done[ahead],
+				       base + ahead * 512ULL);
 		if (leaf->mark[word] & ~leaf->done[word])
 			sweep_word(w, leaf, word, base);
 	}
@@ -269,10 +80,10 @@ static void sweep_leaf(struct walk *w, struct marks_leaf *leaf, uint64_t base)
 			continue;
 		leaf->pending[part / 64] &= ~(1ULL << (part % 64));
 		sweep_part(w, leaf, part, base);
-		if (w->stats.objects - w->reported < PROGRESS_EVERY)
+		if (w->stats.objects - w->reported < SWEEP_PROGRESS)
 			continue;
 		w->reported = w->stats.objects;
-		send_progress(w);
+		events_progress(w);
 	}
 }
 
@@ -291,33 +102,33 @@ static uint64_t sweep_pass(struct walk *w)
 }
 
 /* Each object found leads on to what it marked newly, whatever the addresses. */
-static void drain(struct walk *w)
+static void sweep_drain(struct walk *w)
 {
 	while (w->nstack && !w->err) {
 		uint64_t obj = w->stack[--w->nstack];
 
-		if (put_off(w, obj) || !marks_set_done(&w->marks, obj))
+		if (closures_put_off(w, obj) || !marks_set_done(&w->marks, obj))
 			continue;
-		emit(w, obj, 0);
+		sweep_object(w, obj);
 	}
 }
 
 static void sweep_all(struct walk *w)
 {
 	for (int pass = 0; !w->err; pass++) {
-		w->depth_first = pass >= PASSES;
+		w->depth_first = pass >= SWEEP_PASSES;
 		if (!sweep_pass(w) && !w->nstack)
 			break;
-		drain(w);
+		sweep_drain(w);
 	}
 	w->depth_first = false;
 }
 
 void sweep_run(struct walk *w)
 {
-	w->closures_last = false;
+	closures_last(w, false);
 	sweep_all(w);
-	w->closures_last = true;
+	closures_last(w, true);
 	sweep_all(w);
-	send_progress(w);
+	events_progress(w);
 }

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* options - what a walk is asked for, and what it says of itself afterwards. */
+#ifndef PYMEM_AGENT_HEAP_CORE_OPTIONS_H
+#define PYMEM_AGENT_HEAP_CORE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	WALK_VALUE_LIMIT = 64,	     /* characters of a preview when none is said */
+	WALK_VALUE_LIMIT_MAX = 4096, /* ... and at most */
+	WALK_SAMPLE_LIMIT = 10000,   /* objects of the size check when none is said */
+};
+
+struct walk_options {
+	bool values;	       /* previews; else hashes and names only */
+	uint32_t value_limit;  /* characters, 0 = WALK_VALUE_LIMIT */
+	uint32_t sample_limit; /* size check, 0 = WALK_SAMPLE_LIMIT */
+	uint64_t seed;	       /* key of content hashes */
+	bool in_copy; /* writes land in a private copy: size check and malloc statistics
+		       * may call into the interpreter after the walk */
+	uint32_t copy_of;    /* pid of the process this is a copy of; 0 = of none */
+	uint64_t gil_holder; /* PyThreadState that held the GIL when the capture asked for
+				 * it: 0 = none, 1 = not known */
+	const char *skip_types; /* as pymem_start.skip_types; may be NULL */
+	const char *probes;	/* text of user probes; may be NULL */
+	const char *maps; /* text of /proc/self/maps, where that can't be read; or NULL */
+	size_t maps_size;
+};
+
+struct walk_stats {
+	uint64_t objects, edges, bytes;
+	uint64_t walk_ns;
+	uint64_t sweeps;
+	size_t arena_bytes;
+};
+
+#endif

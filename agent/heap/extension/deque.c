@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * deque - collections.deque: a chain of blocks of 64 items
+ * (Modules/_collectionsmodule.c: ob_size, leftblock, rightblock, leftindex; a block
+ * is {leftlink, data[64], rightlink}).
+ */
+#include "agent/heap/extension/deque.h"
+
+#include "agent/heap/memory/memory.h"
+
+enum { DEQUE_BLOCK = 64, DEQUE_BLOCK_BYTES = 66 * 8 };
+
+static uint64_t deque_size(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	uint64_t left = peek64(obj + w->lay->head + 24), n = peek64(obj + w->lay->head);
+	uint64_t bytes = (left + n + DEQUE_BLOCK - 1) / DEQUE_BLOCK * DEQUE_BLOCK_BYTES;
+
+	w->outer += bytes;
+	for (uint64_t block = peek64(obj + w->lay->head + 8), i = 0;
+	     block && i < bytes / DEQUE_BLOCK_BYTES; i++) {
+		memory_live(w, block, DEQUE_BLOCK_BYTES);
+		block = peek64(block + DEQUE_BLOCK_BYTES - 8);
+	}
+	return type->basicsize + bytes;
+}
+
+const struct specialist deque_specialists[] = {
+	{ .name = "collections.deque", .kind = SNAP_KIND_DEQUE, .size = deque_size },
+	{ .name = NULL },
+};

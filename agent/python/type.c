@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* type - see type.h. */
+#include "agent/python/type.h"
+
+#include <string.h>
+
+#include "agent/python/dict.h"
+
+enum { TYPE_MRO_MAX = 4096, TYPE_INDEX_MAX = 65535 };
+
+bool type_name(const struct layout *lay, uint64_t type, char *buf, size_t size)
+{
+	uint64_t at = peek64(type + lay->tp_name);
+	const char *name = at ? peek_text(at) : "";
+	size_t n = strlen(name);
+
+	if (n >= size)
+		n = size - 1;
+	memcpy(buf, name, n);
+	buf[n] = 0;
+	return at != 0;
+}
+
+/* An entry of the interpreter's array for static builtin types, or 0 (3.12+): in
+ * these tp_subclasses is the index, 1 for the first. */
+static uint64_t type_static_entry(const struct layout *lay, uint64_t type)
+{
+	uint64_t index = peek64(type + lay->tp_subclasses), at;
+
+	if (!lay->static_types || !index || index > TYPE_INDEX_MAX)
+		return 0;
+	at = lay->static_types + (index - 1) * lay->static_stride;
+	return peek64(at) == type ? at : 0;
+}
+
+uint64_t type_dict(const struct layout *lay, uint64_t type)
+{
+	uint64_t dict = peek64(type + lay->tp_dict), entry;
+
+	if (dict || type_is_heap(lay, type))
+		return dict;
+	entry = type_static_entry(lay, type);
+	return entry ? peek64(entry + lay->static_dict) : 0;
+}
+
+uint64_t type_subclasses(const struct layout *lay, uint64_t type)
+{
+	uint64_t word = peek64(type + lay->tp_subclasses), entry;
+
+	if (word > TYPE_INDEX_MAX)
+		return word;
+	entry = type_is_heap(lay, type) ? 0 : type_static_entry(lay, type);
+	return entry ? peek64(entry + lay->static_subclasses) : 0;
+}
+
+bool type_is_subtype(const struct layout *lay, uint64_t type, uint64_t base)
+{
+	for (; type; type = peek64(type + lay->tp_base))
+		if (type == base)
+			return true;
+	return false;
+}
+
+uint64_t type_lookup(const struct cpython *py, uint64_t type, uint64_t name,
+		     uint64_t *owner_ret)
+{
+	const struct layout *lay = &py->lay;
+	uint64_t mro = peek64(type + lay->tp_mro), n;
+
+	if (!object_is_exact(lay, mro, CPYTHON_ADDR(py, tuple_type)))
+		return 0;
+	n = object_size(lay, mro);
+	for (uint64_t i = 0; i < n && i < TYPE_MRO_MAX; i++) {
+		uint64_t class_ = object_tuple_item(lay, mro, i);
+		uint64_t found = dict_get_interned(lay, type_dict(lay, class_), name);
+
+		if (found) {
+			*owner_ret = class_;
+			return found;
+		}
+	}
+	return 0;
+}
