@@ -63,7 +63,7 @@ struct pymem_start {
 	uint32_t loader_pid;	  /* informational; in the loader's pid namespace */
 	uint32_t gil_timeout_ms;  /* 0 = 5000 */
 	uint32_t child_timeout_s; /* watchdog of the copy, 0 = 600 */
-	uint32_t value_limit;	  /* characters of a preview, 0 = 64 */
+	uint32_t value_limit;	  /* characters of a preview, 0 = SNAP_PREVIEW */
 	uint32_t sample_limit;	  /* objects of the size check, 0 = 10000 */
 	/* bytes the copy may dirty, 0 = no limit of its own */
 	uint64_t max_memory;

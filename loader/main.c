@@ -14,18 +14,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "loader/agent_file.h"
+#include "loader/capture/agent_file.h"
 #include "formats/text/print.h"
-#include "loader/every.h"
-#include "loader/launch.h"
-#include "loader/options.h"
-#include "loader/progress.h"
-#include "loader/session.h"
+#include "loader/command/every.h"
+#include "loader/command/launch.h"
+#include "loader/command/load_options.h"
+#include "loader/command/progress_line.h"
+#include "loader/command/session.h"
 
 static int cancel_pipe[2] = { -1, -1 };
 static volatile sig_atomic_t cancel_signal;
 
-static void on_signal(int sig)
+static void main_on_signal(int sig)
 {
 	const int err = errno;
 
@@ -39,10 +39,10 @@ static void on_signal(int sig)
  * SIGINT, SIGTERM, SIGHUP: the capture under way is undone in an orderly way;
  * one that was ignored by whoever started us (nohup) stays so.
  */
-static int catch_signals(void)
+static int main_catch_signals(void)
 {
 	static const int caught[] = { SIGINT, SIGTERM, SIGHUP };
-	const struct sigaction action = { .sa_handler = on_signal,
+	const struct sigaction action = { .sa_handler = main_on_signal,
 					  .sa_flags = SA_RESTART };
 	struct sigaction old;
 
@@ -57,7 +57,7 @@ static int catch_signals(void)
 }
 
 /* Closed standard descriptors would be taken by files of ours and written to. */
-static void fill_standard_fds(void)
+static void main_fill_standard_fds(void)
 {
 	for (int fd = 0; fd <= 2; fd++) {
 		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
@@ -66,14 +66,14 @@ static void fill_standard_fds(void)
 	}
 }
 
-static int fail(const char *text)
+static int main_fail(const char *text)
 {
 	print_format(stderr, "pymem-load: %s\n", text);
 	return 1;
 }
 
 /* The file of --probes, which must fit the start block. NULL: error is filled. */
-static char *read_probes(const char *path, char error[512])
+static char *main_read_probes(const char *path, char error[512])
 {
 	enum { ROOM = sizeof((struct pymem_start *)0)->probes };
 	char *text = calloc(1, ROOM + 1);
@@ -100,7 +100,7 @@ static char *read_probes(const char *path, char error[512])
 }
 
 /* The exit status once all is on standard output: a report nobody got isn't done. */
-static int flushed(int status)
+static int main_flushed(int status)
 {
 	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
@@ -110,7 +110,7 @@ static int flushed(int status)
 	return status ? status : 1;
 }
 
-static int run_session(struct session *s)
+static int main_run_session(struct session *s)
 {
 	const struct load_options *o = s->options;
 	char error[512];
@@ -120,10 +120,10 @@ static int run_session(struct session *s)
 			 "cannot read the snapshot %.300s to compare with: "
 			 "%s",
 			 o->snapshot, strerror(errno));
-		return fail(error);
+		return main_fail(error);
 	}
 	if (session_init(s) < 0)
-		return fail("out of memory");
+		return main_fail("out of memory");
 	int status;
 	if (o->dry_run) {
 		status = session_dry_run(s);
@@ -137,27 +137,27 @@ static int run_session(struct session *s)
 	return status;
 }
 
-static int run(const struct load_options *o)
+static int main_run(const struct load_options *o)
 {
 	static struct agent_file agent;
 	char error[512];
 	char *probes = NULL;
 
 	if (!o->dry_run && agent_file_find(&agent, error) < 0)
-		return fail(error);
+		return main_fail(error);
 	if (o->command)
-		return launch(o, &agent, error) < 0 ? fail(error) : 0;
+		return launch_command(o, &agent, error) < 0 ? main_fail(error) : 0;
 	if (!o->dry_run && agent_file_read(&agent, error) < 0)
-		return fail(error);
-	if (o->probes && !(probes = read_probes(o->probes, error)))
-		return fail(error);
-	if (catch_signals() < 0)
-		return fail("cannot make a pipe");
+		return main_fail(error);
+	if (o->probes && !(probes = main_read_probes(o->probes, error)))
+		return main_fail(error);
+	if (main_catch_signals() < 0)
+		return main_fail("cannot make a pipe");
 	struct session session = { .options = o,
 				   .agent = &agent,
 				   .probes = probes,
 				   .cancel_fd = cancel_pipe[0] };
-	int status = run_session(&session);
+	int status = main_run_session(&session);
 	if (cancel_signal && status != 0)
 		status = 128 + cancel_signal;
 	free(probes);
@@ -170,22 +170,22 @@ int main(int argc, char **argv)
 	struct load_options options;
 	char error[512];
 
-	fill_standard_fds();
-	switch (options_parse(argc, argv, &options, error)) {
+	main_fill_standard_fds();
+	switch (load_options_parse(argc, argv, &options, error)) {
 	case OPTIONS_HELP:
-		options_help(stdout);
-		return flushed(0);
+		load_options_help(stdout);
+		return main_flushed(0);
 	case OPTIONS_VERSION:
 		print_format(stdout, "pymem-load " PYMEM_VERSION "\n");
-		return flushed(0);
+		return main_flushed(0);
 	case OPTIONS_WRONG:
 		print_format(stderr, "pymem-load: %s\nTry 'pymem-load --help'.\n", error);
 		return 2;
 	case OPTIONS_RUN:
 		break;
 	}
-	progress_open(options.quiet || options.json, options.debug);
-	const int status = flushed(run(&options));
-	options_free(&options);
+	progress_line_open(options.quiet || options.json, options.debug);
+	const int status = main_flushed(main_run(&options));
+	load_options_free(&options);
 	return status;
 }

@@ -231,7 +231,7 @@ static int emit_walk(struct job *job, struct arena *arena, const struct emit_pat
 	const char *maps = emit_maps(start, &maps_size);
 	const struct walk_options options = {
 		.values = !(start->flags & PYMEM_START_NO_VALUES),
-		.value_limit = start->value_limit ? start->value_limit : 64,
+		.value_limit = start->value_limit,
 		.sample_limit = start->sample_limit ? start->sample_limit : 10000,
 		.seed = start->seed,
 		.in_copy = emit_may_ask(job, in_copy),

@@ -7,6 +7,7 @@
 
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
+#include "formats/core/sink.h"
 
 /* Not those by which a process is ended or stopped: we would swallow them. */
 static const struct {
@@ -147,10 +148,10 @@ static bool config_parse_values(const char *s, struct trigger_config *c)
 	uint64_t n;
 
 	if (config_parse_flag(s, &wanted)) {
-		c->values = wanted ? CONFIG_VALUES : 0;
+		c->values = wanted ? SNAP_PREVIEW : 0;
 		return true;
 	}
-	if (!text_parse_u64(&s, &n) || *s || n < 2 || n > CONFIG_VALUES_MAX)
+	if (!text_parse_u64(&s, &n) || *s || n < 2 || n > SNAP_PREVIEW_MAX)
 		return false;
 	c->values = (uint32_t)n;
 	return true;
@@ -295,7 +296,7 @@ int config_read(char *const *env, struct trigger_config *ret, char *err, size_t 
 	bool any = false;
 
 	memset(ret, 0, sizeof(*ret));
-	ret->values = CONFIG_VALUES;
+	ret->values = SNAP_PREVIEW;
 	err[0] = '\0';
 	for (; env && *env; env++) {
 		int rc;

@@ -46,6 +46,6 @@ struct trigger_config {
  */
 int config_read(char *const *env, struct trigger_config *ret, char *err, size_t err_size);
 
-enum { CONFIG_KEEP_MAX = 64, CONFIG_VALUES = 64, CONFIG_VALUES_MAX = 4096 };
+enum { CONFIG_KEEP_MAX = 64 };
 
 #endif

@@ -47,6 +47,9 @@ enum {
 	SNAP_TEXT_MAX = 65536,
 	SNAP_KEY_MAX = 255,	/* bytes of a fact's key */
 	SNAP_SHAPE_MAX = 65535, /* fixed labels of a shape */
+	/* characters of a preview: unless asked for others, and at most */
+	SNAP_PREVIEW = 64,
+	SNAP_PREVIEW_MAX = 4096,
 };
 
 /*

@@ -15,7 +15,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "loader/foreign.h"
+#include "loader/target/foreign.h"
 #include "loader/target/calls.h"
 #include "loader/target/seccomp.h"
 
@@ -29,7 +29,7 @@ enum { MAPS_TEXT_MAX = 16 << 20, MAPS_TEXT_GROWTH = 16 << 10, WRITE_CHUNK = 64 <
  * Bytes of a library that are ever mapped, all that its dynamic loader reads: the
  * rest (symbols, section headers) need not be copied while a thread is stopped.
  */
-static size_t mapped_size(const char *data, size_t size)
+static size_t agent_image_mapped_size(const char *data, size_t size)
 {
 	Elf64_Ehdr h;
 	size_t end = 0;
@@ -52,7 +52,7 @@ static size_t mapped_size(const char *data, size_t size)
 }
 
 /* A file that is cut off there says that it has no sections. */
-static void cut_sections(char *data)
+static void agent_image_cut_sections(char *data)
 {
 	Elf64_Ehdr h;
 	memcpy(&h, data, sizeof(h));
@@ -124,7 +124,7 @@ int agent_image_init(struct agent_image *image, const struct inject_options *opt
 				 "the agent file isn't libpymemagent.so of this version "
 				 "(no start block)");
 	const size_t whole = size;
-	size = mapped_size(data, whole);
+	size = agent_image_mapped_size(data, whole);
 	if ((size_t)(found - data) + sizeof(struct pymem_start) > size)
 		size = whole;
 	image->data = malloc(size);
@@ -133,7 +133,7 @@ int agent_image_init(struct agent_image *image, const struct inject_options *opt
 	memcpy(image->data, data, size);
 	agent_image_take_calls(image, data, whole);
 	if (size < whole)
-		cut_sections(image->data);
+		agent_image_cut_sections(image->data);
 	image->size = size;
 	image->block = (size_t)(found - data);
 	return 0;
@@ -195,7 +195,8 @@ static bool agent_image_look_in_proc(const struct tracee *t, int proc, pid_t *pi
 }
 
 /* Looked at once for each thread: it's stopped meanwhile. */
-static bool name_in_own_proc(const struct tracee *t, pid_t *pid_ret, pid_t *tid_ret)
+static bool agent_image_name_in_own_proc(const struct tracee *t, pid_t *pid_ret,
+					 pid_t *tid_ret)
 {
 	static struct {
 		pid_t of, pid, tid;
@@ -217,30 +218,30 @@ static bool name_in_own_proc(const struct tracee *t, pid_t *pid_ret, pid_t *tid_
 pid_t agent_image_own_tid(const struct tracee *tracee)
 {
 	pid_t pid, tid;
-	return name_in_own_proc(tracee, &pid, &tid) ? tid : 0;
+	return agent_image_name_in_own_proc(tracee, &pid, &tid) ? tid : 0;
 }
 
 bool agent_image_has_proc(const struct tracee *tracee)
 {
 	pid_t pid, tid;
-	return name_in_own_proc(tracee, &pid, &tid);
+	return agent_image_name_in_own_proc(tracee, &pid, &tid);
 }
 
-static char *maps_text(const struct tracee *t, size_t *size_ret)
+static char *agent_image_maps_text(const struct tracee *t, size_t *size_ret)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/maps", t->pid, t->tid);
-	return proc_read(path, MAPS_TEXT_MAX, size_ret);
+	return process_read_text(path, MAPS_TEXT_MAX, size_ret);
 }
 
-uint64_t agent_maps_reserve(const struct tracee *tracee, struct pymem_start *start,
-			    uint64_t addr, uint64_t size)
+uint64_t agent_image_reserve_maps(const struct tracee *tracee, struct pymem_start *start,
+				  uint64_t addr, uint64_t size)
 {
 	size_t now = 0;
 	start->maps_addr = start->maps_size = 0;
 	if (agent_image_has_proc(tracee))
 		return 0;
-	free(maps_text(tracee, &now));
+	free(agent_image_maps_text(tracee, &now));
 	uint64_t want = (sizeof(uint64_t) + now + MAPS_TEXT_GROWTH + 4095) & ~4095ull;
 	if (!now || want > size)
 		return 0;
@@ -249,16 +250,16 @@ uint64_t agent_maps_reserve(const struct tracee *tracee, struct pymem_start *sta
 	return want;
 }
 
-void agent_maps_write(const struct tracee *tracee, const struct pymem_start *start)
+void agent_image_write_maps(const struct tracee *tracee, const struct pymem_start *start)
 {
 	size_t size = 0;
-	char *text = start->maps_addr ? maps_text(tracee, &size) : NULL;
+	char *text = start->maps_addr ? agent_image_maps_text(tracee, &size) : NULL;
 	uint64_t length = size;
 	if (text && length <= start->maps_size - sizeof(length) &&
 	    tracee_write(tracee, start->maps_addr + sizeof(length), text, size))
 		tracee_write(tracee, start->maps_addr, &length, sizeof(length));
 	else if (start->maps_addr)
-		errand_log(tracee->errand, "the mappings can't be told to the agent");
+		helper_log(tracee->helper, "the mappings can't be told to the agent");
 	free(text);
 }
 
@@ -268,8 +269,8 @@ void agent_maps_write(const struct tracee *tracee, const struct pymem_start *sta
  * that it differs between captures even if the numbers don't.  By the thread,
  * since the descriptors of a leader that has ended can't be reached.
  */
-static void unique_path(struct agent_image *image, pid_t pid, pid_t tid, int fd,
-			uint64_t nonce)
+static void agent_image_unique_path(struct agent_image *image, pid_t pid, pid_t tid,
+				    int fd, uint64_t nonce)
 {
 	size_t n = (size_t)snprintf(image->path, sizeof(image->path), "/proc/%d", pid);
 	for (int bit = 0; bit < 16; bit++)
@@ -278,7 +279,7 @@ static void unique_path(struct agent_image *image, pid_t pid, pid_t tid, int fd,
 	snprintf(image->path + n, sizeof(image->path) - n, "/task/%d/fd/%d", tid, fd);
 }
 
-static int make_memfd(struct remote *r, int64_t *fd, struct load_error *err)
+static int agent_image_make_memfd(struct remote *r, int64_t *fd, struct load_error *err)
 {
 	static const char name[] = CALLS_AGENT_NAME;
 	uint64_t addr = remote_push(r, name, sizeof(name));
@@ -341,11 +342,11 @@ static int agent_image_place_memfd(struct agent_image *image, struct remote *r, 
 				   uint64_t nonce, struct load_error *err)
 {
 	pid_t own_pid, own_tid;
-	struct errand *e = r->tracee->errand;
-	if (!name_in_own_proc(r->tracee, &own_pid, &own_tid))
+	struct helper *e = r->tracee->helper;
+	if (!agent_image_name_in_own_proc(r->tracee, &own_pid, &own_tid))
 		return 1;
 	int64_t fd;
-	if (make_memfd(r, &fd, err))
+	if (agent_image_make_memfd(r, &fd, err))
 		return -1;
 	if (fd < 0 || fd > INT_MAX)
 		return 1;
@@ -355,16 +356,16 @@ static int agent_image_place_memfd(struct agent_image *image, struct remote *r, 
 	if (taken >= 0)
 		close(taken);
 	else {
-		errand_log(e, "no pidfd_getfd (%s): the target writes the memfd itself",
+		helper_log(e, "no pidfd_getfd (%s): the target writes the memfd itself",
 			   strerror(-taken));
 		if (agent_image_write_there(image, r, (int)fd, &error, err))
 			return -1;
 	}
 	if (error) {
-		errand_log(e, "memfd can't be written: %s", strerror(-error));
+		helper_log(e, "memfd can't be written: %s", strerror(-error));
 		return agent_image_remove(image, r, err) ? -1 : 1;
 	}
-	unique_path(image, own_pid, own_tid, (int)fd, nonce);
+	agent_image_unique_path(image, own_pid, own_tid, (int)fd, nonce);
 	return 0;
 }
 
@@ -440,7 +441,7 @@ static int agent_image_place_file(struct agent_image *image, struct remote *r,
 		if (agent_image_try_directory(image, r, dirs[i], nonce, &error, err))
 			return -1;
 		if (!error) {
-			errand_log(r->tracee->errand, "agent placed as %s, in its view",
+			helper_log(r->tracee->helper, "agent placed as %s, in its view",
 				   image->path);
 			return 0;
 		}
@@ -460,7 +461,7 @@ int agent_image_place(struct agent_image *image, struct remote *r, int pidfd,
 	int placed = agent_image_place_memfd(image, r, pidfd, nonce, err);
 	if (placed <= 0)
 		return placed;
-	errand_log(t->errand, "no memfd or no /proc in the target: a file instead");
+	helper_log(t->helper, "no memfd or no /proc in the target: a file instead");
 	return agent_image_place_file(image, r, nonce, err);
 }
 

@@ -37,17 +37,17 @@ int agent_image_init(struct agent_image *image, const struct inject_options *opt
 void agent_image_free(struct agent_image *image);
 /*
  * Does the thread see a /proc of its own? Without one the agent can't read its
- * mappings: leave it room for their text (agent_maps_reserve, before the start is
- * given to the agent) and write it (agent_maps_write, once all is mapped).
+ * mappings: leave it room for their text (agent_image_reserve_maps, before the start is
+ * given to the agent) and write it (agent_image_write_maps, once all is mapped).
  */
 bool agent_image_has_proc(const struct tracee *tracee);
 /* The number of the thread in that /proc; 0 = there is none. */
 pid_t agent_image_own_tid(const struct tracee *tracee);
 /* Of the memory [addr, addr + size) in the target takes what the text needs; returns
  * how much that is, 0 = nothing: it has its own /proc or there isn't room. */
-uint64_t agent_maps_reserve(const struct tracee *tracee, struct pymem_start *start,
-			    uint64_t addr, uint64_t size);
-void agent_maps_write(const struct tracee *tracee, const struct pymem_start *start);
+uint64_t agent_image_reserve_maps(const struct tracee *tracee, struct pymem_start *start,
+				  uint64_t addr, uint64_t size);
+void agent_image_write_maps(const struct tracee *tracee, const struct pymem_start *start);
 /* Fills the block (configured = 1). */
 void agent_image_configure(struct agent_image *image, const struct pymem_start *start);
 /*

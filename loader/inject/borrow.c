@@ -13,7 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "loader/target/arena.h"
+#include "loader/base/clock.h"
+#include "loader/target/malloc_arena.h"
 #include "loader/target/calls.h"
 #include "loader/target/threads.h"
 
@@ -22,7 +23,7 @@
 #define REFUSALS_MAX 8
 
 struct search {
-	struct errand *errand;
+	struct helper *helper;
 	struct borrow *borrow;
 	struct tracee *tracee;
 	struct load_error *err;
@@ -34,14 +35,14 @@ struct search {
 	unsigned short seed[3];
 };
 
-static void pause_a_little(struct search *s)
+static void borrow_pause_a_little(struct search *s)
 {
 	long ns = 200000 + (long)(erand48(s->seed) * 1800000);
 	struct timespec ts = { 0, ns };
 	nanosleep(&ts, NULL);
 }
 
-static bool is_unresponsive(const struct search *s, pid_t tid)
+static bool borrow_is_unresponsive(const struct search *s, pid_t tid)
 {
 	for (int i = 0; i < s->unresponsive_count; i++)
 		if (s->unresponsive[i] == tid)
@@ -49,23 +50,23 @@ static bool is_unresponsive(const struct search *s, pid_t tid)
 	return false;
 }
 
-static void refuse(struct search *s, enum safepoint point)
+static void borrow_refuse(struct search *s, enum safepoint point)
 {
 	s->borrow->last = point;
 	tracee_release(s->tracee, NULL);
 	s->borrow->stopped_ns += s->tracee->stopped_ns;
-	errand_log(s->errand, "thread %d refused: %s", s->tracee->tid,
+	helper_log(s->helper, "thread %d refused: %s", s->tracee->tid,
 		   safepoint_name(point));
 }
 
-static int refuse_stopped(struct search *s)
+static int borrow_refuse_stopped(struct search *s)
 {
 	int sig = s->tracee->stop_signal;
 	tracee_release(s->tracee, NULL);
 	return load_fail(s->err, LOAD_E_STATE, 0,
 			 "process %d is stopped (%s): nothing can run in it until it is "
 			 "continued; --method=external captures it as it is",
-			 s->errand->target->pid,
+			 s->helper->target->pid,
 			 sigabbrev_np(sig) ? sigabbrev_np(sig) : "job control");
 }
 
@@ -73,7 +74,7 @@ static int refuse_stopped(struct search *s)
  * 0 = try another, -1 = give up.  A refusal may pass: the leader of a process of
  * which another thread is at its exec is dead until that one takes its place.
  */
-static int seize_failed(struct search *s, pid_t tid)
+static int borrow_seize_failed(struct search *s, pid_t tid)
 {
 	switch (s->err->code) {
 	case LOAD_E_GONE:
@@ -90,9 +91,9 @@ static int seize_failed(struct search *s, pid_t tid)
 }
 
 /* Is it still at what a killed loader had it do? */
-static bool is_used(const struct tracee *t)
+static bool borrow_is_used(const struct tracee *t)
 {
-	const struct target *target = t->errand->target;
+	const struct target *target = t->helper->target;
 	for (int i = 0; i < target->used_count; i++)
 		if (range_has(target->used[i], cpu_sp(&t->state.regs)) ||
 		    range_has(target->used[i], cpu_pc(&t->state.regs)))
@@ -101,49 +102,49 @@ static bool is_used(const struct tracee *t)
 }
 
 /* 1 = borrowed, 0 = not this one, -1 = none at all. */
-static int try_thread(struct search *s, pid_t tid)
+static int borrow_try_thread(struct search *s, pid_t tid)
 {
-	const struct inject_options *o = s->errand->options;
+	const struct inject_options *o = s->helper->options;
 	unsigned timeout = o->stop_timeout_ms ? o->stop_timeout_ms : 200;
 	struct tracee *t = s->tracee;
 	s->borrow->tries++;
-	if (errand_step(s->errand, s->err, "seize thread %d", tid))
+	if (helper_step(s->helper, s->err, "seize thread %d", tid))
 		return -1;
-	if (tracee_seize(t, s->errand, tid, timeout, s->err))
-		return seize_failed(s, tid);
-	if (!target_same_memory(s->errand->target)) {
+	if (tracee_seize(t, s->helper, tid, timeout, s->err))
+		return borrow_seize_failed(s, tid);
+	if (!target_same_memory(s->helper->target)) {
 		tracee_release(t, NULL);
 		return load_fail(s->err, LOAD_E_GONE, 0,
 				 "process %d started another program meanwhile",
-				 s->errand->target->pid);
+				 s->helper->target->pid);
 	}
 	if (t->group_stop && !s->borrow->stopped_too)
-		return refuse_stopped(s);
-	if (errand_step(s->errand, s->err, "save thread %d", tid) ||
+		return borrow_refuse_stopped(s);
+	if (helper_step(s->helper, s->err, "save thread %d", tid) ||
 	    tracee_save(t, s->err)) {
 		tracee_release(t, NULL);
 		return -1;
 	}
-	enum safepoint point = is_used(t) ? UNSAFE_PLACE : s->borrow->judge(t);
+	enum safepoint point = borrow_is_used(t) ? UNSAFE_PLACE : s->borrow->judge(t);
 	if (point == SAFE && s->picky && tid != t->pid &&
-	    !arena_present(s->errand->target, t->mem,
-			   cpu_thread_pointer(&t->state.regs))) {
+	    !malloc_arena_present(s->helper->target, t->mem,
+				  cpu_thread_pointer(&t->state.regs))) {
 		s->bare_seen = true;
 		point = UNSAFE_ARENA;
 	}
 	if (point == SAFE) {
-		errand_log(s->errand, "thread %d borrowed, in %s %ld", tid,
+		helper_log(s->helper, "thread %d borrowed, in %s %ld", tid,
 			   cpu_syscall(&t->state.regs) < 0 ? "user code" : "system call",
 			   cpu_syscall(&t->state.regs));
 		return 1;
 	}
-	refuse(s, point);
+	borrow_refuse(s, point);
 	return 0;
 }
 
-static int give_up(struct search *s)
+static int borrow_give_up(struct search *s)
 {
-	const struct target *target = s->errand->target;
+	const struct target *target = s->helper->target;
 	if (target_check(target, s->err))
 		return -1;
 	if (s->err->code == LOAD_E_PERMISSION && s->borrow->last == SAFE)
@@ -166,9 +167,9 @@ static int give_up(struct search *s)
 }
 
 /* In the order of threads_order: those that an attach would interrupt come last. */
-static int one_round(struct search *s, uint64_t deadline)
+static int borrow_one_round(struct search *s, uint64_t deadline)
 {
-	const struct target *target = s->errand->target;
+	const struct target *target = s->helper->target;
 	struct thread list[THREADS_MAX];
 	int count = threads_order(target->pid, target->confined, list);
 	int used = 0;
@@ -176,46 +177,46 @@ static int one_round(struct search *s, uint64_t deadline)
 	for (int i = 0; i < count && used < TRIES_A_ROUND; i++) {
 		if (most && s->borrow->tries >= most)
 			break;
-		if (is_unresponsive(s, list[i].tid))
+		if (borrow_is_unresponsive(s, list[i].tid))
 			continue;
 		if (s->bare_seen && list[i].rank >= THREAD_INTERRUPTED)
 			break; /* an arena is the smaller evil */
 		used++;
-		int got = try_thread(s, list[i].tid);
+		int got = borrow_try_thread(s, list[i].tid);
 		if (got)
 			return got;
-		if (errand_now() > deadline)
+		if (clock_now() > deadline)
 			break;
-		pause_a_little(s);
+		borrow_pause_a_little(s);
 	}
 	return 0;
 }
 
-int borrow_thread(struct errand *errand, struct borrow *borrow, struct tracee *tracee,
+int borrow_thread(struct helper *helper, struct borrow *borrow, struct tracee *tracee,
 		  struct load_error *err)
 {
 	struct load_error own;
-	struct search s = { .errand = errand,
+	struct search s = { .helper = helper,
 			    .borrow = borrow,
 			    .tracee = tracee,
 			    .err = err ? err : &own };
 	unsigned ms =
-		errand->options->safe_point_ms ? errand->options->safe_point_ms : 1000;
-	uint64_t start = errand_now(), deadline = start + (uint64_t)ms * 1000000;
+		helper->options->safe_point_ms ? helper->options->safe_point_ms : 1000;
+	uint64_t start = clock_now(), deadline = start + (uint64_t)ms * 1000000;
 	memcpy(s.seed, &start, sizeof(s.seed));
 	s.picky = borrow->allocates;
 	do {
 		s.bare_seen = false;
-		if (borrow->cancellable && errand_abandoned(errand))
+		if (borrow->cancellable && helper_abandoned(helper))
 			return load_fail(s.err, LOAD_E_SYSTEM, ECANCELED, "cancelled");
-		int got = one_round(&s, deadline);
+		int got = borrow_one_round(&s, deadline);
 		if (got)
 			return got > 0 ? 0 : -1;
 		s.picky &= !s.bare_seen;
-		if (target_check(errand->target, s.err))
+		if (target_check(helper->target, s.err))
 			return -1;
-		pause_a_little(&s);
-	} while (errand_now() < deadline &&
+		borrow_pause_a_little(&s);
+	} while (clock_now() < deadline &&
 		 (!borrow->max_tries || borrow->tries < borrow->max_tries));
-	return give_up(&s);
+	return borrow_give_up(&s);
 }

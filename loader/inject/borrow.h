@@ -23,7 +23,7 @@ struct borrow {
  * long; a refused one is let go at once.  0: *tracee is stopped and saved.  -1
  * with *err: LOAD_E_NO_SAFE_POINT, LOAD_E_STATE (stopped, or none answers)...
  */
-int borrow_thread(struct errand *errand, struct borrow *borrow, struct tracee *tracee,
+int borrow_thread(struct helper *helper, struct borrow *borrow, struct tracee *tracee,
 		  struct load_error *err);
 
 #endif

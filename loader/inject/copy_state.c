@@ -3,28 +3,29 @@
 #include "loader/inject/copy_state.h"
 
 #include "loader/target/calls.h"
-#include "loader/target/gil.h"
+#include "loader/target/gil_state.h"
 
 #define CALL_MS 1000
 #define LOCKS_MAX 64
 
-void copy_free_loader(struct remote *r)
+void copy_state_free_loader(struct remote *r)
 {
-	const struct target *target = r->tracee->errand->target;
+	const struct target *target = r->tracee->helper->target;
 	const uint32_t free_lock[4] = { 0 }; /* lock, count, owner, users */
 	if (!calls_loader_busy(target, r->tracee->mem))
 		return;
-	errand_log(r->tracee->errand, "the dynamic loader's locks are freed in the copy");
+	helper_log(r->tracee->helper, "the dynamic loader's locks are freed in the copy");
 	for (int i = 0; i < target->calls.loader_lock_count; i++)
 		tracee_write(r->tracee, target->calls.loader_locks[i], free_lock,
 			     sizeof(free_lock));
 }
 
 /* Calls the first of the functions that exists; *ret = fallback if none does. */
-static int call_first(struct remote *r, const char *const *names, uint64_t arg0,
-		      uint64_t fallback, uint64_t *ret, struct load_error *err)
+static int copy_state_call_first(struct remote *r, const char *const *names,
+				 uint64_t arg0, uint64_t fallback, uint64_t *ret,
+				 struct load_error *err)
 {
-	const struct elf *elf = &r->tracee->errand->target->python.elf;
+	const struct elf *elf = &r->tracee->helper->target->python.elf;
 	const uint64_t arg[4] = { arg0 };
 	for (; *names; names++) {
 		uint64_t function = elf_address(elf, *names);
@@ -35,12 +36,12 @@ static int call_first(struct remote *r, const char *const *names, uint64_t arg0,
 	return 0;
 }
 
-static void free_gils(struct remote *r)
+static void copy_state_free_gils(struct remote *r)
 {
 	struct tracee *t = r->tracee;
 	uint64_t locks[LOCKS_MAX];
 	const int32_t unlocked = 0;
-	int count = gil_locks(t->errand->target, t->mem, locks, LOCKS_MAX);
+	int count = gil_state_locks(t->helper->target, t->mem, locks, LOCKS_MAX);
 	for (int i = 0; i < count; i++) {
 		int32_t now;
 		if (tracee_read(t, locks[i], &now, sizeof(now)) && now == 1)
@@ -49,13 +50,13 @@ static void free_gils(struct remote *r)
 }
 
 /* Up to 3.6 a variable, the thread that ends the interpreter; then a function. */
-static int is_ending(struct remote *r, uint64_t *ret, struct load_error *err)
+static int copy_state_is_ending(struct remote *r, uint64_t *ret, struct load_error *err)
 {
 	static const char *const functions[] = { "Py_IsFinalizing", "_Py_IsFinalizing",
 						 NULL };
 	const struct tracee *t = r->tracee;
-	uint64_t variable = elf_address(&t->errand->target->python.elf, "_Py_Finalizing");
-	if (call_first(r, functions, 0, 0, ret, err))
+	uint64_t variable = elf_address(&t->helper->target->python.elf, "_Py_Finalizing");
+	if (copy_state_call_first(r, functions, 0, 0, ret, err))
 		return -1;
 	*ret = (uint32_t)*ret; /* an int */
 	if (!*ret && variable && !tracee_read(t, variable, ret, sizeof(*ret)))
@@ -63,7 +64,7 @@ static int is_ending(struct remote *r, uint64_t *ret, struct load_error *err)
 	return 0;
 }
 
-int copy_take_gil(struct remote *r, struct load_error *err)
+int copy_state_take_gil(struct remote *r, struct load_error *err)
 {
 	static const char *const initialized[] = { "Py_IsInitialized", NULL };
 	static const char *const current[] = { "PyThreadState_GetUnchecked",
@@ -74,23 +75,25 @@ int copy_take_gil(struct remote *r, struct load_error *err)
 	static const char *const thread[] = { "PyInterpreterState_ThreadHead", NULL };
 	static const char *const swap[] = { "PyThreadState_Swap", NULL };
 	uint64_t value, ready, ending;
-	if (!r->tracee->errand->target->python.found)
+	if (!r->tracee->helper->target->python.found)
 		return 0;
-	if (call_first(r, initialized, 0, 0, &ready, err) || is_ending(r, &ending, err))
+	if (copy_state_call_first(r, initialized, 0, 0, &ready, err) ||
+	    copy_state_is_ending(r, &ending, err))
 		return -1;
-	if ((!(int)ready && !ending) || call_first(r, current, 0, 0, &value, err))
+	if ((!(int)ready && !ending) ||
+	    copy_state_call_first(r, current, 0, 0, &value, err))
 		return err->code ? -1 : 0;
 	if (value)
 		return 0;
-	free_gils(r);
+	copy_state_free_gils(r);
 	if (!ending) {
-		errand_log(r->tracee->errand, "the copy takes the GIL");
-		return call_first(r, ensure, 0, 0, &value, err);
+		helper_log(r->tracee->helper, "the copy takes the GIL");
+		return copy_state_call_first(r, ensure, 0, 0, &value, err);
 	}
 	/* whoever asks for the GIL of an ending interpreter is ended */
-	errand_log(r->tracee->errand, "the copy borrows a thread state");
-	if (call_first(r, interpreter, 0, 0, &value, err) ||
-	    call_first(r, thread, value, 0, &value, err))
+	helper_log(r->tracee->helper, "the copy borrows a thread state");
+	if (copy_state_call_first(r, interpreter, 0, 0, &value, err) ||
+	    copy_state_call_first(r, thread, value, 0, &value, err))
 		return -1;
-	return value ? call_first(r, swap, value, 0, &value, err) : 0;
+	return value ? copy_state_call_first(r, swap, value, 0, &value, err) : 0;
 }

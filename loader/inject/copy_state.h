@@ -14,11 +14,11 @@
 #include "loader/inject/remote_call.h"
 
 /* Frees the dynamic loader's locks. */
-void copy_free_loader(struct remote *remote);
+void copy_state_free_loader(struct remote *remote);
 /*
  * Makes a thread state current.  0, also when that isn't possible or the
  * target has no interpreter yet; -1 with *err: the copy is of no use.
  */
-int copy_take_gil(struct remote *remote, struct load_error *err);
+int copy_state_take_gil(struct remote *remote, struct load_error *err);
 
 #endif

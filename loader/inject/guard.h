@@ -12,7 +12,7 @@
 #define PYMEM_LOADER_INJECT_GUARD_H
 
 #include "loader/inject/agent_image.h"
-#include "loader/inject/tracer.h"
+#include "loader/inject/tracee.h"
 
 /*
  * Before any thread is touched.  0, or -1 with *err (LOAD_E_PERMISSION): it has filters

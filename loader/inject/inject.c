@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * inject - see inject.h.  This file keeps the books: the target's description
- * and the lock live from the injection to injection_close, the tracing itself
- * is done by errands (errand.h).
+ * and the lock live from the injection to inject_close, the tracing itself
+ * is done by helpers (helper.h).
  */
 #include "loader/inject/inject.h"
 
@@ -15,14 +15,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "loader/inject/channel.h"
-#include "loader/inject/errand.h"
-#include "loader/inject/external.h"
+#include "loader/base/clock.h"
+#include "loader/inject/channels.h"
+#include "loader/inject/helper.h"
+#include "loader/inject/external_method.h"
 #include "loader/inject/guard.h"
-#include "loader/inject/lock.h"
-#include "loader/inject/plan_a.h"
+#include "loader/inject/target_lock.h"
+#include "loader/inject/agent_method.h"
+#include "loader/target/foreign.h"
 #include "loader/target/target.h"
-#include "loader/watch.h"
+#include "loader/base/deadline.h"
 
 #define AGENT_THREAD "pymem-agent"
 #define WORKER_WAIT_MS 2000
@@ -30,21 +32,21 @@
 struct private
 {
 	struct target target;
-	struct errand errand;
+	struct helper helper;
 	int lock;
 };
 
-static uint64_t random_number(void)
+static uint64_t inject_random(void)
 {
 	uint64_t n = 0;
 	while (!n)
 		if (getrandom(&n, sizeof(n), 0) != sizeof(n))
-			n = errand_now() ^ (uint64_t)getpid() << 32;
+			n = clock_now() ^ (uint64_t)getpid() << 32;
 	return n;
 }
 
-/* Longest an errand may take: every wait in it, and then some. */
-static unsigned errand_limit(const struct inject_options *o)
+/* Longest a helper may take: every wait in it, and then some. */
+static unsigned inject_time_limit(const struct inject_options *o)
 {
 	unsigned call = o->call_timeout_ms ? o->call_timeout_ms : 3000;
 	unsigned stop = o->stop_timeout_ms ? o->stop_timeout_ms : 200;
@@ -52,8 +54,8 @@ static unsigned errand_limit(const struct inject_options *o)
 	return safe + 2 * call + 10 * stop + 10000;
 }
 
-static struct private *open_private(pid_t pid, const struct inject_options *o,
-				    struct load_error *err)
+static struct private *inject_open_private(pid_t pid, const struct inject_options *o,
+					   struct load_error *err)
 {
 	struct private *p = calloc(1, sizeof(*p));
 	if (!p) {
@@ -69,42 +71,42 @@ static struct private *open_private(pid_t pid, const struct inject_options *o,
 		free(p);
 		return NULL;
 	}
-	p->lock = lock_process(pid, err);
+	p->lock = target_lock_take(pid, err);
 	if (p->lock < 0) {
 		target_close(&p->target);
 		free(p);
 		return NULL;
 	}
-	p->errand = (struct errand){ .ordinal = 1,
+	p->helper = (struct helper){ .ordinal = 1,
 				     .options = o,
 				     .target = &p->target,
 				     .channel = -1,
 				     .lock = p->lock,
 				     .fds = { -1, -1, -1 } };
-	p->errand.result.remote_fd[0] = p->errand.result.remote_fd[1] =
-		p->errand.result.remote_fd[2] = -1;
-	p->errand.result.injection.nonce = random_number();
+	p->helper.result.remote_fd[0] = p->helper.result.remote_fd[1] =
+		p->helper.result.remote_fd[2] = -1;
+	p->helper.result.injection.nonce = inject_random();
 	return p;
 }
 
-static void close_private(struct private *p)
+static void inject_close_private(struct private *p)
 {
 	if (!p)
 		return;
-	errand_finish(&p->errand, 3000);
+	helper_finish(&p->helper, 3000);
 	for (int i = 0; i < 3; i++)
-		if (p->errand.fds[i] >= 0)
-			close(p->errand.fds[i]);
+		if (p->helper.fds[i] >= 0)
+			close(p->helper.fds[i]);
 	if (p->lock >= 0)
 		close(p->lock);
 	target_close(&p->target);
 	free(p);
 }
 
-/* Hands the fds and numbers of a finished errand to the caller. */
-static void deliver(struct private *p, struct injection *ret)
+/* Hands the fds and numbers of a finished helper to the caller. */
+static void inject_deliver(struct private *p, struct injection *ret)
 {
-	struct errand *e = &p->errand;
+	struct helper *e = &p->helper;
 	*ret = e->result.injection;
 	ret->pid = p->target.pid;
 	ret->pidfd = p->target.pidfd;
@@ -118,7 +120,7 @@ static void deliver(struct private *p, struct injection *ret)
 /* ---- bringing it in ---- */
 
 /* Is this thread of the target the agent's worker? What can't be seen may be. */
-static bool is_worker(pid_t pid, pid_t tid, uint32_t worker_tid)
+static bool inject_is_worker(pid_t pid, pid_t tid, uint32_t worker_tid)
 {
 	char path[64];
 	if (worker_tid) { /* as the target itself counts */
@@ -126,13 +128,13 @@ static bool is_worker(pid_t pid, pid_t tid, uint32_t worker_tid)
 		return inner < 0 || (uint32_t)inner == worker_tid;
 	}
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", pid, tid);
-	char *name = proc_read(path, 64, NULL);
+	char *name = process_read_text(path, 64, NULL);
 	const bool is = name && !strcmp(name, AGENT_THREAD "\n");
 	free(name);
 	return is;
 }
 
-static bool worker_is_listed(const struct injection *in)
+static bool inject_worker_is_listed(const struct injection *in)
 {
 	char path[32];
 	snprintf(path, sizeof(path), "/proc/%d/task", in->pid);
@@ -142,7 +144,7 @@ static bool worker_is_listed(const struct injection *in)
 	bool found = false;
 	for (struct dirent *d; !found && (d = readdir(dir));) {
 		pid_t tid = (pid_t)strtol(d->d_name, NULL, 10);
-		found = tid > 0 && is_worker(in->pid, tid, in->worker_tid);
+		found = tid > 0 && inject_is_worker(in->pid, tid, in->worker_tid);
 	}
 	closedir(dir);
 	return found;
@@ -153,33 +155,33 @@ static bool worker_is_listed(const struct injection *in)
  * looked through, twice: a listing that takes several calls may miss one when
  * others end meanwhile (fs/proc/base.c first_tid).
  */
-static bool worker_lives(const struct private *p, uint32_t worker_tid)
+static bool inject_worker_lives(const struct private *p, uint32_t worker_tid)
 {
 	const struct injection worker = { .pid = p->target.pid,
 					  .worker_tid = worker_tid };
 	if (worker_tid && p->target.process.nspid_count == 1)
-		return is_worker(worker.pid, (pid_t)worker_tid, worker_tid);
+		return inject_is_worker(worker.pid, (pid_t)worker_tid, worker_tid);
 	/* NOLINTNEXTLINE(misc-redundant-expression): a second look, as said above */
-	return worker_is_listed(&worker) || worker_is_listed(&worker);
+	return inject_worker_is_listed(&worker) || inject_worker_is_listed(&worker);
 }
 
 /* What a killed loader left; nothing, as long as a worker may be using it. */
-static void find_leftover(struct private *p, struct leftover *ret)
+static void inject_find_orphans(struct private *p, struct orphans *ret)
 {
-	leftover_find(&p->target, ret);
+	orphans_find(&p->target, ret);
 	for (int i = 0; i < ret->region_count && i < TARGET_USED; i++)
 		p->target.used[p->target.used_count++] = ret->region[i];
-	const bool any = leftover_any(ret) || p->target.calls.kept.end;
-	if (any && (ret->worker || worker_lives(p, 0)))
-		*ret = (struct leftover){ .worker = true };
+	const bool any = orphans_any(ret) || p->target.calls.kept.end;
+	if (any && (ret->worker || inject_worker_lives(p, 0)))
+		*ret = (struct orphans){ .worker = true };
 }
 
 /*
  * We have the lock, so no loader is at work: a worker that lives was given up by one
  * while it waited for the GIL, which nothing can call it away from.
  */
-static int check_orphan(const struct private *p, const struct leftover *l,
-			struct load_error *err)
+static int inject_check_given_up(const struct private *p, const struct orphans *l,
+				 struct load_error *err)
 {
 	if (!p->target.calls.kept.end || !l->worker)
 		return 0;
@@ -195,16 +197,16 @@ static int check_orphan(const struct private *p, const struct leftover *l,
  * the caller frees; NULL with *err.
  */
 static struct private *inject_open(pid_t pid, const struct inject_options *options,
-				   struct leftover *leftover, struct agent_image *image,
+				   struct orphans *orphans, struct agent_image *image,
 				   struct load_error *err)
 {
-	watch_begin(pid, 0, options->cancel_fd);
-	struct private *p = open_private(pid, options, err);
+	deadline_begin(pid, 0, options->cancel_fd);
+	struct private *p = inject_open_private(pid, options, err);
 	if (p)
-		find_leftover(p, leftover);
-	watch_end();
+		inject_find_orphans(p, orphans);
+	deadline_end();
 	if (p && image && agent_image_init(image, options, err)) {
-		close_private(p);
+		inject_close_private(p);
 		p = NULL;
 	}
 	return p;
@@ -214,22 +216,22 @@ int inject_agent(pid_t pid, const struct inject_options *options, struct injecti
 		 struct load_error *err)
 {
 	struct agent_image image;
-	struct leftover leftover;
-	struct private *p = inject_open(pid, options, &leftover, &image, err);
+	struct orphans orphans;
+	struct private *p = inject_open(pid, options, &orphans, &image, err);
 	if (!p)
 		return -1;
-	struct plan_a plan = { .image = &image, .leftover = &leftover };
-	p->errand.input = &plan;
-	int status = check_orphan(p, &leftover, err);
+	struct method_input plan = { .image = &image, .orphans = &orphans };
+	p->helper.input = &plan;
+	int status = inject_check_given_up(p, &orphans, err);
 	if (!status)
-		status = errand_run(&p->errand, plan_a_load, errand_limit(options), false,
-				    err);
+		status = helper_run(&p->helper, agent_method_load,
+				    inject_time_limit(options), false, err);
 	agent_image_free(&image);
 	if (status) {
-		close_private(p);
+		inject_close_private(p);
 		return -1;
 	}
-	deliver(p, ret);
+	inject_deliver(p, ret);
 	return 0;
 }
 
@@ -237,20 +239,20 @@ int inject_external(pid_t pid, const struct inject_options *options,
 		    struct injection *ret, struct load_error *err)
 {
 	struct agent_image image;
-	struct leftover leftover; /* its threads aren't borrowed, that's all */
-	struct private *p = inject_open(pid, options, &leftover, &image, err);
+	struct orphans orphans; /* its threads aren't borrowed, that's all */
+	struct private *p = inject_open(pid, options, &orphans, &image, err);
 	if (!p)
 		return -1;
-	struct plan_a plan = { .image = &image };
-	p->errand.input = &plan;
-	int status = errand_run(&p->errand, external_run, errand_limit(options) + 20000,
-				true, err);
+	struct method_input plan = { .image = &image };
+	p->helper.input = &plan;
+	int status = helper_run(&p->helper, external_run,
+				inject_time_limit(options) + 20000, true, err);
 	agent_image_free(&image);
 	if (status) {
-		close_private(p);
+		inject_close_private(p);
 		return -1;
 	}
-	deliver(p, ret);
+	inject_deliver(p, ret);
 	return 0;
 }
 
@@ -260,14 +262,14 @@ int inject_external(pid_t pid, const struct inject_options *options,
  * By the number that its creation returned: the worker of an agent that was only
  * just loaded has no name yet.
  */
-static int wait_worker_gone(const struct injection *in, struct load_error *err)
+static int inject_wait_worker_gone(const struct injection *in, struct load_error *err)
 {
 	const struct private *p = in->priv;
-	const uint32_t created = p->errand.result.injection.worker_tid;
+	const uint32_t created = p->helper.result.injection.worker_tid;
 	const uint32_t worker = created ? created : in->worker_tid;
-	uint64_t deadline = errand_now() + WORKER_WAIT_MS * 1000000ull;
-	while (worker_lives(p, worker)) {
-		if (errand_now() > deadline)
+	uint64_t deadline = clock_now() + WORKER_WAIT_MS * 1000000ull;
+	while (inject_worker_lives(p, worker)) {
+		if (clock_now() > deadline)
 			return load_fail(err, LOAD_E_TIMEOUT, 0,
 					 "the agent's thread in process %d is still "
 					 "there (does it wait for the GIL?): the agent "
@@ -279,7 +281,7 @@ static int wait_worker_gone(const struct injection *in, struct load_error *err)
 }
 
 /* What /proc must no longer show. */
-static int verify_gone(const struct private *p, struct load_error *err)
+static int inject_verify_gone(const struct private *p, struct load_error *err)
 {
 	const struct target *t = &p->target;
 	bool mapped = target_find_agent(t->pid, t->process.live_tid) != 0;
@@ -293,10 +295,10 @@ static int verify_gone(const struct private *p, struct load_error *err)
 				 "the agent is still mapped in process %d: its dynamic "
 				 "loader kept it",
 				 t->pid);
-	const struct errand_result *r = &p->errand.result;
+	const struct helper_result *r = &p->helper.result;
 	for (int i = 0; i < 3; i++)
 		if (r->remote_fd[i] >= 0 && r->remote_inode[i] &&
-		    channel_inode(t->pid, t->process.live_tid, r->remote_fd[i]) ==
+		    foreign_look(t->pid, t->process.live_tid, r->remote_fd[i]).inode ==
 			    r->remote_inode[i])
 			return load_fail(err, LOAD_E_CALL, 0,
 					 "descriptor %d of the capture is still open in "
@@ -306,34 +308,35 @@ static int verify_gone(const struct private *p, struct load_error *err)
 }
 
 /* The target as it was described may have changed: only its life is checked. */
-static int run_eject(struct private *p, struct plan_a *plan, struct injection *in,
-		     struct load_error *err)
+static int inject_run_eject(struct private *p, struct method_input *plan,
+			    struct injection *in, struct load_error *err)
 {
-	struct errand e = p->errand;
+	struct helper e = p->helper;
 	e.input = plan;
 	e.ordinal = 2;
 	e.result.injection.stopped_ns = 0;
-	int status = errand_run(&e, plan_a_eject, errand_limit(e.options), false, err);
+	int status = helper_run(&e, agent_method_eject, inject_time_limit(e.options),
+				false, err);
 	if (in)
 		in->stopped_ns += e.result.injection.stopped_ns;
 	return status;
 }
 
-static int eject_agent(struct private *p, struct injection *in, bool keep,
-		       struct load_error *err)
+static int inject_eject_agent(struct private *p, struct injection *in, bool keep,
+			      struct load_error *err)
 {
 	struct load_error gone;
 	if (target_check(&p->target, &gone))
 		return 0; /* nothing is left to be taken out */
-	if (wait_worker_gone(in, err))
+	if (inject_wait_worker_gone(in, err))
 		return -1;
-	struct plan_a plan = { .handle = keep ? 0 : in->handle,
-			       .region = in->stack_addr,
-			       .region_size = in->stack_size,
-			       .ends = &p->errand.result };
-	if (run_eject(p, &plan, in, err))
+	struct method_input plan = { .handle = keep ? 0 : in->handle,
+				     .region = in->stack_addr,
+				     .region_size = in->stack_size,
+				     .ends = &p->helper.result };
+	if (inject_run_eject(p, &plan, in, err))
 		return target_check(&p->target, &gone) ? 0 : -1;
-	return keep ? 0 : verify_gone(p, err);
+	return keep ? 0 : inject_verify_gone(p, err);
 }
 
 int inject_eject(struct injection *in, const struct inject_options *options, bool keep,
@@ -342,29 +345,32 @@ int inject_eject(struct injection *in, const struct inject_options *options, boo
 	struct private *p = in->priv;
 	if (!p)
 		return 0;
-	p->errand.options = options;
+	p->helper.options = options;
 	if (!in->copy_pid)
-		return eject_agent(p, in, keep, err);
+		return inject_eject_agent(p, in, keep, err);
 	/* the helper kills the copy and reaps it in the target */
-	if (!errand_finish(&p->errand, 5000))
+	if (!helper_finish(&p->helper, 5000))
 		return load_fail(
 			err, LOAD_E_TIMEOUT, 0,
 			"the copy of process %d could not be cleared away in time",
 			in->pid);
-	in->stopped_ns += p->errand.result.injection.stopped_ns;
-	if (p->errand.result.status)
-		*err = p->errand.result.error;
-	return p->errand.result.status;
+	in->stopped_ns += p->helper.result.injection.stopped_ns;
+	if (p->helper.result.status)
+		*err = p->helper.result.error;
+	return p->helper.result.status;
 }
 
 /* The kept agent and what else there is; nobody is at work. */
-static int remove_all(struct private *p, struct leftover *leftover,
-		      struct load_error *err)
+static int inject_remove_all(struct private *p, struct orphans *orphans,
+			     struct load_error *err)
 {
-	struct plan_a plan = { .handle = p->target.calls.kept_handle,
-			       .leftover = leftover };
-	if (plan.handle || leftover_any(leftover))
-		return run_eject(p, &plan, NULL, err) || verify_gone(p, err) ? -1 : 0;
+	struct method_input plan = { .handle = p->target.calls.kept_handle,
+				     .orphans = orphans };
+	if (plan.handle || orphans_any(orphans))
+		return inject_run_eject(p, &plan, NULL, err) ||
+				inject_verify_gone(p, err) ?
+			-1 :
+			0;
 	if (!p->target.calls.kept.end)
 		return 0;
 	return load_fail(
@@ -375,21 +381,21 @@ static int remove_all(struct private *p, struct leftover *leftover,
 
 int inject_remove(pid_t pid, const struct inject_options *options, struct load_error *err)
 {
-	struct leftover leftover;
-	struct private *p = inject_open(pid, options, &leftover, NULL, err);
+	struct orphans orphans;
+	struct private *p = inject_open(pid, options, &orphans, NULL, err);
 	if (!p)
 		return -1;
 	int status;
-	if (leftover.worker)
+	if (orphans.worker)
 		status = load_fail(err, LOAD_E_BUSY, EBUSY,
 				   "another capture of process %d is running", pid);
 	else
-		status = remove_all(p, &leftover, err);
-	close_private(p);
+		status = inject_remove_all(p, &orphans, err);
+	inject_close_private(p);
 	return status;
 }
 
-void injection_close(struct injection *in)
+void inject_close(struct injection *in)
 {
 	if (in->control_fd >= 0)
 		close(in->control_fd);
@@ -398,6 +404,6 @@ void injection_close(struct injection *in)
 	if (in->stream_fd >= 0)
 		close(in->stream_fd);
 	in->control_fd = in->command_fd = in->stream_fd = in->pidfd = -1;
-	close_private(in->priv);
+	inject_close_private(in->priv);
 	in->priv = NULL;
 }

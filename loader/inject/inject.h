@@ -17,7 +17,7 @@
 #include <sys/types.h>
 
 #include "agent/start.h"
-#include "loader/error.h"
+#include "loader/base/load_error.h"
 
 struct inject_options {
 	const void *agent; /* bytes of libpymemagent.so */
@@ -46,29 +46,29 @@ struct injection {
 	uint32_t worker_tid; /* as the target counts (= HELLO.b); 0 = none was seen */
 	uint64_t stack_addr, stack_size; /* mapped in the target for the worker */
 	uint64_t stopped_ns; /* total time the hijacked thread was not its own */
-	pid_t copy_pid;	     /* Plan B: the frozen copy, else 0 */
-	uint64_t fork_ns;    /* Plan B: the pause */
-	bool consistent;     /* Plan B: no thread held the GIL */
+	pid_t copy_pid;	     /* external: the frozen copy, else 0 */
+	uint64_t fork_ns;    /* external: the pause */
+	bool consistent;     /* external: no thread held the GIL */
 	void *priv;	     /* inject's own */
 };
 
 /*
- * Plan A: safe point, remote dlopen (or call of a kept agent), channels.  When it
+ * Method agent: safe point, remote dlopen (or call of a kept agent), channels.  When it
  * returns the target runs freely and the agent's HELLO is on its way.  The
- * injection holds a lock on the process until injection_close.
+ * injection holds a lock on the process until inject_close.
  */
 int inject_agent(pid_t pid, const struct inject_options *options, struct injection *ret,
 		 struct load_error *err);
 /*
- * Plan B: one raw clone in the target, the agent runs in the copy, traced by a
- * helper process of ours until the copy ends (or injection_close).
+ * Method external: one raw clone in the target, the agent runs in the copy, traced by a
+ * helper process of ours until the copy ends (or inject_close).
  */
 int inject_external(pid_t pid, const struct inject_options *options,
 		    struct injection *ret, struct load_error *err);
 /*
- * Plan A, after DONE: waits for the worker thread to be gone, second short stop,
+ * Method agent, after DONE: waits for the worker thread to be gone, second short stop,
  * dlclose, munmap of the stack, verification from /proc.  `keep`: only the
- * stack is unmapped.  Plan B: kills and reaps the copy without a trace.
+ * stack is unmapped.  External: kills and reaps the copy without a trace.
  * Adds to injection->stopped_ns.
  */
 int inject_eject(struct injection *injection, const struct inject_options *options,
@@ -80,6 +80,6 @@ int inject_eject(struct injection *injection, const struct inject_options *optio
 int inject_remove(pid_t pid, const struct inject_options *options,
 		  struct load_error *err);
 /* Closes our ends and frees; does not touch the target. */
-void injection_close(struct injection *injection);
+void inject_close(struct injection *injection);
 
 #endif

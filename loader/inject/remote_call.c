@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "loader/base/clock.h"
 #include "loader/inject/remote_run.h"
 #include "loader/target/memory.h"
 
@@ -21,10 +22,10 @@
  * Is [start, end) one stretch of writable memory of the stack that sp is in?
  * Reading it first keeps a write from running into another mapping.
  */
-static bool stack_has(const struct tracee *t, uint64_t start, uint64_t end)
+static bool remote_stack_has(const struct tracee *t, uint64_t start, uint64_t end)
 {
 	uint8_t probe[CPU_FRAME_MAX + 4096];
-	const struct map *m = maps_find(&t->errand->target->maps, end);
+	const struct map *m = maps_find(&t->helper->target->maps, end);
 	struct maps fresh = { 0 };
 	bool good = false;
 	if (end - start > sizeof(probe))
@@ -41,14 +42,15 @@ static bool stack_has(const struct tracee *t, uint64_t start, uint64_t end)
 	return good;
 }
 
-static void place_frame(struct remote *r, uint64_t top)
+static void remote_place_frame(struct remote *r, uint64_t top)
 {
 	struct tracee *t = r->tracee;
 	uint8_t buf[CPU_FRAME_MAX];
 	uint64_t addr;
-	size_t size = cpu_frame_build(&t->state, top, t->errand->target->calls.restorer,
+	size_t size = cpu_frame_build(&t->state, top, t->helper->target->calls.restorer,
 				      buf, &addr);
-	if (!size || !stack_has(t, addr - 64, top) || !tracee_write(t, addr, buf, size))
+	if (!size || !remote_stack_has(t, addr - 64, top) ||
+	    !tracee_write(t, addr, buf, size))
 		return;
 	r->frame = addr;
 	r->context = cpu_frame_context(addr);
@@ -57,9 +59,9 @@ static void place_frame(struct remote *r, uint64_t top)
 void remote_init(struct remote *r, struct tracee *t)
 {
 	*r = (struct remote){ .tracee = t };
-	place_frame(r, cpu_sp(&t->state.regs) - cpu_red_zone());
+	remote_place_frame(r, cpu_sp(&t->state.regs) - cpu_red_zone());
 	if (!r->frame)
-		errand_log(t->errand, "no room for an emergency frame on the stack of %d",
+		helper_log(t->helper, "no room for an emergency frame on the stack of %d",
 			   t->tid);
 }
 
@@ -89,8 +91,8 @@ int remote_lost(struct remote *r, enum tracee_event event, struct load_error *er
 }
 
 /* Runs to the next system call stop; other stops are gone through. */
-static int to_syscall_stop(struct remote *r, uint64_t deadline, bool *cloned,
-			   struct load_error *err)
+static int remote_to_syscall_stop(struct remote *r, uint64_t deadline, bool *cloned,
+				  struct load_error *err)
 {
 	for (;;) {
 		int error = tracee_resume(r->tracee, PTRACE_SYSCALL);
@@ -103,7 +105,7 @@ static int to_syscall_stop(struct remote *r, uint64_t deadline, bool *cloned,
 			*cloned = true;
 		else if (event != TRACEE_STOP)
 			return remote_lost(r, event, err);
-		if (event == TRACEE_STOP && errand_now() >= deadline) /* no end of them */
+		if (event == TRACEE_STOP && clock_now() >= deadline) /* no end of them */
 			return remote_lost(r, TRACEE_TIMEOUT, err);
 	}
 }
@@ -112,7 +114,7 @@ int remote_clone(struct remote *r, int64_t *ret, uint64_t *exit_word_ret,
 		 struct load_error *err)
 {
 	struct tracee *t = r->tracee;
-	uint64_t leave = t->errand->target->calls.exit, word = r->frame - 16;
+	uint64_t leave = t->helper->target->calls.exit, word = r->frame - 16;
 	const long clone_options = t->options | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK;
 	if (!r->frame || !leave || !tracee_write(t, word, &leave, sizeof(leave)))
 		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
@@ -143,20 +145,20 @@ int remote_syscall(struct remote *r, long nr, const uint64_t arg[6], int64_t *re
 {
 	struct tracee *t = r->tracee;
 	struct user_regs_struct regs = t->state.regs;
-	uint64_t deadline = errand_now() + SYSCALL_TIMEOUT_NS;
+	uint64_t deadline = clock_now() + SYSCALL_TIMEOUT_NS;
 	uint64_t sp = r->frame ? r->frame : cpu_sp(&regs) - cpu_red_zone() - 8;
 	bool cloned = false;
-	cpu_set_syscall(&regs, t->errand->target->calls.gadget, sp, nr, arg);
+	cpu_set_syscall(&regs, t->helper->target->calls.gadget, sp, nr, arg);
 	r->syscalls++;
 	if (tracee_redirect(t, &regs))
 		return remote_lost(r, TRACEE_ENDED, err);
-	errand_point(t->errand, "syscall-set");
-	if (to_syscall_stop(r, deadline, &cloned, err))
+	helper_point(t->helper, "syscall-set");
+	if (remote_to_syscall_stop(r, deadline, &cloned, err))
 		return -1;
-	errand_point(t->errand, "syscall-entry");
-	if (to_syscall_stop(r, deadline, &cloned, err))
+	helper_point(t->helper, "syscall-entry");
+	if (remote_to_syscall_stop(r, deadline, &cloned, err))
 		return -1;
-	errand_point(t->errand, "syscall-exit");
+	helper_point(t->helper, "syscall-exit");
 	if (cpu_get_regs(t->tid, &regs))
 		return remote_lost(r, TRACEE_ENDED, err);
 	*ret = cpu_syscall_result(&regs);
@@ -164,7 +166,7 @@ int remote_syscall(struct remote *r, long nr, const uint64_t arg[6], int64_t *re
 }
 
 /* A result that is an error of the target's kernel, told in words. */
-static int check(int64_t result, const char *what, struct load_error *err)
+static int remote_check(int64_t result, const char *what, struct load_error *err)
 {
 	if (result >= 0 || result < -4095)
 		return 0;
@@ -173,7 +175,7 @@ static int check(int64_t result, const char *what, struct load_error *err)
 }
 
 /* Nothing depends on them but how an overflow of the worker's stack would end. */
-static int protect_guards(struct remote *r, uint64_t page, struct load_error *err)
+static int remote_protect_guards(struct remote *r, uint64_t page, struct load_error *err)
 {
 	const uint64_t guard[2] = { r->region, r->worker + r->worker_size };
 	for (int i = 0; i < (r->worker_size ? 2 : 1); i++) {
@@ -186,15 +188,15 @@ static int protect_guards(struct remote *r, uint64_t page, struct load_error *er
 	return 0;
 }
 
-static int map_stub(struct remote *r, uint64_t stub, uint64_t page,
-		    struct load_error *err)
+static int remote_map_stub(struct remote *r, uint64_t stub, uint64_t page,
+			   struct load_error *err)
 {
 	int64_t ret;
 	size_t size, marker;
 	const uint8_t *code = cpu_stub(&size, &marker);
 	if (remote_sys(r, &ret, err, SYS_mmap, stub, page, PROT_READ | PROT_EXEC,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, ~0ull, 0) ||
-	    check(ret, "mapping executable memory", err))
+	    remote_check(ret, "mapping executable memory", err))
 		return -1;
 	if (!tracee_poke(r->tracee, stub, code, size))
 		return load_fail(err, LOAD_E_SYSTEM, errno,
@@ -205,8 +207,8 @@ static int map_stub(struct remote *r, uint64_t stub, uint64_t page,
 }
 
 /* Where the parts of a mapped region are; its stub may not be there yet. */
-static uint64_t lay_out(struct remote *r, uint64_t region, uint64_t worker_size,
-			uint64_t call_size)
+static uint64_t remote_lay_out(struct remote *r, uint64_t region, uint64_t worker_size,
+			       uint64_t call_size)
 {
 	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	r->region = region;
@@ -220,11 +222,11 @@ static uint64_t lay_out(struct remote *r, uint64_t region, uint64_t worker_size,
 	return stub;
 }
 
-static void need_frame(struct remote *r)
+static void remote_need_frame(struct remote *r)
 {
 	if (r->frame)
 		return; /* else our own stack holds it from here on */
-	place_frame(r, r->top);
+	remote_place_frame(r, r->top);
 	r->top = r->frame ? r->frame : r->top;
 }
 
@@ -232,16 +234,19 @@ int remote_map(struct remote *r, uint64_t worker_size, uint64_t call_size,
 	       struct load_error *err)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t size = lay_out(r, 0, worker_size, call_size) + page;
+	uint64_t size = remote_lay_out(r, 0, worker_size, call_size) + page;
 	int64_t ret;
 	r->region = r->region_size = 0;
 	if (remote_sys(r, &ret, err, SYS_mmap, 0, size, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ull, 0) ||
-	    check(ret, "mmap", err))
+	    remote_check(ret, "mmap", err))
 		return -1;
-	uint64_t stub = lay_out(r, (uint64_t)ret, worker_size, call_size);
-	need_frame(r);
-	return map_stub(r, stub, page, err) || protect_guards(r, page, err) ? -1 : 0;
+	uint64_t stub = remote_lay_out(r, (uint64_t)ret, worker_size, call_size);
+	remote_need_frame(r);
+	return remote_map_stub(r, stub, page, err) ||
+			remote_protect_guards(r, page, err) ?
+		-1 :
+		0;
 }
 
 bool remote_adopt(struct remote *r, uint64_t region, uint64_t size)
@@ -249,14 +254,14 @@ bool remote_adopt(struct remote *r, uint64_t region, uint64_t size)
 	uint8_t there[CPU_STUB_MAX];
 	size_t code_size, marker;
 	const uint8_t *code = cpu_stub(&code_size, &marker);
-	uint64_t stub = lay_out(r, region, REMOTE_WORKER_STACK, REMOTE_CALL_STACK);
+	uint64_t stub = remote_lay_out(r, region, REMOTE_WORKER_STACK, REMOTE_CALL_STACK);
 	if (r->region_size != size || !tracee_read(r->tracee, stub, there, code_size) ||
 	    memcmp(there, code, code_size)) {
 		r->region = r->region_size = r->worker_size = 0;
 		return false;
 	}
 	r->stub = stub;
-	need_frame(r);
+	remote_need_frame(r);
 	return true;
 }
 
@@ -268,7 +273,7 @@ int remote_unmap(struct remote *r, struct load_error *err)
 	if (r->frame - r->region < r->region_size)
 		r->frame = 0; /* the pages under it go: the window is this one call */
 	if (remote_sys(r, &ret, err, SYS_munmap, r->region, r->region_size) ||
-	    check(ret, "munmap", err))
+	    remote_check(ret, "munmap", err))
 		return -1;
 	r->region = r->region_size = r->stub = 0;
 	return 0;
@@ -299,14 +304,14 @@ int remote_call_start(struct remote *r, uint64_t function, const uint64_t arg[4]
 		return load_fail(err, LOAD_E_SYSTEM, 0,
 				 "the call block could not be written");
 	cpu_set_call(&regs, r->stub, stack, r->block, 0, r->context,
-		     t->errand->target->calls.errno_location);
+		     t->helper->target->calls.errno_location);
 	r->calls++;
 	if (tracee_redirect(t, &regs))
 		return remote_lost(r, TRACEE_ENDED, err);
-	errand_point(t->errand, "call-set");
+	helper_point(t->helper, "call-set");
 	if (tracee_resume(t, PTRACE_SYSCALL))
 		return remote_lost(r, TRACEE_ENDED, err);
-	errand_point(t->errand, "call-running");
+	helper_point(t->helper, "call-running");
 	return 0;
 }
 
@@ -332,9 +337,10 @@ int remote_crashed(struct remote *r, struct load_error *err)
  * that a free mutex has none; it stands behind lock and count, before the number of
  * users and the kind (struct __pthread_mutex_s, 64-bit).
  */
-static void open_orphaned_lock(struct remote *r, const struct user_regs_struct *regs)
+static void remote_open_orphaned_lock(struct remote *r,
+				      const struct user_regs_struct *regs)
 {
-	const bool musl = r->tracee->errand->target->libc_kind == LIBC_MUSL;
+	const bool musl = r->tracee->helper->target->libc_kind == LIBC_MUSL;
 	const uint64_t lock = cpu_syscall_arg(regs, 0);
 	const int32_t seen = (int32_t)cpu_syscall_arg(regs, 2);
 	/* musl (src/thread/__lock.c): the holder is worth INT_MIN + 1, each waiter 1 */
@@ -344,7 +350,7 @@ static void open_orphaned_lock(struct remote *r, const struct user_regs_struct *
 	if (cpu_syscall(regs) != SYS_futex || op != FUTEX_WAIT ||
 	    cpu_syscall_arg(regs, 3) || (musl ? seen >= 0 : seen != 2))
 		return;
-	errand_log(r->tracee->errand, "the copy opens a lock that nobody holds any more");
+	helper_log(r->tracee->helper, "the copy opens a lock that nobody holds any more");
 	tracee_write(r->tracee, lock, &unlocked, sizeof(unlocked));
 	if (!musl && tracee_read(r->tracee, lock, mutex, sizeof(mutex)) && mutex[2] > 0 &&
 	    mutex[3] >= 0 && mutex[3] < 1 << 20 && (uint32_t)mutex[4] < 1 << 10)
@@ -353,7 +359,7 @@ static void open_orphaned_lock(struct remote *r, const struct user_regs_struct *
 }
 
 /* At a system call stop: is it the exit of the stub's marker? */
-static bool at_marker(struct remote *r)
+static bool remote_at_marker(struct remote *r)
 {
 	size_t size, marker;
 	struct user_regs_struct regs;
@@ -361,7 +367,7 @@ static bool at_marker(struct remote *r)
 	if (cpu_get_regs(r->tracee->tid, &regs))
 		return false;
 	if (r->inside) {
-		open_orphaned_lock(r, &regs);
+		remote_open_orphaned_lock(r, &regs);
 		return false;
 	}
 	cpu_stub(&size, &marker);
@@ -375,17 +381,17 @@ int remote_call_poll(struct remote *r, uint64_t deadline, uint64_t *ret,
 		enum tracee_event event = tracee_wait(r->tracee, deadline);
 		if (event == TRACEE_TIMEOUT)
 			return 0;
-		errand_point(r->tracee->errand, "call-stop");
+		helper_point(r->tracee->helper, "call-stop");
 		if (event == TRACEE_FAULT)
 			return remote_crashed(r, err);
-		if (event == TRACEE_SYSCALL && at_marker(r))
+		if (event == TRACEE_SYSCALL && remote_at_marker(r))
 			break;
 		if (event != TRACEE_SYSCALL && event != TRACEE_STOP &&
 		    event != TRACEE_CLONE)
 			return remote_lost(r, event, err);
 		if (tracee_resume(r->tracee, PTRACE_SYSCALL))
 			return remote_lost(r, TRACEE_ENDED, err);
-		if (errand_now() >= deadline)
+		if (clock_now() >= deadline)
 			return 0;
 	}
 	uint64_t from = r->block + offsetof(struct cpu_call, result);
@@ -398,7 +404,7 @@ int remote_call_poll(struct remote *r, uint64_t deadline, uint64_t *ret,
 int remote_call(struct remote *r, uint64_t function, const uint64_t arg[4],
 		unsigned timeout_ms, uint64_t *ret, struct load_error *err)
 {
-	uint64_t deadline = errand_now() + (uint64_t)timeout_ms * 1000000;
+	uint64_t deadline = clock_now() + (uint64_t)timeout_ms * 1000000;
 	if (!r->copy)
 		return remote_run(r, function, arg, NULL, 0, timeout_ms, ret, err);
 	if (remote_call_start(r, function, arg, err))

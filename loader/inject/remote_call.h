@@ -19,7 +19,7 @@
 #ifndef PYMEM_LOADER_INJECT_REMOTE_CALL_H
 #define PYMEM_LOADER_INJECT_REMOTE_CALL_H
 
-#include "loader/inject/tracer.h"
+#include "loader/inject/tracee.h"
 
 #define REMOTE_LATER_MAX 4
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* remote_run - see remote_run.h. */
+
+#include "loader/base/clock.h"
 #include "loader/inject/remote_run.h"
 
 #include <errno.h>
@@ -19,12 +21,12 @@ struct block {
 };
 _Static_assert(offsetof(struct block, op) == sizeof(struct cpu_call), "no hole");
 
-static int start(struct remote *r, const struct block *block, size_t size, unsigned count,
-		 struct load_error *err)
+static int remote_run_start(struct remote *r, const struct block *block, size_t size,
+			    unsigned count, struct load_error *err)
 {
 	struct tracee *t = r->tracee;
 	struct user_regs_struct regs = t->state.regs;
-	const struct target_calls *calls = &t->errand->target->calls;
+	const struct target_calls *calls = &t->helper->target->calls;
 	uint64_t top = r->top;
 	r->block = remote_push(r, block, size);
 	uint64_t stack = r->top - 64;
@@ -37,13 +39,13 @@ static int start(struct remote *r, const struct block *block, size_t size, unsig
 	r->calls++;
 	if (tracee_redirect(t, &regs))
 		return remote_lost(r, TRACEE_ENDED, err);
-	errand_point(t->errand, "run-set");
+	helper_point(t->helper, "run-set");
 	if (tracee_resume(t, PTRACE_CONT))
 		return remote_lost(r, TRACEE_ENDED, err);
 	return 0;
 }
 
-static bool is_done(const struct remote *r)
+static bool remote_run_is_done(const struct remote *r)
 {
 	uint64_t done;
 	return tracee_read(r->tracee, r->block + offsetof(struct cpu_call, done), &done,
@@ -52,26 +54,26 @@ static bool is_done(const struct remote *r)
 }
 
 /* Most runs are over in some microseconds. */
-static void spin(const struct remote *r)
+static void remote_run_spin(const struct remote *r)
 {
-	const uint64_t end = errand_now() + SPIN_NS;
-	while (!is_done(r) && errand_now() < end)
+	const uint64_t end = clock_now() + SPIN_NS;
+	while (!remote_run_is_done(r) && clock_now() < end)
 		sched_yield();
 }
 
 /* Until the stub has noted that it is done. */
-static int await(struct remote *r, uint64_t deadline, struct load_error *err)
+static int remote_run_await(struct remote *r, uint64_t deadline, struct load_error *err)
 {
 	struct tracee *t = r->tracee;
-	const uint64_t began = errand_now();
-	spin(r);
-	for (uint64_t step = LOOK_FIRST_NS; !is_done(r);) {
-		errand_point(t->errand, "run-look");
-		enum tracee_event event = tracee_wait(t, errand_now() + step);
+	const uint64_t began = clock_now();
+	remote_run_spin(r);
+	for (uint64_t step = LOOK_FIRST_NS; !remote_run_is_done(r);) {
+		helper_point(t->helper, "run-look");
+		enum tracee_event event = tracee_wait(t, clock_now() + step);
 		if (event == TRACEE_FAULT)
 			return remote_crashed(r, err);
 		if (event == TRACEE_TIMEOUT) {
-			const uint64_t now = errand_now();
+			const uint64_t now = clock_now();
 			if (now > deadline)
 				return remote_lost(r, event, err);
 			step = (now - began) / 16 + LOOK_FIRST_NS;
@@ -80,25 +82,25 @@ static int await(struct remote *r, uint64_t deadline, struct load_error *err)
 		}
 		if (event != TRACEE_STOP && event != TRACEE_SYSCALL)
 			return remote_lost(r, event, err);
-		if (!is_done(r) && tracee_resume(t, PTRACE_CONT))
+		if (!remote_run_is_done(r) && tracee_resume(t, PTRACE_CONT))
 			return remote_lost(r, TRACEE_ENDED, err);
-		if (!is_done(r) && errand_now() > deadline)
+		if (!remote_run_is_done(r) && clock_now() > deadline)
 			return remote_lost(r, TRACEE_TIMEOUT, err);
 	}
 	return 0;
 }
 
 /* Stops it in the marker; it may be out of it already. */
-static int catch (struct remote *r, struct load_error *err)
+static int remote_run_catch(struct remote *r, struct load_error *err)
 {
 	struct tracee *t = r->tracee;
 	struct user_regs_struct regs;
-	errand_point(t->errand, "run-done");
+	helper_point(t->helper, "run-done");
 	int error = tracee_to_event_stop(t, TRACEE_BACK_MS);
 	if (error)
 		return remote_lost(r, error == -ETIMEDOUT ? TRACEE_TIMEOUT : TRACEE_ENDED,
 				   err);
-	errand_point(t->errand, "run-stopped");
+	helper_point(t->helper, "run-stopped");
 	if (cpu_get_regs(t->tid, &regs))
 		return remote_lost(r, TRACEE_ENDED, err);
 	if (cpu_pc(&regs) - r->stub < CPU_STUB_MAX)
@@ -118,7 +120,7 @@ int remote_run(struct remote *r, uint64_t function, const uint64_t arg[4],
 	struct block b = { .call = { .function = function, .spins = SPINS } };
 	const unsigned later = r->later_count, all = count + later;
 	const size_t size = sizeof(b.call) + all * sizeof(*ops);
-	const uint64_t deadline = errand_now() + (uint64_t)timeout_ms * 1000000;
+	const uint64_t deadline = clock_now() + (uint64_t)timeout_ms * 1000000;
 	if (arg)
 		memcpy(b.call.arg, arg, sizeof(b.call.arg));
 	if (count)
@@ -126,10 +128,10 @@ int remote_run(struct remote *r, uint64_t function, const uint64_t arg[4],
 	if (later)
 		memcpy(b.op + count, r->later, later * sizeof(*ops));
 	r->later_count = 0;
-	if (start(r, &b, size, all, err) || await(r, deadline, err))
+	if (remote_run_start(r, &b, size, all, err) || remote_run_await(r, deadline, err))
 		return -1;
 	const bool got = tracee_read(r->tracee, r->block, &b, size);
-	if (catch (r, err))
+	if (remote_run_catch(r, err))
 		return -1;
 	if (!got)
 		return load_fail(err, LOAD_E_SYSTEM, errno,

@@ -16,13 +16,14 @@ struct stack {
 	size_t count;
 };
 
-static void read_stack(const struct tracee *t, struct stack *s)
+static void safepoint_read_stack(const struct tracee *t, struct stack *s)
 {
 	uint64_t sp = cpu_sp(&t->state.regs) & ~(uint64_t)7;
 	s->count = memory_read_some(t->mem, sp, s->words, sizeof(s->words)) / 8;
 }
 
-static bool has_signal_frame(const struct target_calls *c, const struct stack *s)
+static bool safepoint_has_signal_frame(const struct target_calls *c,
+				       const struct stack *s)
 {
 	for (size_t i = 0; i < s->count; i++)
 		for (int k = 0; k < c->restorer_count; k++)
@@ -31,7 +32,7 @@ static bool has_signal_frame(const struct target_calls *c, const struct stack *s
 	return false;
 }
 
-static bool in_unsafe(const struct target_calls *c, uint64_t addr)
+static bool safepoint_in_unsafe(const struct target_calls *c, uint64_t addr)
 {
 	for (int i = 0; i < c->unsafe_count; i++)
 		if (range_has(c->unsafe[i], addr))
@@ -40,24 +41,26 @@ static bool in_unsafe(const struct target_calls *c, uint64_t addr)
 }
 
 /* Does code at addr follow a call? What can't be looked at is taken for one. */
-static bool is_return_address(const struct target *target, uint64_t addr)
+static bool safepoint_is_return_address(const struct target *target, uint64_t addr)
 {
 	if (!range_has(target->code_range, addr))
 		return true;
 	return cpu_after_call(target->code, (size_t)(addr - target->code_range.start));
 }
 
-static bool returns_to_unsafe(const struct target *target, const struct stack *s)
+static bool safepoint_returns_to_unsafe(const struct target *target,
+					const struct stack *s)
 {
 	for (size_t i = 0; i < s->count; i++)
-		if (in_unsafe(&target->calls, s->words[i]) &&
-		    is_return_address(target, s->words[i]))
+		if (safepoint_in_unsafe(&target->calls, s->words[i]) &&
+		    safepoint_is_return_address(target, s->words[i]))
 			return true;
 	return false;
 }
 
 /* Only where no loader lock is known: any frame of ld.so counts. */
-static bool returns_to_loader(const struct target *target, const struct stack *s)
+static bool safepoint_returns_to_loader(const struct target *target,
+					const struct stack *s)
 {
 	if (target->calls.loader_lock_count || target->libc == target->ldso)
 		return false;
@@ -71,7 +74,7 @@ static bool returns_to_loader(const struct target *target, const struct stack *s
  * linux/rseq.h: struct rseq has rseq_cs at 8; struct rseq_cs start_ip at 8,
  * post_commit_offset at 16.
  */
-static bool in_rseq(const struct tracee *t)
+static bool safepoint_in_rseq(const struct tracee *t)
 {
 	struct __ptrace_rseq_configuration conf;
 	if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, t->tid, (void *)sizeof(conf), &conf) !=
@@ -90,11 +93,11 @@ enum safepoint safepoint_syscall(const struct tracee *t)
 {
 	if (cpu_foreign_mode(&t->state.regs))
 		return UNSAFE_PLACE;
-	return in_rseq(t) ? UNSAFE_RSEQ : SAFE;
+	return safepoint_in_rseq(t) ? UNSAFE_RSEQ : SAFE;
 }
 
 /* In a wait that the allocator and the thread library's locks never use? */
-static bool in_plain_wait(const struct tracee *t)
+static bool safepoint_in_plain_wait(const struct tracee *t)
 {
 	long nr = cpu_syscall(&t->state.regs);
 	if (nr < 0)
@@ -107,17 +110,17 @@ static bool in_plain_wait(const struct tracee *t)
 		rank == THREAD_INTERRUPTED;
 }
 
-static enum safepoint judge_place(const struct tracee *t, const struct stack *s)
+static enum safepoint safepoint_judge_place(const struct tracee *t, const struct stack *s)
 {
-	const struct target *target = t->errand->target;
+	const struct target *target = t->helper->target;
 	uint64_t pc = cpu_pc(&t->state.regs);
-	if (has_signal_frame(&target->calls, s))
+	if (safepoint_has_signal_frame(&target->calls, s))
 		return UNSAFE_SIGNAL;
-	if (in_unsafe(&target->calls, pc))
+	if (safepoint_in_unsafe(&target->calls, pc))
 		return UNSAFE_ALLOCATOR;
 	if (!range_has(target->libc->text, pc))
 		return SAFE;
-	if (in_plain_wait(t) || !returns_to_unsafe(target, s))
+	if (safepoint_in_plain_wait(t) || !safepoint_returns_to_unsafe(target, s))
 		return SAFE;
 	return UNSAFE_ALLOCATOR;
 }
@@ -125,13 +128,13 @@ static enum safepoint judge_place(const struct tracee *t, const struct stack *s)
 enum safepoint safepoint_allocator(const struct tracee *t)
 {
 	struct stack s;
-	read_stack(t, &s);
-	return s.count ? judge_place(t, &s) : UNSAFE_PLACE;
+	safepoint_read_stack(t, &s);
+	return s.count ? safepoint_judge_place(t, &s) : UNSAFE_PLACE;
 }
 
 enum safepoint safepoint_call(const struct tracee *t)
 {
-	const struct target *target = t->errand->target;
+	const struct target *target = t->helper->target;
 	uint64_t pc = cpu_pc(&t->state.regs);
 	struct stack s;
 	if (cpu_foreign_mode(&t->state.regs) || range_has(target->vdso, pc) ||
@@ -141,13 +144,13 @@ enum safepoint safepoint_call(const struct tracee *t)
 		return UNSAFE_LOADER;
 	if (calls_loader_busy(target, t->mem))
 		return UNSAFE_LOADER;
-	read_stack(t, &s);
+	safepoint_read_stack(t, &s);
 	if (!s.count)
 		return UNSAFE_PLACE;
-	enum safepoint point = judge_place(t, &s);
-	if (point == SAFE && returns_to_loader(target, &s))
+	enum safepoint point = safepoint_judge_place(t, &s);
+	if (point == SAFE && safepoint_returns_to_loader(target, &s))
 		point = UNSAFE_LOADER;
-	if (point == SAFE && in_rseq(t))
+	if (point == SAFE && safepoint_in_rseq(t))
 		point = UNSAFE_RSEQ;
 	return point;
 }

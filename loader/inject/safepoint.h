@@ -20,7 +20,7 @@
 #ifndef PYMEM_LOADER_INJECT_SAFEPOINT_H
 #define PYMEM_LOADER_INJECT_SAFEPOINT_H
 
-#include "loader/inject/tracer.h"
+#include "loader/inject/tracee.h"
 
 enum safepoint {
 	SAFE,
@@ -28,14 +28,15 @@ enum safepoint {
 	UNSAFE_ALLOCATOR, /* in malloc or thread creation, or may be */
 	UNSAFE_SIGNAL,	  /* in a signal handler */
 	UNSAFE_RSEQ,	  /* in a restartable sequence */
-	UNSAFE_GIL,	  /* safe, but a thread holds the GIL (for Plan B) */
+	UNSAFE_GIL,	  /* safe, but a thread holds the GIL (for the external method) */
 	UNSAFE_ARENA,	  /* safe, but it would get a malloc arena */
 	UNSAFE_PLACE,	  /* vdso, our own code, foreign mode, unreadable stack */
 };
 
 /* For a call of dlopen. The tracee is saved. */
 enum safepoint safepoint_call(const struct tracee *tracee);
-/* For a bare system call (Plan B's clone): only restartable sequences matter. */
+/* For a bare system call (the external method's clone): only restartable sequences
+ * matter. */
 enum safepoint safepoint_syscall(const struct tracee *tracee);
 /* For malloc alone, in a copy: rules 3, 5, 6; loader locks are looked at apart. */
 enum safepoint safepoint_allocator(const struct tracee *tracee);

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "loader/inject/cpu.h"
+#include "loader/cpu/cpu.h"
 #include "loader/target/memory.h"
 
 #define RTLD_GLOBAL_MAX 65536
@@ -32,7 +32,7 @@ bool calls_is_agent_path(const char *path)
 		strstr(path, "/.pymem-agent-");
 }
 
-static uint64_t in_any(const struct target *t, const char *name)
+static uint64_t calls_in_any(const struct target *t, const char *name)
 {
 	uint64_t addr = 0;
 	for (int i = 0; !addr && i < t->module_count; i++)
@@ -42,24 +42,24 @@ static uint64_t in_any(const struct target *t, const char *name)
 	return addr;
 }
 
-static void find_dlopen(struct target *t)
+static void calls_find_dlopen(struct target *t)
 {
 	struct target_calls *c = &t->calls;
-	c->dlopen = in_any(t, "dlopen");
-	c->dlclose = in_any(t, "dlclose");
-	c->dlerror = in_any(t, "dlerror");
+	c->dlopen = calls_in_any(t, "dlopen");
+	c->dlclose = calls_in_any(t, "dlclose");
+	c->dlerror = calls_in_any(t, "dlerror");
 	if (!c->dlopen) { /* glibc before 2.34 without libdl */
-		c->dlopen = in_any(t, "__libc_dlopen_mode");
-		c->dlclose = in_any(t, "__libc_dlclose");
+		c->dlopen = calls_in_any(t, "__libc_dlopen_mode");
+		c->dlclose = calls_in_any(t, "__libc_dlclose");
 		c->internal_dlopen = c->dlopen != 0;
 	}
-	c->exit = in_any(t, "_exit");
-	c->errno_location = in_any(t, "__errno_location");
+	c->exit = calls_in_any(t, "_exit");
+	c->errno_location = calls_in_any(t, "__errno_location");
 	if (!c->errno_location)
-		c->errno_location = in_any(t, "___errno_location");
+		c->errno_location = calls_in_any(t, "___errno_location");
 }
 
-static uint8_t *read_code(const struct target *t, struct range r, size_t *size)
+static uint8_t *calls_read_code(const struct target *t, struct range r, size_t *size)
 {
 	if (r.end <= r.start || r.end - r.start > CODE_MAX)
 		return NULL;
@@ -74,8 +74,8 @@ static uint8_t *read_code(const struct target *t, struct range r, size_t *size)
 	return code;
 }
 
-static void find_gadgets(struct target *t, const uint8_t *code, size_t size,
-			 uint64_t base)
+static void calls_find_gadgets(struct target *t, const uint8_t *code, size_t size,
+			       uint64_t base)
 {
 	struct target_calls *c = &t->calls;
 	size_t at = c->gadget ? (size_t)-1 : cpu_find_gadget(code, size);
@@ -90,7 +90,7 @@ static void find_gadgets(struct target *t, const uint8_t *code, size_t size,
 }
 
 /* Each C library module may have its own signal restorer. */
-static void scan_code(struct target *t)
+static void calls_scan_code(struct target *t)
 {
 	for (int i = 0; i < t->module_count; i++) {
 		const struct module *m = &t->modules[i];
@@ -98,10 +98,10 @@ static void scan_code(struct target *t)
 		    m->kind != MODULE_LIBPTHREAD)
 			continue;
 		size_t size;
-		uint8_t *code = read_code(t, m->text, &size);
+		uint8_t *code = calls_read_code(t, m->text, &size);
 		if (!code)
 			continue;
-		find_gadgets(t, code, size, m->text.start);
+		calls_find_gadgets(t, code, size, m->text.start);
 		if (m == t->libc) {
 			t->code = code;
 			t->code_range =
@@ -118,7 +118,7 @@ static void scan_code(struct target *t)
 		c->restorer = c->restorers[0];
 }
 
-static bool is_recursive_mutex(const uint8_t *p)
+static bool calls_is_recursive_mutex(const uint8_t *p)
 {
 	pthread_mutex_t m;
 	memcpy(&m, p, sizeof(m));
@@ -127,10 +127,11 @@ static bool is_recursive_mutex(const uint8_t *p)
 		m.__data.__count < 1000 && m.__data.__nusers <= 1;
 }
 
-static void find_loader_locks(struct target *t)
+static void calls_find_loader_locks(struct target *t)
 {
 	struct elf_symbol s;
-	if (!elf_symbol(&t->ldso->elf, "_rtld_global", &s) || s.size > RTLD_GLOBAL_MAX)
+	if (!elf_find_symbol(&t->ldso->elf, "_rtld_global", &s) ||
+	    s.size > RTLD_GLOBAL_MAX)
 		return;
 	uint8_t *copy = malloc(s.size + 1);
 	const size_t step = sizeof(pthread_mutex_t);
@@ -138,7 +139,7 @@ static void find_loader_locks(struct target *t)
 		for (size_t at = 0; at + 2 * step <= s.size; at += 8) {
 			size_t run = 0;
 			while (run < 4 && at + (run + 1) * step <= s.size &&
-			       is_recursive_mutex(copy + at + run * step))
+			       calls_is_recursive_mutex(copy + at + run * step))
 				run++;
 			if (run < 2)
 				continue;
@@ -162,14 +163,14 @@ pid_t calls_loader_busy(const struct target *t, int mem)
 	return 0;
 }
 
-static void add_unsafe(struct target *t, uint64_t start, uint64_t end)
+static void calls_add_unsafe(struct target *t, uint64_t start, uint64_t end)
 {
 	if (start && end > start && t->calls.unsafe_count < TARGET_UNSAFE)
 		t->calls.unsafe[t->calls.unsafe_count++] = (struct range){ start, end };
 }
 
 /* The allocator of one module, by its exports. */
-static void add_malloc_range(struct target *t, const struct module *m)
+static void calls_add_malloc_range(struct target *t, const struct module *m)
 {
 	static const char *const names[] = { "malloc",	       "free",
 					     "calloc",	       "realloc",
@@ -180,32 +181,33 @@ static void add_malloc_range(struct target *t, const struct module *m)
 	uint64_t low = UINT64_MAX, high = 0;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct elf_symbol s;
-		if (!elf_symbol(&m->elf, names[i], &s) || !range_has(m->text, s.addr))
+		if (!elf_find_symbol(&m->elf, names[i], &s) ||
+		    !range_has(m->text, s.addr))
 			continue;
 		low = s.addr < low ? s.addr : low;
 		high = s.addr + s.size > high ? s.addr + s.size : high;
 	}
 	if (high)
-		add_unsafe(t, low - 16384, high + 4096);
+		calls_add_unsafe(t, low - 16384, high + 4096);
 }
 
-static void find_unsafe(struct target *t)
+static void calls_find_unsafe(struct target *t)
 {
-	add_malloc_range(t, t->libc);
+	calls_add_malloc_range(t, t->libc);
 	for (int i = 0; i < t->module_count; i++) {
 		const struct module *m = &t->modules[i];
 		struct elf_symbol s;
 		/* static functions of its file lie around it: start_thread's end frees
 		 * the stack under the stack cache's lock */
 		if ((m->kind == MODULE_LIBC || m->kind == MODULE_LIBPTHREAD) &&
-		    elf_symbol(&m->elf, "pthread_create", &s))
-			add_unsafe(t, s.addr - 8192, s.addr + s.size + 1024);
+		    elf_find_symbol(&m->elf, "pthread_create", &s))
+			calls_add_unsafe(t, s.addr - 8192, s.addr + s.size + 1024);
 		if (m->allocator)
-			add_unsafe(t, m->text.start, m->text.end);
+			calls_add_unsafe(t, m->text.start, m->text.end);
 	}
 }
 
-static void find_kept_agent(struct target *t)
+static void calls_find_kept_agent(struct target *t)
 {
 	const struct module *kept = NULL;
 	for (int i = 0; i < t->module_count; i++)
@@ -234,12 +236,12 @@ static void find_kept_agent(struct target *t)
 
 int calls_find(struct target *t, struct load_error *err)
 {
-	find_dlopen(t);
-	scan_code(t);
+	calls_find_dlopen(t);
+	calls_scan_code(t);
 	if (t->libc_kind == LIBC_GLIBC)
-		find_loader_locks(t);
-	find_unsafe(t);
-	find_kept_agent(t);
+		calls_find_loader_locks(t);
+	calls_find_unsafe(t);
+	calls_find_kept_agent(t);
 	if (!t->calls.dlopen)
 		return load_fail(
 			err, LOAD_E_UNSUPPORTED, 0,

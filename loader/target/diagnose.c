@@ -13,32 +13,32 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static bool have_cap_sys_ptrace(void)
+static bool diagnose_have_cap_sys_ptrace(void)
 {
-	char *status = proc_read("/proc/self/status", 65536, NULL);
-	uint64_t caps = status ? proc_field(status, "CapEff", 16, 0) : 0;
+	char *status = process_read_text("/proc/self/status", 65536, NULL);
+	uint64_t caps = status ? process_text_field(status, "CapEff", 16, 0) : 0;
 	free(status);
 	return caps >> CAP_SYS_PTRACE & 1;
 }
 
-static bool own_seccomp(void)
+static bool diagnose_own_seccomp(void)
 {
-	char *status = proc_read("/proc/self/status", 65536, NULL);
-	bool filtered = status && proc_field(status, "Seccomp", 10, 0) == 2;
+	char *status = process_read_text("/proc/self/status", 65536, NULL);
+	bool filtered = status && process_text_field(status, "Seccomp", 10, 0) == 2;
 	free(status);
 	return filtered;
 }
 
-static int yama_scope(void)
+static int diagnose_yama_scope(void)
 {
-	char *text = proc_read("/proc/sys/kernel/yama/ptrace_scope", 16, NULL);
+	char *text = process_read_text("/proc/sys/kernel/yama/ptrace_scope", 16, NULL);
 	int scope = text ? atoi(text) : 0;
 	free(text);
 	return scope;
 }
 
 /* fs/proc/base.c task_dump_owner: files of an undumpable task belong to root. */
-static bool undumpable(const struct process *p)
+static bool diagnose_undumpable(const struct process *p)
 {
 	char path[32];
 	struct stat st;
@@ -46,7 +46,7 @@ static bool undumpable(const struct process *p)
 	return p->uid[1] != 0 && !stat(path, &st) && st.st_uid == 0;
 }
 
-static bool foreign_user_namespace(const struct process *p)
+static bool diagnose_foreign_user_namespace(const struct process *p)
 {
 	char path[32], theirs[64], ours[64];
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", p->pid);
@@ -56,12 +56,12 @@ static bool foreign_user_namespace(const struct process *p)
 }
 
 /* Security modules that confine the target, e.g. "AppArmor (docker-default)". */
-static void lsm_hint(const struct process *p, char *buf, size_t size)
+static void diagnose_lsm_hint(const struct process *p, char *buf, size_t size)
 {
 	char path[48];
 	snprintf(path, sizeof(path), "/proc/%d/attr/current", p->pid);
-	char *label = proc_read(path, 256, NULL);
-	char *list = proc_read("/sys/kernel/security/lsm", 256, NULL);
+	char *label = process_read_text(path, 256, NULL);
+	char *list = process_read_text("/sys/kernel/security/lsm", 256, NULL);
 	if (label)
 		label[strcspn(label, "\n")] = 0;
 	snprintf(buf, size, "a security module (%s%s%s) may forbid it",
@@ -71,8 +71,8 @@ static void lsm_hint(const struct process *p, char *buf, size_t size)
 	free(list);
 }
 
-static int refuse_yama(const struct process *p, int scope, int sys,
-		       struct load_error *err)
+static int diagnose_refuse_yama(const struct process *p, int scope, int sys,
+				struct load_error *err)
 {
 	if (scope >= 3)
 		return load_fail(err, LOAD_E_PERMISSION, sys,
@@ -95,19 +95,19 @@ static int refuse_yama(const struct process *p, int scope, int sys,
 int diagnose_refusal(const struct process *p, int sys, struct load_error *err)
 {
 	uid_t me = getuid();
-	bool cap = have_cap_sys_ptrace();
+	bool cap = diagnose_have_cap_sys_ptrace();
 	bool same = me == p->uid[0] && me == p->uid[1] && me == p->uid[2];
-	int scope = yama_scope();
+	int scope = diagnose_yama_scope();
 	if (p->tracer)
 		return diagnose_state(p, err);
 	if (scope >= 3)
-		return refuse_yama(p, scope, sys, err);
+		return diagnose_refuse_yama(p, scope, sys, err);
 	if (!cap && !same)
 		return load_fail(err, LOAD_E_PERMISSION, sys,
 				 "process %d belongs to user %u and you are user %u: run "
 				 "as that user or as root",
 				 p->pid, p->uid[1], me);
-	if (!cap && undumpable(p))
+	if (!cap && diagnose_undumpable(p))
 		return load_fail(
 			err, LOAD_E_PERMISSION, sys,
 			"process %d isn't dumpable (it changed its user id, has file "
@@ -115,15 +115,15 @@ int diagnose_refusal(const struct process *p, int sys, struct load_error *err)
 			"look into it",
 			p->pid);
 	if (!cap && scope)
-		return refuse_yama(p, scope, sys, err);
-	if (foreign_user_namespace(p))
+		return diagnose_refuse_yama(p, scope, sys, err);
+	if (diagnose_foreign_user_namespace(p))
 		return load_fail(
 			err, LOAD_E_PERMISSION, sys,
 			"process %d lives in another user namespace, where you have no "
 			"CAP_SYS_PTRACE: run as the user that made the container, or as "
 			"root of the host",
 			p->pid);
-	if (own_seccomp())
+	if (diagnose_own_seccomp())
 		return load_fail(
 			err, LOAD_E_PERMISSION, sys,
 			"tracing %d was refused (%s); a seccomp filter confines "
@@ -136,12 +136,12 @@ int diagnose_refusal(const struct process *p, int sys, struct load_error *err)
 				 "be seen from here (another pid namespace)",
 				 p->pid);
 	char hint[400];
-	lsm_hint(p, hint, sizeof(hint));
+	diagnose_lsm_hint(p, hint, sizeof(hint));
 	return load_fail(err, LOAD_E_PERMISSION, sys, "tracing %d was refused (%s): %s",
 			 p->pid, strerror(sys), hint);
 }
 
-static int refuse_traced(const struct process *p, struct load_error *err)
+static int diagnose_refuse_traced(const struct process *p, struct load_error *err)
 {
 	char name[64];
 	if (!strcmp(process_name(p->tracer, name, sizeof(name)), DIAGNOSE_HELPER))
@@ -171,7 +171,7 @@ int diagnose_state(const struct process *p, struct load_error *err)
 				 "%d is a thread of process %d: give that number", p->pid,
 				 p->tgid);
 	if (p->tracer)
-		return refuse_traced(p, err);
+		return diagnose_refuse_traced(p, err);
 	return 0;
 }
 

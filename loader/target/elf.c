@@ -12,12 +12,12 @@
 #define CHAIN_MAX (1u << 22)
 
 /* glibc relocates d_ptr in place, the vdso and musl don't: both forms occur. */
-static uint64_t absolute(const struct elf *e, uint64_t value)
+static uint64_t elf_absolute(const struct elf *e, uint64_t value)
 {
 	return !value || value >= e->base ? value : value + e->bias;
 }
 
-static void read_dynamic(struct elf *e)
+static void elf_read_dynamic(struct elf *e)
 {
 	Elf64_Dyn list[DYNAMIC_MAX];
 	size_t count = memory_read_some(e->mem, e->dynamic, list, sizeof(list)) /
@@ -27,19 +27,19 @@ static void read_dynamic(struct elf *e)
 		const Elf64_Dyn *d = &list[i];
 		switch (d->d_tag) {
 		case DT_SYMTAB:
-			e->symtab = absolute(e, d->d_un.d_ptr);
+			e->symtab = elf_absolute(e, d->d_un.d_ptr);
 			break;
 		case DT_STRTAB:
-			e->strtab = absolute(e, d->d_un.d_ptr);
+			e->strtab = elf_absolute(e, d->d_un.d_ptr);
 			break;
 		case DT_STRSZ:
 			e->strsize = d->d_un.d_val;
 			break;
 		case DT_HASH:
-			e->hash = absolute(e, d->d_un.d_ptr);
+			e->hash = elf_absolute(e, d->d_un.d_ptr);
 			break;
 		case DT_GNU_HASH:
-			e->gnu_hash = absolute(e, d->d_un.d_ptr);
+			e->gnu_hash = elf_absolute(e, d->d_un.d_ptr);
 			break;
 		case DT_SONAME:
 			soname = d->d_un.d_val;
@@ -90,14 +90,14 @@ bool elf_open(int mem, uint64_t base, struct elf *ret)
 			e.interpreter = true;
 	}
 	if (e.dynamic)
-		read_dynamic(&e);
+		elf_read_dynamic(&e);
 	*ret = e;
 	return true;
 }
 
 /* Is symbol `index` a definition of `name`? */
-static bool match(const struct elf *e, uint32_t index, const char *name,
-		  struct elf_symbol *ret)
+static bool elf_match(const struct elf *e, uint32_t index, const char *name,
+		      struct elf_symbol *ret)
 {
 	Elf64_Sym s;
 	char text[128];
@@ -115,7 +115,7 @@ static bool match(const struct elf *e, uint32_t index, const char *name,
 	return true;
 }
 
-static bool gnu_lookup(const struct elf *e, const char *name, struct elf_symbol *ret)
+static bool elf_gnu_lookup(const struct elf *e, const char *name, struct elf_symbol *ret)
 {
 	uint32_t head[4]; /* nbuckets, symoffset, bloom words, bloom shift */
 	if (!memory_read(e->mem, e->gnu_hash, head, sizeof(head)) || !head[0] ||
@@ -134,7 +134,7 @@ static bool gnu_lookup(const struct elf *e, const char *name, struct elf_symbol 
 		if (!memory_read_u32(e->mem, chains + (uint64_t)(index - head[1]) * 4,
 				     &value))
 			return false;
-		if ((value | 1) == (h | 1) && match(e, index, name, ret))
+		if ((value | 1) == (h | 1) && elf_match(e, index, name, ret))
 			return true;
 		if (value & 1)
 			return false;
@@ -142,7 +142,7 @@ static bool gnu_lookup(const struct elf *e, const char *name, struct elf_symbol 
 	return false;
 }
 
-static bool sysv_lookup(const struct elf *e, const char *name, struct elf_symbol *ret)
+static bool elf_sysv_lookup(const struct elf *e, const char *name, struct elf_symbol *ret)
 {
 	uint32_t head[2]; /* nbuckets, nchains */
 	if (!memory_read(e->mem, e->hash, head, sizeof(head)) || !head[0])
@@ -158,7 +158,7 @@ static bool sysv_lookup(const struct elf *e, const char *name, struct elf_symbol
 	if (!memory_read_u32(e->mem, buckets + (h % head[0]) * 4, &index))
 		return false;
 	for (uint32_t n = 0; index && index < head[1] && n < head[1]; n++) {
-		if (match(e, index, name, ret))
+		if (elf_match(e, index, name, ret))
 			return true;
 		if (!memory_read_u32(e->mem, chains + (uint64_t)index * 4, &index))
 			return false;
@@ -166,17 +166,17 @@ static bool sysv_lookup(const struct elf *e, const char *name, struct elf_symbol
 	return false;
 }
 
-bool elf_symbol(const struct elf *elf, const char *name, struct elf_symbol *ret)
+bool elf_find_symbol(const struct elf *elf, const char *name, struct elf_symbol *ret)
 {
 	if (!elf->symtab || !elf->strtab)
 		return false;
 	if (elf->gnu_hash)
-		return gnu_lookup(elf, name, ret);
-	return elf->hash && sysv_lookup(elf, name, ret);
+		return elf_gnu_lookup(elf, name, ret);
+	return elf->hash && elf_sysv_lookup(elf, name, ret);
 }
 
 uint64_t elf_address(const struct elf *elf, const char *name)
 {
 	struct elf_symbol s;
-	return elf_symbol(elf, name, &s) ? s.addr : 0;
+	return elf_find_symbol(elf, name, &s) ? s.addr : 0;
 }

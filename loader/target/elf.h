@@ -36,7 +36,7 @@ struct elf_symbol {
 /* False if there's no 64-bit little-endian ELF header at base or it is malformed. */
 bool elf_open(int mem, uint64_t base, struct elf *ret);
 /* A defined dynamic symbol by name, any version. */
-bool elf_symbol(const struct elf *elf, const char *name, struct elf_symbol *ret);
+bool elf_find_symbol(const struct elf *elf, const char *name, struct elf_symbol *ret);
 /* Its address, or 0. */
 uint64_t elf_address(const struct elf *elf, const char *name);
 

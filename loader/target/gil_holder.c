@@ -16,20 +16,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "loader/target/gil.h"
+#include "loader/target/gil_state.h"
 #include "loader/target/memory.h"
 #include "loader/target/process.h"
 
 enum { STATE_WORDS = 64, SELF = 16, TID = 720 };
 
 /* The innermost id of one of our threads. */
-static pid_t inner_tid(pid_t pid, pid_t tid)
+static pid_t gil_holder_inner_tid(pid_t pid, pid_t tid)
 {
 	char path[64];
 	pid_t inner = tid;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)pid, (int)tid);
-	char *text = proc_read(path, 65536, NULL);
+	char *text = process_read_text(path, 65536, NULL);
 	const char *line = text ? strstr(text, "\nNSpid:") : NULL;
 	if (line) {
 		const char *last = line + 7;
@@ -44,7 +44,7 @@ static pid_t inner_tid(pid_t pid, pid_t tid)
 }
 
 /* Our id of the thread that calls itself `inner`, 0 = there is none. */
-static pid_t outer_tid(pid_t pid, pid_t inner)
+static pid_t gil_holder_outer_tid(pid_t pid, pid_t inner)
 {
 	char path[64];
 	pid_t found = 0;
@@ -53,7 +53,7 @@ static pid_t outer_tid(pid_t pid, pid_t inner)
 	DIR *dir = opendir(path);
 	for (struct dirent *e; dir && !found && (e = readdir(dir));) {
 		const pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
-		if (tid > 0 && inner_tid(pid, tid) == inner)
+		if (tid > 0 && gil_holder_inner_tid(pid, tid) == inner)
 			found = tid;
 	}
 	if (dir)
@@ -65,7 +65,7 @@ pid_t gil_holder(const struct target *t)
 {
 	uint64_t words[STATE_WORDS], self;
 	uint32_t tid;
-	const uint64_t state = gil_thread_state(t, t->mem);
+	const uint64_t state = gil_state_thread(t, t->mem);
 
 	if (!state || !memory_read(t->mem, state, words, sizeof(words)))
 		return 0;
@@ -74,7 +74,7 @@ pid_t gil_holder(const struct target *t)
 		if (at < 65536 || at % 16 || !memory_read_u64(t->mem, at + SELF, &self) ||
 		    self != at || !memory_read_u32(t->mem, at + TID, &tid) || !tid)
 			continue;
-		const pid_t found = outer_tid(t->pid, (pid_t)tid);
+		const pid_t found = gil_holder_outer_tid(t->pid, (pid_t)tid);
 		if (found)
 			return found;
 	}

@@ -12,7 +12,7 @@
 #define MAPS_LIMIT ((size_t)256 << 20)
 
 /* One line, already NUL-terminated; paths stay in place.  False if malformed. */
-static bool parse_line(char *line, struct map *m)
+static bool maps_parse_line(char *line, struct map *m)
 {
 	unsigned long long start, end, offset, inode;
 	unsigned major, minor;
@@ -47,7 +47,7 @@ int maps_read(pid_t pid, pid_t tid, struct maps *ret)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/maps", pid, tid);
-	char *text = proc_read(path, MAPS_LIMIT, NULL);
+	char *text = process_read_text(path, MAPS_LIMIT, NULL);
 	if (!text)
 		return -errno;
 	size_t lines = 0;
@@ -63,7 +63,7 @@ int maps_read(pid_t pid, pid_t tid, struct maps *ret)
 		char *next = strchr(line, '\n');
 		if (next)
 			*next++ = 0;
-		if (parse_line(line, &list[count]))
+		if (maps_parse_line(line, &list[count]))
 			count++;
 		if (!next)
 			break;

@@ -12,7 +12,7 @@
 
 #define PF_KTHREAD 0x00200000u /* include/linux/sched.h */
 
-char *proc_read(const char *path, size_t limit, size_t *size_ret)
+char *process_read_text(const char *path, size_t limit, size_t *size_ret)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
@@ -56,7 +56,7 @@ char *proc_read(const char *path, size_t limit, size_t *size_ret)
 }
 
 /* Start of the value after "Key:" at the beginning of a line, or NULL. */
-static const char *find_field(const char *status, const char *key)
+static const char *process_find_field(const char *status, const char *key)
 {
 	size_t length = strlen(key);
 	for (const char *line = status; line && *line;) {
@@ -68,15 +68,16 @@ static const char *find_field(const char *status, const char *key)
 	return NULL;
 }
 
-uint64_t proc_field(const char *status, const char *key, int base, uint64_t fallback)
+uint64_t process_text_field(const char *status, const char *key, int base,
+			    uint64_t fallback)
 {
-	const char *value = find_field(status, key);
+	const char *value = process_find_field(status, key);
 	return value ? strtoull(value, NULL, base) : fallback;
 }
 
-static void read_ids(const char *status, const char *key, uint32_t out[4])
+static void process_read_ids(const char *status, const char *key, uint32_t out[4])
 {
-	const char *p = find_field(status, key);
+	const char *p = process_find_field(status, key);
 	for (int i = 0; p && i < 4; i++) {
 		char *end;
 		out[i] = (uint32_t)strtoul(p, &end, 10);
@@ -84,10 +85,10 @@ static void read_ids(const char *status, const char *key, uint32_t out[4])
 	}
 }
 
-static void read_nspid(const char *status, struct process *p)
+static void process_read_nspid(const char *status, struct process *p)
 {
 	p->nspid_count = 0;
-	const char *s = find_field(status, "NSpid");
+	const char *s = process_find_field(status, "NSpid");
 	while (s && p->nspid_count < 8) {
 		char *end;
 		long n = strtol(s, &end, 10);
@@ -101,7 +102,7 @@ static void read_nspid(const char *status, struct process *p)
 }
 
 /* comm is between the first '(' and the last ')': it may hold anything. */
-static int parse_stat(char *text, struct process *p)
+static int process_parse_stat(char *text, struct process *p)
 {
 	char *open = strchr(text, '('), *close = strrchr(text, ')');
 	if (!open || !close || close < open || !close[1])
@@ -132,7 +133,7 @@ char process_thread_state(pid_t pid, pid_t tid)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
-	char *text = proc_read(path, 4096, NULL);
+	char *text = process_read_text(path, 4096, NULL);
 	char *close = text ? strrchr(text, ')') : NULL;
 	char state = close && close[1] ? close[2] : 0;
 	free(text);
@@ -143,7 +144,7 @@ const char *process_name(pid_t pid, char *buf, size_t size)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	char *text = proc_read(path, 256, NULL);
+	char *text = process_read_text(path, 256, NULL);
 	snprintf(buf, size, "%s", text ? text : "?");
 	buf[strcspn(buf, "\n")] = 0;
 	free(text);
@@ -151,7 +152,7 @@ const char *process_name(pid_t pid, char *buf, size_t size)
 }
 
 /* A zombie leader may have live threads: one of them stands for the process. */
-static pid_t find_live_thread(const struct process *p)
+static pid_t process_find_live_thread(const struct process *p)
 {
 	if (p->state != 'Z' && p->state != 'X')
 		return p->pid;
@@ -170,17 +171,17 @@ static pid_t find_live_thread(const struct process *p)
 	return live;
 }
 
-static void parse_status(const char *s, struct process *p)
+static void process_parse_status(const char *s, struct process *p)
 {
-	p->tgid = (pid_t)proc_field(s, "Tgid", 10, (uint64_t)p->pid);
-	p->tracer = (pid_t)proc_field(s, "TracerPid", 10, 0);
-	read_ids(s, "Uid", p->uid);
-	read_ids(s, "Gid", p->gid);
-	read_nspid(s, p);
-	p->seccomp = (int)proc_field(s, "Seccomp", 10, 0);
-	p->no_new_privs = proc_field(s, "NoNewPrivs", 10, 0) != 0;
-	p->threads = (unsigned)proc_field(s, "Threads", 10, 1);
-	const char *features = find_field(s, "x86_Thread_features");
+	p->tgid = (pid_t)process_text_field(s, "Tgid", 10, (uint64_t)p->pid);
+	p->tracer = (pid_t)process_text_field(s, "TracerPid", 10, 0);
+	process_read_ids(s, "Uid", p->uid);
+	process_read_ids(s, "Gid", p->gid);
+	process_read_nspid(s, p);
+	p->seccomp = (int)process_text_field(s, "Seccomp", 10, 0);
+	p->no_new_privs = process_text_field(s, "NoNewPrivs", 10, 0) != 0;
+	p->threads = (unsigned)process_text_field(s, "Threads", 10, 1);
+	const char *features = process_find_field(s, "x86_Thread_features");
 	if (features) {
 		size_t n = strcspn(features, "\n");
 		const char *hit = strstr(features, "shstk");
@@ -188,7 +189,7 @@ static void parse_status(const char *s, struct process *p)
 	}
 }
 
-static int read_failed(pid_t pid, struct load_error *err)
+static int process_read_failed(pid_t pid, struct load_error *err)
 {
 	if (errno == ENOENT || errno == ESRCH)
 		return load_fail(err, LOAD_E_GONE, errno, "there is no process %d", pid);
@@ -208,20 +209,20 @@ int process_read(pid_t pid, struct process *ret, struct load_error *err)
 	if (pid <= 0)
 		return load_fail(err, LOAD_E_GONE, 0, "there is no process %d", pid);
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	char *stat = proc_read(path, 65536, NULL);
+	char *stat = process_read_text(path, 65536, NULL);
 	if (!stat)
-		return read_failed(pid, err);
-	int bad = parse_stat(stat, &p);
+		return process_read_failed(pid, err);
+	int bad = process_parse_stat(stat, &p);
 	free(stat);
 	if (bad)
 		return load_fail(err, LOAD_E_SYSTEM, 0, "%s isn't understood", path);
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	char *status = proc_read(path, 65536, NULL);
+	char *status = process_read_text(path, 65536, NULL);
 	if (!status)
-		return read_failed(pid, err);
-	parse_status(status, &p);
+		return process_read_failed(pid, err);
+	process_parse_status(status, &p);
 	free(status);
-	p.live_tid = find_live_thread(&p);
+	p.live_tid = process_find_live_thread(&p);
 	*ret = p;
 	return 0;
 }
@@ -231,10 +232,10 @@ pid_t process_thread_inner(pid_t pid, pid_t tid)
 	struct process thread = { .pid = tid };
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
-	char *status = proc_read(path, 65536, NULL);
+	char *status = process_read_text(path, 65536, NULL);
 	if (!status)
 		return errno == ENOENT || errno == ESRCH ? 0 : -errno;
-	read_nspid(status, &thread);
+	process_read_nspid(status, &thread);
 	free(status);
 	return process_inner_pid(&thread);
 }

@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "loader/error.h"
+#include "loader/base/load_error.h"
 
 struct process {
 	pid_t pid;  /* as asked for, in our pid namespace */
@@ -48,9 +48,10 @@ pid_t process_inner_pid(const struct process *process);
  * Reads a /proc text file whole into a malloc'ed, NUL-terminated buffer, at
  * most `limit` bytes.  NULL with errno set.  The caller frees.
  */
-char *proc_read(const char *path, size_t limit, size_t *size_ret);
+char *process_read_text(const char *path, size_t limit, size_t *size_ret);
 /* The number after "Key:" in a status text, in the given base; fallback if absent. */
-uint64_t proc_field(const char *status, const char *key, int base, uint64_t fallback);
+uint64_t process_text_field(const char *status, const char *key, int base,
+			    uint64_t fallback);
 /* State letter of one thread from /proc/PID/task/TID/stat; 0 = gone. */
 char process_thread_state(pid_t pid, pid_t tid);
 /*

@@ -22,7 +22,7 @@
 #define SCAN_LIMIT ((uint64_t)16 << 20)
 
 /* "3.11.2 (" or "3.13.0rc2+ (": length of the number, 0 if it isn't one. */
-static size_t version_length(const char *p, const char *end)
+static size_t python_version_length(const char *p, const char *end)
 {
 	const char *s = p;
 	if (end - s < 8 || s[0] != '3' || s[1] != '.' || !isdigit((unsigned char)s[2]))
@@ -36,9 +36,9 @@ static size_t version_length(const char *p, const char *end)
 	return end - s >= 2 && s[0] == ' ' && s[1] == '(' ? (size_t)(s - p) : 0;
 }
 
-static bool take_version(struct python *py, const char *p, const char *end)
+static bool python_take_version(struct python *py, const char *p, const char *end)
 {
-	if (!version_length(p, end))
+	if (!python_version_length(p, end))
 		return false;
 	size_t n = 0;
 	while (p < end && n < sizeof(py->version) - 1 && *p >= ' ' && *p < 127)
@@ -49,7 +49,7 @@ static bool take_version(struct python *py, const char *p, const char *end)
 	return true;
 }
 
-static bool scan_range(struct python *py, int mem, uint64_t start, uint64_t end)
+static bool python_scan_range(struct python *py, int mem, uint64_t start, uint64_t end)
 {
 	char *buf = malloc(SCAN_CHUNK);
 	bool found = false;
@@ -62,7 +62,7 @@ static bool scan_range(struct python *py, int mem, uint64_t start, uint64_t end)
 		for (char *p = buf; n && (p = memchr(p, '3', n - (size_t)(p - buf)));
 		     p++) {
 			if ((found = (p == buf || !p[-1]) &&
-				     take_version(py, p, buf + n)))
+				     python_take_version(py, p, buf + n)))
 				break;
 		}
 	}
@@ -70,7 +70,7 @@ static bool scan_range(struct python *py, int mem, uint64_t start, uint64_t end)
 	return found;
 }
 
-static void read_version(struct target *t, const struct module *m)
+static void python_read_version(struct target *t, const struct module *m)
 {
 	uint64_t number = elf_address(&m->elf, "Py_Version"), value;
 	if (number && memory_read_u64(t->mem, number, &value) && value >> 24 == 3)
@@ -78,7 +78,7 @@ static void read_version(struct target *t, const struct module *m)
 	for (size_t i = 0; i < t->maps.count; i++) {
 		const struct map *map = &t->maps.list[i];
 		if (map->w && map->start >= m->elf.base && map->start < m->elf.end &&
-		    scan_range(&t->python, t->mem, map->start, map->end))
+		    python_scan_range(&t->python, t->mem, map->start, map->end))
 			break;
 	}
 	unsigned minor, micro;
@@ -112,7 +112,7 @@ void python_find(struct target *t)
 	/* counts references in two halves (Include/object.h, Py_GIL_DISABLED) */
 	t->python.free_threaded = elf_address(&chosen->elf, "_Py_MergeZeroLocalRefcount");
 	t->python.current = elf_address(&chosen->elf, "_PyThreadState_UncheckedGet");
-	read_version(t, chosen);
+	python_read_version(t, chosen);
 }
 
 const char *python_absence(const struct target *t)

@@ -21,8 +21,8 @@ enum seccomp_mode seccomp_mode(pid_t pid, pid_t tid)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
-	char *status = proc_read(path, 65536, NULL);
-	const uint64_t mode = status ? proc_field(status, "Seccomp", 10, 0) : 0;
+	char *status = process_read_text(path, 65536, NULL);
+	const uint64_t mode = status ? process_text_field(status, "Seccomp", 10, 0) : 0;
 	free(status);
 	return (enum seccomp_mode)mode;
 }

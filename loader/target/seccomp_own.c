@@ -26,10 +26,10 @@
 /* Number of filters around a thread; kernels before 5.9 don't tell: 0. */
 static uint64_t seccomp_own_count(const char *path)
 {
-	char *status = proc_read(path, 65536, NULL);
-	const uint64_t count =
-		status && proc_field(status, "Seccomp", 10, 0) == SECCOMP_FILTERS ?
-		proc_field(status, "Seccomp_filters", 10, 0) :
+	char *status = process_read_text(path, 65536, NULL);
+	const uint64_t count = status &&
+			process_text_field(status, "Seccomp", 10, 0) == SECCOMP_FILTERS ?
+		process_text_field(status, "Seccomp_filters", 10, 0) :
 		0;
 	free(status);
 	return count;
@@ -37,7 +37,8 @@ static uint64_t seccomp_own_count(const char *path)
 
 static bool seccomp_own_same_text(const char *ours, const char *theirs)
 {
-	char *a = proc_read(ours, 65536, NULL), *b = proc_read(theirs, 65536, NULL);
+	char *a = process_read_text(ours, 65536, NULL),
+	     *b = process_read_text(theirs, 65536, NULL);
 	const bool same = a && b && *a && !strcmp(a, b);
 	free(a);
 	free(b);

@@ -17,20 +17,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "loader/inject/cpu.h"
+#include "loader/cpu/cpu.h"
 #include "loader/target/calls.h"
 #include "loader/target/diagnose.h"
 #include "loader/target/memory.h"
 #include "loader/target/python.h"
 #include "loader/target/seccomp.h"
 
-static uint64_t auxv_value(const struct target *t, uint64_t key)
+static uint64_t target_auxv_value(const struct target *t, uint64_t key)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/auxv", t->pid,
 		 t->process.live_tid);
 	size_t size = 0;
-	char *data = proc_read(path, 65536, &size);
+	char *data = process_read_text(path, 65536, &size);
 	uint64_t value = 0;
 	for (size_t i = 0; data && i + 16 <= size; i += 16) {
 		uint64_t pair[2];
@@ -43,7 +43,7 @@ static uint64_t auxv_value(const struct target *t, uint64_t key)
 }
 
 /* Executable mappings of the module that starts at maps.list[index]. */
-static struct range text_of(const struct target *t, size_t index, uint64_t end)
+static struct range target_text_of(const struct target *t, size_t index, uint64_t end)
 {
 	struct range text = { 0, 0 };
 	const struct map *first = &t->maps.list[index];
@@ -58,7 +58,7 @@ static struct range text_of(const struct target *t, size_t index, uint64_t end)
 	return text;
 }
 
-static bool add_module(struct target *t, size_t index)
+static bool target_add_module(struct target *t, size_t index)
 {
 	const struct map *m = &t->maps.list[index];
 	struct elf elf;
@@ -66,7 +66,7 @@ static bool add_module(struct target *t, size_t index)
 	    t->module_count == MODULE_LIMIT || !elf_open(t->mem, m->start, &elf) ||
 	    elf.machine != cpu_elf_machine)
 		return true;
-	struct range text = text_of(t, index, elf.end);
+	struct range text = target_text_of(t, index, elf.end);
 	if (!text.start)
 		return true; /* mapped as data: a file somebody reads */
 	if (!(t->module_count & (t->module_count + 1))) {
@@ -81,17 +81,18 @@ static bool add_module(struct target *t, size_t index)
 	return true;
 }
 
-static bool is_loader_name(const char *name)
+static bool target_is_loader_name(const char *name)
 {
 	return !strncmp(name, "ld-linux", 8) || !strncmp(name, "ld64.so", 7) ||
 		!strncmp(name, "ld.so", 5) || !strncmp(name, "ld-2.", 5) ||
 		!strncmp(name, "ld-musl", 7);
 }
 
-static void classify(struct target *t, struct module *m, uint64_t entry, uint64_t interp)
+static void target_classify(struct target *t, struct module *m, uint64_t entry,
+			    uint64_t interp)
 {
 	const char *name = strrchr(m->path, '/') + 1;
-	if (!interp && is_loader_name(m->elf.soname[0] ? m->elf.soname : name))
+	if (!interp && target_is_loader_name(m->elf.soname[0] ? m->elf.soname : name))
 		interp = m->elf.base; /* started as `ld.so program` */
 	if (m->elf.base == interp) {
 		m->kind = MODULE_LDSO;
@@ -113,14 +114,15 @@ static void classify(struct target *t, struct module *m, uint64_t entry, uint64_
 		elf_address(&m->elf, "malloc") && elf_address(&m->elf, "free");
 }
 
-static int find_modules(struct target *t, struct load_error *err)
+static int target_find_modules(struct target *t, struct load_error *err)
 {
 	for (size_t i = 0; i < t->maps.count; i++)
-		if (!add_module(t, i))
+		if (!target_add_module(t, i))
 			return load_fail(err, LOAD_E_SYSTEM, ENOMEM, "out of memory");
-	uint64_t entry = auxv_value(t, AT_ENTRY), interp = auxv_value(t, AT_BASE);
+	uint64_t entry = target_auxv_value(t, AT_ENTRY),
+		 interp = target_auxv_value(t, AT_BASE);
 	for (int i = 0; i < t->module_count; i++)
-		classify(t, &t->modules[i], entry, interp);
+		target_classify(t, &t->modules[i], entry, interp);
 	if (!t->libc && t->ldso && elf_address(&t->ldso->elf, "dlopen") &&
 	    elf_address(&t->ldso->elf, "malloc")) {
 		t->libc = t->ldso; /* musl: both in one */
@@ -150,7 +152,8 @@ static int target_class(const struct target *t)
 	return 0;
 }
 
-static int check_kind(const struct target *t, bool any_process, struct load_error *err)
+static int target_check_kind(const struct target *t, bool any_process,
+			     struct load_error *err)
 {
 	if (diagnose_vfork_child(&t->process))
 		return load_fail(
@@ -185,7 +188,7 @@ static int check_kind(const struct target *t, bool any_process, struct load_erro
 	return 0;
 }
 
-static int open_memory(struct target *t, struct load_error *err)
+static int target_open_memory(struct target *t, struct load_error *err)
 {
 	t->mem = memory_open(t->pid, t->process.live_tid);
 	if (t->mem >= 0) {
@@ -215,14 +218,14 @@ bool target_same_memory(const struct target *t)
 		memory_read_u32(t->mem, t->modules[0].elf.base, &word);
 }
 
-static int inspect(struct target *t, bool any_process, struct load_error *err)
+static int target_inspect(struct target *t, bool any_process, struct load_error *err)
 {
-	if (open_memory(t, err))
+	if (target_open_memory(t, err))
 		return -1;
-	if (find_modules(t, err))
+	if (target_find_modules(t, err))
 		return -1;
 	python_find(t);
-	if (!check_kind(t, any_process, err) && !calls_find(t, err))
+	if (!target_check_kind(t, any_process, err) && !calls_find(t, err))
 		return 0;
 	if (!target_same_memory(t))
 		load_fail(err, LOAD_E_GONE, 0,
@@ -240,7 +243,7 @@ int target_open(pid_t pid, bool any_process, struct target *ret, struct load_err
 	*ret = t;
 	ret->confined = seccomp_confines(pid);
 	if (process_read(pid, &ret->process, err) || diagnose_state(&ret->process, err) ||
-	    inspect(ret, any_process, err)) {
+	    target_inspect(ret, any_process, err)) {
 		/* an ended process explains every other failure */
 		struct load_error now;
 		if (err && err->code == LOAD_E_SYSTEM && target_check(ret, &now))

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "loader/error.h"
+#include "loader/base/load_error.h"
 #include "loader/target/elf.h"
 #include "loader/target/maps.h"
 #include "loader/target/process.h"

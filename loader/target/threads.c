@@ -35,7 +35,7 @@ static const long interrupted[] = {
 #endif
 };
 
-static bool in(const long *list, size_t count, long nr)
+static bool threads_in(const long *list, size_t count, long nr)
 {
 	for (size_t i = 0; i < count; i++)
 		if (list[i] == nr)
@@ -43,7 +43,7 @@ static bool in(const long *list, size_t count, long nr)
 	return false;
 }
 
-static enum thread_rank rank_futex(const unsigned long long arg[6], bool seccomp)
+static enum thread_rank threads_rank_futex(const unsigned long long arg[6], bool seccomp)
 {
 	switch (arg[1] & FUTEX_CMD_MASK) {
 	case FUTEX_WAIT_BITSET:
@@ -61,14 +61,14 @@ enum thread_rank threads_rank(long nr, const unsigned long long arg[6], bool sec
 	if (nr < 0)
 		return THREAD_RUNS;
 	if (nr == SYS_futex)
-		return rank_futex(arg, seccomp);
-	if (in(interrupted, sizeof(interrupted) / sizeof(interrupted[0]), nr))
+		return threads_rank_futex(arg, seccomp);
+	if (threads_in(interrupted, sizeof(interrupted) / sizeof(interrupted[0]), nr))
 		return THREAD_INTERRUPTED;
 	bool restart_block = nr == SYS_nanosleep || nr == SYS_clock_nanosleep;
 #ifdef SYS_poll
 	restart_block |= nr == SYS_poll && (int)arg[2] > 0;
 #endif
-	if (in(restarted, sizeof(restarted) / sizeof(restarted[0]), nr))
+	if (threads_in(restarted, sizeof(restarted) / sizeof(restarted[0]), nr))
 		return seccomp && restart_block ? THREAD_WAITS_OTHER : THREAD_WAITS_INPUT;
 	return THREAD_WAITS_OTHER;
 }
@@ -93,7 +93,7 @@ bool threads_endless_wait(long nr, const unsigned long long arg[6])
 }
 
 /* False = the thread is gone or must not be used. */
-static bool look(pid_t pid, pid_t tid, bool seccomp, struct thread *ret)
+static bool threads_look(pid_t pid, pid_t tid, bool seccomp, struct thread *ret)
 {
 	char path[64];
 	struct thread t = {
@@ -104,7 +104,7 @@ static bool look(pid_t pid, pid_t tid, bool seccomp, struct thread *ret)
 	    t.state == 't')
 		return false;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
-	char *text = proc_read(path, 512, NULL);
+	char *text = process_read_text(path, 512, NULL);
 	unsigned long long arg[6] = { 0 };
 	long nr;
 	if (text &&
@@ -123,7 +123,7 @@ static bool look(pid_t pid, pid_t tid, bool seccomp, struct thread *ret)
  * main arena there, where another thread's first one would map an arena for it,
  * for ever.  (A wait that was just interrupted looks like running.)
  */
-static int by_rank(const void *a, const void *b)
+static int threads_by_rank(const void *a, const void *b)
 {
 	const struct thread *x = a, *y = b;
 	if (x->main && x->rank <= THREAD_RUNS)
@@ -145,12 +145,12 @@ int threads_order(pid_t pid, bool seccomp, struct thread list[THREADS_MAX])
 	int count = 0, best = 0;
 	for (struct dirent *e; count < THREADS_MAX && best < 16 && (e = readdir(dir));) {
 		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
-		if (tid <= 0 || !look(pid, tid, seccomp, &list[count]))
+		if (tid <= 0 || !threads_look(pid, tid, seccomp, &list[count]))
 			continue;
 		best += list[count].rank == THREAD_WAITS_CONDITION;
 		count++;
 	}
 	closedir(dir);
-	qsort(list, (size_t)count, sizeof(*list), by_rank);
+	qsort(list, (size_t)count, sizeof(*list), threads_by_rank);
 	return count;
 }

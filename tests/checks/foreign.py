@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Files of another process are named in loader/foreign.c alone: nothing else in the
+"""Files of another process are named in loader/target/foreign.c alone: nothing else in the
 product makes a path behind /proc/PID/fd, root, cwd, exe or map_files, or takes a
-descriptor out of another process (loader/foreign.h says why)."""
+descriptor out of another process (loader/target/foreign.h says why)."""
 import re
 
 import tree
 
-DOOR = "loader/foreign.c"
+DOOR = "loader/target/foreign.c"
 # a piece of a path, in any literal; of our own process anything may be opened
 PATHS = re.compile(r"(?:%[a-z.*0-9]+|[0-9]+|^\")/(?:task/%[a-z.*0-9]+/)?"
                    r"(?:fd/|root\b|cwd\b|exe\b|map_files\b)|(?:^\"|/)map_files\b")

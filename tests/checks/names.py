@@ -5,7 +5,7 @@ nouns.  ALLOWED may hold a hundredth of all names, each with its reason.
 """
 import tree
 
-DONE = ("formats", "viewer")
+DONE = ("formats", "loader", "viewer")
 ALLOWED = {
     "main": "C names a program's entry, and there are two programs",
 }

@@ -195,14 +195,14 @@ class Faults(Case):
              "back", "restore")
     COPY = ("seize", "save", "clone", "copy:")
 
-    def survives_every_kill(self, mode, *options, errand=1, least=30):
+    def survives_every_kill(self, mode, *options, helper=1, least=30):
         with Program("torture", *mode) as p:
             time.sleep(0.3)     # it prints "ready" before its threads are set up
             step, masks = 1, self.masks(p.pid)
             fds = ProcState(p.pid).fds
             while True:
                 status, rounds, _ = drive(p.pid, "-a", *options,
-                                          fault="kill:%d/%d" % (errand, step))
+                                          fault="kill:%d/%d" % (helper, step))
                 self.assertTrue(p.alive, "died at step %d" % step)
                 if status != -9:
                     break
@@ -274,7 +274,7 @@ class Faults(Case):
         self.survives_every_kill(("signals", 1))
 
     def test_killed_while_the_agent_is_taken_out(self):
-        self.survives_every_kill(("registers", 1), errand=2, least=12)
+        self.survives_every_kill(("registers", 1), helper=2, least=12)
 
     def test_killed_while_making_a_copy(self):
         self.survives_every_kill(("registers", 1), "-x")

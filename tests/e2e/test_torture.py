@@ -5,7 +5,7 @@
 By default a bounded version; with PYMEM_TORTURE=1 (tests/run --torture) 200
 runs each.  A target that dies, hangs or finds anything changed fails the test;
 so does a capture rate below 99 % (a truthful refusal, "no safe point", counts
-as one when Plan B would have been tried).
+as one when the external method would have been tried).
 
 Python targets are captured by pymem-load with its agent; only C programs, which
 have nothing to be captured, by the injection alone with an agent for any process."""

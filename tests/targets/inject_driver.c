@@ -4,11 +4,11 @@
  *
  *	inject_driver [-x] [-k] [-a] [-v] [-n COUNT] [-wlo] [-s MS] AGENT PID
  *
- * -x Plan B, -k keep the agent, -a any process (not only CPython), -v log to stderr,
- * -n repeat, -w the agent waits for a cancel (mini_agent), -l its thread is slow to
- * end, -o it takes the locks of `torture locks`, -r take out a kept agent, -c cut the
- * connection after HELLO, -s safe point time.  Prints one JSON line per round; exit 0
- * if every round was captured.
+ * -x the external method, -k keep the agent, -a any process (not only CPython), -v
+ * log to stderr, -n repeat, -w the agent waits for a cancel (mini_agent), -l its
+ * thread is slow to end, -o it takes the locks of `torture locks`, -r take out a kept
+ * agent, -c cut the connection after HELLO, -s safe point time.  Prints one JSON line
+ * per round; exit 0 if every round was captured.
  */
 #include <errno.h>
 #include <poll.h>
@@ -190,7 +190,7 @@ static bool once(pid_t pid, int round, const struct inject_options *options,
 		if (!wish->cut)
 			receive(&in, &o, wish->wait);
 		ejected = inject_eject(&in, options, wish->keep, &err);
-		injection_close(&in);
+		inject_close(&in);
 	}
 	print_result(round, &in, &o, injected, ejected, &err);
 	return !injected && !ejected && (wish->cut || o.done);

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "loader/inject/agent_image.h"
-#include "loader/inject/cpu.h"
+#include "loader/cpu/cpu.h"
 #include "loader/target/filter.h"
 
 /* State of a real, stopped child. */

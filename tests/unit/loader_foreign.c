@@ -19,7 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "loader/foreign.h"
+#include "loader/target/foreign.h"
 #include "loader/target/process.h"
 
 static char folder[64];

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "loader/headroom.h"
+#include "loader/capture/headroom.h"
 
 #define MB (UINT64_C(1) << 20)
 

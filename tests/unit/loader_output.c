@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "loader/output.h"
+#include "loader/output/output.h"
 
 static char dir[64];
 

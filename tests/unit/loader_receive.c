@@ -22,10 +22,11 @@
 
 #include "formats/core/reader.h"
 #include "formats/core/writer.h"
-#include "loader/capture_facts.h"
-#include "loader/output.h"
-#include "loader/part.h"
-#include "loader/receive.h"
+#include "loader/base/clock.h"
+#include "loader/capture/capture_facts.h"
+#include "loader/output/output.h"
+#include "loader/output/part.h"
+#include "loader/capture/receive.h"
 
 #define NONCE UINT64_C(0x1122334455667788)
 #define MS UINT64_C(1000000)
@@ -435,10 +436,10 @@ static void cancel_and_timeout_end_in_time(void **state)
 	assert_int_equal(pipe(p), 0);
 	assert_int_equal(write(p[1], "x", 1), 1);
 	s.options.cancel_fd = p[0];
-	uint64_t t = receive_now();
+	uint64_t t = clock_now();
 	play(&s, never_stops, scratch());
 	assert_int_equal(s.got.stop, RECEIVE_CANCELLED);
-	assert_true(receive_now() - t < 2000 * MS);
+	assert_true(clock_now() - t < 2000 * MS);
 	part_deinit(&s.part);
 	close(s.file);
 	close(p[0]);
@@ -446,11 +447,11 @@ static void cancel_and_timeout_end_in_time(void **state)
 
 	s = fresh();
 	s.options.timeout_ns = 150 * MS;
-	t = receive_now();
+	t = clock_now();
 	play(&s, never_stops, scratch());
 	assert_int_equal(s.got.stop, RECEIVE_TIMEOUT);
 	assert_true(s.agent.cancelled);
-	assert_true(receive_now() - t < 2000 * MS);
+	assert_true(clock_now() - t < 2000 * MS);
 	part_deinit(&s.part);
 	close(s.file);
 }

@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "loader/inject/lock.h"
+#include "loader/inject/target_lock.h"
 #include "loader/target/calls.h"
 #include "loader/target/diagnose.h"
 #include "loader/target/memory.h"
@@ -101,10 +101,10 @@ static void fields_are_found_whole(void **state)
 {
 	(void)state;
 	const char *status = "Name:\tx\nSigPnd:\t00ff\nShdPnd:\t10\n";
-	assert_int_equal(proc_field(status, "SigPnd", 16, 1), 0xff);
-	assert_int_equal(proc_field(status, "ShdPnd", 10, 1), 10);
-	assert_int_equal(proc_field(status, "Pnd", 10, 77), 77);
-	assert_int_equal(proc_field("", "Pnd", 10, 77), 77);
+	assert_int_equal(process_text_field(status, "SigPnd", 16, 1), 0xff);
+	assert_int_equal(process_text_field(status, "ShdPnd", 10, 1), 10);
+	assert_int_equal(process_text_field(status, "Pnd", 10, 77), 77);
+	assert_int_equal(process_text_field("", "Pnd", 10, 77), 77);
 }
 
 static void maps_agree_with_mmap(void **state)
@@ -316,19 +316,19 @@ static void one_loader_at_a_time(void **state)
 	(void)state;
 	struct load_error err = { 0 };
 	pid_t pid = start_child();
-	int first = lock_process(pid, &err);
+	int first = target_lock_take(pid, &err);
 	assert_true(first >= 0);
-	assert_int_equal(lock_process(pid, &err), -1);
+	assert_int_equal(target_lock_take(pid, &err), -1);
 	assert_int_equal(err.code, LOAD_E_BUSY);
 	char self[32];
 	snprintf(self, sizeof(self), "(process %d)", getpid());
 	assert_non_null(strstr(err.text, self));
 	close(first);
-	int second = lock_process(pid, &err);
+	int second = target_lock_take(pid, &err);
 	assert_true(second >= 0);
 	close(second);
 	end_child(pid);
-	assert_int_equal(lock_process(pid, &err), -1);
+	assert_int_equal(target_lock_take(pid, &err), -1);
 	assert_int_equal(err.code, LOAD_E_GONE);
 }
 

@@ -9,27 +9,27 @@
 
 #include <cmocka.h>
 
-#include "loader/options.h"
-#include "loader/plan.h"
-#include "loader/report.h"
-#include "loader/text.h"
+#include "loader/command/load_options.h"
+#include "loader/capture/plan.h"
+#include "loader/command/summary.h"
+#include "loader/base/amount.h"
 
 static void units(void **state)
 {
 	char buf[32];
 
 	(void)state;
-	assert_string_equal(text_bytes(buf, 0), "0 B");
-	assert_string_equal(text_bytes(buf, 1023), "1023 B");
-	assert_string_equal(text_bytes(buf, 1024), "1.0 KB");
-	assert_string_equal(text_bytes(buf, 1048575), "1.0 MB");
-	assert_string_equal(text_bytes(buf, UINT64_C(2) << 50), "2.0 PB");
-	assert_string_equal(text_count(buf, 0), "0");
-	assert_string_equal(text_count(buf, 1234567), "1,234,567");
-	assert_string_equal(text_count(buf, 123), "123");
-	assert_string_equal(text_time(buf, 850000), "850 us");
-	assert_string_equal(text_time(buf, 3200000), "3.2 ms");
-	assert_string_equal(text_time(buf, UINT64_C(12500000000)), "12.50 s");
+	assert_string_equal(amount_bytes(buf, 0), "0 B");
+	assert_string_equal(amount_bytes(buf, 1023), "1023 B");
+	assert_string_equal(amount_bytes(buf, 1024), "1.0 KB");
+	assert_string_equal(amount_bytes(buf, 1048575), "1.0 MB");
+	assert_string_equal(amount_bytes(buf, UINT64_C(2) << 50), "2.0 PB");
+	assert_string_equal(amount_count(buf, 0), "0");
+	assert_string_equal(amount_count(buf, 1234567), "1,234,567");
+	assert_string_equal(amount_count(buf, 123), "123");
+	assert_string_equal(amount_time(buf, 850000), "850 us");
+	assert_string_equal(amount_time(buf, 3200000), "3.2 ms");
+	assert_string_equal(amount_time(buf, UINT64_C(12500000000)), "12.50 s");
 }
 
 static void sizes_and_times(void **state)
@@ -37,29 +37,29 @@ static void sizes_and_times(void **state)
 	uint64_t v;
 
 	(void)state;
-	assert_int_equal(options_size("200M", &v), 0);
+	assert_int_equal(load_options_size("200M", &v), 0);
 	assert_int_equal(v, 200 << 20);
-	assert_int_equal(options_size("1.5k", &v), 0);
+	assert_int_equal(load_options_size("1.5k", &v), 0);
 	assert_int_equal(v, 1536);
-	assert_int_equal(options_size("2GiB", &v), 0);
+	assert_int_equal(load_options_size("2GiB", &v), 0);
 	assert_int_equal(v, UINT64_C(2) << 30);
-	assert_int_equal(options_size("17", &v), 0);
+	assert_int_equal(load_options_size("17", &v), 0);
 	assert_int_equal(v, 17);
-	assert_int_equal(options_size("", &v), -1);
-	assert_int_equal(options_size("-1", &v), -1);
-	assert_int_equal(options_size("1X", &v), -1);
-	assert_int_equal(options_size("1e30", &v), -1);
-	assert_int_equal(options_size("nan", &v), -1);
-	assert_int_equal(options_time("60s", &v), 0);
+	assert_int_equal(load_options_size("", &v), -1);
+	assert_int_equal(load_options_size("-1", &v), -1);
+	assert_int_equal(load_options_size("1X", &v), -1);
+	assert_int_equal(load_options_size("1e30", &v), -1);
+	assert_int_equal(load_options_size("nan", &v), -1);
+	assert_int_equal(load_options_time("60s", &v), 0);
 	assert_int_equal(v, UINT64_C(60000000000));
-	assert_int_equal(options_time("1.5m", &v), 0);
+	assert_int_equal(load_options_time("1.5m", &v), 0);
 	assert_int_equal(v, UINT64_C(90000000000));
-	assert_int_equal(options_time("100ms", &v), 0);
+	assert_int_equal(load_options_time("100ms", &v), 0);
 	assert_int_equal(v, 100000000);
-	assert_int_equal(options_time("5", &v), 0);
+	assert_int_equal(load_options_time("5", &v), 0);
 	assert_int_equal(v, UINT64_C(5000000000));
-	assert_int_equal(options_time("5x", &v), -1);
-	assert_int_equal(options_time("s", &v), -1);
+	assert_int_equal(load_options_time("5x", &v), -1);
+	assert_int_equal(load_options_time("s", &v), -1);
 }
 
 /* Parses words separated by blanks. */
@@ -74,7 +74,7 @@ static enum options_verdict parse(const char *line, struct load_options *o,
 	snprintf(text, sizeof(text), "%s", line);
 	for (char *w = strtok(text, " "); w; w = strtok(NULL, " "))
 		argv[argc++] = w;
-	return options_parse(argc, argv, o, error);
+	return load_options_parse(argc, argv, o, error);
 }
 
 static void options_are_understood(void **state)
@@ -90,7 +90,7 @@ static void options_are_understood(void **state)
 	assert_true(o.quiet);
 	assert_string_equal(o.output, "x.pymem");
 	assert_null(o.command);
-	options_free(&o);
+	load_options_free(&o);
 
 	assert_int_equal(parse("pymem-load -s3 -ss dict -ss=Foo -ssBar 7", &o, error),
 			 OPTIONS_RUN);
@@ -99,7 +99,7 @@ static void options_are_understood(void **state)
 	assert_string_equal(o.names[0], "dict");
 	assert_string_equal(o.names[1], "Foo");
 	assert_string_equal(o.names[2], "Bar");
-	options_free(&o);
+	load_options_free(&o);
 
 	assert_int_equal(parse("pymem-load --no-values --every 1m -- python -q a.py 12",
 			       &o, error),
@@ -108,7 +108,7 @@ static void options_are_understood(void **state)
 	assert_string_equal(o.command[0], "python");
 	assert_string_equal(o.command[1], "-q");
 	assert_false(o.quiet);
-	options_free(&o);
+	load_options_free(&o);
 
 	assert_int_equal(
 		parse("pymem-load --max-pause 1.5 --max-memory 1G --method=external "
@@ -119,7 +119,7 @@ static void options_are_understood(void **state)
 	assert_int_equal(o.max_memory, 1 << 30);
 	assert_int_equal(o.gil_timeout_ns, 250000000);
 	assert_int_equal(o.method, LOAD_METHOD_EXTERNAL);
-	options_free(&o);
+	load_options_free(&o);
 	assert_int_equal(parse("pymem-load --help", &o, error), OPTIONS_HELP);
 	assert_int_equal(parse("pymem-load --version", &o, error), OPTIONS_VERSION);
 }
@@ -236,13 +236,13 @@ static void report_statuses(void **state)
 				       { .status = CAPTURE_COMPLETE } };
 
 	(void)state;
-	assert_int_equal(report_status(r, 3), 0);
+	assert_int_equal(summary_status(r, 3), 0);
 	r[1].status = CAPTURE_FAILED;
-	assert_int_equal(report_status(r, 3), 3);
+	assert_int_equal(summary_status(r, 3), 3);
 	r[0].status = r[2].status = CAPTURE_FAILED;
-	assert_int_equal(report_status(r, 3), 1);
+	assert_int_equal(summary_status(r, 3), 1);
 	r[0].status = CAPTURE_PARTIAL;
-	assert_int_equal(report_status(r, 1), 3);
+	assert_int_equal(summary_status(r, 1), 3);
 }
 
 int main(void)

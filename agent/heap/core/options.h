@@ -8,14 +8,12 @@
 #include <stdint.h>
 
 enum {
-	WALK_VALUE_LIMIT = 64,	     /* characters of a preview when none is said */
-	WALK_VALUE_LIMIT_MAX = 4096, /* ... and at most */
-	WALK_SAMPLE_LIMIT = 10000,   /* objects of the size check when none is said */
+	WALK_SAMPLE_LIMIT = 10000, /* objects of the size check when none is said */
 };
 
 struct walk_options {
 	bool values;	       /* previews; else hashes and names only */
-	uint32_t value_limit;  /* characters, 0 = WALK_VALUE_LIMIT */
+	uint32_t value_limit;  /* characters, 0 = SNAP_PREVIEW */
 	uint32_t sample_limit; /* size check, 0 = WALK_SAMPLE_LIMIT */
 	uint64_t seed;	       /* key of content hashes */
 	bool in_copy; /* writes land in a private copy: size check and malloc statistics

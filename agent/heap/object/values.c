@@ -22,7 +22,7 @@ struct values {
 	uint32_t limit;	     /* characters */
 	bool text;	     /* previews wanted */
 	uint32_t ascii_mask; /* bits of the str state word: compact and ASCII */
-	char buf[4 * WALK_VALUE_LIMIT_MAX + 16];
+	char buf[4 * SNAP_PREVIEW_MAX + 16];
 };
 
 static void values_send(struct walk *w, uint64_t obj, uint8_t kind, uint64_t length,
@@ -341,14 +341,13 @@ static bool values_is_descriptor(const struct walk *w, uint64_t type)
 static void values_begin(struct walk *w)
 {
 	struct values *values = arena_alloc(w->arena, sizeof(*values));
-	uint32_t limit =
-		w->options->value_limit ? w->options->value_limit : WALK_VALUE_LIMIT;
+	uint32_t limit = w->options->value_limit ? w->options->value_limit : SNAP_PREVIEW;
 
 	if (!values)
 		return;
 	values->frame = w->py->frames;
 	values->seed = w->options->seed;
-	values->limit = limit < WALK_VALUE_LIMIT_MAX ? limit : WALK_VALUE_LIMIT_MAX;
+	values->limit = limit < SNAP_PREVIEW_MAX ? limit : SNAP_PREVIEW_MAX;
 	values->text = w->options->values;
 	values->ascii_mask = 1u << w->lay->str_compact_bit | 1u << w->lay->str_ascii_bit;
 	w->values = values;

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* deadline - see deadline.h. */
+#include "loader/base/deadline.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "loader/base/clock.h"
+
+enum { DEADLINE_GRACE_MS = 1000 };
+
+static struct {
+	pthread_t thread;
+	pid_t pid;
+	unsigned seconds;
+	int cancel_fd;
+	int over; /* eventfd: the look has ended */
+	bool on;
+} deadline = { .over = -1 };
+
+/* 1 = the look has ended, 2 = cancelled, 0 = neither, within this time. */
+static int deadline_wait(uint64_t ms, int cancel_fd)
+{
+	uint64_t at = clock_now() / 1000000;
+	const uint64_t end = at + ms;
+
+	while (at < end) {
+		struct pollfd p[2] = { { deadline.over, POLLIN, 0 },
+				       { cancel_fd > 0 ? cancel_fd : -1, POLLIN, 0 } };
+		if (poll(p, 2, (int)(end - at)) > 0)
+			return p[0].revents ? 1 : 2;
+		at = clock_now() / 1000000;
+	}
+	return 0;
+}
+
+static void *deadline_run(void *unused)
+{
+	(void)unused;
+	int got = deadline_wait(deadline.seconds * UINT64_C(1000), deadline.cancel_fd);
+	const bool cancelled = got == 2;
+	if (cancelled)
+		got = deadline_wait(DEADLINE_GRACE_MS, -1);
+	if (got == 1)
+		return NULL;
+	if (cancelled)
+		dprintf(STDERR_FILENO,
+			"pymem-load: %d: cancelled while the process didn't let itself "
+			"be looked at\n",
+			(int)deadline.pid);
+	else
+		dprintf(STDERR_FILENO,
+			"pymem-load: %d: the process didn't let itself be looked at "
+			"within %u s: some of its memory or folders may be in a file "
+			"system that doesn't answer\n",
+			(int)deadline.pid, deadline.seconds);
+	_exit(cancelled ? 128 + SIGINT : 1);
+}
+
+void deadline_begin(pid_t pid, unsigned seconds, int cancel_fd)
+{
+	sigset_t all, before;
+	deadline.pid = pid;
+	deadline.seconds = seconds ? seconds : DEADLINE_SECONDS;
+	deadline.cancel_fd = cancel_fd;
+	deadline.over = eventfd(0, EFD_CLOEXEC);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	deadline.on = deadline.over >= 0 &&
+		!pthread_create(&deadline.thread, NULL, deadline_run, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void deadline_end(void)
+{
+	const int error = errno;
+	const uint64_t one = 1;
+	if (deadline.on && write(deadline.over, &one, sizeof(one)) == sizeof(one))
+		pthread_join(deadline.thread, NULL);
+	if (deadline.over >= 0)
+		close(deadline.over);
+	deadline.over = -1;
+	deadline.on = false;
+	errno = error;
+}

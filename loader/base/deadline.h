@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * deadline - a clock over the looks at a process that the kernel may keep waiting.
+ *
+ * What lies in memory or in a folder of the target's own file system (FUSE) is there
+ * when the target pleases: a read of it can wait for ever, and no handler of a signal
+ * gets a turn then.  A thread waits beside it.  When the time is over, or a second
+ * after a byte has come by cancel_fd, it says so in one sentence and ends the process,
+ * which is all that ends such a wait (it must be killed).  So nothing may be traced,
+ * and no file half written, while a watch is on.
+ *
+ * One at a time; a child that is forked meanwhile has none.
+ */
+#ifndef PYMEM_LOADER_BASE_DEADLINE_H
+#define PYMEM_LOADER_BASE_DEADLINE_H
+
+#include <sys/types.h>
+
+/* seconds: 0 = DEADLINE_SECONDS.  cancel_fd: as of inject_options, <= 0 = none. */
+void deadline_begin(pid_t pid, unsigned seconds, int cancel_fd);
+void deadline_end(void);
+
+#define DEADLINE_SECONDS 30
+
+#endif

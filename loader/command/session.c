@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: MIT */
+/* session - see session.h. */
+#include "loader/command/session.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "formats/text/escape.h"
+#include "formats/text/print.h"
+#include "loader/command/progress_line.h"
+#include "loader/command/references.h"
+#include "loader/command/summary.h"
+#include "loader/command/show.h"
+#include "loader/capture/side_by_side.h"
+#include "loader/base/deadline.h"
+
+int session_init(struct session *s)
+{
+	s->count = s->options->pid_count;
+	s->plans = calloc(s->count, sizeof(*s->plans));
+	s->results = calloc(s->count, sizeof(*s->results));
+	s->parts = calloc(s->count, sizeof(*s->parts));
+	s->output.fd = -1;
+	s->live = LIVE_NONE;
+	s->has_viewer = agent_file_viewer(s->viewer) == 0;
+	if (s->plans && s->results && s->parts)
+		return 0;
+	session_deinit(s);
+	return -1;
+}
+
+void session_deinit(struct session *s)
+{
+	free(s->plans);
+	free(s->results);
+	free(s->parts);
+	s->plans = NULL;
+	s->results = NULL;
+	s->parts = NULL;
+}
+
+static void session_complain(const struct capture_result *r)
+{
+	progress_line_wipe();
+	print_format(stderr, "pymem-load: %d: %s\n", (int)r->pid, r->error);
+}
+
+static bool session_to_stdout(const struct session *s)
+{
+	return s->options->output && strcmp(s->options->output, "-") == 0;
+}
+
+/* True if people read what we print on the way. */
+static bool session_talks(const struct session *s)
+{
+	return !s->options->quiet && !s->options->json;
+}
+
+static bool session_planned(const struct session *s, size_t i)
+{
+	return s->plans[i].pid && !s->plans[i].refusal[0];
+}
+
+static void session_plan_one(struct session *s, size_t i)
+{
+	struct capture_result *r = &s->results[i];
+	struct plan *plan = &s->plans[i];
+	struct load_error err = { 0 };
+	const pid_t pid = s->options->pids[i];
+
+	*r = (struct capture_result){ .pid = pid, .status = CAPTURE_FAILED };
+	const uint64_t seconds = (s->options->timeout_ns + 999999999) / 1000000000;
+	deadline_begin(pid, seconds < DEADLINE_SECONDS ? (unsigned)seconds : 0,
+		       s->cancel_fd);
+	const int made = plan_make(pid, s->options, plan, &err);
+	deadline_end();
+	if (made < 0) {
+		escape_copy(r->error, sizeof(r->error), err.text, strlen(err.text));
+		plan->pid = 0;
+		return;
+	}
+	snprintf(r->name, sizeof(r->name), "%s", plan->name);
+	snprintf(r->python, sizeof(r->python), "%s", plan->python);
+	r->predicted_pause_ns = plan->pause_ns;
+	snprintf(r->error, sizeof(r->error), "%s", plan->refusal);
+}
+
+size_t session_plan(struct session *s)
+{
+	size_t good = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		session_plan_one(s, i);
+		const bool go = session_planned(s, i);
+		if (s->plans[i].pid && session_talks(s))
+			plan_print(&s->plans[i], s->options->dry_run ? stdout : stderr);
+		else if (s->plans[i].pid && s->plans[i].wrong_exec)
+			print_format(stderr, "pymem-load: %d: %s\n", (int)s->plans[i].pid,
+				     s->plans[i].warnings[s->plans[i].warning_count - 1]);
+		if (!go)
+			session_complain(&s->results[i]);
+		good += go;
+	}
+	return good;
+}
+
+static void session_plan_json(const struct plan *p, const struct capture_result *r)
+{
+	print_format(stdout, "{\"pid\":%d,\"python\":", (int)r->pid);
+	print_json(stdout, r->python, strlen(r->python));
+	print_format(stdout, ",\"method\":");
+	const char *const method = !p->pid	  ? "" :
+		p->in_place			  ? "in-place" :
+		p->method == LOAD_METHOD_EXTERNAL ? "external" :
+						    "agent";
+	print_json(stdout, method, strlen(method));
+	print_format(stdout,
+		     ",\"predicted_pause_ns\":%" PRIu64 ",\"copy_bytes\":%" PRIu64
+		     ",\"need_bytes\":%" PRIu64 ",\"free_bytes\":%" PRIu64
+		     ",\"rss\":%" PRIu64 ",\"warnings\":[",
+		     p->pause_ns, p->copy_bytes, p->need_bytes, p->headroom.free, p->rss);
+	for (unsigned i = 0; i < p->warning_count; i++) {
+		print_lines(stdout, i ? "," : "");
+		print_json(stdout, p->warnings[i], strlen(p->warnings[i]));
+	}
+	print_format(stdout, "],\"refused\":");
+	if (r->error[0])
+		print_json(stdout, r->error, strlen(r->error));
+	else
+		print_lines(stdout, "null");
+	print_lines(stdout, "}");
+}
+
+int session_dry_run(struct session *s)
+{
+	const size_t good = session_plan(s);
+
+	if (s->options->json) {
+		print_lines(stdout, "{\"schema\":1,\"plans\":[");
+		for (size_t i = 0; i < s->count; i++) {
+			print_lines(stdout, i ? "," : "");
+			session_plan_json(&s->plans[i], &s->results[i]);
+		}
+		print_lines(stdout, "]}\n");
+	}
+	return good == s->count ? 0 : 1;
+}
+
+/* The viewer opens when there is something to see. */
+static void session_open_live(struct session *s, uint64_t bytes)
+{
+	if (!s->want_live || bytes == 0)
+		return;
+	s->want_live = false;
+	progress_line_mute();
+	if (live_start(&s->live, s->viewer, s->options->snapshot, s->output.name,
+		       s->output.fd, s->live_start) < 0) {
+		s->live = LIVE_NONE;
+		progress_line_unmute();
+		return;
+	}
+	live_pump(&s->live, s->live_start + s->parts[0].written);
+}
+
+struct progress_arg {
+	struct session *session;
+	char label[64];
+};
+
+static void session_on_progress(void *arg, const char *phase, uint64_t objects,
+				uint64_t bytes)
+{
+	const struct progress_arg *a = arg;
+
+	session_open_live(a->session, bytes);
+	progress_line_show(a->label, phase, objects, bytes);
+}
+
+static struct capture_job session_job_for(struct session *s, size_t i, bool keep,
+					  struct progress_arg *arg)
+{
+	snprintf(arg->label, sizeof(arg->label), "%d", (int)s->options->pids[i]);
+	arg->session = s;
+	return (struct capture_job){
+		.pid = s->options->pids[i],
+		.options = s->options,
+		.agent = s->agent,
+		.plan = session_planned(s, i) ? &s->plans[i] : NULL,
+		.probes = s->probes,
+		.part = &s->parts[i],
+		.keep = keep,
+		.cancel_fd = s->cancel_fd,
+		.progress = session_on_progress,
+		.progress_arg = arg,
+		.log = s->options->debug ? progress_line_log : NULL,
+		.log_arg = arg->label,
+	};
+}
+
+/* Puts the parts one after another into the output. */
+static void session_join(struct session *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		struct capture_result *r = &s->results[i];
+		if (r->status == CAPTURE_FAILED)
+			continue;
+		const int e = output_append(s->output.fd, s->parts[i].fd);
+		if (e == 0)
+			continue;
+		/* A part that is half there would swallow the ones after it. */
+		for (size_t k = 0; k < s->count; k++) {
+			r = &s->results[k];
+			if (r->status == CAPTURE_FAILED)
+				continue;
+			r->status = CAPTURE_FAILED;
+			snprintf(r->error, sizeof(r->error),
+				 "cannot write the snapshot: %s", strerror(-e));
+		}
+		return;
+	}
+}
+
+static void session_run_many(struct session *s, bool keep)
+{
+	struct capture_job *jobs = calloc(s->count, sizeof(*jobs));
+	struct progress_arg *args = calloc(s->count, sizeof(*args));
+	char error[512];
+
+	for (size_t i = 0; i < s->count && jobs && args; i++) {
+		const int fd = output_scratch(
+			session_to_stdout(s) ? NULL : s->output.name, error);
+		part_init(&s->parts[i], fd, true, NULL);
+		jobs[i] = session_job_for(s, i, keep, &args[i]);
+		if (fd >= 0 || !jobs[i].plan)
+			continue;
+		jobs[i].plan = NULL;
+		snprintf(s->results[i].error, sizeof(s->results[i].error), "%s", error);
+	}
+	if (jobs && args) {
+		side_by_side_run(jobs, s->count, s->results);
+		session_join(s);
+		for (size_t i = 0; i < s->count; i++) {
+			if (s->parts[i].fd >= 0)
+				close(s->parts[i].fd);
+			part_deinit(&s->parts[i]);
+		}
+	}
+	free(jobs);
+	free(args);
+}
+
+/*
+ * A pipe or a terminal's program may be slow: then a scratch file takes the bytes
+ * at once and they are passed on as they are taken.  Where there is no room for
+ * one, the output is written to directly.
+ */
+static int session_open_spool(struct session *s)
+{
+	char error[512];
+	struct stat st;
+
+	if (s->output.seekable || (fstat(s->output.fd, &st) == 0 && S_ISREG(st.st_mode)))
+		return -1;
+	const int fd = output_scratch(NULL, error);
+	if (fd >= 0 && live_relay(&s->live, s->output.fd, fd, s->cancel_fd) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static void session_run_one(struct session *s, bool keep)
+{
+	struct capture_result *r = &s->results[0];
+	struct part *part = &s->parts[0];
+	struct progress_arg arg;
+	const int spool = session_open_spool(s);
+
+	part_init(part, spool >= 0 ? spool : s->output.fd,
+		  spool >= 0 || s->output.seekable, &s->live);
+	s->live_start = part->start;
+	const struct capture_job job = session_job_for(s, 0, keep, &arg);
+	if (job.plan)
+		capture_run(&job, r);
+	live_pump(&s->live, part->start + part->written);
+	if (spool >= 0) {
+		const int e = live_finish(&s->live);
+		if (e < 0 && r->status != CAPTURE_FAILED) {
+			r->status = CAPTURE_FAILED;
+			r->cancelled = e == -EINTR;
+			snprintf(r->error, sizeof(r->error),
+				 "cannot write the snapshot: %s",
+				 e == -EINTR ? "cancelled" : strerror(-e));
+		}
+		s->live = LIVE_NONE;
+		close(spool);
+	}
+	part_deinit(part);
+}
+
+static bool session_any_kept(const struct session *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		if (s->results[i].status != CAPTURE_FAILED && !s->results[i].cancelled)
+			return true;
+	}
+	return false;
+}
+
+/* The captures are over: the file gets its name, or goes. */
+static void session_close_output(struct session *s)
+{
+	char error[512];
+
+	s->file[0] = '\0';
+	if (!session_any_kept(s)) {
+		output_discard(&s->output);
+		for (size_t i = 0; i < s->count; i++)
+			s->results[i].status = CAPTURE_FAILED;
+		return;
+	}
+	if (output_commit(&s->output, error) == 0) {
+		snprintf(s->file, sizeof(s->file), "%s", s->output.name);
+		return;
+	}
+	for (size_t i = 0; i < s->count; i++) {
+		s->results[i].status = CAPTURE_FAILED;
+		snprintf(s->results[i].error, sizeof(s->results[i].error), "%s", error);
+	}
+}
+
+static void session_print_results(struct session *s)
+{
+	const char *const file = s->file[0] ? s->file : NULL;
+
+	progress_line_wipe();
+	if (s->options->json) {
+		const char **files = calloc(s->count, sizeof(*files));
+		for (size_t i = 0; i < s->count && files; i++)
+			files[i] = file;
+		if (files)
+			summary_json(stdout, s->results, files, s->count);
+		free(files);
+	}
+	for (size_t i = 0; i < s->count; i++) {
+		const struct capture_result *r = &s->results[i];
+		/* What could not even be planned was told at once. */
+		if (r->error[0] && session_planned(s, i))
+			session_complain(r);
+		if (session_talks(s) && r->status != CAPTURE_FAILED)
+			summary_text(session_to_stdout(s) ? stderr : stdout, r, file);
+	}
+	fflush(stdout);
+}
+
+static void session_said(void *arg, const char *line)
+{
+	const struct session *s = arg;
+
+	if (!session_talks(s) && strncmp(line, "wrote ", 6) == 0)
+		return;
+	progress_line_wipe();
+	print_format(stderr, "%s\n", line);
+}
+
+static void session_draw_references(struct session *s)
+{
+	if (!s->file[0] || (!s->options->references && !s->options->name_count))
+		return;
+	if (!s->has_viewer)
+		session_said(s, "pymem-load: no pictures: pymem-view was not found");
+	else
+		references_draw(s->options, s->viewer, s->file, session_said, s);
+}
+
+static void session_show(struct session *s, bool seen)
+{
+	const char *compare = s->options->snapshot;
+
+	if (!s->file[0] || session_to_stdout(s) || !session_talks(s))
+		return;
+	if (!s->has_viewer) {
+		print_format(
+			stderr,
+			"pymem-load: pymem-view was not found (beside this program or "
+			"on PATH): no report\n");
+		return;
+	}
+	if (seen)
+		return;
+	uint64_t memory = 0;
+	for (size_t i = 0; i < s->count; i++)
+		memory += s->plans[i].rss;
+	if (show_interactive())
+		show_viewer(s->viewer, s->file, compare, memory);
+	else
+		show_reports(s->viewer, s->file, compare, memory);
+}
+
+/* Nothing can be written: that is every capture's failure. */
+static void session_fail_all(struct session *s, const char *error)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		struct capture_result *r = &s->results[i];
+		if (session_planned(s, i))
+			snprintf(r->error, sizeof(r->error), "%s", error);
+		r->status = CAPTURE_FAILED;
+	}
+	s->file[0] = '\0';
+}
+
+static bool session_any_planned(const struct session *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		if (session_planned(s, i))
+			return true;
+	}
+	return false;
+}
+
+/* True if the viewer saw it all on the way. */
+static bool session_close_live(struct session *s)
+{
+	const int *status = &s->live.status;
+
+	if (s->live.viewer <= 0 && *status < 0)
+		return false;
+	live_finish(&s->live);
+	live_wait(&s->live);
+	progress_line_unmute();
+	/* A viewer that could not run, or not live, is given the finished file. */
+	return !(*status >= 0 && WIFEXITED(*status) && WEXITSTATUS(*status) != 0 &&
+		 WEXITSTATUS(*status) != 3);
+}
+
+int session_capture(struct session *s, uint64_t number, bool keep, bool showing)
+{
+	char error[512] = "";
+
+	s->live = LIVE_NONE;
+	s->want_live = false;
+	s->file[0] = '\0';
+	if (!session_any_planned(s) ||
+	    output_open(&s->output, s->options->output, number, (int)s->options->pids[0],
+			error) < 0) {
+		session_fail_all(s, error);
+		session_print_results(s);
+		return 1;
+	}
+	s->want_live = showing && session_talks(s) && s->count == 1 && s->has_viewer &&
+		s->output.seekable && !s->options->debug && show_interactive();
+	if (s->count == 1)
+		session_run_one(s, keep);
+	else
+		session_run_many(s, keep);
+	session_close_output(s);
+	const bool seen = session_close_live(s);
+	session_print_results(s);
+	session_draw_references(s);
+	if (showing)
+		session_show(s, seen);
+	return summary_status(s->results, s->count);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* show - see show.h. */
+#include "loader/command/show.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "loader/command/foreground.h"
+
+/* The viewer counts 16 bytes for a raw byte; a heap has no more of those than bytes. */
+enum { MEMORY_OF_HEAP = 16 };
+
+bool show_interactive(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && *term &&
+		strcmp(term, "dumb") != 0;
+}
+
+static int show_run(const char *const *argv)
+{
+	int status = -1;
+
+	fflush(stdout);
+	const pid_t pid = fork();
+	if (pid == 0) {
+		signal(SIGINT, SIG_DFL);
+		signal(SIGTERM, SIG_DFL);
+		signal(SIGHUP, SIG_DFL);
+		signal(SIGPIPE, SIG_DFL);
+		execv(argv[0], (char *const *)(uintptr_t)argv);
+		_exit(127);
+	}
+	if (pid > 0)
+		foreground_wait(pid, true, &status);
+	return pid > 0 && status >= 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 127;
+}
+
+/* "--max-memory=BYTES" for the viewer: what a heap of this size can unfold to. */
+static const char *show_limit(char buf[48], uint64_t memory)
+{
+	snprintf(buf, 48, "--max-memory=%" PRIu64,
+		 (UINT64_C(512) << 20) + MEMORY_OF_HEAP * memory);
+	return buf;
+}
+
+int show_viewer(const char *viewer, const char *file, const char *compare,
+		uint64_t memory)
+{
+	char limit[48];
+	const char *const plain[] = { viewer, show_limit(limit, memory), "--", file,
+				      NULL };
+	const char *const diff[] = { viewer, "--compare", compare, "--", file, NULL };
+
+	return show_run(compare ? diff : plain);
+}
+
+int show_reports(const char *viewer, const char *file, const char *compare,
+		 uint64_t memory)
+{
+	char limit[48];
+	/* One run: overview (with the first suspects), types, and differences. */
+	const char *const plain[] = { viewer,	 "--format", "text",
+				      "--limit", "15",	     show_limit(limit, memory),
+				      "--",	 file,	     NULL };
+	const char *const diff[] = { viewer,	  "--format", "text", "--limit", "15",
+				     "--compare", compare,    "--",   file,	 NULL };
+
+	return show_run(compare ? diff : plain);
+}

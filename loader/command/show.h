@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* show - pymem-view on a finished snapshot: on the terminal, or as text. */
+#ifndef PYMEM_LOADER_COMMAND_SHOW_H
+#define PYMEM_LOADER_COMMAND_SHOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Standard input and output are a terminal that can be drawn on. */
+bool show_interactive(void);
+/*
+ * Runs the viewer on the terminal and waits for it.  compare: older snapshot or NULL.
+ * memory: bytes that the processes captured have in memory; without an older snapshot,
+ * of which that is not known, the viewer is told what may come of so much.
+ */
+int show_viewer(const char *viewer, const char *file, const char *compare,
+		uint64_t memory);
+/*
+ * Prints the overview, and with compare the differences, as text on standard
+ * output.  0, or the viewer's exit status (127: it could not be run).
+ */
+int show_reports(const char *viewer, const char *file, const char *compare,
+		 uint64_t memory);
+
+#endif

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+/* tracee - see tracee.h. */
+#include "loader/inject/tracee.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "loader/base/clock.h"
+#include "loader/target/diagnose.h"
+#include "loader/target/memory.h"
+#include "loader/target/threads.h"
+
+#define SIGNAL_BIT(n) (1ull << ((n)-1))
+/*
+ * Faults of our own call.  Were they blocked, the kernel would reset the
+ * program's handler to the default to deliver them (force_sig_info_to_task).
+ */
+#define FAULT_SIGNALS \
+	(SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | \
+	 SIGNAL_BIT(SIGFPE))
+#define KERNEL_SIGSET 8
+
+/* ---- waiting ---- */
+
+/*
+ * The next wait status of the thread, or 0 at the deadline, -1 = no such child.
+ * A thread that replaces the program takes over the process's number: it's then
+ * waited for under that.
+ */
+static int tracee_next_status(struct tracee *t, uint64_t deadline, int *status)
+{
+	sigset_t chld;
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD); /* blocked in the helper: none gets lost */
+	for (;;) {
+		pid_t got = waitpid(t->tid, status, __WALL | WNOHANG);
+		if (got == t->tid)
+			return 1;
+		if (got < 0 && errno == ECHILD && t->tid != t->pid)
+			t->tid = t->pid;
+		else if (got < 0 && errno != EINTR)
+			return -1;
+		uint64_t now = clock_now();
+		if (now >= deadline)
+			return 0;
+		uint64_t left = deadline - now;
+		if (left > 20000000)
+			left = 20000000; /* SIGCHLD isn't queued: look again anyway */
+		struct timespec ts = { 0, (long)left };
+		sigtimedwait(&chld, NULL, &ts);
+	}
+}
+
+static bool tracee_is_fault(int sig)
+{
+	return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE ||
+		sig == SIGTRAP;
+}
+
+/* A signal that the kernel made for what the thread itself just did? */
+static bool tracee_is_own_fault(const struct tracee *t, int sig)
+{
+	siginfo_t info;
+	if (!tracee_is_fault(sig) || ptrace(PTRACE_GETSIGINFO, t->tid, NULL, &info))
+		return false;
+	return info.si_code > 0;
+}
+
+static void tracee_hold(struct tracee *t, int sig)
+{
+	siginfo_t info;
+	helper_log(t->helper, "thread %d: signal %d arrived, kept for later", t->tid,
+		   sig);
+	for (int i = 0; i < t->held_count; i++)
+		if (t->held[i].si_signo == sig)
+			return; /* as the kernel drops one that is pending already */
+	if (ptrace(PTRACE_GETSIGINFO, t->tid, NULL, &info))
+		info = (siginfo_t){ .si_code = SI_TKILL };
+	info.si_signo = sig;
+	if (t->held_count < TRACEE_HELD_MAX)
+		t->held[t->held_count++] = info;
+}
+
+/* One stop of the tracee: an event, or -1 = of no interest, go on waiting. */
+static int tracee_classify(struct tracee *t, int status, int *resume_signal)
+{
+	*resume_signal = 0;
+	if (WIFEXITED(status) || WIFSIGNALED(status)) {
+		t->ended = true;
+		t->end_status = status;
+		t->attached = t->stopped = false;
+		return TRACEE_ENDED;
+	}
+	t->stopped = true;
+	t->at_event = status >> 16 == PTRACE_EVENT_STOP;
+	int sig = WSTOPSIG(status), event = status >> 16;
+	switch (event) {
+	case PTRACE_EVENT_STOP:
+		t->stop_signal = sig;
+		return TRACEE_STOP;
+	case PTRACE_EVENT_EXEC:
+		return TRACEE_EXEC;
+	case PTRACE_EVENT_CLONE:
+	case PTRACE_EVENT_FORK: {
+		unsigned long child = 0;
+		ptrace(PTRACE_GETEVENTMSG, t->tid, NULL, &child);
+		t->clone_child = (pid_t)child;
+		return TRACEE_CLONE;
+	}
+	default:
+		break;
+	}
+	if (sig == (SIGTRAP | 0x80))
+		return TRACEE_SYSCALL;
+	if (t->pass_signals || !t->changed) {
+		*resume_signal = sig;
+		return -1;
+	}
+	if (tracee_is_own_fault(t, sig))
+		return TRACEE_FAULT;
+	tracee_hold(t, sig);
+	return -1;
+}
+
+/* How to go on after something of no interest: as it was running before. */
+enum tracee_event tracee_wait(struct tracee *t, uint64_t deadline)
+{
+	for (;;) {
+		int status, sig;
+		int got = tracee_next_status(t, deadline, &status);
+		if (!got)
+			return TRACEE_TIMEOUT;
+		if (got < 0) {
+			t->ended = true;
+			t->attached = t->stopped = false;
+			return TRACEE_ENDED;
+		}
+		int event = tracee_classify(t, status, &sig);
+		if (event >= 0)
+			return (enum tracee_event)event;
+		t->stopped = false;
+		ptrace(t->request, t->tid, NULL, (void *)(long)sig);
+		if (clock_now() >= deadline) /* signals may come without end */
+			return TRACEE_TIMEOUT;
+	}
+}
+
+int tracee_resume(struct tracee *t, int request)
+{
+	if (ptrace(request, t->tid, NULL, NULL))
+		return -errno;
+	t->stopped = false;
+	t->request = request;
+	t->resumes++;
+	return 0;
+}
+
+int tracee_to_event_stop(struct tracee *t, unsigned timeout_ms)
+{
+	uint64_t deadline = clock_now() + (uint64_t)timeout_ms * 1000000;
+	if (t->stopped && t->at_event)
+		return 0;
+	if (ptrace(PTRACE_INTERRUPT, t->tid, NULL, NULL) ||
+	    (t->stopped && tracee_resume(t, PTRACE_CONT)))
+		return -errno;
+	for (;;) {
+		enum tracee_event event = tracee_wait(t, deadline);
+		if (event == TRACEE_STOP)
+			return 0;
+		if (clock_now() >= deadline)
+			event = event == TRACEE_ENDED || event == TRACEE_EXEC ?
+				event :
+				TRACEE_TIMEOUT;
+		if (event == TRACEE_TIMEOUT || event == TRACEE_ENDED ||
+		    event == TRACEE_EXEC)
+			return event == TRACEE_TIMEOUT ? -ETIMEDOUT : -ESRCH;
+		if (tracee_resume(t, PTRACE_CONT))
+			return -errno;
+	}
+}
+
+/* ---- memory ---- */
+
+bool tracee_read(const struct tracee *t, uint64_t addr, void *buf, size_t size)
+{
+	return memory_read(t->mem, addr, buf, size);
+}
+
+bool tracee_poke(const struct tracee *t, uint64_t addr, const void *buf, size_t size)
+{
+	for (size_t done = 0; done < size; done += sizeof(long)) {
+		long word;
+		size_t n = size - done < sizeof(word) ? size - done : sizeof(word);
+		if (n < sizeof(word)) {
+			errno = 0;
+			word = ptrace(PTRACE_PEEKDATA, t->tid, (void *)(addr + done),
+				      NULL);
+			if (errno)
+				return false;
+		}
+		memcpy(&word, (const char *)buf + done, n);
+		if (ptrace(PTRACE_POKEDATA, t->tid, (void *)(addr + done), (void *)word))
+			return false;
+	}
+	return true;
+}
+
+bool tracee_write(const struct tracee *t, uint64_t addr, const void *buf, size_t size)
+{
+	struct iovec from = { (void *)(uintptr_t)buf, size };
+	struct iovec to = { (void *)(uintptr_t)addr, size };
+	if (syscall(SYS_process_vm_writev, t->tid, &from, 1ul, &to, 1ul, 0ul) ==
+	    (long)size)
+		return true;
+	return tracee_poke(t, addr, buf, size);
+}
+
+/* ---- attach, save, restore, detach ---- */
+
+static int tracee_seize_failed(struct tracee *t, int sys, struct load_error *err)
+{
+	struct process now;
+	/* an ending thread can't be traced either (kernel/ptrace.c ptrace_attach) */
+	char state = process_thread_state(t->pid, t->tid);
+	if (sys == ESRCH || sys == ENOENT || !state || state == 'Z' || state == 'X')
+		return load_fail(err, LOAD_E_GONE, sys,
+				 "thread %d of process %d has ended", t->tid, t->pid);
+	if (process_read(t->pid, &now, err))
+		return -1;
+	return diagnose_refusal(&now, sys, err);
+}
+
+/* One that isn't in an uninterruptible sleep only waits for a CPU: that is no refusal. */
+static enum tracee_event tracee_await_first_stop(struct tracee *t, unsigned timeout_ms)
+{
+	const uint64_t begin = clock_now(), step = timeout_ms * 1000000ull;
+	const uint64_t last = begin + TRACEE_BACK_MS * 1000000ull;
+	enum tracee_event event;
+	do
+		event = tracee_wait(t, clock_now() + step);
+	while (event == TRACEE_TIMEOUT && clock_now() < last &&
+	       process_thread_state(t->pid, t->tid) == 'R');
+	return event;
+}
+
+/* At the first stop.  What can't be read is taken for forbidding everything. */
+static int tracee_read_filters(struct tracee *t, struct load_error *err)
+{
+	if (t->helper->target->confined_softly)
+		return 0;
+	const int error = seccomp_open(t->pid, t->tid, &t->seccomp);
+	if (!error)
+		return 0;
+	seccomp_close(&t->seccomp);
+	t->seccomp.mode = SECCOMP_STRICT;
+	tracee_save(t, NULL); /* so that it gets EINTR */
+	tracee_release(t, NULL);
+	return load_fail(
+		err, LOAD_E_PERMISSION, -error,
+		"the seccomp filter of process %d can't be read (%s): a call that "
+		"it forbids might end the process",
+		t->pid, strerror(-error));
+}
+
+int tracee_seize(struct tracee *t, struct helper *helper, pid_t tid, unsigned timeout_ms,
+		 struct load_error *err)
+{
+	memset(t, 0, offsetof(struct tracee, state));
+	t->helper = helper;
+	t->pid = helper->target->pid;
+	t->tid = tid;
+	t->request = PTRACE_CONT;
+	t->held_count = 0;
+	t->resumes = 0;
+	t->stopped_at = t->stopped_ns = 0;
+	t->mem = memory_open(t->pid, tid);
+	if (t->mem < 0)
+		return tracee_seize_failed(t, -t->mem, err);
+	t->options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
+	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)t->options)) {
+		int sys = errno;
+		close(t->mem);
+		return tracee_seize_failed(t, sys, err);
+	}
+	t->attached = true;
+	t->stopped_at = clock_now();
+	/* fails if it just ended, or became the leader by an exec: the wait tells */
+	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
+	enum tracee_event event = tracee_await_first_stop(t, timeout_ms);
+	if (event == TRACEE_STOP) {
+		t->group_stop = t->stop_signal != SIGTRAP;
+		return tracee_read_filters(t, err);
+	}
+	tracee_release(t, NULL); /* if it is stopped at all */
+	if (event == TRACEE_TIMEOUT)
+		return load_fail(
+			err, LOAD_E_STATE, 0,
+			"thread %d of process %d didn't stop within %u ms: it is in an "
+			"uninterruptible system call (state %c)",
+			tid, t->pid, timeout_ms, process_thread_state(t->pid, tid));
+	return load_fail(err, LOAD_E_GONE, 0, "process %d %s meanwhile", t->pid,
+			 event == TRACEE_EXEC ? "started another program" : "ended");
+}
+
+int tracee_save(struct tracee *t, struct load_error *err)
+{
+	int error = cpu_save(t->tid, &t->state);
+	if (error)
+		return load_fail(
+			err, error == -EMEDIUMTYPE ? LOAD_E_UNSUPPORTED : LOAD_E_SYSTEM,
+			-error, "the registers of thread %d can't be read: %s", t->tid,
+			strerror(-error));
+	if (ptrace(PTRACE_GETSIGMASK, t->tid, (void *)KERNEL_SIGSET, &t->state.sigmask))
+		return load_fail(err, LOAD_E_SYSTEM, errno,
+				 "the signal mask of thread %d can't be read: %s", t->tid,
+				 strerror(errno));
+	t->saved = true;
+	return 0;
+}
+
+int tracee_redirect(struct tracee *t, const struct user_regs_struct *regs)
+{
+	int error = cpu_set_regs(t->tid, regs);
+	if (error)
+		return error;
+	t->changed = true;
+	helper_point(t->helper, "redirected");
+	uint64_t all = ~0ull & ~(FAULT_SIGNALS & ~t->state.sigmask);
+	if (!t->masked && ptrace(PTRACE_SETSIGMASK, t->tid, (void *)KERNEL_SIGSET, &all))
+		return -errno;
+	t->masked = true;
+	return 0;
+}
+
+/* Is a signal waiting that the thread doesn't block? Then EINTR was due anyway. */
+static bool tracee_signal_is_due(const struct tracee *t)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", t->pid, t->tid);
+	char *status = process_read_text(path, 65536, NULL);
+	uint64_t pending = ~0ull;
+	if (status)
+		pending = process_text_field(status, "SigPnd", 16, 0) |
+			process_text_field(status, "ShdPnd", 16, 0);
+	free(status);
+	return t->held_count || (pending & ~t->state.sigmask);
+}
+
+/*
+ * A wait without a time limit that the kernel doesn't restart (epoll_wait) is
+ * started again by us, exactly.  One with a limit would get its whole time
+ * again: it sees EINTR, as documented.
+ */
+static bool tracee_rewind_wait(struct tracee *t)
+{
+	long nr = cpu_syscall(&t->state.regs);
+	unsigned long long arg[6];
+	for (int i = 0; i < 6; i++)
+		arg[i] = cpu_syscall_arg(&t->state.regs, i);
+	if (nr < 0 || cpu_syscall_result(&t->state.regs) != -EINTR ||
+	    !threads_endless_wait(nr, arg) || tracee_signal_is_due(t))
+		return false;
+	cpu_rewind_syscall(&t->state.regs);
+	return true;
+}
+
+/* A wait that only a forbidden call would continue ends as by a signal. */
+static bool tracee_interrupt_wait(struct tracee *t)
+{
+	struct user_regs_struct *regs = &t->state.regs;
+	const long nr = cpu_restart_call(regs);
+	uint64_t arg[6];
+	for (int i = 0; i < 6; i++)
+		arg[i] = cpu_syscall_arg(regs, i);
+	if (nr < 0 || seccomp_call(&t->seccomp, nr, cpu_pc(regs), arg) == FILTER_ALLOWS)
+		return false;
+	cpu_interrupt_syscall(regs);
+	return true;
+}
+
+/*
+ * At an event stop.  The general registers come last: as long as they lead to
+ * the emergency frame, our death at any point puts everything back.  Goes on
+ * after failures.
+ */
+static int tracee_put_back(struct tracee *t)
+{
+	int first = 0, error;
+	if (t->changed)
+		first = cpu_restore_xstate(t->tid, &t->state);
+	helper_point(t->helper, "restored-xstate");
+	if (t->masked &&
+	    ptrace(PTRACE_SETSIGMASK, t->tid, (void *)KERNEL_SIGSET, &t->state.sigmask))
+		first = first ? first : -errno;
+	helper_point(t->helper, "restored-mask");
+	bool moved = tracee_rewind_wait(t) || tracee_interrupt_wait(t);
+	if ((t->changed || moved) && (error = cpu_set_regs(t->tid, &t->state.regs)))
+		first = first ? first : error;
+	helper_point(t->helper, "restored");
+	if (!first)
+		t->changed = t->masked = false;
+	return first;
+}
+
+/* Only a process itself may say that kill() was called, or the kernel spoke
+ * (kernel/signal.c do_rt_tgsigqueueinfo). */
+static void tracee_send_held(struct tracee *t)
+{
+	for (int i = 0; i < t->held_count; i++) {
+		siginfo_t *info = &t->held[i];
+		if (syscall(SYS_rt_tgsigqueueinfo, t->pid, t->tid, info->si_signo, info))
+			syscall(SYS_tgkill, t->pid, t->tid, info->si_signo);
+	}
+	t->held_count = 0;
+}
+
+int tracee_release(struct tracee *t, struct load_error *err)
+{
+	int error = 0;
+	if (t->attached && t->saved && t->stopped)
+		error = tracee_put_back(t);
+	if (t->attached) {
+		tracee_send_held(t);
+		if (ptrace(PTRACE_DETACH, t->tid, NULL, NULL) == 0)
+			t->attached = false;
+	}
+	if (t->stopped_at) {
+		t->stopped_ns += clock_now() - t->stopped_at;
+		t->stopped_at = 0;
+	}
+	if (t->mem >= 0)
+		close(t->mem);
+	t->mem = -1;
+	t->stopped = t->saved = false;
+	seccomp_close(&t->seccomp);
+	if (error)
+		return load_fail(err, LOAD_E_SYSTEM, -error,
+				 "the registers of thread %d could not be put back: %s",
+				 t->tid, strerror(-error));
+	return 0;
+}
