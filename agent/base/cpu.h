@@ -49,7 +49,7 @@ void cpu_sigreturn(void);
 void cpu_pause(void);
 
 /* The thread pointer: where thread-local storage is found from. */
-uint64_t cpu_thread_pointer(void);
+uint64_t cpu_self_pointer(void);
 
 /* Has this thread a shadow stack, a mapping that the maps do not tell from others? */
 bool cpu_shadow_stack(void);

@@ -50,7 +50,7 @@ void cpu_pause(void)
 	__asm__ volatile("yield");
 }
 
-uint64_t cpu_thread_pointer(void)
+uint64_t cpu_self_pointer(void)
 {
 	uint64_t at;
 

@@ -54,7 +54,7 @@ void cpu_pause(void)
 }
 
 /* The first word of the thread's block is its own address (ELF TLS, variant II). */
-uint64_t cpu_thread_pointer(void)
+uint64_t cpu_self_pointer(void)
 {
 	uint64_t at;
 

@@ -55,7 +55,7 @@ static bool libc_arena_search(void)
 		if (!libc_arena_is(word[i]))
 			continue;
 		found++;
-		libc_arena.offset = (ptrdiff_t)(from + i * 8 - cpu_thread_pointer());
+		libc_arena.offset = (ptrdiff_t)(from + i * 8 - cpu_self_pointer());
 		libc_arena.arena = word[i];
 	}
 	if (found == 1)
@@ -77,8 +77,7 @@ bool libc_arena_learn(void)
 
 static uint64_t *libc_arena_word(void)
 {
-	return (uint64_t *)(uintptr_t)(cpu_thread_pointer() +
-				       (uint64_t)libc_arena.offset);
+	return (uint64_t *)(uintptr_t)(cpu_self_pointer() + (uint64_t)libc_arena.offset);
 }
 
 void libc_arena_join(void)

@@ -87,7 +87,7 @@ static int walk_set_up(struct walk *w)
 	    (rc = strings_begin(w)) < 0 || (rc = types_begin(w)) < 0 ||
 	    (rc = plan_begin(w)) < 0 || (rc = shapes_begin(w)) < 0)
 		return rc;
-	references_grow(w);
+	references_make_room(w);
 	return w->err;
 }
 

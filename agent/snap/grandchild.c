@@ -57,7 +57,7 @@ static void grandchild_unmap_all(void)
 {
 	extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 	extern const char _end[] __attribute__((visibility("hidden")));
-	const uint64_t tp = cpu_thread_pointer();
+	const uint64_t tp = cpu_self_pointer();
 	char buf[4096];
 	const struct grandchild_keep keep[GRANDCHILD_KEEP] = {
 		{ (uint64_t)(uintptr_t)buf, (uint64_t)(uintptr_t)buf },

@@ -41,6 +41,25 @@ static int deadline_wait(uint64_t ms, int cancel_fd)
 	return 0;
 }
 
+/* The one sentence; by write(2), since the other thread may hold stdio's locks. */
+static void deadline_say(bool cancelled)
+{
+	char line[256];
+	const int n = cancelled ?
+		snprintf(line, sizeof(line),
+			 "pymem-load: %d: cancelled while the process didn't let itself "
+			 "be looked at\n",
+			 (int)deadline.pid) :
+		snprintf(line, sizeof(line),
+			 "pymem-load: %d: the process didn't let itself be looked at "
+			 "within %u s: some of its memory or folders may be in a file "
+			 "system that doesn't answer\n",
+			 (int)deadline.pid, deadline.seconds);
+
+	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
+		return; /* nobody to tell */
+}
+
 static void *deadline_run(void *unused)
 {
 	(void)unused;
@@ -50,17 +69,7 @@ static void *deadline_run(void *unused)
 		got = deadline_wait(DEADLINE_GRACE_MS, -1);
 	if (got == 1)
 		return NULL;
-	if (cancelled)
-		dprintf(STDERR_FILENO,
-			"pymem-load: %d: cancelled while the process didn't let itself "
-			"be looked at\n",
-			(int)deadline.pid);
-	else
-		dprintf(STDERR_FILENO,
-			"pymem-load: %d: the process didn't let itself be looked at "
-			"within %u s: some of its memory or folders may be in a file "
-			"system that doesn't answer\n",
-			(int)deadline.pid, deadline.seconds);
+	deadline_say(cancelled);
 	_exit(cancelled ? 128 + SIGINT : 1);
 }
 

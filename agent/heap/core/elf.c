@@ -56,7 +56,7 @@ static uint64_t elf_relocated(const struct elf_tables *tables, uint64_t value)
 	return value < tables->base ? tables->base + value : value;
 }
 
-static bool elf_read_dynamic(uint64_t dynamic, struct elf_tables *tables)
+static bool elf_take_dynamic(uint64_t dynamic, struct elf_tables *tables)
 {
 	Elf64_Dyn entry;
 
@@ -131,13 +131,13 @@ bool elf_read_tables(uint64_t image, struct elf_tables *ret)
 
 	*ret = (struct elf_tables){ 0 };
 	dynamic = elf_find_dynamic(image, ret);
-	if (!dynamic || !elf_read_dynamic(dynamic, ret))
+	if (!dynamic || !elf_take_dynamic(dynamic, ret))
 		return false;
 	ret->count = elf_count(ret);
 	return true;
 }
 
-uint64_t elf_find_symbol(struct walk *w, const char *library, const char *symbol)
+uint64_t elf_look_up(struct walk *w, const char *library, const char *symbol)
 {
 	uint64_t image = elf_find_library(w, library);
 	size_t size = strlen(symbol) + 1;

@@ -27,7 +27,7 @@ bool elf_read_tables(uint64_t image, struct elf_tables *ret);
  * Address of the function `symbol` defined by the first mapped file whose name
  * (without directories) begins with `library`; 0 = not found.
  */
-uint64_t elf_find_symbol(struct walk *w, const char *library, const char *symbol);
+uint64_t elf_look_up(struct walk *w, const char *library, const char *symbol);
 
 /* Where the image mapped at `start` ends by its program headers, 0 = unknown. */
 uint64_t elf_image_end(uint64_t start);

@@ -24,14 +24,14 @@ static int references_visit(void *object, void *arg)
 
 	if (object) {
 		if (w->nrefs == w->refs_capacity)
-			references_grow(w);
+			references_make_room(w);
 		if (w->nrefs < w->refs_capacity)
 			w->refs[w->nrefs++] = (uintptr_t)object;
 	}
 	return 0;
 }
 
-void references_grow(struct walk *w)
+void references_make_room(struct walk *w)
 {
 	uint32_t capacity = w->refs_capacity ? w->refs_capacity * 2 : REFERENCES_FIRST;
 	uint64_t *bigger;

@@ -7,13 +7,13 @@
 #include "agent/heap/core/queue.h"
 
 /* Room for more; on failure w->err is set and there is none. */
-void references_grow(struct walk *w);
+void references_make_room(struct walk *w);
 
 /* Appends one (0: a label without an object), which is queued. */
 static inline void references_add(struct walk *w, uint64_t target)
 {
 	if (__builtin_expect(w->nrefs == w->refs_capacity, 0))
-		references_grow(w);
+		references_make_room(w);
 	if (target && !w->marking_off)
 		queue_add(w, target);
 	if (w->nrefs < w->refs_capacity)

@@ -277,7 +277,7 @@ static void probes_look_up(struct walk *w, struct probe *probe)
 	probe->looked_up = true;
 	if (probes_copy(probe->library, library, sizeof(library)) &&
 	    probes_copy(probe->symbol, symbol, sizeof(symbol)))
-		probe->function = elf_find_symbol(w, library, symbol);
+		probe->function = elf_look_up(w, library, symbol);
 	if (!probe->function)
 		probes_complain(w, probe->name, "its function is not in this process");
 }

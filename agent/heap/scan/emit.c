@@ -68,7 +68,7 @@ static void emit_check_refs(struct walk *w, struct snap_object *event)
 	uint32_t n = event->nrefs;
 
 	while (w->refs_capacity < n && !w->err)
-		references_grow(w);
+		references_make_room(w);
 	if (w->err)
 		return;
 	for (uint32_t i = 0; i < n; i++) {
