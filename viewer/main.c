@@ -221,9 +221,12 @@ static int main_open_all(struct workspace *workspace, const struct options *o,
 	return workspace->count ? (code ? EXIT_PARTIAL : 0) : EXIT_FAILED;
 }
 
+/* Sentences about incomplete processes; of more only the number is told. */
+enum { INCOMPLETE_SAID = 10 };
+
 static int main_say_incomplete(struct process *const *processes, uint32_t count)
 {
-	int code = 0;
+	uint32_t found = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct process *p = processes[i];
@@ -231,12 +234,16 @@ static int main_say_incomplete(struct process *const *processes, uint32_t count)
 
 		if (p->heap->complete && !p->problem[0])
 			continue;
+		if (++found > INCOMPLETE_SAID)
+			continue;
 		snprintf(what, sizeof(what), "INCOMPLETE: %s",
 			 p->problem[0] ? p->problem : "the snapshot is truncated");
 		main_complain(p->file, what);
-		code = EXIT_PARTIAL;
 	}
-	return code;
+	if (found > INCOMPLETE_SAID)
+		print_format(stderr, "pymem-view: %u more processes are INCOMPLETE\n",
+			     found - INCOMPLETE_SAID);
+	return found ? EXIT_PARTIAL : 0;
 }
 
 static int main_run_reports(const struct options *o)

@@ -32,6 +32,8 @@ enum {
 	READ_SIZE = 1 << 20,
 	UNFOLDED_FREE = 32 << 20, /* raw bytes that any snapshot may unfold to, and */
 	UNFOLDED_RATIO = 256,	  /* as many more for each byte of it */
+	/* What a process without any content counts for: its tables. */
+	UNFOLDED_PROCESS = 32 << 10,
 };
 static const uint64_t default_max_objects = (UINT64_C(1) << 32) - 16;
 static const uint64_t default_max_refs = UINT64_C(1) << 29;
@@ -178,10 +180,34 @@ static int reader_end_process(struct snap_parser *p, struct snap_problem *proble
 				 "the consumer stopped");
 }
 
+/*
+ * A consumer's memory grows with what blocks unfold to: some bytes each.  The input's own
+ * size justifies much (regular heaps compress a hundredfold), but not anything.
+ */
+static bool reader_may_unfold(struct snap_parser *p, uint64_t raw)
+{
+	const uint64_t input = p->offset + (p->end - p->begin);
+	const uint64_t most = p->options.max_raw ? p->options.max_raw :
+						   UNFOLDED_FREE + UNFOLDED_RATIO * input;
+
+	if (raw > most || p->unfolded > most - raw)
+		return false;
+	p->unfolded += raw;
+	return true;
+}
+
 static int reader_begin_process(struct snap_parser *p, struct snap_problem *problem)
 {
-	struct snap_sink *const sink = p->ops->begin(p->arg, p->ordinal);
+	struct snap_sink *sink;
 
+	if (!reader_may_unfold(p, UNFOLDED_PROCESS))
+		return reader_problem_at(
+			problem, SNAP_E_LIMIT, 0, p->offset,
+			"process %u at byte %llu: more than a snapshot of "
+			"this size should have; a larger --max-memory lets "
+			"it",
+			p->ordinal + 1, (unsigned long long)p->offset);
+	sink = p->ops->begin(p->arg, p->ordinal);
 	if (!sink)
 		return reader_problem_at(problem, SNAP_E_SINK, -ECANCELED, p->offset,
 					 "the consumer stopped");
@@ -308,25 +334,6 @@ static int reader_check_sequence(struct snap_parser *p, const struct block_head 
 	return 0;
 }
 
-/*
- * A consumer's memory grows with what blocks unfold to: some bytes each.  The input's own
- * size justifies much (regular heaps compress a hundredfold), but not anything.
- */
-static int reader_check_unfolded(struct snap_parser *p, const struct block_head *head,
-				 struct snap_problem *problem)
-{
-	const uint64_t input = p->offset + (p->end - p->begin);
-	const uint64_t most = p->options.max_raw ? p->options.max_raw :
-						   UNFOLDED_FREE + UNFOLDED_RATIO * input;
-
-	if (head->raw_size > most || p->unfolded > most - head->raw_size)
-		return decode_problem(problem, SNAP_E_LIMIT, 0,
-				      "it unfolds to more than a snapshot of this size "
-				      "should; a larger --max-memory lets it");
-	p->unfolded += head->raw_size;
-	return 0;
-}
-
 static int reader_decompress(struct snap_parser *p, const struct block_head *head,
 			     const uint8_t *frame, struct snap_problem *problem)
 {
@@ -354,8 +361,11 @@ static int reader_take_frame(struct snap_parser *p, const struct block_head *hea
 	if (head->type >= BLOCK_TYPE_COUNT || !layouts[head->type].columns ||
 	    !decoder_wants(&p->decoder, head))
 		return 0;
-	if (reader_check_unfolded(p, head, problem) != 0 ||
-	    reader_decompress(p, head, frame, problem) != 0)
+	if (!reader_may_unfold(p, head->raw_size))
+		return decode_problem(problem, SNAP_E_LIMIT, 0,
+				      "it unfolds to more than a snapshot of this size "
+				      "should; a larger --max-memory lets it");
+	if (reader_decompress(p, head, frame, problem) != 0)
 		return -1;
 	return decoder_block(&p->decoder, head, &p->raw, problem);
 }
