@@ -12,6 +12,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "formats/text/print.h"
+
 #include "loader/base/clock.h"
 
 enum { DEADLINE_GRACE_MS = 1000 };
@@ -41,23 +43,20 @@ static int deadline_wait(uint64_t ms, int cancel_fd)
 	return 0;
 }
 
-/* The one sentence; by write(2), since the other thread may hold stdio's locks. */
+/* The one sentence. The other thread waits in the kernel and holds no stream. */
 static void deadline_say(bool cancelled)
 {
-	char line[256];
-	const int n = cancelled ?
-		snprintf(line, sizeof(line),
-			 "pymem-load: %d: cancelled while the process didn't let itself "
-			 "be looked at\n",
-			 (int)deadline.pid) :
-		snprintf(line, sizeof(line),
-			 "pymem-load: %d: the process didn't let itself be looked at "
-			 "within %u s: some of its memory or folders may be in a file "
-			 "system that doesn't answer\n",
-			 (int)deadline.pid, deadline.seconds);
-
-	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
-		return; /* nobody to tell */
+	if (cancelled)
+		print_format(stderr,
+			     "pymem-load: %d: cancelled while the process didn't let "
+			     "itself be looked at\n",
+			     (int)deadline.pid);
+	else
+		print_format(stderr,
+			     "pymem-load: %d: the process didn't let itself be looked at "
+			     "within %u s: some of its memory or folders may be in a "
+			     "file system that doesn't answer\n",
+			     (int)deadline.pid, deadline.seconds);
 }
 
 static void *deadline_run(void *unused)
