@@ -7,6 +7,7 @@
 #ifndef PYMEM_AGENT_BASE_CPU_H
 #define PYMEM_AGENT_BASE_CPU_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 

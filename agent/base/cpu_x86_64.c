@@ -4,6 +4,8 @@
 
 #include <sys/syscall.h>
 
+#include "agent/base/sys_note.h"
+
 enum { CPU_SHSTK_STATUS = 0x5005 }; /* ARCH_SHSTK_STATUS, <asm/prctl.h> */
 
 long cpu_call(long nr, long a, long b, long c, long d, long e, long f)
@@ -66,6 +68,7 @@ bool cpu_shadow_stack(void)
 {
 	uint64_t features = 0;
 
+	sys_note(SYS_arch_prctl);
 	cpu_call(SYS_arch_prctl, CPU_SHSTK_STATUS, (long)&features, 0, 0, 0, 0);
 	return features != 0;
 }

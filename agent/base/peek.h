@@ -22,11 +22,11 @@
 #ifdef PEEK_IMAGE
 enum { PEEK_IN_IMAGE = 1 };
 
-/* As peekNN, peek_bytes and peek_text below; what is not in the image reads as zeros. */
+/* The word of `size` bytes at addr; 0 where it is missing. */
 uint64_t peek_image_word(uint64_t addr, unsigned size);
-/* In place, or in a buffer that serves again soon. */
+/* size bytes at addr, in place; zeros where one of them is missing. */
 const void *peek_image_bytes(uint64_t addr, uint64_t size);
-/* Likewise; "" where there is none. */
+/* The NUL-terminated text at addr, in place; "" where it is missing. */
 const char *peek_image_text(uint64_t addr);
 
 #define PEEK_DEFINE(bits) \

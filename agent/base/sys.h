@@ -18,15 +18,7 @@
 #include <time.h>
 
 #include "agent/base/cpu.h"
-
-/*
- * Notes in the agent's file (section pymem_calls, never loaded) that it may make a
- * call: the loader reads there which ones a seccomp filter must not refuse.
- */
-#define sys_note(nr) \
-	__asm__(".pushsection pymem_calls,\"\",%%progbits\n\t.long %c0\n\t.popsection" \
-		: \
-		: "i"(nr))
+#include "agent/base/sys_note.h"
 
 /* sys(SYS_x, args...): missing arguments are 0. */
 #define SYS_ARG(x) ((long)(x))

@@ -175,9 +175,9 @@ struct cpython *cpython_bind(char *err, size_t err_size)
 	return py;
 }
 
-uint32_t cpython_version(const struct cpython *py)
+bool cpython_atexit_is_per_interpreter(const struct cpython *py)
 {
-	return py->version;
+	return versions_since(py, 10);
 }
 
 enum cpython_gils cpython_gils(const struct cpython *py)

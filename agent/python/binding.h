@@ -28,9 +28,6 @@ struct cpython;
  */
 struct cpython *cpython_bind(char *err, size_t err_size);
 
-/* Version as 0x030b07 (3.11.7). */
-uint32_t cpython_version(const struct cpython *py);
-
 /* Whose GILs there are, and how the list of interpreters is locked; known once bound. */
 enum cpython_gils {
 	CPYTHON_GIL_ONE,   /* one for all interpreters (<= 3.11) */
@@ -39,6 +36,9 @@ enum cpython_gils {
 				 * eval_breaker (3.13) */
 };
 enum cpython_gils cpython_gils(const struct cpython *py);
+
+/* Are callbacks of atexit kept in each interpreter's state (3.10)? */
+bool cpython_atexit_is_per_interpreter(const struct cpython *py);
 
 /* Life-cycle questions, no GIL needed. */
 bool cpython_initialized(const struct cpython *py);

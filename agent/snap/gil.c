@@ -2,8 +2,8 @@
 /* gil - see gil.h. */
 #include "agent/snap/gil.h"
 
-#include "agent/base/invariant.h"
 #include "agent/python/cpython.h"
+#include "agent/base/invariant.h"
 #include "agent/base/libc.h"
 #include "agent/snap/own_gil.h"
 #include "agent/base/sys.h"
@@ -107,8 +107,9 @@ static bool gil_is_unthreaded(const struct job *job)
 {
 	int (*made)(void) = (int (*)(void))job->py->sym.eval_threads_initialized;
 
-	return cpython_version(job->py) < 0x030700 && made &&
-		job->py->sym.tstate_current && job->py->sym.add_pending_call && !made();
+	/* tstate_current: 3.6 only */
+	return made && job->py->sym.tstate_current && job->py->sym.add_pending_call &&
+		!made();
 }
 
 /* On the main thread, between two instructions. */

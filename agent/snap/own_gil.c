@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "agent/base/invariant.h"
 #include "agent/python/cpython.h"
 #include "agent/python/debug_offsets.h"
+#include "agent/base/invariant.h"
 #include "agent/base/peek.h"
 #include "agent/base/libc.h"
 #include "agent/base/libc_mutex.h"
@@ -25,7 +25,6 @@ enum {
 	CEVAL_REQUEST_312 = -12, /* ... int gil_drop_request */
 	RELEASE_TRIES = 20000,	 /* for the same lock in the end: about a second */
 	TAKEN_MAX = 1024,	 /* interpreters; what is more is not held still */
-	GIL_SPAN = 1 << 20,	 /* an interpreter's own GIL lies inside of it */
 };
 
 /*

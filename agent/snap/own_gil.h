@@ -10,19 +10,12 @@
  * last thread", 3.12, 3.13) or hangs its thread for ever (3.14).
  *
  * Taking waits for nothing: locks are tried, and a GIL that is held is asked for (the
- * <<<<<<< HEAD request that take_gil makes after the switch interval), and looked at
- * again until the time is over.  Giving back waits for the GIL's mutex, as drop_gil
- * does, and a second at most for the lock of the list.  Whoever drops a GIL on
- * request waits for the next holder; if that isn't us after all, the request is taken
- * back and who waits is woken (own_gil_release too does that, once more: such a
- * wake-up costs nothing, a missed one a thread). ======= request that take_gil makes
- * after the switch interval), and looked at again until the time is over.  Giving
- * back waits for the GIL's mutex, as drop_gil does, and a second at most for the lock
- * of the list.  Whoever drops a GIL on request waits for the next holder; if that
- * isn't us after all, the request is taken back and who waits is woken
- * (own_gil_release too does that, once more: such a wake-up costs nothing, a missed
- * one a thread). >>>>>>> 3170391 (Check the sources by ctest: clang-tidy,
- * documentation, externs, CPU and version facts)
+ * request that take_gil makes after the switch interval), and looked at again until the
+ * time is over.  Giving back waits for the GIL's mutex, as drop_gil does, and a second
+ * at most for the lock of the list.  Whoever drops a GIL on request waits for the next
+ * holder; if that isn't us after all, the request is taken back and who waits is woken
+ * (own_gil_release too does that, once more: such a wake-up costs nothing, a missed one
+ * a thread).
  *
  * Interpreters come and go.  All is done under the runtime's lock of the list of
  * interpreters (HEAD_LOCK), which is only tried, and held for some hundred

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
-#include "agent/base/cpu.h"
 #include "agent/base/invariant.h"
 #include "agent/base/sys.h"
 
@@ -38,7 +37,7 @@ static int spawn_raw(unsigned long flags, void *top, _Atomic(uint32_t) *child_ti
 	uint64_t *const words = (uint64_t *)top - 2;
 
 	INVARIANT((uintptr_t)top % 16 == 0);
-	words[0] = (uint64_t)(uintptr_t)run; /* what cpu_clone pops */
+	words[0] = (uint64_t)(uintptr_t)run; /* what cpu_clone calls */
 	words[1] = (uint64_t)(uintptr_t)arg;
 	sys_note(SYS_clone);
 	sys_note(SYS_exit);

@@ -411,7 +411,7 @@ void hooks_install(const struct trigger_config *config, const struct cpython *py
 
 	hooks.config = config;
 	hooks.after_fork = after_fork;
-	hooks.one_atexit = cpython_version(py) >= 0x030a00;
+	hooks.one_atexit = cpython_atexit_is_per_interpreter(py);
 	limit_room(&hooks.memory, &used);
 	hooks_queue();
 	for (int tries = 0; awaited && tries < PENDING_TRIES && hooks.state != HOOKS_DONE;

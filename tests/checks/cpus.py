@@ -13,11 +13,13 @@ WORDS = re.compile(
     r"|nmmintrin\.h|arm_acle\.h)\b|\basm\b|__asm__|__builtin_ia32\w*")
 # The few others, each with its reason.
 ALLOWED = {
+    "agent/base/libc.h": "directives that name symbols' versions, no instructions",
+    "agent/base/sys_note.h": "a directive that fills a section, no instructions",
     "formats/core/crc32c.c": "chooses the CPU's own checksum instruction",
 }
 # Still to be moved; nothing is added here.
 PENDING = set("""
-agent/base/libc.h agent/base/sys.h loader/capture/plan.h loader/target/filter.c
+loader/capture/plan.h loader/target/filter.c
 loader/target/gil_holder.c loader/target/process.h loader/target/seccomp.c loader/target/target.h
 """.split())
 
