@@ -18,7 +18,7 @@
 #include "formats/text/print.h"
 #include "loader/command/every.h"
 #include "loader/command/launch.h"
-#include "loader/command/load_options.h"
+#include "loader/base/load_options.h"
 #include "loader/command/progress_line.h"
 #include "loader/command/session.h"
 
@@ -84,6 +84,7 @@ static char *main_read_probes(const char *path, char error[512])
 			 strerror(errno));
 	} else {
 		const size_t n = fread(text, 1, ROOM, f);
+
 		if (!ferror(f) && n < ROOM && !memchr(text, '\0', n)) {
 			fclose(f);
 			return text;

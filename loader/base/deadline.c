@@ -2,6 +2,7 @@
 /* deadline - see deadline.h. */
 #include "loader/base/deadline.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -36,6 +37,7 @@ static int deadline_wait(uint64_t ms, int cancel_fd)
 	while (at < end) {
 		struct pollfd p[2] = { { deadline.over, POLLIN, 0 },
 				       { cancel_fd > 0 ? cancel_fd : -1, POLLIN, 0 } };
+
 		if (poll(p, 2, (int)(end - at)) > 0)
 			return p[0].revents ? 1 : 2;
 		at = clock_now() / 1000000;
@@ -75,6 +77,8 @@ static void *deadline_run(void *unused)
 void deadline_begin(pid_t pid, unsigned seconds, int cancel_fd)
 {
 	sigset_t all, before;
+
+	assert(!deadline.on);
 	deadline.pid = pid;
 	deadline.seconds = seconds ? seconds : DEADLINE_SECONDS;
 	deadline.cancel_fd = cancel_fd;
@@ -90,6 +94,7 @@ void deadline_end(void)
 {
 	const int error = errno;
 	const uint64_t one = 1;
+
 	if (deadline.on && write(deadline.over, &one, sizeof(one)) == sizeof(one))
 		pthread_join(deadline.thread, NULL);
 	if (deadline.over >= 0)

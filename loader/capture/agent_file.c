@@ -83,6 +83,7 @@ static int agent_file_slurp(int fd, struct agent_file *file)
 	while (file->size < (size_t)st.st_size) {
 		const ssize_t n = read(fd, (char *)file->data + file->size,
 				       (size_t)st.st_size - file->size);
+
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
@@ -142,6 +143,7 @@ int agent_file_viewer(char path[4096])
 	const char *list = getenv("PATH");
 	for (const char *p = list ? list : ""; *p;) {
 		const size_t n = strcspn(p, ":");
+
 		if (n > 0 && snprintf(path, 4096, "%.*s/pymem-view", (int)n, p) < 4096 &&
 		    agent_file_runnable(path))
 			return 0;

@@ -2,6 +2,7 @@
 /* capture - see capture.h. */
 #include "loader/capture/capture.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -40,6 +41,7 @@ static void capture_say(const struct capture *c, const char *format, ...)
 static void capture_say(const struct capture *c, const char *format, ...)
 {
 	char line[1024];
+
 	va_list args;
 
 	if (!c->job->log)
@@ -55,6 +57,7 @@ static void capture_note(struct capture_result *ret, const char *text)
 {
 	const size_t used = strlen(ret->note), room = sizeof(ret->note) - used;
 
+	assert(used < sizeof(ret->note));
 	if (*text && room > 3)
 		snprintf(ret->note + used, room, "%s%.*s", used ? "; " : "",
 			 (int)room - 3, text);
@@ -163,6 +166,7 @@ static int capture_inject(struct capture *c, struct injection *in)
 	if (fd >= 0) {
 		const int r =
 			control_client_start(fd, pid, &c->inject.start, in, &c->error);
+
 		close(fd);
 		c->preloaded = r == 0;
 		if (r == 0 || c->error.code == LOAD_E_BUSY)
@@ -218,6 +222,7 @@ static void capture_take_numbers(struct capture *c)
 	const struct receive_result *got = &c->got;
 	struct capture_result *ret = c->ret;
 
+	assert(c->injected);
 	ret->gil_wait_ns = got->gil_wait_ns;
 	ret->gil_held_ns = got->gil_held_ns;
 	if (c->method != LOAD_METHOD_EXTERNAL)
@@ -342,6 +347,7 @@ void capture_run(const struct capture_job *job, struct capture_result *ret)
 {
 	struct capture c = { .job = job, .ret = ret, .method = job->plan->method };
 
+	assert(job->plan && job->part && job->agent);
 	*ret = (struct capture_result){ .pid = job->pid };
 	snprintf(ret->python, sizeof(ret->python), "%s", job->plan->python);
 	snprintf(ret->name, sizeof(ret->name), "%s", job->plan->name);
@@ -352,6 +358,7 @@ void capture_run(const struct capture_job *job, struct capture_result *ret)
 	capture_judge(&c);
 	if (ret->status != CAPTURE_FAILED) {
 		const int r = capture_facts_finish(job->part, ret);
+
 		if (r < 0) {
 			job->part->error = r;
 			ret->status = CAPTURE_FAILED;

@@ -18,7 +18,7 @@
 
 #include "loader/capture/agent_file.h"
 #include "loader/inject/inject.h"
-#include "loader/command/load_options.h"
+#include "loader/base/load_options.h"
 #include "loader/output/part.h"
 #include "loader/capture/plan.h"
 

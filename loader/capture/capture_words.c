@@ -197,6 +197,7 @@ void capture_words_error(const struct load_error *error, const struct receive_re
 		capture_words_gil_words(got, job, ret, size);
 	} else if (got->failed) {
 		const char *remedy = capture_words_remedy_of(got->fail);
+
 		if (remedy && strstr(got->fail_text, "--no-fork"))
 			remedy = NULL; /* it is named already */
 		if (got->fail == PYMEM_FAIL_MEMORY && got->fail_b == EAGAIN)

@@ -36,6 +36,7 @@ static bool control_client_folder_of(pid_t pid, char *ret, size_t size)
 	for (size_t i = 0; text && i < length; i += strlen(text + i) + 1) {
 		if (strncmp(text + i, VARIABLE, strlen(VARIABLE)) == 0) {
 			const char *value = text + i + strlen(VARIABLE);
+
 			found = *value == '/' && strlen(value) < size;
 			if (found)
 				strcpy(ret, value);

@@ -10,6 +10,7 @@
  */
 #include "loader/capture/headroom.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -28,6 +29,7 @@ static ssize_t headroom_slurp(const char *path, char *buf, size_t size)
 		return -1;
 	while (used + 1 < size) {
 		const ssize_t n = read(fd, buf + used, size - 1 - used);
+
 		if (n <= 0)
 			break;
 		used += (size_t)n;
@@ -118,6 +120,7 @@ static bool headroom_find_mount(FILE *mounts, const char *fstype, const char *co
 	while (fgets(line, sizeof(line), mounts)) {
 		char type[64], options[1024];
 		const char *dash = strstr(line, " - ");
+
 		if (!dash || sscanf(line, "%*s %*s %*s %511s %511s", base, mount) != 2 ||
 		    sscanf(dash, " - %63s %*s %1023s", type, options) != 2)
 			continue;
@@ -134,6 +137,7 @@ static bool headroom_find_mount(FILE *mounts, const char *fstype, const char *co
 static void headroom_add_level(struct headroom_watch *w, const char *dir, bool v2,
 			       bool pids)
 {
+	assert(w->count <= HEADROOM_LEVELS);
 	if (w->count == HEADROOM_LEVELS)
 		return;
 	struct headroom_level *level = &w->levels[w->count++];
@@ -160,6 +164,7 @@ static void headroom_add_chain(struct headroom_watch *w, const char *mount,
 		strcat(dir, path + n);
 	for (;;) {
 		size_t len = strlen(dir);
+
 		while (len > top && dir[len - 1] == '/')
 			dir[--len] = '\0';
 		headroom_add_level(w, dir, v2, pids);
@@ -240,6 +245,7 @@ static void headroom_read_memory(const struct headroom_level *level, const char 
 	if (headroom_slurp(path, stat, sizeof(stat)) > 0) {
 		const uint64_t cache = headroom_keyed(
 			stat, level->v2 ? "inactive_file" : "total_inactive_file");
+
 		used -= cache < used ? cache : used;
 	}
 	const uint64_t left = limit > used ? limit - used : 0;
@@ -255,6 +261,7 @@ void headroom_read(const struct headroom_watch *watch, struct headroom *ret)
 {
 	char path[400], info[8192];
 
+	assert(watch->count <= HEADROOM_LEVELS);
 	*ret = (struct headroom){ .free = UINT64_MAX,
 				  .limit = UINT64_MAX,
 				  .tasks = UINT64_MAX };
@@ -266,6 +273,7 @@ void headroom_read(const struct headroom_watch *watch, struct headroom *ret)
 	}
 	for (unsigned i = 0; i < watch->count; i++) {
 		const struct headroom_level *level = &watch->levels[i];
+
 		if (!level->pids)
 			headroom_read_memory(level, watch->root, ret);
 		if (level->pids || level->v2)

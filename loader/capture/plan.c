@@ -101,6 +101,7 @@ static void plan_check_overcommit(struct plan *plan)
 	if (mode && info && status && mode[0] == '2') {
 		const uint64_t limit = process_text_field(info, "CommitLimit", 10, 0);
 		const uint64_t used = process_text_field(info, "Committed_AS", 10, 0);
+
 		if (used + process_text_field(status, "VmData", 10, 0) > limit)
 			plan_warn(plan, "%s", overcommit_warning);
 	}
@@ -259,6 +260,7 @@ int plan_make(pid_t pid, const struct load_options *options, struct plan *ret,
 	*ret = (struct plan){ .pid = pid };
 	if (options->method != LOAD_METHOD_EXTERNAL) {
 		const int fd = control_client_connect(pid);
+
 		ret->preloaded = fd >= 0 && guard_preloaded(pid);
 		if (fd >= 0)
 			close(fd);

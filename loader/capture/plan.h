@@ -6,7 +6,7 @@
  * the limits of the user, of every ancestor cgroup and of the machine, and
  * refuses in one sentence where the target would be in danger.
  *
- * Figures of the prediction (Linux 6.18, x86-64, two virtual CPUs; a busy or slow
+ * Figures of the prediction (Linux 6.18, two virtual CPUs; a busy or slow
  * machine needs more): fork copies the page tables, 14 to 35 ms were measured
  * per GiB of anonymous memory in 4 KiB pages and about 1 ms per GiB in huge ones;
  * walking in place took 110 to 200 ns an object, 2.2 s per GiB of small ones.
@@ -24,7 +24,7 @@
 
 #include "loader/base/load_error.h"
 #include "loader/capture/headroom.h"
-#include "loader/command/load_options.h"
+#include "loader/base/load_options.h"
 
 enum { PLAN_WARNINGS = 6 };
 

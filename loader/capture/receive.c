@@ -2,6 +2,7 @@
 /* receive - see receive.h. */
 #include "loader/capture/receive.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -51,6 +52,7 @@ static void receive_debug(const struct receive *r, const char *format, ...)
 static void receive_debug(const struct receive *r, const char *format, ...)
 {
 	char line[1024];
+
 	va_list args;
 
 	if (!r->options->log)
@@ -420,6 +422,7 @@ void receive_run(const struct injection *injection, struct part *part,
 		.stream_open = true,
 	};
 
+	assert(injection->control_fd >= 0 && injection->stream_fd >= 0);
 	*ret = (struct receive_result){ 0 };
 	/* The copy has the same limit and may name the type it hung on: it is let speak
 	 * first, where the limit is in seconds, as the copy's is. */

@@ -2,6 +2,7 @@
 /* side_by_side - see side_by_side.h. */
 #include "loader/capture/side_by_side.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -131,6 +132,7 @@ void side_by_side_run(const struct capture_job *jobs, size_t count,
 	struct pollfd *polls = calloc(count, sizeof(*polls));
 	size_t open = 0;
 
+	assert(count > 0);
 	for (size_t i = 0; i < count && workers && polls; i++) {
 		side_by_side_start(&workers[i], &jobs[i], &results[i]);
 		open += workers[i].fd >= 0;

@@ -20,6 +20,7 @@ static bool every_wait_until(const struct session *s, uint64_t when)
 {
 	for (;;) {
 		const uint64_t now = clock_now();
+
 		if (now >= when)
 			return true;
 		const uint64_t ms = (when - now) / 1000000 + 1;

@@ -4,7 +4,7 @@
 #define PYMEM_LOADER_COMMAND_LAUNCH_H
 
 #include "loader/capture/agent_file.h"
-#include "loader/command/load_options.h"
+#include "loader/base/load_options.h"
 
 /*
  * Sets LD_PRELOAD and the agent's PYMEM_* variables from the options and

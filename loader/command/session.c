@@ -15,7 +15,7 @@
 #include "formats/text/escape.h"
 #include "formats/text/print.h"
 #include "loader/command/progress_line.h"
-#include "loader/command/references.h"
+#include "loader/command/reference_pictures.h"
 #include "loader/command/summary.h"
 #include "loader/command/show.h"
 #include "loader/capture/side_by_side.h"
@@ -209,6 +209,7 @@ static void session_join(struct session *s)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		struct capture_result *r = &s->results[i];
+
 		if (r->status == CAPTURE_FAILED)
 			continue;
 		const int e = output_append(s->output.fd, s->parts[i].fd);
@@ -236,6 +237,7 @@ static void session_run_many(struct session *s, bool keep)
 	for (size_t i = 0; i < s->count && jobs && args; i++) {
 		const int fd = output_scratch(
 			session_to_stdout(s) ? NULL : s->output.name, error);
+
 		part_init(&s->parts[i], fd, true, NULL);
 		jobs[i] = session_job_for(s, i, keep, &args[i]);
 		if (fd >= 0 || !jobs[i].plan)
@@ -292,6 +294,7 @@ static void session_run_one(struct session *s, bool keep)
 	live_pump(&s->live, part->start + part->written);
 	if (spool >= 0) {
 		const int e = live_finish(&s->live);
+
 		if (e < 0 && r->status != CAPTURE_FAILED) {
 			r->status = CAPTURE_FAILED;
 			r->cancelled = e == -EINTR;
@@ -343,6 +346,7 @@ static void session_print_results(struct session *s)
 	progress_line_wipe();
 	if (s->options->json) {
 		const char **files = calloc(s->count, sizeof(*files));
+
 		for (size_t i = 0; i < s->count && files; i++)
 			files[i] = file;
 		if (files)
@@ -351,6 +355,7 @@ static void session_print_results(struct session *s)
 	}
 	for (size_t i = 0; i < s->count; i++) {
 		const struct capture_result *r = &s->results[i];
+
 		/* What could not even be planned was told at once. */
 		if (r->error[0] && session_planned(s, i))
 			session_complain(r);
@@ -377,7 +382,7 @@ static void session_draw_references(struct session *s)
 	if (!s->has_viewer)
 		session_said(s, "pymem-load: no pictures: pymem-view was not found");
 	else
-		references_draw(s->options, s->viewer, s->file, session_said, s);
+		reference_pictures_draw(s->options, s->viewer, s->file, session_said, s);
 }
 
 static void session_show(struct session *s, bool seen)
@@ -409,6 +414,7 @@ static void session_fail_all(struct session *s, const char *error)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		struct capture_result *r = &s->results[i];
+
 		if (session_planned(s, i))
 			snprintf(r->error, sizeof(r->error), "%s", error);
 		r->status = CAPTURE_FAILED;

@@ -13,7 +13,7 @@
 #include "loader/capture/agent_file.h"
 #include "loader/capture/capture.h"
 #include "loader/output/live.h"
-#include "loader/command/load_options.h"
+#include "loader/base/load_options.h"
 #include "loader/output/output.h"
 #include "loader/capture/plan.h"
 

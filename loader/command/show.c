@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "loader/command/foreground.h"
+#include "loader/base/foreground.h"
 
 /* The viewer counts 16 bytes for a raw byte; a heap has no more of those than bytes. */
 enum { MEMORY_OF_HEAP = 16 };

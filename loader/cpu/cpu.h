@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cpu - everything of the injection that depends on the processor, behind one
- * interface; one file a processor implements it (x86_64.c).  A port writes that
- * file and adds its name to the build.
+ * cpu - everything that depends on the processor, behind one interface; one file a
+ * processor implements it: CMake takes cpu/PROCESSOR.c, named as uname(2) does.
  */
 #ifndef PYMEM_LOADER_CPU_CPU_H
 #define PYMEM_LOADER_CPU_CPU_H
@@ -12,10 +11,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/user.h>
-
-#ifndef __x86_64__
-#error "pymem-load has no injection code for this processor: see loader/cpu/cpu.h"
-#endif
 
 #define CPU_XSTATE_MAX 16384 /* AMX: 11,008 bytes */
 #define CPU_FRAME_MAX (CPU_XSTATE_MAX + 1024)
@@ -49,7 +44,17 @@ struct cpu_op {
 	int64_t result; /* or -errno */
 };
 
-extern const uint16_t cpu_elf_machine;
+extern const uint16_t cpu_elf_machine; /* EM_* */
+extern const uint32_t cpu_audit_arch;  /* AUDIT_ARCH_*, as seccomp filters see it */
+/* Is the static TLS of the libraries below the thread pointer (variant II)? */
+extern const bool cpu_tls_below;
+
+/* glibc's struct pthread, which pthread_self() points to: offsets in it. */
+struct cpu_pthread {
+	uint16_t self; /* a pointer to itself */
+	uint16_t tid;  /* int, as the thread itself counts */
+};
+extern const struct cpu_pthread cpu_pthread;
 
 /* Registers of a stopped thread: 0 or a negative errno. */
 int cpu_get_regs(pid_t tid, struct user_regs_struct *regs);
@@ -62,7 +67,7 @@ int cpu_restore_xstate(pid_t tid, const struct cpu_state *state);
 /* Where the thread goes on, its stack, its thread-local storage. */
 uint64_t cpu_pc(const struct user_regs_struct *regs);
 uint64_t cpu_sp(const struct user_regs_struct *regs);
-uint64_t cpu_thread_pointer(const struct user_regs_struct *regs);
+uint64_t cpu_tls_pointer(const struct user_regs_struct *regs);
 /* Number of the system call the thread was stopped in, -1 = in user code. */
 long cpu_syscall(const struct user_regs_struct *regs);
 uint64_t cpu_syscall_arg(const struct user_regs_struct *regs, int index);

@@ -8,9 +8,11 @@
  */
 #include "loader/cpu/cpu.h"
 
+#include <assert.h>
 #include <cpuid.h>
 #include <elf.h>
 #include <errno.h>
+#include <linux/audit.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -29,10 +31,16 @@
 enum { ERESTARTSYS = 512, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK = 516 };
 
 const uint16_t cpu_elf_machine = EM_X86_64;
+const uint32_t cpu_audit_arch = AUDIT_ARCH_X86_64;
+const bool cpu_tls_below = true;
+/* tcbhead_t.self; and behind header (704 bytes) and list (16): since 2.11 (nptl/descr.h,
+ * sysdeps/x86_64/nptl/tls.h) */
+const struct cpu_pthread cpu_pthread = { .self = 16, .tid = 720 };
 
 int cpu_get_regs(pid_t tid, struct user_regs_struct *regs)
 {
 	struct iovec iov = { regs, sizeof(*regs) };
+
 	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &iov))
 		return -errno;
 	return iov.iov_len == sizeof(*regs) ?
@@ -44,12 +52,14 @@ int cpu_set_regs(pid_t tid, const struct user_regs_struct *regs)
 {
 	struct user_regs_struct copy = *regs;
 	struct iovec iov = { &copy, sizeof(copy) };
+
 	return ptrace(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &iov) ? -errno : 0;
 }
 
 int cpu_save(pid_t tid, struct cpu_state *s)
 {
 	int error = cpu_get_regs(tid, &s->regs);
+
 	if (error)
 		return error;
 	struct iovec iov = { s->xstate, sizeof(s->xstate) };
@@ -64,6 +74,7 @@ int cpu_save(pid_t tid, struct cpu_state *s)
 int cpu_restore_xstate(pid_t tid, const struct cpu_state *s)
 {
 	uint8_t copy[CPU_XSTATE_MAX];
+
 	memcpy(copy, s->xstate, s->xstate_size);
 	struct iovec iov = { copy, s->xstate_size };
 	return ptrace(PTRACE_SETREGSET, tid, (void *)NT_X86_XSTATE, &iov) ? -errno : 0;
@@ -79,7 +90,7 @@ uint64_t cpu_sp(const struct user_regs_struct *regs)
 	return regs->rsp;
 }
 
-uint64_t cpu_thread_pointer(const struct user_regs_struct *regs)
+uint64_t cpu_tls_pointer(const struct user_regs_struct *regs)
 {
 	return regs->fs_base;
 }
@@ -93,6 +104,7 @@ uint64_t cpu_syscall_arg(const struct user_regs_struct *regs, int index)
 {
 	const uint64_t arg[6] = { regs->rdi, regs->rsi, regs->rdx,
 				  regs->r10, regs->r8,	regs->r9 };
+
 	return index >= 0 && index < 6 ? arg[index] : 0;
 }
 
@@ -116,6 +128,7 @@ void cpu_rewind_syscall(struct user_regs_struct *regs)
 long cpu_restart_call(const struct user_regs_struct *regs)
 {
 	const int64_t code = -cpu_syscall_result(regs);
+
 	if (cpu_syscall(regs) < 0)
 		return -1;
 	if (code == ERESTART_RESTARTBLOCK)
@@ -228,6 +241,7 @@ const uint8_t *cpu_stub(size_t *size, size_t *marker)
 void cpu_set_call(struct user_regs_struct *regs, uint64_t stub_addr, uint64_t stack_top,
 		  uint64_t block, unsigned ops, uint64_t frame, uint64_t errno_location)
 {
+	assert(stack_top % 16 == 0);
 	regs->rip = stub_addr;
 	regs->rsp = stack_top & ~(uint64_t)15; /* aligned before the call instruction */
 	regs->rbp = ops;
@@ -281,8 +295,10 @@ _Static_assert(sizeof(struct fpx_sw) == 48, "struct _fpx_sw_bytes");
 static size_t cpu_xstate_extent(uint64_t bits)
 {
 	size_t extent = XSTATE_HEADER_END;
+
 	for (unsigned i = 2; i < 63; i++) {
 		unsigned a, b, c, d;
+
 		if (!(bits >> i & 1) || !__get_cpuid_count(0xd, i, &a, &b, &c, &d))
 			continue;
 		if (c & 1)
@@ -337,6 +353,8 @@ size_t cpu_frame_build(const struct cpu_state *s, uint64_t top, uint64_t restore
 		       uint8_t buf[CPU_FRAME_MAX], uint64_t *addr_ret)
 {
 	uint64_t bits;
+
+	assert(top > CPU_FRAME_MAX);
 	memcpy(&bits, s->xstate + FXSAVE_SIZE, sizeof(bits));
 	size_t extent = cpu_xstate_extent(bits);
 	if (extent > s->xstate_size)
@@ -387,6 +405,7 @@ size_t cpu_find_restorer(const uint8_t *code, size_t size, size_t from)
 		0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05
 	};
 	static const uint8_t short_form[] = { 0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05 };
+
 	for (size_t i = from; i + sizeof(long_form) <= size; i++)
 		if (!memcmp(code + i, long_form, sizeof(long_form)) ||
 		    !memcmp(code + i, short_form, sizeof(short_form)))
@@ -398,6 +417,7 @@ size_t cpu_find_restorer(const uint8_t *code, size_t size, size_t from)
 static size_t cpu_load_from_rax(const uint8_t *p, int64_t *offset)
 {
 	int32_t wide;
+
 	if (p[0] != 0x48 || p[1] != 0x8b)
 		return 0;
 	switch (p[2]) {
@@ -426,6 +446,7 @@ bool cpu_loaded_variable(const uint8_t *code, size_t size, uint64_t addr,
 {
 	for (size_t i = 0; i + 24 <= size && i < 24; i++) {
 		int32_t relative;
+
 		if (code[i] != 0x48 || code[i + 2] != 0x05 ||
 		    (code[i + 1] != 0x8b && code[i + 1] != 0x8d))
 			continue;
@@ -456,6 +477,7 @@ bool cpu_after_call(const uint8_t *code, size_t offset)
 		return true;
 	for (size_t length = 2; length <= 7 && length <= offset; length++) {
 		const uint8_t *p = code + offset - length;
+
 		if (p[0] == 0xff && (p[1] >> 3 & 7) == 2)
 			return true;
 	}

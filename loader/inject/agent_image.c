@@ -2,6 +2,7 @@
 /* agent_image - see agent_image.h. */
 #include "loader/inject/agent_image.h"
 
+#include <assert.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -79,6 +80,7 @@ static void agent_image_take_calls(struct agent_image *image, const char *data,
 				   size_t size)
 {
 	static const char name[] = "pymem_calls";
+
 	Elf64_Ehdr h;
 	Elf64_Shdr names, s;
 	if (size < sizeof(h))
@@ -105,11 +107,13 @@ int agent_image_init(struct agent_image *image, const struct inject_options *opt
 		     struct load_error *err)
 {
 	static const char magic[16] = PYMEM_START_MAGIC;
+
 	*image = (struct agent_image){ .remote_fd = -1 };
 	const char *data = options->agent, *at = data, *found = NULL;
 	size_t size = options->agent_size;
 	while ((at = memmem(at, size - (size_t)(at - data), magic, sizeof(magic)))) {
 		struct pymem_start block;
+
 		if (size - (size_t)(at - data) < sizeof(block))
 			break;
 		memcpy(&block, at, sizeof(block));
@@ -149,6 +153,8 @@ void agent_image_free(struct agent_image *image)
 void agent_image_configure(struct agent_image *image, const struct pymem_start *start)
 {
 	struct pymem_start copy = *start;
+
+	assert(image->block + sizeof(*start) <= image->size);
 	memcpy(copy.magic, PYMEM_START_MAGIC, sizeof(copy.magic));
 	copy.version = PYMEM_START_VERSION;
 	copy.size = sizeof(copy);
@@ -160,6 +166,7 @@ void agent_image_configure(struct agent_image *image, const struct pymem_start *
 static uint64_t agent_image_start_time(int proc, pid_t pid)
 {
 	char path[32];
+
 	snprintf(path, sizeof(path), "%d/stat", pid);
 	char *text = foreign_read(proc, path, 4096);
 	char *field = text ? strrchr(text, ')') : NULL;
@@ -181,6 +188,7 @@ static bool agent_image_look_in_proc(const struct tracee *t, int proc, pid_t *pi
 {
 	struct statfs fs;
 	struct process p, thread;
+
 	if (fstatfs(proc, &fs) || fs.f_type != PROC_SUPER_MAGIC ||
 	    process_read(t->pid, &p, NULL) || process_read(t->tid, &thread, NULL))
 		return false;
@@ -202,8 +210,10 @@ static bool agent_image_name_in_own_proc(const struct tracee *t, pid_t *pid_ret,
 		pid_t of, pid, tid;
 		bool has;
 	} last;
+
 	if (last.of != t->tid) {
 		const int proc = foreign_path(t->pid, t->tid, "/proc", false);
+
 		last.has = proc >= 0 &&
 			agent_image_look_in_proc(t, proc, &last.pid, &last.tid);
 		last.of = t->tid;
@@ -218,18 +228,21 @@ static bool agent_image_name_in_own_proc(const struct tracee *t, pid_t *pid_ret,
 pid_t agent_image_own_tid(const struct tracee *tracee)
 {
 	pid_t pid, tid;
+
 	return agent_image_name_in_own_proc(tracee, &pid, &tid) ? tid : 0;
 }
 
 bool agent_image_has_proc(const struct tracee *tracee)
 {
 	pid_t pid, tid;
+
 	return agent_image_name_in_own_proc(tracee, &pid, &tid);
 }
 
 static char *agent_image_maps_text(const struct tracee *t, size_t *size_ret)
 {
 	char path[64];
+
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/maps", t->pid, t->tid);
 	return process_read_text(path, MAPS_TEXT_MAX, size_ret);
 }
@@ -238,6 +251,7 @@ uint64_t agent_image_reserve_maps(const struct tracee *tracee, struct pymem_star
 				  uint64_t addr, uint64_t size)
 {
 	size_t now = 0;
+
 	start->maps_addr = start->maps_size = 0;
 	if (agent_image_has_proc(tracee))
 		return 0;
@@ -255,6 +269,7 @@ void agent_image_write_maps(const struct tracee *tracee, const struct pymem_star
 	size_t size = 0;
 	char *text = start->maps_addr ? agent_image_maps_text(tracee, &size) : NULL;
 	uint64_t length = size;
+
 	if (text && length <= start->maps_size - sizeof(length) &&
 	    tracee_write(tracee, start->maps_addr + sizeof(length), text, size))
 		tracee_write(tracee, start->maps_addr, &length, sizeof(length));
@@ -273,6 +288,7 @@ static void agent_image_unique_path(struct agent_image *image, pid_t pid, pid_t 
 				    int fd, uint64_t nonce)
 {
 	size_t n = (size_t)snprintf(image->path, sizeof(image->path), "/proc/%d", pid);
+
 	for (int bit = 0; bit < 16; bit++)
 		n += (size_t)snprintf(image->path + n, sizeof(image->path) - n, "%s",
 				      nonce >> bit & 1 ? "/." : "/");
@@ -283,6 +299,7 @@ static int agent_image_make_memfd(struct remote *r, int64_t *fd, struct load_err
 {
 	static const char name[] = CALLS_AGENT_NAME;
 	uint64_t addr = remote_push(r, name, sizeof(name));
+
 	if (!addr)
 		return load_fail(err, LOAD_E_SYSTEM, errno,
 				 "the target can't be written to");
@@ -302,6 +319,7 @@ static int agent_image_write_memfd(const struct agent_image *image, int fd)
 	for (size_t done = 0; done < image->size;) {
 		const ssize_t n = pwrite(fd, (const char *)image->data + done,
 					 image->size - done, (off_t)done);
+
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -317,6 +335,7 @@ static int agent_image_write_there(const struct agent_image *image, struct remot
 {
 	const uint64_t top = r->top;
 	size_t done = 0;
+
 	*result = 0;
 	while (done < image->size && !*result) {
 		const size_t left = image->size - done;
@@ -324,6 +343,7 @@ static int agent_image_write_there(const struct agent_image *image, struct remot
 		const uint64_t addr =
 			remote_push(r, (const char *)image->data + done, size);
 		int64_t n = -EFAULT;
+
 		r->top = top;
 		if (addr && remote_sys(r, &n, err, SYS_write, (uint64_t)fd, addr, size))
 			return -1;
@@ -342,7 +362,8 @@ static int agent_image_place_memfd(struct agent_image *image, struct remote *r, 
 				   uint64_t nonce, struct load_error *err)
 {
 	pid_t own_pid, own_tid;
-	struct helper *e = r->tracee->helper;
+	struct helper *h = r->tracee->helper;
+
 	if (!agent_image_name_in_own_proc(r->tracee, &own_pid, &own_tid))
 		return 1;
 	int64_t fd;
@@ -356,13 +377,13 @@ static int agent_image_place_memfd(struct agent_image *image, struct remote *r, 
 	if (taken >= 0)
 		close(taken);
 	else {
-		helper_log(e, "no pidfd_getfd (%s): the target writes the memfd itself",
+		helper_log(h, "no pidfd_getfd (%s): the target writes the memfd itself",
 			   strerror(-taken));
 		if (agent_image_write_there(image, r, (int)fd, &error, err))
 			return -1;
 	}
 	if (error) {
-		helper_log(e, "memfd can't be written: %s", strerror(-error));
+		helper_log(h, "memfd can't be written: %s", strerror(-error));
 		return agent_image_remove(image, r, err) ? -1 : 1;
 	}
 	agent_image_unique_path(image, own_pid, own_tid, (int)fd, nonce);
@@ -375,6 +396,7 @@ static void agent_image_name_file(struct agent_image *image, const char *dir,
 {
 	char *block = (char *)image->data + image->block;
 	char file[sizeof(((struct pymem_start *)0)->file)] = "";
+
 	snprintf(file, sizeof(file), "%s/.pymem-agent-%016llx.so", dir,
 		 (unsigned long long)nonce);
 	memcpy(block + offsetof(struct pymem_start, file), file, sizeof(file));
@@ -386,6 +408,7 @@ static int agent_image_fill_file(const struct agent_image *image, struct remote 
 				 int fd, int *result, struct load_error *err)
 {
 	int64_t addr, ret;
+
 	if (agent_image_write_there(image, r, fd, result, err))
 		return -1;
 	if (*result)
@@ -407,6 +430,7 @@ static int agent_image_try_directory(struct agent_image *image, struct remote *r
 {
 	const uint64_t top = r->top;
 	int64_t fd, ret;
+
 	agent_image_name_file(image, dir, nonce);
 	const uint64_t name = remote_push(r, image->path, strlen(image->path) + 1);
 	if (!name)
@@ -432,6 +456,7 @@ static int agent_image_place_file(struct agent_image *image, struct remote *r,
 {
 	static const char *const dirs[] = { "/tmp", "/var/tmp", "/dev/shm", "/run", "." };
 	int error = -ENOENT;
+
 	if (!r->copy && seccomp_worst(&r->tracee->seccomp, SYS_unlinkat) != FILTER_ALLOWS)
 		return load_fail(err, LOAD_E_STATE, 0,
 				 "the agent would have to be a file in process %d, whose "
@@ -459,6 +484,7 @@ int agent_image_place(struct agent_image *image, struct remote *r, int pidfd,
 	const char *block = (const char *)image->data + image->block;
 	uint64_t nonce = ((const struct pymem_start *)(const void *)block)->nonce;
 	int placed = agent_image_place_memfd(image, r, pidfd, nonce, err);
+
 	if (placed <= 0)
 		return placed;
 	helper_log(t->helper, "no memfd or no /proc in the target: a file instead");
@@ -477,6 +503,7 @@ int agent_image_remove(struct agent_image *image, struct remote *r,
 	int64_t ret;
 	const int fd = image->remote_fd;
 	const bool placed = image->placed;
+
 	image->remote_fd = -1;
 	image->placed = false;
 	if (fd >= 0)

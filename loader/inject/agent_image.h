@@ -18,7 +18,7 @@
 #ifndef PYMEM_LOADER_INJECT_AGENT_IMAGE_H
 #define PYMEM_LOADER_INJECT_AGENT_IMAGE_H
 
-#include "loader/inject/remote_call.h"
+#include "loader/inject/remote.h"
 
 struct agent_image {
 	void *data; /* a copy of options->agent; freed by agent_image_free */

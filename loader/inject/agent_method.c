@@ -11,7 +11,6 @@
  */
 #include "loader/inject/agent_method.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -20,55 +19,30 @@
 #include "loader/inject/borrow.h"
 #include "loader/inject/channels.h"
 #include "loader/inject/guard.h"
+#include "loader/inject/remote_call.h"
+#include "loader/inject/remote_dlopen.h"
+#include "loader/inject/remote_region.h"
 #include "loader/inject/remote_run.h"
 #include "loader/target/calls.h"
-#include "loader/target/memory.h"
-
-#define INTERNAL_DLOPEN 0x80000000u /* __RTLD_DLOPEN of __libc_dlopen_mode */
-
-static unsigned agent_method_call_timeout(const struct helper *e)
-{
-	return e->options->call_timeout_ms ? e->options->call_timeout_ms : 3000;
-}
-
-/* The dynamic loader's own words about a failed dlopen. */
-static int agent_method_dlopen_failed(struct remote *r, struct load_error *err)
-{
-	struct helper *e = r->tracee->helper;
-	char text[300] = "";
-	uint64_t message = 0;
-	const uint64_t none[4] = { 0 };
-	if (e->target->calls.dlerror && !e->target->calls.internal_dlopen &&
-	    remote_call(r, e->target->calls.dlerror, none, agent_method_call_timeout(e),
-			&message, err))
-		return -1;
-	if (message)
-		memory_read_string(r->tracee->mem, message, text, sizeof(text));
-	return load_fail(err, LOAD_E_CALL, 0, "the target could not load the agent: %s",
-			 text[0] ? text : "dlopen failed without a reason");
-}
 
 /* The memfd, if it's one, is closed in the same go. */
 static int agent_method_call_dlopen(struct remote *r, struct agent_image *image,
 				    uint64_t *handle, struct load_error *err)
 {
-	struct helper *e = r->tracee->helper;
-	const struct target_calls *c = &e->target->calls;
+	struct helper *h = r->tracee->helper;
+	const struct target_calls *c = &h->target->calls;
 	const bool memfd = image->remote_fd >= 0;
 	struct cpu_op close_it = { SYS_close, { (uint64_t)image->remote_fd }, 0 };
-	uint64_t name = remote_push(r, image->path, strlen(image->path) + 1);
-	if (!name)
-		return load_fail(err, LOAD_E_SYSTEM, errno,
-				 "the target can't be written to");
-	uint64_t flags =
-		RTLD_NOW | RTLD_LOCAL | (c->internal_dlopen ? INTERNAL_DLOPEN : 0);
-	const uint64_t arg[4] = { name, flags };
-	if (remote_run(r, c->dlopen, arg, &close_it, memfd, agent_method_call_timeout(e),
+	uint64_t arg[4];
+
+	if (remote_dlopen_arguments(r, image->path, arg, err) ||
+	    remote_run(r, c->dlopen, arg, &close_it, memfd, injection_call_ms(h->options),
 		       handle, err))
 		return -1;
 	image->remote_fd = -1;
 	if (!*handle)
-		return agent_method_dlopen_failed(r, err);
+		return remote_dlopen_failed(r, "the target",
+					    injection_call_ms(h->options), err);
 	agent_image_loaded(image);
 	return 0;
 }
@@ -76,27 +50,28 @@ static int agent_method_call_dlopen(struct remote *r, struct agent_image *image,
 static int agent_method_start_kept(struct remote *r, const struct pymem_start *start,
 				   struct load_error *err)
 {
-	struct helper *e = r->tracee->helper;
+	struct helper *h = r->tracee->helper;
 	uint64_t addr = remote_push(r, start, sizeof(*start)), ret;
+
 	if (!addr)
 		return load_fail(err, LOAD_E_SYSTEM, errno,
 				 "the target can't be written to");
 	const uint64_t arg[4] = { addr };
-	if (remote_call(r, e->target->calls.kept_start, arg, agent_method_call_timeout(e),
-			&ret, err))
+	if (remote_call(r, h->target->calls.kept_start, arg,
+			injection_call_ms(h->options), &ret, err))
 		return -1;
 	int result = (int)ret;
-	e->result.injection.reused = true;
-	e->result.injection.handle = e->target->calls.kept_handle;
+	h->result.injection.reused = true;
+	h->result.injection.handle = h->target->calls.kept_handle;
 	if (result == -EBUSY)
 		return load_fail(err, LOAD_E_BUSY, EBUSY,
 				 "another capture of process %d is running",
-				 e->target->pid);
+				 h->target->pid);
 	if (result == -EPROTO)
 		return load_fail(err, LOAD_E_UNSUPPORTED, EPROTO,
 				 "process %d still holds an agent of another pymem "
 				 "version, which that version has to take out",
-				 e->target->pid);
+				 h->target->pid);
 	if (result)
 		return load_fail(err, LOAD_E_CALL, -result,
 				 "the agent could not start: %s", strerror(-result));
@@ -105,15 +80,16 @@ static int agent_method_start_kept(struct remote *r, const struct pymem_start *s
 
 static void agent_method_fill_start(struct remote *r, struct pymem_start *start)
 {
-	struct helper *e = r->tracee->helper;
-	const int32_t *fd = e->result.remote_fd;
-	*start = e->options->start;
-	start->nonce = e->result.injection.nonce;
+	struct helper *h = r->tracee->helper;
+	const int32_t *fd = h->result.remote_fd;
+
+	*start = h->options->start;
+	start->nonce = h->result.injection.nonce;
 	start->control_fd = fd[0];
 	start->stream_fd = fd[1];
 	start->command_fd = fd[2] >= 0 ? fd[2] : fd[0];
 	/* the lowest page carries ORPHANS_MARK */
-	uint64_t page = 4096,
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE),
 		 taken = agent_image_reserve_maps(r->tracee, start, r->worker + page,
 						  r->worker_size / 2);
 	start->stack_addr = r->worker + (taken ? page + taken : 0);
@@ -131,31 +107,33 @@ static void agent_method_fill_start(struct remote *r, struct pymem_start *start)
 static int agent_method_bring_in(struct remote *r, struct agent_image *image,
 				 struct load_error *err)
 {
-	struct helper *e = r->tracee->helper;
+	struct helper *h = r->tracee->helper;
 	struct pymem_start start;
-	if (helper_step(e, err, "frame") || helper_step(e, err, "map the region") ||
-	    remote_map(r, REMOTE_WORKER_STACK, REMOTE_CALL_STACK, err))
+
+	if (helper_step(h, err, "frame") || helper_step(h, err, "map the region") ||
+	    remote_region_map(r, REMOTE_REGION_WORKER_STACK, REMOTE_REGION_CALL_STACK,
+			      err))
 		return -1;
 	orphans_mark(r);
-	if (helper_step(e, err, "channels") || channels_open(r, e->target->pidfd, err))
+	if (helper_step(h, err, "channels") || channels_open(r, h->target->pidfd, err))
 		return -1;
 	agent_method_fill_start(r, &start);
-	if (e->target->calls.kept_start) {
+	if (h->target->calls.kept_start) {
 		agent_image_write_maps(r->tracee, &start);
-		return helper_step(e, err, "start the kept agent") ||
+		return helper_step(h, err, "start the kept agent") ||
 				agent_method_start_kept(r, &start, err) ?
 			-1 :
 			0;
 	}
 	agent_image_configure(image, &start);
-	if (helper_step(e, err, "image") ||
-	    agent_image_place(image, r, e->target->pidfd, err))
+	if (helper_step(h, err, "image") ||
+	    agent_image_place(image, r, h->target->pidfd, err))
 		return -1;
 	uint64_t handle;
-	if (helper_step(e, err, "dlopen %s", image->path) ||
+	if (helper_step(h, err, "dlopen %s", image->path) ||
 	    agent_method_call_dlopen(r, image, &handle, err))
 		return -1;
-	e->result.injection.handle = handle;
+	h->result.injection.handle = handle;
 	agent_image_write_maps(r->tracee, &start);
 	return 0;
 }
@@ -169,61 +147,41 @@ static bool agent_method_usable(const struct tracee *t, const struct load_error 
 
 static void agent_method_undo(struct remote *r, struct agent_image *image)
 {
-	struct helper *e = r->tracee->helper;
+	struct helper *h = r->tracee->helper;
 	struct load_error ignored = { 0 };
-	helper_log(e, "undoing");
-	remote_flush(r, &ignored);
+
+	helper_log(h, "undoing");
+	remote_run_flush(r, &ignored);
 	if (image && !ignored.code)
 		agent_image_remove(image, r, &ignored);
 	if (!ignored.code)
-		channels_close_remote(r, &e->result, &ignored);
+		channels_close_remote(r, &h->result, &ignored);
 	if (!ignored.code)
-		remote_unmap(r, &ignored);
+		remote_region_unmap(r, &ignored);
 	if (!ignored.code)
-		e->result.region = e->result.region_size = 0;
+		h->result.region = h->result.region_size = 0;
 }
 
-/* Back to an event stop, everything restored, detached. Folds its error into *err. */
-static int agent_method_give_back(struct tracee *t, int status, struct load_error *err)
+int agent_method_load(struct helper *h, struct load_error *err)
 {
-	struct load_error late = { 0 };
-	struct helper *e = t->helper;
-	helper_step(e, NULL, "back to an event stop");
-	if (t->stopped && t->changed && !t->ended &&
-	    tracee_to_event_stop(t, TRACEE_BACK_MS))
-		load_fail(&late, LOAD_E_TIMEOUT, 0, "thread %d didn't stop again",
-			  t->tid);
-	helper_step(e, NULL, "restore and detach");
-	if (!late.code)
-		tracee_release(t, &late);
-	e->result.injection.stopped_ns += t->stopped_ns;
-	helper_log(e, "thread %d was stopped for %.3f ms, resumed %u times", t->tid,
-		   (double)t->stopped_ns / 1e6, t->resumes);
-	if (status || !late.code)
-		return status;
-	*err = late;
-	return -1;
-}
-
-int agent_method_load(struct helper *e, struct load_error *err)
-{
-	const struct method_input *plan = e->input;
+	const struct method_input *plan = h->input;
 	struct borrow borrow = { .judge = safepoint_call,
 				 .allocates = true,
 				 .cancellable = true };
 	struct tracee t;
 	struct remote r;
-	if (!e->target->calls.kept_start &&
-	    target_find_agent(e->target->pid, e->target->process.live_tid))
+
+	if (!h->target->calls.kept_start &&
+	    target_find_agent(h->target->pid, h->target->process.live_tid))
 		return load_fail(
 			err, LOAD_E_BUSY, EBUSY,
 			"another pymem-load is loading its agent into process %d",
-			e->target->pid);
-	if (orphans_await(plan->orphans, e, err) || borrow_thread(e, &borrow, &t, err))
+			h->target->pid);
+	if (orphans_await(plan->orphans, h, err) || borrow_thread(h, &borrow, &t, err))
 		return -1;
-	e->result.injection.stopped_ns = borrow.stopped_ns;
+	h->result.injection.stopped_ns = borrow.stopped_ns;
 	if (guard_agent(&t, plan->image, err))
-		return agent_method_give_back(&t, -1, err);
+		return borrow_give_back(&t, -1, err);
 	remote_init(&r, &t);
 	int status = orphans_remove(plan->orphans, &r, err);
 	if (!status)
@@ -231,26 +189,27 @@ int agent_method_load(struct helper *e, struct load_error *err)
 	if (status && agent_method_usable(&t, err))
 		agent_method_undo(&r, plan->image);
 	else if (!status) /* the rest of the region serves when we come back */
-		e->result.injection.worker_tid = orphans_thread(&r);
-	e->result.region = r.region;
-	e->result.region_size = r.region_size;
-	e->result.injection.stack_addr = r.region;
-	e->result.injection.stack_size = r.region_size;
-	return agent_method_give_back(&t, status, err);
+		h->result.injection.worker_tid = orphans_thread(&r);
+	h->result.region = r.region;
+	h->result.region_size = r.region_size;
+	h->result.injection.stack_addr = r.region;
+	h->result.injection.stack_size = r.region_size;
+	return borrow_give_back(&t, status, err);
 }
 
 static int agent_method_close_library(struct remote *r, uint64_t handle,
 				      struct load_error *err)
 {
-	struct helper *e = r->tracee->helper;
+	struct helper *h = r->tracee->helper;
 	const uint64_t arg[4] = { handle };
 	uint64_t ret;
+
 	if (!r->region &&
-	    (helper_step(e, err, "map the region") ||
-	     remote_map(r, 0, REMOTE_CALL_STACK, err)))
+	    (helper_step(h, err, "map the region") ||
+	     remote_region_map(r, 0, REMOTE_REGION_CALL_STACK, err)))
 		return -1;
-	if (helper_step(e, err, "dlclose") ||
-	    remote_call(r, e->target->calls.dlclose, arg, agent_method_call_timeout(e),
+	if (helper_step(h, err, "dlclose") ||
+	    remote_call(r, h->target->calls.dlclose, arg, injection_call_ms(h->options),
 			&ret, err))
 		return -1;
 	return (int)ret ? load_fail(err, LOAD_E_CALL, 0, "dlclose of the agent failed") :
@@ -262,6 +221,7 @@ static int agent_method_unmap_worker(struct remote *r, const struct method_input
 				     struct load_error *err)
 {
 	int64_t ret;
+
 	helper_step(r->tracee->helper, NULL, "unmap the worker's stack");
 	return remote_sys(r, &ret, err, SYS_munmap, plan->region, plan->region_size);
 }
@@ -271,10 +231,11 @@ static int agent_method_take_out(struct remote *r, const struct method_input *pl
 				 struct load_error *err)
 {
 	struct load_error part[5] = { 0 };
+
 	if (plan->orphans)
 		orphans_remove(plan->orphans, r, &part[0]);
-	const bool adopted =
-		plan->region_size && remote_adopt(r, plan->region, plan->region_size);
+	const bool adopted = plan->region_size &&
+		remote_region_adopt(r, plan->region, plan->region_size);
 	if (adopted)
 		orphans_note_borrowed(r);
 	if (plan->handle && agent_method_usable(r->tracee, &part[0]))
@@ -285,28 +246,29 @@ static int agent_method_take_out(struct remote *r, const struct method_input *pl
 		agent_method_unmap_worker(r, plan, &part[3]);
 	if (agent_method_usable(r->tracee, &part[1])) {
 		helper_step(r->tracee->helper, NULL, "unmap the region");
-		remote_unmap(r, &part[4]);
+		remote_region_unmap(r, &part[4]);
 	}
 	for (int i = 0; i < 5 && !err->code; i++)
 		*err = part[i];
 	return err->code ? -1 : 0;
 }
 
-int agent_method_eject(struct helper *e, struct load_error *err)
+int agent_method_eject(struct helper *h, struct load_error *err)
 {
-	const struct method_input *plan = e->input;
+	const struct method_input *plan = h->input;
 	struct borrow borrow = { .judge = plan->handle ? safepoint_call :
 							 safepoint_syscall,
 				 .allocates = plan->handle != 0,
 				 .stopped_too = !plan->handle };
 	struct tracee t;
 	struct remote r;
-	if (orphans_await(plan->orphans, e, err) || borrow_thread(e, &borrow, &t, err))
+
+	if (orphans_await(plan->orphans, h, err) || borrow_thread(h, &borrow, &t, err))
 		return -1;
-	e->result.injection.stopped_ns = borrow.stopped_ns;
+	h->result.injection.stopped_ns = borrow.stopped_ns;
 	if (guard_agent(&t, NULL, err)) /* it got the filter since */
-		return agent_method_give_back(&t, -1, err);
+		return borrow_give_back(&t, -1, err);
 	remote_init(&r, &t);
 	int status = agent_method_take_out(&r, plan, err);
-	return agent_method_give_back(&t, status, err);
+	return borrow_give_back(&t, status, err);
 }

@@ -8,6 +8,7 @@
  */
 #include "loader/inject/borrow.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,7 @@ static void borrow_pause_a_little(struct search *s)
 {
 	long ns = 200000 + (long)(erand48(s->seed) * 1800000);
 	struct timespec ts = { 0, ns };
+
 	nanosleep(&ts, NULL);
 }
 
@@ -62,6 +64,7 @@ static void borrow_refuse(struct search *s, enum safepoint point)
 static int borrow_refuse_stopped(struct search *s)
 {
 	int sig = s->tracee->stop_signal;
+
 	tracee_release(s->tracee, NULL);
 	return load_fail(s->err, LOAD_E_STATE, 0,
 			 "process %d is stopped (%s): nothing can run in it until it is "
@@ -94,6 +97,7 @@ static int borrow_seize_failed(struct search *s, pid_t tid)
 static bool borrow_is_used(const struct tracee *t)
 {
 	const struct target *target = t->helper->target;
+
 	for (int i = 0; i < target->used_count; i++)
 		if (range_has(target->used[i], cpu_sp(&t->state.regs)) ||
 		    range_has(target->used[i], cpu_pc(&t->state.regs)))
@@ -105,8 +109,9 @@ static bool borrow_is_used(const struct tracee *t)
 static int borrow_try_thread(struct search *s, pid_t tid)
 {
 	const struct inject_options *o = s->helper->options;
-	unsigned timeout = o->stop_timeout_ms ? o->stop_timeout_ms : 200;
+	unsigned timeout = injection_stop_ms(o);
 	struct tracee *t = s->tracee;
+
 	s->borrow->tries++;
 	if (helper_step(s->helper, s->err, "seize thread %d", tid))
 		return -1;
@@ -128,7 +133,7 @@ static int borrow_try_thread(struct search *s, pid_t tid)
 	enum safepoint point = borrow_is_used(t) ? UNSAFE_PLACE : s->borrow->judge(t);
 	if (point == SAFE && s->picky && tid != t->pid &&
 	    !malloc_arena_present(s->helper->target, t->mem,
-				  cpu_thread_pointer(&t->state.regs))) {
+				  cpu_tls_pointer(&t->state.regs))) {
 		s->bare_seen = true;
 		point = UNSAFE_ARENA;
 	}
@@ -145,6 +150,7 @@ static int borrow_try_thread(struct search *s, pid_t tid)
 static int borrow_give_up(struct search *s)
 {
 	const struct target *target = s->helper->target;
+
 	if (target_check(target, s->err))
 		return -1;
 	if (s->err->code == LOAD_E_PERMISSION && s->borrow->last == SAFE)
@@ -174,6 +180,7 @@ static int borrow_one_round(struct search *s, uint64_t deadline)
 	int count = threads_order(target->pid, target->confined, list);
 	int used = 0;
 	const unsigned most = s->borrow->max_tries;
+
 	for (int i = 0; i < count && used < TRIES_A_ROUND; i++) {
 		if (most && s->borrow->tries >= most)
 			break;
@@ -200,9 +207,9 @@ int borrow_thread(struct helper *helper, struct borrow *borrow, struct tracee *t
 			    .borrow = borrow,
 			    .tracee = tracee,
 			    .err = err ? err : &own };
-	unsigned ms =
-		helper->options->safe_point_ms ? helper->options->safe_point_ms : 1000;
+	const unsigned ms = injection_safe_ms(helper->options);
 	uint64_t start = clock_now(), deadline = start + (uint64_t)ms * 1000000;
+
 	memcpy(s.seed, &start, sizeof(s.seed));
 	s.picky = borrow->allocates;
 	do {
@@ -219,4 +226,27 @@ int borrow_thread(struct helper *helper, struct borrow *borrow, struct tracee *t
 	} while (clock_now() < deadline &&
 		 (!borrow->max_tries || borrow->tries < borrow->max_tries));
 	return borrow_give_up(&s);
+}
+
+int borrow_give_back(struct tracee *t, int status, struct load_error *err)
+{
+	struct load_error late = { 0 };
+	struct helper *h = t->helper;
+
+	assert(t->helper);
+	helper_step(h, NULL, "back to an event stop");
+	if (t->stopped && t->changed && !t->ended &&
+	    tracee_to_event_stop(t, TRACEE_BACK_MS))
+		load_fail(&late, LOAD_E_TIMEOUT, 0, "thread %d didn't stop again",
+			  t->tid);
+	helper_step(h, NULL, "restore and detach");
+	if (!late.code)
+		tracee_release(t, &late);
+	h->result.injection.stopped_ns += t->stopped_ns;
+	helper_log(h, "thread %d was stopped for %.3f ms, resumed %u times", t->tid,
+		   (double)t->stopped_ns / 1e6, t->resumes);
+	if (status || !late.code)
+		return status;
+	*err = late;
+	return -1;
 }

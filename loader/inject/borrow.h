@@ -25,5 +25,11 @@ struct borrow {
  */
 int borrow_thread(struct helper *helper, struct borrow *borrow, struct tracee *tracee,
 		  struct load_error *err);
+/*
+ * Gives a thread back: to an event stop, everything restored, detached; adds to
+ * stopped_ns.  Returns status and leaves *err alone, unless that was 0 and the thread
+ * could not be put back: then -1 with *err.
+ */
+int borrow_give_back(struct tracee *tracee, int status, struct load_error *err);
 
 #endif

@@ -2,6 +2,7 @@
 /* channels - see channels.h. */
 #include "loader/inject/channels.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -20,6 +21,7 @@ static const int pair_types[2] = { SOCK_SEQPACKET, SOCK_STREAM };
 static int channels_close_one(struct remote *r, int fd, struct load_error *err)
 {
 	int64_t ret;
+
 	return remote_sys(r, &ret, err, SYS_close, (uint64_t)fd);
 }
 
@@ -29,6 +31,7 @@ static int channels_make_pipe(struct remote *r, int index, int flags, int pair[2
 {
 	int64_t ret;
 	uint64_t addr = orphans_pair_addr(r, index);
+
 	if (!addr)
 		return load_fail(err, LOAD_E_SYSTEM, errno,
 				 "the target can't be written to");
@@ -45,6 +48,8 @@ static int channels_make_pipe(struct remote *r, int index, int flags, int pair[2
 static void channels_remember(struct remote *r, int index, int fd)
 {
 	struct helper_result *res = &r->tracee->helper->result;
+
+	assert(index >= 0 && index < 3 && fd >= 0);
 	res->remote_fd[index] = fd;
 	res->remote_inode[index] = foreign_look(r->tracee->pid, r->tracee->tid, fd).inode;
 }
@@ -53,6 +58,7 @@ static void channels_remember(struct remote *r, int index, int fd)
 static int channels_settle(struct remote *r, int index, int fd, struct load_error *err)
 {
 	int64_t high;
+
 	if (remote_sys(r, &high, err, SYS_fcntl, (uint64_t)fd, F_DUPFD_CLOEXEC, HIGH_FD))
 		return -1;
 	if (high >= 0 && channels_close_one(r, fd, err))
@@ -74,8 +80,10 @@ static int channels_close_pair(struct remote *r, const int pair[2],
 static int channels_make_sockets(struct remote *r, int pair[2][2], struct load_error *err)
 {
 	struct cpu_op ops[2];
+
 	for (int i = 0; i < 2; i++) {
 		uint64_t addr = orphans_pair_addr(r, i);
+
 		if (!addr)
 			return load_fail(err, LOAD_E_SYSTEM, errno,
 					 "the target can't be written to");
@@ -85,7 +93,7 @@ static int channels_make_sockets(struct remote *r, int pair[2][2], struct load_e
 			0
 		};
 	}
-	if (remote_batch(r, ops, 2, err))
+	if (remote_run_batch(r, ops, 2, err))
 		return -1;
 	for (int i = 0; i < 2; i++)
 		if (ops[i].result >= 0 &&
@@ -101,13 +109,14 @@ static int channels_make_sockets(struct remote *r, int pair[2][2], struct load_e
 }
 
 /* Our ends; if one can't be had, none: >0, its errno. */
-static int channels_take_ours(struct helper *e, int pidfd, pid_t maker, int pair[2][2])
+static int channels_take_ours(struct helper *h, int pidfd, pid_t maker, int pair[2][2])
 {
 	for (int i = 0; i < 2; i++) {
 		const int ours = foreign_take(pidfd, pair[i][0]);
+
 		if (ours < 0)
 			return -ours;
-		e->fds[i] = ours;
+		h->fds[i] = ours;
 		if (!foreign_is_pair(ours, pair_types[i], maker))
 			return EBADF;
 	}
@@ -117,16 +126,17 @@ static int channels_take_ours(struct helper *e, int pidfd, pid_t maker, int pair
 /* >0: can't be done this way. */
 static int channels_open_sockets(struct remote *r, int pidfd, struct load_error *err)
 {
-	struct helper *e = r->tracee->helper;
+	struct helper *h = r->tracee->helper;
 	struct cpu_op ops[4];
 	unsigned count = 0;
 	int pair[2][2] = { { -1, -1 }, { -1, -1 } };
 	int failed = channels_make_sockets(r, pair, err);
+
 	if (failed)
 		return failed;
 	orphans_note_pair(r, 0, pair[0]);
 	orphans_note_pair(r, 1, pair[1]);
-	failed = channels_take_ours(e, pidfd, r->tracee->pid, pair);
+	failed = channels_take_ours(h, pidfd, r->tracee->pid, pair);
 	for (int i = 0; i < 2; i++)
 		ops[count++] = (struct cpu_op){ SYS_close, { (uint64_t)pair[i][0] }, 0 };
 	for (int i = 0; i < 2; i++)
@@ -134,15 +144,16 @@ static int channels_open_sockets(struct remote *r, int pidfd, struct load_error 
 						{ (uint64_t)pair[i][1], F_DUPFD_CLOEXEC,
 						  HIGH_FD },
 						0 };
-	if (remote_batch(r, ops, count, err))
+	if (remote_run_batch(r, ops, count, err))
 		return -1;
 	if (failed)
 		return failed;
 	for (int i = 0; i < 2; i++) {
 		const int64_t high = ops[2 + i].result;
 		const struct cpu_op low = { SYS_close, { (uint64_t)pair[i][1] }, 0 };
+
 		channels_remember(r, i, high >= 0 ? (int)high : pair[i][1]);
-		if (high >= 0 && remote_later(r, &low, err))
+		if (high >= 0 && remote_run_later(r, &low, err))
 			return -1;
 	}
 	return 0;
@@ -154,14 +165,15 @@ static int channels_open_pipe(struct remote *r, int index, int theirs, int flags
 {
 	int pair[2];
 	const struct tracee *t = r->tracee;
-	struct helper *e = t->helper;
+	struct helper *h = t->helper;
 	int failed = channels_make_pipe(r, index, flags, pair, err);
+
 	if (failed > 0)
 		return load_fail(err, LOAD_E_CALL, failed, "no pipe in the target: %s",
 				 strerror(failed));
 	if (failed)
 		return -1;
-	const int ours = foreign_open_pipe(&e->target->process, t->pid, t->tid,
+	const int ours = foreign_open_pipe(&h->target->process, t->pid, t->tid,
 					   pair[!theirs], !theirs);
 	/* open() refuses O_DIRECT on a pipe; packets are made by the writer's flag */
 	if (ours >= 0 && flags && !theirs)
@@ -175,28 +187,29 @@ static int channels_open_pipe(struct remote *r, int index, int theirs, int flags
 				 "own rights: %s",
 				 pair[!theirs], t->pid, strerror(-ours));
 	}
-	e->fds[index] = ours;
+	h->fds[index] = ours;
 	return channels_settle(r, index, pair[theirs], err);
 }
 
-static void channels_forget(struct helper *e)
+static void channels_forget(struct helper *h)
 {
 	for (int i = 0; i < 3; i++) {
-		if (e->fds[i] >= 0)
-			close(e->fds[i]);
-		e->fds[i] = e->result.remote_fd[i] = -1;
-		e->result.remote_inode[i] = 0;
+		if (h->fds[i] >= 0)
+			close(h->fds[i]);
+		h->fds[i] = h->result.remote_fd[i] = -1;
+		h->result.remote_inode[i] = 0;
 	}
 }
 
 int channels_open(struct remote *r, int pidfd, struct load_error *err)
 {
-	struct helper *e = r->tracee->helper;
-	channels_forget(e);
+	struct helper *h = r->tracee->helper;
+
+	channels_forget(h);
 	int failed = pidfd < 0 ? ENOSYS : channels_open_sockets(r, pidfd, err);
 	if (failed > 0) {
-		helper_log(e, "no socket pair (%s): pipes instead", strerror(failed));
-		channels_forget(e);
+		helper_log(h, "no socket pair (%s): pipes instead", strerror(failed));
+		channels_forget(h);
 		failed = channels_open_pipe(r, 0, 1, O_DIRECT, err) ||
 				channels_open_pipe(r, 1, 1, 0, err) ||
 				channels_open_pipe(r, 2, 0, O_DIRECT, err) ?
@@ -211,6 +224,7 @@ int channels_close_remote(struct remote *r, const struct helper_result *ends,
 {
 	for (int i = 0; i < 3; i++) {
 		int fd = ends->remote_fd[i];
+
 		if (fd < 0 || !ends->remote_inode[i] ||
 		    foreign_look(r->tracee->pid, r->tracee->tid, fd).inode !=
 			    ends->remote_inode[i])

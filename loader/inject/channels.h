@@ -15,7 +15,7 @@
 #ifndef PYMEM_LOADER_INJECT_CHANNELS_H
 #define PYMEM_LOADER_INJECT_CHANNELS_H
 
-#include "loader/inject/remote_call.h"
+#include "loader/inject/remote.h"
 
 /*
  * Fills helper->fds (ours) and helper->result.remote_fd, remote_inode (theirs).

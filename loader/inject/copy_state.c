@@ -2,6 +2,7 @@
 /* copy_state - see copy_state.h. */
 #include "loader/inject/copy_state.h"
 
+#include "loader/inject/remote_call.h"
 #include "loader/target/calls.h"
 #include "loader/target/gil_state.h"
 
@@ -12,6 +13,7 @@ void copy_state_free_loader(struct remote *r)
 {
 	const struct target *target = r->tracee->helper->target;
 	const uint32_t free_lock[4] = { 0 }; /* lock, count, owner, users */
+
 	if (!calls_loader_busy(target, r->tracee->mem))
 		return;
 	helper_log(r->tracee->helper, "the dynamic loader's locks are freed in the copy");
@@ -27,8 +29,10 @@ static int copy_state_call_first(struct remote *r, const char *const *names,
 {
 	const struct elf *elf = &r->tracee->helper->target->python.elf;
 	const uint64_t arg[4] = { arg0 };
+
 	for (; *names; names++) {
-		uint64_t function = elf_address(elf, *names);
+		uint64_t function = elf_module_address(elf, *names);
+
 		if (function)
 			return remote_call(r, function, arg, CALL_MS, ret, err);
 	}
@@ -42,8 +46,10 @@ static void copy_state_free_gils(struct remote *r)
 	uint64_t locks[LOCKS_MAX];
 	const int32_t unlocked = 0;
 	int count = gil_state_locks(t->helper->target, t->mem, locks, LOCKS_MAX);
+
 	for (int i = 0; i < count; i++) {
 		int32_t now;
+
 		if (tracee_read(t, locks[i], &now, sizeof(now)) && now == 1)
 			tracee_write(t, locks[i], &unlocked, sizeof(unlocked));
 	}
@@ -55,7 +61,9 @@ static int copy_state_is_ending(struct remote *r, uint64_t *ret, struct load_err
 	static const char *const functions[] = { "Py_IsFinalizing", "_Py_IsFinalizing",
 						 NULL };
 	const struct tracee *t = r->tracee;
-	uint64_t variable = elf_address(&t->helper->target->python.elf, "_Py_Finalizing");
+	uint64_t variable =
+		elf_module_address(&t->helper->target->python.elf, "_Py_Finalizing");
+
 	if (copy_state_call_first(r, functions, 0, 0, ret, err))
 		return -1;
 	*ret = (uint32_t)*ret; /* an int */
@@ -75,6 +83,7 @@ int copy_state_take_gil(struct remote *r, struct load_error *err)
 	static const char *const thread[] = { "PyInterpreterState_ThreadHead", NULL };
 	static const char *const swap[] = { "PyThreadState_Swap", NULL };
 	uint64_t value, ready, ending;
+
 	if (!r->tracee->helper->target->python.found)
 		return 0;
 	if (copy_state_call_first(r, initialized, 0, 0, &ready, err) ||

@@ -11,7 +11,7 @@
 #ifndef PYMEM_LOADER_INJECT_COPY_STATE_H
 #define PYMEM_LOADER_INJECT_COPY_STATE_H
 
-#include "loader/inject/remote_call.h"
+#include "loader/inject/remote.h"
 
 /* Frees the dynamic loader's locks. */
 void copy_state_free_loader(struct remote *remote);

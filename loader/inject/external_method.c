@@ -3,7 +3,6 @@
 #include "loader/inject/external_method.h"
 
 #include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -23,12 +22,16 @@
 #include "loader/inject/channels.h"
 #include "loader/inject/copy_state.h"
 #include "loader/inject/guard.h"
+#include "loader/inject/remote_call.h"
+#include "loader/inject/remote_dlopen.h"
+#include "loader/inject/remote_region.h"
 #include "loader/target/gil_state.h"
 #include "loader/target/memory.h"
 
 #define ATTEMPTS 3
 #define COPY_STACK ((uint64_t)8 << 20)
 #define POLL_NS 20000000ull
+#define ERROR_MS 1000 /* for dlerror */
 
 struct copy {
 	struct tracee tracee;
@@ -44,6 +47,7 @@ struct copy {
 static enum safepoint external_judge_best(const struct tracee *t)
 {
 	enum safepoint point = safepoint_call(t);
+
 	if (point == SAFE && gil_state(t->helper->target, t->mem) == GIL_HELD)
 		point = UNSAFE_GIL;
 	return point;
@@ -60,27 +64,29 @@ static const struct {
 	{ safepoint_syscall, 1000, 0 },
 };
 
-static int external_borrow_instant(struct helper *e, struct tracee *t,
+static int external_borrow_instant(struct helper *h, struct tracee *t,
 				   struct load_error *err)
 {
-	const struct inject_options *given = e->options;
+	const struct inject_options *given = h->options;
 	struct inject_options options = *given;
 	int status = -1;
-	e->options = &options;
+
+	h->options = &options;
 	for (size_t i = 0; status && i < sizeof(instants) / sizeof(instants[0]); i++) {
 		struct borrow borrow = { .judge = instants[i].judge,
 					 .stopped_too = true,
 					 .cancellable = true,
 					 .max_tries = instants[i].tries };
+
 		options.safe_point_ms = instants[i].ms;
 		*err = (struct load_error){ 0 };
-		status = borrow_thread(e, &borrow, t, err);
-		e->result.injection.stopped_ns += borrow.stopped_ns;
+		status = borrow_thread(h, &borrow, t, err);
+		h->result.injection.stopped_ns += borrow.stopped_ns;
 		if (status && err->code != LOAD_E_NO_SAFE_POINT)
 			break;
 	}
-	e->options = given;
-	t->helper = e;
+	h->options = given;
+	t->helper = h;
 	return status;
 }
 
@@ -94,6 +100,7 @@ static int external_borrow_instant(struct helper *e, struct tracee *t,
 static bool external_suspend_seccomp(struct tracee *t)
 {
 	long options = t->options | (long)PTRACE_O_SUSPEND_SECCOMP;
+
 	if (!t->helper->target->confined ||
 	    ptrace(PTRACE_SETOPTIONS, t->tid, NULL, (void *)options))
 		return false;
@@ -103,12 +110,13 @@ static bool external_suspend_seccomp(struct tracee *t)
 }
 
 /* Takes over the frozen copy: it must be killed if we die. */
-static int external_adopt(struct copy *c, struct helper *e, const struct tracee *parent,
+static int external_adopt(struct copy *c, struct helper *h, const struct tracee *parent,
 			  uint64_t exit_word, struct load_error *err)
 {
 	struct tracee *t = &c->tracee;
+
 	memset(t, 0, offsetof(struct tracee, state));
-	t->helper = e;
+	t->helper = h;
 	t->pid = t->tid = c->pid = parent->clone_child;
 	t->attached = true;
 	t->request = PTRACE_CONT;
@@ -135,6 +143,7 @@ static int external_adopt(struct copy *c, struct helper *e, const struct tracee 
 static void external_volunteer_for_oom(const struct copy *c)
 {
 	char path[64];
+
 	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", c->pid);
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -148,6 +157,7 @@ static void external_volunteer_for_oom(const struct copy *c)
 static int external_close_inherited(struct copy *c, struct load_error *err)
 {
 	int64_t ret;
+
 	if (remote_sys(&c->remote, &ret, err, SYS_close_range, 0, ~0u, 0))
 		return -1;
 	if (ret >= 0)
@@ -167,19 +177,20 @@ static int external_close_inherited(struct copy *c, struct load_error *err)
 
 static void external_fill_copy_start(struct copy *c, struct pymem_start *start)
 {
-	struct helper *e = c->tracee.helper;
-	const int32_t *fd = e->result.remote_fd;
-	*start = e->options->start;
+	struct helper *h = c->tracee.helper;
+	const int32_t *fd = h->result.remote_fd;
+
+	*start = h->options->start;
 	start->flags |= PYMEM_START_EXTERNAL;
 	start->flags &= ~(unsigned)(PYMEM_START_CONSISTENT | PYMEM_START_KEEP);
-	if (e->result.injection.consistent)
+	if (h->result.injection.consistent)
 		start->flags |= PYMEM_START_CONSISTENT;
-	start->nonce = e->result.injection.nonce;
+	start->nonce = h->result.injection.nonce;
 	start->control_fd = fd[0];
 	start->stream_fd = fd[1];
 	start->command_fd = fd[2] >= 0 ? fd[2] : fd[0];
 	start->stack_addr = start->stack_size = 0;
-	start->stopped_ns = e->result.injection.stopped_ns;
+	start->stopped_ns = h->result.injection.stopped_ns;
 }
 
 /* For a target without a /proc: the text of its mappings, in memory of the copy. */
@@ -188,6 +199,7 @@ static int external_tell_maps(struct copy *c, struct pymem_start *start,
 {
 	const uint64_t room = (uint64_t)16 << 20;
 	int64_t ret;
+
 	start->maps_addr = start->maps_size = 0;
 	if (agent_image_has_proc(&c->tracee))
 		return 0;
@@ -200,44 +212,28 @@ static int external_tell_maps(struct copy *c, struct pymem_start *start,
 }
 
 /* Has the agent said something (its HELLO)? It is left for the loader to read. */
-static bool external_agent_speaks(const struct helper *e)
+static bool external_agent_speaks(const struct helper *h)
 {
-	struct pollfd p = { e->fds[0], POLLIN, 0 };
-	return poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
-}
+	struct pollfd p = { h->fds[0], POLLIN, 0 };
 
-static int external_load_failed_text(struct copy *c, struct load_error *err)
-{
-	const struct target_calls *calls = &c->tracee.helper->target->calls;
-	const uint64_t none[4] = { 0 };
-	uint64_t message = 0;
-	char text[300] = "";
-	if (calls->dlerror && !calls->internal_dlopen &&
-	    !remote_call(&c->remote, calls->dlerror, none, 1000, &message, err) &&
-	    message)
-		memory_read_string(c->tracee.mem, message, text, sizeof(text));
-	return load_fail(err, LOAD_E_CALL, 0, "the copy could not load the agent: %s",
-			 text[0] ? text : "dlopen failed without a reason");
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
 }
 
 /* dlopen in the copy; its constructor walks and never returns. */
 static int external_start_walk(struct copy *c, const char *path, struct load_error *err)
 {
-	struct helper *e = c->tracee.helper;
-	const struct target_calls *calls = &e->target->calls;
-	uint64_t flags =
-		RTLD_NOW | RTLD_LOCAL | (calls->internal_dlopen ? 0x80000000u : 0);
-	const uint64_t arg[4] = { remote_push(&c->remote, path, strlen(path) + 1),
-				  flags };
-	unsigned timeout =
-		e->options->call_timeout_ms ? e->options->call_timeout_ms : 3000;
-	uint64_t deadline = clock_now() + timeout * 1000000ull, handle;
-	if (!arg[0] || remote_call_start(&c->remote, calls->dlopen, arg, err))
+	struct helper *h = c->tracee.helper;
+	const unsigned timeout = injection_call_ms(h->options);
+	uint64_t deadline = clock_now() + timeout * 1000000ull, handle, arg[4];
+
+	if (remote_dlopen_arguments(&c->remote, path, arg, err) ||
+	    remote_call_start(&c->remote, h->target->calls.dlopen, arg, err))
 		return -1;
 	while (clock_now() < deadline) {
 		int got =
 			remote_call_poll(&c->remote, clock_now() + 1000000, &handle, err);
-		if (external_agent_speaks(e))
+
+		if (external_agent_speaks(h))
 			return 0; /* it may already be through, and have ended */
 		if (got < 0)
 			return -1;
@@ -245,7 +241,8 @@ static int external_start_walk(struct copy *c, const char *path, struct load_err
 			return handle ? load_fail(err, LOAD_E_CALL, 0,
 						  "the agent came back from the copy "
 						  "without a word") :
-					external_load_failed_text(c, err);
+					remote_dlopen_failed(&c->remote, "the copy",
+							     ERROR_MS, err);
 	}
 	return load_fail(err, LOAD_E_TIMEOUT, 0,
 			 "the agent didn't start in the copy within %u ms", timeout);
@@ -257,6 +254,7 @@ static int external_name_copy(struct copy *c, struct load_error *err)
 	static const char name[] = ORPHANS_COPY_NAME;
 	int64_t ret;
 	uint64_t addr = c->remote.frame - 32; /* below the exit word: nobody's any more */
+
 	if (!tracee_write(&c->tracee, addr, name, sizeof(name)))
 		return 0;
 	return remote_sys(&c->remote, &ret, err, SYS_prctl, PR_SET_NAME, addr);
@@ -265,31 +263,32 @@ static int external_name_copy(struct copy *c, struct load_error *err)
 static int external_prepare(struct copy *c, struct agent_image *image,
 			    struct load_error *err)
 {
-	struct helper *e = c->tracee.helper;
+	struct helper *h = c->tracee.helper;
 	struct pymem_start start;
+
 	if (external_name_copy(c, err))
 		return -1;
 	external_volunteer_for_oom(c);
-	if (helper_step(e, err, "copy: close descriptors") ||
+	if (helper_step(h, err, "copy: close descriptors") ||
 	    external_close_inherited(c, err))
 		return -1;
-	if (helper_step(e, err, "copy: map the region") ||
-	    remote_map(&c->remote, 0, COPY_STACK, err))
+	if (helper_step(h, err, "copy: map the region") ||
+	    remote_region_map(&c->remote, 0, COPY_STACK, err))
 		return -1;
-	if (helper_step(e, err, "copy: channels") ||
+	if (helper_step(h, err, "copy: channels") ||
 	    channels_open(&c->remote, c->pidfd, err))
 		return -1;
 	copy_state_free_loader(&c->remote);
-	if (helper_step(e, err, "copy: GIL") || copy_state_take_gil(&c->remote, err))
+	if (helper_step(h, err, "copy: GIL") || copy_state_take_gil(&c->remote, err))
 		return -1;
 	external_fill_copy_start(c, &start);
 	if (external_tell_maps(c, &start, err))
 		return -1;
 	agent_image_configure(image, &start);
-	if (helper_step(e, err, "copy: image") ||
+	if (helper_step(h, err, "copy: image") ||
 	    agent_image_place(image, &c->remote, c->pidfd, err))
 		return -1;
-	if (helper_step(e, err, "copy: dlopen %s", image->path) ||
+	if (helper_step(h, err, "copy: dlopen %s", image->path) ||
 	    external_start_walk(c, image->path, err))
 		return -1;
 	return 0;
@@ -300,6 +299,7 @@ static void external_kill_copy(struct copy *c)
 {
 	if (!c->tracee.ended) {
 		int status = 0;
+
 		kill(c->pid, SIGKILL);
 		while (waitpid(c->pid, &status, __WALL) == c->pid && !WIFEXITED(status) &&
 		       !WIFSIGNALED(status))
@@ -316,54 +316,38 @@ static void external_kill_copy(struct copy *c)
 
 /* ---- the target ---- */
 
-static int external_finish_parent(struct tracee *t, int status, struct load_error *err)
-{
-	struct load_error late = { 0 };
-	struct helper *e = t->helper;
-	if (t->stopped && t->changed && !t->ended &&
-	    tracee_to_event_stop(t, TRACEE_BACK_MS))
-		load_fail(&late, LOAD_E_TIMEOUT, 0, "thread %d didn't stop again",
-			  t->tid);
-	if (!late.code)
-		tracee_release(t, &late);
-	e->result.injection.stopped_ns += t->stopped_ns;
-	if (status || !late.code)
-		return status;
-	*err = late;
-	return -1;
-}
-
 /* The stop: clone, let go. */
-static int external_make_copy(struct helper *e, struct copy *c, struct load_error *err)
+static int external_make_copy(struct helper *h, struct copy *c, struct load_error *err)
 {
 	struct tracee t;
 	struct remote r;
 	uint64_t word = 0;
-	if (external_borrow_instant(e, &t, err))
+
+	if (external_borrow_instant(h, &t, err))
 		return -1;
 	if (guard_copy(&t, external_suspend_seccomp(&t), err))
-		return external_finish_parent(&t, -1, err);
-	enum gil_state gil = gil_state(e->target, t.mem);
-	e->result.injection.consistent = gil == GIL_FREE;
+		return borrow_give_back(&t, -1, err);
+	enum gil_state gil = gil_state(h->target, t.mem);
+	h->result.injection.consistent = gil == GIL_FREE;
 	remote_init(&r, &t);
-	int status = helper_step(e, err, "clone (GIL %s)", gil_state_name(gil));
+	int status = helper_step(h, err, "clone (GIL %s)", gil_state_name(gil));
 	bool mapped = !status && !r.frame;
 	if (mapped) /* no room on its stack: one of our own, for the moment */
-		status = remote_map(&r, 0, REMOTE_CALL_STACK, err);
+		status = remote_region_map(&r, 0, REMOTE_REGION_CALL_STACK, err);
 	uint64_t start = clock_now();
 	if (!status)
 		status = remote_clone(&r, &c->inner, &word, err);
-	e->result.injection.fork_ns = clock_now() - start;
+	h->result.injection.fork_ns = clock_now() - start;
 	struct load_error ignored;
-	if (mapped && r.region && t.stopped)
-		remote_unmap(&r, &ignored);
+	if (mapped && r.region && t.stopped && t.saved)
+		remote_region_unmap(&r, &ignored);
 	c->pid = t.clone_child;
-	helper_step(e, NULL, "clone: let the target go");
-	if (external_finish_parent(&t, status, err))
+	helper_step(h, NULL, "clone: let the target go");
+	if (borrow_give_back(&t, status, err))
 		return -1;
-	helper_log(e, "copy %d made, pause %.3f ms", t.clone_child,
+	helper_log(h, "copy %d made, pause %.3f ms", t.clone_child,
 		   (double)t.stopped_ns / 1e6);
-	return helper_step(e, err, "copy: adopt") || external_adopt(c, e, &t, word, err) ?
+	return helper_step(h, err, "copy: adopt") || external_adopt(c, h, &t, word, err) ?
 		-1 :
 		0;
 }
@@ -373,32 +357,35 @@ static int external_remove_file(struct remote *r, struct agent_image *image,
 				struct load_error *err)
 {
 	int status = 0;
+
 	image->remote_fd = -1; /* it went with the copy */
 	if (image->placed && !r->region)
-		status = remote_map(r, 0, REMOTE_CALL_STACK, err);
+		status = remote_region_map(r, 0, REMOTE_REGION_CALL_STACK, err);
 	if (!status && image->placed)
 		status = agent_image_remove(image, r, err);
 	if (!status && r->region)
-		status = remote_unmap(r, err);
+		status = remote_region_unmap(r, err);
 	return status;
 }
 
 /* Has the application's process reap the dead copy, by a wait4 of its own. */
-static int external_reap_copy(struct helper *e, const struct copy *c,
+static int external_reap_copy(struct helper *h, const struct copy *c,
 			      struct agent_image *image, struct load_error *err)
 {
 	struct borrow borrow = { .judge = safepoint_syscall, .stopped_too = true };
 	struct tracee t;
 	struct remote r;
 	int64_t ret = 0;
-	if (borrow_thread(e, &borrow, &t, err)) {
+
+	if (borrow_thread(h, &borrow, &t, err)) {
 		struct load_error gone;
-		return target_check(e->target, &gone) ? 0 : -1;
+
+		return target_check(h->target, &gone) ? 0 : -1;
 	}
 	if (guard_copy(&t, external_suspend_seccomp(&t), err))
-		return external_finish_parent(&t, -1, err);
+		return borrow_give_back(&t, -1, err);
 	remote_init(&r, &t);
-	int status = helper_step(e, err, "reap the copy");
+	int status = helper_step(h, err, "reap the copy");
 	if (!status)
 		status = remote_sys(&r, &ret, err, SYS_wait4, (uint64_t)c->inner, 0,
 				    __WCLONE | WNOHANG, 0);
@@ -409,80 +396,83 @@ static int external_reap_copy(struct helper *e, const struct copy *c,
 				  ret < 0 ? strerror((int)-ret) : "it hasn't ended");
 	if (!status)
 		status = external_remove_file(&r, image, err);
-	return external_finish_parent(&t, status, err);
+	return borrow_give_back(&t, status, err);
 }
 
 /* ---- the whole ---- */
 
 /* The copy runs by itself; signals are its own. Until it ends or we are told to. */
-static void external_attend(struct helper *e, struct copy *c)
+static void external_attend(struct helper *h, struct copy *c)
 {
 	c->tracee.pass_signals = true;
 	if (c->tracee.stopped)
 		tracee_resume(&c->tracee, PTRACE_CONT);
-	while (!helper_abandoned(e)) {
+	while (!helper_abandoned(h)) {
 		enum tracee_event event = tracee_wait(&c->tracee, clock_now() + POLL_NS);
+
 		if (event == TRACEE_ENDED)
 			return;
 		if (event != TRACEE_TIMEOUT && tracee_resume(&c->tracee, PTRACE_CONT))
 			return;
 	}
-	helper_log(e, "ending the copy");
+	helper_log(h, "ending the copy");
 }
 
-static void external_drop_channels(struct helper *e)
+static void external_drop_channels(struct helper *h)
 {
 	for (int i = 0; i < 3; i++) {
-		if (e->fds[i] >= 0)
-			close(e->fds[i]);
-		e->fds[i] = -1;
+		if (h->fds[i] >= 0)
+			close(h->fds[i]);
+		h->fds[i] = -1;
 	}
 }
 
-static int external_one_attempt(struct helper *e, struct copy *c,
+static int external_one_attempt(struct helper *h, struct copy *c,
 				struct agent_image *image, struct load_error *err)
 {
 	*c = (struct copy){ .pidfd = -1 };
 	c->tracee.mem = -1;
-	int status = external_make_copy(e, c, err);
+	int status = external_make_copy(h, c, err);
 	if (!status)
 		status = external_prepare(c, image, err);
 	if (!status) {
 		agent_image_loaded(image);
 		return 0;
 	}
-	external_drop_channels(e);
+	external_drop_channels(h);
 	if (c->pid) {
 		struct load_error reap;
+
 		external_kill_copy(c);
-		external_reap_copy(e, c, image, &reap);
+		external_reap_copy(h, c, image, &reap);
 	}
 	return -1;
 }
 
-int external_run(struct helper *e, struct load_error *err)
+int external_run(struct helper *h, struct load_error *err)
 {
-	const struct method_input *plan = e->input;
+	const struct method_input *plan = h->input;
 	struct copy copy;
 	int status = -1;
-	for (int i = 0; status && i < ATTEMPTS && !helper_abandoned(e); i++) {
+
+	for (int i = 0; status && i < ATTEMPTS && !helper_abandoned(h); i++) {
 		*err = (struct load_error){ 0 };
-		status = external_one_attempt(e, &copy, plan->image, err);
+		status = external_one_attempt(h, &copy, plan->image, err);
 		if (status && err->code != LOAD_E_CALL && err->code != LOAD_E_TIMEOUT &&
 		    copy.pid == 0)
 			break;
 		if (status)
-			helper_log(e, "attempt %d: %s", i + 1, err->text);
+			helper_log(h, "attempt %d: %s", i + 1, err->text);
 	}
 	if (status)
 		return -1;
-	e->result.injection.copy_pid = copy.pid;
-	e->result.status = 0;
-	helper_send(e);
-	external_drop_channels(e); /* the loader has them now */
-	external_attend(e, &copy);
+	h->result.injection.copy_pid = copy.pid;
+	h->result.status = 0;
+	helper_send(h);
+	external_drop_channels(h); /* the loader has them now */
+	external_attend(h, &copy);
 	external_kill_copy(&copy);
-	e->result.copy_ended = true;
-	e->result.copy_status = copy.tracee.end_status;
-	return external_reap_copy(e, &copy, plan->image, err);
+	h->result.copy_ended = true;
+	h->result.copy_status = copy.tracee.end_status;
+	return external_reap_copy(h, &copy, plan->image, err);
 }

@@ -15,7 +15,7 @@
 #ifndef PYMEM_LOADER_INJECT_EXTERNAL_METHOD_H
 #define PYMEM_LOADER_INJECT_EXTERNAL_METHOD_H
 
-#include "loader/inject/agent_method.h"
+#include "loader/inject/method_input.h"
 
 /*
  * helper_work, input struct method_input: sends a first result when the agent runs in

@@ -38,6 +38,7 @@ static int guard_refuse(const struct tracee *t, long nr, const char *remedy,
 {
 	char name[64];
 	const bool ends = seccomp_worst(&t->seccomp, nr) == FILTER_ENDS;
+
 	return load_fail(err, LOAD_E_STATE, 0,
 			 "the seccomp filter of process %d %s at a call that it forbids, "
 			 "the first being %s: %s",
@@ -50,6 +51,7 @@ static int guard_agent_calls(const struct tracee *t, const struct agent_image *i
 			     struct load_error *err)
 {
 	char name[64];
+
 	for (size_t i = 0; i < image->call_count; i++)
 		if (seccomp_refuses(&t->seccomp, (long)image->calls[i]))
 			return load_fail(
@@ -66,6 +68,7 @@ int guard_agent(const struct tracee *t, const struct agent_image *image,
 		struct load_error *err)
 {
 	long nr;
+
 	if (!seccomp_reaches(&t->seccomp, FILTER_WAITS, &nr))
 		return image ? guard_agent_calls(t, image, err) : 0;
 	return guard_refuse(t, nr,
@@ -77,6 +80,7 @@ int guard_copy(const struct tracee *t, bool suspended, struct load_error *err)
 {
 	long nr;
 	char name[64];
+
 	if (!suspended && seccomp_reaches(&t->seccomp, FILTER_WAITS, &nr))
 		return guard_refuse(t, nr,
 				    "and this kernel can't suspend it "

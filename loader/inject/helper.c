@@ -2,6 +2,7 @@
 /* helper - see helper.h. */
 #include "loader/inject/helper.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -41,35 +42,37 @@ struct packet {
 
 /* ---- in the helper ---- */
 
-static void helper_send_line(struct helper *s, const char *text)
+static void helper_send_line(struct helper *h, const char *text)
 {
 	struct packet p = { .kind = PACKET_LOG };
-	double ms = (double)(clock_now() - s->epoch) / 1e6;
+	double ms = (double)(clock_now() - h->epoch) / 1e6;
 	int n = snprintf(p.line, sizeof(p.line), "%9.3f ms  %s", ms, text);
 	size_t size = n < (int)sizeof(p.line) ? (size_t)n : sizeof(p.line) - 1;
-	send(s->channel, &p, offsetof(struct packet, line) + size + 1,
+
+	send(h->channel, &p, offsetof(struct packet, line) + size + 1,
 	     MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-void helper_log(struct helper *s, const char *format, ...)
+void helper_log(struct helper *h, const char *format, ...)
 {
-	if (!s->options->log)
+	if (!h->options->log)
 		return;
 	char text[400];
 	va_list ap;
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	helper_send_line(s, text);
+	helper_send_line(h, text);
 }
 
 #ifdef PYMEM_FAULTS
 enum { SLOW_S = 3 };
 
 /* PYMEM_FAULT, as helper.h says; name: the step's first word. */
-static bool helper_fault_here(const struct helper *s, const char *name, bool *kill_ret)
+static bool helper_fault_here(const struct helper *h, const char *name, bool *kill_ret)
 {
 	const char *spec = getenv("PYMEM_FAULT");
+
 	if (!spec ||
 	    (strncmp(spec, "kill:", 5) && strncmp(spec, "fail:", 5) &&
 	     strncmp(spec, "slow:", 5)))
@@ -79,64 +82,65 @@ static bool helper_fault_here(const struct helper *s, const char *name, bool *ki
 	char *end;
 	unsigned long number = strtoul(spec, &end, 10);
 	if (*end == '/') {
-		if (number != s->ordinal)
+		if (number != h->ordinal)
 			return false;
 		spec = end + 1;
 		number = strtoul(spec, &end, 10);
 	}
 	if (!*end)
-		return number == s->step;
+		return number == h->step;
 	size_t length = strlen(spec);
 	return !strncmp(name, spec, length) && (!name[length] || name[length] == ' ');
 }
 
-static void helper_die_all(const struct helper *s)
+static void helper_die_all(const struct helper *h)
 {
-	if (getppid() == s->loader)
-		kill(s->loader, SIGKILL);
+	if (getppid() == h->loader)
+		kill(h->loader, SIGKILL);
 	kill(getpid(), SIGKILL);
 }
 
 #endif
 
-void helper_point(struct helper *s, const char *name)
+void helper_point(struct helper *h, const char *name)
 {
 #ifdef PYMEM_FAULTS
 	bool deadly;
 
-	s->step++;
-	if (!helper_fault_here(s, name, &deadly))
+	h->step++;
+	if (!helper_fault_here(h, name, &deadly))
 		return;
 	if (deadly)
-		helper_die_all(s);
+		helper_die_all(h);
 	else if (!strncmp(getenv("PYMEM_FAULT"), "slow:", 5))
 		nanosleep(&(struct timespec){ SLOW_S, 0 }, NULL);
 #else
-	(void)s;
+	(void)h;
 	(void)name;
 #endif
 }
 
-int helper_step(struct helper *s, struct load_error *err, const char *format, ...)
+int helper_step(struct helper *h, struct load_error *err, const char *format, ...)
 {
 	char name[300], text[400];
+
 	va_list ap;
 	va_start(ap, format);
 	vsnprintf(name, sizeof(name), format, ap);
 	va_end(ap);
-	s->step++;
-	if (s->options->log) {
-		snprintf(text, sizeof(text), "step %u: %s", s->step, name);
-		helper_send_line(s, text);
+	h->step++;
+	if (h->options->log) {
+		snprintf(text, sizeof(text), "step %u: %s", h->step, name);
+		helper_send_line(h, text);
 	}
 #ifdef PYMEM_FAULTS
 	bool deadly;
-	if (helper_fault_here(s, name, &deadly) &&
+	if (helper_fault_here(h, name, &deadly) &&
 	    strncmp(getenv("PYMEM_FAULT"), "slow:", 5)) {
 		if (deadly)
-			helper_die_all(s);
+			helper_die_all(h);
 		return load_fail(err, LOAD_E_SYSTEM, EIO,
-				 "fault injected at step %u (%s)", s->step, name);
+				 "fault injected at step %u (%s)", h->step, name);
 	}
 #else
 	(void)err;
@@ -144,17 +148,19 @@ int helper_step(struct helper *s, struct load_error *err, const char *format, ..
 	return 0;
 }
 
-int helper_send(struct helper *s)
+int helper_send(struct helper *h)
 {
 	struct packet p = { .kind = PACKET_RESULT };
-	p.result = s->result;
-	p.result.control = s->fds[0] >= 0;
-	p.result.stream = s->fds[1] >= 0;
-	p.result.command = s->fds[2] >= 0;
+
+	assert(getpid() != h->loader);
+	p.result = h->result;
+	p.result.control = h->fds[0] >= 0;
+	p.result.stream = h->fds[1] >= 0;
+	p.result.command = h->fds[2] >= 0;
 	int fds[3], count = 0;
 	for (int i = 0; i < 3; i++)
-		if (s->fds[i] >= 0)
-			fds[count++] = s->fds[i];
+		if (h->fds[i] >= 0)
+			fds[count++] = h->fds[i];
 	union {
 		char bytes[CMSG_SPACE(sizeof(fds))];
 		struct cmsghdr align;
@@ -170,31 +176,35 @@ int helper_send(struct helper *s)
 		c->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)count);
 		memcpy(CMSG_DATA(c), fds, sizeof(int) * (size_t)count);
 	}
-	return sendmsg(s->channel, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return sendmsg(h->channel, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-bool helper_abandoned(struct helper *s)
+bool helper_abandoned(struct helper *h)
 {
 	char byte;
-	if (!s->told && getppid() != s->loader)
-		s->told = true;
-	if (!s->told) {
-		ssize_t n = recv(s->channel, &byte, 1, MSG_DONTWAIT);
-		s->told = n >= 0 || (errno != EAGAIN && errno != EINTR);
+
+	if (!h->told && getppid() != h->loader)
+		h->told = true;
+	if (!h->told) {
+		ssize_t n = recv(h->channel, &byte, 1, MSG_DONTWAIT);
+
+		h->told = n >= 0 || (errno != EAGAIN && errno != EINTR);
 	}
-	return s->told;
+	return h->told;
 }
 
 /*
  * Lets go of everything else the loader has open: the streams of captures that
  * go on beside this one must end when the loader closes them.
  */
-static void helper_close_others(const struct helper *s)
+static void helper_close_others(const struct helper *h)
 {
-	const int keep[] = { s->channel, s->target->mem, s->target->pidfd, s->lock };
+	const int keep[] = { h->channel, h->target->mem, h->target->pidfd, h->lock };
 	int low = 3;
+
 	for (;;) {
 		int next = INT_MAX;
+
 		for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++)
 			if (keep[i] >= low && keep[i] < next)
 				next = keep[i];
@@ -214,57 +224,63 @@ static void helper_close_others(const struct helper *s)
 static void helper_hurry(void)
 {
 	const struct sched_param first = { .sched_priority = 1 };
+
 	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first))
 		setpriority(PRIO_PROCESS, 0, -10);
 	prctl(PR_SET_TIMERSLACK, 1);
 }
 
-static void helper_main(struct helper *s, helper_work work)
+static void helper_main(struct helper *h, helper_work work)
 {
 	sigset_t all;
+
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	signal(SIGCHLD, SIG_DFL); /* ignored: stops of tracees wouldn't be waited for */
 	prctl(PR_SET_NAME, DIAGNOSE_HELPER);
-	helper_close_others(s);
+	helper_close_others(h);
 	helper_hurry();
 	struct load_error err = { 0 };
-	s->result.status = work(s, &err);
-	s->result.error = err;
-	helper_send(s);
+	h->result.status = work(h, &err);
+	h->result.error = err;
+	helper_send(h);
 	_exit(0);
 }
 
 /* ---- in the loader ---- */
 
 /* Takes the fds out of a result packet, in the order control, stream, command. */
-static void helper_take_fds(struct helper *s, struct msghdr *m)
+static void helper_take_fds(struct helper *h, struct msghdr *m)
 {
 	int fds[3] = { -1, -1, -1 };
 	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+
+	assert(h->channel >= 0);
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
 		size_t size = c->cmsg_len - CMSG_LEN(0);
+
 		memcpy(fds, CMSG_DATA(c), size < sizeof(fds) ? size : sizeof(fds));
 	}
-	const bool have[3] = { s->result.control, s->result.stream, s->result.command };
+	const bool have[3] = { h->result.control, h->result.stream, h->result.command };
 	int next = 0;
 	for (int i = 0; i < 3; i++)
 		if (have[i])
-			s->fds[i] = fds[next++];
+			h->fds[i] = fds[next++];
 }
 
 /* How often was the loader told to stop? */
-static int helper_cancels(const struct helper *s)
+static int helper_cancels(const struct helper *h)
 {
 	int bytes = 0;
-	if (s->options->cancel_fd > 0 && ioctl(s->options->cancel_fd, FIONREAD, &bytes))
+
+	if (h->options->cancel_fd > 0 && ioctl(h->options->cancel_fd, FIONREAD, &bytes))
 		bytes = 0;
 	return bytes;
 }
 
 /* One packet, waiting until deadline: 1 result, 0 log line or none yet, -1 end, -2 too
  * late. */
-static int helper_receive(struct helper *s, uint64_t deadline)
+static int helper_receive(struct helper *h, uint64_t deadline)
 {
 	struct packet p;
 	union {
@@ -272,9 +288,10 @@ static int helper_receive(struct helper *s, uint64_t deadline)
 		struct cmsghdr align;
 	} control;
 	uint64_t now = clock_now();
-	struct pollfd poll_fd = { s->channel, POLLIN, 0 };
+	struct pollfd poll_fd = { h->channel, POLLIN, 0 };
 	int left = deadline > now ? (int)((deadline - now + 999999) / 1000000) : 0;
 	int ready = poll(&poll_fd, 1, left < LISTEN_MS ? left : LISTEN_MS);
+
 	if (ready < 0)
 		return errno == EINTR ? 0 : -1;
 	if (!ready)
@@ -284,21 +301,21 @@ static int helper_receive(struct helper *s, uint64_t deadline)
 			    .msg_iovlen = 1,
 			    .msg_control = control.bytes,
 			    .msg_controllen = sizeof(control.bytes) };
-	ssize_t n = recvmsg(s->channel, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	ssize_t n = recvmsg(h->channel, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	if (n < 0 && (errno == ECONNRESET || errno == EINTR || errno == EAGAIN))
 		return 0; /* it ended before it read our word; what it sent comes next */
 	if (n <= 0)
 		return -1;
 	if (p.kind == PACKET_LOG) {
 		p.line[sizeof(p.line) - 1] = 0;
-		if (s->options->log)
-			s->options->log(s->options->log_arg, p.line);
+		if (h->options->log)
+			h->options->log(h->options->log_arg, p.line);
 		return 0;
 	}
 	if (n != (ssize_t)sizeof(p))
 		return -1;
-	s->result = p.result;
-	helper_take_fds(s, &m);
+	h->result = p.result;
+	helper_take_fds(h, &m);
 	return 1;
 }
 
@@ -306,18 +323,20 @@ static int helper_receive(struct helper *s, uint64_t deadline)
  * The result: as receive, but for log lines.  `cancels`: told so often to stop, the
  * helper is told to end, and soon given up.
  */
-static int helper_listen(struct helper *s, uint64_t deadline, int cancels)
+static int helper_listen(struct helper *h, uint64_t deadline, int cancels)
 {
 	bool told = false;
 	int got, late = 0;
-	while ((got = helper_receive(s, deadline)) == 0) {
+
+	while ((got = helper_receive(h, deadline)) == 0) {
 		const uint64_t now = clock_now();
+
 		if (now >= deadline && ++late > LATE_LINES)
 			return -2;
-		if (told || helper_cancels(s) < cancels)
+		if (told || helper_cancels(h) < cancels)
 			continue;
 		told = true;
-		send(s->channel, "q", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		send(h->channel, "q", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (deadline > now + CANCEL_MS * 1000000ull)
 			deadline = now + CANCEL_MS * 1000000ull;
 	}
@@ -325,56 +344,60 @@ static int helper_listen(struct helper *s, uint64_t deadline, int cancels)
 }
 
 /* It ends at once, or has been killed; if even that takes long, it is left alone. */
-static void helper_reap(struct helper *s)
+static void helper_reap(struct helper *h)
 {
 	const uint64_t deadline = clock_now() + REAP_MS * 1000000ull;
 	struct timespec step = { 0, 100000 };
-	while (s->process > 0) {
-		const pid_t got = waitpid(s->process, NULL, WNOHANG);
-		if (got == s->process || (got < 0 && errno != EINTR) ||
+
+	while (h->process > 0) {
+		const pid_t got = waitpid(h->process, NULL, WNOHANG);
+
+		if (got == h->process || (got < 0 && errno != EINTR) ||
 		    clock_now() > deadline)
 			break;
 		nanosleep(&step, NULL);
 		if (step.tv_nsec < 10000000)
 			step.tv_nsec += step.tv_nsec / 4;
 	}
-	s->process = 0;
-	close(s->channel);
-	s->channel = -1;
+	h->process = 0;
+	close(h->channel);
+	h->channel = -1;
 }
 
-int helper_run(struct helper *s, helper_work work, unsigned timeout_ms, bool stay,
+int helper_run(struct helper *h, helper_work work, unsigned timeout_ms, bool stay,
 	       struct load_error *err)
 {
 	int pair[2];
+
+	assert(h->process <= 0);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return load_fail(err, LOAD_E_SYSTEM, errno, "no socket pair: %s",
 				 strerror(errno));
-	s->epoch = s->epoch ? s->epoch : clock_now();
-	s->fds[0] = s->fds[1] = s->fds[2] = -1;
-	s->loader = getpid();
-	s->process = fork();
-	if (!s->process) {
+	h->epoch = h->epoch ? h->epoch : clock_now();
+	h->fds[0] = h->fds[1] = h->fds[2] = -1;
+	h->loader = getpid();
+	h->process = fork();
+	if (!h->process) {
 		close(pair[0]);
-		s->channel = pair[1];
-		helper_main(s, work);
+		h->channel = pair[1];
+		helper_main(h, work);
 	}
 	int sys = errno;
 	close(pair[1]);
-	s->channel = pair[0];
-	if (s->process < 0) {
+	h->channel = pair[0];
+	if (h->process < 0) {
 		close(pair[0]);
 		return load_fail(err, LOAD_E_SYSTEM, sys, "no helper process: %s",
 				 strerror(sys));
 	}
 	uint64_t deadline = clock_now() + (uint64_t)timeout_ms * 1000000;
 	/* once to give up bringing it in; twice to leave it there */
-	const int got = helper_listen(s, deadline, (int)s->ordinal);
-	if (got == 1 && !s->result.status && stay)
+	const int got = helper_listen(h, deadline, (int)h->ordinal);
+	if (got == 1 && !h->result.status && stay)
 		return 0;
 	if (got != 1)
-		kill(s->process, SIGKILL);
-	helper_reap(s);
+		kill(h->process, SIGKILL);
+	helper_reap(h);
 	if (got == -2)
 		return load_fail(err, LOAD_E_TIMEOUT, 0,
 				 "the injection took more than %u ms and was given up",
@@ -384,20 +407,20 @@ int helper_run(struct helper *s, helper_work work, unsigned timeout_ms, bool sta
 	if (got != 1)
 		return load_fail(err, LOAD_E_SYSTEM, 0,
 				 "the tracing helper ended unexpectedly");
-	if (s->result.status && err)
-		*err = s->result.error;
-	return s->result.status;
+	if (h->result.status && err)
+		*err = h->result.error;
+	return h->result.status;
 }
 
-bool helper_finish(struct helper *s, unsigned timeout_ms)
+bool helper_finish(struct helper *h, unsigned timeout_ms)
 {
-	if (s->process <= 0)
+	if (h->process <= 0)
 		return false;
-	send(s->channel, "q", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	send(h->channel, "q", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	uint64_t deadline = clock_now() + (uint64_t)timeout_ms * 1000000;
-	const int got = helper_listen(s, deadline, INT_MAX);
+	const int got = helper_listen(h, deadline, INT_MAX);
 	if (got != 1)
-		kill(s->process, SIGKILL);
-	helper_reap(s);
+		kill(h->process, SIGKILL);
+	helper_reap(h);
 	return got == 1;
 }

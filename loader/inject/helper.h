@@ -24,7 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "loader/inject/inject.h"
+#include "loader/inject/injection.h"
 #include "loader/target/target.h"
 
 /* What the helper gives back; plain data, sent as one packet. */
@@ -55,7 +55,7 @@ struct helper {
 	void *input;		/* the work's own parameters */
 };
 
-typedef int (*helper_work)(struct helper *s, struct load_error *err);
+typedef int (*helper_work)(struct helper *h, struct load_error *err);
 
 /*
  * Forks the helper, runs work there, waits at most timeout_ms for its result
@@ -63,28 +63,28 @@ typedef int (*helper_work)(struct helper *s, struct load_error *err);
  * is filled and helper->fds are ours.  `stay`: the helper lives on after its
  * result (helper_finish ends it); otherwise it's reaped here.
  */
-int helper_run(struct helper *s, helper_work work, unsigned timeout_ms, bool stay,
+int helper_run(struct helper *h, helper_work work, unsigned timeout_ms, bool stay,
 	       struct load_error *err);
 /* In the helper: sends the result so far with the fds; work goes on. */
-int helper_send(struct helper *s);
+int helper_send(struct helper *h);
 /* In the helper: has the loader gone or told us to end? Never blocks. */
-bool helper_abandoned(struct helper *s);
+bool helper_abandoned(struct helper *h);
 /*
  * In the loader, for a helper that stayed: tells it to end, waits for at most
  * timeout_ms, kills it if need be.  True if its last result came (in
  * helper->result).
  */
-bool helper_finish(struct helper *s, unsigned timeout_ms);
+bool helper_finish(struct helper *h, unsigned timeout_ms);
 
 /* One step: 0, or -1 if a fault was ordered here (err filled). */
-int helper_step(struct helper *s, struct load_error *err, const char *format, ...)
+int helper_step(struct helper *h, struct load_error *err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /*
  * A point between two kernel calls of a step: counted and named as a step is,
  * but only where PYMEM_FAULTS is compiled in, and it can't fail: PYMEM_FAULT=kill:N.
  */
-void helper_point(struct helper *s, const char *name);
-void helper_log(struct helper *s, const char *format, ...)
+void helper_point(struct helper *h, const char *name);
+void helper_log(struct helper *h, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 #endif

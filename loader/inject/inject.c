@@ -6,6 +6,7 @@
  */
 #include "loader/inject/inject.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -39,6 +40,7 @@ struct private
 static uint64_t inject_random(void)
 {
 	uint64_t n = 0;
+
 	while (!n)
 		if (getrandom(&n, sizeof(n), 0) != sizeof(n))
 			n = clock_now() ^ (uint64_t)getpid() << 32;
@@ -48,16 +50,15 @@ static uint64_t inject_random(void)
 /* Longest a helper may take: every wait in it, and then some. */
 static unsigned inject_time_limit(const struct inject_options *o)
 {
-	unsigned call = o->call_timeout_ms ? o->call_timeout_ms : 3000;
-	unsigned stop = o->stop_timeout_ms ? o->stop_timeout_ms : 200;
-	unsigned safe = o->safe_point_ms ? o->safe_point_ms : 1000;
-	return safe + 2 * call + 10 * stop + 10000;
+	return injection_safe_ms(o) + 2 * injection_call_ms(o) +
+		10 * injection_stop_ms(o) + 10000;
 }
 
 static struct private *inject_open_private(pid_t pid, const struct inject_options *o,
 					   struct load_error *err)
 {
 	struct private *p = calloc(1, sizeof(*p));
+
 	if (!p) {
 		load_fail(err, LOAD_E_SYSTEM, ENOMEM, "out of memory");
 		return NULL;
@@ -106,14 +107,16 @@ static void inject_close_private(struct private *p)
 /* Hands the fds and numbers of a finished helper to the caller. */
 static void inject_deliver(struct private *p, struct injection *ret)
 {
-	struct helper *e = &p->helper;
-	*ret = e->result.injection;
+	struct helper *h = &p->helper;
+
+	assert(!h->result.status);
+	*ret = h->result.injection;
 	ret->pid = p->target.pid;
 	ret->pidfd = p->target.pidfd;
-	ret->control_fd = e->fds[0];
-	ret->stream_fd = e->fds[1];
-	ret->command_fd = e->fds[2] >= 0 ? e->fds[2] : e->fds[0];
-	e->fds[0] = e->fds[1] = e->fds[2] = -1;
+	ret->control_fd = h->fds[0];
+	ret->stream_fd = h->fds[1];
+	ret->command_fd = h->fds[2] >= 0 ? h->fds[2] : h->fds[0];
+	h->fds[0] = h->fds[1] = h->fds[2] = -1;
 	ret->priv = p;
 }
 
@@ -123,8 +126,10 @@ static void inject_deliver(struct private *p, struct injection *ret)
 static bool inject_is_worker(pid_t pid, pid_t tid, uint32_t worker_tid)
 {
 	char path[64];
+
 	if (worker_tid) { /* as the target itself counts */
 		pid_t inner = process_thread_inner(pid, tid);
+
 		return inner < 0 || (uint32_t)inner == worker_tid;
 	}
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", pid, tid);
@@ -137,6 +142,7 @@ static bool inject_is_worker(pid_t pid, pid_t tid, uint32_t worker_tid)
 static bool inject_worker_is_listed(const struct injection *in)
 {
 	char path[32];
+
 	snprintf(path, sizeof(path), "/proc/%d/task", in->pid);
 	DIR *dir = opendir(path);
 	if (!dir)
@@ -144,6 +150,7 @@ static bool inject_worker_is_listed(const struct injection *in)
 	bool found = false;
 	for (struct dirent *d; !found && (d = readdir(dir));) {
 		pid_t tid = (pid_t)strtol(d->d_name, NULL, 10);
+
 		found = tid > 0 && inject_is_worker(in->pid, tid, in->worker_tid);
 	}
 	closedir(dir);
@@ -159,6 +166,7 @@ static bool inject_worker_lives(const struct private *p, uint32_t worker_tid)
 {
 	const struct injection worker = { .pid = p->target.pid,
 					  .worker_tid = worker_tid };
+
 	if (worker_tid && p->target.process.nspid_count == 1)
 		return inject_is_worker(worker.pid, (pid_t)worker_tid, worker_tid);
 	/* NOLINTNEXTLINE(misc-redundant-expression): a second look, as said above */
@@ -218,6 +226,7 @@ int inject_agent(pid_t pid, const struct inject_options *options, struct injecti
 	struct agent_image image;
 	struct orphans orphans;
 	struct private *p = inject_open(pid, options, &orphans, &image, err);
+
 	if (!p)
 		return -1;
 	struct method_input plan = { .image = &image, .orphans = &orphans };
@@ -241,6 +250,7 @@ int inject_external(pid_t pid, const struct inject_options *options,
 	struct agent_image image;
 	struct orphans orphans; /* its threads aren't borrowed, that's all */
 	struct private *p = inject_open(pid, options, &orphans, &image, err);
+
 	if (!p)
 		return -1;
 	struct method_input plan = { .image = &image };
@@ -268,6 +278,7 @@ static int inject_wait_worker_gone(const struct injection *in, struct load_error
 	const uint32_t created = p->helper.result.injection.worker_tid;
 	const uint32_t worker = created ? created : in->worker_tid;
 	uint64_t deadline = clock_now() + WORKER_WAIT_MS * 1000000ull;
+
 	while (inject_worker_lives(p, worker)) {
 		if (clock_now() > deadline)
 			return load_fail(err, LOAD_E_TIMEOUT, 0,
@@ -285,6 +296,7 @@ static int inject_verify_gone(const struct private *p, struct load_error *err)
 {
 	const struct target *t = &p->target;
 	bool mapped = target_find_agent(t->pid, t->process.live_tid) != 0;
+
 	if (mapped && t->libc_kind == LIBC_MUSL)
 		return load_fail(err, LOAD_E_CALL, 0,
 				 "the agent stays in process %d, idle: its C library, "
@@ -311,14 +323,15 @@ static int inject_verify_gone(const struct private *p, struct load_error *err)
 static int inject_run_eject(struct private *p, struct method_input *plan,
 			    struct injection *in, struct load_error *err)
 {
-	struct helper e = p->helper;
-	e.input = plan;
-	e.ordinal = 2;
-	e.result.injection.stopped_ns = 0;
-	int status = helper_run(&e, agent_method_eject, inject_time_limit(e.options),
+	struct helper h = p->helper;
+
+	h.input = plan;
+	h.ordinal = 2;
+	h.result.injection.stopped_ns = 0;
+	int status = helper_run(&h, agent_method_eject, inject_time_limit(h.options),
 				false, err);
 	if (in)
-		in->stopped_ns += e.result.injection.stopped_ns;
+		in->stopped_ns += h.result.injection.stopped_ns;
 	return status;
 }
 
@@ -326,6 +339,7 @@ static int inject_eject_agent(struct private *p, struct injection *in, bool keep
 			      struct load_error *err)
 {
 	struct load_error gone;
+
 	if (target_check(&p->target, &gone))
 		return 0; /* nothing is left to be taken out */
 	if (inject_wait_worker_gone(in, err))
@@ -343,6 +357,7 @@ int inject_eject(struct injection *in, const struct inject_options *options, boo
 		 struct load_error *err)
 {
 	struct private *p = in->priv;
+
 	if (!p)
 		return 0;
 	p->helper.options = options;
@@ -366,6 +381,7 @@ static int inject_remove_all(struct private *p, struct orphans *orphans,
 {
 	struct method_input plan = { .handle = p->target.calls.kept_handle,
 				     .orphans = orphans };
+
 	if (plan.handle || orphans_any(orphans))
 		return inject_run_eject(p, &plan, NULL, err) ||
 				inject_verify_gone(p, err) ?
@@ -383,6 +399,7 @@ int inject_remove(pid_t pid, const struct inject_options *options, struct load_e
 {
 	struct orphans orphans;
 	struct private *p = inject_open(pid, options, &orphans, NULL, err);
+
 	if (!p)
 		return -1;
 	int status;

@@ -2,6 +2,7 @@
 /* orphans - see orphans.h. */
 #include "loader/inject/orphans.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -14,12 +15,13 @@
 
 #include "loader/base/clock.h"
 #include "loader/target/foreign.h"
+#include "loader/inject/remote_region.h"
 #include "loader/target/calls.h"
 #include "loader/target/memory.h"
 
 #define LOOK_MS 200
-#define AWAIT_MS 3000
-#define PAIR_NEAR 256 /* mostly 1: others may get numbers in between */
+#define AWAIT_MS 10000 /* it only has to get a CPU */
+#define PAIR_NEAR 256  /* mostly 1: others may get numbers in between */
 
 /* ---- the note ---- */
 
@@ -28,6 +30,8 @@
 void orphans_mark(struct remote *r)
 {
 	struct orphans_note note = { .mark = ORPHANS_MARK };
+
+	assert(r->worker_size >= sizeof(struct orphans_note));
 	memset(note.pair, 0xff, sizeof(note.pair));
 	note.borrowed = process_thread_inner(r->tracee->pid, r->tracee->tid);
 	tracee_write(r->tracee, r->worker, &note, sizeof(note));
@@ -36,12 +40,15 @@ void orphans_mark(struct remote *r)
 void orphans_note_borrowed(struct remote *r)
 {
 	const int32_t inner = process_thread_inner(r->tracee->pid, r->tracee->tid);
+
 	tracee_write(r->tracee, r->worker + NOTE(borrowed), &inner, sizeof(inner));
 }
 
 uint64_t orphans_pair_addr(struct remote *r, int index)
 {
 	static const int none[2] = { -1, -1 };
+
+	assert(index >= 0 && index < ORPHANS_PAIRS);
 	if (r->worker_size)
 		return r->worker + NOTE(pair) + (uint64_t)index * sizeof(none);
 	return remote_push(r, none, sizeof(none)); /* a copy leaves nothing */
@@ -51,6 +58,7 @@ void orphans_note_pair(struct remote *r, int index, const int pair[2])
 {
 	const struct tracee *t = r->tracee;
 	uint64_t inode[2];
+
 	if (!r->worker_size)
 		return;
 	for (int i = 0; i < 2; i++)
@@ -67,6 +75,7 @@ uint64_t orphans_thread_word(const struct remote *r)
 uint32_t orphans_thread(const struct remote *r)
 {
 	uint32_t tid = 0;
+
 	return tracee_read(r->tracee, orphans_thread_word(r), &tid, sizeof(tid)) ? tid :
 										   0;
 }
@@ -89,10 +98,12 @@ static bool orphans_find_region(const struct target *t, const struct maps *maps,
 	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	const struct map *m = &maps->list[i];
 	char mark[sizeof(ORPHANS_MARK)];
+
 	if (!i || m->end - m->start != page || !orphans_anonymous(m, false, true) ||
 	    m[-1].end != m->start || !orphans_anonymous(m - 1, true, false))
 		return false;
-	ret->start = m->start - REMOTE_CALL_STACK - REMOTE_WORKER_STACK - 2 * page;
+	ret->start = m->start - REMOTE_REGION_CALL_STACK - REMOTE_REGION_WORKER_STACK -
+		2 * page;
 	ret->end = m->end;
 	return memory_read(t->mem, ret->start + page, mark, sizeof(mark)) &&
 		!memcmp(mark, ORPHANS_MARK, sizeof(mark));
@@ -112,6 +123,7 @@ static void orphans_find_pair(pid_t pid, pid_t tid, const int32_t pair[2], uint6
 			      struct orphans *ret)
 {
 	struct foreign_file file[2];
+
 	for (int i = 0; i < 2; i++) {
 		file[i] = foreign_look(pid, tid, pair[i]);
 		if (pair[i] < 0)
@@ -134,6 +146,7 @@ static void orphans_look_at_fd(const struct target *t, int fd,
 	const struct foreign_file file = foreign_look(t->pid, t->process.live_tid, fd);
 	bool ours = file.kind == FOREIGN_MEMORY && !strcmp(file.name, CALLS_AGENT_NAME);
 	const bool channel = file.kind == FOREIGN_SOCKET || file.kind == FOREIGN_PIPE;
+
 	for (int i = 0; i < count && channel; i++)
 		for (int k = 0; k < ORPHANS_PAIRS * 2; k++)
 			ours |= notes[i].inode[k / 2][k % 2] == file.inode;
@@ -146,6 +159,7 @@ static uint64_t orphans_stack_pointer(pid_t pid, pid_t tid)
 {
 	char path[64];
 	unsigned long long v[9];
+
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
 	char *text = process_read_text(path, 512, NULL);
 	int n = text ? sscanf(text, "%lli %llx %llx %llx %llx %llx %llx %llx %llx",
@@ -156,10 +170,10 @@ static uint64_t orphans_stack_pointer(pid_t pid, pid_t tid)
 	return n == 9 ? v[7] : n == 3 ? v[1] : 0;
 }
 
-static bool orphans_in_region(const struct orphans *l, uint64_t addr)
+static bool orphans_in_region(const struct orphans *o, uint64_t addr)
 {
-	for (int i = 0; i < l->region_count; i++)
-		if (range_has(l->region[i], addr))
+	for (int i = 0; i < o->region_count; i++)
+		if (range_has(o->region[i], addr))
 			return true;
 	return false;
 }
@@ -172,13 +186,16 @@ static void orphans_find_threads(const struct target *t, const struct orphans_no
 				 int count, struct orphans *ret)
 {
 	char path[64];
+
 	snprintf(path, sizeof(path), "/proc/%d/task", t->pid);
 	DIR *dir = count ? opendir(path) : NULL;
 	for (struct dirent *d; dir && (d = readdir(dir));) {
 		pid_t tid = (pid_t)strtol(d->d_name, NULL, 10);
 		int32_t inner = tid > 0 ? process_thread_inner(t->pid, tid) : 0;
+
 		for (int i = 0; i < count && inner > 0; i++) {
 			const bool worker = notes[i].thread == inner;
+
 			if (!worker && notes[i].borrowed != inner)
 				continue;
 			uint64_t sp = orphans_stack_pointer(t->pid, tid);
@@ -199,16 +216,16 @@ static uint64_t orphans_note_of(struct range region)
 }
 
 /* One for each region; empty if it can't be read. */
-static int orphans_read_notes(const struct target *t, const struct orphans *l,
+static int orphans_read_notes(const struct target *t, const struct orphans *o,
 			      struct orphans_note notes[ORPHANS_MAX])
 {
-	for (int i = 0; i < l->region_count; i++)
-		if (!memory_read(t->mem, orphans_note_of(l->region[i]), &notes[i],
+	for (int i = 0; i < o->region_count; i++)
+		if (!memory_read(t->mem, orphans_note_of(o->region[i]), &notes[i],
 				 sizeof(notes[0]))) {
 			notes[i] = (struct orphans_note){ .mark = "" };
 			memset(notes[i].pair, 0xff, sizeof(notes[i].pair));
 		}
-	return l->region_count;
+	return o->region_count;
 }
 
 static void orphans_find_files(const struct target *t, struct orphans *ret)
@@ -217,6 +234,7 @@ static void orphans_find_files(const struct target *t, struct orphans *ret)
 	struct orphans_note notes[ORPHANS_MAX];
 	char path[64];
 	const int count = orphans_read_notes(t, ret, notes);
+
 	orphans_find_threads(t, notes, count, ret);
 	for (int i = 0; i < count; i++)
 		for (int k = 0; k < ORPHANS_PAIRS; k++)
@@ -240,6 +258,7 @@ static pid_t orphans_dead_copy(pid_t child, int depth)
 	struct process p;
 	char path[32];
 	int signal = -1;
+
 	if (process_read(child, &p, NULL) || p.state != 'Z' || p.nspid_count <= depth ||
 	    (strcmp(p.comm, ORPHANS_COPY_NAME) && strcmp(p.comm, "pymem-snap")))
 		return 0;
@@ -259,6 +278,7 @@ static pid_t orphans_dead_copy(pid_t child, int depth)
 static void orphans_find_zombies(const struct target *t, struct orphans *ret)
 {
 	char path[64];
+
 	snprintf(path, sizeof(path), "/proc/%d/task", t->pid);
 	DIR *dir = opendir(path);
 	for (struct dirent *d; dir && (d = readdir(dir));) {
@@ -269,6 +289,7 @@ static void orphans_find_zombies(const struct target *t, struct orphans *ret)
 		     *end;
 		for (char *p = list; p && ret->zombie_count < ORPHANS_MAX; p = end) {
 			pid_t child = (pid_t)strtol(p, &end, 10);
+
 			if (end == p)
 				break;
 			pid_t inner =
@@ -285,11 +306,13 @@ static void orphans_find_zombies(const struct target *t, struct orphans *ret)
 void orphans_find(const struct target *t, struct orphans *ret)
 {
 	struct maps maps;
+
 	*ret = (struct orphans){ .region_count = 0 };
 	if (maps_read(t->pid, t->process.live_tid, &maps))
 		return;
 	for (size_t i = 0; i < maps.count && ret->region_count < ORPHANS_MAX; i++) {
 		struct range found;
+
 		if (orphans_find_region(t, &maps, i, &found))
 			ret->region[ret->region_count++] = found;
 	}
@@ -301,61 +324,64 @@ void orphans_find(const struct target *t, struct orphans *ret)
 /* ---- giving back ---- */
 
 /* 1 = it's out, or gone; 0 = it is in there; -1 = it can't be looked at now. */
-static int orphans_look_at_thread(const struct orphans *l, struct helper *e, pid_t tid)
+static int orphans_look_at_thread(const struct orphans *o, struct helper *h, pid_t tid)
 {
 	struct tracee t;
 	struct load_error err = { 0 };
-	if (helper_step(e, &err, "look at thread %d", tid) ||
-	    tracee_seize(&t, e, tid, LOOK_MS, &err))
+
+	if (helper_step(h, &err, "look at thread %d", tid) ||
+	    tracee_seize(&t, h, tid, LOOK_MS, &err))
 		return err.code == LOAD_E_GONE ? 1 : -1;
 	int out = tracee_save(&t, &err) ? -1 :
-					  !orphans_in_region(l, cpu_sp(&t.state.regs)) &&
-			!orphans_in_region(l, cpu_pc(&t.state.regs));
+					  !orphans_in_region(o, cpu_sp(&t.state.regs)) &&
+			!orphans_in_region(o, cpu_pc(&t.state.regs));
 	tracee_release(&t, NULL);
 	return out;
 }
 
-int orphans_await(const struct orphans *l, struct helper *e, struct load_error *err)
+int orphans_await(const struct orphans *o, struct helper *h, struct load_error *err)
 {
 	const uint64_t deadline = clock_now() + AWAIT_MS * 1000000ull;
-	for (int i = 0; l && i < l->borrowed_count; i++)
-		while (orphans_look_at_thread(l, e, l->borrowed[i]) != 1) {
+
+	for (int i = 0; o && i < o->borrowed_count; i++)
+		while (orphans_look_at_thread(o, h, o->borrowed[i]) != 1) {
 			if (clock_now() > deadline)
 				return load_fail(err, LOAD_E_STATE, EBUSY,
 						 "thread %d of process %d is still at "
 						 "what a killed "
 						 "pymem-load began in it",
-						 l->borrowed[i], e->target->pid);
+						 o->borrowed[i], h->target->pid);
 			nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
 		}
 	return 0;
 }
 
-int orphans_remove(const struct orphans *l, struct remote *r, struct load_error *err)
+int orphans_remove(const struct orphans *o, struct remote *r, struct load_error *err)
 {
 	int64_t ret;
-	for (int i = 0; i < l->file_count; i++) /* should we be killed half-way, too */
-		if (l->file[i].note)
-			tracee_write(r->tracee, l->file[i].note, &l->file[i].inode,
-				     sizeof(l->file[i].inode));
-	for (int i = 0; i < l->file_count; i++)
-		if (foreign_look(r->tracee->pid, r->tracee->tid, l->file[i].fd).inode ==
-			    l->file[i].inode &&
-		    remote_sys(r, &ret, err, SYS_close, (uint64_t)l->file[i].fd))
+
+	for (int i = 0; i < o->file_count; i++) /* should we be killed half-way, too */
+		if (o->file[i].note)
+			tracee_write(r->tracee, o->file[i].note, &o->file[i].inode,
+				     sizeof(o->file[i].inode));
+	for (int i = 0; i < o->file_count; i++)
+		if (foreign_look(r->tracee->pid, r->tracee->tid, o->file[i].fd).inode ==
+			    o->file[i].inode &&
+		    remote_sys(r, &ret, err, SYS_close, (uint64_t)o->file[i].fd))
 			return -1;
-	for (int i = 0; i < l->zombie_count; i++)
-		if (remote_sys(r, &ret, err, SYS_wait4, (uint64_t)l->zombie[i], 0,
+	for (int i = 0; i < o->zombie_count; i++)
+		if (remote_sys(r, &ret, err, SYS_wait4, (uint64_t)o->zombie[i], 0,
 			       __WCLONE | WNOHANG, 0))
 			return -1;
 	/* last of all, with the notes of what there is */
-	for (int i = 0; i < l->region_count; i++)
-		if (remote_sys(r, &ret, err, SYS_munmap, l->region[i].start,
-			       l->region[i].end - l->region[i].start))
+	for (int i = 0; i < o->region_count; i++)
+		if (remote_sys(r, &ret, err, SYS_munmap, o->region[i].start,
+			       o->region[i].end - o->region[i].start))
 			return -1;
-	if (orphans_any(l))
+	if (orphans_any(o))
 		helper_log(r->tracee->helper,
 			   "given back what a killed loader left: "
 			   "%d regions, %d files, %d dead copies",
-			   l->region_count, l->file_count, l->zombie_count);
+			   o->region_count, o->file_count, o->zombie_count);
 	return 0;
 }

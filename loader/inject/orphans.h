@@ -18,7 +18,7 @@
 #ifndef PYMEM_LOADER_INJECT_ORPHANS_H
 #define PYMEM_LOADER_INJECT_ORPHANS_H
 
-#include "loader/inject/remote_call.h"
+#include "loader/inject/remote.h"
 
 #define ORPHANS_MAX 16
 #define ORPHANS_MARK "pymem: a stack\n" /* 16 bytes with the NUL */
@@ -56,9 +56,9 @@ struct orphans {
  * Looks in the maps and descriptors as /proc shows them now.
  */
 void orphans_find(const struct target *target, struct orphans *ret);
-static inline bool orphans_any(const struct orphans *l)
+static inline bool orphans_any(const struct orphans *o)
 {
-	return l->region_count || l->file_count || l->zombie_count;
+	return o->region_count || o->file_count || o->zombie_count;
 }
 
 /* Writes the note into a region with a worker's stack. */

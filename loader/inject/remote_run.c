@@ -4,6 +4,7 @@
 #include "loader/base/clock.h"
 #include "loader/inject/remote_run.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
@@ -28,6 +29,7 @@ static int remote_run_start(struct remote *r, const struct block *block, size_t 
 	struct user_regs_struct regs = t->state.regs;
 	const struct target_calls *calls = &t->helper->target->calls;
 	uint64_t top = r->top;
+
 	r->block = remote_push(r, block, size);
 	uint64_t stack = r->top - 64;
 	r->top = top; /* the block is dead once its results are read */
@@ -48,6 +50,7 @@ static int remote_run_start(struct remote *r, const struct block *block, size_t 
 static bool remote_run_is_done(const struct remote *r)
 {
 	uint64_t done;
+
 	return tracee_read(r->tracee, r->block + offsetof(struct cpu_call, done), &done,
 			   sizeof(done)) &&
 		done == 1;
@@ -57,6 +60,7 @@ static bool remote_run_is_done(const struct remote *r)
 static void remote_run_spin(const struct remote *r)
 {
 	const uint64_t end = clock_now() + SPIN_NS;
+
 	while (!remote_run_is_done(r) && clock_now() < end)
 		sched_yield();
 }
@@ -66,6 +70,7 @@ static int remote_run_await(struct remote *r, uint64_t deadline, struct load_err
 {
 	struct tracee *t = r->tracee;
 	const uint64_t began = clock_now();
+
 	remote_run_spin(r);
 	for (uint64_t step = LOOK_FIRST_NS; !remote_run_is_done(r);) {
 		helper_point(t->helper, "run-look");
@@ -74,6 +79,7 @@ static int remote_run_await(struct remote *r, uint64_t deadline, struct load_err
 			return remote_crashed(r, err);
 		if (event == TRACEE_TIMEOUT) {
 			const uint64_t now = clock_now();
+
 			if (now > deadline)
 				return remote_lost(r, event, err);
 			step = (now - began) / 16 + LOOK_FIRST_NS;
@@ -95,6 +101,7 @@ static int remote_run_catch(struct remote *r, struct load_error *err)
 {
 	struct tracee *t = r->tracee;
 	struct user_regs_struct regs;
+
 	helper_point(t->helper, "run-done");
 	int error = tracee_to_event_stop(t, TRACEE_BACK_MS);
 	if (error)
@@ -121,6 +128,8 @@ int remote_run(struct remote *r, uint64_t function, const uint64_t arg[4],
 	const unsigned later = r->later_count, all = count + later;
 	const size_t size = sizeof(b.call) + all * sizeof(*ops);
 	const uint64_t deadline = clock_now() + (uint64_t)timeout_ms * 1000000;
+
+	assert(!r->copy && r->stub && count <= REMOTE_OPS_MAX);
 	if (arg)
 		memcpy(b.call.arg, arg, sizeof(b.call.arg));
 	if (count)
@@ -143,8 +152,8 @@ int remote_run(struct remote *r, uint64_t function, const uint64_t arg[4],
 	return 0;
 }
 
-int remote_batch(struct remote *r, struct cpu_op *ops, unsigned count,
-		 struct load_error *err)
+int remote_run_batch(struct remote *r, struct cpu_op *ops, unsigned count,
+		     struct load_error *err)
 {
 	if (!r->copy && r->stub)
 		return remote_run(r, 0, NULL, ops, count, BATCH_MS, NULL, err);
@@ -154,16 +163,18 @@ int remote_batch(struct remote *r, struct cpu_op *ops, unsigned count,
 	return 0;
 }
 
-int remote_later(struct remote *r, const struct cpu_op *op, struct load_error *err)
+int remote_run_later(struct remote *r, const struct cpu_op *op, struct load_error *err)
 {
 	struct cpu_op now = *op;
+
+	assert(r->later_count <= REMOTE_LATER_MAX);
 	if (r->copy || r->later_count == REMOTE_LATER_MAX)
-		return remote_batch(r, &now, 1, err);
+		return remote_run_batch(r, &now, 1, err);
 	r->later[r->later_count++] = *op;
 	return 0;
 }
 
-int remote_flush(struct remote *r, struct load_error *err)
+int remote_run_flush(struct remote *r, struct load_error *err)
 {
-	return r->later_count ? remote_batch(r, NULL, 0, err) : 0;
+	return r->later_count ? remote_run_batch(r, NULL, 0, err) : 0;
 }

@@ -18,7 +18,7 @@
 #ifndef PYMEM_LOADER_INJECT_REMOTE_RUN_H
 #define PYMEM_LOADER_INJECT_REMOTE_RUN_H
 
-#include "loader/inject/remote_call.h"
+#include "loader/inject/remote.h"
 
 #define REMOTE_OPS_MAX 8
 
@@ -34,13 +34,14 @@ int remote_run(struct remote *remote, uint64_t function, const uint64_t arg[4],
  * Some system calls, one after the other: in one go where that is possible.  Results
  * in ops; -1 with *err only if they could not be run.
  */
-int remote_batch(struct remote *remote, struct cpu_op *ops, unsigned count,
-		 struct load_error *err);
+int remote_run_batch(struct remote *remote, struct cpu_op *ops, unsigned count,
+		     struct load_error *err);
 /*
  * A system call that may as well be made later: with the next run or batch, after it;
- * its result is of no interest.  remote_flush makes those that still wait.
+ * its result is of no interest.  remote_run_flush makes those that still wait.
  */
-int remote_later(struct remote *remote, const struct cpu_op *op, struct load_error *err);
-int remote_flush(struct remote *remote, struct load_error *err);
+int remote_run_later(struct remote *remote, const struct cpu_op *op,
+		     struct load_error *err);
+int remote_run_flush(struct remote *remote, struct load_error *err);
 
 #endif

@@ -2,6 +2,7 @@
 /* safepoint - see safepoint.h. */
 #include "loader/inject/safepoint.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
 
@@ -19,6 +20,7 @@ struct stack {
 static void safepoint_read_stack(const struct tracee *t, struct stack *s)
 {
 	uint64_t sp = cpu_sp(&t->state.regs) & ~(uint64_t)7;
+
 	s->count = memory_read_some(t->mem, sp, s->words, sizeof(s->words)) / 8;
 }
 
@@ -77,6 +79,7 @@ static bool safepoint_returns_to_loader(const struct target *target,
 static bool safepoint_in_rseq(const struct tracee *t)
 {
 	struct __ptrace_rseq_configuration conf;
+
 	if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, t->tid, (void *)sizeof(conf), &conf) !=
 		    (long)sizeof(conf) ||
 	    !conf.rseq_abi_pointer)
@@ -100,6 +103,7 @@ enum safepoint safepoint_syscall(const struct tracee *t)
 static bool safepoint_in_plain_wait(const struct tracee *t)
 {
 	long nr = cpu_syscall(&t->state.regs);
+
 	if (nr < 0)
 		return false;
 	unsigned long long arg[6];
@@ -114,6 +118,8 @@ static enum safepoint safepoint_judge_place(const struct tracee *t, const struct
 {
 	const struct target *target = t->helper->target;
 	uint64_t pc = cpu_pc(&t->state.regs);
+
+	assert(s->count);
 	if (safepoint_has_signal_frame(&target->calls, s))
 		return UNSAFE_SIGNAL;
 	if (safepoint_in_unsafe(&target->calls, pc))
@@ -128,6 +134,7 @@ static enum safepoint safepoint_judge_place(const struct tracee *t, const struct
 enum safepoint safepoint_allocator(const struct tracee *t)
 {
 	struct stack s;
+
 	safepoint_read_stack(t, &s);
 	return s.count ? safepoint_judge_place(t, &s) : UNSAFE_PLACE;
 }
@@ -137,6 +144,7 @@ enum safepoint safepoint_call(const struct tracee *t)
 	const struct target *target = t->helper->target;
 	uint64_t pc = cpu_pc(&t->state.regs);
 	struct stack s;
+
 	if (cpu_foreign_mode(&t->state.regs) || range_has(target->vdso, pc) ||
 	    range_has(target->calls.kept, pc))
 		return UNSAFE_PLACE;
@@ -167,5 +175,7 @@ const char *safepoint_name(enum safepoint point)
 		[UNSAFE_ARENA] = "without a malloc arena, which stays once made",
 		[UNSAFE_PLACE] = "at a place that can't be judged",
 	};
+
+	assert((size_t)point < sizeof(names) / sizeof(*names));
 	return names[point];
 }

@@ -19,10 +19,12 @@ static pid_t target_lock_holder(int fd)
 	struct stat st;
 	char *text = process_read_text("/proc/locks", 1 << 20, NULL);
 	pid_t found = 0;
+
 	if (!fstat(fd, &st)) {
 		for (char *line = text; line && *line;) {
 			long pid;
 			unsigned long long inode;
+
 			if (sscanf(line, "%*d: FLOCK %*s %*s %ld %*x:%*x:%llu", &pid,
 				   &inode) == 2 &&
 			    inode == st.st_ino)
@@ -38,6 +40,7 @@ static pid_t target_lock_holder(int fd)
 int target_lock_take(pid_t pid, struct load_error *err)
 {
 	char path[32];
+
 	snprintf(path, sizeof(path), "/proc/%d", pid);
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)

@@ -2,6 +2,7 @@
 /* tracee - see tracee.h. */
 #include "loader/inject/tracee.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,10 +40,12 @@
 static int tracee_next_status(struct tracee *t, uint64_t deadline, int *status)
 {
 	sigset_t chld;
+
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD); /* blocked in the helper: none gets lost */
 	for (;;) {
 		pid_t got = waitpid(t->tid, status, __WALL | WNOHANG);
+
 		if (got == t->tid)
 			return 1;
 		if (got < 0 && errno == ECHILD && t->tid != t->pid)
@@ -70,6 +73,7 @@ static bool tracee_is_fault(int sig)
 static bool tracee_is_own_fault(const struct tracee *t, int sig)
 {
 	siginfo_t info;
+
 	if (!tracee_is_fault(sig) || ptrace(PTRACE_GETSIGINFO, t->tid, NULL, &info))
 		return false;
 	return info.si_code > 0;
@@ -78,6 +82,7 @@ static bool tracee_is_own_fault(const struct tracee *t, int sig)
 static void tracee_hold(struct tracee *t, int sig)
 {
 	siginfo_t info;
+
 	helper_log(t->helper, "thread %d: signal %d arrived, kept for later", t->tid,
 		   sig);
 	for (int i = 0; i < t->held_count; i++)
@@ -112,6 +117,7 @@ static int tracee_classify(struct tracee *t, int status, int *resume_signal)
 	case PTRACE_EVENT_CLONE:
 	case PTRACE_EVENT_FORK: {
 		unsigned long child = 0;
+
 		ptrace(PTRACE_GETEVENTMSG, t->tid, NULL, &child);
 		t->clone_child = (pid_t)child;
 		return TRACEE_CLONE;
@@ -137,6 +143,7 @@ enum tracee_event tracee_wait(struct tracee *t, uint64_t deadline)
 	for (;;) {
 		int status, sig;
 		int got = tracee_next_status(t, deadline, &status);
+
 		if (!got)
 			return TRACEE_TIMEOUT;
 		if (got < 0) {
@@ -156,6 +163,7 @@ enum tracee_event tracee_wait(struct tracee *t, uint64_t deadline)
 
 int tracee_resume(struct tracee *t, int request)
 {
+	assert(t->stopped);
 	if (ptrace(request, t->tid, NULL, NULL))
 		return -errno;
 	t->stopped = false;
@@ -167,6 +175,7 @@ int tracee_resume(struct tracee *t, int request)
 int tracee_to_event_stop(struct tracee *t, unsigned timeout_ms)
 {
 	uint64_t deadline = clock_now() + (uint64_t)timeout_ms * 1000000;
+
 	if (t->stopped && t->at_event)
 		return 0;
 	if (ptrace(PTRACE_INTERRUPT, t->tid, NULL, NULL) ||
@@ -174,6 +183,7 @@ int tracee_to_event_stop(struct tracee *t, unsigned timeout_ms)
 		return -errno;
 	for (;;) {
 		enum tracee_event event = tracee_wait(t, deadline);
+
 		if (event == TRACEE_STOP)
 			return 0;
 		if (clock_now() >= deadline)
@@ -200,6 +210,7 @@ bool tracee_poke(const struct tracee *t, uint64_t addr, const void *buf, size_t 
 	for (size_t done = 0; done < size; done += sizeof(long)) {
 		long word;
 		size_t n = size - done < sizeof(word) ? size - done : sizeof(word);
+
 		if (n < sizeof(word)) {
 			errno = 0;
 			word = ptrace(PTRACE_PEEKDATA, t->tid, (void *)(addr + done),
@@ -218,6 +229,7 @@ bool tracee_write(const struct tracee *t, uint64_t addr, const void *buf, size_t
 {
 	struct iovec from = { (void *)(uintptr_t)buf, size };
 	struct iovec to = { (void *)(uintptr_t)addr, size };
+
 	if (syscall(SYS_process_vm_writev, t->tid, &from, 1ul, &to, 1ul, 0ul) ==
 	    (long)size)
 		return true;
@@ -231,6 +243,7 @@ static int tracee_seize_failed(struct tracee *t, int sys, struct load_error *err
 	struct process now;
 	/* an ending thread can't be traced either (kernel/ptrace.c ptrace_attach) */
 	char state = process_thread_state(t->pid, t->tid);
+
 	if (sys == ESRCH || sys == ENOENT || !state || state == 'Z' || state == 'X')
 		return load_fail(err, LOAD_E_GONE, sys,
 				 "thread %d of process %d has ended", t->tid, t->pid);
@@ -245,6 +258,7 @@ static enum tracee_event tracee_await_first_stop(struct tracee *t, unsigned time
 	const uint64_t begin = clock_now(), step = timeout_ms * 1000000ull;
 	const uint64_t last = begin + TRACEE_BACK_MS * 1000000ull;
 	enum tracee_event event;
+
 	do
 		event = tracee_wait(t, clock_now() + step);
 	while (event == TRACEE_TIMEOUT && clock_now() < last &&
@@ -274,6 +288,7 @@ static int tracee_read_filters(struct tracee *t, struct load_error *err)
 int tracee_seize(struct tracee *t, struct helper *helper, pid_t tid, unsigned timeout_ms,
 		 struct load_error *err)
 {
+	assert(tid > 0);
 	memset(t, 0, offsetof(struct tracee, state));
 	t->helper = helper;
 	t->pid = helper->target->pid;
@@ -288,6 +303,7 @@ int tracee_seize(struct tracee *t, struct helper *helper, pid_t tid, unsigned ti
 	t->options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
 	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)t->options)) {
 		int sys = errno;
+
 		close(t->mem);
 		return tracee_seize_failed(t, sys, err);
 	}
@@ -314,6 +330,8 @@ int tracee_seize(struct tracee *t, struct helper *helper, pid_t tid, unsigned ti
 int tracee_save(struct tracee *t, struct load_error *err)
 {
 	int error = cpu_save(t->tid, &t->state);
+
+	assert(t->stopped && t->at_event);
 	if (error)
 		return load_fail(
 			err, error == -EMEDIUMTYPE ? LOAD_E_UNSUPPORTED : LOAD_E_SYSTEM,
@@ -330,6 +348,8 @@ int tracee_save(struct tracee *t, struct load_error *err)
 int tracee_redirect(struct tracee *t, const struct user_regs_struct *regs)
 {
 	int error = cpu_set_regs(t->tid, regs);
+
+	assert(t->saved && t->stopped);
 	if (error)
 		return error;
 	t->changed = true;
@@ -345,6 +365,7 @@ int tracee_redirect(struct tracee *t, const struct user_regs_struct *regs)
 static bool tracee_signal_is_due(const struct tracee *t)
 {
 	char path[64];
+
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", t->pid, t->tid);
 	char *status = process_read_text(path, 65536, NULL);
 	uint64_t pending = ~0ull;
@@ -364,6 +385,7 @@ static bool tracee_rewind_wait(struct tracee *t)
 {
 	long nr = cpu_syscall(&t->state.regs);
 	unsigned long long arg[6];
+
 	for (int i = 0; i < 6; i++)
 		arg[i] = cpu_syscall_arg(&t->state.regs, i);
 	if (nr < 0 || cpu_syscall_result(&t->state.regs) != -EINTR ||
@@ -379,6 +401,7 @@ static bool tracee_interrupt_wait(struct tracee *t)
 	struct user_regs_struct *regs = &t->state.regs;
 	const long nr = cpu_restart_call(regs);
 	uint64_t arg[6];
+
 	for (int i = 0; i < 6; i++)
 		arg[i] = cpu_syscall_arg(regs, i);
 	if (nr < 0 || seccomp_call(&t->seccomp, nr, cpu_pc(regs), arg) == FILTER_ALLOWS)
@@ -395,6 +418,7 @@ static bool tracee_interrupt_wait(struct tracee *t)
 static int tracee_put_back(struct tracee *t)
 {
 	int first = 0, error;
+
 	if (t->changed)
 		first = cpu_restore_xstate(t->tid, &t->state);
 	helper_point(t->helper, "restored-xstate");
@@ -417,6 +441,7 @@ static void tracee_send_held(struct tracee *t)
 {
 	for (int i = 0; i < t->held_count; i++) {
 		siginfo_t *info = &t->held[i];
+
 		if (syscall(SYS_rt_tgsigqueueinfo, t->pid, t->tid, info->si_signo, info))
 			syscall(SYS_tgkill, t->pid, t->tid, info->si_signo);
 	}
@@ -426,6 +451,7 @@ static void tracee_send_held(struct tracee *t)
 int tracee_release(struct tracee *t, struct load_error *err)
 {
 	int error = 0;
+
 	if (t->attached && t->saved && t->stopped)
 		error = tracee_put_back(t);
 	if (t->attached) {

@@ -2,6 +2,7 @@
 /* live - see live.h. */
 #include "loader/output/live.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,13 +12,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "loader/command/foreground.h"
+#include "loader/base/foreground.h"
 
 /* In the child: becomes the viewer, with fd inherited. Never returns. */
 static void live_become_viewer(const char *viewer, const char *compare, const char *name,
 			       int fd)
 {
 	char number[16];
+
 	snprintf(number, sizeof(number), "%d", fd);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
@@ -43,11 +45,13 @@ int live_start(struct live *live, const char *viewer, const char *compare,
 	       const char *name, int file, uint64_t start)
 {
 	int pair[2];
+
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	const int again = fcntl(file, F_DUPFD_CLOEXEC, 3);
 	if (again < 0) {
 		const int e = errno;
+
 		close(pair[0]);
 		close(pair[1]);
 		return -e;
@@ -81,6 +85,7 @@ int live_relay(struct live *live, int fd, int file, int cancel_fd)
 
 	if (from < 0) {
 		const int err = errno;
+
 		if (to >= 0)
 			close(to);
 		return -err;
@@ -119,6 +124,7 @@ static ssize_t live_push(const struct live *live, const char *data, size_t size)
 	struct pollfd p = { .fd = live->fd, .events = POLLOUT };
 	ssize_t n;
 
+	assert(size > 0);
 	if (live->socket) {
 		n = send(live->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} else {
@@ -137,6 +143,7 @@ static bool live_pump_some(struct live *live)
 	char buf[65536];
 	size_t want = sizeof(buf), done = 0;
 
+	assert(live->sent < live->have);
 	if (want > live->have - live->sent)
 		want = (size_t)(live->have - live->sent);
 	const ssize_t got = pread(live->file, buf, want, (off_t)live->sent);
@@ -146,6 +153,7 @@ static bool live_pump_some(struct live *live)
 	}
 	while (done < (size_t)got) {
 		const ssize_t n = live_push(live, buf + done, (size_t)got - done);
+
 		if (n < 0)
 			live_drop(live, (int)n);
 		if (n <= 0)
@@ -161,6 +169,7 @@ static bool live_pump_some(struct live *live)
 
 void live_pump(struct live *live, uint64_t have)
 {
+	assert(have >= live->sent);
 	live->have = have;
 	while (live_pending(live) && live_pump_some(live))
 		;
@@ -182,6 +191,7 @@ static void live_drain(struct live *live, int limit)
 	while (live_pending(live)) {
 		struct pollfd p = { .fd = live->fd, .events = POLLOUT };
 		const int n = poll(&p, 1, 100);
+
 		if (n > 0) {
 			idle = 0;
 			live_pump(live, live->have);

@@ -2,6 +2,7 @@
 /* output - see output.h. */
 #include "loader/output/output.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -309,10 +310,13 @@ int output_write(int fd, const void *data, uint64_t size)
 {
 	const char *p = data;
 
+	assert(fd >= 0);
 	while (size > 0) {
 		const ssize_t n = write(fd, p, size > 1 << 30 ? 1 << 30 : (size_t)size);
+
 		if (n < 0 && errno == EAGAIN) {
 			struct pollfd w = { .fd = fd, .events = POLLOUT };
+
 			poll(&w, 1, -1);
 			continue;
 		}
@@ -331,8 +335,10 @@ int output_append(int to, int from)
 	char buf[65536];
 	off_t at = 0;
 
+	assert(to != from);
 	for (;;) {
 		const ssize_t n = pread(from, buf, sizeof(buf), at);
+
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)

@@ -2,6 +2,7 @@
 /* part - see part.h. */
 #include "loader/output/part.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@ void part_init(struct part *part, int fd, bool seekable, struct live *live)
 	*part = (struct part){ .fd = fd, .seekable = seekable, .live = live };
 	if (seekable) {
 		const off_t at = lseek(fd, 0, SEEK_END);
+
 		part->start = at > 0 ? (uint64_t)at : 0;
 	}
 }
@@ -31,6 +33,7 @@ void part_deinit(struct part *part)
 /* Cuts off what an earlier try wrote. */
 static int part_cut(struct part *part)
 {
+	assert(part->fd >= 0);
 	if (!part->seekable || part->written == 0)
 		return 0;
 	if (part->live)
@@ -60,6 +63,7 @@ int part_begin(struct part *part)
 /* Writes bytes that belong to whole blocks. */
 static int part_put(struct part *part, const void *data, size_t size)
 {
+	assert(part->error <= 0);
 	if (part->error || size == 0)
 		return part->error;
 	part->error = output_write(part->fd, data, size);
@@ -76,6 +80,7 @@ static int part_put(struct part *part, const void *data, size_t size)
 
 static int part_hold(struct part *part, const void *data, size_t size)
 {
+	assert(part->held_size <= part->held_capacity);
 	if (size == 0)
 		return 0;
 	if (part->held_size + size > PART_HELD_MAX)
@@ -83,6 +88,7 @@ static int part_hold(struct part *part, const void *data, size_t size)
 	if (part->held_size + size > part->held_capacity) {
 		const size_t capacity = (part->held_size + size) * 2;
 		char *grown = realloc(part->held, capacity);
+
 		if (!grown)
 			return -ENOMEM;
 		part->held = grown;
@@ -97,6 +103,7 @@ int part_feed(struct part *part, const void *data, size_t size)
 {
 	const char *p = data;
 
+	assert(part->indexer);
 	if (part->error)
 		return part->error;
 	if (part->state.bad)
@@ -110,6 +117,7 @@ int part_feed(struct part *part, const void *data, size_t size)
 	if (ready > 0 && part->held_size > 0) {
 		const size_t n =
 			ready < part->held_size ? (size_t)ready : part->held_size;
+
 		r = part_put(part, part->held, n);
 		part->held_size -= n;
 		memmove(part->held, part->held + n, part->held_size);

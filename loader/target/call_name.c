@@ -12,6 +12,7 @@ static const char *const call_names[] = {
 const char *call_name(long nr, char *buf, size_t size)
 {
 	const size_t count = sizeof(call_names) / sizeof(call_names[0]);
+
 	if (nr >= 0 && (size_t)nr < count && call_names[nr])
 		snprintf(buf, size, "%s (%ld)", call_names[nr], nr);
 	else

@@ -35,16 +35,18 @@ bool calls_is_agent_path(const char *path)
 static uint64_t calls_in_any(const struct target *t, const char *name)
 {
 	uint64_t addr = 0;
+
 	for (int i = 0; !addr && i < t->module_count; i++)
 		if (t->modules[i].kind != MODULE_OTHER &&
 		    t->modules[i].kind != MODULE_EXE)
-			addr = elf_address(&t->modules[i].elf, name);
+			addr = elf_module_address(&t->modules[i].elf, name);
 	return addr;
 }
 
 static void calls_find_dlopen(struct target *t)
 {
 	struct target_calls *c = &t->calls;
+
 	c->dlopen = calls_in_any(t, "dlopen");
 	c->dlclose = calls_in_any(t, "dlclose");
 	c->dlerror = calls_in_any(t, "dlerror");
@@ -79,6 +81,7 @@ static void calls_find_gadgets(struct target *t, const uint8_t *code, size_t siz
 {
 	struct target_calls *c = &t->calls;
 	size_t at = c->gadget ? (size_t)-1 : cpu_find_gadget(code, size);
+
 	if (at != (size_t)-1)
 		c->gadget = base + at;
 	for (at = 0; c->restorer_count < TARGET_RESTORERS; at++) {
@@ -94,6 +97,7 @@ static void calls_scan_code(struct target *t)
 {
 	for (int i = 0; i < t->module_count; i++) {
 		const struct module *m = &t->modules[i];
+
 		if (m->kind != MODULE_LIBC && m->kind != MODULE_LDSO &&
 		    m->kind != MODULE_LIBPTHREAD)
 			continue;
@@ -121,6 +125,7 @@ static void calls_scan_code(struct target *t)
 static bool calls_is_recursive_mutex(const uint8_t *p)
 {
 	pthread_mutex_t m;
+
 	memcpy(&m, p, sizeof(m));
 	return m.__data.__kind == PTHREAD_MUTEX_RECURSIVE_NP && !m.__data.__list.__prev &&
 		!m.__data.__list.__next && (unsigned)m.__data.__lock <= 2 &&
@@ -130,7 +135,8 @@ static bool calls_is_recursive_mutex(const uint8_t *p)
 static void calls_find_loader_locks(struct target *t)
 {
 	struct elf_symbol s;
-	if (!elf_find_symbol(&t->ldso->elf, "_rtld_global", &s) ||
+
+	if (!elf_module_symbol(&t->ldso->elf, "_rtld_global", &s) ||
 	    s.size > RTLD_GLOBAL_MAX)
 		return;
 	uint8_t *copy = malloc(s.size + 1);
@@ -138,6 +144,7 @@ static void calls_find_loader_locks(struct target *t)
 	if (copy && memory_read(t->mem, s.addr, copy, s.size)) {
 		for (size_t at = 0; at + 2 * step <= s.size; at += 8) {
 			size_t run = 0;
+
 			while (run < 4 && at + (run + 1) * step <= s.size &&
 			       calls_is_recursive_mutex(copy + at + run * step))
 				run++;
@@ -156,6 +163,7 @@ pid_t calls_loader_busy(const struct target *t, int mem)
 {
 	for (int i = 0; i < t->calls.loader_lock_count; i++) {
 		pthread_mutex_t m;
+
 		if (memory_read(mem, t->calls.loader_locks[i], &m, sizeof(m)) &&
 		    m.__data.__lock)
 			return m.__data.__owner ? m.__data.__owner : -1;
@@ -179,9 +187,11 @@ static void calls_add_malloc_range(struct target *t, const struct module *m)
 					     "posix_memalign", "malloc_usable_size",
 					     "malloc_trim" };
 	uint64_t low = UINT64_MAX, high = 0;
+
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct elf_symbol s;
-		if (!elf_find_symbol(&m->elf, names[i], &s) ||
+
+		if (!elf_module_symbol(&m->elf, names[i], &s) ||
 		    !range_has(m->text, s.addr))
 			continue;
 		low = s.addr < low ? s.addr : low;
@@ -197,10 +207,11 @@ static void calls_find_unsafe(struct target *t)
 	for (int i = 0; i < t->module_count; i++) {
 		const struct module *m = &t->modules[i];
 		struct elf_symbol s;
+
 		/* static functions of its file lie around it: start_thread's end frees
 		 * the stack under the stack cache's lock */
 		if ((m->kind == MODULE_LIBC || m->kind == MODULE_LIBPTHREAD) &&
-		    elf_find_symbol(&m->elf, "pthread_create", &s))
+		    elf_module_symbol(&m->elf, "pthread_create", &s))
 			calls_add_unsafe(t, s.addr - 8192, s.addr + s.size + 1024);
 		if (m->allocator)
 			calls_add_unsafe(t, m->text.start, m->text.end);
@@ -210,13 +221,14 @@ static void calls_find_unsafe(struct target *t)
 static void calls_find_kept_agent(struct target *t)
 {
 	const struct module *kept = NULL;
+
 	for (int i = 0; i < t->module_count; i++)
 		if (calls_is_agent_path(t->modules[i].path))
 			kept = &t->modules[i];
 	if (!kept)
 		return;
 	struct target_calls *c = &t->calls;
-	c->kept_start = elf_address(&kept->elf, "pymem_agent_start");
+	c->kept_start = elf_module_address(&kept->elf, "pymem_agent_start");
 	c->kept = (struct range){ kept->elf.base, kept->elf.end };
 	uint64_t map = 0, ld, next;
 	if (!t->exe || !t->exe->elf.debug ||

@@ -17,6 +17,7 @@ static bool diagnose_have_cap_sys_ptrace(void)
 {
 	char *status = process_read_text("/proc/self/status", 65536, NULL);
 	uint64_t caps = status ? process_text_field(status, "CapEff", 16, 0) : 0;
+
 	free(status);
 	return caps >> CAP_SYS_PTRACE & 1;
 }
@@ -25,6 +26,7 @@ static bool diagnose_own_seccomp(void)
 {
 	char *status = process_read_text("/proc/self/status", 65536, NULL);
 	bool filtered = status && process_text_field(status, "Seccomp", 10, 0) == 2;
+
 	free(status);
 	return filtered;
 }
@@ -33,6 +35,7 @@ static int diagnose_yama_scope(void)
 {
 	char *text = process_read_text("/proc/sys/kernel/yama/ptrace_scope", 16, NULL);
 	int scope = text ? atoi(text) : 0;
+
 	free(text);
 	return scope;
 }
@@ -42,6 +45,7 @@ static bool diagnose_undumpable(const struct process *p)
 {
 	char path[32];
 	struct stat st;
+
 	snprintf(path, sizeof(path), "/proc/%d/maps", p->pid);
 	return p->uid[1] != 0 && !stat(path, &st) && st.st_uid == 0;
 }
@@ -49,6 +53,7 @@ static bool diagnose_undumpable(const struct process *p)
 static bool diagnose_foreign_user_namespace(const struct process *p)
 {
 	char path[32], theirs[64], ours[64];
+
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", p->pid);
 	ssize_t a = readlink(path, theirs, sizeof(theirs));
 	ssize_t b = readlink("/proc/self/ns/user", ours, sizeof(ours));
@@ -59,6 +64,7 @@ static bool diagnose_foreign_user_namespace(const struct process *p)
 static void diagnose_lsm_hint(const struct process *p, char *buf, size_t size)
 {
 	char path[48];
+
 	snprintf(path, sizeof(path), "/proc/%d/attr/current", p->pid);
 	char *label = process_read_text(path, 256, NULL);
 	char *list = process_read_text("/sys/kernel/security/lsm", 256, NULL);
@@ -98,6 +104,7 @@ int diagnose_refusal(const struct process *p, int sys, struct load_error *err)
 	bool cap = diagnose_have_cap_sys_ptrace();
 	bool same = me == p->uid[0] && me == p->uid[1] && me == p->uid[2];
 	int scope = diagnose_yama_scope();
+
 	if (p->tracer)
 		return diagnose_state(p, err);
 	if (scope >= 3)
@@ -144,6 +151,7 @@ int diagnose_refusal(const struct process *p, int sys, struct load_error *err)
 static int diagnose_refuse_traced(const struct process *p, struct load_error *err)
 {
 	char name[64];
+
 	if (!strcmp(process_name(p->tracer, name, sizeof(name)), DIAGNOSE_HELPER))
 		return load_fail(err, LOAD_E_BUSY, EPERM,
 				 "another pymem-load (its helper is process %d) is "

@@ -2,17 +2,11 @@
 /* filter - see filter.h. */
 #include "loader/target/filter.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <linux/audit.h>
 #include <string.h>
 
-#if defined __x86_64__
-const uint32_t filter_arch = AUDIT_ARCH_X86_64;
-#elif defined __aarch64__
-const uint32_t filter_arch = AUDIT_ARCH_AARCH64;
-#else
-#error "name this processor's AUDIT_ARCH here"
-#endif
+#include "loader/cpu/cpu.h"
 
 /* ---- one call ---- */
 
@@ -80,11 +74,14 @@ uint32_t filter_run(const struct sock_filter *code, size_t count,
 		    const struct seccomp_data *data)
 {
 	uint32_t a = 0, x = 0, memory[BPF_MEMWORDS] = { 0 };
+
+	assert(count <= FILTER_MAX);
 	for (size_t pc = 0; pc < count; pc++) {
 		const struct sock_filter *f = &code[pc];
 		const uint16_t op = BPF_OP(f->code);
 		const uint32_t operand = BPF_SRC(f->code) == BPF_X ? x : f->k;
 		uint32_t *to = BPF_CLASS(f->code) == BPF_LDX ? &x : &a;
+
 		switch (BPF_CLASS(f->code)) {
 		case BPF_LD:
 		case BPF_LDX:
@@ -204,7 +201,7 @@ static bool filter_load_range(const struct filter_pass *p, uint32_t at,
 	if (at % 4 || at > sizeof(struct seccomp_data) - 4)
 		return false;
 	*ret = at == offsetof(struct seccomp_data, nr)	  ? p->calls :
-		at == offsetof(struct seccomp_data, arch) ? filter_one(filter_arch) :
+		at == offsetof(struct seccomp_data, arch) ? filter_one(cpu_audit_arch) :
 							    filter_anything;
 	return true;
 }
@@ -219,6 +216,7 @@ static bool filter_alu_range(uint16_t op, struct filter_range operand,
 		return false;
 	if (filter_known(*a) && filter_known(operand)) {
 		const bool good = filter_alu(op, operand.low, &a->low);
+
 		a->high = a->low;
 		return good;
 	}
@@ -238,6 +236,7 @@ static bool filter_alu_range(uint16_t op, struct filter_range operand,
 static bool filter_may(uint16_t op, uint32_t k, bool taken, struct filter_range *a)
 {
 	struct filter_range r = *a;
+
 	switch (op) {
 	case BPF_JEQ:
 		if (taken) {
@@ -273,6 +272,7 @@ static void filter_branch(struct filter_pass *p, size_t pc, const struct filter_
 {
 	const struct sock_filter *f = &p->code[pc];
 	const uint16_t op = BPF_OP(f->code);
+
 	if (op == BPF_JA) {
 		filter_reach(p, (uint64_t)pc + 1 + f->k, s);
 		return;
@@ -281,6 +281,7 @@ static void filter_branch(struct filter_pass *p, size_t pc, const struct filter_
 		BPF_SRC(f->code) == BPF_X ? s->x : filter_one(f->k);
 	for (int taken = 0; taken < 2; taken++) {
 		struct filter_state then = *s;
+
 		if (!filter_known(operand) || filter_may(op, operand.low, taken, &then.a))
 			filter_reach(p, (uint64_t)pc + 1 + (taken ? f->jt : f->jf),
 				     &then);
@@ -294,6 +295,7 @@ static void filter_end(struct filter_pass *p, const struct sock_filter *f,
 	const enum filter_effect effect = open ?
 		FILTER_ENDS :
 		filter_effect(BPF_RVAL(f->code) == BPF_A ? a.low : f->k);
+
 	if (effect > p->worst)
 		p->worst = effect;
 	const uint32_t action = BPF_RVAL(f->code) == BPF_A ? a.low : f->k;
@@ -307,6 +309,7 @@ static void filter_step(struct filter_pass *p, size_t pc)
 	struct filter_state s = p->state[pc];
 	struct filter_range *to = BPF_CLASS(f->code) == BPF_LDX ? &s.x : &s.a;
 	bool good = true;
+
 	switch (BPF_CLASS(f->code)) {
 	case BPF_LD:
 	case BPF_LDX:
@@ -368,6 +371,7 @@ enum filter_effect filter_worst(const struct sock_filter *code, size_t count,
 				uint32_t first, uint32_t last)
 {
 	struct filter_pass p;
+
 	filter_follow(&p, code, count, first, last);
 	return p.worst;
 }
@@ -375,6 +379,7 @@ enum filter_effect filter_worst(const struct sock_filter *code, size_t count,
 bool filter_refuses(const struct sock_filter *code, size_t count, uint32_t nr)
 {
 	struct filter_pass p;
+
 	filter_follow(&p, code, count, nr, nr);
 	return p.worst < FILTER_ENDS && !p.may_pass;
 }

@@ -40,7 +40,5 @@ enum filter_effect filter_worst(const struct sock_filter *code, size_t count,
  * of a kernel which is older, and for that callers are prepared.
  */
 bool filter_refuses(const struct sock_filter *code, size_t count, uint32_t nr);
-/* AUDIT_ARCH_* of this processor. */
-extern const uint32_t filter_arch;
 
 #endif

@@ -45,6 +45,7 @@ bool foreign_is_new_memory(int fd)
 	struct statx st;
 	/* mm/memfd.c memfd_get_seals: -EINVAL but for files in memory */
 	const int seals = fcntl(fd, F_GET_SEALS);
+
 	return seals >= 0 && !(seals & ~F_SEAL_EXEC) &&
 		foreign_stat(fd, "", AT_EMPTY_PATH, &st) && S_ISREG(st.stx_mode) &&
 		!st.stx_nlink && !st.stx_size && !st.stx_blocks;
@@ -55,6 +56,7 @@ bool foreign_is_pair(int fd, int type, pid_t maker)
 	int domain = -1, is = -1;
 	struct ucred peer = { .pid = -1 };
 	socklen_t a = sizeof(domain), b = sizeof(is), c = sizeof(peer);
+
 	return !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &a) && domain == AF_UNIX &&
 		!getsockopt(fd, SOL_SOCKET, SO_TYPE, &is, &b) && is == type &&
 		/* of a pair: who made it (net/unix/af_unix.c unix_socketpair) */
@@ -81,6 +83,7 @@ static bool foreign_set_effective(const struct foreign_rights *ours, uint64_t ef
 {
 	struct __user_cap_header_struct head = foreign_cap_header();
 	struct __user_cap_data_struct cap[2] = { ours->cap[0], ours->cap[1] };
+
 	cap[0].effective = (uint32_t)effective & cap[0].permitted;
 	cap[1].effective = (uint32_t)(effective >> 32) & cap[1].permitted;
 	return syscall(SYS_capset, &head, cap) == 0;
@@ -97,6 +100,7 @@ static bool foreign_set_ids(uid_t uid, gid_t gid, const gid_t *groups, int count
 static bool foreign_save_rights(struct foreign_rights *ours)
 {
 	struct __user_cap_header_struct head = foreign_cap_header();
+
 	*ours = (struct foreign_rights){ .uid = geteuid(), .gid = getegid() };
 	if (syscall(SYS_capget, &head, ours->cap))
 		return false;
@@ -110,6 +114,7 @@ static void foreign_restore_rights(struct foreign_rights *ours)
 {
 	const uint64_t all =
 		(uint64_t)ours->cap[1].effective << 32 | ours->cap[0].effective;
+
 	if ((ours->uid == 0 &&
 	     (syscall(SYS_setresuid, -1, ours->uid, -1) ||
 	      !foreign_set_effective(ours, all) ||
@@ -124,6 +129,7 @@ static uint64_t foreign_capabilities(const struct process *process)
 {
 	char path[32];
 	struct statx its, ours;
+
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", process->pid);
 	if (!foreign_stat(AT_FDCWD, path, 0, &its) ||
 	    !foreign_stat(AT_FDCWD, "/proc/self/ns/user", 0, &ours) ||
@@ -144,6 +150,7 @@ static bool foreign_take_rights(const struct process *process,
 				struct foreign_rights *ours)
 {
 	const uint64_t may = foreign_capabilities(process);
+
 	if (!foreign_save_rights(ours)) {
 		free(ours->groups);
 		return false;
@@ -162,6 +169,7 @@ static bool foreign_is_pipe(int fd)
 {
 	int own[2];
 	struct statx st, like;
+
 	if (!foreign_stat(fd, "", AT_EMPTY_PATH, &st) || !S_ISFIFO(st.stx_mode) ||
 	    pipe2(own, O_CLOEXEC))
 		return false;
@@ -178,6 +186,7 @@ int foreign_open_pipe(const struct process *process, pid_t pid, pid_t tid, int f
 {
 	struct foreign_rights ours;
 	char path[64];
+
 	if (!foreign_take_rights(process, &ours))
 		return -EPERM;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", pid, tid, fd);
@@ -208,6 +217,7 @@ struct foreign_file foreign_look(pid_t pid, pid_t tid, int fd)
 	struct foreign_file file = { .kind = FOREIGN_NONE };
 	char path[64], link[128];
 	struct statx st;
+
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", pid, tid, fd);
 	const ssize_t n = readlink(path, link, sizeof(link) - 1);
 	if (n <= 0)
@@ -234,6 +244,7 @@ bool foreign_program(pid_t pid, dev_t *dev, ino_t *inode)
 {
 	char path[32];
 	struct statx st;
+
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
 	if (!foreign_stat(AT_FDCWD, path, 0, &st))
 		return false;
@@ -249,6 +260,7 @@ static int foreign_step(int at, const char *path, size_t length)
 {
 	char name[256];
 	struct statx st;
+
 	if (length >= sizeof(name))
 		return -ENAMETOOLONG;
 	memcpy(name, path, length);
@@ -268,11 +280,13 @@ static int foreign_step(int at, const char *path, size_t length)
 static int foreign_walk(int from, const char *path)
 {
 	int at = fcntl(from, F_DUPFD_CLOEXEC, 3);
+
 	if (at < 0)
 		return -errno;
 	while (at >= 0 && *(path += strspn(path, "/"))) {
 		const size_t length = strcspn(path, "/");
 		const int next = foreign_step(at, path, length);
+
 		close(at);
 		at = next;
 		path += length;
@@ -287,8 +301,10 @@ static int foreign_find(int from, const char *path, bool links)
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS |
 			(links ? 0u : RESOLVE_NO_SYMLINKS),
 	};
+
 	for (int i = 0; i < FOREIGN_TRIES; i++) {
 		const int fd = (int)syscall(SYS_openat2, from, path, &how, sizeof(how));
+
 		if (fd >= 0)
 			return fd;
 		if (errno != EAGAIN) /* something was renamed on the way */
@@ -303,6 +319,7 @@ static char *foreign_read_pinned(int fd, size_t limit)
 {
 	char path[32];
 	struct statx st;
+
 	if (!foreign_stat(fd, "", AT_EMPTY_PATH, &st) || !S_ISREG(st.stx_mode))
 		return NULL;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -312,6 +329,7 @@ static char *foreign_read_pinned(int fd, size_t limit)
 int foreign_path(pid_t pid, pid_t tid, const char *path, bool links)
 {
 	char name[64];
+
 	snprintf(name, sizeof(name), "/proc/%d/task/%d/root", pid, tid);
 	const int root = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
@@ -326,6 +344,7 @@ char *foreign_read(int directory, const char *path, size_t limit)
 {
 	const int fd = foreign_find(directory, path, false);
 	char *text = fd < 0 ? NULL : foreign_read_pinned(fd, limit);
+
 	if (fd >= 0)
 		close(fd);
 	return text;

@@ -3,45 +3,23 @@
  * gil_holder - see gil_holder.h.
  *
  * A PyThreadState holds thread_id, which is pthread_self() (Python/thread_pthread.h);
- * its place differs between versions.  glibc's struct pthread on x86-64 begins with
- * a tcbhead_t, whose word at 16 (`self`) points to itself, and has the tid behind
- * header (704 bytes) and list (16): since 2.11 at 720 (nptl/descr.h,
- * sysdeps/x86_64/nptl/tls.h).  So the word of the thread state that points to such a
- * structure, of a thread that exists, is found without knowing its place.
+ * its place differs between versions.  glibc's struct pthread, to which that points,
+ * has a word that points to itself, and the tid (cpu.h says where).  So the word of the
+ * thread state that points to such a structure, of a thread that exists, is found
+ * without knowing its place.
  */
 #include "loader/target/gil_holder.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "loader/cpu/cpu.h"
 #include "loader/target/gil_state.h"
 #include "loader/target/memory.h"
 #include "loader/target/process.h"
 
-enum { STATE_WORDS = 64, SELF = 16, TID = 720 };
-
-/* The innermost id of one of our threads. */
-static pid_t gil_holder_inner_tid(pid_t pid, pid_t tid)
-{
-	char path[64];
-	pid_t inner = tid;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)pid, (int)tid);
-	char *text = process_read_text(path, 65536, NULL);
-	const char *line = text ? strstr(text, "\nNSpid:") : NULL;
-	if (line) {
-		const char *last = line + 7;
-		for (const char *s = last; *s && *s != '\n'; s++) {
-			if (*s == '\t' || *s == ' ')
-				last = s + 1;
-		}
-		inner = (pid_t)strtol(last, NULL, 10);
-	}
-	free(text);
-	return inner;
-}
+enum { STATE_WORDS = 64 };
 
 /* Our id of the thread that calls itself `inner`, 0 = there is none. */
 static pid_t gil_holder_outer_tid(pid_t pid, pid_t inner)
@@ -53,7 +31,8 @@ static pid_t gil_holder_outer_tid(pid_t pid, pid_t inner)
 	DIR *dir = opendir(path);
 	for (struct dirent *e; dir && !found && (e = readdir(dir));) {
 		const pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
-		if (tid > 0 && gil_holder_inner_tid(pid, tid) == inner)
+
+		if (tid > 0 && process_thread_inner(pid, tid) == inner)
 			found = tid;
 	}
 	if (dir)
@@ -71,8 +50,11 @@ pid_t gil_holder(const struct target *t)
 		return 0;
 	for (int i = 0; i < STATE_WORDS; i++) {
 		const uint64_t at = words[i];
-		if (at < 65536 || at % 16 || !memory_read_u64(t->mem, at + SELF, &self) ||
-		    self != at || !memory_read_u32(t->mem, at + TID, &tid) || !tid)
+
+		if (at < 65536 || at % 16 ||
+		    !memory_read_u64(t->mem, at + cpu_pthread.self, &self) ||
+		    self != at || !memory_read_u32(t->mem, at + cpu_pthread.tid, &tid) ||
+		    !tid)
 			continue;
 		const pid_t found = gil_holder_outer_tid(t->pid, (pid_t)tid);
 		if (found)

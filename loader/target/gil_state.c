@@ -14,6 +14,7 @@ static bool gil_state_read_current(const struct target *t, int mem, uint64_t *re
 {
 	uint8_t code[64];
 	struct cpu_load load;
+
 	if (!t->python.current ||
 	    !memory_read(mem, t->python.current, code, sizeof(code)) ||
 	    !cpu_loaded_variable(code, sizeof(code), t->python.current, &load))
@@ -27,6 +28,7 @@ static bool gil_state_read_current(const struct target *t, int mem, uint64_t *re
 static enum gil_state gil_state_by_current(const struct target *t, int mem)
 {
 	uint64_t current;
+
 	if (!gil_state_read_current(t, mem, &current))
 		return GIL_UNKNOWN;
 	return current ? GIL_HELD : GIL_FREE;
@@ -59,6 +61,7 @@ static const struct places places_3_12 = {
 static bool gil_state_read_places(int mem, uint64_t runtime, struct places *ret)
 {
 	uint64_t w[32];
+
 	if (!memory_read(mem, runtime, w, sizeof(w)) || memcmp(w, "xdebugpy", 8) || w[2])
 		return false;
 	for (int i = 9; i + 4 < 32; i++) {
@@ -78,6 +81,7 @@ static enum gil_state gil_state_one_gil(int mem, uint64_t gil, const struct plac
 {
 	uint64_t interval;
 	int32_t locked;
+
 	if (!memory_read_u64(mem, gil + p->interval, &interval) || !interval ||
 	    interval > 100000000 ||
 	    !memory_read(mem, gil + p->locked, &locked, sizeof(locked)) || locked < -1 ||
@@ -92,6 +96,7 @@ static enum gil_state gil_state_by_interpreters(const struct target *t, int mem,
 {
 	uint64_t interpreter, gil;
 	enum gil_state all = GIL_UNKNOWN;
+
 	if (!memory_read_u64(mem, t->python.runtime + p->head, &interpreter))
 		return GIL_UNKNOWN;
 	for (int i = 0; interpreter && i < INTERPRETERS_MAX; i++) {
@@ -118,6 +123,7 @@ static bool gil_state_find_places(const struct target *t, int mem, struct places
 enum gil_state gil_state(const struct target *t, int mem)
 {
 	struct places places;
+
 	if (!t->python.hex)
 		return GIL_UNKNOWN;
 	if (t->python.hex < 0x030c0000)
@@ -132,6 +138,7 @@ int gil_state_locks(const struct target *t, int mem, uint64_t *ret, int max)
 	struct places p;
 	uint64_t interpreter, gil;
 	int count = 0;
+
 	if (!gil_state_find_places(t, mem, &p) ||
 	    !memory_read_u64(mem, t->python.runtime + p.head, &interpreter))
 		return 0;
@@ -150,6 +157,7 @@ uint64_t gil_state_thread(const struct target *t, int mem)
 {
 	uint64_t locks[INTERPRETERS_MAX], holder = 0;
 	int32_t locked;
+
 	if (!t->python.hex)
 		return 0;
 	if (t->python.hex < 0x030c0000)
@@ -166,5 +174,6 @@ uint64_t gil_state_thread(const struct target *t, int mem)
 const char *gil_state_name(enum gil_state state)
 {
 	static const char *const names[] = { "unknown", "free", "held" };
+
 	return names[state];
 }

@@ -2,6 +2,7 @@
 /* malloc_arena - see malloc_arena.h. */
 #include "loader/target/malloc_arena.h"
 
+#include "loader/cpu/cpu.h"
 #include "loader/target/memory.h"
 
 #define TLS_REACH 16384 /* static TLS of all libraries is below that as a rule */
@@ -15,6 +16,7 @@ static bool malloc_arena_is_arena(int mem, uint64_t addr)
 {
 	uint64_t word[STATE_WORDS];
 	unsigned empty = 0;
+
 	if (!memory_read(mem, addr, word, sizeof(word)))
 		return false;
 	for (unsigned i = 2; i + 1 < STATE_WORDS; i++)
@@ -25,6 +27,7 @@ static bool malloc_arena_is_arena(int mem, uint64_t addr)
 static bool malloc_arena_may_be_arena(const struct target *t, uint64_t addr)
 {
 	const struct elf *libc = &t->libc->elf;
+
 	return addr % 8 == 0 &&
 		((addr >= libc->base && addr < libc->end) ||
 		 (addr > HEAP_MAX && addr % HEAP_MAX < HEAP_INFO_MAX));
@@ -34,12 +37,15 @@ bool malloc_arena_present(const struct target *t, int mem, uint64_t thread_point
 {
 	uint64_t word[TLS_REACH / 8];
 	size_t reach = TLS_REACH;
+
 	if (t->libc_kind != LIBC_GLIBC || thread_pointer < TLS_REACH)
 		return true;
 	for (int i = 0; i < t->module_count; i++)
 		if (t->modules[i].allocator)
 			return true;
-	while (reach >= 1024 && !memory_read(mem, thread_pointer - reach, word, reach))
+	while (reach >= 1024 &&
+	       !memory_read(mem, thread_pointer - (cpu_tls_below ? reach : 0), word,
+			    reach))
 		reach /= 2; /* a short stack's mapping may begin there */
 	for (size_t i = reach / 8; reach >= 1024 && i-- > 0;)
 		if (malloc_arena_may_be_arena(t, word[i]) &&

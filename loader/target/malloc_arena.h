@@ -6,7 +6,7 @@
  * and dlopen calls malloc: a thread that has one is the better one to borrow.
  *
  * glibc keeps the thread's arena in a thread-local pointer (malloc/arena.c
- * thread_arena), somewhere in the static TLS below the thread pointer.  It points into
+ * thread_arena), somewhere in the static TLS beside the thread pointer.  It points into
  * libc's data (main_arena) or to the start of a heap, which is aligned to
  * HEAP_MAX_SIZE (malloc/arena.c: 64 MiB where pointers have 64 bits), behind its
  * heap_info.  A malloc_state is recognised by its bins: circular list heads, most of

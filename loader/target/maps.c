@@ -2,6 +2,7 @@
 /* maps - see maps.h. */
 #include "loader/target/maps.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ static bool maps_parse_line(char *line, struct map *m)
 	unsigned major, minor;
 	char prot[5];
 	int used = 0;
+
 	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, prot, &offset,
 		   &major, &minor, &inode, &used) < 7 ||
 	    !used)
@@ -46,6 +48,7 @@ static bool maps_parse_line(char *line, struct map *m)
 int maps_read(pid_t pid, pid_t tid, struct maps *ret)
 {
 	char path[64];
+
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/maps", pid, tid);
 	char *text = process_read_text(path, MAPS_LIMIT, NULL);
 	if (!text)
@@ -61,6 +64,7 @@ int maps_read(pid_t pid, pid_t tid, struct maps *ret)
 	size_t count = 0;
 	for (char *line = text; *line;) {
 		char *next = strchr(line, '\n');
+
 		if (next)
 			*next++ = 0;
 		if (maps_parse_line(line, &list[count]))
@@ -83,8 +87,11 @@ void maps_free(struct maps *maps)
 const struct map *maps_find(const struct maps *maps, uint64_t addr)
 {
 	size_t low = 0, high = maps->count;
+
+	assert(maps->list || !maps->count);
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
+
 		if (maps->list[mid].end <= addr)
 			low = mid + 1;
 		else

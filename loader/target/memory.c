@@ -2,6 +2,7 @@
 /* memory - see memory.h. */
 #include "loader/target/memory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 int memory_open(pid_t pid, pid_t tid)
 {
 	char path[64];
+
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/mem", pid, tid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
@@ -19,9 +21,12 @@ int memory_open(pid_t pid, pid_t tid)
 size_t memory_read_some(int fd, uint64_t addr, void *buf, size_t size)
 {
 	size_t done = 0;
+
+	assert(fd >= 0);
 	while (done < size) {
 		ssize_t n =
 			pread(fd, (char *)buf + done, size - done, (off_t)(addr + done));
+
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -49,6 +54,7 @@ bool memory_read_u32(int fd, uint64_t addr, uint32_t *ret)
 bool memory_read_string(int fd, uint64_t addr, char *buf, size_t size)
 {
 	size_t n = memory_read_some(fd, addr, buf, size - 1);
+
 	buf[n] = 0;
 	return n > 0;
 }

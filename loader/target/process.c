@@ -2,6 +2,7 @@
 /* process - see process.h. */
 #include "loader/target/process.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 char *process_read_text(const char *path, size_t limit, size_t *size_ret)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
 	if (fd < 0)
 		return NULL;
 	size_t size = 0, room = 4096;
@@ -35,6 +37,7 @@ char *process_read_text(const char *path, size_t limit, size_t *size_ret)
 			continue;
 		if (n < 0) {
 			int saved = errno;
+
 			free(text);
 			close(fd);
 			errno = saved;
@@ -59,6 +62,7 @@ char *process_read_text(const char *path, size_t limit, size_t *size_ret)
 static const char *process_find_field(const char *status, const char *key)
 {
 	size_t length = strlen(key);
+
 	for (const char *line = status; line && *line;) {
 		if (!strncmp(line, key, length) && line[length] == ':')
 			return line + length + 1;
@@ -72,14 +76,17 @@ uint64_t process_text_field(const char *status, const char *key, int base,
 			    uint64_t fallback)
 {
 	const char *value = process_find_field(status, key);
+
 	return value ? strtoull(value, NULL, base) : fallback;
 }
 
 static void process_read_ids(const char *status, const char *key, uint32_t out[4])
 {
 	const char *p = process_find_field(status, key);
+
 	for (int i = 0; p && i < 4; i++) {
 		char *end;
+
 		out[i] = (uint32_t)strtoul(p, &end, 10);
 		p = end;
 	}
@@ -92,6 +99,7 @@ static void process_read_nspid(const char *status, struct process *p)
 	while (s && p->nspid_count < 8) {
 		char *end;
 		long n = strtol(s, &end, 10);
+
 		if (end == s || (memchr(s, '\n', (size_t)(end - s)) && p->nspid_count))
 			break;
 		p->nspid[p->nspid_count++] = (pid_t)n;
@@ -105,6 +113,7 @@ static void process_read_nspid(const char *status, struct process *p)
 static int process_parse_stat(char *text, struct process *p)
 {
 	char *open = strchr(text, '('), *close = strrchr(text, ')');
+
 	if (!open || !close || close < open || !close[1])
 		return -1;
 	size_t n = (size_t)(close - open - 1);
@@ -132,6 +141,7 @@ static int process_parse_stat(char *text, struct process *p)
 char process_thread_state(pid_t pid, pid_t tid)
 {
 	char path[64];
+
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
 	char *text = process_read_text(path, 4096, NULL);
 	char *close = text ? strrchr(text, ')') : NULL;
@@ -143,6 +153,7 @@ char process_thread_state(pid_t pid, pid_t tid)
 const char *process_name(pid_t pid, char *buf, size_t size)
 {
 	char path[64];
+
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
 	char *text = process_read_text(path, 256, NULL);
 	snprintf(buf, size, "%s", text ? text : "?");
@@ -163,6 +174,7 @@ static pid_t process_find_live_thread(const struct process *p)
 	for (struct dirent *e; dir && !live && (e = readdir(dir));) {
 		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
 		char state = tid > 0 ? process_thread_state(p->pid, tid) : 0;
+
 		if (state && state != 'Z' && state != 'X')
 			live = tid;
 	}
@@ -181,12 +193,6 @@ static void process_parse_status(const char *s, struct process *p)
 	p->seccomp = (int)process_text_field(s, "Seccomp", 10, 0);
 	p->no_new_privs = process_text_field(s, "NoNewPrivs", 10, 0) != 0;
 	p->threads = (unsigned)process_text_field(s, "Threads", 10, 1);
-	const char *features = process_find_field(s, "x86_Thread_features");
-	if (features) {
-		size_t n = strcspn(features, "\n");
-		const char *hit = strstr(features, "shstk");
-		p->shadow_stack = hit && (size_t)(hit - features) < n;
-	}
 }
 
 static int process_read_failed(pid_t pid, struct load_error *err)
@@ -206,6 +212,7 @@ int process_read(pid_t pid, struct process *ret, struct load_error *err)
 {
 	struct process p = { .pid = pid };
 	char path[64];
+
 	if (pid <= 0)
 		return load_fail(err, LOAD_E_GONE, 0, "there is no process %d", pid);
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
@@ -231,6 +238,7 @@ pid_t process_thread_inner(pid_t pid, pid_t tid)
 {
 	struct process thread = { .pid = tid };
 	char path[64];
+
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
 	char *status = process_read_text(path, 65536, NULL);
 	if (!status)
@@ -242,5 +250,6 @@ pid_t process_thread_inner(pid_t pid, pid_t tid)
 
 pid_t process_inner_pid(const struct process *process)
 {
+	assert(process->nspid_count >= 1);
 	return process->nspid[process->nspid_count - 1];
 }

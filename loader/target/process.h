@@ -29,7 +29,6 @@ struct process {
 	int seccomp;	 /* 0, 1 strict, 2 filter */
 	bool no_new_privs;
 	bool kthread;
-	bool shadow_stack; /* x86 user shadow stack is on */
 	unsigned threads;
 	uint64_t starttime; /* clock ticks after boot: with pid, an identity */
 	pid_t live_tid;	    /* a thread that still runs (pid if it does), 0 = none */

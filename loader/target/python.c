@@ -25,6 +25,7 @@
 static size_t python_version_length(const char *p, const char *end)
 {
 	const char *s = p;
+
 	if (end - s < 8 || s[0] != '3' || s[1] != '.' || !isdigit((unsigned char)s[2]))
 		return 0;
 	for (s += 2; s < end && isdigit((unsigned char)*s); s++)
@@ -53,12 +54,14 @@ static bool python_scan_range(struct python *py, int mem, uint64_t start, uint64
 {
 	char *buf = malloc(SCAN_CHUNK);
 	bool found = false;
+
 	if (end - start > SCAN_LIMIT)
 		end = start + SCAN_LIMIT;
 	/* chunks overlap by the length of a version text; buffers are 8-aligned or not */
 	for (uint64_t at = start; buf && !found && at < end; at += SCAN_CHUNK - 256) {
 		size_t want = end - at < SCAN_CHUNK ? (size_t)(end - at) : SCAN_CHUNK;
 		size_t n = memory_read_some(mem, at, buf, want);
+
 		for (char *p = buf; n && (p = memchr(p, '3', n - (size_t)(p - buf)));
 		     p++) {
 			if ((found = (p == buf || !p[-1]) &&
@@ -72,11 +75,13 @@ static bool python_scan_range(struct python *py, int mem, uint64_t start, uint64
 
 static void python_read_version(struct target *t, const struct module *m)
 {
-	uint64_t number = elf_address(&m->elf, "Py_Version"), value;
+	uint64_t number = elf_module_address(&m->elf, "Py_Version"), value;
+
 	if (number && memory_read_u64(t->mem, number, &value) && value >> 24 == 3)
 		t->python.hex = (unsigned)value;
 	for (size_t i = 0; i < t->maps.count; i++) {
 		const struct map *map = &t->maps.list[i];
+
 		if (map->w && map->start >= m->elf.base && map->start < m->elf.end &&
 		    python_scan_range(&t->python, t->mem, map->start, map->end))
 			break;
@@ -93,11 +98,13 @@ static void python_read_version(struct target *t, const struct module *m)
 void python_find(struct target *t)
 {
 	const struct module *chosen = NULL;
+
 	t->python = (struct python){ 0 };
 	for (int i = 0; i < t->module_count; i++) {
 		const struct module *m = &t->modules[i];
-		if (!elf_address(&m->elf, "PyType_Type") ||
-		    !elf_address(&m->elf, "Py_GetVersion"))
+
+		if (!elf_module_address(&m->elf, "PyType_Type") ||
+		    !elf_module_address(&m->elf, "Py_GetVersion"))
 			continue;
 		t->python.copies++;
 		if (!chosen || m == t->exe)
@@ -108,10 +115,12 @@ void python_find(struct target *t)
 	t->python.found = true;
 	t->python.path = chosen->path;
 	t->python.elf = chosen->elf;
-	t->python.runtime = elf_address(&chosen->elf, "_PyRuntime");
+	t->python.runtime = elf_module_address(&chosen->elf, "_PyRuntime");
 	/* counts references in two halves (Include/object.h, Py_GIL_DISABLED) */
-	t->python.free_threaded = elf_address(&chosen->elf, "_Py_MergeZeroLocalRefcount");
-	t->python.current = elf_address(&chosen->elf, "_PyThreadState_UncheckedGet");
+	t->python.free_threaded =
+		elf_module_address(&chosen->elf, "_Py_MergeZeroLocalRefcount");
+	t->python.current =
+		elf_module_address(&chosen->elf, "_PyThreadState_UncheckedGet");
 	python_read_version(t, chosen);
 }
 
@@ -119,6 +128,7 @@ const char *python_absence(const struct target *t)
 {
 	for (int i = 0; i < t->module_count; i++) {
 		const char *name = strrchr(t->modules[i].path, '/');
+
 		name = name ? name + 1 : t->modules[i].path;
 		if (!strncmp(name, "pypy", 4) || !strncmp(name, "libpypy", 7))
 			return "it runs PyPy, whose heap is laid out differently";

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "loader/cpu/cpu.h"
 #include "loader/target/process.h"
 
 /* ---- who has filters ---- */
@@ -20,6 +21,7 @@
 enum seccomp_mode seccomp_mode(pid_t pid, pid_t tid)
 {
 	char path[64];
+
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
 	char *status = process_read_text(path, 65536, NULL);
 	const uint64_t mode = status ? process_text_field(status, "Seccomp", 10, 0) : 0;
@@ -30,6 +32,7 @@ enum seccomp_mode seccomp_mode(pid_t pid, pid_t tid)
 bool seccomp_confines(pid_t pid)
 {
 	char path[32];
+
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	DIR *dir = opendir(path);
 	bool found = false;
@@ -50,6 +53,7 @@ bool seccomp_may_read(void)
 {
 	bool may = false;
 	const pid_t child = fork();
+
 	if (!child)
 		for (;;)
 			pause();
@@ -74,6 +78,7 @@ static int seccomp_read(struct seccomp *s, pid_t tid)
 	struct sock_filter code[FILTER_MAX];
 	void *const index = (void *)(uintptr_t)s->count;
 	const long count = ptrace(PTRACE_SECCOMP_GET_FILTER, tid, index, NULL);
+
 	if (count < 0)
 		return -errno;
 	if (!count || count > FILTER_MAX ||
@@ -129,10 +134,12 @@ static enum filter_effect seccomp_worst_of(const struct seccomp *s, uint32_t fir
 					   uint32_t last)
 {
 	enum filter_effect worst = FILTER_ALLOWS;
+
 	for (size_t i = 0; i < s->count && worst < FILTER_ENDS; i++) {
 		const struct seccomp_program *p = &s->programs[i];
 		const enum filter_effect effect =
 			filter_worst(p->code, p->count, first, last);
+
 		worst = effect > worst ? effect : worst;
 	}
 	return worst;
@@ -149,15 +156,17 @@ enum filter_effect seccomp_call(const struct seccomp *s, long nr, uint64_t pc,
 				const uint64_t arg[6])
 {
 	struct seccomp_data data = { .nr = (int)nr,
-				     .arch = filter_arch,
+				     .arch = cpu_audit_arch,
 				     .instruction_pointer = pc };
 	enum filter_effect worst =
 		s->mode == SECCOMP_STRICT ? seccomp_strict(nr) : FILTER_ALLOWS;
+
 	memcpy(data.args, arg, sizeof(data.args));
 	for (size_t i = 0; i < s->count; i++) {
 		const struct seccomp_program *p = &s->programs[i];
 		const enum filter_effect effect =
 			filter_effect(filter_run(p->code, p->count, &data));
+
 		worst = effect > worst ? effect : worst;
 	}
 	return worst;
@@ -166,6 +175,7 @@ enum filter_effect seccomp_call(const struct seccomp *s, long nr, uint64_t pc,
 bool seccomp_refuses(const struct seccomp *s, long nr)
 {
 	bool refused = false;
+
 	for (size_t i = 0; i < s->count && !refused; i++)
 		refused = filter_refuses(s->programs[i].code, s->programs[i].count,
 					 (uint32_t)nr);

@@ -31,6 +31,7 @@ static uint64_t seccomp_own_count(const char *path)
 			process_text_field(status, "Seccomp", 10, 0) == SECCOMP_FILTERS ?
 		process_text_field(status, "Seccomp_filters", 10, 0) :
 		0;
+
 	free(status);
 	return count;
 }
@@ -40,6 +41,7 @@ static bool seccomp_own_same_text(const char *ours, const char *theirs)
 	char *a = process_read_text(ours, 65536, NULL),
 	     *b = process_read_text(theirs, 65536, NULL);
 	const bool same = a && b && *a && !strcmp(a, b);
+
 	free(a);
 	free(b);
 	return same;
@@ -48,6 +50,7 @@ static bool seccomp_own_same_text(const char *ours, const char *theirs)
 static bool seccomp_own_same_place(pid_t pid)
 {
 	char path[64], ours[64], theirs[64];
+
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
 	if (!seccomp_own_same_text("/proc/self/cgroup", path))
 		return false;
@@ -61,6 +64,7 @@ bool seccomp_own_around(pid_t pid)
 {
 	char path[64];
 	const uint64_t ours = seccomp_own_count("/proc/self/status");
+
 	if (!ours || !seccomp_own_same_place(pid))
 		return false;
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
@@ -68,6 +72,7 @@ bool seccomp_own_around(pid_t pid)
 	bool same = dir != NULL;
 	for (struct dirent *d; same && (d = readdir(dir));) {
 		const pid_t tid = (pid_t)strtol(d->d_name, NULL, 10);
+
 		if (tid <= 0 || seccomp_mode(pid, tid) == SECCOMP_NONE)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
@@ -90,6 +95,7 @@ static bool seccomp_own_block(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE),
 	};
 	const struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
+
 	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
 		!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
@@ -102,6 +108,7 @@ static void seccomp_own_make(volatile long *next)
 		_exit(1);
 	while (*next < SECCOMP_CALLS) {
 		const long nr = (*next)++;
+
 		if (nr == SYS_exit_group)
 			continue;
 		syscall(nr, 0l, 0l, 0l, 0l, 0l, 0l);
@@ -114,6 +121,7 @@ static void seccomp_own_make(volatile long *next)
 static int seccomp_own_child(volatile long *next)
 {
 	int end[2], status = -1;
+
 	if (pipe(end))
 		return -1;
 	const pid_t child = fork();
@@ -139,6 +147,7 @@ bool seccomp_own_harmless(void)
 	volatile long *next = mmap(NULL, sizeof(*next), PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int status = -1;
+
 	if (next == MAP_FAILED)
 		return false;
 	for (int i = 0; i < OWN_CHILDREN; i++) {

@@ -27,6 +27,7 @@
 static uint64_t target_auxv_value(const struct target *t, uint64_t key)
 {
 	char path[64];
+
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/auxv", t->pid,
 		 t->process.live_tid);
 	size_t size = 0;
@@ -34,6 +35,7 @@ static uint64_t target_auxv_value(const struct target *t, uint64_t key)
 	uint64_t value = 0;
 	for (size_t i = 0; data && i + 16 <= size; i += 16) {
 		uint64_t pair[2];
+
 		memcpy(pair, data + i, sizeof(pair));
 		if (pair[0] == key)
 			value = pair[1];
@@ -47,8 +49,10 @@ static struct range target_text_of(const struct target *t, size_t index, uint64_
 {
 	struct range text = { 0, 0 };
 	const struct map *first = &t->maps.list[index];
+
 	for (size_t i = index; i < t->maps.count && t->maps.list[i].start < end; i++) {
 		const struct map *m = &t->maps.list[i];
+
 		if (!m->x || m->inode != first->inode || m->dev != first->dev)
 			continue;
 		if (!text.start)
@@ -62,8 +66,9 @@ static bool target_add_module(struct target *t, size_t index)
 {
 	const struct map *m = &t->maps.list[index];
 	struct elf elf;
+
 	if (m->offset || !m->inode || !m->r || m->path[0] != '/' ||
-	    t->module_count == MODULE_LIMIT || !elf_open(t->mem, m->start, &elf) ||
+	    t->module_count == MODULE_LIMIT || !elf_module_open(t->mem, m->start, &elf) ||
 	    elf.machine != cpu_elf_machine)
 		return true;
 	struct range text = target_text_of(t, index, elf.end);
@@ -72,6 +77,7 @@ static bool target_add_module(struct target *t, size_t index)
 	if (!(t->module_count & (t->module_count + 1))) {
 		size_t room = (size_t)t->module_count * 2 + 2;
 		struct module *more = realloc(t->modules, room * sizeof(*more));
+
 		if (!more)
 			return false;
 		t->modules = more;
@@ -92,6 +98,7 @@ static void target_classify(struct target *t, struct module *m, uint64_t entry,
 			    uint64_t interp)
 {
 	const char *name = strrchr(m->path, '/') + 1;
+
 	if (!interp && target_is_loader_name(m->elf.soname[0] ? m->elf.soname : name))
 		interp = m->elf.base; /* started as `ld.so program` */
 	if (m->elf.base == interp) {
@@ -101,7 +108,7 @@ static void target_classify(struct target *t, struct module *m, uint64_t entry,
 		m->kind = MODULE_EXE;
 		t->exe = m;
 	} else if (!strcmp(m->elf.soname, "libc.so.6") &&
-		   elf_address(&m->elf, "gnu_get_libc_version")) {
+		   elf_module_address(&m->elf, "gnu_get_libc_version")) {
 		m->kind = MODULE_LIBC;
 		t->libc = m;
 		t->libc_kind = LIBC_GLIBC;
@@ -111,7 +118,8 @@ static void target_classify(struct target *t, struct module *m, uint64_t entry,
 		m->kind = MODULE_LIBPTHREAD;
 	}
 	m->allocator = m->kind != MODULE_LDSO && m->kind != MODULE_LIBC &&
-		elf_address(&m->elf, "malloc") && elf_address(&m->elf, "free");
+		elf_module_address(&m->elf, "malloc") &&
+		elf_module_address(&m->elf, "free");
 }
 
 static int target_find_modules(struct target *t, struct load_error *err)
@@ -123,8 +131,8 @@ static int target_find_modules(struct target *t, struct load_error *err)
 		 interp = target_auxv_value(t, AT_BASE);
 	for (int i = 0; i < t->module_count; i++)
 		target_classify(t, &t->modules[i], entry, interp);
-	if (!t->libc && t->ldso && elf_address(&t->ldso->elf, "dlopen") &&
-	    elf_address(&t->ldso->elf, "malloc")) {
+	if (!t->libc && t->ldso && elf_module_address(&t->ldso->elf, "dlopen") &&
+	    elf_module_address(&t->ldso->elf, "malloc")) {
 		t->libc = t->ldso; /* musl: both in one */
 		t->libc_kind = LIBC_MUSL;
 	}
@@ -139,11 +147,13 @@ static int target_class(const struct target *t)
 {
 	unsigned char ident[EI_NIDENT];
 	size_t code = 0;
+
 	while (code < t->maps.count &&
 	       !(t->maps.list[code].x && t->maps.list[code].inode))
 		code++;
 	for (size_t i = 0; i < code + 1 && code < t->maps.count; i++) {
 		const struct map *m = &t->maps.list[i];
+
 		if (m->inode == t->maps.list[code].inode &&
 		    m->dev == t->maps.list[code].dev && !m->offset &&
 		    memory_read(t->mem, m->start, ident, sizeof(ident)))
@@ -193,6 +203,7 @@ static int target_open_memory(struct target *t, struct load_error *err)
 	t->mem = memory_open(t->pid, t->process.live_tid);
 	if (t->mem >= 0) {
 		int error = maps_read(t->pid, t->process.live_tid, &t->maps);
+
 		if (!error && t->maps.count)
 			return 0;
 		if (!error)
@@ -214,6 +225,7 @@ static int target_open_memory(struct target *t, struct load_error *err)
 bool target_same_memory(const struct target *t)
 {
 	uint32_t word;
+
 	return t->mem < 0 || !t->module_count ||
 		memory_read_u32(t->mem, t->modules[0].elf.base, &word);
 }
@@ -237,6 +249,7 @@ static int target_inspect(struct target *t, bool any_process, struct load_error 
 int target_open(pid_t pid, bool any_process, struct target *ret, struct load_error *err)
 {
 	struct target t = { .pid = pid, .pidfd = -1, .mem = -1 };
+
 	/* first of all: the number can't be reused while this is open */
 	if (pid > 0)
 		t.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -246,6 +259,7 @@ int target_open(pid_t pid, bool any_process, struct target *ret, struct load_err
 	    target_inspect(ret, any_process, err)) {
 		/* an ended process explains every other failure */
 		struct load_error now;
+
 		if (err && err->code == LOAD_E_SYSTEM && target_check(ret, &now))
 			*err = now;
 		target_close(ret);
@@ -269,6 +283,7 @@ void target_close(struct target *t)
 int target_check(const struct target *t, struct load_error *err)
 {
 	struct process now;
+
 	if (process_read(t->pid, &now, err))
 		return -1;
 	if (now.starttime != t->process.starttime)
@@ -285,6 +300,7 @@ uint64_t target_find_agent(pid_t pid, pid_t tid)
 {
 	struct maps maps;
 	uint64_t found = 0;
+
 	if (maps_read(pid, tid, &maps))
 		return 0;
 	for (size_t i = 0; !found && i < maps.count; i++)

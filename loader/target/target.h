@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "loader/base/load_error.h"
-#include "loader/target/elf.h"
+#include "loader/target/elf_module.h"
 #include "loader/target/maps.h"
 #include "loader/target/process.h"
 
@@ -65,8 +65,8 @@ struct python {
 struct target_calls {
 	uint64_t dlopen, dlclose, dlerror, errno_location, exit;
 	bool internal_dlopen;		      /* __libc_dlopen_mode: other flags */
-	uint64_t gadget;		      /* syscall; ret */
-	uint64_t restorer;		      /* mov $15, %rax; syscall */
+	uint64_t gadget;		      /* a system call, then a return */
+	uint64_t restorer;		      /* a trampoline of rt_sigreturn */
 	uint64_t restorers[TARGET_RESTORERS]; /* every one found */
 	int restorer_count;
 	uint64_t loader_locks[4]; /* recursive mutexes of ld.so: all must be free */

@@ -99,6 +99,7 @@ static bool threads_look(pid_t pid, pid_t tid, bool seccomp, struct thread *ret)
 	struct thread t = {
 		.tid = tid, .syscall = -1, .rank = THREAD_RUNS, .main = tid == pid
 	};
+
 	t.state = process_thread_state(pid, tid);
 	if (!t.state || t.state == 'Z' || t.state == 'X' || t.state == 'D' ||
 	    t.state == 't')
@@ -126,6 +127,7 @@ static bool threads_look(pid_t pid, pid_t tid, bool seccomp, struct thread *ret)
 static int threads_by_rank(const void *a, const void *b)
 {
 	const struct thread *x = a, *y = b;
+
 	if (x->main && x->rank <= THREAD_RUNS)
 		return -1;
 	if (y->main && y->rank <= THREAD_RUNS)
@@ -138,6 +140,7 @@ static int threads_by_rank(const void *a, const void *b)
 int threads_order(pid_t pid, bool seccomp, struct thread list[THREADS_MAX])
 {
 	char path[64];
+
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	DIR *dir = opendir(path);
 	if (!dir)
@@ -145,6 +148,7 @@ int threads_order(pid_t pid, bool seccomp, struct thread list[THREADS_MAX])
 	int count = 0, best = 0;
 	for (struct dirent *e; count < THREADS_MAX && best < 16 && (e = readdir(dir));) {
 		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
+
 		if (tid <= 0 || !threads_look(pid, tid, seccomp, &list[count]))
 			continue;
 		best += list[count].rank == THREAD_WAITS_CONDITION;

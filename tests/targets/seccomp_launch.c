@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "loader/target/call_name.h"
+#include "loader/cpu/cpu.h"
 #include "loader/target/filter.h"
 
 static struct sock_filter code[FILTER_MAX];
@@ -144,7 +145,8 @@ static void install(const char *text)
 	count = 0;
 	add((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 					 offsetof(struct seccomp_data, arch)));
-	add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, filter_arch, 1, 0));
+	add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, cpu_audit_arch, 1,
+					 0));
 	add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
 	add((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 					 offsetof(struct seccomp_data, nr)));

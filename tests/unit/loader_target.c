@@ -162,15 +162,15 @@ static void symbols_agree_with_dlsym(void **state)
 	assert_non_null(t.ldso);
 	assert_non_null(t.exe);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		uint64_t found = elf_address(&t.libc->elf, names[i]);
+		uint64_t found = elf_module_address(&t.libc->elf, names[i]);
 		/* a sanitizer's library may stand before libc: ask libc itself */
 		void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
 		assert_non_null(libc);
 		assert_int_equal(found, (uint64_t)(uintptr_t)dlsym(libc, names[i]));
 		dlclose(libc);
 	}
-	assert_int_equal(elf_address(&t.libc->elf, "no_such_symbol_at_all"), 0);
-	assert_int_equal(elf_address(&t.libc->elf, ""), 0);
+	assert_int_equal(elf_module_address(&t.libc->elf, "no_such_symbol_at_all"), 0);
+	assert_int_equal(elf_module_address(&t.libc->elf, ""), 0);
 	assert_false(t.python.found);
 	target_close(&t);
 }
@@ -190,9 +190,9 @@ static void calls_are_found_where_they_are(void **state)
 	assert_int_equal(code[2], 0xc3);
 	assert_true(c->restorer_count >= 1);
 	assert_true(c->unsafe_count >= 2);
-	assert_true(range_has(c->unsafe[0], elf_address(&t.libc->elf, "malloc")));
-	assert_true(range_has(c->unsafe[0], elf_address(&t.libc->elf, "calloc")));
-	assert_false(range_has(c->unsafe[0], elf_address(&t.libc->elf, "getpid")));
+	assert_true(range_has(c->unsafe[0], elf_module_address(&t.libc->elf, "malloc")));
+	assert_true(range_has(c->unsafe[0], elf_module_address(&t.libc->elf, "calloc")));
+	assert_false(range_has(c->unsafe[0], elf_module_address(&t.libc->elf, "getpid")));
 	assert_int_equal(c->kept_start, 0);
 	target_close(&t);
 }
@@ -244,9 +244,10 @@ static void malformed_elf_is_refused(void **state)
 			 .e_phoff = sizeof(h),
 			 .e_phentsize = sizeof(Elf64_Phdr),
 			 .e_phnum = 2 };
-	assert_false(elf_open(mem, (uint64_t)(uintptr_t)image, &elf));
+	assert_false(elf_module_open(mem, (uint64_t)(uintptr_t)image, &elf));
 	memcpy(image, &h, sizeof(h));
-	assert_false(elf_open(mem, (uint64_t)(uintptr_t)image, &elf)); /* no PT_LOAD */
+	assert_false(
+		elf_module_open(mem, (uint64_t)(uintptr_t)image, &elf)); /* no PT_LOAD */
 	Elf64_Phdr p[2] = { { .p_type = PT_LOAD, .p_memsz = 4096 },
 			    { .p_type = PT_DYNAMIC, .p_vaddr = 1024 } };
 	memcpy(image + sizeof(h), p, sizeof(p));
@@ -259,15 +260,15 @@ static void malformed_elf_is_refused(void **state)
 	memcpy(image + 1024, d, sizeof(d));
 	uint32_t table[] = { 1, 4, 2, 2, 2, 2, 2 };
 	memcpy(image + 3500, table, sizeof(table));
-	assert_true(elf_open(mem, (uint64_t)(uintptr_t)image, &elf));
-	assert_int_equal(elf_address(&elf, "x"), 0);
+	assert_true(elf_module_open(mem, (uint64_t)(uintptr_t)image, &elf));
+	assert_int_equal(elf_module_address(&elf, "x"), 0);
 	table[0] = 0; /* no buckets: no division by it */
 	memcpy(image + 3500, table, sizeof(table));
-	assert_int_equal(elf_address(&elf, "x"), 0);
+	assert_int_equal(elf_module_address(&elf, "x"), 0);
 	h.e_phnum = 60000;
 	memcpy(image, &h, sizeof(h));
-	assert_false(elf_open(mem, (uint64_t)(uintptr_t)image, &elf));
-	assert_false(elf_open(mem, 8, &elf));
+	assert_false(elf_module_open(mem, (uint64_t)(uintptr_t)image, &elf));
+	assert_false(elf_module_open(mem, 8, &elf));
 	close(mem);
 }
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "loader/command/load_options.h"
+#include "loader/base/load_options.h"
 #include "loader/capture/plan.h"
 #include "loader/command/summary.h"
 #include "loader/base/amount.h"

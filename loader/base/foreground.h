@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* foreground - waiting for a program on the terminal that is part of our job. */
-#ifndef PYMEM_LOADER_COMMAND_FOREGROUND_H
-#define PYMEM_LOADER_COMMAND_FOREGROUND_H
+#ifndef PYMEM_LOADER_BASE_FOREGROUND_H
+#define PYMEM_LOADER_BASE_FOREGROUND_H
 
 #include <stdbool.h>
 #include <sys/types.h>

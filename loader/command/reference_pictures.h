@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * references - the pictures of -s and -ss: for chosen types of a finished
+ * reference_pictures - the pictures of -s and -ss: for chosen types of a finished
  * snapshot, what they refer to and what refers to them, drawn by pymem-view.
  */
-#ifndef PYMEM_LOADER_COMMAND_REFERENCES_H
-#define PYMEM_LOADER_COMMAND_REFERENCES_H
+#ifndef PYMEM_LOADER_COMMAND_REFERENCE_PICTURES_H
+#define PYMEM_LOADER_COMMAND_REFERENCE_PICTURES_H
 
-#include "loader/command/load_options.h"
+#include "loader/base/load_options.h"
 
 /*
  * Draws for every process in `file`: the options' N biggest types (by total
@@ -16,8 +16,8 @@
  * the options' upload command; each one that was not is told with the reason.
  * Returns how many were not, or -1 when the snapshot couldn't be read.
  */
-int references_draw(const struct load_options *options, const char *viewer,
-		    const char *file, void (*said)(void *arg, const char *line),
-		    void *arg);
+int reference_pictures_draw(const struct load_options *options, const char *viewer,
+			    const char *file, void (*said)(void *arg, const char *line),
+			    void *arg);
 
 #endif

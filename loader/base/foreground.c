@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* foreground - see foreground.h. */
-#include "loader/command/foreground.h"
+#include "loader/base/foreground.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -12,6 +12,7 @@ bool foreground_wait(pid_t pid, bool block, int *status_ret)
 		int status = -1;
 		const pid_t got =
 			waitpid(pid, &status, WUNTRACED | (block ? 0 : WNOHANG));
+
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got == 0)

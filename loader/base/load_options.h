@@ -7,8 +7,8 @@
  * two-letter option -ss of memory_analyzer is understood as well as its long
  * form.  Strings point into argv; both must outlive the options.
  */
-#ifndef PYMEM_LOADER_COMMAND_LOAD_OPTIONS_H
-#define PYMEM_LOADER_COMMAND_LOAD_OPTIONS_H
+#ifndef PYMEM_LOADER_BASE_LOAD_OPTIONS_H
+#define PYMEM_LOADER_BASE_LOAD_OPTIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* elf - see elf.h.  Every count and address comes from the target: all bounded. */
-#include "loader/target/elf.h"
+/* elf_module - see elf_module.h.  Every count and address comes from the target. */
+#include "loader/target/elf_module.h"
 
+#include <assert.h>
 #include <elf.h>
 #include <string.h>
 
@@ -12,12 +13,12 @@
 #define CHAIN_MAX (1u << 22)
 
 /* glibc relocates d_ptr in place, the vdso and musl don't: both forms occur. */
-static uint64_t elf_absolute(const struct elf *e, uint64_t value)
+static uint64_t elf_module_absolute(const struct elf *e, uint64_t value)
 {
 	return !value || value >= e->base ? value : value + e->bias;
 }
 
-static void elf_read_dynamic(struct elf *e)
+static void elf_module_read_dynamic(struct elf *e)
 {
 	Elf64_Dyn list[DYNAMIC_MAX];
 	size_t count = memory_read_some(e->mem, e->dynamic, list, sizeof(list)) /
@@ -27,19 +28,19 @@ static void elf_read_dynamic(struct elf *e)
 		const Elf64_Dyn *d = &list[i];
 		switch (d->d_tag) {
 		case DT_SYMTAB:
-			e->symtab = elf_absolute(e, d->d_un.d_ptr);
+			e->symtab = elf_module_absolute(e, d->d_un.d_ptr);
 			break;
 		case DT_STRTAB:
-			e->strtab = elf_absolute(e, d->d_un.d_ptr);
+			e->strtab = elf_module_absolute(e, d->d_un.d_ptr);
 			break;
 		case DT_STRSZ:
 			e->strsize = d->d_un.d_val;
 			break;
 		case DT_HASH:
-			e->hash = elf_absolute(e, d->d_un.d_ptr);
+			e->hash = elf_module_absolute(e, d->d_un.d_ptr);
 			break;
 		case DT_GNU_HASH:
-			e->gnu_hash = elf_absolute(e, d->d_un.d_ptr);
+			e->gnu_hash = elf_module_absolute(e, d->d_un.d_ptr);
 			break;
 		case DT_SONAME:
 			soname = d->d_un.d_val;
@@ -56,7 +57,7 @@ static void elf_read_dynamic(struct elf *e)
 				   sizeof(e->soname));
 }
 
-bool elf_open(int mem, uint64_t base, struct elf *ret)
+bool elf_module_open(int mem, uint64_t base, struct elf *ret)
 {
 	Elf64_Ehdr h;
 	Elf64_Phdr ph[PHDR_MAX];
@@ -90,14 +91,14 @@ bool elf_open(int mem, uint64_t base, struct elf *ret)
 			e.interpreter = true;
 	}
 	if (e.dynamic)
-		elf_read_dynamic(&e);
+		elf_module_read_dynamic(&e);
 	*ret = e;
 	return true;
 }
 
 /* Is symbol `index` a definition of `name`? */
-static bool elf_match(const struct elf *e, uint32_t index, const char *name,
-		      struct elf_symbol *ret)
+static bool elf_module_match(const struct elf *e, uint32_t index, const char *name,
+			     struct elf_symbol *ret)
 {
 	Elf64_Sym s;
 	char text[128];
@@ -115,9 +116,11 @@ static bool elf_match(const struct elf *e, uint32_t index, const char *name,
 	return true;
 }
 
-static bool elf_gnu_lookup(const struct elf *e, const char *name, struct elf_symbol *ret)
+static bool elf_module_gnu_lookup(const struct elf *e, const char *name,
+				  struct elf_symbol *ret)
 {
 	uint32_t head[4]; /* nbuckets, symoffset, bloom words, bloom shift */
+
 	if (!memory_read(e->mem, e->gnu_hash, head, sizeof(head)) || !head[0] ||
 	    head[0] > CHAIN_MAX || head[2] > CHAIN_MAX)
 		return false;
@@ -134,7 +137,7 @@ static bool elf_gnu_lookup(const struct elf *e, const char *name, struct elf_sym
 		if (!memory_read_u32(e->mem, chains + (uint64_t)(index - head[1]) * 4,
 				     &value))
 			return false;
-		if ((value | 1) == (h | 1) && elf_match(e, index, name, ret))
+		if ((value | 1) == (h | 1) && elf_module_match(e, index, name, ret))
 			return true;
 		if (value & 1)
 			return false;
@@ -142,9 +145,11 @@ static bool elf_gnu_lookup(const struct elf *e, const char *name, struct elf_sym
 	return false;
 }
 
-static bool elf_sysv_lookup(const struct elf *e, const char *name, struct elf_symbol *ret)
+static bool elf_module_sysv_lookup(const struct elf *e, const char *name,
+				   struct elf_symbol *ret)
 {
 	uint32_t head[2]; /* nbuckets, nchains */
+
 	if (!memory_read(e->mem, e->hash, head, sizeof(head)) || !head[0])
 		return false;
 	uint32_t h = 0;
@@ -158,7 +163,7 @@ static bool elf_sysv_lookup(const struct elf *e, const char *name, struct elf_sy
 	if (!memory_read_u32(e->mem, buckets + (h % head[0]) * 4, &index))
 		return false;
 	for (uint32_t n = 0; index && index < head[1] && n < head[1]; n++) {
-		if (elf_match(e, index, name, ret))
+		if (elf_module_match(e, index, name, ret))
 			return true;
 		if (!memory_read_u32(e->mem, chains + (uint64_t)index * 4, &index))
 			return false;
@@ -166,17 +171,19 @@ static bool elf_sysv_lookup(const struct elf *e, const char *name, struct elf_sy
 	return false;
 }
 
-bool elf_find_symbol(const struct elf *elf, const char *name, struct elf_symbol *ret)
+bool elf_module_symbol(const struct elf *elf, const char *name, struct elf_symbol *ret)
 {
+	assert(elf->mem >= 0);
 	if (!elf->symtab || !elf->strtab)
 		return false;
 	if (elf->gnu_hash)
-		return elf_gnu_lookup(elf, name, ret);
-	return elf->hash && elf_sysv_lookup(elf, name, ret);
+		return elf_module_gnu_lookup(elf, name, ret);
+	return elf->hash && elf_module_sysv_lookup(elf, name, ret);
 }
 
-uint64_t elf_address(const struct elf *elf, const char *name)
+uint64_t elf_module_address(const struct elf *elf, const char *name)
 {
 	struct elf_symbol s;
-	return elf_find_symbol(elf, name, &s) ? s.addr : 0;
+
+	return elf_module_symbol(elf, name, &s) ? s.addr : 0;
 }

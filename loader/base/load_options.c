@@ -6,7 +6,7 @@
  * getopt's own tables are made from it, so that none of the three can lack an
  * entry that the others have.
  */
-#include "loader/command/load_options.h"
+#include "loader/base/load_options.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -96,6 +96,7 @@ void load_options_help(FILE *out)
 	for (int i = 0; i < ROWS; i++) {
 		const struct option_row *row = &option_rows[i];
 		char left[64];
+
 		if (row->code == 0) {
 			print_format(out, "\n%s:\n", row->help);
 			continue;
@@ -130,6 +131,7 @@ int load_options_size(const char *text, uint64_t *ret)
 	if (*end) {
 		const char c = *end >= 'a' && *end <= 'z' ? (char)(*end - 32) : *end;
 		const char *at = strchr(suffix, c);
+
 		if (!at)
 			return -1;
 		for (const char *s = suffix; s <= at; s++)
@@ -367,6 +369,7 @@ static void load_options_make_getopt(char shorts[64], struct option longs[ROWS +
 	shorts[s++] = ':'; /* a missing argument is told apart */
 	for (int i = 0; i < ROWS; i++) {
 		const struct option_row *row = &option_rows[i];
+
 		if (row->code == 0)
 			continue;
 		longs[l++] =
@@ -473,6 +476,7 @@ static int load_options_parse_all(int argc, char **argv, struct load_options *o,
 	for (;;) {
 		const int code = getopt_long(argc, argv, shorts, longs, NULL);
 		const char *said = argv[optind > 0 ? optind - 1 : 0];
+
 		if (code == -1)
 			break;
 		if (code == 'h')

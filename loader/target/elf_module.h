@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * elf - the dynamic symbols of a module as it lies in the target's memory.
+ * elf_module - the dynamic symbols of a module as it lies in the target's memory.
  *
  * Memory, not files: what is mapped is what would run, whether its file was
  * replaced by an upgrade, lies in another mount namespace, or never existed.
  * Section headers aren't mapped, so only exported symbols are seen; that is all
  * a dlopen needs.  Layout: elf(5), gABI; DT_GNU_HASH as the GNU linkers make it.
  */
-#ifndef PYMEM_LOADER_TARGET_ELF_H
-#define PYMEM_LOADER_TARGET_ELF_H
+#ifndef PYMEM_LOADER_TARGET_ELF_MODULE_H
+#define PYMEM_LOADER_TARGET_ELF_MODULE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,10 +34,10 @@ struct elf_symbol {
 };
 
 /* False if there's no 64-bit little-endian ELF header at base or it is malformed. */
-bool elf_open(int mem, uint64_t base, struct elf *ret);
+bool elf_module_open(int mem, uint64_t base, struct elf *ret);
 /* A defined dynamic symbol by name, any version. */
-bool elf_find_symbol(const struct elf *elf, const char *name, struct elf_symbol *ret);
+bool elf_module_symbol(const struct elf *elf, const char *name, struct elf_symbol *ret);
 /* Its address, or 0. */
-uint64_t elf_address(const struct elf *elf, const char *name);
+uint64_t elf_module_address(const struct elf *elf, const char *name);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * references - see references.h.
+ * reference_pictures - see reference_pictures.h.
  *
  * The totals per type are counted from the snapshot's own events, so the choice
  * of types doesn't depend on the words of another program's report.
  */
-#include "loader/command/references.h"
+#include "loader/command/reference_pictures.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +44,7 @@ struct reading {
 };
 
 /* Room for index `at`, zeroed. 0 or -ENOMEM. */
-static int references_grow(void *array, size_t *count, size_t at, size_t each)
+static int reference_pictures_grow(void *array, size_t *count, size_t at, size_t each)
 {
 	void **p = array;
 
@@ -60,7 +60,8 @@ static int references_grow(void *array, size_t *count, size_t at, size_t each)
 	return 0;
 }
 
-static int references_on_fact(struct snap_sink *sink, const struct snap_fact *fact)
+static int reference_pictures_on_fact(struct snap_sink *sink,
+				      const struct snap_fact *fact)
 {
 	struct totals *t = (struct totals *)sink;
 
@@ -69,29 +70,33 @@ static int references_on_fact(struct snap_sink *sink, const struct snap_fact *fa
 	return 0;
 }
 
-static int references_on_string(struct snap_sink *sink, uint32_t id, const char *text,
-				size_t size)
+static int reference_pictures_on_string(struct snap_sink *sink, uint32_t id,
+					const char *text, size_t size)
 {
 	struct totals *t = (struct totals *)sink;
 
-	if (references_grow(&t->strings, &t->string_count, id, sizeof(*t->strings)) < 0)
+	if (reference_pictures_grow(&t->strings, &t->string_count, id,
+				    sizeof(*t->strings)) < 0)
 		return -ENOMEM;
 	free(t->strings[id]);
 	t->strings[id] = strndup(text, size);
 	return t->strings[id] ? 0 : -ENOMEM;
 }
 
-static int references_on_type(struct snap_sink *sink, const struct snap_type *type)
+static int reference_pictures_on_type(struct snap_sink *sink,
+				      const struct snap_type *type)
 {
 	struct totals *t = (struct totals *)sink;
 
-	if (references_grow(&t->types, &t->type_count, type->id, sizeof(*t->types)) < 0)
+	if (reference_pictures_grow(&t->types, &t->type_count, type->id,
+				    sizeof(*t->types)) < 0)
 		return -ENOMEM;
 	t->types[type->id].name = type->name;
 	return 0;
 }
 
-static int references_on_object(struct snap_sink *sink, const struct snap_object *object)
+static int reference_pictures_on_object(struct snap_sink *sink,
+					const struct snap_object *object)
 {
 	struct totals *t = (struct totals *)sink;
 
@@ -103,13 +108,13 @@ static int references_on_object(struct snap_sink *sink, const struct snap_object
 }
 
 static const struct snap_sink_ops totals_ops = {
-	.fact = references_on_fact,
-	.string = references_on_string,
-	.type = references_on_type,
-	.object = references_on_object,
+	.fact = reference_pictures_on_fact,
+	.string = reference_pictures_on_string,
+	.type = reference_pictures_on_type,
+	.object = reference_pictures_on_object,
 };
 
-static struct snap_sink *references_on_begin(void *arg, uint32_t ordinal)
+static struct snap_sink *reference_pictures_on_begin(void *arg, uint32_t ordinal)
 {
 	struct reading *reading = arg;
 	struct totals *t = calloc(1, sizeof(*t));
@@ -123,17 +128,18 @@ static struct snap_sink *references_on_begin(void *arg, uint32_t ordinal)
 	return &t->sink;
 }
 
-static int references_on_finish(void *arg, uint32_t ordinal, int complete,
-				const struct snap_problem *problem)
+static int reference_pictures_on_finish(void *arg, uint32_t ordinal, int complete,
+					const struct snap_problem *problem)
 {
 	(void)arg, (void)ordinal, (void)complete, (void)problem;
 	return 0;
 }
 
-static void references_totals_free(struct totals *t)
+static void reference_pictures_totals_free(struct totals *t)
 {
 	while (t) {
 		struct totals *next = t->next;
+
 		for (size_t i = 0; i < t->string_count; i++)
 			free(t->strings[i]);
 		free(t->strings);
@@ -143,7 +149,8 @@ static void references_totals_free(struct totals *t)
 	}
 }
 
-static const char *references_name_of(const struct totals *t, const struct total *type)
+static const char *reference_pictures_name_of(const struct totals *t,
+					      const struct total *type)
 {
 	const char *s = type->name < t->string_count ? t->strings[type->name] : NULL;
 
@@ -158,8 +165,8 @@ struct drawing {
 	int missing;
 };
 
-static void references_tell(const struct drawing *d, const char *what, const char *name,
-			    const char *why)
+static void reference_pictures_tell(const struct drawing *d, const char *what,
+				    const char *name, const char *why)
 {
 	char line[PATH_MAX + 400], safe[PATH_MAX];
 
@@ -169,13 +176,14 @@ static void references_tell(const struct drawing *d, const char *what, const cha
 }
 
 /* Runs argv with its output thrown away (errors go where ours do). Exit status or -1. */
-static int references_run(const char *const *argv)
+static int reference_pictures_run(const char *const *argv)
 {
 	int status;
 	const pid_t pid = fork();
 
 	if (pid == 0) {
 		const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
 		dup2(null, STDIN_FILENO);
 		dup2(null, STDOUT_FILENO);
 		signal(SIGINT, SIG_DFL);
@@ -192,7 +200,7 @@ static int references_run(const char *const *argv)
 	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static void references_upload(const struct drawing *d, const char *picture)
+static void reference_pictures_upload(const struct drawing *d, const char *picture)
 {
 	const char *const argv[] = { "sh", "-c", NULL, "sh", picture, NULL };
 	const char *call[6];
@@ -205,17 +213,17 @@ static void references_upload(const struct drawing *d, const char *picture)
 		return;
 	memcpy(call, argv, sizeof(argv));
 	call[2] = script;
-	const int status = references_run(call);
+	const int status = reference_pictures_run(call);
 	free(script);
 	if (status != 0) {
 		snprintf(why, sizeof(why), "the upload command ended with status %d",
 			 status);
-		references_tell(d, "not uploaded:", picture, why);
+		reference_pictures_tell(d, "not uploaded:", picture, why);
 	}
 }
 
 /* The type's last name, made fit for a file: "Foo" of "__main__.Foo". */
-static void references_file_part(char *dst, size_t size, const char *type)
+static void reference_pictures_file_part(char *dst, size_t size, const char *type)
 {
 	const char *dot = strrchr(type, '.');
 	size_t n = 0;
@@ -224,19 +232,20 @@ static void references_file_part(char *dst, size_t size, const char *type)
 	     s++) {
 		const bool plain = (*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') ||
 			(*s >= 'A' && *s <= 'Z') || *s == '_';
+
 		dst[n++] = plain ? *s : '_';
 	}
 	dst[n] = '\0';
 }
 
-static void references_draw_one(struct drawing *d, uint64_t pid, const char *type,
-				bool back)
+static void reference_pictures_draw_one(struct drawing *d, uint64_t pid, const char *type,
+					bool back)
 {
 	char picture[PATH_MAX], part[96], folder[PATH_MAX], number[24];
 	struct stat st;
 
 	snprintf(folder, sizeof(folder), "%s", d->file);
-	references_file_part(part, sizeof(part), type);
+	reference_pictures_file_part(part, sizeof(part), type);
 	if (snprintf(picture, sizeof(picture), "%s/%sref_%" PRIu64 "_%s.png",
 		     dirname(folder), back ? "back" : "", pid,
 		     part) >= (int)sizeof(picture))
@@ -249,68 +258,74 @@ static void references_draw_one(struct drawing *d, uint64_t pid, const char *typ
 		number,	   "-o",      picture,
 		"--",	   d->file,   NULL,
 	};
-	const int status = references_run(argv);
+	const int status = reference_pictures_run(argv);
 	if (stat(picture, &st) == 0 && st.st_size > 0 && (status == 0 || status == 3)) {
 		chmod(picture, 0600);
-		references_tell(d, "wrote", picture, "");
-		references_upload(d, picture);
+		reference_pictures_tell(d, "wrote", picture, "");
+		reference_pictures_upload(d, picture);
 		return;
 	}
 	d->missing++;
-	references_tell(d, "not drawn:", picture,
-			status == 127 ? "pymem-view could not be run" :
-					"pymem-view could not draw it");
+	reference_pictures_tell(d, "not drawn:", picture,
+				status == 127 ? "pymem-view could not be run" :
+						"pymem-view could not draw it");
 }
 
-static void references_draw_type(struct drawing *d, const struct totals *t,
-				 const struct total *type)
+static void reference_pictures_draw_type(struct drawing *d, const struct totals *t,
+					 const struct total *type)
 {
-	references_draw_one(d, t->pid, references_name_of(t, type), false);
-	references_draw_one(d, t->pid, references_name_of(t, type), true);
+	reference_pictures_draw_one(d, t->pid, reference_pictures_name_of(t, type),
+				    false);
+	reference_pictures_draw_one(d, t->pid, reference_pictures_name_of(t, type), true);
 }
 
-static int references_by_size(const void *a, const void *b)
+static int reference_pictures_by_size(const void *a, const void *b)
 {
 	const struct total *x = a, *y = b;
 
 	return x->size < y->size ? 1 : x->size > y->size ? -1 : 0;
 }
 
-static void references_draw_process(struct drawing *d, struct totals *t)
+static void reference_pictures_draw_process(struct drawing *d, struct totals *t)
 {
 	const struct load_options *o = d->options;
 	unsigned drawn = 0;
 
 	if (t->type_count)
-		qsort(t->types, t->type_count, sizeof(*t->types), references_by_size);
+		qsort(t->types, t->type_count, sizeof(*t->types),
+		      reference_pictures_by_size);
 	for (size_t i = 0; i < t->type_count && drawn < o->references; i++) {
 		if (t->types[i].count == 0)
 			continue;
-		references_draw_type(d, t, &t->types[i]);
+		reference_pictures_draw_type(d, t, &t->types[i]);
 		drawn++;
 	}
 	for (size_t n = 0; n < o->name_count; n++) {
 		size_t i = 0;
+
 		while (i < t->type_count &&
 		       (t->types[i].count == 0 ||
-			!strstr(references_name_of(t, &t->types[i]), o->names[n])))
+			!strstr(reference_pictures_name_of(t, &t->types[i]),
+				o->names[n])))
 			i++;
 		if (i < t->type_count) {
-			references_draw_type(d, t, &t->types[i]);
+			reference_pictures_draw_type(d, t, &t->types[i]);
 		} else {
 			d->missing++;
-			references_tell(d, "not drawn: no type's name contains",
-					o->names[n], "");
+			reference_pictures_tell(d, "not drawn: no type's name contains",
+						o->names[n], "");
 		}
 	}
 }
 
-int references_draw(const struct load_options *options, const char *viewer,
-		    const char *file, void (*said)(void *arg, const char *line),
-		    void *arg)
+int reference_pictures_draw(const struct load_options *options, const char *viewer,
+			    const char *file, void (*said)(void *arg, const char *line),
+			    void *arg)
 {
-	static const struct snap_parser_ops ops = { .begin = references_on_begin,
-						    .finish = references_on_finish };
+	static const struct snap_parser_ops ops = {
+		.begin = reference_pictures_on_begin,
+		.finish = reference_pictures_on_finish
+	};
 	struct drawing d = { options, viewer, file, said, arg, 0 };
 	struct reading reading = { NULL, NULL };
 	struct snap_problem problem = { 0 };
@@ -319,15 +334,15 @@ int references_draw(const struct load_options *options, const char *viewer,
 	const int fd = open(file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 ||
 	    (snap_read_fd(fd, NULL, &ops, &reading, &problem) < 0 && !reading.first)) {
-		references_tell(&d, "cannot read", file,
-				fd < 0 ? strerror(errno) : problem.text);
+		reference_pictures_tell(&d, "cannot read", file,
+					fd < 0 ? strerror(errno) : problem.text);
 		if (fd >= 0)
 			close(fd);
 		return -1;
 	}
 	close(fd);
 	for (struct totals *t = reading.first; t; t = t->next)
-		references_draw_process(&d, t);
-	references_totals_free(reading.first);
+		reference_pictures_draw_process(&d, t);
+	reference_pictures_totals_free(reading.first);
 	return d.missing;
 }
