@@ -30,6 +30,7 @@
 #include "agent/heap/object/plan.h"
 #include "agent/heap/object/values.h"
 #include "agent/heap/roots/roots.h"
+#include "agent/heap/scan/emit.h"
 #include "agent/heap/scan/enumerate.h"
 #include "agent/heap/scan/leftovers.h"
 #include "agent/heap/scan/sizecheck.h"
@@ -73,6 +74,7 @@ static void walk_plan(struct walk *w, struct walk_type *type)
 		edges_plan(w, type);
 	values_plan(w, type);
 	registry_plan(w, type);
+	emit_plan(type);
 	plan_send(w, type);
 }
 
@@ -118,7 +120,6 @@ static void walk_phases(struct walk *w)
 	if (memory_facts(w)) {
 		pymalloc_facts(w);
 		malloc_facts(w);
-		memory_end(w);
 	}
 	if (w->options->in_copy) {
 		events_phase(w, "checking sizes");

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "agent/python/row_index.h"
 #include "agent/python/versions.h"
 #include "formats/core/sink.h"
 
@@ -129,13 +130,29 @@ static bool fields_hold(const struct field_row *row, uint32_t version, const cha
 	return minor >= row->since && minor < row->until && !strcmp(row->type, type);
 }
 
+/* The first row from i on that may be about the type; fields_count: none. */
+static size_t fields_find(const char *type, size_t i)
+{
+	static struct row_index index;
+
+	if (row_index_claim(&index)) {
+		for (size_t row = 0; row < fields_count; row++)
+			row_index_add(&index, field_rows[row].type,
+				      strlen(field_rows[row].type), row);
+		row_index_made(&index);
+	}
+	if (row_index_ready(&index))
+		i = row_index_find(&index, type, i);
+	return i < fields_count ? i : fields_count;
+}
+
 const struct field_row *fields_next(const struct cpython *py, const char *type,
 				    const struct field_row *after)
 {
 	const uint32_t version = versions_tables(py);
+	size_t i = after ? (size_t)(after - field_rows) + 1 : 0;
 
-	for (size_t i = after ? (size_t)(after - field_rows) + 1 : 0; i < fields_count;
-	     i++)
+	for (; (i = fields_find(type, i)) < fields_count; i++)
 		if (fields_hold(&field_rows[i], version, type))
 			return &field_rows[i];
 	return NULL;

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "agent/python/row_index.h"
 #include "agent/python/versions.h"
 
 #define ALL 0x0306, 0x0400
@@ -395,13 +396,36 @@ static bool names_table_lists(const char *types, const char *name)
 	return false;
 }
 
+/* The first row from i on that may be about the type; names_table_count: none. */
+static size_t names_table_find(const char *type, size_t i)
+{
+	static struct row_index index;
+
+	if (row_index_claim(&index)) {
+		for (size_t row = 0; row < names_table_count; row++) {
+			const char *at = names_table[row].types;
+
+			for (; *at; at += *at == '|') {
+				const size_t size = strcspn(at, "|");
+
+				row_index_add(&index, at, size, row);
+				at += size;
+			}
+		}
+		row_index_made(&index);
+	}
+	if (row_index_ready(&index))
+		i = row_index_find(&index, type, i);
+	return i < names_table_count ? i : names_table_count;
+}
+
 const struct names_row *names_table_next(const struct cpython *py, const char *type,
 					 const struct names_row *after)
 {
 	const uint32_t minor = versions_tables(py) >> 8;
+	size_t i = after ? (size_t)(after - names_table) + 1 : 0;
 
-	for (size_t i = after ? (size_t)(after - names_table) + 1 : 0;
-	     i < names_table_count; i++)
+	for (; (i = names_table_find(type, i)) < names_table_count; i++)
 		if (minor >= names_table[i].since && minor < names_table[i].until &&
 		    names_table_lists(names_table[i].types, type))
 			return &names_table[i];

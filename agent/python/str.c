@@ -68,6 +68,12 @@ size_t str_text(const struct layout *lay, uint64_t obj, char *buf, size_t size)
 	if (!obj || !object_has(lay, obj, TYPE_STR_SUBCLASS) ||
 	    !str_data(lay, obj, &length, &kind, &data))
 		return 0;
+	if (kind == 1 && (peek32(obj + lay->str_state) >> lay->str_ascii_bit & 1)) {
+		used = length < size ? (size_t)length : size - 1;
+		memcpy(buf, peek_bytes(data, used), used);
+		buf[used] = 0;
+		return used;
+	}
 	for (uint64_t i = 0; i < length; i++) {
 		unsigned n = str_put(one, str_char(data, kind, i));
 

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "agent/base/pages.h"
 #include "agent/base/peek.h"
 #include "agent/snap/emit.h"
 #include "agent/snap/gil.h"
@@ -171,6 +172,7 @@ void copy_life_begin(struct job *job)
 	copy_life_first_for_oom();
 	copy_life_be_modest();
 	copy_life_make_room();
+	pages_prepare();
 	copy_life_no_core();
 	copy_life_walk(job);
 }

@@ -29,7 +29,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 from harness import BUILD, Python  # noqa: E402
 
 DRIVER = os.path.join(BUILD, "lib", "walk_driver.so")
-COPY, NO_VALUES, NO_SINK, NO_OUTPUT = 1, 2, 4, 8
+COPY, NO_VALUES, NO_SINK, NO_OUTPUT, VALGRIND = 1, 2, 4, 8, 32
 WALKS = (("walk", COPY | NO_VALUES | NO_SINK),
          ("walk, encode, zstd", COPY | NO_VALUES | NO_OUTPUT),
          ("the same with values", COPY | NO_OUTPUT))
@@ -77,6 +77,7 @@ def run(prefix, python, setup, **options):
 
 def instructions(python, setup, folder):
     """Instructions of each walk and collection, in order."""
+    setup = setup[:-1] + [[(name, flags | VALGRIND) for name, flags in setup[-1]]]
     run(["valgrind", "--tool=callgrind", "--quiet",
          "--callgrind-out-file=" + os.path.join(folder, "out.%p"),
          "--toggle-collect=walk_run", "--dump-after=walk_run",

@@ -15,6 +15,7 @@
 #include <errno.h>
 
 #include "agent/base/arena.h"
+#include "agent/base/pages.h"
 #include "agent/heap/core/marks.h"
 #include "agent/heap/core/options.h"
 #include "agent/python/cpython.h"
@@ -31,6 +32,15 @@ typedef uint32_t walk_edges_fn(struct walk *w, struct walk_type *type, uint64_t 
 typedef uint64_t walk_size_fn(struct walk *w, struct walk_type *type, uint64_t obj);
 /* Called right after obj was emitted. */
 typedef void walk_object_fn(struct walk *w, struct walk_type *type, uint64_t obj);
+
+/* What the emission asks of each object's type, as bits. */
+enum walk_traits {
+	WALK_TRAIT_HEADER = 1,	/* each instance has a collector's header */
+	WALK_TRAIT_TYPE = 2,	/* type objects: heap types have one */
+	WALK_TRAIT_STR = 4,	/* may be interned */
+	WALK_TRAIT_CLOSURE = 8, /* exactly tuple: may be a function's closure */
+	WALK_TRAIT_FUNCTION = 16,
+};
 
 /* What the type table asks of the rooms above it. */
 struct walk_hooks {
@@ -69,8 +79,9 @@ struct walk_type {
 	uint64_t basicsize, itemsize;
 	uint64_t traverse, is_gc; /* addresses of C functions, 0 = none */
 	uint64_t native_base;	  /* nearest base that has a C layout of its own */
-	walk_edges_fn *edges;
-	walk_edges_fn *others; /* what edges was before a specialist added to it */
+	walk_object_fn *emit;	  /* writes an instance */
+	walk_edges_fn *edges;	  /* NULL = there are no references */
+	walk_edges_fn *others;	  /* what edges was before a specialist added to it */
 	walk_size_fn *size;
 	walk_object_fn *values;		     /* NULL = none */
 	walk_object_fn *native;		     /* NULL = none */
@@ -101,7 +112,21 @@ struct walk_type {
 	uint64_t size_owner;   /* ... the class that defines it */
 	struct type_shapes *type_shapes; /* of metatypes: object/edges_types.c */
 	struct probe *probe;		 /* extension/probes.c */
-	uint64_t count, bytes;
+	/* scan/emit.h */
+	uint8_t traits;	       /* enum walk_traits */
+	uint16_t object_flags; /* enum snap_object_flags of every instance */
+	uint64_t fixed_size;   /* what size() always says, and the prefix; 0 = ask them */
+	uint64_t lead;	       /* bytes of an instance's memory before its address */
+	uint64_t inside_max;   /* ... and most in all: size() may have counted anything */
+	uint64_t count;	       /* instances that names.c has looked at */
+};
+
+/* The page that the sweep is in: what is the same for all objects in it. */
+struct walk_here {
+	uint64_t from, to;
+	uint64_t *live;	  /* where their bytes are counted */
+	uint32_t flags;	  /* enum snap_object_flags */
+	uint64_t nowhere; /* what `live` points to where nothing is counted */
 };
 
 /* Ranges of readable memory when the walk began, ascending. */
@@ -112,10 +137,11 @@ struct walk_range {
 	bool file;     /* backed by a file */
 	bool image;    /* part of a program or library: private file mapping or its bss */
 	bool special;  /* [vvar], [vsyscall], device: never read */
+	bool scanned;  /* walk.pages knows its pages */
 	const char *path; /* NUL-terminated, ours; "" = anonymous */
 };
 
-enum { WALK_INTERNED = 8 };
+enum { WALK_INTERNED = 8, WALK_RANGE_CACHE = 1024 };
 
 struct walk {
 	const struct cpython *py;
@@ -137,18 +163,21 @@ struct walk {
 	const uint64_t *refs_direct; /* set by an edges function instead of appending:
 				      * nrefs references in place (a list's items) */
 	uint64_t outer; /* bytes of the object's size that lie elsewhere (item arrays) */
+	struct walk_here here;
 
 	/* queue.h: depth-first mode */
 	bool depth_first;
-	bool checked;	  /* references are doubtful: sound_object() each */
-	bool marking_off; /* ... so references_add() must not mark them yet */
+	bool checked; /* references are doubtful: sound_object() each */
 	uint64_t *stack;
 	uint32_t nstack, stack_capacity;
 
 	/* ranges.h */
 	struct walk_range *ranges;
 	uint32_t nranges, last_range;
-	uint64_t *pages_ok; /* page numbers found readable */
+	uint32_t range_cache[WALK_RANGE_CACHE]; /* by address >> 21: the first range that
+						 * ends beyond an address there */
+	struct pages pages;			/* of the ranges that are `scanned` */
+	uint64_t *pages_ok; /* elsewhere: page numbers found readable */
 
 	/* ids handed out so far, and shapes that many use */
 	uint32_t next_thread, next_frame;
@@ -171,6 +200,7 @@ struct walk {
 	struct specialists *specialists;
 	struct closures *closures;
 	struct sizecheck *sizecheck;
+	uint64_t sample_skip; /* objects to let pass before sizecheck takes one */
 };
 
 /* Is this dict a table of interned strings? */

@@ -9,9 +9,8 @@
  *	            so the memory used is about RSS/64 each
  *
  * Objects start at multiples of 8.  Bits in order are objects in address order.
- * A leaf also tells which of its parts (256 KiB of addresses, one page of bitmap)
- * were marked in since a sweep last cleared that: the others need no look, and no
- * page of memory for their bits.
+ * A leaf also tells which of its words were marked in since a sweep last cleared that:
+ * the others need no look, and no page of memory for their bits.
  */
 #ifndef PYMEM_AGENT_HEAP_CORE_MARKS_H
 #define PYMEM_AGENT_HEAP_CORE_MARKS_H
@@ -27,14 +26,13 @@ enum {
 	MARKS_LEAF_SHIFT = 26, /* bytes of address space in a leaf: 64 MiB */
 	MARKS_LEAF_WORDS = 1 << (MARKS_LEAF_SHIFT - 3 - 6),
 	MARKS_DIRECTORY = 1 << (CPU_ADDRESS_BITS - MARKS_LEAF_SHIFT),
-	MARKS_PART_WORDS = 512,
-	MARKS_PARTS = MARKS_LEAF_WORDS / MARKS_PART_WORDS,
+	MARKS_GROUPS = MARKS_LEAF_WORDS / 64, /* of words: 32 KiB of addresses each */
 };
 
 struct marks_leaf {
 	uint64_t mark[MARKS_LEAF_WORDS];
 	uint64_t done[MARKS_LEAF_WORDS];
-	uint64_t pending[MARKS_PARTS / 64]; /* parts with new marks */
+	uint64_t pending[MARKS_GROUPS]; /* words with new marks */
 };
 
 struct marks {
@@ -55,22 +53,37 @@ struct marks_leaf *marks_grow(struct marks *marks, uint64_t addr);
 
 static inline void marks_pend(struct marks_leaf *leaf, uint32_t word)
 {
-	uint32_t part = word / MARKS_PART_WORDS;
-
-	leaf->pending[part / 64] |= 1ULL << (part % 64);
+	leaf->pending[word / 64] |= 1ULL << (word % 64);
 }
 
+/* May an object begin there?  A multiple of 8 in [MARKS_LOWEST, CPU_ADDRESS_END): one
+ * comparison, for a wrong low bit is rotated to the top. */
 static inline bool marks_in_range(uint64_t addr)
 {
-	return addr >> CPU_ADDRESS_BITS == 0 && (addr & 7) == 0 && addr >= MARKS_LOWEST;
+	const uint64_t from = addr - MARKS_LOWEST;
+
+	return (from >> 3 | from << 61) < (CPU_ADDRESS_END - MARKS_LOWEST) >> 3;
+}
+
+/* Is the mark of an address that is marks_in_range set in its leaf? */
+static inline bool marks_is_set(const struct marks_leaf *leaf, uint64_t addr)
+{
+	return leaf->mark[(addr >> 9) & (MARKS_LEAF_WORDS - 1)] >> (addr >> 3 & 63) & 1;
+}
+
+/* Sets it. */
+static inline void marks_add_to(struct marks_leaf *leaf, uint64_t addr)
+{
+	const uint32_t at = (addr >> 9) & (MARKS_LEAF_WORDS - 1);
+
+	leaf->mark[at] |= 1ULL << (addr >> 3 & 63);
+	marks_pend(leaf, at);
 }
 
 /* Sets addr's mark; true when it was not set before. */
 static inline bool marks_set(struct marks *marks, uint64_t addr)
 {
 	struct marks_leaf *leaf;
-	uint64_t bit, *word;
-	uint32_t at;
 
 	if (__builtin_expect(!marks_in_range(addr), 0))
 		return false;
@@ -80,13 +93,9 @@ static inline bool marks_set(struct marks *marks, uint64_t addr)
 		if (!leaf)
 			return false;
 	}
-	at = (addr >> 9) & (MARKS_LEAF_WORDS - 1);
-	word = &leaf->mark[at];
-	bit = 1ULL << ((addr >> 3) & 63);
-	if (*word & bit)
+	if (marks_is_set(leaf, addr))
 		return false;
-	*word |= bit;
-	marks_pend(leaf, at);
+	marks_add_to(leaf, addr);
 	return true;
 }
 
@@ -97,9 +106,21 @@ static inline bool marks_test(const struct marks *marks, uint64_t addr)
 	if (!marks_in_range(addr))
 		return false;
 	leaf = marks->directory[addr >> MARKS_LEAF_SHIFT];
-	return leaf &&
-		leaf->mark[(addr >> 9) & (MARKS_LEAF_WORDS - 1)] >> ((addr >> 3) & 63) &
-		1;
+	return leaf && marks_is_set(leaf, addr);
+}
+
+/* Says that no object begins at addr, but an array or table of one: a done bit without
+ * a mark.  Where an object was found, nothing happens. */
+static inline void marks_take(struct marks *marks, uint64_t addr)
+{
+	struct marks_leaf *leaf;
+
+	if (!marks_in_range(addr))
+		return;
+	leaf = marks->directory[addr >> MARKS_LEAF_SHIFT];
+	if (leaf && !marks_is_set(leaf, addr))
+		leaf->done[(addr >> 9) & (MARKS_LEAF_WORDS - 1)] |= 1ULL
+			<< (addr >> 3 & 63);
 }
 
 /* Sets addr's done bit (its mark too); true when it was not done before. */

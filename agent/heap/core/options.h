@@ -25,6 +25,7 @@ struct walk_options {
 	const char *probes;	/* text of user probes; may be NULL */
 	const char *maps; /* text of /proc/self/maps, where that can't be read; or NULL */
 	size_t maps_size;
+	bool maps_first; /* ... and where it can: what isn't in it is none of ours */
 };
 
 struct walk_stats {

@@ -37,6 +37,8 @@ static char *ranges_given(struct walk *w, size_t *capacity_ret)
 /* The whole file in arena memory, NUL-terminated; NULL when it can't be read. */
 static char *ranges_read_maps(struct walk *w, size_t *capacity_ret)
 {
+	if (w->options->maps_first)
+		return ranges_given(w, capacity_ret);
 	for (size_t capacity = RANGES_FIRST; capacity <= RANGES_MAX; capacity *= 2) {
 		long fd = PEEK_IN_IMAGE ? -1 :
 					  syscall(SYS_openat, AT_FDCWD, "/proc/self/maps",
@@ -116,6 +118,52 @@ static uint32_t ranges_mark_bss(struct walk *w, struct walk_range *r, uint32_t i
 	return 2;
 }
 
+/* The first range that ends beyond addr; nranges: none. */
+static uint32_t ranges_search(const struct walk *w, uint64_t addr)
+{
+	uint32_t lo = 0, hi = w->nranges;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (w->ranges[mid].end <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+const struct walk_range *ranges_of(struct walk *w, uint64_t addr)
+{
+	const struct walk_range *r = &w->ranges[w->last_range];
+	uint32_t *cached = &w->range_cache[(addr >> 21) % WALK_RANGE_CACHE], at = *cached;
+
+	if (addr >= r->start && addr < r->end)
+		return r;
+	if ((at < w->nranges && w->ranges[at].end <= addr) ||
+	    (at && w->ranges[at - 1].end > addr))
+		*cached = at = ranges_search(w, addr);
+	if (at == w->nranges || addr < w->ranges[at].start)
+		return NULL;
+	w->last_range = at;
+	return &w->ranges[at];
+}
+
+/* What the kernel says of the pages of anonymous memory: for a copy. */
+static int ranges_scan(struct walk *w)
+{
+	int rc = pages_init(&w->pages, w->arena);
+
+	for (uint32_t i = 0; i < w->nranges && !rc; i++) {
+		struct walk_range *r = &w->ranges[i];
+
+		if (!r->file && !r->special && (r->perms & 9) == 1)
+			r->scanned = pages_scan(&w->pages, r->start, r->end);
+	}
+	return rc;
+}
+
 int ranges_read(struct walk *w)
 {
 	size_t capacity = 0, lines = 0;
@@ -137,28 +185,9 @@ int ranges_read(struct walk *w)
 		ranges_parse(p, &w->ranges[w->nranges]);
 		w->nranges += ranges_mark_bss(w, &w->ranges[w->nranges], w->nranges);
 	}
-	return w->nranges ? 0 : -EIO;
-}
-
-const struct walk_range *ranges_of(struct walk *w, uint64_t addr)
-{
-	const struct walk_range *r = &w->ranges[w->last_range];
-	uint32_t lo = 0, hi = w->nranges;
-
-	if (addr >= r->start && addr < r->end)
-		return r;
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (w->ranges[mid].end <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo == w->nranges || addr < w->ranges[lo].start)
-		return NULL;
-	w->last_range = lo;
-	return &w->ranges[lo];
+	if (!w->nranges)
+		return -EIO;
+	return w->options->in_copy && !PEEK_IN_IMAGE ? ranges_scan(w) : 0;
 }
 
 /*
@@ -166,43 +195,65 @@ const struct walk_range *ranges_of(struct walk *w, uint64_t addr)
  * may be unmapped since the maps were read, and the doubtful word looked at now
  * would kill the target.  So the kernel is asked.  (Not for images: they stay.)
  */
-static bool ranges_still_there(const struct walk_range *r, uint64_t addr, uint64_t end)
+static bool ranges_still_there(uint64_t addr, uint64_t end)
 {
 	char byte;
 
-	if (r->image)
-		return true;
 	for (; addr < end; addr = page_floor(addr) + page_size())
 		if (!peek_safe(addr, &byte, 1))
 			return false;
 	return true;
 }
 
+/* A page that nothing is known of: the kernel is asked, once. */
+static bool ranges_page_ok(struct walk *w, uint64_t addr)
+{
+	const uint64_t page = addr >> page_shift();
+	uint64_t *slot = &w->pages_ok[page % RANGES_PAGES_OK];
+	char byte;
+
+	if (*slot == page)
+		return true;
+	if (!peek_safe(addr, &byte, 1))
+		return false;
+	*slot = page;
+	return true;
+}
+
 /*
- * In a copy nothing changes, but a mapping may have guard pages in it that the
- * maps do not show (MADV_GUARD_INSTALL, the stacks of glibc 2.42): the kernel is
- * asked once for each page.  What is longer than some pages is asked at its ends.
+ * In a copy nothing changes, but a mapping may have guard pages in it that the maps do
+ * not show (MADV_GUARD_INSTALL, the stacks of glibc 2.42): pages that are neither there
+ * nor untouched are asked about.  What is longer than some pages is asked at its ends.
  */
 static bool ranges_no_guard(struct walk *w, const struct walk_range *r, uint64_t addr,
 			    uint64_t end)
 {
-	const unsigned shift = page_shift();
-	const bool ends = end - addr > (uint64_t)RANGES_GUARD_PAGES << shift;
-	char byte;
+	const bool ends = end - addr > (uint64_t)RANGES_GUARD_PAGES << page_shift();
+	uint64_t at = addr;
 
-	if (r->image)
-		return true;
-	for (uint64_t at = addr; at < end;
-	     at = ends ? at + (end - addr - 1) : ((at >> shift) + 1) << shift) {
-		uint64_t *slot = &w->pages_ok[(at >> shift) % RANGES_PAGES_OK];
-
-		if (*slot == at >> shift)
-			continue;
-		if (!peek_safe(at, &byte, 1))
+	for (;;) {
+		if (r->scanned && !ends)
+			at = pages_next_out(&w->pages, at, end);
+		if (at >= end)
+			return true;
+		if ((!r->scanned || pages_state(&w->pages, at) == PAGES_OUT) &&
+		    !ranges_page_ok(w, at))
 			return false;
-		*slot = at >> shift;
+		if (!ends)
+			at = page_floor(at) + page_size();
+		else
+			at = at == end - 1 ? end : end - 1;
 	}
-	return true;
+}
+
+/* The same of a part of one range. */
+static bool ranges_part_readable(struct walk *w, const struct walk_range *r,
+				 uint64_t addr, uint64_t end)
+{
+	if (r->image || (r->scanned && !w->pages.out))
+		return true;
+	return w->options->in_copy ? ranges_no_guard(w, r, addr, end) :
+				     ranges_still_there(addr, end);
 }
 
 bool ranges_readable(struct walk *w, uint64_t addr, uint64_t size)
@@ -213,16 +264,26 @@ bool ranges_readable(struct walk *w, uint64_t addr, uint64_t size)
 	if (end < addr)
 		return false;
 	while ((r = ranges_of(w, addr)) && !r->special) {
-		const uint64_t stop = end < r->end ? end : r->end;
-
-		if (!(w->options->in_copy ? ranges_no_guard(w, r, addr, stop) :
-					    ranges_still_there(r, addr, stop)))
+		if (!ranges_part_readable(w, r, addr, end < r->end ? end : r->end))
 			return false;
 		if (end <= r->end)
 			return true;
 		addr = r->end; /* goes on in the next mapping */
 	}
 	return false;
+}
+
+static bool ranges_page_holds(struct walk *w, uint64_t addr)
+{
+	const struct walk_range *r = ranges_of(w, addr);
+
+	return r && (!r->scanned || pages_state(&w->pages, addr) != PAGES_ABSENT);
+}
+
+bool ranges_hold(struct walk *w, uint64_t addr, uint64_t size)
+{
+	return ranges_page_holds(w, addr) && ranges_page_holds(w, addr + size - 1) &&
+		ranges_readable(w, addr, size);
 }
 
 bool ranges_text(struct walk *w, uint64_t addr, char *buf, size_t size)

@@ -15,6 +15,11 @@ int ranges_read(struct walk *w);
 const struct walk_range *ranges_of(struct walk *w, uint64_t addr);
 /* Is addr readable for size bytes, by the maps read when the walk began? */
 bool ranges_readable(struct walk *w, uint64_t addr, uint64_t size);
+/*
+ * ... and may there be something else than zeros?  False also for a page that was never
+ * touched, so that looking for something leaves no page tables behind.
+ */
+bool ranges_hold(struct walk *w, uint64_t addr, uint64_t size);
 /* Copies a C string that may be anywhere, cut to size-1 bytes; false: not readable. */
 bool ranges_text(struct walk *w, uint64_t addr, char *buf, size_t size);
 

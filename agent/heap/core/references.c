@@ -187,6 +187,4 @@ void references_traverse(struct walk *w, struct walk_type *type, uint64_t obj)
 		end = known <= REFERENCES_FEW ? references_drop_few(w, known, end) :
 						references_drop_many(w, known, end);
 	w->nrefs = end;
-	for (uint32_t i = known; i < end && !w->marking_off; i++)
-		queue_add(w, w->refs[i]);
 }

@@ -9,13 +9,12 @@
 /* Room for more; on failure w->err is set and there is none. */
 void references_make_room(struct walk *w);
 
-/* Appends one (0: a label without an object), which is queued. */
+/* Appends one (0: a label without an object). They are queued when the object is
+ * complete. */
 static inline void references_add(struct walk *w, uint64_t target)
 {
 	if (__builtin_expect(w->nrefs == w->refs_capacity, 0))
 		references_make_room(w);
-	if (target && !w->marking_off)
-		queue_add(w, target);
 	if (w->nrefs < w->refs_capacity)
 		w->refs[w->nrefs++] = target;
 }
@@ -27,11 +26,6 @@ static inline void references_in_place(struct walk *w, uint64_t items, uint64_t 
 		n = UINT32_MAX;
 	w->refs_direct = peek_words(items, n);
 	w->nrefs = (uint32_t)n;
-	if (w->marking_off)
-		return;
-	for (uint64_t i = 0; i < n; i++)
-		if (w->refs_direct[i])
-			queue_add(w, w->refs_direct[i]);
 }
 
 /*

@@ -11,8 +11,9 @@
 /* Readable, private, and word aligned. */
 static bool sound_place(struct walk *w, uint64_t addr, uint64_t size)
 {
-	return marks_in_range(addr) && ranges_readable(w, addr, size) &&
-		!(w->ranges[w->last_range].perms & 8);
+	/* the first two words of an object are no zeros */
+	return marks_in_range(addr) && ranges_hold(w, addr, 16) &&
+		!(w->ranges[w->last_range].perms & 8) && ranges_readable(w, addr, size);
 }
 
 /*
@@ -44,7 +45,7 @@ static bool sound_gc(struct walk *w, uint64_t obj, bool tracked)
 	prev = peek64(g + 8) & ~3ULL;
 	if (!next || (lay->gc_head != 16 && (int64_t)peek64(g + 16) == -2))
 		return !tracked; /* -2: 3.6, 3.7: untracked, links stale */
-	return ranges_readable(w, next, 16) && ranges_readable(w, prev, 16) &&
+	return ranges_hold(w, next, 16) && ranges_hold(w, prev, 16) &&
 		(peek64(next + 8) & ~3ULL) == g && (peek64(prev) & ~3ULL) == g;
 }
 

@@ -8,10 +8,9 @@
 
 enum { TYPES_FIRST = 1024 };
 
-static uint32_t types_no_edges(struct walk *w, struct walk_type *type, uint64_t obj)
+static void types_no_emit(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	(void)w, (void)type, (void)obj;
-	return 0;
 }
 
 static uint64_t types_no_size(struct walk *w, struct walk_type *type, uint64_t obj)
@@ -26,7 +25,7 @@ int types_begin(struct walk *w)
 
 	if (!types)
 		return -ENOMEM;
-	types->broken.edges = types_no_edges;
+	types->broken.emit = types_no_emit;
 	types->broken.size = types_no_size;
 	types->broken.name_text = "?";
 	w->types = types;

@@ -127,7 +127,7 @@ static bool malloc_stats_other(struct walk *w, uint64_t heap, struct chunks *sum
 	uint64_t state, previous, size, start, stop;
 	struct chunks part;
 
-	if (!memory_resident(w, heap) || !ranges_readable(w, heap, page_size()))
+	if (!ranges_hold(w, heap, page_size()))
 		return false;
 	state = peek64(heap);
 	previous = peek64(heap + 8);
@@ -159,8 +159,7 @@ static void malloc_stats_mapped(struct walk *w, const struct memory_map *map,
 {
 	uint64_t at = map->start;
 
-	while (at + 16 <= map->end && memory_resident(w, at) &&
-	       ranges_readable(w, at, 16) && !w->err) {
+	while (at + 16 <= map->end && ranges_hold(w, at, 16) && !w->err) {
 		uint64_t word = peek64(at + 8), size = word & ~(uint64_t)FLAGS;
 
 		if (peek64(at) || (word & FLAGS) != IS_MMAPPED || !size ||

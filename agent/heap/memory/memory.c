@@ -12,15 +12,14 @@
 #include "agent/heap/memory/procfs.h"
 
 enum {
-	GRAIN_SHIFT = 12, /* a bit of the bitmap: no page is smaller */
-	LEAF_SHIFT = 30,  /* address space of one leaf of the page bitmap */
+	GRAIN_SHIFT = MEMORY_GRAIN_SHIFT,
+	LEAF_SHIFT = 30, /* address space of one leaf of the page bitmap */
 	LEAF_WORDS = 1 << (LEAF_SHIFT - GRAIN_SHIFT - 6),
 	LEAVES = 1 << (CPU_ADDRESS_BITS - LEAF_SHIFT),
 	SMAPS_BUFFER = 64 * 1024,
 	THREAD_TOP = 256 * 1024, /* a stack ends with descriptor and TLS */
 	PAGEMAP_CHUNK = 512,	 /* pages asked about at once */
 };
-#define NO_PAGE UINT64_MAX
 #define OWN_MAPS "smaps of the target not readable: its copy's, without file pages"
 
 /* ---- reading smaps ---- */
@@ -159,9 +158,6 @@ void memory_begin(struct walk *w)
 
 	if (!memory)
 		return;
-	memory->hot = &memory->nowhere;
-	memory->hot_page = NO_PAGE;
-	memory->pagemap = -1;
 	memory->copied = w->options->in_copy;
 	memory->leaves = arena_map(w->arena, LEAVES * sizeof(*memory->leaves));
 	if (memory_read_maps(w, memory, pid) < 0 && pid)
@@ -232,33 +228,39 @@ static void memory_mark_pages(struct walk *w, struct memory *memory, uint64_t fi
 	}
 }
 
-static __attribute__((noinline)) void memory_note(struct walk *w, struct memory *memory,
-						  uint64_t addr, uint64_t size)
+/* Marks the pages, and finds the mapping that has the first of them. */
+static struct memory_map *memory_note(struct walk *w, struct memory *memory,
+				      uint64_t addr, uint64_t size)
 {
-	struct memory_map *map = memory->hot;
-	uint64_t last = (addr + size - 1) >> GRAIN_SHIFT;
+	struct memory_map *map = memory_find_cached(memory, addr);
 
-	memory_mark_pages(w, memory, addr >> GRAIN_SHIFT, last);
-	if (addr < map->start || addr >= map->end)
-		map = memory_find_cached(memory, addr);
-	if (!map)
-		map = &memory->nowhere;
-	map->object_bytes += size;
-	memory->hot = map;
-	memory->hot_page = last;
+	memory_mark_pages(w, memory, addr >> GRAIN_SHIFT,
+			  (addr + size - 1) >> GRAIN_SHIFT);
+	return map ? map : &memory->nowhere;
 }
 
 void memory_live(struct walk *w, uint64_t addr, uint64_t size)
 {
 	struct memory *memory = w->memory;
+	const uint64_t page = addr >> GRAIN_SHIFT, leaf = addr >> LEAF_SHIFT;
+	struct memory_map *map;
 
 	if (!memory || !size)
 		return;
-	if (addr >> GRAIN_SHIFT == memory->hot_page &&
-	    (addr + size - 1) >> GRAIN_SHIFT == memory->hot_page)
-		memory->hot->object_bytes += size;
-	else
-		memory_note(w, memory, addr, size);
+	map = memory->cache[(addr >> 21) % MEMORY_CACHE];
+	if (!map || addr < map->start || addr >= map->end ||
+	    (addr + size - 1) >> GRAIN_SHIFT != page || leaf >= LEAVES ||
+	    !memory->leaves[leaf] ||
+	    !(memory->leaves[leaf][page / 64 % LEAF_WORDS] >> page % 64 & 1))
+		map = memory_note(w, memory, addr, size);
+	map->object_bytes += size;
+}
+
+uint64_t *memory_live_in(struct walk *w, uint64_t addr, uint64_t size)
+{
+	struct memory *memory = w->memory;
+
+	return memory && size ? &memory_note(w, memory, addr, size)->object_bytes : NULL;
 }
 
 /* ---- afterwards ---- */
@@ -269,22 +271,6 @@ static bool memory_grain_live(const struct memory *memory, uint64_t page)
 
 	return leaf < LEAVES && memory->leaves[leaf] &&
 		memory->leaves[leaf][page / 64 % LEAF_WORDS] >> page % 64 & 1;
-}
-
-bool memory_resident(struct walk *w, uint64_t addr)
-{
-	struct memory *memory = w->memory;
-	uint64_t info;
-
-	if (memory->pagemap == -1) {
-		memory->pagemap = procfs_open_file(0, "pagemap");
-		if (memory->pagemap < 0)
-			memory->pagemap = -2;
-	}
-	if (memory->pagemap < 0 ||
-	    pread(memory->pagemap, &info, 8, (off_t)(addr >> page_shift()) * 8) != 8)
-		return true;
-	return info >> 63;
 }
 
 uint64_t memory_skip(struct walk *w, uint64_t addr)
@@ -422,10 +408,4 @@ bool memory_facts(struct walk *w)
 	events_fact_u64(w, "memory.object_bytes", objects);
 	events_fact_u64(w, "memory.unmapped_object_bytes", memory->nowhere.object_bytes);
 	return true;
-}
-
-void memory_end(struct walk *w)
-{
-	if (w->memory && w->memory->pagemap >= 0)
-		close(w->memory->pagemap);
 }

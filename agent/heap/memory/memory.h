@@ -19,7 +19,10 @@
 
 #include "agent/heap/core/context.h"
 
-enum { MEMORY_CACHE = 256 };
+enum {
+	MEMORY_CACHE = 256,
+	MEMORY_GRAIN_SHIFT = 12, /* a bit of the bitmap: no page is smaller */
+};
 
 struct memory_map {
 	uint64_t start, end, offset;
@@ -35,10 +38,7 @@ struct memory {
 	size_t count, capacity;
 	bool copied;				/* we are a copy: one sharer more */
 	uint32_t pid;				/* whose these are, 0 = our own */
-	struct memory_map *hot;			/* of the last object, never NULL */
-	uint64_t hot_page;			/* ... and its page, marked already */
 	struct memory_map *cache[MEMORY_CACHE]; /* by address >> 21 */
-	int pagemap;				/* our own; -1 unopened, -2 can't be */
 	uint64_t **leaves;			/* page bitmap by address >> 30 */
 	struct memory_map nowhere;		/* takes what lies in no known mapping */
 };
@@ -48,20 +48,15 @@ void memory_begin(struct walk *w);
 
 /* Says that [addr, addr + size) is an object's, or its item array or table. */
 void memory_live(struct walk *w, uint64_t addr, uint64_t size);
+/* The same of an object, but for its bytes: returns where they are counted, as those of
+ * all objects that begin in the same 4 KiB; NULL: nowhere. */
+uint64_t *memory_live_in(struct walk *w, uint64_t addr, uint64_t size);
 
 /* After the sweeps: emits the mappings and their sums; false: there are none. */
 bool memory_facts(struct walk *w);
-/* When nobody asks any more. */
-void memory_end(struct walk *w);
 
 /* Does [addr, addr + size) hold (part of) a live object, as reported so far? */
 bool memory_page_live(struct walk *w, uint64_t addr, uint64_t size);
-
-/*
- * Is the page of addr in our memory?  Asking this first keeps reads of reserved but
- * unused address space from making page tables for it.  True when it can't be known.
- */
-bool memory_resident(struct walk *w, uint64_t addr);
 
 /* addr, or the start of the next GiB if no live object is in the rest of its own. */
 uint64_t memory_skip(struct walk *w, uint64_t addr);

@@ -21,14 +21,11 @@
 #include "agent/heap/memory/allocators.h"
 
 #include <string.h>
-#include <unistd.h>
 
-#include "agent/base/page.h"
 #include "agent/heap/core/events.h"
 #include "agent/heap/core/interps.h"
 #include "agent/heap/core/ranges.h"
 #include "agent/heap/memory/memory.h"
-#include "agent/heap/memory/procfs.h"
 
 enum {
 	POOL_HEAD = 48,
@@ -36,19 +33,13 @@ enum {
 	ARENA_ENTRY = 48,
 	SAMPLES = 8,
 	ARENAS_MAX = 1 << 22,
-	PAGEMAP_CHUNK = 512,
 };
-
-#define SPARSE (4ull << 30)
 
 struct pymalloc {
 	uint64_t pool_size, arena_size, alignment;
 	uint64_t pools, used[CLASSES], free[CLASSES];
 	uint64_t sample[SAMPLES]; /* pools of different arenas */
 	uint32_t sample_index[SAMPLES], samples, max_index;
-	int pagemap;	       /* of ourselves; < 0: not readable */
-	uint64_t first, known; /* pages whose entries are in info */
-	uint64_t info[PAGEMAP_CHUNK];
 	allocators_visit_fn *visit; /* NULL: count the blocks */
 };
 
@@ -95,34 +86,6 @@ static void pymalloc_note_sample(struct pymalloc *state, uint64_t addr, uint32_t
 	state->sample_index[state->samples++] = index;
 }
 
-/*
- * Is the page in memory?  One that isn't was never used, or is swapped out and had
- * better stay there.  Without pagemap: only pages that hold objects.
- */
-static bool pymalloc_resident(struct walk *w, struct pymalloc *state, uint64_t addr)
-{
-	uint64_t page = addr >> page_shift();
-
-	if (state->pagemap < 0)
-		return memory_page_live(w, addr, state->pool_size);
-	if (page < state->first || page >= state->first + state->known) {
-		ssize_t n = pread(state->pagemap, state->info, sizeof(state->info),
-				  (off_t)(page * 8));
-
-		state->first = page;
-		state->known = n > 0 ? (uint64_t)n / 8 : 0;
-		if (!state->known)
-			return memory_page_live(w, addr, state->pool_size);
-	}
-	return state->info[page - state->first] >> 63;
-}
-
-/* Reserved address space with little in it: pagemap would take long to read. */
-static bool pymalloc_is_sparse(const struct memory_map *map)
-{
-	return map->end - map->start > SPARSE && map->rss < (map->end - map->start) / 64;
-}
-
 static void pymalloc_count(struct walk *w, struct pymalloc *state, uint64_t addr,
 			   const struct pool *pool)
 {
@@ -142,34 +105,56 @@ static void pymalloc_each(struct walk *w, struct pymalloc *state, uint64_t addr,
 		     (pool->next - POOL_HEAD) / pool->block);
 }
 
-/* Of a page that is resident or holds an object.  Such a page is no guard page, and in a
- * copy nothing changes: the kernel need not be asked. */
-static bool pymalloc_head_readable(struct walk *w, uint64_t addr)
+/*
+ * May a pool's header be read at addr, in this range?  A page that is not in memory was
+ * never used, or is swapped out and had better stay there.  Where the kernel doesn't
+ * tell: only pages that hold objects.  Such pages are no guard pages, and in a copy
+ * nothing changes: the kernel need not be asked once more.
+ */
+static bool pymalloc_readable(struct walk *w, const struct pymalloc *state,
+			      const struct walk_range *r, uint64_t addr)
 {
-	const struct walk_range *r;
+	if (r->special || !(r->perms & 1))
+		return false;
+	if (r->scanned)
+		return pages_state(&w->pages, addr) == PAGES_PRESENT;
+	return memory_page_live(w, addr, state->pool_size) &&
+		(w->options->in_copy || ranges_readable(w, addr, POOL_HEAD));
+}
 
-	if (!w->options->in_copy)
-		return ranges_readable(w, addr, POOL_HEAD);
-	r = ranges_of(w, addr);
-	return r && !r->special && (r->perms & 1);
+/* addr, or a later address before which there is no page to look at. */
+static uint64_t pymalloc_skip(struct walk *w, const struct pymalloc *state, uint64_t addr,
+			      uint64_t end)
+{
+	const struct walk_range *r = ranges_of(w, addr);
+
+	if (!r)
+		return addr + state->pool_size;
+	if (!r->scanned)
+		return memory_skip(w, addr);
+	addr = pages_next_present(&w->pages, addr, r->end < end ? r->end : end);
+	return addr & ~(state->pool_size - 1);
 }
 
 static void pymalloc_scan_map(struct walk *w, struct pymalloc *state,
 			      const struct memory_map *map)
 {
-	bool sparse = pymalloc_is_sparse(map);
 	uint64_t addr = (map->start + state->pool_size - 1) & ~(state->pool_size - 1);
 	struct pool pool;
 
-	for (; addr + state->pool_size <= map->end; addr += state->pool_size) {
-		if (sparse && (addr = memory_skip(w, addr)) + state->pool_size > map->end)
-			return;
-		if (!(sparse ? memory_page_live(w, addr, state->pool_size) :
-			       pymalloc_resident(w, state, addr)) ||
-		    !pymalloc_head_readable(w, addr) ||
-		    !pymalloc_read_pool(state, addr, &pool))
+	while (addr + state->pool_size <= map->end) {
+		const struct walk_range *r = ranges_of(w, addr);
+
+		if (!r || !pymalloc_readable(w, state, r, addr)) {
+			const uint64_t next = pymalloc_skip(w, state, addr, map->end);
+
+			addr = next > addr ? next : addr + state->pool_size;
 			continue;
-		(state->visit ? pymalloc_each : pymalloc_count)(w, state, addr, &pool);
+		}
+		if (pymalloc_read_pool(state, addr, &pool))
+			(state->visit ? pymalloc_each : pymalloc_count)(w, state, addr,
+									&pool);
+		addr += state->pool_size;
 	}
 }
 
@@ -302,15 +287,12 @@ static void pymalloc_scan(struct walk *w, struct pymalloc *state,
 		.arena_size = w->lay->arena_size,
 		/* the gc header tells the builds that align to 8 (bpo-27987) */
 		.alignment = w->lay->gc_head == 24 ? 8 : 16,
-		.pagemap = w->options->in_copy ? procfs_open_file(0, "pagemap") : -1,
 		.visit = visit,
 	};
 	for (size_t i = 0; memory && i < memory->count && !w->err; i++)
 		if (memory->maps[i].class_ == SNAP_MAP_ANON &&
 		    (memory->maps[i].perms & 3) == 3)
 			pymalloc_scan_map(w, state, &memory->maps[i]);
-	if (state->pagemap >= 0)
-		close(state->pagemap);
 }
 
 void pymalloc_blocks(struct walk *w, allocators_visit_fn *visit)

@@ -26,12 +26,6 @@
 
 /* ---- exact builtin containers ---- */
 
-static uint32_t edges_leaf(struct walk *w, struct walk_type *type, uint64_t obj)
-{
-	(void)w, (void)type, (void)obj;
-	return 0;
-}
-
 static uint32_t edges_tuple(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	(void)type;
@@ -136,7 +130,8 @@ static void edges_slots(struct walk *w, const struct walk_type *type, uint64_t o
 							  references_slot(w, slot, obj);
 		if ((slot->flags & WALK_SLOT_GATE) && !peek8(obj + slot->gate))
 			ref = 0;
-		if (ref && (slot->flags & WALK_SLOT_CHECK) && !sound_object(w, ref))
+		if (ref && (slot->flags & WALK_SLOT_CHECK) &&
+		    !marks_test(&w->marks, ref) && !sound_object(w, ref))
 			ref = 0;
 		references_add(w, ref);
 	}
@@ -191,6 +186,35 @@ uint32_t edges_own(struct walk *w, struct walk_type *type, uint64_t obj)
 		return type->shape_dict;
 	for (uint32_t i = 0; i < type->nkeys; i++)
 		references_add(w, i < n ? peek64(values + i * 8ULL) : 0);
+	return type->shape_values;
+}
+
+/* As edges_object, where slots and attributes are all there is; see edges_is_plain. */
+static uint32_t edges_plain(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	const struct walk_slot *slot = type->slots, *const end = slot + type->nslots;
+	uint64_t dict, values, *ref;
+	uint32_t n;
+
+	while (w->refs_capacity < type->nslots + 1 + type->nkeys && !w->err)
+		references_make_room(w);
+	if (w->err)
+		return 0;
+	for (ref = w->refs; slot < end; slot++)
+		*ref++ = peek64(obj + slot->offset);
+	w->nrefs = type->nslots;
+	if (!type->dictoffset && !type->managed_dict)
+		return type->shape;
+	dict = instances_attributes(w, type, obj, &values, &n);
+	if (!values && !dict)
+		return type->shape;
+	*ref++ = dict;
+	w->nrefs++;
+	if (!values)
+		return type->shape_dict;
+	for (uint32_t i = 0; i < type->nkeys; i++)
+		*ref++ = i < n ? peek64(values + i * 8ULL) : 0;
+	w->nrefs += type->nkeys;
 	return type->shape_values;
 }
 
@@ -255,21 +279,35 @@ static bool edges_base_complete(const struct walk *w, const struct walk_type *ty
  * the builtin type itself. */
 static const struct edges_row {
 	uint8_t tail;
+	bool leaf; /* that type has no references */
 	walk_edges_fn *exact;
 } edges_by_kind[SNAP_KIND_COUNT] = {
-	[SNAP_KIND_DICT] = { SNAP_TAIL_PAIRS, edges_dict },
-	[SNAP_KIND_LIST] = { SNAP_TAIL_INDEX, edges_list },
-	[SNAP_KIND_TUPLE] = { SNAP_TAIL_INDEX, edges_tuple },
-	[SNAP_KIND_SET] = { SNAP_TAIL_ELEMENT, edges_set },
-	[SNAP_KIND_DEQUE] = { SNAP_TAIL_INDEX, NULL },
-	[SNAP_KIND_INT] = { SNAP_TAIL_OTHER, edges_leaf },
-	[SNAP_KIND_BOOL] = { SNAP_TAIL_OTHER, edges_leaf },
-	[SNAP_KIND_FLOAT] = { SNAP_TAIL_OTHER, edges_leaf },
-	[SNAP_KIND_STR] = { SNAP_TAIL_OTHER, edges_leaf },
-	[SNAP_KIND_BYTES] = { SNAP_TAIL_OTHER, edges_leaf },
-	[SNAP_KIND_BYTEARRAY] = { SNAP_TAIL_OTHER, edges_leaf },
-	[SNAP_KIND_NONE] = { SNAP_TAIL_OTHER, edges_leaf },
+	[SNAP_KIND_DICT] = { SNAP_TAIL_PAIRS, false, edges_dict },
+	[SNAP_KIND_LIST] = { SNAP_TAIL_INDEX, false, edges_list },
+	[SNAP_KIND_TUPLE] = { SNAP_TAIL_INDEX, false, edges_tuple },
+	[SNAP_KIND_SET] = { SNAP_TAIL_ELEMENT, false, edges_set },
+	[SNAP_KIND_DEQUE] = { SNAP_TAIL_INDEX, false, NULL },
+	[SNAP_KIND_INT] = { SNAP_TAIL_OTHER, true, NULL },
+	[SNAP_KIND_BOOL] = { SNAP_TAIL_OTHER, true, NULL },
+	[SNAP_KIND_FLOAT] = { SNAP_TAIL_OTHER, true, NULL },
+	[SNAP_KIND_STR] = { SNAP_TAIL_OTHER, true, NULL },
+	[SNAP_KIND_BYTES] = { SNAP_TAIL_OTHER, true, NULL },
+	[SNAP_KIND_BYTEARRAY] = { SNAP_TAIL_OTHER, true, NULL },
+	[SNAP_KIND_NONE] = { SNAP_TAIL_OTHER, true, NULL },
 };
+
+/* Do slots and attributes tell everything, each slot with its offset? */
+static bool edges_is_plain(const struct walk *w, const struct walk_type *type)
+{
+	if (edges_by_kind[type->kind].tail != SNAP_TAIL_OTHER || type->guess ||
+	    (type->traverse && !type->complete) ||
+	    type->native_base == CPYTHON_ADDR(w->py, odict_type))
+		return false;
+	for (uint32_t i = 0; i < type->nslots; i++)
+		if (type->slots[i].flags || type->slots[i].via)
+			return false;
+	return true;
+}
 
 void edges_plan(struct walk *w, struct walk_type *type)
 {
@@ -279,7 +317,7 @@ void edges_plan(struct walk *w, struct walk_type *type)
 	type->edges = type->exact ? edges_by_kind[type->kind].exact : NULL;
 	if (special && special->edges)
 		type->edges = special->edges;
-	if (type->edges)
+	if (type->edges || (type->exact && edges_by_kind[type->kind].leaf))
 		return;
 	type->tail = edges_by_kind[type->kind].tail;
 	type->guess = names_must_guess(w, type);
@@ -293,5 +331,5 @@ void edges_plan(struct walk *w, struct walk_type *type)
 	else if (type->kind == SNAP_KIND_WEAKREF)
 		type->edges = edges_weakref;
 	else
-		type->edges = edges_object;
+		type->edges = edges_is_plain(w, type) ? edges_plain : edges_object;
 }

@@ -4,12 +4,6 @@
 
 #include <string.h>
 
-/* Odd constants: binary digits of the square roots of 2, 3, 5 and 7. */
-#define K0 0x6a09e667f3bcc909ull
-#define K1 0xbb67ae8584caa73bull
-#define K2 0x3c6ef372fe94f82bull
-#define K3 0xa54ff53a5f1d36f1ull
-
 static uint64_t hash_load64(const unsigned char *p)
 {
 	uint64_t v;
@@ -24,13 +18,6 @@ static uint64_t hash_load32(const unsigned char *p)
 
 	memcpy(&v, p, sizeof(v));
 	return v;
-}
-
-static uint64_t hash_fold(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 /* The last 0..16 bytes as two words, read from both ends with overlap. */
@@ -55,22 +42,21 @@ uint64_t hash_content(uint64_t seed, const void *data, size_t size)
 {
 	const unsigned char *p = data;
 	size_t left = size;
-	uint64_t state = hash_fold(seed ^ K0, K1), other = state ^ K2;
-	uint64_t a, b, hash;
+	uint64_t state = hash_fold(seed ^ HASH_K0, HASH_K1), other = state ^ HASH_K2;
+	uint64_t a, b;
 
 	while (left > 32) {
-		state = hash_fold(hash_load64(p) ^ K1, hash_load64(p + 8) ^ state);
-		other = hash_fold(hash_load64(p + 16) ^ K2, hash_load64(p + 24) ^ other);
+		state = hash_fold(hash_load64(p) ^ HASH_K1, hash_load64(p + 8) ^ state);
+		other = hash_fold(hash_load64(p + 16) ^ HASH_K2,
+				  hash_load64(p + 24) ^ other);
 		p += 32;
 		left -= 32;
 	}
 	if (left > 16) {
-		state = hash_fold(hash_load64(p) ^ K1, hash_load64(p + 8) ^ state);
+		state = hash_fold(hash_load64(p) ^ HASH_K1, hash_load64(p + 8) ^ state);
 		p += 16;
 		left -= 16;
 	}
 	hash_load_tail(p, left, &a, &b);
-	hash = hash_fold(a ^ K1, b ^ state ^ other);
-	hash = hash_fold(hash ^ K3, size ^ seed ^ K2);
-	return hash ? hash : 1;
+	return hash_end(seed, state ^ other, a, b, size);
 }

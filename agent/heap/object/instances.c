@@ -19,7 +19,9 @@
 #include "agent/python/integer.h"
 #include "agent/python/str.h"
 
-uint64_t instances_items(const struct walk *w, const struct walk_type *type, uint64_t obj)
+/* Items of a variable-size object: |ob_size|, an int's digits. */
+static uint64_t instances_items(const struct walk *w, const struct walk_type *type,
+				uint64_t obj)
 {
 	uint64_t word;
 	int64_t n;

@@ -13,10 +13,6 @@
 uint64_t instances_attributes(const struct walk *w, const struct walk_type *type,
 			      uint64_t obj, uint64_t *values_ret, uint32_t *n_ret);
 
-/* Items of a variable-size object: |ob_size|, an int's digits. */
-uint64_t instances_items(const struct walk *w, const struct walk_type *type,
-			 uint64_t obj);
-
 /* Bytes of an object by its type's basic and item size, nothing outside of it. */
 uint64_t instances_body(const struct walk *w, const struct walk_type *type, uint64_t obj);
 

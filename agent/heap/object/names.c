@@ -153,7 +153,7 @@ bool names_guess(struct walk *w, struct walk_type *type, uint64_t obj)
 	uint64_t end = names_fields_end(w, type), weak, word;
 	bool learned = false;
 
-	if (type->count > NAMES_GUESSES || type->learned == NAMES_LEARNED_MAX ||
+	if (++type->count > NAMES_GUESSES || type->learned == NAMES_LEARNED_MAX ||
 	    end > NAMES_GUESS_SIZE)
 		return false;
 	weak = peek64(type->addr + w->lay->tp_weaklistoffset);

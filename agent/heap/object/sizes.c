@@ -10,6 +10,7 @@
 #include "agent/heap/memory/memory.h"
 #include "agent/heap/object/instances.h"
 #include "agent/python/dict.h"
+#include "agent/python/integer.h"
 #include "agent/python/type.h"
 
 enum { SIZES_ODICT_NODE = 32 };
@@ -21,6 +22,7 @@ static void sizes_outer(struct walk *w, uint64_t addr, uint64_t bytes)
 		return;
 	w->outer += bytes;
 	memory_live(w, addr, bytes);
+	marks_take(&w->marks, addr);
 }
 
 uint64_t sizes_object(struct walk *w, struct walk_type *type, uint64_t obj)
@@ -32,7 +34,7 @@ uint64_t sizes_object(struct walk *w, struct walk_type *type, uint64_t obj)
 
 uint64_t sizes_int(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	uint64_t n = instances_items(w, type, obj);
+	uint64_t n = integer_count(w->lay, peek64(obj + w->lay->head));
 	uint64_t base = w->lay->long_tagged ? type->basicsize : w->lay->long_digits;
 
 	if (!n && w->lay->long_zero_digit)
@@ -118,13 +120,12 @@ static uint64_t sizes_str_extra(struct walk *w, uint64_t obj, uint32_t state,
 	return extra;
 }
 
-uint64_t sizes_str(struct walk *w, struct walk_type *type, uint64_t obj)
+static __attribute__((noinline)) uint64_t sizes_str_other(struct walk *w, uint64_t obj)
 {
 	const struct layout *lay = w->lay;
 	uint32_t state = peek32(obj + lay->str_state);
 	uint64_t length = peek64(obj + lay->str_length), kind, data, size;
 
-	(void)type;
 	kind = state >> lay->str_kind_shift & 7;
 	if (state >> lay->str_compact_bit & 1) {
 		if (state >> lay->str_ascii_bit & 1) {
@@ -145,6 +146,18 @@ uint64_t sizes_str(struct walk *w, struct walk_type *type, uint64_t obj)
 		}
 	}
 	return size + sizes_str_extra(w, obj, state, length, data);
+}
+
+uint64_t sizes_str(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	const struct layout *lay = w->lay;
+	const uint32_t ascii = 1u << lay->str_compact_bit | 1u << lay->str_ascii_bit;
+
+	(void)type;
+	if ((peek32(obj + lay->str_state) & ascii) == ascii &&
+	    (lay->str_wstr == LAYOUT_NONE || !peek64(obj + lay->str_wstr)))
+		return lay->str_ascii_size + peek64(obj + lay->str_length) + 1;
+	return sizes_str_other(w, obj);
 }
 
 uint64_t sizes_bytearray(struct walk *w, struct walk_type *type, uint64_t obj)

@@ -192,29 +192,39 @@ static void values_big_int(struct walk *w, uint64_t obj, const struct integer *d
 		    values->text ? (uint32_t)(p - values->buf) : 0);
 }
 
+static __attribute__((noinline)) void values_send_decimal(struct walk *w, uint64_t obj,
+							  uint64_t bits, uint64_t v,
+							  bool negative)
+{
+	char buf[24];
+	const uint32_t size = values_decimal(buf + sizeof(buf), v, negative);
+
+	values_send(w, obj, SNAP_VALUE_INT, bits, 0, buf + sizeof(buf) - size, size);
+}
+
 static void values_int(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	struct values *values = w->values;
+	const struct values *values = w->values;
 	struct integer d = integer_digits(w->lay, obj);
-	uint64_t bits = integer_bits(&d), v;
-	char buf[24];
-	uint32_t size;
+	uint64_t bits, v;
 
 	(void)type;
-	if (bits > 64) {
-		values_big_int(w, obj, &d, bits);
-		return;
+	if (d.count == 1) { /* nearly all are */
+		v = peek32(d.data);
+		bits = v ? 64u - (unsigned)__builtin_clzll(v) : 0;
+	} else {
+		bits = integer_bits(&d);
+		if (bits > 64) {
+			values_big_int(w, obj, &d, bits);
+			return;
+		}
+		v = integer_small(&d);
 	}
-	v = integer_small(&d);
-	if (!values->text) {
-		uint64_t key[2] = { v, d.negative };
-
+	if (values->text)
+		values_send_decimal(w, obj, bits, v, d.negative);
+	else
 		values_send(w, obj, SNAP_VALUE_INT, bits,
-			    hash_content(values->seed, key, sizeof(key)), NULL, 0);
-		return;
-	}
-	size = values_decimal(buf + sizeof(buf), v, d.negative);
-	values_send(w, obj, SNAP_VALUE_INT, bits, 0, buf + sizeof(buf) - size, size);
+			    hash_words(values->seed, v, d.negative, 16), NULL, 0);
 }
 
 static void values_bool(struct walk *w, struct walk_type *type, uint64_t obj)
@@ -236,7 +246,9 @@ static void values_float(struct walk *w, struct walk_type *type, uint64_t obj)
 		values_send(w, obj, SNAP_VALUE_FLOAT, 8, 0, text, 8);
 	else
 		values_send(w, obj, SNAP_VALUE_FLOAT, 8,
-			    hash_content(values->seed, text, 8), NULL, 0);
+			    hash_words(values->seed, peek64(obj + w->lay->head),
+				       peek64(obj + w->lay->head), 8),
+			    NULL, 0);
 }
 
 /* ---- names ---- */

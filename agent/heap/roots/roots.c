@@ -12,20 +12,30 @@
 #include "agent/heap/roots/roots_interp.h"
 #include "agent/heap/roots/threads.h"
 
-uint64_t roots_skip(const struct walk *w, uint64_t addr)
+/* The end of [start, end) if it holds addr, else 0, having noted where it begins. */
+static uint64_t roots_skip_one(uint64_t addr, uint64_t start, uint64_t end,
+			       uint64_t *clear)
+{
+	if (addr >= start && addr < end)
+		return (end + 7) & ~7ull;
+	if (addr < start && start < *clear)
+		*clear = start;
+	return 0;
+}
+
+uint64_t roots_skip(const struct walk *w, uint64_t addr, uint64_t *clear_ret)
 {
 	const struct interps *interps = w->interps;
-	const uint64_t cache_end = roots_image_cache_end(w, addr);
+	uint64_t start, end, skip;
 
-	if (cache_end || !interps)
-		return cache_end;
-	for (uint32_t i = 0; i < interps->count; i++) {
-		uint64_t state = interps->list[i].state;
-
-		if (addr >= state && addr < state + interps->list[i].size)
-			return (state + interps->list[i].size + 7) & ~7ull;
-	}
-	return 0;
+	*clear_ret = UINT64_MAX;
+	roots_image_cache(w, &start, &end);
+	skip = roots_skip_one(addr, start, end, clear_ret);
+	for (uint32_t i = 0; interps && i < interps->count && !skip; i++)
+		skip = roots_skip_one(addr, interps->list[i].state,
+				      interps->list[i].state + interps->list[i].size,
+				      clear_ret);
+	return skip;
 }
 
 /* ---- types ---- */

@@ -26,7 +26,7 @@ void roots_walk(struct walk *w);
 void roots_static_types(struct walk *w);
 
 /* If addr lies in what was read exactly (an interpreter's state, the type cache),
- * the end of that; else 0. */
-uint64_t roots_skip(const struct walk *w, uint64_t addr);
+ * the end of that; else 0, and *clear_ret is where the next such thing begins. */
+uint64_t roots_skip(const struct walk *w, uint64_t addr, uint64_t *clear_ret);
 
 #endif

@@ -75,7 +75,7 @@ static uint64_t roots_image_emit_cache(struct walk *w, uint64_t at, uint64_t end
 	return roots->cache_end;
 }
 
-static void roots_image_cache(struct walk *w, const struct walk_range *range)
+static void roots_image_find_cache(struct walk *w, const struct walk_range *range)
 {
 	uint64_t at = range->start, str = CPYTHON_ADDR(w->py, unicode_type);
 
@@ -114,15 +114,14 @@ void roots_image(struct walk *w)
 				interned_emit(w, dict);
 		}
 		if (!w->lay->type_cache_in_state)
-			roots_image_cache(w, range);
+			roots_image_find_cache(w, range);
 	}
 }
 
-uint64_t roots_image_cache_end(const struct walk *w, uint64_t addr)
+void roots_image_cache(const struct walk *w, uint64_t *start_ret, uint64_t *end_ret)
 {
 	const struct roots *roots = w->roots;
 
-	return roots && addr >= roots->cache_start && addr < roots->cache_end ?
-		roots->cache_end :
-		0;
+	*start_ret = roots ? roots->cache_start : 0;
+	*end_ret = roots ? roots->cache_end : 0;
 }

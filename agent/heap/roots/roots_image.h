@@ -9,7 +9,7 @@
  * (<= 3.9). */
 void roots_image(struct walk *w);
 
-/* The end of the type attribute cache, if addr lies in it; else 0. */
-uint64_t roots_image_cache_end(const struct walk *w, uint64_t addr);
+/* Where the type attribute cache was found: [start, end); 0, 0: there is none. */
+void roots_image_cache(const struct walk *w, uint64_t *start_ret, uint64_t *end_ret);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "agent/heap/core/shapes.h"
 #include "agent/heap/core/strings.h"
+#include "agent/heap/core/types.h"
 #include "agent/heap/scan/emit.h"
 #include "agent/python/frame_layout.h"
 
@@ -100,7 +101,7 @@ void closures_emit(struct walk *w, uint64_t function)
 	shape = closures_shape(w, c, code);
 	if (shape->n != peek64(tuple + w->lay->head) || !marks_set_done(&w->marks, tuple))
 		return;
-	emit_object(w, tuple, shape->shape);
+	emit_shaped(w, types_of(w, tuple), tuple, shape->shape);
 }
 
 void closures_last(struct walk *w, bool last)
@@ -113,7 +114,5 @@ void closures_last(struct walk *w, bool last)
 
 bool closures_put_off(const struct walk *w, uint64_t obj)
 {
-	return w->closures && !w->closures->last &&
-		object_type(w->lay, obj) == CPYTHON_ADDR(w->py, tuple_type) &&
-		closures_looks_like(w, obj);
+	return w->closures && !w->closures->last && closures_looks_like(w, obj);
 }

@@ -8,7 +8,7 @@
 /* After a function was emitted: its closure tuple with its names. */
 void closures_emit(struct walk *w, uint64_t function);
 
-/* Is this a closure tuple that waits for its function? */
+/* Is this, exactly a tuple, a closure that waits for its function? */
 bool closures_put_off(const struct walk *w, uint64_t obj);
 /* From now on none waits any more, or those still to come do. */
 void closures_last(struct walk *w, bool last);

@@ -148,16 +148,24 @@ static void elf_names_add_file(struct walk *w, struct elf_names *names, int fd)
 	}
 }
 
-void elf_names_load(struct walk *w, struct elf_names *names, uint64_t image,
-		    const char *path)
+void elf_names_begin(struct elf_names *names, uint64_t image, const char *path)
 {
 	const char *slash = strrchr(path, '/');
+
+	names->library = slash ? slash + 1 : path;
+	names->path = path;
+	names->base = image;
+	names->count = 0;
+}
+
+static void elf_names_load(struct walk *w, struct elf_names *names)
+{
+	const uint64_t image = names->base;
+	const char *path = names->path;
 	struct elf_tables tables;
 	int fd;
 
-	names->library = slash ? slash + 1 : path;
-	names->count = 0;
-	names->base = image;
+	names->path = NULL;
 	if (elf_read_tables(image, &tables)) {
 		names->base = tables.base;
 		elf_names_add_dynamic(w, names, &tables);
@@ -226,12 +234,15 @@ static size_t elf_names_put_number(char *line, size_t pos, uint64_t value, unsig
 	return elf_names_put(line, pos, at);
 }
 
-uint32_t elf_names_of(struct walk *w, const struct elf_names *names, uint64_t addr)
+uint32_t elf_names_of(struct walk *w, struct elf_names *names, uint64_t addr)
 {
-	const struct elf_variable *row = elf_names_find(names, addr);
+	const struct elf_variable *row;
 	char line[LINE_MAX], name[NAME_MAX];
 	size_t pos = elf_names_put(line, 0, names->library);
 
+	if (names->path)
+		elf_names_load(w, names);
+	row = elf_names_find(names, addr);
 	if (row && addr < row->end && elf_names_text(row, name, sizeof(name))) {
 		pos = elf_names_put(line, pos, ":");
 		pos = elf_names_put(line, pos, name);

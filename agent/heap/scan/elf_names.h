@@ -24,18 +24,20 @@ struct elf_variable {
 	bool ours; /* the name is in memory that we read it into */
 };
 
-/* The variables of one library at a time; starts as all zeros. */
+/* The variables of one library at a time, read when a name is asked for; starts as all
+ * zeros. */
 struct elf_names {
 	const char *library; /* its file's name, without directories */
+	const char *path;    /* to open, when it wasn't read yet; else NULL */
 	uint64_t base;
 	struct elf_variable *rows; /* by start */
 	uint32_t count, capacity;
 };
 
-/* Makes names those of the file that is mapped from image on.  path: to open. */
-void elf_names_load(struct walk *w, struct elf_names *names, uint64_t image,
-		    const char *path);
+/* Makes names those of the file that is mapped from image on.  path, to open: stays
+ * valid. */
+void elf_names_begin(struct elf_names *names, uint64_t image, const char *path);
 /* String id of "library:variable", "library:variable+8" or "library+0x1f40". */
-uint32_t elf_names_of(struct walk *w, const struct elf_names *names, uint64_t addr);
+uint32_t elf_names_of(struct walk *w, struct elf_names *names, uint64_t addr);
 
 #endif

@@ -1,29 +1,43 @@
 /* SPDX-License-Identifier: MIT */
-/* emit - see emit.h. */
+/*
+ * emit - see emit.h.
+ *
+ * This is done for each of millions of objects: what is the same for all instances of a
+ * type, or for all objects of a page, is worked out once (emit_plan, emit_enter).
+ */
 #include "agent/heap/scan/emit.h"
 
 #include "agent/heap/core/events.h"
+#include "agent/heap/core/queue.h"
 #include "agent/heap/core/ranges.h"
 #include "agent/heap/core/references.h"
 #include "agent/heap/core/sound.h"
-#include "agent/heap/core/types.h"
 #include "agent/heap/memory/memory.h"
 #include "agent/heap/object/size_plan.h"
+#include "agent/heap/object/sizes.h"
 #include "agent/heap/scan/sizecheck.h"
 #include "agent/python/str.h"
 #include "agent/python/type.h"
 
-enum { EMIT_UNTRACKED = -2 }; /* gc_refs of what is on no list, in 3.6 and 3.7 */
+enum {
+	EMIT_UNTRACKED = -2, /* gc_refs of what is on no list, in 3.6 and 3.7 */
+	EMIT_PAGE = 1 << MEMORY_GRAIN_SHIFT,
+};
+
+/* In the middle of what is done for each object: a call would cost more than it does. */
+#define EMIT_INLINE static inline __attribute__((always_inline))
+
+/* ---- parts of the event ---- */
 
 /* Type objects that are not heap types lie in a library, without a gc header. */
-static bool emit_has_gc_header(const struct walk *w, const struct walk_type *type,
-			       uint64_t obj)
+EMIT_INLINE bool emit_has_gc_header(const struct walk *w, const struct walk_type *type,
+				    uint64_t obj)
 {
-	return (type->flags & SNAP_TYPE_GC) &&
-		(type->kind != SNAP_KIND_TYPE || (type_is_heap(w->lay, obj)));
+	return (type->traits & WALK_TRAIT_HEADER) ||
+		((type->traits & WALK_TRAIT_TYPE) && type_is_heap(w->lay, obj));
 }
 
-static bool emit_is_tracked(const struct walk *w, uint64_t obj)
+EMIT_INLINE bool emit_is_tracked(const struct walk *w, uint64_t obj)
 {
 	uint64_t g = obj - w->lay->gc_head;
 
@@ -32,113 +46,195 @@ static bool emit_is_tracked(const struct walk *w, uint64_t obj)
 	return peek64(g) != 0;
 }
 
-static uint32_t emit_flags(struct walk *w, const struct walk_type *type, uint64_t obj,
-			   uint64_t *refcount)
+/* The object's memory isn't all in the page that the sweep was in: enters its first. */
+static __attribute__((noinline)) void emit_enter(struct walk *w, uint64_t addr,
+						 uint64_t size)
 {
-	const struct layout *lay = w->lay;
-	const struct walk_range *range;
-	uint32_t flags = 0;
+	const struct walk_range *r = ranges_of(w, addr);
 
-	*refcount = peek64(obj + lay->refcnt);
-	if (lay->immortal_mask) {
-		if ((*refcount & lay->immortal_mask) >= lay->immortal_value) {
-			flags |= SNAP_OBJ_IMMORTAL;
-			*refcount = 0;
-		} else {
-			*refcount &= lay->refcnt_mask;
-		}
-	}
-	if (emit_has_gc_header(w, type, obj) && emit_is_tracked(w, obj)) {
-		flags |= SNAP_OBJ_GC_TRACKED;
-		if (w->frozen.count && marks_test(&w->frozen, obj))
-			flags |= SNAP_OBJ_FROZEN;
-	}
-	range = ranges_of(w, obj);
-	if (range && range->image)
-		flags |= SNAP_OBJ_STATIC;
-	if (type->kind == SNAP_KIND_STR &&
-	    str_interned(lay, peek32(obj + lay->str_state)))
-		flags |= SNAP_OBJ_INTERNED;
-	return flags;
+	w->here.from = addr & ~(EMIT_PAGE - 1ULL);
+	w->here.to = w->here.from + EMIT_PAGE;
+	w->here.flags = r && r->image ? SNAP_OBJ_STATIC : 0;
+	w->here.live = memory_live_in(w, addr, size);
+	if (!w->here.live)
+		w->here.live = &w->here.nowhere;
 }
 
-/* Drops references that are no objects: for what a conservative find led to. */
-static void emit_check_refs(struct walk *w, struct snap_object *event)
+/* Notes where the object's own bytes lie: with its gc header, without its item arrays. */
+EMIT_INLINE void emit_note_memory(struct walk *w, const struct walk_type *type,
+				  const struct snap_object *event)
 {
-	uint32_t n = event->nrefs;
+	const uint64_t start = event->addr - type->lead;
+	uint64_t inside = event->size - w->outer;
+
+	if (inside > type->inside_max)
+		inside = type->inside_max;
+	if (__builtin_expect(start < w->here.from || start + inside > w->here.to, 0))
+		emit_enter(w, start, inside);
+	*w->here.live += inside;
+}
+
+/* Reference count and flags; after emit_note_memory. */
+EMIT_INLINE void emit_set_flags(struct walk *w, const struct walk_type *type,
+				struct snap_object *event)
+{
+	const struct layout *lay = w->lay;
+	uint64_t refcount = peek64(event->addr + lay->refcnt);
+	uint32_t flags = type->object_flags | w->here.flags;
+
+	if (lay->immortal_mask) {
+		if (__builtin_expect(
+			    (refcount & lay->immortal_mask) >= lay->immortal_value, 0)) {
+			flags |= SNAP_OBJ_IMMORTAL;
+			refcount = 0;
+		} else {
+			refcount &= lay->refcnt_mask;
+		}
+	}
+	if (emit_has_gc_header(w, type, event->addr)) {
+		if (emit_is_tracked(w, event->addr)) {
+			flags |= SNAP_OBJ_GC_TRACKED;
+			if (w->frozen.count && marks_test(&w->frozen, event->addr))
+				flags |= SNAP_OBJ_FROZEN;
+		}
+	} else if ((type->traits & WALK_TRAIT_STR) &&
+		   str_interned(lay, peek32(event->addr + lay->str_state))) {
+		flags |= SNAP_OBJ_INTERNED;
+	}
+	event->refcount = refcount;
+	event->flags = flags;
+}
+
+/* Queues what an object refers to; returns how many references aren't absent. */
+static __attribute__((noinline)) uint32_t emit_queue_refs(struct walk *w,
+							  const uint64_t *ref, uint32_t n)
+{
+	struct marks_leaf **const directory = w->marks.directory;
+	const uint64_t *const end = ref + n;
+	struct marks_leaf *leaf;
+
+	for (; ref < end; ref++) {
+		const uint64_t addr = *ref;
+
+		if (__builtin_expect(!marks_in_range(addr), 0)) {
+			n -= !addr;
+			continue;
+		}
+		leaf = directory[addr >> MARKS_LEAF_SHIFT];
+		if (__builtin_expect(!leaf, 0))
+			leaf = marks_grow(&w->marks, addr);
+		if (__builtin_expect(!leaf, 0) || marks_is_set(leaf, addr))
+			continue;
+		marks_add_to(leaf, addr);
+		if (__builtin_expect(w->depth_first, 0))
+			queue_push(w, addr);
+	}
+	return n;
+}
+
+/* The same for what a conservative find led to: references that are no objects are
+ * dropped. */
+static uint32_t emit_check_refs(struct walk *w, struct snap_object *event)
+{
+	uint32_t n = event->nrefs, edges = 0;
 
 	while (w->refs_capacity < n && !w->err)
 		references_make_room(w);
 	if (w->err)
-		return;
+		return 0;
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t ref = event->refs[i];
 
 		w->refs[i] = sound_to_follow(w, ref) ? ref : 0;
-		if (w->refs[i])
-			marks_set(&w->marks, ref);
+		if (!w->refs[i])
+			continue;
+		edges++;
+		marks_set(&w->marks, ref);
 	}
 	event->refs = w->refs;
+	return edges;
 }
 
-static void emit_send(struct walk *w, struct walk_type *type, struct snap_object *event)
-{
-	uint32_t edges = 0;
+/* ---- an object ---- */
 
-	if (w->checked)
-		emit_check_refs(w, event);
-	for (uint32_t i = 0; i < event->nrefs; i++)
-		edges += event->refs[i] != 0;
-	w->stats.edges += edges;
+/* All but the references: the rest of the event, and what else there is to do. */
+EMIT_INLINE void emit_finish(struct walk *w, struct walk_type *type,
+			     struct snap_object *event)
+{
+	const uint64_t obj = event->addr;
+
+	w->outer = 0;
+	event->type = type->id;
+	event->size = type->fixed_size ?
+		type->fixed_size :
+		type->size(w, type, obj) + size_plan_prefix(w, type, obj);
+	emit_note_memory(w, type, event);
+	emit_set_flags(w, type, event);
 	w->stats.objects++;
 	w->stats.bytes += event->size;
-	type->count++;
-	type->bytes += event->size;
 	EVENTS_SEND(w, object, event);
+	if (type->values)
+		type->values(w, type, obj);
+	if (__builtin_expect(type->native != NULL, 0))
+		type->native(w, type, obj);
+	if (__builtin_expect(!w->sample_skip--, 0))
+		sizecheck_take(w, type, obj, event->size);
 }
 
-/* Where the object's own bytes lie: with its gc header, without its item arrays. */
-static void emit_note_memory(struct walk *w, const struct walk_type *type,
-			     const struct snap_object *event)
+void emit_shaped(struct walk *w, struct walk_type *type, uint64_t obj, uint32_t shape)
 {
-	uint64_t inside = event->size - w->outer, limit;
-
-	if (type->size_method) { /* the C method may have counted anything */
-		limit = type->basicsize + type->prefix;
-		if (inside > limit)
-			inside = limit;
-	}
-	memory_live(w, event->addr - (type->prefix_asks ? 0 : type->prefix), inside);
-}
-
-const struct walk_type *emit_object(struct walk *w, uint64_t obj, uint32_t shape)
-{
-	struct walk_type *type = types_of(w, obj);
-	struct snap_object event = { .addr = obj, .type = type->id };
+	struct snap_object event;
 	uint32_t own;
 
+	event.addr = obj;
 	w->nrefs = 0;
 	w->refs_direct = NULL;
-	w->outer = 0;
-	if (w->checked)
-		w->marking_off = true;
 	own = type->edges(w, type, obj);
-	w->marking_off = false;
 	event.shape = shape ? shape : own;
 	event.nrefs = w->nrefs;
 	event.refs = w->refs_direct ? w->refs_direct : w->refs;
-	event.size = type->size(w, type, obj) + size_plan_prefix(w, type, obj);
-	event.flags = emit_flags(w, type, obj, &event.refcount);
+	if (event.nrefs)
+		w->stats.edges += w->checked ?
+			emit_check_refs(w, &event) :
+			emit_queue_refs(w, event.refs, event.nrefs);
+	emit_finish(w, type, &event);
+}
+
+static void emit_object(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	emit_shaped(w, type, obj, 0);
+}
+
+static void emit_leaf(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	struct snap_object event;
+
+	event.addr = obj;
+	event.shape = 0;
+	event.nrefs = 0;
+	event.refs = w->refs;
+	emit_finish(w, type, &event);
+}
+
+void emit_plan(struct walk_type *type)
+{
+	if (type->flags & SNAP_TYPE_GC)
+		type->traits |= type->kind == SNAP_KIND_TYPE ? WALK_TRAIT_TYPE :
+							       WALK_TRAIT_HEADER;
+	if (type->kind == SNAP_KIND_STR)
+		type->traits |= WALK_TRAIT_STR;
+	if (type->kind == SNAP_KIND_TUPLE && type->exact)
+		type->traits |= WALK_TRAIT_CLOSURE;
+	if (type->kind == SNAP_KIND_FUNCTION)
+		type->traits |= WALK_TRAIT_FUNCTION;
 	if (type->size_approx)
-		event.flags |= SNAP_OBJ_SIZE_APPROX;
+		type->object_flags |= SNAP_OBJ_SIZE_APPROX;
 	if (type->opaque)
-		event.flags |= SNAP_OBJ_OPAQUE;
-	emit_send(w, type, &event);
-	emit_note_memory(w, type, &event);
-	if (type->values)
-		type->values(w, type, obj);
-	if (type->native)
-		type->native(w, type, obj);
-	sizecheck_sample(w, type, obj, event.size);
-	return type;
+		type->object_flags |= SNAP_OBJ_OPAQUE;
+	if (type->size == sizes_object && !type->itemsize && !type->prefix_asks)
+		type->fixed_size = type->basicsize + type->prefix;
+	type->lead = type->prefix_asks ? 0 : type->prefix;
+	type->inside_max =
+		type->size_method ? type->basicsize + type->prefix : UINT64_MAX;
+	type->emit = type->edges ? emit_object : emit_leaf;
 }

@@ -5,8 +5,11 @@
 
 #include "agent/heap/core/context.h"
 
-/* Emits obj (its done bit is the caller's) with this shape instead of its own, 0 = its
- * own.  Returns its type. */
-const struct walk_type *emit_object(struct walk *w, uint64_t obj, uint32_t shape);
+/* Decides once how a type's instances are written: type->emit, by all that was decided
+ * before.  The done bit of an instance is the caller's. */
+void emit_plan(struct walk_type *type);
+
+/* Writes obj with this shape instead of its own, 0 = its own. */
+void emit_shaped(struct walk *w, struct walk_type *type, uint64_t obj, uint32_t shape);
 
 #endif

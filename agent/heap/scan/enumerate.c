@@ -47,12 +47,11 @@ struct lists {
 	uint32_t broken;
 };
 
-static bool enumerate_is_head(const struct lists *l, uint64_t g)
+static __attribute__((noinline)) bool enumerate_search_head(const struct lists *l,
+							    uint64_t g)
 {
 	uint32_t low = 0, high = l->nheads;
 
-	if (__builtin_expect(!high || g < l->heads[0] || g > l->heads[high - 1], 1))
-		return false;
 	while (high - low > 1) {
 		const uint32_t middle = (low + high) / 2;
 
@@ -62,6 +61,14 @@ static bool enumerate_is_head(const struct lists *l, uint64_t g)
 			high = middle;
 	}
 	return l->heads[low] == g;
+}
+
+static inline bool enumerate_is_head(const struct lists *l, uint64_t g)
+{
+	return __builtin_expect(g >= l->heads[0] && l->nheads &&
+					g <= l->heads[l->nheads - 1],
+				0) &&
+		enumerate_search_head(l, g);
 }
 
 /* Keeps them in ascending order. */
@@ -86,7 +93,7 @@ static bool enumerate_word(const struct lists *l, uint64_t addr, uint64_t *ret)
 {
 	if (!l->w->options->in_copy)
 		return peek_safe64(addr, ret);
-	if (!ranges_readable(l->w, addr, 8))
+	if (!ranges_hold(l->w, addr, 8))
 		return false;
 	*ret = peek64(addr);
 	return true;
@@ -137,7 +144,7 @@ static uint64_t enumerate_member_on(const struct lists *l, uint64_t page)
 	if (!l->w->options->in_copy) {
 		if (!peek_safe(page, copy, sizeof(copy)))
 			return 0;
-	} else if (ranges_readable(l->w, page, PAGE)) {
+	} else if (ranges_hold(l->w, page, PAGE)) {
 		bytes = peek_bytes(page, PAGE);
 	} else {
 		return 0;

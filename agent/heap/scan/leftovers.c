@@ -2,6 +2,8 @@
 /* leftovers - see leftovers.h */
 #include "agent/heap/scan/leftovers.h"
 
+#include <string.h>
+
 #include "agent/heap/core/queue.h"
 #include "agent/heap/core/ranges.h"
 #include "agent/heap/core/sound.h"
@@ -64,32 +66,52 @@ static bool leftovers_may_be(struct walk *w, uint64_t obj, uint64_t begin)
 		(word < 0x10000 || !ranges_readable(w, word, 1));
 }
 
-/* Is there a bit of `starts` set in the bitmap from the block on: an object we know? */
+/*
+ * Is one of the places of `starts`, bits of the first 64 bytes, taken in the block: by an
+ * object we know, or an array or table of one (marks_take)?  A load of 4 bytes of the
+ * bitmap that begins with the right one holds them all.
+ */
 static inline bool leftovers_known(const struct marks_leaf *leaf, uint64_t block,
 				   uint64_t starts)
 {
-	uint32_t at = (block >> 9) & (MARKS_LEAF_WORDS - 1), shift = (block >> 3) & 63;
-	uint64_t bits = leaf->mark[at] >> shift;
+	const size_t at = block >> 6 & (sizeof(leaf->mark) - 1);
+	uint32_t mark, done;
 
-	if (shift > 56 && at + 1 < MARKS_LEAF_WORDS)
-		bits |= leaf->mark[at + 1] << (64 - shift);
-	return bits & starts;
+	memcpy(&mark, (const char *)leaf->mark + at, sizeof(mark));
+	memcpy(&done, (const char *)leaf->done + at, sizeof(done));
+	return (mark | done) >> (block >> 3 & 7) & starts;
 }
 
-static void leftovers_look(struct walk *w, uint64_t block, uint64_t size)
+/* Where objects may begin in a block, ascending. */
+struct begins {
+	uint64_t at[4];
+	unsigned n;
+};
+
+static struct begins leftovers_begins(const struct walk *w, uint64_t size)
 {
-	uint64_t gc = w->lay->gc_head;
-	const uint64_t begins[] = { 0, gc, 16, gc + 16 };
+	const uint64_t gc = w->lay->gc_head, all[] = { 0, 16, gc, gc + 16 };
+	struct begins begins = { .n = 0 };
+
+	for (unsigned i = 0; i < 4; i++)
+		if (all[i] + w->lay->head <= size && (i != 2 || gc != 16))
+			begins.at[begins.n++] = all[i];
+	return begins;
+}
+
+static void leftovers_look(struct walk *w, uint64_t block, uint64_t size,
+			   const struct begins *begins)
+{
 	struct walk_type *type;
 
-	for (unsigned i = 0; i < 4; i++) {
-		uint64_t obj = block + begins[i];
+	for (unsigned i = 0; i < begins->n; i++) {
+		uint64_t obj = block + begins->at[i];
 
-		if (begins[i] + w->lay->head > size ||
-		    !leftovers_may_be(w, obj, begins[i]) || !sound_object(w, obj))
+		if (!leftovers_may_be(w, obj, begins->at[i]) || !sound_object(w, obj))
 			continue;
 		type = types_of(w, obj);
-		if (leftovers_fits(begins[i] + leftovers_inside(w, type, obj), size)) {
+		if (leftovers_fits(begins->at[i] + leftovers_inside(w, type, obj),
+				   size)) {
 			queue_add(w, obj);
 			return;
 		}
@@ -99,16 +121,22 @@ static void leftovers_look(struct walk *w, uint64_t block, uint64_t size)
 /* Blocks of one pool, or one of malloc's: none reaches into the next leaf's memory. */
 static void leftovers_visit(struct walk *w, uint64_t block, uint64_t size, uint64_t n)
 {
-	uint64_t gc = w->lay->gc_head;
-	uint64_t starts = 1u | 1u << gc / 8 | 1u << 2 | 1u << (gc / 8 + 2);
+	const struct begins begins = leftovers_begins(w, size);
 	const struct marks_leaf *leaf;
+	uint64_t starts = 0;
 
 	if (!marks_in_range(block))
 		return;
+	for (unsigned i = 0; i < begins.n; i++)
+		starts |= 1u << begins.at[i] / 8;
 	leaf = w->marks.directory[block >> MARKS_LEAF_SHIFT];
-	for (; n && !w->err; n--, block += size)
-		if (!leaf || !leftovers_known(leaf, block, starts))
-			leftovers_look(w, block, size);
+	for (; n; n--, block += size) {
+		if (leaf && leftovers_known(leaf, block, starts))
+			continue;
+		leftovers_look(w, block, size, &begins);
+		if (w->err)
+			return;
+	}
 }
 
 void leftovers_scan(struct walk *w)

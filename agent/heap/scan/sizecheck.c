@@ -35,8 +35,7 @@ struct sizecheck {
 	struct sample *samples;
 	uint32_t count, capacity;
 	uint32_t level;
-	uint32_t run;  /* taken of the present run */
-	uint64_t skip; /* objects to let pass before the next is taken */
+	uint32_t run; /* taken of the present run */
 	uint64_t random;
 };
 
@@ -44,7 +43,7 @@ struct tally {
 	uint64_t checked, mismatched, ours, theirs;
 };
 
-static struct sizecheck sizecheck_off = { .skip = UINT64_MAX };
+static struct sizecheck sizecheck_off; /* nothing is sampled */
 
 static uint64_t sizecheck_random(struct sizecheck *check)
 {
@@ -89,37 +88,26 @@ static void sizecheck_halve(struct sizecheck *check)
 	check->level++;
 }
 
-static __attribute__((noinline)) void sizecheck_take(struct walk *w,
-						     struct walk_type *type, uint64_t obj,
-						     uint64_t size)
+void sizecheck_take(struct walk *w, struct walk_type *type, uint64_t obj, uint64_t size)
 {
 	struct sizecheck *check = w->sizecheck;
 
 	if (!check)
 		check = sizecheck_begin(w);
 	if (check == &sizecheck_off) {
-		sizecheck_off.skip = UINT64_MAX;
+		w->sample_skip = UINT64_MAX;
 		return;
 	}
 	if (check->count == check->capacity)
 		sizecheck_halve(check);
 	check->samples[check->count++] =
 		(struct sample){ .obj = obj, .size = size, .type = type };
+	w->sample_skip = 0; /* the next one too */
 	if (!check->level || ++check->run < RUN)
-		return; /* skip is 0: the next one too */
+		return;
 	/* runs to skip, uniform in [0, 2^(level + 1) - 2]: 2^level - 1 on average */
 	check->run = 0;
-	check->skip = RUN * (sizecheck_random(check) % ((2ull << check->level) - 1));
-}
-
-void sizecheck_sample(struct walk *w, struct walk_type *type, uint64_t obj, uint64_t size)
-{
-	struct sizecheck *check = w->sizecheck;
-
-	if (check && check->skip)
-		check->skip--;
-	else
-		sizecheck_take(w, type, obj, size);
+	w->sample_skip = RUN * (sizecheck_random(check) % ((2ull << check->level) - 1));
 }
 
 /* ---- afterwards ---- */

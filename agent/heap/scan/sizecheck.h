@@ -5,9 +5,8 @@
 
 #include "agent/heap/core/context.h"
 
-/* Sees each emitted object, and keeps some. */
-void sizecheck_sample(struct walk *w, struct walk_type *type, uint64_t obj,
-		      uint64_t size);
+/* Keeps an object; says in w->sample_skip how many to let pass until the next. */
+void sizecheck_take(struct walk *w, struct walk_type *type, uint64_t obj, uint64_t size);
 /* Asks about those kept: after all else, in the copy only. */
 void sizecheck_run(struct walk *w);
 

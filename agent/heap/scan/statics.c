@@ -59,7 +59,7 @@ static uint64_t statics_body(struct walk *w, uint64_t addr)
  * An object that is itself a C variable (small integers up to 3.8, PyModuleDef)
  * begins with one reference that stands for the variable; types: roots.c.
  */
-static void statics_object(struct walk *w, uint64_t obj, const struct elf_names *names)
+static void statics_object(struct walk *w, uint64_t obj, struct elf_names *names)
 {
 	if (!(object_is_type(w->lay, obj)) && statics_worth_a_root(w, obj, true))
 		events_root(w, SNAP_ROOT_C_STATIC, 0, 0, 0, elf_names_of(w, names, obj),
@@ -80,11 +80,15 @@ static bool statics_is_trace_link(struct walk *w, uint64_t at)
 }
 
 static void statics_scan_range(struct walk *w, const struct walk_range *r,
-			       const struct elf_names *names, bool own)
+			       struct elf_names *names, bool own)
 {
-	for (uint64_t at = r->start; at < r->end && !w->err;) {
-		uint64_t word, skip = roots_skip(w, at);
+	uint64_t clear = r->start; /* nothing to skip before it */
 
+	for (uint64_t at = r->start; at < r->end && !w->err;) {
+		uint64_t word, skip = 0;
+
+		if (at >= clear)
+			skip = roots_skip(w, at, &clear);
 		if (!skip && (skip = statics_body(w, at))) {
 			statics_object(w, at, names);
 			skip += at;
@@ -140,7 +144,7 @@ void statics_scan(struct walk *w)
 		if (!r->image || (r->perms & 3) != 3 || !strcmp(path, agent_path))
 			continue; /* our own tables know many objects, too */
 		if (loaded != path && (!loaded || strcmp(loaded, path)))
-			elf_names_load(w, &names, image, path);
+			elf_names_begin(&names, image, path);
 		loaded = path;
 		statics_scan_range(w, r, &names, !strcmp(path, python_path));
 	}

@@ -11,8 +11,8 @@
 #include "agent/heap/scan/sweep.h"
 
 #include "agent/heap/core/events.h"
+#include "agent/heap/core/types.h"
 #include "agent/heap/scan/closures.h"
-#include "agent/heap/scan/emit.h"
 
 enum {
 	SWEEP_PASSES = 8, /* then depth first */
@@ -20,66 +20,93 @@ enum {
 	SWEEP_PROGRESS = 1 << 18,
 };
 
-static void sweep_object(struct walk *w, uint64_t obj)
+static inline void sweep_object(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	const struct walk_type *type = emit_object(w, obj, 0);
-
-	if (type->kind == SNAP_KIND_FUNCTION)
+	type->emit(w, type, obj);
+	if (__builtin_expect(type->traits & WALK_TRAIT_FUNCTION, 0))
 		closures_emit(w, obj);
 }
 
-/* The objects of one word of the bitmap; bits may be added while it goes on. */
-static void sweep_word(struct walk *w, struct marks_leaf *leaf, uint32_t word,
+static inline bool sweep_waits(const struct walk *w, const struct walk_type *type,
+			       uint64_t obj)
+{
+	return (type->traits & WALK_TRAIT_CLOSURE) && closures_put_off(w, obj);
+}
+
+/* The objects of one word of the bitmap; bits may be added while it goes on. False when
+ * some are put off. */
+static bool sweep_word(struct walk *w, struct marks_leaf *leaf, uint32_t word,
 		       uint64_t base)
 {
 	uint64_t skipped = 0, todo;
 
-	while ((todo = leaf->mark[word] & ~leaf->done[word] & ~skipped) && !w->err) {
-		unsigned bit = (unsigned)__builtin_ctzll(todo);
-		uint64_t obj = base + word * 512ULL + bit * 8;
+	base += word * 512ULL;
+	while ((todo = leaf->mark[word] & ~leaf->done[word] & ~skipped)) {
+		const uint64_t obj = base + (unsigned)__builtin_ctzll(todo) * 8;
+		struct walk_type *type = types_of(w, obj);
 
-		if (closures_put_off(w, obj)) {
-			skipped |= 1ULL << bit;
-			marks_pend(leaf, word);
+		if (sweep_waits(w, type, obj)) {
+			skipped |= todo & -todo;
 			continue;
 		}
-		leaf->done[word] |= 1ULL << bit;
-		sweep_object(w, obj);
+		leaf->done[word] |= todo & -todo;
+		sweep_object(w, type, obj);
 	}
+	return !skipped;
 }
 
-/* A byte of the bitmap is a cache line of objects: fetches those of one word. */
+/* Fetches the memory of the objects of one word: 512 bytes. */
 static inline void sweep_prefetch(uint64_t todo, uint64_t at)
 {
-	for (; todo; todo >>= 8, at += 64)
-		if (todo & 0xff)
-			peek_ahead(at);
-}
-
-static void sweep_part(struct walk *w, struct marks_leaf *leaf, uint32_t part,
-		       uint64_t base)
-{
-	uint32_t word = part * MARKS_PART_WORDS, end = word + MARKS_PART_WORDS;
-
-	for (; word < end && !w->err; word++) {
-		uint32_t ahead = word + SWEEP_AHEAD;
-
-		if (ahead < end)
-			sweep_prefetch(leaf->mark[ahead] & ~leaf->done[ahead],
-				       base + ahead * 512ULL);
-		if (leaf->mark[word] & ~leaf->done[word])
-			sweep_word(w, leaf, word, base);
+	if (!(todo & (todo - 1))) {
+		peek_ahead(at + (todo ? (unsigned)__builtin_ctzll(todo) * 8 : 0));
+		return;
 	}
+	for (unsigned line = 0; line < 8; line++)
+		peek_ahead(at + line * 64);
 }
 
-/* Parts of a leaf in order; one that gets marks while another is swept counts too. */
+/* Takes the lowest of the words that `bits` tell, and fetches what it has to do. */
+static inline uint64_t sweep_look_ahead(const struct marks_leaf *leaf, uint32_t first,
+					uint64_t bits, uint64_t base)
+{
+	const uint32_t word = first + (bits ? (unsigned)__builtin_ctzll(bits) : 0);
+
+	if (bits)
+		sweep_prefetch(leaf->mark[word] & ~leaf->done[word],
+			       base + word * 512ULL);
+	return bits & (bits - 1);
+}
+
+/* Words with new marks, in order, until there are none in these 64. */
+static void sweep_group(struct walk *w, struct marks_leaf *leaf, uint32_t group,
+			uint64_t base)
+{
+	const uint32_t first = group * 64;
+	uint64_t later = 0, bits, ahead;
+
+	while ((bits = leaf->pending[group] & ~later) && !w->err) {
+		leaf->pending[group] = 0;
+		ahead = bits;
+		for (unsigned i = 0; i < SWEEP_AHEAD; i++)
+			ahead = sweep_look_ahead(leaf, first, ahead, base);
+		for (; bits && !w->err; bits &= bits - 1) {
+			const unsigned word = (unsigned)__builtin_ctzll(bits);
+
+			ahead = sweep_look_ahead(leaf, first, ahead, base);
+			if (!sweep_word(w, leaf, first + word, base))
+				later |= 1ULL << word;
+		}
+	}
+	leaf->pending[group] |= later;
+}
+
 static void sweep_leaf(struct walk *w, struct marks_leaf *leaf, uint64_t base)
 {
-	for (uint32_t part = 0; part < MARKS_PARTS && !w->err; part++) {
-		if (!(leaf->pending[part / 64] >> (part % 64) & 1))
+	for (uint32_t group = 0; group < MARKS_GROUPS && !w->err; group++) {
+		if (!leaf->pending[group])
 			continue;
-		leaf->pending[part / 64] &= ~(1ULL << (part % 64));
-		sweep_part(w, leaf, part, base);
+		sweep_group(w, leaf, group, base);
 		if (w->stats.objects - w->reported < SWEEP_PROGRESS)
 			continue;
 		w->reported = w->stats.objects;
@@ -106,10 +133,11 @@ static void sweep_drain(struct walk *w)
 {
 	while (w->nstack && !w->err) {
 		uint64_t obj = w->stack[--w->nstack];
+		struct walk_type *type;
 
-		if (closures_put_off(w, obj) || !marks_set_done(&w->marks, obj))
-			continue;
-		sweep_object(w, obj);
+		type = types_of(w, obj);
+		if (!sweep_waits(w, type, obj) && marks_set_done(&w->marks, obj))
+			sweep_object(w, type, obj);
 	}
 }
 

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pages - see pages.h.
+ *
+ * PAGEMAP_SCAN (Linux 6.7, fs/proc/task_mmu.c) tells regions of pages and passes over
+ * what has no page tables.  Before it, /proc/self/pagemap has 8 bytes a page
+ * (Documentation/admin-guide/mm/pagemap.rst): bit 63 present, bit 62 swapped.  A guard
+ * page is a marker in the page table, which both show as swapped (PAGE_IS_GUARD says
+ * more in Linux 6.16, but needs to be asked for).
+ */
+#include "agent/base/pages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "agent/base/cpu.h"
+#include "agent/base/page.h"
+
+enum {
+	PAGES_LEAF_SHIFT = 30, /* bytes of address space in a leaf */
+	PAGES_LEAF_WORDS = 1 << (PAGES_LEAF_SHIFT - 12 - 6), /* of the smallest pages */
+	PAGES_DIRECTORY = 1 << (CPU_ADDRESS_BITS - PAGES_LEAF_SHIFT),
+	PAGES_CHUNK = 512,     /* entries of pagemap, or regions, at a time */
+	PAGES_WHOLE = 4 << 18, /* pages; longer ranges are not read entry by entry */
+};
+
+struct pages_leaf {
+	uint64_t present[PAGES_LEAF_WORDS], out[PAGES_LEAF_WORDS];
+};
+
+/* <linux/fs.h>, from Linux 6.7 on. */
+struct pages_region {
+	uint64_t start, end, categories;
+};
+struct pages_scan_arg {
+	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
+	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+enum { PAGES_IS_PRESENT = 1 << 3, PAGES_IS_SWAPPED = 1 << 4 };
+#define PAGES_IOCTL_SCAN _IOWR('f', 16, struct pages_scan_arg)
+
+static int pages_fd = -1;
+
+void pages_prepare(void)
+{
+	if (pages_fd < 0)
+		pages_fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/pagemap",
+					O_RDONLY | O_CLOEXEC);
+}
+
+int pages_init(struct pages *pages, struct arena *arena)
+{
+	*pages = (struct pages){ .arena = arena };
+	pages->directory = arena_map(arena, PAGES_DIRECTORY * sizeof(*pages->directory));
+	return pages->directory ? 0 : -ENOMEM;
+}
+
+static uint64_t pages_word(uint64_t page)
+{
+	return page / 64 % PAGES_LEAF_WORDS;
+}
+
+static struct pages_leaf *pages_leaf(const struct pages *pages, uint64_t page)
+{
+	return pages->directory[page >> (PAGES_LEAF_SHIFT - page_shift())];
+}
+
+/* Page numbers [page, end). */
+static bool pages_note(struct pages *pages, uint64_t page, uint64_t end, bool out)
+{
+	while (page < end) {
+		struct pages_leaf *leaf = pages_leaf(pages, page);
+		const uint64_t stop = (page | 63) + 1 < end ? (page | 63) + 1 : end;
+		const uint64_t bits = ~0ULL >> (64 - (stop - page)) << page % 64;
+
+		if (!leaf) {
+			leaf = arena_map(pages->arena, sizeof(*leaf));
+			if (!leaf)
+				return false;
+			pages->directory[page >> (PAGES_LEAF_SHIFT - page_shift())] =
+				leaf;
+		}
+		(out ? leaf->out : leaf->present)[pages_word(page)] |= bits;
+		pages->out += out ? (uint32_t)(stop - page) : 0;
+		page = stop;
+	}
+	return true;
+}
+
+/* 1: done, 0: memory ran out, or a negative errno. */
+static int pages_scan_regions(struct pages *pages, uint64_t start, uint64_t end)
+{
+	struct pages_region regions[PAGES_CHUNK];
+	struct pages_scan_arg arg = {
+		.size = sizeof(arg),
+		.end = end,
+		.vec = (uintptr_t)regions,
+		.vec_len = PAGES_CHUNK,
+		.category_anyof_mask = PAGES_IS_PRESENT | PAGES_IS_SWAPPED,
+		.return_mask = PAGES_IS_PRESENT | PAGES_IS_SWAPPED,
+	};
+
+	while (start < end) {
+		long n;
+
+		arg.start = start;
+		n = syscall(SYS_ioctl, pages_fd, PAGES_IOCTL_SCAN, &arg);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		for (long i = 0; i < n; i++)
+			if (!pages_note(pages, regions[i].start >> page_shift(),
+					regions[i].end >> page_shift(),
+					!(regions[i].categories & PAGES_IS_PRESENT)))
+				return 0;
+		if (arg.walk_end <= start)
+			return -EIO;
+		start = arg.walk_end;
+	}
+	return 1;
+}
+
+static bool pages_read_entries(struct pages *pages, uint64_t page, uint64_t end)
+{
+	uint64_t entries[PAGES_CHUNK];
+
+	if (end - page > PAGES_WHOLE)
+		return false;
+	while (page < end) {
+		const uint64_t want = end - page < PAGES_CHUNK ? end - page : PAGES_CHUNK;
+		const long n =
+			syscall(SYS_pread64, pages_fd, entries, want * 8, page * 8);
+
+		if (n < 8 || n % 8)
+			return false;
+		for (long i = 0; i < n / 8; i++, page++)
+			if (entries[i] >> 62 &&
+			    !pages_note(pages, page, page + 1, !(entries[i] >> 63)))
+				return false;
+	}
+	return true;
+}
+
+bool pages_scan(struct pages *pages, uint64_t start, uint64_t end)
+{
+	int done;
+
+	pages_prepare();
+	if (pages_fd < 0 || start >= end || end > CPU_ADDRESS_END)
+		return false;
+	done = pages_scan_regions(pages, start, end);
+	return done < 0 ?
+		pages_read_entries(pages, start >> page_shift(), end >> page_shift()) :
+		done > 0;
+}
+
+enum pages_state pages_state(const struct pages *pages, uint64_t addr)
+{
+	const uint64_t page = addr >> page_shift();
+	const struct pages_leaf *leaf = pages_leaf(pages, page);
+
+	if (!leaf)
+		return PAGES_ABSENT;
+	if (leaf->present[pages_word(page)] >> page % 64 & 1)
+		return PAGES_PRESENT;
+	return leaf->out[pages_word(page)] >> page % 64 & 1 ? PAGES_OUT : PAGES_ABSENT;
+}
+
+/* The first address from addr on whose page's bit is set in one of a leaf's bitmaps. */
+static uint64_t pages_next(const struct pages *pages, size_t bitmap, uint64_t addr,
+			   uint64_t end)
+{
+	while (addr < end) {
+		const uint64_t page = addr >> page_shift();
+		const struct pages_leaf *leaf = pages_leaf(pages, page);
+		uint64_t bits;
+
+		if (!leaf) {
+			addr = ((addr >> PAGES_LEAF_SHIFT) + 1) << PAGES_LEAF_SHIFT;
+			continue;
+		}
+		memcpy(&bits, (const char *)leaf + bitmap + pages_word(page) * 8, 8);
+		bits >>= page % 64;
+		if (bits & 1)
+			return addr;
+		addr = (bits ? page + (unsigned)__builtin_ctzll(bits) : (page | 63) + 1)
+			<< page_shift();
+	}
+	return end;
+}
+
+uint64_t pages_next_out(const struct pages *pages, uint64_t addr, uint64_t end)
+{
+	return pages->out ?
+		pages_next(pages, offsetof(struct pages_leaf, out), addr, end) :
+		end;
+}
+
+uint64_t pages_next_present(const struct pages *pages, uint64_t addr, uint64_t end)
+{
+	return pages_next(pages, offsetof(struct pages_leaf, present), addr, end);
+}
