@@ -209,10 +209,11 @@ signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         with self.target(some_interpreters(1)[0], HEAP + "ready()\nserve()\n") as t:
             capture, copy = self.stalled(t)
             base = "/proc/%d/" % copy
-            # the stream, the messages, and its own peak of memory to be reset
-            self.assertTrue(until(lambda: len(os.listdir(base + "fd")) == 3))
+            # the stream, the messages, its own peak of memory to be reset, its pages
+            self.assertTrue(until(lambda: len(os.listdir(base + "fd")) == 4))
             links = [os.readlink(base + "fd/" + fd) for fd in os.listdir(base + "fd")]
-            self.assertEqual(sum("clear_refs" in link for link in links), 1)
+            for own in "clear_refs", "pagemap":
+                self.assertEqual(sum(own in link for link in links), 1)
             with open(base + "comm") as f:
                 self.assertEqual(f.read().strip(), "pymem-snap")
             with open(base + "oom_score_adj") as f:
