@@ -9,28 +9,44 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "loader/capture/agent_file.h"
 #include "formats/text/print.h"
+#include "loader/base/deadline.h"
+#include "loader/base/load_options.h"
+#include "loader/base/warden.h"
 #include "loader/command/every.h"
 #include "loader/command/launch.h"
-#include "loader/base/load_options.h"
 #include "loader/command/progress_line.h"
 #include "loader/command/session.h"
+
+enum { SAME_SIGNAL_MS = 200 };
 
 static int cancel_pipe[2] = { -1, -1 };
 static volatile sig_atomic_t cancel_signal;
 
+/*
+ * A second one counts on its own (inject_options.cancel_fd), but not if it is the same
+ * that was sent to the whole process group, us and the warden, who passes it on.
+ */
 static void main_on_signal(int sig)
 {
+	static int64_t last[65];
 	const int err = errno;
+	struct timespec now;
 
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	const int64_t ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	const bool again = last[sig] && ms - last[sig] < SAME_SIGNAL_MS;
+	last[sig] = ms;
 	cancel_signal = sig;
-	if (write(cancel_pipe[1], "x", 1) < 0)
+	if (!again && write(cancel_pipe[1], "x", 1) < 0)
 		cancel_signal = sig; /* the pipe is full: it is readable already */
 	errno = err;
 }
@@ -185,6 +201,8 @@ int main(int argc, char **argv)
 	case OPTIONS_RUN:
 		break;
 	}
+	if (!options.command)
+		deadline_tell(warden_begin());
 	progress_line_open(options.quiet || options.json, options.debug);
 	const int status = main_flushed(main_run(&options));
 	load_options_free(&options);

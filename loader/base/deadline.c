@@ -19,6 +19,8 @@
 
 enum { DEADLINE_GRACE_MS = 1000 };
 
+static int deadline_told = -1;
+
 static struct {
 	pthread_t thread;
 	pid_t pid;
@@ -26,6 +28,7 @@ static struct {
 	int cancel_fd;
 	int over; /* eventfd: the look has ended */
 	bool on;
+	sigset_t before; /* blocked before the look */
 } deadline = { .over = -1 };
 
 /* 1 = the look has ended, 2 = cancelled, 0 = neither, within this time. */
@@ -71,23 +74,42 @@ static void *deadline_run(void *unused)
 	if (got == 1)
 		return NULL;
 	deadline_say(cancelled);
-	_exit(cancelled ? 128 + SIGINT : 1);
+	const unsigned char status = cancelled ? 128 + SIGINT : 1;
+	if (deadline_told >= 0 && write(deadline_told, &status, sizeof(status)) < 0)
+		_exit(1);
+	/* if it can't end yet, nobody shall wait for an end of what we write */
+	close_range(0, ~0u, 0);
+	_exit(status);
+}
+
+void deadline_tell(int fd)
+{
+	deadline_told = fd;
 }
 
 void deadline_begin(pid_t pid, unsigned seconds, int cancel_fd)
 {
-	sigset_t all, before;
+	static const int taken[] = { SIGINT, SIGTERM, SIGHUP };
+	sigset_t others, told;
 
 	assert(!deadline.on);
 	deadline.pid = pid;
 	deadline.seconds = seconds ? seconds : DEADLINE_SECONDS;
 	deadline.cancel_fd = cancel_fd;
 	deadline.over = eventfd(0, EFD_CLOEXEC);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	sigemptyset(&told);
+	sigfillset(&others);
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		sigaddset(&told, taken[i]);
+		sigdelset(&others, taken[i]);
+	}
+	/* their handler runs in the thread, since here it might never get a turn */
+	pthread_sigmask(SIG_SETMASK, &others, &deadline.before);
 	deadline.on = deadline.over >= 0 &&
 		!pthread_create(&deadline.thread, NULL, deadline_run, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_sigmask(SIG_SETMASK, &deadline.before, NULL);
+	if (deadline.on)
+		pthread_sigmask(SIG_BLOCK, &told, NULL);
 }
 
 void deadline_end(void)
@@ -95,8 +117,10 @@ void deadline_end(void)
 	const int error = errno;
 	const uint64_t one = 1;
 
-	if (deadline.on && write(deadline.over, &one, sizeof(one)) == sizeof(one))
+	if (deadline.on && write(deadline.over, &one, sizeof(one)) == sizeof(one)) {
 		pthread_join(deadline.thread, NULL);
+		pthread_sigmask(SIG_SETMASK, &deadline.before, NULL);
+	}
 	if (deadline.over >= 0)
 		close(deadline.over);
 	deadline.over = -1;

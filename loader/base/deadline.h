@@ -5,9 +5,10 @@
  * What lies in memory or in a folder of the target's own file system (FUSE) is there
  * when the target pleases: a read of it can wait for ever, and no handler of a signal
  * gets a turn then.  A thread waits beside it.  When the time is over, or a second
- * after a byte has come by cancel_fd, it says so in one sentence and ends the process,
- * which is all that ends such a wait (it must be killed).  So nothing may be traced,
- * and no file half written, while a watch is on.
+ * after a byte has come by cancel_fd, it says so in one sentence and ends the process.
+ * Some waits end by that; where none does (warden.h), whoever waits for the process is
+ * told by a byte.  So nothing may be traced, and no file half written, while a watch is
+ * on.
  *
  * One at a time; a child that is forked meanwhile has none.
  */
@@ -19,6 +20,9 @@
 /* seconds: 0 = DEADLINE_SECONDS.  cancel_fd: as of inject_options, <= 0 = none. */
 void deadline_begin(pid_t pid, unsigned seconds, int cancel_fd);
 void deadline_end(void);
+
+/* A byte, the exit status, goes there when a deadline ends the process; -1 = nowhere. */
+void deadline_tell(int fd);
 
 #define DEADLINE_SECONDS 30
 

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "loader/base/deadline.h"
+
 /* What a child sends: progress again and again, its result once. */
 struct report_packet {
 	bool last;
@@ -23,6 +25,7 @@ struct report_packet {
 struct worker {
 	pid_t pid; /* of the child, 0 = none */
 	int fd;	   /* our end, -1 = finished */
+	bool left; /* it gave up, and may not be able to end (warden.h) */
 };
 
 static void side_by_side_send_packet(int fd, const struct report_packet *packet)
@@ -51,6 +54,7 @@ static _Noreturn void side_by_side_work(const struct capture_job *job, int fd)
 	memset(&packet, 0, sizeof(packet));
 	mine.progress = side_by_side_tell_progress;
 	mine.progress_arg = &fd;
+	deadline_tell(fd);
 	capture_run(&mine, &packet.result);
 	packet.last = true;
 	side_by_side_send_packet(fd, &packet);
@@ -109,6 +113,7 @@ static bool side_by_side_listen_to(struct worker *w, const struct capture_job *j
 	}
 	if (n == (ssize_t)sizeof(packet))
 		*result = packet.result;
+	w->left = n == 1;
 	close(w->fd);
 	w->fd = -1;
 	return false;
@@ -117,7 +122,8 @@ static bool side_by_side_listen_to(struct worker *w, const struct capture_job *j
 static void side_by_side_finish(struct worker *w, const struct capture_job *job,
 				const struct capture_result *result)
 {
-	while (w->pid > 0 && waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
+	while (w->pid > 0 && waitpid(w->pid, NULL, w->left ? WNOHANG : 0) < 0 &&
+	       errno == EINTR)
 		;
 	/* What the child's part counted stayed in the child. */
 	if (w->pid > 0)

@@ -3,7 +3,10 @@
 """Root captures a process of an ordinary user that wants to misuse it: whatever the
 process puts in the place of what the loader makes, nothing of root's is written, made
 or read, the loader ends by its clock, and other captures go on as ever."""
+import ctypes
 import socket
+import struct
+import threading
 
 from harness import *
 
@@ -34,6 +37,64 @@ def bait():
         return os.open(os.environ["VICTIM"], os.O_PATH)
 ''' % ((USER,) * 6)
 END = "\nready()\nserve()\n"
+
+
+class SilentFiles:
+    """A file system (FUSE) with one file, of which no byte is ever given out."""
+    LOOKUP, FORGET, GETATTR, OPEN, READ, INIT, INTERRUPT, BATCH_FORGET = \
+        1, 2, 3, 14, 15, 26, 36, 42
+
+    def __init__(self, where):
+        self.where, self.asked = where, threading.Event()
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = os.open("/dev/fuse", os.O_RDWR)
+        options = "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other" % self.fd
+        if self.libc.mount(b"silent", where.encode(), b"fuse.silent", 6, options.encode()):
+            os.close(self.fd)
+            raise OSError(ctypes.get_errno(), "no FUSE here")
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    @staticmethod
+    def attributes(node):
+        mode = 0o40755 if node == 1 else 0o100755
+        return struct.pack("<6Q10I", node, 8192, 16, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0,
+                           4096, 0)
+
+    def answer(self, operation, node):
+        if operation == self.INIT:
+            return 0, struct.pack("<IIIIHHIIHH7I", 7, 31, 65536, 0, 12, 9, 1 << 17, 1, 32,
+                                  0, *[0] * 7) + b"\0" * 4
+        if operation == self.LOOKUP:
+            return 0, struct.pack("<QQQQII", 2, 0, 3600, 3600, 0, 0) + self.attributes(2)
+        if operation == self.GETATTR:
+            return 0, struct.pack("<QII", 3600, 0, 0) + self.attributes(node)
+        if operation == self.OPEN:
+            return 0, struct.pack("<QII", 1, 0, 0)
+        return -38, b""
+
+    def serve(self):
+        while True:
+            try:
+                _, operation, unique, node = struct.unpack_from(
+                    "<IIQQ", os.read(self.fd, 1 << 20))
+            except OSError:
+                return
+            if operation == self.READ:
+                self.asked.set()
+            elif operation not in (self.FORGET, self.INTERRUPT, self.BATCH_FORGET):
+                error, data = self.answer(operation, node)
+                os.write(self.fd, struct.pack("<IiQ", 16 + len(data), error, unique) + data)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        """Whoever waits is told that there is no such connection."""
+        self.libc.umount2(self.where.encode(), 1)       # MNT_FORCE
+        self.libc.umount2(self.where.encode(), 2)       # MNT_DETACH
+        self.thread.join()
+        os.close(self.fd)
 
 
 class Hostile(Case):
@@ -167,6 +228,47 @@ class Hostile(Case):
             for _ in range(3):
                 self.load(t.pid, "--method=agent", prefix=old)
                 self.assert_secret()
+
+    def test_memory_that_never_comes(self):
+        """Looking at it ends by no signal; the loader is back all the same."""
+        folder = self.path("silent")
+        os.mkdir(folder)
+        code = ("import mmap\nf = os.open(%r, os.O_RDONLY)\n"
+                "m = mmap.mmap(f, 4096, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC)"
+                % os.path.join(folder, "library.so"))
+        try:
+            files = SilentFiles(folder)
+        except OSError as e:
+            self.skipTest("no FUSE: %s" % e)
+        with files, self.target(code) as t:
+            ways = ([], ["--method=external"], ["--dry-run"])
+            for options in ways:
+                with self.subTest(options=options):
+                    status, said = self.load(t.pid, "--timeout=2", *options)
+                    self.assertEqual(status, 1)
+                    self.assertIn("didn't let itself be looked at", said)
+            for sig in (signal.SIGINT, signal.SIGTERM):
+                with self.subTest(signal=sig):
+                    p = subprocess.Popen([LOAD, "-q", "-f", self.path("s.pymem"), str(t.pid)],
+                                         stderr=subprocess.PIPE)
+                    stuck = os.path.join("/proc", str(p.pid), "task", str(p.pid), "children")
+                    wait_for(lambda: self.waits_for_ever(stuck), 60, "it to be stuck")
+                    p.send_signal(sig)
+                    _, said = p.communicate(timeout=WAIT)
+                    self.assertEqual(p.returncode, 128 + signal.SIGINT)
+                    self.assertIn(b"cancelled", said)
+            self.assertTrue(files.asked.is_set())
+
+    @staticmethod
+    def waits_for_ever(children):
+        """Is a child in the kernel, reading the target's memory?"""
+        try:
+            with open(children) as f:
+                child = f.read().split()[0]
+            with open("/proc/%s/stat" % child) as f:
+                return f.read().rpartition(")")[2].split()[0] == "D"
+        except (OSError, IndexError):
+            return False
 
 
 if __name__ == "__main__":
