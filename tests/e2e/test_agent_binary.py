@@ -1,4 +1,4 @@
-# ctest: labels=e2e timeout=60
+# ctest: labels=e2e
 # SPDX-License-Identifier: MIT
 """libpymemagent.so as a file: it is loaded into other people's processes, so what it
 needs, exports and brings along is asserted with readelf and nm."""

@@ -1,4 +1,4 @@
-# ctest: labels=e2e timeout=900
+# ctest: labels=e2e
 # SPDX-License-Identifier: MIT
 """The copy-on-write copy: invisible to the application, holding nothing of it,
 disposable.  The agent is preloaded and asked over its control socket, so that

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace timeout=120
+# ctest: labels=e2e;ptrace
 # SPDX-License-Identifier: MIT
 """A free-threaded CPython (3.13t and later) is refused by name, in one sentence with
 what to do, whatever way a snapshot is asked for, and not touched."""

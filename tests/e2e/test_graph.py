@@ -1,4 +1,4 @@
-# ctest: labels=e2e timeout=120
+# ctest: labels=e2e
 # SPDX-License-Identifier: MIT
 """Graphs: the DOT text of each kind, pictures, hostile labels, wrong use."""
 import os

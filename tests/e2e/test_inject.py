@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace timeout=300
+# ctest: labels=e2e;ptrace
 # SPDX-License-Identifier: MIT
 """The injection by itself: a target must not notice it, whatever it is doing."""
 import random

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace timeout=300
+# ctest: labels=e2e;ptrace
 # SPDX-License-Identifier: MIT
 """Targets in every state and confinement that this machine can stage: captured,
 or refused in one sentence that names the cause, and untouched either way."""

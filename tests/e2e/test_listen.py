@@ -1,4 +1,4 @@
-# ctest: labels=e2e;tui timeout=120
+# ctest: labels=e2e;tui
 # SPDX-License-Identifier: MIT
 """Snapshots that arrive while one looks: --listen and --live-fd."""
 import json

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;slow timeout=600
+# ctest: labels=e2e;slow
 # SPDX-License-Identifier: MIT
 """loader/quickstart: its usage always; the whole way, from a fresh copy of the
 sources, with PYMEM_LONG=1 (it builds everything once more)."""

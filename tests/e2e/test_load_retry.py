@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace timeout=180
+# ctest: labels=e2e;ptrace
 # SPDX-License-Identifier: MIT
 """Types of C extensions whose tp_traverse crashes or hangs the copy: the target goes
 on, and pymem-load walks again without their references."""

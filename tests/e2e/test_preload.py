@@ -1,4 +1,4 @@
-# ctest: labels=e2e timeout=300
+# ctest: labels=e2e
 # SPDX-License-Identifier: MIT
 """LD_PRELOAD: the agent arms itself in CPython processes only, and every trigger
 takes whole snapshots without harming the program."""

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace timeout=240
+# ctest: labels=e2e;ptrace
 # SPDX-License-Identifier: MIT
 """Planted leaks: the first suspect and its path name the planted holder."""
 import re

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;tui timeout=120
+# ctest: labels=e2e;tui
 # SPDX-License-Identifier: MIT
 """Every screen of the viewer, driven by scripts, compared with golden files.
 

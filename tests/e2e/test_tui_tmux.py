@@ -1,4 +1,4 @@
-# ctest: labels=e2e;tui timeout=120
+# ctest: labels=e2e;tui
 # SPDX-License-Identifier: MIT
 """The viewer on a real terminal: tmux, polled until the screen shows what it should."""
 import os

@@ -1,4 +1,4 @@
-# ctest: labels=e2e timeout=180
+# ctest: labels=e2e
 # SPDX-License-Identifier: MIT
 """pymem-view without a terminal: reports, formats, hostile and damaged input.
 
