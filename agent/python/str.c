@@ -23,6 +23,17 @@ bool str_data(const struct layout *lay, uint64_t obj, uint64_t *length_ret,
 	return *data_ret != 0;
 }
 
+bool str_state_sound(const struct layout *lay, uint32_t state)
+{
+	const uint32_t kind = state >> lay->str_kind_shift & 7;
+	const bool compact = state >> lay->str_compact_bit & 1;
+	const bool ascii = state >> lay->str_ascii_bit & 1;
+
+	if (kind == 0)
+		return !compact && !ascii;
+	return kind == 1 || (!ascii && (kind == 2 || kind == 4));
+}
+
 static inline uint32_t str_char(uint64_t data, uint32_t kind, uint64_t i)
 {
 	return kind == 1  ? peek8(data + i) :

@@ -10,6 +10,13 @@ bool str_data(const struct layout *lay, uint64_t obj, uint64_t *length_ret,
 	      uint32_t *kind_ret, uint64_t *data_ret);
 
 /*
+ * Can this state word be a str's?  What its bits say must agree: one of the kinds, ASCII
+ * only in one-byte characters, and no kind at all (a legacy string, <= 3.11) only where
+ * neither is said.  For memory that may be no str any more.
+ */
+bool str_state_sound(const struct layout *lay, uint32_t state);
+
+/*
  * The text as UTF-8 (surrogates kept, as WTF-8 does), cut at size-1 bytes on a
  * character boundary, NUL-terminated; returns its length, 0 when obj is no str.
  */

@@ -91,10 +91,33 @@ static void a_source_is_asked(void **state)
 	assert_int_equal(1, peek_image_missing());
 }
 
+/* Freed memory may still begin like a str: a count, the type, and then anything. */
+static void states_that_no_str_has_are_refused(void **state)
+{
+	const struct layout lay = { .str_kind_shift = 2,
+				    .str_compact_bit = 5,
+				    .str_ascii_bit = 6 };
+	const uint32_t compact = 1u << 5, ascii = 1u << 6;
+
+	(void)state;
+	assert_true(str_state_sound(&lay, 1u << 2 | compact | ascii));
+	assert_true(str_state_sound(&lay, 1u << 2 | compact));
+	assert_true(str_state_sound(&lay, 2u << 2 | compact));
+	assert_true(str_state_sound(&lay, 4u << 2 | compact));
+	assert_true(str_state_sound(&lay, 1u << 2 | ascii)); /* of a subclass */
+	assert_true(str_state_sound(&lay, 0));		     /* legacy */
+	assert_false(str_state_sound(&lay, UINT32_MAX));
+	assert_false(str_state_sound(&lay, 0xfffffffc));
+	assert_false(str_state_sound(&lay, compact | ascii));
+	assert_false(str_state_sound(&lay, 2u << 2 | compact | ascii));
+	assert_false(str_state_sound(&lay, 3u << 2 | compact));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(strings_of_each_version_are_read),
+		cmocka_unit_test(states_that_no_str_has_are_refused),
 		cmocka_unit_test(what_is_missing_reads_as_zeros_and_is_counted),
 		cmocka_unit_test(a_source_is_asked),
 	};

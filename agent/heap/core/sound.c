@@ -72,6 +72,18 @@ static bool sound_type(struct walk *w, uint64_t type)
 		peek64(type + lay->tp_basicsize) < 1 << 20;
 }
 
+static bool sound_str(struct walk *w, uint64_t obj)
+{
+	uint64_t length, data;
+	uint32_t kind;
+
+	if (!ranges_readable(w, obj, w->lay->str_ascii_size + 1u) ||
+	    !str_state_sound(w->lay, peek32(obj + w->lay->str_state)))
+		return false;
+	return !str_data(w->lay, obj, &length, &kind, &data) ||
+		(length < 1ULL << 40 && ranges_readable(w, data, length * kind));
+}
+
 /* Digits of 30 bits, the highest not zero. */
 static bool sound_int(struct walk *w, uint64_t obj)
 {
@@ -93,15 +105,8 @@ static bool sound_inside(struct walk *w, uint64_t obj, uint64_t flags)
 {
 	const struct layout *lay = w->lay;
 
-	if (flags & TYPE_STR_SUBCLASS) { /* str */
-		uint64_t length, data;
-		uint32_t kind;
-
-		return ranges_readable(w, obj, lay->str_full_size) &&
-			(!str_data(w->lay, obj, &length, &kind, &data) ||
-			 (length < 1ULL << 40 &&
-			  ranges_readable(w, data, length * kind)));
-	}
+	if (flags & TYPE_STR_SUBCLASS)
+		return sound_str(w, obj);
 	if (flags & TYPE_INT_SUBCLASS)
 		return sound_int(w, obj);
 	if (flags & (TYPE_TUPLE_SUBCLASS | TYPE_BYTES_SUBCLASS)) { /* tuple, bytes */

@@ -263,7 +263,8 @@ static void values_send_name_of(struct walk *w, uint64_t obj, uint64_t str)
 {
 	char buf[VALUES_NAME_MAX];
 
-	if (str)
+	/* of what a doubtful find led to, the name may be no str any more */
+	if (str && sound_to_follow(w, str))
 		values_send_name(w, obj, buf, str_text(w->lay, str, buf, sizeof(buf)));
 }
 
@@ -296,7 +297,7 @@ static void values_name_module(struct walk *w, struct walk_type *type, uint64_t 
 	uint64_t dict = peek64(obj + w->lay->head); /* md_dict */
 
 	(void)type;
-	if (dict)
+	if (dict && sound_to_follow(w, dict))
 		values_send_name_of(w, obj, dict_get(w->lay, dict, "__name__"));
 }
 

@@ -149,7 +149,8 @@ static void threads_fields(struct walk *w, const struct frame_layout *lay,
 	for (uint64_t at = 24; at + 8 <= lay->ts_size && !w->err; at += 8) {
 		uint64_t word = peek64(tstate + at);
 
-		if (word && !threads_is_field(lay, tstate, at) && sound_object(w, word))
+		if (word && !threads_is_field(lay, tstate, at) &&
+		    sound_to_follow(w, word))
 			events_root(w, SNAP_ROOT_THREAD, SNAP_ROOT_CONSERVATIVE, thread,
 				    0, strings_add_text(w, "thread state"), word);
 	}
