@@ -35,7 +35,7 @@ class Quickstart(Case):
         done = self.quickstart(root, timeout=560)
         text = done.stdout.decode()
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertRegex(text, r"suspect 1: .* module __main__\.STORE\.sessions -> dict -> "
+        self.assertRegex(text, r"suspect 1: .* __main__\.STORE\.sessions -> dict -> "
                          r"[\d,]+ Session")
         service = int(re.search(rb"started a web shop.*\(process (\d+)\)", done.stderr).group(1))
         self.assertFalse(os.path.exists("/proc/%d" % service), "the web shop was left running")

@@ -23,7 +23,7 @@ STORE = {"sessions": {}}
 for i in range(N):
     STORE["sessions"][i] = Session(i)
 ready(); serve()
-''', ["module __main__.STORE['sessions']", "dict", "40,000 Session"]),
+''', ["__main__.STORE['sessions']", "dict", "40,000 Session"]),
 
     "closure": (r'''
 def make():
@@ -33,7 +33,7 @@ def make():
     return handler
 handler = make()
 ready(); serve()
-''', ["module __main__.handler closure cache -> list -> 40,000 Session"]),
+''', ["__main__.handler › closure cache -> list -> 40,000 Session"]),
 
     "lru_cache": (r'''
 @functools.lru_cache(maxsize=None)
@@ -42,7 +42,7 @@ def lookup(i):
 for i in range(N):
     lookup(i)
 ready(); serve()
-''', ["module __main__.lookup", "40,000"]),
+''', ["__main__.lookup", "40,000"]),
 
     "bounded lru_cache": (r'''
 @functools.lru_cache(maxsize=N)
@@ -51,14 +51,14 @@ def lookup(i):
 for i in range(N):
     lookup(i)
 ready(); serve()
-''', ["module __main__.lookup"]),
+''', ["__main__.lookup"]),
 
     "class attribute": (r'''
 class Registry:
     items = []
 Registry.items.extend(leak())
 ready(); serve()
-''', ["module __main__.Registry", "items", "list", "40,000 Session"]),
+''', ["__main__.Registry", "items", "list", "40,000 Session"]),
 
     "local variable of a thread": (r'''
 import time
@@ -68,7 +68,7 @@ def worker():
     time.sleep(1000)
 threading.Thread(target=worker, daemon=True, name="worker-7").start()
 serve()
-''', ["local kept in worker (target.py:", "of thread worker-7", "list", "40,000 Session"]),
+''', ["thread worker-7 › worker (target.py:", "› kept", "list", "40,000 Session"]),
 
     "thread local": (r'''
 import time
@@ -92,7 +92,7 @@ def run():
         return e
 last_error = run()
 ready(); serve()
-''', ["module __main__.last_error", "local big", "list", "40,000 Session"]),
+''', ["__main__.last_error", "› big", "list", "40,000 Session"]),
 
     "asyncio task": (r'''
 async def job():
@@ -131,7 +131,7 @@ ready(); serve()
 queue = leak()
 index = {s.user: s for s in queue}
 ready(); serve()
-''', ["module __main__.queue", "40,000 Session", "shared below module __main__"]),
+''', ["__main__.queue", "40,000 Session", "shared below __main__"]),
 
     "linked list": (r'''
 class Link:
@@ -144,7 +144,7 @@ for i in range(N):
     head = link
 del link
 ready(); serve()
-''', ["module __main__.head", "Link"]),
+''', ["__main__.head", "Link"]),
 }
 
 
@@ -186,7 +186,7 @@ class Api:
 api = Api()
 api._cache = {i: {"response": "x" * 100} for i in range(5000)}
 ready(); serve()
-''', "module __main__.api._cache -> dict -> 5,000 dict", "single"),
+''', "__main__.api._cache -> dict -> 5,000 dict", "single"),
 
     "collected by atexit": (r'''
 import atexit
@@ -251,7 +251,7 @@ for i in range(5000):
     e.__context__, last = last, e
 del e
 ready(); serve()
-''', "module __main__.last -> RuntimeError -> chain of 5,000 RuntimeError", "chain"),
+''', "__main__.last -> RuntimeError -> chain of 5,000 RuntimeError", "chain"),
 }
 
 
@@ -284,7 +284,7 @@ class Named(Case):
             run_load("-q", "-f", path, target.pid)
         done = run_view("--no-sidecar", "--report", "suspects", "--format", "json", path)
         rows = json.loads(done.stdout.decode())["processes"][0]["rows"]
-        rows = [r for r in rows if r["path"] == "module __main__.nodes"]
+        rows = [r for r in rows if r["path"] == "__main__.nodes"]
         self.assertEqual(len(rows), 1, rows)
         self.assertGreater(rows[0]["member_count"], 49000)
         self.assertGreater(rows[0]["retained"], 50000 * (56 + 5 * 8 + 8))
@@ -358,11 +358,11 @@ ready(); serve()
                 places = {r["type"]: r for r in self.rows("growth", "--compare", old, new)
                           if r["count_diff"]}
                 session = places["__main__.Session"]
-                self.assertEqual(session["path"], "module __main__.STORE['sessions'][*]")
+                self.assertEqual(session["path"], "__main__.STORE['sessions'][*]")
                 self.assertEqual(session["count_diff"], 2000)
                 self.assertGreater(session["total_diff"], 2000 * 100)
                 link = places["__main__.Link"]
-                self.assertIn("module __main__.head", link["path"])
+                self.assertIn("__main__.head", link["path"])
                 self.assertGreaterEqual(link["count_diff"], 1998)
                 self.assertEqual([r for r in places.values() if "STEADY" in r["path"]], [])
                 back = {r["type"]: r for r in self.rows("diff", "--compare", new, old)}

@@ -262,9 +262,9 @@ static void check_suspect(bool chained, const char *expected)
 static void test_suspects(void **state)
 {
 	(void)state;
-	check_suspect(false, "module m.ITEMS -> list -> 3,000 Thing");
+	check_suspect(false, "m.ITEMS -> list -> 3,000 Thing");
 	/* the list of one is where it begins, not the thousandth link */
-	check_suspect(true, "module m.ITEMS[0] -> Thing -> chain of 3,000 Thing");
+	check_suspect(true, "m.ITEMS[0] -> Thing -> chain of 3,000 Thing");
 }
 
 static void check_growth(bool chained, const char *path)
@@ -302,8 +302,8 @@ static void check_growth(bool chained, const char *path)
 static void test_growth(void **state)
 {
 	(void)state;
-	check_growth(false, "module m.ITEMS[*]");
-	check_growth(true, "module m.ITEMS[*](.next x 2)");
+	check_growth(false, "m.ITEMS[*]");
+	check_growth(true, "m.ITEMS[*](.next x 2)");
 }
 
 int main(void)

@@ -13,7 +13,7 @@
 
 #include "viewer/analysis/analysis.h"
 #include "viewer/model/sidecar.h"
-#include "viewer/report/describe.h"
+#include "viewer/name/describe.h"
 
 enum { A = 0x7f0000000010, OBJECTS = 12 };
 static const uint64_t far = 0x600000000000;
@@ -161,12 +161,12 @@ static void check_path(const struct analysis *a, unsigned i, const char *expecte
 static void check_paths(const struct analysis *a)
 {
 	check_path(a, 0, "module m");
-	check_path(a, 1, "module m.__dict__");
-	check_path(a, 3, "module m.STORE");
-	check_path(a, 4, "module m.STORE[0]");
-	check_path(a, 6, "module m.STORE[0].user");
-	check_path(a, 8, "local x in f (file.py:12) of thread Main");
-	check_path(a, 7, "weak of thread Main");
+	check_path(a, 1, "m.__dict__");
+	check_path(a, 3, "m.STORE");
+	check_path(a, 4, "m.STORE[0]");
+	check_path(a, 6, "m.STORE[0].user");
+	check_path(a, 8, "thread Main \xe2\x80\xba f (file.py:12) \xe2\x80\xba x");
+	check_path(a, 7, "thread Main \xe2\x80\xba weak");
 	check_path(a, 10, "unreachable builtins.list");
 	check_path(a, 11, "unreachable builtins.list[0]");
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "formats/text/escape.h"
-#include "viewer/report/describe.h"
+#include "viewer/name/describe.h"
 #include "viewer/text/human.h"
 
 enum { NAME_LIMIT = 60, VALUE_LIMIT = 40 };

@@ -3,7 +3,7 @@
 #ifndef PYMEM_VIEWER_REPORT_COMMON_H
 #define PYMEM_VIEWER_REPORT_COMMON_H
 
-#include "viewer/report/describe.h"
+#include "viewer/name/describe.h"
 #include "viewer/report/report.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/report/describe.h"
+#include "viewer/name/name.h"
 #include "viewer/text/human.h"
 
 int icicle_init(struct icicle *ic, struct analysis *analysis,
@@ -18,12 +18,14 @@ int icicle_init(struct icicle *ic, struct analysis *analysis,
 		return -ENOMEM;
 	ic->analysis = analysis;
 	ic->progress = progress;
-	ic->zoom[0] = heap_root(analysis->heap);
+	ic->zoom[0] = (struct icicle_block){
+		.alike = alike_single(analysis, heap_root(analysis->heap)), .parent = -1
+	};
 	ic->depth = 1;
 	ic->count = ic->chosen = 0;
 	ic->width = 0;
 	struct heap_span span;
-	return analysis_children(analysis, ic->zoom[0], progress, &span);
+	return analysis_children(analysis, heap_root(analysis->heap), progress, &span);
 }
 
 void icicle_deinit(struct icicle *ic)
@@ -39,74 +41,97 @@ static void icicle_add(struct icicle *ic, struct icicle_block block)
 		ic->blocks[ic->count++] = block;
 }
 
-/* Puts a block's children below it. Widths are cut from the exact shares, so that
+static bool icicle_same(const struct icicle_block *x, const struct icicle_block *y)
+{
+	return x->alike.count && x->alike.count == y->alike.count &&
+		x->alike.node == y->alike.node;
+}
+
+/* Puts a block's lines below it.  Widths are cut from the exact shares, so that
  * a parent's children never reach beyond it. */
-static void icicle_hang(struct icicle *ic, int parent)
+static void icicle_hang_lines(struct icicle *ic, int parent, const struct vec *lines)
 {
 	const struct icicle_block p = ic->blocks[parent];
-	struct heap_span children;
-	if (p.node == HEAP_NONE || p.level + 1 >= ic->rows ||
-	    analysis_children(ic->analysis, p.node, ic->progress, &children) < 0)
-		return;
-	double all = (double)analysis_retained(ic->analysis, p.node), before = 0;
-	for (uint32_t i = 0; i < children.count && all > 0; i++) {
-		double mine = (double)analysis_retained(ic->analysis, children.target[i]);
-		int x0 = p.x + (int)(before / all * p.width);
-		int x1 = p.x + (int)((before + mine) / all * p.width);
+	size_t count = VEC_COUNT(*lines, struct alike);
+	const struct alike *line = lines->data;
+	double all = (double)p.alike.retained, before = 0;
+
+	for (size_t i = 0; i < count && all > 0; i++) {
+		double mine = (double)line[i].retained;
+		struct icicle_block b = { .alike = line[i],
+					  .holder = p.alike.count > 1 ? p.holder :
+									p.alike.node,
+					  .level = (int16_t)(p.level + 1),
+					  .parent = (int16_t)parent };
 		if (mine / all * p.width < 1) { /* largest first: so are all others */
-			double rest = 0;
-			for (uint32_t k = i; k < children.count && k < i + 100000; k++)
-				rest += (double)analysis_retained(ic->analysis,
-								  children.target[k]);
-			x1 = p.x + (int)((before + rest) / all * p.width);
-			if (x1 > x0)
-				icicle_add(ic,
-					   (struct icicle_block){
-						   HEAP_NONE, children.count - i,
-						   (int16_t)(p.level + 1), (int16_t)x0,
-						   (int16_t)(x1 - x0), (int16_t)parent });
-			return;
+			b.alike = (struct alike){ 0 };
+			b.others = (uint32_t)(count - i);
+			for (mine = 0; i < count; i++)
+				mine += (double)line[i].retained;
 		}
-		if (x1 > x0)
-			icicle_add(ic,
-				   (struct icicle_block){ children.target[i], 0,
-							  (int16_t)(p.level + 1),
-							  (int16_t)x0, (int16_t)(x1 - x0),
-							  (int16_t)parent });
+		b.x = (int16_t)(p.x + (int)(before / all * p.width));
+		b.width = (int16_t)(p.x + (int)((before + mine) / all * p.width) - b.x);
+		if (b.width > 0)
+			icicle_add(ic, b);
 		before += mine;
 	}
 }
 
+static void icicle_hang(struct icicle *ic, int parent)
+{
+	const struct icicle_block p = ic->blocks[parent];
+	struct vec lines = { 0 };
+
+	if (p.alike.count && p.level + 1 < ic->rows && ic->count < ICICLE_MAX_BLOCKS &&
+	    !alike_open(ic->analysis, p.holder, &p.alike, ic->progress, &lines))
+		icicle_hang_lines(ic, parent, &lines);
+	vec_free(&lines);
+}
+
 static void icicle_lay_out(struct icicle *ic, int rows, int width)
 {
-	uint32_t top = ic->zoom[ic->depth - 1];
-	if (ic->laid == top && ic->rows == rows && ic->width == width && ic->count)
+	struct icicle_block top = ic->zoom[ic->depth - 1];
+	if (icicle_same(&ic->laid, &top) && ic->rows == rows && ic->width == width &&
+	    ic->count)
 		return;
-	uint32_t chosen = ic->count ? ic->blocks[ic->chosen].node : HEAP_NONE;
+	struct icicle_block chosen = { 0 };
+	if (ic->count)
+		chosen = ic->blocks[ic->chosen];
 	ic->rows = rows < ICICLE_MAX_LEVELS ? rows : ICICLE_MAX_LEVELS;
 	ic->width = width;
 	ic->laid = top;
 	ic->count = 0;
-	icicle_add(ic, (struct icicle_block){ top, 0, 0, 0, (int16_t)width, -1 });
+	top.level = top.x = 0;
+	top.width = (int16_t)width;
+	top.parent = -1;
+	icicle_add(ic, top);
 	for (int i = 0; i < ic->count; i++)
 		icicle_hang(ic, i);
 	ic->chosen = 0;
 	for (int i = 0; i < ic->count; i++)
-		if (chosen != HEAP_NONE && ic->blocks[i].node == chosen)
+		if (icicle_same(&ic->blocks[i], &chosen))
 			ic->chosen = i;
 }
 
-static void icicle_block_text(struct icicle *ic, const struct icicle_block *b)
+/* width: characters there are for its name and size. */
+static void icicle_block_text(struct icicle *ic, const struct icicle_block *b, int width)
 {
 	char n[HUMAN_SIZE];
 	text_clear(&ic->text);
-	if (b->node == HEAP_NONE) {
+	if (!b->alike.count) {
 		text_printf(&ic->text, "%s others", human_count(n, b->others));
 		return;
 	}
-	describe_node(&ic->text, ic->analysis->heap, b->node);
-	text_printf(&ic->text, " %s",
-		    human_bytes_u64(n, analysis_retained(ic->analysis, b->node)));
+	const char *size = human_bytes_u64(n, b->alike.retained);
+	int room = width - (int)strlen(size) - 1;
+	if (b->alike.count > 1)
+		alike_text(&ic->text, ic->analysis->heap, &b->alike);
+	else
+		name_short(&ic->text, ic->analysis, b->alike.node,
+			   room > 4	     ? (size_t)room :
+				   width > 1 ? (size_t)width :
+					       1);
+	text_printf(&ic->text, " %s", size);
 }
 
 /* Neighbours get different styles; the same block keeps its own. */
@@ -114,7 +139,7 @@ static enum style icicle_block_style(const struct icicle_block *b, int index)
 {
 	static const enum style styles[] = { STYLE_PART1, STYLE_PART2, STYLE_PART3,
 					     STYLE_PART4 };
-	if (b->node == HEAP_NONE)
+	if (!b->alike.count)
 		return STYLE_DIM;
 	return styles[(unsigned)index % 4];
 }
@@ -124,7 +149,7 @@ static void icicle_draw_block(struct icicle *ic, struct surface *s, int i, bool 
 	const struct icicle_block *b = &ic->blocks[i];
 	int y = ic->y + b->level, x = ic->x + b->x;
 	surface_fill(s, y, x, b->width, icicle_block_style(b, i), ' ');
-	icicle_block_text(ic, b);
+	icicle_block_text(ic, b, b->width - 1);
 	/* One cell stays free so that neighbours can be told apart without colour. */
 	if (b->width > 2)
 		surface_puts(s, y, x, b->width - 1, icicle_block_style(b, i),
@@ -143,10 +168,15 @@ void icicle_draw(struct icicle *ic, struct surface *s, struct rect r)
 	ic->x = r.x;
 	for (int i = 0; i < ic->count; i++)
 		icicle_draw_block(ic, s, i, i == ic->chosen);
-	icicle_block_text(ic, &ic->blocks[ic->chosen]);
-	if (ic->blocks[ic->chosen].node != HEAP_NONE) {
-		text_add(&ic->text, "  ");
-		describe_path(&ic->text, ic->analysis, ic->blocks[ic->chosen].node);
+	icicle_block_text(ic, &ic->blocks[ic->chosen], 1000);
+	if (ic->blocks[ic->chosen].alike.count) {
+		text_add(&ic->text,
+			 ic->blocks[ic->chosen].alike.count > 1 ? "  e.g. " : "  ");
+		if (ic->blocks[ic->chosen].alike.count > 1)
+			name_full(&ic->text, ic->analysis,
+				  ic->blocks[ic->chosen].alike.node);
+		name_kind(&ic->text, ic->analysis->heap,
+			  ic->blocks[ic->chosen].alike.node, 60);
 	}
 	struct rect below = { r.y + r.height - 2, r.x + 1, 2, r.width - 2 };
 	surface_wrap(s, below, STYLE_LABEL, text_get(&ic->text), text_len(&ic->text));
@@ -187,11 +217,11 @@ static int icicle_below(const struct icicle *ic)
 
 static void icicle_zoom_in(struct icicle *ic)
 {
-	uint32_t node = ic->blocks[ic->chosen].node;
-	if (node == HEAP_NONE || ic->depth == ICICLE_MAX_ZOOM ||
-	    node == ic->zoom[ic->depth - 1])
+	const struct icicle_block *b = &ic->blocks[ic->chosen];
+	if (!b->alike.count || ic->depth == ICICLE_MAX_ZOOM ||
+	    icicle_same(b, &ic->zoom[ic->depth - 1]))
 		return;
-	ic->zoom[ic->depth++] = node;
+	ic->zoom[ic->depth++] = *b;
 }
 
 bool icicle_event(struct icicle *ic, const struct event *e)
@@ -247,5 +277,6 @@ bool icicle_chosen(const struct icicle *ic, int y, int x)
 uint32_t icicle_node(const struct icicle *ic)
 {
 	assert(ic->count == 0 || ic->chosen < ic->count);
-	return ic->count ? ic->blocks[ic->chosen].node : HEAP_NONE;
+	const struct icicle_block *b = &ic->blocks[ic->chosen];
+	return ic->count && b->alike.count ? b->alike.node : HEAP_NONE;
 }

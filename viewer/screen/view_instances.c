@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/report/describe.h"
+#include "viewer/name/describe.h"
 #include "viewer/screen/app.h"
 #include "viewer/screen/rank.h"
 #include "viewer/text/human.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The dominator tree: what goes when something goes.  Rows are made as one
- * expands them; a node with very many children shows the largest and a row that
- * adds more.  `i` turns the same tree into an icicle (icicle.h).
+ * expands them; children that are alike are one row that opens into them
+ * (alike.h); of very many rows the largest are shown and one that adds more.
+ * `i` turns the same tree into an icicle (icicle.h).
  */
 #include <assert.h>
 #include <errno.h>
@@ -10,16 +11,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/report/describe.h"
+#include "viewer/name/alike.h"
+#include "viewer/name/describe.h"
+#include "viewer/name/name.h"
 #include "viewer/screen/app.h"
 #include "viewer/screen/icicle.h"
 #include "viewer/text/human.h"
 
-enum { CHILDREN_AT_ONCE = 200, MAX_INDENT = 24 };
+enum { CHILDREN_AT_ONCE = 200, MAX_INDENT = 24, NAME_WIDTH = 64 };
 
 struct tree_row {
-	uint32_t node;
-	uint32_t more; /* > 0: a row that stands for that many further children */
+	struct alike alike; /* count 1: a node; more: several that are alike */
+	uint32_t holder;    /* of those, and of `more` */
+	uint32_t more;	    /* > 0: stands for that many further lines, or members of
+			     * alike */
 	uint16_t depth;
 	bool expanded, leaf;
 };
@@ -59,10 +64,15 @@ static size_t view_tree_rows(void *arg)
 	return ((struct tree_view *)arg)->count;
 }
 
+static bool view_tree_is_node(const struct tree_row *row)
+{
+	return !row->more && row->alike.count == 1;
+}
+
 static void view_tree_text(struct tree_view *v, const struct tree_row *row,
 			   struct grid_cell *ret)
 {
-	const struct heap *heap = v->view.page->process->heap;
+	const struct analysis *a = view_tree_analysis_of(v);
 	bool ascii = v->view.page->app->surface.ascii;
 	char n[HUMAN_SIZE];
 	text_clear(&v->text);
@@ -73,23 +83,25 @@ static void view_tree_text(struct tree_view *v, const struct tree_row *row,
 			 row->leaf	       ? "  " :
 				 row->expanded ? (ascii ? "- " : "\xe2\x96\xbe ") :
 						 (ascii ? "+ " : "\xe2\x96\xb8 "));
-		describe_node(&v->text, heap, row->node);
-		if (heap_is_object(heap, row->node)) {
-			text_add(&v->text, " ");
-			describe_value(&v->text, heap, row->node, 60);
-		}
+		alike_text(&v->text, a->heap, &row->alike);
+	}
+	if (view_tree_is_node(row)) {
+		name_short(&v->text, a, row->alike.node, NAME_WIDTH);
+		text_add(&v->text, "  ");
+		name_kind(&v->text, a->heap, row->alike.node, 60);
 	}
 	ret->text = text_get(&v->text);
 	ret->size = text_len(&v->text);
 	ret->indent = row->depth < MAX_INDENT ? row->depth : MAX_INDENT;
-	ret->style = !row->more && !heap_is_object(heap, row->node) ? STYLE_ROOT :
-								      STYLE_NORMAL;
+	ret->style = view_tree_is_node(row) && !heap_is_object(a->heap, row->alike.node) ?
+		STYLE_ROOT :
+		STYLE_NORMAL;
 }
 
-static double view_tree_share_of(const struct analysis *a, uint32_t node)
+static double view_tree_share_of(const struct analysis *a, uint64_t retained)
 {
 	uint64_t all = analysis_retained(a, heap_root(a->heap));
-	return all ? (double)analysis_retained(a, node) / (double)all : 0;
+	return all ? (double)retained / (double)all : 0;
 }
 
 static void view_tree_cell(void *arg, size_t index, size_t column, struct grid_cell *ret)
@@ -106,16 +118,16 @@ static void view_tree_cell(void *arg, size_t index, size_t column, struct grid_c
 		return;
 	switch (column) {
 	case COL_RETAINED:
-		ret->u64 = analysis_retained(a, row->node);
+		ret->u64 = row->alike.retained;
 		break;
 	case COL_SHARE:
-		ret->ratio = view_tree_share_of(a, row->node);
+		ret->ratio = view_tree_share_of(a, row->alike.retained);
 		break;
 	case COL_OBJECTS:
-		ret->u64 = analysis_retained_count(a, row->node);
+		ret->u64 = row->alike.objects;
 		break;
 	case COL_SIZE:
-		ret->u64 = heap_size(a->heap, row->node);
+		ret->u64 = row->alike.size;
 		break;
 	default:
 		break;
@@ -142,45 +154,59 @@ static int view_tree_insert(struct tree_view *v, size_t at, const struct tree_ro
 	return 0;
 }
 
-/* Children without the groups that hold nothing (the last ones). */
-static int view_tree_children_of(struct tree_view *v, uint32_t node,
-				 struct heap_span *ret)
+/* A row's lines, without the groups that hold nothing. */
+static int view_tree_lines(struct tree_view *v, const struct tree_row *row,
+			   struct vec *ret)
 {
 	struct analysis *a = view_tree_analysis_of(v);
-	int err = analysis_children(a, node, &v->view.page->app->progress, ret);
-	while (!err && ret->count) {
-		uint32_t last = ret->target[ret->count - 1];
-		if (heap_is_object(a->heap, last) || analysis_retained_count(a, last))
+	struct progress *progress = &v->view.page->app->progress;
+	int err = row->alike.count ?
+		alike_open(a, row->holder, &row->alike, progress, ret) :
+		alike_children(a, row->holder, progress, ret);
+	while (!err && ret->size) {
+		const struct alike *last =
+			(const struct alike *)((const char *)ret->data + ret->size) - 1;
+		if (heap_is_object(a->heap, last->node) || last->objects)
 			break;
-		ret->count--;
+		ret->size -= sizeof(*last);
 	}
 	return err;
 }
 
-/* Inserts children [from, from + CHILDREN_AT_ONCE) of node at row `at`. */
-static int view_tree_insert_children(struct tree_view *v, size_t at, uint32_t node,
-				     uint32_t from, uint16_t depth)
+/* A row's lines from the one of that index on, at most CHILDREN_AT_ONCE, at row `at`. */
+static int view_tree_insert_lines(struct tree_view *v, size_t at, struct tree_row of,
+				  size_t from, uint16_t depth)
 {
 	struct tree_row new[CHILDREN_AT_ONCE + 1];
-	struct heap_span children, grand;
+	struct vec lines = { 0 };
+	struct heap_span below;
 	size_t n = 0;
-	int err = view_tree_children_of(v, node, &children);
-	if (err)
-		return err;
-	while (from < children.count && n < CHILDREN_AT_ONCE) {
-		uint32_t child = children.target[from++];
-		err = view_tree_children_of(v, child, &grand);
-		if (err)
-			return err;
-		new[n++] = (struct tree_row){ .node = child,
+	bool members = of.alike.count > 1;
+	uint32_t holder = members || of.more ? of.holder : of.alike.node;
+	int err = view_tree_lines(v, &of, &lines);
+	for (; from < VEC_COUNT(lines, struct alike) && n < CHILDREN_AT_ONCE && !err;
+	     from++) {
+		const struct alike line = VEC(lines, struct alike)[from];
+		err = analysis_children(view_tree_analysis_of(v), line.node,
+					&v->view.page->app->progress, &below);
+		new[n++] = (struct tree_row){ .alike = line,
+					      .holder = holder,
 					      .depth = depth,
-					      .leaf = grand.count == 0 };
+					      .leaf = !below.count && line.count == 1 };
 	}
-	if (from < children.count)
-		new[n++] = (struct tree_row){ .node = node,
-					      .more = children.count - from,
-					      .depth = depth };
-	return view_tree_insert(v, at, new, n);
+	if (!err && from < VEC_COUNT(lines, struct alike)) {
+		of.holder = holder;
+		of.more = (uint32_t)(VEC_COUNT(lines, struct alike) - from);
+		of.depth = depth;
+		of.expanded = false;
+		if (!members)
+			of.alike.count = 0;
+		new[n++] = of;
+	}
+	if (!err)
+		err = view_tree_insert(v, at, new, n);
+	vec_free(&lines);
+	return err;
 }
 
 static void view_tree_fold(struct tree_view *v, size_t at)
@@ -199,21 +225,21 @@ static int view_tree_unfold(struct tree_view *v, size_t at)
 	struct tree_row *row = &v->rows[at];
 	assert(at < v->count);
 	if (row->more) { /* replace this row with what it stands for */
-		struct heap_span children;
 		struct tree_row was = *row;
-		int err = view_tree_children_of(v, was.node, &children);
+		struct vec lines = { 0 };
+		int err = view_tree_lines(v, &was, &lines);
+		size_t count = VEC_COUNT(lines, struct alike);
+		vec_free(&lines);
 		if (err)
 			return err;
 		memmove(row, row + 1, (v->count - at - 1) * sizeof(*row));
 		v->count--;
-		return view_tree_insert_children(v, at, was.node,
-						 children.count - was.more, was.depth);
+		return view_tree_insert_lines(v, at, was, count - was.more, was.depth);
 	}
 	if (row->expanded || row->leaf)
 		return 0;
 	row->expanded = true;
-	return view_tree_insert_children(v, at + 1, row->node, 0,
-					 (uint16_t)(row->depth + 1));
+	return view_tree_insert_lines(v, at + 1, *row, 0, (uint16_t)(row->depth + 1));
 }
 
 static int view_tree_load(struct view *view)
@@ -224,7 +250,9 @@ static int view_tree_load(struct view *view)
 	if (err)
 		return err;
 	v->count = 0;
-	struct tree_row top = { .node = heap_root(view->page->process->heap) };
+	struct tree_row top = { .alike = alike_single(
+					view_tree_analysis_of(v),
+					heap_root(view->page->process->heap)) };
 	err = view_tree_insert(v, 0, &top, 1);
 	if (!err)
 		err = view_tree_unfold(v, 0);
@@ -261,11 +289,8 @@ static void view_tree_follow(struct tree_view *v, size_t at)
 		if (err || at + 1 >= v->count ||
 		    v->rows[at + 1].depth <= v->rows[at].depth || v->rows[at + 1].more)
 			break;
-		uint64_t mine =
-			analysis_retained(view_tree_analysis_of(v), v->rows[at].node);
-		uint64_t child =
-			analysis_retained(view_tree_analysis_of(v), v->rows[at + 1].node);
-		if (child < mine / 2)
+		if (v->rows[at + 1].alike.retained < v->rows[at].alike.retained / 2 ||
+		    v->rows[at + 1].alike.count > 1)
 			break;
 		at++;
 	}
@@ -339,7 +364,7 @@ static struct row_ref view_tree_subject(struct view *view)
 	size_t at = grid_row(&v->grid);
 	uint32_t node = v->as_icicle ? icicle_node(&v->icicle) :
 		at == SIZE_MAX	     ? HEAP_NONE :
-				       v->rows[at].node;
+				       v->rows[at].alike.node;
 	if (node == HEAP_NONE)
 		return none;
 	return (struct row_ref){ node, heap_type_of(view->page->process->heap, node) };
@@ -351,10 +376,12 @@ static void view_tree_enter(struct view *view)
 	size_t at = grid_row(&v->grid);
 	if (at == SIZE_MAX)
 		return;
-	if (v->rows[at].more)
-		view_tree_changed(v, view_tree_unfold(v, at));
+	if (view_tree_is_node(&v->rows[at]))
+		page_open_node(view->page, v->rows[at].alike.node);
+	else if (v->rows[at].expanded)
+		view_tree_fold(v, at), view_tree_changed(v, 0);
 	else
-		page_open_node(view->page, v->rows[at].node);
+		view_tree_changed(v, view_tree_unfold(v, at));
 }
 
 static void view_tree_destroy(struct view *view)

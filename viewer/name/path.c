@@ -2,17 +2,16 @@
 /*
  * path - a chain of holders as one expression (describe.h).
  *
- * The head says where it begins (module, local variable, thread, ...), then each
- * edge adds a suffix.  The hop through an instance's or module's __dict__ to
- * the value of an identifier key is one attribute; a closure's tuple and cell are
- * "closure x".  A run of equal suffixes (a
+ * The head says where it begins (module, thread and frame, ...), then each step adds a
+ * suffix; what is one step in Python is one here (hops.h).  A run of equal suffixes (a
  * linked list) is written once with its length.
  */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "viewer/report/describe.h"
+#include "viewer/name/describe.h"
+#include "viewer/name/hops.h"
 #include "viewer/text/human.h"
 
 #define HEAD_NODES \
@@ -24,6 +23,7 @@ struct path {
 	const struct heap *heap;
 	const uint32_t *chain;
 	uint32_t count, at; /* at: node reached so far */
+	bool more;	    /* steps follow that are in no chain */
 	struct vec segment; /* struct segment */
 	struct text text;   /* their texts */
 };
@@ -87,111 +87,27 @@ static size_t path_segment_begin(struct path *p)
 	return begin;
 }
 
-static bool path_identifier(const char *text, size_t size)
-{
-	for (size_t i = 0; i < size; i++) {
-		unsigned c = (unsigned char)text[i];
-		bool letter = c == '_' || c >= 0x80 || (c | 32) - 'a' < 26;
-
-		if (!letter && (!i || c - '0' >= 10))
-			return false;
-	}
-	return size > 0;
-}
-
-/* Whether the edge chain[at] -> chain[at + 1] leads to the instance's dict. */
-static bool path_is_dict_edge(const struct heap *heap, const struct heap_label *label)
-{
-	return label->kind == SNAP_LABEL_DICT ||
-		(label->kind == SNAP_LABEL_ATTR &&
-		 !strcmp(heap_string(heap, label->name, NULL), "__dict__"));
-}
-
-/* The text of a str key. */
-static bool path_key_text(const struct heap *heap, const struct heap_label *label,
-			  struct heap_value *ret)
-{
-	size_t size;
-
-	if (label->key < heap->objects)
-		return heap_value(heap, label->key, ret) && ret->kind == SNAP_VALUE_STR;
-	ret->text = heap_string(heap, label->name, &size);
-	ret->size = (uint32_t)size;
-	return size > 0;
-}
-
-/* obj -> __dict__ -> value of an identifier key: ".key". False: not that. */
-static bool path_collapse_dict(struct path *p, const struct heap_label *label)
-{
-	const struct heap *heap = p->heap;
-	struct heap_label next;
-	struct heap_value key;
-
-	if (p->at + 2 >= p->count || !path_is_dict_edge(heap, label))
-		return false;
-	uint32_t dict = p->chain[p->at + 1];
-	heap_label(heap, dict, heap_slot(heap, dict, p->chain[p->at + 2]), &next);
-	if (next.kind != SNAP_LABEL_VALUE || !path_key_text(heap, &next, &key) ||
-	    !path_identifier(key.text, key.size))
-		return false;
-	size_t begin = path_segment_begin(p);
-	text_add(&p->text, ".");
-	text_escape(&p->text, key.text, key.size, 200, 0);
-	path_segment_end(p, begin);
-	p->at += 2;
-	return true;
-}
-
-static void path_edge_label(const struct path *p, uint32_t at, struct heap_label *ret)
-{
-	heap_label(p->heap, p->chain[at],
-		   heap_slot(p->heap, p->chain[at], p->chain[at + 1]), ret);
-}
-
-/*
- * function.__closure__, its cell, the cell's contents: "closure x" says it all.
- * True for the first and the last of the three.
- */
-static bool path_part_of_closure(const struct path *p, const struct heap_label *label)
-{
-	const char *name = heap_string(p->heap, label->name, NULL);
-	struct heap_label other;
-
-	if (label->kind != SNAP_LABEL_ATTR)
-		return false;
-	if (!strcmp(name, "__closure__") && p->at + 2 < p->count) {
-		path_edge_label(p, p->at + 1, &other);
-		return other.kind == SNAP_LABEL_CELL;
-	}
-	if (!strcmp(name, "cell_contents") && p->at > 0) {
-		path_edge_label(p, p->at - 1, &other);
-		return other.kind == SNAP_LABEL_CELL;
-	}
-	return false;
-}
-
 static void path_add_edge(struct path *p)
 {
 	const struct heap *heap = p->heap;
-	uint32_t from = p->chain[p->at], to = p->chain[p->at + 1];
+	const struct hops hops = { heap, p->chain, p->count, p->at };
 	struct heap_label label;
 
-	heap_label(heap, from, heap_slot(heap, from, to), &label);
-	if (path_collapse_dict(p, &label))
-		return;
-	if (path_part_of_closure(p, &label)) {
-		p->at++;
-		return;
-	}
 	size_t begin = path_segment_begin(p);
-	size_t before = p->text.buf.size;
-	describe_label(&p->text, heap, &label);
-	if (p->text.buf.size == before) {
-		text_add(&p->text, " -> ");
-		describe_node(&p->text, heap, to);
+	uint32_t taken = hops_write(&p->text, &hops);
+	if (!taken) {
+		size_t before = p->text.buf.size;
+
+		hops_label(&hops, p->at, &label);
+		describe_label(&p->text, heap, &label);
+		if (p->text.buf.size == before) {
+			text_add(&p->text, " -> ");
+			describe_node(&p->text, heap, p->chain[p->at + 1]);
+		}
+		taken = 1;
 	}
 	path_segment_end(p, begin);
-	p->at++;
+	p->at += taken;
 }
 
 /* ---- where a path begins ---- */
@@ -202,16 +118,17 @@ static void path_head_frame(struct path *p, uint32_t frame_node, uint32_t object
 	struct heap_label label;
 
 	heap_label(heap, frame_node, heap_slot(heap, frame_node, object), &label);
-	if (label.root_kind == SNAP_ROOT_LOCAL)
-		text_add(&p->text, "local ");
+	describe_frame(&p->text, heap, heap_synth(heap, frame_node)->ref);
+	text_add(&p->text, HOPS_INTO);
 	if (label.root_kind == SNAP_ROOT_STACK)
 		text_add(&p->text, "temporary");
-	else if (label.name)
+	else if (label.root_kind == SNAP_ROOT_FRAME && label.name) {
+		text_add(&p->text, "its ");
+		describe_string(&p->text, heap, label.name);
+	} else if (label.name)
 		describe_string(&p->text, heap, label.name);
 	else
 		text_add(&p->text, "reference");
-	text_add(&p->text, label.root_kind == SNAP_ROOT_FRAME ? " of " : " in ");
-	describe_frame(&p->text, heap, heap_synth(heap, frame_node)->ref);
 }
 
 static uint32_t path_frame_thread(const struct heap *heap, uint32_t frame_node)
@@ -220,8 +137,20 @@ static uint32_t path_frame_thread(const struct heap *heap, uint32_t frame_node)
 		.thread;
 }
 
-/* (threads) -> thread -> [frame ->] object. Returns nodes used up, the object's
- * position. */
+static void path_head_state(struct path *p, uint32_t thread_node, uint32_t object)
+{
+	const struct heap *heap = p->heap;
+	struct heap_label label;
+
+	heap_label(heap, thread_node, heap_slot(heap, thread_node, object), &label);
+	if (label.name)
+		describe_string(&p->text, heap, label.name);
+	else
+		text_add(&p->text,
+			 label.root_kind == SNAP_ROOT_EXCEPTION ? "exception" : "state");
+}
+
+/* (threads) -> thread -> [frame ->] object. Returns the object's position. */
 static uint32_t path_head_thread(struct path *p, uint32_t i)
 {
 	const struct heap *heap = p->heap;
@@ -235,35 +164,27 @@ static uint32_t path_head_thread(struct path *p, uint32_t i)
 		thread = heap_synth(heap, node)->ref;
 		if (i + 1 < p->count && p->chain[i + 1] >= heap->objects)
 			node = p->chain[++i];
-	}
-	if (i + 1 >= p->count) {
-		describe_node(&p->text, heap, node);
 	} else if (heap_synth(heap, node)->kind == HEAP_SYNTH_FRAME) {
-		path_head_frame(p, node, p->chain[i + 1]);
-		if (!thread)
-			thread = path_frame_thread(heap, node);
-	} else {
-		struct heap_label label;
-
-		heap_label(heap, node, heap_slot(heap, node, p->chain[i + 1]), &label);
-		if (label.name)
-			describe_string(&p->text, heap, label.name);
-		else
-			text_add(&p->text,
-				 label.root_kind == SNAP_ROOT_EXCEPTION ? "exception" :
-									  "state");
+		thread = path_frame_thread(heap, node);
 	}
-	if (thread && thread <= heap->threads && i + 1 < p->count) {
-		text_add(&p->text, " of ");
+	if (thread && thread <= heap->threads &&
+	    (i + 1 < p->count || heap_synth(heap, node)->kind != HEAP_SYNTH_THREAD)) {
 		describe_thread(&p->text, heap, thread);
+		text_add(&p->text, HOPS_INTO);
 	}
+	if (i + 1 >= p->count)
+		describe_node(&p->text, heap, node);
+	else if (heap_synth(heap, node)->kind == HEAP_SYNTH_FRAME)
+		path_head_frame(p, node, p->chain[i + 1]);
+	else
+		path_head_state(p, node, p->chain[i + 1]);
 	return i + 1;
 }
 
 static void path_head_group(struct path *p, uint32_t group, uint32_t object)
 {
 	static const char *const words[HEAP_SYNTH_GROUP_COUNT] = {
-		[HEAP_SYNTH_MODULES] = "module ",
+		[HEAP_SYNTH_MODULES] = "", /* alone: "module " (below) */
 		[HEAP_SYNTH_INTERPRETER] = "interpreter ",
 		[HEAP_SYNTH_ATEXIT] = "atexit ",
 		[HEAP_SYNTH_STATIC_TYPES] = "type ",
@@ -279,6 +200,8 @@ static void path_head_group(struct path *p, uint32_t group, uint32_t object)
 	struct heap_label label;
 
 	heap_label(heap, group, heap_slot(heap, group, object), &label);
+	if (kind == HEAP_SYNTH_MODULES && p->chain[p->count - 1] == object && !p->more)
+		text_add(&p->text, "module ");
 	text_add(&p->text,
 		 kind < HEAP_SYNTH_GROUP_COUNT && words[kind] ? words[kind] : "");
 	if (label.name)
@@ -407,6 +330,7 @@ void describe_signature(struct text *out, const struct analysis *a,
 		if (nodes[0] == HEAP_NONE || (nodes[1] >= p.heap->objects && i))
 			continue;
 		if (nodes[0] >= p.heap->objects || i == count - 1) {
+			p.more = i > 0;
 			path_head_of(&p, a, nodes[1]);
 			continue;
 		}

@@ -2,7 +2,7 @@
 /*
  * describe - nodes, values and single edges in words (describe.h).
  */
-#include "viewer/report/describe.h"
+#include "viewer/name/describe.h"
 
 #include <assert.h>
 #include <math.h>

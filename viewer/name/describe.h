@@ -2,14 +2,14 @@
 /*
  * describe - nodes, edges, values and paths in a Python programmer's words.
  *
- *	module cache.STORE['sessions'][3].user
- *	local x in f (file.py:12) of thread MainThread
- *	closure x of function f
+ *	cache.STORE['sessions'][3].user
+ *	thread MainThread > f (file.py:12) > x         (with U+203A)
+ *	tasks.f(acc=...), tasks.f > closure seen
  *
- * All output is escaped (escape.h).
+ * What a view calls a node is name.h's to say.  All output is escaped (escape.h).
  */
-#ifndef PYMEM_VIEWER_REPORT_DESCRIBE_H
-#define PYMEM_VIEWER_REPORT_DESCRIBE_H
+#ifndef PYMEM_VIEWER_NAME_DESCRIBE_H
+#define PYMEM_VIEWER_NAME_DESCRIBE_H
 
 #include "viewer/analysis/analysis.h"
 #include "viewer/analysis/growth.h"

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * alike - one pass counts each type's small children, a second makes the lines (alike.h).
+ */
+#include "viewer/name/alike.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "viewer/analysis/growth.h"
+#include "viewer/name/name.h"
+#include "viewer/text/human.h"
+
+enum { LEAST = 3, LEAST_NAMED = 8, STANDS_ALONE = 4, SMALL_NAMED = 200 };
+
+/* Whether each of its children has a name of its own. */
+static bool alike_names(const struct heap *heap, uint32_t node)
+{
+	if (node >= heap->objects) {
+		uint32_t kind = heap_synth(heap, node)->kind;
+
+		return kind != HEAP_SYNTH_UNKNOWN && kind != HEAP_SYNTH_GARBAGE &&
+			kind != HEAP_SYNTH_IMMORTAL && kind != HEAP_SYNTH_INTERNED;
+	}
+	switch (heap_kind(heap, node)) {
+	case SNAP_KIND_LIST:
+	case SNAP_KIND_TUPLE:
+	case SNAP_KIND_SET:
+	case SNAP_KIND_DEQUE:
+		return false;
+	case SNAP_KIND_DICT:
+		return heap_refs(heap, node).count <= 2 * GROWTH_SMALL_DICT;
+	default:
+		return true;
+	}
+}
+
+struct alike_rule {
+	uint64_t below;
+	uint32_t least;
+};
+
+static struct alike_rule alike_rule_of(const struct analysis *a, uint32_t parent)
+{
+	uint64_t all = analysis_retained(a, parent);
+
+	if (alike_names(a->heap, parent))
+		return (struct alike_rule){ all / SMALL_NAMED + 1, LEAST_NAMED };
+	return (struct alike_rule){ all / STANDS_ALONE + 1, LEAST };
+}
+
+static bool alike_member(const struct analysis *a, const struct alike *alike,
+			 uint32_t child)
+{
+	return child < a->heap->objects && heap_type_of(a->heap, child) == alike->type &&
+		analysis_retained(a, child) < alike->below;
+}
+
+struct alike alike_single(const struct analysis *a, uint32_t node)
+{
+	return (struct alike){ .node = node,
+			       .type = heap_type_of(a->heap, node),
+			       .count = 1,
+			       .retained = analysis_retained(a, node),
+			       .objects = analysis_retained_count(a, node),
+			       .size = heap_size(a->heap, node) };
+}
+
+void alike_text(struct text *out, const struct heap *heap, const struct alike *alike)
+{
+	char buf[HUMAN_SIZE];
+
+	if (alike->count <= 1)
+		return;
+	text_printf(out, "\xc3\x97 %s ", human_count(buf, alike->count));
+	name_type(out, heap, alike->type);
+}
+
+static int alike_compare(const void *a, const void *b)
+{
+	const struct alike *x = a, *y = b;
+
+	if (x->retained != y->retained)
+		return x->retained > y->retained ? -1 : 1;
+	return x->node < y->node ? -1 : x->node > y->node;
+}
+
+/* counts: of each type's small children; turned into 1 + the line they are in. */
+static int alike_lines(const struct analysis *a, struct heap_span children,
+		       struct alike_rule rule, uint32_t *counts, struct vec *ret)
+{
+	const size_t first = VEC_COUNT(*ret, struct alike);
+
+	for (uint32_t i = 0; i < children.count; i++) {
+		uint32_t node = children.target[i], type = heap_type_of(a->heap, node);
+		uint64_t retained = analysis_retained(a, node);
+		struct alike line = alike_single(a, node);
+		bool together = type && retained < rule.below &&
+			(counts[type] >= rule.least || counts[type] & 1u << 31);
+
+		if (together && counts[type] & 1u << 31) {
+			struct alike *there = (struct alike *)ret->data + first +
+				(counts[type] & ~(1u << 31));
+
+			there->count++;
+			there->retained += retained;
+			there->objects += line.objects;
+			there->size += line.size;
+			continue;
+		}
+		if (together) {
+			counts[type] = 1u << 31 |
+				(uint32_t)(VEC_COUNT(*ret, struct alike) - first);
+			line.below = rule.below;
+		}
+		if (vec_append(ret, &line, sizeof(line)))
+			return -ENOMEM;
+	}
+	qsort((struct alike *)ret->data + first, VEC_COUNT(*ret, struct alike) - first,
+	      sizeof(struct alike), alike_compare);
+	return 0;
+}
+
+int alike_children(struct analysis *a, uint32_t parent, const struct progress *progress,
+		   struct vec *ret)
+{
+	const struct heap *heap = a->heap;
+	const struct alike_rule rule = alike_rule_of(a, parent);
+	struct heap_span children;
+	int err = analysis_children(a, parent, progress, &children);
+
+	assert(parent < heap->nodes);
+	if (err || !children.count)
+		return err;
+	uint32_t *counts = calloc((size_t)heap->types + 1, sizeof(*counts));
+	if (!counts)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < children.count; i++)
+		if (analysis_retained(a, children.target[i]) < rule.below)
+			counts[heap_type_of(heap, children.target[i])]++;
+	err = alike_lines(a, children, rule, counts, ret);
+	free(counts);
+	return err;
+}
+
+int alike_open(struct analysis *a, uint32_t holder, const struct alike *alike,
+	       const struct progress *progress, struct vec *ret)
+{
+	struct heap_span children;
+	int err;
+
+	if (alike->count <= 1)
+		return alike_children(a, alike->node, progress, ret);
+	err = analysis_children(a, holder, progress, &children);
+	for (uint32_t i = 0; i < children.count && !err; i++) {
+		const struct alike one = alike_single(a, children.target[i]);
+
+		if (alike_member(a, alike, one.node))
+			err = vec_append(ret, &one, sizeof(one));
+	}
+	return err;
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hops - the rules, one function each, in a table (hops.h).
+ *
+ * Which parameter a default belongs to is known where the code object tells its
+ * variables' kinds (CPython 3.14: Objects/codeobject.c, CO_FAST_ARG_*), or where it
+ * has no variables beyond the ones with defaults; else the default is told by its place.
+ */
+#include "viewer/name/hops.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "viewer/name/describe.h"
+
+#define NAME_LIMIT 200
+
+enum { KIND_ARG_POS = 0x02, KIND_ARG_VAR = 0x08, KIND_LOCAL = 0x20 };
+
+void hops_label(const struct hops *h, uint32_t at, struct heap_label *ret)
+{
+	assert(at + 1 < h->count);
+	heap_label(h->heap, h->chain[at],
+		   heap_slot(h->heap, h->chain[at], h->chain[at + 1]), ret);
+}
+
+static bool hops_is_attr(const struct hops *h, uint32_t at, const char *name)
+{
+	struct heap_label label;
+
+	if (at + 1 >= h->count || h->chain[at] >= h->heap->objects)
+		return false;
+	hops_label(h, at, &label);
+	return label.kind == SNAP_LABEL_ATTR &&
+		!strcmp(heap_string(h->heap, label.name, NULL), name);
+}
+
+static bool hops_identifier(const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		unsigned c = (unsigned char)text[i];
+		bool letter = c == '_' || c >= 0x80 || (c | 32) - 'a' < 26;
+
+		if (!letter && (!i || c - '0' >= 10))
+			return false;
+	}
+	return size > 0;
+}
+
+/* The text of the str key, an identifier, that the edge at `at` goes through. */
+static bool hops_key(const struct hops *h, uint32_t at, struct heap_value *ret)
+{
+	struct heap_label label;
+	size_t size;
+
+	if (at + 1 >= h->count || h->chain[at] >= h->heap->objects)
+		return false;
+	hops_label(h, at, &label);
+	if (label.kind != SNAP_LABEL_VALUE)
+		return false;
+	if (label.key < h->heap->objects) {
+		if (!heap_value(h->heap, label.key, ret) || ret->kind != SNAP_VALUE_STR)
+			return false;
+	} else {
+		ret->text = heap_string(h->heap, label.name, &size);
+		ret->size = (uint32_t)size;
+	}
+	return hops_identifier(ret->text, ret->size);
+}
+
+static void hops_add_key(struct text *out, const char *before,
+			 const struct heap_value *key, const char *after)
+{
+	text_add(out, before);
+	text_escape(out, key->text, key->size, NAME_LIMIT, 0);
+	text_add(out, after);
+}
+
+/* obj -> __dict__ -> value of an identifier key: ".key". */
+static uint32_t hops_dict(struct text *out, const struct hops *h)
+{
+	struct heap_label label;
+	struct heap_value key;
+
+	hops_label(h, h->at, &label);
+	if ((label.kind != SNAP_LABEL_DICT && !hops_is_attr(h, h->at, "__dict__")) ||
+	    !hops_key(h, h->at + 1, &key))
+		return 0;
+	hops_add_key(out, ".", &key, "");
+	return 2;
+}
+
+/* function.__closure__, its cell, the cell's contents. */
+static uint32_t hops_closure(struct text *out, const struct hops *h)
+{
+	struct heap_label label;
+	const bool contents = hops_is_attr(h, h->at, "cell_contents");
+	const uint32_t cell = contents ? h->at - 1 : h->at + 1;
+
+	if ((contents ? h->at == 0 : !hops_is_attr(h, h->at, "__closure__")) ||
+	    cell + 1 >= h->count || h->chain[cell] >= h->heap->objects)
+		return 0;
+	hops_label(h, cell, &label);
+	if (label.kind != SNAP_LABEL_CELL)
+		return 0;
+	if (contents)
+		return 1;
+	text_add(out, HOPS_INTO "closure ");
+	describe_string(out, h->heap, label.name);
+	return 2;
+}
+
+/* Keyword-only defaults, and what a functools.partial adds. */
+static uint32_t hops_keyword(struct text *out, const struct hops *h)
+{
+	struct heap_value key;
+
+	if ((!hops_is_attr(h, h->at, "__kwdefaults__") &&
+	     !hops_is_attr(h, h->at, "keywords")) ||
+	    !hops_key(h, h->at + 1, &key))
+		return 0;
+	hops_add_key(out, "(", &key, "=\xe2\x80\xa6)");
+	return 2;
+}
+
+/* The node that an object refers to by that attribute; HEAP_NONE: none. */
+static uint32_t hops_attribute(const struct heap *heap, uint32_t object, const char *name)
+{
+	struct heap_span refs = heap_refs(heap, object);
+	struct heap_label label;
+
+	for (uint32_t slot = 0; slot < refs.count && slot < 64; slot++) {
+		heap_label(heap, object, slot, &label);
+		if (label.kind == SNAP_LABEL_ATTR &&
+		    !strcmp(heap_string(heap, label.name, NULL), name))
+			return refs.target[slot] < heap->objects ? refs.target[slot] :
+								   HEAP_NONE;
+	}
+	return HEAP_NONE;
+}
+
+/* How many of a code object's variables are positional parameters; 0: not known. */
+static uint64_t hops_parameters(const struct heap *heap, uint32_t code, uint32_t names,
+				uint64_t defaults)
+{
+	const uint32_t kinds = hops_attribute(heap, code, "co_localspluskinds");
+	const uint32_t all = heap_refs(heap, names).count;
+	struct heap_value v;
+	uint64_t count = 0;
+
+	if (kinds != HEAP_NONE && heap_value(heap, kinds, &v) && v.size == v.length)
+		for (uint32_t i = 0; i < v.size; i++)
+			count +=
+				(v.text[i] & KIND_ARG_POS) && !(v.text[i] & KIND_ARG_VAR);
+	return count ? count : all == defaults ? all : 0;
+}
+
+static uint32_t hops_default(struct text *out, const struct hops *h)
+{
+	const struct heap *heap = h->heap;
+	struct heap_label label;
+	struct heap_value name;
+
+	if (!hops_is_attr(h, h->at, "__defaults__") || h->at + 2 >= h->count)
+		return 0;
+	hops_label(h, h->at + 1, &label);
+	uint32_t code = hops_attribute(heap, h->chain[h->at], "__code__");
+	if (label.kind != SNAP_LABEL_INDEX || code == HEAP_NONE)
+		return 0;
+	uint32_t names = hops_attribute(heap, code, "co_localsplusnames");
+	if (names == HEAP_NONE)
+		names = hops_attribute(heap, code, "co_varnames");
+	if (names == HEAP_NONE)
+		return 0;
+	uint64_t defaults = heap_refs(heap, h->chain[h->at + 1]).count;
+	uint64_t parameters = hops_parameters(heap, code, names, defaults);
+	uint64_t index = parameters - defaults + label.index;
+	struct heap_span span = heap_refs(heap, names);
+
+	if (parameters < defaults || index >= span.count ||
+	    !heap_value(heap, span.target[index], &name))
+		return 0;
+	hops_add_key(out, "(", &name, "=\xe2\x80\xa6)");
+	return 2;
+}
+
+/* threading.local (Modules/_threadmodule.c): a dict by weak reference to what marks the
+ * thread, of the attributes. */
+static uint32_t hops_thread_local(struct text *out, const struct hops *h)
+{
+	struct heap_label label;
+	struct heap_value key;
+
+	if (!hops_is_attr(h, h->at, "dummies") || !hops_key(h, h->at + 2, &key))
+		return 0;
+	hops_label(h, h->at + 1, &label);
+	if (label.kind != SNAP_LABEL_VALUE || label.key >= h->heap->objects ||
+	    heap_kind(h->heap, label.key) != SNAP_KIND_WEAKREF)
+		return 0;
+	hops_add_key(out, ".", &key, "");
+	return 3;
+}
+
+static void hops_add_call(struct text *out, const struct heap *heap, uint32_t generator)
+{
+	struct heap_value name;
+
+	if (heap_value(heap, generator, &name) && name.size)
+		text_escape(out, name.text, name.size, NAME_LIMIT, 0);
+	else
+		describe_type(out, heap, heap_type_of(heap, generator));
+	text_add(out, "()");
+}
+
+/* A frame's, generator's or coroutine's variable; the call was named before, unless it
+ * is what the path begins with. */
+static uint32_t hops_local(struct text *out, const struct hops *h)
+{
+	const uint32_t from = h->chain[h->at];
+	struct heap_label label;
+
+	hops_label(h, h->at, &label);
+	if (label.kind != SNAP_LABEL_LOCAL || from >= h->heap->objects)
+		return 0;
+	if (heap_kind(h->heap, from) == SNAP_KIND_GENERATOR &&
+	    (!h->at || !hops_is_attr(h, h->at - 1, "_coro"))) {
+		text_add(out, " = ");
+		hops_add_call(out, h->heap, from);
+	}
+	text_add(out, HOPS_INTO);
+	describe_string(out, h->heap, label.name);
+	return 1;
+}
+
+/* "task fetch-3" */
+static void hops_add_task(struct text *out, const struct heap *heap, uint32_t task)
+{
+	static const char *const attributes[] = { "name", "_name", "task_name" };
+	struct heap_value name;
+
+	text_add(out, "task ");
+	for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
+		uint32_t node = hops_attribute(heap, task, attributes[i]);
+
+		if (node != HEAP_NONE && heap_value(heap, node, &name) &&
+		    name.kind == SNAP_VALUE_STR && name.size) {
+			text_escape(out, name.text, name.size, NAME_LIMIT, 0);
+			return;
+		}
+	}
+	describe_type(out, heap, heap_type_of(heap, task));
+}
+
+/* asyncio's task (Modules/_asynciomodule.c, Lib/asyncio/tasks.py): its name, then the
+ * coroutine it runs. */
+static uint32_t hops_task(struct text *out, const struct hops *h)
+{
+	const uint32_t task = h->chain[h->at], coroutine = h->chain[h->at + 1];
+
+	if (!hops_is_attr(h, h->at, "_coro") || coroutine >= h->heap->objects ||
+	    heap_kind(h->heap, coroutine) != SNAP_KIND_GENERATOR)
+		return 0;
+	text_add(out, " = ");
+	hops_add_task(out, h->heap, task);
+	text_add(out, HOPS_INTO);
+	hops_add_call(out, h->heap, coroutine);
+	return 1;
+}
+
+static uint32_t (*const rules[])(struct text *, const struct hops *) = {
+	hops_dict, hops_closure,      hops_keyword, hops_default,
+	hops_task, hops_thread_local, hops_local,
+};
+
+uint32_t hops_write(struct text *out, const struct hops *h)
+{
+	assert(h->at + 1 < h->count);
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		uint32_t taken = rules[i](out, h);
+
+		if (taken)
+			return taken;
+	}
+	return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hops - runs of edges that a Python programmer knows as one step.
+ *
+ *	x.__dict__['a']                       x.a
+ *	f.__closure__[0].cell_contents        f > closure a
+ *	f.__kwdefaults__['a'], __defaults__   f(a=...)
+ *	partial.keywords['a']                 partial(a=...)
+ *	local.dummies[<weakref>]['a']         local.a        (threading.local)
+ *	coroutine -> its local variable       = f() > a
+ *	task._coro                            = task NAME > f()
+ *
+ * A rule looks at the labels ahead and says how many edges it took; none: the edge is
+ * written by itself (path.c).
+ */
+#ifndef PYMEM_VIEWER_NAME_HOPS_H
+#define PYMEM_VIEWER_NAME_HOPS_H
+
+#include "viewer/model/heap.h"
+#include "viewer/text/text.h"
+
+/* Between what holds and what it holds, where that is another frame or coroutine. */
+#define HOPS_INTO " \xe2\x80\xba "
+
+/* A chain of nodes, each of which refers to the next; `at` is where one is. */
+struct hops {
+	const struct heap *heap;
+	const uint32_t *chain;
+	uint32_t count, at;
+};
+
+/* Appends the step that begins at chain[at], escaped; returns the edges it took, 0 when
+ * it is none of these. */
+uint32_t hops_write(struct text *out, const struct hops *hops);
+/* The label of the edge chain[at] -> chain[at + 1]. */
+void hops_label(const struct hops *hops, uint32_t at, struct heap_label *ret);
+
+#endif
