@@ -28,6 +28,8 @@ static const struct {
 	[BLOCK_PROGRESS] = { "PROGRESS", false },
 	[BLOCK_END] = { "END", true },
 	[BLOCK_INDEX] = { "INDEX", false },
+	[BLOCK_CHUNKS] = { "CHUNKS", false },
+	[BLOCK_SHARED] = { "SHARED", false },
 };
 
 const char *block_type_name(unsigned type)

@@ -32,7 +32,7 @@
 #define BLOCK_FILE_MAGIC "\x89PYMEM\r\n\x1a\n"
 #define BLOCK_TRAILER_MAGIC "PYMEMEND"
 #define BLOCK_MAJOR 1
-#define BLOCK_MINOR 0
+#define BLOCK_MINOR 1
 
 enum {
 	BLOCK_FILE_HEAD_SIZE = 44,
@@ -64,6 +64,8 @@ enum block_type {
 	BLOCK_PROGRESS = 15,
 	BLOCK_END = 16,
 	BLOCK_INDEX = 17,
+	BLOCK_CHUNKS = 18, /* since 1.1 */
+	BLOCK_SHARED = 19, /* since 1.1 */
 	BLOCK_TYPE_COUNT
 };
 

@@ -138,6 +138,8 @@ union row {
 	struct snap_root root;
 	struct snap_map map;
 	struct snap_buffer buffer;
+	struct snap_chunks chunks;
+	struct snap_shared shared;
 	struct snap_size_check size_check;
 	struct snap_error error;
 	struct snap_progress progress;
@@ -275,6 +277,23 @@ static int decode_deliver_buffer(struct decoder *d, union row *row, uint32_t id,
 	return decode_stopped(problem, SEND(d, buffer, &row->buffer));
 }
 
+static int decode_deliver_chunks(struct decoder *d, union row *row, uint32_t id,
+				 struct snap_problem *problem)
+{
+	(void)id;
+	if (decode_defined(d, BLOCK_STRINGS, row->chunks.name, problem) != 0 ||
+	    decode_defined(d, BLOCK_STRINGS, row->chunks.holder, problem) != 0)
+		return -1;
+	return decode_stopped(problem, SEND(d, chunks, &row->chunks));
+}
+
+static int decode_deliver_shared(struct decoder *d, union row *row, uint32_t id,
+				 struct snap_problem *problem)
+{
+	(void)id;
+	return decode_stopped(problem, SEND(d, shared, &row->shared));
+}
+
 static int decode_deliver_size_check(struct decoder *d, union row *row, uint32_t id,
 				     struct snap_problem *problem)
 {
@@ -333,6 +352,8 @@ static deliver_fn *const deliver[BLOCK_TYPE_COUNT] = {
 	[BLOCK_ROOTS] = decode_deliver_root,
 	[BLOCK_MAPS] = decode_deliver_map,
 	[BLOCK_BUFFERS] = decode_deliver_buffer,
+	[BLOCK_CHUNKS] = decode_deliver_chunks,
+	[BLOCK_SHARED] = decode_deliver_shared,
 	[BLOCK_SIZE_CHECKS] = decode_deliver_size_check,
 	[BLOCK_ERRORS] = decode_deliver_error,
 	[BLOCK_PROGRESS] = decode_deliver_progress,

@@ -87,8 +87,19 @@ static const struct layout_column maps[] = {
 };
 
 static const struct layout_column buffers[] = {
-	DELTA(snap_buffer, object), DELTA(snap_buffer, data),  UINT(snap_buffer, length),
-	DELTA(snap_buffer, owner),  UINT(snap_buffer, source), UINT(snap_buffer, flags),
+	DELTA(snap_buffer, object), DELTA(snap_buffer, data),	UINT(snap_buffer, length),
+	DELTA(snap_buffer, owner),  UINT(snap_buffer, source),	UINT(snap_buffer, flags),
+	UINT(snap_buffer, chunks),  UINT(snap_buffer, sharers),
+};
+
+static const struct layout_column chunks[] = {
+	UINT(snap_chunks, name),  UINT(snap_chunks, holder), UINT(snap_chunks, size),
+	UINT(snap_chunks, count), UINT(snap_chunks, bytes),  DELTA(snap_chunks, example),
+};
+
+static const struct layout_column shared[] = {
+	DELTA(snap_shared, start),
+	UINT(snap_shared, length),
 };
 
 static const struct layout_column size_checks[] = {
@@ -146,8 +157,12 @@ const struct layout layouts[BLOCK_TYPE_COUNT] = {
 			  .needs = ON(STRINGS) | ON(THREADS) | ON(FRAMES) },
 	[BLOCK_MAPS] = { COLUMNS(maps), .row_size = sizeof(struct snap_map),
 			 .needs = ON(STRINGS) },
-	[BLOCK_BUFFERS] = { COLUMNS(buffers), .row_size = sizeof(struct snap_buffer),
+	[BLOCK_BUFFERS] = { COLUMNS(buffers), .noptional = 2,
+			    .row_size = sizeof(struct snap_buffer),
 			    .needs = ON(STRINGS) },
+	[BLOCK_CHUNKS] = { COLUMNS(chunks), .row_size = sizeof(struct snap_chunks),
+			   .needs = ON(STRINGS) },
+	[BLOCK_SHARED] = { COLUMNS(shared), .row_size = sizeof(struct snap_shared) },
 	[BLOCK_SIZE_CHECKS] = { COLUMNS(size_checks),
 				.row_size = sizeof(struct snap_size_check),
 				.needs = ON(STRINGS) | ON(TYPES) },
@@ -279,9 +294,12 @@ bool layout_open(struct layout_reader *reader, const struct layout *layout,
 	struct bytes_cursor all = { raw, raw + size };
 	const uint8_t *const table = bytes_take(&all, 4 * (size_t)columns);
 
-	if (!table || columns < layout->ncolumns)
+	if (!table || columns < (unsigned)layout->ncolumns - layout->noptional)
 		return false;
-	*reader = (struct layout_reader){ .layout = layout };
+	*reader = (struct layout_reader){
+		.layout = layout,
+		.present = columns < layout->ncolumns ? columns : layout->ncolumns,
+	};
 	for (unsigned c = 0; c < columns; c++) {
 		const size_t column_size = bytes_get_u32(table + 4 * (size_t)c);
 		const uint8_t *const start = bytes_take(&all, column_size);
@@ -361,9 +379,14 @@ static bool layout_decode_cell(struct layout_reader *reader, unsigned c, char *r
 
 bool layout_next(struct layout_reader *reader, void *row, struct snap_label *labels)
 {
-	for (unsigned c = 0; c < reader->layout->ncolumns; c++)
+	for (unsigned c = 0; c < reader->present; c++)
 		if (!layout_decode_cell(reader, c, row, labels))
 			return false;
+	for (unsigned c = reader->present; c < reader->layout->ncolumns; c++) {
+		const struct layout_column *const column = &reader->layout->columns[c];
+
+		layout_store((char *)row + column->offset, column->width, 0);
+	}
 	return true;
 }
 
@@ -377,7 +400,7 @@ size_t layout_labels_left(const struct layout_reader *reader)
 
 bool layout_at_end(const struct layout_reader *reader)
 {
-	for (unsigned c = 0; c < reader->layout->ncolumns; c++)
+	for (unsigned c = 0; c < reader->present; c++)
 		if (bytes_left(&reader->columns[c]) > 0)
 			return false;
 	return true;

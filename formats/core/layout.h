@@ -44,6 +44,8 @@ struct layout_column {
 struct layout {
 	const struct layout_column *columns;
 	uint8_t ncolumns;
+	uint8_t noptional; /* ... of which the last ones came later: files may lack
+			    * them, they are read as 0 */
 	uint16_t row_size; /* of the struct a row is, 0 = custom */
 	bool has_ids;	   /* rows have ids: block's `first` + row + 1 */
 	uint32_t needs;	   /* 1 << type of each block type that defines ids used here */
@@ -83,6 +85,7 @@ size_t layout_bound(const struct layout *layout, uint32_t count, size_t extra);
 /* A decompressed block, split into columns; `raw` must outlive it. */
 struct layout_reader {
 	const struct layout *layout;
+	unsigned present; /* columns that the block has of those known */
 	struct bytes_cursor columns[LAYOUT_COLUMNS_MAX];
 	uint64_t previous[LAYOUT_COLUMNS_MAX];
 };

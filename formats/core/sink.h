@@ -13,7 +13,7 @@
  *	fact*                           who and what: pid, python version, ...
  *	( string* type* shape* object value? ... )*
  *	thread* frame* root*            anywhere, thread before frame before root
- *	map* buffer* size_check* error* progress*
+ *	map* buffer* chunks* shared* size_check* error* progress*
  *	fact*                           totals, timings
  *	end                             exactly once; its absence = truncated
  *
@@ -305,6 +305,8 @@ enum snap_buffer_flags {
 	SNAP_BUFFER_OWNER = 1,
 	SNAP_BUFFER_VIEW = 2,
 	SNAP_BUFFER_COUNTED = 4, /* its bytes are in the object's own size already */
+	/* found by following pointers from the object, not told by it */
+	SNAP_BUFFER_INFERRED = 8,
 };
 
 /* Native memory an object exports or holds. */
@@ -312,8 +314,29 @@ struct snap_buffer {
 	uint64_t object;       /* who holds it */
 	uint64_t data, length; /* address, bytes */
 	uint64_t owner;	       /* views: the object that owns the memory, 0 = unknown */
-	uint32_t source;       /* string id: "buffer", or the probe's name */
+	uint32_t source;       /* string id: "buffer", the probe's name, or "malloc" */
 	uint32_t flags;
+	/* allocations that length is the sum of, data being the first; 0 = not known */
+	uint64_t chunks;
+	/* objects that hold it alike, of which `object` is one; 0 and 1: it alone */
+	uint64_t sharers;
+};
+
+/* Allocations in use of the C library that no object is known to own, of one kind. */
+struct snap_chunks {
+	uint32_t name;	 /* string id: what their first word points to, a symbol or
+			* `library+0x10`; 0 = nothing of that sort */
+	uint32_t holder; /* string id: the library whose variables lead to them; 0 = no
+			  * variable does */
+	uint64_t size;	 /* of the largest: they are more than half as large */
+	uint64_t count, bytes;
+	uint64_t example; /* address of one of them */
+};
+
+/* Pages in memory that another process than this and its copy had mapped too, not
+ * written since by either: what a fork left to share. */
+struct snap_shared {
+	uint64_t start, length; /* address, bytes */
 };
 
 /* Sizes of a sample compared with the interpreter's own answer, per type. */
@@ -361,6 +384,8 @@ struct snap_sink_ops {
 	int (*root)(struct snap_sink *, const struct snap_root *);
 	int (*map)(struct snap_sink *, const struct snap_map *);
 	int (*buffer)(struct snap_sink *, const struct snap_buffer *);
+	int (*chunks)(struct snap_sink *, const struct snap_chunks *);
+	int (*shared)(struct snap_sink *, const struct snap_shared *);
 	int (*size_check)(struct snap_sink *, const struct snap_size_check *);
 	int (*error)(struct snap_sink *, const struct snap_error *);
 	int (*progress)(struct snap_sink *, const struct snap_progress *);

@@ -529,6 +529,20 @@ static int writer_on_buffer(struct snap_sink *sink, const struct snap_buffer *bu
 	return writer_add_plain(sink, BLOCK_BUFFERS, buffer);
 }
 
+static int writer_on_chunks(struct snap_sink *sink, const struct snap_chunks *chunks)
+{
+	const uint64_t strings = writer_of(sink)->counts.strings;
+
+	if (chunks->name > strings || chunks->holder > strings)
+		return -EINVAL;
+	return writer_add_plain(sink, BLOCK_CHUNKS, chunks);
+}
+
+static int writer_on_shared(struct snap_sink *sink, const struct snap_shared *shared)
+{
+	return writer_add_plain(sink, BLOCK_SHARED, shared);
+}
+
 static int writer_on_size_check(struct snap_sink *sink,
 				const struct snap_size_check *check)
 {
@@ -596,6 +610,8 @@ static const struct snap_sink_ops writer_ops = {
 	.root = writer_on_root,
 	.map = writer_on_map,
 	.buffer = writer_on_buffer,
+	.chunks = writer_on_chunks,
+	.shared = writer_on_shared,
 	.size_check = writer_on_size_check,
 	.error = writer_on_error,
 	.progress = writer_on_progress,

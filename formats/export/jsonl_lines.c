@@ -492,7 +492,7 @@ static int jsonl_write_map(struct snap_sink *sink, const struct snap_map *m)
 	return jsonl_end_line(e);
 }
 
-static const char *const buffer_flags[] = { "owner", "view", "counted" };
+static const char *const buffer_flags[] = { "owner", "view", "counted", "inferred" };
 
 static int jsonl_write_buffer(struct snap_sink *sink, const struct snap_buffer *b)
 {
@@ -505,6 +505,34 @@ static int jsonl_write_buffer(struct snap_sink *sink, const struct snap_buffer *
 	json_member_u64(&e->json, "owner", b->owner);
 	jsonl_member_string(e, "source", b->source);
 	MEMBER_FLAGS(&e->json, "flags", b->flags, buffer_flags);
+	if (b->chunks)
+		json_member_u64(&e->json, "chunks", b->chunks);
+	if (b->sharers > 1)
+		json_member_u64(&e->json, "sharers", b->sharers);
+	return jsonl_end_line(e);
+}
+
+static int jsonl_write_chunks(struct snap_sink *sink, const struct snap_chunks *c)
+{
+	struct jsonl *const e = jsonl_of(sink);
+
+	jsonl_begin_line(e, "chunks");
+	jsonl_member_string(e, "name", c->name);
+	jsonl_member_string(e, "holder", c->holder);
+	json_member_u64(&e->json, "size", c->size);
+	json_member_u64(&e->json, "count", c->count);
+	json_member_u64(&e->json, "bytes", c->bytes);
+	json_member_u64(&e->json, "example", c->example);
+	return jsonl_end_line(e);
+}
+
+static int jsonl_write_shared(struct snap_sink *sink, const struct snap_shared *s)
+{
+	struct jsonl *const e = jsonl_of(sink);
+
+	jsonl_begin_line(e, "shared");
+	json_member_u64(&e->json, "start", s->start);
+	json_member_u64(&e->json, "length", s->length);
 	return jsonl_end_line(e);
 }
 
@@ -544,6 +572,8 @@ const struct snap_sink_ops jsonl_write_ops = {
 	.root = jsonl_write_root,
 	.map = jsonl_write_map,
 	.buffer = jsonl_write_buffer,
+	.chunks = jsonl_write_chunks,
+	.shared = jsonl_write_shared,
 	.size_check = jsonl_write_check,
 	.error = jsonl_write_error,
 };

@@ -117,6 +117,19 @@ static int buffer(struct snap_sink *s, const struct snap_buffer *e)
 	return 0;
 }
 
+static int chunks(struct snap_sink *s, const struct snap_chunks *e)
+{
+	expect(e->name <= of(s)->strings && e->holder <= of(s)->strings);
+	return 0;
+}
+
+static int shared(struct snap_sink *s, const struct snap_shared *e)
+{
+	(void)s;
+	(void)e;
+	return 0;
+}
+
 static int size_check(struct snap_sink *s, const struct snap_size_check *e)
 {
 	expect(e->type <= of(s)->types);
@@ -154,6 +167,8 @@ static const struct snap_sink_ops ops = {
 	.root = root,
 	.map = map,
 	.buffer = buffer,
+	.chunks = chunks,
+	.shared = shared,
 	.size_check = size_check,
 	.error = error,
 	.progress = progress,

@@ -275,6 +275,22 @@ static void threads(struct out *out, uint32_t name)
 				   .object = KEY(3) });
 }
 
+static void native(struct out *out, uint32_t name)
+{
+	SEND(out, buffer, &(struct snap_buffer){ .object = KEY(2), .sharers = 1 });
+	SEND(out, chunks,
+	     &(struct snap_chunks){ .name = name,
+				    .holder = 1,
+				    .size = 64,
+				    .count = 1000,
+				    .bytes = 60000,
+				    .example = KEY(9) });
+	SEND(out, chunks, &(struct snap_chunks){ .size = UINT64_MAX, .count = 1 });
+	SEND(out, shared,
+	     &(struct snap_shared){ .start = 0x7f0000000000, .length = 1ull << 40 });
+	SEND(out, shared, &(struct snap_shared){ .start = 0x1000, .length = 4096 });
+}
+
 static void rest(struct out *out)
 {
 	const uint32_t name = string(out,
@@ -311,7 +327,10 @@ static void rest(struct out *out)
 				    .length = 1ull << 40,
 				    .owner = KEY(2),
 				    .source = name,
-				    .flags = 7 });
+				    .flags = 15,
+				    .chunks = 1ull << 33,
+				    .sharers = 2 });
+	native(out, name);
 	SEND(out, size_check, &(struct snap_size_check){ STR, 1000, 3, 50, 60 });
 	SEND(out, error,
 	     &(struct snap_error){ .addr = KEY(4), .type = OWNED, .text = name });
@@ -377,14 +396,14 @@ int main(int argc, char **argv)
 
 	if (argc != 2)
 		return 2;
-	file = create(argv[1], "v1-everything");
+	file = create(argv[1], "v1.1-everything");
 	everything(file, 1234);
 	fclose(file);
-	file = create(argv[1], "v1-two-processes");
+	file = create(argv[1], "v1.1-two-processes");
 	everything(file, 1);
 	everything(file, 2);
 	fclose(file);
-	file = create(argv[1], "v1-many-references");
+	file = create(argv[1], "v1.1-many-references");
 	many_references(file);
 	fclose(file);
 	return 0;

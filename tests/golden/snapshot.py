@@ -12,7 +12,7 @@ SKIPPABLE = 0x184D2A5D
 M64 = 2**64 - 1
 
 FACTS, STRINGS, TYPES, SHAPES, OBJECTS, REFS, VALUES, THREADS, FRAMES, ROOTS, MAPS, BUFFERS, \
-    SIZE_CHECKS, ERRORS, PROGRESS, END, INDEX = range(1, 18)
+    SIZE_CHECKS, ERRORS, PROGRESS, END, INDEX, CHUNKS, SHARED = range(1, 20)
 
 KINDS = ("object int bool float str bytes bytearray tuple list dict set type module function "
          "method code frame generator cell weakref builtin none exception traceback deque "
@@ -124,7 +124,8 @@ class Process:
          ROOTS: self.block_roots, MAPS: self.block_maps, BUFFERS: self.block_buffers,
          SIZE_CHECKS: self.block_checks, ERRORS: self.block_errors,
          PROGRESS: self.block_progress, END: self.block_end,
-         INDEX: self.block_index}[head.type](head, columns)
+         INDEX: self.block_index, CHUNKS: self.block_chunks,
+         SHARED: self.block_shared}[head.type](head, columns)
         for column in columns:
             if column.pos != len(column.data):
                 raise Corrupt("a column is longer than its rows")
@@ -266,8 +267,24 @@ class Process:
         for _ in range(head.count):
             b = dict(object=c[0].delta(), data=c[1].delta(), length=c[2].uint(),
                      owner=c[3].delta(), source=self.strings[c[4].uint()])
-            self.events.append({"buffer": dict(
-                b, **flag_list(c[5].uint(), ["owner", "view", "counted"]))})
+            b.update(flag_list(c[5].uint(), ["owner", "view", "counted", "inferred"]))
+            chunks, sharers = (c[6].uint(), c[7].uint()) if len(c) > 6 else (0, 0)
+            if chunks:
+                b["chunks"] = chunks
+            if sharers > 1:
+                b["sharers"] = sharers
+            self.events.append({"buffer": b})
+
+    def block_chunks(self, head, c):
+        for _ in range(head.count):
+            self.events.append({"chunks": dict(
+                name=self.strings[c[0].uint()], holder=self.strings[c[1].uint()],
+                size=c[2].uint(), count=c[3].uint(), bytes=c[4].uint(),
+                example=c[5].delta())})
+
+    def block_shared(self, head, c):
+        for _ in range(head.count):
+            self.events.append({"shared": dict(start=c[0].delta(), length=c[1].uint())})
 
     def block_checks(self, head, c):
         for _ in range(head.count):

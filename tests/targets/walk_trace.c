@@ -117,9 +117,17 @@ static int on_root(struct snap_sink *s, const struct snap_root *r)
 
 static int on_buffer(struct snap_sink *s, const struct snap_buffer *b)
 {
-	return put(s, "B %lx %lx %lu %lx %u %u\n", (unsigned long)b->object,
+	return put(s, "B %lx %lx %lu %lx %u %u %lu %lu\n", (unsigned long)b->object,
 		   (unsigned long)b->data, (unsigned long)b->length,
-		   (unsigned long)b->owner, b->source, b->flags);
+		   (unsigned long)b->owner, b->source, b->flags, (unsigned long)b->chunks,
+		   (unsigned long)b->sharers);
+}
+
+static int on_chunks(struct snap_sink *s, const struct snap_chunks *c)
+{
+	return put(s, "U %u %u %lu %lu %lu %lx\n", c->name, c->holder,
+		   (unsigned long)c->size, (unsigned long)c->count,
+		   (unsigned long)c->bytes, (unsigned long)c->example);
 }
 
 static int on_size_check(struct snap_sink *s, const struct snap_size_check *c)
@@ -168,6 +176,7 @@ static const struct snap_sink_ops trace_ops = {
 	.root = on_root,
 	.map = on_map,
 	.buffer = on_buffer,
+	.chunks = on_chunks,
 	.size_check = on_size_check,
 	.error = on_error,
 	.end = on_end,

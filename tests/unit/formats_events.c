@@ -164,9 +164,29 @@ static int log_buffer(struct snap_sink *sink, const struct snap_buffer *e)
 	struct event_log *const log = log_of(sink);
 
 	fprintf(log->file[LOG_BUFFERS],
-		"%" PRIx64 " %" PRIx64 " %" PRIu64 " %" PRIx64 " %u %x\n", e->object,
-		e->data, e->length, e->owner, e->source, e->flags);
+		"%" PRIx64 " %" PRIx64 " %" PRIu64 " %" PRIx64 " %u %x %" PRIu64
+		" %" PRIu64 "\n",
+		e->object, e->data, e->length, e->owner, e->source, e->flags, e->chunks,
+		e->sharers);
 	return FORWARD(log, buffer, e);
+}
+
+static int log_chunks(struct snap_sink *sink, const struct snap_chunks *e)
+{
+	struct event_log *const log = log_of(sink);
+
+	fprintf(log->file[LOG_CHUNKS],
+		"%u %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIx64 "\n", e->name,
+		e->holder, e->size, e->count, e->bytes, e->example);
+	return FORWARD(log, chunks, e);
+}
+
+static int log_shared(struct snap_sink *sink, const struct snap_shared *e)
+{
+	struct event_log *const log = log_of(sink);
+
+	fprintf(log->file[LOG_SHARED], "%" PRIx64 " %" PRIu64 "\n", e->start, e->length);
+	return FORWARD(log, shared, e);
 }
 
 static int log_check(struct snap_sink *sink, const struct snap_size_check *e)
@@ -217,6 +237,8 @@ static const struct snap_sink_ops log_ops = {
 	.root = log_root,
 	.map = log_map,
 	.buffer = log_buffer,
+	.chunks = log_chunks,
+	.shared = log_shared,
 	.size_check = log_check,
 	.error = log_error,
 	.progress = log_progress,
@@ -513,8 +535,19 @@ static void send_rest(struct producer *p)
 		.length = any_number(r),
 		.owner = any_addr(p),
 		.source = any_id(p, p->strings),
-		.flags = (uint32_t)random_below(r, 8),
+		.flags = (uint32_t)random_below(r, 16),
+		.chunks = any_number(r),
+		.sharers = any_number(r),
 	};
+	struct snap_chunks chunks = {
+		.name = any_id(p, p->strings),
+		.holder = any_id(p, p->strings),
+		.size = any_number(r),
+		.count = any_number(r),
+		.bytes = any_number(r),
+		.example = any_addr(p),
+	};
+	struct snap_shared shared = { .start = any_addr(p), .length = any_number(r) };
 	struct snap_size_check check = {
 		.type = any_id(p, p->types),
 		.checked = any_number(r),
@@ -529,6 +562,8 @@ static void send_rest(struct producer *p)
 	};
 
 	SEND(p, buffer, &buffer);
+	SEND(p, chunks, &chunks);
+	SEND(p, shared, &shared);
 	SEND(p, size_check, &check);
 	SEND(p, error, &error);
 }

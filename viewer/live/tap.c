@@ -25,6 +25,8 @@ TAP_PASS(frame, snap_frame)
 TAP_PASS(root, snap_root)
 TAP_PASS(map, snap_map)
 TAP_PASS(buffer, snap_buffer)
+TAP_PASS(chunks, snap_chunks)
+TAP_PASS(shared, snap_shared)
 TAP_PASS(size_check, snap_size_check)
 TAP_PASS(error, snap_error)
 #undef TAP_PASS
@@ -62,6 +64,8 @@ static const struct snap_sink_ops ops = {
 	.root = tap_pass_root,
 	.map = tap_pass_map,
 	.buffer = tap_pass_buffer,
+	.chunks = tap_pass_chunks,
+	.shared = tap_pass_shared,
 	.size_check = tap_pass_size_check,
 	.error = tap_pass_error,
 	.progress = tap_pass_progress,

@@ -43,6 +43,8 @@
 	X(synth_label, sizeof(struct heap_synth_label)) \
 	X(map, sizeof(struct snap_map)) \
 	X(buffer, sizeof(struct snap_buffer)) \
+	X(chunks, sizeof(struct snap_chunks)) \
+	X(shared, sizeof(struct snap_shared)) \
 	X(size_check, sizeof(struct snap_size_check)) \
 	X(error, sizeof(struct snap_error)) \
 	X(fact, sizeof(struct heap_fact)) \

@@ -157,6 +157,8 @@ struct heap {
 	struct vec synth_label;	 /* struct heap_synth_label */
 	struct vec map;		 /* struct snap_map */
 	struct vec buffer;	 /* struct snap_buffer */
+	struct vec chunks;	 /* struct snap_chunks */
+	struct vec shared;	 /* struct snap_shared */
 	struct vec size_check;	 /* struct snap_size_check */
 	struct vec error;	 /* struct snap_error */
 	struct vec fact;	 /* struct heap_fact */

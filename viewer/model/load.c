@@ -363,6 +363,28 @@ static int load_on_buffer(struct snap_sink *sink, const struct snap_buffer *buff
 			  sizeof(*buffer));
 }
 
+static int load_on_chunks(struct snap_sink *sink, const struct snap_chunks *chunks)
+{
+	struct snap_chunks *c =
+		load_append_zeroed(&((struct loader *)sink)->heap->chunks, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->name = chunks->name;
+	c->holder = chunks->holder;
+	c->size = chunks->size;
+	c->count = chunks->count;
+	c->bytes = chunks->bytes;
+	c->example = chunks->example;
+	return 0;
+}
+
+static int load_on_shared(struct snap_sink *sink, const struct snap_shared *shared)
+{
+	return vec_append(&((struct loader *)sink)->heap->shared, shared,
+			  sizeof(*shared));
+}
+
 static int load_on_size_check(struct snap_sink *sink, const struct snap_size_check *check)
 {
 	struct snap_size_check *c = load_append_zeroed(
@@ -414,6 +436,8 @@ static const struct snap_sink_ops load_ops = {
 	.root = load_on_root,
 	.map = load_on_map,
 	.buffer = load_on_buffer,
+	.chunks = load_on_chunks,
+	.shared = load_on_shared,
 	.size_check = load_on_size_check,
 	.error = load_on_error,
 };

@@ -23,7 +23,7 @@
 #include "viewer/model/check.h"
 
 #define MAGIC "\x89PYMEMX\n"
-#define VERSION 1u
+#define VERSION 2u
 #define ALIGN 64u
 #define MAX_PROCESSES 4096u
 #define TAIL_BYTES 65536u
