@@ -37,6 +37,7 @@
 #include "agent/heap/scan/statics.h"
 #include "agent/heap/scan/sweep.h"
 #include "agent/python/allocator.h"
+#include "agent/python/call.h"
 #include "agent/python/versions.h"
 
 static uint64_t walk_now_ns(void)
@@ -80,10 +81,17 @@ static void walk_plan(struct walk *w, struct walk_type *type)
 
 static const struct walk_hooks walk_hooks = { walk_plan, registry_alias };
 
-static int walk_set_up(struct walk *w)
+int walk_begin(struct walk *w, const struct cpython *py, struct arena *arena,
+	       const struct walk_options *options, struct snap_sink *sink)
 {
 	int rc;
 
+	*w = (struct walk){ .py = py,
+			    .lay = &py->lay,
+			    .arena = arena,
+			    .options = options,
+			    .sink = sink,
+			    .hooks = &walk_hooks };
 	if ((rc = marks_init(&w->marks, w->arena)) < 0 ||
 	    (rc = marks_init(&w->frozen, w->arena)) < 0 || (rc = ranges_read(w)) < 0 ||
 	    (rc = strings_begin(w)) < 0 || (rc = types_begin(w)) < 0 ||
@@ -141,15 +149,9 @@ int walk_run(const struct cpython *py, struct arena *arena,
 			     "no memory for the walk");
 		return w ? -EINVAL : -ENOMEM;
 	}
-	*w = (struct walk){ .py = py,
-			    .lay = &py->lay,
-			    .arena = arena,
-			    .options = options,
-			    .sink = sink,
-			    .hooks = &walk_hooks };
-	if (options->in_copy)
+	if (options->in_copy && call_possible())
 		allocator_replace(py, arena);
-	rc = walk_set_up(w);
+	rc = walk_begin(w, py, arena, options, sink);
 	if (rc < 0) {
 		snprintf(err, err_size,
 			 rc == -ENOMEM ? "no memory for the walk's tables" :

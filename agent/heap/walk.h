@@ -18,6 +18,7 @@
 #include "formats/core/sink.h"
 
 struct cpython; /* agent/python/binding.h */
+struct walk;	/* core/context.h */
 
 /*
  * Walks the whole heap and feeds `sink` (everything but the `end` event and the
@@ -28,5 +29,13 @@ struct cpython; /* agent/python/binding.h */
 int walk_run(const struct cpython *py, struct arena *arena,
 	     const struct walk_options *options, struct snap_sink *sink,
 	     struct walk_stats *ret, char *err, size_t err_size);
+
+/*
+ * Only the beginning: *w with its tables, nothing found and nothing sent but the empty
+ * string.  All must outlive *w.  For those who walk some objects only: types_of() plans
+ * a type, and its emit writes an instance.  0 or a negative errno.
+ */
+int walk_begin(struct walk *w, const struct cpython *py, struct arena *arena,
+	       const struct walk_options *options, struct snap_sink *sink);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/peek.h"
+#include "agent/python/versions.h"
 
 /* Words of 8 bytes. */
 enum {
@@ -58,7 +59,7 @@ bool debug_offsets_gil(const struct cpython *py, uint64_t main, uint64_t locked,
 {
 	uint64_t w[DEBUG_OFFSETS_WORDS];
 
-	if (cpython_gils(py) == CPYTHON_GIL_LOCK)
+	if (!versions_since(py, 13))
 		return debug_offsets_312(main, ret);
 	if (!debug_offsets_read(py, ret) || !debug_offsets_words(py, w))
 		return false;

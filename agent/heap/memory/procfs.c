@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/base/peek.h"
+
 static size_t procfs_put(char *buf, size_t pos, size_t size, const char *text)
 {
 	while (*text && pos + 1 < size)
@@ -34,6 +36,8 @@ int procfs_open_file(uint32_t pid, const char *file)
 	char path[128];
 	int fd;
 
+	if (PEEK_IN_IMAGE)
+		return -ENOENT; /* no process of ours */
 	procfs_path(path, sizeof(path), pid, file);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;

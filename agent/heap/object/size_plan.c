@@ -75,12 +75,13 @@ static void size_plan_set_prefix(struct walk *w, struct walk_type *type)
 		type->addr == CPYTHON_ADDR(w->py, type_type);
 }
 
+/* Of type objects tp_is_gc says just that (type_is_gc, Objects/typeobject.c). */
 uint32_t size_plan_prefix(const struct walk *w, const struct walk_type *type,
 			  uint64_t obj)
 {
 	if (!type->prefix_asks)
 		return type->prefix;
-	if (w->lay->size_rule == LAYOUT_PREFIX_TRACKABLE)
+	if (w->lay->size_rule == LAYOUT_PREFIX_TRACKABLE && type->kind != SNAP_KIND_TYPE)
 		return call_is_gc(type->is_gc, obj) ? type->prefix : 0;
 	return type_is_heap(w->lay, obj) ? type->prefix : 0;
 }
