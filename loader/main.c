@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "loader/capture/agent_file.h"
+#include "formats/rights/rights.h"
 #include "formats/text/print.h"
 #include "loader/base/deadline.h"
 #include "loader/base/load_options.h"
@@ -188,6 +189,7 @@ int main(int argc, char **argv)
 	char error[512];
 
 	main_fill_standard_fds();
+	rights_ours();
 	switch (load_options_parse(argc, argv, &options, error)) {
 	case OPTIONS_HELP:
 		load_options_help(stdout);

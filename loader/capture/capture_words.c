@@ -126,14 +126,30 @@ static void capture_words_child_words(const struct receive_result *got, char *re
 			 WEXITSTATUS(status));
 }
 
+/* Why the output could not be written. */
+static const char *capture_words_output(const struct part *part)
+{
+	switch (-part->error) {
+	case 0:
+		return "unknown reason";
+	case EOWNERDEAD:
+		return "the process that checks and writes it ended unexpectedly";
+	case ETIMEDOUT:
+		return "the disk (or who reads it) took longer than --timeout";
+	case ECANCELED:
+		return "cancelled";
+	default:
+		return strerror(-part->error);
+	}
+}
+
 /* Why we stopped it. False: we didn't. */
 static bool capture_words_stop_words(const struct receive_result *got,
 				     const struct capture_job *job, char *ret,
 				     size_t size)
 {
 	char a[24];
-	const char *reason =
-		job->part->error ? strerror(-job->part->error) : "unknown reason";
+	const char *reason = capture_words_output(job->part);
 
 	switch (got->stop) {
 	case RECEIVE_FINISHED:
@@ -182,7 +198,7 @@ void capture_words_error(const struct load_error *error, const struct receive_re
 {
 	if (job->part->error) {
 		snprintf(ret, size, "cannot write the snapshot: %s",
-			 strerror(-job->part->error));
+			 capture_words_output(job->part));
 	} else if (error && error->code != LOAD_OK) {
 		escape_copy(ret, size, error->text, strlen(error->text));
 	} else if (error) {

@@ -183,6 +183,18 @@ static void session_on_progress(void *arg, const char *phase, uint64_t objects,
 	progress_line_show(a->label, phase, objects, bytes);
 }
 
+/* What a part is written by ends with the capture's own clock. */
+static void session_open_part(struct session *s, size_t i, int fd, bool seekable,
+			      struct live *live)
+{
+	struct keeper *keeper = &s->parts[i].keeper;
+
+	part_init(&s->parts[i], fd, seekable, live);
+	keeper->cancel_fd = s->cancel_fd;
+	if (s->options->timeout_ns)
+		keeper->patience_ns = s->options->timeout_ns;
+}
+
 static struct capture_job session_job_for(struct session *s, size_t i, bool keep,
 					  struct progress_arg *arg)
 {
@@ -238,7 +250,7 @@ static void session_run_many(struct session *s, bool keep)
 		const int fd = output_scratch(
 			session_to_stdout(s) ? NULL : s->output.name, error);
 
-		part_init(&s->parts[i], fd, true, NULL);
+		session_open_part(s, i, fd, true, NULL);
 		jobs[i] = session_job_for(s, i, keep, &args[i]);
 		if (fd >= 0 || !jobs[i].plan)
 			continue;
@@ -285,8 +297,8 @@ static void session_run_one(struct session *s, bool keep)
 	struct progress_arg arg;
 	const int spool = session_open_spool(s);
 
-	part_init(part, spool >= 0 ? spool : s->output.fd,
-		  spool >= 0 || s->output.seekable, &s->live);
+	session_open_part(s, 0, spool >= 0 ? spool : s->output.fd,
+			  spool >= 0 || s->output.seekable, &s->live);
 	s->live_start = part->start;
 	const struct capture_job job = session_job_for(s, 0, keep, &arg);
 	if (job.plan)

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "formats/rights/rights.h"
+
 #define FOLDER "pymem_out"
 
 static void output_stamp(char buf[32])
@@ -93,8 +95,10 @@ static int output_open_temporary(struct output *out, char error[512])
 		if (out->fd < 0 && errno != EEXIST)
 			break;
 	}
-	if (out->fd >= 0)
+	if (out->fd >= 0) {
+		rights_give(out->fd);
 		return 0;
+	}
 	out->temporary[0] = '\0';
 	snprintf(error, 512,
 		 "cannot write in %.350s: %s; choose another place with -f FILE", dir,
@@ -136,7 +140,7 @@ static int output_make_name(struct output *out, const char *name, uint64_t numbe
 		}
 		return 0;
 	}
-	if (mkdir(FOLDER, 0700) < 0 && errno != EEXIST) {
+	if (rights_make_folder(FOLDER, 0700) < 0 && errno != EEXIST) {
 		snprintf(error, 512,
 			 "cannot make the folder " FOLDER " here: %s; choose "
 			 "another place with -f FILE",

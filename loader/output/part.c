@@ -4,16 +4,22 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "formats/core/writer.h"
-#include "loader/output/output.h"
+
+/* Longest that one answer of the keeper may take, if nobody says otherwise. */
+#define PATIENCE_NS UINT64_C(600000000000)
 
 void part_init(struct part *part, int fd, bool seekable, struct live *live)
 {
-	*part = (struct part){ .fd = fd, .seekable = seekable, .live = live };
+	*part = (struct part){
+		.fd = fd,
+		.seekable = seekable,
+		.live = live,
+		.keeper = { .channel = -1, .cancel_fd = -1, .patience_ns = PATIENCE_NS },
+	};
 	if (seekable) {
 		const off_t at = lseek(fd, 0, SEEK_END);
 
@@ -23,143 +29,94 @@ void part_init(struct part *part, int fd, bool seekable, struct live *live)
 
 void part_deinit(struct part *part)
 {
-	snap_indexer_destroy(part->indexer);
-	free(part->held);
-	part->indexer = NULL;
-	part->held = NULL;
-	part->held_size = part->held_capacity = 0;
+	keeper_stop(&part->keeper);
 }
 
-/* Cuts off what an earlier try wrote. */
-static int part_cut(struct part *part)
+/* Has the keeper do something, and takes down what it says. */
+static int part_ask(struct part *part, enum keeper_word word, size_t size)
 {
-	assert(part->fd >= 0);
-	if (!part->seekable || part->written == 0)
-		return 0;
-	if (part->live)
-		live_restart(part->live, part->start);
-	if (ftruncate(part->fd, (off_t)part->start) < 0 ||
-	    lseek(part->fd, (off_t)part->start, SEEK_SET) < 0)
-		return -errno;
-	return 0;
+	struct keeper_answer answer;
+	int r = keeper_ask(&part->keeper, word, size, &answer);
+
+	/* What was written stays so: a keeper that says else isn't ours any more. */
+	if (r == 0 && word != KEEPER_BEGIN && answer.written < part->written)
+		r = -EOWNERDEAD;
+	if (r < 0) {
+		part->error = r;
+		return r;
+	}
+	part->state = answer.state;
+	part->written = answer.written;
+	if (answer.error)
+		part->error = answer.error;
+	return answer.result;
 }
 
 int part_begin(struct part *part)
 {
+	assert(part->fd >= 0);
 	if (part->error)
 		return part->error;
-	snap_indexer_destroy(part->indexer);
-	part->indexer = snap_indexer_create();
-	if (!part->indexer)
-		return -ENOMEM;
-	const int r = part_cut(part);
-	part->written = 0;
-	part->held_size = 0;
-	part->state = (struct snap_index_state){ 0 };
+	if (part->live && part->seekable && part->written > 0)
+		live_restart(part->live, part->start);
+	if (part->keeper.process <= 0)
+		part->error = keeper_start(&part->keeper, part->fd, part->seekable,
+					   part->start);
+	if (part->error)
+		return part->error;
 	part->tries++;
-	return r;
+	return part_ask(part, KEEPER_BEGIN, 0);
 }
 
-/* Writes bytes that belong to whole blocks. */
-static int part_put(struct part *part, const void *data, size_t size)
+/* What is in the file now goes on to whoever watches. */
+static int part_pump(struct part *part)
 {
-	assert(part->error <= 0);
-	if (part->error || size == 0)
-		return part->error;
-	part->error = output_write(part->fd, data, size);
-	if (part->error)
-		return part->error;
-	part->written += size;
-	if (part->live)
+	if (!part->live)
+		return 0;
+	if (part->start + part->written >= part->live->sent)
 		live_pump(part->live, part->start + part->written);
 	/* A viewer may go; where the output itself is relayed its end is ours. */
-	if (part->live && part->live->spool && part->live->error)
+	if (part->live->spool && part->live->error)
 		part->error = part->live->error;
 	return part->error;
-}
-
-static int part_hold(struct part *part, const void *data, size_t size)
-{
-	assert(part->held_size <= part->held_capacity);
-	if (size == 0)
-		return 0;
-	if (part->held_size + size > PART_HELD_MAX)
-		return -EPROTO;
-	if (part->held_size + size > part->held_capacity) {
-		const size_t capacity = (part->held_size + size) * 2;
-		char *grown = realloc(part->held, capacity);
-
-		if (!grown)
-			return -ENOMEM;
-		part->held = grown;
-		part->held_capacity = capacity;
-	}
-	memcpy(part->held + part->held_size, data, size);
-	part->held_size += size;
-	return 0;
 }
 
 int part_feed(struct part *part, const void *data, size_t size)
 {
 	const char *p = data;
 
-	assert(part->indexer);
-	if (part->error)
-		return part->error;
-	if (part->state.bad)
-		return -EPROTO;
-	int r = snap_indexer_feed(part->indexer, data, size);
-	if (r < 0 && r != -EPROTO)
-		return r;
-	snap_indexer_state(part->indexer, &part->state);
-	/* held + data hold the bytes from `written` on; `whole` says how far to write. */
-	uint64_t ready = part->state.whole - part->written;
-	if (ready > 0 && part->held_size > 0) {
-		const size_t n =
-			ready < part->held_size ? (size_t)ready : part->held_size;
+	while (size > 0) {
+		const size_t n = size < KEEPER_ROOM ? size : KEEPER_ROOM;
 
-		r = part_put(part, part->held, n);
-		part->held_size -= n;
-		memmove(part->held, part->held + n, part->held_size);
-		ready -= n;
+		if (part->error)
+			return part->error;
+		if (part->keeper.process <= 0)
+			return part->error = -EOWNERDEAD;
+		memcpy(part->keeper.room, p, n);
+		int r = part_ask(part, KEEPER_FEED, n);
+		const int pumped = part_pump(part);
+		r = r ? r : pumped;
 		if (r < 0)
 			return r;
+		p += n;
+		size -= n;
 	}
-	if (ready > size)
-		return -EPROTO;
-	r = part_put(part, p, (size_t)ready);
-	if (r < 0)
-		return r;
-	if (part->state.bad)
-		return -EPROTO;
-	return part_hold(part, p + ready, size - (size_t)ready);
+	return part->error;
 }
 
 int part_finish(struct part *part, const struct snap_fact *facts, size_t count)
 {
-	void *tail = NULL;
-	size_t tail_size = 0;
 	char block[16384];
 
 	if (part->error)
 		return part->error;
-	if (!part->indexer || part->written == 0)
+	if (part->keeper.process <= 0 || part->written == 0)
 		return -ENODATA;
-	/* Drops the unfinished block: what follows stands where it stood. */
-	int r = snap_indexer_cut(part->indexer);
-	part->held_size = 0;
-	if (r < 0)
-		return r;
 	const long n = snap_facts_block(block, sizeof(block), facts, count);
 	if (n < 0)
 		return (int)n;
-	r = snap_indexer_feed(part->indexer, block, (size_t)n);
-	if (r == 0)
-		r = part_put(part, block, (size_t)n);
-	if (r == 0)
-		r = snap_indexer_finish(part->indexer, &tail, &tail_size);
-	if (r == 0)
-		r = part_put(part, tail, tail_size);
-	free(tail);
-	return r;
+	memcpy(part->keeper.room, block, (size_t)n);
+	const int r = part_ask(part, KEEPER_FINISH, (size_t)n);
+	const int pumped = part_pump(part);
+	return r ? r : pumped;
 }

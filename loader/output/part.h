@@ -2,11 +2,10 @@
 /*
  * part - one process's snapshot within the output.
  *
- * Takes the stream as it arrives and writes it on in whole blocks only: what
- * has arrived of a block that isn't finished is held back in memory.  So the
- * output is a readable (if truncated) snapshot at every instant and needs no
- * cutting when the sender dies.  At the end the facts that only the receiver
- * knows, the index and the trailer are appended.
+ * The stream is given to a keeper, which checks, indexes and writes it (keeper.h); here
+ * its bytes are only passed on, to it and, as they stand in the output, to a viewer.
+ * At the end the facts that only the receiver knows, the index and the trailer are
+ * appended.
  */
 #ifndef PYMEM_LOADER_OUTPUT_PART_H
 #define PYMEM_LOADER_OUTPUT_PART_H
@@ -17,7 +16,7 @@
 
 #include "formats/core/index.h"
 #include "formats/core/sink.h"
-#include "formats/core/block.h"
+#include "loader/output/keeper.h"
 #include "loader/output/live.h"
 
 struct part {
@@ -26,23 +25,20 @@ struct part {
 	uint64_t start;	  /* where in fd the part begins */
 	uint64_t written; /* bytes of it in fd */
 	uint64_t tries;	  /* begun so far */
-	struct snap_indexer *indexer;
 	struct snap_index_state state;
-	char *held; /* bytes of the unfinished block */
-	size_t held_size, held_capacity;
-	int error; /* negative errno of the output, sticky: nothing more is written */
-	struct live *live; /* or NULL */
+	/* Negative errno of the output, sticky: nothing more is written.  Of the
+	 * keeper: -EOWNERDEAD, -ETIMEDOUT, -ECANCELED. */
+	int error;
+	struct live *live;    /* or NULL */
+	struct keeper keeper; /* its cancel_fd and patience_ns may be set */
 };
-
-/* The most that one unfinished block may hold back: a reader takes no larger one. */
-enum { PART_HELD_MAX = BLOCK_RAW_MAX + (1 << 20) };
 
 /* fd: positioned at its end. live: NULL, or a viewer to keep informed. */
 void part_init(struct part *part, int fd, bool seekable, struct live *live);
 /*
  * A (new) try begins.  What an earlier try wrote is cut off when the output is
  * seekable, else it stays as a truncated process before the new one.
- * 0 or a negative errno.
+ * 0 or a negative errno.  The first one forks (keeper_start).
  */
 int part_begin(struct part *part);
 /*

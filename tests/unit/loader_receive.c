@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -415,6 +416,57 @@ static void foreign_messages_are_ignored(void **state)
 	close(s.file);
 }
 
+/* Who checks the stream may be killed by it; whoever traces isn't. */
+static void keeper_that_dies_is_told(void **state)
+{
+	struct stage s = fresh();
+
+	(void)state;
+	s.file = memfd_create("part", MFD_CLOEXEC);
+	part_init(&s.part, s.file, true, NULL);
+	assert_int_equal(part_begin(&s.part), 0);
+	assert_int_equal(part_feed(&s.part, snapshot.data, 100), 0);
+	kill(s.part.keeper.process, SIGKILL);
+	assert_int_equal(part_feed(&s.part, snapshot.data, 100), -EOWNERDEAD);
+	assert_int_equal(s.part.error, -EOWNERDEAD);
+	assert_int_equal(part_begin(&s.part), -EOWNERDEAD);
+	part_deinit(&s.part);
+	close(s.file);
+}
+
+/* A word of the user's ends the wait for a disk that takes its time; so does the clock. */
+static void keeper_that_hangs_is_given_up(void **state)
+{
+	int cancel[2];
+
+	(void)state;
+	assert_int_equal(pipe2(cancel, O_CLOEXEC), 0);
+	for (int by_clock = 0; by_clock < 2; by_clock++) {
+		struct stage s = fresh();
+
+		s.file = memfd_create("part", MFD_CLOEXEC);
+		part_init(&s.part, s.file, true, NULL);
+		assert_int_equal(part_begin(&s.part), 0);
+		s.part.keeper.patience_ns = by_clock ? 1000000 : UINT64_MAX / 2;
+		s.part.keeper.cancel_fd = cancel[0];
+		kill(s.part.keeper.process, SIGSTOP);
+		if (!by_clock)
+			assert_int_equal(write(cancel[1], "x", 1), 1);
+		assert_int_equal(part_feed(&s.part, snapshot.data, 100),
+				 by_clock ? -ETIMEDOUT : -ECANCELED);
+		assert_int_equal(s.part.keeper.process, 0);
+		part_deinit(&s.part);
+		close(s.file);
+		if (!by_clock) {
+			char byte;
+
+			assert_int_equal(read(cancel[0], &byte, 1), 1);
+		}
+	}
+	close(cancel[0]);
+	close(cancel[1]);
+}
+
 static void disk_full_stops_the_agent(void **state)
 {
 	struct stage s = fresh();
@@ -483,6 +535,8 @@ int main(void)
 		cmocka_unit_test(crash_names_type),
 		cmocka_unit_test(rubbish_is_refused),
 		cmocka_unit_test(foreign_messages_are_ignored),
+		cmocka_unit_test(keeper_that_dies_is_told),
+		cmocka_unit_test(keeper_that_hangs_is_given_up),
 		cmocka_unit_test(disk_full_stops_the_agent),
 		cmocka_unit_test(cancel_and_timeout_end_in_time),
 		cmocka_unit_test(memory_watch_kills_the_copy),
