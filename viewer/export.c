@@ -5,13 +5,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "formats/core/replace.h"
+#include "viewer/files/files.h"
 
 static int export_write(const struct export *e, FILE *out, uint32_t *processes_ret,
 			struct snap_problem *problem)
@@ -28,56 +25,39 @@ static int export_failed(struct snap_problem *problem, int err)
 }
 
 /* A device or a pipe is written to; only a file may be replaced by a new one. */
-static bool export_is_special(const char *output)
+static int export_to(const struct export *e, int fd, uint32_t *processes_ret,
+		     struct snap_problem *problem)
 {
-	struct stat st;
-
-	return stat(output, &st) == 0 && !S_ISREG(st.st_mode);
-}
-
-static int export_into(const struct export *e, uint32_t *processes_ret,
-		       struct snap_problem *problem)
-{
-	FILE *out = fopen(e->output, "we");
+	FILE *const out = fd >= 0 ? fdopen(fd, "w") : NULL;
 	int rc;
 
-	if (!out)
-		return export_failed(problem, errno);
+	if (!out) {
+		rc = export_failed(problem, errno);
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
 	rc = export_write(e, out, processes_ret, problem);
 	if (fclose(out) && !rc)
 		rc = export_failed(problem, errno);
 	return rc;
 }
 
-/* Writes to a temporary file that becomes the output once it is whole. */
+/* Writes to a file that becomes the output once it is whole. */
 static int export_replace(const struct export *e, uint32_t *processes_ret,
 			  struct snap_problem *problem)
 {
-	char temporary[PATH_MAX];
-	int err, fd, rc,
-		n = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", e->output);
-	FILE *out;
+	struct new_file file;
+	int err = files_create(&file, e->output), rc;
 
-	if (n < 0 || (size_t)n >= sizeof(temporary))
-		return export_failed(problem, ENAMETOOLONG);
-	fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0)
-		return export_failed(problem, errno);
-	out = fdopen(fd, "w");
-	if (!out) {
-		rc = export_failed(problem, errno);
-		close(fd);
-		unlink(temporary);
-		return rc;
-	}
-	rc = export_write(e, out, processes_ret, problem);
-	if (fclose(out) && !rc)
-		rc = export_failed(problem, errno);
+	if (err)
+		return export_failed(problem, -err);
+	rc = export_to(e, fcntl(file.fd, F_DUPFD_CLOEXEC, 3), processes_ret, problem);
 	if (rc) {
-		unlink(temporary);
+		files_abort(&file);
 		return rc;
 	}
-	err = replace_commit(temporary, e->output);
+	err = files_commit(&file);
 	return err ? export_failed(problem, -err) : 0;
 }
 
@@ -88,6 +68,8 @@ int export_run(const struct export *e, uint32_t *processes_ret,
 	*processes_ret = 0;
 	if (strcmp(e->output, "-") == 0)
 		return export_write(e, stdout, processes_ret, problem);
-	return export_is_special(e->output) ? export_into(e, processes_ret, problem) :
-					      export_replace(e, processes_ret, problem);
+	if (files_is_special(e->output))
+		return export_to(e, files_open_special(e->output), processes_ret,
+				 problem);
+	return export_replace(e, processes_ret, problem);
 }

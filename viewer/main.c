@@ -13,7 +13,10 @@
 
 #include "formats/core/reader.h"
 #include "formats/text/print.h"
+#include "formats/rights/rights.h"
+#include "formats/rights/sandbox.h"
 #include "viewer/export.h"
+#include "viewer/files/clerk.h"
 #include "viewer/graph/graph.h"
 #include "viewer/options.h"
 #include "viewer/render/render.h"
@@ -63,6 +66,60 @@ static void main_meter_end(const struct meter *meter)
 {
 	if (meter->shown)
 		print_format(stderr, "\r\033[K");
+}
+
+/* ---- rights ---- */
+
+/* Leak checkers trace the process at its end. */
+#if defined(__SANITIZE_ADDRESS__)
+static const bool checked_for_leaks = true;
+#else
+static const bool checked_for_leaks = false;
+#endif
+
+/* `g` starts a program of the desktop's to show the picture; root starts none. */
+static bool main_may_start_programs(const struct options *o)
+{
+	return !rights_ours()->more && !o->exporter && !o->report && !o->graph &&
+		(getenv("DISPLAY") || getenv("WAYLAND_DISPLAY"));
+}
+
+/*
+ * Before any byte of a snapshot is read: rights beyond the user's own go to a clerk, and
+ * most system calls.  arg: struct options.  0 or a negative errno: nothing may be read.
+ */
+static int main_confine(const void *arg)
+{
+	const struct options *const o = arg;
+	const size_t n = o->screen.nfiles;
+	const char **const inputs = calloc(n + 2, sizeof(*inputs));
+	struct clerk_orders orders = { .inputs = inputs,
+				       .output = o->output,
+				       .listen = o->screen.listen,
+				       .script = o->screen.script };
+
+	if (!inputs)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		inputs[orders.count++] = o->screen.files[i];
+	if (o->screen.compare)
+		inputs[orders.count++] = o->screen.compare;
+	const int err = checked_for_leaks ? 0 : clerk_start(&orders);
+	if (!err && !checked_for_leaks && !main_may_start_programs(o))
+		(void)sandbox_enter(SANDBOX_VIEWER); /* a kernel may have none */
+	free(inputs);
+	return err;
+}
+
+static int main_confined(const struct options *o)
+{
+	const int err = main_confine(o);
+
+	if (err)
+		print_format(stderr,
+			     "pymem-view: cannot give up the rights of root: %s\n",
+			     strerror(-err));
+	return err;
 }
 
 /* ---- reports ---- */
@@ -174,7 +231,7 @@ static int main_draw(struct workspace *workspace, const struct options *o,
 
 static int main_export(const struct options *o)
 {
-	const struct export e = {
+	struct export e = {
 		.exporter = o->exporter,
 		.input = o->screen.files[0],
 		.output = o->output,
@@ -183,8 +240,20 @@ static int main_export(const struct options *o)
 	struct snap_problem problem = { 0 };
 	uint32_t processes;
 
+	if (main_confined(o))
+		return EXIT_FAILED;
+	if (clerk_works() && strcmp(e.input, "-") != 0) {
+		/* the exporters open by name: they are given what the clerk opened */
+		const int fd = files_open(e.input, 0);
+		if (fd < 0 || dup2(fd, STDIN_FILENO) < 0) {
+			main_complain(e.input, strerror(errno));
+			return EXIT_FAILED;
+		}
+		close(fd);
+		e.input = "-";
+	}
 	if (export_run(&e, &processes, &problem)) {
-		main_complain(problem.code == SNAP_E_SINK ? e.output : e.input,
+		main_complain(problem.code == SNAP_E_SINK ? e.output : o->screen.files[0],
 			      problem.text);
 		return EXIT_FAILED;
 	}
@@ -253,6 +322,8 @@ static int main_run_reports(const struct options *o)
 	struct workspace workspace;
 	int code, partial = 0;
 
+	if (main_confined(o))
+		return EXIT_FAILED;
 	clock_gettime(CLOCK_MONOTONIC, &meter.began);
 	workspace_init(&workspace);
 	workspace.no_sidecar = o->screen.no_sidecar;
@@ -305,8 +376,11 @@ int main(int argc, char **argv)
 	int code;
 
 	setlocale(LC_CTYPE, "");
+	rights_ours();
 	if (!options_from_args(argc, argv, &options, &code))
 		return code;
+	options.screen.confine = main_confine;
+	options.screen.confine_arg = &options;
 	snap_parser_allow(options.max_memory / MEMORY_OF_RAW);
 	if (options.exporter)
 		return main_export(&options);

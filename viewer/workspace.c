@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "formats/core/reader.h"
+#include "viewer/files/files.h"
 #include "viewer/model/load.h"
 #include "viewer/model/sidecar.h"
 #include "viewer/text/text.h"
@@ -271,7 +272,7 @@ int workspace_open(struct workspace *workspace, const char *file, bool old,
 	if (!is_stdin && !workspace->no_sidecar &&
 	    workspace_open_sidecar(workspace, file, old))
 		return 0;
-	fd = is_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
+	fd = is_stdin ? STDIN_FILENO : files_open(file, 0);
 	if (fd < 0 || fstat(fd, &st) || S_ISDIR(st.st_mode)) {
 		snprintf(err, err_size, "%s",
 			 fd < 0 ? strerror(errno) : "is a directory");

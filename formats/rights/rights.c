@@ -69,7 +69,7 @@ static bool rights_capable(void)
 
 static void rights_look(struct rights *ret)
 {
-	*ret = (struct rights){ .uid = getuid(), .gid = getgid() };
+	*ret = (struct rights){ .was = geteuid(), .uid = getuid(), .gid = getgid() };
 	ret->more = geteuid() != ret->uid || ret->uid == 0 || rights_capable();
 	if (ret->uid != 0)
 		return;

@@ -10,8 +10,8 @@
  * no capability stays, not even in the bounding set, and no execve brings one back
  * (no_new_privs).
  *
- * Where the user can't be changed (a user namespace that maps only one, user_namespaces(7))
- * the process keeps its number, and loses its capabilities all the same.
+ * Where the user cannot be changed (in a user namespace that maps only one) the process
+ * keeps its number, and loses its capabilities all the same.
  */
 #ifndef PYMEM_FORMATS_RIGHTS_RIGHTS_H
 #define PYMEM_FORMATS_RIGHTS_RIGHTS_H
@@ -23,6 +23,7 @@
 struct rights {
 	bool more; /* this process has more than its user's own: root or a capability */
 	bool invoker; /* uid and gid are those of the user who called sudo */
+	uid_t was;    /* when it was started */
 	uid_t uid;    /* to become */
 	gid_t gid;
 };

@@ -434,7 +434,7 @@ static void keeper_that_dies_is_told(void **state)
 	close(s.file);
 }
 
-/* A word of the user's ends the wait for a disk that takes its time; so does the clock. */
+/* A cancel ends the wait for a disk that takes its time; so does the clock. */
 static void keeper_that_hangs_is_given_up(void **state)
 {
 	int cancel[2];

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "formats/core/replace.h"
+#include "viewer/files/files.h"
 #include "viewer/graph/draw_child.h"
 
 /* 60 s, 2 GiB */
@@ -30,62 +30,41 @@ static uint64_t draw_now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* A name beside file for what is not complete yet; malloc'ed. Its descriptor in
- * *fd_ret. */
-static char *draw_temporary(const char *file, int *fd_ret, char *err, size_t size)
+static int draw_cannot_write(const char *file, int code, char *err, size_t size)
 {
-	char *path = NULL;
-	if (asprintf(&path, "%s.XXXXXX", file) < 0) {
-		snprintf(err, size, "out of memory");
-		return NULL;
-	}
-	*fd_ret = mkostemp(path, O_CLOEXEC);
-	if (*fd_ret >= 0)
-		return path;
-	snprintf(err, size, "cannot write %s: %s", file, strerror(errno));
-	free(path);
-	return NULL;
+	snprintf(err, size, "cannot write %s: %s", file, strerror(-code));
+	return -1;
 }
 
-static int draw_publish(const char *path, const char *file, char *err, size_t size)
+static int draw_publish(struct new_file *new, const char *file, char *err, size_t size)
 {
-	struct stat st;
-
-	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode)) {
+	if (files_is_special(file)) {
+		files_abort(new);
 		snprintf(err, size, "cannot write %s: it is there and is no file", file);
 		return -1;
 	}
-	const int e = replace_commit(path, file);
-	if (e)
-		snprintf(err, size, "cannot write %s: %s", file, strerror(-e));
-	return e ? -1 : 0;
+	const int code = files_commit(new);
+	return code ? draw_cannot_write(file, code, err, size) : 0;
 }
 
 int draw_save(const char *file, const char *data, size_t data_size, char *err,
 	      size_t size)
 {
-	int fd;
-	char *path = draw_temporary(file, &fd, err, size);
-	if (!path)
-		return -1;
-	int rc = 0;
-	for (size_t done = 0; done < data_size && rc == 0;) {
-		ssize_t n = write(fd, data + done, data_size - done);
+	struct new_file new;
+	int code = files_create(&new, file);
+	if (code)
+		return draw_cannot_write(file, code, err, size);
+	for (size_t done = 0; done < data_size && code == 0;) {
+		ssize_t n = write(new.fd, data + done, data_size - done);
 		if (n > 0)
 			done += (size_t)n;
 		else if (n < 0 && errno != EINTR)
-			rc = -1;
+			code = -errno;
 	}
-	if (close(fd) < 0)
-		rc = -1;
-	if (rc < 0)
-		snprintf(err, size, "cannot write %s: %s", file, strerror(errno));
-	else
-		rc = draw_publish(path, file, err, size);
-	if (rc < 0)
-		unlink(path);
-	free(path);
-	return rc;
+	if (code == 0)
+		return draw_publish(&new, file, err, size);
+	files_abort(&new);
+	return draw_cannot_write(file, code, err, size);
 }
 
 struct watch {
@@ -133,8 +112,7 @@ static void draw_watch(struct watch *w, uint32_t timeout_ms,
 	}
 }
 
-static int draw_judge(const struct watch *w, int status, const char *path, char *err,
-		      size_t size)
+static int draw_judge(const struct watch *w, int status, int fd, char *err, size_t size)
 {
 	struct stat st;
 	if (w->verdict)
@@ -145,7 +123,7 @@ static int draw_judge(const struct watch *w, int status, const char *path, char 
 			 w->nwords ? ": " : "", w->words);
 	else if (WEXITSTATUS(status) != 0)
 		snprintf(err, size, "%.300s", w->nwords ? w->words : "Graphviz failed");
-	else if (stat(path, &st) < 0 || st.st_size == 0)
+	else if (fstat(fd, &st) < 0 || st.st_size == 0)
 		snprintf(err, size, "Graphviz wrote nothing");
 	else
 		return 0;
@@ -156,13 +134,13 @@ int draw_dot(const char *dot, const char *engine, const char *format, const char
 	     const struct draw_limits *limits, const struct progress *progress, char *err,
 	     size_t size)
 {
-	int out, pipes[2], rc = -1, status = 0;
+	int pipes[2], rc = -1, status = 0;
+	struct new_file new;
 	if (!limits)
 		limits = &draw_default_limits;
-	char *path = draw_temporary(file, &out, err, size);
-	if (!path)
-		return -1;
-	close(out);
+	const int code = files_create(&new, file);
+	if (code)
+		return draw_cannot_write(file, code, err, size);
 	if (pipe2(pipes, O_CLOEXEC) < 0) {
 		snprintf(err, size, "cannot make a pipe: %s", strerror(errno));
 		goto remove;
@@ -170,7 +148,7 @@ int draw_dot(const char *dot, const char *engine, const char *format, const char
 	struct watch w = { .fd = pipes[0] };
 	w.pid = fork();
 	if (w.pid == 0)
-		draw_child(dot, engine, format, path, limits, pipes[1]);
+		draw_child(dot, engine, format, new.fd, limits, pipes[1]);
 	close(pipes[1]);
 	if (w.pid < 0) {
 		snprintf(err, size, "cannot fork: %s", strerror(errno));
@@ -182,12 +160,10 @@ int draw_dot(const char *dot, const char *engine, const char *format, const char
 		;
 	if (w.fd >= 0)
 		close(w.fd);
-	rc = draw_judge(&w, status, path, err, size);
+	rc = draw_judge(&w, status, new.fd, err, size);
 	if (rc == 0)
-		rc = draw_publish(path, file, err, size);
+		return draw_publish(&new, file, err, size);
 remove:
-	if (rc < 0)
-		unlink(path);
-	free(path);
+	files_abort(&new);
 	return rc;
 }

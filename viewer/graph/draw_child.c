@@ -88,7 +88,7 @@ static struct {
 	__typeof__(&gvContextPlugins) gvContextPlugins;
 	__typeof__(&gvContext) gvContext;
 	__typeof__(&gvLayout) gvLayout;
-	__typeof__(&gvRenderFilename) gvRenderFilename;
+	__typeof__(&gvRender) gvRender;
 	__typeof__(&agmemread) agmemread;
 	__typeof__(&agseterrf) agseterrf;
 	__typeof__(&agseterr) agseterr;
@@ -113,7 +113,7 @@ static void *draw_child_bind(void)
 	BIND(gvc, gvContextPlugins);
 	BIND(gvc, gvContext);
 	BIND(gvc, gvLayout);
-	BIND(gvc, gvRenderFilename);
+	BIND(gvc, gvRender);
 	BIND(gvc, agmemread); /* of libcgraph, which libgvc depends on */
 	BIND(gvc, agseterrf);
 	BIND(gvc, agseterr);
@@ -152,8 +152,7 @@ static bool draw_child_load_plugins(void *gvc, lt_symlist_t table[NPLUGINS + 1])
 }
 
 _Noreturn void draw_child(const char *dot, const char *engine, const char *format,
-			  const char *path, const struct draw_limits *limits,
-			  int words_fd)
+			  int out, const struct draw_limits *limits, int words_fd)
 {
 	static lt_symlist_t table[NPLUGINS + 1];
 	words = words_fd;
@@ -172,7 +171,8 @@ _Noreturn void draw_child(const char *dot, const char *engine, const char *forma
 		draw_child_fail("cannot read the graph");
 	if (gv.gvLayout(context, graph, engine) != 0)
 		draw_child_fail("cannot lay the graph out");
-	if (gv.gvRenderFilename(context, graph, format, path) != 0)
+	FILE *const file = fdopen(out, "w");
+	if (!file || gv.gvRender(context, graph, format, file) != 0 || fflush(file) != 0)
 		draw_child_fail("cannot draw the graph");
 	_exit(0);
 }

@@ -5,9 +5,8 @@
 
 #include "viewer/graph/draw.h"
 
-/* Draws and exits: 0, or 1 with a sentence written to words_fd. */
+/* Draws into out and exits: 0, or 1 with a sentence written to words_fd. */
 _Noreturn void draw_child(const char *dot, const char *engine, const char *format,
-			  const char *path, const struct draw_limits *limits,
-			  int words_fd);
+			  int out, const struct draw_limits *limits, int words_fd);
 
 #endif

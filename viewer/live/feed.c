@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "formats/rights/rights.h"
+#include "viewer/files/files.h"
 #include "viewer/live/feed_internal.h"
 #include "viewer/text/text.h"
 
@@ -123,7 +125,7 @@ struct feed *feed_create(const struct feed_limits *limits, const struct feed_ops
 	feed->limits = limits ? *limits : feed_default_limits;
 	feed->ops = ops;
 	feed->arg = arg;
-	feed->listener = -1;
+	feed->listener.fd = -1;
 	return feed;
 }
 
@@ -192,7 +194,7 @@ void feed_destroy(struct feed *feed)
 		return;
 	while (feed->nstreams)
 		feed_close_stream(feed, 0, "the viewer ended");
-	feed_close_socket(feed);
+	listener_close(&feed->listener);
 	free(feed->buffer);
 	free(feed);
 }
@@ -200,8 +202,8 @@ void feed_destroy(struct feed *feed)
 int feed_poll(const struct feed *feed, struct pollfd *fds, int max)
 {
 	int n = 0;
-	if (feed->listener >= 0 && n < max)
-		fds[n++] = (struct pollfd){ .fd = feed->listener, .events = POLLIN };
+	if (feed->listener.fd >= 0 && n < max)
+		fds[n++] = (struct pollfd){ .fd = feed->listener.fd, .events = POLLIN };
 	for (int i = 0; i < feed->nstreams && n < max; i++)
 		fds[n++] =
 			(struct pollfd){ .fd = feed->streams[i]->fd, .events = POLLIN };
@@ -290,16 +292,33 @@ static int feed_slot_of(const struct feed *feed, int fd)
 	return -1;
 }
 
+int feed_listen(struct feed *feed, const char *path, char *err, size_t size)
+{
+	if (strlen(path) > LISTENER_PATH_MAX || !*path) {
+		snprintf(err, size, "the socket's path must have 1 to %d bytes",
+			 LISTENER_PATH_MAX);
+		return -1;
+	}
+	const int rc = files_listen(&feed->listener, path);
+	if (rc < 0)
+		snprintf(err, size, "cannot listen on %s: %s", path,
+			 rc == -EADDRINUSE ?
+				 "something is there already (another viewer?)" :
+				 strerror(-rc));
+	return rc < 0 ? -1 : 0;
+}
+
 /* Takes one waiting peer in or turns it away; true when there was one. */
 static bool feed_accept(struct feed *feed)
 {
 	struct ucred peer = { 0 };
-	int err, fd = feed_socket_accept(feed, &peer);
+	int err, fd = listener_accept(&feed->listener, &peer);
 	if (fd < 0)
 		return false;
-	if (peer.uid != geteuid() && peer.uid != 0) {
+	const uid_t ours = rights_ours()->was;
+	if (peer.uid != ours && peer.uid != 0) {
 		feed_note(feed, "sender %ld dropped: it runs as uid %ld, we as %ld",
-			  (long)peer.pid, (long)peer.uid, (long)geteuid());
+			  (long)peer.pid, (long)peer.uid, (long)ours);
 		close(fd);
 		return true;
 	}
@@ -323,7 +342,7 @@ bool feed_serve(struct feed *feed, const struct pollfd *fds, int n)
 		any = true;
 	}
 	for (int i = 0; i < n; i++) /* after the reads: fds may be reused */
-		if (fds[i].revents && fds[i].fd == feed->listener)
+		if (fds[i].revents && fds[i].fd == feed->listener.fd)
 			any |= feed_accept(feed);
 	return feed_drop_overdue(feed) || any;
 }
@@ -335,5 +354,5 @@ int feed_open_streams(const struct feed *feed)
 
 bool feed_listens(const struct feed *feed)
 {
-	return feed->listener >= 0;
+	return feed->listener.fd >= 0;
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* feed_internal - the state of a feed, and its socket, which feed_socket.c makes. */
+/* feed_internal - the state of a feed. */
 #ifndef PYMEM_VIEWER_LIVE_FEED_INTERNAL_H
 #define PYMEM_VIEWER_LIVE_FEED_INTERNAL_H
 
-#include <sys/socket.h>
-#include <sys/types.h>
-
+#include "viewer/files/listener.h"
 #include "viewer/live/feed.h"
 #include "viewer/live/tap.h"
 
@@ -30,15 +28,7 @@ struct feed {
 	struct stream *streams[FEED_MAX_STREAMS]; /* oldest first: so snapshots of one
 						   * process come out in their order */
 	int nstreams;
-	int listener; /* -1 = none */
-	char path[108];
-	dev_t dev; /* of the socket we made, so that only it is removed */
-	ino_t ino;
+	struct listener listener;
 };
-
-/* Accepts one waiting peer: its descriptor, and who it is (uid -1: unknown); -1: there is
- * none. */
-int feed_socket_accept(const struct feed *feed, struct ucred *peer_ret);
-void feed_close_socket(struct feed *feed);
 
 #endif

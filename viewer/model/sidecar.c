@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "viewer/files/files.h"
 #include "viewer/model/arrays.h"
 #include "viewer/model/check.h"
 
@@ -72,7 +73,7 @@ static int sidecar_identify(const char *snapshot, struct header *h)
 	struct stat st;
 	ssize_t n = -1;
 	/* a FIFO that was read: nobody will write to it again */
-	int fd = open(snapshot, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = files_open(snapshot, O_NONBLOCK);
 
 	if (fd < 0)
 		return -errno;
@@ -251,29 +252,27 @@ static int sidecar_path_of(char path[PATH_MAX], const char *snapshot, const char
 int sidecar_save(const char *snapshot, const struct sidecar_process *processes,
 		 uint32_t count)
 {
-	char path[PATH_MAX], temporary[PATH_MAX];
+	char path[PATH_MAX];
+	struct new_file file;
 	struct header h = { 0 };
-	int err, fd;
+	int err;
 
 	assert(processes || count == 0);
 	sidecar_fill_header(&h, count);
-	if (count > MAX_PROCESSES || sidecar_path_of(path, snapshot, ".pmx") ||
-	    sidecar_path_of(temporary, snapshot, ".pmx.XXXXXX"))
+	if (count > MAX_PROCESSES || sidecar_path_of(path, snapshot, ".pmx"))
 		return -EINVAL;
 	err = sidecar_identify(snapshot, &h);
+	if (!err)
+		err = files_create(&file, path);
 	if (err)
 		return err;
-	fd = mkostemp(temporary, O_CLOEXEC); /* 0600 */
-	if (fd < 0)
-		return -errno;
-	err = sidecar_write_file(fd, &h, processes);
-	if (close(fd) && !err)
-		err = -errno;
-	if (!err && rename(temporary, path))
-		err = -errno;
-	if (err)
-		unlink(temporary);
-	return err;
+	file.hasty = true;
+	err = sidecar_write_file(file.fd, &h, processes);
+	if (err) {
+		files_abort(&file);
+		return err;
+	}
+	return files_commit(&file);
 }
 
 /* ---- opening ---- */
@@ -290,10 +289,10 @@ static bool sidecar_map_file(const char *snapshot, struct mapping *m)
 	int fd = -1;
 
 	if (!sidecar_path_of(path, snapshot, ".pmx"))
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		fd = files_open(path, O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return false;
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && files_is_own(st.st_uid) &&
 	    !(st.st_mode & (S_IWGRP | S_IWOTH)) &&
 	    st.st_size >= (off_t)sizeof(struct header)) {
 		m->size = (size_t)st.st_size;

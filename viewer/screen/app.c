@@ -212,6 +212,16 @@ static void app_set_locale(const struct screen_options *o)
 			setlocale(LC_CTYPE, "en_US.UTF-8");
 }
 
+/* Whoever reads a snapshot has no more rights than its user. */
+static int app_confine(const struct screen_options *o, char *err, size_t size)
+{
+	const int rc = o->confine ? o->confine(o->confine_arg) : 0;
+	if (rc < 0)
+		snprintf(err, size, "cannot give up the rights of root: %s",
+			 strerror(-rc));
+	return rc;
+}
+
 static int app_begin(struct app *app, char *err, size_t size)
 {
 	const struct screen_options *o = app->options;
@@ -226,6 +236,8 @@ static int app_begin(struct app *app, char *err, size_t size)
 			snprintf(err, size, "%s", why);
 		return -1;
 	}
+	if (app_confine(o, err, size) < 0)
+		return -1;
 	app->surface.color = app->terminal->color;
 	app->surface.ascii = !app->terminal->utf8;
 	app_fit(app);
@@ -266,10 +278,14 @@ static void app_end(struct app *app)
 int screen_run(const struct screen_options *options)
 {
 	bool live = options->listen || options->live_fd >= 0;
-	if (live && !options->script && !screen_possible())
-		return follow_text(options->live_fd, options->listen, stdout);
-	struct app app = { .options = options };
 	char err[512] = "";
+	if (live && !options->script && !screen_possible()) {
+		if (app_confine(options, err, sizeof(err)) == 0)
+			return follow_text(options->live_fd, options->listen, stdout);
+		print_format(stderr, "pymem-view: %s\n", err);
+		return 1;
+	}
+	struct app app = { .options = options };
 	workspace_init(&app.workspace);
 	app.workspace.no_sidecar = options->no_sidecar;
 	app.progress = app_progress(&app);

@@ -4,11 +4,13 @@
  * on stderr with the screen as it was, and makes the program's exit code 1.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/files/files.h"
 #include "viewer/live/feed.h"
 #include "formats/text/print.h"
 #include "viewer/screen/app.h"
@@ -53,13 +55,22 @@ static void command_save(struct app *app, const char *file,
 			 void (*dump)(const struct surface *, FILE *))
 {
 	command_settle(app);
-	FILE *out = *file ? fopen(file, "we") : NULL;
-	if (!out) {
-		command_failed(app, "cannot write", file);
-		return;
+	struct new_file to = { .fd = -1 };
+	const bool special = *file && files_is_special(file);
+	const int fd = special			      ? files_open_special(file) :
+		*file && files_create(&to, file) == 0 ? fcntl(to.fd, F_DUPFD_CLOEXEC, 3) :
+							-1;
+	FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
+	int failed = !out;
+	if (out) {
+		dump(&app->surface, out);
+		failed = fclose(out) != 0;
 	}
-	dump(&app->surface, out);
-	if (fclose(out) != 0)
+	if (failed && to.fd >= 0)
+		files_abort(&to);
+	else if (!special && !failed)
+		failed = files_commit(&to) < 0;
+	if (failed)
 		command_failed(app, "cannot write", file);
 }
 

@@ -2,10 +2,14 @@
 #include "viewer/screen/pictures.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "viewer/files/files.h"
 
 enum { NAME_SIZE = 160, PART_LIMIT = 80, MAX_PICTURES = 1000 };
 
@@ -40,7 +44,10 @@ void pictures_find(struct pictures *p, const char *file, uint64_t pid)
 	snprintf(folder, sizeof(folder), "%.*s.", n, file);
 	snprintf(ref, sizeof(ref), "ref_%" PRIu64 "_", pid);
 	snprintf(backref, sizeof(backref), "backref_%" PRIu64 "_", pid);
-	DIR *dir = opendir(folder);
+	const int fd = files_open(folder, O_DIRECTORY);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	if (!dir && fd >= 0)
+		close(fd);
 	for (struct dirent *d; dir && p->count < MAX_PICTURES && (d = readdir(dir));) {
 		bool ours = strncmp(d->d_name, ref, strlen(ref)) == 0 ||
 			strncmp(d->d_name, backref, strlen(backref)) == 0;

@@ -38,8 +38,12 @@ struct screen_options {
 	enum screen_color color;
 	enum screen_charset charset;
 	bool no_mouse;
-	bool no_sidecar;       /* don't use or write the index beside the snapshot */
-	const char *type;      /* start at this type's instances, or NULL */
+	bool no_sidecar;  /* don't use or write the index beside the snapshot */
+	const char *type; /* start at this type's instances, or NULL */
+	/* Called once the terminal is there and before any snapshot is read: gives up
+	 * rights.  Negative: it goes no further.  NULL = there are none to give up. */
+	int (*confine)(const void *arg);
+	const void *confine_arg;
 	const char *graph_dir; /* where `g` writes; NULL = the current directory */
 };
 

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * clerk - see clerk.h.  The viewer's side, and the way that words and descriptors go;
+ * what the clerk does is in clerk_work.c.
+ */
+#include "viewer/files/clerk.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "formats/rights/rights.h"
+#include "viewer/files/clerk_work.h"
+
+static int clerk_channel = -1;
+
+int clerk_start(const struct clerk_orders *orders)
+{
+	const pid_t parent = getpid();
+	int pair[2];
+
+	if (!rights_ours()->more)
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	const pid_t clerk = fork();
+	if (clerk == 0) {
+		close(pair[0]);
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != parent)
+			_exit(0);
+		clerk_work(orders, pair[1]);
+	}
+	const int err = clerk < 0 ? -errno : rights_drop();
+	close(pair[1]);
+	if (err) {
+		close(pair[0]);
+		return err;
+	}
+	clerk_channel = pair[0];
+	return 0;
+}
+
+bool clerk_works(void)
+{
+	return clerk_channel >= 0;
+}
+
+/* Has it done; the answer's result, and a descriptor in *fd_ret (NULL: none expected). */
+static int clerk_ask(const struct clerk_word *word, int *fd_ret)
+{
+	struct clerk_answer answer = { 0 };
+	ssize_t n;
+
+	assert(clerk_works());
+	if (send(clerk_channel, word, sizeof(*word), MSG_NOSIGNAL) != sizeof(*word))
+		return -EPIPE;
+	do
+		n = clerk_receive(clerk_channel, &answer, sizeof(answer), fd_ret);
+	while (n < 0 && errno == EINTR);
+	if (n != sizeof(answer))
+		return -EPIPE;
+	return answer.result;
+}
+
+/* False: the name is too long for any file's. */
+static bool clerk_say(struct clerk_word *word, enum clerk_action action, const char *path)
+{
+	memset(word, 0, sizeof(*word));
+	word->action = action;
+	return snprintf(word->path, sizeof(word->path), "%s", path) <
+		(int)sizeof(word->path);
+}
+
+/* A descriptor, or -1 with errno. */
+static int clerk_get(struct clerk_word *word, bool said)
+{
+	int fd = -1;
+	const int result = said ? clerk_ask(word, &fd) : -ENAMETOOLONG;
+
+	if (result < 0)
+		errno = -result;
+	return result < 0 ? -1 : fd;
+}
+
+int clerk_open(const char *path, int flags)
+{
+	struct clerk_word word;
+	const bool said = clerk_say(&word, CLERK_OPEN, path);
+
+	word.flags = flags;
+	return clerk_get(&word, said);
+}
+
+int clerk_open_special(const char *path)
+{
+	struct clerk_word word;
+	const bool said = clerk_say(&word, CLERK_OPEN_SPECIAL, path);
+
+	return clerk_get(&word, said);
+}
+
+int clerk_listen(const char *path)
+{
+	struct clerk_word word;
+	const bool said = clerk_say(&word, CLERK_LISTEN, path);
+
+	return clerk_get(&word, said);
+}
+
+bool clerk_is_special(const char *path)
+{
+	struct clerk_word word;
+
+	return clerk_say(&word, CLERK_IS_SPECIAL, path) && clerk_ask(&word, NULL) == 1;
+}
+
+bool clerk_knows(const char *path)
+{
+	struct clerk_word word;
+
+	return clerk_say(&word, CLERK_KNOWS, path) && clerk_ask(&word, NULL) == 1;
+}
+
+int clerk_create(struct new_file *ret)
+{
+	struct clerk_word word;
+	int result = -ENAMETOOLONG;
+
+	ret->fd = -1;
+	if (clerk_say(&word, CLERK_CREATE, ret->path))
+		result = clerk_ask(&word, &ret->fd);
+	if (result >= 0 && ret->fd < 0)
+		result = -EPIPE;
+	ret->number = result;
+	return result < 0 ? result : 0;
+}
+
+int clerk_commit(struct new_file *file)
+{
+	struct clerk_word word;
+
+	clerk_say(&word, CLERK_COMMIT, "");
+	word.flags = file->number;
+	return clerk_ask(&word, NULL);
+}
+
+void clerk_abort(struct new_file *file)
+{
+	struct clerk_word word;
+
+	if (file->number < 0)
+		return;
+	clerk_say(&word, CLERK_ABORT, "");
+	word.flags = file->number;
+	clerk_ask(&word, NULL);
+}
+
+/* ---- both sides ---- */
+
+ssize_t clerk_receive(int channel, void *data, size_t size, int *fd_ret)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = { data, size };
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control.bytes,
+			    .msg_controllen = fd_ret ? sizeof(control.bytes) : 0 };
+	const ssize_t n = recvmsg(channel, &m, MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *const c = n > 0 && fd_ret ? CMSG_FIRSTHDR(&m) : NULL;
+
+	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(fd_ret, CMSG_DATA(c), sizeof(int));
+	return n;
+}
+
+bool clerk_send(int channel, const void *data, size_t size, int fd)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { { 0 } };
+	struct iovec iov = { (void *)(uintptr_t)data, size };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		m.msg_control = control.bytes;
+		m.msg_controllen = sizeof(control.bytes);
+		struct cmsghdr *const c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	}
+	return sendmsg(channel, &m, MSG_NOSIGNAL) == (ssize_t)size;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* files - see files.h. */
+#include "viewer/files/files.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "formats/core/replace.h"
+#include "formats/rights/rights.h"
+#include "viewer/files/clerk.h"
+
+int files_open(const char *path, int flags)
+{
+	assert(!(flags & ~(O_NONBLOCK | O_NOFOLLOW | O_DIRECTORY)));
+	if (clerk_works())
+		return clerk_open(path, flags);
+	return open(path, O_RDONLY | O_CLOEXEC | flags);
+}
+
+int files_open_special(const char *path)
+{
+	if (clerk_works())
+		return clerk_open_special(path);
+	return open(path, O_WRONLY | O_CLOEXEC);
+}
+
+bool files_is_special(const char *path)
+{
+	struct stat st;
+
+	if (clerk_works())
+		return clerk_is_special(path);
+	return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+int files_create(struct new_file *ret, const char *path)
+{
+	const int n = snprintf(ret->temporary, sizeof(ret->temporary), "%s.XXXXXX", path);
+
+	ret->fd = -1;
+	ret->number = -1;
+	ret->hasty = false;
+	if (n < 0 || (size_t)n >= sizeof(ret->temporary))
+		return -ENAMETOOLONG;
+	snprintf(ret->path, sizeof(ret->path), "%s", path);
+	if (clerk_works() && clerk_knows(path)) {
+		ret->temporary[0] = '\0';
+		return clerk_create(ret);
+	}
+	ret->fd = mkostemp(ret->temporary, O_CLOEXEC); /* 0600 */
+	return ret->fd >= 0 ? 0 : -errno;
+}
+
+int files_commit(struct new_file *file)
+{
+	int err = close(file->fd) ? -errno : 0;
+
+	file->fd = -1;
+	if (err) {
+		files_abort(file);
+		return err;
+	}
+	if (!file->temporary[0])
+		return clerk_commit(file);
+	if (!file->hasty)
+		return replace_commit(file->temporary, file->path);
+	if (rename(file->temporary, file->path) < 0) {
+		err = -errno;
+		unlink(file->temporary);
+	}
+	return err;
+}
+
+void files_abort(struct new_file *file)
+{
+	if (file->fd >= 0)
+		close(file->fd);
+	file->fd = -1;
+	if (file->temporary[0])
+		unlink(file->temporary);
+	else
+		clerk_abort(file);
+}
+
+int files_listen(struct listener *ret, const char *path)
+{
+	if (!clerk_works())
+		return listener_open(ret, path);
+	*ret = (struct listener){ .fd = clerk_listen(path) };
+	return ret->fd >= 0 ? 0 : -errno;
+}
+
+bool files_is_own(uid_t owner)
+{
+	const struct rights *const r = rights_ours();
+
+	return owner == r->was || (r->invoker && owner == r->uid);
+}

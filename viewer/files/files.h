@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * files - every file that the viewer opens or makes by name.
+ *
+ * Whoever parses a snapshot has no more rights than it needs (formats/rights): run by
+ * root, the viewer is nobody or the user who called sudo.  Before it becomes that it
+ * leaves a clerk behind (clerk.h), a child with the old rights that opens and makes what
+ * the command line names, and nothing else.  Without more rights than the user's own
+ * there is no clerk, and these functions open and make by themselves.
+ *
+ * A new file is written without its name, and gets it when it is whole.
+ */
+#ifndef PYMEM_VIEWER_FILES_FILES_H
+#define PYMEM_VIEWER_FILES_FILES_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "viewer/files/listener.h"
+
+struct new_file {
+	int fd;			  /* to write to; closed by commit and abort */
+	char path[PATH_MAX];	  /* the name it will have */
+	char temporary[PATH_MAX]; /* the one it has; "" = the clerk knows */
+	int number;		  /* the clerk's */
+	bool hasty; /* to be set by the caller: may be lost in a crash (the clerk knows) */
+};
+
+/* Reading. flags: O_NONBLOCK, O_NOFOLLOW, O_DIRECTORY or 0. -1 = errno says why. */
+int files_open(const char *path, int flags);
+/* Writing what is there and no regular file (a pipe, a device). -1 with errno. */
+int files_open_special(const char *path);
+/* Is there something of that name that is no regular file? */
+bool files_is_special(const char *path);
+/* Mode 0600, in path's folder; replaces what is there.  0 or a negative errno. */
+int files_create(struct new_file *ret, const char *path);
+/* Whole: on the disk, then by its name. 0 or a negative errno: then it is gone. */
+int files_commit(struct new_file *file);
+/* Not to be kept. */
+void files_abort(struct new_file *file);
+
+/* A listening socket (listener.h), removed when it is closed. 0 or a negative errno. */
+int files_listen(struct listener *ret, const char *path);
+
+/* May this be the owner of what we made earlier (a sidecar)? */
+bool files_is_own(uid_t owner);
+
+#endif
