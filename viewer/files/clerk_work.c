@@ -314,13 +314,12 @@ _Noreturn void clerk_work(const struct clerk_orders *orders, int channel)
 	static struct clerk_word word;
 	sigset_t all;
 
-	/* The terminal's signals are the viewer's; its end interrupts an open (a FIFO's). */
+	/* The terminal's signals are the viewer's; its end interrupts an open. */
 	sigfillset(&all);
 	sigdelset(&all, SIGTERM);
 	sigaction(SIGTERM, &(struct sigaction){ .sa_handler = clerk_work_on_end }, NULL);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	prctl(PR_SET_NAME, "pymem-clerk", 0, 0, 0);
-	rights_close_others(&channel, 1);
 	c.orders = orders;
 	c.socket.fd = -1;
 	c.script = clerk_work_read_script(orders->script);

@@ -25,7 +25,7 @@ struct new_file {
 	char path[PATH_MAX];	  /* the name it will have */
 	char temporary[PATH_MAX]; /* the one it has; "" = the clerk knows */
 	int number;		  /* the clerk's */
-	bool hasty; /* to be set by the caller: may be lost in a crash (the clerk knows) */
+	bool hasty;		  /* set by the caller: a crash may lose it */
 };
 
 /* Reading. flags: O_NONBLOCK, O_NOFOLLOW, O_DIRECTORY or 0. -1 = errno says why. */

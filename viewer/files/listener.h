@@ -2,8 +2,8 @@
 /*
  * listener - a listening Unix socket that only its owner may connect to.
  *
- * umask is process-wide, so it is set around bind(2) only: unix(7) takes the socket's
- * mode from it, and a chmod afterwards would leave a moment in which others could connect.
+ * umask is process-wide, so it is set around bind(2) only: unix(7) takes the mode of
+ * the socket from it; a chmod afterwards would leave a moment in which others connect.
  */
 #ifndef PYMEM_VIEWER_FILES_LISTENER_H
 #define PYMEM_VIEWER_FILES_LISTENER_H

@@ -9,14 +9,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "formats/rights/rights.h"
 #include "viewer/graph/graph.h"
 #include "viewer/screen/app.h"
 
-/* Opens file with the desktop's program, if there is a desktop.  A grandchild, so
- * that nobody has to wait for it. */
+/* Opens file with the desktop's program, if there is a desktop; root starts none.  A
+ * grandchild, so that nobody has to wait for it. */
 static bool app_graph_open_with_desktop(const char *file)
 {
-	if (!getenv("DISPLAY") && !getenv("WAYLAND_DISPLAY"))
+	if (rights_ours()->more || (!getenv("DISPLAY") && !getenv("WAYLAND_DISPLAY")))
 		return false;
 	pid_t pid = fork();
 	if (pid == 0) {
