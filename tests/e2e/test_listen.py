@@ -61,6 +61,7 @@ class Viewer:
 class Listen(unittest.TestCase):
     def setUp(self):
         directory = tempfile.TemporaryDirectory(prefix="pymem-listen-")
+        os.chmod(directory.name, 0o777)  # what scripts save, run by root, nobody makes
         self.addCleanup(directory.cleanup)
         self.dir = directory.name
 

@@ -153,8 +153,9 @@ class Rights(unittest.TestCase):
     def follow(self, path, words, env=None):
         """Has a viewer do `words`; looks at it and its clerk before."""
         view = self.viewer("--script", "-", path, env=env)
-        wait_for(lambda: status(view.pid)["Seccomp"] == "2", timeout=120,
-                 what="its filter")
+        wait_for(lambda: status(view.pid)["Seccomp"] == "2" and
+                 (os.geteuid() or "pymem-clerk" in children(view.pid)), timeout=120,
+                 what="its filter and its clerk")
         kin = children(view.pid)
         if os.geteuid() == 0:
             user = SOMEBODY if env else NOBODY

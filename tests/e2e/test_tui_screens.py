@@ -65,6 +65,7 @@ class Screens(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.dir = tempfile.TemporaryDirectory(prefix="pymem-tui-")
+        os.chmod(cls.dir.name, 0o777)   # what scripts save, run by root, nobody makes
         for kind in ("shop", "later", "other", "hostile", "cut"):
             subprocess.run([MAKE, kind, cls.path(kind)], check=True)
 

@@ -25,7 +25,7 @@ int files_open(const char *path, int flags)
 
 int files_open_special(const char *path)
 {
-	if (clerk_works())
+	if (clerk_works() && clerk_knows(path))
 		return clerk_open_special(path);
 	return open(path, O_WRONLY | O_CLOEXEC);
 }
@@ -34,7 +34,7 @@ bool files_is_special(const char *path)
 {
 	struct stat st;
 
-	if (clerk_works())
+	if (clerk_works() && clerk_knows(path))
 		return clerk_is_special(path);
 	return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
 }
