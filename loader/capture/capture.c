@@ -91,6 +91,7 @@ static void capture_fill_inject(struct capture *c)
 	c->inject.agent = c->job->agent->data;
 	c->inject.agent_size = c->job->agent->size;
 	c->inject.cancel_fd = c->job->cancel_fd;
+	c->inject.unfiltered = c->job->options->method == LOAD_METHOD_EXTERNAL;
 	c->inject.log = c->job->log;
 	c->inject.log_arg = c->job->log_arg;
 	capture_fill_start(c);

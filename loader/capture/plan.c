@@ -84,7 +84,9 @@ static const char overcommit_warning[] =
 	"probably refuse the fork (nothing happens then); --no-fork does without";
 static const char confined_warning[] =
 	"a seccomp filter confines the process: it is read when a thread is stopped, and "
-	"if it could end the process no agent is run there, a frozen copy is walked";
+	"if it could end the process no agent is run there; a frozen copy without the "
+	"filter "
+	"is walked only if --method=external asks for it";
 static const char oom_group_warning[] =
 	"memory.oom.group is set: if the cgroup ran out of memory, the kernel would "
 	"kill all of it; the copy is watched and killed long before";

@@ -39,6 +39,7 @@ struct copy {
 	int pidfd;
 	pid_t pid;     /* as we see it */
 	int64_t inner; /* as the target sees it: what it must wait for */
+	bool suspend;  /* the filters, in the copy too */
 };
 
 /* ---- the right instant ---- */
@@ -125,7 +126,7 @@ static int external_adopt(struct copy *c, struct helper *h, const struct tracee 
 	if (tracee_wait(t, clock_now() + 1000000000ull) != TRACEE_STOP)
 		return load_fail(err, LOAD_E_TIMEOUT, 0, "the copy didn't start stopped");
 	t->options = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
-	if (!external_suspend_seccomp(t) &&
+	if (!(c->suspend && external_suspend_seccomp(t)) &&
 	    ptrace(PTRACE_SETOPTIONS, c->pid, NULL, (void *)t->options))
 		return load_fail(err, LOAD_E_SYSTEM, errno, "PTRACE_SETOPTIONS: %s",
 				 strerror(errno));
@@ -325,7 +326,9 @@ static int external_make_copy(struct helper *h, struct copy *c, struct load_erro
 
 	if (external_borrow_instant(h, &t, err))
 		return -1;
-	if (guard_copy(&t, external_suspend_seccomp(&t), err))
+	const struct method_input *input = h->input;
+	if (guard_copy(&t, external_suspend_seccomp(&t), err) ||
+	    guard_copy_code(&t, input->image, &c->suspend, err))
 		return borrow_give_back(&t, -1, err);
 	enum gil_state gil = gil_state(h->target, t.mem);
 	h->result.injection.consistent = gil == GIL_FREE;

@@ -72,8 +72,28 @@ int guard_agent(const struct tracee *t, const struct agent_image *image,
 	if (!seccomp_reaches(&t->seccomp, FILTER_WAITS, &nr))
 		return image ? guard_agent_calls(t, image, err) : 0;
 	return guard_refuse(t, nr,
-			    "no agent is run there; --method=external runs nothing in it",
+			    "no agent is run there; if you trust the process, "
+			    "--method=external walks a copy without the filter",
 			    err);
+}
+
+int guard_copy_code(const struct tracee *t, const struct agent_image *image,
+		    bool *suspend_ret, struct load_error *err)
+{
+	struct load_error refused = { 0 };
+	long nr;
+
+	*suspend_ret = seccomp_reaches(&t->seccomp, FILTER_WAITS, &nr) ||
+		guard_agent_calls(t, image, &refused);
+	if (!*suspend_ret || t->helper->options->unfiltered)
+		return 0;
+	return load_fail(
+		err, LOAD_E_STATE, 0,
+		"the seccomp filter of process %d forbids what a copy needs, and "
+		"without it the copy could do whatever the process may not; if you "
+		"trust the process, --method=external suspends the filter in the "
+		"copy",
+		t->pid);
 }
 
 int guard_copy(const struct tracee *t, bool suspended, struct load_error *err)

@@ -6,7 +6,7 @@
  * An agent runs in the process itself, with what filters the borrowed thread has: none
  * of them may end the process, or have it wait for a supervisor, at any call.  A frozen
  * copy is made and reaped by two calls of a thread whose filters are suspended as long
- * as we trace it, and does the rest in the copy, suspended too.
+ * as we trace it.  The copy itself has them, or, if the user asks for it, has not.
  */
 #ifndef PYMEM_LOADER_INJECT_GUARD_H
 #define PYMEM_LOADER_INJECT_GUARD_H
@@ -27,6 +27,13 @@ bool guard_preloaded(pid_t pid);
 /* image: also what that agent needs must not be refused; NULL: nothing is started. */
 int guard_agent(const struct tracee *tracee, const struct agent_image *image,
 		struct load_error *err);
+/*
+ * 0 and *suspend_ret: must the copy run without the filters?  It runs code of the process
+ * (its C library, as the process has left it), which could then make any call: only if
+ * the user says that the process may (inject_options.unfiltered), else -1 with *err.
+ */
+int guard_copy_code(const struct tracee *tracee, const struct agent_image *image,
+		    bool *suspend_ret, struct load_error *err);
 /* The same of the calls that make a copy; suspended: the thread's filters are. */
 int guard_copy(const struct tracee *tracee, bool suspended, struct load_error *err);
 

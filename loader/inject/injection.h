@@ -19,6 +19,7 @@ struct inject_options {
 	unsigned call_timeout_ms; /* 0 = 3000 */
 	unsigned safe_point_ms;	  /* wall time to look for a safe point, 0 = 1000 */
 	bool any_process;	  /* tests: the target needn't be a CPython */
+	bool unfiltered; /* a copy may run without the process's seccomp filter */
 	int cancel_fd; /* a pipe: a byte in it = give up, two = leave all be; 0 = none */
 	void (*log)(void *arg, const char *line); /* --debug; may be NULL; no newline */
 	void *log_arg;

@@ -114,6 +114,14 @@ int clerk_listen(const char *path)
 	return clerk_get(&word, said);
 }
 
+void clerk_unlisten(void)
+{
+	struct clerk_word word;
+
+	clerk_say(&word, CLERK_UNLISTEN, "");
+	clerk_ask(&word, NULL);
+}
+
 bool clerk_is_special(const char *path)
 {
 	struct clerk_word word;

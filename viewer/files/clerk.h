@@ -53,5 +53,7 @@ int clerk_commit(struct new_file *file);
 void clerk_abort(struct new_file *file);
 /* A listening Unix socket at the path of the orders; -1 with errno. */
 int clerk_listen(const char *path);
+/* Has it removed that; waits until it is. */
+void clerk_unlisten(void);
 
 #endif

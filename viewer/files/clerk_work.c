@@ -261,6 +261,13 @@ static int clerk_work_listen(struct clerk *c, const struct clerk_word *w)
 	return err;
 }
 
+static int clerk_work_unlisten(struct clerk *c, const struct clerk_word *w)
+{
+	(void)w;
+	listener_close(&c->socket);
+	return 0;
+}
+
 static int (*const clerk_works_on[])(struct clerk *, const struct clerk_word *) = {
 	[CLERK_OPEN] = clerk_work_open,
 	[CLERK_OPEN_SPECIAL] = clerk_work_open_special,
@@ -270,6 +277,7 @@ static int (*const clerk_works_on[])(struct clerk *, const struct clerk_word *) 
 	[CLERK_COMMIT] = clerk_work_commit,
 	[CLERK_ABORT] = clerk_work_abort,
 	[CLERK_LISTEN] = clerk_work_listen,
+	[CLERK_UNLISTEN] = clerk_work_unlisten,
 };
 
 /* ---- all ---- */

@@ -26,6 +26,7 @@ enum clerk_action {
 	CLERK_COMMIT,	    /* flags: that number */
 	CLERK_ABORT,	    /* the same */
 	CLERK_LISTEN,	    /* a descriptor */
+	CLERK_UNLISTEN,	    /* removes it */
 };
 
 struct clerk_word {

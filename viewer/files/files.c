@@ -96,6 +96,15 @@ int files_listen(struct listener *ret, const char *path)
 	return ret->fd >= 0 ? 0 : -errno;
 }
 
+void files_unlisten(struct listener *listener)
+{
+	const bool any = listener->fd >= 0;
+
+	listener_close(listener);
+	if (any && clerk_works())
+		clerk_unlisten();
+}
+
 bool files_is_own(uid_t owner)
 {
 	const struct rights *const r = rights_ours();

@@ -43,6 +43,8 @@ void files_abort(struct new_file *file);
 
 /* A listening socket (listener.h), removed when it is closed. 0 or a negative errno. */
 int files_listen(struct listener *ret, const char *path);
+/* Closes it, if there is one, and waits until it is removed. */
+void files_unlisten(struct listener *listener);
 
 /* May this be the owner of what we made earlier (a sidecar)? */
 bool files_is_own(uid_t owner);

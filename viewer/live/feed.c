@@ -194,7 +194,7 @@ void feed_destroy(struct feed *feed)
 		return;
 	while (feed->nstreams)
 		feed_close_stream(feed, 0, "the viewer ended");
-	listener_close(&feed->listener);
+	files_unlisten(&feed->listener);
 	free(feed->buffer);
 	free(feed);
 }
