@@ -30,6 +30,8 @@ static const struct {
 	[BLOCK_INDEX] = { "INDEX", false },
 	[BLOCK_CHUNKS] = { "CHUNKS", false },
 	[BLOCK_SHARED] = { "SHARED", false },
+	[BLOCK_PACKED] = { "PACKED", true },
+	[BLOCK_PACKED_REFS] = { "PACKED_REFS", true },
 };
 
 const char *block_type_name(unsigned type)

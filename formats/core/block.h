@@ -32,7 +32,7 @@
 #define BLOCK_FILE_MAGIC "\x89PYMEM\r\n\x1a\n"
 #define BLOCK_TRAILER_MAGIC "PYMEMEND"
 #define BLOCK_MAJOR 1
-#define BLOCK_MINOR 1
+#define BLOCK_MINOR 2
 
 enum {
 	BLOCK_FILE_HEAD_SIZE = 44,
@@ -64,8 +64,10 @@ enum block_type {
 	BLOCK_PROGRESS = 15,
 	BLOCK_END = 16,
 	BLOCK_INDEX = 17,
-	BLOCK_CHUNKS = 18, /* since 1.1 */
-	BLOCK_SHARED = 19, /* since 1.1 */
+	BLOCK_CHUNKS = 18,	/* since 1.1 */
+	BLOCK_SHARED = 19,	/* since 1.1 */
+	BLOCK_PACKED = 20,	/* since 1.2; before: OBJECTS, REFS, VALUES */
+	BLOCK_PACKED_REFS = 21, /* since 1.2 */
 	BLOCK_TYPE_COUNT
 };
 
@@ -75,7 +77,8 @@ enum block_flags {
 	BLOCK_HAS_VALUES = 1u << 1, /* OBJECTS: a VALUES block for it follows, before the
 				     * next OBJECTS block and before END */
 	BLOCK_CONTINUED = 1u << 2,  /* OBJECTS (of one object), REFS: not all references;
-				    * a REFS block with more of them follows at once */
+				     * a REFS block with more of them follows at once.
+				     * PACKED (of one object): they came before it */
 	BLOCK_KNOWN_FLAGS = 7,
 };
 

@@ -85,10 +85,11 @@ static inline uint64_t bytes_unzigzag(uint64_t v)
 	return v >> 1 ^ -(v & 1);
 }
 
-/* Appends v at p, which has room for BYTES_VARINT_MAX bytes; returns the new end. */
-static inline uint8_t *bytes_put_varint(uint8_t *p, uint64_t v)
+/* Appends v, which is not 0, at p, which has room for BYTES_VARINT_MAX bytes; returns the
+ * new end. */
+static inline uint8_t *bytes_put_positive(uint8_t *p, uint64_t v)
 {
-	const unsigned log2 = 63 ^ (unsigned)__builtin_clzll(v | 1);
+	const unsigned log2 = 63 ^ (unsigned)__builtin_clzll(v);
 	const unsigned size = (9 * log2 + 73) / 64; /* log2 / 7 + 1 as far as 56 bits */
 
 	if (__builtin_expect(size > 8, 0)) {
@@ -98,6 +99,15 @@ static inline uint8_t *bytes_put_varint(uint8_t *p, uint64_t v)
 	}
 	bytes_put_u64(p, (v << 1 | 1) << (size - 1));
 	return p + size;
+}
+
+/* ... v of any value. */
+static inline uint8_t *bytes_put_varint(uint8_t *p, uint64_t v)
+{
+	if (v)
+		return bytes_put_positive(p, v);
+	*p = 1;
+	return p + 1;
 }
 
 /* Reads forward through [pos, end); a failed read leaves the cursor where it was. */

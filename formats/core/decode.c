@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* decode - objects and values, and what holds for all blocks; see decode.h. */
+/* decode - objects and values before version 1.2, and what holds for all: decode.h. */
 #include "formats/core/decode.h"
 
 #include <assert.h>
@@ -7,18 +7,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/core/columns.h"
 #include "formats/core/decode_rows.h"
+#include "formats/core/unpack.h"
+
+enum {
+	OBJECT_ADDR,
+	OBJECT_TYPE,
+	OBJECT_SHAPE,
+	OBJECT_SIZE,
+	OBJECT_REFCOUNT,
+	OBJECT_FLAGS,
+	OBJECT_NREFS,
+	OBJECT_REFS
+};
+enum { VALUE_GAP, VALUE_KIND, VALUE_LENGTH, VALUE_SIZE, VALUE_HASH, VALUE_TEXT };
+
+#define VALUE_HAS_HASH 0x80 /* in the kind column: the hash column has an entry */
 
 bool decoder_init(struct decoder *d, uint64_t max_objects, uint64_t max_refs)
 {
 	*d = (struct decoder){ .max_objects = max_objects, .max_refs = max_refs };
 	d->predict = malloc(sizeof(*d->predict));
-	return d->predict != NULL;
+	return unpack_init(&d->unpack) && d->predict != NULL;
 }
 
 void decoder_deinit(struct decoder *d)
 {
+	unpack_deinit(&d->unpack);
 	free(d->predict);
 	free(d->refs.data);
 	free(d->labels.data);
@@ -32,6 +47,7 @@ void decoder_begin(struct decoder *d, struct snap_sink *sink)
 	d->ended = d->damaged = d->held = d->continued = false;
 	d->filled = 0;
 	d->counts = (struct layout_end){ 0 };
+	unpack_begin(&d->unpack);
 }
 
 bool decoder_wants(const struct decoder *d, const struct block_head *head)
@@ -44,7 +60,7 @@ bool decoder_wants(const struct decoder *d, const struct block_head *head)
 /* The values of a block, read alongside its objects. */
 struct values {
 	bool any;
-	struct bytes_cursor *column; /* [VALUE_COLUMN_COUNT] */
+	struct bytes_cursor *column; /* by VALUE_... */
 	struct layout_reader reader;
 	uint32_t left; /* not yet delivered */
 	uint64_t next; /* object the next one belongs to */
@@ -441,6 +457,10 @@ static int decode_take_block(struct decoder *d, const struct block_head *head,
 		return decode_on_refs(d, head, raw->data, problem);
 	case BLOCK_VALUES:
 		return decode_on_values(d, head, raw->data, problem);
+	case BLOCK_PACKED:
+		return unpack_objects(d, head, raw->data, problem);
+	case BLOCK_PACKED_REFS:
+		return unpack_refs(d, head, raw->data, problem);
 	case BLOCK_INDEX:
 		return 0;
 	default:
@@ -457,7 +477,8 @@ int decoder_block(struct decoder *d, const struct block_head *head, struct buffe
 	assert(head->type < BLOCK_TYPE_COUNT);
 	if (d->ended && head->type != BLOCK_FACTS && head->type != BLOCK_INDEX)
 		return decode_corrupt(problem, "it comes after END");
-	if (head->type == BLOCK_OBJECTS || head->type == BLOCK_END)
+	if (head->type == BLOCK_OBJECTS || head->type == BLOCK_PACKED ||
+	    head->type == BLOCK_END)
 		before = decode_release_bare(d, problem);
 	if (before != 0 && problem->code != SNAP_E_CORRUPT)
 		return -1;
@@ -470,7 +491,7 @@ int decoder_lost(struct decoder *d, const struct block_head *head,
 		 struct snap_problem *problem)
 {
 	d->damaged = true;
-	if (head->type == BLOCK_OBJECTS) {
+	if (head->type == BLOCK_OBJECTS || head->type == BLOCK_PACKED) {
 		if (decode_release_bare(d, problem) != 0 &&
 		    problem->code != SNAP_E_CORRUPT)
 			return -1;

@@ -12,9 +12,18 @@
 #include "formats/core/block.h"
 #include "formats/core/buffer.h"
 #include "formats/core/layout.h"
+#include "formats/core/packed.h"
 #include "formats/core/predict.h"
 #include "formats/core/reader.h"
 #include "formats/core/sink.h"
+
+/* unpack.c's */
+struct unpack {
+	struct packed_slot (*slots)[PACKED_SLOTS];
+	struct buffer heads, refs;
+	struct buffer gathered; /* references of the object that comes next */
+	uint64_t ngathered;
+};
 
 struct decoder {
 	struct snap_sink *sink;
@@ -25,6 +34,7 @@ struct decoder {
 	struct layout_end counts; /* read so far */
 	struct predict *predict;
 	struct buffer refs, labels;
+	struct unpack unpack;
 
 	bool held; /* OBJECTS block waiting for REFS or VALUES */
 	struct block_head held_head;

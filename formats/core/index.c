@@ -72,7 +72,7 @@ static void index_block_done(struct snap_indexer *indexer)
 	assert(indexer->skip == 0 && indexer->state.blocks + 1 == indexer->count);
 	head = &indexer->entries[indexer->count - 1].head;
 	indexer->state.blocks++;
-	if (head->type == BLOCK_OBJECTS)
+	if (head->type == BLOCK_OBJECTS || head->type == BLOCK_PACKED)
 		indexer->state.objects += head->count;
 	if (head->type == BLOCK_END)
 		indexer->state.ended = true;

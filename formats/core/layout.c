@@ -134,6 +134,13 @@ static const struct layout_column index_columns[] = {
 	CUSTOM("count"),    CUSTOM("raw_size"), CUSTOM("frame_crc"),
 };
 
+static const struct layout_column packed[] = {
+	CUSTOM("addr"), CUSTOM("head"),	    CUSTOM("type"),	 CUSTOM("shape"),
+	CUSTOM("size"), CUSTOM("refcount"), CUSTOM("flags"),	 CUSTOM("nrefs"),
+	CUSTOM("kind"), CUSTOM("length"),   CUSTOM("text size"), CUSTOM("refs"),
+	CUSTOM("hash"), CUSTOM("text"),
+};
+
 #define COLUMNS(table) .columns = (table), .ncolumns = sizeof(table) / sizeof(*(table))
 #define ON(type) (1u << BLOCK_##type)
 
@@ -172,8 +179,12 @@ const struct layout layouts[BLOCK_TYPE_COUNT] = {
 			     .needs = ON(STRINGS) },
 	[BLOCK_END] = { COLUMNS(end), .row_size = sizeof(struct layout_end) },
 	[BLOCK_INDEX] = { COLUMNS(index_columns) },
+	[BLOCK_PACKED] = { COLUMNS(packed),
+			   .needs = ON(FACTS) | ON(STRINGS) | ON(TYPES) | ON(SHAPES) },
+	[BLOCK_PACKED_REFS] = { COLUMNS(refs) },
 };
 
+_Static_assert(sizeof(packed) / sizeof(*packed) <= LAYOUT_COLUMNS_MAX, "widest block");
 _Static_assert(sizeof(maps) / sizeof(*maps) <= LAYOUT_COLUMNS_MAX, "widest block");
 _Static_assert(sizeof(end) / sizeof(*end) <= LAYOUT_COLUMNS_MAX, "widest block");
 

@@ -7,8 +7,8 @@
  * Readers ignore columns beyond those they know, so a later minor version may append
  * columns to any block.
  *
- * OBJECTS, REFS and VALUES, which carry nearly all bytes, have hand-made code
- * (objects.h, values in writer.c and decode.c); the other blocks go through
+ * PACKED (before version 1.2 OBJECTS, REFS and VALUES), which carry nearly all bytes,
+ * have hand-made code (pack.c, unpack.c, decode.c); the other blocks go through
  * layout_encode and layout_next, driven by the table alone.
  */
 #ifndef PYMEM_FORMATS_CORE_LAYOUT_H
@@ -22,7 +22,7 @@
 #include "formats/core/bytes.h"
 #include "formats/core/sink.h"
 
-#define LAYOUT_COLUMNS_MAX 13 /* of the blocks this version knows */
+#define LAYOUT_COLUMNS_MAX 14 /* of the blocks this version knows */
 
 enum layout_encoding {
 	LAYOUT_UINT,   /* varint */

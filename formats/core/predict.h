@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * predict - what the next object of a block probably looks like.
+ * predict - what an OBJECTS block's next object (before version 1.2) probably looks like.
  *
  * Objects of one type resemble each other, and what one of them refers to in a slot lies
- * close to what the one before referred to in that slot.  Writer and reader keep the same
- * small tables while they go through a block and store only differences; both start each
- * block with zeros, so blocks stay independent.  The tables are direct-mapped: two types
- * that share a line spoil each other's predictions, never the result.
+ * close to what the one before referred to in that slot.  The writer kept the same
+ * small tables as the reader while it went through a block and stored only differences;
+ * both start each block with zeros, so blocks stay independent.  The tables are
+ * direct-mapped: two types that share a line spoil each other's predictions, never the
+ * result.
  *
  * A reference is a varint: 0 = absent; 1 = escape, the address follows as a varint (it is
  * not a multiple of 8); else, less 2: bits 0 and 1 say which base, the rest is
@@ -70,22 +71,8 @@ static inline unsigned predict_slot_of(uint32_t i)
 	return i < PREDICT_SLOTS ? i : PREDICT_SLOTS - 2 + (i & 1);
 }
 
-/* Appends the object's address: 0 = escape, the address follows; else
- * zigzag(difference to the object before, in units of 8) + 1. */
-static inline uint8_t *predict_put_addr(struct predict *p, uint8_t *out, uint64_t addr)
-{
-	const uint64_t units = addr >> 3;
-
-	if (__builtin_expect(addr & 7, 0)) {
-		out = bytes_put_varint(out, 0);
-		out = bytes_put_varint(out, addr);
-	} else {
-		out = bytes_put_varint(out, bytes_zigzag(units - p->addr) + 1);
-	}
-	p->addr = units;
-	return out;
-}
-
+/* An object's address: 0 = escape, it follows; else zigzag(difference to the object
+ * before, in units of 8) + 1. */
 static inline bool predict_get_addr(struct predict *p, struct bytes_cursor *in,
 				    uint64_t *ret)
 {
@@ -111,32 +98,10 @@ static inline void predict_remember(struct predict_slot *slot, uint64_t units)
 }
 
 /*
- * Appends a reference.  own is the object's address >> 3; *previous the reference before
- * in this object and block, >> 3, to begin with own.  The smallest code is found without
- * a branch: which base it is cannot be predicted.
+ * A reference.  own is the object's address >> 3; *previous the reference before in this
+ * object and block, >> 3, to begin with own.  False when it runs over the end or is no
+ * address.
  */
-static inline uint8_t *predict_put_ref(uint8_t *out, uint64_t own, uint64_t *previous,
-				       struct predict_slot *slot, uint64_t ref)
-{
-	const uint64_t units = ref >> 3;
-	const uint64_t a = bytes_zigzag(units - *previous) << 2;
-	const uint64_t b = bytes_zigzag(units - slot->last) << 2 | 1;
-	const uint64_t c = bytes_zigzag(units - slot->before) << 2 | 2;
-	const uint64_t d = bytes_zigzag(units - own) << 2 | 3;
-	const uint64_t ab = a < b ? a : b, cd = c < d ? c : d;
-
-	if (__builtin_expect(ref == 0, 0))
-		return bytes_put_varint(out, 0);
-	predict_remember(slot, units);
-	*previous = units;
-	if (__builtin_expect(ref & 7, 0)) {
-		out = bytes_put_varint(out, 1);
-		return bytes_put_varint(out, ref);
-	}
-	return bytes_put_varint(out, (ab < cd ? ab : cd) + 2);
-}
-
-/* Reads what predict_put_ref wrote. False when it runs over the end or is no address. */
 static inline bool predict_get_ref(struct bytes_cursor *in, uint64_t own,
 				   uint64_t *previous, struct predict_slot *slot,
 				   uint64_t *ret)

@@ -77,7 +77,7 @@ static uint8_t *build(uint8_t *out, const uint8_t **data, size_t *left, uint64_t
 	head.frame_crc = crc32c(0, out + BLOCK_HEAD_SIZE, head.frame_size);
 	block_put_head(out, &head);
 	firsts[known] += head.count;
-	if (head.type == BLOCK_OBJECTS)
+	if (head.type == BLOCK_OBJECTS || head.type == BLOCK_PACKED)
 		firsts[0] = head.first + 1;
 	*data += 5 + head.raw_size;
 	*left -= 5 + head.raw_size;

@@ -396,14 +396,14 @@ int main(int argc, char **argv)
 
 	if (argc != 2)
 		return 2;
-	file = create(argv[1], "v1.1-everything");
+	file = create(argv[1], "v1.2-everything");
 	everything(file, 1234);
 	fclose(file);
-	file = create(argv[1], "v1.1-two-processes");
+	file = create(argv[1], "v1.2-two-processes");
 	everything(file, 1);
 	everything(file, 2);
 	fclose(file);
-	file = create(argv[1], "v1.1-many-references");
+	file = create(argv[1], "v1.2-many-references");
 	many_references(file);
 	fclose(file);
 	return 0;

@@ -12,7 +12,7 @@ SKIPPABLE = 0x184D2A5D
 M64 = 2**64 - 1
 
 FACTS, STRINGS, TYPES, SHAPES, OBJECTS, REFS, VALUES, THREADS, FRAMES, ROOTS, MAPS, BUFFERS, \
-    SIZE_CHECKS, ERRORS, PROGRESS, END, INDEX, CHUNKS, SHARED = range(1, 20)
+    SIZE_CHECKS, ERRORS, PROGRESS, END, INDEX, CHUNKS, SHARED, PACKED, PACKED_REFS = range(1, 22)
 
 KINDS = ("object int bool float str bytes bytearray tuple list dict set type module function "
          "method code frame generator cell weakref builtin none exception traceback deque "
@@ -112,7 +112,7 @@ class Process:
         self.facts, self.complete, self.events = {}, False, []
         self.strings, self.types, self.shapes = [""], [None], [(0, [])]
         self.threads = self.frames = 0
-        self.objects, self.by_address, self.pending = [], {}, []
+        self.objects, self.by_address, self.gathered = [], {}, []
         self.edges = self.roots = self.bytes = 0
 
     # -- blocks --
@@ -125,7 +125,8 @@ class Process:
          SIZE_CHECKS: self.block_checks, ERRORS: self.block_errors,
          PROGRESS: self.block_progress, END: self.block_end,
          INDEX: self.block_index, CHUNKS: self.block_chunks,
-         SHARED: self.block_shared}[head.type](head, columns)
+         SHARED: self.block_shared, PACKED: self.block_packed,
+         PACKED_REFS: self.block_packed_refs}[head.type](head, columns)
         for column in columns:
             if column.pos != len(column.data):
                 raise Corrupt("a column is longer than its rows")
@@ -200,11 +201,68 @@ class Process:
                 refs.append(next(more))
             o = {"address": address, "type": type_, "size": size, "refcount": refcount,
                  "refs": refs, "flags": flags, "shape": shape, "value": None}
-            self.edges += sum(1 for r in refs if r)
-            self.bytes += size
-            self.objects.append(o)
-            self.by_address[address] = o
-            self.events.append(o)
+            self.add_object(o)
+
+    def add_object(self, o):
+        self.edges += sum(1 for r in o["refs"] if r)
+        self.bytes += o["size"]
+        self.objects.append(o)
+        self.by_address[o["address"]] = o
+        self.events.append(o)
+
+    def packed_references(self, column, previous, pairs, n):
+        refs = []
+        for i in range(n):
+            pair = pairs[i if i < 8 else 6 + i % 2]
+            code = column.uint()
+            if code == 0:
+                refs.append(0)
+                continue
+            if code == 1:
+                previous = column.uint()
+            elif code < 4:
+                previous = pair[code - 2]
+            else:
+                base = pair[0] if code & 1 else previous
+                previous = (base + 8 * unzigzag(code - 4 >> 1)) & M64
+            if previous != pair[0]:
+                pair[:] = previous, pair[0]
+            refs.append(previous)
+        return refs
+
+    def block_packed(self, head, c):
+        assert head.first == len(self.objects)
+        heads, told, table, address = [], 0, {}, 0
+        for kind in c[8].take(len(c[8].data)):
+            o = dict(type=c[2].uint(), shape=c[3].uint(), size=c[4].uint(),
+                     refcount=c[5].uint(), flags=c[6].uint())
+            nrefs, length, size = c[7].uint(), unzigzag(c[9].uint()), c[10].uint()
+            heads.append((o, nrefs, kind, (length + size) & M64, size))
+        for _ in range(head.count):
+            code = c[0].uint()
+            address = (address + 8 * unzigzag(code - 1)) & M64 if code else c[0].uint()
+            number = c[1].uint()
+            told += number == 0
+            if not (number or told) <= told <= len(heads):
+                raise Corrupt("a head that is not there")
+            o, nrefs, kind, length, size = heads[(number or told) - 1]
+            row = (o["type"] + 61 * o["shape"]) % 2**32 % 1024
+            if head.flags & 4:
+                refs, self.gathered = self.gathered, []
+                assert head.count == 1 and len(refs) == nrefs
+            else:
+                pairs = table.setdefault(row, [[0, 0] for _ in range(8)])
+                refs = self.packed_references(c[11], address, pairs, nrefs)
+            hash_ = int.from_bytes(c[12].take(8), "little") if kind & 0x80 else 0
+            text_ = c[13].take(size)
+            self.add_object(dict(o, address=address, refs=refs, value=(
+                kind & 0x7F, length, hash_, text_) if kind else None))
+        assert told == len(heads)
+
+    def block_packed_refs(self, head, c):
+        assert head.first == len(self.gathered)
+        self.gathered += self.packed_references(c[0], 0, [[0, 0] for _ in range(8)],
+                                                head.count)
 
     def block_refs(self, head, c):
         assert head.first + 1 == len(self.objects)

@@ -11,7 +11,7 @@
 
 #include "formats/core/bytes.h"
 #include "formats/core/crc32c.h"
-#include "formats/core/predict.h"
+#include "formats/core/pack.h"
 
 /* Two pages, the second of which must not be touched: returns the border. */
 static uint8_t *guard(void)
@@ -161,16 +161,17 @@ static void test_crc32c(void **state)
 	}
 }
 
-static void check_ref(uint64_t addr, uint64_t last, uint64_t before, uint64_t ref)
+static void check_ref(uint64_t previous, uint64_t last, uint64_t before, uint64_t ref)
 {
-	uint8_t buf[32];
-	struct predict_slot put = { last >> 3, before >> 3 }, get = put;
-	uint64_t put_previous = before >> 3, get_previous = put_previous, back = ~ref;
-	uint8_t *const end = predict_put_ref(buf, addr >> 3, &put_previous, &put, ref);
-	struct bytes_cursor c = { buf, end };
+	uint8_t buf[32], *end = buf;
+	struct packed_slot put = { last, before }, get = put;
+	uint64_t put_previous = previous, get_previous = previous, back = ~ref;
+	struct bytes_cursor c = { buf, buf };
 
-	assert_true(end - buf <= PREDICT_REF_MAX);
-	assert_true(predict_get_ref(&c, addr >> 3, &get_previous, &get, &back));
+	assert_int_equal(pack_ref(&end, &put_previous, &put, ref), ref == 0);
+	c.end = end;
+	assert_true(end - buf <= PACKED_REF_MAX);
+	assert_true(packed_get_ref(&c, &get_previous, &get, &back));
 	assert_true(back == ref && c.pos == end && put_previous == get_previous &&
 		    put.last == get.last && put.before == get.before);
 }
@@ -219,24 +220,20 @@ static void test_addresses(void **state)
 					  3,
 					  1ull << 63,
 					  0 };
-	struct predict *const put = calloc(1, sizeof(*put)),
-			      *const get = calloc(1, sizeof(*get));
 	uint8_t buf[200], *end = buf;
 	struct bytes_cursor c;
-	uint64_t back;
+	uint64_t addr = 0;
 
 	(void)state;
-	assert_true(put && get);
 	for (size_t i = 0; i < sizeof(addrs) / sizeof(*addrs); i++)
-		end = predict_put_addr(put, end, addrs[i]);
+		end = packed_put_addr(end, &addr, addrs[i]);
+	addr = 0;
 	c = (struct bytes_cursor){ buf, end };
 	for (size_t i = 0; i < sizeof(addrs) / sizeof(*addrs); i++) {
-		assert_true(predict_get_addr(get, &c, &back));
-		assert_true(back == addrs[i]);
+		assert_true(packed_get_addr(&c, &addr));
+		assert_true(addr == addrs[i]);
 	}
-	assert_false(predict_get_addr(get, &c, &back));
-	free(put);
-	free(get);
+	assert_false(packed_get_addr(&c, &addr));
 }
 
 int main(void)

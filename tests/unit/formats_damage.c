@@ -18,6 +18,7 @@
 #include "formats/core/bytes.h"
 #include "formats/core/crc32c.h"
 #include "formats/core/layout.h"
+#include "formats/core/packed.h"
 #include "formats_events.h"
 
 static const struct random_options small = { .seed = 7, .objects = 40, .max_refs = 5 };
@@ -81,8 +82,7 @@ static void is_prefix(struct event_log *got, struct event_log *sent)
 	}
 }
 
-/* Objects come without their values when only the VALUES block is cut off, so what was
- * read is compared with what was sent when there are none. */
+/* What is read of a beginning is the beginning of what was sent. */
 static void check_truncations(const struct random_options *options)
 {
 	struct bytes bytes = { 0 };
@@ -103,8 +103,7 @@ static void check_truncations(const struct random_options *options)
 		}
 		if (size >= 8)
 			assert_int_equal(outcome.problem.code, SNAP_E_TRUNCATED);
-		if (options->no_values)
-			is_prefix(&outcome.log, &sent);
+		is_prefix(&outcome.log, &sent);
 		event_log_free(&outcome.log);
 		read_all(g.data, size, 1, &outcome);
 		assert_int_equal(outcome.result, -1);
@@ -225,7 +224,7 @@ static void forge_raw(struct forge *f, struct block_head head, const void *raw,
 	bytes_append(&f->out, frame, head.frame_size);
 }
 
-/* One row of varints: -1 ends the list of columns, -2 is an empty column. */
+/* One row of varints: -1 ends the columns, -2 is an empty one, -3 one byte of 0. */
 static void forge_row(struct forge *f, struct block_head head, const int64_t *cells)
 {
 	uint8_t raw[1024], *p;
@@ -237,7 +236,9 @@ static void forge_row(struct forge *f, struct block_head head, const int64_t *ce
 	for (unsigned i = 0; i < n; i++) {
 		uint8_t *const start = p;
 
-		if (cells[i] != -2)
+		if (cells[i] == -3)
+			*p++ = 0;
+		else if (cells[i] != -2)
 			p = bytes_put_varint(p, (uint64_t)cells[i]);
 		bytes_put_u32(raw + 4 * (size_t)i, (uint32_t)(p - start));
 	}
@@ -327,6 +328,76 @@ static void test_ids(void **state)
 	forge_types(&f);
 	forge_row(&f, HEAD(OBJECTS), ROW(17, 0, 0, 0, 0, 0, 0, -2));
 	forge_expect(&f, SNAP_E_CORRUPT, "no type");
+}
+
+#define PACKED_ROW(type, shape, nrefs, ref) \
+	ROW(17, 0, type, shape, 40, 1, 0, nrefs, -3, 0, 0, ref, -2, -2)
+
+/* The blocks of objects from version 1.2 on. */
+static void test_packed(void **state)
+{
+	struct forge f;
+
+	(void)state;
+	forge_types(&f);
+	forge_row(&f, HEAD(PACKED), PACKED_ROW(2, 0, 0, -2));
+	forge_expect(&f, SNAP_E_CORRUPT, "id 2 of TYPES");
+	forge_types(&f);
+	forge_row(&f, HEAD(PACKED), PACKED_ROW(1, 4, 0, -2));
+	forge_expect(&f, SNAP_E_CORRUPT, "id 4 of SHAPES");
+	forge_types(&f);
+	forge_row(&f, HEAD(PACKED), PACKED_ROW(0, 0, 0, -2));
+	forge_expect(&f, SNAP_E_CORRUPT, "no type");
+	forge_types(&f);
+	forge_row(&f, HEAD(PACKED), PACKED_ROW(1, 0, 2, 9));
+	forge_expect(&f, SNAP_E_CORRUPT, "more references than the block holds");
+	forge_types(&f);
+	forge_row(&f, HEAD(PACKED), PACKED_ROW(1, 0, 0, 9));
+	forge_expect(&f, SNAP_E_CORRUPT, "longer than its rows");
+	forge_types(&f); /* the slot has led nowhere yet */
+	forge_row(&f, HEAD(PACKED), PACKED_ROW(1, 0, 1, PACKED_LAST));
+	forge_expect(&f, SNAP_E_CORRUPT, "are no addresses");
+	forge_types(&f);
+	forge_row(&f, HEAD(PACKED, .count = 2), PACKED_ROW(1, 0, 0, -2));
+	forge_expect(&f, SNAP_E_CORRUPT, "the addresses end early");
+	forge_types(&f);
+	forge_row(&f, HEAD(PACKED), ROW(17, 1, 1, 0, 40, 1, 0, 0, 0, 0, 0, -2, -2, -2));
+	forge_expect(&f, SNAP_E_CORRUPT, "an object has no head");
+	forge_types(&f);
+	forge_row(&f, HEAD(PACKED), ROW(17, 0, 1, 0, 40, 1, 0, 0, -3, 0, 3, -2, -2, -2));
+	forge_expect(&f, SNAP_E_CORRUPT, "an object without a value");
+	forge_types(&f); /* kind: a byte of 3, for the varint 1 */
+	forge_row(&f, HEAD(PACKED), ROW(17, 0, 1, 0, 40, 1, 0, 0, 1, 0, 3, -2, -2, -2));
+	forge_expect(&f, SNAP_E_CORRUPT, "a column of its values ends early");
+	forge_types(&f);
+	forge_row(&f, HEAD(PACKED), PACKED_ROW(1, 0, INT64_MAX, -2));
+	forge_expect(&f, SNAP_E_CORRUPT, "too large");
+}
+
+static void test_packed_refs(void **state)
+{
+	struct forge f;
+
+	(void)state;
+	forge_types(&f); /* 2 references, 1 here */
+	forge_row(&f, HEAD(PACKED_REFS), ROW(9));
+	forge_row(&f, HEAD(PACKED, .flags = BLOCK_CONTINUED), PACKED_ROW(1, 0, 2, -2));
+	forge_expect(&f, SNAP_E_CORRUPT, "references of its object are missing");
+	forge_types(&f);
+	forge_row(&f, HEAD(PACKED_REFS, .first = 7), ROW(9));
+	forge_expect(&f, SNAP_E_CORRUPT, "references before its own are missing");
+	forge_types(&f);
+	forge_row(&f, HEAD(PACKED_REFS), ROW(9));
+	forge_row(&f, HEAD(PACKED_REFS, .first = 1), ROW(9));
+	forge_row(&f, HEAD(PACKED, .flags = BLOCK_CONTINUED), PACKED_ROW(1, 0, 1, -2));
+	forge_expect(&f, SNAP_E_CORRUPT, "the references before it are not its");
+	forge_types(&f);
+	forge_row(&f, HEAD(PACKED_REFS, .count = 3), ROW(9));
+	forge_expect(&f, SNAP_E_CORRUPT, "more references than it has bytes");
+	forge_types(&f);
+	forge_row(&f, HEAD(PACKED, .flags = BLOCK_CONTINUED, .count = 2),
+		  PACKED_ROW(1, 0, 0, -2));
+	forge_expect(&f, SNAP_E_CORRUPT, "must hold one object");
 }
 
 static void test_columns(void **state)
@@ -453,7 +524,7 @@ static void test_resync(void **state)
 		assert_int_equal(outcome.problem.code, SNAP_E_CORRUPT);
 		assert_int_equal(outcome.problem.offset, at);
 		assert_int_equal(outcome.log.complete, head.type != BLOCK_END);
-		if (head.type != BLOCK_OBJECTS)
+		if (head.type != BLOCK_PACKED)
 			assert_int_equal(outcome.log.objects, sent.objects);
 		event_log_free(&outcome.log);
 		/* and with the header gone */
@@ -461,7 +532,7 @@ static void test_resync(void **state)
 		read_all(g.data, g.size, 0, &outcome);
 		assert_int_equal(outcome.result, 0);
 		assert_int_equal(outcome.problem.offset, at);
-		if (head.type != BLOCK_OBJECTS)
+		if (head.type != BLOCK_PACKED)
 			assert_int_equal(outcome.log.objects, sent.objects);
 		event_log_free(&outcome.log);
 		guarded_free(&g);
@@ -517,6 +588,8 @@ int main(void)
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_unknown_blocks),
 		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_packed),
+		cmocka_unit_test(test_packed_refs),
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_continuation),
 		cmocka_unit_test(test_limits),

@@ -9,7 +9,7 @@
 /* cmocka needs the headers above */
 #include <cmocka.h>
 
-#include "formats/core/columns.h"
+#include "formats/core/pack.h"
 #include "formats_events.h"
 
 /* Reads all of it, fed in pieces of at most `piece` bytes (0 = at once), strictly. */
@@ -69,17 +69,17 @@ static void test_many_blocks(void **state)
 {
 	(void)state;
 	check(&(struct random_options){ .seed = 1,
-					.objects = 3 * COLUMNS_OBJECTS + 5,
+					.objects = 3 * PACK_OBJECTS + 5,
 					.max_refs = 6 },
 	      100000);
 }
 
-/* References that fill an OBJECTS block, and exactly one and two REFS blocks more. */
+/* References that fit in with an object, and that fill one, two and more blocks. */
 static void test_long_objects(void **state)
 {
 	static const uint32_t counts[] = {
-		COLUMNS_REFS_MAX - 1, COLUMNS_REFS_MAX,		COLUMNS_REFS_MAX + 1,
-		2 * COLUMNS_REFS_MAX, 2 * COLUMNS_REFS_MAX + 1, 300000,
+		PACK_REFS_MAX - 1, PACK_REFS_MAX,	  PACK_REFS_MAX + 1,
+		2 * PACK_REFS_MAX, 2 * PACK_REFS_MAX + 1, 300000,
 	};
 
 	(void)state;

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* pack - regions, encoding of objects and values, packing; see pack.h. */
+#include "formats/core/pack.h"
+
+enum { PACK_VARINT_32 = 5 };
+#define PACK_TABLE_SIZE (sizeof(struct pack_head) << PACK_TABLE_BITS)
+#define PACK_SLOTS_SIZE (PACKED_ROWS * PACKED_SLOTS * sizeof(struct packed_slot))
+
+/* Bytes per object at most, 0 = the column has a size of its own. */
+static const uint8_t pack_widths[PACKED_COLUMN_COUNT] = {
+	[PACKED_ADDR] = PACKED_REF_MAX,
+	[PACKED_HEAD] = PACK_VARINT_32,
+	[PACKED_TYPE] = PACK_VARINT_32,
+	[PACKED_SHAPE] = PACK_VARINT_32,
+	[PACKED_SIZE] = BYTES_VARINT_MAX,
+	[PACKED_REFCOUNT] = BYTES_VARINT_MAX,
+	[PACKED_FLAGS] = PACK_VARINT_32,
+	[PACKED_NREFS] = PACK_VARINT_32,
+	[PACKED_KIND] = 1,
+	[PACKED_LENGTH] = BYTES_VARINT_MAX,
+	[PACKED_TEXT_SIZE] = PACK_VARINT_32,
+	[PACKED_HASH] = 8,
+};
+
+static size_t pack_column_size(unsigned column)
+{
+	if (column == PACKED_REFS)
+		return PACK_REFS_SIZE + BYTES_VARINT_MAX;
+	if (column == PACKED_TEXT)
+		return PACK_TEXT_SIZE + SNAP_TEXT_MAX;
+	return (size_t)pack_widths[column] * PACK_OBJECTS + BYTES_VARINT_MAX;
+}
+
+size_t pack_size(void)
+{
+	size_t size = PACK_TABLE_SIZE + PACK_SLOTS_SIZE + 4 * PACKED_COLUMN_COUNT;
+
+	for (unsigned i = 0; i < PACKED_COLUMN_COUNT; i++)
+		size += pack_column_size(i);
+	return size;
+}
+
+void pack_init(struct pack *p, void *mem)
+{
+	*p = (struct pack){ .count = 0 };
+	if (!mem)
+		return;
+	p->table = mem;
+	p->slots = (void *)((char *)mem + PACK_TABLE_SIZE);
+	p->base = (uint8_t *)mem + PACK_TABLE_SIZE + PACK_SLOTS_SIZE;
+	memset(p->table, 0, PACK_TABLE_SIZE);
+	pack_reset(p);
+}
+
+void pack_reset(struct pack *p)
+{
+	size_t at = 4 * PACKED_COLUMN_COUNT;
+
+	for (unsigned i = 0; i < PACKED_COLUMN_COUNT; i++) {
+		p->pos[i] = p->base + at;
+		at += pack_column_size(i);
+	}
+	p->refs_end = p->pos[PACKED_REFS] + PACK_REFS_SIZE;
+	p->text_end = p->pos[PACKED_TEXT] + PACK_TEXT_SIZE;
+	p->addr = 0;
+	p->count = p->heads = 0;
+	p->block++;
+	memset(p->slots, 0, PACK_SLOTS_SIZE);
+}
+
+void pack_new_head(struct pack *p, struct pack_head *head)
+{
+	const struct pack_key *const k = &p->key;
+
+	pack_put(p, PACKED_TYPE, (uint32_t)k->kind);
+	pack_put(p, PACKED_SHAPE, k->kind >> 32);
+	pack_put(p, PACKED_SIZE, k->size);
+	pack_put(p, PACKED_REFCOUNT, k->refcount);
+	pack_put(p, PACKED_FLAGS, (uint32_t)k->flags);
+	pack_put(p, PACKED_NREFS, k->flags >> 32);
+	*p->pos[PACKED_KIND]++ = (uint8_t)(k->value >> 32);
+	pack_put(p, PACKED_LENGTH, bytes_zigzag(k->length - (uint32_t)k->value));
+	pack_put(p, PACKED_TEXT_SIZE, (uint32_t)k->value);
+	head->key = *k;
+	head->block = p->block;
+	head->number = ++p->heads;
+	pack_put(p, PACKED_HEAD, 0);
+}
+
+void pack_seal(struct pack *p)
+{
+	p->text_end = p->pos[PACKED_TEXT];
+}
+
+const uint8_t *pack_finish(struct pack *p, uint32_t *size_ret)
+{
+	uint8_t *to = p->base + 4 * (size_t)PACKED_COLUMN_COUNT;
+	const uint8_t *from = to;
+
+	if (p->count > 0)
+		pack_close(p);
+	for (unsigned i = 0; i < PACKED_COLUMN_COUNT; i++) {
+		const size_t used = (size_t)(p->pos[i] - from);
+
+		memmove(to, from, used);
+		bytes_put_u32(p->base + 4 * (size_t)i, (uint32_t)used);
+		to += used;
+		from += pack_column_size(i);
+	}
+	*size_ret = (uint32_t)(to - p->base);
+	return p->base;
+}
