@@ -66,6 +66,30 @@ static void walk_identity(struct walk *w)
 		events_fact_text(w, "gil", w->options->gil_holder ? "held" : "free", 4);
 }
 
+/* What a version that the tables don't know is read by, and what wasn't proven. */
+static void walk_say_newer(struct walk *w)
+{
+	const uint32_t tables = versions_tables(w->py);
+	char text[256];
+	int n = snprintf(text, sizeof(text), "%u.%u", tables >> 16, tables >> 8 & 0xff);
+
+	events_fact_text(w, "python.tables", text, (size_t)n);
+	n = snprintf(text, sizeof(text), "%s%s%s", w->py->frames ? "" : "frames",
+		     !w->py->frames && w->lay->attributes_unknown ? ", " : "",
+		     w->lay->attributes_unknown ? "names of attributes" : "");
+	if (n)
+		events_fact_text(w, "python.left_out", text, (size_t)n);
+	snprintf(text, sizeof(text),
+		 "this CPython is newer than pymem's tables: read by those of %u.%u, as "
+		 "far as probes prove them; left out: %s",
+		 tables >> 16, tables >> 8 & 0xff,
+		 w->py->frames ? (w->lay->attributes_unknown ? "names of attributes" :
+							       "nothing") :
+			 w->lay->attributes_unknown ? "frames, names of attributes" :
+						      "frames");
+	events_error(w, 0, NULL, text);
+}
+
 /* All that is decided of a type, room by room. */
 static void walk_plan(struct walk *w, struct walk_type *type)
 {
@@ -109,12 +133,8 @@ static void walk_phases(struct walk *w)
 	memory_begin(w);
 	events_phase(w, "finding roots");
 	roots_walk(w);
-	if (!versions_known(w->py))
-		events_error(
-			w, 0, NULL,
-			"this CPython is newer than pymem's tables: read by those of "
-			"the newest known, as far as probes agree; names of C fields "
-			"and locals may be missing");
+	if (w->lay->newer)
+		walk_say_newer(w);
 	events_phase(w, "walking objects");
 	sweep_run(w);
 	events_phase(w, "searching C variables");

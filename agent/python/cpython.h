@@ -21,6 +21,7 @@ struct cpython {
 	uint32_t version;	/* 0x030b07 = 3.11.7 */
 	uint32_t known;		/* the newest minor version that the tables are believed
 				 * to know, 0 = all they have rows of; tests lower it */
+	bool distrusted;	/* tests: its tables are there, but must be proven */
 	char version_text[256]; /* Py_GetVersion() */
 	bool probed;
 	struct cpython_symbols sym;

@@ -6,8 +6,8 @@
  * running interpreter find what distributions and micro releases change (the object's
  * head, the collector's lists, the fields of a class, where attributes lie), check
  * the sizes of the builtin types, and refuse what doesn't fit.  The rest is believed
- * by its version, and of a version that is newer than the tables, by the newest they
- * know: layout.unproven says so.
+ * by its version.  A version that is newer than the tables is read by the newest they
+ * know, as far as that is proven (proof.h): layout.newer says so.
  * Offsets are bytes from the object's address unless said otherwise.
  *
  * Source of the offsets: Include/ and Include/internal/ of python/cpython
@@ -110,10 +110,9 @@ struct layout {
 	bool gc_permanent;	   /* there is a permanent generation */
 	uint32_t pool_size, arena_size; /* pymalloc's */
 	uint32_t interp_size;		/* bytes of PyInterpreterState at least */
-	/* of a version newer than the tables: what was not proven, NULL = nothing; and
-	 * what is therefore not read */
-	bool unproven;
-	bool attributes_unknown; /* where instances keep their attributes */
+	bool newer;			/* than the tables: proof.h */
+	bool attributes_unknown; /* where instances of classes keep their attributes was
+				  * not proven: only their tp_traverse is asked */
 	/* reference counts */
 	/* immortal if (word & mask) >= value, value != 0 */
 	uint64_t immortal_mask, immortal_value;

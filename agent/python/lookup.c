@@ -68,26 +68,45 @@ static bool lookup_entries(const struct layout *lay, uint64_t keys, uint64_t *en
 	return true;
 }
 
+/* The entry {key, value} and its index; false: there is none. */
+static bool lookup_entry(const struct cpython *py, uint64_t keys, const char *key,
+			 uint64_t pair_ret[2], uint64_t *index_ret)
+{
+	uint64_t entries, stride, count;
+
+	if (!lookup_entries(&py->lay, keys, &entries, &stride, &count))
+		return false;
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t at = entries + i * stride + (stride == 24 ? 8 : 0);
+
+		if (!peek_safe(at, pair_ret, 2 * sizeof(*pair_ret)))
+			return false;
+		if (!pair_ret[0] || !lookup_str_equals(py, pair_ret[0], key))
+			continue;
+		*index_ret = i;
+		return true;
+	}
+	return false;
+}
+
 uint64_t lookup_dict(const struct cpython *py, uint64_t dict, const char *key)
 {
 	const struct layout *lay = &py->lay;
-	uint64_t keys, values, entries, stride, count, pair[2];
+	uint64_t keys, values, index, pair[2];
 
 	if (!lookup_kind(py, dict, TYPE_DICT_SUBCLASS) ||
 	    !peek_safe64(dict + lay->dict_keys, &keys) ||
 	    !peek_safe64(dict + lay->dict_values, &values) ||
-	    !lookup_entries(lay, keys, &entries, &stride, &count))
+	    !lookup_entry(py, keys, key, pair, &index) ||
+	    (values && !peek_safe64(values + lay->values_items + index * 8, &pair[1])))
 		return 0;
-	for (uint64_t i = 0; i < count; i++) {
-		uint64_t at = entries + i * stride + (stride == 24 ? 8 : 0);
+	return pair[1];
+}
 
-		if (!peek_safe(at, pair, sizeof(pair)))
-			return 0;
-		if (!pair[0] || !lookup_str_equals(py, pair[0], key))
-			continue;
-		if (values && !peek_safe64(values + lay->values_items + i * 8, &pair[1]))
-			return 0;
-		return pair[1];
-	}
-	return 0;
+bool lookup_key(const struct cpython *py, uint64_t keys, const char *key,
+		uint64_t *index_ret)
+{
+	uint64_t pair[2];
+
+	return lookup_entry(py, keys, key, pair, index_ret);
 }

@@ -16,6 +16,10 @@ bool lookup_kind(const struct cpython *py, uint64_t obj, uint64_t flag);
 /* Looks up a str key in a dict: the value's address, 0 = absent. */
 uint64_t lookup_dict(const struct cpython *py, uint64_t dict, const char *key);
 
+/* Looks up a str key in a table of keys (PyDictKeysObject): its entry's index. */
+bool lookup_key(const struct cpython *py, uint64_t keys, const char *key,
+		uint64_t *index_ret);
+
 /* True when the str object is this ASCII text. */
 bool lookup_str_equals(const struct cpython *py, uint64_t str, const char *text);
 

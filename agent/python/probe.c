@@ -16,6 +16,7 @@
 #include "agent/python/interpreters.h"
 #include "agent/python/lookup.h"
 #include "agent/python/probe.h"
+#include "agent/python/proof.h"
 #include "agent/python/type_flags.h"
 #include "agent/python/versions.h"
 
@@ -257,6 +258,9 @@ int cpython_probe(struct cpython *py, char *err, size_t err_size)
 	    (what = probe_heap_type(py, spec)))
 		return probe_refuse(py, err, err_size, what);
 	py->frames = frame_layout_of(py);
+	py->lay.newer = !versions_known(py);
+	if (py->lay.newer)
+		proof_of_tables(py);
 	probe_debug(py);
 	probe_static_types(py);
 	rc = probe_gc(py, err, err_size);

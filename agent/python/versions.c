@@ -281,10 +281,11 @@ static uint32_t versions_newest(const struct cpython *py)
 
 bool versions_known(const struct cpython *py)
 {
-	return py->version >> 8 <= versions_newest(py);
+	return py->version >> 8 <= versions_newest(py) && !py->distrusted;
 }
 
 uint32_t versions_tables(const struct cpython *py)
 {
-	return versions_known(py) ? py->version : versions_newest(py) << 8 | 0xff;
+	return versions_known(py) || py->distrusted ? py->version :
+						      versions_newest(py) << 8 | 0xff;
 }

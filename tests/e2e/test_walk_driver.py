@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import unittest
+from unittest import mock
 
 import walktrace
 from harness import BUILD, LONG, ROOT, Case, interpreters, main, skip_all
@@ -161,6 +162,27 @@ class WholeHeap(Case):
                             str(walktrace.TRACE)], stdout=subprocess.PIPE, timeout=60)
         self.assertEqual(0, p.returncode)
         self.assertTrue(p.stdout.startswith(b"%d " % -errno.ENOSPC), p.stdout)
+
+    def test_version_is_unknown(self):
+        """A CPython that the tables do not know: proven, it is walked as ever."""
+        newest = [p for p in walkable() if p.version >= (3, 11)]
+        for python in newest if LONG else newest[-1:]:
+            with self.subTest(python=python.name), mock.patch.dict(os.environ, WALK_DISTRUST="1"):
+                self.minor, self.in_place, self.records = python.version[1], False, False
+                said, found = self.walk(python, walktrace.COPY)
+                self.assertNotIn("python.left_out", found.facts)
+                self.assertIn("main", [f.function for f in found.frames.values()])
+                self.assertEqual([], self.compare(said, found).most_common(20))
+                self.check_explained(found)
+
+    def test_tables_are_not_true(self):
+        """All objects are found, and what is left out is said."""
+        python = [p for p in walkable() if p.version >= (3, 13)][0]
+        with mock.patch.dict(os.environ, WALK_KNOWN="030c"):
+            said, found = self.walk(python, walktrace.COPY)
+        self.assertEqual({}, found.frames)
+        self.assertIn(b"frames", bytes.fromhex(found.facts["python.left_out"]))
+        self.assertFalse(set(said) - set(found.objects))
 
     def test_in_place(self):
         pythons = walkable()

@@ -87,8 +87,11 @@ uint32_t edges_dict(struct walk *w, struct walk_type *type, uint64_t obj)
 	struct dict_table t;
 	uint32_t shape;
 
-	(void)type;
 	dict_table(w->lay, obj, &t);
+	if (t.values && w->lay->attributes_unknown) {
+		references_traverse(w, type, obj);
+		return 0;
+	}
 	if (!t.values) {
 		if (t.stride == 16)
 			edges_pairs_in_place(w, &t);
@@ -324,7 +327,9 @@ void edges_plan(struct walk *w, struct walk_type *type)
 	slots_collect(w, type);
 	if (type->kind == SNAP_KIND_TUPLE)
 		slots_fold_structseq(w, type);
-	type->complete = edges_base_complete(w, type) || (special && special->complete);
+	type->complete =
+		(edges_base_complete(w, type) || (special && special->complete)) &&
+		!(w->lay->attributes_unknown && (type->flags & SNAP_TYPE_HEAP));
 	slots_shapes(w, type);
 	if (type->kind == SNAP_KIND_TYPE)
 		type->edges = edges_types_of;

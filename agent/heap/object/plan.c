@@ -227,6 +227,8 @@ static void plan_attributes(struct walk *w, struct walk_type *t)
 	const struct layout *lay = w->lay;
 	struct dict_table table;
 
+	if (lay->attributes_unknown && (t->flags & SNAP_TYPE_HEAP))
+		return;
 	t->managed_dict =
 		lay->managed != LAYOUT_MANAGED_NONE && (t->tp_flags & TYPE_MANAGED_DICT);
 	t->inline_values = lay->managed == LAYOUT_MANAGED_313 ?

@@ -82,7 +82,8 @@ static void slots_add_fields(struct walk *w, const char *name, struct slot_list 
 			  (struct walk_slot){
 				  .offset = row->offset + extra,
 				  .kind = row->kind,
-				  .flags = row->flags,
+				  .flags = row->flags |
+					  (w->lay->newer ? WALK_SLOT_CHECK : 0),
 				  .gate = row->gate ? (uint8_t)(row->gate + extra) : 0,
 				  .name = row->name ? strings_add_text(w, row->name) : 0,
 			  });
