@@ -30,12 +30,13 @@ enum {
 	OPT_LISTEN,
 	OPT_LIVE_FD,
 	OPT_SCRIPT,
-	OPT_SIZE,
+	OPT_SCREEN_SIZE,
 	OPT_COLOR,
 	OPT_ASCII,
 	OPT_UTF8,
 	OPT_NO_MOUSE,
 	OPT_NO_SIDECAR,
+	OPT_CURRENCY,
 	OPT_MAX_MEMORY,
 	OPT_VERSION,
 };
@@ -59,7 +60,8 @@ static const struct option long_options[] = {
 	{ "listen", required_argument, NULL, OPT_LISTEN },
 	{ "live-fd", required_argument, NULL, OPT_LIVE_FD },
 	{ "script", required_argument, NULL, OPT_SCRIPT },
-	{ "screen-size", required_argument, NULL, OPT_SIZE },
+	{ "screen-size", required_argument, NULL, OPT_SCREEN_SIZE },
+	{ "size", required_argument, NULL, OPT_CURRENCY },
 	{ "color", required_argument, NULL, OPT_COLOR },
 	{ "ascii", no_argument, NULL, OPT_ASCII },
 	{ "utf8", no_argument, NULL, OPT_UTF8 },
@@ -88,6 +90,8 @@ static const char usage_rest[] =
 	"  --object ADDRESS     only this object: paths, referrers, referents, "
 	"dominators\n"
 	"  --compare OLD        compare with an older snapshot\n"
+	"  --size all|python    with the memory that objects own outside of them, or "
+	"without\n"
 	"  --graph KIND         draw refs, backrefs, dominators or treemap\n"
 	"    --of NAME|ADDRESS  of a type's largest instances, or of one object\n"
 	"    --depth N          this many steps (default 3)\n"
@@ -227,6 +231,7 @@ static bool options_screen_size(struct options *o, const char *text)
 static bool options_take_screen(struct options *o, int option, const char *value)
 {
 	static const char *const colors[] = { "auto", "never", "always", NULL };
+	static const char *const sizes[] = { "all", "python", NULL };
 	uint64_t n = 0;
 	int i = 0;
 	bool good = true;
@@ -253,7 +258,11 @@ static bool options_take_screen(struct options *o, int option, const char *value
 	case OPT_NO_SIDECAR:
 		o->screen.no_sidecar = true;
 		break;
-	case OPT_SIZE:
+	case OPT_CURRENCY:
+		good = options_choose("size", value, sizes, &i);
+		o->screen.python_only = i == 1;
+		break;
+	case OPT_SCREEN_SIZE:
 		return options_screen_size(o, value);
 	case OPT_MAX_MEMORY:
 		return options_parse_size(value, &o->max_memory);

@@ -74,6 +74,7 @@ static struct process *workspace_append(struct workspace *workspace, bool old,
 		return NULL;
 	}
 	process->heap = heap;
+	heap->python_only = workspace->python_only;
 	(*list)[(*count)++] = process;
 	return process;
 }
@@ -269,7 +270,7 @@ int workspace_open(struct workspace *workspace, const char *file, bool old,
 	struct stat st;
 	int fd, rc;
 
-	if (!is_stdin && !workspace->no_sidecar &&
+	if (!is_stdin && !workspace->no_sidecar && !workspace->python_only &&
 	    workspace_open_sidecar(workspace, file, old))
 		return 0;
 	fd = is_stdin ? STDIN_FILENO : files_open(file, 0);
@@ -330,8 +331,8 @@ static void workspace_save_sidecar(struct workspace *workspace, const struct pro
 	uint32_t count = 0;
 
 	assert(of->analysis);
-	if (workspace->no_sidecar || of->live || of->from_sidecar ||
-	    !strcmp(of->file, "-"))
+	if (workspace->no_sidecar || workspace->python_only || of->live ||
+	    of->from_sidecar || !strcmp(of->file, "-"))
 		return;
 	list = calloc((size_t)workspace->count + workspace->old_count, sizeof(*list));
 	for (uint32_t i = 0; list && i < workspace->count + workspace->old_count; i++) {

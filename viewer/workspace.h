@@ -35,6 +35,7 @@ struct workspace {
 	struct process **old; /* of --compare */
 	uint32_t old_count;
 	bool no_sidecar;
+	bool python_only; /* sizes without native memory (heap.h); no sidecar has those */
 };
 
 /* Empty; workspace_free gives back all it holds, not the struct. */

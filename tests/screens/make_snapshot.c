@@ -386,7 +386,7 @@ static void send_memory(const struct process *p)
 	if (p->buffer) {
 		struct snap_buffer b = { .object = p->buffer->addr,
 					 .data = 0x510000,
-					 .length = 65536,
+					 .length = 64,
 					 .source = string("buffer"),
 					 .flags = SNAP_BUFFER_OWNER };
 		check(g.sink->ops->buffer(g.sink, &b), "buffer");

@@ -15,14 +15,67 @@
 
 #include "viewer/analysis/dominators.h"
 #include "viewer/analysis/reach.h"
+#include "viewer/model/native_node.h"
 
 /* ---- retained ---- */
+
+/* Steps up the dominator tree that shared native memory may take in all: beyond that
+ * the root dominates it. */
+#define SHARED_STEPS (1ull << 27)
+
+/* The deepest node that dominates both; number: their preorder numbers. */
+static uint32_t analysis_common_dominator(const uint32_t *idom, const uint32_t *number,
+					  uint32_t a, uint32_t b, uint64_t *steps)
+{
+	while (a != b) {
+		if (++*steps > SHARED_STEPS)
+			return HEAP_NONE;
+		if (number[a] < number[b])
+			b = idom[b];
+		else
+			a = idom[a];
+	}
+	return a;
+}
+
+/* Native memory leads nowhere, so its dominator is the nearest that its owners have in
+ * common. */
+static int analysis_place_native(struct analysis *a, const struct dominators *d)
+{
+	const struct heap *heap = a->heap;
+	const uint64_t *edge = VEC(heap->native_edge, uint64_t);
+	uint32_t *idom = a->idom.data, base = heap_native_base(heap);
+	struct vec number = { 0 };
+	uint64_t steps = 0;
+
+	if (base == heap->nodes)
+		return 0;
+	if (vec_alloc(&number, heap->nodes * sizeof(uint32_t)))
+		return -ENOMEM;
+	for (uint32_t v = 0; v < d->count; v++)
+		VEC(number, uint32_t)[VEC(d->vertex, uint32_t)[v]] = v;
+	for (size_t i = 0; i < VEC_COUNT(heap->native_edge, uint64_t); i++) {
+		uint32_t owner = (uint32_t)(edge[i] >> 32), n = base + (uint32_t)edge[i];
+		uint32_t common = idom[n] == HEAP_NONE ?
+			owner :
+			analysis_common_dominator(idom, VEC(number, uint32_t), idom[n],
+						  owner, &steps);
+
+		idom[n] = common != HEAP_NONE ? common : heap_root(heap);
+	}
+	for (uint32_t n = base; n < heap->nodes; n++)
+		if (idom[n] == HEAP_NONE)
+			idom[n] = heap_group(heap, HEAP_SYNTH_UNKNOWN);
+	vec_free(&number);
+	return 0;
+}
 
 static int analysis_take_idoms(struct analysis *a, struct dominators *d)
 {
 	const uint32_t *vertex = VEC(d->vertex, uint32_t),
 		       *number = VEC(d->idom, uint32_t);
 	uint32_t nodes = a->heap->nodes;
+	int err;
 
 	if (vec_alloc(&a->idom, nodes * sizeof(uint32_t)))
 		return -ENOMEM;
@@ -31,8 +84,9 @@ static int analysis_take_idoms(struct analysis *a, struct dominators *d)
 		idom[n] = HEAP_NONE;
 	for (uint32_t v = 1; v < d->count; v++)
 		idom[vertex[v]] = vertex[number[v]];
+	err = analysis_place_native(a, d);
 	vec_free(&d->idom);
-	return 0;
+	return err;
 }
 
 static int analysis_add_retained(struct analysis *a, const struct dominators *d)
@@ -45,6 +99,10 @@ static int analysis_add_retained(struct analysis *a, const struct dominators *d)
 	uint64_t *retained = a->retained.data;
 	for (uint32_t n = 0; n < nodes; n++)
 		retained[n] = heap_size(a->heap, n);
+	for (uint32_t n = heap_native_base(a->heap); n < nodes; n++) {
+		retained[n] = heap_native(a->heap, n);
+		retained[VEC(a->idom, uint32_t)[n]] += retained[n];
+	}
 	for (uint32_t v = d->count; v-- > 1;)
 		retained[idom[vertex[v]]] += retained[vertex[v]];
 	return 0;
@@ -275,9 +333,16 @@ int analysis_referrers(struct analysis *a, uint32_t node, const struct progress 
 		       struct heap_span *ret)
 {
 	const struct heap *heap = a->heap;
+	int err = 0;
 
 	assert(node < a->heap->nodes);
 	a->referrer.size = 0;
+	if (heap_is_native(heap, node)) {
+		err = native_node_owners(heap, node, &a->referrer);
+		*ret = (struct heap_span){ a->referrer.data,
+					   (uint32_t)VEC_COUNT(a->referrer, uint32_t) };
+		return err;
+	}
 	for (uint32_t n = 0; n < heap->nodes; n++) {
 		if (n % (16 * PROGRESS_EVERY) == 0 &&
 		    progress_step(progress, "referrers", n, heap->nodes))

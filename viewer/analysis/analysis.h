@@ -9,8 +9,9 @@
  *	dominators Semi-NCA on preorder numbers (dominators.h): idom
  *	retained   bytes and objects that would go if a node went
  *	types      the same for all instances of a type, each byte counted once
- * Weak references hold nothing and take no part.  Nothing recurses.  Memory is
- * taken in mappings and given back between the phases.
+ * Weak references hold nothing and take no part.  Native memory (native_node.h) is
+ * retained by its owner, or by what dominates all its owners.  Nothing recurses.
+ * Memory is taken in mappings and given back between the phases.
  *
  * Dominator children are built when first asked for, referrers each time
  * (analysis_children, analysis_referrers): the only functions here that change
@@ -66,6 +67,11 @@ static inline uint32_t analysis_parent(const struct analysis *a, uint32_t node)
 static inline uint64_t analysis_retained(const struct analysis *a, uint32_t node)
 {
 	return VEC(a->retained, uint64_t)[node];
+}
+/* Bytes of all that there is: what shares are of. */
+static inline uint64_t analysis_total(const struct analysis *a)
+{
+	return analysis_retained(a, heap_root(a->heap));
 }
 static inline uint32_t analysis_retained_count(const struct analysis *a, uint32_t node)
 {

@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "viewer/model/native_node.h"
+
 #define FOLD_STEPS 4
 
 struct builder {
@@ -218,9 +220,10 @@ static int growth_place(struct builder *b, uint32_t node, uint32_t parent, uint6
 	if (err)
 		return err;
 	struct signature *found = (struct signature *)b->growth->signature.data + at;
-	if (node < b->heap->objects) {
+	if (node < b->heap->objects || heap_is_native(b->heap, node)) {
 		found->count++;
-		found->size += heap_size(b->heap, node);
+		found->size += node < b->heap->objects ? heap_size(b->heap, node) :
+							 heap_native(b->heap, node);
 	}
 	VEC(b->of, uint32_t)[node] = at + 1;
 	return vec_push_u32(&b->queue, node);
@@ -232,6 +235,30 @@ static bool growth_is_child(const struct builder *b, uint32_t node, uint32_t to)
 {
 	return to < b->heap->nodes && analysis_parent(b->a, to) == node &&
 		!VEC(b->of, uint32_t)[to];
+}
+
+/* The native memory that an object owns: a place for each source. */
+static int growth_visit_native(struct builder *b, uint32_t node)
+{
+	const struct heap *heap = b->heap;
+	const uint64_t *edge = VEC(heap->native_edge, uint64_t);
+	uint32_t parent = VEC(b->of, uint32_t)[node] - 1;
+	size_t count = VEC_COUNT(heap->native_edge, uint64_t), i = count;
+	int err = 0;
+
+	if (count && !heap->python_only && node < heap->objects)
+		i = native_node_first(heap, node);
+	for (; i < count && edge[i] >> 32 == node && !err; i++) {
+		uint32_t to = heap_native_base(heap) + (uint32_t)edge[i];
+
+		if (growth_is_child(b, node, to))
+			err = growth_place(
+				b, to, parent,
+				growth_hash_string(heap, growth_mix(HEAP_SYNTH_NATIVE, 2),
+						   heap_native_at(heap, to)->source),
+				0);
+	}
+	return err;
 }
 
 static int growth_visit(struct builder *b, uint32_t node)
@@ -260,7 +287,7 @@ static int growth_visit(struct builder *b, uint32_t node)
 	}
 	if (!err && growth_is_child(b, node, type))
 		err = growth_place(b, type, parent, growth_mix(SNAP_LABEL_TYPE, 1), 0);
-	return err;
+	return err ? err : growth_visit_native(b, node);
 }
 
 static int growth_walk(struct builder *b)

@@ -8,7 +8,8 @@
  * small dicts; indexes and the keys of large dicts don't.  A linked list, whose steps
  * repeat (this one and its holder's as one to four steps above), is a few signatures,
  * not a million.  Each signature has a 64-bit hash of its labels' and types' text,
- * the same in every snapshot.
+ * the same in every snapshot.  Native memory (native_node.h) is a
+ * place below its owner's.
  */
 #ifndef PYMEM_VIEWER_ANALYSIS_GROWTH_H
 #define PYMEM_VIEWER_ANALYSIS_GROWTH_H

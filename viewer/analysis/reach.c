@@ -242,7 +242,7 @@ static int reach_adopt_garbage(struct reach *r)
 	struct vec order = { 0 }, members = { 0 };
 	int err = 0;
 
-	if (r->tail < r->heap->nodes)
+	if (r->tail < heap_native_base(r->heap))
 		err = garbage_order(r->heap, r->parent, r->progress, &order);
 	for (size_t i = VEC_COUNT(order, uint32_t); i-- > 0 && !err;) {
 		uint32_t node = VEC(order, uint32_t)[i];
@@ -299,6 +299,19 @@ static void reach_forget_groups(struct heap *heap)
 	heap->synth_label.size = end * sizeof(struct heap_synth_label);
 }
 
+/* Native memory is where one of its owners is; it leads nowhere. */
+static void reach_place_native(struct reach *r)
+{
+	const struct heap *heap = r->heap;
+
+	for (uint32_t n = heap_native_base(heap); n < heap->nodes; n++) {
+		uint32_t owner = heap_native_at(heap, n)->owner;
+
+		r->parent[n] =
+			owner != HEAP_NONE ? owner : heap_group(heap, HEAP_SYNTH_UNKNOWN);
+	}
+}
+
 int reach_run(struct heap *heap, const struct progress *progress, struct vec *parent)
 {
 	struct reach r = { .heap = heap, .progress = progress };
@@ -310,6 +323,7 @@ int reach_run(struct heap *heap, const struct progress *progress, struct vec *pa
 		r.parent = parent->data;
 		for (uint32_t n = 0; n < heap->nodes; n++)
 			r.parent[n] = HEAP_NONE;
+		reach_place_native(&r);
 		err = reach_search(&r);
 	}
 	vec_free(&r.queue);

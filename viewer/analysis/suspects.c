@@ -74,7 +74,7 @@ static int suspects_count_chain(struct finder *f, struct suspect *s)
 	for (uint32_t node = s->point;; node = children.target[0]) {
 		if (heap_type_of(f->heap, node) == s->member_type) {
 			s->member_count++;
-			s->member_retained += heap_size(f->heap, node);
+			s->member_retained += heap_shallow(f->heap, node);
 		}
 		err = analysis_children(f->a, node, f->progress, &children);
 		if (err || !children.count)
@@ -99,7 +99,7 @@ static int suspects_find_members(struct finder *f, struct suspect *s, uint64_t m
 		uint32_t type = heap_type_of(f->heap, children.target[i]);
 		uint64_t retained = analysis_retained(f->a, children.target[i]);
 
-		if (retained >= most)
+		if (retained >= most || heap_is_native(f->heap, children.target[i]))
 			continue;
 		sum[2 * type] += retained;
 		sum[2 * type + 1]++;
@@ -124,7 +124,7 @@ static int suspects_find_member_holder(struct finder *f, struct suspect *s)
 
 	if (!err)
 		err = sample_begin(&sample);
-	for (uint32_t i = 0; i < children.count && !err; i += stride)
+	for (uint32_t i = 0; i < children.count && !err && s->member_type; i += stride)
 		if (heap_type_of(f->heap, children.target[i]) == s->member_type &&
 		    !sample_add(f->a, &sample, children.target[i]))
 			break;
@@ -172,7 +172,7 @@ static bool suspects_elements(const struct heap *heap, uint32_t node,
 	for (uint32_t i = 1; i < big; i++)
 		if (heap_type_of(heap, children.target[i]) != type)
 			return false;
-	return big > 1 &&
+	return big > 1 && type &&
 		(kind == SNAP_KIND_LIST || kind == SNAP_KIND_TUPLE ||
 		 kind == SNAP_KIND_SET || kind == SNAP_KIND_DEQUE ||
 		 heap_type(heap, type)->kind == SNAP_KIND_OBJECT);
@@ -184,6 +184,8 @@ static bool suspects_named_parts(const struct finder *f, uint32_t node)
 	uint32_t parent = analysis_parent(f->a, node);
 	struct heap_label label;
 
+	if (node >= f->heap->objects)
+		return false;
 	switch (heap_kind(f->heap, node)) {
 	case SNAP_KIND_MODULE:
 	case SNAP_KIND_TYPE:
@@ -210,18 +212,25 @@ static int suspects_split(struct finder *f, uint32_t top, uint32_t node,
 {
 	uint64_t rest = analysis_retained(f->a, node), least = suspects_goes_on(f, node);
 	uint32_t big = 0;
+	bool own = false;
 
-	while (big < children.count &&
-	       analysis_retained(f->a, children.target[big]) >= least)
-		rest -= analysis_retained(f->a, children.target[big++]);
-	if (!f->last_resort && least == f->minor && !big &&
+	for (; big < children.count &&
+	     analysis_retained(f->a, children.target[big]) >= least;
+	     big++) {
+		if (heap_is_native(f->heap, children.target[big]))
+			own = true; /* no part that could go on alone */
+		else
+			rest -= analysis_retained(f->a, children.target[big]);
+	}
+	if (!f->last_resort && least == f->minor && !big && !own &&
 	    rest < f->threshold) /* every larger module is such */
 		return 0;
-	if (least != f->minor && suspects_elements(f->heap, node, children, big))
+	if (least != f->minor && !own && suspects_elements(f->heap, node, children, big))
 		return suspects_add_single(f, top, node, analysis_retained(f->a, node),
 					   UINT64_MAX);
 	for (uint32_t i = 0; i < big; i++)
-		if (vec_push_u32(&f->todo, children.target[i]))
+		if (!heap_is_native(f->heap, children.target[i]) &&
+		    vec_push_u32(&f->todo, children.target[i]))
 			return -ENOMEM;
 	return big && rest < f->threshold ?
 		0 :
@@ -239,7 +248,8 @@ static int suspects_push_siblings(struct finder *f, uint32_t node)
 	for (uint32_t i = 1; i < children.count && !err &&
 	     analysis_retained(f->a, children.target[i]) >= least;
 	     i++)
-		err = vec_push_u32(&f->todo, children.target[i]);
+		if (!heap_is_native(f->heap, children.target[i]))
+			err = vec_push_u32(&f->todo, children.target[i]);
 	return err;
 }
 
@@ -254,7 +264,8 @@ static int suspects_walk_down(struct finder *f, uint32_t top)
 		if (err)
 			return err;
 		walk[length++] = node;
-		if (!children.count || length == MAX_STEPS)
+		if (!children.count || length == MAX_STEPS ||
+		    heap_is_native(f->heap, children.target[0]))
 			break;
 		uint64_t kept = analysis_retained(f->a, children.target[0]);
 		if ((double)kept < DROP_RATIO * (double)analysis_retained(f->a, node))
@@ -275,9 +286,12 @@ static int suspects_walk_down(struct finder *f, uint32_t top)
 
 static int suspects_find_tops(struct finder *f)
 {
-	for (uint32_t o = 0; o < f->heap->objects; o++) {
+	for (uint32_t o = 0; o < f->heap->nodes; o++) {
 		uint32_t idom = analysis_idom(f->a, o);
 		struct top_node top = { .node = o };
+
+		if (o >= f->heap->objects && !heap_is_native(f->heap, o))
+			continue;
 
 		if (idom == HEAP_NONE || !suspects_synthetic(f->heap, idom))
 			continue;
@@ -627,8 +641,8 @@ int suspects_find(struct analysis *analysis, double threshold,
 	struct finder f = { .a = analysis,
 			    .heap = analysis->heap,
 			    .progress = progress,
-			    .threshold =
-				    (uint64_t)(threshold * (double)analysis->heap->size),
+			    .threshold = (uint64_t)(threshold *
+						    (double)analysis_total(analysis)),
 			    .ret = ret };
 	assert(threshold >= 0 && threshold <= 1);
 	f.minor = f.threshold / MINOR_PART;

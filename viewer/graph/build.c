@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/model/native_node.h"
+
 enum { MAX_TOO_MANY = 64 };
 
 /* The heaviest neighbours of a node. */
@@ -72,6 +74,14 @@ static int graph_best_refs(struct graph *g, uint32_t node, struct best *best,
 		if (slot % PROGRESS_EVERY == PROGRESS_EVERY - 1 &&
 		    progress_step(progress, "choosing references", slot, refs.count))
 			return -ECANCELED;
+	}
+	const uint64_t *edge = VEC(heap->native_edge, uint64_t);
+	for (size_t i = heap_is_object(heap, node) ? native_node_first(heap, node) :
+						     SIZE_MAX;
+	     i < VEC_COUNT(heap->native_edge, uint64_t) && edge[i] >> 32 == node; i++) {
+		uint32_t to = heap_native_base(heap) + (uint32_t)edge[i];
+		graph_offer(best, to, HEAP_NONE, analysis_retained(g->analysis, to),
+			    false);
 	}
 	return 0;
 }

@@ -57,7 +57,7 @@ void dot_label(struct text *out, const struct analysis *a, uint32_t node)
 		dot_add_limited(out, text_get(&t), VALUE_LIMIT);
 	}
 	text_free(&t);
-	text_printf(out, "\\n%s / %s", human_bytes_u64(x, heap_size(a->heap, node)),
+	text_printf(out, "\\n%s / %s", human_bytes_u64(x, heap_shallow(a->heap, node)),
 		    human_bytes_u64(y, analysis_retained(a, node)));
 }
 
@@ -140,7 +140,10 @@ static void dot_edge(struct text *out, const struct graph *g, const struct graph
 		text_add(out, "color=red, style=dotted];\n");
 		return;
 	}
-	if (e->labelled)
+	if (e->labelled && heap_is_native(g->analysis->heap, g->nodes[e->to].node))
+		describe_step(&label, g->analysis->heap, g->nodes[e->from].node,
+			      g->nodes[e->to].node);
+	else if (e->labelled)
 		describe_edge(&label, g->analysis->heap, g->nodes[e->from].node, e->slot);
 	text_add(out, "label=\"");
 	dot_add_limited(out, text_get(&label), VALUE_LIMIT);

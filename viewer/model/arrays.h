@@ -45,6 +45,8 @@
 	X(buffer, sizeof(struct snap_buffer)) \
 	X(chunks, sizeof(struct snap_chunks)) \
 	X(shared, sizeof(struct snap_shared)) \
+	X(native, sizeof(struct heap_native)) \
+	X(native_edge, 8) \
 	X(size_check, sizeof(struct snap_size_check)) \
 	X(error, sizeof(struct snap_error)) \
 	X(fact, sizeof(struct heap_fact)) \

@@ -14,6 +14,7 @@
 
 #include "viewer/model/arrays.h"
 #include "viewer/model/load_internal.h"
+#include "viewer/model/native_node.h"
 #include "viewer/model/values.h"
 
 struct weak_entry {
@@ -288,14 +289,17 @@ static int build_all(struct build *b)
 		heap->threads + heap->frames;
 	int err;
 
-	if (nodes > HEAP_MAX_NODES)
-		return -EFBIG;
-	heap->nodes = (uint32_t)nodes;
 	if (addrmap_rank(&heap->addrs))
 		return -ENOMEM;
 	err = build_columns(b);
+	if (!err)
+		err = native_node_build(heap);
 	if (err)
 		return err;
+	nodes += VEC_COUNT(heap->native, struct heap_native);
+	if (nodes > HEAP_MAX_NODES)
+		return -EFBIG;
+	heap->nodes = (uint32_t)nodes;
 	if (vec_alloc(&b->indegree, heap->objects * sizeof(uint32_t)))
 		return -ENOMEM;
 	err = build_resolve(b);

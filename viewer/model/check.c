@@ -68,7 +68,8 @@ static bool check_synth(const struct heap *heap)
 {
 	const struct heap_synth *s = heap->synth.data;
 	uint64_t nodes = (uint64_t)heap->objects + HEAP_SYNTH_GROUP_COUNT +
-		heap->threads + heap->frames;
+		heap->threads + heap->frames +
+		VEC_COUNT(heap->native, struct heap_native);
 	size_t edges = VEC_COUNT(heap->synth_target, uint32_t);
 
 	if (nodes != heap->nodes || nodes > HEAP_MAX_NODES ||
@@ -85,11 +86,29 @@ static bool check_synth(const struct heap *heap)
 								 UINT32_MAX;
 
 		if (s[i].first > edges || s[i].count > edges - s[i].first ||
-		    s[i].ref > refs || s[i].kind > HEAP_SYNTH_FRAME ||
+		    s[i].ref > refs || s[i].kind > HEAP_SYNTH_NATIVE ||
+		    (s[i].kind == HEAP_SYNTH_NATIVE) !=
+			    (heap->objects + i >= heap_native_base(heap)) ||
 		    (i < HEAP_SYNTH_GROUP_COUNT && s[i].kind != i))
 			return false;
 	}
 	return check_ids_below(&heap->synth_target, heap->nodes, UINT32_MAX);
+}
+
+static bool check_native(const struct heap *heap)
+{
+	const struct heap_native *native = heap->native.data;
+	const uint64_t *edge = heap->native_edge.data;
+	size_t count = VEC_COUNT(heap->native, struct heap_native);
+
+	for (size_t i = 0; i < count; i++)
+		if (native[i].owner >= heap->objects && native[i].owner != HEAP_NONE)
+			return false;
+	for (size_t i = 0; i < VEC_COUNT(heap->native_edge, uint64_t); i++)
+		if (edge[i] >> 32 >= heap->objects || (uint32_t)edge[i] >= count ||
+		    (i && edge[i] < edge[i - 1]))
+			return false;
+	return true;
 }
 
 static bool check_addrs(const struct heap *heap)
@@ -130,7 +149,7 @@ bool check_heap(const struct heap *heap)
 			     VEC_COUNT(heap->surplus_id, uint32_t)) &&
 		check_terminated(&heap->text) && check_terminated(&heap->fact_text) &&
 		check_rows(heap) && check_classes(heap) && check_synth(heap) &&
-		check_addrs(heap) &&
+		check_addrs(heap) && check_native(heap) &&
 		check_ids_below(&heap->target, heap->objects, HEAP_WEAK) &&
 		check_ids_below(&heap->weak_target, heap->objects, UINT32_MAX) &&
 		check_ids_below(&heap->surplus_id, heap->objects, UINT32_MAX);

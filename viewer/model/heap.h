@@ -4,7 +4,12 @@
  *
  * Nodes.  Objects have ids 0 .. objects-1 in ascending address order; after
  * them come the synthetic nodes objects .. nodes-1: the virtual root, the root
- * groups, the threads and their frames.  32 bits name any node.
+ * groups, the threads and their frames, and at last the memory that objects own outside
+ * of themselves (native_node.h).  32 bits name any node.
+ *
+ * Sizes.  An object has its size (heap_size: what sys.getsizeof says) and its native
+ * bytes (heap_native: what it alone owns outside); heap_shallow is both.  With
+ * python_only the native ones count for nothing.
  *
  * Addresses are not stored: a bitmap (one bit per 8 bytes of object memory)
  * with ranks gives address -> id, and select on it id -> address (addrmap.h).
@@ -62,6 +67,7 @@ enum heap_synth_kind {
 	HEAP_SYNTH_GROUP_COUNT,	 /* groups are the nodes objects + kind */
 	HEAP_SYNTH_THREAD = HEAP_SYNTH_GROUP_COUNT,
 	HEAP_SYNTH_FRAME,
+	HEAP_SYNTH_NATIVE, /* memory outside of objects (native_node.h) */
 };
 
 /* A synthetic node: node id = objects + index. */
@@ -77,6 +83,16 @@ struct heap_synth_label {
 	uint8_t flags; /* enum snap_root_flags */
 	uint16_t pad;
 	uint32_t name; /* string id */
+};
+
+/* A native node: node id = heap_native_base + index. */
+struct heap_native {
+	uint64_t size;	   /* bytes allocated; of a mapped file, those resident */
+	uint64_t resident; /* of these at most so many are in memory, or swapped out */
+	uint32_t source;   /* string id: how it was found */
+	uint32_t owner;	   /* an object that holds it, HEAP_NONE: none in the snapshot */
+	uint32_t owners;   /* so many do */
+	uint32_t pad;
 };
 
 struct heap_class {
@@ -159,6 +175,8 @@ struct heap {
 	struct vec buffer;	 /* struct snap_buffer */
 	struct vec chunks;	 /* struct snap_chunks */
 	struct vec shared;	 /* struct snap_shared */
+	struct vec native;	 /* struct heap_native */
+	struct vec native_edge;	 /* u64, ascending: object << 32 | index in native */
 	struct vec size_check;	 /* struct snap_size_check */
 	struct vec error;	 /* struct snap_error */
 	struct vec fact;	 /* struct heap_fact */
@@ -168,7 +186,8 @@ struct heap {
 	uint32_t slot_cache_of; /* the node they are of, + 1 */
 	uint32_t slot_asked;	/* large node that heap_slot was asked about last, + 1 */
 
-	void *file; /* sidecar mapping the vecs point into, or NULL */
+	bool python_only; /* native nodes count for nothing */
+	void *file;	  /* sidecar mapping the vecs point into, or NULL */
 	size_t file_size;
 };
 
@@ -222,6 +241,37 @@ static inline uint64_t heap_size(const struct heap *heap, uint32_t node)
 		return 0;
 	uint16_t size = VEC(heap->size16, uint16_t)[node];
 	return size != UINT16_MAX ? size : heap_size_slow(heap, node);
+}
+
+/* The first native node; heap->nodes when there is none. */
+static inline uint32_t heap_native_base(const struct heap *heap)
+{
+	return heap->nodes - (uint32_t)VEC_COUNT(heap->native, struct heap_native);
+}
+static inline bool heap_is_native(const struct heap *heap, uint32_t node)
+{
+	return node < heap->nodes && node >= heap_native_base(heap);
+}
+/* node must be a native one. */
+static inline const struct heap_native *heap_native_at(const struct heap *heap,
+						       uint32_t node)
+{
+	return VEC(heap->native, struct heap_native) + (node - heap_native_base(heap));
+}
+
+uint64_t heap_native_slow(const struct heap *heap, uint32_t node); /* for heap_native */
+
+/* Bytes outside of an object that it alone owns; of a native node, its own. 0 with
+ * python_only. */
+static inline uint64_t heap_native(const struct heap *heap, uint32_t node)
+{
+	return heap->native.size && !heap->python_only ? heap_native_slow(heap, node) : 0;
+}
+
+/* An object's bytes, wherever they are; of a native node, its own. */
+static inline uint64_t heap_shallow(const struct heap *heap, uint32_t node)
+{
+	return heap_size(heap, node) + heap_native(heap, node);
 }
 
 /* 0 for immortal objects and synthetic nodes. */

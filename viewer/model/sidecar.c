@@ -24,7 +24,7 @@
 #include "viewer/model/check.h"
 
 #define MAGIC "\x89PYMEMX\n"
-#define VERSION 2u
+#define VERSION 3u
 #define ALIGN 64u
 #define MAX_PROCESSES 4096u
 #define TAIL_BYTES 65536u

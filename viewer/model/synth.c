@@ -179,6 +179,8 @@ static int synth_make_nodes(struct heap *heap)
 	for (uint32_t f = 1; f <= heap->frames; f++)
 		node[synth_frame_node(heap, f) - heap->objects] =
 			(struct heap_synth){ .kind = HEAP_SYNTH_FRAME, .ref = f };
+	for (uint32_t n = heap_native_base(heap); n < heap->nodes; n++)
+		node[n - heap->objects].kind = HEAP_SYNTH_NATIVE;
 	return 0;
 }
 

@@ -64,7 +64,7 @@ struct alike alike_single(const struct analysis *a, uint32_t node)
 			       .count = 1,
 			       .retained = analysis_retained(a, node),
 			       .objects = analysis_retained_count(a, node),
-			       .size = heap_size(a->heap, node) };
+			       .size = heap_shallow(a->heap, node) };
 }
 
 void alike_text(struct text *out, const struct heap *heap, const struct alike *alike)

@@ -84,9 +84,64 @@ void describe_type(struct text *out, const struct heap *heap, uint32_t type)
 		describe_string(out, heap, heap_type(heap, type)->name);
 }
 
+void describe_short_type(struct text *out, const struct heap *heap, uint32_t type)
+{
+	size_t size;
+	const char *name = heap_string(heap, heap_type(heap, type)->name, &size);
+
+	for (size_t i = size; i > 0; i--)
+		if (name[i - 1] == '.') {
+			name += i;
+			size -= i;
+			break;
+		}
+	text_escape(out, name, size, 100, 0);
+}
+
+void describe_native_kind(struct text *out, const struct heap *heap, uint32_t node)
+{
+	/* what people call what a source finds; other sources are named as they are */
+	static const struct {
+		const char *source, *words;
+	} kinds[] = {
+		{ "numpy", "numpy data" },
+		{ "lxml.document", "libxml2 tree" },
+		{ "pillow.image", "pixels" },
+	};
+	const struct heap_native *native = heap_native_at(heap, node);
+	const char *source = heap_string(heap, native->source, NULL);
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strcmp(source, kinds[i].source)) {
+			text_add(out, kinds[i].words);
+			return;
+		}
+	if (!strcmp(source, "buffer") && native->owner != HEAP_NONE)
+		describe_short_type(out, heap, heap_type_of(heap, native->owner));
+	else
+		describe_string(out, heap, native->source);
+	text_add(out, " data");
+}
+
+static void describe_native(struct text *out, const struct heap *heap, uint32_t node)
+{
+	const struct heap_native *native = heap_native_at(heap, node);
+	char buf[HUMAN_SIZE];
+
+	text_printf(out, "%s of ", human_bytes_u64(buf, native->size));
+	describe_native_kind(out, heap, node);
+	if (native->owners > 1)
+		text_printf(out, ", shared by %s owners",
+			    human_count(buf, native->owners));
+}
+
 void describe_node(struct text *out, const struct heap *heap, uint32_t node)
 {
 	assert(node < heap->nodes);
+	if (heap_is_native(heap, node)) {
+		describe_native(out, heap, node);
+		return;
+	}
 	if (node < heap->objects) {
 		describe_type(out, heap, heap_type_of(heap, node));
 		return;
@@ -345,4 +400,12 @@ void describe_edge(struct text *out, const struct heap *heap, uint32_t from,
 		describe_string(out, heap, label.name);
 	else
 		describe_label(out, heap, &label);
+}
+
+void describe_step(struct text *out, const struct heap *heap, uint32_t from, uint32_t to)
+{
+	if (heap_is_native(heap, to))
+		text_add(out, " owns");
+	else
+		describe_edge(out, heap, from, heap_slot(heap, from, to));
 }

@@ -16,7 +16,7 @@
 #include "viewer/text/text.h"
 
 /* Type name of a node, or what a synthetic node is: "(modules)", "thread MainThread",
- * "frame f (file.py:12)". */
+ * "frame f (file.py:12)", "114 MB of numpy data". */
 void describe_node(struct text *out, const struct heap *heap, uint32_t node);
 /* Their parts. */
 void describe_type(struct text *out, const struct heap *heap, uint32_t type);
@@ -38,6 +38,12 @@ void describe_label(struct text *out, const struct heap *heap,
 		    const struct heap_label *label);
 void describe_edge(struct text *out, const struct heap *heap, uint32_t from,
 		   uint32_t slot);
+/* The same for the first edge that leads from one node to another: " owns" where that is
+ * native memory. */
+void describe_step(struct text *out, const struct heap *heap, uint32_t from, uint32_t to);
+/* A native node, "libxml2 tree": what it is without its size; an object's short type. */
+void describe_native_kind(struct text *out, const struct heap *heap, uint32_t node);
+void describe_short_type(struct text *out, const struct heap *heap, uint32_t type);
 /* Shortest path from its root to node as one expression; __dict__ hops collapsed. */
 void describe_path(struct text *out, const struct analysis *analysis, uint32_t node);
 /* A path signature (growth.h): chain[0] = the last step's, ... up to the first. */

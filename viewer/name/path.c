@@ -87,12 +87,26 @@ static size_t path_segment_begin(struct path *p)
 	return begin;
 }
 
+static void path_add_native(struct path *p, uint32_t node)
+{
+	size_t begin = path_segment_begin(p);
+
+	text_add(&p->text, " -> ");
+	describe_node(&p->text, p->heap, node);
+	path_segment_end(p, begin);
+	p->at++;
+}
+
 static void path_add_edge(struct path *p)
 {
 	const struct heap *heap = p->heap;
 	const struct hops hops = { heap, p->chain, p->count, p->at };
 	struct heap_label label;
 
+	if (heap_is_native(heap, p->chain[p->at + 1])) {
+		path_add_native(p, p->chain[p->at + 1]);
+		return;
+	}
 	size_t begin = path_segment_begin(p);
 	uint32_t taken = hops_write(&p->text, &hops);
 	if (!taken) {

@@ -26,8 +26,8 @@ static int by_name_compare_sizes(const void *a, const void *b, void *arg)
 {
 	const struct named_type *x = a, *y = b;
 
-	if (x->size != y->size)
-		return x->size > y->size ? -1 : 1;
+	if (x->size + x->native != y->size + y->native)
+		return x->size + x->native > y->size + y->native ? -1 : 1;
 	return by_name_compare_names(a, b, arg);
 }
 
@@ -43,6 +43,7 @@ static void by_name_merge(struct by_name *names, const struct heap *heap)
 				t[kept - 1].type = t[i].type;
 			t[kept - 1].count += t[i].count;
 			t[kept - 1].size += t[i].size;
+			t[kept - 1].native += t[i].native;
 			t[kept - 1].retained += t[i].retained;
 			t[kept - 1].approximate |= t[i].approximate;
 		} else {
@@ -61,26 +62,45 @@ void by_name_sort_names(struct by_name *names, const struct heap *heap)
 			sizeof(struct named_type), by_name_compare_names, arg);
 }
 
+/* What instances own alone outside, added to their types'. */
+static int by_name_add_native(const struct heap *heap, struct vec *sums)
+{
+	const struct heap_native *native = VEC(heap->native, struct heap_native);
+
+	if (vec_alloc(sums, ((size_t)heap->types + 1) * sizeof(uint64_t)))
+		return -ENOMEM;
+	for (size_t i = 0; i < VEC_COUNT(heap->native, struct heap_native); i++)
+		if (native[i].owners == 1 && !heap->python_only)
+			VEC(*sums, uint64_t)
+	[heap_type_of(heap, native[i].owner)] += native[i].size;
+	return 0;
+}
+
 int by_name_build(struct by_name *names, const struct heap *heap,
 		  const struct analysis *analysis)
 {
-	for (uint32_t t = 1; t <= heap->types; t++) {
+	struct vec native = { 0 };
+	int err = by_name_add_native(heap, &native);
+
+	for (uint32_t t = 1; t <= heap->types && !err; t++) {
 		const struct heap_type *type = heap_type(heap, t);
 		struct named_type entry = {
 			.count = type->count,
 			.size = type->size,
 			.type = t,
+			.native = VEC(native, uint64_t)[t],
 			.approximate = !!(type->flags & SNAP_TYPE_APPROX),
 		};
 
 		if (analysis)
 			entry.retained =
 				VEC(analysis->type, struct analysis_type)[t].retained;
-		if (type->count && vec_append(&names->types, &entry, sizeof(entry)))
-			return -ENOMEM;
+		if (type->count)
+			err = vec_append(&names->types, &entry, sizeof(entry));
 	}
-	if (!names->types.size)
-		return 0;
+	vec_free(&native);
+	if (err || !names->types.size)
+		return err;
 	by_name_sort_names(names, heap);
 	by_name_merge(names, heap);
 	qsort_r(names->types.data, by_name_count(names), sizeof(struct named_type),

@@ -8,12 +8,13 @@
 
 struct named_type {
 	uint64_t count, size, retained; /* retained: 0 without an analysis */
+	uint64_t native;		/* what its instances own alone outside */
 	uint32_t type;			/* id of one of them */
 	uint32_t approximate;		/* some sizes are the base formula */
 };
 struct by_name {
 	struct vec types;
-}; /* struct named_type, by size descending, then
+}; /* struct named_type, by size and native descending, then
 					 * name */
 
 /* 0 or -ENOMEM. analysis may be NULL. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * diff - types that changed, new minus old: growth is positive.
+ * diff - types that changed, new minus old, in objects and in what those own outside:
+ * growth is positive.
  *
  * Types are matched by name: addresses are reused and classes come and go.
  */
@@ -17,17 +18,26 @@ static const struct column columns[] = {
 	{ "size", "Size", CELL_BYTES, false },
 	{ "count_diff", "Count diff", CELL_COUNT_DIFF, false },
 	{ "size_diff", "Size diff", CELL_BYTES_DIFF, false },
+	{ "native", "Native", CELL_BYTES, true },
+	{ "native_diff", "Native diff", CELL_BYTES_DIFF, false },
 	{ "old_count", "Old count", CELL_COUNT, true },
 	{ "old_size", "Old size", CELL_BYTES, true },
+	{ "old_native", "Old native", CELL_BYTES, true },
 };
 
 struct pair {
 	const struct named_type *fresh, *old;
 }; /* one may be NULL */
 
-static int64_t size_diff(const struct pair *p)
+static int64_t report_diff_size(const struct pair *p)
 {
 	return (int64_t)((p->fresh ? p->fresh->size : 0) - (p->old ? p->old->size : 0));
+}
+
+static int64_t report_diff_native(const struct pair *p)
+{
+	return (int64_t)((p->fresh ? p->fresh->native : 0) -
+			 (p->old ? p->old->native : 0));
 }
 
 static int64_t report_diff_count_diff(const struct pair *p)
@@ -37,12 +47,13 @@ static int64_t report_diff_count_diff(const struct pair *p)
 
 static bool report_diff_changed(const struct pair *p)
 {
-	return report_diff_count_diff(p) || size_diff(p);
+	return report_diff_count_diff(p) || report_diff_size(p) || report_diff_native(p);
 }
 
 static int report_diff_by_change(const void *a, const void *b)
 {
-	int64_t x = llabs(size_diff(a)), y = llabs(size_diff(b));
+	int64_t x = llabs(report_diff_size(a) + report_diff_native(a)),
+		y = llabs(report_diff_size(b) + report_diff_native(b));
 
 	if (x == y) {
 		x = llabs(report_diff_count_diff(a));
@@ -86,9 +97,12 @@ static int report_diff_add_row(const struct report_context *c, const struct pair
 	row_u64(&row, p->fresh ? p->fresh->count : 0);
 	row_u64(&row, p->fresh ? p->fresh->size : 0);
 	row_i64(&row, report_diff_count_diff(p));
-	row_i64(&row, size_diff(p));
+	row_i64(&row, report_diff_size(p));
+	row_u64(&row, p->fresh ? p->fresh->native : 0);
+	row_i64(&row, report_diff_native(p));
 	row_u64(&row, p->old ? p->old->count : 0);
 	row_u64(&row, p->old ? p->old->size : 0);
+	row_u64(&row, p->old ? p->old->native : 0);
 	return row_end(&row);
 }
 

@@ -10,6 +10,7 @@ static const struct column columns[] = {
 	{ "address", "Address", CELL_ADDRESS, false },
 	{ "type", "Type", CELL_TEXT, false },
 	{ "size", "Size", CELL_BYTES, false },
+	{ "native", "Native", CELL_BYTES, false },
 	{ "retained", "Retained", CELL_BYTES, false },
 	{ "share", "Share", CELL_RATIO, false },
 	{ "count", "Objects", CELL_COUNT, false },
@@ -26,8 +27,11 @@ static int report_dominators_add_row(const struct report_context *c, uint32_t no
 	row_address(&row, c->heap, node);
 	row_node(&row, scratch, c->heap, node);
 	row_u64(&row, heap_size(c->heap, node));
+	row_u64(&row, heap_native(c->heap, node));
 	row_u64(&row, analysis_retained(c->analysis, node));
-	row_ratio(&row, ratio_of(analysis_retained(c->analysis, node), c->heap->size));
+	row_ratio(&row,
+		  ratio_of(analysis_retained(c->analysis, node),
+			   analysis_total(c->analysis)));
 	row_u64(&row, analysis_retained_count(c->analysis, node));
 	row_u64(&row, analysis_depth(c->analysis, node));
 	row_path(&row, scratch, c->analysis, node);

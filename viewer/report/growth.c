@@ -101,7 +101,13 @@ static int report_growth_add_row(const struct report_context *c,
 	text_clear(scratch);
 	growth_path(scratch, c->analysis, fresh, g->index);
 	row_text(&row, text_get(scratch));
-	row_type(&row, scratch, c->heap, s->type);
+	if (heap_is_native(c->heap, s->example)) {
+		text_clear(scratch);
+		describe_native_kind(scratch, c->heap, s->example);
+		row_text(&row, text_get(scratch));
+	} else {
+		row_type(&row, scratch, c->heap, s->type);
+	}
 	row_u64(&row, s->count);
 	row_i64(&row, g->count_diff);
 	row_u64(&row, s->size);

@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "viewer/model/native_node.h"
 #include "viewer/report/common.h"
 #include "viewer/text/human.h"
 
@@ -93,7 +94,7 @@ static int report_native_run(const struct report_context *context,
 					    &scratch, table);
 	if (!err)
 		err = table_note(table, "owned outside of objects' sizes: %s",
-				 human_bytes_u64(buf, heap_native(context->heap)));
+				 human_bytes_u64(buf, native_node_total(context->heap)));
 	vec_free(&order);
 	text_free(&scratch);
 	return err;

@@ -3,7 +3,7 @@
  * objects - single objects: all, or those of one type; largest first.
  *
  * --sort picks what "largest" means before the limit cuts: retained (default),
- * size, refcount, surplus, count or address.
+ * size, native, refcount, surplus, count or address.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +15,7 @@ static const struct column columns[] = {
 	{ "address", "Address", CELL_ADDRESS, false },
 	{ "type", "Type", CELL_TEXT, false },
 	{ "size", "Size", CELL_BYTES, false },
+	{ "native", "Native", CELL_BYTES, false },
 	{ "retained", "Retained", CELL_BYTES, false },
 	{ "count", "Objects", CELL_COUNT, false },
 	{ "refcount", "References", CELL_COUNT, false },
@@ -23,7 +24,15 @@ static const struct column columns[] = {
 	{ "path", "Path", CELL_TEXT, false },
 };
 
-enum key { KEY_RETAINED, KEY_SIZE, KEY_REFCOUNT, KEY_SURPLUS, KEY_COUNT, KEY_ADDRESS };
+enum key {
+	KEY_RETAINED,
+	KEY_SIZE,
+	KEY_NATIVE,
+	KEY_REFCOUNT,
+	KEY_SURPLUS,
+	KEY_COUNT,
+	KEY_ADDRESS
+};
 
 static enum key report_objects_key_of(const char *sort)
 {
@@ -31,9 +40,9 @@ static enum key report_objects_key_of(const char *sort)
 		const char *name;
 		enum key key;
 	} keys[] = {
-		{ "size", KEY_SIZE },	    { "refcount", KEY_REFCOUNT },
-		{ "surplus", KEY_SURPLUS }, { "count", KEY_COUNT },
-		{ "address", KEY_ADDRESS },
+		{ "size", KEY_SIZE },	      { "native", KEY_NATIVE },
+		{ "refcount", KEY_REFCOUNT }, { "surplus", KEY_SURPLUS },
+		{ "count", KEY_COUNT },	      { "address", KEY_ADDRESS },
 	};
 
 	for (size_t i = 0; sort && i < COUNT_OF(keys); i++)
@@ -50,6 +59,8 @@ static uint64_t report_objects_value_of(const struct report_context *c, enum key
 	switch (key) {
 	case KEY_SIZE:
 		return heap_size(c->heap, object);
+	case KEY_NATIVE:
+		return heap_native(c->heap, object);
 	case KEY_REFCOUNT:
 		return heap_refcount(c->heap, object);
 	case KEY_SURPLUS:
@@ -99,6 +110,7 @@ static int report_objects_add_row(const struct report_context *c, uint32_t objec
 	row_address(&row, heap, object);
 	row_node(&row, scratch, heap, object);
 	row_u64(&row, heap_size(heap, object));
+	row_u64(&row, heap_native(heap, object));
 	row_u64(&row, analysis_retained(c->analysis, object));
 	row_u64(&row, analysis_retained_count(c->analysis, object));
 	if (immortal)

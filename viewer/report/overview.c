@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* overview - one row: what this process is, how large, how well understood. */
 #include "viewer/analysis/suspects.h"
+#include "viewer/model/native_node.h"
 #include "viewer/report/common.h"
 #include "viewer/report/suspect_text.h"
 #include "viewer/text/human.h"
@@ -39,17 +40,6 @@ uint64_t heap_rss(const struct heap *heap)
 	for (size_t i = 0; i < VEC_COUNT(heap->map, struct snap_map); i++)
 		rss += VEC(heap->map, struct snap_map)[i].rss;
 	return rss ? rss : heap_fact_u64(heap, "rss", 0);
-}
-
-uint64_t heap_native(const struct heap *heap)
-{
-	const struct snap_buffer *b = heap->buffer.data;
-	uint64_t size = 0;
-
-	for (size_t i = 0; i < VEC_COUNT(heap->buffer, struct snap_buffer); i++)
-		if (b[i].flags & SNAP_BUFFER_OWNER && !(b[i].flags & SNAP_BUFFER_COUNTED))
-			size += b[i].length;
-	return size;
 }
 
 static void report_overview_row_fact_text(struct row *row, struct text *scratch,
@@ -104,7 +94,7 @@ static void report_overview_row_counts(struct row *row, const struct report_cont
 	row_u64(row, heap->references_counted);
 	row_u64(row, heap->references_explained);
 	row_ratio(row, ratio_of(heap->references_explained, heap->references_counted));
-	row_u64(row, heap_native(heap));
+	row_u64(row, native_node_total(heap));
 	row_u64(row, analysis_retained(a, heap_group(heap, HEAP_SYNTH_UNKNOWN)));
 	row_u64(row, analysis_retained(a, heap_group(heap, HEAP_SYNTH_GARBAGE)));
 	row_u64(row, heap->types);
@@ -130,7 +120,7 @@ static int report_overview_add_suspects(const struct report_context *c,
 		suspect_text(scratch, c->analysis, s);
 		err = table_note(table, "suspect %zu: %s (%.1f %%): %s", i + 1,
 				 human_bytes_u64(buf, s->retained),
-				 100 * ratio_of(s->retained, c->heap->size),
+				 100 * ratio_of(s->retained, analysis_total(c->analysis)),
 				 text_get(scratch));
 	}
 	vec_free(&suspects);

@@ -49,7 +49,7 @@ static int report_paths_add_step(const struct report_context *c, const uint32_t 
 	row_address(&row, heap, object);
 	row_u64(&row, step);
 	text_clear(scratch);
-	describe_edge(scratch, heap, from, heap_slot(heap, from, node));
+	describe_step(scratch, heap, from, node);
 	row_text(&row, text_get(scratch));
 	row_address(&row, heap, node);
 	row_node(&row, scratch, heap, node);

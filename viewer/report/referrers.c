@@ -33,11 +33,14 @@ static int report_referrers_add_row(const struct report_context *c, struct edge 
 	row_begin(&row, table, shown, heap_type_of(heap, shown));
 	row_address(&row, heap, shown);
 	text_clear(scratch);
-	describe_edge(scratch, heap, edge.from, edge.slot);
+	if (heap_is_native(heap, edge.to))
+		describe_step(scratch, heap, edge.from, edge.to);
+	else
+		describe_edge(scratch, heap, edge.from, edge.slot);
 	row_text(&row, text_get(scratch));
 	row_node(&row, scratch, heap, shown);
 	row_value(&row, scratch, heap, shown);
-	row_u64(&row, heap_size(heap, shown));
+	row_u64(&row, heap_shallow(heap, shown));
 	row_u64(&row, analysis_retained(c->analysis, shown));
 	row_u64(&row, weak);
 	row_path(&row, scratch, c->analysis, shown);

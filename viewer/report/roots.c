@@ -36,7 +36,8 @@ static int report_roots_run(const struct report_context *context,
 		const struct heap_synth *s = heap_synth(heap, n);
 		struct row row;
 
-		if (!s->count && s->kind < HEAP_SYNTH_GROUP_COUNT)
+		if ((!s->count && s->kind < HEAP_SYNTH_GROUP_COUNT) ||
+		    s->kind == HEAP_SYNTH_NATIVE)
 			continue;
 		row_begin(&row, table, n, 0);
 		row_node(&row, &scratch, heap, n);
@@ -45,7 +46,8 @@ static int report_roots_run(const struct report_context *context,
 		row_u64(&row, analysis_retained(context->analysis, n));
 		row_u64(&row, analysis_retained_count(context->analysis, n));
 		row_ratio(&row,
-			  ratio_of(analysis_retained(context->analysis, n), heap->size));
+			  ratio_of(analysis_retained(context->analysis, n),
+				   analysis_total(context->analysis)));
 		err = row_end(&row);
 	}
 	if (!err)

@@ -63,21 +63,6 @@ static void suspect_path(struct text *out, const struct analysis *a,
 	describe_path(out, a, s->top);
 }
 
-static void report_suspects_short_type(struct text *out, const struct heap *heap,
-				       uint32_t type)
-{
-	size_t size;
-	const char *name = heap_string(heap, heap_type(heap, type)->name, &size);
-
-	for (size_t i = size; i > 0; i--)
-		if (name[i - 1] == '.') {
-			name += i;
-			size -= i;
-			break;
-		}
-	text_escape(out, name, size, 100, 0);
-}
-
 void suspect_text(struct text *out, const struct analysis *a, const struct suspect *s)
 {
 	const struct heap *heap = a->heap;
@@ -85,7 +70,7 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 
 	if (s->point == HEAP_NONE) {
 		text_printf(out, "%s ", human_count(buf, s->member_count));
-		report_suspects_short_type(out, heap, s->member_type);
+		describe_short_type(out, heap, s->member_type);
 		text_add(out, " with ");
 		suspect_path(out, a, s);
 		return;
@@ -93,13 +78,13 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 	suspect_path(out, a, s);
 	if (!s->group && s->point < heap->objects) {
 		text_add(out, " -> ");
-		report_suspects_short_type(out, heap,
-					   heap_type_of(heap, report_suspects_node(s)));
+		describe_short_type(out, heap,
+				    heap_type_of(heap, report_suspects_node(s)));
 	}
 	if (s->member_type && s->member_count) {
 		text_printf(out, " -> %s%s ", s->chain ? "chain of " : "",
 			    human_count(buf, s->member_count));
-		report_suspects_short_type(out, heap, s->member_type);
+		describe_short_type(out, heap, s->member_type);
 	}
 	if (s->holder != HEAP_NONE) {
 		text_add(out, ", shared below ");
@@ -122,7 +107,7 @@ static int report_suspects_add_row(const struct report_context *c,
 	row_text(&row, text_get(scratch));
 	row_type(&row, scratch, heap, type);
 	row_u64(&row, s->retained);
-	row_ratio(&row, ratio_of(s->retained, heap->size));
+	row_ratio(&row, ratio_of(s->retained, analysis_total(c->analysis)));
 	row_text(&row,
 		 s->frames	  ? "frames" :
 			 s->chain ? "chain" :

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * types - objects by type: how many, how large, what would go with them all.
+ * types - objects by type: how many, how large, what they own outside, what would go
+ * with them all.
  *
  * Types of the same name (a class made again and again) are one row.
  */
 #include <errno.h>
 #include <string.h>
 
+#include "viewer/model/native_node.h"
 #include "viewer/report/common.h"
 #include "viewer/report/by_name.h"
 
@@ -14,6 +16,7 @@ static const struct column columns[] = {
 	{ "type", "Type", CELL_TEXT, false },
 	{ "count", "Count", CELL_COUNT, false },
 	{ "size", "Size", CELL_BYTES, false },
+	{ "native", "Native", CELL_BYTES, false },
 	{ "share", "Share", CELL_RATIO, false },
 	{ "retained", "Retained", CELL_BYTES, false },
 	{ "approximate", "Approximate", CELL_BOOL, true },
@@ -25,6 +28,7 @@ static int report_types_run(const struct report_context *context,
 	const struct heap *heap = context->heap;
 	struct text scratch = { 0 };
 	struct by_name names = { 0 };
+	const uint64_t total = native_node_heap_total(heap);
 	uint32_t only = 0;
 	int err = by_name_build(&names, heap, context->analysis);
 
@@ -41,7 +45,8 @@ static int report_types_run(const struct report_context *context,
 		row_type(&row, &scratch, heap, t->type);
 		row_u64(&row, t->count);
 		row_u64(&row, t->size);
-		row_ratio(&row, ratio_of(t->size, heap->size));
+		row_u64(&row, t->native);
+		row_ratio(&row, ratio_of(t->size + t->native, total));
 		row_u64(&row, t->retained);
 		row_u64(&row, t->approximate);
 		err = row_end(&row);

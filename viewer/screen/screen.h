@@ -44,6 +44,7 @@ struct screen_options {
 	 * rights.  Negative: it goes no further.  NULL = there are none to give up. */
 	int (*confine)(const void *arg);
 	const void *confine_arg;
+	bool python_only;      /* sizes without native memory */
 	const char *graph_dir; /* where `g` writes; NULL = the current directory */
 };
 

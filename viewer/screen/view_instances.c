@@ -88,7 +88,7 @@ static void view_instances_cell(void *arg, size_t row, size_t column,
 		view_instances_text_cell(v, id, column, ret);
 		break;
 	case COL_SIZE:
-		ret->u64 = heap_size(p->heap, id);
+		ret->u64 = heap_shallow(p->heap, id);
 		break;
 	case COL_RETAINED:
 		ret->unknown = !p->analysis;
@@ -116,7 +116,8 @@ static const struct grid_source source = { view_instances_rows, view_instances_c
 static uint64_t view_instances_weight(const void *arg, uint32_t id)
 {
 	const struct process *p = arg;
-	return p->analysis ? analysis_retained(p->analysis, id) : heap_size(p->heap, id);
+	return p->analysis ? analysis_retained(p->analysis, id) :
+			     heap_shallow(p->heap, id);
 }
 
 static int view_instances_collect(struct instances_view *v,

@@ -139,21 +139,20 @@ static void view_object_edge_text(struct object_view *v, size_t row)
 	enum part part = view_object_part_of(v, row, &i);
 	bool weak = false;
 	if (part == PART_PATH && i > 0)
-		describe_edge(&v->text, heap, v->path[i - 1],
-			      heap_slot(heap, v->path[i - 1], v->path[i]));
+		describe_step(&v->text, heap, v->path[i - 1], v->path[i]);
 	else if (part == PART_FIELDS) {
 		describe_edge(&v->text, heap, v->node, v->slots[i]);
 		if (v->slots[i] != HEAP_NONE)
 			heap_target(heap, v->node, v->slots[i], &weak);
 	} else if (part == PART_REFERRERS) {
 		uint32_t slot = heap_slot(heap, v->referrers[i], v->node);
-		describe_edge(&v->text, heap, v->referrers[i], slot);
+		describe_step(&v->text, heap, v->referrers[i], v->node);
 		if (slot != HEAP_NONE)
 			heap_target(heap, v->referrers[i], slot, &weak);
 	} else if (part == PART_DOMINATED) {
 		uint32_t slot = heap_slot(heap, v->node, v->dominated.target[i]);
-		if (slot != HEAP_NONE)
-			describe_edge(&v->text, heap, v->node, slot);
+		if (slot != HEAP_NONE || heap_is_native(heap, v->dominated.target[i]))
+			describe_step(&v->text, heap, v->node, v->dominated.target[i]);
 		else
 			text_add(&v->text, "(indirectly)");
 	}
@@ -198,8 +197,9 @@ static void view_object_cell(void *arg, size_t row, size_t column, struct grid_c
 		break;
 	case COL_SIZE:
 		ret->unknown = node == HEAP_NONE ||
-			!heap_is_object(view_object_heap_of(v), node);
-		ret->u64 = ret->unknown ? 0 : heap_size(view_object_heap_of(v), node);
+			(!heap_is_object(view_object_heap_of(v), node) &&
+			 !heap_is_native(view_object_heap_of(v), node));
+		ret->u64 = ret->unknown ? 0 : heap_shallow(view_object_heap_of(v), node);
 		break;
 	case COL_RETAINED:
 		ret->unknown = !a || node == HEAP_NONE;
@@ -374,6 +374,9 @@ static void view_object_numbers_line(struct object_view *v, struct text *t)
 	char x[HUMAN_SIZE];
 	if (heap_is_object(heap, v->node))
 		text_printf(t, "size %s", human_bytes_u64(x, heap_size(heap, v->node)));
+	if (heap_native(heap, v->node))
+		text_printf(t, "%snative %s", text_len(t) ? "  " : "",
+			    human_bytes_u64(x, heap_native(heap, v->node)));
 	if (a) {
 		text_printf(t, "%sretains %s", text_len(t) ? "  " : "",
 			    human_bytes_u64(x, analysis_retained(a, v->node)));
@@ -445,7 +448,7 @@ static uint64_t view_object_slot_weight(const void *arg, uint32_t slot)
 	const struct analysis *a = v->view.page->process->analysis;
 	return node == HEAP_NONE ? 0 :
 		a		 ? analysis_retained(a, node) :
-				   heap_size(heap, node);
+				   heap_shallow(heap, node);
 }
 
 /* Fields in their own order, or largest first. */

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * native_node - memory outside of objects, as nodes (native_node.h).
+ *
+ * Rows of the snapshot become pieces, pieces sorted by address become blocks (overlapping
+ * ones are one), blocks with one owner are added up by owner and source.
+ */
+#include "viewer/model/native_node.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+/* A view of memory whose owner nobody knows is worth a node from here on: less is more
+ * likely a part of something that is counted already. */
+#define FOREIGN_LEAST 4096u
+/* Where an object keeps bytes in itself they begin within these, after its head. */
+#define INLINE_FROM 16u
+#define INLINE_TO 64u
+
+struct piece {
+	uint64_t data, end;
+	uint32_t node, source;
+	uint32_t block;
+	uint32_t owner; /* 1; 0: only looks at it */
+};
+
+struct sole {
+	uint32_t owner, source;
+	uint64_t size, resident;
+};
+
+struct maker {
+	struct heap *heap;
+	struct vec piece, sole;
+	uint32_t blocks;
+};
+
+/* ---- mappings ---- */
+
+static const struct snap_map *native_node_map_at(const struct heap *heap,
+						 uint64_t address)
+{
+	const struct snap_map *map = heap->map.data;
+	size_t lo = 0, hi = VEC_COUNT(heap->map, struct snap_map), count = hi;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (map[mid].end <= address)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < count ? &map[lo] : NULL;
+}
+
+/* At most `length` bytes from data on that can be in memory, by the mappings there:
+ * resident and swapped out. length when the snapshot has no mappings. */
+static uint64_t native_node_in_memory(const struct heap *heap, uint64_t data,
+				      uint64_t length)
+{
+	const struct snap_map *end =
+		VEC(heap->map, struct snap_map) + VEC_COUNT(heap->map, struct snap_map);
+	const struct snap_map *map = native_node_map_at(heap, data);
+	uint64_t sum = 0, last = data + length < data ? UINT64_MAX : data + length;
+
+	if (!heap->map.size || !data)
+		return length;
+	for (; map && map < end && map->start < last; map++) {
+		uint64_t from = map->start > data ? map->start : data;
+		uint64_t to = map->end < last ? map->end : last;
+		uint64_t have = map->rss + map->swap;
+
+		if (from < to)
+			sum += to - from < have ? to - from : have;
+	}
+	return sum < length ? sum : length;
+}
+
+/* A mapped file is not memory of its own: what of it is resident counts. */
+static uint64_t native_node_size(const struct heap *heap, uint64_t data, uint64_t length)
+{
+	const struct snap_map *map = data ? native_node_map_at(heap, data) : NULL;
+
+	if (map && data >= map->start &&
+	    (map->class_ == SNAP_MAP_FILE || map->class_ == SNAP_MAP_SHARED))
+		return native_node_in_memory(heap, data, length);
+	return length;
+}
+
+/* ---- pieces ---- */
+
+/* Whether bytes at data are what an object there keeps in itself. */
+static bool native_node_inline(const struct heap *heap, uint64_t data)
+{
+	for (uint64_t back = INLINE_FROM; back <= INLINE_TO && back < data; back += 8) {
+		uint32_t object = heap_find(heap, data - back);
+
+		if (object != HEAP_NONE)
+			return heap_size(heap, object) > back;
+	}
+	return false;
+}
+
+/* Whether a view shows memory that nothing else accounts for. */
+static bool native_node_foreign(const struct heap *heap, const struct snap_buffer *b)
+{
+	const struct snap_map *map = native_node_map_at(heap, b->data);
+
+	return !b->owner && b->length >= FOREIGN_LEAST && map && b->data >= map->start &&
+		(map->class_ == SNAP_MAP_HEAP || map->class_ == SNAP_MAP_ANON) &&
+		!native_node_inline(heap, b->data);
+}
+
+static int native_node_take_rows(struct maker *m)
+{
+	const struct snap_buffer *b = m->heap->buffer.data;
+	size_t count = VEC_COUNT(m->heap->buffer, struct snap_buffer);
+	int err = 0;
+
+	for (size_t i = 0; i < count && !err; i++) {
+		struct piece p = { .data = b[i].data,
+				   .end = b[i].data + b[i].length,
+				   .source = b[i].source,
+				   .owner = !!(b[i].flags & SNAP_BUFFER_OWNER) };
+
+		if (!b[i].length || b[i].flags & SNAP_BUFFER_COUNTED ||
+		    (!p.owner && !native_node_foreign(m->heap, &b[i])))
+			continue;
+		if (p.end < p.data)
+			p.end = UINT64_MAX;
+		p.node = heap_find(m->heap, b[i].object);
+		err = vec_append(&m->piece, &p, sizeof(p));
+	}
+	return err;
+}
+
+static int native_node_by_data(const void *a, const void *b)
+{
+	const struct piece *x = a, *y = b;
+
+	return x->data < y->data ? -1 : x->data > y->data;
+}
+
+/* Of a block: owners before those that look on, then by node. */
+static int native_node_by_block(const void *a, const void *b)
+{
+	const struct piece *x = a, *y = b;
+
+	if (x->block != y->block)
+		return x->block < y->block ? -1 : 1;
+	if (x->owner != y->owner)
+		return x->owner ? -1 : 1;
+	return x->node < y->node ? -1 : x->node > y->node;
+}
+
+/* Numbers the blocks; pieces without an address are one each. */
+static void native_node_find_blocks(struct maker *m)
+{
+	struct piece *p = m->piece.data;
+	size_t count = VEC_COUNT(m->piece, struct piece);
+	uint64_t end = 0;
+
+	if (count)
+		qsort(p, count, sizeof(*p), native_node_by_data);
+	for (size_t i = 0; i < count; i++) {
+		m->blocks += !i || !p[i].data || p[i].data >= end;
+		if (!p[i].data || p[i].data >= end)
+			end = 0;
+		p[i].block = m->blocks;
+		if (p[i].data && p[i].end > end)
+			end = p[i].end;
+	}
+	if (count)
+		qsort(p, count, sizeof(*p), native_node_by_block);
+}
+
+/* ---- nodes ---- */
+
+static int native_node_push_edge(struct heap *heap, uint32_t object, size_t native)
+{
+	uint64_t edge = (uint64_t)object << 32 | (uint32_t)native;
+
+	return vec_append(&heap->native_edge, &edge, sizeof(edge));
+}
+
+/* A block that several objects hold. */
+static int native_node_add_shared(struct maker *m, const struct piece *p, size_t owners,
+				  const struct sole *s)
+{
+	struct heap_native native = { .size = s->size,
+				      .resident = s->resident,
+				      .source = p->source,
+				      .owner = p->node };
+	size_t index = VEC_COUNT(m->heap->native, struct heap_native);
+	int err = 0;
+
+	for (size_t i = 0; i < owners && !err; i++) {
+		if (p[i].node == HEAP_NONE || (i && p[i].node == p[i - 1].node))
+			continue;
+		native.owners++;
+		err = native_node_push_edge(m->heap, p[i].node, index);
+	}
+	return err ? err : vec_append(&m->heap->native, &native, sizeof(native));
+}
+
+/* One block: p[0 .. count) are its pieces, owners first. */
+static int native_node_add_block(struct maker *m, const struct piece *p, size_t count)
+{
+	uint64_t data = p->data, end = p->end;
+	size_t owners = 0, distinct = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		data = p[i].data < data ? p[i].data : data;
+		end = p[i].end > end ? p[i].end : end;
+	}
+	while (owners < count && p[owners].owner == p->owner) {
+		distinct += !owners || p[owners].node != p[owners - 1].node;
+		owners++;
+	}
+	struct sole s = { .owner = p->node,
+			  .source = p->source,
+			  .size = native_node_size(m->heap, data, end - data),
+			  .resident = native_node_in_memory(m->heap, data, end - data) };
+	if (distinct > 1)
+		return native_node_add_shared(m, p, owners, &s);
+	return vec_append(&m->sole, &s, sizeof(s));
+}
+
+static int native_node_by_owner(const void *a, const void *b)
+{
+	const struct sole *x = a, *y = b;
+
+	if (x->owner != y->owner)
+		return x->owner < y->owner ? -1 : 1;
+	return x->source < y->source ? -1 : x->source > y->source;
+}
+
+/* Adds up what one object owns, by source. */
+static int native_node_add_sole(struct maker *m)
+{
+	struct heap *heap = m->heap;
+	struct sole *s = m->sole.data;
+	size_t count = VEC_COUNT(m->sole, struct sole), end;
+	int err = 0;
+
+	if (count)
+		qsort(s, count, sizeof(*s), native_node_by_owner);
+	for (size_t i = 0; i < count && !err; i = end) {
+		struct heap_native native = { .source = s[i].source,
+					      .owner = s[i].owner,
+					      .owners = s[i].owner != HEAP_NONE };
+
+		for (end = i; end < count && !native_node_by_owner(&s[i], &s[end]);
+		     end++) {
+			native.size += s[end].size;
+			native.resident += s[end].resident;
+		}
+		if (native.owners)
+			err = native_node_push_edge(
+				heap, native.owner,
+				VEC_COUNT(heap->native, struct heap_native));
+		if (!err)
+			err = vec_append(&heap->native, &native, sizeof(native));
+	}
+	return err;
+}
+
+static int native_node_by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+int native_node_build(struct heap *heap)
+{
+	struct maker m = { .heap = heap };
+	int err = native_node_take_rows(&m);
+	const struct piece *p = m.piece.data;
+	size_t count = VEC_COUNT(m.piece, struct piece), end;
+
+	assert(!heap->native.size && !heap->native_edge.size);
+	if (!err)
+		native_node_find_blocks(&m);
+	for (size_t i = 0; i < count && !err; i = end) {
+		for (end = i; end < count && p[end].block == p[i].block; end++)
+			;
+		err = native_node_add_block(&m, p + i, end - i);
+	}
+	if (!err)
+		err = native_node_add_sole(&m);
+	if (!err && heap->native_edge.size)
+		qsort(heap->native_edge.data, VEC_COUNT(heap->native_edge, uint64_t),
+		      sizeof(uint64_t), native_node_by_value);
+	vec_trim(&heap->native);
+	vec_trim(&heap->native_edge);
+	vec_free(&m.piece);
+	vec_free(&m.sole);
+	return err;
+}
+
+/* ---- looking ---- */
+
+size_t native_node_first(const struct heap *heap, uint32_t object)
+{
+	const uint64_t *edge = VEC(heap->native_edge, uint64_t);
+	size_t lo = 0, hi = VEC_COUNT(heap->native_edge, uint64_t);
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (edge[mid] >> 32 < object)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+uint64_t heap_native_slow(const struct heap *heap, uint32_t node)
+{
+	const uint64_t *edge = VEC(heap->native_edge, uint64_t);
+	uint64_t sum = 0;
+
+	if (node >= heap->objects)
+		return heap_is_native(heap, node) ? heap_native_at(heap, node)->size : 0;
+	for (size_t i = native_node_first(heap, node);
+	     i < VEC_COUNT(heap->native_edge, uint64_t) && edge[i] >> 32 == node; i++) {
+		const struct heap_native *native =
+			VEC(heap->native, struct heap_native) + (uint32_t)edge[i];
+
+		sum += native->owners == 1 ? native->size : 0;
+	}
+	return sum;
+}
+
+uint64_t native_node_total(const struct heap *heap)
+{
+	const struct heap_native *native = VEC(heap->native, struct heap_native);
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < VEC_COUNT(heap->native, struct heap_native); i++)
+		sum += native[i].size;
+	return sum;
+}
+
+uint64_t native_node_heap_total(const struct heap *heap)
+{
+	return heap->size + (heap->python_only ? 0 : native_node_total(heap));
+}
+
+int native_node_owners(const struct heap *heap, uint32_t node, struct vec *ret)
+{
+	const uint64_t *edge = VEC(heap->native_edge, uint64_t);
+	uint32_t index = node - heap_native_base(heap);
+	int err = 0;
+
+	assert(heap_is_native(heap, node));
+	for (size_t i = 0; i < VEC_COUNT(heap->native_edge, uint64_t) && !err; i++)
+		if ((uint32_t)edge[i] == index)
+			err = vec_push_u32(ret, (uint32_t)(edge[i] >> 32));
+	return err;
+}
