@@ -65,7 +65,9 @@ static int analysis_place_native(struct analysis *a, const struct dominators *d)
 	}
 	for (uint32_t n = base; n < heap->nodes; n++)
 		if (idom[n] == HEAP_NONE)
-			idom[n] = heap_group(heap, HEAP_SYNTH_UNKNOWN);
+			idom[n] = heap_native_at(heap, n)->owner != HEAP_NONE ?
+				heap_root(heap) :
+				heap_group(heap, HEAP_SYNTH_UNKNOWN);
 	vec_free(&number);
 	return 0;
 }
@@ -101,7 +103,9 @@ static int analysis_add_retained(struct analysis *a, const struct dominators *d)
 		retained[n] = heap_size(a->heap, n);
 	for (uint32_t n = heap_native_base(a->heap); n < nodes; n++) {
 		retained[n] = heap_native(a->heap, n);
-		retained[VEC(a->idom, uint32_t)[n]] += retained[n];
+		/* its owner's size has it, or it comes to that */
+		if (!(heap_native_at(a->heap, n)->flags & HEAP_NATIVE_COUNTED))
+			retained[VEC(a->idom, uint32_t)[n]] += retained[n];
 	}
 	for (uint32_t v = d->count; v-- > 1;)
 		retained[idom[vertex[v]]] += retained[vertex[v]];

@@ -78,52 +78,88 @@ static void budget_add(struct maker *m, struct budget_entry entry)
 		m->err = vec_append(&m->budget->entries, &entry, sizeof(entry));
 }
 
-/* A part of anonymous memory: at most what is left. */
+/* A part of anonymous memory: at most what is left. absent: of size, not resident. */
 static void budget_take(struct maker *m, enum budget_item item, uint32_t kind,
-			uint64_t size, uint64_t count)
+			uint64_t size, uint64_t absent, uint64_t count)
 {
 	struct budget_entry entry = { item, kind, size, count, 0 };
 
-	if (size > m->left) {
-		entry.clipped = size - m->left;
+	entry.size -= absent < size ? absent : size;
+	if (entry.size > m->left)
 		entry.size = m->left;
-	}
+	entry.clipped = size - entry.size;
 	m->left -= entry.size;
 	budget_add(m, entry);
+}
+
+/* The kind it is shown under; untitled ones are "other". */
+static unsigned budget_kind_of(const struct heap *heap, uint32_t object)
+{
+	unsigned kind = heap_kind(heap, object);
+
+	return kind < SNAP_KIND_COUNT && kind_titles[kind] ? kind : SNAP_KIND_NONE;
+}
+
+/* Bytes that objects' sizes count but that were never touched, or are swapped out. */
+static void budget_find_absent(const struct heap *heap, uint64_t absent[SNAP_KIND_COUNT])
+{
+	for (uint32_t n = heap_native_base(heap); n < heap->nodes; n++) {
+		const struct heap_native *native = heap_native_at(heap, n);
+
+		if (native->flags & HEAP_NATIVE_COUNTED)
+			absent[budget_kind_of(heap, native->owner)] +=
+				native->size - native->resident;
+	}
 }
 
 static void budget_take_objects(struct maker *m)
 {
 	const struct heap *heap = m->heap;
 	uint64_t size[SNAP_KIND_COUNT] = { 0 }, count[SNAP_KIND_COUNT] = { 0 };
+	uint64_t absent[SNAP_KIND_COUNT] = { 0 };
 
 	for (uint32_t o = 0; o < heap->objects; o++) {
-		unsigned kind = heap_kind(heap, o);
+		unsigned kind = budget_kind_of(heap, o);
 
 		if (heap_class_of(heap, o)->flags & SNAP_OBJ_STATIC)
 			continue;
-		if (kind >= SNAP_KIND_COUNT || !kind_titles[kind])
-			kind = SNAP_KIND_NONE; /* untitled: "other" */
 		size[kind] += heap_size(heap, o);
 		count[kind]++;
 	}
+	budget_find_absent(heap, absent);
 	for (uint32_t k = 0; k < SNAP_KIND_COUNT; k++)
 		if (count[k])
-			budget_take(m, BUDGET_OBJECTS, k, size[k], count[k]);
+			budget_take(m, BUDGET_OBJECTS, k, size[k], absent[k], count[k]);
 }
 
-static void budget_take_native(struct maker *m)
+/* Native memory: what lies in mappings of its own kind is taken from those. */
+static void budget_take_native(struct maker *m, struct budget_entry *class_)
 {
-	const struct snap_buffer *b = m->heap->buffer.data;
-	uint64_t size = 0, count = 0;
+	const struct heap *heap = m->heap;
+	uint64_t size = 0, count = 0, resident = 0, moved = 0;
 
-	for (size_t i = 0; i < VEC_COUNT(m->heap->buffer, struct snap_buffer); i++)
-		if (b[i].flags & SNAP_BUFFER_OWNER &&
-		    !(b[i].flags & SNAP_BUFFER_COUNTED)) {
-			size += b[i].length;
-			count++;
+	for (uint32_t n = heap_native_base(heap); n < heap->nodes; n++) {
+		const struct heap_native *native = heap_native_at(heap, n);
+		struct budget_entry *from = native->flags & HEAP_NATIVE_FILE ?
+			&class_[BUDGET_FILES] :
+			&class_[BUDGET_SHARED];
+
+		if (native->flags & HEAP_NATIVE_COUNTED)
+			continue;
+		count++;
+		if (native->flags & (HEAP_NATIVE_FILE | HEAP_NATIVE_SHARED)) {
+			uint64_t here = native->resident < from->size ? native->resident :
+									from->size;
+
+			from->size -= here;
+			moved += here;
+			continue;
 		}
-	budget_take(m, BUDGET_NATIVE, 0, size, count);
+		size += native->size;
+		resident += native->resident;
+	}
+	m->left += moved;
+	budget_take(m, BUDGET_NATIVE, 0, size + moved, size - resident, count);
 }
 
 static void budget_take_free(struct maker *m)
@@ -131,15 +167,15 @@ static void budget_take_free(struct maker *m)
 	const struct heap *heap = m->heap;
 
 	budget_take(m, BUDGET_POOL_FREE, 0, heap_fact_u64(heap, "pymalloc.free_bytes", 0),
-		    heap_fact_u64(heap, "pymalloc.free_blocks", 0));
+		    0, heap_fact_u64(heap, "pymalloc.free_blocks", 0));
 	budget_take(m, BUDGET_ARENA_FREE, 0,
 		    heap_fact_u64(heap, "pymalloc.free_pools", 0) *
 			    heap_fact_u64(heap, "pymalloc.pool_size", 0),
-		    heap_fact_u64(heap, "pymalloc.free_pools", 0));
+		    0, heap_fact_u64(heap, "pymalloc.free_pools", 0));
 	budget_take(m, BUDGET_MALLOC_FREE, 0, heap_fact_u64(heap, "malloc.free_bytes", 0),
-		    heap_fact_u64(heap, "malloc.free_chunks", 0));
+		    0, heap_fact_u64(heap, "malloc.free_chunks", 0));
 	budget_take(m, BUDGET_MALLOC_TOP, 0, heap_fact_u64(heap, "malloc.top_bytes", 0),
-		    heap_fact_u64(heap, "malloc.arenas", 0));
+		    0, heap_fact_u64(heap, "malloc.arenas", 0));
 }
 
 static enum budget_item budget_item_of(const struct snap_map *map)
@@ -178,7 +214,7 @@ int budget_make(const struct heap *heap, struct budget *ret)
 	m.left = class_[BUDGET_OBJECTS].size;
 	if (ret->rss) {
 		budget_take_objects(&m);
-		budget_take_native(&m);
+		budget_take_native(&m, class_);
 		budget_take_free(&m);
 		budget_add(&m,
 			   (struct budget_entry){ .item = BUDGET_UNEXPLAINED,

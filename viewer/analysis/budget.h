@@ -4,9 +4,11 @@
  *
  * Mappings by class come from smaps as they are.  Anonymous memory and the heap
  * are divided further: live objects by kind, native buffers, free memory inside the
- * allocators, and what nobody accounts for.  What is claimed but cannot all be
- * resident (a buffer never touched, the unused end of malloc's arena) is cut to
- * what is left, in that order from the end; `clipped` says by how much.
+ * allocators, and what nobody accounts for.  What is claimed but isn't resident is cut
+ * off; `clipped` says how much.  Of native memory (a numpy array never touched) the
+ * mapping it lies in tells; the rest (the unused end of malloc's arena) is cut to what is
+ * left, in that order from the end.  Native memory in mapped files and in shared memory
+ * is taken from those.
  */
 #ifndef PYMEM_VIEWER_ANALYSIS_BUDGET_H
 #define PYMEM_VIEWER_ANALYSIS_BUDGET_H

@@ -197,6 +197,17 @@ static int growth_intern(struct builder *b, const struct signature *s, uint32_t 
 	return 0;
 }
 
+/* Bytes that are a node's own. */
+static uint64_t growth_size(const struct heap *heap, uint32_t node)
+{
+	if (node >= heap->objects)
+		return heap_native(heap, node);
+	return heap_size(heap, node) -
+		(heap->native.size && !heap->python_only ?
+			 native_node_inside(heap, node) :
+			 0);
+}
+
 static int growth_place(struct builder *b, uint32_t node, uint32_t parent, uint64_t label,
 			uint32_t merged)
 {
@@ -222,8 +233,7 @@ static int growth_place(struct builder *b, uint32_t node, uint32_t parent, uint6
 	struct signature *found = (struct signature *)b->growth->signature.data + at;
 	if (node < b->heap->objects || heap_is_native(b->heap, node)) {
 		found->count++;
-		found->size += node < b->heap->objects ? heap_size(b->heap, node) :
-							 heap_native(b->heap, node);
+		found->size += growth_size(b->heap, node);
 	}
 	VEC(b->of, uint32_t)[node] = at + 1;
 	return vec_push_u32(&b->queue, node);

@@ -14,13 +14,16 @@
 #include <string.h>
 
 #include "viewer/analysis/holder.h"
+#include "viewer/analysis/unheld.h"
+#include "viewer/analysis/weight.h"
 
 #define DROP_RATIO 0.7
 #define MINOR_PART 5u /* of the threshold: what is named after the suspects */
 #define MAX_STEPS 1000u
 #define RUN_STEPS 24u /* so many equal steps make a chain */
 #define SAMPLES 10000u
-#define FEW_MEMBERS 10u /* so few have no holder of their own */
+#define MANY_MODULES 100u /* that nothing else holds: made while the program runs */
+#define FEW_MEMBERS 10u	  /* so few have no holder of their own */
 
 struct finder {
 	struct analysis *a;
@@ -32,6 +35,9 @@ struct finder {
 	struct vec *ret;
 	struct vec todo; /* u32 nodes to walk down from */
 	struct vec tops; /* struct top_node */
+	struct weights weights;
+	struct vec
+		order; /* u32: the last answer of suspects_children, where sorted anew */
 };
 
 struct top_node {
@@ -76,7 +82,7 @@ static int suspects_count_chain(struct finder *f, struct suspect *s)
 			s->member_count++;
 			s->member_retained += heap_shallow(f->heap, node);
 		}
-		err = analysis_children(f->a, node, f->progress, &children);
+		err = weight_children(&f->weights, node, &children);
 		if (err || !children.count)
 			return err;
 	}
@@ -87,7 +93,7 @@ static int suspects_find_members(struct finder *f, struct suspect *s, uint64_t m
 {
 	struct vec sums = { 0 };
 	struct heap_span children;
-	int err = analysis_children(f->a, s->point, f->progress, &children);
+	int err = weight_children(&f->weights, s->point, &children);
 
 	if (!err)
 		err = vec_alloc(&sums,
@@ -97,7 +103,7 @@ static int suspects_find_members(struct finder *f, struct suspect *s, uint64_t m
 	uint64_t *sum = sums.data;
 	for (uint32_t i = 0; i < children.count; i++) {
 		uint32_t type = heap_type_of(f->heap, children.target[i]);
-		uint64_t retained = analysis_retained(f->a, children.target[i]);
+		uint64_t retained = weight_of(&f->weights, children.target[i]);
 
 		if (retained >= most || heap_is_native(f->heap, children.target[i]))
 			continue;
@@ -119,7 +125,7 @@ static int suspects_find_member_holder(struct finder *f, struct suspect *s)
 {
 	struct sample sample = { 0 };
 	struct heap_span children;
-	int err = analysis_children(f->a, s->point, f->progress, &children);
+	int err = weight_children(&f->weights, s->point, &children);
 	uint32_t stride = children.count / SAMPLES + 1;
 
 	if (!err)
@@ -141,7 +147,7 @@ static int suspects_add_chain(struct finder *f, uint32_t top, uint32_t point)
 	struct suspect s = { .chain = true,
 			     .point = point,
 			     .top = top,
-			     .retained = analysis_retained(f->a, point),
+			     .retained = weight_of(&f->weights, point),
 			     .holder = HEAP_NONE };
 	int err = suspects_count_chain(f, &s);
 
@@ -207,26 +213,30 @@ static uint64_t suspects_goes_on(const struct finder *f, uint32_t node)
 }
 
 /* No child keeps 70 %: those that pass the threshold go on alone. */
-static int suspects_split(struct finder *f, uint32_t top, uint32_t node,
-			  struct heap_span children)
+static int suspects_split(struct finder *f, uint32_t top, uint32_t node)
 {
-	uint64_t rest = analysis_retained(f->a, node), least = suspects_goes_on(f, node);
+	struct heap_span children;
+	int err = weight_children(&f->weights, node, &children);
+
+	uint64_t rest = weight_of(&f->weights, node), least = suspects_goes_on(f, node);
 	uint32_t big = 0;
 	bool own = false;
 
+	if (err)
+		return err;
 	for (; big < children.count &&
-	     analysis_retained(f->a, children.target[big]) >= least;
+	     weight_of(&f->weights, children.target[big]) >= least;
 	     big++) {
 		if (heap_is_native(f->heap, children.target[big]))
 			own = true; /* no part that could go on alone */
 		else
-			rest -= analysis_retained(f->a, children.target[big]);
+			rest -= weight_of(&f->weights, children.target[big]);
 	}
 	if (!f->last_resort && least == f->minor && !big && !own &&
 	    rest < f->threshold) /* every larger module is such */
 		return 0;
 	if (least != f->minor && !own && suspects_elements(f->heap, node, children, big))
-		return suspects_add_single(f, top, node, analysis_retained(f->a, node),
+		return suspects_add_single(f, top, node, weight_of(&f->weights, node),
 					   UINT64_MAX);
 	for (uint32_t i = 0; i < big; i++)
 		if (!heap_is_native(f->heap, children.target[i]) &&
@@ -242,11 +252,11 @@ static int suspects_split(struct finder *f, uint32_t top, uint32_t node,
 static int suspects_push_siblings(struct finder *f, uint32_t node)
 {
 	struct heap_span children;
-	int err = analysis_children(f->a, node, f->progress, &children);
+	int err = weight_children(&f->weights, node, &children);
 	uint64_t least = suspects_goes_on(f, node);
 
 	for (uint32_t i = 1; i < children.count && !err &&
-	     analysis_retained(f->a, children.target[i]) >= least;
+	     weight_of(&f->weights, children.target[i]) >= least;
 	     i++)
 		if (!heap_is_native(f->heap, children.target[i]))
 			err = vec_push_u32(&f->todo, children.target[i]);
@@ -259,7 +269,7 @@ static int suspects_walk_down(struct finder *f, uint32_t top)
 	struct heap_span children;
 
 	for (;;) {
-		int err = analysis_children(f->a, node, f->progress, &children);
+		int err = weight_children(&f->weights, node, &children);
 
 		if (err)
 			return err;
@@ -267,11 +277,11 @@ static int suspects_walk_down(struct finder *f, uint32_t top)
 		if (!children.count || length == MAX_STEPS ||
 		    heap_is_native(f->heap, children.target[0]))
 			break;
-		uint64_t kept = analysis_retained(f->a, children.target[0]);
-		if ((double)kept < DROP_RATIO * (double)analysis_retained(f->a, node))
+		uint64_t kept = weight_of(&f->weights, children.target[0]);
+		if ((double)kept < DROP_RATIO * (double)weight_of(&f->weights, node))
 			break;
 		/* a long chain loses a little at every step */
-		if (2 * kept < analysis_retained(f->a, top))
+		if (2 * kept < weight_of(&f->weights, top))
 			break;
 		node = children.target[0];
 	}
@@ -281,7 +291,7 @@ static int suspects_walk_down(struct finder *f, uint32_t top)
 			return -ENOMEM;
 	if (start < length)
 		return suspects_add_chain(f, top, walk[start]);
-	return suspects_split(f, top, node, children);
+	return suspects_split(f, top, node);
 }
 
 static int suspects_find_tops(struct finder *f)
@@ -298,7 +308,7 @@ static int suspects_find_tops(struct finder *f)
 		if (o % PROGRESS_EVERY == 0 &&
 		    progress_step(f->progress, "suspects", o, f->heap->objects))
 			return -ECANCELED;
-		top.taken = analysis_retained(f->a, o) >= f->threshold;
+		top.taken = weight_of(&f->weights, o) >= f->threshold;
 		if (vec_append(&f->tops, &top, sizeof(top)) ||
 		    (top.taken && vec_push_u32(&f->todo, o)))
 			return -ENOMEM;
@@ -357,7 +367,7 @@ static int suspects_find_locals(const struct finder *f, struct vec *ret)
 				       frame->file,
 				       holder,
 				       heap_type_of(f->heap, tops[i].node),
-				       analysis_retained(f->a, tops[i].node),
+				       weight_of(&f->weights, tops[i].node),
 				       i };
 		if (vec_append(ret, &local, sizeof(local)))
 			return -ENOMEM;
@@ -521,6 +531,10 @@ static int suspects_add_group(struct finder *f, const struct group *g)
 		err = suspects_find_group_holder(f, &s);
 	else
 		s.point = heap_group(f->heap, holders[g->held]);
+	if (s.point == HEAP_NONE && g->count >= MANY_MODULES &&
+	    g->retained >= f->threshold &&
+	    heap_type(f->heap, g->type)->kind == SNAP_KIND_MODULE)
+		s.point = heap_group(f->heap, HEAP_SYNTH_MODULES);
 	if (!err && s.point != HEAP_NONE)
 		suspects_take_group(f, g);
 	else if (g->retained < f->threshold)
@@ -542,11 +556,11 @@ static int suspects_find_groups(struct finder *f)
 		enum held held = suspects_held_by(f, tops[i].node);
 		uint32_t type = heap_type_of(f->heap, tops[i].node);
 		struct group *at = &g[(size_t)type * HELDS + held];
-		uint64_t retained = analysis_retained(f->a, tops[i].node);
+		uint64_t retained = weight_of(&f->weights, tops[i].node);
 
 		if (tops[i].taken)
 			continue;
-		if (!at->count || retained > analysis_retained(f->a, at->largest))
+		if (!at->count || retained > weight_of(&f->weights, at->largest))
 			at->largest = tops[i].node;
 		at->type = type;
 		at->held = held;
@@ -567,7 +581,7 @@ static int suspects_find_minor(struct finder *f)
 	const struct top_node *tops = f->tops.data;
 
 	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++)
-		if (!tops[i].taken && analysis_retained(f->a, tops[i].node) >= f->minor &&
+		if (!tops[i].taken && weight_of(&f->weights, tops[i].node) >= f->minor &&
 		    vec_push_u32(&f->todo, tops[i].node))
 			return -ENOMEM;
 	return suspects_find_singles(f);
@@ -575,10 +589,16 @@ static int suspects_find_minor(struct finder *f)
 
 /* ---- all ---- */
 
+/* Held by objects that have no holder in common. */
+static bool suspects_scattered(const struct suspect *s)
+{
+	return s->point == HEAP_NONE && s->memory == SUSPECT_HELD;
+}
+
 static int suspects_compare(const void *a, const void *b)
 {
 	const struct suspect *x = a, *y = b;
-	int scattered_x = x->point == HEAP_NONE, scattered_y = y->point == HEAP_NONE;
+	int scattered_x = suspects_scattered(x), scattered_y = suspects_scattered(y);
 
 	if (scattered_x != scattered_y)
 		return scattered_x - scattered_y;
@@ -615,7 +635,7 @@ static bool suspects_all_scattered(const struct vec *suspects)
 	const struct suspect *s = suspects->data;
 
 	for (size_t i = 0; i < VEC_COUNT(*suspects, struct suspect); i++)
-		if (s[i].point != HEAP_NONE)
+		if (!suspects_scattered(&s[i]))
 			return false;
 	return true;
 }
@@ -629,8 +649,8 @@ static int suspects_find_largest(struct finder *f)
 	f->last_resort = true;
 	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++)
 		if (largest == HEAP_NONE ||
-		    analysis_retained(f->a, tops[i].node) >
-			    analysis_retained(f->a, largest))
+		    weight_of(&f->weights, tops[i].node) >
+			    weight_of(&f->weights, largest))
 			largest = tops[i].node;
 	return largest == HEAP_NONE ? 0 : suspects_walk_down(f, largest);
 }
@@ -638,16 +658,17 @@ static int suspects_find_largest(struct finder *f)
 int suspects_find(struct analysis *analysis, double threshold,
 		  const struct progress *progress, struct vec *ret)
 {
-	struct finder f = { .a = analysis,
-			    .heap = analysis->heap,
-			    .progress = progress,
-			    .threshold = (uint64_t)(threshold *
-						    (double)analysis_total(analysis)),
-			    .ret = ret };
+	struct finder f = {
+		.a = analysis, .heap = analysis->heap, .progress = progress, .ret = ret
+	};
 	assert(threshold >= 0 && threshold <= 1);
-	f.minor = f.threshold / MINOR_PART;
-	int err = suspects_find_tops(&f);
+	int err = weight_find(&f.weights, analysis, progress);
 
+	f.threshold =
+		(uint64_t)(threshold * (double)weight_of(&f.weights, heap_root(f.heap)));
+	f.minor = f.threshold / MINOR_PART;
+	if (!err)
+		err = suspects_find_tops(&f);
 	if (!err)
 		err = suspects_find_singles(&f);
 	if (!err)
@@ -659,10 +680,13 @@ int suspects_find(struct analysis *analysis, double threshold,
 	if (!err && suspects_all_scattered(ret))
 		err = suspects_find_largest(&f);
 	suspects_merge_holders(ret);
+	if (!err && !f.heap->python_only)
+		err = unheld_find(f.heap, threshold, ret);
 	if (ret->size)
 		qsort(ret->data, VEC_COUNT(*ret, struct suspect), sizeof(struct suspect),
 		      suspects_compare);
 	vec_free(&f.todo);
+	weight_free(&f.weights);
 	vec_free(&f.tops);
 	return err;
 }

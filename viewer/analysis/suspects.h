@@ -22,6 +22,12 @@
  *  - minor: top nodes not in one of the above (or in a group without a holder) that
  *    retain a fifth of the threshold are followed down like a single one: a leak is small
  *    before it is large.
+ *  - native: like a single one, but the point is native memory that several objects
+ *    share.
+ *  - free, unexplained, shared: resident memory that no object holds, where it is a
+ *    tenth of all and more than any interpreter has: what the allocators keep free, C
+ *    allocations without a known owner, shared memory.
+ * What a node retains is what of it is in memory: pages never touched are no suspects.
  */
 #ifndef PYMEM_VIEWER_ANALYSIS_SUSPECTS_H
 #define PYMEM_VIEWER_ANALYSIS_SUSPECTS_H
@@ -30,7 +36,15 @@
 
 #define SUSPECTS_THRESHOLD 0.10 /* of all objects' bytes */
 
+enum suspect_memory { /* what isn't held by an object */
+		      SUSPECT_HELD,
+		      SUSPECT_FREE,
+		      SUSPECT_UNEXPLAINED,
+		      SUSPECT_SHARED,
+};
+
 struct suspect {
+	enum suspect_memory memory; /* but HELD: point, holder, top are HEAP_NONE */
 	bool group;
 	bool merged;	   /* used while they are found */
 	bool chain;	   /* single: the point is the first of a chain (a linked list):

@@ -85,6 +85,14 @@ struct heap_synth_label {
 	uint32_t name; /* string id */
 };
 
+enum heap_native_flags {
+	HEAP_NATIVE_COUNTED = 1,  /* its bytes are in its owner's size already */
+	HEAP_NATIVE_FILE = 2,	  /* it lies in a mapped file */
+	HEAP_NATIVE_SHARED = 4,	  /* ... in shared memory */
+	HEAP_NATIVE_INFERRED = 8, /* found by following pointers, not told */
+	HEAP_NATIVE_JOINT = 16,	  /* others that aren't known own it too */
+};
+
 /* A native node: node id = heap_native_base + index. */
 struct heap_native {
 	uint64_t size;	   /* bytes allocated; of a mapped file, those resident */
@@ -92,7 +100,7 @@ struct heap_native {
 	uint32_t source;   /* string id: how it was found */
 	uint32_t owner;	   /* an object that holds it, HEAP_NONE: none in the snapshot */
 	uint32_t owners;   /* so many do */
-	uint32_t pad;
+	uint32_t flags;	   /* enum heap_native_flags */
 };
 
 struct heap_class {
@@ -261,8 +269,8 @@ static inline const struct heap_native *heap_native_at(const struct heap *heap,
 
 uint64_t heap_native_slow(const struct heap *heap, uint32_t node); /* for heap_native */
 
-/* Bytes outside of an object that it alone owns; of a native node, its own. 0 with
- * python_only. */
+/* Bytes outside of an object that it alone owns and that aren't in its size; of a native
+ * node, its own. 0 with python_only. */
 static inline uint64_t heap_native(const struct heap *heap, uint32_t node)
 {
 	return heap->native.size && !heap->python_only ? heap_native_slow(heap, node) : 0;

@@ -10,29 +10,39 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* A view of memory whose owner nobody knows is worth a node from here on: less is more
- * likely a part of something that is counted already. */
-#define FOREIGN_LEAST 4096u
+/* Bytes that an object's own size counts, and a view of memory whose owner nobody knows,
+ * are worth a node from here on. Less that is viewed is more likely a part of something
+ * that is counted already. */
+#define NODE_LEAST 4096u
 /* Where an object keeps bytes in itself they begin within these, after its head. */
 #define INLINE_FROM 16u
 #define INLINE_TO 64u
 
 struct piece {
-	uint64_t data, end;
-	uint32_t node, source;
+	uint64_t data, end, length; /* end: of what surely is one range */
+	uint32_t node, source, sharers;
 	uint32_t block;
 	uint32_t owner; /* 1; 0: only looks at it */
+	uint32_t flags; /* enum heap_native_flags */
 };
 
 struct sole {
-	uint32_t owner, source;
+	uint32_t owner, source, flags, sharers;
 	uint64_t size, resident;
+};
+
+struct block {
+	uint64_t data, end, size, resident;
+	uint32_t number, pad;
 };
 
 struct maker {
 	struct heap *heap;
-	struct vec piece, sole;
+	struct vec piece, sole; /* struct piece, struct sole */
+	struct vec block;	/* struct block */
+	struct vec left; /* u64 per mapping: bytes in memory that nobody took yet */
 	uint32_t blocks;
 };
 
@@ -55,38 +65,91 @@ static const struct snap_map *native_node_map_at(const struct heap *heap,
 	return lo < count ? &map[lo] : NULL;
 }
 
-/* At most `length` bytes from data on that can be in memory, by the mappings there:
- * resident and swapped out. length when the snapshot has no mappings. */
-static uint64_t native_node_in_memory(const struct heap *heap, uint64_t data,
-				      uint64_t length)
+/*
+ * How much of a block is in memory: what its mappings have left, resident or swapped
+ * out, once shorter blocks took theirs. Mappings that touch become one, so that an array
+ * never written to shares one with what is in use: the shorter ones are likelier to be.
+ */
+static void native_node_take_resident(struct maker *m, struct block *b)
 {
-	const struct snap_map *end =
-		VEC(heap->map, struct snap_map) + VEC_COUNT(heap->map, struct snap_map);
-	const struct snap_map *map = native_node_map_at(heap, data);
-	uint64_t sum = 0, last = data + length < data ? UINT64_MAX : data + length;
+	const struct snap_map *map = m->heap->map.data, *at;
+	size_t count = VEC_COUNT(m->heap->map, struct snap_map);
+	uint64_t *left = m->left.data, sum = 0;
 
-	if (!heap->map.size || !data)
-		return length;
-	for (; map && map < end && map->start < last; map++) {
-		uint64_t from = map->start > data ? map->start : data;
-		uint64_t to = map->end < last ? map->end : last;
-		uint64_t have = map->rss + map->swap;
+	at = b->data ? native_node_map_at(m->heap, b->data) : NULL;
+	for (; at && at < map + count && at->start < b->end; at++) {
+		uint64_t from = at->start > b->data ? at->start : b->data;
+		uint64_t to = at->end < b->end ? at->end : b->end;
+		uint64_t here = to > from ? to - from : 0;
 
-		if (from < to)
-			sum += to - from < have ? to - from : have;
+		if (here > left[at - map])
+			here = left[at - map];
+		left[at - map] -= here;
+		sum += here;
 	}
-	return sum < length ? sum : length;
+	/* what was written by an allocator's user, here and there, is in memory */
+	b->resident = b->data && count && b->size == b->end - b->data ? sum : b->size;
 }
 
-/* A mapped file is not memory of its own: what of it is resident counts. */
-static uint64_t native_node_size(const struct heap *heap, uint64_t data, uint64_t length)
+static int native_node_by_length(const void *a, const void *b)
+{
+	const struct block *x = a, *y = b;
+	uint64_t n = x->end - x->data, m = y->end - y->data;
+
+	if (n != m)
+		return n < m ? -1 : 1;
+	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static int native_node_by_number(const void *a, const void *b)
+{
+	const struct block *x = a, *y = b;
+
+	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* m->block: every block with what of it is in memory, by number (from 1). */
+static int native_node_measure(struct maker *m)
+{
+	const struct snap_map *map = m->heap->map.data;
+	const struct piece *p = m->piece.data;
+	size_t maps = VEC_COUNT(m->heap->map, struct snap_map);
+
+	if (vec_alloc(&m->left, maps * sizeof(uint64_t)) ||
+	    vec_alloc(&m->block, m->blocks * sizeof(struct block)))
+		return -ENOMEM;
+	struct block *block = m->block.data;
+	for (size_t i = 0; i < maps; i++)
+		VEC(m->left, uint64_t)[i] = map[i].rss + map[i].swap;
+	for (size_t i = 0; i < VEC_COUNT(m->piece, struct piece); i++) {
+		struct block *b = &block[p[i].block - 1];
+
+		b->data = !b->number || p[i].data < b->data ? p[i].data : b->data;
+		b->end = p[i].end > b->end ? p[i].end : b->end;
+		b->size = p[i].length > b->size ? p[i].length : b->size;
+		if (b->end - b->data > b->size)
+			b->size = b->end - b->data;
+		b->number = p[i].block;
+	}
+	if (!m->blocks)
+		return 0;
+	qsort(block, m->blocks, sizeof(*block), native_node_by_length);
+	for (uint32_t i = 0; i < m->blocks; i++)
+		native_node_take_resident(m, &block[i]);
+	qsort(block, m->blocks, sizeof(*block), native_node_by_number);
+	return 0;
+}
+
+/* Flags for where a block lies. */
+static uint32_t native_node_place(const struct heap *heap, uint64_t data)
 {
 	const struct snap_map *map = data ? native_node_map_at(heap, data) : NULL;
 
-	if (map && data >= map->start &&
-	    (map->class_ == SNAP_MAP_FILE || map->class_ == SNAP_MAP_SHARED))
-		return native_node_in_memory(heap, data, length);
-	return length;
+	if (!map || data < map->start)
+		return 0;
+	return map->class_ == SNAP_MAP_FILE    ? HEAP_NATIVE_FILE :
+		map->class_ == SNAP_MAP_SHARED ? HEAP_NATIVE_SHARED :
+						 0;
 }
 
 /* ---- pieces ---- */
@@ -108,9 +171,21 @@ static bool native_node_foreign(const struct heap *heap, const struct snap_buffe
 {
 	const struct snap_map *map = native_node_map_at(heap, b->data);
 
-	return !b->owner && b->length >= FOREIGN_LEAST && map && b->data >= map->start &&
+	return !b->owner && b->length >= NODE_LEAST && map && b->data >= map->start &&
 		(map->class_ == SNAP_MAP_HEAP || map->class_ == SNAP_MAP_ANON) &&
 		!native_node_inline(heap, b->data);
+}
+
+/* Bytes from data on that are one range for certain: what a probe adds up from many
+ * allocations begins there, but is not. */
+static uint64_t native_node_extent(const struct heap *heap, const struct snap_buffer *b)
+{
+	const char *source = heap_string(heap, b->source, NULL);
+	bool one = b->flags & SNAP_BUFFER_VIEW || !strcmp(source, "buffer") ||
+		!strcmp(source, "numpy");
+
+	return one && !(b->flags & SNAP_BUFFER_INFERRED) && b->chunks <= 1 ? b->length :
+									     1;
 }
 
 static int native_node_take_rows(struct maker *m)
@@ -121,15 +196,25 @@ static int native_node_take_rows(struct maker *m)
 
 	for (size_t i = 0; i < count && !err; i++) {
 		struct piece p = { .data = b[i].data,
-				   .end = b[i].data + b[i].length,
+				   .length = b[i].length,
+				   .sharers = (uint32_t)b[i].sharers,
 				   .source = b[i].source,
 				   .owner = !!(b[i].flags & SNAP_BUFFER_OWNER) };
 
-		if (!b[i].length || b[i].flags & SNAP_BUFFER_COUNTED ||
-		    (!p.owner && !native_node_foreign(m->heap, &b[i])))
+		if (!b[i].length || (!p.owner && !native_node_foreign(m->heap, &b[i])))
 			continue;
+		if (b[i].flags & SNAP_BUFFER_COUNTED) {
+			p.flags = HEAP_NATIVE_COUNTED;
+			if (b[i].length < NODE_LEAST)
+				continue;
+		}
+		p.end = p.data + native_node_extent(m->heap, &b[i]);
 		if (p.end < p.data)
 			p.end = UINT64_MAX;
+		if (b[i].flags & SNAP_BUFFER_INFERRED)
+			p.flags |= HEAP_NATIVE_INFERRED;
+		if (b[i].sharers > 1)
+			p.flags |= HEAP_NATIVE_JOINT;
 		p.node = heap_find(m->heap, b[i].object);
 		err = vec_append(&m->piece, &p, sizeof(p));
 	}
@@ -192,7 +277,8 @@ static int native_node_add_shared(struct maker *m, const struct piece *p, size_t
 	struct heap_native native = { .size = s->size,
 				      .resident = s->resident,
 				      .source = p->source,
-				      .owner = p->node };
+				      .owner = p->node,
+				      .flags = s->flags };
 	size_t index = VEC_COUNT(m->heap->native, struct heap_native);
 	int err = 0;
 
@@ -208,21 +294,24 @@ static int native_node_add_shared(struct maker *m, const struct piece *p, size_t
 /* One block: p[0 .. count) are its pieces, owners first. */
 static int native_node_add_block(struct maker *m, const struct piece *p, size_t count)
 {
-	uint64_t data = p->data, end = p->end;
+	const struct block *block = VEC(m->block, struct block) + p->block - 1;
 	size_t owners = 0, distinct = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		data = p[i].data < data ? p[i].data : data;
-		end = p[i].end > end ? p[i].end : end;
-	}
 	while (owners < count && p[owners].owner == p->owner) {
 		distinct += !owners || p[owners].node != p[owners - 1].node;
 		owners++;
 	}
 	struct sole s = { .owner = p->node,
 			  .source = p->source,
-			  .size = native_node_size(m->heap, data, end - data),
-			  .resident = native_node_in_memory(m->heap, data, end - data) };
+			  .sharers = p->sharers,
+			  .flags = p->flags | native_node_place(m->heap, block->data),
+			  .size = block->size,
+			  .resident = block->resident };
+	/* a mapped file is not memory of its own: what of it is resident counts */
+	if (s.flags & (HEAP_NATIVE_FILE | HEAP_NATIVE_SHARED))
+		s.size = s.resident;
+	if (s.flags & HEAP_NATIVE_COUNTED && (distinct > 1 || s.owner == HEAP_NONE))
+		return 0; /* whose size counts it isn't known */
 	if (distinct > 1)
 		return native_node_add_shared(m, p, owners, &s);
 	return vec_append(&m->sole, &s, sizeof(s));
@@ -234,7 +323,18 @@ static int native_node_by_owner(const void *a, const void *b)
 
 	if (x->owner != y->owner)
 		return x->owner < y->owner ? -1 : 1;
-	return x->source < y->source ? -1 : x->source > y->source;
+	if (x->source != y->source)
+		return x->source < y->source ? -1 : 1;
+	return x->flags < y->flags ? -1 : x->flags > y->flags;
+}
+
+/* What a size counts is no more than that size. */
+static void native_node_clip(struct heap_native *native, uint64_t size)
+{
+	if (native->size > size)
+		native->size = size;
+	if (native->resident > native->size)
+		native->resident = native->size;
 }
 
 /* Adds up what one object owns, by source. */
@@ -243,6 +343,7 @@ static int native_node_add_sole(struct maker *m)
 	struct heap *heap = m->heap;
 	struct sole *s = m->sole.data;
 	size_t count = VEC_COUNT(m->sole, struct sole), end;
+	uint32_t sharers = 0;
 	int err = 0;
 
 	if (count)
@@ -250,14 +351,21 @@ static int native_node_add_sole(struct maker *m)
 	for (size_t i = 0; i < count && !err; i = end) {
 		struct heap_native native = { .source = s[i].source,
 					      .owner = s[i].owner,
-					      .owners = s[i].owner != HEAP_NONE };
+					      .owners = s[i].owner != HEAP_NONE,
+					      .flags = s[i].flags };
 
+		sharers = 0;
 		for (end = i; end < count && !native_node_by_owner(&s[i], &s[end]);
 		     end++) {
 			native.size += s[end].size;
 			native.resident += s[end].resident;
+			sharers = s[end].sharers > sharers ? s[end].sharers : sharers;
 		}
-		if (native.owners)
+		if (native.flags & HEAP_NATIVE_COUNTED)
+			native_node_clip(&native, heap_size(heap, native.owner));
+		if (native.flags & HEAP_NATIVE_JOINT)
+			native.owners = sharers > 1 ? sharers : 2;
+		else if (native.owners)
 			err = native_node_push_edge(
 				heap, native.owner,
 				VEC_COUNT(heap->native, struct heap_native));
@@ -282,8 +390,10 @@ int native_node_build(struct heap *heap)
 	size_t count = VEC_COUNT(m.piece, struct piece), end;
 
 	assert(!heap->native.size && !heap->native_edge.size);
-	if (!err)
+	if (!err) {
 		native_node_find_blocks(&m);
+		err = native_node_measure(&m);
+	}
 	for (size_t i = 0; i < count && !err; i = end) {
 		for (end = i; end < count && p[end].block == p[i].block; end++)
 			;
@@ -298,6 +408,8 @@ int native_node_build(struct heap *heap)
 	vec_trim(&heap->native_edge);
 	vec_free(&m.piece);
 	vec_free(&m.sole);
+	vec_free(&m.block);
+	vec_free(&m.left);
 	return err;
 }
 
@@ -331,9 +443,25 @@ uint64_t heap_native_slow(const struct heap *heap, uint32_t node)
 		const struct heap_native *native =
 			VEC(heap->native, struct heap_native) + (uint32_t)edge[i];
 
-		sum += native->owners == 1 ? native->size : 0;
+		if (native->owners == 1 && !(native->flags & HEAP_NATIVE_COUNTED))
+			sum += native->size;
 	}
 	return sum;
+}
+
+uint64_t native_node_inside(const struct heap *heap, uint32_t object)
+{
+	const uint64_t *edge = VEC(heap->native_edge, uint64_t);
+	uint64_t sum = 0, size = heap_size(heap, object);
+
+	for (size_t i = native_node_first(heap, object);
+	     i < VEC_COUNT(heap->native_edge, uint64_t) && edge[i] >> 32 == object; i++) {
+		const struct heap_native *native =
+			VEC(heap->native, struct heap_native) + (uint32_t)edge[i];
+
+		sum += native->flags & HEAP_NATIVE_COUNTED ? native->size : 0;
+	}
+	return sum < size ? sum : size;
 }
 
 uint64_t native_node_total(const struct heap *heap)
@@ -342,7 +470,7 @@ uint64_t native_node_total(const struct heap *heap)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < VEC_COUNT(heap->native, struct heap_native); i++)
-		sum += native[i].size;
+		sum += native[i].flags & HEAP_NATIVE_COUNTED ? 0 : native[i].size;
 	return sum;
 }
 

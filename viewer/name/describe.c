@@ -116,7 +116,8 @@ void describe_native_kind(struct text *out, const struct heap *heap, uint32_t no
 			text_add(out, kinds[i].words);
 			return;
 		}
-	if (!strcmp(source, "buffer") && native->owner != HEAP_NONE)
+	if ((!strcmp(source, "buffer") || !strcmp(source, "malloc")) &&
+	    native->owner != HEAP_NONE)
 		describe_short_type(out, heap, heap_type_of(heap, native->owner));
 	else
 		describe_string(out, heap, native->source);
@@ -130,6 +131,8 @@ static void describe_native(struct text *out, const struct heap *heap, uint32_t 
 
 	text_printf(out, "%s of ", human_bytes_u64(buf, native->size));
 	describe_native_kind(out, heap, node);
+	if (native->flags & HEAP_NATIVE_INFERRED)
+		text_add(out, " (inferred)");
 	if (native->owners > 1)
 		text_printf(out, ", shared by %s owners",
 			    human_count(buf, native->owners));

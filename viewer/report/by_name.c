@@ -70,7 +70,8 @@ static int by_name_add_native(const struct heap *heap, struct vec *sums)
 	if (vec_alloc(sums, ((size_t)heap->types + 1) * sizeof(uint64_t)))
 		return -ENOMEM;
 	for (size_t i = 0; i < VEC_COUNT(heap->native, struct heap_native); i++)
-		if (native[i].owners == 1 && !heap->python_only)
+		if (native[i].owners == 1 && !heap->python_only &&
+		    !(native[i].flags & HEAP_NATIVE_COUNTED))
 			VEC(*sums, uint64_t)
 	[heap_type_of(heap, native[i].owner)] += native[i].size;
 	return 0;

@@ -2,11 +2,13 @@
 /* overview - one row: what this process is, how large, how well understood. */
 #include "viewer/analysis/suspects.h"
 #include "viewer/model/native_node.h"
+#include "viewer/report/account_text.h"
 #include "viewer/report/common.h"
 #include "viewer/report/suspect_text.h"
 #include "viewer/text/human.h"
 
 static const struct column columns[] = {
+	{ "memory", "Memory", CELL_TEXT, false },
 	{ "pid", "Process", CELL_COUNT, true },
 	{ "python", "Python", CELL_TEXT, false },
 	{ "command", "Command", CELL_TEXT, false },
@@ -120,8 +122,7 @@ static int report_overview_add_suspects(const struct report_context *c,
 		suspect_text(scratch, c->analysis, s);
 		err = table_note(table, "suspect %zu: %s (%.1f %%): %s", i + 1,
 				 human_bytes_u64(buf, s->retained),
-				 100 * ratio_of(s->retained, analysis_total(c->analysis)),
-				 text_get(scratch));
+				 100 * suspect_share(c->analysis, s), text_get(scratch));
 	}
 	vec_free(&suspects);
 	return err;
@@ -152,16 +153,32 @@ static int report_overview_add_doubts(const struct heap *heap, struct table *tab
 	return err;
 }
 
+static void report_overview_row_account(struct row *row, struct text *scratch,
+					const struct account *account,
+					const struct heap *heap)
+{
+	text_clear(scratch);
+	account_text(scratch, heap, account);
+	if (account->rss)
+		row_text(row, text_get(scratch));
+	else
+		row_unknown(row);
+}
+
 static int report_overview_run(const struct report_context *context,
 			       const struct report_params *params, struct table *table)
 {
 	const struct heap *heap = context->heap;
 	struct text scratch = { 0 };
+	struct account account;
 	struct row row;
-	int err;
+	int err = account_make(heap, &account);
 
 	(void)params;
+	if (err)
+		return err;
 	row_begin(&row, table, HEAP_NONE, 0);
+	report_overview_row_account(&row, &scratch, &account, heap);
 	report_overview_row_fact(&row, heap, "pid");
 	report_overview_row_fact_text(&row, &scratch, heap, "python.version");
 	report_overview_row_fact_text(&row, &scratch, heap, "cmdline");

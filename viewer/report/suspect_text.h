@@ -9,5 +9,8 @@
 /* "module cache.STORE['sessions'] -> dict -> 1,204,331 Session" */
 void suspect_text(struct text *out, const struct analysis *analysis,
 		  const struct suspect *s);
+/* What it retains of all that objects have in memory; of resident memory where no object
+ * holds it. */
+double suspect_share(const struct analysis *analysis, const struct suspect *s);
 
 #endif

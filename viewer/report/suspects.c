@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* suspects - where memory accumulates, in one sentence each (analysis/suspects.h). */
 #include "viewer/analysis/suspects.h"
+#include "viewer/report/account_text.h"
 #include "viewer/report/common.h"
 #include "viewer/report/suspect_text.h"
 #include "viewer/text/human.h"
@@ -47,12 +48,51 @@ static void report_suspects_frames_path(struct text *out, const struct heap *hea
 	text_printf(out, " in %s frames", human_count(buf, s->frames));
 }
 
+static const struct {
+	const char *kind, *what;
+} report_suspects_unheld_words[] = {
+	[SUSPECT_FREE] = { "free", "free memory that the allocators keep" },
+	[SUSPECT_UNEXPLAINED] = { "unexplained",
+				  "C allocations that no object is known to own" },
+	[SUSPECT_SHARED] = { "shared", "shared memory" },
+};
+
+/* What isn't held by an object, and what can be done. */
+static void report_suspects_unheld(struct text *out, const struct heap *heap,
+				   const struct suspect *s)
+{
+	struct text owners = { 0 };
+
+	text_add(out, report_suspects_unheld_words[s->memory].what);
+	if (s->memory == SUSPECT_FREE)
+		text_add(out,
+			 ": no leak, but it won't go back by itself (malloc_trim(0), "
+			 "MALLOC_ARENA_MAX, workers that end after so many "
+			 "requests)");
+	if (s->memory == SUSPECT_SHARED)
+		text_add(out, ": see the report maps");
+	if (s->memory == SUSPECT_UNEXPLAINED) {
+		account_text_owners(&owners, heap);
+		if (text_len(&owners))
+			text_printf(out, "; likely owners: %s", text_get(&owners));
+	}
+	text_free(&owners);
+}
+
 /* "module cache.STORE['sessions']" */
 static void suspect_path(struct text *out, const struct analysis *a,
 			 const struct suspect *s)
 {
+	if (s->memory != SUSPECT_HELD) {
+		text_add(out, report_suspects_unheld_words[s->memory].what);
+		return;
+	}
 	if (s->frames) {
 		report_suspects_frames_path(out, a->heap, s);
+		return;
+	}
+	if (s->point == heap_group(a->heap, HEAP_SYNTH_MODULES)) {
+		text_add(out, "sys.modules");
 		return;
 	}
 	if (s->point != HEAP_NONE) {
@@ -68,6 +108,10 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 	const struct heap *heap = a->heap;
 	char buf[HUMAN_SIZE];
 
+	if (s->memory != SUSPECT_HELD) {
+		report_suspects_unheld(out, heap, s);
+		return;
+	}
 	if (s->point == HEAP_NONE) {
 		text_printf(out, "%s ", human_count(buf, s->member_count));
 		describe_short_type(out, heap, s->member_type);
@@ -92,13 +136,38 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 	}
 }
 
+double suspect_share(const struct analysis *a, const struct suspect *s)
+{
+	const struct heap *heap = a->heap;
+	uint64_t total = analysis_total(a);
+
+	if (s->memory != SUSPECT_HELD)
+		return ratio_of(s->retained, heap_rss(heap));
+	for (uint32_t n = heap_native_base(heap); n < heap->nodes; n++)
+		if (!heap->python_only)
+			total -= heap_native_at(heap, n)->size -
+				heap_native_at(heap, n)->resident;
+	return ratio_of(s->retained, total);
+}
+
+static const char *report_suspects_kind(const struct heap *heap, const struct suspect *s)
+{
+	if (s->memory != SUSPECT_HELD)
+		return report_suspects_unheld_words[s->memory].kind;
+	if (s->point < heap->nodes && heap_is_native(heap, s->point))
+		return "native";
+	return s->frames ? "frames" : s->chain ? "chain" : s->group ? "group" : "single";
+}
+
 static int report_suspects_add_row(const struct report_context *c,
 				   const struct suspect *s, struct text *scratch,
 				   struct table *table)
 {
 	const struct heap *heap = c->heap;
 	uint32_t node = report_suspects_node(s);
-	uint32_t type = s->group ? s->member_type : heap_type_of(heap, node);
+	uint32_t type = s->group  ? s->member_type :
+		node == HEAP_NONE ? 0 :
+				    heap_type_of(heap, node);
 	struct row row;
 
 	row_begin(&row, table, node, type);
@@ -107,12 +176,8 @@ static int report_suspects_add_row(const struct report_context *c,
 	row_text(&row, text_get(scratch));
 	row_type(&row, scratch, heap, type);
 	row_u64(&row, s->retained);
-	row_ratio(&row, ratio_of(s->retained, analysis_total(c->analysis)));
-	row_text(&row,
-		 s->frames	  ? "frames" :
-			 s->chain ? "chain" :
-			 s->group ? "group" :
-				    "single");
+	row_ratio(&row, suspect_share(c->analysis, s));
+	row_text(&row, report_suspects_kind(heap, s));
 	row_address(&row, heap, node);
 	row_type(&row, scratch, heap, s->member_type);
 	row_u64(&row, s->member_count);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/report/account_text.h"
 #include "viewer/text/human.h"
 #include "viewer/text/text.h"
 #include "viewer/screen/app.h"
@@ -174,10 +175,25 @@ static void view_overview_head_line(struct overview *v)
 						(double)heap->references_counted));
 }
 
+/* Where the resident memory is; nothing when that isn't known. */
+static void view_overview_account_line(struct overview *v)
+{
+	const struct heap *heap = v->view.page->process->heap;
+	struct account account;
+
+	text_clear(&v->text);
+	if (!account_make(heap, &account))
+		account_text(&v->text, heap, &account);
+}
+
 static int view_overview_draw_head(struct overview *v, struct surface *s, struct rect r)
 {
 	const struct process *p = v->view.page->process;
 	int y = r.y;
+	view_overview_account_line(v);
+	if (text_len(&v->text))
+		surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_LABEL,
+			     text_get(&v->text));
 	view_overview_head_line(v);
 	surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_STRONG, text_get(&v->text));
 	if (!p->heap->complete)

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * weight - what a node retains and is in memory: pages never touched weigh nothing.
+ *
+ * Few nodes have such pages below them; they and what dominates them are in a table.
+ */
+#ifndef PYMEM_VIEWER_ANALYSIS_WEIGHT_H
+#define PYMEM_VIEWER_ANALYSIS_WEIGHT_H
+
+#include "viewer/analysis/analysis.h"
+
+struct weights {
+	struct analysis *a;
+	const struct progress *progress;
+	struct vec idle;  /* bytes not in memory by node, ascending */
+	struct vec order; /* u32: the last answer of weight_children, where sorted anew */
+};
+
+/* Fills *w, which need not be initialised. 0 or -ENOMEM; weight_free in any case. */
+int weight_find(struct weights *w, struct analysis *a, const struct progress *progress);
+void weight_free(struct weights *w);
+
+/* Bytes that a node retains and that are in memory. */
+uint64_t weight_of(const struct weights *w, uint32_t node);
+/* What a node dominates, heaviest first; valid until the next call. 0, -ENOMEM,
+ * -ECANCELED. */
+int weight_children(struct weights *w, uint32_t node, struct heap_span *ret);
+
+#endif
