@@ -9,12 +9,19 @@
 #include <unistd.h>
 
 #include "viewer/files/files.h"
+#include "viewer/html/html.h"
 
-static int export_write(const struct export *e, FILE *out, uint32_t *processes_ret,
-			struct snap_problem *problem)
-{
-	return e->exporter->run(e->input, e->pid, out, processes_ret, problem);
-}
+/* What is put into a file: an exporter's output, or a document. */
+struct content {
+	const char *output;
+	int (*write)(const struct content *content, FILE *out,
+		     struct snap_problem *problem);
+	const struct export *export;
+	uint32_t *processes_ret;
+	const struct document *document;
+	struct workspace *workspace;
+	const struct progress *progress;
+};
 
 static int export_failed(struct snap_problem *problem, int err)
 {
@@ -24,9 +31,32 @@ static int export_failed(struct snap_problem *problem, int err)
 	return -1;
 }
 
+static int export_write(const struct content *c, FILE *out, struct snap_problem *problem)
+{
+	const struct export *e = c->export;
+
+	return e->exporter->run(e->input, e->pid, out, c->processes_ret, problem);
+}
+
+static int document_write(const struct content *c, FILE *out,
+			  struct snap_problem *problem)
+{
+	int err = c->document->write(out, c->workspace, c->progress);
+
+	if (err) {
+		problem->code = err == -ENOMEM ? SNAP_E_NOMEM : SNAP_E_SINK;
+		problem->sys = -err;
+		snprintf(problem->text, sizeof(problem->text), "%s",
+			 err == -ENOMEM		   ? "out of memory" :
+				 err == -ECANCELED ? "stopped" :
+						     strerror(-err));
+		return -1;
+	}
+	return fflush(out) || ferror(out) ? export_failed(problem, errno) : 0;
+}
+
 /* A device or a pipe is written to; only a file may be replaced by a new one. */
-static int export_to(const struct export *e, int fd, uint32_t *processes_ret,
-		     struct snap_problem *problem)
+static int export_to(const struct content *c, int fd, struct snap_problem *problem)
 {
 	FILE *const out = fd >= 0 ? fdopen(fd, "w") : NULL;
 	int rc;
@@ -37,22 +67,21 @@ static int export_to(const struct export *e, int fd, uint32_t *processes_ret,
 			close(fd);
 		return rc;
 	}
-	rc = export_write(e, out, processes_ret, problem);
+	rc = c->write(c, out, problem);
 	if (fclose(out) && !rc)
 		rc = export_failed(problem, errno);
 	return rc;
 }
 
 /* Writes to a file that becomes the output once it is whole. */
-static int export_replace(const struct export *e, uint32_t *processes_ret,
-			  struct snap_problem *problem)
+static int export_replace(const struct content *c, struct snap_problem *problem)
 {
 	struct new_file file;
-	int err = files_create(&file, e->output), rc;
+	int err = files_create(&file, c->output), rc;
 
 	if (err)
 		return export_failed(problem, -err);
-	rc = export_to(e, fcntl(file.fd, F_DUPFD_CLOEXEC, 3), processes_ret, problem);
+	rc = export_to(c, fcntl(file.fd, F_DUPFD_CLOEXEC, 3), problem);
 	if (rc) {
 		files_abort(&file);
 		return rc;
@@ -61,15 +90,54 @@ static int export_replace(const struct export *e, uint32_t *processes_ret,
 	return err ? export_failed(problem, -err) : 0;
 }
 
+static int export_put(const struct content *c, struct snap_problem *problem)
+{
+	if (strcmp(c->output, "-") == 0)
+		return c->write(c, stdout, problem);
+	if (files_is_special(c->output))
+		return export_to(c, files_open_special(c->output), problem);
+	return export_replace(c, problem);
+}
+
 int export_run(const struct export *e, uint32_t *processes_ret,
 	       struct snap_problem *problem)
 {
+	const struct content content = { .output = e->output,
+					 .write = export_write,
+					 .export = e,
+					 .processes_ret = processes_ret };
+
 	assert(e->exporter && e->input && e->output);
 	*processes_ret = 0;
-	if (strcmp(e->output, "-") == 0)
-		return export_write(e, stdout, processes_ret, problem);
-	if (files_is_special(e->output))
-		return export_to(e, files_open_special(e->output), processes_ret,
-				 problem);
-	return export_replace(e, processes_ret, problem);
+	return export_put(&content, problem);
+}
+
+int document_run(const struct document *document, const char *output,
+		 struct workspace *workspace, const struct progress *progress,
+		 struct snap_problem *problem)
+{
+	const struct content content = { .output = output,
+					 .write = document_write,
+					 .document = document,
+					 .workspace = workspace,
+					 .progress = progress };
+
+	assert(document && output && workspace);
+	return export_put(&content, problem);
+}
+
+static const struct document document_html = {
+	.name = "html",
+	.title = "one page to mail: suspects, maps, tables, objects",
+	.write = html_write,
+};
+
+const struct document *const document_all[] = { &document_html, NULL };
+
+const struct document *document_find(const char *name)
+{
+	for (size_t i = 0; document_all[i]; i++)
+		if (!strcmp(document_all[i]->name, name))
+			return document_all[i];
+	return NULL;
 }

@@ -4,6 +4,7 @@
 #define PYMEM_VIEWER_EXPORT_H
 
 #include "formats/export/exporter.h"
+#include "viewer/workspace.h"
 
 struct export
 {
@@ -12,6 +13,28 @@ struct export
 	const char *output; /* a path, or "-" */
 	uint64_t pid;	    /* which process, where the format holds one; 0 = the first */
 };
+
+/* A format that needs the analysis: it is written from the open workspace, in which all
+ * processes are and what they are compared with. */
+struct document {
+	const char *name;  /* as --export takes it */
+	const char *title; /* for --help */
+	/* 0, -ENOMEM, -ECANCELED; errors of the stream are its own. */
+	int (*write)(FILE *out, struct workspace *workspace,
+		     const struct progress *progress);
+};
+
+/* All of them, NULL-terminated, in the order of the help. */
+extern const struct document *const document_all[];
+/* NULL when no document has that name. */
+const struct document *document_find(const char *name);
+/*
+ * Writes a document to output ("-": standard output), as export_run does.  0, or -1 with
+ * *problem filled.
+ */
+int document_run(const struct document *document, const char *output,
+		 struct workspace *workspace, const struct progress *progress,
+		 struct snap_problem *problem);
 
 /*
  * Writes it.  A regular file is replaced once the new one is whole and on the disk; a

@@ -266,6 +266,18 @@ static int main_export(const struct options *o)
 	return 0;
 }
 
+static int main_write_document(struct workspace *workspace, const struct options *o,
+			       const struct progress *progress)
+{
+	struct snap_problem problem = { 0 };
+
+	if (!document_run(o->document, o->output, workspace, progress, &problem))
+		return 0;
+	main_complain(problem.code == SNAP_E_SINK ? o->output : o->screen.files[0],
+		      problem.text);
+	return EXIT_FAILED;
+}
+
 /* ---- all ---- */
 
 static int main_open_all(struct workspace *workspace, const struct options *o,
@@ -331,11 +343,10 @@ static int main_run_reports(const struct options *o)
 	code = main_open_all(&workspace, o, isatty(STDERR_FILENO) ? &progress : NULL);
 	if (workspace.count && code != EXIT_FAILED) {
 		partial = code;
-		code = o->graph ?
-			main_draw(&workspace, o,
-				  isatty(STDERR_FILENO) ? &progress : NULL) :
-			main_print_reports(&workspace, o,
-					   isatty(STDERR_FILENO) ? &progress : NULL);
+		const struct progress *shown = isatty(STDERR_FILENO) ? &progress : NULL;
+		code = o->graph	    ? main_draw(&workspace, o, shown) :
+			o->document ? main_write_document(&workspace, o, shown) :
+				      main_print_reports(&workspace, o, shown);
 	}
 	main_meter_end(&meter);
 	if (fflush(stdout) || ferror(stdout)) {
@@ -390,7 +401,7 @@ int main(int argc, char **argv)
 	if (options.screen.live_fd >= 0 && !options.screen.script &&
 	    main_unknown_terminal())
 		return EXIT_FAILED; /* it will be given the finished file */
-	if (!options.report && !options.format && !options.graph &&
+	if (!options.report && !options.format && !options.graph && !options.document &&
 	    (interactive || screen_possible())) {
 		if (options.screen.live_fd >= 0 && options.screen.nfiles) {
 			options.screen.live_name = options.screen.files[0];
@@ -398,7 +409,7 @@ int main(int argc, char **argv)
 		}
 		return screen_run(&options.screen);
 	}
-	if (!options.report && !options.format && !options.graph &&
+	if (!options.report && !options.format && !options.graph && !options.document &&
 	    main_unknown_terminal())
 		main_say_unknown_terminal();
 	return main_run_reports(&options);

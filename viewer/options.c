@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "formats/text/print.h"
+#include "viewer/export.h"
 #include "viewer/graph/graph.h"
 #include "viewer/render/render.h"
 
@@ -122,8 +123,10 @@ static void options_print_usage(FILE *out)
 	print_lines(out, usage_rest);
 	for (size_t i = 0; exporter_all[i]; i++)
 		print_format(out, "  %-20s %s: %s%s\n", i ? "" : "--export FORMAT",
-			     exporter_all[i]->name, exporter_all[i]->title,
-			     exporter_all[i + 1] ? ";" : "");
+			     exporter_all[i]->name, exporter_all[i]->title, ";");
+	for (size_t i = 0; document_all[i]; i++)
+		print_format(out, "  %-20s %s: %s%s\n", "", document_all[i]->name,
+			     document_all[i]->title, document_all[i + 1] ? ";" : "");
 	print_lines(out, usage_output);
 }
 
@@ -192,11 +195,14 @@ static bool options_choose_report(struct options *o, const char *name)
 static bool options_choose_exporter(struct options *o, const char *name)
 {
 	o->exporter = exporter_find(name);
-	if (o->exporter)
+	o->document = document_find(name);
+	if (o->exporter || o->document)
 		return true;
 	print_format(stderr, "pymem-view: --export must be one of:");
 	for (size_t i = 0; exporter_all[i]; i++)
 		print_format(stderr, " %s", exporter_all[i]->name);
+	for (size_t i = 0; document_all[i]; i++)
+		print_format(stderr, " %s", document_all[i]->name);
 	print_lines(stderr, "\n");
 	return false;
 }
@@ -382,16 +388,17 @@ static bool options_check_sort(const struct options *o)
 static bool options_check(const struct options *o)
 {
 	const char *wrong = NULL;
+	const bool exports = o->exporter || o->document;
 
 	if (!o->screen.nfiles && !o->screen.listen && o->screen.live_fd < 0)
 		wrong = "which snapshot?  pymem-view FILE, or --help";
-	else if ((o->graph || o->exporter) && !o->output)
+	else if ((o->graph || exports) && !o->output)
 		wrong = "where to?  -o FILE";
 	else if (o->exporter && o->screen.nfiles != 1)
 		wrong = "--export takes one file";
-	else if (!!o->graph + !!o->report + !!o->exporter > 1)
+	else if (!!o->graph + !!o->report + exports > 1)
 		wrong = "--graph, --report and --export exclude each other";
-	else if (o->output && !o->graph && !o->exporter)
+	else if (o->output && !o->graph && !exports)
 		wrong = "-o goes with --graph and --export; reports go to standard "
 			"output";
 	else if (o->graph && !o->of && strstr(o->graph, "refs"))
@@ -401,7 +408,7 @@ static bool options_check(const struct options *o)
 	else if (o->pid && !o->graph && (!o->exporter || !o->exporter->one_process))
 		wrong = "--pid goes with --graph and --export heapsnapshot";
 	else if ((o->screen.listen || o->screen.script) &&
-		 (o->graph || o->report || o->exporter || o->format))
+		 (o->graph || o->report || exports || o->format))
 		wrong = "--listen and --script are for the screen: no --report, "
 			"--format, "
 			"--graph or --export";

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "formats/export/exporter.h"
+#include "viewer/export.h"
 #include "viewer/report/report.h"
 #include "viewer/screen/screen.h"
 
@@ -21,6 +21,7 @@ struct options {
 					 * the first */
 	unsigned depth;
 	const struct exporter *exporter; /* --export FORMAT, or NULL */
+	const struct document *document; /* the same, of the analysed ones */
 	const char *output;		 /* -o FILE, or NULL */
 	uint64_t max_memory; /* bytes, 0 = 512 MiB and what a file's size justifies */
 };

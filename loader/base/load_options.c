@@ -22,6 +22,7 @@
 enum option_code {
 	OPT_NAME = 256,
 	OPT_SNAPSHOT,
+	OPT_HTML,
 	OPT_UPLOAD,
 	OPT_NO_UPLOAD,
 	OPT_METHOD,
@@ -54,6 +55,7 @@ static const struct option_row option_rows[] = {
 	{ OPT_JSON, "json", NULL, "print the capture report as one JSON object" },
 	{ OPT_SNAPSHOT, "snapshot", "FILE",
 	  "compare with this older snapshot (diff pages)" },
+	{ OPT_HTML, "html", "FILE", "write a page of the capture, to mail" },
 	{ 's', "show-references", "N", "draw the references of the N biggest types" },
 	{ OPT_NAME, "show-specific-references", "NAME",
 	  "(or -ss NAME) the same for a type; repeatable" },
@@ -281,6 +283,9 @@ static int load_options_take_plain(struct load_options *o, int code, const char 
 	case OPT_SNAPSHOT:
 		o->snapshot = arg;
 		return 1;
+	case OPT_HTML:
+		o->html = arg;
+		return 1;
 	case OPT_UPLOAD:
 		o->upload = arg;
 		return 1;
@@ -411,6 +416,7 @@ static int load_options_spell_out(int argc, char **argv, struct load_options *o)
 static const char *load_options_not_for_command(const struct load_options *o)
 {
 	return o->snapshot		      ? "--snapshot" :
+		o->html			      ? "--html" :
 		o->references		      ? "--show-references" :
 		o->name_count		      ? "--show-specific-references" :
 		o->json			      ? "--json" :
@@ -452,6 +458,9 @@ static int load_options_check(const struct load_options *o, char error[512])
 	if ((o->references || o->name_count) && o->output && strcmp(o->output, "-") == 0)
 		return load_options_wrong(
 			error, "-s and -ss draw from a file: name one with -f FILE");
+	if (o->html && o->output && strcmp(o->output, "-") == 0)
+		return load_options_wrong(
+			error, "--html is made from a file: name one with -f FILE");
 	if (o->count && !o->every_ns)
 		return load_options_wrong(error, "--count goes with --every");
 	if (o->every_ns && o->pid_count > 1)

@@ -27,6 +27,7 @@ struct load_options {
 	char **command; /* NULL, or a NULL-terminated argv */
 
 	const char *output;   /* -f; NULL = default name, "-" = standard output */
+	const char *html;     /* --html: the page to write, or NULL */
 	const char *snapshot; /* --snapshot: older file to compare with, or NULL */
 	const char *exec;     /* -e: the target's python binary, or NULL */
 	const char *probes;   /* --probes: file, or NULL */

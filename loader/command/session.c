@@ -397,6 +397,26 @@ static void session_draw_references(struct session *s)
 		reference_pictures_draw(s->options, s->viewer, s->file, session_said, s);
 }
 
+/* False: it was asked for and isn't there. */
+static bool session_write_page(struct session *s)
+{
+	const char *page = s->options->html;
+
+	if (!page || !s->file[0])
+		return true;
+	if (!s->has_viewer) {
+		session_said(s, "pymem-load: no page: pymem-view was not found");
+		return false;
+	}
+	const int status = show_page(s->viewer, s->file, s->options->snapshot, page);
+	if (status == 127)
+		session_said(s, "pymem-load: no page: pymem-view could not be run");
+	else if ((status == 0 || status == 3) && session_talks(s))
+		print_format(session_to_stdout(s) ? stderr : stdout,
+			     "  page written to %s\n", page);
+	return status == 0 || status == 3;
+}
+
 static void session_show(struct session *s, bool seen)
 {
 	const char *compare = s->options->snapshot;
@@ -482,7 +502,9 @@ int session_capture(struct session *s, uint64_t number, bool keep, bool showing)
 	const bool seen = session_close_live(s);
 	session_print_results(s);
 	session_draw_references(s);
+	const bool page = session_write_page(s);
 	if (showing)
 		session_show(s, seen);
-	return summary_status(s->results, s->count);
+	const int status = summary_status(s->results, s->count);
+	return status || page ? status : 1;
 }

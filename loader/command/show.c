@@ -62,6 +62,16 @@ int show_viewer(const char *viewer, const char *file, const char *compare,
 	return show_run(compare ? diff : plain);
 }
 
+int show_page(const char *viewer, const char *file, const char *compare, const char *page)
+{
+	const char *const plain[] = { viewer, "--export", "html", "-o",
+				      page,   "--",	  file,	  NULL };
+	const char *const diff[] = { viewer,	  "--export", "html", "-o", page,
+				     "--compare", compare,    "--",   file, NULL };
+
+	return show_run(compare ? diff : plain);
+}
+
 int show_reports(const char *viewer, const char *file, const char *compare,
 		 uint64_t memory)
 {

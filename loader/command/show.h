@@ -16,6 +16,12 @@ bool show_interactive(void);
 int show_viewer(const char *viewer, const char *file, const char *compare,
 		uint64_t memory);
 /*
+ * Has the viewer write a page about the snapshot into a file (--export html).  0, or the
+ * viewer's exit status, which has said why (127: it could not be run).
+ */
+int show_page(const char *viewer, const char *file, const char *compare,
+	      const char *page);
+/*
  * Prints the overview, and with compare the differences, as text on standard
  * output.  0, or the viewer's exit status (127: it could not be run).
  */

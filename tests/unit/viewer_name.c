@@ -260,7 +260,7 @@ static void test_names(void **state)
 	check_step(a, MODULE, FUNCTION, "add");
 	check_step(a, DICT, FUNCTION, "['add']");
 	check_step(a, LIST, ITEM + 3, "[3]");
-	check_step(a, GENERATOR, ROWS, "= gen()" INTO "rows");
+	check_step(a, GENERATOR, ROWS, "rows");
 	check_step(a, LIST, FUNCTION, "function");
 	analysis_destroy(a);
 	heap_destroy(heap);

@@ -161,3 +161,28 @@ int alike_open(struct analysis *a, uint32_t holder, const struct alike *alike,
 	}
 	return err;
 }
+
+int alike_chain(struct analysis *a, uint32_t node, const struct progress *progress,
+		uint32_t *end_ret, uint32_t *steps_ret)
+{
+	const uint32_t type = heap_type_of(a->heap, node);
+	struct heap_span children;
+	uint32_t steps = 0;
+	int err = 0;
+
+	for (;; steps++) {
+		err = analysis_children(a, node, progress, &children);
+		if (err || !type || !children.count)
+			break;
+		uint32_t next = children.target[0];
+		uint64_t mine = analysis_retained(a, node);
+
+		if (heap_type_of(a->heap, next) != type ||
+		    analysis_retained(a, next) < mine - mine / 10)
+			break;
+		node = next;
+	}
+	*end_ret = node;
+	*steps_ret = steps;
+	return err;
+}

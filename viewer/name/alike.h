@@ -37,4 +37,12 @@ void alike_text(struct text *out, const struct heap *heap, const struct alike *a
 int alike_open(struct analysis *analysis, uint32_t holder, const struct alike *alike,
 	       const struct progress *progress, struct vec *ret);
 
+/*
+ * The last node of the chain (a linked list) that begins at node: each keeps one of its
+ * own type alive that has at least nine tenths of what it has.  *steps_ret: how many
+ * steps that is, 0 with node itself as the answer.  0, -ENOMEM, -ECANCELED.
+ */
+int alike_chain(struct analysis *analysis, uint32_t node, const struct progress *progress,
+		uint32_t *end_ret, uint32_t *steps_ret);
+
 #endif

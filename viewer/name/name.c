@@ -121,11 +121,11 @@ static bool name_step_write(struct text *out, const struct analysis *a, uint32_t
 	return text_len(out) > before;
 }
 
-/* What a step's text is without its holder before it. */
+/* What a step's text is without its holder before it: "rows" of " = gen() > rows". */
 static void name_step_alone(struct text *out, const char *step)
 {
-	if (!strncmp(step, HOPS_INTO, sizeof(HOPS_INTO) - 1))
-		step += sizeof(HOPS_INTO) - 1;
+	for (const char *into; (into = strstr(step, HOPS_INTO));)
+		step = into + sizeof(HOPS_INTO) - 1;
 	text_add(out, step + (step[0] == '.' || step[0] == ' '));
 }
 
@@ -143,13 +143,16 @@ void name_step(struct text *out, const struct analysis *a, uint32_t holder, uint
 	text_free(&step);
 }
 
-/* The last step of its path, over a dict that stands between. */
-static void name_last_step(struct text *out, const struct analysis *a, uint32_t node)
+void name_last(struct text *out, const struct analysis *a, uint32_t node)
 {
-	uint32_t parent = analysis_parent(a, node);
-	uint32_t above = analysis_parent(a, parent);
+	uint32_t parent = analysis_parent(a, node), above;
 	struct text step = { 0 };
 
+	if (parent == HEAP_NONE || parent == heap_root(a->heap)) {
+		name_full(out, a, node);
+		return;
+	}
+	above = analysis_parent(a, parent);
 	if (above != HEAP_NONE && name_step_write(&step, a, above, node))
 		name_step_alone(out, text_get(&step));
 	else
@@ -166,7 +169,7 @@ void name_short(struct text *out, const struct analysis *a, uint32_t node, size_
 	if (width < NAME_NARROW && name_length(text_get(&whole)) > width &&
 	    parent != HEAP_NONE && parent != heap_root(a->heap)) {
 		text_clear(&whole);
-		name_last_step(&whole, a, node);
+		name_last(&whole, a, node);
 	}
 	name_cut(out, text_get(&whole), width);
 	text_free(&whole);

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * html_suspect - in sentences: how much, of what, held by whom (html_suspect.h).
+ */
+#include "viewer/html/html_suspect.h"
+
+#include "viewer/html/markup.h"
+#include "viewer/name/name.h"
+#include "viewer/text/human.h"
+
+enum { NAME_WIDTH = 160, MOST = 12 };
+
+static uint32_t html_suspect_node(const struct suspect *s)
+{
+	if (s->frames)
+		return s->top;
+	return s->holder != HEAP_NONE ? s->holder :
+		s->point != HEAP_NONE ? s->point :
+					s->top;
+}
+
+static void html_suspect_link(struct text *out, const struct analysis *a, uint32_t node,
+			      const struct card_set *cards)
+{
+	struct text name = { 0 };
+	bool card = card_set_has(cards, node);
+
+	name_short(&name, a, node, NAME_WIDTH);
+	if (card) {
+		text_add(out, "<a href=\"#");
+		card_id(out, cards, node);
+		text_add(out, "\">");
+	}
+	markup_element(out, "code", text_get(&name));
+	text_add(out, card ? "</a>" : "");
+	text_free(&name);
+}
+
+/* "12,000 Session, 30.3 MB together" */
+static void html_suspect_members(struct text *out, const struct heap *heap,
+				 const struct suspect *s)
+{
+	char count[HUMAN_SIZE], size[HUMAN_SIZE];
+	struct text type = { 0 };
+
+	name_type(&type, heap, s->member_type);
+	text_printf(out, "%s ", human_count(count, s->member_count));
+	markup_element(out, "code", text_get(&type));
+	text_printf(out, " (%s%s)", human_bytes_u64(size, s->member_retained),
+		    s->member_count > 1 ? " together" : "");
+	text_free(&type);
+}
+
+static void html_suspect_sentence(struct text *out, const struct analysis *a,
+				  const struct suspect *s, const struct card_set *cards)
+{
+	const uint32_t node = html_suspect_node(s);
+	const bool members = s->member_type && s->member_count;
+	struct text kind = { 0 };
+
+	name_kind(&kind, a->heap, node, 60);
+	if (s->frames) {
+		text_add(out, "Local variables of one function hold it, ");
+		html_suspect_members(out, a->heap, s);
+		text_add(out, "; the largest is ");
+		html_suspect_link(out, a, node, cards);
+	} else if (s->point == HEAP_NONE) {
+		html_suspect_members(out, a->heap, s);
+		text_add(out, " have no holder in common; the largest is ");
+		html_suspect_link(out, a, node, cards);
+	} else {
+		html_suspect_link(out, a, node, cards);
+		if (text_len(&kind)) {
+			text_add(out, ", a ");
+			markup_add(out, text_get(&kind));
+			text_add(out, ",");
+		}
+		if (s->holder != HEAP_NONE)
+			text_add(out,
+				 members ? " leads to it; others share it:" :
+					   " leads to it; others share it");
+		else
+			text_add(out,
+				 members && s->member_count > 1 ? " keeps alive" :
+								  " keeps it alive");
+		if (members) {
+			text_add(out,
+				 s->chain		     ? " a chain of " :
+					 s->member_count > 1 ? " " :
+							       "; the largest part is ");
+			html_suspect_members(out, a->heap, s);
+		}
+	}
+	text_add(out, ". ");
+	text_free(&kind);
+}
+
+static void html_suspect_one(struct text *out, const struct analysis *a,
+			     const struct suspect *s, size_t number,
+			     struct card_set *cards)
+{
+	char size[HUMAN_SIZE], share[HUMAN_SIZE];
+	double ratio = a->heap->size ? (double)s->retained / (double)a->heap->size : 0;
+
+	card_set_add(cards, html_suspect_node(s));
+	if (s->point != HEAP_NONE)
+		card_set_add(cards, s->point);
+	text_printf(out,
+		    "<article><h4><span class=rank>%zu</span> %s <span class=size>%s"
+		    "</span></h4><svg class=share viewBox=\"0 0 100 4\" "
+		    "preserveAspectRatio=none role=img aria-label=\"share\"><rect "
+		    "class=track width=100 height=4 /><rect class=bar width=%.2f "
+		    "height=4 /></svg><p>",
+		    number, human_bytes_u64(size, s->retained), human_share(share, ratio),
+		    ratio > 1 ? 100 : 100 * ratio);
+	html_suspect_sentence(out, a, s, cards);
+	text_add(out, "</p></article>\n");
+}
+
+int html_suspect_add(struct text *out, const struct analysis *a,
+		     const struct vec *suspects, struct card_set *cards)
+{
+	size_t count = VEC_COUNT(*suspects, struct suspect);
+	char buf[HUMAN_SIZE];
+
+	for (size_t i = 0; i < count && i < MOST; i++)
+		html_suspect_one(out, a, VEC(*suspects, struct suspect) + i, i + 1,
+				 cards);
+	if (count > MOST)
+		text_printf(out, "<p class=note>and %s smaller ones</p>",
+			    human_count(buf, count - MOST));
+	if (!count)
+		text_add(out,
+			 "<p>Nothing stands out: no single object, function or "
+			 "type keeps a large share alive.</p>");
+	return out->err;
+}
