@@ -17,6 +17,9 @@ for tag in tree.tags(tree.product(".c"), "v"):
 
 ELSEWHERE = {
     "pymem_agent_start": "called through dlsym",
+    "html_style": "made by viewer/html/embed.cmake",
+    "html_script": "likewise",
+    "html_policy": "likewise",
     "cpu_clone": "an assembly function of agent/base/cpu_*.c",
     "cpu_sigreturn": "likewise",
     "gnu_get_libc_version": "glibc's, absent in musl: a weak reference",

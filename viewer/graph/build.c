@@ -12,16 +12,68 @@
 
 #include "viewer/model/native_node.h"
 
-enum { MAX_TOO_MANY = 64 };
+enum { MAX_TOO_MANY = 64, MAX_TYPES = 64, LEAST_ALIKE = 4, PATH_ENDS = 16 };
 
 /* The heaviest neighbours of a node. */
 struct best {
 	uint32_t node[MAX_TOO_MANY], slot[MAX_TOO_MANY];
 	uint64_t weight[MAX_TOO_MANY];
 	bool weak[MAX_TOO_MANY];
+	struct alike alike[MAX_TOO_MANY];
 	unsigned count, limit;
 	uint64_t total; /* neighbours there are */
+	/* how many of each type, of the first types met */
+	struct alike type[MAX_TYPES];
+	unsigned types;
 };
+
+static void graph_count_type(struct best *best, const struct analysis *a, uint32_t node)
+{
+	const struct alike one = alike_single(a, node);
+	unsigned t = 0;
+
+	if (!one.type)
+		return;
+	while (t < best->types && best->type[t].type != one.type)
+		t++;
+	if (t == best->types) {
+		if (t < MAX_TYPES)
+			best->type[best->types++] = one;
+		return;
+	}
+	best->type[t].count++;
+	best->type[t].retained += one.retained;
+}
+
+/* Of several of one type the first, the heaviest, stands for all. */
+static void graph_merge(struct best *best, const struct graph *g)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < best->count; i++) {
+		const struct alike one = alike_single(g->analysis, best->node[i]);
+		struct alike *all = NULL;
+
+		for (unsigned t = 0; t < best->types && one.type; t++)
+			if (best->type[t].type == one.type &&
+			    (best->type[t].count >= LEAST_ALIKE || !best->type[t].count))
+				all = &best->type[t];
+		if (all && !all->count)
+			continue; /* one stands for it already */
+		best->node[kept] = best->node[i];
+		best->slot[kept] = best->slot[i];
+		best->weak[kept] = best->weak[i];
+		best->alike[kept] = one;
+		if (all) {
+			best->alike[kept].count = all->count;
+			best->alike[kept].retained = all->retained;
+			best->total -= all->count - 1;
+			all->count = 0;
+		}
+		kept++;
+	}
+	best->count = kept;
+}
 
 static void graph_offer(struct best *best, uint32_t node, uint32_t slot, uint64_t weight,
 			bool weak)
@@ -65,12 +117,15 @@ static int graph_best_refs(struct graph *g, uint32_t node, struct best *best,
 {
 	const struct heap *heap = g->analysis->heap;
 	struct heap_span refs = heap_refs(heap, node);
+	const bool merge = !alike_named(heap, node);
 	for (uint32_t slot = 0; slot < refs.count; slot++) {
 		bool weak;
 		uint32_t to = heap_target(heap, node, slot, &weak);
 		if (to != HEAP_NONE && !graph_is_named_key(heap, node, slot, to))
 			graph_offer(best, to, slot, analysis_retained(g->analysis, to),
 				    weak);
+		if (merge && to != HEAP_NONE)
+			graph_count_type(best, g->analysis, to);
 		if (slot % PROGRESS_EVERY == PROGRESS_EVERY - 1 &&
 		    progress_step(progress, "choosing references", slot, refs.count))
 			return -ECANCELED;
@@ -100,6 +155,7 @@ static int graph_best_referrers(struct graph *g, uint32_t node, struct best *bes
 			continue; /* ascending: further references of the same object */
 		graph_offer(best, from, HEAP_NONE, analysis_retained(g->analysis, from),
 			    false);
+		graph_count_type(best, g->analysis, from);
 		if (i % PROGRESS_EVERY == PROGRESS_EVERY - 1 &&
 		    progress_step(progress, "choosing referrers", i, back.count))
 			return -ECANCELED;
@@ -112,19 +168,28 @@ static int graph_best_referrers(struct graph *g, uint32_t node, struct best *bes
 	return 0;
 }
 
+/* What it keeps alive, alike ones as one, down to a hundredth of what the start does. */
 static int graph_best_children(struct graph *g, uint32_t node, struct best *best,
 			       const struct progress *progress)
 {
-	struct heap_span children;
-	int err = analysis_children(g->analysis, node, progress, &children);
-	if (err)
-		return err;
-	for (uint32_t i = 0; i < children.count && i < best->limit; i++)
-		graph_offer(best, children.target[i],
-			    heap_slot(g->analysis->heap, node, children.target[i]),
-			    analysis_retained(g->analysis, children.target[i]), false);
-	best->total = children.count;
-	return 0;
+	const uint64_t least =
+		analysis_retained(g->analysis, g->request->starts[0]) / 100;
+	struct vec lines = { 0 };
+	int err = alike_children(g->analysis, node, progress, &lines);
+
+	best->total = VEC_COUNT(lines, struct alike);
+	for (size_t i = 0; i < best->total && best->count < best->limit && !err; i++) {
+		const struct alike *line = VEC(lines, struct alike) + i;
+
+		if (line->retained < least)
+			break;
+		best->node[best->count] = line->node;
+		best->slot[best->count] = heap_slot(g->analysis->heap, node, line->node);
+		best->weak[best->count] = false;
+		best->alike[best->count++] = *line;
+	}
+	vec_free(&lines);
+	return err;
 }
 
 static int graph_add_node(struct graph *g, struct graph_node node)
@@ -170,8 +235,8 @@ static int graph_link_neighbour(struct graph *g, int at, const struct best *best
 		}
 		other = graph_add_node(g,
 				       (struct graph_node){ best->node[i], 0,
-							    g->nodes[at].depth + 1,
-							    false });
+							    g->nodes[at].depth + 1, false,
+							    best->alike[i] });
 	}
 	int from = back ? other : at, to = back ? at : other;
 	bool dominator =
@@ -179,7 +244,8 @@ static int graph_link_neighbour(struct graph *g, int at, const struct best *best
 	bool direct = best->slot[i] != HEAP_NONE || g->request->kind != GRAPH_DOMINATORS;
 	return graph_add_edge(g,
 			      (struct graph_edge){ from, to, best->slot[i], direct,
-						   best->weak[i], dominator, false });
+						   best->weak[i], dominator, false,
+						   false });
 }
 
 static int graph_add_more(struct graph *g, int at, uint64_t more)
@@ -188,11 +254,13 @@ static int graph_add_more(struct graph *g, int at, uint64_t more)
 	if (g->nnodes >= GRAPH_MAX_NODES + 100)
 		return 0;
 	int other = graph_add_node(
-		g, (struct graph_node){ HEAP_NONE, more, g->nodes[at].depth + 1, false });
+		g,
+		(struct graph_node){
+			HEAP_NONE, more, g->nodes[at].depth + 1, false, { 0 } });
 	return graph_add_edge(g,
 			      (struct graph_edge){ back ? other : at, back ? at : other,
-						   HEAP_NONE, false, false, false,
-						   true });
+						   HEAP_NONE, false, false, false, true,
+						   false });
 }
 
 /* Modules and what lies above them end the search for referrers. */
@@ -200,7 +268,7 @@ static bool graph_ends(const struct graph *g, const struct graph_node *n)
 {
 	const struct heap *heap = g->analysis->heap;
 	unsigned depth = g->request->depth ? g->request->depth : GRAPH_DEPTH;
-	if (n->node == HEAP_NONE || n->depth >= (int)depth)
+	if (n->node == HEAP_NONE || n->depth >= (int)depth || n->alike.count > 1)
 		return true;
 	if (g->request->kind != GRAPH_BACKREFS || n->start)
 		return false;
@@ -218,10 +286,80 @@ static int graph_expand(struct graph *g, int at, const struct progress *progress
 		g->request->kind == GRAPH_BACKREFS ?
 		graph_best_referrers(g, node, &best, progress) :
 		graph_best_children(g, node, &best, progress);
+	if (g->request->kind != GRAPH_DOMINATORS)
+		graph_merge(&best, g);
 	for (unsigned i = 0; i < best.count && !err; i++)
 		err = graph_link_neighbour(g, at, &best, i);
 	if (!err && best.total > best.count)
 		err = graph_add_more(g, at, best.total - best.count);
+	return err;
+}
+
+/* A node of the way to a root: the one there is, or a new one. -1: no room. */
+static int graph_path_node(struct graph *g, uint32_t node)
+{
+	int at = graph_find_node(g, node);
+
+	if (at >= 0 && g->nodes[at].alike.count > 1)
+		g->nodes[at].alike = alike_single(g->analysis, node);
+	if (at < 0 && g->nnodes < GRAPH_MAX_NODES + 100)
+		at = graph_add_node(
+			g,
+			(struct graph_node){ node, 0, 0, false,
+					     alike_single(g->analysis, node) });
+	return at;
+}
+
+static int graph_path_edge(struct graph *g, int from, int to)
+{
+	const struct heap *heap = g->analysis->heap;
+	uint32_t holder = g->nodes[from].node, node = g->nodes[to].node;
+
+	for (int i = 0; i < g->nedges; i++)
+		if (g->edges[i].from == from && g->edges[i].to == to) {
+			g->edges[i].path = true;
+			return 0;
+		}
+	const bool direct = holder != HEAP_NONE && node != HEAP_NONE;
+	return graph_add_edge(
+		g,
+		(struct graph_edge){ from, to,
+				     direct ? heap_slot(heap, holder, node) : HEAP_NONE,
+				     direct, false,
+				     direct && analysis_idom(g->analysis, node) == holder,
+				     !direct, true });
+}
+
+/* The way from a root to a start, in full; of a very long one its two ends. */
+static int graph_add_path(struct graph *g, uint32_t start)
+{
+	uint32_t length = 0, i = 0, root = heap_root(g->analysis->heap);
+	int below = graph_path_node(g, start), err = 0;
+
+	for (uint32_t n = start; n != root && n != HEAP_NONE; length++)
+		n = analysis_parent(g->analysis, n);
+	for (uint32_t n = analysis_parent(g->analysis, start);
+	     n != root && n != HEAP_NONE && below >= 0 && !err;
+	     n = analysis_parent(g->analysis, n)) {
+		int at = -1;
+
+		i++;
+		if (length > 3 * PATH_ENDS && i > PATH_ENDS && i + PATH_ENDS < length) {
+			if (i > PATH_ENDS + 1)
+				continue;
+			if (g->nnodes < GRAPH_MAX_NODES + 100)
+				at = graph_add_node(
+					g,
+					(struct graph_node){ .node = HEAP_NONE,
+							     .more = length -
+								     2 * PATH_ENDS });
+		} else {
+			at = graph_path_node(g, n);
+		}
+		if (at >= 0)
+			err = graph_path_edge(g, at, below);
+		below = at;
+	}
 	return err;
 }
 
@@ -235,11 +373,17 @@ int graph_build(struct graph *g, struct analysis *analysis,
 	for (unsigned i = 0; i < request->nstarts; i++)
 		if (graph_find_node(g, request->starts[i]) < 0)
 			graph_add_node(
-				g, (struct graph_node){ request->starts[i], 0, 0, true });
+				g,
+				(struct graph_node){
+					request->starts[i], 0, 0, true,
+					alike_single(analysis, request->starts[i]) });
 	int err = 0;
 	for (int at = 0; at < g->nnodes && !err; at++)
 		if (!graph_ends(g, &g->nodes[at]))
 			err = graph_expand(g, at, progress);
+	for (unsigned i = 0;
+	     i < request->nstarts && !err && request->kind == GRAPH_BACKREFS; i++)
+		err = graph_add_path(g, request->starts[i]);
 	return err;
 }
 

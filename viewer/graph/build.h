@@ -4,18 +4,21 @@
 #define PYMEM_VIEWER_GRAPH_BUILD_H
 
 #include "viewer/graph/graph.h"
+#include "viewer/name/alike.h"
 
 struct graph_node {
 	uint32_t node; /* HEAP_NONE: stands for `more` further ones */
 	uint64_t more;
 	int depth;
 	bool start;
+	struct alike alike; /* count > 1: stands for so many, node is the largest */
 };
 
 struct graph_edge {
 	int from, to;  /* indices of nodes */
 	uint32_t slot; /* of the referring object; HEAP_NONE = no label */
 	bool labelled, weak, dominator, more;
+	bool path; /* of the way from a root to a start */
 };
 
 struct graph {

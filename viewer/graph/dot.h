@@ -21,10 +21,9 @@ int dot_treemap(struct text *out, struct analysis *analysis, uint32_t start,
 
 /* Appends text for use between the quotes of a label. */
 void dot_escape(struct text *out, const char *text);
-/* type, value and sizes of a node, lines separated by \n, escaped. */
-void dot_label(struct text *out, const struct analysis *analysis, uint32_t node);
-/* The last part of the type's name. */
-void dot_short_label(struct text *out, const struct analysis *analysis, uint32_t node);
+/* Sets the picture's title: kind, start, its size; process and time. */
+void dot_title(struct text *out, const struct analysis *analysis, const char *kind,
+	       uint32_t start);
 /* A fill for a share (0..1) of all that is retained: white to a strong orange. */
 void dot_fill(struct text *out, double share);
 

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -102,14 +103,19 @@ static struct {
 		memcpy(&gv.name, &symbol_, sizeof(symbol_)); \
 	} while (0)
 
-static void *draw_child_bind(void)
+/* What the header is of, then what other releases have; NULL: none is installed. */
+static void *draw_child_library(void)
 {
-	void *gvc = dlopen("libgvc.so.6", RTLD_NOW | RTLD_GLOBAL);
-	if (!gvc)
-		gvc = dlopen("libgvc.so", RTLD_NOW | RTLD_GLOBAL);
-	if (!gvc)
-		draw_child_fail("libgvc is not installed (Debian: libgvc6); "
-				"a .dot file can be written without it");
+	static const char *const names[] = { PYMEM_GVC_SONAME, "libgvc.so.7",
+					     "libgvc.so.6", "libgvc.so" };
+	void *gvc = NULL;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !gvc; i++)
+		gvc = dlopen(names[i], RTLD_NOW | RTLD_GLOBAL);
+	return gvc;
+}
+
+static void draw_child_bind(void *gvc)
+{
 	BIND(gvc, gvContextPlugins);
 	BIND(gvc, gvContext);
 	BIND(gvc, gvLayout);
@@ -117,7 +123,30 @@ static void *draw_child_bind(void)
 	BIND(gvc, agmemread); /* of libcgraph, which libgvc depends on */
 	BIND(gvc, agseterrf);
 	BIND(gvc, agseterr);
-	return gvc;
+}
+
+/* Without the library: the program, which reads the graph from a file without a name. */
+static _Noreturn void draw_child_program(const char *dot, const char *engine,
+					 const char *format, int out)
+{
+	char layout[32], output[32];
+	const size_t size = strlen(dot);
+	int in = memfd_create("graph", 0);
+	size_t done = 0;
+	ssize_t n = 1;
+	while (in >= 0 && done < size && n > 0) {
+		n = write(in, dot + done, size - done);
+		done += n > 0 ? (size_t)n : 0;
+	}
+	if (in < 0 || done < size || lseek(in, 0, SEEK_SET) < 0 || dup2(in, 0) < 0 ||
+	    dup2(out, 1) < 0)
+		draw_child_fail("no memory for the graph");
+	snprintf(layout, sizeof(layout), "-K%s", engine);
+	snprintf(output, sizeof(output), "-T%s", format);
+	fcntl(words, F_SETFD, 0); /* open as long as it works: it is waited for */
+	execlp("dot", "dot", layout, output, (char *)NULL);
+	draw_child_fail("neither libgvc nor the program dot is installed (Debian: "
+			"libgvc6 or graphviz); a .dot file can be written without");
 }
 
 static const struct {
@@ -158,7 +187,10 @@ _Noreturn void draw_child(const char *dot, const char *engine, const char *forma
 	words = words_fd;
 	draw_child_leave_terminal();
 	draw_child_limit(limits);
-	void *library = draw_child_bind();
+	void *library = draw_child_library();
+	if (!library)
+		draw_child_program(dot, engine, format, out);
+	draw_child_bind(library);
 	gv.agseterrf(draw_child_gather);
 	gv.agseterr(AGERR);
 	GVC_t *context = draw_child_load_plugins(library, table) ?

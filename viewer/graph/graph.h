@@ -8,10 +8,11 @@
  *	draw.c	has libgvc draw that, in a process of its own with limits
  *
  * What it shows follows objgraph's conventions (objgraph/objgraph.py,
- * _show_graph): boxes, the start in red letters, modules green, backward
- * references stop at modules, ten references of a node and a red dotted edge to
- * "N more"; three steps deep.  Ours: the ten are those that retain most; the
- * fill tells the retained share, bold edges are dominators, dotted ones weak.
+ * _show_graph): boxes, the start in red letters, modules green, ten references
+ * of a node and a red dotted edge to "N more"; three steps deep.  Ours: the ten are
+ * those that retain most, alike ones are one box (alike.h); backward references stop
+ * at modules, but for the way from a root to each start, which is drawn thick and in
+ * full; the fill tells the retained share, bold edges are dominators, dotted ones weak.
  */
 #ifndef PYMEM_VIEWER_GRAPH_GRAPH_H
 #define PYMEM_VIEWER_GRAPH_GRAPH_H

@@ -1,178 +1,152 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A treemap: areas by retained size.  The largest area is divided among what it
- * dominates, again and again, until there are enough; what is too small to be
- * seen, and a container's own bytes, stay together in one area of their own, so
- * that areas at every depth are shares of the same whole.
+ * A treemap: areas by retained size, with the names by which things are held.
+ *
+ * The blocks are those of a chart (viewer/html/chart.h): the largest is divided until
+ * there are enough, alike children are one, a linked list is one.  What is too small to
+ * be seen, and a container's own bytes, stay together in an area of their own, so that
+ * areas at every depth are shares of the same whole.
  */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "viewer/graph/dot.h"
+#include "viewer/html/chart.h"
+#include "viewer/name/name.h"
 #include "viewer/text/human.h"
 
-enum { MAX_AREAS = 400, CHILDREN = 60 };
+enum { MAX_AREAS = 300, LINE_MOST = 60 };
 
-struct area {
-	uint32_t node;
-	uint64_t bytes;
-	int parent;
-	int first, count; /* its parts; count 0 = not divided */
-	uint64_t rest;	  /* divided: bytes in no part */
-	uint32_t others;  /* divided: nodes in the rest */
-	bool tried;
-};
-
-struct treemap {
-	struct analysis *analysis;
-	struct area areas[MAX_AREAS + CHILDREN];
-	int count;
-};
-
-static int treemap_largest(const struct treemap *t)
+static double treemap_share(const struct chart *c, uint64_t bytes)
 {
-	int best = -1;
-	for (int i = 0; i < t->count; i++)
-		if (!t->areas[i].tried &&
-		    (best < 0 || t->areas[i].bytes > t->areas[best].bytes))
-			best = i;
-	return best;
+	return (double)bytes / (double)c->block[0].retained;
 }
 
-static int treemap_divide(struct treemap *t, int at, const struct progress *progress)
+/* A label that its area has room for: of the picture's 1,000 points side, the area's
+ * root; letters are 5 to 14 points, tiny areas have none (a tooltip says in SVG what
+ * they are). */
+static void treemap_label(struct text *out, const struct chart *c,
+			  const struct chart_block *b, uint64_t bytes, const char *what)
 {
-	struct heap_span children;
-	struct area *area = &t->areas[at];
-	area->tried = true;
-	int err = analysis_children(t->analysis, area->node, progress, &children);
-	if (err)
-		return err;
-	area->first = t->count;
-	area->rest = area->bytes;
-	uint64_t least = t->areas[0].bytes / 500;
-	for (uint32_t i = 0; i < children.count && area->count < CHILDREN; i++) {
-		uint64_t bytes = analysis_retained(t->analysis, children.target[i]);
-		if (bytes < least || bytes == 0)
-			break;
-		t->areas[t->count++] = (struct area){ .node = children.target[i],
-						      .bytes = bytes,
-						      .parent = at };
-		area->count++;
-		area->rest -= bytes < area->rest ? bytes : area->rest;
-	}
-	area->others = children.count - (uint32_t)area->count;
-	return 0;
-}
-
-/* Labels don't shrink with their area: small areas get small letters, tiny ones none (a
- * tooltip says in SVG what they are). */
-static void treemap_label(struct text *out, const struct treemap *t, const struct area *a,
-			  uint64_t bytes, const char *what)
-{
+	const double share = treemap_share(c, bytes), side = 1000 * sqrt(share);
+	const double points = side < 70 ? 5 : side > 200 ? 14 : side / 14;
+	const double letters = side / (points * 0.62);
+	struct text name = { 0 }, cut = { 0 };
 	char size[HUMAN_SIZE];
-	double share = (double)bytes / (double)t->areas[0].bytes;
-	double points = 70 * sqrt(share);
-	text_printf(out, "area=%.4f, fontsize=%.1f, label=\"", 1000 * share,
-		    points < 5		? 5 :
-			    points > 14 ? 14 :
-					  points);
-	if (share > 0.002) {
-		dot_short_label(out, t->analysis, a->node);
-		text_printf(out, "%s\\n%s", what, human_bytes_u64(size, bytes));
+
+	text_printf(out, "area=%.4f, fontsize=%.1f, label=\"", 1000 * share, points);
+	human_bytes_u64(size, bytes);
+	if (letters >= 6) {
+		text_add(&name,
+			 text_len(&b->step) && !*what && letters < LINE_MOST ?
+				 text_get(&b->step) :
+				 text_get(&b->name));
+		text_add(&name, what);
+		name_cut(&cut, text_get(&name),
+			 letters < LINE_MOST ? (size_t)letters : LINE_MOST);
+		dot_escape(out, text_get(&cut));
+		text_printf(out, "\\n%s", size);
+		if (b->count > 1 && b->parent >= 0 && letters >= 12) {
+			text_clear(&cut);
+			name_cut(&cut, text_get(&c->block[b->parent].name),
+				 letters < LINE_MOST ? (size_t)letters : LINE_MOST);
+			text_add(out, "\\nin ");
+			dot_escape(out, text_get(&cut));
+		}
 	}
 	text_add(out, "\", tooltip=\"");
-	dot_label(out, t->analysis, a->node);
-	text_printf(out, "%s\"", what);
+	dot_escape(out, text_get(&b->name));
+	text_add(out, what);
+	text_printf(out, ", %s\"", size);
+	text_free(&name);
+	text_free(&cut);
 }
 
-static void treemap_leaf(struct text *out, const struct treemap *t, const struct area *a,
-			 int i, int depth)
+static void treemap_leaf(struct text *out, const struct chart *c, int32_t at)
 {
-	text_printf(out, "%*sa%d [", depth + 1, "", i);
-	treemap_label(out, t, a, a->bytes, "");
+	const struct chart_block *b = &c->block[at];
+
+	text_printf(out, " a%d [", at);
+	treemap_label(out, c, b, b->retained, "");
 	text_add(out, ", fillcolor=\"");
-	dot_fill(out, (double)a->bytes / (double)t->areas[0].bytes * 4);
+	dot_fill(out, treemap_share(c, b->retained) * 4);
 	text_add(out, "\"];\n");
 }
 
-static void treemap_rest(struct text *out, const struct treemap *t, const struct area *a,
-			 int i, int depth)
+/* What of a divided block is in none of its parts. */
+static void treemap_rest(struct text *out, const struct chart *c, int32_t at)
 {
-	char what[HUMAN_SIZE + 40], n[HUMAN_SIZE];
-	if (a->rest == 0)
+	const struct chart_block *b = &c->block[at];
+	uint64_t rest = b->retained;
+
+	for (int32_t i = b->first_child; i >= 0; i = c->block[i].next)
+		rest -= c->block[i].retained < rest ? c->block[i].retained : rest;
+	if (!rest)
 		return;
-	if (a->others)
-		snprintf(what, sizeof(what), " and %s others", human_count(n, a->others));
-	else
-		snprintf(what, sizeof(what), " itself");
-	text_printf(out, "%*sr%d [", depth + 1, "", i);
-	treemap_label(out, t, a, a->rest, what);
+	text_printf(out, " r%d [", at);
+	treemap_label(out, c, b, rest, ", itself and smaller ones");
 	text_add(out, "];\n");
 }
 
-static void treemap_open_cluster(struct text *out, const struct treemap *t, int i,
-				 int depth)
+static void treemap_open(struct text *out, const struct chart *c, int32_t at)
 {
-	text_printf(out, "%*ssubgraph cluster_%d {\n%*slabel=\"", depth, "", i, depth + 1,
-		    "");
-	dot_label(out, t->analysis, t->areas[i].node);
-	text_add(out, "\";\n");
+	const struct chart_block *b = &c->block[at];
+	char size[HUMAN_SIZE];
+
+	text_printf(out, " subgraph cluster_%d {\n label=\"", at);
+	dot_escape(out, text_get(&b->name));
+	text_add(out, "\\n");
+	dot_escape(out, text_get(&b->kind));
+	text_printf(out, " %s\";\n", human_bytes_u64(size, b->retained));
 }
 
-/* Walks the areas without recursion: next[] says where each open cluster goes on. */
-static void treemap_write_areas(struct text *out, const struct treemap *t)
+/* Walks the blocks without recursion, parents around children. */
+static void treemap_write(struct text *out, const struct chart *c)
 {
-	int stack[MAX_AREAS + CHILDREN], next[MAX_AREAS + CHILDREN], depth = 1;
-	stack[0] = 0;
-	next[0] = 0;
-	treemap_open_cluster(out, t, 0, depth);
-	while (depth > 0) {
-		int i = stack[depth - 1];
-		const struct area *a = &t->areas[i];
-		if (next[depth - 1] == a->count) {
-			treemap_rest(out, t, a, i, depth);
-			text_printf(out, "%*s}\n", depth, "");
-			depth--;
-			continue;
+	int32_t at = 0;
+
+	for (;;) {
+		if (c->block[at].first_child >= 0 || at == 0) {
+			treemap_open(out, c, at);
+			if (c->block[at].first_child >= 0) {
+				at = c->block[at].first_child;
+				continue;
+			}
+			treemap_rest(out, c, at);
+			text_add(out, " }\n");
+		} else {
+			treemap_leaf(out, c, at);
 		}
-		int child = a->first + next[depth - 1]++;
-		if (t->areas[child].count == 0) {
-			treemap_leaf(out, t, &t->areas[child], child, depth);
-			continue;
+		while (at > 0 && c->block[at].next < 0) {
+			at = c->block[at].parent;
+			treemap_rest(out, c, at);
+			text_add(out, " }\n");
 		}
-		stack[depth] = child;
-		next[depth++] = 0;
-		treemap_open_cluster(out, t, child, depth);
+		if (at == 0)
+			return;
+		at = c->block[at].next;
 	}
 }
 
 int dot_treemap(struct text *out, struct analysis *analysis, uint32_t start,
 		const struct progress *progress)
 {
-	struct treemap *t = calloc(1, sizeof(*t));
-	if (!t)
-		return -ENOMEM;
-	t->analysis = analysis;
-	t->areas[t->count++] = (struct area){
-		.node = start, .parent = -1, .bytes = analysis_retained(analysis, start)
-	};
-	int err = 0;
-	while (!err && t->count < MAX_AREAS) {
-		int at = treemap_largest(t);
-		if (at < 0)
-			break;
-		err = treemap_divide(t, at, progress);
-	}
-	if (!err && t->areas[0].bytes) {
+	struct chart chart = { 0 };
+	int err = chart_by_holder(&chart, analysis, start, MAX_AREAS, progress);
+
+	if (!err && chart.block[0].retained) {
 		text_add(out,
-			 "digraph pymem {\n graph [charset=\"UTF-8\", fontsize=8];\n"
+			 "digraph pymem {\n graph [charset=\"UTF-8\", fontsize=9, "
+			 "fontname=\"sans-serif\"];\n");
+		dot_title(out, analysis, "treemap", start);
+		text_add(out,
 			 " node [shape=box, style=filled, fillcolor=\"#eeeeee\", "
 			 "fontname=\"sans-serif\", fontsize=8];\n");
-		treemap_write_areas(out, t);
+		treemap_write(out, &chart);
 		text_add(out, "}\n");
 	}
-	free(t);
+	chart_free(&chart);
 	return err ? err : out->err;
 }

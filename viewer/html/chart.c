@@ -163,10 +163,10 @@ static int chart_divide(struct chart *chart, struct analysis *a, int32_t at,
 	return err;
 }
 
-int chart_by_holder(struct chart *chart, struct analysis *a, uint32_t most,
-		    const struct progress *progress)
+int chart_by_holder(struct chart *chart, struct analysis *a, uint32_t start,
+		    uint32_t most, const struct progress *progress)
 {
-	const struct alike root = alike_single(a, heap_root(a->heap));
+	const struct alike root = alike_single(a, start);
 	int32_t last = -1, at;
 	int err = chart_start(chart, most);
 

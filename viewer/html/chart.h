@@ -33,9 +33,10 @@ struct chart {
 	uint32_t count, capacity;
 };
 
-/* At most `most` blocks.  0, -ENOMEM, -ECANCELED; chart_free in any case. */
-int chart_by_holder(struct chart *chart, struct analysis *analysis, uint32_t most,
-		    const struct progress *progress);
+/* At most `most` blocks, of what start keeps alive.  0, -ENOMEM, -ECANCELED; chart_free
+ * in any case. */
+int chart_by_holder(struct chart *chart, struct analysis *analysis, uint32_t start,
+		    uint32_t most, const struct progress *progress);
 int chart_by_type(struct chart *chart, const struct analysis *analysis, uint32_t most,
 		  const struct progress *progress);
 void chart_free(struct chart *chart);

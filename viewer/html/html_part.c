@@ -180,6 +180,7 @@ static int html_part_map(struct html_part *s)
 	uint32_t most = CHART_NODES / 2 / s->of;
 	struct chart holder = { 0 }, type = { 0 };
 	int err = chart_by_holder(&holder, s->process->analysis,
+				  heap_root(s->process->heap),
 				  most > LEAST_BLOCKS ? most : LEAST_BLOCKS, s->progress);
 
 	if (!err)

@@ -14,9 +14,10 @@
 
 enum { LEAST = 3, LEAST_NAMED = 8, STANDS_ALONE = 4, SMALL_NAMED = 200 };
 
-/* Whether each of its children has a name of its own. */
-static bool alike_names(const struct heap *heap, uint32_t node)
+bool alike_named(const struct heap *heap, uint32_t node)
 {
+	if (heap_is_native(heap, node))
+		return true;
 	if (node >= heap->objects) {
 		uint32_t kind = heap_synth(heap, node)->kind;
 
@@ -45,7 +46,7 @@ static struct alike_rule alike_rule_of(const struct analysis *a, uint32_t parent
 {
 	uint64_t all = analysis_retained(a, parent);
 
-	if (alike_names(a->heap, parent))
+	if (alike_named(a->heap, parent))
 		return (struct alike_rule){ all / SMALL_NAMED + 1, LEAST_NAMED };
 	return (struct alike_rule){ all / STANDS_ALONE + 1, LEAST };
 }

@@ -28,6 +28,8 @@ struct alike {
 /* Appends struct alike to ret, largest first.  0, -ENOMEM, -ECANCELED. */
 int alike_children(struct analysis *analysis, uint32_t parent,
 		   const struct progress *progress, struct vec *ret);
+/* Whether what a node refers to has names that one wants to read (see above). */
+bool alike_named(const struct heap *heap, uint32_t node);
 /* The line of a single node. */
 struct alike alike_single(const struct analysis *analysis, uint32_t node);
 /* Appends "\u00d7 40,002 Session"; of a single one nothing. */

@@ -85,6 +85,9 @@ void app_command(struct app *app, const char *line);
 void app_open_address(struct app *app, const char *text);
 /* Graph of what the cursor is on, to a file (graph/graph.h); kind NULL = what fits. */
 void app_graph(struct app *app, const char *kind, const char *file);
+/* The same as a command to be confirmed: into the current directory nothing is written
+ * unasked. */
+void app_graph_ask(struct app *app);
 
 /* CLOCK_MONOTONIC, in ns. */
 uint64_t app_now_ns(void);

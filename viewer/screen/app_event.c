@@ -263,7 +263,7 @@ static void app_event_frame_key(struct app *app, const struct event *e)
 		app_event_reload(app);
 		break;
 	case 'g':
-		app_graph(app, NULL, NULL);
+		app_graph_ask(app);
 		break;
 	default:
 		break;

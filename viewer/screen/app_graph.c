@@ -111,30 +111,56 @@ static bool app_graph_draw_graph(struct app *app, struct page *page, struct row_
 	return true;
 }
 
-void app_graph(struct app *app, const char *kind, const char *file)
+/* What to draw of what the cursor is on; false after having said why not. */
+static bool app_graph_subject(struct app *app, const char *kind, struct row_ref *ref,
+			      struct graph_request *request)
 {
 	struct page *page = app_page(app);
 	struct view *view = page ? page_view(page) : NULL;
-	struct graph_request request = { .kind = GRAPH_BACKREFS };
 	if (!view || !page->process || !view->ops->subject || !view->loaded) {
 		app_say(app, STYLE_WARN, "nothing to draw here");
-		return;
+		return false;
 	}
-	struct row_ref ref = view->ops->subject(view);
-	if (ref.node == HEAP_NONE && !ref.type) {
+	*ref = view->ops->subject(view);
+	if (ref->node == HEAP_NONE && !ref->type) {
 		app_say(app, STYLE_WARN, "nothing to draw under the cursor");
-		return;
+		return false;
 	}
 	/* Of a root or a node of the dominator tree: what it keeps alive. */
 	bool synthetic =
-		ref.node != HEAP_NONE && !heap_is_object(page->process->heap, ref.node);
-	if (synthetic)
-		request.kind = GRAPH_DOMINATORS;
-	if (kind && !graph_kind_find(kind, &request.kind)) {
+		ref->node != HEAP_NONE && !heap_is_object(page->process->heap, ref->node);
+	request->kind = synthetic ? GRAPH_DOMINATORS : GRAPH_BACKREFS;
+	if (kind && !graph_kind_find(kind, &request->kind)) {
 		app_say(app, STYLE_ERROR, "no such graph: %.40s", kind);
+		return false;
+	}
+	return true;
+}
+
+void app_graph(struct app *app, const char *kind, const char *file)
+{
+	struct graph_request request = { .kind = GRAPH_BACKREFS };
+	struct row_ref ref;
+	if (!app_graph_subject(app, kind, &ref, &request))
+		return;
+	app_work_begin(app);
+	app_graph_draw_graph(app, app_page(app), ref, &request, file);
+	app_work_end(app);
+}
+
+void app_graph_ask(struct app *app)
+{
+	struct graph_request request = { .kind = GRAPH_BACKREFS };
+	struct row_ref ref;
+	char name[400], line[500];
+	if (app->options->graph_dir) {
+		app_graph(app, NULL, NULL);
 		return;
 	}
-	app_work_begin(app);
-	app_graph_draw_graph(app, page, ref, &request, file);
-	app_work_end(app);
+	if (!app_graph_subject(app, NULL, &ref, &request))
+		return;
+	app_graph_default_file(app, app_page(app), &request, ref, name, sizeof(name));
+	snprintf(line, sizeof(line), "graph %s %s", graph_kind_name(request.kind), name);
+	prompt_open(&app->prompt, PROMPT_COMMAND, line);
+	app_say(app, STYLE_STATUS, "Enter draws it into this file, Esc doesn't");
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "formats/text/escape.h"
@@ -50,15 +51,24 @@ void text_add(struct text *text, const char *ascii)
 
 void text_printf(struct text *text, const char *format, ...)
 {
-	char buf[512];
+	char buf[512], *longer = NULL;
 	va_list args;
 
 	va_start(args, format);
 	int n = vsnprintf(buf, sizeof(buf), format, args);
 	va_end(args);
+	if (n > 0 && (size_t)n >= sizeof(buf)) {
+		va_start(args, format);
+		n = vasprintf(&longer, format, args);
+		va_end(args);
+		if (n < 0) {
+			text->err = -ENOMEM;
+			return;
+		}
+	}
 	if (n > 0)
-		text_add_bytes(text, buf,
-			       (size_t)n < sizeof(buf) ? (size_t)n : sizeof(buf) - 1);
+		text_add_bytes(text, longer ? longer : buf, (size_t)n);
+	free(longer);
 }
 
 /* ---- escaping ---- */
