@@ -104,7 +104,7 @@ async def main():
     ready()
     serve()
 asyncio.get_event_loop_policy().new_event_loop().run_until_complete(main())
-''', ["local held", "list", "40,000 Session"]),
+''', ["› held", "list", "40,000 Session"]),
 
     "held by C code only": (r'''
 import ctypes
@@ -340,7 +340,7 @@ ready(); serve()
                 target.tell("grow()")
                 run_load("-q", "-f", new, target.pid)
                 first = self.rows("growth", "--compare", old, new)[0]
-                self.assertIn("local buffer in work (target.py:", first["path"])
+                self.assertIn("work (target.py:", first["path"])
                 self.assertEqual((first["type"], first["count"], first["count_diff"]),
                                  ("builtins.bytearray", 20, 10), first)
 

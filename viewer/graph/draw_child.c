@@ -11,6 +11,7 @@
 #include "viewer/graph/draw_child.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <graphviz/gvc.h>
 #include <graphviz/gvcext.h>
@@ -145,6 +146,9 @@ static _Noreturn void draw_child_program(const char *dot, const char *engine,
 	snprintf(output, sizeof(output), "-T%s", format);
 	fcntl(words, F_SETFD, 0); /* open as long as it works: it is waited for */
 	execlp("dot", "dot", layout, output, (char *)NULL);
+	if (errno == EPERM) /* the filter of viewer/files */
+		draw_child_fail("libgvc is not installed (Debian: libgvc6), and a viewer "
+				"run by root starts no program");
 	draw_child_fail("neither libgvc nor the program dot is installed (Debian: "
 			"libgvc6 or graphviz); a .dot file can be written without");
 }

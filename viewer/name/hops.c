@@ -242,8 +242,10 @@ static void hops_add_task(struct text *out, const struct heap *heap, uint32_t ta
 	for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
 		uint32_t node = hops_attribute(heap, task, attributes[i]);
 
-		if (node != HEAP_NONE && heap_value(heap, node, &name) &&
-		    name.kind == SNAP_VALUE_STR && name.size) {
+		/* a task nobody has named has a number until it is asked (3.12) */
+		if (node != HEAP_NONE && heap_value(heap, node, &name) && name.size &&
+		    (name.kind == SNAP_VALUE_STR || name.kind == SNAP_VALUE_INT)) {
+			text_add(out, name.kind == SNAP_VALUE_INT ? "Task-" : "");
 			text_escape(out, name.text, name.size, NAME_LIMIT, 0);
 			return;
 		}
