@@ -73,8 +73,10 @@ static int card_find_referrers(struct card_set *set, const struct progress *prog
 	for (uint32_t i = 0; i < set->count; i++)
 		bits[set->node[i] / 8] |= (unsigned char)(1u << set->node[i] % 8);
 	for (uint32_t n = 0; n < heap->nodes; n++) {
-		struct heap_span refs = heap_refs(heap, n);
+		struct heap_span refs = { 0 };
 
+		if (!heap_is_native(heap, n))
+			refs = heap_refs(heap, n);
 		if (n % PROGRESS_EVERY == 0 &&
 		    progress_step(progress, "finding referrers", n, heap->nodes)) {
 			vec_free(&wanted);
