@@ -6,6 +6,7 @@
 
 #include "viewer/html/markup.h"
 #include "viewer/name/name.h"
+#include "viewer/report/suspect_text.h"
 #include "viewer/text/human.h"
 
 enum { NAME_WIDTH = 160, MOST = 12 };
@@ -58,6 +59,13 @@ static void html_suspect_sentence(struct text *out, const struct analysis *a,
 	const bool members = s->member_type && s->member_count;
 	struct text kind = { 0 };
 
+	if (node == HEAP_NONE) { /* no object holds it */
+		suspect_text(&kind, a, s);
+		markup_add(out, text_get(&kind));
+		text_add(out, ". ");
+		text_free(&kind);
+		return;
+	}
 	name_kind(&kind, a->heap, node, 60);
 	if (s->frames) {
 		text_add(out, "Local variables of one function hold it, ");
