@@ -16,7 +16,7 @@
  * PYMEM_FAULTS compiled in, PYMEM_FAULT=kill:N or fail:N ends loader and helper,
  * or makes the step fail, at step N (N counts from 1 in a helper; also
  * kill:NAME, fail:NAME; kill:2/N: in the helper that takes the agent out; slow:NAME:
- * the point of that name takes seconds).
+ * at the point of that name it waits until the process has given us up).
  */
 #ifndef PYMEM_LOADER_INJECT_HELPER_H
 #define PYMEM_LOADER_INJECT_HELPER_H

@@ -35,7 +35,7 @@ def preload(**variables):
     return env
 
 
-def until(condition, seconds=10, step=0.01):
+def until(condition, seconds=120, step=0.01):
     """condition()'s first true value, or None after that many seconds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

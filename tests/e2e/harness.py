@@ -358,7 +358,7 @@ class Case(unittest.TestCase):
     def path(self, name):
         return os.path.join(self.tmp, name)
 
-    def assert_untouched(self, before, maps=True, timeout=2.0):
+    def assert_untouched(self, before, maps=True, timeout=60.0):
         """/proc shows the process as before; waits a moment for the kernel to
         catch up (an exiting thread stays listed for some microseconds)."""
         deadline = time.monotonic() + timeout
@@ -385,7 +385,7 @@ def run_view(*args, timeout=120, **kw):
     return run([VIEW] + [str(a) for a in args], timeout=timeout, **kw)
 
 
-def wait_for(condition, timeout=10.0, what="the condition"):
+def wait_for(condition, timeout=120.0, what="the condition"):
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:

@@ -58,7 +58,7 @@ class Program:
     def alive(self):
         return self.proc.poll() is None
 
-    def finish(self, timeout=30):
+    def finish(self, timeout=120):
         """Ends it; its last words."""
         self.proc.stdin.close()
         ready, _, _ = select.select([self.proc.stdout], [], [], timeout)

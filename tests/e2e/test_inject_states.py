@@ -286,8 +286,8 @@ def end():
     if sys.argv[2] == "exit":
         os._exit(0)
     os.execv("/bin/sleep", ["sleep", "5"])
-threading.Thread(target=end).start()
 ready()
+threading.Thread(target=end).start()
 while True:
     time.sleep(0.001)
 '''

@@ -335,7 +335,9 @@ class Launch(Case):
     def test_every_so_often(self):
         done = run_load("--every", "300ms", "--no-values", "-f", "e-%t-%p.pymem", "--",
                         interpreters()[-1].path, "-c",
-                        "import time; x = 'needle-in-heap'; time.sleep(3)", cwd=self.tmp)
+                        "import glob, time; x = 'needle-in-heap'\n"
+                        "while len(glob.glob('e-*.pymem')) < 2: time.sleep(0.05)",
+                        cwd=self.tmp)
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         names = glob.glob(self.path("e-*.pymem"))
         self.assertGreaterEqual(len(names), 2)

@@ -41,8 +41,8 @@ class Terminal:
         return self.run("capture-pane", "-p", *args)
 
     def until(self, *wanted, absent=()):
-        """Waits for all of the texts; fails with the screen after 20 seconds."""
-        end = time.monotonic() + 20
+        """Waits for all of the texts; fails with the screen after two minutes."""
+        end = time.monotonic() + 120
         while True:
             shown = self.screen()
             if all(w in shown for w in wanted) and not any(a in shown for a in absent):

@@ -127,7 +127,7 @@ static bool parse(int argc, char **argv, struct inject_options *options,
 	while ((opt = getopt(argc, argv, "xkavn:wlorcs:")) != -1) {
 		switch (opt) {
 		case 'x':
-			wish->external = true;
+			wish->external = options->unfiltered = true; /* as asked for */
 			break;
 		case 'k':
 			wish->keep = true;
