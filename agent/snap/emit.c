@@ -7,6 +7,7 @@
 #include "agent/base/arena.h"
 #include "agent/python/cpython.h"
 #include "agent/heap/walk.h"
+#include "agent/snap/cpus.h"
 #include "agent/snap/own_gil.h"
 #include "agent/snap/relay.h"
 #include "agent/snap/spawn.h"
@@ -215,7 +216,7 @@ static struct emit_path emit_path(const struct job *job, struct arena *arena,
 {
 	struct emit_path path = { .sink = writer };
 
-	if (in_copy && spawn_has_cpus() &&
+	if (in_copy && cpus_allowed() > 1 &&
 	    (job->context != JOB_EXTERNAL || !spawn_confined()))
 		path.relay = relay_start(arena, writer);
 	if (path.relay)

@@ -4,9 +4,10 @@
  *
  * One producer, one consumer.  `filled` counts the chunks handed over, `emptied` those
  * replayed; each is written by one side only, and is what the other side sleeps on, once
- * it has looked for about the time a chunk takes.  A side says that it is about to sleep,
- * then looks again; the other changes its count, then looks whether somebody sleeps (all
- * sequentially consistent, so one of them sees the other).
+ * it has looked for some time: up to that of a chunk, but less each time that looking did
+ * not help, as where the other side waits for the CPU that we look with.  A side says
+ * that it is about to sleep, then looks again; the other changes its count, then looks
+ * whether somebody sleeps (all sequentially consistent, so one of them sees the other).
  *
  * A record is a header, the event's struct, and the bytes it points to, which the
  * consumer's copy of the struct is made to point to again.
@@ -23,7 +24,8 @@
 enum {
 	RELAY_CHUNKS = 4,
 	RELAY_CHUNK = 256 << 10, /* bytes; at 100 a record, 2,600 objects */
-	RELAY_SPINS = 20000,	 /* some 300 us; waking a sleeping CPU costs 100 */
+	RELAY_SPINS_MAX = 20000, /* some 300 us; waking a sleeping CPU costs 100 */
+	RELAY_SPINS_MIN = 32,
 	RELAY_STACK = 256 << 10, /* zstd's level 1 needs a few KiB */
 };
 
@@ -37,9 +39,11 @@ struct relay_head {
 	uint32_t size;	/* of the record, header included */
 };
 
-/* Counts chunks; `awaited`: the other side sleeps on it, or is about to. */
+/* Counts chunks; `awaited`: the other side sleeps on it, or is about to, having looked
+ * `spins` times. */
 struct relay_clock {
 	_Atomic(uint32_t) count, awaited;
+	uint32_t spins;
 };
 
 struct relay {
@@ -78,13 +82,23 @@ enum relay_event {
 
 /* ---- clocks ---- */
 
+static void relay_clock_init(struct relay_clock *clock)
+{
+	clock->spins = RELAY_SPINS_MAX;
+}
+
 static void relay_clock_await(struct relay_clock *clock, uint32_t value)
 {
-	for (int i = 0; i < RELAY_SPINS; i++) {
-		if (atomic_load_explicit(&clock->count, memory_order_acquire) != value)
+	for (uint32_t i = 0; i < clock->spins; i++) {
+		if (atomic_load_explicit(&clock->count, memory_order_acquire) != value) {
+			if (clock->spins < RELAY_SPINS_MAX)
+				clock->spins *= 2;
 			return;
+		}
 		cpu_pause();
 	}
+	if (clock->spins > RELAY_SPINS_MIN)
+		clock->spins /= 4;
 	atomic_store(&clock->awaited, 1);
 	if (atomic_load(&clock->count) == value)
 		spawn_futex_wait(&clock->count, value);
@@ -402,6 +416,8 @@ struct relay *relay_start(struct arena *arena, struct snap_sink *to)
 		r->chunks = arena_map(arena, RELAY_CHUNKS * sizeof(*r->chunks));
 	if (!r || !stack || !r->chunks)
 		return NULL;
+	relay_clock_init(&r->filled);
+	relay_clock_init(&r->emptied);
 	r->sink.ops = &relay_ops;
 	r->to = to;
 	r->filling = r->chunks;

@@ -78,17 +78,6 @@ int spawn_process(void (*run)(void *), void *arg)
 			 arg);
 }
 
-bool spawn_has_cpus(void)
-{
-	uint64_t mask[128];
-	const long n = sys3(SYS_sched_getaffinity, 0, sizeof(mask), mask);
-	int cpus = 0;
-
-	for (long i = 0; i < n / 8; i++)
-		cpus += __builtin_popcountll(mask[i]);
-	return cpus > 1;
-}
-
 bool spawn_confined(void)
 {
 	return sys5(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) != 0;

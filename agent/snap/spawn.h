@@ -45,8 +45,6 @@ void spawn_join(struct spawned *thread);
  */
 int spawn_process(void (*run)(void *), void *arg);
 
-/* May this process run on more than one CPU? */
-bool spawn_has_cpus(void);
 /* Does a seccomp filter judge this process's system calls? */
 bool spawn_confined(void);
 

@@ -15,6 +15,7 @@ pymem_unit(agent_marks SOURCES agent_marks.c LIBS agent_core)
 pymem_unit(agent_pages SOURCES agent_pages.c LIBS agent_core)
 pymem_unit(agent_tables SOURCES agent_tables.c LIBS agent_core)
 pymem_unit(agent_cpython SOURCES agent_cpython.c LIBS agent_core)
+pymem_unit(agent_cpus SOURCES agent_cpus.c LIBS agent_core)
 pymem_unit(agent_relay SOURCES agent_relay.c LIBS agent_core formats_events)
 pymem_unit(agent_image SOURCES agent_image.c LIBS agent_walk_image)
 
