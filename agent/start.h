@@ -109,7 +109,7 @@ enum pymem_msg_type {
 	PYMEM_MSG_CRASH = 4,
 	/* from the copy: a: objects, b: edges, c: walk_ns, d: private bytes of the copy,
 	 * dirty or clean, its own tables included (0 in place: there is none, or
-	 * unknown) */
+	 * unknown); text: what isn't known of this CPython ("" = nothing) */
 	PYMEM_MSG_WALKED = 5,
 	PYMEM_MSG_CHILD = 6, /* copy reaped: a: wait status, as wait4 gives it */
 	/* the job failed. a: enum pymem_fail; text: one sentence */

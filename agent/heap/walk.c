@@ -66,28 +66,32 @@ static void walk_identity(struct walk *w)
 		events_fact_text(w, "gil", w->options->gil_holder ? "held" : "free", 4);
 }
 
-/* What a version that the tables don't know is read by, and what wasn't proven. */
+/* What of a version that the tables don't know was not proven; "" = nothing. */
+static const char *walk_left_out(const struct walk *w)
+{
+	if (w->lay->attributes_unknown)
+		return w->py->frames ? "names of attributes" :
+				       "frames, names of attributes";
+	return w->py->frames ? "" : "frames";
+}
+
+/* ... and by which tables it is read. */
 static void walk_say_newer(struct walk *w)
 {
 	const uint32_t tables = versions_tables(w->py);
-	char text[256];
-	int n = snprintf(text, sizeof(text), "%u.%u", tables >> 16, tables >> 8 & 0xff);
+	const char *const left_out = walk_left_out(w);
+	char text[24];
+	const int n =
+		snprintf(text, sizeof(text), "%u.%u", tables >> 16, tables >> 8 & 0xff);
 
 	events_fact_text(w, "python.tables", text, (size_t)n);
-	n = snprintf(text, sizeof(text), "%s%s%s", w->py->frames ? "" : "frames",
-		     !w->py->frames && w->lay->attributes_unknown ? ", " : "",
-		     w->lay->attributes_unknown ? "names of attributes" : "");
-	if (n)
-		events_fact_text(w, "python.left_out", text, (size_t)n);
-	snprintf(text, sizeof(text),
-		 "this CPython is newer than pymem's tables: read by those of %u.%u, as "
+	if (*left_out)
+		events_fact_text(w, "python.left_out", left_out, strlen(left_out));
+	snprintf(w->stats.doubt, sizeof(w->stats.doubt),
+		 "this CPython is newer than pymem's tables: read by those of %s, as "
 		 "far as probes prove them; left out: %s",
-		 tables >> 16, tables >> 8 & 0xff,
-		 w->py->frames ? (w->lay->attributes_unknown ? "names of attributes" :
-							       "nothing") :
-			 w->lay->attributes_unknown ? "frames, names of attributes" :
-						      "frames");
-	events_error(w, 0, NULL, text);
+		 text, *left_out ? left_out : "nothing");
+	events_error(w, 0, NULL, w->stats.doubt);
 }
 
 /* All that is decided of a type, room by room. */

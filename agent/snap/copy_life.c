@@ -200,7 +200,8 @@ static void copy_life_walk_here(void *arg)
 		grandchild_exit(JOB_EXIT_FAILED);
 	}
 	control_channel_send(&job->control, PYMEM_MSG_WALKED, result.objects,
-			     result.edges, result.walk_ns, result.dirty_bytes, NULL);
+			     result.edges, result.walk_ns, result.dirty_bytes,
+			     result.doubt);
 	if (job->context == JOB_EXTERNAL)
 		control_channel_send(&job->control, PYMEM_MSG_DONE, 0, 0, 0, 0, NULL);
 	grandchild_exit(JOB_EXIT_OK);

@@ -52,7 +52,7 @@ static int driver_in_place(struct job *job)
 	if (rc < 0)
 		return job_fail(job, emit_reason(rc), -rc, err);
 	control_channel_send(&job->control, PYMEM_MSG_WALKED, result.objects,
-			     result.edges, result.walk_ns, 0, NULL);
+			     result.edges, result.walk_ns, 0, result.doubt);
 	return 0;
 }
 

@@ -256,6 +256,7 @@ static int emit_walk(struct job *job, struct arena *arena, const struct emit_pat
 	ret->cpu_ns = in_copy ? sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID) : 0;
 	ret->objects = stats.objects;
 	ret->edges = stats.edges;
+	memcpy(ret->doubt, stats.doubt, sizeof(ret->doubt));
 	ret->dirty_bytes = in_copy ? emit_dirty_bytes() : 0;
 	if (!rc)
 		rc = emit_totals(sink, &stats, ret, arena->mapped);

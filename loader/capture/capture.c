@@ -337,6 +337,7 @@ static void capture_judge(struct capture *c)
 	if (ret->status != CAPTURE_COMPLETE)
 		capture_words_error(c->injected ? NULL : &c->error, &c->got, c->job,
 				    ret->error, sizeof(ret->error));
+	capture_note(ret, c->got.doubt);
 	if (!ret->consistent && ret->status != CAPTURE_FAILED)
 		capture_note(ret,
 			     "best effort: a thread may have been changing objects when "

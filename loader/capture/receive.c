@@ -134,13 +134,15 @@ static void receive_on_forked(struct receive_result *ret, const struct pymem_msg
 	strcpy(ret->phase, "walking"); /* until the agent says something better */
 }
 
-static void receive_on_walked(struct receive_result *ret, const struct pymem_msg *m)
+static void receive_on_walked(struct receive_result *ret, const struct pymem_msg *m,
+			      const char *text)
 {
 	ret->walked = true;
 	ret->objects = m->a;
 	ret->edges = m->b;
 	ret->walk_ns = m->c;
 	ret->child_dirty_bytes = m->d;
+	escape_copy(ret->doubt, sizeof(ret->doubt), text, m->text_size);
 }
 
 /* The job is over in the target: only bytes under way are waited for. */
@@ -179,7 +181,7 @@ static void receive_on_message(struct receive *r, const struct pymem_msg *m,
 		receive_on_crash(ret, m, text);
 		break;
 	case PYMEM_MSG_WALKED:
-		receive_on_walked(ret, m);
+		receive_on_walked(ret, m, text);
 		break;
 	case PYMEM_MSG_CHILD:
 		ret->child = true;

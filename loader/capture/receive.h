@@ -67,6 +67,7 @@ struct receive_result {
 	char crash_type[512]; /* raw, for skip_types; NUL-terminated */
 	char gil_holder[128]; /* at the time of the failure; printable, "" = unknown */
 	char phase[128];      /* the last one heard of; printable */
+	char doubt[256];      /* what the walk didn't know of the CPython; printable */
 	uint64_t free_bytes;  /* RECEIVE_MEMORY: what was left */
 	char where[600];      /* RECEIVE_MEMORY: of what */
 };

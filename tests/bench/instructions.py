@@ -43,6 +43,7 @@ from mixed_heap import build
 class Stats(ctypes.Structure):
     _fields_ = [(n, ctypes.c_uint64) for n in
                 ("objects", "edges", "bytes", "walk_ns", "sweeps", "arena")]
+    _fields_.append(("doubt", ctypes.c_char * 160))
 class Costs(ctypes.Structure):
     _fields_ = [(n, ctypes.c_uint64) for n in ("minor", "major", "copied", "mapped")]
 lib, rows = ctypes.PyDLL(driver), []

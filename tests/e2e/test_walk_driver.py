@@ -12,7 +12,7 @@ import unittest
 from unittest import mock
 
 import walktrace
-from harness import BUILD, LONG, ROOT, Case, interpreters, main, skip_all
+from harness import BUILD, LONG, ROOT, Case, interpreters, main, run_view, skip_all
 
 DRIVER = os.path.join(BUILD, "lib", "walk_driver.so")
 TARGET = os.path.join(ROOT, "tests", "targets", "whole_heap.py")
@@ -184,6 +184,18 @@ class WholeHeap(Case):
         self.assertIn(b"frames", bytes.fromhex(found.facts["python.left_out"]))
         self.assertFalse(set(said) - set(found.objects))
 
+    def test_what_is_left_out_is_shown(self):
+        python = [p for p in walkable() if p.version >= (3, 13)][0]
+        path = os.path.join(self.tmp, "small.pymem")
+        for name, value, shown in (("WALK_KNOWN", "030c", "3.12, left out: frames, names of "
+                                    "attributes"),
+                                   ("WALK_DISTRUST", "1", "3.%d, nothing was left out" %
+                                    python.version[1])):
+            subprocess.run([python.path, "-S", "-X", "utf8", "-c", SMALL, DRIVER, path, "0"],
+                           env={**os.environ, name: value}, check=True, timeout=60,
+                           stdout=subprocess.DEVNULL)
+            overview = run_view("--report", "overview", path).stdout.decode()
+            self.assertIn("read by those of " + shown, overview)
     def test_in_place(self):
         pythons = walkable()
         self.check(0, pythons if LONG else pythons[::4])

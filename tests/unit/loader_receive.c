@@ -142,7 +142,7 @@ static void good(struct agent *a)
 	message(a, PYMEM_MSG_FORKED, 555, 1000, "");
 	message(a, PYMEM_MSG_PHASE, 0, 0, "sweeping\x1b[2J");
 	stream(a, snapshot.size);
-	message(a, PYMEM_MSG_WALKED, 5000, 12000, "");
+	message(a, PYMEM_MSG_WALKED, 5000, 12000, "left out: \tframes");
 	message(a, PYMEM_MSG_CHILD, 0, 0, "");
 	message(a, PYMEM_MSG_DONE, 0, 0, "");
 }
@@ -327,6 +327,7 @@ static void complete_capture(void **state)
 	assert_int_equal(s.got.gil_wait_ns, 1000);
 	assert_int_equal(s.got.objects, 5000);
 	assert_string_equal(s.got.phase, "sweeping\\x1b[2J");
+	assert_string_equal(s.got.doubt, "left out: \\tframes");
 	assert_true(s.part.state.ended);
 	const struct counted c = read_back(&s);
 	assert_int_equal(c.objects, 200000);

@@ -128,13 +128,34 @@ static int report_overview_add_suspects(const struct report_context *c,
 	return err;
 }
 
+/* A CPython that the walk had no tables of. */
+static int report_overview_add_newer(const struct heap *heap, struct text *scratch,
+				     struct table *table)
+{
+	size_t size = 0;
+	const char *tables = heap_fact_text(heap, "python.tables", &size), *left_out;
+
+	if (!tables)
+		return 0;
+	text_clear(scratch);
+	text_add(scratch,
+		 "this CPython is newer than the tables of the pymem that took "
+		 "the snapshot: read by those of ");
+	text_escape(scratch, tables, size, 16, 0);
+	left_out = heap_fact_text(heap, "python.left_out", &size);
+	text_add(scratch, left_out ? ", left out: " : ", nothing was left out");
+	text_escape(scratch, left_out ? left_out : "", left_out ? size : 0, 100, 0);
+	return table_note(table, "%s", text_get(scratch));
+}
+
 /* What the capture itself was not sure of. */
-static int report_overview_add_doubts(const struct heap *heap, struct table *table)
+static int report_overview_add_doubts(const struct heap *heap, struct text *scratch,
+				      struct table *table)
 {
 	const uint64_t running = heap_fact_u64(heap, "interpreters.not_stopped", 0);
-	int err = 0;
+	int err = report_overview_add_newer(heap, scratch, table);
 
-	if (running)
+	if (running && !err)
 		err = table_note(table,
 				 "%llu of the process's interpreters could not be held "
 				 "still: what "
@@ -191,7 +212,7 @@ static int report_overview_run(const struct report_context *context,
 	if (!err)
 		err = report_overview_add_suspects(context, &scratch, table);
 	if (!err)
-		err = report_overview_add_doubts(heap, table);
+		err = report_overview_add_doubts(heap, &scratch, table);
 	text_free(&scratch);
 	return err;
 }

@@ -33,6 +33,8 @@ struct walk_stats {
 	uint64_t walk_ns;
 	uint64_t sweeps;
 	size_t arena_bytes;
+	char doubt
+		[200]; /* one sentence: what isn't known of this CPython; "" = nothing */
 };
 
 #endif
