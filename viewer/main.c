@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,12 +19,16 @@
 #include "viewer/export.h"
 #include "viewer/files/clerk.h"
 #include "viewer/graph/graph.h"
+#include "viewer/mcp/server.h"
 #include "viewer/options.h"
+#include "viewer/query/dump.h"
+#include "viewer/query/gate.h"
+#include "viewer/query/shell.h"
 #include "viewer/render/render.h"
 #include "viewer/text/text.h"
 #include "viewer/workspace.h"
 
-enum { EXIT_FAILED = 1, EXIT_PARTIAL = 3 };
+enum { EXIT_FAILED = 1, EXIT_WRONG = 2, EXIT_PARTIAL = 3, EXIT_GATE = 4 };
 
 /* Bytes that model and analysis need for a raw byte of a snapshot, at most (regular
  * objects of one byte a column; 5 to 9 are measured). */
@@ -81,7 +86,7 @@ static const bool checked_for_leaks = false;
 static bool main_may_start_programs(const struct options *o)
 {
 	return !rights_ours()->more && !o->exporter && !o->report && !o->graph &&
-		(getenv("DISPLAY") || getenv("WAYLAND_DISPLAY"));
+		!o->mcp && (getenv("DISPLAY") || getenv("WAYLAND_DISPLAY"));
 }
 
 /*
@@ -191,6 +196,89 @@ static int main_print_reports(struct workspace *workspace, const struct options 
 	if (!code && workspace->old_count)
 		code = main_print_report(workspace, report_find("diff"), o, renderer,
 					 progress, true);
+	return code;
+}
+
+/* ---- queries ---- */
+
+enum { SQL_LIMIT = 1000 /* rows for people */ };
+
+static int main_judge(struct engine *engine, const struct options *o)
+{
+	static const int codes[] = {
+		[GATE_PASSED] = 0, [GATE_FAILED] = EXIT_GATE, [GATE_WRONG] = EXIT_WRONG
+	};
+
+	return codes[gate_judge(engine, o->fail_if, o->nfail_if,
+				o->format && !strcmp(o->format, "junit"), stdout)];
+}
+
+static int main_answer(struct engine *engine, const struct options *o)
+{
+	const struct renderer *renderer = renderer_find(o->format ? o->format : "text");
+	const bool prompt = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+	uint64_t limit = o->params.limit;
+
+	if (!limit && !o->params.all && renderer == &render_text)
+		limit = SQL_LIMIT;
+	return o->sql ? shell_run(engine, o->sql, renderer, limit, stdout) :
+			shell_loop(engine, renderer, limit, stdin, stdout, prompt);
+}
+
+static int main_query(struct workspace *workspace, const struct options *o,
+		      const struct progress *progress)
+{
+	const struct engine_options options = { .timeout_ns = o->sql_timeout_ns,
+						.memory = o->sql_memory,
+						.progress = progress };
+	struct engine engine;
+	int code = EXIT_FAILED;
+
+	if (engine_open(&engine, workspace, &options))
+		main_complain(o->screen.files[0], engine.problem);
+	else if (o->to_sqlite && dump_write(&engine, o->output))
+		main_complain(o->output, engine.problem);
+	else
+		code = o->to_sqlite ? 0 :
+			o->nfail_if ? main_judge(&engine, o) :
+				      main_answer(&engine, o);
+	engine_close(&engine);
+	return code;
+}
+
+static bool main_queries(const struct options *o)
+{
+	return o->sql || o->sql_shell || o->nfail_if || o->to_sqlite;
+}
+
+/* ---- an assistant's tool ---- */
+
+static int main_serve(const struct options *o)
+{
+	struct tool_session session;
+	char err[512] = "";
+	int code = 0;
+
+	if (main_confined(o))
+		return EXIT_FAILED;
+	tool_session_init(&session);
+	session.values = o->values;
+	session.workspace.no_sidecar = o->screen.no_sidecar;
+	for (size_t i = 0; i < o->screen.nfiles && !code; i++)
+		if (tool_session_add(&session, o->screen.files[i], false, err,
+				     sizeof(err))) {
+			main_complain(o->screen.files[i], err);
+			code = EXIT_FAILED;
+		}
+	if (!code && o->screen.compare &&
+	    tool_session_add(&session, o->screen.compare, true, err, sizeof(err))) {
+		main_complain(o->screen.compare, err);
+		code = EXIT_FAILED;
+	}
+	signal(SIGPIPE, SIG_IGN); /* a client that is gone ends it, quietly */
+	if (!code)
+		server_run(&session, stdin, stdout);
+	tool_session_close(&session);
 	return code;
 }
 
@@ -344,9 +432,10 @@ static int main_run_reports(const struct options *o)
 	if (workspace.count && code != EXIT_FAILED) {
 		partial = code;
 		const struct progress *shown = isatty(STDERR_FILENO) ? &progress : NULL;
-		code = o->graph	    ? main_draw(&workspace, o, shown) :
-			o->document ? main_write_document(&workspace, o, shown) :
-				      main_print_reports(&workspace, o, shown);
+		code = o->graph		? main_draw(&workspace, o, shown) :
+			o->document	? main_write_document(&workspace, o, shown) :
+			main_queries(o) ? main_query(&workspace, o, shown) :
+					  main_print_reports(&workspace, o, shown);
 	}
 	main_meter_end(&meter);
 	if (fflush(stdout) || ferror(stdout)) {
@@ -394,6 +483,8 @@ int main(int argc, char **argv)
 	options.screen.confine = main_confine;
 	options.screen.confine_arg = &options;
 	snap_parser_allow(options.max_memory / MEMORY_OF_RAW);
+	if (options.mcp)
+		return main_serve(&options);
 	if (options.exporter)
 		return main_export(&options);
 	bool interactive = options.screen.script || options.screen.listen ||
@@ -401,16 +492,16 @@ int main(int argc, char **argv)
 	if (options.screen.live_fd >= 0 && !options.screen.script &&
 	    main_unknown_terminal())
 		return EXIT_FAILED; /* it will be given the finished file */
-	if (!options.report && !options.format && !options.graph && !options.document &&
-	    (interactive || screen_possible())) {
+	const bool asked = options.report || options.format || options.graph ||
+		options.document || main_queries(&options);
+	if (!asked && (interactive || screen_possible())) {
 		if (options.screen.live_fd >= 0 && options.screen.nfiles) {
 			options.screen.live_name = options.screen.files[0];
 			options.screen.nfiles = 0;
 		}
 		return screen_run(&options.screen);
 	}
-	if (!options.report && !options.format && !options.graph && !options.document &&
-	    main_unknown_terminal())
+	if (!asked && main_unknown_terminal())
 		main_say_unknown_terminal();
 	return main_run_reports(&options);
 }

@@ -39,6 +39,13 @@ enum {
 	OPT_NO_SIDECAR,
 	OPT_CURRENCY,
 	OPT_MAX_MEMORY,
+	OPT_SQL,
+	OPT_SQL_SHELL,
+	OPT_SQL_TIMEOUT,
+	OPT_SQL_MEMORY,
+	OPT_FAIL_IF,
+	OPT_MCP,
+	OPT_VALUES,
 	OPT_VERSION,
 };
 
@@ -69,6 +76,13 @@ static const struct option long_options[] = {
 	{ "no-mouse", no_argument, NULL, OPT_NO_MOUSE },
 	{ "no-sidecar", no_argument, NULL, OPT_NO_SIDECAR },
 	{ "max-memory", required_argument, NULL, OPT_MAX_MEMORY },
+	{ "sql", required_argument, NULL, OPT_SQL },
+	{ "sql-shell", no_argument, NULL, OPT_SQL_SHELL },
+	{ "sql-timeout", required_argument, NULL, OPT_SQL_TIMEOUT },
+	{ "mcp", no_argument, NULL, OPT_MCP },
+	{ "values", no_argument, NULL, OPT_VALUES },
+	{ "fail-if", required_argument, NULL, OPT_FAIL_IF },
+	{ "sql-memory", required_argument, NULL, OPT_SQL_MEMORY },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -93,6 +107,14 @@ static const char usage_rest[] =
 	"  --compare OLD        compare with an older snapshot\n"
 	"  --size all|python    with the memory that objects own outside of them, or "
 	"without\n"
+	"  --sql QUERY          ask in SQL: pymem-sql(7) has tables and examples\n"
+	"  --sql-shell          queries from standard input, one after another\n"
+	"  --fail-if CONDITION  exit with 4 if it holds: growth(\"app.*\") > 1MB, or "
+	"SQL\n"
+	"    --sql-timeout SEC  stop a query after this long (default: never)\n"
+	"    --sql-memory SIZE  for sorting and grouping (default 256M)\n"
+	"  --mcp                serve an assistant (Model Context Protocol on stdin and\n"
+	"                       stdout); --values lets it see previews of values\n"
 	"  --graph KIND         draw refs, backrefs, dominators or treemap\n"
 	"    --of NAME|ADDRESS  of a type's largest instances, or of one object\n"
 	"    --depth N          this many steps (default 3)\n"
@@ -112,7 +134,8 @@ static const char usage_output[] =
 	"size\n"
 	"  --version, -h, --help\n"
 	"\n"
-	"Exit code: 0 done, 1 failed, 2 usage, 3 a snapshot is incomplete.\n";
+	"Exit code: 0 done, 1 failed, 2 usage, 3 a snapshot is incomplete, 4 --fail-if "
+	"holds.\n";
 
 static void options_print_usage(FILE *out)
 {
@@ -122,11 +145,12 @@ static void options_print_usage(FILE *out)
 			     report_all[i]->title);
 	print_lines(out, usage_rest);
 	for (size_t i = 0; exporter_all[i]; i++)
-		print_format(out, "  %-20s %s: %s%s\n", i ? "" : "--export FORMAT",
-			     exporter_all[i]->name, exporter_all[i]->title, ";");
+		print_format(out, "  %-20s %s: %s;\n", i ? "" : "--export FORMAT",
+			     exporter_all[i]->name, exporter_all[i]->title);
 	for (size_t i = 0; document_all[i]; i++)
-		print_format(out, "  %-20s %s: %s%s\n", "", document_all[i]->name,
-			     document_all[i]->title, document_all[i + 1] ? ";" : "");
+		print_format(out, "  %-20s %s: %s;\n", "", document_all[i]->name,
+			     document_all[i]->title);
+	print_format(out, "  %-20s sqlite: the tables of --sql as a file\n", "");
 	print_lines(out, usage_output);
 }
 
@@ -157,7 +181,7 @@ static bool options_number(const char *option, const char *text, uint64_t most,
 }
 
 /* Bytes, or with a suffix K, M, G, T. */
-static bool options_parse_size(const char *text, uint64_t *ret)
+static bool options_parse_size(const char *option, const char *text, uint64_t *ret)
 {
 	static const char suffixes[] = "KMGT";
 	char digits[24];
@@ -174,9 +198,8 @@ static bool options_parse_size(const char *text, uint64_t *ret)
 			return true;
 		}
 	}
-	print_format(stderr,
-		     "pymem-view: --max-memory wants a size such as 2G, not '%s'\n",
-		     text);
+	print_format(stderr, "pymem-view: --%s wants a size such as 2G, not '%s'\n",
+		     option, text);
 	return false;
 }
 
@@ -196,14 +219,15 @@ static bool options_choose_exporter(struct options *o, const char *name)
 {
 	o->exporter = exporter_find(name);
 	o->document = document_find(name);
-	if (o->exporter || o->document)
+	o->to_sqlite = !strcmp(name, "sqlite");
+	if (o->exporter || o->document || o->to_sqlite)
 		return true;
 	print_format(stderr, "pymem-view: --export must be one of:");
 	for (size_t i = 0; exporter_all[i]; i++)
 		print_format(stderr, " %s", exporter_all[i]->name);
 	for (size_t i = 0; document_all[i]; i++)
 		print_format(stderr, " %s", document_all[i]->name);
-	print_lines(stderr, "\n");
+	print_lines(stderr, " sqlite\n");
 	return false;
 }
 
@@ -271,7 +295,7 @@ static bool options_take_screen(struct options *o, int option, const char *value
 	case OPT_SCREEN_SIZE:
 		return options_screen_size(o, value);
 	case OPT_MAX_MEMORY:
-		return options_parse_size(value, &o->max_memory);
+		return options_parse_size("max-memory", value, &o->max_memory);
 	case OPT_LIVE_FD:
 		good = options_number("live-fd", value, INT_MAX, &n);
 		o->screen.live_fd = (int)n;
@@ -319,6 +343,44 @@ static bool options_unknown(const char *what, const char *value, const char *kno
 	return false;
 }
 
+/* Options of queries; anything else goes to the screen's. */
+static bool options_take_sql(struct options *o, int option, const char *value)
+{
+	uint64_t n = 0;
+
+	switch (option) {
+	case OPT_SQL:
+		o->sql = value;
+		return true;
+	case OPT_SQL_SHELL:
+		o->sql_shell = true;
+		return true;
+	case OPT_MCP:
+		o->mcp = true;
+		return true;
+	case OPT_VALUES:
+		o->values = true;
+		return true;
+	case OPT_FAIL_IF:
+		if (o->nfail_if == OPTIONS_FAIL_IF) {
+			print_format(stderr, "pymem-view: at most %d --fail-if\n",
+				     OPTIONS_FAIL_IF);
+			return false;
+		}
+		o->fail_if[o->nfail_if++] = value;
+		return true;
+	case OPT_SQL_TIMEOUT:
+		if (!options_number("sql-timeout", value, 1000000000, &n))
+			return false;
+		o->sql_timeout_ns = n * 1000000000u;
+		return true;
+	case OPT_SQL_MEMORY:
+		return options_parse_size("sql-memory", value, &o->sql_memory);
+	default:
+		return options_take_screen(o, option, value);
+	}
+}
+
 /* Options of reports, graphs and exports; anything else goes to the screen's. */
 static bool options_take(struct options *o, int option, const char *value)
 {
@@ -354,15 +416,15 @@ static bool options_take(struct options *o, int option, const char *value)
 		return options_take_number(o, option, value);
 	case OPT_FORMAT:
 		o->format = value;
-		return renderer_find(value) ||
-			options_unknown("format", value, "text json csv");
+		return renderer_find(value) || !strcmp(value, "junit") ||
+			options_unknown("format", value, "text json csv junit");
 	case OPT_GRAPH:
 		o->graph = value;
 		return graph_kind_find(value, &kind) ||
 			options_unknown("graph", value,
 					"refs backrefs dominators treemap");
 	default:
-		return options_take_screen(o, option, value);
+		return options_take_sql(o, option, value);
 	}
 }
 
@@ -384,13 +446,35 @@ static bool options_check_sort(const struct options *o)
 	return false;
 }
 
+/* What a query, a condition or an assistant's tool doesn't go with; NULL: nothing. */
+static const char *options_wrong_query(const struct options *o, bool exports)
+{
+	const bool junit = o->format && !strcmp(o->format, "junit");
+	const bool shown = o->graph || o->report || exports;
+
+	if ((o->sql || o->sql_shell || o->nfail_if) && shown)
+		return "--sql, --sql-shell and --fail-if exclude --graph, --report and "
+		       "--export";
+	if (!!o->sql + o->sql_shell + !!o->nfail_if + o->mcp > 1)
+		return "--sql, --sql-shell, --fail-if and --mcp exclude each other";
+	if (o->mcp && (shown || o->format || o->screen.listen || o->screen.script))
+		return "--mcp excludes reports, graphs, exports and the screen";
+	if (o->values && !o->mcp)
+		return "--values goes with --mcp";
+	if (junit && !o->nfail_if)
+		return "--format junit goes with --fail-if";
+	if (o->nfail_if && o->format && !junit && strcmp(o->format, "text"))
+		return "--fail-if answers as text or junit";
+	return NULL;
+}
+
 /* What belongs together; false after having said what doesn't. */
 static bool options_check(const struct options *o)
 {
 	const char *wrong = NULL;
-	const bool exports = o->exporter || o->document;
+	const bool exports = o->exporter || o->document || o->to_sqlite;
 
-	if (!o->screen.nfiles && !o->screen.listen && o->screen.live_fd < 0)
+	if (!o->screen.nfiles && !o->screen.listen && o->screen.live_fd < 0 && !o->mcp)
 		wrong = "which snapshot?  pymem-view FILE, or --help";
 	else if ((o->graph || exports) && !o->output)
 		wrong = "where to?  -o FILE";
@@ -398,6 +482,8 @@ static bool options_check(const struct options *o)
 		wrong = "--export takes one file";
 	else if (!!o->graph + !!o->report + exports > 1)
 		wrong = "--graph, --report and --export exclude each other";
+	else if (options_wrong_query(o, exports))
+		wrong = options_wrong_query(o, exports);
 	else if (o->output && !o->graph && !exports)
 		wrong = "-o goes with --graph and --export; reports go to standard "
 			"output";
@@ -408,7 +494,8 @@ static bool options_check(const struct options *o)
 	else if (o->pid && !o->graph && (!o->exporter || !o->exporter->one_process))
 		wrong = "--pid goes with --graph and --export heapsnapshot";
 	else if ((o->screen.listen || o->screen.script) &&
-		 (o->graph || o->report || exports || o->format))
+		 (o->graph || o->report || exports || o->format || o->sql ||
+		  o->sql_shell || o->nfail_if))
 		wrong = "--listen and --script are for the screen: no --report, "
 			"--format, "
 			"--graph or --export";

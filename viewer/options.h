@@ -11,6 +11,8 @@
 #include "viewer/report/report.h"
 #include "viewer/screen/screen.h"
 
+enum { OPTIONS_FAIL_IF = 100 };
+
 struct options {
 	struct screen_options screen; /* files, compare, live, listen, script, ... */
 	const struct report *report;  /* NULL: none asked for */
@@ -20,10 +22,18 @@ struct options {
 	uint64_t pid;		/* --pid: which process of the file to draw, 0 =
 					 * the first */
 	unsigned depth;
-	const struct exporter *exporter; /* --export FORMAT, or NULL */
-	const struct document *document; /* the same, of the analysed ones */
-	const char *output;		 /* -o FILE, or NULL */
-	uint64_t max_memory; /* bytes, 0 = 512 MiB and what a file's size justifies */
+	const struct exporter *exporter;      /* --export FORMAT, or NULL */
+	const struct document *document;      /* the same, of the analysed ones */
+	bool to_sqlite;			      /* --export sqlite */
+	bool mcp, values;		      /* --mcp, --values */
+	const char *output;		      /* -o FILE, or NULL */
+	const char *sql;		      /* --sql, or NULL */
+	const char *fail_if[OPTIONS_FAIL_IF]; /* --fail-if, in order */
+	size_t nfail_if;
+	bool sql_shell;		 /* --sql-shell */
+	uint64_t sql_timeout_ns; /* 0: none */
+	uint64_t sql_memory;	 /* bytes, 0: the engine's */
+	uint64_t max_memory;	 /* bytes, 0 = 512 MiB and what a file's size justifies */
 };
 
 /* Fills *ret; strings point into argv. True: go on. False: end with *exit_ret (0 after

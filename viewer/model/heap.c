@@ -229,16 +229,17 @@ static bool heap_slot_cached(struct heap *heap, uint32_t from, struct heap_span 
 	return true;
 }
 
-/* First slot with that target, from the cache; HEAP_NONE = none. */
-static uint32_t heap_slot_find(const struct heap *heap, uint32_t to)
+/* First slot from `slot` on with that target, from the cache; HEAP_NONE = none. */
+static uint32_t heap_slot_find(const struct heap *heap, uint32_t slot, uint32_t to)
 {
-	const uint64_t *entry = VEC(heap->slot_cache, uint64_t);
+	const uint64_t *entry = VEC(heap->slot_cache, uint64_t),
+		       wanted = (uint64_t)to << 32 | slot;
 	size_t lo = 0, count = VEC_COUNT(heap->slot_cache, uint64_t), hi = count;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (entry[mid] >> 32 < to)
+		if (entry[mid] < wanted)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -253,7 +254,7 @@ uint32_t heap_slot(const struct heap *heap, uint32_t from, uint32_t to)
 	assert(from < heap->nodes);
 	if (refs.count >= SLOT_CACHE_MIN &&
 	    heap_slot_cached((struct heap *)(uintptr_t)heap, from, refs)) {
-		uint32_t slot = heap_slot_find(heap, to);
+		uint32_t slot = heap_slot_find(heap, 0, to);
 
 		if (slot != HEAP_NONE)
 			return slot;
@@ -264,6 +265,24 @@ uint32_t heap_slot(const struct heap *heap, uint32_t from, uint32_t to)
 			return i;
 	for (uint32_t i = 0; i < refs.count && from < heap->objects; i++)
 		if (refs.target[i] == HEAP_WEAK && heap_target(heap, from, i, NULL) == to)
+			return i;
+	return HEAP_NONE;
+}
+
+uint32_t heap_slot_after(const struct heap *heap, uint32_t from, uint32_t slot,
+			 uint32_t to)
+{
+	struct heap_span refs = heap_refs(heap, from);
+	bool weak = from < heap->objects && heap_class_of(heap, from)->weak;
+
+	assert(from < heap->nodes && slot < refs.count);
+	if (!weak && refs.count >= SLOT_CACHE_MIN &&
+	    heap_slot_cached((struct heap *)(uintptr_t)heap, from, refs))
+		return heap_slot_find(heap, slot, to);
+	for (uint32_t i = slot; i < refs.count; i++)
+		if (refs.target[i] == to ||
+		    (weak && refs.target[i] == HEAP_WEAK &&
+		     heap_target(heap, from, i, NULL) == to))
 			return i;
 	return HEAP_NONE;
 }

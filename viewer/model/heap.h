@@ -349,6 +349,9 @@ void heap_label(const struct heap *heap, uint32_t node, uint32_t slot,
 /* First slot of `from` that refers to `to`; HEAP_NONE = none, or only the type edge
  * does. */
 uint32_t heap_slot(const struct heap *heap, uint32_t from, uint32_t to);
+/* The same from `slot` on, which is one of its slots. */
+uint32_t heap_slot_after(const struct heap *heap, uint32_t from, uint32_t slot,
+			 uint32_t to);
 
 /* ---- text ---- */
 

@@ -42,10 +42,14 @@ static void render_csv_put_cell(FILE *out, const struct table *table, size_t row
 		break;
 	case CELL_COUNT_DIFF:
 	case CELL_BYTES_DIFF:
+	case CELL_INTEGER:
 		print_format(out, "%" PRId64, cell->i64);
 		break;
 	case CELL_RATIO:
 		print_format(out, "%.6f", cell->ratio);
+		break;
+	case CELL_REAL:
+		print_format(out, "%.17g", cell->ratio);
 		break;
 	default:
 		print_format(out, "%" PRIu64, cell->u64);
@@ -83,5 +87,33 @@ static void render_csv_end(FILE *out, const struct report *report)
 	(void)report;
 }
 
-const struct renderer render_csv = { "csv", render_csv_begin, render_csv_put_table,
-				     render_csv_end };
+/* Whether the snapshot is whole is told on standard error only. */
+static void render_csv_put_batch(FILE *out, const struct table *table, uint64_t before,
+				 const char *problem)
+{
+	(void)problem;
+	for (size_t c = 0; c < table->ncolumns && !before; c++) {
+		print_lines(out, c ? "," : "");
+		render_csv_put_text(out, table->columns[c].key);
+	}
+	if (!before)
+		print_lines(out, "\n");
+	for (size_t r = 0; r < table->rows; r++) {
+		for (size_t c = 0; c < table->ncolumns; c++) {
+			print_lines(out, c ? "," : "");
+			render_csv_put_cell(out, table, r, c);
+		}
+		print_lines(out, "\n");
+	}
+}
+
+static void render_csv_end_batches(FILE *out, uint64_t rows)
+{
+	(void)out;
+	(void)rows;
+}
+
+const struct renderer render_csv = {
+	"csv",		render_csv_begin,     render_csv_put_table,
+	render_csv_end, render_csv_put_batch, render_csv_end_batches
+};

@@ -33,10 +33,17 @@ static void render_json_put_cell(FILE *out, const struct table *table, size_t ro
 		break;
 	case CELL_COUNT_DIFF:
 	case CELL_BYTES_DIFF:
+	case CELL_INTEGER:
 		print_format(out, "%" PRId64, cell->i64);
 		break;
 	case CELL_RATIO:
 		print_format(out, "%.6f", isfinite(cell->ratio) ? cell->ratio : 0);
+		break;
+	case CELL_REAL:
+		if (isfinite(cell->ratio))
+			print_format(out, "%.17g", cell->ratio);
+		else
+			print_lines(out, "null");
 		break;
 	case CELL_BOOL:
 		print_lines(out, cell->u64 ? "true" : "false");
@@ -77,6 +84,17 @@ static void render_json_put_process(FILE *out, const struct process *process)
 	}
 }
 
+static void render_json_put_row(FILE *out, const struct table *table, size_t r)
+{
+	for (size_t c = 0; c < table->ncolumns; c++) {
+		print_lines(out, c ? "," : "");
+		render_json_put_string(out, table->columns[c].key);
+		print_lines(out, ":");
+		render_json_put_cell(out, table, r, c);
+	}
+	print_lines(out, "}");
+}
+
 static void render_json_put_table(FILE *out, const struct report *report,
 				  const struct process *process, unsigned index,
 				  const struct table *table)
@@ -100,12 +118,7 @@ static void render_json_put_table(FILE *out, const struct report *report,
 	print_lines(out, "],\"rows\":[");
 	for (size_t r = 0; r < table->rows; r++) {
 		print_lines(out, r ? ",\n {" : "\n {");
-		for (size_t c = 0; c < table->ncolumns; c++) {
-			print_format(out, "%s\"%s\":", c ? "," : "",
-				     table->columns[c].key);
-			render_json_put_cell(out, table, r, c);
-		}
-		print_lines(out, "}");
+		render_json_put_row(out, table, r);
 	}
 	print_lines(out, "]}");
 }
@@ -116,5 +129,30 @@ static void render_json_end(FILE *out, const struct report *report)
 	print_lines(out, "]}\n");
 }
 
-const struct renderer render_json = { "json", render_json_begin, render_json_put_table,
-				      render_json_end };
+static void render_json_put_batch(FILE *out, const struct table *table, uint64_t before,
+				  const char *problem)
+{
+	if (!before) {
+		print_format(out, "{\"schema\":1,\"report\":\"sql\",\"complete\":%s",
+			     problem[0] ? "false" : "true");
+		if (problem[0]) {
+			print_lines(out, ",\"problem\":");
+			render_json_put_string(out, problem);
+		}
+		print_lines(out, ",\"rows\":[");
+	}
+	for (size_t r = 0; r < table->rows; r++) {
+		print_lines(out, before || r ? ",\n {" : "\n {");
+		render_json_put_row(out, table, r);
+	}
+}
+
+static void render_json_end_batches(FILE *out, uint64_t rows)
+{
+	print_format(out, "],\"total\":%" PRIu64 "}\n", rows);
+}
+
+const struct renderer render_json = {
+	"json",		 render_json_begin,	render_json_put_table,
+	render_json_end, render_json_put_batch, render_json_end_batches
+};

@@ -49,6 +49,11 @@ const char *cell_human(const struct table *table, size_t row, size_t column,
 		return human_ns(buf, cell->u64);
 	case CELL_BOOL:
 		return cell->u64 ? "yes" : "no";
+	case CELL_INTEGER:
+		return human_integer(buf, cell->i64);
+	case CELL_REAL:
+		snprintf(buf, CELL_TEXT_SIZE, "%.6g", cell->ratio);
+		return buf;
 	}
 	return "";
 }

@@ -5,6 +5,10 @@
  * JSON (schema 1): {"schema":1,"report":NAME,"processes":[{"pid":N,"python":"3.11.7",
  * "file":"...","complete":true,"rows":[{key:value,...}]}]}; integers in bytes and
  * nanoseconds, ratios as numbers, unknown as null.
+ *
+ * A query's answer is of no one process, and may have more rows than memory: it is put
+ * batch by batch.  JSON: {"schema":1,"report":"sql","complete":true,"rows":[...],
+ * "total":N}.
  */
 #ifndef PYMEM_VIEWER_RENDER_RENDER_H
 #define PYMEM_VIEWER_RENDER_RENDER_H
@@ -22,6 +26,11 @@ struct renderer {
 		      const struct process *process, unsigned index,
 		      const struct table *table);
 	void (*end)(FILE *out, const struct report *report);
+	/* before: rows of earlier batches; problem: "" or why the answer isn't complete.
+	 * The first batch is put even without rows. */
+	void (*rows)(FILE *out, const struct table *table, uint64_t before,
+		     const char *problem);
+	void (*rows_end)(FILE *out, uint64_t rows);
 };
 
 extern const struct renderer render_text, render_json, render_csv;

@@ -180,5 +180,25 @@ static void render_text_begin(FILE *out, const struct report *report)
 	(void)report;
 }
 
-const struct renderer render_text = { "text", render_text_begin, render_text_put_table,
-				      render_text_begin };
+/* Widths are a batch's own. */
+static void render_text_put_batch(FILE *out, const struct table *table, uint64_t before,
+				  const char *problem)
+{
+	if (!before && problem[0])
+		print_format(out, "INCOMPLETE: %s\n", problem);
+	if (table->rows || !before)
+		render_text_put_rows(out, table);
+}
+
+static void render_text_end_batches(FILE *out, uint64_t rows)
+{
+	if (!rows)
+		print_lines(out, "nothing to show\n");
+}
+
+const struct renderer render_text = { "text",
+				      render_text_begin,
+				      render_text_put_table,
+				      render_text_begin,
+				      render_text_put_batch,
+				      render_text_end_batches };

@@ -30,6 +30,8 @@ enum cell_type {
 	CELL_ADDRESS,	 /* people see 0x..., JSON a number */
 	CELL_NS,	 /* nanoseconds; people see 1.25 ms */
 	CELL_BOOL,
+	CELL_INTEGER, /* signed, of a query */
+	CELL_REAL,    /* a number of a query, in `ratio` */
 };
 
 struct column {
@@ -151,8 +153,8 @@ struct row {
 void row_begin(struct row *row, struct table *table, uint32_t node, uint32_t type);
 void row_text(struct row *row, const char *escaped);
 void row_u64(struct row *row, uint64_t value); /* COUNT, BYTES, ADDRESS, NS, BOOL */
-void row_i64(struct row *row, int64_t value);  /* the _DIFF types */
-void row_ratio(struct row *row, double value);
+void row_i64(struct row *row, int64_t value);  /* the _DIFF types, INTEGER */
+void row_ratio(struct row *row, double value); /* RATIO, REAL */
 void row_unknown(struct row *row);
 int row_end(struct row *row);
 /* A sentence below the rows. */

@@ -141,8 +141,10 @@ static int table_compare_cells(const struct order *o, const struct cell *x,
 		return o->sign * ((by > 0) - (by < 0));
 	case CELL_COUNT_DIFF:
 	case CELL_BYTES_DIFF:
+	case CELL_INTEGER:
 		return o->sign * (x->i64 > y->i64 ? -1 : x->i64 < y->i64);
 	case CELL_RATIO:
+	case CELL_REAL:
 		return o->sign * (x->ratio > y->ratio ? -1 : x->ratio < y->ratio);
 	default:
 		return o->sign * (x->u64 > y->u64 ? -1 : x->u64 < y->u64);

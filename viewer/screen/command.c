@@ -182,6 +182,15 @@ static void command_report(struct app *app, const char *name)
 	page_push(page, view_report_of(page, r, 0, HEAP_NONE));
 }
 
+static void command_sql(struct app *app, const char *query)
+{
+	struct page *page = app_page(app);
+	if (*query && page && page->process)
+		page_push(page, view_sql_create(page, query));
+	else
+		command_failed(app, "sql needs a query, on a process's page", query);
+}
+
 static void command_type(struct app *app, const char *name)
 {
 	struct page *page = app_page(app);
@@ -213,6 +222,7 @@ static const struct command commands[] = {
 	{ "type", command_type },
 	{ "report", command_report },
 	{ "graph", command_graph },
+	{ "sql", command_sql },
 	{ "save-display", command_save_display },
 	{ "save-looks", command_save_looks },
 	{ "resize", command_resize },

@@ -82,9 +82,9 @@ static uint64_t grid_number_key(enum cell_type type, const struct grid_cell *cel
 {
 	if (cell->unknown)
 		return 0;
-	if (type == CELL_RATIO)
+	if (type == CELL_RATIO || type == CELL_REAL)
 		return cell->ratio > 0 ? (uint64_t)(cell->ratio * 1e15) + 1 : 1;
-	if (type == CELL_COUNT_DIFF || type == CELL_BYTES_DIFF)
+	if (type == CELL_COUNT_DIFF || type == CELL_BYTES_DIFF || type == CELL_INTEGER)
 		return (uint64_t)cell->i64 ^ (1ull << 63);
 	return cell->u64 + (cell->u64 != UINT64_MAX);
 }

@@ -41,6 +41,12 @@ const char *grid_format(const struct grid *g, size_t column, const struct grid_c
 		case CELL_RATIO:
 			human_share(human, cell->ratio);
 			break;
+		case CELL_INTEGER:
+			human_integer(human, cell->i64);
+			break;
+		case CELL_REAL:
+			snprintf(human, sizeof(human), "%.6g", cell->ratio);
+			break;
 		case CELL_ADDRESS:
 			snprintf(human, sizeof(human), "0x%" PRIx64, cell->u64);
 			break;
@@ -258,9 +264,9 @@ static double grid_draw_bar_value(const struct grid *g, const struct grid_cell *
 	enum cell_type type = g->columns[g->bar].type;
 	if (cell->unknown)
 		return 0;
-	if (type == CELL_RATIO)
+	if (type == CELL_RATIO || type == CELL_REAL)
 		return cell->ratio;
-	if (type == CELL_COUNT_DIFF || type == CELL_BYTES_DIFF)
+	if (type == CELL_COUNT_DIFF || type == CELL_BYTES_DIFF || type == CELL_INTEGER)
 		return cell->i64 < 0 ? -(double)cell->i64 : (double)cell->i64;
 	return (double)cell->u64;
 }

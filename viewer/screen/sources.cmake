@@ -7,4 +7,4 @@ list(APPEND VIEWER_SOURCES
 	screen/command.c screen/page.c screen/live_pages.c screen/budget_bar.c
 	screen/icicle.c screen/pictures.c screen/view_overview.c screen/view_report.c screen/view_reports.c
 	screen/view_instances.c screen/view_object.c screen/view_tree.c
-	screen/view_stream.c screen/view_growth.c screen/view_help.c)
+	screen/view_stream.c screen/view_growth.c screen/view_help.c screen/view_sql.c)

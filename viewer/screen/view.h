@@ -71,6 +71,7 @@ struct view *view_reports_create(struct page *page, const void *unused);
 struct view *view_tree_create(struct page *page, const void *unused);
 struct view *view_stream_create(struct page *page, const void *unused);
 struct view *view_growth_create(struct page *page, const void *paths);
+struct view *view_sql_create(struct page *page, const void *query);
 struct view *view_help_create(struct page *page, const void *unused);
 struct view *view_instances_create(struct page *page, uint32_t type);
 struct view *view_object_create(struct page *page, uint32_t node);

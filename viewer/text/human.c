@@ -76,6 +76,11 @@ const char *human_count_diff(char buf[HUMAN_SIZE], int64_t count)
 						 "");
 }
 
+const char *human_integer(char buf[HUMAN_SIZE], int64_t number)
+{
+	return human_grouped(buf, human_magnitude(number), number < 0 ? "-" : "");
+}
+
 const char *human_share(char buf[HUMAN_SIZE], double ratio)
 {
 	double percent = 100 * ratio;

@@ -14,6 +14,8 @@ const char *human_bytes_diff(char buf[HUMAN_SIZE], int64_t bytes);
 /* "1,234,567" */
 const char *human_count(char buf[HUMAN_SIZE], uint64_t count);
 const char *human_count_diff(char buf[HUMAN_SIZE], int64_t count);
+/* "-1,234" */
+const char *human_integer(char buf[HUMAN_SIZE], int64_t number);
 /* "12.3 %"; not quite all is never 100: "99.9917 %". */
 const char *human_share(char buf[HUMAN_SIZE], double ratio);
 /* "1.25 ms" */

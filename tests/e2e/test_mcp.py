@@ -1,0 +1,233 @@
+# ctest: labels=e2e;ptrace;view
+# SPDX-License-Identifier: MIT
+"""pymem-view --mcp: a scripted client finds planted leaks in at most three calls each; the
+server outlives whatever a client sends."""
+import re
+
+from harness import *
+
+MAKE = os.path.join(BUILD, "bin", "make_snapshot")
+COMMON = r'''
+import threading, functools
+class Session:
+    def __init__(self, i):
+        self.user = "secret-user-%d" % i
+        self.data = [i, i + 1]
+N = 12000
+'''
+# name: code, and the calls that lead to the words of the holder
+LEAKS = {
+    "a dict of a module": (r'''
+STORE = {"sessions": {}}
+for i in range(N):
+    STORE["sessions"][i] = Session(i)
+ready(); serve()
+''', ["overview"], ["__main__.STORE['sessions']", "Session; retained"]),
+    "a closure": (r'''
+def make():
+    cache = [Session(i) for i in range(N)]
+    def handler(request):
+        return cache[request]
+    return handler
+handler = make()
+ready(); serve()
+''', ["overview", "suspects"], ["__main__.handler", "closure cache"]),
+    "a cache of a function": (r'''
+@functools.lru_cache(maxsize=None)
+def lookup(i):
+    return Session(i)
+for i in range(N):
+    lookup(i)
+ready(); serve()
+''', ["overview", "suspects"], ["__main__.lookup"]),
+    "a local variable of a thread": (r'''
+import time
+def worker():
+    kept = [Session(i) for i in range(N)]
+    ready()
+    time.sleep(1000)
+threading.Thread(target=worker, daemon=True, name="worker-7").start()
+serve()
+''', ["overview", "threads"], ["worker", "kept", "worker-7"]),
+    "growth": (r'''
+BIG = [Session(i) for i in range(N)]
+class Registry:
+    items = []
+def grow():
+    for i in range(2000):
+        Registry.items.append(Session(i))
+ready(); serve()
+''', ["growth"], ["Registry", "items", "+2,000"]),
+}
+
+
+class Client:
+    def __init__(self, *args):
+        self.proc = subprocess.Popen([VIEW, "--no-sidecar", "--mcp", *args],
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     stderr=subprocess.PIPE)
+        self.id = 0
+
+    def send(self, data):
+        self.proc.stdin.write(data)
+        self.proc.stdin.flush()
+
+    def answer(self):
+        return json.loads(self.proc.stdout.readline().decode("ascii"))
+
+    def request(self, method, **params):
+        self.id += 1
+        self.send(json.dumps({"jsonrpc": "2.0", "id": self.id, "method": method,
+                              "params": params}).encode() + b"\n")
+        answer = self.answer()
+        assert answer["id"] == self.id and answer["jsonrpc"] == "2.0", answer
+        return answer
+
+    def call(self, name, error=False, **arguments):
+        result = self.request("tools/call", name=name, arguments=arguments)["result"]
+        text = result["content"][0]["text"]
+        assert result["isError"] == error, text
+        assert len(text.encode()) <= arguments.get("max_bytes", 2048), text
+        return text
+
+    def close(self):
+        self.proc.stdin.close()
+        code = self.proc.wait(timeout=60)
+        self.proc.stdout.close()
+        self.proc.stderr.close()
+        return code
+
+    def __enter__(self):
+        self.request("initialize", protocolVersion="2025-06-18", capabilities={},
+                     clientInfo={"name": "test", "version": "1"})
+        self.send(b'{"jsonrpc": "2.0", "method": "notifications/initialized"}\n')
+        return self
+
+    def __exit__(self, *exc):
+        if self.proc.poll() is None:
+            self.close()
+
+
+class Leaks(Case):
+    def test_found_in_three_calls(self):
+        python = some_interpreters(1)[0]
+        for name, (code, calls, words) in LEAKS.items():
+            with self.subTest(name):
+                files = [self.path("new")]
+                with Target(python, COMMON + code) as target:
+                    if name == "growth":
+                        old = self.path("old")
+                        self.assertEqual(run_load("-q", "-f", old, target.pid).returncode, 0)
+                        target.tell("grow()")
+                        files += ["--compare", old]
+                    self.assertEqual(run_load("-q", "-f", files[0], target.pid).returncode, 0)
+                self.assertLessEqual(len(calls), 3)
+                with Client(*files) as client:
+                    answers = "".join(client.call(call) for call in calls)
+                for word in words:
+                    self.assertIn(word, answers)
+                self.assertNotIn("secret-user", answers)
+
+
+class Server(Case):
+    def setUp(self):
+        super().setUp()
+        for kind in ("shop", "later", "hostile", "cut"):
+            subprocess.run([MAKE, kind, self.path(kind)], check=True, timeout=30)
+
+    def test_tools(self):
+        with Client(self.path("later"), "--compare", self.path("shop")) as client:
+            tools = client.request("tools/list")["result"]["tools"]
+            self.assertLessEqual(len(tools), 15)
+            for tool in tools:
+                self.assertEqual(tool["inputSchema"]["type"], "object")
+            suspects = client.call("suspects")
+            address = re.search("address (0x[0-9a-f]+)", suspects).group(1)
+            self.assertIn("keeps alive alone", client.call("object", address=address))
+            self.assertIn("step 0", client.call("paths", address=address))
+            self.assertIn("+30", client.call("growth"))
+            first = client.call("objects", type="shop.models.Session", limit=3)
+            self.assertIn("offset=3", first)
+            second = client.call("objects", type="shop.models.Session", limit=3, offset=3)
+            self.assertFalse(set(re.findall("address (0x[0-9a-f]+)", first)) &
+                             set(re.findall("address (0x[0-9a-f]+)", second)))
+            long = client.call("sql", query="SELECT * FROM object", limit=500)
+            self.assertIn("max_bytes", long)
+            self.assertGreater(len(client.call("sql", query="SELECT * FROM object", limit=500,
+                                               max_bytes=20000)), 10000)
+            for tool in "types diff packages threads budget".split():
+                self.assertNotIn("no rows", client.call(tool))
+            self.assertEqual(client.close(), 0)
+
+    def test_errors(self):
+        with Client() as client:
+            self.assertIn("use the tool open", client.call("overview", error=True))
+            self.assertIn("cannot open", client.call("open", error=True, file="/nowhere"))
+        # root's server opens what was named to it, nothing else
+        with Client(self.path("shop"), self.path("cut")) as client:
+            self.assertIn("pid", client.call("open", file=self.path("shop")))
+            self.assertIn("needs the argument address", client.call("object", error=True))
+            self.assertIn("suspects or objects", client.call("object", address="12"))
+            self.assertIn("column 8", client.call("sql", error=True, query="SELECT nope"))
+            self.assertIn("only read", client.call("sql", error=True, query="PRAGMA x"))
+            self.assertIn("there are: open", client.call("nope", error=True))
+            self.assertIn("cannot open", client.call("open", error=True, file="/nowhere"))
+            self.assertIn("pid", client.call("overview"))      # it is still open
+            self.assertIn("INCOMPLETE", client.call("open", file=self.path("cut")))
+
+    def test_values(self):
+        query = "SELECT max(value) AS v FROM object WHERE kind = 'str'"
+        with Client(self.path("shop")) as client:
+            self.assertNotIn("- v ", client.call("sql", query=query))
+            self.assertNotIn("value", client.call("sql", query="SELECT * FROM object"))
+        with Client("--values", self.path("shop")) as client:
+            self.assertIn("- v '", client.call("sql", query=query))
+
+    def test_fence(self):
+        """What is between the lines can't end them: their number is new each time."""
+        with Client(self.path("hostile")) as client:
+            texts = [client.call("types") for i in range(2)]
+            for text in texts:
+                begin, end = re.findall("(?m)^--- .* ([0-9a-f]{16}) ---$", text)
+                self.assertEqual(begin, end)
+            self.assertNotEqual(texts[0].splitlines()[0], texts[1].splitlines()[0])
+
+    def test_bad_lines(self):
+        with Client(self.path("shop")) as client:
+            for line, code in ((b"{", -32700), (b"\xff\xfe", -32700), (b"nul \0 inside", -32700),
+                               (b"[" * 5000, -32700), (b"[]", -32600), (b"7", -32700),
+                               (b'{"id": [], "method": "ping"}', -32600),
+                               (b'{"id": 1, "id": 2, "method": "ping"}', -32700),
+                               (b'{"id": 1, "method": "none"}', -32601),
+                               (b'{"id": 1, "method": "tools/call"}', -32602),
+                               (b'{"id": 1, "method": "tools/call", "params": 5}', -32602),
+                               (b'"' + b"x" * 10000000 + b'"', -32600)):
+                client.send(line + b"\n")
+                self.assertEqual(client.answer()["error"]["code"], code, line[:50])
+            for line in (b"", b"  ", b'{"method": "none"}', b'{"id": 1, "result": {}}'):
+                client.send(line + b"\n")
+            self.assertEqual(client.request("ping")["result"], {})
+            client.send(b'{"jsonrpc": "2.0", "id": 9, "method": "ping"')   # no end
+            client.proc.stdin.close()
+            self.assertEqual(client.answer()["error"]["code"], -32700)
+            self.assertEqual(client.proc.wait(timeout=60), 0)
+
+    def test_closed(self):
+        client = Client(self.path("shop"))
+        client.proc.stdout.close()
+        try:
+            for i in range(1000):
+                client.send(b'{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}\n')
+        except BrokenPipeError:
+            pass
+        self.assertEqual(client.proc.wait(timeout=60), 0)
+        self.assertEqual(client.proc.stderr.read(), b"")
+        client.proc.stderr.close()
+        try:
+            client.proc.stdin.close()
+        except BrokenPipeError:
+            pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,349 @@
+# ctest: labels=e2e;ptrace;view
+# SPDX-License-Identifier: MIT
+"""pymem-view --sql: every question of pymem-sql(7) answered about a process that is known
+inside out; what a query may not do; what is said of a wrong one."""
+import csv
+import io
+import re
+
+from harness import *
+
+MAKE = os.path.join(BUILD, "bin", "make_snapshot")
+MANUAL = os.path.join(ROOT, "viewer", "pymem-sql.7")
+
+CODE = r'''
+import threading, time, gc
+class Session:
+    def __init__(self, i):
+        self.created = 1000.5 + i
+        self.state = "open" if i % 4 else "closed"
+        self.note = "note of session %05d" % i
+class Worker:
+    pass
+CACHE = {}
+STORE = {"sessions": [], "cache": CACHE}
+shared = ["both %d" % i for i in range(50)]
+A = [["only a %d" % i] for i in range(300)] + [shared]
+B = [shared]
+ROWS = [{"color": str(i), "price": i + 0.5} for i in range(700)]
+KLASSES = [type("Made", (), {}) for i in range(40)]
+BIG = bytearray(300000)
+def grow(n):
+    for i in range(n):
+        STORE["sessions"].append(Session(len(STORE["sessions"])))
+for i in range(500):
+    CACHE[i] = "cached text %d" % i
+grow(100)
+TEXTS = [("same text " * 3)[:-1] + chr(97 + i % 2) for i in range(400)]
+def work():
+    mine = [Worker() for i in range(250)]
+    started.set()
+    threading.Event().wait()
+started = threading.Event()
+threading.Thread(target=work, daemon=True, name="worker-1").start()
+started.wait()
+gc.disable()
+class Ring:
+    pass
+for i in range(20):
+    r = Ring(); r.me = r
+del r
+ready(); serve()
+'''
+
+
+def cookbook():
+    """{name: query} of the manual."""
+    with open(MANUAL, encoding="utf-8") as f:
+        text = f.read()
+    found = re.findall(r'\.\\" test: (\w+)\n.*?\n\.Bd -literal\n(.*?)\.Ed\n', text, re.S)
+    return {name: sql.replace("\\(aq", "'").replace("\\-", "-").replace("\\e", "\\")
+            for name, sql in found}
+
+
+class Answers(Case):
+    def sql(self, files, query, *args, code=0, **kw):
+        done = run_view("--no-sidecar", *files, "--sql", query, *args, **kw)
+        self.stderr = done.stderr.decode()
+        self.assertEqual(done.returncode, code, self.stderr)
+        return done.stdout.decode()
+
+    def rows(self, files, query, *args, **kw):
+        answer = json.loads(self.sql(files, query, "--format", "json", *args, **kw))
+        self.assertEqual(answer["total"], len(answer["rows"]))
+        return answer["rows"]
+
+
+class Cookbook(Answers):
+    def take(self, python):
+        """Three snapshots of a program that makes a hundred sessions between two."""
+        files = [self.path("%s-%d" % (python.name, i)) for i in range(3)]
+        with Target(python, CODE) as target:
+            for i, file in enumerate(files):
+                if i:
+                    target.tell("grow(100)")
+                done = run_load("-q", "-f", file, target.pid)
+                self.assertEqual(done.returncode, 0, done.stderr)
+        return files
+
+    def test_all(self):
+        queries = cookbook()
+        self.assertGreaterEqual(len(queries), 20)
+        for python in some_interpreters(2):
+            with self.subTest(python.name):
+                files = self.take(python)
+                several = "survived places growth".split()
+                found = {name: self.rows(files if name in several else files[2:], query)
+                         for name, query in queries.items()}
+                self.check(found)
+
+    def check(self, found):
+        for name, rows in found.items():
+            self.assertTrue(rows, name)
+        first = {name: rows[0] for name, rows in found.items()}
+        retained = [row["retained"] for row in found["largest"]]
+        self.assertEqual(retained, sorted(retained, reverse=True))
+        self.assertEqual([r["created"] for r in found["oldest"]],
+                         [str(1000.5 + i) for i in range(5)])
+        self.assertIn("STORE['sessions'][0]", first["oldest"]["path"])
+        self.assertTrue(all(row["value"].startswith("'cached text ") for row in found["cache"]))
+        rows = {row["names"].replace("'", ""): row["dicts"] for row in found["keys"]}
+        self.assertEqual(rows.get("color price"), 700, rows)
+        worker = [row for row in found["thread"] if row["type"] == "__main__.Worker"]
+        self.assertEqual([(row["name"], row["count"]) for row in worker], [("worker-1", 250)])
+        self.assertGreaterEqual(
+            [row["count"] for row in found["without"] if row["type"] == "builtins.list"][0], 300)
+        total = {row["type"]: row["count"] for row in found["without"]}
+        self.assertEqual(total["builtins.str"], 300)      # not the fifty that B has, too
+        self.assertEqual({row["type"]: row["count"] for row in found["survived"]}
+                         ["__main__.Session"], 100)
+        grown = [r for r in found["places"] if "sessions" in r["path"]]
+        self.assertIn((100, 300), [(row["least"], row["most"]) for row in grown])
+        self.assertIn(100, [r["count_diff"] for r in found["growth"] if "sessions" in r["path"]])
+        self.assertEqual(found["steps"][-1]["type"], "__main__.Session")
+        self.assertIn("builtins.list", [row["type"] for row in found["referrers"]])
+        self.assertEqual(first["holders"], dict(first["holders"], root="module __main__",
+                                                count=300))
+        self.assertEqual({row["state"]: row["count"] for row in found["states"]},
+                         {"'open'": 225, "'closed'": 75})
+        self.assertIn(("__main__.Made", 40),
+                      [(row["name"], row["classes"]) for row in found["classes"]])
+        self.assertIn("mine", [row["name"] for row in found["locals"]])
+        self.assertIn(("__main__.Ring", 20),
+                      [(row["type"], row["count"]) for row in found["garbage"]])
+
+
+class Rules(Answers):
+    def setUp(self):
+        super().setUp()
+        self.shop, self.hostile, self.cut = (self.path(k) for k in ("shop", "hostile", "cut"))
+        for kind in ("shop", "hostile", "cut"):
+            subprocess.run([MAKE, kind, self.path(kind)], check=True, timeout=30)
+
+    def test_refused(self):
+        for query in ("ATTACH 'x' AS y", "PRAGMA temp_store_directory='/'", "DELETE FROM object",
+                      "CREATE TABLE t(a)", "CREATE TEMP TABLE t(a)", "VACUUM INTO 'x'", "BEGIN",
+                      "SELECT load_extension('x')", "SELECT * FROM pragma_database_list",
+                      "CREATE VIRTUAL TABLE t USING object", "DROP VIEW growth",
+                      "INSERT INTO object(address) VALUES (1)", "UPDATE object SET size = 1"):
+            self.sql([self.shop], query, code=2, cwd=self.tmp)
+            self.assertEqual(self.stderr.count("\n"), 1, self.stderr)
+        self.assertEqual(sorted(os.listdir(self.tmp)), ["cut", "hostile", "shop"])
+
+    def test_wrong(self):
+        self.sql([self.shop], "SELECT type, frob FROM object", code=2)
+        self.assertIn("no such column: frob, at column 14", self.stderr)
+        self.sql([self.shop], "SELECT 1;\nSELECT *\nFORM x", code=2)
+        self.assertIn("syntax error, at line 3, column 1", self.stderr)
+        self.sql([self.shop], "SELECT 1; SELECT nope", code=2)
+        self.assertIn("no such column: nope, at column 18", self.stderr)
+        self.sql([self.shop], "SELECT * FROM path", code=2)
+        self.assertIn("needs an argument", self.stderr)
+
+    def test_stopped(self):
+        endless = "WITH RECURSIVE n(x) AS (VALUES(1) UNION ALL SELECT x + 1 FROM n) "
+        self.sql([self.shop], endless + "SELECT max(x) FROM n", "--sql-timeout", 1, code=1)
+        self.assertIn("longer than 1.0 s", self.stderr)
+        self.sql([self.shop], endless + "SELECT x FROM n ORDER BY -x", "--sql-memory", "8M",
+                 code=1)
+        self.assertIn("--sql-memory", self.stderr)
+        self.sql([self.shop], "SELECT length(zeroblob(1 << 30))", code=2)
+
+    def test_forms(self):
+        query = "SELECT address, type, size FROM object ORDER BY size DESC, address LIMIT 3"
+        rows = self.rows([self.shop], query)
+        text = self.sql([self.shop], query).splitlines()
+        self.assertEqual(text[0].split(), ["address", "type", "size"])
+        self.assertEqual([int(line.split()[0], 16) for line in text[1:]],
+                         [row["address"] for row in rows])
+        table = list(csv.DictReader(io.StringIO(self.sql([self.shop], query, "--format", "csv"))))
+        self.assertEqual([int(row["size"]) for row in table], [row["size"] for row in rows])
+        same = "SELECT 1 AS a, 2 AS a, NULL AS b, 0.5 AS c, 'x' || char(27) AS d"
+        self.assertEqual(self.rows([self.shop], same),
+                         [{"a": 1, "a_2": 2, "b": None, "c": 0.5, "d": "x\\x1b"}])
+        mixed = "SELECT 1 AS a UNION ALL SELECT 'b' UNION ALL SELECT 2.5"
+        self.assertEqual([row["a"] for row in self.rows([self.shop], mixed)], ["1", "b", "2.5"])
+        self.assertIn("more than 2 rows", self.sql([self.shop], "SELECT * FROM ref",
+                                                   "--limit", 2))
+
+    def test_plans_agree(self):
+        """Whatever way rows are found, they are the rows of a full scan."""
+        files = [self.shop, self.hostile]
+        where = {"object": ["address = %d", "dominator = %d", "address >= %d", "address < %d"],
+                 "ref": ["source = %d", "target = %d"], "attribute": ["object = %d"]}
+        nodes = [row["address"] for row in self.rows(
+            files, "SELECT DISTINCT address FROM object ORDER BY retained DESC LIMIT 12")]
+        for table, conditions in where.items():
+            for condition in conditions:
+                for node in nodes:
+                    fast = condition % node
+                    column, rest = fast.split(" ", 1)
+                    slow = "+%s %s" % (column, rest)     # + keeps SQLite from using a key
+                    query = ("SELECT count(*) AS n, (SELECT count(*) FROM (SELECT * FROM %s "
+                             "WHERE %s EXCEPT SELECT * FROM %s WHERE %s)) AS differ FROM %s "
+                             "WHERE %s UNION ALL SELECT count(*), 0 FROM %s WHERE %s")
+                    rows = self.rows(files, query % (table, fast, table, slow, table, fast,
+                                                     table, slow))
+                    self.assertEqual(rows[0]["n"], rows[1]["n"], fast)
+                    self.assertEqual(rows[0]["differ"], 0, fast)
+        for order in ("size", "retained", "retained_count", "address", "type"):
+            for way in ("", " DESC"):
+                rows = self.rows(files, "SELECT * FROM (SELECT %s AS v FROM object WHERE "
+                                 "snapshot = 0 ORDER BY %s%s LIMIT 30)" % (order, order, way))
+                slow = self.rows(files, "SELECT %s AS v FROM object WHERE snapshot = 0 "
+                                 "ORDER BY +%s%s LIMIT 30" % (order, order, way))
+                self.assertEqual(rows, slow, order + way)
+        grouped = "SELECT %s AS t, count(*) AS n, sum(size) AS s FROM object GROUP BY %s ORDER BY 1"
+        self.assertEqual(self.rows(files, grouped % ("type", "type")),
+                         self.rows(files, grouped % ("+type", "+type")))
+
+    def test_hostile(self):
+        text = self.sql([self.hostile], "SELECT type, value, path FROM object", "--all")
+        self.assertNotRegex(text, "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e]")
+
+    def test_cut(self):
+        text = self.sql([self.cut], "SELECT count(*) AS n FROM object", code=3)
+        self.assertTrue(text.startswith("INCOMPLETE: "), text)
+        answer = json.loads(self.sql([self.cut], "SELECT 1", "--format", "json", code=3))
+        self.assertFalse(answer["complete"])
+
+    def test_shell(self):
+        done = subprocess.run(
+            [VIEW, "--no-sidecar", "--sql-shell", self.shop], timeout=60, cwd=self.tmp,
+            input=b"SELECT 40\n + 2 AS a;\nSELECT nope;\n.tables\nSELECT 7 AS last",
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out = done.stdout.decode()
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("no such column: nope", done.stderr.decode())
+        self.assertEqual([line.strip() for line in out.splitlines()[:2]], ["a", "42"])
+        self.assertIn("retained_set", out)
+        self.assertTrue(out.endswith("   7\n"), out)
+
+    def test_screen(self):
+        script, wrong = self.path("script"), self.path("wrong")
+        with open(script, "w") as f:
+            f.write(":sql SELECT address, type FROM object ORDER BY retained DESC LIMIT 3\n"
+                    ":assert 1 of 3\n:assert builtins.module\n<Enter>\n"
+                    ":assert Keeps alive alone\n:sql SELECT frob\n"
+                    ":assert no such column: frob, at column 8\n:sql CREATE TABLE t(a)\n"
+                    ":assert a query may only read\n")
+        done = run_view("--no-sidecar", "--script", script, self.shop)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        with open(wrong, "w") as f:
+            f.write(":sql\n")
+        done = run_view("--no-sidecar", "--script", wrong, self.shop)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"sql needs a query", done.stderr)
+
+    def test_documented(self):
+        """Every table and column is in the manual, and nothing else."""
+        with open(MANUAL, encoding="utf-8") as f:
+            manual = f.read()
+        done = subprocess.run([VIEW, "--no-sidecar", "--sql-shell", self.shop], timeout=60,
+                              input=b".tables\n", stdout=subprocess.PIPE)
+        lines = done.stdout.decode().splitlines()
+        for name, columns in zip(lines[::2], lines[1::2]):
+            name = name.split()[0]
+            if name.startswith("report_") or name in ("suspect", "growth"):
+                continue
+            columns = columns.strip()
+            if ", step, label" in columns:
+                self.assertIn(".It Li %s(address" % name, manual)
+            elif name == "same_path":
+                self.assertIn(".Pq Va " + columns.replace(", ", " , "), manual)
+            else:
+                self.assertIn(".It Li %s\n.Pq Va %s\n" % (name, columns), manual)
+
+
+class Gate(Answers):
+    def setUp(self):
+        super().setUp()
+        self.shop, self.later, self.cut = (self.path(k) for k in ("shop", "later", "cut"))
+        for kind in ("shop", "later", "cut"):
+            subprocess.run([MAKE, kind, self.path(kind)], check=True, timeout=30)
+
+    def judge(self, *conditions, code, format="text", compare=True):
+        args = ["--compare", self.shop] if compare else []
+        for condition in conditions:
+            args += ["--fail-if", condition]
+        done = run_view("--no-sidecar", self.later, "--format", format, *args)
+        self.stderr = done.stderr.decode()
+        self.assertEqual(done.returncode, code, self.stderr)
+        return done.stdout.decode()
+
+    def test_growth(self):
+        grown = 'growth("shop.cache.*") > 1KB'
+        out = self.judge(grown, 'growth("nowhere.*") > 1KB', code=4).splitlines()
+        self.assertRegex(out[0], r"^FAILED: .*: shop\.cache\.STORE\['sessions'\]\[\*\] grew by "
+                                 r"11\.\d+ KB \(\+30 shop\.models\.Session\)$")
+        self.assertEqual(out[1], 'passed: growth("nowhere.*") > 1KB')
+        self.judge('growth("*") > 1MiB', "growth_count('*') > 1e6", code=0)
+        self.judge(grown, code=2, compare=False)
+        self.assertIn("--compare", self.stderr)
+
+    def test_sql(self):
+        out = self.judge("SELECT name FROM type WHERE name LIKE '%Session'", code=4)
+        self.assertIn("name shop.models.Session", out)
+        self.judge("(SELECT max(size) FROM object) > 1GB", code=0)
+        self.judge("SELECT 1 WHERE 0", code=0)
+        for wrong in ("", "growth(", "nonsense > 1", "DROP TABLE object"):
+            self.judge(wrong, code=2)
+
+    def test_junit(self):
+        from xml.etree import ElementTree
+        suite = ElementTree.fromstring(self.judge('growth("*") > 1KB', "1 > 2 OR '<\x01' = ''",
+                                                  "frob", code=2, format="junit"))
+        self.assertEqual([suite.get(key) for key in ("tests", "failures", "errors")],
+                         ["3", "1", "1"])
+        cases = list(suite)
+        self.assertIn("grew by", cases[0][0].get("message"))
+        self.assertEqual(cases[1].get("name"), "1 > 2 OR '<\\x01' = ''")
+        self.assertEqual((len(cases[1]), cases[2][0].tag), (0, "error"))
+
+    def test_sqlite(self):
+        import sqlite3
+        out = self.path("out.db")
+        done = run_view("--no-sidecar", self.later, "--compare", self.shop, "--export", "sqlite",
+                        "-o", out)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        db = sqlite3.connect(out)
+        self.assertEqual(db.execute("PRAGMA integrity_check").fetchone(), ("ok",))
+        self.assertEqual(db.execute("PRAGMA user_version").fetchone(), (1,))
+        for table in "object type ref root module fact suspect growth dominator".split():
+            query = "SELECT count(*) AS n FROM " + table
+            self.assertEqual(db.execute(query).fetchone()[0],
+                             self.rows([self.later, "--compare", self.shop], query)[0]["n"], table)
+        query = "SELECT address, size, dominator, value FROM object ORDER BY 2 DESC, 1 LIMIT 20"
+        self.assertEqual([list(row) for row in db.execute(query)],
+                         [list(row.values()) for row in
+                          self.rows([self.later, "--compare", self.shop], query)])
+        db.close()
+        done = run_view("--no-sidecar", self.shop, "--export", "sqlite", "-o", "/dev/full")
+        self.assertEqual(done.returncode, 1)
+        done = run_view("--no-sidecar", self.cut, "--export", "sqlite", "-o", out)
+        self.assertEqual(done.returncode, 3)
+        self.assertEqual(sorted(os.listdir(self.tmp)), ["cut", "later", "out.db", "shop"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tool - what an assistant may ask: a name, arguments and the queries that answer.
+ *
+ * Answers are for reading, not data: a header, rows of "column value" with units, at
+ * most so many bytes, and how to ask for what was left out.  What comes from the process
+ * stands between two lines with a number that it can't know: it is data, whatever it
+ * says.  Values of objects are left out unless the user allowed them (--values).
+ */
+#ifndef PYMEM_VIEWER_MCP_TOOL_H
+#define PYMEM_VIEWER_MCP_TOOL_H
+
+#include <jansson.h>
+
+#include "viewer/query/engine.h"
+#include "viewer/workspace.h"
+
+/* What the server has open. */
+struct tool_session {
+	struct workspace workspace;
+	struct engine engine;
+	bool ready;  /* engine is open */
+	bool values; /* previews of values may be told */
+};
+
+/* Nothing open; tool_session_close frees what it holds, not the struct. */
+void tool_session_init(struct tool_session *session);
+void tool_session_close(struct tool_session *session);
+/* Adds a file, as the older one when `old`.  0, or -1 with one sentence in err. */
+int tool_session_add(struct tool_session *session, const char *file, bool old, char *err,
+		     size_t err_size);
+
+/* The tools as tools/list gives them: a new reference; NULL: no memory. */
+json_t *tool_list(void);
+/*
+ * Runs a tool.  Appends the answer, or what to ask instead.  False: it is an error, told
+ * in out.  arguments: an object, or NULL.
+ */
+bool tool_call(struct tool_session *session, const char *name, const json_t *arguments,
+	       struct text *out);
+
+#endif

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/* gate - conditions that fail a build (gate.h). */
+#include "viewer/query/gate.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "formats/text/print.h"
+#include "viewer/query/answer.h"
+#include "viewer/render/render.h"
+#include "viewer/text/human.h"
+
+struct verdict {
+	enum gate_result result;
+	struct text why; /* one sentence, printable */
+};
+
+struct gate {
+	struct engine *engine;
+	char *pattern; /* of the last growth(), or NULL */
+};
+
+/* ---- growth() ---- */
+
+static void gate_sum(sqlite3_context *context, sqlite3_value **argv, const char *sql)
+{
+	struct gate *gate = sqlite3_user_data(context);
+	const char *pattern = (const char *)sqlite3_value_text(argv[0]);
+	sqlite3_stmt *statement = NULL;
+
+	if (gate->engine->catalog.count < 2) {
+		sqlite3_result_error(context,
+				     "growth needs an older snapshot: --compare OLD", -1);
+		return;
+	}
+	free(gate->pattern);
+	gate->pattern = strdup(pattern ? pattern : "*");
+	if (!gate->pattern ||
+	    sqlite3_prepare_v2(gate->engine->db, sql, -1, &statement, NULL) !=
+		    SQLITE_OK) {
+		sqlite3_result_error_nomem(context);
+		return;
+	}
+	sqlite3_bind_text(statement, 1, gate->pattern, -1, SQLITE_STATIC);
+	const int rc = sqlite3_step(statement);
+	if (rc == SQLITE_ROW)
+		sqlite3_result_int64(context, sqlite3_column_int64(statement, 0));
+	else
+		sqlite3_result_error_code(context, rc);
+	sqlite3_finalize(statement);
+}
+
+#define GATE_NEWEST \
+	" FROM growth WHERE snapshot = (SELECT max(snapshot) FROM snapshot)" \
+	" AND path GLOB ?1"
+
+static void gate_growth(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	(void)argc;
+	gate_sum(context, argv, "SELECT sum(total_diff)" GATE_NEWEST);
+}
+
+static void gate_growth_count(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	(void)argc;
+	gate_sum(context, argv, "SELECT sum(count_diff)" GATE_NEWEST);
+}
+
+/* The place that grew most among those of the pattern. */
+static void gate_name_place(struct gate *gate, struct text *why)
+{
+	static const char sql[] = "SELECT path, total_diff, count_diff, type" GATE_NEWEST
+				  " ORDER BY total_diff DESC LIMIT 1";
+	char bytes[HUMAN_SIZE], count[HUMAN_SIZE];
+	sqlite3_stmt *statement = NULL;
+
+	if (sqlite3_prepare_v2(gate->engine->db, sql, -1, &statement, NULL) != SQLITE_OK)
+		return;
+	sqlite3_bind_text(statement, 1, gate->pattern, -1, SQLITE_STATIC);
+	if (sqlite3_step(statement) == SQLITE_ROW)
+		text_printf(why, "%s grew by %s (%s %s)",
+			    (const char *)sqlite3_column_text(statement, 0),
+			    human_bytes(bytes, sqlite3_column_int64(statement, 1)),
+			    human_count_diff(count, sqlite3_column_int64(statement, 2)),
+			    (const char *)sqlite3_column_text(statement, 3));
+	sqlite3_finalize(statement);
+}
+
+/* ---- a condition as SQL ---- */
+
+/* The factor of a unit at text, its length in *size_ret; 0: there is none. */
+static uint64_t gate_unit(const char *text, size_t *size_ret)
+{
+	static const char letters[] = "KMGT";
+	const char *letter =
+		text[0] ? strchr(letters, toupper((unsigned char)text[0])) : NULL;
+	size_t size = 1;
+
+	if (!letter)
+		return 0;
+	if (text[size] == 'i')
+		size++;
+	if (text[size] == 'B' || text[size] == 'b')
+		size++;
+	else if (size == 2)
+		return 0;
+	if (isalnum((unsigned char)text[size]) || text[size] == '_')
+		return 0;
+	*size_ret = size;
+	return 1ull << (10 * (letter - letters + 1));
+}
+
+/* "text" becomes 'text'; returns what follows it. */
+static const char *gate_copy_quoted(const char *at, struct text *sql)
+{
+	const char quote = *at;
+
+	text_add(sql, "'");
+	for (at++; *at && (*at != quote || at[1] == quote); at++) {
+		at += *at == quote;
+		text_add_bytes(sql, at, 1);
+		if (*at == '\'')
+			text_add(sql, "'");
+	}
+	text_add(sql, "'");
+	return *at ? at + 1 : at;
+}
+
+static const char *gate_copy_number(const char *at, struct text *sql)
+{
+	const size_t digits = strspn(at, "0123456789.");
+	size_t unit = 0;
+	const uint64_t factor = gate_unit(at + digits, &unit);
+
+	text_add(sql, factor ? "(" : "");
+	text_add_bytes(sql, at, digits);
+	if (factor)
+		text_printf(sql, "*%llu)", (unsigned long long)factor);
+	return at + digits + unit;
+}
+
+static void gate_translate(const char *condition, struct text *sql)
+{
+	const char *at = condition + strspn(condition, " \t\n");
+	const bool select = !strncasecmp(at, "select", 6) || !strncasecmp(at, "with", 4);
+	bool word = false;
+
+	text_add(sql, select ? "" : "SELECT (");
+	while (*at) {
+		if (*at == '"' || *at == '\'') {
+			at = gate_copy_quoted(at, sql);
+		} else if (!word && isdigit((unsigned char)*at)) {
+			at = gate_copy_number(at, sql);
+		} else {
+			word = isalnum((unsigned char)*at) || *at == '_';
+			text_add_bytes(sql, at++, 1);
+			continue;
+		}
+		word = false;
+	}
+	text_add(sql, select ? "" : ")");
+}
+
+/* ---- judging ---- */
+
+/* "key value, key value" of a row. */
+static void gate_describe_row(const struct table *table, struct text *why)
+{
+	char buf[CELL_TEXT_SIZE];
+
+	for (size_t c = 0; c < table->ncolumns; c++)
+		text_printf(why, "%s%s %s", c ? ", " : "", table->columns[c].title,
+			    cell_human(table, 0, c, buf));
+}
+
+static bool gate_is_true(const struct table *table, const struct answer *answer)
+{
+	const struct cell *cell = table_cell(table, 0, 0);
+
+	if (cell->unknown)
+		return false;
+	if (answer->columns[0].type == CELL_TEXT)
+		return atof(table_text(table, cell)) != 0;
+	return answer->columns[0].type == CELL_REAL ? cell->ratio != 0 : cell->u64 != 0;
+}
+
+static void gate_wrong(struct gate *gate, struct verdict *verdict)
+{
+	verdict->result = GATE_WRONG;
+	text_add(&verdict->why, gate->engine->problem);
+}
+
+static void gate_decide(struct gate *gate, const char *condition, bool select,
+			struct answer *answer, struct verdict *verdict)
+{
+	struct table table = { 0 };
+
+	if (answer_next(answer, 1, &table)) {
+		gate_wrong(gate, verdict);
+	} else if (table.rows && (select || gate_is_true(&table, answer))) {
+		verdict->result = GATE_FAILED;
+		if (gate->pattern)
+			gate_name_place(gate, &verdict->why);
+		else if (select)
+			gate_describe_row(&table, &verdict->why);
+		if (!text_len(&verdict->why))
+			text_printf(&verdict->why, "it is so: %s", condition);
+	}
+	table_free(&table);
+}
+
+static void gate_judge_one(struct gate *gate, const char *condition,
+			   struct verdict *verdict)
+{
+	struct text sql = { 0 };
+	struct answer answer;
+	const char *tail;
+
+	gate_translate(condition, &sql);
+	free(gate->pattern);
+	gate->pattern = NULL;
+	/* an empty condition is "SELECT ()": wrong, too */
+	const int found = answer_open(&answer, gate->engine, text_get(&sql), &tail);
+	if (found < 0)
+		gate_wrong(gate, verdict);
+	else if (found > 0)
+		gate_decide(gate, condition, strncmp(text_get(&sql), "SELECT (", 8) != 0,
+			    &answer, verdict);
+	answer_close(&answer);
+	text_free(&sql);
+}
+
+/* ---- saying it ---- */
+
+static void gate_put_xml(FILE *out, const char *text)
+{
+	struct text escaped = { 0 };
+
+	for (; *text; text++)
+		switch (*text) {
+		case '&':
+			text_add(&escaped, "&amp;");
+			break;
+		case '<':
+			text_add(&escaped, "&lt;");
+			break;
+		case '>':
+			text_add(&escaped, "&gt;");
+			break;
+		case '"':
+			text_add(&escaped, "&quot;");
+			break;
+		default:
+			text_add_bytes(&escaped, text, 1);
+		}
+	print_format(out, "%s", text_get(&escaped));
+	text_free(&escaped);
+}
+
+static void gate_put_case(FILE *out, const char *condition, const struct verdict *verdict)
+{
+	print_lines(out, "  <testcase classname=\"pymem\" name=\"");
+	gate_put_xml(out, condition);
+	if (verdict->result == GATE_PASSED) {
+		print_lines(out, "\"/>\n");
+		return;
+	}
+	print_format(out, "\">\n    <%s message=\"",
+		     verdict->result == GATE_FAILED ? "failure" : "error");
+	gate_put_xml(out, text_get(&verdict->why));
+	print_lines(out, "\"/>\n  </testcase>\n");
+}
+
+static void gate_put_junit(FILE *out, const char *const *conditions,
+			   const struct verdict *verdicts, size_t count)
+{
+	size_t failed = 0, wrong = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		failed += verdicts[i].result == GATE_FAILED;
+		wrong += verdicts[i].result == GATE_WRONG;
+	}
+	print_lines(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+	print_format(out,
+		     "<testsuite name=\"pymem\" tests=\"%zu\" failures=\"%zu\" "
+		     "errors=\"%zu\">\n",
+		     count, failed, wrong);
+	for (size_t i = 0; i < count; i++)
+		gate_put_case(out, conditions[i], &verdicts[i]);
+	print_lines(out, "</testsuite>\n");
+}
+
+static void gate_put_line(FILE *out, const char *condition, const struct verdict *verdict)
+{
+	if (verdict->result == GATE_PASSED)
+		print_format(out, "passed: %s\n", condition);
+	else if (verdict->result == GATE_FAILED)
+		print_format(out, "FAILED: %s: %s\n", condition, text_get(&verdict->why));
+}
+
+enum gate_result gate_judge(struct engine *engine, const char *const *conditions,
+			    size_t count, bool junit, FILE *out)
+{
+	struct gate gate = { .engine = engine };
+	struct verdict *verdicts = calloc(count + 1, sizeof(*verdicts));
+	enum gate_result worst = verdicts ? GATE_PASSED : GATE_WRONG;
+
+	assert(engine->open && count > 0);
+	sqlite3_create_function(engine->db, "growth", 1, SQLITE_UTF8, &gate, gate_growth,
+				NULL, NULL);
+	sqlite3_create_function(engine->db, "growth_count", 1, SQLITE_UTF8, &gate,
+				gate_growth_count, NULL, NULL);
+	for (size_t i = 0; i < count && verdicts; i++) {
+		gate_judge_one(&gate, conditions[i], &verdicts[i]);
+		if (verdicts[i].result > worst)
+			worst = verdicts[i].result;
+		if (!junit)
+			gate_put_line(out, conditions[i], &verdicts[i]);
+		if (verdicts[i].result == GATE_WRONG)
+			print_format(stderr, "pymem-view: --fail-if %s: %s\n",
+				     conditions[i], text_get(&verdicts[i].why));
+	}
+	if (junit && verdicts)
+		gate_put_junit(out, conditions, verdicts, count);
+	for (size_t i = 0; i < count && verdicts; i++)
+		text_free(&verdicts[i].why);
+	free(verdicts);
+	free(gate.pattern);
+	return worst;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * attribute - what objects have under a name, wherever CPython of that version keeps it:
+ * in the object itself, or in its __dict__.  Also a module's globals and a class's
+ * members.  Found by object.
+ *
+ * A row's slot is the object's own, or, after those, one of its dict's.
+ */
+#include <string.h>
+
+#include "viewer/query/node.h"
+#include "viewer/report/common.h"
+
+enum {
+	COLUMN_OBJECT = 1,
+	COLUMN_NAME,
+	COLUMN_TARGET,
+	COLUMN_TYPE,
+	COLUMN_SIZE,
+	COLUMN_RETAINED,
+	COLUMN_VALUE
+};
+
+static const struct relation_key keys[] = {
+	{ COLUMN_OBJECT, RELATION_EQ, false, false, 0.00001 },
+};
+
+static int relation_attribute_select(struct relation_cursor *c)
+{
+	const struct relation_argument *object = &c->argument[0];
+	const uint32_t node = relation_node(c, object);
+
+	if (!object->given) {
+		c->count = relation_indexed(c)->heap->objects;
+	} else if (node != HEAP_NONE) {
+		c->first = node;
+		c->count = 1;
+	}
+	return 0;
+}
+
+/* The slot that leads to the object's __dict__; HEAP_NONE: there is none. */
+static uint32_t relation_attribute_dict(const struct heap *heap, uint32_t object)
+{
+	const struct heap_shape *shape =
+		&VEC(heap->shape, struct heap_shape)[heap_class_of(heap, object)->shape];
+	const struct snap_label *label =
+		VEC(heap->label, struct snap_label) + shape->first;
+	const uint32_t count = heap_refs(heap, object).count;
+
+	for (uint32_t i = 0; i < shape->nfixed && i < count; i++)
+		if (label[i].kind == SNAP_LABEL_DICT ||
+		    (label[i].kind == SNAP_LABEL_ATTR &&
+		     !strcmp(heap_string(heap, label[i].name, NULL), "__dict__")))
+			return i;
+	return HEAP_NONE;
+}
+
+/* Where a row's reference is. */
+struct attribute {
+	uint32_t holder, slot, target;
+	struct heap_label label;
+};
+
+/* False: the slot is not an attribute. */
+static bool relation_attribute_at(const struct heap *heap, uint32_t object, uint32_t slot,
+				  uint32_t own, uint32_t dict, struct attribute *ret)
+{
+	ret->holder = slot < own ? object : dict;
+	ret->slot = slot < own ? slot : slot - own;
+	ret->target = heap_target(heap, ret->holder, ret->slot, NULL);
+	if (ret->target == HEAP_NONE || ret->target >= heap->objects)
+		return false;
+	heap_label(heap, ret->holder, ret->slot, &ret->label);
+	return ret->label.kind == (slot < own ? SNAP_LABEL_ATTR : SNAP_LABEL_VALUE);
+}
+
+static void relation_attribute_bounds(const struct heap *heap, uint32_t object,
+				      uint32_t *own, uint32_t *all, uint32_t *dict)
+{
+	const uint32_t slot = relation_attribute_dict(heap, object);
+
+	*own = *all = heap_refs(heap, object).count;
+	*dict = slot == HEAP_NONE ? HEAP_NONE : heap_target(heap, object, slot, NULL);
+	if (*dict < heap->objects)
+		*all += heap_refs(heap, *dict).count;
+}
+
+static void relation_attribute_settle(struct relation_cursor *c)
+{
+	const struct heap *heap = relation_indexed(c)->heap;
+	const uint32_t object = relation_id(c);
+	struct attribute attribute;
+	uint32_t own, all, dict;
+
+	relation_attribute_bounds(heap, object, &own, &all, &dict);
+	while (c->slot < all &&
+	       !relation_attribute_at(heap, object, c->slot, own, dict, &attribute))
+		c->slot++;
+	c->slots = c->slot < all;
+}
+
+/* A key that is a str is written bare, as in the source; any other as a value. */
+static void relation_attribute_put_name(struct relation_cursor *c,
+					sqlite3_context *context,
+					const struct heap_label *label)
+{
+	const struct heap *heap = relation_indexed(c)->heap;
+	struct heap_value key;
+
+	if (label->name) {
+		relation_put_string(c, context, label->name);
+		return;
+	}
+	if (label->key >= heap->objects)
+		return;
+	text_clear(&c->scratch);
+	if (heap_value(heap, label->key, &key) && key.kind == SNAP_VALUE_STR)
+		text_escape(&c->scratch, key.text, key.size, 0, 0);
+	else
+		describe_value(&c->scratch, heap, label->key, 0);
+	relation_put_text(c, context);
+}
+
+static void relation_attribute_column(struct relation_cursor *c, sqlite3_context *context,
+				      int column)
+{
+	static const enum node_column of[] = {
+		[COLUMN_TARGET] = NODE_ADDRESS, [COLUMN_TYPE] = NODE_TYPE,
+		[COLUMN_SIZE] = NODE_SIZE,	[COLUMN_RETAINED] = NODE_RETAINED,
+		[COLUMN_VALUE] = NODE_VALUE,
+	};
+	const struct heap *heap = relation_indexed(c)->heap;
+	const uint32_t object = relation_id(c);
+	struct attribute attribute;
+	uint32_t own, all, dict;
+
+	relation_attribute_bounds(heap, object, &own, &all, &dict);
+	if (!relation_attribute_at(heap, object, c->slot, own, dict, &attribute))
+		return;
+	if (column == COLUMN_OBJECT)
+		relation_put_node(c, context, object);
+	else if (column == COLUMN_NAME)
+		relation_attribute_put_name(c, context, &attribute.label);
+	else
+		node_column(c, context, attribute.target, of[column]);
+}
+
+/* An object's own slots have numbers in the heap.  Its dict's have, too, behind them
+ * all: two objects that share a dict share these, and are told apart by nothing else,
+ * which only matters to a query that reads both with OR. */
+static uint64_t relation_attribute_key(const struct relation_cursor *c)
+{
+	const struct heap *heap = relation_indexed(c)->heap;
+	uint32_t own, all, dict;
+
+	relation_attribute_bounds(heap, relation_id(c), &own, &all, &dict);
+	return c->slot < own ? heap_row(heap, relation_id(c)) + c->slot :
+			       heap->slots + heap_row(heap, dict) + c->slot - own;
+}
+
+const struct relation relation_attribute = {
+	.name = "attribute",
+	.title = "attributes of objects, globals of modules, members of classes",
+	.columns = "snapshot INTEGER, object ADDRESS, name TEXT, target ADDRESS, "
+		   "type TEXT, size BYTES, retained BYTES, value TEXT",
+	.keys = keys,
+	.nkeys = COUNT_OF(keys),
+	.select = relation_attribute_select,
+	.settle = relation_attribute_settle,
+	.column = relation_attribute_column,
+	.key = relation_attribute_key,
+};

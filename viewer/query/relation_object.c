@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * object - every object: found by address, by a range of addresses, by type, by
+ * immediate dominator; ordered by address, type and what an object weighs.
+ *
+ * "The twenty largest of a type" is one pass that keeps twenty.  All objects by type
+ * come from an index, so that GROUP BY type sorts nothing.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "viewer/query/node.h"
+#include "viewer/report/common.h"
+
+enum { KEY_EQUAL, KEY_LEAST, KEY_MOST, KEY_TYPE, KEY_DOMINATOR };
+
+static const struct relation_key keys[] = {
+	[KEY_EQUAL] = { NODE_ADDRESS, RELATION_EQ, false, false, 0 },
+	[KEY_LEAST] = { NODE_ADDRESS, RELATION_AT_LEAST, false, false, 0.5 },
+	[KEY_MOST] = { NODE_ADDRESS, RELATION_AT_MOST, false, false, 0.5 },
+	[KEY_TYPE] = { NODE_TYPE, RELATION_EQ, false, false, 0.01 },
+	[KEY_DOMINATOR] = { NODE_DOMINATOR, RELATION_EQ, false, false, 0.00001 },
+};
+
+enum { BY_ADDRESS, BY_TYPE, BY_SIZE, BY_RETAINED, BY_COUNT };
+
+static const struct relation_order orders[] = {
+	[BY_ADDRESS] = { NODE_ADDRESS, false },
+	[BY_TYPE] = { NODE_TYPE, false },
+	[BY_SIZE] = { NODE_SIZE, false },
+	[BY_RETAINED] = { NODE_RETAINED, false },
+	[BY_COUNT] = { NODE_RETAINED_COUNT, false },
+};
+
+/* ---- which objects ---- */
+
+/* First object at or above an address. */
+static uint32_t relation_object_bound(const struct heap *heap, int64_t address)
+{
+	uint32_t lo = 0, hi = heap->objects;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (heap_address(heap, mid) < (uint64_t)address)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* The ids that the bounds leave. */
+static void relation_object_range(const struct relation_cursor *c, uint32_t *first,
+				  uint32_t *end)
+{
+	const struct heap *heap = relation_indexed(c)->heap;
+	const struct relation_argument *least = &c->argument[KEY_LEAST],
+				       *most = &c->argument[KEY_MOST];
+
+	*first = 0;
+	*end = heap->objects;
+	if (least->given)
+		*first = !least->is_number ? heap->objects :
+			least->number < 0  ? 0 :
+					     relation_object_bound(heap, least->number);
+	if (most->given)
+		*end = !most->is_number || most->number < 0 ?
+			0 :
+			relation_object_bound(heap,
+					      most->number + (most->number < INT64_MAX));
+	if (*end < *first)
+		*end = *first;
+}
+
+static bool relation_object_is(const struct relation_cursor *c, uint32_t object)
+{
+	struct indexed *ix = relation_indexed(c);
+	const struct relation_argument *type = &c->argument[KEY_TYPE],
+				       *equal = &c->argument[KEY_EQUAL],
+				       *dominator = &c->argument[KEY_DOMINATOR];
+
+	if (equal->given && relation_node(c, equal) != object)
+		return false;
+	if (type->given &&
+	    (!type->is_text ||
+	     indexed_rank(ix, type->text) !=
+		     VEC(ix->rank, uint32_t)[heap_type_of(ix->heap, object)]))
+		return false;
+	if (!dominator->given)
+		return true;
+	const uint32_t node = relation_node(c, dominator);
+	return node != HEAP_NONE && analysis_idom(ix->analysis, object) == node;
+}
+
+/* Objects below a dominator, or of a type, or the one at an address, into ids. */
+static int relation_object_find(struct relation_cursor *c)
+{
+	struct indexed *ix = relation_indexed(c);
+	uint32_t node;
+	struct heap_span span;
+	int err;
+
+	if (c->argument[KEY_EQUAL].given) {
+		node = relation_node(c, &c->argument[KEY_EQUAL]);
+		return node == HEAP_NONE ? 0 : vec_push_u32(&c->ids, node);
+	}
+	if (c->argument[KEY_DOMINATOR].given) {
+		node = relation_node(c, &c->argument[KEY_DOMINATOR]);
+		if (node == HEAP_NONE)
+			return 0;
+		err = analysis_children(ix->analysis, node, ix->progress, &span);
+		return err ? err :
+			     vec_append(&c->ids, span.target, (size_t)span.count * 4);
+	}
+	if (!c->argument[KEY_TYPE].is_text)
+		return 0;
+	node = indexed_rank(ix, c->argument[KEY_TYPE].text);
+	return node == UINT32_MAX ? 0 : indexed_of_rank(ix, node, &c->ids);
+}
+
+/* What was found, without what another condition excludes. */
+static void relation_object_narrow(struct relation_cursor *c)
+{
+	uint32_t *ids = VEC(c->ids, uint32_t), first, end;
+	size_t kept = 0, count = VEC_COUNT(c->ids, uint32_t);
+
+	relation_object_range(c, &first, &end);
+	for (size_t i = 0; i < count; i++)
+		if (ids[i] >= first && ids[i] < end && relation_object_is(c, ids[i]))
+			ids[kept++] = ids[i];
+	c->ids.size = kept * 4;
+	c->listed = true;
+	c->first = 0;
+	c->count = (uint32_t)kept;
+}
+
+/* ---- in which order ---- */
+
+static uint64_t relation_object_weight(const struct relation_cursor *c, uint32_t object)
+{
+	const struct indexed *ix = relation_indexed(c);
+	uint64_t weight = object;
+
+	switch (c->order) {
+	case BY_SIZE:
+		weight = heap_size(ix->heap, object);
+		break;
+	case BY_RETAINED:
+		weight = analysis_retained(ix->analysis, object);
+		break;
+	case BY_COUNT:
+		weight = analysis_retained_count(ix->analysis, object);
+		break;
+	case BY_TYPE:
+		weight = VEC(ix->rank, uint32_t)[heap_type_of(ix->heap, object)];
+		break;
+	default:
+		break;
+	}
+	return c->descending ? weight : ~weight;
+}
+
+static int relation_object_compare(const void *x, const void *y, void *arg)
+{
+	const uint32_t m = *(const uint32_t *)x, n = *(const uint32_t *)y;
+	const uint64_t a = relation_object_weight(arg, m),
+		       b = relation_object_weight(arg, n);
+
+	if (a != b)
+		return a > b ? -1 : 1;
+	return m < n ? -1 : m > n;
+}
+
+/* Keeps the first c->limit of them. */
+static int relation_object_keep(struct relation_cursor *c)
+{
+	struct top top = { .limit = c->limit };
+	int err = 0;
+
+	for (uint32_t i = 0; i < c->count && !err; i++) {
+		const uint32_t object =
+			c->listed ? VEC(c->ids, uint32_t)[i] : c->first + i;
+
+		if (i % (16 * PROGRESS_EVERY) == 0)
+			err = progress_step(&c->catalog->progress, "objects", i,
+					    c->count);
+		if (!err)
+			err = top_offer(&top, relation_object_weight(c, object), object);
+	}
+	top_sort(&top);
+	c->ids.size = 0;
+	c->first = 0;
+	c->count = (uint32_t)VEC_COUNT(top.heap, struct top_entry);
+	for (uint32_t i = 0; i < c->count && !err; i++)
+		err = vec_push_u32(&c->ids, VEC(top.heap, struct top_entry)[i].id);
+	c->listed = true;
+	top_free(&top);
+	return err;
+}
+
+static int relation_object_arrange(struct relation_cursor *c)
+{
+	const uint32_t *order;
+	int err = 0;
+
+	if (c->order < 0 || (c->order == BY_ADDRESS && !c->descending && !c->listed))
+		return 0;
+	if (c->limit && c->limit < c->count)
+		return relation_object_keep(c);
+	if (c->order == BY_TYPE && !c->descending && !c->listed &&
+	    c->count == relation_indexed(c)->heap->objects) {
+		err = indexed_by_type(relation_indexed(c), &order);
+		c->list = order;
+		return err;
+	}
+	for (uint32_t i = 0; i < c->count && !c->listed && !err; i++)
+		err = vec_push_u32(&c->ids, c->first + i);
+	if (!err)
+		err = progress_step(&c->catalog->progress, "sorting", 0, 0);
+	if (err)
+		return err;
+	c->listed = true;
+	c->first = 0;
+	if (c->count)
+		qsort_r(c->ids.data, c->count, 4, relation_object_compare, c);
+	return 0;
+}
+
+static int relation_object_select(struct relation_cursor *c)
+{
+	uint32_t first, end;
+	int err = 0;
+
+	if (c->argument[KEY_EQUAL].given || c->argument[KEY_DOMINATOR].given ||
+	    c->argument[KEY_TYPE].given) {
+		err = relation_object_find(c);
+		relation_object_narrow(c);
+	} else {
+		relation_object_range(c, &first, &end);
+		c->first = first;
+		c->count = end - first;
+	}
+	return err ? err : relation_object_arrange(c);
+}
+
+static void relation_object_column(struct relation_cursor *c, sqlite3_context *context,
+				   int column)
+{
+	node_column(c, context, relation_id(c), (enum node_column)column);
+}
+
+const struct relation relation_object = {
+	.name = "object",
+	.title = "every object",
+	.columns = NODE_COLUMNS,
+	.keys = keys,
+	.nkeys = COUNT_OF(keys),
+	.orders = orders,
+	.norders = COUNT_OF(orders),
+	.select = relation_object_select,
+	.column = relation_object_column,
+};
