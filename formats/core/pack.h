@@ -146,8 +146,8 @@ static inline uint32_t pack_refs(uint8_t **pos, uint64_t previous,
 
 /* Adds an object and `refs` (all or none) of its references; returns how many of them
  * are absent. */
-static inline uint32_t pack_object(struct pack *pack, const struct snap_object *o,
-				   uint32_t refs)
+static inline __attribute__((always_inline)) uint32_t pack_object(
+	struct pack *pack, const struct snap_object *o, uint32_t refs)
 {
 	if (__builtin_expect(pack->count > 0, 1))
 		pack_close(pack);

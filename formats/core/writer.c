@@ -55,8 +55,7 @@ struct snap_writer {
 	struct snap_sink sink;
 	snap_write_fn write;
 	void *arg;
-	int err; /* sticky */
-	bool ended;
+	int err; /* sticky; -EINVAL after END: nothing may follow */
 	uint32_t sequence;
 	uint64_t bytes_out;
 	ZSTD_CCtx *zstd;
@@ -251,18 +250,12 @@ static inline struct snap_writer *writer_of(struct snap_sink *sink)
 	return (struct snap_writer *)sink;
 }
 
-/* What every event function asks first. */
-static inline int writer_usable(const struct snap_writer *w)
-{
-	return w->err ? w->err : w->ended ? -EINVAL : 0;
-}
-
 static int writer_on_object(struct snap_sink *sink, const struct snap_object *o)
 {
 	struct snap_writer *const w = writer_of(sink);
 
-	if (__builtin_expect(writer_usable(w) != 0, 0))
-		return writer_usable(w);
+	if (__builtin_expect(w->err, 0))
+		return w->err;
 	if (__builtin_expect(
 		    o->type - 1u >= w->counts.types || o->shape > w->counts.shapes, 0))
 		return -EINVAL;
@@ -282,8 +275,8 @@ static int writer_on_value(struct snap_sink *sink, const struct snap_value *v)
 {
 	struct snap_writer *const w = writer_of(sink);
 
-	if (writer_usable(w) != 0)
-		return writer_usable(w);
+	if (w->err)
+		return w->err;
 	if (v->size > SNAP_TEXT_MAX)
 		return -E2BIG;
 	if (w->pack.count == 0 || v->addr != w->pack.addr || w->pack.key.value ||
@@ -301,8 +294,8 @@ static int writer_make_room(struct snap_writer *w, unsigned type, size_t extra)
 {
 	const struct sheet *const s = &w->sheets[type];
 
-	if (writer_usable(w) != 0)
-		return writer_usable(w);
+	if (w->err)
+		return w->err;
 	if (s->count == SHEET_ROWS || s->extra_used + extra > s->extra_size)
 		return writer_flush_sheet(w, type);
 	return 0;
@@ -533,8 +526,8 @@ static int writer_on_progress(struct snap_sink *sink,
 
 int snap_writer_flush(struct snap_writer *w)
 {
-	if (writer_usable(w) != 0)
-		return writer_usable(w);
+	if (w->err)
+		return w->err;
 	writer_flush_types(w, 1u << BLOCK_FACTS | 1u << BLOCK_STRINGS);
 	writer_flush_objects(w);
 	for (unsigned type = 0; type < BLOCK_TYPE_COUNT; type++)
@@ -547,13 +540,15 @@ static int writer_on_end(struct snap_sink *sink)
 	struct snap_writer *const w = writer_of(sink);
 	struct block_head head = { .type = BLOCK_END, .count = 1 };
 
-	if (writer_usable(w) != 0 || snap_writer_flush(w) != 0)
-		return writer_usable(w);
+	if (snap_writer_flush(w) != 0)
+		return w->err;
 	w->counts.blocks = w->sequence;
 	head.raw_size =
 		(uint32_t)layout_encode(&layouts[BLOCK_END], &w->counts, 1, w->scratch);
-	w->ended = true;
-	return writer_put_block(w, head, w->scratch);
+	if (writer_put_block(w, head, w->scratch) != 0)
+		return w->err;
+	w->err = -EINVAL;
+	return 0;
 }
 
 static const struct snap_sink_ops writer_ops = {

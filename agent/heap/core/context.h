@@ -163,6 +163,8 @@ struct walk {
 	const uint64_t *refs_direct; /* set by an edges function instead of appending:
 				      * nrefs references in place (a list's items) */
 	uint64_t outer; /* bytes of the object's size that lie elsewhere (item arrays) */
+	struct snap_object event; /* of the object, and of its value: here, as the walk */
+	struct snap_value value;  /* is in memory anyway and a stack frame is guarded */
 	struct walk_here here;
 
 	/* queue.h: depth-first mode */

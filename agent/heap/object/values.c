@@ -28,16 +28,15 @@ struct values {
 static void values_send(struct walk *w, uint64_t obj, uint8_t kind, uint64_t length,
 			uint64_t hash, const char *text, uint32_t size)
 {
-	struct snap_value value = {
-		.addr = obj,
-		.kind = kind,
-		.length = length,
-		.hash = hash,
-		.size = size,
-		.text = text,
-	};
+	struct snap_value *const value = &w->value;
 
-	EVENTS_SEND(w, value, &value);
+	value->addr = obj;
+	value->kind = kind;
+	value->length = length;
+	value->hash = hash;
+	value->size = size;
+	value->text = text;
+	EVENTS_SEND(w, value, value);
 }
 
 /* ---- str ---- */

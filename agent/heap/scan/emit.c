@@ -62,10 +62,10 @@ static __attribute__((noinline)) void emit_enter(struct walk *w, uint64_t addr,
 
 /* Notes where the object's own bytes lie: with its gc header, without its item arrays. */
 EMIT_INLINE void emit_note_memory(struct walk *w, const struct walk_type *type,
-				  const struct snap_object *event)
+				  uint64_t obj, uint64_t size)
 {
-	const uint64_t start = event->addr - type->lead;
-	uint64_t inside = event->size - w->outer;
+	const uint64_t start = obj - type->lead;
+	uint64_t inside = size - w->outer;
 
 	if (inside > type->inside_max)
 		inside = type->inside_max;
@@ -76,10 +76,10 @@ EMIT_INLINE void emit_note_memory(struct walk *w, const struct walk_type *type,
 
 /* Reference count and flags; after emit_note_memory. */
 EMIT_INLINE void emit_set_flags(struct walk *w, const struct walk_type *type,
-				struct snap_object *event)
+				uint64_t obj, struct snap_object *event)
 {
 	const struct layout *lay = w->lay;
-	uint64_t refcount = peek64(event->addr + lay->refcnt);
+	uint64_t refcount = peek64(obj + lay->refcnt);
 	uint32_t flags = type->object_flags | w->here.flags;
 
 	if (lay->immortal_mask) {
@@ -91,14 +91,14 @@ EMIT_INLINE void emit_set_flags(struct walk *w, const struct walk_type *type,
 			refcount &= lay->refcnt_mask;
 		}
 	}
-	if (emit_has_gc_header(w, type, event->addr)) {
-		if (emit_is_tracked(w, event->addr)) {
+	if (emit_has_gc_header(w, type, obj)) {
+		if (emit_is_tracked(w, obj)) {
 			flags |= SNAP_OBJ_GC_TRACKED;
-			if (w->frozen.count && marks_test(&w->frozen, event->addr))
+			if (w->frozen.count && marks_test(&w->frozen, obj))
 				flags |= SNAP_OBJ_FROZEN;
 		}
 	} else if ((type->traits & WALK_TRAIT_STR) &&
-		   str_interned(lay, peek32(event->addr + lay->str_state))) {
+		   str_interned(lay, peek32(obj + lay->str_state))) {
 		flags |= SNAP_OBJ_INTERNED;
 	}
 	event->refcount = refcount;
@@ -158,46 +158,46 @@ static uint32_t emit_check_refs(struct walk *w, struct snap_object *event)
 /* ---- an object ---- */
 
 /* All but the references: the rest of the event, and what else there is to do. */
-EMIT_INLINE void emit_finish(struct walk *w, struct walk_type *type,
+EMIT_INLINE void emit_finish(struct walk *w, struct walk_type *type, uint64_t obj,
 			     struct snap_object *event)
 {
-	const uint64_t obj = event->addr;
+	uint64_t size = type->fixed_size;
 
 	w->outer = 0;
+	if (!size)
+		size = type->size(w, type, obj) + size_plan_prefix(w, type, obj);
 	event->type = type->id;
-	event->size = type->fixed_size ?
-		type->fixed_size :
-		type->size(w, type, obj) + size_plan_prefix(w, type, obj);
-	emit_note_memory(w, type, event);
-	emit_set_flags(w, type, event);
+	event->size = size;
+	emit_note_memory(w, type, obj, size);
+	emit_set_flags(w, type, obj, event);
 	w->stats.objects++;
-	w->stats.bytes += event->size;
+	w->stats.bytes += size;
 	EVENTS_SEND(w, object, event);
 	if (type->values)
 		type->values(w, type, obj);
 	if (__builtin_expect(type->native != NULL, 0))
 		type->native(w, type, obj);
 	if (__builtin_expect(!w->sample_skip--, 0))
-		sizecheck_take(w, type, obj, event->size);
+		sizecheck_take(w, type, obj, size);
 }
 
 void emit_shaped(struct walk *w, struct walk_type *type, uint64_t obj, uint32_t shape)
 {
-	struct snap_object event;
+	struct snap_object *const event = &w->event;
 	uint32_t own;
 
-	event.addr = obj;
+	event->addr = obj;
 	w->nrefs = 0;
 	w->refs_direct = NULL;
 	own = type->edges(w, type, obj);
-	event.shape = shape ? shape : own;
-	event.nrefs = w->nrefs;
-	event.refs = w->refs_direct ? w->refs_direct : w->refs;
-	if (event.nrefs)
+	event->shape = shape ? shape : own;
+	event->nrefs = w->nrefs;
+	event->refs = w->refs_direct ? w->refs_direct : w->refs;
+	if (event->nrefs)
 		w->stats.edges += w->checked ?
-			emit_check_refs(w, &event) :
-			emit_queue_refs(w, event.refs, event.nrefs);
-	emit_finish(w, type, &event);
+			emit_check_refs(w, event) :
+			emit_queue_refs(w, event->refs, event->nrefs);
+	emit_finish(w, type, obj, event);
 }
 
 static void emit_object(struct walk *w, struct walk_type *type, uint64_t obj)
@@ -207,13 +207,13 @@ static void emit_object(struct walk *w, struct walk_type *type, uint64_t obj)
 
 static void emit_leaf(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	struct snap_object event;
+	struct snap_object *const event = &w->event;
 
-	event.addr = obj;
-	event.shape = 0;
-	event.nrefs = 0;
-	event.refs = w->refs;
-	emit_finish(w, type, &event);
+	event->addr = obj;
+	event->shape = 0;
+	event->nrefs = 0;
+	event->refs = w->refs;
+	emit_finish(w, type, obj, event);
 }
 
 void emit_plan(struct walk_type *type)
