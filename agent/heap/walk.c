@@ -7,8 +7,9 @@
  *	3 sweep	    scan/sweep.h: address-ordered passes; each object is emitted once
  *	4 statics   scan/statics.h: conservative scan of writable segments; sweep again
  *	5 leftovers scan/leftovers.h: blocks of the allocators that look like objects
- *	6 facts	    memory/: smaps, allocators
- *	7 check	    scan/sizecheck.h: in the copy only
+ *	6 owners    scan/inferred.h: whose malloc's chunks are
+ *	7 facts	    memory/: smaps, allocators
+ *	8 check	    scan/sizecheck.h: in the copy only
  */
 #include "agent/heap/walk.h"
 
@@ -32,6 +33,7 @@
 #include "agent/heap/roots/roots.h"
 #include "agent/heap/scan/emit.h"
 #include "agent/heap/scan/enumerate.h"
+#include "agent/heap/scan/inferred.h"
 #include "agent/heap/scan/leftovers.h"
 #include "agent/heap/scan/sizecheck.h"
 #include "agent/heap/scan/statics.h"
@@ -148,6 +150,8 @@ static void walk_phases(struct walk *w)
 	events_phase(w, "asking for native memory");
 	registry_finish(w);
 	roots_static_types(w);
+	events_phase(w, "following pointers to native memory");
+	inferred_run(w);
 	events_phase(w, "gathering memory facts");
 	if (memory_facts(w)) {
 		pymalloc_facts(w);

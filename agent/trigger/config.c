@@ -21,13 +21,21 @@ static const struct {
 	{ "PWR", SIGPWR },
 };
 
-/* First real-time signal that glibc leaves to applications, and the last one. */
-enum { CONFIG_RTMIN = 34, CONFIG_RTMAX = 64 };
+/* First real-time signal that glibc leaves to applications, the last one, and the one
+ * that is taken when none is named: no program was found that uses it. */
+enum { CONFIG_RTMIN = 34, CONFIG_RTMAX = 64, CONFIG_OWN = CONFIG_RTMIN + 5 };
+
+static bool config_parse_flag(const char *s, bool *ret);
 
 static bool config_parse_signal(const char *s, struct trigger_config *c)
 {
+	bool own = false;
 	uint64_t n = 0;
 
+	if (config_parse_flag(s, &own)) {
+		c->signal = own ? CONFIG_OWN : 0;
+		return true;
+	}
 	if (strncmp(s, "SIG", 3) == 0)
 		s += 3;
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
@@ -53,6 +61,12 @@ static bool config_parse_signal(const char *s, struct trigger_config *c)
 	if (n >= CONFIG_RTMIN && n <= CONFIG_RTMAX)
 		c->signal = (int)n;
 	return c->signal != 0;
+}
+
+bool config_signal_is_borrowed(int sig)
+{
+	return sig && sig < CONFIG_RTMIN && sig != SIGCONT && sig != SIGURG &&
+		sig != SIGWINCH;
 }
 
 static bool config_parse_interval(const char *s, struct trigger_config *c)

@@ -6,7 +6,8 @@
  *				(YYYYMMDDHHMMSS), %% a percent sign
  *	PYMEM_KEEP=N		only the newest N files of this process are kept
  *	PYMEM_SOCKET=PATH	a unix socket somebody listens on (pymem-view --listen)
- *	PYMEM_SIGNAL=USR2	take one on this signal
+ *	PYMEM_SIGNAL=1		take one on signal 39 (SIGRTMIN+5), which programs don't
+ *				use; or on the one named: USR2, RTMIN+7, 50
  *	PYMEM_INTERVAL=60s	... every so often (ms s m h; a plain number is seconds)
  *	PYMEM_RSS_LIMIT=2G	... when resident memory crosses this, or 80% of the
  *				memory limit of the control group or machine
@@ -45,6 +46,10 @@ struct trigger_config {
  * PYMEM_ variable is not known.  Allocates nothing.
  */
 int config_read(char *const *env, struct trigger_config *ret, char *err, size_t err_size);
+
+/* Is this one of the signals that programs use themselves, and that end a process which
+ * doesn't handle it? */
+bool config_signal_is_borrowed(int sig);
 
 enum { CONFIG_KEEP_MAX = 64 };
 

@@ -17,9 +17,11 @@
 #include "agent/base/worker.h"
 
 enum {
-	WATCH_EAGER_NS = 500000, /* between looks for the interpreter at first */
-	WATCH_GIVE_UP_S = 300,	 /* a program that links libpython and never starts it */
+	WATCH_EAGER_NS = 500000,  /* between looks for the interpreter at first */
+	WATCH_GIVE_UP_S = 300,	  /* a program that links libpython and never starts it */
+	WATCH_LOOK_NS = 10000000, /* first wait between looks at the signal's handler */
 };
+#define WATCH_LOOK_MAX_NS 300000000000ull
 
 static struct {
 	const struct trigger_config *config;
@@ -28,6 +30,8 @@ static struct {
 	struct sigaction before; /* of PYMEM_SIGNAL */
 	volatile int wanted;	 /* the signal came */
 	bool handling, forked;
+	bool theirs_said, again_said; /* once in a process and its children */
+	uint64_t look_due, look_wait;
 	uint64_t interval_due;
 	const struct cpython *py;
 } watch;
@@ -51,15 +55,59 @@ static void watch_signal(int sig, siginfo_t *info, void *context)
 	}
 }
 
-static void watch_handle(int sig)
+static bool watch_arm(int sig, struct sigaction *before_ret)
 {
 	struct sigaction action = { .sa_sigaction = watch_signal,
 				    .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
 
 	sigemptyset(&action.sa_mask);
-	if (!sig || watch.handling || sigaction(sig, &action, &watch.before))
+	return sigaction(sig, &action, before_ret) == 0;
+}
+
+static void watch_handle(int sig)
+{
+	if (sig && !watch.handling)
+		watch.handling = watch_arm(sig, &watch.before);
+}
+
+static bool watch_is_ours(const struct sigaction *action)
+{
+	return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == watch_signal;
+}
+
+/*
+ * Is the signal still ours?  A handler that the application set since is left to it.
+ * Where it put the default back (as gunicorn does in each worker), the signal would end
+ * it: ours is set again.
+ */
+static void watch_look(uint64_t now)
+{
+	const int sig = watch.config->signal;
+	struct sigaction action;
+
+	if (!watch.handling || now < watch.look_due)
 		return;
-	watch.handling = true;
+	watch.look_due = now + watch.look_wait;
+	if (watch.look_wait < WATCH_LOOK_MAX_NS)
+		watch.look_wait *= 2;
+	if (sigaction(sig, NULL, &action) || watch_is_ours(&action))
+		return;
+	if (!(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_DFL) {
+		watch_arm(sig, &watch.before);
+		if (!watch.again_said)
+			notice_say(
+				"PYMEM_SIGNAL: the program gave the signal its default "
+				"back, which ends a process; it is ours again",
+				NULL);
+		watch.again_said = true;
+		return;
+	}
+	if (!watch.theirs_said)
+		notice_say("PYMEM_SIGNAL: the program uses this signal itself, where it "
+			   "does no snapshots are taken on it (PYMEM_SIGNAL=1 takes one "
+			   "that programs don't use)",
+			   NULL);
+	watch.theirs_said = true;
 }
 
 /* ---- the thread ---- */
@@ -95,6 +143,12 @@ static uint64_t watch_next(uint64_t now)
 
 	if (watch.config->interval_ns)
 		next = watch.interval_due > now ? watch.interval_due - now : 0;
+	if (watch.handling) {
+		const uint64_t due = watch.look_due > now ? watch.look_due - now : 0;
+
+		if (due < next)
+			next = due;
+	}
 	if (limit_active()) {
 		const uint64_t due = limit_due(now);
 
@@ -137,6 +191,7 @@ static void watch_act(void)
 		trigger_capture_take(config, &on_limit);
 	}
 	now = sys_now_ns();
+	watch_look(now);
 	if (config->interval_ns && now >= watch.interval_due) {
 		trigger_capture_take(config, &on_time);
 		now = sys_now_ns();
@@ -182,6 +237,8 @@ static void watch_thread(void *arg)
 	limit_begin(config);
 	control_socket_open(config->control, config->values > 0, watch.start);
 	watch.interval_due = sys_now_ns() + config->interval_ns;
+	watch.look_due = 0;
+	watch.look_wait = WATCH_LOOK_NS;
 	while (watch_needed(config) && !cpython_finalizing(watch.py)) {
 		watch_sleep();
 		watch_act();
@@ -196,6 +253,11 @@ int watch_start(const struct trigger_config *config, control_socket_start *start
 	watch.worker.name = "pymem-watch";
 	watch.wanted = 0;
 	watch_handle(config->signal);
+	if (config_signal_is_borrowed(config->signal))
+		notice_say("PYMEM_SIGNAL: this signal ends a process that doesn't handle "
+			   "it, and programs use it themselves; PYMEM_SIGNAL=1 takes one "
+			   "that they don't",
+			   NULL);
 	return worker_start(&watch.worker);
 }
 

@@ -13,6 +13,11 @@
  * If the application (signal.signal) sets its own later, that replaces ours: its
  * handler wins, nothing of it is stolen, and the trigger is off.  Python code sees
  * getsignal() == None for the signal until then.
+ *
+ * The thread looks after that, soon after the start and after each fork, then ever more
+ * seldom (10 ms, doubled up to 5 minutes): a default that the application put back would
+ * end the process that is asked for a snapshot, so our handler is set again; that it has
+ * a handler of its own is said once.
  */
 #ifndef PYMEM_AGENT_TRIGGER_WATCH_H
 #define PYMEM_AGENT_TRIGGER_WATCH_H

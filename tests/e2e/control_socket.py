@@ -69,7 +69,7 @@ def is_complete(data):
 
 
 def object_count(data):
-    return sum(count for kind, count in blocks(data) if kind == 5)
+    return sum(count for kind, count in blocks(data) if kind in (5, 20))   # OBJECTS, PACKED
 
 
 class Capture:

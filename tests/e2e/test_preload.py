@@ -22,6 +22,13 @@ HEAP = "heap = [{'n': i, 's': str(i)} for i in range(20000)]\n"
 BASE = "import os, sys, time, signal\n" + HEAP
 
 
+def handles(pid, sig):
+    """Has the process a handler for the signal?"""
+    with open("/proc/%d/status" % pid) as f:
+        caught = next(int(line.split()[1], 16) for line in f if line.startswith("SigCgt"))
+    return bool(caught >> (sig - 1) & 1)
+
+
 class MemoryGroup:
     """A control group of its own with a memory limit; usable is False where none
     can be made."""
@@ -407,6 +414,77 @@ if __name__ == "__main__":
         finally:
             server.terminate()
             server.wait(10)
+
+    def gunicorn(self, sig):
+        """gunicorn with two workers and PYMEM_SIGNAL=sig, or the test is skipped."""
+        if not os.path.exists("/usr/bin/gunicorn"):
+            self.skipTest("Debian's gunicorn is not installed")
+        with open(self.path("app.py"), "w") as f:
+            # loaded when the worker has set its signals
+            f.write("import os\nheap = [{'n': i} for i in range(20000)]\n"
+                    "open('up-%d' % os.getpid(), 'w').close()\n"
+                    "def app(environ, start):\n"
+                    "    start('200 OK', [])\n    return [b'%d' % len(heap)]\n")
+        with open(self.path("log"), "wb") as log:
+            server = subprocess.Popen(
+                ["/usr/bin/python3", "/usr/bin/gunicorn", "-w", "2", "-b",
+                 "unix:" + self.path("http"), "--pid", self.path("pid"), "app:app"],
+                cwd=self.tmp, env=self.env("g-%p.pymem", PYMEM_SIGNAL=sig), stderr=log)
+        self.addCleanup(server.wait, 60)
+        self.addCleanup(server.terminate)
+        return server
+
+    def workers(self, master, but=()):
+        """Two workers that serve, none of those in `but`."""
+        def now():
+            with open("/proc/%d/task/%d/children" % (master, master)) as f:
+                mine = [int(pid) for pid in f.read().split()]
+            # a master that upgrades itself has another one among its children
+            return [pid for pid in mine if pid not in but and
+                    os.path.exists(self.path("up-%d" % pid))]
+        self.assertTrue(until(lambda: len(now()) == 2, 60))
+        return now()
+
+    def taken(self, pids, sig):
+        """Each of them writes a snapshot on the signal, and lives."""
+        for pid in pids:
+            self.assertTrue(until(lambda: handles(pid, sig), 60), "%d isn't armed" % pid)
+            os.kill(pid, sig)
+            self.assert_whole(self.wait_files(1, pattern="g-%d.pymem" % pid)[0], 20000)
+            os.unlink(self.path("g-%d.pymem" % pid))
+            self.assertTrue(os.path.exists("/proc/%d" % pid))
+
+    def test_gunicorn_life(self):
+        """PYMEM_SIGNAL=1 through a restarted worker, a reload and an upgrade."""
+        own = signal.SIGRTMIN + 5
+        server = self.gunicorn("1")
+        first = self.workers(server.pid)
+        self.taken(first, own)
+        os.kill(first[0], signal.SIGKILL)
+        second = self.workers(server.pid, first[:1])
+        self.taken(second, own)
+        os.kill(server.pid, signal.SIGHUP)
+        third = self.workers(server.pid, second)
+        self.taken(third, own)
+        os.kill(server.pid, signal.SIGUSR2)
+        self.assertTrue(until(lambda: os.path.exists(self.path("pid.2")), 60))
+        with open(self.path("pid.2")) as f:
+            upgraded = int(f.read())
+        self.addCleanup(until, lambda: not os.path.exists("/proc/%d" % upgraded), 60)
+        self.addCleanup(os.kill, upgraded, signal.SIGTERM)
+        self.taken(self.workers(upgraded), own)
+        self.taken([upgraded], own)
+
+    def test_gunicorn_borrowed_signal(self):
+        """USR2, which gunicorn's workers give its default back, doesn't end them."""
+        server = self.gunicorn("USR2")
+        pids = self.workers(server.pid)
+        self.taken(pids, signal.SIGUSR2)
+        with open(self.path("log")) as f:
+            said = f.read()
+        self.assertNotIn("terminated", said)
+        self.assertIn("PYMEM_SIGNAL=1 takes one", said)
+        self.assertEqual(pids, self.workers(server.pid))
 
     # ---- signals of the application ----
 

@@ -85,6 +85,7 @@ struct walk_type {
 	walk_size_fn *size;
 	walk_object_fn *values;		     /* NULL = none */
 	walk_object_fn *native;		     /* NULL = none */
+	walk_object_fn *known_native;	     /* extension/candidates.c: what that was */
 	const struct specialist *specialist; /* of it or of a base; NULL = none */
 	uint64_t special_base;		     /* ... the type that it is of */
 	uint32_t prefix;		     /* bytes sys.getsizeof adds */
@@ -119,6 +120,8 @@ struct walk_type {
 	uint64_t lead;	       /* bytes of an instance's memory before its address */
 	uint64_t inside_max;   /* ... and most in all: size() may have counted anything */
 	uint64_t count;	       /* instances that names.c has looked at */
+	uint8_t rank;	       /* ... among the types of its library */
+	uint32_t owners;       /* ... that may own native memory: scan/inferred.c */
 };
 
 /* The page that the sweep is in: what is the same for all objects in it. */

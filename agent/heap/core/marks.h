@@ -109,8 +109,8 @@ static inline bool marks_test(const struct marks *marks, uint64_t addr)
 	return leaf && marks_is_set(leaf, addr);
 }
 
-/* Says that no object begins at addr, but an array or table of one: a done bit without
- * a mark.  Where an object was found, nothing happens. */
+/* Says that no object begins at addr, but an array, table or buffer of one: a done bit
+ * without a mark.  Where an object was found, nothing happens. */
 static inline void marks_take(struct marks *marks, uint64_t addr)
 {
 	struct marks_leaf *leaf;
@@ -118,6 +118,8 @@ static inline void marks_take(struct marks *marks, uint64_t addr)
 	if (!marks_in_range(addr))
 		return;
 	leaf = marks->directory[addr >> MARKS_LEAF_SHIFT];
+	if (__builtin_expect(!leaf, 0))
+		leaf = marks_grow(marks, addr);
 	if (leaf && !marks_is_set(leaf, addr))
 		leaf->done[(addr >> 9) & (MARKS_LEAF_WORDS - 1)] |= 1ULL
 			<< (addr >> 3 & 63);

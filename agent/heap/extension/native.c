@@ -17,8 +17,11 @@ void native_emit(struct walk *w, uint64_t obj, uint64_t data, uint64_t length,
 		.flags = flags,
 	};
 
-	if (data && length && length < CPU_ADDRESS_END)
-		EVENTS_SEND(w, buffer, &event);
+	if (!data || !length || length >= CPU_ADDRESS_END)
+		return;
+	if (flags & SNAP_BUFFER_OWNER)
+		marks_take(&w->marks, data & ~7ull);
+	EVENTS_SEND(w, buffer, &event);
 }
 
 void native_emit_buffer(struct walk *w, uint64_t obj, uint64_t data, uint64_t length,

@@ -129,16 +129,26 @@ static uint64_t probe_expr_chunk(uint64_t addr)
 	return head >= 32 && head % 16 == 0 && head < 1ull << 40 ? head - 8 : 0;
 }
 
+/* The same, and says that it was counted. */
+static uint64_t probe_expr_claim(const struct cursor *c, uint64_t addr)
+{
+	const uint64_t size = probe_expr_chunk(addr);
+
+	if (size && c->scope->claim)
+		c->scope->claim(c->scope->arg, addr);
+	return size;
+}
+
 static uint64_t probe_expr_chunks(struct cursor *c, uint64_t root,
 				  const uint64_t *offsets, int n)
 {
 	uint64_t *stack = c->scope->stack, total = 0, depth = 0, nodes = 0;
 
 	if (!stack || !probe_expr_chunk(root))
-		return probe_expr_chunk(root);
+		return probe_expr_claim(c, root);
 	stack[depth++] = root;
 	while (depth && nodes++ < NODES_MAX) {
-		uint64_t node = stack[--depth], size = probe_expr_chunk(node), next;
+		uint64_t node = stack[--depth], size = probe_expr_claim(c, node), next;
 
 		total += size;
 		for (int i = 0; i < n; i++)
@@ -187,7 +197,7 @@ static uint64_t probe_expr_named(struct cursor *c, const char *text, size_t size
 		probe_expr_expect(c, '(');
 		v = probe_expr_sum(c);
 		probe_expr_expect(c, ')');
-		return c->status == PROBE_OK ? probe_expr_chunk(v) : 0;
+		return c->status == PROBE_OK ? probe_expr_claim(c, v) : 0;
 	}
 	probe_expr_fail(c, PROBE_SYNTAX);
 	return 0;

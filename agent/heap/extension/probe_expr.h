@@ -27,6 +27,9 @@ enum { PROBE_OUTS = 4, PROBE_STACK = 1 << 20 };
 struct probe_scope {
 	uint64_t obj, data, length, result, out[PROBE_OUTS];
 	uint64_t *stack; /* PROBE_STACK words for chunks(); may be NULL */
+	/* called with each allocation that malloc() and chunks() count; may be NULL */
+	void (*claim)(void *arg, uint64_t addr);
+	void *arg;
 };
 
 enum probe_status {

@@ -244,11 +244,25 @@ static void probes_emit(struct walk *w, const struct probe *probe,
 		    flags);
 }
 
+/* No chunk that a probe counted is anybody else's. */
+static void probes_claim(void *arg, uint64_t addr)
+{
+	marks_take(&((struct walk *)arg)->marks, addr);
+}
+
+static struct probe_scope probes_scope(struct walk *w, uint64_t obj)
+{
+	return (struct probe_scope){ .obj = obj,
+				     .stack = w->specialists->probes->stack,
+				     .claim = probes_claim,
+				     .arg = w };
+}
+
 static void probes_native(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	struct probes *probes = w->specialists->probes;
 	struct probe *probe = type->probe;
-	struct probe_scope scope = { .obj = obj, .stack = probes->stack };
+	struct probe_scope scope = probes_scope(w, obj);
 
 	if (!probe->symbol.size) {
 		probes_emit(w, probe, &scope);
@@ -284,8 +298,7 @@ static void probes_look_up(struct walk *w, struct probe *probe)
 
 static void probes_run(struct walk *w, struct probe *probe, uint64_t obj)
 {
-	struct probes *probes = w->specialists->probes;
-	struct probe_scope scope = { .obj = obj, .stack = probes->stack };
+	struct probe_scope scope = probes_scope(w, obj);
 	struct probe_text list = probe->arguments, item;
 	uint64_t args[ARGS_MAX] = { 0 };
 	char signature[PROBES_NAME];

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/heap/core/strings.h"
+#include "agent/heap/extension/candidates.h"
 #include "agent/heap/extension/deque.h"
 #include "agent/heap/extension/dict_types.h"
 #include "agent/heap/extension/greenlet.h"
@@ -74,6 +75,7 @@ void registry_plan(struct walk *w, struct walk_type *type)
 	}
 	if (special && special->plan)
 		special->plan(w, type);
+	candidates_plan(w, type);
 }
 
 const char *registry_alias(struct walk *w, const char *name, char *buf, size_t size)

@@ -11,6 +11,7 @@ struct specialists {
 	struct greenlet *greenlet;
 	struct probes *probes;
 	struct protocol *protocol;
+	struct candidates *candidates;
 };
 
 #endif

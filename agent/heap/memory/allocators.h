@@ -19,6 +19,9 @@ typedef void allocators_visit_fn(struct walk *w, uint64_t block, uint64_t size,
 /* The blocks that pymalloc has ever given out, pool by pool, as far as these are in
  * memory.  A block that was freed again begins with the next free one's address, or 0. */
 void pymalloc_blocks(struct walk *w, allocators_visit_fn *visit);
+/* The block in use that addr is in, if that is in a pool in memory: its address,
+ * its size in *size_ret; 0: none. */
+uint64_t pymalloc_block_at(struct walk *w, uint64_t addr, uint64_t *size_ret);
 /* Each larger block of glibc's malloc; in a copy only.  What its caches keep is among
  * them. */
 void malloc_blocks(struct walk *w, allocators_visit_fn *visit);
@@ -37,6 +40,12 @@ void pymalloc_facts(struct walk *w);
  * glibc malloc (malloc/malloc.c, malloc/arena.c).  Facts:
  *  malloc.known		1: the figures below are complete as far as we can tell
  *  malloc.used_chunks, .used_bytes	including what tcache and fastbins keep
+ *  malloc.cached_chunks, .cached_bytes	... and that alone
+ *  malloc.known_chunks, .known_bytes	... objects, their tables and buffers
+ *  malloc.inferred_bytes	... found to be an object's
+ *  malloc.shared_bytes		... several objects'
+ *  malloc.library_bytes	... only a library's variables lead to
+ *  malloc.unowned_bytes	... nothing leads to (the last six by scan/inferred.h)
  *  malloc.free_chunks, .free_bytes	in bins
  *  malloc.top_bytes		never used yet, at the end of the arenas
  *  malloc.arenas, .mapped_chunks, .mapped_bytes

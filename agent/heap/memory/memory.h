@@ -40,6 +40,8 @@ struct memory {
 	uint32_t pid;				/* whose these are, 0 = our own */
 	struct memory_map *cache[MEMORY_CACHE]; /* by address >> 21 */
 	uint64_t **leaves;			/* page bitmap by address >> 30 */
+	struct malloc_pieces *pieces;		/* NULL: not looked for yet */
+	struct chunks *chunks;			/* NULL: not made yet */
 	struct memory_map nowhere;		/* takes what lies in no known mapping */
 };
 

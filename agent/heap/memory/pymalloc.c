@@ -295,6 +295,38 @@ static void pymalloc_scan(struct walk *w, struct pymalloc *state,
 			pymalloc_scan_map(w, state, &memory->maps[i]);
 }
 
+/* Is the block on its pool's list of free ones?  (freeblock, linked by first words) */
+static bool pymalloc_is_free(const struct pymalloc *state, uint64_t pool, uint64_t block)
+{
+	uint64_t at = peek64(pool + 8);
+
+	for (uint64_t n = state->pool_size / state->alignment; at && n; n--) {
+		if (at == block)
+			return true;
+		if (at < pool + POOL_HEAD || at + 8 > pool + state->pool_size || at & 7)
+			return false;
+		at = peek64(at);
+	}
+	return false;
+}
+
+uint64_t pymalloc_block_at(struct walk *w, uint64_t addr, uint64_t *size_ret)
+{
+	const struct pymalloc state = { .pool_size = w->lay->pool_size,
+					.alignment = w->lay->gc_head == 24 ? 8 : 16 };
+	const uint64_t at = addr & ~(state.pool_size - 1);
+	const struct walk_range *r = ranges_of(w, at);
+	struct pool pool;
+
+	if (!r || r->image || addr < at + POOL_HEAD || at + state.pool_size > r->end ||
+	    !pymalloc_readable(w, &state, r, at) ||
+	    !pymalloc_read_pool(&state, at, &pool) || addr >= at + pool.next)
+		return 0;
+	*size_ret = pool.block;
+	addr -= (addr - at - POOL_HEAD) % pool.block;
+	return pymalloc_is_free(&state, at, addr) ? 0 : addr;
+}
+
 void pymalloc_blocks(struct walk *w, allocators_visit_fn *visit)
 {
 	struct pymalloc state;

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* leads - see leads.h. */
+#include "agent/heap/scan/leads.h"
+
+#include "agent/base/page.h"
+#include "agent/heap/core/ranges.h"
+#include "agent/heap/core/types.h"
+#include "agent/heap/extension/candidates.h"
+#include "agent/heap/memory/allocators.h"
+
+enum {
+	LEADS_WHOLE = 64 << 10, /* bytes of anything that are looked at in full */
+	LEADS_SAMPLE = 16, /* of the rest one page in so many, if those led nowhere */
+	LEADS_TAG_MAX = 3, /* what C++ libraries keep in a pointer's low bits */
+	LEADS_WINDOW = 48, /* bytes at a block's start where an object may begin */
+};
+
+/* Does a block of pymalloc hold an object or a table that we know? */
+static bool leads_block_known(const struct walk *w, uint64_t block, uint64_t size)
+{
+	const struct marks_leaf *leaf = w->marks.directory[block >> MARKS_LEAF_SHIFT];
+	const uint64_t end = block + (size < LEADS_WINDOW ? size : LEADS_WINDOW);
+
+	if (!leaf)
+		return false;
+	for (uint64_t at = block; at < end; at += 8) {
+		const uint32_t word = (at >> 9) & (MARKS_LEAF_WORDS - 1);
+
+		if ((leaf->mark[word] | leaf->done[word]) >> (at >> 3 & 63) & 1)
+			return true;
+	}
+	return false;
+}
+
+static bool leads_of(struct walk *w, const struct chunks *c, uint64_t word,
+		     struct lead *ret)
+{
+	const uint64_t tag = word & 7;
+	uint32_t number;
+	uint64_t found;
+
+	word -= tag;
+	if (!peek_plausible(word) || tag > LEADS_TAG_MAX)
+		return false;
+	found = chunks_find(c, word, &number);
+	if (tag && found != word)
+		return false;
+	if (found) {
+		if (c->owner[number] >= CHUNKS_IDLE)
+			return false;
+		*ret = (struct lead){ found, chunks_usable(found), word - found, number };
+		return true;
+	}
+	if (tag || !marks_in_range(word) || marks_test(&w->marks, word))
+		return false;
+	ret->addr = pymalloc_block_at(w, word, &ret->size);
+	ret->inside = word - ret->addr;
+	ret->number = LEADS_BLOCK;
+	return ret->addr && !leads_block_known(w, ret->addr, ret->size);
+}
+
+/* A part of one page; returns whether anything was found. */
+static bool leads_scan_page(struct walk *w, const struct chunks *c, uint64_t at,
+			    uint64_t end, leads_fn *visit, void *arg)
+{
+	struct lead lead;
+	bool any = false;
+
+	for (; at + 8 <= end; at += 8)
+		if (leads_of(w, c, peek64(at), &lead)) {
+			visit(w, arg, &lead);
+			any = true;
+		}
+	return any;
+}
+
+static bool leads_present(struct walk *w, uint64_t addr)
+{
+	const struct walk_range *r = ranges_of(w, addr);
+
+	return r && !r->special &&
+		(r->scanned ? pages_state(&w->pages, addr) == PAGES_PRESENT :
+			      ranges_readable(w, addr, 8));
+}
+
+void leads_scan(struct walk *w, const struct chunks *c, uint64_t addr, uint64_t size,
+		leads_fn *visit, void *arg)
+{
+	const uint64_t end = addr + size, whole = addr + LEADS_WHOLE;
+	bool any = false;
+	uint32_t page = 0;
+
+	addr = (addr + 7) & ~7ull;
+	while (addr < end && !w->err) {
+		const uint64_t next = page_floor(addr) + page_size();
+
+		if ((any || addr < whole || page % LEADS_SAMPLE == 0) &&
+		    leads_present(w, addr))
+			any |= leads_scan_page(w, c, addr, next < end ? next : end, visit,
+					       arg);
+		addr = next;
+		page++;
+	}
+}
+
+uint64_t leads_words(struct walk *w, uint64_t addr, uint64_t size)
+{
+	const uint64_t end = addr + (size < LEADS_WHOLE ? size : LEADS_WHOLE);
+	uint64_t words = 0;
+
+	for (addr = (addr + 7) & ~7ull; addr + 8 <= end; addr += 8) {
+		if ((addr & (page_size() - 1)) < 8 && !leads_present(w, addr)) {
+			addr += page_size() - 8;
+			continue;
+		}
+		words += peek64(addr) != 0;
+	}
+	return words;
+}
+
+void leads_scan_object(struct walk *w, const struct chunks *c, uint64_t obj,
+		       leads_fn *visit, void *arg)
+{
+	const uint64_t size = candidates_body(w, types_of(w, obj), obj);
+
+	if (size > w->lay->head)
+		leads_scan_page(w, c, obj + w->lay->head, obj + size, visit, arg);
+}
+
+bool leads_refers(struct walk *w, uint64_t a, uint64_t b)
+{
+	const uint64_t end = a + candidates_body(w, types_of(w, a), a);
+
+	for (uint64_t at = a + w->lay->head; at + 8 <= end; at += 8)
+		if (peek64(at) == b)
+			return true;
+	return false;
+}

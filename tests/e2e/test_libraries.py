@@ -1,0 +1,103 @@
+# ctest: labels=e2e;ptrace;libraries timeout=1800
+# SPDX-License-Identifier: MIT
+"""What real libraries take from malloc belongs to objects of the right type: nine tenths
+of it at least (tests/run --libraries; Debian's packages with Debian's Python)."""
+import os
+import subprocess
+
+from harness import Case, Python, main, skip_all
+from nativetarget import capture, native_target
+
+DEBIAN = "/usr/bin/python3"
+# What a library needs to be there, first; then what is measured; then whose that is.
+LIBRARIES = {
+    "ssl": ("import ssl; ssl.create_default_context()",
+            "kept = [ssl.create_default_context() for _ in range(30)]",
+            ("SSLContext",)),
+    "sqlite3": ("import sqlite3; sqlite3.connect(':memory:').execute('select 1')",
+                "kept = []\n"
+                "for n in range(3):\n"
+                "    db = sqlite3.connect(':memory:'); kept.append(db)\n"
+                "    db.execute('create table t (a text, b int)')\n"
+                "    db.executemany('insert into t values (?, ?)',\n"
+                "                   (('row %d ' % i * 30, i) for i in range(20000)))\n"
+                "cursor = db.execute('select * from t'); cursor.fetchone()",
+                ("Connection",)),
+    "bz2": ("import bz2", "kept = [bz2.BZ2Compressor() for _ in range(6)]",
+            ("BZ2Compressor",)),
+    "lzma": ("import lzma", "kept = [lzma.LZMACompressor(preset=1) for _ in range(6)]",
+             ("LZMACompressor",)),
+    "expat": ("import xml.parsers.expat as expat",
+              "kept = []\n"
+              "for i in range(300):\n"
+              "    p = expat.ParserCreate(); kept.append(p)\n"
+              "    p.Parse(b'<a>' + b''.join(b'<b%d x%d=\"1\">' % (k, k)"
+              " for k in range(50)))",
+              ("xmlparser",)),
+    "hashlib": ("import hashlib, hmac; hmac.new(b'', b'', 'sha256')",
+                "kept = [hmac.new(b'k', b'%d' % i, 'sha256') for i in range(3000)]",
+                ("HMAC", "HASH")),
+    "decimal": ("import decimal; decimal.getcontext().prec = 5000",
+                "kept = [decimal.Decimal(1) / decimal.Decimal(i + 3) for i in range(1000)]",
+                ("Decimal",)),
+    "lxml": ("from lxml import etree; etree.fromstring('<a><b/></a>')",
+             "kept = [etree.fromstring('<a>' + '<p class=\"c\">some words<b>bold</b></p>' * 2000"
+             " + '</a>').find('p') for _ in range(20)]",
+             ("_Document",)),
+    "pillow": ("from PIL import Image; Image.new('RGB', (9, 9)).resize((5, 5))",
+               "kept = [Image.new('RGB', (500, 300), i) for i in range(40)]",
+               ("ImagingCore",)),
+    "matplotlib": ("import matplotlib; matplotlib.use('agg')\n"
+                   "import matplotlib.pyplot as plt\n"
+                   "f = plt.figure(); f.canvas.draw(); plt.close(f)",
+                   "kept = []\n"
+                   "for i in range(10):\n"
+                   "    f = plt.figure(); f.gca().plot(range(100)); f.canvas.draw()\n"
+                   "    kept.append(f)",
+                   ("RendererAgg", "FT2Font", "ndarray")),
+    "protobuf": ("from google.protobuf import struct_pb2",
+                 "kept = []\n"
+                 "for i in range(2000):\n"
+                 "    s = struct_pb2.Struct(); kept.append(s)\n"
+                 "    for k in range(20): s['key%d' % k] = 'value %d' % k",
+                 ("Struct",)),
+    "qt": ("os.environ['QT_QPA_PLATFORM'] = 'offscreen'\n"
+           "from PyQt5.QtGui import QImage; QImage(10, 10, QImage.Format_RGB32)",
+           "kept = [QImage(500, 300, QImage.Format_RGB32) for _ in range(40)]",
+           ("QImage",)),
+    "numpy": ("import numpy", "kept = [numpy.ones(5000 + i) for i in range(500)]",
+              ("ndarray",)),
+    "torch": ("import torch; torch.ones(3)",
+              "kept = [torch.ones(5000 + i) for i in range(500)]",
+              ("Tensor",)),
+    "opencv": ("import cv2, numpy; cv2.UMat(numpy.ones((9, 9)))",
+               "kept = [cv2.UMat(numpy.ones((300, 300))) for _ in range(40)]",
+               ("UMat", "ndarray")),       # a UMat made of an array keeps that
+}
+
+
+class Libraries(Case):
+    def check(self, name):
+        setup, body, names = LIBRARIES[name]
+        if subprocess.run([DEBIAN, "-c", "import os\n" + setup],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+            self.skipTest("Debian's %s is not installed" % name)
+        with native_target(Python(DEBIAN), setup, body) as t:
+            said = capture(self, t)
+            owned = said.of(*names)
+            known = sum(said.alone.values()) + sum(said.together.values())
+            print("%-12s malloc +%d, %.1f %% owned by %s, %d bytes by others" %
+                  (name, t.greeting, 100 * owned / t.greeting, "/".join(names),
+                   known - owned), flush=True)
+            self.assertEqual(1, said.facts["malloc.known"])
+            self.assertGreater(owned, 0.9 * t.greeting)
+
+
+for _name in LIBRARIES:
+    setattr(Libraries, "test_" + _name, lambda self, name=_name: self.check(name))
+
+
+if __name__ == "__main__":
+    if os.environ.get("PYMEM_LIBRARIES") != "1":
+        skip_all("tests/run --libraries runs this")
+    main()

@@ -1,0 +1,71 @@
+# ctest: labels=e2e;ptrace
+# SPDX-License-Identifier: MIT
+"""Memory that C code took from malloc has an owner: the Python object that leads to it;
+the standard library's C structures have no description anywhere."""
+from harness import Case, main, some_interpreters
+from nativetarget import capture, native_target
+
+
+class Native(Case):
+    def each(self, setup, body, name):
+        for python in some_interpreters(2):
+            with self.subTest(python=python.name), native_target(python, setup, body) as t:
+                said = capture(self, t)
+                self.assertEqual(1, said.facts["malloc.known"])
+                self.near(said.of(*name), t.greeting)
+                for b in said.buffers:
+                    if "inferred" in b.get("flags", []):
+                        self.assertIn(b["object"], said.types)
+                        self.assertGreater(b["chunks"], 0)
+
+    def test_buffers_of_a_stream(self):
+        """A structure with some large buffers that were never cleared."""
+        self.each("import zlib\nzlib.compressobj()\n",
+                  "packers = [zlib.compressobj() for _ in range(12)]\n", ["Compress"])
+
+    def test_deep_structure(self):
+        """Trees, lists and hash tables of many small allocations."""
+        self.each("import ssl\nssl.create_default_context()\n",
+                  "contexts = [ssl.create_default_context() for _ in range(4)]\n",
+                  ["SSLContext", "_SSLContext"])
+
+    def test_parts_that_point_to_the_whole(self):
+        """Statements lead to all that their connection has, but are only parts of it."""
+        self.each("import sqlite3\nc = sqlite3.connect(':memory:')\n"
+                  "c.execute('select 1')\nc.close()\n",
+                  "bases = [sqlite3.connect(':memory:') for _ in range(2)]\n"
+                  "for b in bases:\n"
+                  "    b.execute('create table t (a text)')\n"
+                  "    b.executemany('insert into t values (?)',\n"
+                  "                  (('row %d ' % i * 60,) for i in range(5000)))\n"
+                  "    b.commit()\n"
+                  "cursor = b.execute('select * from t')\n_ = cursor.fetchone()\n",
+                  ["Connection"])
+
+    def near(self, said, truth):
+        self.assertGreater(said, truth * 0.9)
+        self.assertLess(said, truth * 1.1 + 200000)     # and what came with the first one
+
+    def test_forked_worker(self):
+        """A child whose [heap] is two mappings: what is in use and what is free of it."""
+        body = ("_libc.malloc.restype = ctypes.c_void_p\n"
+                "if os.fork(): os.wait(); os._exit(0)\n"
+                "blocks = [_libc.malloc(ctypes.c_size_t(1000)) for _ in range(20000)]\n"
+                "for b in blocks: ctypes.memset(b, 1, 1000)\n"
+                "for b in blocks[::2]: _libc.free(ctypes.c_void_p(b))\n")
+        for python in some_interpreters(1):
+            with self.subTest(python=python.name), native_target(python, "", body) as t:
+                t.pid = t.ask("os.getpid()")
+                said = capture(self, t)
+                self.assertEqual(1, said.facts["malloc.known"])
+                free = t.ask("_libc.mallinfo2().fordblks")
+                ours = said.facts["malloc.free_bytes"] + said.facts["malloc.top_bytes"] + \
+                    said.facts["malloc.cached_bytes"]
+                self.assertGreater(said.facts["malloc.free_bytes"], 9 * 10**6)
+                self.assertLess(abs(ours - free), 300000)
+                rows = [c for c in said.chunks if not c["holder"] and not c["name"]]
+                self.assertGreater(sum(c["count"] for c in rows if c["size"] == 1008), 9900)
+
+
+if __name__ == "__main__":
+    main()
