@@ -43,6 +43,51 @@ ready(); serve()
 ''', "Python objects", "group", ["sys.modules -> ", "module"]),
 }
 
+# name: code, what the first suspect's text holds: how the memory is held, in the program's words
+NAMES = {
+    "callbacks at exit, by what they call": (r'''
+import atexit
+class Link:
+    def __init__(self):
+        self.store = bytearray(20000)
+        atexit.register(self.shut)
+    def shut(self):
+        self.store = None
+for n in range(1000):
+    Link()
+ready(); serve()
+''', ["(atexit) -> 1,000 method Link.shut"]),
+
+    "room that was needed once": (r'''
+TABLE = dict.fromkeys(range(900000))
+for n in range(5, 900000):
+    del TABLE[n]
+ready(); serve()
+''', ["__main__.TABLE -> dict", "capacity for about 1,", "holds 5"]),
+
+    "a queue, not the thread that serves it": (r'''
+import multiprocessing
+class Job:
+    def __init__(self):
+        self.body = bytearray(2000)
+WORK = multiprocessing.Queue()
+for n in range(10000):
+    WORK.put(Job())
+import time; time.sleep(0.2)
+ready(); serve()
+''', ["__main__.WORK._buffer -> deque", " Job"]),
+
+    "a pool's work, not its thread": (r'''
+import concurrent.futures, threading
+def wait(body):
+    threading.Event().wait()
+POOL = concurrent.futures.ThreadPoolExecutor(1)
+for n in range(5000):
+    POOL.submit(wait, bytearray(4000))
+ready(); serve()
+''', ["__main__.POOL._work_queue", " _WorkItem"]),
+}
+
 
 class Causes(Case):
     def view(self, file, *args):
@@ -69,6 +114,31 @@ class Causes(Case):
                 done = run_load("-q", "-f", file, str(target.pid))
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.check(file, memory, kind, texts)
+
+    def first(self, python, name, code):
+        with Target(python, code) as target:
+            file = self.path(re.sub(r"\W", "-", name) + ".pymem")
+            done = run_load("-q", "-f", file, str(target.pid))
+            self.assertEqual(done.returncode, 0, done.stderr)
+        return [r for r in self.view(file, "--report", "suspects") if r["kind"] != "free"][0]
+
+    def test_names(self):
+        python = interpreters()[-1]
+        for name, (code, texts) in NAMES.items():
+            with self.subTest(name):
+                first = self.first(python, name, code)
+                for text in texts:
+                    self.assertIn(text, first["text"])
+
+    def test_strings_that_stay_for_ever(self):
+        """Interned strings are immortal in 3.12: a group of their own, with their table."""
+        python = next((p for p in interpreters() if p.version[:2] == (3, 12)), None)
+        if not python:
+            self.skipTest("no CPython 3.12")
+        first = self.first(python, "interned", "import sys\nfor n in range(100000):\n"
+                           "    sys.intern('key number %d' % n)\nready(); serve()\n")
+        self.assertIn("strings that stay for ever", first["text"])
+        self.assertIn(" str", first["text"])
 
     def test_native_memory_is_in_all_sizes(self):
         python = interpreters()[-1]

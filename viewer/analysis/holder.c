@@ -61,7 +61,8 @@ static bool holder_may_hold(const struct heap *heap, uint32_t node)
 		node >= heap->objects ? heap_synth(heap, node)->kind : HEAP_SYNTH_ROOT;
 
 	return node < heap->objects || kind == HEAP_SYNTH_UNKNOWN ||
-		kind == HEAP_SYNTH_GARBAGE || kind == HEAP_SYNTH_ATEXIT;
+		kind == HEAP_SYNTH_GARBAGE || kind == HEAP_SYNTH_ATEXIT ||
+		kind == HEAP_SYNTH_IMMORTAL;
 }
 
 uint32_t sample_deepest(const struct analysis *a, const struct sample *sample)

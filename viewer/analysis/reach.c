@@ -2,9 +2,11 @@
 /*
  * reach - breadth-first search from the roots (reach.h).
  *
- * The queue is the order of discovery, at most one entry per node.  Low
- * priority edges wait in a second queue as (node, holder) pairs and are looked at
- * only when the first is empty; by then the node may have a better holder.
+ * The queue is the order of discovery, at most one entry per node.  Edges of
+ * lower priority wait in queues of their own as (node, holder) pairs and are looked at
+ * only when those before are empty; by then the node may have a better holder.  So a
+ * queue that the program keeps is named by the module or object that keeps it, not by
+ * a local variable of the standard library's thread that serves it.
  */
 #include "viewer/analysis/reach.h"
 
@@ -14,14 +16,18 @@
 
 #include "viewer/analysis/garbage.h"
 
+enum reach_wait { WAIT_LIBRARY, WAIT_LOW, WAITS };
+
 struct reach {
 	struct heap *heap;
 	const struct progress *progress;
 	uint32_t *parent;
 	struct vec queue; /* u32 nodes, filled once, never shifted */
 	uint32_t head, tail;
-	struct vec low; /* u32 pairs node, holder */
-	size_t low_head;
+	struct waiting {
+		struct vec pair; /* u32 pairs node, holder */
+		size_t head;
+	} wait[WAITS];
 	uint64_t next_report;
 };
 
@@ -47,11 +53,26 @@ static bool reach_low_object(const struct heap *heap, uint32_t node)
 	return kind == SNAP_KIND_FRAME || kind == SNAP_KIND_TRACEBACK;
 }
 
-static int reach_push_low(struct reach *r, uint32_t node, uint32_t holder)
+static int reach_push_wait(struct reach *r, enum reach_wait wait, uint32_t node,
+			   uint32_t holder)
 {
 	uint32_t pair[2] = { node, holder };
 
-	return vec_append(&r->low, pair, sizeof(pair));
+	return vec_append(&r->wait[wait].pair, pair, sizeof(pair));
+}
+
+/* A frame that runs code of the standard library: its variables are seldom what a
+ * reader knows an object by. */
+static bool reach_is_library(const struct heap *heap, const struct heap_synth *s)
+{
+	const char *file;
+
+	if (s->kind != HEAP_SYNTH_FRAME)
+		return false;
+	file = heap_string(heap, VEC(heap->frame, struct snap_frame)[s->ref].file, NULL);
+	if (!strncmp(file, "<frozen ", 8))
+		return true;
+	return strstr(file, "/lib/python3") && !strstr(file, "-packages/");
 }
 
 static void reach_push(struct reach *r, uint32_t node, uint32_t holder)
@@ -110,7 +131,7 @@ static int reach_visit_synth(struct reach *r, uint32_t node)
 	const struct heap_synth *s = heap_synth(heap, node);
 	const struct heap_synth_label *label =
 		VEC(heap->synth_label, struct heap_synth_label) + s->first;
-	bool low = reach_low_group(s->kind);
+	bool low = reach_low_group(s->kind), library = reach_is_library(heap, s);
 	struct heap_span refs = heap_refs(heap, node);
 
 	if (s->kind == HEAP_SYNTH_MODULES)
@@ -121,10 +142,15 @@ static int reach_visit_synth(struct reach *r, uint32_t node)
 
 		if (to >= heap->nodes || r->parent[to] != HEAP_NONE)
 			continue;
-		if (!low && !reach_low_label(&label[i]) && !reach_low_object(heap, to))
+		if (low || reach_low_label(&label[i]) || reach_low_object(heap, to)) {
+			if (reach_push_wait(r, WAIT_LOW, to, node))
+				return -ENOMEM;
+		} else if (library) {
+			if (reach_push_wait(r, WAIT_LIBRARY, to, node))
+				return -ENOMEM;
+		} else {
 			reach_push(r, to, node);
-		else if (reach_push_low(r, to, node))
-			return -ENOMEM;
+		}
 	}
 	return 0;
 }
@@ -144,15 +170,35 @@ static int reach_visit(struct reach *r, uint32_t node)
 			continue;
 		if (!reach_low_object(heap, to))
 			reach_push(r, to, node);
-		else if (reach_push_low(r, to, node))
+		else if (reach_push_wait(r, WAIT_LOW, to, node))
 			return -ENOMEM;
 	}
 	if (type < heap->nodes && r->parent[type] == HEAP_NONE)
-		return reach_push_low(r, type, node);
+		return reach_push_wait(r, WAIT_LOW, type, node);
 	return 0;
 }
 
-/* Until both queues are empty. */
+/* The next of those that wait goes on; false: none does. */
+static bool reach_wake(struct reach *r)
+{
+	for (unsigned i = 0; i < WAITS; i++) {
+		struct waiting *wait = &r->wait[i];
+
+		while (wait->head < VEC_COUNT(wait->pair, uint32_t)) {
+			const uint32_t *pair = VEC(wait->pair, uint32_t) + wait->head;
+
+			wait->head += 2;
+			if (r->parent[pair[0]] != HEAP_NONE)
+				continue;
+			reach_push(r, pair[0], pair[1]);
+			return true;
+		}
+		wait->pair.size = wait->head = 0;
+	}
+	return false;
+}
+
+/* Until all queues are empty. */
 static int reach_drain(struct reach *r)
 {
 	for (;;) {
@@ -169,15 +215,9 @@ static int reach_drain(struct reach *r)
 		}
 		if (err)
 			return err;
-		if (r->low_head >= VEC_COUNT(r->low, uint32_t))
-			break;
-		const uint32_t *pair = VEC(r->low, uint32_t) + r->low_head;
-		r->low_head += 2;
-		if (r->parent[pair[0]] == HEAP_NONE)
-			reach_push(r, pair[0], pair[1]);
+		if (!reach_wake(r))
+			return 0;
 	}
-	r->low.size = r->low_head = 0;
-	return 0;
 }
 
 /* Makes members those of a group and searches from them. */
@@ -327,7 +367,8 @@ int reach_run(struct heap *heap, const struct progress *progress, struct vec *pa
 		err = reach_search(&r);
 	}
 	vec_free(&r.queue);
-	vec_free(&r.low);
+	for (unsigned i = 0; i < WAITS; i++)
+		vec_free(&r.wait[i].pair);
 	if (err)
 		vec_free(parent);
 	return err;

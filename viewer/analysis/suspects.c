@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "viewer/analysis/holder.h"
+#include "viewer/analysis/suspect_merge.h"
 #include "viewer/analysis/unheld.h"
 #include "viewer/analysis/weight.h"
 
@@ -453,12 +454,20 @@ static int suspects_find_frames(struct finder *f)
 /* ---- groups ---- */
 
 /* What holds the members: some object, to be found; or nothing but this. */
-enum held { HELD_BY_OBJECT, HELD_BY_C, HELD_BY_NOTHING, HELD_BY_ATEXIT, HELDS };
+enum held {
+	HELD_BY_OBJECT,
+	HELD_BY_C,
+	HELD_BY_NOTHING,
+	HELD_BY_ATEXIT,
+	HELD_FOR_EVER,
+	HELDS
+};
 
 static const enum heap_synth_kind holders[HELDS] = {
 	[HELD_BY_C] = HEAP_SYNTH_UNKNOWN,
 	[HELD_BY_NOTHING] = HEAP_SYNTH_GARBAGE,
 	[HELD_BY_ATEXIT] = HEAP_SYNTH_ATEXIT,
+	[HELD_FOR_EVER] = HEAP_SYNTH_IMMORTAL,
 };
 
 struct group {
@@ -607,29 +616,6 @@ static int suspects_compare(const void *a, const void *b)
 	return x->point < y->point ? -1 : x->point > y->point;
 }
 
-/* A container whose members are a suspect of their own, being held elsewhere too, belongs
- * to that. */
-static void suspects_merge_holders(struct vec *suspects)
-{
-	struct suspect *s = suspects->data;
-	size_t count = VEC_COUNT(*suspects, struct suspect), kept = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		struct suspect *with = NULL;
-
-		for (size_t j = 0; j < count && !s[i].group && !with; j++)
-			if (j != i && s[j].holder == s[i].point)
-				with = &s[j];
-		if (with)
-			with->retained += s[i].retained;
-		s[i].merged = with != NULL;
-	}
-	for (size_t i = 0; i < count; i++)
-		if (!s[i].merged)
-			s[kept++] = s[i];
-	suspects->size = kept * sizeof(*s);
-}
-
 static bool suspects_all_scattered(const struct vec *suspects)
 {
 	const struct suspect *s = suspects->data;
@@ -679,7 +665,7 @@ int suspects_find(struct analysis *analysis, double threshold,
 		err = suspects_find_minor(&f);
 	if (!err && suspects_all_scattered(ret))
 		err = suspects_find_largest(&f);
-	suspects_merge_holders(ret);
+	suspect_merge(analysis, ret);
 	if (!err && !f.heap->python_only)
 		err = unheld_find(f.heap, threshold, ret);
 	if (ret->size)

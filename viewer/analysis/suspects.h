@@ -16,9 +16,9 @@
  *    frames: deep recursion, a function hanging in a hundred threads.
  *  - group: the remaining top nodes, by type, where together they pass the threshold, or
  *    a fifth of it and have a holder: (unknown C references), (unreachable garbage),
- *    (atexit), which make groups of their own, or else the deepest object on 80 % of
- *    their shortest paths.  Groups without one come last: modules' dicts, types and
- *    functions are such in every process.
+ *    (atexit), (immortal), which make groups of their own, or else the deepest object
+ *    on 80 % of their shortest paths.  Groups without one come last: modules' dicts,
+ *    types and functions are such in every process.
  *  - minor: top nodes not in one of the above (or in a group without a holder) that
  *    retain a fifth of the threshold are followed down like a single one: a leak is small
  *    before it is large.

@@ -3,6 +3,7 @@
 #include "viewer/analysis/suspects.h"
 #include "viewer/report/account_text.h"
 #include "viewer/report/common.h"
+#include "viewer/report/suspect_members.h"
 #include "viewer/report/suspect_text.h"
 #include "viewer/text/human.h"
 
@@ -95,6 +96,11 @@ static void suspect_path(struct text *out, const struct analysis *a,
 		text_add(out, "sys.modules");
 		return;
 	}
+	if (s->point == heap_group(a->heap, HEAP_SYNTH_IMMORTAL) && s->member_type &&
+	    heap_type(a->heap, s->member_type)->kind == SNAP_KIND_STR) {
+		text_add(out, "strings that stay for ever (interned and immortal)");
+		return;
+	}
 	if (s->point != HEAP_NONE) {
 		describe_path(out, a, report_suspects_node(s));
 		return;
@@ -106,15 +112,13 @@ static void suspect_path(struct text *out, const struct analysis *a,
 void suspect_text(struct text *out, const struct analysis *a, const struct suspect *s)
 {
 	const struct heap *heap = a->heap;
-	char buf[HUMAN_SIZE];
 
 	if (s->memory != SUSPECT_HELD) {
 		report_suspects_unheld(out, heap, s);
 		return;
 	}
 	if (s->point == HEAP_NONE) {
-		text_printf(out, "%s ", human_count(buf, s->member_count));
-		describe_short_type(out, heap, s->member_type);
+		suspect_members_text(out, a, s);
 		text_add(out, " with ");
 		suspect_path(out, a, s);
 		return;
@@ -126,10 +130,11 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 				    heap_type_of(heap, report_suspects_node(s)));
 	}
 	if (s->member_type && s->member_count) {
-		text_printf(out, " -> %s%s ", s->chain ? "chain of " : "",
-			    human_count(buf, s->member_count));
-		describe_short_type(out, heap, s->member_type);
+		text_add(out, s->chain ? " -> chain of " : " -> ");
+		suspect_members_text(out, a, s);
 	}
+	if (!s->group && !s->chain)
+		suspect_members_room(out, heap, report_suspects_node(s), s->retained);
 	if (s->holder != HEAP_NONE) {
 		text_add(out, ", shared below ");
 		describe_path(out, a, s->point);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* suspect_merge - suspects that are one thing become one: a container with its members
+ * that others hold too, the table of interned strings with those that stay for ever. */
+#ifndef PYMEM_VIEWER_ANALYSIS_SUSPECT_MERGE_H
+#define PYMEM_VIEWER_ANALYSIS_SUSPECT_MERGE_H
+
+#include "viewer/analysis/suspects.h"
+
+/* suspects: struct suspect, in any order; some are taken out. */
+void suspect_merge(const struct analysis *analysis, struct vec *suspects);
+
+#endif

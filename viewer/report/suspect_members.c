@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* suspect_members - see suspect_members.h. */
+#include "viewer/report/suspect_members.h"
+
+#include <string.h>
+
+#include "viewer/name/describe.h"
+#include "viewer/text/human.h"
+
+#define NAME_LIMIT 100
+#define SPARSE 8u /* a table with room for so many times its items is nearly empty */
+
+/* ---- what callbacks call ---- */
+
+struct callee {
+	uint32_t function, self_type; /* node; type id, 0: it isn't bound */
+};
+
+static uint32_t suspect_members_attribute(const struct heap *heap, uint32_t object,
+					  const char *name)
+{
+	struct heap_span refs = heap_refs(heap, object);
+	struct heap_label label;
+
+	for (uint32_t slot = 0; slot < refs.count; slot++) {
+		heap_label(heap, object, slot, &label);
+		if (label.kind == SNAP_LABEL_ATTR && refs.target[slot] < heap->objects &&
+		    !strcmp(heap_string(heap, label.name, NULL), name))
+			return refs.target[slot];
+	}
+	return HEAP_NONE;
+}
+
+/* An entry of atexit's is a tuple since 3.14 (Modules/atexitmodule.c): the callable is
+ * its first. */
+static bool suspect_members_callee(const struct heap *heap, uint32_t node, bool atexit,
+				   struct callee *ret)
+{
+	if (atexit && node < heap->objects && heap_kind(heap, node) == SNAP_KIND_TUPLE &&
+	    heap_refs(heap, node).count == 3)
+		node = heap_refs(heap, node).target[0];
+	*ret = (struct callee){ .function = node };
+	if (node >= heap->objects)
+		return false;
+	if (heap_kind(heap, node) == SNAP_KIND_FUNCTION)
+		return true;
+	if (heap_kind(heap, node) != SNAP_KIND_METHOD)
+		return false;
+	uint32_t self = suspect_members_attribute(heap, node, "__self__");
+	ret->function = suspect_members_attribute(heap, node, "__func__");
+	ret->self_type = self != HEAP_NONE ? heap_type_of(heap, self) : 0;
+	return ret->self_type && ret->function != HEAP_NONE;
+}
+
+static void suspect_members_callee_text(struct text *out, const struct heap *heap,
+					const struct callee *callee)
+{
+	struct heap_value name;
+	const char *last;
+
+	if (!heap_value(heap, callee->function, &name) || !name.size) {
+		describe_type(out, heap, heap_type_of(heap, callee->function));
+		return;
+	}
+	last = memrchr(name.text, '.', name.size);
+	last = last ? last + 1 : name.text;
+	if (callee->self_type) {
+		describe_short_type(out, heap, callee->self_type);
+		text_add(out, ".");
+	}
+	text_escape(out, last, name.size - (size_t)(last - name.text), NAME_LIMIT, 0);
+}
+
+/* What most of the container's members of the suspect's type call. */
+static void suspect_members_calls(struct text *out, const struct analysis *a,
+				  const struct suspect *s)
+{
+	const struct heap *heap = a->heap;
+	uint32_t at = s->holder != HEAP_NONE ? s->holder : s->point;
+	uint32_t atexit_group = heap_group(heap, HEAP_SYNTH_ATEXIT);
+	struct heap_span refs = heap_refs(heap, at);
+	bool atexit = at == atexit_group || analysis_parent(a, at) == atexit_group;
+	struct callee first = { 0 }, callee;
+	uint64_t all = 0, alike = 0;
+	char buf[HUMAN_SIZE];
+
+	for (uint32_t i = 0; i < refs.count; i++) {
+		if (refs.target[i] >= heap->objects ||
+		    heap_type_of(heap, refs.target[i]) != s->member_type ||
+		    !suspect_members_callee(heap, refs.target[i], atexit, &callee))
+			continue;
+		if (!all++)
+			first = callee;
+		alike += callee.function == first.function &&
+			callee.self_type == first.self_type;
+	}
+	if (!all)
+		return;
+	text_add(out, alike == all ? " " : ", ");
+	if (alike < all)
+		text_printf(out, "%s of them ", human_count(buf, alike));
+	suspect_members_callee_text(out, heap, &first);
+}
+
+void suspect_members_text(struct text *out, const struct analysis *analysis,
+			  const struct suspect *s)
+{
+	char buf[HUMAN_SIZE];
+
+	text_add(out, human_count(buf, s->member_count));
+	text_add(out, " ");
+	describe_short_type(out, analysis->heap, s->member_type);
+	if (s->point < heap_native_base(analysis->heap) && !s->frames)
+		suspect_members_calls(out, analysis, s);
+}
+
+/* ---- room ---- */
+
+/* Items that a dict's table of so many bytes has room for: 2^n places of 1 to 8 bytes,
+ * two thirds as many entries of 24 (Objects/dictobject.c, 3.6 and later). */
+static uint64_t suspect_members_dict_room(uint64_t size)
+{
+	for (unsigned n = 3; n < 48; n++) {
+		uint64_t places = 1ull << n, entries = places / 3 * 2;
+		unsigned width = n < 8 ? 1 : n < 16 ? 2 : n < 32 ? 4 : 8;
+
+		if (places * width + entries * 24 > size)
+			return n > 3 ? places / 3 : 0;
+	}
+	return 0;
+}
+
+/* To two digits: how large a header is, isn't known to the byte. */
+static uint64_t suspect_members_round(uint64_t n)
+{
+	uint64_t unit = 1;
+
+	while (n / unit >= 100)
+		unit *= 10;
+	return n / unit * unit;
+}
+
+static uint64_t suspect_members_capacity(const struct heap *heap, uint32_t node)
+{
+	uint64_t size = heap_size(heap, node);
+
+	switch (heap_kind(heap, node)) {
+	case SNAP_KIND_LIST:
+		return size / 8;
+	case SNAP_KIND_DICT:
+		return suspect_members_dict_room(size);
+	case SNAP_KIND_SET:
+		return size / 16 / 5 *
+			3; /* filled to three fifths, Objects/setobject.c */
+	default:
+		return 0;
+	}
+}
+
+void suspect_members_room(struct text *out, const struct heap *heap, uint32_t container,
+			  uint64_t retained)
+{
+	char room[HUMAN_SIZE], held[HUMAN_SIZE];
+	uint64_t items = 0, capacity;
+
+	if (container >= heap->objects || 2 * heap_size(heap, container) < retained)
+		return;
+	struct heap_span refs = heap_refs(heap, container);
+	for (uint32_t i = 0; i < refs.count; i++)
+		items += refs.target[i] != HEAP_ABSENT;
+	if (heap_kind(heap, container) == SNAP_KIND_DICT)
+		items /= 2;
+	capacity = suspect_members_round(suspect_members_capacity(heap, container));
+	if (capacity / SPARSE > items)
+		text_printf(out, ", capacity for about %s, holds %s",
+			    human_count(room, capacity), human_count(held, items));
+}

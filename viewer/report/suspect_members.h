@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * suspect_members - what is worth saying of a suspect's members beyond their type: what
+ * callbacks call, how few there are for the room that is kept for them.
+ */
+#ifndef PYMEM_VIEWER_REPORT_SUSPECT_MEMBERS_H
+#define PYMEM_VIEWER_REPORT_SUSPECT_MEMBERS_H
+
+#include "viewer/analysis/suspects.h"
+#include "viewer/text/text.h"
+
+/* "2,000 User", "2,000 method Connection.close". */
+void suspect_members_text(struct text *out, const struct analysis *analysis,
+			  const struct suspect *s);
+/* ", capacity for about 1.4 M, holds 10" where a container's own table is most of what
+ * the suspect retains and nearly empty; else nothing. */
+void suspect_members_room(struct text *out, const struct heap *heap, uint32_t container,
+			  uint64_t retained);
+
+#endif
