@@ -10,7 +10,8 @@
 
 #define PHDR_MAX 64
 #define DYNAMIC_MAX 512
-#define CHAIN_MAX (1u << 22)
+#define TABLE_MAX (1u << 22) /* entries of a hash table */
+#define CHAIN_MAX (1u << 16) /* symbols that share a bucket, or a circle of them */
 
 /* glibc relocates d_ptr in place, the vdso and musl don't: both forms occur. */
 static uint64_t elf_module_absolute(const struct elf *e, uint64_t value)
@@ -122,7 +123,7 @@ static bool elf_module_gnu_lookup(const struct elf *e, const char *name,
 	uint32_t head[4]; /* nbuckets, symoffset, bloom words, bloom shift */
 
 	if (!memory_read(e->mem, e->gnu_hash, head, sizeof(head)) || !head[0] ||
-	    head[0] > CHAIN_MAX || head[2] > CHAIN_MAX)
+	    head[0] > TABLE_MAX || head[2] > TABLE_MAX)
 		return false;
 	uint32_t h = 5381;
 	for (const unsigned char *p = (const unsigned char *)name; *p; p++)
@@ -162,7 +163,7 @@ static bool elf_module_sysv_lookup(const struct elf *e, const char *name,
 	uint64_t buckets = e->hash + 8, chains = buckets + (uint64_t)head[0] * 4;
 	if (!memory_read_u32(e->mem, buckets + (h % head[0]) * 4, &index))
 		return false;
-	for (uint32_t n = 0; index && index < head[1] && n < head[1]; n++) {
+	for (uint32_t n = 0; index && index < head[1] && n < CHAIN_MAX; n++) {
 		if (elf_module_match(e, index, name, ret))
 			return true;
 		if (!memory_read_u32(e->mem, chains + (uint64_t)index * 4, &index))

@@ -210,6 +210,10 @@ static bool filter_load_range(const struct filter_pass *p, uint32_t at,
 static bool filter_alu_range(uint16_t op, struct filter_range operand,
 			     struct filter_range *a)
 {
+	uint32_t one = 1;
+
+	if (!filter_alu(op, 1, &one)) /* no operation of a filter's */
+		return false;
 	if (op == BPF_NEG)
 		operand = filter_one(0);
 	if (op == BPF_DIV && !operand.low)
@@ -317,7 +321,7 @@ static void filter_step(struct filter_pass *p, size_t pc)
 			*to = filter_one(f->k);
 		else if (BPF_MODE(f->code) == BPF_LEN)
 			*to = filter_one(sizeof(struct seccomp_data));
-		else if (BPF_MODE(f->code) == BPF_MEM)
+		else if (BPF_MODE(f->code) == BPF_MEM && f->k < BPF_MEMWORDS)
 			*to = filter_anything;
 		else
 			good = BPF_MODE(f->code) == BPF_ABS &&

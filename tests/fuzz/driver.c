@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "forge.h"
+#include "fuzz.h"
 
 static unsigned long replayed;
 

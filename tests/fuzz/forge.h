@@ -11,12 +11,9 @@
 #ifndef PYMEM_TESTS_FUZZ_FORGE_H
 #define PYMEM_TESTS_FUZZ_FORGE_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "fuzz.h"
 
 /* A malloc'ed input made from data; never NULL unless out of memory. */
 uint8_t *forge_input(const uint8_t *data, size_t size, size_t *size_ret);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #endif

@@ -3,9 +3,6 @@
  * fuzz_reader - any bytes into the reader; every byte of every event is looked at, and
  * the promises of sink.h are checked: ids dense and defined before use.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "forge.h"
 #include "formats/core/reader.h"
 
@@ -21,12 +18,6 @@ static struct consumer *of(struct snap_sink *sink)
 	return (struct consumer *)sink;
 }
 
-static void expect(int truth)
-{
-	if (!truth)
-		abort();
-}
-
 static void look(struct consumer *c, const void *data, size_t size)
 {
 	const unsigned char *const p = data;
@@ -38,7 +29,7 @@ static void look(struct consumer *c, const void *data, size_t size)
 static int fact(struct snap_sink *s, const struct snap_fact *e)
 {
 	look(of(s), e->key, strlen(e->key) + 1);
-	expect(e->kind <= SNAP_FACT_TEXT);
+	fuzz_expect(e->kind <= SNAP_FACT_TEXT);
 	if (e->kind == SNAP_FACT_TEXT)
 		look(of(s), e->text, e->size);
 	return 0;
@@ -46,31 +37,31 @@ static int fact(struct snap_sink *s, const struct snap_fact *e)
 
 static int string(struct snap_sink *s, uint32_t id, const char *text, size_t size)
 {
-	expect(id == ++of(s)->strings);
+	fuzz_expect(id == ++of(s)->strings);
 	look(of(s), text, size);
 	return 0;
 }
 
 static int type(struct snap_sink *s, const struct snap_type *e)
 {
-	expect(e->id == ++of(s)->types && e->name <= of(s)->strings &&
-	       e->kind < SNAP_KIND_COUNT);
+	fuzz_expect(e->id == ++of(s)->types && e->name <= of(s)->strings &&
+		    e->kind < SNAP_KIND_COUNT);
 	look(of(s), e, sizeof(*e));
 	return 0;
 }
 
 static int shape(struct snap_sink *s, const struct snap_shape *e)
 {
-	expect(e->id == ++of(s)->shapes && e->tail < SNAP_TAIL_COUNT);
+	fuzz_expect(e->id == ++of(s)->shapes && e->tail < SNAP_TAIL_COUNT);
 	for (uint32_t i = 0; i < e->nfixed; i++)
-		expect(e->fixed[i].name <= of(s)->strings &&
-		       e->fixed[i].kind < SNAP_LABEL_KIND_COUNT);
+		fuzz_expect(e->fixed[i].name <= of(s)->strings &&
+			    e->fixed[i].kind < SNAP_LABEL_KIND_COUNT);
 	return 0;
 }
 
 static int object(struct snap_sink *s, const struct snap_object *e)
 {
-	expect(e->type > 0 && e->type <= of(s)->types && e->shape <= of(s)->shapes);
+	fuzz_expect(e->type > 0 && e->type <= of(s)->types && e->shape <= of(s)->shapes);
 	if (e->nrefs > 0)
 		look(of(s), e->refs, e->nrefs * sizeof(*e->refs));
 	of(s)->object = e->addr;
@@ -79,47 +70,47 @@ static int object(struct snap_sink *s, const struct snap_object *e)
 
 static int value(struct snap_sink *s, const struct snap_value *e)
 {
-	expect(e->addr == of(s)->object && e->kind >= SNAP_VALUE_STR &&
-	       e->kind <= SNAP_VALUE_NAME);
+	fuzz_expect(e->addr == of(s)->object && e->kind >= SNAP_VALUE_STR &&
+		    e->kind <= SNAP_VALUE_NAME);
 	look(of(s), e->text, e->size);
 	return 0;
 }
 
 static int thread(struct snap_sink *s, const struct snap_thread *e)
 {
-	expect(e->id == ++of(s)->threads && e->name <= of(s)->strings);
+	fuzz_expect(e->id == ++of(s)->threads && e->name <= of(s)->strings);
 	return 0;
 }
 
 static int frame(struct snap_sink *s, const struct snap_frame *e)
 {
-	expect(e->id == ++of(s)->frames && e->thread <= of(s)->threads &&
-	       e->function <= of(s)->strings && e->file <= of(s)->strings);
+	fuzz_expect(e->id == ++of(s)->frames && e->thread <= of(s)->threads &&
+		    e->function <= of(s)->strings && e->file <= of(s)->strings);
 	return 0;
 }
 
 static int root(struct snap_sink *s, const struct snap_root *e)
 {
-	expect(e->name <= of(s)->strings && e->thread <= of(s)->threads &&
-	       e->frame <= of(s)->frames && e->kind < SNAP_ROOT_KIND_COUNT);
+	fuzz_expect(e->name <= of(s)->strings && e->thread <= of(s)->threads &&
+		    e->frame <= of(s)->frames && e->kind < SNAP_ROOT_KIND_COUNT);
 	return 0;
 }
 
 static int map(struct snap_sink *s, const struct snap_map *e)
 {
-	expect(e->name <= of(s)->strings && e->class_ <= SNAP_MAP_AGENT);
+	fuzz_expect(e->name <= of(s)->strings && e->class_ <= SNAP_MAP_AGENT);
 	return 0;
 }
 
 static int buffer(struct snap_sink *s, const struct snap_buffer *e)
 {
-	expect(e->source <= of(s)->strings);
+	fuzz_expect(e->source <= of(s)->strings);
 	return 0;
 }
 
 static int chunks(struct snap_sink *s, const struct snap_chunks *e)
 {
-	expect(e->name <= of(s)->strings && e->holder <= of(s)->strings);
+	fuzz_expect(e->name <= of(s)->strings && e->holder <= of(s)->strings);
 	return 0;
 }
 
@@ -132,25 +123,25 @@ static int shared(struct snap_sink *s, const struct snap_shared *e)
 
 static int size_check(struct snap_sink *s, const struct snap_size_check *e)
 {
-	expect(e->type <= of(s)->types);
+	fuzz_expect(e->type <= of(s)->types);
 	return 0;
 }
 
 static int error(struct snap_sink *s, const struct snap_error *e)
 {
-	expect(e->type <= of(s)->types && e->text <= of(s)->strings);
+	fuzz_expect(e->type <= of(s)->types && e->text <= of(s)->strings);
 	return 0;
 }
 
 static int progress(struct snap_sink *s, const struct snap_progress *e)
 {
-	expect(e->phase <= of(s)->strings);
+	fuzz_expect(e->phase <= of(s)->strings);
 	return 0;
 }
 
 static int end(struct snap_sink *s)
 {
-	expect(!of(s)->ended);
+	fuzz_expect(!of(s)->ended);
 	of(s)->ended = 1;
 	return 0;
 }
@@ -180,7 +171,7 @@ static struct snap_sink *begin(void *arg, uint32_t ordinal)
 	struct consumer *const c = arg;
 
 	(void)ordinal;
-	expect(!c->open);
+	fuzz_expect(!c->open);
 	*c = (struct consumer){ .sink = { &ops }, .open = 1 };
 	return &c->sink;
 }
@@ -191,9 +182,9 @@ static int finish(void *arg, uint32_t ordinal, int complete,
 	struct consumer *const c = arg;
 
 	(void)ordinal;
-	expect(c->open && complete == c->ended && (complete || problem));
+	fuzz_expect(c->open && complete == c->ended && (complete || problem));
 	if (problem)
-		expect(problem->code != SNAP_OK && problem->text[0] != '\0');
+		fuzz_expect(problem->code != SNAP_OK && problem->text[0] != '\0');
 	c->open = 0;
 	return 0;
 }
@@ -223,8 +214,8 @@ static void feed(const uint8_t *data, size_t size, int strict)
 	}
 	if (p && result == 0)
 		result = snap_parser_finish(p, &problem);
-	expect(!consumer.open);
-	expect(!p || result == 0 || problem.code != SNAP_OK);
+	fuzz_expect(!consumer.open);
+	fuzz_expect(!p || result == 0 || problem.code != SNAP_OK);
 	snap_parser_destroy(p);
 }
 

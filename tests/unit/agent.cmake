@@ -5,7 +5,7 @@ add_library(agent_walk_image STATIC ${agent_walk_files}
 target_compile_definitions(agent_walk_image PUBLIC PEEK_IMAGE PRIVATE PYMEM_INVARIANTS)
 target_compile_options(agent_walk_image PRIVATE -U_FORTIFY_SOURCE)
 target_include_directories(agent_walk_image PRIVATE ${FFI_INCLUDE_DIR})
-target_link_libraries(agent_walk_image PRIVATE pymem_flags PUBLIC ${FFI_PIC_ARCHIVE})
+target_link_libraries(agent_walk_image PRIVATE pymem_flags pymem_sanitize PUBLIC ${FFI_PIC_ARCHIVE})
 
 pymem_unit(agent_life SOURCES agent_life.c LIBS agent_core)
 pymem_unit(agent_lines SOURCES agent_lines.c LIBS agent_core)

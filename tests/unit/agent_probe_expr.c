@@ -150,6 +150,9 @@ static void test_chunks(void **state)
 		last = node;
 	}
 	assert_int_equal(value("chunks(obj, 16, 24)", &scope), 101 * one);
+	last->next = root; /* a circle: each counts once */
+	assert_int_equal(value("chunks(obj, 16, 24)", &scope), 101 * one);
+	last->next = NULL;
 	while (root) {
 		struct node *next = root->child ? root->child : root->next;
 

@@ -6,7 +6,7 @@
 
 #include "agent/base/peek.h"
 
-enum { DEPTH_MAX = 32, OFFSETS_MAX = 8, NODES_MAX = 1 << 26 };
+enum { DEPTH_MAX = 32, OFFSETS_MAX = 8, NODES_MAX = 1 << 24 };
 
 struct cursor {
 	const char *pos, *end;
@@ -139,6 +139,58 @@ static uint64_t probe_expr_claim(const struct cursor *c, uint64_t addr)
 	return size;
 }
 
+/*
+ * The nodes that were counted: an open-addressing table in the second half of the
+ * scope's stack.  It begins small and grows by moving on to fresh words behind itself;
+ * when there is no room for more nodes, they are no longer remembered.
+ */
+struct visited {
+	uint64_t *slot, *end;
+	uint64_t size, used;
+};
+
+enum { VISITED_FIRST = 64, VISITED_GROWTH = 4 };
+
+static bool probe_expr_table(struct visited *v, uint64_t *at, uint64_t size)
+{
+	if ((uint64_t)(v->end - at) < size)
+		return false;
+	memset(at, 0, size * sizeof(*at));
+	v->slot = at;
+	v->size = size;
+	return true;
+}
+
+/* False: the node was there already. */
+static bool probe_expr_put(struct visited *v, uint64_t node)
+{
+	uint64_t i = (node >> 4) * 0x9e3779b97f4a7c15ull >> 20;
+
+	while (v->slot[i &= v->size - 1] && v->slot[i] != node)
+		i++;
+	if (v->slot[i] == node)
+		return false;
+	v->slot[i] = node;
+	return true;
+}
+
+static bool probe_expr_first_visit(struct visited *v, uint64_t node)
+{
+	const struct visited old = *v;
+
+	if (v->used * 2 >= v->size) {
+		if (!probe_expr_table(v, old.slot + old.size, old.size * VISITED_GROWTH))
+			return true;
+		for (uint64_t i = 0; i < old.size; i++)
+			if (old.slot[i])
+				probe_expr_put(v, old.slot[i]);
+	}
+	if (!probe_expr_put(v, node))
+		return false;
+	v->used++;
+	return true;
+}
+
 static uint64_t probe_expr_chunks(struct cursor *c, uint64_t root,
 				  const uint64_t *offsets, int n)
 {
@@ -146,13 +198,19 @@ static uint64_t probe_expr_chunks(struct cursor *c, uint64_t root,
 
 	if (!stack || !probe_expr_chunk(root))
 		return probe_expr_claim(c, root);
+	struct visited visited = { .end = stack + PROBE_STACK };
+	probe_expr_table(&visited, stack + PROBE_STACK / 2, VISITED_FIRST);
 	stack[depth++] = root;
 	while (depth && nodes++ < NODES_MAX) {
-		uint64_t node = stack[--depth], size = probe_expr_claim(c, node), next;
+		uint64_t node = stack[--depth], size, next;
 
+		if (!probe_expr_first_visit(&visited, node))
+			continue;
+		size = probe_expr_claim(c, node);
 		total += size;
 		for (int i = 0; i < n; i++)
-			if (offsets[i] + 8 <= size && depth < PROBE_STACK &&
+			if (size >= 8 && offsets[i] <= size - 8 &&
+			    depth < PROBE_STACK / 2 &&
 			    peek_safe64(node + offsets[i], &next) &&
 			    probe_expr_chunk(next))
 				stack[depth++] = next;
