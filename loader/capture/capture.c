@@ -16,6 +16,7 @@
 
 #include "formats/text/escape.h"
 #include "loader/base/clock.h"
+#include "loader/base/fault.h"
 #include "loader/capture/capture_facts.h"
 #include "loader/capture/capture_words.h"
 #include "loader/capture/control_client.h"
@@ -189,7 +190,9 @@ static bool capture_try_once(struct capture *c)
 	c->got = (struct receive_result){ 0 };
 	c->error = (struct load_error){ 0 };
 	c->preloaded = false;
+	fault_point("try");
 	c->injected = capture_inject(c, &in) == 0;
+	fault_point("injected");
 	if (!c->injected) {
 		capture_say(c, "not injected: %s", c->error.text);
 		return false;
@@ -204,12 +207,14 @@ static bool capture_try_once(struct capture *c)
 		capture_receive(c, &in);
 	else if (!c->job->part->error)
 		c->job->part->error = r;
+	fault_point("received");
 	c->ret->consistent = external ? in.consistent : true;
 	if (c->preloaded) {
 		control_client_close(&in);
 		return true;
 	}
 	capture_eject(c, &in);
+	fault_point("ejected");
 	c->ret->stopped_ns += in.stopped_ns;
 	if (external)
 		c->ret->fork_ns = in.fork_ns;

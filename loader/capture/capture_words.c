@@ -12,6 +12,8 @@
 
 #include "formats/text/escape.h"
 #include "loader/target/gil_holder.h"
+#include "loader/target/limits.h"
+#include "loader/target/maps.h"
 #include "loader/target/process.h"
 #include "loader/target/target.h"
 #include "loader/base/amount.h"
@@ -81,10 +83,20 @@ static void capture_words_gil_words(const struct receive_result *got,
 		 holder[0] ? ": it is held by " : "", holder, text[0] ? ": " : "", text);
 }
 
-static void capture_words_crash_words(const struct receive_result *got, char *ret,
-				      size_t size)
+static void capture_words_crash_words(const struct receive_result *got, pid_t pid,
+				      char *ret, size_t size)
 {
 	char type[300];
+
+	if (got->crash_signal == SIGSEGV &&
+	    maps_is_kept_from_copies(pid, got->crash_address)) {
+		snprintf(ret, size,
+			 "the process keeps memory with Python objects from its copies "
+			 "(MADV_DONTFORK, at %#" PRIx64
+			 "); --no-fork walks without a copy",
+			 got->crash_address);
+		return;
+	}
 
 	escape_copy(type, sizeof(type), got->crash_type, strlen(got->crash_type));
 	if (got->crash_signal == SIGALRM) {
@@ -208,16 +220,20 @@ void capture_words_error(const struct load_error *error, const struct receive_re
 	} else if (got->gone) {
 		snprintf(ret, size, "the process ended during the capture");
 	} else if (got->crashed) {
-		capture_words_crash_words(got, ret, size);
+		capture_words_crash_words(got, job->pid, ret, size);
 	} else if (got->failed && got->fail == PYMEM_FAIL_GIL) {
 		capture_words_gil_words(got, job, ret, size);
 	} else if (got->failed) {
 		const char *remedy = capture_words_remedy_of(got->fail);
+		char limits[200];
 
 		if (remedy && strstr(got->fail_text, "--no-fork"))
 			remedy = NULL; /* it is named already */
 		if (got->fail == PYMEM_FAIL_MEMORY && got->fail_b == EAGAIN)
 			remedy = "is a limit of tasks reached (pids.max, ulimit -u)?";
+		else if (got->fail == PYMEM_FAIL_MEMORY &&
+			 *limits_words(job->pid, limits, sizeof(limits)))
+			remedy = limits;
 		snprintf(ret, size, "%s%s%s",
 			 got->fail_text[0] ? got->fail_text :
 					     "the agent failed without a reason",

@@ -19,6 +19,7 @@
 #include "loader/base/clock.h"
 #include "loader/target/process.h"
 #include "loader/base/deadline.h"
+#include "loader/base/fault.h"
 
 #define SECOND UINT64_C(1000000000)
 
@@ -164,6 +165,7 @@ static void receive_on_message(struct receive *r, const struct pymem_msg *m,
 	case PYMEM_MSG_HELLO:
 		if (ret->hello) /* it says so once: the clock isn't put back */
 			break;
+		fault_point("heard HELLO");
 		ret->hello = true;
 		ret->agent_version = m->a;
 		ret->worker_tid = m->b;
@@ -174,6 +176,7 @@ static void receive_on_message(struct receive *r, const struct pymem_msg *m,
 		r->next_progress = 0;
 		break;
 	case PYMEM_MSG_FORKED:
+		fault_point("heard FORKED");
 		receive_on_forked(ret, m);
 		r->gil_from = 0;
 		break;
@@ -181,9 +184,11 @@ static void receive_on_message(struct receive *r, const struct pymem_msg *m,
 		receive_on_crash(ret, m, text);
 		break;
 	case PYMEM_MSG_WALKED:
+		fault_point("heard WALKED");
 		receive_on_walked(ret, m, text);
 		break;
 	case PYMEM_MSG_CHILD:
+		fault_point("heard CHILD");
 		ret->child = true;
 		ret->child_status = (int)m->a;
 		break;
@@ -194,6 +199,7 @@ static void receive_on_message(struct receive *r, const struct pymem_msg *m,
 		receive_on_end(r);
 		break;
 	case PYMEM_MSG_DONE:
+		fault_point("heard DONE");
 		ret->done = true;
 		if (m->a)
 			ret->gil_held_ns = m->a;
@@ -299,6 +305,7 @@ static void receive_read_stream(struct receive *r)
 		receive_stop(r, RECEIVE_FLOOD);
 		return;
 	}
+	fault_point("bytes came");
 	const int e = part_feed(r->part, r->buf, (size_t)n);
 	if (e < 0 && r->ret->stop == RECEIVE_FINISHED) {
 		receive_debug(r, "stream refused: %s", strerror(-e));

@@ -20,6 +20,7 @@
 #include "loader/command/show.h"
 #include "loader/capture/side_by_side.h"
 #include "loader/base/deadline.h"
+#include "loader/base/fault.h"
 
 int session_init(struct session *s)
 {
@@ -79,6 +80,7 @@ static void session_plan_one(struct session *s, size_t i)
 	const uint64_t seconds = (s->options->timeout_ns + 999999999) / 1000000000;
 	deadline_begin(pid, seconds < DEADLINE_SECONDS ? (unsigned)seconds : 0,
 		       s->cancel_fd);
+	fault_point("plan");
 	const int made = plan_make(pid, s->options, plan, &err);
 	deadline_end();
 	if (made < 0) {

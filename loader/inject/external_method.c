@@ -27,6 +27,7 @@
 #include "loader/inject/remote_region.h"
 #include "loader/target/gil_state.h"
 #include "loader/target/memory.h"
+#include "loader/target/limits.h"
 
 #define ATTEMPTS 3
 #define COPY_STACK ((uint64_t)8 << 20)
@@ -249,7 +250,7 @@ static int external_start_walk(struct copy *c, const char *path, struct load_err
 			 "the agent didn't start in the copy within %u ms", timeout);
 }
 
-/* By its name a dead copy is known to the next loader, should nobody reap it. */
+/* For people who look at their processes. */
 static int external_name_copy(struct copy *c, struct load_error *err)
 {
 	static const char name[] = ORPHANS_COPY_NAME;
@@ -269,6 +270,7 @@ static int external_prepare(struct copy *c, struct agent_image *image,
 
 	if (external_name_copy(c, err))
 		return -1;
+	limits_lift(c->pid);
 	external_volunteer_for_oom(c);
 	if (helper_step(h, err, "copy: close descriptors") ||
 	    external_close_inherited(c, err))
@@ -380,11 +382,8 @@ static int external_reap_copy(struct helper *h, const struct copy *c,
 	struct remote r;
 	int64_t ret = 0;
 
-	if (borrow_thread(h, &borrow, &t, err)) {
-		struct load_error gone;
-
-		return target_check(h->target, &gone) ? 0 : -1;
-	}
+	if (borrow_thread(h, &borrow, &t, err))
+		return target_gone(h->target) ? 0 : -1;
 	if (guard_copy(&t, external_suspend_seccomp(&t), err))
 		return borrow_give_back(&t, -1, err);
 	remote_init(&r, &t);

@@ -4,7 +4,7 @@
  *
  * A clone without flags needs no lock and no library, so it may be made at any
  * instruction of any thread, also of a stopped, hung or finalizing process.  The
- * copy has no exit signal: the application's wait() and SIGCHLD handlers never
+ * copy has no signal for its end: the application's wait() and SIGCHLD handlers never
  * see it.  It's born traced and frozen; its stack pointer leads to _exit, so
  * that a copy nobody leads any more ends instead of becoming a second
  * application.  In it all inherited descriptors are closed, the loader's locks

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "loader/base/clock.h"
+#include "loader/base/fault.h"
 #include "loader/target/diagnose.h"
 
 enum {
@@ -66,81 +67,25 @@ void helper_log(struct helper *h, const char *format, ...)
 	helper_send_line(h, text);
 }
 
-#ifdef PYMEM_FAULTS
-enum { SLOW_S = 300, SLOW_LOOK_MS = 20 };
-
-/* Until the process's main thread, which waits for us, has given us up and sleeps as it
- * did before: a matter of its CPU time, so of the machine's load. */
-static void helper_be_slow(const struct helper *h)
+/* What is ordered for this step.  True: it shall fail. */
+static bool helper_fault(struct helper *h, const char *name)
 {
-	const uint64_t end = clock_now() + (uint64_t)SLOW_S * 1000000000;
-	char path[64], text[512];
+	const enum fault fault = fault_ordered(name, h->step, h->ordinal);
+	const bool both = fault == FAULT_KILL;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", h->target->pid);
-	while (clock_now() < end) {
-		const int fd = open(path, O_RDONLY | O_CLOEXEC);
-		const ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-		if (fd >= 0)
-			close(fd);
-		text[n > 0 ? n : 0] = '\0';
-		const char *state = strrchr(text, ')');
-		if (!state || !strncmp(state, ") S", 3))
-			return;
-		poll(NULL, 0, SLOW_LOOK_MS);
-	}
-}
-
-/* PYMEM_FAULT, as helper.h says; name: the step's first word. */
-static bool helper_fault_here(const struct helper *h, const char *name, bool *kill_ret)
-{
-	const char *spec = getenv("PYMEM_FAULT");
-
-	if (!spec ||
-	    (strncmp(spec, "kill:", 5) && strncmp(spec, "fail:", 5) &&
-	     strncmp(spec, "slow:", 5)))
-		return false;
-	*kill_ret = spec[0] == 'k';
-	spec += 5;
-	char *end;
-	unsigned long number = strtoul(spec, &end, 10);
-	if (*end == '/') {
-		if (number != h->ordinal)
-			return false;
-		spec = end + 1;
-		number = strtoul(spec, &end, 10);
-	}
-	if (!*end)
-		return number == h->step;
-	size_t length = strlen(spec);
-	return !strncmp(name, spec, length) && (!name[length] || name[length] == ' ');
-}
-
-static void helper_die_all(const struct helper *h)
-{
-	if (getppid() == h->loader)
+	if ((both || fault == FAULT_KILL_LOADER) && getppid() == h->loader)
 		kill(h->loader, SIGKILL);
-	kill(getpid(), SIGKILL);
+	if (both || fault == FAULT_KILL_HELPER)
+		kill(getpid(), SIGKILL);
+	if (fault == FAULT_SLOW)
+		fault_dawdle(h->target->pid);
+	return fault == FAULT_FAIL;
 }
-
-#endif
 
 void helper_point(struct helper *h, const char *name)
 {
-#ifdef PYMEM_FAULTS
-	bool deadly;
-
 	h->step++;
-	if (!helper_fault_here(h, name, &deadly))
-		return;
-	if (deadly)
-		helper_die_all(h);
-	else if (!strncmp(getenv("PYMEM_FAULT"), "slow:", 5))
-		helper_be_slow(h);
-#else
-	(void)h;
-	(void)name;
-#endif
+	helper_fault(h, name);
 }
 
 int helper_step(struct helper *h, struct load_error *err, const char *format, ...)
@@ -156,19 +101,10 @@ int helper_step(struct helper *h, struct load_error *err, const char *format, ..
 		snprintf(text, sizeof(text), "step %u: %s", h->step, name);
 		helper_send_line(h, text);
 	}
-#ifdef PYMEM_FAULTS
-	bool deadly;
-	if (helper_fault_here(h, name, &deadly) &&
-	    strncmp(getenv("PYMEM_FAULT"), "slow:", 5)) {
-		if (deadly)
-			helper_die_all(h);
-		return load_fail(err, LOAD_E_SYSTEM, EIO,
-				 "fault injected at step %u (%s)", h->step, name);
-	}
-#else
-	(void)err;
-#endif
-	return 0;
+	if (!helper_fault(h, name))
+		return 0;
+	return load_fail(err, LOAD_E_SYSTEM, EIO, "fault injected at step %u (%s)",
+			 h->step, name);
 }
 
 int helper_send(struct helper *h)

@@ -12,11 +12,8 @@
  * result with the file descriptors it made.  It blocks all signals: a Ctrl-C
  * meant for the loader must not end it in the middle.
  *
- * Every step of the protocol has a name: it's logged with its time, and with
- * PYMEM_FAULTS compiled in, PYMEM_FAULT=kill:N or fail:N ends loader and helper,
- * or makes the step fail, at step N (N counts from 1 in a helper; also
- * kill:NAME, fail:NAME; kill:2/N: in the helper that takes the agent out; slow:NAME:
- * at the point of that name it waits until the process has given us up).
+ * Every step of the protocol has a name: it's logged with its time, and tests have
+ * loader or helper die or fail there (base/fault.h).
  */
 #ifndef PYMEM_LOADER_INJECT_HELPER_H
 #define PYMEM_LOADER_INJECT_HELPER_H
@@ -79,10 +76,8 @@ bool helper_finish(struct helper *h, unsigned timeout_ms);
 /* One step: 0, or -1 if a fault was ordered here (err filled). */
 int helper_step(struct helper *h, struct load_error *err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/*
- * A point between two kernel calls of a step: counted and named as a step is,
- * but only where PYMEM_FAULTS is compiled in, and it can't fail: PYMEM_FAULT=kill:N.
- */
+/* A point between two kernel calls of a step: counted and named as a step is, but not
+ * logged, and it can't fail. */
 void helper_point(struct helper *h, const char *name);
 void helper_log(struct helper *h, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -338,9 +338,7 @@ static int inject_run_eject(struct private *p, struct method_input *plan,
 static int inject_eject_agent(struct private *p, struct injection *in, bool keep,
 			      struct load_error *err)
 {
-	struct load_error gone;
-
-	if (target_check(&p->target, &gone))
+	if (target_gone(&p->target))
 		return 0; /* nothing is left to be taken out */
 	if (inject_wait_worker_gone(in, err))
 		return -1;
@@ -349,7 +347,7 @@ static int inject_eject_agent(struct private *p, struct injection *in, bool keep
 				     .region_size = in->stack_size,
 				     .ends = &p->helper.result };
 	if (inject_run_eject(p, &plan, in, err))
-		return target_check(&p->target, &gone) ? 0 : -1;
+		return target_gone(&p->target) ? 0 : -1;
 	return keep ? 0 : inject_verify_gone(p, err);
 }
 

@@ -259,9 +259,10 @@ static pid_t orphans_dead_copy(pid_t child, int depth)
 	char path[32];
 	int signal = -1;
 
-	if (process_read(child, &p, NULL) || p.state != 'Z' || p.nspid_count <= depth ||
-	    (strcmp(p.comm, ORPHANS_COPY_NAME) && strcmp(p.comm, "pymem-snap")))
+	if (process_read(child, &p, NULL) || p.state != 'Z' || p.nspid_count <= depth)
 		return 0;
+	const bool named =
+		!strcmp(p.comm, ORPHANS_COPY_NAME) || !strcmp(p.comm, "pymem-snap");
 	snprintf(path, sizeof(path), "/proc/%d/stat", child);
 	char *text = process_read_text(path, 4096, NULL);
 	char *field = text ? strrchr(text, ')') : NULL;
@@ -272,7 +273,8 @@ static pid_t orphans_dead_copy(pid_t child, int depth)
 	if (field)
 		signal = atoi(field);
 	free(text);
-	return signal ? 0 : p.nspid[depth];
+	return signal == REMOTE_COPY_SIGNAL || (signal == 0 && named) ? p.nspid[depth] :
+									0;
 }
 
 static void orphans_find_zombies(const struct target *t, struct orphans *ret)

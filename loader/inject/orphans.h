@@ -7,8 +7,8 @@
  * descriptors were made in the target, first by number, where the kernel itself puts
  * them, then by inode.  With that, and by the name of the agent's memfd, all is found
  * again and given back by the next loader, if no worker runs.  So are dead copies that
- * nobody waits for: children that are zombies, have no exit signal, and carry a copy's
- * name.
+ * nobody waits for: children that are zombies and have the exit signal of a copy, or
+ * none and the name of one that the agent made.
  *
  * A number alone might mean another file by then.  It is believed only for a pair
  * of pipe ends of one inode, or of sockets made one soon after the other, as a pair is

@@ -165,7 +165,7 @@ int remote_clone(struct remote *r, int64_t *ret, uint64_t *exit_word_ret,
 		return load_fail(err, LOAD_E_SYSTEM, errno, "PTRACE_SETOPTIONS: %s",
 				 strerror(errno));
 	t->clone_child = 0;
-	int status = remote_sys(r, ret, err, SYS_clone, 0, word);
+	int status = remote_sys(r, ret, err, SYS_clone, REMOTE_COPY_SIGNAL, word);
 	if (t->stopped)
 		ptrace(PTRACE_SETOPTIONS, t->tid, NULL, (void *)t->options);
 	*exit_word_ret = word;
@@ -173,8 +173,12 @@ int remote_clone(struct remote *r, int64_t *ret, uint64_t *exit_word_ret,
 		return -1;
 	if (*ret < 0)
 		return load_fail(err, LOAD_E_CALL, (int)-*ret,
-				 "process %d can't be copied: clone failed: %s", t->pid,
-				 strerror((int)-*ret));
+				 "process %d can't be copied: clone failed: %s%s", t->pid,
+				 strerror((int)-*ret),
+				 *ret == -EAGAIN ?
+					 "; is a limit of tasks reached (pids.max, "
+					 "ulimit -u)?" :
+					 "");
 	if (!t->clone_child)
 		return load_fail(err, LOAD_E_SYSTEM, 0, "the copy isn't traced");
 	return 0;

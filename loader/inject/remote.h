@@ -64,8 +64,15 @@ int remote_syscall(struct remote *remote, long nr, const uint64_t arg[6], int64_
 /* The same for a copy of the process: if we die it calls _exit, at once. */
 void remote_init_copy(struct remote *remote, struct tracee *copy, uint64_t exit_word);
 /*
- * A clone without flags (legal at any instruction): the copy, traced and not yet
- * run, is in tracee->clone_child; its number in the target's namespace in *ret.
+ * The exit signal of a copy: none, as there are 64 (kernel/signal.c do_notify_parent
+ * sends valid ones only), but by this number a copy is known that died before it had a
+ * name.  As with 0, only a wait with __WCLONE or __WALL sees such a child.
+ */
+#define REMOTE_COPY_SIGNAL 122
+
+/*
+ * A clone without flags but that signal (legal at any instruction): the copy, traced and
+ * not yet run, is in tracee->clone_child; its number in the target's namespace in *ret.
  * The copy's stack pointer is *exit_word_ret: whoever lets it go ends it.
  */
 int remote_clone(struct remote *remote, int64_t *ret, uint64_t *exit_word_ret,

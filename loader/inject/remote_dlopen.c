@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "loader/inject/remote_call.h"
+#include "loader/target/limits.h"
 #include "loader/target/memory.h"
 
 #define INTERNAL_DLOPEN 0x80000000u /* __RTLD_DLOPEN of __libc_dlopen_mode */
@@ -38,6 +39,10 @@ int remote_dlopen_failed(struct remote *r, const char *who, unsigned timeout_ms,
 		return -1;
 	if (message)
 		memory_read_string(r->tracee->mem, message, text, sizeof(text));
-	return load_fail(err, LOAD_E_CALL, 0, "%s could not load the agent: %s", who,
-			 text[0] ? text : "dlopen failed without a reason");
+	char limits[200] = "";
+	if (!r->copy)
+		limits_words(r->tracee->pid, limits, sizeof(limits));
+	return load_fail(err, LOAD_E_CALL, 0, "%s could not load the agent: %s%s%s", who,
+			 text[0] ? text : "dlopen failed without a reason",
+			 limits[0] ? ": " : "", limits);
 }

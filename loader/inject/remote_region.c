@@ -10,14 +10,21 @@
 #include <unistd.h>
 
 #include "loader/inject/remote_run.h"
+#include "loader/target/limits.h"
 
 /* A result that is an error of the target's kernel, told in words. */
-static int remote_region_check(int64_t result, const char *what, struct load_error *err)
+static int remote_region_check(const struct remote *r, int64_t result, const char *what,
+			       struct load_error *err)
 {
+	char limits[200] = "";
+
 	if (result >= 0 || result < -4095)
 		return 0;
-	return load_fail(err, LOAD_E_CALL, (int)-result, "%s failed in the target: %s",
-			 what, strerror((int)-result));
+	if (result == -ENOMEM)
+		limits_words(r->tracee->pid, limits, sizeof(limits));
+	return load_fail(err, LOAD_E_CALL, (int)-result,
+			 "%s failed in the target: %s%s%s", what, strerror((int)-result),
+			 *limits ? ": " : "", limits);
 }
 
 /* Nothing depends on them but how an overflow of the worker's stack would end. */
@@ -46,7 +53,7 @@ static int remote_region_map_stub(struct remote *r, uint64_t stub, uint64_t page
 
 	if (remote_sys(r, &ret, err, SYS_mmap, stub, page, PROT_READ | PROT_EXEC,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, ~0ull, 0) ||
-	    remote_region_check(ret, "mapping executable memory", err))
+	    remote_region_check(r, ret, "mapping executable memory", err))
 		return -1;
 	if (!tracee_poke(r->tracee, stub, code, size))
 		return load_fail(err, LOAD_E_SYSTEM, errno,
@@ -92,7 +99,7 @@ int remote_region_map(struct remote *r, uint64_t worker_size, uint64_t call_size
 	r->region = r->region_size = 0;
 	if (remote_sys(r, &ret, err, SYS_mmap, 0, size, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ull, 0) ||
-	    remote_region_check(ret, "mmap", err))
+	    remote_region_check(r, ret, "mmap", err))
 		return -1;
 	uint64_t stub = remote_region_lay_out(r, (uint64_t)ret, worker_size, call_size);
 	remote_region_need_frame(r);
@@ -129,7 +136,7 @@ int remote_region_unmap(struct remote *r, struct load_error *err)
 	if (r->frame - r->region < r->region_size)
 		r->frame = 0; /* the pages under it go: the window is this one call */
 	if (remote_sys(r, &ret, err, SYS_munmap, r->region, r->region_size) ||
-	    remote_region_check(ret, "munmap", err))
+	    remote_region_check(r, ret, "munmap", err))
 		return -1;
 	r->region = r->region_size = r->stub = 0;
 	return 0;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "formats/rights/rights.h"
+#include "loader/base/fault.h"
 
 #define FOLDER "pymem_out"
 
@@ -234,6 +235,7 @@ int output_commit(struct output *out, char error[512])
 	const char *step = "write";
 	int r = 0;
 
+	fault_point("written");
 	if (out->temporary[0] || out->unnamed) {
 		if (fsync(out->fd) < 0) {
 			r = -1;
@@ -245,6 +247,7 @@ int output_commit(struct output *out, char error[512])
 					  rename(out->temporary, out->name)) < 0) {
 			r = -1;
 		} else {
+			fault_point("named");
 			out->temporary[0] = '\0';
 			step = "write the folder of";
 			r = output_sync_folder(out->name);

@@ -45,23 +45,17 @@ static bool maps_parse_line(char *line, struct map *m)
 	return true;
 }
 
-int maps_read(pid_t pid, pid_t tid, struct maps *ret)
+int maps_parse(char *text, struct maps *ret)
 {
-	char path[64];
+	size_t lines = 1, count = 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/maps", pid, tid);
-	char *text = process_read_text(path, MAPS_LIMIT, NULL);
-	if (!text)
-		return -errno;
-	size_t lines = 0;
 	for (char *p = text; (p = strchr(p, '\n')); p++)
 		lines++;
-	struct map *list = calloc(lines + 1, sizeof(*list));
+	struct map *list = calloc(lines, sizeof(*list));
 	if (!list) {
 		free(text);
 		return -ENOMEM;
 	}
-	size_t count = 0;
 	for (char *line = text; *line;) {
 		char *next = strchr(line, '\n');
 
@@ -75,6 +69,37 @@ int maps_read(pid_t pid, pid_t tid, struct maps *ret)
 	}
 	*ret = (struct maps){ .list = list, .count = count, .text = text };
 	return 0;
+}
+
+int maps_read(pid_t pid, pid_t tid, struct maps *ret)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/maps", pid, tid);
+	char *text = process_read_text(path, MAPS_LIMIT, NULL);
+	return text ? maps_parse(text, ret) : -errno;
+}
+
+bool maps_is_kept_from_copies(pid_t pid, uint64_t addr)
+{
+	char path[64];
+	bool inside = false, kept = false;
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
+	char *text = process_read_text(path, 4 * MAPS_LIMIT, NULL), *next;
+	for (char *line = text; line && *line && !kept; line = next) {
+		unsigned long long start, end;
+
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = 0;
+		if (!strncmp(line, "VmFlags:", 8)) /* "dc": proc(5) */
+			kept = inside && strstr(line, " dc");
+		else if (sscanf(line, "%llx-%llx ", &start, &end) == 2)
+			inside = start <= addr && addr < end;
+	}
+	free(text);
+	return kept;
 }
 
 void maps_free(struct maps *maps)

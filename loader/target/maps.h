@@ -29,7 +29,12 @@ struct maps {
  * isn't one instant's truth.
  */
 int maps_read(pid_t pid, pid_t tid, struct maps *ret);
+/* The same of a malloc'ed text, which becomes theirs (freed on an error). */
+int maps_parse(char *text, struct maps *ret);
 void maps_free(struct maps *maps);
+/* Is addr in memory that copies of the process don't get (madvise(2), MADV_DONTFORK)?
+ * Slow: reads /proc/PID/smaps. */
+bool maps_is_kept_from_copies(pid_t pid, uint64_t addr);
 /* The mapping that holds addr, or NULL. */
 const struct map *maps_find(const struct maps *maps, uint64_t addr);
 /* First mapping whose path is exactly this, or NULL. */

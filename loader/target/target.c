@@ -296,6 +296,13 @@ int target_check(const struct target *t, struct load_error *err)
 	return 0;
 }
 
+bool target_gone(const struct target *t)
+{
+	struct load_error err = { 0 };
+
+	return target_check(t, &err) && err.code == LOAD_E_GONE;
+}
+
 uint64_t target_find_agent(pid_t pid, pid_t tid)
 {
 	struct maps maps;

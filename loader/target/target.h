@@ -111,6 +111,8 @@ void target_close(struct target *target);
 
 /* Is it still the same process (pid, start time) and not a zombie? -1 with *err. */
 int target_check(const struct target *target, struct load_error *err);
+/* Is it gone for certain?  What can't be looked at is taken to be there. */
+bool target_gone(const struct target *target);
 
 /*
  * Is the address space the one that was inspected? After an exec every address

@@ -73,7 +73,7 @@ static void path_segment_end(struct path *p, size_t begin)
 		return;
 	}
 	if (vec_append(&p->segment, &fresh, sizeof(fresh)))
-		p->text.err = -1;
+		text_fail(&p->text);
 }
 
 /* Begins a NUL-terminated text after those there are. */
@@ -83,7 +83,7 @@ static size_t path_segment_begin(struct path *p)
 
 	/* text_add drops the NUL it finds at the end: give it one to drop */
 	if (begin && vec_append(&p->text.buf, "", 1))
-		p->text.err = -1;
+		text_fail(&p->text);
 	return begin;
 }
 
@@ -386,8 +386,10 @@ void describe_path(struct text *out, const struct analysis *a, uint32_t node)
 	uint32_t *nodes = malloc(2 * HEAD_NODES * sizeof(*nodes)), length;
 
 	assert(node < a->heap->nodes);
-	if (!nodes)
+	if (!nodes) {
+		text_fail(out);
 		return;
+	}
 	length = analysis_path(a, node, nodes, 2 * HEAD_NODES);
 	if (length > 2 * HEAD_NODES)
 		path_describe_long(out, a, node, length, nodes);

@@ -3,9 +3,11 @@
 #include "viewer/report/report.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "viewer/report/table.h"
+#include "viewer/text/text.h"
 
 extern const struct report report_overview, report_suspects, report_types,
 	report_packages, report_modules, report_objects, report_dominators, report_paths,
@@ -64,7 +66,10 @@ int report_run(const struct report *report, const struct report_context *context
 			"nothing to compare with: name an older snapshot with --compare";
 		return 0;
 	}
+	const unsigned long failures = text_failures();
 	err = report->run(context, &effective, table);
+	if (!err && text_failures() != failures)
+		err = -ENOMEM; /* a cell lacks some of its text */
 	if (err)
 		return err;
 	return table_arrange(table, &effective,

@@ -12,6 +12,19 @@
 
 /* ---- growing text ---- */
 
+static unsigned long text_failed;
+
+void text_fail(struct text *text)
+{
+	text->err = -ENOMEM;
+	text_failed++;
+}
+
+unsigned long text_failures(void)
+{
+	return text_failed;
+}
+
 void text_free(struct text *text)
 {
 	vec_free(&text->buf);
@@ -41,7 +54,7 @@ void text_add_bytes(struct text *text, const char *bytes, size_t size)
 	if (text->buf.size)
 		text->buf.size--; /* the NUL */
 	if (vec_append(&text->buf, bytes, size) || vec_append(&text->buf, "", 1))
-		text->err = -ENOMEM;
+		text_fail(text);
 }
 
 void text_add(struct text *text, const char *ascii)

@@ -16,6 +16,10 @@ struct text {
 	struct vec buf; /* bytes and the NUL */
 	int err;	/* 0 or -ENOMEM, sticky */
 };
+/* Out of memory while this text was made: nothing is added to it any more. */
+void text_fail(struct text *text);
+/* How often that happened, to any text; whoever shows many at once compares. */
+unsigned long text_failures(void);
 void text_free(struct text *text);
 void text_clear(struct text *text);
 /* "" when empty or out of memory. */
