@@ -7,7 +7,8 @@
  * without, this is nothing.  WHAT:
  *	kill		loader and helper die by SIGKILL, as if one had killed both
  *	kill-loader	the loader alone		kill-helper	the helper alone
- *	fail		the step fails with EIO		slow		it waits until the target gives up
+ *	fail		the step fails with EIO
+ *	slow		it waits until the target's thread gives us up
  * In a helper (inject/helper.h) NAME may also be a number, that of the step, and N/
  * before it means only the helper that brings in (1) or takes out (2).
  * tests/e2e/test_killed.py finds all the names in the sources.
@@ -28,8 +29,8 @@ enum fault {
 
 /* What is ordered for this step; step and ordinal: of a helper, else 0. */
 enum fault fault_ordered(const char *name, unsigned step, unsigned ordinal);
-/* FAULT_SLOW: until target's main thread, which waits for us, has given us up and sleeps as
- * it did before: a matter of its CPU time, so of the machine's load. */
+/* FAULT_SLOW: until target's main thread, which waits for us, has given us up and sleeps
+ * as it did before: a matter of its CPU time, so of the machine's load. */
 void fault_dawdle(pid_t target);
 /* A step of the loader itself: it dies there, if that's ordered. */
 void fault_point(const char *name);

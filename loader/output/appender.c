@@ -82,7 +82,7 @@ int appender_feed(struct appender *appender, const void *data, size_t size)
 		return -EPROTO;
 	int r = snap_indexer_feed(appender->indexer, data, size);
 	if (r < 0 && r != -EPROTO)
-		return r;
+		return appender->error = r; /* no memory */
 	snap_indexer_state(appender->indexer, &appender->state);
 	/* held + data hold the bytes from `written` on; `whole` says how far to write. */
 	uint64_t ready = appender->state.whole - appender->written;
@@ -104,7 +104,10 @@ int appender_feed(struct appender *appender, const void *data, size_t size)
 		return r;
 	if (appender->state.bad)
 		return -EPROTO;
-	return appender_hold(appender, p + ready, size - (size_t)ready);
+	r = appender_hold(appender, p + ready, size - (size_t)ready);
+	if (r == -ENOMEM)
+		appender->error = r;
+	return r;
 }
 
 int appender_finish(struct appender *appender, const void *block, size_t size)

@@ -35,7 +35,14 @@ def wrong():
     w = lib.hazard_wrong()
     return errors + ([w.decode()] if w else [])
 ''' % HAZARD
-IN_C = START + "e = lib.hazard_%s()\nready(e)\nserve()\n"
+# ready when its threads are at it, those that have any
+IN_C = START + r'''
+e = lib.hazard_%s()
+while not e and not lib.hazard_rounds() and "%s" != "lock_all":
+    time.sleep(0.01)
+ready(e)
+serve()
+'''
 THOUSAND = START + r'''
 threading.stack_size(64 * 1024)
 stop = threading.Event()
@@ -159,7 +166,7 @@ class HazardCase(Case):
 
 class Hazards(HazardCase):
     def in_c(self, name, **kw):
-        self.some(name, IN_C % name, **kw)
+        self.some(name, IN_C % (name, name), **kw)
 
     def test_io_uring(self):
         self.in_c("uring", maps=None)     # its workers are listed as threads

@@ -137,7 +137,9 @@ class Soak(Case):
                       100 * (captured + whole) / total, refused, whole, grown >> 10), flush=True)
             # a few bytes a cycle would be thousands of pages in the end
             self.assertLess(grown, (1 << 20) + 64 * runs)
-            self.assertGreaterEqual(captured + whole, 0.99 * total)
+            if total >= 200:        # of fewer, one that found no safe point is too many
+                self.assertGreaterEqual(captured + whole, 0.99 * total)
+            self.assertGreater(captured, 0)
             t.tell("stop.append(1)")
             wait_for(lambda: not before.differences(ProcState(t.pid), maps=False) or
                      name in ("threads", "loop", "children", "extensions"), 10,
@@ -147,7 +149,7 @@ class Soak(Case):
     def flat(self, before, t):
         """No mapping more than a handful: arenas of the application come and go."""
         after = ProcState(t.pid)
-        self.assertLess(abs(len(after.maps) - len(before.maps)), 24)
+        self.assertLess(abs(len(after.maps) - len(before.maps)), 24 + 2 * len(before.tids))
         self.assertFalse([m for m in after.maps if "memfd:pymem" in m[2]])
         self.assertEqual(after.fds, before.fds)
 
