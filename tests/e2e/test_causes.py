@@ -58,6 +58,50 @@ for n in range(1000):
 ready(); serve()
 ''', ["(atexit) -> 1,000 method Link.shut"]),
 
+    "what a context variable keeps": (r'''
+import asyncio, contextvars
+current = contextvars.ContextVar("current_order")
+other = contextvars.ContextVar("other")
+class Order:
+    def __init__(self):
+        self.lines = bytearray(200000)
+async def take():
+    other.set(1)
+    current.set(Order())
+    await asyncio.sleep(3600)
+async def run():
+    tasks = [asyncio.ensure_future(take()) for n in range(30)]
+    await asyncio.sleep(0.2)
+    ready(); serve()
+asyncio.new_event_loop().run_until_complete(run())
+''', ["ContextVar current_order in 30 tasks", "-> 30 Order"]),
+
+    "two indexes": (r'''
+class Client:
+    def __init__(self, n):
+        self.number, self.name, self.log = n, "client %d" % n, ["visit"] * 20
+by_number, by_name, recent = {}, {}, []
+for n in range(20000):
+    c = Client(n)
+    by_number[n] = by_name[c.name] = c
+    if n % 5 == 0:
+        recent.append(c)
+del c
+ready(); serve()
+''', ["20,000 Client", "__main__.by_number", "__main__.by_name",
+      "__main__.recent (4,000 of them)"]),
+
+    "a thread's own data": (r'''
+import threading, time
+own = threading.local()
+def work():
+    own.rows = [str(i) * 20 for i in range(50000)]
+    ready()
+    time.sleep(1000)
+threading.Thread(target=work, daemon=True, name="reader-3").start()
+serve()
+''', ["thread reader-3", "rows", "50,000 str"]),
+
     "room that was needed once": (r'''
 TABLE = dict.fromkeys(range(900000))
 for n in range(5, 900000):

@@ -2,6 +2,10 @@
 /* suspect_merge - see suspect_merge.h. */
 #include "viewer/analysis/suspect_merge.h"
 
+#include <errno.h>
+
+#define FEW_MEMBERS 10u /* fewer make no index */
+
 /* A container whose members are a suspect of their own, being held elsewhere too, belongs
  * to that. */
 static void suspect_merge_holders(struct vec *suspects)
@@ -47,8 +51,95 @@ static void suspect_merge_interned(const struct analysis *a, struct vec *suspect
 		}
 }
 
-void suspect_merge(const struct analysis *analysis, struct vec *suspects)
+/* ---- several indexes of the same members ---- */
+
+/* A container that has a tenth of the members is named with the one they hang below. */
+static void suspect_merge_note_index(struct suspect *s, uint32_t node, uint64_t members)
+{
+	uint32_t at = s->also_number;
+
+	if (10 * members < s->member_count)
+		return;
+	while (at && members > s->also_count[at - 1])
+		at--;
+	if (at == SUSPECT_ALSO)
+		return;
+	if (s->also_number < SUSPECT_ALSO)
+		s->also_number++;
+	for (uint32_t i = s->also_number - 1; i > at; i--) {
+		s->also[i] = s->also[i - 1];
+		s->also_count[i] = s->also_count[i - 1];
+	}
+	s->also[at] = node;
+	s->also_count[at] = members;
+}
+
+/* member: a byte per object, 0 before and after. */
+static void suspect_merge_find_indexes(const struct heap *heap, struct suspect *s,
+				       unsigned char *member)
+{
+	struct heap_span refs = heap_refs(heap, s->holder);
+
+	for (uint32_t i = 0; i < refs.count; i++)
+		if (refs.target[i] < heap->objects &&
+		    heap_type_of(heap, refs.target[i]) == s->member_type)
+			member[refs.target[i]] = 1;
+	for (uint32_t o = 0; o < heap->objects; o++) {
+		struct heap_span to = heap_refs(heap, o);
+		uint64_t count = 0;
+
+		if (o == s->holder || to.count < FEW_MEMBERS)
+			continue;
+		for (uint32_t i = 0; i < to.count; i++)
+			count += to.target[i] < heap->objects && member[to.target[i]];
+		if (count >= FEW_MEMBERS)
+			suspect_merge_note_index(s, o, count);
+	}
+	for (uint32_t i = 0; i < refs.count; i++)
+		if (refs.target[i] < heap->objects)
+			member[refs.target[i]] = 0;
+}
+
+/* A suspect that is nothing but an index of another's members belongs to that. */
+static void suspect_merge_index(struct vec *suspects, size_t with)
+{
+	struct suspect *s = suspects->data;
+
+	for (size_t i = 0; i < VEC_COUNT(*suspects, struct suspect); i++)
+		for (uint32_t k = 0; k < s[with].also_number && i != with; k++)
+			if (s[i].point == s[with].also[k] && !s[i].group &&
+			    s[i].memory == SUSPECT_HELD && s[i].holder == HEAP_NONE) {
+				s[with].retained += s[i].retained;
+				s[i].merged = true;
+			}
+}
+
+static int suspect_merge_indexes(const struct analysis *a, struct vec *suspects)
+{
+	struct suspect *s = suspects->data;
+	size_t count = VEC_COUNT(*suspects, struct suspect), kept = 0;
+	struct vec member = { 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		if (s[i].holder >= a->heap->objects || s[i].memory != SUSPECT_HELD ||
+		    s[i].merged)
+			continue;
+		if (!member.size && vec_alloc(&member, a->heap->objects))
+			return -ENOMEM;
+		suspect_merge_find_indexes(a->heap, &s[i], member.data);
+		suspect_merge_index(suspects, i);
+	}
+	vec_free(&member);
+	for (size_t i = 0; i < count; i++)
+		if (!s[i].merged)
+			s[kept++] = s[i];
+	suspects->size = kept * sizeof(*s);
+	return 0;
+}
+
+int suspect_merge(const struct analysis *analysis, struct vec *suspects)
 {
 	suspect_merge_holders(suspects);
 	suspect_merge_interned(analysis, suspects);
+	return suspect_merge_indexes(analysis, suspects);
 }

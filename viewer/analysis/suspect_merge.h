@@ -6,7 +6,7 @@
 
 #include "viewer/analysis/suspects.h"
 
-/* suspects: struct suspect, in any order; some are taken out. */
-void suspect_merge(const struct analysis *analysis, struct vec *suspects);
+/* suspects: struct suspect, in any order; some are taken out. 0 or -ENOMEM. */
+int suspect_merge(const struct analysis *analysis, struct vec *suspects);
 
 #endif

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/analysis/context_var.h"
 #include "viewer/analysis/holder.h"
 #include "viewer/analysis/suspect_merge.h"
 #include "viewer/analysis/unheld.h"
@@ -665,7 +666,10 @@ int suspects_find(struct analysis *analysis, double threshold,
 		err = suspects_find_minor(&f);
 	if (!err && suspects_all_scattered(ret))
 		err = suspects_find_largest(&f);
-	suspect_merge(analysis, ret);
+	for (size_t i = 0; i < VEC_COUNT(*ret, struct suspect) && !err; i++)
+		err = context_var_explain(analysis, (struct suspect *)ret->data + i);
+	if (!err)
+		err = suspect_merge(analysis, ret);
 	if (!err && !f.heap->python_only)
 		err = unheld_find(f.heap, threshold, ret);
 	if (ret->size)

@@ -36,6 +36,8 @@
 
 #define SUSPECTS_THRESHOLD 0.10 /* of all objects' bytes */
 
+#define SUSPECT_ALSO 3u
+
 enum suspect_memory { /* what isn't held by an object */
 		      SUSPECT_HELD,
 		      SUSPECT_FREE,
@@ -60,6 +62,14 @@ struct suspect {
 	uint32_t member_type; /* what most of it is: by type, the point's largest
 				 * children */
 	uint64_t member_count, member_retained;
+	/* single, with a holder: other containers that the members are in as well */
+	uint32_t also[SUSPECT_ALSO], also_number;
+	uint64_t also_count[SUSPECT_ALSO]; /* members in each */
+	/* the members are values of a ContextVar (context_var.h), in the contexts of so
+	 * many tasks, of which one is named */
+	bool by_variable;
+	uint32_t variable, task;
+	uint64_t tasks;
 };
 
 /* Appends struct suspect to ret, largest first; at least the largest single one when none

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "viewer/analysis/context_var.h"
 #include "viewer/name/describe.h"
 
 #define NAME_LIMIT 200
@@ -184,12 +185,30 @@ static uint32_t hops_default(struct text *out, const struct hops *h)
 	return 2;
 }
 
+/* The thread whose state's dict has that object; 0: none. */
+static uint32_t hops_thread_of(const struct heap *heap, uint32_t marker)
+{
+	for (uint32_t t = 1; t <= heap->threads; t++) {
+		struct heap_span refs =
+			heap_refs(heap, heap->objects + HEAP_SYNTH_GROUP_COUNT + t - 1);
+
+		for (uint32_t i = 0; i < refs.count; i++)
+			if (refs.target[i] < heap->objects &&
+			    heap_kind(heap, refs.target[i]) == SNAP_KIND_DICT &&
+			    heap_slot(heap, refs.target[i], marker) != HEAP_NONE)
+				return t;
+	}
+	return 0;
+}
+
 /* threading.local (Modules/_threadmodule.c): a dict by weak reference to what marks the
- * thread, of the attributes. */
+ * thread, of the attributes; the thread has the mark in its state's dict. */
 static uint32_t hops_thread_local(struct text *out, const struct hops *h)
 {
 	struct heap_label label;
 	struct heap_value key;
+	uint32_t thread = 0;
+	bool weak = false;
 
 	if (!hops_is_attr(h, h->at, "dummies") || !hops_key(h, h->at + 2, &key))
 		return 0;
@@ -198,6 +217,17 @@ static uint32_t hops_thread_local(struct text *out, const struct hops *h)
 	    heap_kind(h->heap, label.key) != SNAP_KIND_WEAKREF)
 		return 0;
 	hops_add_key(out, ".", &key, "");
+	for (uint32_t i = 0; i < heap_refs(h->heap, label.key).count && !thread; i++) {
+		uint32_t marker = heap_target(h->heap, label.key, i, &weak);
+
+		if (weak && marker < h->heap->objects)
+			thread = hops_thread_of(h->heap, marker);
+	}
+	if (thread) {
+		text_add(out, "(");
+		describe_thread(out, h->heap, thread);
+		text_add(out, ")");
+	}
 	return 3;
 }
 
@@ -233,7 +263,7 @@ static uint32_t hops_local(struct text *out, const struct hops *h)
 }
 
 /* "task fetch-3" */
-static void hops_add_task(struct text *out, const struct heap *heap, uint32_t task)
+void hops_add_task(struct text *out, const struct heap *heap, uint32_t task)
 {
 	static const char *const attributes[] = { "name", "_name", "task_name" };
 	struct heap_value name;
@@ -269,9 +299,31 @@ static uint32_t hops_task(struct text *out, const struct hops *h)
 	return 1;
 }
 
+/* A Context's variable, over the trie that has it (analysis/context_var.h). */
+static uint32_t hops_context(struct text *out, const struct hops *h)
+{
+	const bool context = hops_is_attr(h, h->at, "ctx_vars");
+	uint32_t at = h->at + context;
+	struct heap_value value;
+
+	if (!context && !context_var_is_trie(h->heap, h->chain[h->at]))
+		return 0;
+	while (at + 1 < h->count && context_var_is_trie(h->heap, h->chain[at + 1]))
+		at++;
+	if (at + 1 >= h->count)
+		return 0;
+	uint32_t variable = context_var_of(h->heap, h->chain[at], h->chain[at + 1]);
+	uint32_t name =
+		variable == HEAP_NONE ? HEAP_NONE : context_var_name(h->heap, variable);
+	if (name == HEAP_NONE || !heap_value(h->heap, name, &value))
+		return 0;
+	hops_add_key(out, "[ContextVar ", &value, "]");
+	return at + 1 - h->at;
+}
+
 static uint32_t (*const rules[])(struct text *, const struct hops *) = {
 	hops_dict, hops_closure,      hops_keyword, hops_default,
-	hops_task, hops_thread_local, hops_local,
+	hops_task, hops_thread_local, hops_local,   hops_context,
 };
 
 uint32_t hops_write(struct text *out, const struct hops *h)

@@ -6,8 +6,9 @@
  *	f.__closure__[0].cell_contents        f > closure a
  *	f.__kwdefaults__['a'], __defaults__   f(a=...)
  *	partial.keywords['a']                 partial(a=...)
- *	local.dummies[<weakref>]['a']         local.a        (threading.local)
+ *	local.dummies[<weakref>]['a']         local.a(thread NAME)  (threading.local)
  *	coroutine -> its local variable       = f() > a
+ *	context.ctx_vars.root... -> value     context[ContextVar NAME]
  *	task._coro                            = task NAME > f()
  *
  * A rule looks at the labels ahead and says how many edges it took; none: the edge is
@@ -32,6 +33,8 @@ struct hops {
 /* Appends the step that begins at chain[at], escaped; returns the edges it took, 0 when
  * it is none of these. */
 uint32_t hops_write(struct text *out, const struct hops *hops);
+/* "task fetch-3". */
+void hops_add_task(struct text *out, const struct heap *heap, uint32_t task);
 /* The label of the edge chain[at] -> chain[at + 1]. */
 void hops_label(const struct hops *hops, uint32_t at, struct heap_label *ret);
 

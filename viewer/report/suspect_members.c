@@ -110,7 +110,7 @@ void suspect_members_text(struct text *out, const struct analysis *analysis,
 	text_add(out, human_count(buf, s->member_count));
 	text_add(out, " ");
 	describe_short_type(out, analysis->heap, s->member_type);
-	if (s->point < heap_native_base(analysis->heap) && !s->frames)
+	if (s->point < heap_native_base(analysis->heap) && !s->frames && !s->by_variable)
 		suspect_members_calls(out, analysis, s);
 }
 

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* suspects - where memory accumulates, in one sentence each (analysis/suspects.h). */
+#include "viewer/analysis/context_var.h"
 #include "viewer/analysis/suspects.h"
+#include "viewer/name/hops.h"
 #include "viewer/report/account_text.h"
 #include "viewer/report/common.h"
 #include "viewer/report/suspect_members.h"
 #include "viewer/report/suspect_text.h"
 #include "viewer/text/human.h"
+
+#define NAME_LIMIT 200
 
 static const struct column columns[] = {
 	{ "path", "Path", CELL_TEXT, true },
@@ -23,7 +27,7 @@ static const struct column columns[] = {
 /* Where its members are seen: what to look at first. */
 static uint32_t report_suspects_node(const struct suspect *s)
 {
-	if (s->frames)
+	if (s->frames || s->by_variable)
 		return s->top;
 	return s->holder != HEAP_NONE ? s->holder :
 		s->point != HEAP_NONE ? s->point :
@@ -80,12 +84,34 @@ static void report_suspects_unheld(struct text *out, const struct heap *heap,
 	text_free(&owners);
 }
 
+/* "ContextVar last_seen in 40 tasks, e.g. session-11" */
+static void report_suspects_variable(struct text *out, const struct heap *heap,
+				     const struct suspect *s)
+{
+	uint32_t name = context_var_name(heap, s->variable);
+	struct heap_value value;
+	char buf[HUMAN_SIZE];
+
+	text_add(out, "ContextVar ");
+	if (name != HEAP_NONE && heap_value(heap, name, &value))
+		text_escape(out, value.text, value.size, NAME_LIMIT, 0);
+	if (!s->tasks)
+		return;
+	text_printf(out, " in %s task%s, e.g. ", human_count(buf, s->tasks),
+		    s->tasks == 1 ? "" : "s");
+	hops_add_task(out, heap, s->task);
+}
+
 /* "module cache.STORE['sessions']" */
 static void suspect_path(struct text *out, const struct analysis *a,
 			 const struct suspect *s)
 {
 	if (s->memory != SUSPECT_HELD) {
 		text_add(out, report_suspects_unheld_words[s->memory].what);
+		return;
+	}
+	if (s->by_variable) {
+		report_suspects_variable(out, a->heap, s);
 		return;
 	}
 	if (s->frames) {
@@ -112,6 +138,7 @@ static void suspect_path(struct text *out, const struct analysis *a,
 void suspect_text(struct text *out, const struct analysis *a, const struct suspect *s)
 {
 	const struct heap *heap = a->heap;
+	char buf[HUMAN_SIZE];
 
 	if (s->memory != SUSPECT_HELD) {
 		report_suspects_unheld(out, heap, s);
@@ -124,7 +151,7 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 		return;
 	}
 	suspect_path(out, a, s);
-	if (!s->group && s->point < heap->objects) {
+	if (!s->group && !s->by_variable && s->point < heap->objects) {
 		text_add(out, " -> ");
 		describe_short_type(out, heap,
 				    heap_type_of(heap, report_suspects_node(s)));
@@ -133,9 +160,16 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 		text_add(out, s->chain ? " -> chain of " : " -> ");
 		suspect_members_text(out, a, s);
 	}
-	if (!s->group && !s->chain)
+	if (!s->group && !s->chain && !s->by_variable)
 		suspect_members_room(out, heap, report_suspects_node(s), s->retained);
-	if (s->holder != HEAP_NONE) {
+	for (uint32_t i = 0; i < s->also_number; i++) {
+		text_add(out, i ? ", " : ", also in ");
+		describe_path(out, a, s->also[i]);
+		if (s->also_count[i] < s->member_count)
+			text_printf(out, " (%s of them)",
+				    human_count(buf, s->also_count[i]));
+	}
+	if (s->holder != HEAP_NONE && !s->also_number) {
 		text_add(out, ", shared below ");
 		describe_path(out, a, s->point);
 	}
