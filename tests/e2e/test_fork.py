@@ -353,7 +353,7 @@ serve()
             capture.finish(20)
             self.assertEqual(os.path.getsize(self.path("victim")), 0)
             self.assertTrue(t.alive)
-            self.assertTrue(until(lambda: not children_of(t.pid), 5))
+            self.assertTrue(until(lambda: not children_of(t.pid)))
             self.assertEqual(t.ask("len(heap)"), 60000)
 
     def test_gil_held_by_an_extension(self):

@@ -60,7 +60,7 @@ class MemoryGroup:
 
     def remove(self):
         if self.path and os.path.isdir(self.path):
-            until(lambda: not open(self.path + "/cgroup.procs").read(), 5)
+            until(lambda: not open(self.path + "/cgroup.procs").read())
             os.rmdir(self.path)
 
 
@@ -577,7 +577,7 @@ if __name__ == "__main__":
             capture = ask_agent(self.path("new"), t.pid).finish()
             self.assertTrue(is_complete(capture.data))
             self.assertEqual(stat.S_IMODE(os.stat(self.path("new")).st_mode), 0o700)
-        self.assertTrue(until(lambda: not os.listdir(self.path("new")), 2))
+        self.assertTrue(until(lambda: not os.listdir(self.path("new"))))
 
     def test_control_refuses_garbage(self):
         with Target(some_interpreters(1)[0], BASE + "ready()\nserve()\n",
@@ -590,7 +590,7 @@ if __name__ == "__main__":
                 capture = ask_agent(self.tmp, t.pid).finish()
                 self.assertTrue(is_complete(capture.data))
             fds = len(os.listdir("/proc/%d/fd" % t.pid))
-            self.assertTrue(until(lambda: len(os.listdir("/proc/%d/fd" % t.pid)) <= fds, 3))
+            self.assertTrue(until(lambda: len(os.listdir("/proc/%d/fd" % t.pid)) <= fds))
 
     @unittest.skipUnless(os.geteuid() == 0, "needs another user")
     def test_control_refuses_another_user(self):
