@@ -140,7 +140,7 @@ class Preload(Case):
                     self.assert_whole(path)
                     self.assertTrue(t.alive)
                     if "sleep" in code:
-                        self.assertEqual(t._line(), 2.0)
+                        self.assertGreaterEqual(t._line(), 2.0)
 
     def test_interval_and_keep(self):
         for python in interpreters():
@@ -577,7 +577,9 @@ if __name__ == "__main__":
             capture = ask_agent(self.path("new"), t.pid).finish()
             self.assertTrue(is_complete(capture.data))
             self.assertEqual(stat.S_IMODE(os.stat(self.path("new")).st_mode), 0o700)
-        self.assertTrue(until(lambda: not os.listdir(self.path("new"))))
+            t.w.close()
+            t.proc.wait(120)
+        self.assertEqual(os.listdir(self.path("new")), [])
 
     def test_control_refuses_garbage(self):
         with Target(some_interpreters(1)[0], BASE + "ready()\nserve()\n",
