@@ -163,11 +163,15 @@ static int main_print_report(struct workspace *workspace, const struct report *r
 
 		if (!err)
 			err = report_run(report, &context, &params, &table);
+		/* said once: on standard error; a document must have it too */
+		const bool failed =
+			!err && table.error && main_asked_for_one(report, &params);
+
 		if (err)
 			code = main_say_error(process, err);
-		else
+		else if (!failed || renderer != &render_text)
 			renderer->table(stdout, report, process, i + blank, &table);
-		if (!err && table.error && main_asked_for_one(report, &params)) {
+		if (failed) {
 			main_complain(process->file, table.error);
 			code = EXIT_FAILED;
 		}

@@ -428,16 +428,21 @@ static bool options_take(struct options *o, int option, const char *value)
 	}
 }
 
-static bool options_check_sort(const struct options *o)
+static bool options_check_sort(struct options *o)
 {
 	const char *key = o->params.sort;
 
 	if (!o->report || !key)
 		return true;
-	key += key[0] == '-';
-	for (size_t c = 0; c < o->report->ncolumns; c++)
-		if (!strcmp(o->report->columns[c].key, key))
-			return true;
+	const bool reverse = key[0] == '-';
+	key += reverse;
+	const char *const found = report_column_key(o->report, key);
+	if (found) {
+		snprintf(o->sort_key, sizeof(o->sort_key), "%s%s", reverse ? "-" : "",
+			 found);
+		o->params.sort = o->sort_key;
+		return true;
+	}
 	print_format(stderr,
 		     "pymem-view: %s has no column '%s'; it has:", o->report->name, key);
 	for (size_t c = 0; c < o->report->ncolumns; c++)
@@ -468,8 +473,28 @@ static const char *options_wrong_query(const struct options *o, bool exports)
 	return NULL;
 }
 
+/* The option that asks for something else than the screen, or NULL. */
+static const char *options_printing(const struct options *o)
+{
+	return o->graph					   ? "graph" :
+		o->report				   ? "report" :
+		o->exporter || o->document || o->to_sqlite ? "export" :
+		o->format				   ? "format" :
+		o->sql					   ? "sql" :
+		o->sql_shell				   ? "sql-shell" :
+		o->nfail_if				   ? "fail-if" :
+							     NULL;
+}
+
+static bool options_clash(const char *one, const char *other, const char *why)
+{
+	print_format(stderr, "pymem-view: --%s and --%s don't go together: %s\n", one,
+		     other, why);
+	return false;
+}
+
 /* What belongs together; false after having said what doesn't. */
-static bool options_check(const struct options *o)
+static bool options_check(struct options *o)
 {
 	const char *wrong = NULL;
 	const bool exports = o->exporter || o->document || o->to_sqlite;
@@ -481,24 +506,25 @@ static bool options_check(const struct options *o)
 	else if (o->exporter && o->screen.nfiles != 1)
 		wrong = "--export takes one file";
 	else if (!!o->graph + !!o->report + exports > 1)
-		wrong = "--graph, --report and --export exclude each other";
+		return options_clash(o->graph ? "graph" : "report",
+				     exports ? "export" : "report",
+				     "one of them in a run");
 	else if (options_wrong_query(o, exports))
 		wrong = options_wrong_query(o, exports);
 	else if (o->output && !o->graph && !exports)
-		wrong = "-o goes with --graph and --export; reports go to standard "
+		wrong = "-o is for --graph and --export; a report goes to standard "
 			"output";
 	else if (o->graph && !o->of && strstr(o->graph, "refs"))
 		wrong = "this graph needs --of NAME or ADDRESS";
-	else if ((o->of || o->depth) && !o->graph)
-		wrong = "--of and --depth go with --graph";
+	else if (o->of && !o->graph)
+		wrong = "--of is for --graph; a report takes --type or --object";
+	else if (o->depth && !o->graph)
+		wrong = "--depth is for --graph";
 	else if (o->pid && !o->graph && (!o->exporter || !o->exporter->one_process))
 		wrong = "--pid goes with --graph and --export heapsnapshot";
-	else if ((o->screen.listen || o->screen.script) &&
-		 (o->graph || o->report || exports || o->format || o->sql ||
-		  o->sql_shell || o->nfail_if))
-		wrong = "--listen and --script are for the screen: no --report, "
-			"--format, "
-			"--graph or --export";
+	else if ((o->screen.listen || o->screen.script) && options_printing(o))
+		return options_clash(o->screen.listen ? "listen" : "script",
+				     options_printing(o), "the first is for the screen");
 	else if (o->report && o->report->needs & NEEDS_OLD && !o->screen.compare)
 		wrong = "this report needs --compare OLD";
 	else if (o->report && o->report->needs & NEEDS_NODE && !o->params.object &&

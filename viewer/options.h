@@ -17,7 +17,8 @@ struct options {
 	struct screen_options screen; /* files, compare, live, listen, script, ... */
 	const struct report *report;  /* NULL: none asked for */
 	const char *format;	      /* "text", "json", "csv"; NULL: not given */
-	struct report_params params;
+	struct report_params params;  /* sort may point to sort_key */
+	char sort_key[64];
 	const char *graph, *of; /* --graph KIND --of NAME|ADDR, or NULL */
 	uint64_t pid;		/* --pid: which process of the file to draw, 0 =
 					 * the first */

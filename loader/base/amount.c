@@ -7,12 +7,14 @@
 
 char *amount_bytes(char buf[24], uint64_t bytes)
 {
-	static const char *const units[] = { "B", "KB", "MB", "GB", "TB", "PB", "EB" };
+	static const char *const units[] = {
+		"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"
+	};
 	double v = (double)bytes;
 	size_t u = 0;
 
-	/* 1023.95 would be written "1024.0": it belongs to the next unit. */
-	while (v >= (u == 0 ? 1024.0 : 1023.95) &&
+	/* Three digits before the point at most: 999.95 would be written "1000.0". */
+	while (v >= (u == 0 ? 1024.0 : 999.95) &&
 	       u + 1 < sizeof(units) / sizeof(*units)) {
 		v /= 1024;
 		u++;

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* "1.5 GB": powers of 1024, three digits or so. buf: at least 24 bytes. Returns buf. */
+/* "1.5 GiB": powers of 1024, three digits or so. buf: at least 24 bytes. Returns buf. */
 char *amount_bytes(char buf[24], uint64_t bytes);
 /* "12,345,678". buf: at least 32 bytes. Returns buf. */
 char *amount_count(char buf[32], uint64_t count);

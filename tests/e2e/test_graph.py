@@ -167,7 +167,7 @@ class Graph(unittest.TestCase):
 
     def test_wrong_use(self):
         out = os.path.join(self.dir.name, "x.png")
-        self.assertIn("no instances of a type Nope",
+        self.assertIn("no type of that name in the snapshot",
                       self.view("--graph", "refs", "--of", "Nope", "-o", out, code=1))
         self.assertIn("no object begins at the address 0x1234",
                       self.view("--graph", "refs", "--of", "0x1234", "-o", out, code=1))

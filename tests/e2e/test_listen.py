@@ -121,7 +121,7 @@ class Listen(unittest.TestCase):
         for kind in ("shop", "later", "shop", "later"):
             with viewer.connect() as s:
                 s.sendall(self.snapshot(kind))
-        viewer.say(":wait [1/5]", ":wait", "\\Session<Enter>", ":assert +30", ":assert +1.64 KB",
+        viewer.say(":wait [1/5]", ":wait", "\\Session<Enter>", ":assert +30", ":assert +1.64 KiB",
                    ":assert \u2586\u2588\u2586\u2588", "<Esc>", "2", ":assert sessions",
                    "1\\models.Sess<Enter><Enter>", ":assert shop.models.Session: 90 objects",
                    ":assert [5/5]", "h", "l", "<Backspace>", "9/growth<Enter><Enter>",
@@ -205,7 +205,7 @@ class Listen(unittest.TestCase):
                 s.connect(path)
                 s.sendall(self.snapshot(kind))
             self.assertRegex(viewer.stdout.readline(), "pid 4242: [0-9]+ objects, .*, complete")
-        self.assertRegex(viewer.stdout.readline(), r"shop.audit.Record  \+9  \+36.00 KB")
+        self.assertRegex(viewer.stdout.readline(), r"shop.audit.Record  \+9  \+36.00 KiB")
         viewer.send_signal(signal.SIGTERM)
         self.assertEqual(viewer.wait(20), 0)
         self.assertFalse(os.path.exists(path))

@@ -200,7 +200,8 @@ class Screens(unittest.TestCase):
             "<Enter>", ":assert shop.audit.Record: 3 objects", "<Enter>", ":assert LOG",
             "<Backspace>", ":assert Record: 3 objects", "<Backspace>", ":assert 1 of 10",
             "<Tab>", ":assert Suspects", "<BackTab>", "?", ":assert What it does", "?",
-            ":assert 1 of 10",
+            ":assert 1 of 10", "?", ":assert What it does", "q", ":assert 1 of 10",
+            "<Enter>", ":assert Record: 3 objects", "<Esc>", ":assert 1 of 10",
         ], self.path("shop"))
 
     def test_search_and_filter(self):

@@ -105,7 +105,7 @@ class Tmux(unittest.TestCase):
         t = self.start(self.make("shop"))
         t.until("Suspects", "STORE['sessions']", "q quit")
         t.keys("Enter")
-        t.until("why it is alive", "['STORE']", "retains 24.27 KB")
+        t.until("why it is alive", "['STORE']", "retains 24.27 KiB")
         t.keys("BSpace")
         t.until("What is big")
         t.keys("q")

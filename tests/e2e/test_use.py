@@ -147,14 +147,15 @@ class Use(Case):
     def test_options_that_do_not_go_together(self):
         snapshot = self.shop()
         for words, said in (
-                (["--report", "types", "-o", "x"], "-o goes with"),
+                (["--report", "types", "-o", "x"], "-o is for"),
                 (["--graph", "refs", "-o", "x.png"], "--of"),
                 (["--of", "Item"], "--graph"),
                 (["--report", "types", "--pid", "1"], "--pid"),
                 (["--export", "jsonl", "--pid", "1", "-o", "x"], "--pid"),
                 (["--report", "types", "--script", "/dev/null"], "--script"),
                 (["--listen", self.path("socket"), "--report", "types"], "--listen"),
-                (["--report", "types", "--graph", "treemap", "-o", "x.png"], "exclude"),
+                (["--report", "types", "--graph", "treemap", "-o", "x.png"],
+                 "--graph and --report don't go together"),
                 (["--graph", "refs", "--depth", "101", "--of", "Item", "-o", "x.png"],
                  "up to 100")):
             self.assertIn(said, self.fails(2, VIEW, *words, snapshot, cwd=self.tmp))
@@ -208,6 +209,44 @@ class Use(Case):
         self.assertEqual(view.returncode, 0)
         self.assertIn(b"shop.models.Session", out)
         self.assertEqual(sorted(os.listdir(self.tmp)), ["fifo", "shop"])
+
+    def test_interrupted_export(self):
+        """It leaves nothing behind, whatever ends it."""
+        snapshot = self.shop()
+        for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            view = subprocess.Popen([VIEW, "--export", "heapsnapshot", "-o",
+                                     self.path("out.heapsnapshot"), "-"],
+                                    stdin=subprocess.PIPE)
+            try:	# it waits for the snapshot's rest
+                view.stdin.write(open(snapshot, "rb").read()[:200])
+                view.stdin.flush()
+                wait_for(lambda: len(os.listdir(self.tmp)) > 1, 60, "the temporary file")
+                view.send_signal(sig)
+                self.assertEqual(view.wait(60), -sig)
+            finally:
+                view.kill()
+                view.stdin.close()
+                view.wait()
+            wait_for(lambda: os.listdir(self.tmp) == ["shop"], 60, "its removal")
+
+    def test_columns_by_title(self):
+        """--sort takes keys and titles, in any case of letters."""
+        snapshot = self.shop()
+        by = [run_view("--no-sidecar", "--report", "types", "--sort", sort, snapshot).stdout
+              for sort in ("count", "Count", "COUNT")]
+        self.assertEqual(by[0], by[1])
+        self.assertEqual(by[0], by[2])
+        self.assertEqual(
+            *(run_view("--no-sidecar", "--report", "growth", "--compare", snapshot, "--sort",
+                       sort, self.shop("later")).stdout
+              for sort in ("-total_diff", "-growth with all below")))
+
+    def test_type_candidates(self):
+        """What was meant is listed, once; a type without instances isn't in the way."""
+        snapshot = self.shop()
+        done = run_view("--no-sidecar", "--report", "objects", "--type", "session", snapshot)
+        self.assertEqual((done.returncode, done.stdout), (1, b""))
+        self.assertIn(b"there are: shop.models.Session (60)", done.stderr)
 
     def test_no_such_type(self):
         """A script sees it in the exit code."""

@@ -21,9 +21,9 @@ static void units(void **state)
 	(void)state;
 	assert_string_equal(amount_bytes(buf, 0), "0 B");
 	assert_string_equal(amount_bytes(buf, 1023), "1023 B");
-	assert_string_equal(amount_bytes(buf, 1024), "1.0 KB");
-	assert_string_equal(amount_bytes(buf, 1048575), "1.0 MB");
-	assert_string_equal(amount_bytes(buf, UINT64_C(2) << 50), "2.0 PB");
+	assert_string_equal(amount_bytes(buf, 1024), "1.0 KiB");
+	assert_string_equal(amount_bytes(buf, 1048575), "1.0 MiB");
+	assert_string_equal(amount_bytes(buf, UINT64_C(2) << 50), "2.0 PiB");
 	assert_string_equal(amount_count(buf, 0), "0");
 	assert_string_equal(amount_count(buf, 1234567), "1,234,567");
 	assert_string_equal(amount_count(buf, 123), "123");

@@ -90,18 +90,20 @@ static void test_bytes(void **state)
 	(void)state;
 	assert_string_equal(human_bytes(buf, 0), "0 B");
 	assert_string_equal(human_bytes(buf, 1023), "1023 B");
-	assert_string_equal(human_bytes(buf, 1024), "1.00 KB");
-	assert_string_equal(human_bytes(buf, 1048575), "1.00 MB");
-	assert_string_equal(human_bytes(buf, 5ll << 20), "5.00 MB");
-	assert_string_equal(human_bytes(buf, -(5ll << 20)), "-5.00 MB");
-	assert_string_equal(human_bytes(buf, 3ll << 30), "3.00 GB");
-	assert_string_equal(human_bytes(buf, 2ll << 40), "2.00 TB");
-	assert_string_equal(human_bytes(buf, 2ll << 50), "2.00 PB");
-	assert_string_equal(human_bytes_u64(buf, UINT64_MAX), "16.00 EB");
-	assert_string_equal(human_bytes(buf, INT64_MIN), "-8.00 EB");
+	assert_string_equal(human_bytes(buf, 1024), "1.00 KiB");
+	assert_string_equal(human_bytes(buf, 1048575), "1.00 MiB");
+	assert_string_equal(human_bytes(buf, 1046804), "1.00 MiB"); /* 1022.27 KiB */
+	assert_string_equal(human_bytes(buf, 1023994), "999.99 KiB");
+	assert_string_equal(human_bytes(buf, 5ll << 20), "5.00 MiB");
+	assert_string_equal(human_bytes(buf, -(5ll << 20)), "-5.00 MiB");
+	assert_string_equal(human_bytes(buf, 3ll << 30), "3.00 GiB");
+	assert_string_equal(human_bytes(buf, 2ll << 40), "2.00 TiB");
+	assert_string_equal(human_bytes(buf, 2ll << 50), "2.00 PiB");
+	assert_string_equal(human_bytes_u64(buf, UINT64_MAX), "16.00 EiB");
+	assert_string_equal(human_bytes(buf, INT64_MIN), "-8.00 EiB");
 	assert_string_equal(human_bytes_diff(buf, 0), "0 B");
 	assert_string_equal(human_bytes_diff(buf, 3), "+3 B");
-	assert_string_equal(human_bytes_diff(buf, -2048), "-2.00 KB");
+	assert_string_equal(human_bytes_diff(buf, -2048), "-2.00 KiB");
 }
 
 static void test_counts(void **state)

@@ -14,6 +14,7 @@
 #include "formats/core/replace.h"
 #include "formats/rights/rights.h"
 #include "viewer/files/clerk.h"
+#include "viewer/files/unfinished.h"
 
 int files_open(const char *path, int flags)
 {
@@ -54,7 +55,24 @@ int files_create(struct new_file *ret, const char *path)
 		return clerk_create(ret);
 	}
 	ret->fd = mkostemp(ret->temporary, O_CLOEXEC); /* 0600 */
-	return ret->fd >= 0 ? 0 : -errno;
+	if (ret->fd < 0)
+		return -errno;
+	unfinished_add(ret->temporary);
+	return 0;
+}
+
+/* Gives it its name. 0 or a negative errno: then it is gone. */
+static int files_rename(const struct new_file *file)
+{
+	int err = 0;
+
+	if (!file->hasty)
+		return replace_commit(file->temporary, file->path);
+	if (rename(file->temporary, file->path) < 0) {
+		err = -errno;
+		unlink(file->temporary);
+	}
+	return err;
 }
 
 int files_commit(struct new_file *file)
@@ -68,12 +86,8 @@ int files_commit(struct new_file *file)
 	}
 	if (!file->temporary[0])
 		return clerk_commit(file);
-	if (!file->hasty)
-		return replace_commit(file->temporary, file->path);
-	if (rename(file->temporary, file->path) < 0) {
-		err = -errno;
-		unlink(file->temporary);
-	}
+	err = files_rename(file);
+	unfinished_remove(file->temporary);
 	return err;
 }
 
@@ -82,10 +96,12 @@ void files_abort(struct new_file *file)
 	if (file->fd >= 0)
 		close(file->fd);
 	file->fd = -1;
-	if (file->temporary[0])
+	if (file->temporary[0]) {
 		unlink(file->temporary);
-	else
+		unfinished_remove(file->temporary);
+	} else {
 		clerk_abort(file);
+	}
 }
 
 int files_listen(struct listener *ret, const char *path)

@@ -8,7 +8,8 @@
  * the command line names, and nothing else.  Without more rights than the user's own
  * there is no clerk, and these functions open and make by themselves.
  *
- * A new file is written without its name, and gets it when it is whole.
+ * A new file is written without its name, and gets it when it is whole; when the
+ * process is interrupted before, it is removed (unfinished).
  */
 #ifndef PYMEM_VIEWER_FILES_FILES_H
 #define PYMEM_VIEWER_FILES_FILES_H

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "viewer/name/candidates.h"
 #include "viewer/graph/dot.h"
 #include "viewer/graph/draw.h"
 
@@ -92,7 +93,11 @@ static int graph_find_starts(struct analysis *a, const char *of,
 		return graph_command_start_at_address(a, of, request, err, size);
 	uint32_t type = heap_type_find(a->heap, of);
 	if (!type || !heap_type(a->heap, type)->count) {
-		snprintf(err, size, "no instances of a type %.100s in the snapshot", of);
+		struct text text = { 0 };
+		candidates_text(&text, a->heap, of);
+		snprintf(err, size, "%s%s", type ? "no instances: " : "",
+			 text_get(&text));
+		text_free(&text);
 		return -1;
 	}
 	if (graph_type_starts(a, type, request, progress) < 0) {

@@ -110,7 +110,7 @@ static void card_link(struct text *out, const struct card_set *set, uint32_t nod
 	text_add(out, card ? "</a>" : "");
 }
 
-/* "<li><code>name</code> kind <span>12 KB</span></li>" */
+/* "<li><code>name</code> kind <span>12 KiB</span></li>" */
 static void card_item(struct text *out, const struct card_set *set, uint32_t node,
 		      const char *shown)
 {

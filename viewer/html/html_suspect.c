@@ -37,7 +37,7 @@ static void html_suspect_link(struct text *out, const struct analysis *a, uint32
 	text_free(&name);
 }
 
-/* "12,000 Session, 30.3 MB together" */
+/* "12,000 Session, 30.3 MiB together" */
 static void html_suspect_members(struct text *out, const struct heap *heap,
 				 const struct suspect *s)
 {

@@ -21,9 +21,9 @@
   }
 
   function bytes(n) {
-    const units = ["B", "KB", "MB", "GB", "TB", "PB"];
+    const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
     let unit = 0;
-    while (n >= 1023.995 && unit < units.length - 1) { n /= 1024; unit++; }
+    while (n >= (unit ? 999.995 : 1024) && unit < units.length - 1) { n /= 1024; unit++; }
     return (unit ? n.toFixed(2) : n) + " " + units[unit];
   }
 

@@ -313,20 +313,29 @@ const char *heap_type_name(const struct heap *heap, uint32_t type)
 
 uint32_t heap_type_find(const struct heap *heap, const char *name)
 {
-	uint32_t found = 0, matches = 0;
+	uint32_t whole = 0, with[2] = { 0, 0 }, found[2] = { 0, 0 };
 
-	for (uint32_t t = 1; t <= heap->types; t++)
-		if (!strcmp(heap_type_name(heap, t), name))
-			return t;
 	for (uint32_t t = 1; t <= heap->types; t++) {
-		const char *dot = strrchr(heap_type_name(heap, t), '.');
+		const char *own = heap_type_name(heap, t), *dot = strrchr(own, '.');
+		const uint64_t count = heap_type(heap, t)->count;
 
-		if (dot && !strcmp(dot + 1, name)) {
-			found = t;
-			matches++;
-		}
+		if (!strcmp(own, name) &&
+		    (!whole || count > heap_type(heap, whole)->count))
+			whole = t;
+		if (!dot || strcmp(dot + 1, name) != 0)
+			continue;
+		/* a class made again and again is one name */
+		uint32_t *const same = &found[count > 0];
+		if (!*same || strcmp(heap_type_name(heap, *same), own) != 0)
+			with[count > 0]++;
+		if (!*same || count > heap_type(heap, *same)->count)
+			*same = t;
 	}
-	return matches == 1 ? found : 0;
+	if (whole)
+		return whole;
+	if (with[1])
+		return with[1] == 1 ? found[1] : 0;
+	return with[0] == 1 ? found[0] : 0;
 }
 
 /* ---- facts ---- */

@@ -360,7 +360,9 @@ uint32_t heap_slot_after(const struct heap *heap, uint32_t from, uint32_t slot,
 const char *heap_string(const struct heap *heap, uint32_t id, size_t *size_ret);
 /* Raw name of a type id; "" for 0. */
 const char *heap_type_name(const struct heap *heap, uint32_t type);
-/* Type id by exact qualified name or, failing that, by unique last part; 0 = none. */
+/* Type id by exact qualified name or, failing that, by last part: of types that have
+ * instances, or of all where none has, only one may end in it; of equal names the one
+ * with most instances. 0 = none. */
 uint32_t heap_type_find(const struct heap *heap, const char *name);
 
 /* ---- values: previews ---- */

@@ -2,7 +2,7 @@
 /*
  * alike - what a node dominates, with those that are alike taken together.
  *
- * "x 40,002 Session, 30.3 MB" is one line in every view, and opens into its members.
+ * "x 40,002 Session, 30.3 MiB" is one line in every view, and opens into its members.
  * Children of one type are alike in a container, and in groups of roots whose members
  * have no names.  In a namespace (a module, a class, an instance, a function, a frame,
  * and their small dicts) each has a name that one wants to read: there they are taken

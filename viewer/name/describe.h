@@ -16,7 +16,7 @@
 #include "viewer/text/text.h"
 
 /* Type name of a node, or what a synthetic node is: "(modules)", "thread MainThread",
- * "frame f (file.py:12)", "114 MB of numpy data". */
+ * "frame f (file.py:12)", "114 MiB of numpy data". */
 void describe_node(struct text *out, const struct heap *heap, uint32_t node);
 /* Their parts. */
 void describe_type(struct text *out, const struct heap *heap, uint32_t type);

@@ -99,7 +99,7 @@ static void engine_limit(struct engine *e)
 
 /* ---- functions of ours ---- */
 
-/* human(BYTES): '1.25 MB' */
+/* human(BYTES): '1.25 MiB' */
 static void engine_human(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
 	char buf[HUMAN_SIZE];

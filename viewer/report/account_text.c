@@ -24,7 +24,7 @@ struct unit {
 
 static struct unit account_text_unit(uint64_t whole)
 {
-	static const char *const names[] = { "KB", "MB", "GB", "TB", "PB" };
+	static const char *const names[] = { "KiB", "MiB", "GiB", "TiB", "PiB" };
 	uint64_t bytes = 1024;
 	size_t i = 0;
 

@@ -6,7 +6,7 @@
 #include "viewer/analysis/account.h"
 #include "viewer/text/text.h"
 
-/* "452 MB resident: 403 MB libxml2 tree of 200 _Document, 38 MB Python objects, 11 MB
+/* "452 MiB resident: 403 MiB libxml2 tree of 200 _Document, 38 MiB Python objects, 11 MiB
  * other": all in one unit, adding up as printed. Nothing when the account is empty. */
 void account_text(struct text *out, const struct heap *heap,
 		  const struct account *account);

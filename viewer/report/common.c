@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* common - what several reports share (common.h). */
 #include "viewer/report/common.h"
+#include "viewer/name/candidates.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -75,9 +76,13 @@ uint32_t params_type(const struct heap *heap, const struct report_params *params
 {
 	uint32_t type = params->type ? heap_type_find(heap, params->type) : 0;
 
-	if (!type)
-		table->error = "no type of that name in the snapshot, or several that "
-			       "end in it: give the whole name, with its module";
+	if (!type && params->type) {
+		struct text text = { 0 };
+
+		candidates_text(&text, heap, params->type);
+		table_fail(table, text_get(&text));
+		text_free(&text);
+	}
 	return type;
 }
 

@@ -49,7 +49,7 @@ static const struct column size_columns[] = {
 	{ "type", "Type", CELL_TEXT, false },
 	{ "checked", "Checked", CELL_COUNT, false },
 	{ "mismatched", "Different", CELL_COUNT, false },
-	{ "ours", "Ours", CELL_BYTES, false },
+	{ "ours", "pymem", CELL_BYTES, false },
 	{ "theirs", "The interpreter's", CELL_BYTES, false },
 };
 

@@ -4,33 +4,39 @@
 #include "viewer/model/native_node.h"
 #include "viewer/report/account_text.h"
 #include "viewer/report/common.h"
+#include "viewer/report/self_check.h"
 #include "viewer/report/suspect_text.h"
 #include "viewer/text/human.h"
+
+#include <string.h>
 
 static const struct column columns[] = {
 	{ "memory", "Memory", CELL_TEXT, false },
 	{ "pid", "Process", CELL_COUNT, true },
-	{ "python", "Python", CELL_TEXT, false },
+	{ "python", "Python, in full", CELL_TEXT, true },
+	{ "python_version", "Python", CELL_TEXT, false },
 	{ "command", "Command", CELL_TEXT, false },
 	{ "complete", "Complete", CELL_BOOL, false },
 	{ "objects", "Objects", CELL_COUNT, false },
-	{ "edges", "References between them", CELL_COUNT, false },
+	{ "edges", "References between them", CELL_COUNT, true },
+	{ "self_check", "Self-check", CELL_TEXT, false },
 	{ "size", "Size of all objects", CELL_BYTES, false },
 	{ "rss", "Resident memory", CELL_BYTES, false },
-	{ "references_counted", "References counted", CELL_COUNT, false },
-	{ "references_explained", "References explained", CELL_COUNT, false },
-	{ "explained_share", "Share explained", CELL_RATIO, false },
-	{ "native_size", "Native buffers", CELL_BYTES, false },
-	{ "unknown_retained", "Held by unknown C references", CELL_BYTES, false },
+	{ "references_counted", "References counted", CELL_COUNT, true },
+	{ "references_explained", "References explained", CELL_COUNT, true },
+	{ "explained_share", "Share explained", CELL_RATIO, true },
+	{ "native_size", "Memory they own outside", CELL_BYTES, false },
+	{ "unknown_retained", "Kept alive only by C code we can't see into", CELL_BYTES,
+	  false },
 	{ "garbage_retained", "Unreachable garbage", CELL_BYTES, false },
 	{ "types", "Types", CELL_COUNT, false },
 	{ "threads", "Threads", CELL_COUNT, false },
 	{ "weak_edges", "Weak references", CELL_COUNT, true },
-	{ "dangling", "References to unknown objects", CELL_COUNT, false },
+	{ "dangling", "References to unknown objects", CELL_COUNT, true },
 	{ "dropped", "Objects dropped", CELL_COUNT, true },
-	{ "errors", "Objects not walked", CELL_COUNT, false },
-	{ "sizes_checked", "Sizes checked", CELL_COUNT, false },
-	{ "sizes_mismatched", "Sizes that differ", CELL_COUNT, false },
+	{ "errors", "Objects not walked", CELL_COUNT, true },
+	{ "sizes_checked", "Sizes checked", CELL_COUNT, true },
+	{ "sizes_mismatched", "Sizes that differ", CELL_COUNT, true },
 	{ "gil_held_ns", "GIL held", CELL_NS, false },
 	{ "walk_ns", "Walk", CELL_NS, false },
 };
@@ -67,20 +73,31 @@ static void report_overview_row_fact(struct row *row, const struct heap *heap,
 		row_u64(row, value);
 }
 
+/* "3.12.1", without how it was built. */
+static void report_overview_row_version(struct row *row, struct text *scratch,
+					const struct heap *heap)
+{
+	size_t size = 0;
+	const char *text = heap_fact_text(heap, "python.version", &size);
+	const char *space = text ? memchr(text, ' ', size) : NULL;
+
+	if (text)
+		row_raw(row, scratch, text, space ? (size_t)(space - text) : size);
+	else
+		row_unknown(row);
+}
+
 static void report_overview_row_checks(struct row *row, const struct heap *heap)
 {
-	const struct snap_size_check *check = heap->size_check.data;
-	uint64_t checked = 0, mismatched = 0;
+	uint64_t checked, mismatched;
 
-	for (size_t i = 0; i < VEC_COUNT(heap->size_check, struct snap_size_check); i++) {
-		checked += check[i].checked;
-		mismatched += check[i].mismatched;
-	}
+	self_check_sizes(heap, &checked, &mismatched);
 	row_u64(row, checked);
 	row_u64(row, mismatched);
 }
 
-static void report_overview_row_counts(struct row *row, const struct report_context *c)
+static void report_overview_row_counts(struct row *row, struct text *scratch,
+				       const struct report_context *c)
 {
 	const struct heap *heap = c->heap;
 	const struct analysis *a = c->analysis;
@@ -88,6 +105,9 @@ static void report_overview_row_counts(struct row *row, const struct report_cont
 
 	row_u64(row, heap->objects);
 	row_u64(row, heap->edges);
+	text_clear(scratch);
+	self_check_text(scratch, heap);
+	row_text(row, text_get(scratch));
 	row_u64(row, heap->size);
 	if (rss)
 		row_u64(row, rss);
@@ -202,9 +222,10 @@ static int report_overview_run(const struct report_context *context,
 	report_overview_row_account(&row, &scratch, &account, heap);
 	report_overview_row_fact(&row, heap, "pid");
 	report_overview_row_fact_text(&row, &scratch, heap, "python.version");
+	report_overview_row_version(&row, &scratch, heap);
 	report_overview_row_fact_text(&row, &scratch, heap, "cmdline");
 	row_u64(&row, heap->complete);
-	report_overview_row_counts(&row, context);
+	report_overview_row_counts(&row, &scratch, context);
 	report_overview_row_checks(&row, heap);
 	report_overview_row_fact(&row, heap, "gil_held_ns");
 	report_overview_row_fact(&row, heap, "walk_ns");

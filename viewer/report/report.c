@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "viewer/report/table.h"
 #include "viewer/text/text.h"
@@ -46,6 +47,15 @@ const struct report *report_find(const char *name)
 	for (size_t i = 0; report_all[i]; i++)
 		if (!strcmp(report_all[i]->name, name))
 			return report_all[i];
+	return NULL;
+}
+
+const char *report_column_key(const struct report *report, const char *name)
+{
+	for (size_t c = 0; c < report->ncolumns; c++)
+		if (!strcasecmp(report->columns[c].key, name) ||
+		    !strcasecmp(report->columns[c].title, name))
+			return report->columns[c].key;
 	return NULL;
 }
 

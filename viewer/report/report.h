@@ -23,7 +23,7 @@
 enum cell_type {
 	CELL_TEXT,
 	CELL_COUNT,	 /* integer */
-	CELL_BYTES,	 /* integer; people see 1.25 MB */
+	CELL_BYTES,	 /* integer; people see 1.25 MiB */
 	CELL_COUNT_DIFF, /* signed; people see +3 */
 	CELL_BYTES_DIFF, /* signed */
 	CELL_RATIO,	 /* double 0..1; people see 12.3 % */
@@ -68,7 +68,8 @@ struct table {
 	size_t total;	   /* rows there were before filter and limit */
 	struct vec notes;  /* offsets (size_t) of texts: sentences for people below
 				 * the rows */
-	const char *error; /* static text: why there are no rows, or NULL */
+	const char *error; /* why there are no rows, or NULL; static or of table_fail */
+	char *failure;	   /* of table_fail */
 };
 
 struct report_params {
@@ -127,6 +128,8 @@ int report_run(const struct report *report, const struct report_context *context
 
 /* Index of a column key, or -1. */
 int table_column(const struct table *table, const char *key);
+/* The key of the column that has this key or title, in any case of letters; NULL. */
+const char *report_column_key(const struct report *report, const char *name);
 static inline const struct cell *table_cell(const struct table *t, size_t row,
 					    size_t column)
 {
@@ -157,6 +160,8 @@ void row_i64(struct row *row, int64_t value);  /* the _DIFF types, INTEGER */
 void row_ratio(struct row *row, double value); /* RATIO, REAL */
 void row_unknown(struct row *row);
 int row_end(struct row *row);
+/* Sets table->error to a copy; when memory is short, to less. */
+void table_fail(struct table *table, const char *error);
 /* A sentence below the rows. */
 int table_note(struct table *table, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -24,6 +24,8 @@ void table_free(struct table *table)
 	vec_free(&table->refs);
 	vec_free(&table->text);
 	vec_free(&table->notes);
+	free(table->failure);
+	table->failure = NULL;
 	table->rows = 0;
 }
 
@@ -101,6 +103,13 @@ int row_end(struct row *row)
 		row->table->total++;
 	}
 	return row->err;
+}
+
+void table_fail(struct table *table, const char *error)
+{
+	free(table->failure);
+	table->failure = strdup(error);
+	table->error = table->failure ? table->failure : "not found";
 }
 
 int table_note(struct table *table, const char *format, ...)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The loop: draw, wait for a key or a stream, act. */
+#include "viewer/name/candidates.h"
 #include "viewer/screen/app.h"
 
 #include <assert.h>
@@ -257,10 +258,14 @@ static void app_start_at(struct app *app)
 	if (!type || !page || !page->process)
 		return;
 	uint32_t id = heap_type_find(page->process->heap, type);
-	if (id)
+	if (id) {
 		page_open_type(page, id);
-	else
-		app_say(app, STYLE_WARN, "no type of that name in the snapshot");
+		return;
+	}
+	struct text text = { 0 };
+	candidates_text(&text, page->process->heap, type);
+	app_say(app, STYLE_WARN, "%s", text_get(&text));
+	text_free(&text);
 }
 
 static void app_end(struct app *app)

@@ -171,6 +171,17 @@ static void app_event_back(struct app *app)
 		page_pop(page);
 }
 
+/* Of what was begun last: the filter, the search, the way here. */
+static void app_event_escape(struct app *app)
+{
+	struct grid *g = app_event_current_grid(app);
+
+	if (g && !g->filter[0] && g->search[0])
+		g->search[0] = 0;
+	else
+		app_event_back(app);
+}
+
 static bool app_event_tab_key(struct app *app, uint32_t key)
 {
 	struct page *page = app_page(app);
@@ -187,15 +198,31 @@ static bool app_event_tab_key(struct app *app, uint32_t key)
 	return to >= 0;
 }
 
+static bool app_event_in_help(const struct page *page)
+{
+	return page->depth && strcmp(page->drilled[page->depth - 1]->crumb, "Help") == 0;
+}
+
 static void app_event_help(struct app *app)
 {
 	struct page *page = app_page(app);
 	if (!page)
 		return;
-	if (page->depth && strcmp(page->drilled[page->depth - 1]->crumb, "Help") == 0)
+	if (app_event_in_help(page))
 		page_pop(page);
 	else
 		page_push(page, view_help_create(page, NULL));
+}
+
+/* Out of help, else out of the program. */
+static void app_event_quit(struct app *app)
+{
+	struct page *page = app_page(app);
+
+	if (page && app_event_in_help(page))
+		page_pop(page);
+	else
+		app->quit = true;
 }
 
 /* Keys that open a prompt; false = another key. */
@@ -239,7 +266,7 @@ static void app_event_frame_key(struct app *app, const struct event *e)
 	switch (e->key) {
 	case 'q':
 	case KEY_IS_F10:
-		app->quit = true;
+		app_event_quit(app);
 		break;
 	case '?':
 	case KEY_IS_F1:
@@ -255,8 +282,7 @@ static void app_event_frame_key(struct app *app, const struct event *e)
 		app_event_back(app);
 		break;
 	case KEY_IS_ESC:
-		if (app_event_current_grid(app))
-			app_event_filter_now(app, app_event_current_grid(app), "");
+		app_event_escape(app);
 		break;
 	case 'R':
 	case KEY_IS_F5:

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/name/candidates.h"
 #include "viewer/files/files.h"
 #include "viewer/live/feed.h"
 #include "formats/text/print.h"
@@ -191,6 +192,17 @@ static void command_sql(struct app *app, const char *query)
 		command_failed(app, "sql needs a query, on a process's page", query);
 }
 
+static void command_failed_type(struct app *app, const char *name)
+{
+	const struct page *page = app_page(app);
+	struct text text = { 0 };
+
+	if (page && page->process)
+		candidates_text(&text, page->process->heap, name);
+	command_failed(app, text_len(&text) ? text_get(&text) : "no process", name);
+	text_free(&text);
+}
+
 static void command_type(struct app *app, const char *name)
 {
 	struct page *page = app_page(app);
@@ -199,7 +211,7 @@ static void command_type(struct app *app, const char *name)
 	if (id)
 		page_open_type(page, id);
 	else
-		command_failed(app, "no such type", name);
+		command_failed_type(app, name);
 }
 
 static void command_go(struct app *app, const char *address)

@@ -307,7 +307,7 @@ static void view_object_make_headings(struct object_view *v)
 		 human_count(n, v->nslots), v->by_weight ? ", largest first" : "");
 	snprintf(v->heading[PART_REFERRERS], 96, "Referred to by (%s)",
 		 human_count(n, v->nreferrers));
-	snprintf(v->heading[PART_DOMINATED], 96, "Keeps alive alone (%s)",
+	snprintf(v->heading[PART_DOMINATED], 96, "Keeps alive, nothing else does (%s)",
 		 human_count(n, v->dominated.count));
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "viewer/report/account_text.h"
+#include "viewer/report/self_check.h"
 #include "viewer/text/human.h"
 #include "viewer/text/text.h"
 #include "viewer/screen/app.h"
@@ -168,11 +169,8 @@ static void view_overview_head_line(struct overview *v)
 		    32, 0);
 	text_printf(&v->text, ", pid %" PRIu64 ": %s objects, %s", process_pid(p),
 		    human_count(n, heap->objects), human_bytes_u64(b, heap->size));
-	if (heap->references_counted)
-		text_printf(&v->text, ", %s of refs explained",
-			    human_share(n,
-					(double)heap->references_explained /
-						(double)heap->references_counted));
+	text_add(&v->text, ". Self-check: ");
+	self_check_text(&v->text, heap);
 }
 
 /* Where the resident memory is; nothing when that isn't known. */

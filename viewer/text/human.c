@@ -8,12 +8,15 @@
 
 static const char *human_scaled(char buf[HUMAN_SIZE], uint64_t bytes, const char *sign)
 {
-	static const char *const units[] = { "B", "KB", "MB", "GB", "TB", "PB", "EB" };
+	static const char *const units[] = {
+		"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"
+	};
 	double value = (double)bytes;
 	size_t unit = 0;
 
-	/* 1023.995 would print as 1024.00 */
-	while (value >= 1023.995 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+	/* 1022.27 KiB is 1.00 MiB; 999.995 would print as 1000.00 */
+	while (value >= (unit ? 999.995 : 1024) &&
+	       unit + 1 < sizeof(units) / sizeof(units[0])) {
 		value /= 1024;
 		unit++;
 	}

@@ -5,11 +5,11 @@
 
 #include <stdint.h>
 
-/* "1.25 MB" (1024-based: B KB MB GB TB PB), negative ones "-1.25 MB". Returns buf. */
+/* "1.25 MiB" (B KiB MiB GiB TiB PiB), negative ones "-1.25 MiB". Returns buf. */
 #define HUMAN_SIZE 32
 const char *human_bytes(char buf[HUMAN_SIZE], int64_t bytes);
 const char *human_bytes_u64(char buf[HUMAN_SIZE], uint64_t bytes);
-/* With explicit sign: "+1.25 MB", "-3 B", "0 B". */
+/* With explicit sign: "+1.25 MiB", "-3 B", "0 B". */
 const char *human_bytes_diff(char buf[HUMAN_SIZE], int64_t bytes);
 /* "1,234,567" */
 const char *human_count(char buf[HUMAN_SIZE], uint64_t count);
