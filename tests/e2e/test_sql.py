@@ -295,7 +295,7 @@ class Gate(Answers):
         grown = 'growth("shop.cache.*") > 1KB'
         out = self.judge(grown, 'growth("nowhere.*") > 1KB', code=4).splitlines()
         self.assertRegex(out[0], r"^FAILED: .*: shop\.cache\.STORE\['sessions'\]\[\*\] grew by "
-                                 r"11\.\d+ KB \(\+30 shop\.models\.Session\)$")
+                                 r"11\.\d+ KiB \(\+30 shop\.models\.Session\)$")
         self.assertEqual(out[1], 'passed: growth("nowhere.*") > 1KB')
         self.judge('growth("*") > 1MiB', "growth_count('*') > 1e6", code=0)
         self.judge(grown, code=2, compare=False)
