@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "viewer/document/document.h"
 #include "viewer/files/files.h"
 #include "viewer/html/html.h"
 
@@ -17,9 +18,10 @@ struct content {
 	int (*write)(const struct content *content, FILE *out,
 		     struct snap_problem *problem);
 	const struct export *export;
-	uint32_t *processes_ret;
+	uint32_t *incomplete_ret;
 	const struct document *document;
 	struct workspace *workspace;
+	struct process *process;
 	const struct progress *progress;
 };
 
@@ -35,14 +37,24 @@ static int export_write(const struct content *c, FILE *out, struct snap_problem 
 {
 	const struct export *e = c->export;
 
-	return e->exporter->run(e->input, e->pid, out, c->processes_ret, problem);
+	return e->exporter->run(e->input, out, c->incomplete_ret, problem);
 }
 
 static int document_write(const struct content *c, FILE *out,
 			  struct snap_problem *problem)
 {
-	int err = c->document->write(out, c->workspace, c->progress);
+	const struct document *const d = c->document;
+	int err = d->write ? d->write(out, c->workspace, c->progress) :
+			     d->write_process(out, c->process->analysis, c->progress);
 
+	if (err == -EFBIG) {
+		problem->code = SNAP_E_LIMIT;
+		snprintf(
+			problem->text, sizeof(problem->text),
+			"too many objects or references for a %s; jsonl holds any number",
+			d->name);
+		return -1;
+	}
 	if (err) {
 		problem->code = err == -ENOMEM ? SNAP_E_NOMEM : SNAP_E_SINK;
 		problem->sys = -err;
@@ -99,30 +111,32 @@ static int export_put(const struct content *c, struct snap_problem *problem)
 	return export_replace(c, problem);
 }
 
-int export_run(const struct export *e, uint32_t *processes_ret,
+int export_run(const struct export *e, uint32_t *incomplete_ret,
 	       struct snap_problem *problem)
 {
 	const struct content content = { .output = e->output,
 					 .write = export_write,
 					 .export = e,
-					 .processes_ret = processes_ret };
+					 .incomplete_ret = incomplete_ret };
 
 	assert(e->exporter && e->input && e->output);
-	*processes_ret = 0;
+	*incomplete_ret = 0;
 	return export_put(&content, problem);
 }
 
 int document_run(const struct document *document, const char *output,
-		 struct workspace *workspace, const struct progress *progress,
-		 struct snap_problem *problem)
+		 struct workspace *workspace, struct process *process,
+		 const struct progress *progress, struct snap_problem *problem)
 {
 	const struct content content = { .output = output,
 					 .write = document_write,
 					 .document = document,
 					 .workspace = workspace,
+					 .process = process,
 					 .progress = progress };
 
 	assert(document && output && workspace);
+	assert(document->write || (process && process->analysis));
 	return export_put(&content, problem);
 }
 
@@ -132,7 +146,14 @@ static const struct document document_html = {
 	.write = html_write,
 };
 
-const struct document *const document_all[] = { &document_html, NULL };
+static const struct document document_heapsnapshot = {
+	.name = "heapsnapshot",
+	.title = "a process for Chrome's DevTools and memlab",
+	.write_process = heapsnapshot_write,
+};
+
+const struct document *const document_all[] = { &document_heapsnapshot, &document_html,
+						NULL };
 
 const struct document *document_find(const char *name)
 {

@@ -327,10 +327,9 @@ static int main_export(const struct options *o)
 		.exporter = o->exporter,
 		.input = o->screen.files[0],
 		.output = o->output,
-		.pid = o->pid,
 	};
 	struct snap_problem problem = { 0 };
-	uint32_t processes;
+	uint32_t incomplete;
 
 	if (main_confined(o))
 		return EXIT_FAILED;
@@ -344,26 +343,57 @@ static int main_export(const struct options *o)
 		close(fd);
 		e.input = "-";
 	}
-	if (export_run(&e, &processes, &problem)) {
+	if (export_run(&e, &incomplete, &problem)) {
 		main_complain(problem.code == SNAP_E_SINK ? e.output : o->screen.files[0],
 			      problem.text);
 		return EXIT_FAILED;
 	}
-	if (!e.pid && processes > 1)
+	if (!incomplete)
+		return 0;
+	char what[sizeof(problem.text) + 80];
+	snprintf(what, sizeof(what), "INCOMPLETE: %s",
+		 problem.text[0] ? problem.text : "the snapshot is truncated");
+	main_complain(o->screen.files[0], what);
+	return EXIT_PARTIAL;
+}
+
+/* The process for a document of one; NULL after having said why. */
+static struct process *main_process_of_document(struct workspace *workspace,
+						const struct options *o,
+						const struct progress *progress)
+{
+	struct process *const process = main_process_to_draw(workspace, o->pid);
+	int err;
+
+	if (!process) {
+		main_complain(o->screen.files[0],
+			      "there is no process of that pid in it");
+		return NULL;
+	}
+	if (!o->pid && workspace->count > 1)
 		print_format(
 			stderr,
 			"pymem-view: it holds %u processes and the format one: this is "
 			"the first, --pid N chooses another\n",
-			processes);
-	return 0;
+			workspace->count);
+	err = workspace_analyse(workspace, process, progress);
+	if (err)
+		main_say_error(process, err);
+	return err ? NULL : process;
 }
 
 static int main_write_document(struct workspace *workspace, const struct options *o,
 			       const struct progress *progress)
 {
 	struct snap_problem problem = { 0 };
+	struct process *process = NULL;
 
-	if (!document_run(o->document, o->output, workspace, progress, &problem))
+	if (o->document->write_process) {
+		process = main_process_of_document(workspace, o, progress);
+		if (!process)
+			return EXIT_FAILED;
+	}
+	if (!document_run(o->document, o->output, workspace, process, progress, &problem))
 		return 0;
 	main_complain(problem.code == SNAP_E_SINK ? o->output : o->screen.files[0],
 		      problem.text);
@@ -442,7 +472,8 @@ static int main_run_reports(const struct options *o)
 					  main_print_reports(&workspace, o, shown);
 	}
 	main_meter_end(&meter);
-	if (fflush(stdout) || ferror(stdout)) {
+	const bool said = o->document && code == EXIT_FAILED;
+	if (!said && (fflush(stdout) || ferror(stdout))) {
 		print_format(stderr, "pymem-view: cannot write: %s\n", strerror(errno));
 		code = EXIT_FAILED;
 	}

@@ -503,8 +503,9 @@ static bool options_check(struct options *o)
 		wrong = "which snapshot?  pymem-view FILE, or --help";
 	else if ((o->graph || exports) && !o->output)
 		wrong = "where to?  -o FILE";
-	else if (o->exporter && o->screen.nfiles != 1)
-		wrong = "--export takes one file";
+	else if ((o->exporter || (o->document && o->document->write_process)) &&
+		 o->screen.nfiles != 1)
+		wrong = "this --export takes one file";
 	else if (!!o->graph + !!o->report + exports > 1)
 		return options_clash(o->graph ? "graph" : "report",
 				     exports ? "export" : "report",
@@ -520,8 +521,8 @@ static bool options_check(struct options *o)
 		wrong = "--of is for --graph; a report takes --type or --object";
 	else if (o->depth && !o->graph)
 		wrong = "--depth is for --graph";
-	else if (o->pid && !o->graph && (!o->exporter || !o->exporter->one_process))
-		wrong = "--pid goes with --graph and --export heapsnapshot";
+	else if (o->pid && !o->graph && (!o->document || !o->document->write_process))
+		wrong = "--pid goes with --graph and an --export of one process";
 	else if ((o->screen.listen || o->screen.script) && options_printing(o))
 		return options_clash(o->screen.listen ? "listen" : "script",
 				     options_printing(o), "the first is for the screen");

@@ -18,16 +18,16 @@ const struct words_label words_labels[SNAP_LABEL_KIND_COUNT] = {
 };
 
 const struct words_root words_roots[SNAP_ROOT_KIND_COUNT] = {
-	[SNAP_ROOT_OTHER] = { "other", "(other roots)" },
-	[SNAP_ROOT_MODULE] = { "module", "(modules)" },
-	[SNAP_ROOT_INTERPRETER] = { "interpreter", "(interpreter)" },
-	[SNAP_ROOT_STATIC_TYPE] = { "static_type", "(static types)" },
-	[SNAP_ROOT_INTERNED] = { "interned", "(interned strings)" },
-	[SNAP_ROOT_THREAD] = { "thread", "(thread states)" },
-	[SNAP_ROOT_LOCAL] = { "local", "(local variables)" },
-	[SNAP_ROOT_STACK] = { "stack", "(value stacks)" },
-	[SNAP_ROOT_FRAME] = { "frame", "(frames)" },
-	[SNAP_ROOT_EXCEPTION] = { "exception", "(exceptions)" },
-	[SNAP_ROOT_C_STATIC] = { "c_static", "(C static data)" },
-	[SNAP_ROOT_ATEXIT] = { "atexit", "(atexit)" },
+	[SNAP_ROOT_OTHER] = { "other" },
+	[SNAP_ROOT_MODULE] = { "module" },
+	[SNAP_ROOT_INTERPRETER] = { "interpreter" },
+	[SNAP_ROOT_STATIC_TYPE] = { "static_type" },
+	[SNAP_ROOT_INTERNED] = { "interned" },
+	[SNAP_ROOT_THREAD] = { "thread" },
+	[SNAP_ROOT_LOCAL] = { "local" },
+	[SNAP_ROOT_STACK] = { "stack" },
+	[SNAP_ROOT_FRAME] = { "frame" },
+	[SNAP_ROOT_EXCEPTION] = { "exception" },
+	[SNAP_ROOT_C_STATIC] = { "c_static" },
+	[SNAP_ROOT_ATEXIT] = { "atexit" },
 };

@@ -16,8 +16,7 @@ struct words_label {
 };
 
 struct words_root {
-	const char *kind;  /* in JSON lines */
-	const char *group; /* the node that holds them in a .heapsnapshot */
+	const char *kind; /* in JSON lines */
 };
 
 extern const struct words_label words_labels[SNAP_LABEL_KIND_COUNT];

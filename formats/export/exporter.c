@@ -7,7 +7,6 @@
 
 const struct exporter *const exporter_all[] = {
 	&exporter_jsonl,
-	&exporter_heapsnapshot,
 	NULL,
 };
 

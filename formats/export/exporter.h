@@ -18,22 +18,19 @@
 struct exporter {
 	const char *name;  /* as pymem-view --export takes it */
 	const char *title; /* for its --help */
-	bool one_process;  /* the format holds one process: a pid may choose it */
 	/*
-	 * Writes the snapshot in the file at path ("-": standard input) to out; of
-	 * formats that hold one process the one with that pid (0: the first).  Input that
-	 * cannot be read twice is first copied to an unlinked temporary file.  Truncated
-	 * and damaged snapshots are exported as far as they go.  *processes_ret gets how
-	 * many processes the snapshot has where one_process is set, else it is left
-	 * alone.  0, or -1 with *problem filled: SNAP_E_LIMIT when there is no such
-	 * process or the format cannot hold as much; SNAP_E_SINK when out cannot be
-	 * written.
+	 * Writes the snapshot in the file at path ("-": standard input) to out.  Input
+	 * that cannot be read twice is first copied to an unlinked temporary file.
+	 * Truncated and damaged snapshots are exported as far as they go: *incomplete_ret
+	 * gets how many of its processes are incomplete, *problem what is wrong with the
+	 * last of them if that is known.  0, or -1 with *problem filled: SNAP_E_SINK when
+	 * out cannot be written, SNAP_E_NOMEM.
 	 */
-	int (*run)(const char *path, uint64_t pid, FILE *out, uint32_t *processes_ret,
+	int (*run)(const char *path, FILE *out, uint32_t *incomplete_ret,
 		   struct snap_problem *problem);
 };
 
-extern const struct exporter exporter_jsonl, exporter_heapsnapshot;
+extern const struct exporter exporter_jsonl;
 /* All of them, NULL-terminated, in the order of the help. */
 extern const struct exporter *const exporter_all[];
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* intern - open-addressing hash tables of numbers; see intern.h. */
+/* intern - an open-addressing hash table of numbers; see intern.h. */
 #include "formats/export/intern.h"
 
 #include <assert.h>
@@ -17,8 +17,6 @@ static uint32_t *intern_new_slots(size_t capacity, size_t *mask_ret)
 		*mask_ret = 2 * capacity - 1;
 	return slots;
 }
-
-/* ---- texts ---- */
 
 void intern_deinit(struct intern *in)
 {
@@ -114,64 +112,4 @@ uint32_t intern_add(struct intern *in, const char *text, size_t size)
 	in->ends[in->count] = in->text_size;
 	in->slots[slot] = (uint32_t)++in->count;
 	return (uint32_t)in->count - 1;
-}
-
-/* ---- addresses ---- */
-
-void ordinals_deinit(struct ordinals *o)
-{
-	free(o->addrs);
-	free(o->slots);
-	*o = (struct ordinals){ 0 };
-}
-
-static size_t intern_addr_slot(const struct ordinals *o, uint64_t addr)
-{
-	size_t slot = (size_t)((addr >> 3) * 0x9e3779b97f4a7c15u >> 16) & o->mask;
-
-	while (o->slots[slot] && o->addrs[o->slots[slot] - 1] != addr)
-		slot = (slot + 1) & o->mask;
-	return slot;
-}
-
-static bool intern_grow_addrs(struct ordinals *o)
-{
-	const size_t capacity = o->capacity ? 2 * o->capacity : 1024;
-	uint64_t *const addrs = realloc(o->addrs, capacity * sizeof(*addrs));
-	uint32_t *slots;
-
-	assert(o->count == o->capacity);
-	if (!addrs)
-		return false;
-	o->addrs = addrs;
-	slots = intern_new_slots(capacity, &o->mask);
-	if (!slots)
-		return false;
-	free(o->slots);
-	o->slots = slots;
-	o->capacity = capacity;
-	for (uint32_t i = 0; i < o->count; i++)
-		o->slots[intern_addr_slot(o, o->addrs[i])] = i + 1;
-	return true;
-}
-
-uint32_t ordinals_find(const struct ordinals *o, uint64_t addr)
-{
-	return o->count == 0 ? ORDINALS_NONE : o->slots[intern_addr_slot(o, addr)] - 1;
-}
-
-uint32_t ordinals_add(struct ordinals *o, uint64_t addr)
-{
-	size_t slot;
-
-	if (o->count == o->capacity && !intern_grow_addrs(o))
-		return ORDINALS_NONE;
-	slot = intern_addr_slot(o, addr);
-	if (o->slots[slot])
-		return o->slots[slot] - 1;
-	if (o->count >= ORDINALS_NONE - 1)
-		return ORDINALS_NONE;
-	o->addrs[o->count] = addr;
-	o->slots[slot] = (uint32_t)++o->count;
-	return (uint32_t)o->count - 1;
 }

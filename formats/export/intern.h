@@ -26,22 +26,4 @@ uint32_t intern_add(struct intern *in, const char *text, size_t size);
 /* A text by number. Valid until the next intern_add. */
 const char *intern_text(const struct intern *in, uint32_t number, size_t *size_ret);
 
-/* Addresses, each once, numbered in the order they came. */
-struct ordinals {
-	uint64_t *addrs;
-	size_t count, capacity;
-	uint32_t *slots;
-	size_t mask;
-};
-
-#define ORDINALS_NONE UINT32_MAX
-
-/* Frees; what was added is forgotten. */
-void ordinals_deinit(struct ordinals *o);
-/* The number of an address that is added; the old one if it is there already;
- * ORDINALS_NONE when out of memory or numbers. */
-uint32_t ordinals_add(struct ordinals *o, uint64_t addr);
-/* ORDINALS_NONE when it is not there. */
-uint32_t ordinals_find(const struct ordinals *o, uint64_t addr);
-
 #endif

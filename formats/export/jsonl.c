@@ -175,20 +175,37 @@ static void jsonl_deinit(struct jsonl *e)
 	tables_deinit(&e->tables);
 }
 
-static int jsonl_export(const char *path, uint64_t pid, FILE *out,
-			uint32_t *processes_ret, struct snap_problem *problem)
+/* How many processes are incomplete; *problem gets what is wrong with the last one. */
+static uint32_t jsonl_incomplete(const struct jsonl *e, struct snap_problem *problem)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < e->nprocesses; i++) {
+		const struct process *const p = &e->processes[i];
+
+		if (p->complete && p->problem.code == SNAP_OK)
+			continue;
+		n++;
+		*problem = p->problem;
+	}
+	return n;
+}
+
+static int jsonl_export(const char *path, FILE *out, uint32_t *incomplete_ret,
+			struct snap_problem *problem)
 {
 	struct jsonl e = { .json.file = out };
 	const int fd = passes_open(path, problem);
 	int result;
 
-	(void)pid;
-	(void)processes_ret;
+	*incomplete_ret = 0;
 	if (fd < 0)
 		return -1;
 	result = jsonl_run_passes(&e, fd, problem);
 	if (result == 0 || problem->code == SNAP_E_SINK)
 		result = passes_blame(out, problem) != 0 ? -1 : result;
+	if (result == 0)
+		*incomplete_ret = jsonl_incomplete(&e, problem);
 	close(fd);
 	jsonl_deinit(&e);
 	return result;

@@ -113,7 +113,8 @@ int passes_blame(FILE *out, struct snap_problem *problem)
 	errno = 0;
 	if (fflush(out) == 0 && !ferror(out) && !memory)
 		return 0;
-	*problem = (struct snap_problem){ .code = SNAP_E_SINK, .sys = errno };
+	*problem = (struct snap_problem){ .code = memory ? SNAP_E_NOMEM : SNAP_E_SINK,
+					  .sys = errno };
 	snprintf(problem->text, sizeof(problem->text), "%s",
 		 memory ? "out of memory" : "cannot write");
 	if (!memory && problem->sys)

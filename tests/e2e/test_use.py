@@ -116,7 +116,8 @@ class Use(Case):
         snapshot, fifo = self.shop(), self.path("fifo")
         os.mkfifo(fifo)
         for kind in ("jsonl", "heapsnapshot"):
-            with subprocess.Popen([VIEW, "--export", kind, "-o", fifo, snapshot]) as view:
+            with subprocess.Popen([VIEW, "--no-sidecar", "--export", kind, "-o", fifo,
+                                   snapshot]) as view:
                 with open(fifo, "rb") as f:
                     data = f.read()
             self.assertEqual(view.returncode, 0)

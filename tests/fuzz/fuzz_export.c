@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fuzz_export - any snapshot into the JSON export; what comes out must be ASCII lines
- * that begin and end as objects.
+ * that begin and end as objects; and through the analysis into a .heapsnapshot.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,8 @@
 
 #include "forge.h"
 #include "formats/export/exporter.h"
+#include "viewer/document/document.h"
+#include "viewer/workspace.h"
 
 static void check(const char *text, size_t size)
 {
@@ -34,12 +36,13 @@ static void run(int fd)
 	struct snap_problem problem = { 0 };
 	char path[40], *text = NULL;
 	size_t size = 0;
+	uint32_t incomplete = 0;
 	FILE *const out = open_memstream(&text, &size);
 
 	if (!out)
 		return;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (exporter_jsonl.run(path, 0, out, NULL, &problem) != 0 &&
+	if (exporter_jsonl.run(path, out, &incomplete, &problem) != 0 &&
 	    problem.text[0] == '\0')
 		abort();
 	if (fclose(out) == 0 && problem.code == SNAP_OK)
@@ -50,17 +53,22 @@ static void run(int fd)
 /* To nowhere: that it ends, and in bounds, is all that is asked. */
 static void run_chrome(int fd)
 {
-	struct snap_problem problem = { 0 };
 	FILE *const out = fopen("/dev/null", "w");
-	uint32_t processes = 0;
-	char path[40];
+	struct workspace workspace;
+	char path[40], err[512] = "";
 
 	if (!out)
 		return;
+	workspace_init(&workspace);
+	workspace.no_sidecar = true;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (exporter_heapsnapshot.run(path, 0, out, &processes, &problem) != 0 &&
-	    problem.text[0] == '\0')
+	if (workspace_open(&workspace, path, false, NULL, err, sizeof(err)) && !err[0])
 		abort();
+	for (uint32_t i = 0; i < workspace.count; i++)
+		if (!workspace_analyse(&workspace, workspace.process[i], NULL))
+			(void)heapsnapshot_write(out, workspace.process[i]->analysis,
+						 NULL);
+	workspace_free(&workspace);
 	fclose(out);
 }
 

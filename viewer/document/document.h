@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* document - the formats for other programs that need the analysis, one file each: the
+ * functions that export.c has in its table (struct document says what they owe). */
+#ifndef PYMEM_VIEWER_DOCUMENT_DOCUMENT_H
+#define PYMEM_VIEWER_DOCUMENT_DOCUMENT_H
+
+#include <stdio.h>
+
+#include "viewer/analysis/analysis.h"
+
+/* For Chrome's DevTools and memlab. */
+int heapsnapshot_write(FILE *out, struct analysis *analysis,
+		       const struct progress *progress);
+
+#endif

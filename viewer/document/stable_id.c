@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* stable_id - see stable_id.h. */
+#include "viewer/document/stable_id.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+static uint64_t stable_id_mix(uint64_t hash, uint64_t value)
+{
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15ull;
+	hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93ull;
+	return hash ^ hash >> 32;
+}
+
+static uint64_t stable_id_text(const char *text, size_t size)
+{
+	uint64_t hash = size;
+
+	for (size_t i = 0; i < size; i++)
+		hash = stable_id_mix(hash, (unsigned char)text[i]);
+	return hash;
+}
+
+int stable_id_init(struct stable_id *s, const struct heap *heap)
+{
+	size_t slots = 1024;
+
+	*s = (struct stable_id){ 0 };
+	while (slots < 2 * ((size_t)heap->nodes + STABLE_ID_RESERVED))
+		slots *= 2;
+	s->mask = slots - 1;
+	s->taken = calloc(slots, sizeof(*s->taken));
+	s->type = malloc(((size_t)heap->types + 1) * sizeof(*s->type));
+	if (!s->taken || !s->type)
+		return -ENOMEM;
+	s->type[0] = 0;
+	for (uint32_t t = 1; t <= heap->types; t++) {
+		size_t size;
+		const char *name = heap_string(heap, heap_type(heap, t)->name, &size);
+
+		s->type[t] = stable_id_text(name, size);
+	}
+	return 0;
+}
+
+void stable_id_free(struct stable_id *s)
+{
+	free(s->taken);
+	free(s->type);
+	*s = (struct stable_id){ 0 };
+}
+
+/* True if the number was free; it is taken now. */
+static bool stable_id_take(struct stable_id *s, uint32_t id)
+{
+	size_t slot = stable_id_mix(1, id) & s->mask;
+
+	while (s->taken[slot]) {
+		if (s->taken[slot] == id)
+			return false;
+		slot = (slot + 1) & s->mask;
+	}
+	s->taken[slot] = id;
+	return true;
+}
+
+static uint32_t stable_id_of_hash(struct stable_id *s, uint64_t hash)
+{
+	uint32_t id;
+
+	assert(s->taken);
+	do {
+		hash = stable_id_mix(hash, 1);
+		id = (uint32_t)hash | 1;
+	} while (id < 2 * STABLE_ID_RESERVED || !stable_id_take(s, id));
+	return id;
+}
+
+uint32_t stable_id_object(struct stable_id *s, const struct heap *heap, uint32_t object)
+{
+	return stable_id_of_hash(s,
+				 stable_id_mix(s->type[heap_type_of(heap, object)],
+					       heap_address(heap, object)));
+}
+
+uint32_t stable_id_other(struct stable_id *s, const char *name, size_t size,
+			 uint64_t number)
+{
+	return stable_id_of_hash(s, stable_id_mix(stable_id_text(name, size), number));
+}
