@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "agent/python/layout.h"
 #include "agent/python/row_index.h"
 #include "agent/python/versions.h"
 #include "formats/core/sink.h"
@@ -158,11 +159,21 @@ const struct field_row *fields_next(const struct cpython *py, const char *type,
 	return NULL;
 }
 
-uint16_t fields_offset(uint32_t version, const char *type, const char *name)
+static uint16_t fields_offset(uint32_t version, const char *type, const char *name)
 {
 	for (size_t i = 0; i < fields_count; i++)
 		if (fields_hold(&field_rows[i], version, type) && field_rows[i].name &&
 		    !strcmp(field_rows[i].name, name))
 			return field_rows[i].offset;
 	return 0;
+}
+
+void fields_fill(struct layout *lay, uint32_t version, uint16_t head)
+{
+	const uint16_t d = (uint16_t)(head - 16);
+
+	lay->fn_code = fields_offset(version, "function", "__code__") + d;
+	lay->fn_closure = fields_offset(version, "function", "__closure__") + d;
+	lay->fn_qualname = fields_offset(version, "function", "__qualname__") + d;
+	lay->fn_module = fields_offset(version, "function", "__module__") + d;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct cpython;
+struct layout;
 
 enum field_flags {
 	FIELD_CHECK = 1, /* may hold something else */
@@ -32,7 +33,8 @@ struct field_row {
 const struct field_row *fields_next(const struct cpython *py, const char *type,
 				    const struct field_row *after);
 
-/* Offset of a field of a type in a version (0x030b07 = 3.11.7); 0 = none. */
-uint16_t fields_offset(uint32_t version, const char *type, const char *name);
+/* Where a function has what the walk itself looks at, in a version (0x030b07 = 3.11.7)
+ * whose objects have a head of so many bytes. */
+void fields_fill(struct layout *lay, uint32_t version, uint16_t head);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "agent/base/peek.h"
 #include "agent/python/frame_layout.h"
+#include "agent/python/fields.h"
 #include "agent/python/interpreters.h"
 #include "agent/python/lookup.h"
 #include "agent/python/probe.h"
@@ -254,6 +255,7 @@ int cpython_probe(struct cpython *py, char *err, size_t err_size)
 		return probe_refuse(py, err, err_size, "the head of an object");
 	memset(&py->lay, 0, sizeof(py->lay));
 	versions_fill(&py->lay, versions_tables(py), head);
+	fields_fill(&py->lay, versions_tables(py), head);
 	if ((what = probe_types(py)) || (what = probe_modules(py, &spec)) ||
 	    (what = probe_heap_type(py, spec)))
 		return probe_refuse(py, err, err_size, what);

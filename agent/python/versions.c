@@ -18,8 +18,6 @@
  */
 #include "agent/python/versions.h"
 
-#include "agent/python/fields.h"
-
 #define NONE LAYOUT_NONE
 
 /* What changes from version to version; a row holds until the next one. */
@@ -236,14 +234,6 @@ static void versions_fill_facts(struct layout *lay, uint32_t version)
 	lay->arena_size = minor >= 0x030a ? 1 << 20 : 1 << 18;
 }
 
-static void versions_fill_function(struct layout *lay, uint32_t version, uint16_t d)
-{
-	lay->fn_code = fields_offset(version, "function", "__code__") + d;
-	lay->fn_closure = fields_offset(version, "function", "__closure__") + d;
-	lay->fn_qualname = fields_offset(version, "function", "__qualname__") + d;
-	lay->fn_module = fields_offset(version, "function", "__module__") + d;
-}
-
 void versions_fill(struct layout *lay, uint32_t version, uint16_t head)
 {
 	const struct version_row *row = versions_row(version);
@@ -268,7 +258,6 @@ void versions_fill(struct layout *lay, uint32_t version, uint16_t head)
 	lay->immortal_mask = row->immortal_mask;
 	lay->immortal_value = row->immortal_value;
 	lay->refcnt_mask = row->since >= 0x030c ? 0xffffffffULL : UINT64_MAX;
-	versions_fill_function(lay, version, d);
 	versions_fill_facts(lay, version);
 }
 

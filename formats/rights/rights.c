@@ -214,3 +214,10 @@ void rights_close_others(const int *kept, size_t count)
 	}
 	closedir(dir);
 }
+
+bool rights_is_own(uid_t owner)
+{
+	const struct rights *const r = rights_ours();
+
+	return owner == r->was || (r->invoker && owner == r->uid);
+}

@@ -49,4 +49,7 @@ int rights_make_folder(const char *path, mode_t mode);
 /* Closes all descriptors above 2 but the `count` ones of `kept`. */
 void rights_close_others(const int *kept, size_t count);
 
+/* May this be the owner of what we made earlier (a sidecar)? */
+bool rights_is_own(uid_t owner);
+
 #endif

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "formats/rights/rights.h"
+#include "viewer/files/clerk_word.h"
 #include "viewer/files/listener.h"
 
 enum { CLERK_FILES = 16, CLERK_SCRIPT_MAX = 1 << 20 };
@@ -156,7 +157,7 @@ static int clerk_work_own_snapshot(const struct clerk_file *f)
 		 (int)(strlen(f->name) - strlen(".pmx")), f->name);
 	if (fstatat(f->folder, snapshot, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
-	return S_ISREG(st.st_mode) && files_is_own(st.st_uid) ? 0 : -EACCES;
+	return S_ISREG(st.st_mode) && rights_is_own(st.st_uid) ? 0 : -EACCES;
 }
 
 static void clerk_work_free(struct clerk_file *f)

@@ -120,10 +120,3 @@ void files_unlisten(struct listener *listener)
 	if (any && clerk_works())
 		clerk_unlisten();
 }
-
-bool files_is_own(uid_t owner)
-{
-	const struct rights *const r = rights_ours();
-
-	return owner == r->was || (r->invoker && owner == r->uid);
-}

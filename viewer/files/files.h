@@ -47,7 +47,4 @@ int files_listen(struct listener *ret, const char *path);
 /* Closes it, if there is one, and waits until it is removed. */
 void files_unlisten(struct listener *listener);
 
-/* May this be the owner of what we made earlier (a sidecar)? */
-bool files_is_own(uid_t owner);
-
 #endif

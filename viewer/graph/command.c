@@ -12,29 +12,6 @@
 
 enum { STARTS_OF_TYPE = 3 };
 
-static const char *const kind_names[] = {
-	[GRAPH_REFS] = "refs",
-	[GRAPH_BACKREFS] = "backrefs",
-	[GRAPH_DOMINATORS] = "dominators",
-	[GRAPH_TREEMAP] = "treemap",
-};
-
-bool graph_kind_find(const char *name, enum graph_kind *ret)
-{
-	for (int i = 0; i < 4; i++) {
-		if (strcmp(kind_names[i], name) == 0) {
-			*ret = (enum graph_kind)i;
-			return true;
-		}
-	}
-	return false;
-}
-
-const char *graph_kind_name(enum graph_kind kind)
-{
-	return kind_names[kind];
-}
-
 int graph_type_starts(struct analysis *a, uint32_t type, struct graph_request *request,
 		      const struct progress *progress)
 {

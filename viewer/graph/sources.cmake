@@ -7,4 +7,4 @@ set_source_files_properties(graph/draw_child.c PROPERTIES
 	COMPILE_DEFINITIONS "PYMEM_GVC_SONAME=\"${gvc_soname}\"")
 list(APPEND VIEWER_SOURCES
 	graph/build.c graph/treemap.c graph/dot.c graph/draw.c graph/draw_child.c
-	graph/command.c)
+	graph/command.c graph/graph_kind.c)

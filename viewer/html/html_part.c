@@ -20,7 +20,7 @@
 #include "viewer/name/name.h"
 #include "viewer/html/sheet.h"
 #include "viewer/report/common.h"
-#include "viewer/render/render.h"
+#include "viewer/render/cell.h"
 #include "viewer/text/human.h"
 
 enum { LEAST_BLOCKS = 60, LARGEST = 12, LEAST_CARDS = 4 };

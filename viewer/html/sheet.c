@@ -6,7 +6,7 @@
 
 #include "viewer/html/markup.h"
 #include "viewer/name/name.h"
-#include "viewer/render/render.h"
+#include "viewer/render/cell.h"
 #include "viewer/text/human.h"
 
 enum { CELL_MAX = 300 };

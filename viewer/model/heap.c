@@ -370,6 +370,15 @@ const char *heap_fact_text(const struct heap *heap, const char *key, size_t *siz
 	return VEC(heap->fact_text, const char) + fact->text;
 }
 
+uint64_t heap_rss(const struct heap *heap)
+{
+	uint64_t rss = 0;
+
+	for (size_t i = 0; i < VEC_COUNT(heap->map, struct snap_map); i++)
+		rss += VEC(heap->map, struct snap_map)[i].rss;
+	return rss ? rss : heap_fact_u64(heap, "rss", 0);
+}
+
 /* ---- synthetic nodes ---- */
 
 const char *heap_group_name(enum heap_synth_kind group)

@@ -382,6 +382,8 @@ bool heap_value(const struct heap *heap, uint32_t object, struct heap_value *ret
 uint64_t heap_fact_u64(const struct heap *heap, const char *key, uint64_t otherwise);
 /* Newest text fact, raw bytes, NUL-terminated; NULL when there is none. */
 const char *heap_fact_text(const struct heap *heap, const char *key, size_t *size_ret);
+/* Resident memory in bytes, by the maps, else by the fact "rss"; 0 = unknown. */
+uint64_t heap_rss(const struct heap *heap);
 
 /* ---- synthetic nodes ---- */
 

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "formats/rights/rights.h"
 #include "viewer/files/files.h"
 #include "viewer/model/arrays.h"
 #include "viewer/model/check.h"
@@ -292,7 +293,7 @@ static bool sidecar_map_file(const char *snapshot, struct mapping *m)
 		fd = files_open(path, O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return false;
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && files_is_own(st.st_uid) &&
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && rights_is_own(st.st_uid) &&
 	    !(st.st_mode & (S_IWGRP | S_IWOTH)) &&
 	    st.st_size >= (off_t)sizeof(struct header)) {
 		m->size = (size_t)st.st_size;

@@ -10,7 +10,7 @@
 
 #include "formats/text/print.h"
 #include "viewer/query/answer.h"
-#include "viewer/render/render.h"
+#include "viewer/render/cell.h"
 #include "viewer/text/human.h"
 
 struct verdict {

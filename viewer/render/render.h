@@ -37,9 +37,4 @@ extern const struct renderer render_text, render_json, render_csv;
 /* By its name; NULL = none. */
 const struct renderer *renderer_find(const char *name);
 
-/* A cell as people read it; buf is used when needed. Screens use it too. */
-#define CELL_TEXT_SIZE 40
-const char *cell_human(const struct table *table, size_t row, size_t column,
-		       char buf[CELL_TEXT_SIZE]);
-
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "viewer/render/cell.h"
 #include "viewer/render/render.h"
 #include "formats/text/escape.h"
 #include "formats/text/print.h"

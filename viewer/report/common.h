@@ -23,8 +23,6 @@ void row_string(struct row *row, struct text *scratch, const struct heap *heap,
 		uint32_t string);
 /* Address of an object; unknown for synthetic nodes. */
 void row_address(struct row *row, const struct heap *heap, uint32_t node);
-/* Resident memory by the maps, else by the fact "rss"; 0 = unknown. */
-uint64_t heap_rss(const struct heap *heap);
 double ratio_of(uint64_t part, uint64_t whole);
 
 /* The type params->type names: 0 with table->error set when there is none such. */

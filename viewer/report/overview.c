@@ -41,15 +41,6 @@ static const struct column columns[] = {
 	{ "walk_ns", "Walk", CELL_NS, false },
 };
 
-uint64_t heap_rss(const struct heap *heap)
-{
-	uint64_t rss = 0;
-
-	for (size_t i = 0; i < VEC_COUNT(heap->map, struct snap_map); i++)
-		rss += VEC(heap->map, struct snap_map)[i].rss;
-	return rss ? rss : heap_fact_u64(heap, "rss", 0);
-}
-
 static void report_overview_row_fact_text(struct row *row, struct text *scratch,
 					  const struct heap *heap, const char *key)
 {

@@ -7,6 +7,10 @@
  * room; the view; a message or prompt line; a key bar.  One thread: long work
  * calls back through app->progress, which draws a box, looks for Esc and keeps
  * the streams flowing.
+ *
+ * The files of the app, its pages and views call each other in a circle (the one that
+ * checks.circles allows): a key pressed in a view opens a page or changes the app, which
+ * draws the views.  They know each other by tables (view.h, command.h).
  */
 #ifndef PYMEM_VIEWER_SCREEN_APP_H
 #define PYMEM_VIEWER_SCREEN_APP_H

@@ -4,9 +4,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "viewer/text/human.h"
 
 void grid_init(struct grid *g, const struct grid_source *source, void *arg,
 	       const struct column *columns, size_t ncolumns)
@@ -46,6 +50,55 @@ size_t grid_row(const struct grid *g)
 	if (g->cursor >= g->shown || grid_heading(g, g->cursor))
 		return SIZE_MAX;
 	return grid_source_row(g, g->cursor);
+}
+
+const char *grid_format(const struct grid *g, size_t column, const struct grid_cell *cell,
+			char *buf, size_t size)
+{
+	char human[HUMAN_SIZE];
+	const char *s = human;
+	assert(column < g->ncolumns);
+	if (cell->unknown) {
+		s = "-";
+	} else {
+		switch (g->columns[column].type) {
+		case CELL_COUNT:
+			human_count(human, cell->u64);
+			break;
+		case CELL_BYTES:
+			human_bytes_u64(human, cell->u64);
+			break;
+		case CELL_COUNT_DIFF:
+			human_count_diff(human, cell->i64);
+			break;
+		case CELL_BYTES_DIFF:
+			human_bytes_diff(human, cell->i64);
+			break;
+		case CELL_RATIO:
+			human_share(human, cell->ratio);
+			break;
+		case CELL_INTEGER:
+			human_integer(human, cell->i64);
+			break;
+		case CELL_REAL:
+			snprintf(human, sizeof(human), "%.6g", cell->ratio);
+			break;
+		case CELL_ADDRESS:
+			snprintf(human, sizeof(human), "0x%" PRIx64, cell->u64);
+			break;
+		case CELL_NS:
+			human_ns(human, cell->u64);
+			break;
+		case CELL_BOOL:
+			s = cell->u64 ? "yes" : "no";
+			break;
+		case CELL_TEXT:
+			s = "";
+			break;
+		}
+	}
+	snprintf(buf, size, "%s", s);
+	return buf;
 }
 
 static bool grid_holds(const char *text, size_t size, const char *wanted)

@@ -16,55 +16,6 @@
 
 enum { TEXT_MIN = 14, TEXT_LOOK = 200, TEXT_WANTED = 36, BAR_WIDTH = 10, GAP = 1 };
 
-const char *grid_format(const struct grid *g, size_t column, const struct grid_cell *cell,
-			char *buf, size_t size)
-{
-	char human[HUMAN_SIZE];
-	const char *s = human;
-	assert(column < g->ncolumns);
-	if (cell->unknown) {
-		s = "-";
-	} else {
-		switch (g->columns[column].type) {
-		case CELL_COUNT:
-			human_count(human, cell->u64);
-			break;
-		case CELL_BYTES:
-			human_bytes_u64(human, cell->u64);
-			break;
-		case CELL_COUNT_DIFF:
-			human_count_diff(human, cell->i64);
-			break;
-		case CELL_BYTES_DIFF:
-			human_bytes_diff(human, cell->i64);
-			break;
-		case CELL_RATIO:
-			human_share(human, cell->ratio);
-			break;
-		case CELL_INTEGER:
-			human_integer(human, cell->i64);
-			break;
-		case CELL_REAL:
-			snprintf(human, sizeof(human), "%.6g", cell->ratio);
-			break;
-		case CELL_ADDRESS:
-			snprintf(human, sizeof(human), "0x%" PRIx64, cell->u64);
-			break;
-		case CELL_NS:
-			human_ns(human, cell->u64);
-			break;
-		case CELL_BOOL:
-			s = cell->u64 ? "yes" : "no";
-			break;
-		case CELL_TEXT:
-			s = "";
-			break;
-		}
-	}
-	snprintf(buf, size, "%s", s);
-	return buf;
-}
-
 static bool grid_draw_is_text(const struct grid *g, size_t c)
 {
 	return g->columns[c].type == CELL_TEXT;

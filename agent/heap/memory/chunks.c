@@ -4,7 +4,6 @@
 
 #include "agent/heap/core/events.h"
 #include "agent/heap/core/ranges.h"
-#include "agent/heap/memory/malloc_idle.h"
 #include "agent/heap/memory/memory.h"
 
 enum { CHUNKS_WINDOW = 16 }; /* words at a chunk's start where an object may begin */
@@ -122,7 +121,6 @@ struct chunks *chunks_make(struct walk *w)
 	malloc_pieces_visit(w, chunks_add, &filler);
 	chunks_end_leaf(&filler);
 	w->memory->chunks = filler.chunks;
-	malloc_idle_mark(w, filler.chunks);
 	return filler.chunks;
 }
 

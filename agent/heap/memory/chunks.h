@@ -47,7 +47,10 @@ struct chunks {
 	uint64_t lowest, highest;
 };
 
-/* The table, made once; NULL: malloc isn't known, too many chunks, or no memory. */
+/*
+ * The table, made once, idle chunks not yet marked (malloc_idle.h); NULL: malloc isn't
+ * known, too many chunks, or no memory.
+ */
 struct chunks *chunks_make(struct walk *w);
 
 /* The chunk that addr is in: its address, its number in *number_ret; 0: none. */

@@ -12,6 +12,7 @@
 #include "agent/heap/extension/candidates.h"
 #include "agent/heap/extension/native.h"
 #include "agent/heap/extension/state.h"
+#include "agent/heap/memory/malloc_idle.h"
 #include "agent/heap/memory/memory.h"
 #include "agent/heap/object/instances.h"
 #include "agent/heap/scan/leads.h"
@@ -651,6 +652,8 @@ void inferred_run(struct walk *w)
 		return;
 	inf->w = w;
 	inf->c = chunks_make(w);
+	if (inf->c)
+		malloc_idle_mark(w, inf->c);
 	inf->unowned = inf->c ? unowned_begin(w) : NULL;
 	if (!inf->unowned)
 		return;
