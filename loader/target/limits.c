@@ -37,7 +37,7 @@ static char *limits_text(pid_t pid, const char *name)
 static bool limits_read(const char *text, const char *line, uint64_t *soft, bool *hard)
 {
 	const char *p = strstr(text, line);
-	unsigned long long s, h;
+	unsigned long long s = 0, h = 0;
 	const int n = p ? sscanf(p + strlen(line), "%llu %llu", &s, &h) : 0;
 
 	*soft = s;

@@ -18,7 +18,8 @@ sources = [s for s in sources if s.startswith(str(tree.ROOT))]
 def findings(paths):
     done = subprocess.run([program, "-p", build, "--quiet", *paths], cwd=tree.ROOT,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    return re.findall(r"(?m)^(/.*?):(\d+):\d+: (?:error|warning): (.*)$", done.stdout)
+    rows = re.findall(r"(?m)^(/.*?):(\d+):\d+: (?:error|warning): (.*)$", done.stdout)
+    return [row for row in rows if row[0].startswith(str(tree.ROOT))]   # not the system's
 
 
 groups = [sources[i::16] for i in range(16) if sources[i::16]]

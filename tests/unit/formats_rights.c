@@ -135,7 +135,7 @@ struct scene {
 
 static int play_in_child(const struct world *w, const struct scene *scene)
 {
-	int status;
+	int status = -1;
 	const pid_t child = fork();
 
 	if (child == 0) {
@@ -199,7 +199,7 @@ static void test_viewer(void **state)
 static void test_close_others(void **state)
 {
 	const int kept = open("/dev/null", O_RDONLY), other = open("/dev/null", O_RDONLY);
-	int status;
+	int status = -1;
 
 	(void)state;
 	const pid_t child = fork();

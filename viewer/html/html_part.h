@@ -17,7 +17,7 @@ struct html_part {
 };
 
 /* Appends a process's part.  0, -ENOMEM, -ECANCELED. */
-int html_part_write(struct html_part *part);
+int html_part_write(struct html_part *s);
 /* Appends "process 4242: python3 shop.py", not escaped for HTML. */
 void html_part_title(struct text *out, const struct process *process);
 /* Appends where the resident memory went, as a bar and a table. */

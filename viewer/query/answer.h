@@ -29,7 +29,7 @@ struct answer {
  * Runs the first statement of sql up to its first row.  *tail_ret as of engine_prepare.
  * 1; 0: there is no statement; -1: engine->problem says why.  Close in any case.
  */
-int answer_open(struct answer *ret, struct engine *engine, const char *sql,
+int answer_open(struct answer *a, struct engine *engine, const char *sql,
 		const char **tail_ret);
 /*
  * Fills table (initialised here; to be freed in any case) with the next rows, at most

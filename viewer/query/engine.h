@@ -42,9 +42,9 @@ struct engine {
 
 /*
  * Analyses all processes of the workspace and makes them tables.  0, or -1 with
- * ret->problem; free with engine_close in any case.  The workspace must outlive it.
+ * e->problem; free with engine_close in any case.  The workspace must outlive it.
  */
-int engine_open(struct engine *ret, struct workspace *workspace,
+int engine_open(struct engine *e, struct workspace *workspace,
 		const struct engine_options *options);
 void engine_close(struct engine *engine);
 

@@ -40,37 +40,37 @@ struct indexed {
 
 /* The type's names and ranks; the rest comes when asked for.  0 or -ENOMEM; free with
  * indexed_free in any case.  process and progress must outlive it. */
-int indexed_open(struct indexed *indexed, struct process *process,
+int indexed_open(struct indexed *ix, struct process *process,
 		 const struct progress *progress);
-void indexed_free(struct indexed *indexed);
+void indexed_free(struct indexed *ix);
 
 /* Escaped name of a type id; "" for 0.  Valid until indexed_free. */
-const char *indexed_type_name(const struct indexed *indexed, uint32_t type);
+const char *indexed_type_name(const struct indexed *ix, uint32_t type);
 /* Rank of an escaped name; UINT32_MAX: there is no such type. */
-uint32_t indexed_rank(const struct indexed *indexed, const char *name);
+uint32_t indexed_rank(const struct indexed *ix, const char *name);
 
 /*
  * Objects of the types of one name, appended to ret (u32), ascending address.
  * 0, -ENOMEM, -ECANCELED.
  */
-int indexed_of_rank(struct indexed *indexed, uint32_t rank, struct vec *ret);
+int indexed_of_rank(struct indexed *ix, uint32_t rank, struct vec *ret);
 /* All objects, by the rank of their type, then address; valid until indexed_free.
  * 0, -ENOMEM, -ECANCELED. */
-int indexed_by_type(struct indexed *indexed, const uint32_t **ret);
+int indexed_by_type(struct indexed *ix, const uint32_t **ret);
 /*
  * Nodes that refer to a node, synthetic ones, weak references and instances of a type
  * included, each once, appended to ret (u32).  0, -ENOMEM, -ECANCELED.
  */
-int indexed_referrers(struct indexed *indexed, uint32_t node, struct vec *ret);
+int indexed_referrers(struct indexed *ix, uint32_t node, struct vec *ret);
 
 /* By node: one more than the steps on its shortest path from the root (a root group has
  * 2, what it holds 3, ...).  0, -ENOMEM, -ECANCELED. */
-int indexed_depth(struct indexed *indexed, const uint32_t **ret);
+int indexed_depth(struct indexed *ix, const uint32_t **ret);
 /* By node: one more than the object on its shortest path that a synthetic node holds,
  * or than itself where it is synthetic.  0, -ENOMEM, -ECANCELED. */
-int indexed_top(struct indexed *indexed, const uint32_t **ret);
+int indexed_top(struct indexed *ix, const uint32_t **ret);
 /* By node: one more than the nearest synthetic node that dominates it, or than itself.
  * 0, -ENOMEM, -ECANCELED. */
-int indexed_held(struct indexed *indexed, const uint32_t **ret);
+int indexed_held(struct indexed *ix, const uint32_t **ret);
 
 #endif
