@@ -142,7 +142,8 @@ class Causes(Case):
     def check(self, file, memory, kind, texts):
         row = self.view(file, "--report", "overview")[0]
         self.assertIn(memory, row["memory"])
-        parts = [float(n.replace(",", "")) for n in re.findall(r"([\d,.]+) [KMG]B", row["memory"])]
+        parts = [float(n.replace(",", ""))
+                 for n in re.findall(r"([\d,.]+) [KMG]iB", row["memory"])]
         self.assertLessEqual(len(parts), 6)
         self.assertAlmostEqual(parts[0], sum(parts[1:]), places=3, msg=row["memory"])
         first = self.view(file, "--report", "suspects")[0]

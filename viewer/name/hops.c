@@ -185,7 +185,7 @@ static uint32_t hops_default(struct text *out, const struct hops *h)
 	return 2;
 }
 
-/* The thread whose state's dict has that object; 0: none. */
+/* The thread whose state, or its state's dict, has that object; 0: none. */
 static uint32_t hops_thread_of(const struct heap *heap, uint32_t marker)
 {
 	for (uint32_t t = 1; t <= heap->threads; t++) {
@@ -193,36 +193,51 @@ static uint32_t hops_thread_of(const struct heap *heap, uint32_t marker)
 			heap_refs(heap, heap->objects + HEAP_SYNTH_GROUP_COUNT + t - 1);
 
 		for (uint32_t i = 0; i < refs.count; i++)
-			if (refs.target[i] < heap->objects &&
-			    heap_kind(heap, refs.target[i]) == SNAP_KIND_DICT &&
-			    heap_slot(heap, refs.target[i], marker) != HEAP_NONE)
+			if (refs.target[i] == marker ||
+			    (refs.target[i] < heap->objects &&
+			     heap_kind(heap, refs.target[i]) == SNAP_KIND_DICT &&
+			     heap_slot(heap, refs.target[i], marker) != HEAP_NONE))
 				return t;
 	}
 	return 0;
 }
 
-/* threading.local (Modules/_threadmodule.c): a dict by weak reference to what marks the
- * thread, of the attributes; the thread has the mark in its state's dict. */
+/* What marks a thread in a threading.local's table: the key, or what it weakly refers to;
+ * 0: not known. */
+static uint32_t hops_marker(const struct heap *heap, uint32_t key)
+{
+	bool weak = false;
+
+	if (heap_kind(heap, key) != SNAP_KIND_WEAKREF)
+		return key;
+	for (uint32_t i = 0; i < heap_refs(heap, key).count; i++) {
+		const uint32_t marker = heap_target(heap, key, i, &weak);
+
+		if (weak && marker < heap->objects)
+			return marker;
+	}
+	return 0;
+}
+
+/* threading.local (Modules/_threadmodule.c): a dict of the attributes by what marks the
+ * thread (3.13+; its state has the mark), or by a weak reference to it (its state's dict
+ * has it). */
 static uint32_t hops_thread_local(struct text *out, const struct hops *h)
 {
 	struct heap_label label;
 	struct heap_value key;
-	uint32_t thread = 0;
-	bool weak = false;
+	uint32_t marker, thread;
 
-	if (!hops_is_attr(h, h->at, "dummies") || !hops_key(h, h->at + 2, &key))
+	if ((!hops_is_attr(h, h->at, "dummies") &&
+	     !hops_is_attr(h, h->at, "localdicts")) ||
+	    !hops_key(h, h->at + 2, &key))
 		return 0;
 	hops_label(h, h->at + 1, &label);
-	if (label.kind != SNAP_LABEL_VALUE || label.key >= h->heap->objects ||
-	    heap_kind(h->heap, label.key) != SNAP_KIND_WEAKREF)
+	if (label.kind != SNAP_LABEL_VALUE || label.key >= h->heap->objects)
 		return 0;
 	hops_add_key(out, ".", &key, "");
-	for (uint32_t i = 0; i < heap_refs(h->heap, label.key).count && !thread; i++) {
-		uint32_t marker = heap_target(h->heap, label.key, i, &weak);
-
-		if (weak && marker < h->heap->objects)
-			thread = hops_thread_of(h->heap, marker);
-	}
+	marker = hops_marker(h->heap, label.key);
+	thread = marker ? hops_thread_of(h->heap, marker) : 0;
 	if (thread) {
 		text_add(out, "(");
 		describe_thread(out, h->heap, thread);
