@@ -13,8 +13,9 @@
 #include "viewer/text/text.h"
 
 /*
- * Appends the report of that name with at most limit rows, its notes, and what was left out.
- * cards may be NULL.  A report without rows appends nothing.  0, -ENOMEM, -ECANCELED.
+ * Appends the report of that name with at most limit rows, its notes, and what was left
+ * out.  cards may be NULL.  A report without rows appends nothing.  0, -ENOMEM,
+ * -ECANCELED.
  */
 int sheet_add(struct text *out, const struct report_context *context, const char *name,
 	      size_t limit, const struct card_set *cards);
