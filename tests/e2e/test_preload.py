@@ -539,13 +539,13 @@ if __name__ == "__main__":
         status is its own, and no half of a file stays."""
         code = BASE + ("import threading\n"
                        "threading.Thread(target=time.sleep, args=(9,), daemon=True).start()\n"
-                       "time.sleep(0.05); os.kill(os.getpid(), signal.SIGUSR2)\n"
+                       "time.sleep(0.05); os.kill(os.getpid(), signal.SIGRTMIN + 5)\n"
                        "time.sleep(float(sys.argv[1])); sys.exit(5)\n")
         for python in interpreters():
             with self.subTest(python=python.name):
                 for seconds in ("0", "0.0005", "0.002", "0.005", "0.02"):
                     done = run([python.path, "-c", code, seconds],
-                               env=self.env("x-%p.pymem", PYMEM_SIGNAL="USR2"))
+                               env=self.env("x-%p.pymem", PYMEM_SIGNAL="1"))
                     self.assertEqual((done.returncode, done.stderr), (5, b""))
                 self.assertEqual(self.files("*.part"), [])
 
@@ -554,9 +554,9 @@ if __name__ == "__main__":
         os.mkdir(self.path("d"))
         python = some_interpreters(1)[0]
         with Target(python, BASE + "ready()\nserve()\n", stderr=subprocess.PIPE,
-                    env=self.env("d/%t.pymem", PYMEM_SIGNAL="USR2")) as t:
+                    env=self.env("d/%t.pymem", PYMEM_SIGNAL="1")) as t:
             os.rmdir(self.path("d"))
-            t.proc.send_signal(signal.SIGUSR2)
+            t.proc.send_signal(signal.SIGRTMIN + 5)
             self.assertTrue(t.proc.stderr.readline().startswith(b"pymem: no snapshot"))
             self.assertEqual(t.ask("1 + 1"), 2)
             t.proc.stderr.close()

@@ -244,7 +244,7 @@ class Rules(Answers):
         with open(script, "w") as f:
             f.write(":sql SELECT address, type FROM object ORDER BY retained DESC LIMIT 3\n"
                     ":assert 1 of 3\n:assert builtins.module\n<Enter>\n"
-                    ":assert Keeps alive alone\n:sql SELECT frob\n"
+                    ":assert Keeps alive, nothing else does\n:sql SELECT frob\n"
                     ":assert no such column: frob, at column 8\n:sql CREATE TABLE t(a)\n"
                     ":assert a query may only read\n")
         done = run_view("--no-sidecar", "--script", script, self.shop)

@@ -131,7 +131,7 @@ ready(); serve()
 queue = leak()
 index = {s.user: s for s in queue}
 ready(); serve()
-''', ["__main__.queue", "40,000 Session", "shared below __main__"]),
+''', ["__main__.queue", "40,000 Session", "also in __main__.index"]),
 
     "linked list": (r'''
 class Link:
@@ -198,7 +198,7 @@ for i in range(12000):
     r.name = "resource %d" % i
     atexit.register(r.close)
 ready(); serve()
-''', "(atexit) -> 12,000 method", "group"),
+''', "(atexit) -> 12,000 method Resource.close", "group"),
 
     "garbage": (r'''
 gc.disable()

@@ -221,7 +221,7 @@ class Loader(Sweep):
             # partial, and said so; or whole, but perhaps not yet on the disk
             self.assertIn(p.returncode, (3, 1), what)
             if p.returncode == 1:
-                self.assertIn(b"folder", p.stderr, what)
+                self.assertRegex(p.stderr, b"folder|standard output", what)
             self.assert_good(what, p)
         super().judge(what, p)
         self.assertTrue(self.target.alive, what)
