@@ -215,8 +215,8 @@ class Use(Case):
         """It leaves nothing behind, whatever ends it."""
         snapshot = self.shop()
         for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            view = subprocess.Popen([VIEW, "--export", "heapsnapshot", "-o",
-                                     self.path("out.heapsnapshot"), "-"],
+            view = subprocess.Popen([VIEW, "--export", "jsonl", "-o",
+                                     self.path("out.jsonl"), "-"],
                                     stdin=subprocess.PIPE)
             try:	# it waits for the snapshot's rest
                 view.stdin.write(open(snapshot, "rb").read()[:200])
