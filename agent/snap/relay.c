@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "agent/base/cpu.h"
 #include "agent/base/invariant.h"
 #include "agent/snap/spawn.h"
 

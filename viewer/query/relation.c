@@ -376,6 +376,7 @@ static int relation_filter(sqlite3_vtab_cursor *cursor, int plan, const char *un
 	int at = 0;
 
 	(void)unused;
+	(void)argc;
 	relation_forget(c);
 	memset(c->argument, 0, sizeof(c->argument));
 	c->message = NULL;
