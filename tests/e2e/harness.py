@@ -122,6 +122,18 @@ def some_interpreters(count=3):
     return sorted(picked + rest[:count - 2], key=lambda p: (p.version, p.path))
 
 
+# A target that is busy until it is told to end, and remembers wrong results in `errors`.
+CHECKED_BUSY = r'''
+import json, select
+errors, shape = [], {"a": [1, 2.5, None], "x": list(range(60))}
+ready()
+while not select.select([_r], [], [], 0)[0]:
+    if json.loads(json.dumps(shape)) != shape:
+        errors.append("json")
+serve()
+'''
+
+
 class Target:
     """A Python process under test.  CODE runs after a prelude that gives it
     ready() (tells the parent it is set up) and serve() (answers expressions and

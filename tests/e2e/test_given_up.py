@@ -7,15 +7,6 @@ from harness import *
 
 HOLDS_THE_GIL = "import ctypes\nready()\nhold_gil()\nserve()\n"
 IDLE = "ready()\nserve()\n"
-BUSY = r'''
-import json, select
-errors, shape = [], {"a": [1, 2.5, None], "x": list(range(60))}
-ready()
-while not select.select([_r], [], [], 0)[0]:
-    if json.loads(json.dumps(shape)) != shape:
-        errors.append("json")
-serve()
-'''
 
 
 def load(path, pid, *options):
@@ -85,7 +76,7 @@ class GivenUp(Case):
     def test_loader_killed_at_any_time(self):
         """One after the other, whatever the last one was at."""
         chance = random.Random(7)
-        with Target(interpreters()[-1], BUSY) as t:
+        with Target(interpreters()[-1], CHECKED_BUSY) as t:
             before = ProcState(t.pid)
             for _ in range(150 if TORTURE else 25):
                 how = chance.choice(([], [], ["--method=external"], ["--no-fork"]))

@@ -14,7 +14,7 @@ from harness import BUILD, ROOT, VIEW
 
 GOLDEN = os.path.join(ROOT, "tests", "screens", "golden")
 MAKE = os.path.join(BUILD, "bin", "make_snapshot")
-UPDATE = os.environ.get("PYMEM_UPDATE") == "1"
+UPDATE = os.environ.get("PYMEM_UPDATE_GOLDEN") == "1"
 LIST = "0x7f10000000f0"		# STORE['sessions'] of the snapshot `shop`
 
 

@@ -13,15 +13,6 @@ from injection import has_faults
 
 IDLE = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n" \
        "ready()\nserve()\n"
-BUSY = r'''
-import json, select
-errors, shape = [], {"a": [1, 2.5, None], "x": list(range(60))}
-ready()
-while not select.select([_r], [], [], 0)[0]:
-    if json.loads(json.dumps(shape)) != shape:
-        errors.append("json")
-serve()
-'''
 THREADS = r'''
 import json, threading, time
 errors, shape = [], {"a": [1, 2.5, None], "x": list(range(60))}
@@ -145,7 +136,7 @@ class Steps(Killed):
 
     @unittest.skipUnless(LONG, "both at once stand for each")
     def test_each_alone(self):
-        for code in (IDLE, BUSY):
+        for code in (IDLE, CHECKED_BUSY):
             self.sweep(interpreters()[-1], code, ("kill-loader", "kill-helper", "kill"))
 
 
@@ -156,7 +147,7 @@ class AnyTime(Killed):
         chance = random.Random(12)
         found = some_interpreters()
         cases = [(p, code) for p in (found if LONG else found[-1:])
-                 for code in ((BUSY, THREADS) if LONG else (THREADS,))]
+                 for code in ((CHECKED_BUSY, THREADS) if LONG else (THREADS,))]
         runs = 2000 // len(cases) if LONG else 10
         for python, code in cases:
             with self.subTest(python=python.name):

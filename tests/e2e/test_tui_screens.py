@@ -5,7 +5,7 @@
 Each golden file in tests/screens/golden holds all screens of one snapshot at one
 size, charset and colour setting.  After a change that is meant,
 
-    PYMEM_UPDATE=1 python3 tests/e2e/test_tui_screens.py
+    PYMEM_UPDATE_GOLDEN=1 python3 tests/e2e/test_tui_screens.py
 
 writes them anew; look at the difference before committing it.
 """
@@ -20,7 +20,7 @@ from harness import BUILD, LONG, ROOT, VIEW
 
 GOLDEN = os.path.join(ROOT, "tests", "screens", "golden")
 MAKE = os.path.join(BUILD, "bin", "make_snapshot")
-UPDATE = os.environ.get("PYMEM_UPDATE") == "1"
+UPDATE = os.environ.get("PYMEM_UPDATE_GOLDEN") == "1"
 
 # name, keys that lead there (a script of its own each, from the first screen)
 SHOP = [
