@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ int agent_file_find(struct agent_file *ret, char error[512])
 	static const char *const places[] = { "../lib", ("../" PYMEM_LIBDIR), "." };
 	const char *env = getenv("PYMEM_AGENT");
 	char dir[4096], path[4096 + 64];
+	bool closed = false;
 
 	*ret = (struct agent_file){ 0 };
 	if (env && *env) {
@@ -58,6 +60,15 @@ int agent_file_find(struct agent_file *ret, char error[512])
 		snprintf(path, sizeof(path), "%s/%s/" AGENT_NAME, dir, places[i]);
 		if (access(path, R_OK) == 0 && realpath(path, ret->path))
 			return 0;
+		closed = closed || errno == EACCES;
+	}
+	if (closed) {
+		snprintf(error, 512,
+			 AGENT_NAME " can't be read in %.300s/../" PYMEM_LIBDIR
+				    ": open it and the folders above it to this user, "
+				    "or name another with PYMEM_AGENT",
+			 dir);
+		return -1;
 	}
 	snprintf(error, 512,
 		 AGENT_NAME " is not in %.300s/../" PYMEM_LIBDIR ": install it "

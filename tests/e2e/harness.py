@@ -16,6 +16,7 @@ before and after a capture.
     if __name__ == "__main__":
         main()
 """
+import atexit
 import glob
 import json
 import os
@@ -29,7 +30,43 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-BUILD = os.environ.get("PYMEM_BUILD") or os.path.join(ROOT, "build")
+
+
+def _link(source, target, **unused):
+    try:
+        os.link(source, target)
+    except OSError:     # another file system
+        shutil.copy2(source, target)
+
+
+def _close_build(place, pid):
+    if os.getpid() == pid:      # not in what a test forked
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _open_build(build):
+    """Root's tests become other users, who must be able to run what was built: where a
+    folder above it is closed to them, as one of mktemp's is, links to it in an open
+    folder, until the test ends."""
+    above = os.path.realpath(build)
+    while above != "/" and os.stat(above).st_mode & 0o001:
+        above = os.path.dirname(above)
+    if above == "/" or os.geteuid() != 0 or not os.path.isdir(build):
+        return build
+    place = tempfile.mkdtemp(prefix="pymem-build-")
+    atexit.register(_close_build, place, os.getpid())
+    os.chmod(place, 0o755)
+    for part in ("bin", "lib", "tests/targets", "tests/images"):
+        if os.path.isdir(os.path.join(build, part)):
+            shutil.copytree(os.path.join(build, part), os.path.join(place, part),
+                            copy_function=_link)
+    if os.path.isdir(os.path.join(build, "browser")):
+        os.symlink(os.path.realpath(os.path.join(build, "browser")),
+                   os.path.join(place, "browser"))
+    return place
+
+
+BUILD = _open_build(os.environ.get("PYMEM_BUILD") or os.path.join(ROOT, "build"))
 LOAD = os.path.join(BUILD, "bin", "pymem-load")
 VIEW = os.path.join(BUILD, "bin", "pymem-view")
 AGENT = os.path.join(BUILD, "lib", "libpymemagent.so")
