@@ -18,6 +18,7 @@
 #include "loader/inject/remote_region.h"
 #include "loader/target/calls.h"
 #include "loader/target/memory.h"
+#include "loader/target/unix_peer.h"
 
 #define LOOK_MS 200
 #define AWAIT_MS 10000 /* it only has to get a CPU */
@@ -118,6 +119,14 @@ static void orphans_add_file(struct orphans *ret, int fd, uint64_t inode, uint64
 		ret->file[ret->file_count++] = (struct orphans_file){ fd, inode, note };
 }
 
+/* Are two sockets a pair?  In another network namespace their inodes have to tell. */
+static bool orphans_connected(uint64_t first, uint64_t second)
+{
+	const uint64_t peer = unix_peer_inode(first);
+
+	return peer ? peer == second : second - first <= PAIR_NEAR;
+}
+
 /* A pair that was made, but not noted any more; note: where that would be. */
 static void orphans_find_pair(pid_t pid, pid_t tid, const int32_t pair[2], uint64_t note,
 			      struct orphans *ret)
@@ -133,7 +142,7 @@ static void orphans_find_pair(pid_t pid, pid_t tid, const int32_t pair[2], uint6
 		file[0].inode == file[1].inode;
 	const bool sockets = file[0].kind == FOREIGN_SOCKET &&
 		file[1].kind == FOREIGN_SOCKET &&
-		file[1].inode - file[0].inode <= PAIR_NEAR;
+		orphans_connected(file[0].inode, file[1].inode);
 	for (int i = 0; i < 2 && (pipes || sockets); i++)
 		orphans_add_file(ret, pair[i], file[i].inode, note + (uint64_t)i * 8);
 }

@@ -11,9 +11,9 @@
  * none and the name of one that the agent made.
  *
  * A number alone might mean another file by then.  It is believed only for a pair
- * of pipe ends of one inode, or of sockets made one soon after the other, as a pair is
- * (net/socket.c __sys_socketpair); and only as long as no inode was noted, some
- * microseconds after the pair was made.
+ * of pipe ends of one inode, or of sockets that are connected to each other (where the
+ * kernel doesn't tell: made one soon after the other); and only as long as no inode
+ * was noted, some microseconds after the pair was made.
  */
 #ifndef PYMEM_LOADER_INJECT_ORPHANS_H
 #define PYMEM_LOADER_INJECT_ORPHANS_H
