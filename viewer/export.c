@@ -152,8 +152,28 @@ static const struct document document_heapsnapshot = {
 	.write_process = heapsnapshot_write,
 };
 
-const struct document *const document_all[] = { &document_heapsnapshot, &document_html,
-						NULL };
+static const struct document document_pprof = {
+	.name = "pprof",
+	.title = "a process for go tool pprof, Pyroscope, Parca",
+	.write_process = pprof_write,
+};
+
+static const struct document document_speedscope = {
+	.name = "speedscope",
+	.title = "a process for speedscope",
+	.write_process = speedscope_write,
+};
+
+static const struct document document_collapsed = {
+	.name = "collapsed",
+	.title = "a process as stacks for flame graphs",
+	.write_process = collapsed_write,
+};
+
+const struct document *const document_all[] = {
+	&document_heapsnapshot, &document_pprof, &document_speedscope,
+	&document_collapsed,	&document_html,	 NULL
+};
 
 const struct document *document_find(const char *name)
 {

@@ -82,6 +82,7 @@ static int emit_identity(const struct job *job, struct snap_sink *sink)
 	if (n > 0)
 		rc = rc ? rc : emit_fact_text(sink, "executable", exe, (size_t)n);
 	rc = rc ? rc : emit_fact_file(sink, "cmdline", "/proc/self/cmdline");
+	rc = rc ? rc : emit_fact_file(sink, "host", "/proc/sys/kernel/hostname");
 	rc = rc ? rc : emit_fact_u64(sink, "uid", (uint64_t)sys0(SYS_geteuid));
 	rc = rc ? rc : emit_fact_u64(sink, "time_ns", sys_clock_ns(CLOCK_REALTIME));
 	rc = rc ? rc :

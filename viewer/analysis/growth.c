@@ -25,6 +25,7 @@ struct builder {
 	struct vec of;	      /* u32 per node: index of its signature + 1; 0 = not
 				 * yet */
 	struct vec type_hash; /* u64 per type */
+	bool literal;	      /* keys are labels where a program's text has them */
 };
 
 static uint64_t growth_mix(uint64_t hash, uint64_t value)
@@ -74,6 +75,8 @@ static bool growth_namespace(const struct builder *b, uint32_t dict)
 	uint32_t parent = analysis_parent(b->a, dict);
 	struct heap_label label;
 
+	if (b->literal)
+		return true;
 	if (heap_refs(heap, dict).count <= 2 * GROWTH_SMALL_DICT)
 		return true;
 	if (parent >= heap->objects || heap_kind(heap, parent) == SNAP_KIND_DICT ||
@@ -81,6 +84,13 @@ static bool growth_namespace(const struct builder *b, uint32_t dict)
 		return false;
 	heap_label(heap, parent, heap_slot(heap, parent, dict), &label);
 	return label.kind == SNAP_LABEL_DICT;
+}
+
+/* Whether a key may be a label. */
+static bool growth_names(const struct builder *b, uint32_t key)
+{
+	return key < b->heap->objects &&
+		(!b->literal || heap_class_of(b->heap, key)->flags & SNAP_OBJ_INTERNED);
 }
 
 static uint64_t growth_hash_label(const struct builder *b, const struct heap_label *label,
@@ -93,7 +103,7 @@ static uint64_t growth_hash_label(const struct builder *b, const struct heap_lab
 	*merged = label->kind == SNAP_LABEL_INDEX || label->kind == SNAP_LABEL_KEY ||
 		label->kind == SNAP_LABEL_ELEMENT ||
 		(label->kind == SNAP_LABEL_VALUE && !label->name);
-	if (label->kind == SNAP_LABEL_VALUE && keys && label->key < heap->objects &&
+	if (label->kind == SNAP_LABEL_VALUE && keys && growth_names(b, label->key) &&
 	    heap_value(heap, label->key, &v) && v.size) {
 		*merged = 0;
 		return growth_hash_bytes(hash, v.text, v.size);
@@ -234,6 +244,7 @@ static int growth_place(struct builder *b, uint32_t node, uint32_t parent, uint6
 	if (node < b->heap->objects || heap_is_native(b->heap, node)) {
 		found->count++;
 		found->size += growth_size(b->heap, node);
+		found->shallow += heap_size(b->heap, node);
 	}
 	VEC(b->of, uint32_t)[node] = at + 1;
 	return vec_push_u32(&b->queue, node);
@@ -330,13 +341,16 @@ static void growth_add_totals(struct growth *g)
 		s[s[i].parent].total += s[i].total;
 }
 
-int growth_build(const struct analysis *analysis, const struct progress *progress,
-		 struct growth *ret)
+static int growth_build_with(const struct analysis *analysis,
+			     const struct progress *progress, bool literal,
+			     struct growth *ret)
 {
 	const struct heap *heap = analysis->heap;
-	struct builder b = {
-		.a = analysis, .heap = heap, .progress = progress, .growth = ret
-	};
+	struct builder b = { .a = analysis,
+			     .heap = heap,
+			     .progress = progress,
+			     .growth = ret,
+			     .literal = literal };
 	int err;
 
 	assert(analysis->heap == heap);
@@ -358,6 +372,18 @@ int growth_build(const struct analysis *analysis, const struct progress *progres
 	vec_free(&b.of);
 	vec_free(&b.type_hash);
 	return err;
+}
+
+int growth_build(const struct analysis *analysis, const struct progress *progress,
+		 struct growth *ret)
+{
+	return growth_build_with(analysis, progress, false, ret);
+}
+
+int growth_build_places(const struct analysis *analysis, const struct progress *progress,
+			struct growth *ret)
+{
+	return growth_build_with(analysis, progress, true, ret);
 }
 
 void growth_free(struct growth *growth)

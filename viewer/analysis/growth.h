@@ -22,6 +22,7 @@
 struct signature {
 	uint64_t hash;
 	uint64_t count, size; /* objects, bytes of their own */
+	uint64_t shallow;     /* what sys.getsizeof says of them */
 	uint64_t total;	      /* bytes of these and of all signatures below */
 	uint64_t label;	      /* hash of the last label */
 	uint32_t parent;      /* index; the root's is itself, 0 */
@@ -40,6 +41,12 @@ struct growth {
 /* 0, -ENOMEM, -ECANCELED. Free with growth_free (also after a failure). */
 int growth_build(const struct analysis *analysis, const struct progress *progress,
 		 struct growth *ret);
+/* The same, but the keys of dicts are labels whatever the dict's size: those that a
+ * program's text has, which are interned (CPython's compiler does that to constants that
+ * look like names), and no others.  So no place has another name when there is more of
+ * it. */
+int growth_build_places(const struct analysis *analysis, const struct progress *progress,
+			struct growth *ret);
 void growth_free(struct growth *growth);
 /* NULL: no such signature. */
 const struct signature *growth_find(const struct growth *growth, uint64_t hash);

@@ -12,4 +12,13 @@
 int heapsnapshot_write(FILE *out, struct analysis *analysis,
 		       const struct progress *progress);
 
+/* For pprof and what reads its profiles: gzipped profile.proto. */
+int pprof_write(FILE *out, struct analysis *analysis, const struct progress *progress);
+/* For speedscope. */
+int speedscope_write(FILE *out, struct analysis *analysis,
+		     const struct progress *progress);
+/* One line a stack: for flamegraph.pl, inferno, speedscope. */
+int collapsed_write(FILE *out, struct analysis *analysis,
+		    const struct progress *progress);
+
 #endif
