@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fuzz_export - any snapshot into the JSON export; what comes out must be ASCII lines
- * that begin and end as objects; and through the analysis into a .heapsnapshot.
+ * that begin and end as objects; and through the analysis into a .heapsnapshot and
+ * profiles.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,9 +66,14 @@ static void run_chrome(int fd)
 	if (workspace_open(&workspace, path, false, NULL, err, sizeof(err)) && !err[0])
 		abort();
 	for (uint32_t i = 0; i < workspace.count; i++)
-		if (!workspace_analyse(&workspace, workspace.process[i], NULL))
-			(void)heapsnapshot_write(out, workspace.process[i]->analysis,
-						 NULL);
+		if (!workspace_analyse(&workspace, workspace.process[i], NULL)) {
+			struct analysis *const analysis = workspace.process[i]->analysis;
+
+			(void)heapsnapshot_write(out, analysis, NULL);
+			(void)pprof_write(out, analysis, NULL);
+			(void)speedscope_write(out, analysis, NULL);
+			(void)collapsed_write(out, analysis, NULL);
+		}
 	workspace_free(&workspace);
 	fclose(out);
 }

@@ -17,6 +17,7 @@ struct protobuf {
 	int err; /* 0 or -ENOMEM, sticky */
 };
 
+/* All zeros is empty. */
 void protobuf_free(struct protobuf *message);
 /* A number; 0 is what an absent field is and isn't written. */
 void protobuf_number(struct protobuf *message, unsigned field, uint64_t value);
