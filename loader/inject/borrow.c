@@ -132,7 +132,7 @@ static int borrow_try_thread(struct search *s, pid_t tid)
 	}
 	enum safepoint point = borrow_is_used(t) ? UNSAFE_PLACE : s->borrow->judge(t);
 	if (point == SAFE && s->picky && tid != t->pid &&
-	    !malloc_arena_present(s->helper->target, t->mem,
+	    !malloc_arena_present(s->helper->target, &t->mem,
 				  cpu_tls_pointer(&t->state.regs))) {
 		s->bare_seen = true;
 		point = UNSAFE_ARENA;
@@ -160,7 +160,7 @@ static int borrow_give_up(struct search *s)
 				 "no thread of process %d can be stopped: all are in "
 				 "uninterruptible system calls (state D), or end",
 				 target->pid);
-	pid_t owner = calls_loader_busy(target, target->mem);
+	pid_t owner = calls_loader_busy(target, &target->mem);
 	if (s->borrow->last == UNSAFE_LOADER && owner)
 		return load_fail(s->err, LOAD_E_NO_SAFE_POINT, 0,
 				 "process %d is busy in the dynamic loader (its thread "

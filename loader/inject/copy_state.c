@@ -14,7 +14,7 @@ void copy_state_free_loader(struct remote *r)
 	const struct target *target = r->tracee->helper->target;
 	const uint32_t free_lock[4] = { 0 }; /* lock, count, owner, users */
 
-	if (!calls_loader_busy(target, r->tracee->mem))
+	if (!calls_loader_busy(target, &r->tracee->mem))
 		return;
 	helper_log(r->tracee->helper, "the dynamic loader's locks are freed in the copy");
 	for (int i = 0; i < target->calls.loader_lock_count; i++)
@@ -45,7 +45,7 @@ static void copy_state_free_gils(struct remote *r)
 	struct tracee *t = r->tracee;
 	uint64_t locks[LOCKS_MAX];
 	const int32_t unlocked = 0;
-	int count = gil_state_locks(t->helper->target, t->mem, locks, LOCKS_MAX);
+	int count = gil_state_locks(t->helper->target, &t->mem, locks, LOCKS_MAX);
 
 	for (int i = 0; i < count; i++) {
 		int32_t now;

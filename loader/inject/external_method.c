@@ -25,6 +25,7 @@
 #include "loader/inject/remote_call.h"
 #include "loader/inject/remote_dlopen.h"
 #include "loader/inject/remote_region.h"
+#include "loader/target/foreign.h"
 #include "loader/target/gil_state.h"
 #include "loader/target/memory.h"
 #include "loader/target/limits.h"
@@ -50,7 +51,7 @@ static enum safepoint external_judge_best(const struct tracee *t)
 {
 	enum safepoint point = safepoint_call(t);
 
-	if (point == SAFE && gil_state(t->helper->target, t->mem) == GIL_HELD)
+	if (point == SAFE && gil_state(t->helper->target, &t->mem) == GIL_HELD)
 		point = UNSAFE_GIL;
 	return point;
 }
@@ -123,7 +124,7 @@ static int external_adopt(struct copy *c, struct helper *h, const struct tracee 
 	t->attached = true;
 	t->request = PTRACE_CONT;
 	t->held_count = 0;
-	t->mem = -1;
+	t->mem = MEMORY_CLOSED;
 	if (tracee_wait(t, clock_now() + 1000000000ull) != TRACEE_STOP)
 		return load_fail(err, LOAD_E_TIMEOUT, 0, "the copy didn't start stopped");
 	t->options = PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
@@ -131,9 +132,9 @@ static int external_adopt(struct copy *c, struct helper *h, const struct tracee 
 	    ptrace(PTRACE_SETOPTIONS, c->pid, NULL, (void *)t->options))
 		return load_fail(err, LOAD_E_SYSTEM, errno, "PTRACE_SETOPTIONS: %s",
 				 strerror(errno));
-	t->mem = memory_open(c->pid, c->pid);
+	const int error = memory_open(c->pid, c->pid, &t->mem);
 	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
-	if (t->mem < 0 || cpu_save(c->pid, &t->state))
+	if (error || cpu_save(c->pid, &t->state))
 		return load_fail(err, LOAD_E_SYSTEM, 0, "the copy can't be read");
 	t->state.sigmask = 0;
 	t->saved = true;
@@ -164,9 +165,7 @@ static int external_close_inherited(struct copy *c, struct load_error *err)
 		return -1;
 	if (ret >= 0)
 		return 0;
-	char path[32]; /* before 5.9 */
-	snprintf(path, sizeof(path), "/proc/%d/fd", c->pid);
-	DIR *dir = opendir(path);
+	DIR *dir = foreign_list(c->pid, c->pid); /* before 5.9 */
 	int status = 0;
 	for (struct dirent *d; dir && !status && (d = readdir(dir));)
 		if (d->d_name[0] != '.')
@@ -310,11 +309,10 @@ static void external_kill_copy(struct copy *c)
 		c->tracee.end_status = status;
 		c->tracee.ended = true;
 	}
-	if (c->tracee.mem >= 0)
-		close(c->tracee.mem);
+	memory_close(&c->tracee.mem);
 	if (c->pidfd >= 0)
 		close(c->pidfd);
-	c->tracee.mem = c->pidfd = -1;
+	c->pidfd = -1;
 }
 
 /* ---- the target ---- */
@@ -332,7 +330,7 @@ static int external_make_copy(struct helper *h, struct copy *c, struct load_erro
 	if (guard_copy(&t, external_suspend_seccomp(&t), err) ||
 	    guard_copy_code(&t, input->image, &c->suspend, err))
 		return borrow_give_back(&t, -1, err);
-	enum gil_state gil = gil_state(h->target, t.mem);
+	enum gil_state gil = gil_state(h->target, &t.mem);
 	h->result.injection.consistent = gil == GIL_FREE;
 	remote_init(&r, &t);
 	int status = helper_step(h, err, "clone (GIL %s)", gil_state_name(gil));
@@ -433,7 +431,7 @@ static int external_one_attempt(struct helper *h, struct copy *c,
 				struct agent_image *image, struct load_error *err)
 {
 	*c = (struct copy){ .pidfd = -1 };
-	c->tracee.mem = -1;
+	c->tracee.mem = MEMORY_CLOSED;
 	int status = external_make_copy(h, c, err);
 	if (!status)
 		status = external_prepare(c, image, err);

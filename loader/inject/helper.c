@@ -158,7 +158,7 @@ bool helper_abandoned(struct helper *h)
  */
 static void helper_close_others(const struct helper *h)
 {
-	const int keep[] = { h->channel, h->target->mem, h->target->pidfd, h->lock };
+	const int keep[] = { h->channel, h->target->mem.fd, h->target->pidfd, h->lock };
 	int low = 3;
 
 	for (;;) {

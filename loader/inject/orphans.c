@@ -106,7 +106,7 @@ static bool orphans_find_region(const struct target *t, const struct maps *maps,
 	ret->start = m->start - REMOTE_REGION_CALL_STACK - REMOTE_REGION_WORKER_STACK -
 		2 * page;
 	ret->end = m->end;
-	return memory_read(t->mem, ret->start + page, mark, sizeof(mark)) &&
+	return memory_read(&t->mem, ret->start + page, mark, sizeof(mark)) &&
 		!memcmp(mark, ORPHANS_MARK, sizeof(mark));
 }
 
@@ -229,7 +229,7 @@ static int orphans_read_notes(const struct target *t, const struct orphans *o,
 			      struct orphans_note notes[ORPHANS_MAX])
 {
 	for (int i = 0; i < o->region_count; i++)
-		if (!memory_read(t->mem, orphans_note_of(o->region[i]), &notes[i],
+		if (!memory_read(&t->mem, orphans_note_of(o->region[i]), &notes[i],
 				 sizeof(notes[0]))) {
 			notes[i] = (struct orphans_note){ .mark = "" };
 			memset(notes[i].pair, 0xff, sizeof(notes[i].pair));
@@ -241,7 +241,6 @@ static void orphans_find_files(const struct target *t, struct orphans *ret)
 {
 	const pid_t pid = t->pid, tid = t->process.live_tid;
 	struct orphans_note notes[ORPHANS_MAX];
-	char path[64];
 	const int count = orphans_read_notes(t, ret, notes);
 
 	orphans_find_threads(t, notes, count, ret);
@@ -252,8 +251,7 @@ static void orphans_find_files(const struct target *t, struct orphans *ret)
 						  orphans_note_of(ret->region[i]) +
 							  NOTE(inode) + (uint64_t)k * 16,
 						  ret);
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", pid, tid);
-	DIR *dir = opendir(path);
+	DIR *dir = foreign_list(pid, tid);
 	for (struct dirent *d; dir && (d = readdir(dir));)
 		if (d->d_name[0] != '.')
 			orphans_look_at_fd(t, atoi(d->d_name), notes, count, ret);

@@ -38,7 +38,7 @@ int remote_dlopen_failed(struct remote *r, const char *who, unsigned timeout_ms,
 	    remote_call(r, c->dlerror, none, timeout_ms, &message, err))
 		return -1;
 	if (message)
-		memory_read_string(r->tracee->mem, message, text, sizeof(text));
+		memory_read_string(&r->tracee->mem, message, text, sizeof(text));
 	char limits[200] = "";
 	if (!r->copy)
 		limits_words(r->tracee->pid, limits, sizeof(limits));

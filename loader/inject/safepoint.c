@@ -21,7 +21,7 @@ static void safepoint_read_stack(const struct tracee *t, struct stack *s)
 {
 	uint64_t sp = cpu_sp(&t->state.regs) & ~(uint64_t)7;
 
-	s->count = memory_read_some(t->mem, sp, s->words, sizeof(s->words)) / 8;
+	s->count = memory_read_some(&t->mem, sp, s->words, sizeof(s->words)) / 8;
 }
 
 static bool safepoint_has_signal_frame(const struct target_calls *c,
@@ -85,9 +85,9 @@ static bool safepoint_in_rseq(const struct tracee *t)
 	    !conf.rseq_abi_pointer)
 		return false;
 	uint64_t section, range[2], pc = cpu_pc(&t->state.regs);
-	if (!memory_read_u64(t->mem, conf.rseq_abi_pointer + 8, &section) || !section)
+	if (!memory_read_u64(&t->mem, conf.rseq_abi_pointer + 8, &section) || !section)
 		return false;
-	if (!memory_read(t->mem, section + 8, range, sizeof(range)))
+	if (!memory_read(&t->mem, section + 8, range, sizeof(range)))
 		return true;
 	return pc - range[0] < range[1];
 }
@@ -150,7 +150,7 @@ enum safepoint safepoint_call(const struct tracee *t)
 		return UNSAFE_PLACE;
 	if (target->ldso != target->libc && range_has(target->ldso->text, pc))
 		return UNSAFE_LOADER;
-	if (calls_loader_busy(target, t->mem))
+	if (calls_loader_busy(target, &t->mem))
 		return UNSAFE_LOADER;
 	safepoint_read_stack(t, &s);
 	if (!s.count)

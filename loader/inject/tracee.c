@@ -202,7 +202,7 @@ int tracee_to_event_stop(struct tracee *t, unsigned timeout_ms)
 
 bool tracee_read(const struct tracee *t, uint64_t addr, void *buf, size_t size)
 {
-	return memory_read(t->mem, addr, buf, size);
+	return memory_read(&t->mem, addr, buf, size);
 }
 
 bool tracee_poke(const struct tracee *t, uint64_t addr, const void *buf, size_t size)
@@ -297,14 +297,14 @@ int tracee_seize(struct tracee *t, struct helper *helper, pid_t tid, unsigned ti
 	t->held_count = 0;
 	t->resumes = 0;
 	t->stopped_at = t->stopped_ns = 0;
-	t->mem = memory_open(t->pid, tid);
-	if (t->mem < 0)
-		return tracee_seize_failed(t, -t->mem, err);
+	const int error = memory_open(t->pid, tid, &t->mem);
+	if (error)
+		return tracee_seize_failed(t, -error, err);
 	t->options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
 	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)t->options)) {
 		int sys = errno;
 
-		close(t->mem);
+		memory_close(&t->mem);
 		return tracee_seize_failed(t, sys, err);
 	}
 	t->attached = true;
@@ -463,9 +463,7 @@ int tracee_release(struct tracee *t, struct load_error *err)
 		t->stopped_ns += clock_now() - t->stopped_at;
 		t->stopped_at = 0;
 	}
-	if (t->mem >= 0)
-		close(t->mem);
-	t->mem = -1;
+	memory_close(&t->mem);
 	t->stopped = t->saved = false;
 	seccomp_close(&t->seccomp);
 	if (error)

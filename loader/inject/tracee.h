@@ -36,7 +36,7 @@
 struct tracee {
 	struct helper *helper;
 	pid_t pid, tid;
-	int mem;      /* reads its memory */
+	struct memory mem;
 	long options; /* PTRACE_O_* now set */
 	bool attached;
 	bool stopped;		/* in a ptrace stop now */

@@ -67,7 +67,7 @@ static uint8_t *calls_read_code(const struct target *t, struct range r, size_t *
 		return NULL;
 	uint8_t *code = malloc((size_t)(r.end - r.start));
 	*size = code ?
-		memory_read_some(t->mem, r.start, code, (size_t)(r.end - r.start)) :
+		memory_read_some(&t->mem, r.start, code, (size_t)(r.end - r.start)) :
 		0;
 	if (code && !*size) {
 		free(code);
@@ -141,7 +141,7 @@ static void calls_find_loader_locks(struct target *t)
 		return;
 	uint8_t *copy = malloc(s.size + 1);
 	const size_t step = sizeof(pthread_mutex_t);
-	if (copy && memory_read(t->mem, s.addr, copy, s.size)) {
+	if (copy && memory_read(&t->mem, s.addr, copy, s.size)) {
 		for (size_t at = 0; at + 2 * step <= s.size; at += 8) {
 			size_t run = 0;
 
@@ -159,7 +159,7 @@ static void calls_find_loader_locks(struct target *t)
 	free(copy);
 }
 
-pid_t calls_loader_busy(const struct target *t, int mem)
+pid_t calls_loader_busy(const struct target *t, const struct memory *mem)
 {
 	for (int i = 0; i < t->calls.loader_lock_count; i++) {
 		pthread_mutex_t m;
@@ -232,12 +232,12 @@ static void calls_find_kept_agent(struct target *t)
 	c->kept = (struct range){ kept->elf.base, kept->elf.end };
 	uint64_t map = 0, ld, next;
 	if (!t->exe || !t->exe->elf.debug ||
-	    !memory_read_u64(t->mem, t->exe->elf.debug + 8, &map)) /* r_debug.r_map */
+	    !memory_read_u64(&t->mem, t->exe->elf.debug + 8, &map)) /* r_debug.r_map */
 		return;
 	/* struct link_map: l_addr, l_name, l_ld, l_next, l_prev (link.h) */
 	for (int i = 0; map && i < MODULE_LIMIT; i++, map = next) {
-		if (!memory_read_u64(t->mem, map + 16, &ld) ||
-		    !memory_read_u64(t->mem, map + 24, &next))
+		if (!memory_read_u64(&t->mem, map + 16, &ld) ||
+		    !memory_read_u64(&t->mem, map + 24, &next))
 			return;
 		if (ld == kept->elf.dynamic) {
 			c->kept_handle = map;

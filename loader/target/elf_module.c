@@ -22,7 +22,7 @@ static uint64_t elf_module_absolute(const struct elf *e, uint64_t value)
 static void elf_module_read_dynamic(struct elf *e)
 {
 	Elf64_Dyn list[DYNAMIC_MAX];
-	size_t count = memory_read_some(e->mem, e->dynamic, list, sizeof(list)) /
+	size_t count = memory_read_some(&e->mem, e->dynamic, list, sizeof(list)) /
 		sizeof(list[0]);
 	uint64_t soname = 0;
 	for (size_t i = 0; i < count && list[i].d_tag != DT_NULL; i++) {
@@ -54,15 +54,15 @@ static void elf_module_read_dynamic(struct elf *e)
 		}
 	}
 	if (soname && e->strtab && soname < e->strsize)
-		memory_read_string(e->mem, e->strtab + soname, e->soname,
+		memory_read_string(&e->mem, e->strtab + soname, e->soname,
 				   sizeof(e->soname));
 }
 
-bool elf_module_open(int mem, uint64_t base, struct elf *ret)
+bool elf_module_open(const struct memory *mem, uint64_t base, struct elf *ret)
 {
 	Elf64_Ehdr h;
 	Elf64_Phdr ph[PHDR_MAX];
-	struct elf e = { .mem = mem, .base = base };
+	struct elf e = { .mem = *mem, .base = base };
 	if (!memory_read(mem, base, &h, sizeof(h)) ||
 	    memcmp(h.e_ident, ELFMAG, SELFMAG) || h.e_ident[EI_CLASS] != ELFCLASS64 ||
 	    h.e_ident[EI_DATA] != ELFDATA2LSB || h.e_phentsize != sizeof(ph[0]) ||
@@ -104,11 +104,11 @@ static bool elf_module_match(const struct elf *e, uint32_t index, const char *na
 	Elf64_Sym s;
 	char text[128];
 	size_t length = strlen(name) + 1;
-	if (!memory_read(e->mem, e->symtab + (uint64_t)index * sizeof(s), &s,
+	if (!memory_read(&e->mem, e->symtab + (uint64_t)index * sizeof(s), &s,
 			 sizeof(s)) ||
 	    s.st_shndx == SHN_UNDEF || !s.st_value || s.st_name >= e->strsize ||
 	    length > sizeof(text) ||
-	    !memory_read(e->mem, e->strtab + s.st_name, text, length) ||
+	    !memory_read(&e->mem, e->strtab + s.st_name, text, length) ||
 	    memcmp(text, name, length))
 		return false;
 	*ret = (struct elf_symbol){ .addr = s.st_value + e->bias,
@@ -122,7 +122,7 @@ static bool elf_module_gnu_lookup(const struct elf *e, const char *name,
 {
 	uint32_t head[4]; /* nbuckets, symoffset, bloom words, bloom shift */
 
-	if (!memory_read(e->mem, e->gnu_hash, head, sizeof(head)) || !head[0] ||
+	if (!memory_read(&e->mem, e->gnu_hash, head, sizeof(head)) || !head[0] ||
 	    head[0] > TABLE_MAX || head[2] > TABLE_MAX)
 		return false;
 	uint32_t h = 5381;
@@ -131,11 +131,11 @@ static bool elf_module_gnu_lookup(const struct elf *e, const char *name,
 	uint64_t buckets = e->gnu_hash + 16 + (uint64_t)head[2] * 8;
 	uint64_t chains = buckets + (uint64_t)head[0] * 4;
 	uint32_t index, value;
-	if (!memory_read_u32(e->mem, buckets + (h % head[0]) * 4, &index) ||
+	if (!memory_read_u32(&e->mem, buckets + (h % head[0]) * 4, &index) ||
 	    index < head[1])
 		return false;
 	for (uint32_t n = 0; n < CHAIN_MAX; n++, index++) {
-		if (!memory_read_u32(e->mem, chains + (uint64_t)(index - head[1]) * 4,
+		if (!memory_read_u32(&e->mem, chains + (uint64_t)(index - head[1]) * 4,
 				     &value))
 			return false;
 		if ((value | 1) == (h | 1) && elf_module_match(e, index, name, ret))
@@ -151,7 +151,7 @@ static bool elf_module_sysv_lookup(const struct elf *e, const char *name,
 {
 	uint32_t head[2]; /* nbuckets, nchains */
 
-	if (!memory_read(e->mem, e->hash, head, sizeof(head)) || !head[0])
+	if (!memory_read(&e->mem, e->hash, head, sizeof(head)) || !head[0])
 		return false;
 	uint32_t h = 0;
 	for (const unsigned char *p = (const unsigned char *)name; *p; p++) {
@@ -161,12 +161,12 @@ static bool elf_module_sysv_lookup(const struct elf *e, const char *name,
 	}
 	uint32_t index;
 	uint64_t buckets = e->hash + 8, chains = buckets + (uint64_t)head[0] * 4;
-	if (!memory_read_u32(e->mem, buckets + (h % head[0]) * 4, &index))
+	if (!memory_read_u32(&e->mem, buckets + (h % head[0]) * 4, &index))
 		return false;
 	for (uint32_t n = 0; index && index < head[1] && n < CHAIN_MAX; n++) {
 		if (elf_module_match(e, index, name, ret))
 			return true;
-		if (!memory_read_u32(e->mem, chains + (uint64_t)index * 4, &index))
+		if (!memory_read_u32(&e->mem, chains + (uint64_t)index * 4, &index))
 			return false;
 	}
 	return false;
@@ -174,7 +174,7 @@ static bool elf_module_sysv_lookup(const struct elf *e, const char *name,
 
 bool elf_module_symbol(const struct elf *elf, const char *name, struct elf_symbol *ret)
 {
-	assert(elf->mem >= 0);
+	assert(memory_is_open(&elf->mem));
 	if (!elf->symtab || !elf->strtab)
 		return false;
 	if (elf->gnu_hash)

@@ -13,11 +13,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "loader/target/memory.h"
+
 struct elf {
-	int mem;       /* from memory_open; not owned */
-	uint64_t base; /* address of the ELF header */
-	uint64_t bias; /* run time address - file address */
-	uint64_t end;  /* end of the last PT_LOAD, absolute */
+	struct memory mem; /* not owned */
+	uint64_t base;	   /* address of the ELF header */
+	uint64_t bias;	   /* run time address - file address */
+	uint64_t end;	   /* end of the last PT_LOAD, absolute */
 	uint16_t type, machine;
 	uint64_t symtab, strtab, strsize;
 	uint64_t hash, gnu_hash; /* absolute, 0 = absent */
@@ -34,7 +36,7 @@ struct elf_symbol {
 };
 
 /* False if there's no 64-bit little-endian ELF header at base or it is malformed. */
-bool elf_module_open(int mem, uint64_t base, struct elf *ret);
+bool elf_module_open(const struct memory *mem, uint64_t base, struct elf *ret);
 /* A defined dynamic symbol by name, any version. */
 bool elf_module_symbol(const struct elf *elf, const char *name, struct elf_symbol *ret);
 /* Its address, or 0. */

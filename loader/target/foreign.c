@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/memfd.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@
 #ifndef F_SEAL_EXEC
 #define F_SEAL_EXEC 0x0020
 #endif
+
+#define FOREIGN_NOWHERE UINT64_MAX
 
 enum { FOREIGN_GROUPS = 65536, FOREIGN_TRIES = 8 };
 
@@ -207,19 +210,111 @@ int foreign_open_pipe(const struct process *process, pid_t pid, pid_t tid, int f
 
 /* ---- looking ---- */
 
+/* The mount and the inode of a descriptor, by its fdinfo; the inode since Linux 5.14. */
+static bool foreign_info(const char *path, uint64_t *mount, uint64_t *inode)
+{
+	char *text = process_read_text(path, 4096, NULL);
+
+	*mount = text ? process_text_field(text, "mnt_id", 10, FOREIGN_NOWHERE) :
+			FOREIGN_NOWHERE; /* 0 is the kernel's own */
+	*inode = text ? process_text_field(text, "ino", 10, 0) : 0;
+	free(text);
+	return *mount != FOREIGN_NOWHERE && *inode;
+}
+
+/* Does a descriptor of ours, which is closed, lie in that mount? */
+static bool foreign_in_mount(int ours, uint64_t mount)
+{
+	char path[40];
+	uint64_t its, inode;
+
+	if (ours < 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ours);
+	const bool told = foreign_info(path, &its, &inode);
+	close(ours);
+	return told && its == mount;
+}
+
+/* What lies where our own sockets, pipes and memory files lie is one as well. */
+static enum foreign_kind foreign_kind_of_mount(uint64_t mount)
+{
+	int pipe[2];
+
+	if (foreign_in_mount(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), mount))
+		return FOREIGN_SOCKET;
+	if (foreign_in_mount((int)syscall(SYS_memfd_create, "", MFD_CLOEXEC), mount))
+		return FOREIGN_MEMORY;
+	if (pipe2(pipe, O_CLOEXEC))
+		return FOREIGN_NONE;
+	close(pipe[1]);
+	return foreign_in_mount(pipe[0], mount) ? FOREIGN_PIPE : FOREIGN_NONE;
+}
+
+/* Is that the link of a file in memory?  Then it has its name. */
+static bool foreign_set_memory(char *link, ssize_t length, struct foreign_file *ret)
+{
+	static const char memory[] = "/memfd:", gone[] = " (deleted)";
+
+	link[length < 0 ? 0 : length] = 0;
+	char *end = strstr(link, gone);
+	if (strncmp(link, memory, strlen(memory)) || !end || end[strlen(gone)])
+		return false;
+	*end = 0;
+	ret->kind = FOREIGN_MEMORY;
+	snprintf(ret->name, sizeof(ret->name), "%.*s", (int)sizeof(ret->name) - 1,
+		 link + strlen(memory));
+	return true;
+}
+
+/* Of a file in memory, which is none that answers: by a descriptor of ours. */
+static void foreign_look_at_memory(pid_t pid, int fd, struct foreign_file *ret)
+{
+	const int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	const int ours = foreign_take(pidfd, fd);
+	char path[40], link[128];
+
+	if (ours >= 0) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", ours);
+		foreign_set_memory(link, readlink(path, link, sizeof(link) - 1), ret);
+		close(ours);
+	}
+	if (pidfd >= 0)
+		close(pidfd);
+}
+
+struct foreign_file foreign_look_traced(pid_t pid, pid_t tid, int fd)
+{
+	struct foreign_file file = { .kind = FOREIGN_NONE };
+	char path[64];
+	uint64_t mount, inode;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fdinfo/%d", pid, tid, fd);
+	if (!foreign_info(path, &mount, &inode))
+		return file;
+	const enum foreign_kind kind = foreign_kind_of_mount(mount);
+	if (kind == FOREIGN_MEMORY)
+		foreign_look_at_memory(pid, fd, &file);
+	else
+		file.kind = kind;
+	file.inode = file.kind == FOREIGN_NONE ? 0 : inode;
+	return file;
+}
+
 struct foreign_file foreign_look(pid_t pid, pid_t tid, int fd)
 {
 	static const struct {
 		const char *word;
 		enum foreign_kind kind;
 	} kinds[] = { { "socket:[", FOREIGN_SOCKET }, { "pipe:[", FOREIGN_PIPE } };
-	static const char memory[] = "/memfd:", gone[] = " (deleted)";
 	struct foreign_file file = { .kind = FOREIGN_NONE };
 	char path[64], link[128];
 	struct statx st;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", pid, tid, fd);
 	const ssize_t n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0 && errno == EACCES)
+		return foreign_look_traced(pid, tid, fd);
 	if (n <= 0)
 		return file;
 	link[n] = 0;
@@ -228,16 +323,21 @@ struct foreign_file foreign_look(pid_t pid, pid_t tid, int fd)
 			file.kind = kinds[i].kind;
 			file.inode = strtoull(link + strlen(kinds[i].word), NULL, 10);
 		}
-	char *end = strstr(link, gone);
-	if (strncmp(link, memory, strlen(memory)) || !end || end[strlen(gone)] ||
-	    !foreign_stat(AT_FDCWD, path, 0, &st))
-		return file;
-	*end = 0;
-	file.kind = FOREIGN_MEMORY;
-	file.inode = st.stx_ino;
-	snprintf(file.name, sizeof(file.name), "%.*s", (int)sizeof(file.name) - 1,
-		 link + strlen(memory));
+	if (foreign_stat(AT_FDCWD, path, 0, &st) && foreign_set_memory(link, n, &file))
+		file.inode = st.stx_ino;
 	return file;
+}
+
+DIR *foreign_list(pid_t pid, pid_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", pid, tid);
+	DIR *dir = opendir(path);
+	if (dir || errno != EACCES)
+		return dir;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fdinfo", pid, tid);
+	return opendir(path);
 }
 
 bool foreign_program(pid_t pid, dev_t *dev, ino_t *inode)

@@ -17,7 +17,8 @@
  *  - A path is walked below the target's root, as its own root, through no magic link,
  *    to a directory or a regular file, which is opened O_NONBLOCK and read within
  *    bounds.
- *  - Which file a descriptor is, its link's text tells: nothing is opened.
+ *  - Which file a descriptor is, its link's text tells, or where that is hidden, its
+ *    fdinfo: nothing is opened.
  *
  * A file system of the target's own (FUSE) may let any walk wait for ever; whoever
  * calls runs under a clock that ends the process (helper.h, deadline.h).
@@ -25,6 +26,7 @@
 #ifndef PYMEM_LOADER_TARGET_FOREIGN_H
 #define PYMEM_LOADER_TARGET_FOREIGN_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,6 +62,13 @@ struct foreign_file {
 
 /* What is descriptor fd of a thread?  Nothing is opened. */
 struct foreign_file foreign_look(pid_t pid, pid_t tid, int fd);
+/*
+ * The same, for who may trace but not search /proc/PID/fd (mode 0500): fdinfo shows
+ * itself to tracers (fs/proc/fd.c proc_fdinfo_permission, since Linux 5.14; NONE before).
+ */
+struct foreign_file foreign_look_traced(pid_t pid, pid_t tid, int fd);
+/* A folder whose names are the numbers of its descriptors; NULL with errno. */
+DIR *foreign_list(pid_t pid, pid_t tid);
 
 /*
  * What lies at a path from the target's root, as an O_PATH descriptor (what it is, is

@@ -44,16 +44,16 @@ pid_t gil_holder(const struct target *t)
 {
 	uint64_t words[STATE_WORDS], self;
 	uint32_t tid;
-	const uint64_t state = gil_state_thread(t, t->mem);
+	const uint64_t state = gil_state_thread(t, &t->mem);
 
-	if (!state || !memory_read(t->mem, state, words, sizeof(words)))
+	if (!state || !memory_read(&t->mem, state, words, sizeof(words)))
 		return 0;
 	for (int i = 0; i < STATE_WORDS; i++) {
 		const uint64_t at = words[i];
 
 		if (at < 65536 || at % 16 ||
-		    !memory_read_u64(t->mem, at + cpu_pthread.self, &self) ||
-		    self != at || !memory_read_u32(t->mem, at + cpu_pthread.tid, &tid) ||
+		    !memory_read_u64(&t->mem, at + cpu_pthread.self, &self) ||
+		    self != at || !memory_read_u32(&t->mem, at + cpu_pthread.tid, &tid) ||
 		    !tid)
 			continue;
 		const pid_t found = gil_holder_outer_tid(t->pid, (pid_t)tid);

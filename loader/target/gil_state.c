@@ -10,7 +10,8 @@
 #define INTERPRETERS_MAX 256
 
 /* Up to 3.11: the variable that _PyThreadState_UncheckedGet returns. */
-static bool gil_state_read_current(const struct target *t, int mem, uint64_t *ret)
+static bool gil_state_read_current(const struct target *t, const struct memory *mem,
+				   uint64_t *ret)
 {
 	uint8_t code[64];
 	struct cpu_load load;
@@ -25,7 +26,8 @@ static bool gil_state_read_current(const struct target *t, int mem, uint64_t *re
 	return memory_read_u64(mem, variable + (uint64_t)load.offset, ret);
 }
 
-static enum gil_state gil_state_by_current(const struct target *t, int mem)
+static enum gil_state gil_state_by_current(const struct target *t,
+					   const struct memory *mem)
 {
 	uint64_t current;
 
@@ -58,7 +60,8 @@ static const struct places places_3_12 = {
  * stand further on at a place that differs between versions, but are known by
  * their distances: the holder follows the interval, the lock the holder.
  */
-static bool gil_state_read_places(int mem, uint64_t runtime, struct places *ret)
+static bool gil_state_read_places(const struct memory *mem, uint64_t runtime,
+				  struct places *ret)
 {
 	uint64_t w[32];
 
@@ -77,7 +80,8 @@ static bool gil_state_read_places(int mem, uint64_t runtime, struct places *ret)
 	return false;
 }
 
-static enum gil_state gil_state_one_gil(int mem, uint64_t gil, const struct places *p)
+static enum gil_state gil_state_one_gil(const struct memory *mem, uint64_t gil,
+					const struct places *p)
 {
 	uint64_t interval;
 	int32_t locked;
@@ -91,7 +95,8 @@ static enum gil_state gil_state_one_gil(int mem, uint64_t gil, const struct plac
 }
 
 /* Free only if every interpreter's is. */
-static enum gil_state gil_state_by_interpreters(const struct target *t, int mem,
+static enum gil_state gil_state_by_interpreters(const struct target *t,
+						const struct memory *mem,
 						const struct places *p)
 {
 	uint64_t interpreter, gil;
@@ -110,7 +115,8 @@ static enum gil_state gil_state_by_interpreters(const struct target *t, int mem,
 	return interpreter ? GIL_UNKNOWN : all;
 }
 
-static bool gil_state_find_places(const struct target *t, int mem, struct places *ret)
+static bool gil_state_find_places(const struct target *t, const struct memory *mem,
+				  struct places *ret)
 {
 	if (!t->python.runtime || t->python.hex < 0x030c0000)
 		return false;
@@ -120,7 +126,7 @@ static bool gil_state_find_places(const struct target *t, int mem, struct places
 	return true;
 }
 
-enum gil_state gil_state(const struct target *t, int mem)
+enum gil_state gil_state(const struct target *t, const struct memory *mem)
 {
 	struct places places;
 
@@ -133,7 +139,8 @@ enum gil_state gil_state(const struct target *t, int mem)
 	return gil_state_by_interpreters(t, mem, &places);
 }
 
-int gil_state_locks(const struct target *t, int mem, uint64_t *ret, int max)
+int gil_state_locks(const struct target *t, const struct memory *mem, uint64_t *ret,
+		    int max)
 {
 	struct places p;
 	uint64_t interpreter, gil;
@@ -153,7 +160,7 @@ int gil_state_locks(const struct target *t, int mem, uint64_t *ret, int max)
 	return count;
 }
 
-uint64_t gil_state_thread(const struct target *t, int mem)
+uint64_t gil_state_thread(const struct target *t, const struct memory *mem)
 {
 	uint64_t locks[INTERPRETERS_MAX], holder = 0;
 	int32_t locked;

@@ -19,19 +19,20 @@
 enum gil_state { GIL_UNKNOWN, GIL_FREE, GIL_HELD };
 
 /* mem: of the target or of a copy of it. */
-enum gil_state gil_state(const struct target *target, int mem);
+enum gil_state gil_state(const struct target *target, const struct memory *mem);
 /*
  * From 3.12 on: addresses of the `locked` words of all interpreters' GILs (int,
  * 1 = held), for a copy in which no holder exists.  How many, at most max; 0 =
  * not known, or an older version.
  */
-int gil_state_locks(const struct target *target, int mem, uint64_t *ret, int max);
+int gil_state_locks(const struct target *target, const struct memory *mem, uint64_t *ret,
+		    int max);
 /*
  * PyThreadState of who holds a GIL now (the first interpreter's that is held), 0 =
  * nobody, or unknown.  In struct _gil_runtime_state last_holder stands before
  * locked, and while the lock is held it is the holder (Python/ceval_gil.c).
  */
-uint64_t gil_state_thread(const struct target *target, int mem);
+uint64_t gil_state_thread(const struct target *target, const struct memory *mem);
 const char *gil_state_name(enum gil_state state);
 
 #endif

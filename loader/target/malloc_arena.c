@@ -12,7 +12,7 @@
 #define EMPTY_BINS 16
 
 /* A list head is (fd, bk); an empty one points two words before itself, twice. */
-static bool malloc_arena_is_arena(int mem, uint64_t addr)
+static bool malloc_arena_is_arena(const struct memory *mem, uint64_t addr)
 {
 	uint64_t word[STATE_WORDS];
 	unsigned empty = 0;
@@ -33,7 +33,8 @@ static bool malloc_arena_may_be_arena(const struct target *t, uint64_t addr)
 		 (addr > HEAP_MAX && addr % HEAP_MAX < HEAP_INFO_MAX));
 }
 
-bool malloc_arena_present(const struct target *t, int mem, uint64_t thread_pointer)
+bool malloc_arena_present(const struct target *t, const struct memory *mem,
+			  uint64_t thread_pointer)
 {
 	uint64_t word[TLS_REACH / 8];
 	size_t reach = TLS_REACH;

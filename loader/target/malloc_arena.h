@@ -21,6 +21,7 @@
  * mem: /proc/PID/mem; thread_pointer: of the thread, which must be stopped.  True also
  * where it can't be told: another C library, another allocator.
  */
-bool malloc_arena_present(const struct target *target, int mem, uint64_t thread_pointer);
+bool malloc_arena_present(const struct target *target, const struct memory *mem,
+			  uint64_t thread_pointer);
 
 #endif

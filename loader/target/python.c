@@ -50,7 +50,8 @@ static bool python_take_version(struct python *py, const char *p, const char *en
 	return true;
 }
 
-static bool python_scan_range(struct python *py, int mem, uint64_t start, uint64_t end)
+static bool python_scan_range(struct python *py, const struct memory *mem, uint64_t start,
+			      uint64_t end)
 {
 	char *buf = malloc(SCAN_CHUNK);
 	bool found = false;
@@ -77,13 +78,13 @@ static void python_read_version(struct target *t, const struct module *m)
 {
 	uint64_t number = elf_module_address(&m->elf, "Py_Version"), value;
 
-	if (number && memory_read_u64(t->mem, number, &value) && value >> 24 == 3)
+	if (number && memory_read_u64(&t->mem, number, &value) && value >> 24 == 3)
 		t->python.hex = (unsigned)value;
 	for (size_t i = 0; i < t->maps.count; i++) {
 		const struct map *map = &t->maps.list[i];
 
 		if (map->w && map->start >= m->elf.base && map->start < m->elf.end &&
-		    python_scan_range(&t->python, t->mem, map->start, map->end))
+		    python_scan_range(&t->python, &t->mem, map->start, map->end))
 			break;
 	}
 	unsigned minor, micro;

@@ -68,8 +68,8 @@ static bool target_add_module(struct target *t, size_t index)
 	struct elf elf;
 
 	if (m->offset || !m->inode || !m->r || m->path[0] != '/' ||
-	    t->module_count == MODULE_LIMIT || !elf_module_open(t->mem, m->start, &elf) ||
-	    elf.machine != cpu_elf_machine)
+	    t->module_count == MODULE_LIMIT ||
+	    !elf_module_open(&t->mem, m->start, &elf) || elf.machine != cpu_elf_machine)
 		return true;
 	struct range text = target_text_of(t, index, elf.end);
 	if (!text.start)
@@ -156,7 +156,7 @@ static int target_class(const struct target *t)
 
 		if (m->inode == t->maps.list[code].inode &&
 		    m->dev == t->maps.list[code].dev && !m->offset &&
-		    memory_read(t->mem, m->start, ident, sizeof(ident)))
+		    memory_read(&t->mem, m->start, ident, sizeof(ident)))
 			return memcmp(ident, ELFMAG, SELFMAG) ? 0 : ident[EI_CLASS];
 	}
 	return 0;
@@ -200,25 +200,24 @@ static int target_check_kind(const struct target *t, bool any_process,
 
 static int target_open_memory(struct target *t, struct load_error *err)
 {
-	t->mem = memory_open(t->pid, t->process.live_tid);
-	if (t->mem >= 0) {
-		int error = maps_read(t->pid, t->process.live_tid, &t->maps);
+	int error = memory_open(t->pid, t->process.live_tid, &t->mem);
 
+	if (!error) {
+		error = maps_read(t->pid, t->process.live_tid, &t->maps);
 		if (!error && t->maps.count)
 			return 0;
 		if (!error)
 			error = -ESRCH; /* its memory is gone already */
-		close(t->mem);
-		t->mem = error;
+		memory_close(&t->mem);
 	}
-	if (t->mem == -ENOENT || t->mem == -ESRCH)
-		return load_fail(err, LOAD_E_GONE, -t->mem, "process %d has just ended",
+	if (error == -ENOENT || error == -ESRCH)
+		return load_fail(err, LOAD_E_GONE, -error, "process %d has just ended",
 				 t->pid);
-	if (t->mem == -EACCES || t->mem == -EPERM)
-		return diagnose_refusal(&t->process, -t->mem, err);
-	return load_fail(err, LOAD_E_SYSTEM, -t->mem,
+	if (error == -EACCES || error == -EPERM)
+		return diagnose_refusal(&t->process, -error, err);
+	return load_fail(err, LOAD_E_SYSTEM, -error,
 			 "the memory of process %d can't be read: %s", t->pid,
-			 strerror(-t->mem));
+			 strerror(-error));
 }
 
 /* The file of an address space that an exec or the end took away reads nothing. */
@@ -226,8 +225,8 @@ bool target_same_memory(const struct target *t)
 {
 	uint32_t word;
 
-	return t->mem < 0 || !t->module_count ||
-		memory_read_u32(t->mem, t->modules[0].elf.base, &word);
+	return !memory_is_open(&t->mem) || !t->module_count ||
+		memory_read_u32(&t->mem, t->modules[0].elf.base, &word);
 }
 
 static int target_inspect(struct target *t, bool any_process, struct load_error *err)
@@ -248,7 +247,7 @@ static int target_inspect(struct target *t, bool any_process, struct load_error 
 
 int target_open(pid_t pid, bool any_process, struct target *ret, struct load_error *err)
 {
-	struct target t = { .pid = pid, .pidfd = -1, .mem = -1 };
+	struct target t = { .pid = pid, .pidfd = -1, .mem = MEMORY_CLOSED };
 
 	/* first of all: the number can't be reused while this is open */
 	if (pid > 0)
@@ -272,12 +271,11 @@ void target_close(struct target *t)
 {
 	if (t->pidfd >= 0)
 		close(t->pidfd);
-	if (t->mem >= 0)
-		close(t->mem);
+	memory_close(&t->mem);
 	maps_free(&t->maps);
 	free(t->modules);
 	free(t->code);
-	*t = (struct target){ .pid = t->pid, .pidfd = -1, .mem = -1 };
+	*t = (struct target){ .pid = t->pid, .pidfd = -1, .mem = MEMORY_CLOSED };
 }
 
 int target_check(const struct target *t, struct load_error *err)

@@ -86,7 +86,7 @@ struct target {
 	bool confined;	      /* some thread of it has a seccomp filter */
 	bool confined_softly; /* ... none of which can end it: guard_process knows */
 	int pidfd;	      /* -1: the kernel has none (before 5.3) */
-	int mem;
+	struct memory mem;
 	struct maps maps;
 	struct module *modules;
 	int module_count;

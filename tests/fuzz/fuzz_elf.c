@@ -22,14 +22,14 @@ static void look(const struct elf *elf)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static int mem = -1;
+	static struct memory mem = { .fd = -1 };
 	struct elf elf;
 
-	if (mem < 0)
-		mem = memfd_create("elf", MFD_CLOEXEC);
-	fuzz_expect(ftruncate(mem, 0) == 0);
-	fuzz_expect(pwrite(mem, data, size, BASE) == (ssize_t)size);
-	if (elf_module_open(mem, BASE, &elf))
+	if (!memory_is_open(&mem))
+		mem.fd = memfd_create("elf", MFD_CLOEXEC);
+	fuzz_expect(ftruncate(mem.fd, 0) == 0);
+	fuzz_expect(pwrite(mem.fd, data, size, BASE) == (ssize_t)size);
+	if (elf_module_open(&mem, BASE, &elf))
 		look(&elf);
 	return 0;
 }

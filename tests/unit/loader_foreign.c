@@ -218,6 +218,32 @@ static void regular_files_are_read_within_bounds(void **state)
 	close(devices);
 }
 
+/* What fdinfo tells to a tracer is what the link tells. */
+static void hidden_files_are_known(void **state)
+{
+	(void)state;
+	int fd[6], pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(pipe(fd), 0);
+	fd[2] = pair[0];
+	fd[3] = memfd_create("some name", MFD_CLOEXEC);
+	fd[4] = make_file("x");
+	fd[5] = memfd_create("", MFD_CLOEXEC);
+	for (size_t i = 0; i < 6; i++) {
+		const struct foreign_file seen = foreign_look(getpid(), gettid(), fd[i]);
+		const struct foreign_file told =
+			foreign_look_traced(getpid(), gettid(), fd[i]);
+		assert_int_equal(told.kind, seen.kind);
+		assert_int_equal(told.inode, seen.inode);
+		assert_string_equal(told.name, seen.name);
+		assert_true(i == 4 || (seen.inode && seen.kind != FOREIGN_NONE));
+		close(fd[i]);
+	}
+	assert_int_equal(foreign_look_traced(getpid(), gettid(), fd[0]).kind,
+			 FOREIGN_NONE);
+	close(pair[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +251,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pairs_of_their_maker_only, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(files_are_known_without_opening, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(hidden_files_are_known, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(pipes_are_our_own_open_files, set_up,
 						tear_down),

@@ -70,7 +70,7 @@ static int work_fail(struct helper *h, struct load_error *err)
 static int run(helper_work work, unsigned timeout_ms, struct load_error *err,
 	       uint64_t *region_ret)
 {
-	const struct target target = { .mem = -1, .pidfd = -1 };
+	const struct target target = { .mem = MEMORY_CLOSED, .pidfd = -1 };
 	struct helper h = { .target = &target, .lock = -1, .ordinal = 1 };
 	const struct inject_options options = { .cancel_fd = -1,
 						.log = count_line,

@@ -10,6 +10,7 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <link.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -207,7 +208,7 @@ static int holds_loader_lock(struct dl_phdr_info *info, size_t size, void *arg)
 	struct lock_seen *seen = arg;
 	(void)info;
 	(void)size;
-	seen->owner = calls_loader_busy(seen->target, seen->target->mem);
+	seen->owner = calls_loader_busy(seen->target, &seen->target->mem);
 	return 1;
 }
 
@@ -224,18 +225,88 @@ static void loader_locks_are_watched(void **state)
 	}
 	assert_true(t.calls.loader_lock_count >= 2);
 	struct lock_seen seen = { .target = &t, .owner = 0 };
-	assert_int_equal(calls_loader_busy(&t, t.mem), 0);
+	assert_int_equal(calls_loader_busy(&t, &t.mem), 0);
 	dl_iterate_phdr(holds_loader_lock, &seen);
 	assert_int_equal(seen.owner, gettid());
-	assert_int_equal(calls_loader_busy(&t, t.mem), 0);
+	assert_int_equal(calls_loader_busy(&t, &t.mem), 0);
 	target_close(&t);
+}
+
+/* By file or by calls: what is there, up to where it ends, of this program alone. */
+static void memory_is_read(void **state)
+{
+	(void)state;
+	int (*const ways[])(pid_t, pid_t, struct memory *) = { memory_open,
+							       memory_open_calls };
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *const map = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(map != MAP_FAILED);
+	strcpy(map + page - 6, "hello");
+	assert_int_equal(munmap(map + page, page), 0);
+	const uint64_t at = (uint64_t)(uintptr_t)map + page - 6;
+	for (size_t i = 0; i < 2; i++) {
+		struct memory memory;
+		char text[32];
+		assert_int_equal(ways[i](getpid(), gettid(), &memory), 0);
+		assert_true(memory_is_open(&memory));
+		assert_int_equal(memory_read_some(&memory, at, text, 32), 6);
+		assert_true(memory_read_string(&memory, at, text, 4));
+		assert_string_equal(text, "hel");
+		assert_false(memory_read(&memory, at, text, 7));
+		assert_false(memory_read_string(&memory, at + 6, text, 4));
+		memory_close(&memory);
+		assert_false(memory_is_open(&memory));
+	}
+	munmap(map, page);
+}
+
+/* An address of both programs, which run the same file, before and after the exec. */
+static void memory_ends_with_its_program(void **state)
+{
+	(void)state;
+	int (*const ways[])(pid_t, pid_t, struct memory *) = { memory_open,
+							       memory_open_calls };
+	for (size_t i = 0; i < 2; i++) {
+		struct memory memory;
+		struct maps maps;
+		int go[2], gone[2];
+		uint32_t word;
+		char byte;
+		assert_int_equal(pipe2(go, O_CLOEXEC), 0);
+		assert_int_equal(pipe2(gone, O_CLOEXEC), 0);
+		const pid_t pid = fork();
+		if (!pid) {
+			prctl(PR_SET_DUMPABLE, 1);
+			if (read(go[0], &byte, 1) == 1)
+				execl("/bin/sleep", "sleep", "1000", NULL);
+			_exit(1);
+		}
+		close(gone[1]); /* ends for us when the child's is closed by its exec */
+		assert_int_equal(ways[i](pid, pid, &memory), 0);
+		assert_int_equal(maps_read(pid, pid, &maps), 0);
+		const uint64_t addr = maps.list[0].start;
+		assert_true(memory_read_u32(&memory, addr, &word));
+		assert_int_equal(write(go[1], "x", 1), 1);
+		assert_int_equal(read(gone[0], &byte, 1), 0);
+		assert_false(memory_read_u32(&memory, addr, &word));
+		maps_free(&maps);
+		assert_int_equal(maps_read(pid, pid, &maps), 0);
+		assert_false(memory_read_u32(&memory, maps.list[0].start, &word));
+		maps_free(&maps);
+		memory_close(&memory);
+		end_child(pid);
+		close(go[0]);
+		close(go[1]);
+		close(gone[0]);
+	}
 }
 
 static void malformed_elf_is_refused(void **state)
 {
 	(void)state;
-	int mem = memory_open(getpid(), getpid());
-	assert_true(mem >= 0);
+	struct memory mem;
+	assert_int_equal(memory_open(getpid(), getpid(), &mem), 0);
 	static _Alignas(64) unsigned char image[4096];
 	struct elf elf;
 	Elf64_Ehdr h = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 },
@@ -244,10 +315,10 @@ static void malformed_elf_is_refused(void **state)
 			 .e_phoff = sizeof(h),
 			 .e_phentsize = sizeof(Elf64_Phdr),
 			 .e_phnum = 2 };
-	assert_false(elf_module_open(mem, (uint64_t)(uintptr_t)image, &elf));
+	assert_false(elf_module_open(&mem, (uint64_t)(uintptr_t)image, &elf));
 	memcpy(image, &h, sizeof(h));
 	assert_false(
-		elf_module_open(mem, (uint64_t)(uintptr_t)image, &elf)); /* no PT_LOAD */
+		elf_module_open(&mem, (uint64_t)(uintptr_t)image, &elf)); /* no PT_LOAD */
 	Elf64_Phdr p[2] = { { .p_type = PT_LOAD, .p_memsz = 4096 },
 			    { .p_type = PT_DYNAMIC, .p_vaddr = 1024 } };
 	memcpy(image + sizeof(h), p, sizeof(p));
@@ -260,16 +331,16 @@ static void malformed_elf_is_refused(void **state)
 	memcpy(image + 1024, d, sizeof(d));
 	uint32_t table[] = { 1, 4, 2, 2, 2, 2, 2 };
 	memcpy(image + 3500, table, sizeof(table));
-	assert_true(elf_module_open(mem, (uint64_t)(uintptr_t)image, &elf));
+	assert_true(elf_module_open(&mem, (uint64_t)(uintptr_t)image, &elf));
 	assert_int_equal(elf_module_address(&elf, "x"), 0);
 	table[0] = 0; /* no buckets: no division by it */
 	memcpy(image + 3500, table, sizeof(table));
 	assert_int_equal(elf_module_address(&elf, "x"), 0);
 	h.e_phnum = 60000;
 	memcpy(image, &h, sizeof(h));
-	assert_false(elf_module_open(mem, (uint64_t)(uintptr_t)image, &elf));
-	assert_false(elf_module_open(mem, 8, &elf));
-	close(mem);
+	assert_false(elf_module_open(&mem, (uint64_t)(uintptr_t)image, &elf));
+	assert_false(elf_module_open(&mem, 8, &elf));
+	memory_close(&mem);
 }
 
 static void threads_are_ranked(void **state)
@@ -372,6 +443,8 @@ int main(void)
 		cmocka_unit_test(symbols_agree_with_dlsym),
 		cmocka_unit_test(calls_are_found_where_they_are),
 		cmocka_unit_test(loader_locks_are_watched),
+		cmocka_unit_test(memory_is_read),
+		cmocka_unit_test(memory_ends_with_its_program),
 		cmocka_unit_test(malformed_elf_is_refused),
 		cmocka_unit_test(threads_are_ranked),
 		cmocka_unit_test(main_thread_comes_first),
