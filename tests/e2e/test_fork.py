@@ -1,4 +1,4 @@
-# ctest: labels=e2e
+# ctest: labels=e2e cost=66
 # SPDX-License-Identifier: MIT
 """The copy-on-write copy: invisible to the application, holding nothing of it,
 disposable.  The agent is preloaded and asked over its control socket, so that

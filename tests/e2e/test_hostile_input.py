@@ -1,4 +1,4 @@
-# ctest: labels=e2e
+# ctest: labels=e2e cost=90
 # SPDX-License-Identifier: MIT
 """What means harm: a process that answers the agent's control socket itself and sends
 what it likes; names full of terminal escapes; snapshots and sidecars made to exhaust the
@@ -309,7 +309,7 @@ class Files(Case):
 
     def test_objects_that_cost_nothing(self):
         data, each = self.prefix(), 2000000
-        for n in range(40):
+        for n in range(40 if LONG else 20):
             data += forge.objects(each, 4 + n, n * each, 0x10000 + 16 * n * each)
         self.assertLess(len(data), 100000)
         self.view(data)
@@ -334,7 +334,7 @@ class Files(Case):
         self.view(data)
 
     def test_many_processes(self):
-        self.view(forge.head() * 20000, sentences=12)
+        self.view(forge.head() * (20000 if LONG else 4000), sentences=12)
 
 
 if __name__ == "__main__":

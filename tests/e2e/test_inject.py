@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace
+# ctest: labels=e2e;ptrace cost=130
 # SPDX-License-Identifier: MIT
 """The injection by itself: a target must not notice it, whatever it is doing."""
 import random
@@ -195,10 +195,12 @@ class Faults(Case):
              "back", "restore")
     COPY = ("seize", "save", "clone", "copy:")
 
-    def survives_every_kill(self, mode, *options, helper=1, least=30):
+    STRIDE = 1 if LONG else 3       # by default e2e.killed takes each named step, too
+
+    def survives_every_kill(self, mode, *options, helper=1, least=30, first=1):
         with Program("torture", *mode) as p:
             time.sleep(0.3)     # it prints "ready" before its threads are set up
-            step, masks = 1, self.masks(p.pid)
+            step, masks = first, self.masks(p.pid)
             fds = ProcState(p.pid).fds
             while True:
                 status, rounds, _ = drive(p.pid, "-a", *options,
@@ -210,7 +212,7 @@ class Faults(Case):
                 if status != -9:
                     break
                 wait_for(lambda: self.masks(p.pid) == masks, what="the masks, step %d" % step)
-                step += 1
+                step += self.STRIDE
             self.assertTrue(good(rounds[0]), rounds)
             self.assertGreater(step, least)
             for child in ProcState(p.pid).children:     # copies: none became a program
@@ -270,16 +272,16 @@ class Faults(Case):
         self.survives_every_kill(("registers", 1))
 
     def test_killed_with_dispositions(self):
-        self.survives_every_kill(("dispositions", 1))
+        self.survives_every_kill(("dispositions", 1), first=2)
 
     def test_killed_beside_a_signal_storm(self):
-        self.survives_every_kill(("signals", 1))
+        self.survives_every_kill(("signals", 1), first=3)
 
     def test_killed_while_the_agent_is_taken_out(self):
         self.survives_every_kill(("registers", 1), helper=2, least=12)
 
     def test_killed_while_making_a_copy(self):
-        self.survives_every_kill(("registers", 1), "-x")
+        self.survives_every_kill(("registers", 1), "-x", first=2)
 
     def failures(self, names, *options):
         with Program("torture", "registers", 1) as p:

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace
+# ctest: labels=e2e;ptrace cost=34
 # SPDX-License-Identifier: MIT
 """Targets in every state and confinement that this machine can stage: captured,
 or refused in one sentence that names the cause, and untouched either way."""

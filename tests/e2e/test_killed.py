@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace
+# ctest: labels=e2e;ptrace cost=24
 # SPDX-License-Identifier: MIT
 """pymem-load is killed: at each step that has a name (loader/base/fault.h), and at any
 time; itself, its helper, or both.  The target goes on, and the next capture is clean.

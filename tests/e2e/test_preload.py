@@ -1,4 +1,4 @@
-# ctest: labels=e2e
+# ctest: labels=e2e cost=110
 # SPDX-License-Identifier: MIT
 """LD_PRELOAD: the agent arms itself in CPython processes only, and every trigger
 takes whole snapshots without harming the program."""
@@ -104,7 +104,7 @@ class Preload(Case):
     def test_arming_does_not_disturb_the_start(self):
         """The exit hook is put in while the interpreter is still importing its own
         modules: again and again, at whatever moment that is."""
-        for python in interpreters():
+        for python in interpreters() if LONG else some_interpreters():
             with self.subTest(python=python.name):
                 env = preload(PYMEM_AT_EXIT=1, PYMEM_SOCKET=self.path("nobody"))
                 for _ in range(60 if LONG else 12):
@@ -143,7 +143,7 @@ class Preload(Case):
                         self.assertGreaterEqual(t._line(), 2.0)
 
     def test_interval_and_keep(self):
-        for python in interpreters():
+        for python in interpreters() if LONG else some_interpreters():
             with self.subTest(python=python.name), \
                     Target(python, BASE + "ready()\nserve()\n",
                            env=self.env("i-%p-%t.pymem", PYMEM_INTERVAL="300ms",
@@ -157,7 +157,7 @@ class Preload(Case):
                 t.tell("heap.append(1)")
 
     def test_rss_limit(self):
-        for python in interpreters():
+        for python in interpreters() if LONG else some_interpreters():
             with self.subTest(python=python.name), \
                     Target(python, BASE + "ready()\nserve()\n",
                            env=self.env("rss-%p-%t.pymem", PYMEM_RSS_LIMIT="150M")) as t:
@@ -189,7 +189,7 @@ class Preload(Case):
             "objects": "hog = []\nwhile True: hog.append({'a': [1, 2, 3], 'n': len(hog)})\n",
             "buffers": "hog = []\nwhile True: hog.append(b'x' * 100000); time.sleep(1e-5)\n",
         }
-        for python in some_interpreters():
+        for python in some_interpreters(3 if LONG else 2):
             for name, hog in hogs.items():
                 group = MemoryGroup(400 << 20)
                 self.addCleanup(group.remove)
@@ -541,7 +541,7 @@ if __name__ == "__main__":
                        "threading.Thread(target=time.sleep, args=(9,), daemon=True).start()\n"
                        "time.sleep(0.05); os.kill(os.getpid(), signal.SIGRTMIN + 5)\n"
                        "time.sleep(float(sys.argv[1])); sys.exit(5)\n")
-        for python in interpreters():
+        for python in interpreters() if LONG else some_interpreters():
             with self.subTest(python=python.name):
                 for seconds in ("0", "0.0005", "0.002", "0.005", "0.02"):
                     done = run([python.path, "-c", code, seconds],

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace timeout=1500
+# ctest: labels=e2e;ptrace timeout=1500 cost=70
 # SPDX-License-Identifier: MIT
 """Targets under seccomp filters: whatever a filter does with whatever call, the
 target lives on, and is captured or refused in a sentence that names the filter.

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace
+# ctest: labels=e2e;ptrace cost=95
 # SPDX-License-Identifier: MIT
 """Several interpreters in one process: with GILs of their own (3.12+) computing, idle
 and asleep, and the older kind that shares one.  A capture holds them all still, shows

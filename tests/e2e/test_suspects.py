@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace
+# ctest: labels=e2e;ptrace cost=100
 # SPDX-License-Identifier: MIT
 """Planted leaks: the first suspect and its path name the planted holder."""
 import re
@@ -371,7 +371,7 @@ ready(); serve()
 
 def add_case(name, everywhere):
     def test(self):
-        for python in (interpreters() if everywhere or LONG else some_interpreters(2)):
+        for python in (interpreters() if LONG else some_interpreters(4 if everywhere else 2)):
             with self.subTest(python=python.name):
                 self.check(python, name)
     setattr(Suspects, "test_" + name.replace(" ", "_").replace("__", "_"), test)

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace
+# ctest: labels=e2e;ptrace cost=22
 # SPDX-License-Identifier: MIT
 """One thing fails, each in its turn: every allocation, every system call, every write.
 

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace;slow timeout=1500
+# ctest: labels=e2e;ptrace;slow timeout=1500 cost=127
 # SPDX-License-Identifier: MIT
 """The torture suite: per scenario, runs / survived / captured.
 

@@ -1,4 +1,4 @@
-# ctest: labels=e2e
+# ctest: labels=e2e cost=56
 # SPDX-License-Identifier: MIT
 """The walk tells the truth: compares what it finds in a zoo of every kind of
 object (tests/targets/zoo.py) with what the zoo itself says, on every interpreter."""

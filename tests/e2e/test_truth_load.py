@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace
+# ctest: labels=e2e;ptrace cost=88
 # SPDX-License-Identifier: MIT
 """The truth as a user gets it, through pymem-load and pymem-view: leaks in C are
 named, native memory is counted once, the budget closes, and nothing runs in the

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace
+# ctest: labels=e2e;ptrace cost=30
 # SPDX-License-Identifier: MIT
 """The two programs as a demanding user has them: exports that other programs must
 read, output that cannot be written, options that don't go together."""

@@ -1,4 +1,4 @@
-# ctest: labels=e2e
+# ctest: labels=e2e cost=82
 # SPDX-License-Identifier: MIT
 """The whole heap of every interpreter, in place and in a copy: each object that the
 interpreter lists or reaches is there with its type and size, and each referent
