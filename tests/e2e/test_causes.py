@@ -132,6 +132,21 @@ ready(); serve()
 ''', ["__main__.POOL._work_queue", " _WorkItem"]),
 }
 
+# What usually causes it, and from where it is reached, of those above.
+WHY = {
+    "mappings that objects own": ("a cache, registry or index", "the module __main__"),
+    "free memory that malloc keeps": ("a peak that is over", ""),
+    "C allocations of nobody": ("a C extension", ""),
+    "modules made while the program runs": ("modules", ""),
+    "callbacks at exit, by what they call": ("atexit.register", "at exit"),
+    "what a context variable keeps": ("contexts of tasks", ""),
+    "two indexes": ("a cache, registry or index", "the module __main__"),
+    "a thread's own data": ("a threading.local", "the state of thread"),
+    "room that was needed once": ("keep their room", "the module __main__"),
+    "a queue, not the thread that serves it": ("a queue is filled faster", "__main__"),
+    "a pool's work, not its thread": ("work that is submitted faster", "__main__"),
+}
+
 
 class Causes(Case):
     def view(self, file, *args):
@@ -150,6 +165,13 @@ class Causes(Case):
         self.assertEqual(first["kind"], kind, first)
         for text in texts:
             self.assertIn(text, first["text"])
+        return first
+
+    def check_why(self, name, first):
+        cause, reached = WHY[name]
+        self.assertIn(cause, first["cause"])
+        self.assertIn(reached, first["reached"])
+        self.assertTrue(first["remedy"])
 
     def test_first_line_and_first_suspect(self):
         python = interpreters()[-1]
@@ -158,7 +180,7 @@ class Causes(Case):
                 file = self.path(re.sub(r"\W", "-", name) + ".pymem")
                 done = run_load("-q", "-f", file, str(target.pid))
                 self.assertEqual(done.returncode, 0, done.stderr)
-                self.check(file, memory, kind, texts)
+                self.check_why(name, self.check(file, memory, kind, texts))
 
     def first(self, python, name, code):
         with Target(python, code) as target:
@@ -174,6 +196,7 @@ class Causes(Case):
                 first = self.first(python, name, code)
                 for text in texts:
                     self.assertIn(text, first["text"])
+                self.check_why(name, first)
 
     def test_strings_that_stay_for_ever(self):
         """Interned strings are immortal in 3.12: a group of their own, with their table."""

@@ -15,6 +15,7 @@
 
 #include "viewer/analysis/context_var.h"
 #include "viewer/analysis/holder.h"
+#include "viewer/analysis/suspect_member.h"
 #include "viewer/analysis/suspect_merge.h"
 #include "viewer/analysis/unheld.h"
 #include "viewer/analysis/weight.h"
@@ -454,45 +455,17 @@ static int suspects_find_frames(struct finder *f)
 
 /* ---- groups ---- */
 
-/* What holds the members: some object, to be found; or nothing but this. */
-enum held {
-	HELD_BY_OBJECT,
-	HELD_BY_C,
-	HELD_BY_NOTHING,
-	HELD_BY_ATEXIT,
-	HELD_FOR_EVER,
-	HELDS
-};
-
-static const enum heap_synth_kind holders[HELDS] = {
-	[HELD_BY_C] = HEAP_SYNTH_UNKNOWN,
-	[HELD_BY_NOTHING] = HEAP_SYNTH_GARBAGE,
-	[HELD_BY_ATEXIT] = HEAP_SYNTH_ATEXIT,
-	[HELD_FOR_EVER] = HEAP_SYNTH_IMMORTAL,
-};
-
 struct group {
 	uint64_t retained, count;
 	uint32_t type, largest;
 	enum held held;
 };
 
-static enum held suspects_held_by(const struct finder *f, uint32_t top)
-{
-	const uint32_t around[] = { analysis_idom(f->a, top),
-				    analysis_parent(f->a, top) };
-
-	for (size_t i = 0; i < 2; i++)
-		for (unsigned h = HELD_BY_OBJECT + 1; h < HELDS; h++)
-			if (around[i] == heap_group(f->heap, holders[h]))
-				return h;
-	return HELD_BY_OBJECT;
-}
-
 static bool suspects_in_group(const struct finder *f, uint32_t top, uint32_t type,
 			      enum held held)
 {
-	return heap_type_of(f->heap, top) == type && suspects_held_by(f, top) == held;
+	return heap_type_of(f->heap, top) == type &&
+		suspect_member_held(f->a, top) == held;
 }
 
 /* Deepest node on most paths of the group's members. */
@@ -540,7 +513,7 @@ static int suspects_add_group(struct finder *f, const struct group *g)
 	if (g->held == HELD_BY_OBJECT)
 		err = suspects_find_group_holder(f, &s);
 	else
-		s.point = heap_group(f->heap, holders[g->held]);
+		s.point = heap_group(f->heap, suspect_member_holder(g->held));
 	if (s.point == HEAP_NONE && g->count >= MANY_MODULES &&
 	    g->retained >= f->threshold &&
 	    heap_type(f->heap, g->type)->kind == SNAP_KIND_MODULE)
@@ -563,7 +536,7 @@ static int suspects_find_groups(struct finder *f)
 		return err;
 	struct group *g = groups.data;
 	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++) {
-		enum held held = suspects_held_by(f, tops[i].node);
+		enum held held = suspect_member_held(f->a, tops[i].node);
 		uint32_t type = heap_type_of(f->heap, tops[i].node);
 		struct group *at = &g[(size_t)type * HELDS + held];
 		uint64_t retained = weight_of(&f->weights, tops[i].node);

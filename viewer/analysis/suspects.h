@@ -72,9 +72,18 @@ struct suspect {
 	uint64_t tasks;
 };
 
+/* Where its members are seen, what to look at first; HEAP_NONE: no object holds it. */
+static inline uint32_t suspect_node(const struct suspect *s)
+{
+	if (s->frames || s->by_variable)
+		return s->top;
+	return s->holder != HEAP_NONE ? s->holder :
+		s->point != HEAP_NONE ? s->point :
+					s->top;
+}
+
 /* Appends struct suspect to ret, largest first; at least the largest single one when none
  * passes the threshold. 0, -ENOMEM, -ECANCELED. */
 int suspects_find(struct analysis *analysis, double threshold,
 		  const struct progress *progress, struct vec *ret);
-
 #endif

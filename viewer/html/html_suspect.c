@@ -6,19 +6,11 @@
 
 #include "viewer/html/markup.h"
 #include "viewer/name/name.h"
+#include "viewer/report/cause.h"
 #include "viewer/report/suspect_text.h"
 #include "viewer/text/human.h"
 
 enum { NAME_WIDTH = 160, MOST = 12 };
-
-static uint32_t html_suspect_node(const struct suspect *s)
-{
-	if (s->frames)
-		return s->top;
-	return s->holder != HEAP_NONE ? s->holder :
-		s->point != HEAP_NONE ? s->point :
-					s->top;
-}
 
 static void html_suspect_link(struct text *out, const struct analysis *a, uint32_t node,
 			      const struct card_set *cards)
@@ -55,7 +47,7 @@ static void html_suspect_members(struct text *out, const struct heap *heap,
 static void html_suspect_sentence(struct text *out, const struct analysis *a,
 				  const struct suspect *s, const struct card_set *cards)
 {
-	const uint32_t node = html_suspect_node(s);
+	const uint32_t node = suspect_node(s);
 	const bool members = s->member_type && s->member_count;
 	struct text kind = { 0 };
 
@@ -103,6 +95,27 @@ static void html_suspect_sentence(struct text *out, const struct analysis *a,
 	text_free(&kind);
 }
 
+/* From where it is reached, what usually causes it, what to do. */
+static void html_suspect_why(struct text *out, const struct analysis *a,
+			     const struct suspect *s)
+{
+	const struct cause *cause = cause_of(a, s);
+	struct text reached = { 0 };
+
+	cause_reached(&reached, a, s);
+	if (text_len(&reached)) {
+		text_add(out, "It is reached from ");
+		markup_add(out, text_get(&reached));
+		text_add(out, ". ");
+	}
+	text_free(&reached);
+	text_add(out, "<strong>Usually:</strong> ");
+	markup_add(out, cause->usual);
+	text_add(out, ". <strong>What to do:</strong> ");
+	markup_add(out, cause->remedy);
+	text_add(out, ".");
+}
+
 static void html_suspect_one(struct text *out, const struct analysis *a,
 			     const struct suspect *s, size_t number,
 			     struct card_set *cards)
@@ -110,7 +123,7 @@ static void html_suspect_one(struct text *out, const struct analysis *a,
 	char size[HUMAN_SIZE], share[HUMAN_SIZE];
 	double ratio = a->heap->size ? (double)s->retained / (double)a->heap->size : 0;
 
-	card_set_add(cards, html_suspect_node(s));
+	card_set_add(cards, suspect_node(s));
 	if (s->point != HEAP_NONE)
 		card_set_add(cards, s->point);
 	text_printf(out,
@@ -122,6 +135,7 @@ static void html_suspect_one(struct text *out, const struct analysis *a,
 		    number, human_bytes_u64(size, s->retained), human_share(share, ratio),
 		    ratio > 1 ? 100 : 100 * ratio);
 	html_suspect_sentence(out, a, s, cards);
+	html_suspect_why(out, a, s);
 	text_add(out, "</p></article>\n");
 }
 

@@ -3,6 +3,7 @@
 #include "viewer/analysis/suspects.h"
 #include "viewer/model/native_node.h"
 #include "viewer/report/account_text.h"
+#include "viewer/report/cause.h"
 #include "viewer/report/common.h"
 #include "viewer/report/self_check.h"
 #include "viewer/report/suspect_text.h"
@@ -118,6 +119,22 @@ static void report_overview_row_counts(struct row *row, struct text *scratch,
 	row_u64(row, VEC_COUNT(heap->error, struct snap_error));
 }
 
+/* In lines of their own: from where it is reached, its usual cause, what to do. */
+static int report_overview_add_why(const struct analysis *a, const struct suspect *s,
+				   struct text *scratch, struct table *table)
+{
+	const struct cause *cause = cause_of(a, s);
+	int err = 0;
+
+	text_clear(scratch);
+	cause_reached(scratch, a, s);
+	if (text_len(scratch))
+		err = table_note(table, "  reached from: %s", text_get(scratch));
+	if (!err)
+		err = table_note(table, "  usual cause:  %s", cause->usual);
+	return err ? err : table_note(table, "  what to do:   %s", cause->remedy);
+}
+
 static int report_overview_add_suspects(const struct report_context *c,
 					struct text *scratch, struct table *table)
 {
@@ -134,6 +151,8 @@ static int report_overview_add_suspects(const struct report_context *c,
 		err = table_note(table, "suspect %zu: %s (%.1f %%): %s", i + 1,
 				 human_bytes_u64(buf, s->retained),
 				 100 * suspect_share(c->analysis, s), text_get(scratch));
+		if (!err)
+			err = report_overview_add_why(c->analysis, s, scratch, table);
 	}
 	vec_free(&suspects);
 	return err;

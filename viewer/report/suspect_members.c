@@ -157,21 +157,40 @@ static uint64_t suspect_members_capacity(const struct heap *heap, uint32_t node)
 	}
 }
 
-void suspect_members_room(struct text *out, const struct heap *heap, uint32_t container,
-			  uint64_t retained)
+/* Whether the container has room for far more than it holds; how much of both. */
+static bool suspect_members_count_room(const struct heap *heap, uint32_t container,
+				       uint64_t retained, uint64_t *capacity_ret,
+				       uint64_t *items_ret)
 {
-	char room[HUMAN_SIZE], held[HUMAN_SIZE];
-	uint64_t items = 0, capacity;
+	uint64_t items = 0;
 
 	if (container >= heap->objects || 2 * heap_size(heap, container) < retained)
-		return;
+		return false;
 	struct heap_span refs = heap_refs(heap, container);
 	for (uint32_t i = 0; i < refs.count; i++)
 		items += refs.target[i] != HEAP_ABSENT;
 	if (heap_kind(heap, container) == SNAP_KIND_DICT)
 		items /= 2;
-	capacity = suspect_members_round(suspect_members_capacity(heap, container));
-	if (capacity / SPARSE > items)
+	*items_ret = items;
+	*capacity_ret = suspect_members_round(suspect_members_capacity(heap, container));
+	return *capacity_ret / SPARSE > items;
+}
+
+bool suspect_members_emptied(const struct heap *heap, uint32_t container,
+			     uint64_t retained)
+{
+	uint64_t capacity, items;
+
+	return suspect_members_count_room(heap, container, retained, &capacity, &items);
+}
+
+void suspect_members_room(struct text *out, const struct heap *heap, uint32_t container,
+			  uint64_t retained)
+{
+	char room[HUMAN_SIZE], held[HUMAN_SIZE];
+	uint64_t capacity, items;
+
+	if (suspect_members_count_room(heap, container, retained, &capacity, &items))
 		text_printf(out, ", capacity for about %s, holds %s",
 			    human_count(room, capacity), human_count(held, items));
 }

@@ -16,5 +16,8 @@ void suspect_members_text(struct text *out, const struct analysis *analysis,
  * the suspect retains and nearly empty; else nothing. */
 void suspect_members_room(struct text *out, const struct heap *heap, uint32_t container,
 			  uint64_t retained);
+/* Whether it is such a container. */
+bool suspect_members_emptied(const struct heap *heap, uint32_t container,
+			     uint64_t retained);
 
 #endif

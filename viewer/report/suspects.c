@@ -4,6 +4,7 @@
 #include "viewer/analysis/suspects.h"
 #include "viewer/name/hops.h"
 #include "viewer/report/account_text.h"
+#include "viewer/report/cause.h"
 #include "viewer/report/common.h"
 #include "viewer/report/suspect_members.h"
 #include "viewer/report/suspect_text.h"
@@ -22,17 +23,10 @@ static const struct column columns[] = {
 	{ "member_count", "Count", CELL_COUNT, true },
 	{ "member_retained", "Retained by those", CELL_BYTES, true },
 	{ "text", "What", CELL_TEXT, false },
+	{ "reached", "Reached from", CELL_TEXT, true },
+	{ "cause", "Usual cause", CELL_TEXT, true },
+	{ "remedy", "What to do", CELL_TEXT, true },
 };
-
-/* Where its members are seen: what to look at first. */
-static uint32_t report_suspects_node(const struct suspect *s)
-{
-	if (s->frames || s->by_variable)
-		return s->top;
-	return s->holder != HEAP_NONE ? s->holder :
-		s->point != HEAP_NONE ? s->point :
-					s->top;
-}
 
 /* "local variables of f (file.py) in 1,000 frames" */
 static void report_suspects_frames_path(struct text *out, const struct heap *heap,
@@ -128,7 +122,7 @@ static void suspect_path(struct text *out, const struct analysis *a,
 		return;
 	}
 	if (s->point != HEAP_NONE) {
-		describe_path(out, a, report_suspects_node(s));
+		describe_path(out, a, suspect_node(s));
 		return;
 	}
 	text_add(out, "no common holder, e.g. ");
@@ -153,15 +147,14 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 	suspect_path(out, a, s);
 	if (!s->group && !s->by_variable && s->point < heap->objects) {
 		text_add(out, " -> ");
-		describe_short_type(out, heap,
-				    heap_type_of(heap, report_suspects_node(s)));
+		describe_short_type(out, heap, heap_type_of(heap, suspect_node(s)));
 	}
 	if (s->member_type && s->member_count) {
 		text_add(out, s->chain ? " -> chain of " : " -> ");
 		suspect_members_text(out, a, s);
 	}
 	if (!s->group && !s->chain && !s->by_variable)
-		suspect_members_room(out, heap, report_suspects_node(s), s->retained);
+		suspect_members_room(out, heap, suspect_node(s), s->retained);
 	for (uint32_t i = 0; i < s->also_number; i++) {
 		text_add(out, i ? ", " : ", also in ");
 		describe_path(out, a, s->also[i]);
@@ -203,7 +196,7 @@ static int report_suspects_add_row(const struct report_context *c,
 				   struct table *table)
 {
 	const struct heap *heap = c->heap;
-	uint32_t node = report_suspects_node(s);
+	uint32_t node = suspect_node(s);
 	uint32_t type = s->group  ? s->member_type :
 		node == HEAP_NONE ? 0 :
 				    heap_type_of(heap, node);
@@ -224,6 +217,11 @@ static int report_suspects_add_row(const struct report_context *c,
 	text_clear(scratch);
 	suspect_text(scratch, c->analysis, s);
 	row_text(&row, text_get(scratch));
+	text_clear(scratch);
+	cause_reached(scratch, c->analysis, s);
+	row_text(&row, text_get(scratch));
+	row_text(&row, cause_of(c->analysis, s)->usual);
+	row_text(&row, cause_of(c->analysis, s)->remedy);
 	return row_end(&row);
 }
 

@@ -74,6 +74,8 @@ struct view *view_growth_create(struct page *page, const void *paths);
 struct view *view_sql_create(struct page *page, const void *query);
 struct view *view_help_create(struct page *page, const void *unused);
 struct view *view_instances_create(struct page *page, uint32_t type);
+/* Those of them that are members of a suspect that is a group; point: what holds most. */
+struct view *view_instances_of_group(struct page *page, uint32_t type, uint32_t point);
 struct view *view_object_create(struct page *page, uint32_t node);
 /* A report narrowed to one type (0 = none) or one node (HEAP_NONE = none). */
 struct view *view_report_of(struct page *page, const struct report *report, uint32_t type,

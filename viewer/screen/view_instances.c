@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The instances of a type, largest retained first.  All of them are there,
+ * The instances of a type, or those of a suspect (analysis/suspects.h) that is a group,
+ * largest retained first.  All of them are there,
  * however many: the list is their ids, and cells are made when seen.
  */
 #include <assert.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/analysis/suspect_member.h"
 #include "viewer/name/describe.h"
 #include "viewer/screen/app.h"
 #include "viewer/screen/rank.h"
@@ -18,8 +20,11 @@ struct instances_view {
 	struct view view;
 	struct grid grid;
 	uint32_t type;
+	bool group;	/* only the members of a suspect that point holds */
+	uint32_t point; /* or HEAP_NONE */
 	uint32_t *ids;
 	size_t count;
+	uint64_t size;	  /* bytes of these themselves */
 	struct text text; /* of the cell asked for last */
 };
 
@@ -120,6 +125,14 @@ static uint64_t view_instances_weight(const void *arg, uint32_t id)
 			     heap_shallow(p->heap, id);
 }
 
+static bool view_instances_shows(const struct instances_view *v, uint32_t id)
+{
+	const struct analysis *a = v->view.page->process->analysis;
+
+	return heap_type_of(v->view.page->process->heap, id) == v->type &&
+		(!v->group || !a || suspect_member_is(a, v->point, id));
+}
+
 static int view_instances_collect(struct instances_view *v,
 				  const struct progress *progress)
 {
@@ -129,8 +142,10 @@ static int view_instances_collect(struct instances_view *v,
 	if (!v->ids)
 		return -ENOMEM;
 	for (uint32_t id = 0; id < heap->objects && v->count < most; id++) {
-		if (heap_type_of(heap, id) == v->type)
+		if (view_instances_shows(v, id)) {
 			v->ids[v->count++] = id;
+			v->size += heap_size(heap, id);
+		}
 		if (id % PROGRESS_EVERY == 0) {
 			int err = progress_step(progress, "collecting instances", id,
 						heap->objects);
@@ -149,6 +164,7 @@ static int view_instances_load(struct view *view)
 	free(v->ids);
 	v->ids = NULL;
 	v->count = 0;
+	v->size = 0;
 	int err = workspace_analyse(&app->workspace, view->page->process, &app->progress);
 	if (err == -ENOMEM)
 		return err; /* stopped: shown without what is retained */
@@ -164,12 +180,12 @@ static void view_instances_draw(struct view *view, struct surface *s, struct rec
 	struct instances_view *v = view_instances_self(view);
 	const struct heap *heap = view->page->process->heap;
 	char count[HUMAN_SIZE], size[HUMAN_SIZE];
-	const struct heap_type *type = heap_type(heap, v->type);
 	text_clear(&v->text);
 	text_escape(&v->text, heap_type_name(heap, v->type),
 		    strlen(heap_type_name(heap, v->type)), 200, 0);
-	text_printf(&v->text, ": %s objects, %s", human_count(count, type->count),
-		    human_bytes_u64(size, type->size));
+	text_printf(&v->text, ": %s %s, %s", human_count(count, v->count),
+		    v->group ? "in the group" : "objects",
+		    human_bytes_u64(size, v->size));
 	surface_puts(s, r.y, r.x + 1, r.width - 2, STYLE_STRONG, text_get(&v->text));
 	struct rect list = { r.y + 1, r.x, r.height - 1, r.width };
 	grid_draw(&v->grid, s, list);
@@ -224,4 +240,15 @@ struct view *view_instances_create(struct page *page, uint32_t type)
 	grid_init(&v->grid, &source, v, columns, sizeof(columns) / sizeof(*columns));
 	v->grid.bar = COL_RETAINED;
 	return &v->view;
+}
+
+struct view *view_instances_of_group(struct page *page, uint32_t type, uint32_t point)
+{
+	struct view *view = view_instances_create(page, type);
+
+	if (view) {
+		view_instances_self(view)->group = true;
+		view_instances_self(view)->point = point;
+	}
+	return view;
 }

@@ -13,7 +13,7 @@
 #include "viewer/screen/glyph.h"
 #include "viewer/screen/pictures.h"
 
-enum { ROW_LIMIT = 200000, DETAIL_LINES = 3 };
+enum { ROW_LIMIT = 200000, DETAIL_LINES = 3, EXPLANATION_LINES = 8 };
 
 struct report_view {
 	struct view view;
@@ -199,6 +199,50 @@ static const char *view_report_cut_text(struct report_view *v, const struct surf
 	return longest;
 }
 
+/* ---- what a suspect is explained with ---- */
+
+static const char *view_report_text(const struct report_view *v, size_t row,
+				    const char *key)
+{
+	const int c = table_column(&v->table, key);
+	const struct cell *cell = c < 0 ? NULL : table_cell(&v->table, row, (size_t)c);
+
+	return cell && !cell->unknown ? table_text(&v->table, cell) : "";
+}
+
+/* Whether the rows have an explanation: a paragraph of the selected one is shown. */
+static bool view_report_explains(const struct report_view *v)
+{
+	return v->made && table_column(&v->table, "cause") >= 0;
+}
+
+static void view_report_draw_explanation(struct report_view *v, struct surface *s,
+					 struct rect r)
+{
+	static const struct {
+		const char *key, *before;
+	} parts[] = { { "text", "" },
+		      { "reached", "Reached from " },
+		      { "cause", "Usual cause: " },
+		      { "remedy", "What to do: " } };
+	const size_t row = grid_row(&v->grid);
+	struct text line = { 0 };
+	int used = 0;
+
+	for (size_t i = 0; i < 4 && row != SIZE_MAX && used < r.height; i++) {
+		const char *said = view_report_text(v, row, parts[i].key);
+		struct rect rest = { r.y + used, r.x, r.height - used, r.width };
+
+		text_clear(&line);
+		text_add(&line, parts[i].before);
+		text_add(&line, said);
+		if (*said)
+			used += surface_wrap(s, rest, i ? STYLE_NORMAL : STYLE_LABEL,
+					     text_get(&line), text_len(&line));
+	}
+	text_free(&line);
+}
+
 static size_t view_report_note_count(const struct report_view *v)
 {
 	return VEC_COUNT(v->table.notes, size_t);
@@ -242,13 +286,18 @@ static void view_report_draw(struct view *view, struct surface *s, struct rect r
 	}
 	int notes = r.height > 8 ? view_report_notes_height(v, s, r.width) : 0;
 	notes = notes > r.height / 3 ? r.height / 3 : notes;
-	int detail = r.height - notes > 10 ? DETAIL_LINES : 0;
+	const bool explains = view_report_explains(v) && r.height - notes > 16;
+	int detail = explains	      ? EXPLANATION_LINES :
+		r.height - notes > 10 ? DETAIL_LINES :
+					0;
 	struct rect list = r;
 	list.height -= notes + detail;
 	grid_draw(&v->grid, s, list);
-	const char *cut = detail ? view_report_cut_text(v, s) : NULL;
+	const char *cut = detail && !explains ? view_report_cut_text(v, s) : NULL;
+	struct rect below = { r.y + list.height, r.x + 1, detail, r.width - 2 };
+	if (explains)
+		view_report_draw_explanation(v, s, below);
 	if (cut) {
-		struct rect below = { r.y + list.height, r.x + 1, detail, r.width - 2 };
 		surface_wrap(s, below, STYLE_LABEL, cut, strlen(cut));
 	}
 	struct rect bottom = { r.y + list.height + detail, r.x, notes, r.width };
@@ -267,8 +316,18 @@ static struct row_ref view_report_subject(struct view *view)
 
 static void view_report_enter(struct view *view)
 {
+	struct report_view *v = view_report_self(view);
 	struct row_ref ref = view_report_subject(view);
-	if (ref.node != HEAP_NONE)
+	const char *kind = view_report_explains(v) && grid_row(&v->grid) != SIZE_MAX ?
+		view_report_text(v, grid_row(&v->grid), "kind") :
+		"";
+	const struct analysis *a = view->page->process->analysis;
+	if (a && ref.type && !strcmp(kind, "frames")) /* node: the largest local */
+		ref.node = analysis_parent(a, ref.node);
+	if (ref.type && (!strcmp(kind, "group") || !strcmp(kind, "frames")))
+		page_push(view->page,
+			  view_instances_of_group(view->page, ref.type, ref.node));
+	else if (ref.node != HEAP_NONE)
 		page_open_node(view->page, ref.node);
 	else if (ref.type)
 		page_open_type(view->page, ref.type);

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* cause - how the rules are applied (cause.h). */
+#include "viewer/report/cause.h"
+
+#include <string.h>
+
+#include "viewer/analysis/kin.h"
+#include "viewer/name/describe.h"
+#include "viewer/report/suspect_members.h"
+#include "viewer/report/suspect_text.h"
+
+enum { CAUSE_STEPS = 64 };
+
+struct cause_path {
+	const struct analysis *a;
+	const struct suspect *s;
+	uint32_t node; /* where the members are seen, HEAP_NONE: nowhere */
+	uint32_t step[CAUSE_STEPS], count; /* from it up to */
+	uint32_t space; /* the innermost module, class, function or frame, or the group */
+};
+
+static bool cause_is_space(const struct heap *heap, uint32_t node)
+{
+	if (node >= heap->objects)
+		return node != heap_root(heap) && !heap_is_native(heap, node);
+	return heap_kind(heap, node) == SNAP_KIND_MODULE ||
+		heap_kind(heap, node) == SNAP_KIND_TYPE ||
+		heap_kind(heap, node) == SNAP_KIND_FUNCTION;
+}
+
+static void cause_walk_up(struct cause_path *p)
+{
+	const struct heap *heap = p->a->heap;
+	uint32_t at = p->node;
+
+	p->count = 0;
+	p->space = HEAP_NONE;
+	while (at != HEAP_NONE && at != heap_root(heap) && p->space == HEAP_NONE) {
+		if (p->count < CAUSE_STEPS)
+			p->step[p->count++] = at;
+		/* a class that is a suspect itself is reached from its module */
+		if (at != p->node && cause_is_space(heap, at))
+			p->space = at;
+		at = analysis_parent(p->a, at);
+	}
+	if (p->space == HEAP_NONE && p->count)
+		p->space = p->step[p->count - 1];
+}
+
+static bool cause_has_form(const struct cause_path *p, enum cause_form form)
+{
+	const struct suspect *s = p->s;
+	const struct heap *heap = p->a->heap;
+
+	switch (form) {
+	case CAUSE_VARIABLE:
+		return s->by_variable;
+	case CAUSE_RECURSION:
+		return s->frames > 1;
+	case CAUSE_CALL:
+		return s->frames == 1;
+	case CAUSE_CHAIN:
+		return s->chain;
+	case CAUSE_NATIVE:
+		return s->point < heap->nodes && heap_is_native(heap, s->point);
+	case CAUSE_SCATTERED:
+		return s->point == HEAP_NONE;
+	case CAUSE_EMPTIED:
+		return !s->group && !s->chain && !s->by_variable &&
+			suspect_members_emptied(heap, p->node, s->retained);
+	}
+	return false;
+}
+
+static bool cause_on_path(const struct cause_path *p, const struct cause *rule)
+{
+	const struct heap *heap = p->a->heap;
+
+	for (uint32_t i = 0; i < p->count; i++) {
+		const uint32_t at = p->step[i];
+		const bool fits = rule->where == CAUSE_ROOT ?
+			at >= heap->objects && !heap_is_native(heap, at) &&
+				heap_synth(heap, at)->kind == rule->value :
+			at >= heap->objects ?
+			false :
+			rule->where == CAUSE_PATH_KIND ?
+			heap_kind(heap, at) == rule->value :
+			kin_is(heap, heap_type_of(heap, at), rule->types);
+
+		if (fits)
+			return true;
+	}
+	return false;
+}
+
+static bool cause_fits(const struct cause_path *p, const struct cause *rule)
+{
+	const struct heap *heap = p->a->heap;
+	const struct suspect *s = p->s;
+	const bool object = p->node < heap->objects;
+
+	if (s->memory != SUSPECT_HELD || rule->where == CAUSE_MEMORY)
+		return rule->where == CAUSE_MEMORY && s->memory == rule->value;
+	switch (rule->where) {
+	case CAUSE_MEMORY:
+		return false;
+	case CAUSE_FORM:
+		return cause_has_form(p, rule->value);
+	case CAUSE_GROUP:
+		return s->point == heap_group(heap, rule->value);
+	case CAUSE_MEMBER_TYPE:
+		return kin_is(heap, s->member_type, rule->types);
+	case CAUSE_MEMBER_KIND:
+		return s->member_type &&
+			heap_type(heap, s->member_type)->kind == rule->value;
+	case CAUSE_PATH_TYPE:
+	case CAUSE_PATH_KIND:
+	case CAUSE_ROOT:
+		return cause_on_path(p, rule);
+	case CAUSE_NODE_TYPE:
+		return object && kin_is(heap, heap_type_of(heap, p->node), rule->types);
+	case CAUSE_NODE_KIND:
+		return object && heap_kind(heap, p->node) == rule->value;
+	case CAUSE_ANY:
+		return true;
+	}
+	return false;
+}
+
+const struct cause *cause_of(const struct analysis *analysis, const struct suspect *s)
+{
+	struct cause_path path = { .a = analysis, .s = s, .node = suspect_node(s) };
+	const struct cause *rule = cause_table;
+
+	cause_walk_up(&path);
+	while (!cause_fits(&path, rule))
+		rule++;
+	return rule;
+}
+
+/* ---- from where it is reached ---- */
+
+static const char *const cause_groups[HEAP_SYNTH_GROUP_COUNT] = {
+	[HEAP_SYNTH_MODULES] = "sys.modules",
+	[HEAP_SYNTH_THREADS] = "a thread",
+	[HEAP_SYNTH_INTERPRETER] = "the interpreter's own state",
+	[HEAP_SYNTH_ATEXIT] = "what is registered to be called at exit",
+	[HEAP_SYNTH_STATIC_TYPES] = "a type of the interpreter or of an extension",
+	[HEAP_SYNTH_C_STATIC] = "a static variable of C code",
+	[HEAP_SYNTH_OTHER] = "the interpreter",
+	[HEAP_SYNTH_INTERNED] = "the table of interned strings",
+	[HEAP_SYNTH_IMMORTAL] = "nothing that is known, and never freed (immortal)",
+	[HEAP_SYNTH_UNKNOWN] = "C code that can't be seen into",
+	[HEAP_SYNTH_GARBAGE] =
+		"nothing any more: it is garbage that hasn't been collected",
+};
+
+static void cause_reached_object(struct text *out, const struct analysis *a,
+				 uint32_t node)
+{
+	static const struct {
+		unsigned kind;
+		const char *before;
+	} words[] = { { SNAP_KIND_MODULE, "a variable of the module " },
+		      { SNAP_KIND_TYPE, "an attribute of the class " },
+		      { SNAP_KIND_FUNCTION,
+			"a default, attribute or closure of the "
+			"function " } };
+
+	struct text path = { 0 };
+	const char *name;
+
+	describe_path(&path, a, node);
+	name = text_get(&path);
+	name += strncmp(name, "module ", 7) ? 0 : 7;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (heap_kind(a->heap, node) == words[i].kind) {
+			text_add(out, words[i].before);
+			text_add(out, name);
+		}
+	text_free(&path);
+}
+
+void cause_reached(struct text *out, const struct analysis *analysis,
+		   const struct suspect *s)
+{
+	const struct heap *heap = analysis->heap;
+	struct cause_path p = { .a = analysis, .s = s, .node = suspect_node(s) };
+
+	if (s->memory != SUSPECT_HELD || s->point == HEAP_NONE || s->by_variable)
+		return;
+	cause_walk_up(&p);
+	if (p.space < heap->objects) {
+		cause_reached_object(out, analysis, p.space);
+		return;
+	}
+	if (p.space == HEAP_NONE || heap_is_native(heap, p.space))
+		return;
+	const struct heap_synth *synth = heap_synth(heap, p.space);
+	if (synth->kind == HEAP_SYNTH_FRAME) {
+		text_add(out, "a local variable of the running call ");
+		describe_frame(out, heap, synth->ref);
+		text_add(out, " of ");
+		describe_thread(out, heap,
+				VEC(heap->frame, struct snap_frame)[synth->ref].thread);
+	} else if (synth->kind == HEAP_SYNTH_THREAD) {
+		text_add(out, "the state of ");
+		describe_thread(out, heap, synth->ref);
+	} else if (synth->kind < HEAP_SYNTH_GROUP_COUNT && cause_groups[synth->kind]) {
+		text_add(out, cause_groups[synth->kind]);
+	}
+}

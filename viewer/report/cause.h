@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cause - how a suspect is reached, what usually causes such a one and what to do.
+ *
+ * The words are data: a table of rules (cause_table.c) of which the first that fits
+ * applies.  A rule looks at what a suspect is, at its members or at what is on its path.
+ * It says what is usual, never what is certain.
+ */
+#ifndef PYMEM_VIEWER_REPORT_CAUSE_H
+#define PYMEM_VIEWER_REPORT_CAUSE_H
+
+#include "viewer/analysis/suspects.h"
+#include "viewer/text/text.h"
+
+enum cause_where {		      /* what a rule looks at */
+		   CAUSE_MEMORY,      /* enum suspect_memory of what no object holds */
+		   CAUSE_FORM,	      /* enum cause_form */
+		   CAUSE_GROUP,	      /* enum heap_synth_kind of the point */
+		   CAUSE_MEMBER_TYPE, /* what most of it is: its type, or a base */
+		   CAUSE_MEMBER_KIND, /* ... enum snap_kind */
+		   CAUSE_PATH_TYPE,   /* any object on its path, itself included */
+		   CAUSE_PATH_KIND,   /* ... enum snap_kind */
+		   CAUSE_ROOT,	      /* enum heap_synth_kind on its path */
+		   CAUSE_NODE_TYPE,   /* the container itself */
+		   CAUSE_NODE_KIND,   /* ... enum snap_kind */
+		   CAUSE_ANY,
+};
+
+enum cause_form {
+	CAUSE_VARIABLE,	 /* values of a ContextVar */
+	CAUSE_RECURSION, /* local variables of one function in several frames */
+	CAUSE_CALL,	 /* ... in one */
+	CAUSE_CHAIN,
+	CAUSE_NATIVE,
+	CAUSE_SCATTERED, /* no holder in common */
+	CAUSE_EMPTIED,	 /* a container with room for far more than it has */
+};
+
+struct cause {
+	enum cause_where where;
+	unsigned value;	   /* of the enum named above */
+	const char *types; /* qualified names, a space between, or NULL */
+	const char *usual, *remedy;
+};
+
+extern const struct cause cause_table[]; /* ends with CAUSE_ANY */
+
+/* Never NULL. */
+const struct cause *cause_of(const struct analysis *analysis, const struct suspect *s);
+/* Appends from where it is reached: "a variable of the module shop.cache". */
+void cause_reached(struct text *out, const struct analysis *analysis,
+		   const struct suspect *s);
+
+#endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cause_table - what usually causes what (cause.h): the first row that fits applies, so
+ * what is particular stands before what is general.
+ */
+#include "viewer/report/cause.h"
+
+const struct cause cause_table[] = {
+	/* ---- what no object holds ---- */
+	{ CAUSE_MEMORY, SUSPECT_FREE, NULL,
+	  "a peak that is over: freed pieces lie between pieces in use, so their pages "
+	  "can't be given back",
+	  "lower the peak (read in parts, smaller batches); malloc_trim(0) now and then, "
+	  "MALLOC_ARENA_MAX=2, another allocator, or workers that end after so many "
+	  "requests" },
+	{ CAUSE_MEMORY, SUSPECT_UNEXPLAINED, NULL,
+	  "caches, handles or buffers of a C extension, or memory it never frees",
+	  "close what the extension opens; the report native has what is known; a C heap "
+	  "profiler (heaptrack, jemalloc's) names the call" },
+	{ CAUSE_MEMORY, SUSPECT_SHARED, NULL,
+	  "shared memory that other processes use as well, counted in each of them",
+	  "see the report maps for its files; unlink the segments that nobody uses" },
+
+	/* ---- how it is held ---- */
+	{ CAUSE_GROUP, HEAP_SYNTH_GARBAGE, NULL,
+	  "reference cycles that the garbage collector hasn't come to: it is switched "
+	  "off, "
+	  "frozen or runs seldom",
+	  "gc.enable(), or gc.collect() at quiet moments; break the cycles with weak "
+	  "references or a close() that clears attributes" },
+	{ CAUSE_GROUP, HEAP_SYNTH_UNKNOWN, NULL,
+	  "a C extension that keeps references in its own memory, or forgets to give one "
+	  "back",
+	  "look which extension makes such objects; close its handles; a reference "
+	  "leaked in C shows as a count that only grows" },
+	{ CAUSE_GROUP, HEAP_SYNTH_ATEXIT, NULL,
+	  "atexit.register called for every object instead of once",
+	  "register one function for all, call atexit.unregister when an object is "
+	  "closed, "
+	  "or use weakref.finalize" },
+	{ CAUSE_GROUP, HEAP_SYNTH_IMMORTAL, NULL,
+	  "strings interned while the program runs (sys.intern, attribute names and "
+	  "keys made from data), which this Python never frees",
+	  "intern fixed names only; keep data in dicts, not in attributes" },
+	{ CAUSE_GROUP, HEAP_SYNTH_MODULES, NULL,
+	  "a large program's modules, or ones made while it runs: plugins, templates "
+	  "loaded anew under new names",
+	  "load each once, and delete its entry of sys.modules when it is done with" },
+	{ CAUSE_FORM, CAUSE_VARIABLE, NULL,
+	  "contexts of tasks, timers or callbacks that still exist keep what was set in "
+	  "them",
+	  "reset the variable (ContextVar.reset) when the work is done; see the report "
+	  "tasks for what doesn't end" },
+	{ CAUSE_FORM, CAUSE_EMPTIED, NULL,
+	  "a peak that is over: dicts, sets and lists keep their room when items are "
+	  "removed one by one",
+	  "make a new one (d = dict(d), or clear()) when most is gone" },
+
+	/* ---- what it consists of ---- */
+	{ CAUSE_MEMBER_TYPE, 0, "_asyncio.Task asyncio.tasks.Task",
+	  "tasks that are created faster than they end, or wait for something that never "
+	  "comes",
+	  "see the report tasks for where they wait; use timeouts, a TaskGroup, a limit "
+	  "(semaphore)" },
+	{ CAUSE_MEMBER_TYPE, 0, "asyncio.events.TimerHandle asyncio.events.Handle",
+	  "timers that were cancelled stay until their time comes, with what their "
+	  "callbacks hold",
+	  "shorter timers, or one timer that looks through many deadlines" },
+	{ CAUSE_MEMBER_TYPE, 0,
+	  "_asyncio.Future asyncio.futures.Future concurrent.futures._base.Future "
+	  "concurrent.futures.thread._WorkItem concurrent.futures.process._WorkItem",
+	  "work that is submitted faster than it is done, or futures kept after their "
+	  "result was read",
+	  "wait for some before submitting more (a semaphore, a bounded queue); drop "
+	  "futures once they are done" },
+	{ CAUSE_MEMBER_TYPE, 0, "logging.Logger logging.Handler",
+	  "a logger or handler made for each request or object: logging keeps them for "
+	  "ever",
+	  "one logger a module, what differs in `extra` or a LoggerAdapter; "
+	  "removeHandler and close" },
+	{ CAUSE_MEMBER_KIND, SNAP_KIND_EXCEPTION, NULL,
+	  "exceptions that are kept, each with its traceback, whose frames keep all "
+	  "their "
+	  "local variables",
+	  "keep str(e) or traceback.format_exc() instead, or e.with_traceback(None); "
+	  "traceback.clear_frames" },
+	{ CAUSE_MEMBER_KIND, SNAP_KIND_TRACEBACK, NULL,
+	  "tracebacks that are kept: their frames keep all their local variables",
+	  "keep traceback.format_exc() instead; traceback.clear_frames" },
+	{ CAUSE_MEMBER_KIND, SNAP_KIND_FRAME, NULL,
+	  "frames that are kept, by tracebacks, inspect or sys._getframe, with all their "
+	  "local variables",
+	  "del the frame after use; frame.clear()" },
+	{ CAUSE_MEMBER_KIND, SNAP_KIND_GENERATOR, NULL,
+	  "generators or coroutines that were started and never finished",
+	  "close() them, or see the report tasks for what they wait for" },
+	{ CAUSE_MEMBER_KIND, SNAP_KIND_MODULE, NULL,
+	  "modules made while the program runs",
+	  "load each once, and delete its entry of sys.modules when it is done with" },
+	{ CAUSE_MEMBER_KIND, SNAP_KIND_TYPE, NULL,
+	  "classes made while the program runs (namedtuple, dataclass, type() or models "
+	  "in a function), kept by a registry, a cache or __subclasses__",
+	  "make them once at import, or cache them by what they are made from" },
+	{ CAUSE_MEMBER_KIND, SNAP_KIND_METHOD, NULL,
+	  "callbacks, listeners or signal handlers that are registered for every object "
+	  "and never removed",
+	  "unregister when the object is closed, or hold weakly (weakref.WeakMethod, "
+	  "WeakSet)" },
+	{ CAUSE_MEMBER_KIND, SNAP_KIND_FUNCTION, NULL,
+	  "callbacks, closures or lambdas that are registered and never removed",
+	  "unregister them; a closure keeps every variable it uses" },
+
+	/* ---- what is on the way to it ---- */
+	{ CAUSE_PATH_TYPE, 0, "functools._lru_cache_wrapper",
+	  "functools.cache or lru_cache(maxsize=None), or a large maxsize: an entry for "
+	  "every different call, with its arguments (on a method: self) and result",
+	  "give it a maxsize; cache by small keys; on methods, functools.cached_property "
+	  "or a cache in the object" },
+	{ CAUSE_PATH_TYPE, 0,
+	  "sqlalchemy.orm.session.Session sqlalchemy.orm.identity.WeakInstanceDict "
+	  "sqlalchemy.orm.unitofwork.UOWTransaction django.db.models.query.QuerySet "
+	  "peewee.ModelSelect",
+	  "an ORM session or query result that lives long keeps every row it has loaded",
+	  "end sessions with the request; expunge_all(), yield_per() or iterator() for "
+	  "many rows" },
+	{ CAUSE_PATH_TYPE, 0,
+	  "queue.Queue _queue.SimpleQueue queue._PySimpleQueue asyncio.queues.Queue "
+	  "multiprocessing.queues.Queue",
+	  "a queue is filled faster than it is emptied, or its consumer has died",
+	  "give it a maxsize; look in the report threads (or tasks) whether the consumer "
+	  "lives" },
+	{ CAUSE_PATH_TYPE, 0, "concurrent.futures._base.Executor",
+	  "work is submitted to a pool faster than it is done",
+	  "wait for some before submitting more (a semaphore, a bounded queue)" },
+	{ CAUSE_PATH_TYPE, 0, "_thread._local _threading_local.local",
+	  "a threading.local: each thread keeps its own copy until it ends",
+	  "clear it at the end of a unit of work; use fewer threads" },
+	{ CAUSE_PATH_TYPE, 0, "weakref.WeakKeyDictionary weakref.WeakValueDictionary",
+	  "a weak dictionary whose values refer back to its keys, so that no entry ever "
+	  "goes",
+	  "let the values refer to the keys weakly, or delete entries by hand" },
+	{ CAUSE_PATH_TYPE, 0, "logging.Handler logging.Manager logging.Logger",
+	  "a logging handler that collects records, or loggers made per request",
+	  "flush or bound the handler; one logger a module" },
+	{ CAUSE_PATH_TYPE, 0, "unittest.mock.NonCallableMock unittest.mock._CallList",
+	  "a mock remembers every call with its arguments",
+	  "reset_mock(), or a plain stub where many calls are made" },
+	{ CAUSE_PATH_KIND, SNAP_KIND_TRACEBACK, NULL,
+	  "an exception that is kept: its traceback keeps the frames, they keep their "
+	  "local variables",
+	  "keep str(e) or traceback.format_exc() instead, or e.with_traceback(None)" },
+	{ CAUSE_PATH_KIND, SNAP_KIND_EXCEPTION, NULL,
+	  "an exception that is kept, with what it refers to",
+	  "keep str(e) instead; `raise ... from None` cuts its context off" },
+	{ CAUSE_PATH_TYPE, 0, "_asyncio.Task asyncio.tasks.Task",
+	  "local variables of a coroutine that hasn't finished",
+	  "see the report tasks for where it waits; del what isn't needed before a long "
+	  "await" },
+	{ CAUSE_PATH_KIND, SNAP_KIND_GENERATOR, NULL,
+	  "local variables of a generator or coroutine that hasn't finished",
+	  "close() it, or exhaust it; del what isn't needed before it waits" },
+	{ CAUSE_PATH_KIND, SNAP_KIND_FRAME, NULL,
+	  "a frame that is kept keeps all its local variables",
+	  "del the frame after use; frame.clear()" },
+
+	/* ---- its form ---- */
+	{ CAUSE_FORM, CAUSE_CHAIN, NULL,
+	  "a linked list that grows at one end and is never cut: history, undo, "
+	  "__context__ of exceptions, previous and next",
+	  "cut it at some length, or let one direction be weak" },
+	{ CAUSE_FORM, CAUSE_RECURSION, NULL,
+	  "deep recursion, or many threads that stand in the same function",
+	  "see the report threads for where they stand; a loop instead of recursion, "
+	  "fewer threads" },
+	{ CAUSE_FORM, CAUSE_CALL, NULL,
+	  "a function that is still running keeps its local variables",
+	  "see the report threads for where it stands; del what isn't needed before the "
+	  "long call, or read in parts" },
+	{ CAUSE_FORM, CAUSE_SCATTERED, NULL,
+	  "nothing by itself: many objects of a kind, each held by another one",
+	  "group them by holder (report dominators, or the tree), and compare with an "
+	  "earlier snapshot (--compare) to see whether they grow" },
+	{ CAUSE_FORM, CAUSE_NATIVE, NULL,
+	  "a large array, buffer or document that several objects share: one view of it "
+	  "is enough to keep all of it",
+	  "copy the part that is needed (array.copy(), bytes(view)) and drop the rest" },
+	{ CAUSE_PATH_KIND, SNAP_KIND_CELL, NULL,
+	  "a closure (a decorator's or factory's inner function) keeps a variable of the "
+	  "function that made it",
+	  "bound the variable; pass what is needed instead of closing over it" },
+	{ CAUSE_NODE_TYPE, 0, "numpy.ndarray pandas.core.frame.DataFrame",
+	  "a large array that is kept, or a view of it",
+	  "del it when done; copy the part that is needed; a smaller dtype, or memmap" },
+
+	/* ---- the container ---- */
+	{ CAUSE_ROOT, HEAP_SYNTH_FRAME, NULL,
+	  "a function that is still running keeps it in a local variable",
+	  "see the report threads for where it stands; del what isn't needed before a "
+	  "long "
+	  "call, or work in parts" },
+	{ CAUSE_NODE_KIND, SNAP_KIND_DICT, NULL,
+	  "a cache, registry or index from which nothing is removed",
+	  "bound it (functools.lru_cache(maxsize=...), a TTL, popitem), delete entries "
+	  "when done, or hold values weakly (weakref.WeakValueDictionary)" },
+	{ CAUSE_NODE_TYPE, 0,
+	  "collections.OrderedDict collections.defaultdict collections.Counter "
+	  "collections.UserDict",
+	  "a cache, index or counter from which nothing is removed (a defaultdict makes "
+	  "entries when it is read)",
+	  "bound it (popitem), read with get(), delete entries when done" },
+	{ CAUSE_NODE_KIND, SNAP_KIND_LIST, NULL,
+	  "a list that is only appended to: history, results, listeners, a log in memory",
+	  "collections.deque(maxlen=...), write out what is old, or clear it when it has "
+	  "been handled" },
+	{ CAUSE_NODE_KIND, SNAP_KIND_DEQUE, NULL,
+	  "a queue is filled faster than it is emptied, or has no maxlen",
+	  "deque(maxlen=...); look whether what empties it still runs" },
+	{ CAUSE_NODE_KIND, SNAP_KIND_SET, NULL,
+	  "a set of what has been seen, from which nothing is removed",
+	  "bound it, keep hashes instead of objects, or use weakref.WeakSet" },
+	{ CAUSE_NODE_KIND, SNAP_KIND_TUPLE, NULL, "data loaded as a whole and kept",
+	  "load it in parts, or in a denser form (array, numpy, a database)" },
+	{ CAUSE_NODE_KIND, SNAP_KIND_BYTES, NULL,
+	  "a file, message or response read as a whole and kept",
+	  "read it in parts; drop it when it has been parsed" },
+	{ CAUSE_NODE_KIND, SNAP_KIND_BYTEARRAY, NULL,
+	  "a buffer that grew once and is kept",
+	  "bound it; make a new one when it has been sent" },
+	{ CAUSE_NODE_KIND, SNAP_KIND_STR, NULL,
+	  "a text read or built as a whole and kept",
+	  "read it line by line; drop it when it has been parsed" },
+	{ CAUSE_NODE_KIND, SNAP_KIND_MODULE, NULL,
+	  "tables and data that a module builds when it is imported",
+	  "import it where it is needed only, or load its data when asked for" },
+	{ CAUSE_NODE_KIND, SNAP_KIND_TYPE, NULL,
+	  "an attribute of a class, shared by all its instances",
+	  "keep it in the instances, or bound it" },
+	{ CAUSE_ANY, 0, NULL, "an object that lives long and collects others",
+	  "look what it refers to (Enter), and compare with an earlier snapshot "
+	  "(--compare) "
+	  "to see what of it grows" },
+};
