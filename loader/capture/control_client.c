@@ -18,6 +18,7 @@
 #include "loader/base/clock.h"
 #include "loader/target/foreign.h"
 #include "loader/capture/receive.h"
+#include "loader/target/initial_stack.h"
 #include "loader/target/process.h"
 
 #define VARIABLE "PYMEM_CONTROL="
@@ -27,12 +28,10 @@ enum { ANSWER_MS = 2000 };
 /* The folder named in the process's own environment. False: none is. */
 static bool control_client_folder_of(pid_t pid, char *ret, size_t size)
 {
-	char path[64];
 	size_t length = 0;
 	bool found = false;
+	char *text = initial_stack_environment(pid, pid, &length);
 
-	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
-	char *text = process_read_text(path, 4 << 20, &length);
 	for (size_t i = 0; text && i < length; i += strlen(text + i) + 1) {
 		if (strncmp(text + i, VARIABLE, strlen(VARIABLE)) == 0) {
 			const char *value = text + i + strlen(VARIABLE);

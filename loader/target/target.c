@@ -20,29 +20,10 @@
 #include "loader/cpu/cpu.h"
 #include "loader/target/calls.h"
 #include "loader/target/diagnose.h"
+#include "loader/target/initial_stack.h"
 #include "loader/target/memory.h"
 #include "loader/target/python.h"
 #include "loader/target/seccomp.h"
-
-static uint64_t target_auxv_value(const struct target *t, uint64_t key)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/auxv", t->pid,
-		 t->process.live_tid);
-	size_t size = 0;
-	char *data = process_read_text(path, 65536, &size);
-	uint64_t value = 0;
-	for (size_t i = 0; data && i + 16 <= size; i += 16) {
-		uint64_t pair[2];
-
-		memcpy(pair, data + i, sizeof(pair));
-		if (pair[0] == key)
-			value = pair[1];
-	}
-	free(data);
-	return value;
-}
 
 /* Executable mappings of the module that starts at maps.list[index]. */
 static struct range target_text_of(const struct target *t, size_t index, uint64_t end)
@@ -127,8 +108,9 @@ static int target_find_modules(struct target *t, struct load_error *err)
 	for (size_t i = 0; i < t->maps.count; i++)
 		if (!target_add_module(t, i))
 			return load_fail(err, LOAD_E_SYSTEM, ENOMEM, "out of memory");
-	uint64_t entry = target_auxv_value(t, AT_ENTRY),
-		 interp = target_auxv_value(t, AT_BASE);
+	const pid_t tid = t->process.live_tid;
+	const uint64_t entry = initial_stack_auxv(t->pid, tid, &t->mem, AT_ENTRY),
+		       interp = initial_stack_auxv(t->pid, tid, &t->mem, AT_BASE);
 	for (int i = 0; i < t->module_count; i++)
 		target_classify(t, &t->modules[i], entry, interp);
 	if (!t->libc && t->ldso && elf_module_address(&t->ldso->elf, "dlopen") &&

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -27,6 +28,7 @@
 #include "loader/inject/target_lock.h"
 #include "loader/target/calls.h"
 #include "loader/target/diagnose.h"
+#include "loader/target/initial_stack.h"
 #include "loader/target/memory.h"
 #include "loader/target/target.h"
 #include "loader/target/threads.h"
@@ -261,6 +263,40 @@ static void memory_is_read(void **state)
 	munmap(map, page);
 }
 
+/* From the memory alone it is the same as what the C library was given. */
+static void initial_stack_is_read(void **state)
+{
+	(void)state;
+	static const uint64_t keys[] = { AT_ENTRY, AT_BASE, AT_PHDR, AT_RANDOM, 12345 };
+	const pid_t pid = getpid();
+	struct memory memory;
+	assert_int_equal(memory_open(pid, pid, &memory), 0);
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		assert_int_equal(initial_stack_auxv_in_memory(pid, pid, &memory, keys[i]),
+				 getauxval(keys[i]));
+		assert_int_equal(initial_stack_auxv(pid, pid, &memory, keys[i]),
+				 getauxval(keys[i]));
+	}
+	/* its variables cut off, which it may do */
+	char *const first = environ[0];
+	environ[0] = NULL;
+	assert_int_equal(initial_stack_auxv_in_memory(pid, pid, &memory, AT_ENTRY),
+			 getauxval(AT_ENTRY));
+	environ[0] = first;
+	memory_close(&memory);
+
+	size_t told = 0, read = 0;
+	char *a = initial_stack_environment(pid, pid, &told);
+	char *b = initial_stack_environment_in_memory(pid, pid, &read);
+	assert_non_null(a);
+	assert_non_null(b);
+	assert_int_equal(told, read);
+	assert_memory_equal(a, b, told);
+	assert_null(initial_stack_environment_in_memory(-1, -1, &read));
+	free(a);
+	free(b);
+}
+
 /* An address of both programs, which run the same file, before and after the exec. */
 static void memory_ends_with_its_program(void **state)
 {
@@ -444,6 +480,7 @@ int main(void)
 		cmocka_unit_test(calls_are_found_where_they_are),
 		cmocka_unit_test(loader_locks_are_watched),
 		cmocka_unit_test(memory_is_read),
+		cmocka_unit_test(initial_stack_is_read),
 		cmocka_unit_test(memory_ends_with_its_program),
 		cmocka_unit_test(malformed_elf_is_refused),
 		cmocka_unit_test(threads_are_ranked),
