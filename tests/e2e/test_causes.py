@@ -141,7 +141,7 @@ WHY = {
     "callbacks at exit, by what they call": ("atexit.register", "at exit"),
     "what a context variable keeps": ("contexts of tasks", ""),
     "two indexes": ("a cache, registry or index", "the module __main__"),
-    "a thread's own data": ("a threading.local", "the state of thread"),
+    "a thread's own data": ("a threading.local", "the module __main__"),
     "room that was needed once": ("keep their room", "the module __main__"),
     "a queue, not the thread that serves it": ("a queue is filled faster", "__main__"),
     "a pool's work, not its thread": ("work that is submitted faster", "__main__"),

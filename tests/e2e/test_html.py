@@ -122,7 +122,8 @@ class Html(Case):
     def test_page(self):
         page = self.page(self.made("shop"))
         for part in ("shop.cache.STORE['sessions']", "60 Session", "Where memory accumulates",
-                     "Types", "By package", "shop.models.Session", "The way it is held"):
+                     "Types", "By package", "shop.models.Session", "The way it is held",
+                     "Usual cause: ", "What to do: ", "It is reached from "):
             self.assertIn(part, page.text)
         self.assertEqual(len(page.data), 1)
         for tree in ("holder", "type"):

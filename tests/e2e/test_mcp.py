@@ -157,6 +157,7 @@ class Server(Case):
                                                max_bytes=20000)), 10000)
             for tool in "types diff packages threads budget".split():
                 self.assertNotIn("no rows", client.call(tool))
+            self.assertIn("no asyncio tasks", client.call("tasks"))
             self.assertEqual(client.close(), 0)
 
     def test_errors(self):

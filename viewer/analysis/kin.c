@@ -42,3 +42,13 @@ bool kin_is(const struct heap *heap, uint32_t type, const char *names)
 			return true;
 	return false;
 }
+
+int kin_find(const struct heap *heap, const char *names, struct vec *ret)
+{
+	if (vec_alloc(ret, (size_t)heap->types + 1))
+		return -ENOMEM;
+	for (uint32_t t = 1; t <= heap->types; t++)
+		if (heap_type(heap, t)->count)
+			VEC(*ret, unsigned char)[t] = kin_is(heap, t, names);
+	return 0;
+}

@@ -8,5 +8,8 @@
 /* Whether a type (an id, 0: none) is one of `names`, or derives from one: qualified
  * names, one space between. */
 bool kin_is(const struct heap *heap, uint32_t type, const char *names);
+/* A byte per type id, types + 1 of them: 1 where kin_is. Frees with vec_free. 0 or
+ * -ENOMEM. */
+int kin_find(const struct heap *heap, const char *names, struct vec *ret);
 
 #endif

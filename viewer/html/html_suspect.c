@@ -109,9 +109,9 @@ static void html_suspect_why(struct text *out, const struct analysis *a,
 		text_add(out, ". ");
 	}
 	text_free(&reached);
-	text_add(out, "<strong>Usually:</strong> ");
+	text_add(out, "</p><p>Usual cause: ");
 	markup_add(out, cause->usual);
-	text_add(out, ". <strong>What to do:</strong> ");
+	text_add(out, ".</p><p>What to do: ");
 	markup_add(out, cause->remedy);
 	text_add(out, ".");
 }

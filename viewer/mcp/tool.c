@@ -152,6 +152,17 @@ static const struct tool tools[] = {
 			 " l.frame AND f.snapshot = l.snapshot WHERE l." NEWEST
 			 " ORDER BY l.retained DESC LIMIT 8" } },
 	  .otherwise = "the snapshot holds no threads" },
+	{ .name = "tasks",
+	  .description = "asyncio tasks and greenlets, those with the same stack "
+			 "together: how many, what they keep alive, where they are, what "
+			 "they wait for, who awaits them.",
+	  .queries = { { "groups of tasks with the same stack",
+			 "SELECT count(*) AS tasks, state, sum(retained) AS retained,"
+			 " stack, waits_for, min(task) AS one, min(awaited_by) AS"
+			 " awaited_by, min(address) AS address FROM report_tasks "
+			 "WHERE " NEWEST " GROUP BY stack, state, waits_for"
+			 " ORDER BY sum(retained) DESC" } },
+	  .otherwise = "the process has no asyncio tasks and no greenlets" },
 	{ .name = "budget",
 	  .description =
 		  "Where the resident memory of the process went, adding up to it.",

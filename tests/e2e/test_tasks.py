@@ -1,0 +1,133 @@
+# ctest: labels=e2e;ptrace
+# SPDX-License-Identifier: MIT
+"""The report tasks: every asyncio task with its calls, what it waits for and who awaits it."""
+import json
+
+from harness import *
+
+CODE = r'''
+import asyncio
+class Queue(asyncio.Queue):
+    pass
+class Own(asyncio.Task):
+    pass
+class Awaitable:
+    def __await__(self):
+        return (yield from asyncio.get_event_loop().create_future().__await__())
+async def inner(q):
+    await q.get()
+async def outer(q, n):
+    body = ["line %d" % n] * 1000
+    await inner(q)
+async def sleeper():
+    await asyncio.sleep(3600)
+async def waits(task):
+    await task
+async def gathers():
+    await asyncio.gather(sleeper(), sleeper(), sleeper())
+async def generator():
+    await asyncio.sleep(3600)
+    yield 1
+async def iterates():
+    async for one in generator():
+        pass
+async def awaits():
+    await Awaitable()
+async def ends():
+    return "result"
+async def main():
+    loop = asyncio.get_event_loop()
+    q = Queue()
+    start = asyncio.ensure_future
+    kept = [start(outer(q, n)) for n in range(20)]
+    kept += [start(waits(kept[0])), start(gathers()), start(iterates()), start(awaits()),
+             start(ends()), Own(sleeper(), loop=loop)]
+    for turn in range(5):
+        await asyncio.sleep(0)
+    kept.append(start(inner(q)))    # has not begun
+    ready(); serve()
+loop = asyncio.new_event_loop()
+asyncio.set_event_loop(loop)
+loop.run_until_complete(main())
+'''
+GREENLETS = r'''
+import gevent
+from gevent.event import Event
+event = Event()
+def inner(n):
+    body = ["line %d" % n] * 1000
+    event.wait()
+def work(n):
+    inner(n)
+kept = [gevent.spawn(work, n) for n in range(5)]
+gevent.sleep(0.1)
+ready(); serve()
+'''
+INTO = " \u203a "
+
+
+class Tasks(Case):
+    def rows(self, python, code):
+        file = self.path("tasks%d.%d.pymem" % python.version[:2])
+        with Target(python, code) as target:
+            done = run_load("-q", "-f", file, str(target.pid))
+            self.assertEqual(done.returncode, 0, done.stderr)
+        done = run_view(file, "--no-sidecar", "--report", "tasks", "--format", "json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        text = run_view(file, "--no-sidecar", "--report", "tasks")
+        return json.loads(done.stdout)["processes"][0]["rows"], text.stdout.decode()
+
+    def check(self, rows):
+        by = {}
+        for row in rows:
+            by.setdefault(row["stack"], []).append(row)
+        alike = by[INTO.join(["outer()", "inner()", "Queue.get()"])]
+        self.assertEqual(len(alike), 20)
+        for row in alike:
+            self.assertEqual((row["alike"], row["state"], row["waits_for"]),
+                             (20, "waiting", "Future"))
+            self.assertGreater(row["retained"], 8000)
+            self.assertEqual(row["alike_retained"], sum(r["retained"] for r in alike))
+        awaited = [row for row in alike if row["awaited_by"]]
+        self.assertEqual(len(awaited), 1)
+        one = by["waits()"][0]
+        self.assertEqual((one["waits_for"], awaited[0]["awaited_by"]),
+                         (awaited[0]["task"], one["task"]))
+        gathers = by["gathers()"][0]
+        self.assertEqual(gathers["waits_for"], "_GatheringFuture of 3")
+        sleepers = by["sleeper()" + INTO + "sleep()"]
+        self.assertEqual(sorted(str(row["awaited_by"]) for row in sleepers),
+                         sorted([gathers["task"]] * 3 + ["None"]))
+        self.assertIn("__main__.Own", [row["type"] for row in sleepers])
+        self.assertIn(INTO.join(["iterates()", "generator()", "sleep()"]), by)
+        self.assertIn(INTO.join(["awaits()", "Awaitable.__await__()"]), by)
+        self.assertEqual([r["state"] for r in by["ends()"]], ["done"])
+        self.assertEqual([r["state"] for r in by["inner()"]], ["ready"])
+
+    def test_tasks(self):
+        for python in some_interpreters(2):
+            with self.subTest(python=python.name):
+                rows, text = self.rows(python, CODE)
+                self.check(rows)
+                self.assertIn("20 are waiting, ", text)
+
+    def test_greenlets(self):
+        python = next((p for p in interpreters() if not subprocess.run(
+            [p.path, "-c", "import gevent"], stderr=subprocess.DEVNULL).returncode), None)
+        if not python:
+            self.skipTest("no interpreter here has gevent")
+        rows, text = self.rows(python, GREENLETS)
+        alike = [row for row in rows if row["stack"] == "work()" + INTO + "inner()"]
+        self.assertEqual(len(alike), 5)
+        for row in alike:
+            self.assertEqual((row["alike"], row["state"]), (5, "waiting"))
+            self.assertGreater(row["retained"], 8000)
+
+    def test_none(self):
+        rows, text = self.rows(interpreters()[-1], "ready(); serve()")
+        self.assertEqual(rows, [])
+        self.assertIn("no asyncio tasks", text)
+
+
+if __name__ == "__main__":
+    main()

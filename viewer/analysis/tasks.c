@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tasks - see tasks.h.  Attribute names are those of Modules/_asynciomodule.c and
+ * Lib/asyncio/tasks.py, which agree since 3.6 but for the finished coroutine: a task
+ * keeps it, without its frame.
+ */
+#include "viewer/analysis/tasks.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "viewer/analysis/kin.h"
+#include "viewer/model/attribute.h"
+
+#define TASKS_TYPES "_asyncio.Task asyncio.tasks.Task"
+#define GREENLET_TYPES "greenlet.greenlet _greenlet.greenlet"
+
+/* What stands between a coroutine and the next: by type, the attribute that leads on. */
+static const struct {
+	const char *type, *attribute;
+} tasks_between[] = {
+	{ "builtins.coroutine_wrapper", "coroutine" },
+	{ "builtins.async_generator_asend", "generator" },
+	{ "builtins.async_generator_athrow", "generator" },
+	{ "builtins.anext_awaitable", "wrapped" },
+};
+
+/* The node that an object's last value on the stack, or that of its frame, is. */
+static uint32_t tasks_stack_top(const struct heap *heap, uint32_t node)
+{
+	struct heap_span refs = heap_refs(heap, node);
+	uint32_t top = HEAP_NONE, frame = HEAP_NONE;
+	struct heap_label label;
+
+	for (uint32_t slot = 0; slot < refs.count; slot++) {
+		if (refs.target[slot] >= heap->objects)
+			continue;
+		heap_label(heap, node, slot, &label);
+		if (label.kind == SNAP_LABEL_STACK)
+			top = refs.target[slot];
+		else if (heap_kind(heap, refs.target[slot]) == SNAP_KIND_FRAME &&
+			 heap_kind(heap, node) == SNAP_KIND_GENERATOR)
+			frame = refs.target[slot];
+	}
+	return top == HEAP_NONE && frame != HEAP_NONE ? tasks_stack_top(heap, frame) :
+							top;
+}
+
+/* What a coroutine awaits: another one, or HEAP_NONE. */
+static uint32_t tasks_next(const struct heap *heap, uint32_t node)
+{
+	uint32_t at = tasks_stack_top(heap, node);
+
+	for (int steps = 0; steps < 4 && at < heap->objects; steps++) {
+		const char *type = heap_type_name(heap, heap_type_of(heap, at));
+		size_t i = 0, known = sizeof(tasks_between) / sizeof(tasks_between[0]);
+
+		if (heap_kind(heap, at) == SNAP_KIND_GENERATOR)
+			return at;
+		while (i < known && strcmp(type, tasks_between[i].type) != 0)
+			i++;
+		if (i == known)
+			return HEAP_NONE;
+		at = attribute_of(heap, at, tasks_between[i].attribute);
+	}
+	return HEAP_NONE;
+}
+
+static void tasks_reverse(uint32_t *calls, uint32_t count)
+{
+	for (uint32_t i = 0; i < count / 2; i++) {
+		const uint32_t other = calls[count - 1 - i];
+
+		calls[count - 1 - i] = calls[i];
+		calls[i] = other;
+	}
+}
+
+/* A greenlet's calls.  It keeps the frames that it was in: since CPython 3.11 they are no
+ * objects, and their code is among its own references, outermost first; before, it has
+ * the innermost, which has the others. */
+static uint32_t tasks_frames(const struct heap *heap, uint32_t greenlet, uint32_t *ret)
+{
+	struct heap_span refs = heap_refs(heap, greenlet);
+	uint32_t count = 0, frame = HEAP_NONE;
+
+	for (uint32_t i = 0; i < refs.count && count < TASKS_STACK; i++) {
+		if (refs.target[i] >= heap->objects)
+			continue;
+		if (heap_kind(heap, refs.target[i]) == SNAP_KIND_CODE)
+			ret[count++] = refs.target[i];
+		else if (heap_kind(heap, refs.target[i]) == SNAP_KIND_FRAME)
+			frame = refs.target[i];
+	}
+	if (count)
+		return count;
+	while (frame < heap->objects && count < TASKS_STACK &&
+	       heap_kind(heap, frame) == SNAP_KIND_FRAME) {
+		ret[count++] = frame;
+		frame = attribute_of(heap, frame, "f_back");
+	}
+	tasks_reverse(ret, count);
+	return count;
+}
+
+uint32_t tasks_stack(const struct heap *heap, uint32_t task, uint32_t *ret)
+{
+	uint32_t at = attribute_of(heap, task, "_coro"), count = 0;
+
+	if (at >= heap->objects)
+		return tasks_frames(heap, task, ret);
+	while (at < heap->objects && count < TASKS_STACK &&
+	       heap_kind(heap, at) == SNAP_KIND_GENERATOR) {
+		for (uint32_t i = 0; i < count; i++)
+			if (ret[i] == at)
+				return count;
+		ret[count++] = at;
+		at = tasks_next(heap, at);
+	}
+	return count;
+}
+
+/* Whether a coroutine still has a frame: then it has variables, or its function. */
+static bool tasks_alive(const struct heap *heap, uint32_t coroutine)
+{
+	struct heap_span refs = heap_refs(heap, coroutine);
+	struct heap_label label;
+
+	for (uint32_t slot = 0; slot < refs.count; slot++) {
+		if (refs.target[slot] >= heap->objects)
+			continue;
+		const unsigned kind = heap_kind(heap, refs.target[slot]);
+
+		heap_label(heap, coroutine, slot, &label);
+		if (label.kind == SNAP_LABEL_LOCAL || label.kind == SNAP_LABEL_STACK ||
+		    kind == SNAP_KIND_FRAME || kind == SNAP_KIND_FUNCTION)
+			return true;
+	}
+	return false;
+}
+
+static bool tasks_something(const struct heap *heap, uint32_t node)
+{
+	return node < heap->objects && heap_kind(heap, node) != SNAP_KIND_NONE;
+}
+
+static uint64_t tasks_mix(uint64_t hash, uint64_t value)
+{
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15ull;
+	return hash ^ hash >> 31;
+}
+
+/* What stands for a call in a group: the code that it runs. */
+static uint32_t tasks_code(const struct heap *heap, uint32_t call)
+{
+	struct heap_span refs = heap_refs(heap, call);
+
+	if (heap_kind(heap, call) == SNAP_KIND_CODE)
+		return call;
+	for (uint32_t i = 0; i < refs.count; i++)
+		if (refs.target[i] < heap->objects &&
+		    heap_kind(heap, refs.target[i]) == SNAP_KIND_CODE)
+			return refs.target[i];
+	return call;
+}
+
+static void tasks_look_at(struct analysis *a, struct task *t)
+{
+	const struct heap *heap = a->heap;
+	uint32_t stack[TASKS_STACK], depth = tasks_stack(heap, t->node, stack);
+
+	t->by = HEAP_NONE;
+	t->retained = analysis_retained(a, t->node);
+	t->waits = attribute_of(heap, t->node, "_fut_waiter");
+	if (!tasks_something(heap, t->waits))
+		t->waits = HEAP_NONE;
+	t->state = t->waits != HEAP_NONE	     ? TASK_WAITING :
+		t->greenlet			     ? TASK_WAITING :
+		depth && tasks_alive(heap, stack[0]) ? TASK_READY :
+						       TASK_DONE;
+	t->group = tasks_mix(t->state, heap_type_of(heap, t->node));
+	for (uint32_t i = 0; i < depth; i++)
+		t->group = tasks_mix(t->group, tasks_code(heap, stack[i]));
+}
+
+/* ---- who awaits whom ---- */
+
+static int tasks_by_node(const void *a, const void *b)
+{
+	const struct task *x = a, *y = b;
+
+	return x->node < y->node ? -1 : x->node > y->node;
+}
+
+static struct task *tasks_at(const struct vec *tasks, uint32_t node)
+{
+	const struct task key = { .node = node };
+
+	return !tasks->size ? NULL :
+			      bsearch(&key, tasks->data, VEC_COUNT(*tasks, struct task),
+				      sizeof(struct task), tasks_by_node);
+}
+
+static void tasks_note_awaited(const struct vec *tasks, uint32_t awaited, uint32_t by)
+{
+	struct task *t = tasks_at(tasks, awaited);
+
+	if (t && t->by == HEAP_NONE && awaited != by)
+		t->by = by;
+}
+
+/* tasks: by node. */
+static void tasks_find_awaiters(const struct heap *heap, const struct vec *tasks)
+{
+	const struct task *t = tasks->data;
+
+	for (size_t i = 0; i < VEC_COUNT(*tasks, struct task); i++) {
+		if (t[i].waits == HEAP_NONE)
+			continue;
+		tasks_note_awaited(tasks, t[i].waits, t[i].node);
+		/* asyncio.gather: a future that has what it gathers in a list */
+		uint32_t children = attribute_of(heap, t[i].waits, "_children");
+		struct heap_span refs = { 0 };
+
+		if (tasks_something(heap, children))
+			refs = heap_refs(heap, children);
+		for (uint32_t c = 0; c < refs.count; c++)
+			tasks_note_awaited(tasks, refs.target[c], t[i].node);
+	}
+}
+
+/* ---- groups ---- */
+
+static int tasks_by_group(const void *a, const void *b)
+{
+	const struct task *x = a, *y = b;
+
+	if (x->group != y->group)
+		return x->group < y->group ? -1 : 1;
+	if (x->retained != y->retained)
+		return x->retained > y->retained ? -1 : 1;
+	return x->node < y->node ? -1 : x->node > y->node;
+}
+
+static int tasks_by_rank(const void *a, const void *b)
+{
+	const struct task *x = a, *y = b;
+
+	if (x->group_retained != y->group_retained)
+		return x->group_retained > y->group_retained ? -1 : 1;
+	return tasks_by_group(a, b);
+}
+
+static void tasks_make_groups(struct vec *tasks)
+{
+	struct task *t = tasks->data;
+	size_t count = VEC_COUNT(*tasks, struct task), end;
+
+	if (count)
+		qsort(t, count, sizeof(*t), tasks_by_group);
+	for (size_t i = 0; i < count; i = end) {
+		uint64_t retained = 0;
+
+		for (end = i; end < count && t[end].group == t[i].group; end++)
+			retained += t[end].retained;
+		for (size_t k = i; k < end; k++) {
+			t[k].group_count = end - i;
+			t[k].group_retained = retained;
+		}
+	}
+	if (count)
+		qsort(t, count, sizeof(*t), tasks_by_rank);
+}
+
+int tasks_find(struct analysis *analysis, const struct progress *progress,
+	       struct vec *ret)
+{
+	const struct heap *heap = analysis->heap;
+	struct vec task = { 0 }, greenlet = { 0 };
+	int err = kin_find(heap, TASKS_TYPES, &task);
+
+	if (!err)
+		err = kin_find(heap, GREENLET_TYPES, &greenlet);
+	for (uint32_t o = 0; o < heap->objects && !err; o++) {
+		const uint32_t type = heap_type_of(heap, o);
+		struct task t = { .node = o };
+
+		if (o % PROGRESS_EVERY == 0)
+			err = progress_step(progress, "tasks", o, heap->objects);
+		t.greenlet = VEC(greenlet, unsigned char)[type];
+		if (err || (!t.greenlet && !VEC(task, unsigned char)[type]))
+			continue;
+		tasks_look_at(analysis, &t);
+		err = vec_append(ret, &t, sizeof(t));
+	}
+	if (!err) {
+		tasks_find_awaiters(heap, ret);
+		tasks_make_groups(ret);
+	}
+	vec_free(&task);
+	vec_free(&greenlet);
+	return err;
+}

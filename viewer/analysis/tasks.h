@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tasks - what waits: asyncio's tasks (and what derives from them, eager ones too) and
+ * greenlets (gevent's), each with the calls it is in.
+ *
+ * A task's stack goes from its coroutine to what that awaits, and so on: a coroutine
+ * keeps what it awaits as the last value on its stack (the frame does, up to CPython
+ * 3.10).  The line it stands at isn't in a snapshot.  Who awaits a task is the task that
+ * has it, or a gathering of it, as what it waits for.  Tasks with equal stacks are a
+ * group.
+ */
+#ifndef PYMEM_VIEWER_ANALYSIS_TASKS_H
+#define PYMEM_VIEWER_ANALYSIS_TASKS_H
+
+#include "viewer/analysis/analysis.h"
+
+enum { TASKS_STACK = 32 /* calls of one task that are told */ };
+
+enum task_state {
+	TASK_WAITING, /* for what `waits` is, when that is known */
+	TASK_READY,   /* to run, or running, or not yet begun */
+	TASK_DONE,    /* but kept */
+};
+
+struct task {
+	uint32_t node;	/* the task or greenlet */
+	uint32_t waits; /* the future or task it waits for, HEAP_NONE: not known */
+	uint32_t by;	/* the task that awaits it, HEAP_NONE: none is known */
+	enum task_state state;
+	bool greenlet;
+	uint64_t group;	      /* equal for those that have the same stack and state */
+	uint64_t group_count; /* tasks in the group */
+	uint64_t group_retained;
+	uint64_t retained; /* bytes */
+};
+
+/* Appends struct task to ret: the group that retains most first, in it the task that
+ * does. 0, -ENOMEM, -ECANCELED. */
+int tasks_find(struct analysis *analysis, const struct progress *progress,
+	       struct vec *ret);
+/* The calls a task or greenlet is in, outermost first: coroutines, generators, frames.
+ * Returns how many, at most TASKS_STACK. */
+uint32_t tasks_stack(const struct heap *heap, uint32_t task, uint32_t *ret);
+
+#endif
