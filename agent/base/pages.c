@@ -205,3 +205,25 @@ uint64_t pages_next_present(const struct pages *pages, uint64_t addr, uint64_t e
 {
 	return pages_next(pages, offsetof(struct pages_leaf, present), addr, end);
 }
+
+uint64_t pages_present_bytes(const struct pages *pages, uint64_t addr, uint64_t end)
+{
+	uint64_t page = addr >> page_shift(), count = 0;
+
+	end >>= page_shift();
+	while (page < end) {
+		const struct pages_leaf *leaf = pages_leaf(pages, page);
+		const uint64_t stop = (page | 63) + 1 < end ? (page | 63) + 1 : end;
+
+		if (!leaf) {
+			page = ((page << page_shift() >> PAGES_LEAF_SHIFT) + 1)
+				<< (PAGES_LEAF_SHIFT - page_shift());
+			continue;
+		}
+		count += (unsigned)__builtin_popcountll(leaf->present[pages_word(page)] &
+							~0ULL >> (64 - (stop - page))
+									<< page % 64);
+		page = stop;
+	}
+	return count << page_shift();
+}

@@ -46,5 +46,7 @@ enum pages_state pages_state(const struct pages *pages, uint64_t addr);
  * addr or the page's address; end: none. */
 uint64_t pages_next_out(const struct pages *pages, uint64_t addr, uint64_t end);
 uint64_t pages_next_present(const struct pages *pages, uint64_t addr, uint64_t end);
+/* Bytes in pages of [addr, end), which was scanned, that are PAGES_PRESENT. */
+uint64_t pages_present_bytes(const struct pages *pages, uint64_t addr, uint64_t end);
 
 #endif

@@ -164,7 +164,7 @@ static void check_budget(uint64_t heap_rss, uint64_t native)
 	static const uint64_t owned = 1000;
 	struct world w = { 0 };
 	struct budget budget;
-	uint64_t sum = 0, clipped = 0;
+	uint64_t sum = 0, clipped = 0, rounding = 0;
 
 	define(&w);
 	make_object(&w.m, addr(0), w.list, w.index, 3000, 1, NULL, 0);
@@ -185,17 +185,24 @@ static void check_budget(uint64_t heap_rss, uint64_t native)
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(w.m.sink->ops->buffer(w.m.sink, &buffers[i]), 0);
 	make_fact(&w.m, "malloc.free_bytes", 100);
+	make_fact(&w.m, "malloc.known_chunks", 10);
+	make_fact(&w.m, "malloc.known_bytes", 3000 + native + 70);
+	make_fact(&w.m, "memory.large_object_bytes", 3000);
 	struct heap *heap = make_end(&w.m);
 	assert_int_equal(budget_make(heap, &budget), 0);
 	for (size_t i = 0; i < VEC_COUNT(budget.entries, struct budget_entry); i++) {
 		sum += VEC(budget.entries, struct budget_entry)[i].size;
 		clipped += VEC(budget.entries, struct budget_entry)[i].clipped;
+		if (VEC(budget.entries, struct budget_entry)[i].item == BUDGET_ROUNDING)
+			rounding = VEC(budget.entries, struct budget_entry)[i].size;
 	}
 	assert_int_equal(budget.rss, heap_rss + 7400);
 	assert_int_equal(sum, budget.rss);
 	assert_int_equal(budget.swap, 5);
 	uint64_t claimed = 3000 + native + 100;
 	assert_int_equal(clipped, claimed > heap_rss ? claimed - heap_rss : 0);
+	/* 10 chunks: 70 bytes more than their users asked for */
+	assert_int_equal(rounding, claimed + 70 <= heap_rss ? 70 : 0);
 	budget_free(&budget);
 	heap_destroy(heap);
 }

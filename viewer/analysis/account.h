@@ -15,6 +15,7 @@ enum account_kind {
 	ACCOUNT_NATIVE,	     /* owned by objects of one type */
 	ACCOUNT_OBJECTS,     /* Python's objects */
 	ACCOUNT_FREE,	     /* the allocators keep it */
+	ACCOUNT_ROUNDING,    /* sizes rounded up, heads of the allocators */
 	ACCOUNT_UNEXPLAINED, /* C allocations that no object is known to own */
 	ACCOUNT_CODE,	     /* code, libraries and their data */
 	ACCOUNT_SHARED,	     /* shared memory */

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+enum { BUDGET_CHUNK_ROUNDING = 24 }; /* a head and up to 16 bytes */
+
 /* Kinds that are shown by themselves; the rest is "other". */
 /* clang-format off */
 #define KINDS(X) \
@@ -43,6 +45,7 @@ static const struct {
 	[BUDGET_ARENA_FREE] = { "pymalloc.free_pools", "pymalloc: free pools in arenas" },
 	[BUDGET_MALLOC_FREE] = { "malloc.free", "malloc: free chunks" },
 	[BUDGET_MALLOC_TOP] = { "malloc.top", "malloc: unused end of arenas" },
+	[BUDGET_ROUNDING] = { "rounding", "rounding and heads of the allocators" },
 	[BUDGET_UNEXPLAINED] = { "unexplained", "other C allocations, unexplained" },
 	[BUDGET_FILES] = { "files", "code, libraries and their data" },
 	[BUDGET_STACKS] = { "stacks", "stacks" },
@@ -178,6 +181,48 @@ static void budget_take_free(struct maker *m)
 		    0, heap_fact_u64(heap, "malloc.arenas", 0));
 }
 
+/* Pools' bytes that are neither free nor objects', as far as the snapshot tells. */
+static uint64_t budget_pool_rounding(const struct heap *heap)
+{
+	const uint64_t pools = heap_fact_u64(heap, "pymalloc.pools", 0) *
+		heap_fact_u64(heap, "pymalloc.pool_size", 0);
+	const uint64_t known = heap_fact_u64(heap, "pymalloc.free_bytes", 0) +
+		heap_fact_u64(heap, "memory.small_object_bytes", pools);
+
+	return pools > known ? pools - known : 0;
+}
+
+/* Bytes of malloc's chunks that are known beyond what their users asked for. */
+static uint64_t budget_malloc_rounding(const struct heap *heap)
+{
+	const uint64_t chunks = heap_fact_u64(heap, "malloc.known_bytes", 0);
+	const uint64_t most =
+		BUDGET_CHUNK_ROUNDING * heap_fact_u64(heap, "malloc.known_chunks", 0);
+	uint64_t users = heap_fact_u64(heap, "memory.large_object_bytes", chunks);
+
+	if (!heap_fact_u64(heap, "pymalloc.pools", 0))
+		users += heap_fact_u64(heap, "memory.small_object_bytes", 0);
+	for (uint32_t n = heap_native_base(heap); n < heap->nodes; n++) {
+		const struct heap_native *native = heap_native_at(heap, n);
+
+		if (!(native->flags &
+		      (HEAP_NATIVE_INFERRED | HEAP_NATIVE_FILE | HEAP_NATIVE_SHARED |
+		       HEAP_NATIVE_COUNTED)))
+			users += native->size;
+	}
+	if (chunks <= users)
+		return 0;
+	return chunks - users < most ? chunks - users : most;
+}
+
+static void budget_take_rounding(struct maker *m)
+{
+	uint64_t size = budget_pool_rounding(m->heap) + budget_malloc_rounding(m->heap);
+
+	/* worked out, not claimed: nothing that isn't resident is missing */
+	budget_take(m, BUDGET_ROUNDING, 0, size < m->left ? size : m->left, 0, 0);
+}
+
 static enum budget_item budget_item_of(const struct snap_map *map)
 {
 	switch (map->class_) {
@@ -216,6 +261,7 @@ int budget_make(const struct heap *heap, struct budget *ret)
 		budget_take_objects(&m);
 		budget_take_native(&m, class_);
 		budget_take_free(&m);
+		budget_take_rounding(&m);
 		budget_add(&m,
 			   (struct budget_entry){ .item = BUDGET_UNEXPLAINED,
 						  .size = m.left });

@@ -13,8 +13,6 @@
 #include "viewer/name/describe.h"
 #include "viewer/text/human.h"
 
-#define OWNERS_SHOWN 5u
-
 /* Numbers in tenths or wholes of a unit. */
 struct unit {
 	const char *name;
@@ -74,6 +72,7 @@ static void account_text_part(struct text *out, const struct heap *heap,
 	static const char *const words[ACCOUNT_OTHER + 1] = {
 		[ACCOUNT_OBJECTS] = " Python objects",
 		[ACCOUNT_FREE] = " free in the allocators",
+		[ACCOUNT_ROUNDING] = " rounding and heads of the allocators",
 		[ACCOUNT_UNEXPLAINED] = " C allocations, unexplained",
 		[ACCOUNT_CODE] = " code and libraries",
 		[ACCOUNT_SHARED] = " shared memory",
@@ -112,84 +111,4 @@ void account_text(struct text *out, const struct heap *heap,
 		account_text_number(out, unit, number);
 		account_text_part(out, heap, part);
 	}
-}
-
-/* ---- likely owners ---- */
-
-/* Modules whose types keep all they have in what is walked. */
-static bool account_text_known(const char *name)
-{
-	static const char *const modules[] = {
-		"builtins.",
-		"functools.",
-		"_functools.",
-		"operator.",
-		"_operator.",
-		"itertools.",
-		"collections.",
-		"_collections.",
-		"_thread.",
-		"weakref.",
-		"_weakref.",
-		"_abc.",
-		"types.",
-		"_asyncio.",
-		"asyncio.",
-		"_contextvars.",
-		"contextvars.",
-		"datetime.",
-		"_random.",
-		"_struct.",
-		"posix.",
-		"os.",
-		"time.",
-		"sys.",
-		"_frozen_importlib",
-		"importlib.",
-		"enum.",
-		"_warnings.",
-		"_ctypes.",
-	};
-
-	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)
-		if (!strncmp(name, modules[i], strlen(modules[i])))
-			return true;
-	return !strchr(name, '.');
-}
-
-static int account_text_by_count(const void *a, const void *b)
-{
-	const struct heap_type *const *x = a, *const *y = b;
-
-	if ((*x)->count != (*y)->count)
-		return (*x)->count > (*y)->count ? -1 : 1;
-	return (*x)->name < (*y)->name ? -1 : (*x)->name > (*y)->name;
-}
-
-void account_text_owners(struct text *out, const struct heap *heap)
-{
-	struct vec likely = { 0 };
-	char buf[HUMAN_SIZE];
-	size_t count;
-
-	for (uint32_t t = 1; t <= heap->types; t++) {
-		const struct heap_type *type = heap_type(heap, t);
-
-		if (type->count && type->kind == SNAP_KIND_OBJECT &&
-		    !(type->flags & SNAP_TYPE_PYTHON) &&
-		    !account_text_known(heap_type_name(heap, t)) &&
-		    vec_append(&likely, &type, sizeof(type)))
-			break;
-	}
-	count = VEC_COUNT(likely, const struct heap_type *);
-	if (count)
-		qsort(likely.data, count, sizeof(const struct heap_type *),
-		      account_text_by_count);
-	for (size_t i = 0; i < count && i < OWNERS_SHOWN; i++) {
-		const struct heap_type *type = VEC(likely, const struct heap_type *)[i];
-
-		text_printf(out, "%s%s ", i ? ", " : "", human_count(buf, type->count));
-		describe_string(out, heap, type->name);
-	}
-	vec_free(&likely);
 }

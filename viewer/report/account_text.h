@@ -10,8 +10,5 @@
  * other": all in one unit, adding up as printed. Nothing when the account is empty. */
 void account_text(struct text *out, const struct heap *heap,
 		  const struct account *account);
-/* The C types of which there are instances that may own more than is known: "200
- * SSLContext, 3 Connection"; nothing when there is none. */
-void account_text_owners(struct text *out, const struct heap *heap);
 
 #endif

@@ -114,6 +114,34 @@ void suspect_members_text(struct text *out, const struct analysis *analysis,
 		suspect_members_calls(out, analysis, s);
 }
 
+bool suspect_members_native(struct text *out, const struct heap *heap,
+			    const struct suspect *s)
+{
+	uint64_t own = 0, most = 0;
+	uint32_t best = HEAP_NONE;
+	char buf[HUMAN_SIZE];
+
+	for (uint32_t n = heap_native_base(heap); n < heap->nodes; n++) {
+		const struct heap_native *native = heap_native_at(heap, n);
+
+		if (native->owner != s->point || native->owners > 1 ||
+		    heap_kind(heap, s->point) != SNAP_KIND_OBJECT)
+			continue;
+		own += native->resident;
+		if (native->resident >= most) {
+			most = native->resident;
+			best = n;
+		}
+	}
+	if (best == HEAP_NONE || own < s->retained / 2)
+		return false;
+	text_printf(out, " -> %s of ", human_bytes_u64(buf, own));
+	describe_native_kind(out, heap, best);
+	if (heap_native_at(heap, best)->flags & HEAP_NATIVE_INFERRED)
+		text_add(out, " (inferred)");
+	return true;
+}
+
 /* ---- room ---- */
 
 /* Items that a dict's table of so many bytes has room for: 2^n places of 1 to 8 bytes,

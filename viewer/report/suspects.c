@@ -3,8 +3,8 @@
 #include "viewer/analysis/context_var.h"
 #include "viewer/analysis/suspects.h"
 #include "viewer/name/hops.h"
-#include "viewer/report/account_text.h"
 #include "viewer/report/cause.h"
+#include "viewer/report/chunks_text.h"
 #include "viewer/report/common.h"
 #include "viewer/report/suspect_members.h"
 #include "viewer/report/suspect_text.h"
@@ -60,7 +60,7 @@ static const struct {
 static void report_suspects_unheld(struct text *out, const struct heap *heap,
 				   const struct suspect *s)
 {
-	struct text owners = { 0 };
+	struct text kinds = { 0 }, owners = { 0 };
 
 	text_add(out, report_suspects_unheld_words[s->memory].what);
 	if (s->memory == SUSPECT_FREE)
@@ -71,10 +71,14 @@ static void report_suspects_unheld(struct text *out, const struct heap *heap,
 	if (s->memory == SUSPECT_SHARED)
 		text_add(out, ": see the report maps");
 	if (s->memory == SUSPECT_UNEXPLAINED) {
-		account_text_owners(&owners, heap);
+		chunks_text_kinds(&kinds, heap);
+		chunks_text_owners(&owners, heap);
+		if (text_len(&kinds))
+			text_printf(out, ": %s", text_get(&kinds));
 		if (text_len(&owners))
 			text_printf(out, "; likely owners: %s", text_get(&owners));
 	}
+	text_free(&kinds);
 	text_free(&owners);
 }
 
@@ -149,6 +153,9 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 		text_add(out, " -> ");
 		describe_short_type(out, heap, heap_type_of(heap, suspect_node(s)));
 	}
+	if (!s->group && !s->chain && !s->by_variable &&
+	    suspect_members_native(out, heap, s))
+		return;
 	if (s->member_type && s->member_count) {
 		text_add(out, s->chain ? " -> chain of " : " -> ");
 		suspect_members_text(out, a, s);

@@ -127,9 +127,9 @@ struct walk_type {
 /* The page that the sweep is in: what is the same for all objects in it. */
 struct walk_here {
 	uint64_t from, to;
-	uint64_t *live;	  /* where their bytes are counted */
-	uint32_t flags;	  /* enum snap_object_flags */
-	uint64_t nowhere; /* what `live` points to where nothing is counted */
+	uint64_t *live;	     /* where their bytes are counted: memory_live_in */
+	uint32_t flags;	     /* enum snap_object_flags */
+	uint64_t nowhere[2]; /* what `live` points to where nothing is counted */
 };
 
 /* Ranges of readable memory when the walk began, ascending. */

@@ -151,6 +151,39 @@ static int memory_read_maps(struct walk *w, struct memory *memory, uint32_t pid)
 	return memory->count ? 0 : -EIO;
 }
 
+/* Resident bytes of [start, end) in the copy; UINT64_MAX: the kernel didn't tell. */
+static uint64_t memory_copied_rss(struct walk *w, uint64_t start, uint64_t end)
+{
+	uint64_t rss = 0;
+
+	for (uint32_t i = 0; i < w->nranges && w->ranges[i].start < end; i++) {
+		const struct walk_range *r = &w->ranges[i];
+
+		if (r->end <= start)
+			continue;
+		if (!r->scanned)
+			return UINT64_MAX;
+		rss += pages_present_bytes(&w->pages, r->start > start ? r->start : start,
+					   r->end < end ? r->end : end);
+	}
+	return rss;
+}
+
+/* What the target has taken since the copy was made doesn't count. */
+static void memory_as_copied(struct walk *w, struct memory *memory)
+{
+	for (size_t i = 0; i < memory->count; i++) {
+		struct memory_map *map = &memory->maps[i];
+		uint64_t rss;
+
+		if (map->class_ != SNAP_MAP_ANON && map->class_ != SNAP_MAP_HEAP)
+			continue;
+		rss = memory_copied_rss(w, map->start, map->end);
+		map->rss = rss < map->rss ? rss : map->rss;
+		map->anonymous = rss < map->anonymous ? rss : map->anonymous;
+	}
+}
+
 void memory_begin(struct walk *w)
 {
 	struct memory *memory = arena_alloc(w->arena, sizeof(*memory));
@@ -162,6 +195,8 @@ void memory_begin(struct walk *w)
 	memory->leaves = arena_map(w->arena, LEAVES * sizeof(*memory->leaves));
 	if (memory_read_maps(w, memory, pid) < 0 && pid)
 		memory_read_maps(w, memory, 0);
+	if (memory->copied && memory->pid)
+		memory_as_copied(w, memory);
 	if (memory->leaves)
 		w->memory = memory;
 }
@@ -253,14 +288,14 @@ void memory_live(struct walk *w, uint64_t addr, uint64_t size)
 	    !memory->leaves[leaf] ||
 	    !(memory->leaves[leaf][page / 64 % LEAF_WORDS] >> page % 64 & 1))
 		map = memory_note(w, memory, addr, size);
-	map->object_bytes += size;
+	map->object_bytes[size <= MEMORY_SMALL] += size;
 }
 
 uint64_t *memory_live_in(struct walk *w, uint64_t addr, uint64_t size)
 {
 	struct memory *memory = w->memory;
 
-	return memory && size ? &memory_note(w, memory, addr, size)->object_bytes : NULL;
+	return memory && size ? memory_note(w, memory, addr, size)->object_bytes : NULL;
 }
 
 /* ---- afterwards ---- */
@@ -364,7 +399,7 @@ static void memory_emit_map(struct walk *w, struct memory *memory, struct memory
 		.rss = map->rss,
 		.anonymous = map->anonymous,
 		.swap = map->swap,
-		.object_bytes = map->object_bytes,
+		.object_bytes = map->object_bytes[0] + map->object_bytes[1],
 	};
 
 	memory_without_copy(memory, map, &event.pss, &event.private_dirty);
@@ -377,6 +412,23 @@ static void memory_emit_map(struct walk *w, struct memory *memory, struct memory
 	if (event.live > map->rss)
 		event.live = map->rss;
 	EVENTS_SEND(w, map, &event);
+}
+
+/* Objects' bytes in memory that is no file's, and which of them are small pieces. */
+static void memory_object_facts(struct walk *w, const struct memory *memory)
+{
+	uint64_t small = 0, large = 0;
+
+	for (size_t i = 0; i < memory->count; i++) {
+		const struct memory_map *map = &memory->maps[i];
+
+		if (map->class_ == SNAP_MAP_ANON || map->class_ == SNAP_MAP_HEAP) {
+			large += map->object_bytes[0];
+			small += map->object_bytes[1];
+		}
+	}
+	events_fact_u64(w, "memory.small_object_bytes", small);
+	events_fact_u64(w, "memory.large_object_bytes", large);
 }
 
 bool memory_facts(struct walk *w)
@@ -397,7 +449,7 @@ bool memory_facts(struct walk *w)
 		memory_emit_map(w, memory, map, pagemap);
 		rss += map->rss;
 		swap += map->swap;
-		objects += map->object_bytes;
+		objects += map->object_bytes[0] + map->object_bytes[1];
 	}
 	if (pagemap >= 0)
 		close(pagemap);
@@ -406,6 +458,9 @@ bool memory_facts(struct walk *w)
 	events_fact_u64(w, "memory.rss", rss);
 	events_fact_u64(w, "memory.swap", swap);
 	events_fact_u64(w, "memory.object_bytes", objects);
-	events_fact_u64(w, "memory.unmapped_object_bytes", memory->nowhere.object_bytes);
+	memory_object_facts(w, memory);
+	events_fact_u64(w, "memory.unmapped_object_bytes",
+			memory->nowhere.object_bytes[0] +
+				memory->nowhere.object_bytes[1]);
 	return true;
 }

@@ -5,7 +5,8 @@
  * Read once before the sweeps from /proc/PID/smaps, by raw reads into the arena
  * (kernel: Documentation/filesystems/proc.rst).  In a forked copy PID is the
  * parent: there the resident set is the target's own, while the copy's page
- * tables lack the file pages.  While the copy lives, each anonymous page of the
+ * tables lack the file pages.  Of anonymous memory that is corrected to what the copy
+ * has: by then the target may have taken more.  While the copy lives, each anonymous page of the
  * parent has one sharer more, which lowers its proportional size; memory_facts
  * undoes that, exactly where all anonymous pages of a mapping have equally many
  * sharers (private memory, or a pool of forked workers).
@@ -22,15 +23,16 @@
 enum {
 	MEMORY_CACHE = 256,
 	MEMORY_GRAIN_SHIFT = 12, /* a bit of the bitmap: no page is smaller */
+	MEMORY_SMALL = 512,	 /* SMALL_REQUEST_THRESHOLD, Objects/obmalloc.c */
 };
 
 struct memory_map {
 	uint64_t start, end, offset;
 	uint64_t rss, pss, anonymous, swap; /* bytes, as smaps says */
 	uint64_t private_dirty, shared_dirty;
-	uint64_t object_bytes;
-	uint32_t name;	       /* string id */
-	uint8_t class_, perms; /* as in struct snap_map */
+	uint64_t object_bytes[2]; /* [1]: in pieces that are pymalloc's, if it is used */
+	uint32_t name;		  /* string id */
+	uint8_t class_, perms;	  /* as in struct snap_map */
 };
 
 struct memory {
@@ -51,7 +53,7 @@ void memory_begin(struct walk *w);
 /* Says that [addr, addr + size) is an object's, or its item array or table. */
 void memory_live(struct walk *w, uint64_t addr, uint64_t size);
 /* The same of an object, but for its bytes: returns where they are counted, as those of
- * all objects that begin in the same 4 KiB; NULL: nowhere. */
+ * all objects that begin in the same 4 KiB: [1] of at most MEMORY_SMALL; NULL: nowhere. */
 uint64_t *memory_live_in(struct walk *w, uint64_t addr, uint64_t size);
 
 /* After the sweeps: emits the mappings and their sums; false: there are none. */

@@ -57,7 +57,7 @@ static __attribute__((noinline)) void emit_enter(struct walk *w, uint64_t addr,
 	w->here.flags = r && r->image ? SNAP_OBJ_STATIC : 0;
 	w->here.live = memory_live_in(w, addr, size);
 	if (!w->here.live)
-		w->here.live = &w->here.nowhere;
+		w->here.live = w->here.nowhere;
 }
 
 /* Notes where the object's own bytes lie: with its gc header, without its item arrays. */
@@ -71,7 +71,7 @@ EMIT_INLINE void emit_note_memory(struct walk *w, const struct walk_type *type,
 		inside = type->inside_max;
 	if (__builtin_expect(start < w->here.from || start + inside > w->here.to, 0))
 		emit_enter(w, start, inside);
-	*w->here.live += inside;
+	w->here.live[inside <= MEMORY_SMALL] += inside;
 }
 
 /* Reference count and flags; after emit_note_memory. */
