@@ -6,8 +6,8 @@
 #include "viewer/model/heap.h"
 #include "viewer/text/text.h"
 
-/* The kinds that have most of the bytes: "10,000 of 1,008 bytes, 200 of up to 65,552 bytes
- * held by variables of libcrypto.so.3"; nothing when the snapshot has none. */
+/* The kinds that have most of the bytes: "10,000 of 1,008 bytes, 200 of up to 65,552
+ * bytes held by variables of libcrypto.so.3"; nothing when the snapshot has none. */
 void chunks_text_kinds(struct text *out, const struct heap *heap);
 /* The C types of which there are instances that may own more than is known: "200
  * SSLContext, 3 Connection"; nothing when there is none. */

@@ -12,8 +12,8 @@
 /* "2,000 User", "2,000 method Connection.close". */
 void suspect_members_text(struct text *out, const struct analysis *analysis,
 			  const struct suspect *s);
-/* " -> 83 MiB of Connection data" where the native memory that the suspect's object itself
- * owns is most of what it retains, and true; else nothing. */
+/* " -> 83 MiB of Connection data" where the native memory that the suspect's object
+ * itself owns is most of what it retains, and true; else nothing. */
 bool suspect_members_native(struct text *out, const struct heap *heap,
 			    const struct suspect *s);
 /* ", capacity for about 1.4 M, holds 10" where a container's own table is most of what

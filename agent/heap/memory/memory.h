@@ -6,9 +6,9 @@
  * (kernel: Documentation/filesystems/proc.rst).  In a forked copy PID is the
  * parent: there the resident set is the target's own, while the copy's page
  * tables lack the file pages.  Of anonymous memory that is corrected to what the copy
- * has: by then the target may have taken more.  While the copy lives, each anonymous page of the
- * parent has one sharer more, which lowers its proportional size; memory_facts
- * undoes that, exactly where all anonymous pages of a mapping have equally many
+ * has: by then the target may have taken more.  While the copy lives, each anonymous
+ * page of the parent has one sharer more, which lowers its proportional size;
+ * memory_facts undoes that, exactly where all anonymous pages of a mapping have equally many
  * sharers (private memory, or a pool of forked workers).
  *
  * Live pages: the sweep reports every object and item array; a page that holds
@@ -53,7 +53,8 @@ void memory_begin(struct walk *w);
 /* Says that [addr, addr + size) is an object's, or its item array or table. */
 void memory_live(struct walk *w, uint64_t addr, uint64_t size);
 /* The same of an object, but for its bytes: returns where they are counted, as those of
- * all objects that begin in the same 4 KiB: [1] of at most MEMORY_SMALL; NULL: nowhere. */
+ * all objects that begin in the same 4 KiB: [1] of at most MEMORY_SMALL; NULL:
+ * nowhere. */
 uint64_t *memory_live_in(struct walk *w, uint64_t addr, uint64_t size);
 
 /* After the sweeps: emits the mappings and their sums; false: there are none. */
