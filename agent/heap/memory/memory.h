@@ -8,8 +8,8 @@
  * tables lack the file pages.  Of anonymous memory that is corrected to what the copy
  * has: by then the target may have taken more.  While the copy lives, each anonymous
  * page of the parent has one sharer more, which lowers its proportional size;
- * memory_facts undoes that, exactly where all anonymous pages of a mapping have equally many
- * sharers (private memory, or a pool of forked workers).
+ * memory_facts undoes that, exactly where all anonymous pages of a mapping have
+ * equally many sharers (private memory, or a pool of forked workers).
  *
  * Live pages: the sweep reports every object and item array; a page that holds
  * any byte of one is marked in a two-level bitmap over the address space, one
