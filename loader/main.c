@@ -26,6 +26,7 @@
 #include "loader/command/launch.h"
 #include "loader/command/progress_line.h"
 #include "loader/command/session.h"
+#include "loader/command/supervise.h"
 
 enum { SAME_SIGNAL_MS = 200 };
 
@@ -163,6 +164,11 @@ static int main_run(const struct load_options *o)
 
 	if (!o->dry_run && agent_file_find(&agent, error) < 0)
 		return main_fail(error);
+	if (o->command && supervise_needed(o)) {
+		const int status = supervise_command(o, &agent, error);
+
+		return status < 0 ? main_fail(error) : status;
+	}
 	if (o->command)
 		return launch_command(o, &agent, error) < 0 ? main_fail(error) : 0;
 	if (!o->dry_run && agent_file_read(&agent, error) < 0)

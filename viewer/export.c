@@ -10,6 +10,7 @@
 
 #include "viewer/document/document.h"
 #include "viewer/files/files.h"
+#include "viewer/fleet/summary.h"
 #include "viewer/html/html.h"
 
 /* What is put into a file: an exporter's output, or a document. */
@@ -170,9 +171,23 @@ static const struct document document_collapsed = {
 	.write_process = collapsed_write,
 };
 
+static const struct document document_summary = {
+	.name = "summary",
+	.title = "types, places, suspects: a line of JSON a process, for --merge",
+	.write = summary_write,
+};
+
+const struct document document_openmetrics = {
+	.name = "openmetrics",
+	.title = "the same for a metrics collector",
+	.write = summary_write_metrics,
+};
+
 const struct document *const document_all[] = {
-	&document_heapsnapshot, &document_pprof, &document_speedscope,
-	&document_collapsed,	&document_html,	 NULL
+	&document_heapsnapshot, &document_pprof,
+	&document_speedscope,	&document_collapsed,
+	&document_html,		&document_summary,
+	&document_openmetrics,	NULL
 };
 
 const struct document *document_find(const char *name)

@@ -28,6 +28,8 @@ struct document {
 
 /* All of them, NULL-terminated, in the order of the help. */
 extern const struct document *const document_all[];
+/* The one of --format openmetrics. */
+extern const struct document document_openmetrics;
 /* NULL when no document has that name. */
 const struct document *document_find(const char *name);
 /*

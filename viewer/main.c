@@ -18,6 +18,8 @@
 #include "formats/rights/sandbox.h"
 #include "viewer/export.h"
 #include "viewer/files/clerk.h"
+#include "viewer/fleet/merge.h"
+#include "viewer/fleet/metrics.h"
 #include "viewer/graph/graph.h"
 #include "viewer/mcp/server.h"
 #include "viewer/options.h"
@@ -25,6 +27,7 @@
 #include "viewer/query/gate.h"
 #include "viewer/query/shell.h"
 #include "viewer/render/render.h"
+#include "viewer/report/table.h"
 #include "viewer/text/text.h"
 #include "viewer/workspace.h"
 
@@ -86,7 +89,7 @@ static const bool checked_for_leaks = false;
 static bool main_may_start_programs(const struct options *o)
 {
 	return !rights_ours()->more && !o->exporter && !o->report && !o->graph &&
-		!o->mcp && (getenv("DISPLAY") || getenv("WAYLAND_DISPLAY"));
+		!o->mcp && !o->merge && (getenv("DISPLAY") || getenv("WAYLAND_DISPLAY"));
 }
 
 /*
@@ -284,6 +287,55 @@ static int main_serve(const struct options *o)
 		server_run(&session, stdin, stdout);
 	tool_session_close(&session);
 	return code;
+}
+
+/* ---- many processes ---- */
+
+enum { MERGE_LIMIT = 40 /* rows for people */ };
+
+static int main_put_merged(const struct options *o, const json_t *list)
+{
+	const struct renderer *const renderer =
+		renderer_find(o->format ? o->format : "text");
+	struct table table = { 0 };
+	int err = renderer ? merge_table(list, &table) : metrics_write(stdout, list);
+
+	if (!err && renderer)
+		err = table_arrange(&table, &o->params,
+				    o->params.all		     ? 0 :
+					    o->params.limit	     ? o->params.limit :
+					    renderer == &render_text ? MERGE_LIMIT :
+								       0);
+	if (!err && renderer) {
+		renderer->rows(stdout, &table, 0, "");
+		renderer->rows_end(stdout, table.rows);
+	}
+	table_free(&table);
+	if (err)
+		print_format(stderr, "pymem-view: %s\n", strerror(-err));
+	return err ? EXIT_FAILED : 0;
+}
+
+static int main_merge(const struct options *o)
+{
+	json_t *const list = json_array();
+	char err[512];
+	int code = 0, put;
+
+	if (main_confined(o))
+		return EXIT_FAILED;
+	for (size_t i = 0; i < o->screen.nfiles; i++)
+		if (merge_read(list, o->screen.files[i], err, sizeof(err))) {
+			main_complain(o->screen.files[i], err);
+			code = EXIT_PARTIAL;
+		}
+	put = json_array_size(list) ? main_put_merged(o, list) : EXIT_FAILED;
+	json_decref(list);
+	if (fflush(stdout) || ferror(stdout)) {
+		print_format(stderr, "pymem-view: cannot write: %s\n", strerror(errno));
+		put = EXIT_FAILED;
+	}
+	return put ? put : code;
 }
 
 /* ---- graph, export ---- */
@@ -518,6 +570,8 @@ int main(int argc, char **argv)
 	options.screen.confine = main_confine;
 	options.screen.confine_arg = &options;
 	snap_parser_allow(options.max_memory / MEMORY_OF_RAW);
+	if (options.merge)
+		return main_merge(&options);
 	if (options.mcp)
 		return main_serve(&options);
 	if (options.exporter)

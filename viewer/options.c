@@ -44,6 +44,7 @@ enum {
 	OPT_SQL_TIMEOUT,
 	OPT_SQL_MEMORY,
 	OPT_FAIL_IF,
+	OPT_MERGE,
 	OPT_MCP,
 	OPT_VALUES,
 	OPT_VERSION,
@@ -79,6 +80,7 @@ static const struct option long_options[] = {
 	{ "sql", required_argument, NULL, OPT_SQL },
 	{ "sql-shell", no_argument, NULL, OPT_SQL_SHELL },
 	{ "sql-timeout", required_argument, NULL, OPT_SQL_TIMEOUT },
+	{ "merge", no_argument, NULL, OPT_MERGE },
 	{ "mcp", no_argument, NULL, OPT_MCP },
 	{ "values", no_argument, NULL, OPT_VALUES },
 	{ "fail-if", required_argument, NULL, OPT_FAIL_IF },
@@ -97,7 +99,7 @@ static const char usage[] =
 	"  --report NAME        print one report instead:\n";
 
 static const char usage_rest[] =
-	"  --format FORMAT      text (default), json, csv\n"
+	"  --format FORMAT      text (default), json, csv, openmetrics\n"
 	"  --limit N, --all     rows to print\n"
 	"  --sort COLUMN        sort by a column's key; -COLUMN reverses\n"
 	"  --filter TEXT        only rows with TEXT in them\n"
@@ -113,6 +115,9 @@ static const char usage_rest[] =
 	"SQL\n"
 	"    --sql-timeout SEC  stop a query after this long (default: never)\n"
 	"    --sql-memory SIZE  for sorting and grouping (default 256M)\n"
+	"  --merge              the files are summaries (--export summary): what grows "
+	"in\n"
+	"                       many processes\n"
 	"  --mcp                serve an assistant (Model Context Protocol on stdin and\n"
 	"                       stdout); --values lets it see previews of values\n"
 	"  --graph KIND         draw refs, backrefs, dominators or treemap\n"
@@ -355,6 +360,9 @@ static bool options_take_sql(struct options *o, int option, const char *value)
 	case OPT_SQL_SHELL:
 		o->sql_shell = true;
 		return true;
+	case OPT_MERGE:
+		o->merge = true;
+		return true;
 	case OPT_MCP:
 		o->mcp = true;
 		return true;
@@ -417,7 +425,9 @@ static bool options_take(struct options *o, int option, const char *value)
 	case OPT_FORMAT:
 		o->format = value;
 		return renderer_find(value) || !strcmp(value, "junit") ||
-			options_unknown("format", value, "text json csv junit");
+			!strcmp(value, document_openmetrics.name) ||
+			options_unknown("format", value,
+					"text json csv junit openmetrics");
 	case OPT_GRAPH:
 		o->graph = value;
 		return graph_kind_find(value, &kind) ||
@@ -451,6 +461,11 @@ static bool options_check_sort(struct options *o)
 	return false;
 }
 
+static bool options_metrics(const struct options *o)
+{
+	return o->format && !strcmp(o->format, document_openmetrics.name);
+}
+
 /* What a query, a condition or an assistant's tool doesn't go with; NULL: nothing. */
 static const char *options_wrong_query(const struct options *o, bool exports)
 {
@@ -468,6 +483,12 @@ static const char *options_wrong_query(const struct options *o, bool exports)
 		return "--values goes with --mcp";
 	if (junit && !o->nfail_if)
 		return "--format junit goes with --fail-if";
+	if (o->merge && (shown || o->mcp || o->sql || o->sql_shell || o->nfail_if))
+		return "--merge excludes reports, queries, graphs and exports";
+	if (o->merge && (o->screen.listen || o->screen.script || o->screen.compare))
+		return "--merge takes files of summaries only";
+	if (options_metrics(o) && (shown || o->mcp || o->sql || o->sql_shell))
+		return "--format openmetrics has metrics of its own: no report, no query";
 	if (o->nfail_if && o->format && !junit && strcmp(o->format, "text"))
 		return "--fail-if answers as text or junit";
 	return NULL;
@@ -479,6 +500,7 @@ static const char *options_printing(const struct options *o)
 	return o->graph					   ? "graph" :
 		o->report				   ? "report" :
 		o->exporter || o->document || o->to_sqlite ? "export" :
+		o->merge				   ? "merge" :
 		o->format				   ? "format" :
 		o->sql					   ? "sql" :
 		o->sql_shell				   ? "sql-shell" :
@@ -567,5 +589,11 @@ bool options_from_args(int argc, char **argv, struct options *ret, int *exit_ret
 	}
 	ret->screen.files = argv + optind;
 	ret->screen.nfiles = (size_t)(argc - optind);
-	return options_check(ret);
+	if (!options_check(ret))
+		return false;
+	if (options_metrics(ret) && !ret->merge) { /* an export, to standard output */
+		ret->document = &document_openmetrics;
+		ret->output = "-";
+	}
+	return true;
 }

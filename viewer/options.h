@@ -27,6 +27,7 @@ struct options {
 	const struct document *document;      /* the same, of the analysed ones */
 	bool to_sqlite;			      /* --export sqlite */
 	bool mcp, values;		      /* --mcp, --values */
+	bool merge;			      /* --merge */
 	const char *output;		      /* -o FILE, or NULL */
 	const char *sql;		      /* --sql, or NULL */
 	const char *fail_if[OPTIONS_FAIL_IF]; /* --fail-if, in order */

@@ -234,6 +234,7 @@ static const struct {
 	{ "BUILD", NULL, NULL },
 	{ "FAULT", NULL, NULL },
 	{ "LONG", NULL, NULL },
+	{ "MARK", NULL, NULL },
 	{ "SID", NULL, NULL },
 	{ "TORTURE", NULL, NULL },
 	{ "VIEW", NULL, NULL },

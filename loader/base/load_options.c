@@ -22,6 +22,9 @@
 enum option_code {
 	OPT_NAME = 256,
 	OPT_SNAPSHOT,
+	OPT_SUMMARY,
+	OPT_PROFILE,
+	OPT_LEAK_CHECK,
 	OPT_HTML,
 	OPT_UPLOAD,
 	OPT_NO_UPLOAD,
@@ -55,12 +58,15 @@ static const struct option_row option_rows[] = {
 	{ OPT_JSON, "json", NULL, "print the capture report as one JSON object" },
 	{ OPT_SNAPSHOT, "snapshot", "FILE",
 	  "compare with this older snapshot (diff pages)" },
+	{ OPT_SUMMARY, "summary", NULL,
+	  "write a line of JSON (types, places, suspects), no snapshot" },
+	{ OPT_PROFILE, "profile", NULL, "write a profile for go tool pprof instead" },
 	{ OPT_HTML, "html", "FILE", "write a page of the capture, to mail" },
 	{ 's', "show-references", "N", "draw the references of the N biggest types" },
 	{ OPT_NAME, "show-specific-references", "NAME",
 	  "(or -ss NAME) the same for a type; repeatable" },
 	{ OPT_UPLOAD, "upload", "COMMAND",
-	  "run COMMAND once per picture, with its path" },
+	  "run COMMAND for every finished file: its path, its bytes" },
 	{ OPT_NO_UPLOAD, "no-upload", NULL,
 	  "upload nothing (nothing is unless --upload)" },
 	{ 0, NULL, NULL, "Capture" },
@@ -73,6 +79,8 @@ static const struct option_row option_rows[] = {
 	  "leave the agent loaded for the next capture" },
 	{ 'e', "exec", "FILE", "the target's python binary (checked, not needed)" },
 	{ OPT_EVERY, "every", "TIME", "capture again and again: 60s, 10m, 1h" },
+	{ OPT_LEAK_CHECK, "leak-check", "N",
+	  "with a COMMAND: say what grew at each of N marks" },
 	{ OPT_COUNT, "count", "N", "with --every: stop after N captures" },
 	{ 0, NULL, NULL, "Safety" },
 	{ OPT_DRY_RUN, "dry-run", NULL, "say what would be done, touch nothing" },
@@ -261,6 +269,15 @@ static int load_options_parse_pause(const char *text, uint64_t *ret_ns, char err
 	return 0;
 }
 
+static int load_options_parse_marks(const char *text, uint64_t *ret, char error[512])
+{
+	if (load_options_parse_count("--leak-check", text, 1000, ret, error) < 0)
+		return -1;
+	return *ret > 1 ?
+		0 :
+		load_options_wrong(error, "--leak-check compares 2 marks at least");
+}
+
 /* Options that are only a flag or a string: where they go. */
 static int load_options_take_plain(struct load_options *o, int code, const char *arg)
 {
@@ -282,6 +299,12 @@ static int load_options_take_plain(struct load_options *o, int code, const char 
 		return 1;
 	case OPT_SNAPSHOT:
 		o->snapshot = arg;
+		return 1;
+	case OPT_SUMMARY:
+		o->as = "summary";
+		return 1;
+	case OPT_PROFILE:
+		o->as = "pprof";
 		return 1;
 	case OPT_HTML:
 		o->html = arg;
@@ -357,6 +380,8 @@ static int load_options_take(struct load_options *o, int code, const char *arg,
 					       error);
 	case OPT_EVERY:
 		return load_options_parse_time("--every", arg, &o->every_ns, error);
+	case OPT_LEAK_CHECK:
+		return load_options_parse_marks(arg, &o->leak_check, error);
 	case OPT_COUNT:
 		return load_options_parse_count("--count", arg, UINT64_MAX, &o->count,
 						error);
@@ -429,15 +454,37 @@ static const char *load_options_not_for_command(const struct load_options *o)
 		o->probes		      ? "--probes" :
 		o->exec			      ? "--exec" :
 		o->count		      ? "--count" :
-		o->upload		      ? "--upload" :
 						NULL;
 }
 
+/* Rules of what is written in the snapshot's place. */
+static int load_options_check_as(const struct load_options *o, char error[512])
+{
+	const bool draws = o->references || o->name_count || o->html;
+
+	if (o->as && draws)
+		return load_options_wrong(
+			error, "--summary and --profile keep no snapshot to draw from");
+	if (o->as && o->json && !o->output)
+		return load_options_wrong(
+			error, "--json wants standard output: name a file with -f");
+	if (o->leak_check && !o->command)
+		return load_options_wrong(error, "--leak-check goes with a command");
+	if (o->leak_check && (o->as || o->output || o->upload))
+		return load_options_wrong(
+			error,
+			"--leak-check keeps no file: no -f, --summary, --profile, "
+			"--upload");
+	return 0;
+}
+
 /* Rules between options. */
-static int load_options_check(const struct load_options *o, char error[512])
+static int load_options_check(struct load_options *o, char error[512])
 {
 	if (!o->command && o->pid_count == 0)
 		return load_options_wrong(error, "no process id given");
+	if (o->no_upload)
+		o->upload = NULL;
 	if (o->command && o->pid_count > 0)
 		return load_options_wrong(error,
 					  "give process ids or a command, not both");
@@ -465,7 +512,9 @@ static int load_options_check(const struct load_options *o, char error[512])
 		return load_options_wrong(error, "--count goes with --every");
 	if (o->every_ns && o->pid_count > 1)
 		return load_options_wrong(error, "--every takes one process id");
-	if (o->every_ns && o->output && strcmp(o->output, "-") == 0)
+	if (load_options_check_as(o, error) < 0)
+		return -1;
+	if (o->every_ns && !o->as && o->output && strcmp(o->output, "-") == 0)
 		return load_options_wrong(
 			error,
 			"--every writes files: name one with -f, such as "

@@ -26,12 +26,14 @@ struct load_options {
 	size_t spelled_count;
 	char **command; /* NULL, or a NULL-terminated argv */
 
-	const char *output;   /* -f; NULL = default name, "-" = standard output */
+	const char *output; /* -f; NULL = default name, "-" = standard output */
+	const char *as; /* --summary, --profile: what pymem-view exports in the snapshot's
+			 * place, or NULL */
 	const char *html;     /* --html: the page to write, or NULL */
 	const char *snapshot; /* --snapshot: older file to compare with, or NULL */
 	const char *exec;     /* -e: the target's python binary, or NULL */
 	const char *probes;   /* --probes: file, or NULL */
-	const char *upload;   /* --upload: shell command, or NULL */
+	const char *upload;   /* --upload: shell command; NULL: none, or --no-upload */
 	bool no_upload, quiet, debug, json, dry_run, keep_agent, no_fork, no_values;
 	enum load_method method;
 
@@ -44,8 +46,9 @@ struct load_options {
 	uint64_t max_memory;   /* bytes, 0 = no limit */
 	uint64_t timeout_ns;   /* of one capture */
 	uint64_t gil_timeout_ns;
-	uint64_t every_ns; /* 0 = once */
-	uint64_t count;	   /* of --every; 0 = until stopped */
+	uint64_t every_ns;   /* 0 = once */
+	uint64_t leak_check; /* marks that are compared, 0 = none */
+	uint64_t count;	     /* of --every; 0 = until stopped */
 };
 
 enum options_verdict { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_WRONG };

@@ -21,6 +21,7 @@
 
 #include "formats/core/reader.h"
 #include "formats/text/escape.h"
+#include "loader/command/upload.h"
 
 struct total {
 	uint32_t name; /* string id */
@@ -202,19 +203,11 @@ static int reference_pictures_run(const char *const *argv)
 
 static void reference_pictures_upload(const struct drawing *d, const char *picture)
 {
-	const char *const argv[] = { "sh", "-c", NULL, "sh", picture, NULL };
-	const char *call[6];
-	char *script = NULL;
 	char why[64];
 
-	if (!d->options->upload || d->options->no_upload)
+	if (!d->options->upload)
 		return;
-	if (asprintf(&script, "%s \"$1\"", d->options->upload) < 0)
-		return;
-	memcpy(call, argv, sizeof(argv));
-	call[2] = script;
-	const int status = reference_pictures_run(call);
-	free(script);
+	const int status = upload_run(d->options->upload, picture);
 	if (status != 0) {
 		snprintf(why, sizeof(why), "the upload command ended with status %d",
 			 status);

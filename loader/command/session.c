@@ -3,6 +3,7 @@
 #include "loader/command/session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -14,10 +15,12 @@
 
 #include "formats/text/escape.h"
 #include "formats/text/print.h"
+#include "loader/command/convert.h"
 #include "loader/command/progress_line.h"
 #include "loader/command/reference_pictures.h"
 #include "loader/command/summary.h"
 #include "loader/command/show.h"
+#include "loader/command/upload.h"
 #include "loader/capture/side_by_side.h"
 #include "loader/base/deadline.h"
 #include "loader/base/fault.h"
@@ -55,7 +58,9 @@ static void session_complain(const struct capture_result *r)
 
 static bool session_to_stdout(const struct session *s)
 {
-	return s->options->output && strcmp(s->options->output, "-") == 0;
+	const char *const output = s->options->output;
+
+	return output ? strcmp(output, "-") == 0 : s->options->as != NULL;
 }
 
 /* True if people read what we print on the way. */
@@ -419,6 +424,72 @@ static bool session_write_page(struct session *s)
 	return status == 0 || status == 3;
 }
 
+/* Where the snapshot goes. 0 or -1 with a sentence. */
+static int session_open_output(struct session *s, uint64_t number, char error[512])
+{
+	const struct load_options *o = s->options;
+	const int pid = (int)o->pids[0];
+
+	s->snapshot = -1;
+	if (!o->as)
+		return output_open(&s->output, o->output, number, pid, error);
+	if (!s->has_viewer) {
+		snprintf(error, 512, "pymem-view was not found, which makes it");
+		return -1;
+	}
+	if (convert_open(&s->converted, o->output, number, pid, error) < 0)
+		return -1;
+	s->output = (struct output){ .seekable = true };
+	s->output.fd =
+		output_scratch(session_to_stdout(s) ? NULL : s->converted.name, error);
+	s->snapshot = s->output.fd < 0 ? -1 : fcntl(s->output.fd, F_DUPFD_CLOEXEC, 3);
+	if (s->snapshot >= 0)
+		return 0;
+	output_discard(&s->converted);
+	output_discard(&s->output);
+	return -1;
+}
+
+/* False: it was asked for and isn't there. */
+static bool session_convert(struct session *s)
+{
+	char error[512];
+	int made = -1;
+
+	if (s->snapshot < 0)
+		return true;
+	if (session_any_kept(s))
+		made = convert_run(s->viewer, s->options->as, s->snapshot,
+				   s->options->snapshot, &s->converted, error);
+	else
+		output_discard(&s->converted);
+	close(s->snapshot);
+	s->snapshot = -1;
+	if (made < 0 && session_any_kept(s)) {
+		progress_line_wipe();
+		print_format(stderr, "pymem-load: %s\n", error);
+	}
+	if (made >= 0)
+		snprintf(s->file, sizeof(s->file), "%s", s->converted.name);
+	return made >= 0;
+}
+
+static void session_upload(struct session *s, const char *file)
+{
+	const struct load_options *o = s->options;
+
+	if (!o->upload || !file || !file[0] || !strcmp(file, "-"))
+		return;
+	const int status = upload_run(o->upload, file);
+	if (status != 0) {
+		progress_line_wipe();
+		print_format(
+			stderr,
+			"not uploaded: %s: the upload command ended with status %d\n",
+			file, status);
+	}
+}
+
 static void session_show(struct session *s, bool seen)
 {
 	const char *compare = s->options->snapshot;
@@ -487,26 +558,28 @@ int session_capture(struct session *s, uint64_t number, bool keep, bool showing)
 	s->live = LIVE_NONE;
 	s->want_live = false;
 	s->file[0] = '\0';
-	if (!session_any_planned(s) ||
-	    output_open(&s->output, s->options->output, number, (int)s->options->pids[0],
-			error) < 0) {
+	if (!session_any_planned(s) || session_open_output(s, number, error) < 0) {
 		session_fail_all(s, error);
 		session_print_results(s);
 		return 1;
 	}
-	s->want_live = showing && session_talks(s) && s->count == 1 && s->has_viewer &&
-		s->output.seekable && !s->options->debug && show_interactive();
+	s->want_live = showing && !s->options->as && session_talks(s) && s->count == 1 &&
+		s->has_viewer && s->output.seekable && !s->options->debug &&
+		show_interactive();
 	if (s->count == 1)
 		session_run_one(s, keep);
 	else
 		session_run_many(s, keep);
 	session_close_output(s);
 	const bool seen = session_close_live(s);
+	const bool converted = session_convert(s);
 	session_print_results(s);
+	session_upload(s, s->file);
 	session_draw_references(s);
 	const bool page = session_write_page(s);
-	if (showing)
+	session_upload(s, page ? s->options->html : NULL);
+	if (showing && !s->options->as)
 		session_show(s, seen);
 	const int status = summary_status(s->results, s->count);
-	return status || page ? status : 1;
+	return status || (page && converted) ? status : 1;
 }

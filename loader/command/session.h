@@ -30,6 +30,8 @@ struct session {
 	struct capture_result *results;
 	struct part *parts;
 	struct output output;
+	struct output converted; /* --summary, --profile: what is made of it */
+	int snapshot;		 /* of those: the snapshot's file, which has no name */
 	struct live live;
 	bool want_live; /* open the viewer when the first bytes come */
 	uint64_t live_start;

@@ -24,7 +24,8 @@ bool show_interactive(void)
 		strcmp(term, "dumb") != 0;
 }
 
-static int show_run(const char *const *argv)
+/* in, out: what become its standard input and output, or -1: ours. */
+static int show_run_on(const char *const *argv, int in, int out)
 {
 	int status = -1;
 
@@ -35,12 +36,20 @@ static int show_run(const char *const *argv)
 		signal(SIGTERM, SIG_DFL);
 		signal(SIGHUP, SIG_DFL);
 		signal(SIGPIPE, SIG_DFL);
+		if ((in >= 0 && dup2(in, STDIN_FILENO) < 0) ||
+		    (out >= 0 && dup2(out, STDOUT_FILENO) < 0))
+			_exit(127);
 		execv(argv[0], (char *const *)(uintptr_t)argv);
 		_exit(127);
 	}
 	if (pid > 0)
 		foreground_wait(pid, true, &status);
 	return pid > 0 && status >= 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 127;
+}
+
+static int show_run(const char *const *argv)
+{
+	return show_run_on(argv, -1, -1);
 }
 
 /* "--max-memory=BYTES" for the viewer: what a heap of this size can unfold to. */
@@ -70,6 +79,35 @@ int show_page(const char *viewer, const char *file, const char *compare, const c
 				     "--compare", compare,    "--",   file, NULL };
 
 	return show_run(compare ? diff : plain);
+}
+
+int show_export(const char *viewer, const char *format, int snapshot, const char *compare,
+		int out)
+{
+	const char *const plain[] = { viewer, "--export", format, "-o",
+				      "-",    "--",	  "-",	  NULL };
+	const char *const diff[] = { viewer,	  "--export", format, "-o", "-",
+				     "--compare", compare,    "--",   "-",  NULL };
+
+	return show_run_on(compare ? diff : plain, snapshot, out);
+}
+
+int show_query(const char *viewer, const char *query, const char *const *files,
+	       size_t count, int out)
+{
+	const char *const words[] = { viewer,  "--no-sidecar", "--all",
+				      "--sql", query,	       "--" };
+	const size_t n = sizeof(words) / sizeof(words[0]);
+	const char **const argv = calloc(n + count + 1, sizeof(*argv));
+	int status = 127;
+
+	if (argv) {
+		memcpy(argv, words, sizeof(words));
+		memcpy(argv + n, files, count * sizeof(*files));
+		status = show_run_on(argv, -1, out);
+	}
+	free(argv);
+	return status;
 }
 
 int show_reports(const char *viewer, const char *file, const char *compare,

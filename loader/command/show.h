@@ -4,6 +4,7 @@
 #define PYMEM_LOADER_COMMAND_SHOW_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Standard input and output are a terminal that can be drawn on. */
@@ -21,6 +22,18 @@ int show_viewer(const char *viewer, const char *file, const char *compare,
  */
 int show_page(const char *viewer, const char *file, const char *compare,
 	      const char *page);
+/*
+ * Has the viewer write an export of the snapshot in the descriptor `snapshot`, which is
+ * at its start, to the descriptor out.  As show_page.
+ */
+int show_export(const char *viewer, const char *format, int snapshot, const char *compare,
+		int out);
+/*
+ * Has the viewer answer a query about snapshots (count of them) on the descriptor out.
+ * As show_page.
+ */
+int show_query(const char *viewer, const char *query, const char *const *files,
+	       size_t count, int out);
 /*
  * Prints the overview, and with compare the differences, as text on standard
  * output.  0, or the viewer's exit status (127: it could not be run).

@@ -294,7 +294,8 @@ class Load(Case):
         with open(self.path("uploaded")) as f:
             said = f.read().split("\n")
         self.assertEqual(sorted(filter(None, said)),
-                         sorted("./" + os.path.basename(p) for p in pictures))
+                         sorted(["g.pymem"] +
+                                ["./" + os.path.basename(p) for p in pictures]))
 
     def test_compare(self):
         with Target(self.python, HEAP) as t:

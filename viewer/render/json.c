@@ -133,7 +133,8 @@ static void render_json_put_batch(FILE *out, const struct table *table, uint64_t
 				  const char *problem)
 {
 	if (!before) {
-		print_format(out, "{\"schema\":1,\"report\":\"sql\",\"complete\":%s",
+		print_format(out, "{\"schema\":1,\"report\":\"%s\",\"complete\":%s",
+			     table->of ? table->of : "sql",
 			     problem[0] ? "false" : "true");
 		if (problem[0]) {
 			print_lines(out, ",\"problem\":");

@@ -68,6 +68,7 @@ struct table {
 	size_t total;	   /* rows there were before filter and limit */
 	struct vec notes;  /* offsets (size_t) of texts: sentences for people below
 				 * the rows */
+	const char *of;	   /* what a table of no one process is, NULL: a query's answer */
 	const char *error; /* why there are no rows, or NULL; static or of table_fail */
 	char *failure;	   /* of table_fail */
 };

@@ -1,0 +1,257 @@
+# ctest: labels=e2e;ptrace
+# SPDX-License-Identifier: MIT
+"""What goes to one place from many processes: --summary, --profile, --merge, OpenMetrics,
+--upload's standard input; and --leak-check, which compares a program with itself."""
+import gzip
+import re
+import socket
+
+from harness import *
+
+LEAKY = r'''
+import json
+class Order:
+    def __init__(self, i): self.number = i
+KEPT = [Order(i) for i in range(1000)]
+WORDS = {"".join(["key;", str(i)]): "\x1b[31m\udc80%d" % i for i in range(10)}
+ready(); serve()
+'''
+MEMBERS = {"pymem_summary", "host", "pid", "command", "python", "time", "time_ns", "time_ms",
+           "complete", "objects", "size", "held", "rss", "types", "suspects", "places",
+           "budget", "packages"}
+
+MARKS = r'''
+import gc, os
+KEPT = []
+class Thing: pass
+def mark(name):
+    with open(os.environ["PYMEM_MARK"], "w") as f:
+        f.write(name + "\n")
+    with open(os.environ["PYMEM_MARK"] + ".done") as f:
+        f.read()
+for name in "clean", "leaky", "short":
+    for i in range(2 if name == "short" else 4):
+        things = [Thing() for _ in range(100)]
+        if name == "leaky":
+            KEPT.extend(things)
+        del things
+        gc.collect()
+        mark(name)
+print("the program's own words")
+'''
+
+CONFTEST = r'''
+import gc, os
+import pytest
+@pytest.hookimpl(hookwrapper=True)
+def pytest_pyfunc_call(pyfuncitem):  # pymem-load --leak-check 4 -- python -m pytest
+    names = pyfuncitem._fixtureinfo.argnames
+    for _ in range(6 if "PYMEM_MARK" in os.environ else 0):  # two to warm up
+        pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
+        gc.collect()
+        open(os.environ["PYMEM_MARK"], "w").write(pyfuncitem.nodeid + "\n")
+        open(os.environ["PYMEM_MARK"] + ".done").read()
+    yield
+'''
+
+
+class Summaries(Case):
+    def summary(self, target, *args):
+        done = run_load("-q", "--summary", *args, target.pid)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_two_of_a_process(self):
+        python = some_interpreters(1)[0]
+        with Target(python, LEAKY) as target:
+            first = self.summary(target)
+            target.tell("KEPT += [Order(i) for i in range(5000)]")
+            self.assertEqual(self.summary(target, "-f", self.path("b.summary")), b"")
+            command = "%s %s" % (python.path, target.script)
+            profile = run_load("-q", "--profile", "-f", self.path("p.pb.gz"), target.pid)
+            self.assertEqual((profile.returncode, profile.stdout), (0, b""))
+        with gzip.open(self.path("p.pb.gz")) as f:
+            self.assertIn(b"<__main__.Order>", f.read())
+        with open(self.path("b.summary"), "rb") as f:
+            last = f.read()
+        for text in first, last:
+            self.assertEqual(text.count(b"\n"), 1)
+            self.assertLess(len(text), 16384)
+            text.decode("ascii")
+        a, b = json.loads(first), json.loads(last)
+        self.assertEqual(set(b), MEMBERS)
+        self.assertEqual((b["pid"], b["host"], b["command"], b["complete"]),
+                         (target.pid, socket.gethostname(), command, True))
+        (place,) = [p for p in b["places"] if p["path"] == "__main__.KEPT[*]"]
+        above = b["places"][place["in"]]
+        self.assertEqual(above["path"], "__main__.KEPT")
+        self.assertGreaterEqual(above["retained"], place["retained"])
+        self.assertIn({"type": "__main__.Order", "count": 6000},
+                      [{k: t[k] for k in ("type", "count")} for t in b["types"]])
+        self.merge(first, a, b, command)
+        self.metrics(b, command)
+        self.assertEqual(glob.glob(self.path("*.pymem")), [])
+
+    def merge(self, first, a, b, command):
+        """The two and what a process of another host said, which is a liar besides."""
+        other = [dict(s, host="h2", pid=7, places=s["places"] + [
+                     {"path": "x\x1b[2J", "in": None, "count": -5, "retained": 2**62}])
+                 for s in (a, b)]
+        with open(self.path("a.summary"), "wb") as f:
+            f.write(first + json.dumps(other[1]).encode() + b"\n" +
+                    json.dumps(other[0]).encode() + b"\n")
+        done = run_view("--merge", "--format", "json", self.path("b.summary"),
+                        self.path("a.summary"))
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        answer = json.loads(done.stdout)
+        rows = {r["place"]: r for r in answer["rows"]}
+        self.assertEqual(answer["report"], "merge")
+        self.assertNotIn("__main__.KEPT", rows)  # what is below it grew no less
+        row = rows["__main__.KEPT[*]"]
+        self.assertEqual((row["command"], row["processes"], row["hosts"]), (command, 2, 2))
+        path = row["place"]
+        grown = [next(p["retained"] for p in s["places"] if p["path"] == path)
+                 for s in (a, b)]
+        self.assertEqual(row["growth"], 2 * (grown[1] - grown[0]))
+        self.assertEqual(rows["(all)"]["growth"], 2 * (b["held"] - a["held"]))
+        self.assertEqual(rows["(all)"]["processes"], 2)
+        text = run_view("--merge", self.path("b.summary"), self.path("a.summary"))
+        self.assertNotIn(b"\x1b", text.stdout)
+        for wrong in b"", b"no JSON\n", b"{}\n", b'{"pymem_summary":9}\n', b"[" * 100000:
+            with open(self.path("wrong"), "wb") as f:
+                f.write(wrong)
+            done = run_view("--merge", self.path("b.summary"), self.path("wrong"))
+            self.assertEqual(done.returncode, 3, wrong)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+            done = run_view("--merge", self.path("wrong"))
+            self.assertEqual((done.returncode, done.stdout), (1, b""), wrong)
+
+    def metrics(self, summary, command):
+        done = run_view("--merge", "--format", "openmetrics", self.path("b.summary"))
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        lines = done.stdout.decode().splitlines()
+        self.assertEqual(lines[-1], "# EOF")
+        series, family, seen = {}, None, set()
+        for line in lines[:-1]:
+            if line.startswith("# TYPE "):
+                family, kind = line.split()[2:]
+                self.assertEqual(kind, "gauge")
+                self.assertNotIn(family, seen)
+                seen.add(family)
+            elif not line.startswith("# HELP %s " % family):
+                found = re.fullmatch(
+                    r'([a-z_]+)\{((?:[a-z]+="(?:[^"\\]|\\["\\n])*",?)+)\} (\d+)', line)
+                self.assertEqual(found[1], family)
+                self.assertNotIn((found[1], found[2]), series)
+                series[found[1], found[2]] = int(found[3])
+        labels = 'host="%s",command="%s",python="%s",pid="%d"' % (
+            socket.gethostname(), command, summary["python"], summary["pid"])
+        self.assertEqual(series["pymem_objects", labels], summary["objects"])
+        self.assertEqual(series["pymem_type_objects", labels + ',type="__main__.Order"'],
+                         6000)
+
+    def test_metrics_of_a_snapshot(self):
+        with Target(some_interpreters(1)[0], "ready(); serve()") as target:
+            run_load("-q", "-f", self.path("a"), target.pid)
+        done = run_view("--no-sidecar", "--format", "openmetrics", self.path("a"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        run_view("--no-sidecar", "--export", "openmetrics", "-o", self.path("a.prom"),
+                 self.path("a"))
+        with open(self.path("a.prom"), "rb") as f:
+            self.assertEqual(f.read(), done.stdout)
+        self.assertIn(b"pymem_resident_bytes{", done.stdout)
+
+    def test_uploads(self):
+        """Every finished file, on standard input; its path, unless that is enough."""
+        with Target(some_interpreters(1)[0], "ready(); serve()") as target:
+            got, name = self.path("got"), self.path("x.summary")
+            for upload, path in (("cat - >" + got, b""), ("{ cat; echo $1; } >" + got,
+                                                         name.encode() + b"\n"),
+                                 ("cp -t " + self.path("copies"), None)):
+                os.makedirs(self.path("copies"), exist_ok=True)
+                done = run_load("-q", "--summary", "-f", name, "--upload", upload, target.pid)
+                self.assertEqual((done.returncode, done.stderr), (0, b""))
+                with open(name, "rb") as f:
+                    made = f.read()
+                with open(got if path is not None else
+                          self.path("copies/x.summary"), "rb") as f:
+                    self.assertEqual(f.read(), made + (path or b""))
+            done = run_load("-q", "-f", self.path("y"), "--upload", "cat - | wc -c >%s; exit 9"
+                            % self.path("size"), target.pid)
+            self.assertIn(b"status 9", done.stderr)
+            with open(self.path("size")) as f:
+                self.assertEqual(int(f.read()), os.path.getsize(self.path("y")))
+
+    def command(self, *args, code=0, **env):
+        done = subprocess.run([LOAD, *map(str, args)], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, cwd=self.path("."),
+                              env=dict(os.environ, **env))
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done
+
+    def test_a_command(self):
+        """PYMEM_OUTPUT that ends in .summary; at its end, and with the command's status."""
+        python = some_interpreters(1)[0].path
+        self.command("--", python, "-c", "import sys; print(1); sys.exit(7)", code=7,
+                     PYMEM_OUTPUT=self.path("%p.summary"))
+        (name,) = glob.glob(self.path("*.summary"))
+        with open(name) as f:
+            summary = json.load(f)
+        self.assertEqual("%d.summary" % summary["pid"], os.path.basename(name))
+        self.command("--profile", "--upload", "cat - >>%s" % self.path("all"), "-f",
+                     self.path("%p.pb.gz"), "--", python, "-c", "pass")
+        (name,) = glob.glob(self.path("*.pb.gz"))
+        with gzip.open(name) as f, gzip.open(self.path("all")) as g:
+            self.assertEqual(f.read(), g.read())
+
+    def test_leak_check(self):
+        python = some_interpreters(1)[0].path
+        with open(self.path("marks.py"), "w") as f:
+            f.write(MARKS)
+        done = self.command("--leak-check", 3, "--", python, "marks.py", code=4)
+        self.assertEqual(done.stdout, b"the program's own words\n")
+        said = done.stderr.decode()
+        self.assertRegex(said, r"leaky: grew at every one of 3 marks:\n"
+                               r"  __main__\.KEPT\[\*\] +__main__\.Thing +200 ")
+        self.assertNotIn("clean: grew", said)
+        self.assertIn("short: only 2 of 3 marks", said)
+        code = ("import os, signal, time\nfor i in range(3):\n"
+                " n = len(os.listdir(os.path.dirname(os.environ['PYMEM_MARK'])))\n"
+                " os.kill(%s, signal.SIGUSR2)\n"
+                " while len(os.listdir(os.path.dirname(os.environ['PYMEM_MARK']))) <= n:\n"
+                "  time.sleep(0.01)\n"
+                " time.sleep(0.01)\n"
+                " while any(x.endswith('.part') for x in\n"
+                "  os.listdir(os.path.dirname(os.environ['PYMEM_MARK']))): time.sleep(0.01)\n")
+        done = self.command("--leak-check", 3, "--", python, "-c", code % "os.getpid()")
+        self.assertIn(b"nothing grew at every one of 3 marks", done.stderr)
+        self.command("--leak-check", 3, "--", python, "-c", "pass", code=1)
+        self.command("--leak-check", 1, "--", python, "-c", "pass", code=2)
+
+    def test_pytest(self):
+        """The recipe of pymem-load(1)."""
+        found = [p.path for p in interpreters() if subprocess.run(
+            [p.path, "-c", "import pytest"], stderr=subprocess.DEVNULL).returncode == 0]
+        if not found:
+            self.skipTest("no interpreter has pytest")
+        with open(os.path.join(ROOT, "loader/pymem-load.1")) as f:
+            manual = f.read().replace("\\e", "\\")
+        for line in filter(None, CONFTEST.splitlines()):
+            self.assertIn(line, manual)
+        with open(self.path("conftest.py"), "w") as f:
+            f.write(CONFTEST)
+        with open(self.path("test_it.py"), "w") as f:
+            f.write("CACHE = []\nclass Row: pass\n"
+                    "def test_good(tmp_path):\n    assert [Row() for _ in range(50)]\n"
+                    "def test_bad():\n    CACHE.extend(Row() for _ in range(50))\n")
+        done = self.command("--leak-check", 4, "--", found[-1], "-m", "pytest", "-q", "-p",
+                            "no:cacheprovider", code=4)
+        self.assertIn(b"2 passed", done.stdout)
+        said = done.stderr.decode()
+        self.assertRegex(said, r"test_it.py::test_bad: grew at every one of 4 marks:\n(.*\n)*"
+                               r"  test_it\.CACHE\[\*\] +test_it\.Row +150 ")
+        self.assertNotIn("test_good: grew", said)
+
+
+if __name__ == "__main__":
+    main()
