@@ -17,6 +17,9 @@ struct slot {
 	uint32_t package; /* index + 1, 0 = free */
 };
 
+/* In a module's name, before the interpreter's number: they are one package's. */
+#define OTHER_INTERPRETER " (interpreter "
+
 struct maker {
 	struct packages *packages;
 	struct analysis *analysis;
@@ -143,7 +146,10 @@ static bool packages_is_module(const struct maker *m, const char *name, size_t s
 						VEC(m->loaded, uint32_t)[mid], NULL);
 		int order = strncmp(there, name, size);
 
-		if (!order && !there[size])
+		if (!order &&
+		    (!there[size] ||
+		     !strncmp(there + size, OTHER_INTERPRETER,
+			      sizeof(OTHER_INTERPRETER) - 1)))
 			return true;
 		if (order < 0)
 			lo = mid + 1;
@@ -225,12 +231,15 @@ static int packages_of_modules(struct maker *m)
 				.name;
 		size_t size;
 		const char *name = heap_string(heap, string, &size);
+		const char *suffix = memmem(name, size, OTHER_INTERPRETER,
+					    sizeof(OTHER_INTERPRETER) - 1);
 		const char *point = m->modules ? NULL : memchr(name, '.', size);
 		struct place place = { node, m->builtins };
 
 		if (node >= heap->objects || heap_kind(heap, node) != SNAP_KIND_MODULE ||
 		    !size)
 			continue;
+		size = suffix ? (size_t)(suffix - name) : size;
 		err = packages_find(m, name, point ? (size_t)(point - name) : size,
 				    &place.package);
 		if (!err)

@@ -2,10 +2,18 @@
 /* interps - see interps.h. */
 #include "agent/heap/core/interps.h"
 
-#include "agent/heap/core/ranges.h"
-#include "agent/python/interpreters.h"
+#include <string.h>
 
-enum { INTERPS_THREADS_MAX = 1 << 20 };
+#include "agent/heap/core/ranges.h"
+#include "agent/heap/core/strings.h"
+#include "agent/python/interpreters.h"
+#include "agent/python/str.h"
+
+enum {
+	INTERPS_THREADS_MAX = 1 << 20,
+	INTERPS_NAME = 1024, /* bytes of a name that are kept */
+	INTERPS_SUFFIX = 40, /* " (interpreter 18446744073709551615)" */
+};
 
 /* Counts the thread states, and keeps them when there is room for them. */
 static void interps_list_threads(struct walk *w, struct interps *interps,
@@ -58,4 +66,43 @@ void interps_find(struct walk *w)
 		state = interpreters_next(w->py, state);
 	}
 	interps_find_threads(w, interps);
+}
+
+/* text: `size` bytes, and INTERPS_SUFFIX more of room. */
+static uint32_t interps_add_name(struct walk *w, const struct interp *interp, char *text,
+				 size_t size)
+{
+	static const char before[] = " (interpreter ";
+	uint64_t id = interp->id;
+	char digits[24];
+	size_t n = 0;
+
+	if (!id)
+		return strings_add(w, text, size);
+	do
+		digits[n++] = (char)('0' + id % 10);
+	while (id /= 10);
+	memcpy(text + size, before, sizeof(before) - 1);
+	size += sizeof(before) - 1;
+	while (n)
+		text[size++] = digits[--n];
+	text[size++] = ')';
+	return strings_add(w, text, size);
+}
+
+uint32_t interps_name_object(struct walk *w, const struct interp *interp, uint64_t str)
+{
+	char text[INTERPS_NAME + INTERPS_SUFFIX];
+
+	return interps_add_name(w, interp, text,
+				str_text(w->lay, str, text, INTERPS_NAME));
+}
+
+uint32_t interps_name(struct walk *w, const struct interp *interp, const char *text)
+{
+	char copy[INTERPS_NAME + INTERPS_SUFFIX];
+	const size_t size = strnlen(text, INTERPS_NAME);
+
+	memcpy(copy, text, size);
+	return interps_add_name(w, interp, copy, size);
 }

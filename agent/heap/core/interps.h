@@ -20,6 +20,11 @@ struct interps {
 	uint32_t tstate_count;
 };
 
+/* The string id of a str's text, or of a text, and of which interpreter it is unless that
+ * is the main one: "app (interpreter 2)". */
+uint32_t interps_name_object(struct walk *w, const struct interp *interp, uint64_t str);
+uint32_t interps_name(struct walk *w, const struct interp *interp, const char *text);
+
 /* Fills w->interps; on failure w->err is set and there are none. */
 void interps_find(struct walk *w);
 

@@ -3,7 +3,6 @@
 #include "agent/heap/roots/modules.h"
 
 #include "agent/heap/core/events.h"
-#include "agent/heap/core/strings.h"
 #include "agent/python/dict.h"
 #include "agent/python/type.h"
 
@@ -38,5 +37,5 @@ void modules_emit(struct walk *w, const struct interp *interp)
 	while (dict_next(&iter, &key, &value) && !w->err)
 		if (value != CPYTHON_ADDR(w->py, none))
 			events_root(w, SNAP_ROOT_MODULE, SNAP_ROOT_BORROWED, 0, 0,
-				    strings_add_object(w, key), value);
+				    interps_name_object(w, interp, key), value);
 }

@@ -296,10 +296,10 @@ static uint64_t roots_interp_foreign(struct walk *w, uint64_t at)
 	return 0;
 }
 
-static void roots_interp_root(struct walk *w, uint8_t flags, const char *name,
-			      uint64_t target)
+static void roots_interp_root(struct walk *w, const struct interp *interp, uint8_t flags,
+			      const char *name, uint64_t target)
 {
-	events_root(w, SNAP_ROOT_INTERPRETER, flags, 0, 0, strings_add_text(w, name),
+	events_root(w, SNAP_ROOT_INTERPRETER, flags, 0, 0, interps_name(w, interp, name),
 		    target);
 }
 
@@ -323,19 +323,19 @@ static uint32_t roots_interp_emit_word(struct walk *w, const struct interp *inte
 	if (n)
 		return n;
 	if (left >= 24 && roots_interp_is_codecs(w, at)) {
-		roots_interp_root(w, 0, "codec search path", word);
-		roots_interp_root(w, 0, "codec search cache", peek64(at + 8));
-		roots_interp_root(w, 0, "codec error handlers", peek64(at + 16));
+		roots_interp_root(w, interp, 0, "codec search path", word);
+		roots_interp_root(w, interp, 0, "codec search cache", peek64(at + 8));
+		roots_interp_root(w, interp, 0, "codec error handlers", peek64(at + 16));
 		return 3;
 	}
 	if (left >= 16 && roots_interp_is_cache(w, at, interp->state)) {
-		roots_interp_root(w, 0, "type attribute cache", word);
+		roots_interp_root(w, interp, 0, "type attribute cache", word);
 		return 2;
 	}
 	for (int i = 0; i < KNOWN; i++)
 		if (known[i].addr == word) {
 			known[i].addr = word == CPYTHON_ADDR(w->py, none) ? word : 0;
-			roots_interp_root(w, 0, known[i].name, word);
+			roots_interp_root(w, interp, 0, known[i].name, word);
 			return 1;
 		}
 	if (roots_interp_is_freelist(w, at, interp->state, interp->state + interp->size))
@@ -344,7 +344,7 @@ static uint32_t roots_interp_emit_word(struct walk *w, const struct interp *inte
 		events_root(w, SNAP_ROOT_ATEXIT, 0, 0, 0,
 			    strings_add_text(w, "callbacks"), word);
 	else
-		roots_interp_root(w, SNAP_ROOT_CONSERVATIVE, "interpreter", word);
+		roots_interp_root(w, interp, SNAP_ROOT_CONSERVATIVE, "interpreter", word);
 	return 1;
 }
 
