@@ -13,7 +13,7 @@ from harness import *
 MAKE = os.path.join(BUILD, "bin", "make_snapshot")
 GOLDEN = os.path.join(ROOT, "tests", "reports")
 UPDATE = os.environ.get("PYMEM_UPDATE_GOLDEN") == "1"
-REPORTS = ("overview suspects types packages modules objects dominators threads tasks "
+REPORTS = ("overview suspects inspections types packages modules objects dominators threads tasks "
            "duplicates waste budget native hidden sizes roots errors maps").split()
 PROMISED = {    # keys every reader may rely on
     "types": "type count size retained",

@@ -63,3 +63,12 @@ uint32_t attribute_of(const struct heap *heap, uint32_t node, const char *name)
 	}
 	return attribute_in(heap, dict, name);
 }
+
+bool attribute_true(const struct heap *heap, uint32_t node, const char *name)
+{
+	const uint32_t at = attribute_of(heap, node, name);
+	struct heap_value value;
+
+	return at != HEAP_NONE && heap_value(heap, at, &value) &&
+		value.kind == SNAP_VALUE_BOOL && value.size && value.text[0];
+}

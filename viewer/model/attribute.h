@@ -9,5 +9,7 @@
  * its __dict__; HEAP_NONE: none, or node is no object. Of a node with very many
  * references only the first are looked at: attributes come first. */
 uint32_t attribute_of(const struct heap *heap, uint32_t node, const char *name);
+/* Whether the attribute is True. */
+bool attribute_true(const struct heap *heap, uint32_t node, const char *name);
 
 #endif

@@ -5,6 +5,7 @@
 #include "viewer/report/account_text.h"
 #include "viewer/report/cause.h"
 #include "viewer/report/common.h"
+#include "viewer/report/inspection_text.h"
 #include "viewer/report/self_check.h"
 #include "viewer/report/suspect_text.h"
 #include "viewer/text/human.h"
@@ -158,6 +159,26 @@ static int report_overview_add_suspects(const struct report_context *c,
 	return err;
 }
 
+static int report_overview_add_findings(const struct report_context *c,
+					struct text *scratch, struct table *table)
+{
+	struct vec found = { 0 };
+	int err = inspections_find(c->analysis, c->progress, &found);
+
+	for (size_t i = 0; i < VEC_COUNT(found, struct finding) && !err; i++) {
+		const struct finding *f = VEC(found, struct finding) + i;
+
+		text_clear(scratch);
+		inspection_text(scratch, c->analysis, f);
+		err = table_note(table, "also: %s", text_get(scratch));
+		if (!err)
+			err = table_note(table, "  what to do:   %s",
+					 f->inspection->remedy);
+	}
+	vec_free(&found);
+	return err;
+}
+
 /* A CPython that the walk had no tables of. */
 static int report_overview_add_newer(const struct heap *heap, struct text *scratch,
 				     struct table *table)
@@ -242,6 +263,8 @@ static int report_overview_run(const struct report_context *context,
 	err = row_end(&row);
 	if (!err)
 		err = report_overview_add_suspects(context, &scratch, table);
+	if (!err)
+		err = report_overview_add_findings(context, &scratch, table);
 	if (!err)
 		err = report_overview_add_doubts(heap, &scratch, table);
 	text_free(&scratch);
