@@ -6,7 +6,8 @@
  * what has no page tables.  Before it, /proc/self/pagemap has 8 bytes a page
  * (Documentation/admin-guide/mm/pagemap.rst): bit 63 present, bit 62 swapped.  A guard
  * page is a marker in the page table, which both show as swapped (PAGE_IS_GUARD says
- * more in Linux 6.16, but needs to be asked for).
+ * more in Linux 6.16, but needs to be asked for).  Bit 61: of a file, or shared
+ * memory; bit 56, from Linux 4.2 on: mapped by this process alone.
  */
 #include "agent/base/pages.h"
 
@@ -24,8 +25,9 @@ enum {
 	PAGES_LEAF_SHIFT = 30, /* bytes of address space in a leaf */
 	PAGES_LEAF_WORDS = 1 << (PAGES_LEAF_SHIFT - 12 - 6), /* of the smallest pages */
 	PAGES_DIRECTORY = 1 << (CPU_ADDRESS_BITS - PAGES_LEAF_SHIFT),
-	PAGES_CHUNK = 512,     /* entries of pagemap, or regions, at a time */
-	PAGES_WHOLE = 4 << 18, /* pages; longer ranges are not read entry by entry */
+	PAGES_CHUNK = 512,	 /* entries of pagemap, or regions, at a time */
+	PAGES_WHOLE = 4 << 18,	 /* pages; longer ranges are not read entry by entry */
+	PAGES_FORKED = 64 << 18, /* the same, outside of a pause */
 };
 
 struct pages_leaf {
@@ -41,6 +43,10 @@ struct pages_scan_arg {
 	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
 };
 enum { PAGES_IS_PRESENT = 1 << 3, PAGES_IS_SWAPPED = 1 << 4 };
+/* Bits of an entry of pagemap. */
+#define PAGES_HERE (1ULL << 63)
+#define PAGES_FILE (1ULL << 61)
+#define PAGES_ALONE (1ULL << 56)
 #define PAGES_IOCTL_SCAN _IOWR('f', 16, struct pages_scan_arg)
 
 static int pages_fd = -1;
@@ -226,4 +232,42 @@ uint64_t pages_present_bytes(const struct pages *pages, uint64_t addr, uint64_t 
 		page = stop;
 	}
 	return count << page_shift();
+}
+
+void pages_close(void)
+{
+	if (pages_fd >= 0)
+		syscall(SYS_close, pages_fd);
+	pages_fd = -1;
+}
+
+bool pages_scan_forked(struct pages *pages, uint64_t start, uint64_t end)
+{
+	uint64_t entries[PAGES_CHUNK], page = start >> page_shift();
+
+	end >>= page_shift();
+	if (end - page > PAGES_FORKED || end << page_shift() > CPU_ADDRESS_END)
+		return false;
+	pages_prepare();
+	while (page < end) {
+		const uint64_t want = end - page < PAGES_CHUNK ? end - page : PAGES_CHUNK;
+		const long n =
+			syscall(SYS_pread64, pages_fd, entries, want * 8, page * 8);
+
+		if (n < 8 || n % 8)
+			return false;
+		for (long i = 0; i < n / 8; i++, page++)
+			if ((entries[i] & (PAGES_HERE | PAGES_FILE | PAGES_ALONE)) ==
+				    PAGES_HERE &&
+			    !pages_note(pages, page, page + 1, false))
+				return false;
+	}
+	return true;
+}
+
+uint64_t pages_next_absent(const struct pages *pages, uint64_t addr, uint64_t end)
+{
+	while (addr < end && pages_state(pages, addr) == PAGES_PRESENT)
+		addr += page_size();
+	return addr < end ? addr : end;
 }

@@ -41,6 +41,16 @@ int pages_init(struct pages *pages, struct arena *arena);
  */
 bool pages_scan(struct pages *pages, uint64_t start, uint64_t end);
 /* Of an address in a range that was scanned. */
+/*
+ * Notes as PAGES_PRESENT the pages of [start, end) that are no file's and that another
+ * process has mapped too: a fork left them to share, and neither has written to them
+ * since.  True when the kernel tells.
+ */
+bool pages_scan_forked(struct pages *pages, uint64_t start, uint64_t end);
+/* The first page of [addr, end) that isn't PAGES_PRESENT; end: none. */
+uint64_t pages_next_absent(const struct pages *pages, uint64_t addr, uint64_t end);
+/* Closes what pages_prepare opened. */
+void pages_close(void);
 enum pages_state pages_state(const struct pages *pages, uint64_t addr);
 /* The first page of [addr, end), which was scanned, that is PAGES_OUT or PAGES_PRESENT:
  * addr or the page's address; end: none. */

@@ -27,6 +27,7 @@
 #include "agent/heap/frames/frame_edges.h"
 #include "agent/heap/memory/allocators.h"
 #include "agent/heap/memory/memory.h"
+#include "agent/heap/memory/shared.h"
 #include "agent/heap/object/edges.h"
 #include "agent/heap/object/plan.h"
 #include "agent/heap/object/values.h"
@@ -156,6 +157,7 @@ static void walk_phases(struct walk *w)
 	if (memory_facts(w)) {
 		pymalloc_facts(w);
 		malloc_facts(w);
+		shared_emit(w);
 	}
 	if (w->options->in_copy) {
 		events_phase(w, "checking sizes");

@@ -5,6 +5,7 @@
 #include "agent/snap/copy.h"
 #include "agent/snap/copy_life.h"
 #include "agent/snap/emit.h"
+#include "agent/snap/forked.h"
 #include "agent/snap/gil.h"
 #include "agent/snap/own_gil.h"
 #include "agent/base/invariant.h"
@@ -113,6 +114,10 @@ int driver_run(struct job *job)
 	rc = driver_bind(job);
 	if (rc)
 		return rc;
+	if (job->context == JOB_WORKER)
+		forked_note(job);
 	job->gil_holder = own_gil_holder(job->py);
-	return driver_moments(job);
+	rc = driver_moments(job);
+	forked_forget(job);
+	return rc;
 }

@@ -239,6 +239,7 @@ static int emit_walk(struct job *job, struct arena *arena, const struct emit_pat
 		.in_copy = emit_may_ask(job, in_copy),
 		.copy_of = in_copy ? (uint32_t)job->pid : 0,
 		.gil_holder = job->gil_holder,
+		.forked = job->forked,
 		.skip_types = start->skip_types,
 		.probes = start->probes,
 		.maps = maps,

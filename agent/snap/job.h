@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/base/arena.h"
 #include "agent/python/binding.h"
 #include "agent/snap/control_channel.h"
 #include "agent/snap/stream.h"
@@ -45,6 +46,9 @@ struct job {
 	bool held;	      /* gil_hold took the GIL ... */
 	bool held_unthreaded; /* ... or, in 3.6 before it has one, the main thread */
 	int hold_state;
+	struct pages *forked; /* pages that a fork left to share, see forked.h; NULL: not
+				 * known */
+	struct arena forked_arena;
 	void (*waiting)(struct job *job); /* called while the copy walks; NULL = not */
 };
 

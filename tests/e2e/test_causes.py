@@ -220,6 +220,44 @@ class Causes(Case):
                     target.tell(change)
         return files
 
+    def test_what_a_fork_left_to_share(self):
+        """A worker's model is its master's still, what it logs is its own."""
+        with Target(interpreters()[-1], """
+import gc, os, time
+MODEL = {i: ("feature %d" % i, [float(i)]) for i in range(60000)}
+LOG = []
+gc.disable()
+read, write = os.pipe()
+master = os.getpid()
+if not os.fork():
+    for i in range(8000):
+        LOG.append({"id": i, "body": "b%d" % i * 20})
+    os.write(write, b"x")
+    while os.getppid() == master:
+        time.sleep(0.3)
+    os._exit(0)
+os.read(read, 1)
+ready(); serve()
+""") as target:
+            with open("/proc/%d/task/%d/children" % (target.pid, target.pid)) as f:
+                worker = int(f.read().split()[0])
+            with open("/proc/%d/smaps_rollup" % worker) as f:
+                kib = dict(re.findall(r"^(\w+): +(\d+) kB", f.read(), re.M))
+            file = self.path("worker.pymem")
+            done = run_load("-q", "-f", file, str(worker))
+            self.assertEqual(done.returncode, 0, done.stderr)
+        said = run_view("--no-sidecar", "--report", "overview", file).stdout.decode()
+        self.assertIn("still shared with other processes", said)
+        rows = self.view(file, "--report", "suspects")
+        model = next(r for r in rows if r["path"].startswith("__main__.MODEL"))
+        log = next(r for r in rows if r["path"].startswith("__main__.LOG"))
+        self.assertIn("still shared with the process it was forked from", model["text"])
+        self.assertIn("private to this process", log["text"])
+        self.assertLess(log["still_shared"], log["retained"] / 10)
+        told = self.view(file, "--report", "overview")[0]["fork_shared"]
+        shared = int(kib["Shared_Dirty"]) << 10
+        self.assertAlmostEqual(told / shared, 1, delta=0.1)
+
     def test_like_new_places_are_one_row(self):
         code = CASES["modules made while the program runs"][0]
         before, after = self.pair(interpreters()[-1], code, r"""

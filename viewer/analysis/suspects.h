@@ -70,6 +70,10 @@ struct suspect {
 	bool by_variable;
 	uint32_t variable, task;
 	uint64_t tasks;
+	/* where the snapshot tells what a fork left to share: bytes of the objects that
+	 * the point dominates, but for large tables, and those of them in shared pages;
+	 * else 0 */
+	uint64_t own, still_shared;
 };
 
 /* Where its members are seen, what to look at first; HEAP_NONE: no object holds it. */

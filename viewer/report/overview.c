@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* overview - one row: what this process is, how large, how well understood. */
+#include "viewer/analysis/sharing.h"
 #include "viewer/analysis/suspects.h"
 #include "viewer/model/native_node.h"
 #include "viewer/report/account_text.h"
@@ -41,6 +42,7 @@ static const struct column columns[] = {
 	{ "sizes_mismatched", "Sizes that differ", CELL_COUNT, true },
 	{ "gil_held_ns", "GIL held", CELL_NS, false },
 	{ "walk_ns", "Walk", CELL_NS, false },
+	{ "fork_shared", "Still shared since a fork", CELL_BYTES, true },
 };
 
 static void report_overview_row_fact_text(struct row *row, struct text *scratch,
@@ -243,6 +245,7 @@ static int report_overview_run(const struct report_context *context,
 	const struct heap *heap = context->heap;
 	struct text scratch = { 0 };
 	struct account account;
+	char buf[HUMAN_SIZE];
 	struct row row;
 	int err = account_make(heap, &account);
 
@@ -260,7 +263,13 @@ static int report_overview_run(const struct report_context *context,
 	report_overview_row_checks(&row, heap);
 	report_overview_row_fact(&row, heap, "gil_held_ns");
 	report_overview_row_fact(&row, heap, "walk_ns");
+	report_overview_row_fact(&row, heap, "shared.bytes");
 	err = row_end(&row);
+	if (!err && sharing_total(heap))
+		err = table_note(table,
+				 "fork: %s are still shared with other processes "
+				 "(copy-on-write)",
+				 human_bytes_u64(buf, sharing_total(heap)));
 	if (!err)
 		err = report_overview_add_suspects(context, &scratch, table);
 	if (!err)

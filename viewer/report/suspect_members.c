@@ -142,6 +142,23 @@ bool suspect_members_native(struct text *out, const struct heap *heap,
 	return true;
 }
 
+void suspect_members_shared(struct text *out, const struct suspect *s)
+{
+	char buf[HUMAN_SIZE];
+
+	if (!s->own)
+		return;
+	if (s->still_shared >= s->own - s->own / 10)
+		text_add(out,
+			 ", still shared with the process it was forked from, or "
+			 "that were forked from it");
+	else if (s->still_shared <= s->own / 10)
+		text_add(out, ", private to this process");
+	else
+		text_printf(out, ", %s of it still shared since a fork",
+			    human_bytes_u64(buf, s->still_shared));
+}
+
 /* ---- room ---- */
 
 /* Whether the container's own table is most of that, and nearly empty. */

@@ -16,6 +16,9 @@ void suspect_members_text(struct text *out, const struct analysis *analysis,
  * itself owns is most of what it retains, and true; else nothing. */
 bool suspect_members_native(struct text *out, const struct heap *heap,
 			    const struct suspect *s);
+/* ", still shared with ...", ", private" or how much of it is, where the snapshot
+ * tells. */
+void suspect_members_shared(struct text *out, const struct suspect *s);
 /* ", capacity for about 1.4 M, holds 10" where a container's own table is most of what
  * the suspect retains and nearly empty; else nothing. */
 void suspect_members_room(struct text *out, const struct heap *heap, uint32_t container,

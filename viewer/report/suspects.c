@@ -26,6 +26,7 @@ static const struct column columns[] = {
 	{ "reached", "Reached from", CELL_TEXT, true },
 	{ "cause", "Usual cause", CELL_TEXT, true },
 	{ "remedy", "What to do", CELL_TEXT, true },
+	{ "still_shared", "Shared by fork", CELL_BYTES, true },
 };
 
 /* "local variables of f (file.py) in 1,000 frames" */
@@ -154,8 +155,10 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 		describe_short_type(out, heap, heap_type_of(heap, suspect_node(s)));
 	}
 	if (!s->group && !s->chain && !s->by_variable &&
-	    suspect_members_native(out, heap, s))
+	    suspect_members_native(out, heap, s)) {
+		suspect_members_shared(out, s);
 		return;
+	}
 	if (s->member_type && s->member_count) {
 		text_add(out, s->chain ? " -> chain of " : " -> ");
 		suspect_members_text(out, a, s);
@@ -173,6 +176,7 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 		text_add(out, ", shared below ");
 		describe_path(out, a, s->point);
 	}
+	suspect_members_shared(out, s);
 }
 
 double suspect_share(const struct analysis *a, const struct suspect *s)
@@ -229,6 +233,10 @@ static int report_suspects_add_row(const struct report_context *c,
 	row_text(&row, text_get(scratch));
 	row_text(&row, cause_of(c->analysis, s)->usual);
 	row_text(&row, cause_of(c->analysis, s)->remedy);
+	if (s->own)
+		row_u64(&row, s->still_shared);
+	else
+		row_unknown(&row);
 	return row_end(&row);
 }
 

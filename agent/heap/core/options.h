@@ -11,6 +11,8 @@ enum {
 	WALK_SAMPLE_LIMIT = 10000, /* objects of the size check when none is said */
 };
 
+struct pages;
+
 struct walk_options {
 	bool values;	       /* previews; else hashes and names only */
 	uint32_t value_limit;  /* characters, 0 = SNAP_PREVIEW */
@@ -21,8 +23,9 @@ struct walk_options {
 	uint32_t copy_of;    /* pid of the process this is a copy of; 0 = of none */
 	uint64_t gil_holder; /* PyThreadState that held the GIL when the capture asked for
 				 * it: 0 = none, 1 = not known */
-	const char *skip_types; /* as pymem_start.skip_types; may be NULL */
-	const char *probes;	/* text of user probes; may be NULL */
+	const struct pages *forked; /* pages that a fork left to share; NULL: unknown */
+	const char *skip_types;	    /* as pymem_start.skip_types; may be NULL */
+	const char *probes;	    /* text of user probes; may be NULL */
 	const char *maps; /* text of /proc/self/maps, where that can't be read; or NULL */
 	size_t maps_size;
 	bool maps_first; /* ... and where it can: what isn't in it is none of ours */
