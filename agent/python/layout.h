@@ -60,7 +60,8 @@ struct layout {
 	uint16_t tp_name, tp_basicsize, tp_itemsize, tp_dealloc, tp_flags, tp_traverse;
 	uint16_t tp_weaklistoffset, tp_methods, tp_members, tp_base, tp_dict,
 		tp_dictoffset;
-	uint16_t tp_is_gc, tp_bases, tp_mro, tp_cache, tp_subclasses, tp_as_buffer;
+	uint16_t tp_new, tp_is_gc, tp_bases, tp_mro, tp_cache, tp_subclasses,
+		tp_as_buffer;
 	uint16_t type_size; /* sizeof(PyTypeObject) */
 	/* PyHeapTypeObject */
 	uint16_t ht_name, ht_slots, ht_qualname, ht_cached_keys, ht_module;

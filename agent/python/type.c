@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/python/dict.h"
+#include "agent/python/versions.h"
 
 enum { TYPE_MRO_MAX = 4096, TYPE_INDEX_MAX = 65535 };
 
@@ -80,4 +81,23 @@ uint64_t type_lookup(const struct cpython *py, uint64_t type, uint64_t name,
 		}
 	}
 	return 0;
+}
+
+bool type_find_slots(uint64_t type, const char *name, struct type_slots *ret)
+{
+	static const uint16_t heads[] = { 16, 32 };
+	static struct layout lay;
+
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		uint64_t found;
+		char text[64];
+
+		versions_fill(&lay, VERSIONS_NEWEST << 8, heads[i]);
+		if (!peek_safe64(type + lay.tp_name, &found) ||
+		    !peek_safe_text(found, text, sizeof(text)) || strcmp(text, name) != 0)
+			continue;
+		*ret = (struct type_slots){ type + lay.tp_new, type + lay.tp_dealloc };
+		return true;
+	}
+	return false;
 }

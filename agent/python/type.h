@@ -43,6 +43,17 @@ uint64_t type_dict(const struct layout *lay, uint64_t type);
 uint64_t type_subclasses(const struct layout *lay, uint64_t type);
 bool type_is_subtype(const struct layout *lay, uint64_t type, uint64_t base);
 
+/* Addresses of two slots of a type. */
+struct type_slots {
+	uint64_t make, dealloc; /* tp_new, tp_dealloc */
+};
+/*
+ * The slots of a static type, in the process itself, where no layout was probed: the head
+ * of objects is the one with which the type has the name that it must have.  False: with
+ * none.
+ */
+bool type_find_slots(uint64_t type, const char *name, struct type_slots *ret);
+
 /* A name looked up along tp_mro, by the address of its interned str; 0 = nowhere.
  * *owner_ret is the class that has it. Runs no Python code. */
 uint64_t type_lookup(const struct cpython *py, uint64_t type, uint64_t name,

@@ -159,6 +159,7 @@ static void versions_fill_type(struct layout *lay, uint16_t d)
 	lay->tp_base = 256 + d;
 	lay->tp_dict = 264 + d;
 	lay->tp_dictoffset = 288 + d;
+	lay->tp_new = 312 + d;
 	lay->tp_is_gc = 328 + d;
 	lay->tp_bases = 336 + d;
 	lay->tp_mro = 344 + d;

@@ -25,6 +25,12 @@ static const struct {
  * that is taken when none is named: no program was found that uses it. */
 enum { CONFIG_RTMIN = 34, CONFIG_RTMAX = 64, CONFIG_OWN = CONFIG_RTMIN + 5 };
 
+/* What PYMEM_PRESSURE=1 asks of memory.pressure: psi.rst's own example, with a window
+ * that needs no privilege (a multiple of 2 s). */
+#define CONFIG_STALL_NS 150000000ull
+#define CONFIG_WINDOW_NS 2000000000ull
+#define CONFIG_COOLDOWN_NS 300000000000ull
+
 static bool config_parse_flag(const char *s, bool *ret);
 
 static bool config_parse_signal(const char *s, struct trigger_config *c)
@@ -69,7 +75,8 @@ bool config_signal_is_borrowed(int sig)
 		sig != SIGWINCH;
 }
 
-static bool config_parse_interval(const char *s, struct trigger_config *c)
+/* A time; false: none, or too long. */
+static bool config_parse_time(const char *s, uint64_t *ns_ret)
 {
 	static const struct {
 		const char *unit;
@@ -85,39 +92,108 @@ static bool config_parse_interval(const char *s, struct trigger_config *c)
 		return false;
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (strcmp(s, units[i].unit) == 0)
-			return !__builtin_mul_overflow(n, units[i].ns, &c->interval_ns) &&
-				c->interval_ns >= 100000000 &&
-				c->interval_ns < (1ULL << 62);
+			return !__builtin_mul_overflow(n, units[i].ns, ns_ret) &&
+				*ns_ret < (1ULL << 62);
 	}
 	return false;
 }
 
-static bool config_parse_rss(const char *s, struct trigger_config *c)
+static bool config_parse_interval(const char *s, struct trigger_config *c)
+{
+	return config_parse_time(s, &c->interval_ns) && c->interval_ns >= 100000000;
+}
+
+static bool config_parse_cooldown(const char *s, struct trigger_config *c)
+{
+	return config_parse_time(s, &c->cooldown_ns);
+}
+
+/* A size from the start of *s, which is left after it. */
+static bool config_parse_size(const char **s, uint64_t *ret)
 {
 	static const char letters[] = "KMGT";
 	const char *letter;
-	uint64_t n;
 
-	if (!text_parse_u64(&s, &n) || !n)
+	if (!text_parse_u64(s, ret) || !*ret)
 		return false;
-	if (strcmp(s, "%") == 0) {
-		c->rss_percent = (uint32_t)n;
-		return n <= 100;
-	}
-	if (*s && (letter = strchr(letters, *s & ~0x20))) {
+	if (**s && (letter = strchr(letters, **s & ~0x20))) {
 		const unsigned shift = 10u * (unsigned)(letter - letters + 1);
 
-		if (n >> (63 - shift))
+		if (*ret >> (63 - shift))
 			return false;
-		n <<= shift;
-		s++;
-		if (*s == 'i')
-			s++;
+		*ret <<= shift;
+		++*s;
+		if (**s == 'i')
+			++*s;
 	}
-	if (*s == 'B')
-		s++;
-	c->rss_bytes = n;
-	return !*s;
+	if (**s == 'B')
+		++*s;
+	return true;
+}
+
+static bool config_parse_percent(const char *s, uint32_t *ret)
+{
+	uint64_t n;
+
+	if (!text_parse_u64(&s, &n) || strcmp(s, "%") != 0 || !n || n > 100)
+		return false;
+	*ret = (uint32_t)n;
+	return true;
+}
+
+static bool config_parse_rss(const char *s, struct trigger_config *c)
+{
+	if (config_parse_percent(s, &c->rss_percent))
+		return true;
+	return config_parse_size(&s, &c->rss_bytes) && !*s;
+}
+
+static bool config_parse_limit(const char *s, struct trigger_config *c)
+{
+	return config_parse_percent(s, &c->limit_percent);
+}
+
+/* "STALL/WINDOW" as the kernel takes it (psi.rst), or a flag. */
+static bool config_parse_pressure(const char *s, struct trigger_config *c)
+{
+	char stall[32];
+	const char *const slash = strchr(s, '/');
+	bool on = false;
+
+	if (config_parse_flag(s, &on)) {
+		c->stall_ns = on ? CONFIG_STALL_NS : 0;
+		c->window_ns = CONFIG_WINDOW_NS;
+		return true;
+	}
+	if (!slash || (size_t)(slash - s) >= sizeof(stall))
+		return false;
+	memcpy(stall, s, (size_t)(slash - s));
+	stall[slash - s] = '\0';
+	return config_parse_time(stall, &c->stall_ns) &&
+		config_parse_time(slash + 1, &c->window_ns) && c->stall_ns >= 1000000 &&
+		c->stall_ns <= c->window_ns && c->window_ns >= 500000000 &&
+		c->window_ns <= 10000000000;
+}
+
+static bool config_parse_growth(const char *s, struct trigger_config *c)
+{
+	return config_parse_size(&s, &c->growth_bytes) && *s == '/' &&
+		config_parse_time(s + 1, &c->growth_ns) && c->growth_ns >= 1000000000;
+}
+
+static bool config_parse_keep_bytes(const char *s, struct trigger_config *c)
+{
+	return config_parse_size(&s, &c->keep_bytes) && !*s;
+}
+
+static bool config_parse_snapshots(const char *s, struct trigger_config *c)
+{
+	uint64_t n;
+
+	if (!text_parse_u64(&s, &n) || *s || !n || n > UINT32_MAX)
+		return false;
+	c->snapshots = (uint32_t)n;
+	return true;
 }
 
 static bool config_parse_keep(const char *s, struct trigger_config *c)
@@ -153,7 +229,7 @@ static bool config_parse_at_exit(const char *s, struct trigger_config *c)
 
 static bool config_parse_memory_error(const char *s, struct trigger_config *c)
 {
-	return config_parse_flag(s, &c->on_memory_error);
+	return config_parse_flag(s, &c->memory_error);
 }
 
 static bool config_parse_values(const char *s, struct trigger_config *c)
@@ -224,11 +300,20 @@ static const struct {
 	  "a time such as 60s, 5m or 1h, at least 100ms" },
 	{ "RSS_LIMIT", config_parse_rss, "a size such as 2G, or a share such as 80%" },
 	{ "AT_EXIT", config_parse_at_exit, "1 or 0" },
-	{ "ON_MEMORY_ERROR", config_parse_memory_error, "1 or 0" },
+	{ "LIMIT", config_parse_limit, "a share such as 90%" },
+	{ "PRESSURE", config_parse_pressure,
+	  "1, 0, or a time in a window of 500ms to 10s, such as 150ms/2s" },
+	{ "GROWTH", config_parse_growth,
+	  "a size in a time of at least 1s, such as 100M/10m" },
+	{ "MEMORY_ERROR", config_parse_memory_error, "1 or 0" },
+	{ "ON_MEMORY_ERROR", config_parse_memory_error, "1 or 0" }, /* its first name */
+	{ "COOLDOWN", config_parse_cooldown, "a time such as 300s or 5m, or 0" },
+	{ "SNAPSHOTS", config_parse_snapshots, "a number from 1 on" },
 	{ "CONTROL", config_parse_control,
 	  "a directory with a path of at most 87 bytes" },
 	{ "VALUES", config_parse_values, "1, 0, or a number of characters up to 4096" },
 	{ "KEEP", config_parse_keep, "a number of files from 1 to 64" },
+	{ "KEEP_BYTES", config_parse_keep_bytes, "a size such as 2G" },
 	/* of the commands and the tests */
 	{ "AGENT", NULL, NULL },
 	{ "BUILD", NULL, NULL },
@@ -294,14 +379,15 @@ static int config_one(const char *entry, struct trigger_config *c, char *err, si
 static const char *config_lacks(const struct trigger_config *c)
 {
 	const bool snapshots = c->signal || c->interval_ns || c->rss_bytes ||
-		c->rss_percent || c->at_exit || c->on_memory_error;
+		c->rss_percent || c->limit_percent || c->stall_ns || c->growth_bytes ||
+		c->at_exit || c->memory_error;
 
 	if (snapshots && !c->output[0] && !c->socket[0])
 		return "neither PYMEM_OUTPUT nor PYMEM_SOCKET says where snapshots go";
 	if (!snapshots && !c->control[0])
 		return "no trigger is set (PYMEM_SIGNAL, PYMEM_INTERVAL, "
-		       "PYMEM_RSS_LIMIT, PYMEM_AT_EXIT, PYMEM_ON_MEMORY_ERROR, "
-		       "PYMEM_CONTROL)";
+		       "PYMEM_RSS_LIMIT, PYMEM_LIMIT, PYMEM_PRESSURE, PYMEM_GROWTH, "
+		       "PYMEM_AT_EXIT, PYMEM_MEMORY_ERROR, PYMEM_CONTROL)";
 	return NULL;
 }
 
@@ -312,6 +398,7 @@ int config_read(char *const *env, struct trigger_config *ret, char *err, size_t 
 
 	memset(ret, 0, sizeof(*ret));
 	ret->values = SNAP_PREVIEW;
+	ret->cooldown_ns = CONFIG_COOLDOWN_NS;
 	err[0] = '\0';
 	for (; env && *env; env++) {
 		int rc;

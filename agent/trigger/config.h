@@ -3,8 +3,10 @@
  * config - the PYMEM_* environment, read once.
  *
  *	PYMEM_OUTPUT=PATH	where snapshots go; %p pid, %t UTC time
- *				(YYYYMMDDHHMMSS), %% a percent sign
+ *				(YYYYMMDDHHMMSS), %% a percent sign; a folder, a named
+ *				pipe or a socket that is there
  *	PYMEM_KEEP=N		only the newest N files of this process are kept
+ *	PYMEM_KEEP_BYTES=2G	... and so many that they take no more than this
  *	PYMEM_SOCKET=PATH	a unix socket somebody listens on (pymem-view --listen)
  *	PYMEM_SIGNAL=1		take one on signal 39 (SIGRTMIN+5), which programs don't
  *				use; or on the one named: USR2, RTMIN+7, 50
@@ -12,7 +14,15 @@
  *	PYMEM_RSS_LIMIT=2G	... when resident memory crosses this, or 80% of the
  *				memory limit of the control group or machine
  *	PYMEM_AT_EXIT=1		... before the interpreter tears down
- *	PYMEM_ON_MEMORY_ERROR=1	... when an allocation of the interpreter fails
+ *	PYMEM_LIMIT=90%		... when so much of a limit is used: of the control
+ *				group, RLIMIT_AS or RLIMIT_DATA
+ *	PYMEM_PRESSURE=1	... when the kernel says that memory is short; or, for
+ *				memory.pressure, when tasks waited so long: 150ms/2s
+ *	PYMEM_GROWTH=100M/10m	... when resident memory grew so much in such a time
+ *	PYMEM_MEMORY_ERROR=1	... on MemoryError (also PYMEM_ON_MEMORY_ERROR)
+ *	PYMEM_COOLDOWN=300s	the least time between two for the same one of these
+ *				five causes
+ *	PYMEM_SNAPSHOTS=N	at most N in all
  *	PYMEM_CONTROL=DIR	listen in DIR for pymem-load (start.h, "Control socket")
  *	PYMEM_VALUES=0		names and types, but no previews of values; N from 2 on:
  *				previews of so many characters
@@ -35,9 +45,15 @@ struct trigger_config {
 	uint64_t interval_ns; /* 0 = none */
 	uint64_t rss_bytes;   /* 0 = none, or see rss_percent */
 	uint32_t rss_percent;
-	uint32_t keep;	 /* 0 = all */
-	uint32_t values; /* characters of a preview, 0 = none */
-	bool at_exit, on_memory_error;
+	uint32_t limit_percent;		  /* 0 = none */
+	uint64_t stall_ns, window_ns;	  /* of memory.pressure; 0 = no PYMEM_PRESSURE */
+	uint64_t growth_bytes, growth_ns; /* 0 = none */
+	uint64_t cooldown_ns;
+	uint32_t snapshots;  /* 0 = any number */
+	uint64_t keep_bytes; /* 0 = all */
+	uint32_t keep;	     /* 0 = all */
+	uint32_t values;     /* characters of a preview, 0 = none */
+	bool at_exit, memory_error;
 };
 
 /*

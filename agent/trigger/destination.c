@@ -2,21 +2,28 @@
 /* destination - see destination.h. */
 #include "agent/trigger/destination.h"
 
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
 
-enum { OUTPUT_WORTH = 4096 }; /* bytes; a shorter part holds no objects */
+enum {
+	OUTPUT_WORTH = 4096, /* bytes; a shorter part holds no objects */
+	OUTPUT_WAIT_S = 10,  /* for a pipe that nobody empties */
+};
 
 /* Names of the files this process wrote, oldest first from `first`. */
 static struct {
 	int pid;
 	unsigned first, count;
 	char path[CONFIG_KEEP_MAX][DESTINATION_PATH];
+	uint64_t size[CONFIG_KEEP_MAX];
 } kept;
 
 /* Civil date of a day count since 1970-01-01 (proleptic Gregorian calendar). */
@@ -115,12 +122,28 @@ static void destination_directory_of(const char *path, char *ret, size_t size)
 		text_str(&t, "/");
 }
 
+/* What PYMEM_OUTPUT names: S_IFDIR, S_IFIFO, S_IFSOCK; 0 = a file, or nothing yet. */
+static unsigned destination_kind(const struct trigger_config *config)
+{
+	struct stat st;
+
+	if (sys4(SYS_newfstatat, AT_FDCWD, config->output, &st, 0) < 0 ||
+	    S_ISREG(st.st_mode))
+		return 0;
+	return st.st_mode & S_IFMT;
+}
+
 int destination_check(const struct trigger_config *config)
 {
+	const unsigned kind = destination_kind(config);
 	char dir[DESTINATION_PATH];
 
 	if (!config->output[0])
 		return 0;
+	if (kind == S_IFIFO || kind == S_IFSOCK)
+		return (int)sys3(SYS_faccessat, AT_FDCWD, config->output, W_OK);
+	if (kind == S_IFDIR)
+		return (int)sys3(SYS_faccessat, AT_FDCWD, config->output, W_OK | X_OK);
 	destination_directory_of(config->output, dir, sizeof(dir));
 	if (strchr(dir, '%'))
 		return 0; /* depends on the process or the time: seen when written */
@@ -132,17 +155,16 @@ static bool destination_exists(const char *path)
 	return sys3(SYS_faccessat, AT_FDCWD, path, F_OK) != -ENOENT;
 }
 
-static int destination_open_file(const struct trigger_config *config,
-				 struct destination *o)
+static int destination_open_file(const char *pattern, struct destination *o)
 {
 	const uint64_t now = sys_clock_ns(CLOCK_REALTIME) / 1000000000u;
-	const bool timed = strstr(config->output, "%t");
+	const bool timed = strstr(pattern, "%t");
 	struct text t;
 	int fd;
 
 	for (unsigned sequence = 1;; sequence++) {
-		if (!destination_name(config->output, sys_getpid(), now, sequence,
-				      o->path, sizeof(o->path)))
+		if (!destination_name(pattern, sys_getpid(), now, sequence, o->path,
+				      sizeof(o->path)))
 			return -ENAMETOOLONG;
 		if (!timed || sequence == 1000 || !destination_exists(o->path))
 			break;
@@ -158,28 +180,63 @@ static int destination_open_file(const struct trigger_config *config,
 	return fd < 0 ? fd : 0;
 }
 
-static int destination_open_socket(const struct trigger_config *config,
-				   struct destination *o)
+/* A connected socket, or a negative errno. */
+static int destination_connect(const char *path)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	struct text t;
 	long rc;
+	int fd;
 
 	text_init(&t, to.sun_path, sizeof(to.sun_path));
-	text_str(&t, config->socket);
-	o->socket = (int)sys3(SYS_socket, AF_UNIX,
-			      SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (o->socket < 0)
-		return o->socket;
-	o->socket = destination_high_fd(o->socket);
-	rc = sys3(SYS_connect, o->socket, &to, sizeof(to));
+	text_str(&t, path);
+	if (t.cut)
+		return -ENAMETOOLONG;
+	fd = destination_high_fd((int)sys3(
+		SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+	if (fd < 0)
+		return fd;
+	rc = sys3(SYS_connect, fd, &to, sizeof(to));
 	if (rc == 0)
-		rc = sys3(SYS_fcntl, o->socket, F_SETFL, 0); /* blocking again */
-	if (rc < 0) {
-		sys_close(o->socket);
-		o->socket = -1;
+		rc = sys3(SYS_fcntl, fd, F_SETFL, 0); /* blocking again */
+	if (rc < 0)
+		sys_close(fd);
+	return rc < 0 ? (int)rc : fd;
+}
+
+/* A named pipe that somebody reads, or a negative errno (-ENXIO: nobody does). */
+static int destination_open_pipe(const char *path)
+{
+	const int fd = destination_high_fd(sys_open(path, O_WRONLY | O_NONBLOCK, 0));
+
+	if (fd >= 0)
+		sys3(SYS_fcntl, fd, F_SETFL, 0); /* blocking again */
+	return fd;
+}
+
+static int destination_open_output(const struct trigger_config *config,
+				   struct destination *o)
+{
+	char pattern[DESTINATION_PATH];
+	struct text t;
+
+	switch (destination_kind(config)) {
+	case S_IFDIR:
+		text_init(&t, pattern, sizeof(pattern));
+		text_str(&t, config->output);
+		text_str(&t, "/pymem-%p-%t.pymem");
+		return t.cut ? -ENAMETOOLONG : destination_open_file(pattern, o);
+	case S_IFIFO:
+		o->file = destination_open_pipe(config->output);
+		break;
+	case S_IFSOCK:
+		o->file = destination_connect(config->output);
+		break;
+	default:
+		return destination_open_file(config->output, o);
 	}
-	return rc < 0 ? (int)rc : 0;
+	o->stream = true;
+	return o->file < 0 ? o->file : 0;
 }
 
 int destination_open(const struct trigger_config *config, struct destination *ret)
@@ -187,22 +244,44 @@ int destination_open(const struct trigger_config *config, struct destination *re
 	int rc = 0, rc_socket = 0;
 
 	ret->file = ret->socket = -1;
+	ret->stream = false;
 	ret->path[0] = ret->part[0] = '\0';
 	if (config->output[0])
-		rc = destination_open_file(config, ret);
+		rc = destination_open_output(config, ret);
 	if (config->socket[0])
-		rc_socket = destination_open_socket(config, ret);
+		rc_socket = ret->socket = destination_connect(config->socket);
 	if (ret->file >= 0 || ret->socket >= 0)
 		return 0;
 	return rc ? rc : rc_socket;
 }
 
-static int destination_append_to(int fd, const char *data, size_t size, bool is_socket)
+/* One write that can't end the process by SIGPIPE, nor wait for ever for a reader. */
+static long destination_put(int fd, const char *data, size_t size)
+{
+	const uint64_t set = 1ull << (SIGPIPE - 1);
+	const struct timespec limit = { .tv_sec = OUTPUT_WAIT_S }, now = { 0 };
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	uint64_t before, pending = 0;
+	long n;
+
+	n = sys6(SYS_sendto, fd, SYS_ARG(data), (long)size, MSG_NOSIGNAL, 0, 0);
+	if (n != -ENOTSOCK)
+		return n;
+	if (sys5(SYS_ppoll, &p, 1, &limit, NULL, 0) == 0)
+		return -ETIMEDOUT;
+	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &set, &before, sizeof(set));
+	sys2(SYS_rt_sigpending, &pending, sizeof(pending));
+	n = sys_write(fd, data, size);
+	if (n == -EPIPE && !(pending & set))
+		sys4(SYS_rt_sigtimedwait, &set, NULL, &now, sizeof(set));
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(set));
+	return n;
+}
+
+static int destination_append_to(int fd, const char *data, size_t size)
 {
 	while (size) {
-		const long n = is_socket ? sys6(SYS_sendto, fd, SYS_ARG(data), (long)size,
-						MSG_NOSIGNAL, 0, 0) :
-					   sys_write(fd, data, size);
+		const long n = destination_put(fd, data, size);
 
 		if (n == -EINTR)
 			continue;
@@ -219,38 +298,61 @@ int destination_append(struct destination *destination, const void *data, size_t
 	int rc = 0;
 
 	if (destination->file >= 0)
-		rc = destination_append_to(destination->file, data, size, false);
+		rc = destination_append_to(destination->file, data, size);
 	if (destination->socket >= 0 &&
-	    destination_append_to(destination->socket, data, size, true) < 0) {
+	    destination_append_to(destination->socket, data, size) < 0) {
 		sys_close(destination->socket);
 		destination->socket = -1;
 	}
 	return rc;
 }
 
-static void destination_rotate(const struct trigger_config *config, const char *path)
+static void destination_drop_oldest(void)
 {
-	struct text t;
+	sys3(SYS_unlinkat, AT_FDCWD, kept.path[kept.first], 0);
+	kept.first = (kept.first + 1) % CONFIG_KEEP_MAX;
+	kept.count--;
+}
 
-	if (!config->keep)
+static uint64_t destination_kept_bytes(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < kept.count; i++)
+		sum += kept.size[(kept.first + i) % CONFIG_KEEP_MAX];
+	return sum;
+}
+
+static void destination_rotate(const struct trigger_config *config, const char *path,
+			       uint64_t size)
+{
+	const unsigned most = config->keep ? config->keep : CONFIG_KEEP_MAX;
+	struct text t;
+	unsigned at;
+
+	if (!config->keep && !config->keep_bytes)
 		return;
 	if (kept.pid != sys_getpid()) { /* those of our parent are its own */
 		kept.pid = sys_getpid();
 		kept.first = kept.count = 0;
 	}
 	for (unsigned i = 0; i < kept.count; i++) { /* overwritten: counts once */
-		if (strcmp(kept.path[(kept.first + i) % CONFIG_KEEP_MAX], path) == 0)
+		at = (kept.first + i) % CONFIG_KEEP_MAX;
+		if (strcmp(kept.path[at], path) == 0) {
+			kept.size[at] = size;
 			return;
+		}
 	}
-	while (kept.count >= config->keep) {
-		sys3(SYS_unlinkat, AT_FDCWD, kept.path[kept.first], 0);
-		kept.first = (kept.first + 1) % CONFIG_KEEP_MAX;
-		kept.count--;
-	}
-	text_init(&t, kept.path[(kept.first + kept.count) % CONFIG_KEEP_MAX],
-		  DESTINATION_PATH);
+	while (kept.count >= most)
+		destination_drop_oldest();
+	at = (kept.first + kept.count) % CONFIG_KEEP_MAX;
+	text_init(&t, kept.path[at], DESTINATION_PATH);
 	text_str(&t, path);
+	kept.size[at] = size;
 	kept.count++;
+	while (config->keep_bytes && kept.count > 1 &&
+	       destination_kept_bytes() > config->keep_bytes)
+		destination_drop_oldest();
 }
 
 static void destination_sync_directory(const char *path)
@@ -281,14 +383,16 @@ int destination_commit(const struct trigger_config *config,
 {
 	long rc = 0;
 
-	if (destination->file >= 0) {
+	if (destination->file >= 0 && !destination->stream) {
+		const long size = sys3(SYS_lseek, destination->file, 0, SEEK_CUR);
+
 		rc = sys1(SYS_fsync, destination->file);
 		if (!rc)
 			rc = sys4(SYS_renameat, AT_FDCWD, destination->part, AT_FDCWD,
 				  destination->path);
 		if (!rc) {
 			destination_sync_directory(destination->path);
-			destination_rotate(config, destination->path);
+			destination_rotate(config, destination->path, (uint64_t)size);
 		}
 	}
 	destination_forget(destination);
@@ -297,7 +401,7 @@ int destination_commit(const struct trigger_config *config,
 
 void destination_abandon(struct destination *destination)
 {
-	if (destination->file >= 0 &&
+	if (destination->part[0] && destination->file >= 0 &&
 	    sys3(SYS_lseek, destination->file, 0, SEEK_CUR) < OUTPUT_WORTH)
 		sys3(SYS_unlinkat, AT_FDCWD, destination->part, 0);
 	destination_forget(destination);

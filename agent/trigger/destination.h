@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * destination - where a snapshot that the process takes by itself goes: a file, a
- * socket, or both.
+ * destination - where a snapshot that the process takes by itself goes: a file or
+ * whatever PYMEM_OUTPUT names that is there already, a socket, or both.
+ *
+ * PYMEM_OUTPUT may name a folder (files "pymem-%p-%t.pymem" in it), a named pipe that
+ * somebody reads or a unix socket on which somebody listens: the snapshot is streamed
+ * into those.
  *
  * The file is written under its own name plus ".part", with mode 0600, and
  * renamed when it is whole and on the disk; a name that exists already gets "-2",
  * "-3" ... after its time.  A capture that failed half way stays as ".part" only
- * if it holds anything worth looking at.  With PYMEM_KEEP the oldest files that
- * this process wrote are removed; files of other processes never are.
+ * if it holds anything worth looking at.  With PYMEM_KEEP and PYMEM_KEEP_BYTES the oldest
+ * files that this process wrote are removed, never the newest; files of other processes
+ * never are.
  *
  * System calls only; the fds are moved to high numbers, out of the way of
  * applications that expect the lowest free one.
@@ -24,7 +29,8 @@
 enum { DESTINATION_PATH = 1280, DESTINATION_FD_MIN = 1000 };
 
 struct destination {
-	int file, socket;	     /* -1 = none */
+	int file, socket;	     /* -1 = none; file: of PYMEM_OUTPUT, of any kind */
+	bool stream;		     /* file is a pipe or a socket: it has no name */
 	char path[DESTINATION_PATH]; /* final name of the file */
 	char part[DESTINATION_PATH];
 };

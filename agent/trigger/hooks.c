@@ -3,13 +3,10 @@
 #include "agent/trigger/hooks.h"
 
 #include <stdbool.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 
 #include "agent/python/binding.h"
-#include "agent/snap/copy_life.h"
 #include "agent/base/sys.h"
-#include "agent/trigger/limit.h"
+#include "agent/trigger/memory_error.h"
 #include "agent/trigger/notice.h"
 #include "agent/trigger/trigger_capture.h"
 
@@ -25,19 +22,6 @@ struct method_def {
 	const char *doc;
 };
 enum { METH_NOARGS_FLAG = 4 };
-struct mem_allocator { /* PyMemAllocatorEx */
-	void *ctx;
-	void *(*malloc)(void *ctx, size_t size);
-	void *(*calloc)(void *ctx, size_t count, size_t size);
-	void *(*realloc)(void *ctx, void *mem, size_t size);
-	void (*free)(void *ctx, void *mem);
-};
-struct arena_allocator { /* PyObjectArenaAllocator */
-	void *ctx;
-	void *(*alloc)(void *ctx, size_t size);
-	void (*free)(void *ctx, void *mem, size_t size);
-};
-
 #define WEAK __attribute__((weak))
 extern int Py_AddPendingCall(int (*call)(void *), void *arg) WEAK;
 extern struct object *PyImport_GetModuleDict(void) WEAK; /* borrowed */
@@ -63,22 +47,13 @@ extern void PyErr_Fetch(struct object **type, struct object **value,
 			struct object **traceback) WEAK;
 extern void PyErr_Restore(struct object *type, struct object *value,
 			  struct object *traceback) WEAK;
-extern int PyGILState_Check(void) WEAK;
 extern void *PyEval_SaveThread(void) WEAK;
 extern void PyEval_RestoreThread(void *state) WEAK;
-extern void PyMem_GetAllocator(int domain, struct mem_allocator *ret) WEAK;
-extern void PyMem_SetAllocator(int domain, struct mem_allocator *allocator) WEAK;
-extern void PyObject_GetArenaAllocator(struct arena_allocator *ret) WEAK;
-extern void PyObject_SetArenaAllocator(struct arena_allocator *allocator) WEAK;
-
-enum { DOMAINS = 3, DOMAIN_RAW = 0, QUIET_S = 600, PENDING_TRIES = 2000 };
+enum { PENDING_TRIES = 2000 };
 
 static struct {
 	const struct trigger_config *config;
-	struct mem_allocator below[DOMAINS];
-	struct arena_allocator arena_below;
-	uint64_t memory; /* of the machine: no larger request counts */
-	volatile uint64_t quiet_until;
+	const struct cpython *py;
 	bool one_atexit;    /* 3.10+: the exit functions are the interpreter's own */
 	volatile int state; /* enum hooks_state */
 	void (*after_fork)(void);
@@ -128,7 +103,8 @@ static void hooks_drop(struct object *const *objects, size_t count)
 
 static struct object *hooks_at_exit(struct object *self, struct object *args)
 {
-	static const struct trigger_cause at_exit = { "exit", JOB_HOLDING, NULL, false };
+	static const struct trigger_cause at_exit = { "exit", JOB_HOLDING, NULL, false,
+						      ALLOWANCE_ASKED };
 
 	(void)self;
 	(void)args;
@@ -215,120 +191,6 @@ static bool hooks_register_exit(void)
 	return done != NULL;
 }
 
-/* ---- on MemoryError ---- */
-
-static void hooks_no_memory(size_t size)
-{
-	static const struct trigger_cause no_memory = { "memory error", JOB_HOLDING, NULL,
-							false };
-	const uint64_t now = sys_now_ns();
-
-	if (size > hooks.memory || now < hooks.quiet_until || !PyGILState_Check())
-		return;
-	hooks.quiet_until = now + QUIET_S * 1000000000ull;
-	trigger_capture_take(hooks.config, &no_memory);
-}
-
-/*
- * One set of wrappers per domain.  The context stays that of the allocator below: a
- * thread that reads the table while it is replaced gets a pair that works.
- */
-#define DOMAIN_WRAPPERS(n) \
-	static void *hooks_malloc##n(void *ctx, size_t size) \
-	{ \
-		void *mem = hooks.below[n].malloc(ctx, size); \
-		if (__builtin_expect(!mem, 0)) \
-			hooks_no_memory(size); \
-		return mem; \
-	} \
-	static void *hooks_calloc##n(void *ctx, size_t count, size_t size) \
-	{ \
-		void *mem = hooks.below[n].calloc(ctx, count, size); \
-		size_t all; \
-		if (__builtin_expect(!mem, 0) && \
-		    !__builtin_mul_overflow(count, size, &all)) \
-			hooks_no_memory(all); \
-		return mem; \
-	} \
-	static void *hooks_realloc##n(void *ctx, void *old, size_t size) \
-	{ \
-		void *mem = hooks.below[n].realloc(ctx, old, size); \
-		if (__builtin_expect(!mem, 0)) \
-			hooks_no_memory(size); \
-		return mem; \
-	} \
-	static void hooks_free##n(void *ctx, void *mem) \
-	{ \
-		hooks.below[n].free(ctx, mem); \
-	}
-DOMAIN_WRAPPERS(0)
-DOMAIN_WRAPPERS(1)
-DOMAIN_WRAPPERS(2)
-
-static const struct mem_allocator wrappers[DOMAINS] = {
-	{ NULL, hooks_malloc0, hooks_calloc0, hooks_realloc0, hooks_free0 },
-	{ NULL, hooks_malloc1, hooks_calloc1, hooks_realloc1, hooks_free1 },
-	{ NULL, hooks_malloc2, hooks_calloc2, hooks_realloc2, hooks_free2 },
-};
-
-static void *hooks_arena_alloc(void *ctx, size_t size)
-{
-	void *mem = hooks.arena_below.alloc(ctx, size);
-
-	if (!mem)
-		hooks_no_memory(size);
-	return mem;
-}
-
-static void hooks_arena_free(void *ctx, void *mem, size_t size)
-{
-	hooks.arena_below.free(ctx, mem, size);
-}
-
-static void hooks_wrap_allocators(void)
-{
-	struct arena_allocator arena;
-
-	for (int domain = 0; domain < DOMAINS; domain++) {
-		struct mem_allocator own = wrappers[domain];
-
-		PyMem_GetAllocator(domain, &hooks.below[domain]);
-		own.ctx = hooks.below[domain].ctx;
-		/* the others only where they are malloc as well (PYTHONMALLOC=malloc):
-		 * pymalloc asks the raw domain itself */
-		if (domain == DOMAIN_RAW ||
-		    hooks.below[domain].malloc == hooks.below[DOMAIN_RAW].malloc)
-			PyMem_SetAllocator(domain, &own);
-	}
-	PyObject_GetArenaAllocator(&hooks.arena_below);
-	arena = (struct arena_allocator){ hooks.arena_below.ctx, hooks_arena_alloc,
-					  hooks_arena_free };
-	PyObject_SetArenaAllocator(&arena);
-}
-
-/*
- * Room in a limited address space for the tables of the copy: the marks (marks.h: 16 MiB
- * and a twenty-first of what objects lie in), the writer's, the walk's own.
- */
-static void hooks_set_aside(void)
-{
-	struct rlimit limit;
-	uint64_t size;
-	long mem;
-
-	if (sys4(SYS_prlimit64, 0, RLIMIT_AS, NULL, &limit) < 0 ||
-	    limit.rlim_cur == RLIM_INFINITY)
-		return;
-	size = limit.rlim_cur / 16 + (64u << 20);
-	if (size > limit.rlim_cur / 4)
-		size = limit.rlim_cur / 4;
-	size &= ~4095ull;
-	mem = sys6(SYS_mmap, 0, (long)size, PROT_NONE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (!sys_failed(mem))
-		copy_reserve = (struct copy_reserve){ (void *)mem, size };
-}
-
 /* ---- in a child that the application forks ---- */
 
 static struct object *hooks_forked(struct object *self, struct object *args)
@@ -384,10 +246,8 @@ static int hooks_pending(void *arg)
 	if (hooks.config->at_exit && !hooks_register_exit()) {
 		hooks.state = HOOKS_AGAIN;
 	} else {
-		if (hooks.config->on_memory_error) {
-			hooks_set_aside();
-			hooks_wrap_allocators();
-		}
+		if (hooks.config->memory_error)
+			memory_error_install(hooks.config, hooks.py);
 		hooks_register_fork();
 		hooks.state = HOOKS_DONE;
 	}
@@ -406,13 +266,12 @@ static void hooks_queue(void)
 void hooks_install(const struct trigger_config *config, const struct cpython *py,
 		   void (*after_fork)(void))
 {
-	const bool awaited = config->at_exit || config->on_memory_error;
-	uint64_t used;
+	const bool awaited = config->at_exit || config->memory_error;
 
 	hooks.config = config;
+	hooks.py = py;
 	hooks.after_fork = after_fork;
 	hooks.one_atexit = cpython_atexit_is_per_interpreter(py);
-	limit_room(&hooks.memory, &used);
 	hooks_queue();
 	for (int tries = 0; awaited && tries < PENDING_TRIES && hooks.state != HOOKS_DONE;
 	     tries++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hooks - what sits inside the interpreter: PYMEM_AT_EXIT, PYMEM_ON_MEMORY_ERROR, and
- * the word that a child forked by the application is whole.
+ * hooks - what sits inside the interpreter: PYMEM_AT_EXIT, PYMEM_MEMORY_ERROR
+ * (memory_error.h), and the word that a child forked by the application is whole.
  *
  * All are installed by one pending call, so on the main thread between two
  * instructions, which needs no GIL of ours and works before 3.6 has made its.
@@ -13,15 +13,6 @@
  * os._exit, an uncaught signal and multiprocessing's children, which leave by
  * os._exit, do not come by there.
  *
- * On MemoryError: no Python code and no exception is looked at.  The allocator of
- * large blocks (PyMem_SetAllocator, the "raw" domain, to which pymalloc hands what
- * is over 512 bytes) and that of pymalloc's arenas are wrapped; when the one
- * below gives NULL to a thread that has the GIL, the snapshot is taken there and
- * then, before the interpreter sees the failure.  A request larger than the
- * machine's memory, and a MemoryError raised without asking malloc, do not count.
- * Cost: one indirect call per large allocation.  Where RLIMIT_AS is set, a part of
- * it is set aside at the start for the copy's own memory.
- *
  * After a fork: a C function is registered with os.register_at_fork (3.7+), which
  * PyOS_AfterFork_Child calls last, outside of fork(), when the interpreter's own locks
  * are made anew: a thread can be started there as any program may.  3.6 has no such
@@ -32,9 +23,8 @@
  * Whatever an installation runs into, it leaves the interpreter's current exception as
  * it was.
  *
- * Sources: Modules/posixmodule.c (PyOS_AfterFork_Child), Objects/obmalloc.c,
- * Modules/atexitmodule.c, Python/pylifecycle.c
- * (Py_FinalizeEx) of CPython 3.6-3.15.
+ * Sources: Modules/posixmodule.c (PyOS_AfterFork_Child), Modules/atexitmodule.c,
+ * Python/pylifecycle.c (Py_FinalizeEx) of CPython 3.6-3.15.
  */
 #ifndef PYMEM_AGENT_TRIGGER_HOOKS_H
 #define PYMEM_AGENT_TRIGGER_HOOKS_H

@@ -2,12 +2,11 @@
 /* limit - see limit.h. */
 #include "agent/trigger/limit.h"
 
-#include <string.h>
-#include <unistd.h>
+#include <sys/resource.h>
 
 #include "agent/snap/gil.h"
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/trigger/room.h"
 
 enum {
 	LIMIT_FASTEST_MS = 20,
@@ -16,9 +15,63 @@ enum {
 	LIMIT_MARGIN = 4
 };
 
+/* What a look sees. */
+struct limit_look {
+	struct room_self self;
+	uint64_t most, used; /* under the memory limits; most 0 = not read yet */
+};
+
+/* One thing that is measured, and where its line is; 0 = none. */
+struct limit_line {
+	const char *why;
+	enum allowance_cause cause;
+	uint64_t (*measure)(struct limit_look *look);
+	bool physical; /* the copy needs room under the same limit */
+	uint64_t at;
+	bool above, fresh; /* fresh: since the last look */
+};
+
+static uint64_t limit_measure_resident(struct limit_look *look)
+{
+	return look->self.resident;
+}
+
+static void limit_look_room(struct limit_look *look)
+{
+	if (!look->most)
+		room_read(&look->most, &look->used);
+}
+
+static uint64_t limit_measure_group(struct limit_look *look)
+{
+	limit_look_room(look);
+	return look->used;
+}
+
+static uint64_t limit_measure_address_space(struct limit_look *look)
+{
+	return look->self.address_space;
+}
+
+static uint64_t limit_measure_data(struct limit_look *look)
+{
+	return look->self.data;
+}
+
+enum { LIMIT_RESIDENT, LIMIT_GROUP, LIMIT_AS, LIMIT_DATA, LIMIT_LINES };
+
+static struct limit_line lines[LIMIT_LINES] = {
+	[LIMIT_RESIDENT] = { "rss limit", ALLOWANCE_RSS_LIMIT, limit_measure_resident,
+			     true, 0, false, false },
+	[LIMIT_GROUP] = { "memory limit", ALLOWANCE_LIMIT, limit_measure_group, true, 0,
+			  false, false },
+	[LIMIT_AS] = { "RLIMIT_AS", ALLOWANCE_LIMIT, limit_measure_address_space, false,
+		       0, false, false },
+	[LIMIT_DATA] = { "RLIMIT_DATA", ALLOWANCE_LIMIT, limit_measure_data, false, 0,
+			 false, false },
+};
+
 static struct {
-	bool active, above;
-	uint64_t line;		/* bytes of resident memory */
 	uint64_t due;		/* next look */
 	uint64_t seen, seen_at; /* resident bytes at the last look, and when */
 	uint64_t rate;		/* bytes per second between the last two looks */
@@ -26,169 +79,39 @@ static struct {
 	int copy; /* of the capture room_at_fork belongs to */
 } limit;
 
-/* ---- what /proc and the control groups say ---- */
+/* ---- the lines ---- */
 
-/* The number in a one-number file; "max" and what can't be read: no limit. */
-static uint64_t limit_read_number(const char *path)
+static uint64_t limit_share_of(int resource, uint32_t percent)
 {
-	char buf[64];
-	const char *s = buf;
-	uint64_t v;
+	struct rlimit r;
 
-	if (sys_read_file(path, buf, sizeof(buf)) <= 0 || !text_parse_u64(&s, &v))
-		return UINT64_MAX;
-	return v;
-}
-
-/* "name value" or "name: value kB" lines; 0 when it isn't there. */
-static uint64_t limit_read_field(const char *path, const char *name)
-{
-	static char buf[16384];
-	const size_t length = strlen(name);
-	const char *s = buf;
-	uint64_t v;
-
-	if (sys_read_file(path, buf, sizeof(buf)) <= 0)
+	if (sys4(SYS_prlimit64, 0, resource, NULL, &r) < 0 || r.rlim_cur == RLIM_INFINITY)
 		return 0;
-	for (; s; s = (s = strchr(s, '\n')) ? s + 1 : NULL) {
-		if (strncmp(s, name, length) != 0)
-			continue;
-		for (s += length; *s == ':' || *s == ' '; s++)
-			;
-		return text_parse_u64(&s, &v) ? v : 0;
-	}
-	return 0;
+	return r.rlim_cur / 100 * percent;
 }
-
-static uint64_t limit_resident_bytes(void)
-{
-	char buf[128];
-	const char *s = buf;
-	uint64_t size, pages;
-
-	if (sys_read_file("/proc/self/statm", buf, sizeof(buf)) <= 0 ||
-	    !text_parse_u64(&s, &size) || *s++ != ' ' || !text_parse_u64(&s, &pages))
-		return 0;
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
-struct cgroup_files {
-	const char *root, *max, *used, *cache;
-};
-static const struct cgroup_files cgroup_v1 = {
-	"/sys/fs/cgroup/memory",
-	"/memory.limit_in_bytes",
-	"/memory.usage_in_bytes",
-	"total_inactive_file",
-};
-static const struct cgroup_files cgroup_v2 = {
-	"/sys/fs/cgroup",
-	"/memory.max",
-	"/memory.current",
-	"inactive_file",
-};
-
-static uint64_t limit_cgroup_number(const struct text *dir, const char *file)
-{
-	char path[1200];
-	struct text t;
-
-	text_init(&t, path, sizeof(path));
-	text_bytes(&t, dir->buf, dir->used);
-	text_str(&t, file);
-	return limit_read_number(path);
-}
-
-/* One group: keeps the tightest limit; reclaimable page cache is not use. */
-static void limit_cgroup_one(const struct cgroup_files *files, const struct text *dir,
-			     uint64_t *limit_ret, uint64_t *used_ret)
-{
-	const uint64_t max = limit_cgroup_number(dir, files->max);
-	uint64_t used, cache;
-	char path[1200];
-	struct text t;
-
-	if (max >= *limit_ret)
-		return;
-	used = limit_cgroup_number(dir, files->used);
-	text_init(&t, path, sizeof(path));
-	text_bytes(&t, dir->buf, dir->used);
-	text_str(&t, "/memory.stat");
-	cache = limit_read_field(path, files->cache);
-	*limit_ret = max;
-	*used_ret = used == UINT64_MAX ? 0 : used > cache ? used - cache : 0;
-}
-
-/* Our group and all above it.  In a namespace that hides them the root is ours. */
-static void limit_cgroup_walk(const struct cgroup_files *files, const char *path,
-			      size_t length, uint64_t *limit_ret, uint64_t *used_ret)
-{
-	char buf[1100];
-	struct text dir;
-
-	text_init(&dir, buf, sizeof(buf));
-	text_str(&dir, files->root);
-	const size_t root = dir.used;
-
-	text_bytes(&dir, path, length);
-	for (;;) {
-		while (dir.used > root && dir.buf[dir.used - 1] == '/')
-			dir.used--;
-		limit_cgroup_one(files, &dir, limit_ret, used_ret);
-		if (dir.used == root)
-			return;
-		while (dir.used > root && dir.buf[dir.used - 1] != '/')
-			dir.used--;
-	}
-}
-
-void limit_room(uint64_t *limit_ret, uint64_t *used_ret)
-{
-	static char buf[8192];
-	char *line = buf, *next;
-
-	*limit_ret = limit_read_field("/proc/meminfo", "MemTotal") << 10;
-	*used_ret =
-		*limit_ret - (limit_read_field("/proc/meminfo", "MemAvailable") << 10);
-	if (sys_read_file("/proc/self/cgroup", buf, sizeof(buf)) <= 0)
-		return;
-	for (; line && *line; line = next) { /* number:controllers:path */
-		char *controllers, *path;
-
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
-		controllers = strchr(line, ':');
-		path = controllers ? strchr(controllers + 1, ':') : NULL;
-		if (!path)
-			continue;
-		*path++ = '\0';
-		if (strcmp(controllers + 1, "memory") == 0)
-			limit_cgroup_walk(&cgroup_v1, path, strlen(path), limit_ret,
-					  used_ret);
-		else if (controllers[1] == '\0')
-			limit_cgroup_walk(&cgroup_v2, path, strlen(path), limit_ret,
-					  used_ret);
-	}
-}
-
-/* ---- the line ---- */
 
 void limit_begin(const struct trigger_config *config)
 {
 	uint64_t most, used;
 
-	limit_room(&most, &used);
-	limit.active = config->rss_bytes || config->rss_percent;
-	limit.line =
+	room_read(&most, &used);
+	lines[LIMIT_RESIDENT].at =
 		config->rss_bytes ? config->rss_bytes : most / 100 * config->rss_percent;
+	lines[LIMIT_GROUP].at = most / 100 * config->limit_percent;
+	lines[LIMIT_AS].at = limit_share_of(RLIMIT_AS, config->limit_percent);
+	lines[LIMIT_DATA].at = limit_share_of(RLIMIT_DATA, config->limit_percent);
+	for (unsigned i = 0; i < LIMIT_LINES; i++)
+		lines[i].above = false;
 	limit.due = 0;
-	limit.above = false;
 }
 
 bool limit_active(void)
 {
-	return limit.active;
+	for (unsigned i = 0; i < LIMIT_LINES; i++) {
+		if (lines[i].at)
+			return true;
+	}
+	return false;
 }
 
 uint64_t limit_due(uint64_t now)
@@ -207,36 +130,71 @@ static void limit_schedule(uint64_t distance)
 	limit.due = sys_now_ns() + ms * 1000000u;
 }
 
-bool limit_crossed(void)
+static void limit_note_rate(uint64_t now, uint64_t resident)
 {
+	limit.rate = limit.seen && resident > limit.seen ?
+		(resident - limit.seen) * 1000 / ((now - limit.seen_at) / 1000000 + 1) :
+		0;
+	limit.seen = resident;
+	limit.seen_at = now;
+}
+
+/* Bytes that are missing to the line; 0 = crossed just now. */
+static uint64_t limit_distance(struct limit_line *line, struct limit_look *look)
+{
+	const uint64_t value = line->measure(look);
+	uint64_t far, need;
+
+	line->fresh = false;
+	if (line->above) {
+		if (value < line->at - line->at / 10)
+			line->above = false;
+		return UINT64_MAX;
+	}
+	far = value < line->at ? line->at - value : 0;
+	if (line->physical && value >= line->at / 2) { /* near enough to matter */
+		limit_look_room(look);
+		need = (32u << 20) + look->self.resident / 8;
+		if (look->used + need >= look->most)
+			far = 0;
+		else if (look->most - look->used - need < far)
+			far = look->most - look->used - need;
+	}
+	line->above = line->fresh = !far;
+	return far;
+}
+
+void limit_refused(void)
+{
+	for (unsigned i = 0; i < LIMIT_LINES; i++)
+		lines[i].above &= !lines[i].fresh;
+}
+
+const char *limit_crossed(enum allowance_cause *cause_ret)
+{
+	struct limit_look look = { .self = room_self() };
 	const uint64_t now = sys_now_ns();
-	uint64_t most, used, rss, need, line = limit.line;
+	uint64_t nearest = UINT64_MAX;
+	const char *why = NULL;
 
 	if (now < limit.due)
-		return false;
-	rss = limit_resident_bytes();
-	limit.rate = limit.seen && rss > limit.seen ?
-		(rss - limit.seen) * 1000 / ((now - limit.seen_at) / 1000000 + 1) :
-		0;
-	limit.seen = rss;
-	limit.seen_at = now;
-	if (limit.above) {
-		if (rss < line - line / 10)
-			limit.above = false;
-		limit_schedule((uint64_t)LIMIT_SLOWEST_MS << 20);
-		return false;
+		return NULL;
+	limit_note_rate(now, look.self.resident);
+	for (unsigned i = 0; i < LIMIT_LINES; i++) {
+		uint64_t far;
+
+		if (!lines[i].at)
+			continue;
+		far = limit_distance(&lines[i], &look);
+		if (!far && !why) {
+			why = lines[i].why;
+			*cause_ret = lines[i].cause;
+		}
+		if (far && far < nearest)
+			nearest = far;
 	}
-	if (rss >= line / 2) { /* near enough for the groups to matter */
-		limit_room(&most, &used);
-		need = (32u << 20) + rss / 8;
-		if (used + need >= most)
-			line = rss;
-		else if (most - used - need < line - (rss < line ? rss : line))
-			line = rss + (most - used - need);
-	}
-	limit_schedule(line > rss ? line - rss : 0);
-	limit.above = rss >= line;
-	return limit.above;
+	limit_schedule(nearest);
+	return why;
 }
 
 /* ---- holding a process that runs into its limit while we walk ---- */
@@ -245,7 +203,7 @@ static uint64_t limit_room_left(void)
 {
 	uint64_t most, used;
 
-	limit_room(&most, &used);
+	room_read(&most, &used);
 	return most > used ? most - used : 0;
 }
 

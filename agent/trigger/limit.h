@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * limit - PYMEM_RSS_LIMIT: a snapshot when resident memory crosses a line.
+ * limit - PYMEM_RSS_LIMIT and PYMEM_LIMIT: a snapshot when memory crosses a line.
  *
- * The line is the size asked for, or the share of the smallest memory limit over
- * us (control groups v1 and v2, every ancestor; else the machine's memory).  It
- * is crossed earlier when the room that is left under that limit would no
- * longer hold the copy's own memory (32 MiB and an eighth of what is resident).
+ * PYMEM_RSS_LIMIT: resident memory against the size asked for, or a share of the smallest
+ * memory limit over us (room.h).  PYMEM_LIMIT: the share of each limit that there is,
+ * against what is used of it, by whomever: the smallest limit of the control groups,
+ * RLIMIT_AS, RLIMIT_DATA.  The line of a memory limit is crossed earlier when the room
+ * that is left under it would no longer hold the copy's own memory (32 MiB and an eighth
+ * of what is resident).
  * Once per crossing: it counts again after memory fell a tenth below the line.
  *
  * There is no event for this that needs no privilege, so it is looked at: as
@@ -27,24 +29,24 @@
 #include <stdint.h>
 
 #include "agent/snap/job.h"
+#include "agent/trigger/allowance.h"
 #include "agent/trigger/config.h"
 
 /* Once, before the others. Reads how much memory there is. */
 void limit_begin(const struct trigger_config *config);
-/* Is any limit set at all? */
+/* Is any line set at all? */
 bool limit_active(void);
 /* Nanoseconds until the next look. */
 uint64_t limit_due(uint64_t now);
-/* Looks, if it is time. True once per crossing. */
-bool limit_crossed(void);
-/* After limit_crossed: is there a race with memory? See above. */
+/* Looks, if it is time. The name of the line that was crossed, once per crossing, and its
+ * cause; or NULL. */
+const char *limit_crossed(enum allowance_cause *cause_ret);
+/* No snapshot was allowed for what the last look saw: it is asked for again. */
+void limit_refused(void);
+/* After limit_crossed, and whenever a trigger says that memory is short: is there a race
+ * with memory? See above. */
 bool limit_hurries(void);
 /* For trigger_cause.waiting: see above. */
 void limit_waiting(struct job *job);
-
-/* ---- for tests ---- */
-
-/* Smallest memory limit over this process in bytes, and what is used of it. */
-void limit_room(uint64_t *limit_ret, uint64_t *used_ret);
 
 #endif

@@ -7,6 +7,7 @@
 #include "agent/base/libc_arena.h"
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
+#include "agent/trigger/allowance.h"
 #include "agent/trigger/destination.h"
 #include "agent/trigger/notice.h"
 #include "agent/trigger/trigger_capture.h"
@@ -30,6 +31,7 @@ static void trigger_forked(void)
 		return;
 	owner = sys_getpid();
 	trigger_capture_forget();
+	allowance_forget();
 	watch_forget();
 }
 

@@ -7,10 +7,10 @@
  * looks at the environment and returns: no thread, no allocation.
  *
  * Else one thread sleeps in one system call (watch.c): until the interpreter is
- * up it looks every half millisecond; then it waits for a signal, a connection
- * or the time.  Without a trigger that needs it (only PYMEM_AT_EXIT,
- * PYMEM_ON_MEMORY_ERROR) it ends.  Whether this is CPython is known from a weak
- * reference to Py_IsInitialized, which the dynamic linker has resolved by then; a
+ * up it looks every half millisecond; then it waits for a signal, a connection, what the
+ * kernel has to say of memory, or the time.  Without a trigger that needs it (only
+ * PYMEM_AT_EXIT, PYMEM_MEMORY_ERROR) it ends.  Whether this is CPython is known from a
+ * weak reference to Py_IsInitialized, which the dynamic linker has resolved by then; a
  * program that loads libpython later by dlopen is not seen.
  *
  * What remains noticeable: a second thread.  CPython 3.12+ counts threads in

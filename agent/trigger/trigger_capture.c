@@ -185,6 +185,10 @@ int trigger_capture_take(const struct trigger_config *config,
 
 	if (!busy_claim())
 		return -EBUSY;
+	if (!allowance_take(config, how->cause)) {
+		busy_release();
+		return -EDQUOT;
+	}
 	memset(triggered.start.skip_types, 0, sizeof(triggered.start.skip_types));
 	memset(triggered.start.probes, 0, sizeof(triggered.start.probes));
 	memcpy(triggered.start.magic, PYMEM_START_MAGIC, sizeof(triggered.start.magic));

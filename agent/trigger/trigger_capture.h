@@ -10,6 +10,7 @@
 #define PYMEM_AGENT_TRIGGER_TRIGGER_CAPTURE_H
 
 #include "agent/snap/job.h"
+#include "agent/trigger/allowance.h"
 #include "agent/trigger/config.h"
 
 struct trigger_cause {
@@ -17,12 +18,14 @@ struct trigger_cause {
 	enum job_context context;
 	void (*waiting)(struct job *c); /* called while the copy walks; NULL = not */
 	bool stand_still;		/* job.h */
+	enum allowance_cause cause;
 };
 
 /*
  * Takes one on the calling thread and waits for it to be on the disk.  A copy that
  * was killed (for want of memory, then) is made once more with the interpreter
- * standing still.  0, -EBUSY when another capture runs, -EIO when it failed.
+ * standing still.  0, -EBUSY when another capture runs, -EDQUOT when its cause may not
+ * now (allowance.h), -EIO when it failed.
  */
 int trigger_capture_take(const struct trigger_config *config,
 			 const struct trigger_cause *how);

@@ -10,9 +10,11 @@
 #include "agent/base/libc.h"
 #include "agent/base/sys.h"
 #include "agent/trigger/control_socket.h"
+#include "agent/trigger/growth.h"
 #include "agent/trigger/hooks.h"
 #include "agent/trigger/limit.h"
 #include "agent/trigger/notice.h"
+#include "agent/trigger/pressure.h"
 #include "agent/trigger/trigger_capture.h"
 #include "agent/base/worker.h"
 
@@ -33,6 +35,7 @@ static struct {
 	bool theirs_said, again_said; /* once in a process and its children */
 	uint64_t look_due, look_wait;
 	uint64_t interval_due;
+	const char *pressure; /* what told of it, NULL = nothing did */
 	const struct cpython *py;
 } watch;
 
@@ -136,6 +139,11 @@ static bool watch_interpreter(void)
 	return false;
 }
 
+static uint64_t watch_sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* Nanoseconds to the next thing to do by time; UINT64_MAX = none. */
 static uint64_t watch_next(uint64_t now)
 {
@@ -143,24 +151,22 @@ static uint64_t watch_next(uint64_t now)
 
 	if (watch.config->interval_ns)
 		next = watch.interval_due > now ? watch.interval_due - now : 0;
-	if (watch.handling) {
-		const uint64_t due = watch.look_due > now ? watch.look_due - now : 0;
-
-		if (due < next)
-			next = due;
-	}
-	if (limit_active()) {
-		const uint64_t due = limit_due(now);
-
-		if (due < next)
-			next = due;
-	}
+	if (watch.handling)
+		next = watch_sooner(next,
+				    watch.look_due > now ? watch.look_due - now : 0);
+	if (limit_active())
+		next = watch_sooner(next, limit_due(now));
+	next = watch_sooner(next, pressure_due(now));
+	if (growth_active())
+		next = watch_sooner(next, growth_due(now));
 	return next;
 }
 
 static void watch_sleep(void)
 {
-	struct pollfd p = { .fd = control_socket_fd(), .events = POLLIN };
+	struct pollfd p[1 + PRESSURE_SOURCES] = { { .fd = control_socket_fd(),
+						    .events = POLLIN } };
+	const unsigned count = 1 + pressure_poll(p + 1);
 	const uint64_t next = watch_next(sys_now_ns());
 	const struct timespec t = { .tv_sec = (time_t)(next / 1000000000u),
 				    .tv_nsec = (long)(next % 1000000000u) };
@@ -169,27 +175,54 @@ static void watch_sleep(void)
 
 	if (watch.wanted)
 		return;
-	if (sys5(SYS_ppoll, &p, p.fd >= 0, next == UINT64_MAX ? NULL : &t, &mask, 8) > 0)
+	if (sys5(SYS_ppoll, p, count, next == UINT64_MAX ? NULL : &t, &mask, 8) <= 0)
+		return;
+	if (p[0].revents)
 		control_socket_answer();
+	watch.pressure = pressure_heard(p + 1);
+}
+
+/* A snapshot because memory gets short; the result is trigger_capture_take's. */
+static int watch_take_short(const char *why, enum allowance_cause cause)
+{
+	const struct trigger_cause how = { why, JOB_WORKER, limit_waiting,
+					   limit_hurries(), cause };
+
+	return trigger_capture_take(watch.config, &how);
+}
+
+static void watch_memory(void)
+{
+	enum allowance_cause cause = ALLOWANCE_ASKED;
+	const char *const line = limit_active() ? limit_crossed(&cause) : NULL;
+	const char *pressure =
+		watch.pressure ? watch.pressure : pressure_seen(sys_now_ns());
+
+	watch.pressure = NULL;
+	if (line) {
+		const int rc = watch_take_short(line, cause);
+
+		if (rc == -EBUSY || rc == -EDQUOT)
+			limit_refused();
+	}
+	if (pressure)
+		watch_take_short(pressure, ALLOWANCE_PRESSURE);
+	if (growth_seen(sys_now_ns()))
+		watch_take_short("growth", ALLOWANCE_GROWTH);
 }
 
 static void watch_act(void)
 {
-	static const struct trigger_cause on_signal = { "signal", JOB_WORKER, NULL,
-							false };
-	static const struct trigger_cause on_time = { "interval", JOB_WORKER, NULL,
-						      false };
+	static const struct trigger_cause on_signal = { "signal", JOB_WORKER, NULL, false,
+							ALLOWANCE_ASKED };
+	static const struct trigger_cause on_time = { "interval", JOB_WORKER, NULL, false,
+						      ALLOWANCE_ASKED };
 	const struct trigger_config *config = watch.config;
 	uint64_t now;
 
 	if (__sync_lock_test_and_set(&watch.wanted, 0))
 		trigger_capture_take(config, &on_signal);
-	if (limit_active() && limit_crossed()) {
-		const struct trigger_cause on_limit = { "rss limit", JOB_WORKER,
-							limit_waiting, limit_hurries() };
-
-		trigger_capture_take(config, &on_limit);
-	}
+	watch_memory();
 	now = sys_now_ns();
 	watch_look(now);
 	if (config->interval_ns && now >= watch.interval_due) {
@@ -204,7 +237,7 @@ static void watch_act(void)
 static bool watch_needed(const struct trigger_config *config)
 {
 	return config->signal || config->interval_ns || limit_active() ||
-		control_socket_fd() >= 0;
+		pressure_active() || growth_active() || control_socket_fd() >= 0;
 }
 
 /* Code of ours is in signal handlers and queues now: never unload it. */
@@ -235,6 +268,8 @@ static void watch_thread(void *arg)
 	if (!watch.forked)
 		hooks_install(config, watch.py, watch_again);
 	limit_begin(config);
+	growth_begin(config);
+	pressure_begin(config);
 	control_socket_open(config->control, config->values > 0, watch.start);
 	watch.interval_due = sys_now_ns() + config->interval_ns;
 	watch.look_due = 0;
@@ -267,6 +302,7 @@ void watch_forget(void)
 	watch.worker.tid = 0;
 	watch.wanted = 0;
 	control_socket_forget();
+	pressure_forget();
 	hooks_in_child();
 }
 

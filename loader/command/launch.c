@@ -36,8 +36,10 @@ static int launch_preload(const char *agent)
 static bool launch_has_trigger(void)
 {
 	static const char *const triggers[] = {
-		"PYMEM_SIGNAL",	 "PYMEM_INTERVAL",	  "PYMEM_RSS_LIMIT",
-		"PYMEM_AT_EXIT", "PYMEM_ON_MEMORY_ERROR", "PYMEM_CONTROL",
+		"PYMEM_SIGNAL",	 "PYMEM_INTERVAL",     "PYMEM_RSS_LIMIT",
+		"PYMEM_AT_EXIT", "PYMEM_MEMORY_ERROR", "PYMEM_ON_MEMORY_ERROR",
+		"PYMEM_CONTROL", "PYMEM_LIMIT",	       "PYMEM_PRESSURE",
+		"PYMEM_GROWTH",
 	};
 
 	for (size_t i = 0; i < sizeof(triggers) / sizeof(*triggers); i++) {

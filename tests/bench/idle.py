@@ -58,7 +58,10 @@ def variants(directory):
         "interval 1h": dict(armed, PYMEM_INTERVAL="1h"),
         "control": dict(LD_PRELOAD=AGENT, PYMEM_CONTROL=os.path.join(directory, "c")),
         "rss limit": dict(armed, PYMEM_RSS_LIMIT="1T"),
-        "memory error": dict(armed, PYMEM_ON_MEMORY_ERROR="1"),
+        "limit": dict(armed, PYMEM_LIMIT="99%"),
+        "pressure": dict(armed, PYMEM_PRESSURE="9999ms/10s"),
+        "growth 10m": dict(armed, PYMEM_GROWTH="1T/10m"),
+        "memory error": dict(armed, PYMEM_MEMORY_ERROR="1"),
     }
 
 

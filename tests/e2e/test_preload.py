@@ -1,12 +1,9 @@
-# ctest: labels=e2e cost=110
+# ctest: labels=e2e cost=90
 # SPDX-License-Identifier: MIT
 """LD_PRELOAD: the agent arms itself in CPython processes only, and every trigger
 takes whole snapshots without harming the program."""
-import glob
 import json
 import os
-import re
-import resource
 import signal
 import socket
 import stat
@@ -17,10 +14,7 @@ import time
 
 from control_socket import *
 from harness import *
-
-HEAP = "heap = [{'n': i, 's': str(i)} for i in range(20000)]\n"
-BASE = "import os, sys, time, signal\n" + HEAP
-
+from preloadcase import *
 
 def handles(pid, sig):
     """Has the process a handler for the signal?"""
@@ -29,64 +23,7 @@ def handles(pid, sig):
     return bool(caught >> (sig - 1) & 1)
 
 
-class MemoryGroup:
-    """A control group of its own with a memory limit; usable is False where none
-    can be made."""
-
-    def __init__(self, limit):
-        v1, v2 = "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
-        self.path, self.usable = None, False
-        try:
-            if os.path.exists(v1 + "/memory.limit_in_bytes"):
-                self.path = "%s/pymem-test-%d" % (v1, os.getpid())
-                os.mkdir(self.path)
-                self.write("memory.limit_in_bytes", limit)
-                self.usable = True
-            elif "memory" in open(v2 + "/cgroup.subtree_control").read():
-                self.path = "%s/pymem-test-%d" % (v2, os.getpid())
-                os.mkdir(self.path)
-                self.write("memory.max", limit)
-                self.write("memory.swap.max", 0)
-                self.usable = True
-        except OSError:
-            pass
-
-    def write(self, name, value):
-        with open(os.path.join(self.path, name), "w") as f:
-            f.write(str(value))
-
-    def enter(self):
-        self.write("cgroup.procs", os.getpid())
-
-    def remove(self):
-        if self.path and os.path.isdir(self.path):
-            until(lambda: not open(self.path + "/cgroup.procs").read())
-            os.rmdir(self.path)
-
-
-class Preload(Case):
-    def env(self, name="%p-%t.pymem", **variables):
-        return preload(PYMEM_OUTPUT=self.path(name), **variables)
-
-    def files(self, pattern="*.pymem"):
-        return sorted(glob.glob(self.path(pattern)))
-
-    def wait_files(self, count=1, seconds=20, pattern="*.pymem"):
-        self.assertTrue(until(lambda: len(self.files(pattern)) >= count, seconds),
-                        "files: %r" % os.listdir(self.tmp))
-        return self.files(pattern)
-
-    def assert_whole(self, path, objects=40000):
-        with open(path, "rb") as f:
-            data = f.read()
-        self.assertTrue(is_complete(data), path)
-        self.assertGreater(object_count(data), objects)
-        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
-
-    def run_python(self, python, code, env, **kw):
-        done = run([python.path, "-c", code], env=env, **kw)
-        return done
-
+class Preload(PreloadCase):
     # ---- each trigger on every interpreter ----
 
     def test_at_exit(self):
@@ -156,108 +93,34 @@ class Preload(Case):
                 self.assertGreaterEqual(len(self.files(pattern)), 1)
                 t.tell("heap.append(1)")
 
-    def test_rss_limit(self):
-        for python in interpreters() if LONG else some_interpreters():
-            with self.subTest(python=python.name), \
-                    Target(python, BASE + "ready()\nserve()\n",
-                           env=self.env("rss-%p-%t.pymem", PYMEM_RSS_LIMIT="150M")) as t:
-                pattern = "rss-%d-*.pymem" % t.pid
-                time.sleep(0.3)
-                self.assertEqual(self.files(pattern), [])
-                t.tell("big = bytearray(200 << 20)")
-                self.wait_files(1, pattern=pattern)
-                time.sleep(0.3)
-                self.assertEqual(len(self.files(pattern)), 1)   # once per crossing
-                self.assert_whole(self.files(pattern)[0])
-
-    def test_rss_limit_again(self):
-        """Falls below the line and crosses it again: a second one."""
+    def test_at_most_so_many(self):
         python = some_interpreters(1)[0]
-        with Target(python, BASE + "ready()\nserve()\n",
-                    env=self.env(PYMEM_RSS_LIMIT="150M")) as t:
-            t.tell("big = bytearray(200 << 20)")
-            self.wait_files(1)
-            t.tell("del big")
-            time.sleep(4.5)
-            t.tell("big = bytearray(200 << 20)")
-            self.wait_files(2)
+        with Target(python, BASE + "ready()\nserve()\n", stderr=subprocess.PIPE,
+                    env=self.env("most-%p-%t.pymem", PYMEM_INTERVAL="100ms",
+                                 PYMEM_SNAPSHOTS=2)) as t:
+            self.assertIn(b"PYMEM_SNAPSHOTS", t.proc.stderr.readline())
+            self.assertEqual(len(self.files("most-*.pymem")), 2)
+            self.assertEqual(t.ask("len(heap)"), 20000)
 
-    def test_hog_in_a_control_group(self):
-        """Fills its memory as fast as it can and is killed for it: the snapshot was
-        taken early enough to be whole."""
-        hogs = {
-            "objects": "hog = []\nwhile True: hog.append({'a': [1, 2, 3], 'n': len(hog)})\n",
-            "buffers": "hog = []\nwhile True: hog.append(b'x' * 100000); time.sleep(1e-5)\n",
-        }
-        for python in some_interpreters(3 if LONG else 2):
-            for name, hog in hogs.items():
-                group = MemoryGroup(400 << 20)
-                self.addCleanup(group.remove)
-                if not group.usable:
-                    self.skipTest("no control group can be made")
-                with self.subTest(python=python.name, hog=name):
-                    env = self.env("hog-%p-%t.pymem", PYMEM_RSS_LIMIT="70%")
-                    done = run([python.path, "-c", BASE + hog], env=env,
-                               preexec_fn=group.enter)
-                    self.assertEqual(done.returncode, -signal.SIGKILL, done.stderr)
-                    path, = self.files("hog-*.pymem")
-                    self.assert_whole(path)
-                    os.unlink(path)
-                group.remove()
-
-    def test_memory_error(self):
-        code = BASE + """
-import resource
-time.sleep(0.3)
-def size():
-    return int(open("/proc/self/statm").read().split()[0]) * 4096
-resource.setrlimit(resource.RLIMIT_AS, (size() + (64 << 20),) * 2)
-hog = []
-try:
-    while True:
-        hog.append(bytearray(1 << 20))
-except MemoryError:
-    n = len(hog)
-    del hog
-    print("caught", n > 20)
-"""
-        for python in interpreters():
-            with self.subTest(python=python.name):
-                env = self.env("me-%p.pymem", PYMEM_ON_MEMORY_ERROR=1)
-                limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))
-                done = self.run_python(python, code, env, preexec_fn=limit)
-                self.assertEqual(done.stdout, b"caught True\n", done.stderr)
-                path, = self.files("me-*.pymem")
-                self.assert_whole(path)
-                os.unlink(path)
-
-    def test_memory_error_of_small_objects(self):
-        """pymalloc's arenas fail, not a single large block."""
-        code = BASE + """
-import resource
-time.sleep(0.3)
-def size():
-    return int(open("/proc/self/statm").read().split()[0]) * 4096
-resource.setrlimit(resource.RLIMIT_AS, (size() + (48 << 20),) * 2)
-hog = None
-try:
-    while True:
-        hog = (hog, object())
-except MemoryError:
-    while hog: hog = hog[0]
-    print("caught")
-"""
-        for python in some_interpreters():
-            if python.traces:
-                continue	# CPython itself ends there: no memory for its list of objects
-            with self.subTest(python=python.name):
-                env = self.env("ms-%p.pymem", PYMEM_ON_MEMORY_ERROR=1)
-                limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))
-                done = self.run_python(python, code, env, preexec_fn=limit)
-                self.assertEqual(done.stdout, b"caught\n", done.stderr)
-                path, = self.files("ms-*.pymem")
-                self.assert_whole(path, 200000)
-                os.unlink(path)
+    def test_output_into_a_pipe_and_a_folder(self):
+        """PYMEM_OUTPUT names what is there already."""
+        python = some_interpreters(1)[0]
+        folder, pipe = self.path("folder"), self.path("pipe")
+        os.mkdir(folder)
+        os.mkfifo(pipe)
+        done = run([python.path, "-c", BASE], env=preload(PYMEM_OUTPUT=folder,
+                                                          PYMEM_AT_EXIT=1))
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        name, = os.listdir(folder)
+        self.assert_whole(os.path.join(folder, name))
+        with open(self.path("read.pymem"), "wb") as out:
+            os.fchmod(out.fileno(), 0o600)
+            reader = subprocess.Popen(["cat", pipe], stdout=out)
+        done = run([python.path, "-c", BASE], env=preload(PYMEM_OUTPUT=pipe,
+                                                          PYMEM_AT_EXIT=1))
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertEqual(reader.wait(60), 0)
+        self.assert_whole(self.path("read.pymem"))
 
     def test_socket(self):
         """PYMEM_SOCKET, alone and with PYMEM_OUTPUT: the same bytes on both."""

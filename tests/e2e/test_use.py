@@ -280,7 +280,7 @@ class Use(Case):
             [python.path, "-c", code], timeout=120, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=dict(os.environ, LD_PRELOAD=AGENT, PYMEM_OUTPUT=path,
-                     PYMEM_ON_MEMORY_ERROR="1"),
+                     PYMEM_MEMORY_ERROR="1"),
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, limit))
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         row = json.loads(run_view("--no-sidecar", "--report", "overview", "--format",

@@ -8,6 +8,7 @@ target_include_directories(agent_walk_image PRIVATE ${FFI_INCLUDE_DIR})
 target_link_libraries(agent_walk_image PRIVATE pymem_flags pymem_sanitize PUBLIC ${FFI_PIC_ARCHIVE})
 
 pymem_unit(agent_life SOURCES agent_life.c LIBS agent_core)
+pymem_unit(agent_memory SOURCES agent_memory.c LIBS agent_core)
 pymem_unit(agent_lines SOURCES agent_lines.c LIBS agent_core)
 pymem_unit(agent_hash SOURCES agent_hash.c LIBS agent_core)
 pymem_unit(agent_probe_expr SOURCES agent_probe_expr.c LIBS agent_core)

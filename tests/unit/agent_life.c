@@ -34,7 +34,6 @@
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
 #include "agent/trigger/config.h"
-#include "agent/trigger/limit.h"
 #include "agent/trigger/destination.h"
 #include "agent/base/worker.h"
 
@@ -94,7 +93,7 @@ static void test_config_good(void **state)
 	assert_string_equal(c.output, "/tmp/%p-%t");
 	assert_int_equal(c.signal, SIGUSR1);
 	assert_true(c.interval_ns == 90000000000u && c.rss_bytes == 3ull << 30);
-	assert_true(c.at_exit && !c.values && c.keep == 5 && !c.on_memory_error);
+	assert_true(c.at_exit && !c.values && c.keep == 5 && !c.memory_error);
 }
 
 static void test_config_values(void **state)
@@ -243,6 +242,71 @@ static void test_output_rotates(void **state)
 	assert_int_equal(rmdir(dir), 0);
 	assert_int_equal(destination_check(&c), -ENOENT);
 	assert_true(destination_open(&c, &o) < 0);
+}
+
+static void test_output_rotates_by_bytes(void **state)
+{
+	char dir[] = "/tmp/pymem-unit-XXXXXX", path[64];
+	/* 3 and 2 bytes fit, 3 and 2 and 4 don't; the newest stays, however large */
+	static const unsigned sizes[] = { 3, 2, 4, 9 },
+			      there[][4] = { { 1, 0, 0, 0 },
+					     { 1, 1, 0, 0 },
+					     { 0, 1, 1, 0 },
+					     { 0, 0, 0, 1 } };
+	struct trigger_config c = { .keep_bytes = 6 };
+	struct destination o;
+	struct stat st;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	for (int i = 0; i < 4; i++) {
+		snprintf(c.output, sizeof(c.output), "%s/%d", dir, i);
+		assert_int_equal(destination_open(&c, &o), 0);
+		assert_int_equal(destination_append(&o, "123456789", sizes[i]), 0);
+		assert_int_equal(destination_commit(&c, &o), 0);
+		for (int j = 0; j < 4; j++) {
+			snprintf(path, sizeof(path), "%s/%d", dir, j);
+			assert_int_equal(stat(path, &st), there[i][j] ? 0 : -1);
+		}
+	}
+	unlink(path);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+/* What is there already: a folder, a pipe that is read, one that isn't, one whose reader
+ * goes. */
+static void test_output_kinds(void **state)
+{
+	char dir[] = "/tmp/pymem-unit-XXXXXX", got[8] = "";
+	struct trigger_config c = { .keep = 0 };
+	struct destination o;
+	struct stat st;
+	int reader;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(c.output, sizeof(c.output), "%s", dir);
+	assert_int_equal(destination_check(&c), 0);
+	assert_int_equal(destination_open(&c, &o), 0);
+	assert_int_equal(destination_append(&o, "abc", 3), 0);
+	assert_int_equal(destination_commit(&c, &o), 0);
+	assert_int_equal(strncmp(o.path, dir, strlen(dir)), 0);
+	assert_int_equal(stat(o.path, &st), 0);
+	unlink(o.path);
+	snprintf(c.output, sizeof(c.output), "%s/pipe", dir);
+	assert_int_equal(mkfifo(c.output, 0600), 0);
+	assert_int_equal(destination_check(&c), 0);
+	assert_int_equal(destination_open(&c, &o), -ENXIO);
+	reader = open(c.output, O_RDONLY | O_NONBLOCK);
+	assert_int_equal(destination_open(&c, &o), 0);
+	assert_int_equal(destination_append(&o, "abc", 3), 0);
+	assert_int_equal(read(reader, got, sizeof(got)), 3);
+	close(reader);
+	assert_int_equal(destination_append(&o, "abc", 3), -EPIPE); /* and we live */
+	assert_int_equal(destination_commit(&c, &o), 0);
+	assert_int_equal(stat(c.output, &st), 0);
+	unlink(c.output);
+	assert_int_equal(rmdir(dir), 0);
 }
 
 /* ---- channels ---- */
@@ -493,18 +557,6 @@ static void test_other_threads_unharmed(void **state)
 	}
 }
 
-/* ---- memory limits ---- */
-
-static void test_limit_room(void **state)
-{
-	uint64_t limit = 0, used = 0;
-
-	(void)state;
-	limit_room(&limit, &used);
-	assert_true(limit > 1u << 24 && limit < 1ull << 50);
-	assert_true(used > 0 && used <= limit);
-}
-
 /* ---- what a mutex is in the C library that runs ---- */
 
 static void test_mutex_kinds(void **state)
@@ -546,13 +598,14 @@ int main(void)
 		cmocka_unit_test(test_mutex_kinds),
 		cmocka_unit_test(test_output_name),
 		cmocka_unit_test(test_output_rotates),
+		cmocka_unit_test(test_output_rotates_by_bytes),
+		cmocka_unit_test(test_output_kinds),
 		cmocka_unit_test(test_control),
 		cmocka_unit_test(test_recycled_fd),
 		cmocka_unit_test(test_stream_stalls),
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_worker),
 		cmocka_unit_test(test_other_threads_unharmed),
-		cmocka_unit_test(test_limit_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+/* pressure - see pressure.h. */
+#include "agent/trigger/pressure.h"
+
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "agent/base/sys.h"
+#include "agent/base/text.h"
+#include "agent/snap/owned_fd.h"
+#include "agent/trigger/destination.h"
+#include "agent/trigger/notice.h"
+#include "agent/trigger/room.h"
+
+enum {
+	PRESSURE_SHARE = 90, /* percent of a v1 limit */
+	PRESSURE_AGAIN = 8,  /* a program closes what it doesn't know once or twice */
+};
+
+#define PRESSURE_LOOK_NS 2000000000ull
+
+struct pressure_source;
+
+/* How a kind of source is told from noise. */
+struct pressure_kind {
+	const char *why;
+	short events; /* for poll */
+	bool (*heard)(struct pressure_source *source, short revents);
+};
+
+struct pressure_source {
+	const struct pressure_kind *kind;
+	struct owned_fd fd;
+	struct owned_fd usage; /* threshold: memory.usage_in_bytes */
+	bool look;	       /* threshold: only page cache is over it */
+	uint64_t value; /* events: their count when last read; threshold: its bytes */
+};
+
+static struct {
+	struct pressure_source source[PRESSURE_SOURCES];
+	char dir[ROOM_PATH]; /* of the threshold's group */
+	uint64_t due;	     /* of our next look at it */
+	unsigned count;
+	unsigned again; /* times that the application closed ours and we opened anew */
+	const struct trigger_config *config;
+} pressure;
+
+/* The file from its beginning, NUL-terminated; false when it can't be read any more. */
+static bool pressure_read(int fd, char *buf, size_t size)
+{
+	const long n = sys4(SYS_pread64, fd, SYS_ARG(buf), (long)size - 1, 0);
+
+	buf[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+static void pressure_add(const struct pressure_kind *kind, int fd, int usage,
+			 uint64_t value)
+{
+	struct pressure_source *const s = &pressure.source[pressure.count];
+
+	*s = (struct pressure_source){ .kind = kind, .value = value };
+	owned_fd_set(&s->fd, destination_high_fd(fd));
+	owned_fd_set(&s->usage, usage);
+	pressure.count++;
+}
+
+static void pressure_close(struct pressure_source *source)
+{
+	owned_fd_close(&source->fd);
+	owned_fd_close(&source->usage);
+}
+
+static bool pressure_full(void)
+{
+	return pressure.count == PRESSURE_SOURCES;
+}
+
+/* ---- memory.events ---- */
+
+uint64_t pressure_events(const char *text)
+{
+	static const char *const names[] = { "high ", "max ", "oom " };
+	uint64_t sum = 0, v;
+
+	for (const char *s = text; s && *s; s = (s = strchr(s, '\n')) ? s + 1 : NULL) {
+		for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+			const size_t length = strlen(names[i]);
+			const char *digits = s + length;
+
+			if (strncmp(s, names[i], length) == 0 &&
+			    text_parse_u64(&digits, &v))
+				sum += v;
+		}
+	}
+	return sum;
+}
+
+static bool pressure_events_heard(struct pressure_source *source, short revents)
+{
+	const uint64_t before = source->value;
+	char buf[512];
+
+	(void)revents;
+	if (!pressure_read(source->fd.fd, buf, sizeof(buf))) {
+		pressure_close(source); /* we were moved, and the group is gone */
+		return false;
+	}
+	source->value = pressure_events(buf);
+	return source->value > before;
+}
+
+static const struct pressure_kind pressure_kind_events = { "memory.events", POLLPRI,
+							   pressure_events_heard };
+
+static void pressure_add_events(const char *dir)
+{
+	char path[ROOM_PATH + 64], buf[512];
+	int fd;
+
+	if (room_number(dir, "memory.max") == UINT64_MAX &&
+	    room_number(dir, "memory.high") == UINT64_MAX)
+		return;
+	if (pressure_full() || !room_path(path, sizeof(path), dir, "memory.events"))
+		return;
+	fd = sys_open(path, O_RDONLY, 0);
+	if (fd < 0)
+		return;
+	if (pressure_read(fd, buf, sizeof(buf)))
+		pressure_add(&pressure_kind_events, fd, -1, pressure_events(buf));
+	else
+		sys_close(fd);
+}
+
+/* ---- memory.pressure ---- */
+
+/* The kernel tells only what was asked for, once in a window; and POLLERR beside it for
+ * ever when we were moved and the group is gone. */
+static bool pressure_stall_heard(struct pressure_source *source, short revents)
+{
+	if (revents & POLLERR)
+		pressure_close(source);
+	return !(revents & POLLERR);
+}
+
+static const struct pressure_kind pressure_kind_stall = { "memory.pressure", POLLPRI,
+							  pressure_stall_heard };
+
+static bool pressure_add_stall(const struct trigger_config *config, const char *path)
+{
+	char buf[64];
+	struct text t;
+	int fd;
+
+	if (pressure_full())
+		return false;
+	fd = sys_open(path, O_RDWR | O_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	text_init(&t, buf, sizeof(buf));
+	text_str(&t, "some ");
+	text_u64(&t, config->stall_ns / 1000);
+	text_str(&t, " ");
+	text_u64(&t, config->window_ns / 1000);
+	if (sys_failed(sys_write(fd, buf, t.used + 1))) {
+		sys_close(fd);
+		return false;
+	}
+	pressure_add(&pressure_kind_stall, fd, -1, 0);
+	return true;
+}
+
+/* ---- thresholds of v1 ---- */
+
+/*
+ * Is more used than the line says?  The kernel counts page cache, which it can drop:
+ * while only that is over the line, no further event comes, and we look ourselves.
+ */
+static bool pressure_over(struct pressure_source *source)
+{
+	char path[ROOM_PATH + 64], buf[64];
+	const char *s = buf;
+	uint64_t used, cache = 0;
+
+	source->look = false;
+	if (!pressure_read(source->usage.fd, buf, sizeof(buf))) {
+		pressure_close(source); /* we were moved, and the group is gone */
+		return false;
+	}
+	if (!text_parse_u64(&s, &used) || used < source->value)
+		return false;
+	if (room_path(path, sizeof(path), pressure.dir, "memory.stat"))
+		cache = room_field(path, room_v1.cache);
+	source->look = used < source->value + cache;
+	return !source->look;
+}
+
+/* The eventfd tells of a crossing in either direction. */
+static bool pressure_threshold_heard(struct pressure_source *source, short revents)
+{
+	uint64_t crossings;
+
+	(void)revents;
+	sys_read(source->fd.fd, &crossings, sizeof(crossings));
+	return pressure_over(source);
+}
+
+static const struct pressure_kind pressure_kind_threshold = { "memory.usage_in_bytes",
+							      POLLIN,
+							      pressure_threshold_heard };
+
+static bool pressure_register(const char *dir, int event, int usage, uint64_t line)
+{
+	char path[ROOM_PATH + 64], buf[96];
+	struct text t;
+	bool done;
+	int fd;
+
+	if (!room_path(path, sizeof(path), dir, "cgroup.event_control"))
+		return false;
+	fd = sys_open(path, O_WRONLY, 0);
+	if (fd < 0)
+		return false;
+	text_init(&t, buf, sizeof(buf));
+	text_u64(&t, (uint64_t)event);
+	text_str(&t, " ");
+	text_u64(&t, (uint64_t)usage);
+	text_str(&t, " ");
+	text_u64(&t, line);
+	done = !sys_failed(sys_write(fd, buf, t.used));
+	sys_close(fd);
+	return done;
+}
+
+static void pressure_add_threshold(const char *dir, uint64_t max)
+{
+	const uint64_t line = max / 100 * PRESSURE_SHARE;
+	char path[ROOM_PATH + 64];
+	int usage, event;
+
+	if (pressure_full() ||
+	    !room_path(path, sizeof(path), dir, "memory.usage_in_bytes"))
+		return;
+	usage = destination_high_fd(sys_open(path, O_RDONLY, 0));
+	event = (int)sys2(SYS_eventfd2, 0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (usage >= 0 && event >= 0 && pressure_register(dir, event, usage, line)) {
+		pressure_add(&pressure_kind_threshold, event, usage, line);
+		return;
+	}
+	if (usage >= 0)
+		sys_close(usage);
+	if (event >= 0)
+		sys_close(event);
+}
+
+/* ---- all of them ---- */
+
+struct pressure_search {
+	const struct trigger_config *config;
+	bool stall;	   /* of a group was had */
+	uint64_t tightest; /* limit of a group of v1 */
+};
+
+/* Our group comes first, then those above it. */
+static void pressure_look(const struct room_files *files, const char *dir, void *arg)
+{
+	struct pressure_search *const search = arg;
+	char path[ROOM_PATH + 64];
+	struct text t;
+
+	if (files == &room_v1) {
+		const uint64_t max = room_number(dir, files->max);
+
+		/* "no limit" is the largest number of pages */
+		if (max < search->tightest) {
+			search->tightest = max;
+			text_init(&t, pressure.dir, sizeof(pressure.dir));
+			text_str(&t, dir);
+		}
+		return;
+	}
+	pressure_add_events(dir);
+	if (!search->stall && room_path(path, sizeof(path), dir, "memory.pressure"))
+		search->stall = pressure_add_stall(search->config, path);
+}
+
+void pressure_begin(const struct trigger_config *config)
+{
+	struct pressure_search search = { .config = config, .tightest = 1ull << 62 };
+
+	pressure.count = 0;
+	pressure.dir[0] = '\0';
+	pressure.config = config;
+	if (!config->stall_ns)
+		return;
+	room_groups(pressure_look, &search);
+	if (pressure.dir[0])
+		pressure_add_threshold(pressure.dir, search.tightest);
+	if (!search.stall)
+		search.stall = pressure_add_stall(config, "/proc/pressure/memory");
+	if (!pressure.count)
+		notice_say("PYMEM_PRESSURE: here the kernel doesn't tell of it (no "
+			   "memory.events with a limit, no memory.pressure that may be "
+			   "written, no threshold of v1); PYMEM_LIMIT looks by itself",
+			   NULL);
+	else if (!search.stall)
+		notice_say("PYMEM_PRESSURE: memory.pressure can't be had here (it is "
+			   "missing, or may not be written); only limits of the control "
+			   "group are heard",
+			   NULL);
+}
+
+bool pressure_active(void)
+{
+	return pressure.count;
+}
+
+/* One that the application closed: not ours any more, whatever has its number now.  All
+ * eventfds look alike, so the other file of a threshold speaks for it too. */
+static bool pressure_lost(const struct pressure_source *source)
+{
+	return !owned_fd_ok(&source->fd) ||
+		(source->usage.fd >= 0 && !owned_fd_ok(&source->usage));
+}
+
+unsigned pressure_poll(struct pollfd *ret)
+{
+	bool lost = false;
+
+	for (unsigned i = 0; i < pressure.count; i++)
+		lost |= pressure.source[i].fd.fd >= 0 &&
+			pressure_lost(&pressure.source[i]);
+	if (lost) {
+		pressure_forget();
+		if (pressure.again++ < PRESSURE_AGAIN)
+			pressure_begin(pressure.config);
+	}
+	for (unsigned i = 0; i < pressure.count; i++)
+		ret[i] = (struct pollfd){ .fd = pressure.source[i].fd.fd,
+					  .events = pressure.source[i].kind->events };
+	return pressure.count;
+}
+
+uint64_t pressure_due(uint64_t now)
+{
+	for (unsigned i = 0; i < pressure.count; i++) {
+		if (pressure.source[i].look)
+			return pressure.due > now ? pressure.due - now : 0;
+	}
+	return UINT64_MAX;
+}
+
+const char *pressure_seen(uint64_t now)
+{
+	if (now < pressure.due)
+		return NULL;
+	pressure.due = now + PRESSURE_LOOK_NS;
+	for (unsigned i = 0; i < pressure.count; i++) {
+		struct pressure_source *const s = &pressure.source[i];
+
+		if (s->look && !pressure_lost(s) && pressure_over(s))
+			return s->kind->why;
+	}
+	return NULL;
+}
+
+const char *pressure_heard(const struct pollfd *polled)
+{
+	const char *why = NULL;
+
+	for (unsigned i = 0; i < pressure.count; i++) {
+		struct pressure_source *const s = &pressure.source[i];
+
+		if (s->fd.fd < 0 || s->fd.fd != polled[i].fd || !polled[i].revents ||
+		    pressure_lost(s))
+			continue;
+		if (!(polled[i].revents & s->kind->events))
+			pressure_close(s); /* never polled in a circle */
+		else if (s->kind->heard(s, polled[i].revents))
+			why = s->kind->why;
+	}
+	return why;
+}
+
+void pressure_forget(void)
+{
+	for (unsigned i = 0; i < pressure.count; i++) {
+		if (!pressure_lost(&pressure.source[i]))
+			pressure_close(&pressure.source[i]);
+	}
+	pressure.count = 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pressure - PYMEM_PRESSURE: a snapshot when the kernel says that memory is short.
+ *
+ * The kernel is asked once and then tells: no wake-ups while nothing happens.  What there
+ * is to ask depends on the control groups:
+ *
+ *	events	  memory.events of our group and those above it that have a limit
+ *		  (memory.high or memory.max): their counts of "high", "max" and "oom"
+ *		  grew.  Reading is enough.
+ *	stall	  memory.pressure (PSI) of our group of v2, else of the machine: tasks
+ *		  waited for memory for so much of a window of time (150 ms of 2 s unless
+ *		  PYMEM_PRESSURE says otherwise).  The file must be writable; without
+ *		  privilege the window is a multiple of 2 s.
+ *	threshold v1: memory.usage_in_bytes of the group with the tightest limit went over
+ *		  nine tenths of it.  Page cache, which the kernel counts, does not count
+ *		  here: while only that is over, we look every 2 s.  cgroup.event_control
+ *		  must be writable.
+ *
+ * Where none of them can be had, that is said once, at the start, and what to set.
+ *
+ * Sources: Documentation/accounting/psi.rst, admin-guide/cgroup-v2.rst ("memory.events":
+ * a change generates a file modified event, which poll tells as POLLPRI),
+ * cgroup-v1/memory.rst 9.
+ */
+#ifndef PYMEM_AGENT_TRIGGER_PRESSURE_H
+#define PYMEM_AGENT_TRIGGER_PRESSURE_H
+
+#include <poll.h>
+#include <stdbool.h>
+
+#include "agent/trigger/config.h"
+
+enum { PRESSURE_SOURCES = 8 };
+
+/* Opens what there is. Once, on the thread that polls; in a forked child once more. */
+void pressure_begin(const struct trigger_config *config);
+bool pressure_active(void);
+/* Fills in what to poll; returns how many, at most PRESSURE_SOURCES. */
+unsigned pressure_poll(struct pollfd *ret);
+/* After the poll of what pressure_poll gave: the name of what told of pressure, or NULL.
+ * Nothing is heard twice. */
+const char *pressure_heard(const struct pollfd *polled);
+/* Nanoseconds until a look is needed, because only page cache is over a threshold; or
+ * UINT64_MAX. */
+uint64_t pressure_due(uint64_t now);
+/* Looks, if it is needed and time: as pressure_heard. */
+const char *pressure_seen(uint64_t now);
+/* In a forked child: closes what is the parent's. */
+void pressure_forget(void);
+
+/* ---- for tests ---- */
+
+/* The sum of the counts of "high", "max", "oom" in a memory.events; 0 = none there. */
+uint64_t pressure_events(const char *text);
+
+#endif

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of the preloaded agent's triggers have in common."""
+import glob
+import json
+import os
+import stat
+
+from control_socket import *
+from harness import *
+
+HEAP = "heap = [{'n': i, 's': str(i)} for i in range(20000)]\n"
+BASE = "import os, sys, time, signal\n" + HEAP
+
+
+def fact_of(path, key):
+    done = run_view("--no-sidecar", "--format", "json", "--sql",
+                    "SELECT value FROM fact WHERE key = '%s'" % key, path)
+    row, = json.loads(done.stdout.decode())["rows"]
+    return row["value"]
+
+
+class MemoryGroup:
+    """A control group of its own with a memory limit; usable is False where none
+    can be made."""
+
+    def __init__(self, limit):
+        v1, v2 = "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
+        self.path, self.usable, self.v1 = None, False, False
+        try:
+            if os.path.exists(v1 + "/memory.limit_in_bytes"):
+                self.path = "%s/pymem-test-%d" % (v1, os.getpid())
+                os.mkdir(self.path)
+                self.write("memory.limit_in_bytes", limit)
+                self.usable = self.v1 = True
+            elif "memory" in open(v2 + "/cgroup.subtree_control").read():
+                self.path = "%s/pymem-test-%d" % (v2, os.getpid())
+                os.mkdir(self.path)
+                self.write("memory.max", limit)
+                self.write("memory.swap.max", 0)
+                self.usable = True
+        except OSError:
+            pass
+
+    def write(self, name, value):
+        with open(os.path.join(self.path, name), "w") as f:
+            f.write(str(value))
+
+    def enter(self):
+        self.write("cgroup.procs", os.getpid())
+
+    def empty(self):
+        with open(self.path + "/cgroup.procs") as f:
+            return not f.read()
+
+    def remove(self):
+        if self.path and os.path.isdir(self.path):
+            until(self.empty)
+            os.rmdir(self.path)
+
+
+class PreloadCase(Case):
+    def env(self, name="%p-%t.pymem", **variables):
+        return preload(PYMEM_OUTPUT=self.path(name), **variables)
+
+    def files(self, pattern="*.pymem"):
+        return sorted(glob.glob(self.path(pattern)))
+
+    def wait_files(self, count=1, seconds=20, pattern="*.pymem"):
+        self.assertTrue(until(lambda: len(self.files(pattern)) >= count, seconds),
+                        "files: %r" % os.listdir(self.tmp))
+        return self.files(pattern)
+
+    def assert_whole(self, path, objects=40000):
+        with open(path, "rb") as f:
+            data = f.read()
+        self.assertTrue(is_complete(data), path)
+        self.assertGreater(object_count(data), objects)
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+
+    def run_python(self, python, code, env, **kw):
+        done = run([python.path, "-c", code], env=env, **kw)
+        return done

@@ -1,0 +1,275 @@
+# ctest: labels=e2e cost=90
+# SPDX-License-Identifier: MIT
+"""LD_PRELOAD: snapshots before memory is gone: lines, the kernel's word, growth, and
+MemoryError."""
+import glob
+import os
+import resource
+import signal
+import subprocess
+import time
+
+from control_socket import *
+from harness import *
+from preloadcase import *
+
+SYS_PPOLL = 271
+
+
+def watcher(pid):
+    """The thread that watches, as its folder in /proc; or None."""
+    for status in glob.glob("/proc/%d/task/*/comm" % pid):
+        try:
+            with open(status) as f:
+                if f.read() == "pymem-watch\n":
+                    return os.path.dirname(status)
+        except OSError:
+            pass
+
+
+def watcher_sleeps(pid):
+    """It waits in ppoll, so everything is armed; before that it looks for Python."""
+    try:
+        with open(watcher(pid) + "/syscall") as f:
+            return f.read().split()[0] == str(SYS_PPOLL)
+    except (OSError, TypeError):
+        return False
+
+
+def watcher_switches(pid):
+    with open(watcher(pid) + "/status") as f:
+        return next(int(line.split()[1]) for line in f
+                    if line.startswith("voluntary_ctxt_switches"))
+
+
+class MemoryShort(PreloadCase):
+    def test_rss_limit(self):
+        for python in interpreters() if LONG else some_interpreters():
+            with self.subTest(python=python.name), \
+                    Target(python, BASE + "ready()\nserve()\n",
+                           env=self.env("rss-%p-%t.pymem", PYMEM_RSS_LIMIT="150M")) as t:
+                pattern = "rss-%d-*.pymem" % t.pid
+                time.sleep(0.3)
+                self.assertEqual(self.files(pattern), [])
+                t.tell("big = bytearray(200 << 20)")
+                self.wait_files(1, pattern=pattern)
+                time.sleep(0.3)
+                self.assertEqual(len(self.files(pattern)), 1)   # once per crossing
+                self.assert_whole(self.files(pattern)[0])
+
+    def test_rss_limit_again(self):
+        """Falls below the line and crosses it again: a second one."""
+        python = some_interpreters(1)[0]
+        with Target(python, BASE + "ready()\nserve()\n",
+                    env=self.env(PYMEM_RSS_LIMIT="150M", PYMEM_COOLDOWN="0")) as t:
+            t.tell("big = bytearray(200 << 20)")
+            self.wait_files(1)
+            t.tell("del big")
+            time.sleep(4.5)
+            t.tell("big = bytearray(200 << 20)")
+            self.wait_files(2)
+
+    def test_hog_in_a_control_group(self):
+        """Fills its memory as fast as it can and is killed for it: the snapshot was
+        taken early enough to be whole."""
+        hogs = {
+            "objects": "hog = []\nwhile True: hog.append({'a': [1, 2, 3], 'n': len(hog)})\n",
+            "buffers": "hog = []\nwhile True: hog.append(b'x' * 100000); time.sleep(1e-5)\n",
+        }
+        for python in some_interpreters(3 if LONG else 2):
+            for name, hog in hogs.items():
+                group = MemoryGroup(400 << 20)
+                self.addCleanup(group.remove)
+                if not group.usable:
+                    self.skipTest("no control group can be made")
+                with self.subTest(python=python.name, hog=name):
+                    env = self.env("hog-%p-%t.pymem", PYMEM_RSS_LIMIT="70%")
+                    done = run([python.path, "-c", BASE + hog], env=env,
+                               preexec_fn=group.enter)
+                    self.assertEqual(done.returncode, -signal.SIGKILL, done.stderr)
+                    path, = self.files("hog-*.pymem")
+                    self.assert_whole(path)
+                    os.unlink(path)
+                group.remove()
+
+    def test_memory_error(self):
+        code = BASE + """
+import resource
+time.sleep(0.3)
+def size():
+    return int(open("/proc/self/statm").read().split()[0]) * 4096
+resource.setrlimit(resource.RLIMIT_AS, (size() + (64 << 20),) * 2)
+hog = []
+try:
+    while True:
+        hog.append(bytearray(1 << 20))
+except MemoryError:
+    n = len(hog)
+    del hog
+    print("caught", n > 20)
+"""
+        for python in interpreters():
+            with self.subTest(python=python.name):
+                env = self.env("me-%p.pymem", PYMEM_MEMORY_ERROR=1)
+                limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))
+                done = self.run_python(python, code, env, preexec_fn=limit)
+                self.assertEqual(done.stdout, b"caught True\n", done.stderr)
+                path, = self.files("me-*.pymem")
+                self.assert_whole(path)
+                os.unlink(path)
+
+    def test_memory_error_of_small_objects(self):
+        """pymalloc's arenas fail, not a single large block."""
+        code = BASE + """
+import resource
+time.sleep(0.3)
+def size():
+    return int(open("/proc/self/statm").read().split()[0]) * 4096
+resource.setrlimit(resource.RLIMIT_AS, (size() + (48 << 20),) * 2)
+hog = None
+try:
+    while True:
+        hog = (hog, object())
+except MemoryError:
+    while hog: hog = hog[0]
+    print("caught")
+"""
+        for python in some_interpreters():
+            if python.traces:
+                continue	# CPython itself ends there: no memory for its list of objects
+            with self.subTest(python=python.name):
+                env = self.env("ms-%p.pymem", PYMEM_MEMORY_ERROR=1)
+                limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))
+                done = self.run_python(python, code, env, preexec_fn=limit)
+                self.assertEqual(done.stdout, b"caught\n", done.stderr)
+                path, = self.files("ms-*.pymem")
+                self.assert_whole(path, 200000)
+                os.unlink(path)
+
+    def test_memory_error_of_others(self):
+        """Raised by Python code; by C code that asked no allocator of the interpreter for
+        anything; caught both times. One in a cool-down, however many there are."""
+        for python in interpreters() if LONG else some_interpreters():
+            for n, failing in enumerate(("raise MemoryError", "[0] * (1 << 60)")):
+                with self.subTest(python=python.name, failing=failing):
+                    name = self.path("mo%d-%%p-%%t.pymem" % n)
+                    code = BASE + """
+def fail():
+    try:
+        %s
+    except MemoryError:
+        pass
+folder = os.path.dirname(os.environ["PYMEM_OUTPUT"])
+while not any(f.startswith("mo%d") for f in os.listdir(folder)):
+    fail()
+for i in range(1000):
+    fail()
+print("caught")
+""" % (failing, n)
+                    done = self.run_python(python, code, preload(
+                        PYMEM_OUTPUT=name, PYMEM_MEMORY_ERROR=1), timeout=120)
+                    self.assertEqual((done.stdout, done.returncode), (b"caught\n", 0),
+                                     done.stderr)
+                    path, = self.files("mo%d*.pymem" % n)
+                    self.assert_whole(path)
+                    self.assertEqual(fact_of(path, "trigger"), "memory error")
+                    os.unlink(path)
+
+    # ---- memory gets short ----
+
+    def assert_triggered(self, tell, why, before=None, **variables):
+        """What is told to a running python makes it take one snapshot, for that reason."""
+        python = some_interpreters(1)[0]
+        with Target(python, BASE + "import mmap\nready()\nserve()\n", preexec_fn=before,
+                    env=self.env("short-%p-%t.pymem", **variables)) as t:
+            pattern = "short-%d-*.pymem" % t.pid
+            self.assertTrue(until(lambda: watcher_sleeps(t.pid)))
+            self.assertEqual(self.files(pattern), [])
+            t.tell(tell)
+            path, = self.wait_files(1, pattern=pattern, seconds=60)
+            self.assert_whole(path)
+            self.assertEqual(fact_of(path, "trigger"), why)
+            self.assertEqual(t.ask("len(heap)"), 20000)
+
+    def test_share_of_limits(self):
+        limit = lambda kind: lambda: resource.setrlimit(kind, (2 << 30, 2 << 30))
+        more = "big = mmap.mmap(-1, 1600 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)"
+        for kind in ("RLIMIT_AS", "RLIMIT_DATA"):
+            with self.subTest(kind):
+                self.assert_triggered(more, kind, limit(getattr(resource, kind)),
+                                      PYMEM_LIMIT="75%")
+        group = MemoryGroup(400 << 20)
+        self.addCleanup(group.remove)
+        if group.usable:
+            self.assert_triggered("big = bytearray(330 << 20)", "memory limit",
+                                  group.enter, PYMEM_LIMIT="80%")
+
+    def test_growth(self):
+        self.assert_triggered("big = bytearray(100 << 20)", "growth",
+                              PYMEM_GROWTH="60M/10s")
+
+    def test_pressure(self):
+        """The kernel tells of a group's limit; the watching thread sleeps until then."""
+        group = MemoryGroup(400 << 20)
+        self.addCleanup(group.remove)
+        if not group.usable:
+            self.skipTest("no control group can be made")
+        if group.v1:
+            self.assert_triggered("big = bytearray(370 << 20)", "memory.usage_in_bytes",
+                                  group.enter, PYMEM_PRESSURE="9999ms/10s")
+        else:
+            group.write("memory.high", 300 << 20)
+            self.assert_triggered("big = bytearray(320 << 20)", "memory.events",
+                                  group.enter, PYMEM_PRESSURE="9999ms/10s")
+
+    def test_pressure_of_stalls(self):
+        """Waits for memory are told by memory.pressure: a file that doesn't fit is written
+        again and again."""
+        group = MemoryGroup(120 << 20)
+        self.addCleanup(group.remove)
+        if not group.usable or not os.path.exists("/proc/pressure/memory"):
+            self.skipTest("no control group can be made, or no PSI here")
+        self.assert_triggered(
+            "fd = os.open(%r, os.O_WRONLY | os.O_CREAT)\n"
+            "while not any(f.startswith('short-%%d-' %% os.getpid()) and "
+            "f.endswith('.pymem') for f in os.listdir(%r)):\n"
+            "    os.lseek(fd, 0, 0)\n"
+            "    for i in range(300): os.write(fd, bytes(1 << 20))\n" %
+            (self.path("large"), self.tmp),
+            "memory.pressure", group.enter, PYMEM_PRESSURE="1ms/2s")
+
+    def test_no_wake_ups(self):
+        """With PYMEM_PRESSURE alone the thread isn't woken while nothing happens."""
+        python = some_interpreters(1)[0]
+        with Target(python, BASE + "ready()\nserve()\n",
+                    env=self.env(PYMEM_PRESSURE="9999ms/10s")) as t:
+            self.assertTrue(until(lambda: watcher_sleeps(t.pid)))
+            before = watcher_switches(t.pid)
+            time.sleep(3)
+            self.assertEqual(watcher_switches(t.pid), before)
+
+    def test_pressure_that_cannot_be_had(self):
+        """Said once, at the start; the program runs on."""
+        hide = ["unshare", "-m", "sh", "-c", "mount -t tmpfs none /sys/fs/cgroup && "
+                "mount -t tmpfs none /proc/pressure && exec \"$@\"", "sh"]
+        if run(hide + ["true"]).returncode:
+            self.skipTest("no mount namespace can be made")
+        python = some_interpreters(1)[0]
+        env = ["env"] + ["%s=%s" % (k, v) for k, v in
+                         self.env(PYMEM_PRESSURE=1).items() if k.startswith("PYMEM_") or
+                         k == "LD_PRELOAD"]
+        code = ("import os, time\n"
+                "while 'pymem: ' not in open(\"%s\").read():\n"
+                "    time.sleep(0.01)\nprint(1)" % self.path("said"))
+        with open(self.path("said"), "wb") as said:
+            done = subprocess.run(hide + env + [python.path, "-c", code], timeout=60,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=said)
+        with open(self.path("said"), "rb") as f:
+            done.stderr = f.read()
+        self.assertEqual((done.returncode, done.stdout), (0, b"1\n"), done.stderr)
+        self.assertIn(b"PYMEM_PRESSURE: here the kernel doesn't tell of it", done.stderr)
+
+
+if __name__ == "__main__":
+    main()
