@@ -16,6 +16,7 @@
 #include "formats/text/print.h"
 #include "formats/rights/rights.h"
 #include "formats/rights/sandbox.h"
+#include "viewer/document/document.h"
 #include "viewer/export.h"
 #include "viewer/files/clerk.h"
 #include "viewer/fleet/merge.h"
@@ -145,6 +146,21 @@ static bool main_asked_for_one(const struct report *report,
 	return report->needs & NEEDS_NODE || params->type;
 }
 
+/* --object @ID, as an address. */
+static int main_find_object(const struct heap *heap, const struct options *o,
+			    struct report_params *params)
+{
+	uint32_t node = HEAP_NONE;
+	const int err = o->devtools_id ?
+		heapsnapshot_object(heap, (uint32_t)o->devtools_id, &node) :
+		0;
+
+	if (o->devtools_id)
+		params->object =
+			node == HEAP_NONE ? UINT64_MAX : heap_address(heap, node);
+	return err;
+}
+
 static int main_print_report(struct workspace *workspace, const struct report *report,
 			     const struct options *o, const struct renderer *renderer,
 			     const struct progress *progress, bool blank)
@@ -164,6 +180,8 @@ static int main_print_report(struct workspace *workspace, const struct report *r
 		int err =
 			workspace_context(workspace, process, report, progress, &context);
 
+		if (!err)
+			err = main_find_object(process->heap, o, &params);
 		if (!err)
 			err = report_run(report, &context, &params, &table);
 		/* said once: on standard error; a document must have it too */

@@ -105,7 +105,8 @@ static const char usage_rest[] =
 	"  --filter TEXT        only rows with TEXT in them\n"
 	"  --type NAME          only this type; or: paths of its largest instances\n"
 	"  --object ADDRESS     only this object: paths, referrers, referents, "
-	"dominators\n"
+	"dominators;\n"
+	"                       or @ID, as DevTools shows it of a .heapsnapshot\n"
 	"  --compare OLD        compare with an older snapshot\n"
 	"  --size all|python    with the memory that objects own outside of them, or "
 	"without\n"
@@ -322,7 +323,11 @@ static bool options_take_number(struct options *o, int option, const char *value
 
 	switch (option) {
 	case OPT_OBJECT:
-		return options_number("object", value, UINT64_MAX, &o->params.object);
+		if (value[0] != '@')
+			return options_number("object", value, UINT64_MAX,
+					      &o->params.object);
+		o->params.object = UINT64_MAX; /* until the heap is there */
+		return options_number("object", value + 1, UINT32_MAX, &o->devtools_id);
 	case OPT_LIMIT:
 		if (!options_number("limit", value, SIZE_MAX, &n))
 			return false;

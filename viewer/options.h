@@ -23,13 +23,14 @@ struct options {
 	uint64_t pid;		/* --pid: which process of the file to draw, 0 =
 					 * the first */
 	unsigned depth;
-	const struct exporter *exporter;      /* --export FORMAT, or NULL */
-	const struct document *document;      /* the same, of the analysed ones */
-	bool to_sqlite;			      /* --export sqlite */
-	bool mcp, values;		      /* --mcp, --values */
-	bool merge;			      /* --merge */
-	const char *output;		      /* -o FILE, or NULL */
-	const char *sql;		      /* --sql, or NULL */
+	const struct exporter *exporter; /* --export FORMAT, or NULL */
+	const struct document *document; /* the same, of the analysed ones */
+	bool to_sqlite;			 /* --export sqlite */
+	bool mcp, values;		 /* --mcp, --values */
+	bool merge;			 /* --merge */
+	uint64_t devtools_id;		 /* --object @ID: of a .heapsnapshot; 0: none */
+	const char *output;		 /* -o FILE, or NULL */
+	const char *sql;		 /* --sql, or NULL */
 	const char *fail_if[OPTIONS_FAIL_IF]; /* --fail-if, in order */
 	size_t nfail_if;
 	bool sql_shell;		 /* --sql-shell */

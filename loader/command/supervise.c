@@ -2,6 +2,7 @@
 /* supervise - see supervise.h. */
 #include "loader/command/supervise.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,6 +15,7 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "formats/text/print.h"
@@ -28,6 +30,8 @@ enum {
 	SUPERVISE_LOOK_MS = 50, /* how often the command's end is looked for */
 	SUPERVISE_FAMILY = 256, /* processes that are looked at for one to mark */
 	SUPERVISE_MAPS = 16 << 20,
+	SUPERVISE_PATIENCE = 20, /* seconds for the agent to begin: it gives up itself */
+	SUPERVISE_TRIES = 3,
 };
 
 struct supervisor {
@@ -40,8 +44,11 @@ struct supervisor {
 	pid_t child;
 	struct leak_check check;
 	char label[LEAK_CHECK_LABEL]; /* of the snapshot that is waited for */
-	bool waiting, owed; /* for a snapshot; an answer to who wrote the mark */
-	uint64_t give_up;   /* clock_now: then no more */
+	bool waiting, owed;    /* for a snapshot; an answer to who wrote the mark */
+	bool named;	       /* marks come by name, none by signal */
+	struct timespec asked; /* the mark's time, as files have it */
+	uint64_t give_up;      /* clock_now: then it is asked for again, or no more */
+	unsigned tries;
 	uint64_t files;
 	bool failed;
 };
@@ -142,6 +149,32 @@ static void supervise_answer(struct supervisor *s)
 	close(fd);
 }
 
+/* Whether a file was begun before the mark: then it is of an earlier one, for which the
+ * agent took two (a signal that comes while it is at one is served after it). */
+static bool supervise_is_late(const struct supervisor *s, const char *path)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BTIME, &st) < 0 ||
+	    !(st.stx_mask & STATX_BTIME))
+		return false;
+	return st.stx_btime.tv_sec != s->asked.tv_sec ?
+		st.stx_btime.tv_sec < s->asked.tv_sec :
+		(long)st.stx_btime.tv_nsec < s->asked.tv_nsec;
+}
+
+static void supervise_take_mark(struct supervisor *s, const char *path)
+{
+	if (s->waiting ? supervise_is_late(s, path) : s->named) {
+		unlink(path);
+		return;
+	}
+	leak_check_take(&s->check, s->waiting ? s->label : "", path);
+	s->owed = s->waiting;
+	s->waiting = false;
+	supervise_answer(s);
+}
+
 static void supervise_take(struct supervisor *s, const char *name)
 {
 	char path[PATH_MAX], error[512];
@@ -149,10 +182,7 @@ static void supervise_take(struct supervisor *s, const char *name)
 	snprintf(path, sizeof(path), "%s/%s", s->folder, name);
 	s->files++;
 	if (s->options->leak_check) {
-		leak_check_take(&s->check, s->waiting ? s->label : "", path);
-		s->owed = s->waiting;
-		s->waiting = false;
-		supervise_answer(s);
+		supervise_take_mark(s, path);
 		return;
 	}
 	if (supervise_make(s, name, path, error) < 0) {
@@ -237,11 +267,51 @@ static pid_t supervise_marked(const struct supervisor *s)
 	return 0;
 }
 
-static void supervise_mark(struct supervisor *s, const char *label)
+/* Sends the signal. False: there is nobody to send it to. */
+static bool supervise_ask(struct supervisor *s)
 {
 	const pid_t pid = supervise_marked(s);
 
-	if (!pid || kill(pid, SIGUSR2) < 0) {
+	/* the clock of files' times */
+	clock_gettime(CLOCK_REALTIME_COARSE, &s->asked);
+	s->give_up = clock_now() + SUPERVISE_PATIENCE * UINT64_C(1000000000);
+	s->tries++;
+	return pid && kill(pid, SIGUSR2) == 0;
+}
+
+/* Whether a snapshot is under way: a file that isn't whole. */
+static bool supervise_is_taking(const struct supervisor *s)
+{
+	DIR *const folder = opendir(s->folder);
+	const struct dirent *entry;
+	bool found = false;
+
+	while (folder && !found && (entry = readdir(folder)))
+		found = strstr(entry->d_name, ".pymem.part") != NULL;
+	if (folder)
+		closedir(folder);
+	return found;
+}
+
+/* Time is up: the agent may have had no chance to take it (a busy main thread). */
+static void supervise_give_up(struct supervisor *s)
+{
+	if (supervise_is_taking(s)) {
+		s->give_up = clock_now() + SUPERVISE_PATIENCE * UINT64_C(1000000000);
+		return;
+	}
+	if (s->tries < SUPERVISE_TRIES && supervise_ask(s))
+		return;
+	print_format(stderr, "pymem-load: no snapshot came for mark '%s'\n", s->label);
+	s->waiting = false;
+	s->owed = s->failed = true;
+}
+
+static void supervise_mark(struct supervisor *s, const char *label)
+{
+	s->tries = 0;
+	s->named |= *label != '\0';
+	if (!supervise_ask(s)) {
 		print_format(stderr,
 			     "pymem-load: no process of the command takes snapshots "
 			     "(yet, or with that signal): mark '%s' is left out\n",
@@ -253,7 +323,6 @@ static void supervise_mark(struct supervisor *s, const char *label)
 	snprintf(s->label, sizeof(s->label), "%s", label);
 	s->waiting = true;
 	s->owed = false;
-	s->give_up = clock_now() + s->options->timeout_ns;
 }
 
 /* One line, its name; where several were written at once they are one. */
@@ -384,13 +453,8 @@ static int supervise_watch(struct supervisor *s)
 		supervise_pass_signals(s);
 		supervise_look_for_marks(s);
 		supervise_answer(s);
-		if (s->waiting && clock_now() > s->give_up) {
-			print_format(stderr,
-				     "pymem-load: no snapshot came for mark '%s'\n",
-				     s->label);
-			s->waiting = false;
-			s->owed = s->failed = true;
-		}
+		if (s->waiting && clock_now() > s->give_up)
+			supervise_give_up(s);
 		poll(p, 2, SUPERVISE_LOOK_MS);
 	}
 }

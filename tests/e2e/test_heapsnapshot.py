@@ -123,6 +123,19 @@ class HeapSnapshot(Case):
         self.assertEqual(a.ids("__main__.Order") - b.ids("__main__.Order"), set())
         self.check_names(b)
         self.check_sizes(b)
+        self.check_way_back(b)
+
+    def check_way_back(self, graph):
+        """--object @ID is the object that DevTools shows with that number."""
+        weight = list(zip(graph.type, graph.name)).index(("number", "1999.25"))
+        done = run_view("--no-sidecar", "--report", "objects", "--format", "json", "--object",
+                        "@%d" % graph.id[weight], self.path("b"))
+        (row,) = json.loads(done.stdout)["processes"][0]["rows"]
+        self.assertEqual((row["value"], row["path"]),
+                         ("1999.25", "__main__.ORDERS[1999].weight"))
+        done = run_view("--no-sidecar", "--report", "objects", "--object", "@2",
+                        self.path("b"))
+        self.assertIn(b"no object at that address", done.stdout)
 
     def check_names(self, graph):
         texts = collections.Counter(n for n, t in zip(graph.name, graph.type)

@@ -12,6 +12,9 @@
 int heapsnapshot_write(FILE *out, struct analysis *analysis,
 		       const struct progress *progress);
 
+/* The object that has a number (DevTools' "@12345") in such a file of this heap; *ret is
+ * HEAP_NONE when none has. 0 or -ENOMEM. */
+int heapsnapshot_object(const struct heap *heap, uint32_t id, uint32_t *ret);
 /* For pprof and what reads its profiles: gzipped profile.proto. */
 int pprof_write(FILE *out, struct analysis *analysis, const struct progress *progress);
 /* For speedscope. */

@@ -458,6 +458,31 @@ static int heapsnapshot_write_all(struct heapsnapshot *e)
 	return 0;
 }
 
+int heapsnapshot_object(const struct heap *heap, uint32_t id, uint32_t *ret)
+{
+	struct heapsnapshot e = { .heap = heap };
+	const uint32_t base = heap_native_base(heap), objects = heap->objects;
+	int err = stable_id_init(&e.ids, heap);
+
+	*ret = HEAP_NONE;
+	if (!err)
+		err = chrome_name_init(&e.names, heap);
+	/* in the order of the file: what has a number keeps it from the next */
+	for (uint32_t node = objects; node < base && !err; node++) {
+		chrome_name_node(&e.text, &e.names, node);
+		heapsnapshot_id(&e, node);
+		err = e.text.err;
+		text_clear(&e.text);
+	}
+	for (uint32_t o = 0; o < objects && !err && *ret == HEAP_NONE; o++)
+		if (heapsnapshot_id(&e, o) == id)
+			*ret = o;
+	stable_id_free(&e.ids);
+	chrome_name_free(&e.names);
+	text_free(&e.text);
+	return err;
+}
+
 int heapsnapshot_write(FILE *out, struct analysis *analysis,
 		       const struct progress *progress)
 {
