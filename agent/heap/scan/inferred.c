@@ -24,6 +24,7 @@ enum {
 	INFERRED_QUEUE = 1 << 14,
 	INFERRED_STRUCTURE = 1024, /* bytes beyond which a chunk may be a buffer */
 	INFERRED_NEAR = 16,	   /* bytes of a head before what pointers lead to */
+	INFERRED_ALIGNED = 4096 + 8,
 	INFERRED_INSIDE = 1024,
 	INFERRED_ALIKE = 3,
 	INFERRED_HEAD = 128,
@@ -321,16 +322,26 @@ static void inferred_take(struct walk *w, void *arg, const struct lead *lead)
 	}
 }
 
+/* An allocator that aligns what malloc gave, and notes before it where that began
+ * (OpenCV's fastMalloc, Eigen's handmade_aligned_malloc). */
+static bool inferred_is_aligned(const struct lead *lead)
+{
+	return lead->number != LEADS_BLOCK && lead->inside >= 8 &&
+		lead->inside % 8 == 0 && lead->inside <= INFERRED_ALIGNED &&
+		peek64(lead->addr + lead->inside - 8) == lead->addr;
+}
+
 /*
  * A word of a chunk of the owner `now`.  Most pointers lead to the beginning of what they
- * point to, or 8 or 16 behind it (an allocator's own head, a base class); where others
- * do, several like that are together, as in an array of links.  One alone is put off.
+ * point to, or 8 or 16 behind it (an allocator's own head, a base class), or to where
+ * that was aligned; where others do, several like that are together, as in an array of
+ * links.  One alone is put off.
  */
 static void inferred_meet(struct walk *w, void *arg, const struct lead *lead)
 {
 	struct inferred *inf = arg;
 
-	if (inf->last || lead->inside <= INFERRED_NEAR ||
+	if (inf->last || lead->inside <= INFERRED_NEAR || inferred_is_aligned(lead) ||
 	    inf->inside[lead->inside / 8 % INFERRED_INSIDE] >= INFERRED_ALIKE)
 		inferred_take(w, arg, lead);
 	else if (lead->number != LEADS_BLOCK &&
