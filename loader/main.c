@@ -24,6 +24,7 @@
 #include "loader/base/warden.h"
 #include "loader/command/every.h"
 #include "loader/command/launch.h"
+#include "loader/command/post_mortem.h"
 #include "loader/command/progress_line.h"
 #include "loader/command/session.h"
 #include "loader/command/supervise.h"
@@ -156,12 +157,22 @@ static int main_run_session(struct session *s)
 	return status;
 }
 
+/* ... of a run that a signal may have ended. */
+static int main_status(int status)
+{
+	return cancel_signal && status != 0 ? 128 + cancel_signal : status;
+}
+
 static int main_run(const struct load_options *o)
 {
 	static struct agent_file agent;
 	char error[512];
 	char *probes = NULL;
 
+	if (o->core && main_catch_signals() < 0)
+		return main_fail("cannot make a pipe");
+	if (o->core)
+		return main_status(post_mortem_run(o, cancel_pipe[0]));
 	if (!o->dry_run && agent_file_find(&agent, error) < 0)
 		return main_fail(error);
 	if (o->command && supervise_needed(o)) {
@@ -181,9 +192,7 @@ static int main_run(const struct load_options *o)
 				   .agent = &agent,
 				   .probes = probes,
 				   .cancel_fd = cancel_pipe[0] };
-	int status = main_run_session(&session);
-	if (cancel_signal && status != 0)
-		status = 128 + cancel_signal;
+	const int status = main_status(main_run_session(&session));
 	free(probes);
 	agent_file_free(&agent);
 	return status;

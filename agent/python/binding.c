@@ -21,20 +21,6 @@
 
 static struct cpython the_cpython;
 
-struct symbol_row {
-	const char *name;
-	size_t offset;	       /* in struct cpython_symbols */
-	uint16_t since, until; /* minor-version range, 0x0306 <= v < 0x0400 */
-	bool required;
-};
-
-#define ROW(field, symbol, from, to, need) \
-	{ symbol, offsetof(struct cpython_symbols, field), from, to, need },
-#define X(field, ...) ROW(field, __VA_ARGS__)
-static const struct symbol_row symbol_rows[] = { CPYTHON_SYMBOLS(X) };
-#undef X
-#undef ROW
-
 /* What a search over the loaded objects found. */
 struct search {
 	void *handle; /* of the object that defines Py_GetVersion */
@@ -94,24 +80,9 @@ static bool binding_find(void **handle_ret, char *err, size_t err_size)
 	return false;
 }
 
-static bool binding_symbols(struct cpython *py, void *handle, char *err, size_t err_size)
+static void *binding_symbol(void *handle, const char *name)
 {
-	uint16_t minor = (uint16_t)(py->version >> 8);
-
-	for (size_t i = 0; i < sizeof(symbol_rows) / sizeof(symbol_rows[0]); i++) {
-		const struct symbol_row *row = &symbol_rows[i];
-		void **slot = (void **)(void *)((char *)&py->sym + row->offset);
-
-		*slot = NULL;
-		if (minor >= row->since && minor < row->until)
-			*slot = dlsym(handle, row->name);
-		if (!*slot && row->required) {
-			snprintf(err, err_size, "CPython %u.%u here does not export %s",
-				 py->version >> 16, py->version >> 8 & 0xff, row->name);
-			return false;
-		}
-	}
-	return true;
+	return dlsym(handle, name);
 }
 
 /* "3.11.7 (main, ...)" -> 0x030b07; 0 = not understood. */
@@ -157,7 +128,7 @@ struct cpython *cpython_bind(char *err, size_t err_size)
 			 py->version_text);
 		return NULL;
 	}
-	if (!binding_symbols(py, handle, err, err_size))
+	if (!symbols_fill(py, binding_symbol, handle, err, err_size))
 		return NULL;
 	if (py->sym.ft_marker) {
 		snprintf(

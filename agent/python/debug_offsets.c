@@ -13,7 +13,8 @@ enum {
 	DEBUG_OFFSETS_FREE_THREADED = 2,
 	DEBUG_OFFSETS_HEAD = 5,
 	DEBUG_OFFSETS_INTERP_SIZE = 6,
-	DEBUG_OFFSETS_AFTER = 9, /* the GIL's are behind here */
+	DEBUG_OFFSETS_INTERP_NEXT = 8, /* after size and id */
+	DEBUG_OFFSETS_AFTER = 9,       /* the GIL's are behind here */
 	DEBUG_OFFSETS_GIL_SPAN = 1
 		<< 20, /* bytes: a GIL lies inside of its interpreter */
 };
@@ -33,7 +34,8 @@ bool debug_offsets_read(const struct cpython *py, struct debug_offsets *ret)
 	if (!debug_offsets_words(py, w))
 		return false;
 	*ret = (struct debug_offsets){ .interpreters_head = w[DEBUG_OFFSETS_HEAD],
-				       .interp_size = w[DEBUG_OFFSETS_INTERP_SIZE] };
+				       .interp_size = w[DEBUG_OFFSETS_INTERP_SIZE],
+				       .interp_next = w[DEBUG_OFFSETS_INTERP_NEXT] };
 	return true;
 }
 

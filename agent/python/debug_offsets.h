@@ -17,6 +17,7 @@
 struct debug_offsets {
 	uint64_t interpreters_head; /* in _PyRuntime */
 	uint64_t interp_size;	    /* sizeof(PyInterpreterState) */
+	uint64_t interp_next;	    /* ... where the next one's address is in it */
 	/* in the interpreter's state: the pointer to its GIL, and a GIL of its own;
 	 * found with the offsets of `locked` and `last_holder` inside of a GIL */
 	uint64_t gil_pointer, gil_own;

@@ -11,7 +11,7 @@
 
 #include "agent/python/cpython.h"
 
-enum { INTERPRETERS_GIVEN = 8, INTERPRETERS_THREADS = 64 };
+enum { INTERPRETERS_GIVEN = 256, INTERPRETERS_THREADS = 16384 };
 
 /* What the functions said in the process of which an image is. */
 struct interpreters_image {

@@ -15,6 +15,9 @@
 #ifndef PYMEM_AGENT_PYTHON_SYMBOLS_H
 #define PYMEM_AGENT_PYTHON_SYMBOLS_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #define SYM_REQUIRED 1
 #define SYM_OPTIONAL 0
 #define SYM_ALWAYS 0x0306, 0x0400
@@ -98,10 +101,22 @@
 	/* free-threaded builds only */ \
 	X(ft_marker, "_Py_MergeZeroLocalRefcount", 0x030d, 0x0400, SYM_OPTIONAL)
 
+struct cpython;
+
+/* The address of a symbol by its name, NULL: there is none. */
+typedef void *symbols_find_fn(void *arg, const char *name);
+
 struct cpython_symbols {
 #define X(field, ...) void *field;
 	CPYTHON_SYMBOLS(X)
 #undef X
 };
+
+/*
+ * Looks up all symbols of py->version.  False, with a sentence in err: one that is
+ * required is missing.
+ */
+bool symbols_fill(struct cpython *py, symbols_find_fn *find, void *arg, char *err,
+		  size_t err_size);
 
 #endif

@@ -70,6 +70,11 @@ static const char *const sandbox_base[] = {
 	NULL,
 };
 
+/* Descriptors that are asked for and handed over. */
+static const char *const sandbox_reader[] = {
+	"sendmsg", "sendto", "recvmsg", "recvfrom", NULL,
+};
+
 /* Files by name, the terminal, children, Unix sockets. */
 static const char *const sandbox_viewer[] = {
 	"open",
@@ -210,6 +215,7 @@ static const struct {
 	const struct sandbox_rule *rules;
 } sandboxes[] = {
 	[SANDBOX_KEEPER] = { NULL, sandbox_keeper_rules },
+	[SANDBOX_READER] = { sandbox_reader, sandbox_keeper_rules },
 	[SANDBOX_VIEWER] = { sandbox_viewer, sandbox_viewer_rules },
 };
 

@@ -38,6 +38,8 @@ enum option_code {
 	OPT_VALUES,
 	OPT_NO_VALUES,
 	OPT_PROBES,
+	OPT_CORE,
+	OPT_SYSROOT,
 	OPT_KEEP_AGENT,
 	OPT_EVERY,
 	OPT_COUNT,
@@ -82,6 +84,9 @@ static const struct option_row option_rows[] = {
 	{ OPT_LEAK_CHECK, "leak-check", "N",
 	  "with a COMMAND: say what grew at each of N marks" },
 	{ OPT_COUNT, "count", "N", "with --every: stop after N captures" },
+	{ 0, NULL, NULL, "After a crash" },
+	{ OPT_CORE, "core", "FILE", "read a core file instead of a process" },
+	{ OPT_SYSROOT, "sysroot", "DIR", "where its program and libraries are" },
 	{ 0, NULL, NULL, "Safety" },
 	{ OPT_DRY_RUN, "dry-run", NULL, "say what would be done, touch nothing" },
 	{ OPT_MAX_PAUSE, "max-pause", "MS", "refuse when a longer pause is predicted" },
@@ -101,6 +106,7 @@ void load_options_help(FILE *out)
 	print_lines(out,
 		    "Usage: pymem-load [OPTION]... PID...\n"
 		    "       pymem-load [OPTION]... -- COMMAND [ARGUMENT]...\n"
+		    "       pymem-load [OPTION]... --core FILE\n"
 		    "Snapshot the heap of running CPython processes, or start a command\n"
 		    "that can take its own snapshots.\n");
 	for (int i = 0; i < ROWS; i++) {
@@ -278,61 +284,69 @@ static int load_options_parse_marks(const char *text, uint64_t *ret, char error[
 		load_options_wrong(error, "--leak-check compares 2 marks at least");
 }
 
-/* Options that are only a flag or a string: where they go. */
-static int load_options_take_plain(struct load_options *o, int code, const char *arg)
+/* Where the text of an option goes that is kept as it is; NULL: it's another. */
+static const char **load_options_text(struct load_options *o, int code)
 {
 	switch (code) {
 	case 'f':
-		o->output = arg;
-		return 1;
-	case 'q':
-		o->quiet = true;
-		return 1;
-	case 'd':
-		o->debug = true;
-		return 1;
+		return &o->output;
 	case 'e':
-		o->exec = arg;
-		return 1;
-	case OPT_JSON:
-		o->json = true;
-		return 1;
+		return &o->exec;
 	case OPT_SNAPSHOT:
-		o->snapshot = arg;
-		return 1;
-	case OPT_SUMMARY:
-		o->as = "summary";
-		return 1;
-	case OPT_PROFILE:
-		o->as = "pprof";
-		return 1;
+		return &o->snapshot;
 	case OPT_HTML:
-		o->html = arg;
-		return 1;
+		return &o->html;
 	case OPT_UPLOAD:
-		o->upload = arg;
-		return 1;
-	case OPT_NO_UPLOAD:
-		o->no_upload = true;
-		return 1;
-	case OPT_NO_FORK:
-		o->no_fork = true;
-		return 1;
-	case OPT_NO_VALUES:
-		o->no_values = true;
-		return 1;
+		return &o->upload;
 	case OPT_PROBES:
-		o->probes = arg;
-		return 1;
-	case OPT_KEEP_AGENT:
-		o->keep_agent = true;
-		return 1;
-	case OPT_DRY_RUN:
-		o->dry_run = true;
-		return 1;
+		return &o->probes;
+	case OPT_CORE:
+		return &o->core;
+	case OPT_SYSROOT:
+		return &o->sysroot;
 	default:
-		return 0;
+		return NULL;
 	}
+}
+
+/* The same of a flag. */
+static bool *load_options_flag(struct load_options *o, int code)
+{
+	switch (code) {
+	case 'q':
+		return &o->quiet;
+	case 'd':
+		return &o->debug;
+	case OPT_JSON:
+		return &o->json;
+	case OPT_NO_UPLOAD:
+		return &o->no_upload;
+	case OPT_NO_FORK:
+		return &o->no_fork;
+	case OPT_NO_VALUES:
+		return &o->no_values;
+	case OPT_KEEP_AGENT:
+		return &o->keep_agent;
+	case OPT_DRY_RUN:
+		return &o->dry_run;
+	default:
+		return NULL;
+	}
+}
+
+/* Options that are only a flag or a string. */
+static bool load_options_take_plain(struct load_options *o, int code, const char *arg)
+{
+	const char **const text = load_options_text(o, code);
+	bool *const flag = load_options_flag(o, code);
+
+	if (text)
+		*text = arg;
+	if (flag)
+		*flag = true;
+	if (code == OPT_SUMMARY || code == OPT_PROFILE)
+		o->as = code == OPT_SUMMARY ? "summary" : "pprof";
+	return text || flag || code == OPT_SUMMARY || code == OPT_PROFILE;
 }
 
 static int load_options_take(struct load_options *o, int code, const char *arg,
@@ -478,9 +492,62 @@ static int load_options_check_as(const struct load_options *o, char error[512])
 	return 0;
 }
 
+/* What can't be made from standard output. */
+static int load_options_check_output(const struct load_options *o, char error[512])
+{
+	if (!o->output || strcmp(o->output, "-") != 0)
+		return 0;
+	if (o->json)
+		return load_options_wrong(error,
+					  "--json and -f - both want standard output");
+	if (o->references || o->name_count)
+		return load_options_wrong(
+			error, "-s and -ss draw from a file: name one with -f FILE");
+	if (o->html)
+		return load_options_wrong(
+			error, "--html is made from a file: name one with -f FILE");
+	return 0;
+}
+
+/* Options that mean nothing where no process is. */
+static const char *load_options_not_for_core(const struct load_options *o)
+{
+	return o->references		      ? "--show-references" :
+		o->name_count		      ? "--show-specific-references" :
+		o->dry_run		      ? "--dry-run" :
+		o->keep_agent		      ? "--keep-agent" :
+		o->no_fork		      ? "--no-fork" :
+		o->method != LOAD_METHOD_AUTO ? "--method" :
+		o->max_pause_ns		      ? "--max-pause" :
+		o->max_memory		      ? "--max-memory" :
+		o->probes		      ? "--probes" :
+		o->every_ns		      ? "--every" :
+		o->count		      ? "--count" :
+		o->upload		      ? "--upload" :
+		o->as			      ? "--summary (or --profile)" :
+		o->leak_check		      ? "--leak-check" :
+						NULL;
+}
+
+static int load_options_check_core(const struct load_options *o, char error[512])
+{
+	if (!o->core)
+		return load_options_wrong(error, "--sysroot goes with --core");
+	if (o->command || o->pid_count)
+		return load_options_wrong(
+			error, "--core takes the place of process ids and commands");
+	if (load_options_not_for_core(o))
+		return load_options_wrong(error,
+					  "%s goes with a process, not with --core",
+					  load_options_not_for_core(o));
+	return load_options_check_output(o, error);
+}
+
 /* Rules between options. */
 static int load_options_check(struct load_options *o, char error[512])
 {
+	if (o->core || o->sysroot)
+		return load_options_check_core(o, error);
 	if (!o->command && o->pid_count == 0)
 		return load_options_wrong(error, "no process id given");
 	if (o->no_upload)
@@ -499,15 +566,8 @@ static int load_options_check(struct load_options *o, char error[512])
 			error,
 			"--no-fork and --method=external exclude each other: "
 			"that method works on a copy");
-	if (o->json && o->output && strcmp(o->output, "-") == 0)
-		return load_options_wrong(error,
-					  "--json and -f - both want standard output");
-	if ((o->references || o->name_count) && o->output && strcmp(o->output, "-") == 0)
-		return load_options_wrong(
-			error, "-s and -ss draw from a file: name one with -f FILE");
-	if (o->html && o->output && strcmp(o->output, "-") == 0)
-		return load_options_wrong(
-			error, "--html is made from a file: name one with -f FILE");
+	if (load_options_check_output(o, error) < 0)
+		return -1;
 	if (o->count && !o->every_ns)
 		return load_options_wrong(error, "--count goes with --every");
 	if (o->every_ns && o->pid_count > 1)

@@ -32,6 +32,8 @@ struct load_options {
 	const char *html;     /* --html: the page to write, or NULL */
 	const char *snapshot; /* --snapshot: older file to compare with, or NULL */
 	const char *exec;     /* -e: the target's python binary, or NULL */
+	const char *core;     /* --core: a core file instead of processes, or NULL */
+	const char *sysroot;  /* --sysroot: the root that its paths are below, or NULL */
 	const char *probes;   /* --probes: file, or NULL */
 	const char *upload;   /* --upload: shell command; NULL: none, or --no-upload */
 	bool no_upload, quiet, debug, json, dry_run, keep_agent, no_fork, no_values;

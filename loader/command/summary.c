@@ -13,6 +13,8 @@ static void summary_times(FILE *out, const struct capture_result *r)
 {
 	char a[24], b[24], c[24], d[24];
 
+	if (strcmp(r->method, "core") == 0)
+		return; /* nobody was there to be paused */
 	if (strcmp(r->method, "external") == 0)
 		print_format(out, "  pause: fork %s\n", amount_time(a, r->fork_ns));
 	else if (strcmp(r->method, "in-place") == 0)

@@ -440,6 +440,24 @@ int foreign_path(pid_t pid, pid_t tid, const char *path, bool links)
 	return fd == -EACCES ? -EPERM : fd;
 }
 
+int foreign_open_below(int directory, const char *path)
+{
+	const int fd = foreign_find(directory, path, true);
+	char name[32];
+	struct statx st;
+	int ret = fd < 0 ? fd : -ENOEXEC;
+
+	if (fd < 0)
+		return ret;
+	if (foreign_stat(fd, "", AT_EMPTY_PATH, &st) && S_ISREG(st.stx_mode)) {
+		snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+		ret = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		ret = ret < 0 ? -errno : ret;
+	}
+	close(fd);
+	return ret;
+}
+
 char *foreign_read(int directory, const char *path, size_t limit)
 {
 	const int fd = foreign_find(directory, path, false);

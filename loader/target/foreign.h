@@ -78,6 +78,11 @@ DIR *foreign_list(pid_t pid, pid_t tid);
 int foreign_path(pid_t pid, pid_t tid, const char *path, bool links);
 /* A regular file below a directory so found, as process_read_text gives one. */
 char *foreign_read(int directory, const char *path, size_t limit);
+/*
+ * A regular file to be read, below a directory that stands for the root (links are
+ * followed within it); a negative errno.  For files that a core names.
+ */
+int foreign_open_below(int directory, const char *path);
 
 /* Device and inode of the program's file.  False: unknown. */
 bool foreign_program(pid_t pid, dev_t *dev, ino_t *inode);

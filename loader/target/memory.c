@@ -69,7 +69,7 @@ void memory_close(struct memory *memory)
 
 bool memory_is_open(const struct memory *memory)
 {
-	return memory->fd >= 0;
+	return memory->fd >= 0 || memory->image;
 }
 
 /* Word by word; works for who traces the thread, while it is stopped. */
@@ -115,6 +115,8 @@ size_t memory_read_some(const struct memory *m, uint64_t addr, void *buf, size_t
 {
 	size_t done = 0;
 
+	if (m->image)
+		return m->image(addr, buf, size);
 	assert(m->fd >= 0);
 	while (done < size) {
 		char *to = (char *)buf + done;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory - reads another process's memory: the one place that does.
+ * memory - reads another process's memory: the one place that does.  (What a core file
+ * has of one is read through it as well, by a function.)
  *
  * Through /proc/PID/task/TID/mem where that opens.  Its mode is 0600, so that a tracer
  * of another user needs CAP_DAC_READ_SEARCH beside CAP_SYS_PTRACE; without, the memory is
@@ -22,10 +23,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Bytes from addr on that there are, at most size, into buf: their number. */
+typedef size_t memory_image_fn(uint64_t addr, void *buf, size_t size);
+
 struct memory {
-	int fd;		/* its mem, or its maps; -1 = closed */
-	bool calls;	/* fd is its maps: read by calls */
-	pid_t pid, tid; /* only for calls */
+	int fd;			/* its mem, or its maps; -1 = closed */
+	bool calls;		/* fd is its maps: read by calls */
+	pid_t pid, tid;		/* only for calls */
+	memory_image_fn *image; /* no process at all: a core file's memory */
 };
 
 #define MEMORY_CLOSED ((struct memory){ .fd = -1 })

@@ -1,12 +1,3 @@
-# The walk once more, reading an image of memory instead of its own (agent/base/peek.h).
-list(TRANSFORM AGENT_WALK PREPEND ${PROJECT_SOURCE_DIR}/agent/ OUTPUT_VARIABLE agent_walk_files)
-add_library(agent_walk_image STATIC ${agent_walk_files}
-	${PROJECT_SOURCE_DIR}/agent/base/peek_image.c)
-target_compile_definitions(agent_walk_image PUBLIC PEEK_IMAGE PRIVATE PYMEM_INVARIANTS)
-target_compile_options(agent_walk_image PRIVATE -U_FORTIFY_SOURCE)
-target_include_directories(agent_walk_image PRIVATE ${FFI_INCLUDE_DIR})
-target_link_libraries(agent_walk_image PRIVATE pymem_flags pymem_sanitize PUBLIC ${FFI_PIC_ARCHIVE})
-
 pymem_unit(agent_life SOURCES agent_life.c LIBS agent_core)
 pymem_unit(agent_memory SOURCES agent_memory.c LIBS agent_core)
 pymem_unit(agent_lines SOURCES agent_lines.c LIBS agent_core)

@@ -94,6 +94,7 @@ struct walk_type {
 	bool size_approx;	 /* __sizeof__ could not be used: SNAP_OBJ_SIZE_APPROX */
 	bool opaque;		 /* do not traverse: on the skip list */
 	bool traverse_always;	 /* whatever tp_is_gc says */
+	bool searched;		 /* options.scan_unknown: counted */
 	bool complete;		 /* slots and tail tell all: no tp_traverse needed */
 	bool guess;		 /* fields that hold objects are taken for references */
 	struct walk_slot *slots; /* members and slots, base first */

@@ -28,7 +28,9 @@ struct walk_options {
 	const char *probes;	    /* text of user probes; may be NULL */
 	const char *maps; /* text of /proc/self/maps, where that can't be read; or NULL */
 	size_t maps_size;
-	bool maps_first; /* ... and where it can: what isn't in it is none of ours */
+	int smaps_fd; /* images: of a text such as /proc/PID/smaps; 0 = there is none */
+	bool scan_unknown; /* images: what only tp_traverse would tell is searched for */
+	bool maps_first;   /* ... and where it can: what isn't in it is none of ours */
 };
 
 struct walk_stats {
@@ -36,6 +38,7 @@ struct walk_stats {
 	uint64_t walk_ns;
 	uint64_t sweeps;
 	size_t arena_bytes;
+	uint64_t scanned_types; /* scan_unknown: types of which instances were searched */
 	char doubt
 		[200]; /* one sentence: what isn't known of this CPython; "" = nothing */
 };

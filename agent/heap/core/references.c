@@ -13,9 +13,15 @@
 #include "agent/heap/core/position.h"
 #include "agent/heap/core/ranges.h"
 #include "agent/heap/core/sound.h"
+#include "agent/heap/core/specialist.h"
 #include "agent/python/call.h"
 
-enum { REFERENCES_FIRST = 1 << 14, REFERENCES_FEW = 64, REFERENCES_TAG = 7 };
+enum {
+	REFERENCES_FIRST = 1 << 14,
+	REFERENCES_FEW = 64,
+	REFERENCES_TAG = 7,
+	REFERENCES_SEARCHED = 4096, /* bytes of an instance */
+};
 
 /* A call_visit_fn. */
 static int references_visit(void *object, void *arg)
@@ -167,6 +173,59 @@ static void references_of_fields(struct walk *w, struct walk_type *type, uint64_
 	}
 }
 
+/* Is the word at this offset told by a slot, or no reference of the kind? */
+static bool references_offset_known(const struct walk_type *type, uint64_t offset)
+{
+	if (type->dictoffset > 0 && offset == (uint64_t)type->dictoffset)
+		return true;
+	for (uint32_t i = 0; i < type->nslots; i++)
+		if (!type->slots[i].via && type->slots[i].offset == offset)
+			return true;
+	return false;
+}
+
+/*
+ * ... and what no table knows: each word of the instance's own that is the address of an
+ * object is taken for a reference.  Borrowed pointers look the same.
+ */
+static void references_search(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	const uint64_t weak = peek64(type->addr + w->lay->tp_weaklistoffset);
+	const uint64_t itemsize = peek64(type->native_base + w->lay->tp_itemsize);
+	uint64_t size = peek64(type->native_base + w->lay->tp_basicsize), word;
+
+	if (type->specialist && type->specialist->untold) {
+		type->specialist->untold(w, obj);
+		return;
+	}
+	if (itemsize == 8 && peek64(obj + w->lay->head) < REFERENCES_SEARCHED / 8)
+		size += 8 * peek64(obj + w->lay->head);
+	if (!type->searched) {
+		type->searched = true;
+		w->stats.scanned_types++;
+	}
+	if (size > REFERENCES_SEARCHED)
+		size = REFERENCES_SEARCHED;
+	for (uint64_t at = w->lay->head; at + 8 <= size; at += 8) {
+		if (at == weak || references_offset_known(type, at))
+			continue;
+		word = peek64(obj + at);
+		if (word && word != obj && sound_object(w, word))
+			references_add(w, word);
+	}
+}
+
+/* Has it, or a base, C code that tells references which no table knows? */
+static bool references_are_hidden(const struct walk *w, const struct walk_type *type)
+{
+	const uint64_t traverse = peek64(type->native_base + w->lay->tp_traverse);
+
+	if (type->specialist && type->specialist->untold)
+		return true;
+	return (type->kind == SNAP_KIND_OBJECT || type->kind == SNAP_KIND_EXCEPTION) &&
+		!type->specialist && traverse && traverse != w->lay->subtype_traverse;
+}
+
 void references_traverse(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	uint32_t known = w->nrefs, end;
@@ -175,6 +234,8 @@ void references_traverse(struct walk *w, struct walk_type *type, uint64_t obj)
 		return;
 	if (!call_possible()) {
 		references_of_fields(w, type, obj);
+		if (w->options->scan_unknown && references_are_hidden(w, type))
+			references_search(w, type, obj);
 		return;
 	}
 	position_enter(obj, type->name_text);

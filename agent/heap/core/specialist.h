@@ -20,6 +20,9 @@ struct specialist {
 	walk_edges_fn *edges;
 	/* ... no tp_traverse is needed: slots and tail tell all references */
 	bool complete;
+	/* images, of subclasses too: adds what tp_traverse would tell beyond slots;
+	 * NULL = it is searched for in the instance */
+	void (*untold)(struct walk *w, uint64_t obj);
 	/* where the type's own __sizeof__ is found; NULL = it is called */
 	walk_size_fn *size;
 	/* native memory that instances hold; NULL = none, or known otherwise */

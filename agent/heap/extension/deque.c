@@ -6,6 +6,8 @@
  */
 #include "agent/heap/extension/deque.h"
 
+#include "agent/heap/core/ranges.h"
+#include "agent/heap/core/references.h"
 #include "agent/heap/memory/memory.h"
 
 enum { DEQUE_BLOCK = 64, DEQUE_BLOCK_BYTES = 66 * 8 };
@@ -24,7 +26,27 @@ static uint64_t deque_size(struct walk *w, struct walk_type *type, uint64_t obj)
 	return type->basicsize + bytes;
 }
 
+/* The items, from the left. */
+static void deque_items(struct walk *w, uint64_t obj)
+{
+	const uint16_t head = w->lay->head;
+	uint64_t block = peek64(obj + head + 8), at = peek64(obj + head + 24);
+
+	for (uint64_t n = peek64(obj + head); n && at < DEQUE_BLOCK && !w->err; n--) {
+		if (!ranges_readable(w, block, DEQUE_BLOCK_BYTES))
+			return;
+		references_add(w, peek64(block + 8 + at * 8));
+		if (++at == DEQUE_BLOCK) {
+			block = peek64(block + DEQUE_BLOCK_BYTES - 8);
+			at = 0;
+		}
+	}
+}
+
 const struct specialist deque_specialists[] = {
-	{ .name = "collections.deque", .kind = SNAP_KIND_DEQUE, .size = deque_size },
+	{ .name = "collections.deque",
+	  .kind = SNAP_KIND_DEQUE,
+	  .size = deque_size,
+	  .untold = deque_items },
 	{ .name = NULL },
 };

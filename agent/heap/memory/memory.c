@@ -126,7 +126,8 @@ static bool memory_is_head(const char *line)
 static int memory_read_maps(struct walk *w, struct memory *memory, uint32_t pid)
 {
 	char *buf = arena_map(w->arena, SMAPS_BUFFER);
-	int fd = procfs_open_file(pid, "smaps");
+	int fd = PEEK_IN_IMAGE && w->options->smaps_fd ? w->options->smaps_fd :
+							 procfs_open_file(pid, "smaps");
 	struct memory_map *map = NULL;
 	struct procfs file;
 	char *line;

@@ -127,7 +127,7 @@ uint32_t procfs_target(uint32_t copy_of)
 	char ours[512], theirs[512];
 	ssize_t n;
 
-	if (!copy_of)
+	if (!copy_of || PEEK_IN_IMAGE)
 		return 0;
 	n = procfs_exe(0, ours, sizeof(ours));
 	if (n <= 0 || procfs_exe(copy_of, theirs, sizeof(theirs)) != n ||

@@ -104,6 +104,8 @@ static void threads_identify(struct walk *w, const struct interp *interp,
 	info->ident = peek64(info->tstate + lay->ts_thread_id);
 	info->object = threads_object(w, interp, info->ident);
 	info->native = threads_native_id(w, lay, info);
+	if (PEEK_IN_IMAGE)
+		pid = w->options->copy_of; /* the process of which it is */
 	info->main = info->native && info->native == (pid ? pid : (uint32_t)getpid());
 	name = info->object ? instances_attribute(w, info->object, "_name") : 0;
 	if (name)
