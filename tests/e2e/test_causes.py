@@ -311,6 +311,13 @@ run(1, "del sys.modules['app'].STORE[10000:]")
             tile = self.view(file, "--size", "python", "--report", "objects",
                              "--type", "__main__.Tile")[0]
             self.assertLess(tile["retained"], 4096)
+            mapping = self.view(file, "--report", "objects", "--type", "mmap.mmap")[0]
+            script = self.path("keys")
+            with open(script, "w") as f:    # its type and its memory
+                f.write(":go 0x%x\n:assert Refers to (2)\n:assert 4.00 MiB of mmap data\n" %
+                        mapping["address"])
+            done = run_view(file, "--no-sidecar", "--screen-size", "140x45", "--script", script)
+            self.assertEqual(done.returncode, 0, done.stderr)
             newer = self.path("grown.pymem")
             target.tell("TILES.update((n, Tile(n)) for n in range(100, 103))")
             self.assertEqual(run_load("-q", "-f", newer, str(target.pid)).returncode, 0)

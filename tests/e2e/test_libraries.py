@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: MIT
 """What real libraries take from malloc belongs to objects of the right type: nine tenths
 of it at least (tests/run --libraries; Debian's packages with Debian's Python)."""
+import json
 import os
+import re
 import subprocess
 
-from harness import Case, Python, main, skip_all
+from harness import Case, Python, Target, main, run_load, run_view, skip_all
 from nativetarget import capture, native_target
 
 DEBIAN = "/usr/bin/python3"
@@ -97,6 +99,54 @@ class Libraries(Case):
 
 for _name in LIBRARIES:
     setattr(Libraries, "test_" + _name, lambda self, name=_name: self.check(name))
+
+
+# What a process has beside Python's heap and glibc's: code, environment.
+MEMORY = {
+    "jemalloc": ("x = [bytes(3000) for _ in range(20000)]", {"LD_PRELOAD": "libjemalloc.so.2"}),
+    "tcmalloc": ("x = [bytes(3000) for _ in range(20000)]",
+                 {"LD_PRELOAD": "libtcmalloc_minimal.so.4"}),
+    "malloc alone": ("x = [str(i) for i in range(300000)]", {"PYTHONMALLOC": "malloc"}),
+    "a mapped file": ("import mmap, tempfile\nf = tempfile.TemporaryFile()\n"
+                      "f.truncate(64 << 20)\nm = mmap.mmap(f.fileno(), 64 << 20)\n"
+                      "for i in range(0, 64 << 20, 4096): m[i] = 1", {}),
+    "huge pages": ("import mmap\nm = mmap.mmap(-1, 64 << 20, flags=mmap.MAP_PRIVATE | "
+                   "mmap.MAP_ANONYMOUS)\nm.madvise(14)\n"
+                   "for i in range(0, 64 << 20, 4096): m[i] = 1", {}),
+    "POSIX shared memory": ("import multiprocessing.shared_memory as shm\n"
+                            "s = shm.SharedMemory(create=True, size=32 << 20)\n"
+                            "for i in range(0, 32 << 20, 4096): s.buf[i] = 1\ns.unlink()", {}),
+    "SysV shared memory": ("import ctypes\nlibc = ctypes.CDLL(None)\n"
+                           "libc.shmat.restype = ctypes.c_void_p\n"
+                           "i = libc.shmget(0, 32 << 20, 0o1600)\na = libc.shmat(i, None, 0)\n"
+                           "libc.shmctl(i, 0, None)\nctypes.memset(a, 1, 32 << 20)", {}),
+    "1,000 threads": ("import threading\ne = threading.Event()\n"
+                      "for i in range(1000): threading.Thread(target=e.wait, daemon=True).start()",
+                      {}),
+}
+
+
+def resident(pid):
+    with open("/proc/%d/smaps_rollup" % pid) as f:
+        return int(re.search(r"^Rss: +(\d+) kB", f.read(), re.M).group(1)) << 10
+
+
+class Closes(Case):
+    """The budget adds up to what is resident, but for the pages that the capture itself
+    touches: of libraries, some hundred KiB."""
+
+    def test_budget_closes(self):
+        for name, (code, env) in MEMORY.items():
+            with self.subTest(name), \
+                    Target(Python(DEBIAN), code + "\nready(); serve()\n", env=env) as t:
+                path = self.path("%d.pymem" % t.pid)
+                before = resident(t.pid)
+                self.assertEqual(run_load("-q", "-f", path, str(t.pid)).returncode, 0)
+                done = run_view(path, "--no-sidecar", "--report", "budget", "--format", "json")
+                rows = json.loads(done.stdout)["processes"][0]["rows"]
+                total = sum(row["size"] for row in rows)
+                self.assertGreater(total, before * 0.99)
+                self.assertLess(total, before * 1.01 + (1 << 20))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/model/native_node.h"
 #include "viewer/name/describe.h"
 #include "viewer/screen/app.h"
 #include "viewer/screen/rank.h"
@@ -31,7 +32,8 @@ struct object_view {
 	uint32_t path[MAX_PATH];
 	uint32_t path_length; /* stored */
 	uint32_t path_total;
-	uint32_t *slots; /* fields shown: slot, or HEAP_NONE for the type edge */
+	uint32_t *slots; /* fields shown: slot; beyond those, native memory; HEAP_NONE:
+			  * the type edge */
 	size_t nslots;
 	bool by_weight;	     /* fields largest first */
 	uint32_t *referrers; /* distinct, a copy */
@@ -110,6 +112,36 @@ static const struct heap *view_object_heap_of(const struct object_view *v)
 	return v->view.page->process->heap;
 }
 
+/* How many native nodes the object holds. */
+static uint32_t view_object_natives(const struct object_view *v)
+{
+	const struct heap *heap = view_object_heap_of(v);
+	const uint64_t *edge = VEC(heap->native_edge, uint64_t);
+	size_t count = VEC_COUNT(heap->native_edge, uint64_t), first, n = 0;
+
+	if (!count || heap->python_only || !heap_is_object(heap, v->node))
+		return 0;
+	first = native_node_first(heap, v->node);
+	while (first + n < count && edge[first + n] >> 32 == v->node)
+		n++;
+	return (uint32_t)n;
+}
+
+/* What a field leads to. */
+static uint32_t view_object_field(const struct object_view *v, uint32_t slot, bool *weak)
+{
+	const struct heap *heap = view_object_heap_of(v);
+	uint32_t fields = heap_refs(heap, v->node).count;
+
+	if (slot == HEAP_NONE)
+		return heap_type_edge(heap, v->node);
+	if (slot < fields)
+		return heap_target(heap, v->node, slot, weak);
+	return heap_native_base(heap) +
+		(uint32_t)VEC(heap->native_edge,
+			      uint64_t)[native_node_first(heap, v->node) + slot - fields];
+}
+
 static uint32_t view_object_row_node(const struct object_view *v, size_t row)
 {
 	size_t i;
@@ -120,9 +152,7 @@ static uint32_t view_object_row_node(const struct object_view *v, size_t row)
 	case PART_PATH:
 		return v->path[i];
 	case PART_FIELDS:
-		return v->slots[i] == HEAP_NONE ?
-			heap_type_edge(view_object_heap_of(v), v->node) :
-			heap_target(view_object_heap_of(v), v->node, v->slots[i], NULL);
+		return view_object_field(v, v->slots[i], NULL);
 	case PART_REFERRERS:
 		return v->referrers[i];
 	case PART_DOMINATED:
@@ -141,9 +171,11 @@ static void view_object_edge_text(struct object_view *v, size_t row)
 	if (part == PART_PATH && i > 0)
 		describe_step(&v->text, heap, v->path[i - 1], v->path[i]);
 	else if (part == PART_FIELDS) {
-		describe_edge(&v->text, heap, v->node, v->slots[i]);
-		if (v->slots[i] != HEAP_NONE)
-			heap_target(heap, v->node, v->slots[i], &weak);
+		uint32_t to = view_object_field(v, v->slots[i], &weak);
+		if (to != HEAP_NONE && heap_is_native(heap, to))
+			describe_step(&v->text, heap, v->node, to);
+		else
+			describe_edge(&v->text, heap, v->node, v->slots[i]);
 	} else if (part == PART_REFERRERS) {
 		uint32_t slot = heap_slot(heap, v->referrers[i], v->node);
 		describe_step(&v->text, heap, v->referrers[i], v->node);
@@ -237,7 +269,8 @@ static int view_object_make_fields(struct object_view *v, const struct progress 
 	struct heap_span refs = heap_refs(heap, v->node);
 	free(v->slots);
 	v->nslots = 0;
-	v->slots = malloc(((size_t)refs.count + 1) * sizeof(*v->slots));
+	uint32_t natives = view_object_natives(v);
+	v->slots = malloc(((size_t)refs.count + natives + 1) * sizeof(*v->slots));
 	if (!v->slots)
 		return -ENOMEM;
 	for (uint32_t slot = 0; slot < refs.count; slot++) {
@@ -248,6 +281,8 @@ static int view_object_make_fields(struct object_view *v, const struct progress 
 		    progress_step(progress, "reading references", slot, refs.count))
 			return -ECANCELED;
 	}
+	for (uint32_t i = 0; i < natives; i++)
+		v->slots[v->nslots++] = refs.count + i;
 	if (heap_type_edge(heap, v->node) != HEAP_NONE)
 		v->slots[v->nslots++] = HEAP_NONE;
 	return 0;
@@ -443,8 +478,7 @@ static uint64_t view_object_slot_weight(const void *arg, uint32_t slot)
 {
 	const struct object_view *v = arg;
 	const struct heap *heap = view_object_heap_of(v);
-	uint32_t node = slot == HEAP_NONE ? heap_type_edge(heap, v->node) :
-					    heap_target(heap, v->node, slot, NULL);
+	uint32_t node = view_object_field(v, slot, NULL);
 	const struct analysis *a = v->view.page->process->analysis;
 	return node == HEAP_NONE ? 0 :
 		a		 ? analysis_retained(a, node) :
