@@ -166,6 +166,7 @@ static int main_print_report(struct workspace *workspace, const struct report *r
 			     const struct progress *progress, bool blank)
 {
 	struct report_params params = o->params;
+	uint32_t shown = 0;
 	int code = 0;
 
 	if (!params.limit && renderer != &render_text) {
@@ -177,6 +178,10 @@ static int main_print_report(struct workspace *workspace, const struct report *r
 		struct process *process = workspace->process[i];
 		struct report_context context;
 		struct table table = { 0 };
+		/* of a series only the newest is compared */
+		if (report->needs & NEEDS_OLD && !process->old &&
+		    renderer == &render_text && workspace_compares(workspace))
+			continue;
 		int err =
 			workspace_context(workspace, process, report, progress, &context);
 
@@ -191,7 +196,7 @@ static int main_print_report(struct workspace *workspace, const struct report *r
 		if (err)
 			code = main_say_error(process, err);
 		else if (!failed || renderer != &render_text)
-			renderer->table(stdout, report, process, i + blank, &table);
+			renderer->table(stdout, report, process, shown++ + blank, &table);
 		if (failed) {
 			main_complain(process->file, table.error);
 			code = EXIT_FAILED;
@@ -205,7 +210,10 @@ static int main_print_report(struct workspace *workspace, const struct report *r
 static int main_print_reports(struct workspace *workspace, const struct options *o,
 			      const struct progress *progress)
 {
-	static const char *const shown[] = { "overview", "types" };
+	static const char *const plain[] = { "overview", "types", NULL };
+	static const char *const compared[] = { "growth", "overview", "types", "diff",
+						NULL };
+	const char *const *shown = workspace_compares(workspace) ? compared : plain;
 	const struct renderer *renderer = renderer_find(o->format ? o->format : "text");
 	int code = 0;
 
@@ -215,12 +223,9 @@ static int main_print_reports(struct workspace *workspace, const struct options 
 	if (renderer != &render_text) /* one document */
 		return main_print_report(workspace, report_find("overview"), o, renderer,
 					 progress, false);
-	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]) && !code; i++)
+	for (size_t i = 0; shown[i] && !code; i++)
 		code = main_print_report(workspace, report_find(shown[i]), o, renderer,
 					 progress, i > 0);
-	if (!code && workspace->old_count)
-		code = main_print_report(workspace, report_find("diff"), o, renderer,
-					 progress, true);
 	return code;
 }
 
@@ -491,6 +496,8 @@ static int main_open_all(struct workspace *workspace, const struct options *o,
 		return EXIT_FAILED;
 	}
 	workspace_pair(workspace);
+	if (!main_queries(o))
+		workspace_pair_series(workspace);
 	return workspace->count ? (code ? EXIT_PARTIAL : 0) : EXIT_FAILED;
 }
 

@@ -107,7 +107,9 @@ static const char usage_rest[] =
 	"  --object ADDRESS     only this object: paths, referrers, referents, "
 	"dominators;\n"
 	"                       or @ID, as DevTools shows it of a .heapsnapshot\n"
-	"  --compare OLD        compare with an older snapshot\n"
+	"  --compare OLD        compare with an older snapshot (several of one process "
+	"are\n"
+	"                       compared by themselves)\n"
 	"  --size all|python    with the memory that objects own outside of them, or "
 	"without\n"
 	"  --sql QUERY          ask in SQL: pymem-sql(7) has tables and examples\n"
@@ -553,8 +555,10 @@ static bool options_check(struct options *o)
 	else if ((o->screen.listen || o->screen.script) && options_printing(o))
 		return options_clash(o->screen.listen ? "listen" : "script",
 				     options_printing(o), "the first is for the screen");
-	else if (o->report && o->report->needs & NEEDS_OLD && !o->screen.compare)
-		wrong = "this report needs --compare OLD";
+	else if (o->report && o->report->needs & NEEDS_OLD && !o->screen.compare &&
+		 o->screen.nfiles < 2)
+		wrong = "this report needs --compare OLD, or several snapshots of a "
+			"process";
 	else if (o->report && o->report->needs & NEEDS_NODE && !o->params.object &&
 		 !(o->params.type && !strcmp(o->report->name, "paths")))
 		wrong = "this report needs --object ADDRESS (paths: or --type NAME)";

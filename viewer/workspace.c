@@ -46,6 +46,7 @@ void workspace_free(struct workspace *workspace)
 		workspace_process_free(workspace->old[i]);
 	free(workspace->process);
 	free(workspace->old);
+	vec_free(&workspace->between);
 	workspace_init(workspace);
 }
 
@@ -322,6 +323,49 @@ void workspace_pair(struct workspace *workspace)
 		workspace->process[0]->old = workspace->old[0];
 }
 
+/* ---- series ---- */
+
+static uint64_t workspace_time(const struct process *p)
+{
+	return heap_fact_u64(p->heap, "time_ns", 0);
+}
+
+/* Whether a was taken before b; i, j: their places. */
+static bool workspace_before(const struct process *a, uint32_t i, const struct process *b,
+			     uint32_t j)
+{
+	const uint64_t x = workspace_time(a), y = workspace_time(b);
+
+	return x && y && x != y ? x < y : i < j;
+}
+
+void workspace_pair_series(struct workspace *w)
+{
+	for (uint32_t i = 0; i < w->count && !w->old_count; i++) {
+		const uint64_t pid = process_pid(w->process[i]);
+		uint32_t oldest = i;
+		bool newest = pid != 0;
+
+		for (uint32_t j = 0; j < w->count; j++) {
+			if (j == i || process_pid(w->process[j]) != pid)
+				continue;
+			newest &= workspace_before(w->process[j], j, w->process[i], i);
+			if (workspace_before(w->process[j], j, w->process[oldest],
+					     oldest))
+				oldest = j;
+		}
+		w->process[i]->old = newest && oldest != i ? w->process[oldest] : NULL;
+	}
+}
+
+bool workspace_compares(const struct workspace *w)
+{
+	for (uint32_t i = 0; i < w->count; i++)
+		if (w->process[i]->old)
+			return true;
+	return false;
+}
+
 /* ---- analysis ---- */
 
 /* All processes of a file are analysed: their sidecar can be written. */
@@ -370,6 +414,38 @@ int workspace_analyse(struct workspace *workspace, struct process *process,
 	return err;
 }
 
+/* Fills workspace->between; they are in order of time then. */
+static int workspace_find_between(struct workspace *w, const struct process *process,
+				  const struct progress *progress)
+{
+	const struct process *last = process->old;
+	int err = 0;
+
+	w->between.size = 0;
+	for (bool more = true; more && !err;) {
+		struct process *next = NULL;
+
+		for (uint32_t i = 0; i < w->count; i++) {
+			struct process *p = w->process[i];
+
+			if (p != process && process_pid(p) == process_pid(process) &&
+			    workspace_time(p) > workspace_time(last) &&
+			    workspace_time(p) < workspace_time(process) &&
+			    (!next || workspace_time(p) < workspace_time(next)))
+				next = p;
+		}
+		more = next != NULL;
+		if (!more)
+			break;
+		last = next;
+		err = workspace_analyse(w, next, progress);
+		if (!err)
+			err = vec_append(&w->between, &next->analysis,
+					 sizeof(next->analysis));
+	}
+	return err;
+}
+
 int workspace_context(struct workspace *workspace, struct process *process,
 		      const struct report *report, const struct progress *progress,
 		      struct report_context *ret)
@@ -381,12 +457,19 @@ int workspace_context(struct workspace *workspace, struct process *process,
 	if (!err && report->needs & NEEDS_OLD && report->needs & NEEDS_ANALYSIS &&
 	    process->old)
 		err = workspace_analyse(workspace, process->old, progress);
+	workspace->between.size = 0;
+	if (!err && report->needs & NEEDS_OLD && report->needs & NEEDS_ANALYSIS &&
+	    process->old && !process->live)
+		err = workspace_find_between(workspace, process, progress);
 	*ret = (struct report_context){
 		.heap = process->heap,
 		.analysis = process->analysis,
 		.progress = progress,
 		.old = process->old ? process->old->heap : NULL,
 		.old_analysis = process->old ? process->old->analysis : NULL,
+		.between = workspace->between.data,
+		.between_count =
+			(uint32_t)VEC_COUNT(workspace->between, struct analysis *),
 	};
 	return err;
 }

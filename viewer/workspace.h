@@ -34,6 +34,7 @@ struct workspace {
 	uint32_t count;
 	struct process **old; /* of --compare */
 	uint32_t old_count;
+	struct vec between; /* struct analysis *: of the last workspace_context */
 	bool no_sidecar;
 	bool python_only; /* sizes without native memory (heap.h); no sidecar has those */
 };
@@ -58,6 +59,11 @@ struct process *workspace_add(struct workspace *workspace, struct heap *heap,
 void workspace_remove(struct workspace *workspace, struct process *process);
 /* Pairs new and old: equal pids; when there is none, first with first. */
 void workspace_pair(struct workspace *workspace);
+/* Without --compare: the newest of several snapshots of one process is compared with the
+ * oldest (by their times, else by their order); the others are between them. */
+void workspace_pair_series(struct workspace *workspace);
+/* Whether any process is compared with another. */
+bool workspace_compares(const struct workspace *workspace);
 /* Runs the analysis of a process (and writes the sidecar) unless done. 0, -ENOMEM,
  * -ECANCELED. */
 int workspace_analyse(struct workspace *workspace, struct process *process,

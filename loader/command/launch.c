@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "formats/text/print.h"
+
 /* Sets unless the user did. */
 static int launch_offer(const char *name, const char *value)
 {
@@ -82,6 +84,11 @@ static int launch_offer_output(const struct load_options *o, char error[512])
 			 strerror(errno));
 		return -1;
 	}
+	/* its standard error may be read by a program: only a person is told */
+	if (!o->quiet && isatty(STDERR_FILENO))
+		print_format(stderr,
+			     "pymem-load: snapshots go to %s (%%p: process, %%t: time)\n",
+			     path);
 	return launch_offer("PYMEM_OUTPUT", path);
 }
 

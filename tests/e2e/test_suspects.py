@@ -344,6 +344,33 @@ ready(); serve()
                 self.assertEqual((first["type"], first["count"], first["count_diff"]),
                                  ("builtins.bytearray", 20, 10), first)
 
+    def test_series(self):
+        """Of several snapshots what grew in every step comes first, then what jumped."""
+        files = [self.path("%d.pymem" % n) for n in range(3)]
+        with Target(interpreters()[-1], self.CODE) as target:
+            for n, file in enumerate(files):
+                if n == 1:
+                    target.tell("NOISE = [Session(i) for i in range(30000)]")
+                if n:
+                    target.tell("grow()")
+                self.assertEqual(run_load("-q", "-f", file, target.pid).returncode, 0)
+        for order in (files, files[::-1]):
+            done = run_view("--no-sidecar", "--report", "growth", "--format", "json", *order)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            rows = sum((p["rows"] for p in json.loads(done.stdout)["processes"]), [])
+            paths = [row["path"] for row in rows]
+            store = rows[paths.index("__main__.STORE['sessions'][*]")]
+            noise = rows[paths.index("__main__.NOISE")]
+            self.assertEqual((store["count_diff"], store["steps"]), (4000, "2 of 2 steps"))
+            self.assertEqual((noise["count_diff"], noise["steps"]), (1, "1 of 2 steps"))
+            self.assertLess(rows.index(store), rows.index(noise))
+            self.assertGreater(noise["total_diff"], store["total_diff"])
+            self.assertGreater(store["per_hour"], store["total_diff"])
+        text = run_view("--no-sidecar", *files).stdout.decode()
+        self.assertTrue(text.startswith("What grew, by path: process "), text[:300])
+        self.assertRegex(text, r"\nall objects: \+.* in .* an hour \(3 snapshots\)\n")
+        self.assertIn("\nOverview: ", text)
+
     def test_growth(self):
         """What grew is named by its place; what stayed, is not."""
         for python in some_interpreters(3):

@@ -26,8 +26,8 @@ UPDATE = os.environ.get("PYMEM_UPDATE_GOLDEN") == "1"
 SHOP = [
     ("overview", ""),
     ("types", "2"),
-    ("types sorted by retained", "2>>>>>"),
-    ("types inverted", "2>>I"),
+    ("types sorted by retained", "2>"),
+    ("types inverted", "2>I"),
     ("types filtered", "2\\models<Enter>"),
     ("types searched", "2/user"),
     ("instances", "2/Session<Enter><Enter>"),
@@ -51,7 +51,7 @@ SHOP = [
     ("not found", "2/zzz"),
     ("command prompt", ":"),
 ]
-COMPARED = [("second page: diff", "<Right>"), ("growth", "d2"), ("back by left", "da")]
+COMPARED = [("opens on what grew", ""), ("by type", "2"), ("the process by left", "a")]
 HOSTILE = [
     ("overview", ""), ("types", "2"), ("suspects", "3"), ("tree", "4*"), ("icicle", "4i"),
     ("instances", "2G<Up><Enter>"), ("object", "2/dict<Enter><Enter><Enter>"),

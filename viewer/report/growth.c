@@ -4,8 +4,11 @@
  *
  * Only the topmost place that grew is listed: what hangs below each of its new
  * objects grew with it.  New places of one type below one holder (800 modules that
- * sys.modules had not before) are one row, unless one of them is half of it.
+ * sys.modules had not before) are one row, unless one of them is half of it.  Where
+ * there are snapshots between the two, those places come first that grew in every step:
+ * growth that goes on, not noise.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "viewer/report/common.h"
@@ -15,12 +18,15 @@
 static const struct column columns[] = {
 	{ "path", "Path", CELL_TEXT, false },
 	{ "type", "Type", CELL_TEXT, false },
-	{ "count", "Count", CELL_COUNT, false },
 	{ "count_diff", "Count diff", CELL_COUNT_DIFF, false },
+	{ "count", "Count", CELL_COUNT, false },
 	{ "size", "Size", CELL_BYTES, true },
 	{ "size_diff", "Size diff", CELL_BYTES_DIFF, true },
 	{ "total", "With all below", CELL_BYTES, true },
-	{ "total_diff", "Growth with all below", CELL_BYTES_DIFF, false },
+	{ "total_diff", "Growth", CELL_BYTES_DIFF, false },
+	{ "per_hour", "Per hour", CELL_BYTES_DIFF, false },
+	{ "steps", "Grew in", CELL_TEXT, true },
+	{ "steps_grown", "Steps", CELL_COUNT, false },
 };
 
 #define MAX_STEPS 64
@@ -46,14 +52,26 @@ struct grown {
 	uint64_t total, size, count;
 	uint32_t index;
 	uint32_t parent, type;
-	uint32_t like; /* more places in the row; UINT32_MAX: this is in another */
-	bool fresh;    /* the place is new */
+	uint32_t like;	/* more places in the row; UINT32_MAX: this is in another */
+	bool fresh;	/* the place is new */
+	bool always;	/* it grew in every step, */
+	uint32_t steps; /* in so many, */
+	uint64_t grew;	/* in these, where there are no more than bits */
+};
+
+/* The signatures of all snapshots, oldest first. */
+struct growth_series {
+	struct growth *at;
+	uint32_t count; /* at least 2 */
+	uint64_t ns;	/* from the first to the last; 0: not known */
 };
 
 static int by_growth(const void *a, const void *b)
 {
 	const struct grown *x = a, *y = b;
 
+	if (x->always != y->always)
+		return x->always ? -1 : 1;
 	if (x->total_diff != y->total_diff)
 		return x->total_diff > y->total_diff ? -1 : 1;
 	return x->index < y->index ? -1 : x->index > y->index;
@@ -67,9 +85,29 @@ static int64_t report_growth_count_diff(const struct signature *s,
 	return (int64_t)(s->count - (before ? before->count : 0));
 }
 
-static int report_growth_find_grown(const struct growth *fresh, const struct growth *old,
-				    struct vec *ret)
+/* In how many steps of the series a place grew, and in which. */
+static uint32_t report_growth_steps(const struct growth_series *series, uint64_t hash,
+				    uint64_t *grew_ret)
 {
+	uint64_t last = 0;
+	uint32_t steps = 0;
+
+	for (uint32_t k = 0; k < series->count; k++) {
+		const struct signature *s = growth_find(&series->at[k], hash);
+		const uint64_t total = s ? s->total : 0;
+
+		if (k && total > last) {
+			steps++;
+			*grew_ret |= UINT64_C(1) << (k - 1) % 64;
+		}
+		last = total;
+	}
+	return steps;
+}
+
+static int report_growth_find_grown(const struct growth_series *series, struct vec *ret)
+{
+	const struct growth *fresh = &series->at[series->count - 1], *old = series->at;
 	const struct signature *s = fresh->signature.data;
 	int err = 0;
 
@@ -93,9 +131,11 @@ static int report_growth_find_grown(const struct growth *fresh, const struct gro
 		/* same count, but one of them grew in place (a list's or dict's table) */
 		bool grew = g.count_diff > 0 || (g.count_diff == 0 && g.size_diff > 0);
 
-		if (object && grew &&
-		    (!s[i].parent || report_growth_count_diff(&s[s[i].parent], old) <= 0))
-			err = vec_append(ret, &g, sizeof(g));
+		if (!object || !grew ||
+		    (s[i].parent && report_growth_count_diff(&s[s[i].parent], old) > 0))
+			continue;
+		g.steps = report_growth_steps(series, s[i].hash, &g.grew);
+		err = vec_append(ret, &g, sizeof(g));
 	}
 	return err;
 }
@@ -112,12 +152,14 @@ static int report_growth_by_place(const void *a, const void *b)
 		return x->parent < y->parent ? -1 : 1;
 	if (x->type != y->type)
 		return x->type < y->type ? -1 : 1;
-	return by_growth(a, b);
+	if (x->total_diff != y->total_diff)
+		return x->total_diff > y->total_diff ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
 }
 
 /* Makes the first of so many rows, the largest first, that of all; but those that are
- * half of what is left stay by themselves. */
-static void report_growth_join(struct grown *g, size_t count)
+ * half of what is left stay by themselves; steps: of the series. */
+static void report_growth_join(struct grown *g, size_t count, uint32_t steps)
 {
 	int64_t sum = 0;
 
@@ -135,12 +177,16 @@ static void report_growth_join(struct grown *g, size_t count)
 		g->total += g[i].total;
 		g->size += g[i].size;
 		g->count += g[i].count;
+		g->grew |= g[i].grew;
+		g->steps = g->steps > g[i].steps ? g->steps : g[i].steps;
 		g[i].like = UINT32_MAX;
 	}
+	if (steps <= 64)
+		g->steps = (uint32_t)__builtin_popcountll(g->grew);
 }
 
-/* Joins like rows, and puts all in order. */
-static void report_growth_order(struct vec *grown)
+/* Joins like rows, and puts all in order; steps: of the series. */
+static void report_growth_order(struct vec *grown, uint32_t steps)
 {
 	struct grown *g = grown->data;
 	size_t count = VEC_COUNT(*grown, struct grown), kept = 0;
@@ -153,19 +199,29 @@ static void report_growth_order(struct vec *grown)
 		     g[i + n].parent == g[i].parent && g[i + n].type == g[i].type;
 		     n++)
 			;
-		report_growth_join(&g[i], n);
+		report_growth_join(&g[i], n, steps);
 	}
 	for (size_t i = 0; i < count; i++)
-		if (g[i].like != UINT32_MAX)
-			g[kept++] = g[i];
+		if (g[i].like != UINT32_MAX) {
+			g[kept] = g[i];
+			g[kept].always = g[kept].steps == steps;
+			kept++;
+		}
 	grown->size = kept * sizeof(*g);
 	qsort(g, kept, sizeof(*g), by_growth);
 }
 
-static int report_growth_add_row(const struct report_context *c,
-				 const struct growth *fresh, const struct grown *g,
-				 struct text *scratch, struct table *table)
+static int64_t report_growth_per_hour(const struct growth_series *series, int64_t bytes)
 {
+	return (int64_t)((double)bytes * 3600e9 / (double)series->ns);
+}
+
+static int report_growth_add_row(const struct report_context *c,
+				 const struct growth_series *series,
+				 const struct grown *g, struct text *scratch,
+				 struct table *table)
+{
+	const struct growth *fresh = &series->at[series->count - 1];
 	const struct signature *s = VEC(fresh->signature, struct signature) + g->index;
 	char buf[HUMAN_SIZE];
 	struct row row;
@@ -183,38 +239,102 @@ static int report_growth_add_row(const struct report_context *c,
 	} else {
 		row_type(&row, scratch, c->heap, s->type);
 	}
-	row_u64(&row, g->count);
 	row_i64(&row, g->count_diff);
+	row_u64(&row, g->count);
 	row_u64(&row, g->size);
 	row_i64(&row, g->size_diff);
 	row_u64(&row, g->total);
 	row_i64(&row, g->total_diff);
+	if (series->ns)
+		row_i64(&row, report_growth_per_hour(series, g->total_diff));
+	else
+		row_unknown(&row);
+	text_clear(scratch);
+	text_printf(scratch, "%u of %u step%s", g->steps, series->count - 1,
+		    series->count == 2 ? "" : "s");
+	row_text(&row, text_get(scratch));
+	row_u64(&row, g->steps);
 	return row_end(&row);
+}
+
+/* "all objects: +1.20 MiB in 5.0 min, +14.4 MiB an hour (3 snapshots)" */
+static int report_growth_say_all(const struct report_context *c,
+				 const struct growth_series *series, struct table *table)
+{
+	const int64_t bytes =
+		(int64_t)(analysis_total(c->analysis) - analysis_total(c->old_analysis));
+	const double seconds = (double)series->ns / 1e9;
+	char all[HUMAN_SIZE], hour[HUMAN_SIZE], count[HUMAN_SIZE];
+
+	if (!series->ns)
+		return table_note(table, "all objects: %s", human_bytes_diff(all, bytes));
+	human_bytes_diff(hour, report_growth_per_hour(series, bytes));
+	return table_note(table, "all objects: %s in %.*f %s, %s an hour (%s snapshots)",
+			  human_bytes_diff(all, bytes), 1,
+			  seconds < 120		 ? seconds :
+				  seconds < 7200 ? seconds / 60 :
+						   seconds / 3600,
+			  seconds < 120		 ? "s" :
+				  seconds < 7200 ? "min" :
+						   "h",
+			  hour, human_count(count, series->count));
+}
+
+/* Frees with report_growth_free, after a failure too. */
+static int report_growth_build(const struct report_context *c,
+			       struct growth_series *series)
+{
+	const uint64_t from = heap_fact_u64(c->old, "time_ns", 0);
+	const uint64_t to = heap_fact_u64(c->heap, "time_ns", 0);
+	int err = 0;
+
+	*series = (struct growth_series){
+		.count = c->between_count + 2,
+		.at = calloc(c->between_count + 2, sizeof(struct growth)),
+		.ns = from && to > from ? to - from : 0,
+	};
+	if (!series->at)
+		return -ENOMEM;
+	for (uint32_t k = 0; k < series->count && !err; k++)
+		err = growth_build(k == 0			  ? c->old_analysis :
+					   k == series->count - 1 ? c->analysis :
+								    c->between[k - 1],
+				   c->progress, &series->at[k]);
+	return err;
+}
+
+static void report_growth_free(struct growth_series *series)
+{
+	for (uint32_t k = 0; k < series->count && series->at; k++)
+		growth_free(&series->at[k]);
+	free(series->at);
 }
 
 static int report_growth_run(const struct report_context *context,
 			     const struct report_params *params, struct table *table)
 {
-	struct growth fresh = { 0 }, old = { 0 };
+	struct growth_series series;
 	struct vec grown = { 0 };
 	struct text scratch = { 0 };
-	int err = growth_build(context->analysis, context->progress, &fresh);
+	bool truncated = false;
+	int err = report_growth_build(context, &series);
 
 	(void)params;
 	if (!err)
-		err = growth_build(context->old_analysis, context->progress, &old);
-	if (!err)
-		err = report_growth_find_grown(&fresh, &old, &grown);
-	report_growth_order(&grown);
+		err = report_growth_find_grown(&series, &grown);
+	report_growth_order(&grown, series.count - 1);
 	for (size_t i = 0; i < VEC_COUNT(grown, struct grown) && !err; i++)
-		err = report_growth_add_row(context, &fresh, VEC(grown, struct grown) + i,
-					    &scratch, table);
-	if (!err && (fresh.truncated || old.truncated))
+		err = report_growth_add_row(
+			context, &series, VEC(grown, struct grown) + i, &scratch, table);
+	if (!err)
+		err = report_growth_say_all(context, &series, table);
+	for (uint32_t k = 0; k < series.count && series.at; k++)
+		truncated |= series.at[k].truncated;
+	if (!err && truncated)
 		err = table_note(table,
 				 "too many different paths: some are counted where their "
 				 "holder is");
-	growth_free(&fresh);
-	growth_free(&old);
+	report_growth_free(&series);
 	vec_free(&grown);
 	text_free(&scratch);
 	return err;
@@ -222,7 +342,7 @@ static int report_growth_run(const struct report_context *context,
 
 const struct report report_growth = {
 	.name = "growth",
-	.title = "Growth by path",
+	.title = "What grew, by path",
 	.needs = NEEDS_ANALYSIS | NEEDS_OLD,
 	.limit = 40,
 	.limit_data = 10000,

@@ -89,6 +89,9 @@ struct report_context {
 	struct analysis *analysis; /* NULL unless NEEDS_ANALYSIS */
 	struct heap *old;	   /* NULL unless compared */
 	struct analysis *old_analysis;
+	/* Snapshots of the same process between the two, in order of time; or none. */
+	struct analysis *const *between;
+	uint32_t between_count;
 	const struct progress *progress;
 };
 

@@ -151,6 +151,13 @@ static void app_loop(struct app *app)
 	}
 }
 
+void app_show_comparison(struct app *app, int page)
+{
+	app->current = page;
+	app_say(app, STYLE_NORMAL,
+		"what grew, compared with the older snapshot; left goes to the process");
+}
+
 /* The pages: one a process, then the comparisons, then the streams' own. */
 static int app_make_pages(struct app *app)
 {
@@ -169,6 +176,9 @@ static int app_make_pages(struct app *app)
 			return -1;
 	}
 	app->current = 0;
+	for (int i = app->npages - 1; i >= 0; i--)
+		if (app->pages[i]->kind == PAGE_DIFF)
+			app_show_comparison(app, i);
 	return 0;
 }
 
@@ -196,6 +206,8 @@ static int app_open_files(struct app *app, char *err, size_t size)
 	app_work_end(app);
 	if (rc == 0 && o->compare)
 		workspace_pair(&app->workspace);
+	else if (rc == 0)
+		workspace_pair_series(&app->workspace);
 	if (rc == 0 && app_make_pages(app) < 0) {
 		snprintf(err, size, "out of memory");
 		rc = -1;

@@ -96,4 +96,7 @@ void app_graph_ask(struct app *app);
 /* CLOCK_MONOTONIC, in ns. */
 uint64_t app_now_ns(void);
 
+/* Turns to a page that compares, and says what it is. */
+void app_show_comparison(struct app *app, int page);
+
 #endif

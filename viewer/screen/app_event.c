@@ -71,11 +71,14 @@ static void app_event_prompt_changed(struct app *app)
 	else if (app->prompt.kind == PROMPT_FILTER &&
 		 g->source->rows(g->arg) <= FILTER_AT_ONCE)
 		app_event_filter_now(app, g, app->prompt.text);
+	else if (app->prompt.kind == PROMPT_FILTER)
+		app_say(app, STYLE_DIM, "many rows: Enter filters");
 }
 
 static void app_event_prompt_accepted(struct app *app, enum prompt_kind kind)
 {
 	struct grid *g = app_event_current_grid(app);
+	app->message[0] = 0;
 	if (kind == PROMPT_COMMAND)
 		app_command(app, app->prompt.text);
 	else if (kind == PROMPT_ADDRESS)

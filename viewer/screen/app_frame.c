@@ -104,6 +104,12 @@ static void app_frame_draw_status(struct app *app, int y)
 			n += surface_puts(s, y, n, s->width - n - 1, STYLE_PROMPT,
 					  app->prompt.text);
 		surface_fill(s, y, n < s->width ? n : s->width - 1, 1, STYLE_CURSOR, ' ');
+		/* what is said of the text so far: that nothing holds it */
+		const int room = s->width - n - 2;
+		const int said = (int)strlen(app->message);
+		if (said && said < room)
+			surface_puts(s, y, s->width - said, said, app->message_style,
+				     app->message);
 		return;
 	}
 	if (app->message[0]) {

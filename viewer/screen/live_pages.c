@@ -231,8 +231,12 @@ static void live_pages_compare(struct app *app)
 			continue;
 		struct page *page =
 			page_create(app, PAGE_DIFF, app->workspace.process[i]);
-		if (page && app_insert_page(app, page, app->npages) == 0)
+		if (page && app_insert_page(app, page, app->npages) == 0) {
+			const struct page *seen = app_page(app);
+			if (seen->depth == 0 && seen->tab == 0 && app->current == 0)
+				app_show_comparison(app, app->npages - 1);
 			continue;
+		}
 		page_destroy(page);
 		app_say(app, STYLE_ERROR, "no comparison: out of memory");
 	}

@@ -30,8 +30,8 @@ static const struct tab process_tabs[] = {
 };
 
 static const struct tab diff_tabs[] = {
-	{ '1', "Diff", "Diff", view_report_create, "diff" },
-	{ '2', "Growth", "Growth", view_report_create, "growth" },
+	{ '1', "Growth", "Growth", view_report_create, "growth" },
+	{ '2', "Types", "Types", view_report_create, "diff" },
 };
 
 static const struct tab stream_tabs[] = {

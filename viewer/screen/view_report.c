@@ -141,6 +141,45 @@ int view_run_report(struct page *page, const struct report *report,
 	return report_run(report, &context, params, table);
 }
 
+static double view_report_number(const struct table *t, size_t row, size_t column)
+{
+	const struct cell *cell = table_cell(t, row, column);
+	const enum cell_type type = t->columns[column].type;
+
+	return cell->unknown				? -1e300 :
+		type == CELL_RATIO || type == CELL_REAL ? cell->ratio :
+		type == CELL_BYTES_DIFF || type == CELL_COUNT_DIFF ||
+			type == CELL_INTEGER ?
+							  (double)cell->i64 :
+							  (double)cell->u64;
+}
+
+/* Whether the rows are in descending order of that column, and not all alike. */
+static bool view_report_descends(const struct table *t, size_t column)
+{
+	if (t->columns[column].type == CELL_TEXT || t->columns[column].hidden ||
+	    t->columns[column].type == CELL_ADDRESS || t->rows < 2)
+		return false;
+	for (size_t row = 1; row < t->rows; row++)
+		if (view_report_number(t, row, column) >
+		    view_report_number(t, row - 1, column))
+			return false;
+	return view_report_number(t, 0, column) >
+		view_report_number(t, t->rows - 1, column);
+}
+
+/* The column that the report's own order is by: that of the bars where it may be; -1:
+ * none. */
+static int view_report_sorted_by(const struct report_view *v)
+{
+	if (v->grid.bar >= 0 && view_report_descends(&v->table, (size_t)v->grid.bar))
+		return v->grid.bar;
+	for (size_t c = 0; c < v->table.ncolumns && c < GRID_MAX_COLUMNS; c++)
+		if (view_report_descends(&v->table, c))
+			return (int)c;
+	return -1;
+}
+
 static int view_report_load(struct view *view)
 {
 	struct report_view *v = view_report_self(view);
@@ -168,6 +207,8 @@ static int view_report_load(struct view *view)
 		v->grid.bar_total = v->table.columns[v->grid.bar].type == CELL_RATIO ?
 			1 :
 			view_report_largest(&v->table, v->grid.bar);
+	v->grid.sort = view_report_sorted_by(v);
+	v->grid.descending = true;
 	if (again) {
 		v->grid.sort = sort;
 		v->grid.descending = descending;
