@@ -232,9 +232,19 @@ static bool pressure_register(const char *dir, int event, int usage, uint64_t li
 	return done;
 }
 
+/* Nine tenths, and no later than when the copy (limit.h) would not fit any more. */
+static uint64_t pressure_line(uint64_t max)
+{
+	const uint64_t share = max / 100 * PRESSURE_SHARE, need = (32u << 20) + max / 8;
+
+	if (max / 2 < need)
+		return max / 2;
+	return max - need < share ? max - need : share;
+}
+
 static void pressure_add_threshold(const char *dir, uint64_t max)
 {
-	const uint64_t line = max / 100 * PRESSURE_SHARE;
+	const uint64_t line = pressure_line(max);
 	char path[ROOM_PATH + 64];
 	int usage, event;
 

@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import time
+import unittest
 
 from control_socket import *
 from harness import *
@@ -91,6 +92,46 @@ class MemoryShort(PreloadCase):
                     self.assert_whole(path)
                     os.unlink(path)
                 group.remove()
+
+    GROW = """
+hog, began, page = [], time.monotonic(), os.sysconf("SC_PAGESIZE")
+statm = open("/proc/self/statm")
+def resident():
+    statm.seek(0)
+    return int(statm.read().split()[1]) * page
+base, most = resident(), int(sys.argv[1])
+while not most or resident() < most:
+    for i in range(2000):
+        hog.append({'a': [i, 2.5 * i], 'n': str(i)})
+    ahead = (resident() - base) / 100e6 - (time.monotonic() - began)
+    if ahead > 0:
+        time.sleep(ahead)
+print("alive")
+"""
+
+    @unittest.skipUnless(LONG, "some minutes, in torture an hour (tests/run --long, --torture)")
+    def test_growing_in_a_control_group(self):
+        """100 MB/s of objects: where the growth ends below the limit no capture ends the
+        process; where it doesn't the snapshot is whole before the kernel does."""
+        python, rounds = some_interpreters(1)[0], 100 if TORTURE else 5
+        group = MemoryGroup(400 << 20)
+        self.addCleanup(group.remove)
+        if not group.usable:
+            self.skipTest("no control group can be made")
+        for trigger in ({"PYMEM_LIMIT": "80%"}, {"PYMEM_PRESSURE": "1"}):
+            for most, ending in ((350 << 20, 0), (0, -signal.SIGKILL)):
+                whole = 0
+                for _ in range(rounds):
+                    done = run([python.path, "-c", "import os, sys, time\n" + self.GROW,
+                                str(most)], env=self.env("g.pymem", **trigger),
+                               preexec_fn=group.enter)
+                    self.assertEqual(done.returncode, ending, done.stderr)
+                    for path in self.files("g.pymem"):
+                        self.assert_whole(path)
+                        whole += 1
+                        os.unlink(path)
+                with self.subTest(trigger=trigger, most=most):
+                    self.assertGreaterEqual(whole, 0.95 * rounds)
 
     def test_memory_error(self):
         code = BASE + """
