@@ -538,6 +538,7 @@ static int main_run_reports(const struct options *o)
 	clock_gettime(CLOCK_MONOTONIC, &meter.began);
 	workspace_init(&workspace);
 	workspace.no_sidecar = o->screen.no_sidecar;
+	workspace.sidecar = o->screen.sidecar;
 	workspace.python_only = o->screen.python_only;
 	code = main_open_all(&workspace, o, isatty(STDERR_FILENO) ? &progress : NULL);
 	if (workspace.count && code != EXIT_FAILED) {

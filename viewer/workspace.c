@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "formats/core/reader.h"
@@ -261,6 +262,14 @@ static bool workspace_open_sidecar(struct workspace *workspace, const char *file
 	return count > 0;
 }
 
+static uint64_t workspace_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 int workspace_open(struct workspace *workspace, const char *file, bool old,
 		   const struct progress *progress, char *err, size_t err_size)
 {
@@ -268,6 +277,8 @@ int workspace_open(struct workspace *workspace, const char *file, bool old,
 		.workspace = workspace, .file = file, .old = old, .progress = progress
 	};
 	bool is_stdin = !strcmp(file, "-");
+	const uint64_t began = workspace_now();
+	const uint32_t first = old ? workspace->old_count : workspace->count;
 	struct stat st;
 	int fd, rc;
 
@@ -286,6 +297,9 @@ int workspace_open(struct workspace *workspace, const char *file, bool old,
 	rc = workspace_read_file(&r, fd, err, err_size);
 	if (!is_stdin)
 		close(fd);
+	for (uint32_t i = first; i < (old ? workspace->old_count : workspace->count); i++)
+		(old ? workspace->old : workspace->process)[i]->cost_ns =
+			workspace_now() - began;
 	return rc;
 }
 
@@ -372,6 +386,7 @@ bool workspace_compares(const struct workspace *w)
 static void workspace_save_sidecar(struct workspace *workspace, const struct process *of)
 {
 	struct sidecar_process *list;
+	uint64_t cost = 0;
 	uint32_t count = 0;
 
 	assert(of->analysis);
@@ -390,13 +405,14 @@ static void workspace_save_sidecar(struct workspace *workspace, const struct pro
 			count = 0;
 			break;
 		}
+		cost = count ? cost + p->analysis_ns : p->cost_ns + p->analysis_ns;
 		list[count].heap = p->heap;
 		list[count].analysis = p->analysis;
 		snprintf(list[count].problem, sizeof(list[count].problem), "%s",
 			 p->problem);
 		count++;
 	}
-	if (count)
+	if (count && (workspace->sidecar || cost >= WORKSPACE_QUICK_NS))
 		sidecar_save(of->file, list, count);
 	free(list);
 }
@@ -408,7 +424,9 @@ int workspace_analyse(struct workspace *workspace, struct process *process,
 
 	if (process->analysis)
 		return 0;
+	const uint64_t began = workspace_now();
 	err = analysis_run(process->heap, progress, &process->analysis);
+	process->analysis_ns = workspace_now() - began;
 	if (!err)
 		workspace_save_sidecar(workspace, process);
 	return err;

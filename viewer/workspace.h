@@ -16,18 +16,23 @@
 #include "viewer/report/report.h"
 
 struct process {
-	struct heap *heap;	   /* owned */
-	struct analysis *analysis; /* owned; NULL until workspace_analyse */
-	struct process *old;	   /* compared with: one of workspace->old's, or
+	struct heap *heap;	       /* owned */
+	struct analysis *analysis;     /* owned; NULL until workspace_analyse */
+	struct process *old;	       /* compared with: one of workspace->old's, or
 					 * NULL */
-	const char *file;	   /* as given; owned by the workspace */
-	uint32_t ordinal;	   /* in its file, from 0 */
-	char problem[320];	   /* "" or why it is incomplete: one sentence,
+	const char *file;	       /* as given; owned by the workspace */
+	uint32_t ordinal;	       /* in its file, from 0 */
+	char problem[320];	       /* "" or why it is incomplete: one sentence,
 					 * printable */
+	uint64_t cost_ns, analysis_ns; /* that its file took to load, and its analysis */
 	bool from_sidecar;
 	bool live; /* came on a stream: no file that a sidecar could
 					 * belong to */
 };
+
+/* What opens and is analysed in this time needs no sidecar, which is 30 times as large as
+ * a snapshot. */
+#define WORKSPACE_QUICK_NS UINT64_C(2000000000)
 
 struct workspace {
 	struct process **process; /* pages, in order */
@@ -35,6 +40,7 @@ struct workspace {
 	struct process **old; /* of --compare */
 	uint32_t old_count;
 	struct vec between; /* struct analysis *: of the last workspace_context */
+	bool sidecar; /* written even if opening took less than WORKSPACE_QUICK_NS */
 	bool no_sidecar;
 	bool python_only; /* sizes without native memory (heap.h); no sidecar has those */
 };

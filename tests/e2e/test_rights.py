@@ -202,7 +202,8 @@ class Rights(unittest.TestCase):
         code, said = self.follow(path, ["2", ":save-display shown.txt"],
                                  env=sudo(SOMEBODY))
         self.assertEqual(code, 0, said)
-        for args in (["--report", "suspects"], ["--graph", "dominators", "-o", "g.svg"],
+        for args in (["--sidecar", "--report", "suspects"],
+                     ["--graph", "dominators", "-o", "g.svg"],
                      ["--export", "jsonl", "-o", "e.jsonl"]):
             view = self.viewer(*args, path, env=sudo(SOMEBODY))
             out, err = view.communicate(timeout=240)
@@ -211,7 +212,7 @@ class Rights(unittest.TestCase):
             self.assertEqual(os.stat(self.path(name)).st_uid, SOMEBODY.pw_uid, name)
 
     def report(self, path):
-        view = self.viewer("--report", "suspects", path)
+        view = self.viewer("--sidecar", "--report", "suspects", path)
         out, err = view.communicate(timeout=240)
         self.assertEqual(view.returncode, 0, (out + err).decode())
 

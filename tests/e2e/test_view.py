@@ -213,7 +213,10 @@ class View(Case):
         self.assertEqual(diff["processes"][0]["compared_with"], 77)
 
     def test_sidecar(self):
-        first = run([VIEW, "--report", "objects", "--format", "json", self.path("shop")])
+        quick = run([VIEW, "--report", "objects", self.path("shop")])
+        self.assertEqual((quick.returncode, os.path.exists(self.path("shop.pmx"))), (0, False))
+        first = run([VIEW, "--sidecar", "--report", "objects", "--format", "json",
+                     self.path("shop")])
         self.assertEqual(os.stat(self.path("shop.pmx")).st_mode & 0o777, 0o600)
         again = run([VIEW, "--report", "objects", "--format", "json", self.path("shop")])
         self.assertEqual(first.stdout, again.stdout)

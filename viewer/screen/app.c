@@ -305,6 +305,7 @@ int screen_run(const struct screen_options *options)
 	struct app app = { .options = options };
 	workspace_init(&app.workspace);
 	app.workspace.no_sidecar = options->no_sidecar;
+	app.workspace.sidecar = options->sidecar;
 	app.workspace.python_only = options->python_only;
 	app.progress = app_progress(&app);
 	int rc = app_begin(&app, err, sizeof(err));

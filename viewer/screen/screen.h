@@ -38,6 +38,7 @@ struct screen_options {
 	enum screen_color color;
 	enum screen_charset charset;
 	bool no_mouse;
+	bool sidecar;	  /* write the index also where opening was quick */
 	bool no_sidecar;  /* don't use or write the index beside the snapshot */
 	const char *type; /* start at this type's instances, or NULL */
 	/* Called once the terminal is there and before any snapshot is read: gives up
