@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -50,12 +51,16 @@ enum { PAGES_IS_PRESENT = 1 << 3, PAGES_IS_SWAPPED = 1 << 4 };
 #define PAGES_IOCTL_SCAN _IOWR('f', 16, struct pages_scan_arg)
 
 static int pages_fd = -1;
+static struct stat pages_file; /* what pages_fd was when it was opened */
 
 void pages_prepare(void)
 {
-	if (pages_fd < 0)
-		pages_fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/pagemap",
-					O_RDONLY | O_CLOEXEC);
+	if (pages_fd >= 0)
+		return;
+	pages_fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/pagemap",
+				O_RDONLY | O_CLOEXEC);
+	if (pages_fd >= 0 && fstat(pages_fd, &pages_file) < 0)
+		pages_file = (struct stat){ .st_ino = 0 };
 }
 
 int pages_init(struct pages *pages, struct arena *arena)
@@ -234,9 +239,14 @@ uint64_t pages_present_bytes(const struct pages *pages, uint64_t addr, uint64_t 
 	return count << page_shift();
 }
 
+/* In the target's own process the application may have closed it, and have a file of
+ * its own under that number by now. */
 void pages_close(void)
 {
-	if (pages_fd >= 0)
+	struct stat now;
+
+	if (pages_fd >= 0 && fstat(pages_fd, &now) == 0 && pages_file.st_ino &&
+	    now.st_ino == pages_file.st_ino && now.st_dev == pages_file.st_dev)
 		syscall(SYS_close, pages_fd);
 	pages_fd = -1;
 }
