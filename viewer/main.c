@@ -161,6 +161,54 @@ static int main_find_object(const struct heap *heap, const struct options *o,
 	return err;
 }
 
+/* ---- the rows of a report, as they come ---- */
+
+enum { PRINTING_ROWS = 5000 /* in memory at once */ };
+
+struct printing {
+	const struct renderer *renderer;
+	const struct report *report;
+	const struct process *process;
+	unsigned index;
+	uint64_t rows; /* put already */
+	bool begun;
+};
+
+static void main_put_rows(struct printing *p, const struct table *table)
+{
+	if (!p->begun)
+		p->renderer->head(stdout, p->report, p->process, p->index, table);
+	p->begun = true;
+	p->renderer->body(stdout, p->report, table, p->rows);
+	p->rows += table->rows;
+}
+
+static int main_put_batch(void *arg, const struct table *table)
+{
+	main_put_rows(arg, table);
+	return ferror(stdout) ? -EIO : 0;
+}
+
+static void main_put_last(struct printing *p, const struct table *table)
+{
+	main_put_rows(p, table);
+	p->renderer->tail(stdout, p->report, table, p->rows);
+}
+
+/* What is filtered, or sorted by text, must be there as a whole. */
+static bool main_prints_batches(const struct report *report,
+				const struct report_params *params)
+{
+	const char *const sort =
+		params->sort ? params->sort + (params->sort[0] == '-') : NULL;
+
+	for (size_t c = 0; sort && c < report->ncolumns; c++)
+		if (!strcmp(report->columns[c].key, sort) &&
+		    report->columns[c].type == CELL_TEXT)
+			return false;
+	return !params->filter;
+}
+
 static int main_print_report(struct workspace *workspace, const struct report *report,
 			     const struct options *o, const struct renderer *renderer,
 			     const struct progress *progress, bool blank)
@@ -182,9 +230,14 @@ static int main_print_report(struct workspace *workspace, const struct report *r
 		if (report->needs & NEEDS_OLD && !process->old &&
 		    renderer == &render_text && workspace_compares(workspace))
 			continue;
+		struct printing printing = { renderer,	    report, process,
+					     shown + blank, 0,	    0 };
+		const struct report_batch batch = { PRINTING_ROWS, main_put_batch,
+						    &printing };
 		int err =
 			workspace_context(workspace, process, report, progress, &context);
 
+		params.batch = main_prints_batches(report, &params) ? &batch : NULL;
 		if (!err)
 			err = main_find_object(process->heap, o, &params);
 		if (!err)
@@ -196,7 +249,8 @@ static int main_print_report(struct workspace *workspace, const struct report *r
 		if (err)
 			code = main_say_error(process, err);
 		else if (!failed || renderer != &render_text)
-			renderer->table(stdout, report, process, shown++ + blank, &table);
+			main_put_last(&printing, &table);
+		shown += printing.begun;
 		if (failed) {
 			main_complain(process->file, table.error);
 			code = EXIT_FAILED;

@@ -73,6 +73,29 @@ class Use(Case):
         subprocess.run([MAKE, kind, self.path(kind)], check=True, timeout=30)
         return self.path(kind)
 
+    def most_memory(self, *args):
+        """KiB that the viewer had at most, which writes to a file."""
+        with open(self.path("rows"), "wb") as f:
+            child = subprocess.Popen([VIEW, "--no-sidecar", *args], stdout=f)
+            _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = status
+        self.assertEqual(status, 0)
+        return usage.ru_maxrss
+
+    def test_all_objects_need_no_memory(self):
+        """Rows go out as they are made: those of 100,000 objects would be 47 MB."""
+        with Target(some_interpreters(1)[0],
+                    "A = [float(i) for i in range(100000)]\nready(); serve()") as target:
+            run_load("-q", "-f", self.path("a"), target.pid)
+        few = self.most_memory("--report", "objects", "--limit", "10", self.path("a"))
+        all_of_them = self.most_memory("--report", "objects", "--all", "--format", "json",
+                                       self.path("a"))
+        self.assertLess(all_of_them - few, 24000)
+        with open(self.path("rows"), "rb") as f:
+            (process,) = json.load(f)["processes"]
+        self.assertEqual(len({row["address"] for row in process["rows"]}), process["total"])
+        self.assertGreater(process["total"], 100000)
+
     def test_export_of_a_second_process(self):
         """--export heapsnapshot writes the process of --pid; else the first, and says so."""
         python = some_interpreters(2)[-1]

@@ -65,20 +65,35 @@ static void render_csv_begin(FILE *out, const struct report *report)
 	print_lines(out, "\n");
 }
 
-static void render_csv_put_table(FILE *out, const struct report *report,
-				 const struct process *process, unsigned index,
-				 const struct table *table)
+/* The process of a table whose rows come. */
+static uint64_t render_csv_pid;
+
+static void render_csv_head(FILE *out, const struct report *report,
+			    const struct process *process, unsigned index,
+			    const struct table *table)
 {
-	(void)report;
-	(void)index;
+	(void)out, (void)report, (void)index, (void)table;
+	render_csv_pid = process_pid(process);
+}
+
+static void render_csv_body(FILE *out, const struct report *report,
+			    const struct table *table, uint64_t before)
+{
+	(void)report, (void)before;
 	for (size_t r = 0; r < table->rows; r++) {
-		print_format(out, "%" PRIu64, process_pid(process));
+		print_format(out, "%" PRIu64, render_csv_pid);
 		for (size_t c = 0; c < table->ncolumns; c++) {
 			print_lines(out, ",");
 			render_csv_put_cell(out, table, r, c);
 		}
 		print_lines(out, "\n");
 	}
+}
+
+static void render_csv_tail(FILE *out, const struct report *report,
+			    const struct table *table, uint64_t rows)
+{
+	(void)out, (void)report, (void)table, (void)rows;
 }
 
 static void render_csv_end(FILE *out, const struct report *report)
@@ -114,6 +129,6 @@ static void render_csv_end_batches(FILE *out, uint64_t rows)
 }
 
 const struct renderer render_csv = {
-	"csv",		render_csv_begin,     render_csv_put_table,
-	render_csv_end, render_csv_put_batch, render_csv_end_batches
+	"csv",		 render_csv_begin, render_csv_head,	 render_csv_body,
+	render_csv_tail, render_csv_end,   render_csv_put_batch, render_csv_end_batches
 };

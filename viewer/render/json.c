@@ -95,9 +95,9 @@ static void render_json_put_row(FILE *out, const struct table *table, size_t r)
 	print_lines(out, "}");
 }
 
-static void render_json_put_table(FILE *out, const struct report *report,
-				  const struct process *process, unsigned index,
-				  const struct table *table)
+static void render_json_head(FILE *out, const struct report *report,
+			     const struct process *process, unsigned index,
+			     const struct table *table)
 {
 	(void)report;
 	print_lines(out, index ? ",\n" : "\n");
@@ -116,10 +116,22 @@ static void render_json_put_table(FILE *out, const struct report *report,
 			out, VEC(table->text, const char) + VEC(table->notes, size_t)[i]);
 	}
 	print_lines(out, "],\"rows\":[");
+}
+
+static void render_json_body(FILE *out, const struct report *report,
+			     const struct table *table, uint64_t before)
+{
+	(void)report;
 	for (size_t r = 0; r < table->rows; r++) {
-		print_lines(out, r ? ",\n {" : "\n {");
+		print_lines(out, before || r ? ",\n {" : "\n {");
 		render_json_put_row(out, table, r);
 	}
+}
+
+static void render_json_tail(FILE *out, const struct report *report,
+			     const struct table *table, uint64_t rows)
+{
+	(void)report, (void)table, (void)rows;
 	print_lines(out, "]}");
 }
 
@@ -153,7 +165,11 @@ static void render_json_end_batches(FILE *out, uint64_t rows)
 	print_format(out, "],\"total\":%" PRIu64 "}\n", rows);
 }
 
-const struct renderer render_json = {
-	"json",		 render_json_begin,	render_json_put_table,
-	render_json_end, render_json_put_batch, render_json_end_batches
-};
+const struct renderer render_json = { "json",
+				      render_json_begin,
+				      render_json_head,
+				      render_json_body,
+				      render_json_tail,
+				      render_json_end,
+				      render_json_put_batch,
+				      render_json_end_batches };

@@ -21,10 +21,16 @@
 struct renderer {
 	const char *name; /* of --format */
 	void (*begin)(FILE *out, const struct report *report);
-	/* index: of the process, from 0 */
-	void (*table)(FILE *out, const struct report *report,
-		      const struct process *process, unsigned index,
-		      const struct table *table);
+	/* A process's table in three: what comes before its rows (index: of the process,
+	 * from 0); the rows, maybe in several batches (before: rows put already); what
+	 * comes after them (rows: put in all). */
+	void (*head)(FILE *out, const struct report *report,
+		     const struct process *process, unsigned index,
+		     const struct table *table);
+	void (*body)(FILE *out, const struct report *report, const struct table *table,
+		     uint64_t before);
+	void (*tail)(FILE *out, const struct report *report, const struct table *table,
+		     uint64_t rows);
 	void (*end)(FILE *out, const struct report *report);
 	/* before: rows of earlier batches; problem: "" or why the answer isn't complete.
 	 * The first batch is put even without rows. */

@@ -150,25 +150,38 @@ static void render_text_put_title(FILE *out, const struct report *report,
 		print_lines(out, "INCOMPLETE: the snapshot is truncated\n");
 }
 
-static void render_text_put_table(FILE *out, const struct report *report,
-				  const struct process *process, unsigned index,
-				  const struct table *table)
+static void render_text_head(FILE *out, const struct report *report,
+			     const struct process *process, unsigned index,
+			     const struct table *table)
 {
-	char shown[HUMAN_SIZE], total[HUMAN_SIZE];
-
+	(void)table;
 	if (index)
 		print_lines(out, "\n");
 	render_text_put_title(out, report, process);
+}
+
+/* Widths are a batch's own. */
+static void render_text_body(FILE *out, const struct report *report,
+			     const struct table *table, uint64_t before)
+{
 	if (table->error)
 		print_format(out, "%s\n", table->error);
 	else if (report->single)
 		render_text_put_single(out, table);
 	else if (table->rows)
 		render_text_put_rows(out, table);
-	else
+	else if (!before)
 		print_lines(out, "nothing to show\n");
-	if (table->rows < table->total)
-		print_format(out, "%s of %s rows\n", human_count(shown, table->rows),
+}
+
+static void render_text_tail(FILE *out, const struct report *report,
+			     const struct table *table, uint64_t rows)
+{
+	char shown[HUMAN_SIZE], total[HUMAN_SIZE];
+
+	(void)report;
+	if (rows < table->total)
+		print_format(out, "%s of %s rows\n", human_count(shown, (size_t)rows),
 			     human_count(total, table->total));
 	for (size_t i = 0; i < VEC_COUNT(table->notes, size_t); i++)
 		print_format(out, "%s\n",
@@ -199,7 +212,9 @@ static void render_text_end_batches(FILE *out, uint64_t rows)
 
 const struct renderer render_text = { "text",
 				      render_text_begin,
-				      render_text_put_table,
+				      render_text_head,
+				      render_text_body,
+				      render_text_tail,
 				      render_text_begin,
 				      render_text_put_batch,
 				      render_text_end_batches };

@@ -142,9 +142,12 @@ static int report_objects_run(const struct report_context *context,
 		return err;
 	}
 	err = select_objects(context, params, type, &top);
-	for (size_t i = 0; i < VEC_COUNT(top.heap, struct top_entry) && !err; i++)
+	for (size_t i = 0; i < VEC_COUNT(top.heap, struct top_entry) && !err; i++) {
 		err = report_objects_add_row(
 			context, VEC(top.heap, struct top_entry)[i].id, &scratch, table);
+		if (!err)
+			err = table_put_batch(table, params, top.offered);
+	}
 	table->total = top.offered;
 	top_free(&top);
 	text_free(&scratch);

@@ -73,6 +73,15 @@ struct table {
 	char *failure;	   /* of table_fail */
 };
 
+/* Where rows go before all of them are there: with many of them not all have to be in
+ * memory at once. */
+struct report_batch {
+	size_t rows; /* so many make a batch */
+	/* table->total is what it will be. 0 or -errno: stop. */
+	int (*put)(void *arg, const struct table *table);
+	void *arg;
+};
+
 struct report_params {
 	size_t limit;	  /* rows, 0 = the report's own default */
 	bool all;	  /* no limit */
@@ -82,6 +91,9 @@ struct report_params {
 				 * ignored), or NULL */
 	const char *type;   /* type name, or NULL */
 	uint64_t object;    /* address, 0 = none */
+	/* NULL: rows stay in the table; else a report that makes them in the order asked
+	 * for may put them (table_put_batch). */
+	const struct report_batch *batch;
 };
 
 struct report_context {
@@ -166,6 +178,10 @@ void row_unknown(struct row *row);
 int row_end(struct row *row);
 /* Sets table->error to a copy; when memory is short, to less. */
 void table_fail(struct table *table, const char *error);
+/* Puts a full batch of rows (params->batch), which leave the table. total: of the whole
+ * report. 0, or put's error. */
+int table_put_batch(struct table *table, const struct report_params *params,
+		    size_t total);
 /* A sentence below the rows. */
 int table_note(struct table *table, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

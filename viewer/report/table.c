@@ -105,6 +105,20 @@ int row_end(struct row *row)
 	return row->err;
 }
 
+int table_put_batch(struct table *table, const struct report_params *params, size_t total)
+{
+	const struct report_batch *const batch = params->batch;
+	int err;
+
+	if (!batch || table->rows < batch->rows || table->notes.size)
+		return 0;
+	table->total = total;
+	err = batch->put(batch->arg, table);
+	table->cells.size = table->refs.size = table->text.size = 0;
+	table->rows = 0;
+	return err;
+}
+
 void table_fail(struct table *table, const char *error)
 {
 	free(table->failure);
