@@ -36,7 +36,8 @@ static int agent_file_own_folder(char dir[4096])
 
 int agent_file_find(struct agent_file *ret, char error[512])
 {
-	static const char *const places[] = { "../lib", ("../" PYMEM_LIBDIR), "." };
+	static const char *const places[] = { "../lib", "../" PYMEM_LIBDIR "/pymem",
+					      "." };
 	const char *env = getenv("PYMEM_AGENT");
 	char dir[4096], path[4096 + 64];
 	bool closed = false;

@@ -1,5 +1,5 @@
 # SQL over the model.  Included by viewer/CMakeLists.txt.
-pkg_check_modules(SQLITE3 REQUIRED IMPORTED_TARGET sqlite3>=3.40)
+pymem_find_library(pymem_sqlite3 sqlite3>=3.40)
 list(APPEND VIEWER_SOURCES
 	query/indexed.c query/relation.c query/node.c query/relation_object.c
 	query/relation_ref.c query/relation_attribute.c query/relation_root.c query/relation_lists.c
