@@ -205,6 +205,7 @@ static void core_file_take_load(struct core_file *core, const Elf64_Phdr *ph)
 		load.have = want < core->size - ph->p_offset ? want :
 							       core->size - ph->p_offset;
 	core->missing += want - load.have;
+	load.told = want;
 	load.bytes = load.have ? core->bytes + ph->p_offset : NULL;
 	core->loads[core->load_count++] = load;
 }

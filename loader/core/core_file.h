@@ -20,6 +20,7 @@
 struct core_load {
 	uint64_t start, end;
 	uint64_t have;		    /* bytes from start on that the file has */
+	uint64_t told;		    /* bytes that the core should have, if it is whole */
 	const unsigned char *bytes; /* of them; NULL where there are none */
 	bool r, w, x;
 };

@@ -17,8 +17,9 @@
 enum {
 	CORE_IMAGE_PAGE = 4096,
 	CORE_IMAGE_NEAR = 64,
-	CORE_IMAGE_JOINS = 1024,	/* reads across pieces that are kept */
-	CORE_IMAGE_JOINED = 64 << 20,	/* ... and their bytes */
+	CORE_IMAGE_JOINS = 1024,      /* reads across pieces that are kept */
+	CORE_IMAGE_JOINED = 64 << 20, /* ... and their bytes */
+	CORE_IMAGE_MISSES = 1 << 26,  /* words, and one more for each byte of the core */
 	CORE_IMAGE_HEAP_GAP = 64 << 20, /* at most from the program to its heap */
 };
 
@@ -48,6 +49,8 @@ static struct {
 	struct core_mapped_file *files;
 	size_t file_count;
 	struct core_image_counts counts;
+	uint64_t misses; /* words that were read and aren't there */
+	jmp_buf *lost;
 } core_image;
 
 /* ---- reading ---- */
@@ -99,8 +102,8 @@ static const unsigned char *core_image_join(uint64_t addr, uint64_t size)
 		    size <= j->size - (addr - j->start))
 			return j->bytes + (addr - j->start);
 	}
-	if (core_image.join_count == CORE_IMAGE_JOINS ||
-	    size > CORE_IMAGE_JOINED - core_image.joined)
+	if (core_image.join_count == CORE_IMAGE_JOINS || size > CORE_IMAGE_JOINED ||
+	    size + 8 > CORE_IMAGE_JOINED - core_image.joined)
 		return NULL;
 	j = &core_image.joins[core_image.join_count];
 	*j = (struct core_joined){ .start = addr & ~7ull, .size = size + (addr & 7) };
@@ -114,21 +117,44 @@ static const unsigned char *core_image_join(uint64_t addr, uint64_t size)
 	return j->bytes + (addr & 7);
 }
 
+static const unsigned char *core_image_missed(uint64_t size)
+{
+	const uint64_t limit = CORE_IMAGE_MISSES + core_image.core->size,
+		       words = 1 + size / 8;
+
+	if (words <= limit - core_image.misses) {
+		core_image.misses += words;
+	} else if (core_image.lost) {
+		jmp_buf *const lost = core_image.lost;
+
+		core_image.lost = NULL;
+		longjmp(*lost, 1);
+	}
+	return NULL;
+}
+
+void core_image_lost_at(jmp_buf *lost)
+{
+	core_image.lost = lost;
+}
+
 const unsigned char *core_image_source(uint64_t addr, uint64_t size, uint64_t *more_ret)
 {
+	const unsigned char *bytes;
 	const struct core_piece *p = &core_image.pieces[core_image.last];
 
 	if (addr < p->start || addr >= p->end)
 		p = core_image_find(addr);
 	if (!p)
-		return NULL;
+		return core_image_missed(size);
 	*more_ret = p->end - addr;
 	if (size <= *more_ret)
 		return p->bytes + (addr - p->start);
 	*more_ret = size;
-	return p + 1 < core_image.pieces + core_image.count && p[1].start == p->end ?
+	bytes = p + 1 < core_image.pieces + core_image.count && p[1].start == p->end ?
 		core_image_join(addr, size) :
 		NULL;
+	return bytes ? bytes : core_image_missed(size);
 }
 
 struct memory core_image_memory(void)
@@ -285,7 +311,7 @@ static void core_image_add_files(core_image_open_fn *open, void *arg)
 
 	for (size_t i = 0; i < core->load_count; i++) {
 		const struct core_load *load = &core->loads[i];
-		const uint64_t from = load->start + load->have;
+		const uint64_t from = load->start + load->told; /* not what is cut off */
 		const struct core_mapped *m =
 			from < load->end ? core_image_mapped_at(from) : NULL;
 		if (!m || m->end <= from)

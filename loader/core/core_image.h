@@ -11,6 +11,7 @@
 #ifndef PYMEM_LOADER_CORE_CORE_IMAGE_H
 #define PYMEM_LOADER_CORE_CORE_IMAGE_H
 
+#include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,12 @@ struct core_image_counts {
 int core_image_begin(const struct core_file *core, core_image_open_fn *open, void *arg);
 void core_image_end(void);
 const struct core_image_counts *core_image_counted(void);
+/*
+ * Where to jump when far more is read that isn't there than a core of this size explains:
+ * its counts and addresses can't be true, and loops over them would not end.  NULL:
+ * nowhere.
+ */
+void core_image_lost_at(jmp_buf *lost);
 /* Is it the path of the program that was run? */
 bool core_image_is_program(const char *path);
 

@@ -194,8 +194,11 @@ static int core_reader_serve(struct core_reader *r, char *buf)
 				{ .fd = r->job->cancel_fd, .events = POLLIN } };
 
 	for (;;) {
-		if (poll(fds, 3, -1) < 0 && errno != EINTR)
+		if (poll(fds, 3, -1) < 0) {
+			if (errno == EINTR)
+				continue;
 			return -errno;
+		}
 		if (fds[2].revents & POLLIN)
 			return -ECANCELED;
 		if (fds[1].revents && !core_reader_answer(r))

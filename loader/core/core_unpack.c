@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <lz4frame.h>
 #include <zstd.h>
 
 enum { CORE_UNPACK_BLOCK = 1 << 16 };
@@ -17,22 +18,76 @@ struct core_unpack {
 	int fd, scratch;
 	off_t at; /* in scratch */
 	char *in, *out;
+};
+
+/* Where one is in both buffers: sizes are what is left before a step, what it took and
+ * gave after it. */
+struct core_unpack_step {
+	const char *in;
+	char *out;
 	size_t in_size, out_size;
 };
 
 struct core_unpack_kind {
 	const char *name, *magic;
 	size_t size;
-	int (*run)(struct core_unpack *u, char why[256]);
+	void *(*begin)(void); /* NULL, the function: we can't unpack it */
+	const char *(*step)(void *state, struct core_unpack_step *s); /* NULL or words */
+	void (*end)(void *state);
 };
 
-static int core_unpack_zstd(struct core_unpack *u, char why[256]);
+/* ---- the kinds ---- */
+
+static void *core_unpack_zstd_begin(void)
+{
+	return ZSTD_createDStream();
+}
+
+static const char *core_unpack_zstd_step(void *state, struct core_unpack_step *s)
+{
+	ZSTD_inBuffer in = { s->in, s->in_size, 0 };
+	ZSTD_outBuffer out = { s->out, s->out_size, 0 };
+	const size_t rc = ZSTD_decompressStream(state, &out, &in);
+
+	s->in_size = in.pos;
+	s->out_size = out.pos;
+	return ZSTD_isError(rc) ? ZSTD_getErrorName(rc) : NULL;
+}
+
+static void core_unpack_zstd_end(void *state)
+{
+	ZSTD_freeDStream(state);
+}
+
+static void *core_unpack_lz4_begin(void)
+{
+	LZ4F_dctx *state = NULL;
+
+	return LZ4F_isError(LZ4F_createDecompressionContext(&state, LZ4F_VERSION)) ?
+		NULL :
+		state;
+}
+
+static const char *core_unpack_lz4_step(void *state, struct core_unpack_step *s)
+{
+	const size_t rc =
+		LZ4F_decompress(state, s->out, &s->out_size, s->in, &s->in_size, NULL);
+
+	return LZ4F_isError(rc) ? LZ4F_getErrorName(rc) : NULL;
+}
+
+static void core_unpack_lz4_end(void *state)
+{
+	LZ4F_freeDecompressionContext(state);
+}
 
 static const struct core_unpack_kind core_unpack_kinds[] = {
-	{ "zstd", "\x28\xb5\x2f\xfd", 4, core_unpack_zstd },
-	{ "lz4", "\x04\x22\x4d\x18", 4, NULL },
-	{ "xz", "\xfd\x37zXZ", 5, NULL },
-	{ "gzip", "\x1f\x8b", 2, NULL },
+	{ "zstd", "\x28\xb5\x2f\xfd", 4, core_unpack_zstd_begin, core_unpack_zstd_step,
+	  core_unpack_zstd_end },
+	{ "lz4", "\x04\x22\x4d\x18", 4, core_unpack_lz4_begin, core_unpack_lz4_step,
+	  core_unpack_lz4_end },
+	{ "xz", "\xfd\x37zXZ", 5, NULL, NULL, NULL },
+	{ "gzip", "\x1f\x8b", 2, NULL, NULL, NULL },
 };
 
 static const struct core_unpack_kind *core_unpack_find(int fd)
@@ -55,54 +110,77 @@ const char *core_unpack_kind(int fd)
 	return kind ? kind->name : NULL;
 }
 
-/* Writes what isn't zeros; the rest stays a hole. */
+/* ---- the work ---- */
+
+/* Writes what isn't zeros; the rest stays a hole. 0 or -1 with errno. */
 static int core_unpack_put(struct core_unpack *u, const char *data, size_t size)
 {
 	for (size_t done = 0; done < size;) {
 		const size_t n = size - done < 4096 ? size - done : 4096;
 		const char *p = data + done;
 
-		if ((*p || memcmp(p, p + 1, n - 1)) &&
-		    pwrite(u->scratch, p, n, u->at) != (ssize_t)n)
-			return -1;
+		if (*p || memcmp(p, p + 1, n - 1)) {
+			const ssize_t put = pwrite(u->scratch, p, n, u->at);
+
+			if (put != (ssize_t)n) {
+				errno = put < 0 ? errno : ENOSPC;
+				return -1;
+			}
+		}
 		u->at += (off_t)n;
 		done += n;
 	}
 	return 0;
 }
 
-static int core_unpack_zstd(struct core_unpack *u, char why[256])
+/* What `size` bytes of input give: until all are taken and nothing more comes out. */
+static int core_unpack_block(struct core_unpack *u, const struct core_unpack_kind *kind,
+			     void *state, size_t size, char why[256])
 {
-	ZSTD_DStream *stream = ZSTD_createDStream();
+	size_t taken = 0;
+	bool full = true;
+
+	while (taken < size || full) {
+		struct core_unpack_step s = { .in = u->in + taken,
+					      .out = u->out,
+					      .in_size = size - taken,
+					      .out_size = CORE_UNPACK_BLOCK };
+		const char *wrong = kind->step(state, &s);
+
+		if (!wrong && taken < size && !s.in_size && !s.out_size)
+			wrong = "it doesn't go on";
+		if (wrong) {
+			snprintf(why, 256, "%s", wrong);
+			return -1;
+		}
+		if (core_unpack_put(u, u->out, s.out_size) < 0) {
+			snprintf(why, 256, "can't write beside the output (%s)",
+				 strerror(errno));
+			return -1;
+		}
+		taken += s.in_size;
+		full = s.out_size == CORE_UNPACK_BLOCK;
+	}
+	return 0;
+}
+
+static int core_unpack_all(struct core_unpack *u, const struct core_unpack_kind *kind,
+			   char why[256])
+{
+	void *const state = kind->begin();
 	ssize_t n = 0;
-	int rc = stream ? 0 : -1;
+	int rc = state && u->in && u->out ? 0 : -1;
 
 	if (rc)
 		snprintf(why, 256, "out of memory");
-	while (!rc && (n = read(u->fd, u->in, u->in_size)) > 0) {
-		ZSTD_inBuffer in = { u->in, (size_t)n, 0 };
-
-		while (!rc && in.pos < in.size) {
-			ZSTD_outBuffer out = { u->out, u->out_size, 0 };
-			const size_t r = ZSTD_decompressStream(stream, &out, &in);
-
-			if (ZSTD_isError(r)) {
-				snprintf(why, 256, "%s", ZSTD_getErrorName(r));
-				rc = -1;
-			} else if (core_unpack_put(u, u->out, out.pos) < 0) {
-				snprintf(why, 256,
-					 "the file can't be written, beside the output "
-					 "(%s)",
-					 strerror(errno));
-				rc = -1;
-			}
-		}
-	}
-	if (!rc && n < 0) {
+	while (!rc && (n = read(u->fd, u->in, CORE_UNPACK_BLOCK)) > 0)
+		rc = core_unpack_block(u, kind, state, (size_t)n, why);
+	if (!rc && (n < 0 || ftruncate(u->scratch, u->at) < 0)) {
 		snprintf(why, 256, "%s", strerror(errno));
 		rc = -1;
 	}
-	ZSTD_freeDStream(stream);
+	if (state)
+		kind->end(state);
 	return rc;
 }
 
@@ -112,23 +190,15 @@ int core_unpack(int fd, int scratch, char why[256])
 	struct core_unpack u = { .fd = fd,
 				 .scratch = scratch,
 				 .in = malloc(CORE_UNPACK_BLOCK),
-				 .out = malloc(CORE_UNPACK_BLOCK),
-				 .in_size = CORE_UNPACK_BLOCK,
-				 .out_size = CORE_UNPACK_BLOCK };
+				 .out = malloc(CORE_UNPACK_BLOCK) };
 	int rc = -1;
 
-	if (!kind || !kind->run)
+	if (!kind || !kind->begin)
 		snprintf(why, 256, "unpack it first, and name what comes out");
 	else if (scratch < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		snprintf(why, 256, "there is no file to unpack it into");
-	else if (!u.in || !u.out)
-		snprintf(why, 256, "out of memory");
 	else
-		rc = kind->run(&u, why);
-	if (!rc && ftruncate(scratch, u.at) < 0) {
-		snprintf(why, 256, "%s", strerror(errno));
-		rc = -1;
-	}
+		rc = core_unpack_all(&u, kind, why);
 	free(u.in);
 	free(u.out);
 	return rc;

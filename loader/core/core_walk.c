@@ -24,6 +24,7 @@ struct core_walk {
 	struct maps maps;
 	struct core_python *python;
 	struct snap_sink *sink;
+	struct arena arena;
 };
 
 static int core_walk_number(struct snap_sink *sink, const char *key, uint64_t value)
@@ -107,7 +108,7 @@ static int core_walk_totals(const struct core_walk *c, const struct walk_stats *
 	return rc ? rc : sink->ops->end(sink);
 }
 
-static int core_walk_heap(struct core_walk *c, struct arena *arena)
+static int core_walk_heap(struct core_walk *c)
 {
 	const struct walk_options options = {
 		.values = c->options->values,
@@ -126,7 +127,7 @@ static int core_walk_heap(struct core_walk *c, struct arena *arena)
 	int rc = core_walk_identity(c);
 
 	if (!rc)
-		rc = walk_run(&c->python->py, arena, &options, c->sink, &stats, why,
+		rc = walk_run(&c->python->py, &c->arena, &options, c->sink, &stats, why,
 			      sizeof(why));
 	if (!rc)
 		rc = core_walk_totals(c, &stats);
@@ -145,7 +146,6 @@ static int core_walk_write(struct core_walk *c, snap_write_fn write, void *write
 	const size_t size = snap_writer_memory();
 	struct snap_writer *writer = NULL;
 	char why[256] = "";
-	struct arena arena;
 	int rc = cpython_probe(&c->python->py, why, sizeof(why));
 
 	if (rc) {
@@ -160,19 +160,17 @@ static int core_walk_write(struct core_walk *c, snap_write_fn write, void *write
 				 "");
 		return -1;
 	}
-	arena_init(&arena, 0);
-	void *mem = arena_map(&arena, size);
+	void *mem = arena_map(&c->arena, size);
 	if (mem)
 		writer = snap_writer_init(mem, size, write, write_arg, &rc);
 	if (writer) {
 		c->sink = snap_writer_sink(writer);
-		rc = core_walk_heap(c, &arena);
+		rc = core_walk_heap(c);
 	} else {
 		snprintf(c->result->error, sizeof(c->result->error),
 			 "no memory for the snapshot of %.200s", c->options->name);
 		rc = -1;
 	}
-	arena_release(&arena);
 	return rc;
 }
 
@@ -212,9 +210,43 @@ static int core_walk_image(struct core_walk *c, snap_write_fn write, void *write
 			 slash ? slash + 1 : c->file.command);
 		rc = core_walk_write(c, write, write_arg);
 	}
+	return rc;
+}
+
+/* Says why it failed of a core that is cut off. */
+static void core_walk_say_cut(const struct core_walk *c)
+{
+	char *error = c->result->error;
+	const size_t n = strlen(error);
+
+	if (c->file.missing)
+		snprintf(error + n, sizeof(c->result->error) - n,
+			 " (it is cut off: %" PRIu64 " bytes of memory are missing)",
+			 c->file.missing);
+}
+
+/* The same, given up when what it follows leads nowhere. */
+static int core_walk_guarded(struct core_walk *c, snap_write_fn write, void *write_arg)
+{
+	jmp_buf lost;
+	int rc = -1;
+
+	if (setjmp(lost)) {
+		snprintf(c->result->error, sizeof(c->result->error),
+			 "%.200s is damaged: too much of what it refers to isn't in it",
+			 c->options->name);
+		rc = -1;
+	} else {
+		core_image_lost_at(&lost);
+		rc = core_walk_image(c, write, write_arg);
+		core_image_lost_at(NULL);
+	}
+	if (rc)
+		core_walk_say_cut(c);
 	free(c->python);
 	free(c->maps_text);
 	maps_free(&c->maps);
+	arena_release(&c->arena);
 	return rc;
 }
 
@@ -224,12 +256,13 @@ int core_walk_run(const struct core_walk_options *options, snap_write_fn write,
 	struct core_walk c = { .options = options, .result = ret };
 	int rc = -1;
 
+	arena_init(&c.arena, 0);
 	if (core_file_open(options->fd, options->scratch, options->name, &c.file,
 			   ret->error) < 0)
 		return -1;
 	if (core_image_begin(&c.file, options->open, options->open_arg) == 0) {
 		peek_image_ask(core_image_source);
-		rc = core_walk_image(&c, write, write_arg);
+		rc = core_walk_guarded(&c, write, write_arg);
 		core_image_end();
 	} else {
 		snprintf(ret->error, sizeof(ret->error), "%.200s: out of memory",

@@ -109,12 +109,14 @@ class Cores(Case):
         python = some_interpreters(1)[0]
         with Target(python, HEAP) as target:
             core = self.core_of(target)
-        packed = self.path("packed.zst")
-        subprocess.run(["zstd", "-q", "-1", core, "-o", packed], check=True)
         whole, done = self.read(core, "-q")
         objects = self.report(whole, "types")
-        out, done = self.read(packed, "-q")
-        self.assertEqual(self.report(out, "types"), objects)
+        for pack in (["zstd", "-q", "-1", "--no-check"], ["lz4", "-q", "-1"]):
+            packed = self.path("packed." + pack[0])
+            with open(core, "rb") as a, open(packed, "wb") as b:
+                subprocess.run([*pack, "-c"], stdin=a, stdout=b, check=True)
+            out, done = self.read(packed, "-q")
+            self.assertEqual(self.report(out, "types"), objects)
         self.assertEqual([n for n in os.listdir(self.tmp) if "part" in n], [])
         cut = self.path("cut")
         with open(core, "rb") as a, open(cut, "wb") as b:
@@ -190,9 +192,12 @@ class Wrong(Case):
         self.refused(b"isn't a regular file", "--core", "/dev/null")
         open(self.path("void"), "wb").close()
         self.refused(b"is empty", "--core", self.path("void"))
-        with open(self.path("lz4"), "wb") as f:
-            f.write(b"\x04\x22\x4d\x18" + bytes(100))
-        self.refused(b"unpack it first", "--core", self.path("lz4"))
+        for kind, magic, words in (("xz", b"\xfd7zXZ", b"unpack it first"),
+                                   ("lz4", b"\x04\x22\x4d\x18", b"unpacked (lz4)"),
+                                   ("zst", b"\x28\xb5\x2f\xfd", b"unpacked (zstd)")):
+            with open(self.path(kind), "wb") as f:
+                f.write(magic + b"\xff" * 100)
+            self.refused(words, "--core", self.path(kind))
 
     def test_options(self):
         self.refused(b"takes the place", "--core", "x", "1", status=2)

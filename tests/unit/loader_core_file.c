@@ -87,6 +87,7 @@ static void test_segments_and_what_is_cut(void **state)
 	assert_int_equal(core.loads[0].have, 0x1000);
 	assert_int_equal(core.loads[1].start, 0x30000);
 	assert_int_equal(core.loads[2].have, 0x800);
+	assert_int_equal(core.loads[2].told, 0x1000);
 	assert_int_equal(core.loads[3].have, 0);
 	assert_null(core.loads[3].bytes);
 	assert_int_equal(core.missing, 0x1800);
@@ -150,12 +151,42 @@ static void test_image(void **state)
 	core_forget(&core);
 }
 
+/* Counts that can't be true end the walk, and not the reads of a whole core. */
+static void test_lost(void **state)
+{
+	struct core_made c;
+	struct core_file core;
+	char error[512];
+	volatile bool jumped = false;
+	uint64_t more = 0;
+	jmp_buf lost;
+
+	(void)state;
+	core_make(&c);
+	core_add(&c, PT_LOAD, 0x10000, CORE_DATA, 0x1000, 0x1000);
+	assert_int_equal(core_read(&c, CORE_SIZE, &core, error), 0);
+	assert_int_equal(core_image_begin(&core, NULL, NULL), 0);
+	assert_null(core_image_source(0x10008, UINT64_MAX, &more));
+	if (setjmp(lost)) {
+		jumped = true;
+	} else {
+		core_image_lost_at(&lost);
+		assert_null(core_image_source(0x10008, 0x10000, &more));
+		core_image_source(0x10008, UINT64_MAX, &more);
+	}
+	assert_true(jumped);
+	assert_null(core_image_source(0x20000, UINT64_MAX, &more));
+	core_image_end();
+	core_forget(&core);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_segments_and_what_is_cut),
 		cmocka_unit_test(test_not_a_core),
 		cmocka_unit_test(test_image),
+		cmocka_unit_test(test_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

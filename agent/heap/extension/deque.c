@@ -10,7 +10,11 @@
 #include "agent/heap/core/references.h"
 #include "agent/heap/memory/memory.h"
 
-enum { DEQUE_BLOCK = 64, DEQUE_BLOCK_BYTES = 66 * 8 };
+enum {
+	DEQUE_BLOCK = 64,
+	DEQUE_BLOCK_BYTES = 66 * 8,
+	DEQUE_ITEMS_MAX = 1 << 26, /* of a damaged one, whose blocks may form a circle */
+};
 
 static uint64_t deque_size(struct walk *w, struct walk_type *type, uint64_t obj)
 {
@@ -32,7 +36,9 @@ static void deque_items(struct walk *w, uint64_t obj)
 	const uint16_t head = w->lay->head;
 	uint64_t block = peek64(obj + head + 8), at = peek64(obj + head + 24);
 
-	for (uint64_t n = peek64(obj + head); n && at < DEQUE_BLOCK && !w->err; n--) {
+	uint64_t n = peek64(obj + head);
+
+	for (n = n < DEQUE_ITEMS_MAX ? n : 0; n && at < DEQUE_BLOCK && !w->err; n--) {
 		if (!ranges_readable(w, block, DEQUE_BLOCK_BYTES))
 			return;
 		references_add(w, peek64(block + 8 + at * 8));
