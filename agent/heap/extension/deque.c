@@ -35,7 +35,6 @@ static void deque_items(struct walk *w, uint64_t obj)
 {
 	const uint16_t head = w->lay->head;
 	uint64_t block = peek64(obj + head + 8), at = peek64(obj + head + 24);
-
 	uint64_t n = peek64(obj + head);
 
 	for (n = n < DEQUE_ITEMS_MAX ? n : 0; n && at < DEQUE_BLOCK && !w->err; n--) {
