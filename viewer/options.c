@@ -576,7 +576,7 @@ static bool options_check(struct options *o)
 /* Exit code once what was asked for is on stdout. */
 static int options_said(void)
 {
-	if (fflush(stdout) == 0)
+	if (fflush(stdout) == 0 && !ferror(stdout))
 		return 0;
 	print_format(stderr, "pymem-view: cannot write: %s\n", strerror(errno));
 	return 1;

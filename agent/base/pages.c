@@ -53,13 +53,23 @@ enum { PAGES_IS_PRESENT = 1 << 3, PAGES_IS_SWAPPED = 1 << 4 };
 static int pages_fd = -1;
 static struct stat pages_file; /* what pages_fd was when it was opened */
 
+/* Raw: fstat's symbol is newer than the C library that the agent has to run with. */
+static bool pages_identity(struct stat *ret)
+{
+#ifdef SYS_newfstatat
+	return syscall(SYS_newfstatat, pages_fd, "", ret, AT_EMPTY_PATH) == 0;
+#else
+	return syscall(SYS_fstat, pages_fd, ret) == 0;
+#endif
+}
+
 void pages_prepare(void)
 {
 	if (pages_fd >= 0)
 		return;
 	pages_fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/pagemap",
 				O_RDONLY | O_CLOEXEC);
-	if (pages_fd >= 0 && fstat(pages_fd, &pages_file) < 0)
+	if (pages_fd >= 0 && !pages_identity(&pages_file))
 		pages_file = (struct stat){ .st_ino = 0 };
 }
 
@@ -245,7 +255,7 @@ void pages_close(void)
 {
 	struct stat now;
 
-	if (pages_fd >= 0 && fstat(pages_fd, &now) == 0 && pages_file.st_ino &&
+	if (pages_fd >= 0 && pages_identity(&now) && pages_file.st_ino &&
 	    now.st_ino == pages_file.st_ino && now.st_dev == pages_file.st_dev)
 		syscall(SYS_close, pages_fd);
 	pages_fd = -1;

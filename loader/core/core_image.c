@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/base/peek_image.h"
+#include "formats/text/print.h"
 #include "loader/core/build_id.h"
 
 enum {
@@ -426,31 +427,23 @@ static uint64_t core_image_resident(const struct core_load *load)
 	return sum;
 }
 
-/* A path may hold anything but the line's end. */
-static void core_image_put_path(FILE *out, const char *path)
-{
-	for (; *path; path++)
-		fputc(*path == '\n' ? '?' : *path, out);
-	fputc('\n', out);
-}
-
 static void core_image_put(FILE *out, const struct core_load *load, uint64_t heap,
 			   bool resident)
 {
 	const struct core_mapped *m = core_image_mapped_at(load->start);
 	const uint64_t rss = resident ? core_image_resident(load) >> 10 : 0;
 
-	fprintf(out, "%lx-%lx %c%c%cp %08lx 00:00 %d ", (unsigned long)load->start,
-		(unsigned long)load->end, load->r ? 'r' : '-', load->w ? 'w' : '-',
-		load->x ? 'x' : '-',
-		(unsigned long)(m ? m->offset + (load->start - m->start) : 0), !!m);
-	core_image_put_path(out, m ? m->path : core_image_name(load, heap));
+	print_format(out, "%lx-%lx %c%c%cp %08lx 00:00 %d %s\n",
+		     (unsigned long)load->start, (unsigned long)load->end,
+		     load->r ? 'r' : '-', load->w ? 'w' : '-', load->x ? 'x' : '-',
+		     (unsigned long)(m ? m->offset + (load->start - m->start) : 0), !!m,
+		     m ? m->path : core_image_name(load, heap));
 	if (resident)
-		fprintf(out,
-			"Rss: %lu kB\nPss: %lu kB\nPrivate_Dirty: %lu kB\n"
-			"Anonymous: %lu kB\n",
-			(unsigned long)rss, (unsigned long)rss, (unsigned long)rss,
-			(unsigned long)rss);
+		print_format(out,
+			     "Rss: %lu kB\nPss: %lu kB\nPrivate_Dirty: %lu kB\n"
+			     "Anonymous: %lu kB\n",
+			     (unsigned long)rss, (unsigned long)rss, (unsigned long)rss,
+			     (unsigned long)rss);
 }
 
 char *core_image_maps(bool resident)

@@ -108,7 +108,8 @@ class Sweep(Case):
         with open(told) as f:
             made = [l.split(None, 2) for l in f]
         cases = [(name.strip(), nr, n) for nr, count, name in made
-                 if not only or name.split()[0] in only for n in occurrences(int(count))]
+                 if not only or name.split()[0] in only for n in occurrences(int(count))
+                 if (name.split()[0], n) != ("mmap", 1)]    # ld.so's: it ends by SIGSEGV
         self.assertTrue(cases, made)
         extra = ("-e", str(error)) if error else ()
         ends = self.each(sampled(cases), lambda c: (

@@ -67,6 +67,7 @@ static void set_up(void)
 	write_file(snapshot, golden, size);
 	free(golden);
 	workspace_init(&workspace);
+	workspace.sidecar = true;
 	fuzz_expect(workspace_open(&workspace, snapshot, false, NULL, err, sizeof(err)) ==
 		    0);
 	for (uint32_t i = 0; i < workspace.count; i++)

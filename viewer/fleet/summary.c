@@ -238,8 +238,10 @@ static json_t *summary_head(const struct process *process)
 	return ret;
 }
 
-int summary_make(struct workspace *workspace, struct process *process,
-		 const struct progress *progress, json_t **ret)
+/* Of a process, which is analysed if it isn't; *ret is given back with json_decref.  0,
+ * -ENOMEM or -ECANCELED. */
+static int summary_make(struct workspace *workspace, struct process *process,
+			const struct progress *progress, json_t **ret)
 {
 	int err = workspace_analyse(workspace, process, progress);
 	json_t *const summary = err ? NULL : summary_head(process);

@@ -20,10 +20,6 @@
 
 enum { SUMMARY_SCHEMA = 1 };
 
-/* The summary of a process, which is analysed if it isn't; to be given back with
- * json_decref.  0, -ENOMEM or -ECANCELED. */
-int summary_make(struct workspace *workspace, struct process *process,
-		 const struct progress *progress, json_t **ret);
 /* All processes: documents (export.h). */
 int summary_write(FILE *out, struct workspace *workspace,
 		  const struct progress *progress);
