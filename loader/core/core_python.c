@@ -18,6 +18,7 @@ enum {
 	CORE_PYTHON_DATA = 4 << 20,    /* 3.6: of the interpreter's own data */
 	CORE_PYTHON_INTERP = 256
 		<< 10,		       /* bytes of a state that may come before threads */
+	CORE_PYTHON_DICTS = 8192,      /* ... before its dicts */
 	CORE_PYTHON_INTERP_312 = 1024, /* ... up to 3.12 (struct _is) */
 };
 
@@ -163,16 +164,34 @@ static void core_python_follow(struct interpreters_image *image, uint64_t interp
 	}
 }
 
+/*
+ * An interpreter's state has the dicts of sys.modules, sys and builtins not far from its
+ * beginning; other structures that happen to look as if a thread's led back to them don't.
+ */
+static bool core_python_has_dicts(const struct cpython *py, uint64_t interp)
+{
+	const uint64_t dict = CPYTHON_ADDR(py, dict_type);
+	unsigned found = 0;
+
+	for (uint64_t at = 0; at < CORE_PYTHON_DICTS && found < 3; at += 8) {
+		const uint64_t word = core_python_word(interp + at);
+
+		found += word && core_python_word(word + 8) == dict;
+	}
+	return found >= 3;
+}
+
 /* The first word of a piece of memory that leads to an interpreter's state. */
-static bool core_python_search(struct interpreters_image *image, uint64_t from,
-			       uint64_t size)
+static bool core_python_search(const struct cpython *py, struct interpreters_image *image,
+			       uint64_t from, uint64_t size)
 {
 	for (uint64_t at = from & ~7ull; at + 8 <= from + size; at += 8) {
 		const uint64_t word = core_python_word(at);
 
 		/* its next one is its first word in 3.6 to 3.12 (struct _is) */
 		if (peek_plausible(word) && !(word & 7) &&
-		    core_python_threads(word, CORE_PYTHON_INTERP_312)) {
+		    core_python_threads(word, CORE_PYTHON_INTERP_312) &&
+		    core_python_has_dicts(py, word)) {
 			core_python_follow(image, word, 0, CORE_PYTHON_INTERP_312);
 			return true;
 		}
@@ -195,7 +214,7 @@ static void core_python_states(const struct maps *maps, const struct elf *elf,
 						    offsets.interpreters_head),
 				   offsets.interp_next, CORE_PYTHON_INTERP);
 	} else if (elf_module_symbol(elf, "_PyRuntime", &runtime)) {
-		core_python_search(image, runtime.addr,
+		core_python_search(&ret->py, image, runtime.addr,
 				   runtime.size < CORE_PYTHON_RUNTIME ?
 					   runtime.size :
 					   CORE_PYTHON_RUNTIME);
@@ -205,7 +224,7 @@ static void core_python_states(const struct maps *maps, const struct elf *elf,
 
 			if (m->w && m->start >= elf->base && m->start < elf->end)
 				found = core_python_search(
-					image, m->start,
+					&ret->py, image, m->start,
 					m->end - m->start < CORE_PYTHON_DATA ?
 						m->end - m->start :
 						CORE_PYTHON_DATA);
