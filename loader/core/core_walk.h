@@ -2,6 +2,12 @@
 /*
  * core_walk - a core file as a snapshot: the agent's own walk (agent/heap, compiled for
  * images of memory), over what core_image reads.
+ *
+ * Facts of its own, beside the walk's: method "core", time_ns (when the file was last
+ * written), executable, cmdline and uid as the notes tell them; core.file (its name),
+ * core.signal (that ended the process), core.missing_bytes (of memory, where the file is
+ * cut off), core.searched_types (of whose instances references were searched for, because
+ * only C code tells them), core.note (what else is missing, as a sentence).
  */
 #ifndef PYMEM_LOADER_CORE_CORE_WALK_H
 #define PYMEM_LOADER_CORE_CORE_WALK_H
