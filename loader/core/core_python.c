@@ -166,7 +166,8 @@ static void core_python_follow(struct interpreters_image *image, uint64_t interp
 
 /*
  * An interpreter's state has the dicts of sys.modules, sys and builtins not far from its
- * beginning; other structures that happen to look as if a thread's led back to them don't.
+ * beginning; other structures to which something that looks like a thread's state leads
+ * back don't.
  */
 static bool core_python_has_dicts(const struct cpython *py, uint64_t interp)
 {

