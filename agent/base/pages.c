@@ -146,12 +146,14 @@ static int pages_scan_regions(struct pages *pages, uint64_t start, uint64_t end)
 	return 1;
 }
 
-static bool pages_read_entries(struct pages *pages, uint64_t page, uint64_t end)
+/* Takes what pagemap has of a page; false: no memory. */
+typedef bool pages_entry_fn(struct pages *pages, uint64_t page, uint64_t entry);
+
+static bool pages_read_entries(struct pages *pages, uint64_t page, uint64_t end,
+			       pages_entry_fn *take)
 {
 	uint64_t entries[PAGES_CHUNK];
 
-	if (end - page > PAGES_WHOLE)
-		return false;
 	while (page < end) {
 		const uint64_t want = end - page < PAGES_CHUNK ? end - page : PAGES_CHUNK;
 		const long n =
@@ -160,11 +162,23 @@ static bool pages_read_entries(struct pages *pages, uint64_t page, uint64_t end)
 		if (n < 8 || n % 8)
 			return false;
 		for (long i = 0; i < n / 8; i++, page++)
-			if (entries[i] >> 62 &&
-			    !pages_note(pages, page, page + 1, !(entries[i] >> 63)))
+			if (!take(pages, page, entries[i]))
 				return false;
 	}
 	return true;
+}
+
+/* Is it there, or out in the swap? */
+static bool pages_take_state(struct pages *pages, uint64_t page, uint64_t entry)
+{
+	return !(entry >> 62) || pages_note(pages, page, page + 1, !(entry >> 63));
+}
+
+/* Is it shared with another process? */
+static bool pages_take_shared(struct pages *pages, uint64_t page, uint64_t entry)
+{
+	return (entry & (PAGES_HERE | PAGES_FILE | PAGES_ALONE)) != PAGES_HERE ||
+		pages_note(pages, page, page + 1, false);
 }
 
 bool pages_scan(struct pages *pages, uint64_t start, uint64_t end)
@@ -175,9 +189,10 @@ bool pages_scan(struct pages *pages, uint64_t start, uint64_t end)
 	if (pages_fd < 0 || start >= end || end > CPU_ADDRESS_END)
 		return false;
 	done = pages_scan_regions(pages, start, end);
-	return done < 0 ?
-		pages_read_entries(pages, start >> page_shift(), end >> page_shift()) :
-		done > 0;
+	return done < 0 ? end - start <= (uint64_t)PAGES_WHOLE << page_shift() &&
+			pages_read_entries(pages, start >> page_shift(),
+					   end >> page_shift(), pages_take_state) :
+			  done > 0;
 }
 
 enum pages_state pages_state(const struct pages *pages, uint64_t addr)
@@ -263,26 +278,12 @@ void pages_close(void)
 
 bool pages_scan_forked(struct pages *pages, uint64_t start, uint64_t end)
 {
-	uint64_t entries[PAGES_CHUNK], page = start >> page_shift();
-
+	start >>= page_shift();
 	end >>= page_shift();
-	if (end - page > PAGES_FORKED || end << page_shift() > CPU_ADDRESS_END)
+	if (end - start > PAGES_FORKED || end << page_shift() > CPU_ADDRESS_END)
 		return false;
 	pages_prepare();
-	while (page < end) {
-		const uint64_t want = end - page < PAGES_CHUNK ? end - page : PAGES_CHUNK;
-		const long n =
-			syscall(SYS_pread64, pages_fd, entries, want * 8, page * 8);
-
-		if (n < 8 || n % 8)
-			return false;
-		for (long i = 0; i < n / 8; i++, page++)
-			if ((entries[i] & (PAGES_HERE | PAGES_FILE | PAGES_ALONE)) ==
-				    PAGES_HERE &&
-			    !pages_note(pages, page, page + 1, false))
-				return false;
-	}
-	return true;
+	return pages_read_entries(pages, start, end, pages_take_shared);
 }
 
 uint64_t pages_next_absent(const struct pages *pages, uint64_t addr, uint64_t end)

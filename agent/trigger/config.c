@@ -186,24 +186,25 @@ static bool config_parse_keep_bytes(const char *s, struct trigger_config *c)
 	return config_parse_size(&s, &c->keep_bytes) && !*s;
 }
 
-static bool config_parse_snapshots(const char *s, struct trigger_config *c)
+/* A whole number from 1 to max, and nothing after it. */
+static bool config_count(const char *s, uint32_t max, uint32_t *ret)
 {
 	uint64_t n;
 
-	if (!text_parse_u64(&s, &n) || *s || !n || n > UINT32_MAX)
+	if (!text_parse_u64(&s, &n) || *s || !n || n > max)
 		return false;
-	c->snapshots = (uint32_t)n;
+	*ret = (uint32_t)n;
 	return true;
+}
+
+static bool config_parse_snapshots(const char *s, struct trigger_config *c)
+{
+	return config_count(s, UINT32_MAX, &c->snapshots);
 }
 
 static bool config_parse_keep(const char *s, struct trigger_config *c)
 {
-	uint64_t n;
-
-	if (!text_parse_u64(&s, &n) || *s || !n || n > CONFIG_KEEP_MAX)
-		return false;
-	c->keep = (uint32_t)n;
-	return true;
+	return config_count(s, CONFIG_KEEP_MAX, &c->keep);
 }
 
 static bool config_parse_flag(const char *s, bool *ret)

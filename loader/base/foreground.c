@@ -6,6 +6,14 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+void foreground_default_signals(void)
+{
+	static const int ours[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
+		signal(ours[i], SIG_DFL);
+}
+
 bool foreground_wait(pid_t pid, bool block, int *status_ret)
 {
 	for (;;) {

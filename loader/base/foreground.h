@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* foreground - waiting for a program on the terminal that is part of our job. */
+/* foreground - programs that are part of our job: their signals, waiting for them. */
 #ifndef PYMEM_LOADER_BASE_FOREGROUND_H
 #define PYMEM_LOADER_BASE_FOREGROUND_H
 
@@ -13,5 +13,9 @@
  * *status_ret is its wait status (-1 if that is unknown).
  */
 bool foreground_wait(pid_t pid, bool block, int *status_ret);
+
+/* In a child, before it becomes a program: the signals that we catch or ignore do again
+ * what they do by default. */
+void foreground_default_signals(void);
 
 #endif

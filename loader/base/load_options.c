@@ -449,24 +449,41 @@ static int load_options_spell_out(int argc, char **argv, struct load_options *o)
 	return 0;
 }
 
-/* What a command that takes its own snapshots can't be given. NULL: nothing of it. */
-static const char *load_options_not_for_command(const struct load_options *o)
+/* What an option means nothing for. */
+enum { NOT_FOR_COMMAND = 1, NOT_FOR_CORE = 2, NOT_FOR_EITHER = 3 };
+
+/* An option that was given, and goes with a living process alone. NULL: none was. */
+static const char *load_options_misplaced(const struct load_options *o, int what)
 {
-	return o->snapshot		      ? "--snapshot" :
-		o->html			      ? "--html" :
-		o->references		      ? "--show-references" :
-		o->name_count		      ? "--show-specific-references" :
-		o->json			      ? "--json" :
-		o->dry_run		      ? "--dry-run" :
-		o->keep_agent		      ? "--keep-agent" :
-		o->no_fork		      ? "--no-fork" :
-		o->method != LOAD_METHOD_AUTO ? "--method" :
-		o->max_pause_ns		      ? "--max-pause" :
-		o->max_memory		      ? "--max-memory" :
-		o->probes		      ? "--probes" :
-		o->exec			      ? "--exec" :
-		o->count		      ? "--count" :
-						NULL;
+	const struct {
+		bool given;
+		int what;
+		const char *name;
+	} rows[] = {
+		{ o->snapshot, NOT_FOR_COMMAND, "--snapshot" },
+		{ o->html, NOT_FOR_COMMAND, "--html" },
+		{ o->json, NOT_FOR_COMMAND, "--json" },
+		{ o->exec, NOT_FOR_COMMAND, "--exec" },
+		{ o->references, NOT_FOR_EITHER, "--show-references" },
+		{ o->name_count, NOT_FOR_EITHER, "--show-specific-references" },
+		{ o->dry_run, NOT_FOR_EITHER, "--dry-run" },
+		{ o->keep_agent, NOT_FOR_EITHER, "--keep-agent" },
+		{ o->no_fork, NOT_FOR_EITHER, "--no-fork" },
+		{ o->method != LOAD_METHOD_AUTO, NOT_FOR_EITHER, "--method" },
+		{ o->max_pause_ns, NOT_FOR_EITHER, "--max-pause" },
+		{ o->max_memory, NOT_FOR_EITHER, "--max-memory" },
+		{ o->probes, NOT_FOR_EITHER, "--probes" },
+		{ o->count, NOT_FOR_EITHER, "--count" },
+		{ o->every_ns, NOT_FOR_CORE, "--every" },
+		{ o->upload, NOT_FOR_CORE, "--upload" },
+		{ o->as, NOT_FOR_CORE, "--summary (or --profile)" },
+		{ o->leak_check, NOT_FOR_CORE, "--leak-check" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (rows[i].given && rows[i].what & what)
+			return rows[i].name;
+	return NULL;
 }
 
 /* Rules of what is written in the snapshot's place. */
@@ -507,26 +524,6 @@ static int load_options_check_output(const struct load_options *o, char error[51
 	return 0;
 }
 
-/* Options that mean nothing where no process is. */
-static const char *load_options_not_for_core(const struct load_options *o)
-{
-	return o->references		      ? "--show-references" :
-		o->name_count		      ? "--show-specific-references" :
-		o->dry_run		      ? "--dry-run" :
-		o->keep_agent		      ? "--keep-agent" :
-		o->no_fork		      ? "--no-fork" :
-		o->method != LOAD_METHOD_AUTO ? "--method" :
-		o->max_pause_ns		      ? "--max-pause" :
-		o->max_memory		      ? "--max-memory" :
-		o->probes		      ? "--probes" :
-		o->every_ns		      ? "--every" :
-		o->count		      ? "--count" :
-		o->upload		      ? "--upload" :
-		o->as			      ? "--summary (or --profile)" :
-		o->leak_check		      ? "--leak-check" :
-						NULL;
-}
-
 static int load_options_check_core(const struct load_options *o, char error[512])
 {
 	if (!o->core)
@@ -534,10 +531,10 @@ static int load_options_check_core(const struct load_options *o, char error[512]
 	if (o->command || o->pid_count)
 		return load_options_wrong(
 			error, "--core takes the place of process ids and commands");
-	if (load_options_not_for_core(o))
+	if (load_options_misplaced(o, NOT_FOR_CORE))
 		return load_options_wrong(error,
 					  "%s goes with a process, not with --core",
-					  load_options_not_for_core(o));
+					  load_options_misplaced(o, NOT_FOR_CORE));
 	return load_options_check_output(o, error);
 }
 
@@ -555,10 +552,10 @@ static int load_options_check(struct load_options *o, char error[512])
 					  "give process ids or a command, not both");
 	if (o->command && !*o->command)
 		return load_options_wrong(error, "no command after \"--\"");
-	if (o->command && load_options_not_for_command(o))
+	if (o->command && load_options_misplaced(o, NOT_FOR_COMMAND))
 		return load_options_wrong(error,
 					  "%s goes with process ids, not with a command",
-					  load_options_not_for_command(o));
+					  load_options_misplaced(o, NOT_FOR_COMMAND));
 	if (o->no_fork && o->method == LOAD_METHOD_EXTERNAL)
 		return load_options_wrong(
 			error,

@@ -12,13 +12,13 @@
 #include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "loader/base/foreground.h"
 #include "formats/core/reader.h"
 #include "formats/text/escape.h"
 #include "loader/command/upload.h"
@@ -187,10 +187,7 @@ static int reference_pictures_run(const char *const *argv)
 
 		dup2(null, STDIN_FILENO);
 		dup2(null, STDOUT_FILENO);
-		signal(SIGINT, SIG_DFL);
-		signal(SIGTERM, SIG_DFL);
-		signal(SIGHUP, SIG_DFL);
-		signal(SIGPIPE, SIG_DFL);
+		foreground_default_signals();
 		execvp(argv[0], (char *const *)(uintptr_t)argv);
 		_exit(127);
 	}

@@ -3,7 +3,6 @@
 #include "loader/command/show.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,10 +31,7 @@ static int show_run_on(const char *const *argv, int in, int out)
 	fflush(stdout);
 	const pid_t pid = fork();
 	if (pid == 0) {
-		signal(SIGINT, SIG_DFL);
-		signal(SIGTERM, SIG_DFL);
-		signal(SIGHUP, SIG_DFL);
-		signal(SIGPIPE, SIG_DFL);
+		foreground_default_signals();
 		if ((in >= 0 && dup2(in, STDIN_FILENO) < 0) ||
 		    (out >= 0 && dup2(out, STDOUT_FILENO) < 0))
 			_exit(127);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,6 +11,8 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "loader/base/foreground.h"
 
 /* Whether the shell would see that word. */
 static bool upload_has_word(const char *command, const char *word)
@@ -43,10 +44,7 @@ static void upload_exec(const char *script, const char *path)
 	if (in < 0 || null < 0 || dup2(in, STDIN_FILENO) < 0 ||
 	    dup2(null, STDOUT_FILENO) < 0)
 		_exit(126);
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGHUP, SIG_DFL);
-	signal(SIGPIPE, SIG_DFL);
+	foreground_default_signals();
 	execvp(argv[0], (char *const *)(uintptr_t)argv);
 	_exit(127);
 }

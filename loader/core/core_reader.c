@@ -10,15 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "formats/rights/rights.h"
-#include "formats/rights/sandbox.h"
+#include "loader/base/confined.h"
 #include "loader/target/foreign.h"
 
 enum { CORE_READER_PATH = 4096, CORE_READER_CHUNK = 64 << 10 };
@@ -95,7 +93,6 @@ static _Noreturn void core_reader_main(struct core_reader *r, pid_t parent)
 {
 	const struct core_reader_job *job = r->job;
 	const int kept[] = { r->core, r->smaps, r->pipe[1], r->channel[1], job->scratch };
-	const struct rlimit none = { 0, 0 };
 	const struct core_walk_options options = {
 		.name = job->core,
 		.fd = r->core,
@@ -108,15 +105,9 @@ static _Noreturn void core_reader_main(struct core_reader *r, pid_t parent)
 		.open_arg = &r->channel[1],
 	};
 
-	prctl(PR_SET_NAME, "pymem-core", 0, 0, 0);
-	rights_close_others(kept, sizeof(kept) / sizeof(kept[0]) - (job->scratch < 0));
-	setrlimit(RLIMIT_CORE, &none);
-	if (rights_drop() < 0)
-		_exit(1);
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user clears it */
-	if (getppid() != parent)
-		_exit(1);
-	(void)sandbox_enter(SANDBOX_READER);
+	confined_enter("pymem-core", kept,
+		       sizeof(kept) / sizeof(kept[0]) - (job->scratch < 0), parent,
+		       SANDBOX_READER);
 	_exit(core_walk_run(&options, core_reader_write, &r->pipe[1], r->shared) ? 2 : 0);
 }
 

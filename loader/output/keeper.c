@@ -8,15 +8,13 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "formats/rights/rights.h"
-#include "formats/rights/sandbox.h"
 #include "loader/base/clock.h"
+#include "loader/base/confined.h"
 #include "loader/output/appender.h"
 
 enum {
@@ -71,24 +69,16 @@ static _Noreturn void keeper_main(struct appender *a, int channel, const char *r
 				  pid_t parent)
 {
 	const int kept[] = { a->fd, channel };
-	const struct rlimit none = { 0, 0 };
 
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
-	prctl(PR_SET_NAME, "pymem-keeper", 0, 0, 0);
-	rights_close_others(kept, sizeof(kept) / sizeof(kept[0]));
 	for (int fd = 0; fd <= 2; fd++)
 		if (fd != a->fd && fd != channel)
 			close(fd);
-	setrlimit(RLIMIT_CORE, &none);
-	if (rights_drop() < 0)
-		_exit(1);
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user clears it */
-	if (getppid() != parent)
-		_exit(1);
-	(void)sandbox_enter(SANDBOX_KEEPER);
+	confined_enter("pymem-keeper", kept, sizeof(kept) / sizeof(kept[0]), parent,
+		       SANDBOX_KEEPER);
 	keeper_serve(a, channel, room);
 }
 

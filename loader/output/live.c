@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,10 +20,7 @@ static void live_become_viewer(const char *viewer, const char *compare, const ch
 	char number[16];
 
 	snprintf(number, sizeof(number), "%d", fd);
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGHUP, SIG_DFL);
-	signal(SIGPIPE, SIG_DFL);
+	foreground_default_signals();
 	fcntl(fd, F_SETFD, 0);
 	const char *argv[7];
 	int n = 0;
