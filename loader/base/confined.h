@@ -13,8 +13,8 @@
 
 /*
  * In a new child of one thread, which becomes `name` in /proc: keeps the descriptors 0 to
- * 2 and the `count` ones of `kept`, drops all rights (formats/rights), leaves no core, ends
- * with its parent, and may make the calls of the sandbox only, where the kernel has
+ * 2 and the `count` ones of `kept`, drops all rights (formats/rights), leaves no core,
+ * ends with its parent, and may make the calls of the sandbox only, where the kernel has
  * filters.  Ends the process if it can't drop its rights, or the parent has gone.
  */
 void confined_enter(const char *name, const int *kept, size_t count, pid_t parent,
