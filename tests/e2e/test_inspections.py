@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Inspections: each known way of wasting memory is found where it was planted, and nothing
 is said of a program that does the same things well."""
+import html
 import json
 
 from harness import *
@@ -183,7 +184,21 @@ class Inspections(Case):
         done = run_view(file, "--no-sidecar", "--report", "inspections", "--format", "json")
         self.assertEqual(done.returncode, 0, done.stderr)
         text = run_view(file, "--no-sidecar", "--report", "overview").stdout.decode()
+        page = self.path("page.html")
+        made = run_view(file, "--no-sidecar", "--export", "html", "-o", page)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        with open(page) as f:
+            self.page = html.unescape(f.read())
         return {r["key"]: r for r in json.loads(done.stdout)["processes"][0]["rows"]}, text, numpy
+
+    def screen(self, python):
+        out = self.path("screen.txt")
+        script = subprocess.run([VIEW, "--no-sidecar", "--script", "-", "--screen-size", "140x40",
+                                 self.path("inspected%d.%d.pymem" % python.version[:2])],
+                                input=b":save-display %s\n" % out.encode(), timeout=120)
+        self.assertEqual(script.returncode, 0)
+        with open(out, encoding="utf-8") as f:
+            return f.read()
 
     def test_planted(self):
         for python in some_interpreters(2):
@@ -199,6 +214,11 @@ class Inspections(Case):
                     self.assertIn(WORST.get(key, ""), row["worst"])
                     self.assertIn("%s: " % row["what"], text)
                     self.assertIn(row["remedy"], text)
+                    self.assertIn(row["remedy"], self.page)
+                screen = self.screen(python)
+                self.assertIn("Known ways of wasting memory", screen)
+                for key in sorted(rows, key=lambda k: rows[k]["bytes"])[-5:]:
+                    self.assertIn(rows[key]["what"][:40], screen)
 
     def test_done_well(self):
         for python in some_interpreters(2):
@@ -206,6 +226,7 @@ class Inspections(Case):
                 rows, text, _ = self.rows(python, WELL)
                 self.assertEqual(rows, {})
                 self.assertNotIn("\nalso: ", text)
+                self.assertNotIn("Known ways of wasting memory", self.page + self.screen(python))
 
 
 if __name__ == "__main__":

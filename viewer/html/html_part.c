@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * html_part - from top to bottom: the answer, what changed, suspects, the map, the
- * budget, tables, the objects named, the overview (html_part.h).
+ * html_part - from top to bottom: the answer, what changed, suspects, inspections, the
+ * map, the budget, tables, the objects named, the overview (html_part.h).
  *
  * Who has a card is settled first, by the largest dominators, so that all can link to
  * them.
@@ -20,10 +20,11 @@
 #include "viewer/name/name.h"
 #include "viewer/html/sheet.h"
 #include "viewer/report/common.h"
+#include "viewer/report/doubts.h"
 #include "viewer/render/cell.h"
 #include "viewer/text/human.h"
 
-enum { LEAST_BLOCKS = 60, LARGEST = 12, LEAST_CARDS = 4 };
+enum { LEAST_BLOCKS = 60, LARGEST = 12, LEAST_CARDS = 4, HTML_PART_FINDINGS = 20 };
 
 /* Reports shown as tables, after the map; rows of each for a page of one process. */
 static const struct {
@@ -87,11 +88,10 @@ static void html_part_answer(struct html_part *s)
 		text_printf(&line, "; %s resident",
 			    human_bytes_u64(resident, heap_rss(heap)));
 	markup_element(s->out, "p class=lead", text_get(&line));
-	if (!heap->complete || s->process->problem[0])
-		markup_element(s->out, "p class=warn",
-			       s->process->problem[0] ?
-				       s->process->problem :
-				       "The snapshot is truncated: objects are missing.");
+	if (s->process->problem[0])
+		markup_element(s->out, "p class=warn", s->process->problem);
+	for (size_t at = 0; doubts_next(&line, heap, &at);)
+		markup_element(s->out, "p class=warn", text_get(&line));
 	if (!heap_fact_u64(heap, "values", 1))
 		markup_element(s->out, "p class=note",
 			       "The snapshot holds no values, only their kinds.");
@@ -158,6 +158,13 @@ static int html_part_suspects(struct html_part *s)
 	}
 	vec_free(&suspects);
 	return err;
+}
+
+/* Known ways of wasting memory, if there are any. */
+static int html_part_findings(struct html_part *s)
+{
+	return sheet_add(s->out, &s->context, "inspections", HTML_PART_FINDINGS,
+			 &s->cards);
 }
 
 /* Cards for the largest objects, so that tables and map can link to them. */
@@ -227,9 +234,9 @@ static int html_part_cards(struct html_part *s)
 int html_part_write(struct html_part *s)
 {
 	static int (*const parts[])(struct html_part *) = {
-		html_part_largest, html_part_changes,  html_part_suspects,
-		html_part_map,	   html_budget_add,    html_part_sheets,
-		html_part_cards,   html_part_overview,
+		html_part_largest,  html_part_changes, html_part_suspects,
+		html_part_findings, html_part_map,     html_budget_add,
+		html_part_sheets,   html_part_cards,   html_part_overview,
 	};
 	struct text title = { 0 };
 	int err = workspace_context(s->workspace, s->process, report_find("suspects"),

@@ -6,6 +6,7 @@
 #include "viewer/report/account_text.h"
 #include "viewer/report/cause.h"
 #include "viewer/report/common.h"
+#include "viewer/report/doubts.h"
 #include "viewer/report/inspection_text.h"
 #include "viewer/report/self_check.h"
 #include "viewer/report/suspect_text.h"
@@ -181,49 +182,15 @@ static int report_overview_add_findings(const struct report_context *c,
 	return err;
 }
 
-/* A CPython that the walk had no tables of. */
-static int report_overview_add_newer(const struct heap *heap, struct text *scratch,
-				     struct table *table)
-{
-	size_t size = 0;
-	const char *tables = heap_fact_text(heap, "python.tables", &size), *left_out;
-
-	if (!tables)
-		return 0;
-	text_clear(scratch);
-	text_add(scratch,
-		 "this CPython is newer than the tables of the pymem that took "
-		 "the snapshot: read by those of ");
-	text_escape(scratch, tables, size, 16, 0);
-	left_out = heap_fact_text(heap, "python.left_out", &size);
-	text_add(scratch, left_out ? ", left out: " : ", nothing was left out");
-	text_escape(scratch, left_out ? left_out : "", left_out ? size : 0, 100, 0);
-	return table_note(table, "%s", text_get(scratch));
-}
-
 /* What the capture itself was not sure of. */
 static int report_overview_add_doubts(const struct heap *heap, struct text *scratch,
 				      struct table *table)
 {
-	const uint64_t running = heap_fact_u64(heap, "interpreters.not_stopped", 0);
-	int err = report_overview_add_newer(heap, scratch, table);
+	size_t at = 0;
+	int err = 0;
 
-	if (running && !err)
-		err = table_note(table,
-				 "%llu of the process's interpreters could not be held "
-				 "still: what "
-				 "they were changing at that moment may be wrong here",
-				 (unsigned long long)running);
-	if (!err && !heap_fact_u64(heap, "consistent", 1))
-		err = table_note(
-			table,
-			"a thread held the GIL when the process was copied: what it was "
-			"changing at that moment may be wrong here");
-	if (!err && !heap->complete)
-		err = table_note(
-			table,
-			"the snapshot is truncated: objects and roots are missing, "
-			"so what is called unreachable may not be");
+	while (!err && doubts_next(scratch, heap, &at))
+		err = table_note(table, "%s", text_get(scratch));
 	return err;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The first screen: what process this is, where its memory went, what is
- * suspicious, what is big; and what to press next.  Made of the reports
- * overview, budget, suspects and types.
+ * suspicious, what is known to waste, what is big; and what to press next.  Made of the
+ * reports budget, suspects, inspections and types.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "viewer/report/account_text.h"
+#include "viewer/report/doubts.h"
 #include "viewer/report/self_check.h"
 #include "viewer/text/human.h"
 #include "viewer/text/text.h"
@@ -18,14 +19,17 @@
 #include "viewer/screen/budget_bar.h"
 #include "viewer/screen/glyph.h"
 
-enum { SUSPECTS = 5, TYPES = 40 };
+enum { SUSPECTS = 5, FINDINGS = 5, TYPES = 40 };
+
+/* The lists, one below the other, each with a heading. */
+enum view_overview_part { PART_SUSPECTS, PART_FINDINGS, PART_TYPES, PARTS };
 
 struct overview {
 	struct view view;
 	struct grid grid;
-	struct table suspects, types, budget;
+	struct table parts[PARTS], budget;
 	bool made, stopped;
-	struct text text;
+	struct text text, cell;
 };
 
 enum { COL_WHAT, COL_RETAINED, COL_SIZE, COL_COUNT };
@@ -42,57 +46,121 @@ static struct overview *view_overview_self(struct view *view)
 	return (struct overview *)view;
 }
 
-/* Rows: heading, suspects (or a line that there is none), heading, types. */
-static size_t view_overview_suspect_rows(const struct overview *v)
+/* Its rows below the heading: a list that must not be silent has a line for nothing. */
+static size_t view_overview_part_rows(const struct overview *v, int part)
 {
-	return v->suspects.rows ? v->suspects.rows : 1;
+	return v->parts[part].rows ? v->parts[part].rows : part == PART_SUSPECTS;
+}
+
+static bool view_overview_shown(const struct overview *v, int part)
+{
+	return part != PART_FINDINGS || v->parts[part].rows;
 }
 
 static size_t view_overview_rows(void *arg)
 {
 	const struct overview *v = arg;
-	return 1 + view_overview_suspect_rows(v) + 1 + v->types.rows;
+	size_t rows = 0;
+
+	for (int part = 0; part < PARTS; part++)
+		if (view_overview_shown(v, part))
+			rows += 1 + view_overview_part_rows(v, part);
+	return rows;
+}
+
+/* The list a row is in; *at becomes its row there, SIZE_MAX for the heading. */
+static int view_overview_part_of(const struct overview *v, size_t row, size_t *at)
+{
+	for (int part = 0; part < PARTS; part++) {
+		if (!view_overview_shown(v, part))
+			continue;
+		const size_t rows = 1 + view_overview_part_rows(v, part);
+		*at = row - 1;
+		if (row < rows)
+			return part;
+		row -= rows;
+	}
+	*at = SIZE_MAX;
+	return PART_TYPES;
 }
 
 static const char *view_overview_heading(void *arg, size_t row)
 {
+	static const char *const titles[] = {
+		[PART_SUSPECTS] = "Suspects: what holds much more than others",
+		[PART_FINDINGS] = "Known ways of wasting memory",
+		[PART_TYPES] = "Largest types",
+	};
 	const struct overview *v = arg;
-	if (row == 0)
-		return "Suspects: what holds much more than others";
-	if (row == 1 && !v->suspects.rows)
-		return v->stopped ? "  not known: the analysis was stopped" :
-				    "  none stands out";
-	return row == 1 + view_overview_suspect_rows(v) ? "Largest types" : NULL;
+	size_t at;
+	const int part = view_overview_part_of(v, row, &at);
+
+	if (at == SIZE_MAX)
+		return titles[part];
+	if (at < v->parts[part].rows)
+		return NULL;
+	return v->stopped ? "  not known: the analysis was stopped" : "  none stands out";
 }
 
-/* The table a row comes from, and its row there. */
+/* The table a row comes from, and its row there: none for a heading. */
 static const struct table *view_overview_table_of(const struct overview *v, size_t row,
-						  size_t *row_ret)
+						  size_t *at)
 {
-	if (row <= view_overview_suspect_rows(v)) {
-		*row_ret = row - 1;
-		return &v->suspects;
-	}
-	*row_ret = row - 2 - view_overview_suspect_rows(v);
-	return &v->types;
+	return &v->parts[view_overview_part_of(v, row, at)];
 }
 
-/* The sentence about a suspect, or the name of a type. */
+/* The sentence about a suspect, what was found, or the name of a type. */
 static int view_overview_what_column(const struct table *t)
 {
 	int c = table_column(t, "text");
 	return c < 0 ? 0 : c;
 }
 
+/* "exceptions kept with ...: app.FAILURES[3]" */
+static const char *view_overview_finding(struct overview *v, const struct table *t,
+					 size_t at)
+{
+	static const char *const keys[] = { "what", "worst" };
+
+	text_clear(&v->cell);
+	for (size_t i = 0; i < 2; i++) {
+		const int c = table_column(t, keys[i]);
+
+		text_add(&v->cell, i ? ": " : "");
+		text_add(&v->cell, table_text(t, table_cell(t, at, (size_t)c)));
+	}
+	return text_get(&v->cell);
+}
+
+static const char *view_overview_what(struct overview *v, const struct table *t,
+				      size_t at)
+{
+	const size_t column = (size_t)view_overview_what_column(t);
+
+	return t == &v->parts[PART_FINDINGS] ? view_overview_finding(v, t, at) :
+					       table_text(t, table_cell(t, at, column));
+}
+
+/* What the list has for a column of the screen; -1: nothing. */
+static int view_overview_column(const struct overview *v, const struct table *t,
+				size_t column)
+{
+	static const char *const keys[] = { "", "retained", "size", "count" };
+	const bool finding = t == &v->parts[PART_FINDINGS];
+
+	return column == COL_WHAT ?
+		view_overview_what_column(t) :
+		table_column(t,
+			     finding && column == COL_RETAINED ? "bytes" : keys[column]);
+}
+
 static void view_overview_cell(void *arg, size_t row, size_t column,
 			       struct grid_cell *ret)
 {
-	static const char *const keys[] = { "", "retained", "size", "count" };
 	struct overview *v = arg;
 	size_t at;
 	const struct table *t = view_overview_table_of(v, row, &at);
-	int c = column == COL_WHAT ? view_overview_what_column(t) :
-				     table_column(t, keys[column]);
+	int c = view_overview_column(v, t, column);
 	ret->unknown = c < 0;
 	if (c < 0 || at >= t->rows)
 		return;
@@ -100,9 +168,9 @@ static void view_overview_cell(void *arg, size_t row, size_t column,
 	ret->unknown = from->unknown;
 	ret->u64 = from->u64;
 	if (column == COL_WHAT && !from->unknown) {
-		ret->text = table_text(t, from);
+		ret->text = view_overview_what(v, t, at);
 		ret->size = strlen(ret->text);
-		ret->style = t == &v->suspects ? STYLE_LABEL : STYLE_NORMAL;
+		ret->style = t == &v->parts[PART_TYPES] ? STYLE_NORMAL : STYLE_LABEL;
 		ret->indent = 2;
 	}
 }
@@ -114,8 +182,8 @@ static void view_overview_forget(struct overview *v)
 {
 	if (!v->made)
 		return;
-	table_free(&v->suspects);
-	table_free(&v->types);
+	for (int part = 0; part < PARTS; part++)
+		table_free(&v->parts[part]);
 	table_free(&v->budget);
 	v->made = false;
 }
@@ -133,22 +201,25 @@ static int view_overview_make_plain_types(struct overview *v)
 {
 	struct report_context context = { .heap = v->view.page->process->heap };
 	struct report_params params = { .limit = TYPES };
-	return report_run(report_find("types"), &context, &params, &v->types);
+	return report_run(report_find("types"), &context, &params, &v->parts[PART_TYPES]);
 }
 
 static int view_overview_load(struct view *view)
 {
 	struct overview *v = view_overview_self(view);
 	view_overview_forget(v);
-	memset(&v->types, 0, sizeof(v->types));
+	memset(v->parts, 0, sizeof(v->parts));
 	memset(&v->budget, 0, sizeof(v->budget));
 	v->made = true;
-	int err = view_overview_make(v, "suspects", SUSPECTS, &v->suspects);
+	int err = view_overview_make(v, "suspects", SUSPECTS, &v->parts[PART_SUSPECTS]);
+	if (!err)
+		err = view_overview_make(v, "inspections", FINDINGS,
+					 &v->parts[PART_FINDINGS]);
 	v->stopped = err == -ECANCELED;
 	if (err && !v->stopped)
 		return err;
 	err = v->stopped ? view_overview_make_plain_types(v) :
-			   view_overview_make(v, "types", TYPES, &v->types);
+			   view_overview_make(v, "types", TYPES, &v->parts[PART_TYPES]);
 	if (!err)
 		err = view_overview_make(v, "budget", 64, &v->budget);
 	view->grid = &v->grid;
@@ -184,9 +255,24 @@ static void view_overview_account_line(struct overview *v)
 		account_text(&v->text, heap, &account);
 }
 
-static int view_overview_draw_head(struct overview *v, struct surface *s, struct rect r)
+/* What the snapshot isn't sure of: two lines of the screen at most for each. */
+static int view_overview_draw_doubts(struct overview *v, struct surface *s, struct rect r)
 {
 	const struct process *p = v->view.page->process;
+	int y = r.y;
+
+	if (p->problem[0])
+		surface_printf(s, y++, r.x, r.width, STYLE_WARN, "%s%s",
+			       p->heap->complete ? "" : "incomplete: ", p->problem);
+	for (size_t at = 0;
+	     y + 2 < r.y + r.height && doubts_next(&v->text, p->heap, &at);)
+		y += surface_wrap(s, (struct rect){ y, r.x, 2, r.width }, STYLE_WARN,
+				  text_get(&v->text), text_len(&v->text));
+	return y - r.y;
+}
+
+static int view_overview_draw_head(struct overview *v, struct surface *s, struct rect r)
+{
 	int y = r.y;
 	view_overview_account_line(v);
 	if (text_len(&v->text))
@@ -194,9 +280,8 @@ static int view_overview_draw_head(struct overview *v, struct surface *s, struct
 			     text_get(&v->text));
 	view_overview_head_line(v);
 	surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_STRONG, text_get(&v->text));
-	if (!p->heap->complete)
-		surface_printf(s, y++, r.x + 1, r.width - 2, STYLE_WARN, "incomplete: %s",
-			       p->problem[0] ? p->problem : "the snapshot was cut short");
+	y += view_overview_draw_doubts(
+		v, s, (struct rect){ y, r.x + 1, r.height / 2, r.width - 2 });
 	if (r.height >= 12) {
 		struct rect bar = { y, r.x + 1, r.height >= 16 ? 3 : 2, r.width - 2 };
 		y += budget_bar_draw(s, bar, &v->budget);
@@ -222,9 +307,8 @@ static void view_overview_draw(struct view *view, struct surface *s, struct rect
 	struct rect below = { r.y + r.height - tail, r.x + 1, tail, r.width - 2 };
 	const char *text = next;
 	enum style style = STYLE_DIM;
-	if (t == &v->suspects && at < t->rows) {
-		const char *path = table_text(
-			t, table_cell(t, at, (size_t)view_overview_what_column(t)));
+	if (t && t != &v->parts[PART_TYPES] && at < t->rows) {
+		const char *path = view_overview_what(v, t, at);
 		if (glyph_columns(path, strlen(path), s->ascii, 1000) >
 		    v->grid.width[0] - 2) {
 			text = path; /* in full, where the column cuts it off */
@@ -251,7 +335,7 @@ static void view_overview_enter(struct view *view)
 	size_t row = grid_row(&v->grid), at = 0;
 	const struct table *t =
 		row == SIZE_MAX ? NULL : view_overview_table_of(v, row, &at);
-	if (t == &v->types && ref.type)
+	if (t == &v->parts[PART_TYPES] && ref.type)
 		page_open_type(view->page, ref.type);
 	else if (ref.node != HEAP_NONE)
 		page_open_node(view->page, ref.node);
@@ -265,6 +349,7 @@ static void view_overview_destroy(struct view *view)
 	view_overview_forget(v);
 	grid_deinit(&v->grid);
 	text_free(&v->text);
+	text_free(&v->cell);
 	free(v);
 }
 
