@@ -12,9 +12,12 @@ gc.collect() beside it.  callgrind counts instructions of walk_run and of the
 collection, for two sizes of the heap: the slope is what an object costs, the rest is
 what a capture costs that finds nothing.  System calls (strace) and page faults are
 those of the copy at the larger size, the faults of its own tables included; "copied"
-is memory of the process that the copy wrote to.
+is memory of the process that the copy wrote to.  Only what is counted runs under
+callgrind's instrumentation (the driver turns it on and off): a run takes about a minute
+of a CPU.  What it is doing is told on stderr.
 """
 import argparse
+import ctypes
 import glob
 import json
 import os
@@ -42,8 +45,8 @@ sys.path.insert(0, targets)
 from mixed_heap import build
 class Stats(ctypes.Structure):
     _fields_ = [(n, ctypes.c_uint64) for n in
-                ("objects", "edges", "bytes", "walk_ns", "sweeps", "arena")]
-    _fields_.append(("doubt", ctypes.c_char * 160))
+                ("objects", "edges", "bytes", "walk_ns", "sweeps")]
+    _fields_.append(("rest", ctypes.c_char * 216))
 class Costs(ctypes.Structure):
     _fields_ = [(n, ctypes.c_uint64) for n in ("minor", "major", "copied", "mapped")]
 lib, rows = ctypes.PyDLL(driver), []
@@ -52,6 +55,7 @@ for size in sizes:
     kept = None
     kept = build(heap, size, shuffled)
     gc.collect()
+    print("%d objects asked for: built" % size, file=sys.stderr, flush=True)
     for name, flags in walks:
         stats, costs, err = Stats(), Costs(), ctypes.create_string_buffer(512)
         if lib.walk_to_file(b"/dev/null", flags, ctypes.byref(stats), err, 512):
@@ -59,6 +63,7 @@ for size in sizes:
         lib.driver_costs(ctypes.byref(costs))
         rows.append([name, stats.objects, stats.edges, stats.sweeps, costs.minor + costs.major,
                      costs.copied])
+        print("%d objects: %s" % (stats.objects, name), file=sys.stderr, flush=True)
     gc.enable()
     lib.driver_collect()
     gc.disable()
@@ -67,19 +72,26 @@ os._exit(0)  # finalizing would collect once more
 '''
 
 
-def run(prefix, python, setup, **options):
-    """The target's rows; prefix is what counts."""
-    done = subprocess.run(list(prefix) + [python.path, "-B", "-c", TARGET, json.dumps(setup)],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
-    if done.returncode:
-        sys.exit("%s: %s" % (" ".join(prefix) or python.path, done.stderr.decode()[-2000:]))
-    return json.loads(done.stdout.decode().splitlines()[-1])
+def run(prefix, python, setup):
+    """The target's rows; prefix is what counts.  Its progress goes to stderr."""
+    what = os.path.basename(prefix[0]) if prefix else "plain"
+    said = []
+    with subprocess.Popen(list(prefix) + [python.path, "-B", "-c", TARGET, json.dumps(setup)],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        for line in child.stderr:
+            said.append(line.decode(errors="replace"))
+            if re.match(r"\d+ objects", said[-1]):
+                print("%s: %s" % (what, said[-1]), end="", file=sys.stderr, flush=True)
+        out = child.stdout.read().decode()
+    if child.returncode:
+        sys.exit("%s: %s" % (what, "".join(said)[-2000:]))
+    return json.loads(out.splitlines()[-1])
 
 
 def instructions(python, setup, folder):
     """Instructions of each walk and collection, in order."""
     setup = setup[:-1] + [[(name, flags | VALGRIND) for name, flags in setup[-1]]]
-    run(["valgrind", "--tool=callgrind", "--quiet",
+    run(["valgrind", "--tool=callgrind", "--quiet", "--instr-atstart=no",
          "--callgrind-out-file=" + os.path.join(folder, "out.%p"),
          "--toggle-collect=walk_run", "--dump-after=walk_run",
          "--toggle-collect=PyGC_Collect", "--dump-after=PyGC_Collect"], python, setup)
@@ -148,13 +160,15 @@ def main():
     parser.add_argument("--python", action="append")
     parser.add_argument("--heap", choices=("mixed", "records"), default="mixed")
     parser.add_argument("--order", choices=("ordered", "shuffled", "both"), default="ordered")
-    parser.add_argument("--objects", default="50000,200000")
+    parser.add_argument("--objects", default="30000,150000")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     if not os.path.exists(DRIVER):
         sys.exit("no walk driver at %s: set PYMEM_BUILD" % DRIVER)
     if not shutil.which("valgrind"):
         sys.exit("valgrind isn't installed: it counts the instructions")
+    if not ctypes.PyDLL(DRIVER).driver_can_count():
+        sys.exit("the walk driver was built without valgrind/callgrind.h: build it again")
     sizes = [int(n) for n in args.objects.split(",")]
     found = []
     for path in args.python or [sys.executable]:

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,17 @@
 #include "formats/core/writer.h"
 #include "walk_trace.h"
 
+/* Counting begins and ends with what is to be counted: the rest runs several times as
+ * fast (callgrind's --instr-atstart=no).  Without valgrind these do nothing. */
+#if __has_include(<valgrind/callgrind.h>)
+#include <valgrind/callgrind.h>
+enum { DRIVER_CAN_COUNT = 1 };
+#else
+#define CALLGRIND_START_INSTRUMENTATION ((void)0)
+#define CALLGRIND_STOP_INSTRUMENTATION ((void)0)
+enum { DRIVER_CAN_COUNT = 0 };
+#endif
+
 enum driver_flags {
 	DRIVER_COPY = 1, /* walk in a copy, as a capture does */
 	DRIVER_NO_VALUES = 2,
@@ -34,6 +46,11 @@ enum driver_flags {
 };
 
 enum { DRIVER_LIMIT_SHIFT = 8 }; /* flags above: MiB the walk may map, 0 = any */
+
+/* What scripts make room for (tests/bench/instructions.py). */
+_Static_assert(offsetof(struct walk_stats, sweeps) == 32 &&
+		       sizeof(struct walk_stats) <= 256,
+	       "the scripts' structure");
 
 int walk_to_file(const char *path, unsigned flags, struct walk_stats *stats_ret,
 		 char *err, size_t err_size);
@@ -50,6 +67,9 @@ static struct driver_costs last_costs;
 
 void driver_costs(struct driver_costs *ret);
 long driver_collect(void);
+
+/* Whether the driver was built where callgrind's header is. */
+int driver_can_count(void);
 
 static int write_all(void *arg, const void *data, size_t size)
 {
@@ -158,7 +178,9 @@ static int run(const char *path, unsigned flags, struct walk_stats *stats, char 
 	}
 	if (flags & DRIVER_VALGRIND)
 		driver_hide_valgrind(&options);
+	CALLGRIND_START_INSTRUMENTATION;
 	rc = walk_run(py, &arena, &options, sink, stats, err, err_size);
+	CALLGRIND_STOP_INSTRUMENTATION;
 	if (rc == 0 && sink->ops->end)
 		rc = sink->ops->end(sink);
 	if (fd >= 0)
@@ -189,7 +211,18 @@ long driver_collect(void)
 {
 	long (*collect)(void) = (long (*)(void))dlsym(RTLD_DEFAULT, "PyGC_Collect");
 
-	return collect ? collect() : -1;
+	long n = -1;
+
+	CALLGRIND_START_INSTRUMENTATION;
+	if (collect)
+		n = collect();
+	CALLGRIND_STOP_INSTRUMENTATION;
+	return n;
+}
+
+int driver_can_count(void)
+{
+	return DRIVER_CAN_COUNT;
 }
 
 /* What the copy sends to its parent. */
