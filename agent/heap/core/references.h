@@ -19,13 +19,22 @@ static inline void references_add(struct walk *w, uint64_t target)
 		w->refs[w->nrefs++] = target;
 }
 
-/* All of them are the n words at `items`, in place; those that are 0 are absent. */
+/*
+ * All of them are the n words at `items`, in place; those that are 0 are absent.  A core
+ * file may have them where no word can lie in place: they are copied.
+ */
 static inline void references_in_place(struct walk *w, uint64_t items, uint64_t n)
 {
 	if (n > UINT32_MAX)
 		n = UINT32_MAX;
 	w->refs_direct = peek_words(items, n);
-	w->nrefs = (uint32_t)n;
+	if (PEEK_IN_IMAGE && (uintptr_t)w->refs_direct % sizeof(*w->refs_direct)) {
+		w->refs_direct = NULL;
+		for (uint64_t i = 0; i < n && !w->err; i++)
+			references_add(w, peek64(items + 8 * i));
+		return;
+	}
+	w->nrefs = w->refs_direct ? (uint32_t)n : 0; /* none: no memory for them */
 }
 
 /*
