@@ -11,6 +11,7 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
@@ -33,6 +34,24 @@ static bool rights_number(const char *text, unsigned long *ret)
 	return errno == 0 && *end == '\0' && *ret > 0 && *ret < (uid_t)-1;
 }
 
+/*
+ * A user of /etc/passwd, by number, or by name where that is given; valid until the next
+ * call.  Not by the C library's getpw*: those load modules (and abort where one of their
+ * allocations fails), which a static program had better not do.
+ */
+static const struct passwd *rights_local_user(const char *name, uid_t uid)
+{
+	FILE *const in = fopen("/etc/passwd", "re");
+	const struct passwd *user = NULL;
+
+	while (in && (user = fgetpwent(in)) &&
+	       (name ? strcmp(user->pw_name, name) != 0 : user->pw_uid != uid))
+		;
+	if (in)
+		fclose(in);
+	return user;
+}
+
 /* The user who called sudo, if what the environment says is true of some user. */
 static bool rights_of_invoker(struct rights *ret)
 {
@@ -42,7 +61,9 @@ static bool rights_of_invoker(struct rights *ret)
 	if (!rights_number(getenv("SUDO_UID"), &uid) ||
 	    !rights_number(getenv("SUDO_GID"), &gid))
 		return false;
-	const struct passwd *const user = getpwuid((uid_t)uid);
+	const struct passwd *user = rights_local_user(NULL, (uid_t)uid);
+	if (!user)
+		user = getpwuid((uid_t)uid); /* of a directory service */
 	if (!user || (name && strcmp(name, user->pw_name) != 0) || user->pw_gid != gid)
 		return false;
 	ret->uid = (uid_t)uid;
@@ -52,7 +73,7 @@ static bool rights_of_invoker(struct rights *ret)
 
 static void rights_of_nobody(struct rights *ret)
 {
-	const struct passwd *const user = getpwnam("nobody");
+	const struct passwd *const user = rights_local_user("nobody", 0);
 
 	ret->uid = user && user->pw_uid ? user->pw_uid : RIGHTS_NOBODY;
 	ret->gid = user && user->pw_gid ? user->pw_gid : RIGHTS_NOBODY;

@@ -2,6 +2,7 @@
 /* control_client - see control_client.h. */
 #include "loader/capture/control_client.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -104,6 +105,7 @@ int control_client_connect(pid_t pid)
 	struct load_error err;
 	const char *own = getenv("PYMEM_CONTROL");
 
+	assert(pid > 0);
 	if (process_read(pid, &process, &err) < 0)
 		return -1;
 	const pid_t inner = process_inner_pid(&process);

@@ -2,6 +2,7 @@
 /* core_reader - see core_reader.h. */
 #include "loader/core/core_reader.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -322,6 +323,7 @@ int core_reader_run(const struct core_reader_job *job, struct core_walk_result *
 		 core_reader_start(&r, ret->error) == 0) {
 		const int rc = core_reader_serve(&r, buf);
 
+		assert(r.child > 0);
 		if (rc < 0)
 			kill(r.child, SIGKILL);
 		while (waitpid(r.child, &status, 0) < 0 && errno == EINTR)

@@ -2,6 +2,7 @@
 /* foreign - see foreign.h. */
 #include "loader/target/foreign.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -33,6 +34,7 @@ int foreign_take(int pidfd, int fd)
 {
 	if (pidfd < 0)
 		return -ENOSYS;
+	assert(fd >= 0);
 	const int ours = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
 	return ours < 0 ? -(errno ? errno : EIO) : ours;
 }
@@ -60,6 +62,7 @@ bool foreign_is_pair(int fd, int type, pid_t maker)
 	struct ucred peer = { .pid = -1 };
 	socklen_t a = sizeof(domain), b = sizeof(is), c = sizeof(peer);
 
+	assert(fd >= 0 && maker > 0);
 	return !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &a) && domain == AF_UNIX &&
 		!getsockopt(fd, SOL_SOCKET, SO_TYPE, &is, &b) && is == type &&
 		/* of a pair: who made it (net/unix/af_unix.c unix_socketpair) */

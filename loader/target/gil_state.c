@@ -2,6 +2,7 @@
 /* gil_state - see gil_state.h. */
 #include "loader/target/gil_state.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "loader/cpu/cpu.h"
@@ -182,5 +183,6 @@ const char *gil_state_name(enum gil_state state)
 {
 	static const char *const names[] = { "unknown", "free", "held" };
 
+	assert((size_t)state < sizeof(names) / sizeof(names[0]));
 	return names[state];
 }

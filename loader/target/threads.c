@@ -6,6 +6,7 @@
  */
 #include "loader/target/threads.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <linux/futex.h>
@@ -141,6 +142,7 @@ int threads_order(pid_t pid, bool seccomp, struct thread list[THREADS_MAX])
 {
 	char path[64];
 
+	assert(pid > 0);
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	DIR *dir = opendir(path);
 	if (!dir)
@@ -155,6 +157,7 @@ int threads_order(pid_t pid, bool seccomp, struct thread list[THREADS_MAX])
 		count++;
 	}
 	closedir(dir);
+	assert(count <= THREADS_MAX);
 	qsort(list, (size_t)count, sizeof(*list), threads_by_rank);
 	return count;
 }

@@ -7,6 +7,7 @@
  */
 #include "viewer/analysis/account.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -159,6 +160,7 @@ static void account_choose(struct account *a, const struct vec *candidates)
 		a->part[a->parts++] = p[i];
 		left -= p[i].bytes;
 	}
+	assert(a->parts < sizeof(a->part) / sizeof(a->part[0]));
 	if (left)
 		a->part[a->parts++] = (struct account_part){ .kind = ACCOUNT_OTHER,
 							     .example = HEAP_NONE,

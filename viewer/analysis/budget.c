@@ -2,6 +2,7 @@
 /* budget - where the resident memory went (budget.h). */
 #include "viewer/analysis/budget.h"
 
+#include <assert.h>
 #include <errno.h>
 
 enum { BUDGET_CHUNK_ROUNDING = 24 }; /* a head and up to 16 bytes */
@@ -56,6 +57,7 @@ static const struct {
 
 const char *budget_title(const struct budget_entry *entry)
 {
+	assert(entry->item < BUDGET_ITEM_COUNT);
 	if (entry->item == BUDGET_OBJECTS && kind_titles[entry->kind])
 		return kind_titles[entry->kind];
 	return items[entry->item].title;
@@ -63,6 +65,7 @@ const char *budget_title(const struct budget_entry *entry)
 
 const char *budget_key(const struct budget_entry *entry)
 {
+	assert(entry->item < BUDGET_ITEM_COUNT);
 	if (entry->item == BUDGET_OBJECTS && kind_keys[entry->kind])
 		return kind_keys[entry->kind];
 	return items[entry->item].key;
@@ -262,6 +265,7 @@ int budget_make(const struct heap *heap, struct budget *ret)
 		budget_take_native(&m, class_);
 		budget_take_free(&m);
 		budget_take_rounding(&m);
+		assert(m.left <= ret->rss); /* no byte has two owners */
 		budget_add(&m,
 			   (struct budget_entry){ .item = BUDGET_UNEXPLAINED,
 						  .size = m.left });

@@ -47,6 +47,7 @@ static uint32_t context_var_next(const struct heap *heap, struct heap_span refs,
 {
 	uint32_t at = (*i)++;
 
+	assert(at < refs.count);
 	if (context_var_is_node(heap, refs.target[at]) || at + 1 >= refs.count ||
 	    !context_var_is(heap, refs.target[at + 1], "ContextVar"))
 		return HEAP_NONE;

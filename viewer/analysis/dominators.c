@@ -15,6 +15,7 @@
  */
 #include "viewer/analysis/dominators.h"
 
+#include <assert.h>
 #include <errno.h>
 
 struct entry {
@@ -293,6 +294,7 @@ int dominators_run(const struct heap *heap, const struct progress *progress,
 		ret->count = w.count;
 		vec_move(&ret->vertex, &w.vertex);
 		vec_move(&ret->idom, &w.parent);
+		assert(VEC_COUNT(ret->idom, uint32_t) >= ret->count);
 	}
 	struct vec *vecs[] = { &w.number, &w.vertex, &w.parent, &w.row_base,
 			       &w.row,	  &w.pred,   &w.link,	&w.stack };

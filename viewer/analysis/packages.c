@@ -317,6 +317,7 @@ static int packages_walk(struct maker *m, const struct progress *progress)
 		uint32_t child = children[top->next++], own = packages_of(m, child);
 		step = (struct step){ child, rows[child],
 				      own == m->builtins ? top->package : own };
+		assert(step.package < VEC_COUNT(m->packages->all, struct package));
 		packages_enter(m, child, own, step.package);
 		err = vec_append(&stack, &step, sizeof(step));
 		if (!err && ++done % PROGRESS_EVERY == 0 &&

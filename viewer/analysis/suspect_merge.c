@@ -2,6 +2,7 @@
 /* suspect_merge - see suspect_merge.h. */
 #include "viewer/analysis/suspect_merge.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #define FEW_MEMBERS 10u /* fewer make no index */
@@ -105,6 +106,7 @@ static void suspect_merge_index(struct vec *suspects, size_t with)
 {
 	struct suspect *s = suspects->data;
 
+	assert(with < VEC_COUNT(*suspects, struct suspect));
 	for (size_t i = 0; i < VEC_COUNT(*suspects, struct suspect); i++)
 		for (uint32_t k = 0; k < s[with].also_number && i != with; k++)
 			if (s[i].point == s[with].also[k] && !s[i].group &&

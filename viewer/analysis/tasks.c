@@ -6,6 +6,7 @@
  */
 #include "viewer/analysis/tasks.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,7 @@ uint32_t tasks_stack(const struct heap *heap, uint32_t task, uint32_t *ret)
 {
 	uint32_t at = attribute_of(heap, task, "_coro"), count = 0;
 
+	assert(task < heap->nodes);
 	if (at >= heap->objects)
 		return tasks_frames(heap, task, ret);
 	while (at < heap->objects && count < TASKS_STACK &&
@@ -118,6 +120,7 @@ uint32_t tasks_stack(const struct heap *heap, uint32_t task, uint32_t *ret)
 		ret[count++] = at;
 		at = tasks_next(heap, at);
 	}
+	assert(count <= TASKS_STACK);
 	return count;
 }
 

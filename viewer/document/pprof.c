@@ -8,6 +8,7 @@
  * go by these names; every leaf one, too.  Numbers of them have 32 bits.  Of the values
  * the last is the one readers show when nobody chooses (speedscope takes the last).
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,6 +156,7 @@ static void pprof_put_sample(struct pprof *p, const struct profile_sample *sampl
 	struct protobuf inner = { 0 };
 	size_t n = 0;
 
+	assert(count <= PROFILE_DEPTH);
 	if (sample->leaf != PROFILE_NO_LEAF) {
 		if (!p->leaf[sample->leaf]) {
 			profile_leaf(&p->text, p->profile, sample->leaf);
@@ -165,6 +167,7 @@ static void pprof_put_sample(struct pprof *p, const struct profile_sample *sampl
 	}
 	while (count-- > 0)
 		locations[n++] = stack[count] + 1;
+	assert(n <= sizeof(locations) / sizeof(locations[0]));
 	protobuf_numbers(&inner, SAMPLE_LOCATION, locations, n);
 	protobuf_numbers(&inner, SAMPLE_VALUE, values, 3);
 	if (!inner.err)

@@ -12,6 +12,7 @@
  *
  * Two passes over the edges: count per node (and judge), then fill.
  */
+#include <assert.h>
 #include <errno.h>
 
 #include "viewer/model/load_internal.h"
@@ -171,6 +172,7 @@ static int synth_make_nodes(struct heap *heap)
 		      (heap->nodes - heap->objects) * sizeof(struct heap_synth)))
 		return -ENOMEM;
 	node = heap->synth.data;
+	assert(heap_native_base(heap) >= heap->objects + HEAP_SYNTH_GROUP_COUNT);
 	for (uint32_t g = 0; g < HEAP_SYNTH_GROUP_COUNT; g++)
 		node[g].kind = g;
 	for (uint32_t t = 1; t <= heap->threads; t++)

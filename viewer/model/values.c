@@ -8,6 +8,7 @@
  */
 #include "viewer/model/values.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -60,6 +61,7 @@ int values_add(struct vec *raw, uint64_t packed, const struct snap_value *value)
 	}
 	if (!whole)
 		n += values_put_varint(head + n, value->size);
+	assert(n <= sizeof(head));
 	if (vec_reserve(raw, n + value->size))
 		return -ENOMEM;
 	memcpy((char *)raw->data + raw->size, head, n);

@@ -245,6 +245,7 @@ static int relation_walk_visit(struct vec *seen, struct vec *list, uint32_t node
 {
 	uint64_t *word = VEC(*seen, uint64_t) + node / 64, bit = 1ull << (node & 63);
 
+	assert(node / 64 < VEC_COUNT(*seen, uint64_t));
 	if (*word & bit)
 		return 0;
 	*word |= bit;

@@ -252,6 +252,7 @@ static void grid_draw_text_cell(struct grid *g, struct surface *s, int y, size_t
 				const struct grid_cell *cell)
 {
 	int x = g->x[c], width = g->width[c];
+	assert(c < g->ncolumns);
 	if (cell->spark) {
 		surface_spark(s, y, x, width, cell->style, cell->spark, cell->nspark);
 		return;
@@ -273,6 +274,7 @@ static void grid_draw_row(struct grid *g, struct surface *s, int y, size_t shown
 			  struct rect r)
 {
 	const char *heading = grid_heading(g, shown);
+	assert(shown < g->shown);
 	if (heading) {
 		surface_puts(s, y, r.x, r.width, STYLE_STRONG, heading);
 		return;
