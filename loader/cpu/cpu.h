@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * cpu - everything that depends on the processor, behind one interface; one file a
- * processor implements it: CMake takes cpu/PROCESSOR.c, named as uname(2) does.
+ * processor implements it: CMake takes cpu/PROCESSOR.c, named as uname(2) does.  What
+ * instructions look like is in code.h.
  */
 #ifndef PYMEM_LOADER_CPU_CPU_H
 #define PYMEM_LOADER_CPU_CPU_H
@@ -12,13 +13,33 @@
 #include <sys/types.h>
 #include <sys/user.h>
 
-#define CPU_XSTATE_MAX 16384 /* AMX: 11,008 bytes */
-#define CPU_FRAME_MAX (CPU_XSTATE_MAX + 1024)
+#define CPU_XSTATE_MAX 16384 /* AMX: 11,008 bytes; SVE with 2,048 bits: 8,768 */
+#define CPU_FRAME_MAX (CPU_XSTATE_MAX + 2048)
+#define CPU_EXIT_MAX 1280
 #define CPU_STUB_MAX 256
+
+/* The registers that a system call or a call of a function changes. */
+#if defined(__x86_64__)
+struct cpu_regs {
+	struct user_regs_struct general;
+};
+#elif defined(__aarch64__)
+struct cpu_regs {
+	struct user_regs_struct general;
+	uint64_t thread_pointer; /* with those that cpu_save reads */
+	int64_t call;		 /* -1: none, as far as can be seen */
+	uint64_t first;		 /* argument of the call, if `known` */
+	bool restarts;		 /* pc is at the call, which is made (again) */
+	bool known;		 /* it was blocked in the call: cpu_set_wait */
+	bool uncallable;	 /* in a mode that no function expects */
+};
+#else
+#error "pymem-load knows x86-64 and aarch64 only"
+#endif
 
 /* What a thread must get back to the last bit. */
 struct cpu_state {
-	struct user_regs_struct regs;
+	struct cpu_regs regs;
 	uint8_t xstate[CPU_XSTATE_MAX];
 	size_t xstate_size;
 	uint64_t sigmask;
@@ -49,87 +70,97 @@ extern const uint32_t cpu_audit_arch;  /* AUDIT_ARCH_*, as seccomp filters see i
 /* Is the static TLS of the libraries below the thread pointer (variant II)? */
 extern const bool cpu_tls_below;
 
-/* glibc's struct pthread, which pthread_self() points to: offsets in it. */
-struct cpu_pthread {
-	uint16_t self; /* a pointer to itself */
-	uint16_t tid;  /* int, as the thread itself counts */
+/*
+ * Offset in glibc's struct pthread, which pthread_self() points to, of its member list
+ * (list_t: next, prev), behind which the tid lies (int, as the thread itself counts).
+ */
+extern const uint16_t cpu_pthread_list;
+
+/*
+ * What a thread is blocked in, as /proc/PID/task/TID/syscall tells; sp and pc are its
+ * own, pc behind the instruction.  Where the registers of a stopped thread no longer tell
+ * which system call it was in (cpu_forgets_call), this is read before the stop.
+ */
+struct cpu_wait {
+	int64_t nr; /* -1: none */
+	uint64_t arg[6];
+	uint64_t sp, pc;
 };
-extern const struct cpu_pthread cpu_pthread;
+extern const bool cpu_forgets_call;
+/*
+ * For registers of an event stop whose thread was blocked in `wait` until it was asked to
+ * stop, and called nothing since: completes them, if they look so.
+ */
+void cpu_set_wait(struct cpu_regs *regs, const struct cpu_wait *wait);
 
 /* Registers of a stopped thread: 0 or a negative errno. */
-int cpu_get_regs(pid_t tid, struct user_regs_struct *regs);
-int cpu_set_regs(pid_t tid, const struct user_regs_struct *regs);
+int cpu_get_regs(pid_t tid, struct cpu_regs *regs);
+int cpu_set_regs(pid_t tid, const struct cpu_regs *regs);
 /* Everything but the signal mask. */
 int cpu_save(pid_t tid, struct cpu_state *state);
 /* Extended state (vector registers); the general ones go with cpu_set_regs. */
 int cpu_restore_xstate(pid_t tid, const struct cpu_state *state);
 
 /* Where the thread goes on, its stack, its thread-local storage. */
-uint64_t cpu_pc(const struct user_regs_struct *regs);
-uint64_t cpu_sp(const struct user_regs_struct *regs);
-uint64_t cpu_tls_pointer(const struct user_regs_struct *regs);
+uint64_t cpu_pc(const struct cpu_regs *regs);
+uint64_t cpu_sp(const struct cpu_regs *regs);
+uint64_t cpu_tls_pointer(const struct cpu_regs *regs);
+/* Where a function returns to that hasn't saved that on the stack; 0: always saved. */
+uint64_t cpu_link(const struct cpu_regs *regs);
 /* Number of the system call the thread was stopped in, -1 = in user code. */
-long cpu_syscall(const struct user_regs_struct *regs);
-uint64_t cpu_syscall_arg(const struct user_regs_struct *regs, int index);
-int64_t cpu_syscall_result(const struct user_regs_struct *regs);
-/* A thread in a mode that we can't call into (32-bit code). */
-bool cpu_foreign_mode(const struct user_regs_struct *regs);
+long cpu_syscall(const struct cpu_regs *regs);
+uint64_t cpu_syscall_arg(const struct cpu_regs *regs, int index);
+int64_t cpu_syscall_result(const struct cpu_regs *regs);
+/* A thread in a mode that we can't call into (32-bit code, a guarded stack...). */
+bool cpu_foreign_mode(const struct cpu_regs *regs);
 /*
- * If the interrupted system call would end in EINTR instead of being restarted
- * and `rewind` is harmless for it, makes the registers restart it from scratch.
+ * The interrupted system call would end in EINTR: makes the registers restart it from
+ * scratch.  False: they don't say enough.
  */
-void cpu_rewind_syscall(struct user_regs_struct *regs);
+bool cpu_rewind_syscall(struct cpu_regs *regs);
 
 /*
  * Number of the call by which the kernel will go on with the interrupted one when the
  * thread is let go: the same, or restart_syscall(2) for one with a time limit; -1: none.
  */
-long cpu_restart_call(const struct user_regs_struct *regs);
+long cpu_restart_call(const struct cpu_regs *regs);
+/*
+ * For registers that are given back: a call with a time limit goes on for the rest of it.
+ * Where the kernel sees to that itself, nothing.
+ */
+void cpu_keep_time_limit(struct cpu_regs *regs);
 /* Makes the interrupted system call return EINTR. */
-void cpu_interrupt_syscall(struct user_regs_struct *regs);
+void cpu_interrupt_syscall(struct cpu_regs *regs);
 
-/* Registers to run one system call at `gadget`; sp: where its `ret` pops from. */
-void cpu_set_syscall(struct user_regs_struct *regs, uint64_t gadget, uint64_t sp, long nr,
-		     const uint64_t arg[6]);
+/*
+ * Registers to run one system call at `gadget`, on the stack of an emergency or exit
+ * frame, with which the gadget's return goes to the restorer.
+ */
+void cpu_set_syscall(struct cpu_regs *regs, uint64_t gadget, uint64_t sp,
+		     uint64_t restorer, long nr, const uint64_t arg[6]);
 /*
  * Registers to run the stub: stack top, address of the struct cpu_call, number of
  * operations behind it, address of the emergency frame's context (0 = none) and of
  * __errno_location (0 = none).
  */
-void cpu_set_call(struct user_regs_struct *regs, uint64_t stub, uint64_t stack_top,
+void cpu_set_call(struct cpu_regs *regs, uint64_t stub, uint64_t stack_top,
 		  uint64_t block, unsigned ops, uint64_t frame, uint64_t errno_location);
 /* The stub's code; size in bytes; *marker: offset of its marker call's return. */
 const uint8_t *cpu_stub(size_t *size, size_t *marker);
 
 /*
- * The emergency frame: if the tracer dies, `ret` at frame + 0 goes to the
- * restorer, whose rt_sigreturn restores the thread from the rest.  Builds it to
- * lie at an address <= top; returns its size and the address in *addr_ret, 0 if
- * the state doesn't fit buf.
+ * The emergency frame: if the tracer dies, the gadget's return goes to the restorer,
+ * whose rt_sigreturn restores the thread from the frame.  Builds it to lie at an address
+ * <= top; returns its size and the address in *addr_ret, 0 if the state doesn't fit buf.
  */
 size_t cpu_frame_build(const struct cpu_state *state, uint64_t top, uint64_t restorer,
 		       uint8_t buf[CPU_FRAME_MAX], uint64_t *addr_ret);
-/* Address of the context inside a frame at addr. */
+/* The same for a copy, to lie below top: there the return ends in a call of `leave`. */
+size_t cpu_exit_build(uint64_t top, uint64_t leave, uint8_t buf[CPU_EXIT_MAX],
+		      uint64_t *addr_ret);
+/* Stack pointer with which rt_sigreturn takes the emergency frame at addr. */
 uint64_t cpu_frame_context(uint64_t addr);
 /* Bytes below sp that belong to the running function. */
 uint64_t cpu_red_zone(void);
-
-/* First `syscall; return` in code, or (size_t)-1. */
-size_t cpu_find_gadget(const uint8_t *code, size_t size);
-/* First rt_sigreturn trampoline at or after `from`, or (size_t)-1. */
-size_t cpu_find_restorer(const uint8_t *code, size_t size, size_t from);
-/*
- * For a function at addr that just loads a variable and returns it: where that
- * is, namely at (indirect ? *(uint64_t *)address : address) + offset.
- */
-struct cpu_load {
-	uint64_t address;
-	bool indirect;
-	int64_t offset;
-};
-bool cpu_loaded_variable(const uint8_t *code, size_t size, uint64_t addr,
-			 struct cpu_load *ret);
-/* Does a call instruction end at code + offset? */
-bool cpu_after_call(const uint8_t *code, size_t offset);
 
 #endif

@@ -33,25 +33,31 @@ enum { ERESTARTSYS = 512, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK 
 const uint16_t cpu_elf_machine = EM_X86_64;
 const uint32_t cpu_audit_arch = AUDIT_ARCH_X86_64;
 const bool cpu_tls_below = true;
-/* tcbhead_t.self; and behind header (704 bytes) and list (16): since 2.11 (nptl/descr.h,
- * sysdeps/x86_64/nptl/tls.h) */
-const struct cpu_pthread cpu_pthread = { .self = 16, .tid = 720 };
+/* behind a header of 704 bytes: since 2.11 (nptl/descr.h, sysdeps/x86_64/nptl/tls.h) */
+const uint16_t cpu_pthread_list = 704;
+const bool cpu_forgets_call = false; /* orig_rax */
 
-int cpu_get_regs(pid_t tid, struct user_regs_struct *regs)
+void cpu_set_wait(struct cpu_regs *regs, const struct cpu_wait *wait)
 {
-	struct iovec iov = { regs, sizeof(*regs) };
+	(void)regs;
+	(void)wait;
+}
+
+int cpu_get_regs(pid_t tid, struct cpu_regs *regs)
+{
+	struct iovec iov = { &regs->general, sizeof(regs->general) };
 
 	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &iov))
 		return -errno;
-	return iov.iov_len == sizeof(*regs) ?
+	return iov.iov_len == sizeof(regs->general) ?
 		0 :
 		-EMEDIUMTYPE; /* a 32-bit thread's is shorter */
 }
 
-int cpu_set_regs(pid_t tid, const struct user_regs_struct *regs)
+int cpu_set_regs(pid_t tid, const struct cpu_regs *regs)
 {
-	struct user_regs_struct copy = *regs;
-	struct iovec iov = { &copy, sizeof(copy) };
+	struct cpu_regs copy = *regs;
+	struct iovec iov = { &copy.general, sizeof(copy.general) };
 
 	return ptrace(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &iov) ? -errno : 0;
 }
@@ -80,52 +86,67 @@ int cpu_restore_xstate(pid_t tid, const struct cpu_state *s)
 	return ptrace(PTRACE_SETREGSET, tid, (void *)NT_X86_XSTATE, &iov) ? -errno : 0;
 }
 
-uint64_t cpu_pc(const struct user_regs_struct *regs)
+uint64_t cpu_pc(const struct cpu_regs *regs)
 {
-	return regs->rip;
+	return regs->general.rip;
 }
 
-uint64_t cpu_sp(const struct user_regs_struct *regs)
+uint64_t cpu_sp(const struct cpu_regs *regs)
 {
-	return regs->rsp;
+	return regs->general.rsp;
 }
 
-uint64_t cpu_tls_pointer(const struct user_regs_struct *regs)
+uint64_t cpu_tls_pointer(const struct cpu_regs *regs)
 {
-	return regs->fs_base;
+	return regs->general.fs_base;
 }
 
-long cpu_syscall(const struct user_regs_struct *regs)
+uint64_t cpu_link(const struct cpu_regs *regs)
 {
-	return (long)regs->orig_rax < 0 ? -1 : (long)regs->orig_rax;
+	(void)regs;
+	return 0;
 }
 
-uint64_t cpu_syscall_arg(const struct user_regs_struct *regs, int index)
+long cpu_syscall(const struct cpu_regs *regs)
 {
-	const uint64_t arg[6] = { regs->rdi, regs->rsi, regs->rdx,
-				  regs->r10, regs->r8,	regs->r9 };
+	return (long)regs->general.orig_rax < 0 ? -1 : (long)regs->general.orig_rax;
+}
+
+uint64_t cpu_syscall_arg(const struct cpu_regs *regs, int index)
+{
+	const uint64_t arg[6] = {
+		regs->general.rdi, regs->general.rsi, regs->general.rdx,
+		regs->general.r10, regs->general.r8,  regs->general.r9
+	};
 
 	return index >= 0 && index < 6 ? arg[index] : 0;
 }
 
-int64_t cpu_syscall_result(const struct user_regs_struct *regs)
+int64_t cpu_syscall_result(const struct cpu_regs *regs)
 {
-	return (int64_t)regs->rax;
+	return (int64_t)regs->general.rax;
 }
 
-bool cpu_foreign_mode(const struct user_regs_struct *regs)
+bool cpu_foreign_mode(const struct cpu_regs *regs)
 {
-	return regs->cs != CS_64BIT;
+	return regs->general.cs != CS_64BIT;
 }
 
-void cpu_rewind_syscall(struct user_regs_struct *regs)
+bool cpu_rewind_syscall(struct cpu_regs *regs)
 {
-	regs->rax = regs->orig_rax;
-	regs->rip -= 2;
-	regs->orig_rax = (unsigned long long)-1;
+	regs->general.rax = regs->general.orig_rax;
+	regs->general.rip -= 2;
+	regs->general.orig_rax = (unsigned long long)-1;
+	return true;
 }
 
-long cpu_restart_call(const struct user_regs_struct *regs)
+/* The restart code in rax is given back with the rest. */
+void cpu_keep_time_limit(struct cpu_regs *regs)
+{
+	(void)regs;
+}
+
+long cpu_restart_call(const struct cpu_regs *regs)
 {
 	const int64_t code = -cpu_syscall_result(regs);
 
@@ -138,26 +159,28 @@ long cpu_restart_call(const struct user_regs_struct *regs)
 		-1;
 }
 
-void cpu_interrupt_syscall(struct user_regs_struct *regs)
+void cpu_interrupt_syscall(struct cpu_regs *regs)
 {
-	regs->rax = (unsigned long long)-EINTR;
-	regs->orig_rax = (unsigned long long)-1;
+	regs->general.rax = (unsigned long long)-EINTR;
+	regs->general.orig_rax = (unsigned long long)-1;
 }
 
-void cpu_set_syscall(struct user_regs_struct *regs, uint64_t gadget, uint64_t sp, long nr,
-		     const uint64_t arg[6])
+void cpu_set_syscall(struct cpu_regs *regs, uint64_t gadget, uint64_t sp,
+		     uint64_t restorer, long nr, const uint64_t arg[6])
 {
-	regs->rip = gadget;
-	regs->rsp = sp;
-	regs->rax = (unsigned long long)nr;
-	regs->orig_rax = (unsigned long long)-1; /* or the kernel "restarts": rip -= 2 */
-	regs->rdi = arg[0];
-	regs->rsi = arg[1];
-	regs->rdx = arg[2];
-	regs->r10 = arg[3];
-	regs->r8 = arg[4];
-	regs->r9 = arg[5];
-	regs->eflags &= ~(unsigned long long)(EFLAGS_TF | EFLAGS_DF);
+	(void)restorer; /* the frame's first word */
+	regs->general.rip = gadget;
+	regs->general.rsp = sp;
+	regs->general.rax = (unsigned long long)nr;
+	regs->general.orig_rax =
+		(unsigned long long)-1; /* or the kernel "restarts": rip -= 2 */
+	regs->general.rdi = arg[0];
+	regs->general.rsi = arg[1];
+	regs->general.rdx = arg[2];
+	regs->general.r10 = arg[3];
+	regs->general.r8 = arg[4];
+	regs->general.r9 = arg[5];
+	regs->general.eflags &= ~(unsigned long long)(EFLAGS_TF | EFLAGS_DF);
 }
 
 /*
@@ -238,19 +261,20 @@ const uint8_t *cpu_stub(size_t *size, size_t *marker)
 	return stub;
 }
 
-void cpu_set_call(struct user_regs_struct *regs, uint64_t stub_addr, uint64_t stack_top,
+void cpu_set_call(struct cpu_regs *regs, uint64_t stub_addr, uint64_t stack_top,
 		  uint64_t block, unsigned ops, uint64_t frame, uint64_t errno_location)
 {
 	assert(stack_top % 16 == 0);
-	regs->rip = stub_addr;
-	regs->rsp = stack_top & ~(uint64_t)15; /* aligned before the call instruction */
-	regs->rbp = ops;
-	regs->rbx = block;
-	regs->r12 = frame;
-	regs->r13 = errno_location;
-	regs->rax = 0;
-	regs->orig_rax = (unsigned long long)-1;
-	regs->eflags &= ~(unsigned long long)(EFLAGS_TF | EFLAGS_DF | EFLAGS_AC);
+	regs->general.rip = stub_addr;
+	regs->general.rsp =
+		stack_top & ~(uint64_t)15; /* aligned before the call instruction */
+	regs->general.rbp = ops;
+	regs->general.rbx = block;
+	regs->general.r12 = frame;
+	regs->general.r13 = errno_location;
+	regs->general.rax = 0;
+	regs->general.orig_rax = (unsigned long long)-1;
+	regs->general.eflags &= ~(unsigned long long)(EFLAGS_TF | EFLAGS_DF | EFLAGS_AC);
 }
 
 uint64_t cpu_red_zone(void)
@@ -370,7 +394,7 @@ size_t cpu_frame_build(const struct cpu_state *s, uint64_t top, uint64_t restore
 	f.context.ss_flags = -1; /* invalid: the thread's alternate stack is left alone */
 	f.context.fpstate = addr + head;
 	f.context.sigmask = s->sigmask;
-	cpu_frame_registers(&s->regs, &f.context);
+	cpu_frame_registers(&s->regs.general, &f.context);
 	memcpy(buf, &f, sizeof(f));
 	memcpy(buf + head, s->xstate, extent);
 	struct fpx_sw sw = { .magic1 = FP_XSTATE_MAGIC1,
@@ -384,102 +408,15 @@ size_t cpu_frame_build(const struct cpu_state *s, uint64_t top, uint64_t restore
 	return size;
 }
 
+size_t cpu_exit_build(uint64_t top, uint64_t leave, uint8_t buf[CPU_EXIT_MAX],
+		      uint64_t *addr_ret)
+{
+	*addr_ret = (top - 16) & ~(uint64_t)15;
+	memcpy(buf, &leave, sizeof(leave));
+	return sizeof(leave);
+}
+
 uint64_t cpu_frame_context(uint64_t addr)
 {
 	return addr + offsetof(struct frame, context);
-}
-
-/* ---- code patterns ---- */
-
-size_t cpu_find_gadget(const uint8_t *code, size_t size)
-{
-	for (size_t i = 0; i + 3 <= size; i++)
-		if (code[i] == 0x0f && code[i + 1] == 0x05 && code[i + 2] == 0xc3)
-			return i;
-	return (size_t)-1;
-}
-
-size_t cpu_find_restorer(const uint8_t *code, size_t size, size_t from)
-{
-	static const uint8_t long_form[] = {
-		0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05
-	};
-	static const uint8_t short_form[] = { 0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05 };
-
-	for (size_t i = from; i + sizeof(long_form) <= size; i++)
-		if (!memcmp(code + i, long_form, sizeof(long_form)) ||
-		    !memcmp(code + i, short_form, sizeof(short_form)))
-			return i;
-	return (size_t)-1;
-}
-
-/* mov disp(%rax), %rax at p: its length and displacement; 0 = it isn't one. */
-static size_t cpu_load_from_rax(const uint8_t *p, int64_t *offset)
-{
-	int32_t wide;
-
-	if (p[0] != 0x48 || p[1] != 0x8b)
-		return 0;
-	switch (p[2]) {
-	case 0x00:
-		*offset = 0;
-		return 3;
-	case 0x40:
-		*offset = (int8_t)p[3];
-		return 4;
-	case 0x80:
-		memcpy(&wide, p + 3, sizeof(wide));
-		*offset = wide;
-		return 7;
-	default:
-		return 0;
-	}
-}
-
-/*
- * Behind endbr64 or a frame's set-up: mov rel32(%rip), %rax (48 8b 05: the
- * variable, or through the global offset table its base), or lea rel32(%rip),
- * %rax (48 8d 05: the base); then mov disp(%rax), %rax if it was a base; ret.
- */
-bool cpu_loaded_variable(const uint8_t *code, size_t size, uint64_t addr,
-			 struct cpu_load *ret)
-{
-	for (size_t i = 0; i + 24 <= size && i < 24; i++) {
-		int32_t relative;
-
-		if (code[i] != 0x48 || code[i + 2] != 0x05 ||
-		    (code[i + 1] != 0x8b && code[i + 1] != 0x8d))
-			continue;
-		size_t next = i + 7;
-		memcpy(&relative, code + i + 3, sizeof(relative));
-		struct cpu_load load = { .address = addr + next +
-						 (uint64_t)(int64_t)relative };
-		size_t second = cpu_load_from_rax(code + next, &load.offset);
-		if (!second && code[i + 1] == 0x8d)
-			return false;
-		load.indirect = second && code[i + 1] == 0x8b;
-		next += second;
-		if (code[next] == 0x5d || code[next] == 0xc9) /* pop %rbp, leave */
-			next++;
-		*ret = load;
-		return code[next] == 0xc3;
-	}
-	return false;
-}
-
-/*
- * call rel32 is e8 + 4; call r/m64 is [41] ff /2 with up to 5 bytes of operand.
- * Misses nothing, and may take other bytes for a call: the safe side.
- */
-bool cpu_after_call(const uint8_t *code, size_t offset)
-{
-	if (offset >= 5 && code[offset - 5] == 0xe8)
-		return true;
-	for (size_t length = 2; length <= 7 && length <= offset; length++) {
-		const uint8_t *p = code + offset - length;
-
-		if (p[0] == 0xff && (p[1] >> 3 & 7) == 2)
-			return true;
-	}
-	return false;
 }

@@ -114,7 +114,7 @@ static bool external_suspend_seccomp(struct tracee *t)
 
 /* Takes over the frozen copy: it must be killed if we die. */
 static int external_adopt(struct copy *c, struct helper *h, const struct tracee *parent,
-			  uint64_t exit_word, struct load_error *err)
+			  uint64_t exit_frame, struct load_error *err)
 {
 	struct tracee *t = &c->tracee;
 
@@ -138,7 +138,7 @@ static int external_adopt(struct copy *c, struct helper *h, const struct tracee 
 		return load_fail(err, LOAD_E_SYSTEM, 0, "the copy can't be read");
 	t->state.sigmask = 0;
 	t->saved = true;
-	remote_init_copy(&c->remote, t, exit_word);
+	remote_init_copy(&c->remote, t, exit_frame);
 	return 0;
 }
 

@@ -19,7 +19,7 @@
  */
 static bool remote_stack_has(const struct tracee *t, uint64_t start, uint64_t end)
 {
-	uint8_t probe[CPU_FRAME_MAX + 4096];
+	uint8_t probe[CPU_FRAME_MAX + CPU_EXIT_MAX + 4096];
 	const struct map *m = maps_find(&t->helper->target->maps, end);
 	struct maps fresh = { 0 };
 	bool good = false;
@@ -47,7 +47,7 @@ void remote_place_frame(struct remote *r, uint64_t top)
 				      buf, &addr);
 
 	assert(!r->copy);
-	if (!size || !remote_stack_has(t, addr - 64, top) ||
+	if (!size || !remote_stack_has(t, addr - CPU_EXIT_MAX, top) ||
 	    !tracee_write(t, addr, buf, size))
 		return;
 	r->frame = addr;
@@ -63,9 +63,9 @@ void remote_init(struct remote *r, struct tracee *t)
 			   t->tid);
 }
 
-void remote_init_copy(struct remote *r, struct tracee *copy, uint64_t exit_word)
+void remote_init_copy(struct remote *r, struct tracee *copy, uint64_t exit_frame)
 {
-	*r = (struct remote){ .tracee = copy, .frame = exit_word, .copy = true };
+	*r = (struct remote){ .tracee = copy, .frame = exit_frame, .copy = true };
 }
 
 int remote_lost(struct remote *r, enum tracee_event event, struct load_error *err)
@@ -91,7 +91,7 @@ int remote_lost(struct remote *r, enum tracee_event event, struct load_error *er
 
 int remote_crashed(struct remote *r, struct load_error *err)
 {
-	struct user_regs_struct regs = { 0 };
+	struct cpu_regs regs = { 0 };
 
 	cpu_get_regs(r->tracee->tid, &regs);
 	return load_fail(err, LOAD_E_CALL, 0,
@@ -125,13 +125,15 @@ int remote_syscall(struct remote *r, long nr, const uint64_t arg[6], int64_t *re
 		   struct load_error *err)
 {
 	struct tracee *t = r->tracee;
-	struct user_regs_struct regs = t->state.regs;
+	struct cpu_regs regs = t->state.regs;
 	uint64_t deadline = clock_now() + SYSCALL_TIMEOUT_NS;
-	uint64_t sp = r->frame ? r->frame : cpu_sp(&regs) - cpu_red_zone() - 8;
+	const uint64_t free_stack = (cpu_sp(&regs) - cpu_red_zone() - 8) & ~(uint64_t)15;
+	const struct target_calls *calls = &t->helper->target->calls;
 	bool cloned = false;
 
 	assert(t->saved && nr >= 0);
-	cpu_set_syscall(&regs, t->helper->target->calls.gadget, sp, nr, arg);
+	cpu_set_syscall(&regs, calls->gadget, r->frame ? r->frame : free_stack,
+			calls->restorer, nr, arg);
 	r->syscalls++;
 	if (tracee_redirect(t, &regs))
 		return remote_lost(r, TRACEE_ENDED, err);
@@ -148,15 +150,18 @@ int remote_syscall(struct remote *r, long nr, const uint64_t arg[6], int64_t *re
 	return 0;
 }
 
-int remote_clone(struct remote *r, int64_t *ret, uint64_t *exit_word_ret,
+int remote_clone(struct remote *r, int64_t *ret, uint64_t *exit_frame_ret,
 		 struct load_error *err)
 {
 	struct tracee *t = r->tracee;
-	uint64_t leave = t->helper->target->calls.exit, word = r->frame - 16;
+	const uint64_t leave = t->helper->target->calls.exit;
+	uint8_t frame[CPU_EXIT_MAX];
+	uint64_t at = 0;
+	const size_t size = cpu_exit_build(r->frame, leave, frame, &at);
 	const long clone_options = t->options | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK;
 
 	assert(!r->copy);
-	if (!r->frame || !leave || !tracee_write(t, word, &leave, sizeof(leave)))
+	if (!r->frame || !leave || !tracee_write(t, at, frame, size))
 		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
 				 "a copy of process %d can't be made safely: no room on "
 				 "its stack, or no _exit in its C library",
@@ -165,10 +170,10 @@ int remote_clone(struct remote *r, int64_t *ret, uint64_t *exit_word_ret,
 		return load_fail(err, LOAD_E_SYSTEM, errno, "PTRACE_SETOPTIONS: %s",
 				 strerror(errno));
 	t->clone_child = 0;
-	int status = remote_sys(r, ret, err, SYS_clone, REMOTE_COPY_SIGNAL, word);
+	int status = remote_sys(r, ret, err, SYS_clone, REMOTE_COPY_SIGNAL, at);
 	if (t->stopped)
 		ptrace(PTRACE_SETOPTIONS, t->tid, NULL, (void *)t->options);
-	*exit_word_ret = word;
+	*exit_frame_ret = at;
 	if (status)
 		return -1;
 	if (*ret < 0)

@@ -25,8 +25,8 @@
 
 struct remote {
 	struct tracee *tracee;
-	uint64_t frame;	  /* where `ret` leads if we die: the emergency frame, or
-				 * (in a copy) the address of _exit; 0 = no room yet */
+	uint64_t frame;	  /* where the gadget returns to if we die: the emergency frame,
+			   * or (in a copy) the exit frame; 0 = no room yet */
 	uint64_t context; /* the emergency frame's context, 0 in a copy */
 	uint64_t region, region_size; /* 0 = not mapped */
 	uint64_t worker, worker_size; /* usable part of the worker's stack */
@@ -62,7 +62,7 @@ int remote_syscall(struct remote *remote, long nr, const uint64_t arg[6], int64_
 	remote_syscall(remote, nr, (const uint64_t[6]){ __VA_ARGS__ }, ret, err)
 
 /* The same for a copy of the process: if we die it calls _exit, at once. */
-void remote_init_copy(struct remote *remote, struct tracee *copy, uint64_t exit_word);
+void remote_init_copy(struct remote *remote, struct tracee *copy, uint64_t exit_frame);
 /*
  * The exit signal of a copy: none, as there are 64 (kernel/signal.c do_notify_parent
  * sends valid ones only), but by this number a copy is known that died before it had a
@@ -73,9 +73,9 @@ void remote_init_copy(struct remote *remote, struct tracee *copy, uint64_t exit_
 /*
  * A clone without flags but that signal (legal at any instruction): the copy, traced and
  * not yet run, is in tracee->clone_child; its number in the target's namespace in *ret.
- * The copy's stack pointer is *exit_word_ret: whoever lets it go ends it.
+ * The copy's stack pointer is *exit_frame_ret: whoever lets it go ends it.
  */
-int remote_clone(struct remote *remote, int64_t *ret, uint64_t *exit_word_ret,
+int remote_clone(struct remote *remote, int64_t *ret, uint64_t *exit_frame_ret,
 		 struct load_error *err);
 /* Copies data into the region; its address there, 0 if it doesn't fit. */
 uint64_t remote_push(struct remote *remote, const void *data, size_t size);

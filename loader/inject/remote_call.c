@@ -25,8 +25,7 @@
  * that a free mutex has none; it stands behind lock and count, before the number of
  * users and the kind (struct __pthread_mutex_s, 64-bit).
  */
-static void remote_call_open_orphaned_lock(struct remote *r,
-					   const struct user_regs_struct *regs)
+static void remote_call_open_orphaned_lock(struct remote *r, const struct cpu_regs *regs)
 {
 	const bool musl = r->tracee->helper->target->libc_kind == LIBC_MUSL;
 	const uint64_t lock = cpu_syscall_arg(regs, 0);
@@ -51,7 +50,7 @@ static void remote_call_open_orphaned_lock(struct remote *r,
 static bool remote_call_at_marker(struct remote *r)
 {
 	size_t size, marker;
-	struct user_regs_struct regs;
+	struct cpu_regs regs;
 
 	r->inside = !r->inside;
 	if (cpu_get_regs(r->tracee->tid, &regs))
@@ -68,7 +67,7 @@ int remote_call_start(struct remote *r, uint64_t function, const uint64_t arg[4]
 		      struct load_error *err)
 {
 	struct tracee *t = r->tracee;
-	struct user_regs_struct regs = t->state.regs;
+	struct cpu_regs regs = t->state.regs;
 	struct cpu_call call = { .function = function, .spins = 1 };
 
 	assert(r->copy && r->stub);

@@ -26,7 +26,7 @@ static int remote_run_start(struct remote *r, const struct block *block, size_t 
 			    unsigned count, struct load_error *err)
 {
 	struct tracee *t = r->tracee;
-	struct user_regs_struct regs = t->state.regs;
+	struct cpu_regs regs = t->state.regs;
 	const struct target_calls *calls = &t->helper->target->calls;
 	uint64_t top = r->top;
 
@@ -100,7 +100,7 @@ static int remote_run_await(struct remote *r, uint64_t deadline, struct load_err
 static int remote_run_catch(struct remote *r, struct load_error *err)
 {
 	struct tracee *t = r->tracee;
-	struct user_regs_struct regs;
+	struct cpu_regs regs;
 
 	helper_point(t->helper, "run-done");
 	int error = tracee_to_event_stop(t, TRACEE_BACK_MS);

@@ -6,22 +6,28 @@
 #include <stdlib.h>
 #include <sys/ptrace.h>
 
+#include "loader/cpu/code.h"
 #include "loader/target/calls.h"
 #include "loader/target/memory.h"
 #include "loader/target/threads.h"
 
 #define SCAN_BYTES 65536
 
+/* What it may return to: the link register first, if there is one, then the stack. */
 struct stack {
-	uint64_t words[SCAN_BYTES / 8];
-	size_t count;
+	uint64_t words[1 + SCAN_BYTES / 8];
+	size_t count; /* 0: the stack can't be read */
 };
 
 static void safepoint_read_stack(const struct tracee *t, struct stack *s)
 {
 	uint64_t sp = cpu_sp(&t->state.regs) & ~(uint64_t)7;
 
-	s->count = memory_read_some(&t->mem, sp, s->words, sizeof(s->words)) / 8;
+	s->count = memory_read_some(&t->mem, sp, s->words + 1, SCAN_BYTES) / 8;
+	s->count += s->count > 0;
+	s->words[0] = cpu_link(&t->state.regs);
+	for (size_t i = 0; i < s->count; i++)
+		s->words[i] = code_address(s->words[i]);
 }
 
 static bool safepoint_has_signal_frame(const struct target_calls *c,
@@ -47,7 +53,7 @@ static bool safepoint_is_return_address(const struct target *target, uint64_t ad
 {
 	if (!range_has(target->code_range, addr))
 		return true;
-	return cpu_after_call(target->code, (size_t)(addr - target->code_range.start));
+	return code_after_call(target->code, (size_t)(addr - target->code_range.start));
 }
 
 static bool safepoint_returns_to_unsafe(const struct target *target,

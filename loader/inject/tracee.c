@@ -285,6 +285,16 @@ static int tracee_read_filters(struct tracee *t, struct load_error *err)
 		t->pid, strerror(-error));
 }
 
+/*
+ * What it is blocked in.  If it has gone to sleep once more when it is stopped, for that
+ * stop, it never left that call: the number is read first.
+ */
+static void tracee_look_before(struct tracee *t)
+{
+	t->slept = threads_sleeps(t->pid, t->tid);
+	threads_wait(t->pid, t->tid, &t->before);
+}
+
 int tracee_seize(struct tracee *t, struct helper *helper, pid_t tid, unsigned timeout_ms,
 		 struct load_error *err)
 {
@@ -309,6 +319,8 @@ int tracee_seize(struct tracee *t, struct helper *helper, pid_t tid, unsigned ti
 	}
 	t->attached = true;
 	t->stopped_at = clock_now();
+	if (cpu_forgets_call)
+		tracee_look_before(t);
 	/* fails if it just ended, or became the leader by an exec: the wait tells */
 	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
 	enum tracee_event event = tracee_await_first_stop(t, timeout_ms);
@@ -341,11 +353,14 @@ int tracee_save(struct tracee *t, struct load_error *err)
 		return load_fail(err, LOAD_E_SYSTEM, errno,
 				 "the signal mask of thread %d can't be read: %s", t->tid,
 				 strerror(errno));
+	if (cpu_forgets_call && t->before.nr >= 0 &&
+	    threads_sleeps(t->pid, t->tid) == t->slept + 1)
+		cpu_set_wait(&t->state.regs, &t->before);
 	t->saved = true;
 	return 0;
 }
 
-int tracee_redirect(struct tracee *t, const struct user_regs_struct *regs)
+int tracee_redirect(struct tracee *t, const struct cpu_regs *regs)
 {
 	int error = cpu_set_regs(t->tid, regs);
 
@@ -391,14 +406,13 @@ static bool tracee_rewind_wait(struct tracee *t)
 	if (nr < 0 || cpu_syscall_result(&t->state.regs) != -EINTR ||
 	    !threads_endless_wait(nr, arg) || tracee_signal_is_due(t))
 		return false;
-	cpu_rewind_syscall(&t->state.regs);
-	return true;
+	return cpu_rewind_syscall(&t->state.regs);
 }
 
 /* A wait that only a forbidden call would continue ends as by a signal. */
 static bool tracee_interrupt_wait(struct tracee *t)
 {
-	struct user_regs_struct *regs = &t->state.regs;
+	struct cpu_regs *regs = &t->state.regs;
 	const long nr = cpu_restart_call(regs);
 	uint64_t arg[6];
 
@@ -427,6 +441,8 @@ static int tracee_put_back(struct tracee *t)
 		first = first ? first : -errno;
 	helper_point(t->helper, "restored-mask");
 	bool moved = tracee_rewind_wait(t) || tracee_interrupt_wait(t);
+	if (t->changed)
+		cpu_keep_time_limit(&t->state.regs);
 	if ((t->changed || moved) && (error = cpu_set_regs(t->tid, &t->state.regs)))
 		first = first ? first : error;
 	helper_point(t->helper, "restored");

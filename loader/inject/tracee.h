@@ -52,6 +52,9 @@ struct tracee {
 	bool pass_signals;	/* a copy: its signals are its own, deliver them */
 	struct seccomp seccomp; /* the filters that judge it */
 	pid_t clone_child;	/* from PTRACE_EVENT_CLONE */
+	struct cpu_wait
+		before; /* if cpu_forgets_call: what it was in when it was seized, */
+	uint64_t slept; /* and how often it had gone to sleep */
 	struct cpu_state state;
 	siginfo_t held[TRACEE_HELD_MAX]; /* signals to send again */
 	int held_count;
@@ -86,7 +89,7 @@ int tracee_save(struct tracee *tracee, struct load_error *err);
  * order: with the registers leading to an emergency frame, dying in between
  * leaves nothing blocked.  0 or -errno.
  */
-int tracee_redirect(struct tracee *tracee, const struct user_regs_struct *regs);
+int tracee_redirect(struct tracee *tracee, const struct cpu_regs *regs);
 /*
  * Puts a saved thread back to how it was and lets it go.  Always detaches what
  * can be detached; -1 only if something could not be put back.

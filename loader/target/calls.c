@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "loader/cpu/cpu.h"
+#include "loader/cpu/code.h"
 #include "loader/target/memory.h"
 
 #define RTLD_GLOBAL_MAX 65536
@@ -80,16 +80,31 @@ static void calls_find_gadgets(struct target *t, const uint8_t *code, size_t siz
 			       uint64_t base)
 {
 	struct target_calls *c = &t->calls;
-	size_t at = c->gadget ? (size_t)-1 : cpu_find_gadget(code, size);
+	size_t at = c->gadget ? (size_t)-1 : code_find_gadget(code, size);
 
 	if (at != (size_t)-1)
 		c->gadget = base + at;
 	for (at = 0; c->restorer_count < TARGET_RESTORERS; at++) {
-		at = cpu_find_restorer(code, size, at);
+		at = code_find_restorer(code, size, at);
 		if (at == (size_t)-1)
 			break;
 		c->restorers[c->restorer_count++] = base + at;
 	}
+}
+
+/* The kernel's own signal restorer, where the C library has none. */
+static void calls_scan_vdso(struct target *t)
+{
+	size_t size;
+	uint8_t *code = calls_read_code(t, t->vdso, &size);
+
+	for (size_t at = 0; code && t->calls.restorer_count < TARGET_RESTORERS; at++) {
+		at = code_find_restorer(code, size, at);
+		if (at == (size_t)-1)
+			break;
+		t->calls.restorers[t->calls.restorer_count++] = t->vdso.start + at;
+	}
+	free(code);
 }
 
 /* Each C library module may have its own signal restorer. */
@@ -114,6 +129,7 @@ static void calls_scan_code(struct target *t)
 			free(code);
 		}
 	}
+	calls_scan_vdso(t);
 	struct target_calls *c = &t->calls;
 	for (int i = 0; i < c->restorer_count && !c->restorer; i++)
 		if (range_has(t->libc->text, c->restorers[i]))

@@ -3,8 +3,8 @@
  * gil_holder - see gil_holder.h.
  *
  * A PyThreadState holds thread_id, which is pthread_self() (Python/thread_pthread.h);
- * its place differs between versions.  glibc's struct pthread, to which that points,
- * has a word that points to itself, and the tid (cpu.h says where).  So the word of the
+ * its place differs between versions.  glibc's struct pthread, to which that points, is
+ * in a list of all, and has the tid behind that (cpu.h says where).  So the word of the
  * thread state that points to such a structure, of a thread that exists, is found
  * without knowing its place.
  */
@@ -40,9 +40,20 @@ static pid_t gil_holder_outer_tid(pid_t pid, pid_t inner)
 	return found;
 }
 
+/* Its next one in the list points back to it. */
+static bool gil_holder_is_pthread(const struct memory *mem, uint64_t at, uint32_t *tid)
+{
+	const uint64_t list = at + cpu_pthread_list;
+	uint64_t next, back;
+
+	return memory_read_u64(mem, list, &next) &&
+		memory_read_u64(mem, next + sizeof(next), &back) && back == list &&
+		memory_read_u32(mem, list + 2 * sizeof(next), tid) && *tid;
+}
+
 pid_t gil_holder(const struct target *t)
 {
-	uint64_t words[STATE_WORDS], self;
+	uint64_t words[STATE_WORDS];
 	uint32_t tid;
 	const uint64_t state = gil_state_thread(t, &t->mem);
 
@@ -51,10 +62,7 @@ pid_t gil_holder(const struct target *t)
 	for (int i = 0; i < STATE_WORDS; i++) {
 		const uint64_t at = words[i];
 
-		if (at < 65536 || at % 16 ||
-		    !memory_read_u64(&t->mem, at + cpu_pthread.self, &self) ||
-		    self != at || !memory_read_u32(&t->mem, at + cpu_pthread.tid, &tid) ||
-		    !tid)
+		if (at < 65536 || at % 16 || !gil_holder_is_pthread(&t->mem, at, &tid))
 			continue;
 		const pid_t found = gil_holder_outer_tid(t->pid, (pid_t)tid);
 		if (found)

@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "loader/cpu/cpu.h"
+#include "loader/cpu/code.h"
 #include "loader/target/memory.h"
 
 #define INTERPRETERS_MAX 256
@@ -15,11 +15,11 @@ static bool gil_state_read_current(const struct target *t, const struct memory *
 				   uint64_t *ret)
 {
 	uint8_t code[64];
-	struct cpu_load load;
+	struct code_load load;
 
 	if (!t->python.current ||
 	    !memory_read(mem, t->python.current, code, sizeof(code)) ||
-	    !cpu_loaded_variable(code, sizeof(code), t->python.current, &load))
+	    !code_loaded_variable(code, sizeof(code), t->python.current, &load))
 		return false;
 	uint64_t variable = load.address;
 	if (load.indirect && !memory_read_u64(mem, variable, &variable))

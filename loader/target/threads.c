@@ -93,10 +93,44 @@ bool threads_endless_wait(long nr, const unsigned long long arg[6])
 	}
 }
 
+void threads_wait(pid_t pid, pid_t tid, struct cpu_wait *ret)
+{
+	char path[64];
+	unsigned long long arg[6], sp, pc;
+	long nr;
+
+	*ret = (struct cpu_wait){ .nr = -1 };
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
+	char *text = process_read_text(path, 512, NULL);
+	if (text &&
+	    sscanf(text, "%ld %llx %llx %llx %llx %llx %llx %llx %llx", &nr, &arg[0],
+		   &arg[1], &arg[2], &arg[3], &arg[4], &arg[5], &sp, &pc) == 9) {
+		*ret = (struct cpu_wait){ .nr = nr, .sp = sp, .pc = pc };
+		for (int i = 0; i < 6; i++)
+			ret->arg[i] = arg[i];
+	}
+	free(text);
+}
+
+uint64_t threads_sleeps(pid_t pid, pid_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
+	char *status = process_read_text(path, 65536, NULL);
+	const uint64_t count = status ?
+		process_text_field(status, "voluntary_ctxt_switches", 10,
+				   UINT64_MAX - 1) :
+		UINT64_MAX - 1;
+	free(status);
+	return count;
+}
+
 /* False = the thread is gone or must not be used. */
 static bool threads_look(pid_t pid, pid_t tid, bool seccomp, struct thread *ret)
 {
-	char path[64];
+	struct cpu_wait wait;
+	unsigned long long arg[6];
 	struct thread t = {
 		.tid = tid, .syscall = -1, .rank = THREAD_RUNS, .main = tid == pid
 	};
@@ -105,17 +139,11 @@ static bool threads_look(pid_t pid, pid_t tid, bool seccomp, struct thread *ret)
 	if (!t.state || t.state == 'Z' || t.state == 'X' || t.state == 'D' ||
 	    t.state == 't')
 		return false;
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
-	char *text = process_read_text(path, 512, NULL);
-	unsigned long long arg[6] = { 0 };
-	long nr;
-	if (text &&
-	    sscanf(text, "%ld %llx %llx %llx %llx %llx %llx", &nr, &arg[0], &arg[1],
-		   &arg[2], &arg[3], &arg[4], &arg[5]) == 7) {
-		t.syscall = nr;
-		t.rank = threads_rank(nr, arg, seccomp);
-	}
-	free(text);
+	threads_wait(pid, tid, &wait);
+	for (int i = 0; i < 6; i++)
+		arg[i] = wait.arg[i];
+	t.syscall = (long)wait.nr;
+	t.rank = threads_rank(t.syscall, arg, seccomp);
 	*ret = t;
 	return t.rank != THREAD_NEVER;
 }

@@ -12,7 +12,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
+
+#include "loader/cpu/cpu.h"
 
 enum thread_rank {
 	THREAD_WAITS_CONDITION, /* futex(FUTEX_WAIT_BITSET): GIL, condition, semaphore */
@@ -32,6 +35,12 @@ struct thread {
 };
 
 #define THREADS_MAX 512
+
+/* What a thread is blocked in; nr -1: in nothing, or it can't be seen. */
+void threads_wait(pid_t pid, pid_t tid, struct cpu_wait *ret);
+/* How often it gave up the CPU by itself (voluntary_ctxt_switches); UINT64_MAX - 1:
+ * unknown, which is no other count plus one. */
+uint64_t threads_sleeps(pid_t pid, pid_t tid);
 
 /*
  * Fills list (best first, THREAD_NEVER left out) with at most THREADS_MAX

@@ -4,7 +4,7 @@ import re
 
 import tree
 
-ABOUT_ONE = re.compile(r"(^|/)(cpu_)?(x86_64|aarch64)\.[ch]$|(^|/)cpu\.h$")
+ABOUT_ONE = re.compile(r"(^|/)(cpu_|code_)?(x86_64|aarch64)\.[ch]$|(^|/)cpu\.h$")
 WORDS = re.compile(
     r"\b(x86(_64|-64)?|amd64|i[3-6]86|aarch64|arm64|AArch64|riscv\w*"
     r"|__x86_64__|__aarch64__|EM_X86_64|EM_AARCH64|AUDIT_ARCH_X86_64|AUDIT_ARCH_AARCH64"
