@@ -193,6 +193,7 @@ class Inspections(Case):
 
     def screen(self, python):
         out = self.path("screen.txt")
+        os.chmod(self.tmp, 0o777)   # what scripts save, run by root, nobody makes
         script = subprocess.run([VIEW, "--no-sidecar", "--script", "-", "--screen-size", "140x40",
                                  self.path("inspected%d.%d.pymem" % python.version[:2])],
                                 input=b":save-display %s\n" % out.encode(), timeout=120)
