@@ -25,6 +25,24 @@ async def waits(task):
     await task
 async def gathers():
     await asyncio.gather(sleeper(), sleeper(), sleeper())
+async def waits_all():
+    await asyncio.wait([asyncio.ensure_future(waited()) for n in range(2)])
+async def waits_for():
+    await asyncio.wait_for(asyncio.ensure_future(timed()), 3600)
+async def completes():
+    for one in asyncio.as_completed([asyncio.ensure_future(completed())]):
+        await one
+async def shields():
+    await asyncio.shield(asyncio.ensure_future(shielded()))
+async def groups():
+    async with asyncio.TaskGroup() as group:
+        for n in range(2):
+            group.create_task(grouped())
+async def waited():
+    await asyncio.sleep(3600)
+timed = completed = shielded = grouped = None
+for name in ("timed", "completed", "shielded", "grouped"):
+    exec("async def %s():\n    await asyncio.sleep(3600)" % name)
 async def generator():
     await asyncio.sleep(3600)
     yield 1
@@ -41,7 +59,10 @@ async def main():
     start = asyncio.ensure_future
     kept = [start(outer(q, n)) for n in range(20)]
     kept += [start(waits(kept[0])), start(gathers()), start(iterates()), start(awaits()),
-             start(ends()), Own(sleeper(), loop=loop)]
+             start(ends()), Own(sleeper(), loop=loop),
+             start(waits_all()), start(waits_for()), start(completes()), start(shields())]
+    if hasattr(asyncio, "TaskGroup"):
+        kept.append(start(groups()))
     for turn in range(5):
         await asyncio.sleep(0)
     kept.append(start(inner(q)))    # has not begun
@@ -98,6 +119,14 @@ class Tasks(Case):
         sleepers = by["sleeper()" + INTO + "sleep()"]
         self.assertEqual(sorted(str(row["awaited_by"]) for row in sleepers),
                          sorted([gathers["task"]] * 3 + ["None"]))
+        task = {row["stack"].split(INTO)[0]: row["task"] for row in rows}
+        pairs = [("waited()", "waits_all()", 2), ("timed()", "waits_for()", 1),
+                 ("completed()", "completes()", 1), ("shielded()", "shields()", 1)]
+        if "groups()" in task:
+            pairs.append(("grouped()", "groups()", 2))
+        for callee, caller, count in pairs:
+            self.assertEqual([row["awaited_by"] for row in rows
+                              if row["stack"].startswith(callee)], [task[caller]] * count, callee)
         self.assertIn("__main__.Own", [row["type"] for row in sleepers])
         self.assertIn(INTO.join(["iterates()", "generator()", "sleep()"]), by)
         self.assertIn(INTO.join(["awaits()", "Awaitable.__await__()"]), by)

@@ -59,7 +59,8 @@ static bool duplicates_heap_made(const struct heap *heap, uint32_t object)
 	return !(heap_class_of(heap, object)->flags & SNAP_OBJ_STATIC);
 }
 
-static int duplicates_add_values(const struct heap *heap, struct vec *entries)
+/* strs: no bytes. */
+static int duplicates_add_values(const struct heap *heap, bool strs, struct vec *entries)
 {
 	struct values_cursor cursor = { 0 };
 	struct heap_value v;
@@ -67,7 +68,7 @@ static int duplicates_add_values(const struct heap *heap, struct vec *entries)
 	int err = 0;
 
 	while (!err && values_next(heap, &cursor, &object, &v)) {
-		if ((v.kind != SNAP_VALUE_STR && v.kind != SNAP_VALUE_BYTES) ||
+		if ((v.kind != SNAP_VALUE_STR && (strs || v.kind != SNAP_VALUE_BYTES)) ||
 		    (!v.hash && !v.size && v.length) ||
 		    !duplicates_heap_made(heap, object))
 			continue;
@@ -197,15 +198,15 @@ static int duplicates_find_groups(const struct heap *heap, struct vec *entries,
 	return 0;
 }
 
-int duplicates_find(const struct heap *heap, const struct progress *progress,
-		    struct vec *ret)
+static int duplicates_find_of(const struct heap *heap, bool strs,
+			      const struct progress *progress, struct vec *ret)
 {
 	struct vec entries = { 0 };
 	int err = progress_step(progress, "duplicates", 0, heap->objects);
 
 	if (!err)
-		err = duplicates_add_values(heap, &entries);
-	if (!err)
+		err = duplicates_add_values(heap, strs, &entries);
+	if (!err && !strs)
 		err = duplicates_add_tuples(heap, progress, &entries);
 	if (!err && entries.size)
 		err = duplicates_sort_entries(&entries);
@@ -213,4 +214,16 @@ int duplicates_find(const struct heap *heap, const struct progress *progress,
 		err = duplicates_find_groups(heap, &entries, ret);
 	vec_free(&entries);
 	return err;
+}
+
+int duplicates_find(const struct heap *heap, const struct progress *progress,
+		    struct vec *ret)
+{
+	return duplicates_find_of(heap, false, progress, ret);
+}
+
+int duplicates_find_strs(const struct heap *heap, const struct progress *progress,
+			 struct vec *ret)
+{
+	return duplicates_find_of(heap, true, progress, ret);
 }

@@ -20,5 +20,8 @@ struct duplicate {
  * memory are left out. 0, -ENOMEM, -ECANCELED. */
 int duplicates_find(const struct heap *heap, const struct progress *progress,
 		    struct vec *ret);
+/* The same of strs alone, which takes a fraction of the time. */
+int duplicates_find_strs(const struct heap *heap, const struct progress *progress,
+			 struct vec *ret);
 
 #endif

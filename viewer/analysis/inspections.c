@@ -35,46 +35,6 @@ static bool inspections_kept_by(const struct analysis *a, uint32_t node, uint32_
 	return false;
 }
 
-/* Whether something of the same sort keeps it: that one counts. */
-static bool inspections_kept_by_kin(const struct analysis *a, uint32_t node,
-				    const unsigned char *types)
-{
-	for (int i = 0; i < STEPS_UP; i++) {
-		node = analysis_idom(a, node);
-		if (node >= a->heap->objects)
-			return false;
-		if (types[heap_type_of(a->heap, node)])
-			return true;
-	}
-	return false;
-}
-
-/* ---- every object of some types ---- */
-
-typedef void inspections_visit(struct analysis *, uint32_t node, struct inspection_sum *);
-
-/* names: as of kin_is; nested ones are passed over. */
-static int inspections_each(struct analysis *a, const struct progress *progress,
-			    const char *names, inspections_visit *visit,
-			    struct inspection_sum *sum)
-{
-	struct vec types = { 0 };
-	int err = kin_find(a->heap, names, &types);
-	bool any = false;
-
-	for (uint32_t t = 1; t <= a->heap->types && !err; t++)
-		any |= VEC(types, unsigned char)[t];
-	for (uint32_t o = 0; o < a->heap->objects && any && !err; o++) {
-		if (o % (16 * PROGRESS_EVERY) == 0)
-			err = progress_step(progress, "inspections", o, a->heap->objects);
-		if (VEC(types, unsigned char)[heap_type_of(a->heap, o)] &&
-		    !inspections_kept_by_kin(a, o, types.data))
-			visit(a, o, sum);
-	}
-	vec_free(&types);
-	return err;
-}
-
 /* ---- functools.lru_cache (Modules/_functoolsmodule.c) ---- */
 
 /* A bounded cache has its results in the links of a list. */
@@ -133,20 +93,6 @@ static void inspections_visit_method_cache(struct analysis *a, uint32_t wrapper,
 		inspections_count(sum, wrapper, analysis_retained(a, wrapper));
 }
 
-#define CACHES "functools._lru_cache_wrapper"
-
-static int inspections_caches(struct analysis *a, const struct progress *progress,
-			      struct inspection_sum *sum)
-{
-	return inspections_each(a, progress, CACHES, inspections_visit_cache, sum);
-}
-
-static int inspections_method_caches(struct analysis *a, const struct progress *progress,
-				     struct inspection_sum *sum)
-{
-	return inspections_each(a, progress, CACHES, inspections_visit_method_cache, sum);
-}
-
 /* ---- exceptions ---- */
 
 /* One that is handled right now is held by its thread, or by a frame of it. */
@@ -161,18 +107,11 @@ static void inspections_visit_exception(struct analysis *a, uint32_t node,
 		inspections_count(sum, node, analysis_retained(a, node));
 }
 
-static int inspections_exceptions(struct analysis *a, const struct progress *progress,
-				  struct inspection_sum *sum)
-{
-	return inspections_each(a, progress, "builtins.BaseException",
-				inspections_visit_exception, sum);
-}
-
 /* ---- asyncio ---- */
 
 enum { TASKS_ALIKE = 100 };
 
-/* The largest groups that wait at the same place, and tasks that are done but kept. */
+/* The groups that are in that state, of as many alike, or single ones. */
 static int inspections_tasks_of(struct analysis *a, const struct progress *progress,
 				enum task_state state, uint64_t alike,
 				struct inspection_sum *sum)
@@ -203,13 +142,6 @@ static void inspections_visit_timer(struct analysis *a, uint32_t node,
 		inspections_count(sum, node, analysis_retained(a, node));
 }
 
-static int inspections_timers(struct analysis *a, const struct progress *progress,
-			      struct inspection_sum *sum)
-{
-	return inspections_each(a, progress, "asyncio.events.TimerHandle",
-				inspections_visit_timer, sum);
-}
-
 /* ---- futures ---- */
 
 static void inspections_visit_future(struct analysis *a, uint32_t node,
@@ -226,10 +158,7 @@ static void inspections_visit_future(struct analysis *a, uint32_t node,
 static int inspections_futures(struct analysis *a, const struct progress *progress,
 			       struct inspection_sum *sum)
 {
-	int err = inspections_each(a, progress, "concurrent.futures._base.Future",
-				   inspections_visit_future, sum);
-
-	return err ? err : inspections_tasks_of(a, progress, TASK_DONE, 1, sum);
+	return inspections_tasks_of(a, progress, TASK_DONE, 1, sum);
 }
 
 /* ---- logging ---- */
@@ -238,20 +167,6 @@ static void inspections_visit_any(struct analysis *a, uint32_t node,
 				  struct inspection_sum *sum)
 {
 	inspections_count(sum, node, analysis_retained(a, node));
-}
-
-static int inspections_loggers(struct analysis *a, const struct progress *progress,
-			       struct inspection_sum *sum)
-{
-	return inspections_each(a, progress, "logging.Logger", inspections_visit_any,
-				sum);
-}
-
-static int inspections_handlers(struct analysis *a, const struct progress *progress,
-				struct inspection_sum *sum)
-{
-	return inspections_each(a, progress, "logging.Handler", inspections_visit_any,
-				sum);
 }
 
 /* ---- garbage ---- */
@@ -269,21 +184,16 @@ static int inspections_garbage(struct analysis *a, const struct progress *progre
 	return err;
 }
 
-static int inspections_finalizers(struct analysis *a, const struct progress *progress,
-				  struct inspection_sum *sum)
+static bool inspections_has_finalizer(const struct heap *heap, uint32_t type)
 {
-	const uint32_t group = heap_group(a->heap, HEAP_SYNTH_GARBAGE);
-	const struct heap *heap = a->heap;
-	int err = 0;
+	return heap_type(heap, type)->flags & SNAP_TYPE_HAS_DEL;
+}
 
-	for (uint32_t o = 0; o < heap->objects && !err; o++) {
-		if (o % (16 * PROGRESS_EVERY) == 0)
-			err = progress_step(progress, "inspections", o, heap->objects);
-		if (heap_type(heap, heap_type_of(heap, o))->flags & SNAP_TYPE_HAS_DEL &&
-		    inspections_kept_by(a, o, group))
-			inspections_count(sum, o, analysis_retained(a, o));
-	}
-	return err;
+static void inspections_visit_finalizer(struct analysis *a, uint32_t node,
+					struct inspection_sum *sum)
+{
+	if (inspections_kept_by(a, node, heap_group(a->heap, HEAP_SYNTH_GARBAGE)))
+		inspections_count(sum, node, analysis_retained(a, node));
 }
 
 /* ---- threads that have ended ---- */
@@ -298,8 +208,9 @@ static void inspections_visit_thread(struct analysis *a, uint32_t node,
 	struct heap_value value;
 	char number[24] = "";
 
-	if (ident >= heap->objects || !heap_value(heap, ident, &value) ||
-	    value.kind != SNAP_VALUE_INT || value.size >= sizeof(number))
+	if (!heap->threads || ident >= heap->objects ||
+	    !heap_value(heap, ident, &value) || value.kind != SNAP_VALUE_INT ||
+	    value.size >= sizeof(number))
 		return;
 	memcpy(number, value.text, value.size);
 	for (uint32_t t = 1; t <= heap->threads; t++)
@@ -307,14 +218,6 @@ static void inspections_visit_thread(struct analysis *a, uint32_t node,
 		    strtoull(number, NULL, 0))
 			return;
 	inspections_count(sum, node, analysis_retained(a, node));
-}
-
-static int inspections_threads(struct analysis *a, const struct progress *progress,
-			       struct inspection_sum *sum)
-{
-	return !a->heap->threads ? 0 :
-				   inspections_each(a, progress, "threading.Thread",
-						    inspections_visit_thread, sum);
 }
 
 /* ---- classes ---- */
@@ -394,31 +297,23 @@ static void inspections_visit_weak(struct analysis *a, uint32_t node,
 	}
 }
 
-static int inspections_weak(struct analysis *a, const struct progress *progress,
-			    struct inspection_sum *sum)
-{
-	return inspections_each(a, progress,
-				"weakref.WeakKeyDictionary weakref.WeakValueDictionary",
-				inspections_visit_weak, sum);
-}
-
 /* ---- containers, strings, arrays, ORMs ---- */
 
-static int inspections_emptied(struct analysis *a, const struct progress *progress,
-			       struct inspection_sum *sum)
+static bool inspections_has_room(const struct heap *heap, uint32_t type)
 {
-	const struct heap *heap = a->heap;
-	uint64_t capacity, items;
-	int err = 0;
+	const unsigned kind = heap_type(heap, type)->kind;
 
-	for (uint32_t o = 0; o < heap->objects && !err; o++) {
-		if (o % (16 * PROGRESS_EVERY) == 0)
-			err = progress_step(progress, "inspections", o, heap->objects);
-		if (heap_size(heap, o) >= INSPECTIONS_BYTES / 4 &&
-		    room_unused(heap, o, &capacity, &items))
-			inspections_count(sum, o, heap_size(heap, o));
-	}
-	return err;
+	return kind == SNAP_KIND_LIST || kind == SNAP_KIND_DICT || kind == SNAP_KIND_SET;
+}
+
+static void inspections_visit_container(struct analysis *a, uint32_t node,
+					struct inspection_sum *sum)
+{
+	uint64_t capacity, items;
+
+	if (heap_size(a->heap, node) >= INSPECTIONS_BYTES / 4 &&
+	    room_unused(a->heap, node, &capacity, &items))
+		inspections_count(sum, node, heap_size(a->heap, node));
 }
 
 /* What could be saved: more than a twentieth of all is much. */
@@ -427,13 +322,11 @@ static int inspections_strings(struct analysis *a, const struct progress *progre
 {
 	const struct heap *heap = a->heap;
 	struct vec found = { 0 };
-	int err = duplicates_find(heap, progress, &found);
+	int err = duplicates_find_strs(heap, progress, &found);
 
 	for (size_t i = 0; i < VEC_COUNT(found, struct duplicate) && !err; i++) {
 		const struct duplicate *d = VEC(found, struct duplicate) + i;
 
-		if (heap_kind(heap, d->example) != SNAP_KIND_STR)
-			continue;
 		inspections_count(sum, d->example, d->wasted);
 		sum->count += d->count - 2;
 	}
@@ -454,71 +347,119 @@ static void inspections_visit_view(struct analysis *a, uint32_t view,
 		inspections_count(sum, view, analysis_retained(a, base));
 }
 
-static int inspections_views(struct analysis *a, const struct progress *progress,
-			     struct inspection_sum *sum)
-{
-	return inspections_each(a, progress, "numpy.ndarray", inspections_visit_view,
-				sum);
-}
-
-static int inspections_orms(struct analysis *a, const struct progress *progress,
-			    struct inspection_sum *sum)
-{
-	return inspections_each(a, progress,
-				"sqlalchemy.orm.session.Session "
-				"django.db.models.query.QuerySet "
-				"peewee.BaseModelSelect pony.orm.core.SessionCache",
-				inspections_visit_any, sum);
-}
-
 /* ---- the table ---- */
+
+#define CACHES "functools._lru_cache_wrapper"
 
 static const struct inspection inspections_table[] = {
 	{ "unbounded_cache", "functools caches without a maxsize",
-	  "give lru_cache a maxsize", 1, inspections_caches },
+	  "give lru_cache a maxsize", 1, CACHES, NULL, inspections_visit_cache, NULL },
 	{ "method_cache", "functools caches on methods, which keep each self",
 	  "cache in the object: functools.cached_property, or a dict of its own", 1,
-	  inspections_method_caches },
+	  CACHES, NULL, inspections_visit_method_cache, NULL },
 	{ "kept_exceptions", "exceptions kept with the frames of their traceback",
 	  "keep str(e) or traceback.format_exc(), or e.with_traceback(None)", 1,
-	  inspections_exceptions },
+	  "builtins.BaseException", NULL, inspections_visit_exception, NULL },
 	{ "waiting_tasks", "tasks and greenlets that wait, 100 or more alike",
 	  "see the report tasks; timeouts, a limit (semaphore), cancel what nobody needs",
-	  TASKS_ALIKE, inspections_tasks },
+	  TASKS_ALIKE, NULL, NULL, NULL, inspections_tasks },
 	{ "cancelled_timers", "cancelled timers that stay until their time comes",
 	  "fewer or shorter timeouts; one timer for many deadlines", 100,
-	  inspections_timers },
+	  "asyncio.events.TimerHandle", NULL, inspections_visit_timer, NULL },
 	{ "kept_futures", "futures and tasks that are done, but kept",
-	  "drop them once their result was read", 100, inspections_futures },
+	  "drop them once their result was read", 100, "concurrent.futures._base.Future",
+	  NULL, inspections_visit_future, inspections_futures },
 	{ "loggers", "loggers, which logging keeps for ever",
 	  "one a module, what differs in extra or a LoggerAdapter", 1000,
-	  inspections_loggers },
+	  "logging.Logger", NULL, inspections_visit_any, NULL },
 	{ "handlers", "logging handlers",
-	  "make handlers once; removeHandler() and close()", 50, inspections_handlers },
+	  "make handlers once; removeHandler() and close()", 50, "logging.Handler", NULL,
+	  inspections_visit_any, NULL },
 	{ "garbage", "objects of garbage that hasn't been collected",
-	  "gc.enable(), gc.collect() at quiet moments; break the cycles", 1,
-	  inspections_garbage },
+	  "gc.enable(), gc.collect() at quiet moments; break the cycles", 1, NULL, NULL,
+	  NULL, inspections_garbage },
 	{ "finalizers", "objects with __del__ in garbage",
-	  "close() or a context manager instead of __del__; weakref.finalize", 1,
-	  inspections_finalizers },
+	  "close() or a context manager instead of __del__; weakref.finalize", 1, NULL,
+	  inspections_has_finalizer, inspections_visit_finalizer, NULL },
 	{ "ended_threads", "Thread objects whose thread has ended",
-	  "drop them after join(); keep results elsewhere", 1, inspections_threads },
+	  "drop them after join(); keep results elsewhere", 1, "threading.Thread", NULL,
+	  inspections_visit_thread, NULL },
 	{ "made_classes", "classes of one name with many, made at run time",
-	  "make a class once, or cache it by what it is made from", CLASSES_ALIKE,
-	  inspections_classes },
+	  "make a class once, or cache it by what it is made from", CLASSES_ALIKE, NULL,
+	  NULL, NULL, inspections_classes },
 	{ "weak_cycles", "entries of weak dicts that keep themselves alive",
-	  "let values refer to keys weakly, or delete entries", 1, inspections_weak },
+	  "let values refer to keys weakly, or delete entries", 1,
+	  "weakref.WeakKeyDictionary weakref.WeakValueDictionary", NULL,
+	  inspections_visit_weak, NULL },
 	{ "emptied", "emptied containers that keep their room",
-	  "make a new one (dict(d), list(l)) or clear() it", 1, inspections_emptied },
+	  "make a new one (dict(d), list(l)) or clear() it", 1, NULL,
+	  inspections_has_room, inspections_visit_container, NULL },
 	{ "equal_strings", "strings equal to another (what could be saved)",
 	  "sys.intern where few differ, or an enum, category or id instead of text", 1000,
-	  inspections_strings },
+	  NULL, NULL, NULL, inspections_strings },
 	{ "array_views", "arrays that only a view of them keeps",
-	  "copy the part that is needed: view.copy()", 1, inspections_views },
+	  "copy the part that is needed: view.copy()", 1, "numpy.ndarray", NULL,
+	  inspections_visit_view, NULL },
 	{ "orm", "ORM sessions and results, with all they loaded",
 	  "end sessions with the request; expunge_all(), yield_per(), iterator()", 1,
-	  inspections_orms },
+	  "sqlalchemy.orm.session.Session django.db.models.query.QuerySet "
+	  "peewee.BaseModelSelect pony.orm.core.SessionCache",
+	  NULL, inspections_visit_any, NULL },
 };
+enum { INSPECTIONS = sizeof(inspections_table) / sizeof(inspections_table[0]) };
+_Static_assert(INSPECTIONS <= 32, "a bit each for what a type is looked at for");
+
+/* ---- all objects once, for all rows that look at objects of some types ---- */
+
+/* The rows that look at objects of a type: bit i for row i. */
+static uint32_t inspections_of_type(const struct heap *heap, uint32_t type)
+{
+	uint32_t rows = 0;
+
+	for (int i = 0; i < INSPECTIONS && heap_type(heap, type)->count; i++) {
+		const struct inspection *one = &inspections_table[i];
+
+		if (one->names ? kin_is(heap, type, one->names) :
+				 one->of_type && one->of_type(heap, type))
+			rows |= 1u << i;
+	}
+	return rows;
+}
+
+/* Whether something of a sort with a name keeps it that the row looks at too: that one
+ * counts. */
+static bool inspections_kept_by_kin(const struct analysis *a, uint32_t node, int row,
+				    const uint32_t *types)
+{
+	for (int i = 0; i < STEPS_UP && inspections_table[row].names; i++) {
+		node = analysis_idom(a, node);
+		if (node >= a->heap->objects)
+			return false;
+		if (types[heap_type_of(a->heap, node)] >> row & 1)
+			return true;
+	}
+	return false;
+}
+
+static int inspections_visit_all(struct analysis *a, const struct progress *progress,
+				 const uint32_t *types, struct finding *found)
+{
+	const struct heap *heap = a->heap;
+
+	for (uint32_t o = 0; o < heap->objects; o++) {
+		if (o % (16 * PROGRESS_EVERY) == 0 &&
+		    progress_step(progress, "inspections", o, heap->objects))
+			return -ECANCELED;
+		uint32_t rows = types[heap_type_of(heap, o)];
+		for (; rows; rows &= rows - 1) {
+			const int i = __builtin_ctz(rows);
+
+			if (!inspections_kept_by_kin(a, o, i, types))
+				inspections_table[i].visit(a, o, &found[i].sum);
+		}
+	}
+	return 0;
+}
 
 static int inspections_by_bytes(const void *a, const void *b)
 {
@@ -529,22 +470,41 @@ static int inspections_by_bytes(const void *a, const void *b)
 	return x->inspection < y->inspection ? -1 : x->inspection > y->inspection;
 }
 
+static int inspections_look(struct analysis *a, const struct progress *progress,
+			    struct finding *found)
+{
+	const struct heap *heap = a->heap;
+	struct vec types = { 0 };
+	int err = vec_alloc(&types, ((size_t)heap->types + 1) * sizeof(uint32_t)) ?
+		-ENOMEM :
+		0;
+
+	for (uint32_t t = 1; t <= heap->types && !err; t++)
+		VEC(types, uint32_t)[t] = inspections_of_type(heap, t);
+	if (!err)
+		err = inspections_visit_all(a, progress, types.data, found);
+	vec_free(&types);
+	for (int i = 0; i < INSPECTIONS && !err; i++)
+		if (inspections_table[i].look)
+			err = inspections_table[i].look(a, progress, &found[i].sum);
+	return err;
+}
+
 int inspections_find(struct analysis *analysis, const struct progress *progress,
 		     struct vec *ret)
 {
 	const uint64_t part = analysis->heap->size / PART_OF_ALL;
 	const uint64_t least = part > INSPECTIONS_BYTES ? part : INSPECTIONS_BYTES;
-	int err = 0;
+	struct finding found[INSPECTIONS];
 
-	for (size_t i = 0;
-	     i < sizeof(inspections_table) / sizeof(inspections_table[0]) && !err; i++) {
-		struct finding f = { .inspection = &inspections_table[i],
-				     .sum.worst = HEAP_NONE };
-
-		err = f.inspection->look(analysis, progress, &f.sum);
-		if (!err && f.sum.bytes >= least && f.sum.count >= f.inspection->least)
-			err = vec_append(ret, &f, sizeof(f));
-	}
+	for (int i = 0; i < INSPECTIONS; i++)
+		found[i] = (struct finding){ .inspection = &inspections_table[i],
+					     .sum.worst = HEAP_NONE };
+	int err = inspections_look(analysis, progress, found);
+	for (int i = 0; i < INSPECTIONS && !err; i++)
+		if (found[i].sum.bytes >= least &&
+		    found[i].sum.count >= inspections_table[i].least)
+			err = vec_append(ret, &found[i], sizeof(found[i]));
 	if (ret->size)
 		qsort(ret->data, VEC_COUNT(*ret, struct finding), sizeof(struct finding),
 		      inspections_by_bytes);

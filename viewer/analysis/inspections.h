@@ -25,7 +25,12 @@ struct inspection {
 	const char *title;  /* what is counted, in the plural */
 	const char *remedy; /* what to do */
 	uint64_t least;	    /* of them, or it isn't said */
-	/* Adds up. 0, -ENOMEM, -ECANCELED. */
+	/* Objects of these types (names as of kin_is; those that another such one keeps are
+	 * passed over), or of types that are such, are visited: all rows share one pass. */
+	const char *names;
+	bool (*of_type)(const struct heap *, uint32_t type);
+	void (*visit)(struct analysis *, uint32_t node, struct inspection_sum *);
+	/* What is looked for otherwise, or NULL. Adds up. 0, -ENOMEM, -ECANCELED. */
 	int (*look)(struct analysis *, const struct progress *, struct inspection_sum *);
 };
 

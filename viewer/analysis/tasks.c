@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/analysis/awaiters.h"
 #include "viewer/analysis/kin.h"
 #include "viewer/model/attribute.h"
 
@@ -187,52 +188,6 @@ static void tasks_look_at(struct analysis *a, struct task *t)
 		t->group = tasks_mix(t->group, tasks_code(heap, stack[i]));
 }
 
-/* ---- who awaits whom ---- */
-
-static int tasks_by_node(const void *a, const void *b)
-{
-	const struct task *x = a, *y = b;
-
-	return x->node < y->node ? -1 : x->node > y->node;
-}
-
-static struct task *tasks_at(const struct vec *tasks, uint32_t node)
-{
-	const struct task key = { .node = node };
-
-	return !tasks->size ? NULL :
-			      bsearch(&key, tasks->data, VEC_COUNT(*tasks, struct task),
-				      sizeof(struct task), tasks_by_node);
-}
-
-static void tasks_note_awaited(const struct vec *tasks, uint32_t awaited, uint32_t by)
-{
-	struct task *t = tasks_at(tasks, awaited);
-
-	if (t && t->by == HEAP_NONE && awaited != by)
-		t->by = by;
-}
-
-/* tasks: by node. */
-static void tasks_find_awaiters(const struct heap *heap, const struct vec *tasks)
-{
-	const struct task *t = tasks->data;
-
-	for (size_t i = 0; i < VEC_COUNT(*tasks, struct task); i++) {
-		if (t[i].waits == HEAP_NONE)
-			continue;
-		tasks_note_awaited(tasks, t[i].waits, t[i].node);
-		/* asyncio.gather: a future that has what it gathers in a list */
-		uint32_t children = attribute_of(heap, t[i].waits, "_children");
-		struct heap_span refs = { 0 };
-
-		if (tasks_something(heap, children))
-			refs = heap_refs(heap, children);
-		for (uint32_t c = 0; c < refs.count; c++)
-			tasks_note_awaited(tasks, refs.target[c], t[i].node);
-	}
-}
-
 /* ---- groups ---- */
 
 static int tasks_by_group(const void *a, const void *b)
@@ -281,11 +236,14 @@ int tasks_find(struct analysis *analysis, const struct progress *progress,
 {
 	const struct heap *heap = analysis->heap;
 	struct vec task = { 0 }, greenlet = { 0 };
+	bool any = false;
 	int err = kin_find(heap, TASKS_TYPES, &task);
 
 	if (!err)
 		err = kin_find(heap, GREENLET_TYPES, &greenlet);
-	for (uint32_t o = 0; o < heap->objects && !err; o++) {
+	for (uint32_t t = 1; t <= heap->types && !err; t++)
+		any |= VEC(task, unsigned char)[t] | VEC(greenlet, unsigned char)[t];
+	for (uint32_t o = 0; o < heap->objects && any && !err; o++) {
 		const uint32_t type = heap_type_of(heap, o);
 		struct task t = { .node = o };
 
@@ -297,10 +255,10 @@ int tasks_find(struct analysis *analysis, const struct progress *progress,
 		tasks_look_at(analysis, &t);
 		err = vec_append(ret, &t, sizeof(t));
 	}
-	if (!err) {
-		tasks_find_awaiters(heap, ret);
+	if (!err)
+		err = awaiters_find(heap, ret);
+	if (!err)
 		tasks_make_groups(ret);
-	}
 	vec_free(&task);
 	vec_free(&greenlet);
 	return err;

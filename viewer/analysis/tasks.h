@@ -5,9 +5,8 @@
  *
  * A task's stack goes from its coroutine to what that awaits, and so on: a coroutine
  * keeps what it awaits as the last value on its stack (the frame does, up to CPython
- * 3.10).  The line it stands at isn't in a snapshot.  Who awaits a task is the task that
- * has it, or a gathering of it, as what it waits for.  Tasks with equal stacks are a
- * group.
+ * 3.10).  The line it stands at isn't in a snapshot.  Who awaits a task: awaiters.h.
+ * Tasks with equal stacks are a group.
  */
 #ifndef PYMEM_VIEWER_ANALYSIS_TASKS_H
 #define PYMEM_VIEWER_ANALYSIS_TASKS_H
