@@ -25,8 +25,9 @@ struct inspection {
 	const char *title;  /* what is counted, in the plural */
 	const char *remedy; /* what to do */
 	uint64_t least;	    /* of them, or it isn't said */
-	/* Objects of these types (names as of kin_is; those that another such one keeps are
-	 * passed over), or of types that are such, are visited: all rows share one pass. */
+	/* Objects of these types (names as of kin_is; those that another such one
+	 * keeps are passed over), or of types that are such, are visited: all rows
+	 * share one pass. */
 	const char *names;
 	bool (*of_type)(const struct heap *, uint32_t type);
 	void (*visit)(struct analysis *, uint32_t node, struct inspection_sum *);
