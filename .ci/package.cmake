@@ -1,7 +1,9 @@
-# What is installed beside the programs: completions, documents, the link to the agent.
+# What is installed beside the programs: completions, documents, the link to the agent;
+# and the Debian package made of it all (`cpack` in the folder of the build).
 #
 # Included by CMakeLists.txt.  The completions are made of what the programs say of
-# themselves with --help, which they print from their tables of options.
+# themselves with --help, which they print from their tables of options.  .ci/packages
+# makes every package.
 set(PYMEM_CI ${PROJECT_SOURCE_DIR}/.ci)
 set(PYMEM_COMPLETIONS ${PROJECT_BINARY_DIR}/completions)
 set(PYMEM_SHELLS bash zsh fish)
@@ -33,7 +35,7 @@ install(FILES README.md formats/SNAPSHOT.md agent/PROBES.md .github/CHANGELOG.md
 install(CODE "
 	set(lib \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}\")
 	file(CREATE_LINK pymem/libpymemagent.so \"\${lib}/libpymemagent.so\" SYMBOLIC)
-	if(\"\$ENV{DESTDIR}\" STREQUAL \"\")
+	if(\"\$ENV{DESTDIR}\" STREQUAL \"\" AND NOT CMAKE_INSTALL_PREFIX MATCHES \"/_CPack_Packages/\")
 		execute_process(COMMAND id -u OUTPUT_VARIABLE user OUTPUT_STRIP_TRAILING_WHITESPACE)
 		if(user STREQUAL 0)
 			execute_process(COMMAND ldconfig)
@@ -41,3 +43,34 @@ install(CODE "
 			message(STATUS \"As root run ldconfig, so that LD_PRELOAD=libpymemagent.so is found\")
 		endif()
 	endif()")
+
+# ---- the Debian package ----
+
+set(PYMEM_PACKAGER "The pymem authors <pymem@example.org>" CACHE STRING
+	"name and address of who makes the package")
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME pymem)
+set(CPACK_PACKAGE_VENDOR "The pymem authors")
+set(CPACK_PACKAGE_CONTACT "${PYMEM_PACKAGER}")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "heap analyser for running CPython processes")
+set(CPACK_PACKAGE_DESCRIPTION "Shows what fills the memory of a running Python process, what holds it alive
+and what grew, without stopping, restarting or changing the process. Nothing
+needs to be installed in the process that is looked at.
+.
+pymem-load captures a process, pymem-view shows and compares snapshots,
+libpymemagent.so takes them by itself in programs that preload it.")
+set(CPACK_STRIP_FILES ON)
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_PROJECT_CONFIG_FILE ${PYMEM_CI}/cpack.cmake)
+set(CPACK_PRE_BUILD_SCRIPTS ${PYMEM_CI}/debian.cmake)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
+set(CPACK_DEBIAN_PACKAGE_SECTION utils)
+set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS graphviz)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
+set(CPACK_PYMEM_SOURCE ${PROJECT_SOURCE_DIR})
+set(CPACK_PYMEM_PREFIX ${CMAKE_INSTALL_PREFIX})
+include(CPack)

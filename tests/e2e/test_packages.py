@@ -1,0 +1,97 @@
+# ctest: labels=e2e;ptrace;slow timeout=7200
+# SPDX-License-Identifier: MIT
+"""The packages that .ci/packages makes: lintian has nothing to say, they install in bare
+roots of Debian's releases, and what is installed captures a process there.  Opt-in:
+tests/run --packages, which makes them (PYMEM_PACKAGES: the folder they lie in)."""
+from debian_root import *
+
+PACKAGES = os.environ.get("PYMEM_PACKAGES")
+if not PACKAGES:
+    skip_all("opt-in: tests/run --packages")
+own_mounts()
+
+SUITES = ("bookworm", "trixie", "sid")
+CODE = r'''
+class Thing:
+    def __init__(self, i):
+        self.number = i
+keep = [Thing(i) for i in range(1000)]
+ready()
+serve()
+'''
+PROGRAM = "class Thing: pass\nkeep = [Thing() for i in range(1000)]\n"
+DOCUMENTS = ("README.md", "SNAPSHOT.md", "PROBES.md", "copyright", "changelog.gz",
+             "changelog.Debian.gz")
+MANUALS = ("man1/pymem-load.1.gz", "man1/pymem-view.1.gz", "man7/pymem-sql.7.gz")
+
+
+def the(pattern):
+    found = glob.glob(os.path.join(PACKAGES, pattern))
+    assert len(found) == 1, (pattern, found)
+    return found[0]
+
+
+class Debian(Case):
+    def test_lintian(self):
+        done = run(["lintian", "--allow-root", "--fail-on=error,warning", the("*.deb")],
+                   timeout=600)
+        self.assertEqual((done.returncode, done.stdout), (0, b""), done.stdout.decode())
+
+    def good(self, done):
+        self.assertEqual(done.returncode, 0, (done.stdout + (done.stderr or b"")).decode())
+        return done.stdout.decode()
+
+    def things(self, root, name):
+        rows = json.loads(self.good(root.run(
+            "pymem-view", name, "--report", "types", "--type", "__main__.Thing",
+            "--format", "json")))
+        return rows["processes"][0]["rows"][0]["count"]
+
+    def check_installed(self, root):
+        self.assertEqual(self.good(root.run("dpkg", "--verify", "pymem")), "")
+        for name in DOCUMENTS:
+            self.assertTrue(os.path.isfile(root.path + "/usr/share/doc/pymem/" + name), name)
+        for name in MANUALS:
+            self.assertTrue(os.path.isfile(root.path + "/usr/share/man/" + name), name)
+        words = self.good(root.run("bash", "-c",
+            "source /usr/share/bash-completion/completions/pymem-load;"
+            "COMP_WORDS=(pymem-load --meth) COMP_CWORD=1; _pymem_load; echo ${COMPREPLY[*]}"))
+        self.assertEqual(words.split(), ["--method"])
+
+    def check_capture(self, root):
+        with RootTarget(root, CODE) as target:
+            before = ProcState(target.pid)
+            for method in ("agent", "external"):
+                self.good(root.run("pymem-load", "-q", "--method", method, "-f",
+                                   "/tmp/%s.pymem" % method, target.pid))
+                self.assert_untouched(before)
+                self.assertEqual(self.things(root, "/tmp/%s.pymem" % method), 1000)
+        self.good(root.run("pymem-load", "-q", "-f", "/tmp/command.pymem", "--", "python3",
+                           "-c", PROGRAM))
+        self.assertEqual(self.things(root, "/tmp/command.pymem"), 1000)
+
+    def check_preload(self, root):
+        said = root.run("env", "LD_PRELOAD=libpymemagent.so", "PYMEM_AT_EXIT=1",
+                        "PYMEM_OUTPUT=/tmp/preload.pymem", "python3", "-c", PROGRAM)
+        self.assertNotIn("ERROR: ld.so", self.good(said) + said.stderr.decode())
+        self.assertEqual(self.things(root, "/tmp/preload.pymem"), 1000)
+
+    def test_installed(self):
+        for suite in SUITES:
+            with self.subTest(suite=suite), Root(suite) as root:
+                # a mirror may be older than its suite's files last
+                self.good(root.run("apt-get", "update", "-qq",
+                                   "-o", "Acquire::Check-Valid-Until=false"))
+                shutil.copy(the("*.deb"), root.path + "/tmp/pymem.deb")
+                self.good(root.run("apt-get", "install", "-y", "-qq",
+                                   "--no-install-recommends", "/tmp/pymem.deb"))
+                self.check_installed(root)
+                self.check_capture(root)
+                self.check_preload(root)
+                self.good(root.run("apt-get", "purge", "-y", "-qq", "pymem"))
+                left = [p for p in glob.glob(root.path + "/usr/**/*pymem*", recursive=True)]
+                self.assertEqual(left, [])
+
+
+if __name__ == "__main__":
+    main()
