@@ -134,13 +134,10 @@ static uint32_t ranges_search(const struct walk *w, uint64_t addr)
 	return lo;
 }
 
-const struct walk_range *ranges_of(struct walk *w, uint64_t addr)
+const struct walk_range *ranges_other(struct walk *w, uint64_t addr)
 {
-	const struct walk_range *r = &w->ranges[w->last_range];
 	uint32_t *cached = &w->range_cache[(addr >> 21) % WALK_RANGE_CACHE], at = *cached;
 
-	if (addr >= r->start && addr < r->end)
-		return r;
 	if ((at < w->nranges && w->ranges[at].end <= addr) ||
 	    (at && w->ranges[at - 1].end > addr))
 		*cached = at = ranges_search(w, addr);

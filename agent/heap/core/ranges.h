@@ -11,8 +11,19 @@
  * that the options have.  0, -ENOMEM, or -EIO. */
 int ranges_read(struct walk *w);
 
+/* As ranges_of, where the range that was found last doesn't hold addr. */
+const struct walk_range *ranges_other(struct walk *w, uint64_t addr);
+
 /* The range that holds addr, or NULL. */
-const struct walk_range *ranges_of(struct walk *w, uint64_t addr);
+static inline const struct walk_range *ranges_of(struct walk *w, uint64_t addr)
+{
+	const struct walk_range *r = &w->ranges[w->last_range];
+
+	if (__builtin_expect(addr - r->start < r->end - r->start, 1))
+		return r;
+	return ranges_other(w, addr);
+}
+
 /* Is addr readable for size bytes, by the maps read when the walk began? */
 bool ranges_readable(struct walk *w, uint64_t addr, uint64_t size);
 /*

@@ -30,6 +30,8 @@ enum {
 	PAGE = 4096,	  /* the part of one that is looked at */
 };
 
+/* No memory is mapped below, by default (vm.mmap_min_addr). */
+#define ENUMERATE_LOWEST 0x10000ULL
 #define LINK(word) ((word) & ~3ULL)
 
 struct cursor {
@@ -189,38 +191,70 @@ static void enumerate_random_starts(struct lists *l)
 	}
 }
 
-/* One step of a cursor; false when it has come to its end. */
-static bool enumerate_step(struct lists *l, struct cursor *c)
-{
-	uint64_t next = LINK(peek64(c->at));
+/* What is the same for each of millions of steps: in registers, not in memory that a
+ * store might have changed. */
+struct steps {
+	struct marks *marks;
+	struct marks_leaf **directory;
+	uint64_t gc_head;
+	uint64_t lowest, span; /* between which the lists' heads lie */
+};
 
-	if (__builtin_expect(LINK(peek64(c->at + 8)) != c->before, 0)) {
+static struct steps enumerate_steps(struct lists *l)
+{
+	const uint64_t lowest = l->nheads ? l->heads[0] : 0;
+
+	return (struct steps){ &l->w->marks, l->w->marks.directory, l->w->lay->gc_head,
+			       lowest, l->nheads ? l->heads[l->nheads - 1] - lowest : 0 };
+}
+
+/* One step of a cursor; false when it has come to its end. */
+static inline __attribute__((always_inline)) bool enumerate_step(struct lists *l,
+								 const struct steps *s,
+								 struct cursor *c)
+{
+	const uint64_t at = c->at, next = LINK(peek64(at)), obj = next + s->gc_head;
+	struct marks_leaf *leaf;
+
+	if (__builtin_expect(LINK(peek64(at + 8)) != c->before, 0)) {
 		l->broken++;
 		return false;
 	}
-	if (enumerate_is_head(l, next) || !peek_plausible(next))
+	if (__builtin_expect(next - s->lowest <= s->span, 0) &&
+	    enumerate_is_head(l, next))
 		return false;
-	if (!marks_set(&l->w->marks, next + l->w->lay->gc_head))
+	if (__builtin_expect(next < ENUMERATE_LOWEST || !marks_in_range(obj), 0))
 		return false;
+	leaf = s->directory[obj >> MARKS_LEAF_SHIFT];
+	if (__builtin_expect(!leaf, 0))
+		leaf = marks_grow(s->marks, obj);
+	if (!leaf || marks_is_set(leaf, obj))
+		return false;
+	marks_add_to(leaf, obj);
 	peek_ahead(next);
-	c->before = c->at;
+	c->before = at;
 	c->at = next;
 	return true;
 }
 
 static void enumerate_run(struct lists *l)
 {
+	const struct steps steps = enumerate_steps(l);
+
 	while (l->ncursors < CURSORS && l->nstarts)
 		l->cursors[l->ncursors++] = l->starts[--l->nstarts];
 	while (l->ncursors) {
-		for (uint32_t i = 0; i < l->ncursors;) {
-			if (enumerate_step(l, &l->cursors[i]))
-				i++;
+		struct cursor *c = l->cursors, *end = c + l->ncursors;
+
+		while (c < end) {
+			if (__builtin_expect(enumerate_step(l, &steps, c), 1))
+				c++;
 			else if (l->nstarts)
-				l->cursors[i] = l->starts[--l->nstarts];
+				*c = l->starts[--l->nstarts];
 			else
-				l->cursors[i] = l->cursors[--l->ncursors];
+				*c = *--end;
 		}
+		l->ncursors = (uint32_t)(end - l->cursors);
 	}
 }
 

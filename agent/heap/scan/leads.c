@@ -15,6 +15,8 @@ enum {
 	LEADS_WINDOW = 48, /* bytes at a block's start where an object may begin */
 };
 
+#define LEADS_LOWEST 0x10000ULL /* as peek_plausible */
+
 /* Does a block of pymalloc hold an object or a table that we know? */
 static bool leads_block_known(const struct walk *w, uint64_t block, uint64_t size)
 {
@@ -59,18 +61,42 @@ static bool leads_of(struct walk *w, const struct chunks *c, uint64_t word,
 	return ret->addr && !leads_block_known(w, ret->addr, ret->size);
 }
 
+/*
+ * May a word lead to memory of an allocator?  Most are zeros, small numbers, or pointers
+ * to code and data; *image is a range of those, for the next word.
+ */
+static inline bool leads_may_be(struct walk *w, uint64_t word,
+				const struct walk_range **image)
+{
+	const struct walk_range *r = *image;
+
+	if (word - LEADS_LOWEST >= CPU_ADDRESS_END - LEADS_LOWEST)
+		return false;
+	if (word - r->start < r->end - r->start)
+		return false;
+	r = ranges_of(w, word);
+	if (r && r->image)
+		*image = r;
+	return r && !r->image;
+}
+
 /* A part of one page; returns whether anything was found. */
 static bool leads_scan_page(struct walk *w, const struct chunks *c, uint64_t at,
 			    uint64_t end, leads_fn *visit, void *arg)
 {
+	static const struct walk_range none;
+	const struct walk_range *image = &none;
 	struct lead lead;
 	bool any = false;
 
-	for (; at + 8 <= end; at += 8)
-		if (leads_of(w, c, peek64(at), &lead)) {
+	for (; at + 8 <= end; at += 8) {
+		const uint64_t word = peek64(at);
+
+		if (leads_may_be(w, word, &image) && leads_of(w, c, word, &lead)) {
 			visit(w, arg, &lead);
 			any = true;
 		}
+	}
 	return any;
 }
 

@@ -2,8 +2,6 @@
 /* leftovers - see leftovers.h */
 #include "agent/heap/scan/leftovers.h"
 
-#include <string.h>
-
 #include "agent/heap/core/queue.h"
 #include "agent/heap/core/ranges.h"
 #include "agent/heap/core/sound.h"
@@ -11,7 +9,7 @@
 #include "agent/heap/memory/allocators.h"
 #include "agent/heap/scan/sweep.h"
 
-enum { STEP = 16, LARGE = 512, REFCOUNT_MAX = 1 << 28 };
+enum { STEP = 16, LARGE = 512, FEW = 4, REFCOUNT_MAX = 1 << 28 };
 
 /* Bytes in the object itself, by its type's formula; 0 = can't be told. */
 static uint64_t leftovers_inside(struct walk *w, struct walk_type *type, uint64_t obj)
@@ -67,25 +65,31 @@ static bool leftovers_may_be(struct walk *w, uint64_t obj, uint64_t begin)
 }
 
 /*
- * Is one of the places of `starts`, bits of the first 64 bytes, taken in the block: by an
- * object we know, or an array or table of one (marks_take)?  A load of 4 bytes of the
- * bitmap that begins with the right one holds them all.
+ * Of the 64 places of a word of the bitmaps, 8 bytes each: behind which of them one of
+ * `starts`, bits of the places from there on, is taken: by an object we know, or an array
+ * or table of one (marks_take).
  */
-static inline bool leftovers_known(const struct marks_leaf *leaf, uint64_t block,
-				   uint64_t starts)
+static inline uint64_t leftovers_taken(const struct marks_leaf *leaf, uint32_t word,
+				       uint64_t starts)
 {
-	const size_t at = block >> 6 & (sizeof(leaf->mark) - 1);
-	uint32_t mark, done;
+	const uint32_t next = word + 1 < MARKS_LEAF_WORDS ? word + 1 : word;
+	const uint64_t here = leaf->mark[word] | leaf->done[word],
+		       there = leaf->mark[next] | leaf->done[next];
+	uint64_t taken = starts & 1 ? here : 0;
 
-	memcpy(&mark, (const char *)leaf->mark + at, sizeof(mark));
-	memcpy(&done, (const char *)leaf->done + at, sizeof(done));
-	return (mark | done) >> (block >> 3 & 7) & starts;
+	for (starts &= ~1ULL; starts; starts &= starts - 1) {
+		const unsigned by = (unsigned)__builtin_ctzll(starts);
+
+		taken |= here >> by | there << (64 - by);
+	}
+	return taken;
 }
 
 /* Where objects may begin in a block, ascending. */
 struct begins {
 	uint64_t at[4];
 	unsigned n;
+	uint64_t starts; /* a bit for each: its place, in units of 8 bytes */
 };
 
 static struct begins leftovers_begins(const struct walk *w, uint64_t size)
@@ -94,8 +98,10 @@ static struct begins leftovers_begins(const struct walk *w, uint64_t size)
 	struct begins begins = { .n = 0 };
 
 	for (unsigned i = 0; i < 4; i++)
-		if (all[i] + w->lay->head <= size && (i != 2 || gc != 16))
+		if (all[i] + w->lay->head <= size && (i != 2 || gc != 16)) {
 			begins.at[begins.n++] = all[i];
+			begins.starts |= 1ULL << all[i] / 8;
+		}
 	return begins;
 }
 
@@ -118,24 +124,64 @@ static void leftovers_look(struct walk *w, uint64_t block, uint64_t size,
 	}
 }
 
+/* The blocks that begin at `bits`, places of the 512 bytes at base. */
+static void leftovers_look_each(struct walk *w, uint64_t base, uint64_t bits,
+				uint64_t size, const struct begins *begins)
+{
+	for (; bits && !w->err; bits &= bits - 1)
+		leftovers_look(w, base + (unsigned)__builtin_ctzll(bits) * 8, size,
+			       begins);
+}
+
+/*
+ * Many blocks, at most 512 bytes each: where they begin is a pattern of every size / 8th
+ * bit, which goes on in the next word of the bitmap where it left off in this one.
+ */
+static void leftovers_visit_words(struct walk *w, const struct marks_leaf *leaf,
+				  uint64_t block, uint64_t size, uint64_t n,
+				  const struct begins *begins)
+{
+	const unsigned stride = (unsigned)size / 8, left_over = 64 % stride;
+	const uint64_t end = block + n * size;
+	uint64_t base = block & ~511ULL, pattern = 0;
+	unsigned phase = block >> 3 & 63;
+
+	for (unsigned bit = 0; bit < 64; bit += stride)
+		pattern |= 1ULL << bit;
+	for (bool first = true; base < end && !w->err; base += 512, first = false) {
+		uint64_t bits = pattern << phase;
+
+		if (end - base < 512)
+			bits &= (1ULL << (end - base) / 8) - 1;
+		bits &= ~leftovers_taken(leaf, (base >> 9) & (MARKS_LEAF_WORDS - 1),
+					 begins->starts);
+		leftovers_look_each(w, base, bits, size, begins);
+		if (first) /* a later one begins before a stride's end */
+			phase %= stride;
+		phase = phase >= left_over ? phase - left_over :
+					     phase + stride - left_over;
+	}
+}
+
 /* Blocks of one pool, or one of malloc's: none reaches into the next leaf's memory. */
 static void leftovers_visit(struct walk *w, uint64_t block, uint64_t size, uint64_t n)
 {
 	const struct begins begins = leftovers_begins(w, size);
 	const struct marks_leaf *leaf;
-	uint64_t starts = 0;
 
 	if (!marks_in_range(block))
 		return;
-	for (unsigned i = 0; i < begins.n; i++)
-		starts |= 1u << begins.at[i] / 8;
 	leaf = w->marks.directory[block >> MARKS_LEAF_SHIFT];
-	for (; n; n--, block += size) {
-		if (leaf && leftovers_known(leaf, block, starts))
-			continue;
-		leftovers_look(w, block, size, &begins);
-		if (w->err)
-			return;
+	if (leaf && size <= LARGE && n > FEW) {
+		leftovers_visit_words(w, leaf, block, size, n, &begins);
+		return;
+	}
+	for (; n && !w->err; n--, block += size) {
+		const uint32_t at = (block >> 9) & (MARKS_LEAF_WORDS - 1);
+
+		if (!leaf ||
+		    !(leftovers_taken(leaf, at, begins.starts) >> (block >> 3 & 63) & 1))
+			leftovers_look(w, block, size, &begins);
 	}
 }
 
