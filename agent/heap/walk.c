@@ -8,8 +8,9 @@
  *	4 statics   scan/statics.h: conservative scan of writable segments; sweep again
  *	5 leftovers scan/leftovers.h: blocks of the allocators that look like objects
  *	6 owners    scan/inferred.h: whose malloc's chunks are
- *	7 facts	    memory/: smaps, allocators
- *	8 check	    scan/sizecheck.h: in the copy only
+ *	7 traces    memory/traces.h: who allocated, where tracemalloc is tracing
+ *	8 facts	    memory/: smaps, allocators
+ *	9 check	    scan/sizecheck.h: in the copy only
  */
 #include "agent/heap/walk.h"
 
@@ -28,6 +29,7 @@
 #include "agent/heap/memory/allocators.h"
 #include "agent/heap/memory/memory.h"
 #include "agent/heap/memory/shared.h"
+#include "agent/heap/memory/traces.h"
 #include "agent/heap/object/edges.h"
 #include "agent/heap/object/plan.h"
 #include "agent/heap/object/values.h"
@@ -153,6 +155,8 @@ static void walk_phases(struct walk *w)
 	roots_static_types(w);
 	events_phase(w, "following pointers to native memory");
 	inferred_run(w);
+	events_phase(w, "reading tracemalloc's tables");
+	traces_emit(w);
 	events_phase(w, "gathering memory facts");
 	if (memory_facts(w)) {
 		pymalloc_facts(w);

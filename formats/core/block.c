@@ -32,6 +32,8 @@ static const struct {
 	[BLOCK_SHARED] = { "SHARED", false },
 	[BLOCK_PACKED] = { "PACKED", true },
 	[BLOCK_PACKED_REFS] = { "PACKED_REFS", true },
+	[BLOCK_SITES] = { "SITES", false },
+	[BLOCK_TRACES] = { "TRACES", false },
 };
 
 const char *block_type_name(unsigned type)

@@ -49,6 +49,8 @@ static uint64_t *decode_defined_count(struct decoder *d, unsigned type)
 		return &d->counts.shapes;
 	case BLOCK_THREADS:
 		return &d->counts.threads;
+	case BLOCK_SITES:
+		return &d->counts.sites;
 	default:
 		return &d->counts.frames;
 	}
@@ -68,6 +70,8 @@ static int decode_send_placeholder(struct decoder *d, unsigned type, uint32_t id
 		return SEND(d, shape, &(struct snap_shape){ .id = id });
 	case BLOCK_THREADS:
 		return SEND(d, thread, &(struct snap_thread){ .id = id });
+	case BLOCK_SITES:
+		return SEND(d, site, &(struct snap_site){ .id = id });
 	default:
 		return SEND(d, frame, &(struct snap_frame){ .id = id });
 	}
@@ -140,6 +144,8 @@ union row {
 	struct snap_buffer buffer;
 	struct snap_chunks chunks;
 	struct snap_shared shared;
+	struct snap_site site;
+	struct snap_trace trace;
 	struct snap_size_check size_check;
 	struct snap_error error;
 	struct snap_progress progress;
@@ -294,6 +300,30 @@ static int decode_deliver_shared(struct decoder *d, union row *row, uint32_t id,
 	return decode_stopped(problem, SEND(d, shared, &row->shared));
 }
 
+/* A caller is defined before whom it called: so callers end. */
+static int decode_deliver_site(struct decoder *d, union row *row, uint32_t id,
+			       struct snap_problem *problem)
+{
+	struct snap_site *const site = &row->site;
+
+	if (site->caller >= id)
+		return decode_corrupt(problem, "a site is called by a later one");
+	if (decode_defined(d, BLOCK_STRINGS, site->file, problem) != 0)
+		return -1;
+	site->id = id;
+	return decode_stopped(problem, SEND(d, site, site));
+}
+
+static int decode_deliver_trace(struct decoder *d, union row *row, uint32_t id,
+				struct snap_problem *problem)
+{
+	(void)id;
+	if (decode_defined(d, BLOCK_SITES, row->trace.site, problem) != 0)
+		return -1;
+	d->counts.traces++;
+	return decode_stopped(problem, SEND(d, trace, &row->trace));
+}
+
 static int decode_deliver_size_check(struct decoder *d, union row *row, uint32_t id,
 				     struct snap_problem *problem)
 {
@@ -337,7 +367,8 @@ static int decode_deliver_end(struct decoder *d, union row *row, uint32_t id,
 	     want->object_bytes != have->object_bytes || want->strings != have->strings ||
 	     want->types != have->types || want->shapes != have->shapes ||
 	     want->threads != have->threads || want->frames != have->frames ||
-	     want->roots != have->roots))
+	     want->roots != have->roots || want->sites != have->sites ||
+	     want->traces != have->traces))
 		return decode_corrupt(problem, "its totals differ from what was read");
 	return 0;
 }
@@ -354,6 +385,8 @@ static deliver_fn *const deliver[BLOCK_TYPE_COUNT] = {
 	[BLOCK_BUFFERS] = decode_deliver_buffer,
 	[BLOCK_CHUNKS] = decode_deliver_chunks,
 	[BLOCK_SHARED] = decode_deliver_shared,
+	[BLOCK_SITES] = decode_deliver_site,
+	[BLOCK_TRACES] = decode_deliver_trace,
 	[BLOCK_SIZE_CHECKS] = decode_deliver_size_check,
 	[BLOCK_ERRORS] = decode_deliver_error,
 	[BLOCK_PROGRESS] = decode_deliver_progress,

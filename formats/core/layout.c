@@ -102,6 +102,19 @@ static const struct layout_column shared[] = {
 	UINT(snap_shared, length),
 };
 
+static const struct layout_column sites[] = {
+	UINT(snap_site, caller),
+	UINT(snap_site, file),
+	UINT(snap_site, line),
+};
+
+static const struct layout_column traces[] = {
+	DELTA(snap_trace, addr),
+	UINT(snap_trace, size),
+	UINT(snap_trace, site),
+	UINT(snap_trace, domain),
+};
+
 static const struct layout_column size_checks[] = {
 	UINT(snap_size_check, type),	   UINT(snap_size_check, checked),
 	UINT(snap_size_check, mismatched), UINT(snap_size_check, ours),
@@ -126,7 +139,8 @@ static const struct layout_column end[] = {
 	UINT(layout_end, strings),	UINT(layout_end, types),
 	UINT(layout_end, shapes),	UINT(layout_end, threads),
 	UINT(layout_end, frames),	UINT(layout_end, roots),
-	UINT(layout_end, blocks),
+	UINT(layout_end, blocks),	UINT(layout_end, sites),
+	UINT(layout_end, traces),
 };
 
 static const struct layout_column index_columns[] = {
@@ -177,11 +191,16 @@ const struct layout layouts[BLOCK_TYPE_COUNT] = {
 			   .needs = ON(STRINGS) | ON(TYPES) },
 	[BLOCK_PROGRESS] = { COLUMNS(progress), .row_size = sizeof(struct snap_progress),
 			     .needs = ON(STRINGS) },
-	[BLOCK_END] = { COLUMNS(end), .row_size = sizeof(struct layout_end) },
+	[BLOCK_END] = { COLUMNS(end), .noptional = 2,
+			.row_size = sizeof(struct layout_end) },
 	[BLOCK_INDEX] = { COLUMNS(index_columns) },
 	[BLOCK_PACKED] = { COLUMNS(packed),
 			   .needs = ON(FACTS) | ON(STRINGS) | ON(TYPES) | ON(SHAPES) },
 	[BLOCK_PACKED_REFS] = { COLUMNS(refs) },
+	[BLOCK_SITES] = { COLUMNS(sites), .row_size = sizeof(struct snap_site),
+			  .has_ids = true, .needs = ON(STRINGS) },
+	[BLOCK_TRACES] = { COLUMNS(traces), .row_size = sizeof(struct snap_trace),
+			   .needs = ON(STRINGS) | ON(SITES) },
 };
 
 _Static_assert(sizeof(packed) / sizeof(*packed) <= LAYOUT_COLUMNS_MAX, "widest block");

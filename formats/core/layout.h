@@ -70,6 +70,7 @@ struct layout_end {
 	uint64_t objects, edges, object_bytes, values;
 	uint64_t strings, types, shapes, threads, frames, roots;
 	uint64_t blocks; /* blocks before this one */
+	uint64_t sites, traces;
 };
 
 /*

@@ -13,14 +13,14 @@
  *	fact*                           who and what: pid, python version, ...
  *	( string* type* shape* object value? ... )*
  *	thread* frame* root*            anywhere, thread before frame before root
- *	map* buffer* chunks* shared* size_check* error* progress*
+ *	map* buffer* chunks* shared* site* trace* size_check* error* progress*
  *	fact*                           totals, timings
  *	end                             exactly once; its absence = truncated
  *
- * Only rule besides: an id (string, type, shape, thread, frame) is defined
- * before it is used.  Ids of strings, types, shapes, threads and frames are
- * dense, start at 1 (strings: id 0 is the empty string; others: 0 = none) and
- * are handed out by the producer in increasing order.
+ * Only rule besides: an id (string, type, shape, thread, frame, site) is defined
+ * before it is used.  Ids of strings, types, shapes, threads, frames and
+ * sites are dense, start at 1 (strings: id 0 is the empty string; others: 0 = none)
+ * and are handed out by the producer in increasing order.
  *
  * Pointers in an event are valid only during the call.  Every function returns
  * 0 to go on, or a negative errno to stop; the producer then stops and passes
@@ -339,6 +339,23 @@ struct snap_shared {
 	uint64_t start, length; /* address, bytes */
 };
 
+/* A place in the program that allocated, and how it was called: the frames from here
+ * outwards are this site, its caller, that one's caller, ... */
+struct snap_site {
+	uint32_t id;
+	uint32_t caller; /* site id; 0 = the outermost frame that was recorded */
+	uint32_t file;	 /* string id */
+	uint32_t line;	 /* 0 = unknown */
+};
+
+/* A block of memory in use of which the interpreter's tracemalloc knows who asked for
+ * it. */
+struct snap_trace {
+	uint64_t addr, size; /* of the block, as its user has it; bytes */
+	uint32_t site;	     /* site id of the innermost frame; 0 = could not be read */
+	uint32_t domain;     /* 0 = Python's allocators; others are an extension's */
+};
+
 /* Sizes of a sample compared with the interpreter's own answer, per type. */
 struct snap_size_check {
 	uint32_t type;
@@ -386,6 +403,8 @@ struct snap_sink_ops {
 	int (*buffer)(struct snap_sink *, const struct snap_buffer *);
 	int (*chunks)(struct snap_sink *, const struct snap_chunks *);
 	int (*shared)(struct snap_sink *, const struct snap_shared *);
+	int (*site)(struct snap_sink *, const struct snap_site *);
+	int (*trace)(struct snap_sink *, const struct snap_trace *);
 	int (*size_check)(struct snap_sink *, const struct snap_size_check *);
 	int (*error)(struct snap_sink *, const struct snap_error *);
 	int (*progress)(struct snap_sink *, const struct snap_progress *);

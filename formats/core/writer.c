@@ -494,6 +494,28 @@ static int writer_on_shared(struct snap_sink *sink, const struct snap_shared *sh
 	return writer_add_plain(sink, BLOCK_SHARED, shared);
 }
 
+static int writer_on_site(struct snap_sink *sink, const struct snap_site *site)
+{
+	struct snap_writer *const w = writer_of(sink);
+
+	if (site->caller >= site->id || site->file > w->counts.strings)
+		return -EINVAL;
+	return writer_add_next(sink, BLOCK_SITES, site, site->id, &w->counts.sites);
+}
+
+static int writer_on_trace(struct snap_sink *sink, const struct snap_trace *trace)
+{
+	struct snap_writer *const w = writer_of(sink);
+	int err;
+
+	if (trace->site > w->counts.sites)
+		return -EINVAL;
+	err = writer_add_plain(sink, BLOCK_TRACES, trace);
+	if (err == 0)
+		w->counts.traces++;
+	return err;
+}
+
 static int writer_on_size_check(struct snap_sink *sink,
 				const struct snap_size_check *check)
 {
@@ -565,6 +587,8 @@ static const struct snap_sink_ops writer_ops = {
 	.buffer = writer_on_buffer,
 	.chunks = writer_on_chunks,
 	.shared = writer_on_shared,
+	.site = writer_on_site,
+	.trace = writer_on_trace,
 	.size_check = writer_on_size_check,
 	.error = writer_on_error,
 	.progress = writer_on_progress,

@@ -536,6 +536,30 @@ static int jsonl_write_shared(struct snap_sink *sink, const struct snap_shared *
 	return jsonl_end_line(e);
 }
 
+static int jsonl_write_site(struct snap_sink *sink, const struct snap_site *s)
+{
+	struct jsonl *const e = jsonl_of(sink);
+
+	jsonl_begin_line(e, "site");
+	json_member_u64(&e->json, "id", s->id);
+	json_member_u64(&e->json, "caller", s->caller);
+	jsonl_member_string(e, "file", s->file);
+	json_member_u64(&e->json, "line", s->line);
+	return jsonl_end_line(e);
+}
+
+static int jsonl_write_trace(struct snap_sink *sink, const struct snap_trace *t)
+{
+	struct jsonl *const e = jsonl_of(sink);
+
+	jsonl_begin_line(e, "trace");
+	json_member_u64(&e->json, "address", t->addr);
+	json_member_u64(&e->json, "size", t->size);
+	json_member_u64(&e->json, "site", t->site);
+	json_member_u64(&e->json, "domain", t->domain);
+	return jsonl_end_line(e);
+}
+
 static int jsonl_write_check(struct snap_sink *sink, const struct snap_size_check *c)
 {
 	struct jsonl *const e = jsonl_of(sink);
@@ -574,6 +598,8 @@ const struct snap_sink_ops jsonl_write_ops = {
 	.buffer = jsonl_write_buffer,
 	.chunks = jsonl_write_chunks,
 	.shared = jsonl_write_shared,
+	.site = jsonl_write_site,
+	.trace = jsonl_write_trace,
 	.size_check = jsonl_write_check,
 	.error = jsonl_write_error,
 };

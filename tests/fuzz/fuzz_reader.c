@@ -8,7 +8,7 @@
 
 struct consumer {
 	struct snap_sink sink;
-	uint32_t strings, types, shapes, threads, frames;
+	uint32_t strings, types, shapes, threads, frames, sites;
 	uint64_t object, sum;
 	int open, ended;
 };
@@ -121,6 +121,20 @@ static int shared(struct snap_sink *s, const struct snap_shared *e)
 	return 0;
 }
 
+static int site(struct snap_sink *s, const struct snap_site *e)
+{
+	fuzz_expect(e->id == of(s)->sites + 1 && e->caller < e->id &&
+		    e->file <= of(s)->strings);
+	of(s)->sites++;
+	return 0;
+}
+
+static int trace(struct snap_sink *s, const struct snap_trace *e)
+{
+	fuzz_expect(e->site <= of(s)->sites);
+	return 0;
+}
+
 static int size_check(struct snap_sink *s, const struct snap_size_check *e)
 {
 	fuzz_expect(e->type <= of(s)->types);
@@ -160,6 +174,8 @@ static const struct snap_sink_ops ops = {
 	.buffer = buffer,
 	.chunks = chunks,
 	.shared = shared,
+	.site = site,
+	.trace = trace,
 	.size_check = size_check,
 	.error = error,
 	.progress = progress,

@@ -291,6 +291,18 @@ static void native(struct out *out, uint32_t name)
 	SEND(out, shared, &(struct snap_shared){ .start = 0x1000, .length = 4096 });
 }
 
+static void traces(struct out *out, uint32_t name)
+{
+	SEND(out, site, &(struct snap_site){ .id = 1, .file = name, .line = UINT32_MAX });
+	SEND(out, site, &(struct snap_site){ .id = 2, .caller = 1, .file = 1 });
+	SEND(out, site, &(struct snap_site){ .id = 3, .caller = 1, .line = 7 });
+	SEND(out, trace,
+	     &(struct snap_trace){ .addr = KEY(1), .size = 1ull << 40, .site = 2 });
+	SEND(out, trace,
+	     &(struct snap_trace){ .addr = KEY(0), .site = 3, .domain = UINT32_MAX });
+	SEND(out, trace, &(struct snap_trace){ .addr = 7, .size = 1 });
+}
+
 static void rest(struct out *out)
 {
 	const uint32_t name = string(out,
@@ -331,6 +343,7 @@ static void rest(struct out *out)
 				    .chunks = 1ull << 33,
 				    .sharers = 2 });
 	native(out, name);
+	traces(out, name);
 	SEND(out, size_check, &(struct snap_size_check){ STR, 1000, 3, 50, 60 });
 	SEND(out, error,
 	     &(struct snap_error){ .addr = KEY(4), .type = OWNED, .text = name });
@@ -396,14 +409,14 @@ int main(int argc, char **argv)
 
 	if (argc != 2)
 		return 2;
-	file = create(argv[1], "v1.2-everything");
+	file = create(argv[1], "v1.3-everything");
 	everything(file, 1234);
 	fclose(file);
-	file = create(argv[1], "v1.2-two-processes");
+	file = create(argv[1], "v1.3-two-processes");
 	everything(file, 1);
 	everything(file, 2);
 	fclose(file);
-	file = create(argv[1], "v1.2-many-references");
+	file = create(argv[1], "v1.3-many-references");
 	many_references(file);
 	fclose(file);
 	return 0;

@@ -12,7 +12,8 @@ SKIPPABLE = 0x184D2A5D
 M64 = 2**64 - 1
 
 FACTS, STRINGS, TYPES, SHAPES, OBJECTS, REFS, VALUES, THREADS, FRAMES, ROOTS, MAPS, BUFFERS, \
-    SIZE_CHECKS, ERRORS, PROGRESS, END, INDEX, CHUNKS, SHARED, PACKED, PACKED_REFS = range(1, 22)
+    SIZE_CHECKS, ERRORS, PROGRESS, END, INDEX, CHUNKS, SHARED, PACKED, PACKED_REFS, \
+    SITES, TRACES = range(1, 24)
 
 KINDS = ("object int bool float str bytes bytearray tuple list dict set type module function "
          "method code frame generator cell weakref builtin none exception traceback deque "
@@ -111,7 +112,7 @@ class Process:
     def __init__(self):
         self.facts, self.complete, self.events = {}, False, []
         self.strings, self.types, self.shapes = [""], [None], [(0, [])]
-        self.threads = self.frames = 0
+        self.threads = self.frames = self.sites = self.traces = 0
         self.objects, self.by_address, self.gathered = [], {}, []
         self.edges = self.roots = self.bytes = 0
 
@@ -126,7 +127,8 @@ class Process:
          PROGRESS: self.block_progress, END: self.block_end,
          INDEX: self.block_index, CHUNKS: self.block_chunks,
          SHARED: self.block_shared, PACKED: self.block_packed,
-         PACKED_REFS: self.block_packed_refs}[head.type](head, columns)
+         PACKED_REFS: self.block_packed_refs, SITES: self.block_sites,
+         TRACES: self.block_traces}[head.type](head, columns)
         for column in columns:
             if column.pos != len(column.data):
                 raise Corrupt("a column is longer than its rows")
@@ -344,6 +346,21 @@ class Process:
         for _ in range(head.count):
             self.events.append({"shared": dict(start=c[0].delta(), length=c[1].uint())})
 
+    def block_sites(self, head, c):
+        assert head.first == self.sites
+        for _ in range(head.count):
+            self.sites += 1
+            site = dict(id=self.sites, caller=c[0].uint(), file=self.strings[c[1].uint()],
+                        line=c[2].uint())
+            assert site["caller"] < self.sites
+            self.events.append({"site": site})
+
+    def block_traces(self, head, c):
+        for _ in range(head.count):
+            self.traces += 1
+            self.events.append({"trace": dict(address=c[0].delta(), size=c[1].uint(),
+                                              site=c[2].uint(), domain=c[3].uint())})
+
     def block_checks(self, head, c):
         for _ in range(head.count):
             self.events.append({"size_check": dict(
@@ -369,7 +386,7 @@ class Process:
         values = sum(1 for o in self.objects if o["value"])
         have = [len(self.objects), self.edges, self.bytes, values, len(self.strings) - 1,
                 len(self.types) - 1, len(self.shapes) - 1, self.threads, self.frames, self.roots,
-                head.sequence - 1]
+                head.sequence - 1] + ([self.sites, self.traces] if len(row) > 11 else [])
         if row != have:
             raise Corrupt("END: %r is not %r" % (row, have))
 

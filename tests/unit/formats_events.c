@@ -189,6 +189,24 @@ static int log_shared(struct snap_sink *sink, const struct snap_shared *e)
 	return FORWARD(log, shared, e);
 }
 
+static int log_site(struct snap_sink *sink, const struct snap_site *e)
+{
+	struct event_log *const log = log_of(sink);
+
+	fprintf(log->file[LOG_SITES], "%u %u %u %u\n", e->id, e->caller, e->file,
+		e->line);
+	return FORWARD(log, site, e);
+}
+
+static int log_trace(struct snap_sink *sink, const struct snap_trace *e)
+{
+	struct event_log *const log = log_of(sink);
+
+	fprintf(log->file[LOG_TRACES], "%" PRIx64 " %" PRIu64 " %u %u\n", e->addr,
+		e->size, e->site, e->domain);
+	return FORWARD(log, trace, e);
+}
+
 static int log_check(struct snap_sink *sink, const struct snap_size_check *e)
 {
 	struct event_log *const log = log_of(sink);
@@ -239,6 +257,8 @@ static const struct snap_sink_ops log_ops = {
 	.buffer = log_buffer,
 	.chunks = log_chunks,
 	.shared = log_shared,
+	.site = log_site,
+	.trace = log_trace,
 	.size_check = log_check,
 	.error = log_error,
 	.progress = log_progress,
@@ -337,7 +357,7 @@ struct producer {
 	struct random random;
 	struct snap_sink *sink;
 	const struct random_options *options;
-	uint32_t strings, types, shapes, threads, frames;
+	uint32_t strings, types, shapes, threads, frames, sites;
 	uint64_t *refs;
 	char text[300];
 	int err;
@@ -526,6 +546,27 @@ static void send_map(struct producer *p)
 	SEND(p, map, &map);
 }
 
+static void send_traces(struct producer *p)
+{
+	struct random *const r = &p->random;
+	const struct snap_site site = {
+		.id = p->sites + 1,
+		.caller = any_id(p, p->sites),
+		.file = any_id(p, p->strings),
+		.line = (uint32_t)any_number(r),
+	};
+	const struct snap_trace trace = {
+		.addr = any_addr(p),
+		.size = any_number(r),
+		.site = any_id(p, p->sites + 1),
+		.domain = (uint32_t)any_number(r),
+	};
+
+	SEND(p, site, &site);
+	p->sites++;
+	SEND(p, trace, &trace);
+}
+
 static void send_rest(struct producer *p)
 {
 	struct random *const r = &p->random;
@@ -564,6 +605,7 @@ static void send_rest(struct producer *p)
 	SEND(p, buffer, &buffer);
 	SEND(p, chunks, &chunks);
 	SEND(p, shared, &shared);
+	send_traces(p);
 	SEND(p, size_check, &check);
 	SEND(p, error, &error);
 }

@@ -31,16 +31,14 @@ static const struct {
 	const char *report;
 	size_t rows;
 } sheets[] = {
-	{ "types", 100 },
-	{ "packages", 60 },
-	{ "dominators", 100 },
-	{ "threads", 60 },
+	{ "types", 100 },      { "packages", 60 }, { "sites", 60 },
+	{ "dominators", 100 }, { "threads", 60 },
 };
 
 static const struct {
 	const char *report;
 	size_t rows;
-} changes[] = { { "growth", 60 }, { "diff", 60 } };
+} changes[] = { { "growth", 60 }, { "site_growth", 40 }, { "diff", 60 } };
 
 static size_t html_part_rows(const struct html_part *s, size_t rows)
 {

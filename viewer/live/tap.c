@@ -27,6 +27,8 @@ TAP_PASS(map, snap_map)
 TAP_PASS(buffer, snap_buffer)
 TAP_PASS(chunks, snap_chunks)
 TAP_PASS(shared, snap_shared)
+TAP_PASS(site, snap_site)
+TAP_PASS(trace, snap_trace)
 TAP_PASS(size_check, snap_size_check)
 TAP_PASS(error, snap_error)
 #undef TAP_PASS
@@ -66,6 +68,8 @@ static const struct snap_sink_ops ops = {
 	.buffer = tap_pass_buffer,
 	.chunks = tap_pass_chunks,
 	.shared = tap_pass_shared,
+	.site = tap_pass_site,
+	.trace = tap_pass_trace,
 	.size_check = tap_pass_size_check,
 	.error = tap_pass_error,
 	.progress = tap_pass_progress,

@@ -45,6 +45,8 @@
 	X(buffer, sizeof(struct snap_buffer)) \
 	X(chunks, sizeof(struct snap_chunks)) \
 	X(shared, sizeof(struct snap_shared)) \
+	X(site, sizeof(struct snap_site)) \
+	X(trace, sizeof(struct snap_trace)) \
 	X(native, sizeof(struct heap_native)) \
 	X(native_edge, 8) \
 	X(size_check, sizeof(struct snap_size_check)) \

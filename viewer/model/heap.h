@@ -183,6 +183,8 @@ struct heap {
 	struct vec buffer;	 /* struct snap_buffer */
 	struct vec chunks;	 /* struct snap_chunks */
 	struct vec shared;	 /* struct snap_shared */
+	struct vec site;	 /* struct snap_site, [0] unused; empty: there are none */
+	struct vec trace;	 /* struct snap_trace, by domain and address (site.h) */
 	struct vec native;	 /* struct heap_native */
 	struct vec native_edge;	 /* u64, ascending: object << 32 | index in native */
 	struct vec size_check;	 /* struct snap_size_check */

@@ -385,6 +385,21 @@ static int load_on_shared(struct snap_sink *sink, const struct snap_shared *shar
 			  sizeof(*shared));
 }
 
+static int load_on_site(struct snap_sink *sink, const struct snap_site *site)
+{
+	struct heap *const heap = ((struct loader *)sink)->heap;
+
+	/* ids begin at 1 */
+	if (!heap->site.size && vec_append(&heap->site, NULL, sizeof(*site)))
+		return -ENOMEM;
+	return vec_append(&heap->site, site, sizeof(*site));
+}
+
+static int load_on_trace(struct snap_sink *sink, const struct snap_trace *trace)
+{
+	return vec_append(&((struct loader *)sink)->heap->trace, trace, sizeof(*trace));
+}
+
 static int load_on_size_check(struct snap_sink *sink, const struct snap_size_check *check)
 {
 	struct snap_size_check *c = load_append_zeroed(
@@ -438,6 +453,8 @@ static const struct snap_sink_ops load_ops = {
 	.buffer = load_on_buffer,
 	.chunks = load_on_chunks,
 	.shared = load_on_shared,
+	.site = load_on_site,
+	.trace = load_on_trace,
 	.size_check = load_on_size_check,
 	.error = load_on_error,
 };

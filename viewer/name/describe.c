@@ -5,12 +5,14 @@
 #include "viewer/name/describe.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "formats/core/words.h"
 #include "formats/text/escape.h"
+#include "viewer/model/site.h"
 #include "viewer/text/human.h"
 
 #define NAME_LIMIT 200 /* characters of one name */
@@ -63,6 +65,31 @@ void describe_frame(struct text *out, const struct heap *heap, uint32_t frame)
 void describe_function(struct text *out, const struct heap *heap, uint32_t frame)
 {
 	describe_code(out, heap, frame, false);
+}
+
+void describe_line(struct text *out, const struct heap *heap, uint32_t file,
+		   uint32_t line)
+{
+	describe_string(out, heap, file);
+	if (line)
+		text_printf(out, ":%" PRIu32, line);
+}
+
+void describe_callers(struct text *out, const struct heap *heap, uint32_t site,
+		      unsigned most)
+{
+	for (unsigned i = 0; site; i++) {
+		const struct snap_site *s = site_at(heap, site);
+
+		if (i)
+			text_add(out, " < ");
+		if (i == most) {
+			text_add(out, "...");
+			return;
+		}
+		describe_line(out, heap, s->file, s->line);
+		site = s->caller;
+	}
 }
 
 void describe_thread(struct text *out, const struct heap *heap, uint32_t thread)

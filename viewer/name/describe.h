@@ -25,6 +25,12 @@ void describe_thread(struct text *out, const struct heap *heap, uint32_t thread)
 void describe_frame(struct text *out, const struct heap *heap, uint32_t frame);
 /* "f (file.py)" */
 void describe_function(struct text *out, const struct heap *heap, uint32_t frame);
+/* "file.py:12" */
+void describe_line(struct text *out, const struct heap *heap, uint32_t file,
+		   uint32_t line);
+/* A site and who called it, innermost first, at most so many: "f.py:12 < g.py:3". */
+void describe_callers(struct text *out, const struct heap *heap, uint32_t site,
+		      unsigned most);
 /* String of the table, cut at 200 characters. */
 void describe_string(struct text *out, const struct heap *heap, uint32_t string);
 /* Preview of an object's value as Python would write it: 'text', b'..', 12, 1.5, True,

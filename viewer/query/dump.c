@@ -19,10 +19,11 @@ static const char dump_settings[] =
 	" size INTEGER, retained INTEGER, retained_count INTEGER, refcount INTEGER,"
 	" surplus INTEGER, depth INTEGER, parent INTEGER, dominator INTEGER, module TEXT,"
 	" thread INTEGER, length INTEGER, value TEXT, immortal INTEGER, tracked INTEGER,"
+	" allocated TEXT, site INTEGER,"
 	" PRIMARY KEY(snapshot, address)) WITHOUT ROWID;"
 	"INSERT INTO out.object SELECT snapshot, address, type, kind, size, retained,"
 	" retained_count, refcount, surplus, depth, parent, dominator, module, thread,"
-	" length, value, immortal, tracked FROM main.object;"
+	" length, value, immortal, tracked, allocated, site FROM main.object;"
 	"CREATE TABLE out.ref(snapshot INTEGER, source INTEGER, target INTEGER, kind "
 	"TEXT,"
 	" name TEXT, position INTEGER, weak INTEGER);"
@@ -45,6 +46,8 @@ static const char *const dump_tables[][2] = {
 	{ "fact", "fact" },
 	{ "suspect", "report_suspects" },
 	{ "growth", "report_growth" },
+	{ "site", "site" },
+	{ "trace", "trace" },
 };
 
 _Static_assert(ENGINE_SCHEMA == 1, "user_version above");

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "viewer/model/site.h"
 #include "viewer/name/describe.h"
 
 const char *node_kind_name(unsigned kind)
@@ -192,6 +193,25 @@ static void node_put_flag(const struct relation_cursor *c, sqlite3_context *cont
 		sqlite3_result_int(context, !!(heap_class_of(heap, node)->flags & flag));
 }
 
+/* Where tracemalloc saw it allocated: "shop.py:12". */
+static void node_put_site(struct relation_cursor *c, sqlite3_context *context,
+			  uint32_t node, enum node_column column)
+{
+	const struct heap *heap = relation_indexed(c)->heap;
+	const uint32_t site = site_of(heap, node);
+
+	if (!site)
+		return;
+	if (column == NODE_SITE) {
+		relation_put_count(context, site);
+		return;
+	}
+	text_clear(&c->scratch);
+	describe_line(&c->scratch, heap, site_at(heap, site)->file,
+		      site_at(heap, site)->line);
+	relation_put_text(c, context);
+}
+
 /* Columns that only objects have. */
 static void node_object_column(struct relation_cursor *c, sqlite3_context *context,
 			       uint32_t node, enum node_column column)
@@ -218,6 +238,10 @@ static void node_object_column(struct relation_cursor *c, sqlite3_context *conte
 		break;
 	case NODE_VALUE:
 		node_put_described(c, context, node, column);
+		break;
+	case NODE_ALLOCATED:
+	case NODE_SITE:
+		node_put_site(c, context, node, column);
 		break;
 	case NODE_IMMORTAL:
 		node_put_flag(c, context, node, SNAP_OBJ_IMMORTAL);

@@ -29,6 +29,8 @@ enum node_column {
 	NODE_PATH,
 	NODE_IMMORTAL,
 	NODE_TRACKED,
+	NODE_ALLOCATED,
+	NODE_SITE,
 	NODE_COLUMN_COUNT
 };
 
@@ -37,7 +39,7 @@ enum node_column {
 	"retained BYTES, retained_count INTEGER, refcount INTEGER, surplus INTEGER, " \
 	"depth INTEGER, parent ADDRESS, dominator ADDRESS, root TEXT, module TEXT, " \
 	"thread INTEGER, length INTEGER, value TEXT, path TEXT, immortal BOOLEAN, " \
-	"tracked BOOLEAN"
+	"tracked BOOLEAN, allocated TEXT, site INTEGER"
 
 /* Result of a column for a node of the cursor's snapshot. */
 void node_column(struct relation_cursor *cursor, sqlite3_context *context, uint32_t node,
