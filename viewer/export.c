@@ -56,6 +56,13 @@ static int document_write(const struct content *c, FILE *out,
 			d->name);
 		return -1;
 	}
+	if (err == -ENODATA) {
+		problem->code = SNAP_E_LIMIT;
+		snprintf(problem->text, sizeof(problem->text),
+			 "no allocation sites: tracemalloc was not tracing when the "
+			 "snapshot was taken");
+		return -1;
+	}
 	if (err) {
 		problem->code = err == -ENOMEM ? SNAP_E_NOMEM : SNAP_E_SINK;
 		problem->sys = -err;
@@ -171,6 +178,24 @@ static const struct document document_collapsed = {
 	.write_process = collapsed_write,
 };
 
+static const struct document document_pprof_sites = {
+	.name = "pprof-sites",
+	.title = "allocation sites for go tool pprof",
+	.write_process = pprof_write_sites,
+};
+
+static const struct document document_speedscope_sites = {
+	.name = "speedscope-sites",
+	.title = "allocation sites for speedscope",
+	.write_process = speedscope_write_sites,
+};
+
+static const struct document document_collapsed_sites = {
+	.name = "collapsed-sites",
+	.title = "allocation sites for flame graphs",
+	.write_process = collapsed_write_sites,
+};
+
 static const struct document document_summary = {
 	.name = "summary",
 	.title = "types, places, suspects: a line of JSON a process, for --merge",
@@ -183,12 +208,17 @@ const struct document document_openmetrics = {
 	.write = summary_write_metrics,
 };
 
-const struct document *const document_all[] = {
-	&document_heapsnapshot, &document_pprof,
-	&document_speedscope,	&document_collapsed,
-	&document_html,		&document_summary,
-	&document_openmetrics,	NULL
-};
+const struct document *const document_all[] = { &document_heapsnapshot,
+						&document_pprof,
+						&document_speedscope,
+						&document_collapsed,
+						&document_html,
+						&document_summary,
+						&document_openmetrics,
+						&document_pprof_sites,
+						&document_speedscope_sites,
+						&document_collapsed_sites,
+						NULL };
 
 const struct document *document_find(const char *name)
 {

@@ -163,8 +163,24 @@ class Traces(Case):
             row, = self.sql("SELECT * FROM report_sites WHERE line = %d" % line, b)
             self.assertGreaterEqual(row["count"], 500)
             self.assertGreaterEqual(row["retained"], row["size"])
-            self.assertIn(target.script.encode(), run_view("--no-sidecar", "--report",
-                                                           "sites", b).stdout)
+            place = "%s:%d" % (target.script, line)
+            self.assertIn(place.encode(), run_view("--no-sidecar", "--report", "sites",
+                                                   b).stdout)
+            self.check_stacks(b, place)
+
+    def check_stacks(self, path, place):
+        """The exports of stacks have each block, those of a line with what is in them."""
+        done = run_view("--no-sidecar", "--export", "collapsed-sites", "-o", "-", path)
+        sums = collections.Counter()
+        for line in done.stdout.decode().splitlines():
+            stack, size = line.rsplit(" ", 1)
+            sums[stack.split(";")[-2:][0], stack.split(";")[-1]] += int(size)
+        fact, = self.sql("SELECT value FROM fact WHERE key = 'tracemalloc.bytes'", path)
+        self.assertEqual(sum(sums.values()), fact["value"])
+        self.assertGreaterEqual(sums[place, "<builtins.bytes>"], 500 * 1000)
+        for kind in "pprof-sites", "speedscope-sites":
+            done = run_view("--no-sidecar", "--export", kind, "-o", self.path(kind), path)
+            self.assertEqual(done.returncode, 0, done.stderr)
 
     @unittest.skipUnless(shutil.which("gcore"), "gdb, whose gcore makes cores, is not here")
     def test_core(self):

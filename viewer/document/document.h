@@ -20,6 +20,13 @@ int pprof_write(FILE *out, struct analysis *analysis, const struct progress *pro
 /* For speedscope. */
 int speedscope_write(FILE *out, struct analysis *analysis,
 		     const struct progress *progress);
+/* The same three of allocation sites; -ENODATA: tracemalloc was not tracing. */
+int pprof_write_sites(FILE *out, struct analysis *analysis,
+		      const struct progress *progress);
+int speedscope_write_sites(FILE *out, struct analysis *analysis,
+			   const struct progress *progress);
+int collapsed_write_sites(FILE *out, struct analysis *analysis,
+			  const struct progress *progress);
 /* One line a stack: for flamegraph.pl, inferno, speedscope. */
 int collapsed_write(FILE *out, struct analysis *analysis,
 		    const struct progress *progress);

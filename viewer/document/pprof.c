@@ -191,18 +191,23 @@ static void pprof_put_strings(struct pprof *p)
 
 static int pprof_make(struct pprof *p)
 {
+	static const char *const all_types[PROFILE_OF_COUNT][3] = {
+		[PROFILE_OF_PLACES] = { "objects", "shallow", "retained" },
+		[PROFILE_OF_SITES] = { "blocks", "objects_size", "allocated" },
+	};
 	const struct profile *const profile = p->profile;
+	const char *const *const types = all_types[profile->of];
 
 	p->leaf = calloc(profile->text.count + 1, sizeof(*p->leaf));
 	if (!p->leaf)
 		return -ENOMEM;
 	pprof_word(p, "");
-	pprof_put_type(p, PROFILE_SAMPLE_TYPE, "objects", "count");
-	pprof_put_type(p, PROFILE_SAMPLE_TYPE, "shallow", "bytes");
-	pprof_put_type(p, PROFILE_SAMPLE_TYPE, "retained", "bytes");
-	pprof_put_type(p, PROFILE_PERIOD_TYPE, "retained", "bytes");
+	pprof_put_type(p, PROFILE_SAMPLE_TYPE, types[0], "count");
+	pprof_put_type(p, PROFILE_SAMPLE_TYPE, types[1], "bytes");
+	pprof_put_type(p, PROFILE_SAMPLE_TYPE, types[2], "bytes");
+	pprof_put_type(p, PROFILE_PERIOD_TYPE, types[2], "bytes");
 	protobuf_number(&p->out, PROFILE_PERIOD, 1);
-	protobuf_number(&p->out, PROFILE_DEFAULT_SAMPLE_TYPE, pprof_word(p, "retained"));
+	protobuf_number(&p->out, PROFILE_DEFAULT_SAMPLE_TYPE, pprof_word(p, types[2]));
 	pprof_put_subject(p, profile->analysis->heap);
 	for (uint32_t f = 0; f < profile_frames(profile); f++) {
 		profile_name(&p->text, profile, f);
@@ -214,11 +219,10 @@ static int pprof_make(struct pprof *p)
 	return p->err ? p->err : p->out.err;
 }
 
-int pprof_write(FILE *out, struct analysis *analysis, const struct progress *progress)
+/* Of a profile that was made, or not (err); it is freed. */
+static int pprof_write_profile(FILE *out, struct profile *profile, int err)
 {
-	struct profile profile;
-	struct pprof p = { .profile = &profile };
-	int err = profile_make(analysis, progress, &profile);
+	struct pprof p = { .profile = profile };
 
 	if (!err)
 		err = pprof_make(&p);
@@ -229,6 +233,23 @@ int pprof_write(FILE *out, struct analysis *analysis, const struct progress *pro
 	intern_deinit(&p.strings);
 	text_free(&p.text);
 	free(p.leaf);
-	profile_free(&profile);
+	profile_free(profile);
 	return err;
+}
+
+int pprof_write(FILE *out, struct analysis *analysis, const struct progress *progress)
+{
+	struct profile profile;
+	const int err = profile_make(analysis, progress, &profile);
+
+	return pprof_write_profile(out, &profile, err);
+}
+
+int pprof_write_sites(FILE *out, struct analysis *analysis,
+		      const struct progress *progress)
+{
+	struct profile profile;
+	const int err = profile_sites_make(analysis, progress, &profile);
+
+	return pprof_write_profile(out, &profile, err);
 }

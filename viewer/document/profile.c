@@ -237,8 +237,8 @@ static void profile_value_add(struct profile_value *to, const struct profile_val
 	to->retained += from->retained;
 }
 
-static int profile_add_sample(struct profile *p, uint32_t frame, uint32_t leaf,
-			      const struct profile_value *value)
+int profile_add_sample(struct profile *p, uint32_t frame, uint32_t leaf,
+		       const struct profile_value *value)
 {
 	const struct profile_sample fresh = { .frame = frame, .leaf = leaf };
 	uint32_t at = 0;
@@ -388,7 +388,7 @@ static int profile_compare(const void *a, const void *b, void *arg)
 	return x->leaf < y->leaf ? -1 : x->leaf > y->leaf;
 }
 
-static int profile_sort(struct profile *p)
+int profile_sort(struct profile *p)
 {
 	uint32_t *const at = profile_positions(p);
 
@@ -473,6 +473,10 @@ void profile_name(struct text *out, const struct profile *p, uint32_t frame)
 	const uint32_t count = profile_stack(p, &sample, stack);
 	struct text whole = { 0 };
 
+	if (p->of == PROFILE_OF_SITES) { /* a line is one thing, however it was called */
+		profile_step(out, p, frame);
+		return;
+	}
 	for (uint32_t i = 0; i < count; i++) {
 		profile_step(&whole, p, stack[i]);
 		if (i + 1 == count || i > 1)

@@ -51,8 +51,13 @@ struct profile_sample {
 	struct profile_value value;
 };
 
+/* What stacks are of: places by name, or allocation sites.  The values of the latter:
+ * blocks, the sizes of the objects in them, the blocks' own bytes. */
+enum profile_of { PROFILE_OF_PLACES, PROFILE_OF_SITES, PROFILE_OF_COUNT };
+
 struct profile {
 	const struct analysis *analysis;
+	enum profile_of of;
 	struct intern text;
 	struct vec frame;  /* struct profile_frame; parents first */
 	struct vec sample; /* struct profile_sample, in the order of the tree */
@@ -62,7 +67,15 @@ struct profile {
 /* 0, -ENOMEM or -ECANCELED; free with profile_free in any case. */
 int profile_make(struct analysis *analysis, const struct progress *progress,
 		 struct profile *ret);
+/* The same of allocation sites; -ENODATA: tracemalloc was not tracing. */
+int profile_sites_make(struct analysis *analysis, const struct progress *progress,
+		       struct profile *ret);
 void profile_free(struct profile *profile);
+/* For those that make one: adds to the sample of this frame and leaf (0 or -ENOMEM),
+ * slot is to be freed after all of them; brings samples into order. */
+int profile_add_sample(struct profile *profile, uint32_t frame, uint32_t leaf,
+		       const struct profile_value *value);
+int profile_sort(struct profile *profile);
 
 static inline uint32_t profile_frames(const struct profile *p)
 {

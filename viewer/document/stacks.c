@@ -52,20 +52,35 @@ static int stacks_put_line(FILE *out, const struct profile *p,
 	return err;
 }
 
+/* Of a profile that was made, or not (err); it is freed. */
+static int stacks_write_collapsed(FILE *out, struct profile *p, int err)
+{
+	for (uint32_t i = 0; i < profile_samples(p) && !err; i++) {
+		const struct profile_sample *const sample =
+			&VEC(p->sample, struct profile_sample)[i];
+
+		if (sample->value.retained)
+			err = stacks_put_line(out, p, sample);
+	}
+	profile_free(p);
+	return err;
+}
+
 int collapsed_write(FILE *out, struct analysis *analysis, const struct progress *progress)
 {
 	struct profile p;
-	int err = profile_make(analysis, progress, &p);
+	const int err = profile_make(analysis, progress, &p);
 
-	for (uint32_t i = 0; i < profile_samples(&p) && !err; i++) {
-		const struct profile_sample *const sample =
-			&VEC(p.sample, struct profile_sample)[i];
+	return stacks_write_collapsed(out, &p, err);
+}
 
-		if (sample->value.retained)
-			err = stacks_put_line(out, &p, sample);
-	}
-	profile_free(&p);
-	return err;
+int collapsed_write_sites(FILE *out, struct analysis *analysis,
+			  const struct progress *progress)
+{
+	struct profile p;
+	const int err = profile_sites_make(analysis, progress, &p);
+
+	return stacks_write_collapsed(out, &p, err);
 }
 
 /* ---- speedscope ---- */
@@ -165,9 +180,15 @@ static void stacks_member(struct speedscope *s, const char *key, const char *tex
 
 static void stacks_put_profiles(struct speedscope *s)
 {
-	static const char *const values[][2] = { { "retained bytes", "bytes" },
-						 { "shallow bytes", "bytes" },
-						 { "objects", "none" } };
+	static const char *const all_values[PROFILE_OF_COUNT][3][2] = {
+		[PROFILE_OF_PLACES] = { { "retained bytes", "bytes" },
+					{ "shallow bytes", "bytes" },
+					{ "objects", "none" } },
+		[PROFILE_OF_SITES] = { { "allocated bytes", "bytes" },
+				       { "bytes of objects", "bytes" },
+				       { "blocks", "none" } },
+	};
+	const char *const(*const values)[2] = all_values[s->profile->of];
 
 	json_key(&s->json, "profiles");
 	json_open(&s->json, '[');
@@ -204,19 +225,35 @@ static int stacks_put_speedscope(struct speedscope *s)
 	return err ? err : s->text.err;
 }
 
-int speedscope_write(FILE *out, struct analysis *analysis,
-		     const struct progress *progress)
+/* Of a profile that was made, or not (err); it is freed. */
+static int stacks_write_speedscope(FILE *out, struct profile *p, int err)
 {
-	struct profile p;
-	struct speedscope s = { .profile = &p, .json.file = out };
-	int err = profile_make(analysis, progress, &p);
+	struct speedscope s = { .profile = p, .json.file = out };
 
 	if (!err) {
-		s.leaf = calloc(p.text.count + 1, sizeof(*s.leaf));
+		s.leaf = calloc(p->text.count + 1, sizeof(*s.leaf));
 		err = s.leaf ? stacks_put_speedscope(&s) : -ENOMEM;
 	}
 	free(s.leaf);
 	text_free(&s.text);
-	profile_free(&p);
+	profile_free(p);
 	return err;
+}
+
+int speedscope_write(FILE *out, struct analysis *analysis,
+		     const struct progress *progress)
+{
+	struct profile p;
+	const int err = profile_make(analysis, progress, &p);
+
+	return stacks_write_speedscope(out, &p, err);
+}
+
+int speedscope_write_sites(FILE *out, struct analysis *analysis,
+			   const struct progress *progress)
+{
+	struct profile p;
+	const int err = profile_sites_make(analysis, progress, &p);
+
+	return stacks_write_speedscope(out, &p, err);
 }

@@ -7,12 +7,13 @@
 #include <inttypes.h>
 
 #include "viewer/html/markup.h"
+#include "viewer/model/site.h"
 #include "viewer/name/alike.h"
 #include "viewer/name/describe.h"
 #include "viewer/name/name.h"
 #include "viewer/text/human.h"
 
-enum { NAME_WIDTH = 200, KIND_WIDTH = 120, STEP_WIDTH = 80 };
+enum { NAME_WIDTH = 200, KIND_WIDTH = 120, STEP_WIDTH = 80, CARD_CALLERS = 12 };
 
 static uint32_t card_index(const struct card_set *set, uint32_t node)
 {
@@ -209,6 +210,19 @@ static void card_referrers(struct text *out, const struct card_set *set, uint32_
 	text_free(&name);
 }
 
+/* Where it was allocated, if that is known. */
+static void card_site(struct text *out, const struct heap *heap, uint32_t node)
+{
+	struct text line = { 0 };
+
+	if (!site_of(heap, node))
+		return;
+	text_add(&line, "Allocated at ");
+	describe_callers(&line, heap, site_of(heap, node), CARD_CALLERS);
+	markup_element(out, "p", text_get(&line));
+	text_free(&line);
+}
+
 static int card_write(struct text *out, const struct card_set *set, uint32_t card,
 		      const struct progress *progress)
 {
@@ -235,6 +249,7 @@ static int card_write(struct text *out, const struct card_set *set, uint32_t car
 		    human_bytes_u64(own, heap_size(a->heap, node)), all,
 		    human_count(objects, analysis_retained_count(a, node)),
 		    human_count(count, heap_refcount(a->heap, node)));
+	card_site(out, a->heap, node);
 	card_path(out, set, node);
 	int err = card_members(out, set, node, progress);
 	card_referrers(out, set, card);

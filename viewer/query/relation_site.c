@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * site, trace - where memory was allocated, in snapshots of processes that tracemalloc was
- * tracing in (model/site.h).  Both are arrays of the heap, read whole.
+ * site, trace - where memory was allocated, in snapshots of processes that tracemalloc
+ * was tracing in (model/site.h).  Both are arrays of the heap, read whole.
  */
 #include <errno.h>
 

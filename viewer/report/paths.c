@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/model/site.h"
 #include "viewer/report/common.h"
 
 #define MAX_STEPS 1000u
 #define INSTANCES 5
+#define CALLERS 12u
 
 static const struct column columns[] = {
 	{ "object", "Object", CELL_ADDRESS, false },
@@ -80,6 +82,11 @@ static int report_paths_add_path(const struct report_context *c, uint32_t object
 	if (!err && length > shown)
 		err = table_note(table, "the first %u of %u steps are left out",
 				 length - shown, length);
+	if (!err && site_of(c->heap, object)) {
+		text_clear(scratch);
+		describe_callers(scratch, c->heap, site_of(c->heap, object), CALLERS);
+		err = table_note(table, "allocated at %s", text_get(scratch));
+	}
 	free(nodes);
 	return err;
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "viewer/model/native_node.h"
+#include "viewer/model/site.h"
 #include "viewer/name/describe.h"
 #include "viewer/screen/app.h"
 #include "viewer/screen/rank.h"
@@ -23,7 +24,7 @@
 
 enum part { PART_PATH, PART_FIELDS, PART_REFERRERS, PART_DOMINATED, PART_COUNT };
 
-enum { MAX_PATH = 256 };
+enum { MAX_PATH = 256, SITE_CALLERS = 12 };
 
 struct object_view {
 	struct view view;
@@ -456,6 +457,12 @@ static int view_object_draw_header(struct object_view *v, struct surface *s,
 	text_clear(&v->text);
 	view_object_numbers_line(v, &v->text);
 	surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_NORMAL, text_get(&v->text));
+	if (site_of(heap, v->node) && r.height > 12) {
+		text_clear(&v->text);
+		text_add(&v->text, "allocated at ");
+		describe_callers(&v->text, heap, site_of(heap, v->node), SITE_CALLERS);
+		surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_DIM, text_get(&v->text));
+	}
 	if (a && r.height > 12) {
 		text_clear(&v->text);
 		describe_path(&v->text, a, v->node);
