@@ -113,13 +113,15 @@ class Traces(Case):
             row, = self.sql("SELECT site, allocated FROM object WHERE address = %d"
                             % target.ask("id(%s)" % expression), path)
             have = [list(f) for f in stacks[row["site"] or 0]]
-            if frames is None:  # 3.11 looks in the wrong place for objects with a __dict__
-                frames = have
-            else:
-                told += 1
+            if frames is None:
+                # a list's memory may be older than the tracing (free lists); 3.11 looks in
+                # the wrong place for objects with a __dict__
+                self.assertTrue(not have or have[0][0] == target.script)
+                continue
+            told += 1
             self.assertEqual(have, frames, expression)
             self.assertEqual(row["allocated"], "%s:%d" % tuple(frames[0]))
-        self.assertGreaterEqual(told, 6)
+        self.assertGreaterEqual(told, 4)
         rows = self.sql("SELECT site FROM object WHERE address IN (%s)"
                         % ",".join(map(str, target.ask("[id(o) for o in old]"))), path)
         self.assertEqual([r["site"] for r in rows], [None] * 1000)
