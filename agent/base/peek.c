@@ -81,7 +81,8 @@ static bool peek_alone(uint64_t addr, void *buf, size_t size)
 
 	if (!size)
 		return true;
-	if (last < addr || last >= CPU_ADDRESS_END)
+	/* the first page is never mapped, and stands for "none" in peek_pages */
+	if (last < addr || last >= CPU_ADDRESS_END || addr < page_size())
 		return false;
 	for (uint64_t page = page_floor(addr); page <= last; page += page_size()) {
 		if (!peek_page(page))

@@ -65,7 +65,9 @@ static void walk_identity(struct walk *w)
 	events_fact_text(w, "python.build", py->version_text, strlen(py->version_text));
 	events_fact_u64(w, "python.interpreters", py->lay.gc_count);
 	events_fact_u64(w, "python.gc_header", py->lay.gc_head);
-	if (w->options->gil_holder == 1)
+	if (py->lay.free_threaded)
+		events_fact_text(w, "gil", "none", 4);
+	else if (w->options->gil_holder == 1)
 		events_fact_text(w, "gil", "unknown", 7);
 	else
 		events_fact_text(w, "gil", w->options->gil_holder ? "held" : "free", 4);
@@ -159,7 +161,7 @@ static void walk_phases(struct walk *w)
 	traces_emit(w);
 	events_phase(w, "gathering memory facts");
 	if (memory_facts(w)) {
-		pymalloc_facts(w);
+		(w->lay->free_threaded ? mimalloc_facts : pymalloc_facts)(w);
 		malloc_facts(w);
 		shared_emit(w);
 	}

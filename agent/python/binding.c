@@ -130,17 +130,6 @@ struct cpython *cpython_bind(char *err, size_t err_size)
 	}
 	if (!symbols_fill(py, binding_symbol, handle, err, err_size))
 		return NULL;
-	if (py->sym.ft_marker) {
-		snprintf(
-			err, err_size,
-			"this is a free-threaded build of CPython, whose objects pymem "
-			"can't "
-			"read: run the program with the ordinary build (python%u.%u, not "
-			"python%u.%ut)",
-			py->version >> 16, py->version >> 8 & 0xff, py->version >> 16,
-			py->version >> 8 & 0xff);
-		return NULL;
-	}
 	__sync_synchronize();
 	bound = true;
 	return py;
@@ -153,6 +142,8 @@ bool cpython_atexit_is_per_interpreter(const struct cpython *py)
 
 enum cpython_gils cpython_gils(const struct cpython *py)
 {
+	if (py->sym.ft_marker)
+		return CPYTHON_GIL_NONE;
 	if (!versions_since(py, 12))
 		return CPYTHON_GIL_ONE;
 	return versions_since(py, 13) ? CPYTHON_GIL_MUTEX : CPYTHON_GIL_LOCK;

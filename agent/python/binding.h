@@ -24,12 +24,13 @@ struct cpython;
  * The result lives in static memory of the agent, and is the same for all later calls;
  * the first one must not be made by two threads at once.
  * Returns NULL with one sentence in err when there is none (PyPy, not Python,
- * two interpreters), or a version or a kind (free-threaded) we do not support.
+ * two interpreters), or a version we do not support.
  */
 struct cpython *cpython_bind(char *err, size_t err_size);
 
 /* Whose GILs there are, and how the list of interpreters is locked; known once bound. */
 enum cpython_gils {
+	CPYTHON_GIL_NONE,  /* a free-threaded build: snap/world.h */
 	CPYTHON_GIL_ONE,   /* one for all interpreters (<= 3.11) */
 	CPYTHON_GIL_LOCK,  /* an interpreter may have its own; PyThread_type_lock */
 	CPYTHON_GIL_MUTEX, /* the same; PyMutex, and requests are bits of the thread's

@@ -24,7 +24,8 @@ static bool debug_offsets_words(const struct cpython *py, uint64_t *words)
 	const uint64_t runtime = CPYTHON_ADDR(py, runtime);
 
 	return runtime && peek_safe(runtime, words, 8 * DEBUG_OFFSETS_WORDS) &&
-		!memcmp(words, "xdebugpy", 8) && !words[DEBUG_OFFSETS_FREE_THREADED];
+		!memcmp(words, "xdebugpy", 8) &&
+		words[DEBUG_OFFSETS_FREE_THREADED] == (py->sym.ft_marker != NULL);
 }
 
 bool debug_offsets_read(const struct cpython *py, struct debug_offsets *ret)

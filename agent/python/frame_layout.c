@@ -307,12 +307,53 @@ static const struct frame_layout frame_layouts[] = {
 	},
 };
 
+/* Builds without a GIL; _PyInterpreterFrame.tlbc_index, co_tlbc. */
+#define FREE_THREADED(version) .minor = version, .free_threaded = true, FRAME_313
+#define FREE_THREADED_314(version) \
+	FREE_THREADED(version), .ts_state = 44, .f_copy = 72, .f_owner = 78, \
+				.f_items = 80, .tagged = true, .stack_pointer = true, \
+				FRAME_STRUCT(48, 56, 64, 72), .co_copies = 208, \
+				CODE_NEW(68, 72, 64, 216), GENERATOR_NEW(16, NONE, 0)
+
+static const struct frame_layout frame_layouts_free_threaded[] = {
+	{
+		FREE_THREADED(13),
+		TSTATE(72, NONE, 152, 160, 120, 304, ts313),
+		.ts_state = 40,
+		.f_owner = 70,
+		.f_items = 72,
+		FRAME_STRUCT(48, 56, NONE, 64),
+		CODE_NEW(68, 72, 64, 200),
+		GENERATOR_NEW(16, NONE, 1),
+	},
+	{
+		FREE_THREADED_314(14),
+		TSTATE(72, NONE, 152, 160, 120, 304, ts313),
+	},
+	{
+		FREE_THREADED_314(15),
+		TSTATE(72, NONE, 176, 184, 144, 328, ts315),
+	},
+};
+
+static const struct frame_layout *frame_layout_find(const struct frame_layout *rows,
+						    size_t n, unsigned minor)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].minor == minor)
+			return &rows[i];
+	return NULL;
+}
+
 const struct frame_layout *frame_layout_of(const struct cpython *py)
 {
 	const unsigned minor = versions_tables(py) >> 8 & 0xff;
 
-	for (size_t i = 0; i < sizeof(frame_layouts) / sizeof(*frame_layouts); i++)
-		if (frame_layouts[i].minor == minor)
-			return &frame_layouts[i];
-	return NULL;
+	if (py->sym.ft_marker)
+		return frame_layout_find(frame_layouts_free_threaded,
+					 sizeof(frame_layouts_free_threaded) /
+						 sizeof(*frame_layouts_free_threaded),
+					 minor);
+	return frame_layout_find(frame_layouts,
+				 sizeof(frame_layouts) / sizeof(*frame_layouts), minor);
 }

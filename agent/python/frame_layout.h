@@ -38,10 +38,12 @@ struct tstate_field {
 
 struct frame_layout {
 	uint8_t minor;
+	bool free_threaded;
 	/* thread state */
 	uint16_t ts_interp, ts_frame; /* ts_frame: PyFrameObject* (<= 3.10), _PyCFrame*
 					 * (3.11, 3.12), _PyInterpreterFrame* (3.13+) */
 	uint16_t ts_cframe_frame;     /* in _PyCFrame, if there is one */
+	uint16_t ts_state; /* int: attached, detached, suspended; 0: there is a GIL */
 	uint16_t ts_thread_id, ts_native_id, ts_exc_info, ts_size;
 	const struct tstate_field *ts_fields; /* ends with a NULL name */
 	/* the frame struct: PyFrameObject (<= 3.10), _PyInterpreterFrame (3.11+) */
@@ -65,6 +67,9 @@ struct frame_layout {
 	uint16_t co_stacksize, co_nlocals, co_varnames, co_cellvars, co_freevars;
 	uint16_t co_names, co_kinds, co_nplus;
 	uint16_t co_code; /* the instructions (3.11+) */
+	/* 3.14+ without a GIL: threads run copies of their own of the instructions: which
+	 * one a frame's are, int; and the array {count, address of each} of a code */
+	uint16_t f_copy, co_copies;
 	enum line_format lines;
 	/* generators, coroutines, asynchronous generators */
 	uint16_t g_frame, g_code, g_name, g_qualname, g_exc, g_origin, g_state;

@@ -56,6 +56,11 @@ struct layout {
 	uint16_t head;	       /* sizeof(PyObject) = offset of ob_size */
 	uint16_t gc_head;      /* bytes of the gc header, just before the object */
 	uint16_t managed_dict; /* the managed dict pointer is at object - this */
+	/* a build without a GIL: no collector's lists and headers, but bits in the
+	 * head; the count in two parts: refcnt's, of all threads, and the owner's */
+	bool free_threaded;
+	uint16_t gc_bits;      /* of ob_gc_bits, a byte; object.h */
+	uint16_t refcnt_local; /* of ob_ref_local, u32 */
 	/* PyTypeObject */
 	uint16_t tp_name, tp_basicsize, tp_itemsize, tp_dealloc, tp_flags, tp_traverse;
 	uint16_t tp_weaklistoffset, tp_methods, tp_members, tp_base, tp_dict,

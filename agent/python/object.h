@@ -55,7 +55,58 @@ static inline uint64_t object_tuple_item(const struct layout *lay, uint64_t tupl
 	return peek64(tuple + lay->tuple_items + 8 * i);
 }
 
-/* Bytes by which an object's head is longer than usual (Py_TRACE_REFS). */
+/* ob_gc_bits, in builds without a GIL (Include/internal/pycore_gc.h). */
+enum object_gc_bits {
+	OBJECT_GC_TRACKED = 1,
+	OBJECT_GC_FROZEN = 8,
+	OBJECT_GC_DEFERRED = 64, /* its count says nothing but to the collector */
+};
+
+static inline uint8_t object_gc_bits(const struct layout *lay, uint64_t obj)
+{
+	return peek8(obj + lay->gc_bits);
+}
+
+/* What an object's reference count is. */
+enum object_count {
+	OBJECT_COUNTED,
+	OBJECT_IMMORTAL, /* not counted at all */
+	OBJECT_DEFERRED, /* not all of it: threads and frames have parts of their own */
+};
+
+/*
+ * The same in a build without a GIL (Include/refcount.h, Objects/object.c): what the
+ * owning thread counted, and what the others did, by 4, with two bits of state below;
+ * that may be negative, as only the sum counts.  Merged: the first part is 0.
+ */
+static inline enum object_count object_count_split(const struct layout *lay, uint64_t obj,
+						   uint64_t *ret)
+{
+	const uint32_t local = peek32(obj + lay->refcnt_local);
+
+	*ret = local + (uint64_t)((int64_t)peek64(obj + lay->refcnt) >> 2);
+	if (local == UINT32_MAX)
+		return OBJECT_IMMORTAL;
+	return object_gc_bits(lay, obj) & OBJECT_GC_DEFERRED ? OBJECT_DEFERRED :
+							       OBJECT_COUNTED;
+}
+
+/* obj's reference count in *ret; without a meaning unless it is OBJECT_COUNTED. */
+static inline enum object_count object_count(const struct layout *lay, uint64_t obj,
+					     uint64_t *ret)
+{
+	uint64_t word;
+
+	if (__builtin_expect(lay->free_threaded, 0))
+		return object_count_split(lay, obj, ret);
+	word = peek64(obj + lay->refcnt);
+	if (lay->immortal_mask && (word & lay->immortal_mask) >= lay->immortal_value)
+		return OBJECT_IMMORTAL;
+	*ret = word & lay->refcnt_mask;
+	return OBJECT_COUNTED;
+}
+
+/* Bytes by which an object's head is longer than usual (Py_TRACE_REFS, no GIL). */
 static inline uint32_t object_extra(const struct layout *lay)
 {
 	return lay->head - 16u;

@@ -31,15 +31,17 @@ static int probe_refuse(const struct cpython *py, char *err, size_t err_size,
 	return -ENOTSUP;
 }
 
+enum { PROBE_HEAD = 16, PROBE_HEAD_LONG = 32 };
+
 /* sizeof(PyObject): type(type) is type, so its ob_type points to itself. */
 static uint16_t probe_head(const struct cpython *py)
 {
 	uint64_t type = CPYTHON_ADDR(py, type_type), word;
 
 	if (peek_safe64(type + 8, &word) && word == type)
-		return 16;
+		return PROBE_HEAD;
 	if (peek_safe64(type + 24, &word) && word == type)
-		return 32;
+		return PROBE_HEAD_LONG;
 	return 0;
 }
 
@@ -251,10 +253,12 @@ int cpython_probe(struct cpython *py, char *err, size_t err_size)
 	int rc;
 
 	py->probed = false;
-	if (!head)
+	if (!head || (py->sym.ft_marker && head != PROBE_HEAD_LONG))
 		return probe_refuse(py, err, err_size, "the head of an object");
 	memset(&py->lay, 0, sizeof(py->lay));
 	versions_fill(&py->lay, versions_tables(py), head);
+	if (py->sym.ft_marker)
+		versions_fill_free_threaded(&py->lay, versions_tables(py));
 	fields_fill(&py->lay, versions_tables(py), head);
 	if ((what = probe_types(py)) || (what = probe_modules(py, &spec)) ||
 	    (what = probe_heap_type(py, spec)))

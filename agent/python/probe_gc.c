@@ -20,6 +20,7 @@
 #include "agent/base/peek.h"
 #include "agent/python/interpreters.h"
 #include "agent/python/lookup.h"
+#include "agent/python/object.h"
 #include "agent/python/probe.h"
 #include "agent/python/type_flags.h"
 #include "agent/python/versions.h"
@@ -247,12 +248,40 @@ static void probe_gc_others(struct cpython *py, uint64_t known, uint64_t head0,
 	}
 }
 
+/*
+ * Without a GIL there are no lists: the collector looks at all blocks of its heaps
+ * (Python/gc_free_threading.c).  Only sys.modules is tried, which is tracked.
+ */
+static int probe_gc_bits(struct cpython *py, char *err, size_t err_size)
+{
+	struct layout *lay = &py->lay;
+	uint8_t bits;
+
+	if (!peek_safe(lay->known_tracked + lay->gc_bits, &bits, 1) ||
+	    !(bits & OBJECT_GC_TRACKED)) {
+		snprintf(err, err_size,
+			 "the garbage collector's bits of this CPython (%.40s) are not "
+			 "where they must be",
+			 py->version_text);
+		return -ENOTSUP;
+	}
+	for (uint64_t i = interpreters_first(py); i; i = interpreters_next(py, i)) {
+		if (lay->gc_count < LAYOUT_INTERPS)
+			lay->gc[lay->gc_count++] = (struct layout_gc){ .interp = i };
+		else
+			lay->gc_unknown++;
+	}
+	return 0;
+}
+
 int probe_gc(struct cpython *py, char *err, size_t err_size)
 {
 	struct layout *lay = &py->lay;
 	uint64_t interp, head0, permanent;
 	uint16_t stride;
 
+	if (lay->free_threaded)
+		return probe_gc_bits(py, err, err_size);
 	lay->gc_head = probe_gc_header(py);
 	if (!lay->gc_head) {
 		snprintf(err, err_size,

@@ -99,7 +99,11 @@
 	X(set_allocator, "PyMem_SetAllocator", SYM_ALWAYS, SYM_OPTIONAL) \
 	X(get_allocator, "PyMem_GetAllocator", SYM_ALWAYS, SYM_OPTIONAL) \
 	/* free-threaded builds only */ \
-	X(ft_marker, "_Py_MergeZeroLocalRefcount", 0x030d, 0x0400, SYM_OPTIONAL)
+	X(ft_marker, "_Py_MergeZeroLocalRefcount", 0x030d, 0x0400, SYM_OPTIONAL) \
+	X(stop_world, "_PyEval_StopTheWorld", 0x030e, 0x0400, SYM_OPTIONAL) \
+	X(start_world, "_PyEval_StartTheWorld", 0x030e, 0x0400, SYM_OPTIONAL) \
+	X(gc_visit, "PyUnstable_GC_VisitObjects", 0x030d, 0x0400, SYM_OPTIONAL) \
+	X(gc_disable, "PyGC_Disable", 0x030d, 0x0400, SYM_OPTIONAL)
 
 struct cpython;
 

@@ -262,6 +262,28 @@ void versions_fill(struct layout *lay, uint32_t version, uint16_t head)
 	versions_fill_facts(lay, version);
 }
 
+/*
+ * Py_GIL_DISABLED: Include/object.h (the head), Include/internal/pycore_object.h
+ * (MANAGED_DICT_OFFSET), Include/cpython/unicodeobject.h (3.14: the interned state is a
+ * byte of its own).
+ */
+void versions_fill_free_threaded(struct layout *lay, uint32_t version)
+{
+	lay->free_threaded = true;
+	lay->gc_bits = 11;
+	lay->refcnt_local = 12;
+	lay->managed_dict = 8;
+	lay->immortal_mask = 0;
+	lay->refcnt_split = false;
+	lay->refcnt_mask = UINT64_MAX;
+	if (version >> 8 < 0x030e)
+		return;
+	lay->str_intern_bits = 8;
+	lay->str_kind_shift = 8;
+	lay->str_compact_bit = 11;
+	lay->str_ascii_bit = 12;
+}
+
 /* ---- which of the tables an interpreter gets ---- */
 
 static uint32_t versions_newest(const struct cpython *py)

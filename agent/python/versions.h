@@ -13,6 +13,8 @@ enum { VERSIONS_NEWEST = 0x030f };
 
 /* What the tables say for this version and sizeof(PyObject): 16, or 32. */
 void versions_fill(struct layout *lay, uint32_t version, uint16_t head);
+/* ... then, what is different in a build without a GIL (3.13+). */
+void versions_fill_free_threaded(struct layout *lay, uint32_t version);
 
 /* Do the tables know this interpreter's minor version? */
 bool versions_known(const struct cpython *py);

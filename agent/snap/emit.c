@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "agent/base/arena.h"
+#include "agent/python/call.h"
 #include "agent/python/cpython.h"
+#include "agent/python/interpreters.h"
 #include "agent/heap/walk.h"
 #include "agent/snap/cpus.h"
 #include "agent/snap/own_gil.h"
+#include "agent/snap/world.h"
 #include "agent/snap/relay.h"
 #include "agent/snap/spawn.h"
 #include "agent/base/sys.h"
@@ -61,7 +64,9 @@ static const char *emit_method(const struct job *job)
 static int emit_identity(const struct job *job, struct snap_sink *sink)
 {
 	const bool in_copy = !(job->start->flags & PYMEM_START_NO_FORK);
-	const unsigned strangers = in_copy ? own_gil_running(job->py) : job->not_stopped;
+	const unsigned strangers = !in_copy ? job->not_stopped :
+		job->py->sym.ft_marker	    ? world_running(job->py) :
+					      own_gil_running(job->py);
 	const char *method = emit_method(job);
 	char exe[4096], version[32];
 	struct text t;
@@ -271,8 +276,12 @@ static int emit_walk(struct job *job, struct arena *arena, const struct emit_pat
  * A first threshold of 0 means "never" in all versions; it follows the first list's head
  * (struct gc_generation, Include/internal/pycore_gc.h; Modules/gcmodule.c).
  */
-static void emit_never_collect(const struct layout *lay)
+static void emit_never_collect(const struct cpython *py)
 {
+	const struct layout *const lay = &py->lay;
+
+	if (lay->free_threaded && py->sym.gc_disable && interpreters_current(py))
+		call_word(py->sym.gc_disable); /* one word of the interpreter's */
 	for (uint32_t i = 0; i < lay->gc_count; i++) {
 		if (lay->gc[i].heads[0])
 			*(int *)(uintptr_t)(lay->gc[i].heads[0] + lay->gc_head) = 0;
@@ -298,7 +307,7 @@ int emit_snapshot(struct job *job, bool in_copy, struct emit_result *ret, char *
 	if (rc)
 		return rc;
 	if (in_copy)
-		emit_never_collect(&job->py->lay);
+		emit_never_collect(job->py);
 	/* The watchdog of a copy measures what it dirties.  In place only mappings can be
 	 * counted, of which the walk's directories are hardly ever touched. */
 	arena_init(&arena,

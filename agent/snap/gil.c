@@ -7,6 +7,7 @@
 #include "agent/base/libc.h"
 #include "agent/snap/own_gil.h"
 #include "agent/base/sys.h"
+#include "agent/snap/world.h"
 
 static uint64_t gil_timeout_ns(const struct job *job)
 {
@@ -230,6 +231,8 @@ int gil_with(struct job *job, const struct gil_action *action)
 	job->gil_held_ns = 0;
 	if (job->context == JOB_EXTERNAL)
 		return action->run(job);
+	if (cpython_gils(job->py) == CPYTHON_GIL_NONE)
+		return world_with(job, action);
 	if (job->context == JOB_HOLDING)
 		return gil_others(job, action, true);
 	if (gil_is_unthreaded(job))
@@ -265,7 +268,8 @@ static bool gil_unthreaded_hold(const struct job *job)
 
 void gil_hold(struct job *job)
 {
-	if (job->held || job->context != JOB_WORKER || cpython_finalizing(job->py))
+	if (job->held || job->context != JOB_WORKER || cpython_finalizing(job->py) ||
+	    cpython_gils(job->py) == CPYTHON_GIL_NONE)
 		return;
 	if (gil_is_unthreaded(job)) {
 		job->held = job->held_unthreaded = gil_unthreaded_hold(job);

@@ -3,10 +3,11 @@
  * gil - finds a moment at which the heap of the interpreter is whole, and acts
  * in it.
  *
- * Three ways, by what the interpreter is:
+ * Four ways, by what the interpreter is:
  *
  *  with a GIL	PyGILState_Ensure on our own thread, as any extension's thread
  *		would; act; release first thing.
+ *  without one	world.h.
  *  the caller has it	act at once (at exit, on MemoryError).
  *  3.6 before threads	CPython 3.6 makes its GIL with the first thread.  Asking
  *		for it from outside while the main thread runs crashes the target:

@@ -119,7 +119,7 @@ static bool own_gil_find_places(const struct cpython *py, struct places *ret)
 	struct debug_offsets offsets;
 	uint64_t gil, word;
 
-	if (cpython_gils(py) == CPYTHON_GIL_ONE || !runtime || !main ||
+	if (cpython_gils(py) <= CPYTHON_GIL_ONE || !runtime || !main ||
 	    !debug_offsets_gil(py, main, offsetof(struct gil, locked),
 			       offsetof(struct gil, last_holder), &offsets))
 		return false;
@@ -150,6 +150,8 @@ uint64_t own_gil_holder(const struct cpython *py)
 	struct places places;
 	struct gil gil;
 
+	if (cpython_gils(py) == CPYTHON_GIL_NONE)
+		return 0;
 	if (cpython_gils(py) == CPYTHON_GIL_ONE)
 		return py->sym.tstate_unchecked ? own_gil_current_tstate(py) :
 						  OWN_GIL_UNKNOWN;
@@ -163,28 +165,28 @@ uint64_t own_gil_holder(const struct cpython *py)
 /* ---- the lock of the list of interpreters ---- */
 
 /* 3.12: a PyThread_type_lock; later a PyMutex, one byte: bit 0 locked, 1 has waiters. */
-static bool own_gil_head_try(const struct cpython *py, const struct places *places)
+static bool own_gil_head_try(const struct cpython *py, uint64_t head)
 {
 	int (*acquire)(void *, long long, int) =
 		(int (*)(void *, long long, int))py->sym.lock_acquire;
-	uint8_t *byte = (uint8_t *)(uintptr_t)(places->head - 8), old;
+	uint8_t *byte = (uint8_t *)(uintptr_t)(head - 8), old;
 
-	if (cpython_gils(py) != CPYTHON_GIL_MUTEX)
-		return acquire(*(void **)(uintptr_t)(places->head - 8), 0, 0) == 1;
+	if (cpython_gils(py) == CPYTHON_GIL_LOCK)
+		return acquire(*(void **)(uintptr_t)(head - 8), 0, 0) == 1;
 	old = __atomic_load_n(byte, __ATOMIC_RELAXED);
 	return !(old & 1) &&
 		__atomic_compare_exchange_n(byte, &old, old | 1, false, __ATOMIC_ACQUIRE,
 					    __ATOMIC_RELAXED);
 }
 
-static void own_gil_head_unlock(const struct cpython *py, const struct places *places)
+void own_gil_head_unlock(const struct cpython *py, uint64_t head)
 {
 	void (*release)(void *) = (void (*)(void *))py->sym.lock_release;
 	void (*unlock)(void *) = (void (*)(void *))py->sym.mutex_unlock;
-	uint8_t *byte = (uint8_t *)(uintptr_t)(places->head - 8), one = 1;
+	uint8_t *byte = (uint8_t *)(uintptr_t)(head - 8), one = 1;
 
-	if (cpython_gils(py) != CPYTHON_GIL_MUTEX)
-		release(*(void **)(uintptr_t)(places->head - 8));
+	if (cpython_gils(py) == CPYTHON_GIL_LOCK)
+		release(*(void **)(uintptr_t)(head - 8));
 	else if (!__atomic_compare_exchange_n(byte, &one, 0, false, __ATOMIC_RELEASE,
 					      __ATOMIC_RELAXED))
 		unlock(byte); /* wakes a waiter */
@@ -197,11 +199,10 @@ static void own_gil_pause(unsigned us)
 	sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &t, NULL);
 }
 
-static bool own_gil_head_lock(const struct cpython *py, const struct places *places,
-			      int tries)
+bool own_gil_head_lock(const struct cpython *py, uint64_t head, int tries)
 {
 	for (int i = 0; i < tries; i++) {
-		if (own_gil_head_try(py, places))
+		if (own_gil_head_try(py, head))
 			return true;
 		own_gil_pause(i < 20 ? 1 : POLL_US);
 	}
@@ -364,10 +365,10 @@ static unsigned own_gil_try_each(const struct cpython *py, own_gil_visit *visit)
 {
 	unsigned missing;
 
-	if (!own_gil_head_lock(py, &taken.places, HEAD_TRIES))
+	if (!own_gil_head_lock(py, taken.places.head, HEAD_TRIES))
 		return UINT32_MAX;
 	missing = own_gil_for_each(py, visit);
-	own_gil_head_unlock(py, &taken.places);
+	own_gil_head_unlock(py, taken.places.head);
 	return missing;
 }
 
@@ -379,7 +380,7 @@ unsigned own_gil_take(const struct cpython *py, uint64_t limit_ns)
 	INVARIANT(!taken.count); /* own_gil_release came in between */
 	taken.mine = 0;
 	taken.count = 0;
-	if (cpython_gils(py) == CPYTHON_GIL_ONE ||
+	if (cpython_gils(py) <= CPYTHON_GIL_ONE ||
 	    own_gil_call_address(py->sym.interp_head) ==
 		    own_gil_call_address(py->sym.interp_main))
 		return 0; /* the newest is the oldest */
@@ -423,9 +424,9 @@ void own_gil_release(const struct cpython *py)
 {
 	if (!taken.mine || !taken.count)
 		return;
-	if (own_gil_head_lock(py, &taken.places, RELEASE_TRIES)) {
+	if (own_gil_head_lock(py, taken.places.head, RELEASE_TRIES)) {
 		own_gil_for_each(py, own_gil_let_go);
-		own_gil_head_unlock(py, &taken.places);
+		own_gil_head_unlock(py, taken.places.head);
 	} else {
 		own_gil_let_go_touched(py);
 	}
@@ -440,7 +441,7 @@ unsigned own_gil_running(const struct cpython *py)
 	uint64_t interp, gil, mine = 0;
 	unsigned running = 0, seen = 0;
 
-	if (cpython_gils(py) == CPYTHON_GIL_ONE)
+	if (cpython_gils(py) <= CPYTHON_GIL_ONE)
 		return 0;
 	if (tstate && peek_safe64(tstate + TSTATE_INTERP, &interp))
 		mine = interp;

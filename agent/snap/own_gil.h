@@ -41,6 +41,7 @@
 #ifndef PYMEM_AGENT_SNAP_OWN_GIL_H
 #define PYMEM_AGENT_SNAP_OWN_GIL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/python/binding.h"
@@ -62,6 +63,13 @@ void own_gil_release(const struct cpython *py);
  */
 enum { OWN_GIL_UNKNOWN = 1 };
 uint64_t own_gil_holder(const struct cpython *py);
+
+/*
+ * The lock of the list of interpreters and of each one's thread states (3.12+), whose
+ * head is at `head`: for at most so many tries, of some microseconds.
+ */
+bool own_gil_head_lock(const struct cpython *py, uint64_t head, int tries);
+void own_gil_head_unlock(const struct cpython *py, uint64_t head);
 
 /*
  * How many interpreters are neither idle, nor held by us, nor the calling thread's

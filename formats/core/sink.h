@@ -177,6 +177,9 @@ enum snap_object_flags {
 	SNAP_OBJ_INTERNED = 1u << 5, /* interned str */
 	/* in the permanent generation (gc.freeze) */
 	SNAP_OBJ_FROZEN = 1u << 6,
+	/* with SNAP_OBJ_IMMORTAL: it isn't, but its count is kept in several places, of
+	 * which the object is one (free-threaded CPython: deferred, per-thread) */
+	SNAP_OBJ_DEFERRED = 1u << 7,
 };
 
 struct snap_object {

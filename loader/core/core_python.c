@@ -70,7 +70,7 @@ static int core_python_take(struct target *t, const char *name, struct core_pyth
 	if (t->python.free_threaded)
 		return snprintf(error, 512,
 				"%.200s is of a free-threaded build of CPython, whose "
-				"objects pymem can't read",
+				"cores pymem can't read; a living process it can",
 				name),
 		       -1;
 	if (t->python.hex < 0x03060000)

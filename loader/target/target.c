@@ -163,15 +163,6 @@ static int target_check_kind(const struct target *t, bool any_process,
 		return load_fail(err, LOAD_E_NOT_PYTHON, 0,
 				 "process %d (%s) doesn't run CPython: %s", t->pid,
 				 t->process.comm, python_absence(t));
-	if (t->python.free_threaded && !any_process)
-		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
-				 "process %d (%s) runs a free-threaded build of CPython, "
-				 "whose objects "
-				 "pymem can't read: run it with the ordinary build "
-				 "(python3.%u, not "
-				 "python3.%ut)",
-				 t->pid, t->process.comm, t->python.hex >> 16 & 255,
-				 t->python.hex >> 16 & 255);
 	if (!t->ldso || !t->libc)
 		return load_fail(err, LOAD_E_UNSUPPORTED, 0,
 				 "process %d is statically linked: without a dynamic "

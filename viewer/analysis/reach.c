@@ -238,6 +238,9 @@ static int reach_adopt(struct reach *r, enum heap_synth_kind group,
 	return reach_drain(r);
 }
 
+/* What has its count elsewhere dies all the same. */
+enum { REACH_COUNTLESS = SNAP_OBJ_IMMORTAL | SNAP_OBJ_DEFERRED };
+
 static int reach_adopt_immortal(struct reach *r)
 {
 	const struct heap *heap = r->heap;
@@ -246,7 +249,8 @@ static int reach_adopt_immortal(struct reach *r)
 
 	for (uint32_t o = 0; o < heap->objects && !err; o++)
 		if (r->parent[o] == HEAP_NONE &&
-		    heap_class_of(heap, o)->flags & SNAP_OBJ_IMMORTAL)
+		    (heap_class_of(heap, o)->flags & REACH_COUNTLESS) ==
+			    SNAP_OBJ_IMMORTAL)
 			err = vec_push_u32(&members, o);
 	if (!err)
 		err = reach_adopt(r, HEAP_SYNTH_IMMORTAL, &members);

@@ -244,7 +244,11 @@ static void node_object_column(struct relation_cursor *c, sqlite3_context *conte
 		node_put_site(c, context, node, column);
 		break;
 	case NODE_IMMORTAL:
-		node_put_flag(c, context, node, SNAP_OBJ_IMMORTAL);
+		if (node < heap->objects)
+			sqlite3_result_int(context,
+					   (heap_class_of(heap, node)->flags &
+					    (SNAP_OBJ_IMMORTAL | SNAP_OBJ_DEFERRED)) ==
+						   SNAP_OBJ_IMMORTAL);
 		break;
 	default:
 		node_put_flag(c, context, node, SNAP_OBJ_GC_TRACKED);

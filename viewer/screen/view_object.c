@@ -392,12 +392,15 @@ static void view_object_add_flags(struct text *t, uint32_t flags)
 		const char *name;
 	} names[] = {
 		{ SNAP_OBJ_IMMORTAL, "immortal" },
+		{ SNAP_OBJ_DEFERRED, "count deferred" },
 		{ SNAP_OBJ_STATIC, "static" },
 		{ SNAP_OBJ_INTERNED, "interned" },
 		{ SNAP_OBJ_FROZEN, "frozen" },
 		{ SNAP_OBJ_OPAQUE, "references not all known" },
 		{ SNAP_OBJ_SIZE_APPROX, "size approximate" },
 	};
+	if (flags & SNAP_OBJ_DEFERRED)
+		flags &= ~(uint32_t)SNAP_OBJ_IMMORTAL;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (flags & names[i].flag)
 			text_printf(t, "  %s", names[i].name);

@@ -194,6 +194,7 @@ struct walk {
 					   * each interpreter in 3.13+); 0 = none */
 
 	/* each private to the room or file it is called after */
+	struct mimalloc *mimalloc; /* NULL: there is a GIL, or it was not found */
 	struct strings *strings;
 	struct shapes *shapes;
 	struct types *types;

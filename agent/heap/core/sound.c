@@ -2,6 +2,7 @@
 /* sound - see sound.h. */
 #include "agent/heap/core/sound.h"
 
+#include "agent/heap/core/mimalloc.h"
 #include "agent/heap/core/ranges.h"
 #include "agent/python/dict.h"
 #include "agent/python/integer.h"
@@ -17,14 +18,40 @@ static bool sound_place(struct walk *w, uint64_t addr, uint64_t size)
 }
 
 /*
+ * The same in two parts, and what lies before them: the owning thread's number, which is
+ * the address of its descriptor, or 0; a lock's byte (Include/object.h).
+ */
+static bool sound_counts(struct walk *w, uint64_t obj)
+{
+	const uint64_t owner = peek64(obj);
+	uint64_t count;
+
+	if ((owner && (!peek_plausible(owner) || owner & 7)) ||
+	    peek8(obj + w->lay->gc_bits - 1u) > 3)
+		return false;
+	switch (object_count(w->lay, obj, &count)) {
+	case OBJECT_COUNTED:
+		return count && count < 1ULL << 40;
+	case OBJECT_DEFERRED:
+		return object_gc_bits(w->lay, obj) & OBJECT_GC_TRACKED;
+	case OBJECT_IMMORTAL:
+		break;
+	}
+	return true;
+}
+
+/*
  * A count that a living object can have.  Freed memory begins with a pointer of
  * the allocator's: a small number too where the program is linked at a fixed
  * address.
  */
 static bool sound_refcount(struct walk *w, uint64_t obj)
 {
-	uint64_t refcnt = peek64(obj + w->lay->refcnt);
+	uint64_t refcnt;
 
+	if (w->lay->free_threaded)
+		return sound_counts(w, obj);
+	refcnt = peek64(obj + w->lay->refcnt);
 	if (w->lay->refcnt_split)
 		return (uint32_t)refcnt && !(refcnt >> 32 & 0xffff) &&
 			(refcnt < 0x10000 || !ranges_readable(w, refcnt, 1));
@@ -39,6 +66,10 @@ static bool sound_gc(struct walk *w, uint64_t obj, bool tracked)
 	const struct layout *lay = w->lay;
 	uint64_t g = obj - lay->gc_head, next, prev;
 
+	if (lay->free_threaded)
+		return (!tracked || (object_gc_bits(lay, obj) & OBJECT_GC_TRACKED) ||
+			object_count(lay, obj, &next) == OBJECT_IMMORTAL) &&
+			mimalloc_holds_collected(w, obj);
 	if (!ranges_readable(w, g, 16))
 		return false;
 	next = peek64(g) & ~3ULL;

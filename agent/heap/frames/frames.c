@@ -125,6 +125,22 @@ struct frame_code *frames_code(struct walk *w, uint64_t code)
 	return info;
 }
 
+/*
+ * Without a GIL, 3.14+: where the frame's copy of the instructions begins
+ * (Include/cpython/code.h, _PyCodeArray); 0: unknown.
+ */
+static uint64_t frames_instructions(struct walk *w, uint64_t frame, uint64_t base)
+{
+	const struct frame_layout *lay = w->frames->lay;
+	const uint64_t array = peek64(base + lay->co_copies);
+	const uint32_t index = peek32(frame + lay->f_copy);
+
+	if (!peek_plausible(array) || !ranges_readable(w, array, 8) ||
+	    index >= peek64(array) || !ranges_readable(w, array + 8, 8ull * index + 8))
+		return 0;
+	return peek64(array + 8 + 8ull * index);
+}
+
 /* The line a frame struct (3.11+) or frame object (<= 3.10) is at, 0 = unknown. */
 static uint32_t frames_line(struct walk *w, uint64_t frame, uint64_t code)
 {
@@ -141,7 +157,8 @@ static uint32_t frames_line(struct walk *w, uint64_t frame, uint64_t code)
 		addr = (int32_t)peek32(frame + frames->extra + lay->f_instr);
 		addr *= lay->lasti_scale;
 	} else {
-		start = base + lay->co_code;
+		start = lay->co_copies ? frames_instructions(w, frame, base) :
+					 base + lay->co_code;
 		addr = (int64_t)(peek64(frame + lay->f_instr) - start);
 		if (addr < -2 || addr > 2 * (int64_t)frames_tuple_size(w, code))
 			return 0;

@@ -37,6 +37,13 @@ void malloc_blocks(struct walk *w, allocators_visit_fn *visit);
 void pymalloc_facts(struct walk *w);
 
 /*
+ * mimalloc, instead of it in free-threaded builds (core/mimalloc.h).  Facts:
+ *  mimalloc.segments, .pages	... that have given out blocks
+ *  mimalloc.used_blocks, .used_bytes, .free_blocks, .free_bytes (in these pages)
+ */
+void mimalloc_facts(struct walk *w);
+
+/*
  * glibc malloc (malloc/malloc.c, malloc/arena.c).  Facts:
  *  malloc.known		1: the figures below are complete as far as we can tell
  *  malloc.used_chunks, .used_bytes	including what tcache and fastbins keep

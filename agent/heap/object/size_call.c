@@ -49,18 +49,24 @@ static uint64_t size_call_int(const struct walk *w, uint64_t obj)
 static void size_call_give_back(const struct walk *w, uint64_t obj)
 {
 	const struct layout *lay = w->lay;
-	uint64_t count = peek64(obj + lay->refcnt);
-	uint32_t low = (uint32_t)count - 1;
+	uint16_t at = lay->refcnt;
+	uint64_t count;
+	uint32_t low;
 
-	if (lay->immortal_mask && (count & lay->immortal_mask) >= lay->immortal_value)
+	if (object_count(lay, obj, &count) != OBJECT_COUNTED || count < 2)
 		return;
-	if ((count & lay->refcnt_mask) < 2)
-		return;
-	if (lay->refcnt_mask == UINT64_MAX) {
+	if (lay->free_threaded) { /* ints that are not our thread's are immortal */
+		at = lay->refcnt_local;
+		count = peek32(obj + at);
+		if (!count)
+			return;
+	}
+	low = (uint32_t)count - 1;
+	if (!lay->free_threaded && lay->refcnt_mask == UINT64_MAX) {
 		count--;
 		memcpy((void *)(uintptr_t)(obj + lay->refcnt), &count, sizeof(count));
 	} else {
-		memcpy((void *)(uintptr_t)(obj + lay->refcnt), &low, sizeof(low));
+		memcpy((void *)(uintptr_t)(obj + at), &low, sizeof(low));
 	}
 }
 

@@ -104,6 +104,8 @@ static bool roots_interp_is_cache(struct walk *w, uint64_t at, uint64_t state)
 	if (at < state + 8 || !w->lay->type_cache_in_state)
 		return false;
 	before = peek64(at - 8);
+	if (w->lay->free_threaded) /* the upper half counts the changes of the entry */
+		before = (uint32_t)before;
 	after = peek64(at + 8);
 	return before > 0 && before < 1ull << 32 &&
 		sound_exact(w, peek64(at), CPYTHON_ADDR(w->py, unicode_type)) &&

@@ -41,6 +41,8 @@ EMIT_INLINE bool emit_is_tracked(const struct walk *w, uint64_t obj)
 {
 	uint64_t g = obj - w->lay->gc_head;
 
+	if (__builtin_expect(w->lay->free_threaded, 0))
+		return object_gc_bits(w->lay, obj) & OBJECT_GC_TRACKED;
 	if (w->lay->gc_head != 16)
 		return (int64_t)peek64(g + 16) != EMIT_UNTRACKED;
 	return peek64(g) != 0;
@@ -79,17 +81,14 @@ EMIT_INLINE void emit_set_flags(struct walk *w, const struct walk_type *type,
 				uint64_t obj, struct snap_object *event)
 {
 	const struct layout *lay = w->lay;
-	uint64_t refcount = peek64(obj + lay->refcnt);
 	uint32_t flags = type->object_flags | w->here.flags;
+	uint64_t refcount;
+	const enum object_count kind = object_count(lay, obj, &refcount);
 
-	if (lay->immortal_mask) {
-		if (__builtin_expect(
-			    (refcount & lay->immortal_mask) >= lay->immortal_value, 0)) {
-			flags |= SNAP_OBJ_IMMORTAL;
-			refcount = 0;
-		} else {
-			refcount &= lay->refcnt_mask;
-		}
+	if (__builtin_expect(kind != OBJECT_COUNTED, 0)) {
+		flags |= kind == OBJECT_DEFERRED ? SNAP_OBJ_IMMORTAL | SNAP_OBJ_DEFERRED :
+						   SNAP_OBJ_IMMORTAL;
+		refcount = 0;
 	}
 	if (emit_has_gc_header(w, type, obj)) {
 		if (emit_is_tracked(w, obj)) {

@@ -14,12 +14,16 @@
  * list of all objects (Include/object.h, _PyObject_HEAD_EXTRA; Objects/object.c,
  * _Py_AddToAllObjects): neighbours that agree prove nothing there, so such a build is
  * walked from the heads alone.
+ *
+ * Without a GIL the collector keeps no list, and looks at all blocks of its heaps
+ * (Python/gc_free_threading.c); so do we, at those of all threads and of none.
  */
 #include "agent/heap/scan/enumerate.h"
 
 #include <string.h>
 
 #include "agent/heap/core/events.h"
+#include "agent/heap/core/mimalloc.h"
 #include "agent/heap/core/ranges.h"
 #include "agent/heap/core/sound.h"
 
@@ -267,10 +271,73 @@ static void enumerate_mark_frozen(struct walk *w, uint64_t head)
 			return; /* a loop that never comes back: broken */
 }
 
+/* ---- without a GIL there are no lists, but heaps ---- */
+
+enum { KINDS = 256 }; /* types found sound, by address */
+
+static bool enumerate_is_type(struct walk *w, uint64_t *sound, uint64_t type)
+{
+	uint64_t *const slot = &sound[type >> 5 & (KINDS - 1)];
+
+	if (*slot == type)
+		return true;
+	if (!peek_plausible(type) || !sound_object(w, type) ||
+	    !object_is_type(w->lay, type))
+		return false;
+	*slot = type;
+	return true;
+}
+
+static void enumerate_block(struct walk *w, const struct mimalloc_page *page,
+			    uint64_t block, void *arg)
+{
+	const uint64_t obj = block + mimalloc_before(w, page);
+	const uint8_t bits = object_gc_bits(w->lay, obj);
+	uint64_t count;
+	const enum object_count kind = object_count(w->lay, obj, &count);
+
+	/* neither what is being made, nor what is being freed; what became immortal is
+	 * no longer tracked (_Py_SetImmortal, Objects/object.c) */
+	if ((!(bits & OBJECT_GC_TRACKED) && kind != OBJECT_IMMORTAL) ||
+	    (kind == OBJECT_COUNTED && !count) ||
+	    !enumerate_is_type(w, arg, object_type(w->lay, obj)))
+		return;
+	marks_set(&w->marks, obj);
+	if (bits & OBJECT_GC_FROZEN)
+		marks_set(&w->frozen, obj);
+}
+
+static void enumerate_page(struct walk *w, const struct mimalloc_page *page, void *arg)
+{
+	if (page->tag >= MIMALLOC_COLLECTED &&
+	    page->block >= mimalloc_before(w, page) + w->lay->head)
+		mimalloc_blocks(w, page, enumerate_block, arg);
+}
+
+static void enumerate_heaps(struct walk *w)
+{
+	uint64_t *sound;
+
+	mimalloc_begin(w);
+	sound = context_alloc(w, KINDS * sizeof(*sound));
+	if (!sound)
+		return;
+	mimalloc_pages(w, enumerate_page, sound);
+	if (w->mimalloc && !marks_test(&w->marks, w->lay->known_tracked))
+		events_error(w, 0, NULL,
+			     "the collector's heaps lack sys.modules; objects are only "
+			     "found by reference");
+}
+
 void enumerate_lists(struct walk *w)
 {
-	struct lists *l = arena_alloc(w->arena, sizeof(*l));
+	struct lists *l;
 
+	if (w->lay->free_threaded) {
+		enumerate_heaps(w);
+		return;
+	}
+	l = arena_alloc(w->arena, sizeof(*l));
 	if (!l) {
 		context_check(w, -ENOMEM);
 		return;

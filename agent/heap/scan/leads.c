@@ -3,6 +3,7 @@
 #include "agent/heap/scan/leads.h"
 
 #include "agent/base/page.h"
+#include "agent/heap/core/mimalloc.h"
 #include "agent/heap/core/ranges.h"
 #include "agent/heap/core/types.h"
 #include "agent/heap/extension/candidates.h"
@@ -38,6 +39,7 @@ static bool leads_of(struct walk *w, const struct chunks *c, uint64_t word,
 		     struct lead *ret)
 {
 	const uint64_t tag = word & 7;
+	struct mimalloc_page page = { .block = 0 };
 	uint32_t number;
 	uint64_t found;
 
@@ -55,7 +57,12 @@ static bool leads_of(struct walk *w, const struct chunks *c, uint64_t word,
 	}
 	if (tag || !marks_in_range(word) || marks_test(&w->marks, word))
 		return false;
-	ret->addr = pymalloc_block_at(w, word, &ret->size);
+	if (w->lay->free_threaded) {
+		ret->addr = mimalloc_block_at(w, word, &page);
+		ret->size = page.block;
+	} else {
+		ret->addr = pymalloc_block_at(w, word, &ret->size);
+	}
 	ret->inside = word - ret->addr;
 	ret->number = LEADS_BLOCK;
 	return ret->addr && !leads_block_known(w, ret->addr, ret->size);

@@ -2,6 +2,7 @@
 /* leftovers - see leftovers.h */
 #include "agent/heap/scan/leftovers.h"
 
+#include "agent/heap/core/mimalloc.h"
 #include "agent/heap/core/queue.h"
 #include "agent/heap/core/ranges.h"
 #include "agent/heap/core/sound.h"
@@ -54,10 +55,16 @@ static uint64_t leftovers_begin(const struct walk *w, uint64_t type)
  */
 static bool leftovers_may_be(struct walk *w, uint64_t obj, uint64_t begin)
 {
-	uint64_t word = peek64(obj + w->lay->refcnt), type;
+	uint64_t word = peek64(obj + w->lay->refcnt), type, count;
 
-	if ((word & w->lay->refcnt_mask) - 1 >= REFCOUNT_MAX)
+	if (w->lay->free_threaded) {
+		if (object_count(w->lay, obj, &count) == OBJECT_COUNTED &&
+		    count - 1 >= REFCOUNT_MAX)
+			return false;
+		word = 0;
+	} else if ((word & w->lay->refcnt_mask) - 1 >= REFCOUNT_MAX) {
 		return false;
+	}
 	type = object_type(w->lay, obj);
 	return peek_plausible(type) && (type & 7) == 0 && marks_test(&w->marks, type) &&
 		(object_is_type(w->lay, type)) && leftovers_begin(w, type) == begin &&
@@ -185,11 +192,44 @@ static void leftovers_visit(struct walk *w, uint64_t block, uint64_t size, uint6
 	}
 }
 
+/* A block of a heap for objects: what is in it can only begin at one place, and its
+ * type must be one of that heap. */
+static void leftovers_block(struct walk *w, const struct mimalloc_page *page,
+			    uint64_t block, void *arg)
+{
+	const uint32_t before = mimalloc_before(w, page);
+	const uint64_t obj = block + before;
+	const uint64_t begin = page->tag == MIMALLOC_PRE_HEADER ? 16 : 0;
+	const uint64_t size = page->block;
+	struct walk_type *type;
+	bool collected;
+
+	(void)arg;
+	if (marks_test(&w->marks, obj) || !leftovers_may_be(w, obj, begin) ||
+	    !sound_object(w, obj))
+		return;
+	type = types_of(w, obj);
+	collected = type->tp_flags & TYPE_HAVE_GC;
+	if (collected == (page->tag >= MIMALLOC_COLLECTED) &&
+	    before + leftovers_inside(w, type, obj) <= size)
+		queue_add(w, obj);
+}
+
+static void leftovers_page(struct walk *w, const struct mimalloc_page *page, void *arg)
+{
+	if (page->tag != MIMALLOC_MEMORY &&
+	    page->block >= mimalloc_before(w, page) + w->lay->head)
+		mimalloc_blocks(w, page, leftovers_block, arg);
+}
+
 void leftovers_scan(struct walk *w)
 {
 	if (!w->options->in_copy || !w->memory || w->err)
 		return;
-	pymalloc_blocks(w, leftovers_visit);
+	if (w->lay->free_threaded)
+		mimalloc_pages(w, leftovers_page, NULL);
+	else
+		pymalloc_blocks(w, leftovers_visit);
 	malloc_blocks(w, leftovers_visit);
 	w->checked = true;
 	sweep_run(w);

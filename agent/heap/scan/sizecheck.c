@@ -125,12 +125,13 @@ static bool sizecheck_askable(const struct walk_type *type)
  */
 static void sizecheck_keep_alive(const struct walk *w, uint64_t obj)
 {
-	uint32_t count = peek32(obj + w->lay->refcnt);
+	const uint16_t at = w->lay->free_threaded ? w->lay->refcnt_local : w->lay->refcnt;
+	uint32_t count = peek32(obj + at);
 
 	if (count >= 1u << 30)
 		return;
 	count++;
-	memcpy((void *)(uintptr_t)(obj + w->lay->refcnt), &count, sizeof(count));
+	memcpy((void *)(uintptr_t)(obj + at), &count, sizeof(count));
 }
 
 static void sizecheck_compare(struct walk *w, const struct sizecheck *check,

@@ -33,13 +33,13 @@
 static bool statics_worth_a_root(const struct walk *w, uint64_t obj, bool own)
 {
 	const struct layout *lay = w->lay;
+	uint64_t count;
 
 	if (own && object_is_type(lay, obj))
 		return type_is_heap(lay, obj) ||
 			(lay->exceptions_counted &&
 			 object_type_has(lay, obj, TYPE_EXCEPTION_SUBCLASS));
-	return !lay->immortal_mask ||
-		(peek64(obj + lay->refcnt) & lay->immortal_mask) < lay->immortal_value;
+	return object_count(lay, obj, &count) != OBJECT_IMMORTAL;
 }
 
 /* Bytes of a known object at addr, whose references were emitted; 0: none there. */
@@ -97,7 +97,8 @@ static void statics_scan_range(struct walk *w, const struct walk_range *r,
 			at = skip;
 			continue;
 		}
-		if (w->lay->refcnt && at + 16 <= r->end && statics_is_trace_link(w, at)) {
+		if (w->lay->refcnt && !w->lay->free_threaded && at + 16 <= r->end &&
+		    statics_is_trace_link(w, at)) {
 			at += 16;
 			continue;
 		}
