@@ -22,6 +22,7 @@
 #include "loader/base/deadline.h"
 #include "loader/base/load_options.h"
 #include "loader/base/warden.h"
+#include "loader/command/choose.h"
 #include "loader/command/every.h"
 #include "loader/command/launch.h"
 #include "loader/command/post_mortem.h"
@@ -163,7 +164,7 @@ static int main_status(int status)
 	return cancel_signal && status != 0 ? 128 + cancel_signal : status;
 }
 
-static int main_run(const struct load_options *o)
+static int main_run(struct load_options *o)
 {
 	static struct agent_file agent;
 	char error[512];
@@ -188,6 +189,11 @@ static int main_run(const struct load_options *o)
 		return main_fail(error);
 	if (main_catch_signals() < 0)
 		return main_fail("cannot make a pipe");
+	if (choose_processes(o, cancel_pipe[0], error) < 0) {
+		free(probes);
+		agent_file_free(&agent);
+		return main_fail(error);
+	}
 	struct session session = { .options = o,
 				   .agent = &agent,
 				   .probes = probes,

@@ -41,6 +41,7 @@ enum option_code {
 	OPT_CORE,
 	OPT_SYSROOT,
 	OPT_KEEP_AGENT,
+	OPT_CHILDREN,
 	OPT_EVERY,
 	OPT_COUNT,
 	OPT_JSON,
@@ -70,6 +71,7 @@ static const struct option_row option_rows[] = {
 	{ OPT_NO_UPLOAD, "no-upload", NULL,
 	  "upload nothing (nothing is unless --upload)" },
 	{ 0, NULL, NULL, "Capture" },
+	{ OPT_CHILDREN, "children", NULL, "and the processes that these have started" },
 	{ OPT_METHOD, "method", "HOW", "auto (default), agent or external" },
 	{ OPT_NO_FORK, "no-fork", NULL, "walk in the process itself, paused meanwhile" },
 	{ OPT_NO_VALUES, "no-values", NULL, "leave all values (previews) out" },
@@ -102,7 +104,7 @@ enum { ROWS = sizeof(option_rows) / sizeof(*option_rows) };
 void load_options_help(FILE *out)
 {
 	print_lines(out,
-		    "Usage: pymem-load [OPTION]... PID...\n"
+		    "Usage: pymem-load [OPTION]... PID|NAME...\n"
 		    "       pymem-load [OPTION]... -- COMMAND [ARGUMENT]...\n"
 		    "       pymem-load [OPTION]... --core FILE\n"
 		    "Snapshot the heap of running CPython processes, or start a command\n"
@@ -228,6 +230,7 @@ static int load_options_parse_time(const char *what, const char *text, uint64_t 
 	return 0;
 }
 
+/* A number is a process id, everything else the name of a process. */
 static int load_options_parse_pid(struct load_options *o, const char *text,
 				  char error[512])
 {
@@ -235,7 +238,11 @@ static int load_options_parse_pid(struct load_options *o, const char *text,
 
 	errno = 0;
 	const long v = strtol(text, &end, 10);
-	if (end == text || *end || errno || v < 1 || v > 1 << 30)
+	if (*text && (end == text || *end) && *text != '-') {
+		o->wanted[o->wanted_count++] = text;
+		return 0;
+	}
+	if (*end || errno || v < 1 || v > 1 << 30)
 		return load_options_wrong(error, "'%s' is not a process id", text);
 	pid_t *pids = (pid_t *)(uintptr_t)o->pids;
 	for (size_t i = 0; i < o->pid_count; i++) {
@@ -317,6 +324,8 @@ static bool *load_options_flag(struct load_options *o, int code)
 		return &o->debug;
 	case OPT_JSON:
 		return &o->json;
+	case OPT_CHILDREN:
+		return &o->children;
 	case OPT_NO_UPLOAD:
 		return &o->no_upload;
 	case OPT_NO_FORK:
@@ -467,6 +476,7 @@ static const char *load_options_misplaced(const struct load_options *o, int what
 		{ o->references, NOT_FOR_EITHER, "--show-references" },
 		{ o->name_count, NOT_FOR_EITHER, "--show-specific-references" },
 		{ o->dry_run, NOT_FOR_EITHER, "--dry-run" },
+		{ o->children, NOT_FOR_EITHER, "--children" },
 		{ o->keep_agent, NOT_FOR_EITHER, "--keep-agent" },
 		{ o->no_fork, NOT_FOR_EITHER, "--no-fork" },
 		{ o->method != LOAD_METHOD_AUTO, NOT_FOR_EITHER, "--method" },
@@ -528,7 +538,7 @@ static int load_options_check_core(const struct load_options *o, char error[512]
 {
 	if (!o->core)
 		return load_options_wrong(error, "--sysroot goes with --core");
-	if (o->command || o->pid_count)
+	if (o->command || o->pid_count || o->wanted_count)
 		return load_options_wrong(
 			error, "--core takes the place of process ids and commands");
 	if (load_options_misplaced(o, NOT_FOR_CORE))
@@ -543,11 +553,12 @@ static int load_options_check(struct load_options *o, char error[512])
 {
 	if (o->core || o->sysroot)
 		return load_options_check_core(o, error);
-	if (!o->command && o->pid_count == 0)
+	const size_t targets = o->pid_count + o->wanted_count;
+	if (!o->command && targets == 0)
 		return load_options_wrong(error, "no process id given");
 	if (o->no_upload)
 		o->upload = NULL;
-	if (o->command && o->pid_count > 0)
+	if (o->command && targets > 0)
 		return load_options_wrong(error,
 					  "give process ids or a command, not both");
 	if (o->command && !*o->command)
@@ -565,7 +576,7 @@ static int load_options_check(struct load_options *o, char error[512])
 		return -1;
 	if (o->count && !o->every_ns)
 		return load_options_wrong(error, "--count goes with --every");
-	if (o->every_ns && o->pid_count > 1)
+	if (o->every_ns && targets > 1)
 		return load_options_wrong(error, "--every takes one process id");
 	if (load_options_check_as(o, error) < 0)
 		return -1;
@@ -621,8 +632,10 @@ enum options_verdict load_options_parse(int argc, char **argv, struct load_optio
 		.gil_timeout_ns = 5ull * 1000000000,
 	};
 	ret->pids = calloc((size_t)argc + 1, sizeof(*ret->pids));
+	ret->wanted = calloc((size_t)argc + 1, sizeof(*ret->wanted));
 	ret->spelled = calloc((size_t)argc + 1, sizeof(*ret->spelled));
-	if (!ret->pids || !ret->spelled || load_options_spell_out(argc, argv, ret) < 0) {
+	if (!ret->pids || !ret->wanted || !ret->spelled ||
+	    load_options_spell_out(argc, argv, ret) < 0) {
 		load_options_wrong(error, "out of memory");
 		load_options_free(ret);
 		return OPTIONS_WRONG;
@@ -640,7 +653,9 @@ void load_options_free(struct load_options *options)
 		free(options->spelled[i]);
 	free(options->spelled);
 	free((void *)(uintptr_t)options->pids);
+	free(options->wanted);
 	options->pids = NULL;
+	options->wanted = NULL;
 	options->spelled = NULL;
 	options->spelled_count = 0;
 }

@@ -3,7 +3,7 @@
  * load_options - the command line of pymem-load as one struct.
  *
  * GNU getopt_long rules: short and long options, abbreviations of long ones,
- * "--".  What comes after "--" is a command to start; before it, PIDs.  The
+ * "--".  What comes after "--" is a command to start; before it, PIDs and names.  The
  * two-letter option -ss of memory_analyzer is understood as well as its long
  * form.  Strings point into argv; both must outlive the options.
  */
@@ -22,6 +22,9 @@ enum load_method { LOAD_METHOD_AUTO, LOAD_METHOD_AGENT, LOAD_METHOD_EXTERNAL };
 struct load_options {
 	const pid_t *pids; /* in the order given; freed by load_options_free */
 	size_t pid_count;
+	const char **wanted; /* processes by name, for choose.h; freed likewise */
+	size_t wanted_count;
+	bool children;	/* --children: and those that they started */
 	char **spelled; /* words of argv that were replaced; freed by load_options_free */
 	size_t spelled_count;
 	char **command; /* NULL, or a NULL-terminated argv */

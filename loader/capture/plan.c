@@ -64,6 +64,9 @@ static void plan_read_memory(struct plan *plan)
 		plan->rss = process_text_field(text, "Rss", 10, 0) * 1024;
 		plan->anonymous = process_text_field(text, "Anonymous", 10, 0) * 1024;
 		plan->huge = process_text_field(text, "AnonHugePages", 10, 0) * 1024;
+		plan->pss = process_text_field(text, "Pss", 10, 0) * 1024;
+		plan->private = process_text_field(text, "Private_Clean", 10, 0) * 1024 +
+			process_text_field(text, "Private_Dirty", 10, 0) * 1024;
 		free(text);
 		return;
 	}

@@ -33,8 +33,9 @@ struct plan {
 	char name[128];		       /* of the program; printable */
 	char python[100];	       /* "3.11.2", "" = not known */
 	uint64_t rss, anonymous, huge; /* bytes; huge: of the anonymous ones */
-	bool estimated;		       /* smaps_rollup wasn't readable: less exact */
-	enum load_method method;       /* what will be tried first; never AUTO */
+	uint64_t pss, private;	 /* bytes; pss: shared pages divided; 0 = not known */
+	bool estimated;		 /* smaps_rollup wasn't readable: less exact */
+	enum load_method method; /* what will be tried first; never AUTO */
 	bool in_place;
 	bool preloaded;	     /* its own agent answers: no ptrace is needed */
 	const char *why;     /* this method */

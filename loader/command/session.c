@@ -22,6 +22,7 @@
 #include "loader/command/show.h"
 #include "loader/command/upload.h"
 #include "loader/capture/side_by_side.h"
+#include "loader/base/amount.h"
 #include "loader/base/deadline.h"
 #include "loader/base/fault.h"
 
@@ -145,9 +146,41 @@ static void session_plan_json(const struct plan *p, const struct capture_result 
 	print_lines(stdout, "}");
 }
 
+/* Of several processes: what each has alone, and all together. */
+static void session_print_memory(const struct session *s, FILE *out)
+{
+	char rss[24], private[24], shared[24];
+	uint64_t sum = 0;
+	size_t known = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		known += s->plans[i].pss != 0;
+		sum += s->plans[i].pss;
+	}
+	if (known < 2)
+		return;
+	print_format(
+		out,
+		"memory of %zu processes: %s together, what they share counted once\n"
+		"  process       resident    its own     shared\n",
+		known, amount_bytes(rss, sum));
+	for (size_t i = 0; i < s->count; i++) {
+		const struct plan *p = &s->plans[i];
+
+		if (p->pss)
+			print_format(out, "  %-9d %12s %10s %10s  %s\n", (int)p->pid,
+				     amount_bytes(rss, p->rss),
+				     amount_bytes(private, p->private),
+				     amount_bytes(shared, p->rss - p->private), p->name);
+	}
+}
+
 int session_dry_run(struct session *s)
 {
 	const size_t good = session_plan(s);
+
+	if (session_talks(s))
+		session_print_memory(s, stdout);
 
 	if (s->options->json) {
 		print_lines(stdout, "{\"schema\":1,\"plans\":[");
@@ -381,6 +414,8 @@ static void session_print_results(struct session *s)
 		if (session_talks(s) && r->status != CAPTURE_FAILED)
 			summary_text(session_to_stdout(s) ? stderr : stdout, r, file);
 	}
+	if (session_talks(s))
+		session_print_memory(s, session_to_stdout(s) ? stderr : stdout);
 	fflush(stdout);
 }
 

@@ -163,6 +163,38 @@ class Load(Case):
         self.assertEqual(good["status"], "complete")
         self.assertEqual(pids_of(self.path("p.pymem")), [(t.pid, True)])
 
+    def test_by_name_with_children(self):
+        """A script's name is refused with a list while several have it; --children takes all."""
+        name = "tree_%d" % os.getpid()
+        script = self.path(name + ".py")
+        with open(script, "w") as f:
+            f.write("import os, signal\nfor n in range(2):\n    if os.fork() == 0:\n"
+                    "        break\nelse:\n    print('up', flush=True)\nsignal.pause()\n")
+        tree = subprocess.Popen([interpreters()[-1].path, script], stdout=subprocess.PIPE,
+                                start_new_session=True)
+        self.addCleanup(tree.stdout.close)
+        self.addCleanup(tree.wait)
+        self.addCleanup(os.killpg, tree.pid, signal.SIGKILL)
+        self.assertEqual(tree.stdout.readline(), b"up\n")
+        with open("/proc/%d/task/%d/children" % (tree.pid, tree.pid)) as f:
+            family = [tree.pid] + [int(pid) for pid in f.read().split()]
+        self.assertEqual(len(family), 3)
+        out = self.path("tree.pymem")
+        done = run_load("-q", "-f", out, name)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("3 processes are called '%s'" % name, done.stderr.decode())
+        for pid in family:
+            self.assertIn(b"%d " % pid, done.stderr)
+        self.assertFalse(os.path.exists(out))
+        done = run_load("--children", "--json", "-f", out, name)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = json.loads(done.stdout)["snapshots"]
+        self.assertEqual(sorted(row["pid"] for row in rows), sorted(family))
+        done = run_load("--dry-run", "--children", tree.pid)
+        self.assertIn(b"memory of 3 processes: ", done.stdout)
+        done = run_load("-q", "nobody_is_called_so")
+        self.assertIn(b"no CPython process is called", done.stderr)
+
     def test_text_report(self):
         with Target(self.python, HEAP) as t:
             done = self.load("-f", "r.pymem", t.pid)

@@ -130,7 +130,8 @@ static void wrong_usage_is_told(void **state)
 		const char *line, *word;
 	} cases[] = {
 		{ "pymem-load", "no process id" },
-		{ "pymem-load abc", "'abc' is not a process id" },
+		{ "pymem-load 1x2 -- true", "not both" },
+		{ "pymem-load 0", "'0' is not a process id" },
 		{ "pymem-load 0", "'0' is not" },
 		{ "pymem-load -5", "unknown option '-5'" },
 		{ "pymem-load 7 7", "twice" },
