@@ -358,6 +358,7 @@ void capture_run(const struct capture_job *job, struct capture_result *ret)
 	*ret = (struct capture_result){ .pid = job->pid };
 	snprintf(ret->python, sizeof(ret->python), "%s", job->plan->python);
 	snprintf(ret->name, sizeof(ret->name), "%s", job->plan->name);
+	ret->free_threaded = job->plan->free_threaded;
 	ret->predicted_pause_ns = job->plan->pause_ns;
 	capture_fill_inject(&c);
 	capture_run_tries(&c);

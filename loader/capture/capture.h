@@ -30,6 +30,7 @@ struct capture_result {
 	uint32_t status; /* enum capture_status */
 	char method[12]; /* "agent", "external", "in-place"; "" = none yet */
 	bool cancelled, consistent, preloaded; /* preloaded: through a control socket */
+	bool free_threaded; /* no GIL: "held" means that all threads stood still */
 	uint32_t retries;
 	uint64_t stopped_ns, gil_wait_ns, gil_held_ns, fork_ns, walk_ns;
 	uint64_t objects, edges, bytes, child_dirty_bytes, predicted_pause_ns;

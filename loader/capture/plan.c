@@ -235,6 +235,7 @@ static void plan_take_target(struct plan *plan, const struct target *target)
 		    strnlen(p->comm, sizeof(p->comm)));
 	snprintf(plan->python, sizeof(plan->python), "%s", target->python.version);
 	plan->python[strcspn(plan->python, " ")] = '\0';
+	plan->free_threaded = target->python.free_threaded;
 	if (target->confined && !target->confined_softly && !plan->preloaded &&
 	    !plan->refusal[0])
 		plan_warn(plan, "%s", confined_warning);
@@ -311,7 +312,10 @@ void plan_print(const struct plan *plan, FILE *out)
 		     plan->estimated ? " (about)" : "");
 	print_format(out, "  method: %s: %s\n", plan_method_text(plan), plan->why);
 	print_format(out, "  predicted pause: %s%s\n", amount_time(a, plan->pause_ns),
-		     plan->in_place ? "" : " and the wait for the GIL");
+		     plan->in_place ? "" :
+			     plan->free_threaded ?
+				      " and the wait for the slowest thread" :
+				      " and the wait for the GIL");
 	print_format(out, "  memory: about %s for the %s; %s wanted, %s free in %s\n",
 		     amount_bytes(a, plan->copy_bytes), plan->in_place ? "walk" : "copy",
 		     amount_bytes(b, plan->need_bytes),

@@ -37,6 +37,7 @@ struct plan {
 	bool estimated;		 /* smaps_rollup wasn't readable: less exact */
 	enum load_method method; /* what will be tried first; never AUTO */
 	bool in_place;
+	bool free_threaded;  /* no GIL: all threads are stopped */
 	bool preloaded;	     /* its own agent answers: no ptrace is needed */
 	const char *why;     /* this method */
 	uint64_t pause_ns;   /* predicted */

@@ -11,6 +11,7 @@
 
 static void summary_times(FILE *out, const struct capture_result *r)
 {
+	const char *const what = r->free_threaded ? "all threads stopped" : "GIL held";
 	char a[24], b[24], c[24], d[24];
 
 	if (strcmp(r->method, "core") == 0)
@@ -18,19 +19,18 @@ static void summary_times(FILE *out, const struct capture_result *r)
 	if (strcmp(r->method, "external") == 0)
 		print_format(out, "  pause: fork %s\n", amount_time(a, r->fork_ns));
 	else if (strcmp(r->method, "in-place") == 0)
-		print_format(out, "  pause: GIL held %s (after a wait of %s)%s%s\n",
+		print_format(out, "  pause: %s %s (after a wait of %s)%s%s\n", what,
 			     amount_time(a, r->gil_held_ns),
 			     amount_time(b, r->gil_wait_ns),
 			     r->preloaded ? "" : ", one thread stopped ",
 			     r->preloaded ? "" : amount_time(c, r->stopped_ns));
 	else
-		print_format(
-			out,
-			"  pause: GIL held %s, of it fork %s (after a wait of %s)%s%s\n",
-			amount_time(a, r->gil_held_ns), amount_time(b, r->fork_ns),
-			amount_time(c, r->gil_wait_ns),
-			r->preloaded ? "" : ", one thread stopped ",
-			r->preloaded ? "" : amount_time(d, r->stopped_ns));
+		print_format(out,
+			     "  pause: %s %s, of it fork %s (after a wait of %s)%s%s\n",
+			     what, amount_time(a, r->gil_held_ns),
+			     amount_time(b, r->fork_ns), amount_time(c, r->gil_wait_ns),
+			     r->preloaded ? "" : ", one thread stopped ",
+			     r->preloaded ? "" : amount_time(d, r->stopped_ns));
 }
 
 static void summary_walk(FILE *out, const struct capture_result *r)
