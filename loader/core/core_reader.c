@@ -5,12 +5,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -18,9 +20,20 @@
 
 #include "formats/rights/rights.h"
 #include "loader/base/confined.h"
+#include "loader/core/core_unpack.h"
 #include "loader/target/foreign.h"
 
-enum { CORE_READER_PATH = 4096, CORE_READER_CHUNK = 64 << 10 };
+enum {
+	CORE_READER_PATH = 4096,
+	CORE_READER_CHUNK = 64 << 10,
+	/* a packed core counts as that many times its size */
+	CORE_READER_UNPACKS = 32,
+	/* Processor time for any core; for so many bytes of it one second more: a
+	 * walk takes a tenth of that.  Memory beside twice the core's size. */
+	CORE_READER_SECONDS = 30,
+	CORE_READER_PACE = 8 << 20,
+	CORE_READER_MEMORY = 1 << 30,
+};
 
 /* A message: what is asked for, and then its path. */
 enum core_reader_wish { CORE_READER_PROGRAM = 'p', CORE_READER_FILE = 'f' };
@@ -30,7 +43,8 @@ struct core_reader {
 	struct core_walk_result *shared; /* the reader writes it */
 	int core, smaps;
 	int pipe[2], channel[2];
-	int root; /* of the sysroot; -1 = none */
+	int root;	  /* of the sysroot; -1 = none */
+	uint64_t seconds; /* of processor time that the reader may take */
 	pid_t child;
 };
 
@@ -90,6 +104,35 @@ static uint64_t core_reader_time(int fd)
 		(uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
 }
 
+/* Bytes that the core has in its file, or that it may have when it is unpacked; holes are
+ * none. */
+static uint64_t core_reader_size(int fd)
+{
+	struct stat st;
+	const uint64_t bytes = fstat(fd, &st) ? 0 : (uint64_t)st.st_blocks * 512;
+
+	return core_unpack_kind(fd) ? bytes * CORE_READER_UNPACKS : bytes;
+}
+
+/* Lowers a limit; one that is lower already stays. */
+static void core_reader_lower(int resource, uint64_t most)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit) == 0 && limit.rlim_cur > most) {
+		limit.rlim_cur = most;
+		setrlimit(resource, &limit);
+	}
+}
+
+/* A core that was made to keep us can take that much time and memory, not more. */
+static void core_reader_limit(const struct core_reader *r)
+{
+	core_reader_lower(RLIMIT_CPU, r->seconds);
+	core_reader_lower(RLIMIT_DATA,
+			  CORE_READER_MEMORY + 2 * core_reader_size(r->core));
+}
+
 static _Noreturn void core_reader_main(struct core_reader *r, pid_t parent)
 {
 	const struct core_reader_job *job = r->job;
@@ -106,6 +149,7 @@ static _Noreturn void core_reader_main(struct core_reader *r, pid_t parent)
 		.open_arg = &r->channel[1],
 	};
 
+	core_reader_limit(r);
 	confined_enter("pymem-core", kept,
 		       sizeof(kept) / sizeof(kept[0]) - (job->scratch < 0), parent,
 		       SANDBOX_READER);
@@ -243,7 +287,11 @@ static int core_reader_open_all(struct core_reader *r, char error[512])
 static int core_reader_start(struct core_reader *r, char error[512])
 {
 	const pid_t parent = getpid();
+	struct rlimit ours;
 
+	r->seconds = CORE_READER_SECONDS + core_reader_size(r->core) / CORE_READER_PACE;
+	if (getrlimit(RLIMIT_CPU, &ours) == 0 && ours.rlim_cur < r->seconds)
+		r->seconds = ours.rlim_cur;
 	r->shared = mmap(NULL, sizeof(*r->shared), PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	r->smaps = memfd_create("pymem-core", MFD_CLOEXEC);
@@ -280,6 +328,11 @@ static void core_reader_take(struct core_reader *r, int rc, int status,
 	else if (rc < 0)
 		snprintf(ret->error, sizeof(ret->error), "cannot write the snapshot: %s",
 			 strerror(-rc));
+	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
+		snprintf(ret->error, sizeof(ret->error),
+			 "reading %.300s was given up after %" PRIu64
+			 " s of processor time: it is damaged, or was made to take long",
+			 r->job->core, r->seconds);
 	else if (WIFSIGNALED(status))
 		snprintf(ret->error, sizeof(ret->error),
 			 "reading %.300s ended by signal %d (%s): the core, or a file "

@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <lz4frame.h>
+#include <zlib.h>
 #include <zstd.h>
 
 enum { CORE_UNPACK_BLOCK = 1 << 16 };
@@ -81,13 +83,49 @@ static void core_unpack_lz4_end(void *state)
 	LZ4F_freeDecompressionContext(state);
 }
 
+static void *core_unpack_gzip_begin(void)
+{
+	z_stream *const state = calloc(1, sizeof(*state));
+
+	if (state && inflateInit2(state, 16 + MAX_WBITS) != Z_OK) {
+		free(state);
+		return NULL;
+	}
+	return state;
+}
+
+/* A file may be several streams, one after the other. */
+static const char *core_unpack_gzip_step(void *state, struct core_unpack_step *s)
+{
+	z_stream *const z = state;
+	int rc;
+
+	z->next_in = (void *)(uintptr_t)s->in;
+	z->avail_in = (uInt)s->in_size;
+	z->next_out = (void *)s->out;
+	z->avail_out = (uInt)s->out_size;
+	rc = inflate(z, Z_NO_FLUSH);
+	s->in_size -= z->avail_in;
+	s->out_size -= z->avail_out;
+	if (rc == Z_STREAM_END)
+		rc = inflateReset(z);
+	return rc == Z_OK || rc == Z_BUF_ERROR ? NULL : z->msg ? z->msg : zError(rc);
+}
+
+static void core_unpack_gzip_end(void *state)
+{
+	inflateEnd(state);
+	free(state);
+}
+
 static const struct core_unpack_kind core_unpack_kinds[] = {
 	{ "zstd", "\x28\xb5\x2f\xfd", 4, core_unpack_zstd_begin, core_unpack_zstd_step,
 	  core_unpack_zstd_end },
 	{ "lz4", "\x04\x22\x4d\x18", 4, core_unpack_lz4_begin, core_unpack_lz4_step,
 	  core_unpack_lz4_end },
 	{ "xz", "\xfd\x37zXZ", 5, NULL, NULL, NULL },
-	{ "gzip", "\x1f\x8b", 2, NULL, NULL, NULL },
+	{ "gzip", "\x1f\x8b", 2, core_unpack_gzip_begin, core_unpack_gzip_step,
+	  core_unpack_gzip_end },
 };
 
 static const struct core_unpack_kind *core_unpack_find(int fd)

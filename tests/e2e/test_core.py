@@ -113,7 +113,8 @@ class Cores(Case):
             core = self.core_of(target)
         whole, done = self.read(core, "-q")
         objects = self.report(whole, "types")
-        for pack in (["zstd", "-q", "-1", "--no-check"], ["lz4", "-q", "-1"]):
+        for pack in (["zstd", "-q", "-1", "--no-check"], ["lz4", "-q", "-1"],
+                     ["gzip", "-1"]):
             packed = self.path("packed." + pack[0])
             with open(core, "rb") as a, open(packed, "wb") as b:
                 subprocess.run([*pack, "-c"], stdin=a, stdout=b, check=True)
