@@ -9,11 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "formats/text/print.h"
+#include "loader/base/amount.h"
 #include "loader/base/clock.h"
+#include "loader/command/show.h"
 #include "loader/inject/inject.h"
 #include "loader/capture/receive.h"
+
+enum { EVERY_FILES = 16 /* that growth is looked for in */ };
 
 /* Waits until `when` (clock_now). False: cancelled, or the process has ended. */
 static bool every_wait_until(const struct session *s, uint64_t when)
@@ -60,12 +65,86 @@ static char *every_numbered(const char *name)
 	return ret;
 }
 
-/* One capture. last: the agent goes with it. Exit status. */
-static int every_once(struct session *s, uint64_t number, bool last)
+/* Files of the series, evenly spread over it, the newest always among them. */
+struct every_series {
+	char *file[EVERY_FILES];
+	size_t count;
+	uint64_t made, step; /* captures so far; each step'th is kept, a power of two */
+	uint64_t objects;    /* of the capture before */
+};
+
+/* The last one stays only until a newer comes, unless it is a step'th. */
+static void every_keep(struct every_series *series, const char *file)
 {
+	char *copy = strdup(file);
+
+	if (!copy)
+		return;
+	if (series->count && (series->made - 1) % series->step)
+		free(series->file[--series->count]);
+	if (series->count == EVERY_FILES) {
+		for (size_t i = 0; i < EVERY_FILES / 2; i++) {
+			free(series->file[2 * i + 1]);
+			series->file[i] = series->file[2 * i];
+		}
+		series->count = EVERY_FILES / 2;
+		series->step *= 2;
+	}
+	series->file[series->count++] = copy;
+	series->made++;
+}
+
+/* "   3  12:00:30     714,661    +1,200   63.9 MiB   10.3 ms  a-003.pymem" */
+static void every_print(const struct session *s, uint64_t number,
+			struct every_series *series)
+{
+	const struct capture_result *r = &s->results[0];
+	const int64_t more = (int64_t)(r->objects - series->objects);
+	char when[16], objects[32], grown[33] = "", part[32], rss[24], held[24];
+	const time_t now = time(NULL);
+	struct tm tm;
+
+	localtime_r(&now, &tm);
+	strftime(when, sizeof(when), "%H:%M:%S", &tm);
+	if (series->made)
+		snprintf(grown, sizeof(grown), "%c%s", more < 0 ? '-' : '+',
+			 amount_count(part, (uint64_t)(more < 0 ? -more : more)));
+	if (!series->made)
+		print_format(stdout, "%4s  %-8s %13s %12s %10s %10s  %s\n", "", "time",
+			     "objects", "more", "resident", "GIL held", "file");
+	print_format(stdout, "%4llu  %-8s %13s %12s %10s %10s  %s%s\n",
+		     (unsigned long long)number, when, amount_count(objects, r->objects),
+		     grown, amount_bytes(rss, s->plans[0].rss),
+		     amount_time(held, r->gil_held_ns), s->file,
+		     r->status == CAPTURE_PARTIAL ? " (partial)" : "");
+	fflush(stdout);
+	series->objects = r->objects;
+}
+
+/* One capture. last: the agent goes with it. Exit status. */
+static int every_once(struct session *s, uint64_t number, bool last,
+		      struct every_series *series)
+{
+	const struct load_options *o = s->options;
+
 	if (session_plan(s) == 0)
 		return 1;
-	return session_capture(s, number, !last || s->options->keep_agent, false);
+	s->row = !o->as;
+	const int status = session_capture(s, number, !last || o->keep_agent, false);
+	if (status == 1 || !s->file[0] || o->quiet || o->json || o->as)
+		return status;
+	every_print(s, number, series);
+	every_keep(series, s->file);
+	return status;
+}
+
+/* What grew in all of it, when two or more were made; their names go. */
+static void every_show_growth(const struct session *s, struct every_series *series)
+{
+	if (series->count > 1 && s->has_viewer)
+		show_growth(s->viewer, (const char *const *)series->file, series->count);
+	for (size_t i = 0; i < series->count; i++)
+		free(series->file[i]);
 }
 
 /* Stopped between two captures: takes the waiting agent out. */
@@ -93,6 +172,7 @@ static int every_loop(struct session *s)
 	uint64_t made = 0, next = clock_now();
 	int status = 0;
 	bool removed = false;
+	struct every_series series = { .step = 1 };
 
 	for (uint64_t n = 1; n <= count; n++) {
 		if (n > 1 && !every_wait_until(s, next))
@@ -102,7 +182,7 @@ static int every_loop(struct session *s)
 			next = clock_now() + o->every_ns;
 		if (every_ended(s) && n > 1)
 			break;
-		const int one = every_once(s, n, n == count);
+		const int one = every_once(s, n, n == count, &series);
 		removed = n == count;
 		made += one != 1;
 		if (one)
@@ -112,6 +192,7 @@ static int every_loop(struct session *s)
 	}
 	if (!removed)
 		every_take_out(s);
+	every_show_growth(s, &series);
 	if (made == 0)
 		return 1;
 	return o->count && made < o->count ? 3 : status;

@@ -107,7 +107,7 @@ size_t session_plan(struct session *s)
 	for (size_t i = 0; i < s->count; i++) {
 		session_plan_one(s, i);
 		const bool go = session_planned(s, i);
-		if (s->plans[i].pid && session_talks(s))
+		if (s->plans[i].pid && session_talks(s) && !s->row)
 			plan_print(&s->plans[i], s->options->dry_run ? stdout : stderr);
 		else if (s->plans[i].pid && s->plans[i].wrong_exec)
 			print_format(stderr, "pymem-load: %d: %s\n", (int)s->plans[i].pid,
@@ -411,7 +411,7 @@ static void session_print_results(struct session *s)
 		/* What could not even be planned was told at once. */
 		if (r->error[0] && session_planned(s, i))
 			session_complain(r);
-		if (session_talks(s) && r->status != CAPTURE_FAILED)
+		if (session_talks(s) && r->status != CAPTURE_FAILED && !s->row)
 			summary_text(session_to_stdout(s) ? stderr : stdout, r, file);
 	}
 	if (session_talks(s))

@@ -106,6 +106,23 @@ int show_query(const char *viewer, const char *query, const char *const *files,
 	return status;
 }
 
+int show_growth(const char *viewer, const char *const *files, size_t count)
+{
+	const char *const words[] = { viewer,	 "--no-sidecar", "--report", "growth",
+				      "--limit", "15",		 "--" };
+	const size_t n = sizeof(words) / sizeof(words[0]);
+	const char **const argv = calloc(n + count + 1, sizeof(*argv));
+	int status = 127;
+
+	if (argv) {
+		memcpy(argv, words, sizeof(words));
+		memcpy(argv + n, files, count * sizeof(*files));
+		status = show_run(argv);
+	}
+	free(argv);
+	return status;
+}
+
 int show_reports(const char *viewer, const char *file, const char *compare,
 		 uint64_t memory)
 {

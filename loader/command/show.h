@@ -26,6 +26,8 @@ int show_page(const char *viewer, const char *file, const char *compare,
  * Has the viewer write an export of the snapshot in the descriptor `snapshot`, which is
  * at its start, to the descriptor out.  As show_page.
  */
+/* The viewer's report of growth over count files, in time order. Exit status. */
+int show_growth(const char *viewer, const char *const *files, size_t count);
 int show_export(const char *viewer, const char *format, int snapshot, const char *compare,
 		int out);
 /*

@@ -284,6 +284,17 @@ class Load(Case):
         for name in names:
             self.assertEqual(pids_of(self.path(name)), [(t.pid, True)])
 
+    def test_every_prints_a_table(self):
+        with Target(self.python, HEAP) as t:
+            done = self.load("--every", "200ms", "--count", "3", "-f", "t.pymem", t.pid)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = done.stdout.decode().splitlines()
+        self.assertEqual(lines[0].split()[:3], ["time", "objects", "more"])
+        for n in range(3):
+            self.assertEqual((lines[n + 1].split()[0], lines[n + 1].split()[-1]),
+                             (str(n + 1), "t-%03d.pymem" % (n + 1)))
+        self.assertIn("What grew, by path", lines[4])
+
     def test_every_is_stopped_by_a_signal(self):
         with Target(self.python, HEAP) as t:
             before = ProcState(t.pid)
