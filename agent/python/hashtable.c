@@ -14,11 +14,19 @@ enum {
 	HASHTABLE_STEP = 256,	   /* buckets read at once */
 };
 
+static bool hashtable_buckets_sane(uint64_t n)
+{
+	return n >= HASHTABLE_LEAST && n <= 1ULL << HASHTABLE_LOG2_MOST && !(n & (n - 1));
+}
+
+bool hashtable_may_be(uint64_t first, uint64_t second)
+{
+	return hashtable_buckets_sane(first) || hashtable_buckets_sane(second);
+}
+
 static bool hashtable_sane(const struct hashtable *table)
 {
-	return table->nbuckets >= HASHTABLE_LEAST &&
-		table->nbuckets <= 1ULL << HASHTABLE_LOG2_MOST &&
-		!(table->nbuckets & (table->nbuckets - 1)) &&
+	return hashtable_buckets_sane(table->nbuckets) &&
 		table->entries <= table->nbuckets && peek_plausible(table->buckets) &&
 		!(table->buckets & 7);
 }

@@ -38,6 +38,9 @@ struct hashtable_entry {
 typedef bool hashtable_visit_fn(void *arg, const struct hashtable *table,
 				const struct hashtable_entry *entry);
 
+/* Can these be the first two words of one?  For a cheap look before hashtable_read. */
+bool hashtable_may_be(uint64_t first, uint64_t second);
+
 /*
  * Is there, by its numbers, a table at addr?  Whether code[] are functions is for the
  * caller to check.  Never faults.

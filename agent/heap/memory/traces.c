@@ -259,13 +259,20 @@ static bool traces_domain(void *arg, const struct hashtable *table,
 	return !t->w->err;
 }
 
+/* In a copy what the maps hold stays: a look spares asking the kernel for each pointer
+ * among the variables. */
+static bool traces_may_be_table(const struct walk *w, uint64_t addr)
+{
+	return !w->options->in_copy || hashtable_may_be(peek64(addr), peek64(addr + 8));
+}
+
 /* A word of the interpreter's variables. */
 static void traces_word(struct traces *t, uint64_t word)
 {
 	struct hashtable table;
 
 	if (!marks_in_range(word) || word & 7 || !ranges_hold(t->w, word, 64) ||
-	    !traces_table(t->w, word, &table))
+	    !traces_may_be_table(t->w, word) || !traces_table(t->w, word, &table))
 		return;
 	if (traces_proven(t, &table))
 		traces_send_table(t, &table, 0);
