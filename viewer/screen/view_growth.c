@@ -47,6 +47,21 @@ static size_t view_growth_rows(void *arg)
 	return h ? h->count : 0;
 }
 
+/* What the newest snapshot changed is marked; what never changed is less important. */
+static enum style view_growth_style(const struct series *s)
+{
+	const uint32_t n = s->samples;
+	const double step = n > 1 ? s->bytes[n - 1] - s->bytes[n - 2] : 0;
+	bool changed = false;
+
+	for (uint32_t i = 1; i < n; i++)
+		changed |= s->bytes[i] != s->bytes[0] || s->count[i] != s->count[0];
+	return step > 0		  ? STYLE_MORE :
+		step < 0	  ? STYLE_LESS :
+		n > 1 && !changed ? STYLE_DIM :
+				    STYLE_NORMAL;
+}
+
 static void view_growth_cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 {
 	struct growth_view *v = arg;
@@ -56,6 +71,7 @@ static void view_growth_cell(void *arg, size_t row, size_t column, struct grid_c
 	case COL_NAME:
 		ret->text = s->name;
 		ret->size = strlen(s->name);
+		ret->style = view_growth_style(s);
 		break;
 	case COL_PID:
 		snprintf(v->pid, sizeof(v->pid), "pid %llu", (unsigned long long)s->pid);
