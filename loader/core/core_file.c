@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "loader/core/core_unpack.h"
-#include "loader/cpu/cpu.h"
+#include "loader/cpu/machine.h"
 
 enum {
 	CORE_FILE_SEGMENTS = 1 << 20,
@@ -316,11 +316,10 @@ static int core_file_check(const struct core_file *core, const char *name, Elf64
 		return core_file_fail(error, name,
 				      "is an ELF file, but no core: a program or "
 				      "library is named by --exec or found by --sysroot");
-	if (h->e_machine != cpu_elf_machine)
-		return core_file_fail(error, name,
-				      "is of another processor (ELF machine %u): use the "
-				      "pymem-load of that one",
-				      h->e_machine);
+	char remedy[96];
+	if (machine_is_other(h->e_machine))
+		return core_file_fail(error, name, "is of another processor: %s",
+				      machine_remedy(h->e_machine, remedy));
 	if (h->e_phentsize != sizeof(Elf64_Phdr))
 		return core_file_fail(error, name, "is damaged: its program headers");
 	return 0;

@@ -125,6 +125,14 @@ void python_find(struct target *t)
 	python_read_version(t, chosen);
 }
 
+bool python_is_named(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+
+	return !strncmp(name, "python3", 7) || !strncmp(name, "libpython3", 10);
+}
+
 const char *python_absence(const struct target *t)
 {
 	for (int i = 0; i < t->module_count; i++) {

@@ -12,5 +12,7 @@ void python_find(struct target *target);
  * elsewhere", ... for a target where python_find found nothing.
  */
 const char *python_absence(const struct target *target);
+/* Is a file of this name CPython 3's program or library? */
+bool python_is_named(const char *path);
 
 #endif

@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "loader/cpu/cpu.h"
+#include "loader/cpu/machine.h"
 #include "loader/target/calls.h"
 #include "loader/target/diagnose.h"
 #include "loader/target/initial_stack.h"
@@ -49,9 +49,13 @@ static bool target_add_module(struct target *t, size_t index)
 	struct elf elf;
 
 	if (m->offset || !m->inode || !m->r || m->path[0] != '/' ||
-	    t->module_count == MODULE_LIMIT ||
-	    !elf_module_open(&t->mem, m->start, &elf) || elf.machine != cpu_elf_machine)
+	    t->module_count == MODULE_LIMIT || !elf_module_open(&t->mem, m->start, &elf))
 		return true;
+	if (machine_is_other(elf.machine)) {
+		if (python_is_named(m->path))
+			t->emulated = elf.machine;
+		return true;
+	}
 	struct range text = target_text_of(t, index, elf.end);
 	if (!text.start)
 		return true; /* mapped as data: a file somebody reads */
@@ -147,6 +151,8 @@ static int target_class(const struct target *t)
 static int target_check_kind(const struct target *t, bool any_process,
 			     struct load_error *err)
 {
+	char remedy[96];
+
 	if (diagnose_vfork_child(&t->process))
 		return load_fail(
 			err, LOAD_E_STATE, 0,
@@ -159,6 +165,12 @@ static int target_check_kind(const struct target *t, bool any_process,
 			err, LOAD_E_UNSUPPORTED, 0,
 			"process %d is a 32-bit program; only 64-bit ones are supported",
 			t->pid);
+	if (!t->python.found && t->emulated && !any_process)
+		return load_fail(
+			err, LOAD_E_UNSUPPORTED, 0,
+			"process %d (%s) emulates another processor, and CPython "
+			"runs on that: %s, where that processor is a real one",
+			t->pid, t->process.comm, machine_remedy(t->emulated, remedy));
 	if (!t->python.found && !any_process)
 		return load_fail(err, LOAD_E_NOT_PYTHON, 0,
 				 "process %d (%s) doesn't run CPython: %s", t->pid,

@@ -90,6 +90,7 @@ struct target {
 	struct maps maps;
 	struct module *modules;
 	int module_count;
+	unsigned emulated; /* ELF machine of a CPython of another processor, 0 = none */
 	struct module *exe, *ldso, *libc; /* NULL = not found */
 	enum libc_kind libc_kind;
 	struct range vdso;

@@ -15,6 +15,8 @@ WORDS = re.compile(
 ALLOWED = {
     "agent/base/libc.h": "directives that name symbols' versions, no instructions",
     "agent/base/sys_note.h": "a directive that fills a section, no instructions",
+    "loader/cpu/machine.c": "names the CPUs there are a pymem-load for",
+    "loader/cpu/machine.h": "says what it says",
     "formats/core/crc32c.c": "chooses the CPU's own checksum instruction",
 }
 

@@ -116,7 +116,15 @@ static void test_not_a_core(void **state)
 	((Elf64_Ehdr *)(void *)c.bytes)->e_type = ET_CORE;
 	((Elf64_Ehdr *)(void *)c.bytes)->e_machine = EM_S390;
 	assert_int_equal(core_read(&c, CORE_SIZE, &core, error), -1);
-	assert_non_null(strstr(error, "another processor"));
+	assert_non_null(
+		strstr(error, "another processor: there is no pymem-load for it"));
+	((Elf64_Ehdr *)(void *)c.bytes)->e_machine =
+		cpu_elf_machine == EM_AARCH64 ? EM_X86_64 : EM_AARCH64;
+	assert_int_equal(core_read(&c, CORE_SIZE, &core, error), -1);
+	assert_non_null(strstr(error,
+			       cpu_elf_machine == EM_AARCH64 ?
+				       "an x86-64 pymem-load is needed" :
+				       "an aarch64 pymem-load is needed"));
 }
 
 /* Reads go on over the end of a segment where the next one begins, and no further. */

@@ -25,6 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "loader/cpu/cpu.h"
 #include "loader/inject/target_lock.h"
 #include "loader/target/calls.h"
 #include "loader/target/diagnose.h"
@@ -347,7 +348,7 @@ static void malformed_elf_is_refused(void **state)
 	struct elf elf;
 	Elf64_Ehdr h = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1 },
 			 .e_type = ET_DYN,
-			 .e_machine = EM_X86_64,
+			 .e_machine = cpu_elf_machine,
 			 .e_phoff = sizeof(h),
 			 .e_phentsize = sizeof(Elf64_Phdr),
 			 .e_phnum = 2 };
@@ -455,6 +456,37 @@ static void reused_number_is_noticed(void **state)
 	end_child(pid);
 }
 
+/* As an emulator maps it: a library of another processor, not as code of this one. */
+static void emulated_python_is_named(void **state)
+{
+	(void)state;
+	char folder[] = "/tmp/pymem-target-XXXXXX", path[64], image[4096];
+	struct target t;
+	struct load_error err = { 0 };
+	const unsigned other = cpu_elf_machine == EM_AARCH64 ? EM_X86_64 : EM_AARCH64;
+	const int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(self, image, sizeof(image)), sizeof(image));
+	((Elf64_Ehdr *)(void *)image)->e_machine = (Elf64_Half)other;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/libpython3.11.so.1.0", folder);
+	const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, image, sizeof(image)), sizeof(image));
+	void *map = mmap(NULL, sizeof(image), PROT_READ, MAP_PRIVATE, fd, 0);
+	assert_ptr_not_equal(map, MAP_FAILED);
+	pid_t pid = start_child();
+	assert_int_equal(target_open(pid, false, &t, &err), -1);
+	assert_int_equal(err.code, LOAD_E_UNSUPPORTED);
+	assert_non_null(strstr(err.text,
+			       other == EM_AARCH64 ? "an aarch64 pymem-load is needed" :
+						     "an x86-64 pymem-load is needed"));
+	end_child(pid);
+	munmap(map, sizeof(image));
+	close(fd);
+	close(self);
+	unlink(path);
+	rmdir(folder);
+}
+
 static void not_python_is_said(void **state)
 {
 	(void)state;
@@ -487,6 +519,7 @@ int main(void)
 		cmocka_unit_test(main_thread_comes_first),
 		cmocka_unit_test(one_loader_at_a_time),
 		cmocka_unit_test(reused_number_is_noticed),
+		cmocka_unit_test(emulated_python_is_named),
 		cmocka_unit_test(not_python_is_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
