@@ -55,14 +55,16 @@ static bool probe_gc_linked_at(uint64_t at)
 	return peek_safe(at, link, sizeof(link)) && probe_gc_linked(at, link[0], link[1]);
 }
 
-/* Bytes of the gc header: sys.modules is tracked, so its links must be sound. */
+/*
+ * Bytes of the gc header: sys.modules is tracked, so its links must be sound.  Those of a
+ * shorter one come first: what a longer one has in their place is no pair of links
+ * ({next, prev, refs}, the last a small number, before 3.8).
+ */
 static uint16_t probe_gc_header(const struct cpython *py)
 {
-	static const uint16_t old[] = { 32, 24 }, new[] = { 16 };
-	const uint16_t *sizes = versions_since(py, 8) ? new : old;
-	size_t n = versions_since(py, 8) ? 1 : 2;
+	static const uint16_t sizes[] = { 16, 24, 32 };
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		if (probe_gc_linked_at(py->lay.known_tracked - sizes[i]))
 			return sizes[i];
 	return 0;

@@ -20,6 +20,7 @@
 
 #define OWN_WAIT_MS 1000
 #define OWN_CHILDREN 16
+#define OWN_ANCESTORS 64
 
 /* ---- are they the same? ---- */
 
@@ -60,12 +61,48 @@ static bool seccomp_own_same_place(pid_t pid)
 	return a > 0 && a == b && !memcmp(ours, theirs, (size_t)a);
 }
 
+static pid_t seccomp_own_parent(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	char *status = process_read_text(path, 65536, NULL);
+	const pid_t parent =
+		status ? (pid_t)process_text_field(status, "PPid", 10, 0) : 0;
+
+	free(status);
+	return parent;
+}
+
+/*
+ * The nearest process that the target and we both come from; the first of the namespace
+ * where there is none: a runtime puts others in from outside (docker exec).
+ */
+static pid_t seccomp_own_ancestor(pid_t pid)
+{
+	pid_t theirs = pid, ours;
+
+	for (int i = 0; i < OWN_ANCESTORS && theirs > 1; i++) {
+		ours = getpid();
+		for (int k = 0; k < OWN_ANCESTORS && ours > 1; k++) {
+			if (ours == theirs)
+				return ours;
+			ours = seccomp_own_parent(ours);
+		}
+		theirs = seccomp_own_parent(theirs);
+	}
+	return 1;
+}
+
 bool seccomp_own_around(pid_t pid)
 {
 	char path[64];
 	const uint64_t ours = seccomp_own_count("/proc/self/status");
 
 	if (!ours || !seccomp_own_same_place(pid))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/status", seccomp_own_ancestor(pid));
+	if (seccomp_own_count(path) != ours)
 		return false;
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	DIR *dir = opendir(path);

@@ -297,6 +297,20 @@ class OrdinaryUser(SeccompCase):
                     if os.path.exists(name):
                         os.unlink(name)
 
+    def test_others_filter(self):
+        """As many filters as the loader, in the same control group, but not the same."""
+        os.chmod(self.tmp, 0o777)
+        ready, path = self.path("ready"), self.path("others.pymem")
+        shell = ("%s allow,kill:acct -- /usr/bin/python3 -S -c 'import time; "
+                 "print(flush=True); time.sleep(1000)' >%s & while ! [ -s %s ]; do sleep 0.05; "
+                 "done; %s allow,errno:acct -- %s -q -f %s $!; kill -TERM $!; wait $!; "
+                 "echo ended $?" % (LAUNCH, ready, ready, LAUNCH, LOAD, path))
+        p = run(NOBODY + ["sh", "-c", shell], timeout=120)
+        said = p.stderr.decode()
+        self.assertEqual(p.stdout, b"ended 143\n", said)
+        self.assertIn("can't be read", said)
+        self.assertFalse(os.path.exists(path), said)
+
 
 if __name__ == "__main__":
     main()
