@@ -66,8 +66,10 @@ static uint32_t lines_locations(const unsigned char *t, size_t size, uint32_t fi
 		end += 2 * ((t[i] & 7) + 1);
 		if (kind >= 10 && kind <= 12)
 			line += kind - 10;
-		else if (kind == 13 || kind == 14)
-			line += lines_varint(t, size, i + 1);
+		else if ((kind == 13 || kind == 14) &&
+			 __builtin_add_overflow(line, lines_varint(t, size, i + 1),
+						&line))
+			return 0; /* no table of a compiler's */
 		if (addr < end)
 			return kind == 15 || line <= 0 ? 0 : (uint32_t)line;
 		for (i++; i < size && !(t[i] & 128); i++)

@@ -5,14 +5,25 @@ import json
 import os
 import select
 import subprocess
-import time
 
-from harness import BUILD
+from harness import BUILD, wait_for
 
 TARGETS = os.path.join(BUILD, "tests", "targets")
 DRIVER = os.path.join(TARGETS, "inject_driver")
 MINI = os.path.join(TARGETS, "mini_agent.so")
 STREAM = 16 * 4096      # bytes that mini_agent sends
+
+
+def state_of(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        return f.read().rpartition(")")[2].split()[0]
+
+
+def wait_for_program(pid, name):
+    """Until a process that was just forked runs the program."""
+    def runs():
+        return os.path.basename(os.readlink("/proc/%d/exe" % pid)) == name
+    wait_for(runs, what="the program " + name)
 
 
 def drive(pid, *options, agent=MINI, timeout=120, fault=None, prefix=()):
@@ -36,7 +47,7 @@ def good(result):
 def has_faults():
     """Was the driver built with PYMEM_FAULTS?"""
     with subprocess.Popen(["sleep", "30"]) as p:
-        time.sleep(0.05)
+        wait_for_program(p.pid, "sleep")
         status, _, _ = drive(p.pid, "-a", fault="kill:1")
         p.kill()
     return status == -9

@@ -40,7 +40,6 @@ ROUNDS = 200 if TORTURE else 4
 class Interpreters(Case):
     def captured(self, python, code, *options):
         with Target(python, code) as t:
-            time.sleep(0.05)
             before = ProcState(t.pid)
             status, rounds, _ = drive(t.pid, "-n", ROUNDS, *options)
             self.assertTrue(t.alive)
@@ -83,7 +82,6 @@ class RoundTrips(Case):
     def test_few_are_needed(self):
         """Each one waits for a CPU, twice, while a thread is stopped."""
         with Program("torture", "idle", 2) as p:
-            time.sleep(0.2)
             _, (result,), log = drive(p.pid, "-a", "-v")
             self.assertTrue(good(result), log)
             times = [int(n) for n in re.findall(r"resumed (\d+) times", log)]
@@ -161,7 +159,7 @@ class Waits(Case):
 
     def told(self, name, *options):
         with Program("torture_waits", name) as p:
-            time.sleep(0.15)
+            wait_for(lambda: state_of(p.pid) == "S", what=name)
             status, rounds, log = drive(p.pid, "-a", *options)
             self.assertTrue(all(good(r) for r in rounds), (name, rounds))
             words = p.finish().split()
@@ -199,7 +197,6 @@ class Faults(Case):
 
     def survives_every_kill(self, mode, *options, helper=1, least=30, first=1):
         with Program("torture", *mode) as p:
-            time.sleep(0.3)     # it prints "ready" before its threads are set up
             step, masks = first, self.masks(p.pid)
             fds = ProcState(p.pid).fds
             while True:
@@ -231,7 +228,6 @@ class Faults(Case):
         chance = random.Random(1)
         for mode in ("registers", "dispositions"):
             with self.subTest(mode=mode), Program("torture", mode, 1) as p:
-                time.sleep(0.3)
                 for _ in range(100 if TORTURE else 20):
                     fault = "kill:%d/%d" % (chance.choice((1, 1, 2)), chance.randint(1, 60))
                     drive(p.pid, "-a", fault=fault)
@@ -244,7 +240,6 @@ class Faults(Case):
     def test_loader_that_is_slow(self):
         """A thread that waits for its loader in vain goes home; that is noticed."""
         with Program("torture", "registers", 1) as p:
-            time.sleep(0.3)
             before = ProcState(p.pid)
             _, (result,), log = drive(p.pid, "-a", fault="slow:run-done")
             self.assertIn("waited for us too long", result["error"], log)
@@ -285,7 +280,6 @@ class Faults(Case):
 
     def failures(self, names, *options):
         with Program("torture", "registers", 1) as p:
-            time.sleep(0.3)
             before = ProcState(p.pid)
             for name in names:
                 time.sleep(0.05)    # what the last one interrupted waits again

@@ -13,11 +13,6 @@ ROOT_USER = os.geteuid() == 0
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 
-def state_of(pid):
-    with open("/proc/%d/stat" % pid) as f:
-        return f.read().rpartition(")")[2].split()[0]
-
-
 def newest():
     return interpreters()[-1]
 
@@ -70,7 +65,7 @@ class Refusals(StatesCase):
 
     def test_not_python(self):
         with subprocess.Popen(["sleep", "30"]) as p:
-            time.sleep(0.05)
+            wait_for_program(p.pid, "sleep")
             self.refused(p.pid, NOT_PYTHON, "doesn't run CPython")
             p.kill()
 
@@ -89,7 +84,7 @@ class Refusals(StatesCase):
                            stderr=subprocess.DEVNULL):
             self.skipTest("no static C library")
         with subprocess.Popen([self.path("s")]) as p:
-            time.sleep(0.1)
+            wait_for_program(p.pid, "s")
             self.refused(p.pid, UNSUPPORTED, "statically linked", "-a")
             p.kill()
 
@@ -101,7 +96,7 @@ class Refusals(StatesCase):
                            stderr=subprocess.DEVNULL):
             self.skipTest("no 32-bit compiler")
         with subprocess.Popen([self.path("s")]) as p:
-            time.sleep(0.1)
+            wait_for_program(p.pid, "s")
             self.refused(p.pid, UNSUPPORTED, "32-bit", "-a")
             p.kill()
 
@@ -136,12 +131,12 @@ class Refusals(StatesCase):
 
     def test_vfork_child(self):
         with Program("torture", "vfork", 2) as p:
-            time.sleep(0.2)
+            wait_for(lambda: ProcState(p.pid).children, what="the child")
             children = ProcState(p.pid).children
             self.assertEqual(len(children), 1)
             self.refused(int(children[0]), STATE, "made by vfork", "-a")
             self.captured(p.pid, "-a")      # another thread of the parent serves
-            time.sleep(2)
+            wait_for(lambda: state_of(int(children[0])) == "Z", what="the child's end")
             self.assertRegex(p.finish(), "^ok ")
 
 
@@ -217,7 +212,7 @@ ctypes.CDLL(None).syscall(60, 0)
         """A thread that has one is borrowed, rather than one whose first malloc it would
         be; and nobody's epoll_wait is interrupted for that."""
         with Program("torture", "bare", 4) as p:
-            time.sleep(0.2)
+            wait_for(lambda: state_of(p.pid) == "S", what="epoll_wait")
             before = ProcState(p.pid)
             for _ in range(3):
                 self.captured(p.pid, "-a")
@@ -227,7 +222,6 @@ ctypes.CDLL(None).syscall(60, 0)
     def test_locks_that_other_threads_hold(self):
         """They did not come along into the copy, which opens the locks for itself."""
         with Program("torture", "locks") as p:
-            time.sleep(0.1)
             for _ in range(3):
                 self.captured(p.pid, "-a", "-x", "-o")
             self.assertRegex(p.finish(), "^ok ")
@@ -314,7 +308,6 @@ class Musl(StatesCase):
                                source], stderr=subprocess.DEVNULL)
         for mode in (("idle", 4), ("malloc", 4)):
             with self.subTest(mode=mode), Program(program, *mode) as p:
-                time.sleep(0.2)
                 _, (first, second), _ = drive(p.pid, "-a", "-n", 2)
                 for r in (first, second):
                     self.assertTrue(r["injected"] and r["done"], r)

@@ -4,8 +4,9 @@
  *
  *	torture MODE [NUMBER] [FILE]
  *
- * Prints "ready", works until its standard input ends, then prints "ok N" (N
- * rounds of work done, everything right) or "bad: what".  Modes:
+ * Prints "ready" when all its threads are at work, works until its standard input
+ * ends, then prints "ok N" (N rounds of work done, everything right) or "bad: what".
+ * Modes:
  *  malloc T      T threads allocate, fill, check, free
  *  dlopen T FILE T threads load and unload a library
  *  sigprof T     malloc as above, interrupted by SIGPROF at 1 kHz
@@ -39,6 +40,7 @@
 
 static atomic_bool stop;
 static atomic_ulong rounds;
+static atomic_int begun; /* threads that are at their work */
 static char bad[200];
 static atomic_bool failed;
 static const char *library;
@@ -48,6 +50,22 @@ static void complain(const char *what)
 	if (!atomic_exchange(&failed, true))
 		snprintf(bad, sizeof(bad), "%s", what);
 	atomic_store(&stop, true);
+}
+
+/* The calling thread is at its work from now on. */
+static void here(void)
+{
+	static _Thread_local bool told;
+
+	if (!told)
+		atomic_fetch_add(&begun, 1);
+	told = true;
+}
+
+static void did_round(void)
+{
+	atomic_fetch_add(&rounds, 1);
+	here();
 }
 
 /* ---- malloc ---- */
@@ -74,7 +92,7 @@ static void *storm(void *arg)
 			break;
 		}
 		memset(slot[i], (unsigned char)(size[i] * 7 + i), size[i]);
-		atomic_fetch_add(&rounds, 1);
+		did_round();
 	}
 	for (int i = 0; i < SLOTS; i++)
 		free(slot[i]);
@@ -95,7 +113,7 @@ static void *load_loop(void *arg)
 		if (!dlsym(handle, "pymem_agent_start"))
 			complain("dlsym failed");
 		dlclose(handle);
-		atomic_fetch_add(&rounds, 1);
+		did_round();
 	}
 	return NULL;
 }
@@ -109,6 +127,7 @@ static void *wait_loop(void *arg)
 {
 	(void)arg;
 	pthread_mutex_lock(&mutex);
+	here();
 	while (!atomic_load(&stop))
 		pthread_cond_wait(&condition, &mutex);
 	pthread_mutex_unlock(&mutex);
@@ -124,7 +143,7 @@ static void *bare_loop(void *arg)
 		void *volatile block = malloc(100);
 		free(block);
 	}
-	atomic_fetch_add(&rounds, 1);
+	did_round();
 	return wait_loop(NULL);
 }
 
@@ -151,7 +170,7 @@ static uint64_t deep(unsigned n)
 	if (!n) {
 		for (unsigned i = 0; i < 20000 && !atomic_load(&stop); i++)
 			here[3] = here[3] * 31 + 7;
-		atomic_fetch_add(&rounds, 1);
+		did_round();
 		return 1;
 	}
 	below = deep(n - 1);
@@ -165,6 +184,7 @@ static unsigned depth;
 static void *deep_loop(void *arg)
 {
 	(void)arg;
+	here();
 	while (!atomic_load(&stop))
 		if (deep(depth) != (uint64_t)depth + 1)
 			complain("wrong depth");
@@ -226,7 +246,7 @@ static void *register_loop(void *arg)
 			complain("xmm, x87, mxcsr, the red zone or DF changed");
 		if (errno != 4711)
 			complain("errno changed");
-		atomic_fetch_add(&rounds, 1);
+		did_round();
 	}
 	return NULL;
 }
@@ -265,6 +285,7 @@ static void *signal_loop(void *arg)
 		union sigval value = { .sival_int = 1 };
 		if (!sigqueue(getpid(), sig, value))
 			atomic_fetch_add(&sent, 1);
+		here();
 		if (atomic_fetch_add(&rounds, 1) % 64 == 0)
 			usleep(500);
 	}
@@ -323,7 +344,7 @@ static void *disposition_loop(void *arg)
 		sigaltstack(NULL, &seen);
 		if (seen.ss_sp != alternate || seen.ss_flags)
 			complain("the alternate stack changed");
-		atomic_fetch_add(&rounds, 1);
+		did_round();
 	}
 	return NULL;
 }
@@ -367,7 +388,7 @@ static void *rseq_loop(void *arg)
 		if (commits + aborts != tries || commits > old + 1)
 			complain("a restartable sequence was neither committed nor "
 				 "aborted");
-		atomic_fetch_add(&rounds, 1);
+		did_round();
 	}
 	return NULL;
 }
@@ -391,7 +412,7 @@ static void *hold_locks(void *arg)
 	flockfile(stderr);
 	while (!atomic_load(&stop)) {
 		usleep(1000);
-		atomic_fetch_add(&rounds, 1);
+		did_round();
 	}
 	if (pthread_mutex_trylock(&torture_mutex) != EBUSY)
 		complain("somebody opened the lock");
@@ -407,6 +428,7 @@ static void *vfork_loop(void *arg)
 	if (atomic_fetch_add(&first, 1))
 		return wait_loop(arg);
 	const struct timespec two = { 2, 0 };
+	here();
 	pid_t child = vfork();
 	if (!child) {
 		syscall(SYS_nanosleep, &two, NULL);
@@ -414,7 +436,7 @@ static void *vfork_loop(void *arg)
 	}
 	if (child < 0)
 		complain("vfork failed");
-	atomic_fetch_add(&rounds, 1);
+	did_round();
 	return NULL;
 }
 
@@ -445,6 +467,7 @@ static void *watch_input(void *arg)
 	char byte;
 	(void)arg;
 	ssize_t n;
+	here();
 	while ((n = read(0, &byte, 1)) > 0 || (n < 0 && errno == EINTR))
 		;
 	atomic_store(&stop, true);
@@ -490,6 +513,12 @@ static void *work_alone(void *arg)
 	return NULL;
 }
 
+static void say_ready(void)
+{
+	printf("ready\n");
+	fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
 	size_t mode = 0, count = sizeof(modes) / sizeof(modes[0]);
@@ -511,18 +540,21 @@ int main(int argc, char **argv)
 		start_timer(ITIMER_PROF, 1000, SIGPROF, on_alarm);
 	if (!strcmp(argv[1], "signals"))
 		start_timer(ITIMER_REAL, 10000, SIGALRM, on_alarm);
-	printf("ready\n");
-	fflush(stdout);
 	if (alone) {
+		say_ready();
 		work_alone(NULL);
 	} else {
 		for (int i = 0; i < threads; i++)
 			spawn(&worker[i], modes[mode].work, modes[mode].stack,
 			      (uintptr_t)i);
-		if (modes[mode].work == bare_loop)
-			wait_in_epoll();
-		else
+		const bool watched = modes[mode].work != bare_loop;
+		if (watched)
 			spawn(&input, watch_input, 0, 0);
+		while (atomic_load(&begun) < threads + watched && !atomic_load(&failed))
+			usleep(1000);
+		say_ready();
+		if (!watched)
+			wait_in_epoll();
 		for (int i = 0; i < threads; i++)
 			pthread_join(worker[i], NULL);
 	}
