@@ -151,17 +151,16 @@ static int indexed_build_order(struct indexed *ix)
 		vec_free(&of);
 		return err;
 	}
-	uint32_t *row = VEC(ix->order_row, uint32_t) + 2, *order = ix->order.data;
+	uint32_t *row = VEC(ix->order_row, uint32_t) + 1, *order = ix->order.data;
 	for (uint32_t o = 0; o < objects; o++)
-		row[VEC(of, uint32_t)[klass[o]]]++;
-	/* row[-1 + rank] becomes where a rank's objects begin, and then end */
+		row[VEC(of, uint32_t)[klass[o]] + 1]++;
+	/* row[rank] becomes where a rank's objects begin, and then end */
 	for (size_t r = 0, sum = 0; r < ranks; r++) {
-		uint32_t count = row[r];
+		uint32_t count = row[r + 1];
 
-		row[r - 1] = (uint32_t)sum;
+		row[r] = (uint32_t)sum;
 		sum += count;
 	}
-	row -= 1;
 	for (uint32_t o = 0; o < objects; o++)
 		order[row[VEC(of, uint32_t)[klass[o]]]++] = o;
 	vec_free(&of);
