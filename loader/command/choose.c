@@ -267,7 +267,10 @@ static int choose_by_name(struct choice *c, struct load_options *o, const char *
 
 	escape_copy(shown, sizeof(shown), name, strlen(name));
 	if (!matches)
-		return choose_wrong(error, "no CPython process is called '%s'", shown);
+		return choose_wrong(error,
+				    "no CPython process is called '%s': give its id, or "
+				    "the name that ps shows",
+				    shown);
 	if (root && (matches == 1 || o->children))
 		return choose_add(o, root->pid) < 0 ?
 			choose_wrong(error, "out of memory") :

@@ -54,12 +54,16 @@ class Errors(Case):
         self.assertEqual(left, [])
 
     def test_usage(self):
-        for args in ([], ["--bogus", "1"], ["abc"], ["-s", "x", "1"], ["1", "1"], ["0"],
+        for args in ([], ["--bogus", "1"], ["-s", "x", "1"], ["1", "1"], ["0"],
                      ["--json", "-f", "-", "1"], ["--method", "x", "1"], ["--"]):
             done = self.load(*args)
             self.expect(done, 2)
             self.assertIn(b"--help", done.stderr)
             self.assertEqual(done.stdout, b"")
+        self.nothing_written()
+
+    def test_no_such_name(self):
+        self.expect(self.load("abc"), 1, "no CPython process is called 'abc'.*ps")
         self.nothing_written()
 
     def test_help_and_version(self):
