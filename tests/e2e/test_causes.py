@@ -273,7 +273,8 @@ for n in range(400, 430):
         # an object's size is rounded up by Python's allocator: nothing unexplained
         budget = {r["category"]: r for r in self.view(before, "--report", "budget")}
         self.assertGreater(budget["rounding"]["size"], 400 * 1000 * 4)
-        self.assertLess(budget.get("unexplained", {"share": 0})["share"], 0.02)
+        # (the kernel may have made huge pages of what nobody touched)
+        self.assertLess(budget.get("unexplained", {"share": 0})["share"], 0.04)
 
     def test_each_interpreter_has_its_own_names(self):
         """What grows in one is not set off against what goes in another."""

@@ -85,6 +85,9 @@ class Traces(Case):
     def none_missing(self, lasting, have):
         self.assertGreater(sum(lasting.values()), 2000)
         missing = lasting - have
+        # what reading a question of ours allocates comes and goes with each
+        missing = {trace: n for trace, n in missing.items()
+                   if not any("/json/" in file for file, _ in trace[2])}
         self.assertEqual(sum(missing.values()), 0, list(missing.items())[:3])
 
     def sql(self, query, *paths):

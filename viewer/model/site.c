@@ -35,7 +35,8 @@ bool site_check(const struct heap *heap)
 	return true;
 }
 
-const struct snap_trace *site_trace(const struct heap *heap, uint32_t node)
+/* The trace of the block that a node lies in; NULL: there is none. */
+static const struct snap_trace *site_trace(const struct heap *heap, uint32_t node)
 {
 	const struct snap_trace *trace = heap->trace.data;
 	size_t lo = 0, hi = VEC_COUNT(heap->trace, struct snap_trace);

@@ -28,8 +28,6 @@ static inline const struct snap_site *site_at(const struct heap *heap, uint32_t 
 	return &VEC(heap->site, struct snap_site)[id];
 }
 
-/* The trace of the block that a node lies in; NULL: there is none. */
-const struct snap_trace *site_trace(const struct heap *heap, uint32_t node);
 /* The site where a node was allocated; 0: not known. */
 uint32_t site_of(const struct heap *heap, uint32_t node);
 
