@@ -88,17 +88,15 @@ int show_export(const char *viewer, const char *format, int snapshot, const char
 	return show_run_on(compare ? diff : plain, snapshot, out);
 }
 
-int show_query(const char *viewer, const char *query, const char *const *files,
-	       size_t count, int out)
+/* Runs these words, and behind them the files. */
+static int show_files(const char *const *words, size_t n, const char *const *files,
+		      size_t count, int out)
 {
-	const char *const words[] = { viewer,  "--no-sidecar", "--all",
-				      "--sql", query,	       "--" };
-	const size_t n = sizeof(words) / sizeof(words[0]);
 	const char **const argv = calloc(n + count + 1, sizeof(*argv));
 	int status = 127;
 
 	if (argv) {
-		memcpy(argv, words, sizeof(words));
+		memcpy(argv, words, n * sizeof(*words));
 		memcpy(argv + n, files, count * sizeof(*files));
 		status = show_run_on(argv, -1, out);
 	}
@@ -106,21 +104,21 @@ int show_query(const char *viewer, const char *query, const char *const *files,
 	return status;
 }
 
+int show_query(const char *viewer, const char *query, const char *const *files,
+	       size_t count, int out)
+{
+	const char *const words[] = { viewer,  "--no-sidecar", "--all",
+				      "--sql", query,	       "--" };
+
+	return show_files(words, sizeof(words) / sizeof(words[0]), files, count, out);
+}
+
 int show_growth(const char *viewer, const char *const *files, size_t count)
 {
 	const char *const words[] = { viewer,	 "--no-sidecar", "--report", "growth",
 				      "--limit", "15",		 "--" };
-	const size_t n = sizeof(words) / sizeof(words[0]);
-	const char **const argv = calloc(n + count + 1, sizeof(*argv));
-	int status = 127;
 
-	if (argv) {
-		memcpy(argv, words, sizeof(words));
-		memcpy(argv + n, files, count * sizeof(*files));
-		status = show_run(argv);
-	}
-	free(argv);
-	return status;
+	return show_files(words, sizeof(words) / sizeof(words[0]), files, count, -1);
 }
 
 int show_reports(const char *viewer, const char *file, const char *compare,

@@ -63,15 +63,10 @@ static bool seccomp_own_same_place(pid_t pid)
 
 static pid_t seccomp_own_parent(pid_t pid)
 {
-	char path[64];
+	struct process process;
+	struct load_error unused;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	char *status = process_read_text(path, 65536, NULL);
-	const pid_t parent =
-		status ? (pid_t)process_text_field(status, "PPid", 10, 0) : 0;
-
-	free(status);
-	return parent;
+	return process_read(pid, &process, &unused) ? 0 : process.ppid;
 }
 
 /*
