@@ -114,6 +114,21 @@ static uint64_t core_reader_size(int fd)
 	return core_unpack_kind(fd) ? bytes * CORE_READER_UNPACKS : bytes;
 }
 
+/* Of processor time for a core of so many bytes, or less where we have less: a second
+ * before the kernel kills (setrlimit(2)), which tells nobody why. */
+static uint64_t core_reader_seconds(uint64_t size)
+{
+	const uint64_t most = CORE_READER_SECONDS + size / CORE_READER_PACE;
+	struct rlimit ours;
+
+	if (getrlimit(RLIMIT_CPU, &ours) < 0)
+		return most;
+	if (ours.rlim_max != RLIM_INFINITY && ours.rlim_cur >= ours.rlim_max &&
+	    ours.rlim_max > 1)
+		ours.rlim_cur = ours.rlim_max - 1;
+	return ours.rlim_cur < most ? ours.rlim_cur : most;
+}
+
 /* Lowers a limit; one that is lower already stays. */
 static void core_reader_lower(int resource, uint64_t most)
 {
@@ -287,11 +302,8 @@ static int core_reader_open_all(struct core_reader *r, char error[512])
 static int core_reader_start(struct core_reader *r, char error[512])
 {
 	const pid_t parent = getpid();
-	struct rlimit ours;
 
-	r->seconds = CORE_READER_SECONDS + core_reader_size(r->core) / CORE_READER_PACE;
-	if (getrlimit(RLIMIT_CPU, &ours) == 0 && ours.rlim_cur < r->seconds)
-		r->seconds = ours.rlim_cur;
+	r->seconds = core_reader_seconds(core_reader_size(r->core));
 	r->shared = mmap(NULL, sizeof(*r->shared), PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	r->smaps = memfd_create("pymem-core", MFD_CLOEXEC);

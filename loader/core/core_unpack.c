@@ -11,10 +11,14 @@
 #include <unistd.h>
 
 #include <lz4frame.h>
+#include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
 
-enum { CORE_UNPACK_BLOCK = 1 << 16 };
+enum {
+	CORE_UNPACK_BLOCK = 1 << 16,
+	CORE_UNPACK_XZ_MEMORY = 256 << 20, /* xz -9 wants 65 MiB to unpack */
+};
 
 struct core_unpack {
 	int fd, scratch;
@@ -33,7 +37,7 @@ struct core_unpack_step {
 struct core_unpack_kind {
 	const char *name, *magic;
 	size_t size;
-	void *(*begin)(void); /* NULL, the function: we can't unpack it */
+	void *(*begin)(void);
 	const char *(*step)(void *state, struct core_unpack_step *s); /* NULL or words */
 	void (*end)(void *state);
 };
@@ -118,12 +122,66 @@ static void core_unpack_gzip_end(void *state)
 	free(state);
 }
 
+static void *core_unpack_xz_begin(void)
+{
+	lzma_stream *const state = calloc(1, sizeof(*state));
+
+	if (state &&
+	    lzma_stream_decoder(state, CORE_UNPACK_XZ_MEMORY, LZMA_CONCATENATED) !=
+		    LZMA_OK) {
+		free(state);
+		return NULL;
+	}
+	return state;
+}
+
+static const char *core_unpack_xz_words(lzma_ret rc)
+{
+	switch (rc) {
+	case LZMA_OK:
+	case LZMA_STREAM_END:
+	case LZMA_BUF_ERROR: /* it wants more */
+		return NULL;
+	case LZMA_MEMLIMIT_ERROR:
+		return "more than 256 MiB of memory would be needed";
+	case LZMA_MEM_ERROR:
+		return "out of memory";
+	case LZMA_OPTIONS_ERROR:
+		return "packed in a way that isn't known";
+	default:
+		return "damaged";
+	}
+}
+
+static const char *core_unpack_xz_step(void *state, struct core_unpack_step *s)
+{
+	lzma_stream *const z = state;
+
+	z->next_in = (const uint8_t *)s->in;
+	z->avail_in = s->in_size;
+	z->next_out = (uint8_t *)s->out;
+	z->avail_out = s->out_size;
+
+	const lzma_ret rc = lzma_code(z, LZMA_RUN);
+
+	s->in_size -= z->avail_in;
+	s->out_size -= z->avail_out;
+	return core_unpack_xz_words(rc);
+}
+
+static void core_unpack_xz_end(void *state)
+{
+	lzma_end(state);
+	free(state);
+}
+
 static const struct core_unpack_kind core_unpack_kinds[] = {
 	{ "zstd", "\x28\xb5\x2f\xfd", 4, core_unpack_zstd_begin, core_unpack_zstd_step,
 	  core_unpack_zstd_end },
 	{ "lz4", "\x04\x22\x4d\x18", 4, core_unpack_lz4_begin, core_unpack_lz4_step,
 	  core_unpack_lz4_end },
-	{ "xz", "\xfd\x37zXZ", 5, NULL, NULL, NULL },
+	{ "xz", "\xfd\x37zXZ", 5, core_unpack_xz_begin, core_unpack_xz_step,
+	  core_unpack_xz_end },
 	{ "gzip", "\x1f\x8b", 2, core_unpack_gzip_begin, core_unpack_gzip_step,
 	  core_unpack_gzip_end },
 };
@@ -231,8 +289,8 @@ int core_unpack(int fd, int scratch, char why[256])
 				 .out = malloc(CORE_UNPACK_BLOCK) };
 	int rc = -1;
 
-	if (!kind || !kind->begin)
-		snprintf(why, 256, "unpack it first, and name what comes out");
+	if (!kind)
+		snprintf(why, 256, "it isn't packed in a way that is known");
 	else if (scratch < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		snprintf(why, 256, "there is no file to unpack it into");
 	else

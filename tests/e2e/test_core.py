@@ -1,89 +1,12 @@
-# ctest: labels=e2e;ptrace cost=20
+# ctest: labels=e2e;ptrace cost=25
 # SPDX-License-Identifier: MIT
 """Core files: pymem-load --core tells of a process that is no more what a capture tells
 of it while it lives."""
-import json
-import os
-import re
-import shutil
-import signal
-import subprocess
-import unittest
-
-from harness import (Case, LOAD, LONG, Target, interpreters, main, run_load, run_view,
-                     some_interpreters)
-
-HEAP = r'''
-import collections, decimal, functools, threading
-class Session:
-    def __init__(self, n):
-        self.number = n; self.name = "session-%d" % n; self.data = {"k": [n, n + 1.5]}
-class Slotted:
-    __slots__ = ("a", "b")
-    def __init__(self, n): self.a = str(n); self.b = (n,)
-STORE = {"sessions": [Session(n) for n in range(5000)]}
-slotted = [Slotted(n) for n in range(2000)]
-queue = collections.deque(range(3000, 4000))
-ordered = collections.OrderedDict((str(n), [n]) for n in range(500))
-sums = [decimal.Decimal(n) for n in range(300)]
-@functools.lru_cache(None)
-def cached(n): return [n]
-for n in range(5000, 5300): cached(n)
-def generate():
-    inside = [1, 2, 3]
-    yield inside
-generator = generate(); next(generator)
-gate = threading.Event()
-def work():
-    thread_local_name = {"in": "thread"}
-    gate.wait()
-threading.Thread(target=work, daemon=True, name="worker-x").start()
-def serving():
-    held_by_main = ["local"] * 100
-    ready()
-    serve()
-serving()
-'''
+from corecase import *
 
 
 @unittest.skipUnless(shutil.which("gcore"), "gdb, whose gcore makes cores, is not here")
-class Cores(Case):
-    def core_of(self, target):
-        where = self.path("core")
-        done = subprocess.run(["gcore", "-o", where, str(target.pid)], timeout=300,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        path = "%s.%d" % (where, target.pid)
-        if done.returncode or not os.path.exists(path):
-            self.skipTest("gcore can't: %r" % done.stdout[-200:])
-        return path
-
-    def report(self, path, name, *options):
-        done = run_view("--no-sidecar", "--report", name, "--format", "json", "--all",
-                        *options, path)
-        self.assertIn(done.returncode, (0, 3), done.stderr)
-        return json.loads(done.stdout)["processes"][0]["rows"]
-
-    def read(self, core, *options, status=0):
-        out = self.path("core.pymem")
-        done = run_load("-f", out, "--core", core, *options, timeout=300)
-        self.assertEqual(done.returncode, status, done.stderr)
-        return out, done
-
-    def same(self, live, dead):
-        """Counts by type, and sizes where both know them; what differs, by type."""
-        live = {r["type"]: r for r in self.report(live, "types")}
-        dead = {r["type"]: r for r in self.report(dead, "types")}
-        differ = {t: (live.get(t, {}).get("count", 0), dead.get(t, {}).get("count", 0))
-                  for t in {*live, *dead}
-                  if live.get(t, {}).get("count") != dead.get(t, {}).get("count")}
-        missed = sum(abs(a - b) for a, b in differ.values())
-        total = sum(r["count"] for r in live.values())
-        self.assertLessEqual(missed, total * 0.005, differ)
-        wrong = {t: (r["size"], dead[t]["size"]) for t, r in live.items()
-                 if t in dead and t not in differ and r["size"] != dead[t]["size"]
-                 and not r["approximate"] and not dead[t]["approximate"]}
-        self.assertEqual(wrong, {})
-
+class Cores(CoreCase):
     def test_same_as_live(self):
         for python in interpreters() if LONG else some_interpreters():
             if python.free_threaded:
@@ -103,8 +26,7 @@ class Cores(Case):
                 self.assertIn("worker-x", json.dumps(threads))
                 self.assertIn("held_by_main", json.dumps(threads) + json.dumps(
                     self.report(out, "objects", "--type", "list")))
-                explained = re.search(rb"Self-check +\w+, ([0-9.]+) %", done.stdout)
-                self.assertGreater(float(explained.group(1)), 97)
+                self.assert_explained(done)
                 os.unlink(core)
 
     def test_packed_and_cut_off(self):
@@ -114,7 +36,7 @@ class Cores(Case):
         whole, done = self.read(core, "-q")
         objects = self.report(whole, "types")
         for pack in (["zstd", "-q", "-1", "--no-check"], ["lz4", "-q", "-1"],
-                     ["gzip", "-1"]):
+                     ["gzip", "-1"], ["xz", "-0"]):
             packed = self.path("packed." + pack[0])
             with open(core, "rb") as a, open(packed, "wb") as b:
                 subprocess.run([*pack, "-c"], stdin=a, stdout=b, check=True)
@@ -154,25 +76,38 @@ class Cores(Case):
 
     def test_killed_by_a_signal(self):
         """As the kernel writes them, where it writes them into the folder."""
-        with open("/proc/sys/kernel/core_pattern") as f:
-            pattern = f.read().strip()
-        if pattern not in ("core", "core.%p"):
-            self.skipTest("cores go elsewhere here: %s" % pattern)
-        import resource
-        unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        if not kernel_pattern():
+            self.skipTest("cores go elsewhere here")
         folder = self.path("crash")
         os.mkdir(folder)
         python = some_interpreters(1)[0]
         done = subprocess.run(
             [python.path, "-c", "STORE = [{'n': n} for n in range(5000)]\n"
              "import os; os.abort()"], cwd=folder,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, unlimited))
+            preexec_fn=unlimited_core)
         self.assertEqual(done.returncode, -signal.SIGABRT)
         cores = os.listdir(folder)
         if not cores:
             self.skipTest("the kernel wrote none")
         out, done = self.read(os.path.join(folder, cores[0]))
         self.assertIn(b"STORE -> list -> 5,000 dict", done.stdout)
+
+
+class Short(CoreCase):
+    def test_too_little_memory(self):
+        """A limit of memory ends in a sentence, wherever it is met."""
+        python = some_interpreters(1)[0]
+        with Target(python, HEAP) as target:
+            core = self.core_of(target)
+        for mib in (4, 12, 24, 40):
+            with self.subTest(mib=mib):
+                done = subprocess.run(["sh", "-c", 'ulimit -d %d; exec "$@"' % (mib << 10),
+                                       "sh", LOAD, "-q", "-f", self.path("o"), "--core",
+                                       core], stderr=subprocess.PIPE)
+                self.assertEqual(done.returncode, 1)
+                self.assertRegex(done.stderr, b"no memory|out of memory|allocate memory")
+                self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)
+        self.assertEqual(os.listdir(self.tmp), [os.path.basename(core)])
 
 
 class Wrong(Case):
@@ -195,12 +130,45 @@ class Wrong(Case):
         self.refused(b"isn't a regular file", "--core", "/dev/null")
         open(self.path("void"), "wb").close()
         self.refused(b"is empty", "--core", self.path("void"))
-        for kind, magic, words in (("xz", b"\xfd7zXZ", b"unpack it first"),
+        for kind, magic, words in (("xz", b"\xfd7zXZ\0", b"unpacked (xz): damaged"),
                                    ("lz4", b"\x04\x22\x4d\x18", b"unpacked (lz4)"),
                                    ("zst", b"\x28\xb5\x2f\xfd", b"unpacked (zstd)")):
             with open(self.path(kind), "wb") as f:
                 f.write(magic + b"\xff" * 100)
             self.refused(words, "--core", self.path(kind))
+
+    def test_what_keeps_the_reader(self):
+        """A core that unfolds without end is given up; the process that reads it has the
+        limits that the manual tells. A user's own limits, if they are less, count."""
+        zeros = subprocess.run("head -c 1G /dev/zero | zstd -q --no-check -c", shell=True,
+                               stdout=subprocess.PIPE, check=True).stdout
+        packed = self.path("unfolds")
+        with open(packed, "wb") as f:	# 200 GiB
+            f.write(200 * zeros)
+        with subprocess.Popen([LOAD, "-q", "-f", self.path("o"), "--core", packed],
+                              stderr=subprocess.PIPE) as loader:
+            limits = {}
+
+            def reading():
+                for pid in descendants(loader.pid):
+                    if text_of("/proc/%d/comm" % pid) == "pymem-core\n":
+                        limits.update(re.findall(r"^Max (cpu time|data size) +(\d+) ",
+                                                 text_of("/proc/%d/limits" % pid), re.M))
+                return len(limits) == 2
+
+            wait_for(reading, what="the reader's limits")
+            loader.send_signal(signal.SIGINT)
+            loader.communicate(timeout=60)
+        size = 32 * (os.stat(packed).st_blocks * 512)
+        self.assertEqual(limits, {"cpu time": str(30 + size // (8 << 20)),
+                                  "data size": str((1 << 30) + 2 * size)})
+        for unit in ("-t", "-St"):
+            done = subprocess.run(["sh", "-c", 'ulimit %s 2; exec "$@"' % unit, "sh", LOAD,
+                                   "-q", "-f", self.path("o"), "--core", packed],
+                                  stderr=subprocess.PIPE)
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, b"given up after [12] s of processor time")
+        self.assertEqual(os.listdir(self.tmp), ["unfolds"])
 
     def test_options(self):
         self.refused(b"takes the place", "--core", "x", "1", status=2)
