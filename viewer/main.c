@@ -337,13 +337,29 @@ static bool main_queries(const struct options *o)
 
 /* ---- an assistant's tool ---- */
 
+/* Before the rights go. */
+static int main_allow_capture(const struct options *o)
+{
+	pid_t wrong;
+	const int err = o->ncapture ? capturer_start(o->capture, o->ncapture, &wrong) : 0;
+
+	if (err && wrong)
+		print_format(stderr,
+			     "pymem-view: --allow-capture %ld: there is no such "
+			     "process\n",
+			     (long)wrong);
+	else if (err)
+		print_format(stderr, "pymem-view: cannot capture: %s\n", strerror(-err));
+	return err;
+}
+
 static int main_serve(const struct options *o)
 {
 	struct tool_session session;
 	char err[512] = "";
 	int code = 0;
 
-	if (main_confined(o))
+	if (main_allow_capture(o) || main_confined(o))
 		return EXIT_FAILED;
 	tool_session_init(&session);
 	session.values = o->values;

@@ -48,6 +48,7 @@ enum {
 	OPT_MERGE,
 	OPT_MCP,
 	OPT_VALUES,
+	OPT_ALLOW_CAPTURE,
 	OPT_VERSION,
 };
 
@@ -85,6 +86,7 @@ static const struct option long_options[] = {
 	{ "merge", no_argument, NULL, OPT_MERGE },
 	{ "mcp", no_argument, NULL, OPT_MCP },
 	{ "values", no_argument, NULL, OPT_VALUES },
+	{ "allow-capture", required_argument, NULL, OPT_ALLOW_CAPTURE },
 	{ "fail-if", required_argument, NULL, OPT_FAIL_IF },
 	{ "sql-memory", required_argument, NULL, OPT_SQL_MEMORY },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -125,6 +127,7 @@ static const char usage_rest[] =
 	"                       many processes\n"
 	"  --mcp                serve an assistant (Model Context Protocol on stdin and\n"
 	"                       stdout); --values lets it see previews of values\n"
+	"    --allow-capture PID  and capture this process (may be repeated)\n"
 	"  --graph KIND         draw refs, backrefs, dominators or treemap\n"
 	"    --of NAME|ADDRESS  of a type's largest instances, or of one object\n"
 	"    --depth N          this many steps (default 3)\n"
@@ -361,6 +364,22 @@ static bool options_unknown(const char *what, const char *value, const char *kno
 	return false;
 }
 
+static bool options_allow_capture(struct options *o, const char *value)
+{
+	uint64_t pid;
+
+	if (!options_number("allow-capture", value, INT_MAX - 1, &pid))
+		return false;
+	if (pid == 0 || o->ncapture == CAPTURER_PIDS) {
+		print_format(stderr,
+			     "pymem-view: --allow-capture names a process, %d at most\n",
+			     CAPTURER_PIDS);
+		return false;
+	}
+	o->capture[o->ncapture++] = (pid_t)pid;
+	return true;
+}
+
 /* Options of queries; anything else goes to the screen's. */
 static bool options_take_sql(struct options *o, int option, const char *value)
 {
@@ -382,6 +401,8 @@ static bool options_take_sql(struct options *o, int option, const char *value)
 	case OPT_VALUES:
 		o->values = true;
 		return true;
+	case OPT_ALLOW_CAPTURE:
+		return options_allow_capture(o, value);
 	case OPT_FAIL_IF:
 		if (o->nfail_if == OPTIONS_FAIL_IF) {
 			print_format(stderr, "pymem-view: at most %d --fail-if\n",
@@ -492,8 +513,8 @@ static const char *options_wrong_query(const struct options *o, bool exports)
 		return "--sql, --sql-shell, --fail-if and --mcp exclude each other";
 	if (o->mcp && (shown || o->format || o->screen.listen || o->screen.script))
 		return "--mcp excludes reports, graphs, exports and the screen";
-	if (o->values && !o->mcp)
-		return "--values goes with --mcp";
+	if ((o->values || o->ncapture) && !o->mcp)
+		return "--values and --allow-capture go with --mcp";
 	if (junit && !o->nfail_if)
 		return "--format junit goes with --fail-if";
 	if (o->merge && (shown || o->mcp || o->sql || o->sql_shell || o->nfail_if))

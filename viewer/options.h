@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "viewer/export.h"
+#include "viewer/mcp/capturer.h"
 #include "viewer/report/report.h"
 #include "viewer/screen/screen.h"
 
@@ -27,10 +28,12 @@ struct options {
 	const struct document *document; /* the same, of the analysed ones */
 	bool to_sqlite;			 /* --export sqlite */
 	bool mcp, values;		 /* --mcp, --values */
-	bool merge;			 /* --merge */
-	uint64_t devtools_id;		 /* --object @ID: of a .heapsnapshot; 0: none */
-	const char *output;		 /* -o FILE, or NULL */
-	const char *sql;		 /* --sql, or NULL */
+	pid_t capture[CAPTURER_PIDS];	 /* --allow-capture */
+	size_t ncapture;
+	bool merge;	      /* --merge */
+	uint64_t devtools_id; /* --object @ID: of a .heapsnapshot; 0: none */
+	const char *output;   /* -o FILE, or NULL */
+	const char *sql;      /* --sql, or NULL */
 	const char *fail_if[OPTIONS_FAIL_IF]; /* --fail-if, in order */
 	size_t nfail_if;
 	bool sql_shell;		 /* --sql-shell */

@@ -270,37 +270,70 @@ static uint64_t workspace_now(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-int workspace_open(struct workspace *workspace, const char *file, bool old,
-		   const struct progress *progress, char *err, size_t err_size)
+int workspace_open_fd(struct workspace *workspace, int fd, const char *file, bool old,
+		      const struct progress *progress, char *err, size_t err_size)
 {
 	struct reading r = {
 		.workspace = workspace, .file = file, .old = old, .progress = progress
 	};
-	bool is_stdin = !strcmp(file, "-");
 	const uint64_t began = workspace_now();
 	const uint32_t first = old ? workspace->old_count : workspace->count;
 	struct stat st;
-	int fd, rc;
 
-	if (!is_stdin && !workspace->no_sidecar && !workspace->python_only &&
-	    workspace_open_sidecar(workspace, file, old))
-		return 0;
-	fd = is_stdin ? STDIN_FILENO : files_open(file, 0);
 	if (fd < 0 || fstat(fd, &st) || S_ISDIR(st.st_mode)) {
 		snprintf(err, err_size, "%s",
 			 fd < 0 ? strerror(errno) : "is a directory");
-		if (fd >= 0)
-			close(fd);
 		return -1;
 	}
 	r.size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
-	rc = workspace_read_file(&r, fd, err, err_size);
-	if (!is_stdin)
-		close(fd);
+	const int rc = workspace_read_file(&r, fd, err, err_size);
 	for (uint32_t i = first; i < (old ? workspace->old_count : workspace->count); i++)
 		(old ? workspace->old : workspace->process)[i]->cost_ns =
 			workspace_now() - began;
 	return rc;
+}
+
+int workspace_open(struct workspace *workspace, const char *file, bool old,
+		   const struct progress *progress, char *err, size_t err_size)
+{
+	const bool is_stdin = !strcmp(file, "-");
+
+	if (!is_stdin && !workspace->no_sidecar && !workspace->python_only &&
+	    workspace_open_sidecar(workspace, file, old))
+		return 0;
+	const int fd = is_stdin ? STDIN_FILENO : files_open(file, 0);
+	const int rc =
+		workspace_open_fd(workspace, fd, file, old, progress, err, err_size);
+	if (!is_stdin && fd >= 0)
+		close(fd);
+	return rc;
+}
+
+void workspace_succeed(struct workspace *w, uint32_t first)
+{
+	struct process *aged = NULL;
+
+	assert(first < w->count);
+	for (uint32_t i = 0; i < first; i++)
+		if (process_pid(w->process[i]) == process_pid(w->process[first]))
+			aged = w->process[i];
+	for (uint32_t i = 0; i < first; i++)
+		if (w->process[i] != aged)
+			workspace_process_free(w->process[i]);
+	for (uint32_t i = 0; i < w->old_count; i++)
+		workspace_process_free(w->old[i]);
+	w->old_count = 0;
+	struct process **const old = aged ? realloc(w->old, sizeof(*w->old)) : NULL;
+	if (old) {
+		w->old = old;
+		w->old[w->old_count++] = aged;
+		aged->old = NULL;
+	} else {
+		workspace_process_free(aged); /* or there is no memory to keep it in */
+	}
+	w->count -= first;
+	memmove(w->process, w->process + first, w->count * sizeof(*w->process));
+	workspace_pair(w);
 }
 
 void workspace_remove(struct workspace *workspace, struct process *process)

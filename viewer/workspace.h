@@ -56,6 +56,12 @@ void workspace_free(struct workspace *workspace);
  */
 int workspace_open(struct workspace *workspace, const char *file, bool old,
 		   const struct progress *progress, char *err, size_t err_size);
+/* The same of an open file, which stays open; file is its name. */
+int workspace_open_fd(struct workspace *workspace, int fd, const char *file, bool old,
+		      const struct progress *progress, char *err, size_t err_size);
+/* Only what was opened from the place `first` on is looked at now: the last one before it
+ * with the pid of that is what it is compared with; all else goes. */
+void workspace_succeed(struct workspace *workspace, uint32_t first);
 /* Appends a process that was made elsewhere (live streams): takes heap over. NULL: no
  * memory. */
 struct process *workspace_add(struct workspace *workspace, struct heap *heap,

@@ -1,7 +1,7 @@
 # ctest: labels=e2e;ptrace;view
 # SPDX-License-Identifier: MIT
-"""pymem-view --mcp: a scripted client finds planted leaks in at most three calls each; the
-server outlives whatever a client sends."""
+"""pymem-view --mcp: a scripted client finds planted leaks in at most three calls each; it
+captures what the user allowed, nothing else; the server outlives whatever a client sends."""
 import re
 
 from harness import *
@@ -62,10 +62,10 @@ ready(); serve()
 
 
 class Client:
-    def __init__(self, *args):
-        self.proc = subprocess.Popen([VIEW, "--no-sidecar", "--mcp", *args],
+    def __init__(self, *args, cwd=None):
+        self.proc = subprocess.Popen([VIEW, "--no-sidecar", "--mcp", *map(str, args)],
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                     stderr=subprocess.PIPE)
+                                     stderr=subprocess.PIPE, cwd=cwd)
         self.id = 0
 
     def send(self, data):
@@ -127,6 +127,54 @@ class Leaks(Case):
                 for word in words:
                     self.assertIn(word, answers)
                 self.assertNotIn("secret-user", answers)
+
+
+class Capture(Case):
+    def test_capture(self):
+        """Of the processes that were allowed, and of what growth is told then."""
+        with Target(some_interpreters(1)[0], COMMON + "KEPT = [Session(i) for i in range(N)]\n"
+                    "ready(); serve()") as target:
+            other = subprocess.Popen(["sleep", "1000"])
+            self.addCleanup(other.wait)
+            self.addCleanup(other.kill)
+            with Client("--allow-capture", target.pid, "--allow-capture", other.pid,
+                        cwd=self.path(".")) as client:
+                tools = client.request("tools/list")["result"]["tools"]
+                self.assertEqual((len(tools), tools[-1]["name"]), (15, "capture"))
+                self.assertFalse(tools[-1]["annotations"]["readOnlyHint"])
+                self.assertIn("or capture", client.call("overview", error=True))
+                self.assertRegex(client.call("capture", error=True),
+                                 "which pid.* %d %d;" % (target.pid, other.pid))
+                for pid in 1, os.getpid(), -1, 2**60, "x", [], target.pid + 2**32:
+                    self.assertIn("did not allow", client.call("capture", error=True, pid=pid))
+                self.assertIn("no snapshot of %d: pymem-load: " % other.pid,
+                              client.call("capture", error=True, pid=other.pid))
+                self.assertIn("__main__.KEPT", client.call("capture", pid=target.pid))
+                self.assertIn("nothing to compare", client.call("growth"))
+                target.tell("KEPT += [Session(i) for i in range(2000)]")
+                self.assertIn("snapshot 1", client.call("capture", pid=target.pid))
+                self.assertRegex(client.call("growth"), r"KEPT\[\*\].*\+2,000")
+                target.proc.kill()
+                target.proc.wait()
+                self.assertIn("has ended", client.call("capture", error=True, pid=target.pid))
+                self.assertRegex(client.call("growth"), r"KEPT\[\*\].*\+2,000")
+        files = glob.glob(self.path("pymem_out/*"))
+        self.assertEqual(len(files), 2, files)
+        for name in files:
+            self.assertEqual(os.stat(name).st_mode & 0o777, 0o600)
+            self.assertEqual(run_view("--no-sidecar", "--report", "overview",
+                                      name).returncode, 0)
+
+    def test_not_allowed(self):
+        with Client() as client:
+            self.assertIn("--allow-capture PID", client.call("capture", error=True, pid=1))
+            self.assertEqual(len(client.request("tools/list")["result"]["tools"]), 14)
+        for args, code in (("--allow-capture", 2**31 - 2), 1), (("--allow-capture", 0), 2), \
+                          (("--allow-capture", "x"), 2), (("--allow-capture", 2**32 + 1), 2):
+            done = run_view("--mcp", *args)
+            self.assertEqual((done.returncode, done.stdout), (code, b""))
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        self.assertEqual(run_view("--allow-capture", 1, self.path("x")).returncode, 2)
 
 
 class Server(Case):

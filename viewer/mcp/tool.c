@@ -3,12 +3,15 @@
 #include "viewer/mcp/tool.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
+#include "viewer/mcp/capturer.h"
 #include "viewer/query/answer.h"
 #include "viewer/render/cell.h"
 #include "viewer/text/human.h"
@@ -42,8 +45,17 @@ static const struct argument argument_compare = {
 	"compare", "string", "path of an older snapshot to compare with", false
 };
 
+static const struct argument argument_pid = {
+	"pid", "integer", "of a process that the user allowed; one needs no choice", false
+};
+
 struct tool {
 	const char *name, *description;
+	/* Does what the queries then tell of; false with what to ask instead in out;
+	 * NULL: nothing is to be done. */
+	bool (*prepare)(struct tool_session *session, const json_t *arguments,
+			struct text *out);
+	bool captures; /* there only where the user allowed it */
 	const struct argument *arguments[3];
 	/* $address, $type and $query are replaced; each has its rows under a title */
 	struct {
@@ -55,10 +67,15 @@ struct tool {
 #define NEWEST "snapshot = (SELECT max(snapshot) FROM snapshot)"
 #define CARD "address, type, size, retained, retained_count"
 
+static bool tool_open(struct tool_session *s, const json_t *arguments, struct text *out);
+static bool tool_capture(struct tool_session *s, const json_t *arguments,
+			 struct text *out);
+
 static const struct tool tools[] = {
 	{ .name = "open",
 	  .description = "Open a snapshot file (made by pymem-load), and an older one of "
 			 "the same program to compare with. Closes what was open.",
+	  .prepare = tool_open,
 	  .arguments = { &argument_file, &argument_compare },
 	  .queries = { { "open now",
 			 "SELECT snapshot, file, pid, python, objects, size, "
@@ -184,7 +201,32 @@ static const struct tool tools[] = {
 	  .arguments = { &argument_query },
 	  .queries = { { "rows", "$query" } },
 	  .otherwise = "no rows" },
+	{ .name = "capture",
+	  .description =
+		  "Take a snapshot of a running process and open it, which stops the "
+		  "process for some milliseconds. It is compared with the one that was "
+		  "open, if that was of the same process: capture, have the program "
+		  "work, capture again, then ask growth.",
+	  .prepare = tool_capture,
+	  .captures = true,
+	  .arguments = { &argument_pid },
+	  .queries = { { "open now",
+			 "SELECT snapshot, file, pid, python, objects, size, rss,"
+			 " complete, problem FROM snapshot" },
+		       { "first suspects (size of what they keep alive)",
+			 "SELECT text, retained, share, address FROM report_suspects"
+			 " WHERE " NEWEST " LIMIT 3" } } },
 };
+
+/* The tools that there are for this user: all but perhaps the last. */
+static size_t tool_count(void)
+{
+	const size_t all = sizeof(tools) / sizeof(tools[0]);
+	const pid_t *pids;
+
+	assert(tools[all - 1].captures);
+	return capturer_allowed(&pids) ? all : all - 1;
+}
 
 /* ---- the session ---- */
 
@@ -227,9 +269,12 @@ static bool tool_session_prepare(struct tool_session *s, struct text *out)
 	if (s->ready)
 		return true;
 	if (!s->workspace.count) {
+		const pid_t *pids;
+
 		text_add(out,
 			 "nothing is open: use the tool open with the file of a "
 			 "snapshot");
+		text_add(out, capturer_allowed(&pids) ? ", or capture" : "");
 		return false;
 	}
 	s->ready = !engine_open(&s->engine, &s->workspace, &options);
@@ -272,13 +317,13 @@ json_t *tool_list(void)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++)
+	for (size_t i = 0; i < tool_count(); i++)
 		json_array_append_new(list,
 				      json_pack("{s:s, s:s, s:o, s:{s:b}}", "name",
 						tools[i].name, "description",
 						tools[i].description, "inputSchema",
 						tool_schema(&tools[i]), "annotations",
-						"readOnlyHint", 1));
+						"readOnlyHint", !tools[i].captures));
 	return list;
 }
 
@@ -491,6 +536,103 @@ static bool tool_open(struct tool_session *s, const json_t *arguments, struct te
 	return false;
 }
 
+/* ---- capture ---- */
+
+static void tool_put_allowed(struct text *out)
+{
+	const pid_t *pids;
+	const size_t count = capturer_allowed(&pids);
+
+	for (size_t i = 0; i < count; i++)
+		text_printf(out, " %ld", (long)pids[i]);
+}
+
+/* The process that is meant; 0 after having said in out what to ask instead. */
+static pid_t tool_capture_pid(const json_t *arguments, struct text *out)
+{
+	const json_t *const value = json_object_get(arguments, "pid");
+	const pid_t *pids;
+	const size_t count = capturer_allowed(&pids);
+	const json_int_t pid = json_is_string(value) ?
+		strtoll(json_string_value(value), NULL, 10) :
+		json_integer_value(value);
+
+	if (!count)
+		text_add(out,
+			 "this server may not capture: have the user start it with "
+			 "--allow-capture PID, or run pymem-load PID and tell the file "
+			 "for the tool open");
+	for (size_t i = 0; i < count; i++)
+		if (value ? pids[i] == pid : count == 1)
+			return pids[i];
+	if (count) {
+		text_add(out,
+			 value ? "the user did not allow that process; allowed:" :
+				 "which pid? allowed:");
+		tool_put_allowed(out);
+		text_add(out,
+			 "; for another have the user start the server with "
+			 "--allow-capture PID");
+	}
+	return 0;
+}
+
+static void tool_put_refusal(pid_t pid, const struct capturer_answer *answer,
+			     struct text *out)
+{
+	text_printf(out, "no snapshot of %ld: ", (long)pid);
+	switch (answer->result) {
+	case -ESRCH:
+		text_add(out,
+			 "that process has ended; have the user start the server with "
+			 "--allow-capture and the pid of the one that runs now");
+		break;
+	case -ENOENT:
+		text_add(out,
+			 "pymem-load is neither beside pymem-view nor in PATH; "
+			 "have the user install it");
+		break;
+	default:
+		text_escape(out,
+			    answer->said[0] ? answer->said : strerror(-answer->result),
+			    strcspn(answer->said[0] ? answer->said :
+						      strerror(-answer->result),
+				    "\n"),
+			    500, 0);
+		text_add(out, "; have the user try pymem-load --dry-run with that pid");
+	}
+	if (answer->result == -EPIPE)
+		text_add(out, ", and start the server anew");
+}
+
+static bool tool_capture(struct tool_session *s, const json_t *arguments,
+			 struct text *out)
+{
+	static struct capturer_answer answer;
+	const pid_t pid = tool_capture_pid(arguments, out);
+	const uint32_t before = s->workspace.count;
+	char err[400] = "";
+
+	if (!pid)
+		return false;
+	const int fd = capturer_take(pid, &answer);
+	if (fd < 0) {
+		tool_put_refusal(pid, &answer, out);
+		return false;
+	}
+	tool_session_forget_engine(s);
+	const int failed = workspace_open_fd(&s->workspace, fd, answer.file, false, NULL,
+					     err, sizeof(err));
+	close(fd);
+	if (failed) {
+		text_add(out, "the snapshot was made, but cannot be opened: ");
+		text_escape(out, err, strlen(err), 300, 0);
+		return false;
+	}
+	workspace_succeed(&s->workspace, before);
+	return true;
+}
+
 bool tool_call(struct tool_session *s, const char *name, const json_t *arguments,
 	       struct text *out)
 {
@@ -502,13 +644,12 @@ bool tool_call(struct tool_session *s, const char *name, const json_t *arguments
 			tool = &tools[i];
 	if (!tool) {
 		text_add(out, "no such tool; there are:");
-		for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++)
+		for (size_t i = 0; i < tool_count(); i++)
 			text_printf(out, " %s", tools[i].name);
 		return false;
 	}
-	if (!tool_check_arguments(tool, arguments, out))
-		return false;
-	if (!strcmp(name, "open") && !tool_open(s, arguments, out))
+	if (!tool_check_arguments(tool, arguments, out) ||
+	    (tool->prepare && !tool->prepare(s, arguments, out)))
 		return false;
 	return tool_session_prepare(s, out) && tool_answer(s, tool, arguments, out);
 }
