@@ -32,6 +32,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -250,6 +251,98 @@ static void *register_loop(void *arg)
 	}
 	return NULL;
 }
+#elif defined(__aarch64__)
+#define EACH_8(a, b, c, d, e, f, g, h, what) \
+	what(a) what(b) what(c) what(d) what(e) what(f) what(g) what(h)
+#define EACH_32(what) \
+	EACH_8("0", "1", "2", "3", "4", "5", "6", "7", what) \
+	EACH_8("8", "9", "10", "11", "12", "13", "14", "15", what) \
+	EACH_8("16", "17", "18", "19", "20", "21", "22", "23", what) \
+	EACH_8("24", "25", "26", "27", "28", "29", "30", "31", what)
+#define EACH_16(what) \
+	EACH_8("0", "1", "2", "3", "4", "5", "6", "7", what) \
+	EACH_8("8", "9", "10", "11", "12", "13", "14", "15", what)
+#define VECTORS \
+	"v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", \
+		"v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", \
+		"v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31"
+#define SPIN "mov w9, 0x40000\n 1: sub w9, w9, 1\n cbnz w9, 1b\n"
+#define SATURATED (1u << 27) /* FPSR.QC */
+#define FLAGS (0xaull << 28) /* N and C */
+
+/* 0 = everything survived a long loop in user mode. */
+static int spin_neon(void)
+{
+	static uint8_t in[512], out[512];
+	uint64_t status = SATURATED, flags = FLAGS;
+
+	for (size_t i = 0; i < sizeof(in); i++)
+		in[i] = (uint8_t)(i * 7 + 1);
+#define LOAD(n) "ldr q" n ", [%[in], " n " * 16]\n"
+#define STORE(n) "str q" n ", [%[out], " n " * 16]\n"
+	__asm__ volatile(
+		EACH_32(LOAD) "msr fpsr, %[status]\n msr nzcv, %[flags]\n" SPIN
+			      "mrs %[flags], nzcv\n mrs %[status], fpsr\n" EACH_32(STORE)
+		: [status] "+r"(status), [flags] "+r"(flags)
+		: [in] "r"(in), [out] "r"(out)
+		: "x9", "cc", "memory", VECTORS);
+#undef LOAD
+#undef STORE
+	return memcmp(in, out, sizeof(in)) || !(status & SATURATED) || flags != FLAGS;
+}
+
+/* The same for Z0-31, P0-15 and FFR, as long as they are here. */
+static int spin_sve(void)
+{
+	static uint8_t in[32 * 256], out[32 * 256], predicates[16 * 32], seen[16 * 32];
+	static uint8_t faults[2][32];
+	uint64_t length, five = 5;
+
+	for (size_t i = 0; i < sizeof(in); i++)
+		in[i] = (uint8_t)(i * 5 + 3);
+	for (size_t i = 0; i < sizeof(predicates); i++)
+		predicates[i] = (uint8_t)(i * 3 + 1);
+#define LOAD(n) "ldr z" n ", [%[in], #" n ", mul vl]\n"
+#define STORE(n) "str z" n ", [%[out], #" n ", mul vl]\n"
+#define LOAD_P(n) "ldr p" n ", [%[predicates], #" n ", mul vl]\n"
+#define STORE_P(n) "str p" n ", [%[seen], #" n ", mul vl]\n"
+	__asm__ volatile(
+		".arch_extension sve\n rdvl %[length], 1\n"
+		"whilelo p0.b, xzr, %[five]\n wrffr p0.b\n"
+		"str p0, [%[before]]\n" EACH_32(LOAD) EACH_16(LOAD_P) SPIN EACH_32(STORE)
+			EACH_16(STORE_P) "rdffr p0.b\n str p0, [%[after]]\n "
+					 ".arch_extension nosve\n"
+		: [length] "=&r"(length)
+		: [in] "r"(in), [out] "r"(out), [predicates] "r"(predicates),
+		  [seen] "r"(seen), [before] "r"(faults[0]), [after] "r"(faults[1]),
+		  [five] "r"(five)
+		: "x9", "cc", "memory", VECTORS);
+#undef LOAD
+#undef STORE
+#undef LOAD_P
+#undef STORE_P
+	return memcmp(in, out, 32 * length) ||
+		memcmp(predicates, seen, 16 * (length / 8)) ||
+		memcmp(faults[0], faults[1], length / 8);
+}
+
+static void *register_loop(void *arg)
+{
+	const bool wide = getauxval(AT_HWCAP) & HWCAP_SVE;
+
+	(void)arg;
+	while (!atomic_load(&stop)) {
+		errno = 4711;
+		if (wide && spin_sve())
+			complain("an SVE register changed");
+		if (spin_neon())
+			complain("a vector register, fpsr or nzcv changed");
+		if (errno != 4711)
+			complain("errno changed");
+		did_round();
+	}
+	return NULL;
+}
 #else
 static void *register_loop(void *arg)
 {
@@ -351,7 +444,42 @@ static void *disposition_loop(void *arg)
 
 /* ---- a restartable sequence ---- */
 
-#if defined(__x86_64__) && defined(SYS_rseq)
+#if defined(__x86_64__)
+#define RSEQ_SIGNATURE 0x53053053
+#define RSEQ_TRY(section_, commits_, aborts_) \
+	__asm__ volatile(".pushsection .data.rseq_cs, \"aw\"\n .balign 32\n" \
+			 "3: .long 0, 0\n .quad 1f, (2f - 1f), 4f\n .popsection\n" \
+			 "lea 3b(%%rip), %%rax\n mov %%rax, %[section]\n" \
+			 "1: mov $20000, %%ecx\n 5: dec %%ecx\n jnz 5b\n" \
+			 "incq %[commits]\n" \
+			 "2: jmp 6f\n" \
+			 ".long 0x53053053\n" \
+			 "4: incq %[aborts]\n" \
+			 "6:\n" \
+			 : [section] "=m"(section_), [commits] "+m"(commits_), \
+			   [aborts] "+m"(aborts_) \
+			 : \
+			 : "rax", "rcx", "cc", "memory")
+#elif defined(__aarch64__)
+#define RSEQ_SIGNATURE 0xd428bc00
+#define RSEQ_TRY(section_, commits_, aborts_) \
+	__asm__ volatile( \
+		".pushsection .data.rseq_cs, \"aw\"\n .balign 32\n" \
+		"3: .word 0, 0\n .quad 1f, (2f - 1f), 4f\n .popsection\n" \
+		"adrp x9, 3b\n add x9, x9, :lo12:3b\n str x9, %[section]\n" \
+		"1: mov w9, 20000\n 5: sub w9, w9, 1\n cbnz w9, 5b\n" \
+		"ldr x10, %[commits]\n add x10, x10, 1\n str x10, %[commits]\n" \
+		"2: b 6f\n" \
+		".inst 0xd428bc00\n" \
+		"4: ldr x10, %[aborts]\n add x10, x10, 1\n str x10, %[aborts]\n" \
+		"6:\n" \
+		: [section] "=m"(section_), [commits] "+m"(commits_), \
+		  [aborts] "+m"(aborts_) \
+		: \
+		: "x9", "x10", "cc", "memory")
+#endif
+
+#if defined(RSEQ_TRY) && defined(SYS_rseq)
 static struct {
 	uint32_t cpu_id_start, cpu_id;
 	uint64_t section;
@@ -367,24 +495,12 @@ static struct {
 static void *rseq_loop(void *arg)
 {
 	(void)arg;
-	syscall(SYS_rseq, &rseq_area, sizeof(rseq_area), 0, 0x53053053);
+	syscall(SYS_rseq, &rseq_area, sizeof(rseq_area), 0, RSEQ_SIGNATURE);
 	unsigned long commits = 0, aborts = 0, tries = 0;
 	while (!atomic_load(&stop)) {
 		unsigned long old = commits;
 		tries++;
-		__asm__ volatile(".pushsection .data.rseq_cs, \"aw\"\n .balign 32\n"
-				 "3: .long 0, 0\n .quad 1f, (2f - 1f), 4f\n .popsection\n"
-				 "lea 3b(%%rip), %%rax\n mov %%rax, %[section]\n"
-				 "1: mov $20000, %%ecx\n 5: dec %%ecx\n jnz 5b\n"
-				 "incq %[commits]\n"
-				 "2: jmp 6f\n"
-				 ".long 0x53053053\n"
-				 "4: incq %[aborts]\n"
-				 "6:\n"
-				 : [section] "=m"(rseq_area.section),
-				   [commits] "+m"(commits), [aborts] "+m"(aborts)
-				 :
-				 : "rax", "rcx", "cc", "memory");
+		RSEQ_TRY(rseq_area.section, commits, aborts);
 		if (commits + aborts != tries || commits > old + 1)
 			complain("a restartable sequence was neither committed nor "
 				 "aborted");

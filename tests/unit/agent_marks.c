@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "agent/base/cpu.h"
 #include "agent/heap/core/marks.h"
 
 static void arena_gives_zeroed_aligned_memory(void **state)
@@ -80,8 +81,9 @@ static void marks_remember(void **state)
 
 static void marks_refuse_what_is_no_address(void **state)
 {
-	static const uint64_t bad[] = { 0,	8,	    0x1001,
-					0x1004, 1ULL << 47, UINT64_MAX & ~7ULL };
+	static const uint64_t bad[] = {
+		0, 8, 0x1001, 0x1004, CPU_ADDRESS_END, UINT64_MAX & ~7ULL
+	};
 	struct marks marks;
 	struct arena arena;
 
