@@ -204,6 +204,8 @@ int walk_run(const struct cpython *py, struct arena *arena,
 	if (w->err)
 		snprintf(err, err_size, "the walk stopped: %s",
 			 w->err == -ENOMEM ? "no memory" :
+				 w->err == -ETIMEDOUT ?
+					     "its reader took nothing for too long" :
 					     "the snapshot could not be written");
 	return w->err;
 }

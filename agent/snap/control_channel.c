@@ -2,6 +2,7 @@
 /* control_channel - see control_channel.h. */
 #include "agent/snap/control_channel.h"
 
+#include <linux/limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -34,6 +35,17 @@ void control_channel_close(struct control_channel *control)
 	owned_fd_close(&control->in);
 }
 
+/* A pipe that says so takes PIPE_BUF bytes at once (pipe(7)); no message is longer. */
+static bool control_channel_has_room(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	const struct timespec now = { 0 };
+
+	_Static_assert(sizeof(struct pymem_msg) + PYMEM_MSG_TEXT_MAX <= PIPE_BUF,
+		       "a message is written whole or not at all");
+	return sys5(SYS_ppoll, &p, 1, &now, NULL, 0) > 0;
+}
+
 void control_channel_send(const struct control_channel *control, uint32_t type,
 			  uint64_t a, uint64_t b, uint64_t c, uint64_t d,
 			  const char *text)
@@ -55,7 +67,7 @@ void control_channel_send(const struct control_channel *control, uint32_t type,
 		struct msghdr msg = { .msg_iov = part, .msg_iovlen = size ? 2 : 1 };
 
 		sys3(SYS_sendmsg, control->out.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-	} else {
+	} else if (control_channel_has_room(control->out.fd)) {
 		sys3(SYS_writev, control->out.fd, part, size ? 2 : 1);
 	}
 }

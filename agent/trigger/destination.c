@@ -264,11 +264,12 @@ static long destination_put(int fd, const char *data, size_t size)
 	uint64_t before, pending = 0;
 	long n;
 
-	n = sys6(SYS_sendto, fd, SYS_ARG(data), (long)size, MSG_NOSIGNAL, 0, 0);
-	if (n != -ENOTSOCK)
-		return n;
 	if (sys5(SYS_ppoll, &p, 1, &limit, NULL, 0) == 0)
 		return -ETIMEDOUT;
+	n = sys6(SYS_sendto, fd, SYS_ARG(data), (long)size, MSG_NOSIGNAL | MSG_DONTWAIT,
+		 0, 0);
+	if (n != -ENOTSOCK)
+		return n == -EAGAIN ? -EINTR : n;
 	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &set, &before, sizeof(set));
 	sys2(SYS_rt_sigpending, &pending, sizeof(pending));
 	n = sys_write(fd, data, size);

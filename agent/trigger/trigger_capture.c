@@ -16,7 +16,10 @@
 #include "agent/trigger/notice.h"
 #include "formats/core/writer.h"
 
-enum { CAPTURE_PATIENCE_S = 120 };
+enum {
+	CAPTURE_PATIENCE_S = 120,
+	CAPTURE_STALL_MS = 10000, /* for a reader that takes nothing: it may be dead */
+};
 
 /* One at a time, guarded by busy_claim(). */
 static struct {
@@ -125,6 +128,8 @@ static int trigger_capture_run(const struct trigger_config *config,
 	control_channel_one_way(&job.control);
 	if (triggered.destination.file >= 0 && triggered.destination.socket >= 0)
 		owned_fd_set(&job.stream.fd[1], triggered.destination.socket);
+	if (triggered.destination.stream || triggered.destination.socket >= 0)
+		job.stream.stall_ms = CAPTURE_STALL_MS;
 	job.waiting = how->waiting;
 	job.stand_still = how->stand_still;
 	rc = driver_run(&job);

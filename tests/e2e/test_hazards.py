@@ -43,6 +43,21 @@ while not e and not lib.hazard_rounds() and "%s" != "lock_all":
 ready(e)
 serve()
 '''
+# Go's threads, stacks, signals, collector beside CPython's
+GOROUTINES = START + r'''
+go = ctypes.CDLL(os.environ["GOROUTINES"])
+go.goroutines_start(4)
+while not go.goroutines_rounds():
+    time.sleep(0.01)
+def go_on():
+    """It comes through rounds after now."""
+    now = go.goroutines_rounds()
+    while go.goroutines_rounds() < now + 5:
+        time.sleep(0.01)
+    return wrong() + ["goroutines"] * go.goroutines_wrong()
+ready(0)
+serve()
+'''
 THOUSAND = START + r'''
 threading.stack_size(64 * 1024)
 stop = threading.Event()
@@ -138,7 +153,7 @@ class HazardCase(Case):
         return t
 
     def some(self, name, code, methods=("auto", "external"), env=None, refused=None,
-             maps=False, options=(), **kw):
+             maps=False, options=(), wrong="wrong()", **kw):
         """Captures it in each way; refused: a sentence that may be said instead."""
         for python in self.pythons():
             t = self.target(python, code, env=dict(os.environ, **(env or {})), **kw)
@@ -154,7 +169,7 @@ class HazardCase(Case):
                     if s["status"] != "complete":
                         said += 1
                         self.assertRegex(s["error"] or "", refused or "^$", (name, method))
-                self.assertEqual(t.ask("wrong()"), [], (name, method))
+                self.assertEqual(t.ask(wrong), [], (name, method))
                 self.assertEqual(t.ask("len(heap)"), 500)
                 if maps is not None:
                     self.assert_untouched(before, maps=maps, timeout=10)
@@ -188,6 +203,17 @@ class Hazards(HazardCase):
 
     def test_all_memory_locked(self):
         self.in_c("lock_all")
+
+    @unittest.skipUnless(LONG, "a library in Go takes minutes to build")
+    def test_another_runtime(self):
+        if not shutil.which("go"):
+            self.skipTest("no Go (golang-go)")
+        library = self.path("goroutines.so")
+        subprocess.run(["go", "build", "-buildmode=c-shared", "-o", library,
+                        os.path.join(ROOT, "tests", "targets", "goroutines.go")], check=True,
+                       env=dict(os.environ, GO111MODULE="off", GOCACHE=self.path("cache")))
+        self.some("a Go runtime", GOROUTINES, methods=("auto", "external", "agent"), maps=None,
+                  wrong="go_on()", env={"GOROUTINES": library})
 
     def test_a_thousand_threads(self):
         self.some("1,000 threads", THOUSAND)

@@ -3,7 +3,8 @@
 """pymem-load is killed: at each step that has a name (loader/base/fault.h), and at any
 time; itself, its helper, or both.  The target goes on, and the next capture is clean.
 
-By default at some of the steps and some times; PYMEM_LONG=1: at all, and 2,000 times."""
+By default at some of the steps and some times; PYMEM_LONG=1: at all, and 2,000 times
+(PYMEM_KILLS=N: so many).  And the target is killed, at any time: one sentence says so."""
 import glob
 import random
 import re
@@ -26,6 +27,7 @@ for _ in range(6):
 ready()
 serve()
 '''
+KILLS = int(os.environ.get("PYMEM_KILLS", "2000" if LONG else "10"))
 # Ways of capturing that between them come by every step.
 WAYS = {"agent": (), "copy": ("--method=external",)}
 STEP = re.compile(r'(?:fault_point|helper_point|helper_step)\((?:[^"(]*,\s*)?"([^"]+)"')
@@ -148,7 +150,7 @@ class AnyTime(Killed):
         found = some_interpreters()
         cases = [(p, code) for p in (found if LONG else found[-1:])
                  for code in ((CHECKED_BUSY, THREADS) if LONG else (THREADS,))]
-        runs = 2000 // len(cases) if LONG else 10
+        runs = max(KILLS // len(cases), 1)
         for python, code in cases:
             with self.subTest(python=python.name):
                 t, before = self.begin(python, code)
@@ -175,6 +177,37 @@ class AnyTime(Killed):
                 pass
         p.wait(60)
         self.assertTrue(t.alive)
+
+    def test_target_at_random_times(self):
+        """What is there of it is a beginning or nothing, and one sentence says why; its
+        copy goes with it, and nothing of ours waits on."""
+        chance = random.Random(13)
+        found = some_interpreters()
+        ends = {"complete": 0, "partial": 0, "failed": 0}
+        for i in range(KILLS if LONG else 4):
+            how = chance.choice(((), (), ("--method=external",), ("--no-fork",)))
+            code = chance.choice((CHECKED_BUSY, THREADS))
+            with self.subTest(kill=i, how=how), Target(found[i % len(found)], code) as t:
+                out = self.path("out")
+                os.makedirs(out)
+                p = subprocess.Popen(
+                    [LOAD, "-q", "--json", "-f", os.path.join(out, "s"), *how, str(t.pid)],
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                time.sleep(chance.random() * 0.3)
+                t.proc.kill()
+                copies = descendants(t.pid)
+                said, words = p.communicate(timeout=120)
+                s = json.loads(said)["snapshots"][0]
+                ends[s["status"]] += 1
+                self.assertLessEqual(len(words.splitlines()), 1, words)
+                if s["status"] != "complete":
+                    self.assertRegex(s["error"], r"\w+ \w+", s)
+                self.assertLessEqual(set(os.listdir(out)), {"s"})
+                t.proc.wait(60)
+                for pid in copies:
+                    wait_for(lambda: not os.path.exists("/proc/%d" % pid), what="its copy's end")
+                shutil.rmtree(out)
+        print("  targets killed: %s" % ends, flush=True)
 
 
 if __name__ == "__main__":
