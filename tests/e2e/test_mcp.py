@@ -203,6 +203,7 @@ class Server(Case):
             self.assertIn("max_bytes", long)
             self.assertGreater(len(client.call("sql", query="SELECT * FROM object", limit=500,
                                                max_bytes=20000)), 10000)
+            self.assertRegex(client.call("packages"), r"(?m)^- package shop; count \d+; size ")
             for tool in "types diff packages threads budget".split():
                 self.assertNotIn("no rows", client.call(tool))
             self.assertIn("no asyncio tasks", client.call("tasks"))

@@ -8,6 +8,7 @@ import re
 
 from harness import *
 
+GEN = os.path.join(BUILD, "bin", "pymem-gen")
 MAKE = os.path.join(BUILD, "bin", "make_snapshot")
 MANUAL = os.path.join(ROOT, "viewer", "pymem-sql.7")
 
@@ -42,6 +43,11 @@ def work():
 started = threading.Event()
 threading.Thread(target=work, daemon=True, name="worker-1").start()
 started.wait()
+class Twin:
+    pass
+TWINS = [Twin(), Twin()]
+TWINS[0].one, TWINS[0].two = "first", "second"
+TWINS[1].__dict__ = TWINS[0].__dict__
 gc.disable()
 class Ring:
     pass
@@ -96,6 +102,17 @@ class Cookbook(Answers):
                 found = {name: self.rows(files if name in several else files[2:], query)
                          for name, query in queries.items()}
                 self.check(found)
+                self.twins(files[2:])
+
+    def twins(self, files):
+        """Two objects with one __dict__: each has its attributes."""
+        one, two = [row["address"] for row in self.rows(
+            files, "SELECT address FROM object WHERE type = '__main__.Twin'")]
+        rows = self.rows(files, "SELECT object, name, value FROM attribute WHERE value IS NOT NULL "
+                         "AND (object = %d OR object = %d)" % (one, two))
+        self.assertEqual(sorted((row["object"], row["name"], row["value"]) for row in rows),
+                         sorted((address, name, "'%s'" % value) for address in (one, two)
+                                for name, value in (("one", "first"), ("two", "second"))))
 
     def check(self, found):
         for name, rows in found.items():
@@ -131,6 +148,13 @@ class Cookbook(Answers):
         self.assertIn("mine", [row["name"] for row in found["locals"]])
         self.assertIn(("__main__.Ring", 20),
                       [(row["type"], row["count"]) for row in found["garbage"]])
+        self.assertEqual({row["value"]: row["count"] for row in found["strings"]}
+                         ["'%sa'" % ("same text " * 3)[:-1]], 200)
+        self.assertIn("builtins.dict", [row["type"] for row in found["slack"]])
+        self.assertIn("__main__", [row["module"] for row in found["bases"]])
+        self.assertIn("__main__", [row["package"] for row in found["packages"]])
+        self.assertIn("builtins.str", [row["type"] for row in found["types"]])
+        self.assertGreater(first["retainer"]["count"], 300)   # sessions, not the cache's texts
 
 
 class Rules(Answers):
@@ -216,6 +240,29 @@ class Rules(Answers):
         grouped = "SELECT %s AS t, count(*) AS n, sum(size) AS s FROM object GROUP BY %s ORDER BY 1"
         self.assertEqual(self.rows(files, grouped % ("type", "type")),
                          self.rows(files, grouped % ("+type", "+type")))
+
+    def test_indexes_agree(self):
+        """What follows from a path, from a type and from a target, of a heap with a list of
+        thousands of links; asked twice, that the second has indexes that the first made."""
+        heap = self.path("heap")
+        subprocess.run([GEN, "-n", "60k", "-o", heap], check=True, timeout=60,
+                       stderr=subprocess.DEVNULL)
+        agree = (
+            # a parent is a step nearer to the root, and begins and is held alike
+            ("SELECT count(*) FROM object o JOIN object p ON p.address = o.parent WHERE "
+             "o.depth <> p.depth + 1 OR o.root <> p.root OR o.module IS NOT p.module", "0"),
+            ("SELECT count(*) FROM object o JOIN object d ON d.address = o.dominator WHERE "
+             "o.thread IS NOT d.thread", "0"),
+            ("SELECT count(*) FROM object o JOIN ref r ON r.target = o.address",
+             "(SELECT count(*) FROM ref)"),
+            ("SELECT sum(n * n) FROM (SELECT count(*) AS n FROM object GROUP BY type)",
+             "(SELECT sum(n * n) FROM (SELECT count(*) AS n FROM object GROUP BY +type))"),
+            ("SELECT count(*) FROM type t JOIN object o ON o.type = t.name",
+             "(SELECT count(*) FROM object)"))
+        queries = ["SELECT (%s) = %s AS same" % pair for pair in agree]
+        text = self.sql([heap], "SELECT max(depth) > 1000 AS same FROM object; " +
+                        "; ".join(2 * queries))
+        self.assertEqual(text.split(), ["same", "1"] * (2 * len(queries) + 1))
 
     def test_hostile(self):
         text = self.sql([self.hostile], "SELECT type, value, path FROM object", "--all")

@@ -151,9 +151,9 @@ static const struct tool tools[] = {
 	{ .name = "packages",
 	  .description = "Packages by what their modules keep alive.",
 	  .queries = { { "packages",
-			 "SELECT package, count(*) AS modules, human(sum(retained)) AS"
-			 " retained FROM module WHERE " NEWEST
-			 " GROUP BY package ORDER BY sum(retained) DESC" } } },
+			 "SELECT package, count, size, held, share, retained"
+			 " FROM report_packages WHERE " NEWEST
+			 " ORDER BY retained DESC" } } },
 	{ .name = "threads",
 	  .description =
 		  "Threads, their innermost functions and largest local variables.",

@@ -3,12 +3,11 @@
  * indexed - one process's snapshot as queries read it: its heap and analysis, and the
  * indexes that are made when a query first needs them.
  *
- *	order      objects by their type's name, 4 bytes each: for equality and GROUP BY
- *	referrers  sources by target, 5 bytes a reference: targets are taken in blocks of
- *	           256, the low byte is kept beside each source
- *	depth, top, held
- *	           4 bytes a node each: steps to the root; the first object below a
- *	           synthetic node; the synthetic node that dominates it
+ *	typed      objects by their type's name, a byte or two each: for equality and
+ *	           GROUP BY
+ *	sources    who refers to a target, some three bytes a reference
+ *	stage      along paths: steps to the root; the first object below a synthetic
+ *	           node; the synthetic node that dominates it
  *
  * The first questions for a target, and for a type, are answered by a pass over the
  * heap: one question needs no index.  Names of types are escaped once.  Not for
@@ -18,8 +17,13 @@
 #define PYMEM_VIEWER_QUERY_INDEXED_H
 
 #include "viewer/analysis/growth.h"
+#include "viewer/query/sources.h"
+#include "viewer/query/stage.h"
+#include "viewer/query/typed.h"
 #include "viewer/text/text.h"
 #include "viewer/workspace.h"
+
+enum { INDEXED_STAGES = STAGE_HELD + 1 };
 
 struct indexed {
 	struct process *process;
@@ -28,13 +32,12 @@ struct indexed {
 	const struct progress *progress; /* of the engine */
 	struct vec name;		 /* u32 per type id: offset in names */
 	struct text names;		 /* escaped, NUL-terminated each */
-	struct vec rank;	     /* u32 per type id: of its name among all names */
-	struct vec ranked;	     /* u32 per rank: a type id of that name */
-	struct vec order_row, order; /* u32: by rank where its objects begin; objects */
-	struct vec source_row;	     /* u64 per block of targets */
-	struct vec source, low;	     /* u32 per reference; u8: the target's low byte */
-	struct vec depth, top, held; /* u32 per node; empty until asked for */
-	struct growth growth;	     /* empty until asked for */
+	struct vec rank;    /* u32 per type id: of its name among all names */
+	struct vec ranked;  /* u32 per rank: a type id of that name */
+	struct typed typed; /* empty until asked for */
+	struct sources sources;
+	struct stage stage[INDEXED_STAGES]; /* by rule */
+	struct growth growth;		    /* empty until asked for */
 	unsigned asked_type, asked_target;
 };
 
@@ -54,23 +57,20 @@ uint32_t indexed_rank(const struct indexed *ix, const char *name);
  * 0, -ENOMEM, -ECANCELED.
  */
 int indexed_of_rank(struct indexed *ix, uint32_t rank, struct vec *ret);
-/* All objects, by the rank of their type, then address; valid until indexed_free.
- * 0, -ENOMEM, -ECANCELED. */
-int indexed_by_type(struct indexed *ix, const uint32_t **ret);
+/* That no later question of that kind is answered by a pass.  0, -ENOMEM, -ECANCELED. */
+int indexed_by_type(struct indexed *ix);
+/* Ranks are below this. */
+static inline uint32_t indexed_ranks(const struct indexed *ix)
+{
+	return (uint32_t)VEC_COUNT(ix->ranked, uint32_t);
+}
 /*
  * Nodes that refer to a node, synthetic ones, weak references and instances of a type
  * included, each once, appended to ret (u32).  0, -ENOMEM, -ECANCELED.
  */
 int indexed_referrers(struct indexed *ix, uint32_t node, struct vec *ret);
 
-/* By node: one more than the steps on its shortest path from the root (a root group has
- * 2, what it holds 3, ...).  0, -ENOMEM, -ECANCELED. */
-int indexed_depth(struct indexed *ix, const uint32_t **ret);
-/* By node: one more than the object on its shortest path that a synthetic node holds,
- * or than itself where it is synthetic.  0, -ENOMEM, -ECANCELED. */
-int indexed_top(struct indexed *ix, const uint32_t **ret);
-/* By node: one more than the nearest synthetic node that dominates it, or than itself.
- * 0, -ENOMEM, -ECANCELED. */
-int indexed_held(struct indexed *ix, const uint32_t **ret);
+/* What a node has by its path (stage.h).  0, -ENOMEM, -ECANCELED. */
+int indexed_find(struct indexed *ix, enum stage_rule rule, uint32_t node, uint32_t *ret);
 
 #endif

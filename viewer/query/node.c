@@ -55,28 +55,28 @@ static void node_fail(sqlite3_context *context, int err)
 static void node_put_depth(struct relation_cursor *c, sqlite3_context *context,
 			   uint32_t node)
 {
-	const uint32_t *depth;
-	const int err = indexed_depth(relation_indexed(c), &depth);
+	uint32_t depth;
+	const int err = indexed_find(relation_indexed(c), STAGE_DEPTH, node, &depth);
 
 	if (err)
 		node_fail(context, err);
 	else
-		sqlite3_result_int64(context, (sqlite3_int64)depth[node] - 1);
+		sqlite3_result_int64(context, depth);
 }
 
 /* How its shortest path begins: "module app", "local x in f (a.py:3) of thread T". */
 static void node_put_root(struct relation_cursor *c, sqlite3_context *context,
 			  uint32_t node)
 {
-	const uint32_t *top;
-	const int err = indexed_top(relation_indexed(c), &top);
+	uint32_t top;
+	const int err = indexed_find(relation_indexed(c), STAGE_TOP, node, &top);
 
 	if (err) {
 		node_fail(context, err);
 		return;
 	}
 	text_clear(&c->scratch);
-	describe_path(&c->scratch, relation_indexed(c)->analysis, top[node] - 1);
+	describe_path(&c->scratch, relation_indexed(c)->analysis, top);
 	relation_put_text(c, context);
 }
 
@@ -85,16 +85,15 @@ static void node_put_module(struct relation_cursor *c, sqlite3_context *context,
 			    uint32_t node)
 {
 	struct indexed *ix = relation_indexed(c);
-	const uint32_t *top;
-	const int err = indexed_top(ix, &top);
+	uint32_t module;
+	const int err = indexed_find(ix, STAGE_TOP, node, &module);
 	struct heap_label label;
 
 	if (err) {
 		node_fail(context, err);
 		return;
 	}
-	const uint32_t group = heap_group(ix->heap, HEAP_SYNTH_MODULES),
-		       module = top[node] - 1;
+	const uint32_t group = heap_group(ix->heap, HEAP_SYNTH_MODULES);
 	if (analysis_parent(ix->analysis, module) != group)
 		return;
 	heap_label(ix->heap, group, heap_slot(ix->heap, group, module), &label);
@@ -106,16 +105,16 @@ static void node_put_thread(struct relation_cursor *c, sqlite3_context *context,
 			    uint32_t node)
 {
 	struct indexed *ix = relation_indexed(c);
-	const uint32_t *held;
-	const int err = indexed_held(ix, &held);
+	uint32_t held;
+	const int err = indexed_find(ix, STAGE_HELD, node, &held);
 
 	if (err) {
 		node_fail(context, err);
 		return;
 	}
-	if (heap_is_native(ix->heap, held[node] - 1))
+	if (heap_is_native(ix->heap, held))
 		return;
-	const struct heap_synth *s = heap_synth(ix->heap, held[node] - 1);
+	const struct heap_synth *s = heap_synth(ix->heap, held);
 	if (s->kind == HEAP_SYNTH_THREAD)
 		sqlite3_result_int64(context, s->ref);
 	else if (s->kind == HEAP_SYNTH_FRAME)

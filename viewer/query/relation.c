@@ -361,6 +361,29 @@ static int relation_fail(struct relation_cursor *c, int err)
 	return SQLITE_ERROR;
 }
 
+static int relation_select(struct relation_cursor *c)
+{
+	c->ids.size = 0;
+	c->listed = false;
+	c->first = c->count = c->at = c->slot = c->part = c->parts = 0;
+	return c->relation->select(c);
+}
+
+/* The next part that has rows, if there is one. */
+static int relation_refill(struct relation_cursor *c)
+{
+	int err = 0;
+
+	while (c->part < c->parts && !err) {
+		c->ids.size = 0;
+		c->first = c->count = c->at = c->slot = 0;
+		err = c->relation->refill(c);
+		if (c->count)
+			break;
+	}
+	return err;
+}
+
 /* To the next row from `at` and `slot` on, in this snapshot or the next ones. */
 static int relation_settle(struct relation_cursor *c)
 {
@@ -372,13 +395,12 @@ static int relation_settle(struct relation_cursor *c)
 			if (c->slots)
 				return SQLITE_OK;
 		}
-		if (++c->snapshot >= c->snapshot_end)
+		int err = relation_refill(c);
+		if (!err && c->at < c->count)
+			continue;
+		if (!err && ++c->snapshot >= c->snapshot_end)
 			break;
-		c->ids.size = 0;
-		c->listed = false;
-		c->list = NULL;
-		c->first = c->count = c->at = c->slot = 0;
-		const int err = c->relation->select(c);
+		err = err ? err : relation_select(c);
 		if (err)
 			return relation_fail(c, err);
 	}
@@ -426,10 +448,7 @@ static int relation_filter(sqlite3_vtab_cursor *cursor, int plan, const char *un
 	if (!c->snapshot_end)
 		return SQLITE_OK;
 	c->snapshot++;
-	c->listed = false;
-	c->list = NULL;
-	c->first = c->count = c->at = c->slot = 0;
-	const int err = c->relation->select(c);
+	const int err = relation_select(c);
 	return err ? relation_fail(c, err) : relation_settle(c);
 }
 
@@ -485,7 +504,7 @@ static int relation_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
 {
 	const struct relation_cursor *c = (struct relation_cursor *)cursor;
 
-	*ret = (sqlite3_int64)((uint64_t)c->snapshot << 44 |
+	*ret = (sqlite3_int64)((uint64_t)c->snapshot << RELATION_KEY_BITS |
 			       (c->relation->key ? c->relation->key(c) : relation_id(c)));
 	return SQLITE_OK;
 }

@@ -34,7 +34,10 @@ struct catalog {
 	struct progress progress; /* -ECANCELED from it: the query is stopped */
 };
 
-enum { RELATION_KEYS = 10 };
+enum {
+	RELATION_KEYS = 10,
+	RELATION_KEY_BITS = 50 /* of what tells a row from others of its snapshot */
+};
 
 enum relation_compare { RELATION_EQ, RELATION_AT_LEAST, RELATION_AT_MOST };
 
@@ -73,8 +76,8 @@ struct relation_cursor {
 	/* the snapshot's rows, made by select */
 	struct vec ids; /* u32; unused when `listed` is false: ids are 0 .. count - 1 */
 	bool listed;
-	const uint32_t *list; /* borrowed list instead of ids, or NULL */
 	uint32_t first, count, at;
+	uint32_t part, parts; /* for refill */
 	uint32_t slot, slots;
 	struct table table; /* of a report */
 	struct text scratch;
@@ -94,13 +97,16 @@ struct relation {
 	/* Fills ids, or count, of cursor->snapshot.  0, -ENOMEM, -ECANCELED, -EINVAL
 	 * with cursor->message. */
 	int (*select)(struct relation_cursor *cursor);
+	/* Where rows come in parts: replaces the ids by the next part's, until
+	 * cursor->part is cursor->parts; NULL: select had them all.  Fails as select. */
+	int (*refill)(struct relation_cursor *cursor);
 	/* Slots of the row, and the first one that is a row, from `slot` on; NULL: each
 	 * id is one row.  Sets cursor->slot, or cursor->slots = 0 at the end. */
 	void (*settle)(struct relation_cursor *cursor);
 	void (*column)(struct relation_cursor *cursor, sqlite3_context *context,
 		       int column);
-	/* What tells the row from all others of its snapshot, whatever the plan; below
-	 * 2^44.  NULL: its id. */
+	/* What tells the row from all others of its snapshot, whatever the plan; of
+	 * RELATION_KEY_BITS.  NULL: its id. */
 	uint64_t (*key)(const struct relation_cursor *cursor);
 };
 
@@ -119,9 +125,9 @@ static inline struct indexed *relation_indexed(const struct relation_cursor *c)
 }
 static inline uint32_t relation_id(const struct relation_cursor *c)
 {
-	const uint32_t *list = c->list ? c->list : (const uint32_t *)c->ids.data;
+	const uint32_t *list = (const uint32_t *)c->ids.data;
 
-	return c->listed || c->list ? list[c->first + c->at] : c->first + c->at;
+	return c->listed ? list[c->first + c->at] : c->first + c->at;
 }
 /* For key: the position among the snapshot's rows, of relations whose plan is always
  * the same. */

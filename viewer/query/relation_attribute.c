@@ -146,17 +146,24 @@ static void relation_attribute_column(struct relation_cursor *c, sqlite3_context
 		node_column(c, context, attribute.target, of[column]);
 }
 
-/* An object's own slots have numbers in the heap.  Its dict's have, too, behind them
- * all: two objects that share a dict share these, and are told apart by nothing else,
- * which only matters to a query that reads both with OR. */
+/* An object's own slots have numbers in the heap, and so have its dict's.  A dict may be
+ * the __dict__ of several objects: then, behind all these numbers, the object and the
+ * place in the dict count together. */
 static uint64_t relation_attribute_key(const struct relation_cursor *c)
 {
-	const struct heap *heap = relation_indexed(c)->heap;
+	const struct indexed *ix = relation_indexed(c);
+	const struct heap *heap = ix->heap;
+	const uint32_t object = relation_id(c);
 	uint32_t own, all, dict;
 
-	relation_attribute_bounds(heap, relation_id(c), &own, &all, &dict);
-	return c->slot < own ? heap_row(heap, relation_id(c)) + c->slot :
-			       heap->slots + heap_row(heap, dict) + c->slot - own;
+	relation_attribute_bounds(heap, object, &own, &all, &dict);
+	if (c->slot < own)
+		return heap_row(heap, object) + c->slot;
+	if (analysis_idom(ix->analysis, dict) == object) /* no other has it */
+		return heap->slots + heap_row(heap, dict) + c->slot - own;
+	const unsigned bits = 32 - (unsigned)__builtin_clz(heap->objects);
+	return 1ull << (RELATION_KEY_BITS - 1) | (uint64_t)(c->slot - own) << bits |
+		object;
 }
 
 const struct relation relation_attribute = {

@@ -74,61 +74,76 @@ static void relation_object_range(const struct relation_cursor *c, uint32_t *fir
 		*end = *first;
 }
 
-static bool relation_object_is(const struct relation_cursor *c, uint32_t object)
-{
-	struct indexed *ix = relation_indexed(c);
-	const struct relation_argument *type = &c->argument[KEY_TYPE],
-				       *equal = &c->argument[KEY_EQUAL],
-				       *dominator = &c->argument[KEY_DOMINATOR];
+/* What the conditions ask for, looked up once. */
+struct wanted {
+	uint32_t first, end;   /* objects */
+	uint32_t object, rank; /* HEAP_NONE, UINT32_MAX: any, unless `none` */
+	uint32_t dominator;    /* HEAP_NONE: any */
+	bool none;	       /* nothing can be that */
+};
 
-	if (equal->given && relation_node(c, equal) != object)
-		return false;
-	if (type->given &&
-	    (!type->is_text ||
-	     indexed_rank(ix, type->text) !=
-		     VEC(ix->rank, uint32_t)[heap_type_of(ix->heap, object)]))
-		return false;
-	if (!dominator->given)
-		return true;
-	const uint32_t node = relation_node(c, dominator);
-	return node != HEAP_NONE && analysis_idom(ix->analysis, object) == node;
+static void relation_object_wanted(const struct relation_cursor *c, struct wanted *ret)
+{
+	const struct relation_argument *type = &c->argument[KEY_TYPE];
+
+	*ret = (struct wanted){ .object = HEAP_NONE,
+				.rank = UINT32_MAX,
+				.dominator = HEAP_NONE };
+	relation_object_range(c, &ret->first, &ret->end);
+	if (c->argument[KEY_EQUAL].given) {
+		ret->object = relation_node(c, &c->argument[KEY_EQUAL]);
+		ret->none |= ret->object == HEAP_NONE;
+	}
+	if (type->given) {
+		if (type->is_text)
+			ret->rank = indexed_rank(relation_indexed(c), type->text);
+		ret->none |= ret->rank == UINT32_MAX;
+	}
+	if (c->argument[KEY_DOMINATOR].given) {
+		ret->dominator = relation_node(c, &c->argument[KEY_DOMINATOR]);
+		ret->none |= ret->dominator == HEAP_NONE;
+	}
+}
+
+static inline bool relation_object_is(const struct indexed *ix, const struct wanted *w,
+				      uint32_t object)
+{
+	return object >= w->first && object < w->end &&
+		(w->object == HEAP_NONE || w->object == object) &&
+		(w->rank == UINT32_MAX ||
+		 w->rank == VEC(ix->rank, uint32_t)[heap_type_of(ix->heap, object)]) &&
+		(w->dominator == HEAP_NONE ||
+		 w->dominator == analysis_idom(ix->analysis, object));
 }
 
 /* Objects below a dominator, or of a type, or the one at an address, into ids. */
-static int relation_object_find(struct relation_cursor *c)
+static int relation_object_find(struct relation_cursor *c, const struct wanted *w)
 {
 	struct indexed *ix = relation_indexed(c);
-	uint32_t node;
 	struct heap_span span;
 	int err;
 
-	if (c->argument[KEY_EQUAL].given) {
-		node = relation_node(c, &c->argument[KEY_EQUAL]);
-		return node == HEAP_NONE ? 0 : vec_push_u32(&c->ids, node);
-	}
-	if (c->argument[KEY_DOMINATOR].given) {
-		node = relation_node(c, &c->argument[KEY_DOMINATOR]);
-		if (node == HEAP_NONE)
-			return 0;
-		err = analysis_children(ix->analysis, node, ix->progress, &span);
-		return err ? err :
-			     vec_append(&c->ids, span.target, (size_t)span.count * 4);
-	}
-	if (!c->argument[KEY_TYPE].is_text)
+	if (w->none)
 		return 0;
-	node = indexed_rank(ix, c->argument[KEY_TYPE].text);
-	return node == UINT32_MAX ? 0 : indexed_of_rank(ix, node, &c->ids);
+	if (w->object != HEAP_NONE)
+		return vec_push_u32(&c->ids, w->object);
+	if (w->dominator == HEAP_NONE)
+		return indexed_of_rank(ix, w->rank, &c->ids);
+	err = analysis_children(ix->analysis, w->dominator, ix->progress, &span);
+	return err ? err : vec_append(&c->ids, span.target, (size_t)span.count * 4);
 }
 
 /* What was found, without what another condition excludes. */
-static void relation_object_narrow(struct relation_cursor *c)
+static void relation_object_narrow(struct relation_cursor *c, struct wanted *w)
 {
-	uint32_t *ids = VEC(c->ids, uint32_t), first, end;
+	const struct indexed *ix = relation_indexed(c);
+	uint32_t *ids = VEC(c->ids, uint32_t);
 	size_t kept = 0, count = VEC_COUNT(c->ids, uint32_t);
 
-	relation_object_range(c, &first, &end);
+	if (w->object == HEAP_NONE && w->dominator == HEAP_NONE)
+		w->rank = UINT32_MAX; /* that is what they were found by */
 	for (size_t i = 0; i < count; i++)
-		if (ids[i] >= first && ids[i] < end && relation_object_is(c, ids[i]))
+		if (relation_object_is(ix, w, ids[i]))
 			ids[kept++] = ids[i];
 	c->ids.size = kept * 4;
 	c->listed = true;
@@ -202,18 +217,17 @@ static int relation_object_keep(struct relation_cursor *c)
 
 static int relation_object_arrange(struct relation_cursor *c)
 {
-	const uint32_t *order;
 	int err = 0;
 
 	if (c->order < 0 || (c->order == BY_ADDRESS && !c->descending && !c->listed))
 		return 0;
 	if (c->limit && c->limit < c->count)
 		return relation_object_keep(c);
-	if (c->order == BY_TYPE && !c->descending && !c->listed &&
+	if (c->order == BY_TYPE && !c->listed &&
 	    c->count == relation_indexed(c)->heap->objects) {
-		err = indexed_by_type(relation_indexed(c), &order);
-		c->list = order;
-		return err;
+		c->count = 0;
+		c->parts = indexed_ranks(relation_indexed(c));
+		return indexed_by_type(relation_indexed(c));
 	}
 	for (uint32_t i = 0; i < c->count && !c->listed && !err; i++)
 		err = vec_push_u32(&c->ids, c->first + i);
@@ -228,19 +242,32 @@ static int relation_object_arrange(struct relation_cursor *c)
 	return 0;
 }
 
+/* The objects of a rank: a part of those that are ordered by type. */
+static int relation_object_refill(struct relation_cursor *c)
+{
+	struct indexed *const ix = relation_indexed(c);
+	const uint32_t rank = c->descending ? c->parts - 1 - c->part : c->part;
+	const int err = indexed_of_rank(ix, rank, &c->ids);
+
+	c->part++;
+	c->listed = true;
+	c->count = (uint32_t)VEC_COUNT(c->ids, uint32_t);
+	return err;
+}
+
 static int relation_object_select(struct relation_cursor *c)
 {
-	uint32_t first, end;
+	struct wanted wanted;
 	int err = 0;
 
+	relation_object_wanted(c, &wanted);
 	if (c->argument[KEY_EQUAL].given || c->argument[KEY_DOMINATOR].given ||
 	    c->argument[KEY_TYPE].given) {
-		err = relation_object_find(c);
-		relation_object_narrow(c);
+		err = relation_object_find(c, &wanted);
+		relation_object_narrow(c, &wanted);
 	} else {
-		relation_object_range(c, &first, &end);
-		c->first = first;
-		c->count = end - first;
+		c->first = wanted.first;
+		c->count = wanted.end - wanted.first;
 	}
 	return err ? err : relation_object_arrange(c);
 }
@@ -260,5 +287,6 @@ const struct relation relation_object = {
 	.orders = orders,
 	.norders = COUNT_OF(orders),
 	.select = relation_object_select,
+	.refill = relation_object_refill,
 	.column = relation_object_column,
 };
