@@ -174,7 +174,7 @@ static int main_run(struct load_options *o)
 		return main_fail("cannot make a pipe");
 	if (o->core)
 		return main_status(post_mortem_run(o, cancel_pipe[0]));
-	if (!o->dry_run && agent_file_find(&agent, error) < 0)
+	if (!o->dry_run && agent_file_find(&agent, o->command != NULL, error) < 0)
 		return main_fail(error);
 	if (o->command && supervise_needed(o)) {
 		const int status = supervise_command(o, &agent, error);

@@ -2,6 +2,7 @@
 /* agent_file - see agent_file.h. */
 #include "loader/capture/agent_file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -11,6 +12,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zstd.h>
+
+#include "loader/capture/agent_bytes.h"
 
 #define AGENT_NAME "libpymemagent.so"
 #ifndef PYMEM_LIBDIR
@@ -34,7 +38,7 @@ static int agent_file_own_folder(char dir[4096])
 	return 0;
 }
 
-int agent_file_find(struct agent_file *ret, char error[512])
+int agent_file_find(struct agent_file *ret, bool as_file, char error[512])
 {
 	static const char *const places[] = { "../lib", "../" PYMEM_LIBDIR "/pymem",
 					      "." };
@@ -51,6 +55,8 @@ int agent_file_find(struct agent_file *ret, char error[512])
 			 strerror(errno));
 		return -1;
 	}
+	if (agent_bytes && !as_file)
+		return 0;
 	if (agent_file_own_folder(dir) < 0) {
 		snprintf(error, 512,
 			 "cannot tell where this program is (/proc/self/exe): "
@@ -107,8 +113,25 @@ static int agent_file_slurp(int fd, struct agent_file *file)
 	return 0;
 }
 
+static int agent_file_unpack(struct agent_file *file, char error[512])
+{
+	const size_t packed = (size_t)(agent_bytes_end - agent_bytes);
+	const unsigned long long size = ZSTD_getFrameContentSize(agent_bytes, packed);
+
+	assert(size < AGENT_MAX); /* no input: what the build put there */
+	file->data = malloc(size);
+	file->size = size;
+	if (file->data && ZSTD_decompress(file->data, size, agent_bytes, packed) == size)
+		return 0;
+	agent_file_free(file);
+	snprintf(error, 512, "no memory for the agent: %llu bytes", size);
+	return -1;
+}
+
 int agent_file_read(struct agent_file *file, char error[512])
 {
+	if (!file->path[0])
+		return agent_file_unpack(file, error);
 	const int fd = open(file->path, O_RDONLY | O_CLOEXEC);
 
 	if (fd >= 0 && agent_file_slurp(fd, file) == 0 &&

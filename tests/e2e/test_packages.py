@@ -1,8 +1,8 @@
 # ctest: labels=e2e;ptrace;slow timeout=7200
 # SPDX-License-Identifier: MIT
 """The packages that .ci/packages makes: lintian has nothing to say, they install in bare
-roots of Debian's releases, and what is installed captures a process there.  Opt-in:
-tests/run --packages, which makes them (PYMEM_PACKAGES: the folder they lie in)."""
+roots of Debian's releases, and what is installed captures a process there; so does
+pymem-load-static, one file, and what pip installs.  Opt-in: tests/run --packages, which makes them (PYMEM_PACKAGES: the folder they lie in)."""
 from debian_root import *
 
 PACKAGES = os.environ.get("PYMEM_PACKAGES")
@@ -91,6 +91,59 @@ class Debian(Case):
                 self.good(root.run("apt-get", "purge", "-y", "-qq", "pymem"))
                 left = [p for p in glob.glob(root.path + "/usr/**/*pymem*", recursive=True)]
                 self.assertEqual(left, [])
+
+
+class Portable(Case):
+    """What needs nothing of the system: the one file, and the wheel."""
+
+    good, things = Debian.good, Debian.things
+
+    def test_one_file(self):
+        self.assertLess(os.path.getsize(the("pymem-load-static")), 3 << 20)
+        for suite in ("bullseye",) + SUITES:
+            with self.subTest(suite=suite), Root(suite) as root:
+                shutil.copy(the("pymem-load-static"), root.path + "/tmp/load")
+                with RootTarget(root, CODE) as target:
+                    before = ProcState(target.pid)
+                    for method in ("agent", "external"):
+                        self.good(root.run("/tmp/load", "-q", "--method", method, "-f",
+                                           "/tmp/a.pymem", target.pid))
+                        self.assert_untouched(before)
+                        rows = json.loads(self.good(run_view(
+                            root.path + "/tmp/a.pymem", "--report", "types", "--type",
+                            "__main__.Thing", "--format", "json")))["processes"][0]["rows"]
+                        self.assertEqual(rows[0]["count"], 1000)
+                said = root.run("/tmp/load", "--", "python3", "-c", PROGRAM)
+                self.assertNotEqual(said.returncode, 0)
+                self.assertIn(b"PYMEM_AGENT", said.stderr)
+
+    def test_wheel(self):
+        name = os.path.basename(the("*.whl"))
+        self.assertRegex(name, "manylinux2014_.*musllinux_1_1_")
+        self.good(run([sys.executable, "-m", "venv", self.path("venv")], timeout=600))
+        python = self.path("venv/bin/python")
+        self.good(run([python, "-m", "pip", "install", "--no-index", "-q",
+                       the("*.whl")], timeout=600))
+        load, view = self.path("venv/bin/pymem-load"), self.path("venv/bin/pymem-view")
+        with Target(python, CODE) as target:
+            before = ProcState(target.pid)
+            self.good(run([load, "-q", "-f", self.path("a.pymem"), str(target.pid)]))
+            self.assert_untouched(before)
+        self.good(run([load, "-q", "-f", self.path("b.pymem"), "--", python, "-c", PROGRAM]))
+        for name in ("a.pymem", "b.pymem"):
+            said = json.loads(self.good(run([
+                view, self.path(name), "--report", "types", "--type", "__main__.Thing",
+                "--format", "json"])))
+            self.assertEqual(said["processes"][0]["rows"][0]["count"], 1000)
+        graph = run([view, self.path("a.pymem"), "--graph", "backrefs", "--of",
+                     "__main__.Thing", "-o", self.path("a.svg")])
+        if shutil.which("dot") and os.geteuid() != 0:
+            self.good(graph)
+        elif graph.returncode != 0:     # says what to do
+            self.assertIn(b"libgvc", graph.stderr)
+        self.assertTrue(os.path.isfile(self.path("venv/share/man/man1/pymem-load.1")))
+        self.good(run([python, "-m", "pip", "uninstall", "-y", "-q", "pymem"], timeout=600))
+        self.assertFalse(os.path.exists(load))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@
  * that a missing or stale plugin registry (config6a) does no harm; otherwise
  * libgvc looks for itself.
  *
+ * A static program opens no library (PYMEM_STATIC): it runs the program dot.
+ *
  * Messages come through agseterrf in fragments ("Error", ": ", text): they are
  * gathered, and the first lines are told to the parent.
  */
@@ -105,7 +107,7 @@ static struct {
 	} while (0)
 
 /* What the header is of, then what other releases have; NULL: none is installed. */
-static void *draw_child_library(void)
+static inline void *draw_child_library(void)
 {
 	static const char *const names[] = { PYMEM_GVC_SONAME, "libgvc.so.7",
 					     "libgvc.so.6", "libgvc.so" };
@@ -191,7 +193,11 @@ _Noreturn void draw_child(const char *dot, const char *engine, const char *forma
 	words = words_fd;
 	draw_child_leave_terminal();
 	draw_child_limit(limits);
-	void *library = draw_child_library();
+#ifdef PYMEM_STATIC
+	void *const library = NULL;
+#else
+	void *const library = draw_child_library();
+#endif
 	if (!library)
 		draw_child_program(dot, engine, format, out);
 	draw_child_bind(library);
