@@ -86,11 +86,23 @@ static const bool checked_for_leaks = true;
 static const bool checked_for_leaks = false;
 #endif
 
-/* `g` starts a program of the desktop's to show the picture; root starts none. */
+#ifdef PYMEM_STATIC
+static const bool draws_by_dot = true; /* viewer/graph/draw_child.c */
+#else
+static const bool draws_by_dot = false;
+#endif
+
+/*
+ * `g` starts a program of the desktop's to show the picture, a static --graph the program
+ * dot; root starts none.
+ */
 static bool main_may_start_programs(const struct options *o)
 {
-	return !rights_ours()->more && !o->exporter && !o->report && !o->graph &&
-		!o->mcp && !o->merge && (getenv("DISPLAY") || getenv("WAYLAND_DISPLAY"));
+	const bool desktop = getenv("DISPLAY") || getenv("WAYLAND_DISPLAY");
+
+	if (rights_ours()->more || o->exporter || o->report || o->mcp || o->merge)
+		return false;
+	return o->graph ? draws_by_dot : desktop;
 }
 
 /*

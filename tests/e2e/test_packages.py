@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """The packages that .ci/packages makes: lintian has nothing to say, they install in bare
 roots of Debian's releases, and what is installed captures a process there; so does
-pymem-load-static, one file, and what pip installs.  Opt-in: tests/run --packages, which makes them (PYMEM_PACKAGES: the folder they lie in)."""
+pymem-load-static, one file, and what pip installs.  Opt-in: tests/run --packages, which
+makes them (PYMEM_PACKAGES: the folder they lie in)."""
 from debian_root import *
 
 PACKAGES = os.environ.get("PYMEM_PACKAGES")
@@ -117,6 +118,27 @@ class Portable(Case):
                 self.assertNotEqual(said.returncode, 0)
                 self.assertIn(b"PYMEM_AGENT", said.stderr)
 
+    def check_graphs(self, view):
+        """By the system's dot, where it is; else the words say what to do."""
+        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        os.chmod(self.tmp, 0o777)
+        os.chmod(self.path("a.pymem"), 0o644)
+
+        def graph(prefix, path, name):
+            return run(prefix + [view.replace("/bin/", "/lib/python%d.%d/site-packages/pymem/bin/"
+                                              % sys.version_info[:2]),
+                                 "--no-sidecar", self.path("a.pymem"), "--graph", "treemap",
+                                 "-o", self.path(name)], env=dict(os.environ, PATH=path))
+        self.good(graph(user, os.environ["PATH"], "a.svg"))
+        with open(self.path("a.svg")) as f:
+            self.assertIn("<svg", f.read())
+        for prefix, why in ((user, b"graphviz"), ([], b"run by root")):
+            done = graph(prefix, "/nowhere", "b.svg")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(why, done.stderr)
+            self.assertIn(b"static", done.stderr)
+        self.good(graph(user, "/nowhere", "b.dot"))
+
     def test_wheel(self):
         name = os.path.basename(the("*.whl"))
         self.assertRegex(name, "manylinux2014_.*musllinux_1_1_")
@@ -135,15 +157,26 @@ class Portable(Case):
                 view, self.path(name), "--report", "types", "--type", "__main__.Thing",
                 "--format", "json"])))
             self.assertEqual(said["processes"][0]["rows"][0]["count"], 1000)
-        graph = run([view, self.path("a.pymem"), "--graph", "backrefs", "--of",
-                     "__main__.Thing", "-o", self.path("a.svg")])
-        if shutil.which("dot") and os.geteuid() != 0:
-            self.good(graph)
-        elif graph.returncode != 0:     # says what to do
-            self.assertIn(b"libgvc", graph.stderr)
+        self.check_graphs(view)
         self.assertTrue(os.path.isfile(self.path("venv/share/man/man1/pymem-load.1")))
         self.good(run([python, "-m", "pip", "uninstall", "-y", "-q", "pymem"], timeout=600))
         self.assertFalse(os.path.exists(load))
+
+    def test_same_bytes_elsewhere(self):
+        """Another folder of another depth, umask, time zone and language: the same bytes."""
+        source = self.path("some/where/else/sources")
+        shutil.copytree(ROOT, source, symlinks=True, ignore=lambda folder, names: [
+            n for n in names if n.startswith((".git", "build", "pymem_out")) and n != ".github"])
+        epoch = self.good(run([os.path.join(ROOT, ".ci/source_date")])).strip()
+        self.good(run(["sh", "-c", "umask 077; exec \"$@\"", "sh", source + "/.ci/packages",
+                       self.path("made")], timeout=6000, env=dict(
+                           os.environ, SOURCE_DATE_EPOCH=epoch, TZ="Asia/Kathmandu",
+                           LC_ALL="C", CCACHE_DISABLE="1")))
+        for pattern in ("*.deb", "*.whl", "pymem-load-static"):
+            with self.subTest(pattern=pattern):
+                other = self.path("made/" + os.path.basename(the(pattern)))
+                with open(the(pattern), "rb") as a, open(other, "rb") as b:
+                    self.assertTrue(a.read() == b.read(), "not the same bytes: " + other)
 
 
 if __name__ == "__main__":

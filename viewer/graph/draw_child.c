@@ -26,6 +26,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#ifdef PYMEM_STATIC
+#define NO_LIBRARY "this pymem-view is static and opens no library"
+#else
+#define NO_LIBRARY "libgvc is not installed (Debian: libgvc6)"
+#endif
+
 static int words = -1;
 static char gathered[400];
 
@@ -149,10 +155,11 @@ static _Noreturn void draw_child_program(const char *dot, const char *engine,
 	fcntl(words, F_SETFD, 0); /* open as long as it works: it is waited for */
 	execlp("dot", "dot", layout, output, (char *)NULL);
 	if (errno == EPERM) /* the filter of viewer/files */
-		draw_child_fail("libgvc is not installed (Debian: libgvc6), and a viewer "
-				"run by root starts no program");
-	draw_child_fail("neither libgvc nor the program dot is installed (Debian: "
-			"libgvc6 or graphviz); a .dot file can be written without");
+		draw_child_fail(NO_LIBRARY ", and a viewer on the screen, or run by "
+					   "root, starts no program; a .dot file can be "
+					   "written without");
+	draw_child_fail(NO_LIBRARY ", and the program dot is not there either (Debian: "
+				   "graphviz); a .dot file can be written without");
 }
 
 static const struct {
