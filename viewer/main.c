@@ -21,6 +21,7 @@
 #include "viewer/files/clerk.h"
 #include "viewer/fleet/merge.h"
 #include "viewer/fleet/metrics.h"
+#include "viewer/graph/draw_child.h"
 #include "viewer/graph/graph.h"
 #include "viewer/mcp/server.h"
 #include "viewer/options.h"
@@ -86,12 +87,6 @@ static const bool checked_for_leaks = true;
 static const bool checked_for_leaks = false;
 #endif
 
-#ifdef PYMEM_STATIC
-static const bool draws_by_dot = true; /* viewer/graph/draw_child.c */
-#else
-static const bool draws_by_dot = false;
-#endif
-
 /*
  * `g` starts a program of the desktop's to show the picture, a static --graph the program
  * dot; root starts none.
@@ -102,7 +97,7 @@ static bool main_may_start_programs(const struct options *o)
 
 	if (rights_ours()->more || o->exporter || o->report || o->mcp || o->merge)
 		return false;
-	return o->graph ? draws_by_dot : desktop;
+	return o->graph ? draw_child_by_program() : desktop;
 }
 
 /*

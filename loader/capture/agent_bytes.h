@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * agent_bytes - the agent's file as a part of pymem-load-static, one frame of zstd.  Weak:
- * NULL in programs that are linked without agent_bytes.c, which is all others.
+ * agent_bytes - the agent's file as a part of pymem-load-static, one frame of zstd, which
+ * loader/CMakeLists.txt makes an object of.  Weak: NULL in all other programs.
  */
 #ifndef PYMEM_LOADER_CAPTURE_AGENT_BYTES_H
 #define PYMEM_LOADER_CAPTURE_AGENT_BYTES_H

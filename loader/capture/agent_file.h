@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 struct agent_file {
-	char path[4096]; /* "": it is inside this program (agent_bytes.c) */
+	char path[4096]; /* "": it is inside this program (agent_bytes.h) */
 	void *data;	 /* the part of the file that is mapped, malloc'ed */
 	size_t size;
 };

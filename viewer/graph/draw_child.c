@@ -27,8 +27,10 @@
 #include <unistd.h>
 
 #ifdef PYMEM_STATIC
+enum { STATIC = true };
 #define NO_LIBRARY "this pymem-view is static and opens no library"
 #else
+enum { STATIC = false };
 #define NO_LIBRARY "libgvc is not installed (Debian: libgvc6)"
 #endif
 
@@ -113,12 +115,12 @@ static struct {
 	} while (0)
 
 /* What the header is of, then what other releases have; NULL: none is installed. */
-static inline void *draw_child_library(void)
+static void *draw_child_library(void)
 {
 	static const char *const names[] = { PYMEM_GVC_SONAME, "libgvc.so.7",
 					     "libgvc.so.6", "libgvc.so" };
 	void *gvc = NULL;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !gvc; i++)
+	for (size_t i = 0; !STATIC && i < sizeof(names) / sizeof(names[0]) && !gvc; i++)
 		gvc = dlopen(names[i], RTLD_NOW | RTLD_GLOBAL);
 	return gvc;
 }
@@ -193,6 +195,11 @@ static bool draw_child_load_plugins(void *gvc, lt_symlist_t table[NPLUGINS + 1])
 	return true;
 }
 
+bool draw_child_by_program(void)
+{
+	return STATIC;
+}
+
 _Noreturn void draw_child(const char *dot, const char *engine, const char *format,
 			  int out, const struct draw_limits *limits, int words_fd)
 {
@@ -200,11 +207,7 @@ _Noreturn void draw_child(const char *dot, const char *engine, const char *forma
 	words = words_fd;
 	draw_child_leave_terminal();
 	draw_child_limit(limits);
-#ifdef PYMEM_STATIC
-	void *const library = NULL;
-#else
 	void *const library = draw_child_library();
-#endif
 	if (!library)
 		draw_child_program(dot, engine, format, out);
 	draw_child_bind(library);
