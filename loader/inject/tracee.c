@@ -28,6 +28,10 @@
 #define FAULT_SIGNALS \
 	(SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | \
 	 SIGNAL_BIT(SIGFPE))
+/* They do nothing to a program that has no handler, but wake it while it is traced. */
+#define IDLE_SIGNALS \
+	(SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH) | \
+	 SIGNAL_BIT(SIGCONT))
 #define KERNEL_SIGSET 8
 
 /* ---- waiting ---- */
@@ -106,6 +110,7 @@ static int tracee_classify(struct tracee *t, int status, int *resume_signal)
 		return TRACEE_ENDED;
 	}
 	t->stopped = true;
+	t->stops++;
 	t->at_event = status >> 16 == PTRACE_EVENT_STOP;
 	int sig = WSTOPSIG(status), event = status >> 16;
 	switch (event) {
@@ -286,11 +291,12 @@ static int tracee_read_filters(struct tracee *t, struct load_error *err)
 }
 
 /*
- * What it is blocked in.  If it has gone to sleep once more when it is stopped, for that
- * stop, it never left that call: the number is read first.
+ * What it is blocked in.  If it has gone to sleep for our stops alone when it is saved,
+ * it never left that call: the number is read first.
  */
 static void tracee_look_before(struct tracee *t)
 {
+	t->stops = 0;
 	t->slept = threads_sleeps(t->pid, t->tid);
 	threads_wait(t->pid, t->tid, &t->before);
 }
@@ -354,7 +360,7 @@ int tracee_save(struct tracee *t, struct load_error *err)
 				 "the signal mask of thread %d can't be read: %s", t->tid,
 				 strerror(errno));
 	if (cpu_forgets_call && t->before.nr >= 0 &&
-	    threads_sleeps(t->pid, t->tid) == t->slept + 1)
+	    threads_sleeps(t->pid, t->tid) == t->slept + t->stops)
 		cpu_set_wait(&t->state.regs, &t->before);
 	t->saved = true;
 	return 0;
@@ -376,19 +382,27 @@ int tracee_redirect(struct tracee *t, const struct cpu_regs *regs)
 	return 0;
 }
 
-/* Is a signal waiting that the thread doesn't block? Then EINTR was due anyway. */
+/*
+ * Is a signal waiting that the thread doesn't block, and that would have come to it had
+ * it not been traced? Then EINTR was due anyway.
+ */
 static bool tracee_signal_is_due(const struct tracee *t)
 {
 	char path[64];
+	uint64_t waiting = 0;
 
+	for (int i = 0; i < t->held_count; i++)
+		waiting |= SIGNAL_BIT(t->held[i].si_signo);
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", t->pid, t->tid);
 	char *status = process_read_text(path, 65536, NULL);
-	uint64_t pending = ~0ull;
-	if (status)
-		pending = process_text_field(status, "SigPnd", 16, 0) |
-			process_text_field(status, "ShdPnd", 16, 0);
+	if (!status)
+		return true;
+	waiting |= process_text_field(status, "SigPnd", 16, 0) |
+		process_text_field(status, "ShdPnd", 16, 0);
+	const uint64_t handled = process_text_field(status, "SigCgt", 16, 0);
+	const uint64_t ignored = process_text_field(status, "SigIgn", 16, 0);
 	free(status);
-	return t->held_count || (pending & ~t->state.sigmask);
+	return waiting & ~t->state.sigmask & ~ignored & (handled | ~IDLE_SIGNALS);
 }
 
 /*

@@ -55,6 +55,7 @@ struct tracee {
 	struct cpu_wait
 		before; /* if cpu_forgets_call: what it was in when it was seized, */
 	uint64_t slept; /* and how often it had gone to sleep */
+	uint64_t stops; /* ptrace stops since then */
 	struct cpu_state state;
 	siginfo_t held[TRACEE_HELD_MAX]; /* signals to send again */
 	int held_count;

@@ -72,6 +72,8 @@ VIEW = os.path.join(BUILD, "bin", "pymem-view")
 AGENT = os.path.join(BUILD, "lib", "libpymemagent.so")
 TORTURE = os.environ.get("PYMEM_TORTURE") == "1"
 LONG = TORTURE or os.environ.get("PYMEM_LONG") == "1"
+# How much slower than usual the machine is: an emulated one (tests/arm64/inside).
+SLOW = int(os.environ.get("PYMEM_TEST_SLOW") or 1)
 
 
 class Python:
@@ -422,7 +424,7 @@ class Case(unittest.TestCase):
 
 def run(argv, timeout=120, **kw):
     return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          stdin=subprocess.DEVNULL, timeout=timeout, **kw)
+                          stdin=subprocess.DEVNULL, timeout=timeout * SLOW, **kw)
 
 
 def run_load(*args, timeout=120, **kw):
@@ -435,6 +437,7 @@ def run_view(*args, timeout=120, **kw):
 
 
 def wait_for(condition, timeout=120.0, what="the condition"):
+    timeout *= SLOW
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:

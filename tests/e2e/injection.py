@@ -6,7 +6,7 @@ import os
 import select
 import subprocess
 
-from harness import BUILD, wait_for
+from harness import BUILD, SLOW, wait_for
 
 TARGETS = os.path.join(BUILD, "tests", "targets")
 DRIVER = os.path.join(TARGETS, "inject_driver")
@@ -34,7 +34,7 @@ def drive(pid, *options, agent=MINI, timeout=120, fault=None, prefix=()):
         env["PYMEM_FAULT"] = fault
     p = subprocess.run(list(prefix) + [DRIVER] + [str(o) for o in options] + [agent, str(pid)],
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                       stdin=subprocess.DEVNULL, timeout=timeout, env=env)
+                       stdin=subprocess.DEVNULL, timeout=timeout * SLOW, env=env)
     rounds = [json.loads(line) for line in p.stdout.decode("utf-8", "replace").splitlines()]
     return p.returncode, rounds, p.stderr.decode("utf-8", "replace")
 
@@ -72,6 +72,7 @@ class Program:
     def finish(self, timeout=120):
         """Ends it; its last words."""
         self.proc.stdin.close()
+        timeout *= SLOW
         ready, _, _ = select.select([self.proc.stdout], [], [], timeout)
         words = self.proc.stdout.read().decode() if ready else "no answer"
         if ready:

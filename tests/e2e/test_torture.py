@@ -18,7 +18,7 @@ from injection import *
 
 RUNS = 200 if TORTURE else 12
 LOADS = 200 if TORTURE else 3	# of the whole of pymem-load
-JEMALLOC = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
+JEMALLOC = "/usr/lib/%s-linux-gnu/libjemalloc.so.2" % os.uname().machine
 rows = []
 
 

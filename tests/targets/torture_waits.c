@@ -2,11 +2,11 @@
 /*
  * torture_waits - one system call that lasts 600 ms, told exactly.
  *
- *	torture_waits NAME
+ *	torture_waits NAME [MS]
  *
  * One thread.  Prints "ready", makes the call named, then "NAME result errno
  * milliseconds", and ends with its standard input.  What ends the wait comes
- * from a child process after 600 ms, where it isn't a time limit.
+ * from a child process after 600 ms (or MS), where it isn't a time limit.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,8 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MS 600
-
+static int ms = 600;
 static int ends[2];
 static pid_t child;
 
@@ -42,8 +41,8 @@ static struct timespec later(clockid_t clock)
 {
 	struct timespec ts;
 	clock_gettime(clock, &ts);
-	ts.tv_nsec += MS * 1000000L;
-	ts.tv_sec += ts.tv_nsec / 1000000000;
+	ts.tv_nsec += ms % 1000 * 1000000L;
+	ts.tv_sec += ms / 1000 + ts.tv_nsec / 1000000000;
 	ts.tv_nsec %= 1000000000;
 	return ts;
 }
@@ -54,7 +53,7 @@ static void start_child(int sig)
 	child = fork();
 	if (child)
 		return;
-	usleep(MS * 1000);
+	usleep((unsigned)ms * 1000);
 	if (sig)
 		kill(getppid(), sig);
 	else if (write(ends[1], "x", 1) < 0)
@@ -64,7 +63,7 @@ static void start_child(int sig)
 
 static int do_nanosleep(void)
 {
-	struct timespec ts = { 0, MS * 1000000L };
+	struct timespec ts = { ms / 1000, ms % 1000 * 1000000L };
 	return nanosleep(&ts, NULL);
 }
 
@@ -77,12 +76,12 @@ static int do_clock_nanosleep(void)
 static int do_poll(void)
 {
 	struct pollfd p = { ends[0], POLLIN, 0 };
-	return poll(&p, 1, MS);
+	return poll(&p, 1, ms);
 }
 
 static int do_select(void)
 {
-	struct timeval tv = { 0, MS * 1000 };
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 	return select(0, NULL, NULL, NULL, &tv);
 }
 
@@ -121,7 +120,7 @@ static int do_recv(void)
 static int do_timerfd(void)
 {
 	char buf[8];
-	struct itimerspec ts = { { 0, 0 }, { 0, MS * 1000000L } };
+	struct itimerspec ts = { { 0, 0 }, { ms / 1000, ms % 1000 * 1000000L } };
 	int fd = timerfd_create(CLOCK_MONOTONIC, 0);
 	timerfd_settime(fd, 0, &ts, NULL);
 	return (int)read(fd, buf, sizeof(buf));
@@ -141,7 +140,7 @@ static int do_flock(void)
 	flock(fd, LOCK_EX);
 	child = fork();
 	if (!child) {
-		usleep(MS * 1000);
+		usleep((unsigned)ms * 1000);
 		flock(fd, LOCK_UN);
 		_exit(0);
 	}
@@ -166,7 +165,7 @@ static int do_epoll(void)
 
 static int do_epoll_timeout(void)
 {
-	return on_epoll(MS);
+	return on_epoll(ms);
 }
 
 static int do_sigwait(void)
@@ -186,19 +185,30 @@ static void on_signal(int sig)
 	handled = sig;
 }
 
-/* A real signal during epoll_wait must still end it with EINTR. */
-static int do_epoll_signal(void)
+static void handle_user(void)
 {
 	struct sigaction action = { .sa_handler = on_signal };
 	sigaction(SIGUSR1, &action, NULL);
-	start_child(SIGUSR1);
+}
+
+/* Until SIGUSR1 comes, from somebody: that and nothing else ends it with EINTR. */
+static int do_epoll_forever(void)
+{
+	handle_user();
 	return on_epoll(-1) == -1 && errno == EINTR && handled ? (errno = 0, 0) : -1;
+}
+
+/* The same, while we are looked at. */
+static int do_epoll_signal(void)
+{
+	handle_user();
+	start_child(SIGUSR1);
+	return do_epoll_forever();
 }
 
 static int do_pause(void)
 {
-	struct sigaction action = { .sa_handler = on_signal };
-	sigaction(SIGUSR1, &action, NULL);
+	handle_user();
 	start_child(SIGUSR1);
 	return pause() == -1 && errno == EINTR && handled ? (errno = 0, 0) : -1;
 }
@@ -219,6 +229,7 @@ static const struct {
 	{ "wait", do_wait },
 	{ "flock", do_flock },
 	{ "epoll", do_epoll },
+	{ "epoll_forever", do_epoll_forever },
 	{ "epoll_timeout", do_epoll_timeout },
 	{ "sigwait", do_sigwait },
 	{ "epoll_signal", do_epoll_signal },
@@ -227,8 +238,10 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	if (argc != 2 || pipe(ends))
+	if (argc < 2 || argc > 3 || pipe(ends))
 		return 2;
+	if (argc == 3)
+		ms = atoi(argv[2]);
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		if (strcmp(argv[1], calls[i].name))
 			continue;
