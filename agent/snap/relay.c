@@ -66,7 +66,7 @@ struct relay_string { /* the arguments of snap_sink_ops.string */
 /* clang-format off */
 #define RELAY_PLAIN_EVENTS(X) \
 	X(type) X(thread) X(frame) X(root) X(map) X(buffer) X(chunks) X(shared) X(site) \
-	X(trace) X(size_check) X(error) X(progress)
+	X(trace) X(line) X(size_check) X(error) X(progress)
 /* clang-format on */
 
 enum relay_event {

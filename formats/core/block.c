@@ -34,6 +34,7 @@ static const struct {
 	[BLOCK_PACKED_REFS] = { "PACKED_REFS", true },
 	[BLOCK_SITES] = { "SITES", false },
 	[BLOCK_TRACES] = { "TRACES", false },
+	[BLOCK_LINES] = { "LINES", false },
 };
 
 const char *block_type_name(unsigned type)

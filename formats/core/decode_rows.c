@@ -146,6 +146,7 @@ union row {
 	struct snap_shared shared;
 	struct snap_site site;
 	struct snap_trace trace;
+	struct snap_line line;
 	struct snap_size_check size_check;
 	struct snap_error error;
 	struct snap_progress progress;
@@ -324,6 +325,16 @@ static int decode_deliver_trace(struct decoder *d, union row *row, uint32_t id,
 	return decode_stopped(problem, SEND(d, trace, &row->trace));
 }
 
+static int decode_deliver_line(struct decoder *d, union row *row, uint32_t id,
+			       struct snap_problem *problem)
+{
+	(void)id;
+	if (decode_defined(d, BLOCK_STRINGS, row->line.file, problem) != 0)
+		return -1;
+	d->counts.lines++;
+	return decode_stopped(problem, SEND(d, line, &row->line));
+}
+
 static int decode_deliver_size_check(struct decoder *d, union row *row, uint32_t id,
 				     struct snap_problem *problem)
 {
@@ -368,7 +379,7 @@ static int decode_deliver_end(struct decoder *d, union row *row, uint32_t id,
 	     want->types != have->types || want->shapes != have->shapes ||
 	     want->threads != have->threads || want->frames != have->frames ||
 	     want->roots != have->roots || want->sites != have->sites ||
-	     want->traces != have->traces))
+	     want->traces != have->traces || want->lines != have->lines))
 		return decode_corrupt(problem, "its totals differ from what was read");
 	return 0;
 }
@@ -387,6 +398,7 @@ static deliver_fn *const deliver[BLOCK_TYPE_COUNT] = {
 	[BLOCK_SHARED] = decode_deliver_shared,
 	[BLOCK_SITES] = decode_deliver_site,
 	[BLOCK_TRACES] = decode_deliver_trace,
+	[BLOCK_LINES] = decode_deliver_line,
 	[BLOCK_SIZE_CHECKS] = decode_deliver_size_check,
 	[BLOCK_ERRORS] = decode_deliver_error,
 	[BLOCK_PROGRESS] = decode_deliver_progress,

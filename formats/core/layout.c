@@ -115,6 +115,13 @@ static const struct layout_column traces[] = {
 	UINT(snap_trace, domain),
 };
 
+static const struct layout_column lines[] = {
+	DELTA(snap_line, object),
+	UINT(snap_line, call),
+	UINT(snap_line, file),
+	DELTA(snap_line, line),
+};
+
 static const struct layout_column size_checks[] = {
 	UINT(snap_size_check, type),	   UINT(snap_size_check, checked),
 	UINT(snap_size_check, mismatched), UINT(snap_size_check, ours),
@@ -140,7 +147,7 @@ static const struct layout_column end[] = {
 	UINT(layout_end, shapes),	UINT(layout_end, threads),
 	UINT(layout_end, frames),	UINT(layout_end, roots),
 	UINT(layout_end, blocks),	UINT(layout_end, sites),
-	UINT(layout_end, traces),
+	UINT(layout_end, traces),	UINT(layout_end, lines),
 };
 
 static const struct layout_column index_columns[] = {
@@ -191,7 +198,7 @@ const struct layout layouts[BLOCK_TYPE_COUNT] = {
 			   .needs = ON(STRINGS) | ON(TYPES) },
 	[BLOCK_PROGRESS] = { COLUMNS(progress), .row_size = sizeof(struct snap_progress),
 			     .needs = ON(STRINGS) },
-	[BLOCK_END] = { COLUMNS(end), .noptional = 2,
+	[BLOCK_END] = { COLUMNS(end), .noptional = 3,
 			.row_size = sizeof(struct layout_end) },
 	[BLOCK_INDEX] = { COLUMNS(index_columns) },
 	[BLOCK_PACKED] = { COLUMNS(packed),
@@ -201,6 +208,8 @@ const struct layout layouts[BLOCK_TYPE_COUNT] = {
 			  .has_ids = true, .needs = ON(STRINGS) },
 	[BLOCK_TRACES] = { COLUMNS(traces), .row_size = sizeof(struct snap_trace),
 			   .needs = ON(STRINGS) | ON(SITES) },
+	[BLOCK_LINES] = { COLUMNS(lines), .row_size = sizeof(struct snap_line),
+			  .needs = ON(STRINGS) },
 };
 
 _Static_assert(sizeof(packed) / sizeof(*packed) <= LAYOUT_COLUMNS_MAX, "widest block");

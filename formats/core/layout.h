@@ -71,6 +71,7 @@ struct layout_end {
 	uint64_t strings, types, shapes, threads, frames, roots;
 	uint64_t blocks; /* blocks before this one */
 	uint64_t sites, traces;
+	uint64_t lines;
 };
 
 /*

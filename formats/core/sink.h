@@ -13,7 +13,7 @@
  *	fact*                           who and what: pid, python version, ...
  *	( string* type* shape* object value? ... )*
  *	thread* frame* root*            anywhere, thread before frame before root
- *	map* buffer* chunks* shared* site* trace* size_check* error* progress*
+ *	map* buffer* chunks* shared* site* trace* line* size_check* error* progress*
  *	fact*                           totals, timings
  *	end                             exactly once; its absence = truncated
  *
@@ -359,6 +359,17 @@ struct snap_trace {
 	uint32_t domain;     /* 0 = Python's allocators; others are an extension's */
 };
 
+/* Where a call stands that an object holds: a suspended generator, coroutine or
+ * asynchronous generator, a frame object that keeps its frame, a greenlet's calls. */
+struct snap_line {
+	uint64_t object;
+	/* of several calls of one object (a greenlet), which: that of the how-many-th
+	 * code object among its references, from 0 */
+	uint32_t call;
+	uint32_t file; /* string id */
+	uint32_t line; /* 0 = unknown */
+};
+
 /* Sizes of a sample compared with the interpreter's own answer, per type. */
 struct snap_size_check {
 	uint32_t type;
@@ -408,6 +419,7 @@ struct snap_sink_ops {
 	int (*shared)(struct snap_sink *, const struct snap_shared *);
 	int (*site)(struct snap_sink *, const struct snap_site *);
 	int (*trace)(struct snap_sink *, const struct snap_trace *);
+	int (*line)(struct snap_sink *, const struct snap_line *);
 	int (*size_check)(struct snap_sink *, const struct snap_size_check *);
 	int (*error)(struct snap_sink *, const struct snap_error *);
 	int (*progress)(struct snap_sink *, const struct snap_progress *);

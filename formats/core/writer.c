@@ -516,6 +516,19 @@ static int writer_on_trace(struct snap_sink *sink, const struct snap_trace *trac
 	return err;
 }
 
+static int writer_on_line(struct snap_sink *sink, const struct snap_line *line)
+{
+	struct snap_writer *const w = writer_of(sink);
+	int err;
+
+	if (line->file > w->counts.strings)
+		return -EINVAL;
+	err = writer_add_plain(sink, BLOCK_LINES, line);
+	if (err == 0)
+		w->counts.lines++;
+	return err;
+}
+
 static int writer_on_size_check(struct snap_sink *sink,
 				const struct snap_size_check *check)
 {
@@ -589,6 +602,7 @@ static const struct snap_sink_ops writer_ops = {
 	.shared = writer_on_shared,
 	.site = writer_on_site,
 	.trace = writer_on_trace,
+	.line = writer_on_line,
 	.size_check = writer_on_size_check,
 	.error = writer_on_error,
 	.progress = writer_on_progress,

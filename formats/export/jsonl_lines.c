@@ -560,6 +560,18 @@ static int jsonl_write_trace(struct snap_sink *sink, const struct snap_trace *t)
 	return jsonl_end_line(e);
 }
 
+static int jsonl_write_line(struct snap_sink *sink, const struct snap_line *l)
+{
+	struct jsonl *const e = jsonl_of(sink);
+
+	jsonl_begin_line(e, "line");
+	json_member_u64(&e->json, "object", l->object);
+	json_member_u64(&e->json, "call", l->call);
+	jsonl_member_string(e, "file", l->file);
+	json_member_u64(&e->json, "line", l->line);
+	return jsonl_end_line(e);
+}
+
 static int jsonl_write_check(struct snap_sink *sink, const struct snap_size_check *c)
 {
 	struct jsonl *const e = jsonl_of(sink);
@@ -600,6 +612,7 @@ const struct snap_sink_ops jsonl_write_ops = {
 	.shared = jsonl_write_shared,
 	.site = jsonl_write_site,
 	.trace = jsonl_write_trace,
+	.line = jsonl_write_line,
 	.size_check = jsonl_write_check,
 	.error = jsonl_write_error,
 };

@@ -122,7 +122,9 @@ class Listen(unittest.TestCase):
             with viewer.connect() as s:
                 s.sendall(self.snapshot(kind))
         viewer.say(":wait [1/5]", ":wait", "\\Session<Enter>", ":assert +30", ":assert +1.64 KiB",
-                   ":assert \u2586\u2588\u2586\u2588", "<Esc>", "2", ":assert sessions",
+                   ":assert \u2581\u2588\u2581\u2588", ":assert + shop.models.Session",
+                   "<Esc>", ":assert 4 that never changed (Space", "<Space>",
+                   ":assert builtins.bytearray", "2", ":assert sessions",
                    "1\\models.Sess<Enter><Enter>", ":assert shop.models.Session: 90 objects",
                    ":assert [5/5]", "h", "l", "<Backspace>", "9/growth<Enter><Enter>",
                    ":assert STORE['sessions']", ":assert +30")

@@ -24,6 +24,33 @@ class Quickstart(Case):
             self.assertEqual(done.returncode, 1)
             self.assertTrue(done.stderr.startswith(b"quickstart: "), done.stderr)
 
+    def test_progress(self):
+        """How far the build is, on a terminal alone; what a failing one said last."""
+        root = self.path("root")
+        os.makedirs(os.path.join(root, "loader"))
+        shutil.copy(os.path.join(ROOT, "loader", "quickstart"), os.path.join(root, "loader"))
+        with open(self.path("cmake"), "w") as cmake:
+            cmake.write("#!/bin/sh\ncase $1 in --build) echo '[1/3] one'; echo '[ 66%] two'\n"
+                        "echo 'a.c: error'; exit 1;; esac\n")
+        os.chmod(self.path("cmake"), 0o755)
+        path = dict(os.environ, PATH=self.tmp + ":" + os.environ["PATH"])
+        command = [os.path.join(root, "loader", "quickstart")]
+        done = subprocess.run(command, env=path, cwd=root, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"a.c: error", done.stderr)
+        self.assertIn(b"the build failed", done.stderr)
+        self.assertNotIn(b"\r", done.stderr)
+        ours, theirs = os.openpty()
+        code = subprocess.call(command, env=path, cwd=root, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=theirs)
+        os.close(theirs)
+        shown = os.read(ours, 65536)    # all of it: less than what a terminal keeps
+        os.close(ours)
+        self.assertEqual(code, 1)
+        for part in b"\rquickstart: building [1/3]", b"\rquickstart: building [ 66%]", b"failed":
+            self.assertIn(part, shown)
+
     @unittest.skipUnless(LONG, "builds everything: PYMEM_LONG=1")
     def test_the_whole_way(self):
         root = self.path("fresh")

@@ -1,7 +1,9 @@
 # ctest: labels=e2e;ptrace
 # SPDX-License-Identifier: MIT
-"""The report tasks: every asyncio task with its calls, what it waits for and who awaits it."""
+"""The report tasks: every asyncio task with its calls and the lines they stand at, what it
+waits for and who awaits it."""
 import json
+import re
 
 from harness import *
 
@@ -53,7 +55,17 @@ async def awaits():
     await Awaitable()
 async def ends():
     return "result"
+def stands(task):
+    lines, call = [], task._coro
+    while call is not None:
+        frame = getattr(call, "cr_frame", None) or getattr(call, "gi_frame", None)
+        if frame is None:
+            break
+        lines.append(frame.f_lineno)
+        call = getattr(call, "cr_await", None) or getattr(call, "gi_yieldfrom", None)
+    return lines
 async def main():
+    global LINES
     loop = asyncio.get_event_loop()
     q = Queue()
     start = asyncio.ensure_future
@@ -66,6 +78,7 @@ async def main():
     for turn in range(5):
         await asyncio.sleep(0)
     kept.append(start(inner(q)))    # has not begun
+    LINES = [[id(task), stands(task)] for task in kept]
     ready(); serve()
 loop = asyncio.new_event_loop()
 asyncio.set_event_loop(loop)
@@ -79,6 +92,7 @@ def inner(n):
     body = ["line %d" % n] * 1000
     event.wait()
 def work(n):
+    x = n
     inner(n)
 kept = [gevent.spawn(work, n) for n in range(5)]
 gevent.sleep(0.1)
@@ -93,10 +107,24 @@ class Tasks(Case):
         with Target(python, code) as target:
             done = run_load("-q", "-f", file, str(target.pid))
             self.assertEqual(done.returncode, 0, done.stderr)
+            self.lines = dict(target.ask("LINES")) if "LINES" in code else {}
         done = run_view(file, "--no-sidecar", "--report", "tasks", "--format", "json")
         self.assertEqual(done.returncode, 0, done.stderr)
         text = run_view(file, "--no-sidecar", "--report", "tasks")
-        return json.loads(done.stdout)["processes"][0]["rows"], text.stdout.decode()
+        rows = json.loads(done.stdout)["processes"][0]["rows"]
+        for row in rows:    # "f() (file.py:12)"
+            row["lines"] = [int(n) for n in re.findall(r" \([^ :]+:(\d+)\)", row["stack"])]
+            row["stack"] = re.sub(r" \([^ :]+:\d+\)", "", row["stack"])
+        return rows, text.stdout.decode()
+
+    def check_lines(self, rows):
+        """Each call stands where the interpreter says that it does."""
+        rows = {row["address"]: row for row in rows}
+        for task, lines in self.lines.items():
+            self.assertEqual(rows[task]["lines"][:len(lines)], lines, rows[task])
+            self.assertEqual(len(rows[task]["lines"]), len(rows[task]["stack"].split(INTO))
+                             if lines else 0)
+        self.assertGreater(max(map(len, self.lines.values())), 2)
 
     def check(self, rows):
         by = {}
@@ -138,6 +166,7 @@ class Tasks(Case):
             with self.subTest(python=python.name):
                 rows, text = self.rows(python, CODE)
                 self.check(rows)
+                self.check_lines(rows)
                 self.assertIn("20 are waiting, ", text)
 
     def test_greenlets(self):
@@ -146,11 +175,14 @@ class Tasks(Case):
         if not python:
             self.skipTest("no interpreter here has gevent")
         rows, text = self.rows(python, GREENLETS)
+        source = (Target.PRELUDE + GREENLETS).splitlines()
+        line_numbers = [1 + source.index("    " + call) for call in ("inner(n)", "event.wait()")]
         alike = [row for row in rows if row["stack"] == "work()" + INTO + "inner()"]
         self.assertEqual(len(alike), 5)
         for row in alike:
             self.assertEqual((row["alike"], row["state"]), (5, "waiting"))
             self.assertGreater(row["retained"], 8000)
+            self.assertEqual(row["lines"], line_numbers)
 
     def test_none(self):
         rows, text = self.rows(interpreters()[-1], "ready(); serve()")

@@ -135,6 +135,12 @@ static int trace(struct snap_sink *s, const struct snap_trace *e)
 	return 0;
 }
 
+static int line(struct snap_sink *s, const struct snap_line *e)
+{
+	fuzz_expect(e->file <= of(s)->strings);
+	return 0;
+}
+
 static int size_check(struct snap_sink *s, const struct snap_size_check *e)
 {
 	fuzz_expect(e->type <= of(s)->types);
@@ -176,6 +182,7 @@ static const struct snap_sink_ops ops = {
 	.shared = shared,
 	.site = site,
 	.trace = trace,
+	.line = line,
 	.size_check = size_check,
 	.error = error,
 	.progress = progress,

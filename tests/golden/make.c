@@ -303,6 +303,15 @@ static void traces(struct out *out, uint32_t name)
 	SEND(out, trace, &(struct snap_trace){ .addr = 7, .size = 1 });
 }
 
+static void lines(struct out *out, uint32_t name)
+{
+	SEND(out, line,
+	     &(struct snap_line){ .object = KEY(3), .file = name, .line = UINT32_MAX });
+	SEND(out, line,
+	     &(struct snap_line){ .object = 7, .call = 1, .file = 1, .line = 12 });
+	SEND(out, line, &(struct snap_line){ .object = KEY(1), .call = UINT32_MAX });
+}
+
 static void rest(struct out *out)
 {
 	const uint32_t name = string(out,
@@ -344,6 +353,7 @@ static void rest(struct out *out)
 				    .sharers = 2 });
 	native(out, name);
 	traces(out, name);
+	lines(out, name);
 	SEND(out, size_check, &(struct snap_size_check){ STR, 1000, 3, 50, 60 });
 	SEND(out, error,
 	     &(struct snap_error){ .addr = KEY(4), .type = OWNED, .text = name });
@@ -409,14 +419,14 @@ int main(int argc, char **argv)
 
 	if (argc != 2)
 		return 2;
-	file = create(argv[1], "v1.3-everything");
+	file = create(argv[1], "v1.4-everything");
 	everything(file, 1234);
 	fclose(file);
-	file = create(argv[1], "v1.3-two-processes");
+	file = create(argv[1], "v1.4-two-processes");
 	everything(file, 1);
 	everything(file, 2);
 	fclose(file);
-	file = create(argv[1], "v1.3-many-references");
+	file = create(argv[1], "v1.4-many-references");
 	many_references(file);
 	fclose(file);
 	return 0;

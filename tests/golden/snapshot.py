@@ -13,7 +13,7 @@ M64 = 2**64 - 1
 
 FACTS, STRINGS, TYPES, SHAPES, OBJECTS, REFS, VALUES, THREADS, FRAMES, ROOTS, MAPS, BUFFERS, \
     SIZE_CHECKS, ERRORS, PROGRESS, END, INDEX, CHUNKS, SHARED, PACKED, PACKED_REFS, \
-    SITES, TRACES = range(1, 24)
+    SITES, TRACES, LINES = range(1, 25)
 
 KINDS = ("object int bool float str bytes bytearray tuple list dict set type module function "
          "method code frame generator cell weakref builtin none exception traceback deque "
@@ -112,7 +112,7 @@ class Process:
     def __init__(self):
         self.facts, self.complete, self.events = {}, False, []
         self.strings, self.types, self.shapes = [""], [None], [(0, [])]
-        self.threads = self.frames = self.sites = self.traces = 0
+        self.threads = self.frames = self.sites = self.traces = self.lines_ = 0
         self.objects, self.by_address, self.gathered = [], {}, []
         self.edges = self.roots = self.bytes = 0
 
@@ -128,7 +128,7 @@ class Process:
          INDEX: self.block_index, CHUNKS: self.block_chunks,
          SHARED: self.block_shared, PACKED: self.block_packed,
          PACKED_REFS: self.block_packed_refs, SITES: self.block_sites,
-         TRACES: self.block_traces}[head.type](head, columns)
+         TRACES: self.block_traces, LINES: self.block_lines}[head.type](head, columns)
         for column in columns:
             if column.pos != len(column.data):
                 raise Corrupt("a column is longer than its rows")
@@ -361,6 +361,12 @@ class Process:
             self.events.append({"trace": dict(address=c[0].delta(), size=c[1].uint(),
                                               site=c[2].uint(), domain=c[3].uint())})
 
+    def block_lines(self, head, c):
+        for _ in range(head.count):
+            self.lines_ += 1
+            self.events.append({"line": dict(object=c[0].delta(), call=c[1].uint(),
+                                             file=self.strings[c[2].uint()], line=c[3].delta())})
+
     def block_checks(self, head, c):
         for _ in range(head.count):
             self.events.append({"size_check": dict(
@@ -386,7 +392,7 @@ class Process:
         values = sum(1 for o in self.objects if o["value"])
         have = [len(self.objects), self.edges, self.bytes, values, len(self.strings) - 1,
                 len(self.types) - 1, len(self.shapes) - 1, self.threads, self.frames, self.roots,
-                head.sequence - 1] + ([self.sites, self.traces] if len(row) > 11 else [])
+                head.sequence - 1] + [self.sites, self.traces, self.lines_][:len(row) - 11]
         if row != have:
             raise Corrupt("END: %r is not %r" % (row, have))
 

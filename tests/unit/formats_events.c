@@ -207,6 +207,15 @@ static int log_trace(struct snap_sink *sink, const struct snap_trace *e)
 	return FORWARD(log, trace, e);
 }
 
+static int log_line(struct snap_sink *sink, const struct snap_line *e)
+{
+	struct event_log *const log = log_of(sink);
+
+	fprintf(log->file[LOG_LINES], "%" PRIx64 " %u %u %u\n", e->object, e->call,
+		e->file, e->line);
+	return FORWARD(log, line, e);
+}
+
 static int log_check(struct snap_sink *sink, const struct snap_size_check *e)
 {
 	struct event_log *const log = log_of(sink);
@@ -259,6 +268,7 @@ static const struct snap_sink_ops log_ops = {
 	.shared = log_shared,
 	.site = log_site,
 	.trace = log_trace,
+	.line = log_line,
 	.size_check = log_check,
 	.error = log_error,
 	.progress = log_progress,
@@ -561,10 +571,13 @@ static void send_traces(struct producer *p)
 		.site = any_id(p, p->sites + 1),
 		.domain = (uint32_t)any_number(r),
 	};
+	const struct snap_line line = { any_addr(p), (uint32_t)any_number(r),
+					any_id(p, p->strings), 12 };
 
 	SEND(p, site, &site);
 	p->sites++;
 	SEND(p, trace, &trace);
+	SEND(p, line, &line);
 }
 
 static void send_rest(struct producer *p)

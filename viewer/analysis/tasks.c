@@ -125,6 +125,22 @@ uint32_t tasks_stack(const struct heap *heap, uint32_t task, uint32_t *ret)
 	return count;
 }
 
+/* A greenlet's calls are its code objects, whose lines are the greenlet's own. */
+const struct snap_line *tasks_line(const struct heap *heap, uint32_t task,
+				   const uint32_t *stack, uint32_t i)
+{
+	return heap_kind(heap, stack[i]) == SNAP_KIND_CODE ? line_of(heap, task, i) :
+							     line_of(heap, stack[i], 0);
+}
+
+bool tasks_is_task(const struct heap *heap, uint32_t node)
+{
+	const uint32_t coroutine = attribute_of(heap, node, "_coro");
+
+	return coroutine < heap->objects &&
+		heap_kind(heap, coroutine) == SNAP_KIND_GENERATOR;
+}
+
 /* Whether a coroutine still has a frame: then it has variables, or its function. */
 static bool tasks_alive(const struct heap *heap, uint32_t coroutine)
 {
@@ -184,8 +200,12 @@ static void tasks_look_at(struct analysis *a, struct task *t)
 		depth && tasks_alive(heap, stack[0]) ? TASK_READY :
 						       TASK_DONE;
 	t->group = tasks_mix(t->state, heap_type_of(heap, t->node));
-	for (uint32_t i = 0; i < depth; i++)
+	for (uint32_t i = 0; i < depth; i++) {
+		const struct snap_line *line = tasks_line(heap, t->node, stack, i);
+
 		t->group = tasks_mix(t->group, tasks_code(heap, stack[i]));
+		t->group = tasks_mix(t->group, line ? line->line : 0);
+	}
 }
 
 /* ---- groups ---- */

@@ -5,13 +5,14 @@
  *
  * A task's stack goes from its coroutine to what that awaits, and so on: a coroutine
  * keeps what it awaits as the last value on its stack (the frame does, up to CPython
- * 3.10).  The line it stands at isn't in a snapshot.  Who awaits a task: awaiters.h.
- * Tasks with equal stacks are a group.
+ * 3.10).  Who awaits a task: awaiters.h.  Tasks whose stacks stand at the same lines are
+ * a group.
  */
 #ifndef PYMEM_VIEWER_ANALYSIS_TASKS_H
 #define PYMEM_VIEWER_ANALYSIS_TASKS_H
 
 #include "viewer/analysis/analysis.h"
+#include "viewer/model/line.h"
 
 enum { TASKS_STACK = 32 /* calls of one task that are told */ };
 
@@ -40,5 +41,10 @@ int tasks_find(struct analysis *analysis, const struct progress *progress,
 /* The calls a task or greenlet is in, outermost first: coroutines, generators, frames.
  * Returns how many, at most TASKS_STACK. */
 uint32_t tasks_stack(const struct heap *heap, uint32_t task, uint32_t *ret);
+/* The line that a call of such a stack stands at; NULL: not known. */
+const struct snap_line *tasks_line(const struct heap *heap, uint32_t task,
+				   const uint32_t *stack, uint32_t i);
+/* Whether a node is an asyncio task with a coroutine. */
+bool tasks_is_task(const struct heap *heap, uint32_t node);
 
 #endif

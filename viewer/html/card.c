@@ -9,6 +9,7 @@
 #include "viewer/html/markup.h"
 #include "viewer/model/site.h"
 #include "viewer/name/alike.h"
+#include "viewer/name/calls.h"
 #include "viewer/name/describe.h"
 #include "viewer/name/name.h"
 #include "viewer/text/human.h"
@@ -223,6 +224,20 @@ static void card_site(struct text *out, const struct heap *heap, uint32_t node)
 	text_free(&line);
 }
 
+/* The line it stands at, of what is suspended. */
+static void card_line(struct text *out, const struct heap *heap, uint32_t node)
+{
+	struct text line = { 0 };
+
+	calls_where(&line, heap, node);
+	if (text_len(&line)) {
+		text_add(out, "<p>It ");
+		markup_add(out, text_get(&line));
+		text_add(out, "</p>\n");
+	}
+	text_free(&line);
+}
+
 static int card_write(struct text *out, const struct card_set *set, uint32_t card,
 		      const struct progress *progress)
 {
@@ -249,6 +264,7 @@ static int card_write(struct text *out, const struct card_set *set, uint32_t car
 		    human_bytes_u64(own, heap_size(a->heap, node)), all,
 		    human_count(objects, analysis_retained_count(a, node)),
 		    human_count(count, heap_refcount(a->heap, node)));
+	card_line(out, a->heap, node);
 	card_site(out, a->heap, node);
 	card_path(out, set, node);
 	int err = card_members(out, set, node, progress);

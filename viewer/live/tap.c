@@ -29,6 +29,7 @@ TAP_PASS(chunks, snap_chunks)
 TAP_PASS(shared, snap_shared)
 TAP_PASS(site, snap_site)
 TAP_PASS(trace, snap_trace)
+TAP_PASS(line, snap_line)
 TAP_PASS(size_check, snap_size_check)
 TAP_PASS(error, snap_error)
 #undef TAP_PASS
@@ -70,6 +71,7 @@ static const struct snap_sink_ops ops = {
 	.shared = tap_pass_shared,
 	.site = tap_pass_site,
 	.trace = tap_pass_trace,
+	.line = tap_pass_line,
 	.size_check = tap_pass_size_check,
 	.error = tap_pass_error,
 	.progress = tap_pass_progress,

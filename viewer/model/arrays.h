@@ -47,6 +47,7 @@
 	X(shared, sizeof(struct snap_shared)) \
 	X(site, sizeof(struct snap_site)) \
 	X(trace, sizeof(struct snap_trace)) \
+	X(line, sizeof(struct snap_line)) \
 	X(native, sizeof(struct heap_native)) \
 	X(native_edge, 8) \
 	X(size_check, sizeof(struct snap_size_check)) \

@@ -15,6 +15,7 @@
 #include "viewer/model/arrays.h"
 #include "viewer/model/load_internal.h"
 #include "viewer/model/native_node.h"
+#include "viewer/model/line.h"
 #include "viewer/model/site.h"
 #include "viewer/model/values.h"
 
@@ -293,6 +294,7 @@ static int build_all(struct build *b)
 	if (addrmap_rank(&heap->addrs))
 		return -ENOMEM;
 	site_build(heap);
+	line_build(heap);
 	err = build_columns(b);
 	if (!err)
 		err = native_node_build(heap);

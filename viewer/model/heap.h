@@ -185,6 +185,7 @@ struct heap {
 	struct vec shared;	 /* struct snap_shared */
 	struct vec site;	 /* struct snap_site, [0] unused; empty: there are none */
 	struct vec trace;	 /* struct snap_trace, by domain and address (site.h) */
+	struct vec line;	 /* struct snap_line, by object and call (line.h) */
 	struct vec native;	 /* struct heap_native */
 	struct vec native_edge;	 /* u64, ascending: object << 32 | index in native */
 	struct vec size_check;	 /* struct snap_size_check */

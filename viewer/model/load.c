@@ -400,6 +400,11 @@ static int load_on_trace(struct snap_sink *sink, const struct snap_trace *trace)
 	return vec_append(&((struct loader *)sink)->heap->trace, trace, sizeof(*trace));
 }
 
+static int load_on_line(struct snap_sink *sink, const struct snap_line *line)
+{
+	return vec_append(&((struct loader *)sink)->heap->line, line, sizeof(*line));
+}
+
 static int load_on_size_check(struct snap_sink *sink, const struct snap_size_check *check)
 {
 	struct snap_size_check *c = load_append_zeroed(
@@ -455,6 +460,7 @@ static const struct snap_sink_ops load_ops = {
 	.shared = load_on_shared,
 	.site = load_on_site,
 	.trace = load_on_trace,
+	.line = load_on_line,
 	.size_check = load_on_size_check,
 	.error = load_on_error,
 };

@@ -36,25 +36,32 @@ static const char *describe_file_base(const char *path, size_t *size)
 	return path;
 }
 
+void describe_place(struct text *out, const struct heap *heap, uint32_t file,
+		    uint32_t line)
+{
+	size_t size;
+	const char *name = heap_string(heap, file, &size);
+
+	name = describe_file_base(name, &size);
+	if (!size)
+		return;
+	text_add(out, " (");
+	text_escape(out, name, size, NAME_LIMIT, 0);
+	if (line)
+		text_printf(out, ":%" PRIu32, line);
+	text_add(out, ")");
+}
+
 static void describe_code(struct text *out, const struct heap *heap, uint32_t frame,
 			  bool line)
 {
 	const struct snap_frame *f = &VEC(heap->frame, struct snap_frame)[frame];
-	size_t size;
-	const char *file = heap_string(heap, f->file, &size);
 
 	if (f->function)
 		describe_string(out, heap, f->function);
 	else
 		text_add(out, "?");
-	file = describe_file_base(file, &size);
-	if (!size)
-		return;
-	text_add(out, " (");
-	text_escape(out, file, size, NAME_LIMIT, 0);
-	if (line && f->line)
-		text_printf(out, ":%u", f->line);
-	text_add(out, ")");
+	describe_place(out, heap, f->file, line ? f->line : 0);
 }
 
 void describe_frame(struct text *out, const struct heap *heap, uint32_t frame)

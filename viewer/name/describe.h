@@ -28,6 +28,9 @@ void describe_function(struct text *out, const struct heap *heap, uint32_t frame
 /* "file.py:12" */
 void describe_line(struct text *out, const struct heap *heap, uint32_t file,
 		   uint32_t line);
+/* " (file.py:12)", without the folders; nothing when file is the empty string. */
+void describe_place(struct text *out, const struct heap *heap, uint32_t file,
+		    uint32_t line);
 /* A site and who called it, innermost first, at most so many: "f.py:12 < g.py:3". */
 void describe_callers(struct text *out, const struct heap *heap, uint32_t site,
 		      unsigned most);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "viewer/analysis/context_var.h"
+#include "viewer/name/calls.h"
 #include "viewer/name/describe.h"
 
 #define NAME_LIMIT 200
@@ -255,6 +256,7 @@ static void hops_add_call(struct text *out, const struct heap *heap, uint32_t ge
 	else
 		describe_type(out, heap, heap_type_of(heap, generator));
 	text_add(out, "()");
+	calls_line(out, heap, generator, 0);
 }
 
 /* A frame's, generator's or coroutine's variable; the call was named before, unless it

@@ -7,9 +7,9 @@
  *	f.__kwdefaults__['a'], __defaults__   f(a=...)
  *	partial.keywords['a']                 partial(a=...)
  *	local.dummies[<weakref>]['a']         local.a(thread NAME)  (threading.local)
- *	coroutine -> its local variable       = f() > a
+ *	coroutine -> its local variable       = f() (file.py:12) > a
  *	context.ctx_vars.root... -> value     context[ContextVar NAME]
- *	task._coro                            = task NAME > f()
+ *	task._coro                            = task NAME > f() (file.py:12)
  *
  * A rule looks at the labels ahead and says how many edges it took; none: the edge is
  * written by itself (path.c).

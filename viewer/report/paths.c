@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "viewer/model/site.h"
+#include "viewer/name/calls.h"
 #include "viewer/report/common.h"
 
 #define MAX_STEPS 1000u
@@ -88,6 +89,12 @@ static int report_paths_add_path(const struct report_context *c, uint32_t object
 		err = table_note(table, "allocated at %s", text_get(scratch));
 	}
 	free(nodes);
+	if (!err) {
+		text_clear(scratch);
+		calls_where(scratch, c->heap, object);
+		if (text_len(scratch))
+			err = table_note(table, "it %s", text_get(scratch));
+	}
 	return err;
 }
 

@@ -3,6 +3,7 @@
  * (analysis/tasks.h). */
 #include "viewer/analysis/tasks.h"
 #include "viewer/model/attribute.h"
+#include "viewer/name/calls.h"
 #include "viewer/name/hops.h"
 #include "viewer/name/name.h"
 #include "viewer/report/common.h"
@@ -28,29 +29,6 @@ static const char *const report_tasks_states[] = {
 	[TASK_READY] = "ready",
 	[TASK_DONE] = "done",
 };
-
-/* "main() > Queue.get()" */
-static void report_tasks_stack(struct text *out, const struct heap *heap, uint32_t task)
-{
-	uint32_t stack[TASKS_STACK], depth = tasks_stack(heap, task, stack);
-	struct heap_value name;
-
-	for (uint32_t i = 0; i < depth; i++) {
-		uint32_t call = stack[i];
-
-		text_add(out, i ? HOPS_INTO : "");
-		if (heap_kind(heap, call) == SNAP_KIND_FRAME)
-			call = attribute_of(heap, call, "f_code");
-		if (call < heap->objects && heap_value(heap, call, &name) && name.size) {
-			text_escape(out, name.text, name.size, 200, 0);
-			text_add(out, "()");
-		} else {
-			name_kind(out, heap, stack[i], 40);
-		}
-	}
-	if (depth == TASKS_STACK)
-		text_add(out, HOPS_INTO "...");
-}
 
 static bool report_tasks_is_task(const struct heap *heap, uint32_t node)
 {
@@ -111,14 +89,15 @@ static int report_tasks_row(const struct heap *heap, const struct task *t,
 	report_tasks_other(&row, scratch, heap, t->waits);
 	report_tasks_other(&row, scratch, heap, t->by);
 	text_clear(scratch);
-	report_tasks_stack(scratch, heap, t->node);
+	calls_stack(scratch, heap, t->node);
 	row_text(&row, text_get(scratch));
 	row_type(&row, scratch, heap, heap_type_of(heap, t->node));
 	row_address(&row, heap, t->node);
 	return row_end(&row);
 }
 
-/* "40 waiting, 3.1 MiB: main() > Queue.get()" for each group of several. */
+/* "40 are waiting, 3.1 MiB: main() (app.py:12) > Queue.get() (queues.py:158)" for each
+ * group of several. */
 static int report_tasks_groups(const struct heap *heap, const struct vec *tasks,
 			       struct text *scratch, struct table *table)
 {
@@ -133,7 +112,7 @@ static int report_tasks_groups(const struct heap *heap, const struct vec *tasks,
 		if (t[i].group_count == 1)
 			continue;
 		text_clear(scratch);
-		report_tasks_stack(scratch, heap, t[i].node);
+		calls_stack(scratch, heap, t[i].node);
 		err = table_note(
 			table, "%s are %s, %s: %s", human_count(count, t[i].group_count),
 			report_tasks_states[t[i].state],

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Pieces in the order of the report, each with its share of the whole.  The
- * legend names live objects and then the largest, with the same letter and style; what
- * has no room in it is still in the bar, and the screen Budget lists everything.
+ * legend names live objects and then the largest, with the same letter and style; those
+ * that it has no room for are dots in the bar, and one entry together.  The screen
+ * Budget lists everything.
  */
 #include "viewer/screen/budget_bar.h"
 
@@ -13,12 +14,18 @@
 #include "viewer/text/human.h"
 #include "viewer/screen/glyph.h"
 
-enum { MAX_PIECES = 16 };
+enum { MAX_PIECES = 16, TEXT_MAX = 96, REST = '.' };
 
 struct piece {
 	const char *name;
 	double bytes;
 	int place; /* in the bar */
+};
+
+struct bar {
+	struct piece pieces[MAX_PIECES]; /* in the order of the legend */
+	int n;
+	double total;
 };
 
 static const enum style styles[] = {
@@ -72,54 +79,85 @@ static int budget_bar_take_pieces(const struct table *t, struct piece *pieces,
 	return *total_ret > 0 ? n : 0;
 }
 
-static void budget_bar_draw_bar(struct surface *s, struct rect r,
-				const struct piece *pieces, int n, double total)
+/* "live objects 19.43 MiB (56 %)"; returns its columns, the letter's included. */
+static int budget_bar_say(char *text, size_t size, const char *name, double bytes,
+			  double total, bool ascii)
 {
-	double before = 0;
-	for (int i = 0; i < n; i++) {
-		int x0 = (int)(before / total * r.width);
-		before += pieces[i].bytes;
-		int x1 = i == n - 1 ? r.width : (int)(before / total * r.width);
-		surface_fill(s, r.y, r.x + x0, x1 - x0, styles[i % 7],
-			     (unsigned char)letters[i]);
-	}
+	char human[HUMAN_SIZE];
+
+	snprintf(text, size, "%s %s (%.0f %%)", name,
+		 human_bytes_u64(human, (uint64_t)bytes), 100 * bytes / total);
+	return glyph_columns(text, strlen(text), ascii, 200) + 2;
 }
 
-/* Sorts the pieces. */
-static int budget_bar_draw_legend(struct surface *s, struct rect r, struct piece *pieces,
-				  int n, double total)
+/* Writes the legend of the first `named` pieces and of the rest together, or, without
+ * `draw`, finds whether it has room.  Returns the lines below r.y, 0: it has none. */
+static int budget_bar_lay(struct surface *s, struct rect r, const struct bar *bar,
+			  int named, bool draw)
 {
+	char text[TEXT_MAX];
 	int x = 0, y = 1;
-	qsort(pieces, (size_t)n, sizeof(*pieces), budget_bar_larger_first);
-	for (int i = 0; i < n; i++) {
-		char text[96], bytes[HUMAN_SIZE];
-		snprintf(text, sizeof(text), "%s %s (%.0f %%)", pieces[i].name,
-			 human_bytes_u64(bytes, (uint64_t)pieces[i].bytes),
-			 100 * pieces[i].bytes / total);
-		int need = glyph_columns(text, strlen(text), s->ascii, 200) + 2;
+
+	for (int i = 0; i <= named && i < bar->n; i++) {
+		const struct piece *p = &bar->pieces[i];
+		double bytes = p->bytes;
+
+		for (int k = i + 1; i == named && k < bar->n; k++)
+			bytes += bar->pieces[k].bytes;
+		int need = budget_bar_say(text, sizeof(text),
+					  i < named ? p->name : "the rest", bytes,
+					  bar->total, s->ascii);
 		if (x + need > r.width && x > 0) {
 			x = 0;
 			y++;
 		}
-		if (y >= r.height)
-			return r.height;
-		int place = pieces[i].place;
-		surface_fill(s, r.y + y, r.x + x, 1, styles[place % 7],
-			     (unsigned char)letters[place]);
-		surface_puts(s, r.y + y, r.x + x + 2, r.width - x - 2, STYLE_NORMAL,
-			     text);
+		if (y >= r.height || (need > r.width && i))
+			return draw ? y : 0;
+		if (draw) {
+			surface_fill(s, r.y + y, r.x + x, 1,
+				     i < named ? styles[p->place % 7] : STYLE_DIM,
+				     i < named ? (unsigned char)letters[p->place] : REST);
+			surface_puts(s, r.y + y, r.x + x + 2, r.width - x - 2,
+				     STYLE_NORMAL, text);
+		}
 		x += need + 2;
 	}
-	return y + 1;
+	return y;
+}
+
+/* The pieces that the legend names have their letters, all others the same one. */
+static void budget_bar_draw_bar(struct surface *s, struct rect r, const struct bar *bar,
+				int named)
+{
+	double before = 0;
+
+	for (int place = 0; place < bar->n; place++) {
+		int i = 0;
+
+		while (bar->pieces[i].place != place)
+			i++;
+		int x0 = (int)(before / bar->total * r.width);
+		before += bar->pieces[i].bytes;
+		int x1 = place == bar->n - 1 ? r.width :
+					       (int)(before / bar->total * r.width);
+		surface_fill(s, r.y, r.x + x0, x1 - x0,
+			     i < named ? styles[place % 7] : STYLE_DIM,
+			     i < named ? (unsigned char)letters[place] : REST);
+	}
 }
 
 int budget_bar_draw(struct surface *s, struct rect r, const struct table *budget)
 {
-	struct piece pieces[MAX_PIECES];
-	double total;
-	int n = budget->columns ? budget_bar_take_pieces(budget, pieces, &total) : 0;
-	if (n == 0 || r.height < 2 || r.width < 20)
+	struct bar bar = { 0 };
+	int named;
+
+	if (budget->columns)
+		bar.n = budget_bar_take_pieces(budget, bar.pieces, &bar.total);
+	if (bar.n == 0 || r.height < 2 || r.width < 20)
 		return 0;
-	budget_bar_draw_bar(s, r, pieces, n, total);
-	return budget_bar_draw_legend(s, r, pieces, n, total);
+	qsort(bar.pieces, (size_t)bar.n, sizeof(bar.pieces[0]), budget_bar_larger_first);
+	for (named = bar.n; named > 1 && !budget_bar_lay(s, r, &bar, named, false);)
+		named--;
+	budget_bar_draw_bar(s, r, &bar, named);
+	return budget_bar_lay(s, r, &bar, named, true) + 1;
 }

@@ -6,6 +6,7 @@
  */
 #include <assert.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -14,7 +15,18 @@
 #include "viewer/screen/glyph.h"
 #include "viewer/screen/grid.h"
 
-enum { TEXT_MIN = 14, TEXT_LOOK = 200, TEXT_WANTED = 36, BAR_WIDTH = 10, GAP = 1 };
+enum {
+	TEXT_MIN = 14,
+	TEXT_LOOK = 200,
+	TEXT_WANTED = 36,
+	BAR_WIDTH = 10,
+	GAP = 1,
+	/* a text's column is no wider than this beside numbers, nor much wider than the
+	 * text: who reads along a row must find them */
+	NEAR_LEAST = 80,
+	NEAR_MOST = 120,
+	NEAR_STEP = 20, /* so that columns seldom move when the rows do */
+};
 
 static bool grid_draw_is_text(const struct grid *g, size_t c)
 {
@@ -105,6 +117,21 @@ static void grid_draw_drop_texts(struct grid *g, int room)
 	}
 }
 
+/* How wide a text column may be: any width where nothing follows it but texts. */
+static int grid_draw_most(const struct grid *g, size_t c)
+{
+	bool numbers = g->bar_width > 0; /* it stands behind the first text */
+	int most = (g->seen[c] / NEAR_STEP + 2) * NEAR_STEP;
+
+	for (size_t before = 0; before < c; before++)
+		numbers &= !grid_draw_is_text(g, before) || !g->width[before];
+	for (size_t next = c + 1; next < g->ncolumns; next++)
+		numbers |= !grid_draw_is_text(g, next) && g->width[next] > 0;
+	if (!numbers)
+		return INT_MAX;
+	return most < NEAR_LEAST ? NEAR_LEAST : most > NEAR_MOST ? NEAR_MOST : most;
+}
+
 /* Shares `room` among the text columns: each what it needs, the greediest cut first. */
 static void grid_draw_share_text(struct grid *g, int room)
 {
@@ -146,6 +173,9 @@ static void grid_draw_share_text(struct grid *g, int room)
 			widest = (int)c;
 	if (widest >= 0)
 		g->width[widest] += room;
+	for (size_t c = 0; c < g->ncolumns; c++)
+		if (grid_draw_is_text(g, c) && g->width[c] > grid_draw_most(g, c))
+			g->width[c] = grid_draw_most(g, c);
 }
 
 /* What the texts should have before numbers take the room: the first one what it needs,

@@ -240,11 +240,14 @@ void surface_spark(struct surface *s, int y, int x, int width, enum style style,
 	if (width <= 0)
 		return;
 	size_t first = n > (size_t)width ? n - (size_t)width : 0;
-	double max = 0;
-	for (size_t i = first; i < n; i++)
-		max = values[i] > max ? values[i] : max;
+	double max = n > first ? values[first] : 0, min = max;
 	for (size_t i = first; i < n; i++) {
-		int level = max > 0 && values[i] > 0 ? (int)(values[i] / max * 7.999) : 0;
+		max = values[i] > max ? values[i] : max;
+		min = values[i] < min ? values[i] : min;
+	}
+	for (size_t i = first; i < n; i++) {
+		int level =
+			max > min ? (int)((values[i] - min) / (max - min) * 7.999) : 0;
 		uint32_t c = s->ascii ? (unsigned char)levels[level] :
 					0x2581u + (uint32_t)level;
 		surface_put(s, y, x + (int)(i - first), style, c, 1);

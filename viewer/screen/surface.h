@@ -76,7 +76,8 @@ void surface_select(struct surface *s, int y, int x, int width);
  */
 void surface_bar(struct surface *s, int y, int x, int width, enum style style,
 		 double share);
-/* A sparkline of n values, the last `width` of them, scaled to [0, max]. */
+/* A sparkline of n values, the last `width` of them, each between their least and
+ * greatest. */
 void surface_spark(struct surface *s, int y, int x, int width, enum style style,
 		   const double *values, size_t n);
 

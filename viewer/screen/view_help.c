@@ -43,6 +43,8 @@ static const struct {
 	{ "Space + -", "expand, collapse" },
 	{ "*", "follow the heaviest branch" },
 	{ "i", "tree, or icicle; there: arrows choose, + - zoom" },
+	{ "Growth of what arrives", NULL },
+	{ "Space", "also what never changed, or not; + - mark what just changed" },
 	{ "Everywhere", NULL },
 	{ "g", "draw a graph of what the cursor is on" },
 	{ "@", "open the object at an address" },

@@ -17,6 +17,7 @@
 
 #include "viewer/model/native_node.h"
 #include "viewer/model/site.h"
+#include "viewer/name/calls.h"
 #include "viewer/name/describe.h"
 #include "viewer/screen/app.h"
 #include "viewer/screen/rank.h"
@@ -460,6 +461,10 @@ static int view_object_draw_header(struct object_view *v, struct surface *s,
 	text_clear(&v->text);
 	view_object_numbers_line(v, &v->text);
 	surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_NORMAL, text_get(&v->text));
+	text_clear(&v->text);
+	calls_where(&v->text, heap, v->node);
+	if (text_len(&v->text) && r.height > 12)
+		surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_DIM, text_get(&v->text));
 	if (site_of(heap, v->node) && r.height > 12) {
 		text_clear(&v->text);
 		text_add(&v->text, "allocated at ");

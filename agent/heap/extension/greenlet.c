@@ -29,7 +29,8 @@ struct stack {
 struct collect {
 	struct walk *w;
 	struct snap_label *labels;
-	uint32_t count;
+	uint32_t count, calls;
+	uint64_t greenlet;
 };
 
 /* ---- finding the data stack ---- */
@@ -120,12 +121,13 @@ static void greenlet_add_stack(struct collect *c, uint64_t frame,
 	}
 }
 
-static void greenlet_add_frame(struct collect *c, uint64_t frame,
-			       const struct frame_code *info)
+static void greenlet_add_frame(struct collect *c, uint64_t frame, struct frame_code *info)
 {
 	const struct frame_layout *lay = c->w->frames->lay;
 	uint64_t items = frames_items(c->w, frame);
 
+	if (c->count < LABELS_MAX)
+		frames_tell_line(c->w, c->greenlet, c->calls++, frame, info);
 	greenlet_add(c, SNAP_LABEL_OTHER, strings_add_text(c->w, "code"),
 		     frames_reference(c->w, frame + lay->f_code));
 	greenlet_add(c, SNAP_LABEL_OTHER, strings_add_text(c->w, "function"),
@@ -152,7 +154,7 @@ static void greenlet_add_frames(struct collect *c, uint64_t chunk, uint64_t top)
 		at += 8;
 	while (at + lay->f_items < top) {
 		uint64_t code = frames_reference(c->w, at + lay->f_code);
-		const struct frame_code *info;
+		struct frame_code *info;
 
 		if (!frames_is_code(c->w, code))
 			return;
@@ -184,7 +186,7 @@ static void greenlet_add_chunks(struct collect *c, const struct stack *stack)
 static uint32_t greenlet_edges(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	struct snap_label *labels = w->specialists->greenlet->labels;
-	struct collect c = { .w = w, .labels = labels };
+	struct collect c = { .w = w, .labels = labels, .greenlet = obj };
 	struct stack stack;
 	uint32_t shape;
 

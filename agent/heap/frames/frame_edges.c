@@ -120,6 +120,7 @@ static uint32_t frame_edges_of_frame_old(struct walk *w, struct walk_type *type,
 		frame_edges_field(&e, SNAP_LABEL_OTHER, "handled exception traceback",
 				  lay->fo_excs + 16);
 	}
+	frames_tell_line(w, obj, 0, obj, info);
 	frame_edges_variables(&e, obj, info);
 	return frame_edges_finish(&e, info, &info->frame_shape);
 }
@@ -147,6 +148,7 @@ static uint32_t frame_edges_of_frame(struct walk *w, struct walk_type *type, uin
 	frame_edges_tagged(&e, SNAP_LABEL_ATTR, "f_code", frame + lay->f_code);
 	frame_edges_tagged(&e, SNAP_LABEL_OTHER, "function", frame + lay->f_func);
 	frame_edges_add(&e, SNAP_LABEL_ATTR, "f_locals", peek64(frame + lay->f_locals));
+	frames_tell_line(w, obj, 0, frame, info);
 	frame_edges_variables(&e, frame, info);
 	return frame_edges_finish(&e, info, &info->frame_shape);
 }
@@ -252,6 +254,7 @@ static uint32_t frame_edges_of_generator(struct walk *w, struct walk_type *type,
 	frame_edges_add(&e, SNAP_LABEL_OTHER, "f_locals", peek64(frame + lay->f_locals));
 	frame_edges_add(&e, SNAP_LABEL_ATTR, names[flavour].frame,
 			peek64(frame + lay->f_object));
+	frames_tell_line(w, obj, 0, frame, info);
 	frame_edges_variables(&e, frame, info);
 	return frame_edges_finish(&e, info, &info->generator_shape[flavour]);
 }

@@ -9,6 +9,8 @@
 
 enum { FRAMES_MAX = 1 << 22 }; /* a longer chain is a broken one */
 
+#define FRAMES_NOWHERE INT64_MAX /* an instruction that isn't known */
+
 bool frames_begin(struct walk *w)
 {
 	struct frames *frames;
@@ -141,32 +143,64 @@ static uint64_t frames_instructions(struct walk *w, uint64_t frame, uint64_t bas
 	return peek64(array + 8 + 8ull * index);
 }
 
-/* The line a frame struct (3.11+) or frame object (<= 3.10) is at, 0 = unknown. */
-static uint32_t frames_line(struct walk *w, uint64_t frame, uint64_t code)
+/* The instruction a frame struct (3.11+) or frame object (<= 3.10) is at, as an offset
+ * into its code: below 0 not begun, FRAMES_NOWHERE unknown. */
+static int64_t frames_instruction(struct walk *w, uint64_t frame, uint64_t code)
+{
+	const struct frames *frames = w->frames;
+	const struct frame_layout *lay = frames->lay;
+	uint64_t base = code + frames->extra, start;
+	int64_t at;
+
+	if (lay->lasti_scale) {
+		at = (int32_t)peek32(frame + frames->extra + lay->f_instr);
+		return at * lay->lasti_scale;
+	}
+	start = lay->co_copies ? frames_instructions(w, frame, base) :
+				 base + lay->co_code;
+	at = (int64_t)(peek64(frame + lay->f_instr) - start);
+	return at < -2 || at > 2 * (int64_t)frames_tuple_size(w, code) ? FRAMES_NOWHERE :
+									 at;
+}
+
+/* The line of an instruction of a code object, 0 = unknown. */
+static uint32_t frames_line(struct walk *w, uint64_t code, int64_t at)
 {
 	const struct frames *frames = w->frames;
 	const struct frame_layout *lay = frames->lay;
 	uint64_t base = code + frames->extra, table = peek64(base + lay->co_lines);
 	uint32_t first = peek32(base + lay->co_firstlineno);
-	uint64_t size = frames_tuple_size(w, table), start;
-	int64_t addr;
+	uint64_t size = frames_tuple_size(w, table);
 
 	if (!table || object_type(w->lay, table) != CPYTHON_ADDR(w->py, bytes_type))
 		return first;
-	if (lay->lasti_scale) {
-		addr = (int32_t)peek32(frame + frames->extra + lay->f_instr);
-		addr *= lay->lasti_scale;
-	} else {
-		start = lay->co_copies ? frames_instructions(w, frame, base) :
-					 base + lay->co_code;
-		addr = (int64_t)(peek64(frame + lay->f_instr) - start);
-		if (addr < -2 || addr > 2 * (int64_t)frames_tuple_size(w, code))
-			return 0;
-	}
+	if (at == FRAMES_NOWHERE)
+		return 0;
 	return lines_lookup(
 		lay->lines,
 		(const unsigned char *)peek_bytes(table + w->lay->bytes_data, size), size,
-		first, addr);
+		first, at);
+}
+
+/* Thousands of tasks wait at one line: the last that was looked up is remembered. */
+void frames_tell_line(struct walk *w, uint64_t object, uint32_t call, uint64_t frame,
+		      struct frame_code *info)
+{
+	const struct frames *frames = w->frames;
+	int64_t at = frames_instruction(w, frame, info->code);
+	struct snap_line event = { .object = object, .call = call };
+
+	if (info == &frames->none)
+		return;
+	if (!info->file || at != info->at) {
+		info->at = at;
+		info->line = frames_line(w, info->code, at);
+		info->file = strings_add_object(
+			w, peek64(info->code + frames->extra + frames->lay->co_filename));
+	}
+	event.file = info->file;
+	event.line = info->line;
+	EVENTS_SEND(w, line, &event);
 }
 
 /* ---- the frame struct ---- */
@@ -328,7 +362,8 @@ static void frames_emit(struct walk *w, const struct running *run, uint32_t dept
 		.code = run->code,
 		.function = strings_add_object(w, peek64(base + name)),
 		.file = strings_add_object(w, peek64(base + lay->co_filename)),
-		.line = frames_line(w, run->frame, run->code),
+		.line = frames_line(w, run->code,
+				    frames_instruction(w, run->frame, run->code)),
 		.object = lay->frame_is_object ? run->frame :
 						 peek64(run->frame + lay->f_object),
 	};

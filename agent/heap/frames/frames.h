@@ -35,6 +35,8 @@ struct frame_code {
 	struct snap_label *labels; /* of its variables, in the order of the frame */
 	uint32_t count, stacksize;
 	uint32_t frame_shape, generator_shape[3]; /* 0 = not made yet */
+	int64_t at;	     /* the instruction whose line is `line` */
+	uint32_t line, file; /* file: string id; 0 = not asked for yet */
 };
 
 struct frames {
@@ -58,6 +60,11 @@ bool frames_stack_depth(struct walk *w, uint64_t frame, const struct frame_code 
 			uint32_t *ret);
 /* The object a word of a frame refers to, without its tag; 0 = none. */
 uint64_t frames_reference(struct walk *w, uint64_t addr);
+
+/* Tells the line that a frame stands at which `object` holds (struct snap_line: which of
+ * its calls); the frame is one whose code frames_frame_code gave. */
+void frames_tell_line(struct walk *w, uint64_t object, uint32_t call, uint64_t frame,
+		      struct frame_code *info);
 
 /* Sets w->frames up. False: this interpreter's frames are unknown to us. */
 bool frames_begin(struct walk *w);
