@@ -65,6 +65,9 @@ enum thread_rank threads_rank(long nr, const unsigned long long arg[6], bool sec
 		return threads_rank_futex(arg, seccomp);
 	if (threads_in(interrupted, sizeof(interrupted) / sizeof(interrupted[0]), nr))
 		return THREAD_INTERRUPTED;
+	/* a wait with a time limit goes on; no lock of the C library's own has one */
+	if (nr == SYS_restart_syscall)
+		return seccomp ? THREAD_WAITS_OTHER : THREAD_WAITS_INPUT;
 	bool restart_block = nr == SYS_nanosleep || nr == SYS_clock_nanosleep;
 #ifdef SYS_poll
 	restart_block |= nr == SYS_poll && (int)arg[2] > 0;

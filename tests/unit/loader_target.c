@@ -412,6 +412,10 @@ static void threads_are_ranked(void **state)
 	assert_int_equal(threads_rank(SYS_futex, timed, true), THREAD_WAITS_OTHER);
 	assert_int_equal(threads_rank(SYS_futex, lock, false), THREAD_NEVER);
 	assert_int_equal(threads_rank(SYS_read, zero, false), THREAD_WAITS_INPUT);
+	assert_int_equal(threads_rank(SYS_restart_syscall, zero, false),
+			 THREAD_WAITS_INPUT);
+	assert_int_equal(threads_rank(SYS_restart_syscall, zero, true),
+			 THREAD_WAITS_OTHER);
 	assert_int_equal(threads_rank(SYS_clock_nanosleep, zero, true),
 			 THREAD_WAITS_OTHER);
 	assert_int_equal(threads_rank(SYS_epoll_pwait, endless, false),
