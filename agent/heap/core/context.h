@@ -145,7 +145,7 @@ struct walk_range {
 	const char *path; /* NUL-terminated, ours; "" = anonymous */
 };
 
-enum { WALK_INTERNED = 8, WALK_RANGE_CACHE = 1024 };
+enum { WALK_INTERNED = 8, WALK_RANGE_CACHE = 4096 };
 
 struct walk {
 	const struct cpython *py;
@@ -180,7 +180,7 @@ struct walk {
 	/* ranges.h */
 	struct walk_range *ranges;
 	uint32_t nranges, last_range;
-	uint32_t range_cache[WALK_RANGE_CACHE]; /* by address >> 21: the first range that
+	uint32_t range_cache[WALK_RANGE_CACHE]; /* by address >> 16: the first range that
 						 * ends beyond an address there */
 	struct pages pages;			/* of the ranges that are `scanned` */
 	uint64_t *pages_ok; /* elsewhere: page numbers found readable */

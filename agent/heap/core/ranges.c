@@ -136,7 +136,7 @@ static uint32_t ranges_search(const struct walk *w, uint64_t addr)
 
 const struct walk_range *ranges_other(struct walk *w, uint64_t addr)
 {
-	uint32_t *cached = &w->range_cache[(addr >> 21) % WALK_RANGE_CACHE], at = *cached;
+	uint32_t *cached = &w->range_cache[(addr >> 16) % WALK_RANGE_CACHE], at = *cached;
 
 	if ((at < w->nranges && w->ranges[at].end <= addr) ||
 	    (at && w->ranges[at - 1].end > addr))
@@ -253,7 +253,7 @@ static bool ranges_part_readable(struct walk *w, const struct walk_range *r,
 				     ranges_still_there(addr, end);
 }
 
-bool ranges_readable(struct walk *w, uint64_t addr, uint64_t size)
+bool ranges_readable_slowly(struct walk *w, uint64_t addr, uint64_t size)
 {
 	const struct walk_range *r;
 	uint64_t end = addr + size;
@@ -277,7 +277,7 @@ static bool ranges_page_holds(struct walk *w, uint64_t addr)
 	return r && (!r->scanned || pages_state(&w->pages, addr) != PAGES_ABSENT);
 }
 
-bool ranges_hold(struct walk *w, uint64_t addr, uint64_t size)
+bool ranges_hold_slowly(struct walk *w, uint64_t addr, uint64_t size)
 {
 	return ranges_page_holds(w, addr) && ranges_page_holds(w, addr + size - 1) &&
 		ranges_readable(w, addr, size);

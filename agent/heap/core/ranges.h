@@ -24,13 +24,40 @@ static inline const struct walk_range *ranges_of(struct walk *w, uint64_t addr)
 	return ranges_other(w, addr);
 }
 
+/* As ranges_hold and ranges_readable, for what isn't seen at a glance. */
+bool ranges_hold_slowly(struct walk *w, uint64_t addr, uint64_t size);
+bool ranges_readable_slowly(struct walk *w, uint64_t addr, uint64_t size);
+
+/* Can all of [addr, addr + size), which begins in r, be read, and does it end there? */
+static inline bool ranges_clear(const struct walk *w, const struct walk_range *r,
+				uint64_t addr, uint64_t size)
+{
+	return size <= r->end - addr && !r->special &&
+		(r->image || (r->scanned && !w->pages.out));
+}
+
 /* Is addr readable for size bytes, by the maps read when the walk began? */
-bool ranges_readable(struct walk *w, uint64_t addr, uint64_t size);
+static inline bool ranges_readable(struct walk *w, uint64_t addr, uint64_t size)
+{
+	const struct walk_range *r = ranges_of(w, addr);
+
+	if (!r)
+		return false;
+	return ranges_clear(w, r, addr, size) || ranges_readable_slowly(w, addr, size);
+}
 /*
  * ... and may there be something else than zeros?  False also for a page that was never
  * touched, so that looking for something leaves no page tables behind.
  */
-bool ranges_hold(struct walk *w, uint64_t addr, uint64_t size);
+static inline bool ranges_hold(struct walk *w, uint64_t addr, uint64_t size)
+{
+	const struct walk_range *r = ranges_of(w, addr);
+
+	if (!r)
+		return false;
+	return (!r->scanned && ranges_clear(w, r, addr, size)) ||
+		ranges_hold_slowly(w, addr, size);
+}
 /* Copies a C string that may be anywhere, cut to size-1 bytes; false: not readable. */
 bool ranges_text(struct walk *w, uint64_t addr, char *buf, size_t size);
 

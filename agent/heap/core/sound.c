@@ -12,9 +12,11 @@
 /* Readable, private, and word aligned. */
 static bool sound_place(struct walk *w, uint64_t addr, uint64_t size)
 {
+	const struct walk_range *r = marks_in_range(addr) ? ranges_of(w, addr) : NULL;
+
 	/* the first two words of an object are no zeros */
-	return marks_in_range(addr) && ranges_hold(w, addr, 16) &&
-		!(w->ranges[w->last_range].perms & 8) && ranges_readable(w, addr, size);
+	return r && !(r->perms & 8) && ranges_hold(w, addr, 16) &&
+		ranges_readable(w, addr, size);
 }
 
 /*
@@ -188,10 +190,8 @@ bool sound_object(struct walk *w, uint64_t addr)
 
 	if (!sound_place(w, addr, lay->head + 8u))
 		return false;
-	if (!sound_refcount(w, addr))
-		return false;
 	type = peek64(addr + lay->type);
-	if (!sound_type(w, type))
+	if (!marks_in_range(type) || !sound_refcount(w, addr) || !sound_type(w, type))
 		return false;
 	flags = peek64(type + lay->tp_flags);
 	if (!ranges_readable(w, addr, peek64(type + lay->tp_basicsize)))

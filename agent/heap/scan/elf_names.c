@@ -48,25 +48,59 @@ static void elf_names_add(struct walk *w, struct elf_names *names,
 	    ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || !elf_names_reserve(w, names))
 		return;
 	names->rows[names->count++] =
-		(struct elf_variable){ start, start + symbol->st_size,
-				       strings + symbol->st_name, ours };
+		(struct elf_variable){ .start = start,
+				       .end = start + symbol->st_size,
+				       .name = strings + symbol->st_name,
+				       .ours = ours };
 }
 
-/* Shell's sort: in place, no allocation. */
-static void elf_names_sort(struct elf_names *names)
+/* Merges the sorted rows [0, half) and [half, n) of `from` into `to`. */
+static void elf_names_merge(struct elf_variable *to, const struct elf_variable *from,
+			    uint32_t half, uint32_t n)
 {
-	struct elf_variable *rows = names->rows, row;
-	uint32_t gap = 1, j;
+	uint32_t a = 0, b = half;
 
-	while (gap < names->count / 3)
-		gap = gap * 3 + 1;
-	for (; gap; gap /= 3)
-		for (uint32_t i = gap; i < names->count; i++) {
-			row = rows[i];
-			for (j = i; j >= gap && rows[j - gap].start > row.start; j -= gap)
-				rows[j] = rows[j - gap];
-			rows[j] = row;
+	for (uint32_t i = 0; i < n; i++)
+		to[i] = b == n || (a < half && from[a].start <= from[b].start) ?
+			from[a++] :
+			from[b++];
+}
+
+/* By start, each way through them with runs twice as long; false: no memory. */
+static bool elf_names_sort(struct walk *w, struct elf_names *names)
+{
+	const uint32_t n = names->count;
+	struct elf_variable *spare =
+				    arena_map(w->arena, names->capacity * sizeof(*spare)),
+			    *rows;
+
+	if (!spare)
+		return false;
+	for (uint32_t run = 1; run < n; run *= 2) {
+		for (uint32_t at = 0; at < n; at += 2 * run) {
+			const uint32_t left = n - at;
+
+			elf_names_merge(spare + at, names->rows + at,
+					run < left ? run : left,
+					2 * run < left ? 2 * run : left);
 		}
+		rows = names->rows;
+		names->rows = spare;
+		spare = rows;
+	}
+	arena_unmap(w->arena, spare, names->capacity * sizeof(*spare));
+	return true;
+}
+
+/* What they cover, from the first on. */
+static void elf_names_reach(struct elf_names *names)
+{
+	uint64_t reach = 0;
+
+	for (uint32_t i = 0; i < names->count; i++) {
+		reach = names->rows[i].end > reach ? names->rows[i].end : reach;
+		names->rows[i].reach = reach;
+	}
 }
 
 /* ---- reading ---- */
@@ -176,12 +210,15 @@ static void elf_names_load(struct walk *w, struct elf_names *names)
 			elf_names_add_file(w, names, fd);
 		close(fd);
 	}
-	elf_names_sort(names);
+	if (names->count && elf_names_sort(w, names))
+		elf_names_reach(names);
+	else
+		names->count = 0;
 }
 
 /* ---- asking ---- */
 
-/* The last variable that begins at or before addr, if it covers that. */
+/* The last variable that covers addr. */
 static const struct elf_variable *elf_names_find(const struct elf_names *names,
 						 uint64_t addr)
 {
@@ -195,10 +232,10 @@ static const struct elf_variable *elf_names_find(const struct elf_names *names,
 		else
 			high = middle;
 	}
-	for (; low && names->rows[low - 1].end <= addr; low--)
-		if (addr - names->rows[low - 1].start > TABLE_MAX)
-			return NULL;
-	return low ? &names->rows[low - 1] : NULL;
+	for (; low && names->rows[low - 1].reach > addr; low--)
+		if (names->rows[low - 1].end > addr)
+			return &names->rows[low - 1];
+	return NULL;
 }
 
 static bool elf_names_text(const struct elf_variable *row, char *buf, size_t size)
@@ -243,7 +280,7 @@ uint32_t elf_names_of(struct walk *w, struct elf_names *names, uint64_t addr)
 	if (names->path)
 		elf_names_load(w, names);
 	row = elf_names_find(names, addr);
-	if (row && addr < row->end && elf_names_text(row, name, sizeof(name))) {
+	if (row && elf_names_text(row, name, sizeof(name))) {
 		pos = elf_names_put(line, pos, ":");
 		pos = elf_names_put(line, pos, name);
 		if (addr > row->start) {

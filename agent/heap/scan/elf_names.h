@@ -20,6 +20,7 @@ struct walk;
 /* A variable: [start, end) and where its name is; names are NUL-terminated. */
 struct elf_variable {
 	uint64_t start, end;
+	uint64_t reach; /* the highest end of it and of those before it */
 	uint64_t name;
 	bool ours; /* the name is in memory that we read it into */
 };

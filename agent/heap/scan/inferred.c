@@ -56,14 +56,14 @@ struct inferred {
 	uint32_t now;	  /* the owner whose way we go */
 	bool any;	  /* ... leads anywhere */
 	uint32_t objects; /* owners that are such; libraries follow */
-	uint32_t library; /* number of the next one */
 	uint32_t types;
 	uint64_t sample[INFERRED_TYPES]; /* an owner of each type, [0] unused */
 	struct inferred_queue queue, next;
 	struct inferred_queue ranked[INFERRED_RANKS];
-	struct inferred_queue doubtful; /* for the end */
-	bool last;			/* which has come */
-	struct inferred_queue put_off;	/* leads that are not taken before the end */
+	struct inferred_queue doubtful;	 /* for the end */
+	bool last;			 /* which has come */
+	struct inferred_queue variables; /* leads of libraries, which have them last */
+	struct inferred_queue put_off;	 /* leads that are not taken before the end */
 	/* of the chunk that is looked at */
 	uint64_t from, leads;
 	bool far_leads;
@@ -513,20 +513,18 @@ static void inferred_library_root(struct walk *w, void *arg, const struct lead *
 	struct inferred *inf = arg;
 
 	(void)w;
+	inferred_push_to(inf, &inf->variables, lead);
 	if (lead->number == LEADS_BLOCK || inf->c->owner[lead->number] != CHUNKS_NOBODY)
 		return;
 	inf->c->owner[lead->number] = inf->now;
 	inferred_push(inf, lead);
 }
 
-/* The next library's number: those of the first time, in the same order. */
+/* A new library's number. */
 static uint32_t inferred_library(struct inferred *inf, const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	const uint32_t number = inf->library++;
 
-	if (number <= inf->owners.count && !inf->owners.list[number].obj)
-		return number;
 	return owners_add(
 		inf->w, &inf->owners,
 		&(struct owner){
@@ -537,12 +535,11 @@ static uint32_t inferred_library(struct inferred *inf, const char *path)
 
 /* The writable data of each program and library; bss has no name, the mapping before
  * it does. */
-static void inferred_libraries(struct inferred *inf, leads_fn *visit)
+static void inferred_libraries(struct inferred *inf)
 {
 	struct walk *w = inf->w;
 	const char *path = "", *last = NULL;
 
-	inf->library = inf->objects + 1;
 	for (uint32_t i = 0; i < w->nranges && !w->err; i++) {
 		const struct walk_range *r = &w->ranges[i];
 
@@ -557,16 +554,24 @@ static void inferred_libraries(struct inferred *inf, leads_fn *visit)
 			return;
 		for (uint64_t at = r->start; at < r->end;
 		     at = page_floor(at) + page_size())
-			leads_scan(w, inf->c, at, page_size(), visit, inf);
+			leads_scan(w, inf->c, at, page_size(), inferred_library_root,
+				   inf);
 	}
 }
 
-/* Their turn, with what their variables lead to otherwise. */
+/* Their turn, with what their variables lead to otherwise: blocks that are still
+ * nobody's, too. */
 static void inferred_add_libraries(struct inferred *inf,
 				   const struct inferred_queue *roots)
 {
+	const struct inferred_queue *const q = &inf->variables;
+
 	inf->next = *roots;
-	inferred_libraries(inf, inferred_take);
+	for (uint32_t i = 0; i < q->count && !inf->w->err; i++) {
+		inf->now = q->list[i].owner;
+		if (leads_still(inf->w, &q->list[i].lead))
+			inferred_take(inf->w, inf, &q->list[i].lead);
+	}
 	inferred_spread(inf);
 }
 
@@ -673,7 +678,7 @@ void inferred_run(struct walk *w)
 	if (!inferred_order(inf))
 		return;
 	inf->objects = inf->owners.count;
-	inferred_libraries(inf, inferred_library_root); /* wait for their turn */
+	inferred_libraries(inf); /* wait for their turn */
 	libraries = inf->next;
 	inf->next = (struct inferred_queue){ 0 };
 	for (uint8_t level = 0; level < OWNERS_LEVELS; level++)

@@ -35,6 +35,12 @@ static bool leads_block_known(const struct walk *w, uint64_t block, uint64_t siz
 	return false;
 }
 
+bool leads_still(const struct walk *w, const struct lead *lead)
+{
+	return lead->number != LEADS_BLOCK ||
+		!leads_block_known(w, lead->addr, lead->size);
+}
+
 static bool leads_of(struct walk *w, const struct chunks *c, uint64_t word,
 		     struct lead *ret)
 {

@@ -19,6 +19,8 @@ typedef void leads_fn(struct walk *w, void *arg, const struct lead *lead);
 /* The aligned words of [addr, addr + size), as far as they are in memory. */
 void leads_scan(struct walk *w, const struct chunks *c, uint64_t addr, uint64_t size,
 		leads_fn *visit, void *arg);
+/* Is a lead that was found before still one: has a block been told to be taken since? */
+bool leads_still(const struct walk *w, const struct lead *lead);
 /* How many of them are not 0, as far as leads_scan would look. */
 uint64_t leads_words(struct walk *w, uint64_t addr, uint64_t size);
 /* ... of an object, which is in memory. */
