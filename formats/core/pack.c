@@ -2,7 +2,10 @@
 /* pack - regions, encoding of objects and values, packing; see pack.h. */
 #include "formats/core/pack.h"
 
-enum { PACK_VARINT_32 = 5 };
+enum {
+	PACK_VARINT_32 = 5,
+	PACK_PART_MIN = 4096, /* bytes: what is less goes with the next part */
+};
 #define PACK_TABLE_SIZE (sizeof(struct pack_head) << PACK_TABLE_BITS)
 #define PACK_SLOTS_SIZE (PACKED_ROWS * PACKED_SLOTS * sizeof(struct packed_slot))
 
@@ -109,4 +112,18 @@ const uint8_t *pack_finish(struct pack *p, uint32_t *size_ret)
 	}
 	*size_ret = (uint32_t)(to - p->base);
 	return p->base;
+}
+
+unsigned pack_parts(const uint8_t *raw, uint32_t ends[PACK_PARTS])
+{
+	uint32_t at = 4 * PACKED_COLUMN_COUNT, begin = 0;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < PACKED_TEXT; i++) {
+		at += bytes_get_u32(raw + 4 * (size_t)i);
+		if ((i == PACKED_TEXT_SIZE || i == PACKED_REFS || i == PACKED_HASH) &&
+		    at - begin >= PACK_PART_MIN)
+			ends[n++] = begin = at;
+	}
+	return n;
 }

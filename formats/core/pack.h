@@ -23,6 +23,7 @@ enum {
 	PACK_REFS_SIZE = 1 << 20,
 	PACK_TEXT_SIZE = 1 << 20,
 	PACK_TABLE_BITS = 12, /* of the number of heads that are remembered */
+	PACK_PARTS = 3,	      /* cuts between unlike columns, at most */
 };
 
 /* All of an object and its value that is told once. */
@@ -62,6 +63,8 @@ void pack_reset(struct pack *pack);
 
 /* The block's content and its size; once, before reset. */
 const uint8_t *pack_finish(struct pack *pack, uint32_t *size_ret);
+/* Where in such a content columns end which the next ones are unlike; returns how many. */
+unsigned pack_parts(const uint8_t *raw, uint32_t ends[PACK_PARTS]);
 /* No further object fits in. */
 void pack_seal(struct pack *pack);
 /* Writes the last object's head, which takes another one's place in the table. */

@@ -26,9 +26,12 @@
 
 enum {
 	LEVEL = 1, /* 3 gives 2-9 % fewer bytes for 1.3-1.7 times the time */
-	/* bytes between two looks for a match; on a heap as applications have it, against
-	 * 1: instructions of zstd 0.80, bytes 1.03; literals are compressed anyway */
-	STRIDE = 3,
+	/* bytes between two looks for a match, less one; on a heap as applications have
+	 * it, against 2: instructions of zstd 0.82, bytes 1.05; literals are compressed
+	 * anyway */
+	STRIDE = 4,
+	/* before, input that stays in place can't be cut (ZSTD_e_flush) */
+	CUTS = ZSTD_VERSION_NUMBER >= 10504,
 	SHEET_ROWS = 2048,
 	SHEET_TEXT = 4 * SNAP_TEXT_MAX, /* text or labels of a sheet, bytes */
 	SHEET_LABELS = SNAP_SHAPE_MAX * sizeof(struct snap_label),
@@ -144,17 +147,44 @@ static int writer_put(struct snap_writer *w, const void *data, size_t size)
 	return w->err;
 }
 
-/* Compresses raw as one frame and writes the block. */
-static int writer_put_block(struct snap_writer *w, struct block_head head,
-			    const void *raw)
+/*
+ * Compresses raw as one frame, which is cut where unlike columns meet (n `ends`), so that
+ * each has statistics of its own: 3 % fewer bytes, and those that can't be compressed
+ * cost little.
+ */
+static size_t writer_compress(struct snap_writer *w, const void *raw, size_t size,
+			      const uint32_t *ends, unsigned n)
+{
+	ZSTD_outBuffer out = { w->frame + BLOCK_HEAD_SIZE,
+			       w->frame_size - BLOCK_HEAD_SIZE, 0 };
+	ZSTD_inBuffer in = { raw, 0, 0 };
+	size_t left;
+
+	if (!CUTS || !n)
+		return ZSTD_compress2(w->zstd, out.dst, out.size, raw, size);
+	left = ZSTD_CCtx_reset(w->zstd, ZSTD_reset_session_only);
+	if (!ZSTD_isError(left))
+		left = ZSTD_CCtx_setPledgedSrcSize(w->zstd, size);
+	for (unsigned i = 0; i < n && !ZSTD_isError(left); i++) {
+		in.size = ends[i];
+		left = ZSTD_compressStream2(w->zstd, &out, &in, ZSTD_e_flush);
+	}
+	in.size = size;
+	if (!ZSTD_isError(left))
+		left = ZSTD_compressStream2(w->zstd, &out, &in, ZSTD_e_end);
+	return left ? left : out.pos;
+}
+
+/* Compresses raw as one frame, cut at `ends`, and writes the block. */
+static int writer_put_parts(struct snap_writer *w, struct block_head head,
+			    const void *raw, const uint32_t *ends, unsigned n)
 {
 	uint8_t *const frame = w->frame + BLOCK_HEAD_SIZE;
 	size_t size;
 
 	if (w->err)
 		return w->err;
-	size = ZSTD_compress2(w->zstd, frame, w->frame_size - BLOCK_HEAD_SIZE, raw,
-			      head.raw_size);
+	size = writer_compress(w, raw, head.raw_size, ends, n);
 	if (ZSTD_isError(size))
 		return w->err = -EIO;
 	head.columns = layouts[head.type].ncolumns;
@@ -164,6 +194,12 @@ static int writer_put_block(struct snap_writer *w, struct block_head head,
 	head.sequence = ++w->sequence;
 	block_put_head(w->frame, &head);
 	return writer_put(w, w->frame, BLOCK_HEAD_SIZE + size);
+}
+
+static int writer_put_block(struct snap_writer *w, struct block_head head,
+			    const void *raw)
+{
+	return writer_put_parts(w, head, raw, NULL, 0);
 }
 
 static int writer_flush_sheet(struct snap_writer *w, unsigned type);
@@ -203,6 +239,7 @@ static int writer_flush_objects(struct snap_writer *w)
 		.first = w->counts.objects - w->pack.count,
 		.flags = w->is_long ? BLOCK_CONTINUED : 0,
 	};
+	uint32_t ends[PACK_PARTS];
 	const uint8_t *raw;
 
 	if (head.count == 0 || writer_flush_types(w, layouts[BLOCK_PACKED].needs) != 0)
@@ -210,7 +247,7 @@ static int writer_flush_objects(struct snap_writer *w)
 	raw = pack_finish(&w->pack, &head.raw_size);
 	pack_reset(&w->pack);
 	w->is_long = false;
-	return writer_put_block(w, head, raw);
+	return writer_put_parts(w, head, raw, ends, pack_parts(raw, ends));
 }
 
 /* ---- objects and values ---- */
@@ -621,8 +658,9 @@ static int writer_start_zstd(struct snap_writer *w, void *workspace)
 	    ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_targetLength, STRIDE)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_literalCompressionMode,
 						ZSTD_ps_enable)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_checksumFlag, 1)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_contentSizeFlag, 1)))
+	    ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_contentSizeFlag, 1)) ||
+	    ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_stableInBuffer, CUTS)) ||
+	    ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_stableOutBuffer, CUTS)))
 		return -EINVAL;
 	return 0;
 }
