@@ -63,7 +63,7 @@ void pack_reset(struct pack *pack);
 
 /* The block's content and its size; once, before reset. */
 const uint8_t *pack_finish(struct pack *pack, uint32_t *size_ret);
-/* Where in such a content columns end which the next ones are unlike; returns how many. */
+/* Where in such a content columns end that the next ones are unlike; their number. */
 unsigned pack_parts(const uint8_t *raw, uint32_t ends[PACK_PARTS]);
 /* No further object fits in. */
 void pack_seal(struct pack *pack);
