@@ -105,6 +105,18 @@ const char *indexed_type_name(const struct indexed *ix, uint32_t type)
 	return VEC(ix->names.buf, const char) + VEC(ix->name, uint32_t)[type];
 }
 
+uint64_t indexed_address(struct indexed *ix, uint32_t object)
+{
+	const uint32_t i = object % INDEXED_ADDRESSES;
+
+	assert(object < ix->heap->objects);
+	if (ix->recent[i].node != object + 1) {
+		ix->recent[i].node = object + 1;
+		ix->recent[i].address = heap_address(ix->heap, object);
+	}
+	return ix->recent[i].address;
+}
+
 uint32_t indexed_rank(const struct indexed *ix, const char *name)
 {
 	size_t lo = 0, count = VEC_COUNT(ix->ranked, uint32_t), hi = count;

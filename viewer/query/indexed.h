@@ -23,7 +23,7 @@
 #include "viewer/text/text.h"
 #include "viewer/workspace.h"
 
-enum { INDEXED_STAGES = STAGE_HELD + 1 };
+enum { INDEXED_STAGES = STAGE_HELD + 1, INDEXED_ADDRESSES = 1024 };
 
 struct indexed {
 	struct process *process;
@@ -37,7 +37,11 @@ struct indexed {
 	struct typed typed; /* empty until asked for */
 	struct sources sources;
 	struct stage stage[INDEXED_STAGES]; /* by rule */
-	struct growth growth;		    /* empty until asked for */
+	struct {
+		uint32_t node; /* plus 1; 0: none */
+		uint64_t address;
+	} recent[INDEXED_ADDRESSES]; /* by node, modulo */
+	struct growth growth;	     /* empty until asked for */
 	unsigned asked_type, asked_target;
 };
 
@@ -47,6 +51,9 @@ int indexed_open(struct indexed *ix, struct process *process,
 		 const struct progress *progress);
 void indexed_free(struct indexed *ix);
 
+/* heap_address of an object: those that many rows have, as the holder of a list's items,
+ * aren't looked up for each. */
+uint64_t indexed_address(struct indexed *ix, uint32_t object);
 /* Escaped name of a type id; "" for 0.  Valid until indexed_free. */
 const char *indexed_type_name(const struct indexed *ix, uint32_t type);
 /* Rank of an escaped name; UINT32_MAX: there is no such type. */

@@ -141,33 +141,34 @@ static void node_put_type(struct relation_cursor *c, sqlite3_context *context,
 	relation_put_text(c, context);
 }
 
-/* Items of a container, characters, bytes, bits. */
+/* Items of a container. */
+static uint64_t node_items(const struct heap *heap, uint32_t node, unsigned kind)
+{
+	const struct heap_shape *shape =
+		&VEC(heap->shape, struct heap_shape)[heap_class_of(heap, node)->shape];
+	const struct heap_span refs = heap_refs(heap, node);
+	uint64_t items = 0;
+
+	for (uint32_t i = kind == SNAP_KIND_DICT ? 0 : shape->nfixed; i < refs.count; i++)
+		items += refs.target[i] != HEAP_ABSENT;
+	return shape->tail == SNAP_TAIL_PAIRS ? items / 2 : items;
+}
+
+/* Items, or characters, bytes, bits of what has a value. */
 static void node_put_length(const struct relation_cursor *c, sqlite3_context *context,
 			    uint32_t node)
 {
 	const struct heap *heap = relation_indexed(c)->heap;
 	struct heap_value value;
-	uint64_t items = 0;
 
 	if (node >= heap->objects)
 		return;
-	if (heap_value(heap, node, &value)) {
-		if (value.kind <= SNAP_VALUE_INT)
-			relation_put_count(context, value.length);
-		return;
-	}
 	const unsigned kind = heap_kind(heap, node);
-	const struct heap_shape *shape =
-		&VEC(heap->shape, struct heap_shape)[heap_class_of(heap, node)->shape];
-	struct heap_span refs = heap_refs(heap, node);
-	if (kind != SNAP_KIND_TUPLE && kind != SNAP_KIND_LIST && kind != SNAP_KIND_DICT &&
-	    kind != SNAP_KIND_SET && kind != SNAP_KIND_DEQUE)
-		return;
-	for (uint32_t i = kind == SNAP_KIND_DICT ? 0 : shape->nfixed; i < refs.count; i++)
-		items += refs.target[i] != HEAP_ABSENT;
-	if (shape->tail == SNAP_TAIL_PAIRS)
-		items /= 2;
-	relation_put_count(context, items);
+	if (kind == SNAP_KIND_TUPLE || kind == SNAP_KIND_LIST || kind == SNAP_KIND_DICT ||
+	    kind == SNAP_KIND_SET || kind == SNAP_KIND_DEQUE)
+		relation_put_count(context, node_items(heap, node, kind));
+	else if (heap_value(heap, node, &value) && value.kind <= SNAP_VALUE_INT)
+		relation_put_count(context, value.length);
 }
 
 static void node_put_described(struct relation_cursor *c, sqlite3_context *context,

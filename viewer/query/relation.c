@@ -277,6 +277,8 @@ static int relation_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **ret)
 		return SQLITE_NOMEM;
 	c->relation = t->relation;
 	c->catalog = t->catalog;
+	for (int k = 0; k < t->relation->nkeys; k++)
+		c->functional |= t->relation->keys[k].argument;
 	*ret = &c->base;
 	return SQLITE_OK;
 }
@@ -470,15 +472,10 @@ static int relation_eof(sqlite3_vtab_cursor *cursor)
 	return c->snapshot >= c->snapshot_end;
 }
 
-static int relation_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context,
-			   int column)
+/* False: the column isn't an argument's. */
+static bool relation_put_argument(const struct relation_cursor *c,
+				  sqlite3_context *context, int column)
 {
-	struct relation_cursor *c = (struct relation_cursor *)cursor;
-
-	if (column == 0) {
-		sqlite3_result_int64(context, c->snapshot);
-		return SQLITE_OK;
-	}
 	for (int k = 0; k < c->relation->nkeys; k++) {
 		const struct relation_key *key = &c->relation->keys[k];
 
@@ -489,8 +486,22 @@ static int relation_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context
 					    SQLITE_TRANSIENT);
 		else if (c->argument[k].is_number)
 			sqlite3_result_int64(context, c->argument[k].number);
+		return true;
+	}
+	return false;
+}
+
+static int relation_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context,
+			   int column)
+{
+	struct relation_cursor *c = (struct relation_cursor *)cursor;
+
+	if (column == 0) {
+		sqlite3_result_int64(context, c->snapshot);
 		return SQLITE_OK;
 	}
+	if (c->functional && relation_put_argument(c, context, column))
+		return SQLITE_OK;
 	c->relation->column(c, context, column);
 	return SQLITE_OK;
 }
@@ -599,8 +610,7 @@ void relation_put_node(const struct relation_cursor *c, sqlite3_context *context
 		       uint32_t node)
 {
 	if (node < relation_indexed(c)->heap->objects)
-		relation_put_count(context,
-				   heap_address(relation_indexed(c)->heap, node));
+		relation_put_count(context, indexed_address(relation_indexed(c), node));
 }
 
 void relation_put_string(struct relation_cursor *c, sqlite3_context *context,

@@ -71,7 +71,8 @@ struct relation_cursor {
 	char *texts[RELATION_KEYS];			  /* owned copies */
 	int order;					  /* index in orders, -1: none */
 	bool descending;
-	uint64_t limit; /* rows that suffice, 0: all */
+	bool functional; /* the relation has arguments */
+	uint64_t limit;	 /* rows that suffice, 0: all */
 	uint32_t snapshot, snapshot_end;
 	/* the snapshot's rows, made by select */
 	struct vec ids; /* u32; unused when `listed` is false: ids are 0 .. count - 1 */

@@ -148,12 +148,11 @@ static int stage_build(struct stage *s, const struct progress *progress)
 
 /* ---- asking ---- */
 
-int stage_find(struct stage *s, uint32_t node, const struct progress *progress,
-	       uint32_t *ret)
+static int stage_climb(struct stage *s, uint32_t node, const struct progress *progress,
+		       uint32_t *ret)
 {
 	uint32_t at = node, steps = 0;
 
-	assert(node < s->heap->nodes);
 	for (; !s->kept.size && s->climbed < ALONE; s->climbed++, steps++) {
 		if (stage_begins(s, at)) {
 			*ret = stage_first(s, at) + (s->rule == STAGE_DEPTH ? steps : 0);
@@ -169,4 +168,25 @@ int stage_find(struct stage *s, uint32_t node, const struct progress *progress,
 	*ret = stage_begins(s, at) ? stage_first(s, at) : *stage_at(s, at);
 	*ret += s->rule == STAGE_DEPTH ? steps : 0;
 	return 0;
+}
+
+int stage_find(struct stage *s, uint32_t node, const struct progress *progress,
+	       uint32_t *ret)
+{
+	assert(node < s->heap->nodes);
+	if (stage_begins(s, node)) {
+		*ret = stage_first(s, node);
+		return 0;
+	}
+	const uint32_t parent = s->parent[node], i = parent % STAGE_RECENT;
+	if (s->recent[i].parent == parent + 1) {
+		*ret = s->recent[i].value;
+		return 0;
+	}
+	const int err = stage_climb(s, node, progress, ret);
+	if (!err) {
+		s->recent[i].parent = parent + 1;
+		s->recent[i].value = *ret;
+	}
+	return err;
 }

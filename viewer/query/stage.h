@@ -20,6 +20,8 @@ enum stage_rule {
 	STAGE_HELD   /* the nearest synthetic node that dominates it */
 };
 
+enum { STAGE_RECENT = 256 };
+
 struct stage {
 	const struct heap *heap;
 	const uint32_t *parent;
@@ -28,6 +30,11 @@ struct stage {
 	struct vec before; /* u32 for each of 512 nodes: how many are kept before */
 	struct vec value;  /* u32 in their order */
 	uint64_t climbed;  /* steps without them */
+	struct {
+		uint32_t parent; /* plus 1; 0: none */
+		uint32_t value;
+	} recent[STAGE_RECENT]; /* of children, by parent, modulo: rows that lie side by
+				 * side are often siblings */
 };
 
 /* parent: by node, HEAP_NONE at the top; it and heap must outlive the stage. */
