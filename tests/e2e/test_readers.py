@@ -1,11 +1,13 @@
 # ctest: labels=e2e;ptrace timeout=1800
 # SPDX-License-Identifier: MIT
 """What readers that aren't ours make of the exports: go tool pprof, the protocol buffers'
-compiler, speedscope's schema, DuckDB, memlab.  Opt-in: tests/run --readers."""
+compiler, speedscope's schema, DuckDB, pandas, DevTools, memlab; and of the assistant's server
+the protocol's own client.  Opt-in: tests/run --readers."""
 import gzip
 import re
 
 from harness import *
+from test_heapsnapshot import Graph
 
 # From the field numbers of github.com/google/pprof/proto/profile.proto.
 PROTO = """
@@ -59,6 +61,55 @@ const {getFullHeapFromFile} = require("@memlab/heap-analysis");
   });
   console.log("RESULT " + JSON.stringify({orders, nodes, root}));
 })();
+'''
+
+# Of Node 22, which the loader counts on, in it and in its workers.
+NODE_22 = r'''
+Promise.withResolvers ??= function () {
+  let resolve, reject;
+  const promise = new this((a, b) => { resolve = a; reject = b; });
+  return {promise, resolve, reject};
+};
+'''
+
+# DevTools' own loader, as its server for assistants uses it.
+DEVTOOLS = r'''
+import {HeapSnapshotManager} from
+  "./node_modules/chrome-devtools-mcp/build/src/processors/HeapSnapshotManager.js";
+const [before, after] = process.argv.slice(2), manager = new HeapSnapshotManager();
+const {classDiffs} = await manager.getClassDiffs(before, after);
+const {aggregates} = await manager.getAggregates(after);
+const nodes = [];
+for (const {id} of aggregates)
+  for (const node of (await manager.getNodesById(after, id)).items)
+    nodes.push([node.id, node.retainedSize]);
+process.stdout.write("RESULT " + JSON.stringify({diffs: classDiffs, aggregates, nodes}) + "\n",
+                     () => process.exit(0));
+'''
+
+# The protocol's own client: it checks every answer against the protocol's schemas.
+CLIENT = r'''
+import {Client} from "@modelcontextprotocol/sdk/client/index.js";
+import {StdioClientTransport} from "@modelcontextprotocol/sdk/client/stdio.js";
+const [command, pid, ...args] = process.argv.slice(2);
+const client = new Client({name: "test", version: "1"});
+await client.connect(new StdioClientTransport({command, args, cwd: args.at(-1) + ".d"}));
+await client.ping();
+const {tools} = await client.listTools(), answers = {};
+const given = {objects: {type: "__main__.Order"}, sql: {query: "SELECT count(*) AS n FROM object"},
+               capture: {pid: Number(pid)}, open: {file: args.at(-1)}};
+let address = "";
+for (const {name} of tools) {
+  const call = {name, arguments: given[name] ?? {address}};
+  const {content, isError} = await client.callTool(call);
+  answers[name] = [!!isError, content[0].text];
+  address = /address (0x[0-9a-f]+)/.exec(content[0].text)?.[1] ?? address;
+}
+let refused = "";
+await client.request({method: "resources/list"}, (await import("zod")).z.any())
+  .catch(error => { refused = error.message; });
+await client.close();
+console.log("RESULT " + JSON.stringify({server: client.getServerVersion(), answers, refused}));
 '''
 
 DUCKDB = r'''
@@ -115,12 +166,15 @@ class Readers(Case):
         self.assertEqual(done.returncode, 0, done.stderr.decode())
         return done.stdout.decode()
 
-    def node(self, script, *args):
+    def node(self, script, *args, kind="js"):
         folder = os.path.join(BUILD, "readers")
-        path = os.path.join(folder, "script.js")
+        path = os.path.join(folder, "script." + kind)
         with open(path, "w") as f:
             f.write(script)
-        out = self.run_tool("node", "--max-old-space-size=8192", path, *args, cwd=folder)
+        with open(os.path.join(folder, "node_22.mjs"), "w") as f:
+            f.write(NODE_22)
+        before = ["--import", "./node_22.mjs"] if kind == "mjs" else []
+        out = self.run_tool("node", "--max-old-space-size=8192", *before, path, *args, cwd=folder)
         return json.loads(re.search(r"^RESULT (.*)$", out, re.M)[1])
 
     def test_pprof(self):
@@ -173,6 +227,48 @@ class Readers(Case):
         self.assertEqual(int(answers[2][0][2]), 1)
         with open(self.file("b.jsonl"), "rb") as f:
             self.assertEqual(int(answers[3][0][0]), sum(1 for _ in f))
+
+    def test_devtools(self):
+        version = int(self.run_tool("node", "--version").lstrip("v").split(".")[0])
+        if version < 20:
+            self.skipTest("DevTools' loader needs Node 20, this is %d" % version)
+        found = self.node(DEVTOOLS, self.file("a.heapsnapshot"), self.file("b.heapsnapshot"),
+                          kind="mjs")
+        (order,) = [d for d in found["diffs"] if d["className"] == "__main__.Order"]
+        self.assertEqual((order["addedCount"], order["removedCount"]), (1000, 0))
+        (order,) = [a for a in found["aggregates"] if a["className"] == "__main__.Order"]
+        self.assertEqual(order["count"], 4000)
+        graph = Graph(self.file("b.heapsnapshot"))
+        ours = dict(zip(graph.id, graph.retained()))
+        theirs = dict(found["nodes"])
+        self.assertGreater(len(theirs), self.overview["objects"])
+        self.assertEqual({i: (size, ours[i]) for i, size in theirs.items() if size != ours[i]}, {})
+        answer = run_view("--no-sidecar", "--sql", "SELECT sum(size) AS n FROM object",
+                             "--format", "json", self.file("b"))
+        total = json.loads(answer.stdout)["rows"][0]["n"]
+        self.assertGreaterEqual(sum(a["selfSize"] for a in found["aggregates"]), total)
+
+    def test_protocol(self):
+        os.mkdir(self.file("b.d"))
+        with Target(some_interpreters(1)[0], CODE) as target:
+            found = self.node(CLIENT, VIEW, target.pid, "--no-sidecar", "--mcp",
+                              "--allow-capture", target.pid, self.file("b"), kind="mjs")
+        self.assertEqual(found["server"]["name"], "pymem-view")
+        self.assertEqual(len(found["answers"]), 15)
+        self.assertEqual({n: t for n, (bad, t) in found["answers"].items() if bad}, {})
+        self.assertIn("__main__.Order", found["answers"]["objects"][1])
+        self.assertRegex(found["answers"]["capture"][1], "pid [0-9,]+; ")
+        self.assertIn("no such method", found["refused"])
+
+    def test_pandas(self):
+        """The line of the README, as it stands there."""
+        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
+            line = re.search(r'python -c "(import pandas, sqlite3.*?)"\n', f.read(), re.S)[1]
+        out = self.file("a.db")
+        done = run_view("--no-sidecar", "--export", "sqlite", "-o", out, self.file("a"))
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        shown = self.run_tool("/usr/bin/python3", "-c", re.sub(r"\n +", " ", line), cwd=self.made)
+        self.assertRegex(shown, r"(?m)^\d+ +builtins\.str +\d+ +\d+$")
 
     def test_memlab(self):
         found = self.node(MEMLAB, self.file("b.heapsnapshot"))
