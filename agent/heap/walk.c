@@ -110,6 +110,8 @@ static void walk_plan(struct walk *w, struct walk_type *type)
 		edges_plan(w, type);
 	values_plan(w, type);
 	registry_plan(w, type);
+	/* what precedes an instance, and what of it is shared, is not known either */
+	type->size_approx |= w->lay->attributes_unknown;
 	emit_plan(type);
 	plan_send(w, type);
 }

@@ -16,6 +16,7 @@
 #include "agent/python/fields.h"
 #include "agent/python/interpreters.h"
 #include "agent/python/lookup.h"
+#include "agent/python/moved.h"
 #include "agent/python/probe.h"
 #include "agent/python/proof.h"
 #include "agent/python/type_flags.h"
@@ -61,11 +62,13 @@ static const char *probe_types(struct cpython *py)
 	if (!peek_safe64(CPYTHON_ADDR(py, list_type) + lay->tp_basicsize, &basic) ||
 	    basic != lay->list_allocated + 8u)
 		return "the size of a list";
-	if (!peek_safe64(CPYTHON_ADDR(py, dict_type) + lay->tp_basicsize, &basic) ||
-	    basic != lay->dict_values + 8u)
+	if (!lay->newer && /* else moved_find looks where they lie */
+	    (!peek_safe64(CPYTHON_ADDR(py, dict_type) + lay->tp_basicsize, &basic) ||
+	     basic != lay->dict_values + 8u))
 		return "the size of a dict";
-	if (!peek_safe64(CPYTHON_ADDR(py, unicode_type) + lay->tp_basicsize, &basic) ||
-	    basic != lay->str_full_size)
+	if (!lay->newer &&
+	    (!peek_safe64(CPYTHON_ADDR(py, unicode_type) + lay->tp_basicsize, &basic) ||
+	     basic != lay->str_full_size))
 		return "the size of a str";
 	if (!peek_safe64(CPYTHON_ADDR(py, tuple_type) + lay->tp_basicsize, &basic) ||
 	    basic < lay->head + 8u || basic > lay->head + 64u)
@@ -260,11 +263,11 @@ int cpython_probe(struct cpython *py, char *err, size_t err_size)
 	if (py->sym.ft_marker)
 		versions_fill_free_threaded(&py->lay, versions_tables(py));
 	fields_fill(&py->lay, versions_tables(py), head);
-	if ((what = probe_types(py)) || (what = probe_modules(py, &spec)) ||
-	    (what = probe_heap_type(py, spec)))
+	py->lay.newer = !versions_known(py);
+	if ((what = probe_types(py)) || (py->lay.newer && (what = moved_find(py))) ||
+	    (what = probe_modules(py, &spec)) || (what = probe_heap_type(py, spec)))
 		return probe_refuse(py, err, err_size, what);
 	py->frames = frame_layout_of(py);
-	py->lay.newer = !versions_known(py);
 	if (py->lay.newer)
 		proof_of_tables(py);
 	probe_debug(py);

@@ -7,6 +7,7 @@ import collections
 import errno
 import json
 import os
+import re
 import subprocess
 import unittest
 from unittest import mock
@@ -25,6 +26,12 @@ walk = ctypes.PyDLL(sys.argv[1]).walk_to_file
 print(walk(sys.argv[2].encode(), int(sys.argv[3]), stats, error, 600), error.value.decode())
 """
 
+
+PLANTED = """
+x = int("7")
+planted = ["planted-" + t for t in ("ascii", "\\u00e9", "\\u4e2d", "\\U0001f600")]
+planted += [1 << 63 + x, -123456782 - x]
+"""
 
 # Asks whether a collection runs: before, in one, and after; with and without gc's
 # module, whose import makes objects that help to find the answer.
@@ -184,6 +191,39 @@ class WholeHeap(Case):
         self.assertIn(b"frames", bytes.fromhex(found.facts["python.left_out"]))
         self.assertFalse(set(said) - set(found.objects))
 
+    def test_layouts_have_moved(self):
+        """Where the tables' str, dict and int are not the interpreter's they are looked
+        for: every object and reference is there, no size is wrong that isn't called
+        approximate, and texts and numbers are read right."""
+        sizes = re.compile("size of .* approximate$")
+        for since, known, what in (((3, 11), "030a", "the keys of dicts"),
+                                   ((3, 12), "030b", "str and int"),
+                                   ((3, 12), "030a", "all three")):
+            found = [p for p in walkable() if p.version >= since]
+            for python in found[:1] + (found[1:] if LONG else []):
+                with self.subTest(python=python.name, moved=what), \
+                        mock.patch.dict(os.environ, WALK_KNOWN=known):
+                    self.minor, self.in_place, self.records = python.version[1], False, False
+                    said, found_here = self.walk(python, walktrace.COPY)
+                    self.assertFalse(set(said) - set(found_here.objects))
+                    wrong = self.compare(said, found_here)
+                    self.assertEqual([], [w for w in wrong.most_common()
+                                          if not sizes.match(w[0])])
+                    self.check_previews(python)
+
+    def check_previews(self, python):
+        path = os.path.join(self.tmp, "planted.pymem")
+        subprocess.run([python.path, "-S", "-X", "utf8", "-c", PLANTED + SMALL, DRIVER, path,
+                        "0"], check=True, timeout=60, stdout=subprocess.DEVNULL)
+        for type, texts in (("str", ["planted-ascii", "planted-\u00e9", "planted-\u4e2d",
+                                     "planted-\U0001f600"]),
+                            ("int", ["1180591620717411303424", "-123456789"])):
+            rows = json.loads(run_view(
+                "--no-sidecar", "--format", "json", "--limit", "0", "--sql",
+                "SELECT value FROM object WHERE type = 'builtins.%s' AND value IN (%s)"
+                % (type, ", ".join("'%s'" % t for t in texts)), path).stdout.decode())["rows"]
+            self.assertEqual(set(texts), {row["value"] for row in rows})
+
     def test_what_is_left_out_is_shown(self):
         python = [p for p in walkable() if p.version >= (3, 13)][0]
         path = os.path.join(self.tmp, "small.pymem")
@@ -196,6 +236,7 @@ class WholeHeap(Case):
                            stdout=subprocess.DEVNULL)
             overview = run_view("--report", "overview", path).stdout.decode()
             self.assertIn("read by those of " + shown, overview)
+
     def test_in_place(self):
         pythons = walkable()
         self.check(0, pythons if LONG else pythons[::4])
