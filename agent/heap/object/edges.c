@@ -260,19 +260,21 @@ static uint32_t edges_weakref(struct walk *w, struct walk_type *type, uint64_t o
 
 /* ---- the plan of a type ---- */
 
-/* Bases whose references the slots and tail tell completely: no tp_traverse needed. */
+/* Bases whose references the slots and tail tell completely: no tp_traverse needed.
+ * Those whose fields are told by tables may have one more in a newer CPython. */
 static bool edges_base_complete(const struct walk *w, const struct walk_type *type)
 {
+	enum { BY_TABLES = 6 };
 	const struct cpython_symbols *s = &w->py->sym;
 	const void *const complete[] = {
-		s->object_type,	      s->dict_type,	s->odict_type,
-		s->list_type,	      s->tuple_type,	s->set_type,
-		s->frozenset_type,    s->function_type, s->cell_type,
-		s->method_type,	      s->weakref_type,	s->weakproxy_type,
-		s->weakcallable_type,
+		s->function_type,  s->cell_type,	 s->method_type, s->weakref_type,
+		s->weakproxy_type, s->weakcallable_type, s->object_type, s->dict_type,
+		s->odict_type,	   s->list_type,	 s->tuple_type,	 s->set_type,
+		s->frozenset_type,
 	};
 
-	for (size_t i = 0; i < sizeof(complete) / sizeof(complete[0]); i++)
+	for (size_t i = w->lay->newer ? BY_TABLES : 0;
+	     i < sizeof(complete) / sizeof(complete[0]); i++)
 		if (complete[i] && type->native_base == (uintptr_t)complete[i])
 			return true;
 	return false;
