@@ -134,7 +134,8 @@ static const char usage_rest[] =
 	"    --pid N            of this process, if the file has several\n";
 
 static const char usage_output[] =
-	"  -o, --output FILE    where the graph (.png .svg .dot .pdf) or export goes\n"
+	"  -o, --output FILE    where the graph (.png .svg .dot .pdf) or export goes;\n"
+	"                       of --listen: the folder in which what comes is kept\n"
 	"  --listen SOCKET      show snapshots as they are sent to a unix socket\n"
 	"  --script FILE        keys and :commands from FILE, no terminal needed\n"
 	"  --screen-size WxH    of the script's screen (default 80x24)\n"
@@ -568,9 +569,9 @@ static bool options_check(struct options *o)
 				     "one of them in a run");
 	else if (options_wrong_query(o, exports))
 		wrong = options_wrong_query(o, exports);
-	else if (o->output && !o->graph && !exports)
-		wrong = "-o is for --graph and --export; a report goes to standard "
-			"output";
+	else if (o->output && !o->graph && !exports && !o->screen.listen)
+		wrong = "-o is for --graph, --export and --listen; a report goes to "
+			"standard output";
 	else if (o->graph && !o->of && strstr(o->graph, "refs"))
 		wrong = "this graph needs --of NAME or ADDRESS";
 	else if (o->of && !o->graph)
@@ -627,6 +628,8 @@ bool options_from_args(int argc, char **argv, struct options *ret, int *exit_ret
 	ret->screen.nfiles = (size_t)(argc - optind);
 	if (!options_check(ret))
 		return false;
+	if (ret->screen.listen)
+		ret->screen.save = ret->output;
 	if (options_metrics(ret) && !ret->merge) { /* an export, to standard output */
 		ret->document = &document_openmetrics;
 		ret->output = "-";

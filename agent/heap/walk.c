@@ -38,6 +38,7 @@
 #include "agent/heap/scan/enumerate.h"
 #include "agent/heap/scan/inferred.h"
 #include "agent/heap/scan/leftovers.h"
+#include "agent/heap/scan/shallow.h"
 #include "agent/heap/scan/sizecheck.h"
 #include "agent/heap/scan/statics.h"
 #include "agent/heap/scan/sweep.h"
@@ -173,6 +174,12 @@ static void walk_phases(struct walk *w)
 	}
 }
 
+static void walk_summary(struct walk *w)
+{
+	events_phase(w, "listing types");
+	shallow_list(w);
+}
+
 int walk_run(const struct cpython *py, struct arena *arena,
 	     const struct walk_options *options, struct snap_sink *sink,
 	     struct walk_stats *ret, char *err, size_t err_size)
@@ -197,7 +204,10 @@ int walk_run(const struct cpython *py, struct arena *arena,
 		return rc;
 	}
 	walk_identity(w);
-	walk_phases(w);
+	if (options->summary)
+		walk_summary(w);
+	else
+		walk_phases(w);
 	if (w->marks.failed && !w->err)
 		w->err = -ENOMEM;
 	w->stats.walk_ns = walk_now_ns() - began;

@@ -8,6 +8,7 @@
 
 #include "agent/snap/copy_life.h"
 #include "agent/snap/gil.h"
+#include "agent/snap/reserve.h"
 #include "agent/base/invariant.h"
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
@@ -38,6 +39,7 @@ int copy_make(struct job *job)
 	if (!owned_fd_ok(&job->stream.fd[0]))
 		return job_fail(job, PYMEM_FAIL_STREAM, EBADF,
 				"the application closed the snapshot's channel");
+	reserve_release();
 	pid = copy_clone(&job->fork_ns);
 	if (pid == 0)
 		copy_life_begin(job);

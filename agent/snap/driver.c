@@ -8,6 +8,7 @@
 #include "agent/snap/forked.h"
 #include "agent/snap/gil.h"
 #include "agent/snap/own_gil.h"
+#include "agent/snap/reserve.h"
 #include "agent/base/invariant.h"
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
@@ -41,6 +42,7 @@ static int driver_in_place(struct job *job)
 			job, PYMEM_FAIL_GIL, 0,
 			"another interpreter of the process has a GIL of its own and did "
 			"not give it up in time; only a copy of it can be made");
+	reserve_release();
 	job->stream.check = true;
 	job->stream.stall_ms = 5000; /* the GIL is held: no longer wait for a receiver */
 	job->stream.control = &job->control;

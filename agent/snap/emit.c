@@ -237,11 +237,12 @@ static int emit_walk(struct job *job, struct arena *arena, const struct emit_pat
 	size_t maps_size;
 	const char *maps = emit_maps(start, &maps_size);
 	const struct walk_options options = {
-		.values = !(start->flags & PYMEM_START_NO_VALUES),
+		.values = !job->summary && !(start->flags & PYMEM_START_NO_VALUES),
 		.value_limit = start->value_limit,
 		.sample_limit = start->sample_limit ? start->sample_limit : 10000,
 		.seed = start->seed,
 		.in_copy = emit_may_ask(job, in_copy),
+		.summary = job->summary,
 		.copy_of = in_copy ? (uint32_t)job->pid : 0,
 		.gil_holder = job->gil_holder,
 		.forked = job->forked,
@@ -267,7 +268,7 @@ static int emit_walk(struct job *job, struct arena *arena, const struct emit_pat
 	ret->dirty_bytes = in_copy ? emit_dirty_bytes() : 0;
 	if (!rc)
 		rc = emit_totals(sink, &stats, ret, arena->mapped);
-	return rc ? rc : sink->ops->end(sink);
+	return rc || job->summary ? rc : sink->ops->end(sink);
 }
 
 /*
@@ -323,6 +324,8 @@ int emit_snapshot(struct job *job, bool in_copy, struct emit_result *ret, char *
 		rc = emit_walk(job, &arena, &path, in_copy, ret, err, err_size);
 		if (path.relay)
 			relay_stop(path.relay);
+		if (!rc && job->summary) /* which is no whole snapshot: no END */
+			rc = snap_writer_flush(writer);
 	}
 	if (rc)
 		emit_sentence(err, err_size,

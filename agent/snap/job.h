@@ -43,6 +43,7 @@ struct job {
 	bool stand_still;     /* keep the interpreter still until the copy has ended: a
 				 * pause of the walk, where memory has no room for what
 				 * the application would write meanwhile */
+	bool summary;	      /* in place: a list of what the collector tracks, no more */
 	bool held;	      /* gil_hold took the GIL ... */
 	bool held_unthreaded; /* ... or, in 3.6 before it has one, the main thread */
 	int hold_state;

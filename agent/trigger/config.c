@@ -186,6 +186,18 @@ static bool config_parse_keep_bytes(const char *s, struct trigger_config *c)
 	return config_parse_size(&s, &c->keep_bytes) && !*s;
 }
 
+static bool config_parse_reserve(const char *s, struct trigger_config *c)
+{
+	bool on = true;
+
+	if (config_parse_flag(s, &on)) {
+		c->reserve_set = !on;
+		return true;
+	}
+	c->reserve_set = true;
+	return config_parse_size(&s, &c->reserve_bytes) && !*s;
+}
+
 /* A whole number from 1 to max, and nothing after it. */
 static bool config_count(const char *s, uint32_t max, uint32_t *ret)
 {
@@ -310,6 +322,7 @@ static const struct {
 	{ "ON_MEMORY_ERROR", config_parse_memory_error, "1 or 0" }, /* its first name */
 	{ "COOLDOWN", config_parse_cooldown, "a time such as 300s or 5m, or 0" },
 	{ "SNAPSHOTS", config_parse_snapshots, "a number from 1 on" },
+	{ "RESERVE", config_parse_reserve, "a size such as 16M, or 0" },
 	{ "CONTROL", config_parse_control,
 	  "a directory with a path of at most 87 bytes" },
 	{ "VALUES", config_parse_values, "1, 0, or a number of characters up to 4096" },

@@ -22,6 +22,7 @@
  *	PYMEM_MEMORY_ERROR=1	... on MemoryError (also PYMEM_ON_MEMORY_ERROR)
  *	PYMEM_COOLDOWN=300s	the least time between two for the same one of these
  *				five causes
+ *	PYMEM_RESERVE=16M	memory held for the capture; 0 = none
  *	PYMEM_SNAPSHOTS=N	at most N in all
  *	PYMEM_CONTROL=DIR	listen in DIR for pymem-load (start.h, "Control socket")
  *	PYMEM_VALUES=0		names and types, but no previews of values; N from 2 on:
@@ -49,6 +50,8 @@ struct trigger_config {
 	uint64_t stall_ns, window_ns;	  /* of memory.pressure; 0 = no PYMEM_PRESSURE */
 	uint64_t growth_bytes, growth_ns; /* 0 = none */
 	uint64_t cooldown_ns;
+	uint64_t reserve_bytes; /* if reserve_set; else by the limit (manner.h) */
+	bool reserve_set;
 	uint32_t snapshots;  /* 0 = any number */
 	uint64_t keep_bytes; /* 0 = all */
 	uint32_t keep;	     /* 0 = all */

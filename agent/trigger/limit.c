@@ -199,29 +199,21 @@ const char *limit_crossed(enum allowance_cause *cause_ret)
 
 /* ---- holding a process that runs into its limit while we walk ---- */
 
-static uint64_t limit_room_left(void)
-{
-	uint64_t most, used;
-
-	room_read(&most, &used);
-	return most > used ? most - used : 0;
-}
-
 bool limit_hurries(void)
 {
 	const uint64_t walk_ns = limit.seen * LIMIT_WALK_NS_PER_BYTE;
 
 	return limit.rate &&
-		limit_room_left() / limit.rate < LIMIT_MARGIN * walk_ns / 1000000000u + 1;
+		room_left() / limit.rate < LIMIT_MARGIN * walk_ns / 1000000000u + 1;
 }
 
 void limit_waiting(struct job *job)
 {
 	if (job->copy != limit.copy) {
 		limit.copy = job->copy;
-		limit.room_at_fork = limit_room_left();
+		limit.room_at_fork = room_left();
 		return;
 	}
-	if (limit_room_left() < limit.room_at_fork / 2)
+	if (room_left() < limit.room_at_fork / 2)
 		gil_hold(job);
 }

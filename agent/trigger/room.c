@@ -148,32 +148,62 @@ void room_groups(room_visit *visit, void *arg)
 }
 
 struct room_tightest {
-	uint64_t limit, used;
+	uint64_t limit, used; /* of the smallest limit */
+	uint64_t left;	      /* the least under any */
+	uint64_t machine;     /* all its memory */
 };
 
-/* Keeps the tightest limit. */
+/* Page cache that can be dropped isn't use. */
+static bool room_use(const struct room_files *files, const char *dir, uint64_t *ret)
+{
+	char path[ROOM_PATH + 64];
+	uint64_t used, cache;
+
+	if (!room_path(path, sizeof(path), dir, "memory.stat"))
+		return false;
+	used = room_number(dir, files->used);
+	cache = room_field(path, files->cache);
+	*ret = used == UINT64_MAX ? 0 : used > cache ? used - cache : 0;
+	return true;
+}
+
 static void room_tighten(const struct room_files *files, const char *dir, void *arg)
 {
 	struct room_tightest *const r = arg;
 	const uint64_t max = room_number(dir, files->max);
-	char path[ROOM_PATH + 64];
-	uint64_t used, cache;
+	uint64_t used;
 
-	if (max >= r->limit || !room_path(path, sizeof(path), dir, "memory.stat"))
+	/* one that is larger than the machine, as v1's "no limit", is none */
+	if (max >= r->machine || !room_use(files, dir, &used))
 		return;
-	used = room_number(dir, files->used);
-	cache = room_field(path, files->cache);
-	r->limit = max;
-	r->used = used == UINT64_MAX ? 0 : used > cache ? used - cache : 0;
+	if (max < r->limit) {
+		r->limit = max;
+		r->used = used;
+	}
+	if ((max > used ? max - used : 0) < r->left)
+		r->left = max > used ? max - used : 0;
+}
+
+static struct room_tightest room_look(void)
+{
+	struct room_tightest r;
+
+	r.limit = r.machine = room_field("/proc/meminfo", "MemTotal") << 10;
+	r.left = room_field("/proc/meminfo", "MemAvailable") << 10;
+	r.used = r.limit - r.left;
+	room_groups(room_tighten, &r);
+	return r;
 }
 
 void room_read(uint64_t *limit_ret, uint64_t *used_ret)
 {
-	struct room_tightest r;
+	const struct room_tightest r = room_look();
 
-	r.limit = room_field("/proc/meminfo", "MemTotal") << 10;
-	r.used = r.limit - (room_field("/proc/meminfo", "MemAvailable") << 10);
-	room_groups(room_tighten, &r);
 	*limit_ret = r.limit;
 	*used_ret = r.used;
+}
+
+uint64_t room_left(void)
+{
+	return room_look().left;
 }

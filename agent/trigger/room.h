@@ -47,6 +47,9 @@ bool room_path(char *ret, size_t size, const char *dir, const char *file);
 /* Smallest memory limit over this process in bytes, and what is used of it. */
 void room_read(uint64_t *limit_ret, uint64_t *used_ret);
 
+/* The least that is left under any of these limits, or of the machine, in bytes. */
+uint64_t room_left(void);
+
 /* Bytes of this process: address space, resident, data (what RLIMIT_DATA counts). */
 struct room_self {
 	uint64_t address_space, resident, data;

@@ -9,6 +9,8 @@
 #include "agent/base/text.h"
 #include "agent/trigger/allowance.h"
 #include "agent/trigger/destination.h"
+#include "agent/snap/reserve.h"
+#include "agent/trigger/manner.h"
 #include "agent/trigger/notice.h"
 #include "agent/trigger/trigger_capture.h"
 #include "agent/trigger/watch.h"
@@ -32,6 +34,7 @@ static void trigger_forked(void)
 	owner = sys_getpid();
 	trigger_capture_forget();
 	allowance_forget();
+	reserve_release(); /* the parent's; ours is taken when the child is whole */
 	watch_forget();
 }
 
@@ -65,6 +68,7 @@ void trigger_init(control_socket_start *start)
 	if (!Py_IsInitialized || !trigger_configure())
 		return;
 	libc_arena_learn();
+	manner_reserve(&config);
 	if (watch_start(&config, start) < 0) {
 		notice_say("no thread could be made, no snapshots will be taken", NULL);
 		return;

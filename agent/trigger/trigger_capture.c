@@ -13,12 +13,14 @@
 #include "agent/base/sys.h"
 #include "agent/base/text.h"
 #include "agent/trigger/destination.h"
+#include "agent/trigger/manner.h"
 #include "agent/trigger/notice.h"
 #include "formats/core/writer.h"
 
 enum {
 	CAPTURE_PATIENCE_S = 120,
 	CAPTURE_STALL_MS = 10000, /* for a reader that takes nothing: it may be dead */
+	CAPTURE_TRIES = 5,
 };
 
 /* One at a time, guarded by busy_claim(). */
@@ -28,8 +30,12 @@ static struct {
 	int message_fd; /* our end of the capture's control channel */
 	char error[PYMEM_MSG_TEXT_MAX + 1];
 	char phase[128];
-	char crashed[256];    /* type whose traversal crashed, "" = none */
-	bool killed;	      /* the copy, by SIGKILL */
+	char crashed[256]; /* type whose traversal crashed, "" = none */
+	bool killed;	   /* the copy, by SIGKILL */
+	uint32_t failed;   /* enum pymem_fail; 0 = nothing was said */
+	enum manner manner;
+	bool beside;   /* nothing can be held still: a copy, made beside the program */
+	uint64_t room; /* bytes, when that was chosen */
 	volatile bool ending; /* the process runs its destructors */
 } triggered = { .destination = { .file = -1, .socket = -1 }, .message_fd = -1 };
 
@@ -41,6 +47,7 @@ static void trigger_capture_message(const struct pymem_msg *msg, const char *tex
 		text_init(&t, triggered.phase, sizeof(triggered.phase));
 		text_str(&t, text);
 	} else if (msg->type == PYMEM_MSG_FAILED) {
+		triggered.failed = (uint32_t)msg->a;
 		text_init(&t, triggered.error, sizeof(triggered.error));
 		if (msg->a != PYMEM_FAIL_NOT_READY) /* it is ending: nobody's mistake */
 			text_str(&t, text);
@@ -79,6 +86,10 @@ static void trigger_capture_prepare(const struct trigger_config *config,
 	s->version = PYMEM_START_VERSION;
 	s->size = sizeof(*s);
 	s->flags = config->values ? 0 : PYMEM_START_NO_VALUES;
+	if (triggered.manner >= MANNER_IN_PLACE) {
+		s->flags |= PYMEM_START_NO_FORK;
+		s->max_memory = triggered.room;
+	}
 	s->value_limit = config->values;
 	s->control_fd = control_fd;
 	s->command_fd = -1;
@@ -89,6 +100,7 @@ static void trigger_capture_prepare(const struct trigger_config *config,
 	sys3(SYS_getrandom, &s->seed, sizeof(s->seed), 0);
 	triggered.error[0] = triggered.crashed[0] = '\0';
 	triggered.killed = false;
+	triggered.failed = 0;
 }
 
 /* What is known only after the copy was made and has ended. */
@@ -99,6 +111,11 @@ static int trigger_capture_append_facts(const struct job *c, const char *why)
 		  .kind = SNAP_FACT_TEXT,
 		  .text = why,
 		  .size = strlen(why) },
+		{ .key = "trigger.manner",
+		  .kind = SNAP_FACT_TEXT,
+		  .text = manner_name(triggered.manner),
+		  .size = strlen(manner_name(triggered.manner)) },
+		{ .key = "trigger.room", .kind = SNAP_FACT_U64, .u64 = triggered.room },
 		{ .key = "gil_held_ns", .kind = SNAP_FACT_U64, .u64 = c->gil_held_ns },
 		{ .key = "fork_ns", .kind = SNAP_FACT_U64, .u64 = c->fork_ns },
 	};
@@ -108,6 +125,22 @@ static int trigger_capture_append_facts(const struct job *c, const char *why)
 
 	return n < 0 ? (int)n :
 		       destination_append(&triggered.destination, buf, (size_t)n);
+}
+
+/* No memory for a copy: the program had to wait, and is told so. */
+static void trigger_capture_say_pause(uint64_t ns)
+{
+	char buf[64];
+	struct text t;
+
+	text_init(&t, buf, sizeof(buf));
+	text_str(&t, "the program stood still for ");
+	text_u64(&t, ns / 1000000);
+	text_str(&t, " ms");
+	notice_say(triggered.manner == MANNER_SUMMARY ?
+			   "no memory for a walk, a summary was taken" :
+			   "no memory for a copy, the snapshot was taken in place",
+		   buf);
 }
 
 /* One capture into the open destination. 0 when the stream is whole. */
@@ -131,12 +164,16 @@ static int trigger_capture_run(const struct trigger_config *config,
 	if (triggered.destination.stream || triggered.destination.socket >= 0)
 		job.stream.stall_ms = CAPTURE_STALL_MS;
 	job.waiting = how->waiting;
-	job.stand_still = how->stand_still;
+	job.stand_still = !triggered.beside &&
+		(how->stand_still || triggered.manner == MANNER_STILL);
+	job.summary = triggered.manner == MANNER_SUMMARY;
 	rc = driver_run(&job);
 	triggered.killed = WIFSIGNALED(job.status) && WTERMSIG(job.status) == SIGKILL;
 	trigger_capture_listen();
 	if (!rc)
 		rc = trigger_capture_append_facts(&job, how->why);
+	if (!rc && triggered.manner >= MANNER_IN_PLACE)
+		trigger_capture_say_pause(job.gil_held_ns);
 	control_channel_close(&job.control); /* the stream's fds are the destination's */
 	sys_close(triggered.message_fd);
 	triggered.message_fd = -1;
@@ -182,10 +219,71 @@ static int trigger_capture_try(const struct trigger_config *config,
 	return -EIO;
 }
 
+/*
+ * After a failure: true, and how to do it once more.  A copy that was killed was killed
+ * for want of memory; what can't be held still (CPython 3.6 without a GIL, an interpreter
+ * with one of its own) can be copied.
+ */
+static bool trigger_capture_otherwise(void)
+{
+	enum manner next = triggered.manner + 1;
+
+	if (trigger_capture_skip_crashed())
+		return true;
+	if (triggered.failed == PYMEM_FAIL_GIL && !triggered.beside) {
+		triggered.beside = true;
+		triggered.manner = MANNER_COPY;
+		return true;
+	}
+	if (triggered.manner == MANNER_SUMMARY ||
+	    !(triggered.killed || triggered.failed == PYMEM_FAIL_MEMORY ||
+	      triggered.failed == PYMEM_FAIL_FORK))
+		return false;
+	if (!triggered.killed && next == MANNER_STILL) /* as large a copy */
+		next = MANNER_IN_PLACE;
+	triggered.manner = manner_choose(next, &triggered.room);
+	return true;
+}
+
+/* Removes what an earlier try has left, unless it was overwritten. */
+static void trigger_capture_tidy(const char *part)
+{
+	struct text t;
+	char name[DESTINATION_PATH + 8];
+
+	text_init(&t, name, sizeof(name));
+	text_str(&t, triggered.destination.path);
+	text_str(&t, ".part");
+	if (part[0] && strcmp(part, name) != 0)
+		sys3(SYS_unlinkat, AT_FDCWD, part, 0);
+}
+
+static int trigger_capture_tries(const struct trigger_config *config,
+				 const struct trigger_cause *how)
+{
+	static char part[DESTINATION_PATH + 8];
+	struct text t;
+	int rc;
+
+	triggered.beside = false;
+	triggered.manner = manner_choose(MANNER_COPY, &triggered.room);
+	rc = trigger_capture_try(config, how);
+	for (int tries = 1; rc == -EIO && tries < CAPTURE_TRIES; tries++) {
+		text_init(&t, part, sizeof(part));
+		text_str(&t, triggered.destination.path);
+		text_str(&t, ".part");
+		if (!trigger_capture_otherwise())
+			break;
+		rc = trigger_capture_try(config, how);
+		if (!rc)
+			trigger_capture_tidy(part);
+	}
+	return rc;
+}
+
 int trigger_capture_take(const struct trigger_config *config,
 			 const struct trigger_cause *how)
 {
-	struct trigger_cause again = *how;
 	int rc;
 
 	if (!busy_claim())
@@ -197,13 +295,10 @@ int trigger_capture_take(const struct trigger_config *config,
 	memset(triggered.start.skip_types, 0, sizeof(triggered.start.skip_types));
 	memset(triggered.start.probes, 0, sizeof(triggered.start.probes));
 	memcpy(triggered.start.magic, PYMEM_START_MAGIC, sizeof(triggered.start.magic));
-	rc = trigger_capture_try(config, how);
-	if (rc == -EIO && (trigger_capture_skip_crashed() || triggered.killed)) {
-		again.stand_still |= triggered.killed;
-		rc = trigger_capture_try(config, &again);
-	}
+	rc = trigger_capture_tries(config, how);
 	if (rc == -EIO && triggered.error[0])
 		notice_say("no snapshot", triggered.error);
+	manner_reserve(config);
 	busy_release();
 	return rc;
 }

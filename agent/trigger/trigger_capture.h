@@ -22,9 +22,9 @@ struct trigger_cause {
 };
 
 /*
- * Takes one on the calling thread and waits for it to be on the disk.  A copy that
- * was killed (for want of memory, then) is made once more with the interpreter
- * standing still.  0, -EBUSY when another capture runs, -EDQUOT when its cause may not
+ * Takes one on the calling thread and waits for it to be on the disk, as the memory that
+ * is left allows (manner.h); what failed for want of it is tried again in the next
+ * manner.  0, -EBUSY when another capture runs, -EDQUOT when its cause may not
  * now (allowance.h), -EIO when it failed.
  */
 int trigger_capture_take(const struct trigger_config *config,

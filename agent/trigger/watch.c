@@ -13,6 +13,7 @@
 #include "agent/trigger/growth.h"
 #include "agent/trigger/hooks.h"
 #include "agent/trigger/limit.h"
+#include "agent/trigger/manner.h"
 #include "agent/trigger/notice.h"
 #include "agent/trigger/pressure.h"
 #include "agent/trigger/trigger_capture.h"
@@ -267,6 +268,7 @@ static void watch_thread(void *arg)
 		return;
 	if (!watch.forked)
 		hooks_install(config, watch.py, watch_again);
+	manner_reserve(config); /* in a forked child */
 	limit_begin(config);
 	growth_begin(config);
 	pressure_begin(config);

@@ -195,11 +195,24 @@ static int core_reader_checked(int fd)
 	return fd < 0 ? fd : -ENOEXEC;
 }
 
+/*
+ * A path as the process named it; or, where gdb made the core outside of the process's
+ * root, with that root's own path before it, so less and less of its beginning.
+ */
+static int core_reader_open_below(int root, const char *path)
+{
+	int fd = foreign_open_below(root, path);
+
+	while (fd == -ENOENT && (path = strchr(path + 1, '/')))
+		fd = foreign_open_below(root, path);
+	return fd;
+}
+
 static int core_reader_open(const struct core_reader *r, char wish, const char *path)
 {
 	if (wish == CORE_READER_PROGRAM && r->job->exec)
 		return core_reader_checked(core_reader_open_plain(r->job->exec));
-	return core_reader_checked(r->root >= 0 ? foreign_open_below(r->root, path) :
+	return core_reader_checked(r->root >= 0 ? core_reader_open_below(r->root, path) :
 						  core_reader_open_plain(path));
 }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the preloaded agent's triggers have in common."""
+import collections
 import glob
 import json
 import os
@@ -44,6 +45,24 @@ class MemoryGroup:
     def write(self, name, value):
         with open(os.path.join(self.path, name), "w") as f:
             f.write(str(value))
+
+    def read(self, name):
+        with open(os.path.join(self.path, name)) as f:
+            return f.read()
+
+    def limit(self, limit):
+        self.write("memory.limit_in_bytes" if self.v1 else "memory.max", limit)
+
+    def allow_swap(self, size):
+        """... so many bytes of it, beside the memory."""
+        if self.v1:
+            self.write("memory.memsw.limit_in_bytes",
+                       int(self.read("memory.limit_in_bytes")) + size)
+        else:
+            self.write("memory.swap.max", size)
+
+    def used(self):
+        return int(self.read("memory.usage_in_bytes" if self.v1 else "memory.current"))
 
     def enter(self):
         self.write("cgroup.procs", os.getpid())

@@ -7,6 +7,8 @@ What an engine gives a process:  Docker's default capabilities; those of a pod t
 all and adds one; the seccomp profile by which a container is confined (filters/)."""
 from harness import *
 from injection import has_faults
+from corecase import descendants
+from preloadcase import MemoryGroup, fact_of, is_complete, preload
 
 if os.geteuid() != 0:
     skip_all("needs root to make namespaces and to give up capabilities")
@@ -222,6 +224,38 @@ class Kubernetes(ContainersCase):
                 free = True
             if free:
                 self.captured(pid, [*self.join(t), *APP], target=number)
+
+    def test_sidecar_that_listens(self):
+        """An emptyDir, a sidecar that nobody looks at, an app that is killed for its memory:
+        two containers, the app's with a control group of its own."""
+        shared = self.path("snapshots")
+        os.mkdir(shared)
+        os.chown(shared, 65534, 65534)
+        place, group = shared + "/pymem.sock", MemoryGroup(200 << 20)
+        self.addCleanup(group.remove)
+        if not group.usable:
+            self.skipTest("no control group with a memory limit can be made")
+        box = ["unshare", "-mpfiu", "--mount-proc", *confined("docker"), *APP]
+        sidecar = subprocess.Popen([*box, VIEW, "--listen", place, "-o", shared],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.addCleanup(sidecar.stdout.close)
+        self.addCleanup(sidecar.wait)
+        self.addCleanup(lambda: [os.kill(p, signal.SIGKILL) for p in
+                                 [*descendants(sidecar.pid), sidecar.pid]])
+        self.assertIn(b"listening", sidecar.stdout.readline())
+        hog = "hog = []\nwhile True: hog.append({'a': [1, 2, 3], 'n': len(hog)})\n"
+        env = preload(PYMEM_SOCKET=place, PYMEM_LIMIT="75%", PYMEM_PRESSURE=1)
+        app = run([*box, "env", *("%s=%s" % (k, v) for k, v in env.items()
+                                  if k == "LD_PRELOAD" or k.startswith("PYMEM_")),
+                   SYSTEM_PYTHON, "-c", hog], preexec_fn=group.enter)
+        self.assertIn(app.returncode, (1, 128 + signal.SIGKILL), app.stderr) # unshare's
+        self.assertIn(b" objects, ", sidecar.stdout.readline())
+        while b"written to" not in sidecar.stdout.readline():
+            self.assertIsNone(sidecar.poll())
+        path, = [os.path.join(shared, n) for n in os.listdir(shared) if n.endswith(".pymem")]
+        with open(path, "rb") as f:
+            self.assertTrue(is_complete(f.read()))
+        self.assertEqual(fact_of(path, "trigger"), "memory limit")
 
     def test_debug_container(self):
         """kubectl debug --target --profile=general; =sysadmin where RuntimeDefault is on."""

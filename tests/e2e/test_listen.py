@@ -212,6 +212,35 @@ class Listen(unittest.TestCase):
         self.assertEqual(viewer.wait(20), 0)
         self.assertFalse(os.path.exists(path))
 
+    def test_kept_without_a_terminal(self):
+        """-o: what came, byte by byte, also what was cut; garbage isn't kept."""
+        path, folder = os.path.join(self.dir, "socket"), os.path.join(self.dir, "kept")
+        os.mkdir(folder)
+        shop = self.snapshot("shop")
+        viewer = subprocess.Popen([VIEW, "--listen", path, "-o", "."], cwd=folder,
+                                  stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                                  encoding="utf-8")
+        self.addCleanup(viewer.stdout.close)
+        self.addCleanup(viewer.wait)
+        self.addCleanup(viewer.kill)
+        self.assertIn("listening", viewer.stdout.readline())
+        for data in (shop, shop[:len(shop) // 2], b"nothing of that kind"):
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(path)
+                s.sendall(data)
+            line = viewer.stdout.readline()
+            while data[:4] == shop[:4] and "written to" not in line:
+                line = viewer.stdout.readline()
+        kept = sorted((n for n in os.listdir(folder) if n.endswith(".pymem")),
+                      key=lambda name: name.split("-")[-1])
+        found = []
+        for name in kept:
+            with open(os.path.join(folder, name), "rb") as f:
+                found.append(f.read())
+        self.assertEqual(found, [shop, shop[:len(shop) // 2]])
+        viewer.send_signal(signal.SIGTERM)
+        self.assertEqual(viewer.wait(20), 3)
+
     def live(self, data, script, *args, code=0, cut=None):
         """A viewer on an inherited pipe, fed in pieces."""
         read, write = os.pipe()

@@ -43,6 +43,11 @@ def watcher_switches(pid):
                     if line.startswith("voluntary_ctxt_switches"))
 
 
+def resident(pid):
+    with open("/proc/%d/statm" % pid) as f:
+        return int(f.read().split()[1]) * resource.getpagesize()
+
+
 class MemoryShort(PreloadCase):
     def test_rss_limit(self):
         for python in interpreters() if LONG else some_interpreters():
@@ -93,45 +98,76 @@ class MemoryShort(PreloadCase):
                     os.unlink(path)
                 group.remove()
 
-    GROW = """
-hog, began, page = [], time.monotonic(), os.sysconf("SC_PAGESIZE")
-statm = open("/proc/self/statm")
-def resident():
-    statm.seek(0)
-    return int(statm.read().split()[1]) * page
-base, most = resident(), int(sys.argv[1])
-while not most or resident() < most:
-    for i in range(2000):
-        hog.append({'a': [i, 2.5 * i], 'n': str(i)})
-    ahead = (resident() - base) / 100e6 - (time.monotonic() - began)
-    if ahead > 0:
-        time.sleep(ahead)
-print("alive")
-"""
-
-    @unittest.skipUnless(LONG, "some minutes, in torture an hour (tests/run --long, --torture)")
-    def test_growing_in_a_control_group(self):
-        """100 MB/s of objects: where the growth ends below the limit no capture ends the
-        process; where it doesn't the snapshot is whole before the kernel does."""
-        python, rounds = some_interpreters(1)[0], 100 if TORTURE else 5
-        group = MemoryGroup(400 << 20)
+    def limited(self, python, room, before="", **variables):
+        """A target in a group that has so many bytes left, and its snapshot on a signal."""
+        group = MemoryGroup(1 << 30)
         self.addCleanup(group.remove)
         if not group.usable:
             self.skipTest("no control group can be made")
-        for trigger in ({"PYMEM_LIMIT": "80%"}, {"PYMEM_PRESSURE": "1"}):
-            for most, ending in ((350 << 20, 0), (0, -signal.SIGKILL)):
-                whole = 0
-                for _ in range(rounds):
-                    done = run([python.path, "-c", "import os, sys, time\n" + self.GROW,
-                                str(most)], env=self.env("g.pymem", **trigger),
-                               preexec_fn=group.enter)
-                    self.assertEqual(done.returncode, ending, done.stderr)
-                    for path in self.files("g.pymem"):
+        with Target(python, BASE + before + "ready()\nserve()\n",
+                    preexec_fn=group.enter,
+                    env=self.env(PYMEM_SIGNAL=1, **variables)) as t:
+            self.assertTrue(until(lambda: watcher_sleeps(t.pid)))
+            t.ask("len(heap)")
+            group.limit(group.used() + room)
+            os.kill(t.pid, 39)
+            path, = self.wait_files(1, seconds=60)
+            os.rename(path, self.path("taken"))
+            self.assertTrue(until(lambda: watcher_sleeps(t.pid)))
+            self.assertEqual(t.ask("len(heap)"), 20000)
+        group.remove()
+        return self.path("taken")
+
+    # a 3.6 without one has no GIL by which it could be held still
+    THREAD = "import threading\nthreading.Thread(target=int).start()\n"
+
+    def test_manners(self):
+        """By the memory that is left: a copy, one that everybody waits for, none, or no
+        walk at all. A summary says that it is no whole snapshot."""
+        for python in some_interpreters(2):
+            for room, manner in ((100, "copy"), (22, "copy, standing still"),
+                                 (12, "in place"), (7, "summary")):
+                with self.subTest(python=python.name, manner=manner):
+                    path = self.limited(python, room << 20, self.THREAD, PYMEM_RESERVE=0)
+                    self.assertEqual(fact_of(path, "trigger.manner"), manner)
+                    self.assertLessEqual(int(fact_of(path, "trigger.room")), (room + 1) << 20)
+                    if manner != "summary":
                         self.assert_whole(path)
-                        whole += 1
-                        os.unlink(path)
-                with self.subTest(trigger=trigger, most=most):
-                    self.assertGreaterEqual(whole, 0.95 * rounds)
+                        continue
+                    self.assertEqual(int(fact_of(path, "walk.summary")), 1)
+                    done = run_view("--no-sidecar", path)
+                    self.assertEqual(done.returncode, 3, done.stderr)
+                    self.assertIn(b"only a summary", done.stdout)
+                    self.assertRegex(done.stdout, rb"builtins.dict +2\d,\d\d\d ")
+
+    def test_nothing_to_hold_it_still(self):
+        """A 3.6 of one thread in a system call: a copy is made, whatever is left."""
+        for python in interpreters():
+            if python.version < (3, 7):
+                path = self.limited(python, 40 << 20, PYMEM_RESERVE=0)
+                self.assertEqual(fact_of(path, "trigger.manner"), "copy")
+                path = self.limited(python, 22 << 20, PYMEM_RESERVE=0)
+                self.assertEqual(fact_of(path, "trigger.manner"), "copy")
+                self.assert_whole(path)
+
+    def test_reserve(self):
+        """What is set aside at the start counts as used, and makes room for a copy where
+        there would be none; it is taken again afterwards, if it fits."""
+        python = some_interpreters(1)[0]
+        sizes = []
+        for reserve in (0, "64M"):
+            with Target(python, BASE + "ready()\nserve()\n",
+                        env=self.env(PYMEM_SIGNAL=1, PYMEM_RESERVE=reserve)) as t:
+                sizes.append(resident(t.pid))
+                os.kill(t.pid, 39)
+                self.wait_files(len(sizes))
+                self.assertTrue(until(lambda: resident(t.pid) > sizes[-1] - (8 << 20)))
+        self.assertGreater(sizes[1] - sizes[0], 56 << 20)
+        for path in self.files():
+            os.unlink(path)
+        path = self.limited(python, 4 << 20, PYMEM_RESERVE="64M")
+        self.assertEqual(fact_of(path, "trigger.manner"), "copy")
+        self.assert_whole(path)
 
     def test_memory_error(self):
         code = BASE + """

@@ -10,6 +10,7 @@
 
 #include "agent/trigger/allowance.h"
 #include "agent/trigger/config.h"
+#include "agent/trigger/manner.h"
 #include "agent/trigger/pressure.h"
 #include "agent/trigger/room.h"
 
@@ -23,6 +24,7 @@ static bool memory_took(const struct trigger_config *c, uint64_t a, uint64_t b)
 		{ c->snapshots, c->cooldown_ns },
 		{ c->cooldown_ns, c->limit_percent },
 		{ c->keep_bytes, 0 },
+		{ c->reserve_bytes, c->reserve_set },
 	};
 
 	for (size_t i = 0; i < sizeof(got) / sizeof(got[0]); i++) {
@@ -57,6 +59,10 @@ static void test_config_memory(void **state)
 		{ "PYMEM_SNAPSHOTS=0", false, 0, 0 },
 		{ "PYMEM_KEEP_BYTES=2G", true, 2ull << 30, 0 },
 		{ "PYMEM_KEEP_BYTES=2X", false, 0, 0 },
+		{ "PYMEM_RESERVE=16M", true, 16u << 20, 1 },
+		{ "PYMEM_RESERVE=0", true, 0, 1 },
+		{ "PYMEM_RESERVE=1", true, 0, 0 },
+		{ "PYMEM_RESERVE=none", false, 0, 0 },
 	};
 
 	(void)state;
@@ -116,6 +122,38 @@ static void test_allowance(void **state)
 	assert_true(allowance_take(&c, ALLOWANCE_LIMIT));
 }
 
+/* What the manners need is in manner.h; from one on, none before it is taken. */
+static void test_manner(void **state)
+{
+	const uint64_t mib = 1 << 20;
+
+	(void)state;
+	assert_int_equal(manner_for(MANNER_COPY, 64 * mib, 400 * mib), MANNER_COPY);
+	assert_int_equal(manner_for(MANNER_COPY, 63 * mib, 400 * mib), MANNER_STILL);
+	assert_int_equal(manner_for(MANNER_STILL, 64 * mib, 400 * mib), MANNER_STILL);
+	assert_int_equal(manner_for(MANNER_COPY, 31 * mib, 400 * mib), MANNER_IN_PLACE);
+	assert_int_equal(manner_for(MANNER_COPY, 22 * mib, 400 * mib), MANNER_SUMMARY);
+	assert_int_equal(manner_for(MANNER_COPY, 0, 0), MANNER_SUMMARY);
+	assert_int_equal(manner_for(MANNER_SUMMARY, 1 << 30, mib), MANNER_SUMMARY);
+}
+
+static void test_reserve_size(void **state)
+{
+	struct trigger_config c = { .cooldown_ns = 1 };
+	const uint64_t mib = 1 << 20;
+
+	(void)state;
+	assert_int_equal(manner_reserve_size(&c, 400 * mib), 0); /* nothing needs it */
+	c.memory_error = true;
+	assert_int_equal(manner_reserve_size(&c, 400 * mib), 22 * mib);
+	assert_int_equal(manner_reserve_size(&c, 64 * mib), 4 * mib);
+	assert_int_equal(manner_reserve_size(&c, 64ull << 30), 32 * mib);
+	c.reserve_set = true;
+	assert_int_equal(manner_reserve_size(&c, 400 * mib), 0);
+	c.reserve_bytes = 5 * mib;
+	assert_int_equal(manner_reserve_size(&c, 64 * mib), 5 * mib);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +161,8 @@ int main(void)
 		cmocka_unit_test(test_limit_room),
 		cmocka_unit_test(test_pressure_events),
 		cmocka_unit_test(test_allowance),
+		cmocka_unit_test(test_manner),
+		cmocka_unit_test(test_reserve_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,6 +156,53 @@ int feed_add(struct feed *feed, int fd)
 	return feed_add_stream(feed, fd, true, 0);
 }
 
+int feed_save(struct feed *feed, const char *folder)
+{
+	feed->saved = saved_open(folder);
+	return feed->saved ? 0 : -ENOMEM;
+}
+
+static void feed_save_failed(struct stream *stream, int err)
+{
+	feed_note(stream->feed, "not kept as a file: %s", strerror(err));
+	saved_drop(stream->file);
+	stream->file = NULL;
+}
+
+/* What has just been read, from the first on. */
+static void feed_save_bytes(struct stream *stream, size_t size)
+{
+	struct saved *const saved = stream->feed->saved;
+
+	if (saved && !stream->inherited && stream->bytes == size) {
+		stream->file = saved_begin(saved);
+		if (!stream->file)
+			feed_save_failed(stream, errno);
+	}
+	const int err =
+		stream->file ? saved_write(stream->file, stream->feed->buffer, size) : 0;
+	if (err)
+		feed_save_failed(stream, -err);
+}
+
+static void feed_save_end(struct stream *stream)
+{
+	char name[PATH_MAX];
+
+	if (!stream->file)
+		return;
+	if (!stream->snapshots) {
+		saved_drop(stream->file);
+		return;
+	}
+	const int err = saved_end(stream->feed->saved, stream->file, name, sizeof(name));
+
+	if (err)
+		feed_note(stream->feed, "not kept as a file: %s", strerror(-err));
+	else
+		feed_note(stream->feed, "written to %s", name);
+}
+
 /* Ends a stream. why: what to say of an unfinished snapshot; NULL = the parser's
  * words. */
 static void feed_close_stream(struct feed *feed, int slot, const char *why)
@@ -171,6 +218,7 @@ static void feed_close_stream(struct feed *feed, int slot, const char *why)
 	else if (snap_parser_finish(stream->parser, &problem) < 0)
 		feed_finish_incoming(stream, false, problem.text);
 	feed_finish_incoming(stream, false, "the stream ended before the snapshot did");
+	feed_save_end(stream);
 	snap_parser_destroy(stream->parser);
 	close(stream->fd);
 	free(stream);
@@ -195,6 +243,7 @@ void feed_destroy(struct feed *feed)
 	while (feed->nstreams)
 		feed_close_stream(feed, 0, "the viewer ended");
 	files_unlisten(&feed->listener);
+	saved_close(feed->saved);
 	free(feed->buffer);
 	free(feed);
 }
@@ -260,6 +309,7 @@ static bool feed_take(struct feed *feed, int slot)
 	}
 	stream->heard_ns = feed_now_ns();
 	stream->bytes += (uint64_t)n;
+	feed_save_bytes(stream, (size_t)n);
 	if (snap_parser_feed(stream->parser, feed->buffer, (size_t)n, &problem) < 0) {
 		feed_drop(feed, slot,
 			  problem.text[0] ? problem.text : "its bytes are no snapshot");

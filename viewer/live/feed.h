@@ -75,6 +75,10 @@ int feed_add(struct feed *feed, int fd);
  */
 int feed_listen(struct feed *feed, const char *path, char *err, size_t size);
 
+/* Keeps from now on what connections bring as files in that folder (saved.h), which must
+ * outlive it. 0 or -ENOMEM. */
+int feed_save(struct feed *feed, const char *folder);
+
 /* The fds to poll, at most max; returns how many. */
 int feed_poll(const struct feed *feed, struct pollfd *fds, int max);
 /* Milliseconds until something is due, -1 = nothing. */

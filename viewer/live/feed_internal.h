@@ -5,6 +5,7 @@
 
 #include "viewer/files/listener.h"
 #include "viewer/live/feed.h"
+#include "viewer/live/saved.h"
 #include "viewer/live/tap.h"
 
 /* One connection. */
@@ -15,7 +16,8 @@ struct stream {
 	long pid; /* of the peer, 0 = unknown */
 	struct snap_parser *parser;
 	struct tap tap;
-	struct incoming *in; /* arriving now, or NULL */
+	struct saved_file *file; /* what came so far, or NULL */
+	struct incoming *in;	 /* arriving now, or NULL */
 	uint64_t began_ns, heard_ns, bytes;
 	uint32_t snapshots; /* begun on it */
 };
@@ -29,6 +31,7 @@ struct feed {
 						   * process come out in their order */
 	int nstreams;
 	struct listener listener;
+	struct saved *saved; /* NULL: nothing is kept as files */
 };
 
 #endif

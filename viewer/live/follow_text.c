@@ -141,12 +141,13 @@ static void follow_text_run(struct feed *feed)
 	sigprocmask(SIG_SETMASK, &open, NULL);
 }
 
-int follow_text(int fd, const char *path, FILE *out)
+int follow_text(int fd, const char *path, const char *folder, FILE *out)
 {
 	struct follow f = { .out = out };
 	char err[400];
 	struct feed *feed = feed_create(NULL, &ops, &f);
-	if (!feed || (fd >= 0 && feed_add(feed, fd) < 0)) {
+	if (!feed || (fd >= 0 && feed_add(feed, fd) < 0) ||
+	    (folder && feed_save(feed, folder) < 0)) {
 		print_format(stderr, "pymem-view: out of memory\n");
 		feed_destroy(feed);
 		return 1;

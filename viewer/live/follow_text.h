@@ -11,10 +11,11 @@
 #include <stdio.h>
 
 /*
- * Follows fd (-1 = none) and listens on path (NULL = not) until the stream
+ * Follows fd (-1 = none) and listens on path (NULL = not), and keeps what comes there in
+ * that folder (NULL = not; saved.h), until the stream
  * is over, or for a listener until SIGINT, SIGTERM or SIGHUP.  Returns the exit
  * code: 0, 1 (said on stderr), 3 (some snapshot was truncated).
  */
-int follow_text(int fd, const char *path, FILE *out);
+int follow_text(int fd, const char *path, const char *folder, FILE *out);
 
 #endif

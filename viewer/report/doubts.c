@@ -39,6 +39,15 @@ static bool doubts_inconsistent(struct text *text, const struct heap *heap)
 	return !heap_fact_u64(heap, "consistent", 1);
 }
 
+static bool doubts_summary(struct text *text, const struct heap *heap)
+{
+	text_add(text,
+		 "only a summary: types and sizes of what the garbage collector tracks "
+		 "and of what only one such object holds, without references; there was "
+		 "no memory for more");
+	return heap_fact_u64(heap, "walk.summary", 0);
+}
+
 static bool doubts_truncated(struct text *text, const struct heap *heap)
 {
 	text_add(text,
@@ -48,10 +57,8 @@ static bool doubts_truncated(struct text *text, const struct heap *heap)
 }
 
 static bool (*const doubts_table[])(struct text *, const struct heap *) = {
-	doubts_newer,
-	doubts_running,
-	doubts_inconsistent,
-	doubts_truncated,
+	doubts_newer,	doubts_running,	  doubts_inconsistent,
+	doubts_summary, doubts_truncated,
 };
 
 bool doubts_next(struct text *text, const struct heap *heap, size_t *at)

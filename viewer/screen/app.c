@@ -298,7 +298,8 @@ int screen_run(const struct screen_options *options)
 	char err[512] = "";
 	if (live && !options->script && !screen_possible()) {
 		if (app_confine(options, err, sizeof(err)) == 0)
-			return follow_text(options->live_fd, options->listen, stdout);
+			return follow_text(options->live_fd, options->listen,
+					   options->save, stdout);
 		print_format(stderr, "pymem-view: %s\n", err);
 		return 1;
 	}

@@ -98,6 +98,10 @@ int live_pages_begin(struct app *app, char *err, size_t size)
 			return -1;
 		}
 		app->current = 0;
+		if (o->save && feed_save(app->feed, o->save) < 0) {
+			snprintf(err, size, "out of memory");
+			return -1;
+		}
 		if (feed_listen(app->feed, o->listen, err, size) < 0)
 			return -1;
 	}

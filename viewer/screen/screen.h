@@ -33,6 +33,7 @@ struct screen_options {
 	int live_fd;	       /* stream to follow; closed at its end */
 	const char *live_name; /* the file it is also written to, or NULL */
 	const char *listen; /* path of the unix socket to make and listen on, or NULL */
+	const char *save;   /* folder in which what comes there is kept, or NULL */
 	const char *script; /* file of keys and :commands ("-" = stdin), or NULL */
 	int width, height;  /* of the script's screen; 0 = 80x24 */
 	enum screen_color color;

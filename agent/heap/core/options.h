@@ -29,6 +29,7 @@ struct walk_options {
 	const char *maps; /* text of /proc/self/maps, where that can't be read; or NULL */
 	size_t maps_size;
 	int smaps_fd; /* images: of a text such as /proc/PID/smaps; 0 = there is none */
+	bool summary; /* only a list of what the collector tracks (scan/shallow.h) */
 	bool scan_unknown; /* images: what only tp_traverse would tell is searched for */
 	bool maps_first;   /* ... and where it can: what isn't in it is none of ours */
 };

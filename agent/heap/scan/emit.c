@@ -20,7 +20,9 @@
 #include "agent/python/type.h"
 
 enum {
-	EMIT_UNTRACKED = -2, /* gc_refs of what is on no list, in 3.6 and 3.7 */
+	/* gc_refs of what is on no list, in 3.6 and 3.7; above a bit for the finalizer
+	 * (Include/objimpl.h, _PyGC_REFS_SHIFT) */
+	EMIT_UNTRACKED = -2,
 	EMIT_PAGE = 1 << MEMORY_GRAIN_SHIFT,
 };
 
@@ -44,7 +46,7 @@ EMIT_INLINE bool emit_is_tracked(const struct walk *w, uint64_t obj)
 	if (__builtin_expect(w->lay->free_threaded, 0))
 		return object_gc_bits(w->lay, obj) & OBJECT_GC_TRACKED;
 	if (w->lay->gc_head != 16)
-		return (int64_t)peek64(g + 16) != EMIT_UNTRACKED;
+		return (int64_t)peek64(g + 16) >> 1 != EMIT_UNTRACKED;
 	return peek64(g) != 0;
 }
 
@@ -155,6 +157,27 @@ static uint32_t emit_check_refs(struct walk *w, struct snap_object *event)
 }
 
 /* ---- an object ---- */
+
+bool emit_tracks(const struct walk *w, const struct walk_type *type, uint64_t obj)
+{
+	return emit_has_gc_header(w, type, obj) && emit_is_tracked(w, obj);
+}
+
+void emit_alone(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	struct snap_object *const event = &w->event;
+
+	w->outer = 0;
+	*event = (struct snap_object){
+		.addr = obj, .type = type->id, .size = type->fixed_size, .refs = w->refs
+	};
+	if (!event->size)
+		event->size = type->size(w, type, obj) + size_plan_prefix(w, type, obj);
+	emit_set_flags(w, type, obj, event);
+	w->stats.objects++;
+	w->stats.bytes += event->size;
+	EVENTS_SEND(w, object, event);
+}
 
 /* All but the references: the rest of the event, and what else there is to do. */
 EMIT_INLINE void emit_finish(struct walk *w, struct walk_type *type, uint64_t obj,

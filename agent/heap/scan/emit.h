@@ -9,6 +9,12 @@
  * before.  The done bit of an instance is the caller's. */
 void emit_plan(struct walk_type *type);
 
+/* Is it on a collector's list? */
+bool emit_tracks(const struct walk *w, const struct walk_type *type, uint64_t obj);
+
+/* Writes obj without its references, its preview and its native memory. */
+void emit_alone(struct walk *w, struct walk_type *type, uint64_t obj);
+
 /* Writes obj with this shape instead of its own, 0 = its own. */
 void emit_shaped(struct walk *w, struct walk_type *type, uint64_t obj, uint32_t shape);
 
