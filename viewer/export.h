@@ -44,9 +44,10 @@ int document_run(const struct document *document, const char *output,
  * Writes it.  A regular file is replaced once the new one is whole and on the disk; a
  * device or a pipe is written to.  *incomplete_ret: how many of its processes are
  * incomplete; what is wrong with the last one is in *problem then, if it is known.  0, or
- * -1 with *problem filled: SNAP_E_SINK when the output could not be written.
+ * -1 with *problem filled: SNAP_E_SINK when the output could not be written.  progress:
+ * NULL, or told how much is written; it can't stop this.
  */
-int export_run(const struct export *e, uint32_t *incomplete_ret,
-	       struct snap_problem *problem);
+int export_run(const struct export *e, const struct progress *progress,
+	       uint32_t *incomplete_ret, struct snap_problem *problem);
 
 #endif

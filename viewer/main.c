@@ -24,6 +24,7 @@
 #include "viewer/graph/draw_child.h"
 #include "viewer/graph/graph.h"
 #include "viewer/mcp/server.h"
+#include "viewer/meter.h"
 #include "viewer/options.h"
 #include "viewer/query/dump.h"
 #include "viewer/query/gate.h"
@@ -46,36 +47,6 @@ static void main_complain(const char *file, const char *what)
 	text_escape(&text, file, strlen(file), 0, 0);
 	print_format(stderr, "pymem-view: %s: %s\n", text_get(&text), what);
 	text_free(&text);
-}
-
-/* ---- progress: a line on stderr when that is a terminal and it takes long ---- */
-
-struct meter {
-	struct timespec began;
-	bool shown;
-};
-
-static bool main_meter_report(void *arg, const char *phase, uint64_t done, uint64_t total)
-{
-	struct meter *meter = arg;
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (now.tv_sec - meter->began.tv_sec < 1)
-		return false;
-	if (total)
-		print_format(stderr, "\r%s: %3u %%\033[K", phase,
-			     (unsigned)(100.0 * (double)done / (double)total));
-	else
-		print_format(stderr, "\r%s\033[K", phase);
-	meter->shown = true;
-	return false;
-}
-
-static void main_meter_end(const struct meter *meter)
-{
-	if (meter->shown)
-		print_format(stderr, "\r\033[K");
 }
 
 /* ---- rights ---- */
@@ -480,6 +451,10 @@ static int main_export(const struct options *o)
 		.input = o->screen.files[0],
 		.output = o->output,
 	};
+	const bool seen = isatty(STDERR_FILENO) &&
+		(strcmp(e.output, "-") != 0 || !isatty(STDOUT_FILENO));
+	struct meter meter = { 0 };
+	struct progress progress = { meter_report, &meter };
 	struct snap_problem problem = { 0 };
 	uint32_t incomplete;
 
@@ -495,7 +470,10 @@ static int main_export(const struct options *o)
 		close(fd);
 		e.input = "-";
 	}
-	if (export_run(&e, &incomplete, &problem)) {
+	clock_gettime(CLOCK_MONOTONIC, &meter.began);
+	const int rc = export_run(&e, seen ? &progress : NULL, &incomplete, &problem);
+	meter_end(&meter);
+	if (rc) {
 		main_complain(problem.code == SNAP_E_SINK ? e.output : o->screen.files[0],
 			      problem.text);
 		return EXIT_FAILED;
@@ -606,7 +584,7 @@ static int main_say_incomplete(struct process *const *processes, uint32_t count)
 static int main_run_reports(const struct options *o)
 {
 	struct meter meter = { 0 };
-	struct progress progress = { main_meter_report, &meter };
+	struct progress progress = { meter_report, &meter };
 	struct workspace workspace;
 	int code, partial = 0;
 
@@ -626,7 +604,7 @@ static int main_run_reports(const struct options *o)
 			main_queries(o) ? main_query(&workspace, o, shown) :
 					  main_print_reports(&workspace, o, shown);
 	}
-	main_meter_end(&meter);
+	meter_end(&meter);
 	const bool said = o->document && code == EXIT_FAILED;
 	if (!said && (fflush(stdout) || ferror(stdout))) {
 		print_format(stderr, "pymem-view: cannot write: %s\n", strerror(errno));

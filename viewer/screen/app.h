@@ -51,6 +51,8 @@ struct app {
 	uint64_t progress_drawn_ns; /* when the box was drawn last */
 	uint64_t progress_began_ns; /* 0 = no long work is going on */
 	bool working;
+	bool boxed;   /* a box was drawn since the frame was begun */
+	bool boxless; /* none is to be drawn */
 	char message[320];
 	enum style message_style;
 	struct hit hits[APP_MAX_HITS];

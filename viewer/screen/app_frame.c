@@ -226,9 +226,17 @@ static void app_frame_draw_all(struct app *app)
 	app_frame_draw_keys(app, view, s->height - 1);
 }
 
+/* A view may have to find out what it draws: the box that this shows must not stay. */
 void app_draw(struct app *app)
 {
+	app->progress_began_ns = app_now_ns();
+	app->boxed = false;
 	app_frame_draw_all(app);
+	if (app->boxed) {
+		app->boxless = true;
+		app_frame_draw_all(app);
+		app->boxless = false;
+	}
 	app->terminal->ops->show(app->terminal, &app->surface);
 }
 
@@ -265,7 +273,8 @@ static bool app_frame_on_progress(void *arg, const char *phase, uint64_t done,
 	app->progress_drawn_ns = now;
 	if (app->feed)
 		app_pump(app, 0);
-	if (app->surface.cells) {
+	if (app->surface.cells && !app->boxless) {
+		app->boxed = true;
 		app_frame_draw_progress(app, phase, done, total);
 		app->terminal->ops->show(app->terminal, &app->surface);
 	}

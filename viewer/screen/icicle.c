@@ -9,6 +9,8 @@
 #include "viewer/name/name.h"
 #include "viewer/text/human.h"
 
+enum { ICICLE_LEGEND_FROM = 12 /* rows, the legend's included */ };
+
 int icicle_init(struct icicle *ic, struct analysis *analysis,
 		const struct progress *progress)
 {
@@ -163,6 +165,12 @@ void icicle_draw(struct icicle *ic, struct surface *s, struct rect r)
 {
 	if (r.height < 3)
 		return;
+	if (r.height >= ICICLE_LEGEND_FROM) {
+		r.height--;
+		surface_puts(s, r.y + r.height, r.x + 1, r.width - 2, STYLE_DIM,
+			     "below each: what it keeps alive, as wide as it is large; "
+			     "| ends a block; + zooms in, - out");
+	}
 	icicle_lay_out(ic, r.height - 2, r.width);
 	ic->y = r.y;
 	ic->x = r.x;

@@ -337,12 +337,15 @@ static bool view_tree_key(struct tree_view *v, const struct event *e)
 	}
 }
 
+static const struct view_ops icicle_ops, tree_ops;
+
 static bool view_tree_event(struct view *view, const struct event *e)
 {
 	struct tree_view *v = view_tree_self(view);
 	if (e->key == 'i') {
 		v->as_icicle = !v->as_icicle;
 		view->grid = v->as_icicle ? NULL : &v->grid;
+		view->ops = v->as_icicle ? &icicle_ops : &tree_ops;
 		return true;
 	}
 	if (!v->as_icicle)
@@ -402,15 +405,20 @@ static const struct hint hints[] = {
 	{ 0, NULL, NULL },
 };
 
-static const struct view_ops ops = {
-	.load = view_tree_load,
-	.draw = view_tree_draw,
-	.event = view_tree_event,
-	.enter = view_tree_enter,
-	.subject = view_tree_subject,
-	.destroy = view_tree_destroy,
-	.hints = hints,
+static const struct hint icicle_hints[] = {
+	{ '+', "+", "zoom in" }, { '-', "-", "out" }, { KEY_IS_ENTER, "Enter", "open" },
+	{ 'i', "i", "tree" },	 { 0, NULL, NULL },
 };
+
+#define VIEW_TREE_OPS(its_hints) \
+	{ \
+		.load = view_tree_load, .draw = view_tree_draw, \
+		.event = view_tree_event, .enter = view_tree_enter, \
+		.subject = view_tree_subject, .destroy = view_tree_destroy, \
+		.hints = (its_hints) \
+	}
+static const struct view_ops tree_ops = VIEW_TREE_OPS(hints);
+static const struct view_ops icicle_ops = VIEW_TREE_OPS(icicle_hints);
 
 struct view *view_tree_create(struct page *page, const void *unused)
 {
@@ -418,7 +426,7 @@ struct view *view_tree_create(struct page *page, const void *unused)
 	struct tree_view *v = calloc(1, sizeof(*v));
 	if (!v)
 		return NULL;
-	v->view = (struct view){ .ops = &ops, .page = page };
+	v->view = (struct view){ .ops = &tree_ops, .page = page };
 	grid_init(&v->grid, &source, v, columns, sizeof(columns) / sizeof(*columns));
 	v->grid.bar = COL_SHARE;
 	v->grid.bar_total = 1;
