@@ -274,6 +274,26 @@ class View(Case):
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"cannot write", done.stderr)
 
+    def test_export_shows_progress(self):
+        """On a terminal, once it has taken a second: so the reader of the pipe waits one."""
+        snapshot, pipe = self.path("big.pymem"), self.path("pipe")
+        subprocess.run([os.path.join(BUILD, "bin", "pymem-gen"), "-n", "60k", "-o", snapshot],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        os.mkfifo(pipe)
+        ours, theirs = os.openpty()
+        child = subprocess.Popen([VIEW, "--no-sidecar", "--export", "jsonl", "-o", pipe, snapshot],
+                                 stderr=theirs)
+        with open(pipe, "rb") as reader:
+            time.sleep(1.1)
+            size = len(reader.read())
+        self.assertEqual(child.wait(), 0)
+        os.close(theirs)
+        shown = os.read(ours, 65536)
+        os.close(ours)
+        self.assertGreater(size, 8 << 20)
+        self.assertRegex(shown, rb"^\rexporting: [0-9.]+ MiB written")
+        self.assertTrue(shown.endswith(b"\r\x1b[K"), shown)
+
 
 if __name__ == "__main__":
     main()
