@@ -27,6 +27,11 @@ bool code_loaded_variable(const uint8_t *code, size_t size, uint64_t addr,
 			  struct code_load *ret);
 /* Does a call instruction end at code + offset? */
 bool code_after_call(const uint8_t *code, size_t offset);
+/*
+ * Does the system call of musl's __syscall_cp_asm (src/thread/PROCESSOR/syscall_cp.s) end
+ * at code + offset?  A wait that a thread may be cancelled in holds no lock of musl's.
+ */
+bool code_after_cancellable(const uint8_t *code, size_t size, size_t offset);
 /* A word of the stack, if it is a return address: without what the processor adds. */
 uint64_t code_address(uint64_t word);
 

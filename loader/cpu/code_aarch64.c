@@ -43,6 +43,14 @@ size_t code_find_gadget(const uint8_t *code, size_t size)
 	return any;
 }
 
+bool code_after_cancellable(const uint8_t *code, size_t size, size_t offset)
+{
+	return offset >= 8 && offset + 4 <= size &&
+		code_instruction(code, offset - 8) == 0xaa0703e5 && /* mov x5, x7 */
+		code_instruction(code, offset - 4) == SVC &&
+		code_instruction(code, offset) == RET;
+}
+
 size_t code_find_restorer(const uint8_t *code, size_t size, size_t from)
 {
 	const uint32_t number = SYS_rt_sigreturn;

@@ -26,6 +26,15 @@ size_t code_find_restorer(const uint8_t *code, size_t size, size_t from)
 	return (size_t)-1;
 }
 
+bool code_after_cancellable(const uint8_t *code, size_t size, size_t offset)
+{
+	/* mov %r11, 8(%rsp); syscall; ret */
+	static const uint8_t end[] = { 0x4c, 0x89, 0x5c, 0x24, 0x08, 0x0f, 0x05, 0xc3 };
+
+	return offset >= sizeof(end) - 1 && offset < size &&
+		!memcmp(code + offset - (sizeof(end) - 1), end, sizeof(end));
+}
+
 /* mov disp(%rax), %rax at p: its length and displacement; 0 = it isn't one. */
 static size_t code_load_from_rax(const uint8_t *p, int64_t *offset)
 {

@@ -158,7 +158,8 @@ static int borrow_give_up(struct search *s)
 	if (!s->borrow->tries || (int)s->borrow->tries == s->unresponsive_count)
 		return load_fail(s->err, LOAD_E_STATE, 0,
 				 "no thread of process %d can be stopped: all are in "
-				 "uninterruptible system calls (state D), or end",
+				 "uninterruptible system calls (state D), wait for a "
+				 "lock of their C library's kind, or end",
 				 target->pid);
 	pid_t owner = calls_loader_busy(target, &target->mem);
 	if (s->borrow->last == UNSAFE_LOADER && owner)
@@ -177,7 +178,7 @@ static int borrow_one_round(struct search *s, uint64_t deadline)
 {
 	const struct target *target = s->helper->target;
 	struct thread list[THREADS_MAX];
-	int count = threads_order(target->pid, target->confined, list);
+	int count = threads_order(target, list);
 	int used = 0;
 	const unsigned most = s->borrow->max_tries;
 

@@ -299,8 +299,9 @@ static int inject_verify_gone(const struct private *p, struct load_error *err)
 
 	if (mapped && t->libc_kind == LIBC_MUSL)
 		return load_fail(err, LOAD_E_CALL, 0,
-				 "the agent stays in process %d, idle: its C library, "
-				 "musl, never unloads anything",
+				 "the agent stays in process %d, idle, and serves the "
+				 "next capture: its C library, musl, never unloads "
+				 "anything",
 				 t->pid);
 	if (mapped)
 		return load_fail(err, LOAD_E_CALL, 0,

@@ -70,10 +70,11 @@ static bool safepoint_returns_to_unsafe(const struct target *target,
 static bool safepoint_returns_to_loader(const struct target *target,
 					const struct stack *s)
 {
-	if (target->calls.loader_lock_count || target->libc == target->ldso)
+	if (target->calls.loader_lock_count)
 		return false;
 	for (size_t i = 0; i < s->count; i++)
-		if (range_has(target->ldso->text, s->words[i]))
+		if (range_has(target->calls.loader_code, s->words[i]) &&
+		    safepoint_is_return_address(target, s->words[i]))
 			return true;
 	return false;
 }
@@ -115,7 +116,9 @@ static bool safepoint_in_plain_wait(const struct tracee *t)
 	unsigned long long arg[6];
 	for (int i = 0; i < 6; i++)
 		arg[i] = cpu_syscall_arg(&t->state.regs, i);
-	enum thread_rank rank = threads_rank(nr, arg, false);
+	enum thread_rank rank = threads_rank(
+		nr, arg, false,
+		calls_waits_cancellable(t->helper->target, cpu_pc(&t->state.regs)));
 	return rank == THREAD_WAITS_CONDITION || rank == THREAD_WAITS_INPUT ||
 		rank == THREAD_INTERRUPTED;
 }
@@ -154,7 +157,7 @@ enum safepoint safepoint_call(const struct tracee *t)
 	if (cpu_foreign_mode(&t->state.regs) || range_has(target->vdso, pc) ||
 	    range_has(target->calls.kept, pc))
 		return UNSAFE_PLACE;
-	if (target->ldso != target->libc && range_has(target->ldso->text, pc))
+	if (range_has(target->calls.loader_code, pc))
 		return UNSAFE_LOADER;
 	if (calls_loader_busy(target, &t->mem))
 		return UNSAFE_LOADER;

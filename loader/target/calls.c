@@ -193,6 +193,24 @@ static void calls_add_unsafe(struct target *t, uint64_t start, uint64_t end)
 		t->calls.unsafe[t->calls.unsafe_count++] = (struct range){ start, end };
 }
 
+/* From the first to the last of these exports, and what lies around them; or {0}. */
+static struct range calls_range_of(const struct module *m, const char *const *names,
+				   uint64_t below, uint64_t above)
+{
+	uint64_t low = UINT64_MAX, high = 0;
+
+	for (; *names; names++) {
+		struct elf_symbol s;
+
+		if (!elf_module_symbol(&m->elf, *names, &s) ||
+		    !range_has(m->text, s.addr))
+			continue;
+		low = s.addr < low ? s.addr : low;
+		high = s.addr + s.size > high ? s.addr + s.size : high;
+	}
+	return high ? (struct range){ low - below, high + above } : (struct range){ 0 };
+}
+
 /* The allocator of one module, by its exports. */
 static void calls_add_malloc_range(struct target *t, const struct module *m)
 {
@@ -201,20 +219,29 @@ static void calls_add_malloc_range(struct target *t, const struct module *m)
 					     "memalign",       "aligned_alloc",
 					     "valloc",	       "pvalloc",
 					     "posix_memalign", "malloc_usable_size",
-					     "malloc_trim" };
-	uint64_t low = UINT64_MAX, high = 0;
+					     "malloc_trim",    NULL };
+	const struct range code = calls_range_of(m, names, 16384, 4096);
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		struct elf_symbol s;
+	calls_add_unsafe(t, code.start, code.end);
+}
 
-		if (!elf_module_symbol(&m->elf, names[i], &s) ||
-		    !range_has(m->text, s.addr))
-			continue;
-		low = s.addr < low ? s.addr : low;
-		high = s.addr + s.size > high ? s.addr + s.size : high;
-	}
-	if (high)
-		calls_add_unsafe(t, low - 16384, high + 4096);
+/* musl's loader is a file of its C library (ldso/dynlink.c; its lock has no name). */
+static void calls_find_loader_code(struct target *t)
+{
+	static const char *const names[] = { "_dl_debug_state", "dlopen", "dladdr",
+					     "dl_iterate_phdr", NULL };
+
+	t->calls.loader_code = t->libc_kind == LIBC_MUSL ?
+		calls_range_of(t->ldso, names, 0, 1024) :
+		t->ldso->text;
+}
+
+bool calls_waits_cancellable(const struct target *t, uint64_t pc)
+{
+	return t->libc_kind == LIBC_MUSL && t->code && range_has(t->code_range, pc) &&
+		code_after_cancellable(t->code,
+				       (size_t)(t->code_range.end - t->code_range.start),
+				       (size_t)(pc - t->code_range.start));
 }
 
 static void calls_find_unsafe(struct target *t)
@@ -268,6 +295,7 @@ int calls_find(struct target *t, struct load_error *err)
 	calls_scan_code(t);
 	if (t->libc_kind == LIBC_GLIBC)
 		calls_find_loader_locks(t);
+	calls_find_loader_code(t);
 	calls_find_unsafe(t);
 	calls_find_kept_agent(t);
 	if (!t->calls.dlopen)

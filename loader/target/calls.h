@@ -15,6 +15,8 @@
 int calls_find(struct target *target, struct load_error *err);
 /* Is this the path of an agent's mapping (memfd, or the file used instead)? */
 bool calls_is_agent_path(const char *path);
+/* Is a thread that waits in the kernel at pc where musl lets it be cancelled? */
+bool calls_waits_cancellable(const struct target *target, uint64_t pc);
 /* A held lock of the dynamic loader: its owner's tid (target's view), 0 = all free. */
 pid_t calls_loader_busy(const struct target *target, const struct memory *mem);
 

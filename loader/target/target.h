@@ -71,6 +71,7 @@ struct target_calls {
 	int restorer_count;
 	uint64_t loader_locks[4]; /* recursive mutexes of ld.so: all must be free */
 	int loader_lock_count;
+	struct range loader_code;	    /* what may hold them */
 	struct range unsafe[TARGET_UNSAFE]; /* allocator and thread creation code */
 	int unsafe_count;
 	uint64_t kept_start;  /* pymem_agent_start of an agent that stayed, 0 = none */

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/syscall.h>
 
+#include "loader/target/calls.h"
 #include "loader/target/process.h"
 
 /* Restarted exactly; nothing else of theirs is in a lock of the C library. */
@@ -44,25 +45,34 @@ static bool threads_in(const long *list, size_t count, long nr)
 	return false;
 }
 
-static enum thread_rank threads_rank_futex(const unsigned long long arg[6], bool seccomp)
+/*
+ * glibc waits for its own locks (malloc's, stdio's: lll_lock) by FUTEX_WAIT, for all else
+ * by FUTEX_WAIT_BITSET.  musl has FUTEX_WAIT for everything, but only waits for
+ * conditions, semaphores and ended threads can be cancelled (src/thread/__timedwait.c).
+ */
+static enum thread_rank threads_rank_futex(const unsigned long long arg[6], bool seccomp,
+					   bool cancellable)
 {
-	switch (arg[1] & FUTEX_CMD_MASK) {
-	case FUTEX_WAIT_BITSET:
+	const int op = (int)(arg[1] & FUTEX_CMD_MASK);
+
+	if (op == FUTEX_WAIT_BITSET || (op == FUTEX_WAIT && cancellable))
 		return seccomp && arg[3] ? THREAD_WAITS_OTHER : THREAD_WAITS_CONDITION;
+	switch (op) {
 	case FUTEX_WAIT:
 	case FUTEX_LOCK_PI:
-		return THREAD_NEVER; /* lll_lock: a lock of malloc, stdio... */
+		return THREAD_NEVER;
 	default:
 		return THREAD_RUNS; /* wake-ups are over at once */
 	}
 }
 
-enum thread_rank threads_rank(long nr, const unsigned long long arg[6], bool seccomp)
+enum thread_rank threads_rank(long nr, const unsigned long long arg[6], bool seccomp,
+			      bool cancellable)
 {
 	if (nr < 0)
 		return THREAD_RUNS;
 	if (nr == SYS_futex)
-		return threads_rank_futex(arg, seccomp);
+		return threads_rank_futex(arg, seccomp, cancellable);
 	if (threads_in(interrupted, sizeof(interrupted) / sizeof(interrupted[0]), nr))
 		return THREAD_INTERRUPTED;
 	/* a wait with a time limit goes on; no lock of the C library's own has one */
@@ -130,8 +140,9 @@ uint64_t threads_sleeps(pid_t pid, pid_t tid)
 }
 
 /* False = the thread is gone or must not be used. */
-static bool threads_look(pid_t pid, pid_t tid, bool seccomp, struct thread *ret)
+static bool threads_look(const struct target *target, pid_t tid, struct thread *ret)
 {
+	const pid_t pid = target->pid;
 	struct cpu_wait wait;
 	unsigned long long arg[6];
 	struct thread t = {
@@ -146,7 +157,8 @@ static bool threads_look(pid_t pid, pid_t tid, bool seccomp, struct thread *ret)
 	for (int i = 0; i < 6; i++)
 		arg[i] = wait.arg[i];
 	t.syscall = (long)wait.nr;
-	t.rank = threads_rank(t.syscall, arg, seccomp);
+	t.rank = threads_rank(t.syscall, arg, target->confined,
+			      calls_waits_cancellable(target, wait.pc));
 	*ret = t;
 	return t.rank != THREAD_NEVER;
 }
@@ -169,12 +181,12 @@ static int threads_by_rank(const void *a, const void *b)
 	return x->tid < y->tid ? -1 : x->tid > y->tid;
 }
 
-int threads_order(pid_t pid, bool seccomp, struct thread list[THREADS_MAX])
+int threads_order(const struct target *target, struct thread list[THREADS_MAX])
 {
 	char path[64];
 
-	assert(pid > 0);
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	assert(target->pid > 0);
+	snprintf(path, sizeof(path), "/proc/%d/task", target->pid);
 	DIR *dir = opendir(path);
 	if (!dir)
 		return -errno;
@@ -182,7 +194,7 @@ int threads_order(pid_t pid, bool seccomp, struct thread list[THREADS_MAX])
 	for (struct dirent *e; count < THREADS_MAX && best < 16 && (e = readdir(dir));) {
 		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
 
-		if (tid <= 0 || !threads_look(pid, tid, seccomp, &list[count]))
+		if (tid <= 0 || !threads_look(target, tid, &list[count]))
 			continue;
 		best += list[count].rank == THREAD_WAITS_CONDITION;
 		count++;

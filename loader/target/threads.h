@@ -16,9 +16,10 @@
 #include <sys/types.h>
 
 #include "loader/cpu/cpu.h"
+#include "loader/target/target.h"
 
 enum thread_rank {
-	THREAD_WAITS_CONDITION, /* futex(FUTEX_WAIT_BITSET): GIL, condition, semaphore */
+	THREAD_WAITS_CONDITION, /* in a futex: GIL, condition, semaphore */
 	THREAD_WAITS_INPUT,	/* poll, read, nanosleep, wait...: restarted exactly */
 	THREAD_RUNS,		/* user code (or a short system call) */
 	THREAD_WAITS_OTHER,	/* another system call */
@@ -44,12 +45,16 @@ uint64_t threads_sleeps(pid_t pid, pid_t tid);
 
 /*
  * Fills list (best first, THREAD_NEVER left out) with at most THREADS_MAX
- * threads; returns the number, 0 if there is none, or a negative errno.  With
- * `seccomp`, waits that need restart_syscall rank behind: a filter may lack it.
+ * threads; returns the number, 0 if there is none, or a negative errno.  In a
+ * confined target, waits that need restart_syscall rank behind: a filter may lack it.
  */
-int threads_order(pid_t pid, bool seccomp, struct thread list[THREADS_MAX]);
-/* Rank by system call number and arguments alone (nr -1: in user code). */
-enum thread_rank threads_rank(long nr, const unsigned long long arg[6], bool seccomp);
+int threads_order(const struct target *target, struct thread list[THREADS_MAX]);
+/*
+ * Rank by system call number and arguments alone (nr -1: in user code).  cancellable:
+ * calls_waits_cancellable.
+ */
+enum thread_rank threads_rank(long nr, const unsigned long long arg[6], bool seccomp,
+			      bool cancellable);
 /* A wait without time limit that an attach ends with EINTR, but can be begun anew. */
 bool threads_endless_wait(long nr, const unsigned long long arg[6]);
 

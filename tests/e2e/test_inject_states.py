@@ -299,19 +299,66 @@ while True:
 
 
 class Musl(StatesCase):
-    def test_another_c_library(self):
+    """Another C library, which waits for everything by one kind of futex, is its own
+    dynamic loader, and never unloads a library."""
+    WAITS = r'''
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+static sem_t semaphore;
+static void *wait_long(void *arg)
+{
+    if (arg)
+        sem_wait(&semaphore);
+    pthread_mutex_lock(&mutex);
+    pthread_cond_wait(&condition, &mutex);
+    return NULL;
+}
+int main(void)
+{
+    pthread_t one, other;
+    sem_init(&semaphore, 0, 0);
+    pthread_create(&one, NULL, wait_long, NULL);
+    pthread_create(&other, NULL, wait_long, &semaphore);
+    puts("ready");
+    fflush(stdout);
+    return pthread_join(one, NULL);
+}'''
+    LOCKED = r'''
+#include <pthread.h>
+#include <stdio.h>
+int main(void)
+{
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&mutex);
+    puts("ready");
+    fflush(stdout);
+    return pthread_mutex_lock(&mutex);
+}'''
+
+    def built(self, name, *arguments, text=None):
         if not shutil.which("musl-gcc"):
             self.skipTest("no musl-gcc")
-        source = os.path.join(HERE, os.pardir, "targets", "torture.c")
-        program = self.path("torture-musl")
-        subprocess.check_call(["musl-gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-o", program,
-                               source], stderr=subprocess.DEVNULL)
+        subprocess.run(["musl-gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-o", self.path(name),
+                        *arguments], stderr=subprocess.DEVNULL, input=text, check=True)
+        return self.path(name)
+
+    def torture(self):
+        return self.built("torture-musl", os.path.join(HERE, os.pardir, "targets", "torture.c"))
+
+    def stays(self, result):
+        self.assertTrue(result["injected"] and result["done"], result)
+        self.assertRegex(result["error"], "musl, never unloads")
+
+    def test_another_c_library(self):
+        program = self.torture()
         for mode in (("idle", 4), ("malloc", 4)):
             with self.subTest(mode=mode), Program(program, *mode) as p:
                 _, (first, second), _ = drive(p.pid, "-a", "-n", 2)
-                for r in (first, second):
-                    self.assertTrue(r["injected"] and r["done"], r)
-                    self.assertRegex(r["error"], "musl, never unloads")
+                self.stays(first)
+                self.stays(second)
                 self.assertTrue(second["reused"])
                 self.captured(p.pid, "-a", "-x")
                 self.assertRegex(p.finish(), "^ok ")
@@ -321,6 +368,25 @@ class Musl(StatesCase):
                 self.assertTrue(r["injected"] and r["hello"], r)
             self.assertIn("has not loaded CPython", r["error"])
             self.assertRegex(p.finish(), "^ok ")
+
+    def waiting(self, text):
+        program = self.built("waits", "-xc", "-", text=text.encode())
+        p = subprocess.Popen([program], stdout=subprocess.PIPE)
+        self.addCleanup(p.stdout.close)
+        self.addCleanup(p.wait)
+        self.addCleanup(p.kill)
+        self.assertEqual(p.stdout.readline(), b"ready\n")
+        return p.pid
+
+    def test_all_threads_wait(self):
+        """For a condition, a semaphore, a thread's end: a thread is found there."""
+        _, (first, second), _ = drive(self.waiting(self.WAITS), "-a", "-n", 2)
+        self.stays(first)
+        self.stays(second)
+
+    def test_a_lock_is_left_alone(self):
+        """What waits for a mutex may wait for one of the C library's."""
+        self.refused(self.waiting(self.LOCKED), STATE, "wait for a lock", "-a")
 
 
 class Seccomp(StatesCase):

@@ -407,21 +407,26 @@ static void threads_are_ranked(void **state)
 	const unsigned long long endless[6] = { 3, 4096, 1, (unsigned long long)-1 };
 	const unsigned long long limited[6] = { 3, 4096, 1, 500 };
 	const unsigned long long zero[6] = { 0 };
-	assert_int_equal(threads_rank(SYS_futex, gil, false), THREAD_WAITS_CONDITION);
-	assert_int_equal(threads_rank(SYS_futex, timed, false), THREAD_WAITS_CONDITION);
-	assert_int_equal(threads_rank(SYS_futex, timed, true), THREAD_WAITS_OTHER);
-	assert_int_equal(threads_rank(SYS_futex, lock, false), THREAD_NEVER);
-	assert_int_equal(threads_rank(SYS_read, zero, false), THREAD_WAITS_INPUT);
-	assert_int_equal(threads_rank(SYS_restart_syscall, zero, false),
+	assert_int_equal(threads_rank(SYS_futex, gil, false, false),
+			 THREAD_WAITS_CONDITION);
+	assert_int_equal(threads_rank(SYS_futex, timed, false, false),
+			 THREAD_WAITS_CONDITION);
+	assert_int_equal(threads_rank(SYS_futex, timed, true, false), THREAD_WAITS_OTHER);
+	assert_int_equal(threads_rank(SYS_futex, lock, false, false), THREAD_NEVER);
+	assert_int_equal(threads_rank(SYS_futex, lock, false, true),
+			 THREAD_WAITS_CONDITION);
+	assert_int_equal(threads_rank(SYS_read, zero, false, false), THREAD_WAITS_INPUT);
+	assert_int_equal(threads_rank(SYS_restart_syscall, zero, false, false),
 			 THREAD_WAITS_INPUT);
-	assert_int_equal(threads_rank(SYS_restart_syscall, zero, true),
+	assert_int_equal(threads_rank(SYS_restart_syscall, zero, true, false),
 			 THREAD_WAITS_OTHER);
-	assert_int_equal(threads_rank(SYS_clock_nanosleep, zero, true),
+	assert_int_equal(threads_rank(SYS_clock_nanosleep, zero, true, false),
 			 THREAD_WAITS_OTHER);
-	assert_int_equal(threads_rank(SYS_epoll_pwait, endless, false),
+	assert_int_equal(threads_rank(SYS_epoll_pwait, endless, false, false),
 			 THREAD_INTERRUPTED);
-	assert_int_equal(threads_rank(SYS_munmap, zero, false), THREAD_WAITS_OTHER);
-	assert_int_equal(threads_rank(-1, zero, false), THREAD_RUNS);
+	assert_int_equal(threads_rank(SYS_munmap, zero, false, false),
+			 THREAD_WAITS_OTHER);
+	assert_int_equal(threads_rank(-1, zero, false, false), THREAD_RUNS);
 	assert_true(threads_endless_wait(SYS_epoll_pwait, endless));
 	assert_false(threads_endless_wait(SYS_epoll_pwait, limited));
 	assert_false(threads_endless_wait(SYS_read, endless));
@@ -432,13 +437,14 @@ static void main_thread_comes_first(void **state)
 	(void)state;
 	struct thread list[THREADS_MAX];
 	pid_t pid = start_child();
+	const struct target target = { .pid = pid };
 	usleep(20000);
-	assert_int_equal(threads_order(pid, false, list), 1);
+	assert_int_equal(threads_order(&target, list), 1);
 	assert_int_equal(list[0].tid, pid);
 	assert_true(list[0].main);
 	assert_int_equal(list[0].rank, THREAD_WAITS_INPUT); /* pause */
 	end_child(pid);
-	assert_true(threads_order(pid, false, list) <= 0);
+	assert_true(threads_order(&target, list) <= 0);
 }
 
 static void one_loader_at_a_time(void **state)
