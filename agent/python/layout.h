@@ -141,7 +141,8 @@ struct layout {
  * Finds out how this interpreter is laid out.  Needs the GIL, or a frozen copy;
  * reads only, through safe reads where an address is doubtful, and allocates
  * nothing.  0, or -ENOTSUP with one sentence in err when an experiment does not
- * come out as it must: then nothing may be walked.
+ * come out as it must: then nothing may be walked; -EAGAIN: not yet, the interpreter is
+ * still starting.
  */
 int cpython_probe(struct cpython *py, char *err, size_t err_size);
 

@@ -248,6 +248,24 @@ static void probe_static_types(struct cpython *py)
 	}
 }
 
+/*
+ * The interpreter is still being made: Py_IsInitialized() may say otherwise (3.6), but
+ * __main__ is made after importlib (Python/pylifecycle.c), whose classes we look for.
+ */
+static bool probe_starts(const struct cpython *py)
+{
+	const uint64_t modules = py->lay.known_tracked;
+
+	return modules && lookup_dict(py, modules, "sys") &&
+		!lookup_dict(py, modules, "__main__");
+}
+
+static int probe_wait(char *err, size_t err_size)
+{
+	snprintf(err, err_size, "the interpreter is still starting");
+	return -EAGAIN;
+}
+
 int cpython_probe(struct cpython *py, char *err, size_t err_size)
 {
 	uint16_t head = probe_head(py);
@@ -266,7 +284,8 @@ int cpython_probe(struct cpython *py, char *err, size_t err_size)
 	py->lay.newer = !versions_known(py);
 	if ((what = probe_types(py)) || (py->lay.newer && (what = moved_find(py))) ||
 	    (what = probe_modules(py, &spec)) || (what = probe_heap_type(py, spec)))
-		return probe_refuse(py, err, err_size, what);
+		return probe_starts(py) ? probe_wait(err, err_size) :
+					  probe_refuse(py, err, err_size, what);
 	py->frames = frame_layout_of(py);
 	if (py->lay.newer)
 		proof_of_tables(py);

@@ -90,9 +90,10 @@ static int driver_moments(struct job *job)
 		if (rc <= 0)
 			return rc;
 		if (++tries == 12)
-			return job_fail(
-				job, PYMEM_FAIL_COLLECTING, 0,
-				"a garbage collection was going on whenever we looked");
+			return job_fail(job, PYMEM_FAIL_COLLECTING, 0,
+					"a garbage collection, or the interpreter's "
+					"start, was going "
+					"on whenever we looked");
 		if (control_channel_cancelled(&job->control, (int)pause_ms))
 			return job_fail(job, PYMEM_FAIL_CANCELLED, 0, "cancelled");
 		pause_ms = pause_ms < 500 ? pause_ms * 2 : 500;

@@ -2,6 +2,7 @@
 /* choose - see choose.h. */
 #include "loader/command/choose.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -253,6 +254,7 @@ static int choose_add(struct load_options *o, pid_t pid)
 		reallocarray((void *)(uintptr_t)o->pids, o->pid_count + 1, sizeof(*more));
 	if (!more)
 		return -1;
+	assert(pid > 0);
 	more[o->pid_count++] = pid;
 	o->pids = more;
 	return 0;

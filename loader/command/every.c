@@ -2,6 +2,7 @@
 /* every - see every.h. */
 #include "loader/command/every.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -78,6 +79,7 @@ static void every_keep(struct every_series *series, const char *file)
 {
 	char *copy = strdup(file);
 
+	assert(series->step && series->count <= EVERY_FILES);
 	if (!copy)
 		return;
 	if (series->count && (series->made - 1) % series->step)

@@ -2,6 +2,7 @@
 /* leak_check - see leak_check.h. */
 #include "loader/command/leak_check.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,7 @@ static void leak_check_compare(struct leak_check *check)
 	const int fd = output_scratch(NULL, error);
 	int status = 127;
 
+	assert(check->files == check->wanted && check->wanted > 1);
 	snprintf(query, sizeof(query),
 		 /* the interpreter's caches of names are bounded */
 		 "SELECT path, type, sum(count_diff) AS objects, sum(total_diff) AS bytes"
@@ -110,6 +112,7 @@ void leak_check_take(struct leak_check *check, const char *label, const char *fi
 	snprintf(check->label, sizeof(check->label), "%s", label);
 	if (check->files == check->wanted)
 		leak_check_forget(check, 1);
+	assert(check->files < check->wanted);
 	check->file[check->files++] = copy;
 	check->marks++;
 }

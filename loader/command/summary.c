@@ -2,6 +2,7 @@
 /* summary - see summary.h. */
 #include "loader/command/summary.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -139,5 +140,6 @@ int summary_status(const struct capture_result *results, size_t count)
 		complete += results[i].status == CAPTURE_COMPLETE;
 		failed += results[i].status == CAPTURE_FAILED;
 	}
+	assert(complete + failed <= count);
 	return complete == count ? 0 : failed == count ? 1 : 3;
 }

@@ -2,6 +2,7 @@
 /* supervise - see supervise.h. */
 #include "loader/command/supervise.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -237,6 +238,7 @@ static size_t supervise_add_children(pid_t pid, pid_t *family, size_t count)
 	char path[64];
 	size_t size;
 
+	assert(pid > 0 && count <= SUPERVISE_FAMILY);
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
 	char *const text = process_read_text(path, 1 << 16, &size);
 	char *at = text, *end = text;

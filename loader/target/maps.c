@@ -129,6 +129,7 @@ const struct map *maps_find(const struct maps *maps, uint64_t addr)
 
 const struct map *maps_named(const struct maps *maps, const char *path)
 {
+	assert(path && (maps->list || !maps->count));
 	for (size_t i = 0; i < maps->count; i++)
 		if (!strcmp(maps->list[i].path, path))
 			return &maps->list[i];

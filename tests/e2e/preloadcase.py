@@ -5,6 +5,8 @@ import glob
 import json
 import os
 import stat
+import subprocess
+import tempfile
 
 from control_socket import *
 from harness import *
@@ -95,6 +97,16 @@ class PreloadCase(Case):
         self.assertTrue(is_complete(data), path)
         self.assertGreater(object_count(data), objects)
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+
+    def run_until_said(self, python, env):
+        """A program that ends when something was said on its stderr, and prints 42."""
+        code = "import os, time\nwhile not os.fstat(2).st_size: time.sleep(.01)\nprint(42)"
+        with tempfile.TemporaryFile() as said:
+            done = subprocess.run([python.path, "-c", code], env=env, timeout=120,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said)
+            said.seek(0)
+            done.stderr = said.read()
+        return done
 
     def run_python(self, python, code, env, **kw):
         done = run([python.path, "-c", code], env=env, **kw)

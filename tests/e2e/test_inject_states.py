@@ -196,8 +196,7 @@ ctypes.CDLL(None).syscall(60, 0)
             for options in ((), ("-x",)):
                 self.captured(t.pid, *options)
             before = t.ask("beats[0]")
-            time.sleep(0.1)
-            self.assertGreater(t.ask("beats[0]"), before)
+            wait_for(lambda: t.ask("beats[0]") > before, what="a beat")
 
     def test_gil_held_by_c_code(self):
         code = "ready()\nhold_gil()\n"
@@ -235,7 +234,7 @@ ctypes.CDLL(None).syscall(60, 0)
             self.skipTest("no compiler")
         code = "import ctypes, sys\nready()\nctypes.CDLL(%r)\nserve()\n" % self.path("slow.so")
         with Target(newest(), code) as t:
-            time.sleep(0.2)
+            t.await_call("sleep")
             self.refused(t.pid, NO_SAFE_POINT, "dynamic loader", "-s", 300)
             self.captured(t.pid, "-x", "-s", 300)
             self.assertEqual(t.ask("1 + 1"), 2)

@@ -65,7 +65,9 @@ class Killed(Case):
         t = Target(python, code)
         self.addCleanup(t.close)
         for options in WAYS.values():       # what the first of each leaves for good
+            began = time.monotonic()
             self.assertEqual(capture(self.path("a"), t.pid, *options)["status"], "complete")
+            self.takes = time.monotonic() - began   # here, now
         return t, ProcState(t.pid)
 
     def next_is_clean(self, t, before, what):
@@ -166,7 +168,7 @@ class AnyTime(Killed):
         how = chance.choice(((), (), ("--method=external",), ("--no-fork",)))
         p = subprocess.Popen([LOAD, "-q", "-f", self.path("a"), *how, str(t.pid)],
                              stderr=subprocess.DEVNULL, start_new_session=True)
-        time.sleep(chance.random() * 0.15)
+        time.sleep(chance.random() * 1.2 * self.takes)
         mine = descendants(p.pid)
         victims = {"warden": [p.pid], "loader": mine[:1], "helper": mine[1:],
                    "all": [p.pid] + mine}[chance.choice(("warden", "loader", "helper", "all"))]
@@ -184,6 +186,8 @@ class AnyTime(Killed):
         chance = random.Random(13)
         found = some_interpreters()
         ends = {"complete": 0, "partial": 0, "failed": 0}
+        self.begin(found[-1], THREADS)
+        takes = self.takes
         for i in range(KILLS if LONG else 4):
             how = chance.choice(((), (), ("--method=external",), ("--no-fork",)))
             code = chance.choice((CHECKED_BUSY, THREADS))
@@ -193,7 +197,7 @@ class AnyTime(Killed):
                 p = subprocess.Popen(
                     [LOAD, "-q", "--json", "-f", os.path.join(out, "s"), *how, str(t.pid)],
                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-                time.sleep(chance.random() * 0.3)
+                time.sleep(chance.random() * 1.2 * takes)
                 t.proc.kill()
                 copies = descendants(t.pid)
                 said, words = p.communicate(timeout=120)

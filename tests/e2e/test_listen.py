@@ -141,7 +141,6 @@ class Listen(unittest.TestCase):
         sender.stdout.readline()
         viewer.say(":wait [1/2]", "l", ":wait Arriving", ":assert objects of",
                    ":assert builtins.str")
-        time.sleep(0.3)
         sender.kill()
         sender.wait()
         sender.stdout.close()

@@ -301,7 +301,6 @@ class Load(Case):
             load = subprocess.Popen([LOAD, "-q", "--every", "60s", "-f", "e.pymem", str(t.pid)],
                                     cwd=self.tmp, stderr=subprocess.PIPE)
             wait_for(lambda: os.path.exists(self.path("e-001.pymem")))
-            time.sleep(0.3)
             load.send_signal(signal.SIGINT)
             errors = load.communicate(timeout=20)[1]
             self.assertEqual(load.returncode, 0, errors)

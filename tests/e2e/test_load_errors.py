@@ -191,7 +191,6 @@ class Errors(Case):
                     log += line
                     if b"message 3 " in line:	# FORKED
                         break
-                time.sleep(0.1)
                 if how == "SIGKILL":
                     os.kill(t.pid, signal.SIGKILL)
                 else:
@@ -282,7 +281,7 @@ serve()
 """ % fifo
         for method, status in (("agent", "failed"), ("auto", "complete")):
             with self.subTest(method=method), Target(self.python, code) as t:
-                time.sleep(0.3)
+                t.await_call("read")
                 done = self.load("--json", "--method", method, "--gil-timeout", "0.5", "-f",
                                  "g.pymem", t.pid)
                 with open(fifo, "w") as f:

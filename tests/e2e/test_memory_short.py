@@ -48,6 +48,12 @@ def resident(pid):
         return int(f.read().split()[1]) * resource.getpagesize()
 
 
+def watcher_looks(pid, times=2):
+    """Waits until it has been woken so often, and so has looked at least once since."""
+    before = watcher_switches(pid)
+    assert until(lambda: watcher_switches(pid) >= before + times)
+
+
 class MemoryShort(PreloadCase):
     def test_rss_limit(self):
         for python in interpreters() if LONG else some_interpreters():
@@ -55,11 +61,11 @@ class MemoryShort(PreloadCase):
                     Target(python, BASE + "ready()\nserve()\n",
                            env=self.env("rss-%p-%t.pymem", PYMEM_RSS_LIMIT="150M")) as t:
                 pattern = "rss-%d-*.pymem" % t.pid
-                time.sleep(0.3)
+                self.assertTrue(until(lambda: watcher_sleeps(t.pid)))
                 self.assertEqual(self.files(pattern), [])
                 t.tell("big = bytearray(200 << 20)")
                 self.wait_files(1, pattern=pattern)
-                time.sleep(0.3)
+                watcher_looks(t.pid)
                 self.assertEqual(len(self.files(pattern)), 1)   # once per crossing
                 self.assert_whole(self.files(pattern)[0])
 
@@ -71,7 +77,7 @@ class MemoryShort(PreloadCase):
             t.tell("big = bytearray(200 << 20)")
             self.wait_files(1)
             t.tell("del big")
-            time.sleep(4.5)
+            watcher_looks(t.pid)
             t.tell("big = bytearray(200 << 20)")
             self.wait_files(2)
 
@@ -172,7 +178,8 @@ class MemoryShort(PreloadCase):
     def test_memory_error(self):
         code = BASE + """
 import resource
-time.sleep(0.3)
+while len(os.listdir("/proc/self/task")) > 1:   # who arms it has gone
+    time.sleep(0.01)
 def size():
     return int(open("/proc/self/statm").read().split()[0]) * 4096
 resource.setrlimit(resource.RLIMIT_AS, (size() + (64 << 20),) * 2)
@@ -199,7 +206,8 @@ except MemoryError:
         """pymalloc's arenas fail, not a single large block."""
         code = BASE + """
 import resource
-time.sleep(0.3)
+while len(os.listdir("/proc/self/task")) > 1:   # who arms it has gone
+    time.sleep(0.01)
 def size():
     return int(open("/proc/self/statm").read().split()[0]) * 4096
 resource.setrlimit(resource.RLIMIT_AS, (size() + (48 << 20),) * 2)

@@ -71,7 +71,7 @@ class Preload(PreloadCase):
                 with self.subTest(python=python.name, code=code), \
                         Target(python, BASE + code,
                                env=self.env("busy-%p.pymem", PYMEM_SIGNAL="RTMIN+5")) as t:
-                    time.sleep(0.2)
+                    time.sleep(0.2)     # the call itself lasts no longer than 2 s
                     t.proc.send_signal(signal.SIGRTMIN + 5)
                     path, = self.wait_files(pattern="busy-%d.pymem" % t.pid)
                     self.assert_whole(path)
@@ -264,8 +264,9 @@ if __name__ == "__main__":
             def workers():
                 with open("/proc/%d/task/%d/children" % (server.pid, server.pid)) as f:
                     return f.read().split() if os.path.exists(address) else []
-            self.assertTrue(until(lambda: len(workers()) == 2))
-            time.sleep(1)
+            self.assertTrue(until(lambda: len(workers()) == 2 and
+                                  all(handles(int(pid), signal.SIGRTMIN + 1)
+                                      for pid in workers())))
             for pid in workers():
                 os.kill(int(pid), signal.SIGRTMIN + 1)
             for path in self.wait_files(2, pattern="g-*.pymem"):
@@ -359,8 +360,7 @@ if __name__ == "__main__":
                     env=self.env("c-%p-%t.pymem", PYMEM_SIGNAL="USR1")) as t:
             t.tell("got = []\nsignal.signal(signal.SIGUSR1, lambda *a: got.append(1))")
             t.proc.send_signal(signal.SIGUSR1)
-            time.sleep(0.5)
-            self.assertEqual(t.ask("got"), [1])
+            self.assertTrue(until(lambda: t.ask("got") == [1]))
             self.assertEqual(self.files("c-*.pymem"), [])
 
     # ---- misconfiguration ----
@@ -387,8 +387,7 @@ if __name__ == "__main__":
         python = interpreters()[-1]
         for variables in wrong:
             with self.subTest(**variables):
-                done = self.run_python(python, "import time; time.sleep(.2); print(42)",
-                                       preload(**variables))
+                done = self.run_until_said(python, preload(**variables))
                 self.assertEqual((done.returncode, done.stdout), (0, b"42\n"))
                 self.assertRegex(done.stderr, rb"^pymem: [^\n]*\n$")
                 if "PYMEM_TYPO" in variables:
@@ -429,8 +428,8 @@ if __name__ == "__main__":
     def test_control_directory_is_private(self):
         os.mkdir(self.path("c"), 0o777)
         os.chmod(self.path("c"), 0o777)
-        done = self.run_python(some_interpreters(1)[0], "import time; time.sleep(.2)",
-                               preload(PYMEM_CONTROL=self.path("c")))
+        done = self.run_until_said(some_interpreters(1)[0],
+                                   preload(PYMEM_CONTROL=self.path("c")))
         self.assertIn(b"mode 0700", done.stderr)
         self.assertEqual(os.listdir(self.path("c")), [])
 

@@ -405,7 +405,6 @@ class RealAgent(Case):
     def loads(self, name, python, code, *options, runs=None, env=None, args=()):
         runs = runs or LOADS
         with Target(python, code, env=env, args=args) as t:
-            time.sleep(0.1)
             complete, refused, bad = 0, 0, []
             for _ in range(runs):
                 out = run_load("-q", "--json", "-f", self.path("s.pymem"), *options, t.pid)

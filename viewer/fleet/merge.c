@@ -2,6 +2,7 @@
 /* merge - see merge.h. */
 #include "viewer/fleet/merge.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -136,6 +137,7 @@ static void merge_add(json_t *row, const char *member, int64_t value)
 static void merge_add_row(struct merged *m, const json_t *last, const char *place,
 			  int64_t objects, int64_t held, int64_t growth, int64_t ns)
 {
+	assert(last && place);
 	merge_key(&m->key, last, place);
 	json_t *row = json_object_get(m->rows, text_get(&m->key));
 	if (!row) {

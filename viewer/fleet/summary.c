@@ -2,6 +2,7 @@
 /* summary - from reports and a profile (summary.h). */
 #include "viewer/fleet/summary.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,7 @@ static json_t *summary_cell(const struct table *table, size_t row, size_t column
 {
 	const struct cell *const cell = table_cell(table, row, column);
 
+	assert(row < table->rows && column < table->ncolumns);
 	if (cell->unknown)
 		return json_null();
 	switch (table->columns[column].type) {
@@ -137,6 +139,7 @@ static struct place *summary_sum_places(const struct profile *p)
 		ret[sample[i].frame].retained += sample[i].value.retained;
 	}
 	for (uint32_t f = ret ? profile_frames(p) : 0; f-- > 1;) {
+		assert(frame[f].parent < f); /* parents come first */
 		ret[frame[f].parent].count += ret[f].count;
 		ret[frame[f].parent].retained += ret[f].retained;
 	}
@@ -151,6 +154,7 @@ static json_t *summary_place_above(const struct profile *p, const struct place *
 	const struct profile_frame *const all = VEC(p->frame, struct profile_frame);
 
 	while (all[frame].depth > SUMMARY_PLACE_DEPTH) {
+		assert(all[frame].parent < frame);
 		frame = all[frame].parent;
 		for (size_t i = 0; i < count; i++)
 			if (places[i].frame == frame)

@@ -7,6 +7,7 @@
  * be seen, and a container's own bytes, stay together in an area of their own, so that
  * areas at every depth are shares of the same whole.
  */
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -81,6 +82,7 @@ static void treemap_rest(struct text *out, const struct chart *c, int32_t at)
 	const struct chart_block *b = &c->block[at];
 	uint64_t rest = b->retained;
 
+	assert(at >= 0 && c->block);
 	for (int32_t i = b->first_child; i >= 0; i = c->block[i].next)
 		rest -= c->block[i].retained < rest ? c->block[i].retained : rest;
 	if (!rest)

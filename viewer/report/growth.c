@@ -8,6 +8,7 @@
  * there are snapshots between the two, those places come first that grew in every step:
  * growth that goes on, not noise.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -163,6 +164,7 @@ static void report_growth_join(struct grown *g, size_t count, uint32_t steps)
 {
 	int64_t sum = 0;
 
+	assert(count > 0 && steps > 0);
 	for (size_t i = 0; i < count; i++)
 		sum += g[i].total_diff;
 	for (; count >= GROWTH_LIKE && 2 * g->total_diff >= sum; g++, count--)

@@ -6,6 +6,8 @@
  */
 #include "viewer/report/common.h"
 
+#include <assert.h>
+
 static const struct column columns[] = {
 	{ "what", "What", CELL_TEXT, false },
 	{ "thread", "Thread", CELL_TEXT, false },
@@ -74,6 +76,7 @@ static int report_threads_frame_row(const struct printer *p, uint32_t node)
 		&VEC(heap->frame, struct snap_frame)[heap_synth(heap, node)->ref];
 	struct row row;
 
+	assert(heap_synth(p->c->heap, node)->kind == HEAP_SYNTH_FRAME);
 	row_begin(&row, p->table, node, 0);
 	row_text(&row, "frame");
 	report_threads_name(&row, p);
@@ -153,6 +156,7 @@ static int report_threads_rows(struct printer *p, uint32_t node)
 	struct heap_span refs = heap_refs(heap, node);
 	int err;
 
+	assert(heap_synth(heap, node)->kind == HEAP_SYNTH_THREAD);
 	p->thread = heap_synth(heap, node)->ref;
 	err = report_threads_row(p, node);
 	for (uint32_t i = 0; i < refs.count && !err; i++) {

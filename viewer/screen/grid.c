@@ -207,6 +207,7 @@ static int grid_sort_rows(struct grid *g, const struct progress *progress)
 
 static int grid_select_rows(struct grid *g, size_t n, const struct progress *progress)
 {
+	assert(g->order || !n);
 	g->shown = 0;
 	for (size_t row = 0; row < n; row++) {
 		bool title = g->source->heading && g->source->heading(g->arg, row);

@@ -98,6 +98,7 @@ static void page_forget_views(struct page *page)
 
 void page_reset(struct page *page, enum page_kind kind, struct process *process)
 {
+	assert(kinds[kind].ntabs > 0 && kinds[kind].ntabs <= PAGE_MAX_TABS);
 	page_forget_views(page);
 	page->kind = kind;
 	page->process = process;
@@ -129,6 +130,7 @@ struct view *page_view(struct page *page)
 {
 	if (page->depth > 0)
 		return page->drilled[page->depth - 1];
+	assert(page->tab >= 0 && page->tab < page->ntabs);
 	struct view **slot = &page->tab_view[page->tab];
 	const struct tab *tab = &page->tabs[page->tab];
 	if (!*slot) {

@@ -75,6 +75,7 @@ static void surface_put(struct surface *s, int y, int x, enum style style, uint3
 static int surface_put_glyph(struct surface *s, int y, int x, enum style style,
 			     const struct glyph *g)
 {
+	assert(g->nchars > 0 && g->columns > 0);
 	if (g->nchars == 1) {
 		surface_put(s, y, x, style, g->chars[0], g->columns);
 		return g->columns;
