@@ -20,6 +20,7 @@
 #include <zstd.h>
 
 #include "formats/core/block.h"
+#include "formats/core/carver.h"
 #include "formats/core/crc32c.h"
 #include "formats/core/layout.h"
 #include "formats/core/pack.h"
@@ -72,20 +73,6 @@ struct snap_writer {
 
 /* ---- memory ---- */
 
-/* Hands out parts of the caller's memory; with base NULL it only counts. */
-struct carver {
-	char *base;
-	size_t used;
-};
-
-static void *writer_carve(struct carver *c, size_t size)
-{
-	const size_t at = c->used;
-
-	c->used += (size + 63) & ~(size_t)63;
-	return c->base ? c->base + at : NULL;
-}
-
 static size_t writer_largest_raw(void)
 {
 	const size_t pack = pack_size();
@@ -115,15 +102,15 @@ static void *writer_lay_out(struct carver *c, struct snap_writer *w)
 
 		if (layouts[type].row_size == 0 || type == BLOCK_END)
 			continue;
-		s->rows = writer_carve(c, (size_t)layouts[type].row_size * SHEET_ROWS);
+		s->rows = carver_take(c, (size_t)layouts[type].row_size * SHEET_ROWS);
 		s->extra_size = writer_extra_size(type);
-		s->extra = s->extra_size ? writer_carve(c, s->extra_size) : NULL;
+		s->extra = s->extra_size ? carver_take(c, s->extra_size) : NULL;
 	}
-	pack_init(&w->pack, writer_carve(c, pack_size()));
-	w->scratch = writer_carve(c, SCRATCH);
+	pack_init(&w->pack, carver_take(c, pack_size()));
+	w->scratch = carver_take(c, SCRATCH);
 	w->frame_size = BLOCK_HEAD_SIZE + ZSTD_compressBound(writer_largest_raw());
-	w->frame = writer_carve(c, w->frame_size);
-	return writer_carve(c, ZSTD_estimateCCtxSize(LEVEL));
+	w->frame = carver_take(c, w->frame_size);
+	return carver_take(c, ZSTD_estimateCCtxSize(LEVEL));
 }
 
 size_t snap_writer_memory(void)
@@ -131,7 +118,7 @@ size_t snap_writer_memory(void)
 	struct carver c = { NULL, 0 };
 	struct snap_writer only_counted;
 
-	writer_carve(&c, sizeof(only_counted));
+	carver_take(&c, sizeof(only_counted));
 	writer_lay_out(&c, &only_counted);
 	return c.used;
 }
@@ -680,7 +667,7 @@ struct snap_writer *snap_writer_init(void *mem, size_t size, snap_write_fn write
 		*err_ret = -EINVAL;
 		return NULL;
 	}
-	w = writer_carve(&c, sizeof(*w));
+	w = carver_take(&c, sizeof(*w));
 	zstd = writer_lay_out(&c, w);
 	w->sink.ops = &writer_ops;
 	w->write = write;
