@@ -93,27 +93,57 @@ static bool probe_gc_triple(const char *bytes, uint64_t at, uint16_t stride)
 	return true;
 }
 
-/* At least one list holds something, and what it holds is an object. */
-static bool probe_gc_holds_objects(const struct cpython *py, uint64_t at, uint16_t stride)
+/* The permanent generation follows; 3.7-3.13 have a pointer to generation 0 between. */
+static uint64_t probe_gc_permanent(uint64_t head0, uint16_t stride)
 {
-	bool any = false;
+	uint64_t end = head0 + 3ULL * stride, word;
+
+	for (uint64_t at = end; at <= end + 32; at += 4) {
+		if (!peek_safe64(at, &word))
+			return 0;
+		if (word == head0)
+			at += 4; /* the pointer's second half is no head */
+		else if (probe_gc_linked_at(at))
+			return at;
+	}
+	return 0;
+}
+
+/* Whether the list holds something, and what it holds first is an object. */
+static bool probe_gc_holds_object(const struct cpython *py, uint64_t head, bool *empty)
+{
 	uint64_t next, type, meta;
 
-	for (int i = 0; i < 3; i++) {
-		uint64_t head = at + (uint64_t)i * stride;
-
-		if (!peek_safe64(head, &next))
-			return false;
-		next = LINK(next);
-		if (next == head)
-			continue;
-		if (!peek_safe64(next + py->lay.gc_head + py->lay.type, &type) ||
-		    !peek_plausible(type) || !peek_safe64(type + py->lay.type, &meta) ||
-		    !lookup_kind(py, type, TYPE_TYPE_SUBCLASS))
-			return false;
-		any = true;
+	*empty = false;
+	if (!peek_safe64(head, &next))
+		return false;
+	next = LINK(next);
+	if (next == head) {
+		*empty = true;
+		return false;
 	}
-	return any;
+	return peek_safe64(next + py->lay.gc_head + py->lay.type, &type) &&
+		peek_plausible(type) && peek_safe64(type + py->lay.type, &meta) &&
+		lookup_kind(py, type, TYPE_TYPE_SUBCLASS);
+}
+
+/* At least one list holds something, and what those that do hold is an object.  All
+ * objects may be in the permanent generation: after gc.freeze(). */
+static bool probe_gc_holds_objects(const struct cpython *py, uint64_t at, uint16_t stride)
+{
+	bool any = false, empty;
+	uint64_t permanent;
+
+	for (int i = 0; i < 3; i++) {
+		if (probe_gc_holds_object(py, at + (uint64_t)i * stride, &empty))
+			any = true;
+		else if (!empty)
+			return false;
+	}
+	if (any || !py->lay.gc_permanent)
+		return any;
+	permanent = probe_gc_permanent(at, stride);
+	return permanent && probe_gc_holds_object(py, permanent, &empty);
 }
 
 static uint64_t probe_gc_search(const struct cpython *py, uint64_t base, uint16_t stride)
@@ -138,22 +168,6 @@ static uint64_t probe_gc_search(const struct cpython *py, uint64_t base, uint16_
 				return base + off + i;
 		if (size < SEARCH_STEP)
 			return 0;
-	}
-	return 0;
-}
-
-/* The permanent generation follows; 3.7-3.13 have a pointer to generation 0 between. */
-static uint64_t probe_gc_permanent(uint64_t head0, uint16_t stride)
-{
-	uint64_t end = head0 + 3ULL * stride, word;
-
-	for (uint64_t at = end; at <= end + 32; at += 4) {
-		if (!peek_safe64(at, &word))
-			return 0;
-		if (word == head0)
-			at += 4; /* the pointer's second half is no head */
-		else if (probe_gc_linked_at(at))
-			return at;
 	}
 	return 0;
 }

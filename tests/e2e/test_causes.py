@@ -57,7 +57,7 @@ class Link:
 for n in range(1000):
     Link()
 ready(); serve()
-''', ["(atexit) -> 1,000 method Link.shut"]),
+''', ["(atexit) -> 1,000 method Link.shut, most of each in .__self__ -> Link.store -> bytearray"]),
 
     "what a context variable keeps": (r'''
 import asyncio, contextvars
@@ -75,7 +75,21 @@ async def run():
     await asyncio.sleep(0.2)
     ready(); serve()
 asyncio.new_event_loop().run_until_complete(run())
-''', ["ContextVar current_order in 30 tasks", "-> 30 Order"]),
+''', ["ContextVar current_order in 30 tasks", "-> 30 Order, most of each in .lines -> bytearray"]),
+
+    "exceptions, with what their frames hold": (r'''
+FAILED = []
+def parse(n):
+    page = bytearray(100000)
+    raise ValueError(n)
+for n in range(100):
+    try:
+        parse(n)
+    except ValueError as e:
+        FAILED.append(e)
+ready(); serve()
+''', ["__main__.FAILED -> list -> ", " ValueError, most of each in .__traceback__ -> ",
+      "frame parse() \u203a page -> bytearray"]),
 
     "two indexes": (r'''
 class Client:
@@ -141,6 +155,7 @@ WHY = {
     "modules made while the program runs": ("modules", ""),
     "callbacks at exit, by what they call": ("atexit.register", "at exit"),
     "what a context variable keeps": ("contexts of tasks", ""),
+    "exceptions, with what their frames hold": ("", "the module __main__"),
     "two indexes": ("a cache, registry or index", "the module __main__"),
     "a thread's own data": ("a threading.local", "the module __main__"),
     "room that was needed once": ("keep their room", "the module __main__"),

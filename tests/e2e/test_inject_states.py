@@ -207,6 +207,18 @@ ctypes.CDLL(None).syscall(60, 0)
                 self.assertFalse(result["consistent"])
                 self.assertTrue(t.alive)
 
+    def test_all_objects_frozen(self):
+        """After gc.freeze() the collector may have nothing in its other lists."""
+        code = ("import gc, os\ngc.disable()\nfd = _r.fileno()\nready()\ngc.freeze()\n"
+                "os.read(fd, 1)\n")
+        for python in some_interpreters():
+            if python.version < (3, 7):
+                continue
+            with self.subTest(python=python.name), Target(python, code) as t:
+                t.await_call("read")
+                self.captured(t.pid)
+                self.assertTrue(t.alive)
+
     def test_no_malloc_arena_is_made(self):
         """A thread that has one is borrowed, rather than one whose first malloc it would
         be; and nobody's epoll_wait is interrupted for that."""

@@ -97,7 +97,7 @@ static void account_add_budget(struct account *a, const struct budget *budget,
 			[BUDGET_ROUNDING] = ACCOUNT_ROUNDING,
 			[BUDGET_UNEXPLAINED] = ACCOUNT_UNEXPLAINED,
 			[BUDGET_FILES] = ACCOUNT_CODE,
-			[BUDGET_STACKS] = ACCOUNT_OTHER,
+			[BUDGET_STACKS] = ACCOUNT_STACKS,
 			[BUDGET_SHARED] = ACCOUNT_SHARED,
 			[BUDGET_SPECIAL] = ACCOUNT_OTHER,
 			[BUDGET_AGENT] = ACCOUNT_OTHER,
@@ -114,8 +114,9 @@ static void account_add_budget(struct account *a, const struct budget *budget,
 }
 
 /* All candidates, largest first. */
-static int account_candidates(const struct account *a, struct vec *owned,
-			      uint64_t sum[ACCOUNT_OTHER + 1], struct vec *ret)
+static int account_candidates(const struct account *a, const struct heap *heap,
+			      struct vec *owned, uint64_t sum[ACCOUNT_OTHER + 1],
+			      struct vec *ret)
 {
 	const struct owned *o = owned->data;
 	size_t count = account_merge(owned);
@@ -136,8 +137,12 @@ static int account_candidates(const struct account *a, struct vec *owned,
 		err = vec_append(ret, &p, sizeof(p));
 	}
 	for (int k = ACCOUNT_OBJECTS; k < ACCOUNT_OTHER && !err; k++) {
-		struct account_part p = { (enum account_kind)k, HEAP_NONE, sum[k],
-					  k == ACCOUNT_FREE ? a->malloc_free : 0 };
+		struct account_part p = { (enum account_kind)k, HEAP_NONE, sum[k], 0 };
+
+		if (k == ACCOUNT_FREE)
+			p.count = a->malloc_free;
+		if (k == ACCOUNT_STACKS)
+			p.count = heap->threads;
 
 		err = vec_append(ret, &p, sizeof(p));
 	}
@@ -182,7 +187,7 @@ int account_make(const struct heap *heap, struct account *ret)
 	if (ret->rss)
 		err = account_collect(heap, &owned);
 	if (!err && ret->rss)
-		err = account_candidates(ret, &owned, sum, &candidates);
+		err = account_candidates(ret, heap, &owned, sum, &candidates);
 	if (!err && ret->rss)
 		account_choose(ret, &candidates);
 	vec_free(&owned);

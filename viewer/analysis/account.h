@@ -4,7 +4,8 @@
  *
  * The budget (budget.h) has all categories; this is its summary for one line: what
  * objects own outside by the way it was found and the owners' type, Python's objects,
- * what the allocators keep free, what nobody accounts for, code, shared memory, the rest.
+ * what the allocators keep free, what nobody accounts for, code, shared memory,
+ * the threads' stacks, the rest.
  */
 #ifndef PYMEM_VIEWER_ANALYSIS_ACCOUNT_H
 #define PYMEM_VIEWER_ANALYSIS_ACCOUNT_H
@@ -19,6 +20,7 @@ enum account_kind {
 	ACCOUNT_UNEXPLAINED, /* C allocations that no object is known to own */
 	ACCOUNT_CODE,	     /* code, libraries and their data */
 	ACCOUNT_SHARED,	     /* shared memory */
+	ACCOUNT_STACKS,	     /* of threads, in C */
 	ACCOUNT_OTHER,
 };
 
@@ -26,7 +28,8 @@ struct account_part {
 	enum account_kind kind;
 	uint32_t example; /* NATIVE: a native node of it, else HEAP_NONE */
 	uint64_t bytes;	  /* resident */
-	uint64_t count;	  /* NATIVE: owners; FREE: of the bytes, malloc's */
+	uint64_t count;	  /* NATIVE: owners; FREE: of the bytes, malloc's;
+			   * STACKS: threads */
 };
 
 #define ACCOUNT_PARTS 5u

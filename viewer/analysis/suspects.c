@@ -15,6 +15,7 @@
 
 #include "viewer/analysis/context_var.h"
 #include "viewer/analysis/holder.h"
+#include "viewer/analysis/inside.h"
 #include "viewer/analysis/suspect_member.h"
 #include "viewer/analysis/sharing.h"
 #include "viewer/analysis/suspect_merge.h"
@@ -644,6 +645,8 @@ int suspects_find(struct analysis *analysis, double threshold,
 		err = context_var_explain(analysis, (struct suspect *)ret->data + i);
 	if (!err)
 		err = suspect_merge(analysis, ret);
+	if (!err)
+		err = inside_of_suspects(analysis, progress, ret);
 	if (!err)
 		err = sharing_of_suspects(analysis, progress, ret);
 	if (!err && !f.heap->python_only)

@@ -37,6 +37,7 @@
 #define SUSPECTS_THRESHOLD 0.10 /* of all objects' bytes */
 
 #define SUSPECT_ALSO 3u
+#define SUSPECT_INSIDE 8u
 
 enum suspect_memory { /* what isn't held by an object */
 		      SUSPECT_HELD,
@@ -70,6 +71,9 @@ struct suspect {
 	bool by_variable;
 	uint32_t variable, task;
 	uint64_t tasks;
+	/* from a member, which comes first, down to where most of what each retains is
+	 * (inside.h); none: 0 steps */
+	uint32_t inside[SUSPECT_INSIDE], inside_steps;
 	/* where the snapshot tells what a fork left to share: bytes of the objects that
 	 * the point dominates, but for large tables, and those of them in shared pages;
 	 * else 0 */

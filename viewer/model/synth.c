@@ -8,7 +8,8 @@
  * Borrowed roots hold what they show (a static type, a frame's globals), but for
  * interned strings, which the interpreter drops when nobody else holds them;
  * borrowed ones don't count in refcounts.  A conservative root is believed only
- * where the object has a reference that nothing else explains.
+ * where the object has a reference that nothing else explains; so is a word of a C
+ * stack that an object (a greenlet) has saved.
  *
  * Two passes over the edges: count per node (and judge), then fill.
  */
@@ -141,6 +142,67 @@ static void synth_add_roots(struct synth *s, struct vec *roots, bool conservativ
 	}
 }
 
+/* ---- words of C stacks ---- */
+
+/* From which reference on those of a class are words of a saved C stack; UINT32_MAX:
+ * none (frames and generators know how deep their stacks are). */
+static uint32_t synth_first_word(const struct heap *heap, const struct heap_class *klass)
+{
+	const struct heap_shape *shape =
+		VEC(heap->shape, struct heap_shape) + klass->shape;
+
+	return shape->tail == SNAP_TAIL_STACK &&
+			heap_type(heap, klass->type)->kind == SNAP_KIND_OBJECT ?
+		shape->nfixed :
+		UINT32_MAX;
+}
+
+static bool synth_has_words(const struct heap *heap)
+{
+	const struct heap_class *klass = heap->classes.data;
+
+	for (size_t i = 0; i < VEC_COUNT(heap->classes, struct heap_class); i++)
+		if (synth_first_word(heap, &klass[i]) != UINT32_MAX)
+			return true;
+	return false;
+}
+
+/* Those that an object's count leaves no room for are no references. */
+static void synth_judge_words(struct synth *s, uint32_t object, uint32_t first)
+{
+	struct heap *heap = s->heap;
+	uint32_t *target = heap->target.data;
+
+	for (uint64_t at = heap_row(heap, object) + first;
+	     at < heap_row(heap, object + 1); at++) {
+		const uint32_t to = target[at];
+
+		if (to >= heap->objects ||
+		    heap_class_of(heap, to)->flags & SNAP_OBJ_IMMORTAL ||
+		    heap_refcount(heap, to) >= s->indegree[to])
+			continue;
+		target[at] = HEAP_ABSENT;
+		s->indegree[to]--;
+		heap->edges--;
+	}
+}
+
+static void synth_judge_all_words(struct synth *s)
+{
+	struct heap *heap = s->heap;
+
+	if (!synth_has_words(heap))
+		return;
+	for (uint32_t o = 0; o < heap->objects; o++) {
+		const uint32_t first = synth_first_word(heap, heap_class_of(heap, o));
+
+		if (first != UINT32_MAX)
+			synth_judge_words(s, o, first);
+	}
+}
+
+/* ---- all edges ---- */
+
 static void synth_add_edges(struct synth *s, struct vec *roots)
 {
 	struct heap *heap = s->heap;
@@ -161,6 +223,8 @@ static void synth_add_edges(struct synth *s, struct vec *roots)
 			       synth_frame_node(heap, f), none);
 	}
 	synth_add_roots(s, roots, false);
+	if (!s->fill)
+		synth_judge_all_words(s);
 	synth_add_roots(s, roots, true);
 }
 

@@ -76,8 +76,10 @@ static void account_text_part(struct text *out, const struct heap *heap,
 		[ACCOUNT_UNEXPLAINED] = " C allocations, unexplained",
 		[ACCOUNT_CODE] = " code and libraries",
 		[ACCOUNT_SHARED] = " shared memory",
+		[ACCOUNT_STACKS] = " C stacks",
 		[ACCOUNT_OTHER] = " other",
 	};
+	char buf[HUMAN_SIZE];
 
 	if (part->kind == ACCOUNT_NATIVE)
 		account_text_native(out, heap, part);
@@ -86,6 +88,9 @@ static void account_text_part(struct text *out, const struct heap *heap,
 		text_add(out, " free in malloc");
 	else
 		text_add(out, words[part->kind]);
+	if (part->kind == ACCOUNT_STACKS && part->count)
+		text_printf(out, " of %s thread%s", human_count(buf, part->count),
+			    part->count == 1 ? "" : "s");
 }
 
 void account_text(struct text *out, const struct heap *heap,

@@ -6,6 +6,7 @@
 
 #include "viewer/analysis/room.h"
 #include "viewer/name/describe.h"
+#include "viewer/name/hops.h"
 #include "viewer/text/human.h"
 
 #define NAME_LIMIT 100
@@ -71,6 +72,19 @@ static void suspect_members_callee_text(struct text *out, const struct heap *hea
 	text_escape(out, last, name.size - (size_t)(last - name.text), NAME_LIMIT, 0);
 }
 
+/* Whether two are one function, or made by one def: by its name. */
+static bool suspect_members_same_callee(const struct heap *heap, const struct callee *a,
+					const struct callee *b)
+{
+	struct heap_value x, y;
+
+	if (a->self_type != b->self_type)
+		return false;
+	return a->function == b->function ||
+		(heap_value(heap, a->function, &x) && heap_value(heap, b->function, &y) &&
+		 x.size && x.size == y.size && !memcmp(x.text, y.text, x.size));
+}
+
 /* What most of the container's members of the suspect's type call. */
 static void suspect_members_calls(struct text *out, const struct analysis *a,
 				  const struct suspect *s)
@@ -91,8 +105,7 @@ static void suspect_members_calls(struct text *out, const struct analysis *a,
 			continue;
 		if (!all++)
 			first = callee;
-		alike += callee.function == first.function &&
-			callee.self_type == first.self_type;
+		alike += suspect_members_same_callee(heap, &callee, &first);
 	}
 	if (!all)
 		return;
@@ -113,6 +126,78 @@ void suspect_members_text(struct text *out, const struct analysis *analysis,
 	if (s->point < heap_native_base(analysis->heap) && !s->frames && !s->by_variable)
 		suspect_members_calls(out, analysis, s);
 }
+
+/* ---- where the members have their memory ---- */
+
+/* " -> frame risky()": a frame is known by its function. */
+static void suspect_members_reached(struct text *out, const struct heap *heap,
+				    uint32_t node)
+{
+	struct heap_value name;
+	uint32_t code;
+
+	text_add(out, " -> ");
+	describe_short_type(out, heap, heap_type_of(heap, node));
+	if (heap_kind(heap, node) != SNAP_KIND_FRAME)
+		return;
+	code = suspect_members_attribute(heap, node, "f_code");
+	if (code == HEAP_NONE || !heap_value(heap, code, &name) || !name.size)
+		return;
+	text_add(out, " ");
+	text_escape(out, name.text, name.size, NAME_LIMIT, 0);
+	text_add(out, "()");
+}
+
+/* One step of the way: how it is called and what it leads to; how many edges it is. */
+static uint32_t suspect_members_step(struct text *out, const struct heap *heap,
+				     const struct hops *hops)
+{
+	struct heap_label label;
+	uint32_t taken = hops_write(out, hops);
+
+	if (!taken) {
+		hops_label(hops, hops->at, &label);
+		describe_label(out, heap, &label);
+		taken = 1;
+	}
+	suspect_members_reached(out, heap, hops->chain[hops->at + taken]);
+	return taken;
+}
+
+/* Equal steps (a traceback's) are written once. */
+void suspect_members_inside(struct text *out, const struct heap *heap,
+			    const struct suspect *s)
+{
+	struct hops hops = { heap, s->inside, s->inside_steps, 0 };
+	struct text step = { 0 }, last = { 0 };
+	uint32_t times = 1;
+	char buf[HUMAN_SIZE];
+
+	if (s->inside_steps < 2)
+		return;
+	text_add(out, ", most of each in ");
+	while (hops.at + 1 < hops.count) {
+		text_clear(&step);
+		hops.at += suspect_members_step(&step, heap, &hops);
+		if (!strcmp(text_get(&step), text_get(&last))) {
+			times++;
+			continue;
+		}
+		if (times > 1)
+			text_printf(out, " (%s times)", human_count(buf, times));
+		/* at the beginning "in" has the space */
+		text_add(out,
+			 text_get(&step) +
+				 (!text_len(&last) && text_get(&step)[0] == ' '));
+		times = 1;
+		text_clear(&last);
+		text_add(&last, text_get(&step));
+	}
+	text_free(&step);
+	text_free(&last);
+}
+
+/* ---- what the suspect's object owns itself ---- */
 
 bool suspect_members_native(struct text *out, const struct heap *heap,
 			    const struct suspect *s)

@@ -12,6 +12,10 @@
 /* "2,000 User", "2,000 method Connection.close". */
 void suspect_members_text(struct text *out, const struct analysis *analysis,
 			  const struct suspect *s);
+/* ", most of each in .__traceback__ -> traceback.tb_frame -> frame f() > rows -> list"
+ * where the members have their memory in the same place below them; else nothing. */
+void suspect_members_inside(struct text *out, const struct heap *heap,
+			    const struct suspect *s);
 /* " -> 83 MiB of Connection data" where the native memory that the suspect's object
  * itself owns is most of what it retains, and true; else nothing. */
 bool suspect_members_native(struct text *out, const struct heap *heap,

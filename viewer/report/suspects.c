@@ -147,6 +147,7 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 		suspect_members_text(out, a, s);
 		text_add(out, " with ");
 		suspect_path(out, a, s);
+		suspect_members_inside(out, heap, s);
 		return;
 	}
 	suspect_path(out, a, s);
@@ -176,6 +177,7 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 		text_add(out, ", shared below ");
 		describe_path(out, a, s->point);
 	}
+	suspect_members_inside(out, heap, s);
 	suspect_members_shared(out, s);
 }
 

@@ -13,9 +13,12 @@
 
 enum {
 	STATE_WORDS = 96, /* of the C++ state looked at */
+	STATE_BYTES = 64, /* of a state that is behind a pointer: at least readable */
+	FIELDS_MAX = 256, /* bytes of the object in which that pointer is */
 	CHUNK_HEAD = 24,
 	CHUNKS_MAX = 4096,
 	LABELS_MAX = 4096,
+	SAVED_MAX = 1 << 20, /* bytes of a saved C stack that are looked at */
 };
 
 struct greenlet {
@@ -32,6 +35,10 @@ struct collect {
 	uint32_t count, calls;
 	uint64_t greenlet;
 };
+
+/* What one looks for in the state: from `at` on, so many words. */
+typedef bool greenlet_find_fn(struct walk *w, uint64_t at, uint64_t words,
+			      struct stack *ret);
 
 /* ---- finding the data stack ---- */
 
@@ -78,20 +85,45 @@ static bool greenlet_find_stack(struct walk *w, uint64_t start, uint64_t words,
 	return false;
 }
 
-/* The state is behind a pointer (greenlet 2 on), or in the object itself. */
-static bool greenlet_stack(struct walk *w, const struct walk_type *type, uint64_t obj,
-			   struct stack *ret)
+/* {start, stop, copy, saved}: greenlet's StackState (1.x: the object's own fields). */
+static bool greenlet_find_saved(struct walk *w, uint64_t start, uint64_t words,
+				struct stack *ret)
 {
-	for (uint64_t at = w->lay->head; at + 8 <= type->basicsize && at < 256; at += 8) {
+	for (uint64_t i = 0; i + 4 <= words; i++) {
+		const uint64_t at = start + 8 * i;
+
+		if (!ranges_readable(w, at, 32))
+			return false;
+		const uint64_t low = peek64(at), high = peek64(at + 8),
+			       copy = peek64(at + 16), saved = peek64(at + 24);
+
+		if (!peek_plausible(low) || !peek_plausible(copy) || (copy & 15) ||
+		    low >= high || high >= CPU_ADDRESS_END || !saved ||
+		    saved > high - low || (copy >= low && copy < high) ||
+		    !ranges_readable(w, copy, saved))
+			continue;
+		/* a stack is aligned as its words are, wherever the copy begins */
+		ret->chunk = copy + (-low & 7);
+		ret->top = copy + (saved < SAVED_MAX ? saved : SAVED_MAX);
+		return true;
+	}
+	return false;
+}
+
+/* The state is behind a pointer (greenlet 2 on), or in the object itself. */
+static bool greenlet_find(struct walk *w, const struct walk_type *type, uint64_t obj,
+			  greenlet_find_fn *find, struct stack *ret)
+{
+	for (uint64_t at = w->lay->head; at + 8 <= type->basicsize && at < FIELDS_MAX;
+	     at += 8) {
 		uint64_t state = peek64(obj + at);
 
 		if (peek_plausible(state) && (state & 7) == 0 &&
-		    ranges_readable(w, state, 64) && !marks_test(&w->marks, state) &&
-		    greenlet_find_stack(w, state, STATE_WORDS, ret))
+		    ranges_readable(w, state, STATE_BYTES) &&
+		    !marks_test(&w->marks, state) && find(w, state, STATE_WORDS, ret))
 			return true;
 	}
-	return greenlet_find_stack(w, obj + w->lay->head,
-				   (type->basicsize - w->lay->head) / 8, ret);
+	return find(w, obj + w->lay->head, (type->basicsize - w->lay->head) / 8, ret);
 }
 
 /* ---- what its frames hold ---- */
@@ -183,27 +215,57 @@ static void greenlet_add_chunks(struct collect *c, const struct stack *stack)
 	}
 }
 
+/* ---- what its C code holds ---- */
+
+/*
+ * Words of the saved C stack that lead to objects: those that C code, which waits in it,
+ * holds, with others that it only looked at.  No labels: the shape's tail says so, and
+ * who reads believes one where the object's count has room for it.
+ */
+static void greenlet_add_saved(struct walk *w, const struct stack *saved)
+{
+	for (uint64_t at = saved->chunk; at + 8 <= saved->top; at += 8) {
+		const uint64_t word = peek64(at);
+		uint64_t count;
+
+		if (w->nrefs < LABELS_MAX && sound_object(w, word) &&
+		    object_count(w->lay, word, &count) == OBJECT_COUNTED)
+			references_add(w, word);
+	}
+}
+
+/* The labels of what was reported before are not at hand: name the dict. */
+static void greenlet_label(struct walk *w, struct collect *c)
+{
+	for (; c->count < w->nrefs; c->count++) {
+		uint64_t target = w->refs[c->count];
+		bool dict = target &&
+			object_type(w->lay, target) == CPYTHON_ADDR(w->py, dict_type);
+
+		c->labels[c->count].kind = dict ? SNAP_LABEL_DICT : SNAP_LABEL_OTHER;
+		c->labels[c->count].name = 0;
+	}
+}
+
 static uint32_t greenlet_edges(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	struct snap_label *labels = w->specialists->greenlet->labels;
 	struct collect c = { .w = w, .labels = labels, .greenlet = obj };
-	struct stack stack;
+	struct stack stack, saved;
 	uint32_t shape;
 
 	shape = type->others(w, type, obj);
-	if (w->nrefs > LABELS_MAX / 2 || !greenlet_stack(w, type, obj, &stack))
+	const bool frames = w->frames && !w->frames->lay->frame_is_object &&
+		greenlet_find(w, type, obj, greenlet_find_stack, &stack);
+	const bool code = greenlet_find(w, type, obj, greenlet_find_saved, &saved);
+	if (w->nrefs > LABELS_MAX / 2 || (!frames && !code))
 		return shape;
-	/* the labels of what was reported before are not at hand: name the dict */
-	for (; c.count < w->nrefs; c.count++) {
-		uint64_t target = w->refs[c.count];
-		bool dict = target &&
-			object_type(w->lay, target) == CPYTHON_ADDR(w->py, dict_type);
-
-		labels[c.count].kind = dict ? SNAP_LABEL_DICT : SNAP_LABEL_OTHER;
-		labels[c.count].name = 0;
-	}
-	greenlet_add_chunks(&c, &stack);
-	return shapes_add(w, labels, c.count, SNAP_TAIL_OTHER);
+	greenlet_label(w, &c);
+	if (frames)
+		greenlet_add_chunks(&c, &stack);
+	if (code)
+		greenlet_add_saved(w, &saved);
+	return shapes_add(w, labels, c.count, code ? SNAP_TAIL_STACK : SNAP_TAIL_OTHER);
 }
 
 static void greenlet_plan(struct walk *w, struct walk_type *type)
@@ -213,8 +275,6 @@ static void greenlet_plan(struct walk *w, struct walk_type *type)
 	/* tp_is_gc says no of a greenlet that runs or waits, only so that it is not
 	 * collected; it has its gc header, and its tp_traverse reads no stack */
 	type->traverse_always = true;
-	if (!w->frames || w->frames->lay->frame_is_object)
-		return;
 	if (!w->specialists->greenlet)
 		w->specialists->greenlet =
 			arena_alloc(w->arena, sizeof(*w->specialists->greenlet));

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* inside - see inside.h. */
+#include "viewer/analysis/inside.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "viewer/analysis/context_var.h"
+#include "viewer/analysis/suspect_member.h"
+
+#define WAYS 48u	/* members looked at */
+#define KEPT_RATIO 0.6	/* of a member, at every step */
+#define ALIKE_RATIO 0.9 /* of the members */
+
+struct way {
+	uint32_t node[SUSPECT_INSIDE], count;
+};
+
+struct inside {
+	struct analysis *a;
+	const struct heap *heap;
+	const struct progress *progress;
+	struct way way[WAYS];
+	uint32_t ways;
+};
+
+/* The largest child that keeps enough, and that the node itself refers to. */
+static int inside_next(struct inside *in, uint32_t node, uint64_t least, uint32_t *ret)
+{
+	struct heap_span children;
+	int err = analysis_children(in->a, node, in->progress, &children);
+
+	*ret = HEAP_NONE;
+	if (err || !children.count)
+		return err;
+	const uint32_t child = children.target[0];
+	if (child < in->heap->objects && analysis_retained(in->a, child) >= least &&
+	    heap_slot(in->heap, node, child) != HEAP_NONE)
+		*ret = child;
+	return 0;
+}
+
+static int inside_add(struct inside *in, uint32_t member)
+{
+	const uint64_t least =
+		(uint64_t)(KEPT_RATIO * (double)analysis_retained(in->a, member));
+	struct way *way = &in->way[in->ways++];
+	uint32_t node = member;
+	int err = 0;
+
+	assert(in->ways <= WAYS);
+	way->count = 0;
+	while (node != HEAP_NONE && way->count < SUSPECT_INSIDE && !err) {
+		way->node[way->count++] = node;
+		err = inside_next(in, node, least, &node);
+	}
+	return err;
+}
+
+/* ---- the members ---- */
+
+static bool inside_is_member(const struct inside *in, const struct suspect *s,
+			     uint32_t node)
+{
+	const uint32_t above = analysis_idom(in->a, node);
+
+	if (heap_type_of(in->heap, node) != s->member_type)
+		return false;
+	if (s->by_variable)
+		return above < in->heap->objects &&
+			context_var_of(in->heap, above, node) == s->variable;
+	return s->group && suspect_member_is(in->a, s->point, node);
+}
+
+/* Of a point, its children; else the objects of that type that belong to it. */
+static int inside_sample(struct inside *in, const struct suspect *s)
+{
+	const bool below = !s->group && !s->by_variable;
+	struct heap_span all = { .count = in->heap->objects };
+	const uint64_t stride = s->member_count / WAYS + 1;
+	uint64_t seen = 0;
+	int err = 0;
+
+	if (below)
+		err = analysis_children(in->a, s->point, in->progress, &all);
+	for (uint32_t i = 0; i < all.count && in->ways < WAYS && !err; i++) {
+		const uint32_t node = below ? all.target[i] : i;
+
+		if (i % PROGRESS_EVERY == 0)
+			err = progress_step(in->progress, "members", i, all.count);
+		if (below ? node < in->heap->objects &&
+				    heap_type_of(in->heap, node) == s->member_type :
+			    inside_is_member(in, s, node))
+			if (seen++ % stride == 0 && !err)
+				err = inside_add(in, node);
+	}
+	return err;
+}
+
+/* ---- what they have in common ---- */
+
+/* How many steps of a way enough of the others have, too, by the types they lead to. */
+static uint32_t inside_common(const struct inside *in, const struct way *way)
+{
+	uint32_t alike[SUSPECT_INSIDE] = { 0 }, depth = 0;
+
+	for (uint32_t i = 0; i < in->ways; i++)
+		for (uint32_t k = 0; k < way->count && k < in->way[i].count &&
+		     heap_type_of(in->heap, way->node[k]) ==
+			     heap_type_of(in->heap, in->way[i].node[k]);
+		     k++)
+			alike[k]++;
+	while (depth < way->count &&
+	       (double)alike[depth] >= ALIKE_RATIO * (double)in->ways)
+		depth++;
+	return depth;
+}
+
+/* A way that ends with an object's __dict__ says nothing of what is in it. */
+static uint32_t inside_trim(const struct inside *in, const struct way *way,
+			    uint32_t depth)
+{
+	const uint32_t *node = way->node;
+	struct heap_label label;
+
+	while (depth > 1) {
+		heap_label(in->heap, node[depth - 2],
+			   heap_slot(in->heap, node[depth - 2], node[depth - 1]), &label);
+		if (label.kind != SNAP_LABEL_DICT)
+			break;
+		depth--;
+	}
+	return depth;
+}
+
+static void inside_choose(const struct inside *in, struct suspect *s)
+{
+	for (uint32_t i = 0; i < in->ways; i++) {
+		const struct way *way = &in->way[i];
+		const uint32_t depth = inside_trim(in, way, inside_common(in, way));
+
+		if (depth <= s->inside_steps || depth < 2)
+			continue;
+		s->inside_steps = depth;
+		memcpy(s->inside, way->node, depth * sizeof(s->inside[0]));
+	}
+}
+
+static bool inside_may_be(const struct heap *heap, const struct suspect *s)
+{
+	return s->memory == SUSPECT_HELD && !s->chain && s->member_count > 1 &&
+		s->member_type &&
+		(s->group || s->by_variable || s->point < heap->objects);
+}
+
+int inside_of_suspects(struct analysis *analysis, const struct progress *progress,
+		       struct vec *suspects)
+{
+	struct suspect *s = suspects->data;
+	int err = 0;
+
+	for (size_t i = 0; i < VEC_COUNT(*suspects, struct suspect) && !err; i++) {
+		struct inside in = { .a = analysis,
+				     .heap = analysis->heap,
+				     .progress = progress };
+
+		if (!inside_may_be(analysis->heap, &s[i]))
+			continue;
+		err = inside_sample(&in, &s[i]);
+		if (!err)
+			inside_choose(&in, &s[i]);
+	}
+	return err;
+}
