@@ -14,9 +14,9 @@
  * data}).  Frames follow one another in a chunk; each is as long as its code says.
  * What they hold becomes references of the greenlet, named by the variables.
  *
- * What C code holds that called Python, or was called, lies on the C stack, which greenlet
- * copies away when another one runs: {start, stop, copy, bytes saved}.  Words of the copy
- * that are addresses of objects become references too: they may be borrowed or stale, so
+ * What C code holds that waits in the greenlet lies on the C stack, which is copied
+ * away when another one runs: {start, stop, copy, bytes saved}.  Words of the copy that
+ * are addresses of objects become references too: they may be borrowed or stale, so
  * they are the tail STACK of the greenlet's shape (formats/SNAPSHOT.md).
  */
 #ifndef PYMEM_AGENT_HEAP_EXTENSION_GREENLET_H
