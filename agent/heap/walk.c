@@ -113,7 +113,7 @@ static void walk_plan(struct walk *w, struct walk_type *type)
 	registry_plan(w, type);
 	/* what precedes an instance, and what of it is shared, is not known either */
 	type->size_approx |= w->lay->attributes_unknown;
-	emit_plan(type);
+	emit_plan(w, type);
 	plan_send(w, type);
 }
 

@@ -91,19 +91,25 @@ static inline enum object_count object_count_split(const struct layout *lay, uin
 							       OBJECT_COUNTED;
 }
 
-/* obj's reference count in *ret; without a meaning unless it is OBJECT_COUNTED. */
-static inline enum object_count object_count(const struct layout *lay, uint64_t obj,
-					     uint64_t *ret)
+/* ... in a build with one. */
+static inline enum object_count object_count_whole(const struct layout *lay, uint64_t obj,
+						   uint64_t *ret)
 {
-	uint64_t word;
+	const uint64_t word = peek64(obj + lay->refcnt);
 
-	if (__builtin_expect(lay->free_threaded, 0))
-		return object_count_split(lay, obj, ret);
-	word = peek64(obj + lay->refcnt);
 	if (lay->immortal_mask && (word & lay->immortal_mask) >= lay->immortal_value)
 		return OBJECT_IMMORTAL;
 	*ret = word & lay->refcnt_mask;
 	return OBJECT_COUNTED;
+}
+
+/* obj's reference count in *ret; without a meaning unless it is OBJECT_COUNTED. */
+static inline enum object_count object_count(const struct layout *lay, uint64_t obj,
+					     uint64_t *ret)
+{
+	return __builtin_expect(lay->free_threaded, 0) ?
+		object_count_split(lay, obj, ret) :
+		object_count_whole(lay, obj, ret);
 }
 
 /* Bytes by which an object's head is longer than usual (Py_TRACE_REFS, no GIL). */

@@ -26,6 +26,16 @@ enum {
 	EMIT_PAGE = 1 << MEMORY_GRAIN_SHIFT,
 };
 
+/* What is so of all instances of a type: then the code that writes them need not ask.
+ * Each of the last three is of an interpreter with a GIL. */
+enum emit_how {
+	EMIT_FIXED = 1,	 /* their size is type->fixed_size */
+	EMIT_HEADER = 2, /* 16 bytes of the collector's before them */
+	EMIT_STR = 4,	 /* no such header; may be interned */
+	EMIT_BARE = 8,	 /* neither */
+	EMIT_KNOWN = EMIT_HEADER | EMIT_STR | EMIT_BARE,
+};
+
 /* In the middle of what is done for each object: a call would cost more than it does. */
 #define EMIT_INLINE static inline __attribute__((always_inline))
 
@@ -66,44 +76,57 @@ static __attribute__((noinline)) void emit_enter(struct walk *w, uint64_t addr,
 
 /* Notes where the object's own bytes lie: with its gc header, without its item arrays. */
 EMIT_INLINE void emit_note_memory(struct walk *w, const struct walk_type *type,
-				  uint64_t obj, uint64_t size)
+				  uint64_t obj, uint64_t size, unsigned how)
 {
 	const uint64_t start = obj - type->lead;
-	uint64_t inside = size - w->outer;
+	uint64_t inside = how & EMIT_FIXED ? size : size - w->outer;
 
-	if (inside > type->inside_max)
+	if (!(how & EMIT_FIXED) && inside > type->inside_max)
 		inside = type->inside_max;
 	if (__builtin_expect(start < w->here.from || start + inside > w->here.to, 0))
 		emit_enter(w, start, inside);
 	w->here.live[inside <= MEMORY_SMALL] += inside;
 }
 
+/* Flags of a tracked object. */
+EMIT_INLINE uint32_t emit_tracked(const struct walk *w, uint64_t obj)
+{
+	return w->frozen.count && marks_test(&w->frozen, obj) ?
+		SNAP_OBJ_GC_TRACKED | SNAP_OBJ_FROZEN :
+		SNAP_OBJ_GC_TRACKED;
+}
+
+/* What the collector and the table of interned strings say of it. */
+EMIT_INLINE uint32_t emit_marks(const struct walk *w, const struct walk_type *type,
+				uint64_t obj, unsigned how)
+{
+	if (how & EMIT_HEADER)
+		return peek64(obj - 16) ? emit_tracked(w, obj) : 0;
+	if (!(how & EMIT_KNOWN) && emit_has_gc_header(w, type, obj))
+		return emit_is_tracked(w, obj) ? emit_tracked(w, obj) : 0;
+	if (!(how & EMIT_BARE) && (how & EMIT_STR || type->traits & WALK_TRAIT_STR) &&
+	    str_interned(w->lay, peek32(obj + w->lay->str_state)))
+		return SNAP_OBJ_INTERNED;
+	return 0;
+}
+
 /* Reference count and flags; after emit_note_memory. */
 EMIT_INLINE void emit_set_flags(struct walk *w, const struct walk_type *type,
-				uint64_t obj, struct snap_object *event)
+				uint64_t obj, struct snap_object *event, unsigned how)
 {
-	const struct layout *lay = w->lay;
 	uint32_t flags = type->object_flags | w->here.flags;
 	uint64_t refcount;
-	const enum object_count kind = object_count(lay, obj, &refcount);
+	const enum object_count kind = how & EMIT_KNOWN ?
+		object_count_whole(w->lay, obj, &refcount) :
+		object_count(w->lay, obj, &refcount);
 
 	if (__builtin_expect(kind != OBJECT_COUNTED, 0)) {
 		flags |= kind == OBJECT_DEFERRED ? SNAP_OBJ_IMMORTAL | SNAP_OBJ_DEFERRED :
 						   SNAP_OBJ_IMMORTAL;
 		refcount = 0;
 	}
-	if (emit_has_gc_header(w, type, obj)) {
-		if (emit_is_tracked(w, obj)) {
-			flags |= SNAP_OBJ_GC_TRACKED;
-			if (w->frozen.count && marks_test(&w->frozen, obj))
-				flags |= SNAP_OBJ_FROZEN;
-		}
-	} else if ((type->traits & WALK_TRAIT_STR) &&
-		   str_interned(lay, peek32(obj + lay->str_state))) {
-		flags |= SNAP_OBJ_INTERNED;
-	}
 	event->refcount = refcount;
-	event->flags = flags;
+	event->flags = flags | emit_marks(w, type, obj, how);
 }
 
 /* Queues what an object refers to; returns how many references aren't absent. */
@@ -173,7 +196,7 @@ void emit_alone(struct walk *w, struct walk_type *type, uint64_t obj)
 	};
 	if (!event->size)
 		event->size = type->size(w, type, obj) + size_plan_prefix(w, type, obj);
-	emit_set_flags(w, type, obj, event);
+	emit_set_flags(w, type, obj, event, 0);
 	w->stats.objects++;
 	w->stats.bytes += event->size;
 	EVENTS_SEND(w, object, event);
@@ -181,17 +204,21 @@ void emit_alone(struct walk *w, struct walk_type *type, uint64_t obj)
 
 /* All but the references: the rest of the event, and what else there is to do. */
 EMIT_INLINE void emit_finish(struct walk *w, struct walk_type *type, uint64_t obj,
-			     struct snap_object *event)
+			     struct snap_object *event, unsigned how)
 {
 	uint64_t size = type->fixed_size;
 
-	w->outer = 0;
-	if (!size)
-		size = type->size(w, type, obj) + size_plan_prefix(w, type, obj);
+	if (!(how & EMIT_FIXED)) {
+		w->outer = 0;
+		if (how & EMIT_KNOWN || !size)
+			size = type->size(w, type, obj) +
+				(type->prefix_asks ? size_plan_prefix(w, type, obj) :
+						     type->prefix);
+	}
 	event->type = type->id;
 	event->size = size;
-	emit_note_memory(w, type, obj, size);
-	emit_set_flags(w, type, obj, event);
+	emit_note_memory(w, type, obj, size, how);
+	emit_set_flags(w, type, obj, event, how);
 	w->stats.objects++;
 	w->stats.bytes += size;
 	EVENTS_SEND(w, object, event);
@@ -203,7 +230,8 @@ EMIT_INLINE void emit_finish(struct walk *w, struct walk_type *type, uint64_t ob
 		sizecheck_take(w, type, obj, size);
 }
 
-void emit_shaped(struct walk *w, struct walk_type *type, uint64_t obj, uint32_t shape)
+EMIT_INLINE void emit_branch(struct walk *w, struct walk_type *type, uint64_t obj,
+			     uint32_t shape, unsigned how)
 {
 	struct snap_object *const event = &w->event;
 	uint32_t own;
@@ -219,15 +247,11 @@ void emit_shaped(struct walk *w, struct walk_type *type, uint64_t obj, uint32_t 
 		w->stats.edges += w->checked ?
 			emit_check_refs(w, event) :
 			emit_queue_refs(w, event->refs, event->nrefs);
-	emit_finish(w, type, obj, event);
+	emit_finish(w, type, obj, event, how);
 }
 
-static void emit_object(struct walk *w, struct walk_type *type, uint64_t obj)
-{
-	emit_shaped(w, type, obj, 0);
-}
-
-static void emit_leaf(struct walk *w, struct walk_type *type, uint64_t obj)
+EMIT_INLINE void emit_leaf(struct walk *w, struct walk_type *type, uint64_t obj,
+			   unsigned how)
 {
 	struct snap_object *const event = &w->event;
 
@@ -235,10 +259,63 @@ static void emit_leaf(struct walk *w, struct walk_type *type, uint64_t obj)
 	event->shape = 0;
 	event->nrefs = 0;
 	event->refs = w->refs;
-	emit_finish(w, type, obj, event);
+	emit_finish(w, type, obj, event, how);
 }
 
-void emit_plan(struct walk_type *type)
+void emit_shaped(struct walk *w, struct walk_type *type, uint64_t obj, uint32_t shape)
+{
+	emit_branch(w, type, obj, shape, 0);
+}
+
+/* clang-format off */
+#define EMIT_DEFINE(name, call) \
+	static void emit_##name(struct walk *w, struct walk_type *type, uint64_t obj) \
+	{ \
+		call; \
+	}
+EMIT_DEFINE(any, emit_shaped(w, type, obj, 0))
+EMIT_DEFINE(container, emit_branch(w, type, obj, 0, EMIT_HEADER))
+EMIT_DEFINE(instance, emit_branch(w, type, obj, 0, EMIT_HEADER | EMIT_FIXED))
+EMIT_DEFINE(any_leaf, emit_leaf(w, type, obj, 0))
+EMIT_DEFINE(str, emit_leaf(w, type, obj, EMIT_STR))
+EMIT_DEFINE(bare, emit_leaf(w, type, obj, EMIT_BARE))
+EMIT_DEFINE(number, emit_leaf(w, type, obj, EMIT_BARE | EMIT_FIXED))
+/* clang-format on */
+
+/* ---- the plan of a type ---- */
+
+static unsigned emit_how(const struct walk *w, const struct walk_type *type)
+{
+	const unsigned fixed = type->fixed_size ? EMIT_FIXED : 0;
+
+	if (w->lay->free_threaded || (type->traits & WALK_TRAIT_TYPE))
+		return 0;
+	if (type->traits & WALK_TRAIT_HEADER)
+		return w->lay->gc_head == 16 ? EMIT_HEADER | fixed : 0;
+	return type->traits & WALK_TRAIT_STR ? EMIT_STR : EMIT_BARE | fixed;
+}
+
+static walk_object_fn *emit_function(const struct walk *w, const struct walk_type *type)
+{
+	const unsigned how = emit_how(w, type);
+
+	switch (how) {
+	case EMIT_HEADER:
+		return type->edges ? emit_container : emit_any_leaf;
+	case EMIT_HEADER | EMIT_FIXED:
+		return type->edges ? emit_instance : emit_any_leaf;
+	case EMIT_STR:
+		return type->edges ? emit_any : emit_str;
+	case EMIT_BARE:
+		return type->edges ? emit_any : emit_bare;
+	case EMIT_BARE | EMIT_FIXED:
+		return type->edges ? emit_any : emit_number;
+	default:
+		return type->edges ? emit_any : emit_any_leaf;
+	}
+}
+
+void emit_plan(const struct walk *w, struct walk_type *type)
 {
 	if (type->flags & SNAP_TYPE_GC)
 		type->traits |= type->kind == SNAP_KIND_TYPE ? WALK_TRAIT_TYPE :
@@ -258,5 +335,5 @@ void emit_plan(struct walk_type *type)
 	type->lead = type->prefix_asks ? 0 : type->prefix;
 	type->inside_max =
 		type->size_method ? type->basicsize + type->prefix : UINT64_MAX;
-	type->emit = type->edges ? emit_object : emit_leaf;
+	type->emit = emit_function(w, type);
 }

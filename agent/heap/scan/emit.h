@@ -7,7 +7,7 @@
 
 /* Decides once how a type's instances are written: type->emit, by all that was decided
  * before.  The done bit of an instance is the caller's. */
-void emit_plan(struct walk_type *type);
+void emit_plan(const struct walk *w, struct walk_type *type);
 
 /* Is it on a collector's list? */
 bool emit_tracks(const struct walk *w, const struct walk_type *type, uint64_t obj);

@@ -44,13 +44,18 @@ static bool sweep_word(struct walk *w, struct marks_leaf *leaf, uint32_t word,
 	while ((todo = leaf->mark[word] & ~leaf->done[word] & ~skipped)) {
 		const uint64_t obj = base + (unsigned)__builtin_ctzll(todo) * 8;
 		struct walk_type *type = types_of(w, obj);
+		const bool special =
+			type->traits & (WALK_TRAIT_CLOSURE | WALK_TRAIT_FUNCTION);
 
-		if (sweep_waits(w, type, obj)) {
+		if (special && sweep_waits(w, type, obj)) {
 			skipped |= todo & -todo;
 			continue;
 		}
 		leaf->done[word] |= todo & -todo;
-		sweep_object(w, type, obj);
+		if (special)
+			sweep_object(w, type, obj);
+		else
+			type->emit(w, type, obj);
 	}
 	return !skipped;
 }
