@@ -27,9 +27,8 @@
 
 enum {
 	LEVEL = 1, /* 3 gives 2-9 % fewer bytes for 1.3-1.7 times the time */
-	/* bytes between two looks for a match, less one; on a heap as applications have
-	 * it, against 2: instructions of zstd 0.82, bytes 1.05; literals are compressed
-	 * anyway */
+	/* bytes between two looks for a match, less one; against 2, on a mixed heap:
+	 * instructions of zstd 0.82, bytes 1.05; literals are compressed anyway */
 	STRIDE = 4,
 	/* before, input that stays in place can't be cut (ZSTD_e_flush) */
 	CUTS = ZSTD_VERSION_NUMBER >= 10504,
@@ -134,36 +133,30 @@ static int writer_put(struct snap_writer *w, const void *data, size_t size)
 	return w->err;
 }
 
-/*
- * Compresses raw as one frame, which is cut where unlike columns meet (n `ends`), so that
- * each has statistics of its own: 3 % fewer bytes, and those that can't be compressed
- * cost little.
- */
+/* Compresses raw as one frame, which is cut at n `ends`, where unlike columns meet: each
+ * has statistics of its own, and what can't be compressed costs little. */
 static size_t writer_compress(struct snap_writer *w, const void *raw, size_t size,
 			      const uint32_t *ends, unsigned n)
 {
 	ZSTD_outBuffer out = { w->frame + BLOCK_HEAD_SIZE,
 			       w->frame_size - BLOCK_HEAD_SIZE, 0 };
 	ZSTD_inBuffer in = { raw, 0, 0 };
-	size_t left;
+	size_t left = 0;
 
 	if (!CUTS || !n)
 		return ZSTD_compress2(w->zstd, out.dst, out.size, raw, size);
-	left = ZSTD_CCtx_reset(w->zstd, ZSTD_reset_session_only);
-	if (!ZSTD_isError(left))
-		left = ZSTD_CCtx_setPledgedSrcSize(w->zstd, size);
-	for (unsigned i = 0; i < n && !ZSTD_isError(left); i++) {
-		in.size = ends[i];
-		left = ZSTD_compressStream2(w->zstd, &out, &in, ZSTD_e_flush);
+	ZSTD_CCtx_reset(w->zstd, ZSTD_reset_session_only);
+	ZSTD_CCtx_setPledgedSrcSize(w->zstd, size);
+	for (unsigned i = 0; i <= n && !ZSTD_isError(left); i++) {
+		in.size = i < n ? ends[i] : size;
+		left = ZSTD_compressStream2(w->zstd, &out, &in,
+					    i < n ? ZSTD_e_flush : ZSTD_e_end);
 	}
-	in.size = size;
-	if (!ZSTD_isError(left))
-		left = ZSTD_compressStream2(w->zstd, &out, &in, ZSTD_e_end);
 	return left ? left : out.pos;
 }
 
-/* Compresses raw as one frame, cut at `ends`, and writes the block. */
-static int writer_put_parts(struct snap_writer *w, struct block_head head,
+/* ... and writes the block. */
+static int writer_put_block(struct snap_writer *w, struct block_head head,
 			    const void *raw, const uint32_t *ends, unsigned n)
 {
 	uint8_t *const frame = w->frame + BLOCK_HEAD_SIZE;
@@ -181,12 +174,6 @@ static int writer_put_parts(struct snap_writer *w, struct block_head head,
 	head.sequence = ++w->sequence;
 	block_put_head(w->frame, &head);
 	return writer_put(w, w->frame, BLOCK_HEAD_SIZE + size);
-}
-
-static int writer_put_block(struct snap_writer *w, struct block_head head,
-			    const void *raw)
-{
-	return writer_put_parts(w, head, raw, NULL, 0);
 }
 
 static int writer_flush_sheet(struct snap_writer *w, unsigned type);
@@ -214,7 +201,7 @@ static int writer_flush_sheet(struct snap_writer *w, unsigned type)
 	s->first += s->count;
 	s->count = 0;
 	s->extra_used = 0;
-	return writer_put_block(w, head, w->scratch);
+	return writer_put_block(w, head, w->scratch, NULL, 0);
 }
 
 /* Writes the objects collected so far. */
@@ -234,7 +221,7 @@ static int writer_flush_objects(struct snap_writer *w)
 	raw = pack_finish(&w->pack, &head.raw_size);
 	pack_reset(&w->pack);
 	w->is_long = false;
-	return writer_put_parts(w, head, raw, ends, pack_parts(raw, ends));
+	return writer_put_block(w, head, raw, ends, pack_parts(raw, ends));
 }
 
 /* ---- objects and values ---- */
@@ -259,7 +246,7 @@ static __attribute__((noinline)) int writer_put_long(struct snap_writer *w,
 		bytes_put_u32(w->scratch, (uint32_t)(p - w->scratch - 4));
 		head.count = n;
 		head.raw_size = (uint32_t)(p - w->scratch);
-		writer_put_block(w, head, w->scratch);
+		writer_put_block(w, head, w->scratch, NULL, 0);
 	}
 	w->is_long = true;
 	w->counts.objects++;
@@ -604,7 +591,7 @@ static int writer_on_end(struct snap_sink *sink)
 	w->counts.blocks = w->sequence;
 	head.raw_size =
 		(uint32_t)layout_encode(&layouts[BLOCK_END], &w->counts, 1, w->scratch);
-	if (writer_put_block(w, head, w->scratch) != 0)
+	if (writer_put_block(w, head, w->scratch, NULL, 0) != 0)
 		return w->err;
 	w->err = -EINVAL;
 	return 0;
@@ -645,7 +632,6 @@ static int writer_start_zstd(struct snap_writer *w, void *workspace)
 	    ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_targetLength, STRIDE)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_literalCompressionMode,
 						ZSTD_ps_enable)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_contentSizeFlag, 1)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_stableInBuffer, CUTS)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_stableOutBuffer, CUTS)))
 		return -EINVAL;

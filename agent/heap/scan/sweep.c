@@ -16,7 +16,6 @@
 
 enum {
 	SWEEP_PASSES = 8, /* then depth first */
-	SWEEP_AHEAD = 4,  /* words of 512 bytes of memory */
 	SWEEP_PROGRESS = 1 << 18,
 };
 
@@ -60,45 +59,18 @@ static bool sweep_word(struct walk *w, struct marks_leaf *leaf, uint32_t word,
 	return !skipped;
 }
 
-/* Fetches the memory of the objects of one word: 512 bytes. */
-static inline void sweep_prefetch(uint64_t todo, uint64_t at)
-{
-	if (!(todo & (todo - 1))) {
-		peek_ahead(at + (todo ? (unsigned)__builtin_ctzll(todo) * 8 : 0));
-		return;
-	}
-	for (unsigned line = 0; line < 8; line++)
-		peek_ahead(at + line * 64);
-}
-
-/* Takes the lowest of the words that `bits` tell, and fetches what it has to do. */
-static inline uint64_t sweep_look_ahead(const struct marks_leaf *leaf, uint32_t first,
-					uint64_t bits, uint64_t base)
-{
-	const uint32_t word = first + (bits ? (unsigned)__builtin_ctzll(bits) : 0);
-
-	if (bits)
-		sweep_prefetch(leaf->mark[word] & ~leaf->done[word],
-			       base + word * 512ULL);
-	return bits & (bits - 1);
-}
-
 /* Words with new marks, in order, until there are none in these 64. */
 static void sweep_group(struct walk *w, struct marks_leaf *leaf, uint32_t group,
 			uint64_t base)
 {
 	const uint32_t first = group * 64;
-	uint64_t later = 0, bits, ahead;
+	uint64_t later = 0, bits;
 
 	while ((bits = leaf->pending[group] & ~later) && !w->err) {
 		leaf->pending[group] = 0;
-		ahead = bits;
-		for (unsigned i = 0; i < SWEEP_AHEAD; i++)
-			ahead = sweep_look_ahead(leaf, first, ahead, base);
 		for (; bits && !w->err; bits &= bits - 1) {
 			const unsigned word = (unsigned)__builtin_ctzll(bits);
 
-			ahead = sweep_look_ahead(leaf, first, ahead, base);
 			if (!sweep_word(w, leaf, first + word, base))
 				later |= 1ULL << word;
 		}
