@@ -23,6 +23,8 @@ ELSEWHERE = {
     "cpu_clone": "an assembly function of agent/base/cpu_*.c",
     "cpu_sigreturn": "likewise",
     "gnu_get_libc_version": "glibc's, absent in musl: a weak reference",
+    "agent_bytes": "made of the agent by loader/CMakeLists.txt, for one program",
+    "agent_bytes_end": "made of the agent by loader/CMakeLists.txt, for one program",
 }
 
 found = []
