@@ -12,12 +12,7 @@
 #include "viewer/files/files.h"
 #include "viewer/fleet/summary.h"
 #include "viewer/html/html.h"
-#include "viewer/text/human.h"
-
-enum {
-	EXPORT_METER_STEP = 4 << 20, /* bytes between two words of progress */
-	EXPORT_METER_BUFFER = 64 << 10,
-};
+#include "viewer/written.h"
 
 /* What is put into a file: an exporter's output, or a document. */
 struct content {
@@ -40,45 +35,18 @@ static int export_failed(struct snap_problem *problem, int err)
 	return -1;
 }
 
-/* Passes on what is written, and says how much it was. */
-struct export_meter {
-	FILE *out;
-	const struct progress *progress;
-	uint64_t written; /* bytes */
-};
-
-static ssize_t export_meter_write(void *arg, const char *data, size_t size)
-{
-	struct export_meter *const m = arg;
-	const uint64_t before = m->written;
-	char phase[64], human[HUMAN_SIZE];
-
-	if (fwrite(data, 1, size, m->out) != size)
-		return 0;
-	m->written += size;
-	if (before / EXPORT_METER_STEP != m->written / EXPORT_METER_STEP) {
-		snprintf(phase, sizeof(phase), "exporting: %s written",
-			 human_bytes_u64(human, m->written));
-		progress_step(m->progress, phase, 0, 0);
-	}
-	return (ssize_t)size;
-}
-
 static int export_write(const struct content *c, FILE *out, struct snap_problem *problem)
 {
 	const struct export *e = c->export;
-	struct export_meter meter = { .out = out, .progress = c->progress };
-	FILE *const metered = !c->progress ?
-		NULL :
-		fopencookie(&meter, "w",
-			    (cookie_io_functions_t){ .write = export_meter_write });
+	struct written written;
+	FILE *const counted =
+		c->progress ? written_open(&written, out, c->progress) : NULL;
 	int rc;
 
-	if (!metered)
+	if (!counted)
 		return e->exporter->run(e->input, out, c->incomplete_ret, problem);
-	(void)setvbuf(metered, NULL, _IOFBF, EXPORT_METER_BUFFER);
-	rc = e->exporter->run(e->input, metered, c->incomplete_ret, problem);
-	if (fclose(metered) && !rc)
+	rc = e->exporter->run(e->input, counted, c->incomplete_ret, problem);
+	if (fclose(counted) && !rc)
 		rc = export_failed(problem, errno);
 	return rc;
 }
