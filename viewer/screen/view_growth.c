@@ -38,7 +38,7 @@ enum {
 
 static const struct column columns[] = {
 	[COL_NAME] = { "name", "What", CELL_TEXT, false },
-	[COL_SPARK] = { "bytes", "Over time", CELL_TEXT, false },
+	[COL_SPARK] = { "bytes", "Trend", CELL_TEXT, false },
 	[COL_PID] = { "pid", "Process", CELL_TEXT, false },
 	[COL_COUNT_NOW] = { "count", "Count", CELL_COUNT, false },
 	[COL_COUNT_DIFF] = { "count_diff", "Count diff", CELL_COUNT_DIFF, false },
