@@ -262,8 +262,9 @@ print("caught")
 
     # ---- memory gets short ----
 
-    def assert_triggered(self, tell, why, before=None, **variables):
-        """What is told to a running python makes it take one snapshot, for that reason."""
+    def assert_triggered(self, tell, why, before=None, whole=True, **variables):
+        """What is told to a running python makes it take one snapshot, for that reason;
+        whole=False: where nothing is left it may be a summary."""
         python = some_interpreters(1)[0]
         with Target(python, BASE + "import mmap\nready()\nserve()\n", preexec_fn=before,
                     env=self.env("short-%p-%t.pymem", **variables)) as t:
@@ -272,7 +273,8 @@ print("caught")
             self.assertEqual(self.files(pattern), [])
             t.tell(tell)
             path, = self.wait_files(1, pattern=pattern, seconds=60)
-            self.assert_whole(path)
+            if whole or fact_of(path, "trigger.manner") != "summary":
+                self.assert_whole(path)
             self.assertEqual(fact_of(path, "trigger"), why)
             self.assertEqual(t.ask("len(heap)"), 20000)
 
@@ -300,7 +302,7 @@ print("caught")
         if not group.usable:
             self.skipTest("no control group can be made")
         if group.v1:
-            self.assert_triggered("big = bytearray(370 << 20)", "memory.usage_in_bytes",
+            self.assert_triggered("big = bytearray(350 << 20)", "memory.usage_in_bytes",
                                   group.enter, PYMEM_PRESSURE="9999ms/10s")
         else:
             group.write("memory.high", 300 << 20)
@@ -321,7 +323,7 @@ print("caught")
             "    os.lseek(fd, 0, 0)\n"
             "    for i in range(300): os.write(fd, bytes(1 << 20))\n" %
             (self.path("large"), self.tmp),
-            "memory.pressure", group.enter, PYMEM_PRESSURE="1ms/2s")
+            "memory.pressure", group.enter, whole=False, PYMEM_PRESSURE="1ms/2s")
 
     def test_no_wake_ups(self):
         """With PYMEM_PRESSURE alone the thread isn't woken while nothing happens."""
