@@ -21,6 +21,7 @@
 #include "viewer/files/clerk.h"
 #include "viewer/fleet/merge.h"
 #include "viewer/fleet/metrics.h"
+#include "viewer/graph/draw_ahead.h"
 #include "viewer/graph/draw_child.h"
 #include "viewer/graph/graph.h"
 #include "viewer/mcp/server.h"
@@ -58,17 +59,20 @@ static const bool checked_for_leaks = true;
 static const bool checked_for_leaks = false;
 #endif
 
-/*
- * `g` starts a program of the desktop's to show the picture, a static --graph the program
- * dot; root starts none.
- */
+/* `g` starts a program of the desktop's to show the picture; root starts none. */
 static bool main_may_start_programs(const struct options *o)
 {
-	const bool desktop = getenv("DISPLAY") || getenv("WAYLAND_DISPLAY");
+	return !rights_ours()->more && !o->exporter && !o->report && !o->mcp &&
+		!o->merge && !o->graph &&
+		(getenv("DISPLAY") || getenv("WAYLAND_DISPLAY"));
+}
 
-	if (rights_ours()->more || o->exporter || o->report || o->mcp || o->merge)
-		return false;
-	return o->graph ? draw_child_by_program() : desktop;
+/* What starts dot is made while it may; root starts none. */
+static int main_draw_ahead(const struct options *o)
+{
+	return o->graph && draw_child_by_program() && !rights_ours()->more ?
+		draw_ahead_start() :
+		0;
 }
 
 /*
@@ -91,7 +95,9 @@ static int main_confine(const void *arg)
 		inputs[orders.count++] = o->screen.files[i];
 	if (o->screen.compare)
 		inputs[orders.count++] = o->screen.compare;
-	const int err = checked_for_leaks ? 0 : clerk_start(&orders);
+	int err = main_draw_ahead(o);
+	if (!err && !checked_for_leaks)
+		err = clerk_start(&orders);
 	if (!err && !checked_for_leaks && !main_may_start_programs(o))
 		(void)sandbox_enter(SANDBOX_VIEWER); /* a kernel may have none */
 	free(inputs);

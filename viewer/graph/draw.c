@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "viewer/files/files.h"
+#include "viewer/graph/draw_ahead.h"
 #include "viewer/graph/draw_child.h"
 
 /* 60 s, 2 GiB */
@@ -130,6 +131,18 @@ static int draw_judge(const struct watch *w, int status, int fd, char *err, size
 	return -1;
 }
 
+/* The one that was made ahead, or a child made now: its pid, or a negative errno. */
+static pid_t draw_begin(const char *dot, const char *engine, const char *format, int out,
+			const struct draw_limits *limits, int words_fd)
+{
+	if (draw_ahead_waits())
+		return draw_ahead_begin(dot, engine, format, out, limits, words_fd);
+	const pid_t pid = fork();
+	if (pid == 0)
+		draw_child(dot, engine, format, out, limits, words_fd);
+	return pid < 0 ? -errno : pid;
+}
+
 int draw_dot(const char *dot, const char *engine, const char *format, const char *file,
 	     const struct draw_limits *limits, const struct progress *progress, char *err,
 	     size_t size)
@@ -146,12 +159,10 @@ int draw_dot(const char *dot, const char *engine, const char *format, const char
 		goto remove;
 	}
 	struct watch w = { .fd = pipes[0] };
-	w.pid = fork();
-	if (w.pid == 0)
-		draw_child(dot, engine, format, new.fd, limits, pipes[1]);
+	w.pid = draw_begin(dot, engine, format, new.fd, limits, pipes[1]);
 	close(pipes[1]);
 	if (w.pid < 0) {
-		snprintf(err, size, "cannot fork: %s", strerror(errno));
+		snprintf(err, size, "cannot start to draw: %s", strerror(-w.pid));
 		close(pipes[0]);
 		goto remove;
 	}
