@@ -22,7 +22,6 @@
 #include "viewer/fleet/merge.h"
 #include "viewer/fleet/metrics.h"
 #include "viewer/graph/draw_ahead.h"
-#include "viewer/graph/draw_child.h"
 #include "viewer/graph/graph.h"
 #include "viewer/mcp/server.h"
 #include "viewer/meter.h"
@@ -67,12 +66,11 @@ static bool main_may_start_programs(const struct options *o)
 		(getenv("DISPLAY") || getenv("WAYLAND_DISPLAY"));
 }
 
-/* What starts dot is made while it may; root starts none. */
+/* What may have to start dot is made while it may; root starts none. */
 static int main_draw_ahead(const struct options *o)
 {
-	return o->graph && draw_child_by_program() && !rights_ours()->more ?
-		draw_ahead_start() :
-		0;
+	return o->graph && !rights_ours()->more ? draw_ahead_start(!checked_for_leaks) :
+						  0;
 }
 
 /*

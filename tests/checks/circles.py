@@ -78,11 +78,12 @@ def includes():
 
 def objects():
     """(place, object file) of the product's own; built a second time for a test they
-    are the same."""
+    are the same.  The static programs are built when they are asked for, of the same."""
     for entry in json.loads((BUILD / "compile_commands.json").read_text()):
         path, words = Path(entry["file"]), shlex.split(entry["command"])
         output = words[words.index("-o") + 1]
-        if path in SOURCES and not output.startswith("tests/"):
+        if path in SOURCES and not output.startswith("tests/") and \
+                "-static.dir/" not in output:
             yield place(path), BUILD / output
 
 

@@ -118,7 +118,7 @@ class Graph(unittest.TestCase):
             f.write("#!/bin/sh\necho $1 $2\nexec /bin/cat\n")
         os.chmod(os.path.join(bin_dir, "dot"), 0o755)
         if os.geteuid() == 0:		# what root's viewer may do is less: no exec
-            self.assertIn("run by root starts no program", self.view(*args, code=1, env=env))
+            self.assertIn("run by root, starts no program", self.view(*args, code=1, env=env))
             return
         self.view(*args, env=env)
         with open(out) as f:

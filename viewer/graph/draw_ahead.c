@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "formats/rights/sandbox.h"
 #include "viewer/files/clerk_word.h"
 #include "viewer/graph/draw_child.h"
 
@@ -48,13 +49,15 @@ static char *draw_ahead_text(int channel, size_t size, int *fd_ret)
 	return text;
 }
 
-static _Noreturn void draw_ahead_wait(int channel)
+static _Noreturn void draw_ahead_wait(int channel, bool confine)
 {
 	struct draw_ahead_word word;
 	int out = -1, words = -1;
 	ssize_t n;
 
 	signal(SIGINT, SIG_IGN); /* the parent hears of it, and stops this */
+	if (confine && !draw_child_by_program())
+		(void)sandbox_enter(SANDBOX_VIEWER); /* a kernel may have none */
 	do
 		n = clerk_receive(channel, &word, sizeof(word), &out);
 	while (n < 0 && errno == EINTR);
@@ -68,7 +71,7 @@ static _Noreturn void draw_ahead_wait(int channel)
 	draw_child(text, word.engine, word.format, out, &word.limits, words);
 }
 
-int draw_ahead_start(void)
+int draw_ahead_start(bool confine)
 {
 	int pair[2];
 
@@ -78,7 +81,7 @@ int draw_ahead_start(void)
 	const pid_t child = fork();
 	if (child == 0) {
 		close(pair[0]);
-		draw_ahead_wait(pair[1]);
+		draw_ahead_wait(pair[1], confine);
 	}
 	const int err = child < 0 ? errno : 0;
 	close(pair[1]);

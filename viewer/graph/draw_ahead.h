@@ -2,9 +2,10 @@
 /*
  * draw_ahead - the drawing process made ahead, while it may still start a program.
  *
- * A static viewer draws with the program dot, and a viewer that reads a snapshot starts
- * none (formats/rights/sandbox.h).  So its child is made before, and reads nothing but
- * what it is told: one text to draw, where to, and where to complain.
+ * Without Graphviz's library, as in a static viewer, the program dot draws, and a viewer
+ * that reads a snapshot starts none (formats/rights/sandbox.h).  So its child is made
+ * before, and reads nothing but what it is told: one text to draw, where to, and where to
+ * complain.  Where there is the library it gives its rights up, as the viewer does.
  *
  * One a program; not for concurrent use.
  */
@@ -16,8 +17,8 @@
 
 #include "viewer/graph/draw.h"
 
-/* Makes it.  0, or a negative errno. */
-int draw_ahead_start(void);
+/* Makes it; confine: it gives up what the viewer does.  0, or a negative errno. */
+int draw_ahead_start(bool confine);
 /* Is there one that has not drawn yet? */
 bool draw_ahead_waits(void);
 /*

@@ -197,7 +197,7 @@ static bool draw_child_load_plugins(void *gvc, lt_symlist_t table[NPLUGINS + 1])
 
 bool draw_child_by_program(void)
 {
-	return STATIC;
+	return !draw_child_library();
 }
 
 _Noreturn void draw_child(const char *dot, const char *engine, const char *format,
