@@ -191,6 +191,11 @@ static bool capture_words_stop_words(const struct receive_result *got,
 	case RECEIVE_OUTPUT:
 		snprintf(ret, size, "cannot write the snapshot: %s", reason);
 		break;
+	case RECEIVE_BROKEN:
+		snprintf(ret, size,
+			 "the agent's channel could not be read: %s; try again",
+			 strerror(got->error));
+		break;
 	case RECEIVE_FLOOD:
 		snprintf(ret, size,
 			 "the agent sent more than a process of this size has to tell; "

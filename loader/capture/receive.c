@@ -252,6 +252,21 @@ static ssize_t receive_take(int fd, void *buf, size_t size)
 	return n < 0 && errno == ENOTSOCK ? read(fd, buf, size) : n;
 }
 
+/* Read's answer of 0 or less: its other end is gone, or we can't read it any more, while
+ * the agent, who would wait for us, works on. */
+static void receive_end(struct receive *r, ssize_t n, bool *open, const char *what)
+{
+	const int err = n < 0 ? errno : 0;
+
+	receive_debug(r, "%s closed%s%s", what, err ? ": " : "",
+		      err ? strerror(err) : "");
+	*open = false;
+	if (!err || err == ECONNRESET)
+		return;
+	r->ret->error = err;
+	receive_stop(r, RECEIVE_BROKEN);
+}
+
 static void receive_read_control(struct receive *r)
 {
 	struct {
@@ -263,9 +278,7 @@ static void receive_read_control(struct receive *r)
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n <= 0) {
-		receive_debug(r, "control channel closed by the agent%s%s",
-			      n < 0 ? ": " : "", n < 0 ? strerror(errno) : "");
-		r->control_open = false;
+		receive_end(r, n, &r->control_open, "control channel");
 		return;
 	}
 	const struct pymem_msg *m = &packet.head;
@@ -296,9 +309,7 @@ static void receive_read_stream(struct receive *r)
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n <= 0) {
-		receive_debug(r, "stream closed after %" PRIu64 " bytes",
-			      r->part->state.bytes);
-		r->stream_open = false;
+		receive_end(r, n, &r->stream_open, "stream");
 		return;
 	}
 	if (!receive_allows(r, r->part->state.bytes + (uint64_t)n)) {
@@ -441,7 +452,7 @@ void receive_run(const struct injection *injection, struct part *part,
 		receive_step(&r);
 	/* A channel that broke off without a word: the worker or the whole target
 	 * is gone.  Nothing of ours runs there any more. */
-	if (!r.control_open)
+	if (!r.control_open && ret->stop != RECEIVE_BROKEN)
 		ret->idle = true;
 	r.next_progress = 0;
 	receive_tell_progress(&r, clock_now());

@@ -48,6 +48,7 @@ enum receive_stop {
 	RECEIVE_MEMORY,	      /* headroom_min */
 	RECEIVE_OUTPUT,	      /* it could not be written; part->error says why */
 	RECEIVE_STREAM,	      /* what came is no snapshot */
+	RECEIVE_BROKEN,	      /* a channel could not be read; error says why */
 	RECEIVE_FLOOD,	      /* more came than a process of its size has to tell */
 };
 
@@ -68,6 +69,7 @@ struct receive_result {
 	char gil_holder[128]; /* at the time of the failure; printable, "" = unknown */
 	char phase[128];      /* the last one heard of; printable */
 	char doubt[256];      /* what the walk didn't know of the CPython; printable */
+	int error;	      /* RECEIVE_BROKEN: an errno */
 	uint64_t free_bytes;  /* RECEIVE_MEMORY: what was left */
 	char where[600];      /* RECEIVE_MEMORY: of what */
 };

@@ -7,13 +7,17 @@ import threading
 from preloadcase import *
 
 CODE = HEAP + "ready()\nserve()\n"
+# 3.6 with a GIL: without one nothing holds it still for a walk in place.
+THREADED = """import threading
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+""" + CODE
 
 
 class Readers(PreloadCase):
     """Of the control socket: who asked for a snapshot."""
 
-    def target(self):
-        t = Target(some_interpreters(1)[0], CODE, env=preload(PYMEM_CONTROL=self.tmp))
+    def target(self, code=CODE):
+        t = Target(some_interpreters(1)[0], code, env=preload(PYMEM_CONTROL=self.tmp))
         self.addCleanup(t.close)
         return t
 
@@ -89,7 +93,7 @@ class Readers(PreloadCase):
 
     def test_reader_stops_while_the_interpreter_is_held(self):
         """In place the GIL is held for the walk, but not for a reader."""
-        t = self.target()
+        t = self.target(THREADED)
         capture = self.ask(t, flags=NO_FORK)
         self.first_bytes(capture)
         self.assertEqual(t.ask("len(heap)"), 20000)
@@ -98,7 +102,7 @@ class Readers(PreloadCase):
 
     def test_messages_into_a_pipe(self):
         """A control channel that is a full pipe holds nobody up."""
-        t = self.target()
+        t = self.target(THREADED)
         r, w = os.pipe()
         self.addCleanup(os.close, r)
         os.set_blocking(w, False)
