@@ -78,13 +78,25 @@ static const char *view_growth_mark(const struct series *s, enum style *style)
 	return step > 0 ? "+ " : step < 0 ? "- " : "  ";
 }
 
+/* Which are shown: where nothing changed at all there is nothing to fold them for. */
+static void view_growth_choose(struct growth_view *v, const struct history *h, size_t n)
+{
+	v->count = 0;
+	for (size_t i = 0; i < n; i++)
+		if (v->all || !view_growth_never_changed(h->series[i]))
+			v->row[v->count++] = (uint32_t)i;
+	if (v->count == 0)
+		for (; v->count < n; v->count++)
+			v->row[v->count] = (uint32_t)v->count;
+}
+
 /* Takes the series there are now. */
 static int view_growth_refresh(struct growth_view *v, const struct progress *progress)
 {
 	const struct history *h = view_growth_history_of(v);
 	const size_t n = h ? h->count : 0;
 
-	v->count = 0;
+	v->count = 0; /* also where there is no memory for them */
 	v->version = live_version(v->view.page->app);
 	if (n > v->capacity) {
 		uint32_t *row = realloc(v->row, n * 2 * sizeof(*row));
@@ -93,9 +105,7 @@ static int view_growth_refresh(struct growth_view *v, const struct progress *pro
 		v->row = row;
 		v->capacity = n * 2;
 	}
-	for (size_t i = 0; i < n; i++)
-		if (v->all || !view_growth_never_changed(h->series[i]))
-			v->row[v->count++] = (uint32_t)i;
+	view_growth_choose(v, h, n);
 	return grid_refresh(&v->grid, progress);
 }
 
