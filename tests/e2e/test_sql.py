@@ -102,10 +102,12 @@ class Cookbook(Answers):
                 found = {name: self.rows(files if name in several else files[2:], query)
                          for name, query in queries.items()}
                 self.check(found)
-                self.twins(files[2:])
+                if python.version < (3, 13):
+                    self.twins(files[2:])
 
     def twins(self, files):
-        """Two objects with one __dict__: each has its attributes."""
+        """Two objects with one __dict__: each has its attributes.  (From 3.13 on the values
+        may lie in the first object, and a snapshot says so of that one only.)"""
         one, two = [row["address"] for row in self.rows(
             files, "SELECT address FROM object WHERE type = '__main__.Twin'")]
         rows = self.rows(files, "SELECT object, name, value FROM attribute WHERE value IS NOT NULL "
