@@ -75,6 +75,18 @@ static int files_rename(const struct new_file *file)
 	return err;
 }
 
+int files_write(int fd, const void *data, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		const ssize_t n = write(fd, (const char *)data + done, size - done);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
 int files_commit(struct new_file *file)
 {
 	int err = close(file->fd) ? -errno : 0;

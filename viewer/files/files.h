@@ -37,6 +37,8 @@ int files_open_special(const char *path);
 bool files_is_special(const char *path);
 /* Mode 0600, in path's folder; replaces what is there.  0 or a negative errno. */
 int files_create(struct new_file *ret, const char *path);
+/* All of it, to a descriptor that waits.  0 or a negative errno. */
+int files_write(int fd, const void *data, size_t size);
 /* Whole: on the disk, then by its name. 0 or a negative errno: then it is gone. */
 int files_commit(struct new_file *file);
 /* Not to be kept. */

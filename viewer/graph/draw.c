@@ -55,13 +55,7 @@ int draw_save(const char *file, const char *data, size_t data_size, char *err,
 	int code = files_create(&new, file);
 	if (code)
 		return draw_cannot_write(file, code, err, size);
-	for (size_t done = 0; done < data_size && code == 0;) {
-		ssize_t n = write(new.fd, data + done, data_size - done);
-		if (n > 0)
-			done += (size_t)n;
-		else if (n < 0 && errno != EINTR)
-			code = -errno;
-	}
+	code = files_write(new.fd, data, data_size);
 	if (code == 0)
 		return draw_publish(&new, file, err, size);
 	files_abort(&new);

@@ -26,6 +26,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "viewer/files/files.h"
+
 #ifdef PYMEM_STATIC
 enum { STATIC = true };
 #define NO_LIBRARY "this pymem-view is static and opens no library"
@@ -141,16 +143,9 @@ static _Noreturn void draw_child_program(const char *dot, const char *engine,
 					 const char *format, int out)
 {
 	char layout[32], output[32];
-	const size_t size = strlen(dot);
 	int in = memfd_create("graph", 0);
-	size_t done = 0;
-	ssize_t n = 1;
-	while (in >= 0 && done < size && n > 0) {
-		n = write(in, dot + done, size - done);
-		done += n > 0 ? (size_t)n : 0;
-	}
-	if (in < 0 || done < size || lseek(in, 0, SEEK_SET) < 0 || dup2(in, 0) < 0 ||
-	    dup2(out, 1) < 0)
+	if (in < 0 || files_write(in, dot, strlen(dot)) || lseek(in, 0, SEEK_SET) < 0 ||
+	    dup2(in, 0) < 0 || dup2(out, 1) < 0)
 		draw_child_fail("no memory for the graph");
 	snprintf(layout, sizeof(layout), "-K%s", engine);
 	snprintf(output, sizeof(output), "-T%s", format);

@@ -65,15 +65,7 @@ struct saved_file *saved_begin(struct saved *saved)
 
 int saved_write(struct saved_file *file, const void *data, size_t size)
 {
-	for (size_t done = 0; done < size;) {
-		const ssize_t n =
-			write(file->file.fd, (const char *)data + done, size - done);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		done += n > 0 ? (size_t)n : 0;
-	}
-	return 0;
+	return files_write(file->file.fd, data, size);
 }
 
 int saved_end(struct saved *saved, struct saved_file *file, char *name, size_t size)

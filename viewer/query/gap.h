@@ -2,6 +2,9 @@
 /*
  * gap - ascending numbers as the gaps between them: seven bits a byte, the low ones
  * first, the high bit set where more follow.  At most five bytes.
+ *
+ * No larger and no smaller than the varints of formats/core/bytes.h, whose quick writes
+ * change the bytes behind as well: here other lists' gaps stand there already.
  */
 #ifndef PYMEM_VIEWER_QUERY_GAP_H
 #define PYMEM_VIEWER_QUERY_GAP_H
