@@ -94,8 +94,13 @@ def inner(n):
 def work(n):
     x = n
     inner(n)
+def ends(n):
+    return n
 kept = [gevent.spawn(work, n) for n in range(5)]
-gevent.sleep(0.1)
+ended = [gevent.spawn(ends, n) for n in range(7)]
+gevent.joinall(ended)
+later = [gevent.spawn_later(3600, work, n) for n in range(3)]
+unborn = [gevent.Greenlet(work, n) for n in range(2)]
 ready(); serve()
 '''
 INTO = " \u203a "
@@ -183,6 +188,9 @@ class Tasks(Case):
             self.assertEqual((row["alike"], row["state"]), (5, "waiting"))
             self.assertGreater(row["retained"], 8000)
             self.assertEqual(row["lines"], line_numbers)
+        others = [row["state"] for row in rows if not row["stack"]
+                  and row["type"] == "gevent._gevent_cgreenlet.Greenlet"]
+        self.assertEqual(sorted(others), ["done"] * 7 + ["ready"] * 5)
 
     def test_none(self):
         rows, text = self.rows(interpreters()[-1], "ready(); serve()")

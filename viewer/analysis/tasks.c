@@ -185,6 +185,37 @@ static uint32_t tasks_code(const struct heap *heap, uint32_t call)
 	return call;
 }
 
+/*
+ * A greenlet that is suspended has a stack.  One that runs is held by its thread, in C.
+ * One that has not begun has the function that it will call; gevent's don't, but have
+ * had their start_event changed for a dummy since they began, or were killed before.
+ */
+static enum task_state tasks_greenlet_state(const struct heap *heap, uint32_t node,
+					    uint32_t depth)
+{
+	struct heap_span refs = heap_refs(heap, node);
+	bool function = false, dummy = false;
+
+	if (depth)
+		return TASK_WAITING;
+	for (uint32_t i = 0; i < refs.count; i++) {
+		if (refs.target[i] >= heap->objects)
+			continue;
+		const unsigned kind = heap_kind(heap, refs.target[i]);
+
+		function |= kind == SNAP_KIND_FUNCTION || kind == SNAP_KIND_METHOD ||
+			kind == SNAP_KIND_BUILTIN;
+		dummy |= strstr(heap_type_name(heap, heap_type_of(heap, refs.target[i])),
+				"._dummy_event") != NULL;
+	}
+	if (heap_surplus(heap, node) > 0)
+		return TASK_READY;
+	const bool gevents =
+		kin_is(heap, heap_type_of(heap, node),
+		       "gevent._gevent_cgreenlet.Greenlet gevent.greenlet.Greenlet");
+	return (gevents ? dummy : !function) ? TASK_DONE : TASK_READY;
+}
+
 static void tasks_look_at(struct analysis *a, struct task *t)
 {
 	const struct heap *heap = a->heap;
@@ -195,8 +226,8 @@ static void tasks_look_at(struct analysis *a, struct task *t)
 	t->waits = attribute_of(heap, t->node, "_fut_waiter");
 	if (!tasks_something(heap, t->waits))
 		t->waits = HEAP_NONE;
-	t->state = t->waits != HEAP_NONE	     ? TASK_WAITING :
-		t->greenlet			     ? TASK_WAITING :
+	t->state = t->waits != HEAP_NONE ? TASK_WAITING :
+		t->greenlet		 ? tasks_greenlet_state(heap, t->node, depth) :
 		depth && tasks_alive(heap, stack[0]) ? TASK_READY :
 						       TASK_DONE;
 	t->group = tasks_mix(t->state, heap_type_of(heap, t->node));

@@ -113,6 +113,8 @@ static int report_tasks_groups(const struct heap *heap, const struct vec *tasks,
 			continue;
 		text_clear(scratch);
 		calls_stack(scratch, heap, t[i].node);
+		if (!text_len(scratch))
+			report_tasks_name(scratch, heap, &t[i]);
 		err = table_note(
 			table, "%s are %s, %s: %s", human_count(count, t[i].group_count),
 			report_tasks_states[t[i].state],

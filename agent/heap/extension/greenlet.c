@@ -14,6 +14,7 @@
 enum {
 	STATE_WORDS = 96, /* of the C++ state looked at */
 	STATE_BYTES = 64, /* of a state that is behind a pointer: at least readable */
+	STATE_HEAD = 4,	  /* words before the first member of a state */
 	FIELDS_MAX = 256, /* bytes of the object in which that pointer is */
 	CHUNK_HEAD = 24,
 	CHUNKS_MAX = 4096,
@@ -110,6 +111,27 @@ static bool greenlet_find_saved(struct walk *w, uint64_t start, uint64_t words,
 	return false;
 }
 
+/*
+ * Words of the state that are looked at, 0: it is none of this greenlet's.  A state has
+ * the address of its greenlet, behind what is looked for or, since greenlet 3, in its
+ * head; its first word is that of its C++ class, with which the next state begins.
+ */
+static uint64_t greenlet_state_words(struct walk *w, uint64_t state, uint64_t obj)
+{
+	uint64_t self = 0;
+
+	for (uint64_t i = 1; i < STATE_WORDS; i++) {
+		if (!ranges_readable(w, state + 8 * i, 8) ||
+		    peek64(state + 8 * i) == peek64(state))
+			return self ? i : 0;
+		if (!self && peek64(state + 8 * i) == obj)
+			self = i;
+		if (self >= STATE_HEAD)
+			return self;
+	}
+	return self ? STATE_WORDS : 0;
+}
+
 /* The state is behind a pointer (greenlet 2 on), or in the object itself. */
 static bool greenlet_find(struct walk *w, const struct walk_type *type, uint64_t obj,
 			  greenlet_find_fn *find, struct stack *ret)
@@ -120,7 +142,8 @@ static bool greenlet_find(struct walk *w, const struct walk_type *type, uint64_t
 
 		if (peek_plausible(state) && (state & 7) == 0 &&
 		    ranges_readable(w, state, STATE_BYTES) &&
-		    !marks_test(&w->marks, state) && find(w, state, STATE_WORDS, ret))
+		    !marks_test(&w->marks, state) &&
+		    find(w, state, greenlet_state_words(w, state, obj), ret))
 			return true;
 	}
 	return find(w, obj + w->lay->head, (type->basicsize - w->lay->head) / 8, ret);
