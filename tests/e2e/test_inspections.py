@@ -60,6 +60,12 @@ for n in range(100):
         fails(n)
     except ValueError as error:
         FAILURES.append(error)
+TRACES = []
+for n in range(100):
+    try:
+        fails(n)
+    except ValueError:
+        TRACES.append(sys.exc_info()[2])
 TASKS = [asyncio.ensure_future(waits(text(n))) for n in range(150)]
 for n in range(1000):       # where more than half are, asyncio drops them
     loop.call_later(3600, print, n)
@@ -88,6 +94,22 @@ for n in range(3):
     t = threading.Thread(target=work)
     t.start(); t.join()
     THREADS.append(t)
+del t
+# idents are used again: as many threads run as have ended
+OWN, MANY = {threading.get_ident(): []}, threading.Barrier(11)
+def leaves(n):
+    OWN[threading.get_ident()] = [text(i) for i in range(200)]
+    MANY.wait()
+ENDED = [threading.Thread(target=leaves, args=(n,)) for n in range(10)]
+for t in ENDED:
+    t.start()
+MANY.wait()
+for t in ENDED:
+    t.join()
+del ENDED, t
+RUNNING = [threading.Thread(target=threading.Event().wait, daemon=True) for n in range(3)]
+for t in RUNNING:
+    t.start()
 del t
 CLASSES = [collections.namedtuple("Row", "a b") for n in range(100)]
 WEAK = weakref.WeakKeyDictionary()
@@ -148,6 +170,8 @@ for t in THREADS:
     t.start()
 while not all(hasattr(t, "body") for t in THREADS):
     pass
+OWN = {t.ident: [text(n) for n in range(400)] for t in THREADS}
+BY_ID = {id(t): [text(n) for n in range(400)] for t in THREADS}
 CLASSES = [type("Row%d" % n, (), {"body": text(n)}) for n in range(100)]
 KEYS = [Key() for n in range(400)]
 WEAK = weakref.WeakKeyDictionary((key, text(n)) for n, key in enumerate(KEYS))
@@ -163,13 +187,14 @@ settle()
 '''
 
 EXPECTED = {    # key: how many, or at least how many
-    "unbounded_cache": 1, "method_cache": 1, "kept_exceptions": 100, "waiting_tasks": 150,
+    "unbounded_cache": 1, "method_cache": 1, "kept_exceptions": 200, "waiting_tasks": 150,
     "cancelled_timers": 900, "kept_futures": 300, "loggers": 1500, "handlers": 100,
-    "garbage": 500, "finalizers": 500, "ended_threads": 3, "made_classes": 100,
+    "garbage": 500, "finalizers": 500, "ended_threads": 3, "thread_entries": 7, "made_classes": 100,
     "weak_cycles": 400, "emptied": 1, "equal_strings": 7990, "orm": 1,
 }
 WORST = {"unbounded_cache": "__main__.load", "method_cache": "__main__.Owner.look",
          "kept_exceptions": "__main__.FAILURES", "ended_threads": "__main__.THREADS",
+         "thread_entries": "__main__.OWN",
          "weak_cycles": "__main__.WEAK", "emptied": "__main__.ROOM", "orm": "__main__.ORM",
          "array_views": "__main__.VIEWS"}
 

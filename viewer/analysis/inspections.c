@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "viewer/analysis/duplicates.h"
+#include "viewer/analysis/ended_threads.h"
 #include "viewer/analysis/kin.h"
 #include "viewer/analysis/room.h"
 #include "viewer/analysis/tasks.h"
@@ -15,7 +16,7 @@
 #define PART_OF_ALL 200u /* of all bytes is worth saying */
 enum { STEPS_UP = 64 };
 
-static void inspections_count(struct inspection_sum *sum, uint32_t node, uint64_t bytes)
+void inspections_count(struct inspection_sum *sum, uint32_t node, uint64_t bytes)
 {
 	sum->count++;
 	sum->bytes += bytes;
@@ -95,11 +96,14 @@ static void inspections_visit_method_cache(struct analysis *a, uint32_t wrapper,
 
 /* ---- exceptions ---- */
 
-/* One that is handled right now is held by its thread, or by a frame of it. */
+/* One that is handled right now is held by its thread, or by a frame of it; a traceback
+ * that an exception keeps, or another one, is counted with that. */
 static void inspections_visit_exception(struct analysis *a, uint32_t node,
 					struct inspection_sum *sum)
 {
-	const uint32_t trace = attribute_of(a->heap, node, "__traceback__");
+	const bool is_trace = heap_kind(a->heap, node) == SNAP_KIND_TRACEBACK;
+	const uint32_t trace =
+		is_trace ? node : attribute_of(a->heap, node, "__traceback__");
 	const uint32_t holder = analysis_parent(a, node);
 
 	if (trace < a->heap->objects &&
@@ -194,30 +198,6 @@ static void inspections_visit_finalizer(struct analysis *a, uint32_t node,
 {
 	if (inspections_kept_by(a, node, heap_group(a->heap, HEAP_SYNTH_GARBAGE)))
 		inspections_count(sum, node, analysis_retained(a, node));
-}
-
-/* ---- threads that have ended ---- */
-
-/* Lib/threading.py: an ended one says so itself (up to 3.12), or no thread of the
- * snapshot has its ident (one that has not begun has none). */
-static void inspections_visit_thread(struct analysis *a, uint32_t node,
-				     struct inspection_sum *sum)
-{
-	const struct heap *heap = a->heap;
-	const uint32_t ident = attribute_of(heap, node, "_ident");
-	struct heap_value value;
-	char number[24] = "";
-
-	if (!heap->threads || ident >= heap->objects ||
-	    !heap_value(heap, ident, &value) || value.kind != SNAP_VALUE_INT ||
-	    value.size >= sizeof(number))
-		return;
-	memcpy(number, value.text, value.size);
-	for (uint32_t t = 1; t <= heap->threads; t++)
-		if (VEC(heap->thread, struct snap_thread)[t].ident ==
-		    strtoull(number, NULL, 0))
-			return;
-	inspections_count(sum, node, analysis_retained(a, node));
 }
 
 /* ---- classes ---- */
@@ -353,54 +333,70 @@ static void inspections_visit_view(struct analysis *a, uint32_t view,
 
 static const struct inspection inspections_table[] = {
 	{ "unbounded_cache", "functools caches without a maxsize",
-	  "give lru_cache a maxsize", 1, CACHES, NULL, inspections_visit_cache, NULL },
+	  "functools cache without a maxsize", "give lru_cache a maxsize", 1, CACHES,
+	  NULL, inspections_visit_cache, NULL },
 	{ "method_cache", "functools caches on methods, which keep each self",
+	  "functools cache on a method, which keeps each self",
 	  "cache in the object: functools.cached_property, or a dict of its own", 1,
 	  CACHES, NULL, inspections_visit_method_cache, NULL },
-	{ "kept_exceptions", "exceptions kept with the frames of their traceback",
+	{ "kept_exceptions", "exceptions and tracebacks kept with their frames",
+	  "exception or traceback kept with its frames",
 	  "keep str(e) or traceback.format_exc(), or e.with_traceback(None)", 1,
-	  "builtins.BaseException", NULL, inspections_visit_exception, NULL },
-	{ "waiting_tasks", "tasks and greenlets that wait, 100 or more alike",
+	  "builtins.BaseException builtins.traceback", NULL, inspections_visit_exception,
+	  NULL },
+	{ "waiting_tasks", "tasks and greenlets that wait, 100 or more alike", NULL,
 	  "see the report tasks; timeouts, a limit (semaphore), cancel what nobody needs",
 	  TASKS_ALIKE, NULL, NULL, NULL, inspections_tasks },
-	{ "cancelled_timers", "cancelled timers that stay until their time comes",
+	{ "cancelled_timers", "cancelled timers that stay until their time comes", NULL,
 	  "fewer or shorter timeouts; one timer for many deadlines", 100,
 	  "asyncio.events.TimerHandle", NULL, inspections_visit_timer, NULL },
-	{ "kept_futures", "futures and tasks that are done, but kept",
+	{ "kept_futures", "futures, tasks and greenlets that are done, but kept",
+	  "future, task or greenlet that is done, but kept",
 	  "drop them once their result was read", 100, "concurrent.futures._base.Future",
 	  NULL, inspections_visit_future, inspections_futures },
-	{ "loggers", "loggers, which logging keeps for ever",
+	{ "loggers", "loggers, which logging keeps for ever", NULL,
 	  "one a module, what differs in extra or a LoggerAdapter", 1000,
 	  "logging.Logger", NULL, inspections_visit_any, NULL },
-	{ "handlers", "logging handlers",
+	{ "handlers", "logging handlers", NULL,
 	  "make handlers once; removeHandler() and close()", 50, "logging.Handler", NULL,
 	  inspections_visit_any, NULL },
 	{ "garbage", "objects of garbage that hasn't been collected",
+	  "object of garbage that hasn't been collected",
 	  "gc.enable(), gc.collect() at quiet moments; break the cycles", 1, NULL, NULL,
 	  NULL, inspections_garbage },
 	{ "finalizers", "objects with __del__ in garbage",
+	  "object with __del__ in garbage",
 	  "close() or a context manager instead of __del__; weakref.finalize", 1, NULL,
 	  inspections_has_finalizer, inspections_visit_finalizer, NULL },
 	{ "ended_threads", "Thread objects whose thread has ended",
-	  "drop them after join(); keep results elsewhere", 1, "threading.Thread", NULL,
-	  inspections_visit_thread, NULL },
-	{ "made_classes", "classes of one name with many, made at run time",
+	  "Thread object whose thread has ended",
+	  "drop them after join(); keep results elsewhere", 1, NULL, NULL, NULL,
+	  ended_threads_look },
+	{ "thread_entries", "entries of dicts by thread, whose thread has ended",
+	  "entry of a dict by thread, whose thread has ended",
+	  "threading.local, which forgets them with the thread, or delete entries", 1,
+	  NULL, ended_threads_is_dict, ended_threads_visit_dict, NULL },
+	{ "made_classes", "classes of one name with many, made at run time", NULL,
 	  "make a class once, or cache it by what it is made from", CLASSES_ALIKE, NULL,
 	  NULL, NULL, inspections_classes },
 	{ "weak_cycles", "entries of weak dicts that keep themselves alive",
+	  "entry of a weak dict that keeps itself alive",
 	  "let values refer to keys weakly, or delete entries", 1,
 	  "weakref.WeakKeyDictionary weakref.WeakValueDictionary", NULL,
 	  inspections_visit_weak, NULL },
 	{ "emptied", "emptied containers that keep their room",
+	  "emptied container that keeps its room",
 	  "make a new one (dict(d), list(l)) or clear() it", 1, NULL,
 	  inspections_has_room, inspections_visit_container, NULL },
-	{ "equal_strings", "strings equal to another (what could be saved)",
+	{ "equal_strings", "strings equal to another (what could be saved)", NULL,
 	  "sys.intern where few differ, or an enum, category or id instead of text", 1000,
 	  NULL, NULL, NULL, inspections_strings },
 	{ "array_views", "arrays that only a view of them keeps",
+	  "array that only a view of it keeps",
 	  "copy the part that is needed: view.copy()", 1, "numpy.ndarray", NULL,
 	  inspections_visit_view, NULL },
 	{ "orm", "ORM sessions and results, with all they loaded",
+	  "ORM session or result, with all it loaded",
 	  "end sessions with the request; expunge_all(), yield_per(), iterator()", 1,
 	  "sqlalchemy.orm.session.Session django.db.models.query.QuerySet "
 	  "peewee.BaseModelSelect pony.orm.core.SessionCache",

@@ -23,6 +23,7 @@ struct inspection_sum {
 struct inspection {
 	const char *key;    /* never changes */
 	const char *title;  /* what is counted, in the plural */
+	const char *single; /* one of it; NULL where one isn't said */
 	const char *remedy; /* what to do */
 	uint64_t least;	    /* of them, or it isn't said */
 	/* Objects of these types (names as of kin_is; those that another such one
@@ -44,6 +45,9 @@ struct finding {
  * per cent of all bytes, and INSPECTIONS_BYTES). 0, -ENOMEM, -ECANCELED. */
 int inspections_find(struct analysis *analysis, const struct progress *progress,
 		     struct vec *ret);
+
+/* One more of them, that has so many bytes. */
+void inspections_count(struct inspection_sum *sum, uint32_t node, uint64_t bytes);
 
 enum { INSPECTIONS_BYTES = 64 * 1024 };
 

@@ -20,6 +20,7 @@
 #include "viewer/analysis/sharing.h"
 #include "viewer/analysis/suspect_merge.h"
 #include "viewer/analysis/unheld.h"
+#include "viewer/analysis/usual.h"
 #include "viewer/analysis/weight.h"
 
 #define DROP_RATIO 0.7
@@ -36,7 +37,6 @@ struct finder {
 	const struct progress *progress;
 	uint64_t threshold; /* bytes */
 	uint64_t minor;	    /* bytes */
-	bool last_resort;   /* there is nothing better */
 	struct vec *ret;
 	struct vec todo; /* u32 nodes to walk down from */
 	struct vec tops; /* struct top_node */
@@ -237,7 +237,7 @@ static int suspects_split(struct finder *f, uint32_t top, uint32_t node)
 		else
 			rest -= weight_of(&f->weights, children.target[big]);
 	}
-	if (!f->last_resort && least == f->minor && !big && !own &&
+	if (least == f->minor && !big && !own &&
 	    rest < f->threshold) /* every larger module is such */
 		return 0;
 	if (least != f->minor && !own && suspects_elements(f->heap, node, children, big))
@@ -574,47 +574,32 @@ static int suspects_find_minor(struct finder *f)
 
 /* ---- all ---- */
 
-/* Held by objects that have no holder in common. */
-static bool suspects_scattered(const struct suspect *s)
+/* What has no holder in common comes after the others, what every process has last. */
+static int suspects_rank(const struct suspect *s)
 {
-	return s->point == HEAP_NONE && s->memory == SUSPECT_HELD;
+	return 2 * s->usual + (s->point == HEAP_NONE && s->memory == SUSPECT_HELD);
 }
 
 static int suspects_compare(const void *a, const void *b)
 {
 	const struct suspect *x = a, *y = b;
-	int scattered_x = suspects_scattered(x), scattered_y = suspects_scattered(y);
+	const int rank_x = suspects_rank(x), rank_y = suspects_rank(y);
 
-	if (scattered_x != scattered_y)
-		return scattered_x - scattered_y;
+	if (rank_x != rank_y)
+		return rank_x - rank_y;
 	if (x->retained != y->retained)
 		return x->retained > y->retained ? -1 : 1;
 	return x->point < y->point ? -1 : x->point > y->point;
 }
 
-static bool suspects_all_scattered(const struct vec *suspects)
+static bool suspects_all_usual(const struct vec *suspects)
 {
 	const struct suspect *s = suspects->data;
 
 	for (size_t i = 0; i < VEC_COUNT(*suspects, struct suspect); i++)
-		if (!suspects_scattered(&s[i]))
+		if (!s[i].usual)
 			return false;
 	return true;
-}
-
-/* Nothing passes: the largest top node is still what to look at first. */
-static int suspects_find_largest(struct finder *f)
-{
-	const struct top_node *tops = f->tops.data;
-	uint32_t largest = HEAP_NONE;
-
-	f->last_resort = true;
-	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++)
-		if (largest == HEAP_NONE ||
-		    weight_of(&f->weights, tops[i].node) >
-			    weight_of(&f->weights, largest))
-			largest = tops[i].node;
-	return largest == HEAP_NONE ? 0 : suspects_walk_down(f, largest);
 }
 
 int suspects_find(struct analysis *analysis, double threshold,
@@ -639,8 +624,6 @@ int suspects_find(struct analysis *analysis, double threshold,
 		err = suspects_find_groups(&f);
 	if (!err)
 		err = suspects_find_minor(&f);
-	if (!err && suspects_all_scattered(ret))
-		err = suspects_find_largest(&f);
 	for (size_t i = 0; i < VEC_COUNT(*ret, struct suspect) && !err; i++)
 		err = context_var_explain(analysis, (struct suspect *)ret->data + i);
 	if (!err)
@@ -651,6 +634,10 @@ int suspects_find(struct analysis *analysis, double threshold,
 		err = sharing_of_suspects(analysis, progress, ret);
 	if (!err && !f.heap->python_only)
 		err = unheld_find(f.heap, threshold, ret);
+	if (!err)
+		err = usual_mark(analysis, f.threshold, ret);
+	if (!err && suspects_all_usual(ret))
+		ret->size = 0;
 	if (ret->size)
 		qsort(ret->data, VEC_COUNT(*ret, struct suspect), sizeof(struct suspect),
 		      suspects_compare);

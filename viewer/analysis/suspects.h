@@ -50,6 +50,7 @@ struct suspect {
 	enum suspect_memory memory; /* but HELD: point, holder, top are HEAP_NONE */
 	bool group;
 	bool merged;	   /* used while they are found */
+	bool usual;	   /* every Python process has it (usual.h) */
 	bool chain;	   /* single: the point is the first of a chain (a linked list):
 				 * member_count objects of its type */
 	uint32_t frames;   /* group: so many frames of one function, else 0 */
@@ -90,8 +91,8 @@ static inline uint32_t suspect_node(const struct suspect *s)
 					s->top;
 }
 
-/* Appends struct suspect to ret, largest first; at least the largest single one when none
- * passes the threshold. 0, -ENOMEM, -ECANCELED. */
+/* Appends struct suspect to ret, largest first, but those last that every Python process
+ * has; none when there are only such. 0, -ENOMEM, -ECANCELED. */
 int suspects_find(struct analysis *analysis, double threshold,
 		  const struct progress *progress, struct vec *ret);
 #endif

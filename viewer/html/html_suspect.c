@@ -151,9 +151,12 @@ int html_suspect_add(struct text *out, const struct analysis *a,
 	if (count > MOST)
 		text_printf(out, "<p class=note>and %s smaller ones</p>",
 			    human_count(buf, count - MOST));
-	if (!count)
-		text_add(out,
-			 "<p>Nothing stands out: no single object, function or "
-			 "type keeps a large share alive.</p>");
+	if (!count) {
+		struct text words = { 0 };
+
+		text_printf(out, "<p>No suspects: %s.</p>",
+			    suspect_none(&words, a->heap));
+		text_free(&words);
+	}
 	return out->err;
 }

@@ -16,12 +16,19 @@ static const struct column columns[] = {
 	{ "address", "Address", CELL_ADDRESS, true },
 };
 
+static const char *report_inspections_title(const struct finding *f)
+{
+	return f->sum.count == 1 && f->inspection->single ? f->inspection->single :
+							    f->inspection->title;
+}
+
 void inspection_text(struct text *out, const struct analysis *a, const struct finding *f)
 {
 	char buf[HUMAN_SIZE];
 
 	text_printf(out, "%s, ", human_bytes_u64(buf, f->sum.bytes));
-	text_printf(out, "%s %s: ", human_count(buf, f->sum.count), f->inspection->title);
+	text_printf(out, "%s %s: ", human_count(buf, f->sum.count),
+		    report_inspections_title(f));
 	describe_path(out, a, f->sum.worst);
 }
 
@@ -34,7 +41,7 @@ static int report_inspections_row(const struct report_context *c, const struct f
 	row_begin(&row, table, worst, heap_type_of(c->heap, worst));
 	row_u64(&row, f->sum.bytes);
 	row_u64(&row, f->sum.count);
-	row_text(&row, f->inspection->title);
+	row_text(&row, report_inspections_title(f));
 	row_path(&row, scratch, c->analysis, worst);
 	row_text(&row, f->inspection->remedy);
 	row_text(&row, f->inspection->key);

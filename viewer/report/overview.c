@@ -146,6 +146,8 @@ static int report_overview_add_suspects(const struct report_context *c,
 	char buf[HUMAN_SIZE];
 	int err = suspects_find(c->analysis, SUSPECTS_THRESHOLD, c->progress, &suspects);
 
+	if (!err && !suspects.size)
+		err = table_note(table, "suspects: %s", suspect_none(scratch, c->heap));
 	for (size_t i = 0; i < VEC_COUNT(suspects, struct suspect) && i < 3 && !err;
 	     i++) {
 		const struct suspect *s = VEC(suspects, struct suspect) + i;

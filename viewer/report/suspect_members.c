@@ -164,6 +164,14 @@ static uint32_t suspect_members_step(struct text *out, const struct heap *heap,
 	return taken;
 }
 
+/* Where the first step's words begin: after "in" stands what it is in already. */
+static size_t suspect_members_start(const char *step)
+{
+	const size_t into = sizeof(HOPS_INTO) - 1;
+
+	return !strncmp(step, HOPS_INTO, into) ? into : step[0] == ' ';
+}
+
 /* Equal steps (a traceback's) are written once. */
 void suspect_members_inside(struct text *out, const struct heap *heap,
 			    const struct suspect *s)
@@ -185,10 +193,11 @@ void suspect_members_inside(struct text *out, const struct heap *heap,
 		}
 		if (times > 1)
 			text_printf(out, " (%s times)", human_count(buf, times));
-		/* at the beginning "in" has the space */
 		text_add(out,
 			 text_get(&step) +
-				 (!text_len(&last) && text_get(&step)[0] == ' '));
+				 (text_len(&last) ?
+					  0 :
+					  suspect_members_start(text_get(&step))));
 		times = 1;
 		text_clear(&last);
 		text_add(&last, text_get(&step));

@@ -181,6 +181,21 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 	suspect_members_shared(out, s);
 }
 
+const char *suspect_none(struct text *scratch, const struct heap *heap)
+{
+	const struct heap_synth *modules =
+		heap_synth(heap, heap_group(heap, HEAP_SYNTH_MODULES));
+	char count[HUMAN_SIZE], size[HUMAN_SIZE];
+
+	text_clear(scratch);
+	text_printf(scratch,
+		    "nothing stands out: these %s of objects are what a Python process "
+		    "of %s modules consists of",
+		    human_bytes_u64(size, heap->size),
+		    human_count(count, modules->count));
+	return text_get(scratch);
+}
+
 double suspect_share(const struct analysis *a, const struct suspect *s)
 {
 	const struct heap *heap = a->heap;
@@ -254,6 +269,8 @@ static int report_suspects_run(const struct report_context *context,
 	for (size_t i = 0; i < VEC_COUNT(suspects, struct suspect) && !err; i++)
 		err = report_suspects_add_row(context, VEC(suspects, struct suspect) + i,
 					      &scratch, table);
+	if (!err && !suspects.size)
+		err = table_note(table, "%s", suspect_none(&scratch, context->heap));
 	vec_free(&suspects);
 	text_free(&scratch);
 	return err;

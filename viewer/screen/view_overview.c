@@ -99,7 +99,8 @@ static const char *view_overview_heading(void *arg, size_t row)
 		return titles[part];
 	if (at < v->parts[part].rows)
 		return NULL;
-	return v->stopped ? "  not known: the analysis was stopped" : "  none stands out";
+	return v->stopped ? "  not known: the analysis was stopped" :
+			    "  none stands out: what every Python process has";
 }
 
 /* The table a row comes from, and its row there: none for a heading. */

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* usual - see usual.h. */
+#include "viewer/analysis/usual.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "viewer/model/attribute.h"
+
+enum {
+	USUAL_ODD = 4,	/* one module of so many may be made at run time */
+	USUAL_TIMES = 6 /* so much more than their code modules are */
+};
+
+/* Of all code objects. */
+static uint64_t usual_code(const struct heap *heap)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t t = 1; t <= heap->types; t++)
+		if (heap_type(heap, t)->kind == SNAP_KIND_CODE)
+			sum += heap_type(heap, t)->size;
+	return sum;
+}
+
+/* ---- modules ---- */
+
+struct usual_origin {
+	const char *text; /* not terminated, in the heap */
+	uint32_t size;
+};
+
+static int usual_compare(const void *a, const void *b)
+{
+	const struct usual_origin *x = a, *y = b;
+
+	if (x->size != y->size)
+		return x->size < y->size ? -1 : 1;
+	return memcmp(x->text, y->text, x->size);
+}
+
+static bool usual_builtin(const struct usual_origin *o)
+{
+	return (o->size == 8 && !memcmp(o->text, "built-in", 8)) ||
+		(o->size == 6 && !memcmp(o->text, "frozen", 6));
+}
+
+/* Of those in sys.modules how many were not imported, or from a file that another one
+ * is from too: __spec__ (PEP 451) says where from. */
+static int usual_odd_modules(const struct heap *heap, uint32_t *odd, uint32_t *count)
+{
+	const struct heap_synth *s =
+		heap_synth(heap, heap_group(heap, HEAP_SYNTH_MODULES));
+	struct vec origins = { 0 };
+	int err = 0;
+
+	*odd = *count = 0;
+	for (uint32_t i = 0; i < s->count && !err; i++) {
+		const uint32_t node = VEC(heap->synth_target, uint32_t)[s->first + i];
+		struct heap_value value = { 0 };
+
+		if (node >= heap->objects || heap_kind(heap, node) != SNAP_KIND_MODULE)
+			continue;
+		const uint32_t spec = attribute_of(heap, node, "__spec__");
+		const uint32_t origin = attribute_of(heap, spec, "origin");
+
+		(*count)++;
+		*odd += spec >= heap->objects || heap_kind(heap, spec) == SNAP_KIND_NONE;
+		if (origin < heap->objects && heap_value(heap, origin, &value)) {
+			struct usual_origin o = { value.text, value.size };
+
+			err = usual_builtin(&o) ? 0 : vec_append(&origins, &o, sizeof(o));
+		}
+	}
+	const struct usual_origin *o = origins.data;
+	const size_t n = VEC_COUNT(origins, struct usual_origin);
+	if (n)
+		qsort(origins.data, n, sizeof(*o), usual_compare);
+	for (size_t i = 1; i < n; i++)
+		*odd += !usual_compare(&o[i - 1], &o[i]);
+	vec_free(&origins);
+	return err;
+}
+
+static int usual_modules(const struct heap *heap, bool *ret)
+{
+	uint32_t odd, count;
+	const int err = usual_odd_modules(heap, &odd, &count);
+
+	*ret = !err && odd < count / USUAL_ODD;
+	return err;
+}
+
+/* ---- all ---- */
+
+/* Of a type that modules consist of. */
+static bool usual_part(const struct heap *heap, uint32_t type)
+{
+	switch (heap_type(heap, type)->kind) {
+	case SNAP_KIND_DICT:
+	case SNAP_KIND_TYPE:
+	case SNAP_KIND_FUNCTION:
+	case SNAP_KIND_CODE:
+	case SNAP_KIND_MODULE:
+	case SNAP_KIND_STR:
+	case SNAP_KIND_BYTES:
+	case SNAP_KIND_TUPLE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+int usual_mark(const struct analysis *a, uint64_t tenth, struct vec *suspects)
+{
+	const struct heap *heap = a->heap;
+	const uint32_t modules = heap_group(heap, HEAP_SYNTH_MODULES),
+		       interned = heap_group(heap, HEAP_SYNTH_INTERNED),
+		       immortal = heap_group(heap, HEAP_SYNTH_IMMORTAL);
+	const uint64_t code = usual_code(heap);
+	int err = 0;
+
+	for (size_t i = 0; i < VEC_COUNT(*suspects, struct suspect) && !err; i++) {
+		struct suspect *s = (struct suspect *)suspects->data + i;
+
+		if (s->memory != SUSPECT_HELD || s->by_variable)
+			continue;
+		if (s->point == modules)
+			err = usual_modules(heap, &s->usual);
+		else if (s->point == HEAP_NONE)
+			s->usual = usual_part(heap, s->member_type) &&
+				s->retained < USUAL_TIMES * code;
+		else if (s->point == immortal ||
+			 (s->point < heap->nodes &&
+			  analysis_parent(a, s->point) == interned))
+			s->usual = s->retained < code;
+		else
+			s->usual = s->retained < tenth && s->retained < USUAL_BYTES;
+	}
+	return err;
+}
