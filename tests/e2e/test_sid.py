@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Captures of Debian sid's CPythons (3.14, 3.15, another glibc) from outside a
 debootstrapped chroot: a container-like target with an own root, where the
-agent's file is not visible and that has no /proc.  Opt-in: tests/run --sid
-(PYMEM_SID=1).  The chroot is kept in PYMEM_SID_ROOT (default: below the user's cache
+agent's file is not visible and that has no /proc.  And of one that says it is a version
+newer than any that the tables know.  Opt-in: tests/run --sid (PYMEM_SID=1).  The chroot is kept in PYMEM_SID_ROOT (default: below the user's cache
 folder) between runs."""
 import collections
 import glob
+import re
 
 import test_subinterpreters
 from harness import *
@@ -72,6 +73,36 @@ def make_root():
 def pythons():
     return sorted(p for p in glob.glob(SID + "/usr/bin/python3.*")
                   if os.path.basename(p)[9:].isdigit())
+
+
+def offset_in(path, symbol):
+    """Where in a program's file a variable lies that it exports."""
+    def lines(*options):
+        return run(["readelf", "-W", *options, path]).stdout.decode().splitlines()
+    at = [int(l.split()[1], 16) for l in lines("--dyn-syms") if l.split()[-1:] == [symbol]][0]
+    for offset, start, _, size in (map(lambda word: int(word, 16), l.split()[1:5])
+                                   for l in lines("-l") if l.split()[:1] == ["LOAD"]):
+        if start <= at < start + size:
+            return at - start + offset
+    raise LookupError(symbol)
+
+
+def write_newer(path, newer):
+    """A copy of an interpreter that says, at all places, that it is the next minor version."""
+    with open(path, "rb") as f:
+        program = bytearray(f.read())
+    at = offset_in(path, "Py_Version")
+    was = bytes(program[at:at + 4])
+    minor, micro = was[2], was[1]
+    text = b"3.%d.%d" % (minor, micro)
+    says = bytes([was[0], 0, minor + 1, 3])
+    program[at:at + 4] = says
+    program = bytes(program).replace(b"xdebugpy" + was, b"xdebugpy" + says)
+    program = re.sub(re.escape(text) + rb"(?=[ \0])",
+                     (b"3.%d." % (minor + 1)).ljust(len(text), b"0"), program)
+    with open(newer, "wb") as f:
+        f.write(program)
+    os.chmod(newer, 0o755)
 
 
 Inside = collections.namedtuple("Inside", "name")
@@ -155,9 +186,39 @@ class Sid(Case):
             done = run_load("-q", "--method=external", "-f", self.path("b.pymem"), target.pid)
             self.assertEqual(done.returncode, 0, done.stderr.decode())
             self.assert_untouched(before)
-            rows = json.loads(run_view(self.path("b.pymem"), "--report", "types", "--type",
-                                       "__main__.Foo", "--format", "json").stdout)
-            self.assertEqual(rows["processes"][0]["rows"][0]["count"], 1000)
+            self.assert_counted(self.path("b.pymem"))
+
+    def assert_counted(self, snapshot):
+        rows = json.loads(run_view(snapshot, "--report", "types", "--type",
+                                   "__main__.Foo", "--format", "json").stdout)
+        self.assertEqual(rows["processes"][0]["rows"][0]["count"], 1000)
+
+    def test_says_it_is_newer(self):
+        """It is read by the newest tables as far as they are proven on it, whatever way it
+        is captured; that, and what is left out, is said."""
+        make_root()
+        path = pythons()[-1]
+        minor = int(path.rsplit(".", 1)[1])
+        newer = SID + "/usr/bin/says-it-is-newer"
+        write_newer(path, newer)
+        self.addCleanup(os.unlink, newer)
+        self.check(newer)
+        self.check_external(newer)
+        with ChrootTarget(newer, CODE) as target:
+            done = run(["gcore", "-o", self.path("core"), str(target.pid)], timeout=300)
+            self.assertEqual(done.returncode, 0, done.stderr.decode())
+            core = self.path("core.%d" % target.pid)
+            done = run_load("-q", "-f", self.path("c.pymem"), "--sysroot", SID, "--core", core)
+            self.assertEqual(done.returncode, 0, done.stderr.decode())
+        self.assert_counted(self.path("c.pymem"))
+        for name in ("sid.pymem", "b.pymem", "c.pymem"):
+            with self.subTest(snapshot=name):
+                said = run_view(self.path(name), "--report", "overview").stdout.decode()
+                self.assertIn("3.%d.0" % (minor + 1), said)
+                self.assertIn("those of 3.%d, nothing was left out" % minor, said)
+                self.assertIn("Self-check", said)
+                said = run_view(self.path(name), "--report", "threads").stdout.decode()
+                self.assertIn("serve", said)
 
     def test_each(self):
         make_root()
