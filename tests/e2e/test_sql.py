@@ -13,7 +13,7 @@ MAKE = os.path.join(BUILD, "bin", "make_snapshot")
 MANUAL = os.path.join(ROOT, "viewer", "pymem-sql.7")
 
 CODE = r'''
-import threading, time, gc
+import threading, time, gc, weakref
 class Session:
     def __init__(self, i):
         self.created = 1000.5 + i
@@ -48,6 +48,7 @@ class Twin:
 TWINS = [Twin(), Twin()]
 TWINS[0].one, TWINS[0].two = "first", "second"
 TWINS[1].__dict__ = TWINS[0].__dict__
+SEEN = weakref.ref(TWINS[0])
 gc.disable()
 class Ring:
     pass
@@ -102,8 +103,16 @@ class Cookbook(Answers):
                 found = {name: self.rows(files if name in several else files[2:], query)
                          for name, query in queries.items()}
                 self.check(found)
+                self.weak(files[2:])
                 if python.version < (3, 13):
                     self.twins(files[2:])
+
+    def weak(self, files):
+        """What a weak reference leads to, and what it doesn't."""
+        rows = self.rows(files, "SELECT r.kind, r.weak, r.label FROM ref r JOIN object o "
+                         "ON o.address = r.target WHERE o.type = '__main__.Twin'")
+        self.assertEqual([row["weak"] for row in rows if row["kind"] == "weak"], [True])
+        self.assertEqual({row["weak"] for row in rows if row["kind"] != "weak"}, {False})
 
     def twins(self, files):
         """Two objects with one __dict__: each has its attributes.  (From 3.13 on the values

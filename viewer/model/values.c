@@ -99,6 +99,18 @@ static const uint8_t *values_parse(const uint8_t *p, const uint8_t *end,
 	return p + size;
 }
 
+/* Past the part of a record after its id, as values_parse, by its sizes only: most records
+ * are of fewer than 128 characters, all kept.  NULL = damaged. */
+static inline const uint8_t *values_skip(const uint8_t *p, const uint8_t *end)
+{
+	struct heap_value value;
+
+	if (end - p < 2 || !(p[0] & SIZE_IS_LENGTH) || p[1] >= 0x80)
+		return values_parse(p, end, &value);
+	const size_t size = 2 + (p[0] & HAS_HASH ? 8 : 0) + p[1];
+	return size <= (size_t)(end - p) ? p + size : NULL;
+}
+
 static uint32_t values_raw_object(const struct heap *heap, const uint8_t *p)
 {
 	uint64_t packed;
@@ -198,13 +210,14 @@ bool heap_value(const struct heap *heap, uint32_t object, struct heap_value *ret
 		return false;
 	const uint8_t *p = data + from, *end = data + to;
 	while (p < end) {
-		uint8_t id = *p;
-
-		p = values_parse(p + 1, end, ret);
+		if (*p == object % BLOCK) {
+			if (values_parse(p + 1, end, ret))
+				return true;
+			break;
+		}
+		p = values_skip(p + 1, end);
 		if (!p)
 			break;
-		if (id == object % BLOCK)
-			return true;
 	}
 	memset(ret, 0, sizeof(*ret));
 	return false;

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "formats/core/words.h"
@@ -252,10 +253,8 @@ static void describe_float(struct text *out, const struct heap_value *v)
 		return;
 	}
 	for (int precision = 15; precision <= 17; precision++) {
-		double back;
-
 		snprintf(buf, sizeof(buf), "%.*g", precision, d);
-		if (sscanf(buf, "%lf", &back) == 1 && back == d)
+		if (strtod(buf, NULL) == d)
 			break;
 	}
 	text_add(out, buf);

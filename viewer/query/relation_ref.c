@@ -134,11 +134,16 @@ static void relation_ref_column(struct relation_cursor *c, sqlite3_context *cont
 	}
 	const uint32_t target =
 		type ? heap_type_edge(heap, node) : heap_target(heap, node, slot, &weak);
+	if (column == COLUMN_TARGET) {
+		relation_put_node(c, context, target);
+		return;
+	}
+	if (column == COLUMN_WEAK) {
+		sqlite3_result_int(context, weak);
+		return;
+	}
 	heap_label(heap, node, slot, &label);
 	switch (column) {
-	case COLUMN_TARGET:
-		relation_put_node(c, context, target);
-		break;
 	case COLUMN_KIND:
 		sqlite3_result_text(context, relation_ref_kind(label.kind), -1,
 				    SQLITE_STATIC);

@@ -51,10 +51,17 @@ void text_add_bytes(struct text *text, const char *bytes, size_t size)
 {
 	if (text->err)
 		return;
-	if (text->buf.size)
-		text->buf.size--; /* the NUL */
-	if (vec_append(&text->buf, bytes, size) || vec_append(&text->buf, "", 1))
+	const size_t len = text_len(text);
+
+	if (len + size >= text->buf.capacity && vec_reserve(&text->buf, size + 1)) {
 		text_fail(text);
+		return;
+	}
+	char *const end = (char *)text->buf.data + len;
+	if (size)
+		memcpy(end, bytes, size);
+	end[size] = '\0';
+	text->buf.size = len + size + 1;
 }
 
 void text_add(struct text *text, const char *ascii)
@@ -97,6 +104,10 @@ void text_escape(struct text *text, const char *bytes, size_t size, size_t limit
 			text_add(text, "...");
 			return;
 		}
+		const char byte = bytes[at];
+		len = 1;
+		if (byte >= ' ' && byte <= '~' && byte != '\\' && byte != quote)
+			continue;
 		const int32_t c = escape_decode(bytes + at, size - at, &len);
 		const bool quoted = c == '\\' || (quote && c == quote);
 		char escaped[ESCAPE_MAX] = { '\\', (char)c };
