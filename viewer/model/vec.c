@@ -3,7 +3,9 @@
  * vec - growing arrays in their own mappings (vec.h).
  *
  * Capacity grows by half; pages never touched cost nothing, so generous steps
- * are free.  mremap moves page tables, not bytes.
+ * are free.  mremap moves page tables, not bytes.  Large ones ask for huge pages,
+ * where the kernel gives them only to who asks (transparent_hugepage: madvise): a
+ * sixth of the time of loading is page faults else, and the analysis reads at random.
  */
 #include "viewer/model/vec.h"
 
@@ -13,6 +15,7 @@
 #include <sys/mman.h>
 
 #define VEC_MIN 65536u
+#define VEC_LARGE (4u << 20) /* a few huge pages of 2 MiB */
 
 static size_t vec_round_up(size_t bytes)
 {
@@ -31,6 +34,8 @@ static int vec_grow(struct vec *vec, size_t capacity)
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (data == MAP_FAILED)
 		return -ENOMEM;
+	if (capacity >= VEC_LARGE) /* the whole mapping: mremap takes no two */
+		(void)madvise(data, capacity, MADV_HUGEPAGE);
 	/* borrowed from a file: take a copy before it changes */
 	if (!vec->capacity && vec->size)
 		memcpy(data, vec->data, vec->size);
