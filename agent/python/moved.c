@@ -278,7 +278,9 @@ static bool moved_int(struct cpython *py, uint64_t modules)
 		return false;
 	if (size != 3 && size >> 3 != 3)
 		return false;
-	lay->long_tagged = lay->long_zero_digit = size != 3;
+	lay->long_tagged = size != 3;
+	if (lay->long_tagged) /* before, 3.11 counts it too: what the tables say holds */
+		lay->long_zero_digit = true;
 	return true;
 }
 

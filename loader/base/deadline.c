@@ -16,6 +16,7 @@
 #include "formats/text/print.h"
 
 #include "loader/base/clock.h"
+#include "loader/base/kernel.h"
 
 enum { DEADLINE_GRACE_MS = 1000 };
 
@@ -78,7 +79,7 @@ static void *deadline_run(void *unused)
 	if (deadline_told >= 0 && write(deadline_told, &status, sizeof(status)) < 0)
 		_exit(1);
 	/* if it can't end yet, nobody shall wait for an end of what we write */
-	close_range(0, ~0u, 0);
+	kernel_close_range(0, ~0u);
 	_exit(status);
 }
 

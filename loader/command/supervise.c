@@ -21,6 +21,7 @@
 
 #include "formats/text/print.h"
 #include "loader/base/clock.h"
+#include "loader/base/kernel.h"
 #include "loader/command/convert.h"
 #include "loader/command/launch.h"
 #include "loader/command/leak_check.h"
@@ -156,7 +157,7 @@ static bool supervise_is_late(const struct supervisor *s, const char *path)
 {
 	struct statx st;
 
-	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BTIME, &st) < 0 ||
+	if (kernel_statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BTIME, &st) < 0 ||
 	    !(st.stx_mask & STATX_BTIME))
 		return false;
 	return st.stx_btime.tv_sec != s->asked.tv_sec ?

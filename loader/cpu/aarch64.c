@@ -50,6 +50,7 @@ const uint32_t cpu_audit_arch = AUDIT_ARCH_AARCH64;
 const bool cpu_tls_below = false;
 /* behind void *__padding[24] (nptl/descr.h) */
 const uint16_t cpu_pthread_list = 192;
+const uint16_t cpu_mutex_bytes = 48;
 const bool cpu_forgets_call = true;
 
 /* struct user_fpsimd_state */

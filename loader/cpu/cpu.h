@@ -75,6 +75,8 @@ extern const bool cpu_tls_below;
  * (list_t: next, prev), behind which the tid lies (int, as the thread itself counts).
  */
 extern const uint16_t cpu_pthread_list;
+/* Size of a pthread_mutex_t of glibc: sysdeps/.../bits/pthreadtypes-arch.h. */
+extern const uint16_t cpu_mutex_bytes;
 
 /*
  * What a thread is blocked in, as /proc/PID/task/TID/syscall tells; sp and pc are its

@@ -35,6 +35,7 @@ const uint32_t cpu_audit_arch = AUDIT_ARCH_X86_64;
 const bool cpu_tls_below = true;
 /* behind a header of 704 bytes: since 2.11 (nptl/descr.h, sysdeps/x86_64/nptl/tls.h) */
 const uint16_t cpu_pthread_list = 704;
+const uint16_t cpu_mutex_bytes = 40;
 const bool cpu_forgets_call = false; /* orig_rax */
 
 void cpu_set_wait(struct cpu_regs *regs, const struct cpu_wait *wait)

@@ -172,7 +172,7 @@ int agent_method_load(struct helper *h, struct load_error *err)
 	struct remote r;
 
 	if (!h->target->calls.kept_start &&
-	    target_find_agent(h->target->pid, h->target->process.live_tid))
+	    target_find_agent(h->target->pid, h->target->process.live_tid, NULL))
 		return load_fail(
 			err, LOAD_E_BUSY, EBUSY,
 			"another pymem-load is loading its agent into process %d",

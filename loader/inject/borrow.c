@@ -63,14 +63,18 @@ static void borrow_refuse(struct search *s, enum safepoint point)
 
 static int borrow_refuse_stopped(struct search *s)
 {
-	int sig = s->tracee->stop_signal;
+	static const char *const names[] = { [SIGSTOP] = "STOP",
+					     [SIGTSTP] = "TSTP",
+					     [SIGTTIN] = "TTIN",
+					     [SIGTTOU] = "TTOU" };
+	const size_t sig = (size_t)s->tracee->stop_signal;
+	const char *name = sig < sizeof(names) / sizeof(names[0]) ? names[sig] : NULL;
 
 	tracee_release(s->tracee, NULL);
 	return load_fail(s->err, LOAD_E_STATE, 0,
 			 "process %d is stopped (%s): nothing can run in it until it is "
 			 "continued; --method=external captures it as it is",
-			 s->helper->target->pid,
-			 sigabbrev_np(sig) ? sigabbrev_np(sig) : "job control");
+			 s->helper->target->pid, name ? name : "job control");
 }
 
 /*

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "loader/base/clock.h"
+#include "loader/base/kernel.h"
 #include "loader/base/fault.h"
 #include "loader/target/diagnose.h"
 
@@ -168,8 +169,8 @@ static void helper_close_others(const struct helper *h)
 			if (keep[i] >= low && keep[i] < next)
 				next = keep[i];
 		if (next > low)
-			close_range((unsigned)low,
-				    next == INT_MAX ? ~0u : (unsigned)next - 1, 0);
+			kernel_close_range((unsigned)low,
+					   next == INT_MAX ? ~0u : (unsigned)next - 1);
 		if (next == INT_MAX)
 			return;
 		low = next + 1;

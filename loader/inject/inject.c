@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "loader/base/amount.h"
 #include "loader/base/clock.h"
 #include "loader/inject/channels.h"
 #include "loader/inject/helper.h"
@@ -295,14 +296,16 @@ static int inject_wait_worker_gone(const struct injection *in, struct load_error
 static int inject_verify_gone(const struct private *p, struct load_error *err)
 {
 	const struct target *t = &p->target;
-	bool mapped = target_find_agent(t->pid, t->process.live_tid) != 0;
+	uint64_t bytes = 0;
+	bool mapped = target_find_agent(t->pid, t->process.live_tid, &bytes) != 0;
+	char size[24];
 
 	if (mapped && t->libc_kind == LIBC_MUSL)
 		return load_fail(err, LOAD_E_CALL, 0,
-				 "the agent stays in process %d, idle, and serves the "
-				 "next capture: its C library, musl, never unloads "
-				 "anything",
-				 t->pid);
+				 "the agent stays in process %d, idle (%s mapped), and "
+				 "serves the next capture: its C library, musl, never "
+				 "unloads anything",
+				 t->pid, amount_bytes(size, bytes));
 	if (mapped)
 		return load_fail(err, LOAD_E_CALL, 0,
 				 "the agent is still mapped in process %d: its dynamic "

@@ -16,11 +16,12 @@
  */
 #include "loader/target/calls.h"
 
-#include <pthread.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "loader/cpu/code.h"
+#include "loader/cpu/cpu.h"
 #include "loader/target/memory.h"
 
 #define RTLD_GLOBAL_MAX 65536
@@ -138,14 +139,27 @@ static void calls_scan_code(struct target *t)
 		c->restorer = c->restorers[0];
 }
 
+/* The target's pthread_mutex_t: glibc's of 64 bits (sysdeps/nptl/bits/struct_mutex.h;
+ * where spins are 16 bits, unused here, another field fills their word).  The one that
+ * this program is linked with may be musl's. */
+struct calls_mutex {
+	int32_t lock;
+	uint32_t count;
+	int32_t owner;
+	uint32_t nusers;
+	int32_t kind, spins;
+	uint64_t prev, next;
+};
+
 static bool calls_is_recursive_mutex(const uint8_t *p)
 {
-	pthread_mutex_t m;
+	enum { RECURSIVE = 1 }; /* PTHREAD_MUTEX_RECURSIVE_NP */
+	struct calls_mutex m;
 
+	assert(sizeof(m) <= cpu_mutex_bytes);
 	memcpy(&m, p, sizeof(m));
-	return m.__data.__kind == PTHREAD_MUTEX_RECURSIVE_NP && !m.__data.__list.__prev &&
-		!m.__data.__list.__next && (unsigned)m.__data.__lock <= 2 &&
-		m.__data.__count < 1000 && m.__data.__nusers <= 1;
+	return m.kind == RECURSIVE && !m.prev && !m.next && (uint32_t)m.lock <= 2 &&
+		m.count < 1000 && m.nusers <= 1;
 }
 
 static void calls_find_loader_locks(struct target *t)
@@ -156,7 +170,7 @@ static void calls_find_loader_locks(struct target *t)
 	    s.size > RTLD_GLOBAL_MAX)
 		return;
 	uint8_t *copy = malloc(s.size + 1);
-	const size_t step = sizeof(pthread_mutex_t);
+	const size_t step = cpu_mutex_bytes;
 	if (copy && memory_read(&t->mem, s.addr, copy, s.size)) {
 		for (size_t at = 0; at + 2 * step <= s.size; at += 8) {
 			size_t run = 0;
@@ -178,11 +192,10 @@ static void calls_find_loader_locks(struct target *t)
 pid_t calls_loader_busy(const struct target *t, const struct memory *mem)
 {
 	for (int i = 0; i < t->calls.loader_lock_count; i++) {
-		pthread_mutex_t m;
+		struct calls_mutex m;
 
-		if (memory_read(mem, t->calls.loader_locks[i], &m, sizeof(m)) &&
-		    m.__data.__lock)
-			return m.__data.__owner ? m.__data.__owner : -1;
+		if (memory_read(mem, t->calls.loader_locks[i], &m, sizeof(m)) && m.lock)
+			return m.owner ? m.owner : -1;
 	}
 	return 0;
 }

@@ -18,6 +18,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "loader/base/kernel.h"
 #include "loader/target/process.h"
 
 #ifndef F_SEAL_EXEC
@@ -42,7 +43,8 @@ int foreign_take(int pidfd, int fd)
 /* Attributes as the kernel knows them: a file system of the target's isn't asked. */
 static bool foreign_stat(int fd, const char *path, int flags, struct statx *ret)
 {
-	return statx(fd, path, flags | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, ret) == 0;
+	return kernel_statx(fd, path, flags | AT_STATX_DONT_SYNC, STATX_BASIC_STATS,
+			    ret) == 0;
 }
 
 bool foreign_is_new_memory(int fd)

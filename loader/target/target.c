@@ -286,16 +286,22 @@ bool target_gone(const struct target *t)
 	return target_check(t, &err) && err.code == LOAD_E_GONE;
 }
 
-uint64_t target_find_agent(pid_t pid, pid_t tid)
+uint64_t target_find_agent(pid_t pid, pid_t tid, uint64_t *ret_bytes)
 {
 	struct maps maps;
-	uint64_t found = 0;
+	uint64_t found = 0, bytes = 0;
 
 	if (maps_read(pid, tid, &maps))
 		return 0;
-	for (size_t i = 0; !found && i < maps.count; i++)
-		if (calls_is_agent_path(maps.list[i].path))
+	for (size_t i = 0; i < maps.count; i++) {
+		if (!calls_is_agent_path(maps.list[i].path))
+			continue;
+		if (!found)
 			found = maps.list[i].start;
+		bytes += maps.list[i].end - maps.list[i].start;
+	}
 	maps_free(&maps);
+	if (ret_bytes)
+		*ret_bytes = bytes;
 	return found;
 }

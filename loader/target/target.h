@@ -124,8 +124,9 @@ bool target_same_memory(const struct target *target);
 
 /*
  * Is there an agent in the target's memory now (read anew from its maps)?
- * Returns the address of its first mapping, 0 = none.
+ * Returns the address of its first mapping, 0 = none; ret_bytes: what of its file is
+ * mapped, or NULL.
  */
-uint64_t target_find_agent(pid_t pid, pid_t tid);
+uint64_t target_find_agent(pid_t pid, pid_t tid, uint64_t *ret_bytes);
 
 #endif

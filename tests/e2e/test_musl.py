@@ -3,7 +3,7 @@
 """Captures of a CPython that is built with musl, in a root that looks like Alpine's: by
 both methods, while threads run, again and again, preloaded.  musl unloads nothing: what
 stays is there once, and serves the next capture.  Opt-in: tests/run --musl, which builds
-it (PYMEM_MUSL_ROOT: its root)."""
+it (PYMEM_MUSL_ROOT: its root), and a static pymem-load of musl's (PYMEM_MUSL_LOADER)."""
 import collections
 import re
 
@@ -145,6 +145,24 @@ class Musl(Case):
             overview = self.report(file, "overview")[0]
             self.assertTrue(overview["complete"], overview)
             self.assert_goes_on(target)
+
+    def test_static_loader(self):
+        """One file with the agent inside, that needs no C library: there, and outside."""
+        loader = os.environ["PYMEM_MUSL_LOADER"]
+        self.assertLess(os.path.getsize(loader), 3 << 20)
+        shutil.copy(loader, self.root.path + "/load")
+        with self.target() as there, Target(interpreters()[-1].path, CODE) as outside:
+            for method in ("agent", "external"):
+                for target, name, command in (
+                        (there, self.root.path + "/tmp/a.pymem",
+                         ["chroot", self.root.path, "/load", "-f", "/tmp/a.pymem"]),
+                        (outside, self.path("b.pymem"), [loader, "-f", self.path("b.pymem")])):
+                    with self.subTest(method=method, command=command[0]):
+                        done = run(command + ["-q", "--method", method, str(target.pid)])
+                        self.assertEqual(0, done.returncode, done.stderr.decode())
+                        rows = self.report(name, "overview")
+                        self.assertTrue(rows[0]["complete"], rows)
+                        self.assert_goes_on(target)
 
     def test_again_and_again(self):
         with self.target() as target:

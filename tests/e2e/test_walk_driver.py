@@ -182,9 +182,15 @@ class WholeHeap(Case):
                 self.assertEqual([], self.compare(said, found).most_common(20))
                 self.check_explained(found)
 
+    def one_since(self, version):
+        found = [p for p in walkable() if p.version >= version]
+        if not found:
+            self.skipTest("there is no CPython %d.%d" % version)
+        return found[0]
+
     def test_tables_are_not_true(self):
         """All objects are found, and what is left out is said."""
-        python = [p for p in walkable() if p.version >= (3, 13)][0]
+        python = self.one_since((3, 13))
         with mock.patch.dict(os.environ, WALK_KNOWN="030c"):
             said, found = self.walk(python, walktrace.COPY)
         self.assertEqual({}, found.frames)
@@ -224,7 +230,7 @@ class WholeHeap(Case):
         self.assertLessEqual(set(texts), {row["value"] for row in rows})
 
     def test_what_is_left_out_is_shown(self):
-        python = [p for p in walkable() if p.version >= (3, 13)][0]
+        python = self.one_since((3, 13))
         path = os.path.join(self.tmp, "small.pymem")
         for name, value, shown in (("WALK_KNOWN", "030c", "3.12, left out: frames, names of "
                                     "attributes"),

@@ -37,6 +37,7 @@ static void values_send(struct walk *w, uint64_t obj, uint8_t kind, uint64_t len
 	value->size = size;
 	value->text = text;
 	EVENTS_SEND(w, value, value);
+	value->text = NULL; /* the caller's: gone when it returns */
 }
 
 /* ---- str ---- */
