@@ -3,8 +3,8 @@
 """Captures of Debian sid's CPythons (3.14, 3.15, another glibc) from outside a
 debootstrapped chroot: a container-like target with an own root, where the
 agent's file is not visible and that has no /proc.  And of one that says it is a version
-newer than any that the tables know.  Opt-in: tests/run --sid (PYMEM_SID=1).  The chroot is kept in PYMEM_SID_ROOT (default: below the user's cache
-folder) between runs."""
+newer than any that the tables know.  Opt-in: tests/run --sid (PYMEM_SID=1).  The chroot
+is kept in PYMEM_SID_ROOT (default: below the user's cache folder) between runs."""
 import collections
 import glob
 import re

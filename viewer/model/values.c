@@ -99,8 +99,8 @@ static const uint8_t *values_parse(const uint8_t *p, const uint8_t *end,
 	return p + size;
 }
 
-/* Past the part of a record after its id, as values_parse, by its sizes only: most records
- * are of fewer than 128 characters, all kept.  NULL = damaged. */
+/* Past the part of a record after its id, as values_parse, by its sizes only: most
+ * records are of fewer than 128 characters, all kept.  NULL = damaged. */
 static inline const uint8_t *values_skip(const uint8_t *p, const uint8_t *end)
 {
 	struct heap_value value;
