@@ -7,8 +7,8 @@
 Per size: writing it (pymem-gen), opening without analysis (the errors report),
 the whole analysis (overview) without and with writing the sidecar, and opening
 again from the sidecar.  Times are processor time of pymem-view (user + system)
-and wall time; memory is its peak resident set.  Goals: full analysis <= 600 ns
-and <= 60 bytes per object, 10 million objects re-opened in <= 1 s.
+and wall time; memory is its peak resident set.  Goals: full analysis <= 300 ns
+and <= 56 bytes per object, 10 million objects re-opened in <= 1 s.
 """
 import argparse
 import os
