@@ -74,24 +74,49 @@ static void walk_identity(struct walk *w)
 		events_fact_text(w, "gil", w->options->gil_holder ? "held" : "free", 4);
 }
 
-/* What of a version that the tables don't know was not proven; "" = nothing. */
-static const char *walk_left_out(const struct walk *w)
+static int walk_add_text(char *buf, size_t size, int n, const char *before,
+			 const char *text)
 {
+	if ((size_t)n >= size)
+		return n;
+	return n + snprintf(buf + n, size - (size_t)n, "%s%s", n ? before : "", text);
+}
+
+/* What of a version that the tables don't know was not proven; "" = nothing. */
+static void walk_left_out(const struct walk *w, char *buf, size_t size)
+{
+	static const struct {
+		uint32_t part;
+		const char *name;
+	} parts[] = {
+		{ LAYOUT_STR, "str" },	 { LAYOUT_DICT, "dict" }, { LAYOUT_INT, "int" },
+		{ LAYOUT_LIST, "list" }, { LAYOUT_SET, "set" },
+	};
+	const char *before = ", insides of "; /* their attributes are unknown too */
+	int n = 0;
+
+	buf[0] = 0;
+	if (!w->py->frames)
+		n = walk_add_text(buf, size, n, "", "frames");
 	if (w->lay->attributes_unknown)
-		return w->py->frames ? "names of attributes" :
-				       "frames, names of attributes";
-	return w->py->frames ? "" : "frames";
+		n = walk_add_text(buf, size, n, ", ", "names of attributes");
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (!(w->lay->unknown & parts[i].part))
+			continue;
+		n = walk_add_text(buf, size, n, before, parts[i].name);
+		before = ", ";
+	}
 }
 
 /* ... and by which tables it is read. */
 static void walk_say_newer(struct walk *w)
 {
 	const uint32_t tables = versions_tables(w->py);
-	const char *const left_out = walk_left_out(w);
-	char text[24];
+	char left_out[160], text[24];
 	const int n =
 		snprintf(text, sizeof(text), "%u.%u", tables >> 16, tables >> 8 & 0xff);
 
+	walk_left_out(w, left_out, sizeof(left_out));
 	events_fact_text(w, "python.tables", text, (size_t)n);
 	if (*left_out)
 		events_fact_text(w, "python.left_out", left_out, strlen(left_out));

@@ -22,6 +22,7 @@ struct cpython {
 	uint32_t known;		/* the newest minor version that the tables are believed
 				 * to know, 0 = all they have rows of; tests lower it */
 	bool distrusted;	/* tests: its tables are there, but must be proven */
+	uint32_t unexplained;	/* tests: enum layout_parts that no sample explains */
 	char version_text[256]; /* Py_GetVersion() */
 	bool probed;
 	struct cpython_symbols sym;

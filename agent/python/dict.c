@@ -32,7 +32,8 @@ bool dict_begin(const struct layout *lay, uint64_t dict, struct dict_iter *iter)
 {
 	struct dict_table t;
 
-	if (!dict || !object_has(lay, dict, TYPE_DICT_SUBCLASS))
+	if (!dict || lay->unknown & LAYOUT_DICT ||
+	    !object_has(lay, dict, TYPE_DICT_SUBCLASS))
 		return false;
 	dict_table(lay, dict, &t);
 	*iter = (struct dict_iter){ .entry = t.entries,
@@ -78,7 +79,7 @@ uint64_t dict_get_interned(const struct layout *lay, uint64_t dict, uint64_t key
 {
 	struct dict_table t;
 
-	if (!dict || !key)
+	if (!dict || !key || lay->unknown & LAYOUT_DICT)
 		return 0;
 	dict_table(lay, dict, &t);
 	for (uint64_t i = 0; i < t.nentries; i++) {

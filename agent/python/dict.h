@@ -84,7 +84,8 @@ uint64_t dict_keys_size(const struct layout *lay, uint64_t keys);
 /* Bytes of the values of a split dict, as _PyDict_SizeOf counts them. */
 uint64_t dict_values_size(const struct layout *lay, uint64_t keys);
 
-/* Prepares to go over a dict (or subclass); false when it isn't one. */
+/* Prepares to go over a dict (or subclass); false when it isn't one, or
+ * nobody knows where its pairs lie. */
 bool dict_begin(const struct layout *lay, uint64_t dict, struct dict_iter *iter);
 /* Next pair with a value; false at the end. Insertion order (table order). */
 bool dict_next(struct dict_iter *iter, uint64_t *key_ret, uint64_t *value_ret);

@@ -52,14 +52,15 @@ static inline uint64_t integer_small(const struct integer *d)
 	return v;
 }
 
-/* The value of a non-negative int below 2^64; false: obj, an object or 0, isn't one.
+/* The value of a non-negative int below 2^64; false: obj, an object or 0, isn't one,
+ * or nobody knows where its digits lie.
  * int_type: address of PyLong_Type. */
 static inline bool integer_u64(const struct layout *lay, uint64_t int_type, uint64_t obj,
 			       uint64_t *ret)
 {
 	struct integer d;
 
-	if (!object_is_exact(lay, obj, int_type))
+	if (lay->unknown & LAYOUT_INT || !object_is_exact(lay, obj, int_type))
 		return false;
 	d = integer_digits(lay, obj);
 	if (d.negative || integer_bits(&d) > 64)

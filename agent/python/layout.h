@@ -50,6 +50,16 @@ enum layout_managed {
 	LAYOUT_MANAGED_313,  /* dict pointer at -24, values inside the object */
 };
 
+/* Kinds of objects whose parts may lie where nobody has seen them yet: bits. */
+enum layout_parts {
+	LAYOUT_STR = 1,
+	LAYOUT_DICT = 2,
+	LAYOUT_INT = 4,
+	LAYOUT_LIST = 8,
+	LAYOUT_SET = 16,
+	LAYOUT_ALL_PARTS = 31,
+};
+
 struct layout {
 	/* PyObject, PyVarObject */
 	uint16_t refcnt, type; /* of ob_refcnt, ob_type */
@@ -117,6 +127,9 @@ struct layout {
 	uint32_t pool_size, arena_size; /* pymalloc's */
 	uint32_t interp_size;		/* bytes of PyInterpreterState at least */
 	bool newer;			/* than the tables: proof.h */
+	uint32_t unknown; /* enum layout_parts: neither the tables nor samples explain
+			   * them; such objects are asked by tp_traverse and __sizeof__
+			   * alone, and nothing else is read of them */
 	bool attributes_unknown; /* where instances of classes keep their attributes was
 				  * not proven: only their tp_traverse is asked */
 	/* reference counts */

@@ -33,7 +33,8 @@ bool lookup_str_equals(const struct cpython *py, uint64_t str, const char *text)
 	uint32_t state;
 	char buf[256];
 
-	if (size >= sizeof(buf) || !lookup_kind(py, str, TYPE_STR_SUBCLASS) ||
+	if (size >= sizeof(buf) || lay->unknown & LAYOUT_STR ||
+	    !lookup_kind(py, str, TYPE_STR_SUBCLASS) ||
 	    !peek_safe64(str + lay->str_length, &length) || length != size ||
 	    !peek_safe(str + lay->str_state, &state, sizeof(state)))
 		return false;
@@ -94,7 +95,7 @@ uint64_t lookup_dict(const struct cpython *py, uint64_t dict, const char *key)
 	const struct layout *lay = &py->lay;
 	uint64_t keys, values, index, pair[2];
 
-	if (!lookup_kind(py, dict, TYPE_DICT_SUBCLASS) ||
+	if (lay->unknown & LAYOUT_DICT || !lookup_kind(py, dict, TYPE_DICT_SUBCLASS) ||
 	    !peek_safe64(dict + lay->dict_keys, &keys) ||
 	    !peek_safe64(dict + lay->dict_values, &values) ||
 	    !lookup_entry(py, keys, key, pair, &index) ||

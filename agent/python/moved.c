@@ -16,6 +16,8 @@ enum {
 	MOVED_BYTES = 112,	 /* of each */
 	MOVED_NEED = 24,	 /* samples that must agree */
 	MOVED_DICTS = 64,	 /* looked at in the interpreter's state */
+	MOVED_INTS = 128,	 /* small ones in a row */
+	MOVED_INT = 32,		 /* bytes of each, which has one digit */
 };
 
 /* ---- str ---- */
@@ -261,45 +263,123 @@ static bool moved_dict(struct cpython *py, uint64_t size)
 
 /* ---- int ---- */
 
+/* Is the word before the digits a plain, signed count, or tagged (3.12+)? */
+static bool moved_int_counted(struct layout *lay, uint64_t word, uint64_t count)
+{
+	if (word != count && word >> 3 != count)
+		return false;
+	lay->long_tagged = word != count;
+	if (lay->long_tagged) /* before, 3.11 counts it too: what the tables say holds */
+		lay->long_zero_digit = true;
+	return true;
+}
+
 /* sys.maxsize has three digits of 30 bits, the last of which is 7. */
-static bool moved_int(struct cpython *py, uint64_t modules)
+static bool moved_int_maxsize(struct cpython *py, uint64_t modules)
 {
 	struct layout *const lay = &py->lay;
 	const uint64_t sys = lookup_dict(py, modules, "sys");
 	uint64_t dict, most, size;
 	uint32_t digit[3];
 
-	if (!sys || !peek_safe64(sys + lay->head, &dict) ||
-	    !(most = lookup_dict(py, dict, "maxsize")) ||
-	    !lookup_exact(py, most, CPYTHON_ADDR(py, long_type)) ||
-	    !peek_safe64(most + lay->head, &size) ||
-	    !peek_safe(most + lay->long_digits, digit, sizeof(digit)) ||
-	    digit[0] != 0x3fffffff || digit[1] != 0x3fffffff || digit[2] != 7)
-		return false;
-	if (size != 3 && size >> 3 != 3)
-		return false;
-	lay->long_tagged = size != 3;
-	if (lay->long_tagged) /* before, 3.11 counts it too: what the tables say holds */
-		lay->long_zero_digit = true;
+	return sys && peek_safe64(sys + lay->head, &dict) &&
+		(most = lookup_dict(py, dict, "maxsize")) &&
+		lookup_exact(py, most, CPYTHON_ADDR(py, long_type)) &&
+		peek_safe64(most + lay->head, &size) &&
+		peek_safe(most + lay->long_digits, digit, sizeof(digit)) &&
+		digit[0] == 0x3fffffff && digit[1] == 0x3fffffff && digit[2] == 7 &&
+		moved_int_counted(lay, size, 3);
+}
+
+/* The ints from 1 on, one behind the other? */
+static bool moved_int_row(const struct cpython *py, uint64_t obj)
+{
+	const struct layout *const lay = &py->lay;
+	uint32_t digit;
+
+	for (uint32_t i = 0; i < MOVED_INTS; i++, obj += MOVED_INT)
+		if (!lookup_exact(py, obj, CPYTHON_ADDR(py, long_type)) ||
+		    !peek_safe(obj + lay->long_digits, &digit, sizeof(digit)) ||
+		    digit != i + 1)
+			return false;
 	return true;
 }
 
-const char *moved_find(struct cpython *py)
+/* 1, 2, 3 ... among the words of _PyRuntime: each has one digit. */
+static bool moved_int_small(struct cpython *py)
 {
-	const struct layout *const lay = &py->lay;
-	uint64_t of_str, of_dict, modules = 0;
+	const uint64_t base = CPYTHON_ADDR(py, runtime);
+	const uint64_t type = CPYTHON_ADDR(py, long_type);
+	struct layout *const lay = &py->lay;
+	uint64_t words[MOVED_STEP], obj, word;
+
+	for (uint64_t at = 0; base && at < MOVED_RUNTIME; at += sizeof(words)) {
+		if (!peek_safe(base + at, words, sizeof(words)))
+			return false;
+		for (size_t i = 0; i < MOVED_STEP; i++) {
+			obj = base + at + i * 8 - lay->type;
+			if (words[i] == type && moved_int_row(py, obj) &&
+			    peek_safe64(obj + lay->head, &word))
+				return moved_int_counted(lay, word, 1);
+		}
+	}
+	return false;
+}
+
+static bool moved_int(struct cpython *py)
+{
+	uint64_t modules = 0, size;
 	struct moved_dicts dicts;
 
-	if (!peek_safe64(CPYTHON_ADDR(py, unicode_type) + lay->tp_basicsize, &of_str) ||
-	    !peek_safe64(CPYTHON_ADDR(py, dict_type) + lay->tp_basicsize, &of_dict))
-		return "the sizes of str and dict";
-	if (!moved_str(py, of_str))
-		return "a str";
-	if (!moved_dict(py, of_dict))
-		return "a dict";
+	if (!peek_safe64(CPYTHON_ADDR(py, long_type) + py->lay.tp_basicsize, &size) ||
+	    (size != py->lay.long_digits && size != py->lay.long_digits + 4u))
+		return false;
+	if (py->lay.unknown & LAYOUT_DICT)
+		return moved_int_small(py);
 	moved_collect_dicts(py, &dicts);
 	for (uint32_t i = 0; i < dicts.count && !modules; i++)
 		if (lookup_dict(py, dicts.address[i], "_frozen_importlib"))
 			modules = dicts.address[i];
-	return moved_int(py, modules) ? NULL : "an int";
+	return moved_int_maxsize(py, modules);
+}
+
+/* ---- list, set ---- */
+
+/* Of these, what lies where is one sum: the size of an instance. */
+static bool moved_sized(const struct cpython *py, uint64_t type, uint64_t size)
+{
+	uint64_t basic;
+
+	return peek_safe64(type + py->lay.tp_basicsize, &basic) && basic == size;
+}
+
+/* The table of eight entries in a set is followed by the list of weak references. */
+static bool moved_set(const struct cpython *py)
+{
+	const uint64_t size = py->lay.set_small + 8 * 16 + 8u;
+
+	return moved_sized(py, CPYTHON_ADDR(py, set_type), size) &&
+		moved_sized(py, CPYTHON_ADDR(py, frozenset_type), size);
+}
+
+void moved_find(struct cpython *py)
+{
+	struct layout *const lay = &py->lay;
+	uint64_t size;
+
+	lay->unknown = py->unexplained;
+	if (!peek_safe64(CPYTHON_ADDR(py, unicode_type) + lay->tp_basicsize, &size) ||
+	    !moved_str(py, size))
+		lay->unknown |= LAYOUT_STR;
+	/* a dict is told by its keys' texts */
+	if (lay->unknown & LAYOUT_STR ||
+	    !peek_safe64(CPYTHON_ADDR(py, dict_type) + lay->tp_basicsize, &size) ||
+	    !moved_dict(py, size))
+		lay->unknown |= LAYOUT_DICT;
+	if (!moved_int(py))
+		lay->unknown |= LAYOUT_INT;
+	if (!moved_sized(py, CPYTHON_ADDR(py, list_type), lay->list_allocated + 8u))
+		lay->unknown |= LAYOUT_LIST;
+	if (!moved_set(py))
+		lay->unknown |= LAYOUT_SET;
 }

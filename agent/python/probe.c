@@ -59,10 +59,12 @@ static const char *probe_types(struct cpython *py)
 	if (!peek_safe64(CPYTHON_ADDR(py, unicode_type) + lay->tp_flags, &flags) ||
 	    !(flags & TYPE_STR_SUBCLASS))
 		return "the flags of str";
-	if (!peek_safe64(CPYTHON_ADDR(py, list_type) + lay->tp_basicsize, &basic) ||
-	    basic != lay->list_allocated + 8u)
+	/* moved_find looks where these lie in a CPython that is newer than the tables */
+	if (!lay->newer &&
+	    (!peek_safe64(CPYTHON_ADDR(py, list_type) + lay->tp_basicsize, &basic) ||
+	     basic != lay->list_allocated + 8u))
 		return "the size of a list";
-	if (!lay->newer && /* else moved_find looks where they lie */
+	if (!lay->newer &&
 	    (!peek_safe64(CPYTHON_ADDR(py, dict_type) + lay->tp_basicsize, &basic) ||
 	     basic != lay->dict_values + 8u))
 		return "the size of a dict";
@@ -78,8 +80,9 @@ static const char *probe_types(struct cpython *py)
 	    basic < lay->head + 9u || basic > lay->head + 64u)
 		return "the size of a bytes";
 	lay->bytes_data = (uint16_t)(basic - 1);
-	if (!peek_safe64(CPYTHON_ADDR(py, long_type) + lay->tp_basicsize, &basic) ||
-	    (basic != lay->long_digits && basic != lay->long_digits + 4u))
+	if (!lay->newer &&
+	    (!peek_safe64(CPYTHON_ADDR(py, long_type) + lay->tp_basicsize, &basic) ||
+	     (basic != lay->long_digits && basic != lay->long_digits + 4u)))
 		return "the size of an int";
 	return NULL;
 }
@@ -137,6 +140,29 @@ static const char *probe_modules(struct cpython *py, uint64_t *spec_ret)
 }
 
 /*
+ * Where no dict can be read, nothing tells sys.modules: one that the interpreter's state
+ * holds, and the collector keeps, does as well where one is needed that is on its lists.
+ */
+static const char *probe_kept(struct cpython *py)
+{
+	const uint64_t interp = interpreters_main(py);
+	uint64_t words[64];
+
+	for (uint64_t at = 0; at < 256 << 10; at += sizeof(words)) {
+		if (!peek_safe(interp + at, words, sizeof(words)))
+			break;
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+			if (!lookup_exact(py, words[i], CPYTHON_ADDR(py, dict_type)) ||
+			    !probe_gc_keeps(py, words[i]))
+				continue;
+			py->lay.known_tracked = words[i];
+			return NULL;
+		}
+	}
+	return "no object that the garbage collector keeps was found";
+}
+
+/*
  * Builds that keep a list of all objects (Py_TRACE_REFS) or a sum of all reference
  * counts (Py_REF_DEBUG) have functions in sys that tell of it (Python/sysmodule.c).
  */
@@ -145,42 +171,12 @@ static void probe_debug(struct cpython *py)
 	static const char *const names[] = { "getobjects", "gettotalrefcount" };
 	uint64_t sys = lookup_dict(py, py->lay.known_tracked, "sys"), dict;
 
+	py->lay.counts_objects = py->lay.unknown & LAYOUT_DICT; /* perhaps */
 	if (!sys || !peek_safe64(sys + py->lay.head, &dict) ||
 	    !lookup_kind(py, dict, TYPE_DICT_SUBCLASS))
 		return;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		py->lay.counts_objects |= lookup_dict(py, dict, names[i]) != 0;
-}
-
-/* A class made by a class statement shows subtype_* and the heap type's names. */
-static const char *probe_heap_type(struct cpython *py, uint64_t spec)
-{
-	struct layout *lay = &py->lay;
-	uint64_t basic, first, third, flags;
-
-	if (!peek_safe64(spec + lay->tp_traverse, &lay->subtype_traverse) ||
-	    !peek_safe64(spec + lay->tp_dealloc, &lay->subtype_dealloc) ||
-	    !peek_safe64(spec + lay->tp_flags, &flags) || !(flags & TYPE_HEAP))
-		return "ModuleSpec is no class";
-	if (!peek_safe64(CPYTHON_ADDR(py, type_type) + lay->tp_basicsize, &basic) ||
-	    basic < 512 || basic > 4096)
-		return "the size of a type";
-	for (uint16_t at = (uint16_t)(lay->tp_subclasses + 8); at + 32u <= basic;
-	     at += 8) {
-		if (!peek_safe64(spec + at, &first) ||
-		    !peek_safe64(spec + at + 16, &third))
-			break;
-		if (!lookup_str_equals(py, first, "ModuleSpec") ||
-		    !lookup_str_equals(py, third, "ModuleSpec"))
-			continue;
-		lay->ht_name = at;
-		lay->ht_slots = (uint16_t)(at + 8);
-		lay->ht_qualname = (uint16_t)(at + 16);
-		lay->ht_cached_keys = (uint16_t)(at + 24);
-		lay->ht_module = versions_since(py, 9) ? (uint16_t)(at + 32) : 0;
-		return NULL;
-	}
-	return "the name of a class is nowhere in it";
 }
 
 /*
@@ -266,11 +262,21 @@ static int probe_wait(char *err, size_t err_size)
 	return -EAGAIN;
 }
 
+static const char *probe_samples(struct cpython *py)
+{
+	const char *what;
+	uint64_t spec;
+
+	if (py->lay.unknown & LAYOUT_DICT)
+		return probe_kept(py);
+	what = probe_modules(py, &spec);
+	return what ? what : probe_class_spec(py, spec);
+}
+
 int cpython_probe(struct cpython *py, char *err, size_t err_size)
 {
 	uint16_t head = probe_head(py);
 	const char *what;
-	uint64_t spec;
 	int rc;
 
 	py->probed = false;
@@ -282,8 +288,10 @@ int cpython_probe(struct cpython *py, char *err, size_t err_size)
 		versions_fill_free_threaded(&py->lay, versions_tables(py));
 	fields_fill(&py->lay, versions_tables(py), head);
 	py->lay.newer = !versions_known(py);
-	if ((what = probe_types(py)) || (py->lay.newer && (what = moved_find(py))) ||
-	    (what = probe_modules(py, &spec)) || (what = probe_heap_type(py, spec)))
+	what = probe_types(py);
+	if (!what && py->lay.newer)
+		moved_find(py);
+	if (what || (what = probe_samples(py)))
 		return probe_starts(py) ? probe_wait(err, err_size) :
 					  probe_refuse(py, err, err_size, what);
 	py->frames = frame_layout_of(py);
@@ -294,6 +302,8 @@ int cpython_probe(struct cpython *py, char *err, size_t err_size)
 	rc = probe_gc(py, err, err_size);
 	if (rc < 0)
 		return rc;
+	if (py->lay.unknown & LAYOUT_DICT)
+		probe_class_kept(py);
 	py->probed = true;
 	return 0;
 }

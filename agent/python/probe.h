@@ -8,4 +8,17 @@
 /* Finds the collector's lists (probe_gc.c). 0, or -ENOTSUP with a sentence. */
 int probe_gc(struct cpython *py, char *err, size_t err_size);
 
+/* Is this object one that the collector keeps, by its header (or a bit of its head)? Safe
+ * reads only. */
+bool probe_gc_keeps(const struct cpython *py, uint64_t obj);
+
+/*
+ * What a class made by a class statement shows (probe_class.c): where heap types have
+ * their names, subtype_traverse, subtype_dealloc.  NULL, or what is not understood.
+ */
+const char *probe_class_spec(struct cpython *py, uint64_t spec);
+/* ... where no name leads to one: from what most of those on the collector's lists have
+ * in common.  Where there are too few, these fields stay 0. */
+void probe_class_kept(struct cpython *py);
+
 #endif

@@ -56,18 +56,27 @@ static bool probe_gc_linked_at(uint64_t at)
 }
 
 /*
- * Bytes of the gc header: sys.modules is tracked, so its links must be sound.  Those of a
+ * Bytes of the gc header of an object that is tracked: its links must be sound.  Those of a
  * shorter one come first: what a longer one has in their place is no pair of links
  * ({next, prev, refs}, the last a small number, before 3.8).
  */
-static uint16_t probe_gc_header(const struct cpython *py)
+static uint16_t probe_gc_header(uint64_t obj)
 {
 	static const uint16_t sizes[] = { 16, 24, 32 };
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-		if (probe_gc_linked_at(py->lay.known_tracked - sizes[i]))
+		if (probe_gc_linked_at(obj - sizes[i]))
 			return sizes[i];
 	return 0;
+}
+
+bool probe_gc_keeps(const struct cpython *py, uint64_t obj)
+{
+	uint8_t bits;
+
+	if (!py->lay.free_threaded)
+		return probe_gc_header(obj) != 0;
+	return peek_safe(obj + py->lay.gc_bits, &bits, 1) && bits & OBJECT_GC_TRACKED;
 }
 
 static uint16_t probe_gc_stride(uint16_t gc_head)
@@ -271,10 +280,8 @@ static void probe_gc_others(struct cpython *py, uint64_t known, uint64_t head0,
 static int probe_gc_bits(struct cpython *py, char *err, size_t err_size)
 {
 	struct layout *lay = &py->lay;
-	uint8_t bits;
 
-	if (!peek_safe(lay->known_tracked + lay->gc_bits, &bits, 1) ||
-	    !(bits & OBJECT_GC_TRACKED)) {
+	if (!probe_gc_keeps(py, lay->known_tracked)) {
 		snprintf(err, err_size,
 			 "the garbage collector's bits of this CPython (%.40s) are not "
 			 "where they must be",
@@ -298,7 +305,7 @@ int probe_gc(struct cpython *py, char *err, size_t err_size)
 
 	if (lay->free_threaded)
 		return probe_gc_bits(py, err, err_size);
-	lay->gc_head = probe_gc_header(py);
+	lay->gc_head = probe_gc_header(lay->known_tracked);
 	if (!lay->gc_head) {
 		snprintf(err, err_size,
 			 "the garbage collector's header of this CPython (%.40s) "

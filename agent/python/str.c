@@ -7,9 +7,12 @@
 bool str_data(const struct layout *lay, uint64_t obj, uint64_t *length_ret,
 	      uint32_t *kind_ret, uint64_t *data_ret)
 {
-	uint32_t state = peek32(obj + lay->str_state);
-	uint32_t kind = state >> lay->str_kind_shift & 7;
+	uint32_t state, kind;
 
+	if (lay->unknown & LAYOUT_STR)
+		return false;
+	state = peek32(obj + lay->str_state);
+	kind = state >> lay->str_kind_shift & 7;
 	*length_ret = peek64(obj + lay->str_length);
 	*kind_ret = kind;
 	if (kind != 1 && kind != 2 && kind != 4)

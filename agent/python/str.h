@@ -5,7 +5,8 @@
 
 #include "agent/python/object.h"
 
-/* Length in characters, item size 1/2/4 and data address of a str; false: no data. */
+/* Length in characters, item size 1/2/4 and data address of a str; false: no data,
+ * or nobody knows where it lies. */
 bool str_data(const struct layout *lay, uint64_t obj, uint64_t *length_ret,
 	      uint32_t *kind_ret, uint64_t *data_ret);
 

@@ -7,7 +7,12 @@
 #include "agent/python/dict.h"
 #include "agent/python/versions.h"
 
-enum { TYPE_MRO_MAX = 4096, TYPE_INDEX_MAX = 65535 };
+enum {
+	TYPE_MRO_MAX = 4096,
+	TYPE_INDEX_MAX = 65535,
+	TYPE_METHODS_MAX = 1024,
+	TYPE_METHOD_NAME = 32,
+};
 
 bool type_name(const struct layout *lay, uint64_t type, char *buf, size_t size)
 {
@@ -79,6 +84,28 @@ uint64_t type_lookup(const struct cpython *py, uint64_t type, uint64_t name,
 			*owner_ret = class_;
 			return found;
 		}
+	}
+	return 0;
+}
+
+uint64_t type_c_method(const struct cpython *py, uint64_t type, const char *name,
+		       uint64_t *owner_ret)
+{
+	uint64_t def, text;
+	char found[TYPE_METHOD_NAME];
+
+	for (int n = 0; type && n < TYPE_MRO_MAX; n++) {
+		def = peek64(type + py->lay.tp_methods);
+		for (int i = 0; def && i < TYPE_METHODS_MAX; i++, def += 32) {
+			if (!peek_safe64(def, &text) || !text)
+				break;
+			if (!peek_safe_text(text, found, sizeof(found)) ||
+			    strcmp(found, name) != 0)
+				continue;
+			*owner_ret = type;
+			return def;
+		}
+		type = peek64(type + py->lay.tp_base);
 	}
 	return 0;
 }

@@ -59,4 +59,10 @@ bool type_find_slots(uint64_t type, const char *name, struct type_slots *ret);
 uint64_t type_lookup(const struct cpython *py, uint64_t type, uint64_t name,
 		     uint64_t *owner_ret);
 
+/* A method of C code, looked up by the tables of the type and its bases (tp_methods,
+ * tp_base), without a dict: address of its PyMethodDef; 0 = nowhere.  *owner_ret is the
+ * type in whose table it stands. */
+uint64_t type_c_method(const struct cpython *py, uint64_t type, const char *name,
+		       uint64_t *owner_ret);
+
 #endif

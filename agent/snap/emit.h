@@ -13,13 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/heap/core/options.h"
 #include "agent/snap/job.h"
 
 struct emit_result {
 	uint64_t objects, edges, walk_ns;
 	uint64_t cpu_ns;      /* that the copy has used so far, all threads; 0 in place */
 	uint64_t dirty_bytes; /* memory that the copy has to itself; 0 in place */
-	char doubt[160];      /* walk_stats.doubt */
+	char doubt[WALK_DOUBT]; /* walk_stats.doubt */
 };
 
 /*

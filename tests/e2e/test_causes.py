@@ -132,7 +132,9 @@ class Job:
 WORK = multiprocessing.Queue()
 for n in range(10000):
     WORK.put(Job())
-import time; time.sleep(0.2)
+import time
+while len(WORK._buffer) == 10000:   # until the thread that serves it has begun
+    time.sleep(0.01)
 ready(); serve()
 ''', ["__main__.WORK._buffer -> deque", " Job"]),
 

@@ -60,7 +60,10 @@ static PyObject *bad_new(PyTypeObject *type, PyObject *args, PyObject *kw)
 	if (how == 3) {
 		pthread_t t;
 		pthread_create(&t, NULL, hold, NULL);
-		usleep(20000);
+		while (!pthread_mutex_trylock(&lock)) { /* until it has it */
+			pthread_mutex_unlock(&lock);
+			usleep(100);
+		}
 	}
 	return (PyObject *)self;
 }
@@ -121,13 +124,16 @@ class Fork(Case):
         return capture
 
     def stalled(self, t, **options):
-        """A capture whose copy lives as long as we like: its stream isn't read."""
+        """A capture whose copy lives as long as we like: its stream isn't read.  A copy that
+        finds a collection going on has written nothing and is made again: whose bytes
+        have come is the only child."""
         capture = self.ask(t, narrow=True, **options)
-        forked = capture.wait_message("forked", read_stream=False)
-        self.assertIsNotNone(forked, capture.messages)
+        self.assertIsNotNone(capture.wait_message("forked", read_stream=False),
+                             capture.messages)
         self.assertTrue(select.select([capture.stream], [], [], 10)[0])
-        self.assertTrue(children_of(t.pid))
-        return capture, forked[1]
+        copies = [pid for pid in children_of(t.pid) if running(pid)]
+        self.assertEqual(len(copies), 1, capture.messages)
+        return capture, copies[0]
 
     def settled(self, t, threads=2):
         """The state of /proc once the worker of an earlier capture is gone."""
@@ -381,11 +387,12 @@ serve()
                 self.assert_whole(self.ask(t).finish())
 
     def test_during_a_collection(self):
-        """A finalizer that sleeps inside gc.collect(): tried again until it is over."""
+        """A finalizer that waits inside gc.collect(): tried again until it is over."""
         code = HEAP + """
-import gc, threading, time
+import gc, threading
 class Slow:
-    def __del__(self): time.sleep(0.3)
+    def __del__(self): began.set(); over.wait()
+began, over = threading.Event(), threading.Event()
 def collect():
     a = Slow(); a.self = a; del a
     gc.collect()
@@ -394,9 +401,12 @@ serve()
 """
         for python in some_interpreters(2):
             with self.subTest(python=python.name), self.target(python, code) as t:
-                t.tell("threading.Thread(target=collect).start(); time.sleep(0.05)")
-                capture = self.ask(t).finish()
-                self.assert_whole(capture)
+                t.tell("threading.Thread(target=collect).start(); began.wait()")
+                capture = self.ask(t)
+                self.assertTrue(until(lambda: capture.pump(read_stream=False) or
+                                      capture.names.count("forked") > 1))
+                t.tell("over.set()")
+                self.assert_whole(capture.finish())
 
     def test_busy_process(self):
         """A CPU-bound main thread and 20 more; results stay right."""
@@ -429,9 +439,10 @@ except ImportError:
     import _xxsubinterpreters as sub
 other = sub.create()
 run = getattr(sub, "exec", None) or sub.run_string
-code = "while True: x = [[i] for i in range(1000)]"
+r, w = os.pipe()
+code = "import os; os.write(%d, b'x')\\nwhile True: x = [[i] for i in range(1000)]" % w
 threading.Thread(target=run, args=(other, code), daemon=True).start()
-time.sleep(0.2)
+os.read(r, 1)
 ready()
 serve()
 """

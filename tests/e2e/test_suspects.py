@@ -223,11 +223,13 @@ ready(); serve()
 
     "one function in many threads": (r'''
 def work(buffer):
+    begun.release()
     event.wait()
-event = threading.Event()
+event, begun = threading.Event(), threading.Semaphore(0)
 for i in range(20):
     threading.Thread(target=work, args=(bytearray(100000),), daemon=True).start()
-time.sleep(0.5)
+for i in range(20):
+    begun.acquire()
 ready(); serve()
 ''', "local variables of work (target.py) in 20 frames -> 20 bytearray", "frames"),
 

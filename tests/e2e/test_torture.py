@@ -349,7 +349,6 @@ class Torture(Case):
 
     def program(self, name, *argv, options=(), runs=RUNS, env=None):
         with Program("torture", *argv, env=env) as p:
-            time.sleep(0.2)
             _, results, _ = drive(p.pid, "-a", "-n", runs, *options, timeout=900)
             alive = p.alive
             words = p.finish()

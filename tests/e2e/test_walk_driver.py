@@ -217,6 +217,31 @@ class WholeHeap(Case):
                                           if not sizes.match(w[0])])
                     self.check_previews(python)
 
+    def test_layouts_are_unexplained(self):
+        """Where no sample tells what is inside of a str, dict, int, list or set, the rest
+        is told: all objects with their types and sizes, all references, the frames; and
+        what is left out is said."""
+        sizes = re.compile("size of .* approximate$")
+        unnamed = re.compile(r".*\.(.*) is called \1$")
+        for parts, names in ((0x1f, "str, dict, int, list, set"), (2, "dict"), (1, "str, dict"),
+                             (4, "int"), (0x18, "list, set"))[:None if LONG else 2]:
+            for python in [p for p in walkable() if p.version >= (3, 12)][-1:]:
+                with self.subTest(python=python.name, parts=names), \
+                        mock.patch.dict(os.environ, WALK_UNEXPLAINED="%x" % parts):
+                    self.minor, self.in_place, self.records = python.version[1], False, False
+                    said, found = self.walk(python, walktrace.COPY)
+                    self.assertFalse(set(said) - set(found.objects))
+                    wrong = {w for w in self.compare(said, found) if not sizes.match(w)}
+                    # a class whose dict can't be read has the name that C knows
+                    self.assertEqual([], [w for w in wrong if not unnamed.match(w)])
+                    self.check_explained(found)
+                    self.assertIn(names, bytes.fromhex(found.facts["python.left_out"]).decode())
+                    self.assertTrue(found.frames)
+                    if not parts & 4:   # what __sizeof__ says can be read
+                        unlike = [a for a, (_, size, _) in said.items()
+                                  if found.objects[a].size != size]
+                        self.assertLess(len(unlike), len(said) / 100)
+
     def check_previews(self, python):
         path = os.path.join(self.tmp, "planted.pymem")
         subprocess.run([python.path, "-S", "-X", "utf8", "-c", PLANTED + SMALL, DRIVER, path,

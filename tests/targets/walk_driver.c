@@ -119,20 +119,44 @@ static void driver_hide_valgrind(struct walk_options *options)
 	options->maps_first = true;
 }
 
+/* Where nothing may be read of an object, reading it leads nowhere. */
+static void driver_poison(struct layout *lay, uint32_t parts)
+{
+	if (parts & LAYOUT_STR)
+		lay->str_length = lay->str_state = lay->str_ascii_size =
+			lay->str_compact_size = lay->str_full_size = 0xfff8;
+	if (parts & (LAYOUT_STR | LAYOUT_DICT))
+		lay->dict_used = lay->dict_keys = lay->dict_values = 0xfff8;
+	if (parts & LAYOUT_INT)
+		lay->long_digits = 0xfff8;
+	if (parts & LAYOUT_LIST)
+		lay->list_items = lay->list_allocated = 0xfff8;
+	if (parts & LAYOUT_SET)
+		lay->set_mask = lay->set_table = lay->set_small = 0xfff8;
+}
+
 /* The interpreter, bound and probed; tests pretend that the tables know less of it. */
 static int driver_bind(struct cpython **py_ret, char *err, size_t err_size)
 {
 	const char *const known =
 		getenv("WALK_KNOWN"); /* newest version the tables know */
+	const char *const unexplained =
+		getenv("WALK_UNEXPLAINED"); /* bits of enum layout_parts */
 	struct cpython *py = cpython_bind(err, err_size);
+	int rc;
 
 	if (!py)
 		return -ENOTSUP;
 	if (known)
 		py->known = (uint32_t)strtoul(known, NULL, 16);
-	py->distrusted = getenv("WALK_DISTRUST") != NULL;
+	py->distrusted = getenv("WALK_DISTRUST") != NULL || unexplained;
+	if (unexplained)
+		py->unexplained = (uint32_t)strtoul(unexplained, NULL, 16);
 	*py_ret = py;
-	return cpython_probe(py, err, err_size);
+	rc = cpython_probe(py, err, err_size);
+	if (!rc)
+		driver_poison(&py->lay, py->unexplained);
+	return rc;
 }
 
 static int run(const char *path, unsigned flags, struct walk_stats *stats, char *err,

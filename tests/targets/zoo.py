@@ -595,8 +595,13 @@ def main():
     thread = threading.Thread(target=blocked, args=(started, go_on), name="zoo-thread")
     thread.start()
     started.wait()
-    import time
-    time.sleep(0.2)             # until it waits
+    lines = open(threading.__file__).read().split("\n")
+    while True:                 # until it waits
+        frame = sys._current_frames()[thread.ident]
+        if frame.f_code.co_filename == threading.__file__ and \
+                lines[frame.f_lineno].strip() == "gotit = True":    # the next line
+            break
+    del lines, frame
     expect_frames("zoo-thread", sys._current_frames()[thread.ident])
     EXPECTED["native"] = getattr(thread, "native_id", 0)
     try:

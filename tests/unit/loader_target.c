@@ -438,11 +438,11 @@ static void main_thread_comes_first(void **state)
 	struct thread list[THREADS_MAX];
 	pid_t pid = start_child();
 	const struct target target = { .pid = pid };
-	usleep(20000);
-	assert_int_equal(threads_order(&target, list), 1);
+	do /* until it waits */
+		assert_int_equal(threads_order(&target, list), 1);
+	while (list[0].rank != THREAD_WAITS_INPUT);
 	assert_int_equal(list[0].tid, pid);
 	assert_true(list[0].main);
-	assert_int_equal(list[0].rank, THREAD_WAITS_INPUT); /* pause */
 	end_child(pid);
 	assert_true(threads_order(&target, list) <= 0);
 }

@@ -34,14 +34,16 @@ struct walk_options {
 	bool maps_first;   /* ... and where it can: what isn't in it is none of ours */
 };
 
+enum { WALK_DOUBT = 200 };
+
 struct walk_stats {
 	uint64_t objects, edges, bytes;
 	uint64_t walk_ns;
 	uint64_t sweeps;
 	size_t arena_bytes;
 	uint64_t scanned_types; /* scan_unknown: types of which instances were searched */
-	char doubt
-		[200]; /* one sentence: what isn't known of this CPython; "" = nothing */
+	char doubt[WALK_DOUBT]; /* one sentence: what isn't known of this CPython; "" =
+				 * nothing */
 };
 
 #endif

@@ -133,11 +133,23 @@ static bool sound_int(struct walk *w, uint64_t obj)
 	return top && top < 1u << 30;
 }
 
+/* Which part of the layout such objects are read by. */
+static uint32_t sound_part(uint64_t flags)
+{
+	return flags & TYPE_STR_SUBCLASS   ? LAYOUT_STR :
+		flags & TYPE_INT_SUBCLASS  ? LAYOUT_INT :
+		flags & TYPE_LIST_SUBCLASS ? LAYOUT_LIST :
+		flags & TYPE_DICT_SUBCLASS ? LAYOUT_DICT :
+					     0;
+}
+
 /* Builtin containers have insides that must be sound before they are walked. */
 static bool sound_inside(struct walk *w, uint64_t obj, uint64_t flags)
 {
 	const struct layout *lay = w->lay;
 
+	if (lay->unknown & sound_part(flags))
+		return true; /* nothing of it will be read */
 	if (flags & TYPE_STR_SUBCLASS)
 		return sound_str(w, obj);
 	if (flags & TYPE_INT_SUBCLASS)

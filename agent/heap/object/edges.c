@@ -121,6 +121,28 @@ static void edges_odict_nodes(struct walk *w, uint64_t obj)
 	}
 }
 
+/* By kind: what the items of a type with that builtin base are, and the function for
+ * the builtin type itself. */
+static const struct edges_row {
+	uint8_t tail;
+	uint8_t part; /* of the layout, by which the items are read: enum layout_parts */
+	bool leaf;    /* that type has no references */
+	walk_edges_fn *exact;
+} edges_by_kind[SNAP_KIND_COUNT] = {
+	[SNAP_KIND_DICT] = { SNAP_TAIL_PAIRS, LAYOUT_DICT, false, edges_dict },
+	[SNAP_KIND_LIST] = { SNAP_TAIL_INDEX, LAYOUT_LIST, false, edges_list },
+	[SNAP_KIND_TUPLE] = { SNAP_TAIL_INDEX, 0, false, edges_tuple },
+	[SNAP_KIND_SET] = { SNAP_TAIL_ELEMENT, LAYOUT_SET, false, edges_set },
+	[SNAP_KIND_DEQUE] = { SNAP_TAIL_INDEX, 0, false, NULL },
+	[SNAP_KIND_INT] = { SNAP_TAIL_OTHER, 0, true, NULL },
+	[SNAP_KIND_BOOL] = { SNAP_TAIL_OTHER, 0, true, NULL },
+	[SNAP_KIND_FLOAT] = { SNAP_TAIL_OTHER, 0, true, NULL },
+	[SNAP_KIND_STR] = { SNAP_TAIL_OTHER, 0, true, NULL },
+	[SNAP_KIND_BYTES] = { SNAP_TAIL_OTHER, 0, true, NULL },
+	[SNAP_KIND_BYTEARRAY] = { SNAP_TAIL_OTHER, 0, true, NULL },
+	[SNAP_KIND_NONE] = { SNAP_TAIL_OTHER, 0, true, NULL },
+};
+
 /* ---- everything else ---- */
 
 static void edges_slots(struct walk *w, const struct walk_type *type, uint64_t obj)
@@ -146,6 +168,8 @@ static bool edges_base(struct walk *w, struct walk_type *type, uint64_t obj)
 	struct dict_table t;
 	uint64_t items;
 
+	if (w->lay->unknown & edges_by_kind[type->kind].part)
+		return !type->traverse;
 	switch (type->kind) {
 	case SNAP_KIND_DICT:
 		dict_table(w->lay, obj, &t);
@@ -167,7 +191,8 @@ static bool edges_base(struct walk *w, struct walk_type *type, uint64_t obj)
 	default:
 		break;
 	}
-	if (type->native_base == CPYTHON_ADDR(w->py, odict_type))
+	if (type->native_base == CPYTHON_ADDR(w->py, odict_type) &&
+	    !(w->lay->unknown & LAYOUT_DICT))
 		edges_odict_nodes(w, obj);
 	return type->complete || !type->traverse;
 }
@@ -280,27 +305,6 @@ static bool edges_base_complete(const struct walk *w, const struct walk_type *ty
 	return false;
 }
 
-/* By kind: what the items of a type with that builtin base are, and the function for
- * the builtin type itself. */
-static const struct edges_row {
-	uint8_t tail;
-	bool leaf; /* that type has no references */
-	walk_edges_fn *exact;
-} edges_by_kind[SNAP_KIND_COUNT] = {
-	[SNAP_KIND_DICT] = { SNAP_TAIL_PAIRS, false, edges_dict },
-	[SNAP_KIND_LIST] = { SNAP_TAIL_INDEX, false, edges_list },
-	[SNAP_KIND_TUPLE] = { SNAP_TAIL_INDEX, false, edges_tuple },
-	[SNAP_KIND_SET] = { SNAP_TAIL_ELEMENT, false, edges_set },
-	[SNAP_KIND_DEQUE] = { SNAP_TAIL_INDEX, false, NULL },
-	[SNAP_KIND_INT] = { SNAP_TAIL_OTHER, true, NULL },
-	[SNAP_KIND_BOOL] = { SNAP_TAIL_OTHER, true, NULL },
-	[SNAP_KIND_FLOAT] = { SNAP_TAIL_OTHER, true, NULL },
-	[SNAP_KIND_STR] = { SNAP_TAIL_OTHER, true, NULL },
-	[SNAP_KIND_BYTES] = { SNAP_TAIL_OTHER, true, NULL },
-	[SNAP_KIND_BYTEARRAY] = { SNAP_TAIL_OTHER, true, NULL },
-	[SNAP_KIND_NONE] = { SNAP_TAIL_OTHER, true, NULL },
-};
-
 /* Do slots and attributes tell everything, each slot with its offset? */
 static bool edges_is_plain(const struct walk *w, const struct walk_type *type)
 {
@@ -318,20 +322,21 @@ void edges_plan(struct walk *w, struct walk_type *type)
 {
 	const struct specialist *special =
 		type->special_base == type->addr ? type->specialist : NULL;
+	const bool known = !(w->lay->unknown & edges_by_kind[type->kind].part);
 
-	type->edges = type->exact ? edges_by_kind[type->kind].exact : NULL;
+	type->edges = type->exact && known ? edges_by_kind[type->kind].exact : NULL;
 	if (special && special->edges)
 		type->edges = special->edges;
 	if (type->edges || (type->exact && edges_by_kind[type->kind].leaf))
 		return;
-	type->tail = edges_by_kind[type->kind].tail;
+	type->tail = known ? edges_by_kind[type->kind].tail : SNAP_TAIL_OTHER;
 	type->guess = names_must_guess(w, type);
 	slots_collect(w, type);
 	if (type->kind == SNAP_KIND_TUPLE)
 		slots_fold_structseq(w, type);
 	type->complete =
 		(edges_base_complete(w, type) || (special && special->complete)) &&
-		!(w->lay->attributes_unknown && (type->flags & SNAP_TYPE_HEAP));
+		known && !(w->lay->attributes_unknown && (type->flags & SNAP_TYPE_HEAP));
 	slots_shapes(w, type);
 	if (type->kind == SNAP_KIND_TYPE)
 		type->edges = edges_types_of;

@@ -55,7 +55,7 @@ static uint32_t edges_types_keys(struct walk *w, uint64_t keys)
 	struct dict_table t;
 	uint32_t n = 0;
 
-	if (!keys)
+	if (!keys || w->lay->unknown & LAYOUT_DICT)
 		return 0;
 	dict_keys_table(w->lay, keys, &t);
 	for (uint64_t i = 0; i < t.nentries; i++) {
@@ -135,7 +135,8 @@ static void edges_types_slots(struct walk *w, const struct walk_type *type, uint
 uint32_t edges_types_of(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	const struct layout *lay = w->lay;
-	bool heap = !edges_types_static(w, obj);
+	const bool heap = !edges_types_static(w, obj);
+	const bool named = heap && lay->ht_name; /* where the names are, is known */
 	uint32_t keys, known;
 
 again:
@@ -146,9 +147,9 @@ again:
 	references_add(w, type_dict(lay, obj));
 	references_add(w, peek64(obj + lay->tp_cache));
 	references_add(w, type_subclasses(lay, obj));
-	references_add(w, heap ? peek64(obj + lay->ht_name) : 0);
-	references_add(w, heap ? peek64(obj + lay->ht_qualname) : 0);
-	references_add(w, heap ? peek64(obj + lay->ht_slots) : 0);
+	references_add(w, named ? peek64(obj + lay->ht_name) : 0);
+	references_add(w, named ? peek64(obj + lay->ht_qualname) : 0);
+	references_add(w, named ? peek64(obj + lay->ht_slots) : 0);
 	references_add(w, heap && lay->ht_module ? peek64(obj + lay->ht_module) : 0);
 	edges_types_slots(w, type, obj);
 	if (!heap)

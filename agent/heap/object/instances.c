@@ -30,7 +30,7 @@ static uint64_t instances_items(const struct walk *w, const struct walk_type *ty
 		return 0;
 	word = object_size(w->lay, obj);
 	if (type->tp_flags & TYPE_INT_SUBCLASS)
-		return integer_count(w->lay, word);
+		return w->lay->unknown & LAYOUT_INT ? 1 : integer_count(w->lay, word);
 	n = (int64_t)word;
 	return n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
 }

@@ -113,17 +113,20 @@ static bool size_call_trusted(struct walk *w, uint64_t fn)
 	return ranges_ship_with_python(w, fn) && !w->lay->ints_from_freelist;
 }
 
-bool size_call_plan(struct walk *w, struct walk_type *type, uint64_t method)
+uint64_t size_call_definition(const struct walk *w, uint64_t method)
 {
-	uint64_t def, owner;
+	if (!method ||
+	    object_type(w->lay, method) != CPYTHON_ADDR(w->py, method_descr_type))
+		return 0;
+	return peek64(method + w->lay->head + SIZE_CALL_METHOD);
+}
+
+bool size_call_plan(struct walk *w, struct walk_type *type, uint64_t def, uint64_t owner)
+{
 	uint32_t flags;
 
-	if (object_type(w->lay, method) != CPYTHON_ADDR(w->py, method_descr_type))
-		return false;
-	def = peek64(method + w->lay->head + SIZE_CALL_METHOD);
-	owner = peek64(method + w->lay->head);
-	if (!def || !ranges_readable(w, def, 32))
-		return false;
+	if (!def || !ranges_readable(w, def, 32) || w->lay->unknown & LAYOUT_INT)
+		return false; /* none, or its answer could not be read */
 	flags = peek32(def + 16);
 	if ((flags & SIZE_CALL_FLAGS) != SIZE_CALL_NOARGS &&
 	    (flags & SIZE_CALL_FAST) != SIZE_CALL_FAST)

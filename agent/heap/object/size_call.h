@@ -5,10 +5,13 @@
 
 #include "agent/heap/core/context.h"
 
+/* The PyMethodDef of a descriptor of a C method; 0: it is another object, or 0. */
+uint64_t size_call_definition(const struct walk *w, uint64_t method);
+
 /*
- * method is what type's mro has for __sizeof__.  When it is a C method that may be
- * called, plans to call it per object and returns true.
+ * def is the PyMethodDef (or 0) of what type's mro has for __sizeof__, in the class
+ * owner.  When it may be called, plans to call it per object and returns true.
  */
-bool size_call_plan(struct walk *w, struct walk_type *type, uint64_t method);
+bool size_call_plan(struct walk *w, struct walk_type *type, uint64_t def, uint64_t owner);
 
 #endif

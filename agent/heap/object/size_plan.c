@@ -26,18 +26,24 @@ static uint64_t size_plan_approx(struct walk *w, struct walk_type *type, uint64_
 struct size_row {
 	size_t symbol; /* of the class that owns __sizeof__ */
 	walk_size_fn *size;
+	uint32_t part; /* of the layout, by which it counts: enum layout_parts */
 };
 
-#define SIZE(field, fn) \
+#define SIZE(field, fn, part) \
 	{ \
-		offsetof(struct cpython_symbols, field), fn \
+		offsetof(struct cpython_symbols, field), fn, part \
 	}
 static const struct size_row size_rows[] = {
-	SIZE(object_type, sizes_object), SIZE(long_type, sizes_int),
-	SIZE(unicode_type, sizes_str),	 SIZE(list_type, sizes_list),
-	SIZE(dict_type, sizes_dict),	 SIZE(odict_type, sizes_odict),
-	SIZE(set_type, sizes_set),	 SIZE(frozenset_type, sizes_set),
-	SIZE(type_type, sizes_type),	 SIZE(bytearray_type, sizes_bytearray),
+	SIZE(object_type, sizes_object, 0),
+	SIZE(long_type, sizes_int, LAYOUT_INT),
+	SIZE(unicode_type, sizes_str, LAYOUT_STR),
+	SIZE(list_type, sizes_list, LAYOUT_LIST),
+	SIZE(dict_type, sizes_dict, LAYOUT_DICT),
+	SIZE(odict_type, sizes_odict, LAYOUT_DICT),
+	SIZE(set_type, sizes_set, LAYOUT_SET),
+	SIZE(frozenset_type, sizes_set, LAYOUT_SET),
+	SIZE(type_type, sizes_type, LAYOUT_DICT),
+	SIZE(bytearray_type, sizes_bytearray, 0),
 };
 
 static walk_size_fn *size_plan_formula(const struct walk *w, const struct walk_type *type,
@@ -50,7 +56,7 @@ static walk_size_fn *size_plan_formula(const struct walk *w, const struct walk_t
 
 		memcpy(&addr, (const char *)&w->py->sym + size_rows[i].symbol,
 		       sizeof(addr));
-		if (addr == owner &&
+		if (addr == owner && !(w->lay->unknown & size_rows[i].part) &&
 		    !(size_rows[i].size == sizes_bytearray && w->lay->bytearray_in_bytes))
 			return size_rows[i].size;
 	}
@@ -88,11 +94,14 @@ uint32_t size_plan_prefix(const struct walk *w, const struct walk_type *type,
 
 void size_plan(struct walk *w, struct walk_type *type, uint64_t name_sizeof)
 {
-	uint64_t owner = 0, method;
+	uint64_t owner = 0, method, def;
 
 	size_plan_set_prefix(w, type);
 	type->size = sizes_object;
 	method = type_lookup(w->py, type->addr, name_sizeof, &owner);
+	def = size_call_definition(w, method);
+	if (!method && w->lay->unknown & LAYOUT_DICT) /* C types tell it without one */
+		method = def = type_c_method(w->py, type->addr, "__sizeof__", &owner);
 	if (method) {
 		walk_size_fn *formula = size_plan_formula(w, type, owner);
 
@@ -100,7 +109,7 @@ void size_plan(struct walk *w, struct walk_type *type, uint64_t name_sizeof)
 			type->size = formula;
 			return;
 		}
-		if (size_call_plan(w, type, method))
+		if (size_call_plan(w, type, def, owner))
 			return;
 	}
 	type->size = size_plan_approx;

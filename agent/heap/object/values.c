@@ -366,6 +366,14 @@ static void values_begin(struct walk *w)
 	w->values = values;
 }
 
+/* Which part of the layout such values are read by. */
+static uint32_t values_part(uint8_t kind)
+{
+	return kind == SNAP_KIND_STR				? LAYOUT_STR :
+		kind == SNAP_KIND_INT || kind == SNAP_KIND_BOOL ? LAYOUT_INT :
+								  0;
+}
+
 void values_plan(struct walk *w, struct walk_type *type)
 {
 	static walk_object_fn *const by_kind[SNAP_KIND_COUNT] = {
@@ -392,6 +400,8 @@ void values_plan(struct walk *w, struct walk_type *type)
 		return;
 	if ((fn == values_int || fn == values_bool) && type->itemsize != 4)
 		fn = NULL; /* 15-bit digits: not on 64-bit Linux */
+	if (w->lay->unknown & values_part(type->kind))
+		fn = NULL;
 	if (!values->frame && (fn == values_name_code || fn == values_name_generator))
 		fn = NULL;
 	if (values_is_descriptor(w, type->addr))

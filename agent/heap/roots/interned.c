@@ -15,8 +15,8 @@ bool interned_is(struct walk *w, uint64_t dict)
 	uint64_t key, value;
 	int n = 0;
 
-	if (peek64(dict + w->lay->dict_used) < 4 * INTERNED_SAMPLE ||
-	    !dict_begin(w->lay, dict, &iter))
+	if (!dict_begin(w->lay, dict, &iter) ||
+	    peek64(dict + w->lay->dict_used) < 4 * INTERNED_SAMPLE)
 		return false;
 	while (n < INTERNED_SAMPLE && dict_next(&iter, &key, &value)) {
 		if (key != value ||

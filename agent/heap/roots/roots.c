@@ -68,7 +68,7 @@ void roots_walk(struct walk *w)
 		struct interp *interp = &interps->list[i];
 
 		roots_interp_find(w, interp);
-		if (!interp->modules)
+		if (!interp->modules && !(w->lay->unknown & LAYOUT_DICT))
 			events_error(w, interp->state, NULL, "sys.modules was not found");
 		threads_emit(w, interp);
 		roots_interp_emit(w, interp);

@@ -189,7 +189,8 @@ static bool roots_interp_is_atexit(struct walk *w, uint64_t word)
 {
 	uint64_t tuple_type = CPYTHON_ADDR(w->py, tuple_type), items, n;
 
-	if (!w->lay->atexit_list || !sound_exact(w, word, CPYTHON_ADDR(w->py, list_type)))
+	if (!w->lay->atexit_list || w->lay->unknown & LAYOUT_LIST ||
+	    !sound_exact(w, word, CPYTHON_ADDR(w->py, list_type)))
 		return false;
 	n = peek64(word + w->lay->head);
 	items = peek64(word + w->lay->list_items);

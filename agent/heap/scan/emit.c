@@ -320,7 +320,7 @@ void emit_plan(const struct walk *w, struct walk_type *type)
 	if (type->flags & SNAP_TYPE_GC)
 		type->traits |= type->kind == SNAP_KIND_TYPE ? WALK_TRAIT_TYPE :
 							       WALK_TRAIT_HEADER;
-	if (type->kind == SNAP_KIND_STR)
+	if (type->kind == SNAP_KIND_STR && !(w->lay->unknown & LAYOUT_STR))
 		type->traits |= WALK_TRAIT_STR;
 	if (type->kind == SNAP_KIND_TUPLE && type->exact)
 		type->traits |= WALK_TRAIT_CLOSURE;

@@ -55,7 +55,7 @@ static void shallow_held(struct walk *w, struct walk_type *type, uint64_t obj,
 	uint64_t few[SHALLOW_FEW];
 	const uint64_t *refs = few;
 
-	if (type->kind == SNAP_KIND_DICT) {
+	if (type->kind == SNAP_KIND_DICT && !(w->lay->unknown & LAYOUT_DICT)) {
 		shallow_pairs(w, obj, depth);
 		return;
 	}
