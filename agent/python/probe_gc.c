@@ -56,8 +56,8 @@ static bool probe_gc_linked_at(uint64_t at)
 }
 
 /*
- * Bytes of the gc header of an object that is tracked: its links must be sound.  Those of a
- * shorter one come first: what a longer one has in their place is no pair of links
+ * Bytes of the gc header of an object that is tracked: its links must be sound.  Those
+ * of a shorter one come first: what a longer one has in their place is no pair of links
  * ({next, prev, refs}, the last a small number, before 3.8).
  */
 static uint16_t probe_gc_header(uint64_t obj)

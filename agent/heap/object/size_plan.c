@@ -94,12 +94,11 @@ uint32_t size_plan_prefix(const struct walk *w, const struct walk_type *type,
 
 void size_plan(struct walk *w, struct walk_type *type, uint64_t name_sizeof)
 {
-	uint64_t owner = 0, method, def;
+	uint64_t owner = 0, method, def = 0;
 
 	size_plan_set_prefix(w, type);
 	type->size = sizes_object;
 	method = type_lookup(w->py, type->addr, name_sizeof, &owner);
-	def = size_call_definition(w, method);
 	if (!method && w->lay->unknown & LAYOUT_DICT) /* C types tell it without one */
 		method = def = type_c_method(w->py, type->addr, "__sizeof__", &owner);
 	if (method) {
@@ -109,6 +108,8 @@ void size_plan(struct walk *w, struct walk_type *type, uint64_t name_sizeof)
 			type->size = formula;
 			return;
 		}
+		if (!def)
+			def = size_call_definition(w, method);
 		if (size_call_plan(w, type, def, owner))
 			return;
 	}
