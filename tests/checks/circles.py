@@ -23,8 +23,6 @@ DEFENDED = {
     # A key pressed in a view opens a page or changes the app, which draws the views: a
     # window and what is in it.  app.h says so.
     "call viewer/screen/",
-    # The list of relations, and the relations, which use what they have in common.
-    "call viewer/query/",
 }
 
 

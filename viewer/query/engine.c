@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "formats/text/escape.h"
+#include "viewer/query/relations.h"
 #include "viewer/text/human.h"
 
 enum {
@@ -259,7 +260,7 @@ int engine_open(struct engine *e, struct workspace *workspace,
 			    NULL) != SQLITE_OK)
 		return engine_fail(e, "SQLite cannot be started: out of memory");
 	engine_limit(e);
-	if (relation_register(e->db, &e->catalog) != SQLITE_OK ||
+	if (relations_register(e->db, &e->catalog) != SQLITE_OK ||
 	    engine_add_functions(e->db) != SQLITE_OK ||
 	    sqlite3_exec(e->db, engine_views, NULL, NULL, NULL) != SQLITE_OK ||
 	    engine_connect_all(e->db) != SQLITE_OK)

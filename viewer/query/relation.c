@@ -13,40 +13,6 @@
 #include <string.h>
 
 #include "viewer/name/describe.h"
-#include "viewer/report/report.h"
-
-extern const struct relation relation_snapshot, relation_type, relation_object,
-	relation_ref, relation_attribute, relation_root, relation_local, relation_module,
-	relation_thread, relation_frame, relation_buffer, relation_map, relation_fact,
-	relation_path, relation_referrers, relation_referents, relation_dominated,
-	relation_retained_set, relation_reachable, relation_same_path, relation_site,
-	relation_trace;
-
-const struct relation *const relation_all[] = {
-	&relation_snapshot,
-	&relation_type,
-	&relation_object,
-	&relation_ref,
-	&relation_attribute,
-	&relation_root,
-	&relation_local,
-	&relation_module,
-	&relation_thread,
-	&relation_frame,
-	&relation_buffer,
-	&relation_map,
-	&relation_fact,
-	&relation_path,
-	&relation_referrers,
-	&relation_referents,
-	&relation_dominated,
-	&relation_retained_set,
-	&relation_reachable,
-	&relation_same_path,
-	&relation_site,
-	&relation_trace,
-	NULL,
-};
 
 enum {
 	PLAN_ORDER_SHIFT = 16, /* index + 1 */
@@ -535,50 +501,6 @@ static const sqlite3_module relation_methods = {
 	.xRowid = relation_rowid,
 };
 
-/* ---- registering ---- */
-
-static void relation_module_free(void *arg)
-{
-	struct relation_module *module = arg;
-
-	if (module->owned) {
-		free((char *)(uintptr_t)module->owned->name);
-		free((char *)(uintptr_t)module->owned->columns);
-	}
-	free(module->owned);
-	free(module);
-}
-
-static int relation_register_one(sqlite3 *db, struct catalog *catalog,
-				 const struct relation *relation, struct relation *owned)
-{
-	struct relation_module *module = malloc(sizeof(*module));
-
-	if (!module)
-		return SQLITE_NOMEM;
-	*module = (struct relation_module){ relation, owned, catalog };
-	return sqlite3_create_module_v2(db, relation->name, &relation_methods, module,
-					relation_module_free);
-}
-
-int relation_register(sqlite3 *db, struct catalog *catalog)
-{
-	int rc = SQLITE_OK;
-
-	for (size_t i = 0; relation_all[i] && rc == SQLITE_OK; i++)
-		rc = relation_register_one(db, catalog, relation_all[i], NULL);
-	for (size_t i = 0; report_all[i] && rc == SQLITE_OK; i++) {
-		struct relation *relation;
-
-		if (!strcmp(report_all[i]->name, "objects"))
-			continue; /* the table `object` is that */
-		relation = relation_report_create(report_all[i]);
-		rc = relation ? relation_register_one(db, catalog, relation, relation) :
-				SQLITE_NOMEM;
-	}
-	return rc;
-}
-
 /* ---- values ---- */
 
 uint32_t relation_node(const struct relation_cursor *c,
@@ -622,4 +544,30 @@ void relation_put_string(struct relation_cursor *c, sqlite3_context *context,
 	text_clear(&c->scratch);
 	text_escape(&c->scratch, text, size, 0, 0);
 	relation_put_text(c, context);
+}
+
+/* ---- registering ---- */
+
+static void relation_module_free(void *arg)
+{
+	struct relation_module *module = arg;
+
+	if (module->owned) {
+		free((char *)(uintptr_t)module->owned->name);
+		free((char *)(uintptr_t)module->owned->columns);
+	}
+	free(module->owned);
+	free(module);
+}
+
+int relation_register(sqlite3 *db, struct catalog *catalog,
+		      const struct relation *relation, struct relation *owned)
+{
+	struct relation_module *module = malloc(sizeof(*module));
+
+	if (!module)
+		return SQLITE_NOMEM;
+	*module = (struct relation_module){ relation, owned, catalog };
+	return sqlite3_create_module_v2(db, relation->name, &relation_methods, module,
+					relation_module_free);
 }

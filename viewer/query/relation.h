@@ -2,7 +2,7 @@
 /*
  * relation - the model's tables as SQLite sees them: virtual tables without a copy.
  *
- * A relation is a const ops table in a file of its own; relation_all lists them.  Its
+ * A relation is a const ops table in a file of its own; relations.h lists them.  Its
  * rows are, snapshot after snapshot, ids (of nodes, types, threads, ...) and, where it
  * says so, several slots of each (the references of a node).  The machinery here is the
  * same for all of them:
@@ -111,11 +111,11 @@ struct relation {
 	uint64_t (*key)(const struct relation_cursor *cursor);
 };
 
-extern const struct relation *const relation_all[]; /* NULL-terminated */
-
-/* Makes all relations, and one for each report, tables of a connection.  catalog must
- * outlive the connection.  An SQLite result code. */
-int relation_register(sqlite3 *db, struct catalog *catalog);
+/* Makes a relation a table of a connection; owned: the relation, when the connection is to
+ * free it (relation_report_create), else NULL.  catalog must outlive the connection.  An
+ * SQLite result code. */
+int relation_register(sqlite3 *db, struct catalog *catalog,
+		      const struct relation *relation, struct relation *owned);
 /* The relation that a report is (relation_report.c): report_NAME; NULL: no memory.
  * free() it. */
 struct relation *relation_report_create(const struct report *report);

@@ -8,6 +8,7 @@
 
 #include "formats/text/print.h"
 #include "viewer/query/answer.h"
+#include "viewer/query/relations.h"
 #include "viewer/text/human.h"
 
 enum { BATCH = 5000 /* rows printed at once */ };
@@ -104,9 +105,9 @@ static void shell_print_schema(struct engine *engine, FILE *out)
 		      { "growth", "report_growth" } };
 	char name[64];
 
-	for (size_t i = 0; relation_all[i]; i++)
-		shell_print_relation(engine, relation_all[i]->name,
-				     relation_all[i]->title, out);
+	for (size_t i = 0; relations_all[i]; i++)
+		shell_print_relation(engine, relations_all[i]->name,
+				     relations_all[i]->title, out);
 	for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++)
 		shell_print_relation(engine, views[i].name, views[i].title, out);
 	for (size_t i = 0; report_all[i]; i++) {
