@@ -30,6 +30,7 @@
 #include "viewer/query/gate.h"
 #include "viewer/query/shell.h"
 #include "viewer/render/render.h"
+#include "viewer/together.h"
 #include "viewer/report/table.h"
 #include "viewer/text/text.h"
 #include "viewer/workspace.h"
@@ -259,6 +260,7 @@ static int main_print_reports(struct workspace *workspace, const struct options 
 	if (renderer != &render_text) /* one document */
 		return main_print_report(workspace, report_find("overview"), o, renderer,
 					 progress, false);
+	together_print(stdout, workspace);
 	for (size_t i = 0; shown[i] && !code; i++)
 		code = main_print_report(workspace, report_find(shown[i]), o, renderer,
 					 progress, i > 0);

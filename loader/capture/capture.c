@@ -360,6 +360,9 @@ void capture_run(const struct capture_job *job, struct capture_result *ret)
 	snprintf(ret->name, sizeof(ret->name), "%s", job->plan->name);
 	ret->free_threaded = job->plan->free_threaded;
 	ret->predicted_pause_ns = job->plan->pause_ns;
+	ret->rss = job->plan->rss;
+	ret->pss = job->plan->pss;
+	ret->private = job->plan->private;
 	capture_fill_inject(&c);
 	capture_run_tries(&c);
 	capture_clear_away(&c);

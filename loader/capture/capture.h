@@ -34,6 +34,8 @@ struct capture_result {
 	uint32_t retries;
 	uint64_t stopped_ns, gil_wait_ns, gil_held_ns, fork_ns, walk_ns;
 	uint64_t objects, edges, bytes, child_dirty_bytes, predicted_pause_ns;
+	uint64_t rss, pss, private; /* as in struct plan, before the capture; 0 = not
+				     * known */
 	char python[100], name[128];
 	char error[1024];   /* printable; "" when complete */
 	char note[1024];    /* printable: what else is worth knowing; "" = nothing */

@@ -58,5 +58,10 @@ int capture_facts_finish(struct part *part, const struct capture_result *r)
 	capture_facts_add_measured(&list, "fork_ns", r->fork_ns);
 	capture_facts_add_measured(&list, "walk_ns", r->walk_ns);
 	capture_facts_add_measured(&list, "child_dirty_bytes", r->child_dirty_bytes);
+	if (r->pss) {
+		capture_facts_add_number(&list, "memory.rss", r->rss);
+		capture_facts_add_number(&list, "memory.private", r->private);
+		capture_facts_add_number(&list, "memory.pss", r->pss);
+	}
 	return part_finish(part, list.facts, list.count);
 }

@@ -97,6 +97,9 @@ static void session_plan_one(struct session *s, size_t i)
 	snprintf(r->name, sizeof(r->name), "%s", plan->name);
 	snprintf(r->python, sizeof(r->python), "%s", plan->python);
 	r->predicted_pause_ns = plan->pause_ns;
+	r->rss = plan->rss;
+	r->pss = plan->pss;
+	r->private = plan->private;
 	snprintf(r->error, sizeof(r->error), "%s", plan->refusal);
 }
 
@@ -129,11 +132,12 @@ static void session_plan_json(const struct plan *p, const struct capture_result 
 		p->method == LOAD_METHOD_EXTERNAL ? "external" :
 						    "agent";
 	print_json(stdout, method, strlen(method));
+	summary_memory(stdout, r);
 	print_format(stdout,
 		     ",\"predicted_pause_ns\":%" PRIu64 ",\"copy_bytes\":%" PRIu64
 		     ",\"need_bytes\":%" PRIu64 ",\"free_bytes\":%" PRIu64
-		     ",\"rss\":%" PRIu64 ",\"warnings\":[",
-		     p->pause_ns, p->copy_bytes, p->need_bytes, p->headroom.free, p->rss);
+		     ",\"warnings\":[",
+		     p->pause_ns, p->copy_bytes, p->need_bytes, p->headroom.free);
 	for (unsigned i = 0; i < p->warning_count; i++) {
 		print_lines(stdout, i ? "," : "");
 		print_json(stdout, p->warnings[i], strlen(p->warnings[i]));
@@ -414,7 +418,7 @@ static void session_print_results(struct session *s)
 		if (session_talks(s) && r->status != CAPTURE_FAILED && !s->row)
 			summary_text(session_to_stdout(s) ? stderr : stdout, r, file);
 	}
-	if (session_talks(s))
+	if (session_talks(s) && !s->reports)
 		session_print_memory(s, session_to_stdout(s) ? stderr : stdout);
 	fflush(stdout);
 }
@@ -608,6 +612,8 @@ int session_capture(struct session *s, uint64_t number, bool keep, bool showing)
 	session_close_output(s);
 	const bool seen = session_close_live(s);
 	const bool converted = session_convert(s);
+	s->reports = showing && !s->options->as && !session_to_stdout(s) &&
+		s->has_viewer && s->file[0] && !show_interactive();
 	session_print_results(s);
 	session_upload(s, s->file);
 	session_draw_references(s);

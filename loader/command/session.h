@@ -35,6 +35,7 @@ struct session {
 	struct live live;
 	bool want_live; /* open the viewer when the first bytes come */
 	uint64_t live_start;
+	bool reports;	 /* the viewer's follow, and say what several have together */
 	bool row;	 /* --every: a line for each capture instead of a report */
 	char file[4096]; /* where the snapshot is, "" = nowhere */
 };

@@ -94,6 +94,18 @@ static void summary_add_text(FILE *out, const char *key, const char *v)
 		print_lines(out, "null");
 }
 
+void summary_memory(FILE *out, const struct capture_result *r)
+{
+	summary_number(out, "rss", r->rss);
+	if (!r->pss) {
+		print_lines(out, ",\"private\":null,\"shared\":null,\"pss\":null");
+		return;
+	}
+	summary_number(out, "private", r->private);
+	summary_number(out, "shared", r->rss - r->private);
+	summary_number(out, "pss", r->pss);
+}
+
 static void summary_json_one(FILE *out, const struct capture_result *r, const char *file)
 {
 	print_format(out, "{\"pid\":%d", (int)r->pid);
@@ -115,6 +127,7 @@ static void summary_json_one(FILE *out, const struct capture_result *r, const ch
 	summary_add_text(out, "skipped_types", r->skipped);
 	summary_number(out, "retries", r->retries);
 	summary_number(out, "predicted_pause_ns", r->predicted_pause_ns);
+	summary_memory(out, r);
 	print_format(out, ",\"consistent\":%s,\"cancelled\":%s,\"preloaded\":%s}",
 		     r->consistent ? "true" : "false", r->cancelled ? "true" : "false",
 		     r->preloaded ? "true" : "false");

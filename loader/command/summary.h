@@ -11,6 +11,9 @@
 /* A few lines per process. file: where the snapshot is ("-": standard output, NULL:
  * nowhere). */
 void summary_text(FILE *out, const struct capture_result *result, const char *file);
+/* Members of an object, each after a comma: what the process has alone and what it shares
+ * with others (null: not known), in bytes. */
+void summary_memory(FILE *out, const struct capture_result *result);
 /*
  * {"schema":1,"snapshots":[...]}: one object per result, in order; files[i] is
  * its file or NULL.  Times in ns, sizes in bytes.

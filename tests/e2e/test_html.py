@@ -1,7 +1,7 @@
 # ctest: labels=e2e;view timeout=600
 # SPDX-License-Identifier: MIT
 """--export html: one page that asks for nothing, holds no text of a target as markup, is of
-use without its script, and stays small.  In a real browser with tests/run --browser."""
+use without its script, and stays small.  In real browsers with tests/run --browser."""
 import base64
 import hashlib
 import html.parser
@@ -12,6 +12,7 @@ MAKE = os.path.join(BUILD, "bin", "make_snapshot")
 GEN = os.path.join(BUILD, "bin", "pymem-gen")
 VOID = {"meta", "br", "hr", "img", "input", "link", "rect"}
 DRIVER = os.path.join(ROOT, "tests", "browser", "page.js")
+FIREFOX = os.path.join(ROOT, "tests", "browser", "firefox.py")
 LIMIT = 3 * 10**6
 
 HOSTILE = r'''
@@ -189,6 +190,18 @@ class Html(Case):
             self.page(*files, args=args)
             done = run(["node", DRIVER, shutil.which("chromium"), self.path("page.html"),
                         self.tmp], timeout=300, env=env)
+            self.assertEqual(done.returncode, 0, done.stderr.decode())
+
+    @unittest.skipUnless(os.environ.get("PYMEM_BROWSER"), "tests/run --browser")
+    def test_firefox(self):
+        program = shutil.which("firefox-esr") or shutil.which("firefox")
+        if not program:
+            self.skipTest("Firefox is not here")
+        for files, args in (([self.made("shop")], []),
+                            ([self.path("shop"), self.made("hostile")], [])):
+            self.page(*files, args=args)
+            done = run([sys.executable, "-B", FIREFOX, program, self.path("page.html"), self.tmp],
+                       timeout=1200)
             self.assertEqual(done.returncode, 0, done.stderr.decode())
 
 

@@ -190,10 +190,28 @@ class Load(Case):
         self.assertEqual(done.returncode, 0, done.stderr)
         rows = json.loads(done.stdout)["snapshots"]
         self.assertEqual(sorted(row["pid"] for row in rows), sorted(family))
+        self.check_together(rows, out)
         done = run_load("--dry-run", "--children", tree.pid)
         self.assertIn(b"memory of 3 processes: ", done.stdout)
         done = run_load("-q", "nobody_is_called_so")
         self.assertIn(b"no CPython process is called", done.stderr)
+
+    def check_together(self, rows, out):
+        """What each has alone and what all have, by loader and viewer."""
+        told = {row["pid"]: row for row in json.loads(run_view(
+            out, "--no-sidecar", "--report", "overview", "--format", "json").stdout)["processes"]}
+        for row in rows:
+            self.assertEqual(row["private"] + row["shared"], row["rss"])
+            self.assertTrue(0 < row["private"] < row["pss"] < row["rss"], row)
+            seen = told[row["pid"]]["rows"][0]
+            self.assertEqual([seen[k] for k in ("private", "shared", "pss")],
+                             [row[k] for k in ("private", "shared", "pss")])
+        text = run_view(out, "--no-sidecar").stdout.decode()
+        self.assertTrue(text.startswith("memory of 3 processes: "), text[:200])
+        page = self.path("tree.html")
+        run_view(out, "--no-sidecar", "--export", "html", "-o", page)
+        with open(page) as f:
+            self.assertRegex(f.read(), "memory of 3 processes: .* counted once")
 
     def test_text_report(self):
         with Target(self.python, HEAP) as t:

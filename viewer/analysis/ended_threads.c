@@ -75,7 +75,7 @@ int ended_threads_look(struct analysis *a, const struct progress *progress,
 			continue;
 		if (active < heap->objects ? !ended_threads_has(heap, active, o) :
 					     !ended_threads_runs(heap, ident))
-			inspections_count(sum, o, analysis_retained(a, o));
+			inspection_sum_add(sum, o, analysis_retained(a, o));
 	}
 	vec_free(&types);
 	return err;
@@ -130,6 +130,6 @@ void ended_threads_visit_dict(struct analysis *a, uint32_t dict,
 	}
 	if (!running || !ended)
 		return;
-	inspections_count(sum, dict, bytes);
+	inspection_sum_add(sum, dict, bytes);
 	sum->count += ended - 1;
 }

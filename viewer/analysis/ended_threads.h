@@ -14,7 +14,8 @@
 #ifndef PYMEM_VIEWER_ANALYSIS_ENDED_THREADS_H
 #define PYMEM_VIEWER_ANALYSIS_ENDED_THREADS_H
 
-#include "viewer/analysis/inspections.h"
+#include "viewer/analysis/analysis.h"
+#include "viewer/analysis/inspection_sum.h"
 
 /* Adds up Thread objects whose thread has ended. 0, -ENOMEM, -ECANCELED. */
 int ended_threads_look(struct analysis *analysis, const struct progress *progress,

@@ -16,16 +16,6 @@
 #define PART_OF_ALL 200u /* of all bytes is worth saying */
 enum { STEPS_UP = 64 };
 
-void inspections_count(struct inspection_sum *sum, uint32_t node, uint64_t bytes)
-{
-	sum->count++;
-	sum->bytes += bytes;
-	if (sum->count == 1 || bytes > sum->worst_bytes) {
-		sum->worst = node;
-		sum->worst_bytes = bytes;
-	}
-}
-
 static bool inspections_kept_by(const struct analysis *a, uint32_t node, uint32_t keeper)
 {
 	for (int i = 0; i < STEPS_UP && node < a->heap->objects; i++) {
@@ -82,7 +72,7 @@ static void inspections_visit_cache(struct analysis *a, uint32_t wrapper,
 	const uint32_t cache = inspections_cache_of(a->heap, wrapper, CACHE_ENTRIES);
 
 	if (cache != HEAP_NONE && !inspections_cache_bounded(a->heap, cache))
-		inspections_count(sum, wrapper, analysis_retained(a, wrapper));
+		inspection_sum_add(sum, wrapper, analysis_retained(a, wrapper));
 }
 
 /* Those of methods: each entry keeps its self, bounded or not. */
@@ -91,7 +81,7 @@ static void inspections_visit_method_cache(struct analysis *a, uint32_t wrapper,
 {
 	if (inspections_cache_of(a->heap, wrapper, 1) != HEAP_NONE &&
 	    inspections_is_method(a->heap, attribute_of(a->heap, wrapper, "func")))
-		inspections_count(sum, wrapper, analysis_retained(a, wrapper));
+		inspection_sum_add(sum, wrapper, analysis_retained(a, wrapper));
 }
 
 /* ---- exceptions ---- */
@@ -108,7 +98,7 @@ static void inspections_visit_exception(struct analysis *a, uint32_t node,
 
 	if (trace < a->heap->objects &&
 	    heap_kind(a->heap, trace) == SNAP_KIND_TRACEBACK && holder < a->heap->objects)
-		inspections_count(sum, node, analysis_retained(a, node));
+		inspection_sum_add(sum, node, analysis_retained(a, node));
 }
 
 /* ---- asyncio ---- */
@@ -127,7 +117,7 @@ static int inspections_tasks_of(struct analysis *a, const struct progress *progr
 		const struct task *t = VEC(tasks, struct task) + i;
 
 		if (t->state == state && t->group_count >= alike)
-			inspections_count(sum, t->node, t->retained);
+			inspection_sum_add(sum, t->node, t->retained);
 	}
 	vec_free(&tasks);
 	return err;
@@ -143,7 +133,7 @@ static void inspections_visit_timer(struct analysis *a, uint32_t node,
 				    struct inspection_sum *sum)
 {
 	if (attribute_true(a->heap, node, "_cancelled"))
-		inspections_count(sum, node, analysis_retained(a, node));
+		inspection_sum_add(sum, node, analysis_retained(a, node));
 }
 
 /* ---- futures ---- */
@@ -156,7 +146,7 @@ static void inspections_visit_future(struct analysis *a, uint32_t node,
 
 	if (state < a->heap->objects && heap_value(a->heap, state, &value) &&
 	    value.size == 8 && !memcmp(value.text, "FINISHED", 8))
-		inspections_count(sum, node, analysis_retained(a, node));
+		inspection_sum_add(sum, node, analysis_retained(a, node));
 }
 
 static int inspections_futures(struct analysis *a, const struct progress *progress,
@@ -170,7 +160,7 @@ static int inspections_futures(struct analysis *a, const struct progress *progre
 static void inspections_visit_any(struct analysis *a, uint32_t node,
 				  struct inspection_sum *sum)
 {
-	inspections_count(sum, node, analysis_retained(a, node));
+	inspection_sum_add(sum, node, analysis_retained(a, node));
 }
 
 /* ---- garbage ---- */
@@ -183,8 +173,8 @@ static int inspections_garbage(struct analysis *a, const struct progress *progre
 	int err = analysis_children(a, group, progress, &members);
 
 	for (uint32_t i = 0; i < members.count && !err; i++)
-		inspections_count(sum, members.target[i],
-				  analysis_retained(a, members.target[i]));
+		inspection_sum_add(sum, members.target[i],
+				   analysis_retained(a, members.target[i]));
 	return err;
 }
 
@@ -197,7 +187,7 @@ static void inspections_visit_finalizer(struct analysis *a, uint32_t node,
 					struct inspection_sum *sum)
 {
 	if (inspections_kept_by(a, node, heap_group(a->heap, HEAP_SYNTH_GARBAGE)))
-		inspections_count(sum, node, analysis_retained(a, node));
+		inspection_sum_add(sum, node, analysis_retained(a, node));
 }
 
 /* ---- classes ---- */
@@ -235,7 +225,7 @@ static int inspections_classes(struct analysis *a, const struct progress *progre
 				   heap_type_name(heap, type[end])) != 0)
 				break;
 		for (size_t k = i; k < end && end - i >= CLASSES_ALIKE; k++)
-			inspections_count(
+			inspection_sum_add(
 				sum, heap_type(heap, type[k])->node,
 				analysis_retained(a, heap_type(heap, type[k])->node));
 	}
@@ -293,7 +283,7 @@ static void inspections_visit_container(struct analysis *a, uint32_t node,
 
 	if (heap_size(a->heap, node) >= INSPECTIONS_BYTES / 4 &&
 	    room_unused(a->heap, node, &capacity, &items))
-		inspections_count(sum, node, heap_size(a->heap, node));
+		inspection_sum_add(sum, node, heap_size(a->heap, node));
 }
 
 /* What could be saved: more than a twentieth of all is much. */
@@ -307,7 +297,7 @@ static int inspections_strings(struct analysis *a, const struct progress *progre
 	for (size_t i = 0; i < VEC_COUNT(found, struct duplicate) && !err; i++) {
 		const struct duplicate *d = VEC(found, struct duplicate) + i;
 
-		inspections_count(sum, d->example, d->wasted);
+		inspection_sum_add(sum, d->example, d->wasted);
 		sum->count += d->count - 2;
 	}
 	vec_free(&found);
@@ -324,7 +314,7 @@ static void inspections_visit_view(struct analysis *a, uint32_t view,
 
 	if (base < a->heap->objects && analysis_idom(a, base) == view &&
 	    heap_shallow(a->heap, base) > 8 * heap_shallow(a->heap, view))
-		inspections_count(sum, view, analysis_retained(a, base));
+		inspection_sum_add(sum, view, analysis_retained(a, base));
 }
 
 /* ---- the table ---- */

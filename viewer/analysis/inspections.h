@@ -12,13 +12,7 @@
 #define PYMEM_VIEWER_ANALYSIS_INSPECTIONS_H
 
 #include "viewer/analysis/analysis.h"
-
-struct inspection_sum {
-	uint64_t count; /* of what the title names */
-	uint64_t bytes;
-	uint32_t worst; /* the node that has most of them, HEAP_NONE: none */
-	uint64_t worst_bytes;
-};
+#include "viewer/analysis/inspection_sum.h"
 
 struct inspection {
 	const char *key;    /* never changes */
@@ -45,9 +39,6 @@ struct finding {
  * per cent of all bytes, and INSPECTIONS_BYTES). 0, -ENOMEM, -ECANCELED. */
 int inspections_find(struct analysis *analysis, const struct progress *progress,
 		     struct vec *ret);
-
-/* One more of them, that has so many bytes. */
-void inspections_count(struct inspection_sum *sum, uint32_t node, uint64_t bytes);
 
 enum { INSPECTIONS_BYTES = 64 * 1024 };
 

@@ -8,6 +8,7 @@
 #include "formats/text/print.h"
 #include "viewer/html/html_part.h"
 #include "viewer/html/markup.h"
+#include "viewer/together.h"
 #include "viewer/text/human.h"
 
 enum { PAGE_PROCESSES = 40, PAGE_BYTES = 2300000 };
@@ -37,6 +38,16 @@ static void html_head(FILE *out, const struct workspace *workspace)
 	text_free(&text);
 }
 
+static void html_intro_memory(struct text *out, const struct process *p)
+{
+	struct text memory = { 0 };
+
+	together_text(&memory, p);
+	if (text_len(&memory))
+		text_printf(out, " <span class=note>%s</span>", text_get(&memory));
+	text_free(&memory);
+}
+
 /* What is shown, and of several processes a table to choose from. */
 static void html_intro(struct text *out, const struct workspace *workspace,
 		       uint32_t shown)
@@ -49,6 +60,11 @@ static void html_intro(struct text *out, const struct workspace *workspace,
 		 "bytes.</p></header>\n");
 	if (workspace->count < 2)
 		return;
+	struct text together = { 0 };
+	together_title(&together, workspace);
+	if (text_len(&together))
+		text_printf(out, "<p class=note>%s.</p>", text_get(&together));
+	text_free(&together);
 	text_add(out, "<nav><ul>");
 	for (uint32_t i = 0; i < workspace->count && i < shown; i++) {
 		const struct process *p = workspace->process[i];
@@ -57,8 +73,10 @@ static void html_intro(struct text *out, const struct workspace *workspace,
 		html_part_title(&title, p);
 		text_printf(out, "<li><a href=\"#p%" PRIu32 "\">", i + 1);
 		markup_add(out, text_get(&title));
-		text_printf(out, "</a> <span class=size>%s</span></li>\n",
+		text_printf(out, "</a> <span class=size>%s</span>",
 			    human_bytes_u64(buf, p->heap->size));
+		html_intro_memory(out, p);
+		text_add(out, "</li>\n");
 		text_free(&title);
 	}
 	text_add(out, "</ul></nav>\n");

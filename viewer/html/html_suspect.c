@@ -121,7 +121,7 @@ static void html_suspect_one(struct text *out, const struct analysis *a,
 			     struct card_set *cards)
 {
 	char size[HUMAN_SIZE], share[HUMAN_SIZE];
-	double ratio = a->heap->size ? (double)s->retained / (double)a->heap->size : 0;
+	const double ratio = suspect_share(a, s);
 
 	card_set_add(cards, suspect_node(s));
 	if (s->point != HEAP_NONE)

@@ -297,7 +297,7 @@
   }
 
   function openCard() {
-    const card = document.getElementById(location.hash.slice(1));
+    const card = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
     if (card && card.tagName === "DETAILS") { card.open = true; card.scrollIntoView(); }
   }
 

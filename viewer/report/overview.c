@@ -44,6 +44,9 @@ static const struct column columns[] = {
 	{ "gil_held_ns", "GIL held", CELL_NS, false },
 	{ "walk_ns", "Walk", CELL_NS, false },
 	{ "fork_shared", "Still shared since a fork", CELL_BYTES, true },
+	{ "private", "Its own memory", CELL_BYTES, true },
+	{ "shared", "Shared with other processes", CELL_BYTES, true },
+	{ "pss", "Its part, shared memory divided", CELL_BYTES, true },
 };
 
 static void report_overview_row_fact_text(struct row *row, struct text *scratch,
@@ -67,6 +70,17 @@ static void report_overview_row_fact(struct row *row, const struct heap *heap,
 		row_unknown(row);
 	else
 		row_u64(row, value);
+}
+
+static void report_overview_row_shared(struct row *row, const struct heap *heap)
+{
+	const uint64_t rss = heap_fact_u64(heap, "memory.rss", 0);
+	const uint64_t own = heap_fact_u64(heap, "memory.private", UINT64_MAX);
+
+	if (rss >= own)
+		row_u64(row, rss - own);
+	else
+		row_unknown(row);
 }
 
 /* "3.12.1", without how it was built. */
@@ -233,6 +247,9 @@ static int report_overview_run(const struct report_context *context,
 	report_overview_row_fact(&row, heap, "gil_held_ns");
 	report_overview_row_fact(&row, heap, "walk_ns");
 	report_overview_row_fact(&row, heap, "shared.bytes");
+	report_overview_row_fact(&row, heap, "memory.private");
+	report_overview_row_shared(&row, heap);
+	report_overview_row_fact(&row, heap, "memory.pss");
 	err = row_end(&row);
 	if (!err && sharing_total(heap))
 		err = table_note(table,

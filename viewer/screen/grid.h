@@ -33,7 +33,7 @@ struct grid_cell {
 	size_t size;
 	enum style style;
 	int indent;	     /* columns left of the text */
-	bool keep_end;	     /* when too long, its start is cut off */
+	bool keep_ends;	     /* when too long, its middle is left out */
 	const double *spark; /* a sparkline instead of text: nspark values */
 	size_t nspark;
 };

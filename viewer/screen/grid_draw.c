@@ -290,14 +290,17 @@ static void grid_draw_text_cell(struct grid *g, struct surface *s, int y, size_t
 	if (cell->unknown || !cell->text)
 		return;
 	int indent = cell->indent < width ? cell->indent : width - 1;
-	if (cell->keep_end)
-		surface_right_text(s, y, x + indent, width - indent, cell->style,
-				   cell->text, cell->size);
+	if (cell->keep_ends)
+		surface_middle_text(s, y, x + indent, width - indent, cell->style,
+				    cell->text, cell->size);
 	else
 		surface_text(s, y, x + indent, width - indent, cell->style, cell->text,
 			     cell->size);
-	if (g->search[0] && !cell->keep_end)
-		grid_draw_mark_match(g, s, y, x + indent, width - indent, cell);
+	const bool cut = cell->keep_ends &&
+		glyph_columns(cell->text, cell->size, s->ascii, width) > width - indent;
+	if (g->search[0])
+		grid_draw_mark_match(g, s, y, x + indent,
+				     cut ? (width - indent) / 3 : width - indent, cell);
 }
 
 static void grid_draw_row(struct grid *g, struct surface *s, int y, size_t shown,

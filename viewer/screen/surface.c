@@ -117,18 +117,10 @@ int surface_puts(struct surface *s, int y, int x, int width, enum style style,
 	return surface_text(s, y, x, width, style, text, strlen(text));
 }
 
-void surface_right(struct surface *s, int y, int x, int width, enum style style,
-		   const char *text)
-{
-	int columns = glyph_columns(text, strlen(text), s->ascii, 1 << 20);
-	if (columns <= width)
-		x += width - columns;
-	surface_right_text(s, y, x, columns <= width ? columns : width, style, text,
-			   strlen(text));
-}
+enum { MIDDLE_HEAD = 4 }; /* columns of what begins a text, or its middle stays */
 
-void surface_right_text(struct surface *s, int y, int x, int width, enum style style,
-			const char *text, size_t size)
+static void surface_right_text(struct surface *s, int y, int x, int width,
+			       enum style style, const char *text, size_t size)
 {
 	int columns = glyph_columns(text, size, s->ascii, 1 << 20);
 	if (columns <= width) {
@@ -145,6 +137,41 @@ void surface_right_text(struct surface *s, int y, int x, int width, enum style s
 		skip += g.bytes;
 	}
 	surface_text(s, y, x + width - columns, columns, style, text + skip, size - skip);
+}
+
+void surface_right(struct surface *s, int y, int x, int width, enum style style,
+		   const char *text)
+{
+	int columns = glyph_columns(text, strlen(text), s->ascii, 1 << 20);
+	if (columns <= width)
+		x += width - columns;
+	surface_right_text(s, y, x, columns <= width ? columns : width, style, text,
+			   strlen(text));
+}
+
+void surface_middle_text(struct surface *s, int y, int x, int width, enum style style,
+			 const char *text, size_t size)
+{
+	/* what something is reached by ends with what tells most */
+	const int head = width / 3;
+	int columns = glyph_columns(text, size, s->ascii, 1 << 20), used = 0;
+	struct glyph g;
+	size_t at = 0;
+
+	if (columns <= width || head < MIDDLE_HEAD) {
+		surface_text(s, y, x, width, style, text, size);
+		return;
+	}
+	for (; at < size; at += g.bytes, used += g.columns, columns -= g.columns) {
+		g = glyph_next(text + at, size - at, s->ascii);
+		if (used + g.columns > head)
+			break;
+	}
+	surface_text(s, y, x, used, style, text, at);
+	surface_put_ellipsis(s, y, x + used++, style);
+	for (; at < size && columns > width - used; at += g.bytes, columns -= g.columns)
+		g = glyph_next(text + at, size - at, s->ascii);
+	surface_text(s, y, x + used, width - used, style, text + at, size - at);
 }
 
 int surface_printf(struct surface *s, int y, int x, int width, enum style style,

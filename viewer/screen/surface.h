@@ -51,9 +51,9 @@ int surface_puts(struct surface *s, int y, int x, int width, enum style style,
  * needed. */
 void surface_right(struct surface *s, int y, int x, int width, enum style style,
 		   const char *text);
-/* As surface_text, but when too long the start is cut off. */
-void surface_right_text(struct surface *s, int y, int x, int width, enum style style,
-			const char *text, size_t size);
+/* As surface_text, but when too long the middle is left out. */
+void surface_middle_text(struct surface *s, int y, int x, int width, enum style style,
+			 const char *text, size_t size);
 int surface_printf(struct surface *s, int y, int x, int width, enum style style,
 		   const char *format, ...) __attribute__((format(printf, 6, 7)));
 

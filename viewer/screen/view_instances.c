@@ -73,7 +73,7 @@ static void view_instances_text_cell(struct instances_view *v, uint32_t id, size
 	} else if (p->analysis) {
 		describe_path(&v->text, p->analysis, id);
 		ret->style = STYLE_LABEL;
-		ret->keep_end = true;
+		ret->keep_ends = true;
 	} else {
 		ret->unknown = true;
 	}

@@ -14,6 +14,7 @@
 #include "viewer/report/doubts.h"
 #include "viewer/report/self_check.h"
 #include "viewer/text/human.h"
+#include "viewer/together.h"
 #include "viewer/text/text.h"
 #include "viewer/screen/app.h"
 #include "viewer/screen/budget_bar.h"
@@ -172,6 +173,7 @@ static void view_overview_cell(void *arg, size_t row, size_t column,
 		ret->text = view_overview_what(v, t, at);
 		ret->size = strlen(ret->text);
 		ret->style = t == &v->parts[PART_TYPES] ? STYLE_NORMAL : STYLE_LABEL;
+		ret->keep_ends = true;
 		ret->indent = 2;
 	}
 }
@@ -256,6 +258,19 @@ static void view_overview_account_line(struct overview *v)
 		account_text(&v->text, heap, &account);
 }
 
+/* Of several processes what this one has alone, and what all have. */
+static void view_overview_together_line(struct overview *v)
+{
+	const struct workspace *w = &v->view.page->app->workspace;
+
+	text_clear(&v->text);
+	if (!together_total(w))
+		return;
+	together_text(&v->text, v->view.page->process);
+	text_add(&v->text, text_len(&v->text) ? "; " : "");
+	together_title(&v->text, w);
+}
+
 /* What the snapshot isn't sure of: two lines of the screen at most for each. */
 static int view_overview_draw_doubts(struct overview *v, struct surface *s, struct rect r)
 {
@@ -277,6 +292,10 @@ static int view_overview_draw_head(struct overview *v, struct surface *s, struct
 	int y = r.y;
 	view_overview_account_line(v);
 	if (text_len(&v->text))
+		surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_LABEL,
+			     text_get(&v->text));
+	view_overview_together_line(v);
+	if (text_len(&v->text) && r.height >= 12)
 		surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_LABEL,
 			     text_get(&v->text));
 	view_overview_head_line(v);

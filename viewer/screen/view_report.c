@@ -47,6 +47,18 @@ static void view_report_picture_cell(const struct report_view *v, size_t row, bo
 	ret->style = STYLE_LABEL;
 }
 
+/* What something is called, or is reached by: its two ends tell most. */
+static bool view_report_is_name(const char *key)
+{
+	static const char *const names[] = { "name", "path",   "text",	"worst",
+					     "task", "holder", "stack", "type" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(key, names[i]))
+			return true;
+	return false;
+}
+
 static void view_report_cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 {
 	const struct report_view *v = arg;
@@ -62,6 +74,7 @@ static void view_report_cell(void *arg, size_t row, size_t column, struct grid_c
 	ret->text = table_text(&v->table, cell);
 	ret->size = strlen(ret->text);
 	ret->style = STYLE_NORMAL;
+	ret->keep_ends = view_report_is_name(v->table.columns[column].key);
 }
 
 static const struct grid_source report_source = { view_report_rows, view_report_cell,
