@@ -77,9 +77,7 @@ static int document_write(const struct content *c, FILE *out,
 		problem->code = err == -ENOMEM ? SNAP_E_NOMEM : SNAP_E_SINK;
 		problem->sys = -err;
 		snprintf(problem->text, sizeof(problem->text), "%s",
-			 err == -ENOMEM		   ? "out of memory" :
-				 err == -ECANCELED ? "stopped" :
-						     strerror(-err));
+			 err == -ECANCELED ? "stopped" : workspace_error(err));
 		return -1;
 	}
 	return fflush(out) || ferror(out) ? export_failed(problem, errno) : 0;

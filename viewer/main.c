@@ -118,7 +118,7 @@ static int main_confined(const struct options *o)
 
 static int main_say_error(const struct process *process, int err)
 {
-	main_complain(process->file, err == -ENOMEM ? "out of memory" : strerror(-err));
+	main_complain(process->file, workspace_error(err));
 	return EXIT_FAILED;
 }
 

@@ -154,6 +154,15 @@ static const struct snap_parser_ops parser_ops = { workspace_on_begin,
 
 #define READ_SIZE (1u << 20)
 
+const char *workspace_error(int err)
+{
+	assert(err < 0);
+	return err == -ENOMEM ?
+		"not enough memory (opening takes some 100 bytes for each object): have "
+		"other programs end, raise the limit, or open it where there is more" :
+		strerror(-err);
+}
+
 /* Feeds the parser to the end of fd. 0, or -1 with *problem filled. */
 static int workspace_feed(struct reading *r, int fd, struct snap_parser *parser,
 			  char *buf, struct snap_problem *problem)
@@ -206,7 +215,7 @@ static int workspace_read_stream(struct reading *r, int fd, char *err, size_t er
 				 "cancelled" :
 				 r->err == -EFBIG ?
 				 "too large: more than 2^32 objects or 4 GiB of names" :
-				 strerror(-r->err));
+				 workspace_error(r->err));
 	else if (failed)
 		snprintf(err, err_size, "%s", problem.text);
 	return failed;

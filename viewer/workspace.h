@@ -49,6 +49,9 @@ struct workspace {
 void workspace_init(struct workspace *workspace);
 void workspace_free(struct workspace *workspace);
 
+/* What a negative errno means for who wanted to look at a snapshot, as a sentence's end:
+ * its cause, and for want of memory what to do.  Static, or as strerror's. */
+const char *workspace_error(int err);
 /*
  * Opens a file ("-" = stdin, then fd is read) and appends its processes to the
  * workspace, or to its old ones.  Uses and writes the sidecar when it may.

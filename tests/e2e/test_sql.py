@@ -248,6 +248,10 @@ class Rules(Answers):
                 slow = self.rows(files, "SELECT %s AS v FROM object WHERE snapshot = 0 "
                                  "ORDER BY +%s%s LIMIT 30" % (order, order, way))
                 self.assertEqual(rows, slow, order + way)
+                most = "SELECT %s AS v FROM object WHERE snapshot = 0 AND %s ORDER BY %s%s LIMIT 5"
+                self.assertEqual(
+                    self.rows(files, most % (order, "type = 'builtins.str'", order, way)),
+                    self.rows(files, most % (order, "+type = 'builtins.str'", "+" + order, way)))
         grouped = "SELECT %s AS t, count(*) AS n, sum(size) AS s FROM object GROUP BY %s ORDER BY 1"
         self.assertEqual(self.rows(files, grouped % ("type", "type")),
                          self.rows(files, grouped % ("+type", "+type")))
@@ -268,6 +272,10 @@ class Rules(Answers):
              "(SELECT count(*) FROM ref)"),
             ("SELECT sum(n * n) FROM (SELECT count(*) AS n FROM object GROUP BY type)",
              "(SELECT sum(n * n) FROM (SELECT count(*) AS n FROM object GROUP BY +type))"),
+            # each step's own path is the path's beginning, cut alike where it is long
+            ("SELECT count(*) FROM path((SELECT address FROM object ORDER BY depth DESC LIMIT 1)) "
+             "p JOIN object o ON o.address = p.address WHERE p.step % 40 = 0 AND "
+             "o.path IS NOT p.path", "0"),
             ("SELECT count(*) FROM type t JOIN object o ON o.type = t.name",
              "(SELECT count(*) FROM object)"))
         queries = ["SELECT (%s) = %s AS same" % pair for pair in agree]

@@ -381,6 +381,21 @@ static void path_describe_long(struct text *out, const struct analysis *a, uint3
 	describe_chain(out, a->heap, nodes, HEAD_NODES);
 }
 
+void describe_steps(struct text *out, const struct heap *heap, const uint32_t *nodes,
+		    uint32_t length)
+{
+	char buf[HUMAN_SIZE];
+
+	if (length <= 2 * HEAD_NODES) {
+		describe_chain(out, heap, nodes, length);
+		return;
+	}
+	describe_chain(out, heap, nodes, HEAD_NODES);
+	text_printf(out, " ... (%s more steps) ... ",
+		    human_count(buf, length - 2 * HEAD_NODES));
+	describe_chain(out, heap, nodes + length - HEAD_NODES, HEAD_NODES);
+}
+
 void describe_path(struct text *out, const struct analysis *a, uint32_t node)
 {
 	uint32_t *nodes = malloc(2 * HEAD_NODES * sizeof(*nodes)), length;

@@ -3,6 +3,7 @@
 #include "viewer/query/dump.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,8 +59,11 @@ static int dump_run(struct engine *e, char *sql)
 	int rc = sql ? sqlite3_exec(e->db, sql, NULL, NULL, &message) : SQLITE_NOMEM;
 
 	if (rc != SQLITE_OK)
-		snprintf(e->problem, sizeof(e->problem), "cannot write: %s",
-			 message ? message : sqlite3_errstr(rc));
+		snprintf(e->problem, sizeof(e->problem), "%s%s",
+			 rc == SQLITE_NOMEM ? "" : "cannot write: ",
+			 rc == SQLITE_NOMEM ? workspace_error(-ENOMEM) :
+				 message    ? message :
+					      sqlite3_errstr(rc));
 	sqlite3_free(message);
 	return rc == SQLITE_OK ? 0 : -1;
 }

@@ -253,7 +253,8 @@ int engine_open(struct engine *e, struct workspace *workspace,
 	e->catalog.progress = (struct progress){ engine_stops, e };
 	const int err = engine_take_snapshots(e, workspace);
 	if (err)
-		return engine_fail(e, err == -ECANCELED ? "stopped" : strerror(-err));
+		return engine_fail(e,
+				   err == -ECANCELED ? "stopped" : workspace_error(err));
 	if (sqlite3_open_v2(":memory:", &e->db,
 			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI |
 				    SQLITE_OPEN_NOMUTEX,

@@ -137,9 +137,7 @@ uint32_t indexed_rank(const struct indexed *ix, const char *name)
 
 /* ---- by type ---- */
 
-/* Where each class's (heap.h) objects go: a rank a class, so that a pass over the
- * objects reads one array. */
-static int indexed_class_ranks(const struct indexed *ix, struct vec *ret)
+int indexed_class_ranks(const struct indexed *ix, struct vec *ret)
 {
 	const struct heap_class *class = VEC(ix->heap->classes, struct heap_class);
 	size_t count = VEC_COUNT(ix->heap->classes, struct heap_class);

@@ -59,6 +59,9 @@ const char *indexed_type_name(const struct indexed *ix, uint32_t type);
 /* Rank of an escaped name; UINT32_MAX: there is no such type. */
 uint32_t indexed_rank(const struct indexed *ix, const char *name);
 
+/* The rank of each class's (heap.h) type, appended to ret (u32): a pass over the objects
+ * reads one array by it.  0 or -ENOMEM. */
+int indexed_class_ranks(const struct indexed *ix, struct vec *ret);
 /*
  * Objects of the types of one name, appended to ret (u32), ascending address.
  * 0, -ENOMEM, -ECANCELED.

@@ -188,6 +188,20 @@ static int relation_object_compare(const void *x, const void *y, void *arg)
 	return m < n ? -1 : m > n;
 }
 
+/* What is in top becomes the rows; frees it.  err, or why they couldn't. */
+static int relation_object_take(struct relation_cursor *c, struct top *top, int err)
+{
+	top_sort(top);
+	c->ids.size = 0;
+	c->first = 0;
+	c->count = (uint32_t)VEC_COUNT(top->heap, struct top_entry);
+	for (uint32_t i = 0; i < c->count && !err; i++)
+		err = vec_push_u32(&c->ids, VEC(top->heap, struct top_entry)[i].id);
+	c->listed = true;
+	top_free(top);
+	return err;
+}
+
 /* Keeps the first c->limit of them. */
 static int relation_object_keep(struct relation_cursor *c)
 {
@@ -204,15 +218,35 @@ static int relation_object_keep(struct relation_cursor *c)
 		if (!err)
 			err = top_offer(&top, relation_object_weight(c, object), object);
 	}
-	top_sort(&top);
-	c->ids.size = 0;
-	c->first = 0;
-	c->count = (uint32_t)VEC_COUNT(top.heap, struct top_entry);
-	for (uint32_t i = 0; i < c->count && !err; i++)
-		err = vec_push_u32(&c->ids, VEC(top.heap, struct top_entry)[i].id);
-	c->listed = true;
-	top_free(&top);
-	return err;
+	return relation_object_take(c, &top, err);
+}
+
+/* The first c->limit of a type, by one pass that lists no others. */
+static int relation_object_best(struct relation_cursor *c, const struct wanted *w)
+{
+	struct indexed *const ix = relation_indexed(c);
+	const uint32_t *const klass = VEC(ix->heap->klass, uint32_t);
+	struct top top = { .limit = c->limit };
+	struct vec ranks = { 0 };
+	uint64_t least = 0; /* weight of those kept, once there are enough */
+	int err = indexed_class_ranks(ix, &ranks);
+
+	for (uint32_t o = w->first; o < w->end && !err; o++) {
+		if (o % (16 * PROGRESS_EVERY) == 0 &&
+		    progress_step(&c->catalog->progress, "objects of a type", o, w->end))
+			err = -ECANCELED;
+		if (VEC(ranks, uint32_t)[klass[o]] != w->rank)
+			continue;
+		const uint64_t weight = relation_object_weight(c, o);
+		if (top.offered >= c->limit && weight <= least)
+			continue; /* of equal ones the first counts */
+		if (!err)
+			err = top_offer(&top, weight, o);
+		if (top.offered >= c->limit)
+			least = VEC(top.heap, struct top_entry)[0].key;
+	}
+	vec_free(&ranks);
+	return relation_object_take(c, &top, err);
 }
 
 static int relation_object_arrange(struct relation_cursor *c)
@@ -261,6 +295,9 @@ static int relation_object_select(struct relation_cursor *c)
 	int err = 0;
 
 	relation_object_wanted(c, &wanted);
+	if (c->limit && c->order >= 0 && wanted.rank != UINT32_MAX && !wanted.none &&
+	    wanted.object == HEAP_NONE && wanted.dominator == HEAP_NONE)
+		return relation_object_best(c, &wanted);
 	if (c->argument[KEY_EQUAL].given || c->argument[KEY_DOMINATOR].given ||
 	    c->argument[KEY_TYPE].given) {
 		err = relation_object_find(c, &wanted);

@@ -85,11 +85,18 @@ static int relation_walk_path(struct relation_cursor *c)
 static void relation_walk_path_column(struct relation_cursor *c, sqlite3_context *context,
 				      int column)
 {
-	if (column == COLUMN_LABEL && c->at > 0)
+	if (column == COLUMN_LABEL && c->at > 0) {
 		relation_walk_put_edge_to(c, context, VEC(c->ids, uint32_t)[c->at - 1],
 					  relation_id(c));
-	else
+	} else if (column == NODE_PATH) {
+		/* the rows before it: climbing for each would be quadratic */
+		text_clear(&c->scratch);
+		describe_steps(&c->scratch, relation_indexed(c)->heap,
+			       VEC(c->ids, uint32_t), c->at + 1);
+		relation_put_text(c, context);
+	} else {
 		relation_walk_plain(c, context, column);
+	}
 }
 
 const struct relation relation_path = {
