@@ -104,8 +104,7 @@ class Cookbook(Answers):
                          for name, query in queries.items()}
                 self.check(found)
                 self.weak(files[2:])
-                if python.version < (3, 13):
-                    self.twins(files[2:])
+                self.twins(files[2:])
 
     def weak(self, files):
         """What a weak reference leads to, and what it doesn't."""
@@ -115,8 +114,8 @@ class Cookbook(Answers):
         self.assertEqual({row["weak"] for row in rows if row["kind"] != "weak"}, {False})
 
     def twins(self, files):
-        """Two objects with one __dict__: each has its attributes.  (From 3.13 on the values
-        may lie in the first object, and a snapshot says so of that one only.)"""
+        """Two objects with one __dict__: each has its attributes, also where the values lie
+        in the first object, as from 3.13 on."""
         one, two = [row["address"] for row in self.rows(
             files, "SELECT address FROM object WHERE type = '__main__.Twin'")]
         rows = self.rows(files, "SELECT object, name, value FROM attribute WHERE value IS NOT NULL "

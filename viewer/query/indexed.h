@@ -43,6 +43,10 @@ struct indexed {
 	} recent[INDEXED_ADDRESSES]; /* by node, modulo */
 	struct growth growth;	     /* empty until asked for */
 	unsigned asked_type, asked_target;
+	struct {
+		uint32_t object; /* plus 1; 0: none */
+		uint32_t values;
+	} lent; /* relation_attribute.c: where the last object's dict has its values */
 };
 
 /* The type's names and ranks; the rest comes when asked for.  0 or -ENOMEM; free with
