@@ -55,7 +55,7 @@ void describe_native_kind(struct text *out, const struct heap *heap, uint32_t no
 void describe_short_type(struct text *out, const struct heap *heap, uint32_t type);
 /* Shortest path from its root to node as one expression; __dict__ hops collapsed. */
 void describe_path(struct text *out, const struct analysis *analysis, uint32_t node);
-/* The same of a path whose nodes are known, as analysis_path gives them: length of them. */
+/* The same of a path whose nodes are known, as analysis_path gives them. */
 void describe_steps(struct text *out, const struct heap *heap, const uint32_t *nodes,
 		    uint32_t length);
 /* A path signature (growth.h): chain[0] = the last step's, ... up to the first. */

@@ -4,9 +4,10 @@
  * in the object itself, or in its __dict__.  Also a module's globals and a class's
  * members.  Found by object.
  *
- * A row's slot is the object's own, or, after those, one of its dict's.  From CPython 3.13
- * on the values of a dict may lie in the object that it was made for, and the snapshot says
- * so of that object only: another of its type that was given the dict has them from there.
+ * A row's slot is the object's own, or, after those, one of its dict's.  From CPython
+ * 3.13 on the values of a dict may lie in the object that it was made for, and the
+ * snapshot says so of that object only: another of its type that was given the dict has
+ * them from there.
  */
 #include <string.h>
 
