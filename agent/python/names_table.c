@@ -195,7 +195,6 @@ static const struct names_row names_table[] = {
 	  "__value__@40 __module__@48",
 	  NULL },
 	/* Modules/_io */
-	{ "_io.BufferedRWPair", ALL, "reader@16 writer@24", NULL },
 	{ "_io.IncrementalNewlineDecoder", ALL, "decoder@16 errors@24", NULL },
 	{ "_io.StringIO", FROM_TO(12, 14), "decoder@120 readnl@128 writenl@136", NULL },
 	{ "_io.StringIO", SINCE(14), "decoder@72 readnl@80 writenl@88", NULL },

@@ -124,6 +124,61 @@ for n in range(5, 900000):
 ready(); serve()
 ''', ["__main__.TABLE -> dict", "capacity for about 1,", "holds 5"]),
 
+    "a signal's handler": (r'''
+import signal
+def install():
+    cache = [str(i) * 3 for i in range(100000)]
+    signal.signal(signal.SIGUSR2, lambda *a: cache)
+install()
+ready(); serve()
+''', ["signal handler SIGUSR2 \u203a closure cache -> list -> 100,000 str"]),
+
+    "what a task holds, however its loop is reached": (r'''
+import asyncio
+async def slow(q):
+    while True:
+        await q.get()
+        await asyncio.sleep(3600)
+async def run():
+    q = asyncio.Queue()
+    for n in range(50000):
+        await q.put("event %d" % n)
+    task = asyncio.ensure_future(slow(q))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    del q, task
+    ready(); serve()
+asyncio.new_event_loop().run_until_complete(run())
+''', ["task ", " \u203a slow() ", " \u203a q._queue -> deque", " str"]),
+
+    "what a C structure holds without telling": (r'''
+import socket
+PAIRS = []
+for n in range(100):
+    a, b = socket.socketpair()
+    PAIRS.append((a, b, a.makefile("rwb", buffering=30000)))
+ready(); serve()
+''', ["__main__.PAIRS -> list -> 100 tuple, most of each in [2] -> BufferedRWPair"]),
+
+    "what a C table holds without telling": (r'''
+import io, pickle
+PICKLER = pickle.Pickler(io.BytesIO())
+for n in range(20000):
+    PICKLER.dump(("row", n, "text %d" % n * 5))
+ready(); serve()
+''', ["__main__.PICKLER -> Pickler", " tuple"]),
+
+    "many tables that are nearly empty": (r'''
+ALL = []
+for n in range(50):
+    d = dict.fromkeys(range(20000))
+    for k in range(19990):
+        del d[k]
+    ALL.append(d)
+ready(); serve()
+''', ["__main__.ALL -> list -> ", " dict, nearly empty: together capacity for about 1,",
+      "hold 5"]),
+
     "a queue, not the thread that serves it": (r'''
 import multiprocessing
 class Job:
@@ -161,6 +216,11 @@ WHY = {
     "two indexes": ("a cache, registry or index", "the module __main__"),
     "a thread's own data": ("a threading.local", "the module __main__"),
     "room that was needed once": ("keep their room", "the module __main__"),
+    "a signal's handler": ("", "the function "),
+    "what a task holds, however its loop is reached": ("a queue is filled faster", ""),
+    "what a C structure holds without telling": ("", "the module __main__"),
+    "what a C table holds without telling": ("", "the module __main__"),
+    "many tables that are nearly empty": ("keep their room", "the module __main__"),
     "a queue, not the thread that serves it": ("a queue is filled faster", "__main__"),
     "a pool's work, not its thread": ("work that is submitted faster", "__main__"),
 }

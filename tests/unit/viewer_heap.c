@@ -301,6 +301,69 @@ static void save(void)
 	heap_destroy(p.heap);
 }
 
+enum { WITHIN = 70000 }; /* objects before the owner: more than a block of rows */
+
+static uint64_t within(uint32_t i)
+{
+	return 0x7f0000000010 + 64ull * i;
+}
+
+static void hold(struct make *m, uint32_t owner, uint32_t target)
+{
+	char name[24];
+	struct snap_root root = { .kind = SNAP_ROOT_OTHER,
+				  .flags = SNAP_ROOT_CONSERVATIVE,
+				  .target = within(target) };
+
+	snprintf(name, sizeof(name), "0x%llx", (unsigned long long)within(owner));
+	root.name = make_string(m, name);
+	assert_int_equal(m->sink->ops->root(m->sink, &root), 0);
+}
+
+/* What an object's memory holds is its reference where the target's count has room for it,
+ * behind its own, and moves no other object's. */
+static void test_held(void **state)
+{
+	struct make m;
+	struct snap_label fixed[] = { { SNAP_LABEL_ATTR, 0 }, { SNAP_LABEL_WEAK, 0 } };
+	const uint64_t refs[] = { within(WITHIN + 1), within(WITHIN + 1) };
+	const uint64_t to_weak[] = { 0, within(WITHIN + 2) };
+
+	(void)state;
+	make_begin(&m);
+	fixed[0].name = make_string(&m, "a");
+	uint32_t type = make_type(&m, "x.T", 0x1000, SNAP_KIND_OBJECT, 0);
+	uint32_t shape = make_shape(&m, fixed, 2, SNAP_TAIL_OTHER);
+
+	for (uint32_t i = 0; i < WITHIN; i++)
+		make_object(&m, within(i), type, 0, 16, 1, NULL, 0);
+	make_object(&m, within(WITHIN), type, shape, 16, 1, refs, 1);
+	make_object(&m, within(WITHIN + 1), type, 0, 16, 1, NULL, 0);
+	make_object(&m, within(WITHIN + 2), type, 0, 16, 2, NULL, 0);
+	make_object(&m, within(WITHIN + 3), type, shape, 16, 1, to_weak, 2);
+	make_root(&m, SNAP_ROOT_MODULE, "m", 0, 0, within(WITHIN));
+	hold(&m, WITHIN, WITHIN + 1); /* has one reference, and that is known */
+	hold(&m, WITHIN, WITHIN + 2);
+	hold(&m, 5, WITHIN + 2);
+	hold(&m, 6, WITHIN + 2);      /* its count is reached */
+	hold(&m, WITHIN + 9, WITHIN); /* no such object */
+	struct heap *heap = make_end(&m);
+	struct heap_span own = heap_refs(heap, WITHIN);
+
+	assert_int_equal(own.count, 3); /* the second label's is absent */
+	assert_int_equal(own.target[0], WITHIN + 1);
+	assert_int_equal(own.target[1], HEAP_ABSENT);
+	assert_int_equal(own.target[2], WITHIN + 2);
+	assert_int_equal(heap_refs(heap, 5).count, 1);
+	assert_int_equal(heap_refs(heap, 6).count, 0);
+	assert_int_equal(heap_surplus(heap, WITHIN + 2), 0);
+	bool weak = false;
+	assert_int_equal(heap_target(heap, WITHIN + 3, 1, &weak), WITHIN + 2);
+	assert_true(weak);
+	assert_int_equal(heap->edges, 3);
+	heap_destroy(heap);
+}
+
 static void test_sidecar(void **state)
 {
 	struct sidecar_process *found;
@@ -398,7 +461,7 @@ int main(void)
 		cmocka_unit_test(test_orders), cmocka_unit_test(test_values),
 		cmocka_unit_test(test_empty),  cmocka_unit_test(test_protocol),
 		cmocka_unit_test(test_wide),   cmocka_unit_test(test_sidecar),
-		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_held),   cmocka_unit_test(test_damage),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

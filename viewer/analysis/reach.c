@@ -61,10 +61,9 @@ static int reach_push_wait(struct reach *r, enum reach_wait wait, uint32_t node,
 	return vec_append(&r->wait[wait].pair, pair, sizeof(pair));
 }
 
-/* A frame that runs code of the standard library: its variables are seldom what a
- * reader knows an object by. */
-static bool reach_is_library(const struct heap *heap, const struct heap_synth *s)
+bool reach_is_library(const struct heap *heap, uint32_t frame_node)
 {
+	const struct heap_synth *s = heap_synth(heap, frame_node);
 	const char *file;
 
 	if (s->kind != HEAP_SYNTH_FRAME)
@@ -83,10 +82,13 @@ static void reach_push(struct reach *r, uint32_t node, uint32_t holder)
 	VEC(r->queue, uint32_t)[r->tail++] = node;
 }
 
-/* A temporary, or a word that only looks like a reference. */
-static bool reach_low_label(const struct heap_synth_label *label)
+/* A temporary, a word that only looks like a reference, or a hook: a thread's asyncio has
+ * its event loop there, which more is known by. */
+static bool reach_low_label(const struct heap *heap, const struct heap_synth_label *label)
 {
-	return label->kind == SNAP_ROOT_STACK || label->flags & SNAP_ROOT_CONSERVATIVE;
+	return label->kind == SNAP_ROOT_STACK || label->flags & SNAP_ROOT_CONSERVATIVE ||
+		(label->kind == SNAP_ROOT_THREAD &&
+		 strstr(heap_string(heap, label->name, NULL), " hook"));
 }
 
 /*
@@ -131,7 +133,7 @@ static int reach_visit_synth(struct reach *r, uint32_t node)
 	const struct heap_synth *s = heap_synth(heap, node);
 	const struct heap_synth_label *label =
 		VEC(heap->synth_label, struct heap_synth_label) + s->first;
-	bool low = reach_low_group(s->kind), library = reach_is_library(heap, s);
+	bool low = reach_low_group(s->kind), library = reach_is_library(heap, node);
 	struct heap_span refs = heap_refs(heap, node);
 
 	if (s->kind == HEAP_SYNTH_MODULES)
@@ -142,7 +144,8 @@ static int reach_visit_synth(struct reach *r, uint32_t node)
 
 		if (to >= heap->nodes || r->parent[to] != HEAP_NONE)
 			continue;
-		if (low || reach_low_label(&label[i]) || reach_low_object(heap, to)) {
+		if (low || reach_low_label(heap, &label[i]) ||
+		    reach_low_object(heap, to)) {
 			if (reach_push_wait(r, WAIT_LOW, to, node))
 				return -ENOMEM;
 		} else if (library) {

@@ -4,7 +4,8 @@
  *
  * Noisy holders come last: a node that can be reached without going through
  * interpreter fields, static types, C statics, interned strings, frame and
- * traceback objects or an instance's type edge gets a path without them.
+ * traceback objects, a thread's hooks or an instance's type edge gets a path without
+ * them.
  *
  * What the known roots don't reach is put, in this order, under
  *	(immortal)		never freed, held by nobody we know
@@ -26,5 +27,9 @@
  * on a shortest path). Finds the members of the last three groups anew (heap_adopt). 0,
  * -ENOMEM, -ECANCELED. */
 int reach_run(struct heap *heap, const struct progress *progress, struct vec *parent);
+
+/* Whether a frame's node runs code of the standard library: its variables are seldom what
+ * a reader knows an object by. */
+bool reach_is_library(const struct heap *heap, uint32_t frame_node);
 
 #endif

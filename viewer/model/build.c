@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "viewer/model/arrays.h"
+#include "viewer/model/held.h"
 #include "viewer/model/load_internal.h"
 #include "viewer/model/native_node.h"
 #include "viewer/model/line.h"
@@ -311,8 +312,12 @@ static int build_all(struct build *b)
 	if (err || build_split_weak(b))
 		return -ENOMEM;
 	build_find_types(b);
-	if (build_synth(b->loader, b->indegree.data) || build_find_surplus(b))
+	if (build_synth(b->loader, b->indegree.data))
 		return -ENOMEM;
+	err = held_build(heap, &b->loader->roots, b->indegree.data);
+	vec_free(&b->loader->roots);
+	if (err || build_find_surplus(b))
+		return err ? err : -ENOMEM;
 	vec_free(&b->indegree);
 	return values_build(heap, &b->loader->values);
 }

@@ -16,6 +16,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "viewer/model/held.h"
 #include "viewer/model/load_internal.h"
 
 struct synth {
@@ -123,7 +124,7 @@ static void synth_add_roots(struct synth *s, struct vec *roots, bool conservativ
 						  .name = root[i].name };
 		uint32_t object;
 
-		if (!root[i].target ||
+		if (!root[i].target || held_is(heap, &root[i]) ||
 		    conservative != !!(root[i].flags & SNAP_ROOT_CONSERVATIVE))
 			continue;
 		object = heap_find(heap, root[i].target);
@@ -272,6 +273,5 @@ int build_synth(struct loader *loader, uint32_t *indegree)
 		return -ENOMEM;
 	s.fill = true;
 	synth_add_edges(&s, &loader->roots);
-	vec_free(&loader->roots);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "viewer/analysis/context_var.h"
+#include "viewer/analysis/kin.h"
 #include "viewer/name/calls.h"
 #include "viewer/name/describe.h"
 
@@ -300,19 +301,40 @@ void hops_add_task(struct text *out, const struct heap *heap, uint32_t task)
 	describe_type(out, heap, heap_type_of(heap, task));
 }
 
+bool hops_is_task(const struct hops *h)
+{
+	return h->at + 1 < h->count && h->chain[h->at + 1] < h->heap->objects &&
+		heap_kind(h->heap, h->chain[h->at + 1]) == SNAP_KIND_GENERATOR &&
+		hops_is_attr(h, h->at, "_coro");
+}
+
+bool hops_is_loop(const struct hops *h)
+{
+	const uint32_t type = heap_type_of(h->heap, h->chain[h->at]);
+
+	/* their classes are called so, and it's quicker to see */
+	return type && strstr(heap_type_name(h->heap, type), "Loop") &&
+		kin_is(h->heap, type,
+		       "asyncio.events.AbstractEventLoop uvloop.Loop "
+		       "uvloop.loop.Loop");
+}
+
+/* "task fetch-3 > child()" */
+void hops_add_call_of_task(struct text *out, const struct hops *h)
+{
+	hops_add_task(out, h->heap, h->chain[h->at]);
+	text_add(out, HOPS_INTO);
+	hops_add_call(out, h->heap, h->chain[h->at + 1]);
+}
+
 /* asyncio's task (Modules/_asynciomodule.c, Lib/asyncio/tasks.py): its name, then the
  * coroutine it runs. */
 static uint32_t hops_task(struct text *out, const struct hops *h)
 {
-	const uint32_t task = h->chain[h->at], coroutine = h->chain[h->at + 1];
-
-	if (!hops_is_attr(h, h->at, "_coro") || coroutine >= h->heap->objects ||
-	    heap_kind(h->heap, coroutine) != SNAP_KIND_GENERATOR)
+	if (!hops_is_task(h))
 		return 0;
 	text_add(out, " = ");
-	hops_add_task(out, h->heap, task);
-	text_add(out, HOPS_INTO);
-	hops_add_call(out, h->heap, coroutine);
+	hops_add_call_of_task(out, h);
 	return 1;
 }
 

@@ -11,6 +11,9 @@
  *	context.ctx_vars.root... -> value     context[ContextVar NAME]
  *	task._coro                            = task NAME > f() (file.py:12)
  *
+ * A path through a task or an event loop begins there (path.c): how the loop came by it
+ * tells a reader nothing.
+ *
  * A rule looks at the labels ahead and says how many edges it took; none: the edge is
  * written by itself (path.c).
  */
@@ -35,6 +38,12 @@ struct hops {
 uint32_t hops_write(struct text *out, const struct hops *hops);
 /* "task fetch-3". */
 void hops_add_task(struct text *out, const struct heap *heap, uint32_t task);
+/* Whether the step that begins at chain[at] leads from a task to its coroutine, and both
+ * as one, "task fetch-3 > child()". */
+bool hops_is_task(const struct hops *hops);
+void hops_add_call_of_task(struct text *out, const struct hops *hops);
+/* Whether chain[at] is an event loop. */
+bool hops_is_loop(const struct hops *hops);
 /* The label of the edge chain[at] -> chain[at + 1]. */
 void hops_label(const struct hops *hops, uint32_t at, struct heap_label *ret);
 

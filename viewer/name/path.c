@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/analysis/reach.h"
 #include "viewer/name/describe.h"
 #include "viewer/name/hops.h"
 #include "viewer/text/human.h"
@@ -244,6 +245,23 @@ static void path_add_head(struct path *p)
 	path_segment_end(p, begin);
 }
 
+/* A path that begins at a task or an event loop. */
+static void path_add_machinery(struct path *p)
+{
+	const struct hops hops = { p->heap, p->chain, p->count, 0 };
+	size_t begin = path_segment_begin(p);
+
+	if (hops_is_task(&hops)) {
+		hops_add_call_of_task(&p->text, &hops);
+		p->at = 1;
+	} else {
+		text_add(&p->text, "event loop ");
+		describe_short_type(&p->text, p->heap,
+				    heap_type_of(p->heap, p->chain[0]));
+	}
+	path_segment_end(p, begin);
+}
+
 /* The head of an object held by a synthetic node: found from the top. */
 static void path_head_of(struct path *p, const struct analysis *a, uint32_t object)
 {
@@ -284,16 +302,54 @@ static void path_write_segments(struct path *p, struct text *out, uint64_t left_
 	}
 }
 
+/* Whether a chain begins with what the program's author has named: a module's variable,
+ * or one of a function that isn't the standard library's. */
+static bool path_is_own(const struct heap *heap, const uint32_t *chain, uint32_t count)
+{
+	for (uint32_t i = 0; i < count && chain[i] >= heap->objects; i++) {
+		const uint32_t kind = heap_synth(heap, chain[i])->kind;
+
+		if (kind == HEAP_SYNTH_MODULES ||
+		    (kind == HEAP_SYNTH_FRAME && !reach_is_library(heap, chain[i])))
+			return true;
+	}
+	return chain[0] < heap->objects;
+}
+
+/*
+ * Where a path that leads through the machinery of asyncio begins for its reader: at the
+ * last task or event loop on it, however that was come by (a timer's callback, a hook of
+ * the thread, a local variable of the library); else at its first node.
+ */
+static uint32_t path_beginning(const struct heap *heap, const uint32_t *chain,
+			       uint32_t count)
+{
+	struct hops hops = { heap, chain, count, 0 };
+
+	if (path_is_own(heap, chain, count))
+		return 0;
+	for (uint32_t i = count; i-- > 1;) {
+		hops.at = i;
+		if (hops_is_task(&hops) || hops_is_loop(&hops))
+			return i;
+	}
+	return 0;
+}
+
 /* The same along any chain of nodes (chain[0] a group, or any node to start from). */
 static void describe_chain(struct text *out, const struct heap *heap,
 			   const uint32_t *chain, uint32_t count)
 {
-	struct path p = { .heap = heap, .chain = chain, .count = count };
+	const uint32_t from = count ? path_beginning(heap, chain, count) : 0;
+	struct path p = { .heap = heap, .chain = chain + from, .count = count - from };
 
 	if (!count)
 		return;
 	path_borrow(&p);
-	path_add_head(&p);
+	if (from)
+		path_add_machinery(&p);
+	else
+		path_add_head(&p);
 	while (p.at + 1 < p.count && !p.text.err)
 		path_add_edge(&p);
 	path_write_segments(&p, out, 0);

@@ -67,7 +67,7 @@ static bool cause_has_form(const struct cause_path *p, enum cause_form form)
 		return s->point == HEAP_NONE;
 	case CAUSE_EMPTIED:
 		return !s->group && !s->chain && !s->by_variable &&
-			suspect_members_emptied(heap, p->node, s->retained);
+			suspect_members_emptied(heap, p->node, s);
 	}
 	return false;
 }

@@ -151,12 +151,27 @@ static int chunks_text_by_rank(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
+/* tracemalloc has two allocations for each block it knows (Python/tracemalloc.c). */
+static bool chunks_text_tracing(struct text *out, const struct heap *heap)
+{
+	const uint64_t traces = heap_fact_u64(heap, "tracemalloc.traces", 0);
+	char buf[HUMAN_SIZE];
+
+	if (!chunks_text_fits(heap, traces))
+		return false;
+	text_printf(out, "tracemalloc itself, which is tracing %s blocks",
+		    human_count(buf, traces));
+	return true;
+}
+
 void chunks_text_owners(struct text *out, const struct heap *heap)
 {
 	struct vec likely = { 0 };
 	char buf[HUMAN_SIZE];
 	size_t count;
 
+	if (chunks_text_tracing(out, heap))
+		return;
 	for (uint32_t t = 1; t <= heap->types; t++) {
 		struct chunks_text_owner o = { heap_type(heap, t), t, false };
 

@@ -264,21 +264,51 @@ static bool suspect_members_count_room(const struct heap *heap, uint32_t contain
 		room_unused(heap, container, capacity_ret, items_ret);
 }
 
+/* ... or whether most of what the members below `container` retain is tables of their
+ * own that are nearly empty: what they have room for, and hold, together. */
+static bool suspect_members_count_rooms(const struct heap *heap, uint32_t container,
+					const struct suspect *s, uint64_t *capacity_ret,
+					uint64_t *items_ret)
+{
+	const struct heap_span refs = heap_refs(heap, container);
+	uint64_t capacity, items, empty = 0;
+
+	*capacity_ret = *items_ret = 0;
+	for (uint32_t i = 0; i < refs.count; i++) {
+		if (refs.target[i] >= heap->objects ||
+		    heap_type_of(heap, refs.target[i]) != s->member_type ||
+		    !room_unused(heap, refs.target[i], &capacity, &items))
+			continue;
+		empty += heap_size(heap, refs.target[i]);
+		*capacity_ret += capacity;
+		*items_ret += items;
+	}
+	return 2 * empty >= s->retained;
+}
+
 bool suspect_members_emptied(const struct heap *heap, uint32_t container,
-			     uint64_t retained)
+			     const struct suspect *s)
 {
 	uint64_t capacity, items;
 
-	return suspect_members_count_room(heap, container, retained, &capacity, &items);
+	return suspect_members_count_room(heap, container, s->retained, &capacity,
+					  &items) ||
+		(container < heap->objects && s->member_type &&
+		 suspect_members_count_rooms(heap, container, s, &capacity, &items));
 }
 
 void suspect_members_room(struct text *out, const struct heap *heap, uint32_t container,
-			  uint64_t retained)
+			  const struct suspect *s)
 {
 	char room[HUMAN_SIZE], held[HUMAN_SIZE];
 	uint64_t capacity, items;
 
-	if (suspect_members_count_room(heap, container, retained, &capacity, &items))
+	if (suspect_members_count_room(heap, container, s->retained, &capacity, &items))
 		text_printf(out, ", capacity for about %s, holds %s",
+			    human_count(room, capacity), human_count(held, items));
+	else if (container < heap->objects && s->member_type &&
+		 suspect_members_count_rooms(heap, container, s, &capacity, &items))
+		text_printf(out,
+			    ", nearly empty: together capacity for about %s, hold %s",
 			    human_count(room, capacity), human_count(held, items));
 }

@@ -23,12 +23,13 @@ bool suspect_members_native(struct text *out, const struct heap *heap,
 /* ", still shared with ...", ", private" or how much of it is, where the snapshot
  * tells. */
 void suspect_members_shared(struct text *out, const struct suspect *s);
-/* ", capacity for about 1.4 M, holds 10" where a container's own table is most of what
- * the suspect retains and nearly empty; else nothing. */
+/* ", capacity for about 1.4 M, holds 10" where a container's own table, or those of its
+ * members together, are most of what the suspect retains and nearly empty; else nothing.
+ */
 void suspect_members_room(struct text *out, const struct heap *heap, uint32_t container,
-			  uint64_t retained);
+			  const struct suspect *s);
 /* Whether it is such a container. */
 bool suspect_members_emptied(const struct heap *heap, uint32_t container,
-			     uint64_t retained);
+			     const struct suspect *s);
 
 #endif

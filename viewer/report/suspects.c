@@ -165,7 +165,7 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 		suspect_members_text(out, a, s);
 	}
 	if (!s->group && !s->chain && !s->by_variable)
-		suspect_members_room(out, heap, suspect_node(s), s->retained);
+		suspect_members_room(out, heap, suspect_node(s), s);
 	for (uint32_t i = 0; i < s->also_number; i++) {
 		text_add(out, i ? ", " : ", also in ");
 		describe_path(out, a, s->also[i]);

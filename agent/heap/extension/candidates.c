@@ -2,16 +2,23 @@
 /* candidates - see candidates.h. */
 #include "agent/heap/extension/candidates.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "agent/heap/core/events.h"
+#include "agent/heap/core/strings.h"
 #include "agent/heap/extension/state.h"
 #include "agent/heap/memory/memory.h"
 #include "agent/heap/object/instances.h"
+#include "agent/python/object.h"
 
 enum {
 	CANDIDATES_FIRST = 1 << 16,
 	CANDIDATES_MAX = 1 << 24,
 	CANDIDATES_BODY = 16 << 10, /* bytes of an object looked at */
+	CANDIDATES_FIELDS = 64, /* words, and references, for fields that aren't told */
+	CANDIDATES_TRIES = 32,	/* instances */
 };
 
 uint64_t candidates_body(const struct walk *w, const struct walk_type *type, uint64_t obj)
@@ -47,11 +54,69 @@ static bool candidates_add(struct walk *w, uint64_t obj)
 	return true;
 }
 
+void candidates_held(struct walk *w, uint64_t owner, uint64_t target)
+{
+	struct candidates *c = w->specialists->candidates;
+	char text[24];
+	uint64_t count;
+
+	if (!c || object_is_type(w->lay, target) ||
+	    object_count(w->lay, target, &count) == OBJECT_IMMORTAL)
+		return;
+	if (c->holder != owner) {
+		const int n = snprintf(text, sizeof(text), "0x%" PRIx64, owner);
+
+		c->holder = owner;
+		c->holder_name = strings_add(w, text, (size_t)n);
+	}
+	events_root(w, SNAP_ROOT_OTHER, SNAP_ROOT_CONSERVATIVE, 0, 0, c->holder_name,
+		    target);
+}
+
+static bool candidates_is_told(const struct walk *w, uint64_t target)
+{
+	for (uint32_t i = 0; i < w->event.nrefs; i++)
+		if (w->event.refs[i] == target)
+			return true;
+	return false;
+}
+
+/*
+ * Fields that hold an object which tp_traverse leaves out (many extensions' handles; those
+ * of the standard library are in python/fields.c): told as what its memory holds.  After some instances without any its type is believed to tell all.
+ */
+static void candidates_untold(struct walk *w, struct walk_type *type, uint64_t obj,
+			      uint64_t end)
+{
+	const uint64_t weak = obj + peek64(type->addr + w->lay->tp_weaklistoffset);
+	uint8_t *untold;
+
+	if (!type->traverse || type->id >= CANDIDATES_TYPES ||
+	    w->event.nrefs > CANDIDATES_FIELDS)
+		return;
+	untold = &w->specialists->candidates->untold[type->id];
+	if (*untold == CANDIDATES_TRIES)
+		return;
+	if (end > obj + 8 * CANDIDATES_FIELDS)
+		end = obj + 8 * CANDIDATES_FIELDS;
+	for (uint64_t at = obj + w->lay->head; at + 8 <= end; at += 8) {
+		const uint64_t word = peek64(at);
+
+		if (at == weak || word == obj || word & 7 || !peek_plausible(word) ||
+		    !marks_test(&w->marks, word) || candidates_is_told(w, word))
+			continue;
+		candidates_held(w, obj, word);
+		*untold = UINT8_MAX;
+	}
+	*untold += *untold != UINT8_MAX;
+}
+
 /* Right after obj was written. */
 static void candidates_note(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	const uint64_t end = obj + candidates_body(w, type, obj);
 
+	candidates_untold(w, type, obj, end);
 	if (type->known_native)
 		type->known_native(w, type, obj);
 	for (uint64_t at = obj + w->lay->head; at + 8 <= end; at += 8) {

@@ -11,14 +11,26 @@
 
 #include "agent/heap/core/context.h"
 
+enum { CANDIDATES_TYPES = 4096 };
+
 struct candidates {
 	uint64_t *list; /* addresses of objects, in no order */
 	uint32_t count, capacity;
 	bool full; /* there were more */
+	/* by type id: so many instances had no field that holds an object which isn't
+	 * told; UINT8_MAX: one did */
+	uint8_t untold[CANDIDATES_TYPES];
+	uint64_t holder; /* the last one that candidates_held named, and its name */
+	uint32_t holder_name;
 };
 
 /* Has a type's instances noted, if they are such; after all else was decided of it. */
 void candidates_plan(struct walk *w, struct walk_type *type);
+
+/* Memory of an object, outside of it or in a field that tp_traverse leaves out, has a word
+ * that leads to target: a conservative root whose name is the owner's address.  Not where
+ * target needs no holder: immortal objects and types. */
+void candidates_held(struct walk *w, uint64_t owner, uint64_t target);
 
 /* Bytes of an instance that may hold pointers, from obj on. */
 uint64_t candidates_body(const struct walk *w, const struct walk_type *type,

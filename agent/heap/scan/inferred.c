@@ -10,10 +10,8 @@
 #include "agent/heap/core/strings.h"
 #include "agent/heap/core/types.h"
 #include "agent/heap/extension/candidates.h"
-#include "agent/heap/extension/native.h"
 #include "agent/heap/extension/state.h"
 #include "agent/heap/memory/malloc_idle.h"
-#include "agent/heap/memory/memory.h"
 #include "agent/heap/object/instances.h"
 #include "agent/heap/scan/leads.h"
 #include "agent/heap/scan/owners.h"
@@ -31,6 +29,7 @@ enum {
 	INFERRED_TAIL = 320, /* ... and of its ends, which may be a structure's */
 	INFERRED_RANKS = 4,
 	INFERRED_TYPES = 1024,
+	INFERRED_UNCOUNTED = 8, /* one part in so many that a size leaves out is little */
 };
 
 /* chunks.owner: a number of owners.h, and whether it was reached in the step that is
@@ -212,7 +211,6 @@ static bool inferred_order(struct inferred *inf)
 	bool moved = true;
 
 	inferred_rank(inf);
-
 	if (!owners_index(inf->w, &inf->owners))
 		return false;
 	for (int round = 0; round < OWNERS_LEVELS && moved; round++) {
@@ -245,11 +243,6 @@ static void inferred_push_to(struct inferred *inf, struct inferred_queue *q,
 	q->list[q->count++] = (struct inferred_item){ *lead, inf->now };
 }
 
-static void inferred_push(struct inferred *inf, const struct lead *lead)
-{
-	inferred_push_to(inf, &inf->next, lead);
-}
-
 /* The owner `now` is as near to a chunk as `other` is. Returns the group's number. */
 static uint32_t inferred_join(struct inferred *inf, uint32_t other)
 {
@@ -268,12 +261,12 @@ static uint32_t inferred_join(struct inferred *inf, uint32_t other)
 					   .level = o->level });
 }
 
-static void inferred_count(struct owner *owner, uint64_t addr, uint64_t size)
+static void inferred_count(struct owner *o, uint64_t addr, uint64_t size)
 {
-	if (!owner->first)
-		owner->first = addr;
-	owner->bytes += size;
-	owner->chunks++;
+	if (!o->first)
+		o->first = addr;
+	o->bytes += size;
+	o->chunks++;
 }
 
 /* How many owners there are of an object's type; libraries and groups of them: 0. */
@@ -308,13 +301,13 @@ static void inferred_take(struct walk *w, void *arg, const struct lead *lead)
 	if (lead->number == LEADS_BLOCK) { /* the first one to come has it */
 		marks_take(&w->marks, lead->addr);
 		inferred_count(&inf->owners.list[inf->now], lead->addr, lead->size);
-		inferred_push(inf, lead);
+		inferred_push_to(inf, &inf->next, lead);
 		return;
 	}
 	value = inf->c->owner[lead->number];
 	if (value == CHUNKS_NOBODY || value == INFERRED_DIRECT) {
 		inf->c->owner[lead->number] = inf->now | INFERRED_FRESH;
-		inferred_push(inf, lead);
+		inferred_push_to(inf, &inf->next, lead);
 	} else if (value & INFERRED_FRESH && (value & INFERRED_NUMBER) != inf->now) {
 		group = inferred_nearest(inf, value & INFERRED_NUMBER);
 		if (group)
@@ -421,6 +414,9 @@ static void inferred_spread(struct inferred *inf)
 		for (uint32_t i = 0; i < inf->queue.count && !inf->w->err; i++) {
 			inf->now = inf->queue.list[i].owner;
 			inferred_scan(inf, &inf->queue.list[i].lead);
+			if (!inf->last)
+				leads_held(inf->w, inf->owners.list[inf->now].obj,
+					   &inf->queue.list[i].lead);
 		}
 	}
 }
@@ -517,7 +513,7 @@ static void inferred_library_root(struct walk *w, void *arg, const struct lead *
 	if (lead->number == LEADS_BLOCK || inf->c->owner[lead->number] != CHUNKS_NOBODY)
 		return;
 	inf->c->owner[lead->number] = inf->now;
-	inferred_push(inf, lead);
+	inferred_push_to(inf, &inf->next, lead);
 }
 
 /* A new library's number. */
@@ -608,8 +604,10 @@ static uint32_t inferred_counted(struct inferred *inf, const struct owner *o)
 	if (type->fixed_size || !type->size || o->sharers)
 		return 0;
 	size = type->size(w, type, o->obj);
-	return size >= body + o->bytes - MALLOC_HEAD * o->chunks &&
-			o->bytes > MALLOC_HEAD * o->chunks ?
+	/* a lock, or what malloc rounds up, is not in it */
+	return size > body &&
+			size - body + MALLOC_HEAD * o->chunks >=
+				o->bytes - o->bytes / INFERRED_UNCOUNTED ?
 		SNAP_BUFFER_COUNTED :
 		0;
 }

@@ -142,6 +142,41 @@ void leads_scan(struct walk *w, const struct chunks *c, uint64_t addr, uint64_t 
 	}
 }
 
+/* A part of one page; returns whether any was found. */
+static bool leads_held_page(struct walk *w, uint64_t owner, uint64_t at, uint64_t end)
+{
+	bool any = false;
+
+	for (; at + 8 <= end; at += 8) {
+		const uint64_t word = peek64(at);
+
+		if (!word || word & 7 || word == owner || !marks_in_range(word) ||
+		    !marks_test(&w->marks, word))
+			continue;
+		candidates_held(w, owner, word);
+		any = true;
+	}
+	return any;
+}
+
+void leads_held(struct walk *w, uint64_t owner, const struct lead *lead)
+{
+	const uint64_t end = lead->addr + lead->size, whole = lead->addr + LEADS_WHOLE;
+	uint64_t addr = lead->addr;
+	bool any = false;
+	uint32_t page = 0;
+
+	while (owner && addr < end && !w->err) {
+		const uint64_t next = page_floor(addr) + page_size();
+
+		if ((any || addr < whole || page % LEADS_SAMPLE == 0) &&
+		    leads_present(w, addr))
+			any |= leads_held_page(w, owner, addr, next < end ? next : end);
+		addr = next;
+		page++;
+	}
+}
+
 uint64_t leads_words(struct walk *w, uint64_t addr, uint64_t size)
 {
 	const uint64_t end = addr + (size < LEADS_WHOLE ? size : LEADS_WHOLE);

@@ -19,6 +19,9 @@ typedef void leads_fn(struct walk *w, void *arg, const struct lead *lead);
 /* The aligned words of [addr, addr + size), as far as they are in memory. */
 void leads_scan(struct walk *w, const struct chunks *c, uint64_t addr, uint64_t size,
 		leads_fn *visit, void *arg);
+/* Tells of the objects that the aligned words of memory that an object has (0: none) lead
+ * to (candidates_held); of what is large and begins without any, samples alone. */
+void leads_held(struct walk *w, uint64_t owner, const struct lead *lead);
 /* Is a lead that was found before still one: has a block been told to be taken since? */
 bool leads_still(const struct walk *w, const struct lead *lead);
 /* How many of them are not 0, as far as leads_scan would look. */

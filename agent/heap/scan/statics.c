@@ -6,7 +6,8 @@
  * that is the address of an object by all tests (walk_is_object) becomes a root
  * named after the library, marked conservative: it looks like a reference and is
  * not proven.  Left out are the bodies of objects that lie there themselves, and
- * what roots.c has read exactly: interpreter states and the type cache.
+ * what roots.c has read exactly: interpreter states and the type cache.  The table of
+ * signal handlers (signals.h) is read as what it is.
  */
 #include "agent/heap/scan/statics.h"
 
@@ -22,6 +23,7 @@
 #include "agent/heap/roots/roots.h"
 #include "agent/heap/roots/roots_interp.h"
 #include "agent/heap/scan/elf_names.h"
+#include "agent/heap/scan/signals.h"
 #include "agent/heap/scan/sweep.h"
 #include "agent/python/type.h"
 
@@ -100,6 +102,10 @@ static void statics_scan_range(struct walk *w, const struct walk_range *r,
 		if (w->lay->refcnt && !w->lay->free_threaded && at + 16 <= r->end &&
 		    statics_is_trace_link(w, at)) {
 			at += 16;
+			continue;
+		}
+		if (own && (skip = signals_table(w, at, r->end))) {
+			at = skip;
 			continue;
 		}
 		word = peek64(at);
