@@ -97,7 +97,7 @@ static const struct tstate_field ts312[] = {
 	{ 0, 0, NULL },
 };
 
-#define TS_313(shift) \
+#define TS_313(shift, exception, local) \
 	{ 96 + (shift), SNAP_ROOT_THREAD, "profile function" }, \
 		{ 104 + (shift), SNAP_ROOT_THREAD, "trace function" }, \
 		{ 112 + (shift), SNAP_ROOT_EXCEPTION, "pending exception" }, \
@@ -106,15 +106,15 @@ static const struct tstate_field ts312[] = {
 		{ 192 + (shift), SNAP_ROOT_THREAD, "async generator firstiter hook" }, \
 		{ 200 + (shift), SNAP_ROOT_THREAD, "async generator finalizer hook" }, \
 		{ 208 + (shift), SNAP_ROOT_THREAD, "context" }, \
-		{ 256 + (shift), SNAP_ROOT_EXCEPTION, "handled exception" }, \
-		{ 288 + (shift), SNAP_ROOT_THREAD, "threading.local key" }, \
-		{ 296 + (shift), SNAP_ROOT_THREAD, "threading.local sentinel" }, \
+		{ exception, SNAP_ROOT_EXCEPTION, "handled exception" }, \
+		{ local, SNAP_ROOT_THREAD, "threading.local key" }, \
+		{ (local) + 8, SNAP_ROOT_THREAD, "threading.local sentinel" }, \
 	{ \
 		0, 0, NULL \
 	}
 
-static const struct tstate_field ts313[] = { TS_313(0) }; /* 3.13, 3.14 */
-static const struct tstate_field ts315[] = { TS_313(24) };
+static const struct tstate_field ts313[] = { TS_313(0, 256, 288) }; /* 3.13, 3.14 */
+static const struct tstate_field ts315[] = { TS_313(24, 288, 328) };
 
 /* ---- the rows ---- */
 
@@ -295,7 +295,7 @@ static const struct frame_layout frame_layouts[] = {
 	},
 	{
 		.minor = 15,
-		TSTATE(72, NONE, 176, 184, 144, 328, ts315),
+		TSTATE(72, NONE, 176, 184, 144, 344, ts315),
 		FRAME_313,
 		.f_owner = 74,
 		.f_items = 80,
@@ -310,8 +310,8 @@ static const struct frame_layout frame_layouts[] = {
 /* Builds without a GIL; _PyInterpreterFrame.tlbc_index, co_tlbc. */
 #define FREE_THREADED(version) .minor = version, .free_threaded = true, FRAME_313
 #define FREE_THREADED_314(version) \
-	FREE_THREADED(version), .ts_state = 44, .f_copy = 72, .f_owner = 78, \
-				.f_items = 80, .tagged = true, .stack_pointer = true, \
+	FREE_THREADED(version), .f_copy = 72, .f_owner = 78, .f_items = 80, \
+				.tagged = true, .stack_pointer = true, \
 				FRAME_STRUCT(48, 56, 64, 72), .co_copies = 208, \
 				CODE_NEW(68, 72, 64, 216), GENERATOR_NEW(16, NONE, 0)
 
@@ -328,11 +328,13 @@ static const struct frame_layout frame_layouts_free_threaded[] = {
 	},
 	{
 		FREE_THREADED_314(14),
+		.ts_state = 44,
 		TSTATE(72, NONE, 152, 160, 120, 304, ts313),
 	},
 	{
 		FREE_THREADED_314(15),
-		TSTATE(72, NONE, 176, 184, 144, 328, ts315),
+		.ts_state = 48,
+		TSTATE(72, NONE, 176, 184, 144, 344, ts315),
 	},
 };
 

@@ -28,7 +28,7 @@ struct world {
 	const struct gil_action *action;
 	const struct frame_layout *lay;
 	uint64_t interp, own, head; /* own: our thread's state; head: of interpreters */
-	uint64_t asked;		    /* when */
+	uint64_t asked, stopping;   /* when: it was begun; the first may stand */
 	uint64_t silent;	    /* a thread that doesn't answer; 0: none */
 	bool stopped, proven;	    /* the action's moment came, and was right */
 	int result;
@@ -161,16 +161,15 @@ static bool world_stands(const struct world *world)
 static void world_act(struct world *world)
 {
 	struct job *job = world->job;
-	const uint64_t now = sys_now_ns();
 
 	world->stopped = true;
 	world->proven = world_stands(world);
-	job->gil_wait_ns += now - world->asked;
+	job->gil_wait_ns += world->stopping - world->asked;
 	if (!world->proven)
 		return;
 	job->not_stopped = world_running(job->py);
 	world->result = world->action->run(job);
-	job->gil_held_ns = sys_now_ns() - now;
+	job->gil_held_ns = sys_now_ns() - world->stopping;
 }
 
 /* gcvisitobjects_t: 0 = no more objects. */
@@ -189,6 +188,7 @@ static void world_stop(struct world *world)
 	void (*visit)(int (*)(void *, void *), void *) =
 		(void (*)(int (*)(void *, void *), void *))sym->gc_visit;
 
+	world->stopping = sys_now_ns();
 	if (!stop || !start) {
 		visit(world_visit, world);
 		return;

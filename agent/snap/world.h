@@ -17,7 +17,8 @@
  * finds it where nobody wants the world to stop takes it back and goes on.  When one
  * doesn't within the time, nothing is stopped and the job fails with its number.  A
  * thread that begins a long call without detaching just after it has answered is waited
- * for, as any collection would wait.
+ * for, as any collection would wait; the pause that is told begins when the first may
+ * stand, so it has that wait in it.
  *
  * The threads of other interpreters run on, and are counted as such.
  */
@@ -28,8 +29,8 @@
 
 /*
  * As gil_with, in an interpreter without a GIL: attaches the calling thread first unless
- * the job's context says that it is.  gil_wait_ns is the time until all stood still,
- * gil_held_ns for how long they did.
+ * the job's context says that it is.  gil_wait_ns is the time until they were told to
+ * stop, gil_held_ns from then on: who comes by first stands from there.
  */
 int world_with(struct job *job, const struct gil_action *action);
 

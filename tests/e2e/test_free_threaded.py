@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace
+# ctest: labels=e2e;ptrace timeout=3600
 # SPDX-License-Identifier: MIT
 """Captures of free-threaded CPythons (3.13t and later) while their threads run: all
 objects, whole containers, true sizes; the threads go on.  What can't be done there is
