@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace;slow
+# ctest: labels=e2e;ptrace;slow timeout=3600
 # SPDX-License-Identifier: MIT
 """Captures of Debian sid's CPythons (3.14, 3.15, another glibc) from outside a
 debootstrapped chroot: a container-like target with an own root, where the
