@@ -120,7 +120,7 @@ class Portable(Case):
 
     def check_graphs(self, view):
         """By the system's dot, where it is; else the words say what to do."""
-        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        user = [shutil.which("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups"]
         os.chmod(self.tmp, 0o777)
         os.chmod(self.path("a.pymem"), 0o644)
 
