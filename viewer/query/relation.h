@@ -111,9 +111,9 @@ struct relation {
 	uint64_t (*key)(const struct relation_cursor *cursor);
 };
 
-/* Makes a relation a table of a connection; owned: the relation, when the connection is to
- * free it (relation_report_create), else NULL.  catalog must outlive the connection.  An
- * SQLite result code. */
+/* Makes a relation a table of a connection; owned: the relation, when the connection is
+ * to free it (relation_report_create), else NULL.  catalog must outlive the connection.
+ * An SQLite result code. */
 int relation_register(sqlite3 *db, struct catalog *catalog,
 		      const struct relation *relation, struct relation *owned);
 /* The relation that a report is (relation_report.c): report_NAME; NULL: no memory.
