@@ -20,10 +20,14 @@
 #include "agent/base/cpu.h"
 
 #ifdef PEEK_IMAGE
+#include "agent/base/peek_image.h"
+
 enum { PEEK_IN_IMAGE = 1 };
 
 /* The word of `size` bytes at addr; 0 where it is missing. */
 uint64_t peek_image_word(uint64_t addr, unsigned size);
+/* A piece that may be read without asking for it (peek_image_keep); none: of size 0. */
+extern struct peek_segment peek_image_kept;
 /* size bytes at addr, in place; zeros where one of them is missing. */
 const void *peek_image_bytes(uint64_t addr, uint64_t size);
 /* The NUL-terminated text at addr, in place; "" where it is missing. */
@@ -32,7 +36,14 @@ const char *peek_image_text(uint64_t addr);
 #define PEEK_DEFINE(bits) \
 	static inline uint##bits##_t peek##bits(uint64_t addr) \
 	{ \
-		return (uint##bits##_t)peek_image_word(addr, bits / 8); \
+		const uint64_t at = addr - peek_image_kept.start; \
+		uint##bits##_t v; \
+		if (__builtin_expect(at >= peek_image_kept.size || \
+					     peek_image_kept.size - at < sizeof(v), \
+				     0)) \
+			return (uint##bits##_t)peek_image_word(addr, sizeof(v)); \
+		__builtin_memcpy(&v, peek_image_kept.bytes + at, sizeof(v)); \
+		return v; \
 	}
 #else
 enum { PEEK_IN_IMAGE = 0 };

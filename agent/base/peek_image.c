@@ -16,6 +16,13 @@ static struct {
 	uint64_t zeros_size;
 } peek_image;
 
+struct peek_segment peek_image_kept;
+
+void peek_image_keep(const struct peek_segment *piece)
+{
+	peek_image_kept = piece ? *piece : (struct peek_segment){ 0 };
+}
+
 static const unsigned char *peek_image_find(uint64_t addr, uint64_t size,
 					    uint64_t *more_ret)
 {
@@ -41,18 +48,18 @@ static const unsigned char *peek_image_find(uint64_t addr, uint64_t size,
 	return s->bytes + (addr - s->start);
 }
 
-void peek_image_set(const struct peek_segment *segments, size_t count)
-{
-	peek_image.segments = segments;
-	peek_image.count = count;
-	peek_image.missing = 0;
-	peek_image.source = peek_image_find;
-}
-
 void peek_image_ask(peek_source_fn *source)
 {
 	peek_image.missing = 0;
 	peek_image.source = source;
+	peek_image_keep(NULL);
+}
+
+void peek_image_set(const struct peek_segment *segments, size_t count)
+{
+	peek_image.segments = segments;
+	peek_image.count = count;
+	peek_image_ask(peek_image_find);
 }
 
 uint64_t peek_image_missing(void)

@@ -28,6 +28,9 @@ typedef const unsigned char *peek_source_fn(uint64_t addr, uint64_t size,
 void peek_image_set(const struct peek_segment *segments, size_t count);
 /* Asks this function instead. */
 void peek_image_ask(peek_source_fn *source);
+/* For a function that gives pieces: this one needn't be asked for any more, until another
+ * is kept or set; NULL: every read is asked for. */
+void peek_image_keep(const struct peek_segment *piece);
 /* Direct reads that were not in the image, since it was set: 0 in a sound test. */
 uint64_t peek_image_missing(void);
 

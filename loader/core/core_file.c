@@ -370,6 +370,8 @@ static int core_file_map(int fd, const char *name, struct core_file *core,
 				      strerror(errno));
 	core->bytes = mem;
 	core->size = (uint64_t)size;
+	core->sparse = lseek(fd, 0, SEEK_HOLE) < size; /* there is one after the end */
+	core->fd = fd;
 	return 0;
 }
 

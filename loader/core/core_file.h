@@ -47,6 +47,8 @@ struct core_file {
 	uint32_t threads;
 	char command[81]; /* "" = not told; not terminated text of the target's */
 	uint64_t entry, vdso, file_name; /* of the auxiliary vector; 0 = not told */
+	bool sparse; /* the file has holes, where nothing was in memory */
+	int fd;	     /* of it, if so */
 };
 
 /*
@@ -57,7 +59,8 @@ int core_file_open(int fd, int scratch, const char *name, struct core_file *ret,
 		   char error[512]);
 void core_file_close(struct core_file *core);
 
-/* Reads the headers of a core in memory: what core_file_open does with its bytes. */
+/* Reads the headers of a core in memory, without holes: what core_file_open does with its
+ * bytes. */
 int core_file_parse(const char *name, struct core_file *core, char error[512]);
 
 #endif

@@ -148,6 +148,7 @@ const unsigned char *core_image_source(uint64_t addr, uint64_t size, uint64_t *m
 		p = core_image_find(addr);
 	if (!p)
 		return core_image_missed(size);
+	peek_image_keep(&(struct peek_segment){ p->start, p->end - p->start, p->bytes });
 	*more_ret = p->end - addr;
 	if (size <= *more_ret)
 		return p->bytes + (addr - p->start);
@@ -357,6 +358,7 @@ void core_image_end(void)
 		free(core_image.joins[i].bytes);
 	free(core_image.files);
 	free(core_image.pieces);
+	peek_image_keep(NULL);
 	memset(&core_image, 0, sizeof(core_image));
 }
 
@@ -412,10 +414,33 @@ static const char *core_image_name(const struct core_load *load, uint64_t heap)
 	return "";
 }
 
+/* Pages that are no holes: the kernel leaves one for each page that wasn't in memory
+ * (fs/coredump.c dump_user_range), and so do we for zeros when we unpack. */
+static uint64_t core_image_resident_of_holes(const struct core_load *load)
+{
+	const int fd = core_image.core->fd;
+	off_t at = load->bytes - core_image.core->bytes, end = at + (off_t)load->have,
+	      next;
+	uint64_t sum = 0;
+
+	for (; at < end; at = next) {
+		at = lseek(fd, at, SEEK_DATA);
+		if (at < 0 || at >= end)
+			break;
+		next = lseek(fd, at, SEEK_HOLE);
+		if (next <= at || next > end)
+			next = end;
+		sum += (uint64_t)(next - at);
+	}
+	return sum;
+}
+
 static uint64_t core_image_resident(const struct core_load *load)
 {
 	uint64_t sum = 0;
 
+	if (!load->have || core_image.core->sparse)
+		return load->have ? core_image_resident_of_holes(load) : 0;
 	for (uint64_t at = 0; at < load->have; at += CORE_IMAGE_PAGE) {
 		const unsigned char *p = load->bytes + at;
 		const uint64_t n = load->have - at < CORE_IMAGE_PAGE ? load->have - at :

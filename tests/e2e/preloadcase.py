@@ -33,8 +33,9 @@ class MemoryGroup:
             if os.path.exists(v1 + "/memory.limit_in_bytes"):
                 self.path = "%s/pymem-test-%d" % (v1, os.getpid())
                 os.mkdir(self.path)
-                self.write("memory.limit_in_bytes", limit)
-                self.usable = self.v1 = True
+                self.v1 = True
+                self.limit(limit)
+                self.usable = True
             elif "memory" in open(v2 + "/cgroup.subtree_control").read():
                 self.path = "%s/pymem-test-%d" % (v2, os.getpid())
                 os.mkdir(self.path)
@@ -53,11 +54,19 @@ class MemoryGroup:
             return f.read()
 
     def limit(self, limit):
-        self.write("memory.limit_in_bytes" if self.v1 else "memory.max", limit)
+        """... and no swap."""
+        if not self.v1:
+            return self.write("memory.max", limit)
+        names = ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"]
+        names = [n for n in names if os.path.exists(os.path.join(self.path, n))]
+        if limit > int(self.read(names[0])):
+            names.reverse()	# that of both together is never the less
+        for name in names:
+            self.write(name, limit)
 
     def allow_swap(self, size):
         """... so many bytes of it, beside the memory."""
-        if self.v1:
+        if self.v1:	# fails where the kernel doesn't count swap
             self.write("memory.memsw.limit_in_bytes",
                        int(self.read("memory.limit_in_bytes")) + size)
         else:

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/base/peek_image.h"
 #include "loader/core/core_walk.h"
 
 enum { CUT_PAGE = 4096, CUT_PAGES = 1 << 16, CUT_LOADS = 1 << 14 };
@@ -76,6 +77,7 @@ const unsigned char *__wrap_core_image_source(uint64_t addr, uint64_t size,
 {
 	const unsigned char *const bytes = __real_core_image_source(addr, size, more_ret);
 
+	peek_image_keep(NULL); /* every read is to be seen */
 	cut_note_all(addr, size < CUT_PAGE ? size : CUT_PAGE);
 	if (bytes && *more_ret > CUT_PAGE) /* so that it asks again for the next page */
 		*more_ret = size > CUT_PAGE ? size : CUT_PAGE - addr % CUT_PAGE;

@@ -91,6 +91,29 @@ static void a_source_is_asked(void **state)
 	assert_int_equal(1, peek_image_missing());
 }
 
+static void what_is_kept_is_not_asked_for(void **state)
+{
+	static const uint64_t words[2] = { 11, 12 };
+	const struct peek_segment piece = { 0x9000, sizeof(words), (const void *)words };
+
+	(void)state;
+	peek_image_ask(source);
+	peek_image_keep(&piece);
+	assert_int_equal(12, peek64(0x9008));
+	assert_int_equal(0, peek_image_missing());
+	assert_int_equal(0, peek64(0x900c)); /* half of it is there */
+	assert_int_equal(0, peek64(0x8ff8));
+	assert_int_equal(0, peek32(0x9010));
+	assert_int_equal(3, peek_image_missing());
+	assert_int_equal(0x07070707, peek32(5 * 4096)); /* others are asked for */
+	peek_image_keep(NULL);
+	assert_int_equal(0, peek64(0x9008));
+	assert_int_equal(4, peek_image_missing());
+	peek_image_keep(&piece);
+	peek_image_ask(source); /* what was kept was another's */
+	assert_int_equal(0, peek64(0x9008));
+}
+
 /* Freed memory may still begin like a str: a count, the type, and then anything. */
 static void states_that_no_str_has_are_refused(void **state)
 {
@@ -120,6 +143,7 @@ int main(void)
 		cmocka_unit_test(states_that_no_str_has_are_refused),
 		cmocka_unit_test(what_is_missing_reads_as_zeros_and_is_counted),
 		cmocka_unit_test(a_source_is_asked),
+		cmocka_unit_test(what_is_kept_is_not_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
