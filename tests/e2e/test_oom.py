@@ -72,7 +72,8 @@ class Oom(PreloadCase):
     def one(self, python, group, trigger, most):
         """How it ended, and what is left: 'whole', 'partial' or 'nothing'; and its rate."""
         done = run([python.path, "-c", GROW, str(most)], preexec_fn=group.enter,
-                   env=self.env("g.pymem", **trigger), timeout=1500)	# with swap it waits for the disk
+                   env=self.env("g.pymem", **trigger),
+                   timeout=1500)    # with swap it waits for the disk
         left = "nothing"
         for path in self.files("g.pymem*"):
             if path.endswith(".pymem"):

@@ -320,8 +320,8 @@ static void hold(struct make *m, uint32_t owner, uint32_t target)
 	assert_int_equal(m->sink->ops->root(m->sink, &root), 0);
 }
 
-/* What an object's memory holds is its reference where the target's count has room for it,
- * behind its own, and moves no other object's. */
+/* What an object's memory holds is its reference where the target's count has room for
+ * it, behind its own, and moves no other object's. */
 static void test_held(void **state)
 {
 	struct make m;

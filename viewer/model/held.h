@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * held - references that lie in memory which an object owns outside of itself, or in a
- * field that it doesn't tell the collector of: conservative roots of kind OTHER whose name
- * is their owner's address, "0x7f...".
+ * field that it doesn't tell the collector of: conservative roots of kind OTHER whose
+ * name is their owner's address, "0x7f...".
  *
  * They are words that look like references: one is believed where its target's count has
  * room for one more, once all that is known better has been counted, and becomes a

@@ -10,7 +10,8 @@
  * bytes held by variables of libcrypto.so.3"; nothing when the snapshot has none. */
 void chunks_text_kinds(struct text *out, const struct heap *heap);
 /* The C types of which there are instances that may own more than is known: "200
- * SSLContext, 3 Connection", or tracemalloc where it is that; nothing when there is none. */
+ * SSLContext, 3 Connection", or tracemalloc where it is that; nothing when there is
+ * none. */
 void chunks_text_owners(struct text *out, const struct heap *heap);
 
 #endif

@@ -82,8 +82,9 @@ static bool candidates_is_told(const struct walk *w, uint64_t target)
 }
 
 /*
- * Fields that hold an object which tp_traverse leaves out (many extensions' handles; those
- * of the standard library are in python/fields.c): told as what its memory holds.  After some instances without any its type is believed to tell all.
+ * Fields that hold an object which tp_traverse leaves out (many extensions' handles;
+ * those of the standard library are in python/fields.c): told as what its memory holds.
+ * After some instances without any its type is believed to tell all.
  */
 static void candidates_untold(struct walk *w, struct walk_type *type, uint64_t obj,
 			      uint64_t end)

@@ -27,9 +27,9 @@ struct candidates {
 /* Has a type's instances noted, if they are such; after all else was decided of it. */
 void candidates_plan(struct walk *w, struct walk_type *type);
 
-/* Memory of an object, outside of it or in a field that tp_traverse leaves out, has a word
- * that leads to target: a conservative root whose name is the owner's address.  Not where
- * target needs no holder: immortal objects and types. */
+/* Memory of an object, outside of it or in a field that tp_traverse leaves out, has a
+ * word that leads to target: a conservative root whose name is the owner's address.  Not
+ * where target needs no holder: immortal objects and types. */
 void candidates_held(struct walk *w, uint64_t owner, uint64_t target);
 
 /* Bytes of an instance that may hold pointers, from obj on. */

@@ -2,8 +2,8 @@
 /*
  * signals - what Python calls when a signal arrives (signals.h).
  *
- * A static array in Modules/signalmodule.c up to 3.11, a part of _PyRuntime since (Include/
- * internal/pycore_signal.h): for each signal, from 0 on, {int tripped; PyObject *func}.
+ * A static array in Modules/signalmodule.c up to 3.11, a part of _PyRuntime since
+ * (pycore_signal.h): for each signal, from 0 on, {int tripped; PyObject *func}.
  * Signal 0 has none; every other one has an object, and most the same: what stands for
  * SIG_DFL.
  */
