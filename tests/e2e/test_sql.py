@@ -385,6 +385,14 @@ class Gate(Answers):
         self.assertEqual(cases[1].get("name"), "1 > 2 OR '<\\x01' = ''")
         self.assertEqual((len(cases[1]), cases[2][0].tag), (0, "error"))
 
+    def test_truncated(self):
+        """Who reads only what passed is told that not all was looked at."""
+        for format, said in (("text", "passed as far as the snapshot goes (truncated"),
+                             ("junit", "<system-out>as far as the snapshot goes")):
+            done = run_view("--no-sidecar", self.cut, "--format", format, "--fail-if", "1 > 2")
+            self.assertEqual(done.returncode, 3, done.stderr.decode())
+            self.assertIn(said, done.stdout.decode())
+
     def test_sqlite(self):
         import sqlite3
         out = self.path("out.db")

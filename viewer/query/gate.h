@@ -19,7 +19,8 @@ enum gate_result { GATE_PASSED, GATE_FAILED, GATE_WRONG };
 
 /*
  * Judges conditions one after the other and prints a line for each, or a JUnit document
- * for all of them.  GATE_WRONG: one could not be judged, which is said on stderr, too.
+ * for all of them; where one passed on an incomplete snapshot it says so.  GATE_WRONG:
+ * one could not be judged, which is said on stderr, too.
  */
 enum gate_result gate_judge(struct engine *engine, const char *const *conditions,
 			    size_t count, bool junit, FILE *out);
