@@ -156,6 +156,17 @@ class Truth(Case):
         if not tried:
             self.skipTest("no interpreter with headers, or no compiler")
 
+    def test_size_that_asks_for_counts(self):
+        """A BytesIO counts its bytes where it alone has them: asking must not change that."""
+        code = ("import io\nstreams = [io.BytesIO(b'%d' % i * 50) for i in range(4000)]\n"
+                "ready()\nserve()\n")
+        for python in some_interpreters(2):
+            with self.subTest(python=python.name), Target(python, code) as t:
+                rows = [r for r in report(self.capture(t), "sizes")
+                        if r["type"] == "_io.BytesIO"]
+                self.assertGreater(rows[0]["checked"], 100)
+                self.assertEqual(0, rows[0]["mismatched"], rows)
+
     def test_holder_of_the_gil(self):
         """The thread that held the interpreter lock when the capture asked for it."""
         def holders(t, *options):

@@ -23,6 +23,8 @@
 #include "agent/heap/core/position.h"
 #include "agent/heap/core/types.h"
 #include "agent/python/call.h"
+#include "agent/python/object.h"
+#include "agent/python/type_flags.h"
 
 enum { RUN = 32 }; /* objects of a run; some 64 bytes each: half a page */
 
@@ -119,9 +121,10 @@ static bool sizecheck_askable(const struct walk_type *type)
 }
 
 /*
- * One reference more: asking about one object replaces cache entries, and some of
- * these hold the last reference to a name that is in the sample too.  Builds with
- * Py_TRACE_REFS end the process when an object dies twice.  Immortal counts stay.
+ * One reference more for a str: asking about one object replaces cache entries, and some
+ * of these hold the last reference to a name that is in the sample too.  Builds with
+ * Py_TRACE_REFS end the process when an object dies twice.  Immortal counts stay, and
+ * all others': a BytesIO asks whether it alone has its bytes (Modules/_io/bytesio.c).
  */
 static void sizecheck_keep_alive(const struct walk *w, uint64_t obj)
 {
@@ -138,7 +141,8 @@ static void sizecheck_compare(struct walk *w, const struct sizecheck *check,
 			      struct tally *tallies, uint32_t types)
 {
 	for (uint32_t i = 0; i < check->count; i++)
-		if (sizecheck_askable(check->samples[i].type))
+		if (sizecheck_askable(check->samples[i].type) &&
+		    object_has(w->lay, check->samples[i].obj, TYPE_STR_SUBCLASS))
 			sizecheck_keep_alive(w, check->samples[i].obj);
 	for (uint32_t i = 0; i < check->count; i++) {
 		const struct sample *sample = &check->samples[i];
