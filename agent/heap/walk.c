@@ -112,7 +112,7 @@ static void walk_left_out(const struct walk *w, char *buf, size_t size)
 static void walk_say_newer(struct walk *w)
 {
 	const uint32_t tables = versions_tables(w->py);
-	char left_out[160], text[24];
+	char left_out[80], text[16];
 	const int n =
 		snprintf(text, sizeof(text), "%u.%u", tables >> 16, tables >> 8 & 0xff);
 

@@ -31,7 +31,7 @@ static struct {
 	control_socket_start *start;
 	struct worker worker;
 	struct sigaction before; /* of PYMEM_SIGNAL */
-	volatile int wanted;	 /* the signal came */
+	volatile int wanted;	 /* the signal came: to the process of this number */
 	bool handling, forked;
 	bool theirs_said, again_said; /* once in a process and its children */
 	uint64_t look_due, look_wait;
@@ -46,7 +46,7 @@ static void watch_signal(int sig, siginfo_t *info, void *context)
 {
 	const int own = watch.worker.tid;
 
-	watch.wanted = 1;
+	watch.wanted = sys_getpid();
 	if (sys_gettid() == own)
 		return;
 	sys3(SYS_tgkill, sys_getpid(), own, sig);
@@ -300,9 +300,12 @@ int watch_start(const struct trigger_config *config, control_socket_start *start
 
 void watch_forget(void)
 {
+	const int asked = watch.wanted;
+
 	watch.forked = true;
 	watch.worker.tid = 0;
-	watch.wanted = 0;
+	if (asked != sys_getpid()) /* one that came to the child already is the child's */
+		__sync_bool_compare_and_swap(&watch.wanted, asked, 0);
 	control_socket_forget();
 	pressure_forget();
 	hooks_in_child();
