@@ -292,7 +292,8 @@ def serve():
 
 
 # numbers of x86-64 and of aarch64, where libc uses what is left of a family
-CALLS = {"x86_64": {"poll": (7, 271), "ppoll": (271,), "sleep": (35, 230, 23), "read": (0,)},
+CALLS = {"x86_64": {"poll": (7, 271), "ppoll": (271,), "sleep": (35, 230, 23, 270),
+                   "read": (0,)},
          "aarch64": {"poll": (73,), "ppoll": (73,), "sleep": (101, 115, 72), "read": (63,)},
          }[os.uname().machine]
 
