@@ -192,13 +192,36 @@ uint64_t leads_words(struct walk *w, uint64_t addr, uint64_t size)
 	return words;
 }
 
+/*
+ * Does a module have a state of no bytes?  Then its field md_state, third behind the head
+ * up to 3.14, leads to a block that nobody wrote to: PyMem_Malloc(0), which
+ * PyModule_ExecDef (Objects/moduleobject.c) asks for, with what was there before.
+ */
+static bool leads_state_empty(struct walk *w, uint64_t obj)
+{
+	const uint64_t def = peek64(obj + w->lay->head + 8);
+	const struct walk_range *r = ranges_of(w, def);
+	uint64_t state_size;
+
+	/* m_base (head, three words), m_name, m_doc, m_size */
+	return r && r->image && peek_safe64(def + w->lay->head + 40, &state_size) &&
+		!state_size;
+}
+
 void leads_scan_object(struct walk *w, const struct chunks *c, uint64_t obj,
 		       leads_fn *visit, void *arg)
 {
-	const uint64_t size = candidates_body(w, types_of(w, obj), obj);
+	const struct walk_type *type = types_of(w, obj);
+	const uint64_t size = candidates_body(w, type, obj);
+	uint64_t start = obj + w->lay->head;
 
-	if (size > w->lay->head)
-		leads_scan_page(w, c, obj + w->lay->head, obj + size, visit, arg);
+	if (type->kind == SNAP_KIND_MODULE && size >= w->lay->head + 24u &&
+	    leads_state_empty(w, obj)) {
+		leads_scan_page(w, c, start, start + 16, visit, arg);
+		start += 24;
+	}
+	if (start < obj + size)
+		leads_scan_page(w, c, start, obj + size, visit, arg);
 }
 
 bool leads_refers(struct walk *w, uint64_t a, uint64_t b)
