@@ -35,7 +35,8 @@ struct sole {
 
 struct block {
 	uint64_t data, end, size, resident;
-	uint32_t number, pad;
+	uint32_t number;
+	bool scattered; /* in parts, of which the sum alone is known */
 };
 
 struct maker {
@@ -88,7 +89,37 @@ static void native_node_take_resident(struct maker *m, struct block *b)
 		sum += here;
 	}
 	/* what was written by an allocator's user, here and there, is in memory */
-	b->resident = b->data && count && b->size == b->end - b->data ? sum : b->size;
+	b->scattered = !b->data || !count || b->size != b->end - b->data;
+	b->resident = b->scattered ? b->size : sum;
+}
+
+/*
+ * Scattered blocks have together no more than what the others and the objects leave of
+ * anonymous memory.  Where they claim more, some of it was never written to, which of it
+ * isn't known: each has its share of the rest.
+ */
+static void native_node_share_rest(struct maker *m)
+{
+	const struct snap_map *map = m->heap->map.data;
+	const uint64_t *left = m->left.data;
+	struct block *block = m->block.data;
+	uint64_t rest = 0, claimed = 0, anonymous = 0;
+
+	for (size_t i = 0; i < VEC_COUNT(m->heap->map, struct snap_map); i++) {
+		const uint64_t own = map[i].anonymous + map[i].swap;
+		const uint64_t here = left[i] < own ? left[i] : own;
+
+		anonymous += map[i].anonymous; /* 0: it isn't told */
+		rest += here > map[i].object_bytes ? here - map[i].object_bytes : 0;
+	}
+	for (uint32_t i = 0; i < m->blocks; i++)
+		claimed += block[i].scattered ? block[i].size : 0;
+	if (!anonymous || !rest || claimed <= rest)
+		return;
+	for (uint32_t i = 0; i < m->blocks; i++)
+		if (block[i].scattered)
+			block[i].resident = (uint64_t)((double)block[i].size *
+						       (double)rest / (double)claimed);
 }
 
 static int native_node_by_length(const void *a, const void *b)
@@ -136,6 +167,7 @@ static int native_node_measure(struct maker *m)
 	qsort(block, m->blocks, sizeof(*block), native_node_by_length);
 	for (uint32_t i = 0; i < m->blocks; i++)
 		native_node_take_resident(m, &block[i]);
+	native_node_share_rest(m);
 	qsort(block, m->blocks, sizeof(*block), native_node_by_number);
 	return 0;
 }
