@@ -87,12 +87,9 @@ static const char *probe_types(struct cpython *py)
 	return NULL;
 }
 
-/*
- * sys.modules as a field of the interpreter.  PyImport_GetModuleDict goes through the
- * current thread state and crashes when there is none: in 3.6-3.11 that is the
- * whole process between two holders of the GIL, later each thread without one.
- */
-static uint64_t probe_find_modules(struct cpython *py)
+/* The first word of the interpreter's state that is what is looked for; 0: none. */
+static uint64_t probe_in_state(struct cpython *py,
+			       bool (*is_it)(struct cpython *py, uint64_t word))
 {
 	const uint64_t interp = interpreters_main(py);
 	uint64_t words[64];
@@ -100,21 +97,29 @@ static uint64_t probe_find_modules(struct cpython *py)
 	for (uint64_t at = 0; at < 256 << 10; at += sizeof(words)) {
 		if (!peek_safe(interp + at, words, sizeof(words)))
 			break;
-		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-			if (peek_plausible(words[i]) &&
-			    lookup_kind(py, words[i], TYPE_DICT_SUBCLASS) &&
-			    lookup_dict(py, words[i], "builtins") &&
-			    lookup_dict(py, words[i], "_frozen_importlib"))
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			if (is_it(py, words[i]))
 				return words[i];
-		}
 	}
 	return 0;
+}
+
+/*
+ * sys.modules as a field of the interpreter.  PyImport_GetModuleDict goes through the
+ * current thread state and crashes when there is none: in 3.6-3.11 that is the
+ * whole process between two holders of the GIL, later each thread without one.
+ */
+static bool probe_is_modules(struct cpython *py, uint64_t word)
+{
+	return peek_plausible(word) && lookup_kind(py, word, TYPE_DICT_SUBCLASS) &&
+		lookup_dict(py, word, "builtins") &&
+		lookup_dict(py, word, "_frozen_importlib");
 }
 
 static uint64_t probe_current_modules(struct cpython *py)
 {
 	return interpreters_current(py) ? interpreters_modules(py) :
-					  probe_find_modules(py);
+					  probe_in_state(py, probe_is_modules);
 }
 
 /* sys.modules, and in it dicts, modules and strings as we believe they are. */
@@ -139,27 +144,24 @@ static const char *probe_modules(struct cpython *py, uint64_t *spec_ret)
 	return NULL;
 }
 
+static bool probe_is_kept(struct cpython *py, uint64_t word)
+{
+	return lookup_exact(py, word, CPYTHON_ADDR(py, dict_type)) &&
+		probe_gc_keeps(py, word);
+}
+
 /*
  * Where no dict can be read, nothing tells sys.modules: one that the interpreter's state
  * holds, and the collector keeps, does as well where one is needed that is on its lists.
  */
 static const char *probe_kept(struct cpython *py)
 {
-	const uint64_t interp = interpreters_main(py);
-	uint64_t words[64];
+	const uint64_t kept = probe_in_state(py, probe_is_kept);
 
-	for (uint64_t at = 0; at < 256 << 10; at += sizeof(words)) {
-		if (!peek_safe(interp + at, words, sizeof(words)))
-			break;
-		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-			if (!lookup_exact(py, words[i], CPYTHON_ADDR(py, dict_type)) ||
-			    !probe_gc_keeps(py, words[i]))
-				continue;
-			py->lay.known_tracked = words[i];
-			return NULL;
-		}
-	}
-	return "no object that the garbage collector keeps was found";
+	if (!kept)
+		return "no object that the garbage collector keeps was found";
+	py->lay.known_tracked = kept;
+	return NULL;
 }
 
 /*

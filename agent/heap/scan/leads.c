@@ -93,26 +93,6 @@ static inline bool leads_may_be(struct walk *w, uint64_t word,
 	return r && !r->image;
 }
 
-/* A part of one page; returns whether anything was found. */
-static bool leads_scan_page(struct walk *w, const struct chunks *c, uint64_t at,
-			    uint64_t end, leads_fn *visit, void *arg)
-{
-	static const struct walk_range none;
-	const struct walk_range *image = &none;
-	struct lead lead;
-	bool any = false;
-
-	for (; at + 8 <= end; at += 8) {
-		const uint64_t word = peek64(at);
-
-		if (leads_may_be(w, word, &image) && leads_of(w, c, word, &lead)) {
-			visit(w, arg, &lead);
-			any = true;
-		}
-	}
-	return any;
-}
-
 static bool leads_present(struct walk *w, uint64_t addr)
 {
 	const struct walk_range *r = ranges_of(w, addr);
@@ -122,8 +102,13 @@ static bool leads_present(struct walk *w, uint64_t addr)
 			      ranges_readable(w, addr, 8));
 }
 
-void leads_scan(struct walk *w, const struct chunks *c, uint64_t addr, uint64_t size,
-		leads_fn *visit, void *arg)
+/* Looks at a part of one page; returns whether anything was found. */
+typedef bool leads_page_fn(struct walk *w, const void *arg, uint64_t at, uint64_t end);
+
+/* The pages of [addr, addr + size) that are in memory; of what is large and begins
+ * without anything, samples alone. */
+static void leads_pages(struct walk *w, uint64_t addr, uint64_t size, leads_page_fn *look,
+			const void *arg)
 {
 	const uint64_t end = addr + size, whole = addr + LEADS_WHOLE;
 	bool any = false;
@@ -135,16 +120,48 @@ void leads_scan(struct walk *w, const struct chunks *c, uint64_t addr, uint64_t 
 
 		if ((any || addr < whole || page % LEADS_SAMPLE == 0) &&
 		    leads_present(w, addr))
-			any |= leads_scan_page(w, c, addr, next < end ? next : end, visit,
-					       arg);
+			any |= look(w, arg, addr, next < end ? next : end);
 		addr = next;
 		page++;
 	}
 }
 
-/* A part of one page; returns whether any was found. */
-static bool leads_held_page(struct walk *w, uint64_t owner, uint64_t at, uint64_t end)
+struct leads_scan {
+	const struct chunks *c;
+	leads_fn *visit;
+	void *arg;
+};
+
+static bool leads_scan_page(struct walk *w, const void *arg, uint64_t at, uint64_t end)
 {
+	static const struct walk_range none;
+	const struct leads_scan *scan = arg;
+	const struct walk_range *image = &none;
+	struct lead lead;
+	bool any = false;
+
+	for (; at + 8 <= end; at += 8) {
+		const uint64_t word = peek64(at);
+
+		if (leads_may_be(w, word, &image) && leads_of(w, scan->c, word, &lead)) {
+			scan->visit(w, scan->arg, &lead);
+			any = true;
+		}
+	}
+	return any;
+}
+
+void leads_scan(struct walk *w, const struct chunks *c, uint64_t addr, uint64_t size,
+		leads_fn *visit, void *arg)
+{
+	const struct leads_scan scan = { c, visit, arg };
+
+	leads_pages(w, addr, size, leads_scan_page, &scan);
+}
+
+static bool leads_held_page(struct walk *w, const void *arg, uint64_t at, uint64_t end)
+{
+	const uint64_t owner = *(const uint64_t *)arg;
 	bool any = false;
 
 	for (; at + 8 <= end; at += 8) {
@@ -161,20 +178,8 @@ static bool leads_held_page(struct walk *w, uint64_t owner, uint64_t at, uint64_
 
 void leads_held(struct walk *w, uint64_t owner, const struct lead *lead)
 {
-	const uint64_t end = lead->addr + lead->size, whole = lead->addr + LEADS_WHOLE;
-	uint64_t addr = lead->addr;
-	bool any = false;
-	uint32_t page = 0;
-
-	while (owner && addr < end && !w->err) {
-		const uint64_t next = page_floor(addr) + page_size();
-
-		if ((any || addr < whole || page % LEADS_SAMPLE == 0) &&
-		    leads_present(w, addr))
-			any |= leads_held_page(w, owner, addr, next < end ? next : end);
-		addr = next;
-		page++;
-	}
+	if (owner)
+		leads_pages(w, lead->addr, lead->size, leads_held_page, &owner);
 }
 
 uint64_t leads_words(struct walk *w, uint64_t addr, uint64_t size)
@@ -211,17 +216,18 @@ static bool leads_state_empty(struct walk *w, uint64_t obj)
 void leads_scan_object(struct walk *w, const struct chunks *c, uint64_t obj,
 		       leads_fn *visit, void *arg)
 {
+	const struct leads_scan scan = { c, visit, arg };
 	const struct walk_type *type = types_of(w, obj);
 	const uint64_t size = candidates_body(w, type, obj);
 	uint64_t start = obj + w->lay->head;
 
 	if (type->kind == SNAP_KIND_MODULE && size >= w->lay->head + 24u &&
 	    leads_state_empty(w, obj)) {
-		leads_scan_page(w, c, start, start + 16, visit, arg);
+		leads_scan_page(w, &scan, start, start + 16);
 		start += 24;
 	}
 	if (start < obj + size)
-		leads_scan_page(w, c, start, obj + size, visit, arg);
+		leads_scan_page(w, &scan, start, obj + size);
 }
 
 bool leads_refers(struct walk *w, uint64_t a, uint64_t b)
