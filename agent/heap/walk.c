@@ -100,6 +100,11 @@ static void walk_left_out(const struct walk *w, char *buf, size_t size)
 		n = walk_add_text(buf, size, n, "", "frames");
 	if (w->lay->attributes_unknown)
 		n = walk_add_text(buf, size, n, ", ", "names of attributes");
+	if (w->lay->unknown & LAYOUT_HEADER)
+		n = walk_add_text(buf, size, n, ", ",
+				  "what only the collector knows, its part of sizes");
+	else if (w->lay->unknown & LAYOUT_LISTS)
+		n = walk_add_text(buf, size, n, ", ", "the collector's generations");
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (!(w->lay->unknown & parts[i].part))
 			continue;
@@ -112,7 +117,7 @@ static void walk_left_out(const struct walk *w, char *buf, size_t size)
 static void walk_say_newer(struct walk *w)
 {
 	const uint32_t tables = versions_tables(w->py);
-	char left_out[80], text[16];
+	char left_out[160], text[16];
 	const int n =
 		snprintf(text, sizeof(text), "%u.%u", tables >> 16, tables >> 8 & 0xff);
 
@@ -137,7 +142,8 @@ static void walk_plan(struct walk *w, struct walk_type *type)
 	values_plan(w, type);
 	registry_plan(w, type);
 	/* what precedes an instance, and what of it is shared, is not known either */
-	type->size_approx |= w->lay->attributes_unknown;
+	type->size_approx |= w->lay->attributes_unknown ||
+		(w->lay->unknown & LAYOUT_HEADER && type->tp_flags & TYPE_HAVE_GC);
 	emit_plan(w, type);
 	plan_send(w, type);
 }
@@ -218,6 +224,13 @@ int walk_run(const struct cpython *py, struct arena *arena,
 			 w ? "the interpreter was not examined" :
 			     "no memory for the walk");
 		return w ? -EINVAL : -ENOMEM;
+	}
+	if (!options->in_copy && call_possible() && py->lay.unknown & LAYOUT_HEADER) {
+		snprintf(err, err_size,
+			 "the garbage collector's header of this CPython (%.40s) is not "
+			 "understood: it can only be walked in a copy",
+			 py->version_text);
+		return -ENOTSUP;
 	}
 	if (options->in_copy && call_possible())
 		allocator_replace(py, arena);

@@ -50,14 +50,16 @@ enum layout_managed {
 	LAYOUT_MANAGED_313,  /* dict pointer at -24, values inside the object */
 };
 
-/* Kinds of objects whose parts may lie where nobody has seen them yet: bits. */
+/* What may lie where nobody has seen it yet, as bits: parts of objects by their kind, and
+ * what the collector keeps. */
 enum layout_parts {
 	LAYOUT_STR = 1,
 	LAYOUT_DICT = 2,
 	LAYOUT_INT = 4,
 	LAYOUT_LIST = 8,
 	LAYOUT_SET = 16,
-	LAYOUT_ALL_PARTS = 31,
+	LAYOUT_LISTS = 32,  /* where the collector's lists begin (probe_gc.c) */
+	LAYOUT_HEADER = 64, /* what the collector has before an object */
 };
 
 struct layout {

@@ -86,10 +86,13 @@ static void probe_class_collect(const struct cpython *py, struct probe_classes *
 	const struct layout *lay = &py->lay;
 
 	ret->count = 0;
+	if (!lay->gc_head && !lay->free_threaded)
+		return;
 	for (unsigned h = 0; h < LAYOUT_HEADS; h++) {
-		const uint64_t head = lay->gc[0].heads[h];
-		uint64_t at;
+		uint64_t head = lay->gc[0].heads[h], at;
 
+		if (!h && lay->unknown & LAYOUT_LISTS) /* from one that is on a list */
+			head = lay->known_tracked - lay->gc_head;
 		if (!head || !peek_safe64(head, &at))
 			continue;
 		at &= ~3ULL;

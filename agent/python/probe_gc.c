@@ -8,6 +8,9 @@
  * by version and even by distribution (Debian's 3.13 aligns heads to 4), so we
  * search: in libpython's data (3.6), _PyRuntime (3.7, 3.8) or the interpreter
  * state (3.9+).  The walk proves the find once more: a known object must turn up.
+ * Of a CPython that is newer than the tables neither lists nor headers need be found: the
+ * walk then goes without (LAYOUT_LISTS: heap/scan/rings.c; LAYOUT_HEADER: what roots lead
+ * to), and says so.
  *
  * Sources: Modules/gcmodule.c, Python/gc.c, pycore_gc.h, pycore_interp*.h;
  * in 3.8+ the low bits of links hold flags, hence the masks.
@@ -273,6 +276,17 @@ static void probe_gc_others(struct cpython *py, uint64_t known, uint64_t head0,
 	}
 }
 
+/* The interpreters, without lists. */
+static void probe_gc_interpreters(const struct cpython *py, struct layout *lay)
+{
+	for (uint64_t i = interpreters_first(py); i; i = interpreters_next(py, i)) {
+		if (lay->gc_count < LAYOUT_INTERPS)
+			lay->gc[lay->gc_count++] = (struct layout_gc){ .interp = i };
+		else
+			lay->gc_unknown++;
+	}
+}
+
 /*
  * Without a GIL there are no lists: the collector looks at all blocks of its heaps
  * (Python/gc_free_threading.c).  Only sys.modules is tried, which is tracked.
@@ -288,12 +302,23 @@ static int probe_gc_bits(struct cpython *py, char *err, size_t err_size)
 			 py->version_text);
 		return -ENOTSUP;
 	}
-	for (uint64_t i = interpreters_first(py); i; i = interpreters_next(py, i)) {
-		if (lay->gc_count < LAYOUT_INTERPS)
-			lay->gc[lay->gc_count++] = (struct layout_gc){ .interp = i };
-		else
-			lay->gc_unknown++;
+	probe_gc_interpreters(py, lay);
+	return 0;
+}
+
+/* What a newer CPython may lack, a known one must have. */
+static int probe_gc_without(struct cpython *py, uint32_t part, const char *what,
+			    char *err, size_t err_size)
+{
+	if (!py->lay.newer) {
+		snprintf(err, err_size,
+			 "the garbage collector's %s of this CPython (%.40s) %s",
+			 part == LAYOUT_HEADER ? "header" : "lists", py->version_text,
+			 what);
+		return -ENOTSUP;
 	}
+	py->lay.unknown |= part;
+	probe_gc_interpreters(py, &py->lay);
 	return 0;
 }
 
@@ -305,24 +330,17 @@ int probe_gc(struct cpython *py, char *err, size_t err_size)
 
 	if (lay->free_threaded)
 		return probe_gc_bits(py, err, err_size);
-	lay->gc_head = probe_gc_header(lay->known_tracked);
-	if (!lay->gc_head) {
-		snprintf(err, err_size,
-			 "the garbage collector's header of this CPython (%.40s) "
-			 "is not understood",
-			 py->version_text);
-		return -ENOTSUP;
-	}
+	if (!(lay->unknown & LAYOUT_HEADER))
+		lay->gc_head = probe_gc_header(lay->known_tracked);
+	if (!lay->gc_head)
+		return probe_gc_without(py, LAYOUT_HEADER, "is not understood", err,
+					err_size);
 	stride = probe_gc_stride(lay->gc_head);
 	interp = interpreters_main(py);
-	head0 = probe_gc_search_all(py, interp, stride);
-	if (!head0) {
-		snprintf(err, err_size,
-			 "the garbage collector's lists of this CPython (%.40s) "
-			 "were not found",
-			 py->version_text);
-		return -ENOTSUP;
-	}
+	head0 = lay->unknown & LAYOUT_LISTS ? 0 : probe_gc_search_all(py, interp, stride);
+	if (!head0)
+		return probe_gc_without(py, LAYOUT_LISTS, "were not found", err,
+					err_size);
 	permanent = py->lay.gc_permanent ? probe_gc_permanent(head0, stride) : 0;
 	probe_gc_add(lay, head0, stride, permanent, py->lay.lists_in_state ? interp : 0);
 	probe_gc_collecting(py, head0, stride);

@@ -281,7 +281,8 @@ static void emit_never_collect(const struct cpython *py)
 {
 	const struct layout *const lay = &py->lay;
 
-	if (lay->free_threaded && py->sym.gc_disable && interpreters_current(py))
+	if ((lay->free_threaded || lay->unknown & (LAYOUT_LISTS | LAYOUT_HEADER)) &&
+	    py->sym.gc_disable && interpreters_current(py))
 		call_word(py->sym.gc_disable); /* one word of the interpreter's */
 	for (uint32_t i = 0; i < lay->gc_count; i++) {
 		if (lay->gc[i].heads[0])

@@ -243,6 +243,35 @@ class WholeHeap(Case):
                                   if found.objects[a].size != size]
                         self.assertLess(len(unlike), len(said) / 100)
 
+    def test_collector_is_unexplained(self):
+        """Where the collector's lists begin is not found: from their members all others
+        are.  Where not even its header is understood, what roots lead to is read."""
+        approximate = re.compile("size of .* approximate$")
+        python = [p for p in walkable() if p.version >= (3, 12)][-1]
+        self.minor, self.in_place, self.records = python.version[1], False, False
+        for parts, left_out in ((0x20, "generations"), (0x40, "what only the collector knows"),
+                                (0x3f, "insides of str, dict")):
+            with self.subTest(parts=parts), \
+                    mock.patch.dict(os.environ, WALK_UNEXPLAINED="%x" % parts):
+                said, found = self.walk(python, walktrace.COPY)
+                self.assertEqual([], [a for a in said if a not in found.objects])
+                self.assertIn(left_out, bytes.fromhex(found.facts["python.left_out"]).decode())
+                self.assertTrue(found.frames)
+                self.assertTrue([text for _, text in found.errors if "lists" in text])
+                if parts < 0x3f:   # which has a test of its own
+                    self.assertEqual([], [w for w in self.compare(said, found).most_common()
+                                          if parts == 0x20 or not approximate.match(w[0])])
+                    self.check_explained(found)
+
+    def test_header_is_unexplained_in_place(self):
+        """Then nothing tells an object from what was one: no place for a guess."""
+        p = subprocess.run([walkable()[-1].path, "-X", "utf8", "-c", SMALL, DRIVER,
+                            os.path.join(self.tmp, "small"), "0"], stdout=subprocess.PIPE,
+                           timeout=60, env={**os.environ, "WALK_UNEXPLAINED": "40"})
+        self.assertEqual(0, p.returncode)
+        self.assertTrue(p.stdout.startswith(b"%d " % -errno.ENOTSUP), p.stdout)
+        self.assertIn(b"only be walked in a copy", p.stdout)
+
     def check_previews(self, python):
         path = os.path.join(self.tmp, "planted.pymem")
         subprocess.run([python.path, "-S", "-X", "utf8", "-c", PLANTED + SMALL, DRIVER, path,

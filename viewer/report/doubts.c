@@ -16,7 +16,7 @@ static bool doubts_newer(struct text *text, const struct heap *heap)
 	text_escape(text, tables, size, 16, 0);
 	left_out = heap_fact_text(heap, "python.left_out", &size);
 	text_add(text, left_out ? ", left out: " : ", nothing was left out");
-	text_escape(text, left_out ? left_out : "", left_out ? size : 0, 100, 0);
+	text_escape(text, left_out ? left_out : "", left_out ? size : 0, 160, 0);
 	return true;
 }
 

@@ -72,6 +72,8 @@ static bool sound_gc(struct walk *w, uint64_t obj, bool tracked)
 		return (!tracked || (object_gc_bits(lay, obj) & OBJECT_GC_TRACKED) ||
 			object_count(lay, obj, &next) == OBJECT_IMMORTAL) &&
 			mimalloc_holds_collected(w, obj);
+	if (lay->unknown & LAYOUT_HEADER)
+		return true; /* nothing tells */
 	if (!ranges_readable(w, g, 16))
 		return false;
 	next = peek64(g) & ~3ULL;
@@ -192,7 +194,7 @@ static bool sound_tracked(struct walk *w, uint64_t addr)
 	if (object_type_has(w->lay, type, TYPE_TYPE_SUBCLASS) &&
 	    !type_is_heap(w->lay, addr))
 		return true;
-	return sound_gc(w, addr, true);
+	return !(w->lay->unknown & LAYOUT_HEADER) && sound_gc(w, addr, true);
 }
 
 bool sound_object(struct walk *w, uint64_t addr)

@@ -317,7 +317,7 @@ static walk_object_fn *emit_function(const struct walk *w, const struct walk_typ
 
 void emit_plan(const struct walk *w, struct walk_type *type)
 {
-	if (type->flags & SNAP_TYPE_GC)
+	if (type->flags & SNAP_TYPE_GC && !(w->lay->unknown & LAYOUT_HEADER))
 		type->traits |= type->kind == SNAP_KIND_TYPE ? WALK_TRAIT_TYPE :
 							       WALK_TRAIT_HEADER;
 	if (type->kind == SNAP_KIND_STR && !(w->lay->unknown & LAYOUT_STR))

@@ -26,6 +26,7 @@
 #include "agent/heap/core/mimalloc.h"
 #include "agent/heap/core/ranges.h"
 #include "agent/heap/core/sound.h"
+#include "agent/heap/scan/rings.h"
 
 enum {
 	CURSORS = 64,	  /* at a time; measured: 32 to 64 are best */
@@ -329,14 +330,29 @@ static void enumerate_heaps(struct walk *w)
 			     "found by reference");
 }
 
+/* Where the probe found lists, or what there is instead. */
+static bool enumerate_otherwise(struct walk *w)
+{
+	if (w->lay->free_threaded)
+		enumerate_heaps(w);
+	else if (w->lay->unknown & LAYOUT_LISTS)
+		rings_mark(w);
+	else if (w->lay->unknown & LAYOUT_HEADER)
+		events_error(
+			w, 0, NULL,
+			"the collector's lists are not known; objects are only found "
+			"by reference");
+	else
+		return false;
+	return true;
+}
+
 void enumerate_lists(struct walk *w)
 {
 	struct lists *l;
 
-	if (w->lay->free_threaded) {
-		enumerate_heaps(w);
+	if (enumerate_otherwise(w))
 		return;
-	}
 	l = arena_alloc(w->arena, sizeof(*l));
 	if (!l) {
 		context_check(w, -ENOMEM);

@@ -48,6 +48,12 @@ static uint64_t leftovers_begin(const struct walk *w, uint64_t type)
 	return begin;
 }
 
+/* How long the collector's header is may be unknown; then each place will do. */
+static bool leftovers_begins_at(const struct walk *w, uint64_t type, uint64_t begin)
+{
+	return leftovers_begin(w, type) == begin || w->lay->unknown & LAYOUT_HEADER;
+}
+
 /*
  * Cheap tests first: the count, then a type that is an object known before.  Where the
  * program lies at low addresses, an array of pointers to types looks like that too: so
@@ -67,7 +73,7 @@ static bool leftovers_may_be(struct walk *w, uint64_t obj, uint64_t begin)
 	}
 	type = object_type(w->lay, obj);
 	return peek_plausible(type) && (type & 7) == 0 && marks_test(&w->marks, type) &&
-		(object_is_type(w->lay, type)) && leftovers_begin(w, type) == begin &&
+		(object_is_type(w->lay, type)) && leftovers_begins_at(w, type, begin) &&
 		(word < 0x10000 || !ranges_readable(w, word, 1));
 }
 

@@ -109,6 +109,11 @@ void shallow_list(struct walk *w)
 		events_error(w, 0, NULL,
 			     "a free-threaded CPython's collector keeps no lists of "
 			     "which a summary could be made");
+	if (w->lay->unknown & (LAYOUT_LISTS | LAYOUT_HEADER))
+		events_error(
+			w, 0, NULL,
+			"where the collector's lists of this CPython begin, of which "
+			"a summary is made, is not known");
 	for (uint32_t i = 0; i < w->lay->gc_count; i++)
 		for (unsigned h = 0; h < LAYOUT_HEADS; h++)
 			shallow_one_list(w, w->lay->gc[i].heads[h]);
