@@ -41,13 +41,14 @@ struct helper {
 	const struct inject_options *options;
 	const struct target *target;
 	struct helper_result result;
-	int channel;		/* to the loader; in the loader: to the helper */
-	int fds[3];		/* to be handed over; -1 = none */
-	pid_t process;		/* in the loader */
-	pid_t loader;		/* in the helper */
-	bool told;		/* in the helper: to end; or the loader is gone */
-	int lock;		/* fd that both keep open, or -1 */
-	uint64_t epoch;		/* ns */
+	int channel;	  /* to the loader; in the loader: to the helper */
+	int fds[3];	  /* to be handed over; -1 = none */
+	pid_t process;	  /* in the loader */
+	pid_t loader;	  /* in the helper */
+	bool told;	  /* in the helper: to end; or the loader is gone */
+	int lock;	  /* fd that both keep open, or -1 */
+	uint64_t epoch;	  /* ns */
+	uint64_t call_ns; /* in the helper: what a system call takes here, at least 1 */
 	unsigned step, ordinal; /* ordinal: 1 brings in, 2 takes out */
 	void *input;		/* the work's own parameters */
 };

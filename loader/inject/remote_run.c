@@ -10,8 +10,9 @@
 #include <string.h>
 #include <sys/ptrace.h>
 
-#define SPINS (1u << 20) /* of the marker, some 100 ns each */
-#define SPIN_NS 60000	 /* of ours: a sleep takes a timer, and idle CPUs to wake up */
+#define WAIT_NS 250000000 /* of the thread's CPU time, in the marker */
+#define SPINS_LEAST 1000
+#define SPIN_NS 60000 /* of ours: a sleep takes a timer, and idle CPUs to wake up */
 #define LOOK_FIRST_NS 20000
 #define LOOK_LAST_NS 500000
 #define BATCH_MS 2000
@@ -54,6 +55,15 @@ static bool remote_run_is_done(const struct remote *r)
 	return tracee_read(r->tracee, r->block + offsetof(struct cpu_call, done), &done,
 			   sizeof(done)) &&
 		done == 1;
+}
+
+/* Rounds in the marker, by what a system call takes on this machine. */
+static uint64_t remote_run_rounds(const struct helper *h)
+{
+	assert(h->call_ns);
+	const uint64_t rounds = WAIT_NS / h->call_ns;
+
+	return rounds < SPINS_LEAST ? SPINS_LEAST : rounds;
 }
 
 /* Most runs are over in some microseconds. */
@@ -124,7 +134,8 @@ int remote_run(struct remote *r, uint64_t function, const uint64_t arg[4],
 	       struct cpu_op *ops, unsigned count, unsigned timeout_ms, uint64_t *ret,
 	       struct load_error *err)
 {
-	struct block b = { .call = { .function = function, .spins = SPINS } };
+	struct block b = { .call = { .function = function,
+				     .spins = remote_run_rounds(r->tracee->helper) } };
 	const unsigned later = r->later_count, all = count + later;
 	const size_t size = sizeof(b.call) + all * sizeof(*ops);
 	const uint64_t deadline = clock_now() + (uint64_t)timeout_ms * 1000000;

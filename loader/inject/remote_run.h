@@ -6,9 +6,10 @@
  * it at each of its thirty system calls; and every stop costs two changes of thread,
  * each of which waits for a CPU where many want one.  Here the thread runs the stub
  * (cpu.h) freely: it makes the call, then the list of system calls, notes that it is
- * done, and waits in the marker, over and over for about a tenth of a second.  We look
- * at the note now and then and stop it there, by PTRACE_INTERRUPT: so it is at an
- * event stop at once, where the next thing can be asked of it or everything be put
+ * done, and waits in the marker, over and over for about a quarter of a second of its CPU
+ * time (as often as this machine makes system calls in that time: helper.h, call_ns).
+ * We look at the note now and then and stop it there, by PTRACE_INTERRUPT: so it is at
+ * an event stop at once, where the next thing can be asked of it or everything be put
  * back.
  *
  * If we are late (no CPU, or dead), the rounds end and it goes home through the

@@ -19,6 +19,13 @@ def state_of(pid):
         return f.read().rpartition(")")[2].split()[0]
 
 
+def cpu_seconds(pid):
+    """What a process has used of the CPU."""
+    with open("/proc/%d/stat" % pid) as f:
+        ticks = f.read().rpartition(")")[2].split()[11:13]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+
 def wait_for_program(pid, name):
     """Until a process that was just forked runs the program."""
     def runs():

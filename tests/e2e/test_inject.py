@@ -276,6 +276,16 @@ class Faults(Case):
             self.assert_untouched(before)
             self.assertRegex(p.finish(), "^ok ")
 
+    def test_wait_in_vain_is_short(self):
+        """By the thread's own CPU time, however long a system call takes here."""
+        with Program("torture", "idle", 1) as p:
+            masks, before = self.masks(p.pid), cpu_seconds(p.pid)
+            status, _, _ = drive(p.pid, "-a", fault="kill:1/run-done")
+            self.assertEqual(status, -9)
+            wait_for(lambda: self.masks(p.pid) == masks, what="it to go home")
+            self.assertLess(cpu_seconds(p.pid) - before, 0.8 * SLOW)
+            self.assertRegex(p.finish(), "^ok ")
+
     def masks(self, pid):
         found = set()
         for tid in os.listdir("/proc/%d/task" % pid):

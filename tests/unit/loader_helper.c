@@ -61,6 +61,13 @@ static int work_tell(struct helper *h, struct load_error *err)
 	return 0;
 }
 
+static int work_time(struct helper *h, struct load_error *err)
+{
+	(void)err;
+	h->result.region = h->call_ns;
+	return 0;
+}
+
 static int work_fail(struct helper *h, struct load_error *err)
 {
 	(void)h;
@@ -132,6 +139,17 @@ static void test_result_and_error(void **state)
 	assert_string_equal(err.text, "so it is");
 }
 
+/* What waits for us in a target does so by that. */
+static void test_what_a_call_takes_is_known(void **state)
+{
+	struct load_error err = { 0 };
+	uint64_t ns;
+
+	(void)state;
+	assert_int_equal(run(work_time, PATIENT_MS, &err, &ns), 0);
+	assert_in_range(ns, 1, 1000000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +157,7 @@ int main(void)
 		cmocka_unit_test(test_one_that_says_nothing),
 		cmocka_unit_test(test_one_that_ends),
 		cmocka_unit_test(test_result_and_error),
+		cmocka_unit_test(test_what_a_call_takes_is_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
