@@ -403,6 +403,8 @@ class RealAgent(Case):
 
     def loads(self, name, python, code, *options, runs=None, env=None, args=()):
         runs = runs or LOADS
+        if env and python.free_threaded:    # it has no allocator but its own
+            env.pop("PYTHONMALLOC", None)
         with Target(python, code, env=env, args=args) as t:
             complete, refused, bad = 0, 0, []
             for _ in range(runs):
