@@ -193,6 +193,36 @@ while len(WORK._buffer) == 10000:   # until the thread that serves it has begun
 ready(); serve()
 ''', ["__main__.WORK._buffer -> deque", " Job"]),
 
+    "objects of classes that are made again and again": (r'''
+from collections import namedtuple
+ROWS = []
+for n in range(400):
+    ROWS.append(namedtuple("Row", "a b c%d" % n)(n, n, n))
+ready(); serve()
+''', ["__main__.ROWS -> list -> 400 Row (of 400 classes of that name)"]),
+
+    "a class, by the module that defines it": (r'''
+import os, sys, tempfile, importlib
+with tempfile.TemporaryDirectory() as root:   # a path longer than what a snapshot shows of one
+    where = os.path.join(root, "very-long-name-of-a-folder-" * 3, "site-packages")
+    os.makedirs(os.path.join(where, "shop"))
+    for name, text in [("__init__", "from ._store import Store"),
+                       ("front", "from ._store import Store"),
+                       ("_store", "class Store:\n    orders = {}")]:
+        with open(os.path.join(where, "shop", name + ".py"), "w") as file:
+            file.write(text)
+    for n in range(150):
+        with open(os.path.join(where, "shop", "part%d.py" % n), "w") as file:
+            file.write("TABLE = %r" % [bytes(20000 + n)])
+    sys.path.insert(0, where)
+    import shop, shop.front
+    for n in range(150):
+        importlib.import_module("shop.part%d" % n)
+    for n in range(10000):
+        shop.Store.orders[n] = {"order": n}
+ready(); serve()
+''', ["shop._store.Store.orders -> dict -> 10,000 dict"]),
+
     "a pool's work, not its thread": (r'''
 import concurrent.futures, threading
 def wait(body):
@@ -222,6 +252,9 @@ WHY = {
     "what a C table holds without telling": ("", "the module __main__"),
     "many tables that are nearly empty": ("keep their room", "the module __main__"),
     "a queue, not the thread that serves it": ("a queue is filled faster", "__main__"),
+    "objects of classes that are made again and again": ("", "the module __main__"),
+    "a class, by the module that defines it": ("a cache, registry or index",
+                                               "the class shop._store.Store"),
     "a pool's work, not its thread": ("work that is submitted faster", "__main__"),
 }
 

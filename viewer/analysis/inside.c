@@ -64,7 +64,7 @@ static bool inside_is_member(const struct inside *in, const struct suspect *s,
 {
 	const uint32_t above = analysis_idom(in->a, node);
 
-	if (heap_type_of(in->heap, node) != s->member_type)
+	if (heap_namesake_of(in->heap, node) != s->member_type)
 		return false;
 	if (s->by_variable)
 		return above < in->heap->objects &&
@@ -89,7 +89,7 @@ static int inside_sample(struct inside *in, const struct suspect *s)
 		if (i % PROGRESS_EVERY == 0)
 			err = progress_step(in->progress, "members", i, all.count);
 		if (below ? node < in->heap->objects &&
-				    heap_type_of(in->heap, node) == s->member_type :
+				    heap_namesake_of(in->heap, node) == s->member_type :
 			    inside_is_member(in, s, node))
 			if (seen++ % stride == 0 && !err)
 				err = inside_add(in, node);
@@ -106,8 +106,8 @@ static uint32_t inside_common(const struct inside *in, const struct way *way)
 
 	for (uint32_t i = 0; i < in->ways; i++)
 		for (uint32_t k = 0; k < way->count && k < in->way[i].count &&
-		     heap_type_of(in->heap, way->node[k]) ==
-			     heap_type_of(in->heap, in->way[i].node[k]);
+		     heap_namesake_of(in->heap, way->node[k]) ==
+			     heap_namesake_of(in->heap, in->way[i].node[k]);
 		     k++)
 			alike[k]++;
 	while (depth < way->count &&

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "viewer/analysis/definer.h"
 #include "viewer/analysis/garbage.h"
 
 enum reach_wait { WAIT_LIBRARY, WAIT_LOW, WAITS };
@@ -372,6 +373,8 @@ int reach_run(struct heap *heap, const struct progress *progress, struct vec *pa
 			r.parent[n] = HEAP_NONE;
 		reach_place_native(&r);
 		err = reach_search(&r);
+		if (!err)
+			err = definer_prefer(heap, r.parent);
 	}
 	vec_free(&r.queue);
 	for (unsigned i = 0; i < WAITS; i++)

@@ -83,7 +83,7 @@ static void suspect_merge_find_indexes(const struct heap *heap, struct suspect *
 
 	for (uint32_t i = 0; i < refs.count; i++)
 		if (refs.target[i] < heap->objects &&
-		    heap_type_of(heap, refs.target[i]) == s->member_type)
+		    heap_namesake_of(heap, refs.target[i]) == s->member_type)
 			member[refs.target[i]] = 1;
 	for (uint32_t o = 0; o < heap->objects; o++) {
 		struct heap_span to = heap_refs(heap, o);

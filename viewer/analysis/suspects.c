@@ -66,8 +66,8 @@ static uint32_t suspects_run_start(const struct heap *heap, const uint32_t *walk
 		uint32_t i = length;
 
 		while (i > period &&
-		       heap_type_of(heap, walk[i - 1]) ==
-			       heap_type_of(heap, walk[i - 1 - period]))
+		       heap_namesake_of(heap, walk[i - 1]) ==
+			       heap_namesake_of(heap, walk[i - 1 - period]))
 			i--;
 		if (length - i >= RUN_STEPS)
 			return i - period;
@@ -81,9 +81,9 @@ static int suspects_count_chain(struct finder *f, struct suspect *s)
 	struct heap_span children = { 0 };
 	int err = 0;
 
-	s->member_type = heap_type_of(f->heap, s->point);
+	s->member_type = heap_namesake_of(f->heap, s->point);
 	for (uint32_t node = s->point;; node = children.target[0]) {
-		if (heap_type_of(f->heap, node) == s->member_type) {
+		if (heap_namesake_of(f->heap, node) == s->member_type) {
 			s->member_count++;
 			s->member_retained += heap_shallow(f->heap, node);
 		}
@@ -107,7 +107,7 @@ static int suspects_find_members(struct finder *f, struct suspect *s, uint64_t m
 		return err;
 	uint64_t *sum = sums.data;
 	for (uint32_t i = 0; i < children.count; i++) {
-		uint32_t type = heap_type_of(f->heap, children.target[i]);
+		uint32_t type = heap_namesake_of(f->heap, children.target[i]);
 		uint64_t retained = weight_of(&f->weights, children.target[i]);
 
 		if (retained >= most || heap_is_native(f->heap, children.target[i]))
@@ -136,7 +136,7 @@ static int suspects_find_member_holder(struct finder *f, struct suspect *s)
 	if (!err)
 		err = sample_begin(&sample);
 	for (uint32_t i = 0; i < children.count && !err && s->member_type; i += stride)
-		if (heap_type_of(f->heap, children.target[i]) == s->member_type &&
+		if (heap_namesake_of(f->heap, children.target[i]) == s->member_type &&
 		    !sample_add(f->a, &sample, children.target[i]))
 			break;
 	if (!err && sample.nodes >= FEW_MEMBERS)
@@ -178,10 +178,10 @@ static bool suspects_elements(const struct heap *heap, uint32_t node,
 			      struct heap_span children, uint32_t big)
 {
 	unsigned kind = heap_kind(heap, node);
-	uint32_t type = big ? heap_type_of(heap, children.target[0]) : 0;
+	uint32_t type = big ? heap_namesake_of(heap, children.target[0]) : 0;
 
 	for (uint32_t i = 1; i < big; i++)
-		if (heap_type_of(heap, children.target[i]) != type)
+		if (heap_namesake_of(heap, children.target[i]) != type)
 			return false;
 	return big > 1 && type &&
 		(kind == SNAP_KIND_LIST || kind == SNAP_KIND_TUPLE ||
@@ -371,7 +371,7 @@ static int suspects_find_locals(const struct finder *f, struct vec *ret)
 		struct local local = { frame->function,
 				       frame->file,
 				       holder,
-				       heap_type_of(f->heap, tops[i].node),
+				       heap_namesake_of(f->heap, tops[i].node),
 				       weight_of(&f->weights, tops[i].node),
 				       i };
 		if (vec_append(ret, &local, sizeof(local)))
@@ -466,7 +466,7 @@ struct group {
 static bool suspects_in_group(const struct finder *f, uint32_t top, uint32_t type,
 			      enum held held)
 {
-	return heap_type_of(f->heap, top) == type &&
+	return heap_namesake_of(f->heap, top) == type &&
 		suspect_member_held(f->a, top) == held;
 }
 
@@ -539,7 +539,7 @@ static int suspects_find_groups(struct finder *f)
 	struct group *g = groups.data;
 	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++) {
 		enum held held = suspect_member_held(f->a, tops[i].node);
-		uint32_t type = heap_type_of(f->heap, tops[i].node);
+		uint32_t type = heap_namesake_of(f->heap, tops[i].node);
 		struct group *at = &g[(size_t)type * HELDS + held];
 		uint64_t retained = weight_of(&f->weights, tops[i].node);
 

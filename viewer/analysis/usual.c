@@ -27,8 +27,9 @@ static uint64_t usual_code(const struct heap *heap)
 /* ---- modules ---- */
 
 struct usual_origin {
-	const char *text; /* not terminated, in the heap */
+	const char *text; /* not terminated, in the heap; its beginning */
 	uint32_t size;
+	uint64_t length, hash; /* of the whole, where it is longer */
 };
 
 static int usual_compare(const void *a, const void *b)
@@ -37,7 +38,11 @@ static int usual_compare(const void *a, const void *b)
 
 	if (x->size != y->size)
 		return x->size < y->size ? -1 : 1;
-	return memcmp(x->text, y->text, x->size);
+	if (x->length != y->length)
+		return x->length < y->length ? -1 : 1;
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return x->size ? memcmp(x->text, y->text, x->size) : 0;
 }
 
 static bool usual_builtin(const struct usual_origin *o)
@@ -68,7 +73,8 @@ static int usual_odd_modules(const struct heap *heap, uint32_t *odd, uint32_t *c
 		(*count)++;
 		*odd += spec >= heap->objects || heap_kind(heap, spec) == SNAP_KIND_NONE;
 		if (origin < heap->objects && heap_value(heap, origin, &value)) {
-			struct usual_origin o = { value.text, value.size };
+			struct usual_origin o = { value.text, value.size, value.length,
+						  value.hash };
 
 			err = usual_builtin(&o) ? 0 : vec_append(&origins, &o, sizeof(o));
 		}
@@ -112,6 +118,13 @@ static bool usual_part(const struct heap *heap, uint32_t type)
 	}
 }
 
+/* sys.modules itself, where modules are most of what it keeps. */
+static bool usual_is_sys_modules(const struct heap *heap, const struct suspect *s)
+{
+	return !s->group && s->member_type &&
+		heap_type(heap, s->member_type)->kind == SNAP_KIND_MODULE;
+}
+
 int usual_mark(const struct analysis *a, uint64_t tenth, struct vec *suspects)
 {
 	const struct heap *heap = a->heap;
@@ -126,7 +139,7 @@ int usual_mark(const struct analysis *a, uint64_t tenth, struct vec *suspects)
 
 		if (s->memory != SUSPECT_HELD || s->by_variable)
 			continue;
-		if (s->point == modules)
+		if (s->point == modules || usual_is_sys_modules(heap, s))
 			err = usual_modules(heap, &s->usual);
 		else if (s->point == HEAP_NONE)
 			s->usual = usual_part(heap, s->member_type) &&

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "viewer/model/arrays.h"
 #include "viewer/model/held.h"
@@ -249,6 +250,44 @@ static void build_find_types(struct build *b)
 	}
 }
 
+static int build_by_name(const void *a, const void *b, void *arg)
+{
+	const struct heap *heap = arg;
+	const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	const struct heap_type *s = heap_type(heap, x), *t = heap_type(heap, y);
+	int order = strcmp(heap_type_name(heap, x), heap_type_name(heap, y));
+
+	if (!order)
+		order = (s->kind > t->kind) - (s->kind < t->kind);
+	return order ? order : (x > y) - (x < y);
+}
+
+/* Puts types of one name together: each gets the first of them. */
+static int build_find_namesakes(struct heap *heap)
+{
+	struct heap_type *type = heap->type.data;
+	struct vec order = { 0 };
+
+	if (vec_alloc(&order, (size_t)heap->types * 4))
+		return -ENOMEM;
+	uint32_t *id = order.data;
+	for (uint32_t t = 0; t < heap->types; t++)
+		id[t] = t + 1;
+	if (heap->types)
+		qsort_r(id, heap->types, sizeof(*id), build_by_name, heap);
+	for (uint32_t i = 0, first = 0; i < heap->types; i++) {
+		struct heap_type *t = &type[id[i]];
+
+		if (!first || t->kind != type[first].kind ||
+		    strcmp(heap_type_name(heap, id[i]), heap_type_name(heap, first)))
+			first = id[i];
+		t->namesake = first;
+		type[first].namesakes++;
+	}
+	vec_free(&order);
+	return 0;
+}
+
 static int build_find_surplus(struct build *b)
 {
 	struct heap *heap = b->heap;
@@ -312,7 +351,7 @@ static int build_all(struct build *b)
 	if (err || build_split_weak(b))
 		return -ENOMEM;
 	build_find_types(b);
-	if (build_synth(b->loader, b->indegree.data))
+	if (build_find_namesakes(heap) || build_synth(b->loader, b->indegree.data))
 		return -ENOMEM;
 	err = held_build(heap, &b->loader->roots, b->indegree.data);
 	vec_free(&b->loader->roots);

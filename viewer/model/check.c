@@ -61,7 +61,7 @@ static bool check_classes(const struct heap *heap)
 		const struct heap_type *type = heap_type(heap, t);
 
 		if ((type->node >= heap->objects && type->node != HEAP_NONE && t) ||
-		    type->kind >= SNAP_KIND_COUNT)
+		    type->kind >= SNAP_KIND_COUNT || type->namesake > t)
 			return false;
 	}
 	return check_ids_below(&heap->klass, (uint32_t)classes, UINT32_MAX);

@@ -115,6 +115,9 @@ struct heap_type {
 	uint32_t node;	/* the type object, HEAP_NONE when not in the snapshot */
 	uint64_t addr, basicsize, itemsize;
 	uint64_t count, size; /* of its objects, bytes */
+	uint32_t namesake;  /* the first type of its qualified name and kind: itself, but
+			       * of classes that a program makes again and again */
+	uint32_t namesakes; /* of the first: how many types there are of its name */
 };
 
 struct heap_shape {
@@ -233,6 +236,12 @@ static inline uint32_t heap_type_of(const struct heap *heap, uint32_t node)
 static inline const struct heap_type *heap_type(const struct heap *heap, uint32_t type)
 {
 	return &VEC(heap->type, struct heap_type)[type];
+}
+
+/* Which type an object is of, where all those of one name are one. */
+static inline uint32_t heap_namesake_of(const struct heap *heap, uint32_t node)
+{
+	return heap_type(heap, heap_type_of(heap, node))->namesake;
 }
 
 /* enum snap_kind of an object. */

@@ -54,14 +54,15 @@ static struct alike_rule alike_rule_of(const struct analysis *a, uint32_t parent
 static bool alike_member(const struct analysis *a, const struct alike *alike,
 			 uint32_t child)
 {
-	return child < a->heap->objects && heap_type_of(a->heap, child) == alike->type &&
+	return child < a->heap->objects &&
+		heap_namesake_of(a->heap, child) == alike->type &&
 		analysis_retained(a, child) < alike->below;
 }
 
 struct alike alike_single(const struct analysis *a, uint32_t node)
 {
 	return (struct alike){ .node = node,
-			       .type = heap_type_of(a->heap, node),
+			       .type = heap_namesake_of(a->heap, node),
 			       .count = 1,
 			       .retained = analysis_retained(a, node),
 			       .objects = analysis_retained_count(a, node),
@@ -94,7 +95,8 @@ static int alike_lines(const struct analysis *a, struct heap_span children,
 	const size_t first = VEC_COUNT(*ret, struct alike);
 
 	for (uint32_t i = 0; i < children.count; i++) {
-		uint32_t node = children.target[i], type = heap_type_of(a->heap, node);
+		uint32_t node = children.target[i],
+			 type = heap_namesake_of(a->heap, node);
 		uint64_t retained = analysis_retained(a, node);
 		struct alike line = alike_single(a, node);
 		bool together = type && retained < rule.below &&
@@ -139,7 +141,7 @@ int alike_children(struct analysis *a, uint32_t parent, const struct progress *p
 		return -ENOMEM;
 	for (uint32_t i = 0; i < children.count; i++)
 		if (analysis_retained(a, children.target[i]) < rule.below)
-			counts[heap_type_of(heap, children.target[i])]++;
+			counts[heap_namesake_of(heap, children.target[i])]++;
 	err = alike_lines(a, children, rule, counts, ret);
 	free(counts);
 	return err;
@@ -166,7 +168,7 @@ int alike_open(struct analysis *a, uint32_t holder, const struct alike *alike,
 int alike_chain(struct analysis *a, uint32_t node, const struct progress *progress,
 		uint32_t *end_ret, uint32_t *steps_ret)
 {
-	const uint32_t type = heap_type_of(a->heap, node);
+	const uint32_t type = heap_namesake_of(a->heap, node);
 	struct heap_span children;
 	uint32_t steps = 0;
 	int err = 0;
@@ -178,7 +180,7 @@ int alike_chain(struct analysis *a, uint32_t node, const struct progress *progre
 		uint32_t next = children.target[0];
 		uint64_t mine = analysis_retained(a, node);
 
-		if (heap_type_of(a->heap, next) != type ||
+		if (heap_namesake_of(a->heap, next) != type ||
 		    analysis_retained(a, next) < mine - mine / 10)
 			break;
 		node = next;

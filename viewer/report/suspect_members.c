@@ -100,7 +100,7 @@ static void suspect_members_calls(struct text *out, const struct analysis *a,
 
 	for (uint32_t i = 0; i < refs.count; i++) {
 		if (refs.target[i] >= heap->objects ||
-		    heap_type_of(heap, refs.target[i]) != s->member_type ||
+		    heap_namesake_of(heap, refs.target[i]) != s->member_type ||
 		    !suspect_members_callee(heap, refs.target[i], atexit, &callee))
 			continue;
 		if (!all++)
@@ -115,6 +115,18 @@ static void suspect_members_calls(struct text *out, const struct analysis *a,
 	suspect_members_callee_text(out, heap, &first);
 }
 
+/* Of classes that a program makes again and again: how many there are. */
+static void suspect_members_namesakes(struct text *out, const struct heap *heap,
+				      const struct suspect *s)
+{
+	const uint32_t namesakes = heap_type(heap, s->member_type)->namesakes;
+	char buf[HUMAN_SIZE];
+
+	if (namesakes > 1 && s->member_count > 1)
+		text_printf(out, " (of %s classes of that name)",
+			    human_count(buf, namesakes));
+}
+
 void suspect_members_text(struct text *out, const struct analysis *analysis,
 			  const struct suspect *s)
 {
@@ -123,6 +135,7 @@ void suspect_members_text(struct text *out, const struct analysis *analysis,
 	text_add(out, human_count(buf, s->member_count));
 	text_add(out, " ");
 	describe_short_type(out, analysis->heap, s->member_type);
+	suspect_members_namesakes(out, analysis->heap, s);
 	if (s->point < heap_native_base(analysis->heap) && !s->frames && !s->by_variable)
 		suspect_members_calls(out, analysis, s);
 }
@@ -276,7 +289,7 @@ static bool suspect_members_count_rooms(const struct heap *heap, uint32_t contai
 	*capacity_ret = *items_ret = 0;
 	for (uint32_t i = 0; i < refs.count; i++) {
 		if (refs.target[i] >= heap->objects ||
-		    heap_type_of(heap, refs.target[i]) != s->member_type ||
+		    heap_namesake_of(heap, refs.target[i]) != s->member_type ||
 		    !room_unused(heap, refs.target[i], &capacity, &items))
 			continue;
 		empty += heap_size(heap, refs.target[i]);
