@@ -6,6 +6,7 @@
 #include "tests/unit/viewer_make.h"
 
 #include "viewer/name/alike.h"
+#include "viewer/name/describe.h"
 #include "viewer/name/name.h"
 
 #define INTO " \xe2\x80\xba "
@@ -311,12 +312,130 @@ static void test_alike(void **state)
 	heap_destroy(heap);
 }
 
+/* ---- long paths ---- */
+
+enum { DEEP = 4000, DEEP_LISTS = 0, DEEP_DICTS, DEEP_TASKS, DEEP_CALLS, DEEP_WAYS };
+
+struct deep {
+	struct world w;
+	uint64_t random;
+	uint32_t type[DEEP_WAYS], shape[DEEP_WAYS];
+	unsigned way[DEEP], parent[DEEP], children[DEEP];
+};
+
+static unsigned deep_random(struct deep *d, unsigned below)
+{
+	d->random = d->random * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)(d->random >> 33) % below;
+}
+
+static void deep_types(struct deep *d)
+{
+	struct world *w = &d->w;
+
+	w->pairs = make_shape(&w->m, NULL, 0, SNAP_TAIL_PAIRS);
+	w->index = make_shape(&w->m, NULL, 0, SNAP_TAIL_INDEX);
+	d->type[DEEP_LISTS] = type_of(w, "builtins.list", SNAP_KIND_LIST);
+	d->type[DEEP_DICTS] = type_of(w, "builtins.dict", SNAP_KIND_DICT);
+	d->type[DEEP_TASKS] = type_of(w, "_asyncio.Task", SNAP_KIND_OBJECT);
+	d->type[DEEP_CALLS] = type_of(w, "builtins.coroutine", SNAP_KIND_GENERATOR);
+	d->shape[DEEP_LISTS] = w->index;
+	d->shape[DEEP_DICTS] = w->pairs;
+	d->shape[DEEP_TASKS] = SHAPE(w, SNAP_LABEL_ATTR, "_coro", "__dict__", "a", "b");
+	d->shape[DEEP_CALLS] = SHAPE(w, SNAP_LABEL_LOCAL, "x", "x2", "x3", "x4");
+}
+
+/* Each hangs from one of the last few: the paths are hundreds of steps long. */
+static void deep_grow(struct deep *d)
+{
+	unsigned runs = 0;
+
+	for (unsigned i = 0; i < DEEP; i++) {
+		unsigned near = deep_random(d, 50) ? 3 : 200;
+
+		do
+			d->parent[i] =
+				i ? i - 1 - deep_random(d, i < near ? i : near) : 0;
+		while (d->children[d->parent[i]] == 4);
+		d->children[d->parent[i]] += i > 0;
+		if (!runs)
+			runs = deep_random(d, 3) ? 1 : deep_random(d, 40) + 1;
+		else
+			runs--;
+		d->way[i] = runs ? DEEP_LISTS : deep_random(d, DEEP_WAYS);
+	}
+}
+
+static struct heap *deep_heap(struct deep *d, enum snap_root_kind root)
+{
+	make_begin(&d->w.m);
+	deep_types(d);
+	deep_grow(d);
+	uint32_t str = type_of(&d->w, "builtins.str", SNAP_KIND_STR);
+	for (unsigned i = 0; i < 4; i++)
+		make_str(&d->w.m, addr(DEEP + i), str, i % 2 ? "key" : "not a name");
+	for (unsigned i = 0; i < DEEP; i++) {
+		unsigned to[8], n = 0;
+
+		for (unsigned c = i + 1; c < DEEP; c++)
+			if (d->parent[c] == i) {
+				if (d->way[i] == DEEP_DICTS)
+					to[n++] = DEEP + deep_random(d, 4);
+				to[n++] = c;
+			}
+		put(&d->w, i, d->type[d->way[i]], d->shape[d->way[i]], to, n);
+	}
+	make_root(&d->w.m, root, "app", 0, 0, addr(0));
+	return make_end(&d->w.m);
+}
+
+/* In whatever order they are asked for, each is what its steps alone are. */
+static void deep_check(struct deep *d, enum snap_root_kind root)
+{
+	struct heap *heap = deep_heap(d, root);
+	struct analysis *a = NULL;
+	static uint32_t nodes[DEEP + 8];
+	uint32_t deepest = 0;
+
+	assert_int_equal(analysis_run(heap, NULL, &a), 0);
+	for (unsigned i = 0; i < 2 * DEEP; i++) {
+		const uint32_t node = heap_find(heap, addr(deep_random(d, DEEP)));
+		const uint32_t length = analysis_path(a, node, nodes, DEEP + 8);
+		struct text alone = { 0 }, kept = { 0 };
+
+		assert_in_range(length, 1, DEEP + 8);
+		describe_steps(&alone, heap, nodes, length);
+		describe_path(&kept, a, node);
+		assert_string_equal(text_get(&kept), text_get(&alone));
+		deepest = length > deepest ? length : deepest;
+		text_free(&alone);
+		text_free(&kept);
+	}
+	assert_in_range(deepest, 500, DEEP);
+	assert_non_null(a->kept);
+	analysis_destroy(a);
+	heap_destroy(heap);
+}
+
+static void test_long_paths(void **state)
+{
+	static struct deep d;
+
+	(void)state;
+	for (unsigned seed = 1; seed <= 8; seed++) {
+		memset(&d, 0, sizeof(d));
+		d.random = seed;
+		deep_check(&d, seed % 2 ? SNAP_ROOT_MODULE : SNAP_ROOT_OTHER);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_alike),
+		cmocka_unit_test(test_long_paths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

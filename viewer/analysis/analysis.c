@@ -243,6 +243,8 @@ void analysis_destroy(struct analysis *a)
 {
 	if (!a)
 		return;
+	if (a->kept)
+		a->forget(a->kept);
 	struct vec *vecs[] = { &a->bfs_parent,	   &a->idom,   &a->retained,
 			       &a->retained_count, &a->type,   &a->child_row,
 			       &a->child,	   &a->sorted, &a->referrer };

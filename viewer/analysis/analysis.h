@@ -45,6 +45,8 @@ struct analysis {
 	struct vec sorted;	     /* bit per node: its children are in order
 					 * already */
 	struct vec referrer;	     /* u32: answer of the last analysis_referrers */
+	void *kept;		     /* what name/waypoint.h keeps of it; NULL: nothing */
+	void (*forget)(void *kept);  /* frees that */
 };
 
 /*

@@ -15,8 +15,6 @@
 
 #include "viewer/model/arrays.h"
 
-#define SLOT_CACHE_MIN 2048u /* references: fewer are searched one by one */
-
 struct heap *heap_create(void)
 {
 	return calloc(1, sizeof(struct heap));
@@ -28,7 +26,7 @@ void heap_destroy(struct heap *heap)
 		return;
 	for (size_t i = 0; i < heap_array_count; i++)
 		vec_free(heap_array(heap, i));
-	vec_free(&heap->slot_cache);
+	slots_free(&heap->slot);
 	if (heap->file)
 		munmap(heap->file, heap->file_size);
 	free(heap);
@@ -198,93 +196,53 @@ void heap_label(const struct heap *heap, uint32_t node, uint32_t slot,
 		ret->index = slot;
 }
 
-static int heap_compare_u64(const void *a, const void *b)
+/* Of a weak reference's slots, the first from `slot` on that leads there. */
+static uint32_t heap_weak_slot(const struct heap *heap, uint32_t from, uint32_t slot,
+			       uint32_t to)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	const struct heap_span refs = heap_refs(heap, from);
 
-	return x < y ? -1 : x > y;
-}
-
-/*
- * Asked about a large node again, its references get sorted: paths to each of
- * a list's million elements would be quadratic otherwise.  False: not cached.
- */
-static bool heap_slot_cached(struct heap *heap, uint32_t from, struct heap_span refs)
-{
-	if (heap->slot_cache_of == from + 1)
-		return true;
-	if (heap->slot_asked != from + 1) {
-		heap->slot_asked = from + 1;
-		return false;
-	}
-	heap->slot_cache_of = 0;
-	vec_free(&heap->slot_cache);
-	if (vec_alloc(&heap->slot_cache, refs.count * sizeof(uint64_t)))
-		return false;
-	uint64_t *entry = heap->slot_cache.data;
-	for (uint32_t i = 0; i < refs.count; i++)
-		entry[i] = (uint64_t)refs.target[i] << 32 | i;
-	qsort(entry, refs.count, sizeof(*entry), heap_compare_u64);
-	heap->slot_cache_of = from + 1;
-	return true;
-}
-
-/* First slot from `slot` on with that target, from the cache; HEAP_NONE = none. */
-static uint32_t heap_slot_find(const struct heap *heap, uint32_t slot, uint32_t to)
-{
-	const uint64_t *entry = VEC(heap->slot_cache, uint64_t),
-		       wanted = (uint64_t)to << 32 | slot;
-	size_t lo = 0, count = VEC_COUNT(heap->slot_cache, uint64_t), hi = count;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (entry[mid] < wanted)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < count && entry[lo] >> 32 == to ? (uint32_t)entry[lo] : HEAP_NONE;
-}
-
-uint32_t heap_slot(const struct heap *heap, uint32_t from, uint32_t to)
-{
-	struct heap_span refs = heap_refs(heap, from);
-
-	assert(from < heap->nodes);
-	if (refs.count >= SLOT_CACHE_MIN &&
-	    heap_slot_cached((struct heap *)(uintptr_t)heap, from, refs)) {
-		uint32_t slot = heap_slot_find(heap, 0, to);
-
-		if (slot != HEAP_NONE)
-			return slot;
-	}
-
-	for (uint32_t i = 0; i < refs.count; i++)
-		if (refs.target[i] == to)
-			return i;
-	for (uint32_t i = 0; i < refs.count && from < heap->objects; i++)
+	if (from >= heap->objects || !heap_class_of(heap, from)->weak)
+		return HEAP_NONE;
+	for (uint32_t i = slot; i < refs.count; i++)
 		if (refs.target[i] == HEAP_WEAK && heap_target(heap, from, i, NULL) == to)
 			return i;
 	return HEAP_NONE;
 }
 
+/* The first strong reference from `slot` on. */
+static uint32_t heap_strong_slot(const struct heap *heap, uint32_t from, uint32_t slot,
+				 uint32_t to)
+{
+	const struct heap_span refs = heap_refs(heap, from);
+	struct heap *const own = (struct heap *)(uintptr_t)heap; /* for what it keeps */
+	uint32_t found;
+
+	if (refs.count >= SLOTS_LARGE &&
+	    slots_find(&own->slot, from, refs.target, refs.count, slot, to, &found))
+		return found;
+	for (uint32_t i = slot; i < refs.count; i++)
+		if (refs.target[i] == to)
+			return i;
+	return HEAP_NONE;
+}
+
+uint32_t heap_slot(const struct heap *heap, uint32_t from, uint32_t to)
+{
+	assert(from < heap->nodes);
+	const uint32_t strong = heap_strong_slot(heap, from, 0, to);
+
+	return strong != HEAP_NONE ? strong : heap_weak_slot(heap, from, 0, to);
+}
+
 uint32_t heap_slot_after(const struct heap *heap, uint32_t from, uint32_t slot,
 			 uint32_t to)
 {
-	struct heap_span refs = heap_refs(heap, from);
-	bool weak = from < heap->objects && heap_class_of(heap, from)->weak;
+	assert(from < heap->nodes && slot < heap_refs(heap, from).count);
+	const uint32_t strong = heap_strong_slot(heap, from, slot, to),
+		       weak = heap_weak_slot(heap, from, slot, to);
 
-	assert(from < heap->nodes && slot < refs.count);
-	if (!weak && refs.count >= SLOT_CACHE_MIN &&
-	    heap_slot_cached((struct heap *)(uintptr_t)heap, from, refs))
-		return heap_slot_find(heap, slot, to);
-	for (uint32_t i = slot; i < refs.count; i++)
-		if (refs.target[i] == to ||
-		    (weak && refs.target[i] == HEAP_WEAK &&
-		     heap_target(heap, from, i, NULL) == to))
-			return i;
-	return HEAP_NONE;
+	return strong < weak ? strong : weak; /* HEAP_NONE is the largest */
 }
 
 /* ---- text ---- */
@@ -417,5 +375,6 @@ int heap_adopt(struct heap *heap, enum heap_synth_kind group, const uint32_t *id
 	}
 	s->first = first;
 	s->count = count;
+	slots_free(&heap->slot);
 	return 0;
 }

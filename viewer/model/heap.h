@@ -30,7 +30,7 @@
  * Lifetime: loaded by load.h (or mapped from a sidecar), then constant, except
  * that analysis/reach.c appends the members of the last root groups once
  * (heap_adopt).  Read-only use from several threads is fine, but for heap_slot and
- * what calls it (paths): it remembers the references of the last large node.
+ * what calls it (paths): it keeps where large nodes' references are (slots.h).
  */
 #ifndef PYMEM_VIEWER_MODEL_HEAP_H
 #define PYMEM_VIEWER_MODEL_HEAP_H
@@ -41,6 +41,7 @@
 
 #include "formats/core/sink.h"
 #include "viewer/model/addrmap.h"
+#include "viewer/model/slots.h"
 #include "viewer/model/vec.h"
 
 #define HEAP_ABSENT UINT32_MAX
@@ -196,9 +197,7 @@ struct heap {
 	struct vec fact;	 /* struct heap_fact */
 	struct vec fact_text;	 /* bytes */
 
-	struct vec slot_cache;	/* heap_slot's: u64 target << 32 | slot, sorted */
-	uint32_t slot_cache_of; /* the node they are of, + 1 */
-	uint32_t slot_asked;	/* large node that heap_slot was asked about last, + 1 */
+	struct slots slot; /* heap_slot's */
 
 	bool python_only; /* native nodes count for nothing */
 	void *file;	  /* sidecar mapping the vecs point into, or NULL */

@@ -23,6 +23,10 @@ enum { KIND_ARG_POS = 0x02, KIND_ARG_VAR = 0x08, KIND_LOCAL = 0x20 };
 void hops_label(const struct hops *h, uint32_t at, struct heap_label *ret)
 {
 	assert(at + 1 < h->count);
+	if (h->here && at == h->at) {
+		*ret = *h->here;
+		return;
+	}
 	heap_label(h->heap, h->chain[at],
 		   heap_slot(h->heap, h->chain[at], h->chain[at + 1]), ret);
 }
@@ -347,7 +351,8 @@ static uint32_t hops_context(struct text *out, const struct hops *h)
 
 	if (!context && !context_var_is_trie(h->heap, h->chain[h->at]))
 		return 0;
-	while (at + 1 < h->count && context_var_is_trie(h->heap, h->chain[at + 1]))
+	while (at + 1 < h->count && at + 1 < h->at + HOPS_LONGEST &&
+	       context_var_is_trie(h->heap, h->chain[at + 1]))
 		at++;
 	if (at + 1 >= h->count)
 		return 0;
@@ -365,12 +370,18 @@ static uint32_t (*const rules[])(struct text *, const struct hops *) = {
 	hops_task, hops_thread_local, hops_local,   hops_context,
 };
 
-uint32_t hops_write(struct text *out, const struct hops *h)
+uint32_t hops_write(struct text *out, const struct hops *hops)
 {
-	assert(h->at + 1 < h->count);
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-		uint32_t taken = rules[i](out, h);
+	struct heap_label here;
+	struct hops h = *hops;
 
+	assert(h.at + 1 < h.count);
+	hops_label(hops, h.at, &here);
+	h.here = &here; /* each rule asks for it */
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		uint32_t taken = rules[i](out, &h);
+
+		assert(taken <= HOPS_LONGEST);
 		if (taken)
 			return taken;
 	}

@@ -31,7 +31,11 @@ struct hops {
 	const struct heap *heap;
 	const uint32_t *chain;
 	uint32_t count, at;
+	const struct heap_label *here; /* of the edge at `at`; NULL: not asked for yet */
 };
+
+/* A step takes no more edges than these, and looks no farther ahead. */
+enum { HOPS_LONGEST = 12 };
 
 /* Appends the step that begins at chain[at], escaped; returns the edges it took, 0 when
  * it is none of these. */

@@ -100,7 +100,7 @@ static bool name_step_write(struct text *out, const struct analysis *a, uint32_t
 	const struct heap *heap = a->heap;
 	uint32_t parent = analysis_parent(a, node);
 	uint32_t chain[3] = { holder, node, 0 };
-	struct hops hops = { heap, chain, 2, 0 };
+	struct hops hops = { heap, chain, 2, 0, NULL };
 	uint32_t slot = heap_slot(heap, holder, node);
 	size_t before = text_len(out);
 

@@ -4,7 +4,8 @@
  *
  * The head says where it begins (module, thread and frame, ...), then each step adds a
  * suffix; what is one step in Python is one here (hops.h).  A run of equal suffixes (a
- * linked list) is written once with its length.
+ * linked list) is written once with its length.  A long path goes on from where one
+ * through the same nodes has been written before (waypoint.h).
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -13,20 +14,24 @@
 #include "viewer/analysis/reach.h"
 #include "viewer/name/describe.h"
 #include "viewer/name/hops.h"
+#include "viewer/name/waypoint.h"
 #include "viewer/text/human.h"
-
-#define HEAD_NODES \
-	250u		   /* of a longer path, these many from each end are looked
-				 * at */
-#define SHOWN_SEGMENTS 24u /* of the result, these many from each end */
 
 struct path {
 	const struct heap *heap;
 	const uint32_t *chain;
 	uint32_t count, at; /* at: node reached so far */
 	bool more;	    /* steps follow that are in no chain */
-	struct vec segment; /* struct segment */
+	struct vec segment; /* struct segment: the last ones */
 	struct text text;   /* their texts */
+	/* and those before them, where the path is long; ways is NULL elsewhere */
+	struct waypoints *ways;
+	uint32_t before;    /* the last of those, plus 1 */
+	uint32_t rank;	    /* how many they are */
+	uint32_t next;	    /* at which node there may be a waypoint again */
+	bool own;	    /* path_is_own */
+	uint32_t kept_rank; /* plus 1: the segment of which the text is kept, too, */
+	uint32_t kept_text; /* and where */
 };
 
 struct segment {
@@ -34,17 +39,20 @@ struct segment {
 	uint64_t times;
 };
 
-/* Both buffers are kept from path to path: reports ask for a million of them. */
+/* These buffers are kept from path to path: reports ask for a million of them. */
 static _Thread_local struct {
-	struct vec segment;
+	struct vec segment, nodes;
 	struct text text;
 } spare;
+
+enum { SPARE_MOST = 1 << 20 /* bytes; larger ones are given back */ };
 
 static void path_borrow(struct path *p)
 {
 	p->segment = spare.segment;
 	p->text = spare.text;
-	memset(&spare, 0, sizeof(spare));
+	memset(&spare.segment, 0, sizeof(spare.segment));
+	memset(&spare.text, 0, sizeof(spare.text));
 	p->segment.size = 0;
 	text_clear(&p->text);
 }
@@ -53,6 +61,10 @@ static void path_give_back(struct path *p)
 {
 	vec_free(&spare.segment);
 	text_free(&spare.text);
+	if (p->segment.capacity > SPARE_MOST)
+		vec_free(&p->segment);
+	if (p->text.buf.capacity > SPARE_MOST)
+		text_free(&p->text);
 	spare.segment = p->segment;
 	spare.text = p->text;
 }
@@ -68,7 +80,7 @@ static void path_segment_end(struct path *p, size_t begin)
 	assert(p->text.err || begin <= p->text.buf.size);
 	if (p->text.err || begin >= p->text.buf.size)
 		return;
-	if (count > 1 && !strcmp(text + last->text, text + begin)) {
+	if (p->rank + count > 1 && last && !strcmp(text + last->text, text + begin)) {
 		last->times++;
 		p->text.buf.size = begin;
 		return;
@@ -101,7 +113,7 @@ static void path_add_native(struct path *p, uint32_t node)
 static void path_add_edge(struct path *p)
 {
 	const struct heap *heap = p->heap;
-	const struct hops hops = { heap, p->chain, p->count, p->at };
+	const struct hops hops = { heap, p->chain, p->count, p->at, NULL };
 	struct heap_label label;
 
 	if (heap_is_native(heap, p->chain[p->at + 1])) {
@@ -248,7 +260,7 @@ static void path_add_head(struct path *p)
 /* A path that begins at a task or an event loop. */
 static void path_add_machinery(struct path *p)
 {
-	const struct hops hops = { p->heap, p->chain, p->count, 0 };
+	const struct hops hops = { p->heap, p->chain, p->count, 0, NULL };
 	size_t begin = path_segment_begin(p);
 
 	if (hops_is_task(&hops)) {
@@ -280,26 +292,63 @@ static void path_head_of(struct path *p, const struct analysis *a, uint32_t obje
 
 /* ---- putting it together ---- */
 
-static void path_write_segments(struct path *p, struct text *out, uint64_t left_out)
+static void path_write_segment(struct text *out, const char *text, uint64_t times)
 {
-	size_t count = VEC_COUNT(p->segment, struct segment);
-	const struct segment *s = p->segment.data;
 	char buf[HUMAN_SIZE];
 
-	for (size_t i = 0; i < count; i++) {
-		const char *text = VEC(p->text.buf, const char) + s[i].text;
+	if (times > 1)
+		text_printf(out, "(%s x %s)", text, human_count(buf, times));
+	else
+		text_add(out, text);
+}
 
-		if (count > 2 * SHOWN_SEGMENTS && i == SHOWN_SEGMENTS) {
-			i = count - SHOWN_SEGMENTS;
-			text_printf(
-				out, " ... (%s more steps) ...",
-				human_count(buf, left_out + count - 2 * SHOWN_SEGMENTS));
-		}
-		if (s[i].times > 1)
-			text_printf(out, "(%s x %s)", text, human_count(buf, s[i].times));
-		else
-			text_add(out, text);
+/* Those of the kept segments whose ranks are first to last; of those after last, it is
+ * the last or WAYPOINT_SHOWN - 1. */
+static void path_write_kept(const struct path *p, struct text *out, uint32_t first,
+			    uint32_t last)
+{
+	const struct waypoint_segment *const all =
+		VEC(p->ways->segment, struct waypoint_segment);
+	uint32_t list[2 * WAYPOINT_SHOWN], count = 0, at = p->before;
+
+	if (all[at - 1].rank > last)
+		at = all[at - 1].head;
+	assert(all[at - 1].rank == last && last - first < 2 * WAYPOINT_SHOWN);
+	for (; at && all[at - 1].rank >= first; at = all[at - 1].before)
+		list[count++] = at - 1;
+	while (count--)
+		path_write_segment(out,
+				   VEC(p->ways->text, const char) + all[list[count]].text,
+				   all[list[count]].times);
+}
+
+/* The segments with ranks from first on, up to but without end. */
+static void path_write_some(const struct path *p, struct text *out, uint32_t first,
+			    uint32_t end)
+{
+	const struct segment *const s = VEC(p->segment, struct segment);
+
+	if (first < p->rank && first < end)
+		path_write_kept(p, out, first, (end < p->rank ? end : p->rank) - 1);
+	for (uint32_t i = first > p->rank ? first : p->rank; i < end; i++)
+		path_write_segment(out,
+				   VEC(p->text.buf, const char) + s[i - p->rank].text,
+				   s[i - p->rank].times);
+}
+
+static void path_write_segments(const struct path *p, struct text *out)
+{
+	const uint32_t count = p->rank + (uint32_t)VEC_COUNT(p->segment, struct segment);
+	char buf[HUMAN_SIZE];
+
+	if (count <= 2 * WAYPOINT_SHOWN) {
+		path_write_some(p, out, 0, count);
+		return;
 	}
+	path_write_some(p, out, 0, WAYPOINT_SHOWN);
+	text_printf(out, " ... (%s more steps) ...",
+		    human_count(buf, count - 2 * WAYPOINT_SHOWN));
+	path_write_some(p, out, count - WAYPOINT_SHOWN, count);
 }
 
 /* Whether a chain begins with what the program's author has named: a module's variable,
@@ -316,44 +365,207 @@ static bool path_is_own(const struct heap *heap, const uint32_t *chain, uint32_t
 	return chain[0] < heap->objects;
 }
 
-/*
- * Where a path that leads through the machinery of asyncio begins for its reader: at the
- * last task or event loop on it, however that was come by (a timer's callback, a hook of
- * the thread, a local variable of the library); else at its first node.
- */
-static uint32_t path_beginning(const struct heap *heap, const uint32_t *chain,
-			       uint32_t count)
+/* The last task or event loop on a chain behind `from`; `from`: there is none. */
+static uint32_t path_last_machinery(const struct heap *heap, const uint32_t *chain,
+				    uint32_t count, uint32_t from)
 {
-	struct hops hops = { heap, chain, count, 0 };
+	struct hops hops = { heap, chain, count, 0, NULL };
 
-	if (path_is_own(heap, chain, count))
-		return 0;
-	for (uint32_t i = count; i-- > 1;) {
+	for (uint32_t i = count; i-- > from + 1;) {
 		hops.at = i;
 		if (hops_is_task(&hops) || hops_is_loop(&hops))
 			return i;
 	}
-	return 0;
+	return from;
 }
 
-/* The same along any chain of nodes (chain[0] a group, or any node to start from). */
-static void describe_chain(struct text *out, const struct heap *heap,
-			   const uint32_t *chain, uint32_t count)
+/*
+ * A path that leads through the machinery of asyncio begins for its reader at the last
+ * task or event loop on it, however that was come by (a timer's callback, a hook of the
+ * thread, a local variable of the library); else at its first node.
+ */
+static void path_begin(struct path *p)
 {
-	const uint32_t from = count ? path_beginning(heap, chain, count) : 0;
-	struct path p = { .heap = heap, .chain = chain + from, .count = count - from };
+	const uint32_t from =
+		p->own ? 0 : path_last_machinery(p->heap, p->chain, p->count, 0);
 
-	if (!count)
+	p->chain += from;
+	p->count -= from;
+	p->next = from ? 0 : WAYPOINT_EVERY;
+	if (from)
+		path_add_machinery(p);
+	else
+		path_add_head(p);
+}
+
+/* ---- long paths ---- */
+
+/* All segments but the last are kept: others go on from them. */
+static int path_keep_segments(struct path *p)
+{
+	const size_t count = VEC_COUNT(p->segment, struct segment);
+	struct segment *const s = VEC(p->segment, struct segment);
+	char *const text = VEC(p->text.buf, char);
+	int err = 0;
+
+	for (size_t i = 0; i < count && !err; i++) {
+		if (p->kept_rank != p->rank + 1)
+			err = waypoint_keep_text(p->ways, text + s[i].text,
+						 &p->kept_text);
+		p->kept_rank = p->rank + 1;
+		if (i + 1 == count || err)
+			break;
+		const struct waypoint_segment kept = { .text = p->kept_text,
+						       .rank = p->rank,
+						       .times = s[i].times };
+		err = waypoint_keep_segment(p->ways, kept, &p->before);
+		p->rank++;
+	}
+	p->text.buf.size = strlen(text + s[count - 1].text) + 1;
+	memmove(text, text + s[count - 1].text, p->text.buf.size);
+	s[0] = (struct segment){ 0, s[count - 1].times };
+	p->segment.size = sizeof(*s);
+	return err;
+}
+
+/* After each step: what was written so far may be of use to others. */
+static void path_leave_waypoint(struct path *p)
+{
+	struct waypoint w = { .own = p->own, .back = p->at < 2 ? (uint8_t)p->at : 2 };
+
+	if (!p->ways || p->at < p->next || p->at + HOPS_LONGEST >= p->count ||
+	    p->text.err || !p->segment.size)
+		return;
+	w.node = p->chain[p->at + HOPS_LONGEST];
+	p->next = p->at + WAYPOINT_EVERY;
+	if (!waypoint_has_room(p->ways) || waypoint_find(p->ways, w.node))
+		return;
+	if (path_keep_segments(p)) {
+		text_fail(&p->text);
+		return;
+	}
+	w.last = (struct waypoint_segment){
+		.before = p->before,
+		.text = p->kept_text,
+		.rank = p->rank,
+		.times = VEC(p->segment, struct segment)[0].times
+	};
+	if (waypoint_add(p->ways, &w))
+		text_fail(&p->text);
+}
+
+/* Goes on from a waypoint, whose step ended at chain[at]. */
+static void path_resume(struct path *p, const struct waypoint *w, uint32_t at)
+{
+	const size_t begin = path_segment_begin(p);
+
+	p->own = w->own;
+	p->at = at;
+	p->next = at + WAYPOINT_EVERY;
+	text_add(&p->text, VEC(p->ways->text, const char) + w->last.text);
+	path_segment_end(p, begin);
+	if (!p->segment.size)
+		return;
+	VEC(p->segment, struct segment)[0].times = w->last.times;
+	p->before = w->last.before;
+	p->rank = w->last.rank;
+	p->kept_rank = w->last.rank + 1;
+	p->kept_text = w->last.text;
+}
+
+/*
+ * Appends the nodes from a node up to the first waypoint, and those that its last step
+ * and the ones after it lie between; or up to the root.  Returns the waypoint, NULL: the
+ * root.
+ */
+static const struct waypoint *path_climb(const struct analysis *a, uint32_t node,
+					 const struct waypoints *ways, struct vec *nodes,
+					 int *err)
+{
+	const uint32_t root = heap_root(a->heap);
+	const struct waypoint *found = NULL;
+	uint32_t left = a->heap->nodes;
+
+	for (uint32_t n = node; n != HEAP_NONE && n != root && left && !*err;
+	     n = analysis_parent(a, n), left--) {
+		*err = vec_push_u32(nodes, n);
+		if (ways && !found && (found = waypoint_find(ways, n)))
+			left = (uint32_t)HOPS_LONGEST + found->back + 1;
+	}
+	uint32_t *const list = VEC(*nodes, uint32_t);
+	for (size_t i = 0, j = VEC_COUNT(*nodes, uint32_t); i + 1 < j; i++) {
+		const uint32_t n = list[i];
+
+		list[i] = list[--j];
+		list[j] = n;
+	}
+	return found;
+}
+
+static void path_describe_rest(struct path *p, struct text *out)
+{
+	while (p->at + 1 < p->count && !p->text.err) {
+		path_add_edge(p);
+		path_leave_waypoint(p);
+	}
+	if (p->text.err)
+		text_fail(out);
+	path_write_segments(p, out);
+}
+
+/* Along any chain of nodes: nodes[0] a group, or any node to start from. */
+void describe_steps(struct text *out, const struct heap *heap, const uint32_t *nodes,
+		    uint32_t length)
+{
+	struct path p = { .heap = heap, .chain = nodes, .count = length };
+
+	if (!length)
 		return;
 	path_borrow(&p);
-	if (from)
-		path_add_machinery(&p);
-	else
-		path_add_head(&p);
-	while (p.at + 1 < p.count && !p.text.err)
-		path_add_edge(&p);
-	path_write_segments(&p, out, 0);
+	p.own = path_is_own(heap, nodes, length);
+	path_begin(&p);
+	path_describe_rest(&p, out);
 	path_give_back(&p);
+}
+
+/* From a waypoint on, or from the beginning. */
+static void path_describe(struct path *p, struct text *out, const struct waypoint *from)
+{
+	uint32_t machinery = from ? from->back : 0;
+
+	path_borrow(p);
+	p->own = from ? from->own : path_is_own(p->heap, p->chain, p->count);
+	if (from && !p->own)
+		machinery = path_last_machinery(p->heap, p->chain, p->count, from->back);
+	if (from && machinery == from->back)
+		path_resume(p, from, from->back);
+	else
+		path_begin(p);
+	path_describe_rest(p, out);
+	path_give_back(p);
+}
+
+void describe_path(struct text *out, const struct analysis *a, uint32_t node)
+{
+	struct path p = { .heap = a->heap, .ways = a->kept };
+	struct vec nodes = spare.nodes;
+	int err = 0;
+
+	assert(node < a->heap->nodes);
+	spare.nodes = (struct vec){ 0 };
+	nodes.size = 0;
+	const struct waypoint *from = path_climb(a, node, p.ways, &nodes, &err);
+	p.chain = VEC(nodes, uint32_t);
+	p.count = (uint32_t)VEC_COUNT(nodes, uint32_t);
+	if (p.count > WAYPOINT_LOOK && !p.ways)
+		p.ways = waypoint_all(a);
+	if (err)
+		text_fail(out);
+	else if (p.count)
+		path_describe(&p, out, from);
+	if (nodes.capacity > SPARE_MOST)
+		vec_free(&nodes);
+	spare.nodes = nodes;
 }
 
 /* A place that stands for many: its label without key or index. */
@@ -416,55 +628,6 @@ void describe_signature(struct text *out, const struct analysis *a,
 		if (p.at == 2)
 			i--; /* the hop through __dict__ took both */
 	}
-	path_write_segments(&p, out, 0);
+	path_write_segments(&p, out);
 	path_give_back(&p);
-}
-
-/* A path longer than 2 * HEAD_NODES: its two ends. */
-static void path_describe_long(struct text *out, const struct analysis *a, uint32_t node,
-			       uint32_t length, uint32_t *nodes)
-{
-	uint32_t at = node, root = heap_root(a->heap);
-	char buf[HUMAN_SIZE];
-
-	for (uint32_t i = length; i-- > HEAD_NODES && at != root;)
-		at = analysis_parent(a, at);
-	analysis_path(a, at, nodes, HEAD_NODES);
-	describe_chain(out, a->heap, nodes, HEAD_NODES);
-	text_printf(out, " ... (%s more steps) ... ",
-		    human_count(buf, length - 2 * HEAD_NODES));
-	analysis_path(a, node, nodes, HEAD_NODES);
-	describe_chain(out, a->heap, nodes, HEAD_NODES);
-}
-
-void describe_steps(struct text *out, const struct heap *heap, const uint32_t *nodes,
-		    uint32_t length)
-{
-	char buf[HUMAN_SIZE];
-
-	if (length <= 2 * HEAD_NODES) {
-		describe_chain(out, heap, nodes, length);
-		return;
-	}
-	describe_chain(out, heap, nodes, HEAD_NODES);
-	text_printf(out, " ... (%s more steps) ... ",
-		    human_count(buf, length - 2 * HEAD_NODES));
-	describe_chain(out, heap, nodes + length - HEAD_NODES, HEAD_NODES);
-}
-
-void describe_path(struct text *out, const struct analysis *a, uint32_t node)
-{
-	uint32_t *nodes = malloc(2 * HEAD_NODES * sizeof(*nodes)), length;
-
-	assert(node < a->heap->nodes);
-	if (!nodes) {
-		text_fail(out);
-		return;
-	}
-	length = analysis_path(a, node, nodes, 2 * HEAD_NODES);
-	if (length > 2 * HEAD_NODES)
-		path_describe_long(out, a, node, length, nodes);
-	else
-		describe_chain(out, a->heap, nodes, length);
-	free(nodes);
 }
