@@ -91,16 +91,20 @@ static inline enum object_count object_count_split(const struct layout *lay, uin
 							       OBJECT_COUNTED;
 }
 
-/* ... in a build with one. */
-static inline enum object_count object_count_whole(const struct layout *lay, uint64_t obj,
-						   uint64_t *ret)
+/* ... in a build with one; by the word that has it. */
+static inline enum object_count object_count_word(const struct layout *lay, uint64_t word,
+						  uint64_t *ret)
 {
-	const uint64_t word = peek64(obj + lay->refcnt);
-
 	if (lay->immortal_mask && (word & lay->immortal_mask) >= lay->immortal_value)
 		return OBJECT_IMMORTAL;
 	*ret = word & lay->refcnt_mask;
 	return OBJECT_COUNTED;
+}
+
+static inline enum object_count object_count_whole(const struct layout *lay, uint64_t obj,
+						   uint64_t *ret)
+{
+	return object_count_word(lay, peek64(obj + lay->refcnt), ret);
 }
 
 /* obj's reference count in *ret; without a meaning unless it is OBJECT_COUNTED. */

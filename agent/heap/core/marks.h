@@ -65,6 +65,15 @@ static inline bool marks_in_range(uint64_t addr)
 	return (from >> 3 | from << 61) < (CPU_ADDRESS_END - MARKS_LOWEST) >> 3;
 }
 
+/* Its place among all that may begin objects, in units of 8 bytes; of any other address
+ * beyond MARKS_PLACES. */
+#define MARKS_PLACES (CPU_ADDRESS_END >> 3)
+
+static inline uint64_t marks_place(uint64_t addr)
+{
+	return addr >> 3 | addr << 61;
+}
+
 /* Is the mark of an address that is marks_in_range set in its leaf? */
 static inline bool marks_is_set(const struct marks_leaf *leaf, uint64_t addr)
 {

@@ -275,21 +275,17 @@ static struct memory_map *memory_note(struct walk *w, struct memory *memory,
 	return map ? map : &memory->nowhere;
 }
 
-void memory_live(struct walk *w, uint64_t addr, uint64_t size)
+void memory_live_elsewhere(struct walk *w, uint64_t addr, uint64_t size)
 {
 	struct memory *memory = w->memory;
-	const uint64_t page = addr >> GRAIN_SHIFT, leaf = addr >> LEAF_SHIFT;
-	struct memory_map *map;
+	const uint64_t page = addr >> GRAIN_SHIFT;
+	uint64_t *bytes;
 
-	if (!memory || !size)
+	if (!size)
 		return;
-	map = memory->cache[(addr >> 21) % MEMORY_CACHE];
-	if (!map || addr < map->start || addr >= map->end ||
-	    (addr + size - 1) >> GRAIN_SHIFT != page || leaf >= LEAVES ||
-	    !memory->leaves[leaf] ||
-	    !(memory->leaves[leaf][page / 64 % LEAF_WORDS] >> page % 64 & 1))
-		map = memory_note(w, memory, addr, size);
-	map->object_bytes[size <= MEMORY_SMALL] += size;
+	bytes = memory_note(w, memory, addr, size)->object_bytes;
+	bytes[size <= MEMORY_SMALL] += size;
+	memory->pages[page % MEMORY_PAGES] = (struct memory_page){ page, bytes };
 }
 
 uint64_t *memory_live_in(struct walk *w, uint64_t addr, uint64_t size)

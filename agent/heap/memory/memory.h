@@ -22,6 +22,7 @@
 
 enum {
 	MEMORY_CACHE = 256,
+	MEMORY_PAGES = 1024,
 	MEMORY_GRAIN_SHIFT = 12, /* a bit of the bitmap: no page is smaller */
 	MEMORY_SMALL = 512,	 /* SMALL_REQUEST_THRESHOLD, Objects/obmalloc.c */
 };
@@ -35,6 +36,12 @@ struct memory_map {
 	uint8_t class_, perms;	  /* as in struct snap_map */
 };
 
+/* A page that is marked as live, and where the bytes of what lies in it are counted. */
+struct memory_page {
+	uint64_t page; /* address >> MEMORY_GRAIN_SHIFT; 0 = none */
+	uint64_t *bytes;
+};
+
 struct memory {
 	struct memory_map *maps; /* address order */
 	size_t count, capacity;
@@ -45,13 +52,32 @@ struct memory {
 	struct malloc_pieces *pieces;		/* NULL: not looked for yet */
 	struct chunks *chunks;			/* NULL: not made yet */
 	struct memory_map nowhere;		/* takes what lies in no known mapping */
+	struct memory_page pages[MEMORY_PAGES]; /* seen last, by page */
 };
 
 /* Before the sweeps: reads the mappings. Without memory: nothing will be known. */
 void memory_begin(struct walk *w);
 
+/* As memory_live, where the page wasn't seen lately or more than one is concerned. */
+void memory_live_elsewhere(struct walk *w, uint64_t addr, uint64_t size);
+
 /* Says that [addr, addr + size) is an object's, or its item array or table. */
-void memory_live(struct walk *w, uint64_t addr, uint64_t size);
+static inline void memory_live(struct walk *w, uint64_t addr, uint64_t size)
+{
+	const uint64_t page = addr >> MEMORY_GRAIN_SHIFT;
+	const struct memory_page *seen;
+
+	if (__builtin_expect(!w->memory, 0))
+		return;
+	seen = &w->memory->pages[page % MEMORY_PAGES];
+	if (__builtin_expect(seen->page == page &&
+				     (addr + size - 1) >> MEMORY_GRAIN_SHIFT == page,
+			     1))
+		seen->bytes[size <= MEMORY_SMALL] += size;
+	else
+		memory_live_elsewhere(w, addr, size);
+}
+
 /* The same of an object, but for its bytes: returns where they are counted, as those of
  * all objects that begin in the same 4 KiB: [1] of at most MEMORY_SMALL; NULL:
  * nowhere. */

@@ -14,31 +14,24 @@
 #include "agent/heap/object/edges.h"
 
 #include "agent/heap/core/ranges.h"
-#include "agent/heap/core/references.h"
 #include "agent/heap/core/shapes.h"
 #include "agent/heap/core/sound.h"
 #include "agent/heap/core/specialist.h"
 #include "agent/heap/object/edges_types.h"
-#include "agent/heap/object/instances.h"
 #include "agent/heap/object/names.h"
 #include "agent/heap/object/slots.h"
 #include "agent/python/dict.h"
 
 /* ---- exact builtin containers ---- */
 
-static uint32_t edges_tuple(struct walk *w, struct walk_type *type, uint64_t obj)
+uint32_t edges_tuple(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	(void)type;
-	references_in_place(w, obj + w->lay->tuple_items, peek64(obj + w->lay->head));
-	return w->shape_index;
+	return edges_of_tuple(w, type, obj);
 }
 
-static uint32_t edges_list(struct walk *w, struct walk_type *type, uint64_t obj)
+uint32_t edges_list(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	(void)type;
-	references_in_place(w, peek64(obj + w->lay->list_items),
-			    peek64(obj + w->lay->head));
-	return w->shape_index;
+	return edges_of_list(w, type, obj);
 }
 
 static void edges_set_items(struct walk *w, uint64_t obj)
@@ -60,12 +53,6 @@ static uint32_t edges_set(struct walk *w, struct walk_type *type, uint64_t obj)
 	(void)type;
 	edges_set_items(w, obj);
 	return w->shape_element;
-}
-
-/* Entries {key, value} are pairs already: sent in place, deleted ones as absent. */
-static void edges_pairs_in_place(struct walk *w, const struct dict_table *t)
-{
-	references_in_place(w, t->entries, t->nentries * 2);
 }
 
 static void edges_pairs(struct walk *w, const struct dict_table *t)
@@ -94,7 +81,7 @@ uint32_t edges_dict(struct walk *w, struct walk_type *type, uint64_t obj)
 	}
 	if (!t.values) {
 		if (t.stride == 16)
-			edges_pairs_in_place(w, &t);
+			references_in_place(w, t.entries, t.nentries * 2);
 		else
 			edges_pairs(w, &t);
 		return context_is_interned(w, obj) ?
@@ -217,33 +204,9 @@ uint32_t edges_own(struct walk *w, struct walk_type *type, uint64_t obj)
 	return type->shape_values;
 }
 
-/* As edges_object, where slots and attributes are all there is; see edges_is_plain. */
-static uint32_t edges_plain(struct walk *w, struct walk_type *type, uint64_t obj)
+uint32_t edges_plain(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	const struct walk_slot *slot = type->slots, *const end = slot + type->nslots;
-	uint64_t dict, values, *ref;
-	uint32_t n;
-
-	while (w->refs_capacity < type->nslots + 1 + type->nkeys && !w->err)
-		references_make_room(w);
-	if (w->err)
-		return 0;
-	for (ref = w->refs; slot < end; slot++)
-		*ref++ = peek64(obj + slot->offset);
-	w->nrefs = type->nslots;
-	if (!type->dictoffset && !type->managed_dict)
-		return type->shape;
-	dict = instances_attributes(w, type, obj, &values, &n);
-	if (!values && !dict)
-		return type->shape;
-	*ref++ = dict;
-	w->nrefs++;
-	if (!values)
-		return type->shape_dict;
-	for (uint32_t i = 0; i < type->nkeys; i++)
-		*ref++ = i < n ? peek64(values + i * 8ULL) : 0;
-	w->nrefs += type->nkeys;
-	return type->shape_values;
+	return edges_of_plain(w, type, obj);
 }
 
 static uint32_t edges_object(struct walk *w, struct walk_type *type, uint64_t obj)

@@ -42,9 +42,14 @@ uint64_t hash_content(uint64_t seed, const void *data, size_t size)
 {
 	const unsigned char *p = data;
 	size_t left = size;
-	uint64_t state = hash_fold(seed ^ HASH_K0, HASH_K1), other = state ^ HASH_K2;
-	uint64_t a, b;
+	uint64_t state, other, a, b;
 
+	if (size <= 16) { /* then the two states are alike */
+		hash_load_tail(p, size, &a, &b);
+		return hash_words(seed, a, b, size);
+	}
+	state = hash_fold(seed ^ HASH_K0, HASH_K1);
+	other = state ^ HASH_K2;
 	while (left > 32) {
 		state = hash_fold(hash_load64(p) ^ HASH_K1, hash_load64(p + 8) ^ state);
 		other = hash_fold(hash_load64(p + 16) ^ HASH_K2,

@@ -7,70 +7,48 @@
  */
 #include "agent/heap/object/sizes.h"
 
-#include "agent/heap/memory/memory.h"
 #include "agent/heap/object/instances.h"
-#include "agent/python/dict.h"
-#include "agent/python/integer.h"
 #include "agent/python/type.h"
 
 enum { SIZES_ODICT_NODE = 32 };
 
-/* Memory outside of the object itself that its size counts. */
-static void sizes_outer(struct walk *w, uint64_t addr, uint64_t bytes)
-{
-	if (!addr || !bytes)
-		return;
-	w->outer += bytes;
-	memory_live(w, addr, bytes);
-	marks_take(&w->marks, addr);
-}
-
 uint64_t sizes_object(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	if (!type->itemsize)
-		return type->basicsize;
-	return type->basicsize + type->itemsize * peek64(obj + w->lay->head);
+	return sizes_of_object(w, type, obj);
 }
 
 uint64_t sizes_int(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	uint64_t n = integer_count(w->lay, peek64(obj + w->lay->head));
-	uint64_t base = w->lay->long_tagged ? type->basicsize : w->lay->long_digits;
-
-	if (!n && w->lay->long_zero_digit)
-		n = 1;
-	return base + n * 4;
+	return sizes_of_int(w, type, obj);
 }
 
 uint64_t sizes_list(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	uint64_t bytes = peek64(obj + w->lay->list_allocated) * 8;
-
-	sizes_outer(w, peek64(obj + w->lay->list_items), bytes);
-	return type->basicsize + bytes;
+	return sizes_of_list(w, type, obj);
 }
 
 uint64_t sizes_dict(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	const struct layout *lay = w->lay;
-	uint64_t keys = peek64(obj + lay->dict_keys),
-		 values = peek64(obj + lay->dict_values);
-	uint64_t size = type->basicsize, bytes;
+	return sizes_of_dict(w, type, obj);
+}
 
-	if (values) {
-		bytes = dict_values_size(lay, keys);
-		size += bytes;
-		if (!lay->values_items || !peek8(values + 2))
-			sizes_outer(w, values, bytes);
-		else
-			w->outer += bytes; /* inside of the instance */
-	}
+uint64_t sizes_dict_split(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	const struct layout *lay = w->lay;
+	const uint64_t keys = peek64(obj + lay->dict_keys);
+	const uint64_t values = peek64(obj + lay->dict_values);
+	const uint64_t inside = dict_values_size(lay, keys);
+	uint64_t outside = 0;
+
+	if (!lay->values_items || !peek8(values + 2))
+		sizes_outer(w, values, inside);
+	else
+		w->outer += inside; /* inside of the instance */
 	if (peek64(keys) == 1) {
-		bytes = dict_keys_size(lay, keys);
-		sizes_outer(w, keys, bytes);
-		size += bytes;
+		outside = dict_keys_size(lay, keys);
+		sizes_outer(w, keys, outside);
 	}
-	return size;
+	return type->basicsize + inside + outside;
 }
 
 uint64_t sizes_odict(struct walk *w, struct walk_type *type, uint64_t obj)
@@ -120,7 +98,7 @@ static uint64_t sizes_str_extra(struct walk *w, uint64_t obj, uint32_t state,
 	return extra;
 }
 
-static __attribute__((noinline)) uint64_t sizes_str_other(struct walk *w, uint64_t obj)
+uint64_t sizes_str_other(struct walk *w, uint64_t obj)
 {
 	const struct layout *lay = w->lay;
 	uint32_t state = peek32(obj + lay->str_state);
@@ -150,14 +128,7 @@ static __attribute__((noinline)) uint64_t sizes_str_other(struct walk *w, uint64
 
 uint64_t sizes_str(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	const struct layout *lay = w->lay;
-	const uint32_t ascii = 1u << lay->str_compact_bit | 1u << lay->str_ascii_bit;
-
-	(void)type;
-	if ((peek32(obj + lay->str_state) & ascii) == ascii &&
-	    (lay->str_wstr == LAYOUT_NONE || !peek64(obj + lay->str_wstr)))
-		return lay->str_ascii_size + peek64(obj + lay->str_length) + 1;
-	return sizes_str_other(w, obj);
+	return sizes_of_str(w, type, obj);
 }
 
 uint64_t sizes_bytearray(struct walk *w, struct walk_type *type, uint64_t obj)

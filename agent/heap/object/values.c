@@ -4,41 +4,13 @@
 
 #include <string.h>
 
-#include "agent/heap/core/events.h"
 #include "agent/heap/core/ranges.h"
 #include "agent/heap/core/sound.h"
 #include "agent/heap/core/types.h"
-#include "agent/heap/object/hash.h"
 #include "agent/python/dict.h"
 #include "agent/python/frame_layout.h"
-#include "agent/python/integer.h"
-#include "agent/python/str.h"
 
 enum { VALUES_NAME_MAX = 512 };
-
-struct values {
-	const struct frame_layout *frame;
-	uint64_t seed;
-	uint32_t limit;	     /* characters */
-	bool text;	     /* previews wanted */
-	uint32_t ascii_mask; /* bits of the str state word: compact and ASCII */
-	char buf[4 * SNAP_PREVIEW_MAX + 16];
-};
-
-static void values_send(struct walk *w, uint64_t obj, uint8_t kind, uint64_t length,
-			uint64_t hash, const char *text, uint32_t size)
-{
-	struct snap_value *const value = &w->value;
-
-	value->addr = obj;
-	value->kind = kind;
-	value->length = length;
-	value->hash = hash;
-	value->size = size;
-	value->text = text;
-	EVENTS_SEND(w, value, value);
-	value->text = NULL; /* the caller's: gone when it returns */
-}
 
 /* ---- str ---- */
 
@@ -97,7 +69,7 @@ static void values_str_other(struct walk *w, uint64_t obj, uint32_t state)
 	values_send(w, obj, SNAP_VALUE_STR, length, hash, values->buf, size);
 }
 
-static void values_str(struct walk *w, struct walk_type *type, uint64_t obj)
+void values_str(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	const struct values *values = w->values;
 	const uint64_t length = peek64(obj + w->lay->str_length);
@@ -202,7 +174,7 @@ static __attribute__((noinline)) void values_send_decimal(struct walk *w, uint64
 	values_send(w, obj, SNAP_VALUE_INT, bits, 0, buf + sizeof(buf) - size, size);
 }
 
-static void values_int(struct walk *w, struct walk_type *type, uint64_t obj)
+void values_int(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	const struct values *values = w->values;
 	struct integer d = integer_digits(w->lay, obj);
@@ -236,19 +208,9 @@ static void values_bool(struct walk *w, struct walk_type *type, uint64_t obj)
 	values_send(w, obj, SNAP_VALUE_BOOL, 1, 0, &truth, 1);
 }
 
-static void values_float(struct walk *w, struct walk_type *type, uint64_t obj)
+void values_float(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	struct values *values = w->values;
-	const char *text = peek_bytes(obj + w->lay->head, 8);
-
-	(void)type;
-	if (values->text)
-		values_send(w, obj, SNAP_VALUE_FLOAT, 8, 0, text, 8);
-	else
-		values_send(w, obj, SNAP_VALUE_FLOAT, 8,
-			    hash_words(values->seed, peek64(obj + w->lay->head),
-				       peek64(obj + w->lay->head), 8),
-			    NULL, 0);
+	values_of_float(w, type, obj);
 }
 
 /* ---- names ---- */

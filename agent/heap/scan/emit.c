@@ -13,8 +13,10 @@
 #include "agent/heap/core/references.h"
 #include "agent/heap/core/sound.h"
 #include "agent/heap/memory/memory.h"
+#include "agent/heap/object/edges.h"
 #include "agent/heap/object/size_plan.h"
 #include "agent/heap/object/sizes.h"
+#include "agent/heap/object/values.h"
 #include "agent/heap/scan/sizecheck.h"
 #include "agent/python/str.h"
 #include "agent/python/type.h"
@@ -34,6 +36,10 @@ enum emit_how {
 	EMIT_STR = 4,	 /* no such header; may be interned */
 	EMIT_BARE = 8,	 /* neither */
 	EMIT_KNOWN = EMIT_HEADER | EMIT_STR | EMIT_BARE,
+	/* a formula of sizes.h tells it, a prefix that doesn't ask, and no memory
+	 * outside that is not in it */
+	EMIT_QUICK = 16,
+	EMIT_INSIDE = 32, /* ... and all of it lies in the object */
 };
 
 /* In the middle of what is done for each object: a call would cost more than it does. */
@@ -79,9 +85,9 @@ EMIT_INLINE void emit_note_memory(struct walk *w, const struct walk_type *type,
 				  uint64_t obj, uint64_t size, unsigned how)
 {
 	const uint64_t start = obj - type->lead;
-	uint64_t inside = how & EMIT_FIXED ? size : size - w->outer;
+	uint64_t inside = how & (EMIT_FIXED | EMIT_INSIDE) ? size : size - w->outer;
 
-	if (!(how & EMIT_FIXED) && inside > type->inside_max)
+	if (!(how & (EMIT_FIXED | EMIT_QUICK)) && inside > type->inside_max)
 		inside = type->inside_max;
 	if (__builtin_expect(start < w->here.from || start + inside > w->here.to, 0))
 		emit_enter(w, start, inside);
@@ -117,7 +123,7 @@ EMIT_INLINE void emit_set_flags(struct walk *w, const struct walk_type *type,
 	uint32_t flags = type->object_flags | w->here.flags;
 	uint64_t refcount;
 	const enum object_count kind = how & EMIT_KNOWN ?
-		object_count_whole(w->lay, obj, &refcount) :
+		object_count_word(w->lay, peek64(obj), &refcount) :
 		object_count(w->lay, obj, &refcount);
 
 	if (__builtin_expect(kind != OBJECT_COUNTED, 0)) {
@@ -129,29 +135,40 @@ EMIT_INLINE void emit_set_flags(struct walk *w, const struct walk_type *type,
 	event->flags = flags | emit_marks(w, type, obj, how);
 }
 
+/* Of an address that isn't marked: 1, or 0 where none can be.  Notes that it is. */
+static __attribute__((noinline)) uint32_t emit_first_mark(struct walk *w, uint64_t addr)
+{
+	if (marks_in_range(addr))
+		queue_add(w, addr);
+	return addr != 0;
+}
+
 /* Queues what an object refers to; returns how many references aren't absent. */
-static __attribute__((noinline)) uint32_t emit_queue_refs(struct walk *w,
-							  const uint64_t *ref, uint32_t n)
+EMIT_INLINE uint32_t emit_queue_refs(struct walk *w, const uint64_t *ref, uint32_t n)
 {
 	struct marks_leaf **const directory = w->marks.directory;
 	const uint64_t *const end = ref + n;
-	struct marks_leaf *leaf;
 
 	for (; ref < end; ref++) {
-		const uint64_t addr = *ref;
+		const uint64_t place = marks_place(*ref);
+		const uint32_t at = place >> 6 & (MARKS_LEAF_WORDS - 1);
+		struct marks_leaf *leaf;
+		uint64_t word;
 
-		if (__builtin_expect(!marks_in_range(addr), 0)) {
-			n -= !addr;
+		if (__builtin_expect(place >= MARKS_PLACES, 0) ||
+		    __builtin_expect(!(leaf = directory[place >> 23]), 0)) {
+			n -= !emit_first_mark(w, *ref);
 			continue;
 		}
-		leaf = directory[addr >> MARKS_LEAF_SHIFT];
-		if (__builtin_expect(!leaf, 0))
-			leaf = marks_grow(&w->marks, addr);
-		if (__builtin_expect(!leaf, 0) || marks_is_set(leaf, addr))
+		word = leaf->mark[at];
+		if (word >> (place & 63) & 1)
 			continue;
-		marks_add_to(leaf, addr);
-		if (__builtin_expect(w->depth_first, 0))
-			queue_push(w, addr);
+		if (__builtin_expect(*ref < MARKS_LOWEST || w->depth_first, 0)) {
+			n -= !emit_first_mark(w, *ref);
+			continue;
+		}
+		leaf->mark[at] = word | 1ULL << (place & 63);
+		marks_pend(leaf, at);
 	}
 	return n;
 }
@@ -202,19 +219,32 @@ void emit_alone(struct walk *w, struct walk_type *type, uint64_t obj)
 	EVENTS_SEND(w, object, event);
 }
 
+EMIT_INLINE uint64_t emit_size(struct walk *w, struct walk_type *type, uint64_t obj,
+			       unsigned how, walk_size_fn *formula)
+{
+	uint64_t size;
+
+	if (how & EMIT_FIXED)
+		return type->fixed_size;
+	if (!(how & EMIT_INSIDE))
+		w->outer = 0;
+	if (how & EMIT_QUICK) {
+		size = formula(w, type, obj);
+		return how & EMIT_HEADER ? size + type->prefix : size;
+	}
+	if (!(how & EMIT_KNOWN) && type->fixed_size)
+		return type->fixed_size;
+	size = type->size(w, type, obj);
+	return size + (type->prefix_asks ? size_plan_prefix(w, type, obj) : type->prefix);
+}
+
 /* All but the references: the rest of the event, and what else there is to do. */
 EMIT_INLINE void emit_finish(struct walk *w, struct walk_type *type, uint64_t obj,
-			     struct snap_object *event, unsigned how)
+			     struct snap_object *event, unsigned how,
+			     walk_size_fn *formula, walk_object_fn *values)
 {
-	uint64_t size = type->fixed_size;
+	const uint64_t size = emit_size(w, type, obj, how, formula);
 
-	if (!(how & EMIT_FIXED)) {
-		w->outer = 0;
-		if (how & EMIT_KNOWN || !size)
-			size = type->size(w, type, obj) +
-				(type->prefix_asks ? size_plan_prefix(w, type, obj) :
-						     type->prefix);
-	}
 	event->type = type->id;
 	event->size = size;
 	emit_note_memory(w, type, obj, size, how);
@@ -222,16 +252,20 @@ EMIT_INLINE void emit_finish(struct walk *w, struct walk_type *type, uint64_t ob
 	w->stats.objects++;
 	w->stats.bytes += size;
 	EVENTS_SEND(w, object, event);
-	if (type->values)
+	if (values)
+		values(w, type, obj);
+	else if (!(how & EMIT_QUICK) && type->values)
 		type->values(w, type, obj);
-	if (__builtin_expect(type->native != NULL, 0))
+	if (!(how & EMIT_QUICK) && __builtin_expect(type->native != NULL, 0))
 		type->native(w, type, obj);
-	if (__builtin_expect(!w->sample_skip--, 0))
+	if (__builtin_expect(__builtin_sub_overflow(w->sample_skip, 1, &w->sample_skip),
+			     0))
 		sizecheck_take(w, type, obj, size);
 }
 
 EMIT_INLINE void emit_branch(struct walk *w, struct walk_type *type, uint64_t obj,
-			     uint32_t shape, unsigned how)
+			     uint32_t shape, unsigned how, walk_edges_fn *edges,
+			     walk_size_fn *formula)
 {
 	struct snap_object *const event = &w->event;
 	uint32_t own;
@@ -239,7 +273,7 @@ EMIT_INLINE void emit_branch(struct walk *w, struct walk_type *type, uint64_t ob
 	event->addr = obj;
 	w->nrefs = 0;
 	w->refs_direct = NULL;
-	own = type->edges(w, type, obj);
+	own = edges(w, type, obj);
 	event->shape = shape ? shape : own;
 	event->nrefs = w->nrefs;
 	event->refs = w->refs_direct ? w->refs_direct : w->refs;
@@ -247,11 +281,11 @@ EMIT_INLINE void emit_branch(struct walk *w, struct walk_type *type, uint64_t ob
 		w->stats.edges += w->checked ?
 			emit_check_refs(w, event) :
 			emit_queue_refs(w, event->refs, event->nrefs);
-	emit_finish(w, type, obj, event, how);
+	emit_finish(w, type, obj, event, how, formula, NULL);
 }
 
 EMIT_INLINE void emit_leaf(struct walk *w, struct walk_type *type, uint64_t obj,
-			   unsigned how)
+			   unsigned how, walk_size_fn *formula, walk_object_fn *values)
 {
 	struct snap_object *const event = &w->event;
 
@@ -259,12 +293,12 @@ EMIT_INLINE void emit_leaf(struct walk *w, struct walk_type *type, uint64_t obj,
 	event->shape = 0;
 	event->nrefs = 0;
 	event->refs = w->refs;
-	emit_finish(w, type, obj, event, how);
+	emit_finish(w, type, obj, event, how, formula, values);
 }
 
 void emit_shaped(struct walk *w, struct walk_type *type, uint64_t obj, uint32_t shape)
 {
-	emit_branch(w, type, obj, shape, 0);
+	emit_branch(w, type, obj, shape, 0, type->edges, NULL);
 }
 
 /* clang-format off */
@@ -274,12 +308,18 @@ void emit_shaped(struct walk *w, struct walk_type *type, uint64_t obj, uint32_t 
 		call; \
 	}
 EMIT_DEFINE(any, emit_shaped(w, type, obj, 0))
-EMIT_DEFINE(container, emit_branch(w, type, obj, 0, EMIT_HEADER))
-EMIT_DEFINE(instance, emit_branch(w, type, obj, 0, EMIT_HEADER | EMIT_FIXED))
-EMIT_DEFINE(any_leaf, emit_leaf(w, type, obj, 0))
-EMIT_DEFINE(str, emit_leaf(w, type, obj, EMIT_STR))
-EMIT_DEFINE(bare, emit_leaf(w, type, obj, EMIT_BARE))
-EMIT_DEFINE(number, emit_leaf(w, type, obj, EMIT_BARE | EMIT_FIXED))
+EMIT_DEFINE(container, emit_branch(w, type, obj, 0, EMIT_HEADER, type->edges, NULL))
+EMIT_DEFINE(instance, emit_branch(w, type, obj, 0, EMIT_HEADER | EMIT_FIXED, type->edges, NULL))
+EMIT_DEFINE(any_leaf, emit_leaf(w, type, obj, 0, NULL, NULL))
+EMIT_DEFINE(bare, emit_leaf(w, type, obj, EMIT_BARE, NULL, NULL))
+/* what there are millions of */
+EMIT_DEFINE(int, emit_leaf(w, type, obj, EMIT_BARE | EMIT_QUICK | EMIT_INSIDE, sizes_of_int, values_of_int))
+EMIT_DEFINE(float, emit_leaf(w, type, obj, EMIT_BARE | EMIT_QUICK | EMIT_FIXED, NULL, values_of_float))
+EMIT_DEFINE(str, emit_leaf(w, type, obj, EMIT_STR | EMIT_QUICK, sizes_of_str, values_of_str))
+EMIT_DEFINE(plain, emit_branch(w, type, obj, 0, EMIT_HEADER | EMIT_QUICK | EMIT_FIXED, edges_of_plain, NULL))
+EMIT_DEFINE(tuple, emit_branch(w, type, obj, 0, EMIT_HEADER | EMIT_QUICK | EMIT_INSIDE, edges_of_tuple, sizes_of_object))
+EMIT_DEFINE(list, emit_branch(w, type, obj, 0, EMIT_HEADER | EMIT_QUICK, edges_of_list, sizes_of_list))
+EMIT_DEFINE(dict, emit_branch(w, type, obj, 0, EMIT_HEADER | EMIT_QUICK, edges_of_dict, sizes_of_dict))
 /* clang-format on */
 
 /* ---- the plan of a type ---- */
@@ -288,28 +328,51 @@ static unsigned emit_how(const struct walk *w, const struct walk_type *type)
 {
 	const unsigned fixed = type->fixed_size ? EMIT_FIXED : 0;
 
-	if (w->lay->free_threaded || (type->traits & WALK_TRAIT_TYPE))
+	if (w->lay->free_threaded || w->lay->refcnt || (type->traits & WALK_TRAIT_TYPE))
 		return 0;
 	if (type->traits & WALK_TRAIT_HEADER)
 		return w->lay->gc_head == 16 ? EMIT_HEADER | fixed : 0;
 	return type->traits & WALK_TRAIT_STR ? EMIT_STR : EMIT_BARE | fixed;
 }
 
+/* The functions for types of which there are millions, by what was decided of them. */
+static const struct emit_row {
+	unsigned how;
+	walk_edges_fn *edges;
+	walk_size_fn *size; /* NULL: any that is EMIT_FIXED */
+	walk_object_fn *values, *emit;
+} emit_rows[] = {
+	{ EMIT_BARE, NULL, sizes_int, values_int, emit_int },
+	{ EMIT_BARE | EMIT_FIXED, NULL, NULL, values_float, emit_float },
+	{ EMIT_STR, NULL, sizes_str, values_str, emit_str },
+	{ EMIT_HEADER | EMIT_FIXED, edges_plain, NULL, NULL, emit_plain },
+	{ EMIT_HEADER, edges_tuple, sizes_object, NULL, emit_tuple },
+	{ EMIT_HEADER, edges_list, sizes_list, NULL, emit_list },
+	{ EMIT_HEADER, edges_dict, sizes_dict, NULL, emit_dict },
+};
+
 static walk_object_fn *emit_function(const struct walk *w, const struct walk_type *type)
 {
 	const unsigned how = emit_how(w, type);
 
+	for (size_t i = 0; i < sizeof(emit_rows) / sizeof(emit_rows[0]); i++) {
+		const struct emit_row *row = &emit_rows[i];
+
+		if (row->how == how && row->edges == type->edges &&
+		    (!row->size || row->size == type->size) &&
+		    row->values == type->values && !type->native && !type->prefix_asks &&
+		    (how & EMIT_HEADER || !type->prefix))
+			return row->emit;
+	}
+	if (!(how & EMIT_HEADER) && type->edges)
+		return emit_any;
 	switch (how) {
 	case EMIT_HEADER:
 		return type->edges ? emit_container : emit_any_leaf;
 	case EMIT_HEADER | EMIT_FIXED:
 		return type->edges ? emit_instance : emit_any_leaf;
-	case EMIT_STR:
-		return type->edges ? emit_any : emit_str;
 	case EMIT_BARE:
-		return type->edges ? emit_any : emit_bare;
-	case EMIT_BARE | EMIT_FIXED:
-		return type->edges ? emit_any : emit_number;
+		return emit_bare;
 	default:
 		return type->edges ? emit_any : emit_any_leaf;
 	}

@@ -32,31 +32,46 @@ static inline bool sweep_waits(const struct walk *w, const struct walk_type *typ
 	return (type->traits & WALK_TRAIT_CLOSURE) && closures_put_off(w, obj);
 }
 
-/* The objects of one word of the bitmap; bits may be added while it goes on. False when
- * some are put off. */
-static bool sweep_word(struct walk *w, struct marks_leaf *leaf, uint32_t word,
-		       uint64_t base)
+/* A function, or a tuple that may be one's closure; false when it is put off. */
+static bool sweep_special(struct walk *w, struct marks_leaf *leaf, struct walk_type *type,
+			  uint64_t obj)
 {
-	uint64_t skipped = 0, todo;
+	uint64_t *const done = &leaf->done[(obj >> 9) & (MARKS_LEAF_WORDS - 1)];
+	const uint64_t bit = 1ULL << (obj >> 3 & 63);
+
+	if (*done & bit) /* written with its function, a moment ago */
+		return true;
+	if (sweep_waits(w, type, obj))
+		return false;
+	*done |= bit;
+	sweep_object(w, type, obj);
+	return true;
+}
+
+/*
+ * The objects of one word of the bitmap.  What is marked in it meanwhile comes next time:
+ * the word is pending again.  False when some are put off.
+ */
+static inline bool sweep_word(struct walk *w, struct marks_leaf *leaf, uint32_t word,
+			      uint64_t base)
+{
+	uint64_t todo = leaf->mark[word] & ~leaf->done[word];
+	bool whole = true;
 
 	base += word * 512ULL;
-	while ((todo = leaf->mark[word] & ~leaf->done[word] & ~skipped)) {
-		const uint64_t obj = base + (unsigned)__builtin_ctzll(todo) * 8;
+	for (; todo; todo &= todo - 1) {
+		const unsigned bit = (unsigned)__builtin_ctzll(todo);
+		const uint64_t obj = base + bit * 8;
 		struct walk_type *type = types_of(w, obj);
-		const bool special =
-			type->traits & (WALK_TRAIT_CLOSURE | WALK_TRAIT_FUNCTION);
 
-		if (special && sweep_waits(w, type, obj)) {
-			skipped |= todo & -todo;
+		if (type->traits & (WALK_TRAIT_CLOSURE | WALK_TRAIT_FUNCTION)) {
+			whole &= sweep_special(w, leaf, type, obj);
 			continue;
 		}
-		leaf->done[word] |= todo & -todo;
-		if (special)
-			sweep_object(w, type, obj);
-		else
-			type->emit(w, type, obj);
+		leaf->done[word] |= 1ULL << bit;
+		type->emit(w, type, obj);
 	}
-	return !skipped;
+	return whole;
 }
 
 /* Words with new marks, in order, until there are none in these 64. */
