@@ -168,6 +168,7 @@ struct walk {
 				      * nrefs references in place (a list's items) */
 	uint64_t outer; /* bytes of the object's size that lie elsewhere (item arrays) */
 	struct snap_object event; /* of the object, and of its value: here, as the walk */
+	struct snap_object leaf;  /* the same of one without references: none, no shape */
 	struct snap_value value;  /* is in memory anyway and a stack frame is guarded */
 	struct walk_here here;
 
@@ -207,7 +208,7 @@ struct walk {
 	struct specialists *specialists;
 	struct closures *closures;
 	struct sizecheck *sizecheck;
-	uint64_t sample_skip; /* objects to let pass before sizecheck takes one */
+	int64_t sample_skip; /* objects to let pass before sizecheck takes one */
 };
 
 /* Is this dict a table of interned strings? */

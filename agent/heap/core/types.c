@@ -28,6 +28,9 @@ int types_begin(struct walk *w)
 	types->broken.emit = types_no_emit;
 	types->broken.size = types_no_size;
 	types->broken.name_text = "?";
+	types->broken.addr = UINT64_MAX; /* no object's */
+	for (unsigned i = 0; i < TYPES_CACHE; i++)
+		types->cache[i] = &types->broken;
 	w->types = types;
 	return 0;
 }

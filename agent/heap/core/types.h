@@ -18,7 +18,7 @@ enum { TYPES_CACHE = 4096 };
 struct types {
 	struct table table;
 	uint32_t next;
-	struct walk_type *cache[TYPES_CACHE]; /* direct mapped by address */
+	struct walk_type *cache[TYPES_CACHE]; /* direct mapped by address; never NULL */
 	struct walk_type **by_id;	      /* index = id */
 	uint32_t by_id_capacity;
 	struct walk_type broken; /* returned when memory ran out */
@@ -37,7 +37,7 @@ static inline struct walk_type *types_get(struct walk *w, uint64_t type)
 {
 	struct walk_type *t = w->types->cache[(type >> 4) & (TYPES_CACHE - 1)];
 
-	if (__builtin_expect(t && t->addr == type, 1))
+	if (__builtin_expect(t->addr == type, 1))
 		return t;
 	return types_find(w, type);
 }

@@ -258,8 +258,7 @@ EMIT_INLINE void emit_finish(struct walk *w, struct walk_type *type, uint64_t ob
 		type->values(w, type, obj);
 	if (!(how & EMIT_QUICK) && __builtin_expect(type->native != NULL, 0))
 		type->native(w, type, obj);
-	if (__builtin_expect(__builtin_sub_overflow(w->sample_skip, 1, &w->sample_skip),
-			     0))
+	if (__builtin_expect(--w->sample_skip < 0, 0))
 		sizecheck_take(w, type, obj, size);
 }
 
@@ -287,12 +286,9 @@ EMIT_INLINE void emit_branch(struct walk *w, struct walk_type *type, uint64_t ob
 EMIT_INLINE void emit_leaf(struct walk *w, struct walk_type *type, uint64_t obj,
 			   unsigned how, walk_size_fn *formula, walk_object_fn *values)
 {
-	struct snap_object *const event = &w->event;
+	struct snap_object *const event = &w->leaf;
 
 	event->addr = obj;
-	event->shape = 0;
-	event->nrefs = 0;
-	event->refs = w->refs;
 	emit_finish(w, type, obj, event, how, formula, values);
 }
 

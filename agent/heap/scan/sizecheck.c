@@ -97,7 +97,7 @@ void sizecheck_take(struct walk *w, struct walk_type *type, uint64_t obj, uint64
 	if (!check)
 		check = sizecheck_begin(w);
 	if (check == &sizecheck_off) {
-		w->sample_skip = UINT64_MAX;
+		w->sample_skip = INT64_MAX;
 		return;
 	}
 	if (check->count == check->capacity)
@@ -109,7 +109,8 @@ void sizecheck_take(struct walk *w, struct walk_type *type, uint64_t obj, uint64
 		return;
 	/* runs to skip, uniform in [0, 2^(level + 1) - 2]: 2^level - 1 on average */
 	check->run = 0;
-	w->sample_skip = RUN * (sizecheck_random(check) % ((2ull << check->level) - 1));
+	w->sample_skip =
+		(int64_t)(RUN * (sizecheck_random(check) % ((2ull << check->level) - 1)));
 }
 
 /* ---- afterwards ---- */

@@ -32,46 +32,58 @@ static inline bool sweep_waits(const struct walk *w, const struct walk_type *typ
 	return (type->traits & WALK_TRAIT_CLOSURE) && closures_put_off(w, obj);
 }
 
-/* A function, or a tuple that may be one's closure; false when it is put off. */
-static bool sweep_special(struct walk *w, struct marks_leaf *leaf, struct walk_type *type,
-			  uint64_t obj)
+/* Where an object is swept. */
+struct sweep_place {
+	struct walk *w;
+	uint64_t *done; /* the word of the bitmap */
+	bool some_wait; /* objects of it are put off */
+};
+
+/* A function, or a tuple that may be one's closure: true when it must not be noted as done
+ * as others are. */
+static __attribute__((noinline)) void sweep_special(struct sweep_place *place,
+						    struct walk_type *type, uint64_t obj)
 {
-	uint64_t *const done = &leaf->done[(obj >> 9) & (MARKS_LEAF_WORDS - 1)];
 	const uint64_t bit = 1ULL << (obj >> 3 & 63);
 
-	if (*done & bit) /* written with its function, a moment ago */
-		return true;
-	if (sweep_waits(w, type, obj))
-		return false;
-	*done |= bit;
-	sweep_object(w, type, obj);
-	return true;
+	if (*place->done & bit) /* written with its function, a moment ago */
+		return;
+	if (sweep_waits(place->w, type, obj)) {
+		place->some_wait = true;
+		return;
+	}
+	*place->done |= bit;
+	sweep_object(place->w, type, obj);
 }
 
 /*
  * The objects of one word of the bitmap.  What is marked in it meanwhile comes next time:
  * the word is pending again.  False when some are put off.
  */
-static inline bool sweep_word(struct walk *w, struct marks_leaf *leaf, uint32_t word,
-			      uint64_t base)
+static bool sweep_word(struct walk *w, uint64_t *mark, uint64_t *done, uint64_t base)
 {
-	uint64_t todo = leaf->mark[word] & ~leaf->done[word];
-	bool whole = true;
+	struct sweep_place place = { w, done, false };
+	const uint64_t type_at = w->lay->type;
+	struct walk_type *const *const cache = w->types->cache;
+	const uint64_t before = *mark & ~*done;
+	uint64_t special = 0;
 
-	base += word * 512ULL;
-	for (; todo; todo &= todo - 1) {
-		const unsigned bit = (unsigned)__builtin_ctzll(todo);
-		const uint64_t obj = base + bit * 8;
-		struct walk_type *type = types_of(w, obj);
+	for (uint64_t todo = before; todo; todo &= todo - 1) {
+		const uint64_t obj = base + (unsigned)__builtin_ctzll(todo) * 8;
+		const uint64_t addr = peek64(obj + type_at);
+		struct walk_type *type = cache[addr >> 4 & (TYPES_CACHE - 1)];
 
+		if (__builtin_expect(type->addr != addr, 0))
+			type = types_find(w, addr);
 		if (type->traits & (WALK_TRAIT_CLOSURE | WALK_TRAIT_FUNCTION)) {
-			whole &= sweep_special(w, leaf, type, obj);
+			special |= todo & -todo;
+			sweep_special(&place, type, obj);
 			continue;
 		}
-		leaf->done[word] |= 1ULL << bit;
 		type->emit(w, type, obj);
 	}
-	return whole;
+	*done |= before & ~special;
+	return !place.some_wait;
 }
 
 /* Words with new marks, in order, until there are none in these 64. */
@@ -86,7 +98,9 @@ static void sweep_group(struct walk *w, struct marks_leaf *leaf, uint32_t group,
 		for (; bits && !w->err; bits &= bits - 1) {
 			const unsigned word = (unsigned)__builtin_ctzll(bits);
 
-			if (!sweep_word(w, leaf, first + word, base))
+			if (!sweep_word(w, &leaf->mark[first + word],
+					&leaf->done[first + word],
+					base + (first + word) * 512ULL))
 				later |= 1ULL << word;
 		}
 	}
