@@ -305,17 +305,25 @@ void emit_shaped(struct walk *w, struct walk_type *type, uint64_t obj, uint32_t 
 	}
 EMIT_DEFINE(any, emit_shaped(w, type, obj, 0))
 EMIT_DEFINE(container, emit_branch(w, type, obj, 0, EMIT_HEADER, type->edges, NULL))
-EMIT_DEFINE(instance, emit_branch(w, type, obj, 0, EMIT_HEADER | EMIT_FIXED, type->edges, NULL))
+EMIT_DEFINE(instance, emit_branch(w, type, obj, 0, EMIT_HEADER | EMIT_FIXED, type->edges,
+				  NULL))
 EMIT_DEFINE(any_leaf, emit_leaf(w, type, obj, 0, NULL, NULL))
 EMIT_DEFINE(bare, emit_leaf(w, type, obj, EMIT_BARE, NULL, NULL))
 /* what there are millions of */
-EMIT_DEFINE(int, emit_leaf(w, type, obj, EMIT_BARE | EMIT_QUICK | EMIT_INSIDE, sizes_of_int, values_of_int))
-EMIT_DEFINE(float, emit_leaf(w, type, obj, EMIT_BARE | EMIT_QUICK | EMIT_FIXED, NULL, values_of_float))
-EMIT_DEFINE(str, emit_leaf(w, type, obj, EMIT_STR | EMIT_QUICK, sizes_of_str, values_of_str))
-EMIT_DEFINE(plain, emit_branch(w, type, obj, 0, EMIT_HEADER | EMIT_QUICK | EMIT_FIXED, edges_of_plain, NULL))
-EMIT_DEFINE(tuple, emit_branch(w, type, obj, 0, EMIT_HEADER | EMIT_QUICK | EMIT_INSIDE, edges_of_tuple, sizes_of_object))
-EMIT_DEFINE(list, emit_branch(w, type, obj, 0, EMIT_HEADER | EMIT_QUICK, edges_of_list, sizes_of_list))
-EMIT_DEFINE(dict, emit_branch(w, type, obj, 0, EMIT_HEADER | EMIT_QUICK, edges_of_dict, sizes_of_dict))
+EMIT_DEFINE(int, emit_leaf(w, type, obj, EMIT_BARE | EMIT_QUICK | EMIT_INSIDE,
+			   sizes_of_int, values_of_int))
+EMIT_DEFINE(float, emit_leaf(w, type, obj, EMIT_BARE | EMIT_QUICK | EMIT_FIXED, NULL,
+			     values_of_float))
+EMIT_DEFINE(str, emit_leaf(w, type, obj, EMIT_STR | EMIT_QUICK, sizes_of_str,
+			   values_of_str))
+EMIT_DEFINE(plain, emit_branch(w, type, obj, 0, EMIT_HEADER | EMIT_QUICK | EMIT_FIXED,
+			       edges_of_plain, NULL))
+EMIT_DEFINE(tuple, emit_branch(w, type, obj, 0, EMIT_HEADER | EMIT_QUICK | EMIT_INSIDE,
+			       edges_of_tuple, sizes_of_object))
+EMIT_DEFINE(list, emit_branch(w, type, obj, 0, EMIT_HEADER | EMIT_QUICK, edges_of_list,
+			      sizes_of_list))
+EMIT_DEFINE(dict, emit_branch(w, type, obj, 0, EMIT_HEADER | EMIT_QUICK, edges_of_dict,
+			      sizes_of_dict))
 /* clang-format on */
 
 /* ---- the plan of a type ---- */

@@ -39,8 +39,7 @@ struct sweep_place {
 	bool some_wait; /* objects of it are put off */
 };
 
-/* A function, or a tuple that may be one's closure: true when it must not be noted as done
- * as others are. */
+/* A function, or a tuple that may be one's closure. */
 static __attribute__((noinline)) void sweep_special(struct sweep_place *place,
 						    struct walk_type *type, uint64_t obj)
 {
