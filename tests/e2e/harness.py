@@ -161,6 +161,13 @@ def some_interpreters(count=3):
     return sorted(picked + rest[:count - 2], key=lambda p: (p.version, p.path))
 
 
+def in_turn(n, since=(3, 6)):
+    """For cases of which each would do on any interpreter: the nth on one of some, the next
+    on another; with --long each on all."""
+    found = [p for p in (interpreters() if LONG else some_interpreters()) if p.version >= since]
+    return found if LONG or not found else [found[n % len(found)]]
+
+
 # A target that is busy until it is told to end, and remembers wrong results in `errors`.
 CHECKED_BUSY = r'''
 import json, select

@@ -112,6 +112,17 @@ def raw_controls(data):
                     or 0x202a <= ord(c) < 0x202f or ord(c) >= 0xdc80 and ord(c) < 0xdd00]
 
 
+def is_connected(process):
+    """Has it a socket by now, or ended?"""
+    try:
+        folder = "/proc/%d/fd" % process.pid
+        return process.poll() is not None or \
+            any(os.readlink(os.path.join(folder, fd)).startswith("socket:")
+                for fd in os.listdir(folder))
+    except OSError:
+        return False        # a descriptor that was closed between the two
+
+
 class Measured:
     """A program run to its end (or to the limit, by SIGINT): status, output, peak KiB."""
 
@@ -121,7 +132,7 @@ class Measured:
         with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, env=env) as process:
             if interrupt:
-                time.sleep(1)   # it need not have begun: it must end all the same
+                wait_for(lambda: is_connected(process), 60, "it to be connected")
                 process.send_signal(interrupt)
             try:
                 self.out, self.err = process.communicate(timeout=limit)
@@ -309,7 +320,7 @@ class Files(Case):
 
     def test_objects_that_cost_nothing(self):
         data, each = self.prefix(), 2000000
-        for n in range(40 if LONG else 20):
+        for n in range(40 if LONG else 14):     # 30 bytes for each would be too much
             data += forge.objects(each, 4 + n, n * each, 0x10000 + 16 * n * each)
         self.assertLess(len(data), 100000)
         self.view(data)
@@ -334,7 +345,7 @@ class Files(Case):
         self.view(data)
 
     def test_many_processes(self):
-        self.view(forge.head() * (20000 if LONG else 4000), sentences=12)
+        self.view(forge.head() * (20000 if LONG else 1500), sentences=12)
 
 
 if __name__ == "__main__":

@@ -61,18 +61,22 @@ class Interpreters(Case):
             with self.subTest(python=python.name):
                 self.captured(python, IDLE)
 
+    # what threads and copies are like is the kernel's and the C library's, not a version's
+    def some(self):
+        return interpreters() if LONG else some_interpreters()
+
     def test_fifty_threads(self):
-        for python in interpreters():
+        for python in self.some():
             with self.subTest(python=python.name):
                 self.captured(python, THREADS)
 
     def test_copy_of_busy(self):
-        for python in interpreters():
+        for python in self.some():
             with self.subTest(python=python.name):
                 self.captured(python, BUSY, "-x")
 
     def test_copy_of_idle_is_consistent(self):
-        for python in interpreters():
+        for python in self.some():
             with self.subTest(python=python.name):
                 rounds = self.captured(python, IDLE, "-x")
                 if not python.free_threaded:

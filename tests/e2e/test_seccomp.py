@@ -259,7 +259,17 @@ class Threads(SeccompCase):
 
     def test_forbidden_wait(self):
         """The call that the main thread is in is forbidden from now on."""
-        code = ("def other():\n    time.sleep(0.2)\n    install(%d, KILL, TSYNC)\n"
+        # read() gives the GIL away: who only waited for that would be running by then
+        code = ("import os\n"
+                "def state():\n"
+                "    fd = os.open('/proc/self/task/%%d/stat' %% os.getpid(), os.O_RDONLY)\n"
+                "    found = os.read(fd, 500).rpartition(b')')[2].split()[0]\n"
+                "    os.close(fd)\n"
+                "    return found\n"
+                "def other():\n"
+                "    while state() != b'S':\n"
+                "        time.sleep(0.001)\n"
+                "    install(%d, KILL, TSYNC)\n"
                 "    wait('lock')\n"
                 "threading.Thread(target=other).start()\nwait(%r)\n")
         for nr, kind in ((CLOCK_NANOSLEEP, "lock"), (219, "sleep")):

@@ -19,8 +19,11 @@ KIND = type("Only%(n)d", (Kept,), {})
 ring = [KIND(i) for i in range(500)]
 for i, k in enumerate(ring):
     k.link = ring[i - 1]
+def at_work():
+    open(%(out)r + ".at_work", "w").close()
 def busy():
     rounds, digest = 0, b""
+    at_work()
     while not (rounds %% 2000 == 0 and os.path.exists(%(stop)r)):
         data = {str(j): [rounds, j] for j in range(20)}
         digest = hashlib.blake2b(digest + repr(data).encode()).digest()
@@ -29,6 +32,7 @@ def busy():
         rounds += 1
     return rounds, digest.hex(), sum(k.number for k in ring)
 def sleepy():
+    at_work()
     while not os.path.exists(%(stop)r):
         time.sleep(0.002)
         ring.append(ring.pop(0))
@@ -37,6 +41,7 @@ def hog():
     began = time.monotonic()
     sum(range(10**6))
     n = int(10**6 * 8 / (time.monotonic() - began))	# about 8 s without a bytecode
+    at_work()
     return sum(range(n)) == n * (n - 1) // 2
 def report(result):
     with open(%(out)r, "w") as f:
@@ -44,7 +49,7 @@ def report(result):
 '''
 
 CODE = r'''
-import threading, time
+import os, threading, time
 try:
     import _interpreters as I
 except ImportError:
@@ -76,7 +81,9 @@ def finish():
         t.join()
     for i in ids:
         I.destroy(i)	# 3.12 crashes when it has to end them itself
-time.sleep(0.1)
+while not all(what == "idle" or os.path.exists(out + "%d.at_work" % n)
+              for n, what in enumerate(work)):
+    time.sleep(0.01)
 ready()
 serve()
 '''
@@ -109,6 +116,7 @@ class Subinterpreters(Case):
         for n, what in enumerate(work):
             if what == "idle":
                 continue
+            os.unlink(self.path("out%d.at_work" % n))
             with open(self.path("out%d" % n)) as f:
                 result = eval(f.read())
             if what == "busy":
@@ -126,27 +134,25 @@ class Subinterpreters(Case):
         self.assertEqual(done.returncode, 0, done.stderr.decode())
         return done.stdout.decode()
 
-    def rows(self):
-        out = self.path("sub.pymem")
-        lines = run_view(out, "--export", "jsonl", "-o", self.path("sub.jsonl"))
-        self.assertEqual(lines.returncode, 0, lines.stderr.decode())
-        with open(self.path("sub.jsonl"), encoding="utf-8", errors="replace") as f:
-            rows = [json.loads(line) for line in f]
-        return rows
+    def rows(self, query):
+        done = run_view("--no-sidecar", "--format", "json", "--sql", query,
+                        self.path("sub.pymem"))
+        self.assertEqual(done.returncode, 0, done.stderr.decode())
+        return json.loads(done.stdout.decode())["rows"]
 
     def check(self, work, not_stopped=0):
         """Everything of every interpreter is in the last capture."""
-        rows = self.rows()
-        objects = {r["address"]: r["type"] for r in rows if "address" in r and "refs" in r}
-        names = list(objects.values())
-        for n in range(len(work)):
-            self.assertEqual(500, names.count("__main__.Only%d" % n))
-        named = {r["root"]["to"] for r in rows  # others' are told apart by their number
-                 if re.fullmatch(r"__main__( \(interpreter \d+\))?",
-                                 r.get("root", {}).get("name") or "")}
-        self.assertEqual(len(work) + 1, len(named & set(objects)))
-        facts = rows[0]["process"]["facts"]
-        self.assertEqual(not_stopped, facts.get("interpreters.not_stopped", 0))
+        counts = {r["type"]: r["n"] for r in self.rows(
+            "SELECT type, count(*) n FROM object WHERE type LIKE '\\_\\_main\\_\\_.Only%'"
+            " ESCAPE '\\' GROUP BY type")}
+        self.assertEqual({"__main__.Only%d" % n: 500 for n in range(len(work))}, counts)
+        named = {r["target"] for r in self.rows("SELECT name, target FROM root WHERE target IN"
+                                                " (SELECT address FROM object)")
+                 # others' are told apart by their number
+                 if re.fullmatch(r"__main__( \(interpreter \d+\))?", r["name"] or "")}
+        self.assertEqual(len(work) + 1, len(named))
+        facts = self.rows("SELECT value FROM fact WHERE key = 'interpreters.not_stopped'")
+        self.assertEqual(not_stopped, int(facts[0]["value"]) if facts else 0)
 
     def test_own_gils_are_all_held(self):
         work = ["busy", "sleepy", "idle"] + (["busy"] if LONG else [])

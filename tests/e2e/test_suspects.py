@@ -154,13 +154,11 @@ class Suspects(Case):
         path = os.path.join(self.dir, "%s.pymem" % name.replace(" ", "-"))
         with Target(python, COMMON + code) as target:
             run_load("-q", "-f", path, str(target.pid))
-        for report in ("suspects", "objects"):
-            out = subprocess.run([VIEW, "--no-sidecar", "--report", report, "--format", "json",
-                                  path], stdout=subprocess.PIPE, check=True, timeout=60)
-            process = json.loads(out.stdout.decode())["processes"][0]
-            self.assertTrue(process["complete"])
-            if report == "suspects":
-                first = process["rows"][0]
+        out = subprocess.run([VIEW, "--no-sidecar", "--report", "suspects", "--format", "json",
+                              path], stdout=subprocess.PIPE, check=True, timeout=60)
+        process = json.loads(out.stdout.decode())["processes"][0]
+        self.assertTrue(process["complete"])
+        first = process["rows"][0]
         at = 0
         for word in words:
             found = first["text"].find(word, at)
@@ -260,10 +258,10 @@ ready(); serve()
 class Named(Case):
     def test_named(self):
         """What is not the largest, or spread over many holders, is named all the same."""
-        for name, (code, text, kind) in NAMED.items():
-            for python in some_interpreters(2):
-                if name == "collected by atexit" and python.version < (3, 8):
-                    continue	# its list is in memory that nothing leads to
+        for n, (name, (code, text, kind)) in enumerate(NAMED.items()):
+            # before, that list is in memory that nothing leads to
+            since = (3, 8) if name == "collected by atexit" else (3, 6)
+            for python in in_turn(n, since):
                 with self.subTest(name=name, python=python.name):
                     path = self.path("named")
                     with Target(python, "import time\n" + COMMON + BESIDE + code) as target:
@@ -399,16 +397,16 @@ ready(); serve()
                 self.assertEqual(back["__main__.Session"]["count_diff"], -2000)
 
 
-def add_case(name, everywhere):
+def add_case(n, name, everywhere):
     def test(self):
-        for python in (interpreters() if LONG else some_interpreters(4 if everywhere else 2)):
+        for python in some_interpreters() if everywhere and not LONG else in_turn(n):
             with self.subTest(python=python.name):
                 self.check(python, name)
     setattr(Suspects, "test_" + name.replace(" ", "_").replace("__", "_"), test)
 
 
-for _name in CASES:
-    add_case(_name, _name == "module dict")
+for _n, _name in enumerate(CASES):
+    add_case(_n, _name, _name == "module dict")
 
 if __name__ == "__main__":
     main()
