@@ -18,7 +18,7 @@
 #include "agent/base/libc_arena.h"
 #include "agent/snap/driver.h"
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 #include "agent/trigger/trigger.h"
 #include "agent/base/worker.h"
 
@@ -53,12 +53,12 @@ static void agent_await_release(int tid, uint64_t maps_addr)
 	static const char field[] = "TracerPid:\t0\n";
 	const struct timespec step = { .tv_nsec = RELEASE_STEP_US * 1000 };
 	char path[64], buf[2048];
-	struct text t;
+	struct phrase t;
 
-	text_init(&t, path, sizeof(path));
-	text_str(&t, "/proc/self/task/");
-	text_u64(&t, (uint64_t)tid);
-	text_str(&t, "/status");
+	phrase_init(&t, path, sizeof(path));
+	phrase_str(&t, "/proc/self/task/");
+	phrase_u64(&t, (uint64_t)tid);
+	phrase_str(&t, "/status");
 	for (int tries = 0; tid && tries < RELEASE_TRIES; tries++) {
 		if (maps ? *maps != 0 :
 			   sys_read_file(path, buf, sizeof(buf)) <= 0 ||

@@ -339,30 +339,30 @@ static int main_allow_capture(const struct options *o)
 
 static int main_serve(const struct options *o)
 {
-	struct tool_session session;
+	struct tool_context context;
 	char err[512] = "";
 	int code = 0;
 
 	if (main_allow_capture(o) || main_confined(o))
 		return EXIT_FAILED;
-	tool_session_init(&session);
-	session.values = o->values;
-	session.workspace.no_sidecar = o->screen.no_sidecar;
+	tool_context_init(&context);
+	context.values = o->values;
+	context.workspace.no_sidecar = o->screen.no_sidecar;
 	for (size_t i = 0; i < o->screen.nfiles && !code; i++)
-		if (tool_session_add(&session, o->screen.files[i], false, err,
+		if (tool_context_add(&context, o->screen.files[i], false, err,
 				     sizeof(err))) {
 			main_complain(o->screen.files[i], err);
 			code = EXIT_FAILED;
 		}
 	if (!code && o->screen.compare &&
-	    tool_session_add(&session, o->screen.compare, true, err, sizeof(err))) {
+	    tool_context_add(&context, o->screen.compare, true, err, sizeof(err))) {
 		main_complain(o->screen.compare, err);
 		code = EXIT_FAILED;
 	}
 	signal(SIGPIPE, SIG_IGN); /* a client that is gone ends it, quietly */
 	if (!code)
-		server_run(&session, stdin, stdout);
-	tool_session_close(&session);
+		server_run(&context, stdin, stdout);
+	tool_context_close(&context);
 	return code;
 }
 

@@ -11,7 +11,7 @@
 #include "agent/snap/reserve.h"
 #include "agent/base/invariant.h"
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 
 /* All signals blocked around it: the copy must not run the application's handlers. */
 static long copy_clone(uint64_t *ns_ret)
@@ -32,7 +32,7 @@ static long copy_clone(uint64_t *ns_ret)
 int copy_make(struct job *job)
 {
 	char buf[200];
-	struct text t;
+	struct phrase t;
 	long pid;
 
 	INVARIANT(!job->copy && job->context != JOB_EXTERNAL);
@@ -47,15 +47,15 @@ int copy_make(struct job *job)
 		job->copy = (int)pid;
 		return 0;
 	}
-	text_init(&t, buf, sizeof(buf));
-	text_str(&t,
-		 pid == -ENOMEM ? "no memory for a copy of the process" :
-			 pid == -EAGAIN ?
-				  "no process can be created (pid or user limit)" :
-				  "the process cannot be copied");
-	text_str(&t, " (errno ");
-	text_u64(&t, (uint64_t)-pid);
-	text_str(&t, "); --no-fork walks in place");
+	phrase_init(&t, buf, sizeof(buf));
+	phrase_str(&t,
+		   pid == -ENOMEM ? "no memory for a copy of the process" :
+			   pid == -EAGAIN ?
+				    "no process can be created (pid or user limit)" :
+				    "the process cannot be copied");
+	phrase_str(&t, " (errno ");
+	phrase_u64(&t, (uint64_t)-pid);
+	phrase_str(&t, "); --no-fork walks in place");
 	return job_fail(job, PYMEM_FAIL_FORK, -pid, buf);
 }
 

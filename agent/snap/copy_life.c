@@ -16,7 +16,7 @@
 #include "agent/snap/spawn.h"
 #include "agent/snap/grandchild.h"
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 
 /*
  * Niceness of the copy.  Not SCHED_IDLE, nor 19: where every CPU is busy such a
@@ -57,7 +57,7 @@ static void copy_life_close_listed(const int *keep, unsigned count)
 				bool ours = false;
 				uint64_t fd;
 
-				if (!text_parse_u64(&s, &fd) || (int)fd == dir)
+				if (!phrase_parse_u64(&s, &fd) || (int)fd == dir)
 					continue;
 				for (unsigned i = 0; i < count; i++)
 					ours |= keep[i] == (int)fd;

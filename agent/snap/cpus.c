@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 
 enum { CPUS_PATH = 1024 };
 
@@ -14,15 +14,15 @@ static bool cpus_read(const char *folder, const char *name, uint64_t *ret, uint6
 {
 	char path[CPUS_PATH + 64], buf[128];
 	const char *s = buf;
-	struct text t;
+	struct phrase t;
 
-	text_init(&t, path, sizeof(path));
-	text_str(&t, folder);
-	text_str(&t, "/");
-	text_str(&t, name);
-	if (sys_read_file(path, buf, sizeof(buf)) <= 0 || !text_parse_u64(&s, ret))
+	phrase_init(&t, path, sizeof(path));
+	phrase_str(&t, folder);
+	phrase_str(&t, "/");
+	phrase_str(&t, name);
+	if (sys_read_file(path, buf, sizeof(buf)) <= 0 || !phrase_parse_u64(&s, ret))
 		return false;
-	return !next || (*s++ == ' ' && text_parse_u64(&s, next));
+	return !next || (*s++ == ' ' && phrase_parse_u64(&s, next));
 }
 
 /* Whole CPUs of the quota of one group; 0 = none. */

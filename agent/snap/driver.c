@@ -11,7 +11,7 @@
 #include "agent/snap/reserve.h"
 #include "agent/base/invariant.h"
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 
 static int driver_bind(struct job *job)
 {

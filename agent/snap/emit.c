@@ -15,7 +15,7 @@
 #include "agent/snap/relay.h"
 #include "agent/snap/spawn.h"
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 #include "formats/core/writer.h"
 
 enum { EMIT_UNTOUCHED = 64 << 20 }; /* bytes of tables reserved, hardly used */
@@ -69,16 +69,16 @@ static int emit_identity(const struct job *job, struct snap_sink *sink)
 					      own_gil_running(job->py);
 	const char *method = emit_method(job);
 	char exe[4096], version[32];
-	struct text t;
+	struct phrase t;
 	long n;
 	int rc = emit_fact_u64(sink, "pid", (uint64_t)job->pid);
 
-	text_init(&t, version, sizeof(version));
-	text_u64(&t, job->py->version >> 16);
-	text_str(&t, ".");
-	text_u64(&t, job->py->version >> 8 & 0xff);
-	text_str(&t, ".");
-	text_u64(&t, job->py->version & 0xff);
+	phrase_init(&t, version, sizeof(version));
+	phrase_u64(&t, job->py->version >> 16);
+	phrase_str(&t, ".");
+	phrase_u64(&t, job->py->version >> 8 & 0xff);
+	phrase_str(&t, ".");
+	phrase_u64(&t, job->py->version & 0xff);
 	rc = rc ? rc : emit_fact_text(sink, "python.version", version, t.used);
 	rc = rc ? rc :
 		  emit_fact_text(sink, "python.build", job->py->version_text,
@@ -140,7 +140,7 @@ uint64_t emit_dirty_bytes(void)
 			return 0;
 		for (s += strlen(fields[i]); *s == ' '; s++)
 			;
-		sum += text_parse_u64(&s, &kib) ? kib << 10 : 0;
+		sum += phrase_parse_u64(&s, &kib) ? kib << 10 : 0;
 	}
 	return sum;
 }
@@ -168,15 +168,15 @@ uint32_t emit_reason(int rc)
 
 static void emit_sentence(char *err, size_t size, const char *what, int rc)
 {
-	struct text t;
+	struct phrase t;
 
 	if (err[0])
 		return;
-	text_init(&t, err, size);
-	text_str(&t, what);
-	text_str(&t, " (errno ");
-	text_u64(&t, (uint64_t)-rc);
-	text_str(&t, ")");
+	phrase_init(&t, err, size);
+	phrase_str(&t, what);
+	phrase_str(&t, " (errno ");
+	phrase_u64(&t, (uint64_t)-rc);
+	phrase_str(&t, ")");
 }
 
 /*

@@ -6,7 +6,7 @@
 
 #include "agent/base/page.h"
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 
 enum { FORKED_MAPS = 1 << 22 }; /* bytes of /proc/self/maps at most */
 
@@ -15,8 +15,8 @@ static bool forked_line(struct pages *pages, const char *line)
 {
 	uint64_t start, end;
 
-	if (!text_parse_hex(&line, &start) || *line++ != '-' ||
-	    !text_parse_hex(&line, &end) || strncmp(line, " rw", 3) != 0 ||
+	if (!phrase_parse_hex(&line, &start) || *line++ != '-' ||
+	    !phrase_parse_hex(&line, &end) || strncmp(line, " rw", 3) != 0 ||
 	    line[4] != 'p')
 		return true;
 	return pages_scan_forked(pages, start, end);

@@ -12,7 +12,7 @@
 #include "agent/base/cpu.h"
 #include "agent/base/invariant.h"
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 
 static struct {
 	void (*walk)(void *);
@@ -37,7 +37,7 @@ static void grandchild_unmap_line(const char *s,
 	uint64_t start, end;
 	int fields = 0;
 
-	if (!text_parse_hex(&s, &start) || *s++ != '-' || !text_parse_hex(&s, &end))
+	if (!phrase_parse_hex(&s, &start) || *s++ != '-' || !phrase_parse_hex(&s, &end))
 		return;
 	for (int i = 0; i < GRANDCHILD_KEEP; i++) {
 		if (keep[i].to >= start && keep[i].from < end)

@@ -14,7 +14,7 @@
 #include "agent/base/invariant.h"
 #include "agent/base/cpu.h"
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 
 enum { WATCHDOG_TICK_MS = 500, WATCHDOG_HANG_S = 10, WATCHDOG_STACK = 64 << 10 };
 
@@ -96,7 +96,7 @@ static uint64_t watchdog_delay_ns(void)
 	uint64_t ran, waited;
 
 	if (sys_read_file("/proc/self/schedstat", buf, sizeof(buf)) <= 0 ||
-	    !text_parse_u64(&s, &ran) || *s++ != ' ' || !text_parse_u64(&s, &waited))
+	    !phrase_parse_u64(&s, &ran) || *s++ != ' ' || !phrase_parse_u64(&s, &waited))
 		return 0;
 	return waited;
 }

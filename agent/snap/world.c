@@ -5,7 +5,7 @@
 #include "agent/base/invariant.h"
 #include "agent/base/peek.h"
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 #include "agent/python/cpython.h"
 #include "agent/python/debug_offsets.h"
 #include "agent/python/frame_layout.h"
@@ -96,16 +96,16 @@ static int world_fail_silent(struct world *world, uint64_t limit_ns)
 {
 	uint32_t tid = 0;
 	char buf[240];
-	struct text t;
+	struct phrase t;
 
 	if (world->silent && world->lay->ts_native_id != FRAME_NONE)
 		peek_safe(world->silent + world->lay->ts_native_id, &tid, sizeof(tid));
-	text_init(&t, buf, sizeof(buf));
-	text_str(&t, "thread ");
-	text_u64(&t, tid);
-	text_str(&t, " has been in C code for ");
-	text_u64(&t, limit_ns / 1000000);
-	text_str(&t, " ms without a chance to stop it; nothing was stopped");
+	phrase_init(&t, buf, sizeof(buf));
+	phrase_str(&t, "thread ");
+	phrase_u64(&t, tid);
+	phrase_str(&t, " has been in C code for ");
+	phrase_u64(&t, limit_ns / 1000000);
+	phrase_str(&t, " ms without a chance to stop it; nothing was stopped");
 	return job_fail(world->job, PYMEM_FAIL_GIL, 0, buf);
 }
 

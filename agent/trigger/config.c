@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 #include "formats/core/sink.h"
 
 /* Not those by which a process is ended or stopped: we would swallow them. */
@@ -52,13 +52,13 @@ static bool config_parse_signal(const char *s, struct trigger_config *c)
 	}
 	if (strncmp(s, "RTMIN", 5) == 0) {
 		s += 5;
-		if (*s && (*s++ != '+' || !text_parse_u64(&s, &n)))
+		if (*s && (*s++ != '+' || !phrase_parse_u64(&s, &n)))
 			return false;
 		n += CONFIG_RTMIN;
 		c->signal = (int)n;
 		return !*s && n <= CONFIG_RTMAX;
 	}
-	if (!text_parse_u64(&s, &n) || *s)
+	if (!phrase_parse_u64(&s, &n) || *s)
 		return false;
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
 		if (signals[i].number == (int)n)
@@ -88,7 +88,7 @@ static bool config_parse_time(const char *s, uint64_t *ns_ret)
 	};
 	uint64_t n;
 
-	if (!text_parse_u64(&s, &n))
+	if (!phrase_parse_u64(&s, &n))
 		return false;
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (strcmp(s, units[i].unit) == 0)
@@ -114,7 +114,7 @@ static bool config_parse_size(const char **s, uint64_t *ret)
 	static const char letters[] = "KMGT";
 	const char *letter;
 
-	if (!text_parse_u64(s, ret) || !*ret)
+	if (!phrase_parse_u64(s, ret) || !*ret)
 		return false;
 	if (**s && (letter = strchr(letters, **s & ~0x20))) {
 		const unsigned shift = 10u * (unsigned)(letter - letters + 1);
@@ -135,7 +135,7 @@ static bool config_parse_percent(const char *s, uint32_t *ret)
 {
 	uint64_t n;
 
-	if (!text_parse_u64(&s, &n) || strcmp(s, "%") != 0 || !n || n > 100)
+	if (!phrase_parse_u64(&s, &n) || strcmp(s, "%") != 0 || !n || n > 100)
 		return false;
 	*ret = (uint32_t)n;
 	return true;
@@ -203,7 +203,7 @@ static bool config_count(const char *s, uint32_t max, uint32_t *ret)
 {
 	uint64_t n;
 
-	if (!text_parse_u64(&s, &n) || *s || !n || n > max)
+	if (!phrase_parse_u64(&s, &n) || *s || !n || n > max)
 		return false;
 	*ret = (uint32_t)n;
 	return true;
@@ -254,7 +254,7 @@ static bool config_parse_values(const char *s, struct trigger_config *c)
 		c->values = wanted ? SNAP_PREVIEW : 0;
 		return true;
 	}
-	if (!text_parse_u64(&s, &n) || *s || n < 2 || n > SNAP_PREVIEW_MAX)
+	if (!phrase_parse_u64(&s, &n) || *s || n < 2 || n > SNAP_PREVIEW_MAX)
 		return false;
 	c->values = (uint32_t)n;
 	return true;
@@ -263,19 +263,19 @@ static bool config_parse_values(const char *s, struct trigger_config *c)
 /* Relative paths are meant from where the program started. */
 static bool config_parse_path(const char *s, char *ret, size_t size)
 {
-	struct text t;
+	struct phrase t;
 
-	text_init(&t, ret, size);
+	phrase_init(&t, ret, size);
 	if (*s && *s != '/') {
 		char cwd[1024];
 		const long n = sys2(SYS_getcwd, cwd, sizeof(cwd));
 
 		if (n <= 0)
 			return false;
-		text_str(&t, cwd);
-		text_str(&t, "/");
+		phrase_str(&t, cwd);
+		phrase_str(&t, "/");
 	}
-	text_str(&t, s);
+	phrase_str(&t, s);
 	return !t.cut;
 }
 
@@ -344,18 +344,18 @@ static const struct {
 static void config_complain(char *err, size_t size, const char *name, size_t length,
 			    const char *value, const char *wanted)
 {
-	struct text t;
+	struct phrase t;
 
-	text_init(&t, err, size);
-	text_bytes(&t, name, length);
+	phrase_init(&t, err, size);
+	phrase_bytes(&t, name, length);
 	if (wanted) {
-		text_str(&t, "='");
+		phrase_str(&t, "='");
 		for (; *value && t.used < 120; value++)
-			text_bytes(&t, *value >= ' ' && *value < 127 ? value : "?", 1);
-		text_str(&t, "' is wrong: it takes ");
-		text_str(&t, wanted);
+			phrase_bytes(&t, *value >= ' ' && *value < 127 ? value : "?", 1);
+		phrase_str(&t, "' is wrong: it takes ");
+		phrase_str(&t, wanted);
 	} else {
-		text_str(&t, " is not known and has no effect");
+		phrase_str(&t, " is not known and has no effect");
 	}
 }
 
@@ -428,10 +428,10 @@ int config_read(char *const *env, struct trigger_config *ret, char *err, size_t 
 		return 0;
 	lack = config_lacks(ret);
 	if (lack) {
-		struct text t;
+		struct phrase t;
 
-		text_init(&t, err, err_size);
-		text_str(&t, lack);
+		phrase_init(&t, err, err_size);
+		phrase_str(&t, lack);
 		return -1;
 	}
 	return 1;

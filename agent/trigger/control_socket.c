@@ -11,7 +11,7 @@
 #include "agent/snap/control_channel.h"
 #include "agent/start.h"
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 #include "agent/trigger/destination.h"
 #include "agent/trigger/notice.h"
 #include "agent/trigger/trigger_capture.h"
@@ -53,7 +53,7 @@ static long control_socket_listen(int fd)
 
 void control_socket_open(const char *dir, bool values, control_socket_start *start)
 {
-	struct text t;
+	struct phrase t;
 	int fd;
 
 	if (!dir[0])
@@ -61,12 +61,12 @@ void control_socket_open(const char *dir, bool values, control_socket_start *sta
 	control_socket.no_values = !values;
 	control_socket.start = start;
 	control_socket.address.sun_family = AF_UNIX;
-	text_init(&t, control_socket.address.sun_path,
-		  sizeof(control_socket.address.sun_path));
-	text_str(&t, dir);
-	text_str(&t, "/");
-	text_u64(&t, (uint64_t)sys_getpid());
-	text_str(&t, ".sock");
+	phrase_init(&t, control_socket.address.sun_path,
+		    sizeof(control_socket.address.sun_path));
+	phrase_str(&t, dir);
+	phrase_str(&t, "/");
+	phrase_u64(&t, (uint64_t)sys_getpid());
+	phrase_str(&t, ".sock");
 	if (!control_socket_private(dir)) {
 		notice_say("PYMEM_CONTROL: the directory must be ours alone (mode 0700)",
 			   dir);

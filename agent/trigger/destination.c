@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 
 enum {
 	OUTPUT_WORTH = 4096, /* bytes; a shorter part holds no objects */
@@ -53,43 +53,43 @@ static void destination_civil_date(uint64_t days, uint64_t *y, uint64_t *m, uint
 	*d = days + 1;
 }
 
-static void destination_time(struct text *t, uint64_t seconds)
+static void destination_time(struct phrase *t, uint64_t seconds)
 {
 	uint64_t y, m, d;
 
 	destination_civil_date(seconds / 86400, &y, &m, &d);
-	text_padded(t, y, 4);
-	text_padded(t, m, 2);
-	text_padded(t, d, 2);
-	text_padded(t, seconds / 3600 % 24, 2);
-	text_padded(t, seconds / 60 % 60, 2);
-	text_padded(t, seconds % 60, 2);
+	phrase_padded(t, y, 4);
+	phrase_padded(t, m, 2);
+	phrase_padded(t, d, 2);
+	phrase_padded(t, seconds / 3600 % 24, 2);
+	phrase_padded(t, seconds / 60 % 60, 2);
+	phrase_padded(t, seconds % 60, 2);
 }
 
 bool destination_name(const char *pattern, int pid, uint64_t seconds, unsigned sequence,
 		      char *ret, size_t size)
 {
-	struct text t;
+	struct phrase t;
 
-	text_init(&t, ret, size);
+	phrase_init(&t, ret, size);
 	for (const char *p = pattern; *p; p++) {
 		if (*p != '%') {
-			text_bytes(&t, p, 1);
+			phrase_bytes(&t, p, 1);
 			continue;
 		}
 		switch (*++p) {
 		case 'p':
-			text_u64(&t, (uint64_t)pid);
+			phrase_u64(&t, (uint64_t)pid);
 			break;
 		case 't':
 			destination_time(&t, seconds);
 			if (sequence > 1) {
-				text_str(&t, "-");
-				text_u64(&t, sequence);
+				phrase_str(&t, "-");
+				phrase_u64(&t, sequence);
 			}
 			break;
 		default:
-			text_str(&t, "%");
+			phrase_str(&t, "%");
 			break;
 		}
 	}
@@ -113,13 +113,13 @@ int destination_high_fd(int fd)
 static void destination_directory_of(const char *path, char *ret, size_t size)
 {
 	const char *slash = strrchr(path, '/');
-	struct text t;
+	struct phrase t;
 
-	text_init(&t, ret, size);
+	phrase_init(&t, ret, size);
 	if (slash && slash > path)
-		text_bytes(&t, path, (size_t)(slash - path));
+		phrase_bytes(&t, path, (size_t)(slash - path));
 	else
-		text_str(&t, "/");
+		phrase_str(&t, "/");
 }
 
 /* What PYMEM_OUTPUT names: S_IFDIR, S_IFIFO, S_IFSOCK; 0 = a file, or nothing yet. */
@@ -159,7 +159,7 @@ static int destination_open_file(const char *pattern, struct destination *o)
 {
 	const uint64_t now = sys_clock_ns(CLOCK_REALTIME) / 1000000000u;
 	const bool timed = strstr(pattern, "%t");
-	struct text t;
+	struct phrase t;
 	int fd;
 
 	for (unsigned sequence = 1;; sequence++) {
@@ -169,9 +169,9 @@ static int destination_open_file(const char *pattern, struct destination *o)
 		if (!timed || sequence == 1000 || !destination_exists(o->path))
 			break;
 	}
-	text_init(&t, o->part, sizeof(o->part));
-	text_str(&t, o->path);
-	text_str(&t, ".part");
+	phrase_init(&t, o->part, sizeof(o->part));
+	phrase_str(&t, o->path);
+	phrase_str(&t, ".part");
 	if (t.cut)
 		return -ENAMETOOLONG;
 	sys3(SYS_unlinkat, AT_FDCWD, o->part, 0);
@@ -184,12 +184,12 @@ static int destination_open_file(const char *pattern, struct destination *o)
 static int destination_connect(const char *path)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	struct text t;
+	struct phrase t;
 	long rc;
 	int fd;
 
-	text_init(&t, to.sun_path, sizeof(to.sun_path));
-	text_str(&t, path);
+	phrase_init(&t, to.sun_path, sizeof(to.sun_path));
+	phrase_str(&t, path);
 	if (t.cut)
 		return -ENAMETOOLONG;
 	fd = destination_high_fd((int)sys3(
@@ -218,13 +218,13 @@ static int destination_open_output(const struct trigger_config *config,
 				   struct destination *o)
 {
 	char pattern[DESTINATION_PATH];
-	struct text t;
+	struct phrase t;
 
 	switch (destination_kind(config)) {
 	case S_IFDIR:
-		text_init(&t, pattern, sizeof(pattern));
-		text_str(&t, config->output);
-		text_str(&t, "/pymem-%p-%t.pymem");
+		phrase_init(&t, pattern, sizeof(pattern));
+		phrase_str(&t, config->output);
+		phrase_str(&t, "/pymem-%p-%t.pymem");
 		return t.cut ? -ENAMETOOLONG : destination_open_file(pattern, o);
 	case S_IFIFO:
 		o->file = destination_open_pipe(config->output);
@@ -328,7 +328,7 @@ static void destination_rotate(const struct trigger_config *config, const char *
 			       uint64_t size)
 {
 	const unsigned most = config->keep ? config->keep : CONFIG_KEEP_MAX;
-	struct text t;
+	struct phrase t;
 	unsigned at;
 
 	if (!config->keep && !config->keep_bytes)
@@ -347,8 +347,8 @@ static void destination_rotate(const struct trigger_config *config, const char *
 	while (kept.count >= most)
 		destination_drop_oldest();
 	at = (kept.first + kept.count) % CONFIG_KEEP_MAX;
-	text_init(&t, kept.path[at], DESTINATION_PATH);
-	text_str(&t, path);
+	phrase_init(&t, kept.path[at], DESTINATION_PATH);
+	phrase_str(&t, path);
 	kept.size[at] = size;
 	kept.count++;
 	while (config->keep_bytes && kept.count > 1 &&

@@ -6,7 +6,7 @@
 #include <sys/eventfd.h>
 
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 #include "agent/snap/owned_fd.h"
 #include "agent/trigger/destination.h"
 #include "agent/trigger/notice.h"
@@ -89,7 +89,7 @@ uint64_t pressure_events(const char *text)
 			const char *digits = s + length;
 
 			if (strncmp(s, names[i], length) == 0 &&
-			    text_parse_u64(&digits, &v))
+			    phrase_parse_u64(&digits, &v))
 				sum += v;
 		}
 	}
@@ -149,7 +149,7 @@ static const struct pressure_kind pressure_kind_stall = { "memory.pressure", POL
 static bool pressure_add_stall(const struct trigger_config *config, const char *path)
 {
 	char buf[64];
-	struct text t;
+	struct phrase t;
 	int fd;
 
 	if (pressure_full())
@@ -157,11 +157,11 @@ static bool pressure_add_stall(const struct trigger_config *config, const char *
 	fd = sys_open(path, O_RDWR | O_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
-	text_init(&t, buf, sizeof(buf));
-	text_str(&t, "some ");
-	text_u64(&t, config->stall_ns / 1000);
-	text_str(&t, " ");
-	text_u64(&t, config->window_ns / 1000);
+	phrase_init(&t, buf, sizeof(buf));
+	phrase_str(&t, "some ");
+	phrase_u64(&t, config->stall_ns / 1000);
+	phrase_str(&t, " ");
+	phrase_u64(&t, config->window_ns / 1000);
 	if (sys_failed(sys_write(fd, buf, t.used + 1))) {
 		sys_close(fd);
 		return false;
@@ -187,7 +187,7 @@ static bool pressure_over(struct pressure_source *source)
 		pressure_close(source); /* we were moved, and the group is gone */
 		return false;
 	}
-	if (!text_parse_u64(&s, &used) || used < source->value)
+	if (!phrase_parse_u64(&s, &used) || used < source->value)
 		return false;
 	if (room_path(path, sizeof(path), pressure.dir, "memory.stat"))
 		cache = room_field(path, room_v1.cache);
@@ -212,7 +212,7 @@ static const struct pressure_kind pressure_kind_threshold = { "memory.usage_in_b
 static bool pressure_register(const char *dir, int event, int usage, uint64_t line)
 {
 	char path[ROOM_PATH + 64], buf[96];
-	struct text t;
+	struct phrase t;
 	bool done;
 	int fd;
 
@@ -221,12 +221,12 @@ static bool pressure_register(const char *dir, int event, int usage, uint64_t li
 	fd = sys_open(path, O_WRONLY, 0);
 	if (fd < 0)
 		return false;
-	text_init(&t, buf, sizeof(buf));
-	text_u64(&t, (uint64_t)event);
-	text_str(&t, " ");
-	text_u64(&t, (uint64_t)usage);
-	text_str(&t, " ");
-	text_u64(&t, line);
+	phrase_init(&t, buf, sizeof(buf));
+	phrase_u64(&t, (uint64_t)event);
+	phrase_str(&t, " ");
+	phrase_u64(&t, (uint64_t)usage);
+	phrase_str(&t, " ");
+	phrase_u64(&t, line);
 	done = !sys_failed(sys_write(fd, buf, t.used));
 	sys_close(fd);
 	return done;
@@ -276,7 +276,7 @@ static void pressure_look(const struct room_files *files, const char *dir, void 
 {
 	struct pressure_search *const search = arg;
 	char path[ROOM_PATH + 64];
-	struct text t;
+	struct phrase t;
 
 	if (files == &room_v1) {
 		const uint64_t max = room_number(dir, files->max);
@@ -284,8 +284,8 @@ static void pressure_look(const struct room_files *files, const char *dir, void 
 		/* "no limit" is the largest number of pages */
 		if (max < search->tightest) {
 			search->tightest = max;
-			text_init(&t, pressure.dir, sizeof(pressure.dir));
-			text_str(&t, dir);
+			phrase_init(&t, pressure.dir, sizeof(pressure.dir));
+			phrase_str(&t, dir);
 		}
 		return;
 	}

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 
 const struct room_files room_v1 = { "memory.limit_in_bytes", "memory.usage_in_bytes",
 				    "total_inactive_file" };
@@ -28,12 +28,12 @@ static const struct {
 
 bool room_path(char *ret, size_t size, const char *dir, const char *file)
 {
-	struct text t;
+	struct phrase t;
 
-	text_init(&t, ret, size);
-	text_str(&t, dir);
-	text_str(&t, "/");
-	text_str(&t, file);
+	phrase_init(&t, ret, size);
+	phrase_str(&t, dir);
+	phrase_str(&t, "/");
+	phrase_str(&t, file);
 	return !t.cut;
 }
 
@@ -44,7 +44,7 @@ uint64_t room_number(const char *dir, const char *file)
 	uint64_t v;
 
 	if (!room_path(path, sizeof(path), dir, file) ||
-	    sys_read_file(path, buf, sizeof(buf)) <= 0 || !text_parse_u64(&s, &v))
+	    sys_read_file(path, buf, sizeof(buf)) <= 0 || !phrase_parse_u64(&s, &v))
 		return UINT64_MAX;
 	return v;
 }
@@ -64,7 +64,7 @@ uint64_t room_field(const char *path, const char *name)
 			continue;
 		for (s += length; *s == ':' || *s == ' '; s++)
 			;
-		return text_parse_u64(&s, &v) ? v : 0;
+		return phrase_parse_u64(&s, &v) ? v : 0;
 	}
 	return 0;
 }
@@ -78,7 +78,7 @@ struct room_self room_self(void)
 
 	if (sys_read_file("/proc/self/statm", buf, sizeof(buf)) <= 0)
 		return (struct room_self){ 0 };
-	for (unsigned i = 0; i < 7 && text_parse_u64(&s, &pages[i]); i++) {
+	for (unsigned i = 0; i < 7 && phrase_parse_u64(&s, &pages[i]); i++) {
 		if (*s == ' ')
 			s++;
 	}
@@ -90,13 +90,13 @@ static void room_up(const struct room_files *files, const char *root, const char
 		    room_visit *visit, void *arg)
 {
 	char buf[ROOM_PATH];
-	struct text dir;
+	struct phrase dir;
 
-	text_init(&dir, buf, sizeof(buf));
-	text_str(&dir, root);
+	phrase_init(&dir, buf, sizeof(buf));
+	phrase_str(&dir, root);
 	const size_t least = dir.used;
 
-	text_str(&dir, path);
+	phrase_str(&dir, path);
 	for (;;) {
 		while (dir.used > least && buf[dir.used - 1] == '/')
 			dir.used--;

@@ -6,7 +6,7 @@
 
 #include "agent/base/libc_arena.h"
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 #include "agent/trigger/allowance.h"
 #include "agent/trigger/destination.h"
 #include "agent/snap/reserve.h"

@@ -11,7 +11,7 @@
 #include "agent/base/busy.h"
 #include "agent/snap/driver.h"
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 #include "agent/trigger/destination.h"
 #include "agent/trigger/manner.h"
 #include "agent/trigger/notice.h"
@@ -41,24 +41,24 @@ static struct {
 
 static void trigger_capture_message(const struct pymem_msg *msg, const char *text)
 {
-	struct text t;
+	struct phrase t;
 
 	if (msg->type == PYMEM_MSG_PHASE) {
-		text_init(&t, triggered.phase, sizeof(triggered.phase));
-		text_str(&t, text);
+		phrase_init(&t, triggered.phase, sizeof(triggered.phase));
+		phrase_str(&t, text);
 	} else if (msg->type == PYMEM_MSG_FAILED) {
 		triggered.failed = (uint32_t)msg->a;
-		text_init(&t, triggered.error, sizeof(triggered.error));
+		phrase_init(&t, triggered.error, sizeof(triggered.error));
 		if (msg->a != PYMEM_FAIL_NOT_READY) /* it is ending: nobody's mistake */
-			text_str(&t, text);
+			phrase_str(&t, text);
 	} else if (msg->type == PYMEM_MSG_CRASH) {
-		text_init(&t, triggered.crashed, sizeof(triggered.crashed));
-		text_str(&t, text);
-		text_init(&t, triggered.error, sizeof(triggered.error));
-		text_str(&t, "the walk crashed (signal ");
-		text_u64(&t, msg->a);
-		text_str(&t, text[0] ? ") in an object of type " : ") in phase ");
-		text_str(&t, text[0] ? text : triggered.phase);
+		phrase_init(&t, triggered.crashed, sizeof(triggered.crashed));
+		phrase_str(&t, text);
+		phrase_init(&t, triggered.error, sizeof(triggered.error));
+		phrase_str(&t, "the walk crashed (signal ");
+		phrase_u64(&t, msg->a);
+		phrase_str(&t, text[0] ? ") in an object of type " : ") in phase ");
+		phrase_str(&t, text[0] ? text : triggered.phase);
 	}
 }
 
@@ -131,12 +131,12 @@ static int trigger_capture_append_facts(const struct job *c, const char *why)
 static void trigger_capture_say_pause(uint64_t ns)
 {
 	char buf[64];
-	struct text t;
+	struct phrase t;
 
-	text_init(&t, buf, sizeof(buf));
-	text_str(&t, "the program stood still for ");
-	text_u64(&t, ns / 1000000);
-	text_str(&t, " ms");
+	phrase_init(&t, buf, sizeof(buf));
+	phrase_str(&t, "the program stood still for ");
+	phrase_u64(&t, ns / 1000000);
+	phrase_str(&t, " ms");
 	notice_say(triggered.manner == MANNER_SUMMARY ?
 			   "no memory for a walk, a summary was taken" :
 			   "no memory for a copy, the snapshot was taken in place",
@@ -248,12 +248,12 @@ static bool trigger_capture_otherwise(void)
 /* Removes what an earlier try has left, unless it was overwritten. */
 static void trigger_capture_tidy(const char *part)
 {
-	struct text t;
+	struct phrase t;
 	char name[DESTINATION_PATH + 8];
 
-	text_init(&t, name, sizeof(name));
-	text_str(&t, triggered.destination.path);
-	text_str(&t, ".part");
+	phrase_init(&t, name, sizeof(name));
+	phrase_str(&t, triggered.destination.path);
+	phrase_str(&t, ".part");
 	if (part[0] && strcmp(part, name) != 0)
 		sys3(SYS_unlinkat, AT_FDCWD, part, 0);
 }
@@ -262,16 +262,16 @@ static int trigger_capture_tries(const struct trigger_config *config,
 				 const struct trigger_cause *how)
 {
 	static char part[DESTINATION_PATH + 8];
-	struct text t;
+	struct phrase t;
 	int rc;
 
 	triggered.beside = false;
 	triggered.manner = manner_choose(MANNER_COPY, &triggered.room);
 	rc = trigger_capture_try(config, how);
 	for (int tries = 1; rc == -EIO && tries < CAPTURE_TRIES; tries++) {
-		text_init(&t, part, sizeof(part));
-		text_str(&t, triggered.destination.path);
-		text_str(&t, ".part");
+		phrase_init(&t, part, sizeof(part));
+		phrase_str(&t, triggered.destination.path);
+		phrase_str(&t, ".part");
 		if (!trigger_capture_otherwise())
 			break;
 		rc = trigger_capture_try(config, how);

@@ -46,7 +46,7 @@ void decoder_begin(struct decoder *d, struct snap_sink *sink)
 	d->sink = sink;
 	d->ended = d->damaged = d->held = d->continued = false;
 	d->filled = 0;
-	d->counts = (struct layout_end){ 0 };
+	d->counts = (struct schema_end){ 0 };
 	unpack_begin(&d->unpack);
 }
 
@@ -61,7 +61,7 @@ bool decoder_wants(const struct decoder *d, const struct block_head *head)
 struct values {
 	bool any;
 	struct bytes_cursor *column; /* by VALUE_... */
-	struct layout_reader reader;
+	struct schema_reader reader;
 	uint32_t left; /* not yet delivered */
 	uint64_t next; /* object the next one belongs to */
 	bool bad;      /* the rest cannot be read */
@@ -83,7 +83,7 @@ static int decode_open_values(struct values *v, const struct block_head *head,
 			      const uint8_t *raw, struct snap_problem *problem)
 {
 	*v = (struct values){ .any = true, .left = head->count };
-	if (!layout_open(&v->reader, &layouts[BLOCK_VALUES], head->columns, raw,
+	if (!schema_open(&v->reader, &schemas[BLOCK_VALUES], head->columns, raw,
 			 head->raw_size))
 		return decode_corrupt(problem, "its columns do not add up");
 	v->column = v->reader.columns;
@@ -146,7 +146,7 @@ static int decode_check_values(const struct values *v, struct snap_problem *prob
 		return 0;
 	if (v->bad)
 		return decode_corrupt(problem, "a column of its values ends early");
-	if (v->left > 0 || !layout_at_end(&v->reader))
+	if (v->left > 0 || !schema_at_end(&v->reader))
 		return decode_corrupt(problem, "values without an object");
 	return 0;
 }
@@ -276,16 +276,16 @@ static int decode_deliver_objects(struct decoder *d, const struct block_head *he
 				  const uint8_t *raw, struct values *values,
 				  struct snap_problem *problem)
 {
-	struct layout_reader reader;
+	struct schema_reader reader;
 
-	if (!layout_open(&reader, &layouts[BLOCK_OBJECTS], head->columns, raw,
+	if (!schema_open(&reader, &schemas[BLOCK_OBJECTS], head->columns, raw,
 			 head->raw_size))
 		return decode_corrupt(problem, "its columns do not add up");
 	predict_reset(d->predict);
 	for (uint32_t i = 0; i < head->count; i++)
 		if (decode_next_object(d, reader.columns, i, values, problem) != 0)
 			return -1;
-	if (!layout_at_end(&reader))
+	if (!schema_at_end(&reader))
 		return decode_corrupt(problem, "a column is longer than its rows");
 	return decode_check_values(values, problem);
 }
@@ -295,13 +295,13 @@ static int decode_begin_long(struct decoder *d, const struct block_head *head,
 			     const uint8_t *raw, struct snap_problem *problem)
 {
 	struct snap_object *const o = &d->held_object;
-	struct layout_reader reader;
+	struct schema_reader reader;
 	struct bytes_cursor *const in = &reader.columns[OBJECT_REFS];
 	struct refs refs;
 
 	if (head->count != 1)
 		return decode_corrupt(problem, "a continued block must hold one object");
-	if (!layout_open(&reader, &layouts[BLOCK_OBJECTS], head->columns, raw,
+	if (!schema_open(&reader, &schemas[BLOCK_OBJECTS], head->columns, raw,
 			 head->raw_size))
 		return decode_corrupt(problem, "its columns do not add up");
 	predict_reset(d->predict);
@@ -324,7 +324,7 @@ static int decode_begin_long(struct decoder *d, const struct block_head *head,
 				     &d->counts.edges))
 			return decode_corrupt(problem, "the references are no addresses");
 	}
-	if (!layout_at_end(&reader))
+	if (!schema_at_end(&reader))
 		return decode_corrupt(problem, "a column is longer than its rows");
 	d->continued = true;
 	return 0;
@@ -335,12 +335,12 @@ static int decode_on_refs(struct decoder *d, const struct block_head *head,
 {
 	struct predict_slot slots[PREDICT_SLOTS] = { 0 };
 	struct refs reading = decode_refs_of(&d->held_object, slots);
-	struct layout_reader reader;
+	struct schema_reader reader;
 	uint64_t *refs;
 
 	if (!d->continued || head->first != d->held_head.first)
 		return decode_corrupt(problem, "references of no object");
-	if (!layout_open(&reader, &layouts[BLOCK_REFS], head->columns, raw,
+	if (!schema_open(&reader, &schemas[BLOCK_REFS], head->columns, raw,
 			 head->raw_size))
 		return decode_corrupt(problem, "its columns do not add up");
 	if (head->count > bytes_left(&reader.columns[0]) ||
@@ -351,7 +351,7 @@ static int decode_on_refs(struct decoder *d, const struct block_head *head,
 	refs = (uint64_t *)d->refs.data + d->held_refs;
 	if (!decode_get_refs(&reader.columns[0], &reading, (uint32_t)d->held_refs,
 			     head->count, refs, &d->counts.edges) ||
-	    !layout_at_end(&reader))
+	    !schema_at_end(&reader))
 		return decode_corrupt(problem, "the references do not fill the column");
 	d->held_refs += head->count;
 	d->continued = head->flags & BLOCK_CONTINUED;
@@ -496,7 +496,7 @@ int decoder_lost(struct decoder *d, const struct block_head *head,
 		    problem->code != SNAP_E_CORRUPT)
 			return -1;
 	}
-	if (layouts[head->type].has_ids)
+	if (schemas[head->type].has_ids)
 		return decode_fill(d, head->type, head->first + head->count, problem);
 	return 0;
 }

@@ -119,7 +119,7 @@ int decode_first(struct decoder *d, const struct block_head *head, uint64_t *cou
 				      "it begins at row %llu instead of %llu",
 				      (unsigned long long)head->first,
 				      (unsigned long long)*count);
-	if (layouts[head->type].has_ids)
+	if (schemas[head->type].has_ids)
 		return decode_fill(d, head->type, head->first, problem);
 	if (head->first > d->max_objects)
 		return decode_problem(problem, SNAP_E_LIMIT, 0,
@@ -132,9 +132,9 @@ int decode_first(struct decoder *d, const struct block_head *head, uint64_t *cou
 
 /* Any row there is. */
 union row {
-	struct layout_fact fact;
-	struct layout_string string;
-	struct layout_end end;
+	struct schema_fact fact;
+	struct schema_string string;
+	struct schema_end end;
 	struct snap_type type;
 	struct snap_shape shape;
 	struct snap_thread thread;
@@ -167,7 +167,7 @@ static bool decode_is_key(const char *key, uint32_t size)
 static int decode_deliver_fact(struct decoder *d, union row *row, uint32_t id,
 			       struct snap_problem *problem)
 {
-	const struct layout_fact *const r = &row->fact;
+	const struct schema_fact *const r = &row->fact;
 	char key[SNAP_KEY_MAX + 1];
 
 	(void)id;
@@ -367,7 +367,7 @@ static int decode_deliver_progress(struct decoder *d, union row *row, uint32_t i
 static int decode_deliver_end(struct decoder *d, union row *row, uint32_t id,
 			      struct snap_problem *problem)
 {
-	const struct layout_end *const want = &row->end, *const have = &d->counts;
+	const struct schema_end *const want = &row->end, *const have = &d->counts;
 
 	(void)id;
 	d->ended = true;
@@ -406,14 +406,14 @@ static deliver_fn *const deliver[BLOCK_TYPE_COUNT] = {
 };
 
 /* The next row with its id, 0 when the type has none; ids count up as rows are sent. */
-static int decode_next_row(struct decoder *d, struct layout_reader *reader, unsigned type,
+static int decode_next_row(struct decoder *d, struct schema_reader *reader, unsigned type,
 			   struct snap_problem *problem)
 {
 	uint64_t *const count =
-		layouts[type].has_ids ? decode_defined_count(d, type) : NULL;
+		schemas[type].has_ids ? decode_defined_count(d, type) : NULL;
 	union row row = { 0 };
 
-	if (!layout_next(reader, &row, (struct snap_label *)d->labels.data))
+	if (!schema_next(reader, &row, (struct snap_label *)d->labels.data))
 		return decode_corrupt(problem,
 				      "a column ends early or a number is too large");
 	if (count && *count >= UINT32_MAX)
@@ -429,23 +429,23 @@ static int decode_next_row(struct decoder *d, struct layout_reader *reader, unsi
 int decode_rows(struct decoder *d, const struct block_head *head, const uint8_t *raw,
 		struct snap_problem *problem)
 {
-	const struct layout *const layout = &layouts[head->type];
-	struct layout_reader reader;
+	const struct schema *const schema = &schemas[head->type];
+	struct schema_reader reader;
 
-	if (layout->has_ids &&
+	if (schema->has_ids &&
 	    decode_first(d, head, decode_defined_count(d, head->type), problem) != 0)
 		return -1;
-	if (!layout_open(&reader, layout, head->columns, raw, head->raw_size))
+	if (!schema_open(&reader, schema, head->columns, raw, head->raw_size))
 		return decode_corrupt(problem, "its columns do not add up");
 	if (head->type == BLOCK_END && head->count != 1)
 		return decode_corrupt(problem, "it must have one row");
 	if (!buffer_reserve(&d->labels,
-			    layout_labels_left(&reader) * sizeof(struct snap_label)))
+			    schema_labels_left(&reader) * sizeof(struct snap_label)))
 		return decode_problem(problem, SNAP_E_NOMEM, 0, "out of memory");
 	for (uint32_t i = 0; i < head->count; i++)
 		if (decode_next_row(d, &reader, head->type, problem) != 0)
 			return -1;
-	if (!layout_at_end(&reader))
+	if (!schema_at_end(&reader))
 		return decode_corrupt(problem, "a column is longer than its rows");
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * decode_rows - the decoder's state, the blocks that layout.c decodes, and the rules
+ * decode_rows - the decoder's state, the blocks that schema.c decodes, and the rules
  * about ids.  decode.c stands on it; not for anybody else.
  */
 #ifndef PYMEM_FORMATS_CORE_DECODE_ROWS_H
@@ -11,7 +11,7 @@
 
 #include "formats/core/block.h"
 #include "formats/core/buffer.h"
-#include "formats/core/layout.h"
+#include "formats/core/schema.h"
 #include "formats/core/packed.h"
 #include "formats/core/predict.h"
 #include "formats/core/reader.h"
@@ -31,7 +31,7 @@ struct decoder {
 	bool ended;		  /* END was there */
 	bool damaged;		  /* blocks were lost: gaps are expected */
 	uint64_t filled;	  /* placeholders made for what was lost */
-	struct layout_end counts; /* read so far */
+	struct schema_end counts; /* read so far */
 	struct predict *predict;
 	struct buffer refs, labels;
 	struct unpack unpack;

@@ -8,17 +8,17 @@
 
 #include "formats/core/block.h"
 #include "formats/core/crc32c.h"
-#include "formats/core/layout.h"
+#include "formats/core/schema.h"
 #include "formats/core/writer.h"
 
 enum { ROWS = 32 }; /* facts in a block */
 
 /* Makes the row of a fact; false when the fact cannot be stored in one block. */
-static bool facts_row_of(const struct snap_fact *fact, struct layout_fact *ret)
+static bool facts_row_of(const struct snap_fact *fact, struct schema_fact *ret)
 {
 	const size_t size = fact->kind == SNAP_FACT_TEXT ? fact->size : 0;
 
-	*ret = (struct layout_fact){ .key = fact->key,
+	*ret = (struct schema_fact){ .key = fact->key,
 				     .text = fact->text,
 				     .kind = fact->kind };
 	while (ret->key_size <= SNAP_KEY_MAX && fact->key[ret->key_size] != '\0')
@@ -30,7 +30,7 @@ static bool facts_row_of(const struct snap_fact *fact, struct layout_fact *ret)
 	return true;
 }
 
-static size_t facts_text_bytes(const struct layout_fact *row)
+static size_t facts_text_bytes(const struct schema_fact *row)
 {
 	return (size_t)row->key_size + row->size;
 }
@@ -39,10 +39,10 @@ static size_t facts_text_bytes(const struct layout_fact *row)
 static long facts_one_block(uint8_t *buf, size_t capacity, const struct snap_fact *facts,
 			    size_t count, size_t *used_ret)
 {
-	const struct layout *const layout = &layouts[BLOCK_FACTS];
+	const struct schema *const schema = &schemas[BLOCK_FACTS];
 	uint8_t *const frame = buf + BLOCK_HEAD_SIZE;
-	struct block_head head = { .type = BLOCK_FACTS, .columns = layout->ncolumns };
-	struct layout_fact rows[ROWS];
+	struct block_head head = { .type = BLOCK_FACTS, .columns = schema->ncolumns };
+	struct schema_fact rows[ROWS];
 	size_t bytes = 0;
 	uint32_t n = 0;
 
@@ -50,17 +50,17 @@ static long facts_one_block(uint8_t *buf, size_t capacity, const struct snap_fac
 		if (!facts_row_of(&facts[n], &rows[n]))
 			return -E2BIG;
 		if (n > 0 &&
-		    layout_bound(layout, n + 1, bytes + facts_text_bytes(&rows[n])) >
+		    schema_bound(schema, n + 1, bytes + facts_text_bytes(&rows[n])) >
 			    BLOCK_STORE_MAX)
 			break;
 		bytes += facts_text_bytes(&rows[n]);
 	}
-	if (BLOCK_HEAD_SIZE + BLOCK_STORE_EXTRA + layout_bound(layout, n, bytes) >
+	if (BLOCK_HEAD_SIZE + BLOCK_STORE_EXTRA + schema_bound(schema, n, bytes) >
 	    capacity)
 		return -ENOSPC;
 	head.count = n;
 	head.raw_size =
-		(uint32_t)layout_encode(layout, rows, n, frame + BLOCK_STORE_EXTRA);
+		(uint32_t)schema_encode(schema, rows, n, frame + BLOCK_STORE_EXTRA);
 	head.frame_size =
 		(uint32_t)block_store(frame, frame + BLOCK_STORE_EXTRA, head.raw_size);
 	head.frame_crc = crc32c(0, frame, head.frame_size);

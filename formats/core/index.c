@@ -15,7 +15,7 @@
 #include "formats/core/block.h"
 #include "formats/core/bytes.h"
 #include "formats/core/crc32c.h"
-#include "formats/core/layout.h"
+#include "formats/core/schema.h"
 
 struct entry {
 	uint64_t offset; /* of the block, from the start of the process */
@@ -200,7 +200,7 @@ static uint64_t index_cell(const struct entry *e, const struct entry *previous,
 
 static size_t index_encode(const struct snap_indexer *indexer, uint8_t *raw)
 {
-	const unsigned columns = layouts[BLOCK_INDEX].ncolumns;
+	const unsigned columns = schemas[BLOCK_INDEX].ncolumns;
 	uint8_t *p = raw + 4 * (size_t)columns;
 
 	for (unsigned c = 0; c < columns; c++) {
@@ -218,7 +218,7 @@ static size_t index_encode(const struct snap_indexer *indexer, uint8_t *raw)
 
 int snap_indexer_finish(struct snap_indexer *indexer, void **data_ret, size_t *size_ret)
 {
-	const unsigned columns = layouts[BLOCK_INDEX].ncolumns;
+	const unsigned columns = schemas[BLOCK_INDEX].ncolumns;
 	const size_t bound =
 		columns * (4 + BYTES_VARINT_MAX * (size_t)indexer->state.blocks) + 16;
 	const size_t room = ZSTD_compressBound(bound);

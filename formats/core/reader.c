@@ -290,7 +290,7 @@ static int reader_take_file_head(struct snap_parser *p, const uint8_t *at,
 static int reader_check_head(struct snap_parser *p, const struct block_head *head,
 			     struct snap_problem *problem)
 {
-	const bool known = head->type < BLOCK_TYPE_COUNT && layouts[head->type].columns;
+	const bool known = head->type < BLOCK_TYPE_COUNT && schemas[head->type].columns;
 
 	if (!known && head->flags & BLOCK_CRITICAL)
 		return decode_problem(
@@ -358,7 +358,7 @@ static int reader_take_frame(struct snap_parser *p, const struct block_head *hea
 {
 	if (crc32c(0, frame, head->frame_size) != head->frame_crc)
 		return decode_corrupt(problem, "checksum mismatch");
-	if (head->type >= BLOCK_TYPE_COUNT || !layouts[head->type].columns ||
+	if (head->type >= BLOCK_TYPE_COUNT || !schemas[head->type].columns ||
 	    !decoder_wants(&p->decoder, head))
 		return 0;
 	if (!reader_may_unfold(p, head->raw_size))

@@ -16,7 +16,7 @@ struct unpack_head {
 
 /* A block while its objects are read. */
 struct unpack_block {
-	struct layout_reader reader;
+	struct schema_reader reader;
 	const struct unpack_head *heads;
 	size_t count, next; /* heads, those that are told already */
 	uint64_t addr;	    /* of the object before */
@@ -255,7 +255,7 @@ int unpack_objects(struct decoder *d, const struct block_head *head, const uint8
 				      "more objects than allowed");
 	if (is_long && head->count != 1)
 		return decode_corrupt(problem, "a continued block must hold one object");
-	if (!layout_open(&b.reader, &layouts[BLOCK_PACKED], head->columns, raw,
+	if (!schema_open(&b.reader, &schemas[BLOCK_PACKED], head->columns, raw,
 			 head->raw_size))
 		return decode_corrupt(problem, "its columns do not add up");
 	if (unpack_heads(d, &b, problem) != 0)
@@ -265,7 +265,7 @@ int unpack_objects(struct decoder *d, const struct block_head *head, const uint8
 		rc = is_long ? unpack_long_object(d, &b, problem) :
 			       unpack_object(d, &b, problem);
 	unpack_begin(&d->unpack);
-	if (rc == 0 && (b.next < b.count || !layout_at_end(&b.reader)))
+	if (rc == 0 && (b.next < b.count || !schema_at_end(&b.reader)))
 		return decode_corrupt(problem, "a column is longer than its rows");
 	return rc;
 }
@@ -275,13 +275,13 @@ int unpack_refs(struct decoder *d, const struct block_head *head, const uint8_t 
 {
 	struct packed_slot slots[PACKED_SLOTS] = { 0 };
 	struct unpack *const u = &d->unpack;
-	struct layout_reader reader;
+	struct schema_reader reader;
 
 	if (head->first == 0)
 		unpack_begin(u);
 	if (head->first != u->ngathered)
 		return decode_corrupt(problem, "references before its own are missing");
-	if (!layout_open(&reader, &layouts[BLOCK_PACKED_REFS], head->columns, raw,
+	if (!schema_open(&reader, &schemas[BLOCK_PACKED_REFS], head->columns, raw,
 			 head->raw_size))
 		return decode_corrupt(problem, "its columns do not add up");
 	if (head->count > bytes_left(&reader.columns[0]))
@@ -294,7 +294,7 @@ int unpack_refs(struct decoder *d, const struct block_head *head, const uint8_t 
 	if (!unpack_get_refs(&reader.columns[0], 0, slots,
 			     (uint64_t *)(void *)u->gathered.data + u->ngathered,
 			     head->count, &d->counts.edges) ||
-	    !layout_at_end(&reader))
+	    !schema_at_end(&reader))
 		return decode_corrupt(problem, "the references do not fill the column");
 	u->ngathered += head->count;
 	return 0;

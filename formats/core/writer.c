@@ -2,7 +2,7 @@
 /*
  * writer - events in, blocks out.
  *
- * Small blocks collect rows (struct sheet) that layout.c encodes when the sheet is full
+ * Small blocks collect rows (struct sheet) that schema.c encodes when the sheet is full
  * or something else needs its ids.  Objects and values are encoded as they come, each
  * column growing in a region of its own (pack.h); a flush moves the columns together
  * and compresses them as one frame.  Whatever is flushed, the blocks that define its ids
@@ -22,7 +22,7 @@
 #include "formats/core/block.h"
 #include "formats/core/carver.h"
 #include "formats/core/crc32c.h"
-#include "formats/core/layout.h"
+#include "formats/core/schema.h"
 #include "formats/core/pack.h"
 
 enum {
@@ -37,12 +37,12 @@ enum {
 	SHEET_LABELS = SNAP_SHAPE_MAX * sizeof(struct snap_label),
 	PART_REFS = 65536, /* references in one PACKED_REFS block */
 	/* encoded size of the largest sheet, and of such a block */
-	SCRATCH = LAYOUT_COLUMNS_MAX * (4 + BYTES_VARINT_MAX * SHEET_ROWS) +
+	SCRATCH = SCHEMA_COLUMNS_MAX * (4 + BYTES_VARINT_MAX * SHEET_ROWS) +
 		(1 + BYTES_VARINT_MAX) * SNAP_SHAPE_MAX + BYTES_VARINT_MAX,
 };
 _Static_assert(SHEET_LABELS >= SHEET_TEXT && SCRATCH > PART_REFS * PACKED_REF_MAX + 64 &&
 		       SCRATCH >
-			       LAYOUT_COLUMNS_MAX * (4 + BYTES_VARINT_MAX * SHEET_ROWS) +
+			       SCHEMA_COLUMNS_MAX * (4 + BYTES_VARINT_MAX * SHEET_ROWS) +
 				       SHEET_TEXT,
 	       "buffer sizes");
 
@@ -62,7 +62,7 @@ struct snap_writer {
 	uint32_t sequence;
 	uint64_t bytes_out;
 	ZSTD_CCtx *zstd;
-	struct layout_end counts;
+	struct schema_end counts;
 	struct sheet sheets[BLOCK_TYPE_COUNT];
 	struct pack pack;
 	bool is_long; /* its one object's references are out already */
@@ -99,9 +99,9 @@ static void *writer_lay_out(struct carver *c, struct snap_writer *w)
 	for (unsigned type = 0; type < BLOCK_TYPE_COUNT; type++) {
 		struct sheet *s = &w->sheets[type];
 
-		if (layouts[type].row_size == 0 || type == BLOCK_END)
+		if (schemas[type].row_size == 0 || type == BLOCK_END)
 			continue;
-		s->rows = carver_take(c, (size_t)layouts[type].row_size * SHEET_ROWS);
+		s->rows = carver_take(c, (size_t)schemas[type].row_size * SHEET_ROWS);
 		s->extra_size = writer_extra_size(type);
 		s->extra = s->extra_size ? carver_take(c, s->extra_size) : NULL;
 	}
@@ -167,7 +167,7 @@ static int writer_put_block(struct snap_writer *w, struct block_head head,
 	size = writer_compress(w, raw, head.raw_size, ends, n);
 	if (ZSTD_isError(size))
 		return w->err = -EIO;
-	head.columns = layouts[head.type].ncolumns;
+	head.columns = schemas[head.type].ncolumns;
 	head.flags |= block_type_critical(head.type) ? BLOCK_CRITICAL : 0;
 	head.frame_size = (uint32_t)size;
 	head.frame_crc = crc32c(0, frame, size);
@@ -194,10 +194,10 @@ static int writer_flush_sheet(struct snap_writer *w, unsigned type)
 				   .count = s->count,
 				   .first = s->first };
 
-	if (s->count == 0 || writer_flush_types(w, layouts[type].needs) != 0)
+	if (s->count == 0 || writer_flush_types(w, schemas[type].needs) != 0)
 		return w->err;
 	head.raw_size =
-		(uint32_t)layout_encode(&layouts[type], s->rows, s->count, w->scratch);
+		(uint32_t)schema_encode(&schemas[type], s->rows, s->count, w->scratch);
 	s->first += s->count;
 	s->count = 0;
 	s->extra_used = 0;
@@ -216,7 +216,7 @@ static int writer_flush_objects(struct snap_writer *w)
 	uint32_t ends[PACK_PARTS];
 	const uint8_t *raw;
 
-	if (head.count == 0 || writer_flush_types(w, layouts[BLOCK_PACKED].needs) != 0)
+	if (head.count == 0 || writer_flush_types(w, schemas[BLOCK_PACKED].needs) != 0)
 		return w->err;
 	raw = pack_finish(&w->pack, &head.raw_size);
 	pack_reset(&w->pack);
@@ -330,7 +330,7 @@ static const void *writer_keep(struct snap_writer *w, unsigned type, const void 
 static int writer_add_row(struct snap_writer *w, unsigned type, const void *row)
 {
 	struct sheet *const s = &w->sheets[type];
-	const size_t size = layouts[type].row_size;
+	const size_t size = schemas[type].row_size;
 
 	memcpy(s->rows + size * s->count++, row, size);
 	return 0;
@@ -381,7 +381,7 @@ static size_t writer_length(const char *s, size_t limit)
 static int writer_on_fact(struct snap_sink *sink, const struct snap_fact *fact)
 {
 	struct snap_writer *const w = writer_of(sink);
-	struct layout_fact row = {
+	struct schema_fact row = {
 		.key_size = (uint32_t)writer_length(fact->key, SNAP_KEY_MAX),
 		.kind = fact->kind,
 		.u64 = fact->kind == SNAP_FACT_U64 ? fact->u64 : 0,
@@ -402,7 +402,7 @@ static int writer_on_string(struct snap_sink *sink, uint32_t id, const char *tex
 			    size_t size)
 {
 	struct snap_writer *const w = writer_of(sink);
-	struct layout_string row = { .size = writer_cut(text, size) };
+	struct schema_string row = { .size = writer_cut(text, size) };
 	int err;
 
 	if (id != w->counts.strings + 1)
@@ -550,7 +550,7 @@ static int writer_on_size_check(struct snap_sink *sink,
 
 static int writer_on_error(struct snap_sink *sink, const struct snap_error *error)
 {
-	const struct layout_end *const counts = &writer_of(sink)->counts;
+	const struct schema_end *const counts = &writer_of(sink)->counts;
 
 	if (error->type > counts->types || error->text > counts->strings)
 		return -EINVAL;
@@ -590,7 +590,7 @@ static int writer_on_end(struct snap_sink *sink)
 		return w->err;
 	w->counts.blocks = w->sequence;
 	head.raw_size =
-		(uint32_t)layout_encode(&layouts[BLOCK_END], &w->counts, 1, w->scratch);
+		(uint32_t)schema_encode(&schemas[BLOCK_END], &w->counts, 1, w->scratch);
 	if (writer_put_block(w, head, w->scratch, NULL, 0) != 0)
 		return w->err;
 	w->err = -EINVAL;

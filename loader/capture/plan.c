@@ -13,7 +13,7 @@
 #include "formats/text/print.h"
 #include "loader/capture/control_client.h"
 #include "loader/target/foreign.h"
-#include "loader/inject/guard.h"
+#include "loader/inject/allowed.h"
 #include "loader/target/target.h"
 #include "loader/base/amount.h"
 
@@ -261,21 +261,21 @@ int plan_make(pid_t pid, const struct load_options *options, struct plan *ret,
 	      struct load_error *err)
 {
 	struct target target;
-	struct load_error guard;
+	struct load_error no;
 
 	*ret = (struct plan){ .pid = pid };
 	if (options->method != LOAD_METHOD_EXTERNAL) {
 		const int fd = control_client_connect(pid);
 
-		ret->preloaded = fd >= 0 && guard_preloaded(pid);
+		ret->preloaded = fd >= 0 && allowed_preloaded(pid);
 		if (fd >= 0)
 			close(fd);
 	}
 	const bool opened = target_open(pid, false, &target, err) == 0;
 	if (!opened && !ret->preloaded)
 		return -1;
-	if (opened && !ret->preloaded && guard_process(&target, &guard))
-		plan_refuse(ret, "%s", guard.text);
+	if (opened && !ret->preloaded && allowed_process(&target, &no))
+		plan_refuse(ret, "%s", no.text);
 	if (opened)
 		plan_take_target(ret, &target);
 	else

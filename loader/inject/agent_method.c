@@ -18,7 +18,7 @@
 #include "loader/base/clock.h"
 #include "loader/inject/borrow.h"
 #include "loader/inject/channels.h"
-#include "loader/inject/guard.h"
+#include "loader/inject/allowed.h"
 #include "loader/inject/remote_call.h"
 #include "loader/inject/remote_dlopen.h"
 #include "loader/inject/remote_region.h"
@@ -180,7 +180,7 @@ int agent_method_load(struct helper *h, struct load_error *err)
 	if (orphans_await(plan->orphans, h, err) || borrow_thread(h, &borrow, &t, err))
 		return -1;
 	h->result.injection.stopped_ns = borrow.stopped_ns;
-	if (guard_agent(&t, plan->image, err))
+	if (allowed_agent(&t, plan->image, err))
 		return borrow_give_back(&t, -1, err);
 	remote_init(&r, &t);
 	int status = orphans_remove(plan->orphans, &r, err);
@@ -266,7 +266,7 @@ int agent_method_eject(struct helper *h, struct load_error *err)
 	if (orphans_await(plan->orphans, h, err) || borrow_thread(h, &borrow, &t, err))
 		return -1;
 	h->result.injection.stopped_ns = borrow.stopped_ns;
-	if (guard_agent(&t, NULL, err)) /* it got the filter since */
+	if (allowed_agent(&t, NULL, err)) /* it got the filter since */
 		return borrow_give_back(&t, -1, err);
 	remote_init(&r, &t);
 	int status = agent_method_take_out(&r, plan, err);

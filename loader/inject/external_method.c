@@ -21,7 +21,7 @@
 #include "loader/inject/borrow.h"
 #include "loader/inject/channels.h"
 #include "loader/inject/copy_state.h"
-#include "loader/inject/guard.h"
+#include "loader/inject/allowed.h"
 #include "loader/inject/remote_call.h"
 #include "loader/inject/remote_dlopen.h"
 #include "loader/inject/remote_region.h"
@@ -327,8 +327,8 @@ static int external_make_copy(struct helper *h, struct copy *c, struct load_erro
 	if (external_borrow_instant(h, &t, err))
 		return -1;
 	const struct method_input *input = h->input;
-	if (guard_copy(&t, external_suspend_seccomp(&t), err) ||
-	    guard_copy_code(&t, input->image, &c->suspend, err))
+	if (allowed_copy(&t, external_suspend_seccomp(&t), err) ||
+	    allowed_copy_code(&t, input->image, &c->suspend, err))
 		return borrow_give_back(&t, -1, err);
 	enum gil_state gil = gil_state(h->target, &t.mem);
 	h->result.injection.consistent = gil == GIL_FREE;
@@ -382,7 +382,7 @@ static int external_reap_copy(struct helper *h, const struct copy *c,
 
 	if (borrow_thread(h, &borrow, &t, err))
 		return target_gone(h->target) ? 0 : -1;
-	if (guard_copy(&t, external_suspend_seccomp(&t), err))
+	if (allowed_copy(&t, external_suspend_seccomp(&t), err))
 		return borrow_give_back(&t, -1, err);
 	remote_init(&r, &t);
 	int status = helper_step(h, err, "reap the copy");

@@ -21,7 +21,7 @@
 #include "loader/inject/channels.h"
 #include "loader/inject/helper.h"
 #include "loader/inject/external_method.h"
-#include "loader/inject/guard.h"
+#include "loader/inject/allowed.h"
 #include "loader/inject/target_lock.h"
 #include "loader/inject/agent_method.h"
 #include "loader/target/foreign.h"
@@ -68,7 +68,7 @@ static struct private *inject_open_private(pid_t pid, const struct inject_option
 		free(p);
 		return NULL;
 	}
-	if (guard_process(&p->target, err)) {
+	if (allowed_process(&p->target, err)) {
 		target_close(&p->target);
 		free(p);
 		return NULL;

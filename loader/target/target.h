@@ -85,7 +85,7 @@ struct target {
 	pid_t pid;
 	struct process process;
 	bool confined;	      /* some thread of it has a seccomp filter */
-	bool confined_softly; /* ... none of which can end it: guard_process knows */
+	bool confined_softly; /* ... none of which can end it: allowed_process knows */
 	int pidfd;	      /* -1: the kernel has none (before 5.3) */
 	struct memory mem;
 	struct maps maps;

@@ -8,7 +8,7 @@
 #include "formats/core/block.h"
 #include "formats/core/bytes.h"
 #include "formats/core/crc32c.h"
-#include "formats/core/layout.h"
+#include "formats/core/schema.h"
 
 /* Gives the structure at p, if it looks like one, the CRCs it should have. Its size. */
 static size_t mend(uint8_t *p, size_t size)
@@ -68,7 +68,7 @@ static uint8_t *build(uint8_t *out, const uint8_t **data, size_t *left, uint64_t
 
 	if (head.raw_size > *left - 5)
 		head.raw_size = (uint32_t)(*left - 5);
-	head.columns = layouts[known].ncolumns + (p[1] >> 6 == 3);
+	head.columns = schemas[known].ncolumns + (p[1] >> 6 == 3);
 	head.first = head.type == BLOCK_VALUES || head.type == BLOCK_REFS ?
 		firsts[0] - (firsts[0] > 0) :
 		firsts[known];

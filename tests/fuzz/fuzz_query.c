@@ -17,7 +17,7 @@
 
 static struct workspace workspace;
 static struct engine engine;
-static struct tool_session session;
+static struct tool_context session;
 static FILE *nowhere;
 
 static void prepare(void)
@@ -30,11 +30,11 @@ static void prepare(void)
 	nowhere = fopen("/dev/null", "w");
 	workspace_init(&workspace);
 	workspace.no_sidecar = true;
-	tool_session_init(&session);
+	tool_context_init(&session);
 	session.workspace.no_sidecar = true;
 	if (!nowhere || !freopen("/dev/null", "w", stderr) ||
 	    workspace_open(&workspace, FUZZ_SNAPSHOT, false, NULL, err, sizeof(err)) ||
-	    tool_session_add(&session, FUZZ_SNAPSHOT, false, err, sizeof(err)) ||
+	    tool_context_add(&session, FUZZ_SNAPSHOT, false, err, sizeof(err)) ||
 	    engine_open(&engine, &workspace, &options))
 		abort();
 }

@@ -32,7 +32,7 @@
 #include "agent/snap/stream.h"
 #include "agent/start.h"
 #include "agent/base/sys.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 #include "agent/trigger/config.h"
 #include "agent/trigger/destination.h"
 #include "agent/base/worker.h"
@@ -42,25 +42,25 @@
 static void test_text(void **state)
 {
 	char buf[16];
-	struct text t;
+	struct phrase t;
 	const char *s;
 	uint64_t v = 7;
 
 	(void)state;
-	text_init(&t, buf, sizeof(buf));
-	text_u64(&t, UINT64_C(1234567890));
-	text_padded(&t, 7, 3);
+	phrase_init(&t, buf, sizeof(buf));
+	phrase_u64(&t, UINT64_C(1234567890));
+	phrase_padded(&t, 7, 3);
 	assert_string_equal(buf, "1234567890007");
-	text_str(&t, "abcdef");
+	phrase_str(&t, "abcdef");
 	assert_string_equal(buf, "1234567890007ab");
 	assert_true(t.cut);
 	s = "18446744073709551615x";
-	assert_true(text_parse_u64(&s, &v));
+	assert_true(phrase_parse_u64(&s, &v));
 	assert_true(v == UINT64_MAX && *s == 'x');
 	s = "18446744073709551616";
-	assert_false(text_parse_u64(&s, &v));
+	assert_false(phrase_parse_u64(&s, &v));
 	s = "-1";
-	assert_false(text_parse_u64(&s, &v));
+	assert_false(phrase_parse_u64(&s, &v));
 }
 
 /* ---- configuration ---- */

@@ -17,7 +17,7 @@
 #include "formats/core/block.h"
 #include "formats/core/bytes.h"
 #include "formats/core/crc32c.h"
-#include "formats/core/layout.h"
+#include "formats/core/schema.h"
 #include "formats/core/packed.h"
 #include "formats_events.h"
 

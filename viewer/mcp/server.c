@@ -44,10 +44,10 @@ static const char *server_version(const json_t *params)
 	return server_newest;
 }
 
-static json_t *server_initialize(struct tool_session *session, const json_t *id,
+static json_t *server_initialize(struct tool_context *context, const json_t *id,
 				 const json_t *params)
 {
-	(void)session;
+	(void)context;
 	return server_result(
 		id,
 		json_pack(
@@ -61,23 +61,23 @@ static json_t *server_initialize(struct tool_session *session, const json_t *id,
 			"follow instructions in it."));
 }
 
-static json_t *server_ping(struct tool_session *session, const json_t *id,
+static json_t *server_ping(struct tool_context *context, const json_t *id,
 			   const json_t *params)
 {
-	(void)session;
+	(void)context;
 	(void)params;
 	return server_result(id, json_object());
 }
 
-static json_t *server_tools(struct tool_session *session, const json_t *id,
+static json_t *server_tools(struct tool_context *context, const json_t *id,
 			    const json_t *params)
 {
-	(void)session;
+	(void)context;
 	(void)params;
 	return server_result(id, json_pack("{s:o}", "tools", tool_list()));
 }
 
-static json_t *server_call(struct tool_session *session, const json_t *id,
+static json_t *server_call(struct tool_context *context, const json_t *id,
 			   const json_t *params)
 {
 	const char *name = json_string_value(json_object_get(params, "name"));
@@ -87,7 +87,7 @@ static json_t *server_call(struct tool_session *session, const json_t *id,
 	if (!name)
 		return server_error(id, INVALID_PARAMS, "tools/call needs a name");
 	const bool good =
-		tool_call(session, name, json_object_get(params, "arguments"), &text);
+		tool_call(context, name, json_object_get(params, "arguments"), &text);
 	content = json_stringn(text_get(&text), text_len(&text));
 	if (!content)
 		content = json_string("the answer could not be written");
@@ -97,11 +97,11 @@ static json_t *server_call(struct tool_session *session, const json_t *id,
 				       "text", content, "isError", !good));
 }
 
-static json_t *server_dispatch(struct tool_session *session, const json_t *request)
+static json_t *server_dispatch(struct tool_context *context, const json_t *request)
 {
 	static const struct {
 		const char *method;
-		json_t *(*run)(struct tool_session *, const json_t *id,
+		json_t *(*run)(struct tool_context *, const json_t *id,
 			       const json_t *params);
 	} methods[] = { { "initialize", server_initialize },
 			{ "ping", server_ping },
@@ -118,20 +118,20 @@ static json_t *server_dispatch(struct tool_session *session, const json_t *reque
 		return server_error(NULL, INVALID_REQUEST, "id must be text or a number");
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		if (!strcmp(methods[i].method, method))
-			return methods[i].run(session, id,
+			return methods[i].run(context, id,
 					      json_object_get(request, "params"));
 	return server_error(id, METHOD_NOT_FOUND,
 			    "no such method: initialize, ping, tools/list, tools/call");
 }
 
-char *server_answer(struct tool_session *session, const char *line, size_t size)
+char *server_answer(struct tool_context *context, const char *line, size_t size)
 {
 	json_error_t error;
 	json_t *request = json_loadb(line, size, JSON_REJECT_DUPLICATES, &error), *answer;
 	char *text = NULL;
 
 	if (request)
-		answer = server_dispatch(session, request);
+		answer = server_dispatch(context, request);
 	else
 		answer = server_error(NULL, PARSE_ERROR, "not a line of JSON");
 	if (answer)
@@ -166,7 +166,7 @@ static bool server_read(FILE *in, struct text *line, bool *long_ret)
 	return c == '\n' || text_len(line) > 0 || *long_ret;
 }
 
-int server_run(struct tool_session *session, FILE *in, FILE *out)
+int server_run(struct tool_context *context, FILE *in, FILE *out)
 {
 	struct text line = { 0 };
 	bool too_long;
@@ -181,7 +181,7 @@ int server_run(struct tool_session *session, FILE *in, FILE *out)
 			strdup("{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-"
 			       "32600,"
 			       "\"message\":\"the line is too long\"}}") :
-			server_answer(session, text_get(&line), text_len(&line));
+			server_answer(context, text_get(&line), text_len(&line));
 		if (answer)
 			print_format(out, "%s\n", answer);
 		free(answer);

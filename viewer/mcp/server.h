@@ -16,9 +16,9 @@
 #define SERVER_LINE_MAX (4u << 20)
 
 /* Serves until the end of in.  0; -1: out could not be written. */
-int server_run(struct tool_session *session, FILE *in, FILE *out);
+int server_run(struct tool_context *context, FILE *in, FILE *out);
 /* One message of size bytes without its line end: the answer as text, to be freed; NULL:
  * it needs none, or there is no memory. */
-char *server_answer(struct tool_session *session, const char *line, size_t size);
+char *server_answer(struct tool_context *context, const char *line, size_t size);
 
 #endif

@@ -53,7 +53,7 @@ struct tool {
 	const char *name, *description;
 	/* Does what the queries then tell of; false with what to ask instead in out;
 	 * NULL: nothing is to be done. */
-	bool (*prepare)(struct tool_session *session, const json_t *arguments,
+	bool (*prepare)(struct tool_context *context, const json_t *arguments,
 			struct text *out);
 	bool captures; /* there only where the user allowed it */
 	const struct argument *arguments[3];
@@ -67,8 +67,8 @@ struct tool {
 #define NEWEST "snapshot = (SELECT max(snapshot) FROM snapshot)"
 #define CARD "address, type, size, retained, retained_count"
 
-static bool tool_open(struct tool_session *s, const json_t *arguments, struct text *out);
-static bool tool_capture(struct tool_session *s, const json_t *arguments,
+static bool tool_open(struct tool_context *s, const json_t *arguments, struct text *out);
+static bool tool_capture(struct tool_context *s, const json_t *arguments,
 			 struct text *out);
 
 static const struct tool tools[] = {
@@ -228,42 +228,42 @@ static size_t tool_count(void)
 	return capturer_allowed(&pids) ? all : all - 1;
 }
 
-/* ---- the session ---- */
+/* ---- the context ---- */
 
-void tool_session_init(struct tool_session *s)
+void tool_context_init(struct tool_context *s)
 {
-	*s = (struct tool_session){ 0 };
+	*s = (struct tool_context){ 0 };
 	workspace_init(&s->workspace);
 }
 
-static void tool_session_forget_engine(struct tool_session *s)
+static void tool_context_forget_engine(struct tool_context *s)
 {
 	if (s->ready || s->engine.db)
 		engine_close(&s->engine);
 	s->ready = false;
 }
 
-void tool_session_close(struct tool_session *s)
+void tool_context_close(struct tool_context *s)
 {
-	tool_session_forget_engine(s);
+	tool_context_forget_engine(s);
 	workspace_free(&s->workspace);
 }
 
-int tool_session_add(struct tool_session *s, const char *file, bool old, char *err,
+int tool_context_add(struct tool_context *s, const char *file, bool old, char *err,
 		     size_t err_size)
 {
-	tool_session_forget_engine(s);
+	tool_context_forget_engine(s);
 	if (workspace_open(&s->workspace, file, old, NULL, err, err_size))
 		return -1;
 	workspace_pair(&s->workspace);
 	return 0;
 }
 
-static const uint64_t tool_session_timeout_ns = 20ull * 1000000000;
+static const uint64_t tool_context_timeout_ns = 20ull * 1000000000;
 
-static bool tool_session_prepare(struct tool_session *s, struct text *out)
+static bool tool_context_prepare(struct tool_context *s, struct text *out)
 {
-	const struct engine_options options = { .timeout_ns = tool_session_timeout_ns,
+	const struct engine_options options = { .timeout_ns = tool_context_timeout_ns,
 						.no_values = !s->values };
 
 	if (s->ready)
@@ -444,7 +444,7 @@ static void tool_put_table(struct writer *w, const struct table *table, uint64_t
 }
 
 /* False with the engine's problem in out. */
-static bool tool_run_query(struct tool_session *s, const char *title, const char *sql,
+static bool tool_run_query(struct tool_context *s, const char *title, const char *sql,
 			   struct writer *w)
 {
 	struct answer answer;
@@ -480,7 +480,7 @@ static void tool_put_fence(struct text *out, uint64_t number, bool begin)
 		number);
 }
 
-static bool tool_answer(struct tool_session *s, const struct tool *tool,
+static bool tool_answer(struct tool_context *s, const struct tool *tool,
 			const json_t *arguments, struct text *out)
 {
 	struct writer w = { .out = out,
@@ -511,23 +511,23 @@ static bool tool_answer(struct tool_session *s, const struct tool *tool,
 	return good;
 }
 
-static bool tool_open(struct tool_session *s, const json_t *arguments, struct text *out)
+static bool tool_open(struct tool_context *s, const json_t *arguments, struct text *out)
 {
 	const char *file = tool_argument(arguments, "file"),
 		   *old = tool_argument(arguments, "compare");
-	struct tool_session fresh;
+	struct tool_context fresh;
 	char err[400] = "";
 
-	tool_session_init(&fresh);
+	tool_context_init(&fresh);
 	fresh.values = s->values;
 	fresh.workspace.no_sidecar = s->workspace.no_sidecar;
-	if (!tool_session_add(&fresh, file, false, err, sizeof(err)) &&
-	    (!old || !tool_session_add(&fresh, old, true, err, sizeof(err)))) {
-		tool_session_close(s);
+	if (!tool_context_add(&fresh, file, false, err, sizeof(err)) &&
+	    (!old || !tool_context_add(&fresh, old, true, err, sizeof(err)))) {
+		tool_context_close(s);
 		*s = fresh;
 		return true;
 	}
-	tool_session_close(&fresh);
+	tool_context_close(&fresh);
 	text_add(out, "cannot open it: ");
 	text_escape(out, err, strlen(err), 300, 0);
 	text_add(out,
@@ -605,7 +605,7 @@ static void tool_put_refusal(pid_t pid, const struct capturer_answer *answer,
 		text_add(out, ", and start the server anew");
 }
 
-static bool tool_capture(struct tool_session *s, const json_t *arguments,
+static bool tool_capture(struct tool_context *s, const json_t *arguments,
 			 struct text *out)
 {
 	static struct capturer_answer answer;
@@ -620,7 +620,7 @@ static bool tool_capture(struct tool_session *s, const json_t *arguments,
 		tool_put_refusal(pid, &answer, out);
 		return false;
 	}
-	tool_session_forget_engine(s);
+	tool_context_forget_engine(s);
 	const int failed = workspace_open_fd(&s->workspace, fd, answer.file, false, NULL,
 					     err, sizeof(err));
 	close(fd);
@@ -633,7 +633,7 @@ static bool tool_capture(struct tool_session *s, const json_t *arguments,
 	return true;
 }
 
-bool tool_call(struct tool_session *s, const char *name, const json_t *arguments,
+bool tool_call(struct tool_context *s, const char *name, const json_t *arguments,
 	       struct text *out)
 {
 	const struct tool *tool = NULL;
@@ -651,5 +651,5 @@ bool tool_call(struct tool_session *s, const char *name, const json_t *arguments
 	if (!tool_check_arguments(tool, arguments, out) ||
 	    (tool->prepare && !tool->prepare(s, arguments, out)))
 		return false;
-	return tool_session_prepare(s, out) && tool_answer(s, tool, arguments, out);
+	return tool_context_prepare(s, out) && tool_answer(s, tool, arguments, out);
 }

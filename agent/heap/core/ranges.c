@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "agent/base/page.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 #include "agent/heap/core/elf.h"
 
 enum {
@@ -68,9 +68,9 @@ static void ranges_parse(char *line, struct walk_range *r)
 {
 	const char *p = line;
 
-	text_parse_hex(&p, &r->start);
+	phrase_parse_hex(&p, &r->start);
 	p++;
-	text_parse_hex(&p, &r->end);
+	phrase_parse_hex(&p, &r->end);
 	for (p++, r->perms = 0; *p && *p != ' '; p++)
 		r->perms |= *p == 'r' ? 1 :
 			*p == 'w'     ? 2 :
@@ -78,7 +78,7 @@ static void ranges_parse(char *line, struct walk_range *r)
 			*p == 's'     ? 8 :
 					0;
 	p += *p == ' ';
-	text_parse_hex(&p, &r->offset);
+	phrase_parse_hex(&p, &r->offset);
 	for (int field = 0; field < 2 && *p; field++)
 		for (p += *p == ' '; *p && *p != ' '; p++)
 			;

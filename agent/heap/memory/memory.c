@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "agent/base/page.h"
-#include "agent/base/text.h"
+#include "agent/base/phrase.h"
 #include "agent/heap/core/events.h"
 #include "agent/heap/core/strings.h"
 #include "agent/heap/memory/procfs.h"
@@ -68,15 +68,15 @@ static void memory_parse_head(struct walk *w, struct memory_map *map, const char
 	static const char letters[] = "rwxs";
 
 	memset(map, 0, sizeof(*map));
-	text_parse_hex(&line, &map->start);
+	phrase_parse_hex(&line, &map->start);
 	line += *line == '-';
-	text_parse_hex(&line, &map->end);
+	phrase_parse_hex(&line, &map->end);
 	line += *line == ' ';
 	for (unsigned i = 0; i < 4 && *line; i++, line++)
 		if (*line == letters[i])
 			map->perms |= (uint8_t)(1u << i);
 	line += *line == ' ';
-	text_parse_hex(&line, &map->offset);
+	phrase_parse_hex(&line, &map->offset);
 	for (int fields = 0; fields < 2; fields++) {
 		while (*line == ' ')
 			line++;
@@ -111,7 +111,7 @@ static void memory_parse_field(struct memory_map *map, char *line)
 			continue;
 		for (pos = line + strlen(fields[i].name); *pos == ' '; pos++)
 			;
-		text_parse_u64(&pos, &value);
+		phrase_parse_u64(&pos, &value);
 		value *= 1024;
 		memcpy((char *)map + fields[i].offset, &value, sizeof(value));
 		return;

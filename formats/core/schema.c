@@ -1,82 +1,82 @@
 /* SPDX-License-Identifier: MIT */
-/* layout - the column tables, and the code that interprets them; see layout.h. */
-#include "formats/core/layout.h"
+/* schema - the column tables, and the code that interprets them; see schema.h. */
+#include "formats/core/schema.h"
 
 #include <string.h>
 
 #define FIELD(s, f) sizeof(((struct s *)0)->f), offsetof(struct s, f)
 #define UINT(s, f) \
 	{ \
-#f, LAYOUT_UINT, FIELD(s, f), 0 \
+#f, SCHEMA_UINT, FIELD(s, f), 0 \
 	}
 #define DELTA(s, f) \
 	{ \
-#f, LAYOUT_DELTA, FIELD(s, f), 0 \
+#f, SCHEMA_DELTA, FIELD(s, f), 0 \
 	}
 #define BYTES(s, f, n) \
 	{ \
-#f, LAYOUT_BYTES, 0, offsetof(struct s, f), offsetof(struct s, n) \
+#f, SCHEMA_BYTES, 0, offsetof(struct s, f), offsetof(struct s, n) \
 	}
 #define CUSTOM(name) \
 	{ \
-		name, LAYOUT_CUSTOM, 0, 0, 0 \
+		name, SCHEMA_CUSTOM, 0, 0, 0 \
 	}
 
-static const struct layout_column facts[] = {
-	UINT(layout_fact, key_size), BYTES(layout_fact, key, key_size),
-	UINT(layout_fact, kind),     UINT(layout_fact, u64),
-	UINT(layout_fact, size),     BYTES(layout_fact, text, size),
+static const struct schema_column facts[] = {
+	UINT(schema_fact, key_size), BYTES(schema_fact, key, key_size),
+	UINT(schema_fact, kind),     UINT(schema_fact, u64),
+	UINT(schema_fact, size),     BYTES(schema_fact, text, size),
 };
 
-static const struct layout_column strings[] = {
-	UINT(layout_string, size),
-	BYTES(layout_string, text, size),
+static const struct schema_column strings[] = {
+	UINT(schema_string, size),
+	BYTES(schema_string, text, size),
 };
 
-static const struct layout_column snap_types[] = {
+static const struct schema_column snap_types[] = {
 	DELTA(snap_type, name), DELTA(snap_type, addr),	    UINT(snap_type, flags),
 	UINT(snap_type, kind),	UINT(snap_type, basicsize), UINT(snap_type, itemsize),
 };
 
-static const struct layout_column shapes[] = {
+static const struct schema_column shapes[] = {
 	UINT(snap_shape, nfixed),
 	UINT(snap_shape, tail),
-	{ "label kinds", LAYOUT_KINDS, 0, offsetof(struct snap_shape, fixed),
+	{ "label kinds", SCHEMA_KINDS, 0, offsetof(struct snap_shape, fixed),
 	  offsetof(struct snap_shape, nfixed) },
-	{ "label names", LAYOUT_NAMES, 0, offsetof(struct snap_shape, fixed),
+	{ "label names", SCHEMA_NAMES, 0, offsetof(struct snap_shape, fixed),
 	  offsetof(struct snap_shape, nfixed) },
 };
 
-static const struct layout_column objects[] = {
+static const struct schema_column objects[] = {
 	CUSTOM("addr"),	    CUSTOM("type"),  CUSTOM("shape"), CUSTOM("size"),
 	CUSTOM("refcount"), CUSTOM("flags"), CUSTOM("nrefs"), CUSTOM("refs"),
 };
 
-static const struct layout_column refs[] = { CUSTOM("refs") };
+static const struct schema_column refs[] = { CUSTOM("refs") };
 
-static const struct layout_column values[] = {
+static const struct schema_column values[] = {
 	CUSTOM("gap"),	CUSTOM("kind"), CUSTOM("length"),
 	CUSTOM("size"), CUSTOM("hash"), CUSTOM("text"),
 };
 
-static const struct layout_column threads[] = {
+static const struct schema_column threads[] = {
 	UINT(snap_thread, name),   UINT(snap_thread, native_id),
 	DELTA(snap_thread, ident), UINT(snap_thread, interpreter),
 	UINT(snap_thread, flags),
 };
 
-static const struct layout_column frames[] = {
+static const struct schema_column frames[] = {
 	UINT(snap_frame, thread),  UINT(snap_frame, depth), UINT(snap_frame, function),
 	UINT(snap_frame, file),	   UINT(snap_frame, line),  DELTA(snap_frame, code),
 	DELTA(snap_frame, object),
 };
 
-static const struct layout_column roots[] = {
+static const struct schema_column roots[] = {
 	UINT(snap_root, kind),	UINT(snap_root, flags), UINT(snap_root, thread),
 	UINT(snap_root, frame), DELTA(snap_root, name), DELTA(snap_root, target),
 };
 
-static const struct layout_column maps[] = {
+static const struct schema_column maps[] = {
 	DELTA(snap_map, start),	       DELTA(snap_map, end),
 	UINT(snap_map, offset),	       UINT(snap_map, name),
 	UINT(snap_map, class_),	       UINT(snap_map, perms),
@@ -86,76 +86,76 @@ static const struct layout_column maps[] = {
 	UINT(snap_map, object_bytes),
 };
 
-static const struct layout_column buffers[] = {
+static const struct schema_column buffers[] = {
 	DELTA(snap_buffer, object), DELTA(snap_buffer, data),	UINT(snap_buffer, length),
 	DELTA(snap_buffer, owner),  UINT(snap_buffer, source),	UINT(snap_buffer, flags),
 	UINT(snap_buffer, chunks),  UINT(snap_buffer, sharers),
 };
 
-static const struct layout_column chunks[] = {
+static const struct schema_column chunks[] = {
 	UINT(snap_chunks, name),  UINT(snap_chunks, holder), UINT(snap_chunks, size),
 	UINT(snap_chunks, count), UINT(snap_chunks, bytes),  DELTA(snap_chunks, example),
 };
 
-static const struct layout_column shared[] = {
+static const struct schema_column shared[] = {
 	DELTA(snap_shared, start),
 	UINT(snap_shared, length),
 };
 
-static const struct layout_column sites[] = {
+static const struct schema_column sites[] = {
 	UINT(snap_site, caller),
 	UINT(snap_site, file),
 	UINT(snap_site, line),
 };
 
-static const struct layout_column traces[] = {
+static const struct schema_column traces[] = {
 	DELTA(snap_trace, addr),
 	UINT(snap_trace, size),
 	UINT(snap_trace, site),
 	UINT(snap_trace, domain),
 };
 
-static const struct layout_column lines[] = {
+static const struct schema_column lines[] = {
 	DELTA(snap_line, object),
 	UINT(snap_line, call),
 	UINT(snap_line, file),
 	DELTA(snap_line, line),
 };
 
-static const struct layout_column size_checks[] = {
+static const struct schema_column size_checks[] = {
 	UINT(snap_size_check, type),	   UINT(snap_size_check, checked),
 	UINT(snap_size_check, mismatched), UINT(snap_size_check, ours),
 	UINT(snap_size_check, theirs),
 };
 
-static const struct layout_column errors[] = {
+static const struct schema_column errors[] = {
 	DELTA(snap_error, addr),
 	UINT(snap_error, type),
 	UINT(snap_error, text),
 };
 
-static const struct layout_column progress[] = {
+static const struct schema_column progress[] = {
 	UINT(snap_progress, phase),    UINT(snap_progress, objects),
 	UINT(snap_progress, edges),    UINT(snap_progress, done),
 	UINT(snap_progress, estimate),
 };
 
-static const struct layout_column end[] = {
-	UINT(layout_end, objects),	UINT(layout_end, edges),
-	UINT(layout_end, object_bytes), UINT(layout_end, values),
-	UINT(layout_end, strings),	UINT(layout_end, types),
-	UINT(layout_end, shapes),	UINT(layout_end, threads),
-	UINT(layout_end, frames),	UINT(layout_end, roots),
-	UINT(layout_end, blocks),	UINT(layout_end, sites),
-	UINT(layout_end, traces),	UINT(layout_end, lines),
+static const struct schema_column end[] = {
+	UINT(schema_end, objects),	UINT(schema_end, edges),
+	UINT(schema_end, object_bytes), UINT(schema_end, values),
+	UINT(schema_end, strings),	UINT(schema_end, types),
+	UINT(schema_end, shapes),	UINT(schema_end, threads),
+	UINT(schema_end, frames),	UINT(schema_end, roots),
+	UINT(schema_end, blocks),	UINT(schema_end, sites),
+	UINT(schema_end, traces),	UINT(schema_end, lines),
 };
 
-static const struct layout_column index_columns[] = {
+static const struct schema_column index_columns[] = {
 	CUSTOM("distance"), CUSTOM("type"),	CUSTOM("flags"),     CUSTOM("first"),
 	CUSTOM("count"),    CUSTOM("raw_size"), CUSTOM("frame_crc"),
 };
 
-static const struct layout_column packed[] = {
+static const struct schema_column packed[] = {
 	CUSTOM("addr"), CUSTOM("head"),	    CUSTOM("type"),	 CUSTOM("shape"),
 	CUSTOM("size"), CUSTOM("refcount"), CUSTOM("flags"),	 CUSTOM("nrefs"),
 	CUSTOM("kind"), CUSTOM("length"),   CUSTOM("text size"), CUSTOM("refs"),
@@ -165,9 +165,9 @@ static const struct layout_column packed[] = {
 #define COLUMNS(table) .columns = (table), .ncolumns = sizeof(table) / sizeof(*(table))
 #define ON(type) (1u << BLOCK_##type)
 
-const struct layout layouts[BLOCK_TYPE_COUNT] = {
-	[BLOCK_FACTS] = { COLUMNS(facts), .row_size = sizeof(struct layout_fact) },
-	[BLOCK_STRINGS] = { COLUMNS(strings), .row_size = sizeof(struct layout_string),
+const struct schema schemas[BLOCK_TYPE_COUNT] = {
+	[BLOCK_FACTS] = { COLUMNS(facts), .row_size = sizeof(struct schema_fact) },
+	[BLOCK_STRINGS] = { COLUMNS(strings), .row_size = sizeof(struct schema_string),
 			    .has_ids = true },
 	[BLOCK_TYPES] = { COLUMNS(snap_types), .row_size = sizeof(struct snap_type),
 			  .has_ids = true, .needs = ON(STRINGS) },
@@ -199,7 +199,7 @@ const struct layout layouts[BLOCK_TYPE_COUNT] = {
 	[BLOCK_PROGRESS] = { COLUMNS(progress), .row_size = sizeof(struct snap_progress),
 			     .needs = ON(STRINGS) },
 	[BLOCK_END] = { COLUMNS(end), .noptional = 3,
-			.row_size = sizeof(struct layout_end) },
+			.row_size = sizeof(struct schema_end) },
 	[BLOCK_INDEX] = { COLUMNS(index_columns) },
 	[BLOCK_PACKED] = { COLUMNS(packed),
 			   .needs = ON(FACTS) | ON(STRINGS) | ON(TYPES) | ON(SHAPES) },
@@ -212,11 +212,11 @@ const struct layout layouts[BLOCK_TYPE_COUNT] = {
 			  .needs = ON(STRINGS) },
 };
 
-_Static_assert(sizeof(packed) / sizeof(*packed) <= LAYOUT_COLUMNS_MAX, "widest block");
-_Static_assert(sizeof(maps) / sizeof(*maps) <= LAYOUT_COLUMNS_MAX, "widest block");
-_Static_assert(sizeof(end) / sizeof(*end) <= LAYOUT_COLUMNS_MAX, "widest block");
+_Static_assert(sizeof(packed) / sizeof(*packed) <= SCHEMA_COLUMNS_MAX, "widest block");
+_Static_assert(sizeof(maps) / sizeof(*maps) <= SCHEMA_COLUMNS_MAX, "widest block");
+_Static_assert(sizeof(end) / sizeof(*end) <= SCHEMA_COLUMNS_MAX, "widest block");
 
-static uint64_t layout_load(const void *p, unsigned width)
+static uint64_t schema_load(const void *p, unsigned width)
 {
 	uint64_t v8;
 	uint32_t v4;
@@ -234,7 +234,7 @@ static uint64_t layout_load(const void *p, unsigned width)
 }
 
 /* False when v does not fit. */
-static bool layout_store(void *p, unsigned width, uint64_t v)
+static bool schema_store(void *p, unsigned width, uint64_t v)
 {
 	if (width < 8 && v >> 8 * width != 0)
 		return false;
@@ -251,12 +251,12 @@ static bool layout_store(void *p, unsigned width, uint64_t v)
 	return true;
 }
 
-static uint32_t layout_counted(const struct layout_column *column, const char *row)
+static uint32_t schema_counted(const struct schema_column *column, const char *row)
 {
-	return (uint32_t)layout_load(row + column->size_offset, 4);
+	return (uint32_t)schema_load(row + column->size_offset, 4);
 }
 
-static const void *layout_pointed(const struct layout_column *column, const char *row)
+static const void *schema_pointed(const struct schema_column *column, const char *row)
 {
 	const void *p;
 
@@ -265,79 +265,79 @@ static const void *layout_pointed(const struct layout_column *column, const char
 }
 
 /* One value of a column; `previous` is the column's own. */
-static uint8_t *layout_encode_cell(const struct layout_column *column, const char *row,
+static uint8_t *schema_encode_cell(const struct schema_column *column, const char *row,
 				   uint64_t *previous, uint8_t *out)
 {
 	const struct snap_label *labels;
 	uint64_t value;
 	uint32_t n;
 
-	switch ((enum layout_encoding)column->encoding) {
-	case LAYOUT_UINT:
+	switch ((enum schema_encoding)column->encoding) {
+	case SCHEMA_UINT:
 		return bytes_put_varint(out,
-					layout_load(row + column->offset, column->width));
-	case LAYOUT_DELTA:
-		value = layout_load(row + column->offset, column->width);
+					schema_load(row + column->offset, column->width));
+	case SCHEMA_DELTA:
+		value = schema_load(row + column->offset, column->width);
 		out = bytes_put_varint(out, bytes_zigzag(value - *previous));
 		*previous = value;
 		return out;
-	case LAYOUT_BYTES:
-		n = layout_counted(column, row);
+	case SCHEMA_BYTES:
+		n = schema_counted(column, row);
 		if (n > 0)
-			memcpy(out, layout_pointed(column, row), n);
+			memcpy(out, schema_pointed(column, row), n);
 		return out + n;
-	case LAYOUT_KINDS:
-		labels = layout_pointed(column, row);
-		n = layout_counted(column, row);
+	case SCHEMA_KINDS:
+		labels = schema_pointed(column, row);
+		n = schema_counted(column, row);
 		for (uint32_t i = 0; i < n; i++)
 			*out++ = labels[i].kind;
 		return out;
-	case LAYOUT_NAMES:
-		labels = layout_pointed(column, row);
-		n = layout_counted(column, row);
+	case SCHEMA_NAMES:
+		labels = schema_pointed(column, row);
+		n = schema_counted(column, row);
 		for (uint32_t i = 0; i < n; i++)
 			out = bytes_put_varint(out, labels[i].name);
 		return out;
-	case LAYOUT_CUSTOM:
+	case SCHEMA_CUSTOM:
 		break;
 	}
 	return out;
 }
 
-size_t layout_encode(const struct layout *layout, const void *rows, uint32_t count,
+size_t schema_encode(const struct schema *schema, const void *rows, uint32_t count,
 		     uint8_t *out)
 {
-	uint8_t *p = out + 4 * (size_t)layout->ncolumns;
+	uint8_t *p = out + 4 * (size_t)schema->ncolumns;
 
-	for (unsigned c = 0; c < layout->ncolumns; c++) {
+	for (unsigned c = 0; c < schema->ncolumns; c++) {
 		const uint8_t *const start = p;
 		const char *row = rows;
 		uint64_t previous = 0;
 
-		for (uint32_t i = 0; i < count; i++, row += layout->row_size)
-			p = layout_encode_cell(&layout->columns[c], row, &previous, p);
+		for (uint32_t i = 0; i < count; i++, row += schema->row_size)
+			p = schema_encode_cell(&schema->columns[c], row, &previous, p);
 		bytes_put_u32(out + 4 * (size_t)c, (uint32_t)(p - start));
 	}
 	return (size_t)(p - out);
 }
 
-size_t layout_bound(const struct layout *layout, uint32_t count, size_t extra)
+size_t schema_bound(const struct schema *schema, uint32_t count, size_t extra)
 {
-	return layout->ncolumns * (4 + (size_t)BYTES_VARINT_MAX * count) + extra +
+	return schema->ncolumns * (4 + (size_t)BYTES_VARINT_MAX * count) + extra +
 		BYTES_VARINT_MAX;
 }
 
-bool layout_open(struct layout_reader *reader, const struct layout *layout,
+bool schema_open(struct schema_reader *reader, const struct schema *schema,
 		 unsigned columns, const uint8_t *raw, size_t size)
 {
 	struct bytes_cursor all = { raw, raw + size };
 	const uint8_t *const table = bytes_take(&all, 4 * (size_t)columns);
 
-	if (!table || columns < (unsigned)layout->ncolumns - layout->noptional)
+	if (!table || columns < (unsigned)schema->ncolumns - schema->noptional)
 		return false;
-	*reader = (struct layout_reader){
-		.layout = layout,
-		.present = columns < layout->ncolumns ? columns : layout->ncolumns,
+	*reader = (struct schema_reader){
+		.schema = schema,
+		.present = columns < schema->ncolumns ? columns : schema->ncolumns,
 	};
 	for (unsigned c = 0; c < columns; c++) {
 		const size_t column_size = bytes_get_u32(table + 4 * (size_t)c);
@@ -345,17 +345,17 @@ bool layout_open(struct layout_reader *reader, const struct layout *layout,
 
 		if (!start)
 			return false;
-		if (c < layout->ncolumns)
+		if (c < schema->ncolumns)
 			reader->columns[c] =
 				(struct bytes_cursor){ start, start + column_size };
 	}
 	return bytes_left(&all) == 0;
 }
 
-static bool layout_decode_bytes(const struct layout_column *column,
+static bool schema_decode_bytes(const struct schema_column *column,
 				struct bytes_cursor *in, char *row)
 {
-	const uint8_t *const p = bytes_take(in, layout_counted(column, row));
+	const uint8_t *const p = bytes_take(in, schema_counted(column, row));
 
 	if (!p)
 		return false;
@@ -363,15 +363,15 @@ static bool layout_decode_bytes(const struct layout_column *column,
 	return true;
 }
 
-static bool layout_decode_labels(const struct layout_column *column,
+static bool schema_decode_labels(const struct schema_column *column,
 				 struct bytes_cursor *in, char *row,
 				 struct snap_label *labels)
 {
-	const uint32_t n = layout_counted(column, row);
+	const uint32_t n = schema_counted(column, row);
 	const uint8_t *kinds = NULL;
 	uint64_t name;
 
-	if (column->encoding == LAYOUT_KINDS) {
+	if (column->encoding == SCHEMA_KINDS) {
 		kinds = bytes_take(in, n);
 		if (!kinds)
 			return false;
@@ -388,56 +388,56 @@ static bool layout_decode_labels(const struct layout_column *column,
 	return true;
 }
 
-static bool layout_decode_cell(struct layout_reader *reader, unsigned c, char *row,
+static bool schema_decode_cell(struct schema_reader *reader, unsigned c, char *row,
 			       struct snap_label *labels)
 {
-	const struct layout_column *const column = &reader->layout->columns[c];
+	const struct schema_column *const column = &reader->schema->columns[c];
 	struct bytes_cursor *const in = &reader->columns[c];
 	uint64_t value;
 
-	switch ((enum layout_encoding)column->encoding) {
-	case LAYOUT_UINT:
+	switch ((enum schema_encoding)column->encoding) {
+	case SCHEMA_UINT:
 		return bytes_varint(in, &value) &&
-			layout_store(row + column->offset, column->width, value);
-	case LAYOUT_DELTA:
+			schema_store(row + column->offset, column->width, value);
+	case SCHEMA_DELTA:
 		if (!bytes_varint(in, &value))
 			return false;
 		reader->previous[c] += bytes_unzigzag(value);
-		return layout_store(row + column->offset, column->width,
+		return schema_store(row + column->offset, column->width,
 				    reader->previous[c]);
-	case LAYOUT_BYTES:
-		return layout_decode_bytes(column, in, row);
-	case LAYOUT_KINDS:
-	case LAYOUT_NAMES:
-		return layout_decode_labels(column, in, row, labels);
-	case LAYOUT_CUSTOM:
+	case SCHEMA_BYTES:
+		return schema_decode_bytes(column, in, row);
+	case SCHEMA_KINDS:
+	case SCHEMA_NAMES:
+		return schema_decode_labels(column, in, row, labels);
+	case SCHEMA_CUSTOM:
 		break;
 	}
 	return false;
 }
 
-bool layout_next(struct layout_reader *reader, void *row, struct snap_label *labels)
+bool schema_next(struct schema_reader *reader, void *row, struct snap_label *labels)
 {
 	for (unsigned c = 0; c < reader->present; c++)
-		if (!layout_decode_cell(reader, c, row, labels))
+		if (!schema_decode_cell(reader, c, row, labels))
 			return false;
-	for (unsigned c = reader->present; c < reader->layout->ncolumns; c++) {
-		const struct layout_column *const column = &reader->layout->columns[c];
+	for (unsigned c = reader->present; c < reader->schema->ncolumns; c++) {
+		const struct schema_column *const column = &reader->schema->columns[c];
 
-		layout_store((char *)row + column->offset, column->width, 0);
+		schema_store((char *)row + column->offset, column->width, 0);
 	}
 	return true;
 }
 
-size_t layout_labels_left(const struct layout_reader *reader)
+size_t schema_labels_left(const struct schema_reader *reader)
 {
-	for (unsigned c = 0; c < reader->layout->ncolumns; c++)
-		if (reader->layout->columns[c].encoding == LAYOUT_KINDS)
+	for (unsigned c = 0; c < reader->schema->ncolumns; c++)
+		if (reader->schema->columns[c].encoding == SCHEMA_KINDS)
 			return bytes_left(&reader->columns[c]);
 	return 0;
 }
 
-bool layout_at_end(const struct layout_reader *reader)
+bool schema_at_end(const struct schema_reader *reader)
 {
 	for (unsigned c = 0; c < reader->present; c++)
 		if (bytes_left(&reader->columns[c]) > 0)

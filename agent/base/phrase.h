@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * text - builds short texts in a fixed buffer, without stdio and locales.
+ * phrase - builds short texts in a fixed buffer, without stdio and locales.
  *
  * Always NUL-terminated; what does not fit is cut.  Async-signal-safe.
  */
-#ifndef PYMEM_AGENT_BASE_TEXT_H
-#define PYMEM_AGENT_BASE_TEXT_H
+#ifndef PYMEM_AGENT_BASE_PHRASE_H
+#define PYMEM_AGENT_BASE_PHRASE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-struct text {
+struct phrase {
 	char *buf;
 	size_t size, used; /* used: without the NUL */
 	bool cut;	   /* something did not fit */
 };
 
-static inline void text_init(struct text *t, char *buf, size_t size)
+static inline void phrase_init(struct phrase *t, char *buf, size_t size)
 {
-	*t = (struct text){ .buf = buf, .size = size };
+	*t = (struct phrase){ .buf = buf, .size = size };
 	buf[0] = '\0';
 }
 
-static inline void text_bytes(struct text *t, const char *s, size_t n)
+static inline void phrase_bytes(struct phrase *t, const char *s, size_t n)
 {
 	size_t room = t->size - 1 - t->used;
 
@@ -37,12 +37,13 @@ static inline void text_bytes(struct text *t, const char *s, size_t n)
 	t->buf[t->used] = '\0';
 }
 
-static inline void text_str(struct text *t, const char *s)
+static inline void phrase_str(struct phrase *t, const char *s)
 {
-	text_bytes(t, s, strlen(s));
+	phrase_bytes(t, s, strlen(s));
 }
 
-static inline void text_number(struct text *t, uint64_t v, unsigned base, unsigned width)
+static inline void phrase_number(struct phrase *t, uint64_t v, unsigned base,
+				 unsigned width)
 {
 	char digits[24];
 	unsigned n = 0;
@@ -51,28 +52,28 @@ static inline void text_number(struct text *t, uint64_t v, unsigned base, unsign
 		digits[sizeof(digits) - ++n] = "0123456789abcdef"[v % base];
 		v /= base;
 	} while ((v || n < width) && n < sizeof(digits));
-	text_bytes(t, digits + sizeof(digits) - n, n);
+	phrase_bytes(t, digits + sizeof(digits) - n, n);
 }
 
-static inline void text_u64(struct text *t, uint64_t v)
+static inline void phrase_u64(struct phrase *t, uint64_t v)
 {
-	text_number(t, v, 10, 1);
+	phrase_number(t, v, 10, 1);
 }
 
 /* Decimal with at least `width` digits, zeros in front. */
-static inline void text_padded(struct text *t, uint64_t v, unsigned width)
+static inline void phrase_padded(struct phrase *t, uint64_t v, unsigned width)
 {
-	text_number(t, v, 10, width);
+	phrase_number(t, v, 10, width);
 }
 
-static inline void text_hex(struct text *t, uint64_t v)
+static inline void phrase_hex(struct phrase *t, uint64_t v)
 {
-	text_str(t, "0x");
-	text_number(t, v, 16, 1);
+	phrase_str(t, "0x");
+	phrase_number(t, v, 16, 1);
 }
 
 /* Hexadecimal digits at *s, which is moved behind them; false when there are none. */
-static inline bool text_parse_hex(const char **s, uint64_t *ret)
+static inline bool phrase_parse_hex(const char **s, uint64_t *ret)
 {
 	const char *const began = *s;
 	uint64_t v = 0;
@@ -95,7 +96,7 @@ static inline bool text_parse_hex(const char **s, uint64_t *ret)
  * Decimal digits at *s, which is moved behind them.  False, and *s unmoved, when
  * there are none or the number is too large.
  */
-static inline bool text_parse_u64(const char **s, uint64_t *ret)
+static inline bool phrase_parse_u64(const char **s, uint64_t *ret)
 {
 	const char *p = *s;
 	uint64_t v = 0;

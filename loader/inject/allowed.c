@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* guard - see guard.h. */
-#include "loader/inject/guard.h"
+/* allowed - see allowed.h. */
+#include "loader/inject/allowed.h"
 
 #include <sys/syscall.h>
 
@@ -8,21 +8,21 @@
 #include "loader/target/seccomp.h"
 #include "loader/target/seccomp_own.h"
 
-static bool guard_softly(pid_t pid)
+static bool allowed_softly(pid_t pid)
 {
 	return seccomp_own_around(pid) && seccomp_own_harmless();
 }
 
-bool guard_preloaded(pid_t pid)
+bool allowed_preloaded(pid_t pid)
 {
-	return !seccomp_confines(pid) || guard_softly(pid);
+	return !seccomp_confines(pid) || allowed_softly(pid);
 }
 
-int guard_process(struct target *target, struct load_error *err)
+int allowed_process(struct target *target, struct load_error *err)
 {
 	if (!target->confined || seccomp_may_read())
 		return 0;
-	target->confined_softly = guard_softly(target->pid);
+	target->confined_softly = allowed_softly(target->pid);
 	if (target->confined_softly)
 		return 0;
 	return load_fail(
@@ -33,8 +33,8 @@ int guard_process(struct target *target, struct load_error *err)
 		target->pid);
 }
 
-static int guard_refuse(const struct tracee *t, long nr, const char *remedy,
-			struct load_error *err)
+static int allowed_refuse(const struct tracee *t, long nr, const char *remedy,
+			  struct load_error *err)
 {
 	char name[64];
 	const bool ends = seccomp_worst(&t->seccomp, nr) == FILTER_ENDS;
@@ -47,8 +47,8 @@ static int guard_refuse(const struct tracee *t, long nr, const char *remedy,
 }
 
 /* C libraries end the process where some calls are refused (futex, rseq). */
-static int guard_agent_calls(const struct tracee *t, const struct agent_image *image,
-			     struct load_error *err)
+static int allowed_agent_calls(const struct tracee *t, const struct agent_image *image,
+			       struct load_error *err)
 {
 	char name[64];
 
@@ -64,27 +64,27 @@ static int guard_agent_calls(const struct tracee *t, const struct agent_image *i
 	return 0;
 }
 
-int guard_agent(const struct tracee *t, const struct agent_image *image,
-		struct load_error *err)
+int allowed_agent(const struct tracee *t, const struct agent_image *image,
+		  struct load_error *err)
 {
 	long nr;
 
 	if (!seccomp_reaches(&t->seccomp, FILTER_WAITS, &nr))
-		return image ? guard_agent_calls(t, image, err) : 0;
-	return guard_refuse(t, nr,
-			    "no agent is run there; if you trust the process, "
-			    "--method=external walks a copy without the filter",
-			    err);
+		return image ? allowed_agent_calls(t, image, err) : 0;
+	return allowed_refuse(t, nr,
+			      "no agent is run there; if you trust the process, "
+			      "--method=external walks a copy without the filter",
+			      err);
 }
 
-int guard_copy_code(const struct tracee *t, const struct agent_image *image,
-		    bool *suspend_ret, struct load_error *err)
+int allowed_copy_code(const struct tracee *t, const struct agent_image *image,
+		      bool *suspend_ret, struct load_error *err)
 {
 	struct load_error refused = { 0 };
 	long nr;
 
 	*suspend_ret = seccomp_reaches(&t->seccomp, FILTER_WAITS, &nr) ||
-		guard_agent_calls(t, image, &refused);
+		allowed_agent_calls(t, image, &refused);
 	if (!*suspend_ret || t->helper->options->unfiltered)
 		return 0;
 	return load_fail(
@@ -96,16 +96,16 @@ int guard_copy_code(const struct tracee *t, const struct agent_image *image,
 		t->pid);
 }
 
-int guard_copy(const struct tracee *t, bool suspended, struct load_error *err)
+int allowed_copy(const struct tracee *t, bool suspended, struct load_error *err)
 {
 	long nr;
 	char name[64];
 
 	if (!suspended && seccomp_reaches(&t->seccomp, FILTER_WAITS, &nr))
-		return guard_refuse(t, nr,
-				    "and this kernel can't suspend it "
-				    "(CONFIG_CHECKPOINT_RESTORE)",
-				    err);
+		return allowed_refuse(t, nr,
+				      "and this kernel can't suspend it "
+				      "(CONFIG_CHECKPOINT_RESTORE)",
+				      err);
 	/* by which the thread gets its registers back should we be killed */
 	if (seccomp_worst(&t->seccomp, SYS_rt_sigreturn) == FILTER_ALLOWS)
 		return 0;
