@@ -108,6 +108,7 @@ static const struct field_row field_rows[] = {
 	{ "_io.BufferedRWPair", ALL, 24, HIDDEN, "writer" },
 	{ "_io.StringIO", 0x0306, 0x030c, 64, HIDDEN, "accum" },
 	{ "_io.StringIO", 0x0306, 0x030c, 88, HIDDEN, "readnl" },
+	{ "_io.StringIO", 0x030c, 0x030e, 56, HIDDEN, "accum" },
 	{ "_sre.SRE_Pattern", 0x0306, 0x0307, 32, HIDDEN, "groupindex" },
 	{ "_sre.SRE_Pattern", 0x0306, 0x0307, 40, HIDDEN, "indexgroup" },
 	{ "re.Pattern", 0x0307, 0x030a, 32, HIDDEN, "groupindex" },

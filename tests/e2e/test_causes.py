@@ -160,6 +160,24 @@ for n in range(100):
 ready(); serve()
 ''', ["__main__.PAIRS -> list -> 100 tuple, most of each in [2] -> BufferedRWPair"]),
 
+    "bytes that an object's size counts": (r'''
+import io
+FILES = []
+for n in range(300):
+    FILES.append(io.BytesIO())
+    FILES[-1].write(b"%d" % n * 20000)
+ready(); serve()
+''', ["__main__.FILES -> list -> 300 BytesIO, most of each in .buf -> bytes"]),
+
+    "text that a C structure collects": (r'''
+import io
+TEXTS = []
+for n in range(300):
+    TEXTS.append(io.StringIO())
+    TEXTS[-1].write(str(n) * 20000)
+ready(); serve()
+''', ["__main__.TEXTS -> list -> 300 StringIO, most of each in .accum -> "]),
+
     "what a C table holds without telling": (r'''
 import io, pickle
 PICKLER = pickle.Pickler(io.BytesIO())
@@ -249,6 +267,8 @@ WHY = {
     "a signal's handler": ("", "the function "),
     "what a task holds, however its loop is reached": ("a queue is filled faster", ""),
     "what a C structure holds without telling": ("", "the module __main__"),
+    "bytes that an object's size counts": ("", "the module __main__"),
+    "text that a C structure collects": ("", "the module __main__"),
     "what a C table holds without telling": ("", "the module __main__"),
     "many tables that are nearly empty": ("keep their room", "the module __main__"),
     "a queue, not the thread that serves it": ("a queue is filled faster", "__main__"),

@@ -22,6 +22,7 @@
 	X(row_base, 8) \
 	X(row, 4) \
 	X(target, 4) \
+	X(held_slot, 8) \
 	X(surplus_id, 4) \
 	X(surplus_by, 8) \
 	X(size_big, sizeof(struct heap_big)) \

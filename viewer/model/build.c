@@ -20,6 +20,7 @@
 #include "viewer/model/line.h"
 #include "viewer/model/site.h"
 #include "viewer/model/values.h"
+#include "viewer/model/within.h"
 
 struct weak_entry {
 	uint64_t slot;
@@ -350,6 +351,7 @@ static int build_all(struct build *b)
 	vec_free(&b->id);
 	if (err || build_split_weak(b))
 		return -ENOMEM;
+	within_take_out(heap);
 	build_find_types(b);
 	if (build_find_namesakes(heap) || build_synth(b->loader, b->indegree.data))
 		return -ENOMEM;

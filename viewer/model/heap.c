@@ -167,6 +167,21 @@ static void heap_label_of_synth(const struct heap *heap, uint32_t node, uint32_t
 	}
 }
 
+static int heap_compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Whether an entry of heap->target is a reference that was found (held.h). */
+static bool heap_slot_held(const struct heap *heap, uint64_t slot)
+{
+	return heap->held_slot.size &&
+		bsearch(&slot, heap->held_slot.data, VEC_COUNT(heap->held_slot, uint64_t),
+			sizeof(slot), heap_compare_u64);
+}
+
 void heap_label(const struct heap *heap, uint32_t node, uint32_t slot,
 		struct heap_label *ret)
 {
@@ -178,6 +193,10 @@ void heap_label(const struct heap *heap, uint32_t node, uint32_t slot,
 	}
 	if (slot == HEAP_NONE) {
 		ret->kind = SNAP_LABEL_TYPE;
+		return;
+	}
+	if (heap_slot_held(heap, heap_row(heap, node) + slot)) {
+		ret->inferred = true;
 		return;
 	}
 	uint32_t shape_id = heap_class_of(heap, node)->shape;

@@ -157,12 +157,13 @@ struct heap {
 	uint64_t values;	       /* previews */
 
 	struct addrmap addrs;
-	struct vec klass;      /* u32 per object: index in classes */
-	struct vec size16;     /* u16 per object; UINT16_MAX = look in size_big */
-	struct vec refcount8;  /* u8 per object; UINT8_MAX = look in refcount_big */
-	struct vec row_base;   /* u64 per 65536 objects */
-	struct vec row;	       /* u32 per object + 1: offset from its base */
-	struct vec target;     /* u32 per slot */
+	struct vec klass;     /* u32 per object: index in classes */
+	struct vec size16;    /* u16 per object; UINT16_MAX = look in size_big */
+	struct vec refcount8; /* u8 per object; UINT8_MAX = look in refcount_big */
+	struct vec row_base;  /* u64 per 65536 objects */
+	struct vec row;	      /* u32 per object + 1: offset from its base */
+	struct vec target;    /* u32 per slot */
+	struct vec held_slot; /* u64, ascending: slots of references that were inferred */
 	struct vec surplus_id; /* u32, ascending: objects whose refcount differs from the
 				 * number of references found; and by how much: */
 	struct vec surplus_by; /* int64_t */
@@ -253,7 +254,7 @@ static inline unsigned heap_kind(const struct heap *heap, uint32_t object)
 uint64_t heap_size_slow(const struct heap *heap, uint32_t object);
 uint64_t heap_refcount_slow(const struct heap *heap, uint32_t object);
 
-/* Shallow size in bytes (sys.getsizeof); 0 for synthetic nodes. */
+/* Shallow size in bytes (sys.getsizeof, but see within.h); 0 for synthetic nodes. */
 static inline uint64_t heap_size(const struct heap *heap, uint32_t node)
 {
 	if (node >= heap->objects)
@@ -349,10 +350,11 @@ struct heap_label {
 	uint8_t kind;	   /* enum snap_label_kind; synthetic parents: 0 */
 	uint8_t root_kind; /* enum snap_root_kind, synthetic parents only */
 	uint8_t flags;	   /* enum snap_root_flags, synthetic parents only */
-	uint32_t name;	   /* string id, 0 = none */
-	uint32_t key;	   /* VALUE: node of the key object; HEAP_NONE: name is the key (a
+	bool inferred;	/* found in the object's memory, not told by its type (held.h) */
+	uint32_t name;	/* string id, 0 = none */
+	uint32_t key;	/* VALUE: node of the key object; HEAP_NONE: name is the key (a
 		       * split dict: the class owns the keys) or it is unknown */
-	uint64_t index;	   /* INDEX: position */
+	uint64_t index; /* INDEX: position */
 };
 /* slot HEAP_NONE: the type edge. */
 void heap_label(const struct heap *heap, uint32_t node, uint32_t slot,

@@ -94,8 +94,11 @@ static int held_copy(struct heap *heap, struct held_rows *r, uint32_t object,
 	for (uint32_t n = held_padding(heap, object, (uint32_t)(end - from)); n; n--)
 		target[r->at++] = HEAP_ABSENT;
 	for (; r->pair < VEC_COUNT(*pairs, uint64_t) && pair[r->pair] >> 32 == object;
-	     r->pair++)
+	     r->pair++) {
+		if (vec_append(&heap->held_slot, &r->at, sizeof(r->at)))
+			return -ENOMEM;
 		target[r->at++] = (uint32_t)pair[r->pair];
+	}
 	return r->at - r->base > UINT32_MAX ? -EFBIG : 0;
 }
 

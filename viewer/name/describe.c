@@ -422,6 +422,7 @@ void describe_label(struct text *out, const struct heap *heap,
 		describe_named(out, heap, shown, label->name);
 		break;
 	default:
+		text_add(out, label->inferred ? "its memory (inferred)" : "");
 		describe_named(out, heap, label->name ? "." : "", label->name);
 	}
 }

@@ -126,8 +126,9 @@ static void path_add_edge(struct path *p)
 		size_t before = p->text.buf.size;
 
 		hops_label(&hops, p->at, &label);
+		text_add(&p->text, label.inferred ? HOPS_INTO : "");
 		describe_label(&p->text, heap, &label);
-		if (p->text.buf.size == before) {
+		if (p->text.buf.size == before || label.inferred) {
 			text_add(&p->text, " -> ");
 			describe_node(&p->text, heap, p->chain[p->at + 1]);
 		}

@@ -28,14 +28,14 @@ uint64_t candidates_body(const struct walk *w, const struct walk_type *type, uin
 	return size < CANDIDATES_BODY ? size & ~7ull : CANDIDATES_BODY;
 }
 
-static bool candidates_add(struct walk *w, uint64_t obj)
+static bool candidates_add(struct walk *w, const struct candidate *candidate)
 {
 	struct candidates *c = w->specialists->candidates;
 
 	if (c->count == c->capacity) {
 		const uint32_t capacity =
 			c->capacity ? 2 * c->capacity : CANDIDATES_FIRST;
-		uint64_t *list = capacity > CANDIDATES_MAX ?
+		struct candidate *list = capacity > CANDIDATES_MAX ?
 			NULL :
 			arena_map(w->arena, capacity * sizeof(*list));
 
@@ -50,7 +50,7 @@ static bool candidates_add(struct walk *w, uint64_t obj)
 		c->list = list;
 		c->capacity = capacity;
 	}
-	c->list[c->count++] = obj;
+	c->list[c->count++] = *candidate;
 	return true;
 }
 
@@ -115,18 +115,36 @@ static void candidates_untold(struct walk *w, struct walk_type *type, uint64_t o
 /* Right after obj was written. */
 static void candidates_note(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	const uint64_t end = obj + candidates_body(w, type, obj);
+	const uint64_t end = obj + candidates_body(w, type, obj),
+		       weak = obj + peek64(type->addr + w->lay->tp_weaklistoffset);
+	struct candidate candidate = { .obj = obj };
+	bool any = false;
 
 	candidates_untold(w, type, obj, end);
 	if (type->known_native)
 		type->known_native(w, type, obj);
 	for (uint64_t at = obj + w->lay->head; at + 8 <= end; at += 8) {
+		const uint64_t word = peek64(at), number = (at - obj) / 8;
+
+		if (!peek_plausible(word) || word & 7 || marks_test(&w->marks, word))
+			continue;
+		any = true;
+		if (number >= CANDIDATES_FIELDS)
+			break;
+		candidate.later |= at != weak ? 1ull << number : 0;
+	}
+	if (any)
+		candidates_add(w, &candidate);
+}
+
+void candidates_later(struct walk *w, const struct candidate *candidate)
+{
+	for (uint64_t left = candidate->later; left; left &= left - 1) {
+		const uint64_t at = candidate->obj + 8 * (unsigned)__builtin_ctzll(left);
 		const uint64_t word = peek64(at);
 
-		if (peek_plausible(word) && !(word & 7) && !marks_test(&w->marks, word)) {
-			candidates_add(w, obj);
-			return;
-		}
+		if (marks_test(&w->marks, word))
+			candidates_held(w, candidate->obj, word);
 	}
 }
 

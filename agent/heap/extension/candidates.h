@@ -13,8 +13,13 @@
 
 enum { CANDIDATES_TYPES = 4096 };
 
+struct candidate {
+	uint64_t obj;	/* address */
+	uint64_t later; /* bit n: its nth word led to nothing that was known by then */
+};
+
 struct candidates {
-	uint64_t *list; /* addresses of objects, in no order */
+	struct candidate *list; /* in no order */
 	uint32_t count, capacity;
 	bool full; /* there were more */
 	/* by type id: so many instances had no field that holds an object which isn't
@@ -31,6 +36,10 @@ void candidates_plan(struct walk *w, struct walk_type *type);
  * word that leads to target: a conservative root whose name is the owner's address.  Not
  * where target needs no holder: immortal objects and types. */
 void candidates_held(struct walk *w, uint64_t owner, uint64_t target);
+
+/* When all objects are known: its words that lead to one which wasn't known when it was
+ * written (what no collector tracks: a str) are told as candidates_held does. */
+void candidates_later(struct walk *w, const struct candidate *candidate);
 
 /* Bytes of an instance that may hold pointers, from obj on. */
 uint64_t candidates_body(const struct walk *w, const struct walk_type *type,

@@ -153,15 +153,18 @@ static void inferred_gather(struct inferred *inf)
 	const struct candidates *list = w->specialists->candidates;
 
 	for (uint32_t i = 0; list && i < list->count && !w->err; i++) {
+		const uint64_t obj = list->list[i].obj;
+
+		candidates_later(w, &list->list[i]);
 		inf->any = false;
-		leads_scan_object(w, inf->c, list->list[i], inferred_touch, inf);
+		leads_scan_object(w, inf->c, obj, inferred_touch, inf);
 		if (!inf->any)
-			inferred_pass(inf, list->list[i], inferred_note);
-		if (inf->any && !types_of(w, list->list[i])->owners++ &&
+			inferred_pass(inf, obj, inferred_note);
+		if (inf->any && !types_of(w, obj)->owners++ &&
 		    inf->types < INFERRED_TYPES - 1)
-			inf->sample[++inf->types] = list->list[i];
+			inf->sample[++inf->types] = obj;
 		if (inf->any &&
-		    !owners_add(w, &inf->owners, &(struct owner){ .obj = list->list[i] }))
+		    !owners_add(w, &inf->owners, &(struct owner){ .obj = obj }))
 			return;
 	}
 }

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * within - objects whose sys.getsizeof counts another object: a BytesIO that alone has
+ * its bytes (Modules/_io/bytesio.c, bytesio_sizeof), a bytearray of 3.15 and later, whose
+ * bytes are an object too (Objects/bytearrayobject.c).
+ *
+ * Each byte counts once: their sizes become those without the other object's, which has
+ * a row of its own.
+ */
+#ifndef PYMEM_VIEWER_MODEL_WITHIN_H
+#define PYMEM_VIEWER_MODEL_WITHIN_H
+
+#include "viewer/model/heap.h"
+
+/* References must be resolved already. Changes sizes of objects and types, and the sum. */
+void within_take_out(struct heap *heap);
+
+#endif
