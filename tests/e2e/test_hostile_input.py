@@ -1,4 +1,4 @@
-# ctest: labels=e2e cost=90
+# ctest: labels=e2e cost=63
 # SPDX-License-Identifier: MIT
 """What means harm: a process that answers the agent's control socket itself and sends
 what it likes; names full of terminal escapes; snapshots and sidecars made to exhaust the

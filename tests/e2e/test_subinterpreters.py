@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace cost=95
+# ctest: labels=e2e;ptrace cost=75
 # SPDX-License-Identifier: MIT
 """Several interpreters in one process: with GILs of their own (3.12+) computing, idle
 and asleep, and the older kind that shares one.  A capture holds them all still, shows
@@ -159,7 +159,7 @@ class Subinterpreters(Case):
         for python in self.since(12):
             with self.subTest(python=python.name), self.target(python, work) as target:
                 before = ProcState(target.pid)
-                for _ in range(20 if LONG else 4):
+                for _ in range(20 if LONG else 2):
                     self.capture(target, "--gil-timeout", "60s")
                     self.assert_untouched(before)
                     self.assertNotIn("held still", self.overview())

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace cost=100
+# ctest: labels=e2e;ptrace cost=44
 # SPDX-License-Identifier: MIT
 """Planted leaks: the first suspect and its path name the planted holder."""
 import re

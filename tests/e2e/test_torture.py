@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace;slow timeout=1500 cost=127
+# ctest: labels=e2e;ptrace;slow timeout=1500 cost=85
 # SPDX-License-Identifier: MIT
 """The torture suite: per scenario, runs / survived / captured.
 
@@ -16,8 +16,8 @@ import threading
 from harness import *
 from injection import *
 
-RUNS = 200 if TORTURE else 12
-LOADS = 200 if TORTURE else 3	# of the whole of pymem-load
+RUNS = 200 if TORTURE else 8
+LOADS = 200 if TORTURE else 2	# of the whole of pymem-load
 JEMALLOC = "/usr/lib/%s-linux-gnu/libjemalloc.so.2" % os.uname().machine
 rows = []
 
@@ -461,7 +461,7 @@ class RealAgent(Case):
         self.some("asyncio", LOOP)
 
     def test_busy(self):
-        for p in interpreters():
+        for p in interpreters() if LONG else some_interpreters():
             with self.subTest(python=p.name):
                 self.loads("CPU-bound", p, BUSY)
 
