@@ -40,8 +40,8 @@ static int driver_in_place(struct job *job)
 	if (job->not_stopped)
 		return job_fail(
 			job, PYMEM_FAIL_GIL, 0,
-			"another interpreter of the process has a GIL of its own and did "
-			"not give it up in time; only a copy of it can be made");
+			"another interpreter of the process, with a GIL of its own or "
+			"none, was not stopped in time; only a copy of it can be made");
 	reserve_release();
 	job->stream.check = true;
 	job->stream.stall_ms = 5000; /* the GIL is held: no longer wait for a receiver */

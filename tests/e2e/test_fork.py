@@ -458,8 +458,11 @@ serve()
                     self.assertEqual(t.ask("len(heap)"), 60000)
                     self.assert_whole(capture)
                 capture = self.ask(t, flags=NO_FORK).finish()
-                self.assertTrue(is_complete(capture.data), capture.messages)
-                self.assertGreater(object_count(capture.data), 120000)
+                if python.free_threaded:    # whose threads run on: not in place
+                    self.assertIn("only a copy", str(capture.messages))
+                else:
+                    self.assertTrue(is_complete(capture.data), capture.messages)
+                    self.assertGreater(object_count(capture.data), 120000)
                 self.assertEqual(t.ask("len(heap)"), 60000)
                 t.proc.kill()
 
