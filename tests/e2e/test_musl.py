@@ -7,6 +7,7 @@ it (PYMEM_MUSL_ROOT: its root), and a static pymem-load of musl's (PYMEM_MUSL_LO
 import collections
 import re
 
+import test_arm64
 from debian_root import *
 
 if not os.environ.get("PYMEM_MUSL_ROOT"):
@@ -163,6 +164,33 @@ class Musl(Case):
                         rows = self.report(name, "overview")
                         self.assertTrue(rows[0]["complete"], rows)
                         self.assert_goes_on(target)
+
+    def test_loader_for_aarch64(self):
+        """Made here around an agent for that processor; starts under qemu's emulation of
+        single programs, which knows no ptrace, and refuses this processor's processes."""
+        emulated = test_arm64.Arm64()
+        emulated.qemu, emulated.sysroot = shutil.which("qemu-aarch64-static"), "/"
+        if not shutil.which("aarch64-linux-gnu-gcc") or not emulated.qemu:
+            self.skipTest("no gcc-aarch64-linux-gnu, or no qemu-user")
+        build = os.path.join(BUILD, "musl-arm64")
+        for command in (
+                ["cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "-DBUILD_TESTING=OFF",
+                 "--toolchain", ROOT + "/.ci/aarch64.cmake",
+                 "-DPYMEM_SYSROOT=" + emulated.make_sysroot()],
+                ["ninja", "-C", build, "pymemagent"],
+                [ROOT + "/.ci/musl_loader", build + "/lib/libpymemagent.so", build + "/loader"]):
+            done = run(command, timeout=3000)
+            self.assertEqual(0, done.returncode, (done.stdout + done.stderr).decode()[-3000:])
+        loader = done.stdout.decode().strip()
+        self.assertLess(os.path.getsize(loader), 3 << 20)
+        with open(loader, "rb") as f:
+            self.assertEqual(183, int.from_bytes(f.read(20)[18:], "little"))    # EM_AARCH64
+        self.assertEqual(0, emulated.emulated(loader, "--version").returncode)
+        with self.target() as target:
+            done = emulated.emulated(loader, "-f", self.path("s"), target.pid)
+            self.assertNotEqual(0, done.returncode)
+            self.assertRegex(done.stdout.decode(), "an x86-64 pymem-load is needed")
+            self.assert_goes_on(target)
 
     def test_again_and_again(self):
         with self.target() as target:
