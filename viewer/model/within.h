@@ -4,7 +4,7 @@
  * its bytes (Modules/_io/bytesio.c, bytesio_sizeof), a bytearray of 3.15 and later, whose
  * bytes are an object too (Objects/bytearrayobject.c).
  *
- * Each byte counts once: their sizes become those without the other object's, which has
+ * Each byte counts once: their sizes become those without the other object's, and it has
  * a row of its own.
  */
 #ifndef PYMEM_VIEWER_MODEL_WITHIN_H

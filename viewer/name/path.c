@@ -352,6 +352,18 @@ static void path_write_segments(const struct path *p, struct text *out)
 	path_write_some(p, out, count - WAYPOINT_SHOWN, count);
 }
 
+/* A module of asyncio: what its variables hold (3.12 to 3.15: a policy's event loop) is
+ * machinery too. */
+static bool path_is_asyncio(const struct heap *heap, const uint32_t *chain)
+{
+	struct heap_label label;
+	const char *name;
+
+	heap_label(heap, chain[0], heap_slot(heap, chain[0], chain[1]), &label);
+	name = heap_string(heap, label.name, NULL);
+	return !strncmp(name, "asyncio", 7) && (!name[7] || name[7] == '.');
+}
+
 /* Whether a chain begins with what the program's author has named: a module's variable,
  * or one of a function that isn't the standard library's. */
 static bool path_is_own(const struct heap *heap, const uint32_t *chain, uint32_t count)
@@ -359,7 +371,8 @@ static bool path_is_own(const struct heap *heap, const uint32_t *chain, uint32_t
 	for (uint32_t i = 0; i < count && chain[i] >= heap->objects; i++) {
 		const uint32_t kind = heap_synth(heap, chain[i])->kind;
 
-		if (kind == HEAP_SYNTH_MODULES ||
+		if ((kind == HEAP_SYNTH_MODULES &&
+		     (i + 1 == count || !path_is_asyncio(heap, chain + i))) ||
 		    (kind == HEAP_SYNTH_FRAME && !reach_is_library(heap, chain[i])))
 			return true;
 	}

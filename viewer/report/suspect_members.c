@@ -115,14 +115,28 @@ static void suspect_members_calls(struct text *out, const struct analysis *a,
 	suspect_members_callee_text(out, heap, &first);
 }
 
-/* Of classes that a program makes again and again: how many there are. */
+/* Of classes that a program makes again and again: of how many the members are. */
 static void suspect_members_namesakes(struct text *out, const struct heap *heap,
 				      const struct suspect *s)
 {
-	const uint32_t namesakes = heap_type(heap, s->member_type)->namesakes;
+	const struct heap_span refs = heap_refs(heap, suspect_node(s));
+	struct vec seen = { 0 };
+	uint32_t namesakes = 0;
 	char buf[HUMAN_SIZE];
 
-	if (namesakes > 1 && s->member_count > 1)
+	if (heap_type(heap, s->member_type)->namesakes < 2 ||
+	    vec_alloc(&seen, heap->types + (size_t)1))
+		return;
+	for (uint32_t i = 0; i < refs.count; i++) {
+		const uint32_t type = heap_type_of(heap, refs.target[i]);
+
+		if (heap_namesake_of(heap, refs.target[i]) != s->member_type)
+			continue;
+		namesakes += !VEC(seen, unsigned char)[type];
+		VEC(seen, unsigned char)[type] = 1;
+	}
+	vec_free(&seen);
+	if (namesakes > 1)
 		text_printf(out, " (of %s classes of that name)",
 			    human_count(buf, namesakes));
 }

@@ -10,9 +10,9 @@
 
 static const struct column columns[] = {
 	{ "what", "What", CELL_TEXT, false },
+	{ "name", "Name", CELL_TEXT, false },
 	{ "thread", "Thread", CELL_TEXT, false },
 	{ "depth", "Depth", CELL_COUNT, false },
-	{ "name", "Name", CELL_TEXT, false },
 	{ "file", "File", CELL_TEXT, true },
 	{ "line", "Line", CELL_COUNT, true },
 	{ "type", "Type", CELL_TEXT, false },
@@ -49,9 +49,9 @@ static int report_threads_row(const struct printer *p, uint32_t node)
 
 	row_begin(&row, p->table, node, 0);
 	row_text(&row, "thread");
+	row_node(&row, p->scratch, heap, node);
 	report_threads_name(&row, p);
 	row_unknown(&row);
-	row_node(&row, p->scratch, heap, node);
 	row_unknown(&row);
 	row_unknown(&row);
 	row_text(&row, "");
@@ -79,11 +79,11 @@ static int report_threads_frame_row(const struct printer *p, uint32_t node)
 	assert(heap_synth(p->c->heap, node)->kind == HEAP_SYNTH_FRAME);
 	row_begin(&row, p->table, node, 0);
 	row_text(&row, "frame");
-	report_threads_name(&row, p);
-	row_u64(&row, f->depth);
 	text_clear(p->scratch);
 	describe_frame(p->scratch, heap, heap_synth(heap, node)->ref);
 	row_text(&row, text_get(p->scratch));
+	report_threads_name(&row, p);
+	row_u64(&row, f->depth);
 	row_string(&row, p->scratch, heap, f->file);
 	if (f->line)
 		row_u64(&row, f->line);
@@ -119,12 +119,12 @@ static int report_threads_held_row(const struct printer *p, uint32_t holder,
 		 label.root_kind < SNAP_ROOT_KIND_COUNT && words[label.root_kind] ?
 			 words[label.root_kind] :
 			 "held");
+	row_string(&row, p->scratch, heap, label.name);
 	report_threads_name(&row, p);
 	if (depth == UINT32_MAX)
 		row_unknown(&row);
 	else
 		row_u64(&row, depth);
-	row_string(&row, p->scratch, heap, label.name);
 	row_unknown(&row);
 	row_unknown(&row);
 	row_node(&row, p->scratch, heap, object);
