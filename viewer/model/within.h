@@ -12,7 +12,7 @@
 
 #include "viewer/model/heap.h"
 
-/* References must be resolved already. Changes sizes of objects and types, and the sum. */
+/* References must be resolved already. Changes objects' and types' sizes, and the sum. */
 void within_take_out(struct heap *heap);
 
 #endif
