@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * inject - brings the agent into a process and takes it out again, harming
- * nothing.  The only door between the command (main, receive, report) and the
+ * nothing.  The only way between the command (main, receive, report) and the
  * ptrace machinery below.
  *
  * Every function bounds its own time, leaves the target running whatever

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * foreign - the only door to files of another process.
+ * foreign - the only way to files of another process.
  *
  * A process that is captured may be its administrator's enemy: it chooses what its
  * descriptors, its root and its working directory mean, and may change that between

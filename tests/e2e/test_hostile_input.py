@@ -160,7 +160,7 @@ def peak_of(argv, limit=300):
     return done, int(words[1])
 
 
-class Door(Case):
+class Sender(Case):
     """A target that sends what it likes."""
 
     def capture(self, mode, *options, interrupt=None):

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace cost=88
+# ctest: labels=e2e;ptrace cost=75
 # SPDX-License-Identifier: MIT
 """The truth as a user gets it, through pymem-load and pymem-view: leaks in C are
 named, native memory is counted once, the budget closes, and nothing runs in the
@@ -10,7 +10,7 @@ import subprocess
 import unittest
 
 import harness
-from harness import LOAD, ROOT, VIEW, Case, Target, interpreters, run_load, run_view, \
+from harness import LOAD, LONG, ROOT, VIEW, Case, Target, interpreters, run_load, run_view, \
     skip_all, some_interpreters
 
 LEAKY = os.path.join(ROOT, "tests", "targets", "leaky_ext.c")
@@ -136,7 +136,7 @@ class Truth(Case):
     def test_leaking_extension_is_named_first(self):
         compiler = shutil.which("cc") or shutil.which("gcc")
         tried = 0
-        for python in interpreters():
+        for python in interpreters() if LONG else some_interpreters():
             if not python.has_headers or not compiler or python.free_threaded:
                 print("no headers of %s: not tried" % python, flush=True)
                 continue
@@ -172,9 +172,9 @@ class Truth(Case):
         def holders(t, *options):
             path = self.capture(t, *options)
             rows = report(path, "threads")
-            p = run_view(path, "--export", "jsonl", "-o", "-")
-            facts = json.loads(p.stdout.decode("utf-8", "replace").split("\n", 1)[0])
-            return facts["process"]["facts"]["gil"], [
+            p = run_view("--no-sidecar", "--format", "json", "--sql",
+                         "SELECT value FROM fact WHERE key = 'gil'", path)
+            return json.loads(p.stdout.decode())["rows"][0]["value"], [
                 r["thread"] for r in rows if r["what"] == "thread" and
                 "held the GIL" in r.values()]
         for python in interpreters():
@@ -332,7 +332,7 @@ class Truth(Case):
                                  "xml.etree.ElementTree", "decimal"), 0.99),
                                (("numpy", "pandas"), 0.98), (("sqlalchemy",), 0.99),
                                (("django.db.models", "django.http"), 0.99)):
-            for python in some_interpreters(9):
+            for python in interpreters() if LONG else some_interpreters():
                 code = "".join("import %s\n" % m for m in modules)
                 if subprocess.run([python.path, "-c", code], stdout=subprocess.DEVNULL,
                                   stderr=subprocess.DEVNULL).returncode:
