@@ -160,7 +160,10 @@ int walk_begin(struct walk *w, const struct cpython *py, struct arena *arena,
 			    .arena = arena,
 			    .options = options,
 			    .sink = sink,
-			    .hooks = &walk_hooks };
+			    .hooks = &walk_hooks,
+			    .str_ascii = 1u << py->lay.str_compact_bit |
+				    1u << py->lay.str_ascii_bit,
+			    .str_interned = (1u << py->lay.str_intern_bits) - 1 };
 	if ((rc = marks_init(&w->marks, w->arena)) < 0 ||
 	    (rc = marks_init(&w->frozen, w->arena)) < 0 || (rc = ranges_read(w)) < 0 ||
 	    (rc = strings_begin(w)) < 0 || (rc = types_begin(w)) < 0 ||

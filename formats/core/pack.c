@@ -71,6 +71,16 @@ void pack_reset(struct pack *p)
 	memset(p->slots, 0, PACK_SLOTS_SIZE);
 }
 
+/* See struct pack_head. */
+static uint32_t pack_code(uint32_t number)
+{
+	uint8_t code[BYTES_VARINT_MAX + 8];
+	const uint32_t size = (uint32_t)(bytes_put_positive(code, number) - code);
+
+	return (bytes_get_u32(code) & ((1u << PACK_CODE_BITS) - 1)) |
+		size << PACK_CODE_BITS;
+}
+
 void pack_new_head(struct pack *p, struct pack_head *head)
 {
 	const struct pack_key *const k = &p->key;
@@ -86,13 +96,13 @@ void pack_new_head(struct pack *p, struct pack_head *head)
 	pack_put(p, PACKED_TEXT_SIZE, (uint32_t)k->value);
 	head->key = *k;
 	head->block = p->block;
-	head->number = ++p->heads;
+	head->code = pack_code(++p->heads);
 	pack_put(p, PACKED_HEAD, 0);
 }
 
 void pack_seal(struct pack *p)
 {
-	p->text_end = p->pos[PACKED_TEXT];
+	p->refs_end = p->base;
 }
 
 const uint8_t *pack_finish(struct pack *p, uint32_t *size_ret)

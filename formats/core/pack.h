@@ -39,8 +39,10 @@ struct pack_key {
 struct pack_head {
 	struct pack_key key;
 	uint64_t block; /* that it was written in */
-	uint32_t number;
+	uint32_t code;	/* its number as a varint; above that, in bits 24.., its size */
 };
+enum { PACK_CODE_BITS = 24 };
+_Static_assert(PACK_OBJECTS <= 1 << 7 * PACK_CODE_BITS / 8, "numbers of heads fit");
 
 struct pack {
 	uint8_t *pos[PACKED_COLUMN_COUNT]; /* where the next value goes */
@@ -74,9 +76,7 @@ void pack_new_head(struct pack *pack, struct pack_head *head);
  * block always has room. */
 static inline bool pack_has_room(const struct pack *pack, uint32_t nrefs)
 {
-	return pack->pos[PACKED_REFS] + (size_t)nrefs * PACKED_REF_MAX <=
-		pack->refs_end &&
-		pack->pos[PACKED_TEXT] < pack->text_end;
+	return pack->pos[PACKED_REFS] + (size_t)nrefs * PACKED_REF_MAX <= pack->refs_end;
 }
 
 static inline void pack_put(struct pack *pack, enum packed_column column, uint64_t v)
@@ -88,10 +88,10 @@ static inline void pack_put(struct pack *pack, enum packed_column column, uint64
 static inline struct pack_head *pack_place(const struct pack *pack,
 					   const struct pack_key *key)
 {
-	const uint64_t hash =
-		(key->size + (key->refcount << 20) + key->value + (key->length << 32)) *
-			0x9e3779b97f4a7c15ULL +
-		(key->kind + (key->flags << 13)) * 0xc2b2ae3d27d4eb4fULL;
+	const uint64_t kind = key->kind + (key->flags << 13);
+	const uint64_t rest =
+		key->size + (key->refcount << 20) + key->value + (key->length << 32);
+	const uint64_t hash = (rest ^ (kind << 41 | kind >> 23)) * 0x9e3779b97f4a7c15ULL;
 
 	return &pack->table[hash >> (64 - PACK_TABLE_BITS)];
 }
@@ -108,11 +108,12 @@ static inline void pack_close(struct pack *pack)
 	struct pack_head *const head = pack_place(pack, &pack->key);
 
 	if (__builtin_expect(
-		    head->block == pack->block && pack_is(&pack->key, &head->key), 1))
-		pack->pos[PACKED_HEAD] =
-			bytes_put_positive(pack->pos[PACKED_HEAD], head->number);
-	else
+		    head->block == pack->block && pack_is(&pack->key, &head->key), 1)) {
+		bytes_put_u32(pack->pos[PACKED_HEAD], head->code);
+		pack->pos[PACKED_HEAD] += head->code >> PACK_CODE_BITS;
+	} else {
 		pack_new_head(pack, head);
+	}
 }
 
 /* Appends a reference; *previous is the one before it in the object. Returns whether it
@@ -184,6 +185,8 @@ static inline void pack_value(struct pack *pack, const struct snap_value *v)
 	if (v->size > 0) {
 		memcpy(pack->pos[PACKED_TEXT], v->text, v->size);
 		pack->pos[PACKED_TEXT] += v->size;
+		if (__builtin_expect(pack->pos[PACKED_TEXT] >= pack->text_end, 0))
+			pack_seal(pack);
 	}
 }
 

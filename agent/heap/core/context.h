@@ -171,6 +171,9 @@ struct walk {
 	struct snap_object leaf;  /* the same of one without references: none, no shape */
 	struct snap_value value;  /* is in memory anyway and a stack frame is guarded */
 	struct walk_here here;
+	/* of a str's state word: what says that it is compact ASCII, and that it is
+	 * interned */
+	uint32_t str_ascii, str_interned;
 
 	/* queue.h: depth-first mode */
 	bool depth_first;

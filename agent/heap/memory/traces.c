@@ -271,8 +271,10 @@ static void traces_word(struct traces *t, uint64_t word)
 {
 	struct hashtable table;
 
-	if (!marks_in_range(word) || word & 7 || !ranges_hold(t->w, word, 64) ||
-	    !traces_may_be_table(t->w, word) || !traces_table(t->w, word, &table))
+	/* most lead to objects, which are no tables */
+	if (!marks_in_range(word) || marks_test(&t->w->marks, word) ||
+	    !ranges_hold(t->w, word, 64) || !traces_may_be_table(t->w, word) ||
+	    !traces_table(t->w, word, &table))
 		return;
 	if (traces_proven(t, &table))
 		traces_send_table(t, &table, 0);

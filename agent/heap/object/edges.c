@@ -199,6 +199,7 @@ uint32_t edges_own(struct walk *w, struct walk_type *type, uint64_t obj)
 	references_add(w, dict);
 	if (!values)
 		return type->shape_dict;
+	instances_take_values(w, values);
 	for (uint32_t i = 0; i < type->nkeys; i++)
 		references_add(w, i < n ? peek64(values + i * 8ULL) : 0);
 	return type->shape_values;

@@ -58,10 +58,11 @@ static inline uint32_t edges_of_plain(struct walk *w, struct walk_type *type,
 	uint64_t dict, values, *ref;
 	uint32_t n;
 
-	while (w->refs_capacity < type->nslots + 1 + type->nkeys && !w->err)
+	while (__builtin_expect(w->refs_capacity < type->nslots + 1 + type->nkeys, 0)) {
 		references_make_room(w);
-	if (w->err)
-		return 0;
+		if (w->err)
+			return 0;
+	}
 	for (ref = w->refs; slot < end; slot++)
 		*ref++ = peek64(obj + slot->offset);
 	w->nrefs = type->nslots;
@@ -74,8 +75,11 @@ static inline uint32_t edges_of_plain(struct walk *w, struct walk_type *type,
 	w->nrefs++;
 	if (!values)
 		return type->shape_dict;
-	for (uint32_t i = 0; i < type->nkeys; i++)
-		*ref++ = i < n ? peek64(values + i * 8ULL) : 0;
+	instances_take_values(w, values);
+	for (uint32_t i = 0; i < n; i++)
+		*ref++ = peek64(values + i * 8ULL);
+	for (uint32_t i = n; i < type->nkeys; i++)
+		*ref++ = 0;
 	w->nrefs += type->nkeys;
 	return type->shape_values;
 }

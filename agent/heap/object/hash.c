@@ -21,7 +21,8 @@ static uint64_t hash_load32(const unsigned char *p)
 }
 
 /* The last 0..16 bytes as two words, read from both ends with overlap. */
-static void hash_load_tail(const unsigned char *p, size_t size, uint64_t *a, uint64_t *b)
+static inline void hash_load_tail(const unsigned char *p, size_t size, uint64_t *a,
+				  uint64_t *b)
 {
 	if (size >= 8) {
 		*a = hash_load64(p);

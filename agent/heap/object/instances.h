@@ -60,6 +60,15 @@ static inline uint64_t instances_attributes(const struct walk *w,
 	return 0;
 }
 
+/* Says that the values of an instance, which lie in a block of their own, are in use; the
+ * byte before them tells how far the block begins before (new_values, dictobject.c). */
+static inline void instances_take_values(struct walk *w, uint64_t values)
+{
+	if (w->lay->managed == LAYOUT_MANAGED_311 ||
+	    w->lay->managed == LAYOUT_MANAGED_312)
+		marks_take(&w->marks, values - peek8(values - 1));
+}
+
 /* The attribute of a Python instance (values, managed or plain dict), 0 = absent. */
 uint64_t instances_attribute(struct walk *w, uint64_t obj, const char *name);
 

@@ -53,10 +53,9 @@ static inline uint64_t sizes_of_int(struct walk *w, struct walk_type *type, uint
 static inline uint64_t sizes_of_str(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	const struct layout *lay = w->lay;
-	const uint32_t ascii = 1u << lay->str_compact_bit | 1u << lay->str_ascii_bit;
 
 	(void)type;
-	if ((peek32(obj + lay->str_state) & ascii) == ascii &&
+	if (!(~peek32(obj + lay->str_state) & w->str_ascii) &&
 	    (lay->str_wstr == LAYOUT_NONE || !peek64(obj + lay->str_wstr)))
 		return lay->str_ascii_size + peek64(obj + lay->str_length) + 1;
 	return sizes_str_other(w, obj);

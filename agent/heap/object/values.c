@@ -71,12 +71,11 @@ static void values_str_other(struct walk *w, uint64_t obj, uint32_t state)
 
 void values_str(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	const struct values *values = w->values;
 	const uint64_t length = peek64(obj + w->lay->str_length);
 	uint32_t state = peek32(obj + w->lay->str_state);
 
 	(void)type;
-	if ((state & values->ascii_mask) == values->ascii_mask)
+	if (!(~state & w->str_ascii))
 		values_send_ascii(w, obj,
 				  peek_bytes(obj + w->lay->str_ascii_size, length),
 				  length, state);
@@ -324,7 +323,6 @@ static void values_begin(struct walk *w)
 	values->seed = w->options->seed;
 	values->limit = limit < SNAP_PREVIEW_MAX ? limit : SNAP_PREVIEW_MAX;
 	values->text = w->options->values;
-	values->ascii_mask = 1u << w->lay->str_compact_bit | 1u << w->lay->str_ascii_bit;
 	w->values = values;
 }
 

@@ -24,9 +24,8 @@ struct frame_layout;
 struct values {
 	const struct frame_layout *frame;
 	uint64_t seed;
-	uint32_t limit;	     /* characters */
-	bool text;	     /* previews wanted */
-	uint32_t ascii_mask; /* bits of the str state word: compact and ASCII */
+	uint32_t limit; /* characters */
+	bool text;	/* previews wanted */
 	char buf[4 * SNAP_PREVIEW_MAX + 16];
 };
 
@@ -77,8 +76,7 @@ static inline void values_of_str(struct walk *w, struct walk_type *type, uint64_
 	const uint64_t length = peek64(obj + lay->str_length);
 	const uint32_t state = peek32(obj + lay->str_state);
 
-	if ((state & values->ascii_mask) != values->ascii_mask || values->text ||
-	    str_interned(lay, state)) {
+	if ((state & (w->str_ascii | w->str_interned)) != w->str_ascii || values->text) {
 		values_str(w, type, obj);
 		return;
 	}

@@ -18,7 +18,6 @@
 #include "agent/heap/object/sizes.h"
 #include "agent/heap/object/values.h"
 #include "agent/heap/scan/sizecheck.h"
-#include "agent/python/str.h"
 #include "agent/python/type.h"
 
 enum {
@@ -111,7 +110,7 @@ EMIT_INLINE uint32_t emit_marks(const struct walk *w, const struct walk_type *ty
 	if (!(how & EMIT_KNOWN) && emit_has_gc_header(w, type, obj))
 		return emit_is_tracked(w, obj) ? emit_tracked(w, obj) : 0;
 	if (!(how & EMIT_BARE) && (how & EMIT_STR || type->traits & WALK_TRAIT_STR) &&
-	    str_interned(w->lay, peek32(obj + w->lay->str_state)))
+	    peek32(obj + w->lay->str_state) & w->str_interned)
 		return SNAP_OBJ_INTERNED;
 	return 0;
 }

@@ -35,8 +35,9 @@ enum {
 	PAGE = 4096,	  /* the part of one that is looked at */
 };
 
-/* No memory is mapped below, by default (vm.mmap_min_addr). */
-#define ENUMERATE_LOWEST 0x10000ULL
+/* Objects begin at no address below: by default nothing is mapped in the first 64 KiB
+ * (vm.mmap_min_addr), and what comes first there is a program's header. */
+#define ENUMERATE_LOWEST 0x11000ULL
 #define LINK(word) ((word) & ~3ULL)
 
 struct cursor {
@@ -219,6 +220,7 @@ static inline __attribute__((always_inline)) bool enumerate_step(struct lists *l
 								 struct cursor *c)
 {
 	const uint64_t at = c->at, next = LINK(peek64(at)), obj = next + s->gc_head;
+	const uint64_t place = marks_place(obj);
 	struct marks_leaf *leaf;
 
 	if (__builtin_expect(LINK(peek64(at + 8)) != c->before, 0)) {
@@ -228,9 +230,11 @@ static inline __attribute__((always_inline)) bool enumerate_step(struct lists *l
 	if (__builtin_expect(next - s->lowest <= s->span, 0) &&
 	    enumerate_is_head(l, next))
 		return false;
-	if (__builtin_expect(next < ENUMERATE_LOWEST || !marks_in_range(obj), 0))
+	if (__builtin_expect(place - ENUMERATE_LOWEST / 8 >=
+				     MARKS_PLACES - ENUMERATE_LOWEST / 8,
+			     0))
 		return false;
-	leaf = s->directory[obj >> MARKS_LEAF_SHIFT];
+	leaf = s->directory[place >> (MARKS_LEAF_SHIFT - 3)];
 	if (__builtin_expect(!leaf, 0))
 		leaf = marks_grow(s->marks, obj);
 	if (!leaf || marks_is_set(leaf, obj))

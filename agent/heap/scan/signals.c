@@ -18,8 +18,6 @@
 #include "agent/python/object.h"
 
 enum {
-	SIGNALS_COUNT = 65, /* NSIG on Linux, glibc and musl */
-	SIGNALS_ENTRY = 16,
 	SIGNALS_ALIKE = 32, /* so many at least have no handler */
 	SIGNALS_NAMED = 32, /* below: by name; from SIGRTMIN on by distance */
 	SIGNALS_RTMIN = 34, /* both C libraries keep two (signal(7)) */
@@ -79,12 +77,11 @@ static uint32_t signals_name(struct walk *w, unsigned number)
 	return strings_add_text(w, text);
 }
 
-uint64_t signals_table(struct walk *w, uint64_t at, uint64_t end)
+uint64_t signals_table_at(struct walk *w, uint64_t at)
 {
 	uint64_t count;
 
-	if (end - at < SIGNALS_COUNT * SIGNALS_ENTRY || peek64(at) || peek64(at + 8) ||
-	    !peek64(at + 24) || !signals_is_table(w, at))
+	if (!signals_is_table(w, at))
 		return 0;
 	for (unsigned i = 1; i < SIGNALS_COUNT && !w->err; i++) {
 		const uint64_t handler = signals_handler(at, i);

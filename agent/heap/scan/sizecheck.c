@@ -77,13 +77,15 @@ static struct sizecheck *sizecheck_begin(struct walk *w)
 static void sizecheck_halve(struct sizecheck *check)
 {
 	uint32_t kept = 0;
-	bool keep = false;
 
-	for (uint32_t i = 0; i < check->count; i++) {
-		if (i % RUN == 0)
-			keep = sizecheck_random(check) >> 63;
-		if (keep)
-			check->samples[kept++] = check->samples[i];
+	for (uint32_t i = 0; i < check->count; i += RUN) {
+		const uint32_t left = check->count - i, n = left < RUN ? left : RUN;
+
+		if (!(sizecheck_random(check) >> 63))
+			continue;
+		memmove(&check->samples[kept], &check->samples[i],
+			n * sizeof(*check->samples));
+		kept += n;
 	}
 	check->count = kept;
 	check->run = 0;
