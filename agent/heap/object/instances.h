@@ -61,11 +61,13 @@ static inline uint64_t instances_attributes(const struct walk *w,
 }
 
 /* Says that the values of an instance, which lie in a block of their own, are in use; the
- * byte before them tells how far the block begins before (new_values, dictobject.c). */
+ * byte before them tells how far the block begins before (new_values, dictobject.c).  Not
+ * in an image: no hidden objects are looked for there, and it may lack that byte. */
 static inline void instances_take_values(struct walk *w, uint64_t values)
 {
-	if (w->lay->managed == LAYOUT_MANAGED_311 ||
-	    w->lay->managed == LAYOUT_MANAGED_312)
+	if (!PEEK_IN_IMAGE &&
+	    (w->lay->managed == LAYOUT_MANAGED_311 ||
+	     w->lay->managed == LAYOUT_MANAGED_312))
 		marks_take(&w->marks, values - peek8(values - 1));
 }
 
