@@ -225,30 +225,45 @@ static uint32_t hops_marker(const struct heap *heap, uint32_t key)
 	return 0;
 }
 
-/* threading.local (Modules/_threadmodule.c): a dict of the attributes by what marks the
- * thread (3.13+; its state has the mark), or by a weak reference to it (its state's dict
- * has it). */
-static uint32_t hops_thread_local(struct text *out, const struct hops *h)
+/* "(thread reader-3)": whose data chain[h->at + 2] is. */
+static void hops_add_thread(struct text *out, const struct hops *h)
 {
 	struct heap_label label;
-	struct heap_value key;
 	uint32_t marker, thread;
+
+	hops_label(h, h->at + 1, &label);
+	if (label.kind != SNAP_LABEL_VALUE || label.key >= h->heap->objects)
+		return;
+	marker = hops_marker(h->heap, label.key);
+	thread = marker ? hops_thread_of(h->heap, marker) : 0;
+	if (!thread)
+		return;
+	text_add(out, "(");
+	describe_thread(out, h->heap, thread);
+	text_add(out, ")");
+}
+
+/* threading.local (Modules/_threadmodule.c): a dict of the attributes by what marks the
+ * thread (3.13+; its state has the mark), or by a weak reference to it (its state's dict
+ * has it).  A path may end at one thread's dict, or at all of them. */
+static uint32_t hops_thread_local(struct text *out, const struct hops *h)
+{
+	struct heap_value key;
 
 	if ((!hops_is_attr(h, h->at, "dummies") &&
 	     !hops_is_attr(h, h->at, "localdicts")) ||
-	    !hops_key(h, h->at + 2, &key))
+	    !kin_is(h->heap, heap_type_of(h->heap, h->chain[h->at]), "_thread._local"))
 		return 0;
-	hops_label(h, h->at + 1, &label);
-	if (label.kind != SNAP_LABEL_VALUE || label.key >= h->heap->objects)
-		return 0;
-	hops_add_key(out, ".", &key, "");
-	marker = hops_marker(h->heap, label.key);
-	thread = marker ? hops_thread_of(h->heap, marker) : 0;
-	if (thread) {
-		text_add(out, "(");
-		describe_thread(out, h->heap, thread);
-		text_add(out, ")");
+	if (h->at + 2 >= h->count) {
+		text_add(out, "(of all threads)");
+		return 1;
 	}
+	if (!hops_key(h, h->at + 2, &key)) {
+		hops_add_thread(out, h);
+		return 2;
+	}
+	hops_add_key(out, ".", &key, "");
+	hops_add_thread(out, h);
 	return 3;
 }
 

@@ -7,6 +7,7 @@
  *	f.__kwdefaults__['a'], __defaults__   f(a=...)
  *	partial.keywords['a']                 partial(a=...)
  *	local.dummies[<weakref>]['a']         local.a(thread NAME)  (threading.local)
+ *	local.dummies                         local(of all threads)
  *	coroutine -> its local variable       = f() (file.py:12) > a
  *	context.ctx_vars.root... -> value     context[ContextVar NAME]
  *	task._coro                            = task NAME > f() (file.py:12)
