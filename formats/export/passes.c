@@ -115,8 +115,13 @@ int passes_blame(FILE *out, struct snap_problem *problem)
 		return 0;
 	*problem = (struct snap_problem){ .code = memory ? SNAP_E_NOMEM : SNAP_E_SINK,
 					  .sys = errno };
-	snprintf(problem->text, sizeof(problem->text), "%s",
-		 memory ? "out of memory" : "cannot write");
+	snprintf(
+		problem->text, sizeof(problem->text), "%s",
+		memory ?
+			"not enough memory (it takes some bytes for each type, shape and "
+			"string): have other programs end, raise the limit, or convert "
+			"it where there is more" :
+			"cannot write");
 	if (!memory && problem->sys)
 		snprintf(problem->text, sizeof(problem->text), "cannot write: %s",
 			 strerror(problem->sys));

@@ -17,7 +17,12 @@
 
 struct heap *heap_create(void)
 {
-	return calloc(1, sizeof(struct heap));
+	static _Atomic uint64_t serial;
+	struct heap *const heap = calloc(1, sizeof(*heap));
+
+	if (heap)
+		heap->serial = ++serial;
+	return heap;
 }
 
 void heap_destroy(struct heap *heap)

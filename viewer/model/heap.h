@@ -199,6 +199,7 @@ struct heap {
 	struct vec fact_text;	 /* bytes */
 
 	struct slots slot; /* heap_slot's */
+	uint64_t serial;   /* from heap_create: no other heap of this program has it */
 
 	bool python_only; /* native nodes count for nothing */
 	void *file;	  /* sidecar mapping the vecs point into, or NULL */

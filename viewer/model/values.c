@@ -199,26 +199,63 @@ static bool values_block_bounds(const struct heap *heap, uint32_t block, uint64_
 	return *from <= *to && *to <= heap->value_data.size;
 }
 
+/* Where a block's records are: who asks for one object's asks for its neighbour's. */
+struct values_block {
+	uint64_t heap; /* its serial */
+	uint32_t block;
+	bool listed;
+	uint64_t at[BLOCK]; /* of the record after its id; 0: there is none */
+};
+
+static _Thread_local struct values_block recent;
+
+static void values_list(const uint8_t *data, uint64_t from, uint64_t to)
+{
+	const uint8_t *p = data + from, *const end = data + to;
+
+	memset(recent.at, 0, sizeof(recent.at));
+	while (p && p < end) {
+		const unsigned id = *p++ % BLOCK;
+
+		if (!recent.at[id])
+			recent.at[id] = (uint64_t)(p - data);
+		p = values_skip(p, end);
+	}
+	recent.listed = true;
+}
+
+/* The object's record after its id; NULL: it has none. */
+static const uint8_t *values_search(const uint8_t *p, const uint8_t *end, uint32_t object)
+{
+	while (p && p < end) {
+		if (*p == object % BLOCK)
+			return p + 1;
+		p = values_skip(p + 1, end);
+	}
+	return NULL;
+}
+
 bool heap_value(const struct heap *heap, uint32_t object, struct heap_value *ret)
 {
-	const uint8_t *data = heap->value_data.data;
+	const uint32_t block = object / BLOCK;
+	const uint8_t *const data = heap->value_data.data, *p;
 	uint64_t from, to;
 
 	memset(ret, 0, sizeof(*ret));
-	if (object >= heap->objects ||
-	    !values_block_bounds(heap, object / BLOCK, &from, &to))
+	if (object >= heap->objects || !values_block_bounds(heap, block, &from, &to))
 		return false;
-	const uint8_t *p = data + from, *end = data + to;
-	while (p < end) {
-		if (*p == object % BLOCK) {
-			if (values_parse(p + 1, end, ret))
-				return true;
-			break;
-		}
-		p = values_skip(p + 1, end);
-		if (!p)
-			break;
+	if (recent.heap != heap->serial || recent.block != block) {
+		recent.heap = heap->serial;
+		recent.block = block;
+		recent.listed = false;
+		p = values_search(data + from, data + to, object);
+	} else {
+		if (!recent.listed)
+			values_list(data, from, to);
+		p = recent.at[object % BLOCK] ? data + recent.at[object % BLOCK] : NULL;
 	}
+	if (p && values_parse(p, data + to, ret))
+		return true;
 	memset(ret, 0, sizeof(*ret));
 	return false;
 }

@@ -41,7 +41,8 @@ struct indexed {
 		uint32_t node; /* plus 1; 0: none */
 		uint64_t address;
 	} recent[INDEXED_ADDRESSES]; /* by node, modulo */
-	struct growth growth;	     /* empty until asked for */
+	struct vec address;   /* u64 per object, while all are asked for; else empty */
+	struct growth growth; /* empty until asked for */
 	unsigned asked_type, asked_target;
 	struct {
 		uint32_t object; /* plus 1; 0: none */
@@ -55,6 +56,9 @@ int indexed_open(struct indexed *ix, struct process *process,
 		 const struct progress *progress);
 void indexed_free(struct indexed *ix);
 
+/* That the addresses of all objects are at hand: 8 bytes each, until indexed_free.  Where
+ * there is no memory they are looked up as before. */
+void indexed_list_addresses(struct indexed *ix);
 /* heap_address of an object: those that many rows have, as the holder of a list's items,
  * aren't looked up for each. */
 uint64_t indexed_address(struct indexed *ix, uint32_t object);
