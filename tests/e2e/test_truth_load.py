@@ -10,8 +10,8 @@ import subprocess
 import unittest
 
 import harness
-from harness import LOAD, LONG, ROOT, VIEW, Case, Target, interpreters, run_load, run_view, \
-    skip_all, some_interpreters
+from harness import LOAD, LONG, ROOT, VIEW, Case, Target, interpreters, run_load, \
+    run_view, skip_all, some_interpreters
 
 LEAKY = os.path.join(ROOT, "tests", "targets", "leaky_ext.c")
 
