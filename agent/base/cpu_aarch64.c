@@ -2,6 +2,16 @@
 /* cpu_aarch64 - see cpu.h. */
 #include "agent/base/cpu.h"
 
+#include <stdint.h>
+
+/*
+ * The stack protector's word, which the compiler looks for in a variable here (on x86 it
+ * is at %fs:40).  glibc has it in ld-linux-aarch64.so.1, musl in its libc: a library that
+ * asked for it would need that file by name, and load with one C library only.  Also
+ * libffi and zstd, which are linked in, use this one.
+ */
+__attribute__((visibility("hidden"))) uintptr_t __stack_chk_guard = 0x00ff0a0d5bd1e995;
+
 long cpu_call(long nr, long a, long b, long c, long d, long e, long f)
 {
 	register long x8 __asm__("x8") = nr;

@@ -6,6 +6,7 @@ ptrace and fakes /proc: what needs those is named here, and runs, with the rest,
 machine of tests/run --arm64."""
 import fcntl
 import platform
+import re
 
 from harness import *
 
@@ -100,6 +101,9 @@ class Arm64(Case):
         for program in ("bin/pymem-load", "lib/libpymemagent.so"):
             with open(os.path.join(BUILT, program), "rb") as f:
                 self.assertEqual(183, int.from_bytes(f.read(20)[18:], "little"), program)
+        needed = run(["readelf", "-d", os.path.join(BUILT, "lib", "libpymemagent.so")])
+        self.assertEqual([b"libc.so.6"], re.findall(rb"NEEDED.*\[(.*)\]", needed.stdout),
+                         "a process with another C library could not load it")
         done = self.emulated(os.path.join(BUILT, "bin", "pymem-load"), "--version")
         self.assertEqual(0, done.returncode, said(done))
         if platform.machine() == "aarch64":

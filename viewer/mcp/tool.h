@@ -24,10 +24,10 @@ struct tool_context {
 };
 
 /* Nothing open; tool_context_close frees what it holds, not the struct. */
-void tool_context_init(struct tool_context *context);
-void tool_context_close(struct tool_context *context);
+void tool_context_init(struct tool_context *s);
+void tool_context_close(struct tool_context *s);
 /* Adds a file, as the older one when `old`.  0, or -1 with one sentence in err. */
-int tool_context_add(struct tool_context *context, const char *file, bool old, char *err,
+int tool_context_add(struct tool_context *s, const char *file, bool old, char *err,
 		     size_t err_size);
 
 /* The tools as tools/list gives them: a new reference; NULL: no memory. */
@@ -36,7 +36,7 @@ json_t *tool_list(void);
  * Runs a tool.  Appends the answer, or what to ask instead.  False: it is an error, told
  * in out.  arguments: an object, or NULL.
  */
-bool tool_call(struct tool_context *context, const char *name, const json_t *arguments,
+bool tool_call(struct tool_context *s, const char *name, const json_t *arguments,
 	       struct text *out);
 
 #endif

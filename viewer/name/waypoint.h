@@ -56,15 +56,15 @@ struct waypoints {
 /* Those of an analysis; NULL: no memory. */
 struct waypoints *waypoint_all(const struct analysis *analysis);
 /* The one at a node; NULL: there is none. Valid until one is added. */
-const struct waypoint *waypoint_find(const struct waypoints *all, uint32_t node);
+const struct waypoint *waypoint_find(const struct waypoints *w, uint32_t node);
 /* Whether more may be kept. */
-bool waypoint_has_room(const struct waypoints *all);
+bool waypoint_has_room(const struct waypoints *w);
 /* 0 or -ENOMEM.  The node has none yet. */
-int waypoint_add(struct waypoints *all, const struct waypoint *waypoint);
+int waypoint_add(struct waypoints *w, const struct waypoint *waypoint);
 /* Keeps a text, and a segment after *before (plus 1, 0: none), to which *before is moved;
  * head is filled in.  0 or -ENOMEM. */
-int waypoint_keep_text(struct waypoints *all, const char *text, uint32_t *offset_ret);
-int waypoint_keep_segment(struct waypoints *all, struct waypoint_segment segment,
+int waypoint_keep_text(struct waypoints *w, const char *text, uint32_t *offset_ret);
+int waypoint_keep_segment(struct waypoints *w, struct waypoint_segment segment,
 			  uint32_t *before);
 
 #endif
