@@ -13,11 +13,11 @@ enum { CALL_ARGS = 8 };
 
 /*
  * libffi's closures, which nobody makes here, ask for memfd_create, which glibc has from
- * 2.27 on; where ffi_call lies in one file with them the agent would ask for
- * it.  It has this one instead, which no other library sees.
+ * 2.27 on; where ffi_call lies in one file with them the agent would ask for it.  It has
+ * this one instead, under that name (CMakeLists.txt), which no other library sees.
  */
-__attribute__((visibility("hidden"), used)) int call_without_closures(
-	const char *name, unsigned flags) __asm__("memfd_create");
+__attribute__((visibility("hidden"))) int call_without_closures(const char *name,
+								unsigned flags);
 
 int call_without_closures(const char *name, unsigned flags)
 {
