@@ -102,7 +102,7 @@ static void walk_left_out(const struct walk *w, char *buf, size_t size)
 		n = walk_add_text(buf, size, n, ", ", "names of attributes");
 	if (w->lay->unknown & LAYOUT_HEADER)
 		n = walk_add_text(buf, size, n, ", ",
-				  "what only the collector knows, its part of sizes");
+				  "what the collector knows and its sizes");
 	else if (w->lay->unknown & LAYOUT_LISTS)
 		n = walk_add_text(buf, size, n, ", ", "the collector's generations");
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -117,7 +117,7 @@ static void walk_left_out(const struct walk *w, char *buf, size_t size)
 static void walk_say_newer(struct walk *w)
 {
 	const uint32_t tables = versions_tables(w->py);
-	char left_out[160], text[16];
+	char left_out[103], text[10];
 	const int n =
 		snprintf(text, sizeof(text), "%u.%u", tables >> 16, tables >> 8 & 0xff);
 
@@ -126,8 +126,8 @@ static void walk_say_newer(struct walk *w)
 	if (*left_out)
 		events_fact_text(w, "python.left_out", left_out, strlen(left_out));
 	snprintf(w->stats.doubt, sizeof(w->stats.doubt),
-		 "this CPython is newer than pymem's tables: read by those of %s, as "
-		 "far as probes prove them; left out: %s",
+		 "CPython newer than pymem's tables: read by those of %s as far as "
+		 "probes prove; left out: %s",
 		 text, *left_out ? left_out : "nothing");
 	events_error(w, 0, NULL, w->stats.doubt);
 }

@@ -249,7 +249,8 @@ class WholeHeap(Case):
         approximate = re.compile("size of .* approximate$")
         python = [p for p in walkable() if p.version >= (3, 12)][-1]
         self.minor, self.in_place, self.records = python.version[1], False, False
-        for parts, left_out in ((0x20, "generations"), (0x40, "what only the collector knows"),
+        for parts, left_out in ((0x20, "generations"),
+                                (0x40, "what the collector knows and its sizes"),
                                 (0x3f, "insides of str, dict"))[:None if LONG else 2]:
             with self.subTest(parts=parts), \
                     mock.patch.dict(os.environ, WALK_UNEXPLAINED="%x" % parts):
