@@ -148,7 +148,7 @@ static bool proof_frames(const struct cpython *py)
 /* ---- attributes ---- */
 
 /* Of an instance with a managed dict: its dict, or *values_ret. The rules of
- * heap/object/instances.c, by safe reads: here nothing of the layout is trusted yet. */
+ * heap/object/instances.h, by safe reads: here nothing of the layout is trusted yet. */
 static uint64_t proof_managed(const struct cpython *py, uint64_t obj, uint64_t type,
 			      uint64_t *values_ret)
 {
