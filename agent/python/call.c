@@ -11,22 +11,6 @@
 
 enum { CALL_ARGS = 8 };
 
-/*
- * libffi's closures, which nobody makes here, ask for memfd_create, which glibc has from
- * 2.27 on; where ffi_call lies in one file with them the agent would ask for it.  It has
- * this one instead, under that name (CMakeLists.txt), which no other library sees.
- */
-__attribute__((visibility("hidden"))) int call_without_closures(const char *name,
-								unsigned flags);
-
-int call_without_closures(const char *name, unsigned flags)
-{
-	(void)name;
-	(void)flags;
-	errno = ENOSYS;
-	return -1;
-}
-
 static ffi_type *call_type(char letter)
 {
 	switch (letter) {
