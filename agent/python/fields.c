@@ -104,6 +104,7 @@ static const struct field_row field_rows[] = {
 	{ "_abc_data", 0x0307, 0x0309, 24, HIDDEN, "_abc_cache" },
 	{ "_abc_data", 0x0307, 0x0309, 32, HIDDEN, "_abc_negative_cache" },
 	{ "_io.BytesIO", ALL, 16, HIDDEN, "buf" },
+	{ "bytearray", 0x030f, 0x0400, 56, HIDDEN, "ob_bytes_object" },
 	{ "_io.BufferedRWPair", ALL, 16, HIDDEN, "reader" },
 	{ "_io.BufferedRWPair", ALL, 24, HIDDEN, "writer" },
 	{ "_io.StringIO", 0x0306, 0x030c, 64, HIDDEN, "accum" },

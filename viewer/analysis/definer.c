@@ -51,16 +51,6 @@ static bool definer_names(const struct heap *heap, const struct vec *classes,
 	return dot && (size_t)(dot - name) == length && !strncmp(name, module, length);
 }
 
-static bool definer_refers(const struct heap *heap, uint32_t from, uint32_t to)
-{
-	const struct heap_span refs = heap_refs(heap, from);
-
-	for (uint32_t i = 0; i < refs.count; i++)
-		if (refs.target[i] == to)
-			return true;
-	return false;
-}
-
 /* A dict that is reached as that of a module. */
 static bool definer_is_namespace(const struct heap *heap, const uint32_t *parent,
 				 uint32_t node)
@@ -83,7 +73,7 @@ static void definer_take(const struct heap *heap, const struct vec *classes,
 		    !definer_is_namespace(heap, parent, parent[to]))
 			continue;
 		if (heap_kind(heap, to) == SNAP_KIND_FUNCTION ?
-			    definer_refers(heap, to, dict) :
+			    heap_slot(heap, to, dict) != HEAP_NONE :
 			    definer_names(heap, classes, to, module))
 			parent[to] = dict;
 	}

@@ -349,9 +349,8 @@ static int build_all(struct build *b)
 		return -ENOMEM;
 	err = build_resolve(b);
 	vec_free(&b->id);
-	if (err || build_split_weak(b))
+	if (err || build_split_weak(b) || within_take_out(heap))
 		return -ENOMEM;
-	within_take_out(heap);
 	build_find_types(b);
 	if (build_find_namesakes(heap) || build_synth(b->loader, b->indegree.data))
 		return -ENOMEM;

@@ -39,9 +39,10 @@ void heap_destroy(struct heap *heap)
 
 /* ---- big values ---- */
 
-static uint64_t heap_big_find(const struct vec *big, uint32_t id)
+/* NULL: a damaged sidecar. */
+static struct heap_big *heap_big_entry(const struct vec *big, uint32_t id)
 {
-	const struct heap_big *table = VEC(*big, struct heap_big);
+	struct heap_big *table = VEC(*big, struct heap_big);
 	size_t lo = 0, hi = VEC_COUNT(*big, struct heap_big);
 
 	while (lo < hi) {
@@ -52,9 +53,30 @@ static uint64_t heap_big_find(const struct vec *big, uint32_t id)
 		else
 			hi = mid;
 	}
-	if (lo < VEC_COUNT(*big, struct heap_big) && table[lo].id == id)
-		return table[lo].value;
-	return 0; /* a damaged sidecar */
+	return lo < VEC_COUNT(*big, struct heap_big) && table[lo].id == id ? &table[lo] :
+									     NULL;
+}
+
+static uint64_t heap_big_find(const struct vec *big, uint32_t id)
+{
+	const struct heap_big *entry = heap_big_entry(big, id);
+
+	return entry ? entry->value : 0;
+}
+
+void heap_shrink(struct heap *heap, uint32_t object, uint64_t by)
+{
+	const uint64_t left = heap_size(heap, object) - by;
+	uint16_t *small = &VEC(heap->size16, uint16_t)[object];
+	struct heap_big *big = heap_big_entry(&heap->size_big, object);
+
+	assert(by <= heap_size(heap, object) && (big || *small != UINT16_MAX));
+	if (left < UINT16_MAX)
+		*small = (uint16_t)left;
+	else
+		big->value = left;
+	VEC(heap->type, struct heap_type)[heap_type_of(heap, object)].size -= by;
+	heap->size -= by;
 }
 
 uint64_t heap_size_slow(const struct heap *heap, uint32_t object)

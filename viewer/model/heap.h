@@ -264,6 +264,10 @@ static inline uint64_t heap_size(const struct heap *heap, uint32_t node)
 	return size != UINT16_MAX ? size : heap_size_slow(heap, node);
 }
 
+/* While the heap is built: makes an object, its type and the sum of all smaller by so many
+ * bytes. */
+void heap_shrink(struct heap *heap, uint32_t object, uint64_t by);
+
 /* The first native node; heap->nodes when there is none. */
 static inline uint32_t heap_native_base(const struct heap *heap)
 {

@@ -2,76 +2,59 @@
 /* within - see within.h. */
 #include "viewer/model/within.h"
 
-#include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 
-static bool within_is_type(const struct heap *heap, uint32_t type)
+/* The reference in a shape that leads to bytes which its objects may count; HEAP_NONE:
+ * there is none. */
+static uint32_t within_slot(const struct heap *heap, uint32_t shape)
 {
-	const char *name = heap_type_name(heap, type);
+	static const char *const fields[] = { "buf", "ob_bytes_object" };
+	const struct heap_shape *s = &VEC(heap->shape, struct heap_shape)[shape];
+	const struct snap_label *label =
+		VEC(heap->label, const struct snap_label) + s->first;
 
-	return !strcmp(name, "_io.BytesIO") || !strcmp(name, "bytearray") ||
-		!strcmp(name, "builtins.bytearray");
-}
-
-/* The bytes object that an object's size counts; HEAP_NONE: none. */
-static uint32_t within_find(const struct heap *heap, uint32_t object)
-{
-	const struct heap_span refs = heap_refs(heap, object);
-	const uint64_t size = heap_size(heap, object),
-		       own = heap_type(heap, heap_type_of(heap, object))->basicsize;
-
-	for (uint32_t i = 0; i < refs.count; i++) {
-		const uint32_t to = refs.target[i];
-
-		if (to < heap->objects && heap_kind(heap, to) == SNAP_KIND_BYTES &&
-		    size >= own + heap_size(heap, to))
-			return to;
-	}
+	for (uint32_t i = 0; i < s->nfixed; i++)
+		for (size_t f = 0; f < sizeof(fields) / sizeof(fields[0]); f++)
+			if (label[i].kind == SNAP_LABEL_ATTR &&
+			    !strcmp(heap_string(heap, label[i].name, NULL), fields[f]))
+				return i;
 	return HEAP_NONE;
 }
 
-static int within_by_id(const void *a, const void *b)
+/* What an object has in that slot, where its size counts that. */
+static uint32_t within_find(const struct heap *heap, uint32_t object, uint32_t slot)
 {
-	const struct heap_big *x = a, *y = b;
+	const struct heap_span refs = heap_refs(heap, object);
+	const uint32_t to = slot < refs.count ? refs.target[slot] : HEAP_NONE;
+	const uint64_t own = heap_type(heap, heap_type_of(heap, object))->basicsize;
 
-	return (x->id > y->id) - (x->id < y->id);
+	return to < heap->objects && heap_kind(heap, to) == SNAP_KIND_BYTES &&
+			heap_size(heap, object) >= own + heap_size(heap, to) ?
+		to :
+		HEAP_NONE;
 }
 
-static void within_shrink(struct heap *heap, uint32_t object, uint64_t by)
+int within_take_out(struct heap *heap)
 {
-	const struct heap_big key = { .id = object };
-	struct heap_type *type =
-		&VEC(heap->type, struct heap_type)[heap_type_of(heap, object)];
-	uint16_t *small = &VEC(heap->size16, uint16_t)[object];
-	const uint64_t left = heap_size(heap, object) - by;
-
-	if (left < UINT16_MAX) {
-		*small = (uint16_t)left;
-	} else {
-		struct heap_big *big = bsearch(&key, heap->size_big.data,
-					       VEC_COUNT(heap->size_big, struct heap_big),
-					       sizeof(key), within_by_id);
-
-		if (!big)
-			return;
-		big->value = left;
-	}
-	type->size -= by;
-	heap->size -= by;
-}
-
-void within_take_out(struct heap *heap)
-{
+	struct vec slots = { 0 };
 	bool any = false;
 
-	for (uint32_t t = 1; t <= heap->types && !any; t++)
-		any = heap_type(heap, t)->count && within_is_type(heap, t);
+	if (vec_alloc(&slots, ((size_t)heap->shapes + 1) * sizeof(uint32_t)))
+		return -ENOMEM;
+	uint32_t *slot = slots.data;
+	for (uint32_t s = 0; s <= heap->shapes; s++) {
+		slot[s] = within_slot(heap, s);
+		any |= slot[s] != HEAP_NONE;
+	}
 	for (uint32_t o = 0; o < heap->objects && any; o++) {
-		if (!within_is_type(heap, heap_type_of(heap, o)))
-			continue;
-		const uint32_t other = within_find(heap, o);
+		const uint32_t at = slot[heap_class_of(heap, o)->shape];
+		const uint32_t other =
+			at != HEAP_NONE ? within_find(heap, o, at) : HEAP_NONE;
 
 		if (other != HEAP_NONE)
-			within_shrink(heap, o, heap_size(heap, other));
+			heap_shrink(heap, o, heap_size(heap, other));
 	}
+	vec_free(&slots);
+	return 0;
 }

@@ -282,6 +282,13 @@ static bool edges_is_plain(const struct walk *w, const struct walk_type *type)
 	return true;
 }
 
+/* Has the builtin type no references?  From 3.15 on a bytearray's bytes are an object. */
+static bool edges_is_leaf(const struct walk *w, const struct walk_type *type)
+{
+	return type->exact && edges_by_kind[type->kind].leaf &&
+		!(type->kind == SNAP_KIND_BYTEARRAY && w->lay->bytearray_in_bytes);
+}
+
 void edges_plan(struct walk *w, struct walk_type *type)
 {
 	const struct specialist *special =
@@ -291,7 +298,7 @@ void edges_plan(struct walk *w, struct walk_type *type)
 	type->edges = type->exact && known ? edges_by_kind[type->kind].exact : NULL;
 	if (special && special->edges)
 		type->edges = special->edges;
-	if (type->edges || (type->exact && edges_by_kind[type->kind].leaf))
+	if (type->edges || edges_is_leaf(w, type))
 		return;
 	type->tail = known ? edges_by_kind[type->kind].tail : SNAP_TAIL_OTHER;
 	type->guess = names_must_guess(w, type);
