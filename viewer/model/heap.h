@@ -264,8 +264,8 @@ static inline uint64_t heap_size(const struct heap *heap, uint32_t node)
 	return size != UINT16_MAX ? size : heap_size_slow(heap, node);
 }
 
-/* While the heap is built: makes an object, its type and the sum of all smaller by so many
- * bytes. */
+/* While the heap is built: takes so many bytes from an object's size, from its type's and
+ * from the sum of all. */
 void heap_shrink(struct heap *heap, uint32_t object, uint64_t by);
 
 /* The first native node; heap->nodes when there is none. */
