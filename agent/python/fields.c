@@ -177,6 +177,7 @@ void fields_fill(struct layout *lay, uint32_t version, uint16_t head)
 	const uint16_t d = (uint16_t)(head - 16);
 
 	lay->fn_code = fields_offset(version, "function", "__code__") + d;
+	lay->fn_defaults = fields_offset(version, "function", "__defaults__") + d;
 	lay->fn_closure = fields_offset(version, "function", "__closure__") + d;
 	lay->fn_qualname = fields_offset(version, "function", "__qualname__") + d;
 	lay->fn_module = fields_offset(version, "function", "__module__") + d;

@@ -138,19 +138,20 @@ static const struct tstate_field ts315[] = { TS_313(24, 288, 328) };
 	.fo_globals = NONE, .fo_valuestack = NONE, .fo_gen = NONE, .fo_excs = NONE, \
 	.owner_generator = 1, .owner_object = 2
 
-/* The ints come first: one more of them since 3.8. */
+/* The ints come first, the arguments' number of them: one more of them since 3.8. */
 #define CODE_OLD(base, ints, lines_at) \
-	.co_nlocals = ints, .co_stacksize = (ints) + 4, .co_firstlineno = (ints) + 12, \
-	.co_filename = (base) + 96, .co_name = (base) + 104, .co_qualname = NONE, \
-	.co_lines = lines_at, .co_varnames = (base) + 64, .co_freevars = (base) + 72, \
+	.co_argcount = 16, .co_nlocals = ints, .co_stacksize = (ints) + 4, \
+	.co_firstlineno = (ints) + 12, .co_filename = (base) + 96, \
+	.co_name = (base) + 104, .co_qualname = NONE, .co_lines = lines_at, \
+	.co_varnames = (base) + 64, .co_freevars = (base) + 72, \
 	.co_cellvars = (base) + 80, .co_names = NONE, .co_kinds = NONE, \
 	.co_nplus = NONE, .co_code = NONE
 
 #define CODE_NEW(first, nplus, stack, instructions) \
-	.co_firstlineno = first, .co_stacksize = stack, .co_nlocals = 80, \
-	.co_filename = 112, .co_name = 120, .co_qualname = 128, .co_lines = 136, \
-	.co_varnames = NONE, .co_freevars = NONE, .co_cellvars = NONE, .co_names = 96, \
-	.co_kinds = 104, .co_nplus = nplus, .co_code = instructions, \
+	.co_firstlineno = first, .co_argcount = (stack)-12, .co_stacksize = stack, \
+	.co_nlocals = 80, .co_filename = 112, .co_name = 120, .co_qualname = 128, \
+	.co_lines = 136, .co_varnames = NONE, .co_freevars = NONE, .co_cellvars = NONE, \
+	.co_names = 96, .co_kinds = 104, .co_nplus = nplus, .co_code = instructions, \
 	.lines = LINES_LOCATIONS
 
 #define GENERATOR_OLD(code, exc, origin, finalizer) \

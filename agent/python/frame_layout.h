@@ -64,6 +64,8 @@ struct frame_layout {
 	uint16_t fo_excs; /* f_exc_*: 3.6 */
 	/* code */
 	uint16_t co_firstlineno, co_filename, co_name, co_qualname, co_lines;
+	uint16_t
+		co_argcount; /* int: the positional parameters, those with defaults too */
 	uint16_t co_stacksize, co_nlocals, co_varnames, co_cellvars, co_freevars;
 	uint16_t co_names, co_kinds, co_nplus;
 	uint16_t co_code; /* the instructions (3.11+) */

@@ -103,7 +103,7 @@ struct layout {
 	bool long_tagged;     /* 3.12+: digit count in bits 3.. of the word at head */
 	bool long_zero_digit; /* sys.getsizeof(0) counts one digit */
 	/* functions (fields.c) */
-	uint16_t fn_code, fn_closure, fn_qualname, fn_module;
+	uint16_t fn_code, fn_defaults, fn_closure, fn_qualname, fn_module;
 	enum layout_size_rule size_rule;
 	enum layout_managed managed;
 	bool dict_owns_embedded; /* 3.13.13, 3.14.4+: the dict, not the instance, tells

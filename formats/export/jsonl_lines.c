@@ -343,7 +343,9 @@ static int jsonl_write_value(struct snap_sink *sink, const struct snap_value *v)
 	json_key(j, "value_kind");
 	json_text(j, value_kinds[v->kind], strlen(value_kinds[v->kind]));
 	json_member_u64(j, "length", v->length);
-	if (v->hash) {
+	if (v->hash && v->kind == SNAP_VALUE_NAME) {
+		json_member_u64(j, "parameters", v->hash);
+	} else if (v->hash) {
 		json_key(j, "hash");
 		json_string_begin(j);
 		json_put_hex(j, v->hash);

@@ -59,6 +59,17 @@ for n in range(1000):
 ready(); serve()
 ''', ["(atexit) -> 1,000 method Link.shut, most of each in .__self__ -> Link.store -> bytearray"]),
 
+    "a default argument, by its parameter": (r'''
+class Registry:
+    def put(self, key, value, acc=[], *, strict=False):
+        first, second = key, value
+        acc.append((first, second))
+registry = Registry()
+for n in range(40000):
+    registry.put("key %d" % n, float(n))
+ready(); serve()
+''', ["__main__.Registry.put(acc=\u2026) -> list -> 40,000 tuple"]),
+
     "what a context variable keeps": (r'''
 import asyncio, contextvars
 current = contextvars.ContextVar("current_order")
@@ -275,6 +286,8 @@ WHY = {
     "many tables that are nearly empty": ("keep their room", "the module __main__"),
     "a queue, not the thread that serves it": ("a queue is filled faster", "__main__"),
     "objects of classes that are made again and again": ("", "the module __main__"),
+    "a default argument, by its parameter": ("a list that is only appended to",
+                                             "the function __main__.Registry.put"),
     "a class, by the module that defines it": ("a cache, registry or index",
                                                "the class shop._store.Store"),
     "a pool's work, not its thread": ("work that is submitted faster", "__main__"),

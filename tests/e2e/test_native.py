@@ -46,6 +46,25 @@ class Native(Case):
                   "cursor = b.execute('select * from t')\n_ = cursor.fetchone()\n",
                   ["Connection"], since=(3, 11))
 
+    def test_addresses_that_ints_are(self):
+        """What ctypes gives for a pointer is an int: the int is all that leads to it."""
+        self.each("_libc.malloc.restype = ctypes.c_void_p\n",
+                  "def tree(leaves):\n"
+                  "    parts = [_libc.malloc(ctypes.c_size_t(3000)) for _ in range(leaves)]\n"
+                  "    whole = _libc.malloc(ctypes.c_size_t(8 * leaves))\n"
+                  "    ctypes.memmove(whole, (ctypes.c_void_p * leaves)(*parts), 8 * leaves)\n"
+                  "    return whole\n"
+                  "trees = [tree(40) for _ in range(50)]\n", ["int"])
+
+    def test_arena_of_several_heaps(self):
+        """A thread's arena is heaps of 64 MiB each; one that is full ends differently."""
+        self.each("import threading\n_libc.malloc.restype = ctypes.c_void_p\n",
+                  "def fill():\n"
+                  "    blocks.extend(_libc.malloc(ctypes.c_size_t(100000)) for _ in range(2000))\n"
+                  "blocks = []\n"
+                  "thread = threading.Thread(target=fill)\n"
+                  "thread.start(); thread.join()\n", ["int"])
+
     def near(self, said, truth):
         self.assertGreater(said, truth * 0.9)
         self.assertLess(said, truth * 1.1 + 200000)     # and what came with the first one
@@ -56,7 +75,8 @@ class Native(Case):
                 "if os.fork(): os.wait(); os._exit(0)\n"
                 "blocks = [_libc.malloc(ctypes.c_size_t(1000)) for _ in range(20000)]\n"
                 "for b in blocks: ctypes.memset(b, 1, 1000)\n"
-                "for b in blocks[::2]: _libc.free(ctypes.c_void_p(b))\n")
+                "for b in blocks[::2]: _libc.free(ctypes.c_void_p(b))\n"
+                "blocks = [hex(b) for b in blocks]\n")
         for python in some_interpreters(1):
             with self.subTest(python=python.name), native_target(python, "", body) as t:
                 t.pid = t.ask("os.getpid()")

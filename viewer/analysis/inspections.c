@@ -165,6 +165,35 @@ static void inspections_visit_any(struct analysis *a, uint32_t node,
 
 /* ---- garbage ---- */
 
+/* The largest of the type that has most of the bytes: what the rest is like. */
+static int inspections_typical(struct analysis *a, struct heap_span members,
+			       struct inspection_sum *sum)
+{
+	struct vec sums = { 0 };
+	uint32_t most = 0;
+	int err = vec_alloc(&sums, ((size_t)a->heap->types + 1) * sizeof(uint64_t));
+
+	if (err)
+		return err;
+	uint64_t *bytes = sums.data;
+	for (uint32_t i = 0; i < members.count; i++) {
+		const uint32_t type = heap_type_of(a->heap, members.target[i]);
+
+		bytes[type] += analysis_retained(a, members.target[i]);
+		if (bytes[type] > bytes[most])
+			most = type;
+	}
+	vec_free(&sums);
+	sum->worst_bytes = 0;
+	for (uint32_t i = 0; i < members.count; i++)
+		if (heap_type_of(a->heap, members.target[i]) == most &&
+		    analysis_retained(a, members.target[i]) > sum->worst_bytes) {
+			sum->worst = members.target[i];
+			sum->worst_bytes = analysis_retained(a, sum->worst);
+		}
+	return 0;
+}
+
 static int inspections_garbage(struct analysis *a, const struct progress *progress,
 			       struct inspection_sum *sum)
 {
@@ -175,7 +204,7 @@ static int inspections_garbage(struct analysis *a, const struct progress *progre
 	for (uint32_t i = 0; i < members.count && !err; i++)
 		inspection_sum_add(sum, members.target[i],
 				   analysis_retained(a, members.target[i]));
-	return err;
+	return err ? err : inspections_typical(a, members, sum);
 }
 
 static bool inspections_has_finalizer(const struct heap *heap, uint32_t type)

@@ -151,6 +151,11 @@ void describe_native_kind(struct text *out, const struct heap *heap, uint32_t no
 			text_add(out, kinds[i].words);
 			return;
 		}
+	if (native->owner < heap->objects &&
+	    heap_kind(heap, native->owner) == SNAP_KIND_INT) {
+		text_add(out, "C memory that an int points to");
+		return;
+	}
 	if ((!strcmp(source, "buffer") || !strcmp(source, "malloc")) &&
 	    native->owner != HEAP_NONE)
 		describe_short_type(out, heap, heap_type_of(heap, native->owner));

@@ -2,9 +2,10 @@
 /*
  * hops - the rules, one function each, in a table (hops.h).
  *
- * Which parameter a default belongs to is known where the code object tells its
- * variables' kinds (CPython 3.14: Objects/codeobject.c, CO_FAST_ARG_*), or where it
- * has no variables beyond the ones with defaults; else the default is told by its place.
+ * Which parameter a default belongs to is known where the snapshot has the number of the
+ * function's parameters, where the code object tells its variables' kinds (CPython 3.14:
+ * Objects/codeobject.c, CO_FAST_ARG_*), or where it has no variables beyond the ones with
+ * defaults; else the default is told by its place.
  */
 #include "viewer/name/hops.h"
 
@@ -147,14 +148,16 @@ static uint32_t hops_attribute(const struct heap *heap, uint32_t object, const c
 }
 
 /* How many of a code object's variables are positional parameters; 0: not known. */
-static uint64_t hops_parameters(const struct heap *heap, uint32_t code, uint32_t names,
-				uint64_t defaults)
+static uint64_t hops_parameters(const struct heap *heap, uint32_t function, uint32_t code,
+				uint32_t names, uint64_t defaults)
 {
 	const uint32_t kinds = hops_attribute(heap, code, "co_localspluskinds");
 	const uint32_t all = heap_refs(heap, names).count;
 	struct heap_value v;
 	uint64_t count = 0;
 
+	if (heap_value(heap, function, &v) && v.kind == SNAP_VALUE_NAME && v.hash)
+		return v.hash;
 	if (kinds != HEAP_NONE && heap_value(heap, kinds, &v) && v.size == v.length)
 		for (uint32_t i = 0; i < v.size; i++)
 			count +=
@@ -180,7 +183,8 @@ static uint32_t hops_default(struct text *out, const struct hops *h)
 	if (names == HEAP_NONE)
 		return 0;
 	uint64_t defaults = heap_refs(heap, h->chain[h->at + 1]).count;
-	uint64_t parameters = hops_parameters(heap, code, names, defaults);
+	uint64_t parameters =
+		hops_parameters(heap, h->chain[h->at], code, names, defaults);
 	uint64_t index = parameters - defaults + label.index;
 	struct heap_span span = heap_refs(heap, names);
 

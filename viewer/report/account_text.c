@@ -58,6 +58,12 @@ static void account_text_native(struct text *out, const struct heap *heap,
 	const struct heap_native *native = heap_native_at(heap, part->example);
 	char buf[HUMAN_SIZE];
 
+	if (native->owner < heap->objects &&
+	    heap_kind(heap, native->owner) == SNAP_KIND_INT) {
+		text_printf(out, " C memory that %s ints point to",
+			    human_count(buf, part->count));
+		return;
+	}
 	text_add(out, " ");
 	describe_native_kind(out, heap, part->example);
 	if (native->owner == HEAP_NONE)

@@ -53,6 +53,8 @@ static bool cause_has_form(const struct cause_path *p, enum cause_form form)
 	const struct heap *heap = p->a->heap;
 
 	switch (form) {
+	case CAUSE_USUAL:
+		return s->usual;
 	case CAUSE_VARIABLE:
 		return s->by_variable;
 	case CAUSE_RECURSION:

@@ -27,6 +27,7 @@ enum cause_where {		      /* what a rule looks at */
 };
 
 enum cause_form {
+	CAUSE_USUAL,	 /* every Python process has it (analysis/usual.h) */
 	CAUSE_VARIABLE,	 /* values of a ContextVar */
 	CAUSE_RECURSION, /* local variables of one function in several frames */
 	CAUSE_CALL,	 /* ... in one */

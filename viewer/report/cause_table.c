@@ -21,6 +21,12 @@ const struct cause cause_table[] = {
 	  "shared memory that other processes use as well, counted in each of them",
 	  "see the report maps for its files; unlink the segments that nobody uses" },
 
+	/* ---- what is in every process ---- */
+	{ CAUSE_FORM, CAUSE_USUAL, NULL,
+	  "imported code: every program with as much of it has as much of this",
+	  "import less, or later; compare with an earlier snapshot (--compare) to see "
+	  "whether it grows" },
+
 	/* ---- how it is held ---- */
 	{ CAUSE_GROUP, HEAP_SYNTH_GARBAGE, NULL,
 	  "reference cycles that the garbage collector hasn't come to: it is switched "
@@ -156,6 +162,11 @@ const struct cause cause_table[] = {
 	  "local variables of a coroutine that hasn't finished",
 	  "see the report tasks for where it waits; del what isn't needed before a long "
 	  "await" },
+	{ CAUSE_PATH_TYPE, 0, "asyncio.base_events.BaseEventLoop uvloop.Loop",
+	  "timers, sleeping tasks and callbacks that come faster than they are done, and "
+	  "what their contexts and arguments hold",
+	  "see the report tasks for what sleeps; cancel what isn't waited for any more; "
+	  "fewer at a time (a semaphore)" },
 	{ CAUSE_PATH_KIND, SNAP_KIND_GENERATOR, NULL,
 	  "local variables of a generator or coroutine that hasn't finished",
 	  "close() it, or exhaust it; del what isn't needed before it waits" },

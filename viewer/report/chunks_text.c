@@ -106,12 +106,16 @@ static bool chunks_text_known(const char *name)
 		"_ctypes.",
 		"_io.",
 		"Token.",
+		"re.",
+		"_json.",
+		"numpy.",
 	};
 
 	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)
 		if (!strncmp(name, modules[i], strlen(modules[i])))
 			return true;
-	return !strchr(name, '.');
+	/* Cython's closures are fields alone */
+	return !strchr(name, '.') || strstr(name, ".__pyx_");
 }
 
 struct chunks_text_owner {

@@ -12,6 +12,7 @@
 #include "viewer/report/suspect_text.h"
 #include "viewer/text/human.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct column columns[] = {
@@ -157,7 +158,7 @@ static int report_overview_add_suspects(const struct report_context *c,
 					struct text *scratch, struct table *table)
 {
 	struct vec suspects = { 0 };
-	char buf[HUMAN_SIZE];
+	char buf[HUMAN_SIZE], head[sizeof("suspect 18446744073709551615")];
 	int err = suspects_find(c->analysis, SUSPECTS_THRESHOLD, c->progress, &suspects);
 
 	if (!err && !suspects.size)
@@ -168,10 +169,14 @@ static int report_overview_add_suspects(const struct report_context *c,
 
 		text_clear(scratch);
 		suspect_text(scratch, c->analysis, s);
-		err = table_note(table, "suspect %zu: %s (%.1f %%): %s", i + 1,
+		if (s->usual) /* they are the last ones */
+			snprintf(head, sizeof(head), "usual");
+		else
+			snprintf(head, sizeof(head), "suspect %zu", i + 1);
+		err = table_note(table, "%s: %s (%.1f %%): %s", head,
 				 human_bytes_u64(buf, s->retained),
 				 100 * suspect_share(c->analysis, s), text_get(scratch));
-		if (!err)
+		if (!err && !s->usual)
 			err = report_overview_add_why(c->analysis, s, scratch, table);
 	}
 	vec_free(&suspects);

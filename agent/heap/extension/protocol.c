@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/heap/core/position.h"
+#include "agent/heap/core/types.h"
 #include "agent/heap/extension/native.h"
 #include "agent/heap/extension/state.h"
 #include "agent/python/call.h"
@@ -84,6 +85,13 @@ static bool protocol_in_c(struct walk *w, const struct walk_type *type)
 	while (t && type_is_python(w->lay, t))
 		t = peek64(t + w->lay->tp_base);
 	return fn && t && protocol_getbuffer(w, t) == fn;
+}
+
+bool protocol_is_data(struct walk *w, const struct walk_type *type)
+{
+	const char *base = types_get(w, type->native_base)->name_text;
+
+	return protocol_in_c(w, type) && strncmp(base, "_ctypes.", 8) != 0;
 }
 
 bool protocol_plan(struct walk *w, struct walk_type *type)

@@ -13,6 +13,10 @@
 /* Sets type->native if its instances can be asked. */
 bool protocol_plan(struct walk *w, struct walk_type *type);
 
+/* Is what a type's instances export data, numbers or text, in which no pointers are to be
+ * looked for?  All but what ctypes keeps, which may be any C structure. */
+bool protocol_is_data(struct walk *w, const struct walk_type *type);
+
 /* Asks those that had to wait for the end of the sweeps. */
 void protocol_finish(struct walk *w);
 

@@ -12,19 +12,19 @@
 
 struct walk;
 
-/* Called with n blocks of `size` bytes each, one after another. */
-typedef void allocators_visit_fn(struct walk *w, uint64_t block, uint64_t size,
+/* Called with n blocks of `size` bytes each, one after another; arg is the caller's. */
+typedef void allocators_visit_fn(struct walk *w, void *arg, uint64_t block, uint64_t size,
 				 uint64_t n);
 
 /* The blocks that pymalloc has ever given out, pool by pool, as far as these are in
  * memory.  A block that was freed again begins with the next free one's address, or 0. */
-void pymalloc_blocks(struct walk *w, allocators_visit_fn *visit);
+void pymalloc_blocks(struct walk *w, allocators_visit_fn *visit, void *arg);
 /* The block in use that addr is in, if that is in a pool in memory: its address,
  * its size in *size_ret; 0: none. */
 uint64_t pymalloc_block_at(struct walk *w, uint64_t addr, uint64_t *size_ret);
 /* Each larger block of glibc's malloc; in a copy only.  What its caches keep is among
  * them. */
-void malloc_blocks(struct walk *w, allocators_visit_fn *visit);
+void malloc_blocks(struct walk *w, allocators_visit_fn *visit, void *arg);
 
 /*
  * pymalloc (Objects/obmalloc.c).  Pools are found by their headers in anonymous

@@ -36,6 +36,12 @@ static bool malloc_pieces_chain(uint64_t pos, uint64_t end, struct malloc_chain 
 
 		size = word & ~(uint64_t)MALLOC_FLAGS;
 		next = pos + size;
+		if (word == MALLOC_PREV_INUSE && pos + 16 == end && n) {
+			/* a heap that was followed by another ends so (sysmalloc) */
+			sum.top = pos;
+			*ret = sum;
+			return true;
+		}
 		if (size < 16 || size % 16 || next > end || next < pos ||
 		    (word & MALLOC_IS_MMAPPED) || ++n > CHUNKS_MAX)
 			return false;

@@ -7,19 +7,27 @@
 
 enum { VISIT_MIN = 512 }; /* smaller ones are pymalloc's */
 
+struct malloc_stats_visit {
+	allocators_visit_fn *visit;
+	void *arg;
+};
+
 static void malloc_stats_block(struct walk *w, void *arg, uint64_t chunk, uint64_t size)
 {
-	allocators_visit_fn *const *visit = arg;
+	const struct malloc_stats_visit *v = arg;
 	/* a mapped chunk has no successor that lends it 8 bytes */
 	const bool mapped = peek64(chunk + 8) & MALLOC_IS_MMAPPED;
 
 	if (size >= VISIT_MIN)
-		(*visit)(w, chunk + MALLOC_HEAD, size - (mapped ? MALLOC_HEAD : 8), 1);
+		v->visit(w, v->arg, chunk + MALLOC_HEAD,
+			 size - (mapped ? MALLOC_HEAD : 8), 1);
 }
 
-void malloc_blocks(struct walk *w, allocators_visit_fn *visit)
+void malloc_blocks(struct walk *w, allocators_visit_fn *visit, void *arg)
 {
-	malloc_pieces_visit(w, malloc_stats_block, &visit);
+	struct malloc_stats_visit v = { visit, arg };
+
+	malloc_pieces_visit(w, malloc_stats_block, &v);
 }
 
 void malloc_facts(struct walk *w)

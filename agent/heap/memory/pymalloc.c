@@ -41,6 +41,7 @@ struct pymalloc {
 	uint64_t sample[SAMPLES]; /* pools of different arenas */
 	uint32_t sample_index[SAMPLES], samples, max_index;
 	allocators_visit_fn *visit; /* NULL: count the blocks */
+	void *arg;
 };
 
 struct pool {
@@ -101,7 +102,7 @@ static void pymalloc_count(struct walk *w, struct pymalloc *state, uint64_t addr
 static void pymalloc_each(struct walk *w, struct pymalloc *state, uint64_t addr,
 			  const struct pool *pool)
 {
-	state->visit(w, addr + POOL_HEAD, pool->block,
+	state->visit(w, state->arg, addr + POOL_HEAD, pool->block,
 		     (pool->next - POOL_HEAD) / pool->block);
 }
 
@@ -278,7 +279,7 @@ static void pymalloc_emit(struct walk *w, const struct pymalloc *state)
 }
 
 static void pymalloc_scan(struct walk *w, struct pymalloc *state,
-			  allocators_visit_fn *visit)
+			  allocators_visit_fn *visit, void *arg)
 {
 	const struct memory *memory = w->memory;
 
@@ -288,6 +289,7 @@ static void pymalloc_scan(struct walk *w, struct pymalloc *state,
 		/* the gc header tells the builds that align to 8 (bpo-27987) */
 		.alignment = w->lay->gc_head == 24 ? 8 : 16,
 		.visit = visit,
+		.arg = arg,
 	};
 	for (size_t i = 0; memory && i < memory->count && !w->err; i++)
 		if (memory->maps[i].class_ == SNAP_MAP_ANON &&
@@ -327,18 +329,18 @@ uint64_t pymalloc_block_at(struct walk *w, uint64_t addr, uint64_t *size_ret)
 	return pymalloc_is_free(&state, at, addr) ? 0 : addr;
 }
 
-void pymalloc_blocks(struct walk *w, allocators_visit_fn *visit)
+void pymalloc_blocks(struct walk *w, allocators_visit_fn *visit, void *arg)
 {
 	struct pymalloc state;
 
-	pymalloc_scan(w, &state, visit);
+	pymalloc_scan(w, &state, visit, arg);
 }
 
 void pymalloc_facts(struct walk *w)
 {
 	struct pymalloc state;
 
-	pymalloc_scan(w, &state, NULL);
+	pymalloc_scan(w, &state, NULL, NULL);
 	if (!state.pools) {
 		events_fact_text(w, "pymalloc.note", "not in use", 10);
 		return;

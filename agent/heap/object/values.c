@@ -229,10 +229,31 @@ static void values_send_name_of(struct walk *w, uint64_t obj, uint64_t str)
 		values_send_name(w, obj, buf, str_text(w->lay, str, buf, sizeof(buf)));
 }
 
+/* How many positional parameters a function with defaults has; 0: none, or not known. */
+static uint32_t values_parameters(struct walk *w, uint64_t function)
+{
+	const struct frame_layout *frame = w->values->frame;
+	const uint64_t code = peek64(function + w->lay->fn_code);
+
+	if (!frame || !peek64(function + w->lay->fn_defaults) ||
+	    !sound_to_follow(w, code))
+		return 0;
+	return peek32(code + frame->co_argcount + object_extra(w->lay));
+}
+
 static void values_name_function(struct walk *w, struct walk_type *type, uint64_t obj)
 {
+	const uint64_t name = peek64(obj + w->lay->fn_qualname);
+	char buf[VALUES_NAME_MAX];
+	size_t size;
+
 	(void)type;
-	values_send_name_of(w, obj, peek64(obj + w->lay->fn_qualname));
+	if (!name || !sound_to_follow(w, name))
+		return;
+	size = str_text(w->lay, name, buf, sizeof(buf));
+	if (size)
+		values_send(w, obj, SNAP_VALUE_NAME, size, values_parameters(w, obj), buf,
+			    (uint32_t)size);
 }
 
 static void values_name_code(struct walk *w, struct walk_type *type, uint64_t obj)

@@ -10,9 +10,11 @@
 #include "agent/heap/core/strings.h"
 #include "agent/heap/core/types.h"
 #include "agent/heap/extension/candidates.h"
+#include "agent/heap/extension/protocol.h"
 #include "agent/heap/extension/state.h"
 #include "agent/heap/memory/malloc_idle.h"
 #include "agent/heap/object/instances.h"
+#include "agent/heap/scan/handles.h"
 #include "agent/heap/scan/leads.h"
 #include "agent/heap/scan/owners.h"
 #include "agent/heap/scan/unowned.h"
@@ -26,9 +28,8 @@ enum {
 	INFERRED_INSIDE = 1024,
 	INFERRED_ALIKE = 3,
 	INFERRED_HEAD = 128,
-	INFERRED_TAIL = 320, /* ... and of its ends, which may be a structure's */
-	INFERRED_RANKS = 4,
-	INFERRED_TYPES = 1024,
+	INFERRED_TAIL = 320,	 /* ... and of its ends, which may be a structure's */
+	INFERRED_LEFT = 1 << 20, /* bytes that nobody has */
 	INFERRED_UNCOUNTED = 8, /* one part in so many that a size leaves out is little */
 };
 
@@ -55,10 +56,8 @@ struct inferred {
 	uint32_t now;	  /* the owner whose way we go */
 	bool any;	  /* ... leads anywhere */
 	uint32_t objects; /* owners that are such; libraries follow */
-	uint32_t types;
-	uint64_t sample[INFERRED_TYPES]; /* an owner of each type, [0] unused */
 	struct inferred_queue queue, next;
-	struct inferred_queue ranked[INFERRED_RANKS];
+	struct inferred_queue ranked[OWNERS_RANKS];
 	struct inferred_queue doubtful;	 /* for the end */
 	bool last;			 /* which has come */
 	struct inferred_queue variables; /* leads of libraries, which have them last */
@@ -68,7 +67,7 @@ struct inferred {
 	bool far_leads;
 	uint8_t inside[INFERRED_INSIDE]; /* how many lead so far into others */
 	uint64_t known, known_bytes, idle, idle_bytes;
-	uint64_t alone_bytes, shared_bytes;
+	uint64_t alone_bytes, shared_bytes, left_bytes;
 	struct unowned *unowned;
 };
 
@@ -127,13 +126,15 @@ static void inferred_note(struct walk *w, void *arg, const struct lead *lead)
 
 /*
  * Visits what the buffers that an object was told to have lead to: one may be a structure
- * which has more.
+ * which has more.  Not what it exports: that is data, and rests of what was there.
  */
 static void inferred_pass(struct inferred *inf, uint64_t obj, leads_fn *visit)
 {
 	struct walk *w = inf->w;
 	const uint64_t end = obj + candidates_body(w, types_of(w, obj), obj);
 
+	if (protocol_is_data(w, types_of(w, obj)))
+		return;
 	for (uint64_t at = obj + w->lay->head; at + 8 <= end; at += 8) {
 		const uint64_t word = peek64(at);
 		uint32_t number;
@@ -160,68 +161,9 @@ static void inferred_gather(struct inferred *inf)
 		leads_scan_object(w, inf->c, obj, inferred_touch, inf);
 		if (!inf->any)
 			inferred_pass(inf, obj, inferred_note);
-		if (inf->any && !types_of(w, obj)->owners++ &&
-		    inf->types < INFERRED_TYPES - 1)
-			inf->sample[++inf->types] = obj;
-		if (inf->any &&
-		    !owners_add(w, &inf->owners, &(struct owner){ .obj = obj }))
+		if (inf->any && !owners_add_object(w, &inf->owners, obj))
 			return;
 	}
-}
-
-/* Above all owners that an object refers to; true: it has moved. */
-static bool inferred_raise(struct inferred *inf, struct owner *owner)
-{
-	struct walk *w = inf->w;
-	const uint64_t obj = owner->obj;
-	const uint64_t end = obj + candidates_body(w, types_of(w, obj), obj);
-	const uint8_t before = owner->level;
-
-	for (uint64_t at = obj + w->lay->head; at + 8 <= end; at += 8) {
-		const uint64_t word = peek64(at);
-		uint32_t other;
-
-		if (word == obj || !marks_test(&w->marks, word))
-			continue;
-		other = owners_find(&inf->owners, word);
-		if (other && inf->owners.list[other].level >= owner->level &&
-		    owners_related(w, obj, word))
-			owner->level = inf->owners.list[other].level + 1;
-	}
-	if (owner->level >= OWNERS_LEVELS)
-		owner->level = OWNERS_LEVELS - 1;
-	return owner->level != before;
-}
-
-/* Of two types of a library, the one with fewer instances has what both lead to: a
- * connection of which there are many statements. */
-static void inferred_rank(struct inferred *inf)
-{
-	for (uint32_t i = 1; i <= inf->types; i++) {
-		struct walk_type *const type = types_of(inf->w, inf->sample[i]);
-
-		type->rank = 0;
-		for (uint32_t k = 1; k <= inf->types; k++)
-			if (type->rank < INFERRED_RANKS - 1 &&
-			    types_of(inf->w, inf->sample[k])->owners < type->owners &&
-			    owners_related(inf->w, inf->sample[i], inf->sample[k]))
-				type->rank++;
-	}
-}
-
-static bool inferred_order(struct inferred *inf)
-{
-	bool moved = true;
-
-	inferred_rank(inf);
-	if (!owners_index(inf->w, &inf->owners))
-		return false;
-	for (int round = 0; round < OWNERS_LEVELS && moved; round++) {
-		moved = false;
-		for (uint32_t i = 1; i <= inf->owners.count; i++)
-			moved |= inferred_raise(inf, &inf->owners.list[i]);
-	}
-	return true;
 }
 
 /* ---- going the ways ---- */
@@ -492,10 +434,10 @@ static void inferred_level(struct inferred *inf, uint8_t level)
 					  inferred_root, inf);
 			inferred_pass(inf, inf->owners.list[i].obj, inferred_root);
 		}
-	for (uint32_t rank = 0; rank < INFERRED_RANKS; rank++)
+	for (uint32_t rank = 0; rank < OWNERS_RANKS; rank++)
 		for (uint32_t i = 0; i < inf->ranked[rank].count; i++)
 			inferred_settle(inf, &inf->ranked[rank].list[i]);
-	for (uint32_t rank = 0; rank < INFERRED_RANKS; rank++) {
+	for (uint32_t rank = 0; rank < OWNERS_RANKS; rank++) {
 		const struct inferred_queue spare = inf->next;
 
 		inf->next = inf->ranked[rank];
@@ -503,6 +445,42 @@ static void inferred_level(struct inferred *inf, uint8_t level)
 		inf->ranked[rank].count = 0;
 		inferred_spread(inf);
 	}
+}
+
+/* ---- addresses that ints are ---- */
+
+static void inferred_left(struct walk *w, void *arg, uint64_t addr, uint32_t number)
+{
+	struct inferred *inf = arg;
+	const uint32_t value = inf->c->owner[number];
+
+	(void)w;
+	if (value == CHUNKS_NOBODY || value == INFERRED_DIRECT)
+		inf->left_bytes += chunks_size(addr);
+}
+
+static void inferred_handle(struct walk *w, void *arg, uint64_t obj,
+			    const struct lead *lead)
+{
+	struct inferred *inf = arg;
+	const uint32_t value = inf->c->owner[lead->number];
+
+	if (value && value != INFERRED_DIRECT && !(value & INFERRED_FRESH))
+		return; /* an object's field leads there too */
+	inf->now = owners_add(w, &inf->owners,
+			      &(struct owner){ .obj = obj, .level = OWNERS_LEVELS });
+	if (inf->now)
+		inferred_take(w, inf, lead);
+}
+
+/* What no field of an object leads to, where that is worth a look at all ints. */
+static void inferred_handles(struct inferred *inf)
+{
+	chunks_each(inf->w, inf->c, inferred_left, inf);
+	if (inf->left_bytes < INFERRED_LEFT)
+		return;
+	handles_each(inf->w, inf->c, inferred_handle, inf);
+	inferred_spread(inf);
 }
 
 /* ---- libraries ---- */
@@ -676,7 +654,7 @@ void inferred_run(struct walk *w)
 		return;
 	chunks_each(w, inf->c, inferred_claim, inf);
 	inferred_gather(inf);
-	if (!inferred_order(inf))
+	if (!owners_order(w, &inf->owners))
 		return;
 	inf->objects = inf->owners.count;
 	inferred_libraries(inf); /* wait for their turn */
@@ -684,6 +662,7 @@ void inferred_run(struct walk *w)
 	inf->next = (struct inferred_queue){ 0 };
 	for (uint8_t level = 0; level < OWNERS_LEVELS; level++)
 		inferred_level(inf, level);
+	inferred_handles(inf);
 	inferred_add_libraries(inf, &libraries);
 	inf->next = inf->doubtful;
 	inf->last = true;

@@ -19,6 +19,7 @@
  *  ranks	of a library's types that with the fewest objects goes first
  *  buffers	chunks with few pointers among much else come last: these may be what
  *		the memory held before
+ *  handles	then come ints that are the address of a chunk (scan/handles.h)
  *  libraries	chunks that a variable of a library points to and no object does are
  *		the library's, with what they lead to and nobody else has
  *

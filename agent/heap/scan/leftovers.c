@@ -187,11 +187,13 @@ static void leftovers_visit_words(struct walk *w, const struct marks_leaf *leaf,
 }
 
 /* Blocks of one pool, or one of malloc's: none reaches into the next leaf's memory. */
-static void leftovers_visit(struct walk *w, uint64_t block, uint64_t size, uint64_t n)
+static void leftovers_visit(struct walk *w, void *arg, uint64_t block, uint64_t size,
+			    uint64_t n)
 {
 	const struct begins begins = leftovers_begins(w, size);
 	const struct marks_leaf *leaf;
 
+	(void)arg;
 	if (!marks_in_range(block))
 		return;
 	leaf = w->marks.directory[block >> MARKS_LEAF_SHIFT];
@@ -248,8 +250,8 @@ void leftovers_scan(struct walk *w)
 	if (w->lay->free_threaded)
 		mimalloc_pages(w, leftovers_page, NULL);
 	else
-		pymalloc_blocks(w, leftovers_visit);
-	malloc_blocks(w, leftovers_visit);
+		pymalloc_blocks(w, leftovers_visit, NULL);
+	malloc_blocks(w, leftovers_visit, NULL);
 	w->checked = true;
 	sweep_run(w);
 	w->checked = false;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/heap/core/types.h"
+#include "agent/heap/extension/candidates.h"
 
 enum { OWNERS_FIRST = 1 << 12, OWNERS_MAX = 1 << 26 };
 
@@ -57,7 +58,7 @@ static uint32_t owners_slot(const struct owners *o, uint64_t obj)
 	return slot;
 }
 
-bool owners_index(struct walk *w, struct owners *o)
+static bool owners_index(struct walk *w, struct owners *o)
 {
 	uint32_t size = 64;
 
@@ -70,7 +71,70 @@ bool owners_index(struct walk *w, struct owners *o)
 	return o->index != NULL;
 }
 
-uint32_t owners_find(const struct owners *o, uint64_t obj)
+static uint32_t owners_find(const struct owners *o, uint64_t obj)
 {
 	return o->index[owners_slot(o, obj)];
+}
+
+bool owners_add_object(struct walk *w, struct owners *o, uint64_t obj)
+{
+	if (!types_of(w, obj)->owners++ && o->types < OWNERS_TYPES - 1)
+		o->sample[++o->types] = obj;
+	return owners_add(w, o, &(struct owner){ .obj = obj }) != 0;
+}
+
+/* ---- their order ---- */
+
+/* Above all owners that an object refers to; true: it has moved. */
+static bool owners_raise(struct walk *w, const struct owners *o, struct owner *owner)
+{
+	const uint64_t obj = owner->obj;
+	const uint64_t end = obj + candidates_body(w, types_of(w, obj), obj);
+	const uint8_t before = owner->level;
+
+	for (uint64_t at = obj + w->lay->head; at + 8 <= end; at += 8) {
+		const uint64_t word = peek64(at);
+		uint32_t other;
+
+		if (word == obj || !marks_test(&w->marks, word))
+			continue;
+		other = owners_find(o, word);
+		if (other && o->list[other].level >= owner->level &&
+		    owners_related(w, obj, word))
+			owner->level = o->list[other].level + 1;
+	}
+	if (owner->level >= OWNERS_LEVELS)
+		owner->level = OWNERS_LEVELS - 1;
+	return owner->level != before;
+}
+
+/* Of two types of a library, the one with fewer instances has what both lead to: a
+ * connection of which there are many statements. */
+static void owners_rank(struct walk *w, const struct owners *o)
+{
+	for (uint32_t i = 1; i <= o->types; i++) {
+		struct walk_type *const type = types_of(w, o->sample[i]);
+
+		type->rank = 0;
+		for (uint32_t k = 1; k <= o->types; k++)
+			if (type->rank < OWNERS_RANKS - 1 &&
+			    types_of(w, o->sample[k])->owners < type->owners &&
+			    owners_related(w, o->sample[i], o->sample[k]))
+				type->rank++;
+	}
+}
+
+bool owners_order(struct walk *w, struct owners *o)
+{
+	bool moved = true;
+
+	owners_rank(w, o);
+	if (!owners_index(w, o))
+		return false;
+	for (int round = 0; round < OWNERS_LEVELS && moved; round++) {
+		moved = false;
+		for (uint32_t i = 1; i <= o->count; i++)
+			moved |= owners_raise(w, o, &o->list[i]);
+	}
+	return true;
 }

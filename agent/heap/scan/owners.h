@@ -8,7 +8,7 @@
 
 #include "agent/heap/core/context.h"
 
-enum { OWNERS_LEVELS = 4 };
+enum { OWNERS_LEVELS = 4, OWNERS_RANKS = 4, OWNERS_TYPES = 1024 };
 
 struct owner {
 	uint64_t obj;	/* 0: a library */
@@ -25,16 +25,19 @@ struct owners {
 	uint32_t count, capacity;
 	uint32_t *index; /* number by hash of obj, 0 = free */
 	uint32_t mask;
+	uint32_t types;
+	uint64_t sample[OWNERS_TYPES]; /* an owner of each type, [0] unused */
 };
 
 /* The number of a new one, 0: no memory, or too many. */
 uint32_t owners_add(struct walk *w, struct owners *o, const struct owner *owner);
-/* Makes those that there are findable by object; false: no memory. */
-bool owners_index(struct walk *w, struct owners *o);
+/* A candidate becomes one; false: no memory, or too many. */
+bool owners_add_object(struct walk *w, struct owners *o, uint64_t obj);
+/* Works out the levels of those that there are and the ranks of their types
+ * (scan/inferred.h); false: no memory. */
+bool owners_order(struct walk *w, struct owners *o);
 /* Is the C code of both objects' types of one library?  Only then does a reference tell
  * which is a part of the other: a connection that has a cache is no part of that. */
 bool owners_related(struct walk *w, uint64_t a, uint64_t b);
-/* The number of an object's, 0: it is none. */
-uint32_t owners_find(const struct owners *o, uint64_t obj);
 
 #endif
