@@ -26,11 +26,13 @@ class Owned:
     def __init__(self, path, jsonl):
         run_view(path, "--export", "jsonl", "-o", jsonl)
         self.types, self.facts, self.chunks, self.buffers = {}, {}, [], []
+        self.count = collections.Counter()      # of objects by type
         with open(jsonl) as f:
             for line in f:
                 row = json.loads(line)
                 if "address" in row:
                     self.types[row["address"]] = row["type"]
+                    self.count[row["type"]] += 1
                 elif "buffer" in row:
                     self.buffers.append(row["buffer"])
                 elif "chunks" in row:

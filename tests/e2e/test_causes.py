@@ -14,7 +14,9 @@ class Tile:
     def __init__(self, n):
         self.mapping = mmap.mmap(-1, 4 << 20)
         self.mapping.write(b"x" * (4 << 20))
-TILES = {n: Tile(n) for n in range(12)}
+TILES = {}
+for n in range(12):             # the last one is held by a variable, too
+    tile = TILES[n] = Tile(n)
 ready(); serve()
 ''', "mmap data of 12 mmap", "single", ["__main__.TILES -> dict -> 12 Tile"]),
 

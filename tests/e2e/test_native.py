@@ -19,6 +19,8 @@ class Native(Case):
                     if "inferred" in b.get("flags", []):
                         self.assertIn(b["object"], said.types)
                         self.assertGreater(b["chunks"], 0)
+                        like = said.count[said.types[b["object"]]]
+                        self.assertLessEqual(b.get("sharers", 0), like)
 
     def test_buffers_of_a_stream(self):
         """A structure with some large buffers that were never cleared."""

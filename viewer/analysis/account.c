@@ -16,8 +16,10 @@
 #define LEAST_PART 50u /* a part is at least one in so many of the whole */
 
 struct owned {
-	uint32_t source, type, example;
-	uint64_t bytes, count, counted; /* counted: of the bytes, in objects' sizes */
+	uint32_t source, type, example, owner;
+	uint64_t bytes, counted; /* counted: of the bytes, in objects' sizes */
+	uint64_t count;		 /* objects that have one alone */
+	uint64_t sharers;	 /* the most that have one together */
 };
 
 static int account_by_owner(const void *a, const void *b)
@@ -27,6 +29,16 @@ static int account_by_owner(const void *a, const void *b)
 	if (x->source != y->source)
 		return x->source < y->source ? -1 : 1;
 	return x->type < y->type ? -1 : x->type > y->type;
+}
+
+static int account_by_object(const void *a, const void *b)
+{
+	const struct owned *x = a, *y = b;
+	const int order = account_by_owner(a, b);
+
+	if (order)
+		return order;
+	return x->owner < y->owner ? -1 : x->owner > y->owner;
 }
 
 static int account_by_bytes(const void *a, const void *b)
@@ -48,7 +60,9 @@ static int account_collect(const struct heap *heap, struct vec *owned)
 		struct owned o = { .source = native->source,
 				   .example = n,
 				   .bytes = native->resident,
-				   .count = native->owners,
+				   .owner = native->owner,
+				   .count = native->owners == 1,
+				   .sharers = native->owners,
 				   .counted = counted ? native->resident : 0 };
 
 		if (counted && heap_kind(heap, native->owner) != SNAP_KIND_OBJECT)
@@ -62,21 +76,34 @@ static int account_collect(const struct heap *heap, struct vec *owned)
 }
 
 /* Adds up equal ones; returns how many are left. */
-static size_t account_merge(struct vec *owned)
+static size_t account_merge(const struct heap *heap, struct vec *owned)
 {
 	struct owned *o = owned->data;
 	size_t count = VEC_COUNT(*owned, struct owned), kept = 0;
 
 	if (count)
-		qsort(o, count, sizeof(*o), account_by_owner);
+		qsort(o, count, sizeof(*o), account_by_object);
 	for (size_t i = 0; i < count; i++) {
-		if (!kept || account_by_owner(&o[kept - 1], &o[i])) {
+		struct owned *const with = &o[kept - 1];
+
+		if (!kept || account_by_owner(with, &o[i])) {
 			o[kept++] = o[i];
 			continue;
 		}
-		o[kept - 1].bytes += o[i].bytes;
-		o[kept - 1].count += o[i].count;
-		o[kept - 1].counted += o[i].counted;
+		with->bytes += o[i].bytes;
+		with->counted += o[i].counted;
+		with->count += o[i].count && (!with->count || o[i].owner != with->owner);
+		with->owner = o[i].owner;
+		if (o[i].sharers > with->sharers)
+			with->sharers = o[i].sharers;
+	}
+	for (size_t i = 0; i < kept; i++) {
+		const uint64_t all = heap_type(heap, o[i].type)->count;
+
+		if (o[i].sharers > o[i].count)
+			o[i].count = o[i].sharers;
+		if (o[i].type && o[i].count > all)
+			o[i].count = all;
 	}
 	return kept;
 }
@@ -119,7 +146,7 @@ static int account_candidates(const struct account *a, const struct heap *heap,
 			      struct vec *ret)
 {
 	const struct owned *o = owned->data;
-	size_t count = account_merge(owned);
+	size_t count = account_merge(heap, owned);
 	int err = 0;
 
 	for (size_t i = 0; i < count && !err; i++) {

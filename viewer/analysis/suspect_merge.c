@@ -5,7 +5,8 @@
 #include <assert.h>
 #include <errno.h>
 
-#define FEW_MEMBERS 10u /* fewer make no index */
+#define FEW_MEMBERS 10u	 /* fewer make no index */
+#define MOST_MEMBERS 10u /* one in so many members may be held elsewhere too, or one */
 
 /* A container whose members are a suspect of their own, being held elsewhere too, belongs
  * to that. */
@@ -139,9 +140,78 @@ static int suspect_merge_indexes(const struct analysis *a, struct vec *suspects)
 	return 0;
 }
 
-int suspect_merge(const struct analysis *analysis, struct vec *suspects)
+/* ---- members that something else holds as well ---- */
+
+/* An element of the point that is like its members, and that it doesn't keep alone: what
+ * its reference number i leads to, for the first time. */
+static bool suspect_merge_is_member(const struct analysis *a, const struct suspect *s,
+				    uint32_t node, uint32_t i)
 {
+	return node < a->heap->objects && node != s->point &&
+		heap_namesake_of(a->heap, node) == s->member_type &&
+		analysis_idom(a, node) != s->point &&
+		heap_slot(a->heap, s->point, node) == i;
+}
+
+static void suspect_merge_member(struct vec *suspects, struct suspect *with,
+				 uint32_t member, uint64_t retained)
+{
+	struct suspect *s = suspects->data;
+
+	with->member_count++;
+	with->member_retained += retained;
+	with->retained += retained;
+	for (size_t i = 0; i < VEC_COUNT(*suspects, struct suspect); i++)
+		s[i].merged |= &s[i] != with && !s[i].group && s[i].top == member;
+}
+
+/*
+ * All but one of a list's elements are held by it alone; that one is in a variable too,
+ * the last that was appended: it is a member like the others, and no suspect.
+ */
+static void suspect_merge_strays(const struct weights *weights, struct vec *suspects,
+				 struct suspect *s)
+{
+	const struct analysis *a = weights->a;
+	const struct heap_span refs = heap_refs(a->heap, s->point);
+	const uint64_t most = s->member_count / MOST_MEMBERS + 1;
+	uint64_t strays = 0;
+
+	for (uint32_t i = 0; i < refs.count && strays <= most; i++)
+		strays += suspect_merge_is_member(a, s, refs.target[i], i);
+	if (!strays || strays > most)
+		return;
+	for (uint32_t i = 0; i < refs.count; i++)
+		if (suspect_merge_is_member(a, s, refs.target[i], i))
+			suspect_merge_member(suspects, s, refs.target[i],
+					     weight_of(weights, refs.target[i]));
+}
+
+static void suspect_merge_members(const struct weights *weights, struct vec *suspects)
+{
+	struct suspect *s = suspects->data;
+	const size_t count = VEC_COUNT(*suspects, struct suspect);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (s[i].memory == SUSPECT_HELD && !s[i].group && !s[i].chain &&
+		    !s[i].by_variable && !s[i].merged && s[i].holder == HEAP_NONE &&
+		    s[i].member_count > 1 && s[i].point < weights->a->heap->objects)
+			suspect_merge_strays(weights, suspects, &s[i]);
+	for (size_t i = 0; i < count; i++)
+		if (!s[i].merged)
+			s[kept++] = s[i];
+	suspects->size = kept * sizeof(*s);
+}
+
+int suspect_merge(const struct weights *weights, struct vec *suspects)
+{
+	int err;
+
 	suspect_merge_holders(suspects);
-	suspect_merge_interned(analysis, suspects);
-	return suspect_merge_indexes(analysis, suspects);
+	suspect_merge_interned(weights->a, suspects);
+	err = suspect_merge_indexes(weights->a, suspects);
+	if (!err)
+		suspect_merge_members(weights, suspects);
+	return err;
 }

@@ -5,8 +5,9 @@
 #define PYMEM_VIEWER_ANALYSIS_SUSPECT_MERGE_H
 
 #include "viewer/analysis/suspects.h"
+#include "viewer/analysis/weight.h"
 
 /* suspects: struct suspect, in any order; some are taken out. 0 or -ENOMEM. */
-int suspect_merge(const struct analysis *analysis, struct vec *suspects);
+int suspect_merge(const struct weights *weights, struct vec *suspects);
 
 #endif

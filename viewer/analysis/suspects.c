@@ -627,7 +627,7 @@ int suspects_find(struct analysis *analysis, double threshold,
 	for (size_t i = 0; i < VEC_COUNT(*ret, struct suspect) && !err; i++)
 		err = context_var_explain(analysis, (struct suspect *)ret->data + i);
 	if (!err)
-		err = suspect_merge(analysis, ret);
+		err = suspect_merge(&f.weights, ret);
 	if (!err)
 		err = inside_of_suspects(analysis, progress, ret);
 	if (!err)

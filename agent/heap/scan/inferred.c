@@ -612,6 +612,9 @@ static void inferred_emit(struct inferred *inf)
 
 		if (!o->obj || !o->bytes)
 			continue;
+		/* who joined twice, with others in between, was counted twice */
+		if (inferred_like(inf, i) && event.sharers > inferred_like(inf, i))
+			event.sharers = inferred_like(inf, i);
 		event.flags |= inferred_counted(inf, o);
 		*(o->sharers ? &inf->shared_bytes : &inf->alone_bytes) += o->bytes;
 		EVENTS_SEND(w, buffer, &event);
