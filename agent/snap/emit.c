@@ -2,6 +2,7 @@
 /* emit - see emit.h. */
 #include "agent/snap/emit.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #include "agent/base/arena.h"
@@ -9,6 +10,7 @@
 #include "agent/python/cpython.h"
 #include "agent/python/interpreters.h"
 #include "agent/heap/walk.h"
+#include "agent/snap/apart.h"
 #include "agent/snap/cpus.h"
 #include "agent/snap/own_gil.h"
 #include "agent/snap/world.h"
@@ -245,6 +247,9 @@ static int emit_walk(struct job *job, struct arena *arena, const struct emit_pat
 		.summary = job->summary,
 		.copy_of = in_copy ? (uint32_t)job->pid : 0,
 		.gil_holder = job->gil_holder,
+		.apart = in_copy && job->context != JOB_EXTERNAL ? apart_run : NULL,
+		/* not malloc itself: where a program takes its address, that is a stub */
+		.malloc_at = (uint64_t)(uintptr_t)malloc_usable_size,
 		.forked = job->forked,
 		.skip_types = start->skip_types,
 		.probes = start->probes,

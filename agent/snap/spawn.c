@@ -15,6 +15,7 @@ enum {
 		CLONE_SYSVSEM | CLONE_UNTRACED | CLONE_CHILD_CLEARTID,
 	PROCESS = CLONE_VM | CLONE_VFORK | CLONE_FS | CLONE_FILES | CLONE_UNTRACED |
 		SIGCHLD,
+	COPY = CLONE_UNTRACED | SIGCHLD,
 	FRAMES = 4096, /* bytes; generous */
 };
 
@@ -69,13 +70,23 @@ void spawn_join(struct spawned *thread)
 		sys4(SYS_futex, &thread->alive, FUTEX_WAIT, 1, NULL);
 }
 
-int spawn_process(void (*run)(void *), void *arg)
+/* Our stack, clear of this frame and of the one of cpu_clone's caller below it. */
+static int spawn_below(unsigned long flags, void (*run)(void *), void *arg)
 {
-	/* clear of this frame and of the one of cpu_clone's caller below it */
 	char *const below = (char *)__builtin_frame_address(0) - FRAMES;
 
-	return spawn_raw(PROCESS, (void *)((uintptr_t)below & ~(uintptr_t)15), NULL, run,
+	return spawn_raw(flags, (void *)((uintptr_t)below & ~(uintptr_t)15), NULL, run,
 			 arg);
+}
+
+int spawn_process(void (*run)(void *), void *arg)
+{
+	return spawn_below(PROCESS, run, arg);
+}
+
+int spawn_copy(void (*run)(void *), void *arg)
+{
+	return spawn_below(COPY, run, arg);
 }
 
 bool spawn_confined(void)

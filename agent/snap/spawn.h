@@ -45,6 +45,13 @@ void spawn_join(struct spawned *thread);
  */
 int spawn_process(void (*run)(void *), void *arg);
 
+/*
+ * Runs run(arg) in a process of its own, with a copy of our memory as it is now; it
+ * must not return.  A child of ours, which sends SIGCHLD; its signal handlers and mask
+ * start as copies of ours.  Returns its pid, or a negative errno.
+ */
+int spawn_copy(void (*run)(void *), void *arg);
+
 /* Does a seccomp filter judge this process's system calls? */
 bool spawn_confined(void);
 

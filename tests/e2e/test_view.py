@@ -14,7 +14,8 @@ MAKE = os.path.join(BUILD, "bin", "make_snapshot")
 GOLDEN = os.path.join(ROOT, "tests", "reports")
 UPDATE = os.environ.get("PYMEM_UPDATE_GOLDEN") == "1"
 REPORTS = ("overview suspects inspections types packages modules objects dominators threads tasks "
-           "duplicates waste budget native hidden sizes roots errors maps").split()
+           "duplicates waste budget native hidden sizes roots errors maps "
+           "allocators").split()
 PROMISED = {    # keys every reader may rely on
     "types": "type count size retained",
     "diff": "type count size count_diff size_diff",

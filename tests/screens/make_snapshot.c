@@ -410,6 +410,9 @@ static void send_process(const struct process *p, uint64_t pid)
 		send_object(&g.object[i]);
 	send_memory(p);
 	fact("rss", 0x1c9000);
+	fact("pymalloc.class.32.used", 91);
+	fact("pymalloc.class.32.free", 36);
+	fact("pymalloc.class.64.used", 123);
 	check(g.sink->ops->end(g.sink), "end");
 }
 

@@ -121,6 +121,8 @@ static void account_add_budget(struct account *a, const struct budget *budget,
 			[BUDGET_ARENA_FREE] = ACCOUNT_FREE,
 			[BUDGET_MALLOC_FREE] = ACCOUNT_FREE,
 			[BUDGET_MALLOC_TOP] = ACCOUNT_FREE,
+			[BUDGET_MALLOC_IDLE] = ACCOUNT_FREE,
+			[BUDGET_MALLOC_OWN] = ACCOUNT_ROUNDING,
 			[BUDGET_ROUNDING] = ACCOUNT_ROUNDING,
 			[BUDGET_UNEXPLAINED] = ACCOUNT_UNEXPLAINED,
 			[BUDGET_FILES] = ACCOUNT_CODE,
@@ -131,7 +133,8 @@ static void account_add_budget(struct account *a, const struct budget *budget,
 		};
 
 		sum[kinds[e[i].item]] += e[i].size;
-		if (e[i].item == BUDGET_MALLOC_FREE || e[i].item == BUDGET_MALLOC_TOP)
+		if (e[i].item == BUDGET_MALLOC_FREE || e[i].item == BUDGET_MALLOC_TOP ||
+		    e[i].item == BUDGET_MALLOC_IDLE)
 			a->malloc_free += e[i].size;
 	}
 	a->rss = budget->rss;

@@ -46,6 +46,8 @@ static const struct {
 	[BUDGET_ARENA_FREE] = { "pymalloc.free_pools", "pymalloc: free pools in arenas" },
 	[BUDGET_MALLOC_FREE] = { "malloc.free", "malloc: free chunks" },
 	[BUDGET_MALLOC_TOP] = { "malloc.top", "malloc: unused end of arenas" },
+	[BUDGET_MALLOC_IDLE] = { "malloc.idle", "malloc: whole free pages" },
+	[BUDGET_MALLOC_OWN] = { "malloc.own", "malloc: its own tables" },
 	[BUDGET_ROUNDING] = { "rounding", "rounding and heads of the allocators" },
 	[BUDGET_UNEXPLAINED] = { "unexplained", "other C allocations, unexplained" },
 	[BUDGET_FILES] = { "files", "code, libraries and their data" },
@@ -182,6 +184,10 @@ static void budget_take_free(struct maker *m)
 		    0, heap_fact_u64(heap, "malloc.free_chunks", 0));
 	budget_take(m, BUDGET_MALLOC_TOP, 0, heap_fact_u64(heap, "malloc.top_bytes", 0),
 		    0, heap_fact_u64(heap, "malloc.arenas", 0));
+	budget_take(m, BUDGET_MALLOC_IDLE, 0, heap_fact_u64(heap, "malloc.idle_bytes", 0),
+		    0, 0);
+	budget_take(m, BUDGET_MALLOC_OWN, 0, heap_fact_u64(heap, "malloc.own_bytes", 0),
+		    0, 0);
 }
 
 /* Pools' bytes that are neither free nor objects', as far as the snapshot tells. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "viewer/name/describe.h"
+#include "viewer/report/allocator_text.h"
 #include "viewer/text/human.h"
 
 /* Numbers in tenths or wholes of a unit. */
@@ -91,7 +92,7 @@ static void account_text_part(struct text *out, const struct heap *heap,
 		account_text_native(out, heap, part);
 	else if (part->kind == ACCOUNT_FREE &&
 		 part->count >= part->bytes - part->bytes / 10)
-		text_add(out, " free in malloc");
+		text_printf(out, " free in %s", allocator_text_name(heap));
 	else
 		text_add(out, words[part->kind]);
 	if (part->kind == ACCOUNT_STACKS && part->count)

@@ -4,6 +4,7 @@
  * mappings, and how much of each holds no live object.
  */
 #include "viewer/analysis/budget.h"
+#include "viewer/report/allocator_text.h"
 #include "viewer/report/common.h"
 #include "viewer/text/human.h"
 
@@ -64,10 +65,8 @@ static int report_budget_run(const struct report_context *context,
 	if (!err && budget.swap)
 		err = table_note(table, "swapped out besides: %s",
 				 human_bytes_u64(buf, budget.swap));
-	if (!err && budget.rss && !heap_fact_u64(heap, "malloc.known", 0))
-		err = table_note(table,
-				 "malloc's free memory isn't known: it is in the "
-				 "unexplained part");
+	if (!err && budget.rss)
+		err = allocator_text_note(table, heap);
 	budget_free(&budget);
 	return err;
 }

@@ -6,6 +6,7 @@
 
 #include "viewer/analysis/kin.h"
 #include "viewer/name/describe.h"
+#include "viewer/report/allocator_text.h"
 #include "viewer/report/suspect_members.h"
 #include "viewer/report/suspect_text.h"
 
@@ -102,7 +103,8 @@ static bool cause_fits(const struct cause_path *p, const struct cause *rule)
 	const bool object = p->node < heap->objects;
 
 	if (s->memory != SUSPECT_HELD || rule->where == CAUSE_MEMORY)
-		return rule->where == CAUSE_MEMORY && s->memory == rule->value;
+		return rule->where == CAUSE_MEMORY && s->memory == rule->value &&
+			(!rule->types || !strcmp(allocator_text_name(heap), rule->types));
 	switch (rule->where) {
 	case CAUSE_MEMORY:
 		return false;

@@ -40,7 +40,8 @@ enum cause_form {
 struct cause {
 	enum cause_where where;
 	unsigned value;	   /* of the enum named above */
-	const char *types; /* qualified names, a space between, or NULL */
+	const char *types; /* qualified names, a space between, or NULL; MEMORY: the
+			    * allocator that is the process's malloc */
 	const char *usual, *remedy;
 };
 

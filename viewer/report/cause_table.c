@@ -7,6 +7,25 @@
 
 const struct cause cause_table[] = {
 	/* ---- what no object holds ---- */
+	{ CAUSE_MEMORY, SUSPECT_FREE, "jemalloc",
+	  "a peak that is over: jemalloc gives free pages back only when it is called "
+	  "again, and none in which a block is in use",
+	  "MALLOC_CONF=background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0, "
+	  "fewer "
+	  "arenas (narenas), or mallctl(\"arena.4096.purge\"); lower the peak; workers "
+	  "that "
+	  "end after so many requests" },
+	{ CAUSE_MEMORY, SUSPECT_FREE, "tcmalloc",
+	  "a peak that is over: tcmalloc gives free pages back slowly, and only while it "
+	  "is "
+	  "called",
+	  "TCMALLOC_RELEASE_RATE=10, or MallocExtension_ReleaseFreeMemory() at quiet "
+	  "moments; lower the peak; workers that end after so many requests" },
+	{ CAUSE_MEMORY, SUSPECT_FREE, "mimalloc",
+	  "a peak that is over: free pages lie between pages in use, or mimalloc has not "
+	  "been called since to give them back",
+	  "MIMALLOC_PURGE_DELAY=0 (2.0: MIMALLOC_DECOMMIT_DELAY), or mi_collect(true) at "
+	  "quiet moments; lower the peak; workers that end after so many requests" },
 	{ CAUSE_MEMORY, SUSPECT_FREE, NULL,
 	  "a peak that is over: freed pieces lie between pieces in use, so their pages "
 	  "can't be given back",

@@ -15,18 +15,16 @@ extern const struct report report_overview, report_suspects, report_types,
 	report_referrers, report_referents, report_threads, report_tasks,
 	report_inspections, report_diff, report_growth, report_duplicates, report_waste,
 	report_budget, report_native, report_hidden, report_sizes, report_roots,
-	report_errors, report_maps, report_sites, report_site_growth;
+	report_errors, report_maps, report_sites, report_site_growth, report_allocators;
 
 const struct report *const report_all[] = {
-	&report_overview, &report_suspects,    &report_inspections,
-	&report_types,	  &report_packages,    &report_modules,
-	&report_sites,	  &report_objects,     &report_dominators,
-	&report_paths,	  &report_referrers,   &report_referents,
-	&report_threads,  &report_tasks,       &report_diff,
-	&report_growth,	  &report_site_growth, &report_duplicates,
-	&report_waste,	  &report_budget,      &report_native,
-	&report_hidden,	  &report_sizes,       &report_roots,
-	&report_errors,	  &report_maps,	       NULL,
+	&report_overview,    &report_suspects,	 &report_inspections, &report_types,
+	&report_packages,    &report_modules,	 &report_sites,	      &report_objects,
+	&report_dominators,  &report_paths,	 &report_referrers,   &report_referents,
+	&report_threads,     &report_tasks,	 &report_diff,	      &report_growth,
+	&report_site_growth, &report_duplicates, &report_waste,	      &report_budget,
+	&report_native,	     &report_hidden,	 &report_sizes,	      &report_roots,
+	&report_errors,	     &report_maps,	 &report_allocators,  NULL,
 };
 
 const struct report *report_find(const char *name)

@@ -3,6 +3,7 @@
 #include "viewer/analysis/context_var.h"
 #include "viewer/analysis/suspects.h"
 #include "viewer/name/hops.h"
+#include "viewer/report/allocator_text.h"
 #include "viewer/report/cause.h"
 #include "viewer/report/chunks_text.h"
 #include "viewer/report/common.h"
@@ -65,10 +66,10 @@ static void report_suspects_unheld(struct text *out, const struct heap *heap,
 
 	text_add(out, report_suspects_unheld_words[s->memory].what);
 	if (s->memory == SUSPECT_FREE)
-		text_add(out,
-			 ": no leak, but it won't go back by itself (malloc_trim(0), "
-			 "MALLOC_ARENA_MAX, workers that end after so many "
-			 "requests)");
+		text_printf(out,
+			    ": no leak, but it won't go back by itself (%s, workers "
+			    "that end after so many requests)",
+			    allocator_text_means(heap));
 	if (s->memory == SUSPECT_SHARED)
 		text_add(out, ": see the report maps");
 	if (s->memory == SUSPECT_UNEXPLAINED) {

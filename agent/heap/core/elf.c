@@ -137,9 +137,8 @@ bool elf_read_tables(uint64_t image, struct elf_tables *ret)
 	return true;
 }
 
-uint64_t elf_look_up(struct walk *w, const char *library, const char *symbol)
+uint64_t elf_function(uint64_t image, const char *symbol)
 {
-	uint64_t image = elf_find_library(w, library);
 	size_t size = strlen(symbol) + 1;
 	struct elf_tables tables;
 	char name[256];
@@ -154,4 +153,9 @@ uint64_t elf_look_up(struct walk *w, const char *library, const char *symbol)
 		    !memcmp(name, symbol, size))
 			return tables.base + sym.st_value;
 	return 0;
+}
+
+uint64_t elf_look_up(struct walk *w, const char *library, const char *symbol)
+{
+	return elf_function(elf_find_library(w, library), symbol);
 }

@@ -23,6 +23,9 @@ struct elf_tables {
 /* Reads where the tables of the ELF file mapped at image are; false: there are none. */
 bool elf_read_tables(uint64_t image, struct elf_tables *ret);
 
+/* Address of the function `symbol` that the file mapped at image defines; 0 = none. */
+uint64_t elf_function(uint64_t image, const char *symbol);
+
 /*
  * Address of the function `symbol` defined by the first mapped file whose name
  * (without directories) begins with `library`; 0 = not found.

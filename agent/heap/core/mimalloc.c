@@ -23,6 +23,7 @@ enum {
 	MIMALLOC_SLICES = MIMALLOC_SEGMENT >> MIMALLOC_SLICE_SHIFT,
 	MIMALLOC_TABLE_MAX = 2048, /* where it may begin */
 	MIMALLOC_ENTRY = 96,	   /* bytes of a release build's record */
+	MIMALLOC_ENTRY_OLD = 80,   /* ... before 2.1, which only a library may be */
 	MIMALLOC_KEYS = 16,	   /* ... more in one that encodes lists */
 	MIMALLOC_ENTRY_MAX = 192,
 	MIMALLOC_DEBUG_WORDS = 16, /* _PyMem_DebugMalloc: size and the domain's letter */
@@ -405,6 +406,16 @@ static void mimalloc_search(struct walk *w, struct mimalloc *m,
 	}
 }
 
+static void mimalloc_search_all(struct walk *w, struct mimalloc *m)
+{
+	for (uint32_t i = 0; i < w->nranges && !w->err; i++) {
+		const struct walk_range *r = &w->ranges[i];
+
+		if (!r->file && !r->special && !r->image && (r->perms & 3) == 3)
+			mimalloc_search(w, m, r);
+	}
+}
+
 void mimalloc_begin(struct walk *w)
 {
 	struct mimalloc *m;
@@ -420,11 +431,125 @@ void mimalloc_begin(struct walk *w)
 			     "objects are only found by reference");
 		return;
 	}
-	for (uint32_t i = 0; i < w->nranges && !w->err; i++) {
-		const struct walk_range *r = &w->ranges[i];
-
-		if (!r->file && !r->special && !r->image && (r->perms & 3) == 3)
-			mimalloc_search(w, m, r);
-	}
+	mimalloc_search_all(w, m);
 	w->mimalloc = m;
+}
+
+/* ---- a library's ---- */
+
+/* Blocks on a list; UINT32_MAX: it leads out of [from, to). */
+static uint32_t mimalloc_length(const struct mimalloc_page *page, uint64_t list,
+				uint64_t from, uint64_t to)
+{
+	uint32_t n = 0;
+
+	for (; list; list = mimalloc_next(page, list))
+		if (list < from || list + 8 > to || list & 7 || n++ > page->blocks)
+			return UINT32_MAX;
+	return n;
+}
+
+/*
+ * The span whose first slice this is.  False: it is a page whose lists are wrong, or
+ * don't have what is not in use (a thread may just have been changing them).
+ */
+static bool mimalloc_span(const struct mimalloc *m, uint64_t segment, uint32_t slice,
+			  struct mimalloc_span *ret)
+{
+	const uint64_t start = segment + ((uint64_t)slice << MIMALLOC_SLICE_SHIFT);
+	const uint32_t n = peek32(mimalloc_record(m, segment, slice));
+	struct mimalloc_page page;
+	uint32_t length[3];
+
+	*ret = (struct mimalloc_span){
+		.start = start,
+		.end = start + ((uint64_t)n << MIMALLOC_SLICE_SHIFT),
+		.own = !slice,
+	};
+	if (!slice || !mimalloc_read(m, segment, slice, &page))
+		return true;
+	for (unsigned i = 0; i < 3; i++) {
+		length[i] = mimalloc_length(&page, page.lists[i], start, ret->end);
+		if (length[i] == UINT32_MAX)
+			return false;
+	}
+	ret->is_page = true;
+	ret->block = page.block;
+	ret->blocks = page.blocks;
+	ret->live = page.used > length[2] ? page.used - length[2] : 0;
+	return (uint64_t)page.used + length[0] + length[1] == page.blocks;
+}
+
+/* Calls fn with the segment's sound spans; counts its pages that aren't, and that are. */
+static void mimalloc_spans(struct walk *w, const struct mimalloc *m, uint64_t segment,
+			   mimalloc_span_fn *fn, void *arg, uint32_t sound[2])
+{
+	const uint32_t entries = mimalloc_entries(m, segment);
+	struct mimalloc_span span;
+	uint32_t n;
+
+	for (uint32_t slice = 0; slice < entries && !w->err; slice += n) {
+		const bool good = mimalloc_span(m, segment, slice, &span);
+
+		n = peek32(mimalloc_record(m, segment, slice));
+		if (!n)
+			return;
+		if (span.is_page)
+			sound[good]++;
+		if (fn && good)
+			fn(w, &span, arg);
+	}
+}
+
+/* Is it one whose pages are sound, but for what was being changed? */
+static bool mimalloc_sound(struct walk *w, const struct mimalloc *m, uint64_t segment)
+{
+	uint32_t sound[2] = { 0 };
+
+	mimalloc_spans(w, m, segment, NULL, NULL, sound);
+	return sound[true] > 8 * sound[false];
+}
+
+/* Where tables begin and how long their entries are, by any segment that is sound. */
+static bool mimalloc_learn_from(struct walk *w, struct mimalloc *m, uint64_t segment)
+{
+	for (m->entry = MIMALLOC_ENTRY_OLD; m->entry <= MIMALLOC_ENTRY_MAX; m->entry += 8)
+		for (m->table = 64; m->table < MIMALLOC_TABLE_MAX; m->table += 8) {
+			m->secret = 0;
+			if (!mimalloc_is_segment(w, m, segment) ||
+			    !mimalloc_sound(w, m, segment))
+				continue;
+			m->secret = peek64(segment + m->table - 48) ^ segment;
+			if (!w->mimalloc || m->secret != w->mimalloc->secret)
+				return true;
+		}
+	return false;
+}
+
+static bool mimalloc_learn_library(struct walk *w, struct mimalloc *m)
+{
+	for (uint32_t i = 0; i < w->nranges; i++) {
+		const struct walk_range *r = &w->ranges[i];
+		uint64_t at = mimalloc_segment_of(r->start + MIMALLOC_SEGMENT - 1);
+
+		if (r->file || r->special || r->image || (r->perms & 3) != 3)
+			continue;
+		for (; at < r->end && at >= r->start; at += MIMALLOC_SEGMENT)
+			if (mimalloc_learn_from(w, m, at))
+				return true;
+	}
+	return false;
+}
+
+bool mimalloc_of_library(struct walk *w, mimalloc_span_fn *fn, void *arg)
+{
+	struct mimalloc *m = context_alloc(w, sizeof(*m));
+	uint32_t sound[2] = { 0 };
+
+	if (!m || !mimalloc_learn_library(w, m))
+		return false;
+	mimalloc_search_all(w, m);
+	for (uint32_t i = 0; i < m->count; i++)
+		mimalloc_spans(w, m, m->segments[i].at, fn, arg, sound);
+	return m->count > 0;
 }

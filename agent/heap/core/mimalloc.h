@@ -68,6 +68,25 @@ uint64_t mimalloc_block_at(struct walk *w, uint64_t addr, struct mimalloc_page *
  * heap, as far from its beginning as objects are?  True where nothing is known. */
 bool mimalloc_holds_collected(struct walk *w, uint64_t obj);
 
+/* A run of slices of a segment. */
+struct mimalloc_span {
+	uint64_t start, end;
+	bool own;	 /* the segment's description */
+	bool is_page;	 /* a page that has given out blocks; else free */
+	uint32_t live;	 /* ... of which so many are in use */
+	uint64_t block;	 /* ... bytes of each */
+	uint32_t blocks; /* ... given out so far, free ones included */
+};
+
+typedef void mimalloc_span_fn(struct walk *w, const struct mimalloc_span *span,
+			      void *arg);
+/*
+ * Finds the segments of another mimalloc than the interpreter's, a library's (2.x), of
+ * which no block is known: by pages whose blocks in use and free ones are as many as were
+ * given out.  Calls fn with every span; false: there are none.
+ */
+bool mimalloc_of_library(struct walk *w, mimalloc_span_fn *fn, void *arg);
+
 /* Segments found. */
 uint32_t mimalloc_segments(const struct walk *w);
 

@@ -13,6 +13,13 @@ enum {
 
 struct pages;
 
+/*
+ * Runs run(arg) in a process of its own, a clone of this one, that may do what it likes
+ * to its memory: of that only the `size` bytes at arg come back.  0; -ETIMEDOUT: it was
+ * ended, being late; -EFAULT: it crashed; another negative errno: none could be made.
+ */
+typedef int walk_apart_fn(void (*run)(void *), void *arg, size_t size);
+
 struct walk_options {
 	bool values;	       /* previews; else hashes and names only */
 	uint32_t value_limit;  /* characters, 0 = SNAP_PREVIEW */
@@ -23,6 +30,10 @@ struct walk_options {
 	uint32_t copy_of;    /* pid of the process this is a copy of; 0 = of none */
 	uint64_t gil_holder; /* PyThreadState that held the GIL when the capture asked for
 				 * it: 0 = none, 1 = not known */
+	walk_apart_fn *apart; /* NULL: there is no such way here */
+	/* address of malloc_usable_size, in the file that has the process's malloc; 0 =
+	 * not known */
+	uint64_t malloc_at;
 	const struct pages *forked; /* pages that a fork left to share; NULL: unknown */
 	const char *skip_types;	    /* as pymem_start.skip_types; may be NULL */
 	const char *probes;	    /* text of user probes; may be NULL */

@@ -2,7 +2,8 @@
 /*
  * allocators - what the two allocators under Python hold and waste, read from
  * their own bookkeeping.  No call into them: in the copy a thread that no longer
- * exists may own any lock.  Facts are emitted only when the structures found are
+ * exists may own any lock; another malloc than the C library's is asked in a process of
+ * its own (foreign_malloc.h).  Facts are emitted only when the structures found are
  * consistent; an unknown allocator gives a text fact saying so.
  */
 #ifndef PYMEM_AGENT_HEAP_MEMORY_ALLOCATORS_H
@@ -56,6 +57,18 @@ void mimalloc_facts(struct walk *w);
  *  malloc.free_chunks, .free_bytes	in bins
  *  malloc.top_bytes		never used yet, at the end of the arenas
  *  malloc.arenas, .mapped_chunks, .mapped_bytes
+ *
+ * Where malloc is jemalloc, tcmalloc or mimalloc instead, as far as that one tells:
+ *  malloc.allocator		its name; malloc.version: what it says of its version
+ *  malloc.known		1: these figures are its own; 0: malloc.note says why not
+ *  malloc.used_chunks, .used_bytes	given out, what threads' caches keep (jemalloc's)
+ *				among them, by the sizes of its classes
+ *  malloc.cached_bytes		... and that alone
+ *  malloc.free_bytes		free blocks in pages in use, and in caches (tcmalloc's)
+ *  malloc.idle_bytes		whole pages kept for later, in memory
+ *  malloc.own_bytes		its own tables
+ *  malloc.retained_bytes	addresses kept, their memory given back
+ *  malloc.class.N.{used,free}	blocks of N bytes
  */
 void malloc_facts(struct walk *w);
 

@@ -2,6 +2,7 @@
 /* malloc_stats - the figures of glibc's malloc, and its larger blocks: allocators.h. */
 #include "agent/heap/core/events.h"
 #include "agent/heap/memory/allocators.h"
+#include "agent/heap/memory/foreign_malloc.h"
 #include "agent/heap/memory/malloc_pieces.h"
 #include "agent/heap/memory/memory.h"
 
@@ -32,8 +33,11 @@ void malloc_blocks(struct walk *w, allocators_visit_fn *visit, void *arg)
 
 void malloc_facts(struct walk *w)
 {
-	const struct malloc_pieces *p = malloc_pieces_find(w);
+	const struct malloc_pieces *p;
 
+	if (foreign_malloc_facts(w))
+		return;
+	p = malloc_pieces_find(w);
 	events_fact_u64(w, "malloc.known", p && p->main_known);
 	if (!p)
 		return;
