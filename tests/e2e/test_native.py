@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Memory that C code took from malloc has an owner: the Python object that leads to it;
 the standard library's C structures have no description anywhere."""
-from harness import Case, main, some_interpreters
+from harness import Case, Target, main, run_load, run_view, some_interpreters
 from nativetarget import capture, native_target
 
 
@@ -91,6 +91,26 @@ class Native(Case):
                 self.assertLess(abs(ours - free), 300000)
                 rows = [c for c in said.chunks if not c["holder"] and not c["name"]]
                 self.assertGreater(sum(c["count"] for c in rows if 1008 <= c["size"] < 2016), 9900)
+
+    def test_objects_that_nobody_holds(self):
+        """Code objects that C code forgot (Cython's): no pointer leads to them, and only their
+        type knows their size; what they refer to is theirs."""
+        code = ("import ctypes\n"
+                "for i in range(300):\n"
+                "    c = compile('f(%d, name_%d)' % (i + 1000, i), 'forgotten.py', 'eval')\n"
+                "    ctypes.pythonapi.Py_IncRef(ctypes.py_object(c))\n"
+                "del c\nready(); serve()\n")
+        for python in some_interpreters():
+            with self.subTest(python=python.name), Target(python, code) as t:
+                path = self.path("%d.pymem" % t.pid)
+                run_load("-q", "-f", path, str(t.pid))
+                done = run_view(path, "--no-sidecar", "--format", "csv", "--sql",
+                                "SELECT count(*), sum(refs) FROM (SELECT address, (SELECT count(*) "
+                                "FROM ref WHERE source = address) refs FROM object WHERE type = "
+                                "'builtins.code' AND root LIKE 'unknown C%')")
+                found, refs = done.stdout.decode().split()[-1].split(",")
+                self.assertGreaterEqual(int(found), 299)     # one may lie on a stack still
+                self.assertGreater(int(refs), 1500)
 
 
 if __name__ == "__main__":

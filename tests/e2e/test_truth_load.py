@@ -331,7 +331,8 @@ class Truth(Case):
         for modules, share in ((("asyncio", "json", "dataclasses", "http.server", "sqlite3",
                                  "xml.etree.ElementTree", "decimal"), 0.99),
                                (("numpy", "pandas"), 0.98), (("sqlalchemy",), 0.99),
-                               (("django.db.models", "django.http"), 0.99)):
+                               (("django.db.models", "django.http"), 0.99),
+                               (("scipy.optimize", "scipy.stats"), 0.9935)):
             for python in interpreters() if LONG else some_interpreters():
                 code = "".join("import %s\n" % m for m in modules)
                 if subprocess.run([python.path, "-c", code], stdout=subprocess.DEVNULL,

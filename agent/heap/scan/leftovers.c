@@ -8,17 +8,19 @@
 #include "agent/heap/core/sound.h"
 #include "agent/heap/core/types.h"
 #include "agent/heap/memory/allocators.h"
+#include "agent/heap/object/instances.h"
 #include "agent/heap/scan/sweep.h"
 
 enum { STEP = 16, LARGE = 512, FEW = 4, REFCOUNT_MAX = 1 << 28 };
 
-/* Bytes in the object itself, by its type's formula; 0 = can't be told. */
+/* Bytes in the object itself, by its type's formula, or by what every type's instances
+ * are made of; 0 = can't be told. */
 static uint64_t leftovers_inside(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	uint64_t size;
 
 	if (type->size_method)
-		return type->itemsize ? 0 : type->basicsize;
+		return instances_body(w, type, obj);
 	w->outer = 0;
 	size = type->size(w, type, obj);
 	return size > w->outer ? size - w->outer : 0;
