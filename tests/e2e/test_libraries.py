@@ -73,6 +73,95 @@ LIBRARIES = {
     "torch": ("import torch; torch.ones(3)",
               "kept = [torch.ones(5000 + i) for i in range(500)]",
               ("Tensor",)),
+    "apsw": ("import apsw; apsw.Connection(':memory:').cursor().execute('select 1')",
+             "kept = []\n"
+             "for n in range(3):\n"
+             "    db = apsw.Connection(':memory:'); kept.append(db); c = db.cursor()\n"
+             "    c.execute('create table t (a text, b int)'); c.execute('begin')\n"
+             "    c.executemany('insert into t values (?, ?)',\n"
+             "                  (('row %d ' % i * 30, i) for i in range(20000)))\n"
+             "    c.execute('commit')",
+             ("Connection",)),
+    "av": ("import av; av.VideoFrame(64, 64, 'rgb24')",
+           "kept = [av.VideoFrame(640, 480, 'rgb24') for i in range(20)]", ("VideoFrame",)),
+    # the state of a compressor is a large structure with arrays in it
+    "brotli": ("import brotli; brotli.compress(b'a')",
+               "kept = []\n"
+               "for i in range(10):\n"
+               "    c = brotli.Compressor(); c.process(os.urandom(100000)); kept.append(c)",
+               ("Compressor",)),
+    "cairo": ("import cairo; cairo.ImageSurface(cairo.FORMAT_ARGB32, 6, 8)",
+              "kept = [cairo.ImageSurface(cairo.FORMAT_ARGB32, 600, 80 + i) for i in range(40)]",
+              ("ImageSurface",)),
+    # its arrays lie in the object, which doesn't say how large it is
+    "cffi": ("import cffi; ffi = cffi.FFI(); ffi.new('char[10]')",
+             "kept = [ffi.new('char[]', 100000) for i in range(50)]",
+             ("__CDataOwn", "_CDataBase")),
+    "fitz": ("import fitz; fitz.open().new_page()",
+             "kept = []\n"
+             "for i in range(10):\n"
+             "    d = fitz.open(); kept.append(d)\n"
+             "    for k in range(60): d.new_page().insert_text((50, 50), 'words %d' % k)",
+             ("SwigPyObject",)),
+    "igraph": ("import igraph; igraph.Graph.Ring(10)",
+               "kept = [igraph.Graph.Erdos_Renyi(n=2000, m=20000) for i in range(10)]",
+               ("Graph",)),
+    "lmdb": ("import lmdb, tempfile",
+             "e = lmdb.open(tempfile.mkdtemp(), map_size=1 << 28)\n"
+             "t = e.begin(write=True)\n"
+             "for i in range(60000): t.put(b'k%d' % i, b'v' * 400)",
+             ("Transaction", "Environment")),
+    # its buffer's address is the last of 40 KiB of fields
+    "msgpack": ("import msgpack; msgpack.Unpacker()",
+                "kept = []\n"
+                "for i in range(20):\n"
+                "    u = msgpack.Unpacker(); u.feed(b'x' * 500000); kept.append(u)",
+                ("Unpacker",)),
+    "pandas": ("import pandas as pd; pd.Index(['a']).get_loc('a')",
+               "kept = []\n"
+               "for i in range(5):\n"
+               "    ix = pd.Index(['k%d' % k for k in range(100000)]); ix.get_loc('k5')\n"
+               "    kept.append(ix)",
+               ("PyObjectHashTable", "ndarray")),
+    "pikepdf": ("import pikepdf; pikepdf.Pdf.new()",
+                "kept = []\n"
+                "for i in range(10):\n"
+                "    d = pikepdf.Pdf.new(); kept.append(d)\n"
+                "    for k in range(3000):\n"
+                "        d.make_indirect(pikepdf.Dictionary(Type=pikepdf.Name.X, N=k))",
+                ("Pdf",)),
+    "plyvel": ("import plyvel, tempfile",
+               "db = plyvel.DB(tempfile.mkdtemp(), create_if_missing=True,\n"
+               "               write_buffer_size=64 << 20)\n"
+               "for i in range(30000): db.put(b'k%d' % i, b'v' * 500)",
+               ("DB",)),
+    "pycurl": ("import pycurl; pycurl.Curl()", "kept = [pycurl.Curl() for i in range(300)]",
+               ("Curl",)),
+    "pygame": ("os.environ['SDL_VIDEODRIVER'] = 'dummy'\nimport pygame; pygame.Surface((6, 4))",
+               "kept = [pygame.Surface((640, 480)) for i in range(20)]", ("Surface",)),
+    "scipy": ("import numpy\nfrom scipy.spatial import cKDTree\ncKDTree(numpy.random.rand(10, 3))",
+              "kept = [cKDTree(numpy.random.rand(50000, 3)) for i in range(4)]",
+              ("cKDTree", "ndarray")),
+    # called through ctypes: what leads to a geometry, or an image, is an int
+    "shapely": ("from shapely.geometry import Point; Point(1, 1).buffer(2)",
+                "kept = [Point(i, i).buffer(10.0, 128) for i in range(800)]", ("int",)),
+    "sklearn": ("import numpy\nfrom sklearn.ensemble import RandomForestRegressor as Forest\n"
+                "X = numpy.random.rand(800, 8); y = numpy.random.rand(800)\n"
+                "Forest(n_estimators=2).fit(X, y)",
+                "kept = [Forest(n_estimators=40).fit(X, y) for i in range(4)]", ("Tree",)),
+    "wand": ("from wand.image import Image; Image(width=9, height=9, pseudo='xc:red')",
+             "kept = [Image(width=500, height=300, pseudo='xc:red') for i in range(10)]",
+             ("int",)),
+    "zmq": ("import zmq\nctx = zmq.Context()\n"
+            "s = ctx.socket(zmq.PUSH); s.set_hwm(0); s.bind('inproc://a')\n"
+            "p = ctx.socket(zmq.PULL); p.set_hwm(0); p.connect('inproc://a')",
+            "for i in range(5000): s.send(b'x' * 3000)", ("Context", "Socket")),
+    "zstandard": ("import zstandard; zstandard.ZstdCompressor().compress(b'a')",
+                  "kept = []\n"
+                  "for i in range(10):\n"
+                  "    c = zstandard.ZstdCompressor(level=3).compressobj(); kept.append(c)\n"
+                  "    c.compress(os.urandom(100000))",
+                  ("ZstdCompressor",)),
     "opencv": ("import cv2, numpy; cv2.UMat(numpy.ones((9, 9)))",
                "kept = [cv2.UMat(numpy.ones((300, 300))) for _ in range(40)]",
                ("UMat", "ndarray")),       # a UMat made of an array keeps that

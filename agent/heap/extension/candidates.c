@@ -16,16 +16,19 @@
 enum {
 	CANDIDATES_FIRST = 1 << 16,
 	CANDIDATES_MAX = 1 << 24,
-	CANDIDATES_BODY = 16 << 10, /* bytes of an object looked at */
+	CANDIDATES_BODY = 16 << 10, /* bytes looked at of an object that has items */
+	CANDIDATES_FIXED = 1 << 20, /* ... of one that has fields alone */
 	CANDIDATES_FIELDS = 64, /* words, and references, for fields that aren't told */
 	CANDIDATES_TRIES = 32,	/* instances */
 };
 
 uint64_t candidates_body(const struct walk *w, const struct walk_type *type, uint64_t obj)
 {
-	uint64_t size = type->itemsize ? instances_body(w, type, obj) : type->basicsize;
+	const uint64_t size =
+		type->itemsize ? instances_body(w, type, obj) : type->basicsize;
+	const uint64_t most = type->itemsize ? CANDIDATES_BODY : CANDIDATES_FIXED;
 
-	return size < CANDIDATES_BODY ? size & ~7ull : CANDIDATES_BODY;
+	return size < most ? size & ~7ull : most;
 }
 
 static bool candidates_add(struct walk *w, const struct candidate *candidate)

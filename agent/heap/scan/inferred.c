@@ -17,12 +17,14 @@
 #include "agent/heap/scan/handles.h"
 #include "agent/heap/scan/leads.h"
 #include "agent/heap/scan/owners.h"
+#include "agent/heap/scan/surplus.h"
 #include "agent/heap/scan/unowned.h"
 
 enum {
 	INFERRED_WINDOW = 16, /* words at a chunk's start where an object may begin */
 	INFERRED_QUEUE = 1 << 14,
 	INFERRED_STRUCTURE = 1024, /* bytes beyond which a chunk may be a buffer */
+	INFERRED_STATE = 64 << 10, /* ... but may be a structure with arrays in it */
 	INFERRED_NEAR = 16,	   /* bytes of a head before what pointers lead to */
 	INFERRED_ALIGNED = 4096 + 8,
 	INFERRED_INSIDE = 1024,
@@ -101,7 +103,7 @@ static void inferred_claim(struct walk *w, void *arg, uint64_t addr, uint32_t nu
 	} else if (inferred_is_known(w, addr, chunks_usable(addr))) {
 		inf->c->owner[number] = CHUNKS_KNOWN;
 		inf->known++;
-		inf->known_bytes += chunks_size(addr);
+		inf->known_bytes += chunks_size(addr) - surplus_tell(w, addr);
 	}
 }
 
@@ -288,6 +290,13 @@ static void inferred_meet(struct walk *w, void *arg, const struct lead *lead)
 		inferred_push_to(inf, &inf->put_off, lead);
 }
 
+/* At the end: a word that is where a chunk begins which nobody has, to the byte. */
+static void inferred_meet_exact(struct walk *w, void *arg, const struct lead *lead)
+{
+	if (lead->number != LEADS_BLOCK && !lead->inside)
+		inferred_take(w, arg, lead);
+}
+
 /* Whose the item is by now; what was reached next to it later is no longer so near. */
 static uint32_t inferred_settle(struct inferred *inf, const struct inferred_item *item)
 {
@@ -316,7 +325,8 @@ static void inferred_tally(struct walk *w, void *arg, const struct lead *lead)
  * A larger chunk with few pointers among much else is a buffer, or has one in it: what
  * looks like pointers there may be what its memory held before.  Of such only the edges
  * are followed, where there may be a head or links; the rest, where it has more of them,
- * last of all, when only what nobody has is left to find.
+ * last of all, when only what nobody has is left to find; so are pointers to where such a
+ * chunk begins in what may be a large structure (the state of a compressor).
  */
 static void inferred_scan(struct inferred *inf, const struct lead *lead)
 {
@@ -340,7 +350,9 @@ static void inferred_scan(struct inferred *inf, const struct lead *lead)
 	leads_scan(w, inf->c, lead->addr, INFERRED_HEAD, inferred_meet, inf);
 	leads_scan(w, inf->c, lead->addr + lead->size - INFERRED_TAIL, INFERRED_TAIL,
 		   inferred_meet, inf);
-	if (!inf->last && inf->leads * 32 >= words)
+	if (inf->last && lead->size <= INFERRED_STATE)
+		leads_scan(w, inf->c, lead->addr, lead->size, inferred_meet_exact, inf);
+	else if (!inf->last && (inf->leads * 32 >= words || lead->size <= INFERRED_STATE))
 		inferred_push_to(inf, &inf->doubtful, lead);
 }
 
@@ -491,7 +503,8 @@ static void inferred_library_root(struct walk *w, void *arg, const struct lead *
 
 	(void)w;
 	inferred_push_to(inf, &inf->variables, lead);
-	if (lead->number == LEADS_BLOCK || inf->c->owner[lead->number] != CHUNKS_NOBODY)
+	if (lead->number == LEADS_BLOCK || inf->c->owner[lead->number] != CHUNKS_NOBODY ||
+	    (lead->inside > INFERRED_NEAR && !inferred_is_aligned(lead)))
 		return;
 	inf->c->owner[lead->number] = inf->now;
 	inferred_push_to(inf, &inf->next, lead);

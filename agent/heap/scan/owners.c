@@ -41,7 +41,9 @@ static size_t owners_package(struct walk *w, uint64_t obj, const char **ret)
 	return strcspn(name, ".");
 }
 
-bool owners_related(struct walk *w, uint64_t a, uint64_t b)
+/* Is the C code of both objects' types of one library?  Only then does a reference tell
+ * which is a part of the other: a connection that has a cache is no part of that. */
+static bool owners_related(struct walk *w, uint64_t a, uint64_t b)
 {
 	const char *name_a, *name_b;
 	const size_t size = owners_package(w, a, &name_a);

@@ -36,8 +36,5 @@ bool owners_add_object(struct walk *w, struct owners *o, uint64_t obj);
 /* Works out the levels of those that there are and the ranks of their types
  * (scan/inferred.h); false: no memory. */
 bool owners_order(struct walk *w, struct owners *o);
-/* Is the C code of both objects' types of one library?  Only then does a reference tell
- * which is a part of the other: a connection that has a cache is no part of that. */
-bool owners_related(struct walk *w, uint64_t a, uint64_t b);
 
 #endif
