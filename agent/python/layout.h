@@ -123,6 +123,7 @@ struct layout {
 	bool type_cache_in_state;  /* the type attribute cache is the interpreter's */
 	bool identifiers_in_state; /* the interpreter's own identifiers' strings */
 	bool atexit_list;	   /* callbacks of atexit are a list */
+	bool module_state_first;   /* of a module: state behind its dict, with a size */
 	bool version_cache;	   /* functions by version, in the interpreter */
 	bool lists_in_state;	   /* each interpreter collects for itself */
 	bool gc_permanent;	   /* there is a permanent generation */

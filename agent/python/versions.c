@@ -113,6 +113,8 @@ static const struct version_fact version_facts[] = {
 	FACT(identifiers_in_state, ALWAYS, 0x030c),
 	/* Modules/atexitmodule.c, pycore_function.h */
 	FACT(atexit_list, 0x030e, NEVER),
+	/* pycore_moduleobject.h */
+	FACT(module_state_first, 0x030f, NEVER),
 	FACT(version_cache, 0x030c, NEVER),
 	/* Modules/gcmodule.c, pycore_gc.h */
 	FACT(lists_in_state, 0x0309, NEVER),

@@ -59,7 +59,8 @@ class Link:
 for n in range(1000):
     Link()
 ready(); serve()
-''', ["(atexit) -> 1,000 method Link.shut, most of each in .__self__ -> Link.store -> bytearray"]),
+''', ["atexit", " -> 1,000 ", " Link.shut, most of each in ",    # of tuples with them, since 3.14
+      ".__self__ -> Link.store -> bytearray"]),
 
     "a default argument, by its parameter": (r'''
 class Registry:

@@ -175,11 +175,13 @@ static void budget_take_free(struct maker *m)
 	const struct heap *heap = m->heap;
 
 	budget_take(m, BUDGET_POOL_FREE, 0, heap_fact_u64(heap, "pymalloc.free_bytes", 0),
-		    0, heap_fact_u64(heap, "pymalloc.free_blocks", 0));
+		    heap_fact_u64(heap, "pymalloc.absent_free_bytes", 0),
+		    heap_fact_u64(heap, "pymalloc.free_blocks", 0));
 	budget_take(m, BUDGET_ARENA_FREE, 0,
 		    heap_fact_u64(heap, "pymalloc.free_pools", 0) *
 			    heap_fact_u64(heap, "pymalloc.pool_size", 0),
-		    0, heap_fact_u64(heap, "pymalloc.free_pools", 0));
+		    heap_fact_u64(heap, "pymalloc.absent_pool_bytes", 0),
+		    heap_fact_u64(heap, "pymalloc.free_pools", 0));
 	budget_take(m, BUDGET_MALLOC_FREE, 0, heap_fact_u64(heap, "malloc.free_bytes", 0),
 		    0, heap_fact_u64(heap, "malloc.free_chunks", 0));
 	budget_take(m, BUDGET_MALLOC_TOP, 0, heap_fact_u64(heap, "malloc.top_bytes", 0),

@@ -96,6 +96,18 @@ static bool cause_on_path(const struct cause_path *p, const struct cause *rule)
 	return false;
 }
 
+/* The group itself, or, of atexit since 3.14 (Modules/atexitmodule.c), its list. */
+static bool cause_is_group(const struct cause_path *p, enum heap_synth_kind kind)
+{
+	const struct heap *heap = p->a->heap;
+	const uint32_t group = heap_group(heap, kind);
+
+	return p->s->point == group ||
+		(kind == HEAP_SYNTH_ATEXIT && p->node < heap->objects &&
+		 heap_kind(heap, p->node) == SNAP_KIND_LIST &&
+		 analysis_parent(p->a, p->node) == group);
+}
+
 static bool cause_fits(const struct cause_path *p, const struct cause *rule)
 {
 	const struct heap *heap = p->a->heap;
@@ -111,7 +123,7 @@ static bool cause_fits(const struct cause_path *p, const struct cause *rule)
 	case CAUSE_FORM:
 		return cause_has_form(p, rule->value);
 	case CAUSE_GROUP:
-		return s->point == heap_group(heap, rule->value);
+		return cause_is_group(p, rule->value);
 	case CAUSE_MEMBER_TYPE:
 		return kin_is(heap, s->member_type, rule->types);
 	case CAUSE_MEMBER_KIND:

@@ -22,6 +22,7 @@
 
 #include <string.h>
 
+#include "agent/base/page.h"
 #include "agent/heap/core/events.h"
 #include "agent/heap/core/interps.h"
 #include "agent/heap/core/ranges.h"
@@ -38,6 +39,7 @@ enum {
 struct pymalloc {
 	uint64_t pool_size, arena_size, alignment;
 	uint64_t pools, used[CLASSES], free[CLASSES];
+	uint64_t absent;	  /* of free: bytes in pages that nobody has touched */
 	uint64_t sample[SAMPLES]; /* pools of different arenas */
 	uint32_t sample_index[SAMPLES], samples, max_index;
 	allocators_visit_fn *visit; /* NULL: count the blocks */
@@ -87,10 +89,23 @@ static void pymalloc_note_sample(struct pymalloc *state, uint64_t addr, uint32_t
 	state->sample_index[state->samples++] = index;
 }
 
+/* Bytes of [start, end), which was never given out, in pages that aren't in memory; 0
+ * where the kernel doesn't tell. */
+static uint64_t pymalloc_absent(struct walk *w, uint64_t start, uint64_t end)
+{
+	const struct walk_range *r = ranges_of(w, start);
+
+	if (!r || !r->scanned || start >= end || end > r->end)
+		return 0;
+	start = page_floor(start + page_size() - 1);
+	end = page_floor(end);
+	return start < end ? end - start - pages_present_bytes(&w->pages, start, end) : 0;
+}
+
 static void pymalloc_count(struct walk *w, struct pymalloc *state, uint64_t addr,
 			   const struct pool *pool)
 {
-	(void)w;
+	state->absent += pymalloc_absent(w, addr + pool->next, addr + state->pool_size);
 	state->pools++;
 	state->used[pool->class_] += pool->count;
 	state->free[pool->class_] +=
@@ -217,6 +232,7 @@ static uint64_t pymalloc_table(struct walk *w, const struct pymalloc *state)
 static void pymalloc_arena_facts(struct walk *w, const struct pymalloc *state)
 {
 	uint64_t table = pymalloc_table(w, state), arenas = 0, free_pools = 0;
+	uint64_t absent = 0;
 
 	if (!table) {
 		events_fact_text(w, "pymalloc.note", "the table of arenas was not found",
@@ -230,10 +246,14 @@ static void pymalloc_arena_facts(struct walk *w, const struct pymalloc *state)
 			continue;
 		arenas++;
 		free_pools += peek32(entry + 16);
+		/* behind pool_address no pool was ever made */
+		absent += pymalloc_absent(w, peek64(entry + 8),
+					  peek64(entry) + state->arena_size);
 	}
 	events_fact_u64(w, "pymalloc.arenas", arenas);
 	events_fact_u64(w, "pymalloc.arena_size", state->arena_size);
 	events_fact_u64(w, "pymalloc.free_pools", free_pools);
+	events_fact_u64(w, "pymalloc.absent_pool_bytes", absent);
 }
 
 /* ---- facts ---- */
@@ -276,6 +296,7 @@ static void pymalloc_emit(struct walk *w, const struct pymalloc *state)
 	events_fact_u64(w, "pymalloc.used_bytes", used_bytes);
 	events_fact_u64(w, "pymalloc.free_blocks", unused);
 	events_fact_u64(w, "pymalloc.free_bytes", unused_bytes);
+	events_fact_u64(w, "pymalloc.absent_free_bytes", state->absent);
 }
 
 static void pymalloc_scan(struct walk *w, struct pymalloc *state,

@@ -198,19 +198,26 @@ uint64_t leads_words(struct walk *w, uint64_t addr, uint64_t size)
 }
 
 /*
- * Does a module have a state of no bytes?  Then its field md_state, third behind the head
- * up to 3.14, leads to a block that nobody wrote to: PyMem_Malloc(0), which
- * PyModule_ExecDef (Objects/moduleobject.c) asks for, with what was there before.
+ * The field md_state of a module whose state has no bytes; 0: it isn't such a module.  That
+ * field leads to a block that nobody wrote to: PyMem_Malloc(0), which the module's
+ * execution asks for (Objects/moduleobject.c), with what was there before.
  */
-static bool leads_state_empty(struct walk *w, uint64_t obj)
+static uint64_t leads_state_empty(struct walk *w, uint64_t obj, uint64_t size)
 {
-	const uint64_t def = peek64(obj + w->lay->head + 8);
-	const struct walk_range *r = ranges_of(w, def);
+	const uint64_t fields = obj + w->lay->head; /* md_dict first */
+	const uint64_t def = peek64(fields + 8);
+	const struct walk_range *r;
 	uint64_t state_size;
 
+	if (w->lay->module_state_first) /* md_state_size, behind five words */
+		return size >= w->lay->head + 48u && !peek64(fields + 40) ? fields + 8 :
+									    0;
+	r = ranges_of(w, def);
 	/* m_base (head, three words), m_name, m_doc, m_size */
-	return r && r->image && peek_safe64(def + w->lay->head + 40, &state_size) &&
-		!state_size;
+	return size >= w->lay->head + 24u && r && r->image &&
+			peek_safe64(def + w->lay->head + 40, &state_size) && !state_size ?
+		fields + 16 :
+		0;
 }
 
 void leads_scan_object(struct walk *w, const struct chunks *c, uint64_t obj,
@@ -219,12 +226,13 @@ void leads_scan_object(struct walk *w, const struct chunks *c, uint64_t obj,
 	const struct leads_scan scan = { c, visit, arg };
 	const struct walk_type *type = types_of(w, obj);
 	const uint64_t size = candidates_body(w, type, obj);
-	uint64_t start = obj + w->lay->head;
+	uint64_t start = obj + w->lay->head, state = 0;
 
-	if (type->kind == SNAP_KIND_MODULE && size >= w->lay->head + 24u &&
-	    leads_state_empty(w, obj)) {
-		leads_scan_page(w, &scan, start, start + 16);
-		start += 24;
+	if (type->kind == SNAP_KIND_MODULE)
+		state = leads_state_empty(w, obj, size);
+	if (state) {
+		leads_scan_page(w, &scan, start, state);
+		start = state + 8;
 	}
 	if (start < obj + size)
 		leads_scan_page(w, &scan, start, obj + size);
