@@ -197,7 +197,8 @@ static const struct names_row names_table[] = {
 	/* Modules/_io */
 	{ "_io.IncrementalNewlineDecoder", ALL, "decoder@16 errors@24", NULL },
 	{ "_io.StringIO", FROM_TO(12, 14), "decoder@120 readnl@128 writenl@136", NULL },
-	{ "_io.StringIO", SINCE(14), "!accum@56>0 decoder@72 readnl@80 writenl@88", NULL },
+	{ "_io.StringIO", SINCE(14), "!accum@56>0 decoder@72 readnl@80 writenl@88",
+	  NULL },
 	{ "_io.TextIOWrapper", ALL,
 	  "buffer@32 encoder@48 decoder@56 readnl@64 errors@72 "
 	  "decoded_chars@120 pending_bytes@136 snapshot@152 raw@168",
