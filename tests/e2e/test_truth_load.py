@@ -24,6 +24,7 @@ class Held(object):
 for i in range(5000):
     leaky_ext.leak(Leaked())
 leaky_ext.keep(Held())
+leaky_ext.keep_text("a text that is kept, %d" % len(sys.argv))
 class Boxed(object):
     pass
 boxes = [leaky_ext.box(Boxed()) for i in range(10)]
@@ -209,6 +210,7 @@ class Truth(Case):
         self.assertEqual(["+24?"] * 10, boxed)
         # the variable, and offsets of those that have no symbol
         self.assertIn("leaky_ext.so:kept", held)
+        self.assertIn("leaky_ext.so:kept_text", held)
         self.assertTrue(all(":" in name or "+0x" in name for name in held), held)
         self.assertEqual(500, len(texts))
         # a number that became much smaller than its block is not told from garbage

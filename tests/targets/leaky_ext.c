@@ -2,9 +2,10 @@
 /*
  * leaky_ext - an extension module that forgets to give references back: each call
  * of leak(obj) takes one more, with nothing that could be found holding it.
- * keep(obj) holds one in a static variable, as many extensions do; box(obj) gives an
- * object that holds one in a field, of a type that takes no part in garbage
- * collection.  Built by the tests with the headers of the interpreter that loads it.
+ * keep(obj) holds one in a static variable, as many extensions do; keep_text(text) has
+ * the address of its characters there, as numpy has of docstrings; box(obj) gives an
+ * object that holds one in a field, of a type that takes no part in garbage collection.
+ * Built by the tests with the headers of the interpreter that loads it.
  */
 #include <Python.h>
 
@@ -23,6 +24,16 @@ static PyObject *keep(PyObject *self, PyObject *obj)
 	Py_INCREF(obj);
 	Py_XDECREF(kept);
 	kept = obj;
+	Py_RETURN_NONE;
+}
+
+static const char *volatile kept_text;
+
+static PyObject *keep_text(PyObject *self, PyObject *text)
+{
+	(void)self;
+	Py_INCREF(text);
+	kept_text = PyUnicode_AsUTF8(text);
 	Py_RETURN_NONE;
 }
 
@@ -60,6 +71,7 @@ static PyObject *box(PyObject *self, PyObject *obj)
 static PyMethodDef methods[] = {
 	{ "leak", leak, METH_O, "Takes a reference to the argument and forgets it." },
 	{ "keep", keep, METH_O, "Holds the argument in a static variable." },
+	{ "keep_text", keep_text, METH_O, "Holds a text by its characters." },
 	{ "box", box, METH_O, "An object that holds the argument in a field." },
 	{ NULL, NULL, 0, NULL },
 };

@@ -7,7 +7,9 @@
  * named after the library, marked conservative: it looks like a reference and is
  * not proven.  Left out are the bodies of objects that lie there themselves, and
  * what roots.c has read exactly: interpreter states and the type cache.  The table of
- * signal handlers (signals.h) is read as what it is.
+ * signal handlers (signals.h) is read as what it is.  An extension's word that is the
+ * address of a str's characters is taken for the str: who keeps them (numpy its
+ * docstrings) must hold it.
  */
 #include "agent/heap/scan/statics.h"
 
@@ -81,6 +83,20 @@ static bool statics_is_trace_link(struct walk *w, uint64_t at)
 		peek64(next + 8) == at && peek64(prev) == at;
 }
 
+/* The str, of ASCII alone, whose characters begin at addr; 0: none.  In a copy only. */
+static uint64_t statics_str_of(struct walk *w, uint64_t addr)
+{
+	const struct layout *lay = w->lay;
+	const uint64_t obj = addr - lay->str_ascii_size;
+
+	if (!w->options->in_copy || lay->unknown & LAYOUT_STR || obj & 7 ||
+	    !marks_in_range(obj) || !ranges_readable(w, obj, lay->str_ascii_size) ||
+	    object_type(lay, obj) != CPYTHON_ADDR(w->py, unicode_type) ||
+	    (peek32(obj + lay->str_state) & w->str_ascii) != w->str_ascii)
+		return 0;
+	return sound_to_follow(w, obj) ? obj : 0;
+}
+
 static void statics_scan_range(struct walk *w, const struct walk_range *r,
 			       struct elf_names *names, bool own)
 {
@@ -110,7 +126,10 @@ static void statics_scan_range(struct walk *w, const struct walk_range *r,
 		}
 		word = peek64(at);
 		at += 8;
-		if (!marks_in_range(word) || word < 0x10000 || !sound_to_follow(w, word))
+		if (!marks_in_range(word) || word < 0x10000)
+			continue;
+		if (!sound_to_follow(w, word) &&
+		    (own || !(word = statics_str_of(w, word))))
 			continue;
 		if (own && roots_interp_is_freelist(w, at - 8, r->start, r->end))
 			continue;
