@@ -195,6 +195,7 @@ MEMORY = {
     "jemalloc": ("x = [bytes(3000) for _ in range(20000)]", {"LD_PRELOAD": "libjemalloc.so.2"}),
     "tcmalloc": ("x = [bytes(3000) for _ in range(20000)]",
                  {"LD_PRELOAD": "libtcmalloc_minimal.so.4"}),
+    "mimalloc": ("x = [bytes(3000) for _ in range(20000)]", {"LD_PRELOAD": "libmimalloc.so.2"}),
     "malloc alone": ("x = [str(i) for i in range(300000)]", {"PYTHONMALLOC": "malloc"}),
     "a mapped file": ("import mmap, tempfile\nf = tempfile.TemporaryFile()\n"
                       "f.truncate(64 << 20)\nm = mmap.mmap(f.fileno(), 64 << 20)\n"
