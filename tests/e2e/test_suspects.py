@@ -372,6 +372,18 @@ ready(); serve()
         self.assertRegex(text, r"\nall objects: \+.* in .* an hour \(3 snapshots\)\n")
         self.assertIn("\nOverview: ", text)
 
+    def test_growth_that_no_object_has(self):
+        """Resident memory may grow where no object does: the allocators keep it."""
+        files = [self.path("%d.pymem" % n) for n in range(2)]
+        with Target(interpreters()[-1], "kept = []\nready(); serve()\n") as target:
+            for n, file in enumerate(files):
+                if n:
+                    target.tell("kept = [bytes(3000) + b'%d' % i for i in range(20000)]")
+                    target.tell("kept = kept[::499]")
+                self.assertEqual(run_load("-q", "-f", file, target.pid).returncode, 0)
+        text = run_view("--no-sidecar", "--report", "growth", *files).stdout.decode()
+        self.assertRegex(text, r"\nresident memory: \+\d\d.*MiB: \+\d\d.* free in the allocators")
+
     def test_growth(self):
         """What grew is named by its place; what stayed, is not."""
         for python in some_interpreters(3):

@@ -12,9 +12,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "viewer/analysis/account.h"
 #include "viewer/report/common.h"
 #include "viewer/report/growth_text.h"
 #include "viewer/text/human.h"
+
+/* Of what no object has: the least change that is told, in bytes, and as a part of how
+ * much resident memory changed. */
+enum { UNHELD_LEAST = 1 << 20, UNHELD_PART = 20 };
 
 static const struct column columns[] = {
 	{ "path", "Path", CELL_TEXT, false },
@@ -282,6 +287,55 @@ static int report_growth_say_all(const struct report_context *c,
 			  hour, human_count(count, series->count));
 }
 
+/* What the process has that is no object's, where it changed by a megabyte, and by a
+ * twentieth of what resident memory did. */
+static void report_growth_unheld(struct text *out, const struct account *old,
+				 const struct account *now)
+{
+	const int64_t all = (int64_t)(now->rss - old->rss);
+	const int64_t least = (all < 0 ? -all : all) / UNHELD_PART;
+	const struct {
+		int64_t bytes;
+		const char *what;
+	} parts[] = {
+		{ (int64_t)(now->free - old->free), "free in the allocators" },
+		{ (int64_t)(now->unexplained - old->unexplained),
+		  "C allocations, unexplained" },
+		{ (int64_t)(now->shared - old->shared), "shared memory" },
+	};
+	char buf[HUMAN_SIZE];
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		const int64_t size =
+			parts[i].bytes < 0 ? -parts[i].bytes : parts[i].bytes;
+
+		if (size < UNHELD_LEAST || size < least)
+			continue;
+		text_add(out, text_len(out) ? ", " : ": ");
+		text_printf(out, "%s %s", human_bytes_diff(buf, parts[i].bytes),
+			    parts[i].what);
+	}
+}
+
+/* "resident memory: +86.9 MiB: +86.8 MiB free in the allocators" */
+static int report_growth_say_resident(const struct report_context *c,
+				      struct text *scratch, struct table *table)
+{
+	struct account old, now;
+	char buf[HUMAN_SIZE];
+	int err = account_make(c->old, &old);
+
+	if (!err)
+		err = account_make(c->heap, &now);
+	if (err || !old.rss || !now.rss)
+		return err;
+	text_clear(scratch);
+	report_growth_unheld(scratch, &old, &now);
+	return table_note(table, "resident memory: %s%s",
+			  human_bytes_diff(buf, (int64_t)(now.rss - old.rss)),
+			  text_get(scratch));
+}
+
 /* Frees with report_growth_free, after a failure too. */
 static int report_growth_build(const struct report_context *c,
 			       struct growth_series *series)
@@ -330,6 +384,8 @@ static int report_growth_run(const struct report_context *context,
 			context, &series, VEC(grown, struct grown) + i, &scratch, table);
 	if (!err)
 		err = report_growth_say_all(context, &series, table);
+	if (!err)
+		err = report_growth_say_resident(context, &scratch, table);
 	for (uint32_t k = 0; k < series.count && series.at; k++)
 		truncated |= series.at[k].truncated;
 	if (!err && truncated)
