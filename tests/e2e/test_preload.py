@@ -246,6 +246,19 @@ if __name__ == "__main__":
                     os.unlink(path)
                 self.assertEqual(self.files(), [])
 
+    def test_no_thread_inside_of_fork(self):
+        """A child by libc's fork alone, which Python hasn't called whole, has no thread of
+        ours yet; 3.6 can't say it, and queues a call (hooks.h)."""
+        code = ("import ctypes, os\ncount = lambda: len(os.listdir('/proc/self/task'))\n"
+                "before, pid = count(), ctypes.PyDLL(None).fork()\n"
+                "if not pid: os._exit(count())\n"
+                "print(before, os.waitpid(pid, 0)[1] >> 8)\n")
+        for python in some_interpreters():
+            if python.version >= (3, 7):
+                with self.subTest(python=python.name):
+                    done = self.run_python(python, code, self.env(PYMEM_SIGNAL=1))
+                    self.assertEqual((done.stdout, done.stderr), (b"2 1\n", b""))
+
     def test_gunicorn(self):
         """A pre-fork server: each worker answers its own signal, requests go on."""
         gunicorn = next((p for p in ("/usr/bin/gunicorn", "/usr/bin/gunicorn3")
@@ -402,7 +415,12 @@ if __name__ == "__main__":
         status is its own, and no half of a file stays."""
         code = BASE + ("import threading\n"
                        "threading.Thread(target=time.sleep, args=(9,), daemon=True).start()\n"
-                       "time.sleep(0.05); os.kill(os.getpid(), signal.SIGRTMIN + 5)\n"
+                       "def armed():\n"
+                       "    with open('/proc/self/status') as f:\n"
+                       "        caught = next(l for l in f if l.startswith('SigCgt'))\n"
+                       "    return int(caught.split()[1], 16) >> signal.SIGRTMIN + 4 & 1\n"
+                       "while not armed(): time.sleep(0.001)\n"
+                       "os.kill(os.getpid(), signal.SIGRTMIN + 5)\n"
                        "time.sleep(float(sys.argv[1])); sys.exit(5)\n")
         for python in interpreters() if LONG else some_interpreters():
             with self.subTest(python=python.name):

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace cost=22
+# ctest: labels=e2e;ptrace cost=34
 # SPDX-License-Identifier: MIT
 """One thing fails, each in its turn: every allocation, every system call, every write.
 
@@ -187,6 +187,22 @@ class Viewer(Sweep):
             self.calls(self.view("--export", "jsonl", "-o",
                                  os.path.join(self.out, "a.jsonl")),
                        error, ("write", "fsync", "rename", "close", "pwrite64"))
+
+    def test_an_export_replaces_nothing_before_it_is_on_the_disk(self):
+        """Where it can't be brought there the old file stays."""
+        command = self.view("--export", "jsonl", "-o", os.path.join(self.out, "a.jsonl"))
+        told, result = self.path("calls"), os.path.join(self.out, "a.jsonl")
+        p = run([REFUSE_CALL, "-o", told, *command()])
+        if p.returncode == COULDNT_RUN:
+            self.skipTest("this kernel lets no filter ask a supervisor")
+        with open(told) as f:
+            number, = [l.split()[0] for l in f if l.split()[2] == "fsync"]
+        with open(result, "w") as f:
+            f.write("old")
+        p = run([REFUSE_CALL, "-c", number, "-n", "1", "-e", str(errno.EIO), *command()])
+        self.assertEqual(p.returncode, 1, p.stderr)
+        with open(result) as f:
+            self.assertEqual(f.read(), "old")
 
     @unittest.skipUnless(LONG, "one report and one export stand for the others")
     def test_memory_and_calls_of_the_others(self):

@@ -348,12 +348,14 @@ class Torture(Case):
         self.assertGreater(captured, 0, name)
 
     def program(self, name, *argv, options=(), runs=RUNS, env=None):
+        """What was logged."""
         with Program("torture", *argv, env=env) as p:
-            _, results, _ = drive(p.pid, "-a", "-n", runs, *options, timeout=900)
+            _, results, log = drive(p.pid, "-a", "-n", runs, *options, timeout=900)
             alive = p.alive
             words = p.finish()
             self.assertEqual(len(results), runs)
             self.count(name, results, alive and words.startswith("ok "))
+        return log
 
     # C programs, with an agent that works in any process
     def test_malloc_one_thread(self):
@@ -396,6 +398,11 @@ class Torture(Case):
     def test_signals(self):
         self.program("signal storm", "signals", 1)
         self.program("signal storm, external", "signals", 1, options=("-x",))
+
+    def test_signals_that_are_held(self):
+        """Those that can't be blocked meanwhile: each comes afterwards, with its value."""
+        log = self.program("SIGSEGV... with values", "faults", 1, options=("-v",))
+        self.assertIn("kept for later", log)
 
 
 class RealAgent(Case):

@@ -16,6 +16,7 @@
  *  registers     vector, mask, x87 registers, mxcsr, red zone, errno
  *  rseq          a restartable sequence that counts
  *  signals       100 Hz SIGALRM and a storm of SIGUSR1 to itself: all are counted
+ *  faults        SIGSEGV and its like sent to the main thread, each with a value
  *  bare T        T threads that never allocated wait, then one that did; main in epoll
  *  locks         a thread holds a mutex (torture_mutex) and stderr's lock for good
  *  vfork T       one thread is in vfork for 2 s, its child sleeps; T others wait
@@ -25,6 +26,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -397,6 +399,62 @@ static void start_timer(int which, long microseconds, int sig, void (*handler)(i
 	setitimer(which, &timer, NULL);
 }
 
+/* ---- signals of faults that somebody sends ---- */
+
+enum { FAULTS = 5, FAULT_SECONDS = 60 };
+static const int fault_signals[FAULTS] = { SIGTRAP, SIGBUS, SIGFPE, SIGILL, SIGSEGV };
+static atomic_int fault_values[FAULTS]; /* the last that came */
+
+static void on_sent_fault(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (info->si_code > 0) /* a true one */
+		_exit(4);
+	if (info->si_code != SI_QUEUE)
+		complain("what came with a signal was lost");
+	for (int i = 0; i < FAULTS; i++)
+		if (fault_signals[i] == sig)
+			atomic_store(&fault_values[i], info->si_value.sival_int);
+}
+
+static void send_fault(int sig, int value)
+{
+	siginfo_t info = { .si_signo = sig, .si_code = SI_QUEUE };
+
+	info.si_value.sival_int = value;
+	if (syscall(SYS_rt_tgsigqueueinfo, getpid(), getpid(), sig, &info))
+		complain("a signal can't be sent");
+}
+
+static void await_fault(int i, int value)
+{
+	const time_t began = time(NULL);
+
+	while (atomic_load(&fault_values[i]) != value && !atomic_load(&failed)) {
+		sched_yield();
+		if (time(NULL) > began + FAULT_SECONDS)
+			complain("a signal was lost");
+	}
+}
+
+/* All five at a time, so that more than one waits for a thread that isn't its own. */
+static void *fault_loop(void *arg)
+{
+	(void)arg;
+	struct sigaction action = { .sa_sigaction = on_sent_fault,
+				    .sa_flags = SA_SIGINFO | SA_RESTART };
+	for (int i = 0; i < FAULTS; i++)
+		sigaction(fault_signals[i], &action, NULL);
+	for (int value = 1; !atomic_load(&stop); value++) {
+		for (int i = 0; i < FAULTS; i++)
+			send_fault(fault_signals[i], value);
+		for (int i = 0; i < FAULTS; i++)
+			await_fault(i, value);
+		did_round();
+	}
+	return NULL;
+}
+
 /* ---- dispositions ---- */
 
 static void on_fault(int sig)
@@ -572,6 +630,7 @@ static const struct {
 	{ "registers", register_loop, 0 },
 	{ "rseq", rseq_loop, 0 },
 	{ "signals", signal_loop, 0 },
+	{ "faults", fault_loop, 0 },
 	{ "dispositions", disposition_loop, 0 },
 	{ "bare", bare_loop, 0 },
 	{ "locks", hold_locks, 0 },
