@@ -158,7 +158,7 @@ def some_interpreters(count=3):
     picked = [found[0], found[-1]]
     rest = sorted((p for p in found if p not in picked),
                   key=lambda p: p.path != "/usr/bin/python3")
-    return sorted(picked + rest[:count - 2], key=lambda p: (p.version, p.path))
+    return sorted((picked + rest)[:count], key=lambda p: (p.version, p.path))
 
 
 def in_turn(n, since=(3, 6)):
@@ -460,8 +460,23 @@ def skip_all(reason):
     sys.exit(77)
 
 
+class TimedResult(unittest.TextTestResult):
+    """Tells what a test took, where that was long: by the clock, and of processors, with
+    all that it started."""
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.began = time.monotonic(), sum(os.times()[:4])
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        took, used = time.monotonic() - self.began[0], sum(os.times()[:4]) - self.began[1]
+        if max(took, used) >= 1:
+            self.stream.writeln("    %.1f s, %.1f s of processors" % (took, used))
+
+
 def main():
     if not interpreters():      # tests that go through them all would pass
         sys.exit("no CPython was found to be tested")
     print("interpreters: " + ", ".join(p.name for p in interpreters()), flush=True)
-    unittest.main(verbosity=2)
+    unittest.main(testRunner=unittest.TextTestRunner(verbosity=2, resultclass=TimedResult))

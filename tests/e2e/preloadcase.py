@@ -95,7 +95,7 @@ class PreloadCase(Case):
     def files(self, pattern="*.pymem"):
         return sorted(glob.glob(self.path(pattern)))
 
-    def wait_files(self, count=1, seconds=20, pattern="*.pymem"):
+    def wait_files(self, count=1, seconds=120, pattern="*.pymem"):
         self.assertTrue(until(lambda: len(self.files(pattern)) >= count, seconds),
                         "files: %r" % os.listdir(self.tmp))
         return self.files(pattern)

@@ -1,4 +1,4 @@
-# ctest: labels=e2e cost=60
+# ctest: labels=e2e cost=80
 # SPDX-License-Identifier: MIT
 """What is built for aarch64 on another machine: agent, loader and formats compile with no
 warning, and their unit tests pass under qemu's emulation of single programs.  That knows no

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace
+# ctest: labels=e2e;ptrace cost=90
 # SPDX-License-Identifier: MIT
 """Memory that isn't Python's objects: the first line and the first suspect say whose it is."""
 import json

@@ -1,4 +1,4 @@
-# ctest: labels=e2e
+# ctest: labels=e2e cost=46
 # SPDX-License-Identifier: MIT
 """Every reference has a name: one of everything that the standard library makes in C
 (tests/targets/census.py), on every interpreter.  Attributes that Python code sees are

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace
+# ctest: labels=e2e;ptrace cost=58
 # SPDX-License-Identifier: MIT
 """The README's recipes for containers: each as the kernel sees it, with the namespaces,
 capabilities, filters and roots that the engine would make, without the engine.

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace cost=25
+# ctest: labels=e2e;ptrace cost=50
 # SPDX-License-Identifier: MIT
 """Core files: pymem-load --core tells of a process that is no more what a capture tells
 of it while it lives."""

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace
+# ctest: labels=e2e;ptrace cost=68
 # SPDX-License-Identifier: MIT
 """What goes to one place from many processes: --summary, --profile, --merge, OpenMetrics,
 --upload's standard input; and --leak-check, which compares a program with itself."""

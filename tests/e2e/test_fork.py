@@ -1,4 +1,4 @@
-# ctest: labels=e2e cost=66
+# ctest: labels=e2e cost=75
 # SPDX-License-Identifier: MIT
 """The copy-on-write copy: invisible to the application, holding nothing of it,
 disposable.  The agent is preloaded and asked over its control socket, so that
@@ -154,7 +154,7 @@ class Fork(Case):
                     self.target(python, HEAP + "ready()\nserve()\n") as t:
                 self.ask(t).finish()
                 before = self.settled(t)
-                for _ in range(3):
+                for _ in range(3 if LONG else 1):
                     capture = self.ask(t).finish()
                     self.assert_whole(capture)
                     walked = capture.message("walked")
@@ -164,9 +164,7 @@ class Fork(Case):
 
     def test_pause_is_the_fork(self):
         """The GIL is held for little more than the clone takes."""
-        for python in some_interpreters():
-            if python.version < (3, 7):
-                continue
+        for python in in_turn(1, (3, 7)):
             with self.subTest(python=python.name), \
                     self.target(python, "import threading\n" + HEAP * 3 +
                                 "ready()\nserve()\n") as t:
@@ -201,8 +199,8 @@ seen = []
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 """,
         }
-        for name, code in cases.items():
-            for python in some_interpreters(2):
+        for n, (name, code) in enumerate(cases.items()):
+            for python in in_turn(n):
                 with self.subTest(case=name, python=python.name), \
                         self.target(python, HEAP + code + "ready()\nserve()\n") as t:
                     for _ in range(3):
@@ -242,7 +240,7 @@ def used():
 ready()
 serve()
 """
-        for python in some_interpreters(3):
+        for python in in_turn(1):
             with self.subTest(python=python.name), self.target(python, code) as t:
                 before = t.ask("used()")
                 with open("/proc/%d/statm" % t.pid) as f:
@@ -452,7 +450,7 @@ serve()
             if python.version < (3, 12):
                 continue
             with self.subTest(python=python.name), self.target(python, code) as t:
-                for _ in range(5):
+                for _ in range(5 if LONG else 2):
                     capture = self.ask(t).finish()
                     self.assertEqual(capture.names[-1], "done")
                     self.assertEqual(t.ask("len(heap)"), 60000)

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace cost=21
+# ctest: labels=e2e;ptrace cost=28
 # SPDX-License-Identifier: MIT
 """Captures that are given up half-way: what they leave goes, and bars nobody's way."""
 import random

@@ -1,4 +1,4 @@
-# ctest: labels=e2e
+# ctest: labels=e2e cost=21
 # SPDX-License-Identifier: MIT
 """Graphs: the DOT text of each kind, pictures, hostile labels, wrong use."""
 import os

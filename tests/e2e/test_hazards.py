@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace timeout=1500 cost=33
+# ctest: labels=e2e;ptrace timeout=1500 cost=57
 # SPDX-License-Identifier: MIT
 """What the kernel, the C library or an administrator makes dangerous for somebody who
 enters or copies a process.  The target goes on as if nothing had been; a capture is whole,

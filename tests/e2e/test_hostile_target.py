@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace cost=35
+# ctest: labels=e2e;ptrace cost=42
 # SPDX-License-Identifier: MIT
 """Root captures a process of an ordinary user that wants to misuse it: whatever the
 process puts in the place of what the loader makes, nothing of root's is written, made

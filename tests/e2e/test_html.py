@@ -1,4 +1,4 @@
-# ctest: labels=e2e;view timeout=600
+# ctest: labels=e2e;view timeout=600 cost=34
 # SPDX-License-Identifier: MIT
 """--export html: one page that asks for nothing, holds no text of a target as markup, is of
 use without its script, and stays small.  In real browsers with tests/run --browser."""

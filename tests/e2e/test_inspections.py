@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace
+# ctest: labels=e2e;ptrace cost=40
 # SPDX-License-Identifier: MIT
 """Inspections: each known way of wasting memory is found where it was planted, and nothing
 is said of a program that does the same things well."""

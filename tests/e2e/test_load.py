@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace cost=29
+# ctest: labels=e2e;ptrace cost=54
 # SPDX-License-Identifier: MIT
 """pymem-load as a command: what it writes, prints and returns when all goes well."""
 import glob

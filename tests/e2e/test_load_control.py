@@ -1,4 +1,4 @@
-# ctest: labels=e2e
+# ctest: labels=e2e cost=35
 # SPDX-License-Identifier: MIT
 """pymem-load with an agent that the process carries itself (LD_PRELOAD and
 PYMEM_CONTROL): no ptrace, nobody is stopped."""

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace cost=45
+# ctest: labels=e2e;ptrace cost=48
 # SPDX-License-Identifier: MIT
 """pymem-load when things go wrong: one clear sentence, the right exit status, and
 neither the target nor an earlier file harmed."""

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace
+# ctest: labels=e2e;ptrace cost=21
 # SPDX-License-Identifier: MIT
 """Types of C extensions whose tp_traverse crashes or hangs the copy: the target goes
 on, and pymem-load walks again without their references."""

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace;view
+# ctest: labels=e2e;ptrace;view cost=27
 # SPDX-License-Identifier: MIT
 """pymem-view --mcp: a scripted client finds planted leaks in at most three calls each; it
 captures what the user allowed, nothing else; the server outlives whatever a client sends."""

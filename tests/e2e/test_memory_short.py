@@ -1,4 +1,4 @@
-# ctest: labels=e2e cost=90
+# ctest: labels=e2e cost=95
 # SPDX-License-Identifier: MIT
 """LD_PRELOAD: snapshots before memory is gone: lines, the kernel's word, growth, and
 MemoryError."""
@@ -56,7 +56,7 @@ def watcher_looks(pid, times=2):
 
 class MemoryShort(PreloadCase):
     def test_rss_limit(self):
-        for python in interpreters() if LONG else some_interpreters():
+        for python in in_turn(2):
             with self.subTest(python=python.name), \
                     Target(python, BASE + "ready()\nserve()\n",
                            env=self.env("rss-%p-%t.pymem", PYMEM_RSS_LIMIT="150M")) as t:
@@ -88,8 +88,8 @@ class MemoryShort(PreloadCase):
             "objects": "hog = []\nwhile True: hog.append({'a': [1, 2, 3], 'n': len(hog)})\n",
             "buffers": "hog = []\nwhile True: hog.append(b'x' * 100000); time.sleep(1e-5)\n",
         }
-        for python in some_interpreters(3 if LONG else 2):
-            for name, hog in hogs.items():
+        for n, (name, hog) in enumerate(hogs.items()):
+            for python in in_turn(n):
                 group = MemoryGroup(400 << 20)
                 self.addCleanup(group.remove)
                 if not group.usable:
@@ -117,7 +117,7 @@ class MemoryShort(PreloadCase):
             t.ask("len(heap)")
             group.limit(group.used() + room)
             os.kill(t.pid, 39)
-            path, = self.wait_files(1, seconds=60)
+            path, = self.wait_files(1)
             os.rename(path, self.path("taken"))
             self.assertTrue(until(lambda: watcher_sleeps(t.pid)))
             self.assertEqual(t.ask("len(heap)"), 20000)
@@ -130,9 +130,9 @@ class MemoryShort(PreloadCase):
     def test_manners(self):
         """By the memory that is left: a copy, one that everybody waits for, none, or no
         walk at all. A summary says that it is no whole snapshot."""
-        for python in some_interpreters(2):
-            for room, manner in ((100, "copy"), (22, "copy, standing still"),
-                                 (12, "in place"), (7, "summary")):
+        for n, (room, manner) in enumerate(((100, "copy"), (22, "copy, standing still"),
+                                            (12, "in place"), (7, "summary"))):
+            for python in in_turn(n):
                 with self.subTest(python=python.name, manner=manner):
                     path = self.limited(python, room << 20, self.THREAD, PYMEM_RESERVE=0)
                     self.assertEqual(fact_of(path, "trigger.manner"), manner)
@@ -234,8 +234,8 @@ except MemoryError:
     def test_memory_error_of_others(self):
         """Raised by Python code; by C code that asked no allocator of the interpreter for
         anything; caught both times. One in a cool-down, however many there are."""
-        for python in interpreters() if LONG else some_interpreters():
-            for n, failing in enumerate(("raise MemoryError", "[0] * (1 << 60)")):
+        for n, failing in enumerate(("raise MemoryError", "[0] * (1 << 60)")):
+            for python in in_turn(n + 1):
                 with self.subTest(python=python.name, failing=failing):
                     name = self.path("mo%d-%%p-%%t.pymem" % n)
                     code = BASE + """
@@ -272,7 +272,7 @@ print("caught")
             self.assertTrue(until(lambda: watcher_sleeps(t.pid)))
             self.assertEqual(self.files(pattern), [])
             t.tell(tell)
-            path, = self.wait_files(1, pattern=pattern, seconds=60)
+            path, = self.wait_files(1, pattern=pattern)
             if whole or fact_of(path, "trigger.manner") != "summary":
                 self.assert_whole(path)
             self.assertEqual(fact_of(path, "trigger"), why)

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace
+# ctest: labels=e2e;ptrace cost=30
 # SPDX-License-Identifier: MIT
 """Memory that C code took from malloc has an owner: the Python object that leads to it;
 the standard library's C structures have no description anywhere."""

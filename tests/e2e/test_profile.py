@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace
+# ctest: labels=e2e;ptrace cost=19
 # SPDX-License-Identifier: MIT
 """--export pprof, speedscope and collapsed: the heap as profilers' readers take it.  The
 profile is decoded here by hand, from the field numbers that pprof publishes; readers that

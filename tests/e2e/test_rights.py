@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace
+# ctest: labels=e2e;ptrace cost=34
 # SPDX-License-Identifier: MIT
 """Who has which rights: the processes that read what a target or a snapshot says have no
 more than the person in front of them, as root, under sudo and as an ordinary user.  The

@@ -1,4 +1,4 @@
-# ctest: labels=e2e timeout=300 cost=25
+# ctest: labels=e2e timeout=300 cost=50
 # SPDX-License-Identifier: MIT
 """Whoever reads a preloaded agent's snapshots may be slow or die, at any point of it: the
 process never waits for that.  It answers while its reader takes nothing, and it ends."""

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace;slow timeout=86000 cost=21
+# ctest: labels=e2e;ptrace;slow timeout=86000 cost=38
 # SPDX-License-Identifier: MIT
 """In and out again, very often, in processes of several kinds: nothing stays in them.
 

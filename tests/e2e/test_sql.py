@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace;view
+# ctest: labels=e2e;ptrace;view cost=60
 # SPDX-License-Identifier: MIT
 """pymem-view --sql: every question of pymem-sql(7) answered about a process that is known
 inside out; what a query may not do; what is said of a wrong one."""

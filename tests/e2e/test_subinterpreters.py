@@ -159,7 +159,7 @@ class Subinterpreters(Case):
         for python in self.since(12):
             with self.subTest(python=python.name), self.target(python, work) as target:
                 before = ProcState(target.pid)
-                for _ in range(20 if LONG else 2):
+                for _ in range(20 if LONG else 1):
                     self.capture(target, "--gil-timeout", "60s")
                     self.assert_untouched(before)
                     self.assertNotIn("held still", self.overview())

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace cost=44
+# ctest: labels=e2e;ptrace cost=55
 # SPDX-License-Identifier: MIT
 """Planted leaks: the first suspect and its path name the planted holder."""
 import re
@@ -386,7 +386,7 @@ ready(); serve()
 
     def test_growth(self):
         """What grew is named by its place; what stayed, is not."""
-        for python in some_interpreters(3):
+        for python in some_interpreters(3 if LONG else 2):
             old, new = self.path("old"), self.path("new")
             with self.subTest(python=python.name), Target(python, self.CODE) as target:
                 run_load("-q", "-f", old, target.pid)

@@ -1,4 +1,4 @@
-# ctest: labels=e2e;ptrace cost=20
+# ctest: labels=e2e;ptrace cost=70
 # SPDX-License-Identifier: MIT
 """Allocation sites: what tracemalloc knows in the target is in the snapshot, all of it, and
 nothing else is."""
@@ -132,19 +132,19 @@ class Traces(Case):
     options = ()
 
     def test_all_of_them(self):
-        for python in interpreters():
+        for python in interpreters()[::1 if LONG else 2]:
             with self.subTest(python=python.name), Target(python, CODE) as target:
                 path = self.path("all.pymem")
                 self.check_objects(target, path, self.check_all(target, path))
 
     def test_in_place(self):
         self.options = ("--no-fork",)
-        for python in some_interpreters(1):
+        for python in in_turn(2):
             with Target(python, CODE) as target:
                 self.check_all(target, self.path("place.pymem"))
 
     def test_not_tracing(self):
-        for python in some_interpreters(1):
+        for python in in_turn(1):
             with Target(python, "ready(); serve()\n") as target:
                 path = self.path("none.pymem")
                 run_load("-q", "-f", path, str(target.pid))
@@ -153,7 +153,7 @@ class Traces(Case):
             self.assertIn(b"tracemalloc was not tracing", done.stdout + done.stderr)
 
     def test_reports(self):
-        for python in some_interpreters(1):
+        for python in in_turn(2):
             with Target(python, CODE) as target:
                 a, b = self.path("a.pymem"), self.path("b.pymem")
                 run_load("-q", "-f", a, str(target.pid))
@@ -189,7 +189,7 @@ class Traces(Case):
 
     @unittest.skipUnless(shutil.which("gcore"), "gdb, whose gcore makes cores, is not here")
     def test_core(self):
-        for python in some_interpreters(1):
+        for python in in_turn(1):
             with Target(python, CODE) as target:
                 self.known(target, "warm")
                 before = self.known(target, "before")

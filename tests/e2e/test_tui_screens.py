@@ -1,4 +1,4 @@
-# ctest: labels=e2e;tui
+# ctest: labels=e2e;tui cost=29
 # SPDX-License-Identifier: MIT
 """Every screen of the viewer, driven by scripts, compared with golden files.
 

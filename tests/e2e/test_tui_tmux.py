@@ -1,4 +1,4 @@
-# ctest: labels=e2e;tui
+# ctest: labels=e2e;tui cost=19
 # SPDX-License-Identifier: MIT
 """The viewer on a real terminal: tmux, polled until the screen shows what it should."""
 import os

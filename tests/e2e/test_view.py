@@ -1,4 +1,4 @@
-# ctest: labels=e2e
+# ctest: labels=e2e cost=40
 # SPDX-License-Identifier: MIT
 """pymem-view without a terminal: reports, formats, hostile and damaged input.
 

@@ -129,19 +129,24 @@ class Trace:
 
     def counted(self, conservative=True):
         """How many references to each object were found."""
-        found = collections.Counter()
+        weak = {id_ for id_, (tail, fixed) in self.shapes.items()
+                if TAILS.get(tail) == WEAK or any(label[0] == WEAK for label in fixed)}
+        owned = {id_: type_.addr for id_, type_ in self.types.items()
+                 if type_.flags & TYPE_OWNED}
+        targets = []
         for o in self.objects.values():
-            tail, fixed = self.shapes[o.shape]
-            for i, target in enumerate(o.refs):
-                kind = fixed[i][0] if i < len(fixed) else TAILS.get(tail, OTHER)
-                if target and kind != WEAK:
-                    found[target] += 1
-            type_ = self.types[o.type]
-            if type_.flags & TYPE_OWNED:
-                found[type_.addr] += 1
-        for r in self.roots:
-            if not r.flags & BORROWED and (conservative or not r.flags & CONSERVATIVE):
-                found[r.target] += 1
+            if o.shape in weak:
+                tail, fixed = self.shapes[o.shape]
+                targets += (target for i, target in enumerate(o.refs) if WEAK !=
+                            (fixed[i][0] if i < len(fixed) else TAILS.get(tail, OTHER)))
+            else:
+                targets += o.refs
+            if o.type in owned:
+                targets.append(owned[o.type])
+        targets += (r.target for r in self.roots if not r.flags & BORROWED and
+                    (conservative or not r.flags & CONSERVATIVE))
+        found = collections.Counter(targets)
+        del found[0]
         return found
 
     def explained(self):
