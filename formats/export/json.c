@@ -2,17 +2,41 @@
 /* json - see json.h. */
 #include "formats/export/json.h"
 
+#include <assert.h>
 #include <string.h>
 
-static void json_put(struct json *j, char c)
+void json_flush(struct json *j)
 {
-	putc_unlocked(c, j->file);
+	if (j->waiting)
+		(void)fwrite(j->buffer, 1, j->waiting, j->file);
+	j->waiting = 0;
 }
 
-static void json_put_all(struct json *j, const char *text)
+/* Where so many bytes, few, can be put. */
+static inline char *json_room(struct json *j, size_t size)
 {
-	while (*text)
-		json_put(j, *text++);
+	assert(size <= JSON_BUFFER);
+	if (JSON_BUFFER - j->waiting < size)
+		json_flush(j);
+	return j->buffer + j->waiting;
+}
+
+static inline void json_put(struct json *j, char c)
+{
+	*json_room(j, 1) = c;
+	j->waiting++;
+}
+
+void json_put_plain(struct json *j, const char *text, size_t size)
+{
+	while (size > 0) {
+		const size_t n = size < JSON_BUFFER ? size : JSON_BUFFER;
+
+		memcpy(json_room(j, n), text, n);
+		j->waiting += (uint32_t)n;
+		text += n;
+		size -= n;
+	}
 }
 
 static void json_put_hex_digits(struct json *j, uint32_t value, int digits)
@@ -23,8 +47,14 @@ static void json_put_hex_digits(struct json *j, uint32_t value, int digits)
 
 static void json_put_unit(struct json *j, uint32_t unit)
 {
-	json_put_all(j, "\\u");
+	json_put_ascii(j, "\\u");
 	json_put_hex_digits(j, unit, 4);
+}
+
+/* Whether a string may hold the byte as it is. */
+static inline bool json_is_plain(unsigned char c)
+{
+	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
 }
 
 /* A character inside a string. */
@@ -36,9 +66,9 @@ static void json_put_character(struct json *j, uint32_t c)
 	} else if (c >= ' ' && c < 0x7f) {
 		json_put(j, (char)c);
 	} else if (c == '\n') {
-		json_put_all(j, "\\n");
+		json_put_ascii(j, "\\n");
 	} else if (c == '\t') {
-		json_put_all(j, "\\t");
+		json_put_ascii(j, "\\t");
 	} else if (c < 0x10000) {
 		json_put_unit(j, c);
 	} else {
@@ -111,12 +141,18 @@ void json_close(struct json *j, char bracket)
 	j->comma = true;
 }
 
-void json_key(struct json *j, const char *key)
+void json_key_sized(struct json *j, const char *key, size_t size)
 {
-	json_separate(j);
-	json_put(j, '"');
-	json_put_all(j, key);
-	json_put_all(j, "\":");
+	char *at = json_room(j, size + 4);
+
+	*at = ',';
+	at += j->comma;
+	*at++ = '"';
+	memcpy(at, key, size);
+	at += size;
+	*at++ = '"';
+	*at++ = ':';
+	j->waiting = (uint32_t)(at - j->buffer);
 	j->comma = false;
 }
 
@@ -129,27 +165,32 @@ void json_line(struct json *j)
 void json_word(struct json *j, const char *word)
 {
 	json_separate(j);
-	json_put_all(j, word);
+	json_put_ascii(j, word);
 }
 
 void json_put_u64(struct json *j, uint64_t value)
 {
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
 	char digits[20];
-	int n = 0;
+	size_t at = sizeof(digits);
 
-	do {
-		digits[n++] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value > 0);
-	while (n > 0)
-		json_put(j, digits[--n]);
+	for (; value >= 100; value /= 100)
+		memcpy(digits + (at -= 2), pairs + 2 * (value % 100), 2);
+	if (value >= 10)
+		memcpy(digits + (at -= 2), pairs + 2 * value, 2);
+	else
+		digits[--at] = (char)('0' + value);
+	json_put_plain(j, digits + at, sizeof(digits) - at);
 }
 
 void json_put_hex(struct json *j, uint64_t value)
 {
 	const int bits = value ? 64 - __builtin_clzll(value) : 1;
 
-	json_put_all(j, "0x");
+	json_put_ascii(j, "0x");
 	for (int shift = (bits - 1) / 4 * 4; shift >= 0; shift -= 4)
 		json_put(j, "0123456789abcdef"[value >> shift & 15]);
 }
@@ -173,17 +214,18 @@ void json_string_end(struct json *j)
 	json_put(j, '"');
 }
 
-void json_put_ascii(struct json *j, const char *text)
-{
-	json_put_all(j, text);
-}
-
 void json_put_text(struct json *j, const char *text, size_t size)
 {
 	size_t n;
 
-	for (; size > 0; text += n, size -= n)
-		json_put_character(j, json_character(text, size, &n));
+	for (; size > 0; text += n, size -= n) {
+		for (n = 0; n < size && json_is_plain((unsigned char)text[n]);)
+			n++;
+		if (n)
+			json_put_plain(j, text, n);
+		else
+			json_put_character(j, json_character(text, size, &n));
+	}
 }
 
 void json_text(struct json *j, const char *text, size_t size)
@@ -204,7 +246,7 @@ void json_latin1(struct json *j, const char *text, size_t size)
 /* A Python escape: the backslash itself must be escaped for JSON. */
 static void json_put_escape(struct json *j, char letter, uint32_t value, int digits)
 {
-	json_put_all(j, "\\\\");
+	json_put_ascii(j, "\\\\");
 	json_put(j, letter);
 	json_put_hex_digits(j, value, digits);
 }
@@ -224,7 +266,7 @@ static void json_put_repr_character(struct json *j, uint32_t c, char quote)
 		json_put_character(j, '\\');
 		json_put_character(j, c);
 	} else if (c == '\n' || c == '\r' || c == '\t') {
-		json_put_all(j, "\\\\");
+		json_put_ascii(j, "\\\\");
 		json_put(j, c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
 	} else if (!json_unprintable(c)) {
 		json_put_character(j, c);
@@ -253,7 +295,7 @@ void json_put_str_repr(struct json *j, const char *text, size_t size, bool cut)
 		json_put_repr_character(j, json_character(text, size, &n), quote);
 	json_put_character(j, (uint8_t)quote);
 	if (cut)
-		json_put_all(j, "...");
+		json_put_ascii(j, "...");
 }
 
 void json_put_bytes_repr(struct json *j, const char *text, size_t size, bool cut)
@@ -272,13 +314,7 @@ void json_put_bytes_repr(struct json *j, const char *text, size_t size, bool cut
 	}
 	json_put_character(j, (uint8_t)quote);
 	if (cut)
-		json_put_all(j, "...");
-}
-
-void json_member_u64(struct json *j, const char *key, uint64_t value)
-{
-	json_key(j, key);
-	json_u64(j, value);
+		json_put_ascii(j, "...");
 }
 
 void json_member_text(struct json *j, const char *key, const char *text, size_t size)

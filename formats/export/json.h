@@ -5,6 +5,8 @@
  * Text is meant as UTF-8 with encoded surrogates (WTF-8): characters beyond ASCII become
  * \u escapes, in pairs beyond U+FFFF; a byte that is no UTF-8 becomes \udcXX as Python's
  * surrogateescape has it, so nothing is lost and nothing unescaped gets through.
+ *
+ * What is put waits in the writer's own buffer: an export is bound by these bytes.
  */
 #ifndef PYMEM_FORMATS_EXPORT_JSON_H
 #define PYMEM_FORMATS_EXPORT_JSON_H
@@ -13,17 +15,32 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
+enum { JSON_BUFFER = 32 << 10 };
+
+/* All zeros but for the file is a new one. */
 struct json {
 	FILE *file;
-	bool comma; /* a member or element came before, in this object or array */
+	bool comma;	  /* a member or element came before, in this object or array */
+	uint32_t waiting; /* bytes of buffer */
+	char buffer[JSON_BUFFER];
 };
 
-/* Errors are the file's: ask ferror once at the end. */
+/* Gives the file what waits: at the end, and before another writes to it.  Errors are the
+ * file's: ask ferror then. */
+void json_flush(struct json *j);
+
+/* An array or an object, and what is in it. */
 void json_open(struct json *j,
 	       char bracket); /* { or [ as a value, after json_key if any */
 void json_close(struct json *j, char bracket);
-void json_key(struct json *j, const char *key); /* ASCII, not escaped */
+/* ASCII, not escaped; at most 64 bytes. */
+void json_key_sized(struct json *j, const char *key, size_t size);
+static inline void json_key(struct json *j, const char *key)
+{
+	json_key_sized(j, key, strlen(key));
+}
 void json_u64(struct json *j, uint64_t value);
 void json_text(struct json *j, const char *text, size_t size);
 void json_latin1(struct json *j, const char *text, size_t size); /* one char per byte */
@@ -32,7 +49,12 @@ void json_line(struct json *j);			  /* newline; begins anew */
 
 /* A string in parts: begin, any of the puts, end. */
 void json_string_begin(struct json *j);
-void json_put_ascii(struct json *j, const char *text); /* plain, no escapes needed */
+/* Plain text, which needs no escapes. */
+void json_put_plain(struct json *j, const char *text, size_t size);
+static inline void json_put_ascii(struct json *j, const char *text)
+{
+	json_put_plain(j, text, strlen(text));
+}
 void json_put_text(struct json *j, const char *text, size_t size);
 void json_put_u64(struct json *j, uint64_t value);
 void json_put_hex(struct json *j, uint64_t value); /* 0x... */
@@ -41,8 +63,12 @@ void json_put_str_repr(struct json *j, const char *text, size_t size, bool cut);
 void json_put_bytes_repr(struct json *j, const char *text, size_t size, bool cut);
 void json_string_end(struct json *j);
 
-/* u64 and text members. */
-void json_member_u64(struct json *j, const char *key, uint64_t value);
+/* Members. */
+static inline void json_member_u64(struct json *j, const char *key, uint64_t value)
+{
+	json_key(j, key);
+	json_u64(j, value);
+}
 void json_member_text(struct json *j, const char *key, const char *text, size_t size);
 
 /*

@@ -202,6 +202,7 @@ static int jsonl_export(const char *path, FILE *out, uint32_t *incomplete_ret,
 	if (fd < 0)
 		return -1;
 	result = jsonl_run_passes(&e, fd, problem);
+	json_flush(&e.json);
 	if (result == 0 || problem->code == SNAP_E_SINK)
 		result = passes_blame(out, problem) != 0 ? -1 : result;
 	if (result == 0)

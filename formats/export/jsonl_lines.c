@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,20 +65,22 @@ static double jsonl_float_of(const char *text)
 	return value;
 }
 
-/* A float as Python prints it, as nearly as 17 digits say it: the shortest that reads
- * back. */
+/* A float as Python prints it: the shortest that reads back.  Where fewer than 15 digits
+ * do, the 15 end in zeros, which %g leaves out; but for the smallest numbers. */
 static void jsonl_put_float(struct json *j, double value)
 {
 	char text[40];
+	int digits = fabs(value) < DBL_MIN ? 1 : 15;
 
-	for (int digits = 1; digits <= 17; digits++) {
-		snprintf(text, sizeof(text), "%.*g", digits, value);
-		if (strtod(text, NULL) == value)
-			break;
+	if (fabs(value) < 1e16 && trunc(value) == value) {
+		snprintf(text, sizeof(text), "%.1f", value);
+		json_put_ascii(j, text);
+		return;
 	}
+	do
+		snprintf(text, sizeof(text), "%.*g", digits, value);
+	while (strtod(text, NULL) != value && ++digits <= 17);
 	json_put_ascii(j, text);
-	if (isfinite(value) && strspn(text, "-0123456789") == strlen(text))
-		json_put_ascii(j, ".0");
 }
 
 /* The key as its repr; false when there is no preview to show. */

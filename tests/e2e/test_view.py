@@ -241,6 +241,24 @@ class View(Case):
         self.assertEqual(len(objects), self.rows("--report", "overview", "shop")[0]["objects"])
         self.assertEqual(os.stat(self.path("out")).st_mode & 0o777, 0o600)
 
+    def test_export_of_floats(self):
+        """As Python prints them, each."""
+        python = some_interpreters(1)[0]
+        code = ("import random\nKEPT = [10.0 ** n for n in range(-6, 20)] + [20.0, 0.1, -0.0, "
+                "1e300, 123456789012345.0, 0.1 + 0.2, 5e-324] + [random.random() for i in "
+                "range(500)]\n"
+                "ready(); serve()\n")
+        with Target(python, code) as target:
+            done = run_load("-q", "-f", self.path("floats"), target.pid)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.view("--export", "jsonl", "-o", "out", "floats")
+        texts = re.findall(r'"value":([^,"]+),"value_kind":"float"',
+                           read(self.path("out")).decode())
+        self.assertGreater(len(texts), 500)
+        self.assertEqual([t for t in texts if t != repr(float(t))], [])
+        self.assertLessEqual({"20.0", "1000000000000000.0", "1e+16", "1e-05", "5e-324",
+                              "0.30000000000000004"}, set(texts))
+
     def test_usage(self):
         for args in ((), ("--report", "nonsense", "shop"), ("--format", "xml", "shop"),
                      ("--nonsense",), ("--report", "diff", "shop"), ("--limit", "x", "shop"),

@@ -99,7 +99,7 @@ static void chrome_name_str(struct text *out, const struct heap *heap, uint32_t 
 		text_printf(out, "at 0x%" PRIx64 ")", heap_address(heap, object));
 }
 
-static void chrome_name_type(struct text *out, const struct heap *heap, uint32_t type)
+void chrome_name_type(struct text *out, const struct heap *heap, uint32_t type)
 {
 	size_t size;
 	const char *const text = heap_string(heap, heap_type(heap, type)->name, &size);
@@ -117,38 +117,60 @@ static void chrome_name_value(struct text *out, const struct heap *heap, uint32_
 		chrome_name_type(out, heap, heap_type_of(heap, object));
 }
 
+bool chrome_name_is_type(const struct heap *heap, uint32_t node)
+{
+	static const bool own[SNAP_KIND_COUNT] = {
+		[SNAP_KIND_STR] = true,	   [SNAP_KIND_TYPE] = true,
+		[SNAP_KIND_MODULE] = true, [SNAP_KIND_INT] = true,
+		[SNAP_KIND_FLOAT] = true,  [SNAP_KIND_FUNCTION] = true,
+		[SNAP_KIND_CODE] = true,
+	};
+
+	return heap_is_object(heap, node) && !own[heap_kind(heap, node)];
+}
+
+static void chrome_name_of_class(struct text *out, const struct chrome_name *c,
+				 uint32_t object)
+{
+	const uint32_t type = chrome_name_class(c, object);
+
+	if (type)
+		chrome_name_type(out, c->heap, type);
+	else
+		chrome_name_value(out, c->heap, object);
+}
+
+static void chrome_name_module(struct text *out, const struct heap *heap, uint32_t object)
+{
+	struct heap_value v;
+
+	if (!heap_value(heap, object, &v) || !v.size) {
+		chrome_name_type(out, heap, heap_type_of(heap, object));
+		return;
+	}
+	text_add(out, "module ");
+	chrome_name_cut(out, v.text, v.size);
+}
+
 static void chrome_name_object(struct text *out, const struct chrome_name *c,
 			       uint32_t object)
 {
-	const uint32_t type = chrome_name_class(c, object);
-	struct heap_value v;
-
+	if (chrome_name_is_type(c->heap, object)) {
+		chrome_name_type(out, c->heap, heap_type_of(c->heap, object));
+		return;
+	}
 	switch (heap_kind(c->heap, object)) {
 	case SNAP_KIND_STR:
 		chrome_name_str(out, c->heap, object);
 		break;
 	case SNAP_KIND_TYPE:
-		if (type)
-			chrome_name_type(out, c->heap, type);
-		else
-			chrome_name_value(out, c->heap, object);
+		chrome_name_of_class(out, c, object);
 		break;
 	case SNAP_KIND_MODULE:
-		if (heap_value(c->heap, object, &v) && v.size) {
-			text_add(out, "module ");
-			chrome_name_cut(out, v.text, v.size);
-			break;
-		}
-		chrome_name_type(out, c->heap, heap_type_of(c->heap, object));
-		break;
-	case SNAP_KIND_INT:
-	case SNAP_KIND_FLOAT:
-	case SNAP_KIND_FUNCTION:
-	case SNAP_KIND_CODE:
-		chrome_name_value(out, c->heap, object);
+		chrome_name_module(out, c->heap, object);
 		break;
 	default:
-		chrome_name_type(out, c->heap, heap_type_of(c->heap, object));
+		chrome_name_value(out, c->heap, object);
 	}
 }
 

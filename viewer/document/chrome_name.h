@@ -32,7 +32,12 @@ int chrome_name_init(struct chrome_name *c, const struct heap *heap);
 void chrome_name_free(struct chrome_name *c);
 /* Appends the name of any node. */
 void chrome_name_node(struct text *out, const struct chrome_name *c, uint32_t node);
-/* Appends what the label of a reference says besides its kind, or "". */
+/* Appends a type's name. */
+void chrome_name_type(struct text *out, const struct heap *heap, uint32_t type);
+/* Whether a node goes by its type's name and by nothing else. */
+bool chrome_name_is_type(const struct heap *heap, uint32_t node);
+/* Appends what the label of a reference says besides its kind, or ""; where the label has
+ * a name that isn't empty, it says that and nothing else. */
 void chrome_name_edge(struct text *out, const struct heap *heap,
 		      const struct heap_label *label);
 

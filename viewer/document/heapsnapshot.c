@@ -36,7 +36,6 @@
 
 #include "formats/export/intern.h"
 #include "formats/export/json.h"
-#include "formats/text/print.h"
 #include "viewer/document/chrome_name.h"
 #include "viewer/document/document.h"
 #include "viewer/document/stable_id.h"
@@ -72,7 +71,10 @@ struct heapsnapshot {
 	struct intern texts;
 	struct stable_id ids;
 	struct chrome_name names;
-	struct text text;  /* being made */
+	struct text text; /* being made */
+	/* numbers of texts that are there, plus 1: */
+	uint32_t *of_type; /* by type id, of its name */
+	uint32_t *of_name; /* by string id, of a reference that has that name */
 	uint32_t natives;  /* native nodes that are written */
 	uint64_t *moved;   /* of each: bytes that its owner's size counts */
 	uint8_t *owned;	   /* of each: 1 = an object owns it */
@@ -223,7 +225,7 @@ static void heapsnapshot_put_node(struct heapsnapshot *e, enum node_type type,
 	heapsnapshot_put_number(e, edges);
 	heapsnapshot_put_number(e, 0);
 	heapsnapshot_put_number(e, 0);
-	putc_unlocked('\n', e->json.file);
+	json_put_ascii(&e->json, "\n");
 }
 
 static enum node_type heapsnapshot_object_type(unsigned kind)
@@ -255,6 +257,16 @@ static uint32_t heapsnapshot_take_text(struct heapsnapshot *e)
 	return n;
 }
 
+/* Number of a type's name. */
+static uint32_t heapsnapshot_type_text(struct heapsnapshot *e, uint32_t type)
+{
+	if (!e->of_type[type]) {
+		chrome_name_type(&e->text, e->heap, type);
+		e->of_type[type] = heapsnapshot_take_text(e) + 1;
+	}
+	return e->of_type[type] - 1;
+}
+
 static uint32_t heapsnapshot_id(struct heapsnapshot *e, uint32_t node)
 {
 	const struct heap *const heap = e->heap;
@@ -277,21 +289,24 @@ static uint32_t heapsnapshot_id(struct heapsnapshot *e, uint32_t node)
 static void heapsnapshot_write_node(struct heapsnapshot *e, uint32_t node)
 {
 	const struct heap *const heap = e->heap;
+	const bool object = heap_is_object(heap, node),
+		   full = e->texts.text_size >= TEXTS_MAX_BYTES;
 	enum node_type type = heap_is_native(heap, node) ? NODE_NATIVE : NODE_SYNTHETIC;
-	uint32_t id;
+	uint32_t name, id;
 
-	if (heap_is_object(heap, node)) {
-		type = heapsnapshot_object_type(heap_kind(heap, node));
-		if (e->texts.text_size >= TEXTS_MAX_BYTES)
-			type = NODE_OBJECT;
-	}
-	if (heap_is_object(heap, node) && e->texts.text_size >= TEXTS_MAX_BYTES)
-		text_add(&e->text, heap_type_name(heap, heap_type_of(heap, node)));
-	else
+	if (object)
+		type = full ? NODE_OBJECT :
+			      heapsnapshot_object_type(heap_kind(heap, node));
+	if (object && (full || chrome_name_is_type(heap, node))) {
+		name = heapsnapshot_type_text(e, heap_type_of(heap, node));
+		id = heapsnapshot_id(e, node);
+	} else {
 		chrome_name_node(&e->text, &e->names, node);
-	id = heapsnapshot_id(e, node);
+		id = heapsnapshot_id(e, node);
+		name = heapsnapshot_take_text(e);
+	}
 	heapsnapshot_put_node(
-		e, type, heapsnapshot_take_text(e), id, heapsnapshot_self_size(e, node),
+		e, type, name, id, heapsnapshot_self_size(e, node),
 		heap_is_native(heap, node) ? 0 : heapsnapshot_each_edge(e, node, NULL));
 }
 
@@ -303,7 +318,7 @@ static void heapsnapshot_put_edge(struct heapsnapshot *e, enum edge_type type,
 	heapsnapshot_put_number(e, type);
 	heapsnapshot_put_number(e, name);
 	heapsnapshot_put_number(e, number * FIELDS);
-	putc_unlocked('\n', e->json.file);
+	json_put_ascii(&e->json, "\n");
 }
 
 static enum edge_type heapsnapshot_edge_type(const struct heapsnapshot *e, uint32_t from,
@@ -326,6 +341,22 @@ static enum edge_type heapsnapshot_edge_type(const struct heapsnapshot *e, uint3
 	     heap_kind(e->heap, label->key) != SNAP_KIND_STR))
 		return EDGE_INTERNAL;
 	return types[label->kind];
+}
+
+/* Number of what a reference is called. */
+static uint32_t heapsnapshot_edge_text(struct heapsnapshot *e,
+				       const struct heap_label *label)
+{
+	size_t size = 0;
+	uint32_t number = e->of_name[label->name];
+
+	if (number)
+		return number - 1;
+	chrome_name_edge(&e->text, e->heap, label);
+	number = heapsnapshot_take_text(e);
+	if (label->name && heap_string(e->heap, label->name, &size) && size)
+		e->of_name[label->name] = number + 1;
+	return number;
 }
 
 static void heapsnapshot_write_edge(struct heapsnapshot *e, uint32_t from, uint32_t slot,
@@ -351,8 +382,7 @@ static void heapsnapshot_write_edge(struct heapsnapshot *e, uint32_t from, uint3
 				      number);
 		return;
 	}
-	chrome_name_edge(&e->text, e->heap, &label);
-	heapsnapshot_put_edge(e, type, heapsnapshot_take_text(e), number);
+	heapsnapshot_put_edge(e, type, heapsnapshot_edge_text(e, &label), number);
 }
 
 /* ---- the file ---- */
@@ -379,11 +409,11 @@ static const char head[] =
 static void heapsnapshot_put_head(struct heapsnapshot *e, uint64_t nodes, uint64_t edges)
 {
 	json_put_ascii(&e->json, head);
-	print_format(
-		e->json.file,
-		"\"node_count\":%llu,\"edge_count\":%llu,\"trace_function_count\":0},\n"
-		"\"nodes\":[",
-		(unsigned long long)nodes, (unsigned long long)edges);
+	json_put_ascii(&e->json, "\"node_count\":");
+	json_put_u64(&e->json, nodes);
+	json_put_ascii(&e->json, ",\"edge_count\":");
+	json_put_u64(&e->json, edges);
+	json_put_ascii(&e->json, ",\"trace_function_count\":0},\n\"nodes\":[");
 }
 
 static void heapsnapshot_put_texts(struct heapsnapshot *e)
@@ -398,7 +428,7 @@ static void heapsnapshot_put_texts(struct heapsnapshot *e)
 		const char *const text = intern_text(&e->texts, i, &size);
 
 		json_text(&e->json, text, size);
-		putc_unlocked('\n', e->json.file);
+		json_put_ascii(&e->json, "\n");
 	}
 	json_put_ascii(&e->json, "]}\n");
 }
@@ -493,17 +523,22 @@ int heapsnapshot_write(FILE *out, struct analysis *analysis,
 
 	static_assert(2 * HEAP_SYNTH_GROUP_COUNT + 3 < 2 * STABLE_ID_RESERVED,
 		      "the groups' ids are reserved");
-	err = stable_id_init(&e.ids, e.heap);
+	e.of_type = calloc((size_t)e.heap->types + 1, sizeof(*e.of_type));
+	e.of_name = calloc((size_t)e.heap->strings + 1, sizeof(*e.of_name));
+	err = e.of_type && e.of_name ? stable_id_init(&e.ids, e.heap) : -ENOMEM;
 	if (!err)
 		err = chrome_name_init(&e.names, e.heap);
 	if (!err)
 		err = heapsnapshot_move_native(&e);
 	if (!err)
 		err = heapsnapshot_write_all(&e);
+	json_flush(&e.json);
 	stable_id_free(&e.ids);
 	chrome_name_free(&e.names);
 	intern_deinit(&e.texts);
 	text_free(&e.text);
+	free(e.of_type);
+	free(e.of_name);
 	free(e.moved);
 	free(e.owned);
 	return err;

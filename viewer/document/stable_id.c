@@ -30,10 +30,11 @@ int stable_id_init(struct stable_id *s, const struct heap *heap)
 	while (slots < 2 * ((size_t)heap->nodes + STABLE_ID_RESERVED))
 		slots *= 2;
 	s->mask = slots - 1;
-	s->taken = calloc(slots, sizeof(*s->taken));
 	s->type = malloc(((size_t)heap->types + 1) * sizeof(*s->type));
-	if (!s->taken || !s->type)
+	if (!s->type || vec_alloc(&s->taken, slots * 4) ||
+	    vec_alloc(&s->address, heap->objects * 8ul))
 		return -ENOMEM;
+	addrmap_list(&heap->addrs, s->address.data, heap->objects);
 	s->type[0] = 0;
 	for (uint32_t t = 1; t <= heap->types; t++) {
 		size_t size;
@@ -46,22 +47,24 @@ int stable_id_init(struct stable_id *s, const struct heap *heap)
 
 void stable_id_free(struct stable_id *s)
 {
-	free(s->taken);
+	vec_free(&s->taken);
 	free(s->type);
+	vec_free(&s->address);
 	*s = (struct stable_id){ 0 };
 }
 
 /* True if the number was free; it is taken now. */
 static bool stable_id_take(struct stable_id *s, uint32_t id)
 {
+	uint32_t *const taken = VEC(s->taken, uint32_t);
 	size_t slot = stable_id_mix(1, id) & s->mask;
 
-	while (s->taken[slot]) {
-		if (s->taken[slot] == id)
+	while (taken[slot]) {
+		if (taken[slot] == id)
 			return false;
 		slot = (slot + 1) & s->mask;
 	}
-	s->taken[slot] = id;
+	taken[slot] = id;
 	return true;
 }
 
@@ -69,7 +72,7 @@ static uint32_t stable_id_of_hash(struct stable_id *s, uint64_t hash)
 {
 	uint32_t id;
 
-	assert(s->taken);
+	assert(s->taken.size);
 	do {
 		hash = stable_id_mix(hash, 1);
 		id = (uint32_t)hash | 1;
@@ -81,7 +84,7 @@ uint32_t stable_id_object(struct stable_id *s, const struct heap *heap, uint32_t
 {
 	return stable_id_of_hash(s,
 				 stable_id_mix(s->type[heap_type_of(heap, object)],
-					       heap_address(heap, object)));
+					       VEC(s->address, uint64_t)[object]));
 }
 
 uint32_t stable_id_other(struct stable_id *s, const char *name, size_t size,

@@ -16,9 +16,10 @@
 #define STABLE_ID_RESERVED 64u /* numbers below are nobody's: for fixed nodes */
 
 struct stable_id {
-	uint32_t *taken; /* 0 = free */
+	struct vec taken; /* u32 per slot, 0 = free */
 	size_t mask;
-	uint64_t *type; /* hash of each type's name */
+	uint64_t *type;	    /* hash of each type's name */
+	struct vec address; /* u64 per object */
 };
 
 /* For as many numbers as the heap has nodes. 0 or -ENOMEM; free in any case. */

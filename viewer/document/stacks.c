@@ -221,6 +221,7 @@ static int stacks_put_speedscope(struct speedscope *s)
 	stacks_put_profiles(s);
 	json_close(&s->json, '}');
 	json_line(&s->json);
+	json_flush(&s->json);
 	subject_free(&subject);
 	return err ? err : s->text.err;
 }

@@ -235,3 +235,32 @@ uint64_t addrmap_address(const struct addrmap *map, uint32_t id)
 		addrmap_line_select(&lines[l], id - lines[l].rank);
 	return chunks[order[lo]].number << ADDRMAP_CHUNK_SHIFT | granule << 3;
 }
+
+/* The addresses of a line's objects, `first` being its first granule's, from *at on. */
+static void addrmap_list_line(const struct addrmap_line *line, uint64_t first,
+			      uint64_t *ret, uint32_t *at, uint32_t most)
+{
+	for (unsigned w = 0; w < 7; w++)
+		for (uint64_t bits = line->bits[w]; bits && *at < most; bits &= bits - 1)
+			ret[(*at)++] =
+				first + w * 512 + ((uint64_t)__builtin_ctzll(bits) << 3);
+}
+
+void addrmap_list(const struct addrmap *map, uint64_t *ret, uint32_t count)
+{
+	uint32_t at = 0;
+
+	for (size_t i = 0; i < VEC_COUNT(map->order, uint32_t); i++) {
+		const uint32_t chunk = VEC(map->order, uint32_t)[i];
+		const uint64_t first =
+			VEC(map->chunks, struct addrmap_chunk)[chunk].number
+			<< ADDRMAP_CHUNK_SHIFT;
+
+		for (uint32_t l = 0; l < ADDRMAP_LINES; l++)
+			addrmap_list_line(VEC(map->lines, struct addrmap_line) +
+						  (size_t)chunk * ADDRMAP_LINES + l,
+					  first + l * UINT64_C(8) * ADDRMAP_LINE_BITS,
+					  ret, &at, count);
+	}
+	assert(at == count && (!count || ret[0] == addrmap_address(map, 0)));
+}

@@ -75,5 +75,7 @@ static inline uint32_t addrmap_id(const struct addrmap *map, uint64_t packed)
 uint32_t addrmap_find(const struct addrmap *map, uint64_t address);
 /* Address of an id < number of objects. */
 uint64_t addrmap_address(const struct addrmap *map, uint32_t id);
+/* The addresses of all, by id; count is how many there are. */
+void addrmap_list(const struct addrmap *map, uint64_t *ret, uint32_t count);
 
 #endif

@@ -106,39 +106,13 @@ const char *indexed_type_name(const struct indexed *ix, uint32_t type)
 	return VEC(ix->names.buf, const char) + VEC(ix->name, uint32_t)[type];
 }
 
-/* The addresses of a chunk's line (addrmap.h) from *at on, at most so many in all. */
-static void indexed_list_line(const struct addrmap_line *line, uint64_t first,
-			      uint64_t *list, uint32_t *at, uint32_t most)
-{
-	for (unsigned w = 0; w < sizeof(line->bits) / sizeof(line->bits[0]); w++)
-		for (uint64_t bits = line->bits[w]; bits && *at < most; bits &= bits - 1)
-			list[(*at)++] =
-				first + w * 512 + ((uint64_t)__builtin_ctzll(bits) << 3);
-}
-
 void indexed_list_addresses(struct indexed *ix)
 {
-	const struct addrmap *map = &ix->heap->addrs;
 	const uint32_t objects = ix->heap->objects;
-	uint32_t at = 0;
 
-	if (ix->address.size || !objects ||
-	    vec_alloc(&ix->address, objects * sizeof(uint64_t)))
-		return;
-	for (size_t i = 0; i < VEC_COUNT(map->order, uint32_t); i++) {
-		const uint32_t chunk = VEC(map->order, uint32_t)[i];
-		const uint64_t first =
-			VEC(map->chunks, struct addrmap_chunk)[chunk].number
-			<< ADDRMAP_CHUNK_SHIFT;
-
-		for (uint32_t l = 0; l < ADDRMAP_LINES; l++)
-			indexed_list_line(VEC(map->lines, struct addrmap_line) +
-						  (size_t)chunk * ADDRMAP_LINES + l,
-					  first + l * UINT64_C(8) * ADDRMAP_LINE_BITS,
-					  VEC(ix->address, uint64_t), &at, objects);
-	}
-	assert(at == objects &&
-	       VEC(ix->address, uint64_t)[0] == heap_address(ix->heap, 0));
+	if (!ix->address.size && objects &&
+	    !vec_alloc(&ix->address, objects * sizeof(uint64_t)))
+		addrmap_list(&ix->heap->addrs, ix->address.data, objects);
 }
 
 uint64_t indexed_address(struct indexed *ix, uint32_t object)
