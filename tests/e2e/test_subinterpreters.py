@@ -38,11 +38,14 @@ def sleepy():
         ring.append(ring.pop(0))
     return sorted(k.number for k in ring) == list(range(500))
 def hog():
-    began = time.monotonic()
-    sum(range(10**6))
-    n = int(10**6 * 8 / (time.monotonic() - began))	# about 8 s without a bytecode
+    """Until the byte is set: in C code alone, without a bytecode."""
+    import itertools, mmap
+    with open(%(stop)r + ".hog", "w+b") as f:
+        f.write(b"\0")
+        f.flush()
+        page = mmap.mmap(f.fileno(), 1)
     at_work()
-    return sum(range(n)) == n * (n - 1) // 2
+    return any(map(page.__getitem__, itertools.repeat(0)))
 def report(result):
     with open(%(out)r, "w") as f:
         f.write(repr(result))
@@ -77,6 +80,10 @@ def churn(count):
         I.destroy(i)
 def finish():
     open(stop, "w").close()
+    if os.path.exists(stop + ".hog"):
+        with open(stop + ".hog", "r+b") as f:
+            f.write(b"\1")
+        os.unlink(stop + ".hog")
     for t in threads:
         t.join()
     for i in ids:
