@@ -160,6 +160,7 @@ int walk_begin(struct walk *w, const struct cpython *py, struct arena *arena,
 			    .arena = arena,
 			    .options = options,
 			    .sink = sink,
+			    .whole = events_taker(sink),
 			    .hooks = &walk_hooks,
 			    .str_ascii = 1u << py->lay.str_compact_bit |
 				    1u << py->lay.str_ascii_bit,

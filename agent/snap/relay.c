@@ -63,6 +63,11 @@ struct relay_string { /* the arguments of snap_sink_ops.string */
 	size_t size;
 };
 
+struct relay_whole { /* ... of snap_sink_ops.whole */
+	struct snap_object object;
+	struct snap_value value; /* kind 0: none */
+};
+
 /* clang-format off */
 #define RELAY_PLAIN_EVENTS(X) \
 	X(type) X(thread) X(frame) X(root) X(map) X(buffer) X(chunks) X(shared) X(site) \
@@ -72,6 +77,7 @@ struct relay_string { /* the arguments of snap_sink_ops.string */
 enum relay_event {
 	RELAY_object,
 	RELAY_value,
+	RELAY_whole,
 	RELAY_fact,
 	RELAY_string,
 	RELAY_shape,
@@ -120,6 +126,18 @@ static uint32_t relay_clock_read(struct relay_clock *clock)
 
 /* ---- the consumer ---- */
 
+/* What is for `whole`, to a sink that may lack it. */
+static int relay_both(struct snap_sink *to, const struct snap_object *o,
+		      const struct snap_value *v)
+{
+	int err;
+
+	if (to->ops->whole)
+		return to->ops->whole(to, o, v);
+	err = to->ops->object(to, o);
+	return err || !v ? err : to->ops->value(to, v);
+}
+
 static int relay_replay_object(struct snap_sink *to, void *event)
 {
 	struct snap_object *const o = event;
@@ -134,6 +152,17 @@ static int relay_replay_value(struct snap_sink *to, void *event)
 
 	v->text = (const char *)(v + 1);
 	return to->ops->value(to, v);
+}
+
+static int relay_replay_whole(struct snap_sink *to, void *event)
+{
+	struct relay_whole *const both = event;
+	struct snap_object *const o = &both->object;
+	struct snap_value *const v = both->value.kind ? &both->value : NULL;
+
+	o->refs = (const uint64_t *)(both + 1);
+	both->value.text = (const char *)(o->refs + o->nrefs);
+	return relay_both(to, o, v);
 }
 
 static int relay_replay_fact(struct snap_sink *to, void *event)
@@ -171,6 +200,7 @@ RELAY_PLAIN_EVENTS(X)
 static int (*const relay_replays[RELAY_EVENT_COUNT])(struct snap_sink *, void *) = {
 	[RELAY_object] = relay_replay_object,
 	[RELAY_value] = relay_replay_value,
+	[RELAY_whole] = relay_replay_whole,
 	[RELAY_fact] = relay_replay_fact,
 	[RELAY_string] = relay_replay_string,
 	[RELAY_shape] = relay_replay_shape,
@@ -264,7 +294,7 @@ void relay_stop(struct relay *r)
 
 /* Room for a record of that many bytes after its header; NULL: it fits no chunk, and
  * the consumer is idle now. */
-static inline char *relay_room(struct relay *r, enum relay_event event, size_t size,
+static inline void *relay_room(struct relay *r, enum relay_event event, size_t size,
 			       int *err_ret)
 {
 	const size_t all = (sizeof(struct relay_head) + size + 7) & ~(size_t)7;
@@ -282,7 +312,7 @@ static inline char *relay_room(struct relay *r, enum relay_event event, size_t s
 	head = (struct relay_head *)(r->filling->data + r->filling->used);
 	*head = (struct relay_head){ .event = event, .size = (uint32_t)all };
 	r->filling->used += (uint32_t)all;
-	return (char *)(head + 1);
+	return head + 1;
 }
 
 static int relay_on_object(struct snap_sink *sink, const struct snap_object *o)
@@ -311,6 +341,30 @@ static int relay_on_value(struct snap_sink *sink, const struct snap_value *v)
 	memcpy(p, v, sizeof(*v));
 	if (v->size)
 		memcpy(p + sizeof(*v), v->text, v->size);
+	return err;
+}
+
+static int relay_on_whole(struct snap_sink *sink, const struct snap_object *o,
+			  const struct snap_value *v)
+{
+	struct relay *const r = relay_of(sink);
+	const size_t refs = (size_t)o->nrefs * sizeof(*o->refs);
+	struct relay_whole *both;
+	int err;
+
+	both = relay_room(r, RELAY_whole, sizeof(*both) + refs + (v ? v->size : 0), &err);
+	if (__builtin_expect(!both, 0))
+		return err ? err : relay_both(r->to, o, v);
+	both->object = *o;
+	if (refs)
+		memcpy(both + 1, o->refs, refs);
+	if (!v) {
+		both->value.kind = 0;
+		return err;
+	}
+	both->value = *v;
+	if (v->size)
+		memcpy((char *)(both + 1) + refs, v->text, v->size);
 	return err;
 }
 
@@ -394,6 +448,7 @@ static int relay_on_end(struct snap_sink *sink)
 
 static const struct snap_sink_ops relay_ops = { .object = relay_on_object,
 						.value = relay_on_value,
+						.whole = relay_on_whole,
 						.fact = relay_on_fact,
 						.string = relay_on_string,
 						.shape = relay_on_shape,

@@ -90,15 +90,15 @@ static inline uint64_t bytes_unzigzag(uint64_t v)
 static inline uint8_t *bytes_put_positive(uint8_t *p, uint64_t v)
 {
 	const unsigned log2 = 63 ^ (unsigned)__builtin_clzll(v);
-	const unsigned size = (9 * log2 + 73) / 64; /* log2 / 7 + 1 as far as 56 bits */
+	const unsigned more = (9 * log2 + 9) / 64; /* log2 / 7 as far as 56 bits */
 
-	if (__builtin_expect(size > 8, 0)) {
+	if (__builtin_expect(more > 7, 0)) {
 		*p = 0;
 		bytes_put_u64(p + 1, v);
 		return p + 9;
 	}
-	bytes_put_u64(p, (v << 1 | 1) << (size - 1));
-	return p + size;
+	bytes_put_u64(p, (v << 1 | 1) << more);
+	return p + more + 1;
 }
 
 /* ... v of any value. */

@@ -2,6 +2,14 @@
 /* pack - regions, encoding of objects and values, packing; see pack.h. */
 #include "formats/core/pack.h"
 
+#include <errno.h>
+
+_Static_assert(offsetof(struct snap_object, shape) ==
+			       offsetof(struct snap_object, type) + 4 &&
+		       offsetof(struct snap_object, nrefs) ==
+			       offsetof(struct snap_object, flags) + 4,
+	       "pairs");
+
 enum {
 	PACK_VARINT_32 = 5,
 	PACK_PART_MIN = 4096, /* bytes: what is less goes with the next part */
@@ -24,6 +32,10 @@ static const uint8_t pack_widths[PACKED_COLUMN_COUNT] = {
 	[PACKED_TEXT_SIZE] = PACK_VARINT_32,
 	[PACKED_HASH] = 8,
 };
+
+/* Columns that the next one is unlike. */
+static const uint32_t pack_cuts = 1u << PACKED_ADDR | 1u << PACKED_HEAD |
+	1u << PACKED_TEXT_SIZE | 1u << PACKED_REFS | 1u << PACKED_HASH;
 
 static size_t pack_column_size(unsigned column)
 {
@@ -81,28 +93,38 @@ static uint32_t pack_code(uint32_t number)
 		size << PACK_CODE_BITS;
 }
 
-void pack_new_head(struct pack *p, struct pack_head *head)
+int pack_check_value(const struct snap_value *v)
 {
-	const struct pack_key *const k = &p->key;
-
-	pack_put(p, PACKED_TYPE, (uint32_t)k->kind);
-	pack_put(p, PACKED_SHAPE, k->kind >> 32);
-	pack_put(p, PACKED_SIZE, k->size);
-	pack_put(p, PACKED_REFCOUNT, k->refcount);
-	pack_put(p, PACKED_FLAGS, (uint32_t)k->flags);
-	pack_put(p, PACKED_NREFS, k->flags >> 32);
-	*p->pos[PACKED_KIND]++ = (uint8_t)(k->value >> 32);
-	pack_put(p, PACKED_LENGTH, bytes_zigzag(k->length - (uint32_t)k->value));
-	pack_put(p, PACKED_TEXT_SIZE, (uint32_t)k->value);
-	head->key = *k;
-	head->block = p->block;
-	head->code = pack_code(++p->heads);
-	pack_put(p, PACKED_HEAD, 0);
+	if (v->size > SNAP_TEXT_MAX)
+		return -E2BIG;
+	return v->kind == 0 || v->kind > PACKED_KIND_MASK ? -EINVAL : 0;
 }
 
-void pack_seal(struct pack *p)
+void pack_text(struct pack *p, const struct snap_value *v)
 {
-	p->refs_end = p->base;
+	memcpy(p->pos[PACKED_TEXT], v->text, v->size);
+	p->pos[PACKED_TEXT] += v->size;
+	if (__builtin_expect(p->pos[PACKED_TEXT] >= p->text_end, 0))
+		pack_seal(p);
+}
+
+void pack_new_head(struct pack *p, const struct snap_object *o,
+		   const struct snap_value *v)
+{
+	const struct pack_key key = pack_key(o, v);
+	struct pack_head *const head = pack_place(p, &key);
+
+	pack_put(p, PACKED_TYPE, o->type);
+	pack_put(p, PACKED_SHAPE, o->shape);
+	pack_put(p, PACKED_SIZE, o->size);
+	pack_put(p, PACKED_REFCOUNT, o->refcount);
+	pack_put(p, PACKED_FLAGS, o->flags);
+	pack_put(p, PACKED_NREFS, o->nrefs);
+	*p->pos[PACKED_KIND]++ = (uint8_t)(key.value >> 32);
+	pack_put(p, PACKED_LENGTH, v ? bytes_zigzag(v->length - v->size) : 0);
+	pack_put(p, PACKED_TEXT_SIZE, v ? v->size : 0);
+	*head = (struct pack_head){ key, p->block, pack_code(++p->heads) };
+	pack_put(p, PACKED_HEAD, 0);
 }
 
 const uint8_t *pack_finish(struct pack *p, uint32_t *size_ret)
@@ -110,8 +132,7 @@ const uint8_t *pack_finish(struct pack *p, uint32_t *size_ret)
 	uint8_t *to = p->base + 4 * (size_t)PACKED_COLUMN_COUNT;
 	const uint8_t *from = to;
 
-	if (p->count > 0)
-		pack_close(p);
+	pack_close(p);
 	for (unsigned i = 0; i < PACKED_COLUMN_COUNT; i++) {
 		const size_t used = (size_t)(p->pos[i] - from);
 
@@ -131,8 +152,7 @@ unsigned pack_parts(const uint8_t *raw, uint32_t ends[PACK_PARTS])
 
 	for (unsigned i = 0; i < PACKED_TEXT; i++) {
 		at += bytes_get_u32(raw + 4 * (size_t)i);
-		if ((i == PACKED_TEXT_SIZE || i == PACKED_REFS || i == PACKED_HASH) &&
-		    at - begin >= PACK_PART_MIN)
+		if ((pack_cuts >> i & 1) && at - begin >= PACK_PART_MIN)
 			ends[n++] = begin = at;
 	}
 	return n;

@@ -24,6 +24,7 @@ enum {
 	PACKED_ROWS = 1024, /* of slots */
 	PACKED_SLOTS = 8,
 	PACKED_REF_MAX = 1 + BYTES_VARINT_MAX, /* longest encoded reference or address */
+	PACKED_STEP = 64, /* units of 8, forward: an address below that takes one byte */
 };
 
 enum packed_column {
@@ -86,16 +87,18 @@ static inline uint64_t packed_distance(uint64_t from, uint64_t to)
 /* Appends an address; *previous is the one before it. */
 static inline uint8_t *packed_put_addr(uint8_t *out, uint64_t *previous, uint64_t addr)
 {
-	const uint64_t distance = packed_distance(*previous, addr);
+	const uint64_t by = addr - *previous, units = by >> 3 | by << 61;
 
-	if (__builtin_expect((addr - *previous) & 7, 0)) {
-		out = bytes_put_varint(out, 0);
-		out = bytes_put_varint(out, addr);
-	} else {
-		out = bytes_put_positive(out, (distance >> 3) + 1);
-	}
 	*previous = addr;
-	return out;
+	if (__builtin_expect(units < PACKED_STEP, 1)) { /* one byte: nearly all */
+		*out = (uint8_t)(units << 2 | 3);
+		return out + 1;
+	}
+	if (__builtin_expect(by & 7, 0)) {
+		out = bytes_put_varint(out, 0);
+		return bytes_put_varint(out, addr);
+	}
+	return bytes_put_positive(out, (bytes_zigzag(by) >> 3) + 1);
 }
 
 static inline bool packed_get_addr(struct bytes_cursor *in, uint64_t *previous)

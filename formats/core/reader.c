@@ -352,11 +352,12 @@ static int reader_decompress(struct snap_parser *p, const struct block_head *hea
 	return 0;
 }
 
-/* Checks and decodes one whole block. As decoder_block. */
+/* Checks and decodes one block, whose frame is whole or not. As decoder_block. */
 static int reader_take_frame(struct snap_parser *p, const struct block_head *head,
-			     const uint8_t *frame, struct snap_problem *problem)
+			     const uint8_t *frame, bool whole,
+			     struct snap_problem *problem)
 {
-	if (crc32c(0, frame, head->frame_size) != head->frame_crc)
+	if (!whole)
 		return decode_corrupt(problem, "checksum mismatch");
 	if (head->type >= BLOCK_TYPE_COUNT || !schemas[head->type].columns ||
 	    !decoder_wants(&p->decoder, head))
@@ -385,7 +386,9 @@ static int reader_lose_block(struct snap_parser *p, const struct block_head *hea
 static int reader_take_block(struct snap_parser *p, const uint8_t *at,
 			     struct snap_problem *problem)
 {
+	const uint8_t *const frame = at + BLOCK_HEAD_SIZE;
 	struct block_head head;
+	bool whole;
 	int result;
 
 	if (!block_get_head(at, &head) || !p->open)
@@ -398,9 +401,10 @@ static int reader_take_block(struct snap_parser *p, const uint8_t *at,
 	if (p->end - p->begin < BLOCK_HEAD_SIZE + (size_t)head.frame_size)
 		return 1;
 	p->blocks++;
+	whole = crc32c(0, frame, head.frame_size) == head.frame_crc;
 	result = reader_check_sequence(p, &head, problem);
 	if (result == 0)
-		result = reader_take_frame(p, &head, at + BLOCK_HEAD_SIZE, problem);
+		result = reader_take_frame(p, &head, frame, whole, problem);
 	if (result != 0) {
 		reader_name_block(p, &head, problem);
 		if (!reader_recoverable(p, problem))
@@ -410,7 +414,9 @@ static int reader_take_block(struct snap_parser *p, const uint8_t *at,
 		else if (reader_lose_block(p, &head, problem) != 0)
 			return -1;
 	}
-	reader_consume(p, BLOCK_HEAD_SIZE + (size_t)head.frame_size);
+	/* one that was cut short has what comes after it in its place: another process */
+	p->searching = !whole;
+	reader_consume(p, BLOCK_HEAD_SIZE + (whole ? (size_t)head.frame_size : 0));
 	return 0;
 }
 

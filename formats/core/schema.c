@@ -444,3 +444,22 @@ bool schema_at_end(const struct schema_reader *reader)
 			return false;
 	return true;
 }
+
+uint32_t schema_cut(const char *text, size_t size)
+{
+	if (size <= SNAP_TEXT_MAX)
+		return (uint32_t)size;
+	size = SNAP_TEXT_MAX;
+	for (int i = 0; i < 3 && ((uint8_t)text[size] & 0xc0) == 0x80; i++)
+		size--;
+	return (uint32_t)size;
+}
+
+size_t schema_length(const char *s, size_t limit)
+{
+	size_t n = 0;
+
+	while (n < limit && s[n] != '\0')
+		n++;
+	return n;
+}

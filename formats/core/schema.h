@@ -106,4 +106,10 @@ size_t schema_labels_left(const struct schema_reader *reader);
 /* True when all known columns were used up: nothing is left over. */
 bool schema_at_end(const struct schema_reader *reader);
 
+/* Bytes that are kept of a text: beyond SNAP_TEXT_MAX it is cut, before a UTF-8 sequence,
+ * not inside one. */
+uint32_t schema_cut(const char *text, size_t size);
+/* Bytes before the NUL, at most `limit`; the agent has no strnlen. */
+size_t schema_length(const char *s, size_t limit);
+
 #endif

@@ -22,6 +22,8 @@
  * sites are dense, start at 1 (strings: id 0 is the empty string; others: 0 = none)
  * and are handed out by the producer in increasing order.
  *
+ * A producer that looks for it sends an object and its value by `whole`, in one event.
+ *
  * Pointers in an event are valid only during the call.  Every function returns
  * 0 to go on, or a negative errno to stop; the producer then stops and passes
  * that value on.  A NULL function pointer means "not interested".
@@ -410,6 +412,10 @@ struct snap_sink_ops {
 	int (*shape)(struct snap_sink *, const struct snap_shape *);
 	int (*object)(struct snap_sink *, const struct snap_object *);
 	int (*value)(struct snap_sink *, const struct snap_value *);
+	/* An object and its value, NULL: it has none, in one event instead of these two,
+	 * from those producers that look whether a sink has this. */
+	int (*whole)(struct snap_sink *, const struct snap_object *,
+		     const struct snap_value *);
 	int (*thread)(struct snap_sink *, const struct snap_thread *);
 	int (*frame)(struct snap_sink *, const struct snap_frame *);
 	int (*root)(struct snap_sink *, const struct snap_root *);

@@ -11,27 +11,20 @@
  * Runs in a forked copy of a multi-threaded process: no malloc, no stdio, no locks; of
  * libc only memcpy, memmove and memset, of zstd only what a static workspace serves.
  */
-#define ZSTD_STATIC_LINKING_ONLY
 #include "formats/core/writer.h"
 
 #include <errno.h>
 #include <stdalign.h>
 #include <stdbool.h>
-#include <zstd.h>
 
 #include "formats/core/block.h"
 #include "formats/core/carver.h"
 #include "formats/core/crc32c.h"
+#include "formats/core/frame.h"
 #include "formats/core/schema.h"
 #include "formats/core/pack.h"
 
 enum {
-	LEVEL = 1, /* 3 gives 2-9 % fewer bytes for 1.3-1.7 times the time */
-	/* bytes between two looks for a match, less one; against 2, on a mixed heap:
-	 * instructions of zstd 0.82, bytes 1.05; literals are compressed anyway */
-	STRIDE = 4,
-	/* before, input that stays in place can't be cut (ZSTD_e_flush) */
-	CUTS = ZSTD_VERSION_NUMBER >= 10504,
 	SHEET_ROWS = 2048,
 	SHEET_TEXT = 4 * SNAP_TEXT_MAX, /* text or labels of a sheet, bytes */
 	SHEET_LABELS = SNAP_SHAPE_MAX * sizeof(struct snap_label),
@@ -61,7 +54,7 @@ struct snap_writer {
 	int err; /* sticky; -EINVAL after END: nothing may follow */
 	uint32_t sequence;
 	uint64_t bytes_out;
-	ZSTD_CCtx *zstd;
+	struct frame *frames; /* what compresses */
 	struct schema_end counts;
 	struct sheet sheets[BLOCK_TYPE_COUNT];
 	struct pack pack;
@@ -92,7 +85,7 @@ static uint32_t writer_extra_size(unsigned type)
 	}
 }
 
-/* Gives *w its buffers; returns zstd's workspace. */
+/* Gives *w its buffers; returns the memory of what compresses. */
 static void *writer_lay_out(struct carver *c, struct snap_writer *w)
 {
 	memset(w, 0, sizeof(*w));
@@ -107,9 +100,9 @@ static void *writer_lay_out(struct carver *c, struct snap_writer *w)
 	}
 	pack_init(&w->pack, carver_take(c, pack_size()));
 	w->scratch = carver_take(c, SCRATCH);
-	w->frame_size = BLOCK_HEAD_SIZE + ZSTD_compressBound(writer_largest_raw());
+	w->frame_size = BLOCK_HEAD_SIZE + frame_bound(writer_largest_raw());
 	w->frame = carver_take(c, w->frame_size);
-	return carver_take(c, ZSTD_estimateCCtxSize(LEVEL));
+	return carver_take(c, frame_memory());
 }
 
 size_t snap_writer_memory(void)
@@ -133,29 +126,7 @@ static int writer_put(struct snap_writer *w, const void *data, size_t size)
 	return w->err;
 }
 
-/* Compresses raw as one frame, which is cut at n `ends`, where unlike columns meet: each
- * has statistics of its own, and what can't be compressed costs little. */
-static size_t writer_compress(struct snap_writer *w, const void *raw, size_t size,
-			      const uint32_t *ends, unsigned n)
-{
-	ZSTD_outBuffer out = { w->frame + BLOCK_HEAD_SIZE,
-			       w->frame_size - BLOCK_HEAD_SIZE, 0 };
-	ZSTD_inBuffer in = { raw, 0, 0 };
-	size_t left = 0;
-
-	if (!CUTS || !n)
-		return ZSTD_compress2(w->zstd, out.dst, out.size, raw, size);
-	ZSTD_CCtx_reset(w->zstd, ZSTD_reset_session_only);
-	ZSTD_CCtx_setPledgedSrcSize(w->zstd, size);
-	for (unsigned i = 0; i <= n && !ZSTD_isError(left); i++) {
-		in.size = i < n ? ends[i] : size;
-		left = ZSTD_compressStream2(w->zstd, &out, &in,
-					    i < n ? ZSTD_e_flush : ZSTD_e_end);
-	}
-	return left ? left : out.pos;
-}
-
-/* ... and writes the block. */
+/* Compresses raw, cut at n `ends`, and writes the block. */
 static int writer_put_block(struct snap_writer *w, struct block_head head,
 			    const void *raw, const uint32_t *ends, unsigned n)
 {
@@ -164,8 +135,9 @@ static int writer_put_block(struct snap_writer *w, struct block_head head,
 
 	if (w->err)
 		return w->err;
-	size = writer_compress(w, raw, head.raw_size, ends, n);
-	if (ZSTD_isError(size))
+	size = frame_compress(w->frames, frame, w->frame_size - BLOCK_HEAD_SIZE, raw,
+			      head.raw_size, ends, n);
+	if (!size)
 		return w->err = -EIO;
 	head.columns = schemas[head.type].ncolumns;
 	head.flags |= block_type_critical(head.type) ? BLOCK_CRITICAL : 0;
@@ -251,7 +223,7 @@ static __attribute__((noinline)) int writer_put_long(struct snap_writer *w,
 	w->is_long = true;
 	w->counts.objects++;
 	w->counts.object_bytes += o->size;
-	pack_object(&w->pack, o, 0);
+	pack_object(&w->pack, o);
 	pack_seal(&w->pack);
 	return w->err;
 }
@@ -261,14 +233,28 @@ static inline struct snap_writer *writer_of(struct snap_sink *sink)
 	return (struct snap_writer *)sink;
 }
 
+/* Their ids are known. */
+static inline int writer_check_object(const struct snap_writer *w,
+				      const struct snap_object *o)
+{
+	return o->type - 1u >= w->counts.types || o->shape > w->counts.shapes ? -EINVAL :
+										0;
+}
+
+static __attribute__((noinline)) int writer_add_refs(struct snap_writer *w,
+						     const struct snap_object *o)
+{
+	w->counts.edges += o->nrefs - pack_object_refs(&w->pack, o);
+	return 0;
+}
+
 static int writer_on_object(struct snap_sink *sink, const struct snap_object *o)
 {
 	struct snap_writer *const w = writer_of(sink);
 
 	if (__builtin_expect(w->err, 0))
 		return w->err;
-	if (__builtin_expect(
-		    o->type - 1u >= w->counts.types || o->shape > w->counts.shapes, 0))
+	if (__builtin_expect(writer_check_object(w, o), 0))
 		return -EINVAL;
 	if (__builtin_expect(o->nrefs > PACK_REFS_MAX, 0))
 		return writer_put_long(w, o);
@@ -278,8 +264,8 @@ static int writer_on_object(struct snap_sink *sink, const struct snap_object *o)
 	}
 	w->counts.objects++;
 	w->counts.object_bytes += o->size;
-	w->counts.edges += o->nrefs - pack_object(&w->pack, o, o->nrefs);
-	return 0;
+	pack_object(&w->pack, o);
+	return writer_add_refs(w, o);
 }
 
 static int writer_on_value(struct snap_sink *sink, const struct snap_value *v)
@@ -288,14 +274,74 @@ static int writer_on_value(struct snap_sink *sink, const struct snap_value *v)
 
 	if (w->err)
 		return w->err;
-	if (v->size > SNAP_TEXT_MAX)
-		return -E2BIG;
-	if (w->pack.count == 0 || v->addr != w->pack.addr || w->pack.key.value ||
-	    v->kind == 0 || v->kind > PACKED_KIND_MASK)
+	if (pack_check_value(v) != 0)
+		return pack_check_value(v);
+	if (!w->pack.open || v->addr != w->pack.addr || w->pack.value.kind)
 		return -EINVAL;
 	pack_value(&w->pack, v);
 	w->counts.values++;
 	return 0;
+}
+
+/* What comes seldom, as two events. */
+static __attribute__((noinline)) int writer_on_both(struct snap_sink *sink,
+						    const struct snap_object *o,
+						    const struct snap_value *v)
+{
+	struct snap_writer *const w = writer_of(sink);
+	int err = writer_on_object(sink, o);
+
+	if (err == 0 && v)
+		err = writer_on_value(sink, v);
+	pack_close(&w->pack);
+	return err;
+}
+
+/* All but the head.  The calls are the last thing done: no register need be saved. */
+static inline __attribute__((always_inline)) int writer_add_whole(
+	struct snap_writer *w, const struct snap_object *o, const struct snap_value *v)
+{
+	w->counts.objects++;
+	w->counts.object_bytes += o->size;
+	pack_addr(&w->pack, o->addr);
+	if (!v)
+		return o->nrefs ? writer_add_refs(w, o) : 0;
+	w->counts.values++;
+	pack_hash(&w->pack, v);
+	if (v->size)
+		pack_text(&w->pack, v);
+	return 0;
+}
+
+/* Legal is what has the head of something legal: only what has a new one is checked. */
+static __attribute__((noinline)) int writer_add_new(struct snap_writer *w,
+						    const struct snap_object *o,
+						    const struct snap_value *v)
+{
+	int err = writer_check_object(w, o);
+
+	if (err == 0 && v)
+		err = pack_check_value(v);
+	if (err)
+		return err;
+	pack_new_head(&w->pack, o, v);
+	return writer_add_whole(w, o, v);
+}
+
+static int writer_on_whole(struct snap_sink *sink, const struct snap_object *o,
+			   const struct snap_value *v)
+{
+	struct snap_writer *const w = writer_of(sink);
+
+	if (__builtin_expect(w->err || w->pack.open || (v && o->nrefs) ||
+				     !pack_has_room(&w->pack, o->nrefs),
+			     0))
+		return writer_on_both(sink, o, v);
+	if (!v)
+		return pack_tell(&w->pack, o, NULL) ? writer_add_whole(w, o, NULL) :
+						      writer_add_new(w, o, NULL);
+	return pack_tell(&w->pack, o, v) ? writer_add_whole(w, o, v) :
+					   writer_add_new(w, o, v);
 }
 
 /* ---- rows ---- */
@@ -358,35 +404,15 @@ static int writer_add_next(struct snap_sink *sink, unsigned type, const void *ro
 	return err;
 }
 
-/* Texts beyond the limit are cut before a UTF-8 sequence, not inside one. */
-static uint32_t writer_cut(const char *text, size_t size)
-{
-	if (size <= SNAP_TEXT_MAX)
-		return (uint32_t)size;
-	size = SNAP_TEXT_MAX;
-	for (int i = 0; i < 3 && ((uint8_t)text[size] & 0xc0) == 0x80; i++)
-		size--;
-	return (uint32_t)size;
-}
-
-static size_t writer_length(const char *s, size_t limit)
-{
-	size_t n = 0;
-
-	while (n < limit && s[n] != '\0')
-		n++;
-	return n;
-}
-
 static int writer_on_fact(struct snap_sink *sink, const struct snap_fact *fact)
 {
 	struct snap_writer *const w = writer_of(sink);
 	struct schema_fact row = {
-		.key_size = (uint32_t)writer_length(fact->key, SNAP_KEY_MAX),
+		.key_size = (uint32_t)schema_length(fact->key, SNAP_KEY_MAX),
 		.kind = fact->kind,
 		.u64 = fact->kind == SNAP_FACT_U64 ? fact->u64 : 0,
 		.size = fact->kind == SNAP_FACT_TEXT ?
-			writer_cut(fact->text, fact->size) :
+			schema_cut(fact->text, fact->size) :
 			0,
 	};
 	const int err = writer_make_room(w, BLOCK_FACTS, (size_t)row.key_size + row.size);
@@ -402,7 +428,7 @@ static int writer_on_string(struct snap_sink *sink, uint32_t id, const char *tex
 			    size_t size)
 {
 	struct snap_writer *const w = writer_of(sink);
-	struct schema_string row = { .size = writer_cut(text, size) };
+	struct schema_string row = { .size = schema_cut(text, size) };
 	int err;
 
 	if (id != w->counts.strings + 1)
@@ -604,6 +630,7 @@ static const struct snap_sink_ops writer_ops = {
 	.shape = writer_on_shape,
 	.object = writer_on_object,
 	.value = writer_on_value,
+	.whole = writer_on_whole,
 	.thread = writer_on_thread,
 	.frame = writer_on_frame,
 	.root = writer_on_root,
@@ -622,22 +649,6 @@ static const struct snap_sink_ops writer_ops = {
 
 /* ---- life ---- */
 
-static int writer_start_zstd(struct snap_writer *w, void *workspace)
-{
-	w->zstd = ZSTD_initStaticCCtx(workspace, ZSTD_estimateCCtxSize(LEVEL));
-	if (!w->zstd)
-		return -ENOMEM;
-	if (ZSTD_isError(
-		    ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, LEVEL)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_targetLength, STRIDE)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_literalCompressionMode,
-						ZSTD_ps_enable)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_stableInBuffer, CUTS)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_stableOutBuffer, CUTS)))
-		return -EINVAL;
-	return 0;
-}
-
 struct snap_writer *snap_writer_init(void *mem, size_t size, snap_write_fn write,
 				     void *arg, int *err_ret)
 {
@@ -646,7 +657,7 @@ struct snap_writer *snap_writer_init(void *mem, size_t size, snap_write_fn write
 	struct carver c = { mem, 0 };
 	uint8_t buf[BLOCK_FILE_HEAD_SIZE];
 	struct snap_writer *w;
-	void *zstd;
+	void *frames;
 	int err;
 
 	if (size < snap_writer_memory() || (uintptr_t)mem % 64 != 0) {
@@ -654,11 +665,11 @@ struct snap_writer *snap_writer_init(void *mem, size_t size, snap_write_fn write
 		return NULL;
 	}
 	w = carver_take(&c, sizeof(*w));
-	zstd = writer_lay_out(&c, w);
+	frames = writer_lay_out(&c, w);
 	w->sink.ops = &writer_ops;
 	w->write = write;
 	w->arg = arg;
-	err = writer_start_zstd(w, zstd);
+	w->frames = frame_start(frames, &err);
 	if (err == 0) {
 		block_put_file_head(buf, &head);
 		err = writer_put(w, buf, sizeof(buf));

@@ -441,9 +441,9 @@ static void send_shape(struct producer *p)
 	SEND(p, shape, &shape);
 }
 
-static void send_value(struct producer *p, uint64_t addr)
+static struct snap_value any_value(struct producer *p, uint64_t addr)
 {
-	struct snap_value value = {
+	return (struct snap_value){
 		.addr = addr,
 		.kind = (uint8_t)(1 + random_below(&p->random, 6)),
 		.length = any_number(&p->random),
@@ -451,8 +451,19 @@ static void send_value(struct producer *p, uint64_t addr)
 		.size = (uint32_t)any_text(p),
 		.text = p->text,
 	};
+}
 
-	SEND(p, value, &value);
+/* As two events or, some of them, as one to who takes that. */
+static void send_both(struct producer *p, const struct snap_object *o,
+		      const struct snap_value *v)
+{
+	if (p->sink->ops->whole && o->addr & 16) {
+		SEND(p, whole, o, v);
+		return;
+	}
+	SEND(p, object, o);
+	if (v)
+		SEND(p, value, v);
 }
 
 static void send_object(struct producer *p, uint32_t nrefs)
@@ -469,12 +480,13 @@ static void send_object(struct producer *p, uint32_t nrefs)
 		.nrefs = nrefs,
 		.refs = p->refs,
 	};
+	struct snap_value v = { .kind = 0 };
 
 	for (uint32_t i = 0; i < nrefs; i++)
 		p->refs[i] = random_below(&p->random, 10) ? any_addr(p) : 0;
-	SEND(p, object, &o);
 	if (!p->options->no_values && random_below(&p->random, 2))
-		send_value(p, o.addr);
+		v = any_value(p, o.addr);
+	send_both(p, &o, v.kind ? &v : NULL);
 }
 
 static void send_fact(struct producer *p, const char *key)

@@ -213,18 +213,17 @@ static int two_finish(void *arg, uint32_t ordinal, int complete,
 static const struct snap_parser_ops two_ops = { two_begin, two_finish };
 
 /* Three processes, the second one cut off: the third is not touched by that. */
-static void test_concatenated(void **state)
+static void concatenate(size_t cut)
 {
 	struct bytes all = { 0 }, one = { 0 };
 	struct two two = { 0 };
 	struct snap_problem problem = { 0 };
 	struct snap_parser *const p = snap_parser_create(NULL, &two_ops, &two);
 
-	(void)state;
 	indexed_snapshot(&all, 1);
 	random_snapshot(&one, &(struct random_options){ .seed = 2, .objects = 100 },
 			NULL);
-	bytes_append(&all, one.data, one.size - 60);
+	bytes_append(&all, one.data, one.size - cut);
 	bytes_free(&one);
 	indexed_snapshot(&one, 3);
 	bytes_append(&all, one.data, one.size);
@@ -240,6 +239,14 @@ static void test_concatenated(void **state)
 	snap_parser_destroy(p);
 	bytes_free(&all);
 	bytes_free(&one);
+}
+
+/* Inside of a header, of a frame, between blocks. */
+static void test_concatenated(void **state)
+{
+	(void)state;
+	for (size_t cut = 1; cut < 300; cut += 7)
+		concatenate(cut);
 }
 
 static void test_read_fd(void **state)

@@ -113,6 +113,7 @@ static void test_values(void **state)
 	struct snap_value value = {
 		.addr = 16, .kind = SNAP_VALUE_STR, .size = 1, .text = "x"
 	};
+	struct snap_object object = { .addr = 24, .type = 1 };
 
 	(void)state;
 	failing_after = 1000;
@@ -131,6 +132,18 @@ static void test_values(void **state)
 	value.kind = SNAP_VALUE_STR;
 	assert_int_equal(SEND(&f, value, &value), 0);
 	assert_int_equal(SEND(&f, value, &value), -EINVAL); /* a second one */
+	assert_int_equal(SEND(&f, whole, &object, NULL), 0);
+	value.addr = 24;
+	assert_int_equal(SEND(&f, value, &value), -EINVAL); /* it was whole */
+	value.kind = 0;
+	assert_int_equal(SEND(&f, whole, &object, &value), -EINVAL);
+	value = (struct snap_value){ .addr = 24, .kind = 1, .size = SNAP_TEXT_MAX + 1 };
+	assert_int_equal(SEND(&f, whole, &object, &value), -E2BIG);
+	value.size = 0;
+	object.type = 2;
+	assert_int_equal(SEND(&f, whole, &object, &value), -EINVAL); /* no such type */
+	object.type = 1;
+	assert_int_equal(SEND(&f, whole, &object, &value), 0);
 	finish(&f);
 }
 

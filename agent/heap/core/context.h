@@ -153,6 +153,9 @@ struct walk {
 	struct arena *arena;
 	const struct walk_options *options;
 	struct snap_sink *sink;
+	/* events.h; NULL: it takes neither */
+	int (*whole)(struct snap_sink *sink, const struct snap_object *object,
+		     const struct snap_value *value);
 	const struct walk_hooks *hooks;
 	struct walk_stats stats;
 	uint64_t reported; /* objects at the last progress event of a sweep */
@@ -170,6 +173,8 @@ struct walk {
 	struct snap_object event; /* of the object, and of its value: here, as the walk */
 	struct snap_object leaf;  /* the same of one without references: none, no shape */
 	struct snap_value value;  /* is in memory anyway and a stack frame is guarded */
+	const struct snap_object
+		*held; /* an event that goes with its value, if one comes */
 	struct walk_here here;
 	/* of a str's state word: what says that it is compact ASCII, and that it is
 	 * interned */

@@ -28,6 +28,22 @@ void events_progress(struct walk *w)
 	EVENTS_SEND(w, progress, &event);
 }
 
+static int events_both(struct snap_sink *sink, const struct snap_object *object,
+		       const struct snap_value *value)
+{
+	const struct snap_sink_ops *const ops = sink->ops;
+	const int err = ops->object ? ops->object(sink, object) : 0;
+
+	return err || !value || !ops->value ? err : ops->value(sink, value);
+}
+
+events_whole_fn *events_taker(const struct snap_sink *sink)
+{
+	const struct snap_sink_ops *const ops = sink->ops;
+
+	return ops->whole ? ops->whole : ops->object || ops->value ? events_both : NULL;
+}
+
 void events_root(struct walk *w, uint8_t kind, uint8_t flags, uint32_t thread,
 		 uint32_t frame, uint32_t name, uint64_t target)
 {

@@ -11,6 +11,20 @@
 		 context_check((w), (w)->sink->ops->event((w)->sink, __VA_ARGS__)) : \
 		 !(w)->err)
 
+typedef int events_whole_fn(struct snap_sink *sink, const struct snap_object *object,
+			    const struct snap_value *value);
+
+/* What takes an object with its value: the sink, or for one that takes them by
+ * themselves a function that calls both; NULL: it takes neither. */
+events_whole_fn *events_taker(const struct snap_sink *sink);
+
+/* Sends an object and its value, NULL: none. */
+static inline bool events_whole(struct walk *w, const struct snap_object *object,
+				const struct snap_value *value)
+{
+	return w->whole ? context_check(w, w->whole(w->sink, object, value)) : !w->err;
+}
+
 /* Queues target and emits a root; target 0 is ignored. */
 void events_root(struct walk *w, uint8_t kind, uint8_t flags, uint32_t thread,
 		 uint32_t frame, uint32_t name, uint64_t target);

@@ -35,7 +35,7 @@ void values_plan(struct walk *w, struct walk_type *type);
 /* What type->values is for exactly these, if it isn't NULL. */
 walk_object_fn values_int, values_str, values_float;
 
-/* The event; text is the caller's. */
+/* The event, with that of the object (w->held), once; text is the caller's. */
 static inline void values_send(struct walk *w, uint64_t obj, uint8_t kind,
 			       uint64_t length, uint64_t hash, const char *text,
 			       uint32_t size)
@@ -48,7 +48,8 @@ static inline void values_send(struct walk *w, uint64_t obj, uint8_t kind,
 	value->hash = hash;
 	value->size = size;
 	value->text = text;
-	EVENTS_SEND(w, value, value);
+	events_whole(w, w->held, value);
+	w->held = NULL;
 	value->text = NULL; /* gone when the caller returns */
 }
 

@@ -39,6 +39,8 @@ enum emit_how {
 	 * outside that is not in it */
 	EMIT_QUICK = 16,
 	EMIT_INSIDE = 32, /* ... and all of it lies in the object */
+	EMIT_VALUED = 64, /* each has a value */
+	EMIT_NUMBER = EMIT_BARE | EMIT_QUICK | EMIT_VALUED,
 };
 
 /* In the middle of what is done for each object: a call would cost more than it does. */
@@ -150,24 +152,28 @@ EMIT_INLINE uint32_t emit_queue_refs(struct walk *w, const uint64_t *ref, uint32
 
 	for (; ref < end; ref++) {
 		const uint64_t place = marks_place(*ref);
-		const uint32_t at = place >> 6 & (MARKS_LEAF_WORDS - 1);
+		const uint64_t index = place >> (MARKS_LEAF_SHIFT - 3);
+		const uint64_t at = place >> 6 & (MARKS_LEAF_WORDS - 1);
 		struct marks_leaf *leaf;
 		uint64_t word;
 
-		if (__builtin_expect(place >= MARKS_PLACES, 0) ||
-		    __builtin_expect(!(leaf = directory[place >> 23]), 0)) {
-			n -= !emit_first_mark(w, *ref);
+		if (__builtin_expect(index >= MARKS_DIRECTORY, 0) ||
+		    __builtin_expect(!(leaf = directory[index]), 0)) {
+			if (!place)
+				n--;
+			else
+				emit_first_mark(w, *ref);
 			continue;
 		}
 		word = leaf->mark[at];
-		if (word >> (place & 63) & 1)
+		if (__builtin_expect(word >> (place & 63) & 1, 1))
 			continue;
 		if (__builtin_expect(*ref < MARKS_LOWEST || w->depth_first, 0)) {
 			n -= !emit_first_mark(w, *ref);
 			continue;
 		}
 		leaf->mark[at] = word | 1ULL << (place & 63);
-		marks_pend(leaf, at);
+		marks_pend(leaf, (uint32_t)at);
 	}
 	return n;
 }
@@ -250,11 +256,17 @@ EMIT_INLINE void emit_finish(struct walk *w, struct walk_type *type, uint64_t ob
 	emit_set_flags(w, type, obj, event, how);
 	w->stats.objects++;
 	w->stats.bytes += size;
-	EVENTS_SEND(w, object, event);
-	if (values)
+	if (!(how & EMIT_QUICK))
+		values = type->values;
+	if (values) {
+		w->held = event;
 		values(w, type, obj);
-	else if (!(how & EMIT_QUICK) && type->values)
-		type->values(w, type, obj);
+		if (!(how & EMIT_VALUED) && w->held)
+			events_whole(w, event, NULL);
+		w->held = NULL;
+	} else {
+		events_whole(w, event, NULL);
+	}
 	if (!(how & EMIT_QUICK) && __builtin_expect(type->native != NULL, 0))
 		type->native(w, type, obj);
 	if (__builtin_expect(--w->sample_skip < 0, 0))
@@ -309,9 +321,9 @@ EMIT_DEFINE(instance, emit_branch(w, type, obj, 0, EMIT_HEADER | EMIT_FIXED, typ
 EMIT_DEFINE(any_leaf, emit_leaf(w, type, obj, 0, NULL, NULL))
 EMIT_DEFINE(bare, emit_leaf(w, type, obj, EMIT_BARE, NULL, NULL))
 /* what there are millions of */
-EMIT_DEFINE(int, emit_leaf(w, type, obj, EMIT_BARE | EMIT_QUICK | EMIT_INSIDE,
-			   sizes_of_int, values_of_int))
-EMIT_DEFINE(float, emit_leaf(w, type, obj, EMIT_BARE | EMIT_QUICK | EMIT_FIXED, NULL,
+EMIT_DEFINE(int, emit_leaf(w, type, obj, EMIT_NUMBER | EMIT_INSIDE, sizes_of_int,
+			   values_of_int))
+EMIT_DEFINE(float, emit_leaf(w, type, obj, EMIT_NUMBER | EMIT_FIXED, NULL,
 			     values_of_float))
 EMIT_DEFINE(str, emit_leaf(w, type, obj, EMIT_STR | EMIT_QUICK, sizes_of_str,
 			   values_of_str))
