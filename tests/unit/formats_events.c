@@ -319,10 +319,8 @@ void event_logs_equal(struct event_log *a, struct event_log *b)
 
 static struct snap_sink *log_begin(void *arg, uint32_t ordinal)
 {
-	struct event_log *const log = arg;
-
 	(void)ordinal;
-	return &log->sink;
+	return &((struct event_log *)arg)->sink;
 }
 
 static int log_finish(void *arg, uint32_t ordinal, int complete,
@@ -453,19 +451,7 @@ static struct snap_value any_value(struct producer *p, uint64_t addr)
 	};
 }
 
-/* As two events or, some of them, as one to who takes that. */
-static void send_both(struct producer *p, const struct snap_object *o,
-		      const struct snap_value *v)
-{
-	if (p->sink->ops->whole && o->addr & 16) {
-		SEND(p, whole, o, v);
-		return;
-	}
-	SEND(p, object, o);
-	if (v)
-		SEND(p, value, v);
-}
-
+/* With its value; as two events or, some of them, as one to who takes that. */
 static void send_object(struct producer *p, uint32_t nrefs)
 {
 	struct snap_object o = {
@@ -486,7 +472,10 @@ static void send_object(struct producer *p, uint32_t nrefs)
 		p->refs[i] = random_below(&p->random, 10) ? any_addr(p) : 0;
 	if (!p->options->no_values && random_below(&p->random, 2))
 		v = any_value(p, o.addr);
-	send_both(p, &o, v.kind ? &v : NULL);
+	if (p->sink->ops->whole && o.addr & 16)
+		SEND(p, whole, &o, v.kind ? &v : NULL);
+	else if (SEND(p, object, &o) == 0 && v.kind)
+		SEND(p, value, &v);
 }
 
 static void send_fact(struct producer *p, const char *key)
