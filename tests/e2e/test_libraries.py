@@ -190,6 +190,27 @@ for _name in LIBRARIES:
     setattr(Libraries, "test_" + _name, lambda self, name=_name: self.check(name))
 
 
+class Keeps(Case):
+    """What C++ keeps alive, and C++ that Python's objects are handles of."""
+
+    def test_tensors_of_a_graph(self):
+        """Losses that are collected keep their graph, and that its inputs."""
+        setup = "import torch\nw = torch.ones(1000, 200, requires_grad=True)\n"
+        if subprocess.run([DEBIAN, "-c", setup], stderr=subprocess.DEVNULL).returncode:
+            self.skipTest("Debian's torch is not installed")
+        body = ("losses = []\n"
+                "for i in range(100):\n"
+                "    losses.append((torch.randn(50, 1000) @ w).sum() * 2)\n"
+                "ready(); serve()\n")
+        with Target(Python(DEBIAN), setup + body) as t:
+            path = self.path("graph.pymem")
+            self.assertEqual(run_load("-q", "-f", path, str(t.pid)).returncode, 0)
+        done = run_view(path, "--no-sidecar", "--report", "suspects", "--format", "json")
+        first = json.loads(done.stdout)["processes"][0]["rows"][0]
+        self.assertIn("__main__.losses -> list -> 100 Tensor", first["text"])
+        self.assertGreater(first["retained"], 100 * 50 * 1000 * 4 * 0.9)
+
+
 # What a process has beside Python's heap and glibc's: code, environment.
 MEMORY = {
     "jemalloc": ("x = [bytes(3000) for _ in range(20000)]", {"LD_PRELOAD": "libjemalloc.so.2"}),

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "viewer/analysis/budget.h"
 
@@ -50,6 +51,14 @@ static int account_by_bytes(const void *a, const void *b)
 	return (int)x->kind - (int)y->kind;
 }
 
+/* Is it called by its owner's type, however it was found?  (describe_native_kind) */
+static bool account_by_type(const struct heap *heap, const struct heap_native *native)
+{
+	const char *source = heap_string(heap, native->source, NULL);
+
+	return !strcmp(source, "buffer") || !strcmp(source, "malloc");
+}
+
 /* Native nodes by source and the owner's type. A bytearray's or array's own bytes are an
  * object's for everybody. */
 static int account_collect(const struct heap *heap, struct vec *owned)
@@ -67,6 +76,8 @@ static int account_collect(const struct heap *heap, struct vec *owned)
 
 		if (counted && heap_kind(heap, native->owner) != SNAP_KIND_OBJECT)
 			continue;
+		if (native->owner != HEAP_NONE && account_by_type(heap, native))
+			o.source = 0;
 		if (native->owner != HEAP_NONE)
 			o.type = heap_type_of(heap, native->owner);
 		if (vec_append(owned, &o, sizeof(o)))

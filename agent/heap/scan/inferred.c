@@ -21,12 +21,11 @@
 #include "agent/heap/scan/unowned.h"
 
 enum {
-	INFERRED_WINDOW = 16, /* words at a chunk's start where an object may begin */
 	INFERRED_QUEUE = 1 << 14,
 	INFERRED_STRUCTURE = 1024, /* bytes beyond which a chunk may be a buffer */
 	INFERRED_STATE = 64 << 10, /* ... but may be a structure with arrays in it */
+	INFERRED_TAG = 7,	   /* bits of a pointer that C++ keeps notes in */
 	INFERRED_NEAR = 16,	   /* bytes of a head before what pointers lead to */
-	INFERRED_ALIGNED = 4096 + 8,
 	INFERRED_INSIDE = 1024,
 	INFERRED_ALIKE = 3,
 	INFERRED_HEAD = 128,
@@ -75,24 +74,6 @@ struct inferred {
 
 /* ---- what is known ---- */
 
-/* Does an object, or a table or buffer of one, begin in the chunk's first words? */
-static bool inferred_is_known(const struct walk *w, uint64_t addr, uint64_t usable)
-{
-	const struct marks_leaf *leaf = w->marks.directory[addr >> MARKS_LEAF_SHIFT];
-	const uint64_t words =
-		usable / 8 < INFERRED_WINDOW ? usable / 8 : INFERRED_WINDOW;
-	const size_t at = addr >> 6 & (sizeof(leaf->mark) - 1);
-	uint32_t mark, done;
-
-	if (!leaf)
-		return false;
-	/* at most 7 + 16 bits from the byte that has the first one; a leaf's last word
-	 * is followed by another array of it */
-	memcpy(&mark, (const char *)leaf->mark + at, sizeof(mark));
-	memcpy(&done, (const char *)leaf->done + at, sizeof(done));
-	return (mark | done) >> (addr >> 3 & 7) & ((1u << words) - 1);
-}
-
 static void inferred_claim(struct walk *w, void *arg, uint64_t addr, uint32_t number)
 {
 	struct inferred *inf = arg;
@@ -100,7 +81,7 @@ static void inferred_claim(struct walk *w, void *arg, uint64_t addr, uint32_t nu
 	if (inf->c->owner[number] == CHUNKS_IDLE) {
 		inf->idle++;
 		inf->idle_bytes += chunks_size(addr);
-	} else if (inferred_is_known(w, addr, chunks_usable(addr))) {
+	} else if (leads_chunk_known(w, addr, chunks_usable(addr))) {
 		inf->c->owner[number] = CHUNKS_KNOWN;
 		inf->known++;
 		inf->known_bytes += chunks_size(addr) - surplus_tell(w, addr);
@@ -239,6 +220,27 @@ static uint32_t inferred_nearest(struct inferred *inf, uint32_t other)
 	return mine < others ? inf->now : other;
 }
 
+/*
+ * A chunk of the owner `now` leads to where another object's begins.  Where that one
+ * knows its object (C++ that Python's object is a handle of, as torch's tensors: either
+ * keeps the other alive, which a low bit tells), whoever leads to the one keeps the other.
+ */
+static void inferred_keeps(struct inferred *inf, const struct lead *lead, uint32_t number)
+{
+	const struct owner *mine = &inf->owners.list[inf->now];
+	const struct owner *other = &inf->owners.list[number];
+
+	if (number == inf->now || !mine->obj || mine->sharers || !other->obj ||
+	    other->sharers || lead->inside > INFERRED_NEAR ||
+	    lead->size > INFERRED_STRUCTURE)
+		return;
+	for (uint64_t at = lead->addr; at + 8 <= lead->addr + lead->size; at += 8)
+		if ((peek64(at) & ~(uint64_t)INFERRED_TAG) == other->obj) {
+			candidates_held(inf->w, mine->obj, other->obj);
+			return;
+		}
+}
+
 /* A word of an object or chunk of the owner `now`. */
 static void inferred_take(struct walk *w, void *arg, const struct lead *lead)
 {
@@ -259,16 +261,9 @@ static void inferred_take(struct walk *w, void *arg, const struct lead *lead)
 		group = inferred_nearest(inf, value & INFERRED_NUMBER);
 		if (group)
 			inf->c->owner[lead->number] = group | INFERRED_FRESH;
+	} else if (!(value & INFERRED_FRESH)) {
+		inferred_keeps(inf, lead, value);
 	}
-}
-
-/* An allocator that aligns what malloc gave, and notes before it where that began
- * (OpenCV's fastMalloc, Eigen's handmade_aligned_malloc). */
-static bool inferred_is_aligned(const struct lead *lead)
-{
-	return lead->number != LEADS_BLOCK && lead->inside >= 8 &&
-		lead->inside % 8 == 0 && lead->inside <= INFERRED_ALIGNED &&
-		peek64(lead->addr + lead->inside - 8) == lead->addr;
 }
 
 /*
@@ -281,7 +276,7 @@ static void inferred_meet(struct walk *w, void *arg, const struct lead *lead)
 {
 	struct inferred *inf = arg;
 
-	if (inf->last || lead->inside <= INFERRED_NEAR || inferred_is_aligned(lead) ||
+	if (inf->last || lead->inside <= INFERRED_NEAR || leads_is_aligned(lead) ||
 	    inf->inside[lead->inside / 8 % INFERRED_INSIDE] >= INFERRED_ALIKE)
 		inferred_take(w, arg, lead);
 	else if (lead->number != LEADS_BLOCK &&
@@ -504,7 +499,7 @@ static void inferred_library_root(struct walk *w, void *arg, const struct lead *
 	(void)w;
 	inferred_push_to(inf, &inf->variables, lead);
 	if (lead->number == LEADS_BLOCK || inf->c->owner[lead->number] != CHUNKS_NOBODY ||
-	    (lead->inside > INFERRED_NEAR && !inferred_is_aligned(lead)))
+	    (lead->inside > INFERRED_NEAR && !leads_is_aligned(lead)))
 		return;
 	inf->c->owner[lead->number] = inf->now;
 	inferred_push_to(inf, &inf->next, lead);

@@ -2,6 +2,8 @@
 /* leads - see leads.h. */
 #include "agent/heap/scan/leads.h"
 
+#include <string.h>
+
 #include "agent/base/page.h"
 #include "agent/heap/core/mimalloc.h"
 #include "agent/heap/core/ranges.h"
@@ -14,6 +16,8 @@ enum {
 	LEADS_SAMPLE = 16, /* of the rest one page in so many, if those led nowhere */
 	LEADS_TAG_MAX = 3, /* what C++ libraries keep in a pointer's low bits */
 	LEADS_WINDOW = 48, /* bytes at a block's start where an object may begin */
+	LEADS_WORDS = 16,  /* ... words at a chunk's */
+	LEADS_ALIGNED = 4096 + 8, /* bytes that an allocator leaves before, at most */
 };
 
 #define LEADS_LOWEST 0x10000ULL /* as peek_plausible */
@@ -39,6 +43,29 @@ bool leads_still(const struct walk *w, const struct lead *lead)
 {
 	return lead->number != LEADS_BLOCK ||
 		!leads_block_known(w, lead->addr, lead->size);
+}
+
+bool leads_chunk_known(const struct walk *w, uint64_t addr, uint64_t usable)
+{
+	const struct marks_leaf *leaf = w->marks.directory[addr >> MARKS_LEAF_SHIFT];
+	const uint64_t words = usable / 8 < LEADS_WORDS ? usable / 8 : LEADS_WORDS;
+	const size_t at = addr >> 6 & (sizeof(leaf->mark) - 1);
+	uint32_t mark, done;
+
+	if (!leaf)
+		return false;
+	/* at most 7 + 16 bits from the byte that has the first one; a leaf's last word
+	 * is followed by another array of it */
+	memcpy(&mark, (const char *)leaf->mark + at, sizeof(mark));
+	memcpy(&done, (const char *)leaf->done + at, sizeof(done));
+	return (mark | done) >> (addr >> 3 & 7) & ((1u << words) - 1);
+}
+
+bool leads_is_aligned(const struct lead *lead)
+{
+	return lead->number != LEADS_BLOCK && lead->inside >= 8 &&
+		lead->inside % 8 == 0 && lead->inside <= LEADS_ALIGNED &&
+		peek64(lead->addr + lead->inside - 8) == lead->addr;
 }
 
 static bool leads_of(struct walk *w, const struct chunks *c, uint64_t word,

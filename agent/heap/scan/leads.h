@@ -24,6 +24,11 @@ void leads_scan(struct walk *w, const struct chunks *c, uint64_t addr, uint64_t 
 void leads_held(struct walk *w, uint64_t owner, const struct lead *lead);
 /* Is a lead that was found before still one: has a block been told to be taken since? */
 bool leads_still(const struct walk *w, const struct lead *lead);
+/* Does an object, or a table or buffer of one, begin in the chunk's first words? */
+bool leads_chunk_known(const struct walk *w, uint64_t addr, uint64_t usable);
+/* An allocator that aligns what malloc gave, and notes before it where that began
+ * (OpenCV's fastMalloc, Eigen's handmade_aligned_malloc)? */
+bool leads_is_aligned(const struct lead *lead);
 /* How many of them are not 0, as far as leads_scan would look. */
 uint64_t leads_words(struct walk *w, uint64_t addr, uint64_t size);
 /* ... of an object, which is in memory. */
