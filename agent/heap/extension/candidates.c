@@ -24,11 +24,24 @@ enum {
 
 uint64_t candidates_body(const struct walk *w, const struct walk_type *type, uint64_t obj)
 {
+	/* items of half a word and less (a Pattern's code, an int's digits) are no
+	 * pointers; bytes may be anything */
+	const bool small = type->itemsize == 2 || type->itemsize == 4;
 	const uint64_t size =
-		type->itemsize ? instances_body(w, type, obj) : type->basicsize;
+		type->itemsize && !small ? instances_body(w, type, obj) : type->basicsize;
 	const uint64_t most = type->itemsize ? CANDIDATES_BODY : CANDIDATES_FIXED;
 
 	return size < most ? size & ~7ull : most;
+}
+
+bool candidates_is_flat(const struct walk_type *type)
+{
+	static const char *const names[] = { "_thread.lock", "_thread.RLock" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(type->name_text, names[i]))
+			return true;
+	return false;
 }
 
 static bool candidates_add(struct walk *w, const struct candidate *candidate)

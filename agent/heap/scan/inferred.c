@@ -223,7 +223,7 @@ static uint32_t inferred_nearest(struct inferred *inf, uint32_t other)
 /*
  * A chunk of the owner `now` leads to where another object's begins.  Where that one
  * knows its object (C++ that Python's object is a handle of, as torch's tensors: either
- * keeps the other alive, which a low bit tells), whoever leads to the one keeps the other.
+ * keeps the other, which a low bit tells), whoever leads to the one keeps the other.
  */
 static void inferred_keeps(struct inferred *inf, const struct lead *lead, uint32_t number)
 {
@@ -399,9 +399,10 @@ static uint32_t inferred_decide(struct inferred *inf, uint32_t other)
 /* Where a root waits for its owner's turn. */
 static void inferred_push_root(struct inferred *inf, const struct lead *lead)
 {
-	const uint64_t obj = inf->owners.list[inf->now].obj;
+	const struct walk_type *type = types_of(inf->w, inf->owners.list[inf->now].obj);
 
-	inferred_push_to(inf, &inf->ranked[types_of(inf->w, obj)->rank], lead);
+	if (!candidates_is_flat(type))
+		inferred_push_to(inf, &inf->ranked[type->rank], lead);
 }
 
 /* A chunk that an object of this level points to. */

@@ -225,8 +225,8 @@ uint64_t leads_words(struct walk *w, uint64_t addr, uint64_t size)
 }
 
 /*
- * The field md_state of a module whose state has no bytes; 0: it isn't such a module.  That
- * field leads to a block that nobody wrote to: PyMem_Malloc(0), which the module's
+ * The field md_state of a module whose state has no bytes; 0: it isn't such a module.
+ * That field leads to a block that nobody wrote to: PyMem_Malloc(0), which the module's
  * execution asks for (Objects/moduleobject.c), with what was there before.
  */
 static uint64_t leads_state_empty(struct walk *w, uint64_t obj, uint64_t size)
