@@ -9,6 +9,7 @@
 #include "viewer/analysis/growth.h"
 #include "viewer/analysis/suspects.h"
 #include "viewer/analysis/waste.h"
+#include "viewer/name/way.h"
 #include "viewer/report/growth_text.h"
 #include "viewer/report/suspect_text.h"
 
@@ -274,6 +275,42 @@ static void test_suspects(void **state)
 	check_suspect(true, "m.ITEMS[0] -> Thing -> chain of 3,000 Thing");
 }
 
+static void check_way(const struct analysis *a, size_t most, size_t rows,
+		      const char *expected)
+{
+	const struct heap *heap = a->heap;
+	const uint32_t last = heap_find(heap, addr(4 + 2999));
+	struct text text = { 0 };
+	struct way way;
+
+	assert_int_equal(way_make(&way, a, last, most), 0);
+	assert_int_equal(way_rows(&way), rows);
+	assert_int_equal(way_length(&way), 3004);
+	assert_int_equal(way_node(&way, rows - 1), last);
+	assert_false(heap_is_object(heap, way_node(&way, 0)));
+	for (size_t i = 0; i < rows; i++) {
+		text_add(&text, way.left_out && i == way.gap ? "|... " : "|");
+		way_text(&text, heap, &way, i);
+	}
+	assert_string_equal(text_get(&text), expected);
+	text_free(&text);
+	way_free(&way);
+}
+
+/* A linked list is one row, and the root is always there. */
+static void test_way(void **state)
+{
+	struct heap *heap = make_items(3000, true);
+	struct analysis *a = NULL;
+
+	(void)state;
+	assert_int_equal(analysis_run(heap, NULL, &a), 0);
+	check_way(a, 16, 6, "||m|.__dict__|['ITEMS']|[0]|(.next x 2,999)");
+	check_way(a, 3, 3, "||... [0]|(.next x 2,999)");
+	analysis_destroy(a);
+	heap_destroy(heap);
+}
+
 static void check_growth(bool chained, const char *path)
 {
 	struct heap *heap = make_items(3000, chained);
@@ -318,7 +355,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_duplicates), cmocka_unit_test(test_many_duplicates),
 		cmocka_unit_test(test_waste),	   cmocka_unit_test(test_budget),
-		cmocka_unit_test(test_suspects),   cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_suspects),   cmocka_unit_test(test_way),
+		cmocka_unit_test(test_growth),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,8 @@ static void treemap_label(struct text *out, const struct chart *c,
 {
 	const double share = treemap_share(c, bytes), side = 1000 * sqrt(share);
 	const double points = side < 70 ? 5 : side > 200 ? 14 : side / 14;
-	const double letters = side / (points * 0.62);
+	/* areas may be higher than wide */
+	const double letters = 0.8 * side / (points * 0.62);
 	struct text name = { 0 }, cut = { 0 };
 	char size[HUMAN_SIZE];
 
@@ -52,7 +53,7 @@ static void treemap_label(struct text *out, const struct chart *c,
 		if (b->count > 1 && b->parent >= 0 && letters >= 12) {
 			text_clear(&cut);
 			name_cut(&cut, text_get(&c->block[b->parent].name),
-				 letters < LINE_MOST ? (size_t)letters : LINE_MOST);
+				 letters < LINE_MOST ? (size_t)letters - 3 : LINE_MOST);
 			text_add(out, "\\nin ");
 			dot_escape(out, text_get(&cut));
 		}

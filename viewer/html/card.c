@@ -12,6 +12,7 @@
 #include "viewer/name/calls.h"
 #include "viewer/name/describe.h"
 #include "viewer/name/name.h"
+#include "viewer/name/way.h"
 #include "viewer/text/human.h"
 
 enum { NAME_WIDTH = 200, KIND_WIDTH = 120, STEP_WIDTH = 80, CARD_CALLERS = 12 };
@@ -130,29 +131,42 @@ static void card_item(struct text *out, const struct card_set *set, uint32_t nod
 	text_free(&kind);
 }
 
-static void card_path(struct text *out, const struct card_set *set, uint32_t node)
+static void card_way(struct text *out, const struct card_set *set, const struct way *way)
 {
 	const struct analysis *a = set->analysis;
-	uint32_t path[CARD_STEPS];
-	uint32_t length = analysis_path(a, node, path, CARD_STEPS);
-	uint32_t count = length < CARD_STEPS ? length : CARD_STEPS;
+	const size_t count = way_rows(way);
 	struct text step = { 0 };
 	char buf[HUMAN_SIZE];
 
-	text_add(out, "<h5>The way it is held</h5><ol class=path>");
-	if (length > count)
-		text_printf(out, "<li>(%s more steps)</li>",
-			    human_count(buf, length - count));
-	for (uint32_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
+		const struct way_row *row = VEC(way->row, struct way_row) + i;
+
 		text_clear(&step);
-		if (i && path[i - 1] < a->heap->nodes)
-			name_step(&step, a, path[i - 1], path[i]);
+		if (way->left_out && i == way->gap)
+			text_printf(out, "<li>(%s more steps)</li>",
+				    human_count(buf, way->left_out));
+		if (row->times > 1)
+			way_text(&step, a->heap, way, i);
+		else if (i)
+			name_step(&step, a, VEC(way->node, uint32_t)[row->at - 1],
+				  way_node(way, i));
 		else
-			name_short(&step, a, path[i], STEP_WIDTH);
-		card_item(out, set, path[i], text_get(&step));
+			name_short(&step, a, way_node(way, i), STEP_WIDTH);
+		card_item(out, set, way_node(way, i), text_get(&step));
 	}
-	text_add(out, "</ol>\n");
 	text_free(&step);
+}
+
+static int card_path(struct text *out, const struct card_set *set, uint32_t node)
+{
+	struct way way;
+	int err = way_make(&way, set->analysis, node, CARD_STEPS);
+
+	text_add(out, "<h5>The way it is held</h5><ol class=path>");
+	card_way(out, set, &way);
+	text_add(out, "</ol>\n");
+	way_free(&way);
+	return err;
 }
 
 /* What it keeps alive, alike ones together. */
@@ -266,8 +280,9 @@ static int card_write(struct text *out, const struct card_set *set, uint32_t car
 		    human_count(count, heap_refcount(a->heap, node)));
 	card_line(out, a->heap, node);
 	card_site(out, a->heap, node);
-	card_path(out, set, node);
-	int err = card_members(out, set, node, progress);
+	int err = card_path(out, set, node);
+	if (!err)
+		err = card_members(out, set, node, progress);
 	card_referrers(out, set, card);
 	text_add(out, "</details>\n");
 	text_free(&name);

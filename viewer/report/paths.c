@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * paths - how an object is held: the steps of a shortest path from its root.
+ * paths - how an object is held: the steps of a shortest path from its root, equal ones
+ * that follow each other in one row (way.h).
  *
  * With --object, that object's; with --type, those of the instances that retain
  * most (--limit of them, default 5).
  */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "viewer/model/site.h"
 #include "viewer/name/calls.h"
+#include "viewer/name/way.h"
 #include "viewer/report/common.h"
 
-#define MAX_STEPS 1000u
+#define MAX_ROWS 1000u
 #define INSTANCES 5
 #define CALLERS 12u
 
@@ -40,19 +40,19 @@ static bool report_paths_dominates(const struct analysis *a, uint32_t holder,
 	return false;
 }
 
-static int report_paths_add_step(const struct report_context *c, const uint32_t *nodes,
-				 uint32_t i, uint32_t object, uint32_t step,
-				 struct text *scratch, struct table *table)
+static int report_paths_add_step(const struct report_context *c, const struct way *way,
+				 size_t i, uint32_t object, struct text *scratch,
+				 struct table *table)
 {
 	const struct heap *heap = c->heap;
-	uint32_t from = i ? nodes[i - 1] : heap_root(heap), node = nodes[i];
+	const uint32_t node = way_node(way, i);
 	struct row row;
 
 	row_begin(&row, table, node, heap_type_of(heap, node));
 	row_address(&row, heap, object);
-	row_u64(&row, step);
+	row_u64(&row, VEC(way->row, struct way_row)[i].at);
 	text_clear(scratch);
-	describe_step(scratch, heap, from, node);
+	way_text(scratch, heap, way, i);
 	row_text(&row, text_get(scratch));
 	row_address(&row, heap, node);
 	row_node(&row, scratch, heap, node);
@@ -66,29 +66,31 @@ static int report_paths_add_step(const struct report_context *c, const uint32_t 
 	return row_end(&row);
 }
 
+static int report_paths_add_steps(const struct report_context *c, uint32_t object,
+				  struct text *scratch, struct table *table)
+{
+	struct way way;
+	int err = way_make(&way, c->analysis, object, MAX_ROWS);
+
+	for (size_t i = 0; i < way_rows(&way) && !err; i++)
+		err = report_paths_add_step(c, &way, i, object, scratch, table);
+	if (!err && way.left_out)
+		err = table_note(table, "%u steps in the middle are left out",
+				 way.left_out);
+	way_free(&way);
+	return err;
+}
+
 static int report_paths_add_path(const struct report_context *c, uint32_t object,
 				 struct text *scratch, struct table *table)
 {
-	uint32_t *nodes = malloc(MAX_STEPS * sizeof(*nodes));
-	uint32_t length, shown;
-	int err = 0;
+	int err = report_paths_add_steps(c, object, scratch, table);
 
-	if (!nodes)
-		return -ENOMEM;
-	length = analysis_path(c->analysis, object, nodes, MAX_STEPS);
-	shown = length < MAX_STEPS ? length : MAX_STEPS;
-	for (uint32_t i = 0; i < shown && !err; i++)
-		err = report_paths_add_step(c, nodes, i, object, length - shown + i,
-					    scratch, table);
-	if (!err && length > shown)
-		err = table_note(table, "the first %u of %u steps are left out",
-				 length - shown, length);
 	if (!err && site_of(c->heap, object)) {
 		text_clear(scratch);
 		describe_callers(scratch, c->heap, site_of(c->heap, object), CALLERS);
 		err = table_note(table, "allocated at %s", text_get(scratch));
 	}
-	free(nodes);
 	if (!err) {
 		text_clear(scratch);
 		calls_where(scratch, c->heap, object);

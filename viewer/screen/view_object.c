@@ -19,6 +19,7 @@
 #include "viewer/model/site.h"
 #include "viewer/name/calls.h"
 #include "viewer/name/describe.h"
+#include "viewer/name/way.h"
 #include "viewer/screen/app.h"
 #include "viewer/screen/rank.h"
 #include "viewer/text/human.h"
@@ -31,9 +32,7 @@ struct object_view {
 	struct view view;
 	struct grid grid;
 	uint32_t node;
-	uint32_t path[MAX_PATH];
-	uint32_t path_length; /* stored */
-	uint32_t path_total;
+	struct way way;	 /* to it, from a root */
 	uint32_t *slots; /* fields shown: slot; beyond those, native memory; HEAP_NONE:
 			  * the type edge */
 	size_t nslots;
@@ -64,7 +63,7 @@ static size_t view_object_part_rows(const struct object_view *v, enum part part)
 {
 	switch (part) {
 	case PART_PATH:
-		return v->path_length;
+		return way_rows(&v->way);
 	case PART_FIELDS:
 		return v->nslots;
 	case PART_REFERRERS:
@@ -152,7 +151,7 @@ static uint32_t view_object_row_node(const struct object_view *v, size_t row)
 		return HEAP_NONE;
 	switch (part) {
 	case PART_PATH:
-		return v->path[i];
+		return way_node(&v->way, i);
 	case PART_FIELDS:
 		return view_object_field(v, v->slots[i], NULL);
 	case PART_REFERRERS:
@@ -170,8 +169,8 @@ static void view_object_edge_text(struct object_view *v, size_t row)
 	size_t i;
 	enum part part = view_object_part_of(v, row, &i);
 	bool weak = false;
-	if (part == PART_PATH && i > 0)
-		describe_step(&v->text, heap, v->path[i - 1], v->path[i]);
+	if (part == PART_PATH)
+		way_text(&v->text, heap, &v->way, i);
 	else if (part == PART_FIELDS) {
 		uint32_t to = view_object_field(v, v->slots[i], &weak);
 		if (to != HEAP_NONE && heap_is_native(heap, to))
@@ -323,21 +322,26 @@ static int view_object_make_referrers(struct object_view *v, struct analysis *a,
 			progress);
 }
 
-static void view_object_make_path(struct object_view *v, const struct analysis *a)
+static int view_object_make_way(struct object_view *v, const struct analysis *a)
 {
-	v->path_total = analysis_path(a, v->node, v->path, MAX_PATH);
-	v->path_length = v->path_total < MAX_PATH ? v->path_total : MAX_PATH;
+	way_free(&v->way);
+	return way_make(&v->way, a, v->node, MAX_PATH);
 }
 
 static void view_object_make_headings(struct object_view *v)
 {
-	char n[HUMAN_SIZE];
-	if (!v->path_length)
+	char n[HUMAN_SIZE], left[HUMAN_SIZE];
+	if (!way_length(&v->way))
 		snprintf(v->heading[PART_PATH], 96, "Path from a root: not known");
-	else if (v->path_total > v->path_length)
+	else if (v->way.left_out)
 		snprintf(v->heading[PART_PATH], 96,
-			 "Path from a root (last %u of %u steps)", v->path_length,
-			 v->path_total);
+			 "Path from a root (%s steps, %s in the middle left out)",
+			 human_count(n, way_length(&v->way)),
+			 human_count(left, v->way.left_out));
+	else if (way_length(&v->way) > way_rows(&v->way))
+		snprintf(v->heading[PART_PATH], 96,
+			 "Path from a root: why it is alive (%s steps)",
+			 human_count(n, way_length(&v->way)));
 	else
 		snprintf(v->heading[PART_PATH], 96, "Path from a root: why it is alive");
 	snprintf(v->heading[PART_FIELDS], 96, "Refers to (%s)%s",
@@ -355,8 +359,9 @@ static int view_object_analyse(struct object_view *v, const struct progress *pro
 	struct analysis *a = page->process->analysis;
 	if (err)
 		return err;
-	view_object_make_path(v, a);
-	err = view_object_make_referrers(v, a, progress);
+	err = view_object_make_way(v, a);
+	if (!err)
+		err = view_object_make_referrers(v, a, progress);
 	if (!err)
 		err = analysis_children(a, v->node, progress, &v->dominated);
 	return err;
@@ -364,7 +369,7 @@ static int view_object_analyse(struct object_view *v, const struct progress *pro
 
 static size_t view_object_first_field(const struct object_view *v)
 {
-	return v->nslots ? (size_t)v->path_length + 2 : 0;
+	return v->nslots ? way_rows(&v->way) + 2 : 0;
 }
 
 static int view_object_load(struct view *view)
@@ -578,6 +583,7 @@ static void view_object_destroy(struct view *view)
 	struct object_view *v = view_object_self(view);
 	grid_deinit(&v->grid);
 	text_free(&v->text);
+	way_free(&v->way);
 	free(v->slots);
 	free(v->referrers);
 	free(v);
