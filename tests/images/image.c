@@ -126,18 +126,41 @@ static void image_take_maps(struct image *image)
 
 static void image_take_segments(struct image *image)
 {
-	const unsigned char *bytes = image->bytes;
 	char buf[256], *fields[IMAGE_FIELDS];
+	uint64_t end = 0;
 
 	for (const char *at = image->text; image->nsegments < IMAGE_SEGMENTS &&
 	     image_line(&at, "segment", buf, sizeof(buf), fields, 2) == 2;) {
 		struct peek_segment *segment = &image->segments[image->nsegments++];
 
-		segment->start = image_hex(fields[0]);
-		segment->size = image_hex(fields[1]);
-		segment->bytes = bytes;
-		bytes += segment->size;
+		segment->start = end + image_hex(fields[0]) * IMAGE_GRAIN;
+		segment->size = image_hex(fields[1]) * IMAGE_GRAIN;
+		end = segment->start + segment->size;
 	}
+}
+
+/* The segments' bytes as they were. */
+static unsigned char *image_unpack(const char *path, const unsigned char *packed,
+				   size_t size, const struct image *image)
+{
+	size_t words = 0, at;
+	uint64_t *bytes;
+
+	for (uint32_t i = 0; i < image->nsegments; i++)
+		words += image->segments[i].size / sizeof(*bytes);
+	at = words / 8 + 1;
+	bytes = calloc(words + 1, sizeof(*bytes));
+	if (!bytes || at > size)
+		image_fail(path, "can't be unpacked");
+	for (size_t i = 0; i < words; i++) {
+		if (!(packed[i / 8] >> i % 8 & 1))
+			continue;
+		if (size - at < sizeof(*bytes))
+			image_fail(path, "ends too soon");
+		memcpy(&bytes[i], packed + at, sizeof(*bytes));
+		at += sizeof(*bytes);
+	}
+	return (unsigned char *)bytes;
 }
 
 struct image *image_described(char *text)
@@ -165,6 +188,7 @@ struct image *image_read(const char *path)
 	static const char mark[] = "\nbytes\n";
 	FILE *f = fopen(path, "rbe");
 	char *packed = malloc(IMAGE_SIZE), *plain = malloc(IMAGE_SIZE + 1), *end;
+	const unsigned char *bytes;
 	struct image *image;
 	size_t size;
 
@@ -182,8 +206,13 @@ struct image *image_read(const char *path)
 		image_fail(path, "is no image");
 	end[1] = 0;
 	image = image_described(plain);
-	image->bytes = (unsigned char *)end + strlen(mark);
 	image_take_segments(image);
+	end += strlen(mark);
+	image->bytes = image_unpack(path, (unsigned char *)end,
+				    size - (size_t)(end - plain), image);
+	bytes = image->bytes;
+	for (uint32_t i = 0; i < image->nsegments; bytes += image->segments[i++].size)
+		image->segments[i].bytes = bytes;
 	return image;
 }
 

@@ -4,7 +4,8 @@
  * a description: where its symbols are, which objects are wanted, and what Python itself
  * said of them (heap.py).
  *
- * A file is text, a line "bytes", and the segments' bytes, one after the other, all of it
+ * A file is text, a line "bytes", and the segments' bytes, one after the other: a bit for
+ * each word of 8, then the words whose bit is set; the others are 0.  All of it is
  * compressed with zstd.  Lines of the text, addresses hexadecimal:
  *
  *	python 3.12.1			its version
@@ -16,9 +17,10 @@
  *	frame FUNCTION FILE LINE	innermost first; its locals follow
  *	local NAME TARGET
  *	map START END PERMS [PATH]	mappings; those of files are called /file
- *	segment START SIZE		memory; ascending
+ *	segment SKIP COUNT		memory: so many grains of 32 bytes after the end
+ *					of the one before (the first: of 0), so many
  *
- * The recorder (record.c) keeps what image_walk reads, so both run the same code.
+ * The recorder (record.c) keeps what image_walk needs, so both run the same code.
  */
 #ifndef PYMEM_TESTS_IMAGE_H
 #define PYMEM_TESTS_IMAGE_H
@@ -29,7 +31,12 @@
 #include "agent/python/cpython.h"
 #include "agent/python/interpreters.h"
 
-enum { IMAGE_SEGMENTS = 1 << 16, IMAGE_OBJECTS = 256, IMAGE_MAPS = 1 << 16 };
+enum {
+	IMAGE_GRAIN = 32,
+	IMAGE_SEGMENTS = 1 << 16,
+	IMAGE_OBJECTS = 256,
+	IMAGE_MAPS = 1 << 16
+};
 
 struct image {
 	char *text; /* the description; NUL-terminated */

@@ -4,16 +4,17 @@
  * while the process waits; record --symbols lists the symbols that a description tells.
  * HIDE are texts that go into no image (paths of the machine), wherever they are.
  *
- * It reads all of the process's memory, walks the wanted objects (image_walk), and keeps
- * what was read, in grains, so that a later walk finds the neighbours of a field too.
- * What only a search looked at (reads of many bytes) is then tried without: a piece that
- * makes no difference to the walk's events is kept as zeros.
+ * It reads all of the process's memory, walks the wanted objects (image_walk), and notes
+ * what was read, in grains.  Then everything is tried without: symbols, mappings, pieces
+ * that only a search looked at (reads of many bytes), each word.  What makes no
+ * difference to the walk's events is left out, a word is kept as zeros.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <zstd.h>
@@ -22,10 +23,11 @@
 #include "walk_trace.h"
 
 enum {
-	RECORD_GRAIN = 32,
+	RECORD_GRAIN = IMAGE_GRAIN,
 	RECORD_SEARCH = 512, /* bytes of a read that looks for something */
 	RECORD_TEXT = 512,   /* longest text that is kept whole */
 	RECORD_PIECE = 512,  /* of what a search looked at */
+	RECORD_WORD = 8,
 	RECORD_RANGES = 1 << 14,
 	RECORD_MAX = 1 << 30,
 };
@@ -202,84 +204,194 @@ static char *record_description(const char *path, const char *pid)
 static char *record_events(struct image *image, size_t *size_ret)
 {
 	static struct walk_trace trace;
-	FILE *f = tmpfile();
+	static int f = -1;
 	char err[512] = "", *text;
 	long size;
 
-	if (!f)
-		record_fail("a temporary file");
-	walk_trace_init(&trace, fileno(f));
+	f = f < 0 ? memfd_create("events", MFD_CLOEXEC) : f;
+	if (f < 0 || ftruncate(f, 0) || lseek(f, 0, SEEK_SET))
+		record_fail("a file in memory");
+	peek_image_ask(record_source); /* what is missing is counted anew */
+	walk_trace_init(&trace, f);
 	if (image_walk(image, &trace.sink, err, sizeof(err)) < 0 && !record.done) {
 		fprintf(stderr, "record: %s\n", err);
 		exit(1);
 	}
 	walk_trace_flush(&trace);
-	size = lseek(fileno(f), 0, SEEK_END);
+	size = lseek(f, 0, SEEK_END);
 	text = malloc((size_t)size + 1);
-	if (!text || pread(fileno(f), text, (size_t)size, 0) != size)
+	if (!text || pread(f, text, (size_t)size, 0) != size)
 		record_fail("the events");
-	fclose(f);
 	*size_ret = (size_t)size;
 	return text;
 }
 
-static bool record_same_without(struct image *image, const char *events, size_t size,
-				unsigned char *bytes, size_t n)
+/* What a walk must tell, whatever is left out. */
+struct record_told {
+	char *events;
+	size_t size;
+};
+
+static bool record_tells(struct image *image, const struct record_told *told)
+{
+	size_t size;
+	char *events = record_events(image, &size);
+	const bool same = size == told->size && !memcmp(events, told->events, size) &&
+		!peek_image_missing();
+
+	free(events);
+	return same;
+}
+
+static bool record_is_zero(const unsigned char *bytes, size_t n)
+{
+	return !n || (!bytes[0] && !memcmp(bytes, bytes + 1, n - 1));
+}
+
+/* Zeros in n bytes, if they make no difference. */
+static bool record_try_zeros(struct image *image, const struct record_told *told,
+			     unsigned char *bytes, size_t n)
 {
 	unsigned char *saved = malloc(n);
-	size_t now_size;
-	char *now;
 	bool same;
 
 	if (!saved)
 		record_fail("no memory");
 	memcpy(saved, bytes, n);
 	memset(bytes, 0, n);
-	now = record_events(image, &now_size);
-	same = now_size == size && !memcmp(now, events, size) && !peek_image_missing();
+	same = record_tells(image, told);
 	if (!same)
 		memcpy(bytes, saved, n);
-	free(now);
 	free(saved);
 	return same;
 }
 
-/* Grains [from, to) of a range, all only searched: halves it until it is small. */
-static void record_prune(struct image *image, struct record_range *r, uint64_t from,
-			 uint64_t to, const char *events, size_t size)
+/* Halves n bytes until a piece is `least` bytes. */
+static void record_prune(struct image *image, const struct record_told *told,
+			 unsigned char *bytes, size_t n, size_t least)
 {
-	const uint64_t middle = from + (to - from) / 2;
+	size_t half = n / 2 / least * least;
 
-	if (record_same_without(image, events, size, r->bytes + from * RECORD_GRAIN,
-				(to - from) * RECORD_GRAIN))
+	half = half ? half : least;
+	if (record_is_zero(bytes, n) || record_try_zeros(image, told, bytes, n) ||
+	    n <= least)
 		return;
-	if ((to - from) * RECORD_GRAIN <= RECORD_PIECE)
-		return;
-	record_prune(image, r, from, middle, events, size);
-	record_prune(image, r, middle, to, events, size);
+	record_prune(image, told, bytes, half, least);
+	record_prune(image, told, bytes + half, n - half, least);
 }
 
-static void record_prune_all(struct image *image, const char *events, size_t size)
+/* All that was used at most so. */
+static void record_prune_all(struct image *image, const struct record_told *told,
+			     enum record_use most, size_t least)
 {
 	for (size_t i = 0; i < record.count; i++) {
 		struct record_range *r = &record.ranges[i];
 		const uint64_t grains = r->size / RECORD_GRAIN;
 
 		for (uint64_t at = 0, end; at < grains; at = end) {
-			for (end = at; end < grains && r->use[end] == RECORD_SEARCHED;)
+			for (end = at;
+			     end < grains && r->use[end] && r->use[end] <= most;)
 				end++;
 			if (end > at)
-				record_prune(image, r, at, end, events, size);
+				record_prune(image, told, r->bytes + at * RECORD_GRAIN,
+					     (end - at) * RECORD_GRAIN, least);
 			else
 				end++;
 		}
 	}
 }
 
+static struct image *record_without(const char *text, size_t at, size_t n)
+{
+	char *rest = strdup(text);
+
+	if (!rest)
+		record_fail("no memory");
+	memmove(rest + at, rest + at + n, strlen(rest + at + n) + 1);
+	return image_described(rest);
+}
+
+static void record_free(struct image *image)
+{
+	free(image->text);
+	free(image);
+}
+
+/* The same image without the symbols and mappings that make no difference. */
+static struct image *record_prune_lines(struct image *image,
+					const struct record_told *told)
+{
+	for (size_t at = 0; image->text[at];) {
+		const char *line = image->text + at;
+		const size_t n = strcspn(line, "\n") + 1;
+		struct image *without;
+
+		if (strncmp(line, "symbol ", 7) && strncmp(line, "map ", 4)) {
+			at += n;
+			continue;
+		}
+		without = record_without(image->text, at, n);
+		if (record_tells(without, told)) {
+			record_free(image);
+			image = without;
+		} else {
+			record_free(without);
+			at += n;
+		}
+	}
+	return image;
+}
+
+/* What a walk uses, anew: with fewer words it looks at less. */
+static void record_note_again(struct image *image)
+{
+	size_t size;
+
+	for (size_t i = 0; i < record.count; i++)
+		memset(record.ranges[i].use, RECORD_UNUSED,
+		       record.ranges[i].size / RECORD_GRAIN + 1);
+	record.done = false;
+	free(record_events(image, &size));
+	record.done = true;
+}
+
+/* As little as tells the same. */
+static struct image *record_reduce(struct image *image)
+{
+	struct record_told told;
+
+	told.events = record_events(image, &told.size);
+	if (peek_image_missing()) {
+		fprintf(stderr, "record: %lu reads of what can't be read\n",
+			(unsigned long)peek_image_missing());
+		exit(1);
+	}
+	record.done = true;
+	image = record_prune_lines(image, &told);
+	record_prune_all(image, &told, RECORD_SEARCHED, RECORD_PIECE);
+	record_prune_all(image, &told, RECORD_READ, RECORD_WORD);
+	record_note_again(image);
+	if (!record_tells(image, &told)) {
+		fprintf(stderr, "record: what is left tells something else\n");
+		exit(1);
+	}
+	free(told.events);
+	return image;
+}
+
 /* ---- the file ---- */
+
+static uint64_t record_segment(FILE *out, uint64_t last, uint64_t at, uint64_t count)
+{
+	fprintf(out, "segment %lx %lx\n", (unsigned long)(at - last),
+		(unsigned long)count);
+	return at + count;
+}
 
 static void record_segments(FILE *out, bool bytes)
 {
+	uint64_t last = 0; /* grain after the segment before */
+
 	for (size_t i = 0; i < record.count; i++) {
 		const struct record_range *r = &record.ranges[i];
 		const uint64_t grains = r->size / RECORD_GRAIN;
@@ -293,31 +405,82 @@ static void record_segments(FILE *out, bool bytes)
 				fwrite(r->bytes + at * RECORD_GRAIN, RECORD_GRAIN,
 				       end - at, out);
 			else
-				fprintf(out, "segment %lx %lx\n",
-					(unsigned long)(r->start + at * RECORD_GRAIN),
-					(unsigned long)((end - at) * RECORD_GRAIN));
+				last = record_segment(out, last,
+						      r->start / RECORD_GRAIN + at,
+						      end - at);
 		}
 	}
 }
 
+/* The words of all segments, packed as image.h says. */
+static void record_words(FILE *out, const char *bytes, size_t size)
+{
+	const size_t count = size / RECORD_WORD;
+	uint8_t *bits = calloc(1, count / 8 + 1);
+
+	if (!bits)
+		record_fail("no memory");
+	for (size_t i = 0; i < count; i++) {
+		uint64_t word;
+
+		memcpy(&word, bytes + i * RECORD_WORD, sizeof(word));
+		if (word)
+			bits[i / 8] |= (uint8_t)(1u << i % 8);
+	}
+	fwrite(bits, 1, count / 8 + 1, out);
+	for (size_t i = 0; i < count; i++)
+		if (bits[i / 8] >> i % 8 & 1)
+			fwrite(bytes + i * RECORD_WORD, RECORD_WORD, 1, out);
+	free(bits);
+}
+
+/* As a stream, of which zstd does not know that it is short, it comes out smaller. */
+static size_t record_pack(char *packed, size_t capacity, const char *plain, size_t size)
+{
+	ZSTD_CCtx *const context = ZSTD_createCCtx();
+	ZSTD_inBuffer in = { plain, size, 0 };
+	ZSTD_outBuffer out = { packed, capacity, 0 };
+	size_t rc;
+
+	if (!context)
+		record_fail("no memory");
+	ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, 19);
+	do
+		rc = ZSTD_compressStream2(context, &out, &in, ZSTD_e_continue);
+	while (!ZSTD_isError(rc) && in.pos < in.size);
+	do
+		rc = ZSTD_compressStream2(context, &out, &in, ZSTD_e_end);
+	while (rc && !ZSTD_isError(rc));
+	if (ZSTD_isError(rc))
+		record_fail("zstd");
+	ZSTD_freeCCtx(context);
+	return out.pos;
+}
+
 static void record_write(const char *path, const char *text)
 {
-	char *plain = NULL, *packed;
-	size_t size = 0, capacity;
-	FILE *out = open_memstream(&plain, &size);
+	char *plain = NULL, *bytes = NULL, *packed;
+	size_t size = 0, kept = 0, capacity;
+	FILE *out = open_memstream(&bytes, &kept);
 
+	if (!out)
+		record_fail("no memory");
+	record_segments(out, true);
+	fclose(out);
+	out = open_memstream(&plain, &size);
 	if (!out)
 		record_fail("no memory");
 	fputs(text, out);
 	record_segments(out, false);
 	fputs("bytes\n", out);
-	record_segments(out, true);
+	record_words(out, bytes, kept);
 	fclose(out);
+	free(bytes);
 	capacity = ZSTD_compressBound(size);
 	packed = malloc(capacity);
 	if (!packed)
 		record_fail("no memory");
-	size = ZSTD_compress(packed, capacity, plain, size, 19);
+	size = record_pack(packed, capacity, plain, size);
 	out = fopen(path, "wbe");
 	if (!out || fwrite(packed, 1, size, out) != size || fclose(out))
 		record_fail(path);
@@ -338,8 +501,6 @@ static int record_list_symbols(void)
 int main(int argc, char **argv)
 {
 	struct image *image;
-	size_t size;
-	char *events;
 
 	if (argc == 2 && !strcmp(argv[1], "--symbols"))
 		return record_list_symbols();
@@ -352,15 +513,8 @@ int main(int argc, char **argv)
 	image = image_described(record_description(argv[2], argv[1]));
 	for (int i = 4; i < argc; i++)
 		record_hide(argv[i]);
-	peek_image_ask(record_source);
-	events = record_events(image, &size);
-	if (peek_image_missing()) {
-		fprintf(stderr, "record: %lu reads of what can't be read\n",
-			(unsigned long)peek_image_missing());
-		return 1;
-	}
-	record.done = true;
-	record_prune_all(image, events, size);
+	image = record_reduce(image);
 	record_write(argv[3], image->text);
+	record_free(image);
 	return 0;
 }

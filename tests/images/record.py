@@ -16,7 +16,9 @@ def record(program, python, image):
     symbols = subprocess.run([program, "--symbols"], stdout=subprocess.PIPE, check=True)
     with open(os.path.join(HERE, "heap.py")) as f:
         source = f.read()
-    command = [python, "-I", "-S", "-c", source] + symbols.stdout.decode().split()
+    # the tables of lines are shorter without columns
+    command = [python, "-I", "-S", "-X", "no_debug_ranges", "-c", source]
+    command += symbols.stdout.decode().split()
     hidden = [os.path.dirname(os.path.dirname(os.path.realpath(python))),
               os.path.expanduser("~")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/",
