@@ -247,6 +247,7 @@ static int sandbox_fill(scmp_filter_ctx filter, enum sandbox sandbox)
 {
 	int err =
 		seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+
 	if (!err)
 		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3),
 				       0);

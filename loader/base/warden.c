@@ -37,6 +37,7 @@ static _Noreturn void warden_follow(int status)
 static void warden_pass_on(int signals, pid_t child)
 {
 	struct signalfd_siginfo info;
+
 	while (read(signals, &info, sizeof(info)) == sizeof(info))
 		if (info.ssi_signo != SIGCHLD && info.ssi_code != SI_KERNEL)
 			kill(child, (int)info.ssi_signo);
@@ -46,6 +47,7 @@ static void warden_pass_on(int signals, pid_t child)
 static _Noreturn void warden_leave(pid_t child, int status)
 {
 	int unused;
+
 	for (int ms = 0; ms < WARDEN_PATIENCE_MS; ms += 10) {
 		if (foreground_wait(child, false, &unused))
 			break;
@@ -58,6 +60,7 @@ static _Noreturn void warden_watch(pid_t child, int signals, int word)
 {
 	struct pollfd p[2] = { { signals, POLLIN, 0 }, { word, POLLIN, 0 } };
 	int status;
+
 	for (;;) {
 		unsigned char byte;
 		if (foreground_wait(child, false, &status))
@@ -78,6 +81,7 @@ int warden_begin(void)
 	const pid_t warden = getpid();
 	sigset_t caught, before;
 	int word[2];
+
 	sigemptyset(&caught);
 	sigaddset(&caught, SIGCHLD);
 	for (size_t i = 0; i < sizeof(warden_passes) / sizeof(warden_passes[0]); i++)

@@ -158,6 +158,7 @@ static void headroom_add_chain(struct headroom_watch *w, const char *mount,
 	const bool below = strncmp(path, base, n) == 0 &&
 		(path[n] == '/' || path[n] == '\0') && !strstr(path, "/..");
 	const size_t top = (size_t)snprintf(dir, sizeof(dir), "%s%s", w->root, mount);
+
 	if (top >= sizeof(dir) || strlen(dir) + strlen(path) >= sizeof(w->levels[0].dir))
 		return;
 	if (below)

@@ -399,8 +399,8 @@ static void receive_step(struct receive *r)
 		[SLOT_TARGET] = { r->ret->gone ? -1 : r->in->pidfd, POLLIN, 0 },
 		[SLOT_LIVE] = { live_waits ? live->fd : -1, POLLOUT, 0 },
 	};
-
 	const int n = poll(p, SLOTS, r->options->watch ? 10 : 50);
+
 	if (n > 0) {
 		if (p[SLOT_CONTROL].revents)
 			receive_read_control(r);

@@ -34,6 +34,7 @@ static size_t agent_image_mapped_size(const char *data, size_t size)
 {
 	Elf64_Ehdr h;
 	size_t end = 0;
+
 	if (size < sizeof(h))
 		return size;
 	memcpy(&h, data, sizeof(h));
@@ -56,6 +57,7 @@ static size_t agent_image_mapped_size(const char *data, size_t size)
 static void agent_image_cut_sections(char *data)
 {
 	Elf64_Ehdr h;
+
 	memcpy(&h, data, sizeof(h));
 	h.e_shoff = h.e_shnum = h.e_shstrndx = 0;
 	memcpy(data, &h, sizeof(h));
@@ -66,6 +68,7 @@ static bool agent_image_section(const char *data, size_t size, unsigned index,
 				Elf64_Shdr *ret)
 {
 	Elf64_Ehdr h;
+
 	memcpy(&h, data, sizeof(h));
 	if (h.e_shentsize != sizeof(*ret) || index >= h.e_shnum || h.e_shoff > size ||
 	    (size - h.e_shoff) / sizeof(*ret) <= index)
@@ -80,9 +83,9 @@ static void agent_image_take_calls(struct agent_image *image, const char *data,
 				   size_t size)
 {
 	static const char name[] = "pymem_calls";
-
 	Elf64_Ehdr h;
 	Elf64_Shdr names, s;
+
 	if (size < sizeof(h))
 		return;
 	memcpy(&h, data, sizeof(h));

@@ -93,8 +93,8 @@ void helper_point(struct helper *h, const char *name)
 int helper_step(struct helper *h, struct load_error *err, const char *format, ...)
 {
 	char name[300], text[400];
-
 	va_list ap;
+
 	va_start(ap, format);
 	vsnprintf(name, sizeof(name), format, ap);
 	va_end(ap);

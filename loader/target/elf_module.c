@@ -25,6 +25,7 @@ static void elf_module_read_dynamic(struct elf *e)
 	size_t count = memory_read_some(&e->mem, e->dynamic, list, sizeof(list)) /
 		sizeof(list[0]);
 	uint64_t soname = 0;
+
 	for (size_t i = 0; i < count && list[i].d_tag != DT_NULL; i++) {
 		const Elf64_Dyn *d = &list[i];
 		switch (d->d_tag) {
@@ -63,6 +64,7 @@ bool elf_module_open(const struct memory *mem, uint64_t base, struct elf *ret)
 	Elf64_Ehdr h;
 	Elf64_Phdr ph[PHDR_MAX];
 	struct elf e = { .mem = *mem, .base = base };
+
 	if (!memory_read(mem, base, &h, sizeof(h)) ||
 	    memcmp(h.e_ident, ELFMAG, SELFMAG) || h.e_ident[EI_CLASS] != ELFCLASS64 ||
 	    h.e_ident[EI_DATA] != ELFDATA2LSB || h.e_phentsize != sizeof(ph[0]) ||
@@ -104,6 +106,7 @@ static bool elf_module_match(const struct elf *e, uint32_t index, const char *na
 	Elf64_Sym s;
 	char text[128];
 	size_t length = strlen(name) + 1;
+
 	if (!memory_read(&e->mem, e->symtab + (uint64_t)index * sizeof(s), &s,
 			 sizeof(s)) ||
 	    s.st_shndx == SHN_UNDEF || !s.st_value || s.st_name >= e->strsize ||

@@ -357,7 +357,8 @@ int main(void)
         return self.path(name)
 
     def torture(self):
-        return self.built("torture-musl", os.path.join(HERE, os.pardir, "targets", "torture.c"))
+        return self.built("torture-musl", *(os.path.join(HERE, os.pardir, "targets", name)
+                                            for name in ("torture.c", "torture_registers.c")))
 
     def stays(self, result):
         self.assertTrue(result["injected"] and result["done"], result)

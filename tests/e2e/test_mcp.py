@@ -221,6 +221,9 @@ class Server(Case):
             self.assertIn("column 8", client.call("sql", error=True, query="SELECT nope"))
             self.assertIn("only read", client.call("sql", error=True, query="PRAGMA x"))
             self.assertIn("there are: open", client.call("nope", error=True))
+            self.assertIn("one statement at a time", client.call("sql", query="SELECT 1; SELECT 2"))
+            self.assertNotIn("one statement", client.call("sql", query="SELECT 1 ; "))
+            self.assertNotIn("ask again", client.call("types", limit=0))
             self.assertIn("cannot open", client.call("open", error=True, file="/nowhere"))
             self.assertIn("pid", client.call("overview"))      # it is still open
             self.assertIn("INCOMPLETE", client.call("open", file=self.path("cut")))

@@ -608,6 +608,7 @@ int suspects_find(struct analysis *analysis, double threshold,
 	struct finder f = {
 		.a = analysis, .heap = analysis->heap, .progress = progress, .ret = ret
 	};
+
 	assert(threshold >= 0 && threshold <= 1);
 	int err = weight_find(&f.weights, analysis, progress);
 

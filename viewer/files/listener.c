@@ -14,6 +14,7 @@
 static bool listener_is_stale(const struct sockaddr_un *addr)
 {
 	struct stat st;
+
 	if (lstat(addr->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
 		return false;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -30,6 +31,7 @@ static int listener_bind_private(int fd, const struct sockaddr_un *addr)
 	mode_t old = umask(0177);
 	int rc = bind(fd, (const struct sockaddr *)addr, sizeof(*addr));
 	int saved = errno;
+
 	umask(old);
 	errno = saved;
 	return rc;
@@ -39,6 +41,7 @@ int listener_open(struct listener *ret, const char *path)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct stat st;
+
 	assert(*path && strlen(path) <= LISTENER_PATH_MAX);
 	strcpy(addr.sun_path, path);
 	ret->fd = -1;
@@ -66,6 +69,7 @@ int listener_accept(const struct listener *listener, struct ucred *peer_ret)
 {
 	socklen_t length = sizeof(*peer_ret);
 	int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
 	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer_ret, &length) < 0)
 		*peer_ret = (struct ucred){ .uid = (uid_t)-1 };
 	return fd;
@@ -74,6 +78,7 @@ int listener_accept(const struct listener *listener, struct ucred *peer_ret)
 void listener_close(struct listener *listener)
 {
 	struct stat st;
+
 	if (listener->fd < 0)
 		return;
 	close(listener->fd);

@@ -106,6 +106,7 @@ static bool graph_is_named_key(const struct heap *heap, uint32_t node, uint32_t 
 {
 	struct heap_label label;
 	struct heap_value value;
+
 	if (!heap_is_object(heap, node) || !heap_is_object(heap, key))
 		return false;
 	heap_label(heap, node, slot, &label);
@@ -118,6 +119,7 @@ static int graph_best_refs(struct graph *g, uint32_t node, struct best *best,
 	const struct heap *heap = g->analysis->heap;
 	struct heap_span refs = heap_refs(heap, node);
 	const bool merge = !alike_named(heap, node);
+
 	for (uint32_t slot = 0; slot < refs.count; slot++) {
 		bool weak;
 		uint32_t to = heap_target(heap, node, slot, &weak);
@@ -147,6 +149,7 @@ static int graph_best_referrers(struct graph *g, uint32_t node, struct best *bes
 	const struct heap *heap = g->analysis->heap;
 	struct heap_span back;
 	int err = analysis_referrers(g->analysis, node, progress, &back);
+
 	if (err)
 		return err;
 	for (uint32_t i = 0; i < back.count; i++) {
@@ -228,6 +231,7 @@ static int graph_link_neighbour(struct graph *g, int at, const struct best *best
 {
 	bool back = g->request->kind == GRAPH_BACKREFS;
 	int other = graph_find_node(g, best->node[i]);
+
 	if (other < 0) {
 		if (g->nnodes >= GRAPH_MAX_NODES) {
 			g->full = true;
@@ -251,6 +255,7 @@ static int graph_link_neighbour(struct graph *g, int at, const struct best *best
 static int graph_add_more(struct graph *g, int at, uint64_t more)
 {
 	bool back = g->request->kind == GRAPH_BACKREFS;
+
 	if (g->nnodes >= GRAPH_MAX_NODES + 100)
 		return 0;
 	int other = graph_add_node(
@@ -268,6 +273,7 @@ static bool graph_ends(const struct graph *g, const struct graph_node *n)
 {
 	const struct heap *heap = g->analysis->heap;
 	unsigned depth = g->request->depth ? g->request->depth : GRAPH_DEPTH;
+
 	if (n->node == HEAP_NONE || n->depth >= (int)depth || n->alike.count > 1)
 		return true;
 	if (g->request->kind != GRAPH_BACKREFS || n->start)
@@ -286,6 +292,7 @@ static int graph_expand(struct graph *g, int at, const struct progress *progress
 		g->request->kind == GRAPH_BACKREFS ?
 		graph_best_referrers(g, node, &best, progress) :
 		graph_best_children(g, node, &best, progress);
+
 	if (g->request->kind != GRAPH_DOMINATORS)
 		graph_merge(&best, g);
 	for (unsigned i = 0; i < best.count && !err; i++)

@@ -45,6 +45,7 @@ static int graph_command_start_at_address(struct analysis *a, const char *of,
 					  size_t size)
 {
 	char *rest;
+
 	errno = 0;
 	uint64_t address = strtoull(of, &rest, 0);
 	uint32_t node = errno || *rest ? HEAP_NONE : heap_find(a->heap, address);
@@ -88,6 +89,7 @@ static const char *graph_command_format_of(const char *file)
 {
 	static const char *const formats[] = { "png", "svg", "dot", "pdf" };
 	const char *point = strrchr(file, '.');
+
 	for (int i = 0; i < 4; i++)
 		if (point && strcasecmp(point + 1, formats[i]) == 0)
 			return formats[i];
@@ -116,6 +118,7 @@ int graph_to_file(struct analysis *a, const struct graph_request *request,
 {
 	struct text dot = { 0 };
 	const char *format = graph_command_format_of(file);
+
 	if (!format) {
 		snprintf(err, size,
 			 "the file's name must end in .png, .svg, .dot or .pdf");
@@ -144,6 +147,7 @@ int graph_command(struct analysis *a, const char *kind, const char *of, unsigned
 		  size_t size)
 {
 	struct graph_request request = { .depth = depth };
+
 	if (!graph_kind_find(kind, &request.kind)) {
 		snprintf(err, size,
 			 "no such graph: %.40s (refs, backrefs, dominators, treemap)",

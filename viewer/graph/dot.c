@@ -42,6 +42,7 @@ static void dot_label(struct text *out, const struct analysis *a, uint32_t node)
 {
 	char x[HUMAN_SIZE], y[HUMAN_SIZE];
 	struct text t = { 0 };
+
 	name_full(&t, a, node);
 	dot_line(out, text_get(&t), NAME_LIMIT);
 	text_clear(&t);
@@ -106,6 +107,7 @@ void dot_title(struct text *out, const struct analysis *a, const char *kind,
 static double dot_share_of(const struct analysis *a, uint32_t node)
 {
 	uint64_t all = analysis_retained(a, heap_root(a->heap));
+
 	return all ? (double)analysis_retained(a, node) / (double)all : 0;
 }
 
@@ -127,6 +129,7 @@ static void dot_node_style(struct text *out, const struct graph *g,
 	const struct heap *heap = g->analysis->heap;
 	bool object = heap_is_object(heap, n->node);
 	double share = dot_share_of(g->analysis, n->node);
+
 	text_add(out, "fillcolor=\"");
 	if (!object || heap_kind(heap, n->node) == SNAP_KIND_MODULE)
 		text_add(out, "0.300 0.500 1.000"); /* roots and modules: green */
@@ -146,6 +149,7 @@ static void dot_node(struct text *out, const struct graph *g, int i)
 {
 	const struct graph_node *n = &g->nodes[i];
 	char count[HUMAN_SIZE];
+
 	assert(i >= 0 && i < g->nnodes);
 	text_printf(out, "\tn%d [label=\"", i);
 	if (n->node == HEAP_NONE) {
@@ -170,6 +174,7 @@ static void dot_node(struct text *out, const struct graph *g, int i)
 static void dot_edge(struct text *out, const struct graph *g, const struct graph_edge *e)
 {
 	struct text label = { 0 };
+
 	text_printf(out, "\tn%d -> n%d [", e->from, e->to);
 	if (e->more && !e->path) {
 		text_add(out, "color=red, style=dotted];\n");

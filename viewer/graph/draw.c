@@ -27,6 +27,7 @@ static const struct draw_limits draw_default_limits = { 60000, 2ull << 30 };
 static uint64_t draw_now_ms(void)
 {
 	struct timespec t;
+
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
@@ -53,6 +54,7 @@ int draw_save(const char *file, const char *data, size_t data_size, char *err,
 {
 	struct new_file new;
 	int code = files_create(&new, file);
+
 	if (code)
 		return draw_cannot_write(file, code, err, size);
 	code = files_write(new.fd, data, data_size);
@@ -74,6 +76,7 @@ static void draw_hear(struct watch *w)
 {
 	char buf[512];
 	ssize_t n = read(w->fd, buf, sizeof(buf));
+
 	if (n <= 0) {
 		close(w->fd);
 		w->fd = -1;
@@ -91,6 +94,7 @@ static void draw_watch(struct watch *w, uint32_t timeout_ms,
 		       const struct progress *progress)
 {
 	uint64_t began = draw_now_ms();
+
 	while (w->fd >= 0) {
 		struct pollfd p = { .fd = w->fd, .events = POLLIN };
 		if (poll(&p, 1, 50) > 0)
@@ -110,6 +114,7 @@ static void draw_watch(struct watch *w, uint32_t timeout_ms,
 static int draw_judge(const struct watch *w, int status, int fd, char *err, size_t size)
 {
 	struct stat st;
+
 	if (w->verdict)
 		snprintf(err, size, "the graph could not be drawn: %s", w->verdict);
 	else if (WIFSIGNALED(status))
@@ -143,6 +148,7 @@ int draw_dot(const char *dot, const char *engine, const char *format, const char
 {
 	int pipes[2], rc = -1, status = 0;
 	struct new_file new;
+
 	if (!limits)
 		limits = &draw_default_limits;
 	const int code = files_create(&new, file);

@@ -46,6 +46,7 @@ static _Noreturn void draw_child_fail(const char *what)
 			 gathered[0] ? ": " : "", gathered);
 	ssize_t written = write(words, text,
 				(size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+
 	(void)written;
 	_exit(1);
 }
@@ -54,6 +55,7 @@ static _Noreturn void draw_child_fail(const char *what)
 static int draw_child_gather(char *fragment)
 {
 	size_t n = strlen(gathered);
+
 	for (; *fragment && n < sizeof(gathered) - 1; fragment++) {
 		bool plain = *fragment >= 0x20 && *fragment < 0x7f;
 		gathered[n++] = plain ? *fragment : ' ';
@@ -67,6 +69,7 @@ static uint64_t draw_child_mapped(void)
 {
 	unsigned long pages = 0;
 	FILE *f = fopen("/proc/self/statm", "re");
+
 	if (f) {
 		if (fscanf(f, "%lu", &pages) != 1)
 			pages = 0;
@@ -79,6 +82,7 @@ static void draw_child_limit(const struct draw_limits *limits)
 {
 	uint64_t bytes = draw_child_mapped() + limits->memory;
 	rlim_t seconds = limits->timeout_ms / 1000 + 2;
+
 	setrlimit(RLIMIT_AS, &(struct rlimit){ bytes, bytes });
 	setrlimit(RLIMIT_CPU, &(struct rlimit){ seconds, seconds });
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
@@ -122,6 +126,7 @@ static void *draw_child_library(void)
 	static const char *const names[] = { PYMEM_GVC_SONAME, "libgvc.so.7",
 					     "libgvc.so.6", "libgvc.so" };
 	void *gvc = NULL;
+
 	for (size_t i = 0; !STATIC && i < sizeof(names) / sizeof(names[0]) && !gvc; i++)
 		gvc = dlopen(names[i], RTLD_NOW | RTLD_GLOBAL);
 	return gvc;
@@ -144,6 +149,7 @@ static _Noreturn void draw_child_program(const char *dot, const char *engine,
 {
 	char layout[32], output[32];
 	int in = memfd_create("graph", 0);
+
 	if (in < 0 || files_write(in, dot, strlen(dot)) || lseek(in, 0, SEEK_SET) < 0 ||
 	    dup2(in, 0) < 0 || dup2(out, 1) < 0)
 		draw_child_fail("no memory for the graph");
@@ -174,6 +180,7 @@ static bool draw_child_load_plugins(void *gvc, lt_symlist_t table[NPLUGINS + 1])
 {
 	struct link_map *map = NULL;
 	char path[4200];
+
 	if (dlinfo(gvc, RTLD_DI_LINKMAP, &map) < 0 || !map || !strrchr(map->l_name, '/'))
 		return false;
 	int directory = (int)(strrchr(map->l_name, '/') - map->l_name);
@@ -199,6 +206,7 @@ _Noreturn void draw_child(const char *dot, const char *engine, const char *forma
 			  int out, const struct draw_limits *limits, int words_fd)
 {
 	static lt_symlist_t table[NPLUGINS + 1];
+
 	words = words_fd;
 	draw_child_leave_terminal();
 	draw_child_limit(limits);

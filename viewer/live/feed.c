@@ -26,6 +26,7 @@ enum { PIECE = 1 << 20 };
 static uint64_t feed_now_ns(void)
 {
 	struct timespec t;
+
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
@@ -35,6 +36,7 @@ __attribute__((format(printf, 2, 3))) static void feed_note(struct feed *feed,
 {
 	char text[400];
 	va_list args;
+
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
@@ -48,6 +50,7 @@ static void feed_on_progress(void *arg, const struct snap_progress *p)
 	size_t size = 0;
 	const struct heap *heap = loader_peek(in->loader, NULL, NULL);
 	const char *phase = heap_string(heap, p->phase, &size);
+
 	text_escape(&t, phase, size, 40, 0);
 	snprintf(in->phase, sizeof(in->phase), "%s", text_get(&t));
 	text_free(&t);
@@ -59,6 +62,7 @@ static struct snap_sink *feed_on_begin(void *arg, uint32_t ordinal)
 {
 	struct stream *stream = arg;
 	struct incoming *in = calloc(1, sizeof(*in));
+
 	if (!in)
 		return NULL;
 	in->loader = loader_create();
@@ -80,6 +84,7 @@ static void feed_finish_incoming(struct stream *stream, bool complete,
 				 const char *problem)
 {
 	struct incoming *in = stream->in;
+
 	if (!in)
 		return;
 	stream->in = NULL;
@@ -115,6 +120,7 @@ struct feed *feed_create(const struct feed_limits *limits, const struct feed_ops
 			 void *arg)
 {
 	struct feed *feed = calloc(1, sizeof(*feed));
+
 	if (!feed)
 		return NULL;
 	feed->buffer = malloc(PIECE);
@@ -209,6 +215,7 @@ static void feed_close_stream(struct feed *feed, int slot, const char *why)
 {
 	struct stream *stream = feed->streams[slot];
 	struct snap_problem problem = { 0 };
+
 	assert(slot >= 0 && slot < feed->nstreams);
 	feed->nstreams--;
 	memmove(feed->streams + slot, feed->streams + slot + 1,
@@ -228,6 +235,7 @@ static void feed_drop(struct feed *feed, int slot, const char *why)
 {
 	char who[64];
 	struct stream *stream = feed->streams[slot];
+
 	if (stream->pid)
 		snprintf(who, sizeof(who), "sender %ld", stream->pid);
 	else
@@ -251,6 +259,7 @@ void feed_destroy(struct feed *feed)
 int feed_poll(const struct feed *feed, struct pollfd *fds, int max)
 {
 	int n = 0;
+
 	if (feed->listener.fd >= 0 && n < max)
 		fds[n++] = (struct pollfd){ .fd = feed->listener.fd, .events = POLLIN };
 	for (int i = 0; i < feed->nstreams && n < max; i++)
@@ -264,6 +273,7 @@ static uint64_t feed_deadline(const struct feed *feed, const struct stream *s,
 			      const char **why)
 {
 	const uint64_t ms = 1000000;
+
 	if (s->inherited)
 		return UINT64_MAX;
 	if (!s->snapshots) {
@@ -281,6 +291,7 @@ int feed_timeout(const struct feed *feed)
 {
 	uint64_t next = UINT64_MAX, now = feed_now_ns();
 	const char *why;
+
 	for (int i = 0; i < feed->nstreams; i++) {
 		uint64_t at = feed_deadline(feed, feed->streams[i], &why);
 		next = at < next ? at : next;
@@ -297,6 +308,7 @@ static bool feed_take(struct feed *feed, int slot)
 	struct stream *stream = feed->streams[slot];
 	struct snap_problem problem = { 0 };
 	ssize_t n = read(stream->fd, feed->buffer, PIECE);
+
 	assert(slot >= 0 && slot < feed->nstreams);
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return true;
@@ -324,6 +336,7 @@ static bool feed_drop_overdue(struct feed *feed)
 {
 	bool any = false;
 	uint64_t now = feed_now_ns();
+
 	for (int i = feed->nstreams - 1; i >= 0; i--) {
 		const char *why = "";
 		if (feed_deadline(feed, feed->streams[i], &why) <= now) {
@@ -363,6 +376,7 @@ static bool feed_accept(struct feed *feed)
 {
 	struct ucred peer = { 0 };
 	int err, fd = listener_accept(&feed->listener, &peer);
+
 	if (fd < 0)
 		return false;
 	const uid_t ours = rights_ours()->was;
@@ -384,6 +398,7 @@ static bool feed_accept(struct feed *feed)
 bool feed_serve(struct feed *feed, const struct pollfd *fds, int n)
 {
 	bool any = false;
+
 	for (int i = 0; i < n; i++) {
 		int slot = fds[i].revents ? feed_slot_of(feed, fds[i].fd) : -1;
 		if (slot < 0)

@@ -36,6 +36,7 @@ static void follow_text_stamp(FILE *out)
 	char text[32];
 	time_t now = time(NULL);
 	struct tm tm;
+
 	localtime_r(&now, &tm);
 	strftime(text, sizeof(text), "%H:%M:%S", &tm);
 	print_format(out, "%s ", text);
@@ -53,6 +54,7 @@ static int follow_text_by_step(const void *a, const void *b)
 			    *y = *(struct series *const *)b;
 	double dx = follow_text_step_of(x, x->bytes),
 	       dy = follow_text_step_of(y, y->bytes);
+
 	return dx < dy ? 1 : dx > dy ? -1 : strcmp(x->name, y->name);
 }
 
@@ -61,6 +63,7 @@ static void follow_text_print_grown(const struct follow *f, uint64_t pid)
 	const struct history *h = &f->history;
 	struct series **list = malloc((h->count + 1) * sizeof(*list));
 	size_t n = 0;
+
 	for (size_t i = 0; list && i < h->count; i++)
 		if (h->series[i]->pid == pid &&
 		    follow_text_step_of(h->series[i], h->series[i]->bytes) > 0)
@@ -90,6 +93,7 @@ static void follow_text_on_ended(void *arg, struct incoming *in)
 {
 	struct follow *f = arg;
 	char count[HUMAN_SIZE], bytes[HUMAN_SIZE];
+
 	follow_text_stamp(f->out);
 	f->partial |= !in->complete;
 	if (!in->heap) {
@@ -111,6 +115,7 @@ static void follow_text_on_ended(void *arg, struct incoming *in)
 static void follow_text_on_note(void *arg, const char *sentence)
 {
 	struct follow *f = arg;
+
 	follow_text_stamp(f->out);
 	print_format(f->out, "%s\n", sentence);
 	fflush(f->out);
@@ -126,6 +131,7 @@ static void follow_text_run(struct feed *feed)
 	struct sigaction action = { .sa_handler = follow_text_on_signal };
 	struct pollfd fds[FEED_MAX_POLL];
 	sigset_t blocked, open;
+
 	sigemptyset(&blocked);
 	for (size_t i = 0; i < 3; i++) {
 		sigaddset(&blocked, ending[i]);
@@ -146,6 +152,7 @@ int follow_text(int fd, const char *path, const char *folder, FILE *out)
 	struct follow f = { .out = out };
 	char err[400];
 	struct feed *feed = feed_create(NULL, &ops, &f);
+
 	if (!feed || (fd >= 0 && feed_add(feed, fd) < 0) ||
 	    (folder && feed_save(feed, folder) < 0)) {
 		print_format(stderr, "pymem-view: out of memory\n");

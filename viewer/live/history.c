@@ -20,6 +20,7 @@ void history_free(struct history *h)
 static uint64_t history_hash_of(uint64_t pid, const char *name)
 {
 	uint64_t hash = 1469598103934665603u ^ pid * 0x9e3779b97f4a7c15u;
+
 	for (; *name; name++)
 		hash = (hash ^ (unsigned char)*name) * 1099511628211u;
 	return hash ^ hash >> 29;
@@ -34,6 +35,7 @@ static bool history_is(const struct series *s, uint64_t pid, const char *name)
 static size_t history_slot_of(const struct history *h, uint64_t pid, const char *name)
 {
 	size_t at = history_hash_of(pid, name) & (h->nslots - 1);
+
 	while (h->slots[at] && !history_is(h->series[h->slots[at] - 1], pid, name))
 		at = (at + 1) & (h->nslots - 1);
 	return at;
@@ -43,6 +45,7 @@ static int history_grow(struct history *h)
 {
 	size_t capacity = h->capacity ? h->capacity * 2 : 256;
 	struct series **series = realloc(h->series, capacity * sizeof(*series));
+
 	if (!series)
 		return -ENOMEM;
 	h->series = series;
@@ -71,6 +74,7 @@ static uint32_t history_samples_of(const struct history *h, uint64_t pid)
 static void history_thin(struct series *s)
 {
 	uint32_t n = 0;
+
 	assert(s->samples <= HISTORY_SAMPLES);
 	for (uint32_t i = 0; i < s->samples; i += 2) {
 		s->count[n] = s->count[i];
@@ -96,6 +100,7 @@ static struct series *history_new_series(struct history *h, uint64_t pid,
 {
 	struct series *s = calloc(1, sizeof(*s));
 	char *copy = s ? strdup(name) : NULL;
+
 	if (!copy) {
 		free(s);
 		return NULL;
@@ -142,5 +147,6 @@ void history_end(struct history *h, uint64_t pid)
 double series_growth(const struct series *s, bool bytes)
 {
 	const double *v = bytes ? s->bytes : s->count;
+
 	return s->samples ? v[s->samples - 1] - v[0] : 0;
 }

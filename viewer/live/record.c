@@ -11,6 +11,7 @@
 void record_types(struct history *h, const struct heap *heap, uint64_t pid)
 {
 	struct text name = { 0 };
+
 	history_begin(h, pid);
 	for (uint32_t i = 1; i <= heap->types; i++) {
 		const struct heap_type *type = heap_type(heap, i);
@@ -30,6 +31,7 @@ static int record_by_size(const void *pa, const void *pb, void *arg)
 {
 	const struct signature *s = arg;
 	uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
+
 	if (s[a].size != s[b].size)
 		return s[a].size < s[b].size ? 1 : -1;
 	return (a > b) - (a < b);
@@ -41,6 +43,7 @@ static void record_add_paths(struct history *h, const struct analysis *analysis,
 {
 	const struct signature *s = growth->signature.data;
 	struct text name = { 0 };
+
 	history_begin(h, pid);
 	for (size_t i = 0; i < n && i < RECORD_MAX_PATHS; i++) {
 		text_clear(&name);
@@ -58,6 +61,7 @@ int record_paths(struct history *h, const struct analysis *analysis, uint64_t pi
 	int err = growth_build(analysis, progress, &growth);
 	size_t all = err ? 0 : VEC_COUNT(growth.signature, struct signature), n = 0;
 	uint32_t *order = err ? NULL : malloc((all + 1) * sizeof(*order));
+
 	if (!err && !order)
 		err = -ENOMEM;
 	for (uint32_t i = 1; i < all && !err; i++)

@@ -38,6 +38,7 @@ static int tap_pass_string(struct snap_sink *sink, uint32_t id, const char *text
 			   size_t size)
 {
 	struct snap_sink *next = tap_next(sink);
+
 	return next->ops->string ? next->ops->string(next, id, text, size) : 0;
 }
 
@@ -45,6 +46,7 @@ static int tap_pass_progress(struct snap_sink *sink, const struct snap_progress 
 {
 	struct tap *tap = (struct tap *)sink;
 	struct snap_sink *next = tap->next;
+
 	tap->progress(tap->arg, p);
 	return next->ops->progress ? next->ops->progress(next, p) : 0;
 }
@@ -52,6 +54,7 @@ static int tap_pass_progress(struct snap_sink *sink, const struct snap_progress 
 static int tap_pass_end(struct snap_sink *sink)
 {
 	struct snap_sink *next = tap_next(sink);
+
 	return next->ops->end ? next->ops->end(next) : 0;
 }
 

@@ -465,6 +465,9 @@ static bool tool_run_query(struct tool_context *s, const char *title, const char
 	}
 	if (!good)
 		text_add(w->out, s->engine.problem);
+	else if (tail[strspn(tail, " \t\r\n;")])
+		text_add(w->out, "one statement at a time: what follows the first was not "
+				 "run\n");
 	table_free(&table);
 	answer_close(&answer);
 	return good;
@@ -491,6 +494,8 @@ static bool tool_answer(struct tool_context *s, const struct tool *tool,
 	uint64_t number = 0;
 	bool good = true;
 
+	if (!w.limit) /* "ask again" would never end */
+		w.limit = ROWS;
 	/* room for the fence's end and the sentence about more rows */
 	w.end = w.end > 400 ? w.end - 200 : 200;
 	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))

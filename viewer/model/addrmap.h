@@ -63,6 +63,7 @@ static inline uint32_t addrmap_id(const struct addrmap *map, uint64_t packed)
 	const struct addrmap_line *l = VEC(map->lines, struct addrmap_line) +
 		(packed >> ADDRMAP_GRANULE_BITS) * ADDRMAP_LINES + line;
 	uint64_t word = l->bits[bit >> 6], mask = 1ull << (bit & 63);
+
 	if (!(word & mask))
 		return UINT32_MAX;
 	uint32_t rank = l->rank + (uint32_t)__builtin_popcountll(word & (mask - 1));

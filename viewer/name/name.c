@@ -153,10 +153,16 @@ void name_last(struct text *out, const struct analysis *a, uint32_t node)
 		return;
 	}
 	above = analysis_parent(a, parent);
-	if (above != HEAP_NONE && name_step_write(&step, a, above, node))
+	if (above != HEAP_NONE && name_step_write(&step, a, above, node)) {
 		name_step_alone(out, text_get(&step));
-	else
-		name_step(out, a, parent, node);
+	} else {
+		name_step(&step, a, parent, node);
+		if (!strcmp(text_get(&step), "__dict__")) { /* there are so many */
+			name_full(out, a, parent);
+			text_add(out, ".");
+		}
+		text_add(out, text_get(&step));
+	}
 	text_free(&step);
 }
 

@@ -32,7 +32,8 @@ void name_short(struct text *out, const struct analysis *analysis, uint32_t node
  * passed over); the type where it doesn't. */
 void name_step(struct text *out, const struct analysis *analysis, uint32_t holder,
 	       uint32_t node);
-/* Appends the last step of its path, over a __dict__ between: "sessions", "[3]". */
+/* Appends the last step of its path, over a __dict__ between: "sessions", "[3]"; of a
+ * __dict__ with what has it: "shop.cache.__dict__". */
 void name_last(struct text *out, const struct analysis *analysis, uint32_t node);
 /* Appends what it is: the last part of its type's name and its value, "dict {3 items}",
  * at most limit characters of the value; "" for what isn't an object. */

@@ -24,6 +24,7 @@ enum { FRAME_MS = 50 };
 uint64_t app_now_ns(void)
 {
 	struct timespec t;
+
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
@@ -31,6 +32,7 @@ uint64_t app_now_ns(void)
 void app_say(struct app *app, enum style style, const char *format, ...)
 {
 	va_list args;
+
 	va_start(args, format);
 	vsnprintf(app->message, sizeof(app->message), format, args);
 	va_end(args);
@@ -41,6 +43,7 @@ int app_insert_page(struct app *app, struct page *page, int at)
 {
 	struct page **pages =
 		realloc(app->pages, (size_t)(app->npages + 1) * sizeof(*pages));
+
 	assert(at >= 0 && at <= app->npages);
 	if (!pages)
 		return -1;
@@ -69,6 +72,7 @@ static void app_load_view(struct app *app)
 {
 	struct page *page = app_page(app);
 	struct view *view = page ? page_view(page) : NULL;
+
 	if (!view || view->loaded)
 		return;
 	view->loaded = true;
@@ -84,6 +88,7 @@ static void app_load_view(struct app *app)
 bool app_pump(struct app *app, int timeout_ms)
 {
 	struct pollfd fds[FEED_MAX_POLL];
+
 	if (!app->feed)
 		return false;
 	int n = feed_poll(app->feed, fds, FEED_MAX_POLL);
@@ -101,6 +106,7 @@ static struct event app_wait_event(struct app *app, int timeout)
 	struct terminal *t = app->terminal;
 	struct pollfd fds[FEED_MAX_POLL + 1];
 	struct event e;
+
 	fds[0] = (struct pollfd){ .fd = t->ops->fd(t), .events = POLLIN };
 	int n = app->feed ? feed_poll(app->feed, fds + 1, FEED_MAX_POLL) : 0;
 	int due = app->feed ? feed_timeout(app->feed) : -1;
@@ -120,6 +126,7 @@ static struct event app_wait_event(struct app *app, int timeout)
 static void app_fit(struct app *app)
 {
 	int width, height;
+
 	app->terminal->ops->size(app->terminal, &width, &height);
 	if (width != app->surface.width || height != app->surface.height)
 		surface_resize(&app->surface, width, height);
@@ -128,6 +135,7 @@ static void app_fit(struct app *app)
 static void app_loop(struct app *app)
 {
 	uint64_t drawn = 0;
+
 	while (!app->quit) {
 		app_fit(app);
 		/* First: what came may replace the view that is then loaded. */
@@ -162,6 +170,7 @@ void app_show_comparison(struct app *app, int page)
 static int app_make_pages(struct app *app)
 {
 	struct workspace *s = &app->workspace;
+
 	for (uint32_t i = 0; i < s->count; i++) {
 		struct page *page = page_create(app, PAGE_PROCESS, s->process[i]);
 		if (!page || app_insert_page(app, page, app->npages) < 0)
@@ -188,6 +197,7 @@ static int app_open_file(struct app *app, const char *file, bool old, char *err,
 	char why[400];
 	int rc = workspace_open(&app->workspace, file, old, &app->progress, why,
 				sizeof(why));
+
 	if (rc < 0)
 		snprintf(err, size, "%s: %s", file, why);
 	return rc;
@@ -198,6 +208,7 @@ static int app_open_files(struct app *app, char *err, size_t size)
 {
 	const struct screen_options *o = app->options;
 	int rc = 0;
+
 	app_work_begin(app);
 	for (size_t i = 0; i < o->nfiles && rc == 0; i++)
 		rc = app_open_file(app, o->files[i], false, err, size);
@@ -229,6 +240,7 @@ static void app_set_locale(const struct screen_options *o)
 static int app_confine(const struct screen_options *o, char *err, size_t size)
 {
 	const int rc = o->confine ? o->confine(o->confine_arg) : 0;
+
 	if (rc < 0)
 		snprintf(err, size, "cannot give up the rights of root: %s",
 			 strerror(-rc));
@@ -239,6 +251,7 @@ static int app_begin(struct app *app, char *err, size_t size)
 {
 	const struct screen_options *o = app->options;
 	const char *why = NULL;
+
 	app_set_locale(o);
 	app->terminal = o->script ? terminal_script(o) : terminal_curses(o, &why);
 	if (!app->terminal) {
@@ -267,6 +280,7 @@ static void app_start_at(struct app *app)
 {
 	const char *type = app->options->type;
 	struct page *page = app_page(app);
+
 	if (!type || !page || !page->process)
 		return;
 	uint32_t id = heap_type_find(page->process->heap, type);
@@ -296,6 +310,7 @@ int screen_run(const struct screen_options *options)
 {
 	bool live = options->listen || options->live_fd >= 0;
 	char err[512] = "";
+
 	if (live && !options->script && !screen_possible()) {
 		if (app_confine(options, err, sizeof(err)) == 0)
 			return follow_text(options->live_fd, options->listen,

@@ -11,18 +11,21 @@
 static struct view *app_event_current_view(struct app *app)
 {
 	struct page *page = app_page(app);
+
 	return page ? page_view(page) : NULL;
 }
 
 static struct grid *app_event_current_grid(struct app *app)
 {
 	struct view *view = app_event_current_view(app);
+
 	return view && view->loaded && !view->error ? view->grid : NULL;
 }
 
 static void app_event_find(struct app *app, int step)
 {
 	struct grid *g = app_event_current_grid(app);
+
 	if (!g)
 		return;
 	if (!g->search[0]) {
@@ -64,6 +67,7 @@ enum { FILTER_AT_ONCE = 200000 };
 static void app_event_prompt_changed(struct app *app)
 {
 	struct grid *g = app_event_current_grid(app);
+
 	if (!g)
 		return;
 	if (app->prompt.kind == PROMPT_SEARCH)
@@ -78,6 +82,7 @@ static void app_event_prompt_changed(struct app *app)
 static void app_event_prompt_accepted(struct app *app, enum prompt_kind kind)
 {
 	struct grid *g = app_event_current_grid(app);
+
 	app->message[0] = 0;
 	if (kind == PROMPT_COMMAND)
 		app_command(app, app->prompt.text);
@@ -90,6 +95,7 @@ static void app_event_prompt_accepted(struct app *app, enum prompt_kind kind)
 static void app_event_prompt_cancelled(struct app *app, enum prompt_kind kind)
 {
 	struct grid *g = app_event_current_grid(app);
+
 	app->message[0] = 0;
 	if (kind == PROMPT_SEARCH && g) {
 		g->search[0] = 0;
@@ -102,6 +108,7 @@ static void app_event_prompt_cancelled(struct app *app, enum prompt_kind kind)
 static void app_event_prompt_key(struct app *app, const struct event *e)
 {
 	enum prompt_kind kind = app->prompt.kind;
+
 	switch (prompt_event(&app->prompt, e)) {
 	case PROMPT_CHANGED:
 		app_event_prompt_changed(app);
@@ -120,6 +127,7 @@ static void app_event_prompt_key(struct app *app, const struct event *e)
 static void app_event_open_prompt(struct app *app, enum prompt_kind kind)
 {
 	struct grid *g = app_event_current_grid(app);
+
 	if ((kind == PROMPT_SEARCH || kind == PROMPT_FILTER) && !g) {
 		app_say(app, STYLE_WARN, "nothing to search here");
 		return;
@@ -132,6 +140,7 @@ void app_open_address(struct app *app, const char *text)
 {
 	struct page *page = app_page(app);
 	char *rest;
+
 	errno = 0;
 	unsigned long long address = strtoull(text, &rest, 0);
 	if (!page || !page->process)
@@ -150,6 +159,7 @@ void app_open_address(struct app *app, const char *text)
 static void app_event_step_page(struct app *app, int step)
 {
 	int to = app->current + step;
+
 	if (app->npages < 2)
 		return;
 	app->current = (to + app->npages) % app->npages;
@@ -158,6 +168,7 @@ static void app_event_step_page(struct app *app, int step)
 static void app_event_reload(struct app *app)
 {
 	struct view *view = app_event_current_view(app);
+
 	if (view) {
 		view->loaded = false;
 		view->error = 0;
@@ -168,6 +179,7 @@ static void app_event_back(struct app *app)
 {
 	struct page *page = app_page(app);
 	struct grid *g = app_event_current_grid(app);
+
 	if (g && g->filter[0])
 		app_event_filter_now(app, g, "");
 	else if (page)
@@ -189,6 +201,7 @@ static bool app_event_tab_key(struct app *app, uint32_t key)
 {
 	struct page *page = app_page(app);
 	int to = -1;
+
 	for (int i = 0; page && i < page->ntabs; i++)
 		if (page->tabs[i].key == key)
 			to = i;
@@ -209,6 +222,7 @@ static bool app_event_in_help(const struct page *page)
 static void app_event_help(struct app *app)
 {
 	struct page *page = app_page(app);
+
 	if (!page)
 		return;
 	if (app_event_in_help(page))
@@ -302,6 +316,7 @@ static void app_event_frame_key(struct app *app, const struct event *e)
 static bool app_event_view_event(struct app *app, const struct event *e)
 {
 	struct view *view = app_event_current_view(app);
+
 	if (!view || !view->loaded || view->error)
 		return false;
 	if (view->ops->event && view->ops->event(view, e))

@@ -32,6 +32,7 @@ static void app_frame_draw_crumbs(struct app *app, struct page *page, int x, int
 	size_t n = 0;
 	struct view *tab = page->tab_view[page->tab];
 	int first = page->depth > 4 ? page->depth - 4 : 0;
+
 	n += (size_t)snprintf(line, sizeof(line), "%s", tab ? tab->crumb : "");
 	if (first > 0)
 		n += (size_t)snprintf(line + n, sizeof(line) - n, "%s...", sep);
@@ -49,6 +50,7 @@ static void app_frame_draw_title(struct app *app, struct page *page)
 {
 	struct surface *s = &app->surface;
 	char count[32] = "";
+
 	surface_fill(s, 0, 0, s->width, STYLE_TITLE, ' ');
 	if (app->npages > 1)
 		snprintf(count, sizeof(count), "[%d/%d]", app->current + 1, app->npages);
@@ -74,6 +76,7 @@ static void app_frame_draw_tabs(struct app *app, struct page *page, int y)
 	struct surface *s = &app->surface;
 	char text[48];
 	int x = 0, need = 0;
+
 	for (int i = 0; i < page->ntabs; i++) {
 		app_frame_tab_text(text, &page->tabs[i], false);
 		need += (int)strlen(text) + 2;
@@ -91,6 +94,7 @@ static void app_frame_draw_tabs(struct app *app, struct page *page, int y)
 static void app_frame_draw_status(struct app *app, int y)
 {
 	struct surface *s = &app->surface;
+
 	if (app->prompt.kind != PROMPT_NONE) {
 		const char *sign = prompt_sign(app->prompt.kind);
 		int n = surface_puts(s, y, 0, s->width, STYLE_PROMPT, sign);
@@ -139,6 +143,7 @@ static int app_frame_draw_hint(struct app *app, int y, int x, int end,
 			       const struct hint *h)
 {
 	struct surface *s = &app->surface;
+
 	if (x + app_frame_hint_width(h) > end)
 		return x;
 	int n = surface_puts(s, y, x, end - x, STYLE_KEY, h->name) + 1;
@@ -150,6 +155,7 @@ static int app_frame_draw_hint(struct app *app, int y, int x, int end,
 static void app_frame_draw_keys(struct app *app, struct view *view, int y)
 {
 	int x = 0, end = app->surface.width;
+
 	if (app->prompt.kind != PROMPT_NONE) {
 		static const struct hint editing[] = {
 			{ KEY_IS_ENTER, "Enter", "accept" },
@@ -186,6 +192,7 @@ static void app_frame_draw_failed(struct app *app, const struct view *view, stru
 	const char *why = view->error == -ECANCELED ? "Stopped." :
 		view->error == -ENOMEM		    ? "Out of memory." :
 						      strerror(-view->error);
+
 	surface_puts(&app->surface, r.y + 1, r.x + 2, r.width - 4, STYLE_WARN, why);
 	surface_puts(&app->surface, r.y + 2, r.x + 2, r.width - 4, STYLE_NORMAL,
 		     "R tries again.");
@@ -194,6 +201,7 @@ static void app_frame_draw_failed(struct app *app, const struct view *view, stru
 static void app_frame_draw_too_small(struct app *app)
 {
 	struct surface *s = &app->surface;
+
 	surface_puts(s, 0, 0, s->width, STYLE_WARN, "too small");
 	surface_printf(s, 1, 0, s->width, STYLE_NORMAL, "%dx%d, needs %dx%d", s->width,
 		       s->height, APP_MIN_WIDTH, APP_MIN_HEIGHT);
@@ -204,6 +212,7 @@ static void app_frame_draw_all(struct app *app)
 	struct surface *s = &app->surface;
 	struct page *page = app_page(app);
 	struct view *view = page ? page_view(page) : NULL;
+
 	app->nhits = 0;
 	surface_clear(s);
 	if (s->width < APP_MIN_WIDTH || s->height < APP_MIN_HEIGHT) {
@@ -246,6 +255,7 @@ static void app_frame_draw_progress(struct app *app, const char *phase, uint64_t
 	struct surface *s = &app->surface;
 	int width = s->width < 64 ? s->width - 4 : 60;
 	struct rect r = { s->height / 2 - 3, (s->width - width) / 2, 5, width };
+
 	if (r.y < 0 || width < 20)
 		return;
 	double share = total ? (double)done / (double)total : 0;
@@ -265,6 +275,7 @@ static bool app_frame_on_progress(void *arg, const char *phase, uint64_t done,
 {
 	struct app *app = arg;
 	uint64_t now = app_now_ns();
+
 	if (app->terminal->scripted)
 		return app->terminal->ops->interrupted(app->terminal);
 	if (now - app->progress_began_ns < 200000000u ||

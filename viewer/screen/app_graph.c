@@ -44,6 +44,7 @@ static bool app_graph_open_with_desktop(const char *file)
 static void app_graph_safe_name(char *out, size_t size, const char *name)
 {
 	size_t n = 0;
+
 	for (; *name && n < size - 1; name++) {
 		bool plain = (*name >= 'a' && *name <= 'z') ||
 			(*name >= 'A' && *name <= 'Z') ||
@@ -60,6 +61,7 @@ static void app_graph_default_file(const struct app *app, const struct page *pag
 	const struct heap *heap = page->process->heap;
 	const char *dir = app->options->graph_dir;
 	char name[80];
+
 	app_graph_safe_name(name, sizeof(name),
 			    ref.type ? heap_type_name(heap, ref.type) : "roots");
 	int n = snprintf(out, size, "%s%s%s_%" PRIu64 "_%s", dir ? dir : "",
@@ -78,6 +80,7 @@ static int app_graph_choose(struct app *app, struct page *page, struct row_ref r
 			    struct graph_request *request)
 {
 	int err = workspace_analyse(&app->workspace, page->process, &app->progress);
+
 	if (err)
 		return err;
 	request->starts[0] = ref.node;
@@ -93,6 +96,7 @@ static bool app_graph_draw_graph(struct app *app, struct page *page, struct row_
 {
 	char err[400], name[600];
 	int rc = app_graph_choose(app, page, ref, request);
+
 	if (rc < 0) {
 		app_say(app, STYLE_WARN, rc == -ECANCELED ? "stopped" : "out of memory");
 		return false;
@@ -117,6 +121,7 @@ static bool app_graph_subject(struct app *app, const char *kind, struct row_ref 
 {
 	struct page *page = app_page(app);
 	struct view *view = page ? page_view(page) : NULL;
+
 	if (!view || !page->process || !view->ops->subject || !view->loaded) {
 		app_say(app, STYLE_WARN, "nothing to draw here");
 		return false;
@@ -141,6 +146,7 @@ void app_graph(struct app *app, const char *kind, const char *file)
 {
 	struct graph_request request = { .kind = GRAPH_BACKREFS };
 	struct row_ref ref;
+
 	if (!app_graph_subject(app, kind, &ref, &request))
 		return;
 	app_work_begin(app);
@@ -153,6 +159,7 @@ void app_graph_ask(struct app *app)
 	struct graph_request request = { .kind = GRAPH_BACKREFS };
 	struct row_ref ref;
 	char name[400], line[500];
+
 	if (app->options->graph_dir) {
 		app_graph(app, NULL, NULL);
 		return;

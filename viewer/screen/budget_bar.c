@@ -45,6 +45,7 @@ static int budget_bar_add_piece(struct piece *pieces, int n, const char *name,
 static int budget_bar_larger_first(const void *a, const void *b)
 {
 	const struct piece *x = a, *y = b;
+
 	if (!x->place || !y->place)
 		return x->place - y->place;
 	if (x->bytes != y->bytes)
@@ -58,6 +59,7 @@ static int budget_bar_take_pieces(const struct table *t, struct piece *pieces,
 {
 	int key = table_column(t, "category"), name = table_column(t, "title");
 	int bytes = table_column(t, "size"), n = 1;
+
 	*total_ret = 0;
 	if (key < 0 || name < 0 || bytes < 0)
 		return 0;

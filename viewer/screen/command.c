@@ -40,6 +40,7 @@ static void command_settle(struct app *app)
 {
 	struct page *page;
 	struct view *view;
+
 	live_pages_settle(app);
 	page = app_page(app);
 	view = page ? page_view(page) : NULL;
@@ -88,6 +89,7 @@ static void command_save_looks(struct app *app, const char *file)
 static void command_resize(struct app *app, const char *argument)
 {
 	int width, height;
+
 	if (sscanf(argument, "%dx%d", &width, &height) != 2 || width < 1 || height < 1 ||
 	    width > 1000 || height > 1000) {
 		command_failed(app, "not a size (WxH)", argument);
@@ -116,6 +118,7 @@ static void command_assert_no_text(struct app *app, const char *text)
 static void command_wait_for(struct app *app, const char *text)
 {
 	uint64_t until = app_now_ns() + WAIT_MS * 1000000ull;
+
 	for (;;) {
 		command_settle(app);
 		bool done = *text ? surface_contains(&app->surface, text) :
@@ -133,6 +136,7 @@ static void command_wait_for(struct app *app, const char *text)
 static void command_click(struct app *app, const char *argument)
 {
 	struct event e = { .key = KEY_IS_CLICK };
+
 	if (sscanf(argument, "%d %d", &e.x, &e.y) != 2) {
 		command_failed(app, "not a place (X Y)", argument);
 		return;
@@ -145,6 +149,7 @@ static void command_click(struct app *app, const char *argument)
 static void command_click_text(struct app *app, const char *text)
 {
 	char row[4096];
+
 	command_settle(app);
 	for (int y = 0; y < app->surface.height; y++) {
 		surface_row(&app->surface, y, row, sizeof(row));
@@ -163,6 +168,7 @@ static void command_click_text(struct app *app, const char *text)
 static void command_interrupt(struct app *app, const char *argument)
 {
 	int calls = atoi(argument);
+
 	terminal_script_interrupt(app->terminal, calls > 0 ? calls : 1);
 }
 
@@ -176,6 +182,7 @@ static void command_report(struct app *app, const char *name)
 {
 	struct page *page = app_page(app);
 	const struct report *r = report_find(name);
+
 	if (!r || !page || !page->process) {
 		command_failed(app, "no such report", name);
 		return;
@@ -186,6 +193,7 @@ static void command_report(struct app *app, const char *name)
 static void command_sql(struct app *app, const char *query)
 {
 	struct page *page = app_page(app);
+
 	if (*query && page && page->process)
 		page_push(page, view_sql_create(page, query));
 	else
@@ -208,6 +216,7 @@ static void command_type(struct app *app, const char *name)
 	struct page *page = app_page(app);
 	uint32_t id =
 		page && page->process ? heap_type_find(page->process->heap, name) : 0;
+
 	if (id)
 		page_open_type(page, id);
 	else
@@ -223,6 +232,7 @@ static void command_go(struct app *app, const char *address)
 static void command_graph(struct app *app, const char *argument)
 {
 	char kind[32] = "", file[400] = "";
+
 	sscanf(argument, "%31s %399s", kind, file);
 	app_graph(app, kind[0] ? kind : NULL, file[0] ? file : NULL);
 }

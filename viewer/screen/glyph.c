@@ -94,6 +94,7 @@ struct glyph glyph_next(const char *text, size_t size, bool ascii)
 	struct glyph g = { .bytes = 1 };
 	size_t len;
 	const int32_t c = escape_decode(text, size, &len);
+
 	assert(size > 0);
 	g.bytes = (uint8_t)len;
 	if (c >= 0x20 && c < 0x7f) {
@@ -115,6 +116,7 @@ struct glyph glyph_next(const char *text, size_t size, bool ascii)
 int glyph_columns(const char *text, size_t size, bool ascii, int limit)
 {
 	int columns = 0;
+
 	for (size_t at = 0; at < size && columns <= limit;) {
 		struct glyph g = glyph_next(text + at, size - at, ascii);
 		columns += g.columns;

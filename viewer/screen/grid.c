@@ -57,6 +57,7 @@ const char *grid_format(const struct grid *g, size_t column, const struct grid_c
 {
 	char human[HUMAN_SIZE];
 	const char *s = human;
+
 	assert(column < g->ncolumns);
 	if (cell->unknown) {
 		s = "-";
@@ -104,6 +105,7 @@ const char *grid_format(const struct grid *g, size_t column, const struct grid_c
 static bool grid_holds(const char *text, size_t size, const char *wanted)
 {
 	size_t n = strlen(wanted);
+
 	for (size_t i = 0; n > 0 && i + n <= size; i++)
 		if (strncasecmp(text + i, wanted, n) == 0)
 			return true;
@@ -157,6 +159,7 @@ static int grid_compare_text(const struct grid *g, uint32_t a, uint32_t b)
 {
 	struct grid_cell cell = { 0 };
 	char copy[256];
+
 	g->source->cell(g->arg, a, (size_t)g->sort, &cell);
 	size_t n = cell.size < sizeof(copy) - 1 ? cell.size : sizeof(copy) - 1;
 	if (n)
@@ -175,6 +178,7 @@ static int grid_compare(const void *pa, const void *pb, void *arg)
 	const struct sort_arg *s = arg;
 	int d = s->text ? grid_compare_text(s->grid, a->row, b->row) :
 			  (a->key > b->key) - (a->key < b->key);
+
 	return d ? d * s->sign : (a->place > b->place) - (a->place < b->place);
 }
 
@@ -182,6 +186,7 @@ static int grid_sort_rows(struct grid *g, const struct progress *progress)
 {
 	enum cell_type type = g->columns[g->sort].type;
 	struct sort_item *items = malloc((g->shown + 1) * sizeof(*items));
+
 	assert(g->order && g->sort >= 0 && (size_t)g->sort < g->ncolumns);
 	if (!items)
 		return -ENOMEM;
@@ -238,6 +243,7 @@ static void grid_clamp(struct grid *g)
 int grid_refresh(struct grid *g, const struct progress *progress)
 {
 	size_t n = g->source->rows(g->arg);
+
 	if (n > UINT32_MAX - 1)
 		n = UINT32_MAX - 1;
 	free(g->order);
@@ -302,6 +308,7 @@ static int grid_sort_by(struct grid *g, int column, bool descending,
 			const struct progress *progress)
 {
 	size_t row = grid_row(g);
+
 	g->sort = column;
 	g->descending = descending;
 	int err = grid_refresh(g, progress);
@@ -321,6 +328,7 @@ static bool grid_sortable(const struct grid *g, int column)
 static void grid_sort_step(struct grid *g, int step, const struct progress *progress)
 {
 	int n = (int)g->ncolumns, column = g->sort < 0 ? (step > 0 ? -1 : n) : g->sort;
+
 	for (int i = 0; i < n; i++) {
 		column = (column + step + n) % n;
 		if (grid_sortable(g, column))
@@ -360,6 +368,7 @@ enum grid_result grid_event(struct grid *g, const struct event *e,
 {
 	long page = g->body.height > 1 ? g->body.height - 1 : 1;
 	long all = (long)g->shown;
+
 	switch (key_as_motion(e->key)) {
 	case KEY_IS_UP:
 		grid_move(g, -1);
@@ -408,6 +417,7 @@ enum grid_result grid_event(struct grid *g, const struct event *e,
 int grid_filter(struct grid *g, const char *text, const struct progress *progress)
 {
 	size_t n = strlen(text);
+
 	if (n >= sizeof(g->filter))
 		n = sizeof(g->filter) - 1;
 	memmove(g->filter, text, n);

@@ -37,6 +37,7 @@ static struct grid_cell grid_draw_cell_at(struct grid *g, size_t shown, size_t c
 {
 	struct grid_cell cell = { 0 };
 	size_t row = g->order ? g->order[shown] : shown;
+
 	g->source->cell(g->arg, row, column, &cell);
 	return cell;
 }
@@ -70,6 +71,7 @@ static void grid_draw_measure(struct grid *g, const struct surface *s, int rows)
 static int grid_draw_numbers_width(const struct grid *g)
 {
 	int n = 0;
+
 	for (size_t c = 0; c < g->ncolumns; c++)
 		if (!grid_draw_is_text(g, c) && g->width[c])
 			n += g->width[c] + GAP;
@@ -97,6 +99,7 @@ static int grid_draw_least(const struct grid *g, size_t c)
 static void grid_draw_drop_texts(struct grid *g, int room)
 {
 	int first = -1, others = 0;
+
 	for (size_t c = 0; c < g->ncolumns; c++) {
 		if (!grid_draw_is_text(g, c) || g->columns[c].hidden)
 			continue;
@@ -137,6 +140,7 @@ static void grid_draw_share_text(struct grid *g, int room)
 {
 	size_t n = 0;
 	bool done[GRID_MAX_COLUMNS] = { false };
+
 	for (size_t c = 0; c < g->ncolumns; c++) {
 		done[c] = g->width[c] < 0;
 		g->width[c] = done[c] ? 0 : g->width[c];
@@ -183,6 +187,7 @@ static void grid_draw_share_text(struct grid *g, int room)
 static int grid_draw_text_wanted(const struct grid *g, int width)
 {
 	int most = width < 60 ? TEXT_MIN : TEXT_WANTED, wanted = 0, n = 0;
+
 	for (size_t c = 0; c < g->ncolumns; c++) {
 		if (!grid_draw_is_text(g, c) || g->columns[c].hidden)
 			continue;
@@ -243,6 +248,7 @@ static void grid_draw_titles(struct grid *g, struct surface *s, struct rect r)
 static double grid_draw_bar_value(const struct grid *g, const struct grid_cell *cell)
 {
 	enum cell_type type = g->columns[g->bar].type;
+
 	if (cell->unknown)
 		return 0;
 	if (type == CELL_RATIO || type == CELL_REAL)
@@ -259,6 +265,7 @@ static void grid_draw_bar(struct grid *g, struct surface *s, int y, size_t shown
 	bool diff = g->columns[g->bar].type == CELL_COUNT_DIFF ||
 		g->columns[g->bar].type == CELL_BYTES_DIFF;
 	enum style style = !diff ? STYLE_BAR : cell.i64 > 0 ? STYLE_MORE : STYLE_LESS;
+
 	if (g->bar_total > 0)
 		surface_bar(s, y, g->bar_x, g->bar_width, style, value / g->bar_total);
 }
@@ -268,6 +275,7 @@ static void grid_draw_mark_match(const struct grid *g, struct surface *s, int y,
 				 int width, const struct grid_cell *cell)
 {
 	size_t n = strlen(g->search), at = 0;
+
 	while (at + n <= cell->size && strncasecmp(cell->text + at, g->search, n) != 0)
 		at++;
 	if (at + n > cell->size)
@@ -282,6 +290,7 @@ static void grid_draw_text_cell(struct grid *g, struct surface *s, int y, size_t
 				const struct grid_cell *cell)
 {
 	int x = g->x[c], width = g->width[c];
+
 	assert(c < g->ncolumns);
 	if (cell->spark) {
 		surface_spark(s, y, x, width, cell->style, cell->spark, cell->nspark);
@@ -307,6 +316,7 @@ static void grid_draw_row(struct grid *g, struct surface *s, int y, size_t shown
 			  struct rect r)
 {
 	const char *heading = grid_heading(g, shown);
+
 	assert(shown < g->shown);
 	if (heading) {
 		surface_puts(s, y, r.x, r.width, STYLE_STRONG, heading);
@@ -340,6 +350,7 @@ static void grid_draw_scroll(struct grid *g, int rows)
 {
 	size_t page = rows > 0 ? (size_t)rows : 1;
 	size_t want = g->cursor;
+
 	while (want > 0 && g->cursor - want < 2 && grid_heading(g, want - 1))
 		want--;
 	if (g->top > want)
@@ -371,6 +382,7 @@ static void grid_draw_measure_bar(struct grid *g, int rows)
 void grid_draw(struct grid *g, struct surface *s, struct rect r)
 {
 	int rows = r.height - 1;
+
 	if (rows < 0)
 		return;
 	grid_draw_scroll(g, rows);

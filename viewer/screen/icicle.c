@@ -93,6 +93,7 @@ static void icicle_hang(struct icicle *ic, int parent)
 static void icicle_lay_out(struct icicle *ic, int rows, int width)
 {
 	struct icicle_block top = ic->zoom[ic->depth - 1];
+
 	if (icicle_same(&ic->laid, &top) && ic->rows == rows && ic->width == width &&
 	    ic->count)
 		return;
@@ -119,6 +120,7 @@ static void icicle_lay_out(struct icicle *ic, int rows, int width)
 static void icicle_block_text(struct icicle *ic, const struct icicle_block *b, int width)
 {
 	char n[HUMAN_SIZE];
+
 	text_clear(&ic->text);
 	if (!b->alike.count) {
 		text_printf(&ic->text, "%s others", human_count(n, b->others));
@@ -141,6 +143,7 @@ static enum style icicle_block_style(const struct icicle_block *b, int index)
 {
 	static const enum style styles[] = { STYLE_PART1, STYLE_PART2, STYLE_PART3,
 					     STYLE_PART4 };
+
 	if (!b->alike.count)
 		return STYLE_DIM;
 	return styles[(unsigned)index % 4];
@@ -150,6 +153,7 @@ static void icicle_draw_block(struct icicle *ic, struct surface *s, int i, bool 
 {
 	const struct icicle_block *b = &ic->blocks[i];
 	int y = ic->y + b->level, x = ic->x + b->x;
+
 	surface_fill(s, y, x, b->width, icicle_block_style(b, i), ' ');
 	icicle_block_text(ic, b, b->width - 1);
 	/* One cell stays free so that neighbours can be told apart without colour. */
@@ -194,6 +198,7 @@ void icicle_draw(struct icicle *ic, struct surface *s, struct rect r)
 static int icicle_nearest(const struct icicle *ic, int level, int x)
 {
 	int best = -1, distance = 1 << 20;
+
 	for (int i = 0; i < ic->count; i++) {
 		const struct icicle_block *b = &ic->blocks[i];
 		int d = x < b->x	     ? b->x - x :
@@ -212,6 +217,7 @@ static int icicle_sibling(const struct icicle *ic, int step)
 	int i = ic->chosen + step;
 	bool same = i >= 0 && i < ic->count &&
 		ic->blocks[i].level == ic->blocks[ic->chosen].level;
+
 	return same ? i : ic->chosen;
 }
 
@@ -226,6 +232,7 @@ static int icicle_below(const struct icicle *ic)
 static void icicle_zoom_in(struct icicle *ic)
 {
 	const struct icicle_block *b = &ic->blocks[ic->chosen];
+
 	if (!b->alike.count || ic->depth == ICICLE_MAX_ZOOM ||
 	    icicle_same(b, &ic->zoom[ic->depth - 1]))
 		return;

@@ -61,6 +61,7 @@ static uint32_t keys_by_name(const char *name, size_t size)
 bool key_parse(const char **text, uint32_t *ret)
 {
 	const unsigned char *s = (const unsigned char *)*text;
+
 	if (!*s)
 		return false;
 	const char *end = *s == '<' ? strchr(*text, '>') : NULL;

@@ -42,6 +42,7 @@ static void live_pages_on_began(void *arg, struct incoming *in)
 {
 	struct app *app = arg;
 	struct page *page = page_create(app, PAGE_STREAM, NULL);
+
 	in->owner = page;
 	if (!page || app_insert_page(app, page, app->npages) < 0) {
 		page_destroy(page);
@@ -56,6 +57,7 @@ static void live_pages_on_ended(void *arg, struct incoming *in)
 	struct app *app = arg;
 	struct page *page = in->owner;
 	struct arrival *a = page ? calloc(1, sizeof(*a)) : NULL;
+
 	if (!a) {
 		app_say(app, STYLE_ERROR, "a snapshot was lost: out of memory");
 		return;
@@ -81,6 +83,7 @@ static const struct feed_ops feed_ops = { live_pages_on_began, live_pages_on_end
 int live_pages_begin(struct app *app, char *err, size_t size)
 {
 	const struct screen_options *o = app->options;
+
 	if (o->live_fd < 0 && !o->listen)
 		return 0;
 	app->live = calloc(1, sizeof(*app->live));
@@ -116,6 +119,7 @@ int live_pages_begin(struct app *app, char *err, size_t size)
 static void live_pages_record(struct app *app, struct process *process)
 {
 	uint64_t pid = process_pid(process);
+
 	record_types(&app->live->types, process->heap, pid);
 	app_work_begin(app);
 	int err = workspace_analyse(&app->workspace, process, &app->progress);
@@ -132,6 +136,7 @@ static void live_pages_record(struct app *app, struct process *process)
 static struct process *live_pages_previous(const struct app *app, uint64_t pid)
 {
 	struct process *found = NULL;
+
 	for (int i = 0; i < app->npages; i++) {
 		struct process *p = app->pages[i]->process;
 		if (app->pages[i]->kind == PAGE_PROCESS && p && process_pid(p) == pid)
@@ -154,6 +159,7 @@ static void live_pages_name_arrival(const struct app *app, char *name, size_t si
 {
 	struct tm tm;
 	time_t now = time(NULL);
+
 	if (!app->options->listen && app->options->live_name) {
 		snprintf(name, size, "%s", app->options->live_name);
 		return;
@@ -168,6 +174,7 @@ static void live_pages_make_process_page(struct app *app, struct arrival *a)
 {
 	const struct screen_options *o = app->options;
 	char name[4096];
+
 	live_pages_name_arrival(app, name, sizeof(name));
 	struct process *old = live_pages_previous(app, heap_fact_u64(a->heap, "pid", 0));
 	struct process *process = workspace_add(&app->workspace, a->heap, name);
@@ -193,6 +200,7 @@ static void live_pages_make_process_page(struct app *app, struct arrival *a)
 static void live_pages_settle_one(struct app *app, struct arrival *a)
 {
 	int at = live_pages_page_index(app, a->page);
+
 	if (at < 0) {
 		heap_destroy(a->heap);
 	} else if (!a->heap) {
@@ -209,6 +217,7 @@ static void live_pages_settle_one(struct app *app, struct arrival *a)
 static void live_pages_trim(struct app *app)
 {
 	int kept = 0;
+
 	for (int i = 0; i < app->npages; i++)
 		kept += app->pages[i]->kind == PAGE_PROCESS;
 	for (int i = 0; i < app->npages && kept > LIVE_KEEP; i++) {

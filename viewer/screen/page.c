@@ -56,6 +56,7 @@ static const struct {
 static const char *page_base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
+
 	return slash && slash[1] ? slash + 1 : path;
 }
 
@@ -63,6 +64,7 @@ static void name_page(struct page *page)
 {
 	struct text t = { 0 };
 	const struct process *p = page->process;
+
 	if (p) {
 		text_printf(&t, "pid %" PRIu64, process_pid(p));
 		if (page->kind == PAGE_DIFF && p->old)
@@ -111,6 +113,7 @@ void page_reset(struct page *page, enum page_kind kind, struct process *process)
 struct page *page_create(struct app *app, enum page_kind kind, struct process *process)
 {
 	struct page *page = calloc(1, sizeof(*page));
+
 	if (!page)
 		return NULL;
 	page->app = app;
@@ -192,6 +195,7 @@ void page_open_type(struct page *page, uint32_t type)
 void view_name(struct view *view, const char *text, const char *suffix)
 {
 	size_t n = strlen(text);
+
 	if (n > 48) {
 		for (n = 48; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80;)
 			n--;

@@ -22,6 +22,7 @@ static bool pictures_plain(char c)
 static bool pictures_has_ending(const char *name, const char *ending)
 {
 	size_t n = strlen(name), k = strlen(ending);
+
 	return n > k && strcmp(name + n - k, ending) == 0;
 }
 
@@ -29,6 +30,7 @@ static void pictures_keep(struct pictures *p, const char *name)
 {
 	char **names = realloc(p->names, (p->count + 1) * sizeof(*names));
 	char *copy = names ? strdup(name) : NULL;
+
 	if (names)
 		p->names = names;
 	if (copy)
@@ -40,6 +42,7 @@ void pictures_find(struct pictures *p, const char *file, uint64_t pid)
 	char folder[4096], ref[40], backref[40];
 	const char *slash = strrchr(file, '/');
 	int n = slash ? (int)(slash - file) + 1 : 0;
+
 	*p = (struct pictures){ 0 };
 	snprintf(folder, sizeof(folder), "%.*s.", n, file);
 	snprintf(ref, sizeof(ref), "ref_%" PRIu64 "_", pid);
@@ -70,6 +73,7 @@ const char *pictures_of(const struct pictures *p, const char *type, uint64_t pid
 			bool back)
 {
 	char name[NAME_SIZE];
+
 	if (!p->count)
 		return NULL;
 	int n = snprintf(name, sizeof(name), "%sref_%" PRIu64 "_", back ? "back" : "",

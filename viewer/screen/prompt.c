@@ -9,6 +9,7 @@
 void prompt_open(struct prompt *p, enum prompt_kind kind, const char *initial)
 {
 	size_t n = strlen(initial);
+
 	if (n >= sizeof(p->text))
 		n = sizeof(p->text) - 1;
 	memmove(p->text, initial, n);
@@ -35,6 +36,7 @@ static enum prompt_result prompt_close_with(struct prompt *p, enum prompt_result
 enum prompt_result prompt_event(struct prompt *p, const struct event *e)
 {
 	char bytes[4];
+
 	assert(p->size < sizeof(p->text));
 	switch (e->key) {
 	case KEY_IS_ENTER:

@@ -27,6 +27,7 @@ static int rank_compare(const void *pa, const void *pb, void *arg)
 	const struct context *c = arg;
 	uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
 	uint64_t wa = c->weight(c->arg, a), wb = c->weight(c->arg, b);
+
 	if (wa != wb)
 		return wa < wb ? 1 : -1;
 	return (a > b) - (a < b);
@@ -44,6 +45,7 @@ int rank_ids(uint32_t *ids, size_t n, uint64_t (*weight)(const void *, uint32_t)
 	size_t start[CLASSES + 1] = { 0 };
 	uint32_t *out = malloc((n + 1) * sizeof(*out));
 	int err = out ? 0 : -ENOMEM;
+
 	for (size_t i = 0; i < n && !err; i++) {
 		start[rank_class_of(weight(arg, ids[i])) + 1]++;
 		err = rank_step(progress, i, 2 * n);

@@ -123,6 +123,7 @@ static void surface_right_text(struct surface *s, int y, int x, int width,
 			       enum style style, const char *text, size_t size)
 {
 	int columns = glyph_columns(text, size, s->ascii, 1 << 20);
+
 	if (columns <= width) {
 		surface_text(s, y, x, width, style, text, size);
 		return;
@@ -143,6 +144,7 @@ void surface_right(struct surface *s, int y, int x, int width, enum style style,
 		   const char *text)
 {
 	int columns = glyph_columns(text, strlen(text), s->ascii, 1 << 20);
+
 	if (columns <= width)
 		x += width - columns;
 	surface_right_text(s, y, x, columns <= width ? columns : width, style, text,
@@ -179,6 +181,7 @@ int surface_printf(struct surface *s, int y, int x, int width, enum style style,
 {
 	char buf[1024];
 	va_list args;
+
 	va_start(args, format);
 	int n = vsnprintf(buf, sizeof(buf), format, args);
 	va_end(args);
@@ -193,6 +196,7 @@ static size_t surface_line_break(const struct surface *s, const char *text, size
 {
 	size_t at = 0, space = 0;
 	int used = 0;
+
 	while (at < size) {
 		struct glyph g = glyph_next(text + at, size - at, s->ascii);
 		if (used + g.columns > width)
@@ -209,6 +213,7 @@ int surface_wrap(struct surface *s, struct rect r, enum style style, const char 
 		 size_t size)
 {
 	int line = 0;
+
 	for (size_t at = 0; at < size && line < r.height; line++) {
 		size_t n = surface_line_break(s, text + at, size - at, r.width);
 		if (line == r.height - 1)
@@ -265,6 +270,7 @@ void surface_spark(struct surface *s, int y, int x, int width, enum style style,
 		   const double *values, size_t n)
 {
 	static const char levels[] = "_.-=+*#@";
+
 	if (width <= 0)
 		return;
 	size_t first = n > (size_t)width ? n - (size_t)width : 0;
@@ -285,6 +291,7 @@ void surface_spark(struct surface *s, int y, int x, int width, enum style style,
 void surface_box(struct surface *s, struct rect r, enum style style)
 {
 	uint32_t h = s->ascii ? '-' : 0x2500, v = s->ascii ? '|' : 0x2502;
+
 	for (int y = r.y; y < r.y + r.height; y++)
 		surface_fill(s, y, r.x, r.width, style, ' ');
 	surface_fill(s, r.y, r.x, r.width, style, h);
@@ -302,6 +309,7 @@ void surface_box(struct surface *s, struct rect r, enum style style)
 size_t surface_row(const struct surface *s, int y, char *buf, size_t size)
 {
 	size_t n = 0, end = 0;
+
 	for (int x = 0; x < s->width && n + 5 <= size; x++) {
 		uint32_t c = surface_at(s, y, x)->ch;
 		if (c == 0)
@@ -319,6 +327,7 @@ bool surface_contains(const struct surface *s, const char *text)
 	size_t size = (size_t)s->width * 4 + 5;
 	char *row = malloc(size);
 	bool found = false;
+
 	for (int y = 0; row && y < s->height && !found; y++) {
 		surface_row(s, y, row, size);
 		found = strstr(row, text) != NULL;
@@ -331,6 +340,7 @@ void surface_dump(const struct surface *s, FILE *out)
 {
 	size_t size = (size_t)s->width * 4 + 5;
 	char *row = malloc(size);
+
 	for (int y = 0; row && y < s->height; y++) {
 		surface_row(s, y, row, size);
 		print_format(out, "%s\n", row);
@@ -353,6 +363,7 @@ static char surface_letter_of(struct look look, struct look *seen, int *nseen, i
 {
 	static const char letters[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
 	if (surface_plain(look))
 		return '.';
 	int i = 0;
@@ -370,6 +381,7 @@ void surface_dump_looks(const struct surface *s, FILE *out)
 {
 	struct look seen[52];
 	int nseen = 0;
+
 	for (int y = 0; y < s->height; y++) {
 		for (int x = 0; x < s->width; x++) {
 			const struct surface_cell *c = surface_at(s, y, x);

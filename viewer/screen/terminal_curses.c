@@ -55,6 +55,7 @@ static struct {
 static void terminal_curses_on_fatal(int sig)
 {
 	ssize_t n = write(restore.fd, restore.leave, restore.size);
+
 	(void)n;
 	tcsetattr(restore.fd, TCSANOW, &restore.termios);
 	signal(sig, SIG_DFL);
@@ -64,6 +65,7 @@ static void terminal_curses_on_fatal(int sig)
 static void terminal_curses_add_leave(const char *capability)
 {
 	char name[16];
+
 	snprintf(name, sizeof(name), "%s", capability);
 	const char *s = tigetstr(name);
 	if (!s || s == (const char *)-1)
@@ -79,6 +81,7 @@ static void terminal_curses_guard(const struct termios *before)
 {
 	static const char *const capabilities[] = { "sgr0", "cnorm", "rmkx", "rmcup" };
 	static const char mouse_off[] = "\033[?1000l\033[?1006l";
+
 	restore.fd = STDOUT_FILENO;
 	restore.termios = *before;
 	restore.size = 0;
@@ -152,6 +155,7 @@ static struct event terminal_curses_mouse_event(void)
 {
 	MEVENT m;
 	struct event e = { .key = KEY_IS_NONE };
+
 	if (getmouse(&m) != OK)
 		return e;
 	e.y = m.y;
@@ -180,6 +184,7 @@ static struct event terminal_curses_read(struct terminal *t)
 {
 	struct curses_terminal *c = (struct curses_terminal *)t;
 	wint_t code;
+
 	errno = 0;
 	int rc = wget_wch(stdscr, &code);
 	if (rc == ERR) {
@@ -214,6 +219,7 @@ static bool terminal_curses_interrupted(struct terminal *t)
 static short terminal_curses_pair_of(struct curses_terminal *c, struct look look)
 {
 	short *pair = &c->pairs[look.fg + 1][look.bg + 1];
+
 	if (!*pair && c->npairs + 1 < COLOR_PAIRS) {
 		*pair = ++c->npairs;
 		init_pair(*pair, look.fg, look.bg);
@@ -232,6 +238,7 @@ static void terminal_curses_show_row(struct curses_terminal *c, const struct sur
 				     int y)
 {
 	const struct surface_cell *row = &s->cells[(size_t)y * (size_t)s->width];
+
 	for (int x = 0; x < s->width; x++) {
 		if (row[x].ch == 0)
 			continue;
@@ -256,6 +263,7 @@ static void terminal_curses_show(struct terminal *t, const struct surface *s)
 static void terminal_curses_destroy(struct terminal *t)
 {
 	struct curses_terminal *c = (struct curses_terminal *)t;
+
 	endwin();
 	terminal_curses_unguard();
 	delscreen(c->screen);
@@ -276,6 +284,7 @@ static const struct terminal_ops curses_ops = {
 bool terminal_no_color(void)
 {
 	const char *no = getenv("NO_COLOR");
+
 	return no && *no;
 }
 
@@ -321,6 +330,7 @@ static FILE *terminal_curses_open_input(void)
 bool screen_possible(void)
 {
 	const char *term = getenv("TERM");
+
 	if (!isatty(STDOUT_FILENO) || !term || !*term)
 		return false;
 	int rc;
@@ -335,6 +345,7 @@ struct terminal *terminal_curses(const struct screen_options *o, const char **wh
 {
 	struct termios before;
 	struct curses_terminal *c = calloc(1, sizeof(*c));
+
 	*why = "out of memory";
 	if (!c)
 		return NULL;

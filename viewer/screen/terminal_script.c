@@ -49,6 +49,7 @@ static int terminal_script_fd(struct terminal *t)
 static bool terminal_script_more(struct script *s)
 {
 	struct pollfd p = { .fd = s->fd, .events = POLLIN };
+
 	if (s->eof || poll(&p, 1, 0) <= 0)
 		return false;
 	if (s->capacity - s->size < 4096) {
@@ -94,6 +95,7 @@ static bool terminal_script_next_line(struct script *s)
 static struct event terminal_script_read(struct terminal *t)
 {
 	struct script *s = terminal_script_of(t);
+
 	if (s->resized) {
 		s->resized = false;
 		return (struct event){ .key = KEY_IS_RESIZE };
@@ -116,6 +118,7 @@ static struct event terminal_script_read(struct terminal *t)
 static bool terminal_script_interrupted(struct terminal *t)
 {
 	struct script *s = terminal_script_of(t);
+
 	return s->interrupt > 0 && --s->interrupt == 0;
 }
 
@@ -128,6 +131,7 @@ static void terminal_script_show(struct terminal *t, const struct surface *surfa
 static void terminal_script_destroy(struct terminal *t)
 {
 	struct script *s = terminal_script_of(t);
+
 	if (s->fd != STDIN_FILENO)
 		close(s->fd);
 	free(s->buffer);
@@ -146,6 +150,7 @@ static const struct terminal_ops script_ops = {
 struct terminal *terminal_script(const struct screen_options *o)
 {
 	struct script *s = calloc(1, sizeof(*s));
+
 	if (!s)
 		return NULL;
 	bool use_stdin = strcmp(o->script, "-") == 0;

@@ -114,6 +114,7 @@ static void view_growth_cell(void *arg, size_t row, size_t column, struct grid_c
 	struct growth_view *v = arg;
 	const struct series *s = view_growth_history_of(v)->series[v->row[row]];
 	uint32_t last = s->samples ? s->samples - 1 : 0;
+
 	switch (column) {
 	case COL_NAME:
 		text_clear(&v->name);
@@ -156,6 +157,7 @@ static const struct grid_source source = { view_growth_rows, view_growth_cell, N
 static int view_growth_load(struct view *view)
 {
 	struct growth_view *v = (struct growth_view *)view;
+
 	view->grid = &v->grid;
 	v->grid.sort = COL_BYTES_DIFF;
 	v->grid.descending = true;
@@ -166,6 +168,7 @@ static void view_growth_draw(struct view *view, struct surface *s, struct rect r
 {
 	struct growth_view *v = (struct growth_view *)view;
 	char folded[HUMAN_SIZE];
+
 	if (v->version != live_version(view->page->app))
 		view_growth_refresh(v, NULL);
 	const struct history *h = view_growth_history_of(v);
@@ -205,6 +208,7 @@ static void view_growth_enter(struct view *view)
 	const struct series *s =
 		row == SIZE_MAX ? NULL : view_growth_history_of(v)->series[v->row[row]];
 	int at = s ? view_growth_newest_page(app, s->pid) : -1;
+
 	if (at < 0) {
 		app_say(app, STYLE_WARN, "no snapshot of that process is kept");
 		return;
@@ -234,6 +238,7 @@ static bool view_growth_event(struct view *view, const struct event *event)
 static void view_growth_destroy(struct view *view)
 {
 	struct growth_view *v = (struct growth_view *)view;
+
 	grid_deinit(&v->grid);
 	text_free(&v->name);
 	free(v->row);
@@ -258,6 +263,7 @@ static const struct view_ops ops = {
 struct view *view_growth_create(struct page *page, const void *paths)
 {
 	struct growth_view *v = calloc(1, sizeof(*v));
+
 	if (!v)
 		return NULL;
 	v->view = (struct view){ .ops = &ops, .page = page };

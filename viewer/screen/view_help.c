@@ -86,6 +86,7 @@ static const struct grid_source source = { view_help_rows, view_help_cell,
 static int view_help_load(struct view *view)
 {
 	struct help_view *v = (struct help_view *)view;
+
 	view->grid = &v->grid;
 	return grid_refresh(&v->grid, NULL);
 }

@@ -62,6 +62,7 @@ static void view_instances_text_cell(struct instances_view *v, uint32_t id, size
 				     struct grid_cell *ret)
 {
 	const struct process *p = v->view.page->process;
+
 	text_clear(&v->text);
 	if (column == COL_VALUE) {
 		describe_value(&v->text, p->heap, id, 80);
@@ -87,6 +88,7 @@ static void view_instances_cell(void *arg, size_t row, size_t column,
 	struct instances_view *v = arg;
 	const struct process *p = v->view.page->process;
 	uint32_t id = v->ids[row];
+
 	switch (column) {
 	case COL_VALUE:
 	case COL_HELD:
@@ -121,6 +123,7 @@ static const struct grid_source source = { view_instances_rows, view_instances_c
 static uint64_t view_instances_weight(const void *arg, uint32_t id)
 {
 	const struct process *p = arg;
+
 	return p->analysis ? analysis_retained(p->analysis, id) :
 			     heap_shallow(p->heap, id);
 }
@@ -138,6 +141,7 @@ static int view_instances_collect(struct instances_view *v,
 {
 	const struct heap *heap = v->view.page->process->heap;
 	uint64_t most = heap_type(heap, v->type)->count;
+
 	v->ids = malloc((most + 1) * sizeof(*v->ids));
 	if (!v->ids)
 		return -ENOMEM;
@@ -161,6 +165,7 @@ static int view_instances_load(struct view *view)
 {
 	struct instances_view *v = view_instances_self(view);
 	struct app *app = view->page->app;
+
 	free(v->ids);
 	v->ids = NULL;
 	v->count = 0;
@@ -180,6 +185,7 @@ static void view_instances_draw(struct view *view, struct surface *s, struct rec
 	struct instances_view *v = view_instances_self(view);
 	const struct heap *heap = view->page->process->heap;
 	char count[HUMAN_SIZE], size[HUMAN_SIZE];
+
 	text_clear(&v->text);
 	text_escape(&v->text, heap_type_name(heap, v->type),
 		    strlen(heap_type_name(heap, v->type)), 200, 0);
@@ -195,6 +201,7 @@ static struct row_ref view_instances_subject(struct view *view)
 {
 	struct instances_view *v = view_instances_self(view);
 	size_t row = grid_row(&v->grid);
+
 	return (struct row_ref){ row == SIZE_MAX ? HEAP_NONE : v->ids[row], v->type };
 }
 
@@ -206,6 +213,7 @@ static void view_instances_enter(struct view *view)
 static void view_instances_destroy(struct view *view)
 {
 	struct instances_view *v = view_instances_self(view);
+
 	grid_deinit(&v->grid);
 	text_free(&v->text);
 	free(v->ids);
@@ -229,6 +237,7 @@ static const struct view_ops ops = {
 struct view *view_instances_create(struct page *page, uint32_t type)
 {
 	struct instances_view *v = calloc(1, sizeof(*v));
+
 	assert(type > 0 && type <= page->process->heap->types);
 	if (!v)
 		return NULL;

@@ -95,6 +95,7 @@ static size_t view_object_rows(void *arg)
 {
 	const struct object_view *v = arg;
 	size_t n = 0;
+
 	for (int part = 0; part < PART_COUNT; part++)
 		n += view_object_part_rows(v, (enum part)part) + 1;
 	return n;
@@ -105,6 +106,7 @@ static const char *view_object_heading(void *arg, size_t row)
 	const struct object_view *v = arg;
 	size_t index;
 	enum part part = view_object_part_of(v, row, &index);
+
 	return part < PART_COUNT && index == SIZE_MAX ? v->heading[part] : NULL;
 }
 
@@ -147,6 +149,7 @@ static uint32_t view_object_row_node(const struct object_view *v, size_t row)
 {
 	size_t i;
 	enum part part = view_object_part_of(v, row, &i);
+
 	if (i == SIZE_MAX)
 		return HEAP_NONE;
 	switch (part) {
@@ -169,6 +172,7 @@ static void view_object_edge_text(struct object_view *v, size_t row)
 	size_t i;
 	enum part part = view_object_part_of(v, row, &i);
 	bool weak = false;
+
 	if (part == PART_PATH)
 		way_text(&v->text, heap, &v->way, i);
 	else if (part == PART_FIELDS) {
@@ -196,6 +200,7 @@ static void view_object_edge_text(struct object_view *v, size_t row)
 static void view_object_text(struct object_view *v, uint32_t node)
 {
 	const struct heap *heap = view_object_heap_of(v);
+
 	if (node == HEAP_NONE) {
 		text_add(&v->text, "not in the snapshot");
 		return;
@@ -212,6 +217,7 @@ static void view_object_cell(void *arg, size_t row, size_t column, struct grid_c
 	struct object_view *v = arg;
 	const struct analysis *a = v->view.page->process->analysis;
 	uint32_t node = view_object_row_node(v, row);
+
 	switch (column) {
 	case COL_EDGE:
 	case COL_OBJECT:
@@ -256,6 +262,7 @@ static bool view_object_hidden_key(const struct heap *heap, uint32_t node, uint3
 {
 	struct heap_label label;
 	struct heap_value value;
+
 	heap_label(heap, node, slot, &label);
 	if (label.kind != SNAP_LABEL_KEY)
 		return false;
@@ -268,6 +275,7 @@ static int view_object_make_fields(struct object_view *v, const struct progress 
 {
 	const struct heap *heap = view_object_heap_of(v);
 	struct heap_span refs = heap_refs(heap, v->node);
+
 	free(v->slots);
 	v->nslots = 0;
 	uint32_t natives = view_object_natives(v);
@@ -292,6 +300,7 @@ static int view_object_make_fields(struct object_view *v, const struct progress 
 static int view_object_compare_ids(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
 	return (x > y) - (x < y);
 }
 
@@ -305,6 +314,7 @@ static int view_object_make_referrers(struct object_view *v, struct analysis *a,
 {
 	struct heap_span back;
 	int err = analysis_referrers(a, v->node, progress, &back);
+
 	if (err)
 		return err;
 	free(v->referrers);
@@ -331,6 +341,7 @@ static int view_object_make_way(struct object_view *v, const struct analysis *a)
 static void view_object_make_headings(struct object_view *v)
 {
 	char n[HUMAN_SIZE], left[HUMAN_SIZE];
+
 	if (!way_length(&v->way))
 		snprintf(v->heading[PART_PATH], 96, "Path from a root: not known");
 	else if (v->way.left_out)
@@ -357,6 +368,7 @@ static int view_object_analyse(struct object_view *v, const struct progress *pro
 	struct page *page = v->view.page;
 	int err = workspace_analyse(&page->app->workspace, page->process, progress);
 	struct analysis *a = page->process->analysis;
+
 	if (err)
 		return err;
 	err = view_object_make_way(v, a);
@@ -377,6 +389,7 @@ static int view_object_load(struct view *view)
 	struct object_view *v = view_object_self(view);
 	const struct progress *progress = &view->page->app->progress;
 	int err = view_object_make_fields(v, progress);
+
 	if (err)
 		return err;
 	err = view_object_analyse(v, progress);
@@ -405,6 +418,7 @@ static void view_object_add_flags(struct text *t, uint32_t flags)
 		{ SNAP_OBJ_OPAQUE, "references not all known" },
 		{ SNAP_OBJ_SIZE_APPROX, "size approximate" },
 	};
+
 	if (flags & SNAP_OBJ_DEFERRED)
 		flags &= ~(uint32_t)SNAP_OBJ_IMMORTAL;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -417,6 +431,7 @@ static void view_object_numbers_line(struct object_view *v, struct text *t)
 	const struct heap *heap = view_object_heap_of(v);
 	const struct analysis *a = v->view.page->process->analysis;
 	char x[HUMAN_SIZE];
+
 	if (heap_is_object(heap, v->node))
 		text_printf(t, "size %s", human_bytes_u64(x, heap_size(heap, v->node)));
 	if (heap_native(heap, v->node))
@@ -448,6 +463,7 @@ static int view_object_draw_header(struct object_view *v, struct surface *s,
 	const struct heap *heap = view_object_heap_of(v);
 	const struct analysis *a = v->view.page->process->analysis;
 	int y = r.y, x;
+
 	text_clear(&v->text);
 	describe_node(&v->text, heap, v->node);
 	x = r.x + 1 +
@@ -491,6 +507,7 @@ static void view_object_draw(struct view *view, struct surface *s, struct rect r
 	struct object_view *v = view_object_self(view);
 	int used = view_object_draw_header(v, s, r);
 	struct rect list = { r.y + used, r.x, r.height - used, r.width };
+
 	grid_draw(&v->grid, s, list);
 }
 
@@ -500,6 +517,7 @@ static uint64_t view_object_slot_weight(const void *arg, uint32_t slot)
 	const struct heap *heap = view_object_heap_of(v);
 	uint32_t node = view_object_field(v, slot, NULL);
 	const struct analysis *a = v->view.page->process->analysis;
+
 	return node == HEAP_NONE ? 0 :
 		a		 ? analysis_retained(a, node) :
 				   heap_shallow(heap, node);
@@ -509,6 +527,7 @@ static uint64_t view_object_slot_weight(const void *arg, uint32_t slot)
 static void view_object_toggle_order(struct object_view *v)
 {
 	const struct progress *progress = &v->view.page->app->progress;
+
 	v->by_weight = !v->by_weight;
 	int err = v->by_weight ?
 		rank_ids(v->slots, v->nslots, view_object_slot_weight, v, progress) :
@@ -525,6 +544,7 @@ static void view_object_next_part(struct object_view *v, int step)
 {
 	size_t index, row = grid_row(&v->grid), at = 0;
 	int part = row == SIZE_MAX ? 0 : (int)view_object_part_of(v, row, &index);
+
 	for (int i = 0; i < PART_COUNT; i++) {
 		part = (part + step + PART_COUNT) % PART_COUNT;
 		if (view_object_part_rows(v, (enum part)part))
@@ -538,6 +558,7 @@ static void view_object_next_part(struct object_view *v, int step)
 static bool view_object_event(struct view *view, const struct event *e)
 {
 	struct object_view *v = view_object_self(view);
+
 	switch (e->key) {
 	case 'o':
 		view_object_toggle_order(v);
@@ -567,6 +588,7 @@ static void view_object_enter(struct view *view)
 	struct object_view *v = view_object_self(view);
 	size_t row = grid_row(&v->grid);
 	uint32_t node = row == SIZE_MAX ? HEAP_NONE : view_object_row_node(v, row);
+
 	if (node != HEAP_NONE && node != v->node)
 		page_open_node(view->page, node);
 }
@@ -575,12 +597,14 @@ static void view_object_enter(struct view *view)
 static struct row_ref view_object_subject(struct view *view)
 {
 	struct object_view *v = view_object_self(view);
+
 	return (struct row_ref){ v->node, heap_type_of(view_object_heap_of(v), v->node) };
 }
 
 static void view_object_destroy(struct view *view)
 {
 	struct object_view *v = view_object_self(view);
+
 	grid_deinit(&v->grid);
 	text_free(&v->text);
 	way_free(&v->way);
@@ -611,6 +635,7 @@ static const struct view_ops ops = {
 struct view *view_object_create(struct page *page, uint32_t node)
 {
 	struct object_view *v = calloc(1, sizeof(*v));
+
 	assert(node < page->process->heap->nodes);
 	if (!v)
 		return NULL;

@@ -115,6 +115,7 @@ static const struct table *view_overview_table_of(const struct overview *v, size
 static int view_overview_what_column(const struct table *t)
 {
 	int c = table_column(t, "text");
+
 	return c < 0 ? 0 : c;
 }
 
@@ -163,6 +164,7 @@ static void view_overview_cell(void *arg, size_t row, size_t column,
 	size_t at;
 	const struct table *t = view_overview_table_of(v, row, &at);
 	int c = view_overview_column(v, t, column);
+
 	ret->unknown = c < 0;
 	if (c < 0 || at >= t->rows)
 		return;
@@ -196,6 +198,7 @@ static int view_overview_make(struct overview *v, const char *name, size_t limit
 {
 	struct report_params params = { .limit = limit };
 	int err = view_run_report(v->view.page, report_find(name), &params, table);
+
 	return err == -ENOENT ? 0 : err;
 }
 
@@ -204,12 +207,14 @@ static int view_overview_make_plain_types(struct overview *v)
 {
 	struct report_context context = { .heap = v->view.page->process->heap };
 	struct report_params params = { .limit = TYPES };
+
 	return report_run(report_find("types"), &context, &params, &v->parts[PART_TYPES]);
 }
 
 static int view_overview_load(struct view *view)
 {
 	struct overview *v = view_overview_self(view);
+
 	view_overview_forget(v);
 	memset(v->parts, 0, sizeof(v->parts));
 	memset(&v->budget, 0, sizeof(v->budget));
@@ -237,6 +242,7 @@ static void view_overview_head_line(struct overview *v)
 	char n[HUMAN_SIZE], b[HUMAN_SIZE];
 	size_t size = 0;
 	const char *python = heap_fact_text(heap, "python.version", &size);
+
 	text_clear(&v->text);
 	text_add(&v->text, "Python ");
 	text_escape(&v->text, python ? python : "?", python ? strcspn(python, " ") : 1,
@@ -290,6 +296,7 @@ static int view_overview_draw_doubts(struct overview *v, struct surface *s, stru
 static int view_overview_draw_head(struct overview *v, struct surface *s, struct rect r)
 {
 	int y = r.y;
+
 	view_overview_account_line(v);
 	if (text_len(&v->text))
 		surface_puts(s, y++, r.x + 1, r.width - 2, STYLE_LABEL,
@@ -318,6 +325,7 @@ static void view_overview_draw(struct view *view, struct surface *s, struct rect
 	int used = view_overview_draw_head(v, s, r);
 	int tail = r.height - used > 10 ? 2 : 0;
 	struct rect list = { r.y + used, r.x, r.height - used - tail, r.width };
+
 	grid_draw(&v->grid, s, list);
 	if (!tail)
 		return;
@@ -342,6 +350,7 @@ static struct row_ref view_overview_subject(struct view *view)
 {
 	struct overview *v = view_overview_self(view);
 	size_t row = v->view.loaded ? grid_row(&v->grid) : SIZE_MAX, at;
+
 	if (row == SIZE_MAX)
 		return (struct row_ref){ HEAP_NONE, 0 };
 	const struct table *t = view_overview_table_of(v, row, &at);
@@ -355,6 +364,7 @@ static void view_overview_enter(struct view *view)
 	size_t row = grid_row(&v->grid), at = 0;
 	const struct table *t =
 		row == SIZE_MAX ? NULL : view_overview_table_of(v, row, &at);
+
 	if (t == &v->parts[PART_TYPES] && ref.type)
 		page_open_type(view->page, ref.type);
 	else if (ref.node != HEAP_NONE)
@@ -366,6 +376,7 @@ static void view_overview_enter(struct view *view)
 static void view_overview_destroy(struct view *view)
 {
 	struct overview *v = view_overview_self(view);
+
 	view_overview_forget(v);
 	grid_deinit(&v->grid);
 	text_free(&v->text);

@@ -41,6 +41,7 @@ static void view_report_picture_cell(const struct report_view *v, size_t row, bo
 {
 	const struct process *p = v->view.page->process;
 	const char *type = heap_type_name(p->heap, table_ref(&v->table, row)->type);
+
 	ret->text = pictures_of(&v->pictures, type, process_pid(p), back);
 	ret->unknown = !ret->text;
 	ret->size = ret->text ? strlen(ret->text) : 0;
@@ -62,6 +63,7 @@ static bool view_report_is_name(const char *key)
 static void view_report_cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 {
 	const struct report_view *v = arg;
+
 	if (column >= v->table.ncolumns) {
 		view_report_picture_cell(v, row, column == v->table.ncolumns + 1, ret);
 		return;
@@ -84,6 +86,7 @@ static const struct grid_source report_source = { view_report_rows, view_report_
 static int view_report_bar_column(const struct table *t)
 {
 	static const char *const wanted[] = { "share", "size_diff", "retained", "size" };
+
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
 		int c = table_column(t, wanted[i]);
 		if (c >= 0 && !t->columns[c].hidden)
@@ -98,6 +101,7 @@ static int view_report_bar_column(const struct table *t)
 static double view_report_largest(const struct table *t, int column)
 {
 	double max = 0;
+
 	for (size_t row = 0; row < t->rows; row++) {
 		const struct cell *cell = table_cell(t, row, (size_t)column);
 		enum cell_type type = t->columns[column].type;
@@ -117,6 +121,7 @@ static size_t view_report_make_columns(struct report_view *v)
 {
 	const struct process *p = v->view.page->process;
 	size_t n = v->table.ncolumns;
+
 	if (n > GRID_MAX_COLUMNS - 2)
 		n = GRID_MAX_COLUMNS - 2;
 	memcpy(v->columns, v->table.columns, n * sizeof(*v->columns));
@@ -145,6 +150,7 @@ int view_run_report(struct page *page, const struct report *report,
 {
 	struct app *app = page->app;
 	struct report_context context;
+
 	table_init(table, report);
 	int err = workspace_context(&app->workspace, page->process, report,
 				    &app->progress, &context);
@@ -200,6 +206,7 @@ static int view_report_load(struct view *view)
 	struct process *process = view->page->process;
 	int sort = v->grid.sort;
 	char filter[sizeof(v->grid.filter)];
+
 	memcpy(filter, v->grid.filter, sizeof(filter));
 	bool again = v->made, descending = v->grid.descending;
 	view_report_forget(v);
@@ -237,6 +244,7 @@ static const char *view_report_cut_text(struct report_view *v, const struct surf
 	size_t row = grid_row(&v->grid);
 	const char *longest = NULL;
 	int most = 0;
+
 	for (size_t c = 0; row != SIZE_MAX && c < v->table.ncolumns; c++) {
 		const struct cell *cell = table_cell(&v->table, row, c);
 		const struct column *column = &v->table.columns[c];
@@ -307,6 +315,7 @@ static int view_report_draw_notes(struct report_view *v, struct surface *s, stru
 				  int most)
 {
 	int used = 0;
+
 	for (size_t i = 0; i < view_report_note_count(v) && used < most; i++) {
 		const char *note =
 			VEC(v->table.text, const char) + VEC(v->table.notes, size_t)[i];
@@ -319,6 +328,7 @@ static int view_report_draw_notes(struct report_view *v, struct surface *s, stru
 static int view_report_notes_height(struct report_view *v, struct surface *s, int width)
 {
 	int lines = 0;
+
 	for (size_t i = 0; i < view_report_note_count(v); i++) {
 		const char *note =
 			VEC(v->table.text, const char) + VEC(v->table.notes, size_t)[i];
@@ -332,6 +342,7 @@ static void view_report_draw(struct view *view, struct surface *s, struct rect r
 {
 	struct report_view *v = view_report_self(view);
 	const char *tab = view->page->tabs[view->page->tab].title;
+
 	if (view->page->depth == 0 && r.height > 8 &&
 	    strcmp(tab, v->report->title) != 0) {
 		surface_puts(s, r.y, r.x + 1, r.width - 2, STYLE_DIM, v->report->title);
@@ -363,6 +374,7 @@ static struct row_ref view_report_subject(struct view *view)
 {
 	struct report_view *v = view_report_self(view);
 	size_t row = v->made && !view->error ? grid_row(&v->grid) : SIZE_MAX;
+
 	if (row == SIZE_MAX)
 		return (struct row_ref){ HEAP_NONE, 0 };
 	return *table_ref(&v->table, row);
@@ -376,6 +388,7 @@ static void view_report_enter(struct view *view)
 		view_report_text(v, grid_row(&v->grid), "kind") :
 		"";
 	const struct analysis *a = view->page->process->analysis;
+
 	if (a && ref.type && !strcmp(kind, "frames")) /* node: the largest local */
 		ref.node = analysis_parent(a, ref.node);
 	if (ref.type && (!strcmp(kind, "group") || !strcmp(kind, "frames")))
@@ -411,6 +424,7 @@ struct view *view_report_of(struct page *page, const struct report *report, uint
 			    uint32_t node)
 {
 	struct report_view *v = calloc(1, sizeof(*v));
+
 	if (!v)
 		return NULL;
 	v->view = (struct view){ .ops = &ops, .page = page };
@@ -425,5 +439,6 @@ struct view *view_report_of(struct page *page, const struct report *report, uint
 struct view *view_report_create(struct page *page, const void *report_name)
 {
 	const struct report *report = report_find(report_name);
+
 	return report ? view_report_of(page, report, 0, HEAP_NONE) : NULL;
 }

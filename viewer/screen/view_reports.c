@@ -25,6 +25,7 @@ static size_t view_reports_rows(void *arg)
 static void view_reports_cell(void *arg, size_t row, size_t column, struct grid_cell *ret)
 {
 	const struct report *r = ((struct reports_view *)arg)->shown[row];
+
 	ret->text = column == 0 ? r->name : r->title;
 	ret->size = strlen(ret->text);
 	ret->style = column == 0 ? STYLE_LABEL : STYLE_NORMAL;
@@ -37,6 +38,7 @@ static int view_reports_load(struct view *view)
 {
 	struct reports_view *v = (struct reports_view *)view;
 	const struct process *process = view->page->process;
+
 	v->count = 0;
 	for (size_t i = 0; report_all[i] && v->count < 64; i++) {
 		bool needs_old = report_all[i]->needs & NEEDS_OLD;
@@ -57,6 +59,7 @@ static void view_reports_enter(struct view *view)
 {
 	struct reports_view *v = (struct reports_view *)view;
 	size_t row = grid_row(&v->grid);
+
 	if (row != SIZE_MAX)
 		page_push(view->page,
 			  view_report_of(view->page, v->shown[row], 0, HEAP_NONE));

@@ -39,6 +39,7 @@ static void view_sql_cell(void *arg, size_t row, size_t column, struct grid_cell
 {
 	const struct sql_view *v = arg;
 	const struct cell *cell = table_cell(&v->table, row, column);
+
 	ret->unknown = cell->unknown;
 	ret->u64 = cell->u64;
 	if (cell->unknown || v->table.columns[column].type != CELL_TEXT)
@@ -64,6 +65,7 @@ static void view_sql_take_note(struct sql_view *v)
 {
 	const char *incomplete = engine_incomplete(&v->engine);
 	char buf[HUMAN_SIZE];
+
 	if (incomplete[0])
 		snprintf(v->note, sizeof(v->note), "INCOMPLETE: %s", incomplete);
 	else if (v->answer.more)
@@ -81,6 +83,7 @@ static int view_sql_run(struct sql_view *v)
 	const struct engine_options options = { .progress = &app->progress,
 						.only = v->view.page->process };
 	const char *tail;
+
 	if (engine_open(&v->engine, &app->workspace, &options))
 		return -1;
 	const int found = answer_open(&v->answer, &v->engine, v->query, &tail);
@@ -92,6 +95,7 @@ static int view_sql_run(struct sql_view *v)
 static int view_sql_load(struct view *view)
 {
 	struct sql_view *v = view_sql_self(view);
+
 	view_sql_forget(v);
 	v->engine.problem[0] = '\0';
 	const int failed = view_sql_run(v);
@@ -112,6 +116,7 @@ static void view_sql_draw(struct view *view, struct surface *s, struct rect r)
 {
 	struct sql_view *v = view_sql_self(view);
 	struct rect list = r;
+
 	if (v->note[0] && r.height > 3) {
 		list.height--;
 		surface_puts(s, r.y + list.height, r.x + 1, r.width - 2, STYLE_DIM,
@@ -124,6 +129,7 @@ static struct row_ref view_sql_subject(struct view *view)
 {
 	struct sql_view *v = view_sql_self(view);
 	const size_t row = v->table.rows && !view->error ? grid_row(&v->grid) : SIZE_MAX;
+
 	return row == SIZE_MAX ? (struct row_ref){ HEAP_NONE, 0 } :
 				 *table_ref(&v->table, row);
 }
@@ -131,6 +137,7 @@ static struct row_ref view_sql_subject(struct view *view)
 static void view_sql_enter(struct view *view)
 {
 	const struct row_ref ref = view_sql_subject(view);
+
 	if (ref.node != HEAP_NONE)
 		page_open_node(view->page, ref.node);
 }
@@ -159,6 +166,7 @@ static const struct view_ops ops = {
 struct view *view_sql_create(struct page *page, const void *query)
 {
 	struct sql_view *v = calloc(1, sizeof(*v));
+
 	if (!v)
 		return NULL;
 	v->view = (struct view){ .ops = &ops, .page = page };

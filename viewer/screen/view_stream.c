@@ -27,6 +27,7 @@ static const struct column columns[] = {
 static const struct heap *view_stream_peek(const struct stream_view *v)
 {
 	const struct incoming *in = v->view.page->incoming;
+
 	return in && in->loader ? loader_peek(in->loader, NULL, NULL) : NULL;
 }
 
@@ -39,6 +40,7 @@ static void view_stream_cell(void *arg, size_t row, size_t column, struct grid_c
 {
 	struct stream_view *v = arg;
 	const struct heap *heap = view_stream_peek(v);
+
 	if (!heap)
 		return;
 	const struct heap_type *type = heap_type(heap, v->types[row]);
@@ -61,6 +63,7 @@ static void view_stream_refresh(struct stream_view *v)
 {
 	const struct heap *heap = view_stream_peek(v);
 	size_t n = heap ? VEC_COUNT(heap->type, struct heap_type) : 0;
+
 	v->count = 0;
 	if (n > v->capacity) {
 		uint32_t *types = realloc(v->types, n * 2 * sizeof(*types));
@@ -84,6 +87,7 @@ static void view_stream_refresh(struct stream_view *v)
 static int view_stream_load(struct view *view)
 {
 	struct stream_view *v = (struct stream_view *)view;
+
 	view->grid = &v->grid;
 	v->grid.sort = 2;
 	v->grid.descending = true;
@@ -97,6 +101,7 @@ static void view_stream_draw(struct view *view, struct surface *s, struct rect r
 	const struct incoming *in = view->page->incoming;
 	char a[HUMAN_SIZE], b[HUMAN_SIZE], c[HUMAN_SIZE];
 	uint64_t objects = 0, bytes = 0;
+
 	view_stream_refresh(v);
 	if (in && in->loader)
 		loader_peek(in->loader, &objects, &bytes);
@@ -115,6 +120,7 @@ static void view_stream_draw(struct view *view, struct surface *s, struct rect r
 static void view_stream_destroy(struct view *view)
 {
 	struct stream_view *v = (struct stream_view *)view;
+
 	grid_deinit(&v->grid);
 	text_free(&v->text);
 	free(v->types);

@@ -75,6 +75,7 @@ static void view_tree_text(struct tree_view *v, const struct tree_row *row,
 	const struct analysis *a = view_tree_analysis_of(v);
 	bool ascii = v->view.page->app->surface.ascii;
 	char n[HUMAN_SIZE];
+
 	text_clear(&v->text);
 	if (row->more) {
 		text_printf(&v->text, "  ... %s more", human_count(n, row->more));
@@ -101,6 +102,7 @@ static void view_tree_text(struct tree_view *v, const struct tree_row *row,
 static double view_tree_share_of(const struct analysis *a, uint64_t retained)
 {
 	uint64_t all = analysis_retained(a, heap_root(a->heap));
+
 	return all ? (double)retained / (double)all : 0;
 }
 
@@ -109,6 +111,7 @@ static void view_tree_cell(void *arg, size_t index, size_t column, struct grid_c
 	struct tree_view *v = arg;
 	const struct tree_row *row = &v->rows[index];
 	const struct analysis *a = view_tree_analysis_of(v);
+
 	if (column == COL_OBJECT) {
 		view_tree_text(v, row, ret);
 		return;
@@ -163,6 +166,7 @@ static int view_tree_lines(struct tree_view *v, const struct tree_row *row,
 	int err = row->alike.count ?
 		alike_open(a, row->holder, &row->alike, progress, ret) :
 		alike_children(a, row->holder, progress, ret);
+
 	while (!err && ret->size) {
 		const struct alike *last =
 			(const struct alike *)((const char *)ret->data + ret->size) - 1;
@@ -184,6 +188,7 @@ static int view_tree_insert_lines(struct tree_view *v, size_t at, struct tree_ro
 	bool members = of.alike.count > 1;
 	uint32_t holder = members || of.more ? of.holder : of.alike.node;
 	int err = view_tree_lines(v, &of, &lines);
+
 	for (; from < VEC_COUNT(lines, struct alike) && n < CHILDREN_AT_ONCE && !err;
 	     from++) {
 		const struct alike line = VEC(lines, struct alike)[from];
@@ -212,6 +217,7 @@ static int view_tree_insert_lines(struct tree_view *v, size_t at, struct tree_ro
 static void view_tree_fold(struct tree_view *v, size_t at)
 {
 	size_t end = at + 1;
+
 	assert(at < v->count);
 	while (end < v->count && v->rows[end].depth > v->rows[at].depth)
 		end++;
@@ -223,6 +229,7 @@ static void view_tree_fold(struct tree_view *v, size_t at)
 static int view_tree_unfold(struct tree_view *v, size_t at)
 {
 	struct tree_row *row = &v->rows[at];
+
 	assert(at < v->count);
 	if (row->more) { /* replace this row with what it stands for */
 		struct tree_row was = *row;
@@ -247,6 +254,7 @@ static int view_tree_load(struct view *view)
 	struct tree_view *v = view_tree_self(view);
 	struct app *app = view->page->app;
 	int err = workspace_analyse(&app->workspace, view->page->process, &app->progress);
+
 	if (err)
 		return err;
 	v->count = 0;
@@ -266,6 +274,7 @@ static int view_tree_load(struct view *view)
 static void view_tree_draw(struct view *view, struct surface *s, struct rect r)
 {
 	struct tree_view *v = view_tree_self(view);
+
 	if (v->as_icicle)
 		icicle_draw(&v->icicle, s, r);
 	else
@@ -284,6 +293,7 @@ static void view_tree_changed(struct tree_view *v, int err)
 static void view_tree_follow(struct tree_view *v, size_t at)
 {
 	int err = 0;
+
 	for (int steps = 0; steps < 64 && !err; steps++) {
 		err = view_tree_unfold(v, at);
 		if (err || at + 1 >= v->count ||
@@ -301,6 +311,7 @@ static void view_tree_follow(struct tree_view *v, size_t at)
 static void view_tree_to_parent(struct tree_view *v, size_t at)
 {
 	size_t up = at;
+
 	while (up > 0 && v->rows[up].depth >= v->rows[at].depth)
 		up--;
 	grid_go_to(&v->grid, up);
@@ -309,6 +320,7 @@ static void view_tree_to_parent(struct tree_view *v, size_t at)
 static bool view_tree_key(struct tree_view *v, const struct event *e)
 {
 	size_t at = v->grid.filter[0] ? SIZE_MAX : grid_row(&v->grid);
+
 	if (at == SIZE_MAX)
 		return false;
 	struct tree_row *row = &v->rows[at];
@@ -342,6 +354,7 @@ static const struct view_ops icicle_ops, tree_ops;
 static bool view_tree_event(struct view *view, const struct event *e)
 {
 	struct tree_view *v = view_tree_self(view);
+
 	if (e->key == 'i') {
 		v->as_icicle = !v->as_icicle;
 		view->grid = v->as_icicle ? NULL : &v->grid;
@@ -362,6 +375,7 @@ static struct row_ref view_tree_subject(struct view *view)
 {
 	struct tree_view *v = view_tree_self(view);
 	struct row_ref none = { HEAP_NONE, 0 };
+
 	if (view->error || !view->loaded)
 		return none;
 	size_t at = grid_row(&v->grid);
@@ -377,6 +391,7 @@ static void view_tree_enter(struct view *view)
 {
 	struct tree_view *v = view_tree_self(view);
 	size_t at = grid_row(&v->grid);
+
 	if (at == SIZE_MAX)
 		return;
 	if (view_tree_is_node(&v->rows[at]))
@@ -390,6 +405,7 @@ static void view_tree_enter(struct view *view)
 static void view_tree_destroy(struct view *view)
 {
 	struct tree_view *v = view_tree_self(view);
+
 	grid_deinit(&v->grid);
 	icicle_deinit(&v->icicle);
 	text_free(&v->text);

@@ -177,6 +177,7 @@ static bool plan_on_skip_list(const struct walk *w, const char *name)
 static bool plan_is_python_layer(const struct walk *w, uint64_t type)
 {
 	const struct layout *lay = w->lay;
+
 	return type_is_python(lay, type) &&
 		(type_is_traversed_as_python(lay, type) ||
 		 !object_type_has(lay, type, TYPE_HAVE_GC));

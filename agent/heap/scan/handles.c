@@ -48,6 +48,7 @@ static void handles_blocks(struct walk *w, void *arg, uint64_t block, uint64_t s
 			   uint64_t n)
 {
 	const struct handles *h = arg;
+
 	if (size < h->least || size > h->largest || !marks_in_range(block))
 		return;
 	for (; n && !w->err; n--, block += size) {
