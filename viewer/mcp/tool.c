@@ -466,8 +466,8 @@ static bool tool_run_query(struct tool_context *s, const char *title, const char
 	if (!good)
 		text_add(w->out, s->engine.problem);
 	else if (tail[strspn(tail, " \t\r\n;")])
-		text_add(w->out, "one statement at a time: what follows the first was not "
-				 "run\n");
+		text_add(w->out,
+			 "one statement at a time: what follows the first was not run\n");
 	table_free(&table);
 	answer_close(&answer);
 	return good;
