@@ -12,6 +12,13 @@
 
 #include "agent/heap/core/context.h"
 
+/* What may lie in the memory that instances have, for who looks for pointers there. */
+enum specialist_memory {
+	SPECIALIST_USUAL,     /* structures; data in what is exported as a buffer */
+	SPECIALIST_FLAT,      /* no pointers: what seems to be one is a rest behind it */
+	SPECIALIST_STRUCTURE, /* structures in what is exported, too */
+};
+
 struct specialist {
 	const char *name; /* tp_name; NULL ends a list of rows */
 	uint8_t kind;	  /* enum snap_kind of instances; 0 = as their bases say */
@@ -27,6 +34,7 @@ struct specialist {
 	walk_size_fn *size;
 	/* native memory that instances hold; NULL = none, or known otherwise */
 	walk_object_fn *native;
+	enum specialist_memory memory;
 	/* after all else was decided for the type or a subclass: what else there is to
 	 * say; NULL = nothing */
 	void (*plan)(struct walk *w, struct walk_type *type);

@@ -34,16 +34,6 @@ uint64_t candidates_body(const struct walk *w, const struct walk_type *type, uin
 	return size < most ? size & ~7ull : most;
 }
 
-bool candidates_is_flat(const struct walk_type *type)
-{
-	static const char *const names[] = { "_thread.lock", "_thread.RLock" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(type->name_text, names[i]))
-			return true;
-	return false;
-}
-
 static bool candidates_add(struct walk *w, const struct candidate *candidate)
 {
 	struct candidates *c = w->specialists->candidates;

@@ -41,10 +41,6 @@ void candidates_held(struct walk *w, uint64_t owner, uint64_t target);
  * written (what no collector tracks: a str) are told as candidates_held does. */
 void candidates_later(struct walk *w, const struct candidate *candidate);
 
-/* Does the memory of a type's instances hold no pointers?  What seems to be one there is
- * a rest behind it: a lock's semaphore is smaller than what malloc gives for it. */
-bool candidates_is_flat(const struct walk_type *type);
-
 /* Bytes of an instance that may hold pointers, from obj on. */
 uint64_t candidates_body(const struct walk *w, const struct walk_type *type,
 			 uint64_t obj);

@@ -109,7 +109,12 @@ const struct specialist native_specialists[] = {
 	{ .name = "array.array", .native = native_array },
 	{ .name = "memoryview", .native = native_memoryview },
 	{ .name = "mmap.mmap", .native = native_mmap },
-	{ .name = "_ctypes._CData", .native = native_ctypes },
+	{ .name = "_ctypes._CData",
+	  .native = native_ctypes,
+	  .memory = SPECIALIST_STRUCTURE },
+	/* a semaphore, for which malloc gives more than it needs */
+	{ .name = "_thread.lock", .memory = SPECIALIST_FLAT },
+	{ .name = "_thread.RLock", .memory = SPECIALIST_FLAT },
 	/* their bytes are in the object itself, or in a bytes object they refer to */
 	{ .name = "bytes" },
 	{ .name = "_io.BytesIO" },

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "agent/heap/core/position.h"
-#include "agent/heap/core/types.h"
+#include "agent/heap/core/specialist.h"
 #include "agent/heap/extension/native.h"
 #include "agent/heap/extension/state.h"
 #include "agent/python/call.h"
@@ -89,9 +89,8 @@ static bool protocol_in_c(struct walk *w, const struct walk_type *type)
 
 bool protocol_is_data(struct walk *w, const struct walk_type *type)
 {
-	const char *base = types_get(w, type->native_base)->name_text;
-
-	return protocol_in_c(w, type) && strncmp(base, "_ctypes.", 8) != 0;
+	return protocol_in_c(w, type) &&
+		!(type->specialist && type->specialist->memory == SPECIALIST_STRUCTURE);
 }
 
 bool protocol_plan(struct walk *w, struct walk_type *type)

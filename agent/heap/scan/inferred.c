@@ -7,6 +7,7 @@
 #include "agent/base/page.h"
 #include "agent/heap/core/events.h"
 #include "agent/heap/core/ranges.h"
+#include "agent/heap/core/specialist.h"
 #include "agent/heap/core/strings.h"
 #include "agent/heap/core/types.h"
 #include "agent/heap/extension/candidates.h"
@@ -401,7 +402,7 @@ static void inferred_push_root(struct inferred *inf, const struct lead *lead)
 {
 	const struct walk_type *type = types_of(inf->w, inf->owners.list[inf->now].obj);
 
-	if (!candidates_is_flat(type))
+	if (!type->specialist || type->specialist->memory != SPECIALIST_FLAT)
 		inferred_push_to(inf, &inf->ranked[type->rank], lead);
 }
 
