@@ -28,10 +28,16 @@ class Viewer:
                                         stdin=subprocess.PIPE, stderr=subprocess.PIPE,
                                         encoding="utf-8")
         case.addCleanup(self.kill)
-        deadline = time.monotonic() + 10
-        while not os.path.exists(self.path):
+        deadline = time.monotonic() + 60
+        while not self.listens():
             case.assertLess(time.monotonic(), deadline)
             time.sleep(0.01)
+
+    def listens(self):
+        """The socket is there before somebody listens on it: its flags tell (proc(5))."""
+        with open("/proc/net/unix") as f:
+            return any(line.split()[-1] == self.path and int(line.split()[3], 16) & 0x10000
+                       for line in f)
 
     def kill(self):
         if self.process.poll() is None:
