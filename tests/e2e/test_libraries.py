@@ -191,7 +191,7 @@ for _name in LIBRARIES:
 
 
 class Keeps(Case):
-    """What C++ keeps alive, and C++ that Python's objects are handles of."""
+    """What C++ keeps alive of C++ that Python's objects stand for."""
 
     def test_tensors_of_a_graph(self):
         """Losses that are collected keep their graph, and that its inputs."""

@@ -223,8 +223,8 @@ static uint32_t inferred_nearest(struct inferred *inf, uint32_t other)
 
 /*
  * A chunk of the owner `now` leads to where another object's begins.  Where that one
- * knows its object (C++ that Python's object is a handle of, as torch's tensors: either
- * keeps the other, which a low bit tells), whoever leads to the one keeps the other.
+ * knows its object (C++ that Python's object stands for, as torch's tensors: either keeps
+ * the other, which a low bit tells), whoever leads to the one keeps the other.
  */
 static void inferred_keeps(struct inferred *inf, const struct lead *lead, uint32_t number)
 {
