@@ -7,7 +7,6 @@
 #include "agent/base/page.h"
 #include "agent/heap/core/events.h"
 #include "agent/heap/core/ranges.h"
-#include "agent/heap/core/specialist.h"
 #include "agent/heap/core/strings.h"
 #include "agent/heap/core/types.h"
 #include "agent/heap/extension/candidates.h"
@@ -366,6 +365,8 @@ static void inferred_spread(struct inferred *inf)
 				inferred_settle(inf, &inf->queue.list[i]);
 		for (uint32_t i = 0; i < inf->queue.count && !inf->w->err; i++) {
 			inf->now = inf->queue.list[i].owner;
+			if (owners_is_flat(inf->w, &inf->owners.list[inf->now]))
+				continue;
 			inferred_scan(inf, &inf->queue.list[i].lead);
 			if (!inf->last)
 				leads_held(inf->w, inf->owners.list[inf->now].obj,
@@ -400,10 +401,9 @@ static uint32_t inferred_decide(struct inferred *inf, uint32_t other)
 /* Where a root waits for its owner's turn. */
 static void inferred_push_root(struct inferred *inf, const struct lead *lead)
 {
-	const struct walk_type *type = types_of(inf->w, inf->owners.list[inf->now].obj);
+	const uint64_t obj = inf->owners.list[inf->now].obj;
 
-	if (!type->specialist || type->specialist->memory != SPECIALIST_FLAT)
-		inferred_push_to(inf, &inf->ranked[type->rank], lead);
+	inferred_push_to(inf, &inf->ranked[types_of(inf->w, obj)->rank], lead);
 }
 
 /* A chunk that an object of this level points to. */

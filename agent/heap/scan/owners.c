@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "agent/heap/core/specialist.h"
 #include "agent/heap/core/types.h"
 #include "agent/heap/extension/candidates.h"
 
@@ -83,6 +84,14 @@ bool owners_add_object(struct walk *w, struct owners *o, uint64_t obj)
 	if (!types_of(w, obj)->owners++ && o->types < OWNERS_TYPES - 1)
 		o->sample[++o->types] = obj;
 	return owners_add(w, o, &(struct owner){ .obj = obj }) != 0;
+}
+
+bool owners_is_flat(struct walk *w, const struct owner *owner)
+{
+	const struct specialist *special =
+		owner->obj ? types_of(w, owner->obj)->specialist : NULL;
+
+	return special && special->memory == SPECIALIST_FLAT;
 }
 
 /* ---- their order ---- */

@@ -36,5 +36,7 @@ bool owners_add_object(struct walk *w, struct owners *o, uint64_t obj);
 /* Works out the levels of those that there are and the ranks of their types
  * (scan/inferred.h); false: no memory. */
 bool owners_order(struct walk *w, struct owners *o);
+/* Does what it has hold no pointers (enum specialist_memory)? */
+bool owners_is_flat(struct walk *w, const struct owner *owner);
 
 #endif
