@@ -4,12 +4,12 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "formats/core/words.h"
+#include "formats/text/repr.h"
 
 /* ---- labels ---- */
 
@@ -65,21 +65,11 @@ static double jsonl_float_of(const char *text)
 	return value;
 }
 
-/* A float as Python prints it: the shortest that reads back.  Where fewer than 15 digits
- * do, the 15 end in zeros, which %g leaves out; but for the smallest numbers. */
 static void jsonl_put_float(struct json *j, double value)
 {
-	char text[40];
-	int digits = fabs(value) < DBL_MIN ? 1 : 15;
+	char text[REPR_FLOAT_MAX];
 
-	if (fabs(value) < 1e16 && trunc(value) == value) {
-		snprintf(text, sizeof(text), "%.1f", value);
-		json_put_ascii(j, text);
-		return;
-	}
-	do
-		snprintf(text, sizeof(text), "%.*g", digits, value);
-	while (strtod(text, NULL) != value && ++digits <= 17);
+	repr_float(text, value);
 	json_put_ascii(j, text);
 }
 
@@ -295,10 +285,9 @@ static void jsonl_write_float(struct json *j, const char *text, size_t size)
 	const double value = size == sizeof(value) ? jsonl_float_of(text) : NAN;
 
 	if (!isfinite(value)) {
-		json_word(j,
-			  isnan(value)	    ? "\"nan\"" :
-				  value > 0 ? "\"inf\"" :
-					      "\"-inf\"");
+		json_string_begin(j);
+		jsonl_put_float(j, value);
+		json_string_end(j);
 		return;
 	}
 	json_word(j, "");

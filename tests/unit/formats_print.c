@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* escape and print: what a text that isn't ours may do to a terminal or a JSON parser. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 
 #include "formats/text/escape.h"
 #include "formats/text/print.h"
+#include "formats/text/repr.h"
 
 #define EVIL "\x1b]0;x\x07\r\n\xc2\x9b\xe2\x80\xae\xff\\"
 #define EVIL_ESCAPED "\\x1b]0;x\\x07\\r\\n\\x9b\\u202e\\xff\\"
@@ -129,6 +131,44 @@ static void lines_keep_their_ends(void **state)
 	free(text);
 }
 
+/* As Python says repr() of each: limits of forms, of digits, powers of two. */
+static void floats_are_those_of_python(void **state)
+{
+	static const struct {
+		double value;
+		const char *repr;
+	} floats[] = {
+		{ 0.0, "0.0" },
+		{ -0.0, "-0.0" },
+		{ 0.1 + 0.2, "0.30000000000000004" },
+		{ 1e-4, "0.0001" },
+		{ 1e-5, "1e-05" },
+		{ 999999999999999.9, "999999999999999.9" },
+		{ 1e15, "1000000000000000.0" },
+		{ 9999999999999998.0, "9999999999999998.0" },
+		{ 1e16, "1e+16" },
+		{ -25270595453107684.0, "-2.5270595453107684e+16" },
+		{ 123456789012345680.0, "1.2345678901234568e+17" },
+		{ 0x1p-1017, "7.120236347223045e-307" },
+		{ -0x1p-957, "-8.209073602596753e-289" },
+		{ 0x1p-44, "5.684341886080802e-14" },
+		{ 0x1p-1022, "2.2250738585072014e-308" },
+		{ 0x1p-1074, "5e-324" },
+		{ -2.5e-320, "-2.5e-320" },
+		{ 1.7976931348623157e308, "1.7976931348623157e+308" },
+		{ INFINITY, "inf" },
+		{ -INFINITY, "-inf" },
+		{ NAN, "nan" },
+	};
+	char text[REPR_FLOAT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(floats) / sizeof(floats[0]); i++) {
+		repr_float(text, floats[i].value);
+		assert_string_equal(text, floats[i].repr);
+	}
+}
+
 static void json_is(const char *s, const char *expected)
 {
 	char *text = NULL;
@@ -184,6 +224,7 @@ int main(void)
 		cmocka_unit_test(formats_are_those_of_printf),
 		cmocka_unit_test(strings_are_escaped),
 		cmocka_unit_test(lines_keep_their_ends),
+		cmocka_unit_test(floats_are_those_of_python),
 		cmocka_unit_test(json_is_ascii_and_unicode),
 		cmocka_unit_test(any_bytes),
 	};

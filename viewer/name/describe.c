@@ -6,13 +6,12 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "formats/core/words.h"
 #include "formats/text/escape.h"
+#include "formats/text/repr.h"
 #include "viewer/model/site.h"
 #include "viewer/text/human.h"
 
@@ -247,24 +246,14 @@ static void describe_bytes(struct text *out, const struct heap_value *v, size_t 
 
 static void describe_float(struct text *out, const struct heap_value *v)
 {
-	char buf[40];
+	char buf[REPR_FLOAT_MAX];
 	double d;
 
 	if (v->size != sizeof(d))
 		return;
 	memcpy(&d, v->text, sizeof(d));
-	if (isnan(d) || isinf(d)) {
-		text_add(out, isnan(d) ? "nan" : d < 0 ? "-inf" : "inf");
-		return;
-	}
-	for (int precision = 15; precision <= 17; precision++) {
-		snprintf(buf, sizeof(buf), "%.*g", precision, d);
-		if (strtod(buf, NULL) == d)
-			break;
-	}
+	repr_float(buf, d);
 	text_add(out, buf);
-	if (!strpbrk(buf, ".e"))
-		text_add(out, ".0");
 }
 
 /* False when nothing is known. */
