@@ -108,7 +108,7 @@ INTO = " \u203a "
 
 class Tasks(Case):
     def rows(self, python, code):
-        file = self.path("tasks%d.%d.pymem" % python.version[:2])
+        file = self.file = self.path("tasks%d.%d.pymem" % python.version[:2])
         with Target(python, code) as target:
             done = run_load("-q", "-f", file, str(target.pid))
             self.assertEqual(done.returncode, 0, done.stderr)
@@ -166,13 +166,28 @@ class Tasks(Case):
         self.assertEqual([r["state"] for r in by["ends()"]], ["done"])
         self.assertEqual([r["state"] for r in by["inner()"]], ["ready"])
 
+    def check_groups(self, rows, text):
+        """Those that are alike are one row, the largest group first, with an example."""
+        shown = [line.split() for line in text.splitlines()[2:] if line]
+        self.assertEqual(shown[0][2], "20", text)
+        self.assertEqual(shown[0][5:7], ["e.g.", "task"], text)
+        self.assertEqual(text.count("outer() "), 1, text)
+        self.assertIn(", not all ", text.splitlines()[2])   # one of them is awaited
+        self.assertEqual(sum(int(words[2]) for words in shown), len(rows), text)
+        alike = [row for row in rows if row["alike"] == 20]
+        done = run_view(self.file, "--no-sidecar", "--report", "tasks", "--object",
+                        hex(alike[3]["address"]), "--format", "json", "--limit", "100")
+        members = json.loads(done.stdout)["processes"][0]["rows"]
+        self.assertEqual(sorted(row["address"] for row in members),
+                         sorted(row["address"] for row in alike))
+
     def test_tasks(self):
         for python in some_interpreters(2):
             with self.subTest(python=python.name):
                 rows, text = self.rows(python, CODE)
                 self.check(rows)
                 self.check_lines(rows)
-                self.assertIn("20 are waiting, ", text)
+                self.check_groups(rows, text)
 
     def test_greenlets(self):
         python = next((p for p in interpreters() if not subprocess.run(

@@ -208,7 +208,9 @@ static enum task_state tasks_greenlet_state(const struct heap *heap, uint32_t no
 		dummy |= strstr(heap_type_name(heap, heap_type_of(heap, refs.target[i])),
 				"._dummy_event") != NULL;
 	}
-	if (heap_surplus(heap, node) > 0)
+	/* it runs while no other does, and ends with its thread */
+	if (heap_surplus(heap, node) > 0 ||
+	    kin_is(heap, heap_type_of(heap, node), "gevent.hub.Hub"))
 		return TASK_READY;
 	const bool gevents =
 		kin_is(heap, heap_type_of(heap, node),

@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* tasks - asyncio's tasks and greenlets: what each is in and waits for
- * (analysis/tasks.h). */
+/*
+ * tasks - asyncio's tasks and greenlets: what each is in and waits for
+ * (analysis/tasks.h).
+ *
+ * Those that stand at the same lines are one row with one of them as an example; each
+ * has its own where all rows are asked for, rows with some text, or (--object) those
+ * that are in a row with one.
+ */
+#include <errno.h>
+#include <string.h>
+
 #include "viewer/analysis/tasks.h"
 #include "viewer/model/attribute.h"
 #include "viewer/name/calls.h"
@@ -9,14 +18,12 @@
 #include "viewer/report/common.h"
 #include "viewer/text/human.h"
 
-enum { REPORT_TASKS_GROUPS = 10 /* in the sentences below the rows */ };
-
 static const struct column columns[] = {
+	{ "alike_retained", "All these", CELL_BYTES, false },
+	{ "alike", "Alike", CELL_COUNT, false },
 	{ "retained", "Retained", CELL_BYTES, false },
 	{ "task", "Task", CELL_TEXT, false },
 	{ "state", "State", CELL_TEXT, false },
-	{ "alike", "Alike", CELL_COUNT, false },
-	{ "alike_retained", "All these", CELL_BYTES, false },
 	{ "waits_for", "Waits for", CELL_TEXT, false },
 	{ "awaited_by", "Awaited by", CELL_TEXT, false },
 	{ "stack", "In", CELL_TEXT, false },
@@ -61,33 +68,61 @@ static void report_tasks_name(struct text *out, const struct heap *heap,
 		hops_add_task(out, heap, t->node);
 }
 
-static void report_tasks_other(struct row *row, struct text *scratch,
-			       const struct heap *heap, uint32_t node)
+static uint32_t report_tasks_waits(const struct task *t)
 {
+	return t->waits;
+}
+
+static uint32_t report_tasks_by(const struct task *t)
+{
+	return t->by;
+}
+
+/* What a task waits for, or is awaited by; of several the first, and whether
+ * that is so of all. */
+static void report_tasks_other(struct row *row, struct text *scratch,
+			       const struct heap *heap, const struct task *t,
+			       uint64_t count, uint32_t (*other)(const struct task *))
+{
+	struct text another = { 0 };
+	bool differ = false;
+
 	text_clear(scratch);
-	if (node == HEAP_NONE) {
+	if (other(t) != HEAP_NONE)
+		report_tasks_awaited(scratch, heap, other(t));
+	for (uint64_t i = 1; i < count && !differ; i++) {
+		text_clear(&another);
+		if (other(t + i) != HEAP_NONE)
+			report_tasks_awaited(&another, heap, other(t + i));
+		differ = strcmp(text_get(&another), text_get(scratch)) != 0;
+	}
+	text_free(&another);
+	if (!text_len(scratch) && !differ) {
 		row_unknown(row);
 		return;
 	}
-	report_tasks_awaited(scratch, heap, node);
+	if (differ)
+		text_add(scratch, text_len(scratch) ? ", not all" : "differs");
 	row_text(row, text_get(scratch));
 }
 
-static int report_tasks_row(const struct heap *heap, const struct task *t,
+/* One task; or `count` that are alike and begin there. */
+static int report_tasks_row(const struct heap *heap, const struct task *t, uint64_t count,
 			    struct text *scratch, struct table *table)
 {
 	struct row row;
 
 	row_begin(&row, table, t->node, heap_type_of(heap, t->node));
+	row_u64(&row, t->group_retained);
+	row_u64(&row, t->group_count);
 	row_u64(&row, t->retained);
 	text_clear(scratch);
+	text_add(scratch, count > 1 ? "e.g. " : "");
 	report_tasks_name(scratch, heap, t);
 	row_text(&row, text_get(scratch));
 	row_text(&row, report_tasks_states[t->state]);
-	row_u64(&row, t->group_count);
-	row_u64(&row, t->group_retained);
-	report_tasks_other(&row, scratch, heap, t->waits);
-	report_tasks_other(&row, scratch, heap, t->by);
+	report_tasks_other(&row, scratch, heap, t, count, report_tasks_waits);
+	report_tasks_other(&row, scratch, heap, t, count, report_tasks_by);
 	text_clear(scratch);
 	calls_stack(scratch, heap, t->node);
 	row_text(&row, text_get(scratch));
@@ -96,49 +131,44 @@ static int report_tasks_row(const struct heap *heap, const struct task *t,
 	return row_end(&row);
 }
 
-/* "40 are waiting, 3.1 MiB: main() (app.py:12) > Queue.get() (queues.py:158)" for each
- * group of several. */
-static int report_tasks_groups(const struct heap *heap, const struct vec *tasks,
-			       struct text *scratch, struct table *table)
+/* The tasks that stand where the one at an address does become all there are. */
+static int report_tasks_narrow(const struct heap *heap, uint64_t object,
+			       struct vec *tasks)
 {
-	const struct task *t = tasks->data;
-	char count[HUMAN_SIZE], size[HUMAN_SIZE];
-	size_t said = 0;
-	int err = 0;
+	struct task *t = tasks->data;
+	size_t count = VEC_COUNT(*tasks, struct task), i = 0;
 
-	for (size_t i = 0;
-	     i < VEC_COUNT(*tasks, struct task) && !err && said < REPORT_TASKS_GROUPS;
-	     i += t[i].group_count) {
-		if (t[i].group_count == 1)
-			continue;
-		text_clear(scratch);
-		calls_stack(scratch, heap, t[i].node);
-		if (!text_len(scratch))
-			report_tasks_name(scratch, heap, &t[i]);
-		err = table_note(
-			table, "%s are %s, %s: %s", human_count(count, t[i].group_count),
-			report_tasks_states[t[i].state],
-			human_bytes_u64(size, t[i].group_retained), text_get(scratch));
-		said++;
-	}
-	return err;
+	while (i < count && heap_address(heap, t[i].node) != object)
+		i++;
+	if (i == count)
+		return -ENOENT;
+	while (i && t[i - 1].group == t[i].group)
+		i--;
+	memmove(t, t + i, t[i].group_count * sizeof(*t));
+	tasks->size = t->group_count * sizeof(*t);
+	return 0;
 }
 
 static int report_tasks_run(const struct report_context *context,
 			    const struct report_params *params, struct table *table)
 {
+	const bool each = params->all || params->filter || params->object;
 	struct vec tasks = { 0 };
 	struct text scratch = { 0 };
 	int err = tasks_find(context->analysis, context->progress, &tasks);
+	const struct task *t = tasks.data;
+	uint64_t count;
 
-	(void)params;
-	for (size_t i = 0; i < VEC_COUNT(tasks, struct task) && !err; i++)
-		err = report_tasks_row(context->heap, VEC(tasks, struct task) + i,
-				       &scratch, table);
-	if (!err)
-		err = report_tasks_groups(context->heap, &tasks, &scratch, table);
 	if (!err && !tasks.size)
 		table->error = "the process has no asyncio tasks and no greenlets";
+	else if (!err && params->object &&
+		 report_tasks_narrow(context->heap, params->object, &tasks))
+		table->error = "no task or greenlet at that address";
+	for (size_t i = 0; i < VEC_COUNT(tasks, struct task) && !err && !table->error;
+	     i += count) {
+		count = each ? 1 : t[i].group_count;
+		err = report_tasks_row(context->heap, t + i, count, &scratch, table);
+	}
 	vec_free(&tasks);
 	text_free(&scratch);
 	return err;

@@ -380,6 +380,17 @@ static struct row_ref view_report_subject(struct view *view)
 	return *table_ref(&v->table, row);
 }
 
+/* Whether the selected row stands for several (column "alike"): the report has a row for
+ * each of them when asked for one (--object). */
+static bool view_report_is_several(const struct report_view *v)
+{
+	const size_t row = v->made ? grid_row(&v->grid) : SIZE_MAX;
+	const int c = row == SIZE_MAX ? -1 : table_column(&v->table, "alike");
+
+	return v->node == HEAP_NONE && c >= 0 &&
+		table_cell(&v->table, row, (size_t)c)->u64 > 1;
+}
+
 static void view_report_enter(struct view *view)
 {
 	struct report_view *v = view_report_self(view);
@@ -391,7 +402,9 @@ static void view_report_enter(struct view *view)
 
 	if (a && ref.type && !strcmp(kind, "frames")) /* node: the largest local */
 		ref.node = analysis_parent(a, ref.node);
-	if (ref.type && (!strcmp(kind, "group") || !strcmp(kind, "frames")))
+	if (view_report_is_several(v))
+		page_push(view->page, view_report_of(view->page, v->report, 0, ref.node));
+	else if (ref.type && (!strcmp(kind, "group") || !strcmp(kind, "frames")))
 		page_push(view->page,
 			  view_instances_of_group(view->page, ref.type, ref.node));
 	else if (ref.node != HEAP_NONE)
