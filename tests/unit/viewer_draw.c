@@ -2,6 +2,7 @@
 /* Drawing in a limited process: pictures, bad input, time and memory running out. */
 #include <dlfcn.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -118,7 +119,42 @@ static void test_time_runs_out(void **state)
 	char err[400], *dot = large_graph();
 	struct draw_limits limits = { 300, 1ull << 30 };
 	assert_int_equal(draw(dot, "dot", "svg", &limits, NULL, err), -1);
-	assert_non_null(strstr(err, "too long"));
+	assert_non_null(strstr(err, "0.3 s of processor time"));
+	assert_only(NULL);
+	free(dot);
+}
+
+/* Stops the child for longer than it may work. */
+static bool pause_child(void *arg, const char *phase, uint64_t done, uint64_t total)
+{
+	FILE *const f = fopen("/proc/thread-self/children", "re");
+	int child = 0;
+
+	(void)phase;
+	(void)done;
+	(void)total;
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &child), 1);
+	fclose(f);
+	if (++*(int *)arg > 1)
+		return false;
+	kill(child, SIGSTOP);
+	usleep(1000000);
+	kill(child, SIGCONT);
+	return false;
+}
+
+static void test_waiting_takes_no_time(void **state)
+{
+	(void)state;
+	char err[400], *dot = large_graph();
+	int calls = 0;
+	struct draw_limits limits = { 700, 1ull << 30 };
+	struct progress progress = { pause_child, &calls };
+
+	assert_int_equal(draw(dot, "dot", "svg", &limits, &progress, err), -1);
+	assert_non_null(strstr(err, "0.7 s of processor time"));
+	assert_true(calls > 1);
 	assert_only(NULL);
 	free(dot);
 }
@@ -184,6 +220,7 @@ int main(void)
 		cmocka_unit_test(test_pictures),
 		cmocka_unit_test(test_bad_input_is_told),
 		cmocka_unit_test(test_time_runs_out),
+		cmocka_unit_test(test_waiting_takes_no_time),
 		cmocka_unit_test(test_memory_runs_out),
 		cmocka_unit_test(test_stopped_by_the_user),
 		cmocka_unit_test(test_unwritable),

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parent's side: temporary file, child, clock, result.  The child's side is
- * in draw_child.c.
+ * The parent's side: temporary file, child, its processor time, result.  The child's
+ * side is in draw_child.c.
  */
 #include "viewer/graph/draw.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,14 +22,18 @@
 #include "viewer/graph/draw_ahead.h"
 #include "viewer/graph/draw_child.h"
 
-/* 60 s, 2 GiB */
+/* 60 s of processor time, 2 GiB */
 static const struct draw_limits draw_default_limits = { 60000, 2ull << 30 };
 
-static uint64_t draw_now_ms(void)
+/* Processor time that a child has used; 0 where it can't be told (its own limit,
+ * RLIMIT_CPU, ends it then). */
+static uint64_t draw_used_ms(pid_t pid)
 {
 	struct timespec t;
+	clockid_t clock;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t))
+		return 0;
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
@@ -69,7 +74,7 @@ struct watch {
 	int fd; /* the child's words */
 	char words[512];
 	size_t nwords;
-	const char *verdict; /* why it was killed, or NULL */
+	char verdict[160]; /* why it was killed; "": it wasn't */
 };
 
 static void draw_hear(struct watch *w)
@@ -89,22 +94,22 @@ static void draw_hear(struct watch *w)
 	w->words[w->nwords] = 0;
 }
 
-/* Until the child closes its pipe (ends), the time is over or the user stops it. */
-static void draw_watch(struct watch *w, uint32_t timeout_ms,
-		       const struct progress *progress)
+/* Until the child closes its pipe (ends), its time is used up or the user stops it. */
+static void draw_watch(struct watch *w, uint32_t cpu_ms, const struct progress *progress)
 {
-	uint64_t began = draw_now_ms();
-
 	while (w->fd >= 0) {
 		struct pollfd p = { .fd = w->fd, .events = POLLIN };
 		if (poll(&p, 1, 50) > 0)
 			draw_hear(w);
-		uint64_t spent = draw_now_ms() - began;
-		if (w->fd >= 0 && spent > timeout_ms)
-			w->verdict = "it took too long";
-		else if (progress_step(progress, "drawing", spent, timeout_ms))
-			w->verdict = "stopped";
-		if (w->verdict) {
+		const uint64_t used = draw_used_ms(w->pid);
+		if (w->fd >= 0 && used > cpu_ms)
+			snprintf(w->verdict, sizeof(w->verdict),
+				 "Graphviz used its %" PRIu32 ".%" PRIu32
+				 " s of processor time up; --depth makes a smaller one",
+				 cpu_ms / 1000, cpu_ms % 1000 / 100);
+		else if (progress_step(progress, "drawing", used, cpu_ms))
+			snprintf(w->verdict, sizeof(w->verdict), "stopped");
+		if (*w->verdict) {
 			kill(w->pid, SIGKILL);
 			break;
 		}
@@ -115,7 +120,7 @@ static int draw_judge(const struct watch *w, int status, int fd, char *err, size
 {
 	struct stat st;
 
-	if (w->verdict)
+	if (*w->verdict)
 		snprintf(err, size, "the graph could not be drawn: %s", w->verdict);
 	else if (WIFSIGNALED(status))
 		snprintf(err, size, "Graphviz ended by signal %d (%s)%s%.200s",
@@ -166,7 +171,7 @@ int draw_dot(const char *dot, const char *engine, const char *format, const char
 		close(pipes[0]);
 		goto remove;
 	}
-	draw_watch(&w, limits->timeout_ms, progress);
+	draw_watch(&w, limits->cpu_ms, progress);
 	while (waitpid(w.pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (w.fd >= 0)

@@ -3,9 +3,9 @@
  * draw - has Graphviz draw a text, in a process of its own.
  *
  * Graphviz may crash, hang or take any amount of memory, so a forked child does
- * it: limited in memory and processor time, killed after a timeout or when the
- * user stops it, silent on the terminal.  The child opens libgvc at run time:
- * the viewer starts without it, and says so when it is missing.
+ * it: limited in memory and processor time (a busy machine makes it no shorter), killed
+ * when that is used up or the user stops it, silent on the terminal.  The child opens
+ * libgvc at run time: the viewer starts without it, and says so when it is missing.
  */
 #ifndef PYMEM_VIEWER_GRAPH_DRAW_H
 #define PYMEM_VIEWER_GRAPH_DRAW_H
@@ -16,8 +16,8 @@
 #include "viewer/analysis/progress.h"
 
 struct draw_limits {
-	uint32_t timeout_ms; /* wall and processor time */
-	uint64_t memory;     /* bytes beyond what the viewer has mapped */
+	uint32_t cpu_ms; /* processor time */
+	uint64_t memory; /* bytes beyond what the viewer has mapped */
 };
 
 /*

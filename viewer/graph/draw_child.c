@@ -81,7 +81,7 @@ static uint64_t draw_child_mapped(void)
 static void draw_child_limit(const struct draw_limits *limits)
 {
 	uint64_t bytes = draw_child_mapped() + limits->memory;
-	rlim_t seconds = limits->timeout_ms / 1000 + 2;
+	rlim_t seconds = limits->cpu_ms / 1000 + 2;
 
 	setrlimit(RLIMIT_AS, &(struct rlimit){ bytes, bytes });
 	setrlimit(RLIMIT_CPU, &(struct rlimit){ seconds, seconds });
