@@ -5,6 +5,7 @@ inside out; what a query may not do; what is said of a wrong one."""
 import csv
 import io
 import re
+import resource
 
 from harness import *
 
@@ -416,6 +417,39 @@ class Gate(Answers):
         done = run_view("--no-sidecar", self.cut, "--export", "sqlite", "-o", out)
         self.assertEqual(done.returncode, 3)
         self.assertEqual(sorted(os.listdir(self.tmp)), ["cut", "later", "out.db", "shop"])
+
+    def test_sqlite_of_two_processes(self):
+        """What a large snapshot's second process writes is what one writes."""
+        import sqlite3
+        cpus = os.sched_getaffinity(0)
+        if len(cpus) < 2:
+            self.skipTest("one processor")
+        large, full = self.path("large"), self.path("full")
+        self.addCleanup(os.unlink, large)
+        self.assertEqual(run([GEN, "-n", "55k", "-o", large]).returncode, 0)
+        found = []
+        for number in (1, 2):
+            out = self.path("%d.db" % number)
+            self.addCleanup(os.unlink, out)
+            done = run_view("--no-sidecar", large, "--export", "sqlite", "-o", out,
+                            preexec_fn=lambda: os.sched_setaffinity(0, list(cpus)[:number]))
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
+            db = sqlite3.connect(out)
+            self.assertEqual(db.execute("PRAGMA integrity_check").fetchone(), ("ok",))
+            found.append([db.execute("SELECT * FROM " + table).fetchall()
+                          for table in ("object", "ref", "type", "root", "sqlite_schema")])
+            db.close()
+        self.assertGreater(len(found[0][1]), 60000)
+        for one, two in zip(found[0][:-1], found[1][:-1]):
+            self.assertEqual(one, two)
+        # each write fails, of the one and of the other
+        for limit in (1 << 16, 2 << 20, 5 << 20):
+            done = run_view("--no-sidecar", large, "--export", "sqlite", "-o", full,
+                            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE,
+                                                                  (limit, limit)))
+            self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(sorted(os.listdir(self.tmp)),
+                         ["1.db", "2.db", "cut", "large", "later", "shop"])
 
 
 if __name__ == "__main__":

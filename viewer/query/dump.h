@@ -7,6 +7,9 @@
  * (key: snapshot and address; without root and path, which follow from parent), ref
  * (without label), root, local, module, thread, frame, buffer, map, fact, suspect,
  * growth, and the view dominator.  Rows come in the order of addresses; ref has no index.
+ *
+ * A large snapshot's references are written by a child (apart.h) into a file without a
+ * name beside it, and joined (graft.h): two processors, where there are two.
  */
 #ifndef PYMEM_VIEWER_QUERY_DUMP_H
 #define PYMEM_VIEWER_QUERY_DUMP_H
