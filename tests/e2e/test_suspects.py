@@ -177,6 +177,21 @@ BASE = {"row%d" % i: {"id": i, "name": "n%d" % i} for i in range(20000)}
 '''
 
 # name: code, the text of a suspect that must be among the first three, and its kind
+LINKED = r'''
+class Node:
+    def __init__(self, i):
+        self.value, self.before, self.next = "node %d" % i * 30, None, None
+class Linked:
+    def __init__(self):
+        self.first = self.last = None
+    def append(self, node):
+        node.before = self.last
+        if self.last:
+            self.last.next = node
+        else:
+            self.first = node
+        self.last = node
+'''
 NAMED = {
     "smaller one beside": (r'''
 class Api:
@@ -252,6 +267,34 @@ for i in range(5000):
 del e
 ready(); serve()
 ''', "__main__.last -> RuntimeError -> chain of 5,000 RuntimeError", "chain"),
+
+    "chain linked both ways": (LINKED + r'''
+both = Linked()
+for i in range(5000):
+    both.append(Node(i))
+ready(); serve()
+''', "__main__.both -> Linked -> chain of 5,000 Node", "chain"),
+
+    "ring": (LINKED + r'''
+ring = first = Node(0)
+for i in range(1, 5000):
+    node = Node(i)
+    node.before, first.next = first, node
+    first = node
+ring.before, first.next = first, ring
+del first, node
+ready(); serve()
+''', "__main__.ring -> Node -> chain of 4,999 Node", "chain"),
+
+    "linked elements of a dict": (LINKED + r'''
+both, known = Linked(), {}
+for i in range(5000):
+    known[i] = Node(i)
+    both.append(known[i])
+holder = [both, known]
+del both, known
+ready(); serve()
+''', "__main__.holder[1] -> dict -> 5,000 Node, shared below __main__.holder", "single"),
 }
 
 

@@ -16,6 +16,7 @@
 #include "viewer/analysis/context_var.h"
 #include "viewer/analysis/holder.h"
 #include "viewer/analysis/inside.h"
+#include "viewer/analysis/linked.h"
 #include "viewer/analysis/suspect_member.h"
 #include "viewer/analysis/sharing.h"
 #include "viewer/analysis/suspect_merge.h"
@@ -122,6 +123,8 @@ static int suspects_find_members(struct finder *f, struct suspect *s, uint64_t m
 			s->member_type = t;
 		}
 	vec_free(&sums);
+	s->chain = s->member_type &&
+		linked_in_a_list(f->a, s->point, children, s->member_type);
 	return 0;
 }
 
@@ -168,7 +171,7 @@ static int suspects_add_single(struct finder *f, uint32_t top, uint32_t point,
 	};
 	int err = suspects_find_members(f, &s, most);
 
-	if (!err)
+	if (!err && !s.chain)
 		err = suspects_find_member_holder(f, &s);
 	return err ? err : vec_append(f->ret, &s, sizeof(s));
 }

@@ -51,8 +51,8 @@ struct suspect {
 	bool group;
 	bool merged;	   /* used while they are found */
 	bool usual;	   /* every Python process has it (usual.h) */
-	bool chain;	   /* single: the point is the first of a chain (a linked list):
-				 * member_count objects of its type */
+	bool chain;	   /* single: a linked list of member_count objects: the point is
+			    * the first of them, or holds one that is linked both ways */
 	uint32_t frames;   /* group: so many frames of one function, else 0 */
 	uint32_t point;	   /* single: accumulation point; group: common holder or
 				 * HEAP_NONE; frames: the one with the largest member */
