@@ -25,6 +25,7 @@
 #include "agent/heap/core/strings.h"
 #include "agent/heap/core/types.h"
 #include "agent/heap/extension/registry.h"
+#include "agent/heap/frames/data_stack.h"
 #include "agent/heap/frames/frame_edges.h"
 #include "agent/heap/memory/allocators.h"
 #include "agent/heap/memory/memory.h"
@@ -202,6 +203,7 @@ static void walk_phases(struct walk *w)
 		(w->lay->free_threaded ? mimalloc_facts : pymalloc_facts)(w);
 		malloc_facts(w);
 		shared_emit(w);
+		data_stack_facts(w);
 	}
 	if (w->options->in_copy) {
 		events_phase(w, "checking sizes");

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Memory that C code took from malloc has an owner: the Python object that leads to it;
 the standard library's C structures have no description anywhere."""
+import json
+
 from harness import Case, Target, main, run_load, run_view, some_interpreters
 from nativetarget import capture, native_target
 
@@ -66,6 +68,34 @@ class Native(Case):
                   "blocks = []\n"
                   "thread = threading.Thread(target=fill)\n"
                   "thread.start(); thread.join()\n", ["int"])
+
+    def test_frames_of_a_deep_recursion(self):
+        """Since 3.11 frames lie in memory of the interpreter's own, the data stack."""
+        body = ("import sys, threading\n"
+                "sys.setrecursionlimit(10 ** 6)\n"
+                "threading.stack_size(256 << 20)\n"
+                "reached, go_on = threading.Event(), threading.Event()\n"
+                "def down(n, a=1, b=2, c=3, d=4):\n"
+                "    if not n:\n"
+                "        reached.set()\n"
+                "        go_on.wait()\n"
+                "        return 0\n"
+                "    return down(n - 1)\n"
+                "thread = threading.Thread(target=down, args=(60000,), daemon=True)\n"
+                "thread.start()\n"
+                "reached.wait()\n")
+        for python in some_interpreters(2):
+            if python.version < (3, 11):
+                continue
+            with self.subTest(python=python.name), native_target(python, "", body) as t:
+                path = self.path(python.name)
+                self.assertEqual(run_load("-q", "-f", path, t.pid).returncode, 0)
+                rows = json.loads(run_view(path, "--no-sidecar", "--report", "budget",
+                                           "--format", "json").stdout)["processes"][0]["rows"]
+                size = {row["category"]: row["size"] for row in rows}
+                self.assertGreater(size["frames"], 60000 * 100)     # twelve words or more
+                self.assertLess(size["frames"], 60000 * 300)
+                self.assertLess(size.get("unexplained", 0), 2 << 20)
 
     def near(self, said, truth):
         self.assertGreater(said, truth * 0.9)

@@ -203,6 +203,13 @@ class Tasks(Case):
             self.assertEqual((row["alike"], row["state"]), (5, "waiting"))
             self.assertGreater(row["retained"], 8000)
             self.assertEqual(row["lines"], line_numbers)
+        if python.version >= (3, 11):   # each has a stack for its frames
+            done = run_view(self.file, "--no-sidecar", "--report", "native", "--all",
+                            "--format", "json")
+            stacks = [row["address"] for row in json.loads(done.stdout)["processes"][0]["rows"]
+                      if row["source"] == "frame"]
+            self.assertEqual(len(set(stacks)), len(stacks))
+            self.assertLessEqual({row["address"] for row in alike}, set(stacks))
         others = [row["state"] for row in rows if not row["stack"]
                   and row["type"] == "gevent._gevent_cgreenlet.Greenlet"]
         self.assertEqual(sorted(others), ["done"] * 7 + ["ready"] * 5)

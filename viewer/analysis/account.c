@@ -134,6 +134,7 @@ static void account_add_budget(struct account *a, const struct budget *budget,
 			[BUDGET_MALLOC_TOP] = ACCOUNT_FREE,
 			[BUDGET_MALLOC_IDLE] = ACCOUNT_FREE,
 			[BUDGET_MALLOC_OWN] = ACCOUNT_ROUNDING,
+			[BUDGET_FRAMES] = ACCOUNT_FRAMES,
 			[BUDGET_ROUNDING] = ACCOUNT_ROUNDING,
 			[BUDGET_UNEXPLAINED] = ACCOUNT_UNEXPLAINED,
 			[BUDGET_FILES] = ACCOUNT_CODE,
@@ -184,7 +185,8 @@ static int account_candidates(const struct account *a, const struct heap *heap,
 			p.count = a->malloc_free;
 		if (k == ACCOUNT_STACKS)
 			p.count = heap->threads;
-
+		if (k == ACCOUNT_FRAMES)
+			p.count = VEC_COUNT(heap->frame, struct snap_frame);
 		err = vec_append(ret, &p, sizeof(p));
 	}
 	if (!err)

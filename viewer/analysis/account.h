@@ -21,6 +21,7 @@ enum account_kind {
 	ACCOUNT_CODE,	     /* code, libraries and their data */
 	ACCOUNT_SHARED,	     /* shared memory */
 	ACCOUNT_STACKS,	     /* of threads, in C */
+	ACCOUNT_FRAMES,	     /* of threads, in Python */
 	ACCOUNT_OTHER,
 };
 
@@ -29,7 +30,7 @@ struct account_part {
 	uint32_t example; /* NATIVE: a native node of it, else HEAP_NONE */
 	uint64_t bytes;	  /* resident */
 	uint64_t count;	  /* NATIVE: owners; FREE: of the bytes, malloc's;
-			   * STACKS: threads */
+			   * STACKS: threads; FRAMES: frames */
 };
 
 #define ACCOUNT_PARTS 5u

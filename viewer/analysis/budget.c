@@ -48,6 +48,7 @@ static const struct {
 	[BUDGET_MALLOC_TOP] = { "malloc.top", "malloc: unused end of arenas" },
 	[BUDGET_MALLOC_IDLE] = { "malloc.idle", "malloc: whole free pages" },
 	[BUDGET_MALLOC_OWN] = { "malloc.own", "malloc: its own tables" },
+	[BUDGET_FRAMES] = { "frames", "data stacks of Python frames" },
 	[BUDGET_ROUNDING] = { "rounding", "rounding and heads of the allocators" },
 	[BUDGET_UNEXPLAINED] = { "unexplained", "other C allocations, unexplained" },
 	[BUDGET_FILES] = { "files", "code, libraries and their data" },
@@ -174,6 +175,8 @@ static void budget_take_free(struct maker *m)
 {
 	const struct heap *heap = m->heap;
 
+	budget_take(m, BUDGET_FRAMES, 0, heap_fact_u64(heap, "frames.stack_bytes", 0), 0,
+		    heap_fact_u64(heap, "frames.stack_chunks", 0));
 	budget_take(m, BUDGET_POOL_FREE, 0, heap_fact_u64(heap, "pymalloc.free_bytes", 0),
 		    heap_fact_u64(heap, "pymalloc.absent_free_bytes", 0),
 		    heap_fact_u64(heap, "pymalloc.free_blocks", 0));

@@ -25,6 +25,7 @@ enum budget_item {
 	BUDGET_MALLOC_TOP,  /* never used end of malloc's arenas */
 	BUDGET_MALLOC_IDLE, /* whole pages that another malloc than glibc's keeps */
 	BUDGET_MALLOC_OWN,  /* ... and its own tables */
+	BUDGET_FRAMES,	    /* the stacks in which threads' Python frames lie */
 	BUDGET_ROUNDING,    /* sizes rounded up, and allocators' heads */
 	BUDGET_UNEXPLAINED, /* other C allocations */
 	BUDGET_FILES,	    /* code, libraries and their data */

@@ -84,6 +84,7 @@ static void account_text_part(struct text *out, const struct heap *heap,
 		[ACCOUNT_CODE] = " code and libraries",
 		[ACCOUNT_SHARED] = " shared memory",
 		[ACCOUNT_STACKS] = " C stacks",
+		[ACCOUNT_FRAMES] = " data stacks",
 		[ACCOUNT_OTHER] = " other",
 	};
 	char buf[HUMAN_SIZE];
@@ -97,6 +98,9 @@ static void account_text_part(struct text *out, const struct heap *heap,
 		text_add(out, words[part->kind]);
 	if (part->kind == ACCOUNT_STACKS && part->count)
 		text_printf(out, " of %s thread%s", human_count(buf, part->count),
+			    part->count == 1 ? "" : "s");
+	if (part->kind == ACCOUNT_FRAMES && part->count)
+		text_printf(out, " of %s Python frame%s", human_count(buf, part->count),
 			    part->count == 1 ? "" : "s");
 }
 

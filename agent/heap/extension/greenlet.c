@@ -8,7 +8,9 @@
 #include "agent/heap/core/shapes.h"
 #include "agent/heap/core/sound.h"
 #include "agent/heap/core/strings.h"
+#include "agent/heap/extension/native.h"
 #include "agent/heap/extension/state.h"
+#include "agent/heap/frames/data_stack.h"
 #include "agent/heap/frames/frames.h"
 
 enum {
@@ -16,18 +18,14 @@ enum {
 	STATE_BYTES = 64, /* of a state that is behind a pointer: at least readable */
 	STATE_HEAD = 4,	  /* words before the first member of a state */
 	FIELDS_MAX = 256, /* bytes of the object in which that pointer is */
-	CHUNK_HEAD = 24,
 	CHUNKS_MAX = 4096,
 	LABELS_MAX = 4096,
 	SAVED_MAX = 1 << 20, /* bytes of a saved C stack that are looked at */
 };
 
 struct greenlet {
+	uint32_t source; /* string id */
 	struct snap_label labels[LABELS_MAX];
-};
-
-struct stack {
-	uint64_t chunk, top;
 };
 
 struct collect {
@@ -39,22 +37,9 @@ struct collect {
 
 /* What one looks for in the state: from `at` on, so many words. */
 typedef bool greenlet_find_fn(struct walk *w, uint64_t at, uint64_t words,
-			      struct stack *ret);
+			      struct data_stack *ret);
 
 /* ---- finding the data stack ---- */
-
-static bool greenlet_is_chunk(struct walk *w, uint64_t chunk, uint64_t top,
-			      uint64_t limit)
-{
-	uint64_t size;
-
-	if (!peek_plausible(chunk) || (chunk & 7) || top <= chunk || top > limit ||
-	    (top & 7) || !ranges_readable(w, chunk, CHUNK_HEAD))
-		return false;
-	size = peek64(chunk + 8);
-	return size >= 1024 && size < 1ull << 32 && chunk + size == limit &&
-		ranges_readable(w, chunk, size);
-}
 
 /* A stack that a thread runs on now is that thread's. */
 static bool greenlet_in_use(struct walk *w, uint64_t chunk)
@@ -70,25 +55,17 @@ static bool greenlet_in_use(struct walk *w, uint64_t chunk)
 }
 
 static bool greenlet_find_stack(struct walk *w, uint64_t start, uint64_t words,
-				struct stack *ret)
+				struct data_stack *ret)
 {
-	for (uint64_t i = 0; i + 3 <= words; i++) {
-		uint64_t at = start + 8 * i;
-
-		if (!ranges_readable(w, at, 24))
-			return false;
-		if (!greenlet_is_chunk(w, peek64(at), peek64(at + 8), peek64(at + 16)))
-			continue;
-		ret->chunk = peek64(at);
-		ret->top = peek64(at + 8);
-		return !greenlet_in_use(w, ret->chunk);
-	}
+	for (uint64_t i = 0; i + 3 <= words; i++)
+		if (data_stack_at(w, start + 8 * i, ret))
+			return !greenlet_in_use(w, ret->chunk);
 	return false;
 }
 
 /* {start, stop, copy, saved}: greenlet's StackState (1.x: the object's own fields). */
 static bool greenlet_find_saved(struct walk *w, uint64_t start, uint64_t words,
-				struct stack *ret)
+				struct data_stack *ret)
 {
 	for (uint64_t i = 0; i + 4 <= words; i++) {
 		const uint64_t at = start + 8 * i;
@@ -134,7 +111,7 @@ static uint64_t greenlet_state_words(struct walk *w, uint64_t state, uint64_t ob
 
 /* The state is behind a pointer (greenlet 2 on), or in the object itself. */
 static bool greenlet_find(struct walk *w, const struct walk_type *type, uint64_t obj,
-			  greenlet_find_fn *find, struct stack *ret)
+			  greenlet_find_fn *find, struct data_stack *ret)
 {
 	for (uint64_t at = w->lay->head; at + 8 <= type->basicsize && at < FIELDS_MAX;
 	     at += 8) {
@@ -201,7 +178,7 @@ static void greenlet_add_frame(struct collect *c, uint64_t frame, struct frame_c
 static void greenlet_add_frames(struct collect *c, uint64_t chunk, uint64_t top)
 {
 	const struct frame_layout *lay = c->w->frames->lay;
-	uint64_t at = chunk + CHUNK_HEAD;
+	uint64_t at = chunk + DATA_STACK_HEAD;
 
 	/* the first word of the first chunk is left unused */
 	if (at + 16 < top &&
@@ -220,22 +197,13 @@ static void greenlet_add_frames(struct collect *c, uint64_t chunk, uint64_t top)
 	}
 }
 
-static void greenlet_add_chunks(struct collect *c, const struct stack *stack)
+static void greenlet_add_chunks(struct collect *c, struct data_stack stack)
 {
-	uint64_t chunk = stack->chunk, top = stack->top;
+	int n = 0;
 
-	for (int n = 0; chunk && n < CHUNKS_MAX; n++) {
-		uint64_t previous = peek64(chunk);
-
-		greenlet_add_frames(c, chunk, top);
-		if (!previous || !ranges_readable(c->w, previous, CHUNK_HEAD))
-			return;
-		chunk = previous;
-		top = chunk + CHUNK_HEAD + 8 * peek64(chunk + 16);
-		if (peek64(chunk + 8) < top - chunk ||
-		    !ranges_readable(c->w, chunk, top - chunk))
-			return;
-	}
+	do
+		greenlet_add_frames(c, stack.chunk, stack.top);
+	while (++n < CHUNKS_MAX && data_stack_previous(c->w, &stack));
 }
 
 /* ---- what its C code holds ---- */
@@ -245,7 +213,7 @@ static void greenlet_add_chunks(struct collect *c, const struct stack *stack)
  * holds, with others that it only looked at.  No labels: the shape's tail says so, and
  * who reads believes one where the object's count has room for it.
  */
-static void greenlet_add_saved(struct walk *w, const struct stack *saved)
+static void greenlet_add_saved(struct walk *w, const struct data_stack *saved)
 {
 	for (uint64_t at = saved->chunk; at + 8 <= saved->top; at += 8) {
 		const uint64_t word = peek64(at);
@@ -270,25 +238,45 @@ static void greenlet_label(struct walk *w, struct collect *c)
 	}
 }
 
+static bool greenlet_find_frames(struct walk *w, const struct walk_type *type,
+				 uint64_t obj, struct data_stack *ret)
+{
+	return w->frames && !w->frames->lay->frame_is_object &&
+		greenlet_find(w, type, obj, greenlet_find_stack, ret);
+}
+
 static uint32_t greenlet_edges(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	struct snap_label *labels = w->specialists->greenlet->labels;
 	struct collect c = { .w = w, .labels = labels, .greenlet = obj };
-	struct stack stack, saved;
+	struct data_stack stack, saved;
 	uint32_t shape;
 
 	shape = type->others(w, type, obj);
-	const bool frames = w->frames && !w->frames->lay->frame_is_object &&
-		greenlet_find(w, type, obj, greenlet_find_stack, &stack);
+	const bool frames = greenlet_find_frames(w, type, obj, &stack);
 	const bool code = greenlet_find(w, type, obj, greenlet_find_saved, &saved);
 	if (w->nrefs > LABELS_MAX / 2 || (!frames && !code))
 		return shape;
 	greenlet_label(w, &c);
 	if (frames)
-		greenlet_add_chunks(&c, &stack);
+		greenlet_add_chunks(&c, stack);
 	if (code)
 		greenlet_add_saved(w, &saved);
 	return shapes_add(w, labels, c.count, code ? SNAP_TAIL_STACK : SNAP_TAIL_OTHER);
+}
+
+/* What is resident of its chunks. */
+static void greenlet_native(struct walk *w, struct walk_type *type, uint64_t obj)
+{
+	struct data_stack stack;
+	int n = 0;
+
+	if (!greenlet_find_frames(w, type, obj, &stack))
+		return;
+	do
+		native_emit(w, obj, stack.chunk, data_stack_resident(w, &stack), 0,
+			    w->specialists->greenlet->source, SNAP_BUFFER_OWNER);
+	while (++n < CHUNKS_MAX && data_stack_previous(w, &stack));
 }
 
 static void greenlet_plan(struct walk *w, struct walk_type *type)
@@ -303,8 +291,10 @@ static void greenlet_plan(struct walk *w, struct walk_type *type)
 			arena_alloc(w->arena, sizeof(*w->specialists->greenlet));
 	if (!w->specialists->greenlet)
 		return;
+	w->specialists->greenlet->source = strings_add_text(w, "frame");
 	type->others = type->edges;
 	type->edges = greenlet_edges;
+	type->native = greenlet_native;
 }
 
 const struct specialist greenlet_specialists[] = {

@@ -6,13 +6,10 @@
  * variables.  Since 3.11 the frames of a suspended greenlet lie on a data stack of
  * its own, which nothing but the greenlet's C++ state refers to: their variables
  * would look held by nobody.  That state is private and changes, so the three words
- * that greenlet saves from the thread state are looked for instead:
- *
- *	_PyStackChunk *chunk   top of the stack   its limit == chunk + chunk->size
- *
- * (Include/internal/pycore_frame.h, cpython/pystate.h: chunk {previous, size, top,
- * data}).  Frames follow one another in a chunk; each is as long as its code says.
- * What they hold becomes references of the greenlet, named by the variables.
+ * that greenlet saves from the thread state are looked for instead
+ * (frames/data_stack.h).  Frames follow one another in a chunk; each is as long as its
+ * code says.  What they hold becomes references of the greenlet, named by the variables;
+ * the chunks are native memory of the greenlet's.
  *
  * What C code holds that waits in the greenlet lies on the C stack, which is copied
  * away when another one runs: {start, stop, copy, bytes saved}.  Words of the copy that
