@@ -91,6 +91,19 @@ async def run():
 asyncio.new_event_loop().run_until_complete(run())
 ''', ["ContextVar current_order in 30 tasks", "-> 30 Order, most of each in .lines -> bytearray"]),
 
+    "who keeps the contexts that keep it": (r'''
+import contextvars
+user = contextvars.ContextVar("user")
+class Jobs:
+    def __init__(self):
+        self.later = []
+jobs = Jobs()
+for n in range(400):
+    user.set(bytearray(20000))
+    jobs.later.append(contextvars.copy_context())
+ready(); serve()
+''', ["ContextVar user in contexts of __main__.jobs.later -> ", " bytearray"]),
+
     "exceptions, with what their frames hold": (r'''
 FAILED = []
 def parse(n):

@@ -84,10 +84,12 @@ static void report_suspects_unheld(struct text *out, const struct heap *heap,
 	text_free(&owners);
 }
 
-/* "ContextVar last_seen in 40 tasks, e.g. session-11" */
-static void report_suspects_variable(struct text *out, const struct heap *heap,
+/* "ContextVar last_seen in 40 tasks, e.g. session-11", "... in contexts of app.jobs" */
+static void report_suspects_variable(struct text *out, const struct analysis *a,
 				     const struct suspect *s)
 {
+	const uint32_t holder = s->holder != HEAP_NONE ? s->holder : s->point;
+	const struct heap *const heap = a->heap;
 	uint32_t name = context_var_name(heap, s->variable);
 	struct heap_value value;
 	char buf[HUMAN_SIZE];
@@ -95,6 +97,10 @@ static void report_suspects_variable(struct text *out, const struct heap *heap,
 	text_add(out, "ContextVar ");
 	if (name != HEAP_NONE && heap_value(heap, name, &value))
 		text_escape(out, value.text, value.size, NAME_LIMIT, 0);
+	if (!s->tasks && holder < heap->objects) {
+		text_add(out, " in contexts of ");
+		describe_path(out, a, holder);
+	}
 	if (!s->tasks)
 		return;
 	text_printf(out, " in %s task%s, e.g. ", human_count(buf, s->tasks),
@@ -111,7 +117,7 @@ static void suspect_path(struct text *out, const struct analysis *a,
 		return;
 	}
 	if (s->by_variable) {
-		report_suspects_variable(out, a->heap, s);
+		report_suspects_variable(out, a, s);
 		return;
 	}
 	if (s->frames) {
