@@ -289,6 +289,7 @@ WHY = {
     "modules made while the program runs": ("modules", ""),
     "callbacks at exit, by what they call": ("atexit.register", "at exit"),
     "what a context variable keeps": ("contexts of tasks", ""),
+    "who keeps the contexts that keep it": ("contexts of tasks", ""),
     "exceptions, with what their frames hold": ("", "the module __main__"),
     "two indexes": ("a cache, registry or index", "the module __main__"),
     "a thread's own data": ("a threading.local", "the module __main__"),
