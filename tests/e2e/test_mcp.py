@@ -248,7 +248,11 @@ class Server(Case):
     def test_bad_lines(self):
         with Client(self.path("shop")) as client:
             for line, code in ((b"{", -32700), (b"\xff\xfe", -32700), (b"nul \0 inside", -32700),
-                               (b"[" * 5000, -32700), (b"[]", -32600), (b"7", -32700),
+                               (b"[" * 5000, -32700), (b"[]", -32600), (b"7", -32600),
+                               (b"null", -32600), (b"{}", -32600), (b'{"id": 5}', -32600),
+                               (b'{"id": 1, "method": 5}', -32600),
+                               (b"[" + b",".join([b"{}"] * 101) + b"]", -32600),
+                               ("жж".encode() * 300, -32700),
                                (b'{"id": [], "method": "ping"}', -32600),
                                (b'{"id": 1, "id": 2, "method": "ping"}', -32700),
                                (b'{"id": 1, "method": "none"}', -32601),
@@ -257,13 +261,37 @@ class Server(Case):
                                (b'"' + b"x" * 10000000 + b'"', -32600)):
                 client.send(line + b"\n")
                 self.assertEqual(client.answer()["error"]["code"], code, line[:50])
-            for line in (b"", b"  ", b'{"method": "none"}', b'{"id": 1, "result": {}}'):
+            client.send(b"null\n")
+            self.assertEqual(client.answer()["error"]["message"],
+                             "not a JSON-RPC request: that is an object")
+            client.send(b'{"id": 1,\n')
+            self.assertRegex(client.answer()["error"]["message"], "read, at column [0-9]+: ")
+            for line in (b"", b"  ", b'{"method": "none"}', b'{"id": 1, "result": {}}',
+                         b'[{"method": "none"}]'):
                 client.send(line + b"\n")
             self.assertEqual(client.request("ping")["result"], {})
             client.send(b'{"jsonrpc": "2.0", "id": 9, "method": "ping"')   # no end
             client.proc.stdin.close()
             self.assertEqual(client.answer()["error"]["code"], -32700)
             self.assertEqual(client.proc.wait(timeout=60), 0)
+
+    def test_batch(self):
+        """Several requests in a line, as a client of version 2025-03-26 may send them."""
+        with Client(self.path("shop")) as client:
+            client.send(b'[{"id": 7, "method": "ping"}, {"method": "notifications/x"}, 8, '
+                        b'{"id": "x", "method": "tools/list"}]\n')
+            first, wrong, second = client.answer()
+            self.assertEqual((first["id"], first["result"]), (7, {}))
+            self.assertEqual((wrong["id"], wrong["error"]["code"]), (None, -32600))
+            self.assertEqual((second["id"], len(second["result"]["tools"])), ("x", 14))
+
+    def test_wide_row(self):
+        """One row that is larger than an answer is cut, and the answer says so."""
+        columns = ", ".join("hex(zeroblob(140)) AS a%d" % i for i in range(30))
+        with Client(self.path("shop")) as client:
+            self.assertIn("the row is cut", client.call("sql", query="SELECT " + columns))
+            self.assertNotIn("is cut", client.call("sql", query="SELECT " + columns,
+                                                   max_bytes=20000))
 
     def test_closed(self):
         client = Client(self.path("shop"))

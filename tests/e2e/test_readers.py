@@ -124,10 +124,28 @@ const {DuckDBInstance} = require("@duckdb/node-api");
 '''
 
 
-def manual_queries():
-    """The statements of SUMMARY.md for DuckDB."""
+CLICKHOUSE = r'''
+const {Session} = require("chdb"), fs = require("fs");
+const [create, settings, insert, ...queries] = JSON.parse(process.argv[2]);
+const session = new Session();
+for (const sql of ["CREATE DATABASE d ENGINE = Atomic", "USE d", create, ...settings])
+  session.query(sql);
+session.query(insert + " " + fs.readFileSync(0, "utf8"));
+const answers = queries.map(sql => JSON.parse(session.query(sql, "JSONCompact")).data);
+session.cleanup();
+console.log("RESULT " + JSON.stringify(answers));
+'''
+
+
+def manual_text(program):
+    """What SUMMARY.md has for it."""
     with open(os.path.join(ROOT, "viewer/fleet/SUMMARY.md")) as f:
-        text = f.read().split("## DuckDB")[1].split("## ")[0]
+        return f.read().split("## %s\n" % program)[1].split("## ")[0]
+
+
+def manual_queries(program):
+    """The statements of SUMMARY.md for it."""
+    text = manual_text(program)
     code = "\n".join(line for line in text.splitlines()
                      if line.startswith("    ") and not line.strip().startswith("--"))
     return [q.strip() for q in code.split(";") if q.strip()]
@@ -166,7 +184,7 @@ class Readers(Case):
         self.assertEqual(done.returncode, 0, done.stderr.decode())
         return done.stdout.decode()
 
-    def node(self, script, *args, kind="js"):
+    def node(self, script, *args, kind="js", **kw):
         folder = os.path.join(BUILD, "readers")
         path = os.path.join(folder, "script." + kind)
         with open(path, "w") as f:
@@ -174,7 +192,8 @@ class Readers(Case):
         with open(os.path.join(folder, "node_22.mjs"), "w") as f:
             f.write(NODE_22)
         before = ["--import", "./node_22.mjs"] if kind == "mjs" else []
-        out = self.run_tool("node", "--max-old-space-size=8192", *before, path, *args, cwd=folder)
+        out = self.run_tool("node", "--max-old-space-size=8192", *before, path, *args, cwd=folder,
+                            **kw)
         return json.loads(re.search(r"^RESULT (.*)$", out, re.M)[1])
 
     def test_pprof(self):
@@ -214,7 +233,7 @@ class Readers(Case):
             jsonschema.validate(json.load(f), schema)
 
     def test_duckdb(self):
-        queries = manual_queries()
+        queries = manual_queries("DuckDB")
         self.assertGreaterEqual(len(queries), 3)
         queries[0] = queries[0].replace("*.summary", self.file("*.summary"))
         queries.append("SELECT count(*) FROM read_json_auto('%s', format='newline_delimited', "
@@ -227,6 +246,31 @@ class Readers(Case):
         self.assertEqual(int(answers[2][0][2]), 1)
         with open(self.file("b.jsonl"), "rb") as f:
             self.assertEqual(int(answers[3][0][0]), sum(1 for _ in f))
+
+    def test_clickhouse(self):
+        """As a client's command line has them: settings, and what is inserted."""
+        create, *queries = manual_queries("ClickHouse")
+        self.assertEqual(len(queries), 2)
+        text = manual_text("ClickHouse")
+        settings = ["SET %s = %s" % s for s in re.findall(r"client --(\w+)=(\w+)", text)]
+        self.assertEqual(len(settings), 1)
+        insert = re.search(r'--query "(INSERT .*?)"', text)[1]
+        queries.append("SELECT pid, objects, types[1].type, length(places) FROM summary "
+                       "ORDER BY time_ns")
+        summaries = []
+        for name in "ab":
+            with open(self.file(name + ".summary")) as f:
+                summaries.append(f.read())
+        given = json.dumps([create, settings, insert] + queries)
+        grown, memory, rows = self.node(CLICKHOUSE, given, input="".join(summaries).encode())
+        (best,) = [row for row in grown if row[2] == "__main__.SHOP.orders"]
+        self.assertGreater(int(best[4]), 40000)
+        self.assertEqual(len(memory), 1)
+        self.assertEqual(int(memory[0][2]), 1)
+        last = json.loads(summaries[1])
+        self.assertEqual([int(rows[1][0]), int(rows[1][1]), rows[1][2], int(rows[1][3])],
+                         [last["pid"], last["objects"], last["types"][0]["type"],
+                          len(last["places"])])
 
     def test_devtools(self):
         version = int(self.run_tool("node", "--version").lstrip("v").split(".")[0])

@@ -3,9 +3,11 @@
 #include "viewer/mcp/server.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/text/escape.h"
 #include "formats/text/print.h"
 
 enum {
@@ -97,6 +99,21 @@ static json_t *server_call(struct tool_context *context, const json_t *id,
 				       "text", content, "isError", !good));
 }
 
+/* NULL: it has all that a request has. */
+static const char *server_complaint(const json_t *request)
+{
+	const json_t *id = json_object_get(request, "id");
+
+	if (!json_is_object(request))
+		return "not a JSON-RPC request: that is an object";
+	if (id && !json_is_string(id) && !json_is_integer(id))
+		return "not a JSON-RPC request: id must be text or a whole number";
+	if (!json_is_string(json_object_get(request, "method")))
+		return "not a JSON-RPC request: method must be text";
+	return NULL;
+}
+
+/* NULL: there is nothing to say to that. */
 static json_t *server_dispatch(struct tool_context *context, const json_t *request)
 {
 	static const struct {
@@ -110,12 +127,17 @@ static json_t *server_dispatch(struct tool_context *context, const json_t *reque
 	const json_t *id = json_object_get(request, "id");
 	const char *method = json_string_value(json_object_get(request, "method"));
 
-	if (!json_is_object(request) || (!method && !id))
-		return server_error(NULL, INVALID_REQUEST, "not a JSON-RPC request");
-	if (!method || !id) /* an answer to nothing we asked, a notification */
+	const char *const complaint = server_complaint(request);
+
+	/* an answer to nothing we asked */
+	if (json_is_object(request) && !json_object_get(request, "method") &&
+	    (json_object_get(request, "result") || json_object_get(request, "error")))
 		return NULL;
-	if (!json_is_string(id) && !json_is_integer(id))
-		return server_error(NULL, INVALID_REQUEST, "id must be text or a number");
+	if (complaint)
+		return server_error(json_is_string(id) || json_is_integer(id) ? id : NULL,
+				    INVALID_REQUEST, complaint);
+	if (!id) /* a notification */
+		return NULL;
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		if (!strcmp(methods[i].method, method))
 			return methods[i].run(context, id,
@@ -124,16 +146,54 @@ static json_t *server_dispatch(struct tool_context *context, const json_t *reque
 			    "no such method: initialize, ping, tools/list, tools/call");
 }
 
+/* Several at once, as version 2025-03-26 of the protocol allows. */
+static json_t *server_dispatch_all(struct tool_context *context, const json_t *requests)
+{
+	json_t *answers;
+
+	if (!json_array_size(requests))
+		return server_error(NULL, INVALID_REQUEST, "no request in the list");
+	if (json_array_size(requests) > SERVER_BATCH_MAX)
+		return server_error(NULL, INVALID_REQUEST,
+				    "too many requests in one list");
+	answers = json_array();
+	for (size_t i = 0; i < json_array_size(requests); i++) {
+		json_t *answer = server_dispatch(context, json_array_get(requests, i));
+
+		if (answer)
+			json_array_append_new(answers, answer);
+	}
+	if (json_array_size(answers))
+		return answers;
+	json_decref(answers);
+	return NULL;
+}
+
+/* What keeps a line from being read: it is no JSON, or has what JSON allows and we don't
+ * take (a name twice, NUL in a text, great numbers). */
+static json_t *server_unreadable(const json_error_t *error)
+{
+	char said[JSON_ERROR_TEXT_LENGTH * 4], message[sizeof(said) + 80];
+
+	escape_copy(said, sizeof(said), error->text, strlen(error->text));
+	snprintf(message, sizeof(message), "the line cannot be read, at column %d: %s",
+		 error->column, said);
+	return server_error(NULL, PARSE_ERROR, message);
+}
+
 char *server_answer(struct tool_context *context, const char *line, size_t size)
 {
 	json_error_t error;
-	json_t *request = json_loadb(line, size, JSON_REJECT_DUPLICATES, &error), *answer;
+	json_t *request = json_loadb(line, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
+				     &error),
+	       *answer;
 	char *text = NULL;
 
-	if (request)
-		answer = server_dispatch(context, request);
+	if (!request)
+		answer = server_unreadable(&error);
 	else
-		answer = server_error(NULL, PARSE_ERROR, "not a line of JSON");
+		answer = json_is_array(request) ? server_dispatch_all(context, request) :
+						  server_dispatch(context, request);
 	if (answer)
 		text = json_dumps(answer, JSON_COMPACT | JSON_ENSURE_ASCII);
 	json_decref(answer);

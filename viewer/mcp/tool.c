@@ -299,7 +299,7 @@ static json_t *tool_schema(const struct tool *tool)
 {
 	static const struct argument common[] = {
 		{ "limit", "integer", "rows (default 20)", false },
-		{ "offset", "integer", "rows to leave out at the begin", false },
+		{ "offset", "integer", "rows to leave out at the beginning", false },
 		{ "max_bytes", "integer", "of the answer (default 2048)", false },
 	};
 	json_t *properties = json_object(), *required = json_array();
@@ -421,6 +421,20 @@ static void tool_put_row(const struct table *table, size_t row, struct text *lin
 	text_add(line, first ? "- NULL (values are told with --values only)\n" : "\n");
 }
 
+/* A first row that there is no room for: as much of it as there is. */
+static void tool_put_part(struct writer *w, const struct text *line)
+{
+	const char *text = text_get(line);
+	size_t size = w->end > text_len(w->out) ? w->end - text_len(w->out) : 0;
+
+	while (size && ((unsigned char)text[size] & 0xc0) == 0x80)
+		size--;
+	text_add_bytes(w->out, text, size);
+	text_add(w->out,
+		 "...\nthe row is cut: ask for fewer columns, or a larger "
+		 "max_bytes\n");
+}
+
 static void tool_put_table(struct writer *w, const struct table *table, uint64_t before)
 {
 	struct text line = { 0 };
@@ -436,6 +450,8 @@ static void tool_put_table(struct writer *w, const struct table *table, uint64_t
 				    "more: ask again with offset=%" PRIu64
 				    ", or a larger max_bytes\n",
 				    before + r);
+		else if (text_len(w->out) + text_len(&line) > w->end)
+			tool_put_part(w, &line);
 		else
 			text_add(w->out, text_get(&line));
 		w->rows = true;
@@ -464,7 +480,11 @@ static bool tool_run_query(struct tool_context *s, const char *title, const char
 			text_printf(w->out, "more: ask again with offset=%zu\n", most);
 	}
 	if (!good)
-		text_add(w->out, s->engine.problem);
+		text_printf(w->out, "%s%s", s->engine.problem,
+			    s->engine.timed_out ?
+				    ": ask for objects of one type, by address or "
+				    "dominator" :
+				    "");
 	else if (tail[strspn(tail, " \t\r\n;")])
 		text_add(w->out,
 			 "one statement at a time: what follows the first was not run\n");

@@ -300,7 +300,7 @@ static int engine_explain(struct engine *e, const char *sql)
 		}
 	if (e->timed_out)
 		snprintf(sentence, sizeof(sentence),
-			 "stopped: it took longer than %.1f s (--sql-timeout)",
+			 "stopped: it took longer than %.1f s",
 			 (double)e->options.timeout_ns / 1e9);
 	else if (code == SQLITE_INTERRUPT)
 		snprintf(sentence, sizeof(sentence), "stopped");
