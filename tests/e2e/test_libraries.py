@@ -211,6 +211,44 @@ class Keeps(Case):
         self.assertGreater(first["retained"], 100 * 50 * 1000 * 4 * 0.9)
 
 
+# Programs of numeric libraries, and which share of the counted references is explained.
+EXPLAINED = {
+    "numpy": ("import numpy as np\nrows = [np.random.rand(100) for _ in range(3000)]\n", 0.995),
+    "pandas": ("import pandas as pd, numpy as np\n"
+               "frames = [pd.DataFrame({'k': np.arange(500), 's': list(map(str, range(500)))})\n"
+               "          for _ in range(40)]\n"
+               "sums = [f.groupby('s').sum() for f in frames]\n", 0.995),
+    "scipy signal": ("import numpy as np, scipy.signal as sg\n"
+                     "done = [sg.lfilter(*sg.butter(4, 0.2), np.random.rand(500))\n"
+                     "        for _ in range(300)]\n", 0.995),
+    "scipy optimize": ("import numpy as np, scipy.optimize as op, scipy.stats as st\n"
+                       "done = [op.minimize(lambda x: (x ** 2).sum(), np.ones(3))\n"
+                       "        for _ in range(20)] + [st.norm.fit(np.random.rand(50))]\n", 0.995),
+    "scipy linalg": ("import numpy as np, scipy.linalg as la, scipy.sparse as sp\n"
+                     "import scipy.sparse.linalg as sla\n"
+                     "done = [sp.random(500, 500, density=0.01, format='csr') for _ in range(20)]\n"
+                     "done += [la.svd(np.random.rand(40, 40)), sla.eigs(done[0], k=3)]\n", 0.995),
+    "gevent": ("import gevent, gevent.event\ne = gevent.event.Event()\n"
+               "waiting = [gevent.spawn(e.wait) for _ in range(300)]\ngevent.sleep(0)\n", 0.99),
+}
+
+
+class Explained(Case):
+    def test_shares(self):
+        for name, (setup, least) in EXPLAINED.items():
+            if subprocess.run([DEBIAN, "-c", setup], stderr=subprocess.DEVNULL).returncode:
+                print(name, "is not installed", flush=True)
+                continue
+            with self.subTest(name), Target(Python(DEBIAN), setup + "ready(); serve()") as t:
+                path = self.path("explained.pymem")
+                self.assertEqual(run_load("-q", "-f", path, str(t.pid)).returncode, 0)
+                done = run_view(path, "--no-sidecar", "--report", "overview", "--format", "json")
+                row = json.loads(done.stdout)["processes"][0]["rows"][0]
+                share = row["explained_share"]
+                print("%s: %.2f %%" % (name, 100 * share), flush=True)
+                self.assertGreaterEqual(share, least)
+
+
 # What a process has beside Python's heap and glibc's: code, environment.
 MEMORY = {
     "jemalloc": ("x = [bytes(3000) for _ in range(20000)]", {"LD_PRELOAD": "libjemalloc.so.2"}),

@@ -289,6 +289,15 @@ static int build_find_namesakes(struct heap *heap)
 	return 0;
 }
 
+/* None, True and False are never freed, whoever forgets a reference to them (numpy, where
+ * it makes arrays of objects smaller): immortal since 3.12, and not counted before. */
+static bool build_is_for_ever(const struct heap *heap, uint32_t object)
+{
+	const unsigned kind = heap_kind(heap, object);
+
+	return kind == SNAP_KIND_NONE || kind == SNAP_KIND_BOOL;
+}
+
 static int build_find_surplus(struct build *b)
 {
 	struct heap *heap = b->heap;
@@ -300,8 +309,10 @@ static int build_find_surplus(struct build *b)
 
 		if (!count) /* immortal */
 			continue;
-		heap->references_counted += count;
-		heap->references_explained += found < count ? found : count;
+		if (!build_is_for_ever(heap, o)) {
+			heap->references_counted += count;
+			heap->references_explained += found < count ? found : count;
+		}
 		if (by &&
 		    (vec_push_u32(&heap->surplus_id, o) ||
 		     vec_append(&heap->surplus_by, &by, sizeof(by))))

@@ -152,7 +152,7 @@ struct heap {
 	uint64_t dropped;  /* objects dropped: address met before, or impossible */
 	uint64_t size;	   /* bytes of all objects */
 	uint64_t references_counted;   /* sum of refcounts of objects that aren't
-					 * immortal */
+					 * immortal, but for None, True, False */
 	uint64_t references_explained; /* of those, met by a found reference */
 	uint64_t values;	       /* previews */
 

@@ -110,7 +110,9 @@ static int report_hidden_run(const struct report_context *context,
 			err = report_hidden_add_row(context, &sum[t], total, &scratch,
 						    table);
 	if (!err)
-		err = table_note(table, "%s of %llu counted references are explained",
+		err = table_note(table,
+				 "%s of %llu counted references are explained "
+				 "(but for None, True, False)",
 				 human_share(share,
 					     ratio_of(heap->references_explained,
 						      heap->references_counted)),

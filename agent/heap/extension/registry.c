@@ -8,6 +8,7 @@
 #include "agent/heap/extension/candidates.h"
 #include "agent/heap/extension/deque.h"
 #include "agent/heap/extension/dict_types.h"
+#include "agent/heap/extension/fortran.h"
 #include "agent/heap/extension/greenlet.h"
 #include "agent/heap/extension/lru_cache.h"
 #include "agent/heap/extension/native.h"
@@ -18,8 +19,9 @@
 #include "agent/python/type.h"
 
 static const struct specialist *const registry[] = {
-	native_specialists, deque_specialists,	  dict_types_specialists,
-	numpy_specialists,  greenlet_specialists, lru_cache_specialists,
+	native_specialists,  deque_specialists,	   dict_types_specialists,
+	numpy_specialists,   greenlet_specialists, lru_cache_specialists,
+	fortran_specialists,
 };
 
 enum { REGISTRY_COUNT = sizeof(registry) / sizeof(registry[0]) };
