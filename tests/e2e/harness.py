@@ -445,6 +445,17 @@ def run_view(*args, timeout=120, **kw):
     return run([VIEW] + [str(a) for a in args], timeout=timeout, **kw)
 
 
+def read_terminal(fd):
+    """All that was shown on a terminal whose other end is closed: it gives it in pieces."""
+    shown = b""
+    try:
+        while more := os.read(fd, 65536):
+            shown += more
+    except OSError:     # that is its end
+        pass
+    return shown
+
+
 def wait_for(condition, timeout=120.0, what="the condition"):
     timeout *= SLOW
     deadline = time.monotonic() + timeout

@@ -45,7 +45,7 @@ class Quickstart(Case):
         code = subprocess.call(command, env=path, cwd=root, stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=theirs)
         os.close(theirs)
-        shown = os.read(ours, 65536)    # all of it: less than what a terminal keeps
+        shown = read_terminal(ours)
         os.close(ours)
         self.assertEqual(code, 1)
         for part in b"\rquickstart: building [1/3]", b"\rquickstart: building [ 66%]", b"failed":

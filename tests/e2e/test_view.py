@@ -313,12 +313,7 @@ class View(Case):
             size = len(reader.read())
         self.assertEqual(child.wait(), 0)
         os.close(theirs)
-        shown = b""
-        try:
-            while more := os.read(ours, 65536):     # a terminal gives it in pieces
-                shown += more
-        except OSError:     # that is its end
-            pass
+        shown = read_terminal(ours)
         os.close(ours)
         self.assertGreater(size, 8 << 20)
         self.assertRegex(shown, rb"^\rexporting: [0-9.]+ MiB written")
