@@ -91,6 +91,18 @@ async def run():
 asyncio.new_event_loop().run_until_complete(run())
 ''', ["ContextVar current_order in 30 tasks", "-> 30 Order, most of each in .lines -> bytearray"]),
 
+    "a tree, by all that is in it": (r'''
+class Node:
+    def __init__(self, depth):
+        self.name = "node %d" % depth
+        self.children = [Node(depth - 1) for n in range(4)] if depth else []
+class Site:
+    pass
+site = Site()
+site.map = Node(6)
+ready(); serve()
+''', ["__main__.site.map.children -> list -> tree of 5,460 Node"]),
+
     "who keeps the contexts that keep it": (r'''
 import contextvars
 user = contextvars.ContextVar("user")
@@ -289,6 +301,7 @@ WHY = {
     "modules made while the program runs": ("modules", ""),
     "callbacks at exit, by what they call": ("atexit.register", "at exit"),
     "what a context variable keeps": ("contexts of tasks", ""),
+    "a tree, by all that is in it": ("a tree that is kept whole", "the module __main__"),
     "who keeps the contexts that keep it": ("contexts of tasks", ""),
     "exceptions, with what their frames hold": ("", "the module __main__"),
     "two indexes": ("a cache, registry or index", "the module __main__"),

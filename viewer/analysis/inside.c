@@ -148,8 +148,8 @@ static void inside_choose(const struct inside *in, struct suspect *s)
 
 static bool inside_may_be(const struct heap *heap, const struct suspect *s)
 {
-	return s->memory == SUSPECT_HELD && !s->chain && s->member_count > 1 &&
-		s->member_type &&
+	return s->memory == SUSPECT_HELD && !s->chain && !s->tree &&
+		s->member_count > 1 && s->member_type &&
 		(s->group || s->by_variable || s->point < heap->objects);
 }
 

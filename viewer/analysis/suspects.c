@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/analysis/branched.h"
 #include "viewer/analysis/context_var.h"
 #include "viewer/analysis/holder.h"
 #include "viewer/analysis/inside.h"
@@ -162,6 +163,19 @@ static int suspects_add_chain(struct finder *f, uint32_t top, uint32_t point)
 	return err ? err : vec_append(f->ret, &s, sizeof(s));
 }
 
+/* A few at the top of many of their class: all of them are the members. */
+static int suspects_find_tree(struct finder *f, struct suspect *s)
+{
+	uint64_t count;
+	const int err = branched_count(f->a, s->point, s->member_type, s->member_count,
+				       f->progress, &count);
+
+	s->tree = !err && count;
+	if (s->tree)
+		s->member_count = count;
+	return err;
+}
+
 /* retained: by point, without what goes on alone: children that retain `most`. */
 static int suspects_add_single(struct finder *f, uint32_t top, uint32_t point,
 			       uint64_t retained, uint64_t most)
@@ -172,6 +186,8 @@ static int suspects_add_single(struct finder *f, uint32_t top, uint32_t point,
 	int err = suspects_find_members(f, &s, most);
 
 	if (!err && !s.chain)
+		err = suspects_find_tree(f, &s);
+	if (!err && !s.chain && !s.tree)
 		err = suspects_find_member_holder(f, &s);
 	return err ? err : vec_append(f->ret, &s, sizeof(s));
 }

@@ -53,6 +53,8 @@ struct suspect {
 	bool usual;	   /* every Python process has it (usual.h) */
 	bool chain;	   /* single: a linked list of member_count objects: the point is
 			    * the first of them, or holds one that is linked both ways */
+	bool tree;	   /* single: its few members have others of their type below
+			    * them: member_count is of all */
 	uint32_t frames;   /* group: so many frames of one function, else 0 */
 	uint32_t point;	   /* single: accumulation point; group: common holder or
 				 * HEAP_NONE; frames: the one with the largest member */

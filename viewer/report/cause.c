@@ -64,6 +64,8 @@ static bool cause_has_form(const struct cause_path *p, enum cause_form form)
 		return s->frames == 1;
 	case CAUSE_CHAIN:
 		return s->chain;
+	case CAUSE_TREE:
+		return s->tree;
 	case CAUSE_NATIVE:
 		return s->point < heap->nodes && heap_is_native(heap, s->point);
 	case CAUSE_SCATTERED:

@@ -32,6 +32,7 @@ enum cause_form {
 	CAUSE_RECURSION, /* local variables of one function in several frames */
 	CAUSE_CALL,	 /* ... in one */
 	CAUSE_CHAIN,
+	CAUSE_TREE,
 	CAUSE_NATIVE,
 	CAUSE_SCATTERED, /* no holder in common */
 	CAUSE_EMPTIED,	 /* a container with room for far more than it has */

@@ -198,6 +198,9 @@ const struct cause cause_table[] = {
 	  "a linked list that grows at one end and is never cut: history, undo, "
 	  "__context__ of exceptions, previous and next",
 	  "cut it at some length, or let one direction be weak" },
+	{ CAUSE_FORM, CAUSE_TREE, NULL,
+	  "a tree that is kept whole: a parsed document, an index, nested caches",
+	  "keep what is needed of it only, and let go of the rest" },
 	{ CAUSE_FORM, CAUSE_RECURSION, NULL,
 	  "deep recursion, or many threads that stand in the same function",
 	  "see the report threads for where they stand; a loop instead of recursion, "

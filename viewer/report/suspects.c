@@ -158,7 +158,8 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 		return;
 	}
 	suspect_path(out, a, s);
-	if (!s->group && !s->by_variable && s->point < heap->objects) {
+	if (!s->group && !s->by_variable && s->point < heap->objects &&
+	    !(s->tree && heap_namesake_of(heap, s->point) == s->member_type)) {
 		text_add(out, " -> ");
 		describe_short_type(out, heap, heap_type_of(heap, suspect_node(s)));
 	}
@@ -168,7 +169,10 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 		return;
 	}
 	if (s->member_type && s->member_count) {
-		text_add(out, s->chain ? " -> chain of " : " -> ");
+		text_add(out,
+			 s->chain	 ? " -> chain of " :
+				 s->tree ? " -> tree of " :
+					   " -> ");
 		suspect_members_text(out, a, s);
 	}
 	if (!s->group && !s->chain && !s->by_variable)
