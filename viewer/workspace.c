@@ -56,6 +56,53 @@ uint64_t process_pid(const struct process *process)
 	return heap_fact_u64(process->heap, "pid", 0);
 }
 
+/* ---- who was forked from whom ---- */
+
+/* How far two snapshots of a tree may be apart. */
+enum { WORKSPACE_TREE_SECONDS = 3600 };
+
+static bool workspace_same_host(const struct heap *a, const struct heap *b)
+{
+	size_t m, n;
+	const char *const x = heap_fact_text(a, "host", &m),
+			  *const y = heap_fact_text(b, "host", &n);
+
+	return x && y && m == n && !memcmp(x, y, n);
+}
+
+/* The parent's snapshot that was taken when the process's was, or next to it. */
+static const struct heap *workspace_parent(const struct workspace *w,
+					   const struct heap *heap)
+{
+	const uint64_t pid = heap_fact_u64(heap, "capture.parent", 0),
+		       time = heap_fact_u64(heap, "capture.time", 0);
+	uint64_t nearest = WORKSPACE_TREE_SECONDS;
+	const struct heap *found = NULL;
+
+	for (uint32_t i = 0; pid && i < w->count + w->old_count; i++) {
+		const struct heap *other =
+			(i < w->count ? w->process[i] : w->old[i - w->count])->heap;
+		const uint64_t at = heap_fact_u64(other, "capture.time", 0);
+		const uint64_t apart = at < time ? time - at : at - time;
+
+		if (heap_fact_u64(other, "capture.pid", 0) != pid || apart >= nearest ||
+		    !workspace_same_host(heap, other))
+			continue;
+		nearest = apart;
+		found = other;
+	}
+	return found;
+}
+
+/* Before a process is freed: nobody's memory is compared with its any more. */
+static void workspace_forget_parents(struct workspace *w)
+{
+	for (uint32_t i = 0; i < w->count; i++)
+		w->process[i]->heap->forked_from = NULL;
+	for (uint32_t i = 0; i < w->old_count; i++)
+		w->old[i]->heap->forked_from = NULL;
+}
+
 /* ---- adding ---- */
 
 static struct process *workspace_append(struct workspace *workspace, bool old,
@@ -323,6 +370,7 @@ void workspace_succeed(struct workspace *w, uint32_t first)
 	struct process *aged = NULL;
 
 	assert(first < w->count);
+	workspace_forget_parents(w);
 	for (uint32_t i = 0; i < first; i++)
 		if (process_pid(w->process[i]) == process_pid(w->process[first]))
 			aged = w->process[i];
@@ -349,6 +397,7 @@ void workspace_remove(struct workspace *workspace, struct process *process)
 {
 	uint32_t kept = 0;
 
+	workspace_forget_parents(workspace);
 	for (uint32_t i = 0; i < workspace->count; i++) {
 		if (workspace->process[i]->old == process)
 			workspace->process[i]->old = NULL;
@@ -464,6 +513,7 @@ int workspace_analyse(struct workspace *workspace, struct process *process,
 {
 	int err;
 
+	process->heap->forked_from = workspace_parent(workspace, process->heap);
 	if (process->analysis)
 		return 0;
 	const uint64_t began = workspace_now();

@@ -355,7 +355,7 @@ void capture_run(const struct capture_job *job, struct capture_result *ret)
 	struct capture c = { .job = job, .ret = ret, .method = job->plan->method };
 
 	assert(job->plan && job->part && job->agent);
-	*ret = (struct capture_result){ .pid = job->pid };
+	*ret = (struct capture_result){ .pid = job->pid, .parent = job->plan->parent };
 	snprintf(ret->python, sizeof(ret->python), "%s", job->plan->python);
 	snprintf(ret->name, sizeof(ret->name), "%s", job->plan->name);
 	ret->free_threaded = job->plan->free_threaded;

@@ -26,9 +26,9 @@ enum capture_status { CAPTURE_FAILED, CAPTURE_PARTIAL, CAPTURE_COMPLETE };
 
 /* Plain data: can be sent from one process to another. */
 struct capture_result {
-	int32_t pid;
-	uint32_t status; /* enum capture_status */
-	char method[12]; /* "agent", "external", "in-place"; "" = none yet */
+	int32_t pid, parent; /* parent 0: not known */
+	uint32_t status;     /* enum capture_status */
+	char method[12];     /* "agent", "external", "in-place"; "" = none yet */
 	bool cancelled, consistent, preloaded; /* preloaded: through a control socket */
 	bool free_threaded; /* no GIL: "held" means that all threads stood still */
 	uint32_t retries;

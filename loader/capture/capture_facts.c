@@ -58,6 +58,8 @@ int capture_facts_finish(struct part *part, const struct capture_result *r)
 	capture_facts_add_measured(&list, "fork_ns", r->fork_ns);
 	capture_facts_add_measured(&list, "walk_ns", r->walk_ns);
 	capture_facts_add_measured(&list, "child_dirty_bytes", r->child_dirty_bytes);
+	capture_facts_add_number(&list, "capture.pid", (uint64_t)r->pid);
+	capture_facts_add_measured(&list, "capture.parent", (uint64_t)r->parent);
 	if (r->pss) {
 		capture_facts_add_number(&list, "memory.rss", r->rss);
 		capture_facts_add_number(&list, "memory.private", r->private);

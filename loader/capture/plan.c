@@ -55,31 +55,31 @@ static void plan_refuse(struct plan *plan, const char *format, ...)
  */
 static void plan_read_memory(struct plan *plan)
 {
+	const uint64_t none = UINT64_MAX;
 	char path[64];
 
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)plan->pid);
+	char *const status = process_read_text(path, 65536, NULL);
 	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)plan->pid);
 	char *text = process_read_text(path, 65536, NULL);
-	const uint64_t none = UINT64_MAX;
-	if (text && process_text_field(text, "Rss", 10, none) != none) {
+	if (status)
+		plan->parent = (pid_t)process_text_field(status, "PPid", 10, 0);
+	plan->estimated = !text || process_text_field(text, "Rss", 10, none) == none;
+	if (!plan->estimated) {
 		plan->rss = process_text_field(text, "Rss", 10, 0) * 1024;
 		plan->anonymous = process_text_field(text, "Anonymous", 10, 0) * 1024;
 		plan->huge = process_text_field(text, "AnonHugePages", 10, 0) * 1024;
 		plan->pss = process_text_field(text, "Pss", 10, 0) * 1024;
 		plan->private = process_text_field(text, "Private_Clean", 10, 0) * 1024 +
 			process_text_field(text, "Private_Dirty", 10, 0) * 1024;
-		free(text);
-		return;
-	}
-	free(text);
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)plan->pid);
-	text = process_read_text(path, 65536, NULL);
-	if (text) {
-		plan->rss = process_text_field(text, "VmRSS", 10, 0) * 1024;
+	} else if (status) {
+		plan->rss = process_text_field(status, "VmRSS", 10, 0) * 1024;
 		plan->anonymous =
-			process_text_field(text, "RssAnon", 10, plan->rss / 1024) * 1024;
+			process_text_field(status, "RssAnon", 10, plan->rss / 1024) *
+			1024;
 	}
+	free(status);
 	free(text);
-	plan->estimated = true;
 }
 
 static const char overcommit_warning[] =

@@ -29,7 +29,7 @@
 enum { PLAN_WARNINGS = 6 };
 
 struct plan {
-	pid_t pid;
+	pid_t pid, parent;	       /* as seen from here; parent 0: not known */
 	char name[128];		       /* of the program; printable */
 	char python[100];	       /* "3.11.2", "" = not known */
 	uint64_t rss, anonymous, huge; /* bytes; huge: of the anonymous ones */

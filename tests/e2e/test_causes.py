@@ -433,6 +433,52 @@ ready(); serve()
         shared = int(kib["Shared_Dirty"]) << 10
         self.assertAlmostEqual(told / shared, 1, delta=0.1)
 
+    def test_with_whom_a_fork_left_to_share(self):
+        """Of a tree: what its master has written to since is shared by the workers alone."""
+        with Target(interpreters()[-1], """
+import gc, os, time
+MODEL = {i: ("feature %d" % i, [float(i)]) for i in range(60000)}
+EARLY = [("early %d" % i, [float(i)]) for i in range(60000)]
+gc.disable()
+read, write = os.pipe()
+master = os.getpid()
+for n in range(2):
+    if not os.fork():
+        LOG = [{"id": i, "body": "b%d" % i * 20} for i in range(8000)]
+        os.write(write, b"x")
+        while os.getppid() == master:
+            time.sleep(0.3)
+        os._exit(0)
+while len(os.read(read, 1)) and n:
+    n -= 1
+held = []
+for pair in EARLY:      # their counts are written
+    held.append(pair)
+    held.extend(pair)
+    held.extend(pair[1])
+ready(); serve()
+""") as target:
+            with open("/proc/%d/task/%d/children" % (target.pid, target.pid)) as f:
+                worker = f.read().split()[0]
+            file = self.path("tree.pymem")
+            done = run_load("-q", "--children", "-f", file, str(target.pid))
+            self.assertEqual(done.returncode, 0, done.stderr)
+        said = json.loads(run_view("--no-sidecar", "--report", "suspects", "--format", "json",
+                                   file).stdout)["processes"]
+        rows = next(p for p in said if p["pid"] == int(worker))["rows"]
+        text = {name: next(r["text"] for r in rows if r["path"].startswith("__main__." + name))
+                for name in ("MODEL", "EARLY")}
+        self.assertIn("still shared with its parent", text["MODEL"])
+        self.assertIn("shared with others that were forked from its parent", text["EARLY"])
+        rows = json.loads(run_view(
+            "--no-sidecar", "--format", "json", file, "--sql",
+            "SELECT shared, count(*) AS n FROM object WHERE type = 'builtins.float' AND "
+            "snapshot = (SELECT snapshot FROM snapshot WHERE pid = %s) GROUP BY 1" %
+            worker).stdout)["rows"]
+        count = {row["shared"]: row["n"] for row in rows}
+        self.assertGreater(count["parent"], 50000)
+        self.assertGreater(count["siblings"], 50000)
+
     def test_like_new_places_are_one_row(self):
         code = CASES["modules made while the program runs"][0]
         before, after = self.pair(interpreters()[-1], code, r"""

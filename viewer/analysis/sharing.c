@@ -4,13 +4,16 @@
 
 #include <errno.h>
 
-enum { SHARING_TABLE = 4096 }; /* bytes of an object, most of them elsewhere */
+enum {
+	SHARING_TABLE = 4096, /* bytes of an object, most of them elsewhere */
+	SHARING_PAGE = 4096   /* the least that runs are made of */
+};
 
 struct sharing {
 	struct analysis *a;
-	const struct heap *heap;
+	const struct heap *heap, *parent;
 	const struct progress *progress;
-	size_t last; /* the run that was looked at last */
+	size_t last, parents_last; /* the runs that were looked at last */
 	struct vec todo;
 };
 
@@ -24,11 +27,28 @@ uint64_t sharing_total(const struct heap *heap)
 	return sum;
 }
 
-/* The first run that ends beyond addr. */
-static size_t sharing_search(const struct sharing *s, uint64_t addr)
+const char *sharing_name(enum sharing_place place)
 {
-	const struct snap_shared *run = s->heap->shared.data;
-	size_t low = 0, high = VEC_COUNT(s->heap->shared, struct snap_shared);
+	static const char *const names[SHARING_PLACES] = {
+		[SHARING_PRIVATE] = "private",
+		[SHARING_SHARED] = "shared",
+		[SHARING_PARENT] = "parent",
+		[SHARING_SIBLINGS] = "siblings",
+	};
+
+	return names[place];
+}
+
+static bool sharing_known(const struct heap *heap)
+{
+	return heap_fact_u64(heap, "shared.known", 0) != 0;
+}
+
+/* The first run that ends beyond addr. */
+static size_t sharing_search(const struct heap *heap, uint64_t addr)
+{
+	const struct snap_shared *run = heap->shared.data;
+	size_t low = 0, high = VEC_COUNT(heap->shared, struct snap_shared);
 
 	while (low < high) {
 		const size_t middle = low + (high - low) / 2;
@@ -41,47 +61,84 @@ static size_t sharing_search(const struct sharing *s, uint64_t addr)
 	return low;
 }
 
-/* Bytes of [addr, addr + size) in shared pages. */
-static uint64_t sharing_overlap(struct sharing *s, uint64_t addr, uint64_t size)
+/* Whether addr is in a shared page; *last: the run that was looked at last. */
+static bool sharing_holds(const struct heap *heap, uint64_t addr, size_t *last)
 {
-	const struct snap_shared *run = s->heap->shared.data;
-	const size_t count = VEC_COUNT(s->heap->shared, struct snap_shared);
-	const uint64_t end = addr + size;
-	uint64_t sum = 0;
-	size_t i = s->last;
+	const struct snap_shared *run = heap->shared.data;
+	const size_t count = VEC_COUNT(heap->shared, struct snap_shared);
 
-	if (i >= count || addr < run[i].start || addr >= run[i].start + run[i].length)
-		i = sharing_search(s, addr);
-	s->last = i;
-	for (; i < count && run[i].start < end; i++) {
-		const uint64_t from = run[i].start > addr ? run[i].start : addr;
-		const uint64_t to = run[i].start + run[i].length;
+	if (*last >= count || addr < run[*last].start ||
+	    addr >= run[*last].start + run[*last].length)
+		*last = sharing_search(heap, addr);
+	return *last < count && addr >= run[*last].start;
+}
 
-		sum += (to < end ? to : end) - from;
+static enum sharing_place sharing_at(struct sharing *s, uint64_t addr)
+{
+	if (!sharing_holds(s->heap, addr, &s->last))
+		return SHARING_PRIVATE;
+	if (!s->parent)
+		return SHARING_SHARED;
+	return sharing_holds(s->parent, addr, &s->parents_last) ? SHARING_PARENT :
+								  SHARING_SIBLINGS;
+}
+
+static void sharing_begin(struct sharing *s, const struct heap *heap)
+{
+	const struct heap *const parent = heap->forked_from;
+
+	s->heap = heap;
+	s->parent = parent && sharing_known(parent) ? parent : NULL;
+}
+
+/* Whose bytes follow it. */
+static bool sharing_in_line(const struct heap *heap, uint32_t object)
+{
+	switch (heap_kind(heap, object)) {
+	case SNAP_KIND_STR:
+	case SNAP_KIND_BYTES:
+	case SNAP_KIND_INT:
+	case SNAP_KIND_TUPLE:
+		return true;
+	default:
+		return false;
 	}
-	return sum;
 }
 
 static void sharing_add_object(struct sharing *s, uint32_t object,
 			       struct suspect *suspect)
 {
-	const uint64_t addr = heap_address(s->heap, object);
-	const uint64_t size = heap_size(s->heap, object);
+	const uint64_t addr = heap_address(s->heap, object),
+		       size = heap_size(s->heap, object), end = addr + size;
+	const bool in_line = sharing_in_line(s->heap, object);
+	uint64_t next;
 
-	switch (heap_kind(s->heap, object)) {
-	case SNAP_KIND_STR:
-	case SNAP_KIND_BYTES:
-	case SNAP_KIND_INT:
-	case SNAP_KIND_TUPLE:
-		suspect->own += size;
-		suspect->still_shared += sharing_overlap(s, addr, size);
-		break;
-	default:
-		if (size >= SHARING_TABLE)
-			break; /* a table who knows where */
-		suspect->own += size;
-		suspect->still_shared += sharing_overlap(s, addr, 1) ? size : 0;
+	if (!in_line && size >= SHARING_TABLE)
+		return; /* a table who knows where */
+	suspect->own += size;
+	for (uint64_t at = addr; at < end; at = next) {
+		next = in_line ? (at / SHARING_PAGE + 1) * SHARING_PAGE : end;
+		next = next < end ? next : end;
+		const enum sharing_place place = sharing_at(s, at);
+
+		if (place != SHARING_PRIVATE)
+			suspect->still_shared += next - at;
+		if (place == SHARING_PARENT)
+			suspect->with_parent += next - at;
+		if (place == SHARING_SIBLINGS)
+			suspect->with_siblings += next - at;
 	}
+}
+
+enum sharing_place sharing_of(const struct heap *heap, uint32_t object)
+{
+	struct sharing s = { 0 };
+
+	if (object >= heap->objects || !sharing_known(heap) ||
+	    (!sharing_in_line(heap, object) && heap_size(heap, object) >= SHARING_TABLE))
+		return SHARING_UNKNOWN;
+	sharing_begin(&s, heap);
+	return sharing_at(&s, heap_address(heap, object));
 }
 
 /* All that a node dominates, itself too. */
@@ -111,13 +168,12 @@ static int sharing_add(struct sharing *s, struct suspect *suspect)
 int sharing_of_suspects(struct analysis *analysis, const struct progress *progress,
 			struct vec *suspects)
 {
-	struct sharing s = { .a = analysis,
-			     .heap = analysis->heap,
-			     .progress = progress };
+	struct sharing s = { .a = analysis, .progress = progress };
 	struct suspect *suspect = suspects->data;
 	int err = 0;
 
-	if (!sharing_total(s.heap))
+	sharing_begin(&s, analysis->heap);
+	if (!sharing_total(s.heap) && !s.parent)
 		return 0;
 	for (size_t i = 0; i < VEC_COUNT(*suspects, struct suspect) && !err; i++)
 		if (suspect[i].memory == SUSPECT_HELD && !suspect[i].group &&

@@ -188,15 +188,18 @@ struct heap {
 	struct vec buffer;	 /* struct snap_buffer */
 	struct vec chunks;	 /* struct snap_chunks */
 	struct vec shared;	 /* struct snap_shared */
-	struct vec site;	 /* struct snap_site, [0] unused; empty: there are none */
-	struct vec trace;	 /* struct snap_trace, by domain and address (site.h) */
-	struct vec line;	 /* struct snap_line, by object and call (line.h) */
-	struct vec native;	 /* struct heap_native */
-	struct vec native_edge;	 /* u64, ascending: object << 32 | index in native */
-	struct vec size_check;	 /* struct snap_size_check */
-	struct vec error;	 /* struct snap_error */
-	struct vec fact;	 /* struct heap_fact */
-	struct vec fact_text;	 /* bytes */
+	const struct heap
+		*forked_from;	/* its parent's, where that is looked at too (set by
+					 * the workspace); not owned */
+	struct vec site;	/* struct snap_site, [0] unused; empty: there are none */
+	struct vec trace;	/* struct snap_trace, by domain and address (site.h) */
+	struct vec line;	/* struct snap_line, by object and call (line.h) */
+	struct vec native;	/* struct heap_native */
+	struct vec native_edge; /* u64, ascending: object << 32 | index in native */
+	struct vec size_check;	/* struct snap_size_check */
+	struct vec error;	/* struct snap_error */
+	struct vec fact;	/* struct heap_fact */
+	struct vec fact_text;	/* bytes */
 
 	struct slots slot; /* heap_slot's */
 	uint64_t serial;   /* from heap_create: no other heap of this program has it */

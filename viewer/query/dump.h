@@ -4,9 +4,10 @@
  * Datasette, DuckDB.
  *
  * The schema is that of pymem-sql(7), user_version ENGINE_SCHEMA: snapshot, type, object
- * (key: snapshot and address; without root and path, which follow from parent), ref
- * (without label), root, local, module, thread, frame, buffer, map, fact, suspect,
- * growth, and the view dominator.  Rows come in the order of addresses; ref has no index.
+ * (key: snapshot and address; without root and path, which follow from parent, and
+ * without shared), ref (without label), root, local, module, thread, frame, buffer, map,
+ * fact, suspect, growth, and the view dominator.  Rows come in the order of addresses;
+ * ref has no index.
  *
  * A large snapshot's references are written by a child (apart.h) into a file without a
  * name beside it, and joined (graft.h): two processors, where there are two.

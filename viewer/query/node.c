@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "viewer/analysis/sharing.h"
 #include "viewer/model/site.h"
 #include "viewer/name/describe.h"
 
@@ -242,6 +243,10 @@ static void node_object_column(struct relation_cursor *c, sqlite3_context *conte
 	case NODE_ALLOCATED:
 	case NODE_SITE:
 		node_put_site(c, context, node, column);
+		break;
+	case NODE_SHARED:
+		sqlite3_result_text(context, sharing_name(sharing_of(heap, node)), -1,
+				    SQLITE_STATIC);
 		break;
 	case NODE_IMMORTAL:
 		if (node < heap->objects)

@@ -31,6 +31,7 @@ enum node_column {
 	NODE_TRACKED,
 	NODE_ALLOCATED,
 	NODE_SITE,
+	NODE_SHARED,
 	NODE_COLUMN_COUNT
 };
 
@@ -39,7 +40,7 @@ enum node_column {
 	"retained BYTES, retained_count INTEGER, refcount INTEGER, surplus INTEGER, " \
 	"depth INTEGER, parent ADDRESS, dominator ADDRESS, root TEXT, module TEXT, " \
 	"thread INTEGER, length INTEGER, value TEXT, path TEXT, immortal BOOLEAN, " \
-	"tracked BOOLEAN, allocated TEXT, site INTEGER"
+	"tracked BOOLEAN, allocated TEXT, site INTEGER, shared TEXT"
 
 /* Result of a column for a node of the cursor's snapshot. */
 void node_column(struct relation_cursor *cursor, sqlite3_context *context, uint32_t node,

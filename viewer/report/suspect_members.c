@@ -263,21 +263,39 @@ bool suspect_members_native(struct text *out, const struct heap *heap,
 	return true;
 }
 
+/* Whether part is nearly all. */
+static bool suspect_members_most(uint64_t part, uint64_t all)
+{
+	return part >= all - all / 10;
+}
+
 void suspect_members_shared(struct text *out, const struct suspect *s)
 {
-	char buf[HUMAN_SIZE];
+	char parent[HUMAN_SIZE], siblings[HUMAN_SIZE];
 
 	if (!s->own)
 		return;
-	if (s->still_shared >= s->own - s->own / 10)
+	if (s->still_shared <= s->own / 10)
+		text_add(out, ", private to this process");
+	else if (suspect_members_most(s->with_parent, s->own))
+		text_add(out, ", still shared with its parent");
+	else if (suspect_members_most(s->with_siblings, s->own))
+		text_add(out,
+			 ", shared with others that were forked from its parent, which "
+			 "has its own by now");
+	else if (s->with_parent + s->with_siblings)
+		text_printf(out,
+			    ", %s of it still shared with its parent, %s with others "
+			    "forked from that",
+			    human_bytes_u64(parent, s->with_parent),
+			    human_bytes_u64(siblings, s->with_siblings));
+	else if (suspect_members_most(s->still_shared, s->own))
 		text_add(out,
 			 ", still shared with the process it was forked from, or "
 			 "that were forked from it");
-	else if (s->still_shared <= s->own / 10)
-		text_add(out, ", private to this process");
 	else
 		text_printf(out, ", %s of it still shared since a fork",
-			    human_bytes_u64(buf, s->still_shared));
+			    human_bytes_u64(parent, s->still_shared));
 }
 
 /* ---- room ---- */

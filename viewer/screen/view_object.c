@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/analysis/sharing.h"
 #include "viewer/model/native_node.h"
 #include "viewer/model/site.h"
 #include "viewer/name/calls.h"
@@ -426,6 +427,15 @@ static void view_object_add_flags(struct text *t, uint32_t flags)
 			text_printf(t, "  %s", names[i].name);
 }
 
+/* Where a fork left something to share. */
+static const char *const view_object_places[SHARING_PLACES] = {
+	[SHARING_UNKNOWN] = "",
+	[SHARING_PRIVATE] = "  private",
+	[SHARING_SHARED] = "  shared since a fork",
+	[SHARING_PARENT] = "  shared with the parent",
+	[SHARING_SIBLINGS] = "  shared with siblings",
+};
+
 static void view_object_numbers_line(struct object_view *v, struct text *t)
 {
 	const struct heap *heap = view_object_heap_of(v);
@@ -454,6 +464,8 @@ static void view_object_numbers_line(struct object_view *v, struct text *t)
 		text_printf(t, " (%s from outside Python objects)",
 			    human_count(x, (uint64_t)surplus));
 	view_object_add_flags(t, flags);
+	if (sharing_total(heap))
+		text_add(t, view_object_places[sharing_of(heap, v->node)]);
 }
 
 /* Lines used above the list. */
