@@ -438,6 +438,7 @@ ready(); serve()
         with Target(interpreters()[-1], """
 import gc, os, time
 MODEL = {i: ("feature %d" % i, [float(i)]) for i in range(60000)}
+READ = [("read %d" % i, [float(i)]) for i in range(40000)]
 EARLY = [("early %d" % i, [float(i)]) for i in range(60000)]
 gc.disable()
 read, write = os.pipe()
@@ -445,17 +446,16 @@ master = os.getpid()
 for n in range(2):
     if not os.fork():
         LOG = [{"id": i, "body": "b%d" % i * 20} for i in range(8000)]
+        for pair in READ:       # their counts are written
+            looked_at = pair, pair[0], pair[1], pair[1][0]
         os.write(write, b"x")
         while os.getppid() == master:
             time.sleep(0.3)
         os._exit(0)
 while len(os.read(read, 1)) and n:
     n -= 1
-held = []
-for pair in EARLY:      # their counts are written
-    held.append(pair)
-    held.extend(pair)
-    held.extend(pair[1])
+for pair in EARLY:
+    looked_at = pair, pair[0], pair[1], pair[1][0]
 ready(); serve()
 """) as target:
             with open("/proc/%d/task/%d/children" % (target.pid, target.pid)) as f:
@@ -467,9 +467,12 @@ ready(); serve()
                                    file).stdout)["processes"]
         rows = next(p for p in said if p["pid"] == int(worker))["rows"]
         text = {name: next(r["text"] for r in rows if r["path"].startswith("__main__." + name))
-                for name in ("MODEL", "EARLY")}
+                for name in ("MODEL", "EARLY", "READ", "LOG")}
         self.assertIn("still shared with its parent", text["MODEL"])
         self.assertIn("shared with others that were forked from its parent", text["EARLY"])
+        self.assertIn("since it was written to", text["READ"])
+        self.assertNotIn("since it was written to", text["LOG"])
+        self.assertIn("private to this process", text["LOG"])
         rows = json.loads(run_view(
             "--no-sidecar", "--format", "json", file, "--sql",
             "SELECT shared, count(*) AS n FROM object WHERE type = 'builtins.float' AND "
@@ -478,6 +481,7 @@ ready(); serve()
         count = {row["shared"]: row["n"] for row in rows}
         self.assertGreater(count["parent"], 50000)
         self.assertGreater(count["siblings"], 50000)
+        self.assertGreater(count["copied"], 35000)
 
     def test_like_new_places_are_one_row(self):
         code = CASES["modules made while the program runs"][0]

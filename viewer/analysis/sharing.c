@@ -3,6 +3,7 @@
 #include "viewer/analysis/sharing.h"
 
 #include <errno.h>
+#include <string.h>
 
 enum {
 	SHARING_TABLE = 4096, /* bytes of an object, most of them elsewhere */
@@ -30,9 +31,8 @@ uint64_t sharing_total(const struct heap *heap)
 const char *sharing_name(enum sharing_place place)
 {
 	static const char *const names[SHARING_PLACES] = {
-		[SHARING_PRIVATE] = "private",
-		[SHARING_SHARED] = "shared",
-		[SHARING_PARENT] = "parent",
+		[SHARING_PRIVATE] = "private",	 [SHARING_COPIED] = "copied",
+		[SHARING_SHARED] = "shared",	 [SHARING_PARENT] = "parent",
 		[SHARING_SIBLINGS] = "siblings",
 	};
 
@@ -83,6 +83,18 @@ static enum sharing_place sharing_at(struct sharing *s, uint64_t addr)
 								  SHARING_SIBLINGS;
 }
 
+/* Whether a private object was shared once: inferred from the parent's at its place. */
+static bool sharing_copied(const struct sharing *s, uint32_t object)
+{
+	const uint32_t there = s->parent ?
+		heap_find(s->parent, heap_address(s->heap, object)) :
+		HEAP_NONE;
+
+	return there < (s->parent ? s->parent->objects : 0) &&
+		!strcmp(heap_type_name(s->heap, heap_type_of(s->heap, object)),
+			heap_type_name(s->parent, heap_type_of(s->parent, there)));
+}
+
 static void sharing_begin(struct sharing *s, const struct heap *heap)
 {
 	const struct heap *const parent = heap->forked_from;
@@ -116,6 +128,8 @@ static void sharing_add_object(struct sharing *s, uint32_t object,
 	if (!in_line && size >= SHARING_TABLE)
 		return; /* a table who knows where */
 	suspect->own += size;
+	if (sharing_at(s, addr) == SHARING_PRIVATE && sharing_copied(s, object))
+		suspect->copied += size;
 	for (uint64_t at = addr; at < end; at = next) {
 		next = in_line ? (at / SHARING_PAGE + 1) * SHARING_PAGE : end;
 		next = next < end ? next : end;
@@ -138,7 +152,10 @@ enum sharing_place sharing_of(const struct heap *heap, uint32_t object)
 	    (!sharing_in_line(heap, object) && heap_size(heap, object) >= SHARING_TABLE))
 		return SHARING_UNKNOWN;
 	sharing_begin(&s, heap);
-	return sharing_at(&s, heap_address(heap, object));
+	const enum sharing_place place = sharing_at(&s, heap_address(heap, object));
+
+	return place == SHARING_PRIVATE && sharing_copied(&s, object) ? SHARING_COPIED :
+									place;
 }
 
 /* All that a node dominates, itself too. */

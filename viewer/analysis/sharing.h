@@ -20,6 +20,8 @@
 enum sharing_place {
 	SHARING_UNKNOWN, /* the snapshot doesn't tell, or a table that lies elsewhere */
 	SHARING_PRIVATE,
+	SHARING_COPIED,	  /* private, but the parent has an object of its type there:
+			 * written to since the fork, if only its count */
 	SHARING_SHARED,	  /* with whom isn't known: the parent's snapshot isn't at hand */
 	SHARING_PARENT,	  /* the parent's page is shared too: inferred to be the same */
 	SHARING_SIBLINGS, /* the parent has its own by now: with others forked from it */
@@ -30,7 +32,7 @@ enum sharing_place {
 uint64_t sharing_total(const struct heap *heap);
 /* Where an object lies, by the page that it begins in. */
 enum sharing_place sharing_of(const struct heap *heap, uint32_t object);
-/* "parent", "siblings", "shared", "private"; NULL: unknown. */
+/* "parent", "siblings", "shared", "copied", "private"; NULL: unknown. */
 const char *sharing_name(enum sharing_place place);
 /* Fills own and what of it is shared of each suspect that is one node. 0, -ENOMEM,
  * -ECANCELED. */

@@ -79,8 +79,9 @@ struct suspect {
 	uint32_t inside[SUSPECT_INSIDE], inside_steps;
 	/* where the snapshot tells what a fork left to share: bytes of the objects that
 	 * the point dominates, but for large tables, and those of them in shared pages;
-	 * else 0.  Of these, where the parent's snapshot is at hand too, with whom. */
-	uint64_t own, still_shared, with_parent, with_siblings;
+	 * else 0.  Of these, where the parent's snapshot is at hand too, with whom, and
+	 * what of the rest was shared once. */
+	uint64_t own, still_shared, with_parent, with_siblings, copied;
 };
 
 /* Where its members are seen, what to look at first; HEAP_NONE: no object holds it. */

@@ -276,7 +276,12 @@ void suspect_members_shared(struct text *out, const struct suspect *s)
 	if (!s->own)
 		return;
 	if (s->still_shared <= s->own / 10)
-		text_add(out, ", private to this process");
+		text_add(out,
+			 s->copied >= s->own / 2 ?
+				 ", private to this process since it was written to (if "
+				 "only counts of references: gc.freeze() before the "
+				 "fork)" :
+				 ", private to this process");
 	else if (suspect_members_most(s->with_parent, s->own))
 		text_add(out, ", still shared with its parent");
 	else if (suspect_members_most(s->with_siblings, s->own))

@@ -431,6 +431,7 @@ static void view_object_add_flags(struct text *t, uint32_t flags)
 static const char *const view_object_places[SHARING_PLACES] = {
 	[SHARING_UNKNOWN] = "",
 	[SHARING_PRIVATE] = "  private",
+	[SHARING_COPIED] = "  private: written to since the fork",
 	[SHARING_SHARED] = "  shared since a fork",
 	[SHARING_PARENT] = "  shared with the parent",
 	[SHARING_SIBLINGS] = "  shared with siblings",
