@@ -255,8 +255,14 @@ static void test_names(void **state)
 	check_full(a, X, "shop.cache.tl.x");
 	check_full(a, ITEM + 7, "shop.cache.items[7]");
 	check_short(a, ITEM + 7, 40, "shop.cache.items[7]");
-	check_short(a, ITEM + 7, 18, "shop.c" DOTS "he.items[7]");
+	check_short(a, ITEM + 7, 18, "cache.items[7]");
 	check_short(a, ITEM + 7, 8, "[7]");
+	check_short(a, MODULE, 11, "shop.cache");
+	check_short(a, FUNCTION, 9, "cache.add");
+	check_short(a, FUNCTION, 5, "add");
+	check_short(a, LIST, 8, "items");
+	check_short(a, ACC, 12, "add(acc=" DOTS ")");
+	check_short(a, SEEN, 19, "add" INTO "closure seen");
 	check_short(a, X, 1, DOTS);
 	check_step(a, MODULE, FUNCTION, "add");
 	check_step(a, DICT, FUNCTION, "['add']");
@@ -310,6 +316,75 @@ static void test_alike(void **state)
 	vec_free(&members);
 	analysis_destroy(a);
 	heap_destroy(heap);
+}
+
+/* ---- chains ---- */
+
+enum { LINKS = 20, NODES = 3000, DICTS = 3100, VALUES_OF = 3200, TAIL = 3300 };
+
+/* Nodes that refer to the next, by a __dict__ or without one, and to a value each; the
+ * last one to a large list. */
+static struct heap *make_chain(bool dicts)
+{
+	struct world w = { 0 };
+	uint32_t node, dict, item, shape;
+
+	make_begin(&w.m);
+	node = make_type(&w.m, "m.Node", 0x500000, SNAP_KIND_OBJECT, 0);
+	dict = make_type(&w.m, "builtins.dict", 0x600000, SNAP_KIND_DICT, 0);
+	item = make_type(&w.m, "m.Item", 0x700000, SNAP_KIND_OBJECT, 0);
+	shape = SHAPE(&w, SNAP_LABEL_ATTR, "next", "value");
+	const uint32_t owns = SHAPE(&w, SNAP_LABEL_ATTR, "__dict__");
+	for (unsigned i = 0; i < LINKS; i++) {
+		const unsigned next = i + 1 < LINKS ? NODES + i + 1 : TAIL;
+
+		if (dicts)
+			PUT(&w, NODES + i, node, owns, DICTS + i);
+		PUT(&w, dicts ? DICTS + i : NODES + i, dicts ? dict : node, shape, next,
+		    VALUES_OF + i);
+		make_object(&w.m, addr(VALUES_OF + i), item, 0, 50, 1, NULL, 0);
+	}
+	make_object(&w.m, addr(TAIL), item, 0, 50000, 1, NULL, 0);
+	make_root(&w.m, SNAP_ROOT_MODULE, "m", 0, 0, addr(NODES));
+	return make_end(&w.m);
+}
+
+static void check_chain(bool dicts)
+{
+	struct heap *heap = make_chain(dicts);
+	struct analysis *a = NULL;
+	struct vec lines = { 0 }, members = { 0 };
+	struct text kind = { 0 };
+
+	assert_int_equal(analysis_run(heap, NULL, &a), 0);
+	const uint32_t first = heap_find(heap, addr(NODES));
+	struct alike one = alike_single(a, first);
+	assert_int_equal(alike_find_chain(a, &one, NULL), 0);
+	assert_int_equal(one.chain, LINKS);
+	alike_kind(&kind, heap, &one, 10);
+	assert_string_equal(text_get(&kind), "chain of 20 Node");
+	/* what hangs at its end, and beside all of its links */
+	assert_int_equal(alike_children(a, first, NULL, &lines), 0);
+	const struct alike *line = lines.data;
+	assert_int_equal(VEC_COUNT(lines, struct alike), 2);
+	assert_int_equal(line[0].node,
+			 heap_find(heap, addr(dicts ? DICTS + LINKS - 1 : TAIL)));
+	const struct alike values = line[1];
+	assert_int_equal(values.count, dicts ? LINKS - 1 : LINKS);
+	assert_int_equal(alike_open(a, first, &values, NULL, &members), 0);
+	assert_int_equal(VEC_COUNT(members, struct alike), values.count);
+	text_free(&kind);
+	vec_free(&lines);
+	vec_free(&members);
+	analysis_destroy(a);
+	heap_destroy(heap);
+}
+
+static void test_chains(void **state)
+{
+	(void)state;
+	check_chain(false);
+	check_chain(true);
 }
 
 /* ---- long paths ---- */
@@ -432,9 +507,8 @@ static void test_long_paths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_alike),
+		cmocka_unit_test(test_names),	   cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_alike),	   cmocka_unit_test(test_chains),
 		cmocka_unit_test(test_long_paths),
 	};
 

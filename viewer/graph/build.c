@@ -243,7 +243,8 @@ static int graph_link_neighbour(struct graph *g, int at, const struct best *best
 							    best->alike[i] });
 	}
 	int from = back ? other : at, to = back ? at : other;
-	bool dominator =
+	/* of a chain's links too, which are no nodes of their own */
+	bool dominator = g->request->kind == GRAPH_DOMINATORS ||
 		analysis_idom(g->analysis, g->nodes[to].node) == g->nodes[from].node;
 	bool direct = best->slot[i] != HEAP_NONE || g->request->kind != GRAPH_DOMINATORS;
 	return graph_add_edge(g,

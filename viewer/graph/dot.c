@@ -71,6 +71,23 @@ static void dot_label_alike(struct text *out, const struct heap *heap,
 	text_printf(out, "\\n%s", human_bytes_u64(size, alike->retained));
 }
 
+/* Its name, "chain of 100,000 Node", and what all of it keeps alive. */
+static void dot_label_chain(struct text *out, const struct analysis *a,
+			    const struct alike *alike)
+{
+	char size[HUMAN_SIZE];
+	struct text t = { 0 };
+
+	name_full(&t, a, alike->node);
+	dot_line(out, text_get(&t), NAME_LIMIT);
+	text_clear(&t);
+	alike_kind(&t, a->heap, alike, VALUE_LIMIT);
+	text_add(out, "\\n");
+	dot_line(out, text_get(&t), NAME_LIMIT);
+	text_free(&t);
+	text_printf(out, "\\n%s", human_bytes_u64(size, alike->retained));
+}
+
 void dot_title(struct text *out, const struct analysis *a, const char *kind,
 	       uint32_t start)
 {
@@ -164,6 +181,8 @@ static void dot_node(struct text *out, const struct graph *g, int i)
 	}
 	if (n->alike.count > 1)
 		dot_label_alike(out, g->analysis->heap, &n->alike);
+	else if (n->alike.chain)
+		dot_label_chain(out, g->analysis, &n->alike);
 	else
 		dot_label(out, g->analysis, n->node);
 	text_add(out, "\", ");

@@ -18,6 +18,8 @@
 #include "viewer/name/name.h"
 #include "viewer/text/human.h"
 
+#define REST "itself and smaller"
+
 enum { MAX_AREAS = 300, LINE_MOST = 60 };
 
 static double treemap_share(const struct chart *c, uint64_t bytes)
@@ -25,60 +27,66 @@ static double treemap_share(const struct chart *c, uint64_t bytes)
 	return (double)bytes / (double)c->block[0].retained;
 }
 
+/* Appends a line of a label: a block's name in so many letters. */
+static void treemap_line(struct text *out, const struct analysis *a,
+			 const struct chart_block *b, size_t letters)
+{
+	struct text cut = { 0 };
+
+	if (b->count > 1)
+		name_cut(&cut, text_get(&b->name), letters);
+	else
+		name_brief(&cut, a, b->node, letters);
+	dot_escape(out, text_get(&cut));
+	text_free(&cut);
+}
+
 /* A label that its area has room for: of the picture's 1,000 points side, the area's
  * root; letters are 5 to 14 points, tiny areas have none (a tooltip says in SVG what
- * they are). */
-static void treemap_label(struct text *out, const struct chart *c,
-			  const struct chart_block *b, uint64_t bytes, const char *what)
+ * they are).  rest: what of a block is in none of its parts. */
+static void treemap_label(struct text *out, const struct analysis *a,
+			  const struct chart *c, const struct chart_block *b,
+			  uint64_t bytes, bool rest)
 {
 	const double share = treemap_share(c, bytes), side = 1000 * sqrt(share);
 	const double points = side < 70 ? 5 : side > 200 ? 14 : side / 14;
-	/* areas may be higher than wide */
-	const double letters = 0.8 * side / (points * 0.62);
-	struct text name = { 0 }, cut = { 0 };
+	/* areas may be more than twice as high as wide */
+	const double letters = 0.65 * side / (points * 0.62);
+	const size_t most = letters < LINE_MOST ? (size_t)letters : LINE_MOST;
 	char size[HUMAN_SIZE];
 
 	text_printf(out, "area=%.4f, fontsize=%.1f, label=\"", 1000 * share, points);
 	human_bytes_u64(size, bytes);
-	if (letters >= 6) {
-		text_add(&name,
-			 text_len(&b->step) && !*what && letters < LINE_MOST ?
-				 text_get(&b->step) :
-				 text_get(&b->name));
-		text_add(&name, what);
-		name_cut(&cut, text_get(&name),
-			 letters < LINE_MOST ? (size_t)letters : LINE_MOST);
-		dot_escape(out, text_get(&cut));
+	if (most >= 5) {
+		treemap_line(out, a, b, most);
 		text_printf(out, "\\n%s", size);
-		if (b->count > 1 && b->parent >= 0 && letters >= 12) {
-			text_clear(&cut);
-			name_cut(&cut, text_get(&c->block[b->parent].name),
-				 letters < LINE_MOST ? (size_t)letters - 3 : LINE_MOST);
-			text_add(out, "\\nin ");
-			dot_escape(out, text_get(&cut));
-		}
+	}
+	if (rest && most >= sizeof(REST) - 1) {
+		text_add(out, "\\n" REST);
+	} else if (!rest && b->count > 1 && b->parent >= 0 && most >= 10) {
+		text_add(out, "\\nin ");
+		treemap_line(out, a, &c->block[b->parent], most - 3);
 	}
 	text_add(out, "\", tooltip=\"");
 	dot_escape(out, text_get(&b->name));
-	text_add(out, what);
-	text_printf(out, ", %s\"", size);
-	text_free(&name);
-	text_free(&cut);
+	text_printf(out, "%s, %s\"", rest ? ", " REST : "", size);
 }
 
-static void treemap_leaf(struct text *out, const struct chart *c, int32_t at)
+static void treemap_leaf(struct text *out, const struct analysis *a,
+			 const struct chart *c, int32_t at)
 {
 	const struct chart_block *b = &c->block[at];
 
 	text_printf(out, " a%d [", at);
-	treemap_label(out, c, b, b->retained, "");
+	treemap_label(out, a, c, b, b->retained, false);
 	text_add(out, ", fillcolor=\"");
 	dot_fill(out, treemap_share(c, b->retained) * 4);
 	text_add(out, "\"];\n");
 }
 
 /* What of a divided block is in none of its parts. */
-static void treemap_rest(struct text *out, const struct chart *c, int32_t at)
+static void treemap_rest(struct text *out, const struct analysis *a,
+			 const struct chart *c, int32_t at)
 {
 	const struct chart_block *b = &c->block[at];
 	uint64_t rest = b->retained;
@@ -89,7 +97,7 @@ static void treemap_rest(struct text *out, const struct chart *c, int32_t at)
 	if (!rest)
 		return;
 	text_printf(out, " r%d [", at);
-	treemap_label(out, c, b, rest, ", itself and smaller ones");
+	treemap_label(out, a, c, b, rest, true);
 	text_add(out, "];\n");
 }
 
@@ -106,7 +114,8 @@ static void treemap_open(struct text *out, const struct chart *c, int32_t at)
 }
 
 /* Walks the blocks without recursion, parents around children. */
-static void treemap_write(struct text *out, const struct chart *c)
+static void treemap_write(struct text *out, const struct analysis *a,
+			  const struct chart *c)
 {
 	int32_t at = 0;
 
@@ -117,14 +126,14 @@ static void treemap_write(struct text *out, const struct chart *c)
 				at = c->block[at].first_child;
 				continue;
 			}
-			treemap_rest(out, c, at);
+			treemap_rest(out, a, c, at);
 			text_add(out, " }\n");
 		} else {
-			treemap_leaf(out, c, at);
+			treemap_leaf(out, a, c, at);
 		}
 		while (at > 0 && c->block[at].next < 0) {
 			at = c->block[at].parent;
-			treemap_rest(out, c, at);
+			treemap_rest(out, a, c, at);
 			text_add(out, " }\n");
 		}
 		if (at == 0)
@@ -147,7 +156,7 @@ int dot_treemap(struct text *out, struct analysis *analysis, uint32_t start,
 		text_add(out,
 			 " node [shape=box, style=filled, fillcolor=\"#eeeeee\", "
 			 "fontname=\"sans-serif\", fontsize=8];\n");
-		treemap_write(out, &chart);
+		treemap_write(out, analysis, &chart);
 		text_add(out, "}\n");
 	}
 	chart_free(&chart);

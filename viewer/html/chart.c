@@ -13,13 +13,7 @@
 #include "viewer/name/name.h"
 #include "viewer/text/human.h"
 
-enum {
-	NAME_WIDTH = 120,
-	STEP_WIDTH = 40,
-	KIND_WIDTH = 40,
-	DEEPEST = 48,
-	LEAST_CHAIN = 4
-};
+enum { NAME_WIDTH = 120, STEP_WIDTH = 40, KIND_WIDTH = 40, DEEPEST = 48 };
 
 static int chart_start(struct chart *chart, uint32_t most)
 {
@@ -82,6 +76,8 @@ static int32_t chart_largest(const struct chart *chart)
 static void chart_name(struct chart_block *b, const struct analysis *a,
 		       const struct alike *line)
 {
+	struct text step = { 0 };
+
 	if (line->count > 1) {
 		alike_text(&b->name, a->heap, line);
 		alike_text(&b->step, a->heap, line);
@@ -90,15 +86,10 @@ static void chart_name(struct chart_block *b, const struct analysis *a,
 		return;
 	}
 	name_short(&b->name, a, line->node, NAME_WIDTH);
-	name_last(&b->step, a, line->node);
-	if (name_length(text_get(&b->step)) > STEP_WIDTH) {
-		struct text cut = { 0 };
-
-		name_cut(&cut, text_get(&b->step), STEP_WIDTH);
-		text_free(&b->step);
-		b->step = cut;
-	}
-	name_kind(&b->kind, a->heap, line->node, KIND_WIDTH);
+	name_brief(&step, a, line->node, 0);
+	name_cut(&b->step, text_get(&step), STEP_WIDTH);
+	text_free(&step);
+	alike_kind(&b->kind, a->heap, line, KIND_WIDTH);
 }
 
 static void chart_fill(struct chart_block *b, const struct analysis *a,
@@ -114,40 +105,22 @@ static void chart_fill(struct chart_block *b, const struct analysis *a,
 	chart_name(b, a, line);
 }
 
-/* A linked list is one block: what is below its last node is below it. */
-static int chart_chain(struct chart *chart, struct analysis *a, int32_t at,
-		       const struct progress *progress, uint32_t *end_ret)
-{
-	struct chart_block *b = &chart->block[at];
-	char buf[HUMAN_SIZE];
-	uint32_t steps;
-	int err = alike_chain(a, b->node, progress, end_ret, &steps);
-
-	if (err || steps < LEAST_CHAIN) {
-		*end_ret = b->node;
-		return err;
-	}
-	text_printf(&b->kind, " and %s more in a chain", human_count(buf, steps));
-	return 0;
-}
-
 static int chart_divide(struct chart *chart, struct analysis *a, int32_t at,
 			const struct progress *progress)
 {
 	const struct chart_block b = chart->block[at];
-	struct alike line = {
-		b.node, b.type, b.count, b.retained, b.objects, 0, b.below
-	};
+	const struct alike line = { .node = b.node,
+				    .type = b.type,
+				    .count = b.count,
+				    .retained = b.retained,
+				    .objects = b.objects,
+				    .below = b.below };
 	const uint64_t least = chart->block[0].retained / CHART_LEAST;
 	struct vec lines = { 0 };
 	int32_t last = -1;
-	int err = 0;
+	int err = alike_open(a, b.holder, &line, progress, &lines);
 
 	chart->block[at].divided = true;
-	if (b.count == 1)
-		err = chart_chain(chart, a, at, progress, &line.node);
-	if (!err)
-		err = alike_open(a, b.holder, &line, progress, &lines);
 	for (size_t i = 0; i < VEC_COUNT(lines, struct alike) && !err; i++) {
 		const struct alike *child = VEC(lines, struct alike) + i;
 
@@ -166,11 +139,13 @@ static int chart_divide(struct chart *chart, struct analysis *a, int32_t at,
 int chart_by_holder(struct chart *chart, struct analysis *a, uint32_t start,
 		    uint32_t most, const struct progress *progress)
 {
-	const struct alike root = alike_single(a, start);
+	struct alike root = alike_single(a, start);
 	int32_t last = -1, at;
 	int err = chart_start(chart, most);
 
 	assert(most > 0);
+	if (!err)
+		err = alike_find_chain(a, &root, progress);
 	if (err)
 		return err;
 	chart_fill(chart_add(chart, -1, &last), a, &root, HEAP_NONE);

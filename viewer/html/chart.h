@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * chart - the two trees of a process: by holder (the dominator tree, alike children one
- * block, linked lists one step) and by type (analysis/holders.h).
+ * block, linked lists one) and by type (analysis/holders.h).
  *
  * The largest block is divided, again and again, until there are as many as allowed or
  * the rest is too small to be seen; what isn't shown is the rest of its parent.
@@ -17,7 +17,8 @@
 enum { CHART_NODES = 2000, CHART_LEAST = 2000 };
 
 struct chart_block {
-	struct text name, step, kind; /* whole, last step, what it is */
+	struct text name, step,
+		kind; /* whole; for small boxes (name_brief); what it is */
 	uint64_t retained, objects;
 	uint32_t node;			   /* HEAP_NONE: of no one object */
 	int32_t parent, first_child, next; /* indices, -1 = none; largest child first */

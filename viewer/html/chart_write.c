@@ -71,6 +71,23 @@ static unsigned chart_write_colour(const char *kind)
 	return hash % COLOURS;
 }
 
+/* What a box of so many letters has: as page.js writes it. */
+static void chart_write_label(struct text *out, const struct chart_block *b, size_t room,
+			      const char *amount)
+{
+	const struct text *const step = text_len(&b->step) ? &b->step : &b->name;
+	const struct text *const names[] = { &b->name, &b->name, step, step };
+
+	for (size_t i = 0; i < 4; i++) {
+		text_clear(out);
+		text_add(out, text_get(names[i]));
+		if (i % 2 == 0)
+			text_printf(out, " %s", amount);
+		if (name_length(text_get(out)) <= room)
+			break;
+	}
+}
+
 static void chart_write_block(struct text *out, const struct chart_block *b, double x,
 			      double width)
 {
@@ -88,9 +105,7 @@ static void chart_write_block(struct text *out, const struct chart_block *b, dou
 		out, ", %s</title><rect class=c%u x=%.2f y=%u width=%.2f height=%d />",
 		amount, chart_write_colour(colour), x, b->depth * ROW, width, ROW - 1);
 	if (room >= 3) {
-		text_add(&label,
-			 text_len(&b->step) ? text_get(&b->step) : text_get(&b->name));
-		text_printf(&label, " %s", amount);
+		chart_write_label(&label, b, (size_t)room, amount);
 		text_printf(out, "<text x=%.2f y=%u>", x + 4, b->depth * ROW + 15);
 		struct text cut = { 0 };
 		name_cut(&cut, text_get(&label), (size_t)room);

@@ -42,16 +42,17 @@
     const all = Array.from(text);
     if (all.length <= room) return text;
     if (room < 2) return "";
-    const head = room < 16 ? room - 1 : Math.floor(room / 3);
+    const head = room < 8 ? room - 1 : Math.floor(room / 3);
     return all.slice(0, head).join("") + "\u2026" +
       all.slice(all.length - (room - head - 1)).join("");
   }
 
   function label(node, room) {
     const size = " " + bytes(node[SIZE]);
-    for (const text of [node[NAME] + size, node[NAME], (node[STEP] || node[NAME]) + size])
+    const step = node[STEP] || node[NAME];
+    for (const text of [node[NAME] + size, node[NAME], step + size, step])
       if (Array.from(text).length <= room) return text;
-    return cut(node[STEP] || node[NAME], room);
+    return cut(step, room);
   }
 
   /* ---- the map ---- */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "viewer/analysis/growth.h"
+#include "viewer/name/chain.h"
 #include "viewer/name/name.h"
 #include "viewer/text/human.h"
 
@@ -42,13 +43,31 @@ struct alike_rule {
 	uint32_t least;
 };
 
-static struct alike_rule alike_rule_of(const struct analysis *a, uint32_t parent)
+static struct alike_rule alike_rule_of(const struct analysis *a, uint32_t parent,
+				       bool chain)
 {
 	uint64_t all = analysis_retained(a, parent);
 
-	if (alike_named(a->heap, parent))
+	if (!chain && alike_named(a->heap, parent))
 		return (struct alike_rule){ all / SMALL_NAMED + 1, LEAST_NAMED };
 	return (struct alike_rule){ all / STANDS_ALONE + 1, LEAST };
+}
+
+/* What is below a node: what it dominates, or what hangs at the chain that it begins, for
+ * which *room has the nodes. */
+static int alike_below(struct analysis *a, uint32_t node, const struct progress *progress,
+		       struct vec *room, bool *chain_ret, struct heap_span *ret)
+{
+	struct chain chain;
+	int err = chain_find(a, node, progress, &chain);
+
+	*chain_ret = chain.links > 0;
+	if (err || !chain.links)
+		return err ? err : analysis_children(a, node, progress, ret);
+	err = chain_hangs(a, node, &chain, progress, room);
+	*ret = (struct heap_span){ .target = room->data,
+				   .count = (uint32_t)VEC_COUNT(*room, uint32_t) };
+	return err;
 }
 
 static bool alike_member(const struct analysis *a, const struct alike *alike,
@@ -77,6 +96,29 @@ void alike_text(struct text *out, const struct heap *heap, const struct alike *a
 		return;
 	text_printf(out, "\xc3\x97 %s ", human_count(buf, alike->count));
 	name_type(out, heap, alike->type);
+}
+
+void alike_kind(struct text *out, const struct heap *heap, const struct alike *alike,
+		size_t limit)
+{
+	char buf[HUMAN_SIZE];
+
+	if (!alike->chain) {
+		name_kind(out, heap, alike->node, limit);
+		return;
+	}
+	text_printf(out, "chain of %s ", human_count(buf, alike->chain));
+	name_type(out, heap, alike->type);
+}
+
+int alike_find_chain(struct analysis *a, struct alike *alike,
+		     const struct progress *progress)
+{
+	struct chain chain = { 0 };
+	int err = alike->count == 1 ? chain_find(a, alike->node, progress, &chain) : 0;
+
+	alike->chain = chain.links;
+	return err;
 }
 
 static int alike_compare(const void *a, const void *b)
@@ -108,6 +150,8 @@ static int alike_lines(const struct analysis *a, struct heap_span children,
 
 			there->count++;
 			there->retained += retained;
+			if (retained > analysis_retained(a, there->node))
+				there->node = node;
 			there->objects += line.objects;
 			there->size += line.size;
 			continue;
@@ -129,63 +173,60 @@ int alike_children(struct analysis *a, uint32_t parent, const struct progress *p
 		   struct vec *ret)
 {
 	const struct heap *heap = a->heap;
-	const struct alike_rule rule = alike_rule_of(a, parent);
-	struct heap_span children;
-	int err = analysis_children(a, parent, progress, &children);
+	const size_t first = VEC_COUNT(*ret, struct alike);
+	struct heap_span children = { 0 };
+	struct vec room = { 0 };
+	uint32_t *counts = NULL;
+	bool chain;
 
 	assert(parent < heap->nodes);
-	if (err || !children.count)
-		return err;
-	uint32_t *counts = calloc((size_t)heap->types + 1, sizeof(*counts));
-	if (!counts)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < children.count; i++)
+	int err = alike_below(a, parent, progress, &room, &chain, &children);
+	const struct alike_rule rule = alike_rule_of(a, parent, chain);
+	if (!err && children.count &&
+	    !(counts = calloc((size_t)heap->types + 1, sizeof(*counts))))
+		err = -ENOMEM;
+	for (uint32_t i = 0; i < children.count && !err; i++)
 		if (analysis_retained(a, children.target[i]) < rule.below)
 			counts[heap_namesake_of(heap, children.target[i])]++;
-	err = alike_lines(a, children, rule, counts, ret);
+	if (!err && children.count)
+		err = alike_lines(a, children, rule, counts, ret);
+	for (size_t i = first; i < VEC_COUNT(*ret, struct alike) && !err; i++)
+		err = alike_find_chain(a, (struct alike *)ret->data + i, progress);
 	free(counts);
+	vec_free(&room);
+	return err;
+}
+
+/* Those of a line of several, which hang where holder's do. */
+static int alike_members(struct analysis *a, uint32_t holder, const struct alike *alike,
+			 const struct progress *progress, struct vec *ret)
+{
+	const size_t first = VEC_COUNT(*ret, struct alike);
+	struct heap_span children = { 0 };
+	struct vec room = { 0 };
+	bool chain;
+	int err = alike_below(a, holder, progress, &room, &chain, &children);
+
+	for (uint32_t i = 0; i < children.count && !err; i++) {
+		struct alike one = alike_single(a, children.target[i]);
+
+		if (!alike_member(a, alike, one.node))
+			continue;
+		err = alike_find_chain(a, &one, progress);
+		if (!err)
+			err = vec_append(ret, &one, sizeof(one));
+	}
+	if (!err && chain && VEC_COUNT(*ret, struct alike) > first)
+		qsort((struct alike *)ret->data + first,
+		      VEC_COUNT(*ret, struct alike) - first, sizeof(struct alike),
+		      alike_compare);
+	vec_free(&room);
 	return err;
 }
 
 int alike_open(struct analysis *a, uint32_t holder, const struct alike *alike,
 	       const struct progress *progress, struct vec *ret)
 {
-	struct heap_span children;
-	int err;
-
-	if (alike->count <= 1)
-		return alike_children(a, alike->node, progress, ret);
-	err = analysis_children(a, holder, progress, &children);
-	for (uint32_t i = 0; i < children.count && !err; i++) {
-		const struct alike one = alike_single(a, children.target[i]);
-
-		if (alike_member(a, alike, one.node))
-			err = vec_append(ret, &one, sizeof(one));
-	}
-	return err;
-}
-
-int alike_chain(struct analysis *a, uint32_t node, const struct progress *progress,
-		uint32_t *end_ret, uint32_t *steps_ret)
-{
-	const uint32_t type = heap_namesake_of(a->heap, node);
-	struct heap_span children;
-	uint32_t steps = 0;
-	int err = 0;
-
-	for (;; steps++) {
-		err = analysis_children(a, node, progress, &children);
-		if (err || !type || !children.count)
-			break;
-		uint32_t next = children.target[0];
-		uint64_t mine = analysis_retained(a, node);
-
-		if (heap_namesake_of(a->heap, next) != type ||
-		    analysis_retained(a, next) < mine - mine / 10)
-			break;
-		node = next;
-	}
-	*end_ret = node;
-	*steps_ret = steps;
-	return err;
+	return alike->count > 1 ? alike_members(a, holder, alike, progress, ret) :
+				  alike_children(a, alike->node, progress, ret);
 }

@@ -23,28 +23,29 @@ struct alike {
 	uint64_t objects;  /* that would go with them, themselves included */
 	uint64_t size;	   /* bytes of their own */
 	uint64_t below;	   /* members are those of the type that retain less than this */
+	uint32_t chain; /* of one: it is the first of so many links of a chain (chain.h),
+			    * and what is below it hangs at any of them; 0: it isn't */
 };
 
-/* Appends struct alike to ret, largest first.  0, -ENOMEM, -ECANCELED. */
+/* Appends struct alike to ret, largest first; of the first link of a chain what hangs at
+ * the chain.  0, -ENOMEM, -ECANCELED. */
 int alike_children(struct analysis *analysis, uint32_t parent,
 		   const struct progress *progress, struct vec *ret);
 /* Whether what a node refers to has names that one wants to read (see above). */
 bool alike_named(const struct heap *heap, uint32_t node);
-/* The line of a single node. */
+/* The line of a single node, whether it begins a chain or not. */
 struct alike alike_single(const struct analysis *analysis, uint32_t node);
 /* Appends "\u00d7 40,002 Session"; of a single one nothing. */
 void alike_text(struct text *out, const struct heap *heap, const struct alike *alike);
+/* Appends what a line's node is (name_kind), or "chain of 100,000 Node". */
+void alike_kind(struct text *out, const struct heap *heap, const struct alike *alike,
+		size_t limit);
+/* Looks whether a single line's node begins a chain. 0, -ENOMEM, -ECANCELED. */
+int alike_find_chain(struct analysis *analysis, struct alike *alike,
+		     const struct progress *progress);
 /* Appends the members of a line of holder's, one line each, largest first: of a single
  * node what alike_children gives for it.  0, -ENOMEM, -ECANCELED. */
 int alike_open(struct analysis *analysis, uint32_t holder, const struct alike *alike,
 	       const struct progress *progress, struct vec *ret);
-
-/*
- * The last node of the chain (a linked list) that begins at node: each keeps one of its
- * own type alive that has at least nine tenths of what it has.  *steps_ret: how many
- * steps that is, 0 with node itself as the answer.  0, -ENOMEM, -ECANCELED.
- */
-int alike_chain(struct analysis *analysis, uint32_t node, const struct progress *progress,
-		uint32_t *end_ret, uint32_t *steps_ret);
 
 #endif

@@ -9,8 +9,8 @@
  * In full it is the shortest path from a module, class, frame, task or thread
  * (describe_path): the longest expression that is of use.  Where that is too long it is
  * cut in the middle, for its two ends tell most; where there is hardly any room the
- * last step stands alone.  Below a line that names the holder already, the step from it
- * is enough (name_step).
+ * last step stands there with the type, class, module or function that has it.  Below a
+ * line that names the holder already, the step from it is enough (name_step).
  *
  * Rows, blocks and boxes say what the thing is as well: name_kind, "dict {19 items}".
  *
@@ -25,23 +25,25 @@
 /* Appends the whole name. */
 void name_full(struct text *out, const struct analysis *analysis, uint32_t node);
 /* Appends the name in at most width characters (at least 1): whole; its middle left
- * out; below NAME_NARROW the last step, cut. */
+ * out; below NAME_NARROW as name_brief does. */
 void name_short(struct text *out, const struct analysis *analysis, uint32_t node,
 		size_t width);
 /* Appends how holder refers to node ("['key']", ".attr", "x"; a __dict__ between them is
  * passed over); the type where it doesn't. */
 void name_step(struct text *out, const struct analysis *analysis, uint32_t holder,
 	       uint32_t node);
-/* Appends the last step of its path, over a __dict__ between: "sessions", "[3]"; of a
- * __dict__ with what has it: "shop.cache.__dict__". */
-void name_last(struct text *out, const struct analysis *analysis, uint32_t node);
+/* Appends the name for a box of width characters: whole; where that is too long, the last
+ * step with what it is a step from, "Session.user", "sessions[3]", "add(acc=...)", its
+ * middle left out where there is no room for that.  width 0: that step, whole. */
+void name_brief(struct text *out, const struct analysis *analysis, uint32_t node,
+		size_t width);
 /* Appends what it is: the last part of its type's name and its value, "dict {3 items}",
  * at most limit characters of the value; "" for what isn't an object. */
 void name_kind(struct text *out, const struct heap *heap, uint32_t node, size_t limit);
 /* Appends the last part of a type's name: "Session" of "shop.models.Session". */
 void name_type(struct text *out, const struct heap *heap, uint32_t type);
 
-enum { NAME_NARROW = 16 };
+enum { NAME_NARROW = 24 };
 
 /* Appends text (valid UTF-8, escaped) in at most width characters, "..." (one character,
  * U+2026) in the place of its middle. */

@@ -127,15 +127,17 @@ static void icicle_block_text(struct icicle *ic, const struct icicle_block *b, i
 		return;
 	}
 	const char *size = human_bytes_u64(n, b->alike.retained);
-	int room = width - (int)strlen(size) - 1;
+	const int left = width - (int)strlen(size) - 1;
+	const bool both = left > 4; /* else the name alone */
 	if (b->alike.count > 1)
 		alike_text(&ic->text, ic->analysis->heap, &b->alike);
 	else
 		name_short(&ic->text, ic->analysis, b->alike.node,
-			   room > 4	     ? (size_t)room :
+			   both		     ? (size_t)left :
 				   width > 1 ? (size_t)width :
 					       1);
-	text_printf(&ic->text, " %s", size);
+	if (both || b->alike.count > 1)
+		text_printf(&ic->text, " %s", size);
 }
 
 /* Neighbours get different styles; the same block keeps its own. */
@@ -187,8 +189,8 @@ void icicle_draw(struct icicle *ic, struct surface *s, struct rect r)
 		if (ic->blocks[ic->chosen].alike.count > 1)
 			name_full(&ic->text, ic->analysis,
 				  ic->blocks[ic->chosen].alike.node);
-		name_kind(&ic->text, ic->analysis->heap,
-			  ic->blocks[ic->chosen].alike.node, 60);
+		alike_kind(&ic->text, ic->analysis->heap, &ic->blocks[ic->chosen].alike,
+			   60);
 	}
 	struct rect below = { r.y + r.height - 2, r.x + 1, 2, r.width - 2 };
 	surface_wrap(s, below, STYLE_LABEL, text_get(&ic->text), text_len(&ic->text));

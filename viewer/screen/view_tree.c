@@ -89,7 +89,7 @@ static void view_tree_text(struct tree_view *v, const struct tree_row *row,
 	if (view_tree_is_node(row)) {
 		name_short(&v->text, a, row->alike.node, NAME_WIDTH);
 		text_add(&v->text, "  ");
-		name_kind(&v->text, a->heap, row->alike.node, 60);
+		alike_kind(&v->text, a->heap, &row->alike, 60);
 	}
 	ret->text = text_get(&v->text);
 	ret->size = text_len(&v->text);
