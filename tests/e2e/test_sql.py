@@ -104,8 +104,25 @@ class Cookbook(Answers):
                 found = {name: self.rows(files if name in several else files[2:], query)
                          for name, query in queries.items()}
                 self.check(found)
+                self.once(files[1:])
                 self.weak(files[2:])
                 self.twins(files[2:])
+
+    def once(self, files):
+        """A list that grew, and what is in it: the gate counts that once."""
+        rows = {row["path"]: row for row in self.rows(
+            files, "SELECT path, total_diff, count_diff, within FROM growth WHERE snapshot = 1")}
+        store, each = "__main__.STORE['sessions']", "__main__.STORE['sessions'][*]"
+        self.assertEqual((rows[store]["within"], rows[each]["within"]), (None, store))
+        self.assertGreater(rows[store]["total_diff"], rows[each]["total_diff"])
+        for condition, code, said in (
+                ('growth("__main__.STORE*") > %d' % rows[store]["total_diff"], 0, ""),
+                ('growth("__main__.STORE*") >= %d' % rows[store]["total_diff"], 4, store + " grew"),
+                ('growth("*[[]?]") >= %d' % rows[each]["total_diff"], 4, each + " grew"),
+                ('growth_count("__main__.STORE*") = 100', 4, each + " grew by ")):
+            done = run_view("--no-sidecar", *files, "--fail-if", condition)
+            self.assertEqual(done.returncode, code, condition + done.stdout.decode())
+            self.assertIn(said, done.stdout.decode())
 
     def weak(self, files):
         """What a weak reference leads to, and what it doesn't."""

@@ -21,6 +21,7 @@ struct verdict {
 struct gate {
 	struct engine *engine;
 	char *pattern; /* of the last growth(), or NULL */
+	bool counts;   /* that was growth_count() */
 };
 
 /* ---- growth() ---- */
@@ -37,6 +38,7 @@ static void gate_sum(sqlite3_context *context, sqlite3_value **argv, const char 
 		return;
 	}
 	free(gate->pattern);
+	gate->counts = false;
 	gate->pattern = strdup(pattern ? pattern : "*");
 	if (!gate->pattern ||
 	    sqlite3_prepare_v2(gate->engine->db, sql, -1, &statement, NULL) !=
@@ -57,35 +59,58 @@ static void gate_sum(sqlite3_context *context, sqlite3_value **argv, const char 
 	" FROM growth WHERE snapshot = (SELECT max(snapshot) FROM snapshot)" \
 	" AND path GLOB ?1"
 
+/* A place's growth has that of the places below it, so those below another that matches
+ * are left out. */
+static const char gate_growth_sql[] =
+	"WITH RECURSIVE place AS MATERIALIZED (SELECT path, total_diff, within,"
+	" path GLOB ?1 AS matches FROM growth"
+	" WHERE snapshot = (SELECT max(snapshot) FROM snapshot)),"
+	" covered(path) AS (SELECT path FROM place WHERE matches UNION"
+	" SELECT p.path FROM covered c JOIN place p ON p.within = c.path)"
+	" SELECT sum(total_diff) FROM place WHERE matches"
+	" AND (within IS NULL OR within NOT IN (SELECT path FROM covered))";
+
 static void gate_growth(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
 	(void)argc;
-	gate_sum(context, argv, "SELECT sum(total_diff)" GATE_NEWEST);
+	gate_sum(context, argv, gate_growth_sql);
 }
 
 static void gate_growth_count(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
+	struct gate *gate = sqlite3_user_data(context);
+
 	(void)argc;
 	gate_sum(context, argv, "SELECT sum(count_diff)" GATE_NEWEST);
+	gate->counts = true;
 }
 
-/* The place that grew most among those of the pattern. */
+/* The place that grew most among those of the pattern, by what was asked. */
 static void gate_name_place(struct gate *gate, struct text *why)
 {
-	static const char sql[] = "SELECT path, total_diff, count_diff, type" GATE_NEWEST
-				  " ORDER BY total_diff DESC LIMIT 1";
-	char bytes[HUMAN_SIZE], count[HUMAN_SIZE];
+	static const char by_bytes[] =
+		"SELECT path, total_diff, count_diff, type" GATE_NEWEST
+		" ORDER BY total_diff DESC LIMIT 1",
+			  by_count[] =
+				  "SELECT path, total_diff, count_diff, type" GATE_NEWEST
+				  " ORDER BY count_diff DESC LIMIT 1";
+	char buf[HUMAN_SIZE];
 	sqlite3_stmt *statement = NULL;
 
-	if (sqlite3_prepare_v2(gate->engine->db, sql, -1, &statement, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(gate->engine->db, gate->counts ? by_count : by_bytes, -1,
+			       &statement, NULL) != SQLITE_OK)
 		return;
 	sqlite3_bind_text(statement, 1, gate->pattern, -1, SQLITE_STATIC);
-	if (sqlite3_step(statement) == SQLITE_ROW)
-		text_printf(why, "%s grew by %s (%s %s)",
+	if (sqlite3_step(statement) == SQLITE_ROW) {
+		const int64_t more = sqlite3_column_int64(statement, 2);
+
+		text_printf(why, "%s grew by %s",
 			    (const char *)sqlite3_column_text(statement, 0),
-			    human_bytes(bytes, sqlite3_column_int64(statement, 1)),
-			    human_count_diff(count, sqlite3_column_int64(statement, 2)),
-			    (const char *)sqlite3_column_text(statement, 3));
+			    human_bytes(buf, sqlite3_column_int64(statement, 1)));
+		if (more) /* it is not the same one that is larger */
+			text_printf(why, " (%s %s)", human_count_diff(buf, more),
+				    (const char *)sqlite3_column_text(statement, 3));
+	}
 	sqlite3_finalize(statement);
 }
 

@@ -33,6 +33,7 @@ static const struct column columns[] = {
 	{ "per_hour", "Per hour", CELL_BYTES_DIFF, false },
 	{ "steps", "Grew in", CELL_TEXT, true },
 	{ "steps_grown", "Steps", CELL_COUNT, false },
+	{ "within", "Within", CELL_TEXT, true },
 };
 
 #define MAX_STEPS 64
@@ -57,6 +58,8 @@ struct grown {
 	int64_t total_diff, size_diff, count_diff;
 	uint64_t total, size, count;
 	uint32_t index;
+	uint32_t leader; /* index of the row that this one is in */
+	uint32_t within; /* the row of the nearest place above it, from 1; 0: none */
 	uint32_t parent, type;
 	uint32_t like;	/* more places in the row; UINT32_MAX: this is in another */
 	bool fresh;	/* the place is new */
@@ -122,6 +125,7 @@ static int report_growth_find_grown(const struct growth_series *series, struct v
 		const struct signature *before = growth_find(old, s[i].hash);
 		struct grown g = {
 			.index = i,
+			.leader = i,
 			.parent = s[i].parent,
 			.type = s[i].type,
 			.fresh = !before || !before->count,
@@ -187,19 +191,51 @@ static void report_growth_join(struct grown *g, size_t count, uint32_t steps)
 		g->grew |= g[i].grew;
 		g->steps = g->steps > g[i].steps ? g->steps : g[i].steps;
 		g[i].like = UINT32_MAX;
+		g[i].leader = g->index;
 	}
 	if (steps <= 64)
 		g->steps = (uint32_t)__builtin_popcountll(g->grew);
 }
 
+/* Finds which rows lie below others; leader: of each signature, 0 where it is in none. */
+static int report_growth_nest(struct vec *grown, const struct growth *fresh,
+			      const uint32_t *leader)
+{
+	const struct signature *s = fresh->signature.data;
+	struct grown *g = grown->data;
+	const size_t count = VEC_COUNT(*grown, struct grown);
+	uint32_t *number = calloc(VEC_COUNT(fresh->signature, struct signature) + 1,
+				  sizeof(*number));
+
+	if (!number)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		number[g[i].index] = (uint32_t)i + 1;
+	for (size_t i = 0; i < count; i++) {
+		uint32_t at = s[g[i].index].parent;
+
+		while (at && !leader[at])
+			at = s[at].parent;
+		g[i].within = at ? number[leader[at]] : 0;
+	}
+	free(number);
+	return 0;
+}
+
 /* Joins like rows, and puts all in order; steps: of the series. */
-static void report_growth_order(struct vec *grown, uint32_t steps)
+static int report_growth_order(struct vec *grown, const struct growth *fresh,
+			       uint32_t steps)
 {
 	struct grown *g = grown->data;
 	size_t count = VEC_COUNT(*grown, struct grown), kept = 0;
+	uint32_t *leader = calloc(VEC_COUNT(fresh->signature, struct signature) + 1,
+				  sizeof(*leader));
+	int err;
 
-	if (!count)
-		return;
+	if (!leader || !count) {
+		free(leader);
+		return count ? -ENOMEM : 0;
+	}
 	qsort(g, count, sizeof(*g), report_growth_by_place);
 	for (size_t i = 0, n; i < count && g[i].fresh; i += n) {
 		for (n = 1; i + n < count && g[i + n].fresh &&
@@ -208,14 +244,19 @@ static void report_growth_order(struct vec *grown, uint32_t steps)
 			;
 		report_growth_join(&g[i], n, steps);
 	}
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		leader[g[i].index] = g[i].leader;
 		if (g[i].like != UINT32_MAX) {
 			g[kept] = g[i];
 			g[kept].always = g[kept].steps == steps;
 			kept++;
 		}
+	}
 	grown->size = kept * sizeof(*g);
 	qsort(g, kept, sizeof(*g), by_growth);
+	err = report_growth_nest(grown, fresh, leader);
+	free(leader);
+	return err;
 }
 
 static int64_t report_growth_per_hour(const struct growth_series *series, int64_t bytes)
@@ -223,22 +264,31 @@ static int64_t report_growth_per_hour(const struct growth_series *series, int64_
 	return (int64_t)((double)bytes * 3600e9 / (double)series->ns);
 }
 
-static int report_growth_add_row(const struct report_context *c,
-				 const struct growth_series *series,
-				 const struct grown *g, struct text *scratch,
-				 struct table *table)
+static void report_growth_put_path(const struct report_context *c,
+				   const struct growth *fresh, const struct grown *g,
+				   struct text *scratch, struct row *row)
 {
-	const struct growth *fresh = &series->at[series->count - 1];
-	const struct signature *s = VEC(fresh->signature, struct signature) + g->index;
 	char buf[HUMAN_SIZE];
-	struct row row;
 
-	row_begin(&row, table, s->example, s->type);
 	text_clear(scratch);
 	growth_path(scratch, c->analysis, fresh, g->index);
 	if (g->like)
 		text_printf(scratch, " and %s like it", human_count(buf, g->like));
-	row_text(&row, text_get(scratch));
+	row_text(row, text_get(scratch));
+}
+
+/* The row of one of all that grew. */
+static int report_growth_add_row(const struct report_context *c,
+				 const struct growth_series *series,
+				 const struct grown *all, const struct grown *g,
+				 struct text *scratch, struct table *table)
+{
+	const struct growth *fresh = &series->at[series->count - 1];
+	const struct signature *s = VEC(fresh->signature, struct signature) + g->index;
+	struct row row;
+
+	row_begin(&row, table, s->example, s->type);
+	report_growth_put_path(c, fresh, g, scratch, &row);
 	if (heap_is_native(c->heap, s->example)) {
 		text_clear(scratch);
 		describe_native_kind(scratch, c->heap, s->example);
@@ -261,6 +311,10 @@ static int report_growth_add_row(const struct report_context *c,
 		    series->count == 2 ? "" : "s");
 	row_text(&row, text_get(scratch));
 	row_u64(&row, g->steps);
+	if (g->within)
+		report_growth_put_path(c, fresh, &all[g->within - 1], scratch, &row);
+	else
+		row_unknown(&row);
 	return row_end(&row);
 }
 
@@ -378,10 +432,13 @@ static int report_growth_run(const struct report_context *context,
 	(void)params;
 	if (!err)
 		err = report_growth_find_grown(&series, &grown);
-	report_growth_order(&grown, series.count - 1);
+	if (!err)
+		err = report_growth_order(&grown, &series.at[series.count - 1],
+					  series.count - 1);
 	for (size_t i = 0; i < VEC_COUNT(grown, struct grown) && !err; i++)
-		err = report_growth_add_row(
-			context, &series, VEC(grown, struct grown) + i, &scratch, table);
+		err = report_growth_add_row(context, &series, grown.data,
+					    VEC(grown, struct grown) + i, &scratch,
+					    table);
 	if (!err)
 		err = report_growth_say_all(context, &series, table);
 	if (!err)
