@@ -267,6 +267,42 @@ static void check_suspect(bool chained, const char *expected)
 	heap_destroy(heap);
 }
 
+/* Memory that two objects share, which nothing holds alone: it is no object, and too
+ * small to be a suspect of the first rank. */
+static void test_shared_memory_without_a_holder(void **state)
+{
+	struct world w = { 0 };
+	uint64_t sharers[] = { addr(2), addr(3) };
+	struct vec found = { 0 };
+	struct analysis *a = NULL;
+
+	(void)state;
+	define(&w);
+	make_object(&w.m, addr(0), w.list, w.index, 100000, 1, NULL, 0);
+	make_root(&w.m, SNAP_ROOT_MODULE, "whole", 0, 0, addr(0));
+	for (int i = 0; i < 2; i++) {
+		const struct snap_buffer buffer = { .object = sharers[i],
+						    .data = addr(100),
+						    .length = 6000,
+						    .flags = SNAP_BUFFER_OWNER };
+
+		make_object(&w.m, sharers[i], w.thing, 0, 48, 1, NULL, 0);
+		make_root(&w.m, SNAP_ROOT_MODULE, i ? "b" : "a", 0, 0, sharers[i]);
+		assert_int_equal(w.m.sink->ops->buffer(w.m.sink, &buffer), 0);
+	}
+	struct heap *heap = make_end(&w.m);
+	assert_int_equal(analysis_run(heap, NULL, &a), 0);
+	assert_int_equal(suspects_find(a, SUSPECTS_THRESHOLD, NULL, &found), 0);
+	const struct suspect *const s = found.data;
+	assert_int_equal(VEC_COUNT(found, struct suspect), 2);
+	assert_int_equal(s[0].retained, 100000);
+	assert_true(heap_is_native(heap, s[1].point));
+	assert_int_equal(s[1].retained, 6000);
+	vec_free(&found);
+	analysis_destroy(a);
+	heap_destroy(heap);
+}
+
 static void test_suspects(void **state)
 {
 	(void)state;
@@ -353,9 +389,13 @@ static void test_growth(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_duplicates), cmocka_unit_test(test_many_duplicates),
-		cmocka_unit_test(test_waste),	   cmocka_unit_test(test_budget),
-		cmocka_unit_test(test_suspects),   cmocka_unit_test(test_way),
+		cmocka_unit_test(test_duplicates),
+		cmocka_unit_test(test_many_duplicates),
+		cmocka_unit_test(test_waste),
+		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_suspects),
+		cmocka_unit_test(test_shared_memory_without_a_holder),
+		cmocka_unit_test(test_way),
 		cmocka_unit_test(test_growth),
 	};
 

@@ -196,7 +196,8 @@ static int suspects_add_single(struct finder *f, uint32_t top, uint32_t point,
 static bool suspects_elements(const struct heap *heap, uint32_t node,
 			      struct heap_span children, uint32_t big)
 {
-	unsigned kind = heap_kind(heap, node);
+	/* native memory has no elements */
+	unsigned kind = node < heap->objects ? heap_kind(heap, node) : SNAP_KIND_OBJECT;
 	uint32_t type = big ? heap_namesake_of(heap, children.target[0]) : 0;
 
 	for (uint32_t i = 1; i < big; i++)

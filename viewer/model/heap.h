@@ -35,6 +35,7 @@
 #ifndef PYMEM_VIEWER_MODEL_HEAP_H
 #define PYMEM_VIEWER_MODEL_HEAP_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -228,6 +229,7 @@ static inline uint64_t heap_row(const struct heap *heap, uint32_t object)
 static inline const struct heap_class *heap_class_of(const struct heap *heap,
 						     uint32_t object)
 {
+	assert(object < heap->objects);
 	return &VEC(heap->classes, struct heap_class)[VEC(heap->klass, uint32_t)[object]];
 }
 
