@@ -3,6 +3,7 @@
 """--export pprof, speedscope and collapsed: the heap as profilers' readers take it.  The
 profile is decoded here by hand, from the field numbers that pprof publishes; readers that
 aren't ours are in test_readers.py."""
+import collections
 import gzip
 import socket
 
@@ -148,7 +149,7 @@ class Profiles(Case):
             self.assertEqual(stack[-1], "(GC roots)")
             self.assertEqual(len(values), 3)
             if len(stack) > 1:
-                self.assertGreaterEqual(values[2], total // 10000)
+                self.assertGreaterEqual(values[2], total // 20000)
         self.assertEqual(len(profile.stacks()), len(profile.samples))
 
     def check_sums(self, profile):
@@ -176,9 +177,24 @@ class Profiles(Case):
                         for p in (a, b))
             self.assertEqual(new[0] - old[0], grown)
             self.assertEqual((len(old), len(new)), (1, 1))
+        self.check_types(a, b)
         small = sum(v[2] for _, v, _ in b.samples) / 10000 * 3
         for name in set(a.functions.values()) ^ set(b.functions.values()):
             self.assertLess(max(a.through(name), b.through(name)), small, name)
+
+    def check_types(self, a, b):
+        """What a difference tells of each type is what its objects' sizes tell."""
+        grown, small = collections.Counter(), sum(v[2] for _, v, _ in b.samples) / 10000
+        for name, profile, sign in ("a", a, -1), ("b", b, 1):
+            done = run_view("--no-sidecar", "--report", "types", "--all", "--format", "json",
+                            self.path(name))
+            for row in json.loads(done.stdout)["processes"][0]["rows"]:
+                grown["<%s>" % row["type"]] += sign * row["size"]
+            for stack, values, _ in profile.samples:
+                if len(stack) > 1:
+                    grown[stack[0]] -= sign * values[1]
+        for leaf, left in grown.items():
+            self.assertLessEqual(abs(left), small, leaf)
 
     def check_stacks(self, profile):
         retained = sum(v[2] for _, v, _ in profile.samples)

@@ -320,40 +320,81 @@ static int profile_sample_all(struct maker *m)
 			err = profile_add_sample(m->p, VEC(m->frame_of, uint32_t)[i],
 						 leaf, &value);
 	}
-	vec_free(&m->p->slot);
 	return err;
 }
 
-/* Takes the type of small samples, and moves up what is small then. */
-static int profile_fold(struct maker *m)
+/* ---- small ones ---- */
+
+/* The samples of each frame: index + 1 of the first, and of the next after each. */
+struct lists {
+	struct vec head, next;
+};
+
+static int profile_list(const struct profile *p, struct lists *l, uint32_t sample)
+{
+	const uint32_t frame = VEC(p->sample, struct profile_sample)[sample].frame;
+	const int err = vec_push_u32(&l->next, VEC(l->head, uint32_t)[frame]);
+
+	VEC(l->head, uint32_t)[frame] = sample + 1;
+	return err;
+}
+
+/* It joins what the place above has of its type. */
+static int profile_move_up(struct profile *p, struct lists *l, uint32_t sample)
+{
+	const uint32_t before = (uint32_t)profile_samples(p);
+	struct profile_sample *const at = VEC(p->sample, struct profile_sample) + sample;
+	const struct profile_sample moved = *at;
+	const uint32_t parent = VEC(p->frame, struct profile_frame)[moved.frame].parent;
+
+	at->value = (struct profile_value){ 0 };
+	const int err = profile_add_sample(p, parent, moved.leaf, &moved.value);
+
+	if (err || profile_samples(p) == before)
+		return err;
+	return profile_list(p, l, before);
+}
+
+/* What is left: no small ones but one, at the root, of several types. */
+static int profile_drop_moved(struct maker *m)
 {
 	struct profile *const p = m->p;
 	struct profile_sample *const s = VEC(p->sample, struct profile_sample);
-	const struct profile_frame *const frame = VEC(p->frame, struct profile_frame);
-	struct vec rest = { 0 };
+	struct profile_sample rest = { .leaf = PROFILE_NO_LEAF };
 	size_t kept = 0;
-	int err = vec_alloc(&rest, profile_frames(p) * sizeof(struct profile_value));
 
-	for (size_t i = 0; i < profile_samples(p) && !err; i++)
-		if (s[i].value.retained >= m->enough)
+	for (size_t i = 0; i < profile_samples(p); i++)
+		if (s[i].value.retained >= m->enough && s[i].value.count)
 			s[kept++] = s[i];
 		else
-			profile_value_add(&VEC(rest, struct profile_value)[s[i].frame],
-					  &s[i].value);
+			profile_value_add(&rest.value, &s[i].value);
 	p->sample.size = kept * sizeof(*s);
-	for (uint32_t f = profile_frames(p); f-- > 0 && !err;) {
-		const struct profile_value *const value =
-			&VEC(rest, struct profile_value)[f];
-		const struct profile_sample sample = { f, PROFILE_NO_LEAF, *value };
+	return rest.value.count ? vec_append(&p->sample, &rest, sizeof(rest)) : 0;
+}
 
-		if (f && value->retained < m->enough)
-			profile_value_add(
-				&VEC(rest, struct profile_value)[frame[f].parent], value);
-		else if (value->count)
-			err = vec_append(&p->sample, &sample, sizeof(sample));
-	}
-	vec_free(&rest);
-	return err;
+/*
+ * What a place has too little of goes to the place above, by type, and on from there.  So
+ * a type's sum over all stacks doesn't depend on what is small: the difference of two
+ * profiles tells of it what is true.
+ */
+static int profile_fold(struct maker *m)
+{
+	struct profile *const p = m->p;
+	struct lists l = { 0 };
+	int err = vec_alloc(&l.head, profile_frames(p) * sizeof(uint32_t));
+
+	for (uint32_t i = 0; i < profile_samples(p) && !err; i++)
+		err = profile_list(p, &l, i);
+	for (uint32_t f = profile_frames(p); f-- > 1 && !err;)
+		for (uint32_t i = VEC(l.head, uint32_t)[f]; i && !err;
+		     i = VEC(l.next, uint32_t)[i - 1])
+			if (VEC(p->sample, struct profile_sample)[i - 1].value.retained <
+			    m->enough)
+				err = profile_move_up(p, &l, i - 1);
+	vec_free(&l.head);
+	vec_free(&l.next);
+	vec_free(&p->slot);
+	return err ? err : profile_drop_moved(m);
 }
 
 /* ---- the order of the tree ---- */
@@ -408,6 +449,10 @@ int profile_make(struct analysis *analysis, const struct progress *progress,
 			   .heap = analysis->heap,
 			   .enough = analysis_total(analysis) / FOLDED_SHARE };
 	int err;
+
+	/* the same for two heaps of nearly one size, whose difference is looked at */
+	while (m.enough & (m.enough - 1))
+		m.enough &= m.enough - 1;
 
 	*ret = (struct profile){ .analysis = analysis };
 	err = growth_build_places(analysis, progress, &m.places);

@@ -20,8 +20,9 @@
  * No name depends on how many there are: else the difference of two profiles would tell
  * of places that came and went.  Of keys only those that a program's text has are names
  * (growth_build_places); indexes, sizes and lines are in none, and numbers in the names
- * of threads are "N".  Stacks with less than a ten-thousandth of the heap are counted for
- * the place above them, and so is what lies deeper than PROFILE_DEPTH.
+ * of threads are "N".  Stacks with less than a ten-thousandth of the heap (a power of
+ * two: the same for two heaps alike) are counted for the place above, still by type, and
+ * so is what lies deeper than PROFILE_DEPTH.
  */
 #ifndef PYMEM_VIEWER_DOCUMENT_PROFILE_H
 #define PYMEM_VIEWER_DOCUMENT_PROFILE_H
@@ -46,8 +47,8 @@ struct profile_value {
 
 struct profile_sample {
 	uint32_t frame;
-	uint32_t
-		leaf; /* text: what it is; PROFILE_NO_LEAF: several things, each little */
+	uint32_t leaf; /* text: what it is; PROFILE_NO_LEAF: several things, each little
+		       * in all */
 	struct profile_value value;
 };
 
