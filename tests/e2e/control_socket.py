@@ -14,7 +14,7 @@ import socket
 import struct
 import time
 
-from harness import AGENT
+from harness import AGENT, SLOW
 
 MAGIC = b"\x89PYMEM-START\r\n\x1a\0"
 START = struct.Struct("<16sIIIIQiiiIIIIIQQQQQQQQII64s1024s16384s")
@@ -36,8 +36,8 @@ def preload(**variables):
 
 
 def until(condition, seconds=120, step=0.01):
-    """condition()'s first true value, or None after that many seconds."""
-    end = time.monotonic() + seconds
+    """condition()'s first true value, or None after that many seconds of a usual machine."""
+    end = time.monotonic() + seconds * SLOW
     while time.monotonic() < end:
         value = condition()
         if value:
@@ -104,14 +104,14 @@ class Capture:
         return next((m for m in self.messages if m[0] == name), None)
 
     def wait_message(self, name, seconds=15, read_stream=True):
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * SLOW
         while time.monotonic() < end and not self.message(name) and \
                 (self.control_open or self.stream_open):
             self.pump(0.05, read_stream)
         return self.message(name)
 
     def finish(self, seconds=60):
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * SLOW
         while (self.control_open or self.stream_open) and time.monotonic() < end:
             self.pump()
         self.close()
@@ -143,7 +143,7 @@ def ask_agent(directory, pid, flags=0, gil_timeout_ms=0, child_timeout_s=0, skip
                        gil_timeout_ms, child_timeout_s, 0, 0, max_memory, 1, 0, 0, 0, 0, 0,
                        16, 0, 0, b"", b"".join(s.encode() + b"\0" for s in skip), b"")
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
-        client.settimeout(10)
+        client.settimeout(10 * SLOW)
         client.connect(path)
         socket.send_fds(client, [raw if raw is not None else start],
                         [control.fileno(), stream.fileno()])

@@ -130,7 +130,7 @@ class Fork(Case):
         capture = self.ask(t, narrow=True, **options)
         self.assertIsNotNone(capture.wait_message("forked", read_stream=False),
                              capture.messages)
-        self.assertTrue(select.select([capture.stream], [], [], 10)[0])
+        self.assertTrue(select.select([capture.stream], [], [], 10 * SLOW)[0])
         copies = [pid for pid in children_of(t.pid) if running(pid)]
         self.assertEqual(len(copies), 1, capture.messages)
         return capture, copies[0]
@@ -251,7 +251,7 @@ serve()
                 after = t.ask("used()")
                 self.assertEqual(before, [0, 0, 0])
                 # what the kernel adds for a child that did nothing but start another
-                self.assertLess(after[0], 0.05)
+                self.assertLess(after[0], 0.05 * SLOW)
                 self.assertLess(after[1], own_kib / 4)
                 self.assertLess(after[2], 500)
 
