@@ -19,7 +19,8 @@ enum allowance_cause {
 	ALLOWANCE_ASKED, /* signal, interval, exit: no cool-down */
 	ALLOWANCE_RSS_LIMIT,
 	ALLOWANCE_LIMIT,
-	ALLOWANCE_PRESSURE,
+	ALLOWANCE_STALL,    /* the machine or the group is short of memory */
+	ALLOWANCE_PRESSURE, /* a group's own limit is near */
 	ALLOWANCE_GROWTH,
 	ALLOWANCE_MEMORY_ERROR,
 	ALLOWANCE_CAUSES

@@ -23,7 +23,7 @@ struct pressure_source;
 
 /* How a kind of source is told from noise. */
 struct pressure_kind {
-	const char *why;
+	struct pressure_alarm alarm;
 	short events; /* for poll */
 	bool (*heard)(struct pressure_source *source, short revents);
 };
@@ -110,8 +110,9 @@ static bool pressure_events_heard(struct pressure_source *source, short revents)
 	return source->value > before;
 }
 
-static const struct pressure_kind pressure_kind_events = { "memory.events", POLLPRI,
-							   pressure_events_heard };
+static const struct pressure_kind pressure_kind_events = {
+	{ "memory.events", ALLOWANCE_PRESSURE }, POLLPRI, pressure_events_heard
+};
 
 static void pressure_add_events(const char *dir)
 {
@@ -143,8 +144,9 @@ static bool pressure_stall_heard(struct pressure_source *source, short revents)
 	return !(revents & POLLERR);
 }
 
-static const struct pressure_kind pressure_kind_stall = { "memory.pressure", POLLPRI,
-							  pressure_stall_heard };
+static const struct pressure_kind pressure_kind_stall = {
+	{ "memory.pressure", ALLOWANCE_STALL }, POLLPRI, pressure_stall_heard
+};
 
 static bool pressure_add_stall(const struct trigger_config *config, const char *path)
 {
@@ -205,9 +207,9 @@ static bool pressure_threshold_heard(struct pressure_source *source, short reven
 	return pressure_over(source);
 }
 
-static const struct pressure_kind pressure_kind_threshold = { "memory.usage_in_bytes",
-							      POLLIN,
-							      pressure_threshold_heard };
+static const struct pressure_kind pressure_kind_threshold = {
+	{ "memory.usage_in_bytes", ALLOWANCE_PRESSURE }, POLLIN, pressure_threshold_heard
+};
 
 static bool pressure_register(const char *dir, int event, int usage, uint64_t line)
 {
@@ -275,7 +277,6 @@ struct pressure_search {
 static void pressure_look(const struct room_files *files, const char *dir, void *arg)
 {
 	struct pressure_search *const search = arg;
-	char path[ROOM_PATH + 64];
 	struct phrase t;
 
 	if (files == &room_v1) {
@@ -290,13 +291,38 @@ static void pressure_look(const struct room_files *files, const char *dir, void 
 		return;
 	}
 	pressure_add_events(dir);
-	if (!search->stall && room_path(path, sizeof(path), dir, "memory.pressure"))
+}
+
+static void pressure_look_for_stall(const struct room_files *files, const char *dir,
+				    void *arg)
+{
+	struct pressure_search *const search = arg;
+	char path[ROOM_PATH + 64];
+
+	if (files != &room_v1 && !search->stall &&
+	    room_path(path, sizeof(path), dir, "memory.pressure"))
 		search->stall = pressure_add_stall(search->config, path);
+}
+
+/* Of a group of v2, else of the machine; which says nothing of a group of v1. */
+static void pressure_add_stalls(const struct trigger_config *config)
+{
+	struct pressure_search search = { .config = config };
+
+	room_groups(pressure_look_for_stall, &search);
+	if (!search.stall)
+		search.stall = pressure_add_stall(config, "/proc/pressure/memory");
+	if (!search.stall && pressure.count)
+		notice_say("PYMEM_PRESSURE: memory.pressure can't be had here (it is "
+			   "missing, or may not be written); only limits of the control "
+			   "group are heard",
+			   NULL);
 }
 
 void pressure_begin(const struct trigger_config *config)
 {
 	struct pressure_search search = { .config = config, .tightest = 1ull << 62 };
+	unsigned before;
 
 	pressure.count = 0;
 	pressure.dir[0] = '\0';
@@ -304,19 +330,15 @@ void pressure_begin(const struct trigger_config *config)
 	if (!config->stall_ns)
 		return;
 	room_groups(pressure_look, &search);
+	before = pressure.count;
 	if (pressure.dir[0])
 		pressure_add_threshold(pressure.dir, search.tightest);
-	if (!search.stall)
-		search.stall = pressure_add_stall(config, "/proc/pressure/memory");
+	if (pressure.count == before)
+		pressure_add_stalls(config);
 	if (!pressure.count)
 		notice_say("PYMEM_PRESSURE: here the kernel doesn't tell of it (no "
 			   "memory.events with a limit, no memory.pressure that may be "
 			   "written, no threshold of v1); PYMEM_LIMIT looks by itself",
-			   NULL);
-	else if (!search.stall)
-		notice_say("PYMEM_PRESSURE: memory.pressure can't be had here (it is "
-			   "missing, or may not be written); only limits of the control "
-			   "group are heard",
 			   NULL);
 }
 
@@ -360,7 +382,7 @@ uint64_t pressure_due(uint64_t now)
 	return UINT64_MAX;
 }
 
-const char *pressure_seen(uint64_t now)
+const struct pressure_alarm *pressure_seen(uint64_t now)
 {
 	if (now < pressure.due)
 		return NULL;
@@ -369,14 +391,14 @@ const char *pressure_seen(uint64_t now)
 		struct pressure_source *const s = &pressure.source[i];
 
 		if (s->look && !pressure_lost(s) && pressure_over(s))
-			return s->kind->why;
+			return &s->kind->alarm;
 	}
 	return NULL;
 }
 
-const char *pressure_heard(const struct pollfd *polled)
+const struct pressure_alarm *pressure_heard(const struct pollfd *polled)
 {
-	const char *why = NULL;
+	const struct pressure_alarm *told = NULL;
 
 	for (unsigned i = 0; i < pressure.count; i++) {
 		struct pressure_source *const s = &pressure.source[i];
@@ -386,10 +408,11 @@ const char *pressure_heard(const struct pollfd *polled)
 			continue;
 		if (!(polled[i].revents & s->kind->events))
 			pressure_close(s); /* never polled in a circle */
-		else if (s->kind->heard(s, polled[i].revents))
-			why = s->kind->why;
+		else if (s->kind->heard(s, polled[i].revents) &&
+			 (!told || told->cause == ALLOWANCE_STALL))
+			told = &s->kind->alarm;
 	}
-	return why;
+	return told;
 }
 
 void pressure_forget(void)

@@ -8,7 +8,8 @@
  *	events	  memory.events of our group and those above it that have a limit
  *		  (memory.high or memory.max): their counts of "high", "max" and "oom"
  *		  grew.  Reading is enough.
- *	stall	  memory.pressure (PSI) of our group of v2, else of the machine: tasks
+ *	stall	  memory.pressure (PSI) of our group of v2, else of the machine, unless a
+ *		  threshold is had (others' shortage is no news of our group then): tasks
  *		  waited for memory for so much of a window of time (150 ms of 2 s unless
  *		  PYMEM_PRESSURE says otherwise).  The file must be writable; without
  *		  privilege the window is a multiple of 2 s.
@@ -30,23 +31,29 @@
 #include <poll.h>
 #include <stdbool.h>
 
-#include "agent/trigger/config.h"
+#include "agent/trigger/allowance.h"
 
 enum { PRESSURE_SOURCES = 8 };
+
+/* What told of it. */
+struct pressure_alarm {
+	const char *name;
+	enum allowance_cause cause;
+};
 
 /* Opens what there is. Once, on the thread that polls; in a forked child once more. */
 void pressure_begin(const struct trigger_config *config);
 bool pressure_active(void);
 /* Fills in what to poll; returns how many, at most PRESSURE_SOURCES. */
 unsigned pressure_poll(struct pollfd *ret);
-/* After the poll of what pressure_poll gave: the name of what told of pressure, or NULL.
- * Nothing is heard twice. */
-const char *pressure_heard(const struct pollfd *polled);
+/* After the poll of what pressure_poll gave: what told of pressure, a limit before
+ * a stall, or NULL.  Nothing is heard twice. */
+const struct pressure_alarm *pressure_heard(const struct pollfd *polled);
 /* Nanoseconds until a look is needed, because only page cache is over a threshold; or
  * UINT64_MAX. */
 uint64_t pressure_due(uint64_t now);
 /* Looks, if it is needed and time: as pressure_heard. */
-const char *pressure_seen(uint64_t now);
+const struct pressure_alarm *pressure_seen(uint64_t now);
 /* In a forked child: closes what is the parent's. */
 void pressure_forget(void);
 

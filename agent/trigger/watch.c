@@ -36,7 +36,7 @@ static struct {
 	bool theirs_said, again_said; /* once in a process and its children */
 	uint64_t look_due, look_wait;
 	uint64_t interval_due;
-	const char *pressure; /* what told of it, NULL = nothing did */
+	const struct pressure_alarm *pressure; /* NULL = nothing told of it */
 	const struct cpython *py;
 } watch;
 
@@ -196,7 +196,7 @@ static void watch_memory(void)
 {
 	enum allowance_cause cause = ALLOWANCE_ASKED;
 	const char *const line = limit_active() ? limit_crossed(&cause) : NULL;
-	const char *pressure =
+	const struct pressure_alarm *const pressure =
 		watch.pressure ? watch.pressure : pressure_seen(sys_now_ns());
 
 	watch.pressure = NULL;
@@ -207,7 +207,7 @@ static void watch_memory(void)
 			limit_refused();
 	}
 	if (pressure)
-		watch_take_short(pressure, ALLOWANCE_PRESSURE);
+		watch_take_short(pressure->name, pressure->cause);
 	if (growth_seen(sys_now_ns()))
 		watch_take_short("growth", ALLOWANCE_GROWTH);
 }
