@@ -513,12 +513,13 @@ static bool session_convert(struct session *s)
 	return made >= 0;
 }
 
-static void session_upload(struct session *s, const char *file)
+/* false: the command failed, which is told; the file is there. */
+static bool session_upload(const struct session *s, const char *file)
 {
 	const struct load_options *o = s->options;
 
 	if (!o->upload || !file || !file[0] || !strcmp(file, "-"))
-		return;
+		return true;
 	const int status = upload_run(o->upload, file);
 	if (status != 0) {
 		progress_line_wipe();
@@ -527,6 +528,7 @@ static void session_upload(struct session *s, const char *file)
 			"not uploaded: %s: the upload command ended with status %d\n",
 			file, status);
 	}
+	return status == 0;
 }
 
 static void session_show(struct session *s, bool seen)
@@ -615,12 +617,14 @@ int session_capture(struct session *s, uint64_t number, bool keep, bool showing)
 	s->reports = showing && !s->options->as && !session_to_stdout(s) &&
 		s->has_viewer && s->file[0] && !show_interactive();
 	session_print_results(s);
-	session_upload(s, s->file);
+	bool uploaded = session_upload(s, s->file);
 	session_draw_references(s);
 	const bool page = session_write_page(s);
-	session_upload(s, page ? s->options->html : NULL);
+	uploaded &= session_upload(s, page ? s->options->html : NULL);
 	if (showing && !s->options->as)
 		session_show(s, seen);
 	const int status = summary_status(s->results, s->count);
-	return status || (page && converted) ? status : 1;
+	if (!status && !(page && converted))
+		return 1;
+	return status || uploaded ? status : 3; /* not all was done */
 }

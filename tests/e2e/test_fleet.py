@@ -179,6 +179,7 @@ class Summaries(Case):
             done = run_load("-q", "-f", self.path("y"), "--upload", "cat - | wc -c >%s; exit 9"
                             % self.path("size"), target.pid)
             self.assertIn(b"status 9", done.stderr)
+            self.assertEqual(done.returncode, 3)
             with open(self.path("size")) as f:
                 self.assertEqual(int(f.read()), os.path.getsize(self.path("y")))
 
