@@ -56,6 +56,7 @@ static struct {
 	const struct cpython *py;
 	bool one_atexit;    /* 3.10+: the exit functions are the interpreter's own */
 	volatile int state; /* enum hooks_state */
+	volatile bool told; /* that there is no hook */
 	void (*after_fork)(void);
 	volatile bool fork_by_pending; /* 3.6 has no os.register_at_fork */
 } hooks;
@@ -263,12 +264,28 @@ static void hooks_queue(void)
 		hooks.state = HOOKS_AGAIN;
 }
 
+void hooks_await(const struct trigger_config *config)
+{
+	hooks.config = config;
+}
+
+bool hooks_missed_exit(void)
+{
+	return hooks.config && hooks.config->at_exit && hooks.state != HOOKS_DONE &&
+		!hooks.told;
+}
+
+void hooks_give_up(void)
+{
+	hooks.told = true;
+}
+
 void hooks_install(const struct trigger_config *config, const struct cpython *py,
 		   void (*after_fork)(void))
 {
 	const bool awaited = config->at_exit || config->memory_error;
 
-	hooks.config = config;
+	hooks_await(config);
 	hooks.py = py;
 	hooks.after_fork = after_fork;
 	hooks.one_atexit = cpython_atexit_is_per_interpreter(py);
@@ -279,6 +296,8 @@ void hooks_install(const struct trigger_config *config, const struct cpython *py
 			hooks_queue();
 		sys_sleep_ms(1);
 	}
-	if (awaited && hooks.state == HOOKS_AGAIN)
+	if (awaited && hooks.state == HOOKS_AGAIN) {
 		notice_say("PYMEM_AT_EXIT could not be registered", NULL);
+		hooks_give_up();
+	}
 }

@@ -29,6 +29,8 @@
 #ifndef PYMEM_AGENT_TRIGGER_HOOKS_H
 #define PYMEM_AGENT_TRIGGER_HOOKS_H
 
+#include <stdbool.h>
+
 #include "agent/python/binding.h"
 #include "agent/trigger/config.h"
 
@@ -39,6 +41,14 @@
  */
 void hooks_install(const struct trigger_config *config, const struct cpython *py,
 		   void (*after_fork)(void));
+
+/* There is an interpreter: hooks_install will come. */
+void hooks_await(const struct trigger_config *config);
+/* Whether the process ends without a hook at its interpreter's exit, and nobody was
+ * told. */
+bool hooks_missed_exit(void);
+/* None will come: that was told. */
+void hooks_give_up(void);
 
 /* In libc's atfork handler of a child. */
 void hooks_in_child(void);

@@ -10,6 +10,7 @@
 #include "agent/trigger/allowance.h"
 #include "agent/trigger/destination.h"
 #include "agent/snap/reserve.h"
+#include "agent/trigger/hooks.h"
 #include "agent/trigger/manner.h"
 #include "agent/trigger/notice.h"
 #include "agent/trigger/trigger_capture.h"
@@ -83,6 +84,9 @@ void trigger_exit(void)
 {
 	if (!armed || owner != sys_getpid())
 		return; /* a child by vfork ends: not ours to clean */
+	if (hooks_missed_exit())
+		notice_say("no snapshot at exit",
+			   "the program ended before it could be asked for one");
 	trigger_capture_exit();
 	watch_exit();
 }

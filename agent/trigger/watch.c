@@ -133,10 +133,12 @@ static bool watch_interpreter(void)
 			t.tv_nsec = 100000000;
 		sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &t, NULL);
 	}
+	hooks_await(watch.config);
 	watch.py = cpython_bind(err, sizeof(err));
 	if (watch.py)
 		return true;
 	notice_say("no snapshots will be taken", err);
+	hooks_give_up();
 	return false;
 }
 

@@ -13,6 +13,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +44,7 @@ void repr_float(char out[REPR_FLOAT_MAX], double value)
 		strcpy(out, isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
 		return;
 	}
-	if (size < 1e16 && trunc(value) == value) {
+	if (size < 1e16 && (double)(int64_t)value == value) {
 		snprintf(out, REPR_FLOAT_MAX, "%.1f", value);
 		return;
 	}

@@ -20,7 +20,9 @@ keep = [Thing(i) for i in range(1000)]
 ready()
 serve()
 '''
-PROGRAM = "class Thing: pass\nkeep = [Thing() for i in range(1000)]\n"
+# (one that ends at once may leave none: agent/TRIGGERS.md)
+PROGRAM = ("import time\nclass Thing: pass\nkeep = [Thing() for i in range(1000)]\n"
+           "time.sleep(1)\n")
 DOCUMENTS = ("README.md", "SNAPSHOT.md", "PROBES.md", "copyright", "changelog.gz",
              "changelog.Debian.gz")
 MANUALS = ("man1/pymem-load.1.gz", "man1/pymem-view.1.gz", "man7/pymem-sql.7.gz")

@@ -38,6 +38,22 @@ class Preload(PreloadCase):
                 os.unlink(path)
                 self.assertEqual(os.listdir(self.tmp), [])
 
+    def test_at_exit_of_a_short_program(self):
+        """It may end before it can be asked for its exit: then one line says so, unless
+        its interpreter came and went between two looks."""
+        for python in some_interpreters(2):
+            with self.subTest(python=python.name):
+                env = self.env("exit-%p.pymem", PYMEM_AT_EXIT=1)
+                for _ in range(40 if LONG else 5):
+                    done = self.run_python(python, "", env)
+                    self.assertEqual((done.returncode, done.stdout), (0, b""))
+                    found = self.files("exit-*.pymem")
+                    self.assertIn(done.stderr, [b""] if found else [
+                        b"", b"pymem: no snapshot at exit: the program ended before it could "
+                        b"be asked for one\n"])
+                    for path in found:
+                        os.unlink(path)
+
     def test_arming_does_not_disturb_the_start(self):
         """The exit hook is put in while the interpreter is still importing its own
         modules: again and again, at whatever moment that is."""
