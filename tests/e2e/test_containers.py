@@ -244,7 +244,8 @@ class Kubernetes(ContainersCase):
                                  [*descendants(sidecar.pid), sidecar.pid]])
         self.assertIn(b"listening", sidecar.stdout.readline())
         hog = "hog = []\nwhile True: hog.append({'a': [1, 2, 3], 'n': len(hog)})\n"
-        env = preload(PYMEM_SOCKET=place, PYMEM_LIMIT="75%", PYMEM_PRESSURE=1)
+        env = preload(PYMEM_SOCKET=place, PYMEM_LIMIT="75%", PYMEM_PRESSURE=1,
+                      PYMEM_SNAPSHOTS=1)
         app = run([*box, "env", *("%s=%s" % (k, v) for k, v in env.items()
                                   if k == "LD_PRELOAD" or k.startswith("PYMEM_")),
                    SYSTEM_PYTHON, "-c", hog], preexec_fn=group.enter)
@@ -255,7 +256,9 @@ class Kubernetes(ContainersCase):
         path, = [os.path.join(shared, n) for n in os.listdir(shared) if n.endswith(".pymem")]
         with open(path, "rb") as f:
             self.assertTrue(is_complete(f.read()))
-        self.assertEqual(fact_of(path, "trigger"), "memory limit")
+        # whichever comes first, on a busy machine
+        self.assertIn(fact_of(path, "trigger"),
+                      ("memory limit", "memory.usage_in_bytes", "memory.events"))
 
     def test_debug_container(self):
         """kubectl debug --target --profile=general; =sysadmin where RuntimeDefault is on."""
