@@ -269,19 +269,38 @@ static bool suspect_members_most(uint64_t part, uint64_t all)
 	return part >= all - all / 10;
 }
 
+/* ", 33 MiB still shared with its parent, 46 MiB copied when written to since" */
+static void suspect_members_shared_parts(struct text *out, const struct suspect *s)
+{
+	const struct {
+		uint64_t bytes;
+		const char *how;
+	} parts[] = {
+		{ s->with_parent, "still shared with its parent" },
+		{ s->with_siblings, "shared with others that were forked from that" },
+		{ s->copied, "copied when written to since" },
+	};
+	char buf[HUMAN_SIZE];
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (parts[i].bytes)
+			text_printf(out, ", %s %s", human_bytes_u64(buf, parts[i].bytes),
+				    parts[i].how);
+}
+
 void suspect_members_shared(struct text *out, const struct suspect *s)
 {
-	char parent[HUMAN_SIZE], siblings[HUMAN_SIZE];
+	char buf[HUMAN_SIZE];
 
 	if (!s->own)
 		return;
 	if (s->still_shared <= s->own / 10)
 		text_add(out,
-			 s->copied >= s->own / 2 ?
-				 ", private to this process since it was written to (if "
-				 "only counts of references: gc.freeze() before the "
-				 "fork)" :
-				 ", private to this process");
+			 s->copied >= s->own / 2 ? ", private to this process since it "
+						   "was written to (by counts of "
+						   "references, or by the collector: "
+						   "gc.freeze() before the fork)" :
+						   ", private to this process");
 	else if (suspect_members_most(s->with_parent, s->own))
 		text_add(out, ", still shared with its parent");
 	else if (suspect_members_most(s->with_siblings, s->own))
@@ -289,18 +308,14 @@ void suspect_members_shared(struct text *out, const struct suspect *s)
 			 ", shared with others that were forked from its parent, which "
 			 "has its own by now");
 	else if (s->with_parent + s->with_siblings)
-		text_printf(out,
-			    ", %s of it still shared with its parent, %s with others "
-			    "forked from that",
-			    human_bytes_u64(parent, s->with_parent),
-			    human_bytes_u64(siblings, s->with_siblings));
+		suspect_members_shared_parts(out, s);
 	else if (suspect_members_most(s->still_shared, s->own))
 		text_add(out,
 			 ", still shared with the process it was forked from, or "
 			 "that were forked from it");
 	else
 		text_printf(out, ", %s of it still shared since a fork",
-			    human_bytes_u64(parent, s->still_shared));
+			    human_bytes_u64(buf, s->still_shared));
 }
 
 /* ---- room ---- */
