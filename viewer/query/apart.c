@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "viewer/files/files.h"
+
 enum { APART_WORDS = 600 };
 
 bool apart_helps(void)
@@ -28,19 +30,12 @@ bool apart_helps(void)
 static void apart_child(apart_work *work, void *arg, int answer, pid_t parent)
 {
 	char problem[APART_WORDS] = "";
-	size_t put = 0;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != parent)
 		_exit(1);
 	if (work(arg, problem, sizeof(problem)) == 0)
 		_exit(0);
-	while (put < strlen(problem)) {
-		const ssize_t n = write(answer, problem + put, strlen(problem) - put);
-
-		if (n < 0 && errno != EINTR)
-			break;
-		put += n > 0 ? (size_t)n : 0;
-	}
+	(void)files_write(answer, problem, strlen(problem));
 	_exit(1);
 }
 

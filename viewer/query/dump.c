@@ -16,7 +16,7 @@
  * Pages are written in order and not looked at again: the few that are open fit into a
  * processor's cache. */
 enum {
-	DUMP_PAGE = 16384,
+	DUMP_PAGE = 16384, /* as in the settings; graft looks */
 	DUMP_LARGE = 50000 /* objects */
 };
 

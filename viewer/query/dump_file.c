@@ -13,6 +13,44 @@ struct dump_file {
 	int fd;
 };
 
+/* ---- bytes ---- */
+
+ssize_t dump_file_get(int fd, void *to, size_t size, uint64_t at)
+{
+	size_t got = 0;
+
+	while (got < size) {
+		const ssize_t n =
+			pread(fd, (char *)to + got, size - got, (off_t)(at + got));
+
+		if (n == 0)
+			break;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		got += n > 0 ? (size_t)n : 0;
+	}
+	return (ssize_t)got;
+}
+
+int dump_file_put(int fd, const void *from, size_t size, uint64_t at)
+{
+	size_t put = 0;
+
+	while (put < size) {
+		const ssize_t n = pwrite(fd, (const char *)from + put, size - put,
+					 (off_t)(at + put));
+
+		if (n == 0)
+			return -EIO;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		put += n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
+/* ---- what SQLite asks for ---- */
+
 static int dump_file_close(sqlite3_file *file)
 {
 	(void)file;
@@ -22,43 +60,28 @@ static int dump_file_close(sqlite3_file *file)
 static int dump_file_read(sqlite3_file *file, void *to, int size, sqlite3_int64 at)
 {
 	const int fd = ((struct dump_file *)file)->fd;
-	int got = 0;
+	const ssize_t got = dump_file_get(fd, to, (size_t)size, (uint64_t)at);
 
-	while (got < size) {
-		const ssize_t n =
-			pread(fd, (char *)to + got, (size_t)(size - got), at + got);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return SQLITE_IOERR_READ;
-		if (n == 0) {
-			memset((char *)to + got, 0, (size_t)(size - got));
-			return SQLITE_IOERR_SHORT_READ;
-		}
-		got += (int)n;
-	}
-	return SQLITE_OK;
+	if (got < 0)
+		return SQLITE_IOERR_READ;
+	memset((char *)to + got, 0, (size_t)(size - got));
+	return got < size ? SQLITE_IOERR_SHORT_READ : SQLITE_OK;
 }
 
 static int dump_file_write(sqlite3_file *file, const void *from, int size,
 			   sqlite3_int64 at)
 {
 	const int fd = ((struct dump_file *)file)->fd;
-	int put = 0;
 
-	while (put < size) {
-		const ssize_t n = pwrite(fd, (const char *)from + put,
-					 (size_t)(size - put), at + put);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return errno == ENOSPC || errno == EDQUOT ? SQLITE_FULL :
-								    SQLITE_IOERR_WRITE;
-		put += (int)n;
+	switch (dump_file_put(fd, from, (size_t)size, (uint64_t)at)) {
+	case 0:
+		return SQLITE_OK;
+	case -ENOSPC:
+	case -EDQUOT:
+		return SQLITE_FULL;
+	default:
+		return SQLITE_IOERR_WRITE;
 	}
-	return SQLITE_OK;
 }
 
 static int dump_file_truncate(sqlite3_file *file, sqlite3_int64 size)

@@ -9,6 +9,9 @@
 #define PYMEM_VIEWER_QUERY_DUMP_FILE_H
 
 #include <sqlite3.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #define DUMP_FILE_URI "file:out?vfs=pymem"
 
@@ -17,5 +20,10 @@
 int dump_file_offer(int fd);
 /* No more. */
 void dump_file_withdraw(void);
+
+/* Bytes read from an offset, fewer than size at the file's end; or a negative errno. */
+ssize_t dump_file_get(int fd, void *to, size_t size, uint64_t at);
+/* All of them to an offset.  0 or a negative errno. */
+int dump_file_put(int fd, const void *from, size_t size, uint64_t at);
 
 #endif

@@ -6,7 +6,8 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <unistd.h>
+
+#include "viewer/query/dump_file.h"
 
 /* Of the file's header, of a page's, and what a page begins with.  A page of a long
  * row's chain begins with the number of the next one, whose first byte is 0: files of
@@ -71,30 +72,11 @@ static uint32_t graft_varint(const uint8_t *at, const uint8_t *end, uint64_t *re
 
 static int graft_read(int fd, void *to, size_t size, uint64_t at)
 {
-	for (size_t got = 0; got < size;) {
-		const ssize_t n =
-			pread(fd, (char *)to + got, size - got, (off_t)(at + got));
+	const ssize_t got = dump_file_get(fd, to, size, at);
 
-		if (n == 0)
-			return -EBADMSG;
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		got += n > 0 ? (size_t)n : 0;
-	}
-	return 0;
-}
-
-static int graft_write(int fd, const void *from, size_t size, uint64_t at)
-{
-	for (size_t put = 0; put < size;) {
-		const ssize_t n = pwrite(fd, (const char *)from + put, size - put,
-					 (off_t)(at + put));
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		put += n > 0 ? (size_t)n : 0;
-	}
-	return 0;
+	if (got < 0)
+		return (int)got;
+	return (size_t)got < size ? -EBADMSG : 0;
 }
 
 /* ---- numbers ---- */
@@ -219,9 +201,9 @@ static int graft_copy(const struct graft_run *r)
 		if (!err)
 			err = graft_page(r);
 		if (!err)
-			err = graft_write(g->to, r->page, g->page_size,
-					  (uint64_t)(graft_number(r, page) - 1) *
-						  g->page_size);
+			err = dump_file_put(g->to, r->page, g->page_size,
+					    (uint64_t)(graft_number(r, page) - 1) *
+						    g->page_size);
 	}
 	return err;
 }
@@ -246,7 +228,7 @@ int graft_table(const struct graft *g)
 	free(r.page);
 	if (!err && r.count > FIRST_PAGE) {
 		graft_put_32(pages, graft_number(&r, r.count));
-		err = graft_write(g->to, pages, sizeof(pages), FILE_PAGES);
+		err = dump_file_put(g->to, pages, sizeof(pages), FILE_PAGES);
 	}
 	return err;
 }
