@@ -267,24 +267,19 @@ static void pressure_add_threshold(const char *dir, uint64_t max)
 
 /* ---- all of them ---- */
 
-struct pressure_search {
-	const struct trigger_config *config;
-	bool stall;	   /* of a group was had */
-	uint64_t tightest; /* limit of a group of v1 */
-};
-
-/* Our group comes first, then those above it. */
+/* Our group comes first, then those above it.  arg: the tightest limit of a group of
+ * v1. */
 static void pressure_look(const struct room_files *files, const char *dir, void *arg)
 {
-	struct pressure_search *const search = arg;
+	uint64_t *const tightest = arg;
 	struct phrase t;
 
 	if (files == &room_v1) {
 		const uint64_t max = room_number(dir, files->max);
 
 		/* "no limit" is the largest number of pages */
-		if (max < search->tightest) {
-			search->tightest = max;
+		if (max < *tightest) {
+			*tightest = max;
 			phrase_init(&t, pressure.dir, sizeof(pressure.dir));
 			phrase_str(&t, dir);
 		}
@@ -293,26 +288,27 @@ static void pressure_look(const struct room_files *files, const char *dir, void 
 	pressure_add_events(dir);
 }
 
+/* arg: whether that of a group was had. */
 static void pressure_look_for_stall(const struct room_files *files, const char *dir,
 				    void *arg)
 {
-	struct pressure_search *const search = arg;
+	bool *const had = arg;
 	char path[ROOM_PATH + 64];
 
-	if (files != &room_v1 && !search->stall &&
+	if (files != &room_v1 && !*had &&
 	    room_path(path, sizeof(path), dir, "memory.pressure"))
-		search->stall = pressure_add_stall(search->config, path);
+		*had = pressure_add_stall(pressure.config, path);
 }
 
 /* Of a group of v2, else of the machine; which says nothing of a group of v1. */
 static void pressure_add_stalls(const struct trigger_config *config)
 {
-	struct pressure_search search = { .config = config };
+	bool had = false;
 
-	room_groups(pressure_look_for_stall, &search);
-	if (!search.stall)
-		search.stall = pressure_add_stall(config, "/proc/pressure/memory");
-	if (!search.stall && pressure.count)
+	room_groups(pressure_look_for_stall, &had);
+	if (!had)
+		had = pressure_add_stall(config, "/proc/pressure/memory");
+	if (!had && pressure.count)
 		notice_say("PYMEM_PRESSURE: memory.pressure can't be had here (it is "
 			   "missing, or may not be written); only limits of the control "
 			   "group are heard",
@@ -321,7 +317,7 @@ static void pressure_add_stalls(const struct trigger_config *config)
 
 void pressure_begin(const struct trigger_config *config)
 {
-	struct pressure_search search = { .config = config, .tightest = 1ull << 62 };
+	uint64_t tightest = 1ull << 62;
 	unsigned before;
 
 	pressure.count = 0;
@@ -329,10 +325,10 @@ void pressure_begin(const struct trigger_config *config)
 	pressure.config = config;
 	if (!config->stall_ns)
 		return;
-	room_groups(pressure_look, &search);
+	room_groups(pressure_look, &tightest);
 	before = pressure.count;
 	if (pressure.dir[0])
-		pressure_add_threshold(pressure.dir, search.tightest);
+		pressure_add_threshold(pressure.dir, tightest);
 	if (pressure.count == before)
 		pressure_add_stalls(config);
 	if (!pressure.count)
