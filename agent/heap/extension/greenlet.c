@@ -25,6 +25,9 @@ enum {
 
 struct greenlet {
 	uint32_t source; /* string id */
+	uint64_t last;	 /* the one whose references were told last */
+	bool has_frames; /* ... of its own: where they lie */
+	struct data_stack frames;
 	struct snap_label labels[LABELS_MAX];
 };
 
@@ -238,28 +241,33 @@ static void greenlet_label(struct walk *w, struct collect *c)
 	}
 }
 
+/* Kept for greenlet_native, which is asked of the same greenlet next. */
 static bool greenlet_find_frames(struct walk *w, const struct walk_type *type,
-				 uint64_t obj, struct data_stack *ret)
+				 uint64_t obj)
 {
-	return w->frames && !w->frames->lay->frame_is_object &&
-		greenlet_find(w, type, obj, greenlet_find_stack, ret);
+	struct greenlet *const g = w->specialists->greenlet;
+
+	g->last = obj;
+	g->has_frames = w->frames && !w->frames->lay->frame_is_object &&
+		greenlet_find(w, type, obj, greenlet_find_stack, &g->frames);
+	return g->has_frames;
 }
 
 static uint32_t greenlet_edges(struct walk *w, struct walk_type *type, uint64_t obj)
 {
 	struct snap_label *labels = w->specialists->greenlet->labels;
 	struct collect c = { .w = w, .labels = labels, .greenlet = obj };
-	struct data_stack stack, saved;
+	struct data_stack saved;
 	uint32_t shape;
 
 	shape = type->others(w, type, obj);
-	const bool frames = greenlet_find_frames(w, type, obj, &stack);
+	const bool frames = greenlet_find_frames(w, type, obj);
 	const bool code = greenlet_find(w, type, obj, greenlet_find_saved, &saved);
 	if (w->nrefs > LABELS_MAX / 2 || (!frames && !code))
 		return shape;
 	greenlet_label(w, &c);
 	if (frames)
-		greenlet_add_chunks(&c, stack);
+		greenlet_add_chunks(&c, w->specialists->greenlet->frames);
 	if (code)
 		greenlet_add_saved(w, &saved);
 	return shapes_add(w, labels, c.count, code ? SNAP_TAIL_STACK : SNAP_TAIL_OTHER);
@@ -268,14 +276,16 @@ static uint32_t greenlet_edges(struct walk *w, struct walk_type *type, uint64_t 
 /* What is resident of its chunks. */
 static void greenlet_native(struct walk *w, struct walk_type *type, uint64_t obj)
 {
-	struct data_stack stack;
+	const struct greenlet *const g = w->specialists->greenlet;
+	struct data_stack stack = g->frames;
 	int n = 0;
 
-	if (!greenlet_find_frames(w, type, obj, &stack))
+	(void)type;
+	if (g->last != obj || !g->has_frames)
 		return;
 	do
 		native_emit(w, obj, stack.chunk, data_stack_resident(w, &stack), 0,
-			    w->specialists->greenlet->source, SNAP_BUFFER_OWNER);
+			    g->source, SNAP_BUFFER_OWNER);
 	while (++n < CHUNKS_MAX && data_stack_previous(w, &stack));
 }
 
