@@ -171,12 +171,16 @@ static void budget_take_native(struct maker *m, struct budget_entry *class_)
 	budget_take(m, BUDGET_NATIVE, 0, size + moved, size - resident, count);
 }
 
+static void budget_take_frames(struct maker *m)
+{
+	budget_take(m, BUDGET_FRAMES, 0, heap_fact_u64(m->heap, "frames.stack_bytes", 0),
+		    0, heap_fact_u64(m->heap, "frames.stack_chunks", 0));
+}
+
 static void budget_take_free(struct maker *m)
 {
 	const struct heap *heap = m->heap;
 
-	budget_take(m, BUDGET_FRAMES, 0, heap_fact_u64(heap, "frames.stack_bytes", 0), 0,
-		    heap_fact_u64(heap, "frames.stack_chunks", 0));
 	budget_take(m, BUDGET_POOL_FREE, 0, heap_fact_u64(heap, "pymalloc.free_bytes", 0),
 		    heap_fact_u64(heap, "pymalloc.absent_free_bytes", 0),
 		    heap_fact_u64(heap, "pymalloc.free_blocks", 0));
@@ -274,6 +278,7 @@ int budget_make(const struct heap *heap, struct budget *ret)
 	if (ret->rss) {
 		budget_take_objects(&m);
 		budget_take_native(&m, class_);
+		budget_take_frames(&m);
 		budget_take_free(&m);
 		budget_take_rounding(&m);
 		assert(m.left <= ret->rss); /* no byte has two owners */
