@@ -240,6 +240,12 @@ static bool config_parse_at_exit(const char *s, struct trigger_config *c)
 	return config_parse_flag(s, &c->at_exit);
 }
 
+/* The signal is pymem-load's choice then, and is said nothing of. */
+static bool config_parse_mark(const char *s, struct trigger_config *c)
+{
+	return c->marked = *s != '\0', true;
+}
+
 static bool config_parse_memory_error(const char *s, struct trigger_config *c)
 {
 	return config_parse_flag(s, &c->memory_error);
@@ -302,7 +308,7 @@ static const struct {
 	const char *name;
 	/* NULL: not for the agent */
 	bool (*parse)(const char *s, struct trigger_config *c);
-	const char *wanted;
+	const char *wanted; /* NULL: it asks for nothing, and is never wrong */
 } variables[] = {
 	{ "OUTPUT", config_parse_output,
 	  "a path, in which only %p, %t and %% mean something" },
@@ -333,7 +339,7 @@ static const struct {
 	{ "BUILD", NULL, NULL },
 	{ "FAULT", NULL, NULL },
 	{ "LONG", NULL, NULL },
-	{ "MARK", NULL, NULL },
+	{ "MARK", config_parse_mark, NULL },
 	{ "SID", NULL, NULL },
 	{ "TORTURE", NULL, NULL },
 	{ "VIEW", NULL, NULL },
@@ -376,7 +382,7 @@ static int config_one(const char *entry, struct trigger_config *c, char *err, si
 		if (!variables[i].parse)
 			return 0;
 		if (variables[i].parse(equals + 1, c))
-			return 1;
+			return variables[i].wanted ? 1 : 0;
 		config_complain(err, size, entry, length + 6, equals + 1,
 				variables[i].wanted);
 		return -1;

@@ -57,6 +57,7 @@ struct trigger_config {
 	uint32_t keep;	     /* 0 = all */
 	uint32_t values;     /* characters of a preview, 0 = none */
 	bool at_exit, memory_error;
+	bool marked; /* PYMEM_MARK: pymem-load --leak-check runs the program */
 };
 
 /*

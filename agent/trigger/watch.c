@@ -32,8 +32,10 @@ static struct {
 	struct worker worker;
 	struct sigaction before; /* of PYMEM_SIGNAL */
 	volatile int wanted;	 /* the signal came: to the process of this number */
+	volatile unsigned asked; /* how often, since the last snapshot for one */
 	bool handling, forked;
-	bool theirs_said, again_said; /* once in a process and its children */
+	/* once in a process and its children */
+	bool theirs_said, again_said, merged_said;
 	uint64_t look_due, look_wait;
 	uint64_t interval_due;
 	const struct pressure_alarm *pressure; /* NULL = nothing told of it */
@@ -45,7 +47,11 @@ static struct {
 static void watch_signal(int sig, siginfo_t *info, void *context)
 {
 	const int own = watch.worker.tid;
+	const bool passed_on = sys_gettid() == own && info->si_code == SI_TKILL &&
+		info->si_pid == sys_getpid();
 
+	if (!passed_on)
+		__sync_fetch_and_add(&watch.asked, 1);
 	watch.wanted = sys_getpid();
 	if (sys_gettid() == own)
 		return;
@@ -214,17 +220,31 @@ static void watch_memory(void)
 		watch_take_short("growth", ALLOWANCE_GROWTH);
 }
 
-static void watch_act(void)
+static void watch_take_asked(void)
 {
 	static const struct trigger_cause on_signal = { "signal", JOB_WORKER, NULL, false,
 							ALLOWANCE_ASKED };
+
+	if (!__sync_lock_test_and_set(&watch.wanted, 0))
+		return;
+	if (__sync_lock_test_and_set(&watch.asked, 0) > 1 && !watch.merged_said) {
+		notice_say(
+			"PYMEM_SIGNAL: signals came faster than snapshots can be taken; "
+			"one is taken for all that came in the meantime",
+			NULL);
+		watch.merged_said = true;
+	}
+	trigger_capture_take(watch.config, &on_signal);
+}
+
+static void watch_act(void)
+{
 	static const struct trigger_cause on_time = { "interval", JOB_WORKER, NULL, false,
 						      ALLOWANCE_ASKED };
 	const struct trigger_config *config = watch.config;
 	uint64_t now;
 
-	if (__sync_lock_test_and_set(&watch.wanted, 0))
-		trigger_capture_take(config, &on_signal);
+	watch_take_asked();
 	watch_memory();
 	now = sys_now_ns();
 	watch_look(now);
@@ -292,7 +312,7 @@ int watch_start(const struct trigger_config *config, control_socket_start *start
 	watch.worker.name = "pymem-watch";
 	watch.wanted = 0;
 	watch_handle(config->signal);
-	if (config_signal_is_borrowed(config->signal))
+	if (config_signal_is_borrowed(config->signal) && !config->marked)
 		notice_say("PYMEM_SIGNAL: this signal ends a process that doesn't handle "
 			   "it, and programs use it themselves; PYMEM_SIGNAL=1 takes one "
 			   "that they don't",
@@ -306,8 +326,10 @@ void watch_forget(void)
 
 	watch.forked = true;
 	watch.worker.tid = 0;
-	if (asked != sys_getpid()) /* one that came to the child already is the child's */
+	if (asked != sys_getpid()) { /* one that came to the child is the child's */
+		watch.asked = 0;
 		__sync_bool_compare_and_swap(&watch.wanted, asked, 0);
+	}
 	control_socket_forget();
 	pressure_forget();
 	hooks_in_child();

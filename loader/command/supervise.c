@@ -34,6 +34,7 @@ enum {
 	SUPERVISE_MAPS = 16 << 20,
 	SUPERVISE_PATIENCE = 20, /* seconds for the agent to begin: it gives up itself */
 	SUPERVISE_TRIES = 3,
+	SUPERVISE_LINES = 4096, /* of marks, read and not yet taken */
 };
 
 struct supervisor {
@@ -46,6 +47,8 @@ struct supervisor {
 	pid_t child;
 	struct leak_check check;
 	char label[LEAK_CHECK_LABEL]; /* of the snapshot that is waited for */
+	char lines[SUPERVISE_LINES];  /* marks that wait for their turn */
+	size_t lines_size;
 	bool waiting, owed;    /* for a snapshot; an answer to who wrote the mark */
 	bool named;	       /* marks come by name, none by signal */
 	struct timespec asked; /* the mark's time, as files have it */
@@ -55,15 +58,16 @@ struct supervisor {
 	bool failed;
 };
 
-/* Signals that came: to be passed on. */
-static volatile sig_atomic_t supervise_signals[65];
+/* How often each signal came, and how often it was passed on. */
+static volatile sig_atomic_t supervise_came[65];
+static sig_atomic_t supervise_passed[65];
 
 static void supervise_on_signal(int sig, siginfo_t *info, void *context)
 {
 	(void)context;
 	/* what a terminal sends, it sends to the command, too */
 	if (info->si_code <= 0)
-		supervise_signals[sig] = 1;
+		supervise_came[sig]++;
 }
 
 bool supervise_needed(const struct load_options *o)
@@ -328,20 +332,27 @@ static void supervise_mark(struct supervisor *s, const char *label)
 	s->owed = false;
 }
 
-/* One line, its name; where several were written at once they are one. */
+/* The next line, or what was written without an end: a mark's name. */
 static void supervise_look_for_marks(struct supervisor *s)
 {
-	char buf[LEAK_CHECK_LABEL];
-	ssize_t n;
+	char label[LEAK_CHECK_LABEL];
 
 	if (s->waiting || s->marks < 0)
 		return;
-	n = read(s->marks, buf, sizeof(buf) - 1);
-	if (n <= 0)
+	const ssize_t n = read(s->marks, s->lines + s->lines_size,
+			       sizeof(s->lines) - s->lines_size);
+	if (n > 0)
+		s->lines_size += (size_t)n;
+	if (!s->lines_size)
 		return;
-	buf[n] = '\0';
-	buf[strcspn(buf, "\n")] = '\0';
-	supervise_mark(s, buf);
+	const char *const end = memchr(s->lines, '\n', s->lines_size);
+	const size_t size = end ? (size_t)(end - s->lines) : s->lines_size;
+	const size_t used = size + (end != NULL);
+
+	snprintf(label, sizeof(label), "%.*s", (int)size, s->lines);
+	s->lines_size -= used;
+	memmove(s->lines, s->lines + used, s->lines_size);
+	supervise_mark(s, label);
 }
 
 /* ---- the command ---- */
@@ -349,9 +360,10 @@ static void supervise_look_for_marks(struct supervisor *s)
 static void supervise_pass_signals(struct supervisor *s)
 {
 	for (int sig = 1; sig < 65; sig++) {
-		if (!supervise_signals[sig] || (sig == SIGUSR2 && s->waiting))
+		if (supervise_came[sig] == supervise_passed[sig] ||
+		    (sig == SIGUSR2 && s->waiting))
 			continue;
-		supervise_signals[sig] = 0;
+		supervise_passed[sig]++;
 		if (sig == SIGUSR2)
 			supervise_mark(s, "");
 		else
@@ -388,6 +400,18 @@ static void supervise_start(const struct supervisor *s, const struct agent_file 
 	launch_command(&own, agent, error);
 	print_format(stderr, "pymem-load: %s\n", error);
 	_exit(127);
+}
+
+/* The command has ended: marks whose snapshots it didn't wait for. */
+static void supervise_say_missed(struct supervisor *s)
+{
+	if (s->waiting || s->lines_size ||
+	    supervise_came[SIGUSR2] != supervise_passed[SIGUSR2] ||
+	    (s->marks >= 0 && read(s->marks, s->lines, 1) == 1))
+		print_format(stderr,
+			     "pymem-load: the command ended before the snapshots of its "
+			     "last marks were taken; reading $PYMEM_MARK.done waits for "
+			     "them\n");
 }
 
 static int supervise_make_folder(struct supervisor *s, char error[512])
@@ -508,8 +532,10 @@ int supervise_command(const struct load_options *o, const struct agent_file *age
 		if (s.child == 0)
 			supervise_start(&s, agent);
 		status = s.child < 0 ? -1 : supervise_watch(&s);
-		if (o->leak_check)
+		if (o->leak_check) {
+			supervise_say_missed(&s);
 			leak_check_end(&s.check);
+		}
 		if (s.child >= 0)
 			status = supervise_status(&s, status);
 		else

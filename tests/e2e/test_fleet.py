@@ -40,6 +40,23 @@ for name in "clean", "leaky", "short":
 print("the program's own words")
 '''
 
+# Signals while snapshots are being taken; lines all at once; the end before a snapshot.
+FAST_SIGNALS = r'''
+import os, signal, time
+folder = os.path.dirname(os.environ["PYMEM_MARK"])
+while sum(x.endswith(".pymem") for x in os.listdir(folder)) < 3:
+    os.kill(os.getpid(), signal.SIGUSR2)
+    time.sleep(0.002)
+'''
+FAST_LINES = r'''
+import os
+with open(os.environ["PYMEM_MARK"], "w") as f:
+    f.write("x\nx\nx\ny\n" + "z\n" * 100)
+for i in range(4):
+    with open(os.environ["PYMEM_MARK"] + ".done") as f:
+        f.read()
+'''
+
 CONFTEST = r'''
 import gc, os
 import pytest
@@ -226,8 +243,18 @@ class Summaries(Case):
                 "  os.listdir(os.path.dirname(os.environ['PYMEM_MARK']))): time.sleep(0.01)\n")
         done = self.command("--leak-check", 3, "--", python, "-c", code % "os.getpid()")
         self.assertIn(b"nothing grew at every one of 3 marks", done.stderr)
+        self.assertNotIn(b"PYMEM_SIGNAL", done.stderr)
         self.command("--leak-check", 3, "--", python, "-c", "pass", code=1)
         self.command("--leak-check", 1, "--", python, "-c", "pass", code=2)
+
+    def test_fast_marks(self):
+        python = some_interpreters(1)[0].path
+        done = self.command("--leak-check", 3, "--", python, "-c", FAST_SIGNALS)
+        self.assertEqual(done.stderr.count(b"signals came faster than snapshots"), 1)
+        done = self.command("--leak-check", 3, "--", python, "-c", FAST_LINES)
+        self.assertIn(b"ended before the snapshots of its last marks", done.stderr)
+        self.assertIn(b"y: only 1 of 3 marks", done.stderr)
+        self.assertIn(b"nothing grew at every one of 3 marks", done.stderr)
 
     def test_pytest(self):
         """The recipe of pymem-load(1)."""

@@ -24,6 +24,8 @@ static enum cell_type answer_declared(const char *type, int value)
 		{ "BYTES", CELL_BYTES },
 		{ "RATIO", CELL_RATIO },
 		{ "NS", CELL_NS },
+		{ "ID", CELL_ID },
+		{ "TIME", CELL_TIME },
 		{ "BOOLEAN", CELL_BOOL },
 		{ "INTEGER", CELL_INTEGER },
 		{ "TEXT", CELL_TEXT },

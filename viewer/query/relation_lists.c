@@ -89,10 +89,9 @@ static void relation_lists_snapshot(struct relation_cursor *c, sqlite3_context *
 const struct relation relation_snapshot = {
 	.name = "snapshot",
 	.title = "the snapshots that are open, 0 the oldest",
-	.columns =
-		"snapshot INTEGER, pid INTEGER, file TEXT, python TEXT, command TEXT, "
-		"time_ns INTEGER, objects INTEGER, refs INTEGER, size BYTES, rss BYTES, "
-		"types INTEGER, threads INTEGER, complete BOOLEAN, problem TEXT",
+	.columns = "snapshot INTEGER, pid ID, file TEXT, python TEXT, command TEXT, "
+		   "time_ns TIME, objects INTEGER, refs INTEGER, size BYTES, rss BYTES, "
+		   "types INTEGER, threads INTEGER, complete BOOLEAN, problem TEXT",
 	.rows = 1,
 	.select = relation_lists_one,
 	.column = relation_lists_snapshot,
@@ -218,7 +217,7 @@ static void relation_lists_thread(struct relation_cursor *c, sqlite3_context *co
 const struct relation relation_thread = {
 	.name = "thread",
 	.title = "threads, with what each alone keeps",
-	.columns = "snapshot INTEGER, thread INTEGER, name TEXT, native_id INTEGER, "
+	.columns = "snapshot INTEGER, thread INTEGER, name TEXT, native_id ID, "
 		   "interpreter INTEGER, main BOOLEAN, gil BOOLEAN, retained BYTES",
 	.rows = 20,
 	.select = relation_lists_threads,
@@ -271,7 +270,7 @@ const struct relation relation_frame = {
 	.name = "frame",
 	.title = "running frames; depth 0 is the innermost of its thread",
 	.columns = "snapshot INTEGER, frame INTEGER, thread INTEGER, depth INTEGER, "
-		   "function TEXT, file TEXT, line INTEGER, address ADDRESS, "
+		   "function TEXT, file TEXT, line ID, address ADDRESS, "
 		   "retained BYTES",
 	.rows = 200,
 	.select = relation_lists_frames,

@@ -119,6 +119,10 @@ static const char *relation_report_type(enum cell_type type)
 		return "ADDRESS";
 	case CELL_NS:
 		return "NS";
+	case CELL_ID:
+		return "ID";
+	case CELL_TIME:
+		return "TIME";
 	case CELL_BOOL:
 		return "BOOLEAN";
 	default:

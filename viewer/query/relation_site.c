@@ -41,7 +41,7 @@ const struct relation relation_site = {
 	.name = "site",
 	.title = "lines that allocated, and the sites that called them",
 	.columns = "snapshot INTEGER, site INTEGER, caller INTEGER, file TEXT, "
-		   "line INTEGER",
+		   "line ID",
 	.rows = 5000,
 	.select = relation_site_select,
 	.column = relation_site_column,

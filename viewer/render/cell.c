@@ -8,17 +8,11 @@
 
 #include "viewer/text/human.h"
 
-const char *cell_human(const struct table *table, size_t row, size_t column,
-		       char buf[CELL_TEXT_SIZE])
+const char *cell_number_human(enum cell_type type, const struct cell *cell,
+			      char buf[CELL_TEXT_SIZE])
 {
-	const struct cell *cell = table_cell(table, row, column);
-
-	assert(row < table->rows && column < table->ncolumns);
-	if (cell->unknown)
-		return "-";
-	switch (table->columns[column].type) {
-	case CELL_TEXT:
-		return table_text(table, cell);
+	assert(!cell->unknown);
+	switch (type) {
 	case CELL_COUNT:
 		return human_count(buf, cell->u64);
 	case CELL_BYTES:
@@ -43,6 +37,26 @@ const char *cell_human(const struct table *table, size_t row, size_t column,
 	case CELL_REAL:
 		snprintf(buf, CELL_TEXT_SIZE, "%.6g", cell->ratio);
 		return buf;
+	case CELL_ID:
+		snprintf(buf, CELL_TEXT_SIZE, "%" PRIu64, cell->u64);
+		return buf;
+	case CELL_TIME:
+		return human_time(buf, cell->u64);
+	case CELL_TEXT:
+		break;
 	}
 	return "";
+}
+
+const char *cell_human(const struct table *table, size_t row, size_t column,
+		       char buf[CELL_TEXT_SIZE])
+{
+	const struct cell *const cell = table_cell(table, row, column);
+	const enum cell_type type = table->columns[column].type;
+
+	assert(row < table->rows && column < table->ncolumns);
+	if (cell->unknown)
+		return "-";
+	return type == CELL_TEXT ? table_text(table, cell) :
+				   cell_number_human(type, cell, buf);
 }

@@ -17,7 +17,7 @@
 
 static const struct column columns[] = {
 	{ "memory", "Memory", CELL_TEXT, false },
-	{ "pid", "Process", CELL_COUNT, true },
+	{ "pid", "Process", CELL_ID, true },
 	{ "python", "Python, in full", CELL_TEXT, true },
 	{ "python_version", "Python", CELL_TEXT, false },
 	{ "command", "Command", CELL_TEXT, false },

@@ -32,6 +32,9 @@ enum cell_type {
 	CELL_BOOL,
 	CELL_INTEGER, /* signed, of a query */
 	CELL_REAL,    /* a number of a query, in `ratio` */
+	CELL_ID,      /* a number that names something (a process, a line): people see its
+		       * digits alone */
+	CELL_TIME,    /* nanoseconds since 1970; people see 2026-11-30 12:57:26 (UTC) */
 };
 
 struct column {

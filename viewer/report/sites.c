@@ -23,7 +23,7 @@ static const struct column site_columns[] = {
 	{ "size", "Size", CELL_BYTES, false },
 	{ "retained", "Retained", CELL_BYTES, false },
 	{ "file", "File", CELL_TEXT, true },
-	{ "line", "Line", CELL_COUNT, true },
+	{ "line", "Line", CELL_ID, true },
 	{ "address", "Example", CELL_ADDRESS, true },
 	{ "callers", "Called from", CELL_TEXT, false },
 };
@@ -36,7 +36,7 @@ static const struct column growth_columns[] = {
 	{ "allocated", "Allocated", CELL_BYTES, false },
 	{ "retained", "Retained", CELL_BYTES, false },
 	{ "file", "File", CELL_TEXT, true },
-	{ "line", "Line", CELL_COUNT, true },
+	{ "line", "Line", CELL_ID, true },
 	{ "callers", "Called from", CELL_TEXT, false },
 };
 

@@ -14,13 +14,13 @@ static const struct column columns[] = {
 	{ "thread", "Thread", CELL_TEXT, false },
 	{ "depth", "Depth", CELL_COUNT, false },
 	{ "file", "File", CELL_TEXT, true },
-	{ "line", "Line", CELL_COUNT, true },
+	{ "line", "Line", CELL_ID, true },
 	{ "type", "Type", CELL_TEXT, false },
 	{ "size", "Size", CELL_BYTES, false },
 	{ "retained", "Retained", CELL_BYTES, false },
 	{ "value", "Value", CELL_TEXT, false },
 	{ "address", "Address", CELL_ADDRESS, true },
-	{ "native_id", "Native id", CELL_COUNT, true },
+	{ "native_id", "Native id", CELL_ID, true },
 };
 
 struct printer {

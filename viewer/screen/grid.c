@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "viewer/text/human.h"
+#include "viewer/render/cell.h"
 
 void grid_init(struct grid *g, const struct grid_source *source, void *arg,
 	       const struct column *columns, size_t ncolumns)
@@ -55,50 +55,15 @@ size_t grid_row(const struct grid *g)
 const char *grid_format(const struct grid *g, size_t column, const struct grid_cell *cell,
 			char *buf, size_t size)
 {
-	char human[HUMAN_SIZE];
-	const char *s = human;
+	const enum cell_type type = g->columns[column].type;
+	const struct cell number = { .u64 = cell->u64 };
+	char human[CELL_TEXT_SIZE];
 
 	assert(column < g->ncolumns);
-	if (cell->unknown) {
-		s = "-";
-	} else {
-		switch (g->columns[column].type) {
-		case CELL_COUNT:
-			human_count(human, cell->u64);
-			break;
-		case CELL_BYTES:
-			human_bytes_u64(human, cell->u64);
-			break;
-		case CELL_COUNT_DIFF:
-			human_count_diff(human, cell->i64);
-			break;
-		case CELL_BYTES_DIFF:
-			human_bytes_diff(human, cell->i64);
-			break;
-		case CELL_RATIO:
-			human_share(human, cell->ratio);
-			break;
-		case CELL_INTEGER:
-			human_integer(human, cell->i64);
-			break;
-		case CELL_REAL:
-			snprintf(human, sizeof(human), "%.6g", cell->ratio);
-			break;
-		case CELL_ADDRESS:
-			snprintf(human, sizeof(human), "0x%" PRIx64, cell->u64);
-			break;
-		case CELL_NS:
-			human_ns(human, cell->u64);
-			break;
-		case CELL_BOOL:
-			s = cell->u64 ? "yes" : "no";
-			break;
-		case CELL_TEXT:
-			s = "";
-			break;
-		}
-	}
-	snprintf(buf, size, "%s", s);
+	snprintf(buf, size, "%s",
+		 cell->unknown		   ? "-" :
+			 type == CELL_TEXT ? "" :
+					     cell_number_human(type, &number, human));
 	return buf;
 }
 

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "viewer/text/human.h"
 
@@ -92,6 +93,16 @@ const char *human_share(char buf[HUMAN_SIZE], double ratio)
 		snprintf(buf, HUMAN_SIZE, "%.4f %%", floor(percent * 1e4) / 1e4);
 	else
 		snprintf(buf, HUMAN_SIZE, "%.1f %%", percent);
+	return buf;
+}
+
+const char *human_time(char buf[HUMAN_SIZE], uint64_t ns)
+{
+	const time_t seconds = (time_t)(ns / 1000000000u);
+	struct tm tm;
+
+	if (!gmtime_r(&seconds, &tm) || !strftime(buf, HUMAN_SIZE, "%F %T", &tm))
+		snprintf(buf, HUMAN_SIZE, "-");
 	return buf;
 }
 

@@ -18,6 +18,8 @@ const char *human_count_diff(char buf[HUMAN_SIZE], int64_t count);
 const char *human_integer(char buf[HUMAN_SIZE], int64_t number);
 /* "12.3 %"; not quite all is never 100: "99.9917 %". */
 const char *human_share(char buf[HUMAN_SIZE], double ratio);
+/* Of nanoseconds since 1970: "2026-11-30 12:57:26", UTC. */
+const char *human_time(char buf[HUMAN_SIZE], uint64_t ns);
 /* "1.25 ms" */
 const char *human_ns(char buf[HUMAN_SIZE], uint64_t ns);
 
