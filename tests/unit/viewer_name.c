@@ -263,7 +263,9 @@ static void test_names(void **state)
 	check_short(a, LIST, 8, "items");
 	check_short(a, ACC, 12, "add(acc=" DOTS ")");
 	check_short(a, SEEN, 19, "add" INTO "closure seen");
-	check_short(a, X, 1, DOTS);
+	check_short(a, X, 1, "x");
+	check_short(a, SEEN, 9, "seen");
+	check_short(a, ACC, 1, DOTS);
 	check_step(a, MODULE, FUNCTION, "add");
 	check_step(a, DICT, FUNCTION, "['add']");
 	check_step(a, LIST, ITEM + 3, "[3]");

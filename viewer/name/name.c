@@ -301,26 +301,26 @@ static void name_brief_step(struct text *out, const struct analysis *a, uint32_t
 	text_free(&below);
 }
 
-/* Where that is still too long: a module without the word, an element without its
- * container, and what a module has a name for without the module, but for what all
- * modules have. */
+/* Where that is still too long: the last step alone. A module without the word, an
+ * element without its container, a name without what has it, but for names that all
+ * modules and classes have. */
 static void name_bare(struct text *name, const struct analysis *a, uint32_t node)
 {
 	struct text step = { 0 };
 	const uint32_t owner = name_owner(&step, a, node);
-	const char *const own = text_get(&step);
+	const char *own = text_get(&step);
 
+	const char *const word = strrchr(own, ' ');
+	if (word && !strpbrk(own, "[(.'\"")) /* " local x", "closure x" */
+		own = word + 1;
+	else if (own[0] == '.' && strncmp(own, ".__", 3) != 0)
+		own++;
 	if (heap_kind(a->heap, node) == SNAP_KIND_MODULE) {
 		text_clear(name);
 		name_module(name, a, node);
-	} else if (owner < a->heap->objects && own[0] == '[') {
+	} else if (owner != HEAP_NONE && *own && !strchr(" .(", *own)) {
 		text_clear(name);
 		text_add(name, own);
-	} else if (owner < a->heap->objects &&
-		   heap_kind(a->heap, owner) == SNAP_KIND_MODULE && own[0] == '.' &&
-		   strncmp(own, ".__", 3) != 0) {
-		text_clear(name);
-		text_add(name, own + 1);
 	}
 	text_free(&step);
 }

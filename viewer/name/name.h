@@ -33,8 +33,9 @@ void name_short(struct text *out, const struct analysis *analysis, uint32_t node
 void name_step(struct text *out, const struct analysis *analysis, uint32_t holder,
 	       uint32_t node);
 /* Appends the name for a box of width characters: whole; where that is too long, the last
- * step with what it is a step from, "Session.user", "sessions[3]", "add(acc=...)", its
- * middle left out where there is no room for that.  width 0: that step, whole. */
+ * step with what it is a step from, "Session.user", "sessions[3]", "add(acc=...)"; where
+ * there is no room for that, the step alone, "user", if need be without its middle.
+ * width 0: the step with what it is from, whole. */
 void name_brief(struct text *out, const struct analysis *analysis, uint32_t node,
 		size_t width);
 /* Appends what it is: the last part of its type's name and its value, "dict {3 items}",
