@@ -309,8 +309,8 @@ static void name_bare(struct text *name, const struct analysis *a, uint32_t node
 	struct text step = { 0 };
 	const uint32_t owner = name_owner(&step, a, node);
 	const char *own = text_get(&step);
-
 	const char *const word = strrchr(own, ' ');
+
 	if (word && !strpbrk(own, "[(.'\"")) /* " local x", "closure x" */
 		own = word + 1;
 	else if (own[0] == '.' && strncmp(own, ".__", 3) != 0)
