@@ -140,6 +140,11 @@ bool cpython_atexit_is_per_interpreter(const struct cpython *py)
 	return versions_since(py, 10);
 }
 
+bool cpython_pending_call_raises(const struct cpython *py)
+{
+	return versions_since(py, 8) && !versions_since(py, 9);
+}
+
 enum cpython_gils cpython_gils(const struct cpython *py)
 {
 	if (py->sym.ft_marker)

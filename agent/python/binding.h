@@ -41,6 +41,13 @@ enum cpython_gils cpython_gils(const struct cpython *py);
 /* Are callbacks of atexit kept in each interpreter's state (3.10)? */
 bool cpython_atexit_is_per_interpreter(const struct cpython *py);
 
+/*
+ * Does a pending call that comes too late raise and print an exception, on whatever
+ * thread and without the GIL?  3.8 alone does, from the interpreter's end on
+ * (Python/ceval.c, _PyEval_AddPendingCall: pending->finishing).
+ */
+bool cpython_pending_call_raises(const struct cpython *py);
+
 /* Life-cycle questions, no GIL needed. */
 bool cpython_initialized(const struct cpython *py);
 bool cpython_finalizing(const struct cpython *py);

@@ -3,6 +3,7 @@
 #include "agent/trigger/hooks.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "agent/python/binding.h"
 #include "agent/base/sys.h"
@@ -57,6 +58,7 @@ static struct {
 	bool one_atexit;    /* 3.10+: the exit functions are the interpreter's own */
 	volatile int state; /* enum hooks_state */
 	volatile bool told; /* that there is no hook */
+	bool came;	    /* the interpreter called the one at its exit */
 	void (*after_fork)(void);
 	volatile bool fork_by_pending; /* 3.6 has no os.register_at_fork */
 } hooks;
@@ -109,6 +111,7 @@ static struct object *hooks_at_exit(struct object *self, struct object *args)
 
 	(void)self;
 	(void)args;
+	hooks.came = true;
 	/* a snapshot that is being taken needs the GIL we have: let it finish */
 	while (trigger_capture_take(hooks.config, &at_exit) == -EBUSY) {
 		void *state = PyEval_SaveThread();
@@ -256,9 +259,25 @@ static int hooks_pending(void *arg)
 	return 0;
 }
 
+/* Under the GIL, on our own thread. */
+static void hooks_install_here(void)
+{
+	hooks.state = HOOKS_AGAIN;
+	if (cpython_finalizing(hooks.py))
+		return;
+	const int held = cpython_gil_ensure(hooks.py);
+	if (!cpython_finalizing(hooks.py))
+		hooks_pending(NULL);
+	cpython_gil_release(hooks.py, held);
+}
+
 /* One more try; refused while 32 calls wait. */
 static void hooks_queue(void)
 {
+	if (cpython_pending_call_raises(hooks.py)) {
+		hooks_install_here();
+		return;
+	}
 	hooks.state = HOOKS_QUEUED;
 	if (Py_AddPendingCall(hooks_pending, NULL) < 0)
 		hooks.state = HOOKS_AGAIN;
@@ -269,10 +288,26 @@ void hooks_await(const struct trigger_config *config)
 	hooks.config = config;
 }
 
-bool hooks_missed_exit(void)
+/* Whether an interpreter was started that our thread never saw: a start draws the secret
+ * of hashes, which stays (Python/bootstrap_hash.c; all zero with PYTHONHASHSEED=0). */
+static bool hooks_interpreter_was_here(void)
 {
-	return hooks.config && hooks.config->at_exit && hooks.state != HOOKS_DONE &&
-		!hooks.told;
+	extern const unsigned char _Py_HashSecret[24] __attribute__((weak));
+	static const unsigned char none[24];
+	const unsigned char *const secret = _Py_HashSecret;
+
+	return secret && memcmp(secret, none, sizeof(none)) != 0;
+}
+
+const char *hooks_missed_exit(const struct trigger_config *config)
+{
+	if (!config->at_exit || hooks.came || hooks.told)
+		return NULL;
+	if (hooks.state == HOOKS_DONE)
+		return "the program dropped its exit functions, or was at them already";
+	return hooks.config || hooks_interpreter_was_here() ?
+		"the program ended before it could be asked for one" :
+		NULL;
 }
 
 void hooks_give_up(void)

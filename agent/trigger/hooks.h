@@ -4,7 +4,8 @@
  * (memory_error.h), and the word that a child forked by the application is whole.
  *
  * All are installed by one pending call, so on the main thread between two
- * instructions, which needs no GIL of ours and works before 3.6 has made its.
+ * instructions, which needs no GIL of ours and works before 3.6 has made its; in 3.8 by
+ * our thread under the GIL (cpython_pending_call_raises).
  *
  * At exit: a C function is registered with the atexit module (which is made, as an
  * import would, if the program hasn't imported it).  It is the first to be
@@ -44,9 +45,9 @@ void hooks_install(const struct trigger_config *config, const struct cpython *py
 
 /* There is an interpreter: hooks_install will come. */
 void hooks_await(const struct trigger_config *config);
-/* Whether the process ends without a hook at its interpreter's exit, and nobody was
- * told. */
-bool hooks_missed_exit(void);
+/* Why no hook was called at the interpreter's exit, where one was wanted and nobody was
+ * told; NULL: all is well. */
+const char *hooks_missed_exit(const struct trigger_config *config);
 /* None will come: that was told. */
 void hooks_give_up(void);
 

@@ -84,9 +84,9 @@ void trigger_exit(void)
 {
 	if (!armed || owner != sys_getpid())
 		return; /* a child by vfork ends: not ours to clean */
-	if (hooks_missed_exit())
-		notice_say("no snapshot at exit",
-			   "the program ended before it could be asked for one");
+	const char *const missed = hooks_missed_exit(&config);
+	if (missed)
+		notice_say("no snapshot at exit", missed);
 	trigger_capture_exit();
 	watch_exit();
 }
