@@ -29,6 +29,7 @@
 #include "agent/heap/frames/frame_edges.h"
 #include "agent/heap/memory/allocators.h"
 #include "agent/heap/memory/memory.h"
+#include "agent/heap/memory/absent.h"
 #include "agent/heap/memory/shared.h"
 #include "agent/heap/memory/traces.h"
 #include "agent/heap/object/edges.h"
@@ -203,6 +204,7 @@ static void walk_phases(struct walk *w)
 		(w->lay->free_threaded ? mimalloc_facts : pymalloc_facts)(w);
 		malloc_facts(w);
 		shared_emit(w);
+		absent_emit(w);
 		data_stack_facts(w);
 	}
 	if (w->options->in_copy) {

@@ -70,8 +70,8 @@ struct relay_whole { /* ... of snap_sink_ops.whole */
 
 /* clang-format off */
 #define RELAY_PLAIN_EVENTS(X) \
-	X(type) X(thread) X(frame) X(root) X(map) X(buffer) X(chunks) X(shared) X(site) \
-	X(trace) X(line) X(size_check) X(error) X(progress)
+	X(type) X(thread) X(frame) X(root) X(map) X(buffer) X(chunks) X(shared) \
+	X(absent) X(site) X(trace) X(line) X(size_check) X(error) X(progress)
 /* clang-format on */
 
 enum relay_event {

@@ -35,6 +35,7 @@ static const struct {
 	[BLOCK_SITES] = { "SITES", false },
 	[BLOCK_TRACES] = { "TRACES", false },
 	[BLOCK_LINES] = { "LINES", false },
+	[BLOCK_ABSENT] = { "ABSENT", false },
 };
 
 const char *block_type_name(unsigned type)

@@ -32,7 +32,7 @@
 #define BLOCK_FILE_MAGIC "\x89PYMEM\r\n\x1a\n"
 #define BLOCK_TRAILER_MAGIC "PYMEMEND"
 #define BLOCK_MAJOR 1
-#define BLOCK_MINOR 4
+#define BLOCK_MINOR 5
 
 enum {
 	BLOCK_FILE_HEAD_SIZE = 44,
@@ -71,6 +71,7 @@ enum block_type {
 	BLOCK_SITES = 22,	/* since 1.3 */
 	BLOCK_TRACES = 23,	/* since 1.3 */
 	BLOCK_LINES = 24,	/* since 1.4 */
+	BLOCK_ABSENT = 25,	/* since 1.5 */
 	BLOCK_TYPE_COUNT
 };
 

@@ -144,6 +144,7 @@ union row {
 	struct snap_buffer buffer;
 	struct snap_chunks chunks;
 	struct snap_shared shared;
+	struct snap_absent absent;
 	struct snap_site site;
 	struct snap_trace trace;
 	struct snap_line line;
@@ -301,6 +302,13 @@ static int decode_deliver_shared(struct decoder *d, union row *row, uint32_t id,
 	return decode_stopped(problem, SEND(d, shared, &row->shared));
 }
 
+static int decode_deliver_absent(struct decoder *d, union row *row, uint32_t id,
+				 struct snap_problem *problem)
+{
+	(void)id;
+	return decode_stopped(problem, SEND(d, absent, &row->absent));
+}
+
 /* A caller is defined before whom it called: so callers end. */
 static int decode_deliver_site(struct decoder *d, union row *row, uint32_t id,
 			       struct snap_problem *problem)
@@ -399,6 +407,7 @@ static deliver_fn *const deliver[BLOCK_TYPE_COUNT] = {
 	[BLOCK_SITES] = decode_deliver_site,
 	[BLOCK_TRACES] = decode_deliver_trace,
 	[BLOCK_LINES] = decode_deliver_line,
+	[BLOCK_ABSENT] = decode_deliver_absent,
 	[BLOCK_SIZE_CHECKS] = decode_deliver_size_check,
 	[BLOCK_ERRORS] = decode_deliver_error,
 	[BLOCK_PROGRESS] = decode_deliver_progress,

@@ -102,6 +102,11 @@ static const struct schema_column shared[] = {
 	UINT(snap_shared, length),
 };
 
+static const struct schema_column absent[] = {
+	DELTA(snap_absent, start),
+	UINT(snap_absent, length),
+};
+
 static const struct schema_column sites[] = {
 	UINT(snap_site, caller),
 	UINT(snap_site, file),
@@ -191,6 +196,7 @@ const struct schema schemas[BLOCK_TYPE_COUNT] = {
 	[BLOCK_CHUNKS] = { COLUMNS(chunks), .row_size = sizeof(struct snap_chunks),
 			   .needs = ON(STRINGS) },
 	[BLOCK_SHARED] = { COLUMNS(shared), .row_size = sizeof(struct snap_shared) },
+	[BLOCK_ABSENT] = { COLUMNS(absent), .row_size = sizeof(struct snap_absent) },
 	[BLOCK_SIZE_CHECKS] = { COLUMNS(size_checks),
 				.row_size = sizeof(struct snap_size_check),
 				.needs = ON(STRINGS) | ON(TYPES) },

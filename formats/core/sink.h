@@ -13,7 +13,8 @@
  *	fact*                           who and what: pid, python version, ...
  *	( string* type* shape* object value? ... )*
  *	thread* frame* root*            anywhere, thread before frame before root
- *	map* buffer* chunks* shared* site* trace* line* size_check* error* progress*
+ *	map* buffer* chunks* shared* absent* site* trace* line* size_check*
+ *	error* progress*
  *	fact*                           totals, timings
  *	end                             exactly once; its absence = truncated
  *
@@ -344,6 +345,12 @@ struct snap_shared {
 	uint64_t start, length; /* address, bytes */
 };
 
+/* Pages of private memory that aren't there: never written to, or given back. They read
+ * as zeros and take no memory, neither resident nor swapped out. */
+struct snap_absent {
+	uint64_t start, length; /* address, bytes */
+};
+
 /* A place in the program that allocated, and how it was called: the frames from here
  * outwards are this site, its caller, that one's caller, ... */
 struct snap_site {
@@ -423,6 +430,7 @@ struct snap_sink_ops {
 	int (*buffer)(struct snap_sink *, const struct snap_buffer *);
 	int (*chunks)(struct snap_sink *, const struct snap_chunks *);
 	int (*shared)(struct snap_sink *, const struct snap_shared *);
+	int (*absent)(struct snap_sink *, const struct snap_absent *);
 	int (*site)(struct snap_sink *, const struct snap_site *);
 	int (*trace)(struct snap_sink *, const struct snap_trace *);
 	int (*line)(struct snap_sink *, const struct snap_line *);

@@ -390,6 +390,16 @@ static int writer_add_plain(struct snap_sink *sink, unsigned type, const void *r
 	return err ? err : writer_add_row(w, type, row);
 }
 
+/* ... of rows that END counts. */
+static int writer_add_counted(struct snap_sink *sink, unsigned type, const void *row,
+			      uint64_t *count)
+{
+	const int err = writer_add_plain(sink, type, row);
+
+	*count += err == 0;
+	return err;
+}
+
 /* Rows with ids: the id must be the next one. */
 static int writer_add_next(struct snap_sink *sink, unsigned type, const void *row,
 			   uint32_t id, uint64_t *count)
@@ -492,15 +502,11 @@ static int writer_on_frame(struct snap_sink *sink, const struct snap_frame *fram
 static int writer_on_root(struct snap_sink *sink, const struct snap_root *root)
 {
 	struct snap_writer *const w = writer_of(sink);
-	int err;
 
 	if (root->name > w->counts.strings || root->thread > w->counts.threads ||
 	    root->frame > w->counts.frames)
 		return -EINVAL;
-	err = writer_add_plain(sink, BLOCK_ROOTS, root);
-	if (err == 0)
-		w->counts.roots++;
-	return err;
+	return writer_add_counted(sink, BLOCK_ROOTS, root, &w->counts.roots);
 }
 
 static int writer_on_map(struct snap_sink *sink, const struct snap_map *map)
@@ -526,10 +532,15 @@ static int writer_on_chunks(struct snap_sink *sink, const struct snap_chunks *ch
 	return writer_add_plain(sink, BLOCK_CHUNKS, chunks);
 }
 
-static int writer_on_shared(struct snap_sink *sink, const struct snap_shared *shared)
-{
-	return writer_add_plain(sink, BLOCK_SHARED, shared);
-}
+/* Runs of memory have nothing to check. */
+#define WRITER_RUNS(name, block) \
+	static int writer_on_##name(struct snap_sink *sink, \
+				    const struct snap_##name *run) \
+	{ \
+		return writer_add_plain(sink, block, run); \
+	}
+WRITER_RUNS(shared, BLOCK_SHARED)
+WRITER_RUNS(absent, BLOCK_ABSENT)
 
 static int writer_on_site(struct snap_sink *sink, const struct snap_site *site)
 {
@@ -543,27 +554,19 @@ static int writer_on_site(struct snap_sink *sink, const struct snap_site *site)
 static int writer_on_trace(struct snap_sink *sink, const struct snap_trace *trace)
 {
 	struct snap_writer *const w = writer_of(sink);
-	int err;
 
 	if (trace->site > w->counts.sites)
 		return -EINVAL;
-	err = writer_add_plain(sink, BLOCK_TRACES, trace);
-	if (err == 0)
-		w->counts.traces++;
-	return err;
+	return writer_add_counted(sink, BLOCK_TRACES, trace, &w->counts.traces);
 }
 
 static int writer_on_line(struct snap_sink *sink, const struct snap_line *line)
 {
 	struct snap_writer *const w = writer_of(sink);
-	int err;
 
 	if (line->file > w->counts.strings)
 		return -EINVAL;
-	err = writer_add_plain(sink, BLOCK_LINES, line);
-	if (err == 0)
-		w->counts.lines++;
-	return err;
+	return writer_add_counted(sink, BLOCK_LINES, line, &w->counts.lines);
 }
 
 static int writer_on_size_check(struct snap_sink *sink,
@@ -638,6 +641,7 @@ static const struct snap_sink_ops writer_ops = {
 	.buffer = writer_on_buffer,
 	.chunks = writer_on_chunks,
 	.shared = writer_on_shared,
+	.absent = writer_on_absent,
 	.site = writer_on_site,
 	.trace = writer_on_trace,
 	.line = writer_on_line,

@@ -530,6 +530,16 @@ static int jsonl_write_shared(struct snap_sink *sink, const struct snap_shared *
 	return jsonl_end_line(e);
 }
 
+static int jsonl_write_absent(struct snap_sink *sink, const struct snap_absent *a)
+{
+	struct jsonl *const e = jsonl_of(sink);
+
+	jsonl_begin_line(e, "absent");
+	json_member_u64(&e->json, "start", a->start);
+	json_member_u64(&e->json, "length", a->length);
+	return jsonl_end_line(e);
+}
+
 static int jsonl_write_site(struct snap_sink *sink, const struct snap_site *s)
 {
 	struct jsonl *const e = jsonl_of(sink);
@@ -604,6 +614,7 @@ const struct snap_sink_ops jsonl_write_ops = {
 	.buffer = jsonl_write_buffer,
 	.chunks = jsonl_write_chunks,
 	.shared = jsonl_write_shared,
+	.absent = jsonl_write_absent,
 	.site = jsonl_write_site,
 	.trace = jsonl_write_trace,
 	.line = jsonl_write_line,

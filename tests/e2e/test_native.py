@@ -97,6 +97,32 @@ class Native(Case):
                 self.assertLess(size["frames"], 60000 * 300)
                 self.assertLess(size.get("unexplained", 0), 2 << 20)
 
+    def test_memory_never_written_to(self):
+        """What lies in pages that aren't there takes no memory, though it is in one mapping
+        with what was written: by bytes (their head is there), anonymous maps, between."""
+        body = ("_libc.prctl(41, 1, 0, 0, 0)   # no huge pages\n"
+                "untouched, written, between = [], [], []\n"
+                "for i in range(12):\n"
+                "    untouched.append(bytes(2 << 20))\n"
+                "    written.append(b'x' * (1 << 20))\n"
+                "    between.append(bytearray(b'y' * (1 << 19)))\n")
+        for python in some_interpreters(2):
+            with self.subTest(python=python.name), native_target(python, "", body) as t:
+                path = self.path(python.name)
+                self.assertEqual(run_load("-q", "-f", path, t.pid).returncode, 0)
+                view = lambda *args: json.loads(run_view(
+                    path, "--no-sidecar", "--format", "json", *args).stdout)["processes"][0]
+                size = {row["title"]: row["size"] for row in view("--report", "budget")["rows"]}
+                self.assertGreater(size["live objects: bytes"], 12 << 20)
+                self.assertLess(size["live objects: bytes"], 14 << 20)
+                self.assertGreaterEqual(size["live objects: bytearray"], 6 << 20)
+                self.assertGreater(size["live objects: str"], 0)
+                said = run_view(path, "--no-sidecar").stdout.decode()
+                self.assertRegex(said, r"not in memory: 2[34]\.\d+ MiB of what objects have")
+                self.assertIn("suspect 1: 12.00 MiB", said)
+                self.assertIn("__main__.written -> list -> 12 bytes", said)
+                self.assertNotIn("__main__.untouched", said.split("Types:")[0])
+
     def near(self, said, truth):
         self.assertGreater(said, truth * 0.9)
         self.assertLess(said, truth * 1.1 + 200000)     # and what came with the first one

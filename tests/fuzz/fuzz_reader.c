@@ -121,6 +121,13 @@ static int shared(struct snap_sink *s, const struct snap_shared *e)
 	return 0;
 }
 
+static int absent(struct snap_sink *s, const struct snap_absent *e)
+{
+	(void)s;
+	(void)e;
+	return 0;
+}
+
 static int site(struct snap_sink *s, const struct snap_site *e)
 {
 	fuzz_expect(e->id == of(s)->sites + 1 && e->caller < e->id &&
@@ -180,6 +187,7 @@ static const struct snap_sink_ops ops = {
 	.buffer = buffer,
 	.chunks = chunks,
 	.shared = shared,
+	.absent = absent,
 	.site = site,
 	.trace = trace,
 	.line = line,

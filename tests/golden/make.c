@@ -289,6 +289,9 @@ static void native(struct out *out, uint32_t name)
 	SEND(out, shared,
 	     &(struct snap_shared){ .start = 0x7f0000000000, .length = 1ull << 40 });
 	SEND(out, shared, &(struct snap_shared){ .start = 0x1000, .length = 4096 });
+	SEND(out, absent,
+	     &(struct snap_absent){ .start = 0x7f0000001000, .length = 1ull << 40 });
+	SEND(out, absent, &(struct snap_absent){ .start = 0x2000, .length = 65536 });
 }
 
 static void traces(struct out *out, uint32_t name)
@@ -419,14 +422,14 @@ int main(int argc, char **argv)
 
 	if (argc != 2)
 		return 2;
-	file = create(argv[1], "v1.4-everything");
+	file = create(argv[1], "v1.5-everything");
 	everything(file, 1234);
 	fclose(file);
-	file = create(argv[1], "v1.4-two-processes");
+	file = create(argv[1], "v1.5-two-processes");
 	everything(file, 1);
 	everything(file, 2);
 	fclose(file);
-	file = create(argv[1], "v1.4-many-references");
+	file = create(argv[1], "v1.5-many-references");
 	many_references(file);
 	fclose(file);
 	return 0;

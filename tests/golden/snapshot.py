@@ -13,7 +13,7 @@ M64 = 2**64 - 1
 
 FACTS, STRINGS, TYPES, SHAPES, OBJECTS, REFS, VALUES, THREADS, FRAMES, ROOTS, MAPS, BUFFERS, \
     SIZE_CHECKS, ERRORS, PROGRESS, END, INDEX, CHUNKS, SHARED, PACKED, PACKED_REFS, \
-    SITES, TRACES, LINES = range(1, 25)
+    SITES, TRACES, LINES, ABSENT = range(1, 26)
 
 KINDS = ("object int bool float str bytes bytearray tuple list dict set type module function "
          "method code frame generator cell weakref builtin none exception traceback deque "
@@ -128,7 +128,8 @@ class Process:
          INDEX: self.block_index, CHUNKS: self.block_chunks,
          SHARED: self.block_shared, PACKED: self.block_packed,
          PACKED_REFS: self.block_packed_refs, SITES: self.block_sites,
-         TRACES: self.block_traces, LINES: self.block_lines}[head.type](head, columns)
+         TRACES: self.block_traces, LINES: self.block_lines,
+         ABSENT: self.block_absent}[head.type](head, columns)
         for column in columns:
             if column.pos != len(column.data):
                 raise Corrupt("a column is longer than its rows")
@@ -345,6 +346,10 @@ class Process:
     def block_shared(self, head, c):
         for _ in range(head.count):
             self.events.append({"shared": dict(start=c[0].delta(), length=c[1].uint())})
+
+    def block_absent(self, head, c):
+        for _ in range(head.count):
+            self.events.append({"absent": dict(start=c[0].delta(), length=c[1].uint())})
 
     def block_sites(self, head, c):
         assert head.first == self.sites

@@ -181,13 +181,16 @@ static int log_chunks(struct snap_sink *sink, const struct snap_chunks *e)
 	return FORWARD(log, chunks, e);
 }
 
-static int log_shared(struct snap_sink *sink, const struct snap_shared *e)
-{
-	struct event_log *const log = log_of(sink);
-
-	fprintf(log->file[LOG_SHARED], "%" PRIx64 " %" PRIu64 "\n", e->start, e->length);
-	return FORWARD(log, shared, e);
-}
+#define LOG_RUNS(name, list) \
+	static int log_##name(struct snap_sink *sink, const struct snap_##name *e) \
+	{ \
+		struct event_log *const log = log_of(sink); \
+		fprintf(log->file[list], "%" PRIx64 " %" PRIu64 "\n", e->start, \
+			e->length); \
+		return FORWARD(log, name, e); \
+	}
+LOG_RUNS(shared, LOG_SHARED)
+LOG_RUNS(absent, LOG_ABSENT)
 
 static int log_site(struct snap_sink *sink, const struct snap_site *e)
 {
@@ -266,6 +269,7 @@ static const struct snap_sink_ops log_ops = {
 	.buffer = log_buffer,
 	.chunks = log_chunks,
 	.shared = log_shared,
+	.absent = log_absent,
 	.site = log_site,
 	.trace = log_trace,
 	.line = log_line,
@@ -594,31 +598,27 @@ static void send_rest(struct producer *p)
 		.chunks = any_number(r),
 		.sharers = any_number(r),
 	};
-	struct snap_chunks chunks = {
-		.name = any_id(p, p->strings),
-		.holder = any_id(p, p->strings),
-		.size = any_number(r),
-		.count = any_number(r),
-		.bytes = any_number(r),
-		.example = any_addr(p),
-	};
+	struct snap_chunks chunks = { .name = any_id(p, p->strings),
+				      .holder = any_id(p, p->strings),
+				      .size = any_number(r),
+				      .count = any_number(r),
+				      .bytes = any_number(r),
+				      .example = any_addr(p) };
 	struct snap_shared shared = { .start = any_addr(p), .length = any_number(r) };
-	struct snap_size_check check = {
-		.type = any_id(p, p->types),
-		.checked = any_number(r),
-		.mismatched = any_number(r),
-		.ours = any_number(r),
-		.theirs = any_number(r),
-	};
-	struct snap_error error = {
-		.addr = any_addr(p),
-		.type = any_id(p, p->types),
-		.text = any_id(p, p->strings),
-	};
+	struct snap_absent absent = { .start = any_addr(p), .length = any_number(r) };
+	struct snap_size_check check = { .type = any_id(p, p->types),
+					 .checked = any_number(r),
+					 .mismatched = any_number(r),
+					 .ours = any_number(r),
+					 .theirs = any_number(r) };
+	struct snap_error error = { .addr = any_addr(p),
+				    .type = any_id(p, p->types),
+				    .text = any_id(p, p->strings) };
 
 	SEND(p, buffer, &buffer);
 	SEND(p, chunks, &chunks);
 	SEND(p, shared, &shared);
+	SEND(p, absent, &absent);
 	send_traces(p);
 	SEND(p, size_check, &check);
 	SEND(p, error, &error);

@@ -119,6 +119,9 @@ static void budget_find_absent(const struct heap *heap, uint64_t absent[SNAP_KIN
 			absent[budget_kind_of(heap, native->owner)] +=
 				native->size - native->resident;
 	}
+	const struct heap_untouched *const object = heap->untouched.data;
+	for (size_t i = 0; i < VEC_COUNT(heap->untouched, struct heap_untouched); i++)
+		absent[budget_kind_of(heap, object[i].object)] += object[i].bytes;
 }
 
 static void budget_take_objects(struct maker *m)

@@ -20,37 +20,78 @@ static int weight_by_node(const void *a, const void *b)
 	return x->node < y->node ? -1 : x->node > y->node;
 }
 
+/* Adds up those of one node. */
+static void weight_merge(struct vec *list)
+{
+	struct idle *idle = list->data;
+	const size_t count = VEC_COUNT(*list, struct idle);
+	size_t kept = 0;
+
+	if (count)
+		qsort(idle, count, sizeof(*idle), weight_by_node);
+	for (size_t i = 0; i < count; i++)
+		if (kept && idle[kept - 1].node == idle[i].node)
+			idle[kept - 1].bytes += idle[i].bytes;
+		else
+			idle[kept++] = idle[i];
+	list->size = kept * sizeof(*idle);
+}
+
+/* A node lacks so much, and with it all that dominate it. */
+static int weight_add(struct weights *w, uint32_t node, uint64_t bytes)
+{
+	struct idle idle = { .bytes = bytes };
+
+	for (unsigned i = 0; i < MAX_STEPS && node != HEAP_NONE; i++) {
+		idle.node = node;
+		if (vec_append(&w->idle, &idle, sizeof(idle)))
+			return -ENOMEM;
+		node = analysis_idom(w->a, node);
+	}
+	return 0;
+}
+
+/* Objects: of what dominates many each is climbed once. */
+static int weight_add_objects(struct weights *w)
+{
+	const struct vec *const list = &w->a->heap->untouched;
+	const struct heap_untouched *const object = list->data;
+	struct vec above = { 0 };
+	int err = 0;
+
+	for (size_t i = 0; i < VEC_COUNT(*list, struct heap_untouched) && !err; i++) {
+		struct idle idle = { .node = object[i].object, .bytes = object[i].bytes };
+
+		err = vec_append(&w->idle, &idle, sizeof(idle));
+		idle.node = analysis_idom(w->a, idle.node);
+		if (!err && idle.node != HEAP_NONE)
+			err = vec_append(&above, &idle, sizeof(idle));
+	}
+	weight_merge(&above);
+	for (size_t i = 0; i < VEC_COUNT(above, struct idle) && !err; i++)
+		err = weight_add(w, VEC(above, struct idle)[i].node,
+				 VEC(above, struct idle)[i].bytes);
+	vec_free(&above);
+	return err;
+}
+
 int weight_find(struct weights *w, struct analysis *a, const struct progress *progress)
 {
 	const struct heap *heap = a->heap;
-	uint64_t least = analysis_total(a) / IDLE_PART;
-	size_t count, kept = 0;
+	const uint64_t least = analysis_total(a) / IDLE_PART;
 
 	*w = (struct weights){ .a = a, .progress = progress };
 	for (uint32_t n = heap_native_base(heap); n < heap->nodes; n++) {
 		const struct heap_native *native = heap_native_at(heap, n);
-		struct idle idle = { .bytes = native->size - native->resident };
-		uint32_t at = n;
 
-		if (native->size <= native->resident || idle.bytes < least)
-			continue;
-		for (unsigned i = 0; i < MAX_STEPS && at != HEAP_NONE; i++) {
-			idle.node = at;
-			if (vec_append(&w->idle, &idle, sizeof(idle)))
-				return -ENOMEM;
-			at = analysis_idom(a, at);
-		}
+		if (native->size > native->resident &&
+		    native->size - native->resident >= least &&
+		    weight_add(w, n, native->size - native->resident) != 0)
+			return -ENOMEM;
 	}
-	struct idle *table = w->idle.data;
-	count = VEC_COUNT(w->idle, struct idle);
-	if (count)
-		qsort(table, count, sizeof(*table), weight_by_node);
-	for (size_t i = 0; i < count; i++)
-		if (kept && table[kept - 1].node == table[i].node)
-			table[kept - 1].bytes += table[i].bytes;
-		else
-			table[kept++] = table[i];
-	w->idle.size = kept * sizeof(*table);
+	if (weight_add_objects(w) != 0)
+		return -ENOMEM;
+	weight_merge(&w->idle);
 	return 0;
 }
 

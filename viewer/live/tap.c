@@ -27,6 +27,7 @@ TAP_PASS(map, snap_map)
 TAP_PASS(buffer, snap_buffer)
 TAP_PASS(chunks, snap_chunks)
 TAP_PASS(shared, snap_shared)
+TAP_PASS(absent, snap_absent)
 TAP_PASS(site, snap_site)
 TAP_PASS(trace, snap_trace)
 TAP_PASS(line, snap_line)
@@ -72,6 +73,7 @@ static const struct snap_sink_ops ops = {
 	.buffer = tap_pass_buffer,
 	.chunks = tap_pass_chunks,
 	.shared = tap_pass_shared,
+	.absent = tap_pass_absent,
 	.site = tap_pass_site,
 	.trace = tap_pass_trace,
 	.line = tap_pass_line,

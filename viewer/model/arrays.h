@@ -46,6 +46,8 @@
 	X(buffer, sizeof(struct snap_buffer)) \
 	X(chunks, sizeof(struct snap_chunks)) \
 	X(shared, sizeof(struct snap_shared)) \
+	X(absent, sizeof(struct snap_absent)) \
+	X(untouched, sizeof(struct heap_untouched)) \
 	X(site, sizeof(struct snap_site)) \
 	X(trace, sizeof(struct snap_trace)) \
 	X(line, sizeof(struct snap_line)) \

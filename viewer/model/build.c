@@ -16,6 +16,7 @@
 #include "viewer/model/arrays.h"
 #include "viewer/model/held.h"
 #include "viewer/model/load_internal.h"
+#include "viewer/model/absent.h"
 #include "viewer/model/native_node.h"
 #include "viewer/model/line.h"
 #include "viewer/model/site.h"
@@ -348,6 +349,8 @@ static int build_all(struct build *b)
 	site_build(heap);
 	line_build(heap);
 	err = build_columns(b);
+	if (!err)
+		err = absent_build(heap);
 	if (!err)
 		err = native_node_build(heap);
 	if (err)

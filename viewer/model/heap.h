@@ -105,6 +105,12 @@ struct heap_native {
 	uint32_t flags;	   /* enum heap_native_flags */
 };
 
+/* What of an object isn't in memory (absent.h). */
+struct heap_untouched {
+	uint32_t object, pad;
+	uint64_t bytes;
+};
+
 struct heap_class {
 	uint32_t type, shape, flags; /* ids; enum snap_object_flags */
 	uint32_t weak;		     /* 1: some of its references are weak */
@@ -189,6 +195,8 @@ struct heap {
 	struct vec buffer;	 /* struct snap_buffer */
 	struct vec chunks;	 /* struct snap_chunks */
 	struct vec shared;	 /* struct snap_shared */
+	struct vec absent;	 /* struct snap_absent, ascending, apart */
+	struct vec untouched;	 /* struct heap_untouched, ascending */
 	const struct heap
 		*forked_from;	/* its parent's, where that is looked at too (set by
 					 * the workspace); not owned */

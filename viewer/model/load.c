@@ -385,6 +385,12 @@ static int load_on_shared(struct snap_sink *sink, const struct snap_shared *shar
 			  sizeof(*shared));
 }
 
+static int load_on_absent(struct snap_sink *sink, const struct snap_absent *absent)
+{
+	return vec_append(&((struct loader *)sink)->heap->absent, absent,
+			  sizeof(*absent));
+}
+
 static int load_on_site(struct snap_sink *sink, const struct snap_site *site)
 {
 	struct heap *const heap = ((struct loader *)sink)->heap;
@@ -458,6 +464,7 @@ static const struct snap_sink_ops load_ops = {
 	.buffer = load_on_buffer,
 	.chunks = load_on_chunks,
 	.shared = load_on_shared,
+	.absent = load_on_absent,
 	.site = load_on_site,
 	.trace = load_on_trace,
 	.line = load_on_line,

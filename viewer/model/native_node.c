@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/model/absent.h"
+
 /* Bytes that an object's own size counts, and a view of memory whose owner nobody knows,
  * are worth a node from here on. Less that is viewed is more likely a part of something
  * that is counted already. */
@@ -67,9 +69,10 @@ static const struct snap_map *native_node_map_at(const struct heap *heap,
 }
 
 /*
- * How much of a block is in memory: what its mappings have left, resident or swapped
- * out, once shorter blocks took theirs. Mappings that touch become one, so that an array
- * never written to shares one with what is in use: the shorter ones are likelier to be.
+ * How much of a block is in memory: all but what is told to be absent; else what its
+ * mappings have left, resident or swapped out, once shorter blocks took theirs. Mappings
+ * that touch become one, so that an array never written to shares one with what is in
+ * use: the shorter ones are likelier to be.
  */
 static void native_node_take_resident(struct maker *m, struct block *b)
 {
@@ -83,6 +86,7 @@ static void native_node_take_resident(struct maker *m, struct block *b)
 		uint64_t to = at->end < b->end ? at->end : b->end;
 		uint64_t here = to > from ? to - from : 0;
 
+		here -= here ? absent_bytes(m->heap, from, to) : 0;
 		if (here > left[at - map])
 			here = left[at - map];
 		left[at - map] -= here;

@@ -25,7 +25,7 @@
 #include "viewer/model/check.h"
 
 #define MAGIC "\x89PYMEMX\n"
-#define VERSION 7u
+#define VERSION 8u
 #define ALIGN 64u
 #define MAX_PROCESSES 4096u
 #define TAIL_BYTES 65536u

@@ -2,6 +2,7 @@
 /* overview - one row: what this process is, how large, how well understood. */
 #include "viewer/analysis/sharing.h"
 #include "viewer/analysis/suspects.h"
+#include "viewer/model/absent.h"
 #include "viewer/model/native_node.h"
 #include "viewer/report/account_text.h"
 #include "viewer/report/cause.h"
@@ -14,6 +15,8 @@
 
 #include <stdio.h>
 #include <string.h>
+
+enum { OVERVIEW_ABSENT_PART = 10 /* of all: from a tenth on it is told */ };
 
 static const struct column columns[] = {
 	{ "memory", "Memory", CELL_TEXT, false },
@@ -215,6 +218,20 @@ static int report_overview_add_doubts(const struct heap *heap, struct text *scra
 	return err;
 }
 
+/* What takes no memory, where it is much of what objects have. */
+static int report_overview_add_absent(const struct report_context *c, struct table *table)
+{
+	const uint64_t absent = absent_total(c->heap);
+	char buf[HUMAN_SIZE];
+
+	return absent * OVERVIEW_ABSENT_PART < analysis_total(c->analysis) ?
+		0 :
+		table_note(table,
+			   "not in memory: %s of what objects have, never written to or "
+			   "given back (report budget)",
+			   human_bytes_u64(buf, absent));
+}
+
 static void report_overview_row_account(struct row *row, struct text *scratch,
 					const struct account *account,
 					const struct heap *heap)
@@ -261,6 +278,8 @@ static int report_overview_run(const struct report_context *context,
 				 "fork: %s are still shared with other processes "
 				 "(copy-on-write)",
 				 human_bytes_u64(buf, sharing_total(heap)));
+	if (!err)
+		err = report_overview_add_absent(context, table);
 	if (!err)
 		err = report_overview_add_suspects(context, &scratch, table);
 	if (!err)

@@ -2,6 +2,7 @@
 /* suspects - where memory accumulates, in one sentence each (analysis/suspects.h). */
 #include "viewer/analysis/context_var.h"
 #include "viewer/analysis/suspects.h"
+#include "viewer/model/absent.h"
 #include "viewer/name/hops.h"
 #include "viewer/report/allocator_text.h"
 #include "viewer/report/cause.h"
@@ -202,7 +203,7 @@ const char *suspect_none(struct text *scratch, const struct heap *heap)
 	text_printf(scratch,
 		    "nothing stands out: these %s of objects are what a Python process "
 		    "of %s modules consists of",
-		    human_bytes_u64(size, heap->size),
+		    human_bytes_u64(size, heap->size - absent_of_objects(heap)),
 		    human_count(count, modules->count));
 	return text_get(scratch);
 }
@@ -210,15 +211,10 @@ const char *suspect_none(struct text *scratch, const struct heap *heap)
 double suspect_share(const struct analysis *a, const struct suspect *s)
 {
 	const struct heap *heap = a->heap;
-	uint64_t total = analysis_total(a);
 
 	if (s->memory != SUSPECT_HELD)
 		return ratio_of(s->retained, heap_rss(heap));
-	for (uint32_t n = heap_native_base(heap); n < heap->nodes; n++)
-		if (!heap->python_only)
-			total -= heap_native_at(heap, n)->size -
-				heap_native_at(heap, n)->resident;
-	return ratio_of(s->retained, total);
+	return ratio_of(s->retained, analysis_total(a) - absent_total(heap));
 }
 
 static const char *report_suspects_kind(const struct heap *heap, const struct suspect *s)
