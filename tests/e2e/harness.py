@@ -87,7 +87,7 @@ class Python:
                 "int(hasattr(sys,'gettotalrefcount')),int(hasattr(sys,'getobjects')),"
                 "sysconfig.get_paths()['include'])")
         out = subprocess.run([path, "-S", "-E", "-c", code], stdout=subprocess.PIPE,
-                             stderr=subprocess.DEVNULL, timeout=60 * SLOW, check=True)
+                             stderr=subprocess.DEVNULL, timeout=300 * SLOW, check=True)
         impl, version, ft, debug, traces, include = out.stdout.decode().split(None, 5)
         self.implementation = impl
         self.version = tuple(int(x) for x in version.split("."))
@@ -431,17 +431,17 @@ class Case(unittest.TestCase):
             time.sleep(0.02)
 
 
-def run(argv, timeout=120, **kw):
+def run(argv, timeout=600, **kw):
     return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           stdin=subprocess.DEVNULL, timeout=timeout * SLOW, **kw)
 
 
-def run_load(*args, timeout=120, **kw):
+def run_load(*args, timeout=600, **kw):
     """pymem-load ARGS; returns the completed process (bytes)."""
     return run([LOAD] + [str(a) for a in args], timeout=timeout, **kw)
 
 
-def run_view(*args, timeout=120, **kw):
+def run_view(*args, timeout=600, **kw):
     return run([VIEW] + [str(a) for a in args], timeout=timeout, **kw)
 
 
@@ -456,7 +456,7 @@ def read_terminal(fd):
     return shown
 
 
-def wait_for(condition, timeout=120.0, what="the condition"):
+def wait_for(condition, timeout=600.0, what="the condition"):
     timeout *= SLOW
     deadline = time.monotonic() + timeout
     while not condition():

@@ -33,7 +33,7 @@ def wait_for_program(pid, name):
     wait_for(runs, what="the program " + name)
 
 
-def drive(pid, *options, agent=MINI, timeout=120, fault=None, prefix=()):
+def drive(pid, *options, agent=MINI, timeout=600, fault=None, prefix=()):
     """Runs the driver; (exit status, one dict a round, what it logged)."""
     env = dict(os.environ)
     env.pop("PYMEM_FAULT", None)
@@ -76,7 +76,7 @@ class Program:
     def alive(self):
         return self.proc.poll() is None
 
-    def finish(self, timeout=120):
+    def finish(self, timeout=600):
         """Ends it; its last words."""
         self.proc.stdin.close()
         timeout *= SLOW

@@ -111,7 +111,7 @@ class PreloadCase(Case):
         """A program that ends when something was said on its stderr, and prints 42."""
         code = "import os, time\nwhile not os.fstat(2).st_size: time.sleep(.01)\nprint(42)"
         with tempfile.TemporaryFile() as said:
-            done = subprocess.run([python.path, "-c", code], env=env, timeout=120,
+            done = subprocess.run([python.path, "-c", code], env=env, timeout=600,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said)
             said.seek(0)
             done.stderr = said.read()

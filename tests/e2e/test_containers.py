@@ -63,7 +63,7 @@ class ContainersCase(Case):
 
     def load(self, prefix, *args, **more):
         # where no folder is closed to anybody
-        return run([*prefix, LOAD, *args], cwd=self.tmp, timeout=120, **more)
+        return run([*prefix, LOAD, *args], cwd=self.tmp, timeout=600, **more)
 
     def captured(self, pid, prefix, *args, name="c.pymem", target=None):
         path = self.path(name)
@@ -294,7 +294,7 @@ class Services(ContainersCase):
             self.assertEqual(len(seen["processes"]), 3)
         finally:
             server.terminate()
-            server.wait(timeout=60)
+            server.wait(timeout=300)
 
     def test_unit_with_a_sandbox(self):
         """systemd: NoNewPrivileges, ProtectSystem=strict, SystemCallFilter=@system-service

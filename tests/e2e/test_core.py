@@ -158,7 +158,7 @@ class Wrong(Case):
 
             wait_for(reading, what="the reader's limits")
             loader.send_signal(signal.SIGINT)
-            loader.communicate(timeout=60)
+            loader.communicate(timeout=300)
         size = 32 * (os.stat(packed).st_blocks * 512)
         self.assertEqual(limits, {"cpu time": str(30 + size // (8 << 20)),
                                   "data size": str((1 << 30) + 2 * size)})

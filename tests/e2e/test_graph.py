@@ -34,7 +34,7 @@ class Graph(unittest.TestCase):
     def view(self, *args, snapshot="shop", code=0, env=None):
         done = subprocess.run([VIEW, "--no-sidecar", os.path.join(self.dir.name, snapshot), *args],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                              env=env, timeout=100)
+                              env=env, timeout=600)
         self.assertEqual(done.returncode, code, done.stderr)
         return done.stderr
 
@@ -196,7 +196,7 @@ class Graph(unittest.TestCase):
         ])
         done = subprocess.run([VIEW, "--no-sidecar", "--script", "-",
                                os.path.join(self.dir.name, "shop")], input=script, cwd=cwd,
-                              encoding="utf-8", stderr=subprocess.PIPE, env=env, timeout=60)
+                              encoding="utf-8", stderr=subprocess.PIPE, env=env, timeout=300)
         self.assertEqual(done.returncode, 0, done.stderr)
         files = sorted(os.listdir(cwd))
         self.assertEqual(len(files), 4, files)
@@ -227,12 +227,12 @@ class Graph(unittest.TestCase):
         if user:
             name = "2\n:graph refs desk.svg\n:assert written: desk.svg\n"
             done = subprocess.run(argv, input=name, encoding="utf-8", stderr=subprocess.PIPE,
-                                  env=env, cwd=self.dir.name, timeout=60)
+                                  env=env, cwd=self.dir.name, timeout=300)
             self.assertEqual(done.returncode, 0, done.stderr)
             os.unlink(out)
             self.assertFalse(os.path.exists(log))
         done = subprocess.run(user + argv, input=script, encoding="utf-8",
-                              stderr=subprocess.PIPE, env=env, timeout=60)
+                              stderr=subprocess.PIPE, env=env, timeout=300)
         self.assertEqual(done.returncode, 0, done.stderr)
         for _ in range(500):
             if os.path.exists(log):

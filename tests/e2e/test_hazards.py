@@ -285,7 +285,7 @@ class Hazards(HazardCase):
                     stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
                     for n, how in enumerate(((), ("--method=external",), ()))]
                 for p in running:
-                    out, _ = p.communicate(timeout=120)
+                    out, _ = p.communicate(timeout=600)
                     s = json.loads(out.decode())["snapshots"][0]
                     good += s["status"] == "complete"
                     if s["status"] != "complete":

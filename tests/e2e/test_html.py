@@ -117,7 +117,7 @@ class Html(Case):
         return 1 + sum(self.check_tree(c, depth + 1) for c in children)
 
     def made(self, kind):
-        subprocess.run([MAKE, kind, self.path(kind)], check=True, timeout=60)
+        subprocess.run([MAKE, kind, self.path(kind)], check=True, timeout=300)
         return self.path(kind)
 
     def test_page(self):
@@ -160,14 +160,14 @@ class Html(Case):
     def generated(self):
         out = self.path("large")
         subprocess.run([GEN, "-n", "100k", "-t", "300", "-l", "module:40", "-o", out], check=True,
-                       timeout=120)
+                       timeout=600)
         return out
 
     def test_many_processes(self):
         many = self.path("many")
         for pid in range(45):
             subprocess.run([GEN, "-n", "300", "-p", str(pid + 1), "-a", "-o", many], check=True,
-                           timeout=60, stderr=subprocess.DEVNULL)
+                           timeout=300, stderr=subprocess.DEVNULL)
         page = self.page(many)
         self.assertIn("of 45 processes", page.text)
         self.assertGreater(len(page.data), 20)

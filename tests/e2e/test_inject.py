@@ -145,7 +145,7 @@ class Together(Case):
                                         stdout=subprocess.PIPE) for _ in range(3)]
             results = []
             for p in running:
-                out, _ = p.communicate(timeout=60)
+                out, _ = p.communicate(timeout=300)
                 results += [json.loads(line) for line in out.splitlines()]
             self.assertTrue(any(good(r) for r in results))
             for r in results:

@@ -165,7 +165,7 @@ class States(StatesCase):
                 wait_for(lambda: state_of(t.pid) in "Tt")
                 time.sleep(0.005)
                 os.kill(t.pid, signal.SIGCONT)
-            out, _ = p.communicate(timeout=120)
+            out, _ = p.communicate(timeout=600)
             for line in out.splitlines():
                 result = json.loads(line)
                 self.assertTrue(good(result) or result["code"] in (STATE, NO_SAFE_POINT, 9),

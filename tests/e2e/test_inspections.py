@@ -221,7 +221,7 @@ class Inspections(Case):
         os.chmod(self.tmp, 0o777)   # what scripts save, run by root, nobody makes
         script = subprocess.run([VIEW, "--no-sidecar", "--script", "-", "--screen-size", "140x40",
                                  self.path("inspected%d.%d.pymem" % python.version[:2])],
-                                input=b":save-display %s\n" % out.encode(), timeout=120)
+                                input=b":save-display %s\n" % out.encode(), timeout=600)
         self.assertEqual(script.returncode, 0)
         with open(out, encoding="utf-8") as f:
             return f.read()

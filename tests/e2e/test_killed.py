@@ -98,7 +98,7 @@ class Steps(Killed):
         os.makedirs(out, exist_ok=True)
         p = subprocess.run([LOAD, "-q", "-f", os.path.join(out, "s"), *options, str(t.pid)],
                            env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                           stderr=subprocess.PIPE, timeout=120)
+                           stderr=subprocess.PIPE, timeout=600)
         if word == "kill-helper":       # the loader outlives it: and says so, or is done
             hit = b"ended unexpectedly" in p.stderr
             self.assertGreaterEqual(p.returncode, 0, (name, p.stderr))
@@ -200,7 +200,7 @@ class AnyTime(Killed):
                 time.sleep(chance.random() * 1.2 * takes)
                 t.proc.kill()
                 copies = descendants(t.pid)
-                said, words = p.communicate(timeout=120)
+                said, words = p.communicate(timeout=600)
                 s = json.loads(said)["snapshots"][0]
                 ends[s["status"]] += 1
                 self.assertLessEqual(len(words.splitlines()), 1, words)

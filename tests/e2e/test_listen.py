@@ -52,7 +52,7 @@ class Viewer:
         self.process.stdin.flush()
 
     def end(self, code=0):
-        out = self.process.communicate(timeout=60)[1]
+        out = self.process.communicate(timeout=300)[1]
         self.case.assertEqual(self.process.returncode, code, out)
         self.case.assertFalse(os.path.exists(self.path))
         return out
@@ -261,7 +261,7 @@ class Listen(unittest.TestCase):
         except BrokenPipeError:
             pass
         os.close(write)
-        err = viewer.communicate(timeout=60)[1]
+        err = viewer.communicate(timeout=300)[1]
         self.assertEqual(viewer.returncode, code, err)
 
     def test_live_stream(self):

@@ -420,7 +420,7 @@ class Launch(Case):
 class Terminal(Case):
     """On a terminal the viewer opens on the capture itself."""
 
-    def on_terminal(self, argv, keys, until, timeout=60):
+    def on_terminal(self, argv, keys, until, timeout=300):
         """Runs argv on a pty; sends keys once `until` has been drawn. (status, output)"""
         import fcntl
         import pty

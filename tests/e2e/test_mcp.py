@@ -92,7 +92,7 @@ class Client:
 
     def close(self):
         self.proc.stdin.close()
-        code = self.proc.wait(timeout=60)
+        code = self.proc.wait(timeout=300)
         self.proc.stdout.close()
         self.proc.stderr.close()
         return code
@@ -273,7 +273,7 @@ class Server(Case):
             client.send(b'{"jsonrpc": "2.0", "id": 9, "method": "ping"')   # no end
             client.proc.stdin.close()
             self.assertEqual(client.answer()["error"]["code"], -32700)
-            self.assertEqual(client.proc.wait(timeout=60), 0)
+            self.assertEqual(client.proc.wait(timeout=300), 0)
 
     def test_batch(self):
         """Several requests in a line, as a client of version 2025-03-26 may send them."""
@@ -301,7 +301,7 @@ class Server(Case):
                 client.send(b'{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}\n')
         except BrokenPipeError:
             pass
-        self.assertEqual(client.proc.wait(timeout=60), 0)
+        self.assertEqual(client.proc.wait(timeout=300), 0)
         self.assertEqual(client.proc.stderr.read(), b"")
         client.proc.stderr.close()
         try:

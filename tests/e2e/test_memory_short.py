@@ -252,7 +252,7 @@ for i in range(1000):
 print("caught")
 """ % (failing, n)
                     done = self.run_python(python, code, preload(
-                        PYMEM_OUTPUT=name, PYMEM_MEMORY_ERROR=1), timeout=120)
+                        PYMEM_OUTPUT=name, PYMEM_MEMORY_ERROR=1), timeout=600)
                     self.assertEqual((done.stdout, done.returncode), (b"caught\n", 0),
                                      done.stderr)
                     path, = self.files("mo%d*.pymem" % n)
@@ -362,7 +362,7 @@ print("caught")
                 "while 'pymem: ' not in open(\"%s\").read():\n"
                 "    time.sleep(0.01)\nprint(1)" % self.path("said"))
         with open(self.path("said"), "wb") as said:
-            done = subprocess.run(hide + env + [python.path, "-c", code], timeout=60,
+            done = subprocess.run(hide + env + [python.path, "-c", code], timeout=300,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=said)
         with open(self.path("said"), "rb") as f:

@@ -39,7 +39,7 @@ def find(pid, name):
             return child and status(child)["Seccomp"] == "2" and child
         except (OSError, KeyError):
             return None
-    wait_for(there, timeout=120, what=name)
+    wait_for(there, timeout=600, what=name)
     return there()
 
 
@@ -82,7 +82,7 @@ class Rights(unittest.TestCase):
         os.set_blocking(reader, True)
         with os.fdopen(reader, "rb") as f, open(self.path("got.pymem"), "wb") as out:
             shutil.copyfileobj(f, out)
-        self.assertEqual(load.wait(timeout=120), 0)
+        self.assertEqual(load.wait(timeout=600), 0)
         self.report(self.path("got.pymem"))
 
     def check_keeper(self, load, uid, bounded=True):
@@ -154,7 +154,7 @@ class Rights(unittest.TestCase):
         """Has a viewer do `words`; looks at it and its clerk before."""
         view = self.viewer("--script", "-", path, env=env)
         wait_for(lambda: status(view.pid)["Seccomp"] == "2" and
-                 (os.geteuid() or "pymem-clerk" in children(view.pid)), timeout=120,
+                 (os.geteuid() or "pymem-clerk" in children(view.pid)), timeout=600,
                  what="its filter and its clerk")
         kin = children(view.pid)
         if os.geteuid() == 0:

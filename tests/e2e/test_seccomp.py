@@ -299,7 +299,7 @@ class OrdinaryUser(SeccompCase):
                      "kill -TERM $!; wait $!; echo ended $?" %
                      (self.path("ready"), self.path("ready"), LOAD, path))
             with self.subTest(rule=rule):
-                p = run(NOBODY + [LAUNCH, "allow," + rule, "--", "sh", "-c", shell], timeout=120)
+                p = run(NOBODY + [LAUNCH, "allow," + rule, "--", "sh", "-c", shell], timeout=600)
                 said = p.stderr.decode()
                 self.assertEqual(p.stdout, b"ended 143\n", said)
                 self.assertEqual(os.path.exists(path), not words, said)
@@ -316,7 +316,7 @@ class OrdinaryUser(SeccompCase):
                  "print(flush=True); time.sleep(1000)' >%s & while ! [ -s %s ]; do sleep 0.05; "
                  "done; %s allow,errno:acct -- %s -q -f %s $!; kill -TERM $!; wait $!; "
                  "echo ended $?" % (LAUNCH, ready, ready, LAUNCH, LOAD, path))
-        p = run(NOBODY + ["sh", "-c", shell], timeout=120)
+        p = run(NOBODY + ["sh", "-c", shell], timeout=600)
         said = p.stderr.decode()
         self.assertEqual(p.stdout, b"ended 143\n", said)
         self.assertIn("can't be read", said)

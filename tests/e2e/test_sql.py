@@ -277,7 +277,7 @@ class Rules(Answers):
         """What follows from a path, from a type and from a target, of a heap with a list of
         thousands of links; asked twice, that the second has indexes that the first made."""
         heap = self.path("heap")
-        subprocess.run([GEN, "-n", "60k", "-o", heap], check=True, timeout=60,
+        subprocess.run([GEN, "-n", "60k", "-o", heap], check=True, timeout=300,
                        stderr=subprocess.DEVNULL)
         agree = (
             # a parent is a step nearer to the root, and begins and is held alike
@@ -312,7 +312,7 @@ class Rules(Answers):
 
     def test_shell(self):
         done = subprocess.run(
-            [VIEW, "--no-sidecar", "--sql-shell", self.shop], timeout=60, cwd=self.tmp,
+            [VIEW, "--no-sidecar", "--sql-shell", self.shop], timeout=300, cwd=self.tmp,
             input=b"SELECT 40\n + 2 AS a;\nSELECT nope;\n.tables\nSELECT 7 AS last",
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         out = done.stdout.decode()
@@ -342,7 +342,7 @@ class Rules(Answers):
         """Every table and column is in the manual, and nothing else."""
         with open(MANUAL, encoding="utf-8") as f:
             manual = f.read()
-        done = subprocess.run([VIEW, "--no-sidecar", "--sql-shell", self.shop], timeout=60,
+        done = subprocess.run([VIEW, "--no-sidecar", "--sql-shell", self.shop], timeout=300,
                               input=b".tables\n", stdout=subprocess.PIPE)
         lines = done.stdout.decode().splitlines()
         for name, columns in zip(lines[::2], lines[1::2]):

@@ -155,7 +155,7 @@ class Suspects(Case):
         with Target(python, COMMON + code) as target:
             run_load("-q", "-f", path, str(target.pid))
         out = subprocess.run([VIEW, "--no-sidecar", "--report", "suspects", "--format", "json",
-                              path], stdout=subprocess.PIPE, check=True, timeout=60)
+                              path], stdout=subprocess.PIPE, check=True, timeout=300)
         process = json.loads(out.stdout.decode())["processes"][0]
         self.assertTrue(process["complete"])
         first = process["rows"][0]

@@ -83,7 +83,7 @@ class Sweep(Case):
                 f.write(bytes(8))
             env = dict(os.environ, LD_PRELOAD=REFUSE_MEMORY,
                        PYMEM_REFUSE="%s:%d" % (self.counter, n))
-            return run(command(), timeout=120, env=env)
+            return run(command(), timeout=600, env=env)
         p = refused(0)
         self.assertEqual(p.returncode, 0, p.stderr)
         self.clean()
@@ -99,7 +99,7 @@ class Sweep(Case):
         told = self.path("calls")
 
         def refused(*options):
-            return run([REFUSE_CALL, *options, *command()], timeout=120)
+            return run([REFUSE_CALL, *options, *command()], timeout=600)
         p = refused("-o", told)
         if p.returncode == COULDNT_RUN:
             self.skipTest("this kernel lets no filter ask a supervisor")

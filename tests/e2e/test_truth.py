@@ -55,7 +55,7 @@ def zoo(python, tmp, flags=walktrace.TRACE | walktrace.COPY, malloc=""):
         trace, expected = os.path.join(tmp, "trace"), os.path.join(tmp, "expected")
         p = subprocess.run([python.path, "-X", "utf8", ZOO, DRIVER, trace, expected,
                             str(flags)], env=dict(os.environ, PYTHONMALLOC=malloc),
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600)
         if p.returncode:
             raise AssertionError("%s: %d\n%s" % (python, p.returncode, p.stderr.decode()))
         with open(expected) as f:
@@ -225,7 +225,7 @@ class Zoo(Case):
             with open(script, "w") as f:
                 f.write(GREENLETS)
             subprocess.run([python.path, script, DRIVER, trace, expected], check=True,
-                           timeout=120)
+                           timeout=600)
             with open(expected) as f:
                 said = json.load(f)
             found = walktrace.Trace(trace)
@@ -243,7 +243,7 @@ class Zoo(Case):
         python = interpreters()[-1]
         trace, expected = self.path("trace"), self.path("expected")
         subprocess.run([python.path, "-X", "utf8", ZOO, DRIVER, trace, expected, "19"],
-                       stderr=subprocess.DEVNULL, check=True, timeout=120)
+                       stderr=subprocess.DEVNULL, check=True, timeout=600)
         found = walktrace.Trace(trace)
         texts = {v.text for v in found.values.values() if v.kind in (1, 2, 3, 4)}
         for secret in (b"plain text", b"x" * 64, b"raw\0bytes", str(1 << 40).encode()):

@@ -84,7 +84,7 @@ class Screens(unittest.TestCase):
         done = subprocess.run([VIEW, "--no-sidecar", "--script", "-", *args],
                               input="\n".join(lines) + "\n", encoding="utf-8",
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ,
-                              timeout=60, start_new_session=True)
+                              timeout=300, start_new_session=True)
         self.assertEqual(done.returncode, code, done.stderr)
         self.assertEqual(done.stdout, "")
         return done.stderr

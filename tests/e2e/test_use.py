@@ -62,7 +62,7 @@ def check_heapsnapshot(test, text):
 class Use(Case):
     def fails(self, code, *words, **kw):
         """These words fail with that exit code and one line on standard error."""
-        done = subprocess.run([str(w) for w in words], stderr=subprocess.PIPE, timeout=60,
+        done = subprocess.run([str(w) for w in words], stderr=subprocess.PIPE, timeout=300,
                               **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **kw})
         err = done.stderr.decode()
         self.assertEqual(done.returncode, code, err)
@@ -300,7 +300,7 @@ class Use(Case):
         python = some_interpreters(1)[0]
         path, limit = self.path("full"), (400 << 20,) * 2
         done = subprocess.run(
-            [python.path, "-c", code], timeout=120, stdin=subprocess.DEVNULL,
+            [python.path, "-c", code], timeout=600, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=dict(os.environ, LD_PRELOAD=AGENT, PYMEM_OUTPUT=path,
                      PYMEM_MEMORY_ERROR="1"),
@@ -347,7 +347,7 @@ ready(); serve()
                                    ([], {"PYMEM_VALUES": "20"}, 20), ([], {}, 64)):
             path = self.path("values.pymem")
             done = subprocess.run([LOAD, "-f", path] + words + ["--", python.path, "-c", code],
-                                  env=dict(os.environ, **env), timeout=60,
+                                  env=dict(os.environ, **env), timeout=300,
                                   stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
             self.assertEqual((done.returncode, done.stderr), (0, b""))
             lines = run_view("--export", "jsonl", "-o", "-", path).stdout.decode()

@@ -41,7 +41,7 @@ class View(Case):
     def view(self, *args, code=0, **kw):
         done = subprocess.run([VIEW, "--no-sidecar"] + [str(a) for a in args],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.tmp,
-                              timeout=60, **({"stdin": subprocess.DEVNULL} if not kw else kw))
+                              timeout=300, **({"stdin": subprocess.DEVNULL} if not kw else kw))
         self.assertEqual(done.returncode, code, done.stderr.decode("utf-8", "replace"))
         self.stderr = done.stderr.decode()
         return done.stdout.decode()
@@ -295,7 +295,7 @@ class View(Case):
             self.skipTest("no /dev/full")
         with open("/dev/full", "wb") as full:
             done = subprocess.run([VIEW, "--no-sidecar", "--report", "types", self.path("shop")],
-                                  stdout=full, stderr=subprocess.PIPE, timeout=60)
+                                  stdout=full, stderr=subprocess.PIPE, timeout=300)
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"cannot write", done.stderr)
 

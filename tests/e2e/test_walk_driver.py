@@ -72,7 +72,7 @@ class WholeHeap(Case):
     def walk(self, python, flags):
         trace, expected = os.path.join(self.tmp, "trace"), os.path.join(self.tmp, "expected")
         p = subprocess.run([python.path, "-X", "utf8", TARGET, DRIVER, trace, expected,
-                            str(flags | walktrace.TRACE)], timeout=120,
+                            str(flags | walktrace.TRACE)], timeout=600,
                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.assertEqual(0, p.returncode, "%s: %s" % (python, p.stderr.decode()))
         return read_expected(expected), walktrace.Trace(trace)
@@ -144,7 +144,7 @@ class WholeHeap(Case):
                 continue        # 3.6 keeps it in a static variable
             with self.subTest(python=python.name):
                 p = subprocess.run([python.path, "-S", "-X", "utf8", "-c", COLLECTING, DRIVER],
-                                   stdout=subprocess.PIPE, timeout=60, check=True)
+                                   stdout=subprocess.PIPE, timeout=300, check=True)
                 answers = p.stdout.split()
                 self.assertEqual([b"0", b"1", b"0"], answers[-3:])
                 self.assertEqual({b"0"}, set(answers[:-3]) or {b"0"})
@@ -158,7 +158,7 @@ class WholeHeap(Case):
                 flags = walktrace.TRACE | copy | mebibytes << 8
                 p = subprocess.run([python.path, "-X", "utf8", "-c", SMALL, DRIVER,
                                     os.path.join(self.tmp, "small"), str(flags)],
-                                   stdout=subprocess.PIPE, timeout=60)
+                                   stdout=subprocess.PIPE, timeout=300)
                 self.assertEqual(0, p.returncode, "%d MiB" % mebibytes)
                 rc, _, text = p.stdout.decode().partition(" ")
                 self.assertIn(int(rc), (0, -errno.ENOMEM))
@@ -169,7 +169,7 @@ class WholeHeap(Case):
     def test_full_disk(self):
         python = walkable()[-1]
         p = subprocess.run([python.path, "-X", "utf8", "-c", SMALL, DRIVER, "/dev/full",
-                            str(walktrace.TRACE)], stdout=subprocess.PIPE, timeout=60)
+                            str(walktrace.TRACE)], stdout=subprocess.PIPE, timeout=300)
         self.assertEqual(0, p.returncode)
         self.assertTrue(p.stdout.startswith(b"%d " % -errno.ENOSPC), p.stdout)
 
@@ -271,7 +271,7 @@ class WholeHeap(Case):
         """Then nothing tells an object from what was one: no place for a guess."""
         p = subprocess.run([walkable()[-1].path, "-X", "utf8", "-c", SMALL, DRIVER,
                             os.path.join(self.tmp, "small"), "0"], stdout=subprocess.PIPE,
-                           timeout=60, env={**os.environ, "WALK_UNEXPLAINED": "40"})
+                           timeout=300, env={**os.environ, "WALK_UNEXPLAINED": "40"})
         self.assertEqual(0, p.returncode)
         self.assertTrue(p.stdout.startswith(b"%d " % -errno.ENOTSUP), p.stdout)
         self.assertIn(b"only be walked in a copy", p.stdout)
@@ -279,7 +279,7 @@ class WholeHeap(Case):
     def check_previews(self, python):
         path = os.path.join(self.tmp, "planted.pymem")
         subprocess.run([python.path, "-S", "-X", "utf8", "-c", PLANTED + SMALL, DRIVER, path,
-                        "0"], check=True, timeout=60, stdout=subprocess.DEVNULL)
+                        "0"], check=True, timeout=300, stdout=subprocess.DEVNULL)
         texts = ["'planted-%s'" % t for t in ("ascii", "\u00e9", "\u4e2d", "\U0001f600")]
         texts += ["1099511627783", "-123456789"]
         done = run_view("--no-sidecar", "--format", "json", "--limit", "0", "--sql",
@@ -296,7 +296,7 @@ class WholeHeap(Case):
                                    ("WALK_DISTRUST", "1", "3.%d, nothing was left out" %
                                     python.version[1])):
             subprocess.run([python.path, "-S", "-X", "utf8", "-c", SMALL, DRIVER, path, "0"],
-                           env={**os.environ, name: value}, check=True, timeout=60,
+                           env={**os.environ, name: value}, check=True, timeout=300,
                            stdout=subprocess.DEVNULL)
             overview = run_view("--report", "overview", path).stdout.decode()
             self.assertIn("read by those of " + shown, overview)
