@@ -12,6 +12,8 @@
 #include "viewer/report/suspect_text.h"
 #include "viewer/text/human.h"
 
+#include <string.h>
+
 #define NAME_LIMIT 200
 
 static const struct column columns[] = {
@@ -142,6 +144,21 @@ static void suspect_path(struct text *out, const struct analysis *a,
 	describe_path(out, a, s->top);
 }
 
+/* Whether the path, which has no name for its last step, says already what is there. */
+static bool suspect_path_tells(const struct text *out, const struct heap *heap,
+			       uint32_t node)
+{
+	struct text end = { 0 };
+	bool tells;
+
+	text_add(&end, " -> ");
+	describe_node(&end, heap, node);
+	tells = text_len(out) >= text_len(&end) &&
+		!strcmp(text_get(out) + text_len(out) - text_len(&end), text_get(&end));
+	text_free(&end);
+	return tells;
+}
+
 void suspect_text(struct text *out, const struct analysis *a, const struct suspect *s)
 {
 	const struct heap *heap = a->heap;
@@ -160,7 +177,8 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 	}
 	suspect_path(out, a, s);
 	if (!s->group && !s->by_variable && s->point < heap->objects &&
-	    !(s->tree && heap_namesake_of(heap, s->point) == s->member_type)) {
+	    !(s->tree && heap_namesake_of(heap, s->point) == s->member_type) &&
+	    !suspect_path_tells(out, heap, suspect_node(s))) {
 		text_add(out, " -> ");
 		describe_short_type(out, heap, heap_type_of(heap, suspect_node(s)));
 	}
