@@ -6,9 +6,11 @@ import csv
 import io
 import re
 import resource
+import signal
 
 from harness import *
 
+ENDLESS = "WITH RECURSIVE n(x) AS (VALUES(1) UNION ALL SELECT x + 1 FROM n) SELECT x FROM n"
 GEN = os.path.join(BUILD, "bin", "pymem-gen")
 MAKE = os.path.join(BUILD, "bin", "make_snapshot")
 MANUAL = os.path.join(ROOT, "viewer", "pymem-sql.7")
@@ -197,7 +199,8 @@ class Rules(Answers):
                       "CREATE TABLE t(a)", "CREATE TEMP TABLE t(a)", "VACUUM INTO 'x'", "BEGIN",
                       "SELECT load_extension('x')", "SELECT * FROM pragma_database_list",
                       "CREATE VIRTUAL TABLE t USING object", "DROP VIEW growth",
-                      "INSERT INTO object(address) VALUES (1)", "UPDATE object SET size = 1"):
+                      "INSERT INTO object(address) VALUES (1)", "UPDATE object SET size = 1",
+                      "REINDEX", "SELECT fts3_tokenizer('simple')"):
             self.sql([self.shop], query, code=2, cwd=self.tmp)
             self.assertEqual(self.stderr.count("\n"), 1, self.stderr)
         self.assertEqual(sorted(os.listdir(self.tmp)), ["cut", "hostile", "shop"])
@@ -209,6 +212,8 @@ class Rules(Answers):
         self.assertIn("syntax error, at line 3, column 1", self.stderr)
         self.sql([self.shop], "SELECT 1; SELECT nope", code=2)
         self.assertIn("no such column: nope, at column 18", self.stderr)
+        self.sql([self.shop], "SELECT 1; SELECT * FROM nope", code=2)
+        self.assertIn("no such table: nope, at column 25", self.stderr)
         self.sql([self.shop], "SELECT * FROM path", code=2)
         self.assertIn("needs an argument", self.stderr)
 
@@ -220,6 +225,23 @@ class Rules(Answers):
                  code=1)
         self.assertIn("--sql-memory", self.stderr)
         self.sql([self.shop], "SELECT length(zeroblob(1 << 30))", code=2)
+        # what SQLite does in one call, nothing stops: so no call may take long
+        self.sql([self.shop], "SELECT instr(zeroblob(8000000), zeroblob(4000000) || '1')", code=2)
+        self.assertIn("too big", self.stderr)
+
+    def test_interrupted(self):
+        """Ctrl-C stops the query, not the shell."""
+        for args in (["--sql", ENDLESS], ["--sql-shell"]):
+            p = subprocess.Popen([VIEW, "--no-sidecar", *args, "--format", "csv", self.shop],
+                                 cwd=self.tmp, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE)
+            p.stdin.write(("%s;\nSELECT 'after';\n" % ENDLESS).encode())
+            p.stdin.flush()
+            self.assertEqual(p.stdout.readline() + p.stdout.readline(), b"x\n1\n")
+            p.send_signal(signal.SIGINT)
+            out, err = p.communicate(timeout=60)
+            self.assertEqual((p.returncode, err), (1, b"pymem-view: --sql: stopped\n"))
+            self.assertEqual(out.endswith(b"after\n"), args == ["--sql-shell"])
 
     def test_forms(self):
         query = "SELECT address, type, size FROM object ORDER BY size DESC, address LIMIT 3"

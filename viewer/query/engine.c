@@ -3,6 +3,7 @@
 #include "viewer/query/engine.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +15,8 @@
 #include "viewer/text/human.h"
 
 enum {
-	STEPS = 2000, /* of SQLite's machine between two looks at the clock */
-	LENGTH_MAX = 16 << 20,
+	STEPS = 200,	      /* of SQLite's machine between two looks at the clock */
+	LENGTH_MAX = 1 << 20, /* of a text: nothing stops one call of instr() */
 	SQL_MAX = 1 << 20,
 	DEPTH_MAX = 200
 };
@@ -47,6 +48,19 @@ static int engine_on_progress(void *arg)
 
 /* ---- what is allowed ---- */
 
+static const char engine_may_only_read[] = "a query may only read: SELECT, WITH, EXPLAIN";
+
+/* Functions that aren't about data: one loads code, one tells addresses of our own. */
+static bool engine_forbids(const char *function)
+{
+	static const char *const forbidden[] = { "load_extension", "fts3_tokenizer" };
+
+	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
+		if (!strcmp(function, forbidden[i]))
+			return true;
+	return false;
+}
+
 static int engine_authorize(void *arg, int action, const char *a, const char *b,
 			    const char *database, const char *view)
 {
@@ -65,7 +79,7 @@ static int engine_authorize(void *arg, int action, const char *a, const char *b,
 	case SQLITE_RECURSIVE:
 		return SQLITE_OK;
 	case SQLITE_FUNCTION:
-		return b && !strcmp(b, "load_extension") ? SQLITE_DENY : SQLITE_OK;
+		return b && engine_forbids(b) ? SQLITE_DENY : SQLITE_OK;
 	default:
 		return SQLITE_DENY;
 	}
@@ -283,11 +297,38 @@ void engine_close(struct engine *e)
 
 /* ---- statements ---- */
 
+static bool engine_in_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80;
+}
+
+/* Where in sql the failure is; -1: unknown.  SQLite doesn't tell it of "no such table:
+ * x", but the statement may have x just once. */
+static int engine_place(const struct engine *e, const char *sql)
+{
+	static const char missing[] = "no such table: ";
+	const char *message = sqlite3_errmsg(e->db), *found = NULL;
+	const int offset = sqlite3_error_offset(e->db);
+
+	if (offset >= 0 || !sql || strncmp(message, missing, sizeof(missing) - 1) != 0)
+		return offset;
+	const char *name = message + sizeof(missing) - 1;
+	const size_t size = strlen(name);
+	for (const char *at = strstr(sql, name); at && size;
+	     at = strstr(at + size, name)) {
+		if ((at > sql && engine_in_word(at[-1])) || engine_in_word(at[size]))
+			continue;
+		if (found)
+			return -1;
+		found = at;
+	}
+	return found ? (int)(found - sql) : -1;
+}
+
 /* What the failure was, and for one of the text at which column of which line. */
 static int engine_explain(struct engine *e, const char *sql)
 {
-	const int code = sqlite3_errcode(e->db) & 0xff,
-		  offset = sqlite3_error_offset(e->db);
+	const int code = sqlite3_errcode(e->db) & 0xff, offset = engine_place(e, sql);
 	char sentence[sizeof(e->problem)];
 	size_t column = 1, line = 1;
 
@@ -309,8 +350,7 @@ static int engine_explain(struct engine *e, const char *sql)
 			 "it needs more memory than it may have (--sql-memory): sort or "
 			 "group fewer rows");
 	else if (code == SQLITE_AUTH)
-		snprintf(sentence, sizeof(sentence),
-			 "a query may only read: SELECT, WITH, EXPLAIN (%s)",
+		snprintf(sentence, sizeof(sentence), "%s (%s)", engine_may_only_read,
 			 sqlite3_errmsg(e->db));
 	else if (offset >= 0 && line > 1)
 		snprintf(sentence, sizeof(sentence), "%s, at line %zu, column %zu",
@@ -328,12 +368,19 @@ int engine_prepare(struct engine *e, const char *sql, const char **tail_ret,
 {
 	assert(e->open);
 	e->timed_out = false;
+	e->refused = false;
 	e->deadline_ns =
 		e->options.timeout_ns ? engine_now_ns() + e->options.timeout_ns : 0;
 	*tail_ret = "";
-	if (sqlite3_prepare_v2(e->db, sql, -1, ret, tail_ret) == SQLITE_OK)
+	if (sqlite3_prepare_v2(e->db, sql, -1, ret, tail_ret) != SQLITE_OK)
+		return engine_explain(e, sql);
+	if (!*ret || sqlite3_column_count(*ret))
 		return 0;
-	return engine_explain(e, sql);
+	/* what needs no right and tells nothing: REINDEX without an index */
+	sqlite3_finalize(*ret);
+	*ret = NULL;
+	e->refused = true;
+	return engine_fail(e, engine_may_only_read);
 }
 
 int engine_step(struct engine *e, sqlite3_stmt *statement)
@@ -349,8 +396,8 @@ bool engine_was_wrong(const struct engine *e)
 {
 	const int code = sqlite3_errcode(e->db) & 0xff;
 
-	return code == SQLITE_ERROR || code == SQLITE_AUTH || code == SQLITE_TOOBIG ||
-		code == SQLITE_MISMATCH;
+	return e->refused || code == SQLITE_ERROR || code == SQLITE_AUTH ||
+		code == SQLITE_TOOBIG || code == SQLITE_MISMATCH;
 }
 
 const char *engine_incomplete(const struct engine *e)

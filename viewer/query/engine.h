@@ -36,6 +36,7 @@ struct engine {
 			       * counted from its begin; NULL: from the statement's */
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
 	bool timed_out;
+	bool refused;	   /* the last statement, though SQLite would run it */
 	bool open;	   /* views are made: only reading is allowed */
 	char problem[600]; /* of the last failure: one printable sentence */
 };

@@ -3,6 +3,7 @@
 #include "viewer/query/shell.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,8 +51,25 @@ static int shell_print(struct answer *answer, const struct renderer *renderer,
 	return err ? shell_complain(answer->engine) : 0;
 }
 
-int shell_run(struct engine *engine, const char *sql, const struct renderer *renderer,
-	      uint64_t limit, FILE *out)
+/* ---- Ctrl-C ---- */
+
+static volatile sig_atomic_t shell_interrupted;
+
+static void shell_on_interrupt(int sig)
+{
+	(void)sig;
+	shell_interrupted = 1;
+}
+
+static bool shell_stops(void *inner, const char *phase, uint64_t done, uint64_t total)
+{
+	return shell_interrupted || progress_step(inner, phase, done, total) != 0;
+}
+
+/* ---- running ---- */
+
+static int shell_run_all(struct engine *engine, const char *sql,
+			 const struct renderer *renderer, uint64_t limit, FILE *out)
 {
 	int code = 0;
 	bool first = true;
@@ -72,6 +90,29 @@ int shell_run(struct engine *engine, const char *sql, const struct renderer *ren
 		answer_close(&answer);
 	}
 	engine->text = NULL;
+	return code;
+}
+
+/* The first Ctrl-C stops the query; the second ends the program: what SQLite does inside
+ * of a function, or a pipe that nobody reads, stops for nothing else. */
+int shell_run(struct engine *engine, const char *sql, const struct renderer *renderer,
+	      uint64_t limit, FILE *out)
+{
+	const struct progress *inner = engine->options.progress;
+	struct progress asked = inner ? *inner : (struct progress){ 0 };
+	const struct progress stopping = { shell_stops, &asked };
+	const struct sigaction action = { .sa_handler = shell_on_interrupt,
+					  .sa_flags = (int)SA_RESETHAND | SA_RESTART };
+	struct sigaction before;
+
+	shell_interrupted = 0;
+	sigaction(SIGINT, NULL, &before);
+	if (before.sa_handler != SIG_IGN)
+		sigaction(SIGINT, &action, NULL);
+	engine->options.progress = &stopping;
+	const int code = shell_run_all(engine, sql, renderer, limit, out);
+	engine->options.progress = inner;
+	sigaction(SIGINT, &before, NULL);
 	return code;
 }
 
