@@ -29,7 +29,9 @@ STORE = {"sessions": [], "cache": CACHE}
 shared = ["both %d" % i for i in range(50)]
 A = [["only a %d" % i] for i in range(300)] + [shared]
 B = [shared]
-ROWS = [{"color": str(i), "price": i + 0.5} for i in range(700)]
+ROWS = [{"color": str(i), "price": i + 0.5} if i % 3 else {"price": i + 0.5, "color": str(i)}
+        for i in range(700)]                      # the same keys, in two orders
+MIXED = [{1: str(i), "one": i} if i % 2 else {"one": i, 1: str(i)} for i in range(600)]
 KLASSES = [type("Made", (), {}) for i in range(40)]
 BIG = bytearray(300000)
 def grow(n):
@@ -155,7 +157,7 @@ class Cookbook(Answers):
         self.assertIn("STORE['sessions'][0]", first["oldest"]["path"])
         self.assertTrue(all(row["value"].startswith("'cached text ") for row in found["cache"]))
         rows = {row["names"].replace("'", ""): row["dicts"] for row in found["keys"]}
-        self.assertEqual(rows.get("color price"), 700, rows)
+        self.assertEqual((rows.get("color price"), rows.get("one 1")), (700, 600), rows)
         worker = [row for row in found["thread"] if row["type"] == "__main__.Worker"]
         self.assertEqual([(row["name"], row["count"]) for row in worker], [("worker-1", 250)])
         self.assertGreaterEqual(

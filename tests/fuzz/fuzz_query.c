@@ -20,6 +20,18 @@ static struct engine engine;
 static struct tool_context session;
 static FILE *nowhere;
 
+/* What is said of each input.  Not by freopen where the stream can be changed: libFuzzer
+ * tells by the old one how many inputs there were, the sanitizers by its number. */
+static bool be_silent(void)
+{
+#ifdef __GLIBC__
+	stderr = nowhere;
+	return true;
+#else
+	return freopen("/dev/null", "w", stderr) != NULL;
+#endif
+}
+
 static void prepare(void)
 {
 	const struct engine_options options = { .timeout_ns = 300000000 };
@@ -32,7 +44,7 @@ static void prepare(void)
 	workspace.no_sidecar = true;
 	tool_context_init(&session);
 	session.workspace.no_sidecar = true;
-	if (!nowhere || !freopen("/dev/null", "w", stderr) ||
+	if (!nowhere || !be_silent() ||
 	    workspace_open(&workspace, FUZZ_SNAPSHOT, false, NULL, err, sizeof(err)) ||
 	    tool_context_add(&session, FUZZ_SNAPSHOT, false, err, sizeof(err)) ||
 	    engine_open(&engine, &workspace, &options))
