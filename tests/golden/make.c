@@ -89,6 +89,7 @@ static void facts(struct out *out, uint64_t pid)
 				  .kind = SNAP_FACT_TEXT,
 				  .text = "caf\xc3\xa9 \xff\"\\\n",
 				  .size = 10 });
+	SEND(out, fact, &(struct snap_fact){ .key = "absent.known", .u64 = 1 });
 	SEND(out, fact, &(struct snap_fact){ .key = "walk_ns", .u64 = 1 });
 	SEND(out, fact, &(struct snap_fact){ .key = "walk_ns", .u64 = UINT64_MAX });
 }
@@ -245,6 +246,9 @@ static void objects(struct out *out)
 	n = floats(out, n);
 	object(out, KEY(n), NONE, 0, 0, NULL);
 	object(out, KEY(n + 1), TUPLE, 3, 0, NULL);
+	SEND(out, object,
+	     &(struct snap_object){
+		     .addr = 0x7f4000000000, .size = 1 << 20, .type = BYTES });
 }
 
 static void threads(struct out *out, uint32_t name)
@@ -290,7 +294,7 @@ static void native(struct out *out, uint32_t name)
 	     &(struct snap_shared){ .start = 0x7f0000000000, .length = 1ull << 40 });
 	SEND(out, shared, &(struct snap_shared){ .start = 0x1000, .length = 4096 });
 	SEND(out, absent,
-	     &(struct snap_absent){ .start = 0x7f0000001000, .length = 1ull << 40 });
+	     &(struct snap_absent){ .start = 0x7f4000001000, .length = 1 << 19 });
 	SEND(out, absent, &(struct snap_absent){ .start = 0x2000, .length = 65536 });
 }
 

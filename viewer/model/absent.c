@@ -138,3 +138,22 @@ uint64_t absent_total(const struct heap *heap)
 				heap_native_at(heap, n)->resident;
 	return sum;
 }
+
+bool absent_check(const struct heap *heap)
+{
+	const struct snap_absent *const run = heap->absent.data;
+	const struct heap_untouched *const found = heap->untouched.data;
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < VEC_COUNT(heap->absent, struct snap_absent); i++) {
+		if (run[i].start < last || run[i].length > UINT64_MAX - run[i].start)
+			return false;
+		last = run[i].start + run[i].length;
+	}
+	for (size_t i = 0; i < VEC_COUNT(heap->untouched, struct heap_untouched); i++)
+		if (found[i].object >= heap->objects ||
+		    (i && found[i].object <= found[i - 1].object) ||
+		    found[i].bytes > heap_size(heap, found[i].object))
+			return false;
+	return true;
+}

@@ -14,6 +14,8 @@
 /* Puts heap->absent in order and makes heap->untouched; objects must be there. 0 or
  * -ENOMEM. */
 int absent_build(struct heap *heap);
+/* Are the arrays of a file in order, and each object there, and as large? */
+bool absent_check(const struct heap *heap);
 /* Bytes of [start, end) that aren't there. */
 uint64_t absent_bytes(const struct heap *heap, uint64_t start, uint64_t end);
 /* Bytes of all objects' own sizes that aren't there. */

@@ -2,6 +2,7 @@
 /* check - whether arrays from a file can be used without going astray (check.h). */
 #include "viewer/model/check.h"
 
+#include "viewer/model/absent.h"
 #include "viewer/model/line.h"
 #include "viewer/model/site.h"
 
@@ -153,7 +154,7 @@ bool check_heap(const struct heap *heap)
 		check_terminated(&heap->text) && check_terminated(&heap->fact_text) &&
 		check_rows(heap) && check_classes(heap) && check_synth(heap) &&
 		check_addrs(heap) && check_native(heap) && site_check(heap) &&
-		line_check(heap) &&
+		line_check(heap) && absent_check(heap) &&
 		check_ids_below(&heap->target, heap->objects, HEAP_WEAK) &&
 		check_ids_below(&heap->weak_target, heap->objects, UINT32_MAX) &&
 		check_ids_below(&heap->surplus_id, heap->objects, UINT32_MAX);
