@@ -16,6 +16,7 @@ KEPT = [Order(i) for i in range(1000)]
 WORDS = {"".join(["key;", str(i)]): "\x1b[31m\udc80%d" % i for i in range(10)}
 ready(); serve()
 '''
+SNAPSHOT = b"]*M\x18$\0\0\0\x89PYMEM\r\n\x1a\n"     # how one begins
 MEMBERS = {"pymem_summary", "host", "pid", "command", "python", "time", "time_ns", "time_ms",
            "complete", "objects", "size", "held", "rss", "types", "suspects", "places",
            "budget", "packages"}
@@ -134,12 +135,13 @@ class Summaries(Case):
         self.assertEqual(rows["(all)"]["processes"], 2)
         text = run_view("--merge", self.path("b.summary"), self.path("a.summary"))
         self.assertNotIn(b"\x1b", text.stdout)
-        for wrong in b"", b"no JSON\n", b"{}\n", b'{"pymem_summary":9}\n', b"[" * 100000:
+        for wrong in b"", b"no JSON\n", b"{}\n", b'{"pymem_summary":9}\n', b"[" * 100000, SNAPSHOT:
             with open(self.path("wrong"), "wb") as f:
                 f.write(wrong)
             done = run_view("--merge", self.path("b.summary"), self.path("wrong"))
             self.assertEqual(done.returncode, 3, wrong)
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+            self.assertEqual(b"it is a snapshot" in done.stderr, wrong == SNAPSHOT, done.stderr)
             done = run_view("--merge", self.path("wrong"))
             self.assertEqual((done.returncode, done.stdout), (1, b""), wrong)
 

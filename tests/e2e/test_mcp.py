@@ -49,6 +49,17 @@ def worker():
 threading.Thread(target=worker, daemon=True, name="worker-7").start()
 serve()
 ''', ["overview", "threads"], ["worker", "kept", "worker-7"]),
+    "tasks that never end": (r'''
+import asyncio
+loop = asyncio.new_event_loop()
+asyncio.set_event_loop(loop)
+gate = loop.create_future()
+async def never(session):
+    await gate
+tasks = [loop.create_task(never(Session(i))) for i in range(N)]
+loop.run_until_complete(asyncio.sleep(0))
+ready(); serve()
+''', ["tasks"], ["iB; stack never()", "; address 0x"]),
     "growth": (r'''
 BIG = [Session(i) for i in range(N)]
 class Registry:

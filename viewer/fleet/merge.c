@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "formats/core/block.h"
 #include "viewer/files/files.h"
 #include "viewer/fleet/summary.h"
 #include "viewer/text/human.h"
@@ -72,27 +73,41 @@ static FILE *merge_open(const char *file)
 	return in;
 }
 
+/* What a line is that is no summary. */
+static void merge_explain(const char *line, size_t size, unsigned long number, char *err,
+			  size_t err_size)
+{
+	static const char magic[] = BLOCK_FILE_MAGIC;
+	const size_t first = (size_t)(strchr(magic, '\n') - magic) + 1;
+
+	if (memmem(line, size, magic, first))
+		snprintf(err, err_size,
+			 "it is a snapshot: --export summary makes a summary of it");
+	else
+		snprintf(err, err_size, "line %lu is no summary of pymem's", number);
+}
+
 int merge_read(json_t *list, const char *file, char *err, size_t err_size)
 {
 	FILE *const in = merge_open(file);
 	char *line = NULL;
 	size_t room = 0;
 	unsigned long number = 0;
+	ssize_t size;
 
 	err[0] = '\0';
 	if (!in) {
 		snprintf(err, err_size, "%s", strerror(errno));
 		return -1;
 	}
-	while (!err[0] && getline(&line, &room, in) > 0) {
+	while (!err[0] && (size = getline(&line, &room, in)) > 0) {
 		json_t *const summary = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
 
 		number++;
 		if (line[strspn(line, " \t\r\n")] == '\0')
 			continue;
 		if (merge_number(summary, "pymem_summary") < 1)
-			snprintf(err, err_size, "line %lu is no summary of pymem's",
-				 number);
+			merge_explain(line, (size_t)size, number, err, err_size);
 		else if (merge_number(summary, "pymem_summary") > SUMMARY_SCHEMA)
 			snprintf(err, err_size, "line %lu is of a newer pymem", number);
 		else if (json_array_append(list, summary))

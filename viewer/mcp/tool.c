@@ -174,9 +174,11 @@ static const struct tool tools[] = {
 			 "together: how many, what they keep alive, where they are, what "
 			 "they wait for, who awaits them.",
 	  .queries = { { "groups of tasks with the same stack",
-			 "SELECT count(*) AS tasks, state, sum(retained) AS retained,"
+			 "SELECT count(*) AS tasks, state, human(sum(retained)) AS "
+			 "retained,"
 			 " stack, waits_for, min(task) AS one, min(awaited_by) AS"
-			 " awaited_by, min(address) AS address FROM report_tasks "
+			 " awaited_by, address(min(address)) AS address FROM "
+			 "report_tasks "
 			 "WHERE " NEWEST " GROUP BY stack, state, waits_for"
 			 " ORDER BY sum(retained) DESC" } },
 	  .otherwise = "the process has no asyncio tasks and no greenlets" },
