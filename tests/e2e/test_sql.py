@@ -415,6 +415,15 @@ class Gate(Answers):
         self.judge("SELECT 1 WHERE 0", code=0)
         for wrong in ("", "growth(", "nonsense > 1", "DROP TABLE object"):
             self.judge(wrong, code=2)
+        for condition in ("1 > frob", "SELECT frob"):     # where it is in what was given
+            self.assertIn("frob, at column %d" % (condition.index("frob") + 1),
+                          self.said(condition))
+        self.judge("SELECT (0) AS a", code=4)             # it has a row
+
+    def said(self, condition):
+        done = run_view("--no-sidecar", self.path("shop"), "--fail-if", condition)
+        self.assertEqual(done.returncode, 2)
+        return done.stderr.decode()
 
     def test_junit(self):
         from xml.etree import ElementTree

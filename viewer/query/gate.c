@@ -167,13 +167,17 @@ static const char *gate_copy_number(const char *at, struct text *sql)
 	return at + digits + unit;
 }
 
-static void gate_translate(const char *condition, struct text *sql)
+/* What makes an expression a query. */
+static const char gate_wrapping[] = "SELECT (";
+
+/* Returns whether it was wrapped. */
+static bool gate_translate(const char *condition, struct text *sql)
 {
 	const char *at = condition + strspn(condition, " \t\n");
 	const bool select = !strncasecmp(at, "select", 6) || !strncasecmp(at, "with", 4);
 	bool word = false;
 
-	text_add(sql, select ? "" : "SELECT (");
+	text_add(sql, select ? "" : gate_wrapping);
 	while (*at) {
 		if (*at == '"' || *at == '\'') {
 			at = gate_copy_quoted(at, sql);
@@ -187,6 +191,7 @@ static void gate_translate(const char *condition, struct text *sql)
 		word = false;
 	}
 	text_add(sql, select ? "" : ")");
+	return !select;
 }
 
 /* ---- judging ---- */
@@ -244,17 +249,19 @@ static void gate_judge_one(struct gate *gate, const char *condition,
 	struct answer answer;
 	const char *tail;
 
-	gate_translate(condition, &sql);
 	free(gate->pattern);
 	gate->pattern = NULL;
+	const bool wrapped = gate_translate(condition, &sql);
+	/* columns are counted in the condition */
+	gate->engine->text = text_get(&sql) + (wrapped ? strlen(gate_wrapping) : 0);
 	/* an empty condition is "SELECT ()": wrong, too */
 	const int found = answer_open(&answer, gate->engine, text_get(&sql), &tail);
 	if (found < 0)
 		gate_wrong(gate, verdict);
 	else if (found > 0)
-		gate_decide(gate, condition, strncmp(text_get(&sql), "SELECT (", 8) != 0,
-			    &answer, verdict);
+		gate_decide(gate, condition, !wrapped, &answer, verdict);
 	answer_close(&answer);
+	gate->engine->text = NULL;
 	text_free(&sql);
 }
 
