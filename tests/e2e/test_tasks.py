@@ -103,6 +103,20 @@ later = [gevent.spawn_later(3600, work, n) for n in range(3)]
 unborn = [gevent.Greenlet(work, n) for n in range(2)]
 ready(); serve()
 '''
+NAMES = r'''
+import asyncio
+async def child():
+    await asyncio.sleep(3600)
+async def parent():
+    await asyncio.gather(*[child() for n in range(5)])
+async def main():
+    loop = asyncio.get_event_loop()
+    loop.call_later(3600, print)
+    loop.call_later(0.2, ready)
+    await parent()
+asyncio.get_event_loop_policy().new_event_loop().run_until_complete(main())
+'''
+
 INTO = " \u203a "
 
 
@@ -188,6 +202,29 @@ class Tasks(Case):
                 self.check(rows)
                 self.check_lines(rows)
                 self.check_groups(rows, text)
+
+    def paths(self, words):
+        done = run_view(self.file, "--no-sidecar", "--report", "objects", "--all", "--format",
+                        "json", "--filter", words)
+        return json.loads(done.stdout)["processes"][0]["rows"]
+
+    def test_names(self):
+        """What a task holds is called by the task, not by how the event loop came by it."""
+        for python in some_interpreters(2):
+            with self.subTest(python=python.name):
+                self.rows(python, NAMES)
+                mine = [row["path"] for row in self.paths("closure children")
+                        if row["path"].endswith("closure children")]
+                self.assertGreater(len(mine), 0)
+                for path in mine:
+                    self.assertRegex(path, "^task [^ ]+" + INTO + "done callback gather.*"
+                                     "_done_callback" + INTO + "closure children$")
+                timers = [row["path"] for row in self.paths("TimerHandle")
+                          if row["type"] == "asyncio.events.TimerHandle"]
+                self.assertGreater(len(timers), 0)
+                for path in timers:
+                    self.assertRegex(path, "^event loop [^ ]+" + INTO + "timer |^task ")
+                self.assertEqual(self.paths("callback0"), [])
 
     def test_greenlets(self):
         python = next((p for p in interpreters() if not subprocess.run(

@@ -377,9 +377,17 @@ static void describe_named_key(struct text *out, const struct heap *heap, uint32
 static void describe_named(struct text *out, const struct heap *heap, const char *prefix,
 			   uint32_t name)
 {
+	size_t size = 0;
+	const char *text = name ? heap_string(heap, name, &size) : "";
+
 	text_add(out, prefix);
-	if (name)
+	if (size > 1 && text[0] == '+') { /* where it is in memory is all that is known */
+		text_add(out, "(C field at ");
+		text_escape(out, text, size, NAME_LIMIT, 0);
+		text_add(out, ")");
+	} else if (name) {
 		describe_string(out, heap, name);
+	}
 }
 
 void describe_label(struct text *out, const struct heap *heap,

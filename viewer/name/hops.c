@@ -14,6 +14,7 @@
 
 #include "viewer/analysis/context_var.h"
 #include "viewer/analysis/kin.h"
+#include "viewer/analysis/tasks.h"
 #include "viewer/name/calls.h"
 #include "viewer/name/describe.h"
 
@@ -331,6 +332,15 @@ bool hops_is_task(const struct hops *h)
 		hops_is_attr(h, h->at, "_coro");
 }
 
+bool hops_names_task(const struct hops *h)
+{
+	const uint32_t type = heap_type_of(h->heap, h->chain[h->at]);
+
+	/* their classes are called so, and it's quicker to see */
+	return type && strstr(heap_type_name(h->heap, type), "Task") &&
+		tasks_is_task(h->heap, h->chain[h->at]);
+}
+
 bool hops_is_loop(const struct hops *h)
 {
 	const uint32_t type = heap_type_of(h->heap, h->chain[h->at]);
@@ -361,6 +371,90 @@ static uint32_t hops_task(struct text *out, const struct hops *h)
 	return 1;
 }
 
+/* How many edges lead from chain[at] to its attribute of that name; 0: these don't. */
+static uint32_t hops_attr_edges(const struct hops *h, uint32_t at, const char *name)
+{
+	struct heap_label label;
+	struct heap_value key;
+
+	if (hops_is_attr(h, at, name))
+		return 1;
+	if (at + 2 >= h->count || h->chain[at] >= h->heap->objects)
+		return 0;
+	hops_label(h, at, &label);
+	return (label.kind == SNAP_LABEL_DICT || hops_is_attr(h, at, "__dict__")) &&
+			hops_key(h, at + 1, &key) && key.size == strlen(name) &&
+			!memcmp(key.text, name, key.size) ?
+		2 :
+		0;
+}
+
+/* The edges from chain[at] to an item of a list or deque that it has. */
+static uint32_t hops_item_edges(const struct hops *h, uint32_t at, const char *name)
+{
+	const uint32_t edges = hops_attr_edges(h, at, name);
+	struct heap_label label;
+
+	if (!edges || at + edges + 1 >= h->count)
+		return 0;
+	hops_label(h, at + edges, &label);
+	return label.kind == SNAP_LABEL_INDEX ? edges + 1 : 0;
+}
+
+/* " > timer Timeout._on_timeout", of what will be called. */
+static void hops_add_callback(struct text *out, const struct heap *heap, const char *what,
+			      uint32_t callback)
+{
+	struct heap_value name;
+
+	text_add(out, HOPS_INTO);
+	text_add(out, what);
+	if (callback < heap->objects && heap_value(heap, callback, &name) && name.size) {
+		text_add(out, " ");
+		text_escape(out, name.text, name.size, NAME_LIMIT, 0);
+	}
+}
+
+/* What an event loop will call, at a time or soon (Lib/asyncio/base_events.py). */
+static uint32_t hops_timer(struct text *out, const struct hops *h)
+{
+	const uint32_t timer = hops_item_edges(h, h->at, "_scheduled");
+	const uint32_t edges = timer ? timer : hops_item_edges(h, h->at, "_ready");
+
+	if (!edges || !hops_is_loop(h))
+		return 0;
+	hops_add_callback(out, h->heap, timer ? "timer" : "soon",
+			  hops_attribute(h->heap, h->chain[h->at + edges], "_callback"));
+	return edges;
+}
+
+/* What a future calls when it is done: the first has a place of its own, others are in a
+ * list, with their contexts.  A task's wakeup is the task that waits. */
+static uint32_t hops_done(struct text *out, const struct hops *h)
+{
+	uint32_t edges = hops_attr_edges(h, h->at, "callback0");
+	struct hops next = *h;
+
+	if (!edges && (edges = hops_item_edges(h, h->at, "_callbacks")))
+		edges++;
+	if (!edges || h->at + edges >= h->count)
+		return 0;
+	next.at = h->at + edges;
+	if (next.at + 1 < h->count && hops_is_attr(h, next.at, "__self__")) {
+		next.at++;
+		if (hops_names_task(&next)) {
+			text_add(out, HOPS_INTO "waiter");
+			if (!hops_is_task(&next)) { /* else that step says which */
+				text_add(out, " = ");
+				hops_add_task(out, h->heap, h->chain[next.at]);
+			}
+			return edges + 1;
+		}
+	}
+	hops_add_callback(out, h->heap, "done callback", h->chain[h->at + edges]);
+	return edges;
+}
+
 /* A Context's variable, over the trie that has it (analysis/context_var.h). */
 static uint32_t hops_context(struct text *out, const struct hops *h)
 {
@@ -385,8 +479,8 @@ static uint32_t hops_context(struct text *out, const struct hops *h)
 }
 
 static uint32_t (*const rules[])(struct text *, const struct hops *) = {
-	hops_dict, hops_closure,      hops_keyword, hops_default,
-	hops_task, hops_thread_local, hops_local,   hops_context,
+	hops_dict,	   hops_closure, hops_keyword, hops_default, hops_task,
+	hops_thread_local, hops_local,	 hops_context, hops_done,    hops_timer,
 };
 
 uint32_t hops_write(struct text *out, const struct hops *hops)

@@ -11,6 +11,9 @@
  *	coroutine -> its local variable       = f() (file.py:12) > a
  *	context.ctx_vars.root... -> value     context[ContextVar NAME]
  *	task._coro                            = task NAME > f() (file.py:12)
+ *	future.callback0, _callbacks[i][0]    future > done callback f
+ *	future.callback0.__self__             future > waiter = task NAME
+ *	loop._scheduled[i], _ready[i]         loop > timer f, loop > soon f
  *
  * A path through a task or an event loop begins there (path.c): how the loop came by it
  * tells a reader nothing.
@@ -47,6 +50,8 @@ void hops_add_task(struct text *out, const struct heap *heap, uint32_t task);
  * as one, "task fetch-3 > child()". */
 bool hops_is_task(const struct hops *hops);
 void hops_add_call_of_task(struct text *out, const struct hops *hops);
+/* Whether chain[at] is a task with a coroutine, wherever the path goes from there. */
+bool hops_names_task(const struct hops *hops);
 /* Whether chain[at] is an event loop. */
 bool hops_is_loop(const struct hops *hops);
 /* The label of the edge chain[at] -> chain[at + 1]. */

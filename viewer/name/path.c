@@ -267,6 +267,8 @@ static void path_add_machinery(struct path *p)
 	if (hops_is_task(&hops)) {
 		hops_add_call_of_task(&p->text, &hops);
 		p->at = 1;
+	} else if (hops_names_task(&hops)) {
+		hops_add_task(&p->text, p->heap, p->chain[0]);
 	} else {
 		text_add(&p->text, "event loop ");
 		describe_short_type(&p->text, p->heap,
@@ -387,7 +389,7 @@ static uint32_t path_last_machinery(const struct heap *heap, const uint32_t *cha
 
 	for (uint32_t i = count; i-- > from + 1;) {
 		hops.at = i;
-		if (hops_is_task(&hops) || hops_is_loop(&hops))
+		if (hops_names_task(&hops) || hops_is_loop(&hops))
 			return i;
 	}
 	return from;
