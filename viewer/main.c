@@ -41,10 +41,14 @@ enum { EXIT_FAILED = 1, EXIT_WRONG = 2, EXIT_PARTIAL = 3, EXIT_GATE = 4 };
  * objects of one byte a column; 5 to 9 are measured). */
 enum { MEMORY_OF_RAW = 16 };
 
+/* The line that says how far it is: one terminal, one line. */
+static struct meter main_meter;
+
 static void main_complain(const char *file, const char *what)
 {
 	struct text text = { 0 };
 
+	meter_wipe(&main_meter);
 	text_escape(&text, file, strlen(file), 0, 0);
 	print_format(stderr, "pymem-view: %s: %s\n", text_get(&text), what);
 	text_free(&text);
@@ -159,6 +163,7 @@ struct printing {
 
 static void main_put_rows(struct printing *p, const struct table *table)
 {
+	meter_wipe(&main_meter);
 	if (!p->begun)
 		p->renderer->head(stdout, p->report, p->process, p->index, table);
 	p->begun = true;
@@ -260,6 +265,7 @@ static int main_print_reports(struct workspace *workspace, const struct options 
 	if (renderer != &render_text) /* one document */
 		return main_print_report(workspace, report_find("overview"), o, renderer,
 					 progress, false);
+	meter_wipe(&main_meter);
 	together_print(stdout, workspace);
 	for (size_t i = 0; shown[i] && !code; i++)
 		code = main_print_report(workspace, report_find(shown[i]), o, renderer,
@@ -459,8 +465,7 @@ static int main_export(const struct options *o)
 	};
 	const bool seen = isatty(STDERR_FILENO) &&
 		(strcmp(e.output, "-") != 0 || !isatty(STDOUT_FILENO));
-	struct meter meter = { 0 };
-	struct progress progress = { meter_report, &meter };
+	const struct progress progress = { meter_report, &main_meter, meter_wipe };
 	struct snap_problem problem = { 0 };
 	uint32_t incomplete;
 
@@ -476,9 +481,9 @@ static int main_export(const struct options *o)
 		close(fd);
 		e.input = "-";
 	}
-	clock_gettime(CLOCK_MONOTONIC, &meter.began);
+	clock_gettime(CLOCK_MONOTONIC, &main_meter.began);
 	const int rc = export_run(&e, seen ? &progress : NULL, &incomplete, &problem);
-	meter_end(&meter);
+	meter_wipe(&main_meter);
 	if (rc) {
 		main_complain(problem.code == SNAP_E_SINK ? e.output : o->screen.files[0],
 			      problem.text);
@@ -506,6 +511,7 @@ static struct process *main_process_of_document(struct workspace *workspace,
 			      "there is no process of that pid in it");
 		return NULL;
 	}
+	progress_wipe(progress);
 	if (!o->pid && workspace->count > 1)
 		print_format(
 			stderr,
@@ -589,14 +595,13 @@ static int main_say_incomplete(struct process *const *processes, uint32_t count)
 
 static int main_run_reports(const struct options *o)
 {
-	struct meter meter = { 0 };
-	struct progress progress = { meter_report, &meter };
+	const struct progress progress = { meter_report, &main_meter, meter_wipe };
 	struct workspace workspace;
 	int code, partial = 0;
 
 	if (main_confined(o))
 		return EXIT_FAILED;
-	clock_gettime(CLOCK_MONOTONIC, &meter.began);
+	clock_gettime(CLOCK_MONOTONIC, &main_meter.began);
 	workspace_init(&workspace);
 	workspace.no_sidecar = o->screen.no_sidecar;
 	workspace.sidecar = o->screen.sidecar;
@@ -610,7 +615,7 @@ static int main_run_reports(const struct options *o)
 			main_queries(o) ? main_query(&workspace, o, shown) :
 					  main_print_reports(&workspace, o, shown);
 	}
-	meter_end(&meter);
+	meter_wipe(&main_meter);
 	const bool said = o->document && code == EXIT_FAILED;
 	if (!said && (fflush(stdout) || ferror(stdout))) {
 		print_format(stderr, "pymem-view: cannot write: %s\n", strerror(errno));

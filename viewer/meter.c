@@ -23,8 +23,11 @@ bool meter_report(void *arg, const char *phase, uint64_t done, uint64_t total)
 	return false;
 }
 
-void meter_end(const struct meter *meter)
+void meter_wipe(void *arg)
 {
+	struct meter *meter = arg;
+
 	if (meter->shown)
 		print_format(stderr, "\r\033[K");
+	meter->shown = false;
 }

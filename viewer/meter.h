@@ -15,7 +15,8 @@ struct meter {
 
 /* As struct progress wants it; arg: struct meter, `began` on CLOCK_MONOTONIC. */
 bool meter_report(void *arg, const char *phase, uint64_t done, uint64_t total);
-/* Wipes the line, if there is one. */
-void meter_end(const struct meter *meter);
+/* Wipes the line, if there is one: before anything else is printed, and at the end.  arg:
+ * struct meter. */
+void meter_wipe(void *arg);
 
 #endif

@@ -319,6 +319,34 @@ class View(Case):
         self.assertRegex(shown, rb"^\rexporting: [0-9.]+ MiB written")
         self.assertTrue(shown.endswith(b"\r\x1b[K"), shown)
 
+    def test_progress_gives_way(self):
+        """The line that says how far it is is gone before anything else is on the terminal.
+        The snapshot's second half comes late, so that there is such a line."""
+        snapshot = self.path("big.pymem")
+        subprocess.run([os.path.join(BUILD, "bin", "pymem-gen"), "-n", "200k", "-o", snapshot],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with open(snapshot, "rb") as f:
+            data = f.read()
+        for args in (["--report", "types"], ["--sql", "SELECT count(*) FROM object"],
+                     ["--fail-if", "SELECT 1"], ["--report", "types", "--type", "no.such"]):
+            ours, theirs = os.openpty()
+            child = subprocess.Popen([VIEW, "--no-sidecar", *args, "-"], stdin=subprocess.PIPE,
+                                     stdout=theirs, stderr=theirs)
+            os.close(theirs)
+            try:
+                with child.stdin as writer:
+                    writer.write(data[:len(data) // 2])
+                    time.sleep(1.1)
+                    writer.write(data[len(data) // 2:])
+            except BrokenPipeError:
+                self.fail((args, read_terminal(ours)))
+            shown = read_terminal(ours)
+            child.wait()
+            os.close(ours)
+            after = re.findall(rb"\r[a-z ]+(?:: +\d+ %)?\x1b\[K(.)", shown, re.S)
+            self.assertGreater(len(after), 0, (args, shown))
+            self.assertEqual(set(after), {b"\r"}, (args, shown))
+
 
 if __name__ == "__main__":
     main()

@@ -464,7 +464,7 @@ static void test_cancel(void **state)
 			.objects = 300, .degree = 2, .roots = 5, .types = 3
 		};
 		struct canceller c = { at };
-		struct progress progress = { cancel, &c };
+		struct progress progress = { .report = cancel, .arg = &c };
 		struct analysis *a = NULL;
 
 		rng_state = 9;

@@ -150,7 +150,7 @@ static void test_waiting_takes_no_time(void **state)
 	char err[400], *dot = large_graph();
 	int calls = 0;
 	struct draw_limits limits = { 700, 1ull << 30 };
-	struct progress progress = { pause_child, &calls };
+	struct progress progress = { .report = pause_child, .arg = &calls };
 
 	assert_int_equal(draw(dot, "dot", "svg", &limits, &progress, err), -1);
 	assert_non_null(strstr(err, "0.7 s of processor time"));
@@ -183,7 +183,7 @@ static void test_stopped_by_the_user(void **state)
 	(void)state;
 	char err[400], *dot = large_graph();
 	int calls = 0;
-	struct progress progress = { stop, &calls };
+	struct progress progress = { .report = stop, .arg = &calls };
 	assert_int_equal(draw(dot, "dot", "svg", NULL, &progress, err), -1);
 	assert_non_null(strstr(err, "stopped"));
 	assert_only(NULL);

@@ -12,3 +12,9 @@ int progress_step(const struct progress *progress, const char *phase, uint64_t d
 		return -ECANCELED;
 	return 0;
 }
+
+void progress_wipe(const struct progress *progress)
+{
+	if (progress && progress->wipe)
+		progress->wipe(progress->arg);
+}

@@ -16,11 +16,16 @@ struct progress {
 	/* phase: static text; done of total units (total 0: unknown). True: cancel. */
 	bool (*report)(void *arg, const char *phase, uint64_t done, uint64_t total);
 	void *arg;
+	/* Before something else is printed on the terminal; may be NULL. */
+	void (*wipe)(void *arg);
 };
 
 /* 0, or -ECANCELED. */
 int progress_step(const struct progress *progress, const char *phase, uint64_t done,
 		  uint64_t total);
+
+/* What progress is shown goes: something else is printed next. */
+void progress_wipe(const struct progress *progress);
 
 #define PROGRESS_EVERY 65536u
 

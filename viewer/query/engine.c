@@ -264,7 +264,7 @@ int engine_open(struct engine *e, struct workspace *workspace,
 {
 	*e = (struct engine){ .options = *options };
 	e->catalog.workspace = workspace;
-	e->catalog.progress = (struct progress){ engine_stops, e };
+	e->catalog.progress = (struct progress){ .report = engine_stops, .arg = e };
 	const int err = engine_take_snapshots(e, workspace);
 	if (err)
 		return engine_fail(e,

@@ -360,6 +360,7 @@ enum gate_result gate_judge(struct engine *engine, const char *const *conditions
 				gate_growth_count, NULL, NULL);
 	for (size_t i = 0; i < count && verdicts; i++) {
 		gate_judge_one(&gate, conditions[i], &verdicts[i]);
+		progress_wipe(engine->options.progress);
 		if (verdicts[i].result > worst)
 			worst = verdicts[i].result;
 		if (!junit)

@@ -18,6 +18,7 @@ enum { SHELL_FAILED = 1, SHELL_WRONG = 2 };
 
 static int shell_complain(const struct engine *engine)
 {
+	progress_wipe(engine->options.progress);
 	print_format(stderr, "pymem-view: --sql: %s\n", engine->problem);
 	return engine_was_wrong(engine) ? SHELL_WRONG : SHELL_FAILED;
 }
@@ -35,6 +36,7 @@ static int shell_print(struct answer *answer, const struct renderer *renderer,
 		const uint64_t left = limit ? limit - before : BATCH;
 
 		err = answer_next(answer, left < BATCH ? left : BATCH, &table);
+		progress_wipe(answer->engine->options.progress);
 		if (!err || table.rows)
 			renderer->rows(out, &table, before, incomplete);
 		table_free(&table);
