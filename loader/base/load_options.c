@@ -610,11 +610,14 @@ static int load_options_parse_all(int argc, char **argv, struct load_options *o,
 		if (code == ':')
 			return load_options_wrong(error, "option '%s' needs an argument",
 						  said);
-		if (code == '?' && optopt > 0 && optopt < 256)
+		if (code == '?' && optopt > 0 && optopt < 256 && !strchr(shorts, optopt))
 			return load_options_wrong(error, "unknown option '-%c'", optopt);
 		if (code == '?')
 			return load_options_wrong(
-				error, "unknown, ambiguous or misused option '%s'", said);
+				error,
+				optopt ? "option '%s' takes no argument" :
+					 "unknown option '%s', or short for several",
+				said);
 		if ((code == 1 ? load_options_parse_pid(o, optarg, error) :
 				 load_options_take(o, code, optarg, error)) < 0)
 			return -1;
