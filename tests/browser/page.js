@@ -36,11 +36,14 @@ async function checkMap(page) {
   await page.keyboard.press("Escape");
   await map.locator(".crumbs button").first().click();
   assert.strictEqual(await blocks.count(), whole, "and back");
+  const readings = new Set();
   for (const button of ["Treemap", "By type", "Icicle", "By holder"]) {
     await map.getByRole("button", { name: button, exact: true }).click();
     assert(await blocks.count() > 1, button);
+    readings.add(await map.locator("p.note").textContent());
     await page.screenshot({ path: path.join(out, "map-" + button.replace(" ", "-") + ".png") });
   }
+  assert.strictEqual(readings.size, 4, "each map says how it is read");
   await map.locator("input").fill("no such name");
   assert.strictEqual(await map.locator("g.dim").count(), await blocks.count(), "all are dim");
   await map.locator("input").fill("");
@@ -76,6 +79,14 @@ async function checkCard(page) {
   assert(await card.locator("ol.path li").count() > 0, "with its path");
 }
 
+/* On a phone the page is as wide as the screen: what is wider scrolls in its own box. */
+async function checkNarrow(browser) {
+  const { page } = await open(browser, { viewport: { width: 400, height: 800 } });
+  assert.strictEqual(await page.evaluate(() => document.documentElement.scrollWidth), 400);
+  await page.screenshot({ path: path.join(out, "narrow.png") });
+  await page.close();
+}
+
 async function checkTheme(page) {
   const colour = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const before = await colour();
@@ -101,6 +112,7 @@ async function checkTheme(page) {
       performance.timing.navigationStart);
     console.log("opened in " + took + " ms");
 
+    await checkNarrow(browser);
     const plain = await open(browser, { javaScriptEnabled: false });
     await plain.page.screenshot({ path: path.join(out, "plain.png"), fullPage: true });
     const text = await plain.page.textContent("body");

@@ -5,6 +5,7 @@ use without its script, and stays small.  In real browsers with tests/run --brow
 import base64
 import hashlib
 import html.parser
+import re
 
 from harness import *
 
@@ -82,6 +83,7 @@ class Html(Case):
             text = f.read()
         self.assertLess(len(text.encode()), LIMIT)
         page = Page(text)
+        page.source = text
         self.check_closed(page)
         return page
 
@@ -137,6 +139,26 @@ class Html(Case):
         self.assertIn("What changed", page.text)
         page = self.page(self.made("shop"), self.made("other"))
         self.assertEqual(len(page.data), 2)
+        self.assertRegex(page.text, r"\d [KM]?i?B of objects")
+
+    def test_usual(self):
+        """What every interpreter has is said last, and has no number among the suspects."""
+        with Target(interpreters()[-1], "keep = ['k%d' % i for i in range(100000)]\n"
+                    "ready(); serve()") as t:
+            done = run_load("-q", "-f", self.path("usual"), t.pid)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        page = self.page(self.path("usual"), args=["--compare", self.path("usual")])
+        self.assertRegex(page.text, r"What changed since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC")
+        ranks = re.findall(r"<span class=rank>(\w+)</span>", page.source)
+        numbers = [r for r in ranks if r != "usual"]
+        self.assertEqual(numbers, [str(i + 1) for i in range(len(numbers))])
+        self.assertGreater(len(numbers), 0)
+        self.assertGreater(len(ranks), len(numbers))
+        self.assertEqual(ranks, numbers + ["usual"] * (len(ranks) - len(numbers)))
+        labels = re.findall(r"<text [^>]*>(\u00d7[^<]*)</text>", page.source)
+        self.assertGreater(len(labels), 0)
+        for label in labels:   # a part of a number would be another one
+            self.assertNotRegex(label, r"\d[,\d]*\u2026|\u2026\d")
 
     def test_hostile(self):
         self.page(self.made("hostile"))

@@ -202,7 +202,7 @@ class Server(Case):
                 self.assertEqual(tool["inputSchema"]["type"], "object")
             suspects = client.call("suspects")
             address = re.search("address (0x[0-9a-f]+)", suspects).group(1)
-            self.assertIn("keeps alive alone", client.call("object", address=address))
+            self.assertIn("keeps alive, nothing else does", client.call("object", address=address))
             self.assertIn("step 0", client.call("paths", address=address))
             self.assertIn("+30", client.call("growth"))
             first = client.call("objects", type="shop.models.Session", limit=3)

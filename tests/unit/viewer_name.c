@@ -284,6 +284,16 @@ static void test_cut(void **state)
 	check_cut("ab", 1, DOTS);
 }
 
+static void check_brief(const struct heap *heap, const struct alike *line, size_t width,
+			const char *expected)
+{
+	struct text out = { 0 };
+
+	alike_brief(&out, heap, line, width);
+	assert_string_equal(text_get(&out), expected);
+	text_free(&out);
+}
+
 static void test_alike(void **state)
 {
 	struct heap *heap = make_world();
@@ -304,6 +314,11 @@ static void test_alike(void **state)
 	members.size = 0;
 	assert_int_equal(alike_open(a, list, &line[1], NULL, &members), 0);
 	assert_int_equal(VEC_COUNT(members, struct alike), ITEMS - 1);
+	check_brief(heap, &line[1], 40, "\xc3\x97 99 Session");
+	check_brief(heap, &line[1], 12, "\xc3\x97 99 Session");
+	check_brief(heap, &line[1], 11, "\xc3\x97 Session");
+	check_brief(heap, &line[1], 5, "\xc3\x97 Se" DOTS);
+	check_brief(heap, &line[1], 0, "\xc3\x97 Session");
 	/* in a namespace everything keeps its name */
 	lines.size = 0;
 	uint32_t dict = heap_find(heap, addr(DICT));

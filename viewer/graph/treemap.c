@@ -34,7 +34,9 @@ static void treemap_line(struct text *out, const struct analysis *a,
 	struct text cut = { 0 };
 
 	if (b->count > 1)
-		name_cut(&cut, text_get(&b->name), letters);
+		alike_brief(&cut, a->heap,
+			    &(struct alike){ .type = b->type, .count = b->count },
+			    letters);
 	else
 		name_brief(&cut, a, b->node, letters);
 	dot_escape(out, text_get(&cut));

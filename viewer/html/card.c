@@ -273,7 +273,7 @@ static int card_write(struct text *out, const struct card_set *set, uint32_t car
 		    human_bytes_u64(all, analysis_retained(a, node)));
 	text_printf(out,
 		    "<p>At 0x%" PRIx64 ", %s of its own; it keeps %s alive in %s "
-		    "objects, itself included; %s references counted.</p>\n",
+		    "objects, itself included; its reference count is %s.</p>\n",
 		    heap_address(a->heap, node),
 		    human_bytes_u64(own, heap_size(a->heap, node)), all,
 		    human_count(objects, analysis_retained_count(a, node)),

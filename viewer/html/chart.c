@@ -80,7 +80,7 @@ static void chart_name(struct chart_block *b, const struct analysis *a,
 
 	if (line->count > 1) {
 		alike_text(&b->name, a->heap, line);
-		alike_text(&b->step, a->heap, line);
+		alike_brief(&b->step, a->heap, line, 0);
 		name_type(&b->kind, a->heap, line->type);
 		text_add(&b->kind, ", alike");
 		return;

@@ -73,7 +73,7 @@ static void html_intro(struct text *out, const struct workspace *workspace,
 		html_part_title(&title, p);
 		text_printf(out, "<li><a href=\"#p%" PRIu32 "\">", i + 1);
 		markup_add(out, text_get(&title));
-		text_printf(out, "</a> <span class=size>%s</span>",
+		text_printf(out, "</a> <span class=size>%s</span> of objects",
 			    human_bytes_u64(buf, p->heap->size));
 		html_intro_memory(out, p);
 		text_add(out, "</li>\n");

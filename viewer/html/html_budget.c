@@ -8,6 +8,7 @@
 #include "viewer/html/html_part.h"
 #include "viewer/html/markup.h"
 #include "viewer/html/sheet.h"
+#include "viewer/name/name.h"
 #include "viewer/text/human.h"
 
 enum { WIDTH = 1000, COLOURS = 8 };
@@ -28,8 +29,7 @@ static void html_budget_block(struct text *out, const struct budget_entry *e, do
 
 		/* "live objects: str" is read as "str" where there's little room */
 		const char *colon = width < 160 ? strstr(title, ": ") : NULL;
-		text_printf(&cut, "%.*s", (int)(width / 7 - 1),
-			    colon ? colon + 2 : title);
+		name_cut(&cut, colon ? colon + 2 : title, (size_t)(width / 7 - 1));
 		markup_add(out, text_get(&cut));
 		text_free(&cut);
 		text_add(out, "</text>");

@@ -58,15 +58,16 @@ void html_part_title(struct text *out, const struct process *p)
 	}
 }
 
-/* When it was taken, in UTC. */
-static void html_part_time(struct text *out, const struct heap *heap)
+/* When it was taken, in UTC; nothing where that isn't known. */
+static void html_part_time(struct text *out, const char *before, const struct heap *heap)
 {
 	const time_t seconds = (time_t)(heap_fact_u64(heap, "time_ns", 0) / 1000000000);
 	struct tm tm;
 
 	if (seconds && gmtime_r(&seconds, &tm))
-		text_printf(out, ", %04d-%02d-%02d %02d:%02d:%02d UTC", tm.tm_year + 1900,
-			    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+		text_printf(out, "%s%04d-%02d-%02d %02d:%02d:%02d UTC", before,
+			    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+			    tm.tm_min, tm.tm_sec);
 }
 
 /* One line: what it is, how large; and what is wrong with it. */
@@ -79,7 +80,7 @@ static void html_part_answer(struct html_part *s)
 
 	text_add(&line, "Python ");
 	text_escape(&line, python ? python : "?", python ? strlen(python) : 1, 40, 0);
-	html_part_time(&line, heap);
+	html_part_time(&line, ", ", heap);
 	text_printf(&line, ": %s objects, %s", human_count(count, heap->objects),
 		    human_bytes_u64(size, heap->size));
 	if (heap_rss(heap))
@@ -134,7 +135,9 @@ static int html_part_changes(struct html_part *s)
 
 	if (!s->context.old)
 		return 0;
-	text_add(s->out, "<h3>What changed</h3>\n");
+	text_add(s->out, "<h3>What changed");
+	html_part_time(s->out, " since ", s->process->old->heap);
+	text_add(s->out, "</h3>\n");
 	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]) && !err; i++)
 		err = sheet_add(s->out, &s->context, changes[i].report,
 				html_part_rows(s, changes[i].rows), &s->cards);

@@ -126,13 +126,18 @@ static void html_suspect_one(struct text *out, const struct analysis *a,
 	card_set_add(cards, suspect_node(s));
 	if (s->point != HEAP_NONE)
 		card_set_add(cards, s->point);
+	text_add(out,
+		 s->usual ? "<article class=usual><h4><span class=rank>usual" :
+			    "<article><h4><span class=rank>");
+	if (!s->usual) /* those come first */
+		text_printf(out, "%zu", number);
 	text_printf(out,
-		    "<article><h4><span class=rank>%zu</span> %s <span class=size>%s"
+		    "</span> %s <span class=size>%s"
 		    "</span></h4><svg class=share viewBox=\"0 0 100 4\" "
 		    "preserveAspectRatio=none role=img aria-label=\"share\"><rect "
 		    "class=track width=100 height=4 /><rect class=bar width=%.2f "
 		    "height=4 /></svg><p>",
-		    number, human_bytes_u64(size, s->retained), human_share(share, ratio),
+		    human_bytes_u64(size, s->retained), human_share(share, ratio),
 		    ratio > 1 ? 100 : 100 * ratio);
 	html_suspect_sentence(out, a, s, cards);
 	html_suspect_why(out, a, s);

@@ -7,6 +7,19 @@
   const NAME = 0, STEP = 1, KIND = 2, SIZE = 3, OBJECTS = 4, CARD = 5, CHILDREN = 6;
   const WIDTH = 1132, ROW = 22, ROWS = 18, LETTER = 6.7;
 
+  const READING = {
+    holder: {
+      icicle: "Each block keeps alive what is below it; its width is how much that is.",
+      treemap: "Each block keeps alive what is in it; its area is how much that is."
+    },
+    type: {
+      icicle: "Below all: each type, as wide as its objects are large together; below it the " +
+        "types of what keeps these alive, step by step.",
+      treemap: "In all: each type, as large as its objects are together; in it the types of " +
+        "what keeps these alive, step by step."
+    }
+  };
+
   function make(tag, text, attributes) {
     const element = document.createElement(tag);
     if (text !== undefined) element.textContent = text;
@@ -29,8 +42,9 @@
 
   function count(n) { return n.toLocaleString("en-US"); }
 
-  function colour(node) {
-    const word = (node[KIND] || node[NAME]).split(/[ ,]/)[0];
+  /* Of an object by its type, which its kind begins with; of a type by itself. */
+  function colour(node, typed) {
+    const word = (!typed && node[KIND] || node[NAME]).split(/[ ,]/)[0];
     const utf8 = new TextEncoder().encode(word);
     let hash = 0;
     for (const c of utf8) hash = (hash * 31 + c) % 65521;
@@ -47,6 +61,9 @@
       all.slice(all.length - (room - head - 1)).join("");
   }
 
+  /* What it is; the name of many alike has their type already. */
+  function kind(node) { return node[KIND].replace(/^.*, alike$/, "alike"); }
+
   function label(node, room) {
     const size = " " + bytes(node[SIZE]);
     const step = node[STEP] || node[NAME];
@@ -59,7 +76,7 @@
 
   function makeMap(section) {
     const trees = JSON.parse(section.querySelector("script").textContent);
-    const chart = section.querySelector(".chart");
+    const chart = section.querySelector(".chart"), note = section.querySelector("p.note");
     const state = { tree: "holder", look: "icicle", path: [trees.holder], find: "" };
     const tools = make("div", undefined, { class: "tools" });
     const crumbs = make("div", undefined, { class: "crumbs", "aria-label": "where you are" });
@@ -72,7 +89,7 @@
       about.textContent = "";
       if (!node) return;
       const share = 100 * node[SIZE] / state.path[0][SIZE];
-      about.append(make("code", node[NAME]), " " + node[KIND] + " ",
+      about.append(make("code", node[NAME]), " " + kind(node) + " ",
         make("span", bytes(node[SIZE]), { class: "size" }),
         " (" + share.toFixed(1) + " %) in " + count(node[OBJECTS]) + " objects");
       if (node[CARD]) about.append(" ", make("a", "more about it", { href: "#" + node[CARD] }));
@@ -94,11 +111,11 @@
     function block(svg, node, x, y, width, height, shown, up) {
       const g = shape("g", {});
       const rect = shape("rect", { x: x, y: y, width: width, height: height,
-        class: (node ? colour(node) + " hit" : "rest"), tabindex: node ? 0 : -1 });
+        class: (node ? colour(node, state.tree === "type") + " hit" : "rest"), tabindex: node ? 0 : -1 });
       g.append(rect);
       if (node) {
         const title = shape("title", {});
-        title.textContent = node[NAME] + " " + node[KIND] + ", " + bytes(node[SIZE]);
+        title.textContent = node[NAME] + " " + kind(node) + ", " + bytes(node[SIZE]);
         rect.append(title);
         if (state.find && !(node[NAME] + " " + node[KIND]).toLowerCase().includes(state.find))
           g.setAttribute("class", "dim");
@@ -190,6 +207,7 @@
         step.addEventListener("click", function () { state.path.length = i + 1; draw(); });
         crumbs.append(step);
       });
+      note.textContent = READING[state.tree][state.look];
       for (const b of buttons) b.button.setAttribute("aria-pressed", state[b.key] === b.value);
       tell(top());
     }

@@ -117,7 +117,7 @@ static const struct tool tools[] = {
 	  .queries = { { "object",
 			 "SELECT " CARD ", refcount, length, value, dominator,"
 			 " path FROM object WHERE " NEWEST " AND address = $address" },
-		       { "keeps alive alone, largest first",
+		       { "keeps alive, nothing else does, largest first",
 			 "SELECT " CARD " FROM dominated($address) WHERE " NEWEST
 			 " LIMIT 5" },
 		       { "refers to",

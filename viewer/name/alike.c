@@ -98,6 +98,24 @@ void alike_text(struct text *out, const struct heap *heap, const struct alike *a
 	name_type(out, heap, alike->type);
 }
 
+void alike_brief(struct text *out, const struct heap *heap, const struct alike *alike,
+		 size_t width)
+{
+	struct text brief = { 0 };
+
+	alike_text(&brief, heap, alike);
+	if (alike->count > 1 && name_length(text_get(&brief)) > width) {
+		text_clear(&brief);
+		text_add(&brief, "\xc3\x97 ");
+		name_type(&brief, heap, alike->type);
+	}
+	if (width)
+		name_cut(out, text_get(&brief), width);
+	else
+		text_add(out, text_get(&brief));
+	text_free(&brief);
+}
+
 void alike_kind(struct text *out, const struct heap *heap, const struct alike *alike,
 		size_t limit)
 {

@@ -37,6 +37,11 @@ bool alike_named(const struct heap *heap, uint32_t node);
 struct alike alike_single(const struct analysis *analysis, uint32_t node);
 /* Appends "\u00d7 40,002 Session"; of a single one nothing. */
 void alike_text(struct text *out, const struct heap *heap, const struct alike *alike);
+/* Appends it in at most width characters: without the number where there is no room for
+ * it ("\u00d7 Session"), for a part of a number would be another one.  width 0: without,
+ * whole. */
+void alike_brief(struct text *out, const struct heap *heap, const struct alike *alike,
+		 size_t width);
 /* Appends what a line's node is (name_kind), or "chain of 100,000 Node". */
 void alike_kind(struct text *out, const struct heap *heap, const struct alike *alike,
 		size_t limit);

@@ -20,6 +20,7 @@ enum {
 	TEXT_LOOK = 200,
 	TEXT_WANTED = 36,
 	BAR_WIDTH = 10,
+	BAR_FEW = 1000, /* rows that are all looked at for the longest bar */
 	GAP = 1,
 	/* a text's column is no wider than this beside numbers, nor much wider than the
 	 * text: who reads along a row must find them */
@@ -363,13 +364,17 @@ static void grid_draw_scroll(struct grid *g, int rows)
 		g->top = g->shown - page;
 }
 
-/* The largest value of the bar's column, when no total is set: among what is visible
- * and what was visible before. */
+/* The largest value of the bar's column, when no total is set: of all rows where they are
+ * few, so that no bar changes when others come into sight, else among what is visible and
+ * what was visible before. */
 static void grid_draw_measure_bar(struct grid *g, int rows)
 {
+	const bool few = g->shown <= BAR_FEW;
+	const size_t from = few ? 0 : g->top, to = few ? g->shown : g->top + (size_t)rows;
+
 	if (g->bar < 0)
 		return;
-	for (size_t i = g->top; i < g->shown && i < g->top + (size_t)rows; i++) {
+	for (size_t i = from; i < g->shown && i < to; i++) {
 		if (grid_heading(g, i))
 			continue;
 		struct grid_cell cell = grid_draw_cell_at(g, i, (size_t)g->bar);

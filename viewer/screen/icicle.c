@@ -129,14 +129,12 @@ static void icicle_block_text(struct icicle *ic, const struct icicle_block *b, i
 	const char *size = human_bytes_u64(n, b->alike.retained);
 	const int left = width - (int)strlen(size) - 1;
 	const bool both = left > 4; /* else the name alone */
+	const size_t room = (size_t)(both ? left : width > 1 ? width : 1);
 	if (b->alike.count > 1)
-		alike_text(&ic->text, ic->analysis->heap, &b->alike);
+		alike_brief(&ic->text, ic->analysis->heap, &b->alike, room);
 	else
-		name_short(&ic->text, ic->analysis, b->alike.node,
-			   both		     ? (size_t)left :
-				   width > 1 ? (size_t)width :
-					       1);
-	if (both || b->alike.count > 1)
+		name_short(&ic->text, ic->analysis, b->alike.node, room);
+	if (both)
 		text_printf(&ic->text, " %s", size);
 }
 

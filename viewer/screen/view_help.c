@@ -35,7 +35,7 @@ static const struct {
 	{ "< >, click on a title", "sort by the column left, right" },
 	{ "I", "invert the order" },
 	{ "Object", NULL },
-	{ "Tab", "next section: path, refers to, referred to by, keeps alive" },
+	{ "Tab", "next of: path, refers to, referred to by, keeps alive" },
 	{ "p", "the object that holds this one" },
 	{ "o", "references in their own order, or largest first" },
 	{ "t", "all instances of its type" },
@@ -55,7 +55,7 @@ static const struct {
 	{ "q", "quit" },
 	{ "Words", NULL },
 	{ "size", "the object alone, as sys.getsizeof says" },
-	{ "retained", "what would be freed if it were gone: all it keeps alive alone" },
+	{ "retained", "what would be freed if it were gone, for nothing else keeps it" },
 	{ "dominator", "the nearest object through which every path from a root goes" },
 	{ "root", "what is alive by itself: modules, threads' locals, the interpreter" },
 };

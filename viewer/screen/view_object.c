@@ -20,6 +20,7 @@
 #include "viewer/model/site.h"
 #include "viewer/name/calls.h"
 #include "viewer/name/describe.h"
+#include "viewer/name/name.h"
 #include "viewer/name/way.h"
 #include "viewer/screen/app.h"
 #include "viewer/screen/rank.h"
@@ -27,7 +28,7 @@
 
 enum part { PART_PATH, PART_FIELDS, PART_REFERRERS, PART_DOMINATED, PART_COUNT };
 
-enum { MAX_PATH = 256, SITE_CALLERS = 12 };
+enum { MAX_PATH = 256, SITE_CALLERS = 12, NAME_WIDTH = 100 };
 
 struct object_view {
 	struct view view;
@@ -198,12 +199,31 @@ static void view_object_edge_text(struct object_view *v, size_t row)
 		text_add(&v->text, " (weak)");
 }
 
-static void view_object_text(struct object_view *v, uint32_t node)
+/* Whether a row's reference doesn't say what its object is called: it isn't the object
+ * shown that has the reference. */
+static bool view_object_far(const struct object_view *v, size_t row, uint32_t node)
 {
 	const struct heap *heap = view_object_heap_of(v);
+	size_t i;
+	enum part part = view_object_part_of(v, row, &i);
+
+	return part == PART_REFERRERS ||
+		(part == PART_DOMINATED && heap_slot(heap, v->node, node) == HEAP_NONE);
+}
+
+static void view_object_text(struct object_view *v, size_t row, uint32_t node)
+{
+	const struct heap *heap = view_object_heap_of(v);
+	const struct analysis *a = v->view.page->process->analysis;
 
 	if (node == HEAP_NONE) {
 		text_add(&v->text, "not in the snapshot");
+		return;
+	}
+	if (a && heap_is_object(heap, node) && view_object_far(v, row, node)) {
+		name_short(&v->text, a, node, NAME_WIDTH);
+		text_add(&v->text, "  ");
+		name_kind(&v->text, heap, node, 60);
 		return;
 	}
 	describe_node(&v->text, heap, node);
@@ -226,7 +246,7 @@ static void view_object_cell(void *arg, size_t row, size_t column, struct grid_c
 		if (column == COL_EDGE)
 			view_object_edge_text(v, row);
 		else
-			view_object_text(v, node);
+			view_object_text(v, row, node);
 		ret->text = text_get(&v->text);
 		ret->size = text_len(&v->text);
 		ret->style = column == COL_EDGE ? STYLE_LABEL :
@@ -343,7 +363,10 @@ static void view_object_make_headings(struct object_view *v)
 {
 	char n[HUMAN_SIZE], left[HUMAN_SIZE];
 
-	if (!way_length(&v->way))
+	if (v->node == heap_root(view_object_heap_of(v)))
+		snprintf(v->heading[PART_PATH], 96,
+			 "Path from a root: all roots are below this one");
+	else if (!way_length(&v->way))
 		snprintf(v->heading[PART_PATH], 96, "Path from a root: not known");
 	else if (v->way.left_out)
 		snprintf(v->heading[PART_PATH], 96,
