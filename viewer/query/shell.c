@@ -68,6 +68,11 @@ static bool shell_stops(void *inner, const char *phase, uint64_t done, uint64_t 
 	return shell_interrupted || progress_step(inner, phase, done, total) != 0;
 }
 
+static void shell_wipes(void *inner)
+{
+	progress_wipe(inner);
+}
+
 /* ---- running ---- */
 
 static int shell_run_all(struct engine *engine, const char *sql,
@@ -102,7 +107,7 @@ int shell_run(struct engine *engine, const char *sql, const struct renderer *ren
 {
 	const struct progress *inner = engine->options.progress;
 	struct progress asked = inner ? *inner : (struct progress){ 0 };
-	const struct progress stopping = { shell_stops, &asked };
+	const struct progress stopping = { shell_stops, &asked, shell_wipes };
 	const struct sigaction action = { .sa_handler = shell_on_interrupt,
 					  .sa_flags = (int)SA_RESETHAND | SA_RESTART };
 	struct sigaction before;
