@@ -119,7 +119,7 @@ uint64_t limit_due(uint64_t now)
 	return limit.due > now ? limit.due - now : 0;
 }
 
-static void limit_schedule(uint64_t distance)
+uint64_t limit_wait(uint64_t distance)
 {
 	uint64_t ms = distance >> 20; /* 1 GiB/s */
 
@@ -127,7 +127,7 @@ static void limit_schedule(uint64_t distance)
 		ms = LIMIT_FASTEST_MS;
 	if (ms > LIMIT_SLOWEST_MS)
 		ms = LIMIT_SLOWEST_MS;
-	limit.due = sys_now_ns() + ms * 1000000u;
+	return ms * 1000000u;
 }
 
 static void limit_note_rate(uint64_t now, uint64_t resident)
@@ -193,7 +193,7 @@ const char *limit_crossed(enum allowance_cause *cause_ret)
 		if (far && far < nearest)
 			nearest = far;
 	}
-	limit_schedule(nearest);
+	limit.due = sys_now_ns() + limit_wait(nearest);
 	return why;
 }
 

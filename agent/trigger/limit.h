@@ -41,6 +41,8 @@ uint64_t limit_due(uint64_t now);
 /* Looks, if it is time. The name of the line that was crossed, once per crossing, and its
  * cause; or NULL. */
 const char *limit_crossed(enum allowance_cause *cause_ret);
+/* Nanoseconds until somebody should look again who saw so many bytes to a line. */
+uint64_t limit_wait(uint64_t distance);
 /* No snapshot was allowed for what the last look saw: it is asked for again. */
 void limit_refused(void);
 /* After limit_crossed, and whenever a trigger says that memory is short: is there a race

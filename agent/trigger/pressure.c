@@ -9,6 +9,7 @@
 #include "agent/base/phrase.h"
 #include "agent/snap/owned_fd.h"
 #include "agent/trigger/destination.h"
+#include "agent/trigger/limit.h"
 #include "agent/trigger/notice.h"
 #include "agent/trigger/room.h"
 
@@ -194,6 +195,8 @@ static bool pressure_over(struct pressure_source *source)
 	if (room_path(path, sizeof(path), pressure.dir, "memory.stat"))
 		cache = room_field(path, room_v1.cache);
 	source->look = used < source->value + cache;
+	if (source->look)
+		pressure.due = sys_now_ns() + limit_wait(source->value + cache - used);
 	return !source->look;
 }
 

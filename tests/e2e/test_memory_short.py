@@ -309,6 +309,32 @@ print("caught")
             self.assert_triggered("big = bytearray(320 << 20)", "memory.events",
                                   group.enter, PYMEM_PRESSURE="9999ms/10s")
 
+    def test_pressure_beside_page_cache(self):
+        """v1: page cache, which the kernel drops, keeps a group at its limit, so that no event
+        comes when the process's own memory grows: it is looked at, ever more often."""
+        group = MemoryGroup(256 << 20)
+        self.addCleanup(group.remove)
+        if not group.usable or not group.v1:
+            self.skipTest("no control group of v1 can be made")
+        grow = ("import os, time\n"
+                "fd = os.open(%r, os.O_RDWR | os.O_CREAT)\n"
+                "for i in range(250): os.write(fd, bytes(1 << 20))\n"
+                "os.fsync(fd)\n"
+                "grown, began = [], time.monotonic()\n"
+                "while True:    # 100 MB a second\n"
+                "    grown.append(b'x' * 1000000)\n"
+                "    time.sleep(max(0, began + len(grown) / 100 - time.monotonic()))\n" %
+                self.path("large"))
+        python = some_interpreters(1)[0]
+        for _ in range(4):
+            done = run([python.path, "-c", grow], preexec_fn=group.enter,
+                       env=self.env("cache-%p.pymem", PYMEM_PRESSURE="9999ms/10s"))
+            self.assertEqual(done.returncode, -signal.SIGKILL, done.stderr)
+        made = self.files("cache-*.pymem")
+        self.assertEqual(len(made), 4)
+        for path in made:
+            self.assertEqual(fact_of(path, "trigger"), "memory.usage_in_bytes")
+
     def test_pressure_of_stalls(self):
         """Waits for memory are told by memory.pressure: a file that doesn't fit is written
         again and again; with groups of v1, by another process, as the machine's waits don't

@@ -127,7 +127,7 @@ int weight_children(struct weights *w, uint32_t node, struct heap_span *ret)
 {
 	int err = analysis_children(w->a, node, w->progress, ret);
 
-	if (err || !weight_idle(w, node))
+	if (err || !ret->count || !weight_idle(w, node))
 		return err;
 	w->order.size = 0;
 	if (vec_append(&w->order, ret->target, ret->count * sizeof(uint32_t)))
