@@ -16,8 +16,8 @@
  *	threshold v1: memory.usage_in_bytes of the group with the tightest limit went over
  *		  nine tenths of it, or to where less than 32 MiB and an eighth of it are
  *		  left, which the copy needs.  Page cache, which the kernel counts, does
- *		  not count here: while only that is over, we look as often as limit.h does.
- *		  cgroup.event_control must be writable.
+ *		  not count here: while only that is over, we look as often as limit.h
+ *		  does.  cgroup.event_control must be writable.
  *
  * Where none of them can be had, that is said once, at the start, and what to set.
  *
