@@ -370,9 +370,14 @@ print("caught")
         with Target(python, BASE + "ready()\nserve()\n",
                     env=self.env(PYMEM_PRESSURE="9999ms/10s")) as t:
             self.assertTrue(until(lambda: watcher_sleeps(t.pid)))
-            before = watcher_switches(t.pid)
-            time.sleep(3)
-            self.assertEqual(watcher_switches(t.pid), before)
+            # who looks every 2 s is woken in each such time; on a busy machine the kernel may
+            # have had something to tell in one of them
+            woken = []
+            while len(woken) < 4 and 0 not in woken:
+                before = watcher_switches(t.pid)
+                time.sleep(3)
+                woken.append(watcher_switches(t.pid) - before)
+            self.assertIn(0, woken)
 
     def test_pressure_that_cannot_be_had(self):
         """Said once, at the start; the program runs on."""
