@@ -215,15 +215,16 @@ class Tasks(Case):
                 self.rows(python, NAMES)
                 mine = [row["path"] for row in self.paths("closure children")
                         if row["path"].endswith("closure children")]
-                self.assertGreater(len(mine), 0)
+                if python.version >= (3, 7):    # before, gather's callback has no children
+                    self.assertGreater(len(mine), 0)
                 for path in mine:
-                    self.assertRegex(path, "^task [^ ]+" + INTO + "done callback gather.*"
+                    self.assertRegex(path, "^task [^ ]+" + INTO + "done callback _?gather.*"
                                      "_done_callback" + INTO + "closure children$")
                 timers = [row["path"] for row in self.paths("TimerHandle")
                           if row["type"] == "asyncio.events.TimerHandle"]
                 self.assertGreater(len(timers), 0)
-                for path in timers:
-                    self.assertRegex(path, "^event loop [^ ]+" + INTO + "timer |^task ")
+                for path in timers:     # one that was cancelled has no callback any more
+                    self.assertRegex(path, "^event loop [^ ]+" + INTO + "timer( |$)|^task ")
                 self.assertEqual(self.paths("callback0"), [])
 
     def test_greenlets(self):

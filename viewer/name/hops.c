@@ -478,9 +478,11 @@ static uint32_t hops_context(struct text *out, const struct hops *h)
 	return at + 1 - h->at;
 }
 
+/* An event loop's timers, and futures' callbacks, may lie in an instance's __dict__: they
+ * come before what that is called in general. */
 static uint32_t (*const rules[])(struct text *, const struct hops *) = {
-	hops_dict,	   hops_closure, hops_keyword, hops_default, hops_task,
-	hops_thread_local, hops_local,	 hops_context, hops_done,    hops_timer,
+	hops_timer,   hops_done, hops_dict,	    hops_closure, hops_keyword,
+	hops_default, hops_task, hops_thread_local, hops_local,	  hops_context,
 };
 
 uint32_t hops_write(struct text *out, const struct hops *hops)
