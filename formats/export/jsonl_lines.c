@@ -520,24 +520,23 @@ static int jsonl_write_chunks(struct snap_sink *sink, const struct snap_chunks *
 	return jsonl_end_line(e);
 }
 
+static int jsonl_write_run(struct jsonl *e, const char *what, uint64_t start,
+			   uint64_t length)
+{
+	jsonl_begin_line(e, what);
+	json_member_u64(&e->json, "start", start);
+	json_member_u64(&e->json, "length", length);
+	return jsonl_end_line(e);
+}
+
 static int jsonl_write_shared(struct snap_sink *sink, const struct snap_shared *s)
 {
-	struct jsonl *const e = jsonl_of(sink);
-
-	jsonl_begin_line(e, "shared");
-	json_member_u64(&e->json, "start", s->start);
-	json_member_u64(&e->json, "length", s->length);
-	return jsonl_end_line(e);
+	return jsonl_write_run(jsonl_of(sink), "shared", s->start, s->length);
 }
 
 static int jsonl_write_absent(struct snap_sink *sink, const struct snap_absent *a)
 {
-	struct jsonl *const e = jsonl_of(sink);
-
-	jsonl_begin_line(e, "absent");
-	json_member_u64(&e->json, "start", a->start);
-	json_member_u64(&e->json, "length", a->length);
-	return jsonl_end_line(e);
+	return jsonl_write_run(jsonl_of(sink), "absent", a->start, a->length);
 }
 
 static int jsonl_write_site(struct snap_sink *sink, const struct snap_site *s)
