@@ -28,16 +28,29 @@ static void self_check_add(struct text *failed, uint64_t count, const char *what
 			    human_count(buf, count), what);
 }
 
+/* Errors that are an object's; others are of the process. */
+static uint64_t self_check_objects(const struct heap *heap)
+{
+	const struct snap_error *const error = heap->error.data;
+	uint64_t objects = 0;
+
+	for (size_t i = 0; i < VEC_COUNT(heap->error, struct snap_error); i++)
+		objects += error[i].addr != 0;
+	return objects;
+}
+
 static void self_check_failures(struct text *failed, const struct heap *heap,
 				uint64_t different, double share)
 {
+	const uint64_t objects = self_check_objects(heap);
 	char buf[HUMAN_SIZE];
 
 	if (!heap->complete)
 		text_add(failed, "the snapshot is truncated");
 	self_check_add(failed, different, "sizes differ (report sizes)");
-	self_check_add(failed, VEC_COUNT(heap->error, struct snap_error),
-		       "objects not walked (report errors)");
+	self_check_add(failed, objects, "objects not walked (report errors)");
+	self_check_add(failed, VEC_COUNT(heap->error, struct snap_error) - objects,
+		       "facts that could not be read (report errors)");
 	self_check_add(failed, heap->dangling, "references to unknown objects");
 	self_check_add(failed, heap->dropped, "objects dropped");
 	if (heap->references_counted && share < SELF_CHECK_ENOUGH)
