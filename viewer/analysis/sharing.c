@@ -103,26 +103,12 @@ static void sharing_begin(struct sharing *s, const struct heap *heap)
 	s->parent = parent && sharing_known(parent) ? parent : NULL;
 }
 
-/* Whose bytes follow it. */
-static bool sharing_in_line(const struct heap *heap, uint32_t object)
-{
-	switch (heap_kind(heap, object)) {
-	case SNAP_KIND_STR:
-	case SNAP_KIND_BYTES:
-	case SNAP_KIND_INT:
-	case SNAP_KIND_TUPLE:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static void sharing_add_object(struct sharing *s, uint32_t object,
 			       struct suspect *suspect)
 {
 	const uint64_t addr = heap_address(s->heap, object),
 		       size = heap_size(s->heap, object), end = addr + size;
-	const bool in_line = sharing_in_line(s->heap, object);
+	const bool in_line = heap_in_line(s->heap, object);
 	uint64_t next;
 
 	if (!in_line && size >= SHARING_TABLE)
@@ -149,7 +135,7 @@ enum sharing_place sharing_of(const struct heap *heap, uint32_t object)
 	struct sharing s = { 0 };
 
 	if (object >= heap->objects || !sharing_known(heap) ||
-	    (!sharing_in_line(heap, object) && heap_size(heap, object) >= SHARING_TABLE))
+	    (!heap_in_line(heap, object) && heap_size(heap, object) >= SHARING_TABLE))
 		return SHARING_UNKNOWN;
 	sharing_begin(&s, heap);
 	const enum sharing_place place = sharing_at(&s, heap_address(heap, object));

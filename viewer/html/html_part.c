@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "viewer/analysis/suspects.h"
 #include "viewer/html/chart.h"
@@ -61,13 +60,11 @@ void html_part_title(struct text *out, const struct process *p)
 /* When it was taken, in UTC; nothing where that isn't known. */
 static void html_part_time(struct text *out, const char *before, const struct heap *heap)
 {
-	const time_t seconds = (time_t)(heap_fact_u64(heap, "time_ns", 0) / 1000000000);
-	struct tm tm;
+	const uint64_t ns = heap_fact_u64(heap, "time_ns", 0);
+	char buf[HUMAN_SIZE];
 
-	if (seconds && gmtime_r(&seconds, &tm))
-		text_printf(out, "%s%04d-%02d-%02d %02d:%02d:%02d UTC", before,
-			    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-			    tm.tm_min, tm.tm_sec);
+	if (ns)
+		text_printf(out, "%s%s UTC", before, human_time(buf, ns));
 }
 
 /* One line: what it is, how large; and what is wrong with it. */

@@ -70,26 +70,12 @@ uint64_t absent_bytes(const struct heap *heap, uint64_t start, uint64_t end)
 	return sum;
 }
 
-/* Whether all that its size counts lies from its address on. */
-static bool absent_is_in_one(const struct heap *heap, uint32_t object)
-{
-	switch (heap_kind(heap, object)) {
-	case SNAP_KIND_BYTES:
-	case SNAP_KIND_STR:
-	case SNAP_KIND_TUPLE:
-	case SNAP_KIND_INT:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static int absent_find_objects(struct heap *heap)
 {
 	for (uint32_t o = 0; o < heap->objects; o++) {
 		const uint64_t start = heap_address(heap, o), size = heap_size(heap, o);
 
-		if (size < ABSENT_OBJECT || !absent_is_in_one(heap, o) ||
+		if (size < ABSENT_OBJECT || !heap_in_line(heap, o) ||
 		    start + size < start)
 			continue;
 		const struct heap_untouched found = {

@@ -424,3 +424,16 @@ int heap_adopt(struct heap *heap, enum heap_synth_kind group, const uint32_t *id
 	slots_free(&heap->slot);
 	return 0;
 }
+
+bool heap_in_line(const struct heap *heap, uint32_t object)
+{
+	switch (heap_kind(heap, object)) {
+	case SNAP_KIND_STR:
+	case SNAP_KIND_BYTES:
+	case SNAP_KIND_INT:
+	case SNAP_KIND_TUPLE:
+		return true;
+	default:
+		return false;
+	}
+}

@@ -325,6 +325,8 @@ static inline uint64_t heap_refcount(const struct heap *heap, uint32_t node)
 int64_t heap_surplus(const struct heap *heap, uint32_t object);
 /* Address of a node; 0 for synthetic ones. */
 uint64_t heap_address(const struct heap *heap, uint32_t node);
+/* Whether all that an object's size counts lies from its address on. */
+bool heap_in_line(const struct heap *heap, uint32_t object);
 /* Object at exactly this address, or HEAP_NONE. */
 uint32_t heap_find(const struct heap *heap, uint64_t address);
 
