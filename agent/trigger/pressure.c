@@ -27,19 +27,23 @@ struct pressure_kind {
 	struct pressure_alarm alarm;
 	short events; /* for poll */
 	bool (*heard)(struct pressure_source *source, short revents);
+	/* of a source that we look at ourselves */
+	bool (*over)(struct pressure_source *source);
 };
 
 struct pressure_source {
 	const struct pressure_kind *kind;
 	struct owned_fd fd;
 	struct owned_fd usage; /* threshold: memory.usage_in_bytes */
-	bool look;	       /* threshold: only page cache is over it */
+	bool look;	       /* only page cache is over its line: we look ourselves */
 	uint64_t value; /* events: their count when last read; threshold: its bytes */
+	uint64_t ooms;	/* events: those of them that are "oom" */
+	char dir[ROOM_PATH]; /* events, threshold: the group's folder */
 };
 
 static struct {
 	struct pressure_source source[PRESSURE_SOURCES];
-	char dir[ROOM_PATH]; /* of the threshold's group */
+	char dir[ROOM_PATH]; /* of the group of v1 with the tightest limit */
 	uint64_t due;	     /* of our next look at it */
 	unsigned count;
 	unsigned again; /* times that the application closed ours and we opened anew */
@@ -56,13 +60,16 @@ static bool pressure_read(int fd, char *buf, size_t size)
 }
 
 static void pressure_add(const struct pressure_kind *kind, int fd, int usage,
-			 uint64_t value)
+			 uint64_t value, const char *dir)
 {
 	struct pressure_source *const s = &pressure.source[pressure.count];
+	struct phrase t;
 
 	*s = (struct pressure_source){ .kind = kind, .value = value };
 	owned_fd_set(&s->fd, destination_high_fd(fd));
 	owned_fd_set(&s->usage, usage);
+	phrase_init(&t, s->dir, sizeof(s->dir));
+	phrase_str(&t, dir);
 	pressure.count++;
 }
 
@@ -70,6 +77,7 @@ static void pressure_close(struct pressure_source *source)
 {
 	owned_fd_close(&source->fd);
 	owned_fd_close(&source->usage);
+	source->look = false;
 }
 
 static bool pressure_full(void)
@@ -77,15 +85,45 @@ static bool pressure_full(void)
 	return pressure.count == PRESSURE_SOURCES;
 }
 
+/* Nine tenths, and no later than when the copy (limit.h) would not fit any more. */
+static uint64_t pressure_line(uint64_t max)
+{
+	const uint64_t share = max / 100 * PRESSURE_SHARE, need = (32u << 20) + max / 8;
+
+	if (max / 2 < need)
+		return max / 2;
+	return max - need < share ? max - need : share;
+}
+
+/*
+ * Is more used than the line says?  The kernel counts page cache, which it can drop:
+ * while only that is over the line, what it tells is no news, and we look ourselves.
+ */
+static bool pressure_over(struct pressure_source *source, uint64_t used, uint64_t line,
+			  const char *cache)
+{
+	char path[ROOM_PATH + 64];
+
+	source->look = false;
+	if (used < line) /* an event will tell */
+		return false;
+	if (room_path(path, sizeof(path), source->dir, "memory.stat"))
+		line += room_field(path, cache);
+	source->look = used < line;
+	if (source->look)
+		pressure.due = sys_now_ns() + limit_wait(line - used);
+	return !source->look;
+}
+
 /* ---- memory.events ---- */
 
-uint64_t pressure_events(const char *text)
+/* The sum of the counts with these names, count of them, in a memory.events. */
+static uint64_t pressure_sum(const char *text, const char *const *names, unsigned count)
 {
-	static const char *const names[] = { "high ", "max ", "oom " };
 	uint64_t sum = 0, v;
 
 	for (const char *s = text; s && *s; s = (s = strchr(s, '\n')) ? s + 1 : NULL) {
-		for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		for (unsigned i = 0; i < count; i++) {
 			const size_t length = strlen(names[i]);
 			const char *digits = s + length;
 
@@ -97,9 +135,26 @@ uint64_t pressure_events(const char *text)
 	return sum;
 }
 
+static const char *const pressure_names[] = { "oom ", "high ", "max " };
+
+uint64_t pressure_events(const char *text)
+{
+	return pressure_sum(text, pressure_names, 3);
+}
+
+/* What can't be read any more is over. */
+static bool pressure_events_over(struct pressure_source *source)
+{
+	const uint64_t high = room_number(source->dir, "memory.high");
+	const uint64_t max = room_number(source->dir, "memory.max");
+
+	return pressure_over(source, room_number(source->dir, room_v2.used),
+			     pressure_line(high < max ? high : max), room_v2.cache);
+}
+
 static bool pressure_events_heard(struct pressure_source *source, short revents)
 {
-	const uint64_t before = source->value;
+	const uint64_t before = source->value, ooms = source->ooms;
 	char buf[512];
 
 	(void)revents;
@@ -108,12 +163,17 @@ static bool pressure_events_heard(struct pressure_source *source, short revents)
 		return false;
 	}
 	source->value = pressure_events(buf);
-	return source->value > before;
+	source->ooms = pressure_sum(buf, pressure_names, 1);
+	if (source->ooms > ooms) /* it was no cache, whatever is used now */
+		return true;
+	return source->value > before && pressure_events_over(source);
 }
 
-static const struct pressure_kind pressure_kind_events = {
-	{ "memory.events", ALLOWANCE_PRESSURE }, POLLPRI, pressure_events_heard
-};
+static const struct pressure_kind pressure_kind_events = { { "memory.events",
+							     ALLOWANCE_PRESSURE },
+							   POLLPRI,
+							   pressure_events_heard,
+							   pressure_events_over };
 
 static void pressure_add_events(const char *dir)
 {
@@ -128,10 +188,12 @@ static void pressure_add_events(const char *dir)
 	fd = sys_open(path, O_RDONLY, 0);
 	if (fd < 0)
 		return;
-	if (pressure_read(fd, buf, sizeof(buf)))
-		pressure_add(&pressure_kind_events, fd, -1, pressure_events(buf));
-	else
+	if (!pressure_read(fd, buf, sizeof(buf))) {
 		sys_close(fd);
+		return;
+	}
+	pressure_add(&pressure_kind_events, fd, -1, pressure_events(buf), dir);
+	pressure.source[pressure.count - 1].ooms = pressure_sum(buf, pressure_names, 1);
 }
 
 /* ---- memory.pressure ---- */
@@ -146,7 +208,7 @@ static bool pressure_stall_heard(struct pressure_source *source, short revents)
 }
 
 static const struct pressure_kind pressure_kind_stall = {
-	{ "memory.pressure", ALLOWANCE_STALL }, POLLPRI, pressure_stall_heard
+	{ "memory.pressure", ALLOWANCE_STALL }, POLLPRI, pressure_stall_heard, NULL
 };
 
 static bool pressure_add_stall(const struct trigger_config *config, const char *path)
@@ -169,35 +231,24 @@ static bool pressure_add_stall(const struct trigger_config *config, const char *
 		sys_close(fd);
 		return false;
 	}
-	pressure_add(&pressure_kind_stall, fd, -1, 0);
+	pressure_add(&pressure_kind_stall, fd, -1, 0, "");
 	return true;
 }
 
 /* ---- thresholds of v1 ---- */
 
-/*
- * Is more used than the line says?  The kernel counts page cache, which it can drop:
- * while only that is over the line, no further event comes, and we look ourselves.
- */
-static bool pressure_over(struct pressure_source *source)
+static bool pressure_threshold_over(struct pressure_source *source)
 {
-	char path[ROOM_PATH + 64], buf[64];
+	char buf[64];
 	const char *s = buf;
-	uint64_t used, cache = 0;
+	uint64_t used;
 
-	source->look = false;
 	if (!pressure_read(source->usage.fd, buf, sizeof(buf))) {
 		pressure_close(source); /* we were moved, and the group is gone */
 		return false;
 	}
-	if (!phrase_parse_u64(&s, &used) || used < source->value)
-		return false;
-	if (room_path(path, sizeof(path), pressure.dir, "memory.stat"))
-		cache = room_field(path, room_v1.cache);
-	source->look = used < source->value + cache;
-	if (source->look)
-		pressure.due = sys_now_ns() + limit_wait(source->value + cache - used);
-	return !source->look;
+	return phrase_parse_u64(&s, &used) &&
+		pressure_over(source, used, source->value, room_v1.cache);
 }
 
 /* The eventfd tells of a crossing in either direction. */
@@ -207,12 +258,14 @@ static bool pressure_threshold_heard(struct pressure_source *source, short reven
 
 	(void)revents;
 	sys_read(source->fd.fd, &crossings, sizeof(crossings));
-	return pressure_over(source);
+	return pressure_threshold_over(source);
 }
 
-static const struct pressure_kind pressure_kind_threshold = {
-	{ "memory.usage_in_bytes", ALLOWANCE_PRESSURE }, POLLIN, pressure_threshold_heard
-};
+static const struct pressure_kind pressure_kind_threshold = { { "memory.usage_in_bytes",
+								ALLOWANCE_PRESSURE },
+							      POLLIN,
+							      pressure_threshold_heard,
+							      pressure_threshold_over };
 
 static bool pressure_register(const char *dir, int event, int usage, uint64_t line)
 {
@@ -237,16 +290,6 @@ static bool pressure_register(const char *dir, int event, int usage, uint64_t li
 	return done;
 }
 
-/* Nine tenths, and no later than when the copy (limit.h) would not fit any more. */
-static uint64_t pressure_line(uint64_t max)
-{
-	const uint64_t share = max / 100 * PRESSURE_SHARE, need = (32u << 20) + max / 8;
-
-	if (max / 2 < need)
-		return max / 2;
-	return max - need < share ? max - need : share;
-}
-
 static void pressure_add_threshold(const char *dir, uint64_t max)
 {
 	const uint64_t line = pressure_line(max);
@@ -259,7 +302,7 @@ static void pressure_add_threshold(const char *dir, uint64_t max)
 	usage = destination_high_fd(sys_open(path, O_RDONLY, 0));
 	event = (int)sys2(SYS_eventfd2, 0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (usage >= 0 && event >= 0 && pressure_register(dir, event, usage, line)) {
-		pressure_add(&pressure_kind_threshold, event, usage, line);
+		pressure_add(&pressure_kind_threshold, event, usage, line, dir);
 		return;
 	}
 	if (usage >= 0)
@@ -389,7 +432,7 @@ const struct pressure_alarm *pressure_seen(uint64_t now)
 	for (unsigned i = 0; i < pressure.count; i++) {
 		struct pressure_source *const s = &pressure.source[i];
 
-		if (s->look && !pressure_lost(s) && pressure_over(s))
+		if (s->look && !pressure_lost(s) && s->kind->over(s))
 			return &s->kind->alarm;
 	}
 	return NULL;

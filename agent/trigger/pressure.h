@@ -7,7 +7,8 @@
  *
  *	events	  memory.events of our group and those above it that have a limit
  *		  (memory.high or memory.max): their counts of "high", "max" and "oom"
- *		  grew.  Reading is enough.
+ *		  grew.  Reading is enough.  Where only page cache filled the group and
+ *		  no "oom" was counted: looked at as a threshold is.
  *	stall	  memory.pressure (PSI) of our group of v2, else of the machine, unless a
  *		  threshold is had (others' shortage is no news of our group then): tasks
  *		  waited for memory for so much of a window of time (150 ms of 2 s unless

@@ -10,8 +10,7 @@
 
 const struct room_files room_v1 = { "memory.limit_in_bytes", "memory.usage_in_bytes",
 				    "total_inactive_file" };
-static const struct room_files room_v2 = { "memory.max", "memory.current",
-					   "inactive_file" };
+const struct room_files room_v2 = { "memory.max", "memory.current", "inactive_file" };
 
 /* Where each is mounted; the second place of v2 is beside groups of v1 (systemd's
  * "hybrid"), where the first is only a folder. */

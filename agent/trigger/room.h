@@ -24,7 +24,7 @@ enum { ROOM_PATH = 1100 };
 struct room_files {
 	const char *max, *used, *cache;
 };
-extern const struct room_files room_v1;
+extern const struct room_files room_v1, room_v2;
 
 /* Called for our memory group and each above it, up to the root; dir is its folder. */
 typedef void room_visit(const struct room_files *files, const char *dir, void *arg);
