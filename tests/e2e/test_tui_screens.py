@@ -215,6 +215,23 @@ class Screens(unittest.TestCase):
             "\\user<Esc>", ":assert of 10",
         ], self.path("shop"))
 
+    def test_alike_ones_are_one_row(self):
+        """... which opens into them; a search and a filter look into it."""
+        self.script([
+            ":go 0x7f10000000f0", ":assert × 60 Session", ":assert-not [17]",
+            "<Space>", ":assert [17]", "<Space>", ":assert-not [17]",
+            "<Enter>", ":assert [17]", "<Down><Down>", ":assert 10 of", "<Space>",
+            ":assert-not [17]", ":assert 8 of 12",
+            "/[17]<Enter>", ":assert [17]", ":assert-not not found", "<Esc>",
+            "<Space>", ":assert-not [17]",
+            "\\[17]<Enter>", ":assert [17]", ":assert-not [18]", "<Esc>",
+            ":assert × 60 Session", ":assert-not [17]",
+            "/[9", ":assert [17]", "9]", ":assert not found",
+            ":assert-not [17]", "<Esc>", ":assert 2 of 12",
+            "<Tab><Tab><Tab>", ":assert 12 of 12", "<Enter>", ":assert 12 of 72",
+            "<Down><Enter>", ":assert shop.models.Session at",
+        ], self.path("shop"), "--screen-size", "90x100")
+
     def test_mouse(self):
         self.script([
             ":click-text 2Types", ":assert 1 of 10",

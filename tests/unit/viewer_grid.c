@@ -42,7 +42,9 @@ static const char *heading(void *arg, size_t row)
 	return ((struct rows *)arg)->headings && row % 10 == 0 ? "heading" : NULL;
 }
 
-static const struct grid_source source = { rows, cell, heading };
+static const struct grid_source source = { .rows = rows,
+					   .cell = cell,
+					   .heading = heading };
 static const struct column columns[] = {
 	{ "name", "Name", CELL_TEXT, false },
 	{ "number", "Number", CELL_COUNT, false },

@@ -45,6 +45,7 @@ static void app_event_search_changed(struct app *app, struct grid *g)
 		 app->prompt.text);
 	app->message[0] = 0;
 	app_work_begin(app);
+	grid_fold(g, &app->progress); /* where prompt.from is a row of */
 	if (!g->search[0])
 		g->cursor = app->prompt.from;
 	else if (!grid_find(g, app->prompt.from, 1, true, &app->progress))
@@ -72,8 +73,7 @@ static void app_event_prompt_changed(struct app *app)
 		return;
 	if (app->prompt.kind == PROMPT_SEARCH)
 		app_event_search_changed(app, g);
-	else if (app->prompt.kind == PROMPT_FILTER &&
-		 g->source->rows(g->arg) <= FILTER_AT_ONCE)
+	else if (app->prompt.kind == PROMPT_FILTER && grid_all_rows(g) <= FILTER_AT_ONCE)
 		app_event_filter_now(app, g, app->prompt.text);
 	else if (app->prompt.kind == PROMPT_FILTER)
 		app_say(app, STYLE_DIM, "many rows: Enter filters");
@@ -99,6 +99,7 @@ static void app_event_prompt_cancelled(struct app *app, enum prompt_kind kind)
 	app->message[0] = 0;
 	if (kind == PROMPT_SEARCH && g) {
 		g->search[0] = 0;
+		grid_fold(g, &app->progress);
 		g->cursor = app->prompt.from < g->shown ? app->prompt.from : g->cursor;
 	}
 	if (kind == PROMPT_FILTER && g)

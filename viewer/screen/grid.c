@@ -388,11 +388,27 @@ int grid_filter(struct grid *g, const char *text, const struct progress *progres
 	memmove(g->filter, text, n);
 	g->filter[n] = 0;
 	g->cursor = g->top = 0;
+	if (g->source->unfold)
+		g->source->unfold(g->arg, g->filter[0] != 0);
 	return grid_refresh(g, progress);
 }
 
-bool grid_find(struct grid *g, size_t from, int step, bool here,
-	       const struct progress *progress)
+void grid_fold(struct grid *g, const struct progress *progress)
+{
+	if (!g->source->unfold || g->filter[0])
+		return;
+	g->source->unfold(g->arg, false);
+	grid_refresh(g, progress);
+}
+
+size_t grid_all_rows(const struct grid *g)
+{
+	return g->source->unfolded ? g->source->unfolded(g->arg) :
+				     g->source->rows(g->arg);
+}
+
+static bool grid_find_shown(struct grid *g, size_t from, int step, bool here,
+			    const struct progress *progress)
 {
 	if (!g->shown || !g->search[0])
 		return false;
@@ -410,5 +426,20 @@ bool grid_find(struct grid *g, size_t from, int step, bool here,
 			return true;
 		}
 	}
+	return false;
+}
+
+bool grid_find(struct grid *g, size_t from, int step, bool here,
+	       const struct progress *progress)
+{
+	if (grid_find_shown(g, from, step, here, progress))
+		return true;
+	if (!g->source->unfold || !g->search[0] || g->filter[0] ||
+	    grid_all_rows(g) <= g->source->rows(g->arg))
+		return false;
+	g->source->unfold(g->arg, true);
+	if (!grid_refresh(g, progress) && grid_find_shown(g, 0, step, true, progress))
+		return true;
+	grid_fold(g, progress);
 	return false;
 }

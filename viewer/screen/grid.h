@@ -43,6 +43,10 @@ struct grid_source {
 	void (*cell)(void *arg, size_t row, size_t column, struct grid_cell *ret);
 	/* A heading's text, or NULL when the row is an ordinary one. May be NULL. */
 	const char *(*heading)(void *arg, size_t row);
+	/* Where several rows may be folded into one; else NULL both.  How many rows there
+	 * would be if none were; and: shows all of them, or folds again. */
+	size_t (*unfolded)(void *arg);
+	void (*unfold)(void *arg, bool all);
 };
 
 struct grid {
@@ -79,6 +83,12 @@ void grid_deinit(struct grid *grid);
  * range. 0, -ENOMEM, or -ECANCELED (then all rows, unsorted). */
 int grid_refresh(struct grid *grid, const struct progress *progress);
 
+/* Takes back what a search has unfolded. */
+void grid_fold(struct grid *grid, const struct progress *progress);
+
+/* How many rows a filter looks at. */
+size_t grid_all_rows(const struct grid *grid);
+
 /* The source's row under the cursor; SIZE_MAX when there is none. */
 size_t grid_row(const struct grid *grid);
 /* Puts the cursor on the first shown row that is the source's `row`. */
@@ -100,8 +110,9 @@ enum grid_result grid_event(struct grid *grid, const struct event *event,
 int grid_filter(struct grid *grid, const char *text, const struct progress *progress);
 /*
  * Moves the cursor to the next row (step 1) or previous one (-1) that contains
- * grid->search, from row `from` on (included when `here`), around the end.
- * False when none does.
+ * grid->search, from row `from` on (included when `here`), around the end.  Where none
+ * does and some are folded, in all of them, which are then unfolded.  False when none
+ * does.
  */
 bool grid_find(struct grid *grid, size_t from, int step, bool here,
 	       const struct progress *progress);

@@ -152,7 +152,10 @@ static void view_growth_cell(void *arg, size_t row, size_t column, struct grid_c
 	}
 }
 
-static const struct grid_source source = { view_growth_rows, view_growth_cell, NULL };
+static const struct grid_source source = {
+	.rows = view_growth_rows,
+	.cell = view_growth_cell,
+};
 
 static int view_growth_load(struct view *view)
 {

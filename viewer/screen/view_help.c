@@ -36,6 +36,7 @@ static const struct {
 	{ "I", "invert the order" },
 	{ "Object", NULL },
 	{ "Tab", "next of: path, refers to, referred to by, keeps alive" },
+	{ "Space, Enter", "open or close a row of several that are alike" },
 	{ "p", "the object that holds this one" },
 	{ "o", "references in their own order, or largest first" },
 	{ "t", "all instances of its type" },
@@ -80,8 +81,11 @@ static void view_help_cell(void *arg, size_t row, size_t column, struct grid_cel
 	ret->style = column == 0 ? STYLE_KEY : STYLE_NORMAL;
 }
 
-static const struct grid_source source = { view_help_rows, view_help_cell,
-					   view_help_heading };
+static const struct grid_source source = {
+	.rows = view_help_rows,
+	.cell = view_help_cell,
+	.heading = view_help_heading,
+};
 
 static int view_help_load(struct view *view)
 {

@@ -117,8 +117,10 @@ static void view_instances_cell(void *arg, size_t row, size_t column,
 	}
 }
 
-static const struct grid_source source = { view_instances_rows, view_instances_cell,
-					   NULL };
+static const struct grid_source source = {
+	.rows = view_instances_rows,
+	.cell = view_instances_cell,
+};
 
 static uint64_t view_instances_weight(const void *arg, uint32_t id)
 {

@@ -180,8 +180,11 @@ static void view_overview_cell(void *arg, size_t row, size_t column,
 	}
 }
 
-static const struct grid_source source = { view_overview_rows, view_overview_cell,
-					   view_overview_heading };
+static const struct grid_source source = {
+	.rows = view_overview_rows,
+	.cell = view_overview_cell,
+	.heading = view_overview_heading,
+};
 
 static void view_overview_forget(struct overview *v)
 {

@@ -79,8 +79,10 @@ static void view_report_cell(void *arg, size_t row, size_t column, struct grid_c
 	ret->keep_ends = view_report_is_name(v->table.columns[column].key);
 }
 
-static const struct grid_source report_source = { view_report_rows, view_report_cell,
-						  NULL };
+static const struct grid_source report_source = {
+	.rows = view_report_rows,
+	.cell = view_report_cell,
+};
 
 /* The column worth a bar: a share, else the first bytes; -1 = none. */
 static int view_report_bar_column(const struct table *t)

@@ -31,7 +31,10 @@ static void view_reports_cell(void *arg, size_t row, size_t column, struct grid_
 	ret->style = column == 0 ? STYLE_LABEL : STYLE_NORMAL;
 }
 
-static const struct grid_source source = { view_reports_rows, view_reports_cell, NULL };
+static const struct grid_source source = {
+	.rows = view_reports_rows,
+	.cell = view_reports_cell,
+};
 
 /* Those that can be run here: no object is chosen, and maybe nothing to compare with. */
 static int view_reports_load(struct view *view)

@@ -49,7 +49,10 @@ static void view_sql_cell(void *arg, size_t row, size_t column, struct grid_cell
 	ret->style = STYLE_NORMAL;
 }
 
-static const struct grid_source view_sql_source = { view_sql_rows, view_sql_cell, NULL };
+static const struct grid_source view_sql_source = {
+	.rows = view_sql_rows,
+	.cell = view_sql_cell,
+};
 
 static void view_sql_forget(struct sql_view *v)
 {

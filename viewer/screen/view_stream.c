@@ -56,7 +56,10 @@ static void view_stream_cell(void *arg, size_t row, size_t column, struct grid_c
 	}
 }
 
-static const struct grid_source source = { view_stream_rows, view_stream_cell, NULL };
+static const struct grid_source source = {
+	.rows = view_stream_rows,
+	.cell = view_stream_cell,
+};
 
 /* Takes the types there are now. */
 static void view_stream_refresh(struct stream_view *v)

@@ -15,6 +15,7 @@
 #include "viewer/name/describe.h"
 #include "viewer/name/name.h"
 #include "viewer/screen/app.h"
+#include "viewer/screen/fold.h"
 #include "viewer/screen/icicle.h"
 #include "viewer/text/human.h"
 
@@ -80,10 +81,7 @@ static void view_tree_text(struct tree_view *v, const struct tree_row *row,
 	if (row->more) {
 		text_printf(&v->text, "  ... %s more", human_count(n, row->more));
 	} else {
-		text_add(&v->text,
-			 row->leaf	       ? "  " :
-				 row->expanded ? (ascii ? "- " : "\xe2\x96\xbe ") :
-						 (ascii ? "+ " : "\xe2\x96\xb8 "));
+		text_add(&v->text, row->leaf ? "  " : fold_mark(ascii, row->expanded));
 		alike_text(&v->text, a->heap, &row->alike);
 	}
 	if (view_tree_is_node(row)) {
@@ -137,7 +135,10 @@ static void view_tree_cell(void *arg, size_t index, size_t column, struct grid_c
 	}
 }
 
-static const struct grid_source source = { view_tree_rows, view_tree_cell, NULL };
+static const struct grid_source source = {
+	.rows = view_tree_rows,
+	.cell = view_tree_cell,
+};
 
 static int view_tree_insert(struct tree_view *v, size_t at, const struct tree_row *new,
 			    size_t n)
