@@ -66,7 +66,7 @@ void together_title(struct text *out, const struct workspace *w)
 	if (total)
 		text_printf(out,
 			    "memory of %" PRIu32
-			    " processes: %s together, what they share counted once",
+			    " processes: %s together, shared memory in equal parts",
 			    known, human_bytes_u64(size, total));
 }
 

@@ -165,7 +165,7 @@ static void session_print_memory(const struct session *s, FILE *out)
 		return;
 	print_format(
 		out,
-		"memory of %zu processes: %s together, what they share counted once\n"
+		"memory of %zu processes: %s together, shared memory in equal parts\n"
 		"  process       resident    its own     shared\n",
 		known, amount_bytes(rss, sum));
 	for (size_t i = 0; i < s->count; i++) {

@@ -211,7 +211,7 @@ class Load(Case):
         page = self.path("tree.html")
         run_view(out, "--no-sidecar", "--export", "html", "-o", page)
         with open(page) as f:
-            self.assertRegex(f.read(), "memory of 3 processes: .* counted once")
+            self.assertRegex(f.read(), "memory of 3 processes: .* in equal parts")
 
     def test_text_report(self):
         with Target(self.python, HEAP) as t:

@@ -113,7 +113,7 @@ def forget():
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
 forget()
 ready(); serve()
-''', ["unknown C reference to builtins.list", "40,000 Session"]),
+''', ["C code › builtins.list", "40,000 Session"]),
 
     "cyclic garbage with __del__": (r'''
 gc.disable()
@@ -232,7 +232,7 @@ for i in range(8000):
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(leaked))
     del leaked
 ready(); serve()
-''', re.compile(r"\(unknown C references\) -> 8,00\d dict"), "group"),
+''', re.compile(r"\(C code we can't see into\) -> 8,00\d dict"), "group"),
 
     "one function in many threads": (r'''
 def work(buffer):

@@ -4,7 +4,7 @@
  *
  * analysis_run does, over the arrays of a heap, in this order:
  *	reach      breadth-first search from the known roots; what they don't reach is put
- *	           under (immortal), (unknown C references) or (unreachable garbage);
+ *	           under (immortal), (C code we can't see into) or (unreachable garbage);
  *	           gives each object its shortest path to a root (bfs_parent)
  *	dominators Semi-NCA on preorder numbers (dominators.h): idom
  *	retained   bytes and objects that would go if a node went

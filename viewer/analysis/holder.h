@@ -26,7 +26,7 @@ struct sample {
 int sample_begin(struct sample *sample);
 /* Counts the holders on a node's path; false when the table is getting full: stop. */
 bool sample_add(const struct analysis *analysis, struct sample *sample, uint32_t node);
-/* The holder: an object, or one of (unknown C references), (unreachable garbage),
+/* The holder: an object, or one of (C code we can't see into), (unreachable garbage),
  * (atexit); HEAP_NONE when there is none. */
 uint32_t sample_deepest(const struct analysis *analysis, const struct sample *sample);
 void sample_end(struct sample *sample);

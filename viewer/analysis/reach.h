@@ -8,14 +8,13 @@
  * them.
  *
  * What the known roots don't reach is put, in this order, under
- *	(immortal)		never freed, held by nobody we know
- *	(unknown C references)	its refcount is higher than the references found:
- *	somebody's C
- *				code holds it
- *	(unreachable garbage)	the rest: what no other unreached object leads to, and one
- *	object,
- *				an instance if there is one, of each cycle nothing leads
- *				to
+ *	(immortal)
+ *		never freed, held by nobody we know
+ *	(C code we can't see into)
+ *		its refcount is higher than the references found: somebody's C code holds it
+ *	(unreachable garbage)
+ *		the rest: what no other unreached object leads to, and one object, an
+ *		instance if there is one, of each cycle nothing leads to
  */
 #ifndef PYMEM_VIEWER_ANALYSIS_REACH_H
 #define PYMEM_VIEWER_ANALYSIS_REACH_H

@@ -15,7 +15,7 @@
  *    together they pass the threshold, or a fifth of it when they are in several
  *    frames: deep recursion, a function hanging in a hundred threads.
  *  - group: the remaining top nodes, by type, where together they pass the threshold, or
- *    a fifth of it and have a holder: (unknown C references), (unreachable garbage),
+ *    a fifth of it and have a holder: (C code we can't see into), (unreachable garbage),
  *    (atexit), (immortal), which make groups of their own, or else the deepest object
  *    on 80 % of their shortest paths.  Groups without one come last: modules' dicts,
  *    types and functions are such in every process.

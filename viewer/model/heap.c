@@ -398,7 +398,7 @@ const char *heap_group_name(enum heap_synth_kind group)
 		[HEAP_SYNTH_OTHER] = "(other roots)",
 		[HEAP_SYNTH_INTERNED] = "(interned strings)",
 		[HEAP_SYNTH_IMMORTAL] = "(immortal)",
-		[HEAP_SYNTH_UNKNOWN] = "(unknown C references)",
+		[HEAP_SYNTH_UNKNOWN] = "(C code we can't see into)",
 		[HEAP_SYNTH_GARBAGE] = "(unreachable garbage)",
 	};
 

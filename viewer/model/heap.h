@@ -63,7 +63,7 @@ enum heap_synth_kind {
 	HEAP_SYNTH_OTHER,	 /* (other roots) */
 	HEAP_SYNTH_INTERNED,	 /* (interned strings) */
 	HEAP_SYNTH_IMMORTAL,	 /* (immortal): not reached from the above */
-	HEAP_SYNTH_UNKNOWN,	 /* (unknown C references): surplus of
+	HEAP_SYNTH_UNKNOWN,	 /* (C code we can't see into): surplus of
 					 * references */
 	HEAP_SYNTH_GARBAGE,	 /* (unreachable garbage) */
 	HEAP_SYNTH_GROUP_COUNT,	 /* groups are the nodes objects + kind */

@@ -355,8 +355,10 @@ bool hops_is_loop(const struct hops *h)
 /* "task fetch-3 > child()" */
 void hops_add_call_of_task(struct text *out, const struct hops *h)
 {
-	hops_add_task(out, h->heap, h->chain[h->at]);
-	text_add(out, HOPS_INTO);
+	if (!h->example) {
+		hops_add_task(out, h->heap, h->chain[h->at]);
+		text_add(out, HOPS_INTO);
+	}
 	hops_add_call(out, h->heap, h->chain[h->at + 1]);
 }
 
@@ -366,7 +368,7 @@ static uint32_t hops_task(struct text *out, const struct hops *h)
 {
 	if (!hops_is_task(h))
 		return 0;
-	text_add(out, " = ");
+	text_add(out, h->example ? HOPS_INTO : " = ");
 	hops_add_call_of_task(out, h);
 	return 1;
 }
@@ -444,7 +446,8 @@ static uint32_t hops_done(struct text *out, const struct hops *h)
 		next.at++;
 		if (hops_names_task(&next)) {
 			text_add(out, HOPS_INTO "waiter");
-			if (!hops_is_task(&next)) { /* else that step says which */
+			/* else that step says which */
+			if (!h->example && !hops_is_task(&next)) {
 				text_add(out, " = ");
 				hops_add_task(out, h->heap, h->chain[next.at]);
 			}

@@ -36,6 +36,7 @@ struct hops {
 	const uint32_t *chain;
 	uint32_t count, at;
 	const struct heap_label *here; /* of the edge at `at`; NULL: not asked for yet */
+	bool example;		       /* of many: a task's own name says nothing */
 };
 
 /* A step takes no more edges than these, and looks no farther ahead. */

@@ -108,7 +108,7 @@ static bool name_step_write(struct text *out, const struct analysis *a, uint32_t
 	const struct heap *heap = a->heap;
 	uint32_t parent = analysis_parent(a, node);
 	uint32_t chain[3] = { holder, node, 0 };
-	struct hops hops = { heap, chain, 2, 0, NULL };
+	struct hops hops = { .heap = heap, .chain = chain, .count = 2 };
 	uint32_t slot = heap_slot(heap, holder, node);
 	size_t before = text_len(out);
 
@@ -156,7 +156,7 @@ void name_step(struct text *out, const struct analysis *a, uint32_t holder, uint
 static bool name_is_step(struct text *step, const struct heap *heap,
 			 const uint32_t *chain, uint32_t count)
 {
-	struct hops hops = { heap, chain, count, 0, NULL };
+	struct hops hops = { .heap = heap, .chain = chain, .count = count };
 	size_t length = 0;
 
 	text_clear(step);

@@ -4,7 +4,7 @@
  *
  *	shop.cache.STORE['sessions']                        from a module
  *	thread MainThread > Runner.run (runners.py:118) > coro = main() > waiters
- *	(unknown C references)                              a group of roots
+ *	(C code we can't see into)                          a group of roots
  *
  * In full it is the shortest path from a module, class, frame, task or thread
  * (describe_path): the longest expression that is of use.  Where that is too long it is

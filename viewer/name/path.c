@@ -113,7 +113,9 @@ static void path_add_native(struct path *p, uint32_t node)
 static void path_add_edge(struct path *p)
 {
 	const struct heap *heap = p->heap;
-	const struct hops hops = { heap, p->chain, p->count, p->at, NULL };
+	const struct hops hops = {
+		.heap = heap, .chain = p->chain, .count = p->count, .at = p->at
+	};
 	struct heap_label label;
 
 	if (heap_is_native(heap, p->chain[p->at + 1])) {
@@ -220,7 +222,7 @@ static void path_head_group(struct path *p, uint32_t group, uint32_t object)
 		[HEAP_SYNTH_OTHER] = "root ",
 		[HEAP_SYNTH_INTERNED] = "interned ",
 		[HEAP_SYNTH_IMMORTAL] = "immortal ",
-		[HEAP_SYNTH_UNKNOWN] = "unknown C reference to ",
+		[HEAP_SYNTH_UNKNOWN] = "C code" HOPS_INTO,
 		[HEAP_SYNTH_GARBAGE] = "unreachable ",
 	};
 	const struct heap *heap = p->heap;
@@ -261,7 +263,9 @@ static void path_add_head(struct path *p)
 /* A path that begins at a task or an event loop. */
 static void path_add_machinery(struct path *p)
 {
-	const struct hops hops = { p->heap, p->chain, p->count, 0, NULL };
+	const struct hops hops = { .heap = p->heap,
+				   .chain = p->chain,
+				   .count = p->count };
 	size_t begin = path_segment_begin(p);
 
 	if (hops_is_task(&hops)) {
@@ -385,7 +389,7 @@ static bool path_is_own(const struct heap *heap, const uint32_t *chain, uint32_t
 static uint32_t path_last_machinery(const struct heap *heap, const uint32_t *chain,
 				    uint32_t count, uint32_t from)
 {
-	struct hops hops = { heap, chain, count, 0, NULL };
+	struct hops hops = { .heap = heap, .chain = chain, .count = count };
 
 	for (uint32_t i = count; i-- > from + 1;) {
 		hops.at = i;

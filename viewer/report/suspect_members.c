@@ -203,7 +203,10 @@ static size_t suspect_members_start(const char *step)
 void suspect_members_inside(struct text *out, const struct heap *heap,
 			    const struct suspect *s)
 {
-	struct hops hops = { heap, s->inside, s->inside_steps, 0, NULL };
+	struct hops hops = { .heap = heap,
+			     .chain = s->inside,
+			     .count = s->inside_steps,
+			     .example = true };
 	struct text step = { 0 }, last = { 0 };
 	uint32_t times = 1;
 	char buf[HUMAN_SIZE];

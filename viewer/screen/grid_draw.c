@@ -2,7 +2,8 @@
 /*
  * How a grid looks.  Numbers get the width they need, text shares the rest.
  * When that leaves too little for the text, columns of numbers are left out
- * from the right, but never the one that is sorted by.
+ * from the right, but never the one that is sorted by, or tells what is retained where
+ * nothing is sorted.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -79,13 +80,27 @@ static int grid_draw_numbers_width(const struct grid *g)
 	return n;
 }
 
+/* The column that is never left out: what is sorted by, else what is retained; -1: none
+ * of them. */
+static int grid_draw_kept(const struct grid *g)
+{
+	if (g->sort >= 0)
+		return g->sort;
+	for (size_t c = 0; c < g->ncolumns; c++)
+		if (!strcmp(g->columns[c].key, "retained"))
+			return (int)c;
+	return -1;
+}
+
 /* Leaves out numbers from the right until the text has room. */
 static void grid_draw_drop_columns(struct grid *g, int width, int wanted)
 {
+	const int kept = grid_draw_kept(g);
+
 	for (int c = (int)g->ncolumns - 1; c >= 0; c--) {
 		if (grid_draw_numbers_width(g) + wanted <= width)
 			return;
-		if (!grid_draw_is_text(g, (size_t)c) && c != g->sort)
+		if (!grid_draw_is_text(g, (size_t)c) && c != kept)
 			g->width[c] = 0;
 	}
 }
