@@ -169,6 +169,7 @@ static int duplicates_add_group(const struct heap *heap, struct entry *e, size_t
 			if (e[j].pad || e[j].digest != e[i].digest)
 				continue;
 			e[j].pad = 1;
+			d.last = e[j].id;
 			d.count++;
 			d.size += size;
 			largest = size > largest ? size : largest;

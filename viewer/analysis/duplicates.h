@@ -13,7 +13,7 @@
 
 struct duplicate {
 	uint64_t count, size, wasted; /* bytes: of all, of all but the largest */
-	uint32_t example;	      /* lowest id */
+	uint32_t example, last;	      /* lowest id, highest */
 };
 
 /* Appends struct duplicate for every group of two or more, any order. Objects in static

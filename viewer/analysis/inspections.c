@@ -8,13 +8,14 @@
 
 #include "viewer/analysis/duplicates.h"
 #include "viewer/analysis/ended_threads.h"
+#include "viewer/analysis/holder.h"
 #include "viewer/analysis/kin.h"
 #include "viewer/analysis/room.h"
 #include "viewer/analysis/tasks.h"
 #include "viewer/model/attribute.h"
 
 #define PART_OF_ALL 200u /* of all bytes is worth saying */
-enum { STEPS_UP = 64 };
+enum { STEPS_UP = 64, STRINGS_SAMPLE = 2000 };
 
 static bool inspections_kept_by(const struct analysis *a, uint32_t node, uint32_t keeper)
 {
@@ -315,6 +316,29 @@ static void inspections_visit_container(struct analysis *a, uint32_t node,
 		inspection_sum_add(sum, node, heap_size(a->heap, node));
 }
 
+/* The object that holds most of them, by a sample that weighs them; HEAP_NONE: none. */
+static uint32_t inspections_strings_place(const struct analysis *a,
+					  const struct vec *found, uint64_t wasted)
+{
+	struct sample sample = { 0 };
+	double due = 0;
+	bool room = true;
+
+	if (sample_begin(&sample))
+		return HEAP_NONE;
+	for (size_t i = 0; i < VEC_COUNT(*found, struct duplicate) && room; i++) {
+		const struct duplicate *d = VEC(*found, struct duplicate) + i;
+
+		due += (double)STRINGS_SAMPLE * (double)d->wasted / (double)wasted;
+		for (; due >= 1 && room; due -= 1)
+			room = sample_add(a, &sample, d->example) &&
+				sample_add(a, &sample, d->last);
+	}
+	const uint32_t place = sample_deepest(a, &sample);
+	sample_end(&sample);
+	return place < a->heap->objects ? place : HEAP_NONE;
+}
+
 /* What could be saved: more than a twentieth of all is much. */
 static int inspections_strings(struct analysis *a, const struct progress *progress,
 			       struct inspection_sum *sum)
@@ -328,6 +352,11 @@ static int inspections_strings(struct analysis *a, const struct progress *progre
 
 		inspection_sum_add(sum, d->example, d->wasted);
 		sum->count += d->count - 2;
+	}
+	if (!err && sum->bytes) {
+		const uint32_t place = inspections_strings_place(a, &found, sum->bytes);
+
+		sum->worst = place == HEAP_NONE ? sum->worst : place;
 	}
 	vec_free(&found);
 	if (20 * sum->bytes < heap->size)
