@@ -415,9 +415,12 @@ class Gate(Answers):
         self.judge("SELECT 1 WHERE 0", code=0)
         for wrong in ("", "growth(", "nonsense > 1", "DROP TABLE object"):
             self.judge(wrong, code=2)
-        for condition in ("1 > frob", "SELECT frob"):     # where it is in what was given
+        for condition in ("1 > frob", "SELECT frob", "1 < 2MB and frob",   # where it is in
+                          "'it''s' = \"it's\" or 3GiB > frob"):     # what was given
             self.assertIn("frob, at column %d" % (condition.index("frob") + 1),
                           self.said(condition))
+        for condition in ("1 < 2MB and", "1)", " "):
+            self.assertIn("it is no whole condition", self.said(condition))
         self.judge("SELECT (0) AS a", code=4)             # it has a row
 
     def said(self, condition):

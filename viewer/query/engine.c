@@ -325,20 +325,41 @@ static int engine_place(const struct engine *e, const char *sql)
 	return found ? (int)(found - sql) : -1;
 }
 
-/* What the failure was, and for one of the text at which column of which line. */
-static int engine_explain(struct engine *e, const char *sql)
+/* What SQLite says of it, and at which column of which line it is. */
+static void engine_say_place(const struct engine *e, const char *sql, int offset,
+			     char *sentence, size_t size)
 {
-	const int code = sqlite3_errcode(e->db) & 0xff, offset = engine_place(e, sql);
-	char sentence[sizeof(e->problem)];
+	const char *at = e->text ? e->text : sql, *end = sql + offset;
 	size_t column = 1, line = 1;
 
-	assert(code != SQLITE_OK);
-	for (const char *at = e->text ? e->text : sql;
-	     sql && offset >= 0 && at < sql + offset; at++, column++)
+	if (e->origin) {
+		end = e->wrote + e->origin[end - at];
+		at = e->wrote;
+	}
+	if (e->origin && !*end) { /* what is wrong is ours, behind all of it */
+		snprintf(sentence, size, "it is no whole condition");
+		return;
+	}
+	for (; at < end; at++, column++)
 		if (*at == '\n') {
 			line++;
 			column = 0;
 		}
+	if (line > 1)
+		snprintf(sentence, size, "%s, at line %zu, column %zu",
+			 sqlite3_errmsg(e->db), line, column);
+	else
+		snprintf(sentence, size, "%s, at column %zu", sqlite3_errmsg(e->db),
+			 column);
+}
+
+/* What the failure was, and for one of the text where in it. */
+static int engine_explain(struct engine *e, const char *sql)
+{
+	const int code = sqlite3_errcode(e->db) & 0xff, offset = engine_place(e, sql);
+	char sentence[sizeof(e->problem)];
+
+	assert(code != SQLITE_OK);
 	if (e->timed_out)
 		snprintf(sentence, sizeof(sentence),
 			 "stopped: it took longer than %.1f s",
@@ -352,12 +373,8 @@ static int engine_explain(struct engine *e, const char *sql)
 	else if (code == SQLITE_AUTH)
 		snprintf(sentence, sizeof(sentence), "%s (%s)", engine_may_only_read,
 			 sqlite3_errmsg(e->db));
-	else if (offset >= 0 && line > 1)
-		snprintf(sentence, sizeof(sentence), "%s, at line %zu, column %zu",
-			 sqlite3_errmsg(e->db), line, column);
-	else if (offset >= 0)
-		snprintf(sentence, sizeof(sentence), "%s, at column %zu",
-			 sqlite3_errmsg(e->db), column);
+	else if (sql && offset >= 0)
+		engine_say_place(e, sql, offset, sentence, sizeof(sentence));
 	else
 		snprintf(sentence, sizeof(sentence), "%s", sqlite3_errmsg(e->db));
 	return engine_fail(e, sentence);

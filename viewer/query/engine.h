@@ -32,8 +32,12 @@ struct engine {
 	sqlite3 *db;
 	struct catalog catalog;
 	struct engine_options options;
-	const char *text;     /* that statements are taken from, so that a column is
-			       * counted from its begin; NULL: from the statement's */
+	const char *text; /* that statements are taken from, so that a column is
+			   * counted from its begin; NULL: from the statement's */
+	/* Where text was made out of something that somebody wrote: that, and for each
+	 * byte of text the place in it that the byte is for.  Else NULL. */
+	const char *wrote;
+	const uint32_t *origin;
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
 	bool timed_out;
 	bool refused;	   /* the last statement, though SQLite would run it */

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -138,32 +139,52 @@ static uint64_t gate_unit(const char *text, size_t *size_ret)
 	return 1ull << (10 * (letter - letters + 1));
 }
 
+/* A query, and for each of its bytes which place of the condition it is for. */
+struct gate_query {
+	const char *condition;
+	struct text sql;
+	struct vec origin; /* uint32_t */
+};
+
+static void gate_add(struct gate_query *query, const char *at, const char *bytes,
+		     size_t size)
+{
+	text_add_bytes(&query->sql, bytes, size);
+	for (size_t i = 0; i < size && !query->sql.err; i++)
+		if (vec_push_u32(&query->origin, (uint32_t)(at - query->condition)))
+			query->sql.err = -ENOMEM;
+}
+
 /* "text" becomes 'text'; returns what follows it. */
-static const char *gate_copy_quoted(const char *at, struct text *sql)
+static const char *gate_copy_quoted(const char *at, struct gate_query *query)
 {
 	const char quote = *at;
 
-	text_add(sql, "'");
+	gate_add(query, at, "'", 1);
 	for (at++; *at && (*at != quote || at[1] == quote); at++) {
 		at += *at == quote;
-		text_add_bytes(sql, at, 1);
+		gate_add(query, at, at, 1);
 		if (*at == '\'')
-			text_add(sql, "'");
+			gate_add(query, at, "'", 1);
 	}
-	text_add(sql, "'");
+	gate_add(query, at, "'", 1);
 	return *at ? at + 1 : at;
 }
 
-static const char *gate_copy_number(const char *at, struct text *sql)
+static const char *gate_copy_number(const char *at, struct gate_query *query)
 {
 	const size_t digits = strspn(at, "0123456789.");
 	size_t unit = 0;
 	const uint64_t factor = gate_unit(at + digits, &unit);
+	char times[32];
 
-	text_add(sql, factor ? "(" : "");
-	text_add_bytes(sql, at, digits);
+	gate_add(query, at, "(", factor != 0);
+	for (size_t i = 0; i < digits; i++)
+		gate_add(query, at + i, at + i, 1);
 	if (factor)
-		text_printf(sql, "*%llu)", (unsigned long long)factor);
+		gate_add(query, at + digits, times,
+			 (size_t)snprintf(times, sizeof(times), "*%llu)",
+					  (unsigned long long)factor));
 	return at + digits + unit;
 }
 
@@ -171,26 +192,29 @@ static const char *gate_copy_number(const char *at, struct text *sql)
 static const char gate_wrapping[] = "SELECT (";
 
 /* Returns whether it was wrapped. */
-static bool gate_translate(const char *condition, struct text *sql)
+static bool gate_translate(struct gate_query *query)
 {
-	const char *at = condition + strspn(condition, " \t\n");
+	const char *at = query->condition + strspn(query->condition, " \t\n");
 	const bool select = !strncasecmp(at, "select", 6) || !strncasecmp(at, "with", 4);
 	bool word = false;
 
-	text_add(sql, select ? "" : gate_wrapping);
+	gate_add(query, at, gate_wrapping, select ? 0 : strlen(gate_wrapping));
 	while (*at) {
 		if (*at == '"' || *at == '\'') {
-			at = gate_copy_quoted(at, sql);
+			at = gate_copy_quoted(at, query);
 		} else if (!word && isdigit((unsigned char)*at)) {
-			at = gate_copy_number(at, sql);
+			at = gate_copy_number(at, query);
 		} else {
 			word = isalnum((unsigned char)*at) || *at == '_';
-			text_add_bytes(sql, at++, 1);
+			gate_add(query, at, at, 1);
+			at++;
 			continue;
 		}
 		word = false;
 	}
-	text_add(sql, select ? "" : ")");
+	gate_add(query, at, ")", !select);
+	if (vec_push_u32(&query->origin, (uint32_t)(at - query->condition)))
+		query->sql.err = -ENOMEM; /* the place where the text ends */
 	return !select;
 }
 
@@ -245,24 +269,28 @@ static void gate_decide(struct gate *gate, const char *condition, bool select,
 static void gate_judge_one(struct gate *gate, const char *condition,
 			   struct verdict *verdict)
 {
-	struct text sql = { 0 };
+	struct gate_query query = { .condition = condition };
+	struct engine *const e = gate->engine;
 	struct answer answer;
 	const char *tail;
 
 	free(gate->pattern);
 	gate->pattern = NULL;
-	const bool wrapped = gate_translate(condition, &sql);
-	/* columns are counted in the condition */
-	gate->engine->text = text_get(&sql) + (wrapped ? strlen(gate_wrapping) : 0);
+	const bool wrapped = gate_translate(&query);
+	e->text = text_get(&query.sql); /* columns are counted in the condition */
+	e->wrote = condition;
+	e->origin = query.sql.err ? NULL : VEC(query.origin, uint32_t);
 	/* an empty condition is "SELECT ()": wrong, too */
-	const int found = answer_open(&answer, gate->engine, text_get(&sql), &tail);
+	const int found = answer_open(&answer, e, e->text, &tail);
 	if (found < 0)
 		gate_wrong(gate, verdict);
 	else if (found > 0)
 		gate_decide(gate, condition, !wrapped, &answer, verdict);
 	answer_close(&answer);
-	gate->engine->text = NULL;
-	text_free(&sql);
+	e->text = e->wrote = NULL;
+	e->origin = NULL;
+	text_free(&query.sql);
+	vec_free(&query.origin);
 }
 
 /* ---- saying it ---- */
