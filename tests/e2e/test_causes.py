@@ -291,6 +291,43 @@ for n in range(5000):
     POOL.submit(wait, bytearray(4000))
 ready(); serve()
 ''', ["__main__.POOL._work_queue", " _WorkItem"]),
+
+    "tasks that sleep, however their loop is found": (r'''
+import asyncio
+class Connection:
+    def __init__(self):
+        self.received = bytearray(50000)
+async def serve_one(connection):
+    await asyncio.sleep(3600)
+    return connection
+async def run():
+    for n in range(60):
+        asyncio.ensure_future(serve_one(Connection()))
+    await asyncio.sleep(0.2)
+    ready(); serve()
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+asyncio.new_event_loop().run_until_complete(run())
+''', ["event loop ", "60 "]),
+
+    "timers that were cancelled": (r'''
+import asyncio
+async def run():
+    loop = asyncio.get_event_loop()
+    for n in range(20000):      # it drops them in its next round, which doesn't come
+        loop.call_later(3600, print).cancel()
+    ready(); serve()
+asyncio.new_event_loop().run_until_complete(run())
+''', ["event loop ", "._scheduled -> list -> 20,000 TimerHandle"]),
+
+    "threads that wait": (r'''
+import threading
+for n in range(100):
+    timer = threading.Timer(3600, print, [bytearray(50000)])
+    timer.daemon = True
+    timer.start()
+ready(); serve()
+''', ["threading._active", " 100 Timer"]),
 }
 
 # What usually causes it, and from where it is reached, of those above.
@@ -320,6 +357,9 @@ WHY = {
                                              "the function __main__.Registry.put"),
     "a class, by the module that defines it": ("a cache, registry or index",
                                                "the class shop._store.Store"),
+    "tasks that sleep, however their loop is found": ("sleeping tasks", "an event loop"),
+    "timers that were cancelled": ("timers that were cancelled", "an event loop"),
+    "threads that wait": ("threads that are started faster", "the module threading"),
     "a pool's work, not its thread": ("work that is submitted faster", "__main__"),
 }
 

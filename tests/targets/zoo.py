@@ -7,6 +7,7 @@ variables; values; buffers), then has the walk driver write what it finds.
 
 Runs on CPython 3.6 and later.  test_truth.py compares the two files.
 """
+import _thread
 import array
 import asyncio
 import atexit
@@ -478,6 +479,26 @@ def buffers():
 
 # ---- running threads ----
 
+def until_released(begun, end, more, keyword):
+    begun.release()
+    with end:
+        pass
+
+
+def start_thread():
+    """A thread of nobody's class: C alone has what it was started with."""
+    begun, end = keep(_thread.allocate_lock()), keep(_thread.allocate_lock())
+    begun.acquire()
+    end.acquire()
+    arguments, keywords = keep((begun, end, [])), keep({"keyword": ["only", "there"]})
+    for name, target in (("start function", until_released), ("start arguments", arguments),
+                         ("start keywords", keywords)):
+        EXPECTED["roots"].append(["thread", name, id(target)])
+    _thread.start_new_thread(until_released, arguments, keywords)
+    begun.acquire()
+    return end
+
+
 def blocked(started, go_on):
     thread_local_list = ["in", "thread"]
     captured_by_inner = Fresh()
@@ -591,6 +612,7 @@ def main():
     for obj in KEEP[:]:
         if type(obj).__module__ != "enum" and "__sizeof__" not in vars(type(obj)):
             EXPECTED["sizes"].append([id(obj), sys.getsizeof(obj), type(obj).__name__])
+    end = start_thread()
     started, go_on = threading.Event(), threading.Event()
     thread = threading.Thread(target=blocked, args=(started, go_on), name="zoo-thread")
     thread.start()
@@ -608,6 +630,7 @@ def main():
         return deep(3, walk)
     finally:
         go_on.set()
+        end.release()
         thread.join()
 
 

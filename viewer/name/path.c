@@ -367,6 +367,7 @@ static bool path_is_asyncio(const struct heap *heap, const uint32_t *chain)
 
 	heap_label(heap, chain[0], heap_slot(heap, chain[0], chain[1]), &label);
 	name = heap_string(heap, label.name, NULL);
+	name += *name == '_'; /* or its part in C */
 	return !strncmp(name, "asyncio", 7) && (!name[7] || name[7] == '.');
 }
 

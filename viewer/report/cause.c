@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "viewer/analysis/kin.h"
+#include "viewer/model/attribute.h"
 #include "viewer/name/describe.h"
+#include "viewer/name/hops.h"
 #include "viewer/report/allocator_text.h"
 #include "viewer/report/suspect_members.h"
 #include "viewer/report/suspect_text.h"
@@ -17,8 +19,17 @@ struct cause_path {
 	const struct suspect *s;
 	uint32_t node; /* where the members are seen, HEAP_NONE: nowhere */
 	uint32_t step[CAUSE_STEPS], count; /* from it up to */
-	uint32_t space; /* the innermost module, class, function or frame, or the group */
+	/* the innermost module, class, function, frame or event loop, or the group */
+	uint32_t space;
 };
+
+/* How a loop is found (a frame, a threading.local) tells nothing. */
+static bool cause_is_loop(const struct heap *heap, uint32_t node)
+{
+	const struct hops hops = { .heap = heap, .chain = &node, .count = 1 };
+
+	return node < heap->objects && hops_is_loop(&hops);
+}
 
 static bool cause_is_space(const struct heap *heap, uint32_t node)
 {
@@ -40,12 +51,35 @@ static void cause_walk_up(struct cause_path *p)
 		if (p->count < CAUSE_STEPS)
 			p->step[p->count++] = at;
 		/* a class that is a suspect itself is reached from its module */
-		if (at != p->node && cause_is_space(heap, at))
+		if ((at != p->node && cause_is_space(heap, at)) ||
+		    cause_is_loop(heap, at))
 			p->space = at;
 		at = analysis_parent(p->a, at);
 	}
 	if (p->space == HEAP_NONE && p->count)
 		p->space = p->step[p->count - 1];
+}
+
+/* Timers of asyncio (Lib/asyncio/events.py) that nobody waits for any more. */
+static bool cause_is_cancelled(const struct cause_path *p)
+{
+	const struct heap *heap = p->a->heap;
+	uint64_t all = 0, cancelled = 0;
+
+	if (p->node >= heap->objects ||
+	    !kin_is(heap, p->s->member_type, "asyncio.events.Handle"))
+		return false;
+	const struct heap_span refs = heap_refs(heap, p->node);
+	for (uint32_t i = 0; i < refs.count; i++) {
+		const uint32_t timer = refs.target[i];
+
+		if (timer >= heap->objects ||
+		    heap_namesake_of(heap, timer) != p->s->member_type)
+			continue;
+		all++;
+		cancelled += attribute_true(heap, timer, "_cancelled");
+	}
+	return 2 * cancelled > all;
 }
 
 static bool cause_has_form(const struct cause_path *p, enum cause_form form)
@@ -70,6 +104,8 @@ static bool cause_has_form(const struct cause_path *p, enum cause_form form)
 		return s->point < heap->nodes && heap_is_native(heap, s->point);
 	case CAUSE_SCATTERED:
 		return s->point == HEAP_NONE;
+	case CAUSE_CANCELLED:
+		return cause_is_cancelled(p);
 	case CAUSE_EMPTIED:
 		return !s->group && !s->chain && !s->by_variable &&
 			suspect_members_emptied(heap, p->node, s);
@@ -188,6 +224,10 @@ static void cause_reached_object(struct text *out, const struct analysis *a,
 	struct text path = { 0 };
 	const char *name;
 
+	if (cause_is_loop(a->heap, node)) {
+		text_add(out, "an event loop");
+		return;
+	}
 	describe_path(&path, a, node);
 	name = text_get(&path);
 	name += strncmp(name, "module ", 7) ? 0 : 7;

@@ -35,6 +35,7 @@ enum cause_form {
 	CAUSE_TREE,
 	CAUSE_NATIVE,
 	CAUSE_SCATTERED, /* no holder in common */
+	CAUSE_CANCELLED, /* timers, most of them cancelled */
 	CAUSE_EMPTIED,	 /* a container with room for far more than it has */
 };
 

@@ -5,6 +5,13 @@
  */
 #include "viewer/report/cause.h"
 
+#define CAUSE_TABLE_LOOP \
+	"timers, sleeping tasks and callbacks that come faster than they are done, and " \
+	"what their contexts and arguments hold", \
+		"see the report tasks for what sleeps; cancel what isn't waited for " \
+		"any " \
+		"more; fewer at a time (a semaphore)"
+
 const struct cause cause_table[] = {
 	/* ---- what no object holds ---- */
 	{ CAUSE_MEMORY, SUSPECT_FREE, "jemalloc",
@@ -87,10 +94,17 @@ const struct cause cause_table[] = {
 	  "comes",
 	  "see the report tasks for where they wait; use timeouts, a TaskGroup, a limit "
 	  "(semaphore)" },
-	{ CAUSE_MEMBER_TYPE, 0, "asyncio.events.TimerHandle asyncio.events.Handle",
+	{ CAUSE_MEMBER_TYPE, 0, "threading.Thread",
+	  "threads that are started faster than they end, or wait for something that "
+	  "never comes",
+	  "see the report threads for where they wait; a pool (ThreadPoolExecutor), "
+	  "timeouts" },
+	{ CAUSE_FORM, CAUSE_CANCELLED, NULL,
 	  "timers that were cancelled stay until their time comes, with what their "
 	  "callbacks hold",
 	  "shorter timers, or one timer that looks through many deadlines" },
+	{ CAUSE_MEMBER_TYPE, 0, "asyncio.events.TimerHandle asyncio.events.Handle",
+	  CAUSE_TABLE_LOOP },
 	{ CAUSE_MEMBER_TYPE, 0,
 	  "_asyncio.Future asyncio.futures.Future concurrent.futures._base.Future "
 	  "concurrent.futures.thread._WorkItem concurrent.futures.process._WorkItem",
@@ -182,10 +196,7 @@ const struct cause cause_table[] = {
 	  "see the report tasks for where it waits; del what isn't needed before a long "
 	  "await" },
 	{ CAUSE_PATH_TYPE, 0, "asyncio.base_events.BaseEventLoop uvloop.Loop",
-	  "timers, sleeping tasks and callbacks that come faster than they are done, and "
-	  "what their contexts and arguments hold",
-	  "see the report tasks for what sleeps; cancel what isn't waited for any more; "
-	  "fewer at a time (a semaphore)" },
+	  CAUSE_TABLE_LOOP },
 	{ CAUSE_PATH_KIND, SNAP_KIND_GENERATOR, NULL,
 	  "local variables of a generator or coroutine that hasn't finished",
 	  "close() it, or exhaust it; del what isn't needed before it waits" },

@@ -23,6 +23,7 @@
 #include "agent/heap/memory/procfs.h"
 #include "agent/heap/object/instances.h"
 #include "agent/heap/roots/modules.h"
+#include "agent/heap/roots/thread_start.h"
 #include "agent/python/call.h"
 #include "agent/python/dict.h"
 #include "agent/python/integer.h"
@@ -222,6 +223,8 @@ static void threads_emit_one(struct walk *w, const struct interp *interp,
 	frames_thread(w, tstate, event.id);
 	threads_fields(w, lay, tstate, event.id);
 	threads_exceptions(w, lay, tstate, event.id);
+	if (!info.main)
+		thread_start_emit(w, interp, tstate, info.ident, event.id);
 }
 
 void threads_emit(struct walk *w, const struct interp *interp)
