@@ -330,9 +330,11 @@ static uint32_t inspections_strings_place(const struct analysis *a,
 		const struct duplicate *d = VEC(*found, struct duplicate) + i;
 
 		due += (double)STRINGS_SAMPLE * (double)d->wasted / (double)wasted;
-		for (; due >= 1 && room; due -= 1)
+		while (due >= 1 && room) {
+			due -= 1;
 			room = sample_add(a, &sample, d->example) &&
 				sample_add(a, &sample, d->last);
+		}
 	}
 	const uint32_t place = sample_deepest(a, &sample);
 	sample_end(&sample);

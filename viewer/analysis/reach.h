@@ -11,7 +11,8 @@
  *	(immortal)
  *		never freed, held by nobody we know
  *	(C code we can't see into)
- *		its refcount is higher than the references found: somebody's C code holds it
+ *		its refcount is higher than the references found: somebody's C code holds
+ *		it
  *	(unreachable garbage)
  *		the rest: what no other unreached object leads to, and one object, an
  *		instance if there is one, of each cycle nothing leads to

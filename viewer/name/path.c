@@ -222,7 +222,7 @@ static void path_head_group(struct path *p, uint32_t group, uint32_t object)
 		[HEAP_SYNTH_OTHER] = "root ",
 		[HEAP_SYNTH_INTERNED] = "interned ",
 		[HEAP_SYNTH_IMMORTAL] = "immortal ",
-		[HEAP_SYNTH_UNKNOWN] = "C code" HOPS_INTO,
+		[HEAP_SYNTH_UNKNOWN] = ("C code" HOPS_INTO),
 		[HEAP_SYNTH_GARBAGE] = "unreachable ",
 	};
 	const struct heap *heap = p->heap;
