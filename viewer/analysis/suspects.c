@@ -176,6 +176,20 @@ static int suspects_find_tree(struct finder *f, struct suspect *s)
 	return err;
 }
 
+/* A list's head has its attributes in a dict of its own, up to 3.10: it is the head. */
+static uint32_t suspects_head(const struct finder *f, uint32_t point)
+{
+	const uint32_t head = analysis_idom(f->a, point);
+	const uint32_t slot =
+		head < f->heap->objects ? heap_slot(f->heap, head, point) : HEAP_NONE;
+	struct heap_label label;
+
+	if (slot == HEAP_NONE)
+		return point;
+	heap_label(f->heap, head, slot, &label);
+	return label.kind == SNAP_LABEL_DICT ? head : point;
+}
+
 /* retained: by point, without what goes on alone: children that retain `most`. */
 static int suspects_add_single(struct finder *f, uint32_t top, uint32_t point,
 			       uint64_t retained, uint64_t most)
@@ -185,6 +199,8 @@ static int suspects_add_single(struct finder *f, uint32_t top, uint32_t point,
 	};
 	int err = suspects_find_members(f, &s, most);
 
+	if (s.chain)
+		s.point = suspects_head(f, s.point);
 	if (!err && !s.chain)
 		err = suspects_find_tree(f, &s);
 	if (!err && !s.chain && !s.tree)
