@@ -240,20 +240,26 @@ static int object_list_compare_ids(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* A copy; NULL: no memory. */
+static uint32_t *object_list_copy(struct heap_span nodes)
+{
+	uint32_t *ids = malloc(((size_t)nodes.count + 1) * sizeof(*ids));
+
+	if (ids && nodes.count)
+		memcpy(ids, nodes.target, nodes.count * sizeof(*ids));
+	return ids;
+}
+
 static int object_list_make_referrers(struct object_list *l, struct analysis *a,
 				      const struct progress *progress)
 {
 	struct heap_span back;
 	size_t n = 0;
 	int err = analysis_referrers(a, l->node, progress, &back);
+	uint32_t *ids = err ? NULL : object_list_copy(back);
 
-	if (err)
-		return err;
-	uint32_t *ids = malloc(((size_t)back.count + 1) * sizeof(*ids));
 	if (!ids)
-		return -ENOMEM;
-	if (back.count)
-		memcpy(ids, back.target, back.count * sizeof(*ids));
+		return err ? err : -ENOMEM;
 	qsort(ids, back.count, sizeof(*ids), object_list_compare_ids);
 	for (uint32_t i = 0; i < back.count; i++)
 		if (i == 0 || ids[i] != ids[n - 1])
@@ -267,15 +273,11 @@ static int object_list_make_dominated(struct object_list *l, struct analysis *a,
 				      const struct progress *progress)
 {
 	struct heap_span below;
-	int err = analysis_children(a, l->node, progress, &below);
+	const int err = analysis_children(a, l->node, progress, &below);
+	uint32_t *ids = err ? NULL : object_list_copy(below);
 
-	if (err)
-		return err;
-	uint32_t *ids = malloc(((size_t)below.count + 1) * sizeof(*ids));
 	if (!ids)
-		return -ENOMEM;
-	if (below.count)
-		memcpy(ids, below.target, below.count * sizeof(*ids));
+		return err ? err : -ENOMEM;
 	return object_list_fold(l, OBJECT_PART_DOMINATED, ids, below.count, progress);
 }
 
