@@ -113,7 +113,7 @@ def main():
         bytes_of_core = os.stat(core).st_blocks * 512
         objects = count(dead)
         walk = int(fact_of(live, "walk.cpu_ns")) / 1e9
-        bitmap = size // 4 / 32
+        bitmap = size / 32   # core/marks.h: two, and each page of them has an object's bit
         print("%s: a core of %.2f GiB, %d objects" % (python.name,
                                                       bytes_of_core / (1 << 30), objects))
         print("processor time of reading it / of the living process's walk: %.2f"
