@@ -231,10 +231,22 @@ static int hooks_forked_pending(void *arg)
 	return 0;
 }
 
+/*
+ * Asks the main thread to make a call, from a thread that has no GIL.  From 3.9 on
+ * Py_AddPendingCall reads the main interpreter's state, which is NULL when the program has
+ * finalized and is only about to exit (Python/ceval.c); that takes milliseconds, so it is
+ * looked at in the same breath, with a time slice that has just begun (hooks_queue).
+ */
+static bool hooks_ask(int (*call)(void *arg))
+{
+	return cpython_initialized(hooks.py) && !cpython_finalizing(hooks.py) &&
+		Py_AddPendingCall(call, NULL) == 0;
+}
+
 void hooks_in_child(void)
 {
 	if (hooks.fork_by_pending)
-		Py_AddPendingCall(hooks_forked_pending, NULL);
+		hooks_ask(hooks_forked_pending);
 }
 
 /* ---- installing ---- */
@@ -271,15 +283,16 @@ static void hooks_install_here(void)
 	cpython_gil_release(hooks.py, held);
 }
 
-/* One more try; refused while 32 calls wait. */
+/* One more try; refused while 32 calls wait, and when the program is at its end. */
 static void hooks_queue(void)
 {
+	sys_sleep_ms(1); /* to have a time slice of our own: hooks_ask */
 	if (cpython_pending_call_raises(hooks.py)) {
 		hooks_install_here();
 		return;
 	}
 	hooks.state = HOOKS_QUEUED;
-	if (Py_AddPendingCall(hooks_pending, NULL) < 0)
+	if (!hooks_ask(hooks_pending))
 		hooks.state = HOOKS_AGAIN;
 }
 
