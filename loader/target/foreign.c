@@ -53,7 +53,8 @@ bool foreign_is_new_memory(int fd)
 	/* mm/memfd.c memfd_get_seals: -EINVAL but for files in memory */
 	const int seals = fcntl(fd, F_GET_SEALS);
 
-	return seals >= 0 && !(seals & ~F_SEAL_EXEC) &&
+	/* one that was made without MFD_ALLOW_SEALING, as before 6.3, has F_SEAL_SEAL */
+	return seals >= 0 && !(seals & ~(F_SEAL_EXEC | F_SEAL_SEAL)) &&
 		foreign_stat(fd, "", AT_EMPTY_PATH, &st) && S_ISREG(st.stx_mode) &&
 		!st.stx_nlink && !st.stx_size && !st.stx_blocks;
 }
