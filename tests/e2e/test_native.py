@@ -163,7 +163,7 @@ class Native(Case):
                 done = run_view(path, "--no-sidecar", "--format", "csv", "--sql",
                                 "SELECT count(*), sum(refs) FROM (SELECT address, (SELECT count(*) "
                                 "FROM ref WHERE source = address) refs FROM object WHERE type = "
-                                "'builtins.code' AND root LIKE 'unknown C%')")
+                                "'builtins.code' AND root LIKE 'C code%')")
                 found, refs = done.stdout.decode().split()[-1].split(",")
                 self.assertGreaterEqual(int(found), 299)     # one may lie on a stack still
                 self.assertGreater(int(refs), 1500)
