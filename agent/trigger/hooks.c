@@ -234,8 +234,9 @@ static int hooks_forked_pending(void *arg)
 /*
  * Asks the main thread to make a call, from a thread that has no GIL.  From 3.9 on
  * Py_AddPendingCall reads the main interpreter's state, which is NULL when the program
- * has finalized and is only about to exit (Python/ceval.c); that takes milliseconds, so it
- * is looked at in the same breath, with a time slice that has just begun (hooks_queue).
+ * has finalized and is only about to exit (Python/ceval.c); that takes milliseconds, so
+ * it is looked at in the same breath, with a time slice that has just begun
+ * (hooks_queue).
  */
 static bool hooks_ask(int (*call)(void *arg))
 {
