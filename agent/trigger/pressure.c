@@ -110,8 +110,11 @@ static bool pressure_over(struct pressure_source *source, uint64_t used, uint64_
 	if (room_path(path, sizeof(path), source->dir, "memory.stat"))
 		line += room_field(path, cache);
 	source->look = used < line;
-	if (source->look)
-		pressure.due = sys_now_ns() + limit_wait(line - used);
+	if (source->look) { /* the nearest of several groups says when */
+		const uint64_t due = sys_now_ns() + limit_wait(line - used);
+
+		pressure.due = due < pressure.due ? due : pressure.due;
+	}
 	return !source->look;
 }
 
