@@ -13,7 +13,7 @@
 #include "viewer/name/name.h"
 #include "viewer/text/human.h"
 
-enum { LEAST = 3, LEAST_NAMED = 8, STANDS_ALONE = 4, SMALL_NAMED = 200 };
+enum { LEAST = 3, LEAST_NAMED = 8 };
 
 bool alike_named(const struct heap *heap, uint32_t node)
 {
@@ -49,8 +49,8 @@ static struct alike_rule alike_rule_of(const struct analysis *a, uint32_t parent
 	uint64_t all = analysis_retained(a, parent);
 
 	if (!chain && alike_named(a->heap, parent))
-		return (struct alike_rule){ all / SMALL_NAMED + 1, LEAST_NAMED };
-	return (struct alike_rule){ all / STANDS_ALONE + 1, LEAST };
+		return (struct alike_rule){ all / ALIKE_ALONE_NAMED + 1, LEAST_NAMED };
+	return (struct alike_rule){ all / ALIKE_ALONE + 1, LEAST };
 }
 
 /* What is below a node: what it dominates, or what hangs at the chain that it begins, for

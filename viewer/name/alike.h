@@ -15,6 +15,9 @@
 #include "viewer/analysis/analysis.h"
 #include "viewer/text/text.h"
 
+/* One that retains this part of what its holder does stands by itself; in a namespace. */
+enum { ALIKE_ALONE = 4, ALIKE_ALONE_NAMED = 200 };
+
 struct alike {
 	uint32_t node;	   /* one child; of several the largest */
 	uint32_t type;	   /* theirs; 0: synthetic */

@@ -21,8 +21,7 @@
 struct fold_by {
 	uint32_t groups; /* their numbers are less */
 	uint32_t least;	 /* so many make a row */
-	uint32_t
-		alone; /* one that weighs more than this part of the whole stands alone */
+	uint32_t alone;	 /* what weighs more than this part of all stands alone */
 	uint32_t (*group)(const void *arg, uint32_t id); /* 0: like no other */
 	uint64_t (*weight)(const void *arg, uint32_t id);
 	const void *arg;

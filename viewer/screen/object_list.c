@@ -12,8 +12,9 @@
 
 enum { MAX_PATH = 256 };
 
-/* So many alike ones are one row, if each has less than that part of all of them. */
-enum { LEAST = 8, STANDS_ALONE = 4, LEAST_NAMED = 20, SMALL_NAMED = 200 };
+/* So many alike ones are one row: more than in a tree (alike.c), for here one came to see
+ * them. */
+enum { LEAST = 8, LEAST_NAMED = 20 };
 
 static const struct heap *object_list_heap(const void *list)
 {
@@ -126,14 +127,14 @@ static bool object_list_met(uint8_t *met, uint32_t node)
 	return before;
 }
 
-/* What those of a line have together; met: a bit of each node.  Nodes that hang at one
- * node have no part of each other. */
+/* What those of a line have together; met: a bit of each node.  Nodes with one immediate
+ * dominator keep nothing of each other alive. */
 static void object_list_sum(const struct object_list *l, enum object_part part,
 			    struct fold_line *line, uint8_t *met)
 {
 	const struct heap *heap = l->process->heap;
 	const struct analysis *a = l->process->analysis;
-	uint32_t holder = HEAP_NONE;
+	uint32_t dominator = HEAP_NONE;
 
 	line->overlap = !a;
 	for (uint32_t i = 0; i < line->count; i++) {
@@ -147,9 +148,9 @@ static void object_list_sum(const struct object_list *l, enum object_part part,
 		if (!a)
 			continue;
 		line->retained += analysis_retained(a, node);
-		if (holder == HEAP_NONE)
-			holder = analysis_parent(a, node);
-		line->overlap |= holder != analysis_parent(a, node);
+		if (dominator == HEAP_NONE)
+			dominator = analysis_idom(a, node);
+		line->overlap |= dominator != analysis_idom(a, node);
 	}
 }
 
@@ -178,7 +179,7 @@ static int object_list_fold(struct object_list *l, enum object_part part, uint32
 	const struct fold_by by = {
 		.groups = 2 * (heap->types + 1),
 		.least = named ? LEAST_NAMED : LEAST,
-		.alone = named ? SMALL_NAMED : STANDS_ALONE,
+		.alone = named ? ALIKE_ALONE_NAMED : ALIKE_ALONE,
 		.group = fields ? object_list_slot_group : object_list_node_group,
 		.weight = fields ? object_list_slot_weight : object_list_node_weight,
 		.arg = l,
