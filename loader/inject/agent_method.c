@@ -162,10 +162,18 @@ static void agent_method_undo(struct remote *r, struct agent_image *image)
 		h->result.region = h->result.region_size = 0;
 }
 
+/* borrow_permit; context: the image, NULL if nothing is started */
+static int agent_method_permit(struct tracee *t, void *context, struct load_error *err)
+{
+	return allowed_agent(t, context, err);
+}
+
 int agent_method_load(struct helper *h, struct load_error *err)
 {
 	const struct method_input *plan = h->input;
 	struct borrow borrow = { .judge = safepoint_call,
+				 .permit = agent_method_permit,
+				 .context = plan->image,
 				 .allocates = true,
 				 .cancellable = true };
 	struct tracee t;
@@ -180,8 +188,6 @@ int agent_method_load(struct helper *h, struct load_error *err)
 	if (orphans_await(plan->orphans, h, err) || borrow_thread(h, &borrow, &t, err))
 		return -1;
 	h->result.injection.stopped_ns = borrow.stopped_ns;
-	if (allowed_agent(&t, plan->image, err))
-		return borrow_give_back(&t, -1, err);
 	remote_init(&r, &t);
 	int status = orphans_remove(plan->orphans, &r, err);
 	if (!status)
@@ -258,6 +264,8 @@ int agent_method_eject(struct helper *h, struct load_error *err)
 	const struct method_input *plan = h->input;
 	struct borrow borrow = { .judge = plan->handle ? safepoint_call :
 							 safepoint_syscall,
+				 /* it may have got a filter since */
+				 .permit = agent_method_permit,
 				 .allocates = plan->handle != 0,
 				 .stopped_too = !plan->handle };
 	struct tracee t;
@@ -266,8 +274,6 @@ int agent_method_eject(struct helper *h, struct load_error *err)
 	if (orphans_await(plan->orphans, h, err) || borrow_thread(h, &borrow, &t, err))
 		return -1;
 	h->result.injection.stopped_ns = borrow.stopped_ns;
-	if (allowed_agent(&t, NULL, err)) /* it got the filter since */
-		return borrow_give_back(&t, -1, err);
 	remote_init(&r, &t);
 	int status = agent_method_take_out(&r, plan, err);
 	return borrow_give_back(&t, status, err);

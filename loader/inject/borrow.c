@@ -17,11 +17,14 @@
 #include "loader/base/clock.h"
 #include "loader/target/malloc_arena.h"
 #include "loader/target/calls.h"
+#include "loader/target/seccomp.h"
 #include "loader/target/threads.h"
 
 #define TRIES_A_ROUND 8
 #define UNRESPONSIVE_MAX 64
 #define REFUSALS_MAX 8
+/* So many under filters were not permitted: nor will the others under filters be. */
+#define BARRED_MAX 8
 
 struct search {
 	struct helper *helper;
@@ -31,8 +34,11 @@ struct search {
 	pid_t unresponsive[UNRESPONSIVE_MAX]; /* still seized, until the helper ends */
 	int unresponsive_count;
 	int refusals;
-	bool picky;	/* refuse threads whose first malloc it would be */
-	bool bare_seen; /* such a one was there */
+	pid_t barred[BARRED_MAX]; /* not permitted */
+	int barred_count;
+	struct load_error bar; /* what was said of the first */
+	bool picky;	       /* refuse threads whose first malloc it would be */
+	bool bare_seen;	       /* such a one was there */
 	unsigned short seed[3];
 };
 
@@ -50,6 +56,29 @@ static bool borrow_is_unresponsive(const struct search *s, pid_t tid)
 		if (s->unresponsive[i] == tid)
 			return true;
 	return false;
+}
+
+static bool borrow_is_barred(const struct search *s, pid_t tid)
+{
+	for (int i = 0; i < s->barred_count; i++)
+		if (s->barred[i] == tid)
+			return true;
+	return s->barred_count == BARRED_MAX &&
+		seccomp_mode(s->helper->target->pid, tid) != SECCOMP_NONE;
+}
+
+/* Filters may differ from thread to thread: another may have none. */
+static enum safepoint borrow_ask_permit(struct search *s)
+{
+	struct load_error err = { 0 };
+
+	if (!s->borrow->permit(s->tracee, s->borrow->context, &err))
+		return SAFE;
+	if (!s->barred_count)
+		s->bar = err;
+	if (s->barred_count < BARRED_MAX)
+		s->barred[s->barred_count++] = s->tracee->tid;
+	return UNSAFE_FILTER;
 }
 
 static void borrow_refuse(struct search *s, enum safepoint point)
@@ -141,6 +170,8 @@ static int borrow_try_thread(struct search *s, pid_t tid)
 		s->bare_seen = true;
 		point = UNSAFE_ARENA;
 	}
+	if (point == SAFE)
+		point = borrow_ask_permit(s);
 	if (point == SAFE) {
 		helper_log(s->helper, "thread %d borrowed, in %s %ld", tid,
 			   cpu_syscall(&t->state.regs) < 0 ? "user code" : "system call",
@@ -189,7 +220,8 @@ static int borrow_one_round(struct search *s, uint64_t deadline)
 	for (int i = 0; i < count && used < TRIES_A_ROUND; i++) {
 		if (most && s->borrow->tries >= most)
 			break;
-		if (borrow_is_unresponsive(s, list[i].tid))
+		if (borrow_is_unresponsive(s, list[i].tid) ||
+		    borrow_is_barred(s, list[i].tid))
 			continue;
 		if (s->bare_seen && list[i].rank >= THREAD_INTERRUPTED)
 			break; /* an arena is the smaller evil */
@@ -201,7 +233,10 @@ static int borrow_one_round(struct search *s, uint64_t deadline)
 			break;
 		borrow_pause_a_little(s);
 	}
-	return 0;
+	if (used || !s->barred_count)
+		return 0;
+	*s->err = s->bar;
+	return -1;
 }
 
 int borrow_thread(struct helper *helper, struct borrow *borrow, struct tracee *tracee,

@@ -67,7 +67,43 @@ static const struct {
 	{ safepoint_syscall, 1000, 0 },
 };
 
-static int external_borrow_instant(struct helper *h, struct tracee *t,
+/*
+ * A target with a filter: it isn't asked while we trace the thread, if we have
+ * CAP_SYS_ADMIN.  The kernel turns it on again when the thread is let go, also
+ * by our death.
+ */
+static bool external_suspend_seccomp(struct tracee *t)
+{
+	long options = t->options | (long)PTRACE_O_SUSPEND_SECCOMP;
+
+	if (!t->helper->target->confined ||
+	    ptrace(PTRACE_SETOPTIONS, t->tid, NULL, (void *)options))
+		return false;
+	t->options = options;
+	helper_log(t->helper, "seccomp is suspended for %d while it is traced", t->tid);
+	return true;
+}
+
+/* borrow_permit: for the two calls that a copy costs the process */
+static int external_permit_calls(struct tracee *t, void *context, struct load_error *err)
+{
+	(void)context;
+	return allowed_copy(t, external_suspend_seccomp(t), err);
+}
+
+/* borrow_permit: also for what runs in the copy; context: struct copy */
+static int external_permit_copy(struct tracee *t, void *context, struct load_error *err)
+{
+	struct copy *c = context;
+	const struct method_input *input = t->helper->input;
+
+	return external_permit_calls(t, NULL, err) ||
+			allowed_copy_code(t, input->image, &c->suspend, err) ?
+		-1 :
+		0;
+}
+
+static int external_borrow_instant(struct helper *h, struct copy *c, struct tracee *t,
 				   struct load_error *err)
 {
 	const struct inject_options *given = h->options;
@@ -77,6 +113,8 @@ static int external_borrow_instant(struct helper *h, struct tracee *t,
 	h->options = &options;
 	for (size_t i = 0; status && i < sizeof(instants) / sizeof(instants[0]); i++) {
 		struct borrow borrow = { .judge = instants[i].judge,
+					 .permit = external_permit_copy,
+					 .context = c,
 					 .stopped_too = true,
 					 .cancellable = true,
 					 .max_tries = instants[i].tries };
@@ -94,23 +132,6 @@ static int external_borrow_instant(struct helper *h, struct tracee *t,
 }
 
 /* ---- the copy ---- */
-
-/*
- * A target with a filter: it isn't asked while we trace the thread, if we have
- * CAP_SYS_ADMIN.  The kernel turns it on again when the thread is let go, also
- * by our death.
- */
-static bool external_suspend_seccomp(struct tracee *t)
-{
-	long options = t->options | (long)PTRACE_O_SUSPEND_SECCOMP;
-
-	if (!t->helper->target->confined ||
-	    ptrace(PTRACE_SETOPTIONS, t->tid, NULL, (void *)options))
-		return false;
-	t->options = options;
-	helper_log(t->helper, "seccomp is suspended for %d while it is traced", t->tid);
-	return true;
-}
 
 /* Takes over the frozen copy: it must be killed if we die. */
 static int external_adopt(struct copy *c, struct helper *h, const struct tracee *parent,
@@ -324,12 +345,8 @@ static int external_make_copy(struct helper *h, struct copy *c, struct load_erro
 	struct remote r;
 	uint64_t word = 0;
 
-	if (external_borrow_instant(h, &t, err))
+	if (external_borrow_instant(h, c, &t, err))
 		return -1;
-	const struct method_input *input = h->input;
-	if (allowed_copy(&t, external_suspend_seccomp(&t), err) ||
-	    allowed_copy_code(&t, input->image, &c->suspend, err))
-		return borrow_give_back(&t, -1, err);
 	enum gil_state gil = gil_state(h->target, &t.mem);
 	h->result.injection.consistent = gil == GIL_FREE;
 	remote_init(&r, &t);
@@ -375,15 +392,15 @@ static int external_remove_file(struct remote *r, struct agent_image *image,
 static int external_reap_copy(struct helper *h, const struct copy *c,
 			      struct agent_image *image, struct load_error *err)
 {
-	struct borrow borrow = { .judge = safepoint_syscall, .stopped_too = true };
+	struct borrow borrow = { .judge = safepoint_syscall,
+				 .permit = external_permit_calls,
+				 .stopped_too = true };
 	struct tracee t;
 	struct remote r;
 	int64_t ret = 0;
 
 	if (borrow_thread(h, &borrow, &t, err))
 		return target_gone(h->target) ? 0 : -1;
-	if (allowed_copy(&t, external_suspend_seccomp(&t), err))
-		return borrow_give_back(&t, -1, err);
 	remote_init(&r, &t);
 	int status = helper_step(h, err, "reap the copy");
 	if (!status)

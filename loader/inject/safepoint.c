@@ -182,6 +182,7 @@ const char *safepoint_name(enum safepoint point)
 		[UNSAFE_RSEQ] = "in a restartable sequence",
 		[UNSAFE_GIL] = "at an instant when a thread holds the GIL",
 		[UNSAFE_ARENA] = "without a malloc arena, which stays once made",
+		[UNSAFE_FILTER] = "where its seccomp filter forbids what is to be done",
 		[UNSAFE_PLACE] = "at a place that can't be judged",
 	};
 

@@ -30,7 +30,8 @@ enum safepoint {
 	UNSAFE_RSEQ,	  /* in a restartable sequence */
 	UNSAFE_GIL,	  /* safe, but a thread holds the GIL (for the external method) */
 	UNSAFE_ARENA,	  /* safe, but it would get a malloc arena */
-	UNSAFE_PLACE,	  /* vdso, our own code, foreign mode, unreadable stack */
+	UNSAFE_FILTER, /* safe, but not what its seccomp filter allows (borrow.permit) */
+	UNSAFE_PLACE,  /* vdso, our own code, foreign mode, unreadable stack */
 };
 
 /* For a call of dlopen. The tracee is saved. */

@@ -249,9 +249,23 @@ class Threads(SeccompCase):
                 self.assertEqual(result.get("status"), "complete", said)
 
     def test_filter_of_the_main_thread(self):
-        with Confined("threading.Thread(target=wait, args=('sleep',)).start()\n"
-                      "install(310, KILL)\nwait('sleep')\n") as t:
-            result, said = self.capture(t, "--method=external")
+        """It is the first to be tried; another one has no filter."""
+        for options in ((), ("--method=agent",), ("--method=external",)):
+            with self.subTest(options=options), \
+                    Confined("threading.Thread(target=wait, args=('sleep',)).start()\n"
+                             "install(310, KILL)\nwait('sleep')\n") as t:
+                result, said = self.capture(t, *options)
+                self.assertEqual(result.get("status"), "complete", said)
+
+    def test_filter_of_all_but_a_late_one(self):
+        """More threads under a filter than are tried; one that is tried last has none."""
+        code = ("import os\n"
+                "def confined():\n    install(310, KILL)\n    wait('sleep')\n"
+                "def free():\n    wait('busy')\n"
+                "for i in range(20):\n    threading.Thread(target=confined).start()\n"
+                "threading.Thread(target=free).start()\ninstall(310, KILL)\nwait('sleep')\n")
+        with Confined(code, threads=21) as t:
+            result, said = self.capture(t, "--method=agent")
             self.assertEqual(result.get("status"), "complete", said)
 
     def test_filter_of_all(self):
