@@ -103,6 +103,34 @@ later = [gevent.spawn_later(3600, work, n) for n in range(3)]
 unborn = [gevent.Greenlet(work, n) for n in range(2)]
 ready(); serve()
 '''
+WAITING = r'''
+import gevent
+from gevent import event, lock, queue, socket
+happens, result, queued, full, channel = (event.Event(), event.AsyncResult(), queue.Queue(),
+                                          queue.Queue(1), queue.Channel())
+full.put(1)
+entry, again, joined = lock.BoundedSemaphore(1), lock.RLock(), queue.JoinableQueue()
+entry.acquire(); again.acquire(); joined.put(1)
+reading, writing = socket.socketpair()
+other = gevent.spawn(gevent.sleep, 3600)
+def w_event(): happens.wait()
+def w_event_a_while(): happens.wait(3600)
+def w_result(): result.get()
+def w_get(): queued.get()
+def w_get_a_while(): queued.get(timeout=3600)
+def w_put(): full.put(2)
+def w_channel(): channel.get()
+def w_entry(): entry.acquire()
+def w_again(): again.acquire()
+def w_joined(): joined.join()
+def w_other(): other.join()
+def w_all(): gevent.joinall([other])
+def w_sleep(): gevent.sleep(3600)
+def w_read(): reading.recv(1)
+kept = [gevent.spawn(value) for name, value in sorted(globals().items()) if name[:2] == "w_"]
+gevent.sleep(0.1)
+ready(); serve()
+'''
 NAMES = r'''
 import asyncio
 async def child():
@@ -251,6 +279,32 @@ class Tasks(Case):
         others = [row["state"] for row in rows if not row["stack"]
                   and row["type"] == "gevent._gevent_cgreenlet.Greenlet"]
         self.assertEqual(sorted(others), ["done"] * 7 + ["ready"] * 5)
+
+    def test_greenlets_wait(self):
+        """For what, and by which name, with gevent compiled and not."""
+        python = next((p for p in interpreters() if not subprocess.run(
+            [p.path, "-c", "import gevent"], stderr=subprocess.DEVNULL).returncode), None)
+        if not python:
+            self.skipTest("no interpreter here has gevent")
+        wanted = {"event": "Event __main__.happens", "event_a_while": "Event __main__.happens",
+                  "result": "AsyncResult __main__.result", "get": "Queue __main__.queued",
+                  "get_a_while": "Queue __main__.queued", "put": "Queue __main__.full",
+                  "channel": "Channel __main__.channel", "other": "Greenlet __main__.other",
+                  "all": "Greenlet __main__.other", "entry": "BoundedSemaphore __main__.entry",
+                  "again": "Semaphore again._block", "sleep": "timer"}
+        for settings in {}, {"PURE_PYTHON": "1"}:
+            with self.subTest(settings=settings):
+                rows, text = self.rows(python, "import os\nos.environ.update(%r)\n%s"
+                                       % (settings, WAITING))
+                by = {call.group(1): row["waits_for"].replace("_Atomic", "") for row in rows
+                      for call in [re.search(r"w_(\w+)\(\)", row["stack"])] if call}
+                self.assertEqual({name: by[name] for name in wanted}, wanted)
+                self.assertTrue(by["joined"].startswith("Event joined."), by)
+                self.assertTrue(by["read"].startswith("io"), by)
+                awaited = [row["awaited_by"] for row in rows
+                           if "sleep()" in row["stack"] and row["awaited_by"]]
+                self.assertEqual(len(awaited), 1)
+                self.assertTrue(awaited[0].startswith("Greenlet "), awaited)
 
     def test_none(self):
         rows, text = self.rows(interpreters()[-1], "ready(); serve()")

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "viewer/analysis/awaiters.h"
+#include "viewer/analysis/greenlets.h"
 #include "viewer/analysis/kin.h"
 #include "viewer/model/attribute.h"
 
@@ -86,10 +87,14 @@ static uint32_t tasks_frames(const struct heap *heap, uint32_t greenlet, uint32_
 {
 	struct heap_span refs = heap_refs(heap, greenlet);
 	uint32_t count = 0, frame = HEAP_NONE;
+	struct heap_label label;
 
 	for (uint32_t i = 0; i < refs.count && count < TASKS_STACK; i++) {
 		if (refs.target[i] >= heap->objects)
 			continue;
+		heap_label(heap, greenlet, i, &label);
+		if (label.kind == SNAP_LABEL_STACK || label.kind == SNAP_LABEL_LOCAL)
+			continue; /* what the calls have */
 		if (heap_kind(heap, refs.target[i]) == SNAP_KIND_CODE)
 			ret[count++] = refs.target[i];
 		else if (heap_kind(heap, refs.target[i]) == SNAP_KIND_FRAME)
@@ -308,6 +313,8 @@ int tasks_find(struct analysis *analysis, const struct progress *progress,
 		tasks_look_at(analysis, &t);
 		err = vec_append(ret, &t, sizeof(t));
 	}
+	if (!err)
+		err = greenlets_find(heap, progress, ret);
 	if (!err)
 		err = awaiters_find(heap, ret);
 	if (!err)

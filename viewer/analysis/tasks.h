@@ -5,7 +5,7 @@
  *
  * A task's stack goes from its coroutine to what that awaits, and so on: a coroutine
  * keeps what it awaits as the last value on its stack (the frame does, up to CPython
- * 3.10).  Who awaits a task: awaiters.h.  Tasks whose stacks stand at the same lines are
+ * 3.10).  Who awaits a task: awaiters.h; what a greenlet waits for: greenlets.h.  Tasks whose stacks stand at the same lines are
  * a group.
  */
 #ifndef PYMEM_VIEWER_ANALYSIS_TASKS_H
@@ -23,9 +23,10 @@ enum task_state {
 };
 
 struct task {
-	uint32_t node;	/* the task or greenlet */
-	uint32_t waits; /* the future or task it waits for, HEAP_NONE: not known */
-	uint32_t by;	/* the task that awaits it, HEAP_NONE: none is known */
+	uint32_t node; /* the task or greenlet */
+	uint32_t
+		waits; /* the future, task, event... it waits for, HEAP_NONE: not known */
+	uint32_t by;   /* the task that awaits it, HEAP_NONE: none is known */
 	enum task_state state;
 	bool greenlet;
 	uint64_t group;	      /* equal for those that have the same stack and state */

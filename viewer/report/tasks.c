@@ -42,9 +42,11 @@ static bool report_tasks_is_task(const struct heap *heap, uint32_t node)
 	return attribute_of(heap, node, "_coro") != HEAP_NONE;
 }
 
-/* "task fetch-3", "Future", "_GatheringFuture of 3" */
-static void report_tasks_awaited(struct text *out, const struct heap *heap, uint32_t node)
+/* "task fetch-3", "Future", "_GatheringFuture of 3", "Event shop.closed" */
+static void report_tasks_awaited(struct text *out, const struct analysis *analysis,
+				 const struct task *t, uint32_t node)
 {
+	const struct heap *heap = analysis->heap;
 	char count[HUMAN_SIZE];
 	uint32_t children;
 
@@ -57,6 +59,11 @@ static void report_tasks_awaited(struct text *out, const struct heap *heap, uint
 	if (children < heap->objects)
 		text_printf(out, " of %s",
 			    human_count(count, heap_refs(heap, children).count));
+	/* What only its own call has (a future, a timer) has no name worth the room. */
+	if (t->greenlet && analysis_idom(analysis, node) != t->node) {
+		text_add(out, " ");
+		name_brief(out, analysis, node, 0);
+	}
 }
 
 static void report_tasks_name(struct text *out, const struct heap *heap,
@@ -81,7 +88,7 @@ static uint32_t report_tasks_by(const struct task *t)
 /* What a task waits for, or is awaited by; of several the first, and whether
  * that is so of all. */
 static void report_tasks_other(struct row *row, struct text *scratch,
-			       const struct heap *heap, const struct task *t,
+			       const struct analysis *analysis, const struct task *t,
 			       uint64_t count, uint32_t (*other)(const struct task *))
 {
 	struct text another = { 0 };
@@ -89,11 +96,11 @@ static void report_tasks_other(struct row *row, struct text *scratch,
 
 	text_clear(scratch);
 	if (other(t) != HEAP_NONE)
-		report_tasks_awaited(scratch, heap, other(t));
+		report_tasks_awaited(scratch, analysis, t, other(t));
 	for (uint64_t i = 1; i < count && !differ; i++) {
 		text_clear(&another);
 		if (other(t + i) != HEAP_NONE)
-			report_tasks_awaited(&another, heap, other(t + i));
+			report_tasks_awaited(&another, analysis, t + i, other(t + i));
 		differ = strcmp(text_get(&another), text_get(scratch)) != 0;
 	}
 	text_free(&another);
@@ -107,9 +114,10 @@ static void report_tasks_other(struct row *row, struct text *scratch,
 }
 
 /* One task; or `count` that are alike and begin there. */
-static int report_tasks_row(const struct heap *heap, const struct task *t, uint64_t count,
-			    struct text *scratch, struct table *table)
+static int report_tasks_row(const struct analysis *analysis, const struct task *t,
+			    uint64_t count, struct text *scratch, struct table *table)
 {
+	const struct heap *heap = analysis->heap;
 	struct row row;
 
 	row_begin(&row, table, t->node, heap_type_of(heap, t->node));
@@ -121,8 +129,8 @@ static int report_tasks_row(const struct heap *heap, const struct task *t, uint6
 	report_tasks_name(scratch, heap, t);
 	row_text(&row, text_get(scratch));
 	row_text(&row, report_tasks_states[t->state]);
-	report_tasks_other(&row, scratch, heap, t, count, report_tasks_waits);
-	report_tasks_other(&row, scratch, heap, t, count, report_tasks_by);
+	report_tasks_other(&row, scratch, analysis, t, count, report_tasks_waits);
+	report_tasks_other(&row, scratch, analysis, t, count, report_tasks_by);
 	text_clear(scratch);
 	calls_stack(scratch, heap, t->node);
 	row_text(&row, text_get(scratch));
@@ -167,7 +175,7 @@ static int report_tasks_run(const struct report_context *context,
 	for (size_t i = 0; i < VEC_COUNT(tasks, struct task) && !err && !table->error;
 	     i += count) {
 		count = each ? 1 : t[i].group_count;
-		err = report_tasks_row(context->heap, t + i, count, &scratch, table);
+		err = report_tasks_row(context->analysis, t + i, count, &scratch, table);
 	}
 	vec_free(&tasks);
 	text_free(&scratch);
