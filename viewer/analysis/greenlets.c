@@ -64,7 +64,7 @@ static int greenlets_find_roles(struct greenlets *s)
 		for (size_t i = count; i-- > 0 && heap_type(s->heap, t)->count;)
 			if (kin_is(s->heap, t, greenlets_roles[i].kin))
 				VEC(s->roles, unsigned char)
-				[t] = (unsigned char)greenlets_roles[i].role;
+	[t] = (unsigned char)greenlets_roles[i].role;
 	return 0;
 }
 

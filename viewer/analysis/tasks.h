@@ -5,8 +5,8 @@
  *
  * A task's stack goes from its coroutine to what that awaits, and so on: a coroutine
  * keeps what it awaits as the last value on its stack (the frame does, up to CPython
- * 3.10).  Who awaits a task: awaiters.h; what a greenlet waits for: greenlets.h.  Tasks whose stacks stand at the same lines are
- * a group.
+ * 3.10).  Who awaits a task: awaiters.h; what a greenlet waits for: greenlets.h.  Tasks
+ * whose stacks stand at the same lines are a group.
  */
 #ifndef PYMEM_VIEWER_ANALYSIS_TASKS_H
 #define PYMEM_VIEWER_ANALYSIS_TASKS_H
