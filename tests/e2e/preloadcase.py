@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the preloaded agent's triggers have in common."""
 import collections
+import copy
 import glob
 import json
 import os
@@ -44,6 +45,16 @@ class MemoryGroup:
                 self.usable = True
         except OSError:
             pass
+
+    def inner(self, limit):
+        """A group below, with a limit of its own; to be removed first."""
+        group = copy.copy(self)
+        group.path = self.path + "/inner"
+        if not self.v1:
+            self.write("cgroup.subtree_control", "+memory")
+        os.mkdir(group.path)
+        group.limit(limit)
+        return group
 
     def write(self, name, value):
         with open(os.path.join(self.path, name), "w") as f:

@@ -349,6 +349,32 @@ print("caught")
             self.assertEqual(fact_of(path, "trigger"), "memory.usage_in_bytes"
                              if group.v1 else "memory.events")
 
+    def test_pressure_of_the_group_around(self):
+        """Of several groups with a limit any may be the one that is short of memory."""
+        outer = MemoryGroup(200 << 20)
+        self.addCleanup(outer.remove)
+        if not outer.usable:
+            self.skipTest("no control group can be made")
+        inner = outer.inner(1 << 30)
+        self.addCleanup(inner.remove)
+        grow = ("import time\n"
+                "grown, began = [], time.monotonic()\n"
+                "while True:    # 100 MB a second\n"
+                "    grown.append(b'x' * 1000000)\n"
+                "    time.sleep(max(0, began + len(grown) / 100 - time.monotonic()))\n")
+        python = some_interpreters(1)[0]
+        for tight, wide in ((outer, inner), (inner, outer)):
+            wide.limit(1 << 30)
+            tight.limit(200 << 20)
+            done = run([python.path, "-c", grow], preexec_fn=inner.enter,
+                       env=self.env("around-%p.pymem", PYMEM_PRESSURE="9999ms/10s"))
+            self.assertEqual(done.returncode, -signal.SIGKILL, done.stderr)
+        made = self.files("around-*.pymem")
+        self.assertEqual(len(made), 2)
+        for path in made:
+            self.assertEqual(fact_of(path, "trigger"), "memory.usage_in_bytes"
+                             if outer.v1 else "memory.events")
+
     def test_pressure_of_stalls(self):
         """Waits for memory are told by memory.pressure: a file that doesn't fit is written
         again and again; with groups of v1, by another process, as the machine's waits don't
