@@ -320,6 +320,52 @@ async def run():
 asyncio.new_event_loop().run_until_complete(run())
 ''', ["event loop ", "._scheduled -> list -> 20,000 TimerHandle"]),
 
+    "tasks that are done": (r'''
+import asyncio
+class App:
+    begun = set()
+async def work(n):
+    return bytearray(20000 + n)
+async def run():
+    for n in range(300):
+        App.begun.add(asyncio.ensure_future(work(n)))
+    await asyncio.wait(App.begun)
+    ready(); serve()
+asyncio.new_event_loop().run_until_complete(run())
+''', ["__main__.App.begun -> set -> 300 ", " most of each in ._result -> bytearray"]),
+
+    "threads that have ended": (r'''
+import threading
+class Crawler(threading.Thread):
+    def run(self):
+        self.found = bytearray(50000)
+ALL = [Crawler() for n in range(100)]
+for crawler in ALL:
+    crawler.start()
+    crawler.join()
+ready(); serve()
+''', ["__main__.ALL -> list -> 100 Crawler"]),
+
+    "a weak dictionary that keeps itself": (r'''
+import weakref
+class Key:
+    pass
+NOTES = weakref.WeakKeyDictionary()
+for n in range(5000):
+    key = Key()
+    NOTES[key] = (key, bytearray(3000))
+ready(); serve()
+''', ["__main__.NOTES.data -> dict -> 5,000 "]),
+
+    "a weak dictionary of what lives": (r'''
+import weakref
+class Key:
+    pass
+KEYS = [Key() for n in range(5000)]
+NOTES = weakref.WeakKeyDictionary((key, bytearray(3000)) for key in KEYS)
+ready(); serve()
+''', ["__main__.NOTES.data -> dict -> 5,000 bytearray"]),
+
     "threads that wait": (r'''
 import threading
 for n in range(100):
@@ -359,6 +405,10 @@ WHY = {
                                                "the class shop._store.Store"),
     "tasks that sleep, however their loop is found": ("sleeping tasks", "an event loop"),
     "timers that were cancelled": ("timers that were cancelled", "an event loop"),
+    "tasks that are done": ("tasks that are done stay", "the class __main__.App"),
+    "threads that have ended": ("threads that have ended stay", "the module __main__"),
+    "a weak dictionary that keeps itself": ("refer back to its keys", "the module __main__"),
+    "a weak dictionary of what lives": ("each object that still lives", "the module __main__"),
     "threads that wait": ("threads that are started faster", "the module threading"),
     "a pool's work, not its thread": ("work that is submitted faster", "__main__"),
 }

@@ -59,7 +59,7 @@ ready(0)
 serve()
 '''
 THOUSAND = START + r'''
-threading.stack_size(64 * 1024)
+threading.stack_size(max(64 * 1024, os.sysconf("SC_THREAD_STACK_MIN")))
 stop = threading.Event()
 def idle():
     while not stop.wait(2):

@@ -192,7 +192,7 @@ ready()
 serve()
 '''
 SMALL = WORK + r'''
-threading.stack_size(64 * 1024)
+threading.stack_size(max(64 * 1024, os.sysconf("SC_THREAD_STACK_MIN")))
 stop = []
 def loop():
     while not stop:

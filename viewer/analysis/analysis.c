@@ -385,3 +385,15 @@ uint32_t analysis_path(const struct analysis *a, uint32_t node, uint32_t *nodes_
 		nodes_ret[--at] = n;
 	return length;
 }
+
+bool analysis_is_below(const struct analysis *a, uint32_t node, uint32_t above)
+{
+	enum { STEPS_UP = 64 };
+
+	for (int i = 0; i < STEPS_UP && node < a->heap->objects; i++) {
+		node = analysis_idom(a, node);
+		if (node == above)
+			return true;
+	}
+	return false;
+}

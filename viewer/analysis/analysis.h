@@ -89,6 +89,8 @@ int analysis_children(struct analysis *analysis, uint32_t node,
  * -ECANCELED. */
 int analysis_referrers(struct analysis *analysis, uint32_t node,
 		       const struct progress *progress, struct heap_span *ret);
+/* Whether `above` is among the first 64 dominators of a node. */
+bool analysis_is_below(const struct analysis *analysis, uint32_t node, uint32_t above);
 /* Steps from the root in the dominator tree. */
 uint32_t analysis_depth(const struct analysis *analysis, uint32_t node);
 /*

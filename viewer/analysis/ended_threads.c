@@ -35,6 +35,16 @@ static bool ended_threads_runs(const struct heap *heap, uint64_t ident)
 
 /* ---- Thread objects ---- */
 
+bool ended_threads_is_gone(const struct heap *heap, uint32_t thread)
+{
+	uint64_t ident;
+
+	return heap->threads &&
+		ended_threads_number(heap, attribute_of(heap, thread, "_ident"),
+				     &ident) &&
+		!ended_threads_runs(heap, ident);
+}
+
 /* threading._active, HEAP_NONE: not known. */
 static uint32_t ended_threads_active(const struct heap *heap)
 {

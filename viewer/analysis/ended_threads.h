@@ -20,6 +20,8 @@
 /* Adds up Thread objects whose thread has ended. 0, -ENOMEM, -ECANCELED. */
 int ended_threads_look(struct analysis *analysis, const struct progress *progress,
 		       struct inspection_sum *sum);
+/* Whether a Thread object has begun, and no thread of the snapshot has its ident. */
+bool ended_threads_is_gone(const struct heap *heap, uint32_t thread);
 bool ended_threads_is_dict(const struct heap *heap, uint32_t type);
 /* Adds up a dict's entries of threads that have ended. */
 void ended_threads_visit_dict(struct analysis *analysis, uint32_t dict,

@@ -12,20 +12,11 @@
 #include "viewer/analysis/kin.h"
 #include "viewer/analysis/room.h"
 #include "viewer/analysis/tasks.h"
+#include "viewer/analysis/weak_dict.h"
 #include "viewer/model/attribute.h"
 
 #define PART_OF_ALL 200u /* of all bytes is worth saying */
 enum { STEPS_UP = 64, STRINGS_SAMPLE = 2000 };
-
-static bool inspections_kept_by(const struct analysis *a, uint32_t node, uint32_t keeper)
-{
-	for (int i = 0; i < STEPS_UP && node < a->heap->objects; i++) {
-		node = analysis_idom(a, node);
-		if (node == keeper)
-			return true;
-	}
-	return false;
-}
 
 /* ---- functools.lru_cache (Modules/_functoolsmodule.c) ---- */
 
@@ -216,7 +207,7 @@ static bool inspections_has_finalizer(const struct heap *heap, uint32_t type)
 static void inspections_visit_finalizer(struct analysis *a, uint32_t node,
 					struct inspection_sum *sum)
 {
-	if (inspections_kept_by(a, node, heap_group(a->heap, HEAP_SYNTH_GARBAGE)))
+	if (analysis_is_below(a, node, heap_group(a->heap, HEAP_SYNTH_GARBAGE)))
 		inspection_sum_add(sum, node, analysis_retained(a, node));
 }
 
@@ -265,36 +256,17 @@ static int inspections_classes(struct analysis *a, const struct progress *progre
 
 /* ---- weak dictionaries ---- */
 
-/* Of the table, entries whose weakly held side is kept by the table itself. */
 static void inspections_visit_weak(struct analysis *a, uint32_t node,
 				   struct inspection_sum *sum)
 {
-	const struct heap *heap = a->heap;
-	const uint32_t table = attribute_of(heap, node, "data");
-	struct heap_span refs = { 0 };
-	bool weak;
+	uint64_t entries;
+	const uint64_t held = weak_dict_self_held(a, node, UINT64_MAX, &entries);
 
-	if (table < heap->objects)
-		refs = heap_refs(heap, table);
-	for (uint32_t i = 0; i < refs.count; i++) {
-		const uint32_t ref = refs.target[i];
-
-		if (ref >= heap->objects || heap_kind(heap, ref) != SNAP_KIND_WEAKREF)
-			continue;
-		for (uint32_t k = 0; k < heap_refs(heap, ref).count; k++) {
-			const uint32_t to = heap_target(heap, ref, k, &weak);
-
-			if (!weak || to >= heap->objects ||
-			    !inspections_kept_by(a, to, table))
-				continue;
-			if (!sum->count || sum->worst != node) {
-				sum->worst = node;
-				sum->bytes += analysis_retained(a, table);
-			}
-			sum->count++;
-			break;
-		}
-	}
+	if (!held)
+		return;
+	inspection_sum_add(sum, node,
+			   analysis_retained(a, attribute_of(a->heap, node, "data")));
+	sum->count += held - 1;
 }
 
 /* ---- containers, strings, arrays, ORMs ---- */
@@ -431,8 +403,7 @@ static const struct inspection inspections_table[] = {
 	  NULL, NULL, inspections_classes },
 	{ "weak_cycles", "entries of weak dicts that keep themselves alive",
 	  "entry of a weak dict that keeps itself alive",
-	  "let values refer to keys weakly, or delete entries", 1,
-	  "weakref.WeakKeyDictionary weakref.WeakValueDictionary", NULL,
+	  "let values refer to keys weakly, or delete entries", 1, WEAK_DICT_TYPES, NULL,
 	  inspections_visit_weak, NULL },
 	{ "emptied", "emptied containers that keep their room",
 	  "emptied container that keeps its room",

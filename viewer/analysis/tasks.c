@@ -165,6 +165,13 @@ static bool tasks_alive(const struct heap *heap, uint32_t coroutine)
 	return false;
 }
 
+bool tasks_has_ended(const struct heap *heap, uint32_t task)
+{
+	const uint32_t coroutine = attribute_of(heap, task, "_coro");
+
+	return coroutine >= heap->objects || !tasks_alive(heap, coroutine);
+}
+
 static bool tasks_something(const struct heap *heap, uint32_t node)
 {
 	return node < heap->objects && heap_kind(heap, node) != SNAP_KIND_NONE;

@@ -45,6 +45,8 @@ uint32_t tasks_stack(const struct heap *heap, uint32_t task, uint32_t *ret);
 /* The line that a call of such a stack stands at; NULL: not known. */
 const struct snap_line *tasks_line(const struct heap *heap, uint32_t task,
 				   const uint32_t *stack, uint32_t i);
+/* Whether a task's coroutine has ended. */
+bool tasks_has_ended(const struct heap *heap, uint32_t task);
 /* Whether a node is an asyncio task with a coroutine. */
 bool tasks_is_task(const struct heap *heap, uint32_t node);
 

@@ -4,7 +4,10 @@
 
 #include <string.h>
 
+#include "viewer/analysis/ended_threads.h"
 #include "viewer/analysis/kin.h"
+#include "viewer/analysis/tasks.h"
+#include "viewer/analysis/weak_dict.h"
 #include "viewer/model/attribute.h"
 #include "viewer/name/describe.h"
 #include "viewer/name/hops.h"
@@ -12,7 +15,7 @@
 #include "viewer/report/suspect_members.h"
 #include "viewer/report/suspect_text.h"
 
-enum { CAUSE_STEPS = 64 };
+enum { CAUSE_STEPS = 64, CAUSE_MEMBERS = 4096 /* that are looked at */ };
 
 struct cause_path {
 	const struct analysis *a;
@@ -61,25 +64,60 @@ static void cause_walk_up(struct cause_path *p)
 }
 
 /* Timers of asyncio (Lib/asyncio/events.py) that nobody waits for any more. */
-static bool cause_is_cancelled(const struct cause_path *p)
+static bool cause_is_cancelled(const struct heap *heap, uint32_t timer)
+{
+	return attribute_true(heap, timer, "_cancelled");
+}
+
+/* Forms of suspects of which most members are such. */
+static const struct {
+	enum cause_form form;
+	const char *types;
+	bool (*is)(const struct heap *, uint32_t member);
+} cause_states[] = {
+	{ CAUSE_CANCELLED, "asyncio.events.Handle", cause_is_cancelled },
+	{ CAUSE_DONE, "_asyncio.Task asyncio.tasks.Task", tasks_has_ended },
+	{ CAUSE_ENDED, "threading.Thread", ended_threads_is_gone },
+};
+
+static bool cause_most_are(const struct cause_path *p, enum cause_form form)
 {
 	const struct heap *heap = p->a->heap;
-	uint64_t all = 0, cancelled = 0;
+	uint64_t all = 0, such = 0;
+	size_t i = 0;
 
+	while (cause_states[i].form != form)
+		i++;
 	if (p->node >= heap->objects ||
-	    !kin_is(heap, p->s->member_type, "asyncio.events.Handle"))
+	    !kin_is(heap, p->s->member_type, cause_states[i].types))
 		return false;
 	const struct heap_span refs = heap_refs(heap, p->node);
-	for (uint32_t i = 0; i < refs.count; i++) {
-		const uint32_t timer = refs.target[i];
+	for (uint32_t k = 0; k < refs.count && all < CAUSE_MEMBERS; k++) {
+		const uint32_t member = refs.target[k];
 
-		if (timer >= heap->objects ||
-		    heap_namesake_of(heap, timer) != p->s->member_type)
+		if (member >= heap->objects ||
+		    heap_namesake_of(heap, member) != p->s->member_type)
 			continue;
 		all++;
-		cancelled += attribute_true(heap, timer, "_cancelled");
+		such += cause_states[i].is(heap, member);
 	}
-	return 2 * cancelled > all;
+	return 2 * such > all;
+}
+
+/* The innermost weak dictionary on the path: do most of its entries keep themselves? */
+static bool cause_is_self_held(const struct cause_path *p)
+{
+	const struct heap *heap = p->a->heap;
+	uint64_t entries;
+	uint32_t i = 0;
+
+	while (i < p->count &&
+	       (p->step[i] >= heap->objects ||
+		!kin_is(heap, heap_type_of(heap, p->step[i]), WEAK_DICT_TYPES)))
+		i++;
+	return i < p->count &&
+		2 * weak_dict_self_held(p->a, p->step[i], CAUSE_MEMBERS, &entries) >
+		entries;
 }
 
 static bool cause_has_form(const struct cause_path *p, enum cause_form form)
@@ -105,7 +143,11 @@ static bool cause_has_form(const struct cause_path *p, enum cause_form form)
 	case CAUSE_SCATTERED:
 		return s->point == HEAP_NONE;
 	case CAUSE_CANCELLED:
-		return cause_is_cancelled(p);
+	case CAUSE_DONE:
+	case CAUSE_ENDED:
+		return cause_most_are(p, form);
+	case CAUSE_SELF_HELD:
+		return cause_is_self_held(p);
 	case CAUSE_EMPTIED:
 		return !s->group && !s->chain && !s->by_variable &&
 			suspect_members_emptied(heap, p->node, s);
@@ -134,15 +176,28 @@ static bool cause_on_path(const struct cause_path *p, const struct cause *rule)
 	return false;
 }
 
-/* The group itself, or, of atexit since 3.14 (Modules/atexitmodule.c), its list. */
+static bool cause_is_atexit(const struct heap *heap, uint32_t node)
+{
+	struct heap_value name;
+
+	return node < heap->objects && heap_kind(heap, node) == SNAP_KIND_MODULE &&
+		heap_value(heap, node, &name) && name.size == 6 &&
+		!memcmp(name.text, "atexit", 6);
+}
+
+/* The group itself; of atexit since 3.14 its list, up to 3.9 the module, which has them
+ * in its state (Modules/atexitmodule.c). */
 static bool cause_is_group(const struct cause_path *p, enum heap_synth_kind kind)
 {
 	const struct heap *heap = p->a->heap;
 	const uint32_t group = heap_group(heap, kind);
 
-	return p->s->point == group ||
-		(kind == HEAP_SYNTH_ATEXIT && p->node < heap->objects &&
-		 heap_kind(heap, p->node) == SNAP_KIND_LIST &&
+	if (p->s->point == group)
+		return true;
+	if (kind != HEAP_SYNTH_ATEXIT || p->node >= heap->objects)
+		return false;
+	return cause_is_atexit(heap, p->node) ||
+		(heap_kind(heap, p->node) == SNAP_KIND_LIST &&
 		 analysis_parent(p->a, p->node) == group);
 }
 

@@ -36,6 +36,9 @@ enum cause_form {
 	CAUSE_NATIVE,
 	CAUSE_SCATTERED, /* no holder in common */
 	CAUSE_CANCELLED, /* timers, most of them cancelled */
+	CAUSE_DONE,	 /* tasks, most of them done */
+	CAUSE_ENDED,	 /* Thread objects, most of ended threads */
+	CAUSE_SELF_HELD, /* a weak dictionary whose entries keep themselves */
 	CAUSE_EMPTIED,	 /* a container with room for far more than it has */
 };
 

@@ -5,6 +5,8 @@
  */
 #include "viewer/report/cause.h"
 
+#include "viewer/analysis/weak_dict.h"
+
 #define CAUSE_TABLE_LOOP \
 	"timers, sleeping tasks and callbacks that come faster than they are done, and " \
 	"what their contexts and arguments hold", \
@@ -89,11 +91,18 @@ const struct cause cause_table[] = {
 	  "make a new one (d = dict(d), or clear()) when most is gone" },
 
 	/* ---- what it consists of ---- */
+	{ CAUSE_FORM, CAUSE_DONE, NULL,
+	  "tasks that are done stay, with their results, where they were collected",
+	  "task.add_done_callback(collection.discard), a TaskGroup, or keep only what is "
+	  "needed of the results" },
 	{ CAUSE_MEMBER_TYPE, 0, "_asyncio.Task asyncio.tasks.Task",
 	  "tasks that are created faster than they end, or wait for something that never "
 	  "comes",
 	  "see the report tasks for where they wait; use timeouts, a TaskGroup, a limit "
 	  "(semaphore)" },
+	{ CAUSE_FORM, CAUSE_ENDED, NULL,
+	  "Thread objects of threads that have ended stay, with all that they refer to",
+	  "drop them after join(); keep results elsewhere; a pool (ThreadPoolExecutor)" },
 	{ CAUSE_MEMBER_TYPE, 0, "threading.Thread",
 	  "threads that are started faster than they end, or wait for something that "
 	  "never comes",
@@ -174,10 +183,15 @@ const struct cause cause_table[] = {
 	{ CAUSE_PATH_TYPE, 0, "_thread._local _threading_local.local",
 	  "a threading.local: each thread keeps its own copy until it ends",
 	  "clear it at the end of a unit of work; use fewer threads" },
-	{ CAUSE_PATH_TYPE, 0, "weakref.WeakKeyDictionary weakref.WeakValueDictionary",
+	{ CAUSE_FORM, CAUSE_SELF_HELD, NULL,
 	  "a weak dictionary whose values refer back to its keys, so that no entry ever "
 	  "goes",
 	  "let the values refer to the keys weakly, or delete entries by hand" },
+	{ CAUSE_PATH_TYPE, 0, WEAK_DICT_TYPES,
+	  "a weak dictionary has an entry for each object that still lives; something "
+	  "else keeps those objects",
+	  "look what keeps them (the path of one: report paths, or Enter); the entries "
+	  "go with them" },
 	{ CAUSE_PATH_TYPE, 0, "logging.Handler logging.Manager logging.Logger",
 	  "a logging handler that collects records, or loggers made per request",
 	  "flush or bound the handler; one logger a module" },
