@@ -106,8 +106,8 @@ struct layout {
 	uint16_t fn_code, fn_defaults, fn_closure, fn_qualname, fn_module;
 	enum layout_size_rule size_rule;
 	enum layout_managed managed;
-	bool dict_owns_embedded; /* 3.13.13, 3.14.4+: the dict, not the instance, tells
-				  * of inline values that both show */
+	bool dict_owns_embedded; /* the dict, not the instance, tells of inline values
+				  * that both show (probe_embedded.c) */
 	bool counts_objects; /* Py_TRACE_REFS or Py_REF_DEBUG: a new object is recorded */
 	/* what is so from some version on, or was: versions.c */
 	bool type_dict_in_interp;   /* static builtin types keep tp_dict elsewhere */

@@ -299,6 +299,7 @@ int cpython_probe(struct cpython *py, char *err, size_t err_size)
 	py->frames = frame_layout_of(py);
 	if (py->lay.newer)
 		proof_of_tables(py);
+	probe_embedded(py);
 	probe_debug(py);
 	probe_static_types(py);
 	rc = probe_gc(py, err, err_size);

@@ -21,4 +21,8 @@ const char *probe_class_spec(struct cpython *py, uint64_t spec);
  * in common.  Where there are too few, these fields stay 0. */
 void probe_class_kept(struct cpython *py);
 
+/* Sets lay.dict_owns_embedded by what dict's tp_traverse does (probe_embedded.c); as the
+ * tables say where that can't be asked. */
+void probe_embedded(struct cpython *py);
+
 #endif

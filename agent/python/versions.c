@@ -48,7 +48,8 @@ static const struct type_size_row type_size_rows[] = {
 /*
  * Versions whose PyObject_VisitManagedDict always visits the dict of an instance, and
  * leaves inline values to it (gh-130327; Objects/dictobject.c); before, the values
- * were the instance's even when a dict showed them.
+ * were the instance's even when a dict showed them.  Distributions have it in older
+ * releases, too: where code can be run, it is asked (probe_embedded.c).
  */
 struct version_span {
 	uint32_t since, until;

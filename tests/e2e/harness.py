@@ -60,9 +60,9 @@ def _open_build(build):
         if os.path.isdir(os.path.join(build, part)):
             shutil.copytree(os.path.join(build, part), os.path.join(place, part),
                             copy_function=_link)
-    if os.path.isdir(os.path.join(build, "browser")):
-        os.symlink(os.path.realpath(os.path.join(build, "browser")),
-                   os.path.join(place, "browser"))
+    for part in ("browser", "readers"):     # of npm's
+        if os.path.isdir(os.path.join(build, part)):
+            os.symlink(os.path.realpath(os.path.join(build, part)), os.path.join(place, part))
     return place
 
 

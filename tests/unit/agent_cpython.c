@@ -11,6 +11,7 @@
 
 #include "agent/python/binding.h"
 #include "agent/python/call.h"
+#include "agent/python/probe.h"
 #include "agent/python/versions.h"
 #include "agent/base/peek.h"
 
@@ -52,6 +53,60 @@ static void micro_releases_may_differ(void **state)
 		memset(&lay, 0, sizeof(lay));
 		versions_fill(&lay, rows[i].version, 16);
 		assert_int_equal(rows[i].owns, lay.dict_owns_embedded);
+	}
+}
+
+/* As dict_traverse reads a dict of 3.13 with values: ma_keys at 32, ma_values at 40,
+ * dk_nentries at 24, the values at 8, "embedded" the third byte before them. */
+static int traverse_all(unsigned char *dict, call_visit_fn *visit, void *arg)
+{
+	unsigned char *keys, *values;
+	void *value;
+	uint64_t count;
+
+	memcpy(&keys, dict + 32, sizeof(keys));
+	memcpy(&values, dict + 40, sizeof(values));
+	memcpy(&count, keys + 24, sizeof(count));
+	for (uint64_t i = 0; i < count; i++) {
+		memcpy(&value, values + 8 + 8 * i, sizeof(value));
+		if (value)
+			visit(value, arg);
+	}
+	return 0;
+}
+
+static int traverse_own(unsigned char *dict, call_visit_fn *visit, void *arg)
+{
+	unsigned char *values;
+
+	memcpy(&values, dict + 40, sizeof(values));
+	return values[2] ? 0 : traverse_all(dict, visit, arg);
+}
+
+/* Whatever the number of the release says: distributions change them. */
+static void who_owns_embedded_values_is_asked(void **state)
+{
+	static const struct {
+		uint32_t version;
+		int (*traverse)(unsigned char *, call_visit_fn *, void *);
+	} rows[] = {
+		{ 0x030d00, traverse_all },
+		{ 0x030d05, traverse_own },
+		{ 0x030e0a, traverse_own },
+		{ 0x030e0a, traverse_all },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned char type[512] = { 0 };
+		struct cpython py = { .version = rows[i].version };
+
+		versions_fill(&py.lay, rows[i].version, 16);
+		memcpy(type + py.lay.tp_traverse, &rows[i].traverse, sizeof(void *));
+		memcpy(&py.sym.dict_type, &(void *){ type }, sizeof(void *));
+		probe_embedded(&py);
+		assert_int_equal(rows[i].traverse == traverse_all,
+				 py.lay.dict_owns_embedded);
 	}
 }
 
@@ -136,6 +191,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tables_cover_each_version),
 		cmocka_unit_test(micro_releases_may_differ),
+		cmocka_unit_test(who_owns_embedded_values_is_asked),
 		cmocka_unit_test(a_longer_head_moves_the_fields_of_objects),
 		cmocka_unit_test(safe_reads_stop_at_holes),
 		cmocka_unit_test(calls_follow_their_signature),
