@@ -366,6 +366,30 @@ NOTES = weakref.WeakKeyDictionary((key, bytearray(3000)) for key in KEYS)
 ready(); serve()
 ''', ["__main__.NOTES.data -> dict -> 5,000 bytearray"]),
 
+    "frames that were asked for": (r'''
+import inspect
+class Tracer:
+    calls = []
+def handle(n):
+    body = bytearray(20000)
+    Tracer.calls.append(inspect.stack())
+for n in range(200):
+    handle(n)
+ready(); serve()
+''', ["__main__.Tracer.calls -> list -> 200 list", "frame handle()"]),
+
+    "context managers that are never left": (r'''
+import contextlib
+@contextlib.contextmanager
+def lease(n):
+    body = bytearray(20000)
+    yield n
+OPEN = [lease(n) for n in range(200)]
+for one in OPEN:
+    one.__enter__()
+ready(); serve()
+''', ["__main__.OPEN -> list -> 200 _GeneratorContextManager", "lease()"]),
+
     "threads that wait": (r'''
 import threading
 for n in range(100):
@@ -409,6 +433,8 @@ WHY = {
     "threads that have ended": ("threads that have ended stay", "the module __main__"),
     "a weak dictionary that keeps itself": ("refer back to its keys", "the module __main__"),
     "a weak dictionary of what lives": ("each object that still lives", "the module __main__"),
+    "frames that were asked for": ("frames that are kept", "the class __main__.Tracer"),
+    "context managers that are never left": ("never finished", "the module __main__"),
     "threads that wait": ("threads that are started faster", "the module threading"),
     "a pool's work, not its thread": ("work that is submitted faster", "__main__"),
 }

@@ -185,6 +185,18 @@ static bool cause_is_atexit(const struct heap *heap, uint32_t node)
 		!memcmp(name.text, "atexit", 6);
 }
 
+/* Most of each member is in such an object. */
+static bool cause_is_inside(const struct cause_path *p, unsigned kind)
+{
+	const struct heap *heap = p->a->heap;
+
+	for (uint32_t i = 0; i < p->s->inside_steps; i++)
+		if (p->s->inside[i] < heap->objects &&
+		    heap_kind(heap, p->s->inside[i]) == kind)
+			return true;
+	return false;
+}
+
 /* The group itself; of atexit since 3.14 its list, up to 3.9 the module, which has them
  * in its state (Modules/atexitmodule.c). */
 static bool cause_is_group(const struct cause_path *p, enum heap_synth_kind kind)
@@ -222,6 +234,8 @@ static bool cause_fits(const struct cause_path *p, const struct cause *rule)
 	case CAUSE_MEMBER_KIND:
 		return s->member_type &&
 			heap_type(heap, s->member_type)->kind == rule->value;
+	case CAUSE_INSIDE_KIND:
+		return cause_is_inside(p, rule->value);
 	case CAUSE_PATH_TYPE:
 	case CAUSE_PATH_KIND:
 	case CAUSE_ROOT:

@@ -18,6 +18,7 @@ enum cause_where {		      /* what a rule looks at */
 		   CAUSE_GROUP,	      /* enum heap_synth_kind of the point */
 		   CAUSE_MEMBER_TYPE, /* what most of it is: its type, or a base */
 		   CAUSE_MEMBER_KIND, /* ... enum snap_kind */
+		   CAUSE_INSIDE_KIND, /* ... of what most of each member lies in */
 		   CAUSE_PATH_TYPE,   /* any object on its path, itself included */
 		   CAUSE_PATH_KIND,   /* ... enum snap_kind */
 		   CAUSE_ROOT,	      /* enum heap_synth_kind on its path */

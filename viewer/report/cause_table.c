@@ -198,6 +198,19 @@ const struct cause cause_table[] = {
 	{ CAUSE_PATH_TYPE, 0, "unittest.mock.NonCallableMock unittest.mock._CallList",
 	  "a mock remembers every call with its arguments",
 	  "reset_mock(), or a plain stub where many calls are made" },
+	{ CAUSE_INSIDE_KIND, SNAP_KIND_TRACEBACK, NULL,
+	  "exceptions that are kept, each with its traceback, whose frames keep all "
+	  "their "
+	  "local variables",
+	  "keep str(e) or traceback.format_exc() instead, or e.with_traceback(None)" },
+	{ CAUSE_INSIDE_KIND, SNAP_KIND_FRAME, NULL,
+	  "frames that are kept (inspect.stack(), sys._getframe, tracebacks), with all "
+	  "their local variables",
+	  "keep names and lines of code instead; del the frames after use" },
+	{ CAUSE_INSIDE_KIND, SNAP_KIND_GENERATOR, NULL,
+	  "generators or coroutines that were started and never finished, with all their "
+	  "local variables",
+	  "close() them, or exhaust them; leave context managers (with, ExitStack)" },
 	{ CAUSE_PATH_KIND, SNAP_KIND_TRACEBACK, NULL,
 	  "an exception that is kept: its traceback keeps the frames, they keep their "
 	  "local variables",
