@@ -390,6 +390,15 @@ for one in OPEN:
 ready(); serve()
 ''', ["__main__.OPEN -> list -> 200 _GeneratorContextManager", "lease()"]),
 
+    "what a member of an Enum is the key of": (r'''
+import enum
+class Kind(enum.Enum):
+    OPEN = 1
+    SHUT = 2
+HANDLERS = {Kind.OPEN: [{"n": n} for n in range(9000)], Kind.SHUT: []}
+ready(); serve()
+''', ["__main__.HANDLERS[Kind.OPEN] -> list -> 9,000 dict"]),
+
     "threads that wait": (r'''
 import threading
 for n in range(100):
@@ -435,6 +444,7 @@ WHY = {
     "a weak dictionary of what lives": ("each object that still lives", "the module __main__"),
     "frames that were asked for": ("frames that are kept", "the class __main__.Tracer"),
     "context managers that are never left": ("never finished", "the module __main__"),
+    "what a member of an Enum is the key of": ("only appended to", "the module __main__"),
     "threads that wait": ("threads that are started faster", "the module threading"),
     "a pool's work, not its thread": ("work that is submitted faster", "__main__"),
 }

@@ -12,6 +12,7 @@
 #include "formats/core/words.h"
 #include "formats/text/escape.h"
 #include "formats/text/repr.h"
+#include "viewer/model/attribute.h"
 #include "viewer/model/site.h"
 #include "viewer/text/human.h"
 
@@ -327,6 +328,29 @@ static void describe_items(struct text *out, const struct heap *heap, uint32_t o
 		    items == 1 ? "" : "s", list ? ']' : '}');
 }
 
+/* Color.RED: members of an Enum have these attributes since 3.4 (Lib/enum.py). */
+static void describe_enum_member(struct text *out, const struct heap *heap,
+				 uint32_t object)
+{
+	const uint32_t type = heap_type_of(heap, object);
+	struct heap_value name;
+
+	if (!(heap_type(heap, type)->flags & SNAP_TYPE_PYTHON) ||
+	    attribute_of(heap, object, "__objclass__") >= heap->objects)
+		return;
+	const uint32_t member = attribute_of(heap, object, "_name_");
+	if (member >= heap->objects || !heap_value(heap, member, &name) ||
+	    name.kind != SNAP_VALUE_STR)
+		return;
+	const char *class_name = heap_type_name(heap, type);
+	const char *last = strrchr(class_name, '.');
+
+	last = last ? last + 1 : class_name;
+	text_escape(out, last, strlen(last), NAME_LIMIT, 0);
+	text_add(out, ".");
+	text_escape(out, name.text, name.size, NAME_LIMIT, 0);
+}
+
 void describe_value(struct text *out, const struct heap *heap, uint32_t object,
 		    size_t limit)
 {
@@ -342,6 +366,7 @@ void describe_value(struct text *out, const struct heap *heap, uint32_t object,
 		describe_items(out, heap, object);
 		break;
 	default:
+		describe_enum_member(out, heap, object);
 		break;
 	}
 }
