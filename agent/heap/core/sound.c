@@ -54,7 +54,8 @@ static bool sound_refcount(struct walk *w, uint64_t obj)
 	if (w->lay->free_threaded)
 		return sound_counts(w, obj);
 	refcnt = peek64(obj + w->lay->refcnt);
-	if (w->lay->refcnt_split)
+	/* of a version that the tables don't know either may be so */
+	if (w->lay->refcnt_split || (w->lay->newer && refcnt >> 48))
 		return (uint32_t)refcnt && !(refcnt >> 32 & 0xffff) &&
 			(refcnt < 0x10000 || !ranges_readable(w, refcnt, 1));
 	return refcnt && refcnt < 1ULL << 40 &&
