@@ -21,8 +21,12 @@ class Leaked(object):
     pass
 class Held(object):
     pass
+leaked = [None] * 5000
 for i in range(5000):
-    leaky_ext.leak(Leaked())
+    leaked[i] = Leaked()
+    leaky_ext.leak(leaked[i])
+del leaked
+reader = open(leaky_ext.__file__, "rb", buffering=40000)    # it gets the list's memory
 leaky_ext.keep(Held())
 leaky_ext.keep_text("a text that is kept, %d" % len(sys.argv))
 class Boxed(object):

@@ -115,6 +115,13 @@ const struct specialist native_specialists[] = {
 	/* a semaphore, for which malloc gives more than it needs */
 	{ .name = "_thread.lock", .memory = SPECIALIST_FLAT },
 	{ .name = "_thread.RLock", .memory = SPECIALIST_FLAT },
+	/* bytes and characters, or what was in the memory before */
+	{ .name = "_io.BufferedReader", .memory = SPECIALIST_FLAT },
+	{ .name = "_io.BufferedWriter", .memory = SPECIALIST_FLAT },
+	{ .name = "_io.BufferedRandom", .memory = SPECIALIST_FLAT },
+	{ .name = "_io.StringIO", .memory = SPECIALIST_FLAT },
+	{ .name = "_csv.reader", .memory = SPECIALIST_FLAT },
+	{ .name = "_csv.writer", .memory = SPECIALIST_FLAT },
 	/* their bytes are in the object itself, or in a bytes object they refer to */
 	{ .name = "bytes" },
 	{ .name = "_io.BytesIO" },
