@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/kcmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +157,11 @@ static int diagnose_refuse_traced(const struct process *p, struct load_error *er
 		return load_fail(err, LOAD_E_BUSY, EPERM,
 				 "another pymem-load (its helper is process %d) is "
 				 "capturing process %d",
+				 p->tracer, p->pid);
+	if (kill(p->tracer, 0) && errno == ESRCH)
+		return load_fail(err, LOAD_E_BUSY, EPERM,
+				 "another process (%d), which has ended since, traced "
+				 "process %d: try again",
 				 p->tracer, p->pid);
 	return load_fail(
 		err, LOAD_E_TRACED, EPERM,
