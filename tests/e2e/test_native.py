@@ -113,9 +113,14 @@ class Native(Case):
                 view = lambda *args: json.loads(run_view(
                     path, "--no-sidecar", "--format", "json", *args).stdout)["processes"][0]
                 size = {row["title"]: row["size"] for row in view("--report", "budget")["rows"]}
-                self.assertGreater(size["live objects: bytes"], 12 << 20)
-                self.assertLess(size["live objects: bytes"], 14 << 20)
-                self.assertGreaterEqual(size["live objects: bytearray"], 6 << 20)
+                all_bytes, arrays = size["live objects: bytes"], size["live objects: bytearray"]
+                if python.version >= (3, 15):   # the bytes of a bytearray are bytes
+                    arrays = all_bytes - (12 << 20)
+                    all_bytes -= arrays
+                self.assertGreaterEqual(all_bytes, 12 << 20)
+                self.assertLess(all_bytes, 14 << 20)
+                self.assertGreaterEqual(arrays, 6 << 20)
+                self.assertLess(arrays, 8 << 20)
                 self.assertGreater(size["live objects: str"], 0)
                 said = run_view(path, "--no-sidecar").stdout.decode()
                 self.assertRegex(said, r"not in memory: 2[34]\.\d+ MiB of what objects have")
