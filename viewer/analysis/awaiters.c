@@ -36,23 +36,6 @@ static const struct {
 	{ "asyncio.queues.Queue", "_getters" },
 };
 
-static int awaiters_by_node(const void *a, const void *b)
-{
-	const struct task *x = a, *y = b;
-
-	return x->node < y->node ? -1 : x->node > y->node;
-}
-
-static struct task *awaiters_task(const struct awaiters *s, uint32_t node)
-{
-	const struct task key = { .node = node };
-
-	return !s->tasks->size ?
-		NULL :
-		bsearch(&key, s->tasks->data, VEC_COUNT(*s->tasks, struct task),
-			sizeof(struct task), awaiters_by_node);
-}
-
 static int awaiters_by_future(const void *a, const void *b)
 {
 	const struct awaited *x = a, *y = b;
@@ -151,7 +134,7 @@ static uint32_t awaiters_by_callbacks(const struct awaiters *s, uint32_t task)
 
 static uint32_t awaiters_noted_one(const struct awaiters *s, uint32_t node)
 {
-	return awaiters_task(s, node) ? node : awaiters_of_future(s, node);
+	return tasks_at(s->tasks, node) ? node : awaiters_of_future(s, node);
 }
 
 /* A task, a future, or a set of such. */

@@ -3,7 +3,6 @@
 #include "viewer/analysis/greenlets.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "viewer/analysis/kin.h"
@@ -75,19 +74,10 @@ static enum greenlets_role greenlets_role(const struct greenlets *s, uint32_t no
 		GREENLETS_OTHER;
 }
 
-static int greenlets_by_node(const void *a, const void *b)
-{
-	const struct task *x = a, *y = b;
-
-	return x->node < y->node ? -1 : x->node > y->node;
-}
-
 /* The greenlet that a node is, if it is suspended; NULL: it isn't. */
 static struct task *greenlets_suspended(const struct greenlets *s, uint32_t node)
 {
-	const struct task key = { .node = node };
-	struct task *t = bsearch(&key, s->tasks->data, VEC_COUNT(*s->tasks, struct task),
-				 sizeof(struct task), greenlets_by_node);
+	struct task *t = tasks_at(s->tasks, node);
 
 	return t && t->greenlet && t->state == TASK_WAITING &&
 			greenlets_role(s, node) != GREENLETS_HUB ?

@@ -11,6 +11,8 @@
 #ifndef PYMEM_VIEWER_ANALYSIS_TASKS_H
 #define PYMEM_VIEWER_ANALYSIS_TASKS_H
 
+#include <stdlib.h>
+
 #include "viewer/analysis/analysis.h"
 #include "viewer/model/line.h"
 
@@ -23,10 +25,9 @@ enum task_state {
 };
 
 struct task {
-	uint32_t node; /* the task or greenlet */
-	uint32_t
-		waits; /* the future, task, event... it waits for, HEAP_NONE: not known */
-	uint32_t by;   /* the task that awaits it, HEAP_NONE: none is known */
+	uint32_t node;	/* the task or greenlet */
+	uint32_t waits; /* what it waits for (a future, an event), HEAP_NONE: not known */
+	uint32_t by;	/* the task that awaits it, HEAP_NONE: none is known */
 	enum task_state state;
 	bool greenlet;
 	uint64_t group;	      /* equal for those that have the same stack and state */
@@ -34,6 +35,25 @@ struct task {
 	uint64_t group_retained;
 	uint64_t retained; /* bytes */
 };
+
+/* For qsort and bsearch: struct tasks by node. */
+static inline int tasks_by_node(const void *a, const void *b)
+{
+	const struct task *x = a, *y = b;
+
+	return x->node < y->node ? -1 : x->node > y->node;
+}
+
+/* The task that a node is, of struct tasks sorted by node; NULL: it is none.  Here, as
+ * what tasks_find asks (awaiters, greenlets) needs it too. */
+static inline struct task *tasks_at(const struct vec *tasks, uint32_t node)
+{
+	const struct task key = { .node = node };
+
+	return !tasks->size ? NULL :
+			      bsearch(&key, tasks->data, VEC_COUNT(*tasks, struct task),
+				      sizeof(struct task), tasks_by_node);
+}
 
 /* Appends struct task to ret: the group that retains most first, in it the task that
  * does. 0, -ENOMEM, -ECANCELED. */
