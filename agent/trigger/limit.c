@@ -75,6 +75,7 @@ static struct {
 	uint64_t due;		/* next look */
 	uint64_t seen, seen_at; /* resident bytes at the last look, and when */
 	uint64_t rate;		/* bytes per second between the last two looks */
+	uint64_t (*room)(void); /* what the program must not use up meanwhile ... */
 	uint64_t room_at_fork;
 	int copy; /* of the capture room_at_fork belongs to */
 } limit;
@@ -211,9 +212,11 @@ void limit_waiting(struct job *job)
 {
 	if (job->copy != limit.copy) {
 		limit.copy = job->copy;
-		limit.room_at_fork = room_left();
+		/* where it is slowed down already, so is the copy, however it waits */
+		limit.room = room_left_unslowed() ? room_left_unslowed : room_left;
+		limit.room_at_fork = limit.room();
 		return;
 	}
-	if (room_left() < limit.room_at_fork / 2)
+	if (limit.room() < limit.room_at_fork / 2)
 		gil_hold(job);
 }

@@ -26,25 +26,30 @@ struct pressure_source;
 struct pressure_kind {
 	struct pressure_alarm alarm;
 	short events; /* for poll */
+	bool late;    /* it tells only when there is no room left for a copy */
 	bool (*heard)(struct pressure_source *source, short revents);
-	/* of a source that we look at ourselves */
+	/* of a source that we look at ourselves, and how that is called */
 	bool (*over)(struct pressure_source *source);
+	struct pressure_alarm seen;
 };
 
 struct pressure_source {
 	const struct pressure_kind *kind;
 	struct owned_fd fd;
 	struct owned_fd usage; /* threshold: memory.usage_in_bytes */
-	bool look;	       /* only page cache is over its line: we look ourselves */
+	bool look;	       /* no event will tell of the line: we look ourselves */
+	bool above;	       /* looked at, and told of since it went over its line */
 	uint64_t value; /* events: their count when last read; threshold: its bytes */
 	uint64_t ooms;	/* events: those of them that are "oom" */
+	uint64_t least; /* events: it was full when we came, the line is here */
 	char dir[ROOM_PATH]; /* events, threshold: the group's folder */
 };
 
 static struct {
 	struct pressure_source source[PRESSURE_SOURCES];
-	char dir[ROOM_PATH]; /* of the group of v1 with the tightest limit */
-	uint64_t due;	     /* of our next look at it */
+	char dir[ROOM_PATH];	      /* of the group of v1 with the tightest limit */
+	uint64_t due;		      /* of our next look */
+	struct pressure_source *told; /* the last that was looked at and over; or NULL */
 	unsigned count;
 	unsigned again; /* times that the application closed ours and we opened anew */
 	const struct trigger_config *config;
@@ -59,18 +64,19 @@ static bool pressure_read(int fd, char *buf, size_t size)
 	return n > 0;
 }
 
-static void pressure_add(const struct pressure_kind *kind, int fd, int usage,
-			 uint64_t value, const char *dir)
+static struct pressure_source *pressure_add(const struct pressure_kind *kind, int fd,
+					    int usage, uint64_t value, const char *dir)
 {
 	struct pressure_source *const s = &pressure.source[pressure.count];
 	struct phrase t;
 
-	*s = (struct pressure_source){ .kind = kind, .value = value };
+	*s = (struct pressure_source){ .kind = kind, .value = value, .look = kind->late };
 	owned_fd_set(&s->fd, destination_high_fd(fd));
 	owned_fd_set(&s->usage, usage);
 	phrase_init(&t, s->dir, sizeof(s->dir));
 	phrase_str(&t, dir);
 	pressure.count++;
+	return s;
 }
 
 static void pressure_close(struct pressure_source *source)
@@ -95,6 +101,19 @@ static uint64_t pressure_line(uint64_t max)
 	return max - need < share ? max - need : share;
 }
 
+static uint64_t pressure_halfway(uint64_t used, uint64_t limit)
+{
+	return used < limit ? used + (limit - used) / 2 : limit;
+}
+
+/* The nearest of several groups says when we look next. */
+static void pressure_look_again(uint64_t distance)
+{
+	const uint64_t due = sys_now_ns() + limit_wait(distance);
+
+	pressure.due = due < pressure.due ? due : pressure.due;
+}
+
 /*
  * Is more used than the line says?  The kernel counts page cache, which it can drop:
  * while only that is over the line, what it tells is no news, and we look ourselves.
@@ -102,20 +121,20 @@ static uint64_t pressure_line(uint64_t max)
 static bool pressure_over(struct pressure_source *source, uint64_t used, uint64_t line,
 			  const char *cache)
 {
+	const bool told = used < line && !source->kind->late; /* an event will tell */
+	const uint64_t low = line - line / 10;
 	char path[ROOM_PATH + 64];
 
-	source->look = false;
-	if (used < line) /* an event will tell */
-		return false;
-	if (room_path(path, sizeof(path), source->dir, "memory.stat"))
-		line += room_field(path, cache);
-	source->look = used < line;
-	if (source->look) { /* the nearest of several groups says when */
-		const uint64_t due = sys_now_ns() + limit_wait(line - used);
+	if (used >= low && room_path(path, sizeof(path), source->dir, "memory.stat")) {
+		const uint64_t dropped = room_field(path, cache);
 
-		pressure.due = due < pressure.due ? due : pressure.due;
+		used -= dropped < used ? dropped : used;
 	}
-	return !source->look;
+	source->above &= used >= low;
+	source->look = source->kind->late || (!told && used < line);
+	if (source->look && used < line)
+		pressure_look_again(line - used);
+	return used >= line;
 }
 
 /* ---- memory.events ---- */
@@ -145,14 +164,29 @@ uint64_t pressure_events(const char *text)
 	return pressure_sum(text, pressure_names, 3);
 }
 
-/* What can't be read any more is over. */
+/* The nearer of the two; UINT64_MAX = none. */
+static uint64_t pressure_events_limit(const char *dir)
+{
+	const uint64_t high = room_number(dir, "memory.high");
+	const uint64_t max = room_number(dir, "memory.max");
+
+	return high < max ? high : max;
+}
+
 static bool pressure_events_over(struct pressure_source *source)
 {
-	const uint64_t high = room_number(source->dir, "memory.high");
-	const uint64_t max = room_number(source->dir, "memory.max");
+	const uint64_t used = room_number(source->dir, room_v2.used);
+	uint64_t line = pressure_line(pressure_events_limit(source->dir));
 
-	return pressure_over(source, room_number(source->dir, room_v2.used),
-			     pressure_line(high < max ? high : max), room_v2.cache);
+	if (used == UINT64_MAX) {
+		pressure_close(source); /* we were moved, and the group is gone */
+		return false;
+	}
+	if (used < line - line / 10)
+		source->least = 0;
+	if (line < source->least)
+		line = source->least;
+	return pressure_over(source, used, line, room_v2.cache);
 }
 
 static bool pressure_events_heard(struct pressure_source *source, short revents)
@@ -172,19 +206,24 @@ static bool pressure_events_heard(struct pressure_source *source, short revents)
 	return source->value > before && pressure_events_over(source);
 }
 
-static const struct pressure_kind pressure_kind_events = { { "memory.events",
-							     ALLOWANCE_PRESSURE },
-							   POLLPRI,
-							   pressure_events_heard,
-							   pressure_events_over };
+/* At memory.max the kernel kills, from memory.high on it slows down whoever asks for
+ * memory, our copy too. */
+static const struct pressure_kind pressure_kind_events = {
+	.alarm = { "memory.events", ALLOWANCE_PRESSURE },
+	.events = POLLPRI,
+	.late = true,
+	.heard = pressure_events_heard,
+	.over = pressure_events_over,
+	.seen = { "memory.current", ALLOWANCE_PRESSURE },
+};
 
 static void pressure_add_events(const char *dir)
 {
 	char path[ROOM_PATH + 64], buf[512];
+	struct pressure_source *s;
 	int fd;
 
-	if (room_number(dir, "memory.max") == UINT64_MAX &&
-	    room_number(dir, "memory.high") == UINT64_MAX)
+	if (pressure_events_limit(dir) == UINT64_MAX)
 		return;
 	if (pressure_full() || !room_path(path, sizeof(path), dir, "memory.events"))
 		return;
@@ -195,8 +234,11 @@ static void pressure_add_events(const char *dir)
 		sys_close(fd);
 		return;
 	}
-	pressure_add(&pressure_kind_events, fd, -1, pressure_events(buf), dir);
-	pressure.source[pressure.count - 1].ooms = pressure_sum(buf, pressure_names, 1);
+	s = pressure_add(&pressure_kind_events, fd, -1, pressure_events(buf), dir);
+	s->ooms = pressure_sum(buf, pressure_names, 1);
+	if (pressure_events_over(s)) /* no news, for a worker just forked */
+		s->least = pressure_halfway(room_number(dir, room_v2.used),
+					    pressure_events_limit(dir));
 }
 
 /* ---- memory.pressure ---- */
@@ -211,7 +253,9 @@ static bool pressure_stall_heard(struct pressure_source *source, short revents)
 }
 
 static const struct pressure_kind pressure_kind_stall = {
-	{ "memory.pressure", ALLOWANCE_STALL }, POLLPRI, pressure_stall_heard, NULL
+	.alarm = { "memory.pressure", ALLOWANCE_STALL },
+	.events = POLLPRI,
+	.heard = pressure_stall_heard,
 };
 
 static bool pressure_add_stall(const struct trigger_config *config, const char *path)
@@ -264,11 +308,13 @@ static bool pressure_threshold_heard(struct pressure_source *source, short reven
 	return pressure_threshold_over(source);
 }
 
-static const struct pressure_kind pressure_kind_threshold = { { "memory.usage_in_bytes",
-								ALLOWANCE_PRESSURE },
-							      POLLIN,
-							      pressure_threshold_heard,
-							      pressure_threshold_over };
+static const struct pressure_kind pressure_kind_threshold = {
+	.alarm = { "memory.usage_in_bytes", ALLOWANCE_PRESSURE },
+	.events = POLLIN,
+	.heard = pressure_threshold_heard,
+	.over = pressure_threshold_over,
+	.seen = { "memory.usage_in_bytes", ALLOWANCE_PRESSURE },
+};
 
 static bool pressure_register(const char *dir, int event, int usage, uint64_t line)
 {
@@ -370,6 +416,8 @@ void pressure_begin(const struct trigger_config *config)
 	unsigned before;
 
 	pressure.count = 0;
+	pressure.due = 0;
+	pressure.told = NULL;
 	pressure.dir[0] = '\0';
 	pressure.config = config;
 	if (!config->stall_ns)
@@ -435,10 +483,19 @@ const struct pressure_alarm *pressure_seen(uint64_t now)
 	for (unsigned i = 0; i < pressure.count; i++) {
 		struct pressure_source *const s = &pressure.source[i];
 
-		if (s->look && !pressure_lost(s) && s->kind->over(s))
-			return &s->kind->alarm;
+		if (!s->look || pressure_lost(s) || !s->kind->over(s) || s->above)
+			continue;
+		s->above = s->kind->late;
+		pressure.told = s;
+		return &s->kind->seen;
 	}
 	return NULL;
+}
+
+void pressure_refused(void)
+{
+	if (pressure.told)
+		pressure.told->above = false;
 }
 
 const struct pressure_alarm *pressure_heard(const struct pollfd *polled)

@@ -2,13 +2,17 @@
 /*
  * pressure - PYMEM_PRESSURE: a snapshot when the kernel says that memory is short.
  *
- * The kernel is asked once and then tells: no wake-ups while nothing happens.  What there
- * is to ask depends on the control groups:
+ * The kernel is asked once and then tells: no wake-ups while nothing happens, but for
+ * "events".  What there is to ask depends on the control groups:
  *
  *	events	  memory.events of our group and those above it that have a limit
  *		  (memory.high or memory.max): their counts of "high", "max" and "oom"
- *		  grew.  Reading is enough.  Where only page cache filled the group and
- *		  no "oom" was counted: looked at as a threshold is.
+ *		  grew, and it wasn't page cache alone that filled the group (or an "oom"
+ *		  was counted).  Reading is enough.  These come late: at memory.max the
+ *		  kernel kills, and from memory.high on it slows down whoever asks for
+ *		  memory, the copy too.  So memory.current is looked at as well, as often
+ *		  as limit.h does, for the line that a threshold has: once when it is
+ *		  crossed, again after use fell a tenth below it.
  *	stall	  memory.pressure (PSI) of our group of v2, else of the machine, unless a
  *		  threshold is had (others' shortage is no news of our group then): tasks
  *		  waited for memory for so much of a window of time (150 ms of 2 s unless
@@ -50,11 +54,12 @@ unsigned pressure_poll(struct pollfd *ret);
 /* After the poll of what pressure_poll gave: what told of pressure, a limit before
  * a stall, or NULL.  Nothing is heard twice. */
 const struct pressure_alarm *pressure_heard(const struct pollfd *polled);
-/* Nanoseconds until a look is needed, because only page cache is over a threshold; or
- * UINT64_MAX. */
+/* Nanoseconds until a look is needed, where no event tells of a line; or UINT64_MAX. */
 uint64_t pressure_due(uint64_t now);
 /* Looks, if it is needed and time: as pressure_heard. */
 const struct pressure_alarm *pressure_seen(uint64_t now);
+/* The last alarm was not served: what was seen is seen again at the next look. */
+void pressure_refused(void);
 /* In a forked child: closes what is the parent's. */
 void pressure_forget(void);
 

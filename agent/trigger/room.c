@@ -9,8 +9,9 @@
 #include "agent/base/phrase.h"
 
 const struct room_files room_v1 = { "memory.limit_in_bytes", "memory.usage_in_bytes",
-				    "total_inactive_file" };
-const struct room_files room_v2 = { "memory.max", "memory.current", "inactive_file" };
+				    "total_inactive_file", NULL };
+const struct room_files room_v2 = { "memory.max", "memory.current", "inactive_file",
+				    "memory.high" };
 
 /* Where each is mounted; the second place of v2 is beside groups of v1 (systemd's
  * "hybrid"), where the first is only a folder. */
@@ -149,6 +150,7 @@ void room_groups(room_visit *visit, void *arg)
 struct room_tightest {
 	uint64_t limit, used; /* of the smallest limit */
 	uint64_t left;	      /* the least under any */
+	uint64_t unslowed;    /* ... or until asking for memory is slowed down */
 	uint64_t machine;     /* all its memory */
 };
 
@@ -166,21 +168,30 @@ static bool room_use(const struct room_files *files, const char *dir, uint64_t *
 	return true;
 }
 
+static uint64_t room_below(uint64_t limit, uint64_t used)
+{
+	return limit > used ? limit - used : 0;
+}
+
 static void room_tighten(const struct room_files *files, const char *dir, void *arg)
 {
 	struct room_tightest *const r = arg;
 	const uint64_t max = room_number(dir, files->max);
+	const uint64_t high = files->high ? room_number(dir, files->high) : UINT64_MAX;
+	const uint64_t nearer = high < max ? high : max;
 	uint64_t used;
 
 	/* one that is larger than the machine, as v1's "no limit", is none */
-	if (max >= r->machine || !room_use(files, dir, &used))
+	if (nearer >= r->machine || !room_use(files, dir, &used))
 		return;
 	if (max < r->limit) {
 		r->limit = max;
 		r->used = used;
 	}
-	if ((max > used ? max - used : 0) < r->left)
-		r->left = max > used ? max - used : 0;
+	if (room_below(max, used) < r->left)
+		r->left = room_below(max, used);
+	if (room_below(nearer, used) < r->unslowed)
+		r->unslowed = room_below(nearer, used);
 }
 
 static struct room_tightest room_look(void)
@@ -188,7 +199,7 @@ static struct room_tightest room_look(void)
 	struct room_tightest r;
 
 	r.limit = r.machine = room_field("/proc/meminfo", "MemTotal") << 10;
-	r.left = room_field("/proc/meminfo", "MemAvailable") << 10;
+	r.left = r.unslowed = room_field("/proc/meminfo", "MemAvailable") << 10;
 	r.used = r.limit - r.left;
 	room_groups(room_tighten, &r);
 	return r;
@@ -205,4 +216,9 @@ void room_read(uint64_t *limit_ret, uint64_t *used_ret)
 uint64_t room_left(void)
 {
 	return room_look().left;
+}
+
+uint64_t room_left_unslowed(void)
+{
+	return room_look().unslowed;
 }

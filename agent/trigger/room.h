@@ -23,6 +23,7 @@ enum { ROOM_PATH = 1100 };
 /* A version of control groups, as its files are called. */
 struct room_files {
 	const char *max, *used, *cache;
+	const char *high; /* from where on who asks is slowed down; NULL = none */
 };
 extern const struct room_files room_v1, room_v2;
 
@@ -49,6 +50,8 @@ void room_read(uint64_t *limit_ret, uint64_t *used_ret);
 
 /* The least that is left under any of these limits, or of the machine, in bytes. */
 uint64_t room_left(void);
+/* ... or until the kernel slows down who asks for more (memory.high); 0 = it does. */
+uint64_t room_left_unslowed(void);
 
 /* Bytes of this process: address space, resident, data (what RLIMIT_DATA counts). */
 struct room_self {

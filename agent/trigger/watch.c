@@ -214,8 +214,12 @@ static void watch_memory(void)
 		if (rc == -EBUSY || rc == -EDQUOT)
 			limit_refused();
 	}
-	if (pressure)
-		watch_take_short(pressure->name, pressure->cause);
+	if (pressure) {
+		const int rc = watch_take_short(pressure->name, pressure->cause);
+
+		if (rc == -EBUSY || rc == -EDQUOT)
+			pressure_refused();
+	}
 	if (growth_seen(sys_now_ns()))
 		watch_take_short("growth", ALLOWANCE_GROWTH);
 }
