@@ -41,8 +41,11 @@ static struct {
 	int thread; /* the one that walks */
 	uint64_t began_ns, limit_ns, hang_ns;
 	struct watchdog_mark mark;
-	uint64_t still_since, still_delay; /* when mark was taken: clock, time waited
-						 * for a CPU so far */
+	uint64_t still_since, still_delay; /* when mark was taken: clock, time delayed
+						 * so far */
+	uint64_t tick_ns, tick_ran, tick_faults; /* at the last tick: clock, time that
+						  * it had run, its page faults */
+	uint64_t starved; /* in all ticks so far, see watchdog_starved */
 } watchdog;
 
 static char watchdog_stack[WATCHDOG_STACK] __attribute__((aligned(64)));
@@ -88,17 +91,63 @@ static void watchdog_fatal(int sig, siginfo_t *info, void *context)
 	watchdog_die(sig, info->si_code > 0 ? (uint64_t)(uintptr_t)info->si_addr : 0);
 }
 
-/* Nanoseconds this thread was ready to run but had no CPU. */
-static uint64_t watchdog_delay_ns(void)
+/* How long this thread ran, and was ready to run but had no CPU; nanoseconds. */
+static bool watchdog_schedule(uint64_t *ran_ret, uint64_t *waited_ret)
 {
 	char buf[128];
 	const char *s = buf;
-	uint64_t ran, waited;
 
-	if (sys_read_file("/proc/self/schedstat", buf, sizeof(buf)) <= 0 ||
-	    !phrase_parse_u64(&s, &ran) || *s++ != ' ' || !phrase_parse_u64(&s, &waited))
+	return sys_read_file("/proc/self/schedstat", buf, sizeof(buf)) > 0 &&
+		phrase_parse_u64(&s, ran_ret) && *s++ == ' ' &&
+		phrase_parse_u64(&s, waited_ret);
+}
+
+/* Page faults so far: fields 10 and 12 of proc(5)'s stat; the name in the second may hold
+ * anything. */
+static uint64_t watchdog_faults(void)
+{
+	char buf[512];
+	uint64_t minor = 0, major = 0;
+	const char *s;
+
+	if (sys_read_file("/proc/self/stat", buf, sizeof(buf)) <= 0)
 		return 0;
-	return waited;
+	s = strrchr(buf, ')');
+	for (unsigned field = 3; s && field <= 12; field++) {
+		s = strchr(s, ' ');
+		if (s && s++ && field == 10)
+			phrase_parse_u64(&s, &minor);
+		else if (s && field == 12)
+			phrase_parse_u64(&s, &major);
+	}
+	return minor + major;
+}
+
+/*
+ * Nanoseconds of ticks in which it got pages but hardly ran: the kernel let it wait for
+ * them (swap, a group above memory.high).  Who loops and asks for memory runs.
+ */
+static void watchdog_starved(uint64_t now, uint64_t ran)
+{
+	const uint64_t faults = watchdog_faults();
+
+	if (faults > watchdog.tick_faults &&
+	    ran - watchdog.tick_ran < (now - watchdog.tick_ns) / 2)
+		watchdog.starved += now - watchdog.tick_ns;
+	watchdog.tick_faults = faults;
+	watchdog.tick_ran = ran;
+	watchdog.tick_ns = now;
+}
+
+/* Nanoseconds in which it could not run, through no fault of its own, so far. */
+static uint64_t watchdog_delay_ns(uint64_t now)
+{
+	uint64_t ran = 0, waited = 0;
+
+	if (!watchdog_schedule(&ran, &waited))
+		return watchdog.starved;
+	watchdog_starved(now, ran);
+	return waited + watchdog.starved;
 }
 
 static void watchdog_over_limits(uint64_t now)
@@ -123,7 +172,7 @@ static void watchdog_over_limits(uint64_t now)
 
 static void watchdog_tick(int sig, siginfo_t *info, void *context)
 {
-	const uint64_t now = sys_now_ns(), delay = watchdog_delay_ns();
+	const uint64_t now = sys_now_ns(), delay = watchdog_delay_ns(now);
 	const struct watchdog_mark mark = {
 		.object = walk_position.object,
 		.objects = walk_position.objects,
@@ -176,8 +225,8 @@ void watchdog_install(struct job *job)
 	INVARIANT(!watchdog.job);
 	watchdog.job = job;
 	watchdog.thread = sys_gettid();
-	watchdog.began_ns = watchdog.still_since = sys_now_ns();
-	watchdog.still_delay = watchdog_delay_ns();
+	watchdog.began_ns = watchdog.still_since = watchdog.tick_ns = sys_now_ns();
+	watchdog.still_delay = watchdog_delay_ns(watchdog.began_ns);
 	watchdog.limit_ns = (uint64_t)limit_s * 1000000000u;
 	watchdog.hang_ns = WATCHDOG_HANG_S * 1000000000ull;
 	if (watchdog.hang_ns > watchdog.limit_ns / 2)

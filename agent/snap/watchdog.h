@@ -11,8 +11,9 @@
  *
  * The watchdog ticks twice a second.  It calls the walk hung when nothing moved
  * (object, counts, phase, bytes written) for HANG seconds in which the copy
- * was running or asleep by its own choice: time spent in a slow receiver's write
- * or runnable without a CPU (schedstat) does not count.
+ * was running or asleep by its own choice: time spent in a slow receiver's write,
+ * runnable without a CPU (schedstat), or waiting for the kernel to give it a page (swap,
+ * memory.high) does not count.
  */
 #ifndef PYMEM_AGENT_SNAP_WATCHDOG_H
 #define PYMEM_AGENT_SNAP_WATCHDOG_H
