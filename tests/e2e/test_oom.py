@@ -70,21 +70,23 @@ class Oom(PreloadCase):
         return group
 
     def one(self, python, group, trigger, most):
-        """How it ended, and what is left: 'whole', 'partial' or 'nothing'; and its rate."""
+        """How it ended, and the best of what is left: 'whole', 'partial', 'summary' or
+        'nothing'; and its rate."""
         done = run([python.path, "-c", GROW, str(most)], preexec_fn=group.enter,
                    env=self.env("g.pymem", **trigger),
                    timeout=1500)    # with swap it waits for the disk
-        left = "nothing"
+        left = {"nothing"}  # a second one, of tasks that waited, may have been begun
         for path in self.files("g.pymem*"):
             if path.endswith(".pymem"):
-                left = fact_of(path, "trigger.manner")
-                if left != "summary":   # which is no whole snapshot, and says so
+                summary = fact_of(path, "trigger.manner") == "summary"
+                left.add("summary" if summary else "whole")     # no whole one, and says so
+                if not summary:
                     self.assert_whole(path)
-                    left = "whole"
             elif run_view("--no-sidecar", "--report", "types", path).returncode == 3:
-                left = "partial"
+                left.add("partial")
             os.unlink(path)
-        return (done.returncode, left), float(done.stdout or 0)
+        best = next(kind for kind in ("whole", "partial", "summary", "nothing") if kind in left)
+        return (done.returncode, best), float(done.stdout or 0)
 
     def rounds(self, trigger, most, swapped):
         """What came of it, and how often."""
