@@ -411,6 +411,23 @@ static const char *config_lacks(const struct trigger_config *c)
 	return NULL;
 }
 
+static void config_say(char *err, size_t size, const char *sentence)
+{
+	struct phrase t;
+
+	phrase_init(&t, err, size);
+	phrase_str(&t, sentence);
+}
+
+/* A summary is made by pymem-load, which asks for snapshots under other names. */
+static bool config_wants_summary(const struct trigger_config *c)
+{
+	static const char suffix[] = ".summary";
+	const size_t length = strlen(c->output), of = sizeof(suffix) - 1;
+
+	return length >= of && memcmp(c->output + length - of, suffix, of) == 0;
+}
+
 int config_read(char *const *env, struct trigger_config *ret, char *err, size_t err_size)
 {
 	const char *lack;
@@ -434,11 +451,14 @@ int config_read(char *const *env, struct trigger_config *ret, char *err, size_t 
 		return 0;
 	lack = config_lacks(ret);
 	if (lack) {
-		struct phrase t;
-
-		phrase_init(&t, err, err_size);
-		phrase_str(&t, lack);
+		config_say(err, err_size, lack);
 		return -1;
 	}
+	if (config_wants_summary(ret))
+		config_say(
+			err, err_size,
+			"PYMEM_OUTPUT: a summary is made by pymem-load -- COMMAND; the "
+			"files will be snapshots, of which pymem-view --export summary "
+			"makes one");
 	return 1;
 }

@@ -176,6 +176,8 @@ static void test_config_wholes(void **state)
 {
 	static const char *const nothing[] = { "A=B", "PYMEM_TORTURE=1", NULL };
 	static const char *const unknown[] = { "PYMEM_OUTPT=/x", NULL };
+	static const char *const summary[] = { "PYMEM_OUTPUT=/x/%p.summary",
+					       "PYMEM_AT_EXIT=1", NULL };
 	static const char *const no_output[] = { "PYMEM_AT_EXIT=1", NULL };
 	static const char *const no_trigger[] = { "PYMEM_OUTPUT=/x", NULL };
 	static const char *const only_door[] = { "PYMEM_CONTROL=/x", NULL };
@@ -188,6 +190,8 @@ static void test_config_wholes(void **state)
 	assert_string_equal(err, "");
 	assert_int_equal(configure(unknown, &c, err), 0);
 	assert_non_null(strstr(err, "PYMEM_OUTPT is not known"));
+	assert_int_equal(configure(summary, &c, err), 1);
+	assert_non_null(strstr(err, "a summary is made by pymem-load"));
 	assert_int_equal(configure(no_output, &c, err), -1);
 	assert_int_equal(configure(no_trigger, &c, err), -1);
 	assert_int_equal(configure(only_door, &c, err), 1);
