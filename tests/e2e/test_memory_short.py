@@ -269,8 +269,12 @@ print("caught")
 
     # ---- memory gets short ----
 
+    def of_a_limit(self, group):
+        """The reasons there are: a look, or the kernel's word where that was sooner."""
+        return ("memory.usage_in_bytes",) if group.v1 else ("memory.current", "memory.events")
+
     def assert_triggered(self, tell, why, before=None, whole=True, **variables):
-        """What is told to a running python makes it take one snapshot, for that reason;
+        """What is told to a running python makes it take one snapshot, for one of those reasons;
         whole=False: where nothing is left it may be a summary."""
         python = some_interpreters(1)[0]
         with Target(python, BASE + "import mmap\nready()\nserve()\n", preexec_fn=before,
@@ -282,7 +286,7 @@ print("caught")
             path, = self.wait_files(1, pattern=pattern)
             if whole or fact_of(path, "trigger.manner") != "summary":
                 self.assert_whole(path)
-            self.assertEqual(fact_of(path, "trigger"), why)
+            self.assertIn(fact_of(path, "trigger"), why)
             self.assertEqual(t.ask("len(heap)"), 20000)
 
     def test_share_of_limits(self):
@@ -290,16 +294,16 @@ print("caught")
         more = "big = mmap.mmap(-1, 1600 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)"
         for kind in ("RLIMIT_AS", "RLIMIT_DATA"):
             with self.subTest(kind):
-                self.assert_triggered(more, kind, limit(getattr(resource, kind)),
+                self.assert_triggered(more, (kind,), limit(getattr(resource, kind)),
                                       PYMEM_LIMIT="75%")
         group = MemoryGroup(400 << 20)
         self.addCleanup(group.remove)
         if group.usable:
-            self.assert_triggered("big = bytearray(330 << 20)", "memory limit",
+            self.assert_triggered("big = bytearray(330 << 20)", ("memory limit",),
                                   group.enter, PYMEM_LIMIT="80%")
 
     def test_growth(self):
-        self.assert_triggered("big = bytearray(100 << 20)", "growth",
+        self.assert_triggered("big = bytearray(100 << 20)", ("growth",),
                               PYMEM_GROWTH="60M/10s")
 
     def test_pressure(self):
@@ -309,7 +313,7 @@ print("caught")
         if not group.usable:
             self.skipTest("no control group can be made")
         if group.v1:
-            self.assert_triggered("big = bytearray(350 << 20)", "memory.usage_in_bytes",
+            self.assert_triggered("big = bytearray(350 << 20)", self.of_a_limit(group),
                                   group.enter, PYMEM_PRESSURE="9999ms/10s")
         else:
             # in small pieces: one of many pages, whose faults the kernel slows down above
@@ -317,7 +321,7 @@ print("caught")
             group.write("memory.high", 300 << 20)
             self.assert_triggered("import glob\nbig = []\n"
                                   "while not glob.glob(%r): big.append(bytearray(1 << 20))" %
-                                  self.path("short-*"), "memory.current",
+                                  self.path("short-*"), self.of_a_limit(group),
                                   group.enter, PYMEM_PRESSURE="9999ms/10s")
 
     def test_pressure_beside_page_cache(self):
@@ -346,8 +350,7 @@ print("caught")
         made = self.files("cache-*.pymem")
         self.assertEqual(len(made), 4)
         for path in made:
-            self.assertEqual(fact_of(path, "trigger"), "memory.usage_in_bytes"
-                             if group.v1 else "memory.current")
+            self.assertIn(fact_of(path, "trigger"), self.of_a_limit(group))
 
     def test_pressure_of_the_group_around(self):
         """Of several groups with a limit any may be the one that is short of memory; under v2
@@ -379,8 +382,7 @@ print("caught")
         self.assertEqual(len(made), len(cases))
         for path in made:
             self.assert_whole(path, 1000)
-            self.assertEqual(fact_of(path, "trigger"), "memory.usage_in_bytes"
-                             if outer.v1 else "memory.current")
+            self.assertIn(fact_of(path, "trigger"), self.of_a_limit(outer))
 
     def test_pressure_of_stalls(self):
         """Waits for memory are told by memory.pressure: a file that doesn't fit is written
@@ -408,7 +410,7 @@ print("caught")
                 os.getpid(), other.stdin.fileno())
         else:
             tell, enter = write, group.enter
-        self.assert_triggered(tell, "memory.pressure", enter, whole=False,
+        self.assert_triggered(tell, ("memory.pressure",), enter, whole=False,
                               PYMEM_PRESSURE="1ms/2s")
 
     def test_no_wake_ups(self):
