@@ -35,6 +35,7 @@ enum {
 	SUPERVISE_PATIENCE = 20, /* seconds for the agent to begin: it gives up itself */
 	SUPERVISE_TRIES = 3,
 	SUPERVISE_LINES = 4096, /* of marks, read and not yet taken */
+	SUPERVISE_LABEL = SUPERVISE_LINES + 1,
 };
 
 struct supervisor {
@@ -46,8 +47,8 @@ struct supervisor {
 	int notify, marks, hold; /* inotify; the FIFO, and an end of it that stays open */
 	pid_t child;
 	struct leak_check check;
-	char label[LEAK_CHECK_LABEL]; /* of the snapshot that is waited for */
-	char lines[SUPERVISE_LINES];  /* marks that wait for their turn */
+	char label[SUPERVISE_LABEL]; /* of the snapshot that is waited for */
+	char lines[SUPERVISE_LINES]; /* marks that wait for their turn */
 	size_t lines_size;
 	bool waiting, owed;    /* for a snapshot; an answer to who wrote the mark */
 	bool named;	       /* marks come by name, none by signal */
@@ -335,7 +336,7 @@ static void supervise_mark(struct supervisor *s, const char *label)
 /* The next line, or what was written without an end: a mark's name. */
 static void supervise_look_for_marks(struct supervisor *s)
 {
-	char label[LEAK_CHECK_LABEL];
+	char label[SUPERVISE_LABEL];
 
 	if (s->waiting || s->marks < 0)
 		return;
@@ -439,7 +440,8 @@ static int supervise_make_folder(struct supervisor *s, char error[512])
 		return 0;
 	s->marks = open(s->mark, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	s->hold = open(s->mark, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	return leak_check_init(&s->check, s->viewer, s->options->leak_check);
+	leak_check_init(&s->check, s->viewer, s->options->leak_check, s->folder);
+	return 0;
 }
 
 static void supervise_clean(struct supervisor *s)
@@ -502,7 +504,8 @@ static int supervise_status(const struct supervisor *s, int status)
 	print_format(stderr,
 		     c->checks ?
 			     "pymem-load: nothing grew at every one of %zu marks\n" :
-			     "pymem-load: fewer than %zu marks: nothing was compared\n",
+			     "pymem-load: fewer than %zu marks of one name: nothing was "
+			     "compared\n",
 		     c->wanted);
 	return s->failed || c->failed || !c->checks ? 1 : 0;
 }

@@ -41,6 +41,29 @@ for name in "clean", "leaky", "short":
 print("the program's own words")
 '''
 
+# Two names in turn, a third now and then; a thousand characters tell the last two apart.
+TURNS = r'''
+import gc, os
+KEPT, FIRST = [], []
+class Thing: pass
+class Once: pass
+def mark(name):
+    with open(os.environ["PYMEM_MARK"], "w") as f:
+        f.write(name + "\n")
+    with open(os.environ["PYMEM_MARK"] + ".done") as f:
+        f.read()
+for i in range(5):
+    KEPT.extend(Thing() for _ in range(100))
+    FIRST.extend(Once() for _ in range(100 if i == 0 else 0))
+    gc.collect()
+    mark("a")
+    mark("b")
+    if i % 3 == 0:
+        mark("rare")
+    if i < 3:
+        mark("x" * 1000 + "12"[i % 2])
+'''
+
 # Signals while snapshots are being taken; lines all at once; the end before a snapshot.
 FAST_SIGNALS = r'''
 import os, signal, time
@@ -248,6 +271,22 @@ class Summaries(Case):
         self.assertNotIn(b"PYMEM_SIGNAL", done.stderr)
         self.command("--leak-check", 3, "--", python, "-c", "pass", code=1)
         self.command("--leak-check", 1, "--", python, "-c", "pass", code=2)
+
+    def test_marks_in_turn(self):
+        """Each name's are compared, whatever comes between them, and told of once."""
+        python = some_interpreters(1)[0].path
+        done = self.command("--leak-check", 3, "--", python, "-c", TURNS, code=4)
+        said = done.stderr.decode()
+        for name in "a", "b":
+            (words,) = re.findall(r"^pymem-load: %s: grew at every one of 3 marks:\n((?:  .*\n)+)"
+                                  % name, said, re.M)
+            self.assertRegex(words, r"  __main__\.KEPT\[\*\] +__main__\.Thing +200 ")
+            self.assertNotIn("Once", words)
+        self.assertEqual(re.findall(r"pymem-load: (?:rare|x+.): only . of .*", said), [
+            "pymem-load: rare: only 2 of 3 marks",
+            "pymem-load: %s1: only 2 of 3 marks" % ("x" * 1000),
+            "pymem-load: %s2: only 1 of 3 marks" % ("x" * 1000)])
+        self.assertEqual(said.count("\npymem-load: "), 4, said)
 
     def test_fast_marks(self):
         python = some_interpreters(1)[0].path
