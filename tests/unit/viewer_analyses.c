@@ -386,6 +386,78 @@ static void test_growth(void **state)
 	check_growth(true, "m.ITEMS[*](.next x 2)");
 }
 
+/* m.BOX, a dict in which a dict of so many things is the one item */
+static struct heap *make_box(uint32_t count)
+{
+	struct world w = { 0 };
+	uint64_t *refs = calloc(2 * (size_t)count, sizeof(*refs));
+	uint64_t dict[] = { addr(1) }, box[] = { addr(2), addr(3) };
+	uint64_t inner[] = { addr(4), addr(5) };
+	char text[32];
+
+	define(&w);
+	make_object(&w.m, addr(0), w.module, w.dict_edge, 72, 1, dict, 1);
+	make_object(&w.m, addr(1), w.dict, w.pairs, 232, 1, box, 2);
+	make_str(&w.m, addr(2), w.str, "BOX");
+	make_object(&w.m, addr(3), w.dict, w.pairs, 232, 1, inner, 2);
+	make_str(&w.m, addr(4), w.str, "in");
+	for (uint32_t i = 0; i < 2 * count; i++)
+		refs[i] = addr(6 + i);
+	make_object(&w.m, addr(5), w.dict, w.pairs, 232, 1, refs, 2 * count);
+	for (uint32_t i = 0; i < count; i++) {
+		snprintf(text, sizeof(text), "key %u", i);
+		make_str(&w.m, addr(6 + 2 * i), w.str, text);
+		make_object(&w.m, addr(7 + 2 * i), w.thing, 0, 48, 1, NULL, 0);
+	}
+	make_root(&w.m, SNAP_ROOT_MODULE, "m", 0, 0, addr(0));
+	free(refs);
+	return make_end(&w.m);
+}
+
+/* How many things a dict of `before` items, which has `after` now, has more by places. */
+static void check_grown(uint32_t before, uint32_t after, const char *path)
+{
+	struct heap *heap[] = { make_box(before), make_box(after) };
+	struct analysis *a[2] = { 0 };
+	struct growth growth[2];
+	struct text text = { 0 };
+	uint32_t found = 0;
+
+	assert_int_equal(analysis_run(heap[0], NULL, &a[0]), 0);
+	assert_int_equal(analysis_run(heap[1], NULL, &a[1]), 0);
+	assert_int_equal(
+		growth_build_all((const struct analysis *const *)a, 2, NULL, growth), 0);
+	const struct signature *s = growth[1].signature.data;
+	for (uint32_t i = 0; i < VEC_COUNT(growth[1].signature, struct signature); i++) {
+		text_clear(&text);
+		growth_path(&text, a[1], &growth[1], i);
+		if (strcmp(text_get(&text), path) != 0)
+			continue;
+		const struct signature *old = growth_find(&growth[0], s[i].hash);
+		found++;
+		assert_non_null(old);
+		assert_int_equal((int64_t)(s[i].count - old->count),
+				 strstr(path, "[*]") ? (int64_t)after - before : 0);
+	}
+	assert_int_equal(found, 1);
+	text_free(&text);
+	for (int i = 0; i < 2; i++) {
+		growth_free(&growth[i]);
+		analysis_destroy(a[i]);
+		heap_destroy(heap[i]);
+	}
+}
+
+/* Above GROWTH_SMALL_DICT keys are no labels: of no snapshot that is compared. */
+static void test_growth_past_the_limit(void **state)
+{
+	(void)state;
+	check_grown(50, 150, "m.BOX['in'][*]");
+	check_grown(150, 50, "m.BOX['in'][*]");
+	check_grown(100, 150, "m.BOX['in'][*]");
+	check_grown(50, 60, "m.BOX['in']['key 7']");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +469,7 @@ int main(void)
 		cmocka_unit_test(test_shared_memory_without_a_holder),
 		cmocka_unit_test(test_way),
 		cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_growth_past_the_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,13 @@
 #include "viewer/model/native_node.h"
 
 #define FOLD_STEPS 4
+#define ROUNDS 16 /* a large dict in a large dict takes one more */
+
+/* Where a dict is large in one of the snapshots that are compared. */
+struct wide {
+	struct vec hash; /* u64 hashes of signatures, a power of two; 0: free */
+	size_t count;
+};
 
 struct builder {
 	const struct analysis *a;
@@ -25,6 +32,7 @@ struct builder {
 	struct vec of;	      /* u32 per node: index of its signature + 1; 0 = not
 				 * yet */
 	struct vec type_hash; /* u64 per type */
+	struct wide *wide;    /* NULL where literal */
 	bool literal;	      /* keys are labels where a program's text has them */
 };
 
@@ -67,6 +75,46 @@ static uint64_t growth_hash_numbered(const struct heap *heap, uint64_t hash,
 	return hash;
 }
 
+/* ---- where dicts are large ---- */
+
+static uint64_t *growth_wide_slot(const struct wide *wide, uint64_t hash)
+{
+	uint64_t *table = wide->hash.data;
+	size_t mask = VEC_COUNT(wide->hash, uint64_t) - 1, i = (hash >> 20) & mask;
+
+	while (table[i] && table[i] != hash)
+		i = (i + 1) & mask;
+	return &table[i];
+}
+
+static bool growth_wide_has(const struct wide *wide, uint64_t hash)
+{
+	return wide->count && *growth_wide_slot(wide, hash | 1);
+}
+
+static int growth_wide_add(struct wide *wide, uint64_t hash)
+{
+	const size_t slots = VEC_COUNT(wide->hash, uint64_t);
+	struct wide larger = { .count = wide->count };
+
+	if (2 * (wide->count + 1) > slots) {
+		if (vec_alloc(&larger.hash, (slots ? 2 * slots : 1024) * sizeof(hash)))
+			return -ENOMEM;
+		for (size_t i = 0; i < slots; i++) {
+			const uint64_t old = VEC(wide->hash, uint64_t)[i];
+
+			if (old)
+				*growth_wide_slot(&larger, old) = old;
+		}
+		vec_free(&wide->hash);
+		*wide = larger;
+	}
+	uint64_t *slot = growth_wide_slot(wide, hash | 1);
+	wide->count += !*slot;
+	*slot = hash | 1;
+	return 0;
+}
+
 /* ---- labels ---- */
 
 static bool growth_namespace(const struct builder *b, uint32_t dict)
@@ -75,15 +123,29 @@ static bool growth_namespace(const struct builder *b, uint32_t dict)
 	uint32_t parent = analysis_parent(b->a, dict);
 	struct heap_label label;
 
-	if (b->literal)
-		return true;
-	if (heap_refs(heap, dict).count <= 2 * GROWTH_SMALL_DICT)
-		return true;
 	if (parent >= heap->objects || heap_kind(heap, parent) == SNAP_KIND_DICT ||
 	    heap_kind(heap, parent) == SNAP_KIND_LIST)
 		return false;
 	heap_label(heap, parent, heap_slot(heap, parent, dict), &label);
 	return label.kind == SNAP_LABEL_DICT;
+}
+
+/* Whether the keys of a dict are labels. */
+static int growth_keys(struct builder *b, uint32_t dict, bool *ret)
+{
+	struct signature *place = (struct signature *)b->growth->signature.data +
+		VEC(b->of, uint32_t)[dict] - 1;
+	const bool large = heap_refs(b->heap, dict).count > 2 * GROWTH_SMALL_DICT;
+
+	*ret = true;
+	if (b->literal || (large && growth_namespace(b, dict)))
+		return 0;
+	if (large || growth_wide_has(b->wide, place->hash)) {
+		*ret = false;
+		return growth_wide_add(b->wide, place->hash);
+	}
+	place->keyed = 1;
+	return 0;
 }
 
 /* Whether a key may be a label. */
@@ -226,7 +288,7 @@ static int growth_place(struct builder *b, uint32_t node, uint32_t parent, uint6
 			       .parent = parent,
 			       .type = type,
 			       .example = node,
-			       .merged = merged };
+			       .merged = merged != 0 };
 	int err = 0;
 
 	at = node < b->heap->objects ? growth_fold(b, parent, label, type) : UINT32_MAX;
@@ -288,10 +350,11 @@ static int growth_visit(struct builder *b, uint32_t node)
 	struct heap_span refs = heap_refs(heap, node);
 	uint32_t parent = VEC(b->of, uint32_t)[node] - 1,
 		 type = heap_type_edge(heap, node), merged;
-	bool keys = node < heap->objects && heap_kind(heap, node) == SNAP_KIND_DICT &&
-		growth_namespace(b, node);
+	bool keys = false;
 	int err = 0;
 
+	if (node < heap->objects && heap_kind(heap, node) == SNAP_KIND_DICT)
+		err = growth_keys(b, node, &keys);
 	for (uint32_t i = 0; i < refs.count && !err; i++) {
 		struct heap_label label;
 		uint32_t to = refs.target[i];
@@ -342,7 +405,7 @@ static void growth_add_totals(struct growth *g)
 }
 
 static int growth_build_with(const struct analysis *analysis,
-			     const struct progress *progress, bool literal,
+			     const struct progress *progress, struct wide *wide,
 			     struct growth *ret)
 {
 	const struct heap *heap = analysis->heap;
@@ -350,7 +413,8 @@ static int growth_build_with(const struct analysis *analysis,
 			     .heap = heap,
 			     .progress = progress,
 			     .growth = ret,
-			     .literal = literal };
+			     .wide = wide,
+			     .literal = !wide };
 	int err;
 
 	assert(analysis->heap == heap);
@@ -377,13 +441,46 @@ static int growth_build_with(const struct analysis *analysis,
 int growth_build(const struct analysis *analysis, const struct progress *progress,
 		 struct growth *ret)
 {
-	return growth_build_with(analysis, progress, false, ret);
+	return growth_build_all(&analysis, 1, progress, ret);
+}
+
+/* Whether keys were labels where some dict was found large after that. */
+static bool growth_is_stale(const struct growth *g, const struct wide *wide)
+{
+	const struct signature *s = g->signature.data;
+
+	for (size_t i = 0; i < VEC_COUNT(g->signature, struct signature); i++)
+		if (s[i].keyed && growth_wide_has(wide, s[i].hash))
+			return true;
+	return false;
+}
+
+int growth_build_all(const struct analysis *const *analysis, size_t count,
+		     const struct progress *progress, struct growth *ret)
+{
+	struct wide wide = { 0 };
+	bool again = true;
+	int err = 0;
+
+	memset(ret, 0, count * sizeof(*ret));
+	for (int round = 0; round < ROUNDS && again && !err; round++) {
+		again = false;
+		for (size_t i = 0; i < count && !err; i++) {
+			if (round && !growth_is_stale(&ret[i], &wide))
+				continue;
+			growth_free(&ret[i]);
+			err = growth_build_with(analysis[i], progress, &wide, &ret[i]);
+			again = true;
+		}
+	}
+	vec_free(&wide.hash);
+	return err;
 }
 
 int growth_build_places(const struct analysis *analysis, const struct progress *progress,
 			struct growth *ret)
 {
-	return growth_build_with(analysis, progress, true, ret);
+	return growth_build_with(analysis, progress, NULL, ret);
 }
 
 void growth_free(struct growth *growth)

@@ -5,7 +5,9 @@
  *
  * The tree of shortest paths is merged: nodes that are reached by equal labels over
  * equal types are one signature.  Dict keys count as labels in namespaces and in
- * small dicts; indexes and the keys of large dicts don't.  A linked list, whose steps
+ * small dicts; indexes don't, nor the keys of a dict at a place where one is large, in
+ * any of the snapshots that are compared: else one that passes the limit would be
+ * another place with all that it has.  A linked list, whose steps
  * repeat (this one and its holder's as one to four steps above), is a few signatures,
  * not a million.  Each signature has a 64-bit hash of its labels' and types' text,
  * the same in every snapshot.  Native memory (native_node.h) is a
@@ -28,7 +30,8 @@ struct signature {
 	uint32_t parent;      /* index; the root's is itself, 0 */
 	uint32_t type;	      /* type id */
 	uint32_t example;     /* a node of it */
-	uint32_t merged;      /* 1: the last label stands for any key or index */
+	uint16_t merged;      /* 1: the last label stands for any key or index */
+	uint16_t keyed;	      /* 1: keys are labels of what a dict here holds */
 };
 
 struct growth {
@@ -41,6 +44,10 @@ struct growth {
 /* 0, -ENOMEM, -ECANCELED. Free with growth_free (also after a failure). */
 int growth_build(const struct analysis *analysis, const struct progress *progress,
 		 struct growth *ret);
+/* Of so many snapshots, whose places are named alike; ret: one for each, to be freed each
+ * in any case. */
+int growth_build_all(const struct analysis *const *analysis, size_t count,
+		     const struct progress *progress, struct growth *ret);
 /* The same, but the keys of dicts are labels whatever the dict's size: those that a
  * program's text has, which are interned (CPython's compiler does that to constants that
  * look like names), and no others.  So no place has another name when there is more of

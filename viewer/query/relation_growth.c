@@ -63,18 +63,35 @@ static void relation_growth_intersect(struct vec *ids, const struct growth *of,
 	ids->size = kept * 4;
 }
 
+/* Makes the places of all snapshots, which are named alike. */
+static int relation_growth_make(struct catalog *catalog)
+{
+	const size_t count = catalog->count;
+	const struct analysis **analysis = calloc(count, sizeof(*analysis));
+	struct growth *made = calloc(count, sizeof(*made));
+	int err = analysis && made ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < count && !err; i++)
+		analysis[i] = catalog->snapshot[i].analysis;
+	if (!err)
+		err = growth_build_all(analysis, count, catalog->snapshot->progress,
+				       made);
+	for (size_t i = 0; i < count && made; i++) {
+		if (err)
+			growth_free(&made[i]);
+		else
+			catalog->snapshot[i].growth = made[i];
+	}
+	free(analysis);
+	free(made);
+	return err;
+}
+
 static int relation_growth_of(struct relation_cursor *c, uint32_t snapshot,
 			      struct growth **ret)
 {
-	struct indexed *ix = &c->catalog->snapshot[snapshot];
-	int err = 0;
-
-	if (!ix->growth.signature.size)
-		err = growth_build(ix->analysis, ix->progress, &ix->growth);
-	if (err)
-		growth_free(&ix->growth);
-	*ret = &ix->growth;
-	return err;
+	*ret = &c->catalog->snapshot[snapshot].growth;
+	return (*ret)->signature.size ? 0 : relation_growth_make(c->catalog);
 }
 
 static int relation_growth_select(struct relation_cursor *c)

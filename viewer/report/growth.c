@@ -396,20 +396,25 @@ static int report_growth_build(const struct report_context *c,
 {
 	const uint64_t from = heap_fact_u64(c->old, "time_ns", 0);
 	const uint64_t to = heap_fact_u64(c->heap, "time_ns", 0);
-	int err = 0;
+	const struct analysis **analysis =
+		calloc(c->between_count + 2, sizeof(*analysis));
+	int err;
 
 	*series = (struct growth_series){
 		.count = c->between_count + 2,
 		.at = calloc(c->between_count + 2, sizeof(struct growth)),
 		.ns = from && to > from ? to - from : 0,
 	};
-	if (!series->at)
+	if (!series->at || !analysis) {
+		free(analysis);
 		return -ENOMEM;
-	for (uint32_t k = 0; k < series->count && !err; k++)
-		err = growth_build(k == 0			  ? c->old_analysis :
-					   k == series->count - 1 ? c->analysis :
-								    c->between[k - 1],
-				   c->progress, &series->at[k]);
+	}
+	for (uint32_t k = 0; k < series->count; k++)
+		analysis[k] = k == 0	       ? c->old_analysis :
+			k == series->count - 1 ? c->analysis :
+						 c->between[k - 1];
+	err = growth_build_all(analysis, series->count, c->progress, series->at);
+	free(analysis);
 	return err;
 }
 
