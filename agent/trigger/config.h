@@ -4,7 +4,7 @@
  *
  *	PYMEM_OUTPUT=PATH	where snapshots go; %p pid, %t UTC time
  *				(YYYYMMDDHHMMSS), %% a percent sign; a folder, a named
- *				pipe or a socket that is there
+ *				pipe, a socket or a device that is there
  *	PYMEM_KEEP=N		only the newest N files of this process are kept
  *	PYMEM_KEEP_BYTES=2G	... and so many that they take no more than this
  *	PYMEM_SOCKET=PATH	a unix socket somebody listens on (pymem-view --listen)

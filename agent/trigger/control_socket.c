@@ -26,26 +26,30 @@ static struct {
 	struct sockaddr_un address;
 } control_socket = { .listener = { .fd = -1 } };
 
-static bool control_socket_private(const char *dir)
+/* Makes it if need be: 0, -ENOTUNIQ when it isn't ours alone, or another errno. */
+static long control_socket_directory(const char *dir)
 {
 	struct stat st;
+	const long made = sys3(SYS_mkdirat, AT_FDCWD, dir, 0700);
+	const long rc = sys4(SYS_newfstatat, AT_FDCWD, dir, &st, AT_SYMLINK_NOFOLLOW);
 
-	sys3(SYS_mkdirat, AT_FDCWD, dir, 0700);
-#ifdef SYS_newfstatat
-	if (sys4(SYS_newfstatat, AT_FDCWD, dir, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return false;
-#else
-	if (fstatat(AT_FDCWD, dir, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return false;
-#endif
-	return S_ISDIR(st.st_mode) && st.st_uid == (uid_t)sys0(SYS_geteuid) &&
-		!(st.st_mode & 077);
+	if (rc < 0)
+		return made < 0 ? made : rc;
+	if (S_ISLNK(st.st_mode))
+		return -ELOOP;
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	if (st.st_uid != (uid_t)sys0(SYS_geteuid) || st.st_mode & 077)
+		return -ENOTUNIQ;
+	return 0;
 }
 
 static long control_socket_listen(int fd)
 {
 	long rc;
 
+	if (fd < 0)
+		return fd;
 	sys3(SYS_unlinkat, AT_FDCWD, control_socket.address.sun_path, 0);
 	rc = sys3(SYS_bind, fd, &control_socket.address, sizeof(control_socket.address));
 	return rc ? rc : sys2(SYS_listen, fd, 4);
@@ -54,6 +58,7 @@ static long control_socket_listen(int fd)
 void control_socket_open(const char *dir, bool values, control_socket_start *start)
 {
 	struct phrase t;
+	long rc;
 	int fd;
 
 	if (!dir[0])
@@ -67,17 +72,18 @@ void control_socket_open(const char *dir, bool values, control_socket_start *sta
 	phrase_str(&t, "/");
 	phrase_u64(&t, (uint64_t)sys_getpid());
 	phrase_str(&t, ".sock");
-	if (!control_socket_private(dir)) {
-		notice_say("PYMEM_CONTROL: the directory must be ours alone (mode 0700)",
-			   dir);
+	rc = t.cut ? -ENAMETOOLONG : control_socket_directory(dir);
+	if (rc < 0) {
+		notice_say_cause("PYMEM_CONTROL: no socket can be made there", dir, rc);
 		return;
 	}
 	fd = (int)sys3(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
 		       0);
 	fd = destination_high_fd(fd);
-	if (fd < 0 || t.cut || control_socket_listen(fd) < 0) {
-		notice_say("PYMEM_CONTROL: no socket can be made",
-			   control_socket.address.sun_path);
+	rc = control_socket_listen(fd);
+	if (rc < 0) {
+		notice_say_cause("PYMEM_CONTROL: no socket can be made",
+				 control_socket.address.sun_path, rc);
 		if (fd >= 0)
 			sys_close(fd);
 		return;

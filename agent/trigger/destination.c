@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -122,59 +123,106 @@ static void destination_directory_of(const char *path, char *ret, size_t size)
 		phrase_str(&t, "/");
 }
 
-/* What PYMEM_OUTPUT names: S_IFDIR, S_IFIFO, S_IFSOCK; 0 = a file, or nothing yet. */
-static unsigned destination_kind(const struct trigger_config *config)
+/*
+ * What has a name: S_IFREG, S_IFDIR, S_IFIFO ..., through links too; 0 = nothing.  A link
+ * to a file or to nothing is S_IFLNK: it, and not what it names, would be replaced.
+ */
+static unsigned destination_kind(const char *path)
 {
 	struct stat st;
 
-	if (sys4(SYS_newfstatat, AT_FDCWD, config->output, &st, 0) < 0 ||
-	    S_ISREG(st.st_mode))
+	if (sys4(SYS_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
+	if (!S_ISLNK(st.st_mode))
+		return st.st_mode & S_IFMT;
+	if (sys4(SYS_newfstatat, AT_FDCWD, path, &st, 0) < 0 || S_ISREG(st.st_mode))
+		return S_IFLNK;
 	return st.st_mode & S_IFMT;
+}
+
+/* May a file get this name? 0, or a negative errno: what is there is none. */
+static int destination_replaceable(const char *path)
+{
+	switch (destination_kind(path)) {
+	case 0:
+	case S_IFREG:
+		return 0;
+	case S_IFLNK:
+		return -ELOOP;
+	case S_IFDIR:
+		return -EISDIR;
+	case S_IFBLK:
+		return -ENOTBLK;
+	default:
+		return -EEXIST;
+	}
+}
+
+/* Removes a file, and nothing else that came to have its name. 0 or a negative errno. */
+static int destination_remove(const char *path)
+{
+	const int rc = destination_replaceable(path);
+
+	if (!rc)
+		sys3(SYS_unlinkat, AT_FDCWD, path, 0);
+	return rc;
+}
+
+/* The name now; the first of its times that is free. */
+static int destination_name_now(const char *pattern, char *ret, size_t size)
+{
+	const uint64_t now = sys_clock_ns(CLOCK_REALTIME) / 1000000000u;
+	const bool timed = strstr(pattern, "%t");
+
+	for (unsigned sequence = 1;; sequence++) {
+		if (!destination_name(pattern, sys_getpid(), now, sequence, ret, size))
+			return -ENAMETOOLONG;
+		if (!timed || sequence == 1000 || !destination_kind(ret))
+			return 0;
+	}
 }
 
 int destination_check(const struct trigger_config *config)
 {
-	const unsigned kind = destination_kind(config);
-	char dir[DESTINATION_PATH];
+	char path[DESTINATION_PATH], dir[DESTINATION_PATH];
+	int rc;
 
 	if (!config->output[0])
 		return 0;
-	if (kind == S_IFIFO || kind == S_IFSOCK)
-		return (int)sys3(SYS_faccessat, AT_FDCWD, config->output, W_OK);
-	if (kind == S_IFDIR)
-		return (int)sys3(SYS_faccessat, AT_FDCWD, config->output, W_OK | X_OK);
+	rc = destination_name_now(config->output, path, sizeof(path));
+	if (rc < 0)
+		return rc;
+	switch (destination_kind(path)) {
+	case S_IFIFO:
+	case S_IFSOCK:
+	case S_IFCHR:
+		return (int)sys3(SYS_faccessat, AT_FDCWD, path, W_OK);
+	case S_IFDIR:
+		return (int)sys3(SYS_faccessat, AT_FDCWD, path, W_OK | X_OK);
+	default:
+		rc = destination_replaceable(path);
+	}
 	destination_directory_of(config->output, dir, sizeof(dir));
-	if (strchr(dir, '%'))
-		return 0; /* depends on the process or the time: seen when written */
+	if (rc || strchr(dir, '%'))
+		return rc; /* depends on the process or the time: seen when written */
 	return (int)sys3(SYS_faccessat, AT_FDCWD, dir, W_OK | X_OK);
 }
 
-static bool destination_exists(const char *path)
+static int destination_open_file(struct destination *o)
 {
-	return sys3(SYS_faccessat, AT_FDCWD, path, F_OK) != -ENOENT;
-}
-
-static int destination_open_file(const char *pattern, struct destination *o)
-{
-	const uint64_t now = sys_clock_ns(CLOCK_REALTIME) / 1000000000u;
-	const bool timed = strstr(pattern, "%t");
 	struct phrase t;
-	int fd;
+	int fd, rc;
 
-	for (unsigned sequence = 1;; sequence++) {
-		if (!destination_name(pattern, sys_getpid(), now, sequence, o->path,
-				      sizeof(o->path)))
-			return -ENAMETOOLONG;
-		if (!timed || sequence == 1000 || !destination_exists(o->path))
-			break;
-	}
 	phrase_init(&t, o->part, sizeof(o->part));
 	phrase_str(&t, o->path);
 	phrase_str(&t, ".part");
 	if (t.cut)
 		return -ENAMETOOLONG;
-	sys3(SYS_unlinkat, AT_FDCWD, o->part, 0);
+	rc = destination_replaceable(o->path);
+	if (!rc)
+		rc = destination_remove(o->part);
+	if (rc < 0)
+		return rc;
 	fd = sys_open(o->part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	o->file = destination_high_fd(fd);
 	return fd < 0 ? fd : 0;
@@ -204,36 +252,60 @@ static int destination_connect(const char *path)
 	return rc < 0 ? (int)rc : fd;
 }
 
-/* A named pipe that somebody reads, or a negative errno (-ENXIO: nobody does). */
-static int destination_open_pipe(const char *path)
+/*
+ * A named pipe that somebody reads, or a device that is no terminal; or a negative errno
+ * (-ENXIO: nobody reads).
+ */
+static int destination_open_node(const char *path, unsigned kind)
 {
-	const int fd = destination_high_fd(sys_open(path, O_WRONLY | O_NONBLOCK, 0));
+	const int fd =
+		destination_high_fd(sys_open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY, 0));
+	struct stat st;
+	char terminal[64]; /* more than the kernel writes */
+	long rc;
 
-	if (fd >= 0)
-		sys3(SYS_fcntl, fd, F_SETFL, 0); /* blocking again */
-	return fd;
+	if (fd < 0)
+		return fd;
+	rc = sys4(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH);
+	if (!rc && (st.st_mode & S_IFMT) != kind)
+		rc = -EEXIST; /* another since */
+	if (!rc && sys3(SYS_ioctl, fd, TCGETS, terminal) == 0)
+		rc = -ENOTTY;
+	if (!rc)
+		rc = sys3(SYS_fcntl, fd, F_SETFL, 0); /* blocking again */
+	if (rc < 0)
+		sys_close(fd);
+	return rc < 0 ? (int)rc : fd;
 }
 
 static int destination_open_output(const struct trigger_config *config,
 				   struct destination *o)
 {
 	char pattern[DESTINATION_PATH];
+	unsigned kind;
 	struct phrase t;
+	int rc = destination_name_now(config->output, o->path, sizeof(o->path));
 
-	switch (destination_kind(config)) {
+	if (rc < 0)
+		return rc;
+	kind = destination_kind(o->path);
+	switch (kind) {
 	case S_IFDIR:
 		phrase_init(&t, pattern, sizeof(pattern));
 		phrase_str(&t, config->output);
 		phrase_str(&t, "/pymem-%p-%t.pymem");
-		return t.cut ? -ENAMETOOLONG : destination_open_file(pattern, o);
+		rc = t.cut ? -ENAMETOOLONG :
+			     destination_name_now(pattern, o->path, sizeof(o->path));
+		return rc ? rc : destination_open_file(o);
 	case S_IFIFO:
-		o->file = destination_open_pipe(config->output);
+	case S_IFCHR:
+		o->file = destination_open_node(o->path, kind);
 		break;
 	case S_IFSOCK:
-		o->file = destination_connect(config->output);
+		o->file = destination_connect(o->path);
 		break;
 	default:
-		return destination_open_file(config->output, o);
+		return destination_open_file(o);
 	}
 	o->stream = true;
 	return o->file < 0 ? o->file : 0;
@@ -310,7 +382,7 @@ int destination_append(struct destination *destination, const void *data, size_t
 
 static void destination_drop_oldest(void)
 {
-	sys3(SYS_unlinkat, AT_FDCWD, kept.path[kept.first], 0);
+	destination_remove(kept.path[kept.first]);
 	kept.first = (kept.first + 1) % CONFIG_KEEP_MAX;
 	kept.count--;
 }
@@ -388,6 +460,8 @@ int destination_commit(const struct trigger_config *config,
 		const long size = sys3(SYS_lseek, destination->file, 0, SEEK_CUR);
 
 		rc = sys1(SYS_fsync, destination->file);
+		if (!rc)
+			rc = destination_replaceable(destination->path);
 		if (!rc)
 			rc = sys4(SYS_renameat, AT_FDCWD, destination->part, AT_FDCWD,
 				  destination->path);

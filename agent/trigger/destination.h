@@ -4,8 +4,9 @@
  * whatever PYMEM_OUTPUT names that is there already, a socket, or both.
  *
  * PYMEM_OUTPUT may name a folder (files "pymem-%p-%t.pymem" in it), a named pipe that
- * somebody reads or a unix socket on which somebody listens: the snapshot is streamed
- * into those.
+ * somebody reads, a unix socket on which somebody listens or a device (/dev/null): the
+ * snapshot is streamed into those.  Nothing but a file is ever replaced by a file, or
+ * removed; a disk and a terminal are not written to.
  *
  * The file is written under its own name plus ".part", with mode 0600, and
  * renamed when it is whole and on the disk; a name that exists already gets "-2",
@@ -30,7 +31,7 @@ enum { DESTINATION_PATH = 1280, DESTINATION_FD_MIN = 1000 };
 
 struct destination {
 	int file, socket;	     /* -1 = none; file: of PYMEM_OUTPUT, of any kind */
-	bool stream;		     /* file is a pipe or a socket: it has no name */
+	bool stream;		     /* file is no file: a pipe, a socket, a device */
 	char path[DESTINATION_PATH]; /* final name of the file */
 	char part[DESTINATION_PATH];
 };

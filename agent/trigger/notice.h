@@ -9,4 +9,7 @@
 /* One line "pymem: sentence: detail"; detail may be NULL or "". Async-signal-safe. */
 void notice_say(const char *sentence, const char *detail);
 
+/* "pymem: sentence: path: why", of a negative errno. Async-signal-safe. */
+void notice_say_cause(const char *sentence, const char *path, long rc);
+
 #endif

@@ -55,10 +55,9 @@ static bool trigger_configure(void)
 		return false;
 	bad = destination_check(&config);
 	if (bad < 0) {
-		notice_say(
-			"PYMEM_OUTPUT: no file can be made there, no snapshots will be "
-			"taken",
-			config.output);
+		notice_say_cause("PYMEM_OUTPUT: nothing can be written there, no "
+				 "snapshots will be taken",
+				 config.output, bad);
 		return false;
 	}
 	return true;

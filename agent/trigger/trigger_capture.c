@@ -205,14 +205,16 @@ static int trigger_capture_try(const struct trigger_config *config,
 		return -ESHUTDOWN;
 	rc = destination_open(config, &triggered.destination);
 	if (rc < 0) {
-		notice_say("no snapshot", "its file or socket cannot be opened");
+		notice_say_cause("no snapshot: its file or socket cannot be opened",
+				 triggered.destination.path, rc);
 		return rc;
 	}
 	rc = trigger_capture_run(config, how);
 	if (!rc) {
 		rc = destination_commit(config, &triggered.destination);
 		if (rc)
-			notice_say("no snapshot", "the file could not be completed");
+			notice_say_cause("no snapshot: the file could not be completed",
+					 triggered.destination.path, rc);
 		return rc;
 	}
 	destination_abandon(&triggered.destination);

@@ -147,6 +147,49 @@ class Preload(PreloadCase):
         self.assertEqual(reader.wait(60), 0)
         self.assert_whole(self.path("read.pymem"))
 
+    def test_output_that_is_no_file_stays(self):
+        """A device, in its place or come meanwhile, and a link: never replaced."""
+        python = some_interpreters(1)[0]
+        os.symlink("/dev/null", self.path("null"))
+        done = run([python.path, "-c", BASE],
+                   env=preload(PYMEM_OUTPUT=self.path("null"), PYMEM_AT_EXIT=1))
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        os.symlink("file", self.path("link"))
+        done = run([python.path, "-c", BASE],
+                   env=preload(PYMEM_OUTPUT=self.path("link"), PYMEM_AT_EXIT=1))
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stderr, rb"^pymem: PYMEM_OUTPUT: [^\n]* symbolic link[^\n]*\n$")
+        done = run([python.path, "-c", BASE + "os.symlink('file', %r)" % self.path("new")],
+                   env=preload(PYMEM_OUTPUT=self.path("new"), PYMEM_AT_EXIT=1))
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stderr, rb"^pymem: no snapshot: [^\n]* symbolic link[^\n]*\n$")
+        self.assertEqual(sorted(os.listdir(self.tmp)), ["link", "new", "null"])
+        self.assertTrue(all(os.path.islink(self.path(n)) for n in os.listdir(self.tmp)))
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs a terminal's or a device's node")
+    def test_output_device_is_written_to(self):
+        python = some_interpreters(1)[0]
+        path = self.path("node")
+        os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 7))  # full
+        done = run([python.path, "-c", BASE], env=preload(PYMEM_OUTPUT=path,
+                                                          PYMEM_AT_EXIT=1))
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stderr, rb"^pymem: no snapshot: [^\n]*\n$")
+        self.assertTrue(stat.S_ISCHR(os.stat(path).st_mode))
+        self.assertEqual(os.listdir(self.tmp), ["node"])
+
+    def test_output_terminal_is_refused(self):
+        ours, theirs = os.openpty()
+        done = run([some_interpreters(1)[0].path, "-c", BASE],
+                   env=preload(PYMEM_OUTPUT=os.ttyname(theirs), PYMEM_AT_EXIT=1))
+        os.close(theirs)
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stderr, rb"^pymem: no snapshot: [^\n]* terminal[^\n]*\n$")
+        os.set_blocking(ours, False)
+        with self.assertRaises(OSError):
+            os.read(ours, 100)
+        os.close(ours)
+
     def test_socket(self):
         """PYMEM_SOCKET, alone and with PYMEM_OUTPUT: the same bytes on both."""
         for python in some_interpreters():
@@ -475,6 +518,18 @@ if __name__ == "__main__":
                                    preload(PYMEM_CONTROL=self.path("c")))
         self.assertIn(b"mode 0700", done.stderr)
         self.assertEqual(os.listdir(self.path("c")), [])
+
+    def test_control_says_why(self):
+        """No folder to make it in, a file or a link in its place."""
+        with open(self.path("file"), "w"):
+            pass
+        os.symlink(".", self.path("link"))
+        for path, why in (("none/c", b"no such file"), ("file", b"no directory"),
+                          ("file/c", b"no directory"), ("link", b"symbolic link"),
+                          ("x" * 90, b"too long|wrong")):
+            done = self.run_until_said(some_interpreters(1)[0],
+                                       preload(PYMEM_CONTROL=self.path(path)))
+            self.assertRegex(done.stderr, b"^pymem: PYMEM_CONTROL[^\n]*(%s)[^\n]*\n$" % why)
 
     def test_control_is_made_and_removed(self):
         with Target(some_interpreters(1)[0], BASE + "ready()\nserve()\n",

@@ -1,4 +1,5 @@
 pymem_unit(agent_life SOURCES agent_life.c LIBS agent_core)
+pymem_unit(agent_destination SOURCES agent_destination.c LIBS agent_core)
 pymem_unit(agent_gil SOURCES agent_gil.c LIBS agent_core)
 pymem_unit(agent_memory SOURCES agent_memory.c LIBS agent_core)
 pymem_unit(agent_lines SOURCES agent_lines.c LIBS agent_core)

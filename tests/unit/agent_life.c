@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parts of the agent's life that need no interpreter: configuration, names of
- * files, channels, the thread that leaves nothing behind, the borrowed arena.
+ * The parts of the agent's life that need no interpreter: configuration, channels,
+ * the thread that leaves nothing behind, the borrowed arena.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,7 +34,6 @@
 #include "agent/base/sys.h"
 #include "agent/base/phrase.h"
 #include "agent/trigger/config.h"
-#include "agent/trigger/destination.h"
 #include "agent/base/worker.h"
 
 /* ---- text ---- */
@@ -197,120 +196,6 @@ static void test_config_wholes(void **state)
 	assert_int_equal(configure(only_door, &c, err), 1);
 	assert_int_equal(configure(hostile, &c, err), -1);
 	assert_null(strchr(err, '\x1b'));
-}
-
-/* ---- output ---- */
-
-static void test_output_name(void **state)
-{
-	char buf[64], small[8];
-
-	(void)state;
-	assert_true(destination_name("/d/%p-%t.x%%", 42, 0, 1, buf, sizeof(buf)));
-	assert_string_equal(buf, "/d/42-19700101000000.x%");
-	assert_true(destination_name("%t", 1, 951782400, 1, buf, sizeof(buf)));
-	assert_string_equal(buf, "20000229000000");
-	assert_true(destination_name("%t", 1, 4107542399, 3, buf, sizeof(buf)));
-	assert_string_equal(buf, "21000228235959-3");
-	assert_false(destination_name("/d/%t", 1, 0, 1, small, sizeof(small)));
-}
-
-static void test_output_rotates(void **state)
-{
-	char dir[] = "/tmp/pymem-unit-XXXXXX", path[64];
-	struct trigger_config c = { .keep = 2 };
-	struct destination o;
-	struct stat st;
-
-	(void)state;
-	assert_non_null(mkdtemp(dir));
-	for (int i = 0; i < 4; i++) {
-		snprintf(c.output, sizeof(c.output), "%s/%d", dir, i);
-		assert_int_equal(destination_check(&c), 0);
-		assert_int_equal(destination_open(&c, &o), 0);
-		assert_true(o.file >= DESTINATION_FD_MIN);
-		assert_int_equal(stat(o.path, &st), -1); /* not before it is whole */
-		assert_int_equal(destination_append(&o, "abc", 3), 0);
-		assert_int_equal(destination_commit(&c, &o), 0);
-		assert_int_equal(stat(c.output, &st), 0);
-		assert_int_equal(st.st_mode & 07777, 0600);
-		assert_int_equal(st.st_size, 3);
-	}
-	for (int i = 0; i < 4; i++) {
-		snprintf(path, sizeof(path), "%s/%d", dir, i);
-		assert_int_equal(stat(path, &st), i < 2 ? -1 : 0);
-		unlink(path);
-	}
-	assert_int_equal(destination_open(&c, &o), 0);
-	destination_abandon(&o); /* nothing worth keeping: nothing left */
-	assert_int_equal(rmdir(dir), 0);
-	assert_int_equal(destination_check(&c), -ENOENT);
-	assert_true(destination_open(&c, &o) < 0);
-}
-
-static void test_output_rotates_by_bytes(void **state)
-{
-	char dir[] = "/tmp/pymem-unit-XXXXXX", path[64];
-	/* 3 and 2 bytes fit, 3 and 2 and 4 don't; the newest stays, however large */
-	static const unsigned sizes[] = { 3, 2, 4, 9 },
-			      there[][4] = { { 1, 0, 0, 0 },
-					     { 1, 1, 0, 0 },
-					     { 0, 1, 1, 0 },
-					     { 0, 0, 0, 1 } };
-	struct trigger_config c = { .keep_bytes = 6 };
-	struct destination o;
-	struct stat st;
-
-	(void)state;
-	assert_non_null(mkdtemp(dir));
-	for (int i = 0; i < 4; i++) {
-		snprintf(c.output, sizeof(c.output), "%s/%d", dir, i);
-		assert_int_equal(destination_open(&c, &o), 0);
-		assert_int_equal(destination_append(&o, "123456789", sizes[i]), 0);
-		assert_int_equal(destination_commit(&c, &o), 0);
-		for (int j = 0; j < 4; j++) {
-			snprintf(path, sizeof(path), "%s/%d", dir, j);
-			assert_int_equal(stat(path, &st), there[i][j] ? 0 : -1);
-		}
-	}
-	unlink(path);
-	assert_int_equal(rmdir(dir), 0);
-}
-
-/* What is there already: a folder, a pipe that is read, one that isn't, one whose reader
- * goes. */
-static void test_output_kinds(void **state)
-{
-	char dir[] = "/tmp/pymem-unit-XXXXXX", got[8] = "";
-	struct trigger_config c = { .keep = 0 };
-	struct destination o;
-	struct stat st;
-	int reader;
-
-	(void)state;
-	assert_non_null(mkdtemp(dir));
-	snprintf(c.output, sizeof(c.output), "%s", dir);
-	assert_int_equal(destination_check(&c), 0);
-	assert_int_equal(destination_open(&c, &o), 0);
-	assert_int_equal(destination_append(&o, "abc", 3), 0);
-	assert_int_equal(destination_commit(&c, &o), 0);
-	assert_int_equal(strncmp(o.path, dir, strlen(dir)), 0);
-	assert_int_equal(stat(o.path, &st), 0);
-	unlink(o.path);
-	snprintf(c.output, sizeof(c.output), "%s/pipe", dir);
-	assert_int_equal(mkfifo(c.output, 0600), 0);
-	assert_int_equal(destination_check(&c), 0);
-	assert_int_equal(destination_open(&c, &o), -ENXIO);
-	reader = open(c.output, O_RDONLY | O_NONBLOCK);
-	assert_int_equal(destination_open(&c, &o), 0);
-	assert_int_equal(destination_append(&o, "abc", 3), 0);
-	assert_int_equal(read(reader, got, sizeof(got)), 3);
-	close(reader);
-	assert_int_equal(destination_append(&o, "abc", 3), -EPIPE); /* and we live */
-	assert_int_equal(destination_commit(&c, &o), 0);
-	assert_int_equal(stat(c.output, &st), 0);
-	unlink(c.output);
-	assert_int_equal(rmdir(dir), 0);
 }
 
 /* ---- channels ---- */
@@ -600,10 +485,6 @@ int main(void)
 		cmocka_unit_test(test_config_previews),
 		cmocka_unit_test(test_config_wholes),
 		cmocka_unit_test(test_mutex_kinds),
-		cmocka_unit_test(test_output_name),
-		cmocka_unit_test(test_output_rotates),
-		cmocka_unit_test(test_output_rotates_by_bytes),
-		cmocka_unit_test(test_output_kinds),
 		cmocka_unit_test(test_control),
 		cmocka_unit_test(test_recycled_fd),
 		cmocka_unit_test(test_stream_stalls),
