@@ -76,12 +76,15 @@ static int main_catch_signals(void)
 	return 0;
 }
 
-/* Closed standard descriptors would be taken by files of ours and written to. */
+/*
+ * Closed standard descriptors would be taken by files of ours and written to.  What is
+ * written to standard output must fail, as it does where it's closed.
+ */
 static void main_fill_standard_fds(void)
 {
 	for (int fd = 0; fd <= 2; fd++) {
 		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
-		    open("/dev/null", O_RDWR) < 0)
+		    open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR) < 0)
 			_exit(1);
 	}
 }

@@ -15,12 +15,8 @@ int convert_open(struct output *ret, const char *name, uint64_t number, int pid,
 {
 	if (name && strcmp(name, "-") != 0)
 		return output_open(ret, name, number, pid, error);
-	*ret = (struct output){ .fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3),
-				.name = "-" };
-	if (ret->fd >= 0)
-		return 0;
-	snprintf(error, 512, "standard output is closed");
-	return -1;
+	*ret = (struct output){ .fd = output_stdout(error), .name = "-" };
+	return ret->fd >= 0 ? 0 : -1;
 }
 
 int convert_run(const char *viewer, const char *format, int snapshot, const char *compare,

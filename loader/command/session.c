@@ -260,6 +260,23 @@ static struct capture_job session_job_for(struct session *s, size_t i, bool keep
 	};
 }
 
+/* Nobody named the folder where a part waits: it's named where it can't be written. */
+static void session_tell_folder(struct session *s, size_t i, int fd)
+{
+	char *const error = s->results[i].error;
+	const size_t size = sizeof(s->results[i].error);
+	char folder[300], safe[300];
+	const size_t n = strlen(error);
+
+	if (fd < 0 || !n ||
+	    (s->parts[i].error != -ENOSPC && s->parts[i].error != -EDQUOT))
+		return;
+	output_scratch_folder(fd, folder, sizeof(folder));
+	escape_copy(safe, sizeof(safe), folder, strlen(folder));
+	snprintf(error + n, size - n, " in %s, where it waits%s", safe,
+		 session_to_stdout(s) ? " (TMPDIR names another place)" : "");
+}
+
 /* Puts the parts one after another into the output. */
 static void session_join(struct session *s)
 {
@@ -303,6 +320,8 @@ static void session_run_many(struct session *s, bool keep)
 	}
 	if (jobs && args) {
 		side_by_side_run(jobs, s->count, s->results);
+		for (size_t i = 0; i < s->count; i++)
+			session_tell_folder(s, i, s->parts[i].fd);
 		session_join(s);
 		for (size_t i = 0; i < s->count; i++) {
 			if (s->parts[i].fd >= 0)
@@ -347,6 +366,7 @@ static void session_run_one(struct session *s, bool keep)
 	const struct capture_job job = session_job_for(s, 0, keep, &arg);
 	if (job.plan)
 		capture_run(&job, r);
+	session_tell_folder(s, 0, spool >= 0 ? spool : s->snapshot);
 	live_pump(&s->live, part->start + part->written);
 	if (spool >= 0) {
 		const int e = live_finish(&s->live);

@@ -477,7 +477,7 @@ static int agent_image_place_file(struct agent_image *image, struct remote *r,
 	return load_fail(err, LOAD_E_CALL, -error,
 			 "the agent can't be brought into process %d: it sees no /proc, "
 			 "and no directory of its root can hold an executable file (%s)",
-			 r->tracee->pid, strerror(-error));
+			 r->tracee->helper->target->pid, strerror(-error));
 }
 
 int agent_image_place(struct agent_image *image, struct remote *r, int pidfd,

@@ -13,6 +13,7 @@
 #include "loader/target/foreign.h"
 #include "loader/inject/orphans.h"
 #include "loader/inject/remote_run.h"
+#include "loader/target/limits.h"
 
 #define HIGH_FD 1000
 
@@ -159,6 +160,17 @@ static int channels_open_sockets(struct remote *r, int pidfd, struct load_error 
 	return 0;
 }
 
+static int channels_refused(const struct remote *r, int failed, struct load_error *err)
+{
+	char limits[200] = "";
+
+	if (failed == EMFILE && !r->copy)
+		limits_descriptors_words(r->tracee->helper->target->pid, limits,
+					 sizeof(limits));
+	return load_fail(err, LOAD_E_CALL, failed, "no pipe in the target: %s%s%s",
+			 strerror(failed), *limits ? ": " : "", limits);
+}
+
 /* `theirs`: 1 = the target writes, 0 = the target reads. */
 static int channels_open_pipe(struct remote *r, int index, int theirs, int flags,
 			      struct load_error *err)
@@ -169,8 +181,7 @@ static int channels_open_pipe(struct remote *r, int index, int theirs, int flags
 	int failed = channels_make_pipe(r, index, flags, pair, err);
 
 	if (failed > 0)
-		return load_fail(err, LOAD_E_CALL, failed, "no pipe in the target: %s",
-				 strerror(failed));
+		return channels_refused(r, failed, err);
 	if (failed)
 		return -1;
 	const int ours = foreign_open_pipe(&h->target->process, t->pid, t->tid,
@@ -185,7 +196,7 @@ static int channels_open_pipe(struct remote *r, int index, int theirs, int flags
 		return load_fail(err, LOAD_E_SYSTEM, -ours,
 				 "descriptor %d of process %d can't be opened with its "
 				 "own rights: %s",
-				 pair[!theirs], t->pid, strerror(-ours));
+				 pair[!theirs], h->target->pid, strerror(-ours));
 	}
 	h->fds[index] = ours;
 	return channels_settle(r, index, pair[theirs], err);

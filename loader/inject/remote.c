@@ -71,22 +71,25 @@ void remote_init_copy(struct remote *r, struct tracee *copy, uint64_t exit_frame
 int remote_lost(struct remote *r, enum tracee_event event, struct load_error *err)
 {
 	struct tracee *t = r->tracee;
+	const char *const copy = r->copy ? "the copy of " : "";
+	const pid_t pid = t->helper->target->pid;
 
 	if (event == TRACEE_ENDED)
-		return load_fail(err, LOAD_E_GONE, 0, "process %d ended meanwhile",
-				 t->pid);
+		return load_fail(err, LOAD_E_GONE, 0, "%sprocess %d ended meanwhile",
+				 copy, pid);
 	if (event == TRACEE_EXEC) {
 		t->saved = false; /* nothing of what was saved exists any more */
 		return load_fail(err, LOAD_E_GONE, 0,
-				 "process %d started another program meanwhile", t->pid);
+				 "%sprocess %d started another program meanwhile", copy,
+				 pid);
 	}
 	if (event == TRACEE_TIMEOUT)
 		return load_fail(err, LOAD_E_TIMEOUT, 0,
-				 "a call made in process %d didn't return in time; it is "
-				 "left to finish",
-				 t->pid);
+				 "a call made in %sprocess %d didn't return in time%s",
+				 copy, pid, r->copy ? "" : "; it is left to finish");
 	return load_fail(err, LOAD_E_SYSTEM, 0,
-			 "thread %d of process %d stopped unexpectedly", t->tid, t->pid);
+			 "thread %d of %sprocess %d stopped unexpectedly", t->tid, copy,
+			 pid);
 }
 
 int remote_crashed(struct remote *r, struct load_error *err)

@@ -21,7 +21,7 @@ static int remote_region_check(const struct remote *r, int64_t result, const cha
 	if (result >= 0 || result < -4095)
 		return 0;
 	if (result == -ENOMEM)
-		limits_words(r->tracee->pid, limits, sizeof(limits));
+		limits_words(r->tracee->helper->target->pid, limits, sizeof(limits));
 	return load_fail(err, LOAD_E_CALL, (int)-result,
 			 "%s failed in the target: %s%s%s", what, strerror((int)-result),
 			 *limits ? ": " : "", limits);

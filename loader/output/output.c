@@ -165,6 +165,18 @@ static int output_open_direct(struct output *out, char error[512])
 	return -1;
 }
 
+int output_stdout(char error[512])
+{
+	const int flags = fcntl(STDOUT_FILENO, F_GETFL);
+	int fd = -1;
+
+	if (flags >= 0 && (flags & O_ACCMODE) != O_RDONLY)
+		fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		snprintf(error, 512, "standard output isn't open for writing");
+	return fd;
+}
+
 int output_open(struct output *ret, const char *name, uint64_t number, int pid,
 		char error[512])
 {
@@ -173,14 +185,14 @@ int output_open(struct output *ret, const char *name, uint64_t number, int pid,
 	*ret = (struct output){ .fd = -1 };
 	if (name && strcmp(name, "-") == 0) {
 		strcpy(ret->name, "-");
-		ret->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-		if (ret->fd >= 0 && !isatty(ret->fd))
+		ret->fd = output_stdout(error);
+		if (ret->fd < 0)
+			return -1;
+		if (!isatty(ret->fd))
 			return 0;
 		snprintf(error, 512,
-			 ret->fd < 0 ? "standard output is closed" :
-				       "refusing to write a snapshot to a terminal: "
-				       "redirect it, or name "
-				       "a file with -f FILE");
+			 "refusing to write a snapshot to a terminal: redirect it, or "
+			 "name a file with -f FILE");
 		output_discard(ret);
 		return -1;
 	}
@@ -311,6 +323,16 @@ int output_scratch(const char *beside, char error[512])
 	if (fd < 0)
 		snprintf(error, 512, "cannot make a temporary file: %s", strerror(errno));
 	return fd;
+}
+
+void output_scratch_folder(int fd, char *ret, size_t size)
+{
+	char self[64], path[PATH_MAX];
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	const ssize_t n = readlink(self, path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = '\0';
+	output_folder_of(ret, size, path);
 }
 
 int output_write(int fd, const void *data, uint64_t size)

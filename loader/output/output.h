@@ -14,6 +14,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct output {
@@ -42,9 +43,13 @@ int output_commit(struct output *output, char error[512]);
 /* Not to be kept: removes the temporary file. */
 void output_discard(struct output *output);
 
+/* Standard output, once more. fd or -1 with a sentence: it isn't open for writing. */
+int output_stdout(char error[512]);
 /* An unnamed file, mode 0600, in the folder of `beside` (or in TMPDIR, /tmp). fd or -1.
  */
 int output_scratch(const char *beside, char error[512]);
+/* In which folder such a file is; for people. */
+void output_scratch_folder(int fd, char *ret, size_t size);
 /* Writes all; 0 or a negative errno. */
 int output_write(int fd, const void *data, uint64_t size);
 /* Appends all of `from` (from its start) to `to`; 0 or a negative errno. */

@@ -15,6 +15,7 @@
 enum {
 	LIMITS_ROOM = 16 << 20, /* an agent, its stack, its first blocks */
 	LIMITS_MAPPINGS = 64,
+	LIMITS_DESCRIPTORS = 64,
 };
 
 /* Limits of bytes: what /proc/PID/limits calls them, and what of status counts. */
@@ -106,6 +107,29 @@ const char *limits_words(pid_t pid, char *buf, size_t size)
 	if (!limits_bytes_words(pid, buf, size) && !limits_mappings_words(pid, buf, size))
 		buf[0] = '\0';
 	return buf;
+}
+
+void limits_descriptors_words(pid_t pid, char *buf, size_t size)
+{
+	char *limits = limits_text(pid, "limits");
+	uint64_t soft;
+	bool hard;
+
+	buf[0] = '\0';
+	if (limits && limits_read(limits, "Max open files", &soft, &hard)) {
+		const unsigned long long more = soft + LIMITS_DESCRIPTORS;
+		char both[24] = "";
+
+		if (hard)
+			snprintf(both, sizeof(both), "%llu", more);
+		snprintf(
+			buf, size,
+			"its %s RLIMIT_NOFILE is %llu; prlimit --pid %d --nofile=%llu:%s "
+			"gives it more, and --method=external needs none",
+			hard ? "hard" : "soft", (unsigned long long)soft, (int)pid, more,
+			both);
+	}
+	free(limits);
 }
 
 void limits_lift(pid_t copy)

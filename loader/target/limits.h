@@ -14,6 +14,8 @@
  * remedy; "" where none is near.  Returns buf.
  */
 const char *limits_words(pid_t pid, char *buf, size_t size);
+/* The same where pid can open no more files (EMFILE): its limit, and what helps. */
+void limits_descriptors_words(pid_t pid, char *buf, size_t size);
 /*
  * A copy of ours isn't held to what its original is: as far as we may, it has no limits
  * of memory, descriptors and CPU time.

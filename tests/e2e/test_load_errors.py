@@ -4,6 +4,8 @@
 neither the target nor an earlier file harmed."""
 import json
 import os
+import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -122,6 +124,73 @@ class Errors(Case):
             self.assert_untouched(before)
             self.expect(self.load("--snapshot", "none.pymem", t.pid), 1, "none.pymem")
         self.nothing_written()
+
+    def test_closed_output(self):
+        """What nobody could get isn't made, or isn't done."""
+        with Target(self.python, IDLE) as t:
+            before = ProcState(t.pid)
+            for options in ("-qf -", "--summary", "--json", "-f x.pymem", "--dry-run"):
+                with self.subTest(options=options):
+                    done = run(["sh", "-c", "exec %s %s %d >&-" % (LOAD, options, t.pid)],
+                               cwd=self.tmp)
+                    self.expect(done, 1, "standard output")
+            done = run(["sh", "-c", "exec %s -qf y.pymem %d >&-" % (LOAD, t.pid)],
+                       cwd=self.tmp)
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
+            self.assert_untouched(before)
+
+    def test_limits_name_the_process(self):
+        """A copy has gone when its number is read: the remedy is for the process."""
+        code = ("import resource\n"
+                "have = int(open('/proc/self/statm').read().split()[0]) * 4096 + (1 << 20)\n"
+                "ready()\n"
+                "resource.setrlimit(resource.RLIMIT_AS, (have, have))\n"
+                "serve()\n")
+        with Target(self.python, code) as t:
+            wait_for(lambda: resource.prlimit(t.pid, resource.RLIMIT_AS)[0] > 0)
+            for options in ([], ["--method=agent"], ["--method=external"]):
+                with self.subTest(options=options):
+                    done = self.as_ordinary(t.pid, *options)
+                    self.assertEqual(done.returncode, 1, done.stderr)
+                    named = re.findall(rb"(?:--pid|process) (\d+)", done.stderr)
+                    self.assertEqual(set(map(int, named)), {t.pid}, done.stderr)
+
+    def as_ordinary(self, pid, *options):
+        """Without CAP_SYS_RESOURCE, which lifts the limits of a copy."""
+        prefix = ["setpriv", "--bounding-set=-sys_resource"] if is_root() else []
+        return run(prefix + [LOAD, "-qf", self.path("x.pymem"), *options, str(pid)])
+
+    def test_no_descriptor_left(self):
+        code = ("import resource\n"
+                "resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))\n"
+                "ready()\n"
+                "import os\n"
+                "try:\n"
+                "    while True: os.dup(0)\n"
+                "except OSError: pass\n"
+                "serve()\n")
+        with Target(self.python, code) as t:
+            wait_for(lambda: len(os.listdir("/proc/%d/fd" % t.pid)) == 12)
+            self.expect(self.load("-q", "--method=agent", t.pid), 1, "Too many open files",
+                        "prlimit --pid %d --nofile=" % t.pid, "--method=external")
+            self.assertEqual(self.load("-q", "-f", "x.pymem", "--method=external",
+                                       t.pid).returncode, 0)
+
+    def test_full_folder_of_what_waits(self):
+        """TMPDIR is named, which the user didn't."""
+        if not is_root() or run(["unshare", "-m", "true"]).returncode:
+            self.skipTest("no mount namespace of its own is allowed here")
+        with Target(self.python, BIG, ["60000"]) as t:
+            small = self.path("small")
+            os.mkdir(small)
+            script = ("mount -t tmpfs -o size=64k none %s && TMPDIR=%s %s %s %d | cat"
+                      % (small, small, LOAD, "%s", t.pid))
+            for options in ("-qf -", "--summary"):
+                with self.subTest(options=options):
+                    done = run(["unshare", "-m", "sh", "-c", script % options])
+                    self.assertIn("No space left on device in %s, " % small,
+                                  done.stderr.decode())
+                    self.assertIn(b"TMPDIR", done.stderr)
 
     def test_disk_full(self):
         if not is_root():
