@@ -384,8 +384,9 @@ static const struct inspection inspections_table[] = {
 	  inspections_visit_any, NULL },
 	{ "garbage", "objects of garbage that hasn't been collected",
 	  "object of garbage that hasn't been collected",
-	  "gc.enable(), gc.collect() at quiet moments; break the cycles", 1, NULL, NULL,
-	  NULL, inspections_garbage },
+	  "gc.enable(), gc.collect() at quiet moments (after gc.freeze(): gc.unfreeze() "
+	  "first); break the cycles",
+	  1, NULL, NULL, NULL, inspections_garbage },
 	{ "finalizers", "objects with __del__ in garbage",
 	  "object with __del__ in garbage",
 	  "close() or a context manager instead of __del__; weakref.finalize", 1, NULL,

@@ -4,8 +4,7 @@
 
 #include "viewer/model/attribute.h"
 
-/* Does the table keep what a weak reference is to? */
-static bool weak_dict_keeps(const struct analysis *a, uint32_t table, uint32_t ref)
+bool weak_dict_keeps(const struct analysis *a, uint32_t table, uint32_t ref)
 {
 	bool weak;
 

@@ -6,7 +6,10 @@
 #include "viewer/analysis/analysis.h"
 
 #define WEAK_DICT_TYPES "weakref.WeakKeyDictionary weakref.WeakValueDictionary"
+#define WEAK_SET_TYPES "_weakrefset.WeakSet"
 
+/* Whether the table keeps what a weak reference is to. */
+bool weak_dict_keeps(const struct analysis *analysis, uint32_t table, uint32_t ref);
 /* How many of the first `most` entries of one keep themselves: their weakly held side
  * lives by the dictionary's own table alone (a value refers to its key).  *entries_ret:
  * how many were looked at. */

@@ -15,7 +15,11 @@
 #include "viewer/report/suspect_members.h"
 #include "viewer/report/suspect_text.h"
 
-enum { CAUSE_STEPS = 64, CAUSE_MEMBERS = 4096 /* that are looked at */ };
+enum {
+	CAUSE_STEPS = 64,
+	CAUSE_MEMBERS = 4096, /* that are looked at */
+	CAUSE_CLASSES = 200   /* so many are no module's own */
+};
 
 struct cause_path {
 	const struct analysis *a;
@@ -69,6 +73,13 @@ static bool cause_is_cancelled(const struct heap *heap, uint32_t timer)
 	return attribute_true(heap, timer, "_cancelled");
 }
 
+static bool cause_is_traced(const struct heap *heap, uint32_t exception)
+{
+	const uint32_t trace = attribute_of(heap, exception, "__traceback__");
+
+	return trace < heap->objects && heap_kind(heap, trace) == SNAP_KIND_TRACEBACK;
+}
+
 /* Forms of suspects of which most members are such. */
 static const struct {
 	enum cause_form form;
@@ -78,20 +89,35 @@ static const struct {
 	{ CAUSE_CANCELLED, "asyncio.events.Handle", cause_is_cancelled },
 	{ CAUSE_DONE, "_asyncio.Task asyncio.tasks.Task", tasks_has_ended },
 	{ CAUSE_ENDED, "threading.Thread", ended_threads_is_gone },
+	{ CAUSE_TRACED, "builtins.BaseException", cause_is_traced },
 };
+
+/* One that is looked at where the members aren't seen in one place. */
+static uint32_t cause_example(const struct cause_path *p)
+{
+	const uint32_t node = p->s->inside_steps ? p->s->inside[0] :
+		p->s->chain			 ? p->s->point :
+						   p->s->top;
+
+	return node < p->a->heap->objects &&
+			heap_namesake_of(p->a->heap, node) == p->s->member_type ?
+		node :
+		HEAP_NONE;
+}
 
 static bool cause_most_are(const struct cause_path *p, enum cause_form form)
 {
 	const struct heap *heap = p->a->heap;
+	struct heap_span refs = { 0 };
 	uint64_t all = 0, such = 0;
 	size_t i = 0;
 
 	while (cause_states[i].form != form)
 		i++;
-	if (p->node >= heap->objects ||
-	    !kin_is(heap, p->s->member_type, cause_states[i].types))
+	if (!kin_is(heap, p->s->member_type, cause_states[i].types))
 		return false;
-	const struct heap_span refs = heap_refs(heap, p->node);
+	if (p->node < heap->objects && !p->s->chain)
+		refs = heap_refs(heap, p->node);
 	for (uint32_t k = 0; k < refs.count && all < CAUSE_MEMBERS; k++) {
 		const uint32_t member = refs.target[k];
 
@@ -101,7 +127,59 @@ static bool cause_most_are(const struct cause_path *p, enum cause_form form)
 		all++;
 		such += cause_states[i].is(heap, member);
 	}
+	const uint32_t example = all ? HEAP_NONE : cause_example(p);
+	return example != HEAP_NONE ? cause_states[i].is(heap, example) : 2 * such > all;
+}
+
+/* Do most of weakref.finalize's callbacks, in its registry, keep what they wait for? */
+static bool cause_is_finalizer(const struct cause_path *p)
+{
+	const struct heap *heap = p->a->heap;
+	uint64_t all = 0, such = 0;
+
+	if (p->node >= heap->objects ||
+	    !kin_is(heap, p->s->member_type, "weakref.finalize._Info"))
+		return false;
+	const struct heap_span refs = heap_refs(heap, p->node);
+	for (uint32_t k = 0; k < refs.count && all < CAUSE_MEMBERS; k++) {
+		if (refs.target[k] >= heap->objects ||
+		    heap_namesake_of(heap, refs.target[k]) != p->s->member_type)
+			continue;
+		const uint32_t ref = attribute_of(heap, refs.target[k], "weakref");
+
+		all++;
+		such += ref < heap->objects && weak_dict_keeps(p->a, p->node, ref);
+	}
 	return 2 * such > all;
+}
+
+static bool cause_is_exception(const struct heap *heap, uint32_t node)
+{
+	return node < heap->objects && heap_kind(heap, node) == SNAP_KIND_EXCEPTION;
+}
+
+static bool cause_is_context(const struct cause_path *p)
+{
+	const struct heap *heap = p->a->heap;
+	const uint32_t first = p->s->point;
+
+	return p->s->chain && cause_is_exception(heap, first) &&
+		(cause_is_exception(heap, attribute_of(heap, first, "__context__")) ||
+		 cause_is_exception(heap, attribute_of(heap, first, "__cause__")));
+}
+
+/* Classes among the variables of a module, so few that it defines or imports them. */
+static bool cause_is_defined(const struct cause_path *p)
+{
+	const struct heap *heap = p->a->heap;
+	uint32_t node = p->node;
+
+	if (!p->s->member_type || p->s->member_count > CAUSE_CLASSES ||
+	    heap_type(heap, p->s->member_type)->kind != SNAP_KIND_TYPE)
+		return false;
+	if (node < heap->objects && heap_kind(heap, node) == SNAP_KIND_DICT)
+		node = analysis_parent(p->a, node);
+	return node < heap->objects && heap_kind(heap, node) == SNAP_KIND_MODULE;
 }
 
 /* The innermost weak dictionary on the path: do most of its entries keep themselves? */
@@ -145,9 +223,16 @@ static bool cause_has_form(const struct cause_path *p, enum cause_form form)
 	case CAUSE_CANCELLED:
 	case CAUSE_DONE:
 	case CAUSE_ENDED:
+	case CAUSE_TRACED:
 		return cause_most_are(p, form);
 	case CAUSE_SELF_HELD:
 		return cause_is_self_held(p);
+	case CAUSE_FINALIZER:
+		return cause_is_finalizer(p);
+	case CAUSE_CONTEXT:
+		return cause_is_context(p);
+	case CAUSE_DEFINED:
+		return cause_is_defined(p);
 	case CAUSE_EMPTIED:
 		return !s->group && !s->chain && !s->by_variable &&
 			suspect_members_emptied(heap, p->node, s);
@@ -185,15 +270,20 @@ static bool cause_is_atexit(const struct heap *heap, uint32_t node)
 		!memcmp(name.text, "atexit", 6);
 }
 
-/* Most of each member is in such an object. */
+/* Most of each member is in such an object.  The frame of a generator (up to 3.10 an
+ * object) is part of that. */
 static bool cause_is_inside(const struct cause_path *p, unsigned kind)
 {
 	const struct heap *heap = p->a->heap;
+	unsigned before = SNAP_KIND_NONE, at;
 
-	for (uint32_t i = 0; i < p->s->inside_steps; i++)
-		if (p->s->inside[i] < heap->objects &&
-		    heap_kind(heap, p->s->inside[i]) == kind)
+	for (uint32_t i = 0; i < p->s->inside_steps; i++, before = at) {
+		at = p->s->inside[i] < heap->objects ? heap_kind(heap, p->s->inside[i]) :
+						       SNAP_KIND_NONE;
+		if (at == kind &&
+		    (at != SNAP_KIND_FRAME || before != SNAP_KIND_GENERATOR))
 			return true;
+	}
 	return false;
 }
 

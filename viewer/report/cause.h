@@ -40,6 +40,10 @@ enum cause_form {
 	CAUSE_DONE,	 /* tasks, most of them done */
 	CAUSE_ENDED,	 /* Thread objects, most of ended threads */
 	CAUSE_SELF_HELD, /* a weak dictionary whose entries keep themselves */
+	CAUSE_FINALIZER, /* weakref.finalize, most of whose callbacks keep their object */
+	CAUSE_CONTEXT,	 /* exceptions that refer to one another */
+	CAUSE_TRACED,	 /* exceptions, most of which have their traceback */
+	CAUSE_DEFINED,	 /* the classes of a module */
 	CAUSE_EMPTIED,	 /* a container with room for far more than it has */
 };
 

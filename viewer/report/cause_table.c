@@ -59,9 +59,11 @@ const struct cause cause_table[] = {
 	{ CAUSE_GROUP, HEAP_SYNTH_GARBAGE, NULL,
 	  "reference cycles that the garbage collector hasn't come to: it is switched "
 	  "off, "
-	  "frozen or runs seldom",
-	  "gc.enable(), or gc.collect() at quiet moments; break the cycles with weak "
-	  "references or a close() that clears attributes" },
+	  "frozen or runs seldom; or gc.freeze(), which moves what is garbage by then, "
+	  "too, out of its sight",
+	  "gc.enable(), or gc.collect() at quiet moments (after gc.freeze() it finds "
+	  "nothing before gc.unfreeze()); break the cycles with weak references or a "
+	  "close() that clears attributes" },
 	{ CAUSE_GROUP, HEAP_SYNTH_UNKNOWN, NULL,
 	  "a C extension that keeps references in its own memory, or forgets to give one "
 	  "back",
@@ -126,12 +128,30 @@ const struct cause cause_table[] = {
 	  "ever",
 	  "one logger a module, what differs in `extra` or a LoggerAdapter; "
 	  "removeHandler and close" },
-	{ CAUSE_MEMBER_KIND, SNAP_KIND_EXCEPTION, NULL,
+	{ CAUSE_FORM, CAUSE_FINALIZER, NULL,
+	  "weakref.finalize whose callback or arguments refer to the object itself (a "
+	  "bound method: self.close), so that it never dies",
+	  "give it a function that doesn't need the object (a staticmethod), and what "
+	  "that needs as arguments" },
+	{ CAUSE_MEMBER_TYPE, 0, "weakref.finalize._Info",
+	  "weakref.finalize for every object: an entry, with its arguments, for each "
+	  "that still lives; something else keeps those objects",
+	  "look what keeps them; call the finalizer, or detach(), when one is closed" },
+	{ CAUSE_FORM, CAUSE_CONTEXT, NULL,
+	  "exceptions that are kept, each with the one that was handled when it was "
+	  "raised (__context__) or that it was raised from (__cause__), and their frames",
+	  "e.__context__ = e.__cause__ = None before it is kept, or raise it when the "
+	  "except block is left (`raise ... from None` only hides __context__)" },
+	{ CAUSE_FORM, CAUSE_TRACED, NULL,
 	  "exceptions that are kept, each with its traceback, whose frames keep all "
 	  "their "
 	  "local variables",
 	  "keep str(e) or traceback.format_exc() instead, or e.with_traceback(None); "
 	  "traceback.clear_frames" },
+	{ CAUSE_MEMBER_KIND, SNAP_KIND_EXCEPTION, NULL,
+	  "exceptions that are kept, with what is in their args and attributes",
+	  "keep a short text or a count instead, or only the last few "
+	  "(collections.deque(maxlen=...))" },
 	{ CAUSE_MEMBER_KIND, SNAP_KIND_TRACEBACK, NULL,
 	  "tracebacks that are kept: their frames keep all their local variables",
 	  "keep traceback.format_exc() instead; traceback.clear_frames" },
@@ -145,6 +165,10 @@ const struct cause cause_table[] = {
 	{ CAUSE_MEMBER_KIND, SNAP_KIND_MODULE, NULL,
 	  "modules made while the program runs",
 	  "load each once, and delete its entry of sys.modules when it is done with" },
+	{ CAUSE_FORM, CAUSE_DEFINED, NULL,
+	  "the classes of an imported module, with what is in their attributes, "
+	  "registries and caches (up to 3.6 those of abc are dicts of Python's)",
+	  "look which of them keeps most (Enter, or the report dominators)" },
 	{ CAUSE_MEMBER_KIND, SNAP_KIND_TYPE, NULL,
 	  "classes made while the program runs (namedtuple, dataclass, type() or models "
 	  "in a function), kept by a registry, a cache or __subclasses__",
@@ -192,6 +216,16 @@ const struct cause cause_table[] = {
 	  "else keeps those objects",
 	  "look what keeps them (the path of one: report paths, or Enter); the entries "
 	  "go with them" },
+	{ CAUSE_PATH_TYPE, 0, WEAK_SET_TYPES,
+	  "a weak set has a weak reference for each object that still lives; something "
+	  "else keeps those objects",
+	  "look what keeps them (the path of one: report paths, or Enter); the "
+	  "references go with them" },
+	{ CAUSE_MEMBER_KIND, SNAP_KIND_WEAKREF, NULL,
+	  "weak references that nobody takes out, to objects that are gone, or that "
+	  "something else keeps",
+	  "take them out when the object goes (a callback: weakref.ref(x, remove), or "
+	  "WeakSet); look what keeps the objects (report paths)" },
 	{ CAUSE_PATH_TYPE, 0, "logging.Handler logging.Manager logging.Logger",
 	  "a logging handler that collects records, or loggers made per request",
 	  "flush or bound the handler; one logger a module" },
@@ -217,7 +251,8 @@ const struct cause cause_table[] = {
 	  "keep str(e) or traceback.format_exc() instead, or e.with_traceback(None)" },
 	{ CAUSE_PATH_KIND, SNAP_KIND_EXCEPTION, NULL,
 	  "an exception that is kept, with what it refers to",
-	  "keep str(e) instead; `raise ... from None` cuts its context off" },
+	  "keep str(e) instead; e.__context__ = None cuts off what was handled when it "
+	  "was raised (`raise ... from None` only hides that)" },
 	{ CAUSE_PATH_TYPE, 0, "_asyncio.Task asyncio.tasks.Task",
 	  "local variables of a coroutine that hasn't finished",
 	  "see the report tasks for where it waits; del what isn't needed before a long "

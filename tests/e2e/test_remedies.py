@@ -1,0 +1,166 @@
+# ctest: labels=e2e;ptrace cost=60
+# SPDX-License-Identifier: MIT
+"""Usual causes that look at more than what kind of container it is, and what to do then."""
+import json
+import re
+
+from harness import *
+
+# name: code, the path of the suspect begins with, what its cause and remedy hold, and don't
+CASES = {
+    "generators that are never finished": (r'''
+class Answer:
+    def __init__(self, n):
+        self.parts = self.stream(n)
+        next(self.parts)
+    def stream(self, n):
+        body = bytearray(12000)
+        yield n
+        yield body
+OPEN = [Answer(n) for n in range(800)]
+ready(); serve()
+''', "__main__.OPEN", ["never finished", "close() them"], ["inspect.stack"]),
+
+    "exceptions without a traceback": (r'''
+FAILED = []
+for n in range(8000):
+    try:
+        raise ValueError("order %d " % n * 100)
+    except ValueError as e:
+        FAILED.append(e.with_traceback(None))
+ready(); serve()
+''', "__main__.FAILED", ["in their args"], ["traceback"]),
+
+    "exceptions that keep one another": (r'''
+class Client:
+    last = None
+    def fetch(self, n):
+        body = bytes(2000) + b"%d" % n
+        try:
+            raise self.last or ValueError(n)
+        except Exception:
+            try:
+                raise OSError("try %d" % n)
+            except OSError as e:
+                self.last = e
+CLIENT = Client()
+for n in range(4000):
+    CLIENT.fetch(n)
+ready(); serve()
+''', "__main__.CLIENT", ["(__context__)", "e.__context__ = e.__cause__ = None"], []),
+
+    "a weak set of what lives": (r'''
+import weakref
+class Link:
+    all = weakref.WeakSet()
+LINKS = [Link() for n in range(20000)]
+Link.all.update(LINKS)
+ready(); serve()
+''', "__main__.Link.all", ["something else keeps"], ["use weakref.WeakSet"]),
+
+    "a list of weak references": (r'''
+import weakref
+class Link:
+    pass
+SEEN = [weakref.ref(Link()) for n in range(20000)]
+ready(); serve()
+''', "__main__.SEEN", ["nobody takes out"], ["deque"]),
+
+    "finalizers that keep what they wait for": (r'''
+import weakref
+class Store:
+    def __init__(self, n):
+        self.blob = bytes(3000) + b"%d" % n
+        weakref.finalize(self, self.close)
+    def close(self):
+        pass
+for n in range(4000):
+    Store(n)
+ready(); serve()
+''', "weakref.finalize._registry", ["never dies", "staticmethod"], []),
+
+    "finalizers of what lives": (r'''
+import weakref
+class Store:
+    pass
+STORES = [Store() for n in range(8000)]
+for n, store in enumerate(STORES):
+    weakref.finalize(store, len, bytes(300) + b"%d" % n)
+ready(); serve()
+''', "weakref.finalize._registry", ["something else keeps"], ["never dies"]),
+
+    "garbage that gc.freeze() took": (r'''
+import gc
+class Node:
+    def __init__(self, n):
+        self.me, self.text = self, b"%d" % n * 400
+gc.disable()
+for n in range(9000):
+    Node(n)
+gc.freeze()
+gc.enable()
+ready(); serve()
+''', "(unreachable garbage)", ["gc.freeze()", "gc.unfreeze()"], []),
+}
+
+
+class Remedies(Case):
+    def rows(self, python, name, code):
+        with Target(python, code) as target:
+            file = self.path(re.sub(r"\W", "-", name) + ".pymem")
+            done = run_load("-q", "-f", file, str(target.pid))
+            self.assertEqual(done.returncode, 0, done.stderr)
+        done = run_view(file, "--format", "json", "--no-sidecar", "--report", "suspects")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)["processes"][0]["rows"]
+
+    def check(self, python, name):
+        code, path, words, never = CASES[name]
+        rows = self.rows(python, name, code)
+        row = next((r for r in rows if r["path"].startswith(path)), None)
+        self.assertTrue(row, [r["path"] for r in rows])
+        said = row["cause"] + "\n" + row["remedy"]
+        for word in words:
+            self.assertIn(word, said)
+        for word in never:
+            self.assertNotIn(word, said)
+
+    def test_cause_and_remedy(self):
+        python = interpreters()[-1]
+        for name in CASES:
+            with self.subTest(name):
+                self.check(python, name)
+
+    def test_generators_that_have_a_frame(self):
+        """Up to 3.10 a suspended generator's frame is an object: it is the generator's."""
+        for python in interpreters():
+            if (3, 0) < python.version[:2] < (3, 11):
+                with self.subTest(python.name):
+                    self.check(python, "generators that are never finished")
+
+    def test_nothing_stands_out(self):
+        """What every interpreter has is no suspect, wherever it has its bytecode."""
+        for python in interpreters():
+            if python.version[0] == 3:
+                with self.subTest(python.name):
+                    rows = self.rows(python, "bare", "ready(); serve()")
+                    self.assertEqual([r["text"] for r in rows if r["kind"] != "free"], [])
+
+    def test_classes_of_a_module(self):
+        """Not made while the program runs: 3.6 has the caches of abc in their attributes."""
+        python = next((p for p in interpreters() if p.version[:2] == (3, 6)), None)
+        if not python:
+            self.skipTest("no CPython 3.6")
+        rows = self.rows(python, "abc", r'''
+import collections.abc
+KEPT = [type("Row", (), {}) for n in range(3000)]
+for row in KEPT:
+    isinstance(row(), collections.abc.Mapping)
+ready(); serve()
+''')
+        row = next(r for r in rows if r["path"].startswith("collections.abc"))
+        self.assertNotIn("made while the program runs", row["cause"])
+
+
+if __name__ == "__main__":
+    main()
