@@ -18,6 +18,7 @@
 
 #include "loader/capture/agent_file.h"
 #include "formats/rights/rights.h"
+#include "formats/rights/standard_fds.h"
 #include "formats/text/print.h"
 #include "loader/base/deadline.h"
 #include "loader/base/load_options.h"
@@ -74,19 +75,6 @@ static int main_catch_signals(void)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	return 0;
-}
-
-/*
- * Closed standard descriptors would be taken by files of ours and written to.  What is
- * written to standard output must fail, as it does where it's closed.
- */
-static void main_fill_standard_fds(void)
-{
-	for (int fd = 0; fd <= 2; fd++) {
-		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
-		    open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR) < 0)
-			_exit(1);
-	}
 }
 
 static int main_fail(const char *text)
@@ -212,7 +200,7 @@ int main(int argc, char **argv)
 	struct load_options options;
 	char error[512];
 
-	main_fill_standard_fds();
+	standard_fds_fill();
 	rights_ours();
 	switch (load_options_parse(argc, argv, &options, error)) {
 	case OPTIONS_HELP:

@@ -16,9 +16,11 @@
 #include "formats/text/print.h"
 #include "formats/rights/rights.h"
 #include "formats/rights/sandbox.h"
+#include "formats/rights/standard_fds.h"
 #include "viewer/document/document.h"
 #include "viewer/export.h"
 #include "viewer/files/clerk.h"
+#include "viewer/files/ending.h"
 #include "viewer/fleet/merge.h"
 #include "viewer/fleet/metrics.h"
 #include "viewer/graph/draw_ahead.h"
@@ -655,6 +657,8 @@ int main(int argc, char **argv)
 	struct options options;
 	int code;
 
+	standard_fds_fill();
+	ending_watch();
 	setlocale(LC_CTYPE, "");
 	rights_ours();
 	if (!options_from_args(argc, argv, &options, &code))

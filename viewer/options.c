@@ -604,13 +604,30 @@ static int options_said(void)
 	return 1;
 }
 
+/* What getopt_long made of it: '?' or ':'. */
+static void options_say_unknown(int option, const char *said)
+{
+	if (option == ':')
+		print_format(stderr, "pymem-view: option '%s' needs an argument\n", said);
+	else if (optopt > 0 && optopt < 256 && said[1] != '-')
+		print_format(stderr, "pymem-view: unknown option '-%c'\n", optopt);
+	else if (optopt)
+		print_format(stderr, "pymem-view: option '%s' takes no argument\n", said);
+	else
+		print_format(stderr,
+			     "pymem-view: unknown option '%s', or short for several\n",
+			     said);
+	print_lines(stderr, "Try 'pymem-view --help'.\n");
+}
+
 bool options_from_args(int argc, char **argv, struct options *ret, int *exit_ret)
 {
 	int option;
 
 	*ret = (struct options){ .screen = { .live_fd = -1 } };
 	*exit_ret = 2;
-	while ((option = getopt_long(argc, argv, "o:h", long_options, NULL)) != -1) {
+	opterr = 0; /* it would write what it was given as it is */
+	while ((option = getopt_long(argc, argv, ":o:h", long_options, NULL)) != -1) {
 		if (option == 'h') {
 			options_print_usage(stdout);
 			*exit_ret = options_said();
@@ -621,7 +638,11 @@ bool options_from_args(int argc, char **argv, struct options *ret, int *exit_ret
 			*exit_ret = options_said();
 			return false;
 		}
-		if (option == '?' || !options_take(ret, option, optarg))
+		if (option == '?' || option == ':') {
+			options_say_unknown(option, argv[optind - 1]);
+			return false;
+		}
+		if (!options_take(ret, option, optarg))
 			return false;
 	}
 	ret->screen.files = argv + optind;

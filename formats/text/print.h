@@ -24,6 +24,8 @@ void print_format(FILE *out, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Text of several lines: '\n' stays, all else is as with %s. */
 void print_lines(FILE *out, const char *text);
+/* A sentence of our own from a signal handler, to a descriptor: nothing is inserted. */
+void print_in_handler(int fd, const char *sentence);
 /* A JSON string with its quotes, in ASCII; what is no Unicode becomes U+FFFD. */
 void print_json(FILE *out, const char *text, size_t size);
 

@@ -48,6 +48,27 @@ def sudo(user, **also):
                 SUDO_USER=user.pw_name, **also)
 
 
+# Runs a command, ends it by a signal (0: lets it end by itself) when it has a child, and says
+# what was left to who is the first process of a container.
+FIRST = """
+import ctypes, os, sys, time
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)     # PR_SET_CHILD_SUBREAPER
+number, pid = int(sys.argv[1]), os.spawnv(os.P_NOWAIT, sys.argv[2], sys.argv[2:])
+while number:
+    with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+        if f.read():
+            os.kill(pid, number)
+            break
+    time.sleep(0.01)
+status = os.waitpid(pid, 0)[1]
+try:
+    left = os.waitpid(-1, 0)
+except ChildProcessError:
+    left = None
+sys.stderr.write("%d %s" % (os.WTERMSIG(status) if number else status, left))
+"""
+
+
 class Rights(unittest.TestCase):
     def setUp(self):
         self.tmp = tempfile.mkdtemp(prefix="pymem-rights-")
@@ -210,6 +231,39 @@ class Rights(unittest.TestCase):
             self.assertEqual(view.returncode, 0, (out + err).decode())
         for name in ("shown.txt", "g.svg", "e.jsonl", "private/s.pymem.pmx"):
             self.assertEqual(os.stat(self.path(name)).st_uid, SOMEBODY.pw_uid, name)
+
+    def test_clerk_is_not_left(self):
+        """... to the first process of a container, which is who is looked at."""
+        if os.geteuid():
+            self.skipTest("needs root")
+        path = self.snapshot("private")
+        done = run([sys.executable, "-c", FIRST, "0", VIEW, path, "--report", "types"])
+        self.assertEqual(done.stderr.decode(), "0 None")
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            out, into = os.pipe()   # nobody reads, so it doesn't end
+            with open(out, "rb"), open(into, "wb") as full:
+                done = subprocess.run([sys.executable, "-c", FIRST, str(int(number)), VIEW,
+                                       path, "--export", "jsonl", "-o", "-"], timeout=240,
+                                      stdout=full, stderr=subprocess.PIPE)
+            said = done.stderr.decode()
+            self.assertTrue(said.endswith("%d None" % number), said)
+            self.assertIn("no unfinished file is left", said)
+
+    def test_closed_standard_descriptors(self):
+        """What the viewer opens for itself doesn't take their places."""
+        path = self.snapshot("private")
+        made = self.path("made")
+        cases = ((">&-", ["--report", "types"], 1), ("<&-", ["--report", "types"], 0),
+                 ("<&- >&- 2>&-", ["--export", "jsonl", "-o", made], 0),
+                 ("<&- >&-", ["--graph", "treemap", "-o", made + ".svg"], 0))
+        for closed, args, code in cases:
+            with self.subTest(closed=closed, args=args):
+                done = run(["sh", "-c", 'exec "$@" ' + closed, "sh", VIEW, path] + args)
+                self.assertEqual(done.returncode, code, done.stderr)
+                if code:
+                    self.assertIn(b"Bad file descriptor", done.stderr)
+                elif args[-1].startswith(made):
+                    self.assertGreater(os.path.getsize(args[-1]), 1000)
 
     def report(self, path):
         view = self.viewer("--sidecar", "--report", "suspects", path)

@@ -61,6 +61,16 @@ class View(Case):
         with open(path, encoding="utf-8") as f:
             self.assertEqual(text, f.read(), "differs from %s" % name)
 
+    def test_unknown_options(self):
+        """... are escaped, as they may be names of files."""
+        for option, said in (("--re\x1b[31m", b"unknown option '--re\\x1b[31m', or"),
+                             ("-\x1b", b"unknown option '-\\x1b'"),
+                             ("--report", b"option '--report' needs an argument"),
+                             ("--help=1", b"option '--help=1' takes no argument")):
+            done = run_view(option)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(said, done.stderr)
+
     def test_text(self):
         for report in REPORTS:
             with self.subTest(report=report):

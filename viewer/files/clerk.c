@@ -8,28 +8,42 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "formats/rights/rights.h"
 #include "viewer/files/clerk_word.h"
 #include "viewer/files/clerk_work.h"
 
+enum { CLERK_LOOKS = 1000, CLERK_LOOK_NS = 1000000 };
+
 static int clerk_channel = -1;
+static pid_t clerk_pid, clerk_owner; /* whose child it is */
 
-int clerk_start(const struct clerk_orders *orders)
+void clerk_leave(void)
 {
-	const pid_t parent = getpid();
-	int pair[2];
+	const struct timespec look = { .tv_nsec = CLERK_LOOK_NS };
 
-	if (!rights_ours()->more)
-		return 0;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	const pid_t clerk = fork();
+	if (clerk_channel < 0 || clerk_owner != getpid())
+		return;
+	shutdown(clerk_channel, SHUT_RDWR);
+	for (int i = 0; i < CLERK_LOOKS; i++) {
+		if (waitpid(clerk_pid, NULL, WNOHANG) != 0)
+			return;
+		nanosleep(&look, NULL);
+	}
+}
+
+/* The clerk's pid, or a negative errno. */
+static pid_t clerk_fork(const struct clerk_orders *orders, const int pair[2])
+{
+	const pid_t parent = getpid(), clerk = fork();
+
 	if (clerk == 0) {
 		close(pair[0]);
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -37,14 +51,36 @@ int clerk_start(const struct clerk_orders *orders)
 			_exit(0);
 		clerk_work(orders, pair[1]);
 	}
-	const int err = clerk < 0 ? -errno : rights_drop();
-	close(pair[1]);
-	if (err) {
-		close(pair[0]);
-		return err;
+	return clerk < 0 ? -errno : clerk;
+}
+
+int clerk_start(const struct clerk_orders *orders)
+{
+	sigset_t all, before;
+	int pair[2];
+
+	if (!rights_ours()->more)
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	/* a signal that ends us finds no clerk, or one that it knows */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	const pid_t clerk = clerk_fork(orders, pair);
+	if (clerk > 0) {
+		clerk_channel = pair[0];
+		clerk_pid = clerk;
+		clerk_owner = getpid();
 	}
-	clerk_channel = pair[0];
-	return 0;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(pair[1]);
+	if (clerk < 0) {
+		close(pair[0]);
+		return clerk;
+	}
+	if (atexit(clerk_leave))
+		return -ENOMEM;
+	return rights_drop();
 }
 
 bool clerk_works(void)

@@ -39,6 +39,12 @@ struct clerk_orders {
  * not go on.  Forks: before there are threads.
  */
 int clerk_start(const struct clerk_orders *orders);
+/*
+ * Has the clerk end and waits for that, a second at most; at exit it comes by itself.
+ * Left behind it would be the child of whoever is first in this PID namespace, which may
+ * be the application that we looked at.  signal-safety(7); nothing without a clerk.
+ */
+void clerk_leave(void);
 /* Is there one? The functions below need it. */
 bool clerk_works(void);
 /* Would it make that file?  Else the viewer's own rights must do. */

@@ -2,9 +2,7 @@
 /*
  * unfinished - temporary files that don't outlive an interrupted process.
  *
- * The first one installs handlers of SIGINT, SIGTERM, SIGHUP, SIGPIPE and SIGXFSZ where
- * nothing else heeds these: they remove the files, then the signal does what it does.
- * One thread only.
+ * ending.h removes them when a signal ends the viewer.  One thread only.
  */
 #ifndef PYMEM_VIEWER_FILES_UNFINISHED_H
 #define PYMEM_VIEWER_FILES_UNFINISHED_H
@@ -13,5 +11,7 @@
 void unfinished_add(const char *path);
 /* It has its name now, or is gone. */
 void unfinished_remove(const char *path);
+/* Removes them all. signal-safety(7). */
+void unfinished_unlink(void);
 
 #endif

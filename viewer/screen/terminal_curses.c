@@ -58,7 +58,10 @@ static void terminal_curses_on_fatal(int sig)
 
 	(void)n;
 	tcsetattr(restore.fd, TCSANOW, &restore.termios);
-	signal(sig, SIG_DFL);
+	for (size_t i = 0; i < NFATAL; i++) { /* as if we had never been there */
+		if (fatal[i] == sig)
+			sigaction(sig, &restore.actions[i], NULL);
+	}
 	raise(sig);
 }
 
