@@ -458,6 +458,72 @@ static void test_growth_past_the_limit(void **state)
 	check_grown(50, 60, "m.BOX['in']['key 7']");
 }
 
+static void check_growth_sums(struct heap *heap, uint64_t shallow, uint64_t size)
+{
+	struct growth growth = { 0 };
+	struct analysis *a = NULL;
+	uint64_t shallow_sum = 0, size_sum = 0;
+
+	assert_int_equal(analysis_run(heap, NULL, &a), 0);
+	assert_int_equal(growth_build(a, NULL, &growth), 0);
+	const struct signature *const s = growth.signature.data;
+	for (size_t i = 0; i < VEC_COUNT(growth.signature, struct signature); i++) {
+		size_sum += s[i].size;
+		shallow_sum += s[i].shallow;
+	}
+	assert_int_equal(shallow_sum, shallow);
+	assert_int_equal(size_sum, size);
+	assert_int_equal(s[0].total, size);
+	assert_int_equal(analysis_total(a), size);
+	growth_free(&growth);
+	analysis_destroy(a);
+	heap_destroy(heap);
+}
+
+/* Whoever owns memory, and how many do: each byte is in one place. */
+static void test_growth_of_native_memory(void **state)
+{
+	enum { OWNER = SNAP_BUFFER_OWNER, COUNTED = OWNER | SNAP_BUFFER_COUNTED };
+	const struct snap_buffer buffers[] = {
+		{ .object = addr(0), .data = addr(100), .length = 5000, .flags = OWNER },
+		{ .object = addr(0), .data = addr(300), .length = 6000, .flags = OWNER },
+		{ .object = addr(1), .data = addr(300), .length = 6000, .flags = OWNER },
+		{ .object = addr(0),
+		  .data = addr(500),
+		  .length = 7000,
+		  .flags = OWNER,
+		  .sharers = 3 },
+		/* whose owner isn't in the snapshot */
+		{ .object = 77, .data = addr(700), .length = 8000, .flags = OWNER },
+		/* together more than the size that counts them */
+		{ .object = addr(2),
+		  .data = addr(900),
+		  .length = 9000,
+		  .flags = COUNTED },
+		{ .object = addr(2),
+		  .data = addr(1100),
+		  .length = 9000,
+		  .flags = COUNTED | SNAP_BUFFER_INFERRED },
+		{ .object = addr(1),
+		  .data = addr(1300),
+		  .length = 5000,
+		  .flags = COUNTED,
+		  .sharers = 2 },
+	};
+	const uint64_t sizes[] = { 48, 5100, 10000 };
+	struct world w = { 0 };
+
+	(void)state;
+	define(&w);
+	for (unsigned i = 0; i < 3; i++) {
+		make_object(&w.m, addr(i), w.thing, 0, sizes[i], 1, NULL, 0);
+		make_root(&w.m, SNAP_ROOT_MODULE, "m", 0, 0, addr(i));
+	}
+	for (size_t i = 0; i < sizeof(buffers) / sizeof(buffers[0]); i++)
+		assert_int_equal(w.m.sink->ops->buffer(w.m.sink, &buffers[i]), 0);
+	check_growth_sums(make_end(&w.m), 15148, 15148 + 5000 + 6000 + 7000 + 8000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -470,6 +536,7 @@ int main(void)
 		cmocka_unit_test(test_way),
 		cmocka_unit_test(test_growth),
 		cmocka_unit_test(test_growth_past_the_limit),
+		cmocka_unit_test(test_growth_of_native_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -272,10 +272,10 @@ static int growth_intern(struct builder *b, const struct signature *s, uint32_t 
 /* Bytes that are a node's own. */
 static uint64_t growth_size(const struct heap *heap, uint32_t node)
 {
-	if (node >= heap->objects)
-		return heap_native(heap, node);
+	if (heap_is_native(heap, node))
+		return native_node_own(heap, node);
 	return heap_size(heap, node) -
-		(heap->native.size && !heap->python_only ?
+		(heap->native.size && !heap->python_only && node < heap->objects ?
 			 native_node_inside(heap, node) :
 			 0);
 }
@@ -320,30 +320,6 @@ static bool growth_is_child(const struct builder *b, uint32_t node, uint32_t to)
 		!VEC(b->of, uint32_t)[to];
 }
 
-/* The native memory that an object owns: a place for each source. */
-static int growth_visit_native(struct builder *b, uint32_t node)
-{
-	const struct heap *heap = b->heap;
-	const uint64_t *edge = VEC(heap->native_edge, uint64_t);
-	uint32_t parent = VEC(b->of, uint32_t)[node] - 1;
-	size_t count = VEC_COUNT(heap->native_edge, uint64_t), i = count;
-	int err = 0;
-
-	if (count && !heap->python_only && node < heap->objects)
-		i = native_node_first(heap, node);
-	for (; i < count && edge[i] >> 32 == node && !err; i++) {
-		uint32_t to = heap_native_base(heap) + (uint32_t)edge[i];
-
-		if (growth_is_child(b, node, to))
-			err = growth_place(
-				b, to, parent,
-				growth_hash_string(heap, growth_mix(HEAP_SYNTH_NATIVE, 2),
-						   heap_native_at(heap, to)->source),
-				0);
-	}
-	return err;
-}
-
 static int growth_visit(struct builder *b, uint32_t node)
 {
 	const struct heap *heap = b->heap;
@@ -371,7 +347,27 @@ static int growth_visit(struct builder *b, uint32_t node)
 	}
 	if (!err && growth_is_child(b, node, type))
 		err = growth_place(b, type, parent, growth_mix(SNAP_LABEL_TYPE, 1), 0);
-	return err ? err : growth_visit_native(b, node);
+	return err;
+}
+
+/* Native memory, also what no object or several are known to own: below the one that has
+ * it on its shortest path, a place for each source. */
+static int growth_walk_native(struct builder *b)
+{
+	const struct heap *heap = b->heap;
+	int err = 0;
+
+	for (uint32_t n = heap_native_base(heap);
+	     n < heap->nodes && !heap->python_only && !err; n++) {
+		const uint32_t of = VEC(b->of, uint32_t)[analysis_parent(b->a, n)];
+
+		err = growth_place(b, n, of ? of - 1 : 0,
+				   growth_hash_string(heap,
+						      growth_mix(HEAP_SYNTH_NATIVE, 2),
+						      heap_native_at(heap, n)->source),
+				   0);
+	}
+	return err;
 }
 
 static int growth_walk(struct builder *b)
@@ -390,7 +386,7 @@ static int growth_walk(struct builder *b)
 		if (!err)
 			err = growth_visit(b, VEC(b->queue, uint32_t)[i]);
 	}
-	return err;
+	return err ? err : growth_walk_native(b);
 }
 
 static void growth_add_totals(struct growth *g)

@@ -76,7 +76,6 @@ struct heapsnapshot {
 	uint32_t *of_type; /* by type id, of its name */
 	uint32_t *of_name; /* by string id, of a reference that has that name */
 	uint32_t natives;  /* native nodes that are written */
-	uint64_t *moved;   /* of each: bytes that its owner's size counts */
 	uint8_t *owned;	   /* of each: 1 = an object owns it */
 	uint64_t homeless; /* those that none owns */
 	int err;	   /* 0 or -ENOMEM, sticky */
@@ -155,33 +154,23 @@ static uint64_t heapsnapshot_each_edge(struct heapsnapshot *e, uint32_t node,
 	return n + heapsnapshot_each_native(e, node, found);
 }
 
-/* What of an owner's size its native nodes have; all of it at most. */
-static int heapsnapshot_move_native(struct heapsnapshot *e)
+/* Which of the native nodes an object owns. */
+static int heapsnapshot_find_owned(struct heapsnapshot *e)
 {
 	const uint64_t *const edge = VEC(e->heap->native_edge, uint64_t);
-	const uint32_t base = heap_native_base(e->heap);
-	uint64_t left = 0;
 
-	e->natives = e->heap->python_only ? 0 : e->heap->nodes - base;
-	e->moved = calloc((size_t)e->natives + 1, sizeof(*e->moved));
+	e->natives =
+		e->heap->python_only ? 0 : e->heap->nodes - heap_native_base(e->heap);
 	e->owned = calloc((size_t)e->natives + 1, 1);
-	if (!e->moved || !e->owned)
+	if (!e->owned)
 		return -ENOMEM;
 	e->homeless = e->natives;
 	for (size_t i = 0; e->natives && i < VEC_COUNT(e->heap->native_edge, uint64_t);
 	     i++) {
-		const uint32_t owner = (uint32_t)(edge[i] >> 32), n = (uint32_t)edge[i];
-		const struct heap_native *const native =
-			heap_native_at(e->heap, base + n);
+		const uint32_t n = (uint32_t)edge[i];
 
-		if (!i || edge[i - 1] >> 32 != owner)
-			left = heap_size(e->heap, owner);
 		e->homeless -= !e->owned[n];
 		e->owned[n] = 1;
-		if (!(native->flags & HEAP_NATIVE_COUNTED) || native->owners != 1)
-			continue;
-		e->moved[n] = native->size < left ? native->size : left;
-		left -= e->moved[n];
 	}
 	return 0;
 }
@@ -189,22 +178,12 @@ static int heapsnapshot_move_native(struct heapsnapshot *e)
 /* Bytes of a node that no other node of the file has. */
 static uint64_t heapsnapshot_self_size(const struct heapsnapshot *e, uint32_t node)
 {
-	const uint64_t *const edge = VEC(e->heap->native_edge, uint64_t);
-	uint64_t size = heap_size(e->heap, node);
-
-	if (heap_is_native(e->heap, node)) {
-		const struct heap_native *const native = heap_native_at(e->heap, node);
-
-		return native->flags & HEAP_NATIVE_COUNTED ?
-			e->moved[node - heap_native_base(e->heap)] :
-			native->size;
-	}
-	if (!e->natives || !heap_is_object(e->heap, node))
-		return size;
-	for (size_t i = native_node_first(e->heap, node);
-	     i < VEC_COUNT(e->heap->native_edge, uint64_t) && edge[i] >> 32 == node; i++)
-		size -= e->moved[(uint32_t)edge[i]];
-	return size;
+	if (heap_is_native(e->heap, node))
+		return native_node_own(e->heap, node);
+	return heap_size(e->heap, node) -
+		(e->natives && heap_is_object(e->heap, node) ?
+			 native_node_inside(e->heap, node) :
+			 0);
 }
 
 /* ---- nodes ---- */
@@ -529,7 +508,7 @@ int heapsnapshot_write(FILE *out, struct analysis *analysis,
 	if (!err)
 		err = chrome_name_init(&e.names, e.heap);
 	if (!err)
-		err = heapsnapshot_move_native(&e);
+		err = heapsnapshot_find_owned(&e);
 	if (!err)
 		err = heapsnapshot_write_all(&e);
 	json_flush(&e.json);
@@ -539,7 +518,6 @@ int heapsnapshot_write(FILE *out, struct analysis *analysis,
 	text_free(&e.text);
 	free(e.of_type);
 	free(e.of_name);
-	free(e.moved);
 	free(e.owned);
 	return err;
 }

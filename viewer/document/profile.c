@@ -2,9 +2,9 @@
 /*
  * profile - places as stacks (profile.h).
  *
- * Places with enough memory below them become frames; what the others have is their
- * nearest such holder's.  Then samples that are still too small lose their type, and what
- * is too small without moves up.
+ * Places with enough below them become frames; what the others have is their nearest such
+ * holder's.  Then samples that are still too small move up, each to what the place above
+ * has of its type; at the root all are kept.
  */
 #include "viewer/document/profile.h"
 
@@ -17,7 +17,10 @@
 #include "viewer/name/hops.h"
 #include "viewer/name/name.h"
 
-#define FOLDED_SHARE 10000u /* of the heap: stacks with less are folded */
+/* Of the heap's bytes and of its objects: stacks with less of each are folded.  Bytes
+ * are in few places, objects in many. */
+#define FOLDED_BYTES 10000u
+#define FOLDED_OBJECTS 2000u
 
 struct maker {
 	struct profile *p;
@@ -25,9 +28,50 @@ struct maker {
 	struct growth places;
 	struct vec frame_of; /* u32 per place */
 	struct vec leaf_of;  /* u32 per type: text + 1, 0 = not yet */
+	struct vec count_of; /* u64 per place: objects of it and of all below */
 	struct text scratch;
-	uint64_t enough; /* bytes */
+	struct profile_value enough; /* of any of these */
 };
+
+/* ---- what is enough ---- */
+
+/* A power of two: the same for two heaps of nearly one size, whose difference is looked
+ * at. */
+static uint64_t profile_share(uint64_t whole, uint64_t parts)
+{
+	uint64_t share = whole / parts;
+
+	while (share & (share - 1))
+		share &= share - 1;
+	return share ? share : 1;
+}
+
+static bool profile_is_enough(const struct maker *m, const struct profile_value *value)
+{
+	return value->count >= m->enough.count || value->shallow >= m->enough.shallow ||
+		value->retained >= m->enough.retained;
+}
+
+/* Native memory is in no object: it counts as none. */
+static uint64_t profile_objects(const struct maker *m, const struct signature *s)
+{
+	return heap_is_native(m->heap, s->example) ? 0 : s->count;
+}
+
+static int profile_count_all(struct maker *m)
+{
+	const struct signature *const s = VEC(m->places.signature, struct signature);
+	const size_t count = VEC_COUNT(m->places.signature, struct signature);
+
+	if (vec_alloc(&m->count_of, count * sizeof(uint64_t)))
+		return -ENOMEM;
+	uint64_t *const below = m->count_of.data;
+	for (size_t i = 0; i < count; i++)
+		below[i] = profile_objects(m, &s[i]);
+	for (size_t i = count; i-- > 1;)
+		below[s[i].parent] += below[i];
+	return 0;
+}
 
 /* ---- steps ---- */
 
@@ -260,9 +304,12 @@ static int profile_enter(struct maker *m, uint32_t place, uint32_t *ret)
 	const uint32_t depth =
 		place ? VEC(m->p->frame, struct profile_frame)[parent].depth + 1 : 0;
 	struct profile_frame frame = { .parent = parent, .depth = depth };
+	/* the objects' bytes are no more than all bytes */
+	const struct profile_value below = { VEC(m->count_of, uint64_t)[place], s->total,
+					     s->total };
 
 	*ret = parent;
-	if (depth >= PROFILE_DEPTH || (place && s->total < m->enough))
+	if (depth >= PROFILE_DEPTH || (place && !profile_is_enough(m, &below)))
 		return 0;
 	profile_add_step(m, s, &m->scratch);
 	if (!text_len(&m->scratch))
@@ -310,8 +357,8 @@ static int profile_sample_all(struct maker *m)
 
 	for (size_t i = 0; i < VEC_COUNT(m->places.signature, struct signature) && !err;
 	     i++) {
-		const struct profile_value value = { s[i].count, s[i].shallow,
-						     s[i].size };
+		const struct profile_value value = { profile_objects(m, &s[i]),
+						     s[i].shallow, s[i].size };
 		const uint32_t leaf = s[i].count ? profile_leaf_of(m, &s[i]) : 0;
 
 		if (leaf == INTERN_FAILED)
@@ -355,21 +402,16 @@ static int profile_move_up(struct profile *p, struct lists *l, uint32_t sample)
 	return profile_list(p, l, before);
 }
 
-/* What is left: no small ones but one, at the root, of several types. */
-static int profile_drop_moved(struct maker *m)
+/* What is left: no small ones but at the root. */
+static void profile_drop_moved(struct profile *p)
 {
-	struct profile *const p = m->p;
 	struct profile_sample *const s = VEC(p->sample, struct profile_sample);
-	struct profile_sample rest = { .leaf = PROFILE_NO_LEAF };
 	size_t kept = 0;
 
 	for (size_t i = 0; i < profile_samples(p); i++)
-		if (s[i].value.retained >= m->enough && s[i].value.count)
+		if (s[i].value.count || s[i].value.shallow || s[i].value.retained)
 			s[kept++] = s[i];
-		else
-			profile_value_add(&rest.value, &s[i].value);
 	p->sample.size = kept * sizeof(*s);
-	return rest.value.count ? vec_append(&p->sample, &rest, sizeof(rest)) : 0;
 }
 
 /*
@@ -388,13 +430,16 @@ static int profile_fold(struct maker *m)
 	for (uint32_t f = profile_frames(p); f-- > 1 && !err;)
 		for (uint32_t i = VEC(l.head, uint32_t)[f]; i && !err;
 		     i = VEC(l.next, uint32_t)[i - 1])
-			if (VEC(p->sample, struct profile_sample)[i - 1].value.retained <
-			    m->enough)
+			if (!profile_is_enough(
+				    m,
+				    &VEC(p->sample, struct profile_sample)[i - 1].value))
 				err = profile_move_up(p, &l, i - 1);
 	vec_free(&l.head);
 	vec_free(&l.next);
 	vec_free(&p->slot);
-	return err ? err : profile_drop_moved(m);
+	if (!err)
+		profile_drop_moved(p);
+	return err;
 }
 
 /* ---- the order of the tree ---- */
@@ -445,20 +490,22 @@ int profile_sort(struct profile *p)
 int profile_make(struct analysis *analysis, const struct progress *progress,
 		 struct profile *ret)
 {
-	struct maker m = { .p = ret,
-			   .heap = analysis->heap,
-			   .enough = analysis_total(analysis) / FOLDED_SHARE };
+	struct maker m = {
+		.p = ret,
+		.heap = analysis->heap,
+		.enough = { profile_share(analysis->heap->objects, FOLDED_OBJECTS),
+			    profile_share(analysis->heap->size, FOLDED_BYTES),
+			    profile_share(analysis_total(analysis), FOLDED_BYTES) }
+	};
 	int err;
-
-	/* the same for two heaps of nearly one size, whose difference is looked at */
-	while (m.enough & (m.enough - 1))
-		m.enough &= m.enough - 1;
 
 	*ret = (struct profile){ .analysis = analysis };
 	err = growth_build_places(analysis, progress, &m.places);
 	if (!err)
 		err = vec_alloc(&m.leaf_of,
 				((size_t)m.heap->types + 1) * sizeof(uint32_t));
+	if (!err)
+		err = profile_count_all(&m);
 	if (!err)
 		err = profile_enter_all(&m);
 	if (!err)
@@ -470,6 +517,7 @@ int profile_make(struct analysis *analysis, const struct progress *progress,
 	growth_free(&m.places);
 	vec_free(&m.frame_of);
 	vec_free(&m.leaf_of);
+	vec_free(&m.count_of);
 	text_free(&m.scratch);
 	return err;
 }

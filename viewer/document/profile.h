@@ -14,15 +14,17 @@
  * along the shortest paths), named by the step to it; a __dict__ adds none.  A sample is
  * what one place has of one type: objects, their own bytes as sys.getsizeof says
  * (shallow), and all their bytes, those outside of them included, each once (retained: by
- * a frame's sum over all stacks through it, what is reached through that place).  Both
- * add up to the whole heap.
+ * a frame's sum over all stacks through it, what is reached through that place).  All
+ * three add up to the whole heap.  Native memory is a leaf of its own, of no object; of
+ * what several objects own only one place has it.
  *
  * No name depends on how many there are: else the difference of two profiles would tell
  * of places that came and went.  Of keys only those that a program's text has are names
  * (growth_build_places); indexes, sizes and lines are in none, and numbers in the names
- * of threads are "N".  Stacks with less than a ten-thousandth of the heap (a power of
- * two: the same for two heaps alike) are counted for the place above, still by type, and
- * so is what lies deeper than PROFILE_DEPTH.
+ * of threads are "N".  Stacks with less than a ten-thousandth of the heap's bytes, of
+ * either kind, and less than a two-thousandth of its objects (powers of two: the same
+ * for two heaps alike) are counted for the place above, still by type, and so is what
+ * lies deeper than PROFILE_DEPTH.
  */
 #ifndef PYMEM_VIEWER_DOCUMENT_PROFILE_H
 #define PYMEM_VIEWER_DOCUMENT_PROFILE_H
@@ -47,8 +49,7 @@ struct profile_value {
 
 struct profile_sample {
 	uint32_t frame;
-	uint32_t leaf; /* text: what it is; PROFILE_NO_LEAF: several things, each little
-		       * in all */
+	uint32_t leaf; /* text: what it is; PROFILE_NO_LEAF: a block without an object */
 	struct profile_value value;
 };
 

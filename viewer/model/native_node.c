@@ -500,6 +500,30 @@ uint64_t native_node_inside(const struct heap *heap, uint32_t object)
 	return sum < size ? sum : size;
 }
 
+uint64_t native_node_own(const struct heap *heap, uint32_t node)
+{
+	const struct heap_native *const native = heap_native_at(heap, node);
+	const uint64_t *const edge = VEC(heap->native_edge, uint64_t);
+	const uint64_t own =
+		(uint64_t)native->owner << 32 | (node - heap_native_base(heap));
+	uint64_t left;
+
+	if (!(native->flags & HEAP_NATIVE_COUNTED))
+		return native->size;
+	left = heap_size(heap, native->owner);
+	for (size_t i = native_node_first(heap, native->owner);
+	     i < VEC_COUNT(heap->native_edge, uint64_t) && edge[i] <= own; i++) {
+		const struct heap_native *const with =
+			VEC(heap->native, struct heap_native) + (uint32_t)edge[i];
+		const uint64_t size = with->size < left ? with->size : left;
+
+		if (edge[i] == own)
+			return size;
+		left -= with->flags & HEAP_NATIVE_COUNTED ? size : 0;
+	}
+	return 0; /* none is known to own it alone */
+}
+
 uint64_t native_node_total(const struct heap *heap)
 {
 	const struct heap_native *native = VEC(heap->native, struct heap_native);

@@ -31,6 +31,9 @@ int native_node_owners(const struct heap *heap, uint32_t node, struct vec *ret);
 
 /* Bytes of an object's size that are its native nodes'. */
 uint64_t native_node_inside(const struct heap *heap, uint32_t object);
+/* Bytes of a native node where the former are no longer the object's: each is in one
+ * node, and all of them and the objects' add up to native_node_heap_total. */
+uint64_t native_node_own(const struct heap *heap, uint32_t node);
 
 /* First entry of heap->native_edge that is of the object or a later one. */
 size_t native_node_first(const struct heap *heap, uint32_t object);
