@@ -339,7 +339,9 @@ int emit_snapshot(struct job *job, bool in_copy, struct emit_result *ret, char *
 	}
 	if (rc)
 		emit_sentence(err, err_size,
-			      !writer ? "no memory for the writer" : "the walk stopped",
+			      writer		    ? "the walk stopped" :
+				      rc == -ENOMEM ? "no memory for the writer" :
+						      "the snapshot could not be written",
 			      rc);
 	if (!in_copy)
 		arena_release(&arena);

@@ -27,6 +27,12 @@ static struct {
 	uint64_t size[CONFIG_KEEP_MAX];
 } kept;
 
+/* What the last failure left. */
+static struct {
+	int pid;
+	char part[DESTINATION_PATH];
+} left;
+
 /* Civil date of a day count since 1970-01-01 (proleptic Gregorian calendar). */
 static void destination_civil_date(uint64_t days, uint64_t *y, uint64_t *m, uint64_t *d)
 {
@@ -327,10 +333,10 @@ int destination_open(const struct trigger_config *config, struct destination *re
 	return rc ? rc : rc_socket;
 }
 
-/* One write that can't end the process by SIGPIPE, nor wait for ever for a reader. */
+/* One write that can't end the process by SIGPIPE or SIGXFSZ, nor wait for ever. */
 static long destination_put(int fd, const char *data, size_t size)
 {
-	const uint64_t set = 1ull << (SIGPIPE - 1);
+	const uint64_t set = 1ull << (SIGPIPE - 1) | 1ull << (SIGXFSZ - 1);
 	const struct timespec limit = { .tv_sec = OUTPUT_WAIT_S }, now = { 0 };
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	uint64_t before, pending = 0;
@@ -345,8 +351,9 @@ static long destination_put(int fd, const char *data, size_t size)
 	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &set, &before, sizeof(set));
 	sys2(SYS_rt_sigpending, &pending, sizeof(pending));
 	n = sys_write(fd, data, size);
-	if (n == -EPIPE && !(pending & set))
-		sys4(SYS_rt_sigtimedwait, &set, NULL, &now, sizeof(set));
+	const uint64_t ours = set & ~pending;
+	if ((n == -EPIPE || n == -EFBIG) && ours)
+		sys4(SYS_rt_sigtimedwait, &ours, NULL, &now, sizeof(ours));
 	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(set));
 	return n;
 }
@@ -451,33 +458,60 @@ void destination_forget(struct destination *destination)
 	destination->part[0] = '\0';
 }
 
-int destination_commit(const struct trigger_config *config,
-		       struct destination *destination)
+/* The part that was left before this one, if any; a child's parent's is its own. */
+static void destination_drop_left(const char *part)
 {
-	long rc = 0;
+	if (left.pid == sys_getpid() && left.part[0] && strcmp(left.part, part) != 0)
+		destination_remove(left.part);
+	left.part[0] = '\0';
+}
 
-	if (destination->file >= 0 && !destination->stream) {
-		const long size = sys3(SYS_lseek, destination->file, 0, SEEK_CUR);
+void destination_abandon(struct destination *destination, bool unwritable)
+{
+	const char *const part = destination->part;
+	struct phrase t;
 
-		rc = sys1(SYS_fsync, destination->file);
-		if (!rc)
-			rc = destination_replaceable(destination->path);
-		if (!rc)
-			rc = sys4(SYS_renameat, AT_FDCWD, destination->part, AT_FDCWD,
-				  destination->path);
-		if (!rc) {
-			destination_sync_directory(destination->path);
-			destination_rotate(config, destination->path, (uint64_t)size);
+	if (part[0] && destination->file >= 0) {
+		const bool worth = !unwritable &&
+			sys3(SYS_lseek, destination->file, 0, SEEK_CUR) >= OUTPUT_WORTH;
+
+		if (worth || unwritable)
+			destination_drop_left(part);
+		if (worth) {
+			left.pid = sys_getpid();
+			phrase_init(&t, left.part, sizeof(left.part));
+			phrase_str(&t, part);
+		} else {
+			sys3(SYS_unlinkat, AT_FDCWD, part, 0);
 		}
 	}
 	destination_forget(destination);
-	return (int)rc;
 }
 
-void destination_abandon(struct destination *destination)
+int destination_commit(const struct trigger_config *config,
+		       struct destination *destination)
 {
-	if (destination->part[0] && destination->file >= 0 &&
-	    sys3(SYS_lseek, destination->file, 0, SEEK_CUR) < OUTPUT_WORTH)
-		sys3(SYS_unlinkat, AT_FDCWD, destination->part, 0);
+	long size, rc = 0;
+
+	if (destination->file >= 0 && !destination->stream) {
+		size = sys3(SYS_lseek, destination->file, 0, SEEK_CUR);
+		rc = sys1(SYS_fsync, destination->file);
+		if (rc < 0) {
+			destination_abandon(destination, true);
+			return (int)rc;
+		}
+		rc = destination_replaceable(destination->path);
+		if (!rc)
+			rc = sys4(SYS_renameat, AT_FDCWD, destination->part, AT_FDCWD,
+				  destination->path);
+		if (rc < 0) {
+			destination_abandon(destination, false);
+			return (int)rc;
+		}
+		destination_sync_directory(destination->path);
+		destination_rotate(config, destination->path, (uint64_t)size);
+	}
+	destination_drop_left("");
 	destination_forget(destination);
+	return 0;
 }

@@ -10,8 +10,9 @@
  *
  * The file is written under its own name plus ".part", with mode 0600, and
  * renamed when it is whole and on the disk; a name that exists already gets "-2",
- * "-3" ... after its time.  A capture that failed half way stays as ".part" only
- * if it holds anything worth looking at.  With PYMEM_KEEP and PYMEM_KEEP_BYTES the oldest
+ * "-3" ... after its time.  Of the captures that failed half way the last
+ * stays as ".part" until one is whole, if it holds anything worth looking at and the
+ * disk isn't full.  With PYMEM_KEEP and PYMEM_KEEP_BYTES the oldest
  * files that this process wrote are removed, never the newest; files of other processes
  * never are.
  *
@@ -46,11 +47,15 @@ int destination_check(const struct trigger_config *config);
 int destination_open(const struct trigger_config *config, struct destination *ret);
 /* Appends bytes to all destinations. 0 or a negative errno. */
 int destination_append(struct destination *destination, const void *data, size_t size);
-/* The file is whole: sync, rename, rotate; closes everything. 0 or a negative errno. */
+/* The file is whole: sync, rename, rotate, drop what a failure left; closes
+ * everything. 0 or a negative errno. */
 int destination_commit(const struct trigger_config *config,
 		       struct destination *destination);
-/* The capture failed; keeps a ".part" of more than a header. Closes everything. */
-void destination_abandon(struct destination *destination);
+/*
+ * The capture failed.  Keeps a ".part" of more than a header, instead of the one that was
+ * kept before; where the output could not be written neither.  Closes everything.
+ */
+void destination_abandon(struct destination *destination, bool unwritable);
 /* Closes the fds only: in a child that the application forked meanwhile. */
 void destination_forget(struct destination *destination);
 

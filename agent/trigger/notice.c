@@ -3,7 +3,6 @@
 #include "agent/trigger/notice.h"
 
 #include "agent/base/sys.h"
-#include "agent/base/phrase.h"
 
 void notice_say(const char *sentence, const char *detail)
 {
@@ -49,21 +48,26 @@ static const struct {
 	{ EROFS, "the file system is read-only" },
 };
 
+void notice_cause(struct phrase *t, long rc)
+{
+	for (size_t i = 0; i < sizeof(notice_causes) / sizeof(notice_causes[0]); i++) {
+		if (notice_causes[i].number == -rc) {
+			phrase_str(t, notice_causes[i].words);
+			return;
+		}
+	}
+	phrase_str(t, "errno ");
+	phrase_u64(t, (uint64_t)-rc);
+}
+
 void notice_say_cause(const char *sentence, const char *path, long rc)
 {
 	char buf[1536];
 	struct phrase t;
-	const char *words = NULL;
 
-	for (size_t i = 0; i < sizeof(notice_causes) / sizeof(notice_causes[0]); i++) {
-		if (notice_causes[i].number == -rc)
-			words = notice_causes[i].words;
-	}
 	phrase_init(&t, buf, sizeof(buf));
 	phrase_str(&t, path);
 	phrase_str(&t, path[0] ? ": " : "");
-	phrase_str(&t, words ? words : "errno ");
-	if (!words)
-		phrase_u64(&t, (uint64_t)-rc);
+	notice_cause(&t, rc);
 	notice_say(sentence, buf);
 }

@@ -39,6 +39,18 @@ static struct {
 	volatile bool ending; /* the process runs its destructors */
 } triggered = { .destination = { .file = -1, .socket = -1 }, .message_fd = -1 };
 
+/* The output takes no more: what was written is of no use, and may be in the way. */
+static void trigger_capture_unwritable(const char *what, long rc)
+{
+	struct phrase t;
+
+	triggered.failed = PYMEM_FAIL_STREAM;
+	phrase_init(&t, triggered.error, sizeof(triggered.error));
+	phrase_str(&t, what);
+	phrase_str(&t, ": ");
+	notice_cause(&t, rc);
+}
+
 static void trigger_capture_message(const struct pymem_msg *msg, const char *text)
 {
 	struct phrase t;
@@ -51,6 +63,8 @@ static void trigger_capture_message(const struct pymem_msg *msg, const char *tex
 		phrase_init(&t, triggered.error, sizeof(triggered.error));
 		if (msg->a != PYMEM_FAIL_NOT_READY) /* it is ending: nobody's mistake */
 			phrase_str(&t, text);
+		if (msg->a == PYMEM_FAIL_STREAM && msg->b)
+			trigger_capture_unwritable(text, -(long)msg->b);
 	} else if (msg->type == PYMEM_MSG_CRASH) {
 		phrase_init(&t, triggered.crashed, sizeof(triggered.crashed));
 		phrase_str(&t, text);
@@ -170,8 +184,12 @@ static int trigger_capture_run(const struct trigger_config *config,
 	rc = driver_run(&job);
 	triggered.killed = WIFSIGNALED(job.status) && WTERMSIG(job.status) == SIGKILL;
 	trigger_capture_listen();
-	if (!rc)
+	if (!rc) {
 		rc = trigger_capture_append_facts(&job, how->why);
+		if (rc < 0)
+			trigger_capture_unwritable("the snapshot could not be written",
+						   rc);
+	}
 	if (!rc && triggered.manner >= MANNER_IN_PLACE)
 		trigger_capture_say_pause(job.gil_held_ns);
 	control_channel_close(&job.control); /* the stream's fds are the destination's */
@@ -217,7 +235,8 @@ static int trigger_capture_try(const struct trigger_config *config,
 					 triggered.destination.path, rc);
 		return rc;
 	}
-	destination_abandon(&triggered.destination);
+	destination_abandon(&triggered.destination,
+			    triggered.failed == PYMEM_FAIL_STREAM);
 	return -EIO;
 }
 
@@ -247,38 +266,18 @@ static bool trigger_capture_otherwise(void)
 	return true;
 }
 
-/* Removes what an earlier try has left, unless it was overwritten. */
-static void trigger_capture_tidy(const char *part)
-{
-	struct phrase t;
-	char name[DESTINATION_PATH + 8];
-
-	phrase_init(&t, name, sizeof(name));
-	phrase_str(&t, triggered.destination.path);
-	phrase_str(&t, ".part");
-	if (part[0] && strcmp(part, name) != 0)
-		sys3(SYS_unlinkat, AT_FDCWD, part, 0);
-}
-
 static int trigger_capture_tries(const struct trigger_config *config,
 				 const struct trigger_cause *how)
 {
-	static char part[DESTINATION_PATH + 8];
-	struct phrase t;
 	int rc;
 
 	triggered.beside = false;
 	triggered.manner = manner_choose(MANNER_COPY, &triggered.room);
 	rc = trigger_capture_try(config, how);
 	for (int tries = 1; rc == -EIO && tries < CAPTURE_TRIES; tries++) {
-		phrase_init(&t, part, sizeof(part));
-		phrase_str(&t, triggered.destination.path);
-		phrase_str(&t, ".part");
 		if (!trigger_capture_otherwise())
 			break;
 		rc = trigger_capture_try(config, how);
-		if (!rc)
-			trigger_capture_tidy(part);
 	}
 	return rc;
 }

@@ -505,6 +505,24 @@ if __name__ == "__main__":
                     self.assertEqual((done.returncode, done.stderr), (5, b""))
                 self.assertEqual(self.files("*.part"), [])
 
+    def test_no_space_for_the_file(self):
+        """A limit of file sizes: the cause is said, no part stays in the way, and the
+        next one succeeds when it is gone."""
+        python = some_interpreters(1)[0]
+        code = ("import resource\n" + BASE +
+                "resource.setrlimit(resource.RLIMIT_FSIZE, (10240, -1))\nready()\nserve()\n")
+        with Target(python, code, stderr=subprocess.PIPE,
+                    env=self.env("%t.pymem", PYMEM_SIGNAL="1")) as t:
+            t.proc.send_signal(signal.SIGRTMIN + 5)
+            said = t.proc.stderr.readline()
+            self.assertRegex(said, rb"^pymem: no snapshot: [^\n]*written[^\n]*"
+                                   rb": a limit of file sizes\n$")
+            self.assertEqual(os.listdir(self.tmp), [])
+            t.ask("resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))")
+            t.proc.send_signal(signal.SIGRTMIN + 5)
+            self.assert_whole(self.wait_files()[0])
+            t.proc.stderr.close()
+
     def test_output_becomes_unwritable(self):
         """The directory goes away later: a line per attempt, the program runs on."""
         os.mkdir(self.path("d"))

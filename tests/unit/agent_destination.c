@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -60,7 +61,7 @@ static void test_output_rotates(void **state)
 		unlink(path);
 	}
 	assert_int_equal(destination_open(&c, &o), 0);
-	destination_abandon(&o); /* nothing worth keeping: nothing left */
+	destination_abandon(&o, false); /* nothing worth keeping: nothing left */
 	assert_int_equal(rmdir(dir), 0);
 	assert_int_equal(destination_check(&c), -ENOENT);
 	assert_true(destination_open(&c, &o) < 0);
@@ -214,6 +215,78 @@ static void test_output_replaces_only_files(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+static bool exists(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+/* What a failure leaves: the last one's, until one is whole; nothing where the disk was
+ * full. */
+static void test_output_parts(void **state)
+{
+	static const char bytes[8192];
+	char dir[] = "/tmp/pymem-unit-XXXXXX", part[3][80];
+	struct trigger_config c = { .keep = 0 };
+	struct destination o;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	for (int i = 0; i < 3; i++)
+		snprintf(part[i], sizeof(part[i]), "%s/%d.part", dir, i);
+	for (int i = 0; i < 2; i++) {
+		snprintf(c.output, sizeof(c.output), "%s/%d", dir, i);
+		assert_int_equal(destination_open(&c, &o), 0);
+		assert_int_equal(destination_append(&o, bytes, sizeof(bytes)), 0);
+		destination_abandon(&o, false);
+		assert_true(exists(part[i]));
+	}
+	assert_false(exists(part[0]));
+	snprintf(c.output, sizeof(c.output), "%s/2", dir);
+	assert_int_equal(destination_open(&c, &o), 0);
+	assert_int_equal(destination_append(&o, bytes, sizeof(bytes)), 0);
+	destination_abandon(&o, true);
+	assert_false(exists(part[2]));
+	assert_false(exists(part[1])); /* it takes space that the next one needs */
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(c.output, sizeof(c.output), "%s/%d", dir, i);
+		assert_int_equal(destination_open(&c, &o), 0);
+		assert_int_equal(destination_append(&o, bytes, sizeof(bytes)), 0);
+		if (i)
+			assert_int_equal(destination_commit(&c, &o), 0);
+		else
+			destination_abandon(&o, false);
+	}
+	assert_false(exists(part[0]));
+	assert_int_equal(unlink(c.output), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+/* A limit of file sizes is an error, and no signal that ends the program. */
+static void test_output_limited(void **state)
+{
+	static const char bytes[8192];
+	char dir[] = "/tmp/pymem-unit-XXXXXX";
+	struct trigger_config c = { .keep = 0 };
+	struct destination o;
+	struct rlimit before, limit;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = before;
+	limit.rlim_cur = 4096;
+	snprintf(c.output, sizeof(c.output), "%s/x", dir);
+	assert_int_equal(destination_open(&c, &o), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_equal(destination_append(&o, bytes, sizeof(bytes)), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	destination_abandon(&o, true);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +296,8 @@ int main(void)
 		cmocka_unit_test(test_output_kinds),
 		cmocka_unit_test(test_output_devices),
 		cmocka_unit_test(test_output_replaces_only_files),
+		cmocka_unit_test(test_output_parts),
+		cmocka_unit_test(test_output_limited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
