@@ -311,6 +311,53 @@ static void test_suspects(void **state)
 	check_suspect(true, "m.ITEMS[0] -> Thing -> chain of 3,000 Thing");
 }
 
+/* Many blocks of which little is in memory, each of them small. */
+static void test_suspects_mostly_untouched(void **state)
+{
+	enum { THINGS = 1000, BLOCK = 65536, TOUCHED = 4096 };
+	struct world w = { 0 };
+	uint64_t refs[THINGS];
+	struct vec found = { 0 };
+	struct analysis *a = NULL;
+
+	(void)state;
+	define(&w);
+	make_fact(&w.m, "absent.known", 1);
+	const struct snap_map map = { .start = 0x10000000,
+				      .end = 0x10000000 + 2ull * BLOCK * THINGS,
+				      .perms = 3,
+				      .rss = THINGS * TOUCHED,
+				      .anonymous = THINGS * TOUCHED };
+	assert_int_equal(w.m.sink->ops->map(w.m.sink, &map), 0);
+	for (uint32_t i = 0; i < THINGS; i++) {
+		const uint64_t data = 0x10000000 + 2ull * BLOCK * i;
+		const struct snap_buffer buffer = { .object = addr(1 + i),
+						    .data = data,
+						    .length = BLOCK,
+						    .flags = SNAP_BUFFER_OWNER };
+		const struct snap_absent absent = { data + TOUCHED, BLOCK - TOUCHED };
+
+		refs[i] = addr(1 + i);
+		make_object(&w.m, refs[i], w.thing, 0, 48, 1, NULL, 0);
+		assert_int_equal(w.m.sink->ops->buffer(w.m.sink, &buffer), 0);
+		assert_int_equal(w.m.sink->ops->absent(w.m.sink, &absent), 0);
+	}
+	make_object(&w.m, addr(0), w.list, w.index, 8056, 1, refs, THINGS);
+	make_root(&w.m, SNAP_ROOT_MODULE, "m", 0, 0, addr(0));
+	struct heap *heap = make_end(&w.m);
+	assert_int_equal(analysis_run(heap, NULL, &a), 0);
+	assert_int_equal(suspects_find(a, SUSPECTS_THRESHOLD, NULL, &found), 0);
+	const struct suspect *const s = found.data;
+	assert_int_equal(VEC_COUNT(found, struct suspect), 1);
+	const uint64_t each = heap_native_at(heap, heap_native_base(heap))->resident;
+	assert_in_range(each, TOUCHED - 1, TOUCHED); /* a share, rounded */
+	assert_int_equal(s->retained, 8056 + THINGS * (48 + each));
+	assert_true(suspect_share(a, s) == 1);
+	vec_free(&found);
+	analysis_destroy(a);
+	heap_destroy(heap);
+}
+
 static void check_way(const struct analysis *a, size_t most, size_t rows,
 		      const char *expected)
 {
@@ -533,6 +580,7 @@ int main(void)
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_suspects),
 		cmocka_unit_test(test_shared_memory_without_a_holder),
+		cmocka_unit_test(test_suspects_mostly_untouched),
 		cmocka_unit_test(test_way),
 		cmocka_unit_test(test_growth),
 		cmocka_unit_test(test_growth_past_the_limit),

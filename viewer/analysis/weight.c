@@ -5,105 +5,91 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define IDLE_PART 200u /* of all: less that is not in memory makes no difference */
-#define MAX_STEPS 1000u
-
-struct idle {
-	uint32_t node, pad;
-	uint64_t bytes;
-};
-
-static int weight_by_node(const void *a, const void *b)
+/* A node lacks so much; it is marked, and what dominates it has one below it more that is
+ * marked: in pending, u32 per node, 1 for the mark and 1 for each of those. */
+static int weight_begin(struct weights *w, struct vec *pending, uint32_t node,
+			uint64_t bytes)
 {
-	const struct idle *x = a, *y = b;
+	uint32_t *const waits = pending->data;
 
-	return x->node < y->node ? -1 : x->node > y->node;
-}
+	if (!bytes)
+		return 0;
+	((uint64_t *)w->idle.data)[node] += bytes;
+	if (vec_push_u32(&w->order, node))
+		return -ENOMEM;
+	if (waits[node])
+		return 0;
+	waits[node] = 1;
+	for (uint32_t up; (up = analysis_idom(w->a, node)) != HEAP_NONE; node = up) {
+		const bool marked = waits[up];
 
-/* Adds up those of one node. */
-static void weight_merge(struct vec *list)
-{
-	struct idle *idle = list->data;
-	const size_t count = VEC_COUNT(*list, struct idle);
-	size_t kept = 0;
-
-	if (count)
-		qsort(idle, count, sizeof(*idle), weight_by_node);
-	for (size_t i = 0; i < count; i++)
-		if (kept && idle[kept - 1].node == idle[i].node)
-			idle[kept - 1].bytes += idle[i].bytes;
-		else
-			idle[kept++] = idle[i];
-	list->size = kept * sizeof(*idle);
-}
-
-/* A node lacks so much, and with it all that dominate it. */
-static int weight_add(struct weights *w, uint32_t node, uint64_t bytes)
-{
-	struct idle idle = { .bytes = bytes };
-
-	for (unsigned i = 0; i < MAX_STEPS && node != HEAP_NONE; i++) {
-		idle.node = node;
-		if (vec_append(&w->idle, &idle, sizeof(idle)))
-			return -ENOMEM;
-		node = analysis_idom(w->a, node);
+		waits[up] += 1 + !marked;
+		if (marked)
+			break;
 	}
 	return 0;
 }
 
-/* Objects: of what dominates many each is climbed once. */
-static int weight_add_objects(struct weights *w)
+/* Adds what a node lacks to what dominates it, up to one that waits for more. */
+static void weight_climb(struct weights *w, struct vec *pending, uint32_t node)
 {
-	const struct vec *const list = &w->a->heap->untouched;
-	const struct heap_untouched *const object = list->data;
-	struct vec above = { 0 };
+	uint32_t *const waits = pending->data;
+	uint64_t *const idle = w->idle.data;
+
+	while (waits[node] == 1) {
+		const uint32_t up = analysis_idom(w->a, node);
+
+		waits[node] = 0;
+		if (up == HEAP_NONE)
+			break;
+		idle[up] += idle[node];
+		waits[up]--;
+		node = up;
+	}
+}
+
+/* All that lack something of their own. */
+static int weight_begin_all(struct weights *w, struct vec *pending)
+{
+	const struct heap *heap = w->a->heap;
+	const struct heap_untouched *const object = heap->untouched.data;
 	int err = 0;
 
-	for (size_t i = 0; i < VEC_COUNT(*list, struct heap_untouched) && !err; i++) {
-		struct idle idle = { .node = object[i].object, .bytes = object[i].bytes };
+	for (uint32_t n = heap_native_base(heap); n < heap->nodes && !err; n++) {
+		const struct heap_native *native = heap_native_at(heap, n);
 
-		err = vec_append(&w->idle, &idle, sizeof(idle));
-		idle.node = analysis_idom(w->a, idle.node);
-		if (!err && idle.node != HEAP_NONE)
-			err = vec_append(&above, &idle, sizeof(idle));
+		if ((!heap->python_only || native->flags & HEAP_NATIVE_COUNTED) &&
+		    native->size > native->resident)
+			err = weight_begin(w, pending, n,
+					   native->size - native->resident);
 	}
-	weight_merge(&above);
-	for (size_t i = 0; i < VEC_COUNT(above, struct idle) && !err; i++)
-		err = weight_add(w, VEC(above, struct idle)[i].node,
-				 VEC(above, struct idle)[i].bytes);
-	vec_free(&above);
+	for (size_t i = 0; i < VEC_COUNT(heap->untouched, struct heap_untouched) && !err;
+	     i++)
+		err = weight_begin(w, pending, object[i].object, object[i].bytes);
 	return err;
 }
 
 int weight_find(struct weights *w, struct analysis *a, const struct progress *progress)
 {
-	const struct heap *heap = a->heap;
-	const uint64_t least = analysis_total(a) / IDLE_PART;
+	struct vec pending = { 0 };
+	int err;
 
-	*w = (struct weights){ .a = a, .progress = progress };
-	for (uint32_t n = heap_native_base(heap); n < heap->nodes; n++) {
-		const struct heap_native *native = heap_native_at(heap, n);
-
-		if (native->size > native->resident &&
-		    native->size - native->resident >= least &&
-		    weight_add(w, n, native->size - native->resident) != 0)
-			return -ENOMEM;
-	}
-	if (weight_add_objects(w) != 0)
-		return -ENOMEM;
-	weight_merge(&w->idle);
-	return 0;
+	*w = (struct weights){ .a = a, .progress = progress, .ordered = HEAP_NONE };
+	err = vec_alloc(&w->idle, (size_t)a->heap->nodes * sizeof(uint64_t));
+	if (!err)
+		err = vec_alloc(&pending, (size_t)a->heap->nodes * sizeof(uint32_t));
+	if (!err)
+		err = weight_begin_all(w, &pending);
+	for (size_t i = 0; i < VEC_COUNT(w->order, uint32_t) && !err; i++)
+		weight_climb(w, &pending, VEC(w->order, uint32_t)[i]);
+	w->order.size = 0;
+	vec_free(&pending);
+	return err;
 }
 
 static uint64_t weight_idle(const struct weights *w, uint32_t node)
 {
-	struct idle key = { .node = node };
-	const struct idle *found = w->idle.size ?
-		bsearch(&key, w->idle.data, VEC_COUNT(w->idle, struct idle), sizeof(key),
-			weight_by_node) :
-		NULL;
-
-	return found ? found->bytes : 0;
+	return w->idle.size ? VEC(w->idle, uint64_t)[node] : 0;
 }
 
 uint64_t weight_of(const struct weights *w, uint32_t node)
@@ -129,10 +115,16 @@ int weight_children(struct weights *w, uint32_t node, struct heap_span *ret)
 
 	if (err || !ret->count || !weight_idle(w, node))
 		return err;
+	if (w->ordered == node) {
+		ret->target = w->order.data;
+		return 0;
+	}
 	w->order.size = 0;
+	w->ordered = HEAP_NONE;
 	if (vec_append(&w->order, ret->target, ret->count * sizeof(uint32_t)))
 		return -ENOMEM;
 	qsort_r(w->order.data, ret->count, sizeof(uint32_t), weight_compare, w);
+	w->ordered = node;
 	ret->target = w->order.data;
 	return 0;
 }

@@ -2,7 +2,8 @@
 /*
  * weight - what a node retains and is in memory: pages never touched weigh nothing.
  *
- * Few nodes have such pages below them; they and what dominates them are in a table.
+ * Each that lacks something is gone up from once, as far as nothing else went before, so
+ * that a node's sum is whole before it is added to what dominates it.
  */
 #ifndef PYMEM_VIEWER_ANALYSIS_WEIGHT_H
 #define PYMEM_VIEWER_ANALYSIS_WEIGHT_H
@@ -12,8 +13,11 @@
 struct weights {
 	struct analysis *a;
 	const struct progress *progress;
-	struct vec idle;  /* bytes not in memory by node, ascending */
-	struct vec order; /* u32: the last answer of weight_children, where sorted anew */
+	struct vec
+		idle; /* u64 per node: bytes of what it retains that aren't in memory */
+	struct vec
+		order; /* u32: the last answer of weight_children that was sorted anew, */
+	uint32_t ordered; /* of that node; HEAP_NONE: none */
 };
 
 /* Fills *w, which need not be initialised. 0 or -ENOMEM; weight_free in any case. */
