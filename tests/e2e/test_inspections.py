@@ -140,6 +140,13 @@ def load(n):
     return text(n)
 for n in range(2000):
     load(n)
+class Owner:
+    @staticmethod
+    @functools.lru_cache(maxsize=500)
+    def look(n):
+        return text(n)
+for n in range(500):
+    Owner.look(n)
 def fails(n):
     raise ValueError(text(n))
 FAILURES = []
@@ -179,6 +186,7 @@ ROOM = dict.fromkeys(range(100000))
 DIFFERENT = [text(n) for n in range(8000)]
 if numpy:
     ARRAYS = [numpy.ones(20000) for n in range(4)]
+    SHAPED = [numpy.ones(20000).reshape(100, 200) for n in range(4)]
     VIEWS = [array[2:4] for array in ARRAYS]
 ORM = Session()
 del n

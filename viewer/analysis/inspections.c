@@ -67,11 +67,22 @@ static void inspections_visit_cache(struct analysis *a, uint32_t wrapper,
 		inspection_sum_add(sum, wrapper, analysis_retained(a, wrapper));
 }
 
+/* In a staticmethod there is no self, and a classmethod's class stays in any case. */
+static bool inspections_is_static(const struct analysis *a, uint32_t wrapper)
+{
+	const uint32_t holder = analysis_parent(a, wrapper);
+
+	return holder < a->heap->objects &&
+		kin_is(a->heap, heap_type_of(a->heap, holder),
+		       "builtins.staticmethod builtins.classmethod");
+}
+
 /* Those of methods: each entry keeps its self, bounded or not. */
 static void inspections_visit_method_cache(struct analysis *a, uint32_t wrapper,
 					   struct inspection_sum *sum)
 {
 	if (inspections_cache_of(a->heap, wrapper, 1) != HEAP_NONE &&
+	    !inspections_is_static(a, wrapper) &&
 	    inspections_is_method(a->heap, attribute_of(a->heap, wrapper, "func")))
 		inspection_sum_add(sum, wrapper, analysis_retained(a, wrapper));
 }
@@ -338,15 +349,32 @@ static int inspections_strings(struct analysis *a, const struct progress *progre
 	return err;
 }
 
-/* Arrays that nothing but a view of them keeps. */
-static void inspections_visit_view(struct analysis *a, uint32_t view,
-				   struct inspection_sum *sum)
+/* Arrays that nothing but a view of them keeps, of which it spans less than half. */
+static int inspections_views(struct analysis *a, const struct progress *progress,
+			     struct inspection_sum *sum)
 {
-	const uint32_t base = attribute_of(a->heap, view, "base");
+	const struct heap *heap = a->heap;
+	const struct snap_buffer *b = heap->buffer.data;
+	struct vec arrays = { 0 };
+	int err = kin_find(heap, "numpy.ndarray", &arrays);
 
-	if (base < a->heap->objects && analysis_idom(a, base) == view &&
-	    heap_shallow(a->heap, base) > 8 * heap_shallow(a->heap, view))
-		inspection_sum_add(sum, view, analysis_retained(a, base));
+	(void)progress;
+	for (size_t i = 0; i < VEC_COUNT(heap->buffer, struct snap_buffer) && !err; i++) {
+		const uint32_t view = b[i].flags & SNAP_BUFFER_VIEW ?
+			heap_find(heap, b[i].object) :
+			HEAP_NONE;
+
+		if (view >= heap->objects ||
+		    !VEC(arrays, uint8_t)[heap_type_of(heap, view)])
+			continue;
+		const uint32_t base = attribute_of(heap, view, "base");
+		if (base < heap->objects && analysis_idom(a, base) == view &&
+		    heap_shallow(heap, base) / 2 >= b[i].length)
+			inspection_sum_add(sum, view,
+					   analysis_retained(a, base) - b[i].length);
+	}
+	vec_free(&arrays);
+	return err;
 }
 
 /* ---- the table ---- */
@@ -415,8 +443,8 @@ static const struct inspection inspections_table[] = {
 	  NULL, NULL, NULL, inspections_strings },
 	{ "array_views", "arrays that only a view of them keeps",
 	  "array that only a view of it keeps",
-	  "copy the part that is needed: view.copy()", 1, "numpy.ndarray", NULL,
-	  inspections_visit_view, NULL },
+	  "copy the part that is needed: view.copy()", 1, NULL, NULL, NULL,
+	  inspections_views },
 	{ "orm", "ORM sessions and results, with all they loaded",
 	  "ORM session or result, with all it loaded",
 	  "end sessions with the request; expunge_all(), yield_per(), iterator()", 1,
