@@ -48,6 +48,7 @@ enum suspect_memory { /* what isn't held by an object */
 
 struct suspect {
 	enum suspect_memory memory; /* but HELD: point, holder, top are HEAP_NONE */
+	bool pymalloc;		    /* FREE: most of it is pymalloc's */
 	bool group;
 	bool merged;	   /* used while they are found */
 	bool usual;	   /* every Python process has it (usual.h) */

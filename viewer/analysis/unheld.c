@@ -19,6 +19,8 @@ int unheld_find(const struct heap *heap, double share, struct vec *ret)
 
 	for (unsigned m = SUSPECT_FREE; m <= SUSPECT_SHARED && !err; m++) {
 		struct suspect s = { .memory = m,
+				     .pymalloc = m == SUSPECT_FREE &&
+					     2 * account.malloc_free < account.free,
 				     .retained = bytes[m],
 				     .point = HEAP_NONE,
 				     .holder = HEAP_NONE,

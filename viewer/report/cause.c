@@ -12,6 +12,7 @@
 #include "viewer/name/describe.h"
 #include "viewer/name/hops.h"
 #include "viewer/report/allocator_text.h"
+#include "viewer/report/chunks_text.h"
 #include "viewer/report/suspect_members.h"
 #include "viewer/report/suspect_text.h"
 
@@ -153,6 +154,34 @@ static bool cause_is_finalizer(const struct cause_path *p)
 	return 2 * such > all;
 }
 
+/* What an object has in an attribute, so called by its type. */
+static const struct {
+	enum cause_form form;
+	const char *types, *attribute;
+} cause_parts[] = {
+	{ CAUSE_CALLBACKS, "_asyncio.Future asyncio.futures.Future", "_callbacks" },
+	{ CAUSE_WAITERS,
+	  "asyncio.locks.Lock asyncio.locks.Semaphore asyncio.locks.Condition "
+	  "asyncio.locks.Event",
+	  "_waiters" },
+};
+
+/* Is the container such a part of what is right above it, a __dict__ between or not? */
+static bool cause_is_part(const struct cause_path *p, enum cause_form form)
+{
+	const struct heap *heap = p->a->heap;
+
+	for (size_t i = 0; i < sizeof(cause_parts) / sizeof(cause_parts[0]); i++)
+		for (uint32_t k = 1; k < p->count && k <= 2; k++)
+			if (cause_parts[i].form == form && p->step[k] < heap->objects &&
+			    kin_is(heap, heap_type_of(heap, p->step[k]),
+				   cause_parts[i].types) &&
+			    attribute_of(heap, p->step[k], cause_parts[i].attribute) ==
+				    p->node)
+				return true;
+	return false;
+}
+
 static bool cause_is_exception(const struct heap *heap, uint32_t node)
 {
 	return node < heap->objects && heap_kind(heap, node) == SNAP_KIND_EXCEPTION;
@@ -212,6 +241,12 @@ static bool cause_has_form(const struct cause_path *p, enum cause_form form)
 		return s->frames > 1;
 	case CAUSE_CALL:
 		return s->frames == 1;
+	case CAUSE_WRAPPED:
+		return s->chain && s->member_type &&
+			heap_type(heap, s->member_type)->kind == SNAP_KIND_FUNCTION;
+	case CAUSE_CALLBACKS:
+	case CAUSE_WAITERS:
+		return cause_is_part(p, form);
 	case CAUSE_CHAIN:
 		return s->chain;
 	case CAUSE_TREE:
@@ -303,6 +338,15 @@ static bool cause_is_group(const struct cause_path *p, enum heap_synth_kind kind
 		 analysis_parent(p->a, p->node) == group);
 }
 
+static const char *cause_whose(const struct heap *heap, const struct suspect *s)
+{
+	if (s->memory == SUSPECT_FREE)
+		return s->pymalloc ? "pymalloc" : allocator_text_name(heap);
+	return s->memory == SUSPECT_UNEXPLAINED && chunks_text_traces(heap) ?
+		"tracemalloc" :
+		"";
+}
+
 static bool cause_fits(const struct cause_path *p, const struct cause *rule)
 {
 	const struct heap *heap = p->a->heap;
@@ -311,7 +355,7 @@ static bool cause_fits(const struct cause_path *p, const struct cause *rule)
 
 	if (s->memory != SUSPECT_HELD || rule->where == CAUSE_MEMORY)
 		return rule->where == CAUSE_MEMORY && s->memory == rule->value &&
-			(!rule->types || !strcmp(allocator_text_name(heap), rule->types));
+			(!rule->types || !strcmp(cause_whose(heap, s), rule->types));
 	switch (rule->where) {
 	case CAUSE_MEMORY:
 		return false;

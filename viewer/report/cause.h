@@ -32,6 +32,9 @@ enum cause_form {
 	CAUSE_VARIABLE,	 /* values of a ContextVar */
 	CAUSE_RECURSION, /* local variables of one function in several frames */
 	CAUSE_CALL,	 /* ... in one */
+	CAUSE_WRAPPED,	 /* a chain of functions */
+	CAUSE_CALLBACKS, /* those of a future of asyncio */
+	CAUSE_WAITERS,	 /* for a lock of asyncio, or the like */
 	CAUSE_CHAIN,
 	CAUSE_TREE,
 	CAUSE_NATIVE,
@@ -50,8 +53,8 @@ enum cause_form {
 struct cause {
 	enum cause_where where;
 	unsigned value;	   /* of the enum named above */
-	const char *types; /* qualified names, a space between, or NULL; MEMORY: the
-			    * allocator that is the process's malloc */
+	const char *types; /* qualified names, a space between, or NULL; MEMORY: whose it
+			    * is: the allocator, or tracemalloc */
 	const char *usual, *remedy;
 };
 

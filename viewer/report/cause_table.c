@@ -16,6 +16,12 @@
 
 const struct cause cause_table[] = {
 	/* ---- what no object holds ---- */
+	{ CAUSE_MEMORY, SUSPECT_FREE, "pymalloc",
+	  "a peak that is over: objects that outlived it lie between free blocks of "
+	  "Python's own allocator, so its arenas can't be given back",
+	  "lower the peak (read in parts, smaller batches), make what lives long before "
+	  "it, or do its work in a child process; PYTHONMALLOC=malloc; workers that end "
+	  "after so many requests" },
 	{ CAUSE_MEMORY, SUSPECT_FREE, "jemalloc",
 	  "a peak that is over: jemalloc gives free pages back only when it is called "
 	  "again, and none in which a block is in use",
@@ -41,6 +47,11 @@ const struct cause cause_table[] = {
 	  "lower the peak (read in parts, smaller batches); malloc_trim(0) now and then, "
 	  "MALLOC_ARENA_MAX=2, another allocator, or workers that end after so many "
 	  "requests" },
+	{ CAUSE_MEMORY, SUSPECT_UNEXPLAINED, "tracemalloc",
+	  "tracemalloc was started and not stopped: it has a record for each block, and "
+	  "for each place",
+	  "tracemalloc.stop() when it isn't needed any more; fewer frames "
+	  "(tracemalloc.start(1))" },
 	{ CAUSE_MEMORY, SUSPECT_UNEXPLAINED, NULL,
 	  "caches, handles or buffers of a C extension, or memory it never frees",
 	  "close what the extension opens; the report native has what is known; a C heap "
@@ -93,6 +104,20 @@ const struct cause cause_table[] = {
 	  "make a new one (d = dict(d), or clear()) when most is gone" },
 
 	/* ---- what it consists of ---- */
+	{ CAUSE_FORM, CAUSE_CALLBACKS, NULL,
+	  "callbacks added to one future that isn't done: each stays, with what it "
+	  "refers to, until it is",
+	  "remove_done_callback when one isn't needed any more, or one callback that "
+	  "looks through a set" },
+	{ CAUSE_FORM, CAUSE_WAITERS, NULL,
+	  "tasks that wait for a lock, semaphore, condition or event of asyncio that "
+	  "another task keeps, or that is never set",
+	  "see the report tasks for where what keeps it waits; timeouts; fewer tasks at "
+	  "a time" },
+	{ CAUSE_FORM, CAUSE_WRAPPED, NULL,
+	  "a function that is wrapped anew each time (patched or decorated while the "
+	  "program runs): each keeps the one before",
+	  "wrap it once, or look whether it is wrapped already (__wrapped__)" },
 	{ CAUSE_FORM, CAUSE_DONE, NULL,
 	  "tasks that are done stay, with their results, where they were collected",
 	  "task.add_done_callback(collection.discard), a TaskGroup, or keep only what is "

@@ -156,12 +156,17 @@ static int chunks_text_by_rank(const void *a, const void *b)
 }
 
 /* tracemalloc has two allocations for each block it knows (Python/tracemalloc.c). */
+bool chunks_text_traces(const struct heap *heap)
+{
+	return chunks_text_fits(heap, heap_fact_u64(heap, "tracemalloc.traces", 0));
+}
+
 static bool chunks_text_tracing(struct text *out, const struct heap *heap)
 {
 	const uint64_t traces = heap_fact_u64(heap, "tracemalloc.traces", 0);
 	char buf[HUMAN_SIZE];
 
-	if (!chunks_text_fits(heap, traces))
+	if (!chunks_text_traces(heap))
 		return false;
 	text_printf(out, "tracemalloc itself, which is tracing %s blocks",
 		    human_count(buf, traces));

@@ -9,6 +9,8 @@
 /* The kinds that have most of the bytes: "10,000 of 1,008 bytes, 200 of up to 65,552
  * bytes held by variables of libcrypto.so.3"; nothing when the snapshot has none. */
 void chunks_text_kinds(struct text *out, const struct heap *heap);
+/* Whether they are tracemalloc's. */
+bool chunks_text_traces(const struct heap *heap);
 /* The C types of which there are instances that may own more than is known: "200
  * SSLContext, 3 Connection", or tracemalloc where it is that; nothing when there is
  * none. */

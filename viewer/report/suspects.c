@@ -72,7 +72,8 @@ static void report_suspects_unheld(struct text *out, const struct heap *heap,
 		text_printf(out,
 			    ": no leak, but it won't go back by itself (%s, workers "
 			    "that end after so many requests)",
-			    allocator_text_means(heap));
+			    s->pymalloc ? "the work of the peak in a child process" :
+					  allocator_text_means(heap));
 	if (s->memory == SUSPECT_SHARED)
 		text_add(out, ": see the report maps");
 	if (s->memory == SUSPECT_UNEXPLAINED) {
