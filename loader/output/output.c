@@ -205,6 +205,14 @@ int output_open(struct output *ret, const char *name, uint64_t number, int pid,
 	}
 	if (!ret->chosen && stat(ret->name, &st) == 0 && !S_ISREG(st.st_mode))
 		return output_open_direct(ret, error);
+	/* it would be replaced (/dev/stdout), or somebody chose what is */
+	if (lstat(ret->name, &st) == 0 && S_ISLNK(st.st_mode)) {
+		snprintf(error, 512,
+			 "%.400s is a symbolic link: name the file that it leads to, or "
+			 "- for standard output",
+			 ret->name);
+		return -1;
+	}
 	return output_open_temporary(ret, error);
 }
 

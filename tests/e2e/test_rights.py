@@ -265,6 +265,23 @@ class Rights(unittest.TestCase):
                 elif args[-1].startswith(made):
                     self.assertGreater(os.path.getsize(args[-1]), 1000)
 
+    def test_links_are_not_replaced(self):
+        """/dev/stdout is one; and a stranger may have put one there."""
+        path, made = self.snapshot("private"), self.path("made")
+        with open(made, "w") as f:
+            f.write("as it was")
+        os.symlink("made", self.path("link"))
+        link = self.path("link")
+        done = run_view(path, "--export", "collapsed", "-o", link)
+        self.assertEqual(done.returncode, 1)
+        with Target(SYSTEM_PYTHON, HEAP) as t:
+            done = run([LOAD, "-q", "-f", link, str(t.pid)])
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(b"is a symbolic link", done.stderr)
+        self.assertTrue(os.path.islink(link))
+        with open(made) as f:
+            self.assertEqual(f.read(), "as it was")
+
     def report(self, path):
         view = self.viewer("--sidecar", "--report", "suspects", path)
         out, err = view.communicate(timeout=240)

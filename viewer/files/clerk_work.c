@@ -185,6 +185,15 @@ static int clerk_work_make(struct clerk_file *f)
 	return 0;
 }
 
+/* It would be replaced, as /dev/stdout is one. */
+static bool clerk_work_is_link(const struct clerk_file *f)
+{
+	struct stat st;
+
+	return fstatat(f->folder, f->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		S_ISLNK(st.st_mode);
+}
+
 static int clerk_work_create(struct clerk *c, const struct clerk_word *w)
 {
 	const enum clerk_order order = clerk_work_order(c, w->path);
@@ -203,6 +212,8 @@ static int clerk_work_create(struct clerk *c, const struct clerk_word *w)
 		err = -EEXIST;
 	if (!err && order == ORDER_SIDECAR)
 		err = clerk_work_own_snapshot(f);
+	else if (!err && clerk_work_is_link(f))
+		err = -ELOOP;
 	if (!err)
 		err = clerk_work_make(f);
 	if (!err)

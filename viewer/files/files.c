@@ -42,6 +42,7 @@ bool files_is_special(const char *path)
 
 int files_create(struct new_file *ret, const char *path)
 {
+	struct stat st;
 	const int n = snprintf(ret->temporary, sizeof(ret->temporary), "%s.XXXXXX", path);
 
 	ret->fd = -1;
@@ -54,6 +55,8 @@ int files_create(struct new_file *ret, const char *path)
 		ret->temporary[0] = '\0';
 		return clerk_create(ret);
 	}
+	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+		return -ELOOP; /* it would be replaced, as /dev/stdout is one */
 	ret->fd = mkostemp(ret->temporary, O_CLOEXEC); /* 0600 */
 	if (ret->fd < 0)
 		return -errno;
