@@ -42,30 +42,6 @@ static inline int sys_open(const char *path, int flags, int mode)
 	return (int)sys4(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, mode);
 }
 
-/*
- * Opens a file of /proc about ourselves: by this thread, since those of the process are
- * empty when its first thread has ended and others live on.  By the process where that
- * can't be: before Linux 3.17, or under a profile that names the other alone.
- */
-static inline int sys_open_own(const char *name, int flags)
-{
-	static const char *const folders[] = { "/proc/thread-self/", "/proc/self/" };
-	char path[48];
-	int fd = -ENOENT;
-
-	for (unsigned i = 0; i < 2 && fd < 0; i++) {
-		size_t used = 0;
-
-		for (const char *s = folders[i]; *s; s++)
-			path[used++] = *s;
-		for (const char *s = name; *s && used + 1 < sizeof(path); s++)
-			path[used++] = *s;
-		path[used] = '\0';
-		fd = sys_open(path, flags, 0);
-	}
-	return fd;
-}
-
 static inline long sys_read(int fd, void *buf, size_t size)
 {
 	return sys3(SYS_read, fd, buf, size);
@@ -119,9 +95,13 @@ static inline uint64_t sys_now_ns(void)
 	return sys_clock_ns(CLOCK_MONOTONIC);
 }
 
-/* What sys_read_file does, of an open file (or the errno of one), which is closed. */
-static inline long sys_read_whole(int fd, char *buf, size_t size)
+/*
+ * Reads a small file of /proc or /sys whole (up to size - 1 bytes), terminated
+ * by a NUL.  Returns its length or a negative errno.
+ */
+static inline long sys_read_file(const char *path, char *buf, size_t size)
 {
+	int fd = sys_open(path, O_RDONLY, 0);
 	size_t used = 0;
 	long n = 0;
 
@@ -138,21 +118,6 @@ static inline long sys_read_whole(int fd, char *buf, size_t size)
 	sys_close(fd);
 	buf[used] = '\0';
 	return n < 0 ? n : (long)used;
-}
-
-/*
- * Reads a small file of /proc or /sys whole (up to size - 1 bytes), terminated
- * by a NUL.  Returns its length or a negative errno.
- */
-static inline long sys_read_file(const char *path, char *buf, size_t size)
-{
-	return sys_read_whole(sys_open(path, O_RDONLY, 0), buf, size);
-}
-
-/* The same of a file of sys_open_own. */
-static inline long sys_read_own(const char *name, char *buf, size_t size)
-{
-	return sys_read_whole(sys_open_own(name, O_RDONLY), buf, size);
 }
 
 #endif

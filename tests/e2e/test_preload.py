@@ -2,10 +2,8 @@
 # SPDX-License-Identifier: MIT
 """LD_PRELOAD: the agent arms itself in CPython processes only, and every trigger
 takes whole snapshots without harming the program."""
-import glob
 import json
 import os
-import select
 import signal
 import socket
 import stat
@@ -17,12 +15,6 @@ import time
 from control_socket import *
 from harness import *
 from preloadcase import *
-
-def first_thread_ended(pid):
-    """A process whose first thread is a zombie, while it has others."""
-    with open("/proc/%d/status" % pid) as f:
-        return "State:\tZ" in f.read()
-
 
 def handles(pid, sig):
     """Has the process a handler for the signal?"""
@@ -534,42 +526,6 @@ if __name__ == "__main__":
             self.assertTrue(t.proc.stderr.readline().startswith(b"pymem: no snapshot"))
             self.assertEqual(t.ask("1 + 1"), 2)
             t.proc.stderr.close()
-
-    def test_first_thread_has_ended(self):
-        """... and others live on: /proc/PID says nothing then, but what is there is told."""
-        code = BASE + ("import ctypes, platform, threading\n"
-                       "def run():\n"
-                       "    while not os.path.exists(sys.argv[1]): time.sleep(0.01)\n"
-                       "    os._exit(7)\n"
-                       "threading.Thread(target=run).start()\n"
-                       "ctypes.CDLL(None).syscall({'x86_64': 60, 'aarch64': 93}"
-                       "[platform.machine()], 0)\n")
-        for i, python in enumerate(interpreters() if LONG else some_interpreters()):
-            with self.subTest(python=python.name):
-                folder, stop = self.path("d%d" % i), self.path("stop%d" % i)
-                os.mkdir(folder, 0o700)
-                process = subprocess.Popen(
-                    [python.path, "-c", code, stop], stderr=subprocess.PIPE,
-                    env=preload(PYMEM_OUTPUT=folder, PYMEM_SIGNAL=1, PYMEM_CONTROL=folder))
-                try:
-                    self.assertTrue(until(lambda: first_thread_ended(process.pid)))
-                    self.assertTrue(until(lambda: os.path.exists(
-                        "%s/%d.sock" % (folder, process.pid))))
-                    process.send_signal(signal.SIGRTMIN + 5)
-                    until(lambda: glob.glob(folder + "/*.pymem") or
-                          select.select([process.stderr], [], [], 0)[0])
-                    whole = glob.glob(folder + "/*.pymem")
-                    self.assertTrue(whole, "no snapshot")
-                    self.assert_whole(whole[0])
-                    for key in ("cmdline", "executable"):
-                        self.assertIn("python", fact_of(whole[0], key))
-                    capture = ask_agent(folder, process.pid, flags=NO_FORK).finish()
-                    self.assertTrue(is_complete(capture.data), capture.messages)
-                finally:
-                    with open(stop, "w"):
-                        pass
-                    said = process.communicate(timeout=120)[1]
-                self.assertEqual((process.returncode, said), (7, b""))
 
     # ---- the control socket ----
 

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "agent/base/peek.h"
-#include "agent/base/sys.h"
 
 static size_t procfs_put(char *buf, size_t pos, size_t size, const char *text)
 {
@@ -27,7 +26,7 @@ static void procfs_path(char *buf, size_t size, uint32_t pid, const char *file)
 	for (uint32_t v = pid; v; v /= 10)
 		digits[--n] = (char)('0' + v % 10);
 	pos = procfs_put(buf, 0, size, "/proc/");
-	pos = procfs_put(buf, pos, size, digits + n);
+	pos = procfs_put(buf, pos, size, pid ? digits + n : "self");
 	pos = procfs_put(buf, pos, size, "/");
 	procfs_put(buf, pos, size, file);
 }
@@ -39,8 +38,6 @@ int procfs_open_file(uint32_t pid, const char *file)
 
 	if (PEEK_IN_IMAGE)
 		return -ENOENT; /* no process of ours */
-	if (!pid)
-		return sys_open_own(file, O_RDONLY);
 	procfs_path(path, sizeof(path), pid, file);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;

@@ -18,7 +18,7 @@ struct procfs {
 };
 
 /*
- * Opens "/proc/PID/file" (pid 0: ours, sys_open_own), read-only and close-on-exec.
+ * Opens "/proc/PID/file" (pid 0: "self"), read-only and close-on-exec.
  * Returns the fd, or a negative errno: -ENOENT of whatever it is in an image.
  */
 int procfs_open_file(uint32_t pid, const char *file);
