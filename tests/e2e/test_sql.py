@@ -297,6 +297,98 @@ class Rules(Answers):
         self.assertEqual(self.rows(files, grouped % ("type", "type")),
                          self.rows(files, grouped % ("+type", "+type")))
 
+    def differing(self, files, affinity, sources):
+        """Those of (a column to sum up, FROM and WHERE) whose rows differ when what has % before
+        it is read by SQLite alone.  (+ would do that too, but has no affinity.)"""
+        self.assertTrue(sources)
+        pairs = [(column, source.replace("%", ""),
+                  re.sub(r"%([a-z.]+)", r"CAST(\1 AS %s)" % affinity,
+                         source.replace("%size", "+size")))
+                 for column, source in sources]
+        query = ("SELECT (SELECT count(*) || ' ' || total(%s) FROM %s) AS fast, "
+                 "(SELECT count(*) || ' ' || total(%s) FROM %s) AS slow")
+        found = []
+        for at in range(0, len(pairs), 200):
+            part = pairs[at:at + 200]
+            text = self.sql(files, "; ".join(query % (column, fast, column, slow)
+                                             for column, fast, slow in part), "--format", "csv")
+            rows = [line for line in text.splitlines() if line != "fast,slow"]
+            self.assertEqual(len(rows), len(part))
+            for row, (_, fast, _) in zip(rows, part):
+                one, two = row.split(",")
+                found += [] if one == two else [(fast, one, two)]
+        return found
+
+    def test_operands_agree(self):
+        """A column that rows are found by is compared with whatever as SQLite compares."""
+        files = [self.shop, self.hostile]
+        nodes = [row["address"] for row in self.rows(
+            files, "SELECT DISTINCT address FROM object ORDER BY retained DESC LIMIT 2")]
+        number, other = nodes[0], nodes[-1]
+        operands = [
+            "%d" % number, "%d.0" % number, "%d.5" % number, "'%d'" % number, "'0%d'" % number,
+            "' %d '" % number, "'%d.0'" % number, "'%d.25'" % number, "x'31'", "NULL", "''",
+            "'abc'", "'%dx'" % number, "'%d' || char(0)" % number, "0", "-1", "-0.5", "0.5",
+            "1e17", "1e18", "1e19", "1.8e19", "-1e19", "9e999", "-9e999", "9223372036854775807",
+            "-9223372036854775808", "9223372036854775808.0", "-9223372036854775808.0",
+            "'9223372036854775808'", "'-5'", "'1e3'", "'010'", "1", "1.0", "'1'", "'1.0'", "'01'",
+            "0.25", "(SELECT avg(address) FROM object)", "(SELECT NULL)",
+            "(SELECT max(name) FROM type)", "(SELECT %d.5)" % number, "CAST('%d' AS BLOB)" % number]
+        columns = {"object": ["snapshot", "address", "dominator", "rowid"],
+                   "ref": ["snapshot", "source", "target", "rowid"],
+                   "attribute": ["snapshot", "object"], "type": ["snapshot"],
+                   "root": ["snapshot"], "report_types": ["snapshot"]}
+        pairs = [("rowid", "%s WHERE %%%s %s %s" % (table, column, compare, operand))
+                 for table, names in columns.items() for column in names
+                 for operand in operands for compare in ("=", "<", "<=", ">", ">=", "<>", "IS")
+                 if compare in "=" or column == "address" or operand in operands[:3]]
+        for low in operands:
+            pairs += [("rowid", "object WHERE %%address BETWEEN %s AND %s" % (low, high))
+                      for high in ("%d.5" % number, "1e18", "'x'", "NULL")]
+            pairs += [("rowid", "object WHERE %%address IN (%s, %d)" % (low, other)),
+                      ("rowid", "ref WHERE %%source = %d AND +target > %s" % (number, low)),
+                      ("rowid", "object WHERE (%%address, size) > (%s, 60)" % low)]
+        pairs += [("size", "(SELECT size FROM object WHERE (%%address, size) %s (%d, 60) "
+                   "AND +snapshot = 0 ORDER BY %%size DESC LIMIT 5)" % (way, number))
+                  for way in (">", "<", ">=", "<=")]
+        pairs += [("size", "(SELECT size FROM object WHERE %%address %s %s AND snapshot = 0 "
+                   "ORDER BY %%size DESC LIMIT 5)" % (way, operand))
+                  for way in ("=", "<", ">=") for operand in operands]
+        pairs += [("o.rowid", "object o JOIN (SELECT %s AS v) ON %%o.address %s v"
+                   % (operand, way)) for operand in operands for way in ("=", ">", "<=")]
+        self.assertEqual(self.differing(files, "NUMERIC", pairs), [])
+
+    def test_texts_agree(self):
+        """And so is a type's name; in another collation SQLite compares, and orders."""
+        files = [self.shop, self.hostile]
+        operands = ["'builtins.str'", "'BUILTINS.STR'", "'builtins.str '", "5", "5.5", "NULL",
+                    "x'6275696c74696e732e737472'", "CAST('builtins.str' AS BLOB)", "''",
+                    "'builtins.str' || char(0)", "(SELECT 'builtins.str')", "(SELECT 5)",
+                    "(SELECT min(name) FROM type)", "(SELECT max(size) FROM object)"]
+        pairs = [("rowid", "object WHERE %%type %s %s %s" % (compare, operand, collate))
+                 for operand in operands for compare in ("=", "IS", "<", ">=")
+                 for collate in ("", "COLLATE NOCASE", "COLLATE RTRIM", "COLLATE BINARY")]
+        pairs += [("rowid", "object WHERE %%type COLLATE %s = %s" % (collate, operand))
+                  for operand in operands for collate in ("NOCASE", "RTRIM", "BINARY")]
+        pairs += [("rowid", "object WHERE %%type IN (%s, 'builtins.int')" % operand)
+                  for operand in operands]
+        pairs += [("size", "(SELECT size FROM object WHERE %%type = %s AND snapshot = 0 "
+                   "ORDER BY %%size LIMIT 4)" % operand) for operand in operands]
+        pairs += [("o.rowid", "object o JOIN (SELECT %s AS v) ON %%o.type = v %s"
+                   % (operand, collate)) for operand in operands
+                  for collate in ("", "COLLATE NOCASE")]
+        self.assertEqual(self.differing(files, "TEXT", pairs), [])
+        self.assertNotEqual(self.rows(files, "SELECT count(*) AS n FROM object WHERE type = "
+                                      "'BUILTINS.STR' COLLATE NOCASE"), [{"n": 0}])
+        for collate in ("NOCASE", "RTRIM", "BINARY"):
+            for query in ("SELECT type AS t FROM object WHERE snapshot = 0 ORDER BY %stype "
+                          "COLLATE {0} DESC, address LIMIT 50",
+                          "SELECT min(type COLLATE {0}) AS t, count(*) AS n FROM object "
+                          "GROUP BY %stype COLLATE {0} ORDER BY 1, 2",
+                          "SELECT DISTINCT %stype COLLATE {0} AS t FROM object ORDER BY 1"):
+                query = query.format(collate)
+                self.assertEqual(self.rows(files, query % ""), self.rows(files, query % "+"))
+
     def test_indexes_agree(self):
         """What follows from a path, from a type and from a target, of a heap with a list of
         thousands of links; asked twice, that the second has indexes that the first made."""

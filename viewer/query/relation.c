@@ -3,7 +3,13 @@
  * relation - virtual tables over the model (relation.h).
  *
  * A plan travels from xBestIndex to xFilter in idxNum: a bit for each key that is
- * given, then the order, its direction, and whether a LIMIT follows the keys' values.
+ * given, then the order, its direction, whether a LIMIT follows the keys' values, and
+ * whether a bound is itself excluded.
+ *
+ * A key finds the rows that SQLite would find without it, whatever it is compared with.
+ * Numbers: the value alone decides (relation_compare), since all but numbers become one
+ * before they are compared with a column of numbers, if they can.  Text: rows are found
+ * by what is text, in the collation BINARY; of the rest SQLite decides.
  */
 #include "viewer/query/relation.h"
 
@@ -20,6 +26,8 @@ enum {
 	PLAN_DESCENDING = 1 << 20,
 	PLAN_LIMIT = 1 << 21,
 	PLAN_SNAPSHOT = 1 << 22, /* before the keys' */
+	PLAN_ABOVE = 1 << 23,	 /* > rather than >= */
+	PLAN_BELOW = 1 << 24,
 };
 
 struct relation_table {
@@ -72,6 +80,7 @@ static bool relation_fits(const struct relation_key *key, int column, int op)
 		return false;
 	switch (key->compare) {
 	case RELATION_EQ:
+	case RELATION_EQ_TEXT:
 		return op == SQLITE_INDEX_CONSTRAINT_EQ;
 	case RELATION_AT_LEAST:
 		return op == SQLITE_INDEX_CONSTRAINT_GE ||
@@ -83,14 +92,16 @@ static bool relation_fits(const struct relation_key *key, int column, int op)
 }
 
 /* The usable constraint that gives a key; -1: none, -2: one that isn't usable here. */
-static int relation_constraint(const sqlite3_index_info *info,
-			       const struct relation_key *key)
+static int relation_constraint(sqlite3_index_info *info, const struct relation_key *key)
 {
 	int found = -1;
 
 	for (int i = 0; i < info->nConstraint; i++) {
 		if (!relation_fits(key, info->aConstraint[i].iColumn,
 				   info->aConstraint[i].op))
+			continue;
+		if (key->compare == RELATION_EQ_TEXT &&
+		    sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") != 0)
 			continue;
 		if (info->aConstraint[i].usable)
 			return i;
@@ -105,13 +116,24 @@ struct relation_plan {
 	bool one_snapshot;
 };
 
+/* What SQLite needn't look at again is consumed.  A bound that isn't known yet may be the
+ * first of several, (address, size) > (...): SQLite looks, and asks without saying so. */
 static void relation_use(sqlite3_index_info *info, struct relation_plan *plan, int i,
-			 int bit, bool exact)
+			 enum relation_compare compare, int bit)
 {
+	const int op = info->aConstraint[i].op;
+	sqlite3_value *value = NULL;
+	const bool known = sqlite3_vtab_rhs_value(info, i, &value) == SQLITE_OK && value;
+	const bool exact = compare != RELATION_EQ_TEXT ||
+		(known && sqlite3_value_type(value) == SQLITE_TEXT);
+
 	info->aConstraintUsage[i].argvIndex = ++plan->arguments;
 	info->aConstraintUsage[i].omit = exact;
 	plan->bits |= bit;
-	plan->consumed += exact;
+	plan->bits |= op == SQLITE_INDEX_CONSTRAINT_GT ? PLAN_ABOVE :
+		op == SQLITE_INDEX_CONSTRAINT_LT       ? PLAN_BELOW :
+							 0;
+	plan->consumed += exact && (known || compare == RELATION_EQ);
 }
 
 /* SQLITE_OK, or why the plan can't be. */
@@ -123,7 +145,7 @@ static int relation_plan_keys(const struct relation_table *t, sqlite3_index_info
 	int i = relation_constraint(info, &snapshot);
 
 	if (i >= 0) {
-		relation_use(info, plan, i, PLAN_SNAPSHOT, true);
+		relation_use(info, plan, i, RELATION_EQ, PLAN_SNAPSHOT);
 		plan->rows /= t->catalog->count ? t->catalog->count : 1;
 		plan->one_snapshot = true;
 	}
@@ -135,11 +157,7 @@ static int relation_plan_keys(const struct relation_table *t, sqlite3_index_info
 			return SQLITE_CONSTRAINT;
 		if (i < 0)
 			continue;
-		int op = info->aConstraint[i].op;
-		relation_use(info, plan, i, 1 << k,
-			     op == SQLITE_INDEX_CONSTRAINT_EQ ||
-				     op == SQLITE_INDEX_CONSTRAINT_GE ||
-				     op == SQLITE_INDEX_CONSTRAINT_LE);
+		relation_use(info, plan, i, key->compare, 1 << k);
 		plan->rows = key->share > 0 ? plan->rows * key->share :
 			key->argument	    ? plan->rows :
 					      1;
@@ -272,47 +290,105 @@ static int relation_close(sqlite3_vtab_cursor *cursor)
 	return SQLITE_OK;
 }
 
-/* An address may be written as text: '0x7f...'. */
-static bool relation_number(sqlite3_value *value, int64_t *ret)
+/* An address may be written as text: '0x7f...'.  SQLite knows no such numbers. */
+static bool relation_take_hex(struct relation_argument *a, const char *text)
 {
-	const char *text;
 	char *end;
-	double real;
 
-	switch (sqlite3_value_type(value)) {
-	case SQLITE_INTEGER:
-		*ret = sqlite3_value_int64(value);
-		return true;
-	case SQLITE_FLOAT:
-		real = sqlite3_value_double(value);
-		if (!(real >= -9e15 && real <= 9e15))
-			return false;
-		*ret = (int64_t)real;
-		return (double)*ret == real;
-	case SQLITE_TEXT:
-		text = (const char *)sqlite3_value_text(value);
-		errno = 0;
-		*ret = text ? (int64_t)strtoull(text, &end, 0) : 0;
-		return text && *text >= '0' && *text <= '9' && !*end && !errno;
-	default:
+	if (text[0] != '0' || (text[1] | 0x20) != 'x')
 		return false;
+	errno = 0;
+	const unsigned long long number = strtoull(text, &end, 16);
+	if (*end || end == text + 2 || errno || number > INT64_MAX)
+		return false;
+	a->number = (int64_t)number;
+	return true;
+}
+
+static void relation_take_number(struct relation_argument *a, sqlite3_value *value)
+{
+	switch (sqlite3_value_numeric_type(value)) {
+	case SQLITE_INTEGER:
+		a->number = sqlite3_value_int64(value);
+		a->is_number = true;
+		break;
+	case SQLITE_FLOAT:
+		a->real = sqlite3_value_double(value);
+		if (a->real >= -0x1p63 && a->real < 0x1p63)
+			a->number = (int64_t)a->real;
+		a->is_number = a->real >= -0x1p63 && a->real < 0x1p63 &&
+			(double)a->number == a->real;
+		a->is_real = !a->is_number;
+		break;
+	default:
+		break;
 	}
 }
 
-static int relation_take_argument(struct relation_cursor *c, int k, sqlite3_value *value)
+/* The number that a text is, as SQLite compares it with numbers. */
+static int relation_take_text(struct relation_argument *a, sqlite3_value *value)
 {
-	struct relation_argument *a = &c->argument[k];
-	const char *text;
+	sqlite3_value *const own = sqlite3_value_dup(value);
 
-	*a = (struct relation_argument){ .given = true };
-	a->is_number = relation_number(value, &a->number);
-	if (sqlite3_value_type(value) != SQLITE_TEXT)
+	if (!own)
+		return SQLITE_NOMEM;
+	relation_take_number(a, own);
+	sqlite3_value_free(own);
+	if (!a->is_number && a->is_text)
+		a->is_number = relation_take_hex(a, a->text);
+	return SQLITE_OK;
+}
+
+/* *text_ret: an owned copy, or NULL. */
+static int relation_take_value(struct relation_argument *a, sqlite3_value *value,
+			       char **text_ret)
+{
+	const int type = sqlite3_value_type(value);
+
+	*text_ret = NULL;
+	*a = (struct relation_argument){ .given = true, .is_null = type == SQLITE_NULL };
+	if (type != SQLITE_TEXT) {
+		relation_take_number(a, value);
 		return SQLITE_OK;
-	text = (const char *)sqlite3_value_text(value);
-	c->texts[k] = text ? strdup(text) : NULL;
-	a->text = c->texts[k];
-	a->is_text = a->text != NULL;
-	return a->text ? SQLITE_OK : SQLITE_NOMEM;
+	}
+	const char *const text = (const char *)sqlite3_value_text(value);
+	*text_ret = text ? strdup(text) : NULL;
+	a->text = *text_ret;
+	if (!a->text)
+		return SQLITE_NOMEM;
+	/* no text of ours has a NUL */
+	a->is_text = (size_t)sqlite3_value_bytes(value) == strlen(a->text);
+	return relation_take_text(a, value);
+}
+
+static int relation_take_argument(struct relation_cursor *c, int plan, int k,
+				  sqlite3_value *value)
+{
+	const enum relation_compare compare = c->relation->keys[k].compare;
+	struct relation_argument *a = &c->argument[k];
+	const int rc = relation_take_value(a, value, &c->texts[k]);
+
+	a->strict = (compare == RELATION_AT_LEAST && plan & PLAN_ABOVE) ||
+		(compare == RELATION_AT_MOST && plan & PLAN_BELOW);
+	if (compare == RELATION_EQ_TEXT && !a->text && !a->is_null)
+		a->given = false; /* SQLite decides */
+	return rc;
+}
+
+/* False: there is no such snapshot. */
+static bool relation_take_snapshot(struct relation_cursor *c, sqlite3_value *value,
+				   int *rc_ret)
+{
+	struct relation_argument a;
+	char *text;
+
+	*rc_ret = relation_take_value(&a, value, &text);
+	free(text);
+	if (!a.is_number || a.number < 0 || a.number >= c->catalog->count)
+		return false;
+	c->snapshot = (uint32_t)a.number - 1;
+	c->snapshot_end = (uint32_t)a.number + 1;
+	return true;
 }
 
 static int relation_fail(struct relation_cursor *c, int err)
@@ -379,8 +455,7 @@ static int relation_filter(sqlite3_vtab_cursor *cursor, int plan, const char *un
 			   int argc, sqlite3_value **argv)
 {
 	struct relation_cursor *c = (struct relation_cursor *)cursor;
-	int64_t snapshot = 0;
-	int at = 0;
+	int at = 0, rc = SQLITE_OK;
 
 	(void)unused;
 	(void)argc;
@@ -393,18 +468,15 @@ static int relation_filter(sqlite3_vtab_cursor *cursor, int plan, const char *un
 	c->descending = plan & PLAN_DESCENDING;
 	c->limit = 0;
 	c->at = c->count = 0;
-	if (plan & PLAN_SNAPSHOT) {
-		bool good = relation_number(argv[at++], &snapshot) && snapshot >= 0 &&
-			snapshot < c->catalog->count;
-		c->snapshot = good ? (uint32_t)snapshot - 1 : c->snapshot_end;
-		c->snapshot_end = good ? (uint32_t)snapshot + 1 : 0;
+	if (plan & PLAN_SNAPSHOT && !relation_take_snapshot(c, argv[at++], &rc)) {
+		c->snapshot = c->snapshot_end;
+		c->snapshot_end = 0;
 	}
-	for (int k = 0; k < c->relation->nkeys; k++)
-		if (plan & 1 << k) {
-			const int rc = relation_take_argument(c, k, argv[at++]);
-			if (rc != SQLITE_OK)
-				return rc;
-		}
+	for (int k = 0; k < c->relation->nkeys && rc == SQLITE_OK; k++)
+		if (plan & 1 << k)
+			rc = relation_take_argument(c, plan, k, argv[at++]);
+	if (rc != SQLITE_OK)
+		return rc;
 	if (plan & PLAN_LIMIT && sqlite3_value_int64(argv[at]) > 0)
 		c->limit = (uint64_t)sqlite3_value_int64(argv[at++]);
 	assert(at <= argc || argc == 0);
@@ -503,10 +575,34 @@ static const sqlite3_module relation_methods = {
 
 /* ---- values ---- */
 
+static int relation_compare_real(double value, double real)
+{
+	return value < real ? -1 : value > real;
+}
+
+int relation_compare(uint64_t value, const struct relation_argument *a)
+{
+	const bool is_real = value > INT64_MAX; /* as relation_put_count gives it */
+	const int64_t number = (int64_t)value;
+
+	assert(!a->is_null);
+	if (a->is_number)
+		return is_real || number > a->number ? 1 : number < a->number ? -1 : 0;
+	if (!a->is_real)
+		return -1;
+	if (is_real)
+		return relation_compare_real((double)value, a->real);
+	if (a->real >= 0x1p63 || a->real < -0x1p63)
+		return a->real < 0 ? 1 : -1;
+	/* it has a fraction: with that cut off it is nearer to 0 */
+	const int64_t whole = (int64_t)a->real;
+	return number != whole ? (number < whole ? -1 : 1) : a->real > 0 ? -1 : 1;
+}
+
 uint32_t relation_node(const struct relation_cursor *c,
 		       const struct relation_argument *argument)
 {
-	if (!argument->given || !argument->is_number)
+	if (!argument->given || !argument->is_number || argument->number < 0)
 		return HEAP_NONE;
 	return heap_find(relation_indexed(c)->heap, (uint64_t)argument->number);
 }

@@ -39,7 +39,12 @@ enum {
 	RELATION_KEY_BITS = 50 /* of what tells a row from others of its snapshot */
 };
 
-enum relation_compare { RELATION_EQ, RELATION_AT_LEAST, RELATION_AT_MOST };
+enum relation_compare {
+	RELATION_EQ, /* of a column of numbers, and of an argument */
+	RELATION_EQ_TEXT,
+	RELATION_AT_LEAST, /* of numbers, and so is the next; one key of each */
+	RELATION_AT_MOST
+};
 
 /* A column that rows can be found by. */
 struct relation_key {
@@ -57,9 +62,11 @@ struct relation_order {
 };
 
 struct relation_argument {
-	bool given;
-	bool is_number, is_text;
-	int64_t number;
+	bool given, is_null;
+	bool strict; /* of a bound: it is itself excluded */
+	bool is_number, is_real, is_text;
+	int64_t number;	  /* a real that is whole is one, too */
+	double real;	  /* where it is no such number */
 	const char *text; /* valid while the cursor is not moved to another query */
 };
 
@@ -133,6 +140,10 @@ static inline uint32_t relation_id(const struct relation_cursor *c)
 /* For key: the position among the snapshot's rows, of relations whose plan is always
  * the same. */
 uint64_t relation_position(const struct relation_cursor *cursor);
+/* The value of a column of numbers (relation_put_count), less than, equal to or greater
+ * than an argument, not NULL, as SQLite compares: text that is no number and bytes are
+ * greater than any number. */
+int relation_compare(uint64_t value, const struct relation_argument *argument);
 /* The object that an argument names, by address; HEAP_NONE: there is none. */
 uint32_t relation_node(const struct relation_cursor *cursor,
 		       const struct relation_argument *argument);

@@ -19,7 +19,7 @@ static const struct relation_key keys[] = {
 	[KEY_EQUAL] = { NODE_ADDRESS, RELATION_EQ, false, false, 0 },
 	[KEY_LEAST] = { NODE_ADDRESS, RELATION_AT_LEAST, false, false, 0.5 },
 	[KEY_MOST] = { NODE_ADDRESS, RELATION_AT_MOST, false, false, 0.5 },
-	[KEY_TYPE] = { NODE_TYPE, RELATION_EQ, false, false, 0.01 },
+	[KEY_TYPE] = { NODE_TYPE, RELATION_EQ_TEXT, false, false, 0.01 },
 	[KEY_DOMINATOR] = { NODE_DOMINATOR, RELATION_EQ, false, false, 0.00001 },
 };
 
@@ -35,15 +35,16 @@ static const struct relation_order orders[] = {
 
 /* ---- which objects ---- */
 
-/* First object at or above an address. */
-static uint32_t relation_object_bound(const struct heap *heap, int64_t address)
+/* First object whose address is not below a bound, or, `behind` it, is above. */
+static uint32_t relation_object_bound(const struct heap *heap,
+				      const struct relation_argument *bound, bool behind)
 {
 	uint32_t lo = 0, hi = heap->objects;
 
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
-		if (heap_address(heap, mid) < (uint64_t)address)
+		if (relation_compare(heap_address(heap, mid), bound) < behind)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -61,15 +62,12 @@ static void relation_object_range(const struct relation_cursor *c, uint32_t *fir
 
 	*first = 0;
 	*end = heap->objects;
-	if (least->given)
-		*first = !least->is_number ? heap->objects :
-			least->number < 0  ? 0 :
-					     relation_object_bound(heap, least->number);
-	if (most->given)
-		*end = !most->is_number || most->number < 0 ?
-			0 :
-			relation_object_bound(heap,
-					      most->number + (most->number < INT64_MAX));
+	if (least->is_null || most->is_null)
+		*end = 0;
+	if (least->given && *end)
+		*first = relation_object_bound(heap, least, least->strict);
+	if (most->given && *end)
+		*end = relation_object_bound(heap, most, !most->strict);
 	if (*end < *first)
 		*end = *first;
 }
