@@ -350,6 +350,21 @@ int workspace_open_fd(struct workspace *workspace, int fd, const char *file, boo
 	return rc;
 }
 
+/* Why a file that exists, or of which we can't know it, isn't opened. */
+static void workspace_say_unopened(const char *file, int err, char *ret, size_t size)
+{
+	struct stat st;
+
+	if (files_may_open(file))
+		snprintf(ret, size, "%s", strerror(err));
+	else if (stat(file, &st) < 0 && (errno == ENOENT || errno == ENOTDIR))
+		snprintf(ret, size, "%s", strerror(errno));
+	else
+		snprintf(ret, size,
+			 "run by root, pymem-view opens only files that its command "
+			 "line names, as they are written there: start it with this one");
+}
+
 int workspace_open(struct workspace *workspace, const char *file, bool old,
 		   const struct progress *progress, char *err, size_t err_size)
 {
@@ -359,9 +374,13 @@ int workspace_open(struct workspace *workspace, const char *file, bool old,
 	    workspace_open_sidecar(workspace, file, old))
 		return 0;
 	const int fd = is_stdin ? STDIN_FILENO : files_open(file, 0);
+	if (fd < 0) {
+		workspace_say_unopened(file, errno, err, err_size);
+		return -1;
+	}
 	const int rc =
 		workspace_open_fd(workspace, fd, file, old, progress, err, err_size);
-	if (!is_stdin && fd >= 0)
+	if (!is_stdin)
 		close(fd);
 	return rc;
 }

@@ -101,6 +101,12 @@ class Client:
         assert len(text.encode()) <= arguments.get("max_bytes", 2048), text
         return text
 
+    def refused(self, name, **arguments):
+        """What is said of arguments that the tool doesn't take."""
+        error = self.request("tools/call", name=name, arguments=arguments)["error"]
+        assert error["code"] == -32602, error
+        return error["message"]
+
     def close(self):
         self.proc.stdin.close()
         code = self.proc.wait(timeout=300)
@@ -156,8 +162,13 @@ class Capture(Case):
                 self.assertIn("or capture", client.call("overview", error=True))
                 self.assertRegex(client.call("capture", error=True),
                                  "which pid.* %d %d;" % (target.pid, other.pid))
-                for pid in 1, os.getpid(), -1, 2**60, "x", [], target.pid + 2**32:
+                for pid in 1, os.getpid(), 2**31 - 1:
                     self.assertIn("did not allow", client.call("capture", error=True, pid=pid))
+                for pid in 0, -1, 2**60, 2**70, "x", str(target.pid), [], target.pid + 2**32:
+                    self.assertIn("pid must be a whole number from 1",
+                                  client.refused("capture", pid=pid))
+                self.assertIn("there are: pid, max_bytes",
+                              client.refused("capture", pid=target.pid, offset=0))
                 self.assertIn("no snapshot of %d: pymem-load: " % other.pid,
                               client.call("capture", error=True, pid=other.pid))
                 self.assertIn("__main__.KEPT", client.call("capture", pid=target.pid))
@@ -227,17 +238,147 @@ class Server(Case):
         # root's server opens what was named to it, nothing else
         with Client(self.path("shop"), self.path("cut")) as client:
             self.assertIn("pid", client.call("open", file=self.path("shop")))
-            self.assertIn("needs the argument address", client.call("object", error=True))
+            self.assertIn("needs the argument address", client.refused("object"))
+            self.assertIn("needs the argument type", client.refused("objects", type=None))
             self.assertIn("suspects or objects", client.call("object", address="12"))
             self.assertIn("column 8", client.call("sql", error=True, query="SELECT nope"))
             self.assertIn("only read", client.call("sql", error=True, query="PRAGMA x"))
-            self.assertIn("there are: open", client.call("nope", error=True))
+            self.assertIn("there are: open", client.refused("nope"))
             self.assertIn("one statement at a time", client.call("sql", query="SELECT 1; SELECT 2"))
             self.assertNotIn("one statement", client.call("sql", query="SELECT 1 ; "))
-            self.assertNotIn("ask again", client.call("types", limit=0))
-            self.assertIn("cannot open", client.call("open", error=True, file="/nowhere"))
+            self.assertIn("no statement", client.call("sql", query=" ; "))
+            self.assertIn("/nowhere: No such file",
+                          client.call("open", error=True, file="/nowhere"))
+            os.mkfifo(self.path("pipe"))     # nor would that ever end
+            for file in "-", self.path("pipe"), self.path("."):
+                # root's server can't see what is in a folder of root's
+                self.assertRegex(client.call("open", error=True, file=file),
+                                 "no regular file|run by root")
             self.assertIn("pid", client.call("overview"))      # it is still open
             self.assertIn("INCOMPLETE", client.call("open", file=self.path("cut")))
+
+    def test_open_as_root(self):
+        """It says the rule, where that is the cause."""
+        if os.geteuid():
+            self.skipTest("needs root")
+        with Client(self.path("shop")) as client:
+            for more in {"file": self.path("cut")}, {"file": self.path("shop"),
+                                                     "compare": self.path("cut")}:
+                said = client.call("open", error=True, **more)
+                self.assertIn("/cut: run by root, pymem-view opens only files that", said)
+                self.assertNotIn("Permission", said)
+            with open(self.path("later"), "w") as f:
+                f.write("x" * 1000)
+        with Client(self.path("shop"), "--compare", self.path("shop")) as client:
+            self.assertNotIn("root", client.call("open", error=True, file="/nowhere"))
+        os.rename(self.path("shop"), self.path("gone"))
+        self.assertIn(b"No such file", run_view("--mcp", self.path("shop")).stderr)
+        self.assertNotIn(b"root", run_view("--mcp", self.path("later")).stderr)
+
+    def test_arguments(self):
+        """What isn't in a tool's schema is said to be wrong, by the request's id."""
+        with Client(self.path("shop")) as client:
+            tools = client.request("tools/list")["result"]["tools"]
+            needed = {"address": "0x12", "type": "x", "query": "SELECT 1", "file": "x"}
+            for tool in tools:
+                schema = tool["inputSchema"]
+                given = {name: needed[name] for name in schema["required"]}
+                names = list(schema["properties"])
+                self.assertEqual(
+                    client.refused(tool["name"], **given, **{'lim"it\n': 1}),
+                    '%s takes no argument "lim\\"it\\n"; there are: %s' % (tool["name"],
+                                                                      ", ".join(names)))
+                for name, rule in schema["properties"].items():
+                    wrong = [[], {}, True, 1e300, 10**30, -10**30]
+                    if rule["type"] == "integer":
+                        wrong += [rule["minimum"] - 1, rule["maximum"] + 1, "2", "", 1.5, -1]
+                        said = "%s must be a whole number from %d to %d" % (
+                            name, rule["minimum"], rule["maximum"])
+                    else:
+                        wrong += [7] + ["x"] * ("enum" in rule) + \
+                            ["", "xyz", "0x", "-1", "0x1g", "1" * 20] * (name == "address")
+                        said = name + " must be "
+                    for value in wrong:
+                        with self.subTest(tool["name"], name=name, value=value):
+                            self.assertTrue(client.refused(
+                                tool["name"], **dict(given, **{name: value})).startswith(said))
+            for value in 2, 2.0:
+                self.assertIn("offset=2", client.call("types", limit=value))
+            self.assertEqual(client.call("types", limit=None, offset=None).splitlines()[1:-1],
+                             client.call("types").splitlines()[1:-1])
+
+    def test_great_numbers(self):
+        """One that the JSON library refuses spoils its own request only."""
+        call = b'{"id": %s, "method": "tools/call", "params": {"name": "types", ' \
+               b'"arguments": {"limit": %s, "x\\"1e999": "\\\\"}}}'
+        with Client(self.path("shop")) as client:
+            for great in b"1" + b"0" * 30, b"-1" + b"0" * 30, b"1e999", b"-1.5E+999", \
+                         b"9223372036854775808", b"1" * 100000:
+                client.send(b"[" + call.replace(b', "x\\"1e999": "\\\\"', b"") % (b"5", great) +
+                            b', {"id": 9007199254740993, "method": "ping"}, '
+                            b'{"id": "1e999", "method": "ping"}]\n')
+                one, other, text = client.answer()
+                self.assertEqual((one["id"], one["error"]["code"]), (5, -32602), great[:40])
+                self.assertIn("limit must be a whole number", one["error"]["message"])
+                self.assertEqual((other["id"], text["id"]), (9007199254740993, "1e999"))
+                client.send(call % (b"6", great) + b"\n")
+                self.assertEqual(client.answer()["id"], 6)
+                client.send(b'{"id": %s, "method": "ping"}\n' % great)
+                self.assertIn("id must be text or a whole number of 64 bits",
+                              client.answer()["error"]["message"])
+            client.send(b'{"id": 1, "method": "tools/call", "params": '
+                        b'{"name": "types", "arguments": [1]}}\n')
+            self.assertEqual(client.answer()["error"]["message"], "arguments must be an object")
+
+    def test_lists(self):
+        """Each list that is cut says how to ask for the rest, which is got so; one that
+        has no more says how many there were."""
+        def rows(answer):
+            return [line for line in answer.splitlines() if line.startswith("- ")]
+        names = {"keeps_alive": "dominated", "refers_to": "referents",
+                 "referred_to_by": "referrers"}
+        with Client(self.path("later"), "--compare", self.path("shop")) as client:
+            find = "SELECT address FROM object WHERE kind = '%s' AND snapshot = 1 ORDER BY %s DESC"
+            for order in "length", "refcount":
+                found = client.call("sql", query=find % ("dict", order), limit=1)
+                address = re.search("address (0x[0-9a-f]+)", found).group(1)
+                whole = client.call("object", address=address)
+                self.assertIn("object:\n- address " + address, whole)
+                for name, table in names.items():
+                    total = int(re.search("- n ([0-9,]+)", client.call(
+                        "sql", query="SELECT count(*) AS n FROM %s('%s') WHERE snapshot = 1"
+                        % (table, address))).group(1).replace(",", ""))
+                    shown = re.search(r"list=%s and offset=([1-5])\b" % name, whole)
+                    self.assertTrue(shown or total <= 5, whole)
+                    got, answer = [], "offset=0"
+                    while offset := re.search(r"offset=(\d+)", answer):
+                        answer = client.call("object", address=address, list=name,
+                                             offset=int(offset.group(1)))
+                        self.assertIn("- address " + address, answer)
+                        got += rows(answer)[1:]
+                        self.assertLess(len(got), total + 1)
+                    self.assertEqual(len(got), total, name)
+                    past = client.call("object", address=address, list=name, offset=total)
+                    self.assertIn(": no more rows, there are %d\n" % total if total else
+                                  ": none\n", past)
+                past = client.call("object", address=address, offset=10**6)
+                self.assertIn("object:\n- address " + address, past)
+                self.assertEqual(past.count(": no more rows") + past.count(": none\n"), 3)
+                past = client.call("paths", address=address, offset=100)
+                self.assertRegex(past, r"no more rows, there are \d+\n")
+                self.assertNotIn("no object", past)
+            for name in "suspects", "types", "growth", "diff", "packages", "budget":
+                n = len(rows(client.call(name, limit=1000, max_bytes=65536)))
+                self.assertIn(": no more rows, there are %d\n" % n, client.call(name, offset=n))
+                self.assertNotIn("compare", client.call(name, offset=n))
+            for name in "overview", "threads":
+                whole = client.call(name, limit=1)
+                for more in re.findall(r"list=(\w+) and offset=1\n", whole):
+                    self.assertEqual(len(rows(client.call(name, list=more, offset=1, limit=1))), 1)
+            past = client.call("objects", type="shop.models.Session", offset=10**6)
+            self.assertIn(": no more rows", past)
+            self.assertNotIn("no instances", past)
+            self.assertIn("no instances", client.call("objects", type="nope", offset=10**6))
 
     def test_values(self):
         query = "SELECT max(value) AS v FROM object WHERE kind = 'str'"

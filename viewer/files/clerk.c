@@ -165,6 +165,13 @@ bool clerk_is_special(const char *path)
 	return clerk_say(&word, CLERK_IS_SPECIAL, path) && clerk_ask(&word, NULL) == 1;
 }
 
+bool clerk_may_open(const char *path)
+{
+	struct clerk_word word;
+
+	return clerk_say(&word, CLERK_MAY_OPEN, path) && clerk_ask(&word, NULL) == 1;
+}
+
 bool clerk_knows(const char *path)
 {
 	struct clerk_word word;

@@ -47,6 +47,8 @@ int clerk_start(const struct clerk_orders *orders);
 void clerk_leave(void);
 /* Is there one? The functions below need it. */
 bool clerk_works(void);
+/* Would it open that file for reading? */
+bool clerk_may_open(const char *path);
 /* Would it make that file?  Else the viewer's own rights must do. */
 bool clerk_knows(const char *path);
 

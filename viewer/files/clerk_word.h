@@ -13,6 +13,7 @@
 
 enum clerk_action {
 	CLERK_OPEN,	    /* flags: as of files_open; answers with a descriptor */
+	CLERK_MAY_OPEN,	    /* 1 = the command line names it */
 	CLERK_OPEN_SPECIAL, /* a descriptor */
 	CLERK_IS_SPECIAL,   /* 1 = yes */
 	CLERK_KNOWS,	    /* 1 = would be made */

@@ -92,15 +92,19 @@ static enum clerk_order clerk_work_order(const struct clerk *c, const char *path
 
 /* ---- what it does ---- */
 
+static int clerk_work_may_open(struct clerk *c, const struct clerk_word *w)
+{
+	return clerk_work_is_input(c, w->path, "") ||
+		clerk_work_is_input(c, w->path, ".pmx");
+}
+
 static int clerk_work_open(struct clerk *c, const struct clerk_word *w)
 {
 	const int allowed = O_NONBLOCK | O_NOFOLLOW | O_DIRECTORY;
 	const bool folder = w->flags & O_DIRECTORY;
 
 	if ((w->flags & ~allowed) ||
-	    !(folder ? clerk_work_is_folder(c, w->path) :
-		       clerk_work_is_input(c, w->path, "") ||
-			      clerk_work_is_input(c, w->path, ".pmx")))
+	    !(folder ? clerk_work_is_folder(c, w->path) : clerk_work_may_open(c, w)))
 		return -EACCES;
 	c->answer_fd = open(w->path, O_RDONLY | O_CLOEXEC | w->flags);
 	return c->answer_fd >= 0 ? 0 : -errno;
@@ -282,6 +286,7 @@ static int clerk_work_unlisten(struct clerk *c, const struct clerk_word *w)
 
 static int (*const clerk_works_on[])(struct clerk *, const struct clerk_word *) = {
 	[CLERK_OPEN] = clerk_work_open,
+	[CLERK_MAY_OPEN] = clerk_work_may_open,
 	[CLERK_OPEN_SPECIAL] = clerk_work_open_special,
 	[CLERK_IS_SPECIAL] = clerk_work_is_special,
 	[CLERK_KNOWS] = clerk_work_knows,

@@ -24,6 +24,11 @@ int files_open(const char *path, int flags)
 	return open(path, O_RDONLY | O_CLOEXEC | flags);
 }
 
+bool files_may_open(const char *path)
+{
+	return !clerk_works() || clerk_may_open(path);
+}
+
 int files_open_special(const char *path)
 {
 	if (clerk_works() && clerk_knows(path))

@@ -31,6 +31,8 @@ struct new_file {
 
 /* Reading. flags: O_NONBLOCK, O_NOFOLLOW, O_DIRECTORY or 0. -1 = errno says why. */
 int files_open(const char *path, int flags);
+/* Whether there is no rule against it: run by root, only what the command line names. */
+bool files_may_open(const char *path);
 /* Writing what is there and no regular file (a pipe, a device). -1 with errno. */
 int files_open_special(const char *path);
 /* Is there something of that name that is no regular file? */

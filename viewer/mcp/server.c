@@ -3,6 +3,7 @@
 #include "viewer/mcp/server.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,20 +84,28 @@ static json_t *server_call(struct tool_context *context, const json_t *id,
 			   const json_t *params)
 {
 	const char *name = json_string_value(json_object_get(params, "name"));
+	const json_t *arguments = json_object_get(params, "arguments");
 	struct text text = { 0 };
 	json_t *content;
 
 	if (!name)
 		return server_error(id, INVALID_PARAMS, "tools/call needs a name");
-	const bool good =
-		tool_call(context, name, json_object_get(params, "arguments"), &text);
+	if (arguments && !json_is_object(arguments) && !json_is_null(arguments))
+		return server_error(id, INVALID_PARAMS, "arguments must be an object");
+	const enum tool_result result = tool_call(context, name, arguments, &text);
+	if (result == TOOL_WRONG) {
+		json_t *error = server_error(id, INVALID_PARAMS, text_get(&text));
+
+		text_free(&text);
+		return error;
+	}
 	content = json_stringn(text_get(&text), text_len(&text));
 	if (!content)
 		content = json_string("the answer could not be written");
 	text_free(&text);
 	return server_result(id,
 			     json_pack("{s:[{s:s, s:o}], s:b}", "content", "type", "text",
-				       "text", content, "isError", !good));
+				       "text", content, "isError", result != TOOL_GOOD));
 }
 
 /* NULL: it has all that a request has. */
@@ -107,7 +116,8 @@ static const char *server_complaint(const json_t *request)
 	if (!json_is_object(request))
 		return "not a JSON-RPC request: that is an object";
 	if (id && !json_is_string(id) && !json_is_integer(id))
-		return "not a JSON-RPC request: id must be text or a whole number";
+		return "not a JSON-RPC request: id must be text or a whole number of "
+		       "64 bits";
 	if (!json_is_string(json_object_get(request, "method")))
 		return "not a JSON-RPC request: method must be text";
 	return NULL;
@@ -170,7 +180,7 @@ static json_t *server_dispatch_all(struct tool_context *context, const json_t *r
 }
 
 /* What keeps a line from being read: it is no JSON, or has what JSON allows and we don't
- * take (a name twice, NUL in a text, great numbers). */
+ * take (a name twice, NUL in a text). */
 static json_t *server_unreadable(const json_error_t *error)
 {
 	char said[JSON_ERROR_TEXT_LENGTH * 4], message[sizeof(said) + 80];
@@ -181,12 +191,64 @@ static json_t *server_unreadable(const json_error_t *error)
 	return server_error(NULL, PARSE_ERROR, message);
 }
 
+/* Whether the library would refuse it, and all of the line with it. */
+static bool server_is_great(const char *number, size_t size)
+{
+	double real;
+
+	errno = 0;
+	if (strspn(number, "-0123456789") == size)
+		return strtoll(number, NULL, 10) && errno == ERANGE;
+	real = strtod(number, NULL);
+	return errno == ERANGE && (real > 1 || real < -1);
+}
+
+/* Numbers that are too great for any use become one that can be read, and is too great
+ * for any use: whoever asked is told so then, by the request's id. */
+static bool server_tame(char *line, size_t size)
+{
+	static const char great[] = "1e308"; /* no such number is shorter */
+	bool quoted = false, any = false;
+
+	for (size_t i = 0, n; i < size; i += n) {
+		n = 1;
+		if (quoted && line[i] == '\\')
+			n = 2;
+		else if (line[i] == '"')
+			quoted = !quoted;
+		if (quoted || !(line[i] == '-' || (line[i] >= '0' && line[i] <= '9')))
+			continue;
+		n = strspn(line + i, "-+.eE0123456789");
+		if (!server_is_great(line + i, n))
+			continue;
+		memset(line + i, ' ', n);
+		memcpy(line + i, great, sizeof(great) - 1);
+		any = true;
+	}
+	return any;
+}
+
+static json_t *server_parse(const char *line, size_t size, json_error_t *error)
+{
+	const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+	json_t *request = json_loadb(line, size, flags, error);
+
+	if (request)
+		return request;
+	char *const copy = calloc(1, size + 1);
+	if (copy) {
+		memcpy(copy, line, size);
+		if (server_tame(copy, size))
+			request = json_loadb(copy, size, flags, error);
+	}
+	free(copy);
+	return request;
+}
+
 char *server_answer(struct tool_context *context, const char *line, size_t size)
 {
 	json_error_t error;
-	json_t *request = json_loadb(line, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
-				     &error),
-	       *answer;
+	json_t *request = server_parse(line, size, &error), *answer;
 	char *text = NULL;
 
 	if (!request)

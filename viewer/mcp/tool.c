@@ -6,65 +6,118 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "viewer/files/files.h"
+#include "viewer/mcp/argument.h"
 #include "viewer/mcp/capturer.h"
-#include "viewer/query/answer.h"
-#include "viewer/render/cell.h"
-#include "viewer/text/human.h"
+#include "viewer/mcp/reply.h"
 
 enum {
 	BYTES = 2048,	       /* of an answer, unless more are asked for */
+	BYTES_MIN = 1024,      /* room for what says how to ask for the rest */
 	BYTES_MAX = 64 * 1024, /* at most */
 	ROWS = 20,
 	ROWS_MAX = 1000,
-	CELL_MAX = 300, /* characters of one cell */
-	QUERIES = 4
-};
-
-struct argument {
-	const char *name, *type, *description;
-	bool required;
+	QUERIES = 4,
+	ARGUMENTS = 6
 };
 
 static const struct argument argument_address = {
-	"address", "string", "of an object, as an answer gave it: 0x7f...", true
+	.name = "address",
+	.description = "of an object, as an answer gave it: 0x7f...",
+	.kind = ARGUMENT_ADDRESS,
+	.required = true
 };
 static const struct argument argument_type = {
-	"type", "string", "qualified name of a type: app.models.Session", true
+	.name = "type",
+	.description = "qualified name of a type: app.models.Session",
+	.required = true
 };
 static const struct argument argument_query = {
-	"query", "string", "one SELECT of SQLite over the tables of pymem-sql(7)", true
+	.name = "query",
+	.description = "one SELECT of SQLite over the tables of pymem-sql(7)",
+	.required = true
 };
-static const struct argument argument_file = { "file", "string", "path of a snapshot",
-					       true };
+static const struct argument argument_file = { .name = "file",
+					       .description = "path of a snapshot",
+					       .required = true };
 static const struct argument argument_compare = {
-	"compare", "string", "path of an older snapshot to compare with", false
+	.name = "compare", .description = "path of an older snapshot to compare with"
+};
+static const struct argument argument_pid = {
+	.name = "pid",
+	.description = "of a process that the user allowed; one needs no choice",
+	.kind = ARGUMENT_NUMBER,
+	.least = 1,
+	.most = INT32_MAX
 };
 
-static const struct argument argument_pid = {
-	"pid", "integer", "of a process that the user allowed; one needs no choice", false
+#define ONE_LIST "only this list, which limit and offset are for then"
+
+static const struct argument argument_list_of_overview = { .name = "list",
+							   .description = ONE_LIST,
+							   .kind = ARGUMENT_CHOICE,
+							   .choices = { "snapshots",
+									"suspects" } };
+static const struct argument argument_list_of_object = {
+	.name = "list",
+	.description = ONE_LIST,
+	.kind = ARGUMENT_CHOICE,
+	.choices = { "keeps_alive", "refers_to", "referred_to_by" }
+};
+static const struct argument argument_list_of_threads = { .name = "list",
+							  .description = ONE_LIST,
+							  .kind = ARGUMENT_CHOICE,
+							  .choices = { "threads",
+								       "locals" } };
+
+static const struct argument argument_limit = {
+	.name = "limit",
+	.description = "rows of a list (default 20, fewer where there are several)",
+	.kind = ARGUMENT_NUMBER,
+	.least = 1,
+	.most = ROWS_MAX
+};
+static const struct argument argument_offset = {
+	.name = "offset",
+	.description = "rows of a list to leave out at the beginning",
+	.kind = ARGUMENT_NUMBER,
+	.most = UINT32_MAX
+};
+static const struct argument argument_max_bytes = { .name = "max_bytes",
+						    .description =
+							    "of the answer (default "
+							    "2048)",
+						    .kind = ARGUMENT_NUMBER,
+						    .least = BYTES_MIN,
+						    .most = BYTES_MAX };
+
+/* The rows under a title. $address, $type and $query are replaced in sql. */
+struct tool_query {
+	const char *title, *sql;
+	const char *list;  /* as the argument `list` calls it; NULL: the only one */
+	unsigned few;	   /* rows, unless it is asked for; 0: ROWS */
+	bool head;	   /* of what the lists are about: always told */
+	const char *other; /* to be asked for the rest instead: "the tool x with" */
 };
 
 struct tool {
 	const char *name, *description;
 	/* Does what the queries then tell of; false with what to ask instead in out;
-	 * NULL: nothing is to be done. */
+	 * NULL: nothing is to be done.  To ask for further rows would do it again. */
 	bool (*prepare)(struct tool_context *context, const json_t *arguments,
 			struct text *out);
 	bool captures; /* there only where the user allowed it */
-	const struct argument *arguments[3];
-	/* $address, $type and $query are replaced; each has its rows under a title */
-	struct {
-		const char *title, *sql;
-	} queries[QUERIES];
+	const struct argument *arguments[2];
+	struct tool_query queries[QUERIES];
 	const char *otherwise; /* what to ask when there are no rows */
 };
 
 #define NEWEST "snapshot = (SELECT max(snapshot) FROM snapshot)"
+#define REST_OF_SNAPSHOTS "ask overview with list=snapshots and"
 #define CARD "address, type, size, retained, retained_count"
 
 static bool tool_open(struct tool_context *s, const json_t *arguments, struct text *out);
@@ -79,17 +132,21 @@ static const struct tool tools[] = {
 	  .arguments = { &argument_file, &argument_compare },
 	  .queries = { { "open now",
 			 "SELECT snapshot, file, pid, python, objects, size, "
-			 "rss, complete FROM snapshot" } } },
+			 "rss, complete FROM snapshot",
+			 .other = REST_OF_SNAPSHOTS } } },
 	{ .name = "overview",
 	  .description = "What is open, how large it is, and the first suspects. Begin "
 			 "here.",
+	  .arguments = { &argument_list_of_overview },
 	  .queries = { { "snapshots",
 			 "SELECT snapshot, file, pid, python, command, objects, size, "
 			 "rss,"
-			 " threads, complete, problem FROM snapshot" },
+			 " threads, complete, problem FROM snapshot",
+			 .list = "snapshots" },
 		       { "first suspects (size of what they keep alive)",
 			 "SELECT text, retained, share, address FROM report_suspects"
-			 " WHERE " NEWEST " LIMIT 5" } },
+			 " WHERE " NEWEST,
+			 .list = "suspects", .few = 5 } },
 	  .otherwise = "nothing is open: use the tool open" },
 	{ .name = "suspects",
 	  .description = "Where memory accumulates: holder by name, what it keeps alive "
@@ -113,19 +170,21 @@ static const struct tool tools[] = {
 	{ .name = "object",
 	  .description = "One object: what it is, how it is held, what it refers to, who "
 			 "refers to it, what it alone keeps alive.",
-	  .arguments = { &argument_address },
+	  .arguments = { &argument_address, &argument_list_of_object },
 	  .queries = { { "object",
 			 "SELECT " CARD ", refcount, length, value, dominator,"
-			 " path FROM object WHERE " NEWEST " AND address = $address" },
+			 " path FROM object WHERE " NEWEST " AND address = $address",
+			 .head = true },
 		       { "keeps alive, nothing else does, largest first",
-			 "SELECT " CARD " FROM dominated($address) WHERE " NEWEST
-			 " LIMIT 5" },
+			 "SELECT " CARD " FROM dominated($address) WHERE " NEWEST,
+			 .list = "keeps_alive", .few = 5 },
 		       { "refers to",
 			 "SELECT label, " CARD " FROM referents($address)"
-			 " WHERE " NEWEST " LIMIT 5" },
+			 " WHERE " NEWEST,
+			 .list = "refers_to", .few = 5 },
 		       { "is referred to by",
-			 "SELECT label, " CARD " FROM referrers($address) WHERE " NEWEST
-			 " LIMIT 5" } },
+			 "SELECT label, " CARD " FROM referrers($address) WHERE " NEWEST,
+			 .list = "referred_to_by", .few = 5 } },
 	  .otherwise = "no object is there: take an address from suspects or objects" },
 	{ .name = "paths",
 	  .description = "Step by step, from a root to an object: why it is alive.",
@@ -157,17 +216,20 @@ static const struct tool tools[] = {
 	{ .name = "threads",
 	  .description =
 		  "Threads, their innermost functions and largest local variables.",
+	  .arguments = { &argument_list_of_threads },
 	  .queries = { { "threads",
 			 "SELECT t.thread, t.name, t.main, t.gil, t.retained,"
 			 " (SELECT function FROM frame f WHERE f.snapshot = t.snapshot "
 			 "AND"
 			 " f.thread = t.thread AND f.depth = 0) AS runs FROM thread t"
-			 " WHERE t." NEWEST " ORDER BY t.retained DESC" },
+			 " WHERE t." NEWEST " ORDER BY t.retained DESC",
+			 .list = "threads" },
 		       { "largest local variables",
 			 "SELECT l.thread, f.function, l.name, l.type, l.retained,"
 			 " l.target AS address FROM local l JOIN frame f ON f.frame ="
 			 " l.frame AND f.snapshot = l.snapshot WHERE l." NEWEST
-			 " ORDER BY l.retained DESC LIMIT 8" } },
+			 " ORDER BY l.retained DESC",
+			 .list = "locals", .few = 8 } },
 	  .otherwise = "the snapshot holds no threads" },
 	{ .name = "tasks",
 	  .description = "asyncio tasks and greenlets, those with the same stack "
@@ -201,8 +263,7 @@ static const struct tool tools[] = {
 		  "without). "
 		  "Each has a column snapshot, 0 the oldest.",
 	  .arguments = { &argument_query },
-	  .queries = { { "rows", "$query" } },
-	  .otherwise = "no rows" },
+	  .queries = { { "rows", "$query" } } },
 	{ .name = "capture",
 	  .description =
 		  "Take a snapshot of a running process and open it, which stops the "
@@ -214,10 +275,12 @@ static const struct tool tools[] = {
 	  .arguments = { &argument_pid },
 	  .queries = { { "open now",
 			 "SELECT snapshot, file, pid, python, objects, size, rss,"
-			 " complete, problem FROM snapshot" },
+			 " complete, problem FROM snapshot",
+			 .other = REST_OF_SNAPSHOTS },
 		       { "first suspects (size of what they keep alive)",
 			 "SELECT text, retained, share, address FROM report_suspects"
-			 " WHERE " NEWEST " LIMIT 3" } } },
+			 " WHERE " NEWEST,
+			 .few = 3, .other = "ask suspects with" } } },
 };
 
 /* The tools that there are for this user: all but perhaps the last. */
@@ -287,32 +350,29 @@ static bool tool_context_prepare(struct tool_context *s, struct text *out)
 
 /* ---- listing ---- */
 
-static int tool_add_property(json_t *properties, json_t *required,
-			     const struct argument *a)
+/* All that it takes, and NULL behind the last. */
+static void tool_arguments(const struct tool *tool, const struct argument **ret)
 {
-	json_t *property =
-		json_pack("{s:s, s:s}", "type", a->type, "description", a->description);
+	const size_t own = sizeof(tool->arguments) / sizeof(tool->arguments[0]);
+	size_t n = 0;
 
-	return json_object_set_new(properties, a->name, property) ||
-		(a->required && json_array_append_new(required, json_string(a->name)));
+	for (size_t i = 0; i < own && tool->arguments[i]; i++)
+		ret[n++] = tool->arguments[i];
+	if (!tool->prepare) {
+		ret[n++] = &argument_limit;
+		ret[n++] = &argument_offset;
+	}
+	ret[n++] = &argument_max_bytes;
+	ret[n] = NULL;
+	assert(n < ARGUMENTS);
 }
 
 static json_t *tool_schema(const struct tool *tool)
 {
-	static const struct argument common[] = {
-		{ "limit", "integer", "rows (default 20)", false },
-		{ "offset", "integer", "rows to leave out at the beginning", false },
-		{ "max_bytes", "integer", "of the answer (default 2048)", false },
-	};
-	json_t *properties = json_object(), *required = json_array();
-	int err = 0;
+	const struct argument *list[ARGUMENTS];
 
-	for (size_t i = 0; tool->arguments[i] && !err; i++)
-		err = tool_add_property(properties, required, tool->arguments[i]);
-	for (size_t i = 0; i < sizeof(common) / sizeof(common[0]) && !err; i++)
-		err = tool_add_property(properties, required, &common[i]);
-	return json_pack("{s:s, s:o, s:o, s:b}", "type", "object", "properties",
-			 properties, "required", required, "additionalProperties", 0);
+	tool_arguments(tool, list);
+	return argument_schema(list);
 }
 
 json_t *tool_list(void)
@@ -329,40 +389,7 @@ json_t *tool_list(void)
 	return list;
 }
 
-/* ---- arguments ---- */
-
-static const char *tool_argument(const json_t *arguments, const char *name)
-{
-	return json_string_value(json_object_get(arguments, name));
-}
-
-static uint64_t tool_number(const json_t *arguments, const char *name, uint64_t otherwise,
-			    uint64_t most)
-{
-	const json_t *value = json_object_get(arguments, name);
-
-	if (!json_is_integer(value) || json_integer_value(value) < 0)
-		return otherwise;
-	return (uint64_t)json_integer_value(value) < most ?
-		(uint64_t)json_integer_value(value) :
-		most;
-}
-
-/* False, with what is missing said, unless all that is required is there. */
-static bool tool_check_arguments(const struct tool *tool, const json_t *arguments,
-				 struct text *out)
-{
-	for (size_t i = 0; tool->arguments[i]; i++) {
-		const struct argument *a = tool->arguments[i];
-
-		if (!a->required || tool_argument(arguments, a->name))
-			continue;
-		text_printf(out, "%s needs the argument %s, a %s: %s", tool->name,
-			    a->name, a->type, a->description);
-		return false;
-	}
-	return true;
-}
+/* ---- answers ---- */
 
 /* The query with its arguments in it, quoted; sqlite3_free it. */
 static char *tool_fill(const char *sql, const json_t *arguments)
@@ -377,7 +404,7 @@ static char *tool_fill(const char *sql, const json_t *arguments)
 		sql += plain;
 		for (size_t i = 0; *sql && i < sizeof(names) / sizeof(names[0]); i++) {
 			const size_t size = strlen(names[i]);
-			const char *value = tool_argument(arguments, names[i]);
+			const char *value = argument_text(arguments, names[i]);
 
 			if (strncmp(sql + 1, names[i], size))
 				continue;
@@ -387,112 +414,6 @@ static char *tool_fill(const char *sql, const json_t *arguments)
 		}
 	}
 	return sqlite3_str_finish(filled);
-}
-
-/* ---- answers ---- */
-
-struct writer {
-	struct text *out;
-	size_t end; /* of out: where it is full */
-	uint64_t offset, limit;
-	bool cut, rows;
-};
-
-static void tool_put_row(const struct table *table, size_t row, struct text *line)
-{
-	char buf[CELL_TEXT_SIZE];
-	bool first = true;
-
-	for (size_t c = 0; c < table->ncolumns; c++) {
-		const struct cell *cell = table_cell(table, row, c);
-
-		if (cell->unknown)
-			continue;
-		const char *text = cell_human(table, row, c, buf);
-		size_t size = strlen(text);
-		text_printf(line, "%s%s ", first ? "- " : "; ", table->columns[c].title);
-		if (size > CELL_MAX) {
-			size = CELL_MAX;
-			while (size && ((unsigned char)text[size] & 0xc0) == 0x80)
-				size--;
-		}
-		text_add_bytes(line, text, size);
-		text_add(line, text[size] ? "..." : "");
-		first = false;
-	}
-	text_add(line, first ? "- NULL (values are told with --values only)\n" : "\n");
-}
-
-/* A first row that there is no room for: as much of it as there is. */
-static void tool_put_part(struct writer *w, const struct text *line)
-{
-	const char *text = text_get(line);
-	size_t size = w->end > text_len(w->out) ? w->end - text_len(w->out) : 0;
-
-	while (size && ((unsigned char)text[size] & 0xc0) == 0x80)
-		size--;
-	text_add_bytes(w->out, text, size);
-	text_add(w->out,
-		 "...\nthe row is cut: ask for fewer columns, or a larger "
-		 "max_bytes\n");
-}
-
-static void tool_put_table(struct writer *w, const struct table *table, uint64_t before)
-{
-	struct text line = { 0 };
-
-	for (size_t r = 0; r < table->rows && !w->cut; r++) {
-		if (before + r < w->offset)
-			continue;
-		text_clear(&line);
-		tool_put_row(table, r, &line);
-		w->cut = w->rows && text_len(w->out) + text_len(&line) > w->end;
-		if (w->cut)
-			text_printf(w->out,
-				    "more: ask again with offset=%" PRIu64
-				    ", or a larger max_bytes\n",
-				    before + r);
-		else if (text_len(w->out) + text_len(&line) > w->end)
-			tool_put_part(w, &line);
-		else
-			text_add(w->out, text_get(&line));
-		w->rows = true;
-	}
-	text_free(&line);
-}
-
-/* False with the engine's problem in out. */
-static bool tool_run_query(struct tool_context *s, const char *title, const char *sql,
-			   struct writer *w)
-{
-	struct answer answer;
-	struct table table = { 0 };
-	const char *tail;
-	const int found = answer_open(&answer, &s->engine, sql, &tail);
-	bool good = found >= 0;
-
-	if (found > 0 && (answer.more || w->rows)) {
-		const size_t most = w->offset + w->limit;
-
-		good = !answer_next(&answer, most, &table);
-		if (table.rows)
-			text_printf(w->out, "%s:\n", title);
-		tool_put_table(w, &table, 0);
-		if (good && answer.more && !w->cut)
-			text_printf(w->out, "more: ask again with offset=%zu\n", most);
-	}
-	if (!good)
-		text_printf(w->out, "%s%s", s->engine.problem,
-			    s->engine.timed_out ?
-				    ": ask for objects of one type, by address or "
-				    "dominator" :
-				    "");
-	else if (tail[strspn(tail, " \t\r\n;")])
-		text_add(w->out,
-			 "one statement at a time: what follows the first was not run\n");
-	table_free(&table);
-	answer_close(&answer);
-	return good;
 }
 
 static void tool_put_fence(struct text *out, uint64_t number, bool begin)
@@ -505,61 +426,114 @@ static void tool_put_fence(struct text *out, uint64_t number, bool begin)
 		number);
 }
 
+/* How many parts the answer has; only: the list that is asked for, or NULL. */
+static size_t tool_count_parts(const struct tool *tool, const char *only)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < QUERIES && tool->queries[i].sql; i++)
+		n += tool->queries[i].head || !only ||
+			!strcmp(only, tool->queries[i].list);
+	return n;
+}
+
+static bool tool_put_part(struct tool_context *s, const struct tool_query *query,
+			  const json_t *arguments, struct reply *r, uint64_t *total_ret)
+{
+	const bool few = query->few && !argument_text(arguments, "list");
+	char again[80] = "ask again with";
+	struct reply_part part = { .title = query->title,
+				   .again = query->other ? query->other : again,
+				   .limit = (uint64_t)argument_number(
+					   arguments, "limit", few ? query->few : ROWS),
+				   .offset = (uint64_t)argument_number(arguments,
+								       "offset", 0) };
+	char *const sql = tool_fill(query->sql, arguments);
+
+	if (query->list)
+		snprintf(again, sizeof(again), "ask again with list=%s and", query->list);
+	if (query->head)
+		part.offset = 0;
+	const bool good = sql && reply_put(r, &s->engine, &part, sql, total_ret);
+	sqlite3_free(sql);
+	return good;
+}
+
 static bool tool_answer(struct tool_context *s, const struct tool *tool,
 			const json_t *arguments, struct text *out)
 {
-	struct writer w = { .out = out,
-			    .end = tool_number(arguments, "max_bytes", BYTES, BYTES_MAX),
-			    .offset = tool_number(arguments, "offset", 0, UINT32_MAX),
-			    .limit = tool_number(arguments, "limit", ROWS, ROWS_MAX) };
+	const char *const only = argument_text(arguments, "list");
+	struct reply r = { .out = out, .parts = tool_count_parts(tool, only) };
 	const char *incomplete = engine_incomplete(&s->engine);
+	const char *otherwise = NULL;
 	uint64_t number = 0;
 	bool good = true;
 
-	if (!w.limit) /* "ask again" would never end */
-		w.limit = ROWS;
-	/* room for the fence's end and the sentence about more rows */
-	w.end = w.end > 400 ? w.end - 200 : 200;
+	/* room for the fence's end and, in each part, for how to ask for more */
+	r.end = (size_t)argument_number(arguments, "max_bytes", BYTES) - 140 -
+		100 * r.parts;
 	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
 		number = (uint64_t)(uintptr_t)out * 0x9e3779b97f4a7c15u;
 	if (incomplete[0])
 		text_printf(out, "INCOMPLETE: %s\n", incomplete);
 	tool_put_fence(out, number, true);
-	for (size_t i = 0; i < QUERIES && tool->queries[i].sql && good && !w.cut; i++) {
-		char *sql = tool_fill(tool->queries[i].sql, arguments);
+	for (size_t i = 0; i < QUERIES && tool->queries[i].sql && good; i++) {
+		const struct tool_query *const query = &tool->queries[i];
+		uint64_t total = 0;
 
-		good = sql && tool_run_query(s, tool->queries[i].title, sql, &w);
-		sqlite3_free(sql);
+		if (only && !query->head && strcmp(only, query->list))
+			continue;
+		good = tool_put_part(s, query, arguments, &r, &total);
+		if (i || total)
+			continue;
+		otherwise = tool->otherwise;
+		if (query->head)
+			break;
 	}
 	text_add(out, good ? "" : "\n");
 	tool_put_fence(out, number, false);
-	if (good && !w.rows && tool->otherwise)
-		text_printf(out, "%s\n", tool->otherwise);
+	if (good && otherwise)
+		text_printf(out, "%s\n", otherwise);
 	return good;
+}
+
+static bool tool_open_file(struct tool_context *s, const char *file, bool old,
+			   struct text *out)
+{
+	char err[400] = "";
+
+	/* neither what requests come from, nor what may never end */
+	if (!strcmp(file, "-") || files_is_special(file))
+		snprintf(err, sizeof(err), "it is no regular file");
+	else if (!tool_context_add(s, file, old, err, sizeof(err)))
+		return true;
+	text_add(out, "cannot open ");
+	text_escape(out, file, strlen(file), 300, 0);
+	text_add(out, ": ");
+	text_escape(out, err, strlen(err), 300, 0);
+	if (files_may_open(file))
+		text_add(out,
+			 "; file and compare are paths of snapshots, as pymem-load -f "
+			 "wrote them");
+	return false;
 }
 
 static bool tool_open(struct tool_context *s, const json_t *arguments, struct text *out)
 {
-	const char *file = tool_argument(arguments, "file"),
-		   *old = tool_argument(arguments, "compare");
+	const char *file = argument_text(arguments, "file"),
+		   *old = argument_text(arguments, "compare");
 	struct tool_context fresh;
-	char err[400] = "";
 
 	tool_context_init(&fresh);
 	fresh.values = s->values;
 	fresh.workspace.no_sidecar = s->workspace.no_sidecar;
-	if (!tool_context_add(&fresh, file, false, err, sizeof(err)) &&
-	    (!old || !tool_context_add(&fresh, old, true, err, sizeof(err)))) {
+	if (tool_open_file(&fresh, file, false, out) &&
+	    (!old || tool_open_file(&fresh, old, true, out))) {
 		tool_context_close(s);
 		*s = fresh;
 		return true;
 	}
 	tool_context_close(&fresh);
-	text_add(out, "cannot open it: ");
-	text_escape(out, err, strlen(err), 300, 0);
-	text_add(out,
-		 "; file and compare are paths of snapshots, as pymem-load -f wrote "
-		 "them");
 	return false;
 }
 
@@ -577,12 +551,9 @@ static void tool_put_allowed(struct text *out)
 /* The process that is meant; 0 after having said in out what to ask instead. */
 static pid_t tool_capture_pid(const json_t *arguments, struct text *out)
 {
-	const json_t *const value = json_object_get(arguments, "pid");
+	const json_int_t pid = argument_number(arguments, "pid", 0);
 	const pid_t *pids;
 	const size_t count = capturer_allowed(&pids);
-	const json_int_t pid = json_is_string(value) ?
-		strtoll(json_string_value(value), NULL, 10) :
-		json_integer_value(value);
 
 	if (!count)
 		text_add(out,
@@ -590,12 +561,12 @@ static pid_t tool_capture_pid(const json_t *arguments, struct text *out)
 			 "--allow-capture PID, or run pymem-load PID and tell the file "
 			 "for the tool open");
 	for (size_t i = 0; i < count; i++)
-		if (value ? pids[i] == pid : count == 1)
+		if (pid ? pids[i] == pid : count == 1)
 			return pids[i];
 	if (count) {
 		text_add(out,
-			 value ? "the user did not allow that process; allowed:" :
-				 "which pid? allowed:");
+			 pid ? "the user did not allow that process; allowed:" :
+			       "which pid? allowed:");
 		tool_put_allowed(out);
 		text_add(out,
 			 "; for another have the user start the server with "
@@ -660,9 +631,10 @@ static bool tool_capture(struct tool_context *s, const json_t *arguments,
 	return true;
 }
 
-bool tool_call(struct tool_context *s, const char *name, const json_t *arguments,
-	       struct text *out)
+enum tool_result tool_call(struct tool_context *s, const char *name,
+			   const json_t *arguments, struct text *out)
 {
+	const struct argument *list[ARGUMENTS];
 	const struct tool *tool = NULL;
 
 	assert(name && out);
@@ -673,10 +645,14 @@ bool tool_call(struct tool_context *s, const char *name, const json_t *arguments
 		text_add(out, "no such tool; there are:");
 		for (size_t i = 0; i < tool_count(); i++)
 			text_printf(out, " %s", tools[i].name);
-		return false;
+		return TOOL_WRONG;
 	}
-	if (!tool_check_arguments(tool, arguments, out) ||
-	    (tool->prepare && !tool->prepare(s, arguments, out)))
-		return false;
-	return tool_context_prepare(s, out) && tool_answer(s, tool, arguments, out);
+	tool_arguments(tool, list);
+	if (!argument_check(list, name, arguments, out))
+		return TOOL_WRONG;
+	if (tool->prepare && !tool->prepare(s, arguments, out))
+		return TOOL_FAILED;
+	return tool_context_prepare(s, out) && tool_answer(s, tool, arguments, out) ?
+		TOOL_GOOD :
+		TOOL_FAILED;
 }

@@ -32,11 +32,15 @@ int tool_context_add(struct tool_context *s, const char *file, bool old, char *e
 
 /* The tools as tools/list gives them: a new reference; NULL: no memory. */
 json_t *tool_list(void);
-/*
- * Runs a tool.  Appends the answer, or what to ask instead.  False: it is an error, told
- * in out.  arguments: an object, or NULL.
- */
-bool tool_call(struct tool_context *s, const char *name, const json_t *arguments,
-	       struct text *out);
+enum tool_result {
+	TOOL_GOOD,
+	TOOL_FAILED, /* not this time, or not this file: what to do instead is told */
+	TOOL_WRONG   /* no such tool, or not its arguments: what there is is told */
+};
+
+/* Runs a tool and appends the answer, or what to ask instead.  arguments: an object, or
+ * NULL. */
+enum tool_result tool_call(struct tool_context *s, const char *name,
+			   const json_t *arguments, struct text *out);
 
 #endif
