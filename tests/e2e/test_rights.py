@@ -51,8 +51,10 @@ def sudo(user, **also):
 # Runs a command, ends it by a signal (0: lets it end by itself) when it has a child, and says
 # what was left to who is the first process of a container.
 FIRST = """
-import ctypes, os, sys, time
+import ctypes, os, signal, sys, time
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)     # PR_SET_CHILD_SUBREAPER
+for end in signal.SIGHUP, signal.SIGINT, signal.SIGTERM:
+    signal.signal(end, signal.SIG_DFL)      # a shell's background ignores some
 number, pid = int(sys.argv[1]), os.spawnv(os.P_NOWAIT, sys.argv[2], sys.argv[2:])
 while number:
     with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
