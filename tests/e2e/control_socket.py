@@ -132,8 +132,6 @@ def ask_agent(directory, pid, flags=0, gil_timeout_ms=0, child_timeout_s=0, skip
     """Asks the agent of pid for a capture; a Capture, or a negative errno.  narrow: the
     stream holds next to nothing that isn't read."""
     path = os.path.join(directory, "%d.sock" % pid)
-    if not until(lambda: os.path.exists(path)):
-        raise AssertionError("the agent does not listen on " + path)
     ours, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     receive, stream = socket.socketpair()
     if narrow:
@@ -144,7 +142,9 @@ def ask_agent(directory, pid, flags=0, gil_timeout_ms=0, child_timeout_s=0, skip
                        16, 0, 0, b"", b"".join(s.encode() + b"\0" for s in skip), b"")
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
         client.settimeout(10 * SLOW)
-        client.connect(path)
+        # the socket has its name a moment before it is listened on
+        if not until(lambda: not client.connect_ex(path)):
+            raise AssertionError("the agent does not listen on " + path)
         socket.send_fds(client, [raw if raw is not None else start],
                         [control.fileno(), stream.fileno()])
         answer = client.recv(64)
