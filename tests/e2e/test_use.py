@@ -210,11 +210,11 @@ class Use(Case):
                 said, status = self.on_terminal("no-such-terminal", *words)
                 self.assertEqual(status, 0, said)
                 self.assertEqual(said.count("no terminal 'no-such-terminal' is known"), 1, said)
-                self.assertIn("suspect 1:", said)
+                self.assertIn("Types: process", said)
                 self.assertIn("__main__.Item", said)
         said, status = self.on_terminal("dumb", VIEW, "--no-sidecar", self.path("a"))
         self.assertNotIn("is known", said)
-        self.assertIn("suspect 1:", said)
+        self.assertIn("Types: process", said)
 
     def test_fifo(self):
         """A named pipe is read once, and nothing waits for a second writer."""

@@ -130,125 +130,140 @@ static const struct tool tools[] = {
 			 "the same program to compare with. Closes what was open.",
 	  .prepare = tool_open,
 	  .arguments = { &argument_file, &argument_compare },
-	  .queries = { { "open now",
-			 "SELECT snapshot, file, pid, python, objects, size, "
-			 "rss, complete FROM snapshot",
+	  .queries = { { .title = "open now",
+			 .sql = "SELECT snapshot, file, pid, python, objects, size, "
+				"rss, complete FROM snapshot",
 			 .other = REST_OF_SNAPSHOTS } } },
 	{ .name = "overview",
 	  .description = "What is open, how large it is, and the first suspects. Begin "
 			 "here.",
 	  .arguments = { &argument_list_of_overview },
-	  .queries = { { "snapshots",
-			 "SELECT snapshot, file, pid, python, command, objects, size, "
-			 "rss,"
-			 " threads, complete, problem FROM snapshot",
+	  .queries = { { .title = "snapshots",
+			 .sql = "SELECT snapshot, file, pid, python, command, objects, "
+				"size, "
+				"rss,"
+				" threads, complete, problem FROM snapshot",
 			 .list = "snapshots" },
-		       { "first suspects (size of what they keep alive)",
-			 "SELECT text, retained, share, address FROM report_suspects"
-			 " WHERE " NEWEST,
-			 .list = "suspects", .few = 5 } },
+		       { .title = "first suspects (size of what they keep alive)",
+			 .sql = "SELECT text, retained, share, address FROM "
+				"report_suspects"
+				" WHERE " NEWEST,
+			 .list = "suspects",
+			 .few = 5 } },
 	  .otherwise = "nothing is open: use the tool open" },
 	{ .name = "suspects",
 	  .description = "Where memory accumulates: holder by name, what it keeps alive "
 			 "(retained), address of it.",
-	  .queries = { { "suspects",
-			 "SELECT text, retained, share, kind, address, member_type,"
-			 " member_count FROM report_suspects WHERE " NEWEST } } },
+	  .queries = { { .title = "suspects",
+			 .sql = "SELECT text, retained, share, kind, address, "
+				"member_type,"
+				" member_count FROM report_suspects WHERE " NEWEST } } },
 	{ .name = "types",
 	  .description = "Types by the memory of their instances.",
-	  .queries = { { "types",
-			 "SELECT type, count, size, retained FROM report_types"
-			 " WHERE " NEWEST } } },
+	  .queries = { { .title = "types",
+			 .sql = "SELECT type, count, size, retained FROM report_types"
+				" WHERE " NEWEST } } },
 	{ .name = "objects",
 	  .description = "Instances of one type, those first that keep most alive.",
 	  .arguments = { &argument_type },
-	  .queries = { { "instances",
-			 "SELECT " CARD ", path FROM object WHERE " NEWEST
-			 " AND type = $type ORDER BY retained DESC" } },
+	  .queries = { { .title = "instances",
+			 .sql = "SELECT " CARD ", path FROM object WHERE " NEWEST
+				" AND type = $type ORDER BY retained DESC" } },
 	  .otherwise =
 		  "no instances of a type with that whole name: look it up with types" },
 	{ .name = "object",
 	  .description = "One object: what it is, how it is held, what it refers to, who "
 			 "refers to it, what it alone keeps alive.",
 	  .arguments = { &argument_address, &argument_list_of_object },
-	  .queries = { { "object",
-			 "SELECT " CARD ", refcount, length, value, dominator,"
-			 " path FROM object WHERE " NEWEST " AND address = $address",
+	  .queries = { { .title = "object",
+			 .sql = "SELECT " CARD ", refcount, length, value, dominator,"
+				" path FROM object WHERE " NEWEST
+				" AND address = $address",
 			 .head = true },
-		       { "keeps alive, nothing else does, largest first",
-			 "SELECT " CARD " FROM dominated($address) WHERE " NEWEST,
-			 .list = "keeps_alive", .few = 5 },
-		       { "refers to",
-			 "SELECT label, " CARD " FROM referents($address)"
-			 " WHERE " NEWEST,
-			 .list = "refers_to", .few = 5 },
-		       { "is referred to by",
-			 "SELECT label, " CARD " FROM referrers($address) WHERE " NEWEST,
-			 .list = "referred_to_by", .few = 5 } },
+		       { .title = "keeps alive, nothing else does, largest first",
+			 .sql = "SELECT " CARD " FROM dominated($address) WHERE " NEWEST,
+			 .list = "keeps_alive",
+			 .few = 5 },
+		       { .title = "refers to",
+			 .sql = "SELECT label, " CARD " FROM referents($address)"
+				" WHERE " NEWEST,
+			 .list = "refers_to",
+			 .few = 5 },
+		       { .title = "is referred to by",
+			 .sql = "SELECT label, " CARD
+				" FROM referrers($address) WHERE " NEWEST,
+			 .list = "referred_to_by",
+			 .few = 5 } },
 	  .otherwise = "no object is there: take an address from suspects or objects" },
 	{ .name = "paths",
 	  .description = "Step by step, from a root to an object: why it is alive.",
 	  .arguments = { &argument_address },
-	  .queries = { { "shortest path from a root",
-			 "SELECT step, label, " CARD " FROM path($address) WHERE " NEWEST
-			 " ORDER BY step" } },
+	  .queries = { { .title = "shortest path from a root",
+			 .sql = "SELECT step, label, " CARD
+				" FROM path($address) WHERE " NEWEST " ORDER BY step" } },
 	  .otherwise = "no object is there: take an address from suspects or objects" },
 	{ .name = "growth",
 	  .description = "Places that hold more than in the older snapshot, by path.",
-	  .queries = { { "grew",
-			 "SELECT path, type, count_diff, total_diff AS grown"
-			 " FROM growth WHERE " NEWEST " ORDER BY total_diff DESC" } },
+	  .queries = { { .title = "grew",
+			 .sql = "SELECT path, type, count_diff, total_diff AS grown"
+				" FROM growth WHERE " NEWEST
+				" ORDER BY total_diff DESC" } },
 	  .otherwise = "nothing grew, or there is nothing to compare with: open takes "
 		       "compare" },
 	{ .name = "diff",
 	  .description = "Types with more or fewer instances than in the older snapshot.",
-	  .queries = { { "changed",
-			 "SELECT type, count_diff, size_diff FROM report_diff"
-			 " WHERE " NEWEST } },
+	  .queries = { { .title = "changed",
+			 .sql = "SELECT type, count_diff, size_diff FROM report_diff"
+				" WHERE " NEWEST } },
 	  .otherwise = "nothing changed, or there is nothing to compare with: open takes "
 		       "compare" },
 	{ .name = "packages",
 	  .description = "Packages by what their modules keep alive.",
-	  .queries = { { "packages",
-			 "SELECT package, count, size, held, share, retained"
-			 " FROM report_packages WHERE " NEWEST
-			 " ORDER BY retained DESC" } } },
+	  .queries = { { .title = "packages",
+			 .sql = "SELECT package, count, size, held, share, retained"
+				" FROM report_packages WHERE " NEWEST
+				" ORDER BY retained DESC" } } },
 	{ .name = "threads",
 	  .description =
 		  "Threads, their innermost functions and largest local variables.",
 	  .arguments = { &argument_list_of_threads },
-	  .queries = { { "threads",
-			 "SELECT t.thread, t.name, t.main, t.gil, t.retained,"
-			 " (SELECT function FROM frame f WHERE f.snapshot = t.snapshot "
-			 "AND"
-			 " f.thread = t.thread AND f.depth = 0) AS runs FROM thread t"
-			 " WHERE t." NEWEST " ORDER BY t.retained DESC",
+	  .queries = { { .title = "threads",
+			 .sql = "SELECT t.thread, t.name, t.main, t.gil, t.retained,"
+				" (SELECT function FROM frame f WHERE f.snapshot = "
+				"t.snapshot "
+				"AND"
+				" f.thread = t.thread AND f.depth = 0) AS runs FROM "
+				"thread t"
+				" WHERE t." NEWEST " ORDER BY t.retained DESC",
 			 .list = "threads" },
-		       { "largest local variables",
-			 "SELECT l.thread, f.function, l.name, l.type, l.retained,"
-			 " l.target AS address FROM local l JOIN frame f ON f.frame ="
-			 " l.frame AND f.snapshot = l.snapshot WHERE l." NEWEST
-			 " ORDER BY l.retained DESC",
-			 .list = "locals", .few = 8 } },
+		       { .title = "largest local variables",
+			 .sql = "SELECT l.thread, f.function, l.name, l.type, l.retained,"
+				" l.target AS address FROM local l JOIN frame f ON "
+				"f.frame ="
+				" l.frame AND f.snapshot = l.snapshot WHERE l." NEWEST
+				" ORDER BY l.retained DESC",
+			 .list = "locals",
+			 .few = 8 } },
 	  .otherwise = "the snapshot holds no threads" },
 	{ .name = "tasks",
 	  .description = "asyncio tasks and greenlets, those with the same stack "
 			 "together: how many, what they keep alive, where they are, what "
 			 "they wait for, who awaits them.",
-	  .queries = { { "groups of tasks with the same stack",
-			 "SELECT count(*) AS tasks, state, human(sum(retained)) AS "
-			 "retained,"
-			 " stack, waits_for, min(task) AS one, min(awaited_by) AS"
-			 " awaited_by, address(min(address)) AS address FROM "
-			 "report_tasks "
-			 "WHERE " NEWEST " GROUP BY stack, state, waits_for"
-			 " ORDER BY sum(retained) DESC" } },
+	  .queries = { { .title = "groups of tasks with the same stack",
+			 .sql = "SELECT count(*) AS tasks, state, human(sum(retained)) "
+				"AS "
+				"retained,"
+				" stack, waits_for, min(task) AS one, min(awaited_by) AS"
+				" awaited_by, address(min(address)) AS address FROM "
+				"report_tasks "
+				"WHERE " NEWEST " GROUP BY stack, state, waits_for"
+				" ORDER BY sum(retained) DESC" } },
 	  .otherwise = "the process has no asyncio tasks and no greenlets" },
 	{ .name = "budget",
 	  .description =
 		  "Where the resident memory of the process went, adding up to it.",
-	  .queries = { { "resident memory",
-			 "SELECT * FROM report_budget WHERE " NEWEST } } },
+	  .queries = { { .title = "resident memory",
+			 .sql = "SELECT * FROM report_budget WHERE " NEWEST } } },
 	{ .name = "sql",
 	  .description =
 		  "Any question, in SQL. Tables: object(address, type, size, retained, "
@@ -263,7 +278,7 @@ static const struct tool tools[] = {
 		  "without). "
 		  "Each has a column snapshot, 0 the oldest.",
 	  .arguments = { &argument_query },
-	  .queries = { { "rows", "$query" } } },
+	  .queries = { { .title = "rows", .sql = "$query" } } },
 	{ .name = "capture",
 	  .description =
 		  "Take a snapshot of a running process and open it, which stops the "
@@ -273,14 +288,16 @@ static const struct tool tools[] = {
 	  .prepare = tool_capture,
 	  .captures = true,
 	  .arguments = { &argument_pid },
-	  .queries = { { "open now",
-			 "SELECT snapshot, file, pid, python, objects, size, rss,"
-			 " complete, problem FROM snapshot",
+	  .queries = { { .title = "open now",
+			 .sql = "SELECT snapshot, file, pid, python, objects, size, rss,"
+				" complete, problem FROM snapshot",
 			 .other = REST_OF_SNAPSHOTS },
-		       { "first suspects (size of what they keep alive)",
-			 "SELECT text, retained, share, address FROM report_suspects"
-			 " WHERE " NEWEST,
-			 .few = 3, .other = "ask suspects with" } } },
+		       { .title = "first suspects (size of what they keep alive)",
+			 .sql = "SELECT text, retained, share, address FROM "
+				"report_suspects"
+				" WHERE " NEWEST,
+			 .few = 3,
+			 .other = "ask suspects with" } } },
 };
 
 /* The tools that there are for this user: all but perhaps the last. */
