@@ -37,8 +37,10 @@ bool files_may_open(const char *path);
 int files_open_special(const char *path);
 /* Is there something of that name that is no regular file? */
 bool files_is_special(const char *path);
-/* Mode 0600, in path's folder; replaces what is there.  0 or a negative errno (ELOOP: that
- * is a symbolic link). */
+/*
+ * Mode 0600, in path's folder; replaces what is there.  0 or a negative errno (ELOOP:
+ * that is a symbolic link).
+ */
 int files_create(struct new_file *ret, const char *path);
 /* All of it, to a descriptor that waits.  0 or a negative errno. */
 int files_write(int fd, const void *data, size_t size);
