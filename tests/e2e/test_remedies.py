@@ -168,6 +168,46 @@ async def run():
     os._exit(0)
 asyncio.new_event_loop().run_until_complete(run())
 ''', "", ["for a lock"], []),
+
+    "written faster than the other side reads": (r'''
+import asyncio, os, socket
+WRITERS = set()
+async def serve_one(reader, writer):
+    WRITERS.add(writer)
+    peer = writer.get_extra_info("socket")
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    while len(WRITERS) < 8:
+        await asyncio.sleep(0.01)
+    for n in range(200):
+        writer.write(b"%04d" % n + bytes(8000))
+    arrived.set_result(None) if not arrived.done() else None
+async def run():
+    global arrived
+    arrived = asyncio.get_event_loop().create_future()
+    server = await asyncio.start_server(serve_one, "127.0.0.1", 0)
+    peers = [socket.socket() for n in range(8)]
+    for peer in peers:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.connect(server.sockets[0].getsockname())
+    await arrived
+    await asyncio.sleep(0)
+    ready(); serve()
+    os._exit(len(peers))
+asyncio.new_event_loop().run_until_complete(run())
+''', "__main__.WRITERS", ["await writer.drain()"], ["what has been seen"]),
+
+    "received and not read": (r'''
+import asyncio, os
+async def run():
+    global READERS
+    READERS = [asyncio.StreamReader(limit=1 << 30) for n in range(20)]
+    for n in range(2000):
+        for reader in READERS:
+            reader.feed_data(b"line %06d\n" % n * 8)
+    ready(); serve()
+    os._exit(0)
+asyncio.new_event_loop().run_until_complete(run())
+''', "__main__.READERS", ["than the program reads"], []),
 }
 
 
@@ -206,6 +246,40 @@ class Remedies(Case):
             if (3, 0) < python.version[:2] < (3, 11):
                 with self.subTest(python.name):
                     self.check(python, "generators that are never finished")
+
+    def test_cycles_are_entered_at_what_there_is_one_of(self):
+        """Wherever its objects lie: a document that nothing refers to is one group."""
+        for python in interpreters():
+            if python.version[0] < 3:
+                continue
+            with self.subTest(python.name):
+                rows = self.rows(python, "documents", r'''
+import gc, random
+gc.disable()
+class Part:
+    pass
+class Note:
+    pass
+class Document:
+    pass
+def make():
+    made = [Part() for n in range(30)] + [Note() for n in range(60)]
+    made.insert(random.randrange(len(made)), Document())
+    random.shuffle(made)
+    document = next(m for m in made if type(m) is Document)
+    document.parts = [m for m in made if m is not document]
+    for part in document.parts:
+        part.owner = document
+FREE = [Part() for n in range(40000)]
+random.shuffle(FREE)
+for n in range(300):
+    del FREE[-90:]
+    make()
+ready(); serve()
+''')
+                garbage = [r for r in rows if "garbage" in r["path"]]
+                self.assertEqual(len(garbage), 1, [r["text"] for r in rows])
+                self.assertIn("300 Document", garbage[0]["text"])
 
     def test_nothing_stands_out(self):
         """What every interpreter has is no suspect, wherever it has its bytecode."""

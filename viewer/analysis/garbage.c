@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 
 struct entry {
 	uint32_t node, next;
@@ -63,21 +64,95 @@ static int garbage_step(struct search *s)
 	return vec_push_u32(s->order, node);
 }
 
-static int garbage_search_from(struct search *s, bool instances,
-			       const struct progress *progress)
+static int garbage_search_at(struct search *s, uint32_t node)
 {
 	int err = 0;
 
+	if (garbage_meet(s, node))
+		err = garbage_push(s, node);
+	while (s->stack.size && !err)
+		err = garbage_step(s);
+	return err;
+}
+
+/* ---- instances, those of the rarest type first ---- */
+
+struct type_run {
+	uint32_t type;
+	uint32_t count, at; /* unreached instances; where the next is put */
+};
+
+static int garbage_rarer(const void *a, const void *b)
+{
+	const struct type_run *x = a, *y = b;
+
+	if (x->count != y->count)
+		return x->count < y->count ? -1 : 1;
+	return x->type < y->type ? -1 : x->type > y->type;
+}
+
+static int garbage_by_type(const void *a, const void *b)
+{
+	const struct type_run *x = a, *y = b;
+
+	return x->type < y->type ? -1 : x->type > y->type;
+}
+
+static bool garbage_is_instance(const struct search *s, uint32_t node)
+{
+	return s->parent[node] == HEAP_NONE &&
+		heap_kind(s->heap, node) == SNAP_KIND_OBJECT;
+}
+
+/* Gives each type's run its place among all, and leaves runs sorted by type. */
+static uint32_t garbage_place_runs(struct type_run *runs, size_t count)
+{
+	uint32_t at = 0;
+
+	qsort(runs, count, sizeof(*runs), garbage_rarer);
+	for (size_t i = 0; i < count; i++) {
+		runs[i].at = at;
+		at += runs[i].count;
+	}
+	qsort(runs, count, sizeof(*runs), garbage_by_type);
+	return at;
+}
+
+/* ret: u32, the unreached instances. */
+static int garbage_instances(struct search *s, const struct progress *progress,
+			     struct vec *ret)
+{
+	const size_t types = (size_t)s->heap->types + 1;
+	struct vec runs = { 0 };
+	int err = vec_alloc(&runs, types * sizeof(struct type_run));
+
+	if (err)
+		return err;
+	struct type_run *run = runs.data;
+	for (size_t t = 0; t < types; t++)
+		run[t].type = (uint32_t)t;
+	for (uint32_t o = 0; o < s->heap->objects; o++)
+		if (garbage_is_instance(s, o))
+			run[heap_type_of(s->heap, o)].count++;
+	err = vec_alloc(ret, garbage_place_runs(run, types) * sizeof(uint32_t));
 	for (uint32_t o = 0; o < s->heap->objects && !err; o++) {
 		if (o % (16 * PROGRESS_EVERY) == 0)
 			err = progress_step(progress, "garbage", o, s->heap->objects);
-		if (err || instances != (heap_kind(s->heap, o) == SNAP_KIND_OBJECT) ||
-		    !garbage_meet(s, o))
-			continue;
-		err = garbage_push(s, o);
-		while (s->stack.size && !err)
-			err = garbage_step(s);
+		if (garbage_is_instance(s, o))
+			VEC(*ret, uint32_t)[run[heap_type_of(s->heap, o)].at++] = o;
 	}
+	vec_free(&runs);
+	return err;
+}
+
+static int garbage_search_instances(struct search *s, const struct progress *progress)
+{
+	struct vec instances = { 0 };
+	int err = garbage_instances(s, progress, &instances);
+
+	for (size_t i = 0; i < VEC_COUNT(instances, uint32_t) && !err; i++)
+		err = garbage_search_at(s, VEC(instances, uint32_t)[i]);
+	vec_free(&instances);
 	return err;
 }
 
@@ -88,9 +163,9 @@ int garbage_order(const struct heap *heap, const uint32_t *parent,
 	int err = vec_alloc(&s.seen, ((size_t)heap->objects / 64 + 1) * sizeof(uint64_t));
 
 	if (!err)
-		err = garbage_search_from(&s, true, progress);
-	if (!err)
-		err = garbage_search_from(&s, false, progress);
+		err = garbage_search_instances(&s, progress);
+	for (uint32_t o = 0; o < heap->objects && !err; o++)
+		err = garbage_search_at(&s, o);
 	vec_free(&s.seen);
 	vec_free(&s.stack);
 	return err;

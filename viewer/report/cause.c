@@ -164,20 +164,42 @@ static const struct {
 	  "asyncio.locks.Lock asyncio.locks.Semaphore asyncio.locks.Condition "
 	  "asyncio.locks.Event",
 	  "_waiters" },
+	{ CAUSE_UNSENT, "asyncio.transports.BaseTransport", "_buffer" },
+	{ CAUSE_UNSENT, "tornado.iostream.BaseIOStream", "_write_buffer" },
+	{ CAUSE_UNSENT, "twisted.internet.abstract.FileDescriptor", "_tempDataBuffer" },
+	{ CAUSE_UNSENT, "asyncore.dispatcher_with_send", "out_buffer" },
+	{ CAUSE_UNSENT, "asynchat.async_chat", "producer_fifo" },
+	{ CAUSE_UNREAD, "asyncio.streams.StreamReader aiohttp.streams.StreamReader",
+	  "_buffer" },
+	{ CAUSE_UNREAD, "tornado.iostream.BaseIOStream", "_read_buffer" },
 };
 
-/* Is the container such a part of what is right above it, a __dict__ between or not? */
+static bool cause_has_part(const struct heap *heap, enum cause_form form, uint32_t node,
+			   uint32_t part)
+{
+	if (node >= heap->objects)
+		return false;
+	for (size_t i = 0; i < sizeof(cause_parts) / sizeof(cause_parts[0]); i++)
+		if (cause_parts[i].form == form &&
+		    kin_is(heap, heap_type_of(heap, node), cause_parts[i].types) &&
+		    attribute_of(heap, node, cause_parts[i].attribute) == part)
+			return true;
+	return false;
+}
+
+/* Is the container such a part of what is right above it, or most of each member in
+ * such a part of it, a __dict__ between or not? */
 static bool cause_is_part(const struct cause_path *p, enum cause_form form)
 {
 	const struct heap *heap = p->a->heap;
+	const struct suspect *s = p->s;
 
-	for (size_t i = 0; i < sizeof(cause_parts) / sizeof(cause_parts[0]); i++)
-		for (uint32_t k = 1; k < p->count && k <= 2; k++)
-			if (cause_parts[i].form == form && p->step[k] < heap->objects &&
-			    kin_is(heap, heap_type_of(heap, p->step[k]),
-				   cause_parts[i].types) &&
-			    attribute_of(heap, p->step[k], cause_parts[i].attribute) ==
-				    p->node)
+	for (uint32_t k = 1; k < p->count && k <= 2; k++)
+		if (cause_has_part(heap, form, p->step[k], p->node))
+			return true;
+	for (uint32_t i = 0; i < s->inside_steps; i++)
+		for (uint32_t k = i + 1; k < s->inside_steps && k <= i + 2; k++)
+			if (cause_has_part(heap, form, s->inside[i], s->inside[k]))
 				return true;
 	return false;
 }
@@ -246,6 +268,8 @@ static bool cause_has_form(const struct cause_path *p, enum cause_form form)
 			heap_type(heap, s->member_type)->kind == SNAP_KIND_FUNCTION;
 	case CAUSE_CALLBACKS:
 	case CAUSE_WAITERS:
+	case CAUSE_UNSENT:
+	case CAUSE_UNREAD:
 		return cause_is_part(p, form);
 	case CAUSE_CHAIN:
 		return s->chain;

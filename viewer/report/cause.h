@@ -35,6 +35,8 @@ enum cause_form {
 	CAUSE_WRAPPED,	 /* a chain of functions */
 	CAUSE_CALLBACKS, /* those of a future of asyncio */
 	CAUSE_WAITERS,	 /* for a lock of asyncio, or the like */
+	CAUSE_UNSENT,	 /* what a connection was given to send */
+	CAUSE_UNREAD,	 /* what came on one and nobody has read */
 	CAUSE_CHAIN,
 	CAUSE_TREE,
 	CAUSE_NATIVE,

@@ -114,6 +114,15 @@ const struct cause cause_table[] = {
 	  "another task keeps, or that is never set",
 	  "see the report tasks for where what keeps it waits; timeouts; fewer tasks at "
 	  "a time" },
+	{ CAUSE_FORM, CAUSE_UNSENT, NULL,
+	  "more is written to connections than the other side reads: what isn't sent "
+	  "waits in their buffers",
+	  "await writer.drain() after write(), or pause when the transport says so "
+	  "(pause_writing); a limit or a timeout for peers that don't read" },
+	{ CAUSE_FORM, CAUSE_UNREAD, NULL,
+	  "more comes in than the program reads: it waits in the connections' buffers",
+	  "read on, or stop the sender (pause_reading, a smaller limit); look in the "
+	  "report tasks whether the reader lives" },
 	{ CAUSE_FORM, CAUSE_WRAPPED, NULL,
 	  "a function that is wrapped anew each time (patched or decorated while the "
 	  "program runs): each keeps the one before",
