@@ -445,7 +445,9 @@ class Rules(Answers):
                     ":assert 1 of 3\n:assert builtins.module\n<Enter>\n"
                     ":assert Keeps alive, nothing else does\n:sql SELECT frob\n"
                     ":assert no such column: frob, at column 8\n:sql CREATE TABLE t(a)\n"
-                    ":assert a query may only read\n")
+                    ":assert a query may only read\n:sql SELECT 1 AS a; SELECT 2\n"
+                    ":assert only the first statement was run\n:sql SELECT 1 AS a; -- x\n"
+                    ":assert-not only the first\n:sql -- x\n:assert there is no statement\n")
         done = run_view("--no-sidecar", "--script", script, self.shop)
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         with open(wrong, "w") as f:
@@ -514,6 +516,15 @@ class Gate(Answers):
         for condition in ("1 < 2MB and", "1)", " "):
             self.assertIn("it is no whole condition", self.said(condition))
         self.judge("SELECT (0) AS a", code=4)             # it has a row
+        self.assertIn("name x", self.judge("/* ; */ -- ;\n SELECT 'x' AS name", code=4))
+
+    def test_one_statement(self):
+        """What follows the first statement isn't passed over in silence."""
+        for more in ("SELECT 1 WHERE 0; SELECT 1", "SELECT 1 WHERE 0;; frob", "1 > 2); SELECT (1",
+                     "SELECT 1; SELECT 2"):
+            self.assertIn("more than one statement", self.said(more))
+        for one in ("SELECT 1 WHERE 0;", "SELECT 1 WHERE 0 ; -- SELECT 1\n /* SELECT 1 */;"):
+            self.judge(one, code=0)
 
     def said(self, condition):
         done = run_view("--no-sidecar", self.path("shop"), "--fail-if", condition)

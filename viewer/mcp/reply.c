@@ -143,7 +143,7 @@ bool reply_put(struct reply *r, struct engine *engine, const struct reply_part *
 				    ": ask for objects of one type, by address or "
 				    "dominator" :
 				    "");
-	else if (tail[strspn(tail, " \t\r\n;")])
+	else if (engine_has_more(engine, tail))
 		text_add(r->out,
 			 "one statement at a time: what follows the first was not run\n");
 	*total_ret = answer.rows;

@@ -400,6 +400,20 @@ int engine_prepare(struct engine *e, const char *sql, const char **tail_ret,
 	return engine_fail(e, engine_may_only_read);
 }
 
+bool engine_has_more(const struct engine *e, const char *tail)
+{
+	assert(e->open && tail);
+	while (*tail) {
+		sqlite3_stmt *next = NULL;
+		const int rc = sqlite3_prepare_v2(e->db, tail, -1, &next, &tail);
+
+		sqlite3_finalize(next);
+		if (rc != SQLITE_OK || next)
+			return true;
+	}
+	return false;
+}
+
 int engine_step(struct engine *e, sqlite3_stmt *statement)
 {
 	const int rc = sqlite3_step(statement);

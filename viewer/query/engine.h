@@ -60,6 +60,8 @@ void engine_close(struct engine *engine);
  */
 int engine_prepare(struct engine *engine, const char *sql, const char **tail_ret,
 		   sqlite3_stmt **ret);
+/* Whether tail, what follows a statement, has more than spaces, comments and ';'. */
+bool engine_has_more(const struct engine *engine, const char *tail);
 /* SQLITE_ROW, SQLITE_DONE, or another code with engine->problem. */
 int engine_step(struct engine *engine, sqlite3_stmt *statement);
 /* Whether the last failure is the query's own fault, rather than a limit's. */

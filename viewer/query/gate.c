@@ -191,10 +191,26 @@ static const char *gate_copy_number(const char *at, struct gate_query *query)
 /* What makes an expression a query. */
 static const char gate_wrapping[] = "SELECT (";
 
+/* What follows spaces and comments. */
+static const char *gate_skip(const char *at)
+{
+	while (true) {
+		const char *const before = at;
+
+		at += strspn(at, " \t\r\n\f");
+		if (!strncmp(at, "--", 2))
+			at += strcspn(at, "\n");
+		else if (!strncmp(at, "/*", 2) && strstr(at + 2, "*/"))
+			at = strstr(at + 2, "*/") + 2;
+		if (at == before)
+			return at;
+	}
+}
+
 /* Returns whether it was wrapped. */
 static bool gate_translate(struct gate_query *query)
 {
-	const char *at = query->condition + strspn(query->condition, " \t\n");
+	const char *at = gate_skip(query->condition);
 	const bool select = !strncasecmp(at, "select", 6) || !strncasecmp(at, "with", 4);
 	bool word = false;
 
@@ -247,6 +263,15 @@ static void gate_wrong(struct gate *gate, struct verdict *verdict)
 	text_add(&verdict->why, gate->engine->problem);
 }
 
+/* What follows the first statement would be judged by nobody. */
+static void gate_refuse(struct verdict *verdict)
+{
+	verdict->result = GATE_WRONG;
+	text_add(&verdict->why,
+		 "it is more than one statement: give each condition a --fail-if of its "
+		 "own");
+}
+
 static void gate_decide(struct gate *gate, const char *condition, bool select,
 			struct answer *answer, struct verdict *verdict)
 {
@@ -284,6 +309,8 @@ static void gate_judge_one(struct gate *gate, const char *condition,
 	const int found = answer_open(&answer, e, e->text, &tail);
 	if (found < 0)
 		gate_wrong(gate, verdict);
+	else if (engine_has_more(e, tail))
+		gate_refuse(verdict);
 	else if (found > 0)
 		gate_decide(gate, condition, !wrapped, &answer, verdict);
 	answer_close(&answer);

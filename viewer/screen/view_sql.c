@@ -12,6 +12,7 @@
 #include "viewer/query/answer.h"
 #include "viewer/screen/app.h"
 #include "viewer/text/human.h"
+#include "viewer/text/text.h"
 
 enum { ROW_LIMIT = 200000 };
 
@@ -21,7 +22,8 @@ struct sql_view {
 	struct engine engine;
 	struct answer answer; /* its columns are the grid's */
 	struct table table;
-	char note[200]; /* below the rows; "" = none */
+	bool unasked;	/* the query has more statements than the one that was run */
+	char note[500]; /* below the rows; "" = none */
 	struct grid grid;
 };
 
@@ -61,22 +63,29 @@ static void view_sql_forget(struct sql_view *v)
 	answer_close(&v->answer);
 	engine_close(&v->engine);
 	v->note[0] = '\0';
+	v->unasked = false;
 }
 
 /* What the grid doesn't show is said. */
 static void view_sql_take_note(struct sql_view *v)
 {
 	const char *incomplete = engine_incomplete(&v->engine);
+	struct text note = { 0 };
 	char buf[HUMAN_SIZE];
 
+	if (v->unasked)
+		text_add(&note, "only the first statement was run; ");
+	if (v->answer.more)
+		text_printf(&note, "there are more than %s rows; ",
+			    human_count(buf, v->table.rows));
+	if (v->answer.ncolumns > GRID_MAX_COLUMNS)
+		text_printf(&note, "%zu columns don't fit here; ",
+			    v->answer.ncolumns - GRID_MAX_COLUMNS);
 	if (incomplete[0])
-		snprintf(v->note, sizeof(v->note), "INCOMPLETE: %s", incomplete);
-	else if (v->answer.more)
-		snprintf(v->note, sizeof(v->note), "there are more than %s rows",
-			 human_count(buf, v->table.rows));
-	else if (v->answer.ncolumns > GRID_MAX_COLUMNS)
-		snprintf(v->note, sizeof(v->note), "%zu columns don't fit here",
-			 v->answer.ncolumns - GRID_MAX_COLUMNS);
+		text_printf(&note, "INCOMPLETE: %s; ", incomplete);
+	snprintf(v->note, sizeof(v->note), "%.*s",
+		 text_len(&note) ? (int)text_len(&note) - 2 : 0, text_get(&note));
+	text_free(&note);
 }
 
 /* 0 with the rows in the table; -1: engine.problem. */
@@ -90,8 +99,14 @@ static int view_sql_run(struct sql_view *v)
 	if (engine_open(&v->engine, &app->workspace, &options))
 		return -1;
 	const int found = answer_open(&v->answer, &v->engine, v->query, &tail);
-	if (found <= 0)
-		return found;
+	if (found < 0)
+		return -1;
+	if (!found) {
+		snprintf(v->engine.problem, sizeof(v->engine.problem),
+			 "there is no statement in the query");
+		return -1;
+	}
+	v->unasked = engine_has_more(&v->engine, tail);
 	return answer_next(&v->answer, ROW_LIMIT, &v->table);
 }
 
