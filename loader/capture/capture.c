@@ -148,14 +148,17 @@ static void capture_eject(struct capture *c, struct injection *in)
 static void capture_clear_away(struct capture *c)
 {
 	struct load_error err = { 0 };
-	char text[600];
+	char *const text = c->ret->left;
 
 	if (c->left.code == LOAD_OK || c->got.gone)
 		return;
 	if (inject_remove(c->job->pid, &c->inject, &err) == 0 || err.code == LOAD_E_GONE)
 		return;
 	capture_note(c->ret,
-		     escape_copy(text, sizeof(text), c->left.text, strlen(c->left.text)));
+		     escape_copy(text, sizeof(c->ret->left), c->left.text,
+				 strlen(c->left.text)));
+	if (c->left.code != LOAD_E_STATE)
+		*text = '\0'; /* it ends by itself, or always stays */
 }
 
 static int capture_inject(struct capture *c, struct injection *in)

@@ -38,6 +38,7 @@ struct capture_result {
 				     * known */
 	char python[100], name[128];
 	char error[1024];   /* printable; "" when complete */
+	char left[600];	    /* why the agent stays where it should not; "" */
 	char note[1024];    /* printable: what else is worth knowing; "" = nothing */
 	char skipped[1024]; /* printable: types whose references were left out */
 };

@@ -435,6 +435,9 @@ static void session_print_results(struct session *s)
 		/* What could not even be planned was told at once. */
 		if (r->error[0] && session_planned(s, i))
 			session_complain(r);
+		if (r->left[0] && !session_talks(s)) /* else the report has it */
+			print_format(stderr, "pymem-load: %d: %s\n", (int)r->pid,
+				     r->left);
 		if (session_talks(s) && r->status != CAPTURE_FAILED && !s->row)
 			summary_text(session_to_stdout(s) ? stderr : stdout, r, file);
 	}

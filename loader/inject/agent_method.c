@@ -259,13 +259,20 @@ static int agent_method_take_out(struct remote *r, const struct method_input *pl
 	return err->code ? -1 : 0;
 }
 
+/* borrow_permit; it may have got a filter since */
+static int agent_method_permit_removal(struct tracee *t, void *context,
+				       struct load_error *err)
+{
+	(void)context;
+	return allowed_removal(t, err);
+}
+
 int agent_method_eject(struct helper *h, struct load_error *err)
 {
 	const struct method_input *plan = h->input;
 	struct borrow borrow = { .judge = plan->handle ? safepoint_call :
 							 safepoint_syscall,
-				 /* it may have got a filter since */
-				 .permit = agent_method_permit,
+				 .permit = agent_method_permit_removal,
 				 .allocates = plan->handle != 0,
 				 .stopped_too = !plan->handle };
 	struct tracee t;

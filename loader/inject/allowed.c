@@ -77,6 +77,18 @@ int allowed_agent(const struct tracee *t, const struct agent_image *image,
 			      err);
 }
 
+int allowed_removal(const struct tracee *t, struct load_error *err)
+{
+	long nr;
+
+	if (!seccomp_reaches(&t->seccomp, FILTER_WAITS, &nr))
+		return 0;
+	return allowed_refuse(t, nr,
+			      "the agent, which was there before the filter, isn't taken "
+			      "out of the process and stays there, idle",
+			      err);
+}
+
 int allowed_copy_code(const struct tracee *t, const struct agent_image *image,
 		      bool *suspend_ret, struct load_error *err)
 {

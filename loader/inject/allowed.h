@@ -27,6 +27,8 @@ bool allowed_preloaded(pid_t pid);
 /* image: also what that agent needs must not be refused; NULL: nothing is started. */
 int allowed_agent(const struct tracee *tracee, const struct agent_image *image,
 		  struct load_error *err);
+/* The same of the removal of one: the filter has come since. */
+int allowed_removal(const struct tracee *tracee, struct load_error *err);
 /*
  * 0 and *suspend_ret: must the copy run without the filters?  It runs code of the process
  * (its C library, as the process has left it), which could then make any call: only if

@@ -272,6 +272,28 @@ class Threads(SeccompCase):
         with Confined(self.OTHER % (310, "TSYNC"), threads=2) as t:
             self.captured(t, "external")
 
+    def test_filter_that_comes_meanwhile(self):
+        """The agent isn't taken out under it, which is told."""
+        code = ("keep = [{i: str(i)} for i in range(200000)]\n"
+                "while 'memfd:pymem' not in open('/proc/self/maps').read():\n"
+                "    time.sleep(0.001)\n"
+                "install(56, KILL)\nwait('sleep')\n")
+        for _ in range(10):
+            with Confined(code, threads=0) as t:
+                while not threads_confined(t.pid):
+                    p = run([LOAD, "-q", "-f", self.path("s.pymem"), str(t.pid)])
+                with open("/proc/%d/maps" % t.pid) as f:
+                    stays = "memfd:pymem" in f.read()
+                said = p.stderr.decode()
+                self.assertEqual(said.count("\n"), stays, said)
+                if stays:
+                    self.assertRegex(said, NAMED + "ends it.* stays there, idle$")
+                self.assertNotIn("no agent is run", said)
+                self.assertEqual(t.end(), -signal.SIGTERM, said)
+                if stays:
+                    return
+        self.fail("the filter never came in time")
+
     def test_forbidden_wait(self):
         """The call that the main thread is in is forbidden from now on."""
         # read() gives the GIL away: who only waited for that would be running by then
