@@ -205,17 +205,17 @@ static int load_options_wrong(char error[512], const char *format, ...)
 	return -1;
 }
 
-static int load_options_parse_count(const char *what, const char *text, uint64_t max,
-				    uint64_t *ret, char error[512])
+static int load_options_parse_count(const char *what, const char *text, uint64_t min,
+				    uint64_t max, uint64_t *ret, char error[512])
 {
 	char *end;
 
 	errno = 0;
 	const unsigned long long v = strtoull(text, &end, 10);
-	if (end == text || *end || errno || *text == '-' || v > max)
+	if (end == text || *end || errno || *text == '-' || v < min || v > max)
 		return load_options_wrong(
-			error, "%s wants a whole number from 0 to %llu, not '%s'", what,
-			(unsigned long long)max, text);
+			error, "%s wants a whole number from %llu to %llu, not '%s'",
+			what, (unsigned long long)min, (unsigned long long)max, text);
 	*ret = v;
 	return 0;
 }
@@ -278,15 +278,6 @@ static int load_options_parse_pause(const char *text, uint64_t *ret_ns, char err
 			error, "--max-pause wants milliseconds, not '%s'", text);
 	*ret_ns = (uint64_t)(ms * 1e6);
 	return 0;
-}
-
-static int load_options_parse_marks(const char *text, uint64_t *ret, char error[512])
-{
-	if (load_options_parse_count("--leak-check", text, 1000, ret, error) < 0)
-		return -1;
-	return *ret > 1 ?
-		0 :
-		load_options_wrong(error, "--leak-check compares 2 marks at least");
 }
 
 /* Where the text of an option goes that is kept as it is; NULL: it's another. */
@@ -365,8 +356,8 @@ static int load_options_take(struct load_options *o, int code, const char *arg,
 		return 0;
 	switch (code) {
 	case 's':
-		if (load_options_parse_count("--show-references", arg, 1000, &v, error) <
-		    0)
+		if (load_options_parse_count("--show-references", arg, 0, 1000, &v,
+					     error) < 0)
 			return -1;
 		o->references = (unsigned)v;
 		return 0;
@@ -380,7 +371,7 @@ static int load_options_take(struct load_options *o, int code, const char *arg,
 	case OPT_METHOD:
 		return load_options_parse_method(arg, &o->method, error);
 	case OPT_VALUES:
-		if (load_options_parse_count("--values", arg, SNAP_PREVIEW_MAX, &v,
+		if (load_options_parse_count("--values", arg, 0, SNAP_PREVIEW_MAX, &v,
 					     error) < 0)
 			return -1;
 		o->value_limit = (uint32_t)v;
@@ -402,9 +393,10 @@ static int load_options_take(struct load_options *o, int code, const char *arg,
 	case OPT_EVERY:
 		return load_options_parse_time("--every", arg, &o->every_ns, error);
 	case OPT_LEAK_CHECK:
-		return load_options_parse_marks(arg, &o->leak_check, error);
+		return load_options_parse_count("--leak-check", arg, 2, 1000,
+						&o->leak_check, error);
 	case OPT_COUNT:
-		return load_options_parse_count("--count", arg, UINT64_MAX, &o->count,
+		return load_options_parse_count("--count", arg, 1, UINT64_MAX, &o->count,
 						error);
 	default:
 		return load_options_wrong(error, "unknown option");
@@ -520,7 +512,14 @@ static int load_options_check_as(const struct load_options *o, char error[512])
 /* What can't be made from standard output. */
 static int load_options_check_output(const struct load_options *o, char error[512])
 {
-	if (!o->output || strcmp(o->output, "-") != 0)
+	if (o->output ? strcmp(o->output, "-") != 0 : !o->as || o->command)
+		return 0;
+	if (o->upload)
+		return load_options_wrong(error,
+					  "--upload takes a finished file, and this goes "
+					  "to standard output: "
+					  "name one with -f FILE");
+	if (!o->output)
 		return 0;
 	if (o->json)
 		return load_options_wrong(error,

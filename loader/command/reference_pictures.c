@@ -200,16 +200,10 @@ static int reference_pictures_run(const char *const *argv)
 
 static void reference_pictures_upload(const struct drawing *d, const char *picture)
 {
-	char why[64];
+	char why[UPLOAD_WHY];
 
-	if (!d->options->upload)
-		return;
-	const int status = upload_run(d->options->upload, picture);
-	if (status != 0) {
-		snprintf(why, sizeof(why), "the upload command ended with status %d",
-			 status);
+	if (d->options->upload && !upload_run(d->options->upload, picture, why))
 		reference_pictures_tell(d, "not uploaded:", picture, why);
-	}
 }
 
 /* The type's last name, made fit for a file: "Foo" of "__main__.Foo". */

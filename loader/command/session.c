@@ -541,17 +541,16 @@ static bool session_upload(const struct session *s, const char *file)
 {
 	const struct load_options *o = s->options;
 
-	if (!o->upload || !file || !file[0] || !strcmp(file, "-"))
+	char why[UPLOAD_WHY];
+
+	if (!o->upload || !file || !file[0])
 		return true;
-	const int status = upload_run(o->upload, file);
-	if (status != 0) {
+	const bool good = upload_run(o->upload, file, why);
+	if (!good) {
 		progress_line_wipe();
-		print_format(
-			stderr,
-			"not uploaded: %s: the upload command ended with status %d\n",
-			file, status);
+		print_format(stderr, "not uploaded: %s: %s\n", file, why);
 	}
-	return status == 0;
+	return good;
 }
 
 static void session_show(struct session *s, bool seen)

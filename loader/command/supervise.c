@@ -57,6 +57,7 @@ struct supervisor {
 	unsigned tries;
 	uint64_t files;
 	bool failed;
+	bool partial; /* a file is there, but wasn't uploaded */
 };
 
 /* How often each signal came, and how often it was passed on. */
@@ -116,6 +117,7 @@ static int supervise_make(struct supervisor *s, const char *name, const char *pa
 			  char error[512])
 {
 	struct output output;
+	char why[UPLOAD_WHY];
 	const int in = open(path, O_RDONLY | O_CLOEXEC);
 	int err;
 
@@ -138,9 +140,10 @@ static int supervise_make(struct supervisor *s, const char *name, const char *pa
 	}
 	close(in);
 	if (err >= 0 && s->options->upload &&
-	    upload_run(s->options->upload, output.name) != 0) {
-		snprintf(error, 512, "not uploaded: %.400s", output.name);
-		return -1;
+	    !upload_run(s->options->upload, output.name, why)) {
+		print_format(stderr, "pymem-load: not uploaded: %s: %s\n", output.name,
+			     why);
+		s->partial = true;
 	}
 	return err < 0 ? -1 : 0;
 }
@@ -498,7 +501,7 @@ static int supervise_status(const struct supervisor *s, int status)
 	if (WEXITSTATUS(status))
 		return WEXITSTATUS(status);
 	if (!s->options->leak_check)
-		return s->failed ? 1 : 0;
+		return s->failed ? 1 : s->partial ? 3 : 0;
 	if (c->leaks)
 		return SUPERVISE_LEAKS;
 	print_format(stderr,

@@ -4,11 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,19 +50,47 @@ static void upload_exec(const char *script, const char *path)
 	_exit(127);
 }
 
-int upload_run(const char *command, const char *path)
+/* How the shell ended, where not well: it tells the end of its last command by a signal
+ * as its own, or as a status above 128. */
+static void upload_explain(int status, char why[UPLOAD_WHY])
+{
+	static const char killed[] = "the upload command was killed by signal %d (%s)";
+	const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+
+	if (WIFSIGNALED(status))
+		snprintf(why, UPLOAD_WHY, killed, WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+	else if (code > 128 && code - 128 < NSIG)
+		snprintf(why, UPLOAD_WHY, killed, code - 128, strsignal(code - 128));
+	else
+		snprintf(why, UPLOAD_WHY, "the upload command ended with status %d",
+			 code);
+}
+
+bool upload_run(const char *command, const char *path, char why[UPLOAD_WHY])
 {
 	char *script = NULL;
-	int status = -1;
+	struct stat st;
+	int status = 0;
 
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode)) {
+		snprintf(why, UPLOAD_WHY, "it is no file that could be read again");
+		return false;
+	}
 	if (asprintf(&script, "%s%s", command,
 		     upload_names_file(command) ? "" : " \"$1\"") < 0)
-		return -1;
-	const pid_t pid = fork();
+		script = NULL;
+	const pid_t pid = script ? fork() : -1;
 	if (pid == 0)
 		upload_exec(script, path);
+	const int err = errno;
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	free(script);
-	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	if (pid < 0)
+		snprintf(why, UPLOAD_WHY, "the upload command cannot be started: %s",
+			 strerror(err));
+	else
+		upload_explain(status, why);
+	return pid > 0 && WIFEXITED(status) && !WEXITSTATUS(status);
 }

@@ -9,8 +9,12 @@
 #ifndef PYMEM_LOADER_COMMAND_UPLOAD_H
 #define PYMEM_LOADER_COMMAND_UPLOAD_H
 
-/* Waits for its end; what it prints on standard output is thrown away. Its exit status,
- * or -1. */
-int upload_run(const char *command, const char *path);
+#include <stdbool.h>
+
+#define UPLOAD_WHY 160
+
+/* Waits for its end; what it prints on standard output is thrown away. False with a
+ * clause in why: it failed, or the path is no file that it could be given. */
+bool upload_run(const char *command, const char *path, char why[UPLOAD_WHY]);
 
 #endif

@@ -222,8 +222,35 @@ class Summaries(Case):
                             % self.path("size"), target.pid)
             self.assertIn(b"status 9", done.stderr)
             self.assertEqual(done.returncode, 3)
+            for how in "kill -9 $$; :", "sh -c 'kill -9 $$'; exit $?":
+                done = run_load("-q", "-f", self.path("z"), "--upload", "cat - >&2; " + how,
+                                target.pid)
+                self.assertIn(b"the upload command was killed by signal 9 (Killed)", done.stderr)
+                self.assertEqual(done.returncode, 3)
             with open(self.path("size")) as f:
                 self.assertEqual(int(f.read()), os.path.getsize(self.path("y")))
+
+    def test_nothing_to_upload(self):
+        """Of what goes to standard output, or to a pipe, there is no file to give on."""
+        python = some_interpreters(1)[0]
+        with Target(python, "ready(); serve()") as target:
+            for output in ["--summary"], ["-f", "-"], ["--profile", "-f", "-"]:
+                done = run_load(*output, "--upload", "touch " + self.path("up"), target.pid)
+                self.assertEqual((done.returncode, done.stdout), (2, b""))
+                self.assertIn(b"name one with -f FILE", done.stderr)
+                done = run_load("-q", *output, "--upload", "false", "--no-upload", target.pid)
+                self.assertEqual((done.returncode, done.stderr), (0, b""))
+        os.mkfifo(self.path("pipe"))
+        end = os.open(self.path("pipe"), os.O_RDWR)
+        with Target(python, "ready(); serve()") as target:
+            done = run_load("-q", "--summary", "-f", self.path("pipe"), "--upload",
+                            "touch " + self.path("up"), target.pid)
+        os.close(end)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn(b"pipe: it is no file that could be read again", done.stderr)
+        self.assertFalse(os.path.exists(self.path("up")))
+
+        self.command("--upload", "kill -9 $$; :", "--", python.path, "-c", "pass", code=3)
 
     def command(self, *args, code=0, **env):
         done = subprocess.run([LOAD, *map(str, args)], stdout=subprocess.PIPE,
@@ -270,7 +297,10 @@ class Summaries(Case):
         self.assertIn(b"nothing grew at every one of 3 marks", done.stderr)
         self.assertNotIn(b"PYMEM_SIGNAL", done.stderr)
         self.command("--leak-check", 3, "--", python, "-c", "pass", code=1)
-        self.command("--leak-check", 1, "--", python, "-c", "pass", code=2)
+        for option, least in ("--leak-check", 2), ("--count", 1):
+            for number in least - 1, "x", 1 << 65:
+                done = self.command(option, number, "--", python, "-c", "pass", code=2)
+                self.assertIn(b"a whole number from %d to " % least, done.stderr)
 
     def test_marks_in_turn(self):
         """Each name's are compared, whatever comes between them, and told of once."""
