@@ -383,6 +383,7 @@ static int main_put_merged(const struct options *o, const json_t *list)
 	const struct renderer *const renderer =
 		renderer_find(o->format ? o->format : "text");
 	struct table table = { 0 };
+	char problem[100] = "";
 	int err = renderer ? merge_table(list, &table) : metrics_write(stdout, list);
 
 	if (!err && renderer)
@@ -392,13 +393,17 @@ static int main_put_merged(const struct options *o, const json_t *list)
 					    renderer == &render_text ? MERGE_LIMIT :
 								       0);
 	if (!err && renderer) {
-		renderer->rows(stdout, &table, 0, "");
+		merge_incomplete(list, problem, sizeof(problem));
+		renderer->rows(stdout, &table, 0, problem);
 		renderer->rows_end(stdout, table.rows);
+		if (renderer == &render_text && table.rows < table.total)
+			print_format(stdout, "%zu of %zu rows: --limit N, --all\n",
+				     table.rows, table.total);
 	}
 	table_free(&table);
 	if (err)
 		print_format(stderr, "pymem-view: %s\n", strerror(-err));
-	return err ? EXIT_FAILED : 0;
+	return err ? EXIT_FAILED : problem[0] ? EXIT_PARTIAL : 0;
 }
 
 static int main_merge(const struct options *o)

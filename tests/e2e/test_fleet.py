@@ -168,6 +168,33 @@ class Summaries(Case):
             done = run_view("--merge", self.path("wrong"))
             self.assertEqual((done.returncode, done.stdout), (1, b""), wrong)
 
+    def test_or_more(self):
+        """What a place held that was in no full list isn't known: it grew by that, or more."""
+        def write(name, time, places, **more):
+            with open(self.path(name), "w") as f:
+                json.dump(dict({"pymem_summary": 1, "host": "h", "pid": 1, "command": "c",
+                                "python": "3", "time_ns": time, "complete": True, "objects": 9,
+                                "held": 99999, "places": places}, **more), f)
+        def place(path, size):
+            return {"path": path, "in": None, "count": 1, "retained": size}
+        for count, grown, more in (32, 4000, True), (31, 5000, False), (0, 5000, False):
+            write("a", 1, [place("app.p%d" % i, 1000 + i) for i in range(count)])
+            write("b", 2, [place("app.NEW", 5000), place("app.p3", 1500)], complete=count > 0)
+            done = run_view("--merge", "--format", "json", self.path("a"), self.path("b"))
+            answer = json.loads(done.stdout)
+            rows = {row["place"]: (row["growth"], row["growth_is_least"])
+                    for row in answer["rows"]}
+            self.assertEqual(rows, {"(all)": (0, False), "app.NEW": (grown, more),
+                                    "app.p3": ((1500, False) if not count else (497, False))})
+            self.assertEqual((done.returncode, answer["complete"]), (0, True) if count else
+                             (3, False))
+            text = run_view("--merge", self.path("a"), self.path("b"), "--limit", 1)
+            self.assertRegex(text.stdout, b"NEW .* %s " % (b"yes" if more else b"no"))
+            self.assertIn(b"\n1 of 3 rows: --limit N, --all\n", text.stdout)
+            self.assertEqual(b"INCOMPLETE: 1 of 2 summaries" in text.stdout, not count)
+            text = run_view("--merge", "--format", "openmetrics", self.path("a"), self.path("b"))
+            self.assertRegex(text.stdout, rb"pymem_complete\{.*\} %d\n" % (count > 0))
+
     def metrics(self, summary, command):
         done = run_view("--merge", "--format", "openmetrics", self.path("b.summary"))
         self.assertEqual((done.returncode, done.stderr), (0, b""))

@@ -25,6 +25,7 @@ static const struct column columns[] = {
 	{ "held", "Held", CELL_BYTES, false },
 	{ "growth", "Growth", CELL_BYTES_DIFF, false },
 	{ "per_hour", "Per hour", CELL_BYTES_DIFF, false },
+	{ "growth_is_least", "Or more", CELL_BOOL, false },
 	{ "most", "Most in", CELL_TEXT, false },
 	{ "most_growth", "There", CELL_BYTES_DIFF, true },
 };
@@ -123,6 +124,19 @@ int merge_read(json_t *list, const char *file, char *err, size_t err_size)
 	return err[0] ? -1 : 0;
 }
 
+void merge_incomplete(const json_t *list, char *ret, size_t size)
+{
+	size_t cut = 0, i;
+	json_t *summary;
+
+	json_array_foreach(list, i, summary)
+	{
+		cut += json_is_false(json_object_get(summary, "complete"));
+	}
+	snprintf(ret, cut ? size : 1, "%zu of %zu summaries are of a snapshot cut short",
+		 cut, json_array_size(list));
+}
+
 /* ---- one process's places ---- */
 
 struct merged {
@@ -149,10 +163,17 @@ static void merge_add(json_t *row, const char *member, int64_t value)
 	json_object_set_new(row, member, json_integer(sum));
 }
 
+/* What a place, or all of a process, has and how it grew. */
+struct share {
+	int64_t objects, held, growth;
+	bool least; /* it grew by that much, or more */
+};
+
 static void merge_add_row(struct merged *m, const json_t *last, const char *place,
-			  int64_t objects, int64_t held, int64_t growth, int64_t ns)
+			  const struct share *share, int64_t ns)
 {
 	assert(last && place);
+	const int64_t growth = share->growth;
 	merge_key(&m->key, last, place);
 	json_t *row = json_object_get(m->rows, text_get(&m->key));
 	if (!row) {
@@ -165,9 +186,11 @@ static void merge_add_row(struct merged *m, const json_t *last, const char *plac
 		}
 	}
 	merge_add(row, "processes", 1);
-	merge_add(row, "objects", objects);
-	merge_add(row, "held", held);
+	merge_add(row, "objects", share->objects);
+	merge_add(row, "held", share->held);
 	merge_add(row, "growth", growth);
+	if (share->least)
+		json_object_set_new(row, "least", json_true());
 	if (ns >= 1000000000)
 		merge_add(row, "per_hour",
 			  (int64_t)((double)growth / (double)ns * 3.6e12));
@@ -181,14 +204,16 @@ static void merge_add_row(struct merged *m, const json_t *last, const char *plac
 	json_object_set(row, "most_pid", json_object_get(last, "pid"));
 }
 
-/* What a place held in the first summary, at most. */
-static int64_t merge_before(const json_t *first, const char *path)
+/* What a place held in the first summary; *most_ret: at most. Whoever isn't in a list
+ * that has all of its rows had no less than nothing. */
+static int64_t merge_before(const json_t *first, const char *path, bool *most_ret)
 {
 	const json_t *const places = json_object_get(first, "places");
 	int64_t least = 0;
 	size_t i;
 	json_t *place;
 
+	*most_ret = false;
 	json_array_foreach(places, i, place)
 	{
 		const int64_t held = merge_number(place, "retained");
@@ -198,24 +223,27 @@ static int64_t merge_before(const json_t *first, const char *path)
 		if (!i || held < least)
 			least = held;
 	}
-	return least;
+	*most_ret = json_array_size(places) >= SUMMARY_PLACES && least > 0;
+	return *most_ret ? least : 0;
 }
 
-static int64_t merge_growth(const json_t *first, const json_t *last, const json_t *place)
+static int64_t merge_growth(const json_t *first, const json_t *last, const json_t *place,
+			    bool *least_ret)
 {
-	const int64_t held = merge_number(place, "retained");
-
+	*least_ret = false;
 	if (first == last)
 		return 0;
-	const int64_t before = merge_before(first, merge_text(place, "path"));
-	return held - before;
+	return merge_number(place, "retained") -
+		merge_before(first, merge_text(place, "path"), least_ret);
 }
 
 /* Whether a place below it has nearly all of its growth. */
 static bool merge_is_below(const json_t *first, const json_t *last, size_t at)
 {
 	const json_t *const places = json_object_get(last, "places");
-	const int64_t growth = merge_growth(first, last, json_array_get(places, at));
+	bool least;
+	const int64_t growth =
+		merge_growth(first, last, json_array_get(places, at), &least);
 	size_t i;
 	json_t *place;
 
@@ -225,7 +253,7 @@ static bool merge_is_below(const json_t *first, const json_t *last, size_t at)
 
 		if (i > at && json_is_integer(in) &&
 		    json_integer_value(in) == (json_int_t)at && growth > 0 &&
-		    merge_growth(first, last, place) >= growth - growth / 10)
+		    merge_growth(first, last, place, &least) >= growth - growth / 10)
 			return true;
 	}
 	return false;
@@ -234,20 +262,23 @@ static bool merge_is_below(const json_t *first, const json_t *last, size_t at)
 static void merge_add_process(struct merged *m, const json_t *first, const json_t *last)
 {
 	const json_t *const places = json_object_get(last, "places");
-	const int64_t ns = merge_time(last) - merge_time(first);
+	const int64_t ns = merge_time(last) - merge_time(first),
+		      held = merge_number(last, "held");
+	const struct share all = { .objects = merge_number(last, "objects"),
+				   .held = held,
+				   .growth = held - merge_number(first, "held") };
 	size_t i;
 	json_t *place;
 
-	merge_add_row(m, last, MERGE_ALL, merge_number(last, "objects"),
-		      merge_number(last, "held"),
-		      merge_number(last, "held") - merge_number(first, "held"), ns);
+	merge_add_row(m, last, MERGE_ALL, &all, ns);
 	json_array_foreach(places, i, place)
 	{
+		struct share share = { .objects = merge_number(place, "count"),
+				       .held = merge_number(place, "retained") };
+
+		share.growth = merge_growth(first, last, place, &share.least);
 		if (!m->err && !merge_is_below(first, last, i))
-			merge_add_row(m, last, merge_text(place, "path"),
-				      merge_number(place, "count"),
-				      merge_number(place, "retained"),
-				      merge_growth(first, last, place), ns);
+			merge_add_row(m, last, merge_text(place, "path"), &share, ns);
 	}
 }
 
@@ -336,6 +367,7 @@ static int merge_put_row(struct table *table, const json_t *from)
 	row_u64(&row, (uint64_t)merge_number(from, "held"));
 	row_i64(&row, json_integer_value(json_object_get(from, "growth")));
 	row_i64(&row, json_integer_value(json_object_get(from, "per_hour")));
+	row_u64(&row, json_is_true(json_object_get(from, "least")));
 	merge_put_text(&row, text_get(&most));
 	row_i64(&row, json_integer_value(json_object_get(from, "most_growth")));
 	text_free(&most);

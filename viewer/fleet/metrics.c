@@ -25,6 +25,8 @@ static const struct family families[] = {
 	  NULL },
 	{ "pymem_snapshot_timestamp_milliseconds", "When it was taken, since 1970", NULL,
 	  "time_ms", NULL, NULL },
+	{ "pymem_complete", "1: the snapshot is whole, 0: it was cut short", NULL,
+	  "complete", NULL, NULL },
 	{ "pymem_type_objects", "Objects by type", "types", "count", "type", "type" },
 	{ "pymem_type_size_bytes", "Bytes of objects by type", "types", "size", "type",
 	  "type" },
@@ -80,11 +82,11 @@ static int metrics_take(json_t *series, const struct text *labels, const json_t 
 
 	if (labels->err)
 		return -ENOMEM;
-	if (!json_is_integer(value))
+	if (!json_is_integer(value) && !json_is_boolean(value))
 		return 0;
 	/* unsigned: a summary may say anything */
-	const uint64_t sum =
-		(uint64_t)json_integer_value(old) + (uint64_t)json_integer_value(value);
+	const uint64_t sum = (uint64_t)json_integer_value(old) +
+		(uint64_t)json_integer_value(value) + json_is_true(value);
 	return json_object_set_new(series, text_get(labels),
 				   json_integer((json_int_t)sum)) ?
 		-ENOMEM :

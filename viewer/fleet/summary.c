@@ -13,7 +13,6 @@
 #include "viewer/fleet/metrics.h"
 
 enum {
-	SUMMARY_PLACES = 32,
 	SUMMARY_PLACE_DEPTH = 2, /* below the root and its groups */
 	SUMMARY_COLUMNS = 8,
 };

@@ -18,7 +18,10 @@
 
 #include "viewer/workspace.h"
 
-enum { SUMMARY_SCHEMA = 1 };
+enum {
+	SUMMARY_SCHEMA = 1,
+	SUMMARY_PLACES = 32 /* at most: with fewer, no place is left out */
+};
 
 /* All processes: documents (export.h). */
 int summary_write(FILE *out, struct workspace *workspace,
