@@ -257,10 +257,39 @@ class Rules(Answers):
         same = "SELECT 1 AS a, 2 AS a, NULL AS b, 0.5 AS c, 'x' || char(27) AS d"
         self.assertEqual(self.rows([self.shop], same),
                          [{"a": 1, "a_2": 2, "b": None, "c": 0.5, "d": "x\\x1b"}])
-        mixed = "SELECT 1 AS a UNION ALL SELECT 'b' UNION ALL SELECT 2.5"
-        self.assertEqual([row["a"] for row in self.rows([self.shop], mixed)], ["1", "b", "2.5"])
+        self.mixed()
         self.assertIn("more than 2 rows", self.sql([self.shop], "SELECT * FROM ref",
                                                    "--limit", 2))
+
+    def mixed(self):
+        """Whatever else is in its column, a value is for programs what it is for SQLite."""
+        big = 2**53 + 1
+        for values, found in (
+                ("1, 'b', 2.5, -3, NULL, '4', 0.1, 1e300, -9e999", [1, "b", 2.5, -3, None, "4",
+                                                                    0.1, 1e300, None]),
+                ("NULL, 7, 'x'", [None, 7, "x"]), ("1, 2.5, 3", [1, 2.5, 3]),
+                ("%d, 0.5, %d" % (big, big), [big, 0.5, big]),
+                ("0.5, %d" % big, [0.5, big]), ("1.0/3, '-'", [1 / 3, "-"])):
+            query = " UNION ALL ".join("SELECT %s AS a" % value for value in values.split(", "))
+            rows = self.rows([self.shop], query)
+            self.assertEqual([row["a"] for row in rows], found)
+            self.assertEqual([type(row["a"]) for row in rows if row["a"] != 3],
+                             [type(value) for value in found if value != 3])
+            table = csv.DictReader(io.StringIO(self.sql(
+                [self.shop], "SELECT a, 0 AS b FROM (%s)" % query, "--format", "csv")))
+            for row, value in zip(table, found):
+                if isinstance(value, (int, float)):
+                    self.assertEqual(type(value)(row["a"]), value)
+        # the type that a table declares, and more rows than are printed at once
+        rows = self.rows([self.shop], "SELECT address AS a FROM (SELECT address FROM object "
+                         "LIMIT 1) UNION ALL SELECT 'x'")
+        self.assertEqual([type(row["a"]) for row in rows], [int, str])
+        rows = self.rows([self.shop], "WITH RECURSIVE n(a) AS (VALUES(1) UNION ALL SELECT a + 1 "
+                         "FROM n WHERE a < 6000) SELECT iif(a % 5999, a, 'x') AS a FROM n")
+        self.assertEqual([row["a"] for row in rows], [*range(1, 5999), "x", 6000])
+        # a long text is whole, whatever becomes of its characters
+        rows = self.rows([self.shop], "SELECT replace(hex(zeroblob(200000)), '0', char(1)) AS a")
+        self.assertEqual(rows, [{"a": "\\x01" * 400000}])
 
     def test_plans_agree(self):
         """Whatever way rows are found, they are the rows of a full scan."""

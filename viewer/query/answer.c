@@ -3,14 +3,13 @@
 #include "viewer/query/answer.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "formats/text/escape.h"
-
-enum { TEXT_MAX = 1 << 20 /* bytes of one cell that are shown */ };
 
 /* ---- columns ---- */
 
@@ -115,36 +114,71 @@ void answer_close(struct answer *a)
 
 /* ---- rows ---- */
 
+enum { NUMBER_SIZE = 40, EXACT = 53 /* bits of a double */ };
+
+/* So that it is read as the same number. */
+static void answer_real(char buf[NUMBER_SIZE], double value)
+{
+	snprintf(buf, NUMBER_SIZE, "%.15g", value);
+	if (strtod(buf, NULL) != value)
+		snprintf(buf, NUMBER_SIZE, "%.17g", value);
+}
+
 /* What SQLite gives as text, printable. */
 static void answer_put_text(struct answer *a, struct row *row, int column)
 {
 	const char *text = (const char *)sqlite3_column_text(a->statement, column);
 	const int size = sqlite3_column_bytes(a->statement, column);
 	char small[512], *buf = small;
-	size_t capacity = (size_t)size * (ESCAPE_MAX - 1) + 1;
+	const size_t capacity = (size_t)size * (ESCAPE_MAX - 1) + 1;
 
-	if (!text) {
-		row_unknown(row);
-		return;
-	}
-	if (capacity > TEXT_MAX)
-		capacity = (size_t)size < TEXT_MAX ? TEXT_MAX : TEXT_MAX + 1;
 	if (capacity > sizeof(small))
 		buf = malloc(capacity);
-	row_text(row, buf ? escape_copy(buf, capacity, text, (size_t)size) : "");
+	if (!text || !buf)
+		row->err = -ENOMEM;
+	else
+		row_text(row, escape_copy(buf, capacity, text, (size_t)size));
 	if (buf != small)
 		free(buf);
 }
 
-/* The column's type gives way where a value is of another. */
-static bool answer_fits(enum cell_type type, int value)
+/* A number in a column of texts stays one for programs. */
+static void answer_put_plain(struct answer *a, struct row *row, int column)
 {
-	switch (type) {
+	char buf[NUMBER_SIZE];
+
+	switch (sqlite3_column_type(a->statement, column)) {
+	case SQLITE_INTEGER:
+		snprintf(buf, sizeof(buf), "%lld",
+			 (long long)sqlite3_column_int64(a->statement, column));
+		row_number(row, buf);
+		break;
+	case SQLITE_FLOAT:
+		answer_real(buf, sqlite3_column_double(a->statement, column));
+		row_number(row, buf);
+		break;
+	default:
+		answer_put_text(a, row, column);
+	}
+}
+
+static bool answer_is_exact(int64_t value)
+{
+	return value <= INT64_C(1) << EXACT && value >= -(INT64_C(1) << EXACT);
+}
+
+/* The column's type gives way where a value is of another. */
+static bool answer_fits(struct answer *a, size_t column, int value)
+{
+	switch (a->columns[column].type) {
 	case CELL_TEXT:
 		return true;
 	case CELL_RATIO:
 	case CELL_REAL:
-		return value == SQLITE_FLOAT || value == SQLITE_INTEGER;
+		return value == SQLITE_FLOAT ||
+			(value == SQLITE_INTEGER &&
+			 answer_is_exact(
+				 sqlite3_column_int64(a->statement, (int)column)));
 	default:
 		return value == SQLITE_INTEGER;
 	}
@@ -159,10 +193,10 @@ static void answer_put_cell(struct answer *a, struct row *row, int column)
 		row_unknown(row);
 		return;
 	}
-	assert(answer_fits(type, value));
+	assert(answer_fits(a, (size_t)column, value));
 	switch (type) {
 	case CELL_TEXT:
-		answer_put_text(a, row, column);
+		answer_put_plain(a, row, column);
 		break;
 	case CELL_RATIO:
 	case CELL_REAL:
@@ -193,11 +227,11 @@ static uint32_t answer_node(const struct answer *a)
 	return HEAP_NONE;
 }
 
-/* Whether a column whose type was taken from its first value has one of another type:
- * it becomes text, and so do the table's cells. */
+/* A column whose type was taken from its first value has one of another type: it becomes
+ * text, and so do the table's cells. */
 static int answer_widen(struct answer *a, struct table *table, size_t column)
 {
-	char buf[40];
+	char buf[NUMBER_SIZE];
 
 	for (size_t r = 0; r < table->rows; r++) {
 		struct cell *cell =
@@ -207,29 +241,32 @@ static int answer_widen(struct answer *a, struct table *table, size_t column)
 			continue;
 		if (a->columns[column].type == CELL_REAL ||
 		    a->columns[column].type == CELL_RATIO)
-			snprintf(buf, sizeof(buf), "%.15g", cell->ratio);
+			answer_real(buf, cell->ratio);
 		else
 			snprintf(buf, sizeof(buf), "%lld", (long long)cell->i64);
 		const size_t at = table->text.size;
 		if (vec_append(&table->text, buf, strlen(buf) + 1))
 			return -1;
 		cell->text = at;
+		cell->number = true;
 	}
 	a->columns[column].type = CELL_TEXT;
 	return 0;
 }
 
-/* Whole numbers before the first fraction. */
-static void answer_to_real(struct answer *a, struct table *table, size_t column)
+/* Whole numbers before the first fraction; false: one of them can't be told so. */
+static bool answer_to_real(struct answer *a, struct table *table, size_t column)
 {
-	for (size_t r = 0; r < table->rows; r++) {
-		struct cell *cell =
-			&VEC(table->cells, struct cell)[r * table->ncolumns + column];
+	struct cell *const cell = VEC(table->cells, struct cell) + column;
 
-		if (!cell->unknown)
-			cell->ratio = (double)cell->i64;
-	}
+	for (size_t r = 0; r < table->rows; r++)
+		if (!cell[r * table->ncolumns].unknown &&
+		    !answer_is_exact(cell[r * table->ncolumns].i64))
+			return false;
+	for (size_t r = 0; r < table->rows; r++)
+		cell[r * table->ncolumns].ratio = (double)cell[r * table->ncolumns].i64;
 	a->columns[column].type = CELL_REAL;
+	return true;
 }
 
 static int answer_fit_columns(struct answer *a, struct table *table)
@@ -237,11 +274,12 @@ static int answer_fit_columns(struct answer *a, struct table *table)
 	for (size_t c = 0; c < a->ncolumns; c++) {
 		const int value = sqlite3_column_type(a->statement, (int)c);
 
-		if (value == SQLITE_NULL || answer_fits(a->columns[c].type, value))
+		if (value == SQLITE_NULL || answer_fits(a, c, value))
 			continue;
-		if (value == SQLITE_FLOAT && a->columns[c].type == CELL_INTEGER)
-			answer_to_real(a, table, c);
-		else if (answer_widen(a, table, c))
+		if (value == SQLITE_FLOAT && a->columns[c].type == CELL_INTEGER &&
+		    answer_to_real(a, table, c))
+			continue;
+		if (answer_widen(a, table, c))
 			return -1;
 	}
 	return 0;

@@ -4,7 +4,8 @@
  * that whoever shows a table shows a query's.
  *
  * A column's type is the one its table declares (an address, bytes, ...); of an
- * expression, the one its values have: whole numbers, numbers, or else text.  Rows in
+ * expression, the one its values have: whole numbers, numbers, or else text, in which a
+ * cell still is a number (struct cell) where its value is one.  Rows in
  * which a column `address` names an object of the newest snapshot that has it are about
  * that object: a screen goes on from there.
  */

@@ -38,7 +38,10 @@ static void render_csv_put_cell(FILE *out, const struct table *table, size_t row
 		return;
 	switch (table->columns[column].type) {
 	case CELL_TEXT:
-		render_csv_put_text(out, table_text(table, cell));
+		if (cell->number)
+			print_format(out, "%s", table_text(table, cell));
+		else
+			render_csv_put_text(out, table_text(table, cell));
 		break;
 	case CELL_COUNT_DIFF:
 	case CELL_BYTES_DIFF:

@@ -7,6 +7,7 @@
  */
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "viewer/render/render.h"
@@ -16,6 +17,15 @@
 static void render_json_put_string(FILE *out, const char *text)
 {
 	print_json(out, text, strlen(text));
+}
+
+/* JSON has no infinite number. */
+static void render_json_put_text(FILE *out, const char *text, bool number)
+{
+	if (!number)
+		render_json_put_string(out, text);
+	else
+		print_format(out, "%s", isfinite(strtod(text, NULL)) ? text : "null");
 }
 
 static void render_json_put_cell(FILE *out, const struct table *table, size_t row,
@@ -29,7 +39,7 @@ static void render_json_put_cell(FILE *out, const struct table *table, size_t ro
 	}
 	switch (table->columns[column].type) {
 	case CELL_TEXT:
-		render_json_put_string(out, table_text(table, cell));
+		render_json_put_text(out, table_text(table, cell), cell->number);
 		break;
 	case CELL_COUNT_DIFF:
 	case CELL_BYTES_DIFF:

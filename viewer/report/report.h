@@ -47,6 +47,7 @@ struct column {
 
 struct cell {
 	bool unknown; /* shown as "-"; JSON null */
+	bool number;  /* of a CELL_TEXT: the text is a number, also for JSON */
 	union {
 		uint64_t u64;
 		int64_t i64;
@@ -174,6 +175,7 @@ struct row {
 };
 void row_begin(struct row *row, struct table *table, uint32_t node, uint32_t type);
 void row_text(struct row *row, const char *escaped);
+void row_number(struct row *row, const char *digits); /* in a TEXT column */
 void row_u64(struct row *row, uint64_t value); /* COUNT, BYTES, ADDRESS, NS, BOOL */
 void row_i64(struct row *row, int64_t value);  /* the _DIFF types, INTEGER */
 void row_ratio(struct row *row, double value); /* RATIO, REAL */

@@ -55,13 +55,23 @@ static void table_add_cell(struct row *row, struct cell cell)
 	row->column++;
 }
 
-void row_text(struct row *row, const char *escaped)
+static void table_put_text(struct row *row, const char *escaped, bool number)
 {
-	struct cell cell = { .text = row->table->text.size };
+	struct cell cell = { .number = number, .text = row->table->text.size };
 
 	if (!row->err)
 		row->err = vec_append(&row->table->text, escaped, strlen(escaped) + 1);
 	table_add_cell(row, cell);
+}
+
+void row_text(struct row *row, const char *escaped)
+{
+	table_put_text(row, escaped, false);
+}
+
+void row_number(struct row *row, const char *digits)
+{
+	table_put_text(row, digits, true);
 }
 
 void row_u64(struct row *row, uint64_t value)
