@@ -21,6 +21,7 @@
 #include "formats/rights/standard_fds.h"
 #include "formats/text/print.h"
 #include "loader/base/deadline.h"
+#include "loader/base/foreground.h"
 #include "loader/base/load_options.h"
 #include "loader/base/warden.h"
 #include "loader/command/choose.h"
@@ -51,6 +52,7 @@ static void main_on_signal(int sig)
 	const bool again = last[sig] && ms - last[sig] < SAME_SIGNAL_MS;
 	last[sig] = ms;
 	cancel_signal = sig;
+	foreground_on_signal(sig);
 	if (!again && write(cancel_pipe[1], "x", 1) < 0)
 		cancel_signal = sig; /* the pipe is full: it is readable already */
 	errno = err;

@@ -14,6 +14,21 @@
  */
 bool foreground_wait(pid_t pid, bool block, int *status_ret);
 
+/* Counts a signal that is to end our job; may be called in a handler. */
+void foreground_on_signal(int sig);
+/* Those that came so far were heeded; the next one counts. */
+void foreground_heeded(void);
+/* The signal that has come since, or 0. */
+int foreground_told(void);
+/* "SIGTERM" and the like. */
+const char *foreground_signal_name(int sig);
+/*
+ * Waits for a child of ours as foreground_wait does.  Once we are told to end so is the
+ * child, by SIGTERM, and by SIGKILL if it doesn't.  One that has the terminal gets the
+ * signal itself, and Ctrl-C is a key of its own.
+ */
+void foreground_attend(pid_t pid, bool has_terminal, int *status_ret);
+
 /* In a child, before it becomes a program: the signals that we catch or ignore do again
  * what they do by default. */
 void foreground_default_signals(void);

@@ -15,6 +15,7 @@
 #include "formats/text/print.h"
 #include "loader/base/amount.h"
 #include "loader/base/clock.h"
+#include "loader/base/foreground.h"
 #include "loader/command/show.h"
 #include "loader/inject/inject.h"
 #include "loader/capture/receive.h"
@@ -143,6 +144,7 @@ static int every_once(struct session *s, uint64_t number, bool last,
 /* What grew in all of it, when two or more were made; their names go. */
 static void every_show_growth(const struct session *s, struct every_series *series)
 {
+	foreground_heeded(); /* what ended the series doesn't end this */
 	if (series->count > 1 && s->has_viewer)
 		show_growth(s->viewer, (const char *const *)series->file, series->count);
 	for (size_t i = 0; i < series->count; i++)

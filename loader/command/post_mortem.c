@@ -9,6 +9,7 @@
 
 #include "formats/text/escape.h"
 #include "formats/text/print.h"
+#include "loader/base/foreground.h"
 #include "loader/capture/agent_file.h"
 #include "loader/capture/capture.h"
 #include "loader/capture/capture_facts.h"
@@ -97,11 +98,17 @@ static void post_mortem_read(const struct load_options *o, int cancel_fd,
 		close(job.scratch);
 }
 
+/* A report follows the snapshot. */
+static bool post_mortem_talks(const struct load_options *o)
+{
+	return !o->quiet && !o->json && !post_mortem_to_stdout(o);
+}
+
 static void post_mortem_show(const struct load_options *o, const char *file)
 {
 	char viewer[4096];
 
-	if (o->quiet || o->json || post_mortem_to_stdout(o))
+	if (!post_mortem_talks(o) || foreground_told())
 		return;
 	if (agent_file_viewer(viewer) < 0)
 		print_format(stderr,
@@ -122,6 +129,8 @@ static bool post_mortem_page(const struct load_options *o, const char *file)
 	if (!o->html)
 		return true;
 	if (agent_file_viewer(viewer) < 0)
+		return false;
+	if (foreground_told())
 		return false;
 	status = show_page(viewer, file, o->snapshot, o->html);
 	return status == 0 || status == 3;
@@ -161,5 +170,13 @@ int post_mortem_run(const struct load_options *o, int cancel_fd)
 		post_mortem_show(o, file);
 	}
 	const int status = summary_status(&result, 1);
+	if (kept && foreground_told() && (o->html || post_mortem_talks(o))) {
+		print_format(stderr,
+			     "pymem-load: ended by %s: the snapshot is %s (%s), not all "
+			     "that was asked for is made of it\n",
+			     foreground_signal_name(foreground_told()),
+			     status == 0 ? "whole" : "written", output.name);
+		return 3;
+	}
 	return status || page ? status : 1;
 }

@@ -101,6 +101,8 @@ static int reference_pictures_on_object(struct snap_sink *sink,
 {
 	struct totals *t = (struct totals *)sink;
 
+	if (foreground_told())
+		return -ECANCELED;
 	if (object->type < t->type_count) {
 		t->types[object->type].size += object->size;
 		t->types[object->type].count++;
@@ -179,7 +181,7 @@ static void reference_pictures_tell(const struct drawing *d, const char *what,
 /* Runs argv with its output thrown away (errors go where ours do). Exit status or -1. */
 static int reference_pictures_run(const char *const *argv)
 {
-	int status;
+	int status = -1;
 	const pid_t pid = fork();
 
 	if (pid == 0) {
@@ -191,18 +193,17 @@ static int reference_pictures_run(const char *const *argv)
 		execvp(argv[0], (char *const *)(uintptr_t)argv);
 		_exit(127);
 	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return -1;
-	}
-	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	if (pid > 0)
+		foreground_attend(pid, false, &status);
+	return pid > 0 && status >= 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 static void reference_pictures_upload(const struct drawing *d, const char *picture)
 {
 	char why[UPLOAD_WHY];
 
-	if (d->options->upload && !upload_run(d->options->upload, picture, why))
+	if (d->options->upload && !upload_run(d->options->upload, picture, why) &&
+	    !foreground_told())
 		reference_pictures_tell(d, "not uploaded:", picture, why);
 }
 
@@ -228,6 +229,8 @@ static void reference_pictures_draw_one(struct drawing *d, uint64_t pid, const c
 	char picture[PATH_MAX], part[96], folder[PATH_MAX], number[24];
 	struct stat st;
 
+	if (foreground_told())
+		return;
 	snprintf(folder, sizeof(folder), "%s", d->file);
 	reference_pictures_file_part(part, sizeof(part), type);
 	if (snprintf(picture, sizeof(picture), "%s/%sref_%" PRIu64 "_%s.png",
@@ -249,6 +252,8 @@ static void reference_pictures_draw_one(struct drawing *d, uint64_t pid, const c
 		reference_pictures_upload(d, picture);
 		return;
 	}
+	if (foreground_told())
+		return;
 	d->missing++;
 	reference_pictures_tell(d, "not drawn:", picture,
 				status == 127 ? "pymem-view could not be run" :
@@ -284,7 +289,7 @@ static void reference_pictures_draw_process(struct drawing *d, struct totals *t)
 		reference_pictures_draw_type(d, t, &t->types[i]);
 		drawn++;
 	}
-	for (size_t n = 0; n < o->name_count; n++) {
+	for (size_t n = 0; n < o->name_count && !foreground_told(); n++) {
 		size_t i = 0;
 
 		while (i < t->type_count &&
@@ -318,8 +323,9 @@ int reference_pictures_draw(const struct load_options *options, const char *view
 	const int fd = open(file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 ||
 	    (snap_read_fd(fd, NULL, &ops, &reading, &problem) < 0 && !reading.first)) {
-		reference_pictures_tell(&d, "cannot read", file,
-					fd < 0 ? strerror(errno) : problem.text);
+		if (!foreground_told())
+			reference_pictures_tell(&d, "cannot read", file,
+						fd < 0 ? strerror(errno) : problem.text);
 		if (fd >= 0)
 			close(fd);
 		return -1;

@@ -25,6 +25,7 @@
 #include "loader/base/amount.h"
 #include "loader/base/deadline.h"
 #include "loader/base/fault.h"
+#include "loader/base/foreground.h"
 
 int session_init(struct session *s)
 {
@@ -456,14 +457,42 @@ static void session_said(void *arg, const char *line)
 	print_format(stderr, "%s\n", line);
 }
 
+/* A signal has ended the run: then this isn't made, or not whole. */
+static bool session_skips(struct session *s, const char *what, const char *name)
+{
+	const size_t n = strlen(s->skipped);
+
+	if (!foreground_told())
+		return false;
+	snprintf(s->skipped + n, sizeof(s->skipped) - n, "%s%s%.200s", n ? ", " : "",
+		 what, name);
+	return true;
+}
+
+/* What a signal left undone, in one sentence. */
+static void session_tell_skipped(const struct session *s, bool whole)
+{
+	if (!s->skipped[0])
+		return;
+	progress_line_wipe();
+	print_format(stderr,
+		     "pymem-load: ended by %s: the snapshot is %s (%s), not made of it: "
+		     "%s\n",
+		     foreground_signal_name(foreground_told()),
+		     whole ? "whole" : "written",
+		     strcmp(s->file, "-") ? s->file : "on standard output", s->skipped);
+}
+
 static void session_draw_references(struct session *s)
 {
 	if (!s->file[0] || (!s->options->references && !s->options->name_count))
 		return;
 	if (!s->has_viewer)
 		session_said(s, "pymem-load: no pictures: pymem-view was not found");
-	else
+	else if (!session_skips(s, "the pictures", "")) {
 		reference_pictures_draw(s->options, s->viewer, s->file, session_said, s);
+		session_skips(s, "all of the pictures", "");
+	}
 }
 
 /* False: it was asked for and isn't there. */
@@ -477,7 +506,11 @@ static bool session_write_page(struct session *s)
 		session_said(s, "pymem-load: no page: pymem-view was not found");
 		return false;
 	}
+	if (session_skips(s, "the page ", page))
+		return false;
 	const int status = show_page(s->viewer, s->file, s->options->snapshot, page);
+	if (status != 0 && status != 3 && session_skips(s, "the page ", page))
+		return false;
 	if (status == 127)
 		session_said(s, "pymem-load: no page: pymem-view could not be run");
 	else if ((status == 0 || status == 3) && session_talks(s))
@@ -537,16 +570,17 @@ static bool session_convert(struct session *s)
 }
 
 /* false: the command failed, which is told; the file is there. */
-static bool session_upload(const struct session *s, const char *file)
+static bool session_upload(struct session *s, const char *file)
 {
 	const struct load_options *o = s->options;
-
 	char why[UPLOAD_WHY];
 
 	if (!o->upload || !file || !file[0])
 		return true;
+	if (session_skips(s, "the upload of ", file))
+		return false;
 	const bool good = upload_run(o->upload, file, why);
-	if (!good) {
+	if (!good && !session_skips(s, "the upload of ", file)) {
 		progress_line_wipe();
 		print_format(stderr, "not uploaded: %s: %s\n", file, why);
 	}
@@ -566,15 +600,15 @@ static void session_show(struct session *s, bool seen)
 			"on PATH): no report\n");
 		return;
 	}
-	if (seen)
+	if (seen || session_skips(s, "the report", ""))
 		return;
 	uint64_t memory = 0;
 	for (size_t i = 0; i < s->count; i++)
 		memory += s->plans[i].rss;
 	if (show_interactive())
 		show_viewer(s->viewer, s->file, compare, memory);
-	else
-		show_reports(s->viewer, s->file, compare, memory);
+	else if (show_reports(s->viewer, s->file, compare, memory) != 0)
+		session_skips(s, "the whole report", "");
 }
 
 /* Nothing can be written: that is every capture's failure. */
@@ -620,7 +654,7 @@ int session_capture(struct session *s, uint64_t number, bool keep, bool showing)
 
 	s->live = LIVE_NONE;
 	s->want_live = false;
-	s->file[0] = '\0';
+	s->file[0] = s->skipped[0] = '\0';
 	if (!session_any_planned(s) || session_open_output(s, number, error) < 0) {
 		session_fail_all(s, error);
 		session_print_results(s);
@@ -646,7 +680,9 @@ int session_capture(struct session *s, uint64_t number, bool keep, bool showing)
 	if (showing && !s->options->as)
 		session_show(s, seen);
 	const int status = summary_status(s->results, s->count);
+	session_tell_skipped(s, status == 0);
 	if (!status && !(page && converted))
 		return 1;
-	return status || uploaded ? status : 3; /* not all was done */
+	/* 3: not all was done */
+	return status || (uploaded && !s->skipped[0]) ? status : 3;
 }

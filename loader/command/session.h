@@ -35,9 +35,10 @@ struct session {
 	struct live live;
 	bool want_live; /* open the viewer when the first bytes come */
 	uint64_t live_start;
-	bool reports;	 /* the viewer's follow, and say what several have together */
-	bool row;	 /* --every: a line for each capture instead of a report */
-	char file[4096]; /* where the snapshot is, "" = nowhere */
+	bool reports;	   /* the viewer's follow, and say what several have together */
+	bool row;	   /* --every: a line for each capture instead of a report */
+	char skipped[500]; /* what is not made, since a signal ended the run */
+	char file[4096];   /* where the snapshot is, "" = nowhere */
 };
 
 /* options, agent, probes and cancel_fd are set by the caller. 0 or -1 (no memory). */

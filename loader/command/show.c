@@ -24,7 +24,7 @@ bool show_interactive(void)
 }
 
 /* in, out: what become its standard input and output, or -1: ours. */
-static int show_run_on(const char *const *argv, int in, int out)
+static int show_run_on(const char *const *argv, int in, int out, bool has_terminal)
 {
 	int status = -1;
 
@@ -39,13 +39,13 @@ static int show_run_on(const char *const *argv, int in, int out)
 		_exit(127);
 	}
 	if (pid > 0)
-		foreground_wait(pid, true, &status);
+		foreground_attend(pid, has_terminal, &status);
 	return pid > 0 && status >= 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 127;
 }
 
 static int show_run(const char *const *argv)
 {
-	return show_run_on(argv, -1, -1);
+	return show_run_on(argv, -1, -1, false);
 }
 
 /* "--max-memory=BYTES" for the viewer: what a heap of this size can unfold to. */
@@ -64,7 +64,7 @@ int show_viewer(const char *viewer, const char *file, const char *compare,
 				      NULL };
 	const char *const diff[] = { viewer, "--compare", compare, "--", file, NULL };
 
-	return show_run(compare ? diff : plain);
+	return show_run_on(compare ? diff : plain, -1, -1, true);
 }
 
 int show_page(const char *viewer, const char *file, const char *compare, const char *page)
@@ -85,7 +85,7 @@ int show_export(const char *viewer, const char *format, int snapshot, const char
 	const char *const diff[] = { viewer,	  "--export", format, "-o", "-",
 				     "--compare", compare,    "--",   "-",  NULL };
 
-	return show_run_on(compare ? diff : plain, snapshot, out);
+	return show_run_on(compare ? diff : plain, snapshot, out, false);
 }
 
 /* Runs these words, and behind them the files. */
@@ -98,7 +98,7 @@ static int show_files(const char *const *words, size_t n, const char *const *fil
 	if (argv) {
 		memcpy(argv, words, n * sizeof(*words));
 		memcpy(argv + n, files, count * sizeof(*files));
-		status = show_run_on(argv, -1, out);
+		status = show_run_on(argv, -1, out, false);
 	}
 	free(argv);
 	return status;

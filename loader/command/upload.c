@@ -9,11 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "loader/base/foreground.h"
+
+enum { UPLOAD_PATIENCE = 10 }; /* rounds of 100 ms */
 
 /* Whether the shell would see that word. */
 static bool upload_has_word(const char *command, const char *word)
@@ -50,6 +54,72 @@ static void upload_exec(const char *script, const char *path)
 	_exit(127);
 }
 
+/* Every child of ours; theirs become ours as they end. */
+static void upload_kill(int sig)
+{
+	char path[64];
+	int pid;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	FILE *const f = fopen(path, "re");
+	while (f && fscanf(f, "%d", &pid) == 1)
+		kill(pid, sig);
+	if (f)
+		fclose(f);
+}
+
+/* The shell's end is the command's, unless we are told to end: then everybody's is. */
+static bool upload_reap(pid_t shell, bool told, int *status_ret)
+{
+	pid_t got;
+	int status;
+
+	while ((got = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (got != shell)
+			continue;
+		*status_ret =
+			WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+		if (!told)
+			return true;
+	}
+	return got < 0 && errno == ECHILD;
+}
+
+/*
+ * Runs the command, and at a signal ends it and whatever it has started, wherever that
+ * went: a shell that is ended leaves its commands.
+ */
+static _Noreturn void upload_guard(const char *script, const char *path)
+{
+	static const struct timespec round = { 0, 100000000 };
+	sigset_t awaited, before;
+	int status = 127, rounds = 0;
+
+	sigemptyset(&awaited);
+	sigaddset(&awaited, SIGCHLD);
+	sigaddset(&awaited, SIGINT);
+	sigaddset(&awaited, SIGTERM);
+	sigaddset(&awaited, SIGHUP);
+	sigprocmask(SIG_BLOCK, &awaited, &before);
+	foreground_default_signals();
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	const pid_t shell = fork();
+	if (shell == 0) {
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		upload_exec(script, path);
+	}
+	while (!upload_reap(shell, rounds > 0, &status)) {
+		if (rounds)
+			upload_kill(rounds++ < UPLOAD_PATIENCE ? SIGTERM : SIGKILL);
+		const int sig = rounds ? sigtimedwait(&awaited, NULL, &round) :
+					 sigwaitinfo(&awaited, NULL);
+		if (sig > 0 && sig != SIGCHLD && !rounds)
+			rounds = 1;
+	}
+	_exit(status);
+}
+
 /* How the shell ended, where not well: it tells the end of its last command by a signal
  * as its own, or as a status above 128. */
 static void upload_explain(int status, char why[UPLOAD_WHY])
@@ -82,10 +152,10 @@ bool upload_run(const char *command, const char *path, char why[UPLOAD_WHY])
 		script = NULL;
 	const pid_t pid = script ? fork() : -1;
 	if (pid == 0)
-		upload_exec(script, path);
+		upload_guard(script, path);
 	const int err = errno;
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		continue;
+	if (pid > 0)
+		foreground_attend(pid, false, &status);
 	free(script);
 	if (pid < 0)
 		snprintf(why, UPLOAD_WHY, "the upload command cannot be started: %s",

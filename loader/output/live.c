@@ -225,7 +225,7 @@ int live_wait(struct live *live)
 {
 	live_drop(live, 0);
 	if (live->viewer > 0)
-		foreground_wait(live->viewer, true, &live->status);
+		foreground_attend(live->viewer, true, &live->status);
 	live->viewer = 0;
 	return live->status;
 }

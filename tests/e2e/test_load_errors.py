@@ -31,6 +31,11 @@ def as_nobody(argv):
     return ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"] + argv
 
 
+def _first_line(path):
+    with open(path) as f:
+        return f.readline().endswith("\n")
+
+
 def is_root():
     return os.geteuid() == 0
 
@@ -303,6 +308,48 @@ class Errors(Case):
                 self.assert_untouched(before)
                 self.assertEqual(t.ask("len(ALL)"), 1000000)
             self.nothing_written()
+
+    def test_ended_after_the_capture(self):
+        """What is made of the snapshot is left out: a sentence says so, and the status."""
+        viewer = self.path("viewer")
+        with open(viewer, "w") as f:    # as slow as that of a big heap
+            f.write("#!/bin/sh\necho $$ >>%s\nexec sleep 1000\n" % self.path("begun"))
+        os.chmod(viewer, 0o755)
+        cases = ((("-q", "-s3", "-f", "c.pymem"), "pictures", True),
+                 (("-q", "--html", "c.html", "-f", "c.pymem"), "page c.html", True),
+                 (("-f", "c.pymem"), "report", True),
+                 (("-q", "--upload", "%s & %s $1" % (viewer, viewer), "-f", "c.pymem"),
+                  "upload of c.pymem", True),
+                 (("--summary", "-f", "c.summary"), "summary", False))
+        env = dict(os.environ, PYMEM_VIEW=viewer)
+        with Target(self.python, IDLE) as t:
+            for options, words, kept in cases:
+                for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                    with self.subTest(options=options, signal=sig):
+                        self.end_while_viewed(t.pid, options, sig, env, words, kept)
+
+    def end_while_viewed(self, pid, options, sig, env, words, kept):
+        begun, snapshot = self.path("begun"), self.path("c.pymem")
+        for old in (begun, snapshot):
+            if os.path.exists(old):
+                os.unlink(old)
+        load = subprocess.Popen([LOAD, *options, str(pid)], cwd=self.tmp, env=env,
+                                stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        wait_for(lambda: os.path.exists(begun) and _first_line(begun))
+        load.send_signal(sig)
+        said = load.communicate(timeout=60)[1].decode()
+        self.assertEqual(load.returncode, 128 + sig, said)
+        self.assertRegex(said, r"ended by %s\b" % signal.Signals(sig).name)
+        self.assertEqual(said.count("\n"), 1 if "-q" in options else said.count("\n"), said)
+        self.assertIn(words, said)
+        if kept:
+            self.assertIn("the snapshot is whole (c.pymem)", said)
+        self.assertNotIn("could not", said)
+        with open(begun) as f:
+            for child in f.read().split():
+                self.assertFalse(os.path.exists("/proc/" + child), said)
+        self.assertEqual(sorted(os.listdir(self.tmp)),
+                         sorted(["begun", "viewer"] + kept * ["c.pymem"]))
 
     def test_loader_is_killed(self):
         """Nothing of a capture goes on without its loader, and the next one clears up."""
