@@ -44,20 +44,48 @@ static long control_socket_directory(const char *dir)
 	return 0;
 }
 
-static long control_socket_listen(int fd)
+/* "DIR/<pid>.sock", or the name that it has before it is listened on: no longer. */
+static bool control_socket_path(const char *dir, const char *suffix)
 {
+	struct phrase t;
+
+	phrase_init(&t, control_socket.address.sun_path,
+		    sizeof(control_socket.address.sun_path));
+	phrase_str(&t, dir);
+	phrase_str(&t, "/");
+	phrase_u64(&t, (uint64_t)sys_getpid());
+	phrase_str(&t, suffix);
+	return !t.cut;
+}
+
+/*
+ * Who finds the socket can connect to it: it gets its name, in the place of one that an
+ * earlier process of our number left, when it is listened on.
+ */
+static long control_socket_listen(int fd, const char *dir)
+{
+	const struct sockaddr_un *const address = &control_socket.address;
+	char unready[sizeof(address->sun_path)];
 	long rc;
 
 	if (fd < 0)
 		return fd;
-	sys3(SYS_unlinkat, AT_FDCWD, control_socket.address.sun_path, 0);
-	rc = sys3(SYS_bind, fd, &control_socket.address, sizeof(control_socket.address));
-	return rc ? rc : sys2(SYS_listen, fd, 4);
+	control_socket_path(dir, ".new");
+	memcpy(unready, address->sun_path, sizeof(unready));
+	sys3(SYS_unlinkat, AT_FDCWD, unready, 0);
+	rc = sys3(SYS_bind, fd, address, sizeof(*address));
+	control_socket_path(dir, ".sock");
+	if (rc < 0)
+		return rc;
+	rc = sys2(SYS_listen, fd, 4);
+	rc = rc ? rc : sys4(SYS_renameat, AT_FDCWD, unready, AT_FDCWD, address->sun_path);
+	if (rc < 0)
+		sys3(SYS_unlinkat, AT_FDCWD, unready, 0);
+	return rc;
 }
 
 void control_socket_open(const char *dir, bool values, control_socket_start *start)
 {
-	struct phrase t;
 	long rc;
 	int fd;
 
@@ -66,13 +94,8 @@ void control_socket_open(const char *dir, bool values, control_socket_start *sta
 	control_socket.no_values = !values;
 	control_socket.start = start;
 	control_socket.address.sun_family = AF_UNIX;
-	phrase_init(&t, control_socket.address.sun_path,
-		    sizeof(control_socket.address.sun_path));
-	phrase_str(&t, dir);
-	phrase_str(&t, "/");
-	phrase_u64(&t, (uint64_t)sys_getpid());
-	phrase_str(&t, ".sock");
-	rc = t.cut ? -ENAMETOOLONG : control_socket_directory(dir);
+	rc = control_socket_path(dir, ".sock") ? control_socket_directory(dir) :
+						 -ENAMETOOLONG;
 	if (rc < 0) {
 		notice_say_cause("PYMEM_CONTROL: no socket can be made there", dir, rc);
 		return;
@@ -80,7 +103,7 @@ void control_socket_open(const char *dir, bool values, control_socket_start *sta
 	fd = (int)sys3(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
 		       0);
 	fd = destination_high_fd(fd);
-	rc = control_socket_listen(fd);
+	rc = control_socket_listen(fd, dir);
 	if (rc < 0) {
 		notice_say_cause("PYMEM_CONTROL: no socket can be made",
 				 control_socket.address.sun_path, rc);

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: MIT
 """LD_PRELOAD: the agent arms itself in CPython processes only, and every trigger
 takes whole snapshots without harming the program."""
+import ctypes
 import json
 import os
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import threading
@@ -571,6 +573,31 @@ if __name__ == "__main__":
                 self.assertTrue(is_complete(capture.data))
             fds = len(os.listdir("/proc/%d/fd" % t.pid))
             self.assertTrue(until(lambda: len(os.listdir("/proc/%d/fd" % t.pid)) <= fds))
+
+    def test_control_socket_gets_its_name_last(self):
+        """Who finds it can connect; what an ended process left is taken away."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        watch = libc.inotify_init1(os.O_CLOEXEC)
+        self.assertGreaterEqual(libc.inotify_add_watch(watch, os.fsencode(self.tmp), 0x180), 0)
+
+        def leave():    # as a process of this number that was killed meanwhile
+            for name in ("new", "sock"):
+                with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+                    s.bind("%s/%d.%s" % (self.tmp, os.getpid(), name))
+
+        with Target(some_interpreters(1)[0], BASE + "ready()\nserve()\n",
+                    env=preload(PYMEM_CONTROL=self.tmp), preexec_fn=leave) as t:
+            name = b"%d.sock" % t.pid
+            self.assertTrue(is_complete(ask_agent(self.tmp, t.pid).finish().data))
+            self.assertEqual(os.listdir(os.fsencode(self.tmp)), [name])
+            events, at, named = os.read(watch, 65536), 0, []
+            while at < len(events):
+                _, mask, _, size = struct.unpack_from("iIII", events, at)
+                if events[at + 16:at + 16 + size].rstrip(b"\0") == name:
+                    named.append(mask)
+                at += 16 + size
+            self.assertEqual(named, [0x100, 0x80])  # made by leave(), moved over
+        os.close(watch)
 
     @unittest.skipUnless(os.geteuid() == 0, "needs another user")
     def test_control_refuses_another_user(self):
