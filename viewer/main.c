@@ -393,6 +393,7 @@ static int main_put_merged(const struct options *o, const json_t *list)
 					    renderer == &render_text ? MERGE_LIMIT :
 								       0);
 	if (!err && renderer) {
+		table.whole = o->params.all;
 		merge_incomplete(list, problem, sizeof(problem));
 		renderer->rows(stdout, &table, 0, problem);
 		renderer->rows_end(stdout, table.rows);

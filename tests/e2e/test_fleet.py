@@ -192,6 +192,11 @@ class Summaries(Case):
             self.assertRegex(text.stdout, b"NEW .* %s " % (b"yes" if more else b"no"))
             self.assertIn(b"\n1 of 3 rows: --limit N, --all\n", text.stdout)
             self.assertEqual(b"INCOMPLETE: 1 of 2 summaries" in text.stdout, not count)
+            command = "/long/path" * 9 + "python x.py"
+            for all, named in (([], b"/long/path/long/path\xe2\x80\xa6"),
+                               (["--all"], command.encode())):
+                write("c", 1, [place("app.p", 1000)], command=command)
+                self.assertIn(named, run_view("--merge", self.path("c"), *all).stdout)
             text = run_view("--merge", "--format", "openmetrics", self.path("a"), self.path("b"))
             self.assertRegex(text.stdout, rb"pymem_complete\{.*\} %d\n" % (count > 0))
 

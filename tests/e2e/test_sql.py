@@ -261,6 +261,25 @@ class Rules(Answers):
         self.assertIn("more than 2 rows", self.sql([self.shop], "SELECT * FROM ref",
                                                    "--limit", 2))
 
+    def test_cut_cells(self):
+        """A cell that is too long for people says so, and --all shows it whole."""
+        for text in "a" * 70 + "b" * 30, "\u6f22" * 50, "x" + "\u6f22" * 35 + "y":
+            query = "SELECT '%s' AS a, 'z' AS b" % text
+            env = dict(os.environ, LC_ALL="C.UTF-8")
+            line = self.sql([self.shop], query, env=env).splitlines()[1]
+            shown, end = line.rsplit(None, 1)
+            self.assertEqual(end, "z")
+            self.assertLessEqual(sum(1 + (c > "\u3000") for c in shown), 60)
+            head, tail = shown.split("\u2026")
+            self.assertTrue(len(head) > 5 and text.startswith(head) and
+                            len(tail) > 5 and text.endswith(tail), line)
+            line = self.sql([self.shop], query, "--all", env=env).splitlines()[1]
+            self.assertEqual(line.split(), [text, "z"])
+        just = "c" * 60
+        self.assertIn(just + "  z", self.sql([self.shop], "SELECT '%s' AS a, 'z' AS b" % just))
+        line = self.sql([self.shop], "SELECT printf('%.*c', 9999, 'd') AS a, 'z' AS b", "--all")
+        self.assertIn("d" * 9999 + "  z", line)
+
     def mixed(self):
         """Whatever else is in its column, a value is for programs what it is for SQLite."""
         big = 2**53 + 1

@@ -37,6 +37,7 @@ static int shell_print(struct answer *answer, const struct renderer *renderer,
 
 		err = answer_next(answer, left < BATCH ? left : BATCH, &table);
 		progress_wipe(answer->engine->options.progress);
+		table.whole = !limit;
 		if (!err || table.rows)
 			renderer->rows(out, &table, before, incomplete);
 		table_free(&table);

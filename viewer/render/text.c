@@ -2,14 +2,16 @@
 /*
  * text - tables for people without a screen: aligned columns.
  *
- * Widths are those of the widest cell; the last text column isn't padded.  A
- * text column but the last is cut at 60 columns.
+ * Widths are those of the widest cell; the last column isn't padded.  A text column but
+ * the last is cut at 60 columns, in the middle, where "…" stands then; of a whole table
+ * (--all) nothing is cut, but what is longer than WHOLE_MAX pushes the columns after it.
  */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
 
+#include "viewer/name/name.h"
 #include "viewer/render/cell.h"
 #include "viewer/render/render.h"
 #include "formats/text/escape.h"
@@ -18,26 +20,33 @@
 #include "viewer/text/text.h"
 
 #define TEXT_MAX 60
+#define WHOLE_MAX 200
 #define GAP "  "
 
-/* Columns a text takes; bytes_ret: how much of it fits max columns. */
-static int text_width(const char *text, int max, size_t *bytes_ret)
+/* Columns a text takes. */
+static int text_width(const char *text)
 {
-	size_t size = strlen(text), at = 0, len;
+	size_t size = strlen(text), len;
 	int width = 0;
 
-	for (; at < size; at += len) {
+	for (size_t at = 0; at < size; at += len) {
 		int32_t c = escape_decode(text + at, size - at, &len);
 		int w = c < 0x300 ? 1 : wcwidth((wchar_t)c);
 
-		w = w < 0 ? 1 : w;
-		if (max && width + w > max)
-			break;
-		width += w;
+		width += w < 0 ? 1 : w;
 	}
-	if (bytes_ret)
-		*bytes_ret = at;
 	return width;
+}
+
+/* In as many columns; characters may be two wide. */
+static void render_text_cut(struct text *out, const char *text, int width)
+{
+	size_t most = (size_t)width;
+
+	do {
+		text_clear(out);
+		name_cut(out, text, most);
+	} while (text_width(text_get(out)) > width && --most);
 }
 
 static bool render_text_right_aligned(const struct column *column)
@@ -48,16 +57,26 @@ static bool render_text_right_aligned(const struct column *column)
 static void render_text_put_padded(FILE *out, const char *text, int width, bool right,
 				   bool last)
 {
-	size_t bytes;
-	int used = text_width(text, last ? 0 : width, &bytes), pad = width - used;
+	const int pad = width - text_width(text);
 
-	if (pad < 0)
-		pad = 0;
-	if (right)
+	if (right && pad > 0)
 		print_format(out, "%*s", pad, "");
-	print_format(out, "%.*s", (int)bytes, text);
-	if (!right && !last)
+	print_format(out, "%s", text);
+	if (!right && !last && pad > 0)
 		print_format(out, "%*s", pad, "");
+}
+
+static void render_text_put_cell(FILE *out, const struct table *table, const char *text,
+				 int width, bool right, bool last)
+{
+	struct text cut = { 0 };
+
+	if (!table->whole && !last && text_width(text) > width) {
+		render_text_cut(&cut, text, width);
+		text = text_get(&cut);
+	}
+	render_text_put_padded(out, text, width, right, last);
+	text_free(&cut);
 }
 
 static int render_text_last_shown(const struct table *table)
@@ -73,15 +92,16 @@ static int render_text_last_shown(const struct table *table)
 static int render_text_column_width(const struct table *table, size_t column)
 {
 	char buf[CELL_TEXT_SIZE];
-	int width = text_width(table->columns[column].title, 0, NULL);
+	const int most = table->whole ? WHOLE_MAX : TEXT_MAX;
+	int width = text_width(table->columns[column].title);
 
 	for (size_t r = 0; r < table->rows; r++) {
-		int w = text_width(cell_human(table, r, column, buf), 0, NULL);
+		int w = text_width(cell_human(table, r, column, buf));
 
 		width = w > width ? w : width;
 	}
-	if (table->columns[column].type == CELL_TEXT && width > TEXT_MAX)
-		width = TEXT_MAX;
+	if (table->columns[column].type == CELL_TEXT && width > most)
+		width = most;
 	return width;
 }
 
@@ -103,10 +123,11 @@ static void render_text_put_rows(FILE *out, const struct table *table)
 				continue;
 			print_lines(out, first ? "" : GAP);
 			first = false;
-			render_text_put_padded(
-				out, r ? cell_human(table, r - 1, c, buf) : column->title,
-				widths[c], render_text_right_aligned(column),
-				(int)c == last);
+			render_text_put_cell(out, table,
+					     r ? cell_human(table, r - 1, c, buf) :
+						 column->title,
+					     widths[c], render_text_right_aligned(column),
+					     (int)c == last);
 		}
 		print_lines(out, "\n");
 	}
@@ -119,7 +140,7 @@ static void render_text_put_single(FILE *out, const struct table *table)
 	int width = 0;
 
 	for (size_t c = 0; c < table->ncolumns; c++) {
-		int w = text_width(table->columns[c].title, 0, NULL);
+		int w = text_width(table->columns[c].title);
 
 		width = !table->columns[c].hidden && w > width ? w : width;
 	}

@@ -56,6 +56,7 @@ int report_run(const struct report *report, const struct report_context *context
 	else if (!params->limit)
 		effective.limit = report->limit;
 	table_init(table, report);
+	table->whole = params->all;
 	if (report->needs & NEEDS_OLD && !context->old) {
 		table->error =
 			"nothing to compare with: name an older snapshot with --compare";

@@ -68,6 +68,7 @@ struct table {
 	struct vec cells; /* struct cell, row by row */
 	struct vec refs;  /* struct row_ref per row */
 	struct vec text;  /* NUL-terminated texts */
+	bool whole;	  /* --all: for people too, no text is cut */
 	size_t rows;
 	size_t total;	   /* rows there were before filter and limit */
 	struct vec notes;  /* offsets (size_t) of texts: sentences for people below
