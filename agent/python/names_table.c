@@ -263,8 +263,8 @@ static const struct names_row names_table[] = {
 	{ "_ssl._SSLSocket", UNTIL(10), "!context@32 !owner@48 !server_hostname@56",
 	  NULL },
 	{ "ssl.SSLContext|_ssl._SSLContext", ALL, "sni_callback@40", NULL },
-	{ "posix.ScandirIterator", UNTIL(13), "~object@72 !cleanup@80", NULL },
-	{ "posix.ScandirIterator", SINCE(13), "~object@88 !cleanup@96", NULL },
+	{ "posix.ScandirIterator", UNTIL(13), "!object@72 !cleanup@80", NULL },
+	{ "posix.ScandirIterator", SINCE(13), "!object@88 !cleanup@96", NULL },
 	{ "select.poll", ALL, "!dict@16", NULL },
 	/* _obj is a member; its size is not set (Modules/_ctypes/_ctypes.c, byref) */
 	{ "CArgObject|_ctypes.CArgObject", ALL, "", NULL },

@@ -196,6 +196,17 @@ async def run():
 asyncio.new_event_loop().run_until_complete(run())
 ''', "__main__.WRITERS", ["await writer.drain()"], ["what has been seen"]),
 
+    "a document that is read in steps": (r'''
+import io, xml.etree.ElementTree as ET
+def feed(count):
+    text = "<feed>%s</feed>" % "".join(
+        "<item id='%d'><title>Title %d</title></item>" % (n, n) for n in range(count))
+    for event, element in ET.iterparse(io.BytesIO(text.encode())):
+        if element.get("id") == "19999":
+            ready(); serve()
+feed(20000)
+''', "thread", ["iterparse", "element.clear()"], []),
+
     "received and not read": (r'''
 import asyncio, os
 async def run():
@@ -280,6 +291,34 @@ ready(); serve()
                 garbage = [r for r in rows if "garbage" in r["path"]]
                 self.assertEqual(len(garbage), 1, [r["text"] for r in rows])
                 self.assertIn("300 Document", garbage[0]["text"])
+
+    def texts(self, python, name, code):
+        return [r["text"] for r in self.rows(python, name, code)]
+
+    def test_members_are_those_that_the_holder_has(self):
+        """Not whatever else of their type is held by many; where there are more, so many."""
+        texts = self.texts(interpreters()[-1], "queues", r'''
+import queue
+QUEUES = [queue.Queue() for n in range(20)]
+for n in range(6000):
+    message = {"seq": n, "data": "%d" % n * 400}
+    for q in QUEUES:
+        q.put(message)
+del message
+ready(); serve()
+''')
+        self.assertRegex(texts[0], r"queue.* -> 6,000 dict, also in (.*queue, ){2}"
+                                   r"__main__.*queue and 16 more, ")
+
+    def test_a_list_of_dicts_in_a_module(self):
+        """A module's variables are a dict, too, but no link of it."""
+        texts = self.texts(interpreters()[-1], "chain", r'''
+HEAD = None
+for n in range(20000):
+    HEAD = {"previous": HEAD, "text": "edit %d" % n * 5}
+ready(); serve()
+''')
+        self.assertIn("__main__.HEAD -> dict -> chain of 20,000 dict", texts[0])
 
     def test_nothing_stands_out(self):
         """What every interpreter has is no suspect, wherever it has its bytecode."""

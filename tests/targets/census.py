@@ -298,9 +298,9 @@ def io_():
     r, w = os.pipe()
     yield "BufferedRWPair", io.BufferedRWPair(io.FileIO(r), io.FileIO(w, "w"))
     os.unlink(path)
-    yield "scandir", os.scandir("/")
-    yield "DirEntry", next(iter(os.scandir("/")))
-    yield "stat", os.stat("/")
+    folder = os.sep.join(["", "tmp", ""])
+    yield from (("scandir", os.scandir(folder)), ("folder", folder))
+    yield from (("DirEntry", next(iter(os.scandir("/")))), ("stat", os.stat("/")))
 
 
 @made_by

@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "viewer/analysis/context_var.h"
+#include "viewer/analysis/crowd.h"
 #include "viewer/analysis/suspect_member.h"
 
 #define WAYS 48u	/* members looked at */
 #define KEPT_RATIO 0.6	/* of a member, at every step */
 #define ALIKE_RATIO 0.9 /* of the members */
+#define CROWDS 8u	/* groups of one type that are told apart */
 
 struct way {
 	uint32_t node[SUSPECT_INSIDE], count;
@@ -22,6 +24,9 @@ struct inside {
 	const struct progress *progress;
 	struct way way[WAYS];
 	uint32_t ways;
+	/* a group's own, where an object holds it; else those that others have */
+	struct crowd crowd[CROWDS];
+	uint32_t crowds;
 };
 
 /* The largest child that keeps enough, and that the node itself refers to. */
@@ -59,6 +64,40 @@ static int inside_add(struct inside *in, uint32_t member)
 
 /* ---- the members ---- */
 
+static bool inside_is_held_group(const struct inside *in, const struct suspect *s)
+{
+	return s->group && !s->frames && !s->by_variable && s->memory == SUSPECT_HELD &&
+		s->point < in->heap->objects;
+}
+
+static int inside_find_crowds(struct inside *in, const struct vec *suspects,
+			      const struct suspect *s)
+{
+	const struct suspect *other = suspects->data;
+	int err = 0;
+
+	if (inside_is_held_group(in, s))
+		return crowd_begin(&in->crowd[in->crowds++], in->a, s->point);
+	for (size_t i = 0; i < VEC_COUNT(*suspects, struct suspect) && !err && s->group &&
+	     s->point == HEAP_NONE && in->crowds < CROWDS;
+	     i++)
+		if (inside_is_held_group(in, &other[i]) &&
+		    other[i].member_type == s->member_type)
+			err = crowd_begin(&in->crowd[in->crowds++], in->a,
+					  other[i].point);
+	return err;
+}
+
+/* Whether the crowds leave a node to the group. */
+static bool inside_in_crowd(const struct inside *in, const struct suspect *s,
+			    uint32_t node)
+{
+	for (uint32_t i = 0; i < in->crowds; i++)
+		if (crowd_has(&in->crowd[i], node))
+			return s->point != HEAP_NONE;
+	return !in->crowds || s->point == HEAP_NONE;
+}
+
 static bool inside_is_member(const struct inside *in, const struct suspect *s,
 			     uint32_t node)
 {
@@ -69,7 +108,8 @@ static bool inside_is_member(const struct inside *in, const struct suspect *s,
 	if (s->by_variable)
 		return above < in->heap->objects &&
 			context_var_of(in->heap, above, node) == s->variable;
-	return s->group && suspect_member_is(in->a, s->point, node);
+	return s->group && suspect_member_is(in->a, s->point, node) &&
+		inside_in_crowd(in, s, node);
 }
 
 /* Of a point, its children; else the objects of that type that belong to it. */
@@ -166,7 +206,11 @@ int inside_of_suspects(struct analysis *analysis, const struct progress *progres
 
 		if (!inside_may_be(analysis->heap, &s[i]))
 			continue;
-		err = inside_sample(&in, &s[i]);
+		err = inside_find_crowds(&in, suspects, &s[i]);
+		if (!err)
+			err = inside_sample(&in, &s[i]);
+		for (uint32_t k = 0; k < in.crowds; k++)
+			crowd_end(&in.crowd[k]);
 		if (!err)
 			inside_choose(&in, &s[i]);
 	}

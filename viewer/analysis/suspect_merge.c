@@ -62,6 +62,7 @@ static void suspect_merge_note_index(struct suspect *s, uint32_t node, uint64_t 
 
 	if (10 * members < s->member_count)
 		return;
+	s->also_all++;
 	while (at && members > s->also_count[at - 1])
 		at--;
 	if (at == SUSPECT_ALSO)
@@ -76,11 +77,18 @@ static void suspect_merge_note_index(struct suspect *s, uint32_t node, uint64_t 
 	s->also_count[at] = members;
 }
 
+/* The container whose members these are, or HEAP_NONE. */
+static uint32_t suspect_merge_container(const struct suspect *s)
+{
+	return !s->group ? s->holder : s->frames || s->by_variable ? HEAP_NONE : s->point;
+}
+
 /* member: a byte per object, 0 before and after. */
 static void suspect_merge_find_indexes(const struct heap *heap, struct suspect *s,
 				       unsigned char *member)
 {
-	struct heap_span refs = heap_refs(heap, s->holder);
+	const uint32_t container = suspect_merge_container(s);
+	struct heap_span refs = heap_refs(heap, container);
 
 	for (uint32_t i = 0; i < refs.count; i++)
 		if (refs.target[i] < heap->objects &&
@@ -90,7 +98,7 @@ static void suspect_merge_find_indexes(const struct heap *heap, struct suspect *
 		struct heap_span to = heap_refs(heap, o);
 		uint64_t count = 0;
 
-		if (o == s->holder || to.count < FEW_MEMBERS)
+		if (o == container || to.count < FEW_MEMBERS)
 			continue;
 		for (uint32_t i = 0; i < to.count; i++)
 			count += to.target[i] < heap->objects && member[to.target[i]];
@@ -124,8 +132,8 @@ static int suspect_merge_indexes(const struct analysis *a, struct vec *suspects)
 	struct vec member = { 0 };
 
 	for (size_t i = 0; i < count; i++) {
-		if (s[i].holder >= a->heap->objects || s[i].memory != SUSPECT_HELD ||
-		    s[i].merged)
+		if (suspect_merge_container(&s[i]) >= a->heap->objects ||
+		    s[i].memory != SUSPECT_HELD || s[i].merged)
 			continue;
 		if (!member.size && vec_alloc(&member, a->heap->objects))
 			return -ENOMEM;

@@ -15,12 +15,14 @@
 
 #include "viewer/analysis/branched.h"
 #include "viewer/analysis/context_var.h"
+#include "viewer/analysis/crowd.h"
 #include "viewer/analysis/holder.h"
 #include "viewer/analysis/inside.h"
 #include "viewer/analysis/linked.h"
-#include "viewer/analysis/suspect_member.h"
+#include "viewer/analysis/suspect_group.h"
 #include "viewer/analysis/sharing.h"
 #include "viewer/analysis/suspect_merge.h"
+#include "viewer/analysis/suspects_internal.h"
 #include "viewer/analysis/unheld.h"
 #include "viewer/analysis/usual.h"
 #include "viewer/analysis/weight.h"
@@ -30,27 +32,7 @@
 #define MAX_STEPS 1000u
 #define RUN_STEPS 24u /* so many equal steps make a chain */
 #define SAMPLES 10000u
-#define MANY_MODULES 100u /* that nothing else holds: made while the program runs */
-#define FEW_MEMBERS 10u	  /* so few have no holder of their own */
-
-struct finder {
-	struct analysis *a;
-	const struct heap *heap;
-	const struct progress *progress;
-	uint64_t threshold; /* bytes */
-	uint64_t minor;	    /* bytes */
-	struct vec *ret;
-	struct vec todo; /* u32 nodes to walk down from */
-	struct vec tops; /* struct top_node */
-	struct weights weights;
-	struct vec
-		order; /* u32: the last answer of suspects_children, where sorted anew */
-};
-
-struct top_node {
-	uint32_t node;
-	bool taken;
-};
+#define FEW_MEMBERS 10u /* so few have no holder of their own */
 
 static bool suspects_synthetic(const struct heap *heap, uint32_t node)
 {
@@ -59,17 +41,44 @@ static bool suspects_synthetic(const struct heap *heap, uint32_t node)
 
 /* ---- single ---- */
 
+/* A namespace: its children have names of their own, they are no elements. */
+static bool suspects_named_parts(const struct finder *f, uint32_t node)
+{
+	uint32_t parent = analysis_parent(f->a, node);
+	struct heap_label label;
+
+	if (node >= f->heap->objects)
+		return false;
+	switch (heap_kind(f->heap, node)) {
+	case SNAP_KIND_MODULE:
+	case SNAP_KIND_TYPE:
+		return true;
+	case SNAP_KIND_DICT:
+		if (parent >= f->heap->objects)
+			return false;
+		heap_label(f->heap, parent, heap_slot(f->heap, parent, node), &label);
+		return label.kind == SNAP_LABEL_DICT;
+	default:
+		return false;
+	}
+}
+
+/* A module's variables are no link of a list of dicts. */
+static bool suspects_alike(const struct finder *f, uint32_t a, uint32_t b)
+{
+	return heap_namesake_of(f->heap, a) == heap_namesake_of(f->heap, b) &&
+		suspects_named_parts(f, a) == suspects_named_parts(f, b);
+}
+
 /* First step of the run of like types that the walk ends with; length when there is
  * none. */
-static uint32_t suspects_run_start(const struct heap *heap, const uint32_t *walk,
+static uint32_t suspects_run_start(const struct finder *f, const uint32_t *walk,
 				   uint32_t length)
 {
 	for (uint32_t period = 1; period <= 3; period++) {
 		uint32_t i = length;
 
-		while (i > period &&
-		       heap_namesake_of(heap, walk[i - 1]) ==
-			       heap_namesake_of(heap, walk[i - 1 - period]))
+		while (i > period && suspects_alike(f, walk[i - 1], walk[i - 1 - period]))
 			i--;
 		if (length - i >= RUN_STEPS)
 			return i - period;
@@ -129,6 +138,30 @@ static int suspects_find_members(struct finder *f, struct suspect *s, uint64_t m
 	return 0;
 }
 
+/* Of the point's children those that the holder has are the members. */
+static int suspects_count_crowd(struct finder *f, struct suspect *s)
+{
+	struct crowd crowd = { 0 };
+	struct heap_span children;
+	uint64_t count = 0, retained = 0;
+	int err = weight_children(&f->weights, s->point, &children);
+
+	if (!err)
+		err = crowd_begin(&crowd, f->a, s->holder);
+	for (uint32_t i = 0; i < children.count && !err; i++)
+		if (heap_namesake_of(f->heap, children.target[i]) == s->member_type &&
+		    crowd_has(&crowd, children.target[i])) {
+			count++;
+			retained += weight_of(&f->weights, children.target[i]);
+		}
+	crowd_end(&crowd);
+	if (!err) {
+		s->member_count = count;
+		s->member_retained = retained;
+	}
+	return err;
+}
+
 /* Who most of the members' shortest paths go through, when that isn't the point. */
 static int suspects_find_member_holder(struct finder *f, struct suspect *s)
 {
@@ -148,7 +181,7 @@ static int suspects_find_member_holder(struct finder *f, struct suspect *s)
 	if (s->holder == s->point)
 		s->holder = HEAP_NONE;
 	sample_end(&sample);
-	return err;
+	return err || s->holder == HEAP_NONE ? err : suspects_count_crowd(f, s);
 }
 
 static int suspects_add_chain(struct finder *f, uint32_t top, uint32_t point)
@@ -223,28 +256,6 @@ static bool suspects_elements(const struct heap *heap, uint32_t node,
 		(kind == SNAP_KIND_LIST || kind == SNAP_KIND_TUPLE ||
 		 kind == SNAP_KIND_SET || kind == SNAP_KIND_DEQUE ||
 		 heap_type(heap, type)->kind == SNAP_KIND_OBJECT);
-}
-
-/* A namespace: its children have names of their own, they are no elements. */
-static bool suspects_named_parts(const struct finder *f, uint32_t node)
-{
-	uint32_t parent = analysis_parent(f->a, node);
-	struct heap_label label;
-
-	if (node >= f->heap->objects)
-		return false;
-	switch (heap_kind(f->heap, node)) {
-	case SNAP_KIND_MODULE:
-	case SNAP_KIND_TYPE:
-		return true;
-	case SNAP_KIND_DICT:
-		if (parent >= f->heap->objects)
-			return false;
-		heap_label(f->heap, parent, heap_slot(f->heap, parent, node), &label);
-		return label.kind == SNAP_LABEL_DICT;
-	default:
-		return false;
-	}
 }
 
 /* From how many bytes on a child is worth a line of its own. */
@@ -326,7 +337,7 @@ static int suspects_walk_down(struct finder *f, uint32_t top)
 			break;
 		node = children.target[0];
 	}
-	uint32_t start = suspects_run_start(f->heap, walk, length);
+	uint32_t start = suspects_run_start(f, walk, length);
 	for (uint32_t i = 0; i + 1 < length && i < start; i++)
 		if (suspects_push_siblings(f, walk[i]))
 			return -ENOMEM;
@@ -491,110 +502,6 @@ static int suspects_find_frames(struct finder *f)
 	return err;
 }
 
-/* ---- groups ---- */
-
-struct group {
-	uint64_t retained, count;
-	uint32_t type, largest;
-	enum held held;
-};
-
-static bool suspects_in_group(const struct finder *f, uint32_t top, uint32_t type,
-			      enum held held)
-{
-	return heap_namesake_of(f->heap, top) == type &&
-		suspect_member_held(f->a, top) == held;
-}
-
-/* Deepest node on most paths of the group's members. */
-static int suspects_find_group_holder(struct finder *f, struct suspect *s)
-{
-	const struct top_node *tops = f->tops.data;
-	uint64_t stride = s->member_count / SAMPLES + 1, n = 0;
-	struct sample sample = { 0 };
-	int err = sample_begin(&sample);
-
-	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node) && !err; i++)
-		if (!tops[i].taken &&
-		    suspects_in_group(f, tops[i].node, s->member_type, HELD_BY_OBJECT) &&
-		    n++ % stride == 0 && !sample_add(f->a, &sample, tops[i].node))
-			break;
-	if (!err)
-		s->point = sample_deepest(f->a, &sample);
-	sample_end(&sample);
-	return err;
-}
-
-/* The members of a group that has a holder are named with it. */
-static void suspects_take_group(struct finder *f, const struct group *g)
-{
-	struct top_node *tops = f->tops.data;
-
-	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++)
-		tops[i].taken |= suspects_in_group(f, tops[i].node, g->type, g->held);
-}
-
-static int suspects_add_group(struct finder *f, const struct group *g)
-{
-	struct suspect s = {
-		.group = true,
-		.point = HEAP_NONE,
-		.holder = HEAP_NONE,
-		.top = g->largest,
-		.retained = g->retained,
-		.member_type = g->type,
-		.member_count = g->count,
-		.member_retained = g->retained,
-	};
-	int err = 0;
-
-	if (g->held == HELD_BY_OBJECT)
-		err = suspects_find_group_holder(f, &s);
-	else
-		s.point = heap_group(f->heap, suspect_member_holder(g->held));
-	if (s.point == HEAP_NONE && g->count >= MANY_MODULES &&
-	    g->retained >= f->threshold &&
-	    heap_type(f->heap, g->type)->kind == SNAP_KIND_MODULE)
-		s.point = heap_group(f->heap, HEAP_SYNTH_MODULES);
-	if (!err && s.point != HEAP_NONE)
-		suspects_take_group(f, g);
-	else if (g->retained < f->threshold)
-		return err;
-	return err ? err : vec_append(f->ret, &s, sizeof(s));
-}
-
-static int suspects_find_groups(struct finder *f)
-{
-	const struct top_node *tops = f->tops.data;
-	struct vec groups = { 0 };
-	size_t count = ((size_t)f->heap->types + 1) * HELDS;
-	int err = vec_alloc(&groups, count * sizeof(struct group));
-
-	if (err)
-		return err;
-	struct group *g = groups.data;
-	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++) {
-		enum held held = suspect_member_held(f->a, tops[i].node);
-		uint32_t type = heap_namesake_of(f->heap, tops[i].node);
-		struct group *at = &g[(size_t)type * HELDS + held];
-		uint64_t retained = weight_of(&f->weights, tops[i].node);
-
-		if (tops[i].taken)
-			continue;
-		if (!at->count || retained > weight_of(&f->weights, at->largest))
-			at->largest = tops[i].node;
-		at->type = type;
-		at->held = held;
-		at->count++;
-		at->retained += retained;
-	}
-	for (size_t i = HELDS; i < count && !err; i++)
-		if (g[i].count > 1 && g[i].retained >= f->minor)
-			err = suspects_add_group(f, &g[i]);
-	vec_free(&groups);
-	return err;
-}
-
 /* ---- what is left and not small ---- */
 
 static int suspects_find_minor(struct finder *f)
@@ -658,7 +565,7 @@ int suspects_find(struct analysis *analysis, double threshold,
 	if (!err)
 		err = suspects_find_frames(&f);
 	if (!err)
-		err = suspects_find_groups(&f);
+		err = suspect_group_find(&f);
 	if (!err)
 		err = suspects_find_minor(&f);
 	for (size_t i = 0; i < VEC_COUNT(*ret, struct suspect) && !err; i++)

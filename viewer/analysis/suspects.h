@@ -67,8 +67,9 @@ struct suspect {
 	uint32_t member_type; /* what most of it is: by type, the point's largest
 				 * children */
 	uint64_t member_count, member_retained;
-	/* single, with a holder: other containers that the members are in as well */
-	uint32_t also[SUSPECT_ALSO], also_number;
+	/* single, with a holder, or group with one: other containers that the members are
+	 * in as well, those that have most; also_all: how many there are */
+	uint32_t also[SUSPECT_ALSO], also_number, also_all;
 	uint64_t also_count[SUSPECT_ALSO]; /* members in each */
 	/* the members are values of a ContextVar (context_var.h), in the contexts of so
 	 * many tasks, of which one is named */

@@ -249,6 +249,43 @@ static bool cause_is_self_held(const struct cause_path *p)
 		entries;
 }
 
+/* Is the object such a class, or derived from one? */
+static bool cause_is_class(const struct heap *heap, uint32_t node, const char *types)
+{
+	for (uint32_t t = 1; heap_kind(heap, node) == SNAP_KIND_TYPE && t <= heap->types;
+	     t++)
+		if (heap_type(heap, t)->node == node)
+			return kin_is(heap, t, types);
+	return false;
+}
+
+/* The root of what iterparse reads, or what is below it.  Since 3.8 its iterator is of a
+ * class of its own (Lib/xml/etree/ElementTree.py). */
+static bool cause_is_parsed(const struct cause_path *p)
+{
+	const struct heap *heap = p->a->heap;
+	bool reader = false;
+
+	if (!kin_is(heap, p->s->member_type,
+		    "xml.etree.ElementTree.Element lxml.etree._Element"))
+		return false;
+	for (uint32_t i = 0; i < p->count && !reader; i++) {
+		const uint32_t at = p->step[i];
+
+		reader = at < heap->objects &&
+			(kin_is(heap, heap_type_of(heap, at),
+				"xml.etree.ElementTree.XMLParser "
+				"xml.etree.ElementTree.TreeBuilder "
+				"xml.etree.ElementTree.XMLPullParser "
+				"xml.etree.ElementTree._IterParseIterator "
+				"lxml.etree.iterparse lxml.etree.XMLPullParser") ||
+			 cause_is_class(heap, at,
+					"xml.etree.ElementTree.iterparse.<locals>."
+					"IterParseIterator"));
+	}
+	return reader;
+}
+
 static bool cause_has_form(const struct cause_path *p, enum cause_form form)
 {
 	const struct suspect *s = p->s;
@@ -292,6 +329,8 @@ static bool cause_has_form(const struct cause_path *p, enum cause_form form)
 		return cause_is_context(p);
 	case CAUSE_DEFINED:
 		return cause_is_defined(p);
+	case CAUSE_PARSED:
+		return cause_is_parsed(p);
 	case CAUSE_EMPTIED:
 		return !s->group && !s->chain && !s->by_variable &&
 			suspect_members_emptied(heap, p->node, s);
@@ -299,24 +338,24 @@ static bool cause_has_form(const struct cause_path *p, enum cause_form form)
 	return false;
 }
 
+static bool cause_step_fits(const struct heap *heap, uint32_t at,
+			    const struct cause *rule)
+{
+	if (rule->where == CAUSE_ROOT)
+		return at >= heap->objects && !heap_is_native(heap, at) &&
+			heap_synth(heap, at)->kind == rule->value;
+	if (at >= heap->objects)
+		return false;
+	if (rule->where == CAUSE_PATH_KIND)
+		return heap_kind(heap, at) == rule->value;
+	return kin_is(heap, heap_type_of(heap, at), rule->types);
+}
+
 static bool cause_on_path(const struct cause_path *p, const struct cause *rule)
 {
-	const struct heap *heap = p->a->heap;
-
-	for (uint32_t i = 0; i < p->count; i++) {
-		const uint32_t at = p->step[i];
-		const bool fits = rule->where == CAUSE_ROOT ?
-			at >= heap->objects && !heap_is_native(heap, at) &&
-				heap_synth(heap, at)->kind == rule->value :
-			at >= heap->objects ?
-			false :
-			rule->where == CAUSE_PATH_KIND ?
-			heap_kind(heap, at) == rule->value :
-			kin_is(heap, heap_type_of(heap, at), rule->types);
-
-		if (fits)
+	for (uint32_t i = 0; i < p->count; i++)
+		if (cause_step_fits(p->a->heap, p->step[i], rule))
 			return true;
-	}
 	return false;
 }
 

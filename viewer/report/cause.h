@@ -49,6 +49,7 @@ enum cause_form {
 	CAUSE_CONTEXT,	 /* exceptions that refer to one another */
 	CAUSE_TRACED,	 /* exceptions, most of which have their traceback */
 	CAUSE_DEFINED,	 /* the classes of a module */
+	CAUSE_PARSED,	 /* elements of a document that is read in steps */
 	CAUSE_EMPTIED,	 /* a container with room for far more than it has */
 };
 

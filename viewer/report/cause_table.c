@@ -217,6 +217,11 @@ const struct cause cause_table[] = {
 	  "unregister them; a closure keeps every variable it uses" },
 
 	/* ---- what is on the way to it ---- */
+	{ CAUSE_FORM, CAUSE_PARSED, NULL,
+	  "a document that is read in steps (iterparse): what has been read stays below "
+	  "its root",
+	  "element.clear() when one has been handled, and take it out of its root "
+	  "(root.clear(), root.remove)" },
 	{ CAUSE_PATH_TYPE, 0, "functools._lru_cache_wrapper",
 	  "functools.cache or lru_cache(maxsize=None), or a large maxsize: an entry for "
 	  "every different call, with its arguments (on a method: self) and result",

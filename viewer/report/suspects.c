@@ -160,10 +160,27 @@ static bool suspect_path_tells(const struct text *out, const struct heap *heap,
 	return tells;
 }
 
+/* Other containers that have the members. */
+static void report_suspects_also(struct text *out, const struct analysis *a,
+				 const struct suspect *s)
+{
+	char buf[HUMAN_SIZE];
+
+	for (uint32_t i = 0; i < s->also_number; i++) {
+		text_add(out, i ? ", " : ", also in ");
+		describe_path(out, a, s->also[i]);
+		if (s->also_count[i] < s->member_count)
+			text_printf(out, " (%s of them)",
+				    human_count(buf, s->also_count[i]));
+	}
+	if (s->also_all > s->also_number)
+		text_printf(out, " and %s more",
+			    human_count(buf, s->also_all - s->also_number));
+}
+
 void suspect_text(struct text *out, const struct analysis *a, const struct suspect *s)
 {
 	const struct heap *heap = a->heap;
-	char buf[HUMAN_SIZE];
 
 	if (s->memory != SUSPECT_HELD) {
 		report_suspects_unheld(out, heap, s);
@@ -197,13 +214,7 @@ void suspect_text(struct text *out, const struct analysis *a, const struct suspe
 	}
 	if (!s->group && !s->chain && !s->by_variable)
 		suspect_members_room(out, heap, suspect_node(s), s);
-	for (uint32_t i = 0; i < s->also_number; i++) {
-		text_add(out, i ? ", " : ", also in ");
-		describe_path(out, a, s->also[i]);
-		if (s->also_count[i] < s->member_count)
-			text_printf(out, " (%s of them)",
-				    human_count(buf, s->also_count[i]));
-	}
+	report_suspects_also(out, a, s);
 	if (s->holder != HEAP_NONE && !s->also_number) {
 		text_add(out, ", shared below ");
 		describe_path(out, a, s->point);

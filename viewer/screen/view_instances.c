@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/analysis/crowd.h"
 #include "viewer/analysis/suspect_member.h"
 #include "viewer/name/describe.h"
 #include "viewer/screen/app.h"
@@ -130,15 +131,18 @@ static uint64_t view_instances_weight(const void *arg, uint32_t id)
 			     heap_shallow(p->heap, id);
 }
 
-static bool view_instances_shows(const struct instances_view *v, uint32_t id)
+static bool view_instances_shows(const struct instances_view *v,
+				 const struct crowd *crowd, uint32_t id)
 {
 	const struct analysis *a = v->view.page->process->analysis;
 
 	return heap_type_of(v->view.page->process->heap, id) == v->type &&
-		(!v->group || !a || suspect_member_is(a, v->point, id));
+		(!v->group || !a ||
+		 (suspect_member_is(a, v->point, id) &&
+		  (!crowd->a || crowd_has(crowd, id))));
 }
 
-static int view_instances_collect(struct instances_view *v,
+static int view_instances_collect(struct instances_view *v, const struct crowd *crowd,
 				  const struct progress *progress)
 {
 	const struct heap *heap = v->view.page->process->heap;
@@ -148,7 +152,7 @@ static int view_instances_collect(struct instances_view *v,
 	if (!v->ids)
 		return -ENOMEM;
 	for (uint32_t id = 0; id < heap->objects && v->count < most; id++) {
-		if (view_instances_shows(v, id)) {
+		if (view_instances_shows(v, crowd, id)) {
 			v->ids[v->count++] = id;
 			v->size += heap_size(heap, id);
 		}
@@ -163,6 +167,21 @@ static int view_instances_collect(struct instances_view *v,
 			progress);
 }
 
+/* Of a group that an object holds, what that one has. */
+static int view_instances_find(struct instances_view *v, const struct progress *progress)
+{
+	const struct process *p = v->view.page->process;
+	struct crowd crowd = { 0 };
+	int err = 0;
+
+	if (v->group && p->analysis && v->point < p->heap->objects)
+		err = crowd_begin(&crowd, p->analysis, v->point);
+	if (!err)
+		err = view_instances_collect(v, &crowd, progress);
+	crowd_end(&crowd);
+	return err;
+}
+
 static int view_instances_load(struct view *view)
 {
 	struct instances_view *v = view_instances_self(view);
@@ -175,7 +194,7 @@ static int view_instances_load(struct view *view)
 	int err = workspace_analyse(&app->workspace, view->page->process, &app->progress);
 	if (err == -ENOMEM)
 		return err; /* stopped: shown without what is retained */
-	err = view_instances_collect(v, &app->progress);
+	err = view_instances_find(v, &app->progress);
 	if (err)
 		return err;
 	view->grid = &v->grid;
