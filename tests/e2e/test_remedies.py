@@ -320,6 +320,54 @@ ready(); serve()
 ''')
         self.assertIn("__main__.HEAD -> dict -> chain of 20,000 dict", texts[0])
 
+    def test_elements_are_the_members(self):
+        """Not what each of them has, and something else refers to, too."""
+        texts = self.texts(interpreters()[-1], "elements", r'''
+class State:
+    def __init__(self, n):
+        self.before = "%d" % n * 100
+class Order:
+    def __init__(self, n):
+        self.note, self.state = n, State(n)
+class Session:
+    def __init__(self):
+        self.seen = [Order(n) for n in range(5000)]
+        self.known = [[[{order.state for order in self.seen}]]]
+SESSION = Session()
+ready(); serve()
+''')
+        self.assertIn("__main__.SESSION.seen -> list -> 5,000 Order", texts[0])
+
+    def test_nested_dicts(self):
+        texts = self.texts(interpreters()[-1], "trie", r'''
+import random
+ROOT = {}
+random.seed(1)
+for n in range(8000):
+    node = ROOT
+    for letter in "%x" % random.getrandbits(40):
+        node = node.setdefault(letter, {})
+ready(); serve()
+''')
+        self.assertRegex(texts[0], r"__main__.ROOT -> tree of [0-9]+,[0-9]+ dict")
+
+    def test_members_some_of_which_are_held_elsewhere(self):
+        code = r'''
+class Rule:
+    def __init__(self, n):
+        self.text = str(n) * 200
+RULES = {n: Rule(n) for n in range(6000)}
+%s = {n: RULES[n] for n in range(1500)}
+ready(); serve()
+'''
+        texts = self.texts(interpreters()[-1], "in a module", code % "RECENT")
+        self.assertIn("__main__.RULES -> dict -> 4,500 Rule and 1,500 that something else "
+                      "holds, too", texts[0])
+        texts = self.texts(interpreters()[-1], "in two", code % "import json; json.recent")
+        self.assertIn("__main__.RULES -> dict -> 6,000 Rule, also in json.recent "
+                      "(1,500 of them)", texts[0])
+        self.assertFalse([text for text in texts[1:] if "Rule" in text], texts)
+
     def test_nothing_stands_out(self):
         """What every interpreter has is no suspect, wherever it has its bytecode."""
         for python in interpreters():

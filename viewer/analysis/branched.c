@@ -10,6 +10,15 @@ enum {
 	FEW_MOST = 64 /* more at the top are members of a container */
 };
 
+/* Dicts and lists lie in other things, too: only those right in one another count. */
+static bool branched_may_be(const struct heap *heap, uint32_t type)
+{
+	const unsigned kind = type ? heap_type(heap, type)->kind : SNAP_KIND_NONE;
+
+	return kind == SNAP_KIND_OBJECT || kind == SNAP_KIND_DICT ||
+		kind == SNAP_KIND_LIST || kind == SNAP_KIND_TUPLE;
+}
+
 int branched_count(struct analysis *a, uint32_t top, uint32_t type, uint64_t few,
 		   const struct progress *progress, uint64_t *ret)
 {
@@ -20,9 +29,10 @@ int branched_count(struct analysis *a, uint32_t top, uint32_t type, uint64_t few
 
 	*ret = 0;
 	assert(top < heap->nodes && type <= heap->types);
-	if (!type || heap_type(heap, type)->kind != SNAP_KIND_OBJECT || few > FEW_MOST ||
+	if (!branched_may_be(heap, type) || few > FEW_MOST ||
 	    analysis_retained_count(a, top) < LEAST)
 		return 0;
+	const bool nested = heap_type(heap, type)->kind != SNAP_KIND_OBJECT;
 	err = vec_push_u32(&todo, top);
 	while (todo.size && !err) {
 		const uint32_t node = VEC(todo, uint32_t)[todo.size / 4 - 1];
@@ -34,9 +44,9 @@ int branched_count(struct analysis *a, uint32_t top, uint32_t type, uint64_t few
 			err = progress_step(progress, "trees", seen, 0);
 		if (!err)
 			err = analysis_children(a, node, progress, &children);
-		if (!err)
-			err = vec_append(&todo, children.target,
-					 (size_t)children.count * 4);
+		for (uint32_t i = 0; i < children.count && !err; i++)
+			if (!nested || heap_namesake_of(heap, children.target[i]) == type)
+				err = vec_push_u32(&todo, children.target[i]);
 	}
 	vec_free(&todo);
 	if (!err && found >= LEAST && found >= TIMES * few)

@@ -5,7 +5,7 @@
 
 #include "viewer/analysis/suspects_internal.h"
 
-/* Appends the groups of tops that aren't taken to finder->ret, and takes those whose group
+/* Appends the groups of tops that are not taken to finder->ret; takes those whose group
  * has a holder. 0, -ENOMEM, -ECANCELED. */
 int suspect_group_find(struct finder *finder);
 

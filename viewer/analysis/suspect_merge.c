@@ -185,8 +185,10 @@ static void suspect_merge_strays(const struct weights *weights, struct vec *susp
 	const uint64_t most = s->member_count / MOST_MEMBERS + 1;
 	uint64_t strays = 0;
 
-	for (uint32_t i = 0; i < refs.count && strays <= most; i++)
+	for (uint32_t i = 0; i < refs.count; i++)
 		strays += suspect_merge_is_member(a, s, refs.target[i], i);
+	if (strays > most && !s->also_number)
+		s->elsewhere = strays;
 	if (!strays || strays > most)
 		return;
 	for (uint32_t i = 0; i < refs.count; i++)
@@ -212,6 +214,61 @@ static void suspect_merge_members(const struct weights *weights, struct vec *sus
 	suspects->size = kept * sizeof(*s);
 }
 
+/* A container's members, but for those held elsewhere too. */
+static bool suspect_merge_whole(const struct suspect *s)
+{
+	return s->memory == SUSPECT_HELD && !s->group && !s->chain && !s->tree &&
+		!s->by_variable && s->member_count;
+}
+
+static void suspect_merge_half(struct suspect *s, struct suspect *half)
+{
+	const uint32_t other = suspect_merge_container(half);
+
+	s->member_count += half->member_count;
+	s->member_retained += half->member_retained;
+	s->retained += half->retained;
+	if (other != suspect_node(s))
+		suspect_merge_note_index(s, other, half->member_count);
+	for (uint32_t i = 0; i < half->also_number; i++)
+		if (half->also[i] != suspect_node(s))
+			suspect_merge_note_index(s, half->also[i], half->also_count[i]);
+	half->merged = true;
+}
+
+/* Whether a group is members of a container that another container has as well. */
+static bool suspect_merge_is_half(const struct suspect *s, uint32_t container,
+				  uint32_t type)
+{
+	if (!s->group || s->member_type != type || s->merged ||
+	    suspect_merge_container(s) == HEAP_NONE)
+		return false;
+	for (uint32_t i = 0; i < s->also_number; i++)
+		if (s->also[i] == container &&
+		    s->also_count[i] >= s->member_count - s->member_count / MOST_MEMBERS)
+			return true;
+	return suspect_merge_container(s) == container;
+}
+
+/* Members of one container that something else holds, too, are a group apart until here. */
+static void suspect_merge_halves(struct vec *suspects)
+{
+	struct suspect *s = suspects->data;
+	const size_t count = VEC_COUNT(*suspects, struct suspect);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0;
+		     j < count && !s[i].merged && suspect_merge_whole(&s[i]); j++)
+			if (suspect_merge_is_half(&s[j], suspect_node(&s[i]),
+						  s[i].member_type))
+				suspect_merge_half(&s[i], &s[j]);
+	for (size_t i = 0; i < count; i++)
+		if (!s[i].merged)
+			s[kept++] = s[i];
+	suspects->size = kept * sizeof(*s);
+}
+
 int suspect_merge(const struct weights *weights, struct vec *suspects)
 {
 	int err;
@@ -219,6 +276,8 @@ int suspect_merge(const struct weights *weights, struct vec *suspects)
 	suspect_merge_holders(suspects);
 	suspect_merge_interned(weights->a, suspects);
 	err = suspect_merge_indexes(weights->a, suspects);
+	if (!err)
+		suspect_merge_halves(suspects);
 	if (!err)
 		suspect_merge_members(weights, suspects);
 	return err;

@@ -33,6 +33,8 @@
 #define RUN_STEPS 24u /* so many equal steps make a chain */
 #define SAMPLES 10000u
 #define FEW_MEMBERS 10u /* so few have no holder of their own */
+#define MOST_OTHERS 10u /* one in so many may lie elsewhere */
+#define ELEMENT_STEPS 8u
 
 static bool suspects_synthetic(const struct heap *heap, uint32_t node)
 {
@@ -162,6 +164,56 @@ static int suspects_count_crowd(struct finder *f, struct suspect *s)
 	return err;
 }
 
+/* The element of the holder that a member's shortest path goes through. */
+static uint32_t suspects_element(const struct finder *f, const struct suspect *s,
+				 uint32_t member)
+{
+	for (uint32_t i = 0; i < ELEMENT_STEPS && member != HEAP_NONE; i++) {
+		const uint32_t above = analysis_parent(f->a, member);
+
+		if (above == s->holder)
+			return member < f->heap->objects ? member : HEAP_NONE;
+		member = above;
+	}
+	return HEAP_NONE;
+}
+
+/*
+ * The members are parts of the holder's elements, one or a few in each (what else refers
+ * to them keeps an element from retaining them): then the elements are the members.
+ */
+static bool suspects_find_elements(struct finder *f, struct suspect *s,
+				   struct heap_span children)
+{
+	const struct heap_span refs = s->holder < f->heap->objects ?
+		heap_refs(f->heap, s->holder) :
+		(struct heap_span){ 0 };
+	const uint32_t stride = children.count / SAMPLES + 1;
+	uint32_t type = 0, seen = 0, other = 0;
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < children.count; i += stride) {
+		if (heap_namesake_of(f->heap, children.target[i]) != s->member_type)
+			continue;
+		const uint32_t element = suspects_element(f, s, children.target[i]);
+		const uint32_t its =
+			element == HEAP_NONE ? 0 : heap_namesake_of(f->heap, element);
+
+		type = type ? type : its;
+		seen++;
+		other += element == children.target[i] || !its || its != type;
+	}
+	for (uint32_t i = 0; i < refs.count; i++)
+		count += refs.target[i] < f->heap->objects &&
+			heap_namesake_of(f->heap, refs.target[i]) == type;
+	if (!type || MOST_OTHERS * other > seen || count < FEW_MEMBERS ||
+	    2 * count < s->member_count)
+		return false;
+	s->member_type = type;
+	s->member_count = count;
+	return true;
+}
+
 /* Who most of the members' shortest paths go through, when that isn't the point. */
 static int suspects_find_member_holder(struct finder *f, struct suspect *s)
 {
@@ -181,7 +233,9 @@ static int suspects_find_member_holder(struct finder *f, struct suspect *s)
 	if (s->holder == s->point)
 		s->holder = HEAP_NONE;
 	sample_end(&sample);
-	return err || s->holder == HEAP_NONE ? err : suspects_count_crowd(f, s);
+	if (err || s->holder == HEAP_NONE || suspects_find_elements(f, s, children))
+		return err;
+	return suspects_count_crowd(f, s);
 }
 
 static int suspects_add_chain(struct finder *f, uint32_t top, uint32_t point)

@@ -67,6 +67,8 @@ struct suspect {
 	uint32_t member_type; /* what most of it is: by type, the point's largest
 				 * children */
 	uint64_t member_count, member_retained;
+	uint64_t elsewhere; /* single: others of that type in the point, which it doesn't
+			     * retain; 0: none, or few, which are members then */
 	/* single, with a holder, or group with one: other containers that the members are
 	 * in as well, those that have most; also_all: how many there are */
 	uint32_t also[SUSPECT_ALSO], also_number, also_all;

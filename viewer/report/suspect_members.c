@@ -152,6 +152,9 @@ void suspect_members_text(struct text *out, const struct analysis *analysis,
 	suspect_members_namesakes(out, analysis->heap, s);
 	if (s->point < heap_native_base(analysis->heap) && !s->frames && !s->by_variable)
 		suspect_members_calls(out, analysis, s);
+	if (s->elsewhere)
+		text_printf(out, " and %s that something else holds, too",
+			    human_count(buf, s->elsewhere));
 }
 
 /* ---- where the members have their memory ---- */
