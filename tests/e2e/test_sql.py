@@ -606,7 +606,8 @@ class Gate(Answers):
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         db = sqlite3.connect(out)
         self.assertEqual(db.execute("PRAGMA integrity_check").fetchone(), ("ok",))
-        self.assertEqual(db.execute("PRAGMA user_version").fetchone(), (1,))
+        self.assertEqual(db.execute("PRAGMA user_version").fetchone(), (2,))
+        self.contract(db, [self.later, "--compare", self.shop])
         for table in "object type ref root module fact suspect growth dominator".split():
             query = "SELECT count(*) AS n FROM " + table
             self.assertEqual(db.execute(query).fetchone()[0],
@@ -621,6 +622,31 @@ class Gate(Answers):
         done = run_view("--no-sidecar", self.cut, "--export", "sqlite", "-o", out)
         self.assertEqual(done.returncode, 3)
         self.assertEqual(sorted(os.listdir(self.tmp)), ["cut", "later", "out.db", "shop"])
+
+    def contract(self, db, files):
+        """The file's tables have the columns that a query sees, their values and types."""
+        left_out = {"object": {"root", "path"}, "ref": {"label"}}
+        tables = [name for name, in db.execute("SELECT name FROM sqlite_schema WHERE type IN "
+                                               "('table', 'view')")]
+        self.assertEqual(len(tables), 17)
+        for table in tables:
+            live = json.loads(self.sql(files, "SELECT * FROM %s" % table, "--format", "json"))
+            rows = db.execute('SELECT * FROM "%s"' % table)
+            names = [column[0] for column in rows.description]
+            rows = [dict(zip(names, row)) for row in rows]
+            self.assertEqual(len(rows), live["total"])
+            if not rows:
+                continue
+            kept = [name for name in live["rows"][0] if name not in left_out.get(table, ())]
+            self.assertEqual(names, kept, table)
+            key = lambda row: [str(row[name]) for name in kept]
+            live = [{name: int(row[name]) if isinstance(row[name], bool) else row[name]
+                     for name in kept} for row in live["rows"]]
+            for one, two in zip(sorted(rows, key=key), sorted(live, key=key)):
+                for name in kept:
+                    self.assertEqual(type(one[name]), type(two[name]), (table, name))
+                    if not isinstance(one[name], float):
+                        self.assertEqual(one[name], two[name], (table, name))
 
     def test_sqlite_of_two_processes(self):
         """What a large snapshot's second process writes is what one writes."""

@@ -24,18 +24,18 @@ static const char dump_settings[] =
 	"PRAGMA out.page_size = 16384; PRAGMA out.journal_mode = OFF;"
 	"PRAGMA out.synchronous = OFF; PRAGMA out.locking_mode = EXCLUSIVE;"
 	"PRAGMA out.cache_size = -1024; PRAGMA out.application_id = 0x70796d6d;"
-	"PRAGMA out.user_version = 1;";
+	"PRAGMA out.user_version = 2;";
 
 static const char dump_object[] =
 	"CREATE TABLE out.object(snapshot INTEGER, address INTEGER, type TEXT, kind TEXT,"
 	" size INTEGER, retained INTEGER, retained_count INTEGER, refcount INTEGER,"
 	" surplus INTEGER, depth INTEGER, parent INTEGER, dominator INTEGER, module TEXT,"
 	" thread INTEGER, length INTEGER, value TEXT, immortal INTEGER, tracked INTEGER,"
-	" allocated TEXT, site INTEGER,"
+	" allocated TEXT, site INTEGER, shared TEXT,"
 	" PRIMARY KEY(snapshot, address)) WITHOUT ROWID;"
 	"INSERT INTO out.object SELECT snapshot, address, type, kind, size, retained,"
 	" retained_count, refcount, surplus, depth, parent, dominator, module, thread,"
-	" length, value, immortal, tracked, allocated, site FROM main.object;"
+	" length, value, immortal, tracked, allocated, site, shared FROM main.object;"
 	"CREATE VIEW out.dominator AS SELECT snapshot, address, type, dominator, size,"
 	" retained, retained_count FROM object;";
 static const char dump_ref[] =
@@ -63,7 +63,7 @@ static const char *const dump_tables[][2] = {
 	{ "trace", "trace" },
 };
 
-_Static_assert(ENGINE_SCHEMA == 1, "user_version above");
+_Static_assert(ENGINE_SCHEMA == 2, "user_version above");
 
 static int dump_run(struct engine *e, const char *sql)
 {
@@ -88,12 +88,16 @@ static int dump_run_and_free(struct engine *e, char *sql)
 	return err;
 }
 
-/* What other programs know: numbers of whatever unit are numbers, in this file. */
+/* What other programs know: numbers of whatever unit are numbers, in this file; what is
+ * of no type keeps each value's own. */
 static const char *dump_type(const char *declared)
 {
-	if (!declared || !strcmp(declared, "TEXT"))
-		return "TEXT";
-	return strcmp(declared, "REAL") && strcmp(declared, "RATIO") ? "INTEGER" : "REAL";
+	if (!declared)
+		return "";
+	if (!strcmp(declared, "TEXT"))
+		return " TEXT";
+	return strcmp(declared, "REAL") && strcmp(declared, "RATIO") ? " INTEGER" :
+								       " REAL";
 }
 
 /* CREATE TABLE for the columns of a query; NULL: no memory.  sqlite3_free. */
@@ -103,7 +107,7 @@ static char *dump_definition(const char *table, sqlite3_stmt *from)
 
 	sqlite3_str_appendf(sql, "CREATE TABLE out.\"%w\"", table);
 	for (int i = 0; i < sqlite3_column_count(from); i++)
-		sqlite3_str_appendf(sql, "%s\"%w\" %s", i ? ", " : "(",
+		sqlite3_str_appendf(sql, "%s\"%w\"%s", i ? ", " : "(",
 				    sqlite3_column_name(from, i),
 				    dump_type(sqlite3_column_decltype(from, i)));
 	sqlite3_str_appendall(sql, ")");

@@ -16,7 +16,7 @@
 
 #include "viewer/query/relation.h"
 
-#define ENGINE_SCHEMA 1 /* of tables and columns: a number for other programs */
+#define ENGINE_SCHEMA 2 /* of tables and columns: a number for other programs */
 
 struct engine_options {
 	uint64_t timeout_ns;		 /* of one statement; 0: none */
