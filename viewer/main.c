@@ -21,6 +21,7 @@
 #include "viewer/export.h"
 #include "viewer/files/clerk.h"
 #include "viewer/files/ending.h"
+#include "viewer/files/files.h"
 #include "viewer/fleet/merge.h"
 #include "viewer/fleet/metrics.h"
 #include "viewer/graph/draw_ahead.h"
@@ -479,11 +480,12 @@ static int main_export(const struct options *o)
 
 	if (main_confined(o))
 		return EXIT_FAILED;
-	if (clerk_works() && strcmp(e.input, "-") != 0) {
-		/* the exporters open by name: they are given what the clerk opened */
+	if (strcmp(e.input, "-") != 0 && (clerk_works() || files_is_special(e.input))) {
+		/* the exporters open by name: they are given what the clerk opened, or a
+		 * pipe */
 		const int fd = files_open(e.input, 0);
 		if (fd < 0 || dup2(fd, STDIN_FILENO) < 0) {
-			main_complain(e.input, strerror(errno));
+			main_complain(e.input, files_error(errno));
 			return EXIT_FAILED;
 		}
 		close(fd);

@@ -356,7 +356,7 @@ static void workspace_say_unopened(const char *file, int err, char *ret, size_t 
 	struct stat st;
 
 	if (files_may_open(file))
-		snprintf(ret, size, "%s", strerror(err));
+		snprintf(ret, size, "%s", files_error(err));
 	else if (stat(file, &st) < 0 && (errno == ENOENT || errno == ENOTDIR))
 		snprintf(ret, size, "%s", strerror(errno));
 	else
@@ -369,16 +369,19 @@ int workspace_open(struct workspace *workspace, const char *file, bool old,
 		   const struct progress *progress, char *err, size_t err_size)
 {
 	const bool is_stdin = !strcmp(file, "-");
+	struct stat st;
 
-	if (!is_stdin && !workspace->no_sidecar && !workspace->python_only &&
-	    workspace_open_sidecar(workspace, file, old))
-		return 0;
 	const int fd = is_stdin ? STDIN_FILENO : files_open(file, 0);
 	if (fd < 0) {
 		workspace_say_unopened(file, errno, err, err_size);
 		return -1;
 	}
-	const int rc =
+	/* a pipe has none, and is open once: who writes to it would lose its reader */
+	const bool by_sidecar = !is_stdin && !workspace->no_sidecar &&
+		!workspace->python_only && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+		workspace_open_sidecar(workspace, file, old);
+	const int rc = by_sidecar ?
+		0 :
 		workspace_open_fd(workspace, fd, file, old, progress, err, err_size);
 	if (!is_stdin)
 		close(fd);

@@ -172,7 +172,7 @@ class Capture(Case):
                 self.assertIn("no snapshot of %d: pymem-load: " % other.pid,
                               client.call("capture", error=True, pid=other.pid))
                 self.assertIn("__main__.KEPT", client.call("capture", pid=target.pid))
-                self.assertIn("nothing to compare", client.call("growth"))
+                self.assertIn("no older snapshot", client.call("growth"))
                 target.tell("KEPT += [Session(i) for i in range(2000)]")
                 self.assertIn("snapshot 1", client.call("capture", pid=target.pid))
                 self.assertRegex(client.call("growth"), r"KEPT\[\*\].*\+2,000")
@@ -256,6 +256,15 @@ class Server(Case):
                                  "no regular file|run by root")
             self.assertIn("pid", client.call("overview"))      # it is still open
             self.assertIn("INCOMPLETE", client.call("open", file=self.path("cut")))
+
+    def test_nothing_older(self):
+        """That nothing grew isn't what is said where there is nothing to compare with."""
+        shop = self.path("shop")
+        for files, said in (([shop], "no older snapshot to compare with"),
+                            ([shop, "--compare", shop], "since the snapshot before")):
+            with Client(*files) as client:
+                for tool in "growth", "diff":
+                    self.assertIn(said, client.call(tool))
 
     def test_open_as_root(self):
         """It says the rule, where that is the cause."""

@@ -154,6 +154,25 @@ class Use(Case):
                                                    self.tmp, snapshot).lower())
         self.assertEqual(sorted(os.listdir(self.tmp)), ["fifo", "fifo.svg", "shop"])
 
+    def test_pipes_to_read(self):
+        """A snapshot comes through a pipe, opened once; one without a writer is given up."""
+        fifo = self.path("fifo")
+        with open(self.shop(), "rb") as f:
+            data = f.read()
+        os.mkfifo(fifo)
+        for args in (["--report", "types"], ["--sql", "SELECT name FROM type"],
+                     ["--export", "jsonl", "-o", "-"], ["--export", "heapsnapshot", "-o", "-"]):
+            with subprocess.Popen([VIEW, *args, fifo], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE) as view:
+                with open(fifo, "wb") as f:
+                    f.write(data)
+                out, err = view.communicate(timeout=300)
+            self.assertEqual((view.returncode, err), (0, b""))
+            self.assertIn(b"shop.models.Session", out)
+        for args in ["--mcp"], ["--export", "jsonl", "-o", "-"], ["--merge"]:
+            self.assertIn("fifo: it is a pipe that nobody writes to",
+                          self.fails(1, VIEW, *args, fifo))
+
     def test_reports_that_cannot_be_written(self):
         snapshot = self.shop()
         python = some_interpreters(1)[0]

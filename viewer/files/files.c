@@ -5,10 +5,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "formats/core/replace.h"
@@ -16,12 +18,48 @@
 #include "viewer/files/clerk.h"
 #include "viewer/files/unfinished.h"
 
+enum { FILES_PATIENCE_MS = 5000 };
+
+/* Until something is in a pipe, or who wrote to it has closed it. 0 or ENODATA. */
+static int files_await(int fd)
+{
+	struct pollfd pipe = { .fd = fd, .events = POLLIN };
+	struct timespec t;
+	int64_t left = FILES_PATIENCE_MS, end;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	end = t.tv_sec * 1000 + t.tv_nsec / 1000000 + FILES_PATIENCE_MS;
+	while (poll(&pipe, 1, (int)left) <= 0) {
+		clock_gettime(CLOCK_MONOTONIC, &t);
+		left = end - (t.tv_sec * 1000 + t.tv_nsec / 1000000);
+		if (left <= 0)
+			return ENODATA;
+	}
+	return 0;
+}
+
 int files_open(const char *path, int flags)
 {
+	const int open_flags = flags | O_NONBLOCK; /* to open a pipe may take for ever */
+	struct stat st;
+
 	assert(!(flags & ~(O_NONBLOCK | O_NOFOLLOW | O_DIRECTORY)));
-	if (clerk_works())
-		return clerk_open(path, flags);
-	return open(path, O_RDONLY | O_CLOEXEC | flags);
+	const int fd = clerk_works() ? clerk_open(path, open_flags) :
+				       open(path, O_RDONLY | O_CLOEXEC | open_flags);
+	if (fd < 0 || flags & O_NONBLOCK)
+		return fd;
+	const int err = fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) ? files_await(fd) : 0;
+	if (!err && fcntl(fd, F_SETFL, 0) == 0)
+		return fd;
+	const int failed = err ? err : errno;
+	close(fd);
+	errno = failed;
+	return -1;
+}
+
+const char *files_error(int err)
+{
+	return err == ENODATA ? "it is a pipe that nobody writes to" : strerror(err);
 }
 
 bool files_may_open(const char *path)

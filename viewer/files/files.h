@@ -29,8 +29,11 @@ struct new_file {
 	bool hasty;		  /* set by the caller: a crash may lose it */
 };
 
-/* Reading. flags: O_NONBLOCK, O_NOFOLLOW, O_DIRECTORY or 0. -1 = errno says why. */
+/* Reading. flags: O_NONBLOCK, O_NOFOLLOW, O_DIRECTORY or 0. -1 = errno says why; without
+ * O_NONBLOCK a writer of a pipe is waited for, some seconds: ENODATA. */
 int files_open(const char *path, int flags);
+/* What an errno of files_open means. */
+const char *files_error(int err);
 /* Whether there is no rule against it: run by root, only what the command line names. */
 bool files_may_open(const char *path);
 /* Writing what is there and no regular file (a pipe, a device). -1 with errno. */

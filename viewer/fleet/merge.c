@@ -98,7 +98,7 @@ int merge_read(json_t *list, const char *file, char *err, size_t err_size)
 
 	err[0] = '\0';
 	if (!in) {
-		snprintf(err, err_size, "%s", strerror(errno));
+		snprintf(err, err_size, "%s", files_error(errno));
 		return -1;
 	}
 	while (!err[0] && (size = getline(&line, &room, in)) > 0) {

@@ -114,10 +114,12 @@ struct tool {
 	const struct argument *arguments[2];
 	struct tool_query queries[QUERIES];
 	const char *otherwise; /* what to ask when there are no rows */
+	const char *alone;     /* instead, where there is but one snapshot; or NULL */
 };
 
 #define NEWEST "snapshot = (SELECT max(snapshot) FROM snapshot)"
 #define REST_OF_SNAPSHOTS "ask overview with list=snapshots and"
+#define NOTHING_OLDER "there is no older snapshot to compare with: open takes compare"
 #define CARD "address, type, size, retained, retained_count"
 
 static bool tool_open(struct tool_context *s, const json_t *arguments, struct text *out);
@@ -208,15 +210,15 @@ static const struct tool tools[] = {
 			 .sql = "SELECT path, type, count_diff, total_diff AS grown"
 				" FROM growth WHERE " NEWEST
 				" ORDER BY total_diff DESC" } },
-	  .otherwise = "nothing grew, or there is nothing to compare with: open takes "
-		       "compare" },
+	  .otherwise = "nothing grew since the snapshot before",
+	  .alone = NOTHING_OLDER },
 	{ .name = "diff",
 	  .description = "Types with more or fewer instances than in the older snapshot.",
 	  .queries = { { .title = "changed",
 			 .sql = "SELECT type, count_diff, size_diff FROM report_diff"
 				" WHERE " NEWEST } },
-	  .otherwise = "nothing changed, or there is nothing to compare with: open takes "
-		       "compare" },
+	  .otherwise = "nothing changed since the snapshot before",
+	  .alone = NOTHING_OLDER },
 	{ .name = "packages",
 	  .description = "Packages by what their modules keep alive.",
 	  .queries = { { .title = "packages",
@@ -503,7 +505,8 @@ static bool tool_answer(struct tool_context *s, const struct tool *tool,
 		good = tool_put_part(s, query, arguments, &r, &total);
 		if (i || total)
 			continue;
-		otherwise = tool->otherwise;
+		otherwise = tool->alone && s->engine.catalog.count < 2 ? tool->alone :
+									 tool->otherwise;
 		if (query->head)
 			break;
 	}
