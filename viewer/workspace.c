@@ -369,9 +369,9 @@ int workspace_open(struct workspace *workspace, const char *file, bool old,
 		   const struct progress *progress, char *err, size_t err_size)
 {
 	const bool is_stdin = !strcmp(file, "-");
+	const int fd = is_stdin ? STDIN_FILENO : files_open(file, 0);
 	struct stat st;
 
-	const int fd = is_stdin ? STDIN_FILENO : files_open(file, 0);
 	if (fd < 0) {
 		workspace_say_unopened(file, errno, err, err_size);
 		return -1;
