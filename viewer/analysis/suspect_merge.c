@@ -250,7 +250,7 @@ static bool suspect_merge_is_half(const struct suspect *s, uint32_t container,
 	return suspect_merge_container(s) == container;
 }
 
-/* Members of one container that something else holds, too, are a group apart until here. */
+/* Members of one container that something else holds, too, are a group until here. */
 static void suspect_merge_halves(struct vec *suspects)
 {
 	struct suspect *s = suspects->data;
