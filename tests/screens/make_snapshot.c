@@ -44,7 +44,7 @@ enum shape { S_LIST = 1, S_DICT, S_MODULE, S_SESSION, S_USER };
 
 struct object {
 	uint64_t addr, size, refcount, refs[MAX_REFS];
-	uint32_t type, shape, nrefs;
+	uint32_t type, shape, nrefs, flags;
 	char value[80];
 	uint64_t length;
 };
@@ -145,7 +145,11 @@ static struct object *number(int value)
 
 static void put(struct object *dict, const char *key, struct object *value)
 {
-	refer(dict, str(key));
+	struct object *name = str(key);
+
+	/* as names in a program's text are */
+	name->flags = SNAP_OBJ_INTERNED;
+	refer(dict, name);
 	refer(dict, value);
 }
 
@@ -303,6 +307,7 @@ static void send_shapes(void)
 static void send_object(const struct object *o)
 {
 	struct snap_object e = {
+		.flags = o->flags,
 		.addr = o->addr,
 		.size = o->size,
 		.refcount = o->refcount,

@@ -7,6 +7,7 @@
 #include "viewer/analysis/budget.h"
 #include "viewer/analysis/duplicates.h"
 #include "viewer/analysis/growth.h"
+#include "viewer/live/record.h"
 #include "viewer/analysis/suspects.h"
 #include "viewer/analysis/waste.h"
 #include "viewer/name/way.h"
@@ -404,7 +405,9 @@ static void check_growth(bool chained, const char *path)
 	uint32_t largest = 0;
 
 	assert_int_equal(analysis_run(heap, NULL, &a), 0);
-	assert_int_equal(growth_build(a, NULL, &growth), 0);
+	assert_int_equal(
+		growth_build_all((const struct analysis *const *)&a, 1, NULL, &growth),
+		0);
 	const struct signature *s = growth.signature.data;
 	uint32_t count = (uint32_t)VEC_COUNT(growth.signature, struct signature);
 	for (uint32_t i = 0; i < count; i++) {
@@ -495,6 +498,39 @@ static void check_grown(uint32_t before, uint32_t after, const char *path)
 	}
 }
 
+/* A process that is watched: what grew is in the series it was in before. */
+static void check_recorded(uint32_t before, uint32_t after)
+{
+	struct heap *heap[] = { make_box(before), make_box(after) };
+	struct history history = { 0 };
+	double grown = 0;
+
+	for (int i = 0; i < 2; i++) {
+		struct analysis *a = NULL;
+
+		assert_int_equal(analysis_run(heap[i], NULL, &a), 0);
+		assert_int_equal(record_paths(&history, a, 1, NULL), 0);
+		analysis_destroy(a);
+		heap_destroy(heap[i]);
+	}
+	for (size_t i = 0; i < history.count; i++) {
+		const double its = series_growth(history.series[i], false);
+
+		assert_true(after > before ? its >= 0 : its <= 0);
+		grown += its;
+	}
+	/* with the keys */
+	assert_int_equal((int64_t)grown, 2 * ((int64_t)after - before));
+	history_free(&history);
+}
+
+static void test_recorded_growth(void **state)
+{
+	(void)state;
+	check_recorded(50, 150);
+	check_recorded(150, 50);
+}
+
 /* Above GROWTH_SMALL_DICT keys are no labels: of no snapshot that is compared. */
 static void test_growth_past_the_limit(void **state)
 {
@@ -512,7 +548,9 @@ static void check_growth_sums(struct heap *heap, uint64_t shallow, uint64_t size
 	uint64_t shallow_sum = 0, size_sum = 0;
 
 	assert_int_equal(analysis_run(heap, NULL, &a), 0);
-	assert_int_equal(growth_build(a, NULL, &growth), 0);
+	assert_int_equal(
+		growth_build_all((const struct analysis *const *)&a, 1, NULL, &growth),
+		0);
 	const struct signature *const s = growth.signature.data;
 	for (size_t i = 0; i < VEC_COUNT(growth.signature, struct signature); i++) {
 		size_sum += s[i].size;
@@ -584,6 +622,7 @@ int main(void)
 		cmocka_unit_test(test_way),
 		cmocka_unit_test(test_growth),
 		cmocka_unit_test(test_growth_past_the_limit),
+		cmocka_unit_test(test_recorded_growth),
 		cmocka_unit_test(test_growth_of_native_memory),
 	};
 

@@ -434,12 +434,6 @@ static int growth_build_with(const struct analysis *analysis,
 	return err;
 }
 
-int growth_build(const struct analysis *analysis, const struct progress *progress,
-		 struct growth *ret)
-{
-	return growth_build_all(&analysis, 1, progress, ret);
-}
-
 /* Whether keys were labels where some dict was found large after that. */
 static bool growth_is_stale(const struct growth *g, const struct wide *wide)
 {

@@ -41,11 +41,8 @@ struct growth {
 				 * signature */
 };
 
-/* 0, -ENOMEM, -ECANCELED. Free with growth_free (also after a failure). */
-int growth_build(const struct analysis *analysis, const struct progress *progress,
-		 struct growth *ret);
 /* Of so many snapshots, whose places are named alike; ret: one for each, to be freed each
- * in any case. */
+ * with growth_free in any case. 0, -ENOMEM, -ECANCELED. */
 int growth_build_all(const struct analysis *const *analysis, size_t count,
 		     const struct progress *progress, struct growth *ret);
 /* The same, but the keys of dicts are labels whatever the dict's size: those that a

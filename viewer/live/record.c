@@ -54,11 +54,12 @@ static void record_add_paths(struct history *h, const struct analysis *analysis,
 	text_free(&name);
 }
 
+/* By places, which have the same names in every snapshot, as none knows of the next. */
 int record_paths(struct history *h, const struct analysis *analysis, uint64_t pid,
 		 const struct progress *progress)
 {
 	struct growth growth = { 0 };
-	int err = growth_build(analysis, progress, &growth);
+	int err = growth_build_places(analysis, progress, &growth);
 	size_t all = err ? 0 : VEC_COUNT(growth.signature, struct signature), n = 0;
 	uint32_t *order = err ? NULL : malloc((all + 1) * sizeof(*order));
 
