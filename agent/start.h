@@ -81,7 +81,7 @@ struct pymem_start {
 	 * thread it made, as the target counts; 0 = nowhere */
 	uint64_t tid_addr;
 	/* number of the borrowed thread in the /proc that the target sees; 0 = as the
-	 * target itself counts */
+	 * target itself counts (external: not known) */
 	uint32_t borrowed_tid;
 	uint32_t reserved; /* 0 */
 	/* the agent's own, which it removes once it is loaded, as the target sees it;

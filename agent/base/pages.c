@@ -21,6 +21,8 @@
 
 #include "agent/base/cpu.h"
 #include "agent/base/page.h"
+#include "agent/base/peek.h"
+#include "agent/base/sys.h"
 
 enum {
 	PAGES_LEAF_SHIFT = 30, /* bytes of address space in a leaf */
@@ -67,8 +69,7 @@ void pages_prepare(void)
 {
 	if (pages_fd >= 0)
 		return;
-	pages_fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/pagemap",
-				O_RDONLY | O_CLOEXEC);
+	pages_fd = PEEK_IN_IMAGE ? -1 : sys_open_own("pagemap", O_RDONLY);
 	if (pages_fd >= 0 && !pages_identity(&pages_file))
 		pages_file = (struct stat){ .st_ino = 0 };
 }

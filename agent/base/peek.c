@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peek - see peek.h.  process_vm_readv(2) on our own pid needs no privilege
+ * peek - see peek.h.  process_vm_readv(2) on our own tid (the process's
+ * may be of a thread that has ended) needs no privilege
  * (ptrace_may_access allows the own thread group), but a seccomp filter may
  * refuse it; then /proc/self/mem does, which fails with EIO on a hole.
  *
@@ -21,12 +22,12 @@
 #include <unistd.h>
 
 #include "agent/base/page.h"
+#include "agent/base/sys.h"
 
 static bool peek_mem_file(uint64_t addr, void *buf, size_t size)
 {
 	size_t done = 0;
-	int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/mem",
-			      O_RDONLY | O_CLOEXEC);
+	int fd = sys_open_own("mem", O_RDONLY);
 
 	if (fd < 0)
 		return false;
@@ -99,7 +100,7 @@ bool peek_safe(uint64_t addr, void *buf, size_t size)
 
 	struct iovec local = { buf, size };
 	struct iovec remote = { (void *)(uintptr_t)addr, size };
-	long n = syscall(SYS_process_vm_readv, (long)syscall(SYS_getpid), &local, 1L,
+	long n = syscall(SYS_process_vm_readv, (long)syscall(SYS_gettid), &local, 1L,
 			 &remote, 1L, 0L);
 
 	if (n >= 0)

@@ -42,6 +42,49 @@ static inline int sys_open(const char *path, int flags, int mode)
 	return (int)sys4(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, mode);
 }
 
+/*
+ * Files of /proc about ourselves: by this thread, since those of the process are empty
+ * when its first thread has ended and others live on (the address space and the open
+ * files are found by the task, fs/proc/base.c).  By the process where that can't be:
+ * before Linux 3.17, under a profile that names the other alone, of "task/...".
+ */
+enum { SYS_OWN_PATH = 80, SYS_OWN_WAYS = 2 };
+
+static inline const char *sys_own_path(char buf[SYS_OWN_PATH], unsigned way,
+				       const char *name)
+{
+	size_t used = 0;
+
+	for (const char *s = way ? "/proc/self/" : "/proc/thread-self/"; *s; s++)
+		buf[used++] = *s;
+	for (const char *s = name; *s && used + 1 < SYS_OWN_PATH; s++)
+		buf[used++] = *s;
+	buf[used] = '\0';
+	return buf;
+}
+
+static inline int sys_open_own(const char *name, int flags)
+{
+	char path[SYS_OWN_PATH];
+	int fd = -ENOENT;
+
+	for (unsigned i = 0; i < SYS_OWN_WAYS && fd < 0; i++)
+		fd = sys_open(sys_own_path(path, i, name), flags, 0);
+	return fd;
+}
+
+/* A link of them. Its length or a negative errno. */
+static inline long sys_link_own(const char *name, char *buf, size_t size)
+{
+	char path[SYS_OWN_PATH];
+	long n = -ENOENT;
+
+	for (unsigned i = 0; i < SYS_OWN_WAYS && n < 0; i++)
+		n = sys4(SYS_readlinkat, AT_FDCWD, sys_own_path(path, i, name), buf,
+			 size);
+	return n;
+}
+
 static inline long sys_read(int fd, void *buf, size_t size)
 {
 	return sys3(SYS_read, fd, buf, size);
@@ -95,13 +138,9 @@ static inline uint64_t sys_now_ns(void)
 	return sys_clock_ns(CLOCK_MONOTONIC);
 }
 
-/*
- * Reads a small file of /proc or /sys whole (up to size - 1 bytes), terminated
- * by a NUL.  Returns its length or a negative errno.
- */
-static inline long sys_read_file(const char *path, char *buf, size_t size)
+/* What sys_read_file does, of an open file (or the errno of one), which is closed. */
+static inline long sys_read_whole(int fd, char *buf, size_t size)
 {
-	int fd = sys_open(path, O_RDONLY, 0);
 	size_t used = 0;
 	long n = 0;
 
@@ -118,6 +157,21 @@ static inline long sys_read_file(const char *path, char *buf, size_t size)
 	sys_close(fd);
 	buf[used] = '\0';
 	return n < 0 ? n : (long)used;
+}
+
+/*
+ * Reads a small file of /proc or /sys whole (up to size - 1 bytes), terminated
+ * by a NUL.  Returns its length or a negative errno.
+ */
+static inline long sys_read_file(const char *path, char *buf, size_t size)
+{
+	return sys_read_whole(sys_open(path, O_RDONLY, 0), buf, size);
+}
+
+/* The same of a file of sys_open_own. */
+static inline long sys_read_own(const char *name, char *buf, size_t size)
+{
+	return sys_read_whole(sys_open_own(name, O_RDONLY), buf, size);
 }
 
 #endif

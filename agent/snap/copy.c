@@ -40,6 +40,7 @@ int copy_make(struct job *job)
 		return job_fail(job, PYMEM_FAIL_STREAM, EBADF,
 				"the application closed the snapshot's channel");
 	reserve_release();
+	job->task = sys_gettid();
 	pid = copy_clone(&job->fork_ns);
 	if (pid == 0)
 		copy_life_begin(job);

@@ -90,7 +90,7 @@ static unsigned cpus_of_quota(void)
 	char buf[4096], *next = buf;
 	unsigned least = 0;
 
-	if (sys_read_file("/proc/self/cgroup", buf, sizeof(buf)) <= 0)
+	if (sys_read_own("cgroup", buf, sizeof(buf)) <= 0)
 		return 0;
 	while (next) {
 		char *const line = next;

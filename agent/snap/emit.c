@@ -41,10 +41,10 @@ static int emit_fact_text(struct snap_sink *sink, const char *key, const char *t
 
 /* A text file of the captured process; newline and NULs at the end cut, other NULs
  * (command line) made spaces. */
-static int emit_fact_file(struct snap_sink *sink, const char *key, const char *path)
+static int emit_fact_file(struct snap_sink *sink, const char *key, int fd)
 {
 	char buf[4096];
-	long n = sys_read_file(path, buf, sizeof(buf));
+	long n = sys_read_whole(fd, buf, sizeof(buf));
 
 	while (n > 0 && (buf[n - 1] == '\0' || buf[n - 1] == '\n'))
 		n--;
@@ -85,11 +85,13 @@ static int emit_identity(const struct job *job, struct snap_sink *sink)
 	rc = rc ? rc :
 		  emit_fact_text(sink, "python.build", job->py->version_text,
 				 strlen(job->py->version_text));
-	n = sys4(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", exe, sizeof(exe));
+	n = sys_link_own("exe", exe, sizeof(exe));
 	if (n > 0)
 		rc = rc ? rc : emit_fact_text(sink, "executable", exe, (size_t)n);
-	rc = rc ? rc : emit_fact_file(sink, "cmdline", "/proc/self/cmdline");
-	rc = rc ? rc : emit_fact_file(sink, "host", "/proc/sys/kernel/hostname");
+	rc = rc ? rc : emit_fact_file(sink, "cmdline", sys_open_own("cmdline", O_RDONLY));
+	rc = rc ? rc :
+		  emit_fact_file(sink, "host",
+				 sys_open("/proc/sys/kernel/hostname", O_RDONLY, 0));
 	rc = rc ? rc : emit_fact_u64(sink, "uid", (uint64_t)sys0(SYS_geteuid));
 	rc = rc ? rc : emit_fact_u64(sink, "time_ns", sys_clock_ns(CLOCK_REALTIME));
 	rc = rc ? rc :
@@ -133,7 +135,7 @@ uint64_t emit_dirty_bytes(void)
 	uint64_t kib, sum = 0;
 	char buf[4096];
 
-	if (sys_read_file("/proc/self/smaps_rollup", buf, sizeof(buf)) <= 0)
+	if (sys_read_own("smaps_rollup", buf, sizeof(buf)) <= 0)
 		return 0;
 	for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		const char *s = strstr(buf, fields[i]);
@@ -246,6 +248,7 @@ static int emit_walk(struct job *job, struct arena *arena, const struct emit_pat
 		.in_copy = emit_may_ask(job, in_copy),
 		.summary = job->summary,
 		.copy_of = in_copy ? (uint32_t)job->pid : 0,
+		.copy_task = in_copy ? (uint32_t)job->task : 0,
 		.gil_holder = job->gil_holder,
 		.apart = in_copy && job->context != JOB_EXTERNAL ? apart_run : NULL,
 		/* not malloc itself: where a program takes its address, that is a stub */

@@ -38,7 +38,7 @@ static bool forked_scan(struct arena *arena, struct pages *pages)
 	if (!maps || pages_init(pages, arena) < 0 ||
 	    !forked_told(pages, page_floor((uintptr_t)maps)))
 		return false;
-	n = sys_read_file("/proc/self/maps", maps, FORKED_MAPS);
+	n = sys_read_own("maps", maps, FORKED_MAPS);
 	if (n <= 0)
 		return false;
 	for (char *line = maps, *next; *line; line = next) {

@@ -14,6 +14,7 @@ void job_open(struct job *job, const struct pymem_start *start, enum job_context
 	job->start = start;
 	job->context = context;
 	job->pid = context == JOB_EXTERNAL ? (int)sys0(SYS_getppid) : sys_getpid();
+	job->task = start->borrowed_tid ? (int)start->borrowed_tid : job->pid;
 	control_channel_open(&job->control, start->control_fd, start->command_fd,
 			     start->nonce);
 	stream_open(&job->stream, start->stream_fd, -1);

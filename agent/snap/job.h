@@ -32,6 +32,7 @@ struct job {
 	struct control_channel control;
 	struct stream stream;
 	int pid;			       /* of the process being captured */
+	int task;			       /* a thread of it that outlives the copy */
 	int copy;			       /* pid of the copy, 0 = none */
 	int status;			       /* wait status of the copy, once reaped */
 	const volatile uint64_t *must_be_zero; /* checked by the copy, see gil.c */

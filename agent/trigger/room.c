@@ -76,7 +76,7 @@ struct room_self room_self(void)
 	char buf[160];
 	const char *s = buf;
 
-	if (sys_read_file("/proc/self/statm", buf, sizeof(buf)) <= 0)
+	if (sys_read_own("statm", buf, sizeof(buf)) <= 0)
 		return (struct room_self){ 0 };
 	for (unsigned i = 0; i < 7 && phrase_parse_u64(&s, &pages[i]); i++) {
 		if (*s == ' ')
@@ -130,7 +130,7 @@ void room_groups(room_visit *visit, void *arg)
 	static char buf[8192];
 	char *line = buf, *next;
 
-	if (sys_read_file("/proc/self/cgroup", buf, sizeof(buf)) <= 0)
+	if (sys_read_own("cgroup", buf, sizeof(buf)) <= 0)
 		return;
 	for (; line && *line; line = next) { /* number:controllers:path */
 		char *controllers, *path;

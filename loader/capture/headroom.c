@@ -19,6 +19,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "loader/target/process.h"
+
 /* Reads a small file, NUL-terminated. Its length or -1. */
 static ssize_t headroom_slurp(const char *path, char *buf, size_t size)
 {
@@ -183,7 +185,8 @@ void headroom_open(struct headroom_watch *ret, const char *root, pid_t pid)
 	snprintf(ret->root, sizeof(ret->root), "%s", root);
 	snprintf(path, sizeof(path), "%s/proc/self/mountinfo", root);
 	FILE *mounts = fopen(path, "re");
-	snprintf(path, sizeof(path), "%s/proc/%d/cgroup", root, (int)pid);
+	snprintf(path, sizeof(path), "%s/proc/%d/cgroup", root,
+		 *root ? (int)pid : (int)process_live(pid));
 	FILE *groups = fopen(path, "re");
 	while (mounts && groups && fgets(line, sizeof(line), groups)) {
 		line[strcspn(line, "\n")] = '\0';

@@ -56,12 +56,9 @@ static void plan_refuse(struct plan *plan, const char *format, ...)
 static void plan_read_memory(struct plan *plan)
 {
 	const uint64_t none = UINT64_MAX;
-	char path[64];
+	char *const status = process_read_own(plan->pid, "status", 65536, NULL);
+	char *text = process_read_own(plan->pid, "smaps_rollup", 65536, NULL);
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)plan->pid);
-	char *const status = process_read_text(path, 65536, NULL);
-	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)plan->pid);
-	char *text = process_read_text(path, 65536, NULL);
 	if (status)
 		plan->parent = (pid_t)process_text_field(status, "PPid", 10, 0);
 	plan->estimated = !text || process_text_field(text, "Rss", 10, none) == none;
@@ -99,10 +96,8 @@ static void plan_check_overcommit(struct plan *plan)
 {
 	char *mode = process_read_text("/proc/sys/vm/overcommit_memory", 64, NULL);
 	char *info = process_read_text("/proc/meminfo", 65536, NULL);
-	char path[64];
+	char *status = process_read_own(plan->pid, "status", 65536, NULL);
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)plan->pid);
-	char *status = process_read_text(path, 65536, NULL);
 	if (mode && info && status && mode[0] == '2') {
 		const uint64_t limit = process_text_field(info, "CommitLimit", 10, 0);
 		const uint64_t used = process_text_field(info, "Committed_AS", 10, 0);

@@ -213,13 +213,11 @@ static void receive_on_message(struct receive *r, const struct pymem_msg *m,
 /* Twice what the process has in memory: a snapshot compresses what it tells about. */
 static uint64_t receive_allowance_now(const struct receive *r)
 {
-	char path[40];
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)r->in->pid);
-	char *text = process_read_text(path, 64 << 10, NULL);
+	char *text = process_read_own(r->in->pid, "status", 64 << 10, NULL);
 	const uint64_t kilobytes = text ? process_text_field(text, "VmRSS", 10, 0) +
 			process_text_field(text, "VmSwap", 10, 0) :
 					  0;
+
 	free(text);
 	return FRAMING_SIZE + 2 * 1024 * kilobytes;
 }

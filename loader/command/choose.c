@@ -92,13 +92,12 @@ static bool choose_script_is(const char *word, const char *end, const char *name
 
 static bool choose_has_name(pid_t pid, const char *name)
 {
-	char path[64], comm[64];
+	char comm[64];
 	size_t size = 0;
 
 	if (strcmp(process_name(pid, comm, sizeof(comm)), name) == 0)
 		return true;
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	char *line = process_read_text(path, CHOOSE_COMMAND, &size);
+	char *line = process_read_own(pid, "cmdline", CHOOSE_COMMAND, &size);
 	const bool has = line && size &&
 		(choose_word_is(line, name) || choose_title_is(line, name) ||
 		 choose_script_is(line, line + size, name));
@@ -208,15 +207,13 @@ static const struct candidate *choose_root(const struct choice *c)
 /* "  1234    52.1 MiB  python3 web.py --port 80" */
 static void choose_print_one(pid_t pid)
 {
-	char path[64], size[24], shown[160];
+	char *status = process_read_own(pid, "status", 65536, NULL);
+	const uint64_t rss = status ? process_text_field(status, "VmRSS", 10, 0) : 0;
+	char size[24], shown[160];
 	size_t length = 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	char *status = process_read_text(path, 65536, NULL);
-	const uint64_t rss = status ? process_text_field(status, "VmRSS", 10, 0) : 0;
 	free(status);
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	char *line = process_read_text(path, CHOOSE_COMMAND, &length);
+	char *line = process_read_own(pid, "cmdline", CHOOSE_COMMAND, &length);
 	for (size_t i = 0; line && i + 1 < length; i++)
 		if (!line[i])
 			line[i] = ' ';

@@ -226,17 +226,13 @@ static void supervise_look_for_files(struct supervisor *s)
 /* Whether it is ours to send the signal to: the agent in it waits for it. */
 static bool supervise_is_armed(pid_t pid)
 {
-	char path[64];
-	size_t size;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	char *text = process_read_text(path, 1 << 16, &size);
+	char *text = process_read_own(pid, "status", 1 << 16, NULL);
 	const uint64_t caught = text ? process_text_field(text, "SigCgt", 16, 0) : 0;
+
 	free(text);
 	if (!(caught >> (SIGUSR2 - 1) & 1))
 		return false;
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	text = process_read_text(path, SUPERVISE_MAPS, &size);
+	text = process_read_own(pid, "maps", SUPERVISE_MAPS, NULL);
 	const bool armed = text && strstr(text, "libpymemagent");
 	free(text);
 	return armed;

@@ -41,6 +41,7 @@ struct copy {
 	int pidfd;
 	pid_t pid;     /* as we see it */
 	int64_t inner; /* as the target sees it: what it must wait for */
+	pid_t task;    /* the thread that made it, in the target's /proc; 0 = not known */
 	bool suspend;  /* the filters, in the copy too */
 };
 
@@ -212,6 +213,7 @@ static void external_fill_copy_start(struct copy *c, struct pymem_start *start)
 	start->stream_fd = fd[1];
 	start->command_fd = fd[2] >= 0 ? fd[2] : fd[0];
 	start->stack_addr = start->stack_size = 0;
+	start->borrowed_tid = (uint32_t)c->task;
 	start->stopped_ns = h->result.injection.stopped_ns;
 }
 
@@ -365,6 +367,7 @@ static int external_make_copy(struct helper *h, struct copy *c, struct load_erro
 	helper_step(h, NULL, "clone: let the target go");
 	if (borrow_give_back(&t, status, err))
 		return -1;
+	c->task = agent_image_own_tid(&t);
 	helper_log(h, "copy %d made, pause %.3f ms", t.clone_child,
 		   (double)t.stopped_ns / 1e6);
 	return helper_step(h, err, "copy: adopt") || external_adopt(c, h, &t, word, err) ?

@@ -351,7 +351,7 @@ bool foreign_program(pid_t pid, dev_t *dev, ino_t *inode)
 	char path[32];
 	struct statx st;
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)process_live(pid));
 	if (!foreign_stat(AT_FDCWD, path, 0, &st))
 		return false;
 	*dev = makedev(st.stx_dev_major, st.stx_dev_minor);

@@ -26,14 +26,6 @@ static const struct {
 	{ "Max data size", "VmData", "RLIMIT_DATA", "data" },
 };
 
-static char *limits_text(pid_t pid, const char *name)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	return process_read_text(path, 64 << 10, NULL);
-}
-
 /* The soft limit and the hard one on a line of /proc/PID/limits. False: unlimited. */
 static bool limits_read(const char *text, const char *line, uint64_t *soft, bool *hard)
 {
@@ -48,7 +40,8 @@ static bool limits_read(const char *text, const char *line, uint64_t *soft, bool
 
 static bool limits_bytes_words(pid_t pid, char *buf, size_t size)
 {
-	char *limits = limits_text(pid, "limits"), *status = limits_text(pid, "status");
+	char *limits = process_read_own(pid, "limits", 64 << 10, NULL);
+	char *status = process_read_own(pid, "status", 64 << 10, NULL);
 	char left_words[24], limit_words[24];
 	bool found = false;
 
@@ -83,12 +76,10 @@ static bool limits_bytes_words(pid_t pid, char *buf, size_t size)
 
 static bool limits_mappings_words(pid_t pid, char *buf, size_t size)
 {
-	char path[64];
+	char *maps = process_read_own(pid, "maps", (size_t)64 << 20, NULL);
+	char *count = process_read_text("/proc/sys/vm/max_map_count", 64, NULL);
 	unsigned long have = 0, max = 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	char *maps = process_read_text(path, (size_t)64 << 20, NULL);
-	char *count = process_read_text("/proc/sys/vm/max_map_count", 64, NULL);
 	for (const char *p = maps; p && (p = strchr(p, '\n')); p++)
 		have++;
 	max = count ? strtoul(count, NULL, 10) : 0;
@@ -111,7 +102,7 @@ const char *limits_words(pid_t pid, char *buf, size_t size)
 
 void limits_descriptors_words(pid_t pid, char *buf, size_t size)
 {
-	char *limits = limits_text(pid, "limits");
+	char *limits = process_read_own(pid, "limits", 64 << 10, NULL);
 	uint64_t soft;
 	bool hard;
 

@@ -82,11 +82,9 @@ int maps_read(pid_t pid, pid_t tid, struct maps *ret)
 
 bool maps_is_kept_from_copies(pid_t pid, uint64_t addr)
 {
-	char path[64];
+	char *text = process_read_own(pid, "smaps", 4 * MAPS_LIMIT, NULL), *next;
 	bool inside = false, kept = false;
 
-	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
-	char *text = process_read_text(path, 4 * MAPS_LIMIT, NULL), *next;
 	for (char *line = text; line && *line && !kept; line = next) {
 		unsigned long long start, end;
 

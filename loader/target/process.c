@@ -183,6 +183,22 @@ static pid_t process_find_live_thread(const struct process *p)
 	return live;
 }
 
+pid_t process_live(pid_t pid)
+{
+	const struct process p = { .pid = pid, .state = process_thread_state(pid, pid) };
+	const pid_t live = p.state ? process_find_live_thread(&p) : 0;
+
+	return live ? live : pid;
+}
+
+char *process_read_own(pid_t pid, const char *name, size_t limit, size_t *size_ret)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)process_live(pid), name);
+	return process_read_text(path, limit, size_ret);
+}
+
 static void process_parse_status(const char *s, struct process *p)
 {
 	p->tgid = (pid_t)process_text_field(s, "Tgid", 10, (uint64_t)p->pid);

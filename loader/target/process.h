@@ -48,6 +48,13 @@ pid_t process_inner_pid(const struct process *process);
  * most `limit` bytes.  NULL with errno set.  The caller frees.
  */
 char *process_read_text(const char *path, size_t limit, size_t *size_ret);
+/*
+ * The same of /proc/PID/NAME.  Where the first thread has ended and others live on, what
+ * there is to read of the process (memory, files, names) is there by one of those alone.
+ */
+char *process_read_own(pid_t pid, const char *name, size_t limit, size_t *size_ret);
+/* The number by which to look for it: pid, or that of a thread that lives. */
+pid_t process_live(pid_t pid);
 /* The number after "Key:" in a status text, in the given base; fallback if absent. */
 uint64_t process_text_field(const char *status, const char *key, int base,
 			    uint64_t fallback);

@@ -3,6 +3,7 @@
 """LD_PRELOAD: the agent arms itself in CPython processes only, and every trigger
 takes whole snapshots without harming the program."""
 import ctypes
+import glob
 import json
 import os
 import signal
@@ -16,7 +17,22 @@ import time
 
 from control_socket import *
 from harness import *
+from injection import state_of
 from preloadcase import *
+
+# Lives on in a thread until sys.argv[1] is there, with memory that only C knows of.
+WITHOUT_MAIN = BASE + """
+import ctypes, mmap, platform, threading
+maps = [mmap.mmap(-1, 1 << 20) for _ in range(8)]
+for m in maps:
+    m[:] = b"x" * len(m)
+def run():
+    while not os.path.exists(sys.argv[1]): time.sleep(0.01)
+    os._exit(7)
+threading.Thread(target=run).start()
+ctypes.CDLL(None).syscall({'x86_64': 60, 'aarch64': 93}[platform.machine()], 0)
+"""
+
 
 def handles(pid, sig):
     """Has the process a handler for the signal?"""
@@ -528,6 +544,54 @@ if __name__ == "__main__":
             self.assertTrue(t.proc.stderr.readline().startswith(b"pymem: no snapshot"))
             self.assertEqual(t.ask("1 + 1"), 2)
             t.proc.stderr.close()
+
+    def test_first_thread_has_ended(self):
+        """... and others live on: /proc/PID has nothing then, but all is told."""
+        for i, python in enumerate(interpreters() if LONG else some_interpreters()):
+            folder = self.path("d%d" % i)
+            os.mkdir(folder, 0o700)
+            for env in (preload(PYMEM_OUTPUT=folder + "/%t.pymem", PYMEM_SIGNAL=1,
+                                PYMEM_CONTROL=folder), None):
+                with self.subTest(python=python.name, preloaded=env is not None):
+                    self.look_without_main(python, env, folder)
+
+    def look_without_main(self, python, env, folder):
+        stop = folder + "/stop"
+        process = subprocess.Popen([python.path, "-c", WITHOUT_MAIN, stop],
+                                   stderr=subprocess.PIPE, env=env)
+        try:
+            wait_for(lambda: state_of(process.pid) == "Z")
+            threads = os.listdir("/proc/%d/task" % process.pid)
+            if env:
+                wait_for(lambda: os.path.exists("%s/%d.sock" % (folder, process.pid)))
+                process.send_signal(signal.SIGRTMIN + 5)
+                wait_for(lambda: glob.glob(folder + "/*.pymem"))
+                self.assert_told(glob.glob(folder + "/*.pymem")[0])
+            for options in (), ("--no-fork",), ("--method=external",):
+                done = run_load("-f", folder + "/loaded", *options, process.pid)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertNotIn(b" 0 B resident", done.stdout)
+                self.assert_told(folder + "/loaded")
+            self.assertEqual(os.listdir("/proc/%d/task" % process.pid), threads)
+        finally:
+            with open(stop, "w"):
+                pass
+            said = process.communicate(timeout=120)[1]
+            os.unlink(stop)
+        self.assertEqual((process.returncode, said), (7, b""))
+
+    def assert_told(self, path):
+        self.assert_whole(path)
+        done = run_view("--no-sidecar", "--format", "json", "--report", "types", "--limit",
+                        "100000", path)
+        rows, = (p["rows"] for p in json.loads(done.stdout.decode())["processes"])
+        self.assertEqual([row["native"] for row in rows if row["type"] == "mmap.mmap"],
+                         [8 << 20])
+        done = run_view("--no-sidecar", "--format", "json", "--sql",
+                        "SELECT key FROM fact WHERE key = 'memory.note'", path)
+        self.assertEqual(json.loads(done.stdout.decode())["rows"], [])
+        for key in ("cmdline", "executable"):
+            self.assertIn("python", fact_of(path, key))
 
     # ---- the control socket ----
 

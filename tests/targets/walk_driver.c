@@ -164,14 +164,14 @@ static int run(const char *path, unsigned flags, struct walk_stats *stats, char 
 {
 	static const struct snap_sink_ops nothing;
 	struct snap_sink none = { &nothing }, *sink = &none;
+	const uint32_t parent = flags & DRIVER_COPY ? (uint32_t)getppid() : 0;
 	struct walk_options options = { .values = !(flags & DRIVER_NO_VALUES),
 					.value_limit = 64,
 					.sample_limit = 10000,
 					.seed = 42,
 					.in_copy = flags & DRIVER_COPY,
-					.copy_of = flags & DRIVER_COPY ?
-						(uint32_t)getppid() :
-						0 };
+					.copy_of = parent,
+					.copy_task = parent };
 	struct snap_fact pid = { .key = "pid",
 				 .kind = SNAP_FACT_U64,
 				 .u64 = (uint64_t)getpid() };

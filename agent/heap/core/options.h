@@ -28,6 +28,7 @@ struct walk_options {
 	bool in_copy; /* writes land in a private copy: size check and malloc statistics
 		       * may call into the interpreter after the walk */
 	uint32_t copy_of;    /* pid of the process this is a copy of; 0 = of none */
+	uint32_t copy_task;  /* a thread of it that lives: its number in /proc */
 	uint64_t gil_holder; /* PyThreadState that held the GIL when the capture asked for
 				 * it: 0 = none, 1 = not known */
 	walk_apart_fn *apart; /* NULL: there is no such way here */

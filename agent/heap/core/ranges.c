@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ranges - see ranges.h.  /proc/self/maps is read with raw system calls into the
+ * ranges - see ranges.h.  /proc/thread-self/maps is read with raw system calls into the
  * arena.  What we map ourselves later is not in the list, so our tables are never
  * taken for Python's.
  */
@@ -13,6 +13,7 @@
 
 #include "agent/base/page.h"
 #include "agent/base/phrase.h"
+#include "agent/base/sys.h"
 #include "agent/heap/core/elf.h"
 
 enum {
@@ -40,9 +41,7 @@ static char *ranges_read_maps(struct walk *w, size_t *capacity_ret)
 	if (w->options->maps_first)
 		return ranges_given(w, capacity_ret);
 	for (size_t capacity = RANGES_FIRST; capacity <= RANGES_MAX; capacity *= 2) {
-		long fd = PEEK_IN_IMAGE ? -1 :
-					  syscall(SYS_openat, AT_FDCWD, "/proc/self/maps",
-						  O_RDONLY | O_CLOEXEC);
+		const int fd = PEEK_IN_IMAGE ? -1 : sys_open_own("maps", O_RDONLY);
 		char *buf = arena_map(w->arena, capacity);
 		size_t size = 0;
 		long n = 0;

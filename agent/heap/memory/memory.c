@@ -188,7 +188,7 @@ static void memory_as_copied(struct walk *w, struct memory *memory)
 void memory_begin(struct walk *w)
 {
 	struct memory *memory = arena_alloc(w->arena, sizeof(*memory));
-	uint32_t pid = procfs_target(w->options->copy_of);
+	uint32_t pid = procfs_target(w->options);
 
 	if (!memory)
 		return;

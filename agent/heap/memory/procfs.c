@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "agent/base/peek.h"
+#include "agent/base/sys.h"
+#include "agent/heap/core/options.h"
 
 static size_t procfs_put(char *buf, size_t pos, size_t size, const char *text)
 {
@@ -26,7 +28,7 @@ static void procfs_path(char *buf, size_t size, uint32_t pid, const char *file)
 	for (uint32_t v = pid; v; v /= 10)
 		digits[--n] = (char)('0' + v % 10);
 	pos = procfs_put(buf, 0, size, "/proc/");
-	pos = procfs_put(buf, pos, size, pid ? digits + n : "self");
+	pos = procfs_put(buf, pos, size, digits + n);
 	pos = procfs_put(buf, pos, size, "/");
 	procfs_put(buf, pos, size, file);
 }
@@ -38,6 +40,8 @@ int procfs_open_file(uint32_t pid, const char *file)
 
 	if (PEEK_IN_IMAGE)
 		return -ENOENT; /* no process of ours */
+	if (!pid)
+		return sys_open_own(file, O_RDONLY);
 	procfs_path(path, sizeof(path), pid, file);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
@@ -114,24 +118,20 @@ long procfs_read(uint32_t pid, const char *file, char *buf, size_t size)
 	return (long)n;
 }
 
-static ssize_t procfs_exe(uint32_t pid, char *buf, size_t size)
+uint32_t procfs_target(const struct walk_options *options)
 {
-	char path[64];
+	const uint32_t tasks[] = { options->copy_task, options->copy_of };
+	char ours[512], theirs[512], path[64];
+	long n;
 
-	procfs_path(path, sizeof(path), pid, "exe");
-	return readlink(path, buf, size);
-}
-
-uint32_t procfs_target(uint32_t copy_of)
-{
-	char ours[512], theirs[512];
-	ssize_t n;
-
-	if (!copy_of || PEEK_IN_IMAGE)
+	if (PEEK_IN_IMAGE)
 		return 0;
-	n = procfs_exe(0, ours, sizeof(ours));
-	if (n <= 0 || procfs_exe(copy_of, theirs, sizeof(theirs)) != n ||
-	    memcmp(ours, theirs, (size_t)n) != 0)
-		return 0;
-	return copy_of;
+	n = sys_link_own("exe", ours, sizeof(ours));
+	for (size_t i = 0; i < sizeof(tasks) / sizeof(*tasks) && n > 0; i++) {
+		procfs_path(path, sizeof(path), tasks[i], "exe");
+		if (tasks[i] && readlink(path, theirs, sizeof(theirs)) == n &&
+		    memcmp(ours, theirs, (size_t)n) == 0)
+			return tasks[i];
+	}
+	return 0;
 }

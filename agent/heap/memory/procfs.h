@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct walk_options;
+
 struct procfs {
 	int fd;
 	char *buf;
@@ -18,7 +20,7 @@ struct procfs {
 };
 
 /*
- * Opens "/proc/PID/file" (pid 0: "self"), read-only and close-on-exec.
+ * Opens "/proc/PID/file" (pid 0: ours, sys_open_own), read-only and close-on-exec.
  * Returns the fd, or a negative errno: -ENOENT of whatever it is in an image.
  */
 int procfs_open_file(uint32_t pid, const char *file);
@@ -40,9 +42,9 @@ char *procfs_line(struct procfs *file);
 long procfs_read(uint32_t pid, const char *file, char *buf, size_t size);
 
 /*
- * The process whose memory the walk describes: copy_of (walk.h), when it runs the same
- * program (it may be gone, its pid another's), else 0 = ourselves.
+ * The process whose memory the walk describes, by a task of it that runs the same
+ * program (it may be gone, its number another's), else 0 = ourselves.
  */
-uint32_t procfs_target(uint32_t copy_of);
+uint32_t procfs_target(const struct walk_options *options);
 
 #endif

@@ -70,7 +70,7 @@ static bool threads_task_name(struct walk *w, uint64_t tid, char *buf, size_t si
 	while (n)
 		file[pos++] = digits[--n];
 	memcpy(file + pos, "/comm", 6);
-	return procfs_read(procfs_target(w->options->copy_of), file, buf, size) > 0;
+	return procfs_read(procfs_target(w->options), file, buf, size) > 0;
 }
 
 static uint64_t threads_native_id(struct walk *w, const struct frame_layout *lay,
@@ -98,16 +98,15 @@ static uint64_t threads_native_id(struct walk *w, const struct frame_layout *lay
 static void threads_identify(struct walk *w, const struct interp *interp,
 			     const struct frame_layout *lay, struct thread_info *info)
 {
-	uint32_t pid = procfs_target(w->options->copy_of);
+	const uint32_t pid =
+		w->options->copy_of ? w->options->copy_of : (uint32_t)getpid();
 	uint64_t name;
 	char comm[32];
 
 	info->ident = peek64(info->tstate + lay->ts_thread_id);
 	info->object = threads_object(w, interp, info->ident);
 	info->native = threads_native_id(w, lay, info);
-	if (PEEK_IN_IMAGE)
-		pid = w->options->copy_of; /* the process of which it is */
-	info->main = info->native && info->native == (pid ? pid : (uint32_t)getpid());
+	info->main = info->native && info->native == pid;
 	name = info->object ? instances_attribute(w, info->object, "_name") : 0;
 	if (name)
 		info->name = strings_add_object(w, name);
