@@ -216,6 +216,9 @@ class Rules(Answers):
         self.assertIn("no such column: nope, at column 18", self.stderr)
         self.sql([self.shop], "SELECT 1; SELECT * FROM nope", code=2)
         self.assertIn("no such table: nope, at column 25", self.stderr)
+        for nothing in "", " ", ";", "-- x", "/* ; */ ;":
+            self.sql([self.shop], nothing, code=2)
+            self.assertIn("no statement", self.stderr)
         self.sql([self.shop], "SELECT * FROM path", code=2)
         self.assertIn("needs an argument", self.stderr)
 
@@ -463,6 +466,17 @@ class Rules(Answers):
         text = self.sql([heap], "SELECT max(depth) > 1000 AS same FROM object; " +
                         "; ".join(2 * queries))
         self.assertEqual(text.split(), ["same", "1"] * (2 * len(queries) + 1))
+
+    def test_reachable_from_all_roots(self):
+        """All objects, once each; and without one retainer not what it alone keeps."""
+        rows = self.rows([self.shop], "SELECT count(address) AS n, count(DISTINCT address) AS d, "
+                         "(SELECT count(*) FROM object) AS all_of_them FROM reachable(0)")
+        self.assertEqual(len(set(rows[0].values())), 1, rows)
+        rows = self.rows([self.shop], """WITH x AS (SELECT address AS a, retained_count AS n FROM
+            object ORDER BY retained_count DESC LIMIT 1) SELECT n, (SELECT count(*) FROM object) -
+            (SELECT count(address) FROM reachable(0, (SELECT a FROM x))) AS gone,
+            (SELECT count(*) FROM retained_set((SELECT a FROM x))) AS kept FROM x""")
+        self.assertEqual(len(set(rows[0].values())), 1, rows)
 
     def test_hostile(self):
         text = self.sql([self.hostile], "SELECT type, value, path FROM object", "--all")

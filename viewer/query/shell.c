@@ -103,8 +103,8 @@ static int shell_run_all(struct engine *engine, const char *sql,
 
 /* The first Ctrl-C stops the query; the second ends the program: what SQLite does inside
  * of a function, or a pipe that nobody reads, stops for nothing else. */
-int shell_run(struct engine *engine, const char *sql, const struct renderer *renderer,
-	      uint64_t limit, FILE *out)
+static int shell_execute(struct engine *engine, const char *sql,
+			 const struct renderer *renderer, uint64_t limit, FILE *out)
 {
 	const struct progress *inner = engine->options.progress;
 	struct progress asked = inner ? *inner : (struct progress){ 0 };
@@ -122,6 +122,15 @@ int shell_run(struct engine *engine, const char *sql, const struct renderer *ren
 	engine->options.progress = inner;
 	sigaction(SIGINT, &before, NULL);
 	return code;
+}
+
+int shell_run(struct engine *engine, const char *sql, const struct renderer *renderer,
+	      uint64_t limit, FILE *out)
+{
+	if (engine_has_more(engine, sql))
+		return shell_execute(engine, sql, renderer, limit, out);
+	print_lines(stderr, "pymem-view: --sql: there is no statement in it\n");
+	return SHELL_WRONG;
 }
 
 /* ---- the schema ---- */
@@ -213,13 +222,13 @@ int shell_loop(struct engine *engine, const struct renderer *renderer, uint64_t 
 		if (!sqlite3_complete(text_get(&sql)))
 			continue;
 		const int failed =
-			shell_run(engine, text_get(&sql), renderer, limit, out);
+			shell_execute(engine, text_get(&sql), renderer, limit, out);
 		code = failed ? failed : code;
 		text_clear(&sql);
 	}
 	if (!end && text_len(&sql)) { /* the last one needs no ; */
 		const int failed =
-			shell_run(engine, text_get(&sql), renderer, limit, out);
+			shell_execute(engine, text_get(&sql), renderer, limit, out);
 		code = failed ? failed : code;
 	}
 	if (prompt && !end)
