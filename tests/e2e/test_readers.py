@@ -99,8 +99,9 @@ const {tools} = await client.listTools(), answers = {};
 const given = {objects: {type: "__main__.Order"}, sql: {query: "SELECT count(*) AS n FROM object"},
                capture: {pid: Number(pid)}, open: {file: args.at(-1)}};
 let address = "";
-for (const {name} of tools) {
-  const call = {name, arguments: given[name] ?? {address}};
+for (const {name, inputSchema} of tools) {
+  const takes = inputSchema.properties?.address ? {address} : {};
+  const call = {name, arguments: given[name] ?? takes};
   const {content, isError} = await client.callTool(call);
   answers[name] = [!!isError, content[0].text];
   address = /address (0x[0-9a-f]+)/.exec(content[0].text)?.[1] ?? address;
