@@ -123,9 +123,9 @@ struct cpython *cpython_bind(char *err, size_t err_size)
 	py->version = binding_version(py->version_text);
 	if (py->version < 0x030600 || py->version >= 0x040000) {
 		snprintf(err, err_size,
-			 "Python %.20s is not supported: pymem reads CPython "
+			 "Python %.*s is not supported: pymem reads CPython "
 			 "3.6 and later",
-			 py->version_text);
+			 (int)strcspn(py->version_text, " "), py->version_text);
 		return NULL;
 	}
 	if (!symbols_fill(py, binding_symbol, handle, err, err_size))

@@ -210,6 +210,20 @@ static bool capture_words_stop_words(const struct receive_result *got,
 	return true;
 }
 
+/* Its memory has: with it, or at an exec. */
+static void capture_words_gone(pid_t pid, char *ret, size_t size)
+{
+	struct load_error ignored;
+	struct process now;
+
+	if (process_read(pid, &now, &ignored) == 0 && now.live_tid)
+		snprintf(ret, size,
+			 "the process started another program (exec) during the capture: "
+			 "try again");
+	else
+		snprintf(ret, size, "the process ended during the capture");
+}
+
 void capture_words_error(const struct load_error *error, const struct receive_result *got,
 			 const struct capture_job *job, char *ret, size_t size)
 {
@@ -223,7 +237,7 @@ void capture_words_error(const struct load_error *error, const struct receive_re
 	} else if (capture_words_stop_words(got, job, ret, size)) {
 		return;
 	} else if (got->gone) {
-		snprintf(ret, size, "the process ended during the capture");
+		capture_words_gone(job->pid, ret, size);
 	} else if (got->crashed) {
 		capture_words_crash_words(got, job->pid, ret, size);
 	} else if (got->failed && got->fail == PYMEM_FAIL_GIL) {

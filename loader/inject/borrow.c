@@ -152,9 +152,10 @@ static int borrow_try_thread(struct search *s, pid_t tid)
 		return borrow_seize_failed(s, tid);
 	if (!target_same_memory(s->helper->target)) {
 		tracee_release(t, NULL);
-		return load_fail(s->err, LOAD_E_GONE, 0,
-				 "process %d started another program meanwhile",
-				 s->helper->target->pid);
+		return load_fail(
+			s->err, LOAD_E_GONE, 0,
+			"process %d started another program meanwhile: try again",
+			s->helper->target->pid);
 	}
 	if (t->group_stop && !s->borrow->stopped_too)
 		return borrow_refuse_stopped(s);
@@ -190,7 +191,17 @@ static int borrow_give_up(struct search *s)
 		return -1;
 	if (s->err->code == LOAD_E_PERMISSION && s->borrow->last == SAFE)
 		return -1; /* none could be tried at all */
-	if (!s->borrow->tries || (int)s->borrow->tries == s->unresponsive_count)
+	const bool none =
+		!s->borrow->tries || (int)s->borrow->tries == s->unresponsive_count;
+	const pid_t parent = none ? threads_in_vfork(target) : 0;
+	if (parent)
+		return load_fail(
+			s->err, LOAD_E_STATE, 0,
+			"no thread of process %d can be stopped: thread %d waits "
+			"in vfork until the child that it made starts its program "
+			"or ends (what is that waiting for?); try again then",
+			target->pid, parent);
+	if (none)
 		return load_fail(s->err, LOAD_E_STATE, 0,
 				 "no thread of process %d can be stopped: all are in "
 				 "uninterruptible system calls (state D), wait for a "

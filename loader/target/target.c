@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "loader/cpu/machine.h"
@@ -24,6 +25,12 @@
 #include "loader/target/memory.h"
 #include "loader/target/python.h"
 #include "loader/target/seccomp.h"
+
+enum {
+	TARGET_SAMPLES = 16, /* mappings that are tried */
+	TARGET_TRIES = 50,   /* for a program that is starting */
+	TARGET_STEP_MS = 10,
+};
 
 /* Executable mappings of the module that starts at maps.list[index]. */
 static struct range target_text_of(const struct target *t, size_t index, uint64_t end)
@@ -122,6 +129,8 @@ static int target_find_modules(struct target *t, struct load_error *err)
 		t->libc = t->ldso; /* musl: both in one */
 		t->libc_kind = LIBC_MUSL;
 	}
+	/* a static program has no interpreter; before entry is told, none is there */
+	t->starting = !t->libc && (interp || !entry);
 	const struct map *vdso = maps_named(&t->maps, "[vdso]");
 	if (vdso)
 		t->vdso = (struct range){ vdso->start, vdso->end };
@@ -165,6 +174,12 @@ static int target_check_kind(const struct target *t, bool any_process,
 			err, LOAD_E_UNSUPPORTED, 0,
 			"process %d is a 32-bit program; only 64-bit ones are supported",
 			t->pid);
+	if (t->starting)
+		return load_fail(
+			err, LOAD_E_STATE, 0,
+			"process %d (%s) has no C library: if it is starting its "
+			"program, try again; else nothing can be loaded into it",
+			t->pid, t->process.comm);
 	if (!t->python.found && t->emulated && !any_process)
 		return load_fail(
 			err, LOAD_E_UNSUPPORTED, 0,
@@ -183,6 +198,17 @@ static int target_check_kind(const struct target *t, bool any_process,
 	return 0;
 }
 
+/* Something failed that did not while the process ran one program. */
+static int target_changed(const struct target *t, struct load_error *err)
+{
+	if (target_check(t, err))
+		return -1;
+	return load_fail(err, LOAD_E_GONE, 0,
+			 "process %d has started another program meanwhile (exec): try "
+			 "again",
+			 t->pid);
+}
+
 static int target_open_memory(struct target *t, struct load_error *err)
 {
 	int error = memory_open(t->pid, t->process.live_tid, &t->mem);
@@ -196,8 +222,7 @@ static int target_open_memory(struct target *t, struct load_error *err)
 		memory_close(&t->mem);
 	}
 	if (error == -ENOENT || error == -ESRCH)
-		return load_fail(err, LOAD_E_GONE, -error, "process %d has just ended",
-				 t->pid);
+		return target_changed(t, err);
 	if (error == -EACCES || error == -EPERM)
 		return diagnose_refusal(&t->process, -error, err);
 	return load_fail(err, LOAD_E_SYSTEM, -error,
@@ -205,13 +230,23 @@ static int target_open_memory(struct target *t, struct load_error *err)
 			 strerror(-error));
 }
 
-/* The file of an address space that an exec or the end took away reads nothing. */
+/*
+ * The file of an address space that an exec or the end took away reads nothing, nor
+ * what is in none but the new one.
+ */
 bool target_same_memory(const struct target *t)
 {
+	size_t tried = 0;
 	uint32_t word;
 
-	return !memory_is_open(&t->mem) || !t->module_count ||
-		memory_read_u32(&t->mem, t->modules[0].elf.base, &word);
+	for (size_t i = 0; i < t->maps.count && tried < TARGET_SAMPLES; i++) {
+		if (!t->maps.list[i].r)
+			continue;
+		if (memory_read_u32(&t->mem, t->maps.list[i].start, &word))
+			return true;
+		tried++;
+	}
+	return !memory_is_open(&t->mem) || !tried;
 }
 
 static int target_inspect(struct target *t, bool any_process, struct load_error *err)
@@ -224,27 +259,59 @@ static int target_inspect(struct target *t, bool any_process, struct load_error 
 	if (!target_check_kind(t, any_process, err) && !calls_find(t, err))
 		return 0;
 	if (!target_same_memory(t))
-		load_fail(err, LOAD_E_GONE, 0,
-			  "process %d ended or started another program meanwhile",
-			  t->pid);
+		target_changed(t, err);
 	return -1;
+}
+
+/* What is known of it beyond its number goes. */
+static void target_forget(struct target *t)
+{
+	memory_close(&t->mem);
+	maps_free(&t->maps);
+	free(t->modules);
+	free(t->code);
+	*t = (struct target){ .pid = t->pid,
+			      .pidfd = t->pidfd,
+			      .confined = t->confined,
+			      .process = t->process,
+			      .mem = MEMORY_CLOSED };
+}
+
+/* Again, as long as the program is only starting, or another one was started. */
+static int target_inspect_started(struct target *t, bool any_process,
+				  struct load_error *err)
+{
+	const struct timespec step = { .tv_nsec = TARGET_STEP_MS * 1000000L };
+
+	for (int tries = 0; target_inspect(t, any_process, err); tries++) {
+		if ((!t->starting && err->code != LOAD_E_GONE) || tries == TARGET_TRIES)
+			return -1;
+		nanosleep(&step, NULL);
+		target_forget(t);
+		if (process_read(t->pid, &t->process, err) ||
+		    diagnose_state(&t->process, err))
+			return -1;
+	}
+	return 0;
 }
 
 int target_open(pid_t pid, bool any_process, struct target *ret, struct load_error *err)
 {
 	struct target t = { .pid = pid, .pidfd = -1, .mem = MEMORY_CLOSED };
+	struct load_error unsaid;
 
+	err = err ? err : &unsaid;
 	/* first of all: the number can't be reused while this is open */
 	if (pid > 0)
 		t.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	*ret = t;
 	ret->confined = seccomp_confines(pid);
 	if (process_read(pid, &ret->process, err) || diagnose_state(&ret->process, err) ||
-	    target_inspect(ret, any_process, err)) {
+	    target_inspect_started(ret, any_process, err)) {
 		/* an ended process explains every other failure */
 		struct load_error now;
 
-		if (err && err->code == LOAD_E_SYSTEM && target_check(ret, &now))
+		if (err->code == LOAD_E_SYSTEM && target_check(ret, &now))
 			*err = now;
 		target_close(ret);
 		return -1;
@@ -256,11 +323,8 @@ void target_close(struct target *t)
 {
 	if (t->pidfd >= 0)
 		close(t->pidfd);
-	memory_close(&t->mem);
-	maps_free(&t->maps);
-	free(t->modules);
-	free(t->code);
-	*t = (struct target){ .pid = t->pid, .pidfd = -1, .mem = MEMORY_CLOSED };
+	target_forget(t);
+	t->pidfd = -1;
 }
 
 int target_check(const struct target *t, struct load_error *err)

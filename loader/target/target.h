@@ -84,6 +84,7 @@ struct target_calls {
 struct target {
 	pid_t pid;
 	struct process process;
+	bool starting;	      /* no C library is there, as yet or at all */
 	bool confined;	      /* some thread of it has a seccomp filter */
 	bool confined_softly; /* ... none of which can end it: allowed_process knows */
 	int pidfd;	      /* -1: the kernel has none (before 5.3) */

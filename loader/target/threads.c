@@ -10,11 +10,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 
 #include "loader/target/calls.h"
+#include "loader/target/memory.h"
 #include "loader/target/process.h"
 
 /* Restarted exactly; nothing else of theirs is in a lock of the C library. */
@@ -123,6 +125,41 @@ void threads_wait(pid_t pid, pid_t tid, struct cpu_wait *ret)
 			ret->arg[i] = arg[i];
 	}
 	free(text);
+}
+
+static bool threads_is_vfork(const struct target *target, const struct cpu_wait *wait)
+{
+	uint64_t flags = wait->arg[0];
+
+#ifdef SYS_vfork
+	if (wait->nr == SYS_vfork)
+		return true;
+#endif
+	if (wait->nr == SYS_clone3 && !memory_read_u64(&target->mem, flags, &flags))
+		return false;
+	return (wait->nr == SYS_clone || wait->nr == SYS_clone3) && flags & CLONE_VFORK;
+}
+
+pid_t threads_in_vfork(const struct target *target)
+{
+	struct dirent *e;
+	struct cpu_wait wait;
+	char path[64];
+	pid_t found = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", target->pid);
+	DIR *dir = opendir(path);
+	while (dir && !found && (e = readdir(dir))) {
+		const pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
+
+		if (tid <= 0 || process_thread_state(target->pid, tid) != 'D')
+			continue;
+		threads_wait(target->pid, tid, &wait);
+		found = threads_is_vfork(target, &wait) ? tid : 0;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
 }
 
 uint64_t threads_sleeps(pid_t pid, pid_t tid)

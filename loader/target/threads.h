@@ -39,6 +39,8 @@ struct thread {
 
 /* What a thread is blocked in; nr -1: in nothing, or it can't be seen. */
 void threads_wait(pid_t pid, pid_t tid, struct cpu_wait *ret);
+/* A thread that waits in vfork for what it made; 0 = there is none. */
+pid_t threads_in_vfork(const struct target *target);
 /* How often it gave up the CPU by itself (voluntary_ctxt_switches); UINT64_MAX - 1:
  * unknown, which is no other count plus one. */
 uint64_t threads_sleeps(pid_t pid, pid_t tid);

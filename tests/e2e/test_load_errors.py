@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """pymem-load when things go wrong: one clear sentence, the right exit status, and
 neither the target nor an earlier file harmed."""
+import ctypes
+import glob
 import json
 import os
 import re
@@ -12,6 +14,7 @@ import subprocess
 import time
 
 from harness import *
+from injection import state_of
 
 IDLE = "ready()\nserve()\n"
 BIG = """
@@ -308,6 +311,52 @@ class Errors(Case):
                 self.assert_untouched(before)
                 self.assertEqual(t.ask("len(ALL)"), 1000000)
             self.nothing_written()
+
+    def test_program_that_only_starts(self):
+        """Stopped right after its exec, before the dynamic loader has done anything."""
+        libc = ctypes.CDLL(None)
+        target = subprocess.Popen([interpreters()[0].path, "-c", IDLE], stdin=subprocess.PIPE,
+                                  stdout=subprocess.DEVNULL,
+                                  preexec_fn=lambda: libc.ptrace(0, 0, 0, 0))   # TRACEME
+        try:
+            os.waitpid(target.pid, os.WUNTRACED)
+            libc.ptrace(17, target.pid, 0, signal.SIGSTOP)      # DETACH
+            wait_for(lambda: state_of(target.pid) == "T")
+            self.fails(target.pid, "if it is starting its program, try again")
+        finally:
+            target.kill()
+            target.communicate()
+
+    def test_parent_in_vfork(self):
+        """It can't be stopped until the child's program starts, which opens a pipe first."""
+        os.mkfifo(self.path("fifo"))
+        code = ("import os, sys\n"
+                "os.posix_spawn('/bin/true', ['true'], {}, file_actions="
+                "[(os.POSIX_SPAWN_OPEN, 1, sys.argv[1], os.O_WRONLY, 0)])\n")
+        newest = max(interpreters(), key=lambda p: p.version)
+        target = subprocess.Popen([newest.path, "-c", code, self.path("fifo")])
+        try:
+            wait_for(lambda: state_of(target.pid) == "D")
+            self.fails(target.pid, "thread %d waits in vfork until" % target.pid)
+        finally:
+            with open(self.path("fifo")):
+                self.assertEqual(target.wait(120), 0)
+
+    def test_python_2(self):
+        """The number, not the words after it as far as there was room."""
+        found = glob.glob(os.path.expanduser("~/.pyenv/versions/2.7*/bin/python2.7"))
+        if not found:
+            self.skipTest("needs Python 2.7")
+        with subprocess.Popen([found[0], "-c", "input()"], stdin=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL) as target:
+            wait_for(lambda: state_of(target.pid) == "S")
+            self.fails(target.pid, r"Python 2\.7\.[0-9]+ is not supported")
+
+    def fails(self, pid, words):
+        done = run_load("-q", "-f", self.path("none.pymem"), pid)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.stderr.decode(), words)
+        self.assertFalse(os.path.exists(self.path("none.pymem")))
 
     def test_ended_after_the_capture(self):
         """What is made of the snapshot is left out: a sentence says so, and the status."""
