@@ -200,6 +200,21 @@ class Summaries(Case):
             text = run_view("--merge", "--format", "openmetrics", self.path("a"), self.path("b"))
             self.assertRegex(text.stdout, rb"pymem_complete\{.*\} %d\n" % (count > 0))
 
+    def test_one_summary(self):
+        """Nobody knows how a process grew of which there is one."""
+        def write(name, pid, time, held):
+            with open(self.path(name), "w") as f:
+                json.dump({"pymem_summary": 1, "host": "h", "pid": pid, "command": "c",
+                           "python": "3", "time_ns": time, "complete": True, "objects": 9,
+                           "held": held, "places": []}, f)
+        write("a", 1, 10 ** 9, 5000), write("b", 2, 10 ** 9, 7000), write("c", 2, 10 ** 10, 8000)
+        for files, held, growth, most in ((["a"], 5000, None, None),
+                                          (["a", "b", "c"], 13000, 1000, "h 2")):
+            done = run_view("--merge", "--format", "json", *map(self.path, files))
+            row, = json.loads(done.stdout)["rows"]
+            self.assertEqual((row["held"], row["growth"], row["most_growth"], row["most"]),
+                             (held, growth, growth, most))
+
     def metrics(self, summary, command):
         done = run_view("--merge", "--format", "openmetrics", self.path("b.summary"))
         self.assertEqual((done.returncode, done.stderr), (0, b""))

@@ -167,6 +167,7 @@ static void merge_add(json_t *row, const char *member, int64_t value)
 struct share {
 	int64_t objects, held, growth;
 	bool least; /* it grew by that much, or more */
+	bool alone; /* of a process of which there is one summary: nobody knows */
 };
 
 static void merge_add_row(struct merged *m, const json_t *last, const char *place,
@@ -188,14 +189,16 @@ static void merge_add_row(struct merged *m, const json_t *last, const char *plac
 	merge_add(row, "processes", 1);
 	merge_add(row, "objects", share->objects);
 	merge_add(row, "held", share->held);
+	json_object_set_new(json_object_get(row, "on"), merge_text(last, "host"),
+			    json_true());
+	if (share->alone)
+		return;
 	merge_add(row, "growth", growth);
 	if (share->least)
 		json_object_set_new(row, "least", json_true());
 	if (ns >= 1000000000)
 		merge_add(row, "per_hour",
 			  (int64_t)((double)growth / (double)ns * 3.6e12));
-	json_object_set_new(json_object_get(row, "on"), merge_text(last, "host"),
-			    json_true());
 	const json_t *const most = json_object_get(row, "most_growth");
 	if (most && json_integer_value(most) >= growth)
 		return;
@@ -266,7 +269,8 @@ static void merge_add_process(struct merged *m, const json_t *first, const json_
 		      held = merge_number(last, "held");
 	const struct share all = { .objects = merge_number(last, "objects"),
 				   .held = held,
-				   .growth = held - merge_number(first, "held") };
+				   .growth = held - merge_number(first, "held"),
+				   .alone = first == last };
 	size_t i;
 	json_t *place;
 
@@ -274,7 +278,8 @@ static void merge_add_process(struct merged *m, const json_t *first, const json_
 	json_array_foreach(places, i, place)
 	{
 		struct share share = { .objects = merge_number(place, "count"),
-				       .held = merge_number(place, "retained") };
+				       .held = merge_number(place, "retained"),
+				       .alone = first == last };
 
 		share.growth = merge_growth(first, last, place, &share.least);
 		if (!m->err && !merge_is_below(first, last, i))
@@ -349,6 +354,17 @@ static void merge_put_text(struct row *row, const char *text)
 	text_free(&escaped);
 }
 
+/* Of none of its processes were there two summaries: it isn't known. */
+static void merge_put_difference(struct row *row, const json_t *from, const char *member)
+{
+	const json_t *const n = json_object_get(from, member);
+
+	if (n)
+		row_i64(row, json_integer_value(n));
+	else
+		row_unknown(row);
+}
+
 static int merge_put_row(struct table *table, const json_t *from)
 {
 	struct text most = { 0 };
@@ -365,11 +381,14 @@ static int merge_put_row(struct table *table, const json_t *from)
 	row_u64(&row, json_object_size(json_object_get(from, "on")));
 	row_u64(&row, (uint64_t)merge_number(from, "objects"));
 	row_u64(&row, (uint64_t)merge_number(from, "held"));
-	row_i64(&row, json_integer_value(json_object_get(from, "growth")));
-	row_i64(&row, json_integer_value(json_object_get(from, "per_hour")));
+	merge_put_difference(&row, from, "growth");
+	merge_put_difference(&row, from, "per_hour");
 	row_u64(&row, json_is_true(json_object_get(from, "least")));
-	merge_put_text(&row, text_get(&most));
-	row_i64(&row, json_integer_value(json_object_get(from, "most_growth")));
+	if (json_object_get(from, "most_growth"))
+		merge_put_text(&row, text_get(&most));
+	else
+		row_unknown(&row);
+	merge_put_difference(&row, from, "most_growth");
 	text_free(&most);
 	return row_end(&row);
 }
