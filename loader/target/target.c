@@ -129,8 +129,9 @@ static int target_find_modules(struct target *t, struct load_error *err)
 		t->libc = t->ldso; /* musl: both in one */
 		t->libc_kind = LIBC_MUSL;
 	}
-	/* a static program has no interpreter; before entry is told, none is there */
-	t->starting = !t->libc && (interp || !entry);
+	/* a static program has no interpreter; before entry is told, none is there; another
+	 * processor's libraries aren't among the modules */
+	t->starting = !t->libc && !t->emulated && (interp || !entry);
 	const struct map *vdso = maps_named(&t->maps, "[vdso]");
 	if (vdso)
 		t->vdso = (struct range){ vdso->start, vdso->end };
@@ -174,18 +175,18 @@ static int target_check_kind(const struct target *t, bool any_process,
 			err, LOAD_E_UNSUPPORTED, 0,
 			"process %d is a 32-bit program; only 64-bit ones are supported",
 			t->pid);
-	if (t->starting)
-		return load_fail(
-			err, LOAD_E_STATE, 0,
-			"process %d (%s) has no C library: if it is starting its "
-			"program, try again; else nothing can be loaded into it",
-			t->pid, t->process.comm);
 	if (!t->python.found && t->emulated && !any_process)
 		return load_fail(
 			err, LOAD_E_UNSUPPORTED, 0,
 			"process %d (%s) emulates another processor, and CPython "
 			"runs on that: %s, where that processor is a real one",
 			t->pid, t->process.comm, machine_remedy(t->emulated, remedy));
+	if (t->starting)
+		return load_fail(
+			err, LOAD_E_STATE, 0,
+			"process %d (%s) has no C library: if it is starting its "
+			"program, try again; else nothing can be loaded into it",
+			t->pid, t->process.comm);
 	if (!t->python.found && !any_process)
 		return load_fail(err, LOAD_E_NOT_PYTHON, 0,
 				 "process %d (%s) doesn't run CPython: %s", t->pid,
