@@ -129,8 +129,8 @@ static int target_find_modules(struct target *t, struct load_error *err)
 		t->libc = t->ldso; /* musl: both in one */
 		t->libc_kind = LIBC_MUSL;
 	}
-	/* a static program has no interpreter; before entry is told, none is there; another
-	 * processor's libraries aren't among the modules */
+	/* a static program has no interpreter; before entry is told, none is there;
+	 * another processor's libraries aren't among the modules */
 	t->starting = !t->libc && !t->emulated && (interp || !entry);
 	const struct map *vdso = maps_named(&t->maps, "[vdso]");
 	if (vdso)

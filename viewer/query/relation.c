@@ -305,38 +305,58 @@ static bool relation_take_hex(struct relation_argument *a, const char *text)
 	return true;
 }
 
+static void relation_take_real(struct relation_argument *a, double real)
+{
+	const bool fits = real >= -0x1p63 && real < 0x1p63;
+
+	a->real = real;
+	if (fits)
+		a->number = (int64_t)real;
+	a->is_number = fits && (double)a->number == real;
+	a->is_real = !a->is_number;
+}
+
 static void relation_take_number(struct relation_argument *a, sqlite3_value *value)
 {
-	switch (sqlite3_value_numeric_type(value)) {
+	switch (sqlite3_value_type(value)) {
 	case SQLITE_INTEGER:
 		a->number = sqlite3_value_int64(value);
 		a->is_number = true;
 		break;
 	case SQLITE_FLOAT:
-		a->real = sqlite3_value_double(value);
-		if (a->real >= -0x1p63 && a->real < 0x1p63)
-			a->number = (int64_t)a->real;
-		a->is_number = a->real >= -0x1p63 && a->real < 0x1p63 &&
-			(double)a->number == a->real;
-		a->is_real = !a->is_number;
+		relation_take_real(a, sqlite3_value_double(value));
 		break;
 	default:
 		break;
 	}
 }
 
-/* The number that a text is, as SQLite compares it with numbers. */
-static int relation_take_text(struct relation_argument *a, sqlite3_value *value)
+/*
+ * The number that a text is, as SQLite compares it with numbers: all of it, but for spaces
+ * around.  Not by sqlite3_value_numeric_type, which changes an argument in place, and of a
+ * copy (sqlite3_value_dup) reads the connection that it hasn't: 3.53 crashed there.
+ */
+static void relation_take_text(struct relation_argument *a, const char *text)
 {
-	sqlite3_value *const own = sqlite3_value_dup(value);
+	static const char spaces[] = " \t\n\v\f\r", digits[] = "0123456789";
+	const char *const start = text + strspn(text, spaces);
+	const char *at = start + (*start == '-' || *start == '+');
+	const size_t whole = strspn(at, digits);
+	const bool point = at[whole] == '.';
+	const size_t part = point ? strspn(at + whole + 1, digits) : 0;
 
-	if (!own)
-		return SQLITE_NOMEM;
-	relation_take_number(a, own);
-	sqlite3_value_free(own);
-	if (!a->is_number && a->is_text)
-		a->is_number = relation_take_hex(a, a->text);
-	return SQLITE_OK;
+	at += whole + point + part;
+	const char *e = at + ((*at | 0x20) == 'e');
+	e += e > at && (*e == '-' || *e == '+');
+	const size_t power = e > at ? strspn(e, digits) : 0;
+	at = power ? e + power : at;
+	if ((!whole && !part) || at[strspn(at, spaces)])
+		return;
+	errno = 0;
+	a->number = strtoll(start, NULL, 10);
+	a->is_number = !point && !power && !errno;
+	if (!a->is_number)
+		relation_take_real(a, strtod(start, NULL));
 }
 
 /* *text_ret: an owned copy, or NULL. */
@@ -358,7 +378,11 @@ static int relation_take_value(struct relation_argument *a, sqlite3_value *value
 		return SQLITE_NOMEM;
 	/* no text of ours has a NUL */
 	a->is_text = (size_t)sqlite3_value_bytes(value) == strlen(a->text);
-	return relation_take_text(a, value);
+	if (a->is_text)
+		relation_take_text(a, a->text);
+	if (a->is_text && !a->is_number)
+		a->is_number = relation_take_hex(a, a->text);
+	return SQLITE_OK;
 }
 
 static int relation_take_argument(struct relation_cursor *c, int plan, int k,
