@@ -332,9 +332,9 @@ static void relation_take_number(struct relation_argument *a, sqlite3_value *val
 }
 
 /*
- * The number that a text is, as SQLite compares it with numbers: all of it, but for spaces
- * around.  Not by sqlite3_value_numeric_type, which changes an argument in place, and of a
- * copy (sqlite3_value_dup) reads the connection that it hasn't: 3.53 crashed there.
+ * The number that a text is, as SQLite compares it with numbers: all of it, but for
+ * spaces around.  Not by sqlite3_value_numeric_type, which changes an argument in place,
+ * and of a copy (sqlite3_value_dup) reads the connection that it hasn't: 3.53 crashed.
  */
 static void relation_take_text(struct relation_argument *a, const char *text)
 {
