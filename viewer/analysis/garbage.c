@@ -77,25 +77,13 @@ static int garbage_search_at(struct search *s, uint32_t node)
 
 /* ---- instances, those of the rarest type first ---- */
 
-struct type_run {
-	uint32_t type;
-	uint32_t count, at; /* unreached instances; where the next is put */
-};
-
-static int garbage_rarer(const void *a, const void *b)
+static int garbage_rarer(const void *a, const void *b, void *arg)
 {
-	const struct type_run *x = a, *y = b;
+	const uint32_t *count = arg, x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
-	if (x->count != y->count)
-		return x->count < y->count ? -1 : 1;
-	return x->type < y->type ? -1 : x->type > y->type;
-}
-
-static int garbage_by_type(const void *a, const void *b)
-{
-	const struct type_run *x = a, *y = b;
-
-	return x->type < y->type ? -1 : x->type > y->type;
+	if (count[x] != count[y])
+		return count[x] < count[y] ? -1 : 1;
+	return x < y ? -1 : x > y;
 }
 
 static bool garbage_is_instance(const struct search *s, uint32_t node)
@@ -104,44 +92,55 @@ static bool garbage_is_instance(const struct search *s, uint32_t node)
 		heap_kind(s->heap, node) == SNAP_KIND_OBJECT;
 }
 
-/* Gives each type's run its place among all, and leaves runs sorted by type. */
-static uint32_t garbage_place_runs(struct type_run *runs, size_t count)
+/* counts: u32 per type, of which where its first instance is put, the rarest type's
+ * first, is left.  *all_ret: how many there are. */
+static int garbage_place_types(struct vec *counts, size_t *all_ret)
 {
-	uint32_t at = 0;
+	const size_t types = VEC_COUNT(*counts, uint32_t);
+	uint32_t *count = counts->data, at = 0;
+	struct vec order = { 0 };
 
-	qsort(runs, count, sizeof(*runs), garbage_rarer);
-	for (size_t i = 0; i < count; i++) {
-		runs[i].at = at;
-		at += runs[i].count;
+	if (vec_alloc(&order, types * sizeof(uint32_t)))
+		return -ENOMEM;
+	uint32_t *type = order.data;
+	for (size_t t = 0; t < types; t++)
+		type[t] = (uint32_t)t;
+	qsort_r(type, types, sizeof(*type), garbage_rarer, count);
+	for (size_t i = 0; i < types; i++) {
+		const uint32_t its = count[type[i]];
+
+		count[type[i]] = at;
+		at += its;
 	}
-	qsort(runs, count, sizeof(*runs), garbage_by_type);
-	return at;
+	vec_free(&order);
+	*all_ret = at;
+	return 0;
 }
 
 /* ret: u32, the unreached instances. */
 static int garbage_instances(struct search *s, const struct progress *progress,
 			     struct vec *ret)
 {
-	const size_t types = (size_t)s->heap->types + 1;
-	struct vec runs = { 0 };
-	int err = vec_alloc(&runs, types * sizeof(struct type_run));
+	struct vec counts = { 0 };
+	size_t all = 0;
+	int err = vec_alloc(&counts, ((size_t)s->heap->types + 1) * sizeof(uint32_t));
 
 	if (err)
 		return err;
-	struct type_run *run = runs.data;
-	for (size_t t = 0; t < types; t++)
-		run[t].type = (uint32_t)t;
+	uint32_t *at = counts.data;
 	for (uint32_t o = 0; o < s->heap->objects; o++)
 		if (garbage_is_instance(s, o))
-			run[heap_type_of(s->heap, o)].count++;
-	err = vec_alloc(ret, garbage_place_runs(run, types) * sizeof(uint32_t));
+			at[heap_type_of(s->heap, o)]++;
+	err = garbage_place_types(&counts, &all);
+	if (!err)
+		err = vec_alloc(ret, all * sizeof(uint32_t));
 	for (uint32_t o = 0; o < s->heap->objects && !err; o++) {
 		if (o % (16 * PROGRESS_EVERY) == 0)
 			err = progress_step(progress, "garbage", o, s->heap->objects);
 		if (garbage_is_instance(s, o))
-			VEC(*ret, uint32_t)[run[heap_type_of(s->heap, o)].at++] = o;
+			VEC(*ret, uint32_t)[at[heap_type_of(s->heap, o)]++] = o;
 	}
-	vec_free(&runs);
+	vec_free(&counts);
 	return err;
 }
 

@@ -8,12 +8,25 @@
 #define FEW_MEMBERS 10u	 /* fewer make no index */
 #define MOST_MEMBERS 10u /* one in so many members may be held elsewhere too, or one */
 
+/* Those that were merged with another. */
+static void suspect_merge_take_out(struct vec *suspects)
+{
+	struct suspect *s = suspects->data;
+	const size_t count = VEC_COUNT(*suspects, struct suspect);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!s[i].merged)
+			s[kept++] = s[i];
+	suspects->size = kept * sizeof(*s);
+}
+
 /* A container whose members are a suspect of their own, being held elsewhere too, belongs
  * to that. */
 static void suspect_merge_holders(struct vec *suspects)
 {
 	struct suspect *s = suspects->data;
-	size_t count = VEC_COUNT(*suspects, struct suspect), kept = 0;
+	const size_t count = VEC_COUNT(*suspects, struct suspect);
 
 	for (size_t i = 0; i < count; i++) {
 		struct suspect *with = NULL;
@@ -25,10 +38,7 @@ static void suspect_merge_holders(struct vec *suspects)
 			with->retained += s[i].retained;
 		s[i].merged = with != NULL;
 	}
-	for (size_t i = 0; i < count; i++)
-		if (!s[i].merged)
-			s[kept++] = s[i];
-	suspects->size = kept * sizeof(*s);
+	suspect_merge_take_out(suspects);
 }
 
 /* The interpreter's table of interned strings belongs to those that are never freed. */
@@ -128,7 +138,7 @@ static void suspect_merge_index(struct vec *suspects, size_t with)
 static int suspect_merge_indexes(const struct analysis *a, struct vec *suspects)
 {
 	struct suspect *s = suspects->data;
-	size_t count = VEC_COUNT(*suspects, struct suspect), kept = 0;
+	const size_t count = VEC_COUNT(*suspects, struct suspect);
 	struct vec member = { 0 };
 
 	for (size_t i = 0; i < count; i++) {
@@ -141,10 +151,7 @@ static int suspect_merge_indexes(const struct analysis *a, struct vec *suspects)
 		suspect_merge_index(suspects, i);
 	}
 	vec_free(&member);
-	for (size_t i = 0; i < count; i++)
-		if (!s[i].merged)
-			s[kept++] = s[i];
-	suspects->size = kept * sizeof(*s);
+	suspect_merge_take_out(suspects);
 	return 0;
 }
 
@@ -201,17 +208,13 @@ static void suspect_merge_members(const struct weights *weights, struct vec *sus
 {
 	struct suspect *s = suspects->data;
 	const size_t count = VEC_COUNT(*suspects, struct suspect);
-	size_t kept = 0;
 
 	for (size_t i = 0; i < count; i++)
 		if (s[i].memory == SUSPECT_HELD && !s[i].group && !s[i].chain &&
 		    !s[i].by_variable && !s[i].merged && s[i].holder == HEAP_NONE &&
 		    s[i].member_count > 1 && s[i].point < weights->a->heap->objects)
 			suspect_merge_strays(weights, suspects, &s[i]);
-	for (size_t i = 0; i < count; i++)
-		if (!s[i].merged)
-			s[kept++] = s[i];
-	suspects->size = kept * sizeof(*s);
+	suspect_merge_take_out(suspects);
 }
 
 /* A container's members, but for those held elsewhere too. */
@@ -255,7 +258,6 @@ static void suspect_merge_halves(struct vec *suspects)
 {
 	struct suspect *s = suspects->data;
 	const size_t count = VEC_COUNT(*suspects, struct suspect);
-	size_t kept = 0;
 
 	for (size_t i = 0; i < count; i++)
 		for (size_t j = 0;
@@ -263,10 +265,7 @@ static void suspect_merge_halves(struct vec *suspects)
 			if (suspect_merge_is_half(&s[j], suspect_node(&s[i]),
 						  s[i].member_type))
 				suspect_merge_half(&s[i], &s[j]);
-	for (size_t i = 0; i < count; i++)
-		if (!s[i].merged)
-			s[kept++] = s[i];
-	suspects->size = kept * sizeof(*s);
+	suspect_merge_take_out(suspects);
 }
 
 int suspect_merge(const struct weights *weights, struct vec *suspects)

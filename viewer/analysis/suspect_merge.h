@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* suspect_merge - suspects that are one thing become one: a container with its members
- * that others hold too, the table of interned strings with those that stay for ever. */
+ * that others hold too, its indexes, the two halves of what it has, the table of interned
+ * strings with those that stay for ever. */
 #ifndef PYMEM_VIEWER_ANALYSIS_SUSPECT_MERGE_H
 #define PYMEM_VIEWER_ANALYSIS_SUSPECT_MERGE_H
 

@@ -8,8 +8,10 @@
  *    to the largest child while that keeps 70 % of its parent: the end is the
  *    accumulation point.  Where no child keeps 70 % but some still pass the threshold,
  *    each of those is followed by itself, unless they are the like elements of a
- *    container: then that is the point.  In a namespace (a module, a class, their dict) a
- *    fifth of the threshold is enough: it is its names one wants to read, not its own.
+ *    container: then that is the point.  Its members are what most of its children are,
+ *    or the elements of a container below it whose parts they are.  In a namespace (a
+ *    module, a class, their dict) a fifth of the threshold is enough: it is its names one
+ *    wants to read, not its own.
  *    So it is with the other children of the nodes the walk came through.
  *  - frames: the local variables of one function that nothing smaller holds, where
  *    together they pass the threshold, or a fifth of it when they are in several
@@ -17,8 +19,9 @@
  *  - group: the remaining top nodes, by type, where together they pass the threshold, or
  *    a fifth of it and have a holder: (C code we can't see into), (unreachable garbage),
  *    (atexit), (immortal), which make groups of their own, or else the deepest object
- *    on 80 % of their shortest paths.  Groups without one come last: modules' dicts,
- *    types and functions are such in every process.
+ *    on 80 % of their shortest paths: the members are those that this one has
+ *    (crowd.h), the others are a group again.  Groups without one come last: modules'
+ *    dicts, types and functions are such in every process.
  *  - minor: top nodes not in one of the above (or in a group without a holder) that
  *    retain a fifth of the threshold are followed down like a single one: a leak is small
  *    before it is large.
