@@ -103,6 +103,8 @@
 	X(stop_world, "_PyEval_StopTheWorld", 0x030e, 0x0400, SYM_OPTIONAL) \
 	X(start_world, "_PyEval_StartTheWorld", 0x030e, 0x0400, SYM_OPTIONAL) \
 	X(gc_visit, "PyUnstable_GC_VisitObjects", 0x030d, 0x0400, SYM_OPTIONAL) \
+	X(save_thread, "PyEval_SaveThread", 0x030d, 0x0400, SYM_OPTIONAL) \
+	X(restore_thread, "PyEval_RestoreThread", 0x030d, 0x0400, SYM_OPTIONAL) \
 	X(gc_disable, "PyGC_Disable", 0x030a, 0x0400, SYM_OPTIONAL)
 
 struct cpython;

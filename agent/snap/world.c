@@ -18,6 +18,7 @@ enum {
 	WORLD_BREAKER = 24,	/* struct _ts: prev, next, interp, eval_breaker (3.13+) */
 	WORLD_PLEASE_STOP = 32, /* _PY_EVAL_PLEASE_STOP_BIT, pycore_ceval.h */
 	WORLD_TIMEOUT_MS = 5000, /* --gil-timeout, unless it is said */
+	WORLD_WAY_MS = 20,	 /* who stops the world looks at us each millisecond */
 };
 
 /* struct _ts.state (pycore_pystate.h). */
@@ -109,6 +110,31 @@ static int world_fail_silent(struct world *world, uint64_t limit_ns)
 	return job_fail(world->job, PYMEM_FAIL_GIL, 0, buf);
 }
 
+/*
+ * Does another thread stop all?  Then ours stands as well, for as long as that lasts:
+ * detached, it is seen to stand, and to attach again waits for the end (stop_the_world,
+ * park_detached_threads in Python/pystate.c).
+ */
+static void world_give_way(const struct world *world)
+{
+	const struct cpython_symbols *sym = &world->job->py->sym;
+	void *(*save)(void) = (void *(*)(void))sym->save_thread;
+	void (*restore)(void *) = (void (*)(void *))sym->restore_thread;
+	void *own;
+
+	if (!(__atomic_load_n(world_breaker(world->own), __ATOMIC_RELAXED) &
+	      WORLD_PLEASE_STOP))
+		return;
+	__atomic_fetch_and(world_breaker(world->own), ~(uint64_t)WORLD_PLEASE_STOP,
+			   __ATOMIC_RELAXED);
+	own = save();
+	for (int ms = 0; ms < WORLD_WAY_MS &&
+	     world_state_of(world->lay, world->own) == WORLD_DETACHED;
+	     ms++)
+		sys_sleep_ms(1);
+	restore(own);
+}
+
 /* Waits until each thread that runs has come by once; -1 after job_fail. */
 static int world_listen(struct world *world)
 {
@@ -118,6 +144,7 @@ static int world_listen(struct world *world)
 	int silent = world_each(world, world_ask);
 
 	for (unsigned round = 0;; round++) {
+		world_give_way(world);
 		if (silent >= 0)
 			silent = world_each(world, world_is_silent);
 		else if (world_each(world, world_ask) >= 0)
@@ -210,7 +237,7 @@ static int world_at_rest(struct job *job, const struct gil_action *action, uint6
 	world.lay = frame_layout_of(py);
 	world.own = interpreters_current(py);
 	if (!world.lay || !world.lay->ts_state || !world.own || !py->sym.mutex_unlock ||
-	    !py->sym.runtime ||
+	    !py->sym.runtime || !py->sym.save_thread || !py->sym.restore_thread ||
 	    (!(py->sym.stop_world && py->sym.start_world) && !py->sym.gc_visit) ||
 	    !debug_offsets_read(py, &offsets) ||
 	    world_state_of(world.lay, world.own) != WORLD_ATTACHED)

@@ -20,6 +20,10 @@
  * for, as any collection would wait; the pause that is told begins when the first may
  * stand, so it has that wait in it.
  *
+ * While we ask, another thread may begin to stop all: a collection.  It waits for us, and
+ * never comes by itself: so we look at our own bit too, give way as any thread would, and
+ * go on asking when the world goes on.
+ *
  * The threads of other interpreters run on, and are counted as such.
  */
 #ifndef PYMEM_AGENT_SNAP_WORLD_H

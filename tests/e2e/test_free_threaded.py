@@ -152,6 +152,27 @@ class FreeThreaded(Case):
                 self.assertIn(b"without a chance to stop it", done.stderr)
                 self.assert_goes_on(target)
 
+    def test_while_threads_collect(self):
+        """A collection stops all threads, also the one of ours that would stop them: it
+        gives way, or both would wait for each other until --gil-timeout is over."""
+        code = CODE.replace("floats =", "def collect():\n"
+                            "    while True:\n"
+                            "        gc.collect(); count[0] += 1\n"
+                            "for i in range(2):\n"
+                            "    threading.Thread(target=collect, daemon=True).start()\n"
+                            "floats =")
+        for python in found:
+            with self.subTest(python=python.name), Target(python, code) as target:
+                before = ProcState(target.pid)
+                for how in (["--no-fork"], [], ["--no-fork", "--no-values"]):
+                    file = self.capture(target, "--method=agent", "--gil-timeout", "100",
+                                        *how)
+                    _, objects = self.jsonl(file)
+                    types = collections.Counter(o["type"] for o in objects.values())
+                    self.assertEqual(3000, types["__main__.Node"], how)
+                self.assert_untouched(before)
+                self.assert_goes_on(target)
+
     def test_preloaded(self):
         for python in found:
             with self.subTest(python=python.name):
