@@ -351,6 +351,32 @@ ready(); serve()
 ''')
         self.assertRegex(texts[0], r"__main__.ROOT -> tree of [0-9]+,[0-9]+ dict")
 
+    def test_what_the_members_are_full_of(self):
+        """A dict of a few lists of the same is one thing, with what is in these."""
+        code = r'''
+import collections
+class View:
+    def __init__(self, n):
+        self.page = "<p>%%d" %% n * 50
+    def on_save(self):
+        pass
+KEPT = collections.defaultdict(list)
+for n in range(6000):
+    KEPT[n %% %d].append(View(n)%s)
+ready(); serve()
+'''
+        texts = self.texts(interpreters()[-1], "few", code % (5, ""))
+        self.assertIn("__main__.KEPT -> defaultdict -> 5 list of 1,200 View each", texts[0])
+        self.assertFalse([text for text in texts[1:] if "View" in text], texts)
+        texts = self.texts(interpreters()[-1], "many", code % (250, ""))
+        self.assertIn("-> 250 list of some 24 View each", texts[0])
+        texts = self.texts(interpreters()[-1], "two", code % (2, ""))
+        self.assertIn("__main__.KEPT[0] -> list -> 3,000 View", "\n".join(texts))
+        rows = self.rows(interpreters()[-1], "methods", code % (7, ".on_save"))
+        self.assertIn("KEPT -> defaultdict -> 7 list of some 857 method each",
+                      rows[0]["text"])
+        self.assertIn("callbacks", rows[0]["cause"])
+
     def test_members_some_of_which_are_held_elsewhere(self):
         code = r'''
 class Rule:

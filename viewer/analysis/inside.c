@@ -13,6 +13,8 @@
 #define KEPT_RATIO 0.6	/* of a member, at every step */
 #define ALIKE_RATIO 0.9 /* of the members */
 #define CROWDS 8u	/* groups of one type that are told apart */
+#define FULL_RATIO 0.7	/* of what a container retains */
+#define FULL_COUNT 10u	/* in each container: fewer are its parts */
 
 struct way {
 	uint32_t node[SUSPECT_INSIDE], count;
@@ -186,6 +188,96 @@ static void inside_choose(const struct inside *in, struct suspect *s)
 	}
 }
 
+/* ---- what the containers are full of ---- */
+
+static bool inside_is_container(const struct heap *heap, uint32_t node)
+{
+	switch (heap_kind(heap, node)) {
+	case SNAP_KIND_LIST:
+	case SNAP_KIND_TUPLE:
+	case SNAP_KIND_SET:
+	case SNAP_KIND_DICT:
+	case SNAP_KIND_DEQUE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Of one type: in one container, which alone keeps them; in those that it fills. */
+struct contents {
+	uint64_t retained, number;
+	uint64_t all, containers;
+};
+
+static int inside_count_contents(struct inside *in, uint32_t node, struct contents *of)
+{
+	const double least = FULL_RATIO * (double)analysis_retained(in->a, node);
+	const struct heap *heap = in->heap;
+	struct heap_span children;
+	const int err = analysis_children(in->a, node, in->progress, &children);
+
+	for (uint32_t i = 0; !err && i < children.count; i++)
+		if (children.target[i] < heap->objects) {
+			const uint32_t child = children.target[i];
+			struct contents *c = &of[heap_namesake_of(heap, child)];
+
+			c->retained += analysis_retained(in->a, child);
+			c->number++;
+		}
+	for (uint32_t i = 0; !err && i < children.count; i++)
+		if (children.target[i] < heap->objects) {
+			struct contents *c =
+				&of[heap_namesake_of(heap, children.target[i])];
+
+			if (c->number && (double)c->retained >= least) {
+				c->all += c->number;
+				c->containers++;
+			}
+			c->retained = c->number = 0;
+		}
+	return err;
+}
+
+static void inside_choose_contents(const struct inside *in, const struct contents *of,
+				   struct suspect *s)
+{
+	uint32_t most = 1;
+
+	for (uint32_t t = 1; t <= in->heap->types; t++)
+		if (of[t].containers > of[most].containers)
+			most = t;
+	const uint64_t containers = of[most].containers, all = of[most].all;
+	if (!containers || (double)containers < ALIKE_RATIO * (double)in->ways ||
+	    all < FULL_COUNT * containers)
+		return;
+	s->content_type = most;
+	s->content_each = (uint32_t)((all + containers / 2) / containers);
+	s->content_exact =
+		s->content_each * containers == all && s->member_count == containers;
+}
+
+static int inside_find_contents(struct inside *in, struct suspect *s)
+{
+	const uint32_t end = s->inside_steps ? s->inside_steps - 1 : 0;
+	struct vec by_type = { 0 };
+	int err = vec_alloc(&by_type,
+			    ((size_t)in->heap->types + 1) * sizeof(struct contents));
+
+	for (uint32_t i = 0; i < in->ways && !err; i++) {
+		const uint32_t node = in->way[i].node[end];
+
+		if (in->way[i].count <= end || node >= in->heap->objects ||
+		    !inside_is_container(in->heap, node))
+			continue;
+		err = inside_count_contents(in, node, by_type.data);
+	}
+	if (!err)
+		inside_choose_contents(in, by_type.data, s);
+	vec_free(&by_type);
+	return err;
+}
+
 static bool inside_may_be(const struct heap *heap, const struct suspect *s)
 {
 	return s->memory == SUSPECT_HELD && !s->chain && !s->tree &&
@@ -211,8 +303,10 @@ int inside_of_suspects(struct analysis *analysis, const struct progress *progres
 			err = inside_sample(&in, &s[i]);
 		for (uint32_t k = 0; k < in.crowds; k++)
 			crowd_end(&in.crowd[k]);
-		if (!err)
+		if (!err) {
 			inside_choose(&in, &s[i]);
+			err = inside_find_contents(&in, &s[i]);
+		}
 	}
 	return err;
 }

@@ -35,6 +35,7 @@
 #define FEW_MEMBERS 10u /* so few have no holder of their own */
 #define MOST_OTHERS 10u /* one in so many may lie elsewhere */
 #define ELEMENT_STEPS 8u
+#define MOST_NAMED 3u /* so many containers of a dict may be told apart by their keys */
 
 static bool suspects_synthetic(const struct heap *heap, uint32_t node)
 {
@@ -295,21 +296,53 @@ static int suspects_add_single(struct finder *f, uint32_t top, uint32_t point,
 	return err ? err : vec_append(f->ret, &s, sizeof(s));
 }
 
-/* Whether the first `big` children are like elements of a container. */
-static bool suspects_elements(const struct heap *heap, uint32_t node,
-			      struct heap_span children, uint32_t big)
+/* The type of what retains most in each of these containers, if it is the same; 0. */
+static int suspects_contents(const struct finder *f, const uint32_t *node, uint32_t count,
+			     uint32_t *ret)
 {
+	struct heap_span parts;
+
+	*ret = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		const int err = analysis_children(f->a, node[i], f->progress, &parts);
+		const uint32_t type = !err && parts.count ?
+			heap_namesake_of(f->heap, parts.target[0]) :
+			0;
+
+		if (err || !type || (i && type != *ret)) {
+			*ret = 0;
+			return err;
+		}
+		*ret = type;
+	}
+	return 0;
+}
+
+/* *ret: whether the first `big` children are like elements of a container. */
+static int suspects_elements(const struct finder *f, uint32_t node,
+			     struct heap_span children, uint32_t big, bool *ret)
+{
+	const struct heap *heap = f->heap;
 	/* native memory has no elements */
 	unsigned kind = node < heap->objects ? heap_kind(heap, node) : SNAP_KIND_OBJECT;
-	uint32_t type = big ? heap_namesake_of(heap, children.target[0]) : 0;
+	uint32_t type = big ? heap_namesake_of(heap, children.target[0]) : 0,
+		 contents = 0;
+	int err = 0;
 
+	*ret = false;
 	for (uint32_t i = 1; i < big; i++)
 		if (heap_namesake_of(heap, children.target[i]) != type)
-			return false;
-	return big > 1 && type &&
-		(kind == SNAP_KIND_LIST || kind == SNAP_KIND_TUPLE ||
-		 kind == SNAP_KIND_SET || kind == SNAP_KIND_DEQUE ||
-		 heap_type(heap, type)->kind == SNAP_KIND_OBJECT);
+			return 0;
+	if (big < 2 || !type)
+		return 0;
+	*ret = kind == SNAP_KIND_LIST || kind == SNAP_KIND_TUPLE ||
+		kind == SNAP_KIND_SET || kind == SNAP_KIND_DEQUE ||
+		heap_type(heap, type)->kind == SNAP_KIND_OBJECT;
+	if (!*ret && kind == SNAP_KIND_DICT && big > MOST_NAMED) {
+		err = suspects_contents(f, children.target, big, &contents);
+		*ret = contents != 0;
+	}
+	return err;
 }
 
 /* From how many bytes on a child is worth a line of its own. */
@@ -326,7 +359,7 @@ static int suspects_split(struct finder *f, uint32_t top, uint32_t node)
 
 	uint64_t rest = weight_of(&f->weights, node), least = suspects_goes_on(f, node);
 	uint32_t big = 0;
-	bool own = false;
+	bool own = false, elements = false;
 
 	if (err)
 		return err;
@@ -341,9 +374,13 @@ static int suspects_split(struct finder *f, uint32_t top, uint32_t node)
 	if (least == f->minor && !big && !own &&
 	    rest < f->threshold) /* every larger module is such */
 		return 0;
-	if (least != f->minor && !own && suspects_elements(f->heap, node, children, big))
-		return suspects_add_single(f, top, node, weight_of(&f->weights, node),
-					   UINT64_MAX);
+	if (least != f->minor && !own)
+		err = suspects_elements(f, node, children, big, &elements);
+	if (err || elements)
+		return err ?
+			err :
+			suspects_add_single(f, top, node, weight_of(&f->weights, node),
+					    UINT64_MAX);
 	for (uint32_t i = 0; i < big; i++)
 		if (!heap_is_native(f->heap, children.target[i]) &&
 		    vec_push_u32(&f->todo, children.target[i]))

@@ -8,10 +8,11 @@
  *    to the largest child while that keeps 70 % of its parent: the end is the
  *    accumulation point.  Where no child keeps 70 % but some still pass the threshold,
  *    each of those is followed by itself, unless they are the like elements of a
- *    container: then that is the point.  Its members are what most of its children are,
- *    or the elements of a container below it whose parts they are.  In a namespace (a
- *    module, a class, their dict) a fifth of the threshold is enough: it is its names one
- *    wants to read, not its own.
+ *    container (of a dict: objects, or more than three containers of the same): then
+ *    that is the point.  Its members are what most of its children are, or the elements
+ *    of a container below it whose parts they are.  In a namespace (a module, a class,
+ *    their dict) a fifth of the threshold is enough: it is its names one wants to read,
+ *    not its own.
  *    So it is with the other children of the nodes the walk came through.
  *  - frames: the local variables of one function that nothing smaller holds, where
  *    together they pass the threshold, or a fifth of it when they are in several
@@ -84,6 +85,11 @@ struct suspect {
 	/* from a member, which comes first, down to where most of what each retains is
 	 * (inside.h); none: 0 steps */
 	uint32_t inside[SUSPECT_INSIDE], inside_steps;
+	/* what most of that (or of a member, without it) consists of, where it is a
+	 * container: how many of such a type it has, on an average unless content_exact.
+	 * 0: nothing in particular, or few */
+	uint32_t content_type, content_each;
+	bool content_exact;
 	/* where the snapshot tells what a fork left to share: bytes of the objects that
 	 * the point dominates, but for large tables, and those of them in shared pages;
 	 * else 0.  Of these, where the parent's snapshot is at hand too, with whom, and

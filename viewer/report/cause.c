@@ -410,6 +410,22 @@ static const char *cause_whose(const struct heap *heap, const struct suspect *s)
 		"";
 }
 
+/* Is the rule's what the members are, or what they, being containers, are full of? */
+static bool cause_is_member(const struct cause_path *p, const struct cause *rule)
+{
+	const struct suspect *s = p->s;
+	const uint32_t types[] = { s->member_type,
+				   s->inside_steps ? 0 : s->content_type };
+
+	for (size_t i = 0; i < 2; i++)
+		if (types[i] &&
+		    (rule->where == CAUSE_MEMBER_TYPE ?
+			     kin_is(p->a->heap, types[i], rule->types) :
+			     heap_type(p->a->heap, types[i])->kind == rule->value))
+			return true;
+	return false;
+}
+
 static bool cause_fits(const struct cause_path *p, const struct cause *rule)
 {
 	const struct heap *heap = p->a->heap;
@@ -427,10 +443,8 @@ static bool cause_fits(const struct cause_path *p, const struct cause *rule)
 	case CAUSE_GROUP:
 		return cause_is_group(p, rule->value);
 	case CAUSE_MEMBER_TYPE:
-		return kin_is(heap, s->member_type, rule->types);
 	case CAUSE_MEMBER_KIND:
-		return s->member_type &&
-			heap_type(heap, s->member_type)->kind == rule->value;
+		return cause_is_member(p, rule);
 	case CAUSE_INSIDE_KIND:
 		return cause_is_inside(p, rule->value);
 	case CAUSE_PATH_TYPE:

@@ -141,6 +141,20 @@ static void suspect_members_namesakes(struct text *out, const struct heap *heap,
 			    human_count(buf, namesakes));
 }
 
+/* What the container is full of. */
+static void suspect_members_contents(struct text *out, const struct heap *heap,
+				     const struct suspect *s)
+{
+	char buf[HUMAN_SIZE];
+
+	if (!s->content_type)
+		return;
+	text_printf(out, " of %s%s ", s->content_exact ? "" : "some ",
+		    human_count(buf, s->content_each));
+	describe_short_type(out, heap, s->content_type);
+	text_add(out, s->inside_steps ? "" : " each");
+}
+
 void suspect_members_text(struct text *out, const struct analysis *analysis,
 			  const struct suspect *s)
 {
@@ -152,6 +166,8 @@ void suspect_members_text(struct text *out, const struct analysis *analysis,
 	suspect_members_namesakes(out, analysis->heap, s);
 	if (s->point < heap_native_base(analysis->heap) && !s->frames && !s->by_variable)
 		suspect_members_calls(out, analysis, s);
+	if (!s->inside_steps)
+		suspect_members_contents(out, analysis->heap, s);
 	if (s->elsewhere)
 		text_printf(out, " and %s that something else holds, too",
 			    human_count(buf, s->elsewhere));
@@ -235,6 +251,7 @@ void suspect_members_inside(struct text *out, const struct heap *heap,
 		text_clear(&last);
 		text_add(&last, text_get(&step));
 	}
+	suspect_members_contents(out, heap, s);
 	text_free(&step);
 	text_free(&last);
 }
