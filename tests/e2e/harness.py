@@ -81,22 +81,27 @@ class Python:
 
     def __init__(self, path):
         self.path = path
-        code = ("import sys,platform,sysconfig;print(platform.python_implementation(),"
-                "'.'.join(map(str,sys.version_info[:3])),"
-                "sysconfig.get_config_var('Py_GIL_DISABLED') or 0,"
-                "int(hasattr(sys,'gettotalrefcount')),int(hasattr(sys,'getobjects')),"
-                "sysconfig.get_paths()['include'])")
-        out = subprocess.run([path, "-S", "-E", "-c", code], stdout=subprocess.PIPE,
-                             stderr=subprocess.DEVNULL, timeout=300 * SLOW, check=True)
-        impl, version, ft, debug, traces, include = out.stdout.decode().split(None, 5)
+        # each script of tests asks all of them: sysconfig would cost as much again
+        impl, version, ft, debug, traces = self._ask(
+            "import sys;print(sys.implementation.name,"
+            "'.'.join(map(str,sys.version_info[:3])),int('t' in sys.abiflags),"
+            "int(hasattr(sys,'gettotalrefcount')),int(hasattr(sys,'getobjects')))").split()
         self.implementation = impl
         self.version = tuple(int(x) for x in version.split("."))
         self.free_threaded = ft == "1"
         self.debug = debug == "1"
         self.traces = traces == "1"	# Py_TRACE_REFS
-        self.include = include.strip()
         self.name = "%s (%s%s%s)" % (path, version, "t" if self.free_threaded else "",
                                      "d" if self.debug else "")
+
+    def _ask(self, code):
+        return subprocess.run([self.path, "-S", "-E", "-c", code], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, timeout=300 * SLOW,
+                              check=True).stdout.decode().strip()
+
+    @property
+    def include(self):
+        return self._ask("import sysconfig;print(sysconfig.get_paths()['include'])")
 
     @property
     def has_headers(self):
@@ -144,7 +149,7 @@ def interpreters():
                 python = Python(path)
             except (subprocess.SubprocessError, OSError, ValueError):
                 continue
-            if python.implementation == "CPython" and python.version >= (3, 6):
+            if python.implementation == "cpython" and python.version >= (3, 6):
                 _found.append(python)
         _found.sort(key=lambda p: (p.version, p.path))
     return list(_found)
