@@ -434,8 +434,8 @@ static void record_words(FILE *out, const char *bytes, size_t size)
 	free(bits);
 }
 
-/* As a stream, of which zstd does not know that it is short, it comes out smaller.  A test
- * that throws it away has it quickly (PYMEM_IMAGE_LEVEL). */
+/* As a stream, of which zstd does not know that it is short, it comes out smaller.  A
+ * test that throws it away has it quickly (PYMEM_IMAGE_LEVEL). */
 static size_t record_pack(char *packed, size_t capacity, const char *plain, size_t size)
 {
 	ZSTD_CCtx *const context = ZSTD_createCCtx();

@@ -95,9 +95,9 @@ static size_t account_merge(const struct heap *heap, struct vec *owned)
 	if (count)
 		qsort(o, count, sizeof(*o), account_by_object);
 	for (size_t i = 0; i < count; i++) {
-		struct owned *const with = &o[kept - 1];
+		struct owned *const with = kept ? &o[kept - 1] : NULL;
 
-		if (!kept || account_by_owner(with, &o[i])) {
+		if (!with || account_by_owner(with, &o[i])) {
 			o[kept++] = o[i];
 			continue;
 		}

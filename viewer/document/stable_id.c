@@ -6,6 +6,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* hash: of name and number, 0: a free slot; last: from which the last number came. */
+struct stable_other {
+	uint64_t hash, last;
+};
+
 static uint64_t stable_id_mix(uint64_t hash, uint64_t value)
 {
 	hash = (hash ^ value) * 0x9e3779b97f4a7c15ull;
@@ -22,16 +27,25 @@ static uint64_t stable_id_text(const char *text, size_t size)
 	return hash;
 }
 
-int stable_id_init(struct stable_id *s, const struct heap *heap)
+/* Of a table with at least one slot free for each that is used. */
+static size_t stable_id_slots(size_t used)
 {
 	size_t slots = 1024;
 
-	*s = (struct stable_id){ 0 };
-	while (slots < 2 * ((size_t)heap->nodes + STABLE_ID_RESERVED))
+	while (slots < 2 * used)
 		slots *= 2;
-	s->mask = slots - 1;
+	return slots;
+}
+
+int stable_id_init(struct stable_id *s, const struct heap *heap)
+{
+	const size_t slots = stable_id_slots((size_t)heap->nodes + STABLE_ID_RESERVED);
+	const size_t others = stable_id_slots(heap->nodes - heap->objects);
+
+	*s = (struct stable_id){ .mask = slots - 1, .other_mask = others - 1 };
 	s->type = malloc(((size_t)heap->types + 1) * sizeof(*s->type));
 	if (!s->type || vec_alloc(&s->taken, slots * 4) ||
+	    vec_alloc(&s->other, others * sizeof(struct stable_other)) ||
 	    vec_alloc(&s->address, heap->objects * 8ul))
 		return -ENOMEM;
 	addrmap_list(&heap->addrs, s->address.data, heap->objects);
@@ -48,6 +62,7 @@ int stable_id_init(struct stable_id *s, const struct heap *heap)
 void stable_id_free(struct stable_id *s)
 {
 	vec_free(&s->taken);
+	vec_free(&s->other);
 	free(s->type);
 	vec_free(&s->address);
 	*s = (struct stable_id){ 0 };
@@ -68,27 +83,44 @@ static bool stable_id_take(struct stable_id *s, uint32_t id)
 	return true;
 }
 
-static uint32_t stable_id_of_hash(struct stable_id *s, uint64_t hash)
+/* *hash: where to begin; the number's own afterwards. */
+static uint32_t stable_id_of_hash(struct stable_id *s, uint64_t *hash)
 {
 	uint32_t id;
 
 	assert(s->taken.size);
 	do {
-		hash = stable_id_mix(hash, 1);
-		id = (uint32_t)hash | 1;
+		*hash = stable_id_mix(*hash, 1);
+		id = (uint32_t)*hash | 1;
 	} while (id < 2 * STABLE_ID_RESERVED || !stable_id_take(s, id));
 	return id;
 }
 
 uint32_t stable_id_object(struct stable_id *s, const struct heap *heap, uint32_t object)
 {
-	return stable_id_of_hash(s,
-				 stable_id_mix(s->type[heap_type_of(heap, object)],
-					       VEC(s->address, uint64_t)[object]));
+	uint64_t hash = stable_id_mix(s->type[heap_type_of(heap, object)],
+				      VEC(s->address, uint64_t)[object]);
+
+	return stable_id_of_hash(s, &hash);
+}
+
+static struct stable_other *stable_id_place(struct stable_id *s, uint64_t hash)
+{
+	struct stable_other *const other = s->other.data;
+	size_t slot = hash & s->other_mask;
+
+	while (other[slot].hash && other[slot].hash != hash)
+		slot = (slot + 1) & s->other_mask;
+	return &other[slot];
 }
 
 uint32_t stable_id_other(struct stable_id *s, const char *name, size_t size,
 			 uint64_t number)
 {
-	return stable_id_of_hash(s, stable_id_mix(stable_id_text(name, size), number));
+	uint64_t hash = stable_id_mix(stable_id_text(name, size), number);
+	struct stable_other *const other = stable_id_place(s, hash ? hash : 1);
+
+	if (!other->hash)
+		*other = (struct stable_other){ hash ? hash : 1, hash };
+	return stable_id_of_hash(s, &other->last);
 }

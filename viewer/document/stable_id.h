@@ -20,6 +20,10 @@ struct stable_id {
 	size_t mask;
 	uint64_t *type;	    /* hash of each type's name */
 	struct vec address; /* u64 per object */
+	/* of what is no object: many (the frames of a recursion) have one name, and each
+	 * goes on where the one before it found a number */
+	struct vec other; /* struct stable_other per slot */
+	size_t other_mask;
 };
 
 /* For as many numbers as the heap has nodes. 0 or -ENOMEM; free in any case. */
