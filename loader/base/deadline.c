@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "formats/text/print.h"
@@ -18,14 +19,16 @@
 #include "loader/base/clock.h"
 #include "loader/base/kernel.h"
 
-enum { DEADLINE_GRACE_MS = 1000 };
+enum { DEADLINE_GRACE_MS = 1000, DEADLINE_STEP_MS = 250 };
 
 static int deadline_told = -1;
 
 static struct {
 	pthread_t thread;
 	pid_t pid;
-	unsigned seconds;
+	clockid_t used;		/* processor time of the thread that looks */
+	unsigned idle, longest; /* seconds: without progress, with it */
+	unsigned over_after;	/* which of them it was */
 	int cancel_fd;
 	int over; /* eventfd: the look has ended */
 	bool on;
@@ -49,6 +52,40 @@ static int deadline_wait(uint64_t ms, int cancel_fd)
 	return 0;
 }
 
+static uint64_t deadline_used(void)
+{
+	struct timespec t;
+
+	return clock_gettime(deadline.used, &t) ?
+		0 :
+		(uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* As deadline_wait, but 0 when it takes too long. */
+static int deadline_watch(void)
+{
+	const uint64_t last = clock_now() / 1000000 + deadline.longest * UINT64_C(1000);
+	uint64_t used = 0, idle_end = 0;
+
+	for (;;) {
+		const uint64_t now = clock_now() / 1000000, use = deadline_used();
+		int got;
+
+		if (use != used || !idle_end) {
+			used = use;
+			idle_end = now + deadline.idle * UINT64_C(1000);
+		}
+		if (now >= idle_end || now >= last) {
+			deadline.over_after =
+				now >= last ? deadline.longest : deadline.idle;
+			return 0;
+		}
+		got = deadline_wait(DEADLINE_STEP_MS, deadline.cancel_fd);
+		if (got)
+			return got;
+	}
+}
+
 /* The one sentence. The other thread waits in the kernel and holds no stream. */
 static void deadline_say(bool cancelled)
 {
@@ -62,13 +99,13 @@ static void deadline_say(bool cancelled)
 			     "pymem-load: %d: the process didn't let itself be looked at "
 			     "within %u s: some of its memory or folders may be in a "
 			     "file system that doesn't answer\n",
-			     (int)deadline.pid, deadline.seconds);
+			     (int)deadline.pid, deadline.over_after);
 }
 
 static void *deadline_run(void *unused)
 {
 	(void)unused;
-	int got = deadline_wait(deadline.seconds * UINT64_C(1000), deadline.cancel_fd);
+	int got = deadline_watch();
 	const bool cancelled = got == 2;
 	if (cancelled)
 		got = deadline_wait(DEADLINE_GRACE_MS, -1);
@@ -90,12 +127,24 @@ void deadline_tell(int fd)
 
 void deadline_begin(pid_t pid, unsigned seconds, int cancel_fd)
 {
+	const unsigned longest = seconds && seconds < DEADLINE_LONGEST_SECONDS ?
+		seconds :
+		DEADLINE_LONGEST_SECONDS;
+
+	deadline_begin_within(pid,
+			      longest < DEADLINE_SECONDS ? longest : DEADLINE_SECONDS,
+			      longest, cancel_fd);
+}
+
+void deadline_begin_within(pid_t pid, unsigned idle, unsigned longest, int cancel_fd)
+{
 	static const int taken[] = { SIGINT, SIGTERM, SIGHUP };
 	sigset_t others, told;
 
 	assert(!deadline.on);
 	deadline.pid = pid;
-	deadline.seconds = seconds ? seconds : DEADLINE_SECONDS;
+	deadline.idle = idle;
+	deadline.longest = longest;
 	deadline.cancel_fd = cancel_fd;
 	deadline.over = eventfd(0, EFD_CLOEXEC);
 	sigemptyset(&told);
@@ -107,6 +156,7 @@ void deadline_begin(pid_t pid, unsigned seconds, int cancel_fd)
 	/* their handler runs in the thread, since here it might never get a turn */
 	pthread_sigmask(SIG_SETMASK, &others, &deadline.before);
 	deadline.on = deadline.over >= 0 &&
+		!pthread_getcpuclockid(pthread_self(), &deadline.used) &&
 		!pthread_create(&deadline.thread, NULL, deadline_run, NULL);
 	pthread_sigmask(SIG_SETMASK, &deadline.before, NULL);
 	if (deadline.on)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,8 +86,7 @@ static void session_plan_one(struct session *s, size_t i)
 
 	*r = (struct capture_result){ .pid = pid, .status = CAPTURE_FAILED };
 	const uint64_t seconds = (s->options->timeout_ns + 999999999) / 1000000000;
-	deadline_begin(pid, seconds < DEADLINE_SECONDS ? (unsigned)seconds : 0,
-		       s->cancel_fd);
+	deadline_begin(pid, seconds < UINT_MAX ? (unsigned)seconds : 0, s->cancel_fd);
 	fault_point("plan");
 	const int made = plan_make(pid, s->options, plan, &err);
 	deadline_end();

@@ -416,6 +416,7 @@ class RealAgent(Case):
             complete, refused, bad = 0, 0, []
             for _ in range(runs):
                 out = run_load("-q", "--json", "-f", self.path("s.pymem"), *options, t.pid)
+                self.assertTrue(out.stdout, (out.returncode, out.stderr))
                 s = json.loads(out.stdout.decode())["snapshots"][0]
                 complete += s["status"] == "complete"
                 if s["status"] != "complete":
