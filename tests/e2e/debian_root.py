@@ -19,8 +19,8 @@ def own_mounts():
         skip_all("debootstrap, chroot and mount need root")
     if not shutil.which("debootstrap"):
         skip_all("debootstrap is not installed")
-    if os.environ.get("PYMEM_OWN_MOUNTS") != str(os.getpid()):
-        os.environ["PYMEM_OWN_MOUNTS"] = str(os.getpid())
+    if os.environ.get("PYMEM_TEST_OWN_MOUNTS") != str(os.getpid()):
+        os.environ["PYMEM_TEST_OWN_MOUNTS"] = str(os.getpid())
         os.execvp("unshare", ["unshare", "--mount", "--propagation", "private",
                               sys.executable, "-B"] + sys.argv)
 

@@ -3,10 +3,10 @@
 """What other compilers and other flags make of the sources: each build is without a
 warning, its agent is fit to be loaded elsewhere (test_agent_binary.py), and its programs
 capture a process by both methods.  Opt-in: tests/run --compilers, which installs what the
-release has (PYMEM_COMPILERS: the folder to build in)."""
+release has (PYMEM_TEST_COMPILERS: the folder to build in)."""
 from harness import *
 
-FOLDER = os.environ.get("PYMEM_COMPILERS")
+FOLDER = os.environ.get("PYMEM_TEST_COMPILERS")
 if not FOLDER:
     skip_all("opt-in: tests/run --compilers")
 

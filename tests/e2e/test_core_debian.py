@@ -8,11 +8,11 @@ import signal
 from corecase import *
 from debian_root import Root, RootTarget, own_mounts
 
-if os.environ.get("PYMEM_CORES") != "1":
+if os.environ.get("PYMEM_TEST_CORES") != "1":
     skip_all("opt-in: tests/run --cores")
 own_mounts()
 
-SUITES = os.environ.get("PYMEM_CORE_SUITES", "bullseye bookworm trixie sid").split()
+SUITES = os.environ.get("PYMEM_TEST_CORE_SUITES", "bullseye bookworm trixie sid").split()
 
 
 class Debian(CoreCase):

@@ -202,7 +202,7 @@ class Html(Case):
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(word, done.stderr)
 
-    @unittest.skipUnless(os.environ.get("PYMEM_BROWSER"), "tests/run --browser")
+    @unittest.skipUnless(os.environ.get("PYMEM_TEST_BROWSER"), "tests/run --browser")
     def test_browser(self):
         modules = os.path.join(BUILD, "browser", "node_modules")
         env = dict(os.environ, NODE_PATH=modules)
@@ -214,7 +214,7 @@ class Html(Case):
                         self.tmp], timeout=300, env=env)
             self.assertEqual(done.returncode, 0, done.stderr.decode())
 
-    @unittest.skipUnless(os.environ.get("PYMEM_BROWSER"), "tests/run --browser")
+    @unittest.skipUnless(os.environ.get("PYMEM_TEST_BROWSER"), "tests/run --browser")
     def test_firefox(self):
         program = shutil.which("firefox-esr") or shutil.which("firefox")
         if not program:

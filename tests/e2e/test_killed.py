@@ -4,7 +4,7 @@
 time; itself, its helper, or both.  The target goes on, and the next capture is clean.
 
 By default at some of the steps and some times; PYMEM_LONG=1: at all, and 2,000 times
-(PYMEM_KILLS=N: so many).  And the target is killed, at any time: one sentence says so."""
+(PYMEM_TEST_KILLS=N: so many).  And the target is killed, at any time: one sentence says so."""
 import glob
 import random
 import re
@@ -27,7 +27,7 @@ for _ in range(6):
 ready()
 serve()
 '''
-KILLS = int(os.environ.get("PYMEM_KILLS", "2000" if LONG else "10"))
+KILLS = int(os.environ.get("PYMEM_TEST_KILLS", "2000" if LONG else "10"))
 # Ways of capturing that between them come by every step.
 WAYS = {"agent": (), "copy": ("--method=external",)}
 STEP = re.compile(r'(?:fault_point|helper_point|helper_step)\((?:[^"(]*,\s*)?"([^"]+)"')

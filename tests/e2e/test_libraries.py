@@ -299,6 +299,6 @@ class Closes(Case):
 
 
 if __name__ == "__main__":
-    if os.environ.get("PYMEM_LIBRARIES") != "1":
+    if os.environ.get("PYMEM_TEST_LIBRARIES") != "1":
         skip_all("tests/run --libraries runs this")
     main()

@@ -3,14 +3,14 @@
 """Captures of a CPython that is built with musl, in a root that looks like Alpine's: by
 both methods, while threads run, again and again, preloaded.  musl unloads nothing: what
 stays is there once, and serves the next capture.  Opt-in: tests/run --musl, which builds
-it (PYMEM_MUSL_ROOT: its root), and a static pymem-load of musl's (PYMEM_MUSL_LOADER)."""
+it (PYMEM_TEST_MUSL_ROOT: its root), and a static pymem-load of musl's (PYMEM_TEST_MUSL_LOADER)."""
 import collections
 import re
 
 import test_arm64
 from debian_root import *
 
-if not os.environ.get("PYMEM_MUSL_ROOT"):
+if not os.environ.get("PYMEM_TEST_MUSL_ROOT"):
     skip_all("opt-in: tests/run --musl")
 own_mounts()
 
@@ -56,7 +56,7 @@ serve()
 class Musl(Case):
     def setUp(self):
         super().setUp()
-        self.root = Root(os.path.abspath(os.environ["PYMEM_MUSL_ROOT"]))
+        self.root = Root(os.path.abspath(os.environ["PYMEM_TEST_MUSL_ROOT"]))
         self.root.__enter__()
         self.addCleanup(self.root.__exit__)
 
@@ -149,7 +149,7 @@ class Musl(Case):
 
     def test_static_loader(self):
         """One file with the agent inside, that needs no C library: there, and outside."""
-        loader = os.environ["PYMEM_MUSL_LOADER"]
+        loader = os.environ["PYMEM_TEST_MUSL_LOADER"]
         self.assertLess(os.path.getsize(loader), 3 << 20)
         shutil.copy(loader, self.root.path + "/load")
         with self.target() as there, Target(interpreters()[-1].path, CODE) as outside:

@@ -9,10 +9,10 @@ import signal
 
 from preloadcase import *
 
-if os.environ.get("PYMEM_OOM") != "1":
+if os.environ.get("PYMEM_TEST_OOM") != "1":
     skip_all("opt-in: tests/run --oom")
 
-ROUNDS = int(os.environ.get("PYMEM_OOM_ROUNDS", "100"))
+ROUNDS = int(os.environ.get("PYMEM_TEST_OOM_ROUNDS", "100"))
 LIMIT = 256 << 20
 # A share of what Python takes itself is in the rate; a record is 1.4 kB in seven objects.
 GROW = """
@@ -52,7 +52,7 @@ class Oom(PreloadCase):
         super().setUpClass()
         if swap():
             return
-        fd, path = tempfile.mkstemp(dir=os.environ.get("PYMEM_SWAP_FOLDER"))
+        fd, path = tempfile.mkstemp(dir=os.environ.get("PYMEM_TEST_SWAP_FOLDER"))
         cls.addClassCleanup(os.unlink, path)
         with os.fdopen(fd, "wb") as f:	# no holes
             for _ in range(128):

@@ -3,10 +3,10 @@
 """The packages that .ci/packages makes: lintian has nothing to say, they install in bare
 roots of Debian's releases, and what is installed captures a process there; so does
 pymem-load-static, one file, and what pip installs.  Opt-in: tests/run --packages, which
-makes them (PYMEM_PACKAGES: the folder they lie in)."""
+makes them (PYMEM_TEST_PACKAGES: the folder they lie in)."""
 from debian_root import *
 
-PACKAGES = os.environ.get("PYMEM_PACKAGES")
+PACKAGES = os.environ.get("PYMEM_TEST_PACKAGES")
 if not PACKAGES:
     skip_all("opt-in: tests/run --packages")
 own_mounts()

@@ -152,7 +152,7 @@ def manual_queries(program):
     return [q.strip() for q in code.split(";") if q.strip()]
 
 
-@unittest.skipUnless(os.environ.get("PYMEM_READERS"), "opt-in: tests/run --readers")
+@unittest.skipUnless(os.environ.get("PYMEM_TEST_READERS"), "opt-in: tests/run --readers")
 class Readers(Case):
     @classmethod
     def setUpClass(cls):

@@ -4,12 +4,12 @@
 
 Mappings, descriptors, threads and children are those of the beginning, resident memory is
 flat, what the process computes is right; and how often a capture was made is told.
-By default some cycles; PYMEM_LONG=1: 2,000; PYMEM_TORTURE=1: 100,000 (PYMEM_SOAK=N: N), of
+By default some cycles; PYMEM_LONG=1: 2,000; PYMEM_TORTURE=1: 100,000 (PYMEM_TEST_SOAK=N: N), of
 which one in fifty with the whole of pymem-load, the rest with the injection alone."""
 from harness import *
 from injection import *
 
-CYCLES = int(os.environ.get("PYMEM_SOAK") or
+CYCLES = int(os.environ.get("PYMEM_TEST_SOAK") or
              (100000 if TORTURE else 2000 if LONG else 60))
 WHOLE = 50 if CYCLES > 2000 else 20 if CYCLES > 100 else 4     # one in so many is whole
 BATCH = 200

@@ -5,7 +5,7 @@
 Whatever it is, each program ends with a good result or with one sentence: it never
 crashes, hangs, leaves a process or a file, or harms its target.  By default a sample;
 with PYMEM_LONG=1 every allocation, and of each call the first, and then fewer and
-fewer.  PYMEM_SWEEP=SECONDS bounds each test of the full version."""
+fewer.  PYMEM_TEST_SWEEP=SECONDS bounds each test of the full version."""
 import errno
 import random
 import re
@@ -15,7 +15,7 @@ from injection import TARGETS
 
 REFUSE_CALL = os.path.join(TARGETS, "refuse_call")
 REFUSE_MEMORY = os.path.join(TARGETS, "refuse_memory.so")
-SECONDS = float(os.environ.get("PYMEM_SWEEP", "900"))
+SECONDS = float(os.environ.get("PYMEM_TEST_SWEEP", "900"))
 SAMPLE = 6
 IDLE = "class A: pass\nheap = [A() for _ in range(50)]\nready()\nserve()\n"
 LEFT_BEHIND, COULDNT_RUN = 124, 125
