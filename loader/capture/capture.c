@@ -22,7 +22,11 @@
 #include "loader/capture/control_client.h"
 #include "loader/capture/receive.h"
 
-enum { TRIES_MAX = 4 }; /* one, and one more for each of three types that crashed */
+enum {
+	TRIES_MAX = 4,	  /* one, and one more for each of three types that crashed */
+	MOMENTS_MAX = 10, /* frozen copies, each in the middle of a collection */
+	MOMENTS_UNSUPPORTED = 5 /* which are not understood */
+};
 
 struct capture {
 	const struct capture_job *job;
@@ -32,6 +36,7 @@ struct capture {
 	struct load_error error; /* why nothing could be injected */
 	struct load_error left;	 /* why an agent could not be taken out */
 	struct receive_result got;
+	int moments; /* frozen copies in the middle of a collection */
 	bool injected;
 	bool preloaded; /* the present try goes through the target's own agent */
 };
@@ -305,13 +310,36 @@ static bool capture_copy_may_work(const struct capture *c)
 		by_fail[c->got.fail];
 }
 
+/*
+ * A frozen copy is of any moment.  In the middle of a collection the collector's lists
+ * aren't what they are else, or can't even be found: then another is made, a while later.
+ * An interpreter that isn't supported looks like that, too: fewer then.
+ */
+static bool capture_try_another_moment(struct capture *c)
+{
+	const bool collecting = c->got.fail == PYMEM_FAIL_COLLECTING;
+	struct pollfd p = { c->job->cancel_fd, POLLIN, 0 };
+
+	if (c->method != LOAD_METHOD_EXTERNAL || !c->injected || !c->got.failed ||
+	    c->got.stop || c->got.gone || c->job->part->error ||
+	    c->job->part->state.objects > 0 ||
+	    (!collecting && c->got.fail != PYMEM_FAIL_UNSUPPORTED) ||
+	    ++c->moments >= (collecting ? MOMENTS_MAX : MOMENTS_UNSUPPORTED))
+		return false;
+	capture_say(c, "a frozen copy of another moment, try %d", c->moments);
+	c->ret->retries++;
+	return poll(&p, 1, 1 << c->moments) <= 0;
+}
+
 static void capture_run_tries(struct capture *c)
 {
 	char text[1024];
 
 	for (int i = 0; i < TRIES_MAX && !capture_cancelled(c); i++) {
-		while (capture_try_once(c) && capture_skip_crashed(c) &&
-		       ++i < TRIES_MAX && !capture_cancelled(c))
+		while (capture_try_once(c) &&
+		       (capture_try_another_moment(c) ||
+			(capture_skip_crashed(c) && ++i < TRIES_MAX)) &&
+		       !capture_cancelled(c))
 			;
 		if (c->injected)
 			capture_take_numbers(c);

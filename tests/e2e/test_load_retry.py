@@ -1,7 +1,8 @@
 # ctest: labels=e2e;ptrace cost=21
 # SPDX-License-Identifier: MIT
 """Types of C extensions whose tp_traverse crashes or hangs the copy: the target goes
-on, and pymem-load walks again without their references."""
+on, and pymem-load walks again without their references.  A frozen copy in the middle of a
+collection: it makes another."""
 import json
 import subprocess
 
@@ -62,6 +63,33 @@ FINE = [{i: str(i)} for i in range(3000)]
 ready()
 serve()
 """
+
+
+COLLECTS = r"""
+import gc, select, time
+KEPT = [[i] for i in range(200000)]
+ready()
+while not select.select([_r], [], [], 0)[0]:
+    began = time.monotonic()
+    gc.collect()
+    time.sleep(3 * (time.monotonic() - began))
+serve()
+"""
+
+
+class Moments(Case):
+    def test_collections(self):
+        python = some_interpreters()[-1]
+        with Target(python, COLLECTS) as t:
+            retries = 0
+            for _ in range(12):
+                done = run_load("--json", "-q", "--method=external", "-f",
+                                self.path("m.pymem"), t.pid)
+                (snap,) = json.loads(done.stdout)["snapshots"]
+                self.assertEqual(snap["status"], "complete", done.stderr)
+                retries += snap["retries"]
+            self.assertTrue(t.alive)
+        print("%d copies in the middle of a collection" % retries)
 
 
 class Retry(Case):
