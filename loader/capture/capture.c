@@ -23,9 +23,10 @@
 #include "loader/capture/receive.h"
 
 enum {
-	TRIES_MAX = 4,	  /* one, and one more for each of three types that crashed */
-	MOMENTS_MAX = 10, /* frozen copies, each in the middle of a collection */
-	MOMENTS_UNSUPPORTED = 5 /* which are not understood */
+	TRIES_MAX = 4,	 /* one, and one more for each of three types that crashed */
+	MOMENTS_MAX = 8, /* frozen copies of one process, each in a collection */
+	MOMENT_MS = 10,	 /* before the next one: twice, four times... as long */
+	MOMENT_MAX_MS = 500
 };
 
 struct capture {
@@ -312,23 +313,25 @@ static bool capture_copy_may_work(const struct capture *c)
 
 /*
  * A frozen copy is of any moment.  In the middle of a collection the collector's lists
- * aren't what they are else, or can't even be found: then another is made, a while later.
- * An interpreter that isn't supported looks like that, too: fewer then.
+ * aren't what they are else, or can't even be found, as in an interpreter that isn't
+ * supported: then another is made, a while later.
  */
 static bool capture_try_another_moment(struct capture *c)
 {
-	const bool collecting = c->got.fail == PYMEM_FAIL_COLLECTING;
+	const struct receive_result *got = &c->got;
 	struct pollfd p = { c->job->cancel_fd, POLLIN, 0 };
+	int pause_ms;
 
-	if (c->method != LOAD_METHOD_EXTERNAL || !c->injected || !c->got.failed ||
-	    c->got.stop || c->got.gone || c->job->part->error ||
+	if (c->method != LOAD_METHOD_EXTERNAL || !c->injected || !got->failed ||
+	    got->stop || got->gone || c->job->part->error ||
 	    c->job->part->state.objects > 0 ||
-	    (!collecting && c->got.fail != PYMEM_FAIL_UNSUPPORTED) ||
-	    ++c->moments >= (collecting ? MOMENTS_MAX : MOMENTS_UNSUPPORTED))
+	    (got->fail != PYMEM_FAIL_COLLECTING && got->fail != PYMEM_FAIL_UNSUPPORTED) ||
+	    ++c->moments == MOMENTS_MAX)
 		return false;
 	capture_say(c, "a frozen copy of another moment, try %d", c->moments);
 	c->ret->retries++;
-	return poll(&p, 1, 1 << c->moments) <= 0;
+	pause_ms = MOMENT_MS << c->moments;
+	return poll(&p, 1, pause_ms < MOMENT_MAX_MS ? pause_ms : MOMENT_MAX_MS) <= 0;
 }
 
 static void capture_run_tries(struct capture *c)

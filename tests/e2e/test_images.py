@@ -22,7 +22,7 @@ class Images(Case):
                 image = os.path.join(self.tmp, "image.zst")
                 subprocess.run([sys.executable, os.path.join(IMAGES, "record.py"), RECORD,
                                 python.path, image], check=True, timeout=300,
-                               env=dict(os.environ, PYMEM_IMAGE_LEVEL="3"))
+                               env=dict(os.environ, PYMEM_TEST_IMAGE_LEVEL="3"))
                 p = subprocess.run([WALK, image], stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, timeout=300)
                 self.assertEqual(0, p.returncode, p.stdout.decode())

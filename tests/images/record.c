@@ -435,11 +435,11 @@ static void record_words(FILE *out, const char *bytes, size_t size)
 }
 
 /* As a stream, of which zstd does not know that it is short, it comes out smaller.  A
- * test that throws it away has it quickly (PYMEM_IMAGE_LEVEL). */
+ * test that throws it away has it quickly (PYMEM_TEST_IMAGE_LEVEL). */
 static size_t record_pack(char *packed, size_t capacity, const char *plain, size_t size)
 {
 	ZSTD_CCtx *const context = ZSTD_createCCtx();
-	const char *const level = getenv("PYMEM_IMAGE_LEVEL");
+	const char *const level = getenv("PYMEM_TEST_IMAGE_LEVEL");
 	ZSTD_inBuffer in = { plain, size, 0 };
 	ZSTD_outBuffer out = { packed, capacity, 0 };
 	size_t rc;

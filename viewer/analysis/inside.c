@@ -190,25 +190,22 @@ static void inside_choose(const struct inside *in, struct suspect *s)
 
 /* ---- what the containers are full of ---- */
 
-static bool inside_is_container(const struct heap *heap, uint32_t node)
-{
-	switch (heap_kind(heap, node)) {
-	case SNAP_KIND_LIST:
-	case SNAP_KIND_TUPLE:
-	case SNAP_KIND_SET:
-	case SNAP_KIND_DICT:
-	case SNAP_KIND_DEQUE:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* Of one type: in one container, which alone keeps them; in those that it fills. */
+/* Of one type: in one container, which alone keeps them; in those that it fills, and most
+ * and least in one of these. */
 struct contents {
 	uint64_t retained, number;
-	uint64_t all, containers;
+	uint64_t all, containers, most, least;
 };
+
+static void inside_add_contents(struct contents *c)
+{
+	if (!c->containers || c->number > c->most)
+		c->most = c->number;
+	if (!c->containers || c->number < c->least)
+		c->least = c->number;
+	c->all += c->number;
+	c->containers++;
+}
 
 static int inside_count_contents(struct inside *in, uint32_t node, struct contents *of)
 {
@@ -230,10 +227,8 @@ static int inside_count_contents(struct inside *in, uint32_t node, struct conten
 			struct contents *c =
 				&of[heap_namesake_of(heap, children.target[i])];
 
-			if (c->number && (double)c->retained >= least) {
-				c->all += c->number;
-				c->containers++;
-			}
+			if (c->number && (double)c->retained >= least)
+				inside_add_contents(c);
 			c->retained = c->number = 0;
 		}
 	return err;
@@ -254,7 +249,7 @@ static void inside_choose_contents(const struct inside *in, const struct content
 	s->content_type = most;
 	s->content_each = (uint32_t)((all + containers / 2) / containers);
 	s->content_exact =
-		s->content_each * containers == all && s->member_count == containers;
+		of[most].most == of[most].least && s->member_count == containers;
 }
 
 static int inside_find_contents(struct inside *in, struct suspect *s)
@@ -265,12 +260,11 @@ static int inside_find_contents(struct inside *in, struct suspect *s)
 			    ((size_t)in->heap->types + 1) * sizeof(struct contents));
 
 	for (uint32_t i = 0; i < in->ways && !err; i++) {
-		const uint32_t node = in->way[i].node[end];
+		const struct way *way = &in->way[i];
 
-		if (in->way[i].count <= end || node >= in->heap->objects ||
-		    !inside_is_container(in->heap, node))
-			continue;
-		err = inside_count_contents(in, node, by_type.data);
+		if (way->count > end && way->node[end] < in->heap->objects &&
+		    heap_kind_is_container(heap_kind(in->heap, way->node[end])))
+			err = inside_count_contents(in, way->node[end], by_type.data);
 	}
 	if (!err)
 		inside_choose_contents(in, by_type.data, s);

@@ -335,8 +335,7 @@ static int suspects_elements(const struct finder *f, uint32_t node,
 			return 0;
 	if (big < 2 || !type)
 		return 0;
-	*ret = kind == SNAP_KIND_LIST || kind == SNAP_KIND_TUPLE ||
-		kind == SNAP_KIND_SET || kind == SNAP_KIND_DEQUE ||
+	*ret = (heap_kind_is_container(kind) && kind != SNAP_KIND_DICT) ||
 		heap_type(heap, type)->kind == SNAP_KIND_OBJECT;
 	if (!*ret && kind == SNAP_KIND_DICT && big > MOST_NAMED) {
 		err = suspects_contents(f, children.target, big, &contents);

@@ -223,6 +223,14 @@ void heap_destroy(struct heap *heap); /* NULL is fine */
 
 /* ---- objects (node < objects) ---- */
 
+/* Of enum snap_kind: the built-in ones that have elements. */
+static inline bool heap_kind_is_container(unsigned kind)
+{
+	return kind == SNAP_KIND_LIST || kind == SNAP_KIND_TUPLE ||
+		kind == SNAP_KIND_SET || kind == SNAP_KIND_DICT ||
+		kind == SNAP_KIND_DEQUE;
+}
+
 static inline bool heap_is_object(const struct heap *heap, uint32_t node)
 {
 	return node < heap->objects;

@@ -165,8 +165,7 @@ static void node_put_length(const struct relation_cursor *c, sqlite3_context *co
 	if (node >= heap->objects)
 		return;
 	const unsigned kind = heap_kind(heap, node);
-	if (kind == SNAP_KIND_TUPLE || kind == SNAP_KIND_LIST || kind == SNAP_KIND_DICT ||
-	    kind == SNAP_KIND_SET || kind == SNAP_KIND_DEQUE)
+	if (heap_kind_is_container(kind))
 		relation_put_count(context, node_items(heap, node, kind));
 	else if (heap_value(heap, node, &value) && value.kind <= SNAP_VALUE_INT)
 		relation_put_count(context, value.length);
