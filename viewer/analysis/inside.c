@@ -114,17 +114,32 @@ static bool inside_is_member(const struct inside *in, const struct suspect *s,
 		inside_in_crowd(in, s, node);
 }
 
+/* Of a point's children, heaviest first, those before the members: suspects themselves. */
+static uint64_t inside_before(const struct inside *in, const struct suspect *s,
+			      struct heap_span children)
+{
+	uint64_t all = 0;
+
+	for (uint32_t i = 0; i < children.count; i++)
+		all += children.target[i] < in->heap->objects &&
+			heap_namesake_of(in->heap, children.target[i]) == s->member_type;
+	return s->holder == HEAP_NONE && all > s->member_count ? all - s->member_count :
+								 0;
+}
+
 /* Of a point, its children; else the objects of that type that belong to it. */
 static int inside_sample(struct inside *in, const struct suspect *s)
 {
 	const bool below = !s->group && !s->by_variable;
 	struct heap_span all = { .count = in->heap->objects };
 	const uint64_t stride = s->member_count / WAYS + 1;
-	uint64_t seen = 0;
+	uint64_t seen = 0, before = 0;
 	int err = 0;
 
 	if (below)
 		err = analysis_children(in->a, s->point, in->progress, &all);
+	if (below && !err)
+		before = inside_before(in, s, all);
 	for (uint32_t i = 0; i < all.count && in->ways < WAYS && !err; i++) {
 		const uint32_t node = below ? all.target[i] : i;
 
@@ -133,7 +148,7 @@ static int inside_sample(struct inside *in, const struct suspect *s)
 		if (below ? node < in->heap->objects &&
 				    heap_namesake_of(in->heap, node) == s->member_type :
 			    inside_is_member(in, s, node))
-			if (seen++ % stride == 0 && !err)
+			if (seen++ >= before && (seen - before - 1) % stride == 0 && !err)
 				err = inside_add(in, node);
 	}
 	return err;
