@@ -114,7 +114,7 @@ static bool inside_is_member(const struct inside *in, const struct suspect *s,
 		inside_in_crowd(in, s, node);
 }
 
-/* Of a point's children, heaviest first, those before the members: suspects themselves. */
+/* Of a point's children, heaviest first, how many are suspects themselves. */
 static uint64_t inside_before(const struct inside *in, const struct suspect *s,
 			      struct heap_span children)
 {
