@@ -141,6 +141,29 @@ int export_run(const struct export *e, const struct progress *progress,
 	return export_put(&content, problem);
 }
 
+/* The snapshot that --consume names, if nothing of it was missing. 0 or -1. */
+static int document_consume(const struct workspace *workspace,
+			    struct snap_problem *problem)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < workspace->count; i++) {
+		const struct process *const p = workspace->process[i];
+
+		if (!p->heap->complete || p->problem[0])
+			return 0;
+	}
+	if (workspace->consume)
+		err = files_remove(workspace->consume);
+	if (!err)
+		return 0;
+	problem->code = SNAP_E_IO;
+	problem->sys = -err;
+	snprintf(problem->text, sizeof(problem->text), "it stays: cannot remove it: %s",
+		 strerror(-err));
+	return -1;
+}
+
 int document_run(const struct document *document, const char *output,
 		 struct workspace *workspace, struct process *process,
 		 const struct progress *progress, struct snap_problem *problem)
@@ -154,7 +177,8 @@ int document_run(const struct document *document, const char *output,
 
 	assert(document && output && workspace);
 	assert(document->write || (process && process->analysis));
-	return export_put(&content, problem);
+	const int rc = export_put(&content, problem);
+	return rc ? rc : document_consume(workspace, problem);
 }
 
 static const struct document document_html = {

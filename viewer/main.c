@@ -92,6 +92,7 @@ static int main_confine(const void *arg)
 	const char **const inputs = calloc(n + 2, sizeof(*inputs));
 	struct clerk_orders orders = { .inputs = inputs,
 				       .output = o->output,
+				       .consume = o->consume,
 				       .listen = o->screen.listen,
 				       .script = o->screen.script };
 
@@ -467,11 +468,9 @@ static int main_draw(struct workspace *workspace, const struct options *o,
 
 static int main_export(const struct options *o)
 {
-	struct export e = {
-		.exporter = o->exporter,
-		.input = o->screen.files[0],
-		.output = o->output,
-	};
+	struct export e = { .exporter = o->exporter,
+			    .input = o->screen.files[0],
+			    .output = o->output };
 	const bool seen = isatty(STDERR_FILENO) &&
 		(strcmp(e.output, "-") != 0 || !isatty(STDOUT_FILENO));
 	const struct progress progress = { meter_report, &main_meter, meter_wipe };
@@ -615,6 +614,7 @@ static int main_run_reports(const struct options *o)
 	workspace_init(&workspace);
 	workspace.no_sidecar = o->screen.no_sidecar;
 	workspace.sidecar = o->screen.sidecar;
+	workspace.consume = o->consume;
 	workspace.python_only = o->screen.python_only;
 	code = main_open_all(&workspace, o, isatty(STDERR_FILENO) ? &progress : NULL);
 	if (workspace.count && code != EXIT_FAILED) {

@@ -28,6 +28,7 @@ enum {
 	OPT_PID,
 	OPT_DEPTH,
 	OPT_EXPORT,
+	OPT_CONSUME,
 	OPT_LISTEN,
 	OPT_LIVE_FD,
 	OPT_SCRIPT,
@@ -68,6 +69,7 @@ static const struct option long_options[] = {
 	{ "depth", required_argument, NULL, OPT_DEPTH },
 	{ "export", required_argument, NULL, OPT_EXPORT },
 	{ "output", required_argument, NULL, 'o' },
+	{ "consume", no_argument, NULL, OPT_CONSUME },
 	{ "listen", required_argument, NULL, OPT_LISTEN },
 	{ "live-fd", required_argument, NULL, OPT_LIVE_FD },
 	{ "script", required_argument, NULL, OPT_SCRIPT },
@@ -136,6 +138,7 @@ static const char usage_rest[] =
 static const char usage_output[] =
 	"  -o, --output FILE    where the graph (.png .svg .dot .pdf) or export goes;\n"
 	"                       of --listen: the folder in which what comes is kept\n"
+	"  --consume            remove FILE once its --export is whole\n"
 	"  --listen SOCKET      show snapshots as they are sent to a unix socket\n"
 	"  --script FILE        keys and :commands from FILE, no terminal needed\n"
 	"  --screen-size WxH    of the script's screen (default 80x24)\n"
@@ -452,6 +455,9 @@ static bool options_take(struct options *o, int option, const char *value)
 	case 'o':
 		o->output = value;
 		return true;
+	case OPT_CONSUME:
+		o->consume = "";
+		return true;
 	case OPT_OBJECT:
 	case OPT_LIMIT:
 	case OPT_PID:
@@ -576,6 +582,11 @@ static bool options_check(struct options *o)
 		wrong = "this graph needs --of NAME or ADDRESS";
 	else if (o->of && !o->graph)
 		wrong = "--of is for --graph; a report takes --type or --object";
+	else if (o->consume &&
+		 (!o->document || o->screen.nfiles != 1 || !strcmp(o->output, "-") ||
+		  !strcmp(o->screen.files[0], "-")))
+		wrong = "--consume goes with an --export of one analysed snapshot to a "
+			"file: html, summary, heapsnapshot ...";
 	else if (o->depth && !o->graph)
 		wrong = "--depth is for --graph";
 	else if (o->pid && !o->graph && (!o->document || !o->document->write_process))
@@ -651,6 +662,10 @@ bool options_from_args(int argc, char **argv, struct options *ret, int *exit_ret
 		return false;
 	if (ret->screen.listen)
 		ret->screen.save = ret->output;
+	if (ret->consume) {
+		ret->consume = ret->screen.files[0];
+		ret->screen.no_sidecar = true;
+	}
 	if (options_metrics(ret) && !ret->merge) { /* an export, to standard output */
 		ret->document = &document_openmetrics;
 		ret->output = "-";

@@ -33,6 +33,7 @@ struct options {
 	bool merge;	      /* --merge */
 	uint64_t devtools_id; /* --object @ID: of a .heapsnapshot; 0: none */
 	const char *output;   /* -o FILE, or NULL */
+	const char *consume;  /* --consume: the file, or NULL */
 	const char *sql;      /* --sql, or NULL */
 	const char *fail_if[OPTIONS_FAIL_IF]; /* --fail-if, in order */
 	size_t nfail_if;

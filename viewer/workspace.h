@@ -42,6 +42,7 @@ struct workspace {
 	struct vec between; /* struct analysis *: of the last workspace_context */
 	bool sidecar; /* written even if opening took less than WORKSPACE_QUICK_NS */
 	bool no_sidecar;
+	const char *consume; /* file to be removed once its document is whole, or NULL */
 	bool python_only; /* sizes without native memory (heap.h); no sidecar has those */
 };
 

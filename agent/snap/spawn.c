@@ -16,6 +16,8 @@ enum {
 	PROCESS = CLONE_VM | CLONE_VFORK | CLONE_FS | CLONE_FILES | CLONE_UNTRACED |
 		SIGCHLD,
 	COPY = CLONE_UNTRACED | SIGCHLD,
+	PROGRAM = CLONE_VM | CLONE_VFORK | CLONE_UNTRACED,
+	KEEPER = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_UNTRACED,
 	FRAMES = 4096, /* bytes; generous */
 };
 
@@ -87,6 +89,23 @@ int spawn_process(void (*run)(void *), void *arg)
 int spawn_copy(void (*run)(void *), void *arg)
 {
 	return spawn_below(COPY, run, arg);
+}
+
+int spawn_program(void (*run)(void *), void *arg)
+{
+	return spawn_below(PROGRAM, run, arg);
+}
+
+int spawn_keeper(void *stack, size_t stack_size, void (*run)(void *), void *arg)
+{
+	const uint64_t all = ~0ull;
+	uint64_t old = 0;
+	int pid;
+
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
+	pid = spawn_raw(KEEPER, (char *)stack + stack_size, NULL, run, arg);
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, 8);
+	return pid;
 }
 
 bool spawn_confined(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spawn - a second thread, or a second process, of the copy, made without libc.
+ * spawn - a second thread, or a second process, of the copy, made without libc; and
+ * another program beside the process itself.
  *
  * The copy has one thread, whose libc state is that of a thread of the captured
  * process; pthread_create would allocate and lock there.  So: the raw clone system
@@ -51,6 +52,21 @@ int spawn_process(void (*run)(void *), void *arg);
  * start as copies of ours.  Returns its pid, or a negative errno.
  */
 int spawn_copy(void (*run)(void *), void *arg);
+
+/*
+ * As spawn_process, for run to become another program: the descriptors, folder and umask
+ * are copies of ours.
+ */
+int spawn_program(void (*run)(void *), void *arg);
+
+/*
+ * Runs run(arg) in a process of its own, on the stack_size bytes at stack (both multiples
+ * of 16), all signals blocked; it shares memory and descriptors with us and must not
+ * return.  No signal comes at its end, and wait(2) sees it with __WALL or __WCLONE alone;
+ * its children are nothing to us.  (Who becomes another program sends SIGCHLD after all:
+ * execve(2); so that is a child of it.)  Its pid or a negative errno.
+ */
+int spawn_keeper(void *stack, size_t stack_size, void (*run)(void *), void *arg);
 
 /* Does a seccomp filter judge this process's system calls? */
 bool spawn_confined(void);

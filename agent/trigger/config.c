@@ -294,6 +294,11 @@ static bool config_parse_output(const char *s, struct trigger_config *c)
 	return config_parse_path(s, c->output, sizeof(c->output));
 }
 
+static bool config_parse_viewer(const char *s, struct trigger_config *c)
+{
+	return config_parse_path(s, c->viewer, sizeof(c->viewer)) || true;
+}
+
 static bool config_parse_socket(const char *s, struct trigger_config *c)
 {
 	return config_parse_path(s, c->socket, sizeof(c->socket));
@@ -342,7 +347,7 @@ static const struct {
 	{ "MARK", config_parse_mark, NULL },
 	{ "SID", NULL, NULL },
 	{ "TORTURE", NULL, NULL },
-	{ "VIEW", NULL, NULL },
+	{ "VIEW", config_parse_viewer, NULL },
 	{ "LOAD", NULL, NULL },
 	{ "PYTHONS", NULL, NULL },
 };
@@ -419,7 +424,6 @@ static void config_say(char *err, size_t size, const char *sentence)
 	phrase_str(&t, sentence);
 }
 
-/* A summary is made by pymem-load, which asks for snapshots under other names. */
 static bool config_wants_summary(const struct trigger_config *c)
 {
 	static const char suffix[] = ".summary";
@@ -454,11 +458,6 @@ int config_read(char *const *env, struct trigger_config *ret, char *err, size_t 
 		config_say(err, err_size, lack);
 		return -1;
 	}
-	if (config_wants_summary(ret))
-		config_say(
-			err, err_size,
-			"PYMEM_OUTPUT: a summary is made by pymem-load -- COMMAND; the "
-			"files will be snapshots, of which pymem-view --export summary "
-			"makes one");
+	ret->summary = config_wants_summary(ret);
 	return 1;
 }

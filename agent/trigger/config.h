@@ -4,7 +4,10 @@
  *
  *	PYMEM_OUTPUT=PATH	where snapshots go; %p pid, %t UTC time
  *				(YYYYMMDDHHMMSS), %% a percent sign; a folder, a named
- *				pipe, a socket or a device that is there
+ *				pipe, a socket or a device
+ *				that is there; "....summary": summaries instead of
+ *				snapshots, which pymem-view makes
+ *	PYMEM_VIEW=PATH		pymem-view, where it isn't beside the agent or in PATH
  *	PYMEM_KEEP=N		only the newest N files of this process are kept
  *	PYMEM_KEEP_BYTES=2G	... and so many that they take no more than this
  *	PYMEM_SOCKET=PATH	a unix socket somebody listens on (pymem-view --listen)
@@ -40,6 +43,7 @@
 
 struct trigger_config {
 	char output[1024];    /* absolute pattern; "" = no files */
+	char viewer[1024];    /* absolute; "" = pymem-view where it is */
 	char socket[108];     /* absolute; "" = none */
 	char control[88];     /* absolute directory; "" = no control socket */
 	int signal;	      /* 0 = none */
@@ -56,6 +60,7 @@ struct trigger_config {
 	uint64_t keep_bytes; /* 0 = all */
 	uint32_t keep;	     /* 0 = all */
 	uint32_t values;     /* characters of a preview, 0 = none */
+	bool summary;	     /* output ends in .summary: such files, made by pymem-view */
 	bool at_exit, memory_error;
 	bool marked; /* PYMEM_MARK: pymem-load --leak-check runs the program */
 };

@@ -24,7 +24,6 @@ static struct {
 	int pid;
 	unsigned first, count;
 	char path[CONFIG_KEEP_MAX][DESTINATION_PATH];
-	uint64_t size[CONFIG_KEEP_MAX];
 } kept;
 
 /* What the last failure left. */
@@ -284,6 +283,35 @@ static int destination_open_node(const char *path, unsigned kind)
 	return rc < 0 ? (int)rc : fd;
 }
 
+/* The snapshot of a summary. False: path names none, or it would be too long. */
+static bool destination_snapshot_of(const char *path, char *ret, size_t size)
+{
+	const size_t length = strlen(path), end = sizeof(".summary") - 1;
+	struct phrase t;
+
+	if (length < end || strcmp(path + length - end, ".summary") != 0)
+		return false;
+	phrase_init(&t, ret, size);
+	phrase_bytes(&t, path, length - end);
+	phrase_str(&t, ".pymem");
+	return !t.cut;
+}
+
+/* The summary's name is free, or a file's, until then. */
+static int destination_open_snapshot(struct destination *o)
+{
+	const int rc = destination_replaceable(o->path);
+	struct phrase t;
+
+	if (rc < 0)
+		return rc;
+	phrase_init(&t, o->summary, sizeof(o->summary));
+	phrase_str(&t, o->path);
+	return destination_snapshot_of(o->summary, o->path, sizeof(o->path)) ?
+		destination_open_file(o) :
+		-ENAMETOOLONG;
+}
+
 static int destination_open_output(const struct trigger_config *config,
 				   struct destination *o)
 {
@@ -311,7 +339,8 @@ static int destination_open_output(const struct trigger_config *config,
 		o->file = destination_connect(o->path);
 		break;
 	default:
-		return destination_open_file(o);
+		return config->summary ? destination_open_snapshot(o) :
+					 destination_open_file(o);
 	}
 	o->stream = true;
 	return o->file < 0 ? o->file : 0;
@@ -323,7 +352,7 @@ int destination_open(const struct trigger_config *config, struct destination *re
 
 	ret->file = ret->socket = -1;
 	ret->stream = false;
-	ret->path[0] = ret->part[0] = '\0';
+	ret->path[0] = ret->part[0] = ret->summary[0] = '\0';
 	if (config->output[0])
 		rc = destination_open_output(config, ret);
 	if (config->socket[0])
@@ -389,22 +418,42 @@ int destination_append(struct destination *destination, const void *data, size_t
 
 static void destination_drop_oldest(void)
 {
+	char snapshot[DESTINATION_PATH];
+
+	if (destination_snapshot_of(kept.path[kept.first], snapshot, sizeof(snapshot)))
+		destination_remove(snapshot);
 	destination_remove(kept.path[kept.first]);
 	kept.first = (kept.first + 1) % CONFIG_KEEP_MAX;
 	kept.count--;
 }
 
+static uint64_t destination_size(const char *path)
+{
+	struct stat st;
+
+	return sys4(SYS_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+			!S_ISREG(st.st_mode) ?
+		0 :
+		(uint64_t)st.st_size;
+}
+
+/* What they take now; a snapshot that a summary is made of counts. */
 static uint64_t destination_kept_bytes(void)
 {
+	char snapshot[DESTINATION_PATH];
 	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < kept.count; i++)
-		sum += kept.size[(kept.first + i) % CONFIG_KEEP_MAX];
+	for (unsigned i = 0; i < kept.count; i++) {
+		const char *const path = kept.path[(kept.first + i) % CONFIG_KEEP_MAX];
+
+		sum += destination_size(path);
+		if (destination_snapshot_of(path, snapshot, sizeof(snapshot)))
+			sum += destination_size(snapshot);
+	}
 	return sum;
 }
 
-static void destination_rotate(const struct trigger_config *config, const char *path,
-			       uint64_t size)
+static void destination_rotate(const struct trigger_config *config, const char *path)
 {
 	const unsigned most = config->keep ? config->keep : CONFIG_KEEP_MAX;
 	struct phrase t;
@@ -418,17 +467,14 @@ static void destination_rotate(const struct trigger_config *config, const char *
 	}
 	for (unsigned i = 0; i < kept.count; i++) { /* overwritten: counts once */
 		at = (kept.first + i) % CONFIG_KEEP_MAX;
-		if (strcmp(kept.path[at], path) == 0) {
-			kept.size[at] = size;
+		if (strcmp(kept.path[at], path) == 0)
 			return;
-		}
 	}
 	while (kept.count >= most)
 		destination_drop_oldest();
 	at = (kept.first + kept.count) % CONFIG_KEEP_MAX;
 	phrase_init(&t, kept.path[at], DESTINATION_PATH);
 	phrase_str(&t, path);
-	kept.size[at] = size;
 	kept.count++;
 	while (config->keep_bytes && kept.count > 1 &&
 	       destination_kept_bytes() > config->keep_bytes)
@@ -491,10 +537,9 @@ void destination_abandon(struct destination *destination, bool unwritable)
 int destination_commit(const struct trigger_config *config,
 		       struct destination *destination)
 {
-	long size, rc = 0;
+	long rc = 0;
 
 	if (destination->file >= 0 && !destination->stream) {
-		size = sys3(SYS_lseek, destination->file, 0, SEEK_CUR);
 		rc = sys1(SYS_fsync, destination->file);
 		if (rc < 0) {
 			destination_abandon(destination, true);
@@ -509,7 +554,9 @@ int destination_commit(const struct trigger_config *config,
 			return (int)rc;
 		}
 		destination_sync_directory(destination->path);
-		destination_rotate(config, destination->path, (uint64_t)size);
+		destination_rotate(config,
+				   destination->summary[0] ? destination->summary :
+							     destination->path);
 	}
 	destination_drop_left("");
 	destination_forget(destination);

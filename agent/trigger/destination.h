@@ -8,6 +8,9 @@
  * snapshot is streamed into those.  Nothing but a file is ever replaced by a file, or
  * removed; a disk and a terminal are not written to.
  *
+ * Where PYMEM_OUTPUT names a summary the file is the snapshot that it is made of,
+ * "....pymem" beside it: whoever makes it removes that.
+ *
  * The file is written under its own name plus ".part", with mode 0600, and
  * renamed when it is whole and on the disk; a name that exists already gets "-2",
  * "-3" ... after its time.  Of the captures that failed half way the last
@@ -35,6 +38,7 @@ struct destination {
 	bool stream;		     /* file is no file: a pipe, a socket, a device */
 	char path[DESTINATION_PATH]; /* final name of the file */
 	char part[DESTINATION_PATH];
+	char summary[DESTINATION_PATH]; /* to be made of the file; "" = none */
 };
 
 /* Moves fd to a number of DESTINATION_FD_MIN or above if the limit allows; returns it. */

@@ -26,6 +26,7 @@ static const struct {
 	const char *words;
 } notice_causes[] = {
 	{ EACCES, "no permission" },
+	{ EBUSY, "the one before isn't made yet" },
 	{ EADDRINUSE, "the name is in use" },
 	{ EDQUOT, "the quota of disk space is used up" },
 	{ EEXIST, "what is there is no file, and stays" },
@@ -36,6 +37,7 @@ static const struct {
 	{ EMFILE, "no descriptor is left" },
 	{ ENAMETOOLONG, "the name is too long" },
 	{ ENFILE, "no descriptor is left" },
+	{ ENOMEM, "no memory is left for it" },
 	{ ENOENT, "no such file or directory" },
 	{ ENOSPC, "no space is left on the device" },
 	{ ENOTBLK, "a disk, which is not written to" },

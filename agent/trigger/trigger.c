@@ -14,6 +14,7 @@
 #include "agent/trigger/manner.h"
 #include "agent/trigger/notice.h"
 #include "agent/trigger/trigger_capture.h"
+#include "agent/trigger/viewer_process.h"
 #include "agent/trigger/watch.h"
 
 extern int Py_IsInitialized(void) __attribute__((weak));
@@ -34,6 +35,7 @@ static void trigger_forked(void)
 		return;
 	owner = sys_getpid();
 	trigger_capture_forget();
+	viewer_process_forget();
 	allowance_forget();
 	reserve_release(); /* the parent's; ours is taken when the child is whole */
 	watch_forget();
@@ -53,6 +55,13 @@ static bool trigger_configure(void)
 		notice_say(err, NULL);
 	if (rc == 0)
 		return false;
+	if (config.summary && !viewer_process_find(config.viewer, environ))
+		notice_say(
+			"PYMEM_OUTPUT: a summary is made by pymem-view, which isn't "
+			"beside the agent nor in PATH, or isn't what PYMEM_VIEW names; "
+			"snapshots will stay, of which pymem-view --export summary "
+			"makes one",
+			NULL);
 	bad = destination_check(&config);
 	if (bad < 0) {
 		notice_say_cause("PYMEM_OUTPUT: nothing can be written there, no "

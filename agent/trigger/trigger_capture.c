@@ -15,6 +15,8 @@
 #include "agent/trigger/destination.h"
 #include "agent/trigger/manner.h"
 #include "agent/trigger/notice.h"
+#include "agent/trigger/room.h"
+#include "agent/trigger/viewer_process.h"
 #include "formats/core/writer.h"
 
 enum {
@@ -34,8 +36,10 @@ static struct {
 	bool killed;	   /* the copy, by SIGKILL */
 	uint32_t failed;   /* enum pymem_fail; 0 = nothing was said */
 	enum manner manner;
-	bool beside;   /* nothing can be held still: a copy, made beside the program */
-	uint64_t room; /* bytes, when that was chosen */
+	bool beside;	  /* nothing can be held still: a copy, made beside the program */
+	uint64_t room;	  /* bytes, when that was chosen */
+	uint64_t objects; /* of the last walk */
+	bool early_said;  /* "still being made", of the summary that is made now */
 	volatile bool ending; /* the process runs its destructors */
 } triggered = { .destination = { .file = -1, .socket = -1 }, .message_fd = -1 };
 
@@ -58,6 +62,8 @@ static void trigger_capture_message(const struct pymem_msg *msg, const char *tex
 	if (msg->type == PYMEM_MSG_PHASE) {
 		phrase_init(&t, triggered.phase, sizeof(triggered.phase));
 		phrase_str(&t, text);
+	} else if (msg->type == PYMEM_MSG_WALKED) {
+		triggered.objects = msg->a;
 	} else if (msg->type == PYMEM_MSG_FAILED) {
 		triggered.failed = (uint32_t)msg->a;
 		phrase_init(&t, triggered.error, sizeof(triggered.error));
@@ -115,6 +121,7 @@ static void trigger_capture_prepare(const struct trigger_config *config,
 	triggered.error[0] = triggered.crashed[0] = '\0';
 	triggered.killed = false;
 	triggered.failed = 0;
+	triggered.objects = 0;
 }
 
 /* What is known only after the copy was made and has ended. */
@@ -282,13 +289,59 @@ static int trigger_capture_tries(const struct trigger_config *config,
 	return rc;
 }
 
+/* What PYMEM_OUTPUT asks for is made of the snapshot.  False: it isn't. */
+static bool trigger_capture_begin_summary(const struct trigger_config *config)
+{
+	static const char stays[] = "no summary, its snapshot stays";
+	const struct destination *const d = &triggered.destination;
+	const uint64_t room = room_left();
+	int rc;
+
+	if (!d->summary[0] || triggered.manner == MANNER_SUMMARY ||
+	    room < viewer_process_need(triggered.objects)) {
+		if (d->summary[0])
+			notice_say_cause(stays, d->path, -ENOMEM);
+		return false;
+	}
+	rc = viewer_process_start(d->path, d->summary, room);
+	triggered.early_said = false;
+	if (rc < 0 && rc != -ENOENT) /* which was said when the program began */
+		notice_say_cause(stays, config->viewer[0] ? config->viewer : d->path, rc);
+	return rc == 0;
+}
+
+/* What it has to say, it says by itself. */
+static void trigger_capture_await_summary(void)
+{
+	if (WIFSIGNALED(viewer_process_await()))
+		notice_say("no summary, its snapshot stays: pymem-view was killed", NULL);
+}
+
+/* The summary before has its snapshot under the name that this one may get. */
+static bool trigger_capture_is_early(const struct trigger_config *config)
+{
+	if (!config->summary || !viewer_process_runs())
+		return false;
+	if (!triggered.early_said)
+		notice_say("no snapshot: the summary of the one before is still being "
+			   "made",
+			   NULL);
+	triggered.early_said = true;
+	return true;
+}
+
 int trigger_capture_take(const struct trigger_config *config,
 			 const struct trigger_cause *how)
 {
+	bool begun;
 	int rc;
 
 	if (!busy_claim())
 		return -EBUSY;
+	if (trigger_capture_is_early(config)) {
+		busy_release();
+		return -EDQUOT;
+	}
 	if (!allowance_take(config, how->cause)) {
 		busy_release();
 		return -EDQUOT;
@@ -299,8 +352,11 @@ int trigger_capture_take(const struct trigger_config *config,
 	rc = trigger_capture_tries(config, how);
 	if (rc == -EIO && triggered.error[0])
 		notice_say("no snapshot", triggered.error);
+	begun = !rc && trigger_capture_begin_summary(config);
 	manner_reserve(config);
 	busy_release();
+	if (begun && !how->hurried)
+		trigger_capture_await_summary();
 	return rc;
 }
 

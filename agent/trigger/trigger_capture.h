@@ -18,6 +18,7 @@ struct trigger_cause {
 	enum job_context context;
 	void (*waiting)(struct job *c); /* called while the copy walks; NULL = not */
 	bool stand_still;		/* job.h */
+	bool hurried; /* the program waits and wants to go on: not for its summary */
 	enum allowance_cause cause;
 };
 

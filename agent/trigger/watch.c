@@ -194,8 +194,9 @@ static void watch_sleep(void)
 /* A snapshot because memory gets short; the result is trigger_capture_take's. */
 static int watch_take_short(const char *why, enum allowance_cause cause)
 {
-	const struct trigger_cause how = { why, JOB_WORKER, limit_waiting,
-					   limit_hurries(), cause };
+	const struct trigger_cause how = { why,		  JOB_WORKER,
+					   limit_waiting, limit_hurries(),
+					   false,	  cause };
 
 	return trigger_capture_take(watch.config, &how);
 }
@@ -226,8 +227,9 @@ static void watch_memory(void)
 
 static void watch_take_asked(void)
 {
-	static const struct trigger_cause on_signal = { "signal", JOB_WORKER, NULL, false,
-							ALLOWANCE_ASKED };
+	static const struct trigger_cause on_signal = { "signal", JOB_WORKER,
+							NULL,	  false,
+							false,	  ALLOWANCE_ASKED };
 
 	if (!__sync_lock_test_and_set(&watch.wanted, 0))
 		return;
@@ -243,8 +245,9 @@ static void watch_take_asked(void)
 
 static void watch_act(void)
 {
-	static const struct trigger_cause on_time = { "interval", JOB_WORKER, NULL, false,
-						      ALLOWANCE_ASKED };
+	static const struct trigger_cause on_time = { "interval", JOB_WORKER,
+						      NULL,	  false,
+						      false,	  ALLOWANCE_ASKED };
 	const struct trigger_config *config = watch.config;
 	uint64_t now;
 

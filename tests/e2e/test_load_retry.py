@@ -67,7 +67,7 @@ serve()
 
 COLLECTS = r"""
 import gc, select, time
-KEPT = [[i] for i in range(200000)]
+KEPT = [[i] for i in range(1000000)]  # a collection outlasts the loader's patience
 ready()
 while not select.select([_r], [], [], 0)[0]:
     began = time.monotonic()

@@ -193,6 +193,14 @@ int clerk_create(struct new_file *ret)
 	return result < 0 ? result : 0;
 }
 
+int clerk_remove(const char *path)
+{
+	struct clerk_word word;
+
+	return clerk_say(&word, CLERK_REMOVE, path) ? clerk_ask(&word, NULL) :
+						      -ENAMETOOLONG;
+}
+
 int clerk_commit(struct new_file *file)
 {
 	struct clerk_word word;

@@ -12,6 +12,7 @@
  *	makes the sidecar of a named snapshot, where the snapshot is its user's own;
  *	makes a new file in the folder it was started in (a picture, a screen), if the
  *	viewer became nobody: such a one replaces nothing;
+ *	removes the snapshot, a file, that --consume goes with;
  *	makes the socket that --listen names, and removes it at the end.
  *
  * Under sudo all that it makes belongs to the user who called it; that user's own rights
@@ -28,9 +29,10 @@
 struct clerk_orders {
 	const char *const *inputs; /* snapshots */
 	size_t count;
-	const char *output; /* of -o, or NULL */
-	const char *listen; /* of --listen, or NULL */
-	const char *script; /* of --script: what it names may be made; or NULL */
+	const char *output;  /* of -o, or NULL */
+	const char *consume; /* of --consume: may be removed; or NULL */
+	const char *listen;  /* of --listen, or NULL */
+	const char *script;  /* of --script: what it names may be made; or NULL */
 };
 
 /*
@@ -59,6 +61,7 @@ bool clerk_is_special(const char *path);
 int clerk_create(struct new_file *ret);
 int clerk_commit(struct new_file *file);
 void clerk_abort(struct new_file *file);
+int clerk_remove(const char *path);
 /* A listening Unix socket at the path of the orders; -1 with errno. */
 int clerk_listen(const char *path);
 /* Has it removed that; waits until it is. */

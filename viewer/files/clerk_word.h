@@ -20,6 +20,7 @@ enum clerk_action {
 	CLERK_CREATE,	    /* a descriptor and a number */
 	CLERK_COMMIT,	    /* flags: that number */
 	CLERK_ABORT,	    /* the same */
+	CLERK_REMOVE,	    /* a snapshot */
 	CLERK_LISTEN,	    /* a descriptor */
 	CLERK_UNLISTEN,	    /* removes it */
 };

@@ -17,6 +17,7 @@
 #include "formats/rights/rights.h"
 #include "viewer/files/clerk_word.h"
 #include "viewer/files/listener.h"
+#include "viewer/files/removal.h"
 
 enum { CLERK_FILES = 16, CLERK_SCRIPT_MAX = 1 << 20 };
 
@@ -264,6 +265,13 @@ static int clerk_work_abort(struct clerk *c, const struct clerk_word *w)
 	return 0;
 }
 
+static int clerk_work_remove(struct clerk *c, const struct clerk_word *w)
+{
+	if (!c->orders->consume || strcmp(w->path, c->orders->consume) != 0)
+		return -EACCES;
+	return removal_of_file(w->path);
+}
+
 static int clerk_work_listen(struct clerk *c, const struct clerk_word *w)
 {
 	if (!c->orders->listen || strcmp(w->path, c->orders->listen) != 0 ||
@@ -293,6 +301,7 @@ static int (*const clerk_works_on[])(struct clerk *, const struct clerk_word *) 
 	[CLERK_CREATE] = clerk_work_create,
 	[CLERK_COMMIT] = clerk_work_commit,
 	[CLERK_ABORT] = clerk_work_abort,
+	[CLERK_REMOVE] = clerk_work_remove,
 	[CLERK_LISTEN] = clerk_work_listen,
 	[CLERK_UNLISTEN] = clerk_work_unlisten,
 };

@@ -16,6 +16,7 @@
 #include "formats/core/replace.h"
 #include "formats/rights/rights.h"
 #include "viewer/files/clerk.h"
+#include "viewer/files/removal.h"
 #include "viewer/files/unfinished.h"
 
 enum { FILES_PATIENCE_MS = 5000 };
@@ -160,6 +161,11 @@ void files_abort(struct new_file *file)
 	} else {
 		clerk_abort(file);
 	}
+}
+
+int files_remove(const char *path)
+{
+	return clerk_works() ? clerk_remove(path) : removal_of_file(path);
 }
 
 int files_listen(struct listener *ret, const char *path)

@@ -52,6 +52,10 @@ int files_commit(struct new_file *file);
 /* Not to be kept. */
 void files_abort(struct new_file *file);
 
+/* Removes a snapshot that is of no more use; nothing but a regular file. 0 or a negative
+ * errno. */
+int files_remove(const char *path);
+
 /* A listening socket (listener.h), removed when it is closed. 0 or a negative errno. */
 int files_listen(struct listener *ret, const char *path);
 /* Closes it, if there is one, and waits until it is removed. */
