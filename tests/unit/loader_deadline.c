@@ -41,7 +41,8 @@ static int look(void (*how)(unsigned), unsigned seconds)
 
 	assert_true(pid >= 0 && null >= 0);
 	if (!pid) {
-		dup2(null, STDERR_FILENO); /* closed, it would be the deadline's eventfd */
+		dup2(null,
+		     STDERR_FILENO); /* closed, it would be the deadline's eventfd */
 		deadline_begin_within(getpid(), IDLE_SECONDS, LONGEST_SECONDS, -1);
 		how(seconds);
 		deadline_end();
