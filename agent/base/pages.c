@@ -6,8 +6,10 @@
  * what has no page tables.  Before it, /proc/self/pagemap has 8 bytes a page
  * (Documentation/admin-guide/mm/pagemap.rst): bit 63 present, bit 62 swapped.  A guard
  * page is a marker in the page table, which both show as swapped (PAGE_IS_GUARD says
- * more in Linux 6.16, but needs to be asked for).  Bit 61: of a file, or shared
- * memory; bit 56, from Linux 4.2 on: mapped by this process alone.
+ * more in Linux 6.16, but needs to be asked for), and the page of zeros, which stands for
+ * memory only read so far, as one that many processes have (PAGE_IS_PFNZERO tells).
+ * Bit 61: of a file, or shared memory; bit 56, from Linux 4.2 on: mapped by this process
+ * alone.
  */
 #include "agent/base/pages.h"
 
@@ -45,7 +47,7 @@ struct pages_scan_arg {
 	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
 	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
 };
-enum { PAGES_IS_PRESENT = 1 << 3, PAGES_IS_SWAPPED = 1 << 4 };
+enum { PAGES_IS_PRESENT = 1 << 3, PAGES_IS_SWAPPED = 1 << 4, PAGES_IS_ZERO = 1 << 5 };
 /* Bits of an entry of pagemap. */
 #define PAGES_HERE (1ULL << 63)
 #define PAGES_FILE (1ULL << 61)
@@ -113,8 +115,12 @@ static bool pages_note(struct pages *pages, uint64_t page, uint64_t end, bool ou
 	return true;
 }
 
-/* 1: done, 0: memory ran out, or a negative errno. */
-static int pages_scan_regions(struct pages *pages, uint64_t start, uint64_t end)
+/* Takes what PAGEMAP_SCAN has of some pages; false: no memory. */
+typedef bool pages_region_fn(struct pages *pages, const struct pages_region *region);
+
+/* Those of one of the categories. 1: done, 0: memory ran out, or a negative errno. */
+static int pages_scan_regions(struct pages *pages, uint64_t start, uint64_t end,
+			      uint64_t categories, pages_region_fn *take)
 {
 	struct pages_region regions[PAGES_CHUNK];
 	struct pages_scan_arg arg = {
@@ -122,8 +128,8 @@ static int pages_scan_regions(struct pages *pages, uint64_t start, uint64_t end)
 		.end = end,
 		.vec = (uintptr_t)regions,
 		.vec_len = PAGES_CHUNK,
-		.category_anyof_mask = PAGES_IS_PRESENT | PAGES_IS_SWAPPED,
-		.return_mask = PAGES_IS_PRESENT | PAGES_IS_SWAPPED,
+		.category_anyof_mask = categories,
+		.return_mask = categories,
 	};
 
 	while (start < end) {
@@ -136,9 +142,7 @@ static int pages_scan_regions(struct pages *pages, uint64_t start, uint64_t end)
 		if (n < 0)
 			return -errno;
 		for (long i = 0; i < n; i++)
-			if (!pages_note(pages, regions[i].start >> page_shift(),
-					regions[i].end >> page_shift(),
-					!(regions[i].categories & PAGES_IS_PRESENT)))
+			if (!take(pages, &regions[i]))
 				return 0;
 		if (arg.walk_end <= start)
 			return -EIO;
@@ -176,10 +180,45 @@ static bool pages_take_state(struct pages *pages, uint64_t page, uint64_t entry)
 }
 
 /* Is it shared with another process? */
+static bool pages_is_shared(uint64_t entry)
+{
+	return (entry & (PAGES_HERE | PAGES_FILE | PAGES_ALONE)) == PAGES_HERE;
+}
+
 static bool pages_take_shared(struct pages *pages, uint64_t page, uint64_t entry)
 {
-	return (entry & (PAGES_HERE | PAGES_FILE | PAGES_ALONE)) != PAGES_HERE ||
-		pages_note(pages, page, page + 1, false);
+	return !pages_is_shared(entry) || pages_note(pages, page, page + 1, false);
+}
+
+static void pages_drop(struct pages *pages, uint64_t page)
+{
+	struct pages_leaf *const leaf = pages_leaf(pages, page);
+
+	if (leaf)
+		leaf->present[pages_word(page)] &= ~(1ULL << page % 64);
+}
+
+/* Of those that were shared. */
+static bool pages_keep_shared(struct pages *pages, uint64_t page, uint64_t entry)
+{
+	if (!pages_is_shared(entry))
+		pages_drop(pages, page);
+	return true;
+}
+
+static bool pages_take_region(struct pages *pages, const struct pages_region *region)
+{
+	return pages_note(pages, region->start >> page_shift(),
+			  region->end >> page_shift(),
+			  !(region->categories & PAGES_IS_PRESENT));
+}
+
+/* The page of zeros: shared with nobody in particular. */
+static bool pages_drop_region(struct pages *pages, const struct pages_region *region)
+{
+	for (uint64_t at = region->start; at < region->end; at += page_size())
+		pages_drop(pages, at >> page_shift());
+	return true;
 }
 
 bool pages_scan(struct pages *pages, uint64_t start, uint64_t end)
@@ -189,7 +228,8 @@ bool pages_scan(struct pages *pages, uint64_t start, uint64_t end)
 	pages_prepare();
 	if (pages_fd < 0 || start >= end || end > CPU_ADDRESS_END)
 		return false;
-	done = pages_scan_regions(pages, start, end);
+	done = pages_scan_regions(pages, start, end, PAGES_IS_PRESENT | PAGES_IS_SWAPPED,
+				  pages_take_region);
 	return done < 0 ? end - start <= (uint64_t)PAGES_WHOLE << page_shift() &&
 			pages_read_entries(pages, start >> page_shift(),
 					   end >> page_shift(), pages_take_state) :
@@ -279,12 +319,20 @@ void pages_close(void)
 
 bool pages_scan_forked(struct pages *pages, uint64_t start, uint64_t end)
 {
-	start >>= page_shift();
-	end >>= page_shift();
-	if (end - start > PAGES_FORKED || end << page_shift() > CPU_ADDRESS_END)
+	const uint64_t page = start >> page_shift(), stop = end >> page_shift();
+
+	if (stop - page > PAGES_FORKED || end > CPU_ADDRESS_END)
 		return false;
 	pages_prepare();
-	return pages_read_entries(pages, start, end, pages_take_shared);
+	if (!pages_read_entries(pages, page, stop, pages_take_shared))
+		return false;
+	start = pages_next_present(pages, start, end);
+	if (start >= end)
+		return true;
+	pages->zeros |= pages_scan_regions(pages, start, end, PAGES_IS_ZERO,
+					   pages_drop_region) != 1;
+	/* a page of zeros that was written to between the two looks is in neither */
+	return pages_read_entries(pages, start >> page_shift(), stop, pages_keep_shared);
 }
 
 uint64_t pages_next_absent(const struct pages *pages, uint64_t addr, uint64_t end)

@@ -25,6 +25,7 @@ struct pages {
 	struct arena *arena;
 	struct pages_leaf **directory; /* one per GiB */
 	uint32_t out;		       /* pages that are PAGES_OUT, in all */
+	bool zeros; /* some that are noted as shared may be the kernel's page of zeros */
 };
 
 /*
@@ -44,7 +45,9 @@ bool pages_scan(struct pages *pages, uint64_t start, uint64_t end);
 /*
  * Notes as PAGES_PRESENT the pages of [start, end) that are no file's and that another
  * process has mapped too: a fork left them to share, and neither has written to them
- * since.  True when the kernel tells.
+ * since.  Where memory was only read before it is written, every process has the kernel's
+ * one page of zeros, which is none of these; before Linux 6.7 it can't be told, and
+ * pages->zeros is set.  True when the kernel tells.
  */
 bool pages_scan_forked(struct pages *pages, uint64_t start, uint64_t end);
 /* The first page of [addr, end) that isn't PAGES_PRESENT; end: none. */

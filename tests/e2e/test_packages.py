@@ -78,6 +78,13 @@ class Debian(Case):
                         "PYMEM_OUTPUT=/tmp/preload.pymem", "python3", "-c", PROGRAM)
         self.assertNotIn("ERROR: ld.so", self.good(said) + said.stderr.decode())
         self.assertEqual(self.things(root, "/tmp/preload.pymem"), 1000)
+        # it finds the package's pymem-view
+        said = root.run("env", "LD_PRELOAD=libpymemagent.so", "PYMEM_AT_EXIT=1",
+                        "PYMEM_OUTPUT=/tmp/own.summary", "python3", "-c", PROGRAM)
+        self.good(said)
+        with open(root.path + "/tmp/own.summary") as f:
+            self.assertTrue(json.load(f)["complete"])
+        self.assertFalse(os.path.exists(root.path + "/tmp/own.pymem"))
 
     def test_installed(self):
         for suite in SUITES:

@@ -7,9 +7,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -87,6 +92,67 @@ static void test_states(void **state)
 }
 
 /* ioctl fails from here on, as on a kernel without PAGEMAP_SCAN. */
+/* Of a forked process: what was written to before is shared, what was only read isn't. */
+static void check_forked(bool zeros)
+{
+	struct arena arena;
+	struct pages pages;
+	char *const mem = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const uint64_t start = (uintptr_t)mem, end = start + 8 * PAGE;
+	int go[2];
+
+	assert_ptr_not_equal(mem, MAP_FAILED);
+	assert_int_equal(pipe(go), 0);
+	madvise(mem, 8 * PAGE, MADV_NOHUGEPAGE);
+	for (unsigned i = 0; i < 6; i += 2)
+		mem[i * PAGE] = 1;
+	for (unsigned i = 1; i < 6; i += 2)
+		(void)*(volatile char *)(mem + i * PAGE);
+	const pid_t child = fork();
+	if (!child) {
+		char byte;
+
+		close(go[1]);
+		_exit((int)read(go[0], &byte, 1));
+	}
+	assert_true(child > 0);
+	mem[2 * PAGE] = 2; /* its own since */
+	arena_init(&arena, 0);
+	assert_int_equal(pages_init(&pages, &arena), 0);
+	assert_true(pages_scan_forked(&pages, start, end));
+	for (unsigned i = 0; i < 8; i++) {
+		const bool shared = i == 0 || i == 4 || (zeros && i < 6 && i % 2);
+
+		assert_int_equal(pages_state(&pages, start + i * PAGE),
+				 shared ? PAGES_PRESENT : PAGES_ABSENT);
+	}
+	assert_true(pages.zeros == zeros);
+	close(go[1]);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	close(go[0]);
+	munmap(mem, 8 * PAGE);
+	arena_release(&arena);
+}
+
+static bool scan_is_there(void)
+{
+	char name[65];
+	unsigned major = 0, minor = 0;
+	struct utsname u;
+
+	assert_int_equal(uname(&u), 0);
+	memcpy(name, u.release, sizeof(name));
+	assert_int_equal(sscanf(name, "%u.%u", &major, &minor), 2);
+	return major > 6 || (major == 6 && minor >= 7);
+}
+
+static void test_forked(void **state)
+{
+	(void)state;
+	check_forked(!scan_is_there());
+}
+
 static void forbid_ioctl(void)
 {
 	struct sock_filter filter[] = {
@@ -105,6 +171,7 @@ static void test_old_kernel(void **state)
 {
 	forbid_ioctl();
 	test_states(state);
+	check_forked(true);
 }
 
 /* What isn't known must not be taken for known. */
@@ -127,6 +194,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_states), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_forked),
 		cmocka_unit_test(test_old_kernel), /* last: there is no way back */
 	};
 

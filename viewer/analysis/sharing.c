@@ -7,7 +7,10 @@
 
 enum {
 	SHARING_TABLE = 4096, /* bytes of an object, most of them elsewhere */
-	SHARING_PAGE = 4096   /* the least that runs are made of */
+	SHARING_PAGE = 4096,  /* the least that runs are made of */
+	/* bytes that a forked process shares at least: its code and modules; less is a
+	 * page that somebody looks at, or one of zeros, which older kernels don't tell */
+	SHARING_LEAST = 1 << 20,
 };
 
 struct sharing {
@@ -176,7 +179,7 @@ int sharing_of_suspects(struct analysis *analysis, const struct progress *progre
 	int err = 0;
 
 	sharing_begin(&s, analysis->heap);
-	if (!sharing_total(s.heap) && !s.parent)
+	if (sharing_total(s.heap) < SHARING_LEAST && !s.parent)
 		return 0;
 	for (size_t i = 0; i < VEC_COUNT(*suspects, struct suspect) && !err; i++)
 		if (suspect[i].memory == SUSPECT_HELD && !suspect[i].group &&
