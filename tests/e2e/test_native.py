@@ -60,6 +60,22 @@ class Native(Case):
                   "    return whole\n"
                   "trees = [tree(40) for _ in range(50)]\n", ["int"])
 
+    def test_what_was_there_before(self):
+        """A datetime without tzinfo has rests of other objects in tzinfo's place."""
+        body = ("import datetime\n"
+                "_libc.malloc.restype = ctypes.c_void_p\n"
+                "block = _libc.malloc(ctypes.c_size_t(3000000))\n"
+                "times = [datetime.datetime(2020, 1, 1) for _ in range(200)]\n"
+                "for t in times:\n"
+                "    ctypes.c_uint64.from_address(id(t) + 40).value = block\n"
+                "del block\n")
+        for python in some_interpreters():
+            with self.subTest(python=python.name), native_target(python, "", body) as t:
+                said = capture(self, t)
+                self.assertEqual(said.of("datetime"), 0)
+                self.assertGreater(sum(c["bytes"] for c in said.chunks) + said.of("int"),
+                                   3000000)
+
     def test_arena_of_several_heaps(self):
         """A thread's arena is heaps of 64 MiB each; one that is full ends differently."""
         self.each("import threading\n_libc.malloc.restype = ctypes.c_void_p\n",

@@ -170,6 +170,24 @@ static bool candidates_all_known(const struct walk *w, const struct walk_type *t
 	return true;
 }
 
+/*
+ * Types of the standard library with no memory but their own, and bytes in it that nobody
+ * sets: between their fields, and tzinfo's where an instance has none.  What was there
+ * before may lead anywhere (Modules/_datetimemodule.c: time_alloc, datetime_alloc).
+ */
+static bool candidates_own_nothing(uint64_t base, const struct layout *lay)
+{
+	static const char *const plain[] = { "datetime.date", "datetime.time",
+					     "datetime.datetime", "datetime.timedelta",
+					     "datetime.timezone" };
+	const char *const name = peek_text(peek64(base + lay->tp_name));
+
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		if (strcmp(name, plain[i]) == 0)
+			return true;
+	return false;
+}
+
 void candidates_plan(struct walk *w, struct walk_type *type)
 {
 	const uint64_t base = type->native_base;
@@ -177,6 +195,7 @@ void candidates_plan(struct walk *w, struct walk_type *type)
 	/* a small image has no more than what is read of Python itself */
 	if (!w->options->in_copy || (PEEK_IN_IMAGE && !w->memory) || type->opaque ||
 	    !base || base == CPYTHON_ADDR(w->py, object_type) ||
+	    candidates_own_nothing(base, w->lay) ||
 	    (type->kind != SNAP_KIND_OBJECT && type->kind != SNAP_KIND_MODULE) ||
 	    (!type->itemsize &&
 	     candidates_all_known(w, type, peek64(base + w->lay->tp_basicsize))))
