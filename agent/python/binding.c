@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "agent/base/libc.h"
+#include "agent/python/version_text.h"
 #include "agent/python/versions.h"
 
 static struct cpython the_cpython;
@@ -103,14 +104,25 @@ static uint32_t binding_version(const char *text)
 	return part[0] << 16 | part[1] << 8 | part[2];
 }
 
-struct cpython *cpython_bind(char *err, size_t err_size)
+/* Only an interpreter that never made sys has no such text; then nobody reads it. */
+static void binding_version_text(struct cpython *py, void *handle)
 {
-	static bool bound; /* the table is in use by others from then on */
-	struct cpython *py = &the_cpython;
 	union {
 		void *p;
 		const char *(*fn)(void);
 	} version;
+
+	if (version_text_find(dlsym(handle, "PyType_Type"), py->version_text,
+			      sizeof(py->version_text)))
+		return;
+	version.p = dlsym(handle, "Py_GetVersion");
+	snprintf(py->version_text, sizeof(py->version_text), "%s", version.fn());
+}
+
+struct cpython *cpython_bind(char *err, size_t err_size)
+{
+	static bool bound; /* the table is in use by others from then on */
+	struct cpython *py = &the_cpython;
 	void *handle;
 
 	if (bound)
@@ -118,8 +130,7 @@ struct cpython *cpython_bind(char *err, size_t err_size)
 	if (!binding_find(&handle, err, err_size))
 		return NULL;
 	memset(py, 0, sizeof(*py));
-	version.p = dlsym(handle, "Py_GetVersion");
-	snprintf(py->version_text, sizeof(py->version_text), "%s", version.fn());
+	binding_version_text(py, handle);
 	py->version = binding_version(py->version_text);
 	if (py->version < 0x030600 || py->version >= 0x040000) {
 		snprintf(err, err_size,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/python/binding.h"
+#include "agent/python/version_text.h"
 #include "agent/base/libc.h"
 #include "agent/base/sys.h"
 #include "agent/trigger/control_socket.h"
@@ -25,6 +26,8 @@ enum {
 	WATCH_LOOK_NS = 10000000, /* first wait between looks at the signal's handler */
 };
 #define WATCH_LOOK_MAX_NS 300000000000ull
+#define WATCH_TEXT_NS \
+	2000000000ull /* an interpreter whose text isn't where it is usually */
 
 static struct {
 	const struct trigger_config *config;
@@ -122,17 +125,33 @@ static void watch_look(uint64_t now)
 
 /* ---- the thread ---- */
 
+extern int Py_IsInitialized(void) __attribute__((weak));
+
+/* 3.6 says that it is initialised before sys is there, and with it the version's text. */
+static bool watch_is_ready(uint64_t initialised_ns)
+{
+	char text[64];
+
+	return initialised_ns &&
+		(version_text_find((const void *)Py_IsInitialized, text, sizeof(text)) ||
+		 sys_now_ns() - initialised_ns > WATCH_TEXT_NS);
+}
+
 /* False when the interpreter never comes, or is none of ours. */
 static bool watch_interpreter(void)
 {
-	extern int Py_IsInitialized(void) __attribute__((weak));
 	const uint64_t began = sys_now_ns();
+	uint64_t initialised = 0;
 	char err[256] = "";
 
-	while (!Py_IsInitialized()) {
+	while (!watch_is_ready(initialised)) {
 		const uint64_t waited = sys_now_ns() - began;
 		struct timespec t = { .tv_nsec = WATCH_EAGER_NS };
 
+		if (!initialised && Py_IsInitialized()) {
+			initialised = sys_now_ns();
+			continue;
+		}
 		if (waited > WATCH_GIVE_UP_S * 1000000000ull)
 			return false;
 		if (waited > 2000000000) /* not a python that starts: look less often */

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "agent/python/binding.h"
+#include "agent/python/version_text.h"
 #include "agent/python/call.h"
 #include "agent/python/probe.h"
 #include "agent/python/versions.h"
@@ -177,6 +178,28 @@ static void calls_follow_their_signature(void **state)
 	assert_true(call_by_signature(NULL, "l:", args, &ret) < 0);
 }
 
+static void the_version_is_read_from_data(void **state)
+{
+	static char data[300]; /* as Python/getversion.c has it */
+	char text[64];
+
+	(void)state;
+	assert_false(version_text_find(data, text, sizeof(text)));
+	strcpy(data, "3.x (no) version 3.11.1 (behind another text)");
+	assert_false(version_text_find(data, text, sizeof(text)));
+	strcpy(data, "3.14.0rc2+ (main, Nov 1 2026, 00:00:00) [GCC 12.2.0]");
+	assert_true(version_text_find(data, text, sizeof(text)));
+	assert_string_equal(data, text);
+	assert_true(version_text_find(data, text, 20));
+	assert_string_equal("3.14.0rc2+ (main, N", text);
+	memset(data, 0, sizeof(data));
+	strcpy(data + 200, "3.6.15 (default)");
+	assert_true(version_text_find(data, text, sizeof(text)));
+	assert_string_equal("3.6.15 (default)", text);
+	assert_false(version_text_find(text, text, sizeof(text))); /* no object's */
+	memset(data, 0, sizeof(data));
+}
+
 static void a_process_without_python_is_told_so(void **state)
 {
 	char err[256] = "";
@@ -195,6 +218,7 @@ int main(void)
 		cmocka_unit_test(a_longer_head_moves_the_fields_of_objects),
 		cmocka_unit_test(safe_reads_stop_at_holes),
 		cmocka_unit_test(calls_follow_their_signature),
+		cmocka_unit_test(the_version_is_read_from_data),
 		cmocka_unit_test(a_process_without_python_is_told_so),
 	};
 

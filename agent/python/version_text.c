@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* version_text - see version_text.h. */
+#include "agent/python/version_text.h"
+
+#include <link.h>
+#include <stdint.h>
+#include <string.h>
+
+enum {
+	VERSION_TEXT_DATA = 16 << 20, /* bytes of a segment that are looked through */
+	VERSION_TEXT_NUMBER = 24,
+};
+
+struct version_text_search {
+	uintptr_t inside;
+	char *ret;
+	size_t size;
+	bool found;
+};
+
+static bool version_text_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* "3.11.2 (" or "3.13.0rc2+ (": does it begin so? */
+static bool version_text_begins(const char *p, const char *end)
+{
+	const char *s = p + 2;
+
+	if (end - p < VERSION_TEXT_NUMBER + 2 || p[0] != '3' || p[1] != '.' ||
+	    !version_text_is_digit(*s))
+		return false;
+	while (version_text_is_digit(*s) && s - p < VERSION_TEXT_NUMBER)
+		s++;
+	if (*s++ != '.' || !version_text_is_digit(*s))
+		return false;
+	while (*s > ' ' && *s != '(' && s - p < VERSION_TEXT_NUMBER)
+		s++;
+	return s[0] == ' ' && s[1] == '(';
+}
+
+static void version_text_look(struct version_text_search *search, const char *start,
+			      const char *end)
+{
+	for (const char *p = start; (p = memchr(p, '3', (size_t)(end - p))); p++) {
+		if ((p > start && p[-1]) || !version_text_begins(p, end))
+			continue;
+		const size_t most = (size_t)(end - p) < search->size - 1 ?
+			(size_t)(end - p) :
+			search->size - 1;
+		const size_t length = strnlen(p, most);
+
+		memcpy(search->ret, p, length);
+		search->ret[length] = '\0';
+		search->found = true;
+		return;
+	}
+}
+
+static bool version_text_has(const struct dl_phdr_info *info, uintptr_t address)
+{
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *const h = &info->dlpi_phdr[i];
+
+		if (h->p_type == PT_LOAD &&
+		    address - (info->dlpi_addr + h->p_vaddr) < h->p_memsz)
+			return true;
+	}
+	return false;
+}
+
+static int version_text_visit(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct version_text_search *const search = arg;
+
+	(void)size;
+	if (!version_text_has(info, search->inside))
+		return 0;
+	for (unsigned i = 0; i < info->dlpi_phnum && !search->found; i++) {
+		const ElfW(Phdr) *const h = &info->dlpi_phdr[i];
+		const uintptr_t start = info->dlpi_addr + h->p_vaddr;
+		const size_t length =
+			h->p_memsz < VERSION_TEXT_DATA ? h->p_memsz : VERSION_TEXT_DATA;
+
+		if (h->p_type == PT_LOAD && h->p_flags & PF_W)
+			version_text_look(search, (const char *)start,
+					  (const char *)start + length);
+	}
+	return 1;
+}
+
+bool version_text_find(const void *inside, char *ret, size_t size)
+{
+	struct version_text_search search = { .inside = (uintptr_t)inside,
+					      .ret = ret,
+					      .size = size };
+
+	dl_iterate_phdr(version_text_visit, &search);
+	return search.found;
+}
