@@ -6,10 +6,14 @@
  * what has no page tables.  Before it, /proc/self/pagemap has 8 bytes a page
  * (Documentation/admin-guide/mm/pagemap.rst): bit 63 present, bit 62 swapped.  A guard
  * page is a marker in the page table, which both show as swapped (PAGE_IS_GUARD says
- * more in Linux 6.16, but needs to be asked for), and the page of zeros, which stands for
- * memory only read so far, as one that many processes have (PAGE_IS_PFNZERO tells).
- * Bit 61: of a file, or shared memory; bit 56, from Linux 4.2 on: mapped by this process
- * alone.
+ * more in Linux 6.16, but needs to be asked for).  Bit 61: of a file, or shared
+ * memory; bit 56, from Linux 4.2 on: mapped by this process alone.
+ *
+ * A page that was only read is the kernel's page of zeros: present, but no memory, and
+ * like one that a fork left to share.  PAGEMAP_SCAN tells it (PAGE_IS_PFNZERO); not the
+ * huge one before Linux 6.17, but until then that has bit 61 in pagemap, which nothing
+ * else of anonymous memory has.  Without PAGEMAP_SCAN the small one is what was shared
+ * before there was a copy to share with, and is zeros.
  */
 #include "agent/base/pages.h"
 
@@ -47,7 +51,13 @@ struct pages_scan_arg {
 	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
 	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
 };
-enum { PAGES_IS_PRESENT = 1 << 3, PAGES_IS_SWAPPED = 1 << 4, PAGES_IS_ZERO = 1 << 5 };
+enum {
+	PAGES_IS_PRESENT = 1 << 3,
+	PAGES_IS_SWAPPED = 1 << 4,
+	PAGES_IS_ZERO = 1 << 5,
+	PAGES_IS_HUGE = 1 << 6,
+	PAGES_HUGE = 2 << 20 /* the least bytes of a huge page */
+};
 /* Bits of an entry of pagemap. */
 #define PAGES_HERE (1ULL << 63)
 #define PAGES_FILE (1ULL << 61)
@@ -115,10 +125,51 @@ static bool pages_note(struct pages *pages, uint64_t page, uint64_t end, bool ou
 	return true;
 }
 
-/* Takes what PAGEMAP_SCAN has of some pages; false: no memory. */
+/* What pagemap has of a page; 0: it doesn't tell. */
+static uint64_t pages_entry(uint64_t page)
+{
+	uint64_t entry;
+
+	return syscall(SYS_pread64, pages_fd, &entry, 8, page * 8) == 8 ? entry : 0;
+}
+
+/* Notes a region of huge pages, but for the huge page of zeros. */
+static bool pages_note_huge(struct pages *pages, uint64_t start, uint64_t end)
+{
+	while (start < end) {
+		const uint64_t next = (start | (PAGES_HUGE - 1)) + 1,
+			       stop = next < end ? next : end;
+
+		if (!(pages_entry(start >> page_shift()) & PAGES_FILE) &&
+		    !pages_note(pages, start >> page_shift(), stop >> page_shift(),
+				false))
+			return false;
+		start = stop;
+	}
+	return true;
+}
+
+/* Takes a region that PAGEMAP_SCAN tells; false: no memory. */
 typedef bool pages_region_fn(struct pages *pages, const struct pages_region *region);
 
-/* Those of one of the categories. 1: done, 0: memory ran out, or a negative errno. */
+static bool pages_take_region(struct pages *pages, const struct pages_region *r)
+{
+	if (r->categories & PAGES_IS_ZERO)
+		return true;
+	if (r->categories & PAGES_IS_HUGE)
+		return pages_note_huge(pages, r->start, r->end);
+	return pages_note(pages, r->start >> page_shift(), r->end >> page_shift(),
+			  !(r->categories & PAGES_IS_PRESENT));
+}
+
+/* So that the page of zeros isn't taken for a shared one: before pages_take_shared, as
+ * pages may be written to, but don't become that one, in between. */
+static bool pages_take_zero(struct pages *pages, const struct pages_region *r)
+{
+	return pages_note(pages, r->start >> page_shift(), r->end >> page_shift(), true);
+}
+
+/* Regions with any of the categories. 1: done, 0: memory ran out, or a negative errno. */
 static int pages_scan_regions(struct pages *pages, uint64_t start, uint64_t end,
 			      uint64_t categories, pages_region_fn *take)
 {
@@ -129,7 +180,8 @@ static int pages_scan_regions(struct pages *pages, uint64_t start, uint64_t end,
 		.vec = (uintptr_t)regions,
 		.vec_len = PAGES_CHUNK,
 		.category_anyof_mask = categories,
-		.return_mask = categories,
+		.return_mask = PAGES_IS_PRESENT | PAGES_IS_SWAPPED | PAGES_IS_ZERO |
+			PAGES_IS_HUGE,
 	};
 
 	while (start < end) {
@@ -173,52 +225,36 @@ static bool pages_read_entries(struct pages *pages, uint64_t page, uint64_t end,
 	return true;
 }
 
+/* Of a page that can be read. */
+static bool pages_is_zeros(uint64_t page)
+{
+	const uint64_t *const word = (const uint64_t *)(uintptr_t)(page << page_shift());
+
+	for (size_t i = 0; i < page_size() / sizeof(*word); i++)
+		if (word[i])
+			return false;
+	return true;
+}
+
 /* Is it there, or out in the swap? */
 static bool pages_take_state(struct pages *pages, uint64_t page, uint64_t entry)
 {
-	return !(entry >> 62) || pages_note(pages, page, page + 1, !(entry >> 63));
+	const bool zero = entry & PAGES_HERE &&
+		(entry & PAGES_FILE ||
+		 (pages->forked &&
+		  pages_state(pages->forked, page << page_shift()) == PAGES_PRESENT &&
+		  pages_is_zeros(page)));
+
+	return !(entry >> 62) || zero ||
+		pages_note(pages, page, page + 1, !(entry >> 63));
 }
 
 /* Is it shared with another process? */
-static bool pages_is_shared(uint64_t entry)
-{
-	return (entry & (PAGES_HERE | PAGES_FILE | PAGES_ALONE)) == PAGES_HERE;
-}
-
 static bool pages_take_shared(struct pages *pages, uint64_t page, uint64_t entry)
 {
-	return !pages_is_shared(entry) || pages_note(pages, page, page + 1, false);
-}
-
-static void pages_drop(struct pages *pages, uint64_t page)
-{
-	struct pages_leaf *const leaf = pages_leaf(pages, page);
-
-	if (leaf)
-		leaf->present[pages_word(page)] &= ~(1ULL << page % 64);
-}
-
-/* Of those that were shared. */
-static bool pages_keep_shared(struct pages *pages, uint64_t page, uint64_t entry)
-{
-	if (!pages_is_shared(entry))
-		pages_drop(pages, page);
-	return true;
-}
-
-static bool pages_take_region(struct pages *pages, const struct pages_region *region)
-{
-	return pages_note(pages, region->start >> page_shift(),
-			  region->end >> page_shift(),
-			  !(region->categories & PAGES_IS_PRESENT));
-}
-
-/* The page of zeros: shared with nobody in particular. */
-static bool pages_drop_region(struct pages *pages, const struct pages_region *region)
-{
-	for (uint64_t at = region->start; at < region->end; at += page_size())
-		pages_drop(pages, at >> page_shift());
-	return true;
+	return (entry & (PAGES_HERE | PAGES_FILE | PAGES_ALONE)) != PAGES_HERE ||
+		pages_state(pages, page << page_shift()) == PAGES_OUT ||
+		pages_note(pages, page, page + 1, false);
 }
 
 bool pages_scan(struct pages *pages, uint64_t start, uint64_t end)
@@ -324,15 +360,8 @@ bool pages_scan_forked(struct pages *pages, uint64_t start, uint64_t end)
 	if (stop - page > PAGES_FORKED || end > CPU_ADDRESS_END)
 		return false;
 	pages_prepare();
-	if (!pages_read_entries(pages, page, stop, pages_take_shared))
-		return false;
-	start = pages_next_present(pages, start, end);
-	if (start >= end)
-		return true;
-	pages->zeros |= pages_scan_regions(pages, start, end, PAGES_IS_ZERO,
-					   pages_drop_region) != 1;
-	/* a page of zeros that was written to between the two looks is in neither */
-	return pages_read_entries(pages, start >> page_shift(), stop, pages_keep_shared);
+	pages_scan_regions(pages, start, end, PAGES_IS_ZERO, pages_take_zero);
+	return pages_read_entries(pages, page, stop, pages_take_shared);
 }
 
 uint64_t pages_next_absent(const struct pages *pages, uint64_t addr, uint64_t end)

@@ -16,7 +16,8 @@
 #include "agent/base/arena.h"
 
 enum pages_state {
-	PAGES_ABSENT,  /* never touched: reads as zeros */
+	PAGES_ABSENT,  /* never written to: reads as zeros; the kernel's page of zeros,
+			* which a page that was only read is, takes no memory either */
 	PAGES_PRESENT, /* in memory: can be read, without a fault */
 	PAGES_OUT,     /* swapped out, or a guard page: the kernel must be asked */
 };
@@ -25,7 +26,9 @@ struct pages {
 	struct arena *arena;
 	struct pages_leaf **directory; /* one per GiB */
 	uint32_t out;		       /* pages that are PAGES_OUT, in all */
-	bool zeros; /* some that are noted as shared may be the kernel's page of zeros */
+	/* What pages_scan_forked noted before the copy was made, or NULL: on kernels that
+	 * don't tell the page of zeros, those of zeros among them are taken for it. */
+	const struct pages *forked;
 };
 
 /*
@@ -41,19 +44,17 @@ int pages_init(struct pages *pages, struct arena *arena);
  * asked about.
  */
 bool pages_scan(struct pages *pages, uint64_t start, uint64_t end);
-/* Of an address in a range that was scanned. */
 /*
  * Notes as PAGES_PRESENT the pages of [start, end) that are no file's and that another
  * process has mapped too: a fork left them to share, and neither has written to them
- * since.  Where memory was only read before it is written, every process has the kernel's
- * one page of zeros, which is none of these; before Linux 6.7 it can't be told, and
- * pages->zeros is set.  True when the kernel tells.
+ * since.  True when the kernel tells; before Linux 6.7 the page of zeros is among them.
  */
 bool pages_scan_forked(struct pages *pages, uint64_t start, uint64_t end);
 /* The first page of [addr, end) that isn't PAGES_PRESENT; end: none. */
 uint64_t pages_next_absent(const struct pages *pages, uint64_t addr, uint64_t end);
 /* Closes what pages_prepare opened. */
 void pages_close(void);
+/* Of an address in a range that was scanned. */
 enum pages_state pages_state(const struct pages *pages, uint64_t addr);
 /* The first page of [addr, end), which was scanned, that is PAGES_OUT or PAGES_PRESENT:
  * addr or the page's address; end: none. */

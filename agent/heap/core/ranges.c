@@ -151,6 +151,7 @@ static int ranges_scan(struct walk *w)
 {
 	int rc = pages_init(&w->pages, w->arena);
 
+	w->pages.forked = w->options->forked;
 	for (uint32_t i = 0; i < w->nranges && !rc; i++) {
 		struct walk_range *r = &w->ranges[i];
 
