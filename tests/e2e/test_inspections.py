@@ -51,6 +51,20 @@ class Owner:
         return text(n)
 for n in range(500):
     Owner().look(n)
+class Twice:                # two caches keep each of them
+    @functools.lru_cache(maxsize=500)
+    def one(self):
+        return text(1)
+    @functools.lru_cache(maxsize=500)
+    def other(self):
+        return text(2)
+for n in range(300):
+    (lambda self: (self.one(), self.other()))(Twice())
+@functools.lru_cache(maxsize=None)
+def plan(n):                # few, but large
+    return bytearray(60000)
+for n in range(20):
+    plan(n)
 def fails(n):
     body = [text(i) for i in range(20)]
     raise ValueError(n)
@@ -147,6 +161,26 @@ class Owner:
         return text(n)
 for n in range(500):
     Owner.look(n)
+class Service:
+    @functools.lru_cache(maxsize=500)
+    def look(self, n):
+        return text(n)
+SERVICE = Service()         # it lives anyway
+for n in range(500):
+    SERVICE.look(n)
+class Place:
+    @functools.lru_cache(maxsize=500)
+    def __new__(cls, n):
+        self = object.__new__(cls)
+        self.name = text(n)
+        return self
+for n in range(500):
+    Place(n)
+@functools.lru_cache(maxsize=None)
+def table(n):               # made once, when needed
+    return bytearray(600000)
+for n in range(3):
+    table(n)
 def fails(n):
     raise ValueError(text(n))
 FAILURES = []
@@ -195,12 +229,12 @@ settle()
 '''
 
 EXPECTED = {    # key: how many, or at least how many
-    "unbounded_cache": 1, "method_cache": 1, "kept_exceptions": 200, "waiting_tasks": 150,
+    "unbounded_cache": 2, "method_cache": 3, "kept_exceptions": 200, "waiting_tasks": 150,
     "cancelled_timers": 900, "kept_futures": 300, "loggers": 1500, "handlers": 100,
     "garbage": 500, "finalizers": 500, "ended_threads": 3, "thread_entries": 7, "made_classes": 100,
     "weak_cycles": 400, "emptied": 1, "equal_strings": 7990, "orm": 1,
 }
-WORST = {"unbounded_cache": "__main__.load", "method_cache": "__main__.Owner.look",
+WORST = {"unbounded_cache": "__main__.plan", "method_cache": "__main__.Owner.look",
          "kept_exceptions": "__main__.FAILURES", "ended_threads": "__main__.THREADS",
          "thread_entries": "__main__.OWN",
          "weak_cycles": "__main__.WEAK", "emptied": "__main__.ROOM", "orm": "__main__.ORM",

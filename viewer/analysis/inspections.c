@@ -56,15 +56,22 @@ static bool inspections_is_method(const struct heap *heap, uint32_t function)
 	return point && point > name.text && point[-1] != '>';
 }
 
-enum { CACHE_ENTRIES = 256 };
+enum {
+	CACHE_ENTRIES = 256,
+	CACHE_LARGE = 16, /* entries that are enough where they are large */
+	CACHE_BYTES = 1 << 20,
+	CACHE_SAMPLE = 64 /* entries */
+};
 
 static void inspections_visit_cache(struct analysis *a, uint32_t wrapper,
 				    struct inspection_sum *sum)
 {
-	const uint32_t cache = inspections_cache_of(a->heap, wrapper, CACHE_ENTRIES);
+	const uint64_t bytes = analysis_retained(a, wrapper);
+	const uint32_t cache = inspections_cache_of(
+		a->heap, wrapper, bytes >= CACHE_BYTES ? CACHE_LARGE : CACHE_ENTRIES);
 
 	if (cache != HEAP_NONE && !inspections_cache_bounded(a->heap, cache))
-		inspection_sum_add(sum, wrapper, analysis_retained(a, wrapper));
+		inspection_sum_add(sum, wrapper, bytes);
 }
 
 /* In a staticmethod there is no self, and a classmethod's class stays in any case. */
@@ -77,13 +84,52 @@ static bool inspections_is_static(const struct analysis *a, uint32_t wrapper)
 		       "builtins.staticmethod builtins.classmethod");
 }
 
+/* The class that has it: what all caches of the class keep is below that.  Or itself. */
+static uint32_t inspections_class_of(const struct analysis *a, uint32_t wrapper)
+{
+	uint32_t at = wrapper;
+
+	for (int i = 0; i < STEPS_UP && at < a->heap->objects; i++) {
+		if (heap_kind(a->heap, at) == SNAP_KIND_TYPE)
+			return at;
+		at = analysis_idom(a, at);
+	}
+	return wrapper;
+}
+
+/* Whether a cache keeps the self of a call, which nothing else does: that of a service
+ * that lives anyway, or a class (__new__), it doesn't.  A key is the tuple of arguments. */
+static bool inspections_keeps_self(const struct analysis *a, uint32_t wrapper,
+				   uint32_t cache)
+{
+	const struct heap *heap = a->heap;
+	const uint32_t above = inspections_class_of(a, wrapper);
+	struct heap_span refs = heap_refs(heap, cache);
+	const uint32_t step = 2 * (refs.count / 2 / CACHE_SAMPLE + 1);
+
+	for (uint32_t i = 0; i < refs.count; i += step) {
+		const uint32_t key = refs.target[i];
+
+		if (key >= heap->objects || heap_kind(heap, key) != SNAP_KIND_TUPLE ||
+		    !heap_refs(heap, key).count)
+			continue;
+		const uint32_t self = heap_refs(heap, key).target[0];
+		if (self < heap->objects && heap_kind(heap, self) != SNAP_KIND_TYPE &&
+		    analysis_is_below(a, self, above))
+			return true;
+	}
+	return false;
+}
+
 /* Those of methods: each entry keeps its self, bounded or not. */
 static void inspections_visit_method_cache(struct analysis *a, uint32_t wrapper,
 					   struct inspection_sum *sum)
 {
-	if (inspections_cache_of(a->heap, wrapper, 1) != HEAP_NONE &&
-	    !inspections_is_static(a, wrapper) &&
-	    inspections_is_method(a->heap, attribute_of(a->heap, wrapper, "func")))
+	const uint32_t cache = inspections_cache_of(a->heap, wrapper, 1);
+
+	if (cache != HEAP_NONE && !inspections_is_static(a, wrapper) &&
+	    inspections_is_method(a->heap, attribute_of(a->heap, wrapper, "func")) &&
+	    inspections_keeps_self(a, wrapper, cache))
 		inspection_sum_add(sum, wrapper, analysis_retained(a, wrapper));
 }
 
