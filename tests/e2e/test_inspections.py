@@ -80,7 +80,7 @@ for n in range(100):
         fails(n)
     except ValueError:
         TRACES.append(sys.exc_info()[2])
-TASKS = [asyncio.ensure_future(waits(text(n))) for n in range(150)]
+TASKS = [asyncio.ensure_future(waits(text(n) * 3)) for n in range(150)]
 for n in range(1000):       # where more than half are, asyncio drops them
     loop.call_later(3600, print, n)
 for n in range(900):
@@ -214,6 +214,10 @@ while not all(hasattr(t, "body") for t in THREADS):
 OWN = {t.ident: [text(n) for n in range(400)] for t in THREADS}
 BY_ID = {id(t): [text(n) for n in range(400)] for t in THREADS}
 CLASSES = [type("Row%d" % n, (), {"body": text(n)}) for n in range(100)]
+for n in range(50):         # one in each module, which stays
+    sys.modules["module%d" % n] = module = type(sys)("module%d" % n)
+    module.Proxy = collections.namedtuple("Proxy", "a b c d e")
+del module
 KEYS = [Key() for n in range(400)]
 WEAK = weakref.WeakKeyDictionary((key, text(n)) for n, key in enumerate(KEYS))
 ROOM = dict.fromkeys(range(100000))

@@ -219,7 +219,25 @@ async def run():
     os._exit(0)
 asyncio.new_event_loop().run_until_complete(run())
 ''', "__main__.READERS", ["than the program reads"], []),
+
+    "queries of Django": (r'''
+import collections
+class Wrapper:
+    def __init__(self):
+        self.queries_log = collections.deque(maxlen=9000)
+Wrapper.__module__, Wrapper.__qualname__ = "django.db.backends.base.base", "BaseDatabaseWrapper"
+CONNECTION = Wrapper()
+for n in range(9000):
+    CONNECTION.queries_log.append({"sql": "SELECT %d" % n, "time": "0.%03d" % n})
+ready(); serve()
+''', "__main__.CONNECTION.queries_log", ["settings.DEBUG", "reset_queries"], ["maxlen"]),
 }
+ARRAYS = r'''
+import numpy
+VIEWS = [numpy.ones(20000)[:9] for n in range(40)]
+SHAPED = [numpy.ones(20000).reshape(100, 200) for n in range(40)]
+ready(); serve()
+'''
 
 
 class Remedies(Case):
@@ -250,6 +268,16 @@ class Remedies(Case):
                 continue        # it has no pymalloc
             with self.subTest(name):
                 self.check(python, name)
+
+    def test_views_of_arrays(self):
+        """Those of a small part keep the rest for nothing; a reshaped array is whole."""
+        python = next((p for p in interpreters() if not subprocess.run(
+            [p.path, "-c", "import numpy"], stderr=subprocess.DEVNULL).returncode), None)
+        if not python:
+            self.skipTest("no interpreter here has numpy")
+        said = {row["path"]: row["remedy"] for row in self.rows(python, "arrays", ARRAYS)}
+        self.assertIn("view.copy()", said["__main__.VIEWS"])
+        self.assertNotIn("view.copy()", said["__main__.SHAPED"])
 
     def test_generators_that_have_a_frame(self):
         """Up to 3.10 a suspended generator's frame is an object: it is the generator's."""

@@ -145,6 +145,41 @@ async def main():
 asyncio.get_event_loop_policy().new_event_loop().run_until_complete(main())
 '''
 
+MACHINERY = r'''
+import asyncio
+KEPT = []
+class Shop:
+    def __init__(self):
+        self.jobs, self.lock, self.event = asyncio.Queue(), asyncio.Lock(), asyncio.Event()
+        self.condition, self.places = asyncio.Condition(), asyncio.Semaphore(1)
+async def takes(shop): await shop.jobs.get()
+async def locks(shop): await shop.lock.acquire()
+async def happens(shop): await shop.event.wait()
+async def holds(shop):
+    async with shop.condition: await shop.condition.wait()
+async def enters(shop): await shop.places.acquire()
+async def sleeps(shop): await asyncio.sleep(3600)
+async def reads(shop): await asyncio.StreamReader().read(1)
+async def never(shop): await asyncio.get_event_loop().create_future()
+async def ends(): pass
+async def main():
+    rows = ["row %d" % n for n in range(20000)]
+    shop = Shop()
+    await shop.lock.acquire(); await shop.places.acquire()
+    tasks = [asyncio.ensure_future(f(shop))
+             for f in (takes, locks, happens, holds, enters, sleeps, reads, never)]
+    for n in range(120):        # many, but small
+        tasks.append(asyncio.ensure_future(takes(shop)))
+    # so the program itself leads to the event loop
+    KEPT.append(asyncio.ensure_future(ends()))
+    asyncio.get_event_loop().call_later(0.2, ready)
+    await asyncio.sleep(3600)
+if hasattr(asyncio, "run"):
+    asyncio.run(main())         # which has the coroutine in a variable, too
+else:
+    asyncio.get_event_loop().run_until_complete(main())
+'''
+
 INTO = " \u203a "
 
 
@@ -181,7 +216,9 @@ class Tasks(Case):
         self.assertEqual(len(alike), 20)
         for row in alike:
             self.assertEqual((row["alike"], row["state"], row["waits_for"]),
-                             (20, "waiting", "Future"))
+                             (20, "waiting", alike[0]["waits_for"]))
+            self.assertRegex(row["waits_for"], "^Queue .*q$")
+            self.assertNotIn("cell", row["waits_for"])
             self.assertGreater(row["retained"], 8000)
             self.assertEqual(row["alike_retained"], sum(r["retained"] for r in alike))
         awaited = [row for row in alike if row["awaited_by"]]
@@ -191,6 +228,8 @@ class Tasks(Case):
                          (awaited[0]["task"], one["task"]))
         gathers = by["gathers()"][0]
         self.assertEqual(gathers["waits_for"], "_GatheringFuture of 3")
+        self.assertEqual([row["waits_for"] for row in by["awaits()" + INTO +
+                                                         "Awaitable.__await__()"]], ["Future"])
         sleepers = by["sleeper()" + INTO + "sleep()"]
         self.assertEqual(sorted(str(row["awaited_by"]) for row in sleepers),
                          sorted([gathers["task"]] * 3 + ["None"]))
@@ -254,6 +293,33 @@ class Tasks(Case):
                 for path in timers:     # one that was cancelled has no callback any more
                     self.assertRegex(path, "^event loop [^ ]+" + INTO + "timer( |$)|^task ")
                 self.assertEqual(self.paths("callback0"), [])
+
+    def test_machinery(self):
+        """What asyncio's own coroutines wait for is told by name; the task that a program
+        consists of keeps what its coroutine does; names don't lead through an event loop."""
+        for python in some_interpreters(2):
+            with self.subTest(python=python.name):
+                rows, text = self.rows(python, MACHINERY)
+                by = {row["stack"].split("()")[0]: row for row in rows}
+                self.assertEqual(
+                    {name: row["waits_for"] for name, row in by.items()},
+                    {"takes": "Queue Shop.jobs", "locks": "Lock Shop.lock",
+                     "happens": "Event Shop.event", "holds": "Condition Shop.condition",
+                     "enters": "Semaphore Shop.places", "sleeps": "timer", "main": "timer",
+                     "reads": "StreamReader", "never": "Future", "ends": None})
+                self.assertGreater(by["main"]["retained"], 20000 * 50)
+                said = run_view(self.file, "--no-sidecar").stdout.decode()
+                self.assertRegex(said, r"suspect \d: .*: task [^ ]+%smain\(\)[^>]*%srows -> list"
+                                 % (INTO, INTO))
+                self.assertNotIn("_loop", said)
+                for page in said, run_view(self.file, "--no-sidecar", "--report", "inspections",
+                                           "--limit", "99", "--all").stdout.decode():
+                    if "tasks and greenlets that wait" in page:
+                        self.assertRegex(page, r"task [^ ]+%stakes\(\).*%sQueue\.get\(\)"
+                                         % (INTO, INTO))
+                        break
+                else:
+                    self.fail(said)
 
     def test_greenlets(self):
         python = next((p for p in interpreters() if not subprocess.run(

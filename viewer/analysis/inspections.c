@@ -98,7 +98,7 @@ static uint32_t inspections_class_of(const struct analysis *a, uint32_t wrapper)
 }
 
 /* Whether a cache keeps the self of a call, which nothing else does: that of a service
- * that lives anyway, or a class (__new__), it doesn't.  A key is the tuple of arguments. */
+ * that lives anyway, or a class (__new__), it doesn't.  A key is a tuple of arguments. */
 static bool inspections_keeps_self(const struct analysis *a, uint32_t wrapper,
 				   uint32_t cache)
 {
@@ -167,6 +167,8 @@ static int inspections_tasks_of(struct analysis *a, const struct progress *progr
 
 		if (t->state == state && t->group_count >= alike)
 			inspection_sum_add(sum, t->node, t->retained);
+		if (sum->count == 1) /* one of the largest group, which comes first */
+			sum->worst_bytes = alike > 1 ? UINT64_MAX : sum->worst_bytes;
 	}
 	vec_free(&tasks);
 	return err;
@@ -280,6 +282,21 @@ static int inspections_by_name(const void *a, const void *b, void *arg)
 		      heap_type_name(heap, *(const uint32_t *)b));
 }
 
+/* Whether one object holds most of them: not where modules make one each when they are
+ * imported (Django's lazy()), which then stay. */
+static bool inspections_classes_collected(const struct analysis *a, const uint32_t *types,
+					  size_t count)
+{
+	struct sample sample = { 0 };
+	bool room = !sample_begin(&sample);
+
+	for (size_t i = 0; i < count && room; i++)
+		room = sample_add(a, &sample, heap_type(a->heap, types[i])->node);
+	const uint32_t place = room ? sample_deepest(a, &sample) : HEAP_NONE;
+	sample_end(&sample);
+	return !room || place != HEAP_NONE;
+}
+
 /* Classes of a Python program that have their whole name in common with many others. */
 static int inspections_classes(struct analysis *a, const struct progress *progress,
 			       struct inspection_sum *sum)
@@ -302,7 +319,10 @@ static int inspections_classes(struct analysis *a, const struct progress *progre
 			if (strcmp(heap_type_name(heap, type[i]),
 				   heap_type_name(heap, type[end])) != 0)
 				break;
-		for (size_t k = i; k < end && end - i >= CLASSES_ALIKE; k++)
+		if (end - i < CLASSES_ALIKE ||
+		    !inspections_classes_collected(a, type + i, end - i))
+			continue;
+		for (size_t k = i; k < end; k++)
 			inspection_sum_add(
 				sum, heap_type(heap, type[k])->node,
 				analysis_retained(a, heap_type(heap, type[k])->node));
@@ -430,73 +450,73 @@ static int inspections_views(struct analysis *a, const struct progress *progress
 static const struct inspection inspections_table[] = {
 	{ "unbounded_cache", "functools caches without a maxsize",
 	  "functools cache without a maxsize", "give lru_cache a maxsize", 1, CACHES,
-	  NULL, inspections_visit_cache, NULL },
+	  NULL, inspections_visit_cache, NULL, false },
 	{ "method_cache", "functools caches on methods, which keep each self",
 	  "functools cache on a method, which keeps each self",
 	  "cache in the object: functools.cached_property, or a dict of its own", 1,
-	  CACHES, NULL, inspections_visit_method_cache, NULL },
+	  CACHES, NULL, inspections_visit_method_cache, NULL, false },
 	{ "kept_exceptions", "exceptions and tracebacks kept with their frames",
 	  "exception or traceback kept with its frames",
 	  "keep str(e) or traceback.format_exc(), or e.with_traceback(None)", 1,
 	  "builtins.BaseException builtins.traceback", NULL, inspections_visit_exception,
-	  NULL },
+	  NULL, false },
 	{ "waiting_tasks", "tasks and greenlets that wait, 100 or more alike", NULL,
 	  "see the report tasks; timeouts, a limit (semaphore), cancel what nobody needs",
-	  TASKS_ALIKE, NULL, NULL, NULL, inspections_tasks },
+	  TASKS_ALIKE, NULL, NULL, NULL, inspections_tasks, true },
 	{ "cancelled_timers", "cancelled timers that stay until their time comes", NULL,
 	  "fewer or shorter timeouts; one timer for many deadlines", 100,
-	  "asyncio.events.TimerHandle", NULL, inspections_visit_timer, NULL },
+	  "asyncio.events.TimerHandle", NULL, inspections_visit_timer, NULL, false },
 	{ "kept_futures", "futures, tasks and greenlets that are done, but kept",
 	  "future, task or greenlet that is done, but kept",
 	  "drop them once their result was read", 100, "concurrent.futures._base.Future",
-	  NULL, inspections_visit_future, inspections_futures },
+	  NULL, inspections_visit_future, inspections_futures, false },
 	{ "loggers", "loggers, which logging keeps for ever", NULL,
 	  "one a module, what differs in extra or a LoggerAdapter", 1000,
-	  "logging.Logger", NULL, inspections_visit_any, NULL },
+	  "logging.Logger", NULL, inspections_visit_any, NULL, false },
 	{ "handlers", "logging handlers", NULL,
 	  "make handlers once; removeHandler() and close()", 50, "logging.Handler", NULL,
-	  inspections_visit_any, NULL },
+	  inspections_visit_any, NULL, false },
 	{ "garbage", "objects of garbage that hasn't been collected",
 	  "object of garbage that hasn't been collected",
 	  "gc.enable(), gc.collect() at quiet moments (after gc.freeze(): gc.unfreeze() "
 	  "first); break the cycles",
-	  1, NULL, NULL, NULL, inspections_garbage },
+	  1, NULL, NULL, NULL, inspections_garbage, false },
 	{ "finalizers", "objects with __del__ in garbage",
 	  "object with __del__ in garbage",
 	  "close() or a context manager instead of __del__; weakref.finalize", 1, NULL,
-	  inspections_has_finalizer, inspections_visit_finalizer, NULL },
+	  inspections_has_finalizer, inspections_visit_finalizer, NULL, false },
 	{ "ended_threads", "Thread objects whose thread has ended",
 	  "Thread object whose thread has ended",
 	  "drop them after join(); keep results elsewhere", 1, NULL, NULL, NULL,
-	  ended_threads_look },
+	  ended_threads_look, false },
 	{ "thread_entries", "entries of dicts by thread, whose thread has ended",
 	  "entry of a dict by thread, whose thread has ended",
 	  "threading.local, which forgets them with the thread, or delete entries", 1,
-	  NULL, ended_threads_is_dict, ended_threads_visit_dict, NULL },
+	  NULL, ended_threads_is_dict, ended_threads_visit_dict, NULL, false },
 	{ "made_classes", "classes of one name with many, made at run time", NULL,
 	  "make a class once, or cache it by what it is made from", CLASSES_ALIKE, NULL,
-	  NULL, NULL, inspections_classes },
+	  NULL, NULL, inspections_classes, false },
 	{ "weak_cycles", "entries of weak dicts that keep themselves alive",
 	  "entry of a weak dict that keeps itself alive",
 	  "let values refer to keys weakly, or delete entries", 1, WEAK_DICT_TYPES, NULL,
-	  inspections_visit_weak, NULL },
+	  inspections_visit_weak, NULL, false },
 	{ "emptied", "emptied containers that keep their room",
 	  "emptied container that keeps its room",
 	  "make a new one (dict(d), list(l)) or clear() it", 1, NULL,
-	  inspections_has_room, inspections_visit_container, NULL },
+	  inspections_has_room, inspections_visit_container, NULL, false },
 	{ "equal_strings", "strings equal to another (what could be saved)", NULL,
 	  "sys.intern where few differ, or an enum, category or id instead of text", 1000,
-	  NULL, NULL, NULL, inspections_strings },
+	  NULL, NULL, NULL, inspections_strings, false },
 	{ "array_views", "arrays that only a view of them keeps",
 	  "array that only a view of it keeps",
 	  "copy the part that is needed: view.copy()", 1, NULL, NULL, NULL,
-	  inspections_views },
+	  inspections_views, false },
 	{ "orm", "ORM sessions and results, with all they loaded",
 	  "ORM session or result, with all it loaded",
 	  "end sessions with the request; expunge_all(), yield_per(), iterator()", 1,
 	  "sqlalchemy.orm.session.Session django.db.models.query.QuerySet "
 	  "peewee.BaseModelSelect pony.orm.core.SessionCache",
-	  NULL, inspections_visit_any, NULL },
+	  NULL, inspections_visit_any, NULL, false },
 };
 enum { INSPECTIONS = sizeof(inspections_table) / sizeof(inspections_table[0]) };
 _Static_assert(INSPECTIONS <= 32, "a bit each for what a type is looked at for");

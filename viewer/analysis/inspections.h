@@ -28,6 +28,7 @@ struct inspection {
 	void (*visit)(struct analysis *, uint32_t node, struct inspection_sum *);
 	/* What is looked for otherwise, or NULL. Adds up. 0, -ENOMEM, -ECANCELED. */
 	int (*look)(struct analysis *, const struct progress *, struct inspection_sum *);
+	bool calls; /* tasks: the largest is told by where it waits */
 };
 
 struct finding {

@@ -138,6 +138,57 @@ const struct snap_line *tasks_line(const struct heap *heap, uint32_t task,
 							     line_of(heap, stack[i], 0);
 }
 
+/* A local variable of a suspended call; HEAP_NONE: it has none of that name. */
+static uint32_t tasks_local(const struct heap *heap, uint32_t call, const char *name)
+{
+	struct heap_span refs = heap_refs(heap, call);
+	uint32_t frame = HEAP_NONE;
+	struct heap_label label;
+
+	for (uint32_t slot = 0; slot < refs.count; slot++) {
+		if (refs.target[slot] >= heap->objects)
+			continue;
+		heap_label(heap, call, slot, &label);
+		if (label.kind == SNAP_LABEL_LOCAL && label.name &&
+		    !strcmp(heap_string(heap, label.name, NULL), name))
+			return refs.target[slot];
+		if (heap_kind(heap, refs.target[slot]) == SNAP_KIND_FRAME &&
+		    heap_kind(heap, call) == SNAP_KIND_GENERATOR)
+			frame = refs.target[slot];
+	}
+	return frame == HEAP_NONE ? HEAP_NONE : tasks_local(heap, frame, name);
+}
+
+/* What asyncio's own coroutines wait for the sake of: by the name of their variable. */
+static const struct {
+	const char *local, *types;
+} tasks_sakes[] = {
+	{ "self",
+	  "asyncio.queues.Queue asyncio.locks.Lock asyncio.locks.Event "
+	  "asyncio.locks.Condition asyncio.locks.Semaphore asyncio.locks.Barrier "
+	  "asyncio.streams.StreamReader asyncio.streams.FlowControlMixin "
+	  "asyncio.taskgroups.TaskGroup asyncio.base_events.Server" },
+	{ "h", "asyncio.events.TimerHandle" }, /* sleep's */
+};
+
+uint32_t tasks_waits_at(const struct heap *heap, uint32_t task)
+{
+	uint32_t stack[TASKS_STACK];
+	const uint32_t depth = tasks_stack(heap, task, stack);
+
+	if (!depth || !tasks_is_task(heap, task))
+		return HEAP_NONE;
+	for (size_t i = 0; i < sizeof(tasks_sakes) / sizeof(tasks_sakes[0]); i++) {
+		const uint32_t at =
+			tasks_local(heap, stack[depth - 1], tasks_sakes[i].local);
+
+		if (at < heap->objects &&
+		    kin_is(heap, heap_type_of(heap, at), tasks_sakes[i].types))
+			return at;
+	}
+	return HEAP_NONE;
+}
+
 bool tasks_is_task(const struct heap *heap, uint32_t node)
 {
 	const uint32_t coroutine = attribute_of(heap, node, "_coro");
@@ -230,13 +281,26 @@ static enum task_state tasks_greenlet_state(const struct heap *heap, uint32_t no
 	return (gevents ? dummy : !function) ? TASK_DONE : TASK_READY;
 }
 
+/* What the task keeps, with its coroutine, which is often in a variable of who started
+ * it as well: asyncio.run's. */
+static uint64_t tasks_retained(const struct analysis *a, uint32_t task,
+			       const uint32_t *stack, uint32_t depth)
+{
+	const uint64_t own = analysis_retained(a, task);
+
+	if (!depth || heap_kind(a->heap, stack[0]) != SNAP_KIND_GENERATOR ||
+	    analysis_is_below(a, stack[0], task) || analysis_is_below(a, task, stack[0]))
+		return own;
+	return own + analysis_retained(a, stack[0]);
+}
+
 static void tasks_look_at(struct analysis *a, struct task *t)
 {
 	const struct heap *heap = a->heap;
 	uint32_t stack[TASKS_STACK], depth = tasks_stack(heap, t->node, stack);
 
 	t->by = HEAP_NONE;
-	t->retained = analysis_retained(a, t->node);
+	t->retained = tasks_retained(a, t->node, stack, depth);
 	t->waits = attribute_of(heap, t->node, "_fut_waiter");
 	if (!tasks_something(heap, t->waits))
 		t->waits = HEAP_NONE;

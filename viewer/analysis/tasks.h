@@ -33,7 +33,7 @@ struct task {
 	uint64_t group;	      /* equal for those that have the same stack and state */
 	uint64_t group_count; /* tasks in the group */
 	uint64_t group_retained;
-	uint64_t retained; /* bytes */
+	uint64_t retained; /* bytes, with those of its coroutine */
 };
 
 /* For qsort and bsearch: struct tasks by node. */
@@ -65,6 +65,9 @@ uint32_t tasks_stack(const struct heap *heap, uint32_t task, uint32_t *ret);
 /* The line that a call of such a stack stands at; NULL: not known. */
 const struct snap_line *tasks_line(const struct heap *heap, uint32_t task,
 				   const uint32_t *stack, uint32_t i);
+/* What has the future that a task waits for: the queue, lock, event, stream... whose
+ * coroutine it is in, the timer of asyncio.sleep; HEAP_NONE: not known. */
+uint32_t tasks_waits_at(const struct heap *heap, uint32_t task);
 /* Whether a task's coroutine has ended. */
 bool tasks_has_ended(const struct heap *heap, uint32_t task);
 /* Whether a node is an asyncio task with a coroutine. */

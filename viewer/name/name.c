@@ -263,8 +263,18 @@ static void name_owner_text(struct text *out, const struct analysis *a, uint32_t
 	text_free(&text);
 }
 
+/* Whether a step from such an owner is no name: more of the way is needed. */
+static bool name_is_unnamed(const struct heap *heap, uint32_t owner, const char *step)
+{
+	const unsigned kind =
+		owner < heap->objects ? heap_kind(heap, owner) : SNAP_KIND_OBJECT;
+
+	return (step[0] == '[' && kind != SNAP_KIND_OBJECT) || kind == SNAP_KIND_CELL ||
+		kind == SNAP_KIND_METHOD;
+}
+
 /* "sessions[3]" of "shop.cache.STORE['sessions'][3]": up to the first step that is a
- * name. */
+ * name. A cell is called as what is in it. */
 static void name_brief_step(struct text *out, const struct analysis *a, uint32_t node)
 {
 	struct text step = { 0 }, below = { 0 };
@@ -275,12 +285,15 @@ static void name_brief_step(struct text *out, const struct analysis *a, uint32_t
 		owner = name_owner(&step, a, node);
 		if (owner == HEAP_NONE)
 			break;
-		text_add(&step, text_get(&below));
-		text_clear(&below);
-		text_add(&below, text_get(&step));
+		const bool more = name_is_unnamed(a->heap, owner, text_get(&step));
+		if (owner >= a->heap->objects ||
+		    heap_kind(a->heap, owner) != SNAP_KIND_CELL) {
+			text_add(&step, text_get(&below));
+			text_clear(&below);
+			text_add(&below, text_get(&step));
+		}
 		node = owner;
-		if (text_get(&step)[0] != '[' || owner >= a->heap->objects ||
-		    heap_kind(a->heap, owner) == SNAP_KIND_OBJECT)
+		if (!more)
 			break;
 	}
 	const char *const whole = text_get(&below);

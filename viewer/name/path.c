@@ -400,15 +400,39 @@ static uint32_t path_last_machinery(const struct heap *heap, const uint32_t *cha
 	return from;
 }
 
+/* The last event loop on a chain behind `from` that leads on; `from`: there is none. */
+static uint32_t path_last_loop(const struct heap *heap, const uint32_t *chain,
+			       uint32_t count, uint32_t from)
+{
+	struct hops hops = { .heap = heap, .chain = chain, .count = count };
+
+	for (uint32_t i = count; i-- > from + 1;) {
+		hops.at = i;
+		if (i + 1 < count && hops_is_loop(&hops))
+			return i;
+	}
+	return from;
+}
+
 /*
  * A path that leads through the machinery of asyncio begins for its reader at the last
  * task or event loop on it, however that was come by (a timer's callback, a hook of the
- * thread, a local variable of the library); else at its first node.
+ * thread, a local variable of the library); else at its first node.  What the program has
+ * named is of use up to an event loop only (`TASKS[0]._loop`): that has all tasks.
  */
+static uint32_t path_first(const struct path *p, uint32_t from)
+{
+	if (!p->own)
+		return path_last_machinery(p->heap, p->chain, p->count, from);
+	const uint32_t loop = path_last_loop(p->heap, p->chain, p->count, from);
+
+	return loop == from ? from :
+			      path_last_machinery(p->heap, p->chain, p->count, loop - 1);
+}
+
 static void path_begin(struct path *p)
 {
-	const uint32_t from =
-		p->own ? 0 : path_last_machinery(p->heap, p->chain, p->count, 0);
+	const uint32_t from = path_first(p, 0);
 
 	p->chain += from;
 	p->count -= from;
@@ -552,13 +576,9 @@ void describe_steps(struct text *out, const struct heap *heap, const uint32_t *n
 /* From a waypoint on, or from the beginning. */
 static void path_describe(struct path *p, struct text *out, const struct waypoint *from)
 {
-	uint32_t machinery = from ? from->back : 0;
-
 	path_borrow(p);
 	p->own = from ? from->own : path_is_own(p->heap, p->chain, p->count);
-	if (from && !p->own)
-		machinery = path_last_machinery(p->heap, p->chain, p->count, from->back);
-	if (from && machinery == from->back)
+	if (from && path_first(p, from->back) == from->back)
 		path_resume(p, from, from->back);
 	else
 		path_begin(p);

@@ -172,6 +172,9 @@ static const struct {
 	{ CAUSE_UNREAD, "asyncio.streams.StreamReader aiohttp.streams.StreamReader",
 	  "_buffer" },
 	{ CAUSE_UNREAD, "tornado.iostream.BaseIOStream", "_read_buffer" },
+	{ CAUSE_QUERIES, "django.db.backends.base.base.BaseDatabaseWrapper",
+	  "queries_log" },
+	{ CAUSE_VIEWS, "numpy.ndarray", "base" },
 };
 
 static bool cause_has_part(const struct heap *heap, enum cause_form form, uint32_t node,
@@ -201,6 +204,25 @@ static bool cause_is_part(const struct cause_path *p, enum cause_form form)
 		for (uint32_t k = i + 1; k < s->inside_steps && k <= i + 2; k++)
 			if (cause_has_part(heap, form, s->inside[i], s->inside[k]))
 				return true;
+	return false;
+}
+
+/* Does the first member's array span less than half of the one that it is a view of? */
+static bool cause_is_view(const struct cause_path *p)
+{
+	const struct heap *heap = p->a->heap;
+	const struct snap_buffer *b = heap->buffer.data;
+	const struct suspect *s = p->s;
+
+	if (!cause_is_part(p, CAUSE_VIEWS))
+		return false;
+	for (size_t i = 0; i < VEC_COUNT(heap->buffer, struct snap_buffer); i++)
+		for (uint32_t k = 0; k + 1 < s->inside_steps; k++)
+			if (b[i].flags & SNAP_BUFFER_VIEW &&
+			    s->inside[k] < heap->objects &&
+			    b[i].object == heap_address(heap, s->inside[k]))
+				return heap_shallow(heap, s->inside[k + 1]) / 2 >=
+					b[i].length;
 	return false;
 }
 
@@ -307,7 +329,10 @@ static bool cause_has_form(const struct cause_path *p, enum cause_form form)
 	case CAUSE_WAITERS:
 	case CAUSE_UNSENT:
 	case CAUSE_UNREAD:
+	case CAUSE_QUERIES:
 		return cause_is_part(p, form);
+	case CAUSE_VIEWS:
+		return cause_is_view(p);
 	case CAUSE_CHAIN:
 		return s->chain;
 	case CAUSE_TREE:

@@ -37,6 +37,8 @@ enum cause_form {
 	CAUSE_WAITERS,	 /* for a lock of asyncio, or the like */
 	CAUSE_UNSENT,	 /* what a connection was given to send */
 	CAUSE_UNREAD,	 /* what came on one and nobody has read */
+	CAUSE_QUERIES,	 /* those that Django notes while it is debugged */
+	CAUSE_VIEWS,	 /* arrays that keep far larger ones, which they are views of */
 	CAUSE_CHAIN,
 	CAUSE_TREE,
 	CAUSE_NATIVE,

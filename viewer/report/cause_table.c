@@ -123,6 +123,14 @@ const struct cause cause_table[] = {
 	  "more comes in than the program reads: it waits in the connections' buffers",
 	  "read on, or stop the sender (pause_reading, a smaller limit); look in the "
 	  "report tasks whether the reader lives" },
+	{ CAUSE_FORM, CAUSE_QUERIES, NULL,
+	  "Django notes every query while settings.DEBUG is on: the last 9,000 of each "
+	  "connection",
+	  "DEBUG = False; django.db.reset_queries() in a long loop" },
+	{ CAUSE_FORM, CAUSE_VIEWS, NULL,
+	  "small views of large arrays that nothing else keeps: each keeps the whole of "
+	  "its own",
+	  "copy the part that is needed: view.copy()" },
 	{ CAUSE_FORM, CAUSE_WRAPPED, NULL,
 	  "a function that is wrapped anew each time (patched or decorated while the "
 	  "program runs): each keeps the one before",
@@ -222,6 +230,11 @@ const struct cause cause_table[] = {
 	  "its root",
 	  "element.clear() when one has been handled, and take it out of its root "
 	  "(root.clear(), root.remove)" },
+	{ CAUSE_PATH_TYPE, 0, "sqlite3.Statement sqlite3.Connection",
+	  "an SQLite database in memory, or what a connection caches: pages and "
+	  "statements",
+	  "a file instead of :memory:; PRAGMA cache_size; close connections that nobody "
+	  "uses" },
 	{ CAUSE_PATH_TYPE, 0, "functools._lru_cache_wrapper",
 	  "functools.cache or lru_cache(maxsize=None), or a large maxsize: an entry for "
 	  "every different call, with its arguments (on a method: self) and result",

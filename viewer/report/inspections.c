@@ -2,9 +2,15 @@
 /* inspections - known ways of wasting memory that are true of this process
  * (analysis/inspections.h). */
 #include "viewer/analysis/inspections.h"
+#include "viewer/analysis/tasks.h"
+#include "viewer/name/calls.h"
+#include "viewer/name/hops.h"
+#include "viewer/name/name.h"
 #include "viewer/report/common.h"
 #include "viewer/report/inspection_text.h"
 #include "viewer/text/human.h"
+
+enum { REPORT_INSPECTIONS_VALUE = 40 }; /* characters of a greenlet's value */
 
 static const struct column columns[] = {
 	{ "bytes", "Bytes", CELL_BYTES, false },
@@ -22,6 +28,25 @@ static const char *report_inspections_title(const struct finding *f)
 							    f->inspection->title;
 }
 
+/* The largest: of tasks and greenlets where they wait, which those counted have in
+ * common, of others how they are held. */
+static void report_inspections_worst(struct text *out, const struct analysis *a,
+				     const struct finding *f)
+{
+	const uint32_t worst = f->sum.worst;
+
+	if (!f->inspection->calls) {
+		describe_path(out, a, worst);
+		return;
+	}
+	if (tasks_is_task(a->heap, worst))
+		hops_add_task(out, a->heap, worst);
+	else
+		name_kind(out, a->heap, worst, REPORT_INSPECTIONS_VALUE);
+	text_add(out, HOPS_INTO);
+	calls_stack(out, a->heap, worst);
+}
+
 void inspection_text(struct text *out, const struct analysis *a, const struct finding *f)
 {
 	char buf[HUMAN_SIZE];
@@ -29,7 +54,7 @@ void inspection_text(struct text *out, const struct analysis *a, const struct fi
 	text_printf(out, "%s, ", human_bytes_u64(buf, f->sum.bytes));
 	text_printf(out, "%s %s: ", human_count(buf, f->sum.count),
 		    report_inspections_title(f));
-	describe_path(out, a, f->sum.worst);
+	report_inspections_worst(out, a, f);
 }
 
 static int report_inspections_row(const struct report_context *c, const struct finding *f,
@@ -42,7 +67,9 @@ static int report_inspections_row(const struct report_context *c, const struct f
 	row_u64(&row, f->sum.bytes);
 	row_u64(&row, f->sum.count);
 	row_text(&row, report_inspections_title(f));
-	row_path(&row, scratch, c->analysis, worst);
+	text_clear(scratch);
+	report_inspections_worst(scratch, c->analysis, f);
+	row_text(&row, text_get(scratch));
 	row_text(&row, f->inspection->remedy);
 	row_text(&row, f->inspection->key);
 	row_address(&row, c->heap, worst);

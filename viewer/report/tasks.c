@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "viewer/analysis/kin.h"
 #include "viewer/analysis/tasks.h"
 #include "viewer/model/attribute.h"
 #include "viewer/name/calls.h"
@@ -42,7 +43,7 @@ static bool report_tasks_is_task(const struct heap *heap, uint32_t node)
 	return attribute_of(heap, node, "_coro") != HEAP_NONE;
 }
 
-/* "task fetch-3", "Future", "_GatheringFuture of 3", "Event shop.closed" */
+/* "task fetch-3", "Future", "_GatheringFuture of 3", "Event shop.closed", "timer" */
 static void report_tasks_awaited(struct text *out, const struct analysis *analysis,
 				 const struct task *t, uint32_t node)
 {
@@ -54,13 +55,26 @@ static void report_tasks_awaited(struct text *out, const struct analysis *analys
 		hops_add_task(out, heap, node);
 		return;
 	}
+	const uint32_t at = t->waits == node && !t->greenlet ?
+		tasks_waits_at(heap, t->node) :
+		HEAP_NONE;
+	const bool timer = kin_is(heap, heap_type_of(heap, at == HEAP_NONE ? node : at),
+				  "asyncio.events.TimerHandle");
+	if (timer) {
+		text_add(out, "timer");
+		return;
+	}
+	node = at == HEAP_NONE ? node : at;
 	name_type(out, heap, heap_type_of(heap, node));
 	children = attribute_of(heap, node, "_children");
+	if (children >= heap->objects)
+		children = attribute_of(heap, node, "_tasks"); /* a TaskGroup's */
 	if (children < heap->objects)
 		text_printf(out, " of %s",
 			    human_count(count, heap_refs(heap, children).count));
 	/* What only its own call has (a future, a timer) has no name worth the room. */
-	if (t->greenlet && analysis_idom(analysis, node) != t->node) {
+	else if ((t->greenlet || at != HEAP_NONE) &&
+		 !analysis_is_below(analysis, node, t->node)) {
 		text_add(out, " ");
 		name_brief(out, analysis, node, 0);
 	}
