@@ -29,15 +29,9 @@ class Viewer:
                                         encoding="utf-8")
         case.addCleanup(self.kill)
         deadline = time.monotonic() + 60
-        while not self.listens():
+        while not os.path.exists(self.path):     # it is listened on by then
             case.assertLess(time.monotonic(), deadline)
             time.sleep(0.01)
-
-    def listens(self):
-        """The socket is there before somebody listens on it: its flags tell (proc(5))."""
-        with open("/proc/net/unix") as f:
-            return any(line.split()[-1] == self.path and int(line.split()[3], 16) & 0x10000
-                       for line in f)
 
     def kill(self):
         if self.process.poll() is None:
@@ -281,6 +275,52 @@ class Listen(unittest.TestCase):
                   [":wait", ":wait [3/3]", ":assert compared with pid 4242",
                    ":assert shop.models.Session", ":assert +30"],
                   "--compare", os.path.join(self.dir, "shop"), "new.pymem")
+
+    def test_named_when_it_listens(self):
+        """Who finds the socket can connect, however early; its folder has nothing else."""
+        for length in 10, 107:
+            path = os.path.join(self.dir, "s").ljust(length, "s")
+            stale = socket.socket(socket.AF_UNIX)
+            stale.bind(path)
+            os.unlink(path)
+            for _ in range(20):
+                viewer = subprocess.Popen([VIEW, "--listen", path, "--script", "-"],
+                                          stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+                while True:
+                    early = socket.socket(socket.AF_UNIX)
+                    try:
+                        early.connect(path)
+                        break
+                    except FileNotFoundError:
+                        self.assertIsNone(viewer.poll())
+                    finally:
+                        early.close()
+                self.assertEqual(os.listdir(self.dir), [os.path.basename(path)])
+                self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+                viewer.communicate(b"q\n", timeout=300)
+                self.assertEqual(viewer.returncode, 0)
+            stale.close()
+            self.assertEqual(os.listdir(self.dir), [])
+
+    def test_left_socket(self):
+        """One that nobody listens on any more is replaced."""
+        stale = socket.socket(socket.AF_UNIX)
+        stale.bind(os.path.join(self.dir, "socket"))
+        stale.listen(1)
+        stale.close()
+        viewer = subprocess.Popen([VIEW, "--listen", os.path.join(self.dir, "socket"), "--script",
+                                   "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        while True:
+            early = socket.socket(socket.AF_UNIX)
+            try:
+                early.connect(os.path.join(self.dir, "socket"))
+                break
+            except (FileNotFoundError, ConnectionRefusedError):
+                self.assertIsNone(viewer.poll())
+            finally:
+                early.close()
+        self.assertEqual(viewer.communicate(b"q\n", timeout=300)[1], b"")
+        self.assertEqual(os.listdir(self.dir), [])
 
     def test_taken_socket(self):
         viewer = Viewer(self)

@@ -4,6 +4,9 @@
  *
  * umask is process-wide, so it is set around bind(2) only: unix(7) takes the mode of
  * the socket from it; a chmod afterwards would leave a moment in which others connect.
+ *
+ * Who finds the socket can connect to it: it gets its name when it is listened on, and
+ * has another one, ".pymem-" and a number in the same folder, until then.
  */
 #ifndef PYMEM_VIEWER_FILES_LISTENER_H
 #define PYMEM_VIEWER_FILES_LISTENER_H
