@@ -133,11 +133,10 @@ bool cpu_foreign_mode(const struct cpu_regs *regs)
 	return regs->general.cs != CS_64BIT;
 }
 
+/* As if the call had said so: the kernel has yet to decide (arch/x86/kernel/signal.c). */
 bool cpu_rewind_syscall(struct cpu_regs *regs)
 {
-	regs->general.rax = regs->general.orig_rax;
-	regs->general.rip -= 2;
-	regs->general.orig_rax = (unsigned long long)-1;
+	regs->general.rax = (unsigned long long)-ERESTARTNOHAND;
 	return true;
 }
 

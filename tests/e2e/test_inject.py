@@ -1,6 +1,7 @@
 # ctest: labels=e2e;ptrace cost=80
 # SPDX-License-Identifier: MIT
 """The injection by itself: a target must not notice it, whatever it is doing."""
+import platform
 import random
 import re
 import threading
@@ -211,6 +212,27 @@ class Waits(Case):
                     sender.join()
                 os.kill(p.pid, signal.SIGUSR1)
                 self.assertEqual(p.finish().split()[:2], ["epoll_forever", "0"])
+
+    @unittest.skipUnless(platform.machine() == "x86_64", "the kernel has decided by then")
+    def test_signal_before_it_waits_again(self):
+        """One that comes when the thread is let go and has no processor yet ends the wait, as
+        it would have: nothing else may come after it."""
+        cpu = min(os.sched_getaffinity(0))
+        hog = subprocess.Popen([sys.executable, "-c", "import os\n"
+                                "os.sched_setaffinity(0, {%d})\nwhile True: pass" % cpu])
+        try:
+            for _ in range(4):
+                with Program("torture_waits", "epoll_forever") as p:
+                    wait_for(lambda: state_of(p.pid) == "S", what="epoll_wait")
+                    os.setpriority(os.PRIO_PROCESS, p.pid, 19)
+                    os.sched_setaffinity(p.pid, {cpu})
+                    status, rounds, log = drive(p.pid, "-a")
+                    os.kill(p.pid, signal.SIGUSR1)
+                    self.assertTrue(all(good(r) for r in rounds), (rounds, log))
+                    self.assertEqual(p.finish(60).split()[:2], ["epoll_forever", "0"])
+        finally:
+            hog.kill()
+            hog.wait()
 
     def test_epoll_with_a_limit_sees_eintr_at_most(self):
         result, error, ms = self.told("epoll_timeout")
