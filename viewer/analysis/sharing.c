@@ -28,7 +28,7 @@ uint64_t sharing_total(const struct heap *heap)
 
 	for (size_t i = 0; i < VEC_COUNT(heap->shared, struct snap_shared); i++)
 		sum += run[i].length;
-	return sum;
+	return sum < SHARING_LEAST ? 0 : sum;
 }
 
 const char *sharing_name(enum sharing_place place)
@@ -179,7 +179,7 @@ int sharing_of_suspects(struct analysis *analysis, const struct progress *progre
 	int err = 0;
 
 	sharing_begin(&s, analysis->heap);
-	if (sharing_total(s.heap) < SHARING_LEAST && !s.parent)
+	if (!sharing_total(s.heap) && !s.parent)
 		return 0;
 	for (size_t i = 0; i < VEC_COUNT(*suspects, struct suspect) && !err; i++)
 		if (suspect[i].memory == SUSPECT_HELD && !suspect[i].group &&

@@ -28,7 +28,8 @@ enum sharing_place {
 	SHARING_PLACES
 };
 
-/* Bytes in pages that are shared still; 0: none, or the snapshot doesn't tell. */
+/* Bytes in pages that are shared still; 0: none, less than any fork leaves, or the
+ * snapshot doesn't tell. */
 uint64_t sharing_total(const struct heap *heap);
 /* Where an object lies, by the page that it begins in. */
 enum sharing_place sharing_of(const struct heap *heap, uint32_t object);
