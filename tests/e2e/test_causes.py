@@ -225,7 +225,7 @@ PICKLER = pickle.Pickler(io.BytesIO())
 for n in range(20000):
     PICKLER.dump(("row", n, "text %d" % n * 5))
 ready(); serve()
-''', ["__main__.PICKLER -> Pickler -> 20,000 "]),     # tuple, or the str in them
+''', ["__main__.PICKLER -> Pickler -> 20,00"]),     # 0 tuple, or 1 str
 
     "many tables that are nearly empty": (r'''
 ALL = []

@@ -427,6 +427,34 @@ ready(); serve()
         text = run_view("--no-sidecar", "--report", "growth", *files).stdout.decode()
         self.assertRegex(text, r"\nresident memory: \+\d\d.*MiB: \+\d\d.* free in the allocators")
 
+    def test_small_but_the_programs_own(self):
+        """What a variable of the program holds isn't imported code, however small it is; a
+        closure's variable is called so in what grew, too."""
+        code = r"""
+def make():
+    seen = []
+    def track(n):
+        seen.append(("number", n))
+    return track
+track = make()
+BIG = [bytes(1000) for n in range(3000)]
+for n in range(1200):
+    track(n)
+ready(); serve()
+"""
+        old, new = self.path("before"), self.path("after")
+        with Target(interpreters()[-1], code) as target:
+            self.assertEqual(run_load("-q", "-f", old, target.pid).returncode, 0)
+            target.tell("for n in range(1200, 2000): track(n)")
+            self.assertEqual(run_load("-q", "-f", new, target.pid).returncode, 0)
+        rows = {r["path"]: r for r in self.rows("suspects", new)}
+        path = "__main__.track \u203a closure seen"
+        self.assertIn(path, rows)
+        self.assertLess(rows[path]["retained"], 256 << 10)
+        self.assertNotIn("imported code", rows[path]["cause"])
+        grown = {r["path"] for r in self.rows("growth", "--compare", old, new)}
+        self.assertLessEqual({path, path + "[*]"}, grown)
+
     def test_growth(self):
         """What grew is named by its place; what stayed, is not."""
         for python in some_interpreters(3 if LONG else 2):

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/analysis/reach.h"
 #include "viewer/model/attribute.h"
 
 enum {
@@ -102,6 +103,44 @@ static int usual_modules(const struct heap *heap, bool *ret)
 	return err;
 }
 
+/* ---- what is the program's own ---- */
+
+/* A module that is neither the interpreter's nor installed: __main__, or one from a file
+ * elsewhere. */
+static bool usual_is_own_module(const struct heap *heap, uint32_t module)
+{
+	const uint32_t spec = attribute_of(heap, module, "__spec__");
+	struct heap_value value;
+
+	if (heap_kind(heap, module) != SNAP_KIND_MODULE)
+		return false;
+	if (heap_value(heap, module, &value) && value.size == 8 &&
+	    !memcmp(value.text, "__main__", 8))
+		return true;
+	const uint32_t origin = attribute_of(heap, spec, "origin");
+	return origin < heap->objects && heap_kind(heap, origin) == SNAP_KIND_STR &&
+		heap_value(heap, origin, &value) && value.size && value.text[0] == '/' &&
+		!memmem(value.text, value.size, "/lib/python", 11);
+}
+
+/* Is a node reached from a variable of the program, in a module or a call? */
+static bool usual_is_own(const struct analysis *a, uint32_t node)
+{
+	const struct heap *heap = a->heap;
+	uint32_t below = HEAP_NONE;
+
+	while (node < heap->objects) {
+		below = node;
+		node = analysis_parent(a, node);
+	}
+	if (below == HEAP_NONE || node >= heap->nodes || heap_is_native(heap, node))
+		return false;
+	const struct heap_synth *s = heap_synth(heap, node);
+	return s->kind == HEAP_SYNTH_MODULES ?
+		usual_is_own_module(heap, below) :
+		s->kind == HEAP_SYNTH_FRAME && !reach_is_library(heap, node);
+}
+
 /* ---- all ---- */
 
 /* Of a type that modules consist of. */
@@ -153,7 +192,8 @@ int usual_mark(const struct analysis *a, uint64_t tenth, struct vec *suspects)
 			  analysis_parent(a, s->point) == interned))
 			s->usual = s->retained < code;
 		else
-			s->usual = s->retained < tenth && s->retained < USUAL_BYTES;
+			s->usual = s->retained < tenth && s->retained < USUAL_BYTES &&
+				!usual_is_own(a, suspect_node(s));
 	}
 	return err;
 }

@@ -7,7 +7,8 @@
  *    functions, str), and not much more of them than all code has bytes;
  *  - the modules of sys.modules, each from a file of its own;
  *  - tables of interned strings, and what is immortal, when all code has more bytes;
- *  - what is neither a tenth of all nor as large as USUAL_BYTES.
+ *  - what is neither a tenth of all nor as large as USUAL_BYTES, and isn't reached from a
+ *    variable of the program's own modules or calls.
  */
 #ifndef PYMEM_VIEWER_ANALYSIS_USUAL_H
 #define PYMEM_VIEWER_ANALYSIS_USUAL_H

@@ -622,9 +622,29 @@ static void path_add_merged(struct path *p, const struct heap_label *label)
 	p->at++;
 }
 
-static void path_signature_step(struct path *p, const struct signature *s)
+/* Whether a step leads from a closure's cell, which is called as its variable already, to
+ * what is in it. */
+static bool path_is_from_cell(const struct path *p, const struct analysis *a)
+{
+	const uint32_t cell = p->chain[p->at], closure = analysis_parent(a, cell);
+	struct heap_label label;
+
+	if (cell >= p->heap->objects || heap_kind(p->heap, cell) != SNAP_KIND_CELL ||
+	    closure >= p->heap->objects)
+		return false;
+	heap_label(p->heap, closure, heap_slot(p->heap, closure, cell), &label);
+	return label.kind == SNAP_LABEL_CELL;
+}
+
+static void path_signature_step(struct path *p, const struct analysis *a,
+				const struct signature *s)
 {
 	struct heap_label label;
+
+	if (path_is_from_cell(p, a)) {
+		p->at++;
+		return;
+	}
 
 	heap_label(p->heap, p->chain[p->at],
 		   heap_slot(p->heap, p->chain[p->at], p->chain[p->at + 1]), &label);
@@ -665,7 +685,7 @@ void describe_signature(struct text *out, const struct analysis *a,
 				p.count = 3;
 			}
 		}
-		path_signature_step(&p, &s[chain[i]]);
+		path_signature_step(&p, a, &s[chain[i]]);
 		if (p.at == 2)
 			i--; /* the hop through __dict__ took both */
 	}
