@@ -8,7 +8,7 @@
 
 enum {
 	VERSION_TEXT_DATA = 16 << 20, /* bytes of a segment that are looked through */
-	VERSION_TEXT_NUMBER = 24,
+	VERSION_TEXT_HEAD = 80,	      /* bytes before what the build says of itself */
 };
 
 struct version_text_search {
@@ -23,21 +23,26 @@ static bool version_text_is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* "3.11.2 (" or "3.13.0rc2+ (": does it begin so? */
+/* "3.11.2 (", "3.13.0rc2+ (" or "3.14.0 free-threading build (": does it begin so? */
 static bool version_text_begins(const char *p, const char *end)
 {
 	const char *s = p + 2;
 
-	if (end - p < VERSION_TEXT_NUMBER + 2 || p[0] != '3' || p[1] != '.' ||
+	if (end - p < VERSION_TEXT_HEAD + 2 || p[0] != '3' || p[1] != '.' ||
 	    !version_text_is_digit(*s))
 		return false;
-	while (version_text_is_digit(*s) && s - p < VERSION_TEXT_NUMBER)
+	while (version_text_is_digit(*s) && s - p < VERSION_TEXT_HEAD)
 		s++;
 	if (*s++ != '.' || !version_text_is_digit(*s))
 		return false;
-	while (*s > ' ' && *s != '(' && s - p < VERSION_TEXT_NUMBER)
+	while (*s > ' ' && *s != '(' && s - p < VERSION_TEXT_HEAD)
 		s++;
-	return s[0] == ' ' && s[1] == '(';
+	if (*s != ' ')
+		return false;
+	while (((*s >= 'a' && *s <= 'z') || *s == '-' || *s == ' ') &&
+	       s - p < VERSION_TEXT_HEAD)
+		s++;
+	return *s == '(';
 }
 
 static void version_text_look(struct version_text_search *search, const char *start,

@@ -192,6 +192,10 @@ static void the_version_is_read_from_data(void **state)
 	assert_string_equal(data, text);
 	assert_true(version_text_find(data, text, 20));
 	assert_string_equal("3.14.0rc2+ (main, N", text);
+	strcpy(data,
+	       "3.13.1+ experimental free-threading build (main, Nov 1 2026) [GCC]");
+	assert_true(version_text_find(data, text, 20));
+	assert_string_equal("3.13.1+ experimenta", text);
 	memset(data, 0, sizeof(data));
 	strcpy(data + 200, "3.6.15 (default)");
 	assert_true(version_text_find(data, text, sizeof(text)));
