@@ -21,6 +21,7 @@
 
 #include "formats/text/print.h"
 #include "loader/base/clock.h"
+#include "loader/base/foreground.h"
 #include "loader/base/kernel.h"
 #include "loader/command/convert.h"
 #include "loader/command/launch.h"
@@ -60,16 +61,44 @@ struct supervisor {
 	bool partial; /* a file is there, but wasn't uploaded */
 };
 
-/* How often each signal came, and how often it was passed on. */
-static volatile sig_atomic_t supervise_came[65];
-static sig_atomic_t supervise_passed[65];
+static volatile pid_t supervise_child; /* the command; 0 = it has not begun */
+/* How many marks were asked for by SIGUSR2, and how many of them are begun. */
+static volatile sig_atomic_t supervise_asked;
+static sig_atomic_t supervise_begun;
 
+/* Has the command ended?  Not waited for yet, its number is still its own. */
+static bool supervise_has_ended(void)
+{
+	siginfo_t ended = { .si_pid = 0 };
+
+	return supervise_child &&
+		(waitid(P_PID, (id_t)supervise_child, &ended,
+			WEXITED | WNOHANG | WNOWAIT) < 0 ||
+		 ended.si_pid);
+}
+
+/*
+ * The command's, as long as it lives, whatever we are at meanwhile: it may be the one that
+ * makes it leave its last snapshot.  After that it ends what is made of those.
+ */
 static void supervise_on_signal(int sig, siginfo_t *info, void *context)
 {
+	const int error = errno;
+
 	(void)context;
-	/* what a terminal sends, it sends to the command, too */
+	if (supervise_has_ended())
+		foreground_on_signal(sig);
+	else if (info->si_code <= 0 && supervise_child)
+		kill(supervise_child, sig); /* a terminal sends it to both */
+	errno = error;
+}
+
+static void supervise_on_mark(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)context;
 	if (info->si_code <= 0)
-		supervise_came[sig]++;
+		supervise_asked++;
 }
 
 bool supervise_needed(const struct load_options *o)
@@ -357,29 +386,25 @@ static void supervise_look_for_marks(struct supervisor *s)
 
 /* ---- the command ---- */
 
-static void supervise_pass_signals(struct supervisor *s)
+static void supervise_look_for_signals(struct supervisor *s)
 {
-	for (int sig = 1; sig < 65; sig++) {
-		if (supervise_came[sig] == supervise_passed[sig] ||
-		    (sig == SIGUSR2 && s->waiting))
-			continue;
-		supervise_passed[sig]++;
-		if (sig == SIGUSR2)
-			supervise_mark(s, "");
-		else
-			kill(s->child, sig);
-	}
+	if (supervise_asked == supervise_begun || s->waiting)
+		return;
+	supervise_begun++;
+	supervise_mark(s, "");
 }
 
 static void supervise_catch(const struct supervisor *s)
 {
-	static const int passed[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR2 };
+	static const int passed[] = { SIGINT, SIGTERM, SIGHUP };
 	struct sigaction action = { .sa_flags = SA_SIGINFO | SA_RESTART };
 
 	action.sa_sigaction = supervise_on_signal;
 	for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)
-		if (passed[i] != SIGUSR2 || s->options->leak_check)
-			sigaction(passed[i], &action, NULL);
+		sigaction(passed[i], &action, NULL);
+	action.sa_sigaction = supervise_on_mark;
+	if (s->options->leak_check)
+		sigaction(SIGUSR2, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
 
@@ -405,8 +430,7 @@ static void supervise_start(const struct supervisor *s, const struct agent_file 
 /* The command has ended: marks whose snapshots it didn't wait for. */
 static void supervise_say_missed(struct supervisor *s)
 {
-	if (s->waiting || s->lines_size ||
-	    supervise_came[SIGUSR2] != supervise_passed[SIGUSR2] ||
+	if (s->waiting || s->lines_size || supervise_asked != supervise_begun ||
 	    (s->marks >= 0 && read(s->marks, s->lines, 1) == 1))
 		print_format(stderr,
 			     "pymem-load: the command ended before the snapshots of its "
@@ -473,12 +497,14 @@ static int supervise_watch(struct supervisor *s)
 		struct pollfd p[] = { { .fd = s->notify, .events = POLLIN },
 				      { .fd = s->waiting ? -1 : s->marks,
 					.events = POLLIN } };
-		const bool ended = waitpid(s->child, &status, WNOHANG) == s->child;
+		const bool ended = supervise_has_ended();
 
 		supervise_look_for_files(s);
-		if (ended)
+		if (ended) { /* its number is its own until here */
+			waitpid(s->child, &status, 0);
 			return status;
-		supervise_pass_signals(s);
+		}
+		supervise_look_for_signals(s);
 		supervise_look_for_marks(s);
 		supervise_answer(s);
 		if (s->waiting && clock_now() > s->give_up)
@@ -496,6 +522,8 @@ static int supervise_status(const struct supervisor *s, int status)
 		return 128 + WTERMSIG(status);
 	if (WEXITSTATUS(status))
 		return WEXITSTATUS(status);
+	if (foreground_told())
+		return 128 + foreground_told();
 	if (!s->options->leak_check)
 		return s->failed ? 1 : s->partial ? 3 : 0;
 	if (c->leaks)
@@ -507,6 +535,21 @@ static int supervise_status(const struct supervisor *s, int status)
 			     "compared\n",
 		     c->wanted);
 	return s->failed || c->failed || !c->checks ? 1 : 0;
+}
+
+/* A signal that comes meanwhile finds the command. */
+static void supervise_begin(struct supervisor *s, const struct agent_file *agent)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	s->child = fork();
+	if (s->child > 0)
+		supervise_child = s->child;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (s->child == 0)
+		supervise_start(s, agent);
 }
 
 int supervise_command(const struct load_options *o, const struct agent_file *agent,
@@ -530,9 +573,7 @@ int supervise_command(const struct load_options *o, const struct agent_file *age
 	}
 	if (supervise_make_folder(&s, error) == 0) {
 		supervise_catch(&s);
-		s.child = fork();
-		if (s.child == 0)
-			supervise_start(&s, agent);
+		supervise_begin(&s, agent);
 		status = s.child < 0 ? -1 : supervise_watch(&s);
 		if (o->leak_check) {
 			supervise_say_missed(&s);

@@ -5,8 +5,9 @@
  *
  * The command is a child of ours that takes its own snapshots (launch.h) into a folder
  * that nobody else can enter; each that is whole is dealt with, and the folder goes when
- * the command has ended.  Signals that are sent to us go to the command; its exit status
- * is ours.
+ * the command has ended.  Signals that are sent to us go to the command as long as it
+ * lives, at once, also while something is made or uploaded; after that they end what is
+ * made or uploaded.  Its exit status is ours.
  *
  * Marks (--leak-check).  A snapshot is taken at each SIGUSR2, sent to the command's
  * process or to us, and for each line that is written to the FIFO that the environment

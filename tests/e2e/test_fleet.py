@@ -4,8 +4,10 @@
 --upload's standard input; and --leak-check, which compares a program with itself."""
 import gzip
 import re
+import signal
 import socket
 
+from control_socket import until
 from harness import *
 
 LEAKY = r'''
@@ -320,6 +322,40 @@ class Summaries(Case):
         (name,) = glob.glob(self.path("*.pb.gz"))
         with gzip.open(name) as f, gzip.open(self.path("all")) as g:
             self.assertEqual(f.read(), g.read())
+
+    def test_signals_of_a_command(self):
+        """They are the command's as long as it lives, also while something is uploaded; then
+        they end the upload."""
+        code = ("import os, signal, sys, time\n"
+                "signal.signal(signal.SIGTERM, lambda *a: (open(%r, 'w').close(), os._exit(5)))\n"
+                "open(%r, 'w').close()\nwhile True: time.sleep(0.1)\n"
+                % (self.path("told"), self.path("ready")))
+        os.mkfifo(self.path("gate"))
+        for again in signal.SIGTERM, signal.SIGINT:
+            with subprocess.Popen(
+                    [LOAD, "--summary", "-f", self.path("x.summary"), "--upload",
+                     "touch %s; read x <%s; :" % (self.path("begun"), self.path("gate")), "--",
+                     some_interpreters(1)[0].path, "-c", code], stderr=subprocess.PIPE,
+                    cwd=self.path("."), env=dict(os.environ, PYMEM_SIGNAL="1")) as p:
+                self.assertTrue(until(lambda: os.path.exists(self.path("ready")), 120))
+                with open("/proc/%d/task/%d/children" % (p.pid, p.pid)) as f:
+                    (command,) = map(int, f.read().split())
+                os.kill(command, signal.SIGRTMIN + 5)
+                self.assertTrue(until(lambda: os.path.exists(self.path("begun")), 120))
+                self.assertFalse(os.path.exists(self.path("told")))
+                p.terminate()
+                self.assertTrue(until(lambda: os.path.exists(self.path("told")), 120))
+                self.assertIsNone(p.poll())
+                with open("/proc/%d/stat" % command) as f:
+                    self.assertTrue(until(lambda: f.seek(0) or
+                                          f.read().split()[-50] == "Z", 120))
+                p.send_signal(again)
+                self.assertEqual(p.wait(120), 5)
+                self.assertRegex(p.stderr.read().decode(),
+                                 r"^pymem-load: not uploaded: .*: the upload command was killed")
+            for name in "told", "ready", "begun":
+                os.unlink(self.path(name))
+            self.assertEqual(sorted(os.listdir(self.tmp)), ["gate", "x.summary"])
 
     def test_leak_check(self):
         python = some_interpreters(1)[0].path
