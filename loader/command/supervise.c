@@ -78,8 +78,8 @@ static bool supervise_has_ended(void)
 }
 
 /*
- * The command's, as long as it lives, whatever we are at meanwhile: it may be the one that
- * makes it leave its last snapshot.  After that it ends what is made of those.
+ * The command's, as long as it lives, whatever we are at meanwhile: it may be the one
+ * that makes it leave its last snapshot.  After that it ends what is made of those.
  */
 static void supervise_on_signal(int sig, siginfo_t *info, void *context)
 {

@@ -118,8 +118,8 @@ bool cpu_foreign_mode(const struct cpu_regs *regs);
 /*
  * The interrupted system call would end in EINTR: makes the registers restart it from
  * scratch.  False: they don't say enough.  A handler that runs before the thread is back
- * in it ends it in EINTR, as it would have there; on aarch64, where the kernel has decided
- * by then, the call is made after such a handler.
+ * in it ends it in EINTR, as it would have there; on aarch64, where the kernel has
+ * decided by then, the call is made after such a handler.
  */
 bool cpu_rewind_syscall(struct cpu_regs *regs);
 
