@@ -232,6 +232,17 @@ for n in range(9000):
 ready(); serve()
 ''', "__main__.CONNECTION.queries_log", ["settings.DEBUG", "reset_queries"], ["maxlen"]),
 }
+GREENLETS = r'''
+import gevent, gevent.event
+happens = gevent.event.Event()
+def work(n):
+    body = ["line %d of %d" % (i, n) for i in range(40)]
+    happens.wait()
+WAITING = [gevent.spawn(work, n) for n in range(400)]
+DONE = [gevent.spawn(bytes, 4000) for n in range(400)]
+gevent.joinall(DONE)
+ready(); serve()
+'''
 ARRAYS = r'''
 import numpy
 VIEWS = [numpy.ones(20000)[:9] for n in range(40)]
@@ -269,12 +280,24 @@ class Remedies(Case):
             with self.subTest(name):
                 self.check(python, name)
 
+    def python_with(self, library):
+        python = next((p for p in interpreters() if not subprocess.run(
+            [p.path, "-c", "import " + library], stderr=subprocess.DEVNULL).returncode), None)
+        if not python:
+            self.skipTest("no interpreter here has " + library)
+        return python
+
+    def test_greenlets(self):
+        """Those that wait, and those that have ended and stay."""
+        rows = self.rows(self.python_with("gevent"), "greenlets", GREENLETS)
+        said = {row["text"].split(" ->")[0]: row["cause"] for row in rows}
+        self.assertIn("greenlets that are done stay", said["__main__.DONE"])
+        self.assertTrue([cause for cause in said.values()
+                         if "greenlets that are spawned faster" in cause], said)
+
     def test_views_of_arrays(self):
         """Those of a small part keep the rest for nothing; a reshaped array is whole."""
-        python = next((p for p in interpreters() if not subprocess.run(
-            [p.path, "-c", "import numpy"], stderr=subprocess.DEVNULL).returncode), None)
-        if not python:
-            self.skipTest("no interpreter here has numpy")
+        python = self.python_with("numpy")
         said = {row["path"]: row["remedy"] for row in self.rows(python, "arrays", ARRAYS)}
         self.assertIn("view.copy()", said["__main__.VIEWS"])
         self.assertNotIn("view.copy()", said["__main__.SHAPED"])

@@ -127,6 +127,9 @@ def w_other(): other.join()
 def w_all(): gevent.joinall([other])
 def w_sleep(): gevent.sleep(3600)
 def w_read(): reading.recv(1)
+direct = gevent.spawn(happens.wait)     # without a frame of Python's
+ended = [gevent.spawn(len, "abc"), gevent.spawn(len)]
+gevent.joinall(ended)
 kept = [gevent.spawn(value) for name, value in sorted(globals().items()) if name[:2] == "w_"]
 gevent.sleep(0.1)
 ready(); serve()
@@ -367,6 +370,11 @@ class Tasks(Case):
                 self.assertEqual({name: by[name] for name in wanted}, wanted)
                 self.assertTrue(by["joined"].startswith("Event joined."), by)
                 self.assertTrue(by["read"].startswith("io"), by)
+                others = [(row["state"], row["waits_for"]) for row in rows
+                          if row["type"].endswith(".Greenlet") and "w_" not in row["stack"]
+                          and "sleep()" not in row["stack"]]
+                self.assertEqual(sorted(others, key=str), [
+                    ("done", None), ("done", None), ("waiting", "Event __main__.happens")])
                 awaited = [row["awaited_by"] for row in rows
                            if "sleep()" in row["stack"] and row["awaited_by"]]
                 self.assertEqual(len(awaited), 1)

@@ -34,8 +34,7 @@ static const struct {
 	{ GREENLETS_WAITER,
 	  "gevent._gevent_c_waiter.Waiter gevent._waiter.Waiter "
 	  "gevent.__waiter.Waiter" },
-	{ GREENLETS_WATCHER,
-	  "gevent.libev.corecext.watcher gevent._ffi.watcher.watcher" },
+	{ GREENLETS_WATCHER, GREENLETS_WATCHERS },
 	{ GREENLETS_AWAITED,
 	  "gevent._gevent_c_abstract_linkable.AbstractLinkable "
 	  "gevent._abstract_linkable.AbstractLinkable "

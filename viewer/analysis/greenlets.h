@@ -14,6 +14,9 @@
 
 #include "viewer/analysis/tasks.h"
 
+/* A greenlet's timer, io...: the types of its loop's watchers. */
+#define GREENLETS_WATCHERS "gevent.libev.corecext.watcher gevent._ffi.watcher.watcher"
+
 /* Sets `waits` of those struct tasks that are suspended greenlets; they are sorted by
  * node.  Of several, what is more than a watcher.  0, -ENOMEM, or the negative value of
  * progress. */

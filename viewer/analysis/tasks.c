@@ -216,13 +216,6 @@ static bool tasks_alive(const struct heap *heap, uint32_t coroutine)
 	return false;
 }
 
-bool tasks_has_ended(const struct heap *heap, uint32_t task)
-{
-	const uint32_t coroutine = attribute_of(heap, task, "_coro");
-
-	return coroutine >= heap->objects || !tasks_alive(heap, coroutine);
-}
-
 static bool tasks_something(const struct heap *heap, uint32_t node)
 {
 	return node < heap->objects && heap_kind(heap, node) != SNAP_KIND_NONE;
@@ -248,16 +241,45 @@ static uint32_t tasks_code(const struct heap *heap, uint32_t call)
 	return call;
 }
 
+/* What gevent's greenlets have as _exc_info once they have ended: three times None, or an
+ * exception; before, an empty tuple (src/gevent/greenlet.py). */
+static bool tasks_is_outcome(const struct heap *heap, uint32_t node)
+{
+	struct heap_span refs = { 0 };
+
+	if (heap_kind(heap, node) == SNAP_KIND_TUPLE)
+		refs = heap_refs(heap, node);
+	if (refs.count != 3 || refs.target[0] >= heap->objects ||
+	    refs.target[1] >= heap->objects)
+		return false;
+	return heap_kind(heap, refs.target[0]) == SNAP_KIND_NONE ?
+		heap_kind(heap, refs.target[1]) == SNAP_KIND_NONE :
+		heap_kind(heap, refs.target[0]) == SNAP_KIND_TYPE &&
+			heap_kind(heap, refs.target[1]) == SNAP_KIND_EXCEPTION;
+}
+
+/* What a greenlet of gevent's has for a start event once it has begun. */
+static bool tasks_is_dummy(const struct heap *heap, uint32_t node)
+{
+	return node < heap->objects &&
+		strstr(heap_type_name(heap, heap_type_of(heap, node)), "._dummy_event");
+}
+
 /*
- * A greenlet that is suspended has a stack.  One that runs is held by its thread, in C.
- * One that has not begun has the function that it will call; gevent's don't, but have
- * had their start_event changed for a dummy since they began, or were killed before.
+ * A greenlet that is suspended has a stack, but for one that is in C code alone.  One
+ * that runs is held by its thread, in C.  One that has not begun has the function that it
+ * will call; gevent's don't, but have had their start_event changed for a dummy since
+ * they began, or were killed before, and an outcome since they ended: in C fields without
+ * a name, or in attributes (not compiled).
  */
 static enum task_state tasks_greenlet_state(const struct heap *heap, uint32_t node,
 					    uint32_t depth)
 {
 	struct heap_span refs = heap_refs(heap, node);
-	bool function = false, dummy = false;
+	const uint32_t event = attribute_of(heap, node, "_start_event"),
+		       info = attribute_of(heap, node, "_exc_info");
+	bool function = false, dummy = tasks_is_dummy(heap, event),
+	     outcome = info != HEAP_NONE && tasks_is_outcome(heap, info);
 
 	if (depth)
 		return TASK_WAITING;
@@ -268,8 +290,8 @@ static enum task_state tasks_greenlet_state(const struct heap *heap, uint32_t no
 
 		function |= kind == SNAP_KIND_FUNCTION || kind == SNAP_KIND_METHOD ||
 			kind == SNAP_KIND_BUILTIN;
-		dummy |= strstr(heap_type_name(heap, heap_type_of(heap, refs.target[i])),
-				"._dummy_event") != NULL;
+		outcome |= tasks_is_outcome(heap, refs.target[i]);
+		dummy |= tasks_is_dummy(heap, refs.target[i]);
 	}
 	/* it runs while no other does, and ends with its thread */
 	if (heap_surplus(heap, node) > 0 ||
@@ -277,8 +299,22 @@ static enum task_state tasks_greenlet_state(const struct heap *heap, uint32_t no
 		return TASK_READY;
 	const bool gevents =
 		kin_is(heap, heap_type_of(heap, node),
-		       "gevent._gevent_cgreenlet.Greenlet gevent.greenlet.Greenlet");
-	return (gevents ? dummy : !function) ? TASK_DONE : TASK_READY;
+		       "gevent._gevent_cgreenlet.Greenlet gevent._greenlet.Greenlet "
+		       "gevent.greenlet.Greenlet");
+	if (gevents && dummy)
+		return outcome ? TASK_DONE : TASK_WAITING;
+	return gevents || function ? TASK_READY : TASK_DONE;
+}
+
+bool tasks_has_ended(const struct heap *heap, uint32_t task)
+{
+	const uint32_t coroutine = attribute_of(heap, task, "_coro");
+	uint32_t stack[TASKS_STACK];
+
+	if (kin_is(heap, heap_type_of(heap, task), GREENLET_TYPES))
+		return tasks_greenlet_state(heap, task,
+					    tasks_frames(heap, task, stack)) == TASK_DONE;
+	return coroutine >= heap->objects || !tasks_alive(heap, coroutine);
 }
 
 /* What the task keeps, with its coroutine, which is often in a variable of who started

@@ -68,7 +68,7 @@ const struct snap_line *tasks_line(const struct heap *heap, uint32_t task,
 /* What has the future that a task waits for: the queue, lock, event, stream... whose
  * coroutine it is in, the timer of asyncio.sleep; HEAP_NONE: not known. */
 uint32_t tasks_waits_at(const struct heap *heap, uint32_t task);
-/* Whether a task's coroutine has ended. */
+/* Whether a task's coroutine, or a greenlet, has ended. */
 bool tasks_has_ended(const struct heap *heap, uint32_t task);
 /* Whether a node is an asyncio task with a coroutine. */
 bool tasks_is_task(const struct heap *heap, uint32_t node);

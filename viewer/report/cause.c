@@ -88,7 +88,9 @@ static const struct {
 	bool (*is)(const struct heap *, uint32_t member);
 } cause_states[] = {
 	{ CAUSE_CANCELLED, "asyncio.events.Handle", cause_is_cancelled },
-	{ CAUSE_DONE, "_asyncio.Task asyncio.tasks.Task", tasks_has_ended },
+	{ CAUSE_DONE,
+	  "_asyncio.Task asyncio.tasks.Task greenlet.greenlet _greenlet.greenlet",
+	  tasks_has_ended },
 	{ CAUSE_ENDED, "threading.Thread", ended_threads_is_gone },
 	{ CAUSE_TRACED, "builtins.BaseException", cause_is_traced },
 };
@@ -255,6 +257,18 @@ static bool cause_is_defined(const struct cause_path *p)
 	return node < heap->objects && heap_kind(heap, node) == SNAP_KIND_MODULE;
 }
 
+/* Is the point a module, or its dict: its variables, not what somebody collects? */
+static bool cause_is_namespace(const struct cause_path *p)
+{
+	const struct heap *heap = p->a->heap;
+	uint32_t node = p->node;
+
+	if (node < heap->objects && heap_kind(heap, node) == SNAP_KIND_DICT)
+		node = analysis_parent(p->a, node);
+	return node < heap->objects && heap_kind(heap, node) == SNAP_KIND_MODULE &&
+		attribute_of(heap, node, "__name__") < heap->objects;
+}
+
 /* The innermost weak dictionary on the path: do most of its entries keep themselves? */
 static bool cause_is_self_held(const struct cause_path *p)
 {
@@ -356,6 +370,8 @@ static bool cause_has_form(const struct cause_path *p, enum cause_form form)
 		return cause_is_defined(p);
 	case CAUSE_PARSED:
 		return cause_is_parsed(p);
+	case CAUSE_NAMESPACE:
+		return cause_is_namespace(p);
 	case CAUSE_EMPTIED:
 		return !s->group && !s->chain && !s->by_variable &&
 			suspect_members_emptied(heap, p->node, s);
@@ -464,7 +480,9 @@ static bool cause_fits(const struct cause_path *p, const struct cause *rule)
 	case CAUSE_MEMORY:
 		return false;
 	case CAUSE_FORM:
-		return cause_has_form(p, rule->value);
+		return (!rule->types ||
+			kin_is(p->a->heap, p->s->member_type, rule->types)) &&
+			cause_has_form(p, rule->value);
 	case CAUSE_GROUP:
 		return cause_is_group(p, rule->value);
 	case CAUSE_MEMBER_TYPE:

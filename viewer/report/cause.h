@@ -44,13 +44,14 @@ enum cause_form {
 	CAUSE_NATIVE,
 	CAUSE_SCATTERED, /* no holder in common */
 	CAUSE_CANCELLED, /* timers, most of them cancelled */
-	CAUSE_DONE,	 /* tasks, most of them done */
+	CAUSE_DONE,	 /* tasks or greenlets, most of them done */
 	CAUSE_ENDED,	 /* Thread objects, most of ended threads */
 	CAUSE_SELF_HELD, /* a weak dictionary whose entries keep themselves */
 	CAUSE_FINALIZER, /* weakref.finalize, most of whose callbacks keep their object */
 	CAUSE_CONTEXT,	 /* exceptions that refer to one another */
 	CAUSE_TRACED,	 /* exceptions, most of which have their traceback */
 	CAUSE_DEFINED,	 /* the classes of a module */
+	CAUSE_NAMESPACE, /* variables of a module, several together */
 	CAUSE_PARSED,	 /* elements of a document that is read in steps */
 	CAUSE_EMPTIED,	 /* a container with room for far more than it has */
 };
@@ -58,8 +59,9 @@ enum cause_form {
 struct cause {
 	enum cause_where where;
 	unsigned value;	   /* of the enum named above */
-	const char *types; /* qualified names, a space between, or NULL; MEMORY: whose it
-			    * is: the allocator, or tracemalloc */
+	const char *types; /* qualified names, a space between, or NULL; FORM: of the
+			    * members, too; MEMORY: whose it is: the allocator, or
+			    * tracemalloc */
 	const char *usual, *remedy;
 };
 

@@ -135,6 +135,15 @@ const struct cause cause_table[] = {
 	  "a function that is wrapped anew each time (patched or decorated while the "
 	  "program runs): each keeps the one before",
 	  "wrap it once, or look whether it is wrapped already (__wrapped__)" },
+	{ CAUSE_FORM, CAUSE_DONE, "greenlet.greenlet _greenlet.greenlet",
+	  "greenlets that are done stay, with their results, where they were collected",
+	  "a gevent.pool.Group or Pool, which forgets them, or link(collection.discard); "
+	  "keep only what is needed of the results" },
+	{ CAUSE_MEMBER_TYPE, 0, "greenlet.greenlet _greenlet.greenlet",
+	  "greenlets that are spawned faster than they end, or wait for something that "
+	  "never comes",
+	  "see the report tasks for where they wait; timeouts (gevent.Timeout), a limit "
+	  "(gevent.pool.Pool)" },
 	{ CAUSE_FORM, CAUSE_DONE, NULL,
 	  "tasks that are done stay, with their results, where they were collected",
 	  "task.add_done_callback(collection.discard), a TaskGroup, or keep only what is "
@@ -356,6 +365,11 @@ const struct cause cause_table[] = {
 	  "see the report threads for where it stands; del what isn't needed before a "
 	  "long "
 	  "call, or work in parts" },
+	{ CAUSE_FORM, CAUSE_NAMESPACE, NULL,
+	  "variables of a module, which stay as long as the program runs",
+	  "look which of them keep most (Enter, or the report dominators); del, or "
+	  "bound, "
+	  "what isn't needed" },
 	{ CAUSE_NODE_KIND, SNAP_KIND_DICT, NULL,
 	  "a cache, registry or index from which nothing is removed",
 	  "bound it (functools.lru_cache(maxsize=...), a TTL, popitem), delete entries "

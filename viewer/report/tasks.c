@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "viewer/analysis/greenlets.h"
 #include "viewer/analysis/kin.h"
 #include "viewer/analysis/tasks.h"
 #include "viewer/model/attribute.h"
@@ -74,6 +75,7 @@ static void report_tasks_awaited(struct text *out, const struct analysis *analys
 			    human_count(count, heap_refs(heap, children).count));
 	/* What only its own call has (a future, a timer) has no name worth the room. */
 	else if ((t->greenlet || at != HEAP_NONE) &&
+		 !kin_is(heap, heap_type_of(heap, node), GREENLETS_WATCHERS) &&
 		 !analysis_is_below(analysis, node, t->node)) {
 		text_add(out, " ");
 		name_brief(out, analysis, node, 0);
