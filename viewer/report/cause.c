@@ -322,6 +322,14 @@ static bool cause_is_parsed(const struct cause_path *p)
 	return reader;
 }
 
+/* Forms that take more to see. */
+static bool (*const cause_forms[])(const struct cause_path *) = {
+	[CAUSE_VIEWS] = cause_is_view,		[CAUSE_SELF_HELD] = cause_is_self_held,
+	[CAUSE_FINALIZER] = cause_is_finalizer, [CAUSE_CONTEXT] = cause_is_context,
+	[CAUSE_DEFINED] = cause_is_defined,	[CAUSE_PARSED] = cause_is_parsed,
+	[CAUSE_NAMESPACE] = cause_is_namespace,
+};
+
 static bool cause_has_form(const struct cause_path *p, enum cause_form form)
 {
 	const struct suspect *s = p->s;
@@ -345,8 +353,6 @@ static bool cause_has_form(const struct cause_path *p, enum cause_form form)
 	case CAUSE_UNREAD:
 	case CAUSE_QUERIES:
 		return cause_is_part(p, form);
-	case CAUSE_VIEWS:
-		return cause_is_view(p);
 	case CAUSE_CHAIN:
 		return s->chain;
 	case CAUSE_TREE:
@@ -360,21 +366,17 @@ static bool cause_has_form(const struct cause_path *p, enum cause_form form)
 	case CAUSE_ENDED:
 	case CAUSE_TRACED:
 		return cause_most_are(p, form);
-	case CAUSE_SELF_HELD:
-		return cause_is_self_held(p);
-	case CAUSE_FINALIZER:
-		return cause_is_finalizer(p);
-	case CAUSE_CONTEXT:
-		return cause_is_context(p);
-	case CAUSE_DEFINED:
-		return cause_is_defined(p);
-	case CAUSE_PARSED:
-		return cause_is_parsed(p);
-	case CAUSE_NAMESPACE:
-		return cause_is_namespace(p);
 	case CAUSE_EMPTIED:
 		return !s->group && !s->chain && !s->by_variable &&
 			suspect_members_emptied(heap, p->node, s);
+	case CAUSE_VIEWS:
+	case CAUSE_SELF_HELD:
+	case CAUSE_FINALIZER:
+	case CAUSE_CONTEXT:
+	case CAUSE_DEFINED:
+	case CAUSE_PARSED:
+	case CAUSE_NAMESPACE:
+		return cause_forms[form](p);
 	}
 	return false;
 }
