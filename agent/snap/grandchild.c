@@ -112,8 +112,7 @@ static void grandchild_main(void *arg)
 	sys_exit_group(1);
 }
 
-/* So that the kernel reaps our children by itself. */
-static void grandchild_ignore(void)
+void grandchild_ignore(void)
 {
 	/* handler, flags, restorer, mask: the kernel's struct sigaction */
 	const uint64_t ignore[4] = { (uint64_t)(uintptr_t)SIG_IGN, 0, 0, 0 };
@@ -121,11 +120,20 @@ static void grandchild_ignore(void)
 	sys4(SYS_rt_sigaction, SIGCHLD, ignore, NULL, 8);
 }
 
-/* Until no child is left; there is no status to be had of an ignored one. */
-static void grandchild_await(void)
+/* There is no status to be had of an ignored one. */
+void grandchild_await(void)
 {
 	while (sys4(SYS_wait4, -1, NULL, __WALL, NULL) != -ECHILD)
 		;
+}
+
+void grandchild_give_back(void)
+{
+	const int peak = sys_open("/proc/self/clear_refs", O_WRONLY, 0);
+
+	grandchild_unmap_all();
+	if (peak >= 0)
+		sys_write(peak, "5", 1); /* proc(5): resets the peak */
 }
 
 bool grandchild_ending(void)

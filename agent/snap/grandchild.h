@@ -30,6 +30,16 @@ int grandchild_run(void (*walk)(void *), void *arg);
  * done before: what happens after the first call changes nothing.  The watchdog must be
  * off. */
 __attribute__((noreturn)) void grandchild_exit(int status);
+/*
+ * Unmaps all but the caller's stack, the thread's block and the agent itself, and makes
+ * the kernel forget the peak: in a process whose memory is a copy.  After it nothing but
+ * system calls is possible.
+ */
+void grandchild_give_back(void);
+/* Has the kernel reap our children by itself, and adds nothing of theirs to ours; then
+ * waits until none is left. */
+void grandchild_ignore(void);
+void grandchild_await(void);
 /* grandchild_exit has been called: memory is going away, a fault means nothing. */
 bool grandchild_ending(void);
 

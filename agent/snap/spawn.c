@@ -96,14 +96,16 @@ int spawn_program(void (*run)(void *), void *arg)
 	return spawn_below(PROGRAM, run, arg);
 }
 
-int spawn_keeper(void *stack, size_t stack_size, void (*run)(void *), void *arg)
+int spawn_keeper(bool apart, void *stack, size_t stack_size, void (*run)(void *),
+		 void *arg)
 {
 	const uint64_t all = ~0ull;
 	uint64_t old = 0;
 	int pid;
 
 	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
-	pid = spawn_raw(KEEPER, (char *)stack + stack_size, NULL, run, arg);
+	pid = spawn_raw(apart ? CLONE_UNTRACED : KEEPER, (char *)stack + stack_size, NULL,
+			run, arg);
 	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, 8);
 	return pid;
 }

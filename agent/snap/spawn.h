@@ -64,9 +64,11 @@ int spawn_program(void (*run)(void *), void *arg);
  * of 16), all signals blocked; it shares memory and descriptors with us and must not
  * return.  No signal comes at its end, and wait(2) sees it with __WALL or __WCLONE alone;
  * its children are nothing to us.  (Who becomes another program sends SIGCHLD after all:
- * execve(2); so that is a child of it.)  Its pid or a negative errno.
+ * execve(2); so that is a child of it.)  apart: with a copy of memory and descriptors
+ * instead.  Its pid or a negative errno.
  */
-int spawn_keeper(void *stack, size_t stack_size, void (*run)(void *), void *arg);
+int spawn_keeper(bool apart, void *stack, size_t stack_size, void (*run)(void *),
+		 void *arg);
 
 /* Does a seccomp filter judge this process's system calls? */
 bool spawn_confined(void);

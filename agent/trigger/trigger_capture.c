@@ -310,11 +310,11 @@ static bool trigger_capture_begin_summary(const struct trigger_config *config)
 	return rc == 0;
 }
 
-/* What it has to say, it says by itself. */
-static void trigger_capture_await_summary(void)
+/* Why it couldn't, it says by itself, if it wasn't killed. */
+static void trigger_capture_await_summary(const char *snapshot)
 {
-	if (WIFSIGNALED(viewer_process_await()))
-		notice_say("no summary, its snapshot stays: pymem-view was killed", NULL);
+	if (viewer_process_await() && sys3(SYS_faccessat, AT_FDCWD, snapshot, F_OK) == 0)
+		notice_say("no summary, its snapshot stays", snapshot);
 }
 
 /* The summary before has its snapshot under the name that this one may get. */
@@ -333,6 +333,7 @@ static bool trigger_capture_is_early(const struct trigger_config *config)
 int trigger_capture_take(const struct trigger_config *config,
 			 const struct trigger_cause *how)
 {
+	char snapshot[DESTINATION_PATH];
 	bool begun;
 	int rc;
 
@@ -353,10 +354,12 @@ int trigger_capture_take(const struct trigger_config *config,
 	if (rc == -EIO && triggered.error[0])
 		notice_say("no snapshot", triggered.error);
 	begun = !rc && trigger_capture_begin_summary(config);
+	if (begun)
+		memcpy(snapshot, triggered.destination.path, sizeof(snapshot));
 	manner_reserve(config);
 	busy_release();
 	if (begun && !how->hurried)
-		trigger_capture_await_summary();
+		trigger_capture_await_summary(snapshot);
 	return rc;
 }
 

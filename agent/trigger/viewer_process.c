@@ -16,6 +16,7 @@
 #include "agent/base/libc.h"
 #include "agent/base/phrase.h"
 #include "agent/base/sys.h"
+#include "agent/snap/grandchild.h"
 #include "agent/snap/spawn.h"
 
 enum {
@@ -43,10 +44,10 @@ static long viewer_stack;		   /* the keeper's; 0 = none */
 static struct {
 	const char *argv[12], *env[4];
 	uint64_t room;
+	bool apart; /* the keeper has memory of its own, and can't tell us anything */
 	int parent;
 	_Atomic(uint32_t) begun;
 	volatile int failed; /* errno of what it couldn't become */
-	volatile int status; /* wait status; -1 = unknown */
 } viewer_order;
 
 /* ---- where it is ---- */
@@ -226,19 +227,30 @@ static void viewer_process_become(void *arg)
 /*
  * The keeper.  Once the other program runs it uses no thread-local memory (a stack
  * protector's word, errno): the thread whose it is may end.  The process must not find
- * the keeper in its memory when it has ended, and then it is of no use.
+ * the keeper in its memory when it has ended, and then it is of no use.  Its children are
+ * ignored: what they used isn't added to what ours did.
  */
 static void viewer_process_keep(void *arg)
 {
 	static const struct timespec look = { .tv_nsec = VIEWER_KEEP_MS * 1000000 };
-	const int pid = spawn_program(viewer_process_become, NULL);
+	const bool apart = viewer_order.apart;
+	const int parent = viewer_order.parent;
+	int pid;
 
 	(void)arg;
+	grandchild_ignore();
+	pid = spawn_program(viewer_process_become, NULL);
 	if (pid < 0)
 		viewer_order.failed = -pid;
 	atomic_store(&viewer_order.begun, 1);
-	while (pid > 0 && sys0(SYS_getppid) == viewer_order.parent &&
-	       sys4(SYS_wait4, pid, &viewer_order.status, __WALL | WNOHANG, NULL) == 0)
+	if (apart) {
+		viewer_process_descriptors();
+		grandchild_give_back();
+		grandchild_await();
+		sys_exit_group(0);
+	}
+	while (sys0(SYS_getppid) == parent &&
+	       sys4(SYS_wait4, -1, NULL, __WALL | WNOHANG, NULL) == 0)
 		sys4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &look, NULL);
 	sys_exit_group(0);
 }
@@ -270,7 +282,11 @@ bool viewer_process_runs(void)
 	return false;
 }
 
-/* Until it runs, or doesn't. */
+/*
+ * Until it runs, or doesn't.  A filter may kill who makes a call that it doesn't know,
+ * with a core dump, and before Linux 5.16 everybody dies whose memory that is: where one
+ * judges us the keeper is apart.
+ */
 static int viewer_process_begin(void)
 {
 	int pid;
@@ -282,13 +298,15 @@ static int viewer_process_begin(void)
 		viewer_stack = 0;
 		return pid;
 	}
-	pid = spawn_keeper((void *)viewer_stack, VIEWER_STACK, viewer_process_keep, NULL);
+	pid = spawn_keeper(viewer_order.apart, (void *)viewer_stack, VIEWER_STACK,
+			   viewer_process_keep, NULL);
 	if (pid < 0) {
 		viewer_process_free();
 		return pid;
 	}
 	atomic_store(&viewer_keeper, pid);
-	while (!atomic_load(&viewer_order.begun) && viewer_process_runs())
+	while (!viewer_order.apart && !atomic_load(&viewer_order.begun) &&
+	       viewer_process_runs())
 		sys_sleep_ms(1);
 	return 0;
 }
@@ -309,9 +327,9 @@ int viewer_process_start(const char *snapshot, const char *summary, uint64_t roo
 				      NULL },
 	       4 * sizeof(char *));
 	viewer_order.room = room / 8 * 7;
+	viewer_order.apart = spawn_confined();
 	viewer_order.parent = sys_getpid();
 	viewer_order.failed = 0;
-	viewer_order.status = -1;
 	atomic_store(&viewer_order.begun, 0);
 	rc = viewer_process_begin();
 	if (rc < 0 || !viewer_order.failed)
@@ -320,14 +338,14 @@ int viewer_process_start(const char *snapshot, const char *summary, uint64_t roo
 	return -viewer_order.failed;
 }
 
-int viewer_process_await(void)
+bool viewer_process_await(void)
 {
 	for (unsigned ms = 0; viewer_process_runs(); ms += VIEWER_LOOK_MS) {
 		if (ms >= VIEWER_WAIT_MS)
-			return 0;
+			return false;
 		sys_sleep_ms(VIEWER_LOOK_MS);
 	}
-	return viewer_order.status == -1 ? SIGKILL : viewer_order.status;
+	return true;
 }
 
 void viewer_process_forget(void)

@@ -9,7 +9,8 @@
  * The program notices nothing: no SIGCHLD comes and no wait(2) of its own finds anything
  * (clone(2), "__WCLONE").  As whoever becomes another program sends SIGCHLD, whatever it
  * was made with, that is a grandchild, made as posix_spawn(3) makes one, and a keeper
- * lies between them: a process in our memory that waits for it and does nothing else.
+ * lies between them: a process in our memory that waits for it and does nothing else; in
+ * a copy of it, which is given back at once, where a seccomp filter might kill it.
  *
  * pymem-view has a session of its own, so that a terminal's signals
  * don't end it; of the program's descriptors only the standard error; none of its
@@ -41,11 +42,8 @@ uint64_t viewer_process_need(uint64_t objects);
 int viewer_process_start(const char *snapshot, const char *summary, uint64_t room);
 /* Does one run? */
 bool viewer_process_runs(void);
-/*
- * Waits until it has ended, two minutes at most; then it goes on alone.  0: it has made
- * what it was asked for, or it goes on; else its wait status.
- */
-int viewer_process_await(void);
+/* Waits until it has ended, two minutes at most: then it goes on alone, and false. */
+bool viewer_process_await(void);
 /* In a child the application forked: it is the parent's. */
 void viewer_process_forget(void);
 

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: MIT
 """PYMEM_OUTPUT=FILE.summary without pymem-load: the preloaded agent has pymem-view make it of
 the snapshot, beside the program, which notices nothing."""
+import platform
 import re
 import shlex
 
@@ -113,6 +114,38 @@ class OwnSummary(PreloadCase):
         self.assertEqual(sorted(numbers), ["0", "1", "2"], said)
         self.assert_whole(self.path("x.pymem"))
 
+    def test_under_a_filter(self):
+        """One that kills who makes a call kills no process of ours that the program shares
+        memory with, and not the program."""
+        numbers = {"setsid": (112, 157), "execve": (59, 221), "umask": (95, 166),
+                   "none": (999, 999)}
+        kill, error = 0x80000000, 0x50001
+        code = BASE + """
+import ctypes, struct
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+code = b"".join(struct.pack("=HBBI", *x) for x in [
+    (0x20, 0, 0, 0), (0x15, 0, 1, %d), (6, 0, 0, %d), (6, 0, 0, 0x7fff0000)])
+held = ctypes.create_string_buffer(code)
+libc = ctypes.CDLL(None)
+assert not libc.prctl(38, 1, 0, 0, 0)
+assert not libc.prctl(22, 2, ctypes.byref(Program(4, ctypes.addressof(held))), 0, 0)
+print(42)
+"""
+        python = some_interpreters(1)[0]
+        arm = platform.machine() == "aarch64"
+        for name, what, made in (("none", kill, True), ("setsid", error, True),
+                                 ("setsid", kill, False), ("execve", kill, False),
+                                 ("umask", kill, False), ("execve", error, False)):
+            with self.subTest(name=name, what=hex(what)):
+                done = self.run_python(python, code % (numbers[name][arm], what),
+                                       self.env("f.summary", PYMEM_AT_EXIT=1))
+                self.assertEqual((done.returncode, done.stdout), (0, b"42\n"), done.stderr)
+                self.assertEqual(os.listdir(self.tmp), ["f.summary" if made else "f.pymem"])
+                self.assertEqual(done.stderr.decode(), "" if made else "pymem: no summary, its "
+                                 "snapshot stays: %s\n" % self.path("f.pymem"))
+                os.unlink(self.path(os.listdir(self.tmp)[0]))
+
     def test_none_is_there(self):
         said = self.at_exit("x.summary", PYMEM_VIEW=self.path("nowhere"))
         self.assertEqual(said.count("\n"), 1, said)
@@ -121,8 +154,8 @@ class OwnSummary(PreloadCase):
         self.assert_whole(self.path("x.pymem"))
 
     def test_it_fails(self):
-        for text, words in (("kill -9 $$", "pymem: no summary, its snapshot stays: pymem-view "
-                             "was killed\n"), ("echo alas >&2; exit 1", "alas\n")):
+        stays = "pymem: no summary, its snapshot stays: %s\n" % self.path("y.pymem")
+        for text, words in (("kill -9 $$", stays), ("echo alas >&2; exit 1", "alas\n" + stays)):
             with self.subTest(text=text):
                 said = self.at_exit("y.summary", code=3, PYMEM_VIEW=self.script(text))
                 self.assertEqual(said, words)
