@@ -167,6 +167,7 @@ async def never(shop): await asyncio.get_event_loop().create_future()
 async def ends(): pass
 async def main():
     rows = ["row %d" % n for n in range(20000)]
+    other = ["other row %d" % n for n in range(7000)]
     shop = Shop()
     await shop.lock.acquire(); await shop.places.acquire()
     tasks = [asyncio.ensure_future(f(shop))
@@ -299,7 +300,8 @@ class Tasks(Case):
 
     def test_machinery(self):
         """What asyncio's own coroutines wait for is told by name; the task that a program
-        consists of keeps what its coroutine does; names don't lead through an event loop."""
+        consists of keeps what its coroutine does; names don't lead through an event loop.
+        A coroutine's variables are told apart as a module's are."""
         for python in some_interpreters(2):
             with self.subTest(python=python.name):
                 rows, text = self.rows(python, MACHINERY)
@@ -312,8 +314,9 @@ class Tasks(Case):
                      "reads": "StreamReader", "never": "Future", "ends": None})
                 self.assertGreater(by["main"]["retained"], 20000 * 50)
                 said = run_view(self.file, "--no-sidecar").stdout.decode()
-                self.assertRegex(said, r"suspect \d: .*: task [^ ]+%smain\(\)[^>]*%srows -> list"
-                                 % (INTO, INTO))
+                for name in "rows", "other":
+                    self.assertRegex(said, r"suspect \d: .*: task [^ ]+%smain\(\) \([^)]*\)%s%s "
+                                     "-> list" % (INTO, INTO, name))
                 self.assertNotIn("_loop", said)
                 for page in said, run_view(self.file, "--no-sidecar", "--report", "inspections",
                                            "--limit", "99", "--all").stdout.decode():

@@ -55,6 +55,8 @@ static bool suspects_named_parts(const struct finder *f, uint32_t node)
 	switch (heap_kind(f->heap, node)) {
 	case SNAP_KIND_MODULE:
 	case SNAP_KIND_TYPE:
+	case SNAP_KIND_FRAME:
+	case SNAP_KIND_GENERATOR: /* a coroutine, too: its local variables */
 		return true;
 	case SNAP_KIND_DICT:
 		if (parent >= f->heap->objects)

@@ -11,8 +11,8 @@
  *    container (of a dict: objects, or more than three containers of the same): then
  *    that is the point.  Its members are what most of its children are, or the elements
  *    of a container below it whose parts they are.  In a namespace (a module, a class,
- *    their dict) a fifth of the threshold is enough: it is its names one wants to read,
- *    not its own.
+ *    their dict, a suspended call) a fifth of the threshold is enough: it is its names
+ *    one wants to read, not its own.
  *    So it is with the other children of the nodes the walk came through.
  *  - frames: the local variables of one function that nothing smaller holds, where
  *    together they pass the threshold, or a fifth of it when they are in several

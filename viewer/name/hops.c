@@ -285,23 +285,28 @@ static void hops_add_call(struct text *out, const struct heap *heap, uint32_t ge
 }
 
 /* A frame's, generator's or coroutine's variable; the call was named before, unless it
- * is what the path begins with. */
+ * is what the path begins with.  Up to 3.10 a generator has it by its frame. */
 static uint32_t hops_local(struct text *out, const struct hops *h)
 {
+	const struct heap *heap = h->heap;
 	const uint32_t from = h->chain[h->at];
+	const bool call =
+		from < heap->objects && heap_kind(heap, from) == SNAP_KIND_GENERATOR;
+	const bool frame = call && h->at + 2 < h->count &&
+		h->chain[h->at + 1] < heap->objects &&
+		heap_kind(heap, h->chain[h->at + 1]) == SNAP_KIND_FRAME;
 	struct heap_label label;
 
-	hops_label(h, h->at, &label);
-	if (label.kind != SNAP_LABEL_LOCAL || from >= h->heap->objects)
+	hops_label(h, h->at + frame, &label);
+	if (label.kind != SNAP_LABEL_LOCAL || from >= heap->objects)
 		return 0;
-	if (heap_kind(h->heap, from) == SNAP_KIND_GENERATOR &&
-	    (!h->at || !hops_is_attr(h, h->at - 1, "_coro"))) {
+	if (call && (!h->at || !hops_is_attr(h, h->at - 1, "_coro"))) {
 		text_add(out, " = ");
-		hops_add_call(out, h->heap, from);
+		hops_add_call(out, heap, from);
 	}
 	text_add(out, HOPS_INTO);
-	describe_string(out, h->heap, label.name);
-	return 1;
+	describe_string(out, heap, label.name);
+	return 1 + frame;
 }
 
 /* "task fetch-3" */
