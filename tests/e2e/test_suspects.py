@@ -452,6 +452,19 @@ ready(); serve()
         self.assertIn(path, rows)
         self.assertLess(rows[path]["retained"], 256 << 10)
         self.assertNotIn("imported code", rows[path]["cause"])
+        self.assertFalse(rows[path]["usual"])
+        self.assertTrue(any(r["usual"] for r in rows.values()))
+        for r in rows.values():
+            self.assertEqual("imported code" in r["cause"], r["usual"], r)
+        out = self.path("screen.txt")
+        os.chmod(self.tmp, 0o777)   # what scripts save, run by root, nobody makes
+        done = subprocess.run([VIEW, "--no-sidecar", "--script", "-", "--screen-size", "140x40",
+                               new], input=b":save-display %s\n" % out.encode(), timeout=600)
+        self.assertEqual(done.returncode, 0)
+        with open(out, encoding="utf-8") as f:
+            screen = f.read()
+        self.assertIn("  " + path, screen)
+        self.assertIn("  usual: ", screen)
         grown = {r["path"] for r in self.rows("growth", "--compare", old, new)}
         self.assertLessEqual({path, path + "[*]"}, grown)
 

@@ -31,6 +31,7 @@ static const struct column columns[] = {
 	{ "cause", "Usual cause", CELL_TEXT, true },
 	{ "remedy", "What to do", CELL_TEXT, true },
 	{ "still_shared", "Shared by fork", CELL_BYTES, true },
+	{ "usual", "In every process", CELL_BOOL, true },
 };
 
 /* "local variables of f (file.py) in 1,000 frames" */
@@ -291,6 +292,7 @@ static int report_suspects_add_row(const struct report_context *c,
 		row_u64(&row, s->still_shared);
 	else
 		row_unknown(&row);
+	row_u64(&row, s->usual);
 	return row_end(&row);
 }
 
