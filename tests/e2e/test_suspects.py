@@ -318,6 +318,31 @@ class Named(Case):
                                                   r["text"])], rows)
 
 
+    def test_interpreters_of_their_own(self):
+        """The modules of several interpreters are as usual as those of one, and hide none
+        that is large."""
+        code = ("import _xxsubinterpreters as interpreters\n"
+                "made = [interpreters.create() for _ in range(4)]\n"
+                "for one in made:\n"
+                "    interpreters.run_string(one, '''if 1:\n"
+                "    import json, re, datetime, email.message\n"
+                "    STORE = [{\"n\": i} for i in range(12000)]''')\n"
+                "ready(); serve()\n")
+        pythons = [p for p in interpreters() if (3, 8) <= p.version[:2] < (3, 12)]
+        if not pythons:
+            self.skipTest("no interpreter whose others can be made from here")
+        path = self.path("several")
+        for python in pythons:
+            with self.subTest(python=python.name):
+                with Target(python, code) as target:
+                    run_load("-q", "-f", path, target.pid)
+                done = run_view("--no-sidecar", "--report", "suspects", "--format", "json",
+                                path)
+                rows = json.loads(done.stdout.decode())["processes"][0]["rows"]
+                for row in rows[:3]:
+                    self.assertRegex(row["text"], r"^__main__ \(interpreter [1-4]\)\.STORE "
+                                                  r"-> list -> 12,000 dict")
+
     def test_container_of_shared_members(self):
         """A list whose members hold each other is one suspect with them, not two."""
         code = ("import random\nrandom.seed(1)\nnodes = [[] for i in range(50000)]\n"

@@ -62,19 +62,22 @@ static int suspect_group_holder(const struct finder *f, const struct group *g,
 	return err;
 }
 
-/* Takes the members that the holder has, and leaves the others in *rest. */
+/* Takes the members that the holder has, and leaves the others in *rest.  A large module
+ * is none of many: what it has is looked for later, below its own name. */
 static int suspect_group_take(struct finder *f, struct group *g, uint32_t holder,
 			      struct group *rest)
 {
 	struct top_node *tops = f->tops.data;
 	struct group taken = { .type = g->type, .held = g->held };
 	struct crowd crowd = { 0 };
-	const bool all = holder >= f->heap->objects;
+	const bool all = holder >= f->heap->objects,
+		   modules = holder == heap_group(f->heap, HEAP_SYNTH_MODULES);
 	int err = all ? 0 : crowd_begin(&crowd, f->a, holder);
 
 	*rest = taken;
 	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node) && !err; i++) {
-		if (!suspect_group_has(f, &tops[i], g))
+		if (!suspect_group_has(f, &tops[i], g) ||
+		    (modules && weight_of(&f->weights, tops[i].node) >= f->minor))
 			continue;
 		tops[i].taken = all || crowd_has(&crowd, tops[i].node);
 		suspect_group_count(f, tops[i].taken ? &taken : rest, tops[i].node);

@@ -56,13 +56,35 @@ static bool usual_builtin(const struct usual_origin *o)
 		(o->size == 6 && !memcmp(o->text, "frozen", 6));
 }
 
-/* Of those in sys.modules how many were not imported, or from a file that another one
- * is from too: __spec__ (PEP 451) says where from. */
+static bool usual_is_module(const struct heap *heap, uint32_t module, const char *name)
+{
+	struct heap_value value;
+
+	return heap_value(heap, module, &value) && value.size == strlen(name) &&
+		!memcmp(value.text, name, value.size);
+}
+
+/* Those of a file, sorted, that are more than one in each interpreter. */
+static uint32_t usual_copies(const struct usual_origin *o, size_t n,
+			     uint32_t interpreters)
+{
+	uint32_t copies = 0, same = 1;
+
+	for (size_t i = 1; i < n; i++) {
+		same = usual_compare(&o[i - 1], &o[i]) ? 1 : same + 1;
+		copies += same > interpreters;
+	}
+	return copies;
+}
+
+/* Of those in sys.modules how many were not imported, or from a file that another one of
+ * the interpreter is from too: __spec__ (PEP 451) says where from. */
 static int usual_odd_modules(const struct heap *heap, uint32_t *odd, uint32_t *count)
 {
 	const struct heap_synth *s =
 		heap_synth(heap, heap_group(heap, HEAP_SYNTH_MODULES));
 	struct vec origins = { 0 };
+	uint32_t interpreters = 0;
 	int err = 0;
 
 	*odd = *count = 0;
@@ -76,6 +98,7 @@ static int usual_odd_modules(const struct heap *heap, uint32_t *odd, uint32_t *c
 		const uint32_t origin = attribute_of(heap, spec, "origin");
 
 		(*count)++;
+		interpreters += usual_is_module(heap, node, "builtins");
 		*odd += spec >= heap->objects || heap_kind(heap, spec) == SNAP_KIND_NONE;
 		if (origin < heap->objects && heap_value(heap, origin, &value)) {
 			struct usual_origin o = { value.text, value.size, value.length,
@@ -88,8 +111,7 @@ static int usual_odd_modules(const struct heap *heap, uint32_t *odd, uint32_t *c
 	const size_t n = VEC_COUNT(origins, struct usual_origin);
 	if (n)
 		qsort(origins.data, n, sizeof(*o), usual_compare);
-	for (size_t i = 1; i < n; i++)
-		*odd += !usual_compare(&o[i - 1], &o[i]);
+	*odd += usual_copies(o, n, interpreters ? interpreters : 1);
 	vec_free(&origins);
 	return err;
 }
@@ -114,8 +136,7 @@ static bool usual_is_own_module(const struct heap *heap, uint32_t module)
 
 	if (heap_kind(heap, module) != SNAP_KIND_MODULE)
 		return false;
-	if (heap_value(heap, module, &value) && value.size == 8 &&
-	    !memcmp(value.text, "__main__", 8))
+	if (usual_is_module(heap, module, "__main__"))
 		return true;
 	const uint32_t origin = attribute_of(heap, spec, "origin");
 	return origin < heap->objects && heap_kind(heap, origin) == SNAP_KIND_STR &&
