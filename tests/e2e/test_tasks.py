@@ -165,6 +165,10 @@ async def sleeps(shop): await asyncio.sleep(3600)
 async def reads(shop): await asyncio.StreamReader().read(1)
 async def never(shop): await asyncio.get_event_loop().create_future()
 async def ends(): pass
+def two():
+    hidden = asyncio.Queue()
+    async def hides(): await hidden.get()
+    return [hides(), hides()]
 async def main():
     rows = ["row %d" % n for n in range(20000)]
     other = ["other row %d" % n for n in range(7000)]
@@ -172,6 +176,7 @@ async def main():
     await shop.lock.acquire(); await shop.places.acquire()
     tasks = [asyncio.ensure_future(f(shop))
              for f in (takes, locks, happens, holds, enters, sleeps, reads, never)]
+    tasks += [asyncio.ensure_future(coroutine) for coroutine in two()]
     for n in range(120):        # many, but small
         tasks.append(asyncio.ensure_future(takes(shop)))
     # so the program itself leads to the event loop
@@ -306,6 +311,8 @@ class Tasks(Case):
             with self.subTest(python=python.name):
                 rows, text = self.rows(python, MACHINERY)
                 by = {row["stack"].split("()")[0]: row for row in rows}
+                self.assertRegex(by.pop("two.<locals>.hides")["waits_for"],
+                                 "^Queue [^ ]+%sclosure hidden$" % INTO)
                 self.assertEqual(
                     {name: row["waits_for"] for name, row in by.items()},
                     {"takes": "Queue Shop.jobs", "locks": "Lock Shop.lock",

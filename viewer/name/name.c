@@ -16,7 +16,8 @@
 
 #define ELLIPSIS "\xe2\x80\xa6"
 #define LOCAL " local "
-#define CALL " = " /* of a coroutine, and what follows */
+#define CLOSURE " closure " /* a coroutine's, by its frame */
+#define CALL " = "	    /* of a coroutine, and what follows */
 
 enum {
 	NAME_HOPS = 6,
@@ -302,8 +303,10 @@ static void name_brief_step(struct text *out, const struct analysis *a, uint32_t
 	} else if (!strncmp(whole, CALL, sizeof(CALL) - 1)) {
 		text_add(out, whole + sizeof(CALL) - 1);
 	} else {
-		const size_t local =
-			!strncmp(whole, LOCAL, sizeof(LOCAL) - 1) ? sizeof(LOCAL) - 1 : 0;
+		const size_t local = !strncmp(whole, LOCAL, sizeof(LOCAL) - 1) ?
+			sizeof(LOCAL) - 1 :
+			!strncmp(whole, CLOSURE, sizeof(CLOSURE) - 1) ? 1 :
+									0;
 
 		name_owner_text(out, a, owner);
 		if (local || (owner >= a->heap->objects && !strchr(" .[(", *whole)))
