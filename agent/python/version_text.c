@@ -4,12 +4,14 @@
 
 #include <link.h>
 #include <stdint.h>
-#include <string.h>
 
 enum {
 	VERSION_TEXT_DATA = 16 << 20, /* bytes of a segment that are looked through */
 	VERSION_TEXT_HEAD = 80,	      /* bytes before what the build says of itself */
 };
+
+/* It looks through others' variables, and what a sanitizer puts between them. */
+#define VERSION_TEXT_UNCHECKED __attribute__((no_sanitize("address")))
 
 struct version_text_search {
 	uintptr_t inside;
@@ -24,6 +26,7 @@ static bool version_text_is_digit(char c)
 }
 
 /* "3.11.2 (", "3.13.0rc2+ (" or "3.14.0 free-threading build (": does it begin so? */
+static bool version_text_begins(const char *p, const char *end) VERSION_TEXT_UNCHECKED;
 static bool version_text_begins(const char *p, const char *end)
 {
 	const char *s = p + 2;
@@ -46,21 +49,24 @@ static bool version_text_begins(const char *p, const char *end)
 }
 
 static void version_text_look(struct version_text_search *search, const char *start,
+			      const char *end) VERSION_TEXT_UNCHECKED;
+static void version_text_look(struct version_text_search *search, const char *start,
 			      const char *end)
 {
-	for (const char *p = start; (p = memchr(p, '3', (size_t)(end - p))); p++) {
-		if ((p > start && p[-1]) || !version_text_begins(p, end))
-			continue;
-		const size_t most = (size_t)(end - p) < search->size - 1 ?
-			(size_t)(end - p) :
-			search->size - 1;
-		const size_t length = strnlen(p, most);
+	const char *p = start;
+	size_t length = 0;
 
-		memcpy(search->ret, p, length);
-		search->ret[length] = '\0';
-		search->found = true;
+	while (p < end &&
+	       (*p != '3' || (p > start && p[-1]) || !version_text_begins(p, end)))
+		p++;
+	if (p >= end)
 		return;
+	while (p + length < end && length < search->size - 1 && p[length]) {
+		search->ret[length] = p[length];
+		length++;
 	}
+	search->ret[length] = '\0';
+	search->found = true;
 }
 
 static bool version_text_has(const struct dl_phdr_info *info, uintptr_t address)
