@@ -364,7 +364,7 @@ print("caught")
         self.addCleanup(inner.remove)
         grow = ("import glob, time\ngrown = []\n"
                 "while not glob.glob(%r):\n"
-                "    grown.append(bytearray(1 << 20))\n"
+                "    if len(grown) < 340: grown.append(bytearray(1 << 20))   # over the line\n"
                 "    time.sleep(0.01)\n" % self.path("around-%d-*.pymem"))
         python = some_interpreters(1)[0]
         cases = [(tight, wide, high) for high in ((False,) if outer.v1 else (False, True))
