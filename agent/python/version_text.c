@@ -4,14 +4,17 @@
 
 #include <link.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/base/peek.h"
 
 enum {
 	VERSION_TEXT_DATA = 16 << 20, /* bytes of a segment that are looked through */
 	VERSION_TEXT_HEAD = 80,	      /* bytes before what the build says of itself */
+	VERSION_TEXT_MOST = 512,      /* ... and of the whole; 300 are CPython's */
+	VERSION_TEXT_STEP = 4096,
 };
-
-/* It looks through others' variables, and what a sanitizer puts between them. */
-#define VERSION_TEXT_UNCHECKED __attribute__((no_sanitize("address")))
 
 struct version_text_search {
 	uintptr_t inside;
@@ -26,7 +29,6 @@ static bool version_text_is_digit(char c)
 }
 
 /* "3.11.2 (", "3.13.0rc2+ (" or "3.14.0 free-threading build (": does it begin so? */
-static bool version_text_begins(const char *p, const char *end) VERSION_TEXT_UNCHECKED;
 static bool version_text_begins(const char *p, const char *end)
 {
 	const char *s = p + 2;
@@ -48,25 +50,45 @@ static bool version_text_begins(const char *p, const char *end)
 	return *s == '(';
 }
 
-static void version_text_look(struct version_text_search *search, const char *start,
-			      const char *end) VERSION_TEXT_UNCHECKED;
-static void version_text_look(struct version_text_search *search, const char *start,
-			      const char *end)
+/* In size bytes; those from `most` on may be cut. */
+static bool version_text_in(struct version_text_search *search, const char *data,
+			    size_t size, size_t most, bool first)
 {
-	const char *p = start;
-	size_t length = 0;
+	const char *p = data, *const end = data + size;
 
-	while (p < end &&
-	       (*p != '3' || (p > start && p[-1]) || !version_text_begins(p, end)))
+	while ((p = memchr(p, '3', (size_t)(end - p)))) {
+		const size_t at = (size_t)(p - data);
+
+		if (at >= most)
+			break;
+		if ((at ? !p[-1] : first) && version_text_begins(p, end)) {
+			const size_t length = strnlen(p, size - at);
+
+			search->found = true;
+			snprintf(search->ret, search->size, "%.*s", (int)length, p);
+			return true;
+		}
 		p++;
-	if (p >= end)
-		return;
-	while (p + length < end && length < search->size - 1 && p[length]) {
-		search->ret[length] = p[length];
-		length++;
 	}
-	search->ret[length] = '\0';
-	search->found = true;
+	return false;
+}
+
+/* Pages may be missing there, protected by whoever has variables in them. */
+static void version_text_look(struct version_text_search *search, uintptr_t start,
+			      uintptr_t end)
+{
+	char data[VERSION_TEXT_STEP + VERSION_TEXT_MOST];
+
+	for (uintptr_t at = start; at < end; at += VERSION_TEXT_STEP) {
+		const size_t left = end - at,
+			     size = left < sizeof(data) ? left : sizeof(data);
+
+		if (peek_safe(at, data, size) &&
+		    version_text_in(search, data, size,
+				    left <= sizeof(data) ? size : VERSION_TEXT_STEP,
+				    at == start))
+			return;
+	}
 }
 
 static bool version_text_has(const struct dl_phdr_info *info, uintptr_t address)
@@ -95,8 +117,7 @@ static int version_text_visit(struct dl_phdr_info *info, size_t size, void *arg)
 			h->p_memsz < VERSION_TEXT_DATA ? h->p_memsz : VERSION_TEXT_DATA;
 
 		if (h->p_type == PT_LOAD && h->p_flags & PF_W)
-			version_text_look(search, (const char *)start,
-					  (const char *)start + length);
+			version_text_look(search, start, start + length);
 	}
 	return 1;
 }

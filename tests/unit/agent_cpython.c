@@ -11,6 +11,7 @@
 
 #include "agent/python/binding.h"
 #include "agent/python/version_text.h"
+#include "agent/base/page.h"
 #include "agent/python/call.h"
 #include "agent/python/probe.h"
 #include "agent/python/versions.h"
@@ -181,6 +182,7 @@ static void calls_follow_their_signature(void **state)
 static void the_version_is_read_from_data(void **state)
 {
 	static char data[300]; /* as Python/getversion.c has it */
+	static char guarded[3 << 16];
 	char text[64];
 
 	(void)state;
@@ -201,6 +203,11 @@ static void the_version_is_read_from_data(void **state)
 	assert_true(version_text_find(data, text, sizeof(text)));
 	assert_string_equal("3.6.15 (default)", text);
 	assert_false(version_text_find(text, text, sizeof(text))); /* no object's */
+	/* a page of it that can't be read */
+	char *const page = guarded + (page_size() - (uintptr_t)guarded % page_size());
+	assert_int_equal(mprotect(page, page_size(), PROT_NONE), 0);
+	assert_true(version_text_find(data, text, sizeof(text)));
+	assert_int_equal(mprotect(page, page_size(), PROT_READ | PROT_WRITE), 0);
 	memset(data, 0, sizeof(data));
 }
 
