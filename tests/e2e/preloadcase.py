@@ -118,9 +118,11 @@ class PreloadCase(Case):
         self.assertGreater(object_count(data), objects)
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
 
-    def run_until_said(self, python, env):
-        """A program that ends when something was said on its stderr, and prints 42."""
-        code = "import os, time\nwhile not os.fstat(2).st_size: time.sleep(.01)\nprint(42)"
+    def run_until_said(self, python, env, armed=False):
+        """A program that ends when something was said on its stderr, and prints 42; armed:
+        and when it has been asked for its exit."""
+        code = ("import atexit, os, time\nwhile not os.fstat(2).st_size: time.sleep(.01)\n"
+                "while %d and not atexit._ncallbacks(): time.sleep(.01)\nprint(42)" % armed)
         with tempfile.TemporaryFile() as said:
             done = subprocess.run([python.path, "-c", code], env=env, timeout=600,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said)

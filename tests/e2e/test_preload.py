@@ -486,7 +486,7 @@ if __name__ == "__main__":
         python = interpreters()[-1]
         for variables in wrong:
             with self.subTest(**variables):
-                done = self.run_until_said(python, preload(**variables))
+                done = self.run_until_said(python, preload(**variables), "PYMEM_TYPO" in variables)
                 self.assertEqual((done.returncode, done.stdout), (0, b"42\n"))
                 self.assertRegex(done.stderr, rb"^pymem: [^\n]*\n$")
                 if "PYMEM_TYPO" in variables:
