@@ -103,7 +103,8 @@ static void test_states(void **state)
 /* What is only read, in huge pages where there are any. */
 static void test_huge(void **state)
 {
-	const size_t huge = 2 << 20, size = 16 * huge;
+	/* a table of page tables' entries has 8 bytes for each page */
+	const size_t huge = PAGE / 8 * PAGE, size = 16 * huge;
 	char *const mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	const uint64_t start = (uintptr_t)mem, end = start + size;
