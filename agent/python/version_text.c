@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "agent/base/peek.h"
+#include "formats/core/python_version.h"
 
 enum {
 	VERSION_TEXT_DATA = 16 << 20, /* bytes of a segment that are looked through */
-	VERSION_TEXT_HEAD = 80,	      /* bytes before what the build says of itself */
-	VERSION_TEXT_MOST = 512,      /* ... and of the whole; 300 are CPython's */
+	VERSION_TEXT_MOST = 512,      /* ... and of the text; 300 are CPython's */
 	VERSION_TEXT_STEP = 4096,
 };
 
@@ -22,33 +22,6 @@ struct version_text_search {
 	size_t size;
 	bool found;
 };
-
-static bool version_text_is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-/* "3.11.2 (", "3.13.0rc2+ (" or "3.14.0 free-threading build (": does it begin so? */
-static bool version_text_begins(const char *p, const char *end)
-{
-	const char *s = p + 2;
-
-	if (end - p < VERSION_TEXT_HEAD + 2 || p[0] != '3' || p[1] != '.' ||
-	    !version_text_is_digit(*s))
-		return false;
-	while (version_text_is_digit(*s) && s - p < VERSION_TEXT_HEAD)
-		s++;
-	if (*s++ != '.' || !version_text_is_digit(*s))
-		return false;
-	while (*s > ' ' && *s != '(' && s - p < VERSION_TEXT_HEAD)
-		s++;
-	if (*s != ' ')
-		return false;
-	while (((*s >= 'a' && *s <= 'z') || *s == '-' || *s == ' ') &&
-	       s - p < VERSION_TEXT_HEAD)
-		s++;
-	return *s == '(';
-}
 
 /* In size bytes; those from `most` on may be cut. */
 static bool version_text_in(struct version_text_search *search, const char *data,
@@ -61,7 +34,7 @@ static bool version_text_in(struct version_text_search *search, const char *data
 
 		if (at >= most)
 			break;
-		if ((at ? !p[-1] : first) && version_text_begins(p, end)) {
+		if ((at ? !p[-1] : first) && python_version_length(p, end)) {
 			const size_t length = strnlen(p, size - at);
 
 			search->found = true;

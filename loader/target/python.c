@@ -11,31 +11,15 @@
  */
 #include "loader/target/python.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/core/python_version.h"
 #include "loader/target/memory.h"
 
 #define SCAN_CHUNK 65536
 #define SCAN_LIMIT ((uint64_t)16 << 20)
-
-/* "3.11.2 (" or "3.13.0rc2+ (": length of the number, 0 if it isn't one. */
-static size_t python_version_length(const char *p, const char *end)
-{
-	const char *s = p;
-
-	if (end - s < 8 || s[0] != '3' || s[1] != '.' || !isdigit((unsigned char)s[2]))
-		return 0;
-	for (s += 2; s < end && isdigit((unsigned char)*s); s++)
-		;
-	if (s >= end || *s++ != '.' || s >= end || !isdigit((unsigned char)*s))
-		return 0;
-	while (s < end && s - p < 24 && (isalnum((unsigned char)*s) || *s == '+'))
-		s++;
-	return end - s >= 2 && s[0] == ' ' && s[1] == '(' ? (size_t)(s - p) : 0;
-}
 
 static bool python_take_version(struct python *py, const char *p, const char *end)
 {
