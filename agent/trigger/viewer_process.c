@@ -35,10 +35,11 @@ enum {
 #define viewer_call(nr, a, b, c) \
 	cpu_call((nr), SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), 0, 0, 0)
 
-static char viewer_path[VIEWER_PATH];	   /* "" = there is none */
-static char viewer_libraries[VIEWER_PATH]; /* "LD_LIBRARY_PATH=..." or "" */
-static _Atomic(int) viewer_keeper;	   /* 0 = none runs */
-static long viewer_stack;		   /* the keeper's; 0 = none */
+static char viewer_path[VIEWER_PATH];		    /* "" = there is none */
+static char viewer_libraries[VIEWER_PATH];	    /* "LD_LIBRARY_PATH=..." or "" */
+static _Atomic(int) viewer_keeper;		    /* 0 = none runs */
+static atomic_flag viewer_asked = ATOMIC_FLAG_INIT; /* by a thread, whether it runs */
+static long viewer_stack;			    /* the keeper's; 0 = none */
 
 /* What its process reads, in our memory, before it becomes the program. */
 static struct {
@@ -272,14 +273,18 @@ static void viewer_process_free(void)
 
 bool viewer_process_runs(void)
 {
-	const int pid = atomic_load(&viewer_keeper);
+	bool runs;
 
-	if (!pid)
+	if (!atomic_load(&viewer_keeper))
 		return false;
-	if (sys4(SYS_wait4, pid, NULL, __WALL | WNOHANG, NULL) == 0)
-		return true;
-	viewer_process_free();
-	return false;
+	if (atomic_flag_test_and_set(&viewer_asked))
+		return true; /* another thread is about to find out */
+	const int pid = atomic_load(&viewer_keeper);
+	runs = pid && sys4(SYS_wait4, pid, NULL, __WALL | WNOHANG, NULL) == 0;
+	if (pid && !runs)
+		viewer_process_free();
+	atomic_flag_clear(&viewer_asked);
+	return runs;
 }
 
 /*
@@ -350,5 +355,6 @@ bool viewer_process_await(void)
 
 void viewer_process_forget(void)
 {
+	atomic_flag_clear(&viewer_asked);
 	viewer_process_free();
 }

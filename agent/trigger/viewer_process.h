@@ -12,12 +12,13 @@
  * lies between them: a process in our memory that waits for it and does nothing else; in
  * a copy of it, which is given back at once, where a seccomp filter might kill it.
  *
- * pymem-view has a session of its own, so that a terminal's signals
- * don't end it; of the program's descriptors only the standard error; none of its
- * environment but where libraries are; nice 19; and it is the first to be killed for want
- * of memory.  Its data are limited to seven eighths of what there is room for.
+ * pymem-view has a session of its own, so that a terminal's signals don't end it; of the
+ * program's descriptors only the standard error; none of its environment but where
+ * libraries are; nice 19; and it is the first to be killed for want of memory.  Its data
+ * are limited to seven eighths of what there is room for.
  *
- * One at a time, guarded by busy_claim() but for viewer_process_await.
+ * One at a time: viewer_process_start is guarded by busy_claim().  Any thread may ask
+ * whether it runs, and wait.
  */
 #ifndef PYMEM_AGENT_TRIGGER_VIEWER_PROCESS_H
 #define PYMEM_AGENT_TRIGGER_VIEWER_PROCESS_H
