@@ -106,9 +106,9 @@ static void hooks_drop(struct object *const *objects, size_t count)
 
 static struct object *hooks_at_exit(struct object *self, struct object *args)
 {
-	static const struct trigger_cause at_exit = {
-		"exit", JOB_HOLDING, NULL, false, false, ALLOWANCE_ASKED
-	};
+	static const struct trigger_cause at_exit = { .why = "exit",
+						      .context = JOB_HOLDING,
+						      .cause = ALLOWANCE_ASKED };
 
 	(void)self;
 	(void)args;

@@ -60,9 +60,10 @@ static struct {
 
 static void memory_error_take(void)
 {
-	static const struct trigger_cause cause = {
-		"memory error", JOB_HOLDING, NULL, false, true, ALLOWANCE_MEMORY_ERROR
-	};
+	static const struct trigger_cause cause = { .why = "memory error",
+						    .context = JOB_HOLDING,
+						    .hurried = true,
+						    .cause = ALLOWANCE_MEMORY_ERROR };
 
 	if (!cpython_finalizing(memory_error.py))
 		trigger_capture_take(memory_error.config, &cause);

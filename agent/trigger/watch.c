@@ -26,8 +26,8 @@ enum {
 	WATCH_LOOK_NS = 10000000, /* first wait between looks at the signal's handler */
 };
 #define WATCH_LOOK_MAX_NS 300000000000ull
-#define WATCH_TEXT_NS \
-	2000000000ull /* an interpreter whose text isn't where it is usually */
+/* ... for the text of an interpreter that has it elsewhere than others do */
+#define WATCH_TEXT_NS 2000000000ull
 
 static struct {
 	const struct trigger_config *config;
@@ -213,9 +213,11 @@ static void watch_sleep(void)
 /* A snapshot because memory gets short; the result is trigger_capture_take's. */
 static int watch_take_short(const char *why, enum allowance_cause cause)
 {
-	const struct trigger_cause how = { why,		  JOB_WORKER,
-					   limit_waiting, limit_hurries(),
-					   false,	  cause };
+	const struct trigger_cause how = { .why = why,
+					   .context = JOB_WORKER,
+					   .waiting = limit_waiting,
+					   .stand_still = limit_hurries(),
+					   .cause = cause };
 
 	return trigger_capture_take(watch.config, &how);
 }
@@ -246,9 +248,9 @@ static void watch_memory(void)
 
 static void watch_take_asked(void)
 {
-	static const struct trigger_cause on_signal = { "signal", JOB_WORKER,
-							NULL,	  false,
-							false,	  ALLOWANCE_ASKED };
+	static const struct trigger_cause on_signal = { .why = "signal",
+							.context = JOB_WORKER,
+							.cause = ALLOWANCE_ASKED };
 
 	if (!__sync_lock_test_and_set(&watch.wanted, 0))
 		return;
@@ -264,9 +266,9 @@ static void watch_take_asked(void)
 
 static void watch_act(void)
 {
-	static const struct trigger_cause on_time = { "interval", JOB_WORKER,
-						      NULL,	  false,
-						      false,	  ALLOWANCE_ASKED };
+	static const struct trigger_cause on_time = { .why = "interval",
+						      .context = JOB_WORKER,
+						      .cause = ALLOWANCE_ASKED };
 	const struct trigger_config *config = watch.config;
 	uint64_t now;
 

@@ -166,6 +166,14 @@ def some_interpreters(count=3):
     return sorted((picked + rest)[:count], key=lambda p: (p.version, p.path))
 
 
+def debian():
+    """An interpreter that lies where everybody may read it."""
+    found = [p for p in interpreters() if p.path.startswith("/usr/")]
+    if not found:
+        raise unittest.SkipTest("no interpreter under /usr")
+    return found[0]
+
+
 def in_turn(n, since=(3, 6)):
     """For cases of which each would do on any interpreter: the nth on one of some, the next
     on another; with --long each on all."""

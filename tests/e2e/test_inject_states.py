@@ -17,14 +17,6 @@ def newest():
     return interpreters()[-1]
 
 
-def debian():
-    """An interpreter that lies where everybody may read it."""
-    found = [p for p in interpreters() if p.path.startswith("/usr/")]
-    if not found:
-        raise unittest.SkipTest("no interpreter under /usr")
-    return found[0]
-
-
 class StatesCase(Case):
     def refused(self, pid, code, text, *options, prefix=()):
         status, (result,), _ = drive(pid, *options, prefix=prefix)

@@ -28,14 +28,6 @@ before = state()
 USER = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 
-def debian():
-    """An interpreter that lies where everybody may read it."""
-    found = [p for p in interpreters() if p.path.startswith("/usr/")]
-    if not found:
-        raise unittest.SkipTest("no interpreter under /usr")
-    return found[0]
-
-
 class OwnSummary(PreloadCase):
     def summary(self, path, objects=40000):
         with open(path) as f:

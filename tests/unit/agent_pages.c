@@ -80,6 +80,18 @@ static void check_pages(const struct pages *pages, const char *mem, bool guarded
 	assert_true(pages_next_out(pages, start + 810 * PAGE, end) == end);
 }
 
+/* As a copy does it, with what was noted before. */
+static void scan(struct arena *arena, struct pages *pages, struct pages *forked,
+		 uint64_t start, uint64_t end)
+{
+	arena_init(arena, 0);
+	assert_int_equal(pages_init(pages, arena), 0);
+	assert_int_equal(pages_init(forked, arena), 0);
+	assert_true(pages_scan_forked(forked, start, end));
+	pages->forked = forked;
+	assert_true(pages_scan(pages, start, end));
+}
+
 static void test_states(void **state)
 {
 	struct arena arena;
@@ -89,12 +101,7 @@ static void test_states(void **state)
 	const uint64_t start = (uintptr_t)mem, end = start + COUNT * PAGE;
 
 	(void)state;
-	arena_init(&arena, 0);
-	assert_int_equal(pages_init(&pages, &arena), 0);
-	assert_int_equal(pages_init(&forked, &arena), 0);
-	assert_true(pages_scan_forked(&forked, start, end));
-	pages.forked = &forked;
-	assert_true(pages_scan(&pages, start, end));
+	scan(&arena, &pages, &forked, start, end);
 	check_pages(&pages, mem, guarded);
 	arena_release(&arena);
 	munmap(mem, COUNT * PAGE);
@@ -119,12 +126,7 @@ static void test_huge(void **state)
 	for (size_t i = 0; i < size; i += PAGE)
 		got = mem[i];
 	(void)got;
-	arena_init(&arena, 0);
-	assert_int_equal(pages_init(&pages, &arena), 0);
-	assert_int_equal(pages_init(&forked, &arena), 0);
-	assert_true(pages_scan_forked(&forked, start, end));
-	pages.forked = &forked;
-	assert_true(pages_scan(&pages, start, end));
+	scan(&arena, &pages, &forked, start, end);
 	assert_int_equal(pages_state(&pages, start + 5 * huge), PAGES_PRESENT);
 	assert_true(pages_present_bytes(&pages, start, end) <= huge);
 	arena_release(&arena);
