@@ -24,6 +24,7 @@ class Viewer:
     def __init__(self, case, *args):
         self.case = case
         self.path = os.path.join(case.dir, "socket")
+        self.said = 0
         self.process = subprocess.Popen([VIEW, "--listen", self.path, "--script", "-", *args],
                                         stdin=subprocess.PIPE, stderr=subprocess.PIPE,
                                         encoding="utf-8")
@@ -41,9 +42,14 @@ class Viewer:
         self.process.stderr.close()
 
     def say(self, *lines):
-        for line in lines:
+        """Lines of the script; returns when the viewer has done what they say."""
+        self.said += 1
+        done = "%s.said%d" % (self.path, self.said)
+        for line in lines + (":save-display " + done,):
             self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
+        while not os.path.exists(done) and self.process.poll() is None:
+            time.sleep(0.01)
 
     def end(self, code=0):
         out = self.process.communicate(timeout=300)[1]
@@ -171,7 +177,6 @@ class Listen(unittest.TestCase):
         if os.geteuid() != 0:
             self.skipTest("needs root to become somebody else")
         viewer = Viewer(self)
-        os.chmod(self.dir, 0o755)
         os.chmod(viewer.path, 0o666)	# as if its owner had opened it
         code = "import os,socket,sys;os.setuid(65534);s=socket.socket(socket.AF_UNIX);" \
                "s.connect(sys.argv[1]);print(s.recv(1))"
@@ -189,7 +194,8 @@ class Listen(unittest.TestCase):
             with viewer.connect() as s:
                 s.sendall(data[i % 2])
             viewer.say(":wait [1/%d]" % (min(i + 1, 16) + 1))
-        viewer.say("\\models.Session<Enter>", ":wait +30", "h", ":wait pid 4242", "h",
+        viewer.say("\\models.Session<Enter>", ":wait " + "\u2581\u2588" * 12,
+                   ":assert +1.64 KiB", "h", ":wait pid 4242", "h",
                    ":wait pid 4242")
         viewer.end()
 

@@ -383,6 +383,7 @@ ready(); serve()
             path, folder = self.path("v" + values), self.path("c" + values)
             env = dict(os.environ, LD_PRELOAD=AGENT, PYMEM_VALUES=values, PYMEM_CONTROL=folder)
             with Target(some_interpreters(1)[0], CODE, ["secret"], env=env) as target:
+                wait_for(lambda: os.path.exists("%s/%d.sock" % (folder, target.pid)))
                 done = run_load("-q", "--json", "-f", path, target.pid)
                 self.assertTrue(json.loads(done.stdout.decode())["snapshots"][0]["preloaded"])
             lines = run_view("--no-sidecar", "--export", "jsonl", "-o", "-", path).stdout
