@@ -41,7 +41,8 @@ enum {
 
 #define PSTATE_SS 0x200000ull
 #define PSTATE_BTYPE 0xc00ull
-#define ERESTARTSYS 512 /* include/linux/errno.h: never seen by a program */
+/* include/linux/errno.h: never seen by a program */
+enum { ERESTARTSYS = 512, ERESTARTNOHAND = 514 };
 
 #define SVC 0xd4000001u
 
@@ -255,8 +256,18 @@ bool cpu_rewind_syscall(struct cpu_regs *regs)
 		return false;
 	regs->general.regs[0] = regs->first;
 	regs->general.pc -= 4;
-	regs->restarts = true;
+	regs->restarts = regs->rewound = true;
 	return true;
+}
+
+bool cpu_calls_again(const struct cpu_regs *regs)
+{
+	return regs->known && regs->restarts;
+}
+
+void cpu_restart_unless_handled(struct cpu_regs *regs)
+{
+	regs->general.regs[0] = (unsigned long long)-ERESTARTNOHAND;
 }
 
 /* Those that the kernel goes on with by restart_syscall(2): ERESTART_RESTARTBLOCK. */
@@ -278,6 +289,21 @@ static bool cpu_has_time_limit(const struct cpu_regs *regs)
 	}
 }
 
+/* ERESTARTNOHAND in fs/select.c, kernel/signal.c, ipc/msg.c; what we rewind: EINTR. */
+bool cpu_ends_by_handler(const struct cpu_regs *regs)
+{
+	switch (regs->call) {
+	case SYS_ppoll:
+	case SYS_pselect6:
+	case SYS_rt_sigsuspend:
+	case SYS_msgrcv:
+	case SYS_msgsnd:
+		return true;
+	default:
+		return regs->rewound || cpu_has_time_limit(regs);
+	}
+}
+
 long cpu_restart_call(const struct cpu_regs *regs)
 {
 	if (regs->call < 0 || !regs->restarts)
@@ -296,8 +322,9 @@ void cpu_interrupt_syscall(struct cpu_regs *regs)
 	if (!regs->restarts)
 		return;
 	regs->general.regs[0] = (unsigned long long)-EINTR;
+	regs->general.regs[8] = (unsigned long long)regs->call; /* cpu_keep_time_limit */
 	regs->general.pc += 4;
-	regs->restarts = false;
+	regs->restarts = regs->rewound = false;
 }
 
 /* ---- calls ---- */

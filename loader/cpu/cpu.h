@@ -31,6 +31,7 @@ struct cpu_regs {
 	uint64_t first;		 /* argument of the call, if `known` */
 	bool restarts;		 /* pc is at the call, which is made (again) */
 	bool known;		 /* it was blocked in the call: cpu_set_wait */
+	bool rewound;		 /* cpu_rewind_syscall */
 	bool uncallable;	 /* in a mode that no function expects */
 };
 #else
@@ -117,11 +118,19 @@ int64_t cpu_syscall_result(const struct cpu_regs *regs);
 bool cpu_foreign_mode(const struct cpu_regs *regs);
 /*
  * The interrupted system call would end in EINTR: makes the registers restart it from
- * scratch.  False: they don't say enough.  A handler that runs before the thread is back
- * in it ends it in EINTR, as it would have there; on aarch64, where the kernel has
- * decided by then, the call is made after such a handler.
+ * scratch.  False: they don't say enough.
  */
 bool cpu_rewind_syscall(struct cpu_regs *regs);
+/*
+ * Do registers that are given back make the interrupted call once more, as the thread's
+ * own?  Then a signal that is handled before that doesn't end it, as it would have
+ * there.  False where the kernel has yet to decide about a restart.
+ */
+bool cpu_calls_again(const struct cpu_regs *regs);
+/* Such a call: does a handler end it in EINTR, with SA_RESTART too? signal(7) */
+bool cpu_ends_by_handler(const struct cpu_regs *regs);
+/* At the exit of a call that ended in EINTR: it is made again if no handler runs. */
+void cpu_restart_unless_handled(struct cpu_regs *regs);
 
 /*
  * Number of the call by which the kernel will go on with the interrupted one when the

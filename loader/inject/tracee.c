@@ -382,19 +382,35 @@ int tracee_redirect(struct tracee *t, const struct cpu_regs *regs)
 	return 0;
 }
 
+/* The text of its status, or NULL; to be freed. */
+static char *tracee_status(const struct tracee *t)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", t->pid, t->tid);
+	return process_read_text(path, 65536, NULL);
+}
+
+static bool tracee_is_handled(const struct tracee *t, int sig)
+{
+	char *status = tracee_status(t);
+	const uint64_t handled = status ? process_text_field(status, "SigCgt", 16, 0) : 0;
+
+	free(status);
+	return handled & SIGNAL_BIT(sig);
+}
+
 /*
  * Is a signal waiting that the thread doesn't block, and that would have come to it had
  * it not been traced? Then EINTR was due anyway.
  */
 static bool tracee_signal_is_due(const struct tracee *t)
 {
-	char path[64];
 	uint64_t waiting = 0;
 
 	for (int i = 0; i < t->held_count; i++)
 		waiting |= SIGNAL_BIT(t->held[i].si_signo);
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", t->pid, t->tid);
-	char *status = process_read_text(path, 65536, NULL);
+	char *status = tracee_status(t);
 	if (!status)
 		return true;
 	waiting |= process_text_field(status, "SigPnd", 16, 0) |
@@ -454,7 +470,8 @@ static int tracee_put_back(struct tracee *t)
 	    ptrace(PTRACE_SETSIGMASK, t->tid, (void *)KERNEL_SIGSET, &t->state.sigmask))
 		first = first ? first : -errno;
 	helper_point(t->helper, "restored-mask");
-	bool moved = tracee_rewind_wait(t) || tracee_interrupt_wait(t);
+	t->rewound = tracee_rewind_wait(t);
+	const bool moved = t->rewound || tracee_interrupt_wait(t);
 	if (t->changed)
 		cpu_keep_time_limit(&t->state.regs);
 	if ((t->changed || moved) && (error = cpu_set_regs(t->tid, &t->state.regs)))
@@ -478,20 +495,83 @@ static void tracee_send_held(struct tracee *t)
 	t->held_count = 0;
 }
 
+/*
+ * A handled signal came before a call that is made again, and would end it: as if the
+ * call had begun. False: who knows (SA_RESTART); it's kept until the call has.
+ */
+static bool tracee_end_call(struct tracee *t)
+{
+	if (!cpu_ends_by_handler(&t->state.regs))
+		return false;
+	cpu_interrupt_syscall(&t->state.regs);
+	return cpu_set_regs(t->tid, &t->state.regs) == 0;
+}
+
+/*
+ * At the entry of a call that we have rewound.  To be let go is a signal's wake to the
+ * kernel (__ptrace_unlink), and ends this one in EINTR; so we end it, and the kernel,
+ * which has yet to decide, is told that it is of those that are made again.
+ */
+static void tracee_let_kernel_restart(struct tracee *t, uint64_t deadline)
+{
+	struct cpu_regs regs;
+
+	if (ptrace(PTRACE_INTERRUPT, t->tid, NULL, NULL) ||
+	    tracee_resume(t, PTRACE_SYSCALL) ||
+	    tracee_wait(t, deadline) != TRACEE_SYSCALL || cpu_get_regs(t->tid, &regs) ||
+	    cpu_syscall_result(&regs) != -EINTR)
+		return;
+	cpu_restart_unless_handled(&regs);
+	cpu_set_regs(t->tid, &regs);
+}
+
+/*
+ * Put back, it is to make its call again (cpu_calls_again): it is let go at the entry of
+ * that, from where on the kernel sees to signals.  Returns the signal to let it go with.
+ */
+static int tracee_enter_call(struct tracee *t)
+{
+	const uint64_t deadline = clock_now() + TRACEE_BACK_MS * 1000000ull;
+	int status, ignored, error = tracee_resume(t, PTRACE_SYSCALL);
+
+	while (!error && tracee_next_status(t, deadline, &status) > 0) {
+		const int sig = WSTOPSIG(status);
+		const int event = tracee_classify(t, status, &ignored);
+
+		if (event == TRACEE_SYSCALL && t->rewound)
+			tracee_let_kernel_restart(t, deadline);
+		if (event >= 0)
+			break;
+		const bool handled = tracee_is_handled(t, sig);
+		if (handled && tracee_end_call(t))
+			return sig;
+		if (handled)
+			tracee_hold(t, sig);
+		t->stopped = false;
+		error = ptrace(PTRACE_SYSCALL, t->tid, NULL,
+			       (void *)(long)(handled ? 0 : sig));
+	}
+	helper_point(t->helper, "entered");
+	return 0;
+}
+
 int tracee_release(struct tracee *t, struct load_error *err)
 {
-	int error = 0;
+	int error = 0, sig = 0;
+	const bool again = t->changed && !t->pass_signals && !t->group_stop;
 
 	if (t->attached && t->saved && t->stopped)
 		error = tracee_put_back(t);
-	if (t->attached) {
-		tracee_send_held(t);
-		if (ptrace(PTRACE_DETACH, t->tid, NULL, NULL) == 0)
-			t->attached = false;
-	}
 	if (t->stopped_at) {
 		t->stopped_ns += clock_now() - t->stopped_at;
 		t->stopped_at = 0;
+	}
+	if (t->attached && again && !error && cpu_calls_again(&t->state.regs))
+		sig = tracee_enter_call(t);
+	if (t->attached) {
+		tracee_send_held(t);
+		if (ptrace(PTRACE_DETACH, t->tid, NULL, (void *)(long)sig) == 0)
+			t->attached = false;
 	}
 	memory_close(&t->mem);
 	t->stopped = t->saved = false;

@@ -321,7 +321,8 @@ serve()
 
     def test_receiver_dies(self):
         with self.target(some_interpreters(1)[0], HEAP + "ready()\nserve()\n") as t:
-            before = ProcState(t.pid)
+            self.ask(t).finish()
+            before = self.settled(t)
             capture, copy = self.stalled(t)
             capture.close()
             self.assertTrue(until(lambda: not running(copy)))

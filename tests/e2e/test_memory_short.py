@@ -332,8 +332,7 @@ print("caught")
         self.addCleanup(group.remove)
         if not group.usable:
             self.skipTest("no control group can be made")
-        grow = ("import os, sys, time\n"
-                "fd = os.open(%r, os.O_RDWR | os.O_CREAT)\n"
+        grow = ("fd = os.open(%r, os.O_RDWR | os.O_CREAT)\n"
                 "for i in range(400): os.write(fd, bytes(1 << 20))\n"
                 "os.fsync(fd)\n"
                 "if any('-%%d.' %% os.getpid() in f for f in os.listdir(%r)): sys.exit(3)\n"
@@ -345,7 +344,7 @@ print("caught")
                 (self.large_file(), self.tmp, self.tmp))
         python = some_interpreters(1)[0]
         for _ in range(4):
-            done = run([python.path, "-c", grow], preexec_fn=group.enter,
+            done = run([python.path, "-c", BASE + grow], preexec_fn=group.enter,
                        env=self.env("cache-%p.pymem", PYMEM_PRESSURE="9999ms/10s"))
             self.assertEqual(done.returncode, 0, done.stderr)
         made = self.files("cache-*.pymem")

@@ -191,11 +191,57 @@ static void handle_user(void)
 	sigaction(SIGUSR1, &action, NULL);
 }
 
+/* 0 if what returned that was ended by the signal. */
+static int interrupted(long result)
+{
+	return result == -1 && errno == EINTR && handled ? (errno = 0, 0) : -1;
+}
+
 /* Until SIGUSR1 comes, from somebody: that and nothing else ends it with EINTR. */
 static int do_epoll_forever(void)
 {
 	handle_user();
-	return on_epoll(-1) == -1 && errno == EINTR && handled ? (errno = 0, 0) : -1;
+	return interrupted(on_epoll(-1));
+}
+
+static int do_pause_forever(void)
+{
+	handle_user();
+	return interrupted(pause());
+}
+
+static int do_poll_forever(void)
+{
+	struct pollfd p = { ends[0], POLLIN, 0 };
+
+	handle_user();
+	return interrupted(poll(&p, 1, -1));
+}
+
+static int do_read_forever(void)
+{
+	char byte;
+
+	handle_user();
+	return interrupted(read(ends[0], &byte, 1));
+}
+
+/* A handler that restarts what it interrupts, and writes what is waited for. */
+static void on_signal_write(int sig)
+{
+	handled = sig;
+	if (write(ends[1], "x", 1) < 0)
+		handled = 0;
+}
+
+static int do_read_restarted(void)
+{
+	char byte;
+	struct sigaction action = { .sa_handler = on_signal_write,
+				    .sa_flags = SA_RESTART };
+
+	sigaction(SIGUSR1, &action, NULL);
+	return read(ends[0], &byte, 1) == 1 && handled ? 0 : -1;
 }
 
 /* The same, while we are looked at. */
@@ -210,7 +256,7 @@ static int do_pause(void)
 {
 	handle_user();
 	start_child(SIGUSR1);
-	return pause() == -1 && errno == EINTR && handled ? (errno = 0, 0) : -1;
+	return interrupted(pause());
 }
 
 static const struct {
@@ -234,6 +280,10 @@ static const struct {
 	{ "sigwait", do_sigwait },
 	{ "epoll_signal", do_epoll_signal },
 	{ "pause", do_pause },
+	{ "pause_forever", do_pause_forever },
+	{ "poll_forever", do_poll_forever },
+	{ "read_forever", do_read_forever },
+	{ "read_restarted", do_read_restarted },
 };
 
 int main(int argc, char **argv)
