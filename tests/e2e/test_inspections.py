@@ -88,7 +88,7 @@ for n in range(900):
 with concurrent.futures.ThreadPoolExecutor(1) as pool:
     FUTURES = [pool.submit(text, n) for n in range(300)]
 for n in range(1500):
-    logging.getLogger("request %d" % n)
+    LOGGER = logging.getLogger("request %d" % n)    # it has .manager, which is its class's
 HANDLERS = []
 for n in range(100):
     HANDLERS.append(logging.StreamHandler())
@@ -287,6 +287,10 @@ class Inspections(Case):
                     self.assertIn("%s: " % row["what"], text)
                     self.assertIn(row["remedy"], text)
                     self.assertIn(row["remedy"], self.page)
+                done = run_view(self.path("inspected%d.%d.pymem" % python.version[:2]),
+                                "--no-sidecar", "--format", "json", "--sql",
+                                "SELECT path FROM object WHERE type = 'logging.Manager'")
+                self.assertIn(b'"logging.Logger.manager"', done.stdout)
                 screen = self.screen(python)
                 self.assertIn("Known ways of wasting memory", screen)
                 for key in sorted(rows, key=lambda k: rows[k]["bytes"])[-5:]:

@@ -481,6 +481,7 @@ ready(); serve()
         self.assertTrue(any(r["usual"] for r in rows.values()))
         for r in rows.values():
             self.assertEqual("imported code" in r["cause"], r["usual"], r)
+            self.assertEqual(r["text"].startswith("usual: "), r["usual"], r)
         out = self.path("screen.txt")
         os.chmod(self.tmp, 0o777)   # what scripts save, run by root, nobody makes
         done = subprocess.run([VIEW, "--no-sidecar", "--script", "-", "--screen-size", "140x40",

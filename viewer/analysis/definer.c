@@ -79,6 +79,44 @@ static void definer_take(const struct heap *heap, const struct vec *classes,
 	}
 }
 
+/* The instance of a class that a node is, or whose attributes it is a dict of. */
+static bool definer_is_of(const struct heap *heap, const uint32_t *parent, uint32_t node,
+			  uint32_t type)
+{
+	if (node < heap->objects && heap_kind(heap, node) == SNAP_KIND_DICT)
+		node = parent[node];
+	return node < heap->objects && heap_class_of(heap, node)->type == type;
+}
+
+static bool definer_is_below(const uint32_t *parent, uint32_t node, uint32_t above)
+{
+	while (node != HEAP_NONE && node != above)
+		node = parent[node];
+	return node == above;
+}
+
+/* What an instance holds, and its class too. */
+static void definer_take_shared(const struct heap *heap, const struct class_object *class,
+				uint32_t *parent)
+{
+	const struct heap_span own = heap_refs(heap, class->node);
+
+	for (uint32_t i = 0; i < own.count; i++) {
+		const uint32_t dict = own.target[i];
+
+		if (dict >= heap->objects || parent[dict] != class->node ||
+		    heap_kind(heap, dict) != SNAP_KIND_DICT)
+			continue;
+		const struct heap_span refs = heap_refs(heap, dict);
+		for (uint32_t k = 0; k < refs.count; k++)
+			if (refs.target[k] < heap->objects &&
+			    definer_is_of(heap, parent, parent[refs.target[k]],
+					  class->type) &&
+			    !definer_is_below(parent, dict, refs.target[k]))
+				parent[refs.target[k]] = dict;
+	}
+}
+
 int definer_prefer(const struct heap *heap, uint32_t *parent)
 {
 	const uint32_t group = heap_group(heap, HEAP_SYNTH_MODULES);
@@ -103,6 +141,8 @@ int definer_prefer(const struct heap *heap, uint32_t *parent)
 				definer_take(heap, &classes, parent, refs.target[k],
 					     heap_string(heap, label[i].name, NULL));
 	}
+	for (size_t i = 0; i < VEC_COUNT(classes, struct class_object) && !err; i++)
+		definer_take_shared(heap, VEC(classes, struct class_object) + i, parent);
 	vec_free(&classes);
 	return err;
 }

@@ -7,6 +7,9 @@
  * begins with the name of the module that defines it, and a function refers to that
  * module's dict (its globals): where such a module holds it too, its path goes through
  * there, private module or not.
+ *
+ * What a class holds and its instances too (logging.Logger.manager) is the class's, not
+ * that of the one instance that some module happens to hold.
  */
 #ifndef PYMEM_VIEWER_ANALYSIS_DEFINER_H
 #define PYMEM_VIEWER_ANALYSIS_DEFINER_H
@@ -14,7 +17,7 @@
 #include "viewer/model/heap.h"
 
 /* parent: u32 per node, holders on shortest paths (reach.h); some get another holder that
- * is as near to the root. 0 or -ENOMEM. */
+ * is as near to the root, or nearly. 0 or -ENOMEM. */
 int definer_prefer(const struct heap *heap, uint32_t *parent);
 
 #endif

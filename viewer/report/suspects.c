@@ -281,6 +281,7 @@ static int report_suspects_add_row(const struct report_context *c,
 	row_u64(&row, s->member_count);
 	row_u64(&row, s->member_retained);
 	text_clear(scratch);
+	text_add(scratch, s->usual ? "usual: " : "");
 	suspect_text(scratch, c->analysis, s);
 	row_text(&row, text_get(scratch));
 	text_clear(scratch);

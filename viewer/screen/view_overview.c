@@ -139,16 +139,9 @@ static const char *view_overview_what(struct overview *v, const struct table *t,
 				      size_t at)
 {
 	const size_t column = (size_t)view_overview_what_column(t);
-	const int usual = table_column(t, "usual");
-	const char *const text = table_text(t, table_cell(t, at, column));
 
-	if (t == &v->parts[PART_FINDINGS])
-		return view_overview_finding(v, t, at);
-	if (usual < 0 || !table_cell(t, at, (size_t)usual)->u64)
-		return text;
-	text_clear(&v->cell);
-	text_printf(&v->cell, "usual: %s", text);
-	return text_get(&v->cell);
+	return t == &v->parts[PART_FINDINGS] ? view_overview_finding(v, t, at) :
+					       table_text(t, table_cell(t, at, column));
 }
 
 /* What the list has for a column of the screen; -1: nothing. */
