@@ -90,6 +90,7 @@ class OwnSummary(PreloadCase):
                     self.assertTrue(until(lambda: t.ask("children()") is None and
                                           len(self.files("s-%d-*.summary" % t.pid)) == n, 120))
                 self.assertTrue(until(lambda: not self.files("s-%d-*.pymem*" % t.pid), 60))
+                until(lambda: t.ask("state()") == t.ask("before"), 60)
                 self.assertEqual(t.ask("state()"), t.ask("before"))
                 for path in self.files("s-%d-*.summary" % t.pid):
                     self.summary(path)

@@ -452,6 +452,64 @@ ready(); serve()
         text = run_view("--no-sidecar", "--report", "growth", *files).stdout.decode()
         self.assertRegex(text, r"\nresident memory: \+\d\d.*MiB: \+\d\d.* free in the allocators")
 
+    NAMED = r"""
+import asyncio, dataclasses, functools, threading
+TEXTS = iter(range(10 ** 9))
+def texts():
+    return ["text %d" % next(TEXTS) for n in range(9000)]
+def add(value, acc=[]):
+    acc.extend(texts())
+add(0)
+def keep(*, pool={}):
+    pool.update((text, 0) for text in texts())
+keep()
+def make():
+    seen = texts()
+    def track(n):
+        seen.append(n)
+    return track
+track = make()
+@dataclasses.dataclass
+class Conf:
+    rows: list = dataclasses.field(default_factory=texts)
+CONF = Conf()
+printer = functools.partial(print, table=texts())
+class Slot:
+    __slots__ = ("body",)
+SLOT = Slot()
+SLOT.body = texts()
+def work():
+    rows = texts()
+    event.wait()
+event = threading.Event()
+threading.Thread(target=work, name="Worker-7", daemon=True).start()
+async def load():
+    batch = texts()
+    ready()
+    while True:
+        line = await asyncio.get_event_loop().run_in_executor(None, _r.readline)
+        if not line:
+            os._exit(0)
+async def start():
+    await asyncio.create_task(load(), name="importer")
+asyncio.run(start())
+"""
+
+    def test_each_has_the_name_by_which_it_is_held(self):
+        """Parameters, keywords, closures, fields, slots, local variables of threads and tasks."""
+        expected = {"__main__.add(acc=\u2026)", "__main__.keep(pool=\u2026)",
+                    "__main__.track \u203a closure seen", "__main__.CONF.rows",
+                    "__main__.printer(table=\u2026)", "__main__.SLOT.body",
+                    "thread Worker-7 \u203a work (target.py:N) \u203a rows",
+                    "task importer \u203a load() (target.py:N) \u203a batch"}
+        for python in (p for p in some_interpreters() if p.version >= (3, 8)):
+            with self.subTest(python=python.name), Target(python, self.NAMED) as target:
+                path = self.path("named%d.%d" % python.version[:2])
+                self.assertEqual(run_load("-q", "-f", path, target.pid).returncode, 0)
+                found = {re.sub(r"py:\d+", "py:N", r["path"])
+                         for r in self.rows("suspects", path) if not r["usual"]}
+                self.assertEqual(expected - found, set(), found)
+
     def test_small_but_the_programs_own(self):
         """What a variable of the program holds isn't imported code, however small it is; a
         closure's variable is called so in what grew, too."""

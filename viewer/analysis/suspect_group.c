@@ -19,6 +19,8 @@ enum {
 	MANY_MODULES = 100 /* that nothing else holds: made while the program runs */
 };
 
+#define ALONE_RATIO 0.7
+
 struct group {
 	uint64_t retained, count;
 	uint32_t type, largest;
@@ -28,7 +30,8 @@ struct group {
 static bool suspect_group_has(const struct finder *f, const struct top_node *top,
 			      const struct group *g)
 {
-	return !top->taken && heap_namesake_of(f->heap, top->node) == g->type &&
+	return !top->taken && !top->alone &&
+		heap_namesake_of(f->heap, top->node) == g->type &&
 		suspect_member_held(f->a, top->node) == g->held;
 }
 
@@ -126,6 +129,24 @@ static int suspect_group_add(struct finder *f, struct group *g)
 	return vec_append(f->ret, &s, sizeof(s));
 }
 
+/* One that has nearly all is none of many: it is looked into by itself. */
+static void suspect_group_leave_alone(struct finder *f, struct group *g)
+{
+	struct top_node *tops = f->tops.data;
+	const uint64_t most = g->count ? weight_of(&f->weights, g->largest) : 0;
+	const uint32_t alone = g->largest;
+
+	if (g->held != HELD_BY_OBJECT || most < f->minor ||
+	    (double)most < ALONE_RATIO * (double)g->retained)
+		return;
+	g->count = g->retained = 0;
+	for (size_t i = 0; i < VEC_COUNT(f->tops, struct top_node); i++) {
+		tops[i].alone |= tops[i].node == alone;
+		if (suspect_group_has(f, &tops[i], g))
+			suspect_group_count(f, g, tops[i].node);
+	}
+}
+
 int suspect_group_find(struct finder *f)
 {
 	const struct top_node *tops = f->tops.data;
@@ -147,6 +168,8 @@ int suspect_group_find(struct finder *f)
 		at->held = held;
 		suspect_group_count(f, at, tops[i].node);
 	}
+	for (size_t i = HELDS; i < count; i++)
+		suspect_group_leave_alone(f, &g[i]);
 	for (size_t i = HELDS; i < count && !err; i++)
 		while (!err && g[i].count > 1 && g[i].retained >= f->minor)
 			err = suspect_group_add(f, &g[i]);

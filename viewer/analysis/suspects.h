@@ -21,8 +21,9 @@
  *    a fifth of it and have a holder: (C code we can't see into), (unreachable garbage),
  *    (atexit), (immortal), which make groups of their own, or else the deepest object
  *    on 80 % of their shortest paths: the members are those that this one has
- *    (crowd.h), the others are a group again.  Groups without one come last: modules'
- *    dicts, types and functions are such in every process.
+ *    (crowd.h), the others are a group again; one that has nearly all of it is none of
+ *    many, and left to the next.  Groups without a holder come last: modules' dicts,
+ *    types and functions are such in every process.
  *  - minor: top nodes not in one of the above (or in a group without a holder) that
  *    retain a fifth of the threshold are followed down like a single one: a leak is small
  *    before it is large.

@@ -10,6 +10,7 @@
 struct top_node {
 	uint32_t node;
 	bool taken; /* by a suspect */
+	bool alone; /* no member of a group */
 };
 
 struct finder {
