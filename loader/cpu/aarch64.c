@@ -41,8 +41,7 @@ enum {
 
 #define PSTATE_SS 0x200000ull
 #define PSTATE_BTYPE 0xc00ull
-/* include/linux/errno.h: never seen by a program */
-enum { ERESTARTSYS = 512, ERESTARTNOHAND = 514 };
+#define ERESTARTSYS 512 /* include/linux/errno.h: never seen by a program */
 
 #define SVC 0xd4000001u
 
@@ -262,12 +261,7 @@ bool cpu_rewind_syscall(struct cpu_regs *regs)
 
 bool cpu_calls_again(const struct cpu_regs *regs)
 {
-	return regs->known && regs->restarts;
-}
-
-void cpu_restart_unless_handled(struct cpu_regs *regs)
-{
-	regs->general.regs[0] = (unsigned long long)-ERESTARTNOHAND;
+	return regs->restarts;
 }
 
 /* Those that the kernel goes on with by restart_syscall(2): ERESTART_RESTARTBLOCK. */

@@ -122,15 +122,13 @@ bool cpu_foreign_mode(const struct cpu_regs *regs);
  */
 bool cpu_rewind_syscall(struct cpu_regs *regs);
 /*
- * Do registers that are given back make the interrupted call once more, as the thread's
- * own?  Then a signal that is handled before that doesn't end it, as it would have
- * there.  False where the kernel has yet to decide about a restart.
+ * Do registers that are given back make a call, the interrupted one once more or the
+ * thread's next?  Then a signal that is handled before that doesn't end it, as it would
+ * have there.  False where the kernel has yet to decide about a restart.
  */
 bool cpu_calls_again(const struct cpu_regs *regs);
 /* Such a call: does a handler end it in EINTR, with SA_RESTART too? signal(7) */
 bool cpu_ends_by_handler(const struct cpu_regs *regs);
-/* At the exit of a call that ended in EINTR: it is made again if no handler runs. */
-void cpu_restart_unless_handled(struct cpu_regs *regs);
 
 /*
  * Number of the call by which the kernel will go on with the interrupted one when the

@@ -134,14 +134,9 @@ bool cpu_foreign_mode(const struct cpu_regs *regs)
 }
 
 /* As if the call had said so: the kernel has yet to decide (arch/x86/kernel/signal.c). */
-void cpu_restart_unless_handled(struct cpu_regs *regs)
-{
-	regs->general.rax = (unsigned long long)-ERESTARTNOHAND;
-}
-
 bool cpu_rewind_syscall(struct cpu_regs *regs)
 {
-	cpu_restart_unless_handled(regs);
+	regs->general.rax = (unsigned long long)-ERESTARTNOHAND;
 	return true;
 }
 

@@ -33,6 +33,58 @@
 	(SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH) | \
 	 SIGNAL_BIT(SIGCONT))
 #define KERNEL_SIGSET 8
+#define TRACEE_RUNNING_MAX 8
+#define TRACEE_ENTERED_MS 200
+
+/* ---- threads that run on, attached until a signal or our end ---- */
+
+static struct {
+	pid_t tid[TRACEE_RUNNING_MAX];
+	int count;
+} running;
+
+/* Lets it run, with no events of its own but signals. */
+static void tracee_let_run(struct tracee *t)
+{
+	if (running.count == TRACEE_RUNNING_MAX ||
+	    ptrace(PTRACE_SETOPTIONS, t->tid, NULL, NULL) ||
+	    ptrace(PTRACE_CONT, t->tid, NULL, NULL))
+		return;
+	running.tid[running.count++] = t->tid;
+	t->attached = t->stopped = false;
+}
+
+/*
+ * Detaches those that a signal has stopped, and forgets what has ended; the kernel, which
+ * is about to deliver it, knows what it interrupts.
+ */
+static void tracee_serve_running(void)
+{
+	for (int i = running.count - 1; i >= 0; i--) {
+		int status = 0;
+		const pid_t got = waitpid(running.tid[i], &status, __WALL | WNOHANG);
+		const bool stopped = got > 0 && WIFSTOPPED(status);
+		const int sig = stopped && status >> 16 == 0 ? WSTOPSIG(status) : 0;
+
+		if (!got)
+			continue;
+		if (stopped)
+			ptrace(PTRACE_DETACH, running.tid[i], NULL, (void *)(long)sig);
+		running.tid[i] = running.tid[--running.count];
+	}
+}
+
+/* Whether it is one of those, and now no more. */
+static bool tracee_take_running(pid_t tid)
+{
+	tracee_serve_running();
+	for (int i = 0; i < running.count; i++)
+		if (running.tid[i] == tid) {
+			running.tid[i] = running.tid[--running.count];
+			return true;
+		}
+	return false;
+}
 
 /* ---- waiting ---- */
 
@@ -48,6 +100,7 @@ static int tracee_next_status(struct tracee *t, uint64_t deadline, int *status)
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD); /* blocked in the helper: none gets lost */
 	for (;;) {
+		tracee_serve_running();
 		pid_t got = waitpid(t->tid, status, __WALL | WNOHANG);
 
 		if (got == t->tid)
@@ -317,7 +370,8 @@ int tracee_seize(struct tracee *t, struct helper *helper, pid_t tid, unsigned ti
 	if (error)
 		return tracee_seize_failed(t, -error, err);
 	t->options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
-	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)t->options)) {
+	const bool seized = tracee_take_running(tid);
+	if (!seized && ptrace(PTRACE_SEIZE, tid, NULL, (void *)t->options)) {
 		int sys = errno;
 
 		memory_close(&t->mem);
@@ -331,6 +385,8 @@ int tracee_seize(struct tracee *t, struct helper *helper, pid_t tid, unsigned ti
 	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
 	enum tracee_event event = tracee_await_first_stop(t, timeout_ms);
 	if (event == TRACEE_STOP) {
+		if (seized)
+			ptrace(PTRACE_SETOPTIONS, tid, NULL, (void *)t->options);
 		t->group_stop = t->stop_signal != SIGTRAP;
 		return tracee_read_filters(t, err);
 	}
@@ -470,8 +526,7 @@ static int tracee_put_back(struct tracee *t)
 	    ptrace(PTRACE_SETSIGMASK, t->tid, (void *)KERNEL_SIGSET, &t->state.sigmask))
 		first = first ? first : -errno;
 	helper_point(t->helper, "restored-mask");
-	t->rewound = tracee_rewind_wait(t);
-	const bool moved = t->rewound || tracee_interrupt_wait(t);
+	bool moved = tracee_rewind_wait(t) || tracee_interrupt_wait(t);
 	if (t->changed)
 		cpu_keep_time_limit(&t->state.regs);
 	if ((t->changed || moved) && (error = cpu_set_regs(t->tid, &t->state.regs)))
@@ -507,27 +562,24 @@ static bool tracee_end_call(struct tracee *t)
 	return cpu_set_regs(t->tid, &t->state.regs) == 0;
 }
 
-/*
- * At the entry of a call that we have rewound.  To be let go is a signal's wake to the
- * kernel (__ptrace_unlink), and ends this one in EINTR; so we end it, and the kernel,
- * which has yet to decide, is told that it is of those that are made again.
- */
-static void tracee_let_kernel_restart(struct tracee *t, uint64_t deadline)
+/* Until it waits there, has returned, or has had no processor: who looks at it next then
+ * sees what it waits in. */
+static void tracee_await_sleep(const struct tracee *t)
 {
-	struct cpu_regs regs;
+	const struct timespec ms = { 0, 1000000 };
+	const uint64_t deadline = clock_now() + TRACEE_ENTERED_MS * 1000000ull;
 
-	if (ptrace(PTRACE_INTERRUPT, t->tid, NULL, NULL) ||
-	    tracee_resume(t, PTRACE_SYSCALL) ||
-	    tracee_wait(t, deadline) != TRACEE_SYSCALL || cpu_get_regs(t->tid, &regs) ||
-	    cpu_syscall_result(&regs) != -EINTR)
-		return;
-	cpu_restart_unless_handled(&regs);
-	cpu_set_regs(t->tid, &regs);
+	while (running.count && clock_now() < deadline &&
+	       process_thread_state(t->pid, t->tid) == 'R') {
+		nanosleep(&ms, NULL);
+		tracee_serve_running();
+	}
 }
 
 /*
- * Put back, it is to make its call again (cpu_calls_again): it is let go at the entry of
- * that, from where on the kernel sees to signals.  Returns the signal to let it go with.
+ * Put back, it is to make its call again (cpu_calls_again): it is led to the entry of
+ * that, from where on the kernel sees to signals, and let run.  Returns a signal to
+ * detach it with; 0: that too if it's still attached.
  */
 static int tracee_enter_call(struct tracee *t)
 {
@@ -538,8 +590,8 @@ static int tracee_enter_call(struct tracee *t)
 		const int sig = WSTOPSIG(status);
 		const int event = tracee_classify(t, status, &ignored);
 
-		if (event == TRACEE_SYSCALL && t->rewound)
-			tracee_let_kernel_restart(t, deadline);
+		if (event == TRACEE_SYSCALL)
+			tracee_let_run(t);
 		if (event >= 0)
 			break;
 		const bool handled = tracee_is_handled(t, sig);
@@ -551,7 +603,6 @@ static int tracee_enter_call(struct tracee *t)
 		error = ptrace(PTRACE_SYSCALL, t->tid, NULL,
 			       (void *)(long)(handled ? 0 : sig));
 	}
-	helper_point(t->helper, "entered");
 	return 0;
 }
 
@@ -568,11 +619,11 @@ int tracee_release(struct tracee *t, struct load_error *err)
 	}
 	if (t->attached && again && !error && cpu_calls_again(&t->state.regs))
 		sig = tracee_enter_call(t);
-	if (t->attached) {
+	if (!t->ended)
 		tracee_send_held(t);
-		if (ptrace(PTRACE_DETACH, t->tid, NULL, (void *)(long)sig) == 0)
-			t->attached = false;
-	}
+	if (t->attached && ptrace(PTRACE_DETACH, t->tid, NULL, (void *)(long)sig) == 0)
+		t->attached = false;
+	tracee_await_sleep(t);
 	memory_close(&t->mem);
 	t->stopped = t->saved = false;
 	seccomp_close(&t->seccomp);

@@ -8,8 +8,9 @@
  *  - A thread is saved and restored only at a PTRACE_EVENT_STOP, where the
  *    kernel has yet to decide about restarting the interrupted system call: what
  *    is saved there holds the restart code, and giving it back restarts exactly.
- *    Where it has decided by then, what runs there makes the call again: it is let
- *    go at the entry of that, so that a signal ends it as it would have.
+ *    Where it has decided by then, what runs there makes the call again: the thread is
+ *    led into it, and detached by the next signal or the helper's end.  To be detached
+ *    at a stop is an interruption to the kernel, which would decide once more.
  *  - PTRACE_O_EXITKILL is never set on the target, no breakpoint is ever set.
  *  - A wait that would be gone on with by a call (restart_syscall(2), or the same one)
  *    which the seccomp filter forbids ends with EINTR instead, as by any signal.
@@ -47,7 +48,6 @@ struct tracee {
 	bool saved;		/* state holds what it must get back */
 	bool changed;		/* its registers aren't its own at the moment */
 	bool masked;		/* nor is its signal mask */
-	bool rewound;		/* its call ended in EINTR, but is made again */
 	bool group_stop;	/* it was stopped (SIGSTOP, Ctrl-Z) when we came */
 	int stop_signal;	/* of the last event stop: SIGTRAP, or of a group stop */
 	bool ended;		/* it has exited or been killed */
