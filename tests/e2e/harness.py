@@ -193,6 +193,26 @@ serve()
 '''
 
 
+# ppoll on the two processors: there the agent's thread waits, with all of it armed. A program
+# that is over before that is another test's.
+ARMED = """import os, time
+def armed():
+    for tid in os.listdir("/proc/self/task"):
+        try:
+            with open("/proc/self/task/" + tid + "/comm") as f:
+                if f.read() == "pymem-watch\\n":
+                    with open("/proc/self/task/" + tid + "/syscall") as g:
+                        return g.read().split()[0] in ("271", "73")
+        except (OSError, IndexError):
+            pass
+    return True
+for _ in range(20000):
+    if armed():
+        break
+    time.sleep(0.001)
+"""
+
+
 class Target:
     """A Python process under test.  CODE runs after a prelude that gives it
     ready() (tells the parent it is set up) and serve() (answers expressions and

@@ -299,7 +299,7 @@ class Summaries(Case):
         self.assertIn(b"pipe: it is no file that could be read again", done.stderr)
         self.assertFalse(os.path.exists(self.path("up")))
 
-        self.command("--upload", "kill -9 $$; :", "--", python.path, "-c", "pass", code=3)
+        self.command("--upload", "kill -9 $$; :", "--", python.path, "-c", ARMED, code=3)
 
     def command(self, *args, code=0, **env):
         done = subprocess.run([LOAD, *map(str, args)], stdout=subprocess.PIPE,
@@ -311,14 +311,14 @@ class Summaries(Case):
     def test_a_command(self):
         """PYMEM_OUTPUT that ends in .summary; at its end, and with the command's status."""
         python = some_interpreters(1)[0].path
-        self.command("--", python, "-c", "import sys; print(1); sys.exit(7)", code=7,
+        self.command("--", python, "-c", ARMED + "print(1); raise SystemExit(7)", code=7,
                      PYMEM_OUTPUT=self.path("%p.summary"))
         (name,) = glob.glob(self.path("*.summary"))
         with open(name) as f:
             summary = json.load(f)
         self.assertEqual("%d.summary" % summary["pid"], os.path.basename(name))
         self.command("--profile", "--upload", "cat - >>%s" % self.path("all"), "-f",
-                     self.path("%p.pb.gz"), "--", python, "-c", "pass")
+                     self.path("%p.pb.gz"), "--", python, "-c", ARMED)
         (name,) = glob.glob(self.path("*.pb.gz"))
         with gzip.open(name) as f, gzip.open(self.path("all")) as g:
             self.assertEqual(f.read(), g.read())

@@ -387,7 +387,7 @@ class Launch(Case):
     def test_command_takes_its_snapshot_at_exit(self):
         for python in some_interpreters():
             with self.subTest(python=python.name):
-                code = "import os; x = ['at exit'] * 3; print(os.getpid()); raise SystemExit(7)"
+                code = ARMED + "x = ['at exit'] * 3; print(os.getpid()); raise SystemExit(7)"
                 done = run_load("-f", "%p.pymem", "--", python.path, "-c", code, cwd=self.tmp)
                 self.assertEqual(done.returncode, 7, done.stderr)
                 pid = int(done.stdout)

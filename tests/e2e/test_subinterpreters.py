@@ -7,7 +7,6 @@ import re
 
 from control_socket import preload
 from harness import *
-from preloadcase import ARMED
 
 # In each interpreter: a heap of its own, then what it does until the file STOP exists.
 INNER = r'''
@@ -248,7 +247,7 @@ lock()
             path = self.path("locked-%d.pymem" % python.version[1])
             env = preload(PYMEM_AT_EXIT=1, PYMEM_OUTPUT=path)
             with self.subTest(python=python.name), \
-                    Target(python, "import time" + ARMED + code, env=env) as t:
+                    Target(python, ARMED + code, env=env) as t:
                 t.w.write("end\n")
                 t.w.flush()
                 wait_for(lambda: os.path.exists(path), 60, "the snapshot")

@@ -361,7 +361,7 @@ ready(); serve()
     def test_values_of_a_command(self):
         """--values N reaches the command's own snapshots, as PYMEM_VALUES=N."""
         python = some_interpreters(1)[0]
-        code = "text = 'start' + 'x' * 500 + 'end'"
+        code = ARMED + "text = 'start' + 'x' * 500 + 'end'"
         for words, env, length in ((["--values", "200"], {}, 200),
                                    ([], {"PYMEM_VALUES": "20"}, 20), ([], {}, 64)):
             path = self.path("values.pymem")
