@@ -117,7 +117,7 @@ static void test_time_runs_out(void **state)
 {
 	(void)state;
 	char err[400], *dot = large_graph();
-	struct draw_limits limits = { 300, 1ull << 30 };
+	struct draw_limits limits = { 300, 1ull << 30, 0 };
 	assert_int_equal(draw(dot, "dot", "svg", &limits, NULL, err), -1);
 	assert_non_null(strstr(err, "0.3 s of processor time"));
 	assert_only(NULL);
@@ -149,7 +149,7 @@ static void test_waiting_takes_no_time(void **state)
 	(void)state;
 	char err[400], *dot = large_graph();
 	int calls = 0;
-	struct draw_limits limits = { 700, 1ull << 30 };
+	struct draw_limits limits = { 700, 1ull << 30, 0 };
 	struct progress progress = { .report = pause_child, .arg = &calls };
 
 	assert_int_equal(draw(dot, "dot", "svg", &limits, &progress, err), -1);
@@ -159,11 +159,43 @@ static void test_waiting_takes_no_time(void **state)
 	free(dot);
 }
 
+/* Stops the child for good. */
+static bool freeze_child(void *arg, const char *phase, uint64_t done, uint64_t total)
+{
+	FILE *const f = fopen("/proc/thread-self/children", "re");
+	int child = 0;
+
+	(void)phase;
+	(void)done;
+	(void)total;
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &child), 1);
+	fclose(f);
+	++*(int *)arg;
+	kill(child, SIGSTOP);
+	return false;
+}
+
+static void test_one_that_sleeps_is_ended(void **state)
+{
+	(void)state;
+	char err[400], *dot = large_graph();
+	int calls = 0;
+	struct draw_limits limits = { 60000, 1ull << 30, 300 };
+	struct progress progress = { .report = freeze_child, .arg = &calls };
+
+	assert_int_equal(draw(dot, "dot", "svg", &limits, &progress, err), -1);
+	assert_non_null(strstr(err, "slept"));
+	assert_true(calls > 0);
+	assert_only(NULL);
+	free(dot);
+}
+
 static void test_memory_runs_out(void **state)
 {
 	(void)state;
 	char err[400], *dot = large_graph();
-	struct draw_limits limits = { 20000, 12 << 20 };
+	struct draw_limits limits = { 20000, 12 << 20, 0 };
 	assert_int_equal(draw(dot, "dot", "svg", &limits, NULL, err), -1);
 	assert_true(err[0]);
 	assert_only(NULL);
@@ -221,6 +253,7 @@ int main(void)
 		cmocka_unit_test(test_bad_input_is_told),
 		cmocka_unit_test(test_time_runs_out),
 		cmocka_unit_test(test_waiting_takes_no_time),
+		cmocka_unit_test(test_one_that_sleeps_is_ended),
 		cmocka_unit_test(test_memory_runs_out),
 		cmocka_unit_test(test_stopped_by_the_user),
 		cmocka_unit_test(test_unwritable),

@@ -22,8 +22,10 @@
 #include "viewer/graph/draw_ahead.h"
 #include "viewer/graph/draw_child.h"
 
+enum { IDLE_MS = 300000 };
+
 /* 60 s of processor time, 2 GiB */
-static const struct draw_limits draw_default_limits = { 60000, 2ull << 30 };
+static const struct draw_limits draw_default_limits = { 60000, 2ull << 30, IDLE_MS };
 
 /* Processor time that a child has used; 0 where it can't be told (its own limit,
  * RLIMIT_CPU, ends it then). */
@@ -74,7 +76,8 @@ struct watch {
 	int fd; /* the child's words */
 	char words[512];
 	size_t nwords;
-	char verdict[160]; /* why it was killed; "": it wasn't */
+	char verdict[160];	    /* why it was killed; "": it wasn't */
+	uint64_t used_ms, since_ms; /* its processor time, and since when it is that */
 };
 
 static void draw_hear(struct watch *w)
@@ -94,9 +97,35 @@ static void draw_hear(struct watch *w)
 	w->words[w->nwords] = 0;
 }
 
-/* Until the child closes its pipe (ends), its time is used up or the user stops it. */
-static void draw_watch(struct watch *w, uint32_t cpu_ms, const struct progress *progress)
+static uint64_t draw_now_ms(void)
 {
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* It sleeps: in a lock of a library's, or in a file system that doesn't answer. */
+static bool draw_is_idle(struct watch *w, uint64_t used, uint32_t idle_ms)
+{
+	const uint64_t now = draw_now_ms();
+
+	if (used != w->used_ms || !w->since_ms) {
+		w->used_ms = used;
+		w->since_ms = now;
+	}
+	return now - w->since_ms > (idle_ms ? idle_ms : IDLE_MS);
+}
+
+/*
+ * Until the child closes its pipe (ends), its time is used up, it does nothing any more
+ * or the user stops it.
+ */
+static void draw_watch(struct watch *w, const struct draw_limits *limits,
+		       const struct progress *progress)
+{
+	const uint32_t cpu_ms = limits->cpu_ms;
+
 	while (w->fd >= 0) {
 		struct pollfd p = { .fd = w->fd, .events = POLLIN };
 		if (poll(&p, 1, 50) > 0)
@@ -107,6 +136,10 @@ static void draw_watch(struct watch *w, uint32_t cpu_ms, const struct progress *
 				 "Graphviz used its %" PRIu32 ".%" PRIu32
 				 " s of processor time up; --depth makes a smaller one",
 				 cpu_ms / 1000, cpu_ms % 1000 / 100);
+		else if (w->fd >= 0 && draw_is_idle(w, used, limits->idle_ms))
+			snprintf(w->verdict, sizeof(w->verdict),
+				 "Graphviz slept and was ended; --graph with -o FILE.dot "
+				 "writes what it was to draw");
 		else if (progress_step(progress, "drawing", used, cpu_ms))
 			snprintf(w->verdict, sizeof(w->verdict), "stopped");
 		if (*w->verdict) {
@@ -171,7 +204,7 @@ int draw_dot(const char *dot, const char *engine, const char *format, const char
 		close(pipes[0]);
 		goto remove;
 	}
-	draw_watch(&w, limits->cpu_ms, progress);
+	draw_watch(&w, limits, progress);
 	while (waitpid(w.pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (w.fd >= 0)

@@ -16,8 +16,9 @@
 #include "viewer/analysis/progress.h"
 
 struct draw_limits {
-	uint32_t cpu_ms; /* processor time */
-	uint64_t memory; /* bytes beyond what the viewer has mapped */
+	uint32_t cpu_ms;  /* processor time */
+	uint64_t memory;  /* bytes beyond what the viewer has mapped */
+	uint32_t idle_ms; /* without any processor time; 0: 5 minutes */
 };
 
 /*
