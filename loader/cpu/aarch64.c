@@ -41,7 +41,8 @@ enum {
 
 #define PSTATE_SS 0x200000ull
 #define PSTATE_BTYPE 0xc00ull
-#define ERESTARTSYS 512 /* include/linux/errno.h: never seen by a program */
+/* include/linux/errno.h: never seen by a program */
+enum { ERESTARTSYS = 512, ERESTARTNOHAND = 514 };
 
 #define SVC 0xd4000001u
 
@@ -296,6 +297,16 @@ bool cpu_ends_by_handler(const struct cpu_regs *regs)
 	default:
 		return regs->rewound || cpu_has_time_limit(regs);
 	}
+}
+
+bool cpu_is_before(const struct cpu_regs *now, const struct cpu_regs *call)
+{
+	return now->general.pc == call->general.pc && now->general.sp == call->general.sp;
+}
+
+void cpu_restart_unless_handled(struct cpu_regs *regs)
+{
+	regs->general.regs[0] = (unsigned long long)-ERESTARTNOHAND;
 }
 
 long cpu_restart_call(const struct cpu_regs *regs)

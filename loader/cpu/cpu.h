@@ -129,6 +129,10 @@ bool cpu_rewind_syscall(struct cpu_regs *regs);
 bool cpu_calls_again(const struct cpu_regs *regs);
 /* Such a call: does a handler end it in EINTR, with SA_RESTART too? signal(7) */
 bool cpu_ends_by_handler(const struct cpu_regs *regs);
+/* Is a thread about to make the call that the registers `call` lead to? */
+bool cpu_is_before(const struct cpu_regs *now, const struct cpu_regs *call);
+/* At the exit of a call that ended in EINTR: it is made again if no handler runs. */
+void cpu_restart_unless_handled(struct cpu_regs *regs);
 
 /*
  * Number of the call by which the kernel will go on with the interrupted one when the

@@ -134,9 +134,14 @@ bool cpu_foreign_mode(const struct cpu_regs *regs)
 }
 
 /* As if the call had said so: the kernel has yet to decide (arch/x86/kernel/signal.c). */
-bool cpu_rewind_syscall(struct cpu_regs *regs)
+void cpu_restart_unless_handled(struct cpu_regs *regs)
 {
 	regs->general.rax = (unsigned long long)-ERESTARTNOHAND;
+}
+
+bool cpu_rewind_syscall(struct cpu_regs *regs)
+{
+	cpu_restart_unless_handled(regs);
 	return true;
 }
 
@@ -149,6 +154,13 @@ bool cpu_calls_again(const struct cpu_regs *regs)
 bool cpu_ends_by_handler(const struct cpu_regs *regs)
 {
 	(void)regs;
+	return false;
+}
+
+bool cpu_is_before(const struct cpu_regs *now, const struct cpu_regs *call)
+{
+	(void)now;
+	(void)call;
 	return false;
 }
 

@@ -36,10 +36,31 @@
 #define TRACEE_RUNNING_MAX 8
 #define TRACEE_ENTERED_MS 200
 
+/* The text of a thread's status, or NULL; to be freed. */
+static char *tracee_status(pid_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	return process_read_text(path, 65536, NULL);
+}
+
+static bool tracee_is_handled(pid_t tid, int sig)
+{
+	char *status = tracee_status(tid);
+	const uint64_t handled = status ? process_text_field(status, "SigCgt", 16, 0) : 0;
+
+	free(status);
+	return handled & SIGNAL_BIT(sig);
+}
+
 /* ---- threads that run on, attached until a signal or our end ---- */
 
 static struct {
-	pid_t tid[TRACEE_RUNNING_MAX];
+	struct running {
+		pid_t tid;
+		struct cpu_regs call; /* lead to the call that it was let go in */
+	} thread[TRACEE_RUNNING_MAX];
 	int count;
 } running;
 
@@ -47,31 +68,52 @@ static struct {
 static void tracee_let_run(struct tracee *t)
 {
 	if (running.count == TRACEE_RUNNING_MAX ||
-	    ptrace(PTRACE_SETOPTIONS, t->tid, NULL, NULL) ||
+	    ptrace(PTRACE_SETOPTIONS, t->tid, NULL, (void *)PTRACE_O_TRACESYSGOOD) ||
 	    ptrace(PTRACE_CONT, t->tid, NULL, NULL))
 		return;
-	running.tid[running.count++] = t->tid;
+	running.thread[running.count++] = (struct running){ t->tid, t->state.regs };
 	t->attached = t->stopped = false;
 }
 
-/*
- * Detaches those that a signal has stopped, and forgets what has ended; the kernel, which
- * is about to deliver it, knows what it interrupts.
- */
+/* One that is about to be handled: the kernel knows what it interrupts, if it is a call. */
+static void tracee_pass_handled(const struct running *r, int sig)
+{
+	struct cpu_regs now, call = r->call;
+
+	if (cpu_get_regs(r->tid, &now) == 0 && cpu_is_before(&now, &call) &&
+	    cpu_ends_by_handler(&call)) {
+		cpu_interrupt_syscall(&call);
+		cpu_set_regs(r->tid, &call);
+	}
+	ptrace(PTRACE_DETACH, r->tid, NULL, (void *)(long)sig);
+}
+
+/* False: it is no longer attached. */
+static bool tracee_serve(const struct running *r)
+{
+	int status = 0;
+	const pid_t got = waitpid(r->tid, &status, __WALL | WNOHANG);
+	const int sig = WSTOPSIG(status);
+
+	if (!got)
+		return true;
+	if (got < 0 || !WIFSTOPPED(status))
+		return false;
+	if (status >> 16) /* stopped with the others: SIGSTOP */
+		return ptrace(PTRACE_DETACH, r->tid, NULL, NULL), false;
+	if (sig == (SIGTRAP | 0x80))
+		return ptrace(PTRACE_CONT, r->tid, NULL, NULL) == 0;
+	if (!tracee_is_handled(r->tid, sig)) /* to the entry of the call once more */
+		return ptrace(PTRACE_SYSCALL, r->tid, NULL, (void *)(long)sig) == 0;
+	tracee_pass_handled(r, sig);
+	return false;
+}
+
 static void tracee_serve_running(void)
 {
-	for (int i = running.count - 1; i >= 0; i--) {
-		int status = 0;
-		const pid_t got = waitpid(running.tid[i], &status, __WALL | WNOHANG);
-		const bool stopped = got > 0 && WIFSTOPPED(status);
-		const int sig = stopped && status >> 16 == 0 ? WSTOPSIG(status) : 0;
-
-		if (!got)
-			continue;
-		if (stopped)
-			ptrace(PTRACE_DETACH, running.tid[i], NULL, (void *)(long)sig);
-		running.tid[i] = running.tid[--running.count];
-	}
+	for (int i = running.count - 1; i >= 0; i--)
+		if (!tracee_serve(&running.thread[i]))
+			running.thread[i] = running.thread[--running.count];
 }
 
 /* Whether it is one of those, and now no more. */
@@ -79,8 +121,8 @@ static bool tracee_take_running(pid_t tid)
 {
 	tracee_serve_running();
 	for (int i = 0; i < running.count; i++)
-		if (running.tid[i] == tid) {
-			running.tid[i] = running.tid[--running.count];
+		if (running.thread[i].tid == tid) {
+			running.thread[i] = running.thread[--running.count];
 			return true;
 		}
 	return false;
@@ -438,24 +480,6 @@ int tracee_redirect(struct tracee *t, const struct cpu_regs *regs)
 	return 0;
 }
 
-/* The text of its status, or NULL; to be freed. */
-static char *tracee_status(const struct tracee *t)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", t->pid, t->tid);
-	return process_read_text(path, 65536, NULL);
-}
-
-static bool tracee_is_handled(const struct tracee *t, int sig)
-{
-	char *status = tracee_status(t);
-	const uint64_t handled = status ? process_text_field(status, "SigCgt", 16, 0) : 0;
-
-	free(status);
-	return handled & SIGNAL_BIT(sig);
-}
-
 /*
  * Is a signal waiting that the thread doesn't block, and that would have come to it had
  * it not been traced? Then EINTR was due anyway.
@@ -466,7 +490,7 @@ static bool tracee_signal_is_due(const struct tracee *t)
 
 	for (int i = 0; i < t->held_count; i++)
 		waiting |= SIGNAL_BIT(t->held[i].si_signo);
-	char *status = tracee_status(t);
+	char *status = tracee_status(t->tid);
 	if (!status)
 		return true;
 	waiting |= process_text_field(status, "SigPnd", 16, 0) |
@@ -526,7 +550,8 @@ static int tracee_put_back(struct tracee *t)
 	    ptrace(PTRACE_SETSIGMASK, t->tid, (void *)KERNEL_SIGSET, &t->state.sigmask))
 		first = first ? first : -errno;
 	helper_point(t->helper, "restored-mask");
-	bool moved = tracee_rewind_wait(t) || tracee_interrupt_wait(t);
+	t->rewound = tracee_rewind_wait(t);
+	const bool moved = t->rewound || tracee_interrupt_wait(t);
 	if (t->changed)
 		cpu_keep_time_limit(&t->state.regs);
 	if ((t->changed || moved) && (error = cpu_set_regs(t->tid, &t->state.regs)))
@@ -562,6 +587,21 @@ static bool tracee_end_call(struct tracee *t)
 	return cpu_set_regs(t->tid, &t->state.regs) == 0;
 }
 
+/* At the entry of a call that we have rewound: we end it, and the kernel, which has yet to
+ * decide, is told that it is of those that are made again. */
+static void tracee_let_kernel_restart(struct tracee *t, uint64_t deadline)
+{
+	struct cpu_regs regs;
+
+	if (ptrace(PTRACE_INTERRUPT, t->tid, NULL, NULL) ||
+	    tracee_resume(t, PTRACE_SYSCALL) ||
+	    tracee_wait(t, deadline) != TRACEE_SYSCALL || cpu_get_regs(t->tid, &regs) ||
+	    cpu_syscall_result(&regs) != -EINTR)
+		return;
+	cpu_restart_unless_handled(&regs);
+	cpu_set_regs(t->tid, &regs);
+}
+
 /* Until it waits there, has returned, or has had no processor: who looks at it next then
  * sees what it waits in. */
 static void tracee_await_sleep(const struct tracee *t)
@@ -590,11 +630,13 @@ static int tracee_enter_call(struct tracee *t)
 		const int sig = WSTOPSIG(status);
 		const int event = tracee_classify(t, status, &ignored);
 
-		if (event == TRACEE_SYSCALL)
+		if (event == TRACEE_SYSCALL && t->rewound)
+			tracee_let_kernel_restart(t, deadline);
+		else if (event == TRACEE_SYSCALL)
 			tracee_let_run(t);
 		if (event >= 0)
 			break;
-		const bool handled = tracee_is_handled(t, sig);
+		const bool handled = tracee_is_handled(t->tid, sig);
 		if (handled && tracee_end_call(t))
 			return sig;
 		if (handled)

@@ -10,7 +10,9 @@
  *    is saved there holds the restart code, and giving it back restarts exactly.
  *    Where it has decided by then, what runs there makes the call again: the thread is
  *    led into it, and detached by the next signal or the helper's end.  To be detached
- *    at a stop is an interruption to the kernel, which would decide once more.
+ *    at a stop is an interruption to the kernel, which would decide once more; and that
+ *    is what a call is left to that any interruption ends (epoll_wait): signals which do
+ *    nothing come only to who is traced.
  *  - PTRACE_O_EXITKILL is never set on the target, no breakpoint is ever set.
  *  - A wait that would be gone on with by a call (restart_syscall(2), or the same one)
  *    which the seccomp filter forbids ends with EINTR instead, as by any signal.
@@ -48,6 +50,7 @@ struct tracee {
 	bool saved;		/* state holds what it must get back */
 	bool changed;		/* its registers aren't its own at the moment */
 	bool masked;		/* nor is its signal mask */
+	bool rewound;		/* its call ended in EINTR, but is made again */
 	bool group_stop;	/* it was stopped (SIGSTOP, Ctrl-Z) when we came */
 	int stop_signal;	/* of the last event stop: SIGTRAP, or of a group stop */
 	bool ended;		/* it has exited or been killed */
