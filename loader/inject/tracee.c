@@ -75,7 +75,7 @@ static void tracee_let_run(struct tracee *t)
 	t->attached = t->stopped = false;
 }
 
-/* One that is about to be handled: the kernel knows what it interrupts, if it is a call. */
+/* One that is about to be handled: the kernel knows what it interrupts, if a call. */
 static void tracee_pass_handled(const struct running *r, int sig)
 {
 	struct cpu_regs now, call = r->call;
@@ -587,8 +587,8 @@ static bool tracee_end_call(struct tracee *t)
 	return cpu_set_regs(t->tid, &t->state.regs) == 0;
 }
 
-/* At the entry of a call that we have rewound: we end it, and the kernel, which has yet to
- * decide, is told that it is of those that are made again. */
+/* At the entry of a call that we have rewound: we end it, and the kernel, which has yet
+ * to decide, is told that it is of those that are made again. */
 static void tracee_let_kernel_restart(struct tracee *t, uint64_t deadline)
 {
 	struct cpu_regs regs;
